@@ -1,0 +1,1 @@
+//! The Pitlane trading engine as a library, without a command line.

@@ -1,0 +1,1 @@
+//! Lanes, slots and the recycler: the queues of a thread-per-core engine.

@@ -1,0 +1,3 @@
+//! The binary `pitlane`.
+
+fn main() {}
