@@ -1,1 +1,10 @@
 //! The Pitlane trading engine as a library, without a command line.
+//!
+//! The folders follow an event's way: [`venue`] reads and decodes, `orchestrator` merges and stamps,
+//! `dispatcher` fans out, `consumer` runs the strategies, [`order`] carries their orders back.
+
+pub mod event;
+pub mod instrument;
+pub mod order;
+pub mod runtime;
+pub mod venue;

@@ -1,0 +1,25 @@
+//! The canonical event: what every stage of the pipeline reads, copies and counts.
+//!
+//! An [`Event`] is plain old data of six cache lines: a header of one line and an inline payload sized
+//! by the largest kind. It holds no pointer and owns nothing, so a copy of its used lines is an
+//! independent event (FR-002). Every bit pattern of the bytes is a valid `Event`; whether it is a valid
+//! *event* is decided by [`Event::kind`], and a zeroed slot never is (kinds start at 1, LM-02).
+
+mod fixed;
+mod header;
+mod id;
+mod kind;
+mod payload;
+// mod record;
+
+pub use fixed::{
+    AssetAmount, FixedError, Price, Qty, SCALE_MAX, format_scaled, notional, parse_scaled,
+};
+pub use header::{Event, PAYLOAD_BYTES, SCHEMA_VERSION};
+pub use id::{AssetId, ClientOrderId, ConsumerId, InstrumentId, TraceId, VenueId};
+pub use kind::{EventClass, EventKind, KIND_SLOTS, KindCounts};
+pub use payload::{
+    BOOK_DEPTH, Balance, Bar, Book, BookState, BookStatus, BookStatusReason, ControlAck,
+    ControlResult, EventPayload, ExecReport, ExecType, Instrument, Level, Merged, OrderStatus,
+    Payload, Quote, RejectReason, Risk, Side, Trade,
+};

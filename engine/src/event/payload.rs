@@ -1,0 +1,646 @@
+//! The payloads, one per kind, and the typed views of an event's bytes.
+
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
+
+use super::{ConsumerId, Event, EventKind, PAYLOAD_BYTES, Price, Qty, SCHEMA_VERSION};
+
+/// Levels a side in a book payload.
+pub const BOOK_DEPTH: usize = 10;
+
+macro_rules! coded {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $code:literal $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum $name { $($(#[$vdoc])* $variant = $code,)+ }
+
+        impl $name {
+            /// The value with this code; `None` for a code that was never given out.
+            #[inline]
+            #[must_use]
+            pub const fn from_code(code: u8) -> Option<Self> {
+                match code { $($code => Some(Self::$variant),)+ _ => None }
+            }
+
+            /// The code in the payload.
+            #[inline]
+            #[must_use]
+            pub const fn code(self) -> u8 {
+                self as u8
+            }
+
+            /// The name in reports, in lower case.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+    };
+}
+
+coded! {
+    /// Side of an order, or of the aggressor of a trade.
+    Side {
+        /// Buys.
+        Buy = 1 "buy",
+        /// Sells.
+        Sell = 2 "sell",
+    }
+}
+coded! {
+    /// State of an order (LM-06). Terminal states are never left.
+    OrderStatus {
+        /// Sent, not yet acknowledged by the venue.
+        PendingNew = 1 "pending_new",
+        /// Working at the venue.
+        New = 2 "new",
+        /// Working, partly filled.
+        PartiallyFilled = 3 "partially_filled",
+        /// Done: filled in whole.
+        Filled = 4 "filled",
+        /// Done: cancelled.
+        Canceled = 5 "canceled",
+        /// Done: never accepted.
+        Rejected = 6 "rejected",
+        /// Done: ended by the venue's rules.
+        Expired = 7 "expired",
+    }
+}
+coded! {
+    /// What an exec report tells.
+    ExecType {
+        /// Accepted by the venue.
+        New = 1 "new",
+        /// A fill.
+        Trade = 2 "trade",
+        /// Cancelled.
+        Canceled = 3 "canceled",
+        /// Refused, by the venue or by the engine.
+        Rejected = 4 "rejected",
+        /// Ended by the venue's rules.
+        Expired = 5 "expired",
+        /// A cancel was refused; the order is as it was.
+        CancelRejected = 6 "cancel_rejected",
+    }
+}
+coded! {
+    /// Why an order or a cancel was refused. Stable codes: strategies match on them.
+    RejectReason {
+        /// Not refused.
+        None = 0 "none",
+        /// Price zero, negative or off the tick.
+        BadPrice = 1 "bad_price",
+        /// Quantity zero, negative or off the step.
+        BadQty = 2 "bad_qty",
+        /// Above the configured quantity of one order.
+        MaxOrderQty = 3 "max_order_qty",
+        /// Too many orders open.
+        MaxOpenOrders = 4 "max_open_orders",
+        /// The instrument or venue is unknown, or has no order session.
+        UnknownInstrument = 5 "unknown_instrument",
+        /// The consumer's order lane is full.
+        OrderLaneFull = 6 "order_lane_full",
+        /// Trading is switched off, or the engine is stopping.
+        TradingHalted = 7 "trading_halted",
+        /// The venue's order session is not connected.
+        NotConnected = 8 "not_connected",
+        /// This client_order_id was used before (LM-06).
+        DuplicateId = 9 "duplicate_id",
+        /// No such order is open.
+        UnknownOrder = 10 "unknown_order",
+        /// The configured order rate is exceeded.
+        RateLimit = 11 "rate_limit",
+        /// The venue refused; its own code is in the report.
+        Venue = 12 "venue",
+    }
+}
+coded! {
+    /// Whether a book can be trusted.
+    BookStatus {
+        /// No snapshot yet, or waiting for a new one: not to be traded on.
+        Syncing = 1 "syncing",
+        /// In step with the venue.
+        Live = 2 "live",
+        /// Nothing heard for too long.
+        Stale = 3 "stale",
+    }
+}
+coded! {
+    /// Why the status of a book changed.
+    BookStatusReason {
+        /// First synchronisation.
+        Start = 1 "start",
+        /// Snapshot and diffs are joined.
+        Synced = 2 "synced",
+        /// The venue's sequence has a hole.
+        Gap = 3 "gap",
+        /// The connection was lost.
+        Disconnected = 4 "disconnected",
+        /// A diff could not be decoded.
+        Corrupt = 5 "corrupt",
+        /// Best bid at or above best ask.
+        Crossed = 6 "crossed",
+        /// The staleness watchdog expired.
+        Silent = 7 "silent",
+    }
+}
+
+macro_rules! payload {
+    ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident: $type:ty,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+        #[repr(C)]
+        pub struct $name { $($(#[$fdoc])* pub $field: $type,)+ }
+
+        const _: () = assert!(size_of::<$name>() <= PAYLOAD_BYTES);
+    };
+}
+
+payload! {
+    /// Best bid and offer. Prices and quantities in the instrument's scales; 0 quantity = empty side.
+    Quote {
+        /// Best bid price.
+        bid_price: i64,
+        /// Quantity at the best bid.
+        bid_qty: i64,
+        /// Best ask price.
+        ask_price: i64,
+        /// Quantity at the best ask.
+        ask_qty: i64,
+    }
+}
+payload! {
+    /// One public trade, or several absorbed into one under load: the header's `conflated` says how many
+    /// were absorbed, its `sequence` is the last trade's id.
+    Trade {
+        /// Price of the last trade.
+        last_price: i64,
+        /// Price of the first trade.
+        first_price: i64,
+        /// Highest price.
+        high_price: i64,
+        /// Lowest price.
+        low_price: i64,
+        /// Quantity bought by aggressors.
+        buy_qty: i64,
+        /// Quantity sold by aggressors.
+        sell_qty: i64,
+        /// Sum of price x quantity as a native-endian `i128`; see [`Trade::notional`].
+        notional_bytes: [u8; 16],
+    }
+}
+payload! {
+    /// One price level.
+    Level {
+        /// Price in the instrument's scale.
+        price: i64,
+        /// Quantity in the instrument's scale.
+        qty: i64,
+    }
+}
+payload! {
+    /// The best levels of a book, best first. How many are in use stands in the event's header.
+    Book {
+        /// Bids, highest first.
+        bids: [Level; BOOK_DEPTH],
+        /// Asks, lowest first.
+        asks: [Level; BOOK_DEPTH],
+    }
+}
+payload! {
+    /// Open, high, low, close and volume of an interval.
+    Bar {
+        /// First price.
+        open: i64,
+        /// Highest price.
+        high: i64,
+        /// Lowest price.
+        low: i64,
+        /// Last price.
+        close: i64,
+        /// Traded quantity.
+        volume: i64,
+        /// Start of the interval, ns since the Unix epoch.
+        open_time_ns: i64,
+        /// Length of the interval in seconds.
+        interval_s: u32,
+        /// Number of trades, saturating.
+        trades: u32,
+        /// 1 when the interval is over, else 0.
+        closed: u64,
+    }
+}
+payload! {
+    /// The best bid and offer over several venues, with attribution.
+    Merged {
+        /// Best bid over all venues of the window.
+        bid_price: i64,
+        /// Quantity at the best bid.
+        bid_qty: i64,
+        /// Best ask over all venues of the window.
+        ask_price: i64,
+        /// Quantity at the best ask.
+        ask_qty: i64,
+        /// Bit n set: venue n contributed.
+        providers: u64,
+        /// Largest difference of the contributions' receive times, ns.
+        skew_ns: u64,
+        /// Venue of the best bid.
+        bid_venue: u32,
+        /// Venue of the best ask.
+        ask_venue: u32,
+    }
+}
+payload! {
+    /// Whether the book of (venue, instrument) can be trusted (LM-07).
+    BookState {
+        /// Code of the [`BookStatus`].
+        status_code: u8,
+        /// Code of the [`BookStatusReason`].
+        reason_code: u8,
+        /// Always 0.
+        reserved: [u8; 6],
+    }
+}
+payload! {
+    /// Reference data of an instrument.
+    Instrument {
+        /// Price increment in the price scale.
+        tick: i64,
+        /// Quantity increment in the quantity scale.
+        step: i64,
+        /// Decimal places of a price.
+        price_scale: u8,
+        /// Decimal places of a quantity.
+        qty_scale: u8,
+        /// 1 when the instrument trades, else 0.
+        trading: u8,
+        /// Always 0.
+        reserved: [u8; 5],
+    }
+}
+payload! {
+    /// Balance of one asset at a venue, in units of 10^-8.
+    Balance {
+        /// Asset number.
+        asset: u64,
+        /// Free to use.
+        free: i64,
+        /// Locked in orders.
+        locked: i64,
+    }
+}
+payload! {
+    /// A venue's, or the engine's, word on one of our orders.
+    ExecReport {
+        /// The consumer's own order number.
+        client_order_id: u64,
+        /// The venue's order number, 0 when it has none.
+        venue_order_id: u64,
+        /// The venue's execution number, 0 for a report the engine made itself.
+        execution_id: u64,
+        /// Limit price of the order.
+        price: i64,
+        /// Quantity of the order.
+        qty: i64,
+        /// Price of this fill, 0 when it is none.
+        last_price: i64,
+        /// Quantity of this fill, 0 when it is none.
+        last_qty: i64,
+        /// Quantity filled so far.
+        filled_qty: i64,
+        /// Decision this order came from: the trace of the event that caused it (LM-08).
+        decision_id: u64,
+        /// The venue's own refusal code, 0 when none.
+        venue_code: i32,
+        /// The consumer that owns the order.
+        consumer: u16,
+        /// Code of the [`Side`].
+        side_code: u8,
+        /// Code of the [`OrderStatus`].
+        status_code: u8,
+        /// Code of the [`ExecType`].
+        exec_type_code: u8,
+        /// Code of the [`RejectReason`].
+        reason_code: u8,
+        /// Always 0.
+        reserved: [u8; 6],
+    }
+}
+payload! {
+    /// Answer to a control command.
+    ControlAck {
+        /// The command's number.
+        command_id: u64,
+        /// The consumer it concerns.
+        consumer: u32,
+        /// 0 = accepted, else the reason.
+        code: u32,
+    }
+}
+payload! {
+    /// Outcome of a control command.
+    ControlResult {
+        /// The command's number.
+        command_id: u64,
+        /// The consumer it concerns.
+        consumer: u32,
+        /// 0 = done, else the reason.
+        code: u32,
+        /// Phase of a routing flip: 1 begin, 2 end, 0 when it is none.
+        phase: u64,
+    }
+}
+payload! {
+    /// A risk notice of the engine to one consumer.
+    Risk {
+        /// The order it concerns, 0 when none.
+        client_order_id: u64,
+        /// The value that was found.
+        value: i64,
+        /// The limit it broke.
+        limit: i64,
+        /// The consumer it concerns.
+        consumer: u32,
+        /// Code of the [`RejectReason`].
+        reason_code: u32,
+    }
+}
+
+/// An event's payload, typed by its kind.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub enum Payload<'a> {
+    Quote(&'a Quote),
+    Trade(&'a Trade),
+    Book(&'a Book),
+    Bar(&'a Bar),
+    Merged(&'a Merged),
+    BookState(&'a BookState),
+    Instrument(&'a Instrument),
+    Balance(&'a Balance),
+    ExecReport(&'a ExecReport),
+    ControlAck(&'a ControlAck),
+    ControlResult(&'a ControlResult),
+    Risk(&'a Risk),
+}
+
+/// A payload type and its kind; sealed by the list in this file.
+pub trait EventPayload: FromBytes + IntoBytes + Immutable + KnownLayout + Copy {
+    /// The kind whose payload this is.
+    const KIND: EventKind;
+}
+
+macro_rules! kinds {
+    ($($kind:ident),+) => {
+        $(impl EventPayload for $kind { const KIND: EventKind = EventKind::$kind; })+
+
+        impl Event {
+            /// The payload, typed by the kind; `None` when the slot holds no valid event.
+            #[inline]
+            #[must_use]
+            pub fn payload(&self) -> Option<Payload<'_>> {
+                Some(match self.kind()? { $(EventKind::$kind => Payload::$kind(self.view()),)+ })
+            }
+        }
+
+        /// Bytes of the payload of `kind`.
+        #[inline]
+        #[must_use]
+        pub(super) const fn payload_bytes(kind: EventKind) -> usize {
+            match kind { $(EventKind::$kind => size_of::<$kind>(),)+ }
+        }
+    };
+}
+
+kinds!(
+    Quote,
+    Trade,
+    Book,
+    Bar,
+    Merged,
+    BookState,
+    Instrument,
+    Balance,
+    ExecReport,
+    ControlAck,
+    ControlResult,
+    Risk
+);
+
+impl Event {
+    /// An event of the payload's kind; every header field but schema and kind is 0.
+    #[inline]
+    #[must_use]
+    pub fn new<P: EventPayload>(payload: &P) -> Event {
+        let mut event = Event::new_zeroed();
+        event.schema = SCHEMA_VERSION;
+        event.set(payload);
+        event
+    }
+
+    /// Replaces kind and payload, and leaves the header as it is.
+    #[inline]
+    pub fn set<P: EventPayload>(&mut self, payload: &P) {
+        self.kind_code = P::KIND.code();
+        *self.view_mut() = *payload;
+    }
+
+    /// The payload as `P`; `None` when the event is of another kind.
+    #[inline]
+    #[must_use]
+    pub fn get<P: EventPayload>(&self) -> Option<&P> {
+        (self.kind_code == P::KIND.code()).then(|| self.view())
+    }
+
+    /// The payload as `P` for changing it in place; `None` when the event is of another kind.
+    #[inline]
+    #[must_use]
+    pub fn get_mut<P: EventPayload>(&mut self) -> Option<&mut P> {
+        (self.kind_code == P::KIND.code()).then(|| self.view_mut())
+    }
+
+    #[inline]
+    fn view<P: EventPayload>(&self) -> &P {
+        match P::ref_from_prefix(self.payload.as_bytes()) {
+            Ok((payload, _)) => payload,
+            // Size is asserted for each payload above; alignment is at most that of u64.
+            Err(_) => unreachable!("a payload fits its event"),
+        }
+    }
+
+    #[inline]
+    fn view_mut<P: EventPayload>(&mut self) -> &mut P {
+        match P::mut_from_prefix(self.payload.as_mut_bytes()) {
+            Ok((payload, _)) => payload,
+            Err(_) => unreachable!("a payload fits its event"),
+        }
+    }
+}
+
+impl Trade {
+    /// A single trade.
+    #[inline]
+    #[must_use]
+    pub fn single(price: Price, qty: Qty, aggressor: Side) -> Trade {
+        let (buy_qty, sell_qty) = match aggressor {
+            Side::Buy => (qty.0, 0),
+            Side::Sell => (0, qty.0),
+        };
+        Trade {
+            last_price: price.0,
+            first_price: price.0,
+            high_price: price.0,
+            low_price: price.0,
+            buy_qty,
+            sell_qty,
+            notional_bytes: super::notional(price, qty).to_ne_bytes(),
+        }
+    }
+
+    /// Traded quantity on both sides.
+    #[inline]
+    #[must_use]
+    pub fn qty(&self) -> Qty {
+        Qty(self.buy_qty + self.sell_qty)
+    }
+
+    /// Sum of price x quantity; divided by [`Trade::qty`] it is the vwap.
+    #[inline]
+    #[must_use]
+    pub fn notional(&self) -> i128 {
+        i128::from_ne_bytes(self.notional_bytes)
+    }
+
+    /// Absorbs a later trade of the same stream (LM-04).
+    #[inline]
+    pub fn absorb(&mut self, newer: &Trade) {
+        self.last_price = newer.last_price;
+        self.high_price = self.high_price.max(newer.high_price);
+        self.low_price = self.low_price.min(newer.low_price);
+        self.buy_qty = self.buy_qty.saturating_add(newer.buy_qty);
+        self.sell_qty = self.sell_qty.saturating_add(newer.sell_qty);
+        let notional = self.notional().saturating_add(newer.notional());
+        self.notional_bytes = notional.to_ne_bytes();
+    }
+}
+
+impl BookState {
+    /// The status; `None` for a code of a later schema.
+    #[inline]
+    #[must_use]
+    pub fn status(&self) -> Option<BookStatus> {
+        BookStatus::from_code(self.status_code)
+    }
+
+    /// Why the status changed; `None` for a code of a later schema.
+    #[inline]
+    #[must_use]
+    pub fn reason(&self) -> Option<BookStatusReason> {
+        BookStatusReason::from_code(self.reason_code)
+    }
+}
+
+impl ExecReport {
+    /// The order's state after this report; `None` for a code of a later schema.
+    #[inline]
+    #[must_use]
+    pub fn status(&self) -> Option<OrderStatus> {
+        OrderStatus::from_code(self.status_code)
+    }
+
+    /// What the report tells; `None` for a code of a later schema.
+    #[inline]
+    #[must_use]
+    pub fn exec_type(&self) -> Option<ExecType> {
+        ExecType::from_code(self.exec_type_code)
+    }
+
+    /// The side; `None` for a code of a later schema.
+    #[inline]
+    #[must_use]
+    pub fn side(&self) -> Option<Side> {
+        Side::from_code(self.side_code)
+    }
+
+    /// Why it was refused; `None` for a code of a later schema.
+    #[inline]
+    #[must_use]
+    pub fn reason(&self) -> Option<RejectReason> {
+        RejectReason::from_code(self.reason_code)
+    }
+
+    /// The consumer that owns the order.
+    #[inline]
+    #[must_use]
+    pub fn owner(&self) -> ConsumerId {
+        ConsumerId(self.consumer)
+    }
+
+    /// Quantity still to be filled.
+    #[inline]
+    #[must_use]
+    pub fn remaining_qty(&self) -> i64 {
+        self.qty - self.filled_qty
+    }
+}
+
+impl OrderStatus {
+    /// Whether the order is done: nothing but a duplicate may follow.
+    #[inline]
+    #[must_use]
+    pub const fn is_terminal(self) -> bool {
+        match self {
+            OrderStatus::PendingNew | OrderStatus::New | OrderStatus::PartiallyFilled => false,
+            OrderStatus::Filled
+            | OrderStatus::Canceled
+            | OrderStatus::Rejected
+            | OrderStatus::Expired => true,
+        }
+    }
+}
+
+impl Side {
+    /// The other side.
+    #[inline]
+    #[must_use]
+    pub const fn opposite(self) -> Side {
+        match self {
+            Side::Buy => Side::Sell,
+            Side::Sell => Side::Buy,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_read_only_as_its_own_kind() {
+        let quote = Quote { bid_price: 1, bid_qty: 2, ask_price: 3, ask_qty: 4 };
+        let event = Event::new(&quote);
+        assert_eq!(event.get::<Quote>(), Some(&quote));
+        assert_eq!(event.get::<Trade>(), None);
+        assert!(matches!(event.payload(), Some(Payload::Quote(q)) if *q == quote));
+    }
+
+    #[test]
+    fn trades_aggregate_without_rounding() {
+        let mut trade = Trade::single(Price(100), Qty(3), Side::Buy);
+        trade.absorb(&Trade::single(Price(90), Qty(2), Side::Sell));
+        trade.absorb(&Trade::single(Price(110), Qty(1), Side::Buy));
+        assert_eq!((trade.first_price, trade.last_price), (100, 110));
+        assert_eq!((trade.high_price, trade.low_price), (110, 90));
+        assert_eq!((trade.buy_qty, trade.sell_qty), (4, 2));
+        assert_eq!(trade.notional(), 300 + 180 + 110);
+        assert_eq!(trade.qty(), Qty(6));
+    }
+
+    #[test]
+    fn terminal_states_are_the_four_that_end_an_order() {
+        let terminal =
+            (1..=7).filter_map(OrderStatus::from_code).filter(|s| s.is_terminal()).count();
+        assert_eq!(terminal, 4);
+    }
+}

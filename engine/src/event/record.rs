@@ -1,0 +1,79 @@
+//! How an event lives in a slot: which of its lines a copy moves, and what conflation makes of two.
+
+use pitlane_ring::{Absorbed, Conflate, Record};
+
+use super::payload::payload_bytes;
+use super::{Event, EventKind, Trade};
+
+const HEADER_BYTES: usize = size_of::<Event>() - super::PAYLOAD_BYTES;
+
+impl Record for Event {
+    #[inline]
+    fn used_bytes(&self) -> usize {
+        match self.kind() {
+            Some(kind) => HEADER_BYTES + payload_bytes(kind),
+            None => size_of::<Event>(),
+        }
+    }
+}
+
+impl Conflate for Event {
+    /// Trades aggregate; every other kind is latest-wins (LM-04). The result says how many it stands for,
+    /// and keeps the *lowest* routing version in it, so that a consumer that skips never sees a stale part.
+    #[inline]
+    fn absorb(&mut self, newer: &Event) -> Absorbed {
+        let conflated = self.conflated.saturating_add(newer.conflated).saturating_add(1);
+        if let (Some(EventKind::Trade), Some(trade)) = (self.kind(), newer.get::<Trade>()) {
+            let routing_version = self.routing_version.min(newer.routing_version);
+            let mut merged = *newer;
+            if let (Some(mine), Some(sum)) = (self.get::<Trade>(), merged.get_mut::<Trade>()) {
+                *sum = *mine;
+                sum.absorb(trade);
+            }
+            merged.conflated = conflated;
+            merged.routing_version = routing_version;
+            *self = merged;
+            return Absorbed::Aggregated;
+        }
+        self.copy_used_from(newer);
+        self.conflated = conflated;
+        Absorbed::Replaced
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Price, Qty, Quote, Side};
+
+    #[test]
+    fn a_quote_moves_two_lines() {
+        let quote = Quote { bid_price: 1, bid_qty: 1, ask_price: 2, ask_qty: 1 };
+        let used = Event::new(&quote).used_bytes();
+        assert_eq!(used.div_ceil(64), 2);
+    }
+
+    #[test]
+    fn the_latest_quote_wins_and_says_how_many_it_replaced() {
+        let quote = |bid| Event::new(&Quote { bid_price: bid, bid_qty: 1, ask_price: 9, ask_qty: 1 });
+        let mut pending = quote(1);
+        assert_eq!(pending.absorb(&quote(2)), Absorbed::Replaced);
+        assert_eq!(pending.absorb(&quote(3)), Absorbed::Replaced);
+        assert_eq!(pending.conflated, 2);
+        assert_eq!(pending.get::<Quote>().map(|q| q.bid_price), Some(3));
+    }
+
+    #[test]
+    fn trades_aggregate_and_keep_the_lowest_version() {
+        let trade = |price, version| {
+            let mut event = Event::new(&Trade::single(Price(price), Qty(1), Side::Buy));
+            event.routing_version = version;
+            event.sequence = price as u64;
+            event
+        };
+        let mut pending = trade(10, 4);
+        assert_eq!(pending.absorb(&trade(11, 5)), Absorbed::Aggregated);
+        assert_eq!((pending.conflated, pending.routing_version, pending.sequence), (1, 4, 11));
+        assert_eq!(pending.get::<Trade>().map(|t| t.buy_qty), Some(2));
+    }
+}

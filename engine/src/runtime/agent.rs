@@ -1,0 +1,85 @@
+//! Agents: units of work with a duty cycle, placed on cores, as in Agrona and Aeron.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use mio::Registry;
+
+/// A stage of the pipeline. One thread at a time runs it; it never blocks.
+pub trait Agent: Send {
+    /// The agent's name in the plan, the log and the report.
+    fn name(&self) -> &str;
+
+    /// Called once on the agent's own thread, before the first duty cycle. `registry` is the core's:
+    /// sockets registered there wake the core when it parks.
+    fn on_start(&mut self, _registry: &Registry) {}
+
+    /// Does a bounded amount of work and returns how much; 0 lets the core idle.
+    fn duty_cycle(&mut self) -> usize;
+
+    /// Whether something held back must be retried without any wake-up; such a core never parks.
+    fn has_pending(&self) -> bool {
+        false
+    }
+
+    /// Monotonic time of the next timer, ns; `u64::MAX` when there is none.
+    fn next_timer_ns(&self) -> u64 {
+        u64::MAX
+    }
+
+    /// Whether the agent has finished for good. An agent finishes when its inputs are closed and drained,
+    /// or after the stop signal when it has none, and closes its outputs by dropping them.
+    fn is_done(&self) -> bool;
+
+    /// Gives the agent back for the final account, after its thread was joined.
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
+}
+
+/// How far the engine is on its way down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Phase {
+    /// Normal running.
+    Running = 0,
+    /// Venues stop taking market data, orders are wound down; everything in flight drains.
+    Draining = 1,
+    /// The deadline has passed: every loop ends at its next check.
+    Halted = 2,
+}
+
+/// The stop signal that every wait loop sees (FR-022). Phases only ever go up.
+#[derive(Clone, Debug, Default)]
+pub struct StopSignal(Arc<AtomicU8>);
+
+impl StopSignal {
+    /// The current phase.
+    #[inline]
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self.0.load(Ordering::Acquire) {
+            0 => Phase::Running,
+            1 => Phase::Draining,
+            _ => Phase::Halted,
+        }
+    }
+
+    /// Raises the phase; a lower one than the current has no effect.
+    pub fn raise(&self, phase: Phase) {
+        self.0.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_only_go_up() {
+        let stop = StopSignal::default();
+        assert_eq!(stop.phase(), Phase::Running);
+        stop.raise(Phase::Halted);
+        stop.raise(Phase::Draining);
+        assert_eq!(stop.phase(), Phase::Halted);
+    }
+}

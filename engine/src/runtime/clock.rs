@@ -1,0 +1,104 @@
+//! The clock seam: the only place where the engine reads time.
+//!
+//! Durations, timers and latencies use the monotonic reading only (F20): nanoseconds since the engine's
+//! start. Wall time is for venue timestamps and files, and is the wall reading at start plus the monotonic
+//! one, so that a step of the system's clock is never seen inside a run (EDGE-22).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Reads time. Cheap to clone; each agent owns one.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    source: Source,
+    wall_start_ns: i64,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Tsc { clock: quanta::Clock, start_raw: u64 },
+    Manual(ManualTime),
+}
+
+/// Time that a test moves by hand.
+#[derive(Clone, Debug, Default)]
+pub struct ManualTime(Arc<AtomicU64>);
+
+impl ManualTime {
+    /// Moves time forward by `ns`.
+    pub fn advance_ns(&self, ns: u64) {
+        self.0.fetch_add(ns, Ordering::SeqCst);
+    }
+}
+
+impl Clock {
+    /// A clock over the CPU's time stamp counter that starts now. Calibrates on the first call in a
+    /// process, which takes some milliseconds.
+    #[must_use]
+    pub fn start() -> Clock {
+        let clock = quanta::Clock::new();
+        let start_raw = clock.raw();
+        Clock { source: Source::Tsc { clock, start_raw }, wall_start_ns: wall_now_ns() }
+    }
+
+    /// A clock that a test moves by hand, at 0 ns, with wall time `wall_start_ns`.
+    #[must_use]
+    pub fn manual(wall_start_ns: i64) -> (Clock, ManualTime) {
+        let time = ManualTime::default();
+        (Clock { source: Source::Manual(time.clone()), wall_start_ns }, time)
+    }
+
+    /// Monotonic nanoseconds since the engine's start.
+    #[inline]
+    #[must_use]
+    pub fn now_ns(&self) -> u64 {
+        match &self.source {
+            Source::Tsc { clock, start_raw } => clock.delta_as_nanos(*start_raw, clock.raw()),
+            Source::Manual(time) => time.0.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Wall time in nanoseconds since the Unix epoch.
+    #[inline]
+    #[must_use]
+    pub fn wall_ns(&self) -> i64 {
+        self.wall_at_ns(self.now_ns())
+    }
+
+    /// Wall time of a monotonic reading.
+    #[inline]
+    #[must_use]
+    pub fn wall_at_ns(&self, monotonic_ns: u64) -> i64 {
+        self.wall_start_ns.saturating_add_unsigned(monotonic_ns)
+    }
+}
+
+fn wall_now_ns() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manual_time_moves_only_by_hand() {
+        let (clock, time) = Clock::manual(1_000);
+        assert_eq!((clock.now_ns(), clock.wall_ns()), (0, 1_000));
+        time.advance_ns(5);
+        assert_eq!((clock.now_ns(), clock.wall_ns()), (5, 1_005));
+    }
+
+    #[test]
+    fn the_real_clock_never_goes_back() {
+        let clock = Clock::start();
+        let mut last = 0;
+        for _ in 0..10_000 {
+            let now = clock.now_ns();
+            assert!(now >= last);
+            last = now;
+        }
+    }
+}

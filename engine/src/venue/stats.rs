@@ -1,0 +1,96 @@
+//! Intake accounting of a venue session: frames = decoded + control + refused (REQUIREMENTS, intake).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam_utils::CachePadded;
+
+macro_rules! intake {
+    ($($(#[$doc:meta])* $field:ident,)+) => {
+        /// The counters of one session, written by it alone and read by anyone.
+        #[derive(Debug, Default)]
+        pub struct IntakeStats { $($(#[$doc])* $field: AtomicU64,)+ }
+
+        /// A reading of [`IntakeStats`].
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+        pub struct VenueCounters { $($(#[$doc])* pub $field: u64,)+ }
+
+        impl IntakeStats {
+            $($(#[$doc])* #[inline] pub fn $field(&self) { self.bump(&self.$field, 1); })+
+
+            /// The counters now.
+            #[must_use]
+            pub fn read(&self) -> VenueCounters {
+                VenueCounters { $($field: self.$field.load(Ordering::Relaxed),)+ }
+            }
+        }
+
+        impl VenueCounters {
+            /// Adds every counter of `other`.
+            pub fn merge(&mut self, other: &VenueCounters) {
+                $(self.$field += other.$field;)+
+            }
+        }
+    };
+}
+
+intake! {
+    /// WebSocket data frames read, whole.
+    frames,
+    /// Frames that were decoded into market data or exec reports (also when a book was not yet live).
+    decoded,
+    /// Frames that belong to the protocol: replies to requests, logons, shutdown notices.
+    control,
+    /// Frames that could not be decoded; each is a dead letter.
+    refused,
+    /// Refused frames that were well-formed but of a kind this adapter doesn't know.
+    unknown,
+    /// Events published into the pipeline.
+    events,
+    /// Connections lost or given up, each followed by a reconnect.
+    reconnects,
+    /// Gaps found in a venue's sequence.
+    gaps,
+    /// Snapshots requested.
+    snapshots,
+    /// Duty cycles in which the socket was not read because the link ahead was full.
+    backpressure,
+}
+
+impl IntakeStats {
+    /// Counters for one session.
+    #[must_use]
+    pub fn new() -> Arc<CachePadded<IntakeStats>> {
+        Arc::default()
+    }
+
+    #[inline]
+    fn bump(&self, counter: &AtomicU64, count: u64) {
+        // One writer: a load and a store, no locked instruction.
+        counter.store(counter.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+    }
+}
+
+impl VenueCounters {
+    /// The intake identity: every frame was decoded, was control, or was refused.
+    #[must_use]
+    pub fn identity_holds(&self) -> bool {
+        self.frames == self.decoded + self.control + self.refused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_identity_sees_a_frame_that_was_lost() {
+        let stats = IntakeStats::new();
+        stats.frames();
+        stats.frames();
+        stats.decoded();
+        assert!(!stats.read().identity_holds());
+        stats.refused();
+        assert!(stats.read().identity_holds());
+    }
+}
