@@ -142,6 +142,12 @@ impl<E: Record, C: Checks> Publisher<E, C> {
         self.free_slots(1) > 0
     }
 
+    /// How many of the next `wanted` publications will find room. Not counted as a refusal.
+    #[inline]
+    pub fn room(&mut self, wanted: usize) -> usize {
+        self.free_slots(wanted).min(wanted)
+    }
+
     /// Number of slots.
     pub fn capacity(&self) -> usize {
         self.slots.state.capacity
