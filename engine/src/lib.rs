@@ -3,6 +3,7 @@
 //! The folders follow an event's way: [`venue`] reads and decodes, `orchestrator` merges and stamps,
 //! `dispatcher` fans out, `consumer` runs the strategies, [`order`] carries their orders back.
 
+pub mod config;
 pub mod event;
 pub mod instrument;
 pub mod order;

@@ -2,6 +2,10 @@
 
 mod agent;
 mod clock;
+mod host;
+mod plan;
 
 pub use agent::{Agent, Phase, StopSignal};
 pub use clock::{Clock, ManualTime};
+pub use host::HostCores;
+pub use plan::{AgentRole, CORE_IDS, CorePlan, IdleKind, PlanError, PlannedCore};
