@@ -1,1 +1,55 @@
 //! Lanes, slots and the recycler: the queues of a thread-per-core engine.
+//!
+//! What this crate promises, and no more:
+//!
+//! 1. A [`lane`] has one [`Publisher`], one [`Consumer`] (a [`Stage`] may stand before it) and one
+//!    recycler; each side is an affine handle: `Send`, not `Sync`, not `Clone`.
+//! 2. Publishing and polling never wait, lock, allocate or call the system; a full lane says
+//!    [`Full`], an empty one handles nothing.
+//! 3. Records arrive in the order of publication, each exactly once, as independent copies.
+//! 4. A reference to a record ends with the callback that got it; the compiler sees to that.
+//! 5. A slot is free again exactly when the recycler has passed it: delivery, release and
+//!    back-pressure are one mechanism. Only the recycler returns slots.
+//! 6. A callback that panics consumes its own record, and no other; the panic goes on to the
+//!    caller of `poll`.
+//! 7. A second return of a slot is refused, counted and logged; a [`Checked`] lane panics instead,
+//!    poisons what was returned and finds every write into it.
+//! 8. A [`MarketPublisher`] conflates per key and a [`CriticalPublisher`] spills in order; both keep
+//!    order per key and tell the caller of every record that will not be delivered by itself.
+//! 9. A [`LaneGauge`] may be read from any thread at any time and costs the hot path nothing.
+//! 10. Nothing here knows trading: records, keys and merging are the caller's, by trait.
+//!
+//! What it does not promise: fairness between lanes, delivery after a publisher was leaked, or
+//! recovery from a panic inside a `Drop` that runs during unwinding.
+
+mod cell;
+mod checks;
+mod consumer;
+mod counters;
+mod critical;
+mod gauge;
+mod lane;
+mod market;
+mod publisher;
+#[doc(hidden)]
+pub mod raw;
+mod reader;
+mod record;
+mod recycler;
+mod sites;
+mod storage;
+mod upstream;
+
+pub use cell::{
+    Absorbed, CellGroupSpec, CellId, CellPolicy, CellSpec, Conflate, Displaced, Offered,
+};
+pub use checks::{Checked, Checks, DefaultChecks, Plain};
+pub use consumer::{Consumer, Stage};
+pub use counters::Counter;
+pub use critical::{CriticalPublisher, SpillFull};
+pub use crossbeam_utils::CachePadded;
+pub use gauge::LaneGauge;
+pub use lane::{LaneOptions, lane, lane_staged, lane_staged_with, lane_with};
+pub use market::MarketPublisher;
+pub use publisher::{Full, Publisher};
+pub use record::{LINE_BYTES, Record, Sequence};

@@ -1,0 +1,299 @@
+//! Conflation cells: where records wait that a full market lane could not take.
+//!
+//! Cells are grouped. A group keeps its order: while anything of it waits, everything of it goes to
+//! its cells. Each cell keeps either the latest record or a bounded queue. All memory is taken when
+//! the groups are made.
+
+use std::collections::VecDeque;
+
+use crate::record::Record;
+
+/// Members a group can have: one bit each in a word.
+const MEMBERS_MAX: usize = 64;
+
+/// A record that can wait in a cell.
+pub trait Conflate: Record {
+    /// `self` waits and `newer` has arrived: makes `self` what should be delivered in place of
+    /// both.
+    fn absorb(&mut self, newer: &Self) -> Absorbed;
+}
+
+/// What became of two records of one cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absorbed {
+    /// The newer stands, the older is gone.
+    Replaced,
+    /// The older stands and now contains the newer.
+    Aggregated,
+}
+
+/// Why a record will not be delivered by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Displaced {
+    /// A newer one of its cell, or a clearing one of its group, has replaced it.
+    Conflated,
+    /// It is contained in the one that waits.
+    Aggregated,
+    /// It was the oldest of a full queue.
+    Evicted,
+}
+
+/// What became of an offered record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// It is in the lane.
+    Published,
+    /// It waits with the publisher, or was merged into one that does.
+    Held,
+}
+
+/// Which cell a record belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CellId {
+    /// Index into the groups the publisher was made with.
+    pub group: u16,
+    /// Index into the members of the group. Lower ones are flushed first.
+    pub member: u8,
+}
+
+/// Cells whose records must not overtake each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CellGroupSpec {
+    /// The cells, 1 to 64 of them.
+    pub members: Vec<CellSpec>,
+}
+
+/// One cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CellSpec {
+    /// What it keeps.
+    pub policy: CellPolicy,
+    /// Whether a record that comes to wait here drops what waits in the other cells of the group.
+    /// Needs [`CellPolicy::Latest`].
+    pub clears: bool,
+}
+
+/// What a cell keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CellPolicy {
+    /// One record, which absorbs those that follow.
+    Latest,
+    /// The newest `capacity` records (at least 1), in order; the oldest is evicted when one more
+    /// comes.
+    Queue {
+        /// Number of records.
+        capacity: usize,
+    },
+}
+
+/// All cells of one publisher.
+pub(crate) struct Cells<E> {
+    groups: Box<[Group]>,
+    cells: Box<[Cell]>,
+    records: Box<[E]>,
+    /// Groups with something waiting, by the moment they got it.
+    waiting: VecDeque<u16>,
+    pending: usize,
+    /// Holds what is being replaced while the sink looks at it.
+    scratch: E,
+}
+
+struct Group {
+    first_cell: u32,
+    /// Bit `n`: member `n` has something.
+    occupied: u64,
+}
+
+struct Cell {
+    first_record: u32,
+    capacity: u32,
+    head: u32,
+    len: u32,
+    is_queue: bool,
+    clears: bool,
+}
+
+impl<E: Conflate> Cells<E> {
+    /// # Panics
+    /// When there are more than 65,536 groups, a group without members or with more than 64, a
+    /// queue without room, a queue that clears, or more than 2^32 records in all.
+    pub(crate) fn new(specs: &[CellGroupSpec]) -> Self {
+        assert!(specs.len() <= usize::from(u16::MAX) + 1, "{} groups are too many", specs.len());
+        let mut groups = Vec::with_capacity(specs.len());
+        let mut cells = Vec::new();
+        let mut record_count = 0_u32;
+        for spec in specs {
+            let member_count = spec.members.len();
+            assert!(
+                (1..=MEMBERS_MAX).contains(&member_count),
+                "a group has 1 to {MEMBERS_MAX} members, not {member_count}"
+            );
+            groups.push(Group { first_cell: cells.len() as u32, occupied: 0 });
+            for member in &spec.members {
+                let cell = Cell::new(member, record_count);
+                record_count = record_count.checked_add(cell.capacity).expect("too many records");
+                cells.push(cell);
+            }
+        }
+        Self {
+            waiting: VecDeque::with_capacity(groups.len()),
+            groups: groups.into_boxed_slice(),
+            cells: cells.into_boxed_slice(),
+            records: vec![E::new_zeroed(); record_count as usize].into_boxed_slice(),
+            pending: 0,
+            scratch: E::new_zeroed(),
+        }
+    }
+
+    /// Records that wait.
+    #[inline]
+    pub(crate) fn pending(&self) -> usize {
+        self.pending
+    }
+
+    /// Whether anything of the group waits.
+    #[inline]
+    pub(crate) fn is_waiting(&self, group: u16) -> bool {
+        self.groups[usize::from(group)].occupied != 0
+    }
+
+    /// Puts a record into its cell and tells `displaced` what gives way.
+    pub(crate) fn put(
+        &mut self,
+        record: &E,
+        id: CellId,
+        displaced: &mut impl FnMut(&E, Displaced),
+    ) {
+        let index = self.index(id);
+        if !self.is_waiting(id.group) {
+            self.waiting.push_back(id.group);
+        }
+        if self.cells[index].clears {
+            self.clear_others(id, displaced);
+        }
+        self.groups[usize::from(id.group)].occupied |= 1 << id.member;
+        let cell = &mut self.cells[index];
+        if cell.is_queue {
+            if cell.len == cell.capacity {
+                let oldest = cell.pop();
+                displaced(&self.records[oldest], Displaced::Evicted);
+                self.pending -= 1;
+            }
+        } else if cell.len == 1 {
+            let waiting = &mut self.records[cell.first_record as usize];
+            self.scratch.copy_used_from(waiting);
+            match waiting.absorb(record) {
+                Absorbed::Replaced => displaced(&self.scratch, Displaced::Conflated),
+                Absorbed::Aggregated => displaced(record, Displaced::Aggregated),
+            }
+            return;
+        }
+        let place = cell.push();
+        self.records[place].copy_used_from(record);
+        self.pending += 1;
+    }
+
+    /// Takes the next record to be delivered: oldest group first, inside it by member, inside a
+    /// queue by age.
+    pub(crate) fn take_next(&mut self) -> Option<&E> {
+        let group = &mut self.groups[usize::from(*self.waiting.front()?)];
+        let member = group.occupied.trailing_zeros();
+        let cell = &mut self.cells[(group.first_cell + member) as usize];
+        let place = cell.pop();
+        if cell.len == 0 {
+            group.occupied &= !(1 << member);
+            if group.occupied == 0 {
+                self.waiting.pop_front();
+            }
+        }
+        self.pending -= 1;
+        Some(&self.records[place])
+    }
+
+    /// Shows all that waits, in the order in which it would be delivered.
+    pub(crate) fn for_each(&self, mut f: impl FnMut(&E)) {
+        for group in &self.waiting {
+            let group = &self.groups[usize::from(*group)];
+            for member in Members(group.occupied) {
+                let cell = &self.cells[(group.first_cell + member) as usize];
+                (0..cell.len).for_each(|age| f(&self.records[cell.place(age)]));
+            }
+        }
+    }
+
+    fn index(&self, id: CellId) -> usize {
+        let group = usize::from(id.group);
+        let first = self.groups[group].first_cell as usize;
+        let end = self.groups.get(group + 1).map_or(self.cells.len(), |g| g.first_cell as usize);
+        let index = first + usize::from(id.member);
+        assert!(index < end, "group {} has no member {}", id.group, id.member);
+        index
+    }
+
+    fn clear_others(&mut self, id: CellId, displaced: &mut impl FnMut(&E, Displaced)) {
+        let group = &mut self.groups[usize::from(id.group)];
+        let others = group.occupied & !(1 << id.member);
+        group.occupied &= !others;
+        for member in Members(others) {
+            let cell = &mut self.cells[(group.first_cell + member) as usize];
+            while cell.len > 0 {
+                let place = cell.pop();
+                self.pending -= 1;
+                displaced(&self.records[place], Displaced::Conflated);
+            }
+        }
+    }
+}
+
+impl Cell {
+    fn new(spec: &CellSpec, first_record: u32) -> Self {
+        let (capacity, is_queue) = match spec.policy {
+            CellPolicy::Latest => (1, false),
+            CellPolicy::Queue { capacity } => (capacity, true),
+        };
+        assert!(capacity > 0, "a queue cell needs room for a record");
+        assert!(!(spec.clears && is_queue), "a cell that clears keeps the latest only");
+        let capacity = u32::try_from(capacity).expect("a queue cell is too large");
+        Self { first_record, capacity, head: 0, len: 0, is_queue, clears: spec.clears }
+    }
+
+    /// Place of the record of this age, 0 being the oldest.
+    fn place(&self, age: u32) -> usize {
+        let offset = u64::from(self.head) + u64::from(age);
+        let capacity = u64::from(self.capacity);
+        let offset = if offset < capacity { offset } else { offset - capacity };
+        (u64::from(self.first_record) + offset) as usize
+    }
+
+    /// Place for a newest record; there must be room.
+    fn push(&mut self) -> usize {
+        debug_assert!(self.len < self.capacity, "no room in a cell");
+        self.len += 1;
+        self.place(self.len - 1)
+    }
+
+    /// Place of the oldest record, which leaves; there must be one.
+    fn pop(&mut self) -> usize {
+        debug_assert!(self.len > 0, "nothing in a cell");
+        let place = self.place(0);
+        self.len -= 1;
+        self.head = if self.head + 1 < self.capacity { self.head + 1 } else { 0 };
+        place
+    }
+}
+
+/// The bits of a word, lowest first.
+struct Members(u64);
+
+impl Iterator for Members {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        if self.0 == 0 {
+            return None;
+        }
+        let member = self.0.trailing_zeros();
+        self.0 &= self.0 - 1;
+        Some(member)
+    }
+}

@@ -1,0 +1,112 @@
+//! The reading ends of a lane: the consumer, which drives the recycler, and a stage before it.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::panic::Location;
+
+use crate::checks::{Checks, DefaultChecks};
+use crate::gauge::LaneGauge;
+use crate::reader::Reader;
+use crate::record::Record;
+use crate::recycler::Recycler;
+
+/// Reads a lane and returns its slots.
+///
+/// Dropping it leaves what is unread in the lane (see [`LaneGauge::in_flight`]); the publisher then
+/// finds the lane full.
+// Aligned for the reason given at `Publisher`.
+#[repr(align(128))]
+pub struct Consumer<E: Record, C: Checks = DefaultChecks> {
+    pub(crate) reader: Reader<E>,
+    pub(crate) recycler: Recycler<C>,
+    /// `Cell` makes it `!Sync`: one thread at a time, by type.
+    one_thread: PhantomData<Cell<()>>,
+}
+
+impl<E: Record, C: Checks> Consumer<E, C> {
+    /// Hands at most `limit` records to `handle`, in order, and returns their slots when it is
+    /// done. Returns how many; 0 also for a lane that is closed and empty.
+    ///
+    /// When `handle` panics, the panic goes on to the caller; exactly the records handled so far,
+    /// with the one it panicked on, are consumed and their slots returned.
+    #[inline]
+    #[track_caller]
+    pub fn poll(&mut self, limit: usize, handle: impl FnMut(&E)) -> usize {
+        let site = Location::caller();
+        if self.recycler.has_held() && self.settle() > 0 {
+            // Slots are out in raw handles; returning any behind them would be out of order.
+            return 0;
+        }
+        let Self { reader, recycler, .. } = self;
+        reader.read(limit, handle, |slots, first, last| {
+            recycler.give_back(slots, first, last, site);
+        })
+    }
+
+    /// Whether a poll would find something.
+    #[inline]
+    pub fn has_available(&self) -> bool {
+        self.reader.has_available()
+    }
+
+    /// Whether the publisher is gone and all it published was consumed.
+    #[inline]
+    pub fn is_closed(&self) -> bool {
+        self.reader.is_closed()
+    }
+
+    /// A view of this lane for other threads.
+    pub fn gauge(&self) -> LaneGauge {
+        LaneGauge::new(&self.reader.slots.state)
+    }
+
+    pub(crate) fn new(reader: Reader<E>, recycler: Recycler<C>) -> Self {
+        Self { reader, recycler, one_thread: PhantomData }
+    }
+
+    pub(crate) fn settle(&mut self) -> usize {
+        self.recycler.settle(&self.reader.slots)
+    }
+}
+
+/// Reads a lane before its consumer, and returns nothing: the consumer sees each record after the
+/// stage has handled it.
+// Aligned for the reason given at `Publisher`.
+#[repr(align(128))]
+pub struct Stage<E: Record, C: Checks = DefaultChecks> {
+    reader: Reader<E>,
+    checks: PhantomData<(C, Cell<()>)>,
+}
+
+impl<E: Record, C: Checks> Stage<E, C> {
+    /// Hands at most `limit` records to `handle`, in order, then lets the consumer have them.
+    /// Returns how many; 0 also for a lane that is closed and empty.
+    ///
+    /// When `handle` panics, the panic goes on to the caller; exactly the records handled so far,
+    /// with the one it panicked on, go to the consumer.
+    #[inline]
+    pub fn poll(&mut self, limit: usize, handle: impl FnMut(&E)) -> usize {
+        self.reader.read(limit, handle, |_, _, _| ())
+    }
+
+    /// Whether a poll would find something.
+    #[inline]
+    pub fn has_available(&self) -> bool {
+        self.reader.has_available()
+    }
+
+    /// Whether the publisher is gone and this stage has handled all it published.
+    #[inline]
+    pub fn is_closed(&self) -> bool {
+        self.reader.is_closed()
+    }
+
+    /// A view of this lane for other threads.
+    pub fn gauge(&self) -> LaneGauge {
+        LaneGauge::new(&self.reader.slots.state)
+    }
+
+    pub(crate) fn new(reader: Reader<E>) -> Self {
+        Self { reader, checks: PhantomData }
+    }
+}

@@ -1,0 +1,107 @@
+//! The lossless half of a consumer's pair of lanes.
+//!
+//! What the lane can't take waits in order in a bounded spill, private to the publisher. When that
+//! is full too, the caller gets to know and still has the record. Never waits, never allocates
+//! after construction.
+
+use crate::cell::Offered;
+use crate::checks::{Checks, DefaultChecks};
+use crate::gauge::LaneGauge;
+use crate::publisher::Publisher;
+use crate::record::Record;
+
+/// Neither the lane nor the spill has room; the record was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("spill full")]
+pub struct SpillFull;
+
+/// Publishes critical records into a lane, and spills in order while it is full.
+pub struct CriticalPublisher<E: Record, C: Checks = DefaultChecks> {
+    lane: Publisher<E, C>,
+    spill: Spill<E>,
+}
+
+impl<E: Record, C: Checks> CriticalPublisher<E, C> {
+    /// Takes all memory that a spill of `spill_capacity` records will need.
+    pub fn new(lane: Publisher<E, C>, spill_capacity: usize) -> Self {
+        Self { lane, spill: Spill::new(spill_capacity) }
+    }
+
+    /// Publishes the record, or spills it. While anything is spilled, all goes there.
+    ///
+    /// # Errors
+    /// [`SpillFull`] when there is no room anywhere; the record is still the caller's.
+    #[inline]
+    #[track_caller]
+    pub fn offer(&mut self, record: &E) -> Result<Offered, SpillFull> {
+        if self.spill.len == 0 && self.lane.try_publish(record).is_ok() {
+            return Ok(Offered::Published);
+        }
+        self.spill.push(record)?;
+        Ok(Offered::Held)
+    }
+
+    /// Publishes what is spilled, oldest first, as far as there is room. Returns how many records.
+    #[inline]
+    #[track_caller]
+    pub fn flush(&mut self) -> usize {
+        let Self { lane, spill } = self;
+        if spill.len == 0 || !lane.has_room() {
+            return 0;
+        }
+        lane.try_publish_batch(spill.len, |slot| slot.copy_used_from(spill.pop()))
+    }
+
+    /// Records in the spill.
+    #[inline]
+    pub fn pending(&self) -> usize {
+        self.spill.len
+    }
+
+    /// Shows each record in the spill, oldest first.
+    pub fn for_each_pending(&self, mut f: impl FnMut(&E)) {
+        (0..self.spill.len).for_each(|age| f(&self.spill.records[self.spill.place(age)]));
+    }
+
+    /// A view of the lane for other threads.
+    pub fn gauge(&self) -> LaneGauge {
+        self.lane.gauge()
+    }
+}
+
+/// A queue over memory taken once.
+struct Spill<E> {
+    records: Box<[E]>,
+    head: usize,
+    len: usize,
+}
+
+impl<E: Record> Spill<E> {
+    fn new(capacity: usize) -> Self {
+        let records = vec![E::new_zeroed(); capacity].into_boxed_slice();
+        Self { records, head: 0, len: 0 }
+    }
+
+    fn place(&self, age: usize) -> usize {
+        let place = self.head + age;
+        if place < self.records.len() { place } else { place - self.records.len() }
+    }
+
+    fn push(&mut self, record: &E) -> Result<(), SpillFull> {
+        if self.len == self.records.len() {
+            return Err(SpillFull);
+        }
+        let place = self.place(self.len);
+        self.records[place].copy_used_from(record);
+        self.len += 1;
+        Ok(())
+    }
+
+    /// The oldest, which leaves; there must be one.
+    fn pop(&mut self) -> &E {
+        let oldest = self.head;
+        self.head = self.place(1);
+        self.len -= 1;
+        &self.records[oldest]
+    }
+}

@@ -1,0 +1,158 @@
+//! What can be seen of a lane from outside.
+//!
+//! Each figure has one writer, on a line of its own side of the lane, and is stored relaxed by code
+//! that stores there anyway. Reading never disturbs the protocol; figures of different sides are
+//! not of one instant.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crossbeam_utils::CachePadded;
+
+use crate::counters::Counter;
+use crate::record::Sequence;
+use crate::recycler::ReturnCursor;
+use crate::sites::CallSites;
+
+/// A view of one lane, readable from any thread, also after both ends are gone.
+#[derive(Clone)]
+pub struct LaneGauge {
+    state: Arc<LaneState>,
+}
+
+impl LaneGauge {
+    /// The name that the lane was built with.
+    pub fn name(&self) -> &str {
+        &self.state.name
+    }
+
+    /// Number of slots.
+    pub fn capacity(&self) -> usize {
+        self.state.capacity
+    }
+
+    /// Records published so far.
+    pub fn published(&self) -> u64 {
+        self.state.publisher.published.get()
+    }
+
+    /// Records whose slot was returned so far.
+    pub fn released(&self) -> u64 {
+        self.state.released.count()
+    }
+
+    /// Records published and not yet returned. While the lane is in use this is at least what it
+    /// was at the moment of the call; at rest it is exact.
+    pub fn in_flight(&self) -> u64 {
+        // Released first: the recycler never passes the publisher, so the difference can't be
+        // negative in this order.
+        let released = self.released();
+        self.published().saturating_sub(released)
+    }
+
+    /// The largest number of slots in use that was observed: by the first reader at the start of
+    /// each poll that found something (published and not returned at that moment), and by the
+    /// publisher when it was refused (then it is the capacity). What comes and goes between two
+    /// polls without a refusal is not seen, and neither is a backlog that nobody polls: that one
+    /// shows in [`Self::in_flight`].
+    pub fn high_water(&self) -> u64 {
+        if self.full_count() > 0 {
+            return self.state.capacity as u64;
+        }
+        self.state.reader.high_water.get()
+    }
+
+    /// Publications that found no room: one for each refused record, and one for each slice or
+    /// batch that did not fit whole.
+    pub fn full_count(&self) -> u64 {
+        self.state.publisher.full.get()
+    }
+
+    /// Returns that were refused because the slot had been returned before.
+    pub fn double_returns(&self) -> u64 {
+        self.state.refused.double.load(Ordering::Relaxed)
+    }
+
+    /// Returns that were refused because an earlier slot was still out.
+    pub fn out_of_order_returns(&self) -> u64 {
+        self.state.refused.out_of_order.load(Ordering::Relaxed)
+    }
+
+    /// Whether the publisher is gone.
+    pub fn is_closed(&self) -> bool {
+        self.state.publisher.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn new(state: &Arc<LaneState>) -> Self {
+        Self { state: Arc::clone(state) }
+    }
+}
+
+impl fmt::Debug for LaneGauge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LaneGauge")
+            .field("name", &self.name())
+            .field("capacity", &self.capacity())
+            .field("published", &self.published())
+            .field("released", &self.released())
+            .field("high_water", &self.high_water())
+            .field("full_count", &self.full_count())
+            .field("double_returns", &self.double_returns())
+            .finish()
+    }
+}
+
+/// All that the two sides of a lane share beside the slots and the cursors of the ring.
+pub(crate) struct LaneState {
+    pub(crate) name: Box<str>,
+    pub(crate) capacity: usize,
+    pub(crate) sites: CallSites,
+    pub(crate) released: ReturnCursor,
+    pub(crate) publisher: CachePadded<PublisherSide>,
+    pub(crate) reader: CachePadded<ReaderSide>,
+    pub(crate) refused: CachePadded<RefusedReturns>,
+}
+
+/// Written by the publisher.
+#[derive(Default)]
+pub(crate) struct PublisherSide {
+    pub(crate) published: Counter,
+    pub(crate) full: Counter,
+    pub(crate) closed: AtomicBool,
+}
+
+/// Written by the reader that stands next to the publisher.
+#[derive(Default)]
+pub(crate) struct ReaderSide {
+    pub(crate) high_water: Counter,
+}
+
+/// Written by whoever is refused, which may be any thread.
+#[derive(Default)]
+pub(crate) struct RefusedReturns {
+    pub(crate) double: AtomicU64,
+    pub(crate) out_of_order: AtomicU64,
+}
+
+impl LaneState {
+    pub(crate) fn new(name: String, capacity: usize, checked: bool) -> Self {
+        Self {
+            name: name.into_boxed_str(),
+            capacity,
+            sites: CallSites::new(if checked { capacity } else { 0 }),
+            released: ReturnCursor::new(),
+            publisher: CachePadded::default(),
+            reader: CachePadded::default(),
+            refused: CachePadded::default(),
+        }
+    }
+
+    /// Whether the publisher is gone and `next` is behind its last record.
+    #[inline]
+    pub(crate) fn is_exhausted(&self, next: Sequence) -> bool {
+        // Acquire pairs with the release in the publisher's `Drop`, so `published` is its last word.
+        self.publisher.closed.load(Ordering::Acquire)
+            && self.publisher.published.get() == next as u64
+    }
+}

@@ -1,0 +1,198 @@
+//! The lane: one publisher, one consumer, a recycler behind it.
+//!
+//! The slots are ours; a `disruptor` ring of `()` of the same size orders and gates them, with
+//! chained pollers: consumer, then recycler (or stage, consumer, recycler). The publisher is gated
+//! by the last of them.
+
+use std::sync::Arc;
+
+use disruptor::{BusySpin, build_single_producer};
+
+use crate::checks::{Checks, DefaultChecks};
+use crate::consumer::{Consumer, Stage};
+use crate::gauge::LaneState;
+use crate::publisher::Publisher;
+use crate::reader::Reader;
+use crate::record::Record;
+use crate::recycler::Recycler;
+use crate::storage::LaneSlots;
+use crate::upstream::Upstream;
+
+/// How a lane is built.
+#[derive(Clone, Debug)]
+pub struct LaneOptions {
+    /// Appears in gauges, log lines and panics.
+    pub name: String,
+    /// Number of slots: a power of two, at least 2.
+    pub capacity: usize,
+}
+
+/// Builds a lane with the checks of the build, see [`DefaultChecks`].
+///
+/// All slots are written by this call. Where memory has a place, call it on the consumer's core.
+///
+/// # Panics
+/// When the capacity is not a power of two or is below 2.
+pub fn lane<E: Record>(options: LaneOptions) -> (Publisher<E>, Consumer<E>) {
+    lane_with::<E, DefaultChecks>(options)
+}
+
+/// Builds a lane with a stage before its consumer and the checks of the build.
+///
+/// # Panics
+/// When the capacity is not a power of two or is below 2.
+pub fn lane_staged<E: Record>(options: LaneOptions) -> (Publisher<E>, Stage<E>, Consumer<E>) {
+    lane_staged_with::<E, DefaultChecks>(options)
+}
+
+/// Builds a lane with the checks `C`; see [`lane`].
+///
+/// # Panics
+/// When the capacity is not a power of two or is below 2.
+pub fn lane_with<E: Record, C: Checks>(options: LaneOptions) -> (Publisher<E, C>, Consumer<E, C>) {
+    let slots = slots::<E, C>(options);
+    let ring = build_single_producer(slots.state.capacity, || (), BusySpin);
+    let (consumer, ring) = ring.new_event_poller();
+    let (recycler, ring) = ring.and_then().new_event_poller();
+    let reader = Reader::new(Upstream::Publisher(consumer), slots.clone());
+    let consumer = Consumer::new(reader, Recycler::new(recycler));
+    (Publisher::new(ring.build(), slots), consumer)
+}
+
+/// Builds a lane with the checks `C` whose records pass the stage, then the consumer, then the
+/// recycler.
+///
+/// # Panics
+/// When the capacity is not a power of two or is below 2.
+pub fn lane_staged_with<E: Record, C: Checks>(
+    options: LaneOptions,
+) -> (Publisher<E, C>, Stage<E, C>, Consumer<E, C>) {
+    let slots = slots::<E, C>(options);
+    let ring = build_single_producer(slots.state.capacity, || (), BusySpin);
+    let (stage, ring) = ring.new_event_poller();
+    let (consumer, ring) = ring.and_then().new_event_poller();
+    let (recycler, ring) = ring.and_then().new_event_poller();
+    let stage = Stage::new(Reader::new(Upstream::Publisher(stage), slots.clone()));
+    let reader = Reader::new(Upstream::Stage(consumer), slots.clone());
+    let consumer = Consumer::new(reader, Recycler::new(recycler));
+    (Publisher::new(ring.build(), slots), stage, consumer)
+}
+
+fn slots<E: Record, C: Checks>(options: LaneOptions) -> LaneSlots<E> {
+    let LaneOptions { name, capacity } = options;
+    assert!(
+        capacity >= 2 && capacity.is_power_of_two(),
+        "lane {name}: capacity {capacity} is not a power of two of at least 2"
+    );
+    LaneSlots::new(Arc::new(LaneState::new(name, capacity, C::CHECKED)), C::CHECKED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::{Checked, Plain};
+    use crate::publisher::Full;
+
+    impl Record for u64 {
+        fn used_bytes(&self) -> usize {
+            size_of::<Self>()
+        }
+    }
+
+    fn options(capacity: usize) -> LaneOptions {
+        LaneOptions { name: "test".to_owned(), capacity }
+    }
+
+    fn drain<C: Checks>(consumer: &mut Consumer<u64, C>, limit: usize) -> Vec<u64> {
+        let mut seen = Vec::new();
+        let count = consumer.poll(limit, |record| seen.push(*record));
+        assert_eq!(count, seen.len());
+        seen
+    }
+
+    fn fills_and_drains<C: Checks>() {
+        let (mut publisher, mut consumer) = lane_with::<u64, C>(options(4));
+        for lap in 0..5 {
+            for index in 0..4 {
+                assert!(publisher.has_room());
+                assert_eq!(publisher.try_publish(&(lap * 4 + index)), Ok((lap * 4 + index) as i64));
+            }
+            assert!(!publisher.has_room());
+            assert_eq!(publisher.try_publish(&99), Err(Full));
+            assert_eq!(drain(&mut consumer, 3), [lap * 4, lap * 4 + 1, lap * 4 + 2]);
+            assert_eq!(drain(&mut consumer, 3), [lap * 4 + 3]);
+            assert_eq!(drain(&mut consumer, 3), [0; 0]);
+        }
+        let gauge = publisher.gauge();
+        assert_eq!((gauge.published(), gauge.released(), gauge.in_flight()), (20, 20, 0));
+        assert_eq!((gauge.full_count(), gauge.high_water()), (5, 4));
+    }
+
+    #[test]
+    fn a_lane_fills_refuses_and_drains_in_order() {
+        fills_and_drains::<Plain>();
+        fills_and_drains::<Checked>();
+    }
+
+    #[test]
+    fn a_slice_is_published_as_far_as_it_fits() {
+        let (mut publisher, mut consumer) = lane::<u64>(options(4));
+        assert_eq!(publisher.try_publish_slice(&[0, 1, 2]), 3);
+        assert_eq!(publisher.try_publish_slice(&[3, 4, 5]), 1);
+        assert_eq!(publisher.try_publish_slice(&[9]), 0);
+        assert_eq!(publisher.try_publish_slice(&[]), 0);
+        assert_eq!(drain(&mut consumer, 9), [0, 1, 2, 3]);
+        assert_eq!(publisher.gauge().full_count(), 2);
+    }
+
+    #[test]
+    fn a_lane_is_closed_when_its_publisher_is_gone_and_all_was_consumed() {
+        let (mut publisher, mut consumer) = lane::<u64>(options(4));
+        publisher.try_publish(&1).unwrap();
+        drop(publisher);
+        assert!(!consumer.is_closed() && consumer.has_available());
+        assert_eq!(drain(&mut consumer, 9), [1]);
+        assert!(consumer.is_closed() && !consumer.has_available());
+        assert_eq!(drain(&mut consumer, 9), [0; 0]);
+    }
+
+    #[test]
+    fn a_staged_lane_shows_the_consumer_what_the_stage_has_handled() {
+        let (mut publisher, mut stage, mut consumer) = lane_staged::<u64>(options(4));
+        assert_eq!(publisher.try_publish_slice(&[0, 1, 2, 3]), 4);
+        assert_eq!(drain(&mut consumer, 9), [0; 0]);
+        assert_eq!(stage.poll(3, |_| ()), 3);
+        assert!(!publisher.has_room(), "a stage returns nothing");
+        assert_eq!(drain(&mut consumer, 2), [0, 1]);
+        assert!(publisher.has_room());
+        drop(publisher);
+        assert_eq!(stage.poll(9, |_| ()), 1);
+        assert!(stage.is_closed() && !consumer.is_closed());
+        assert_eq!(drain(&mut consumer, 9), [2, 3]);
+        assert!(consumer.is_closed());
+    }
+
+    #[test]
+    fn high_water_is_what_the_first_reader_found() {
+        let (mut publisher, mut consumer) = lane::<u64>(options(8));
+        publisher.try_publish_slice(&[0; 5]);
+        drain(&mut consumer, 1);
+        publisher.try_publish_slice(&[0; 2]);
+        drain(&mut consumer, 9);
+        publisher.try_publish(&0).unwrap();
+        drain(&mut consumer, 9);
+        assert_eq!(consumer.gauge().high_water(), 6);
+    }
+
+    #[test]
+    #[should_panic(expected = "lane test: capacity 6 is not a power of two of at least 2")]
+    fn a_capacity_that_is_no_power_of_two_is_refused() {
+        lane::<u64>(options(6));
+    }
+
+    #[test]
+    #[should_panic(expected = "lane test: capacity 1 is not a power of two of at least 2")]
+    fn a_capacity_of_one_is_refused() {
+        lane::<u64>(options(1));
+    }
+}

@@ -1,0 +1,232 @@
+//! The publishing end of a lane.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::sync::atomic::Ordering;
+
+use disruptor::{MissingFreeSlots, Producer, SingleConsumerBarrier, SingleProducer};
+
+use crate::checks::{Checks, DefaultChecks};
+use crate::gauge::{LaneGauge, LaneState};
+use crate::record::{Record, Sequence};
+use crate::storage::{self, LaneSlots};
+
+/// The lane has no free slot; nothing was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("lane full")]
+pub struct Full;
+
+/// Publishes into one lane. It tries, and never waits. Dropping it closes the lane; what was
+/// published stays to be consumed.
+// Aligned so that what the publishing thread changes shares no line, nor the pair of lines that
+// the hardware prefetches, with anything of another thread.
+#[repr(align(128))]
+pub struct Publisher<E: Record, C: Checks = DefaultChecks> {
+    /// The sequence that the next record gets.
+    next: Sequence,
+    /// Slots below this sequence were seen free.
+    clear: Sequence,
+    /// Slots below this sequence were found intact, and may since have been half written by a
+    /// `fill` that panicked. Checked lanes only.
+    verified: Sequence,
+    ring: SingleProducer<(), SingleConsumerBarrier>,
+    slots: LaneSlots<E>,
+    /// `Cell` makes it `!Sync`: one thread at a time, by type.
+    checks: PhantomData<(C, Cell<()>)>,
+}
+
+impl<E: Record, C: Checks> Publisher<E, C> {
+    /// Publishes a copy of the used lines of `record`.
+    ///
+    /// # Errors
+    /// [`Full`] when there is no free slot; counted.
+    ///
+    /// # Panics
+    /// On a checked lane, when the claimed slot was written to after its return.
+    #[inline]
+    #[track_caller]
+    pub fn try_publish(&mut self, record: &E) -> Result<Sequence, Full> {
+        self.try_publish_with(|slot| slot.copy_used_from(record))
+    }
+
+    /// Publishes what `fill` writes into the slot, which holds an older record or poison: all
+    /// that counts as used must be written. When `fill` panics, nothing is published and the
+    /// slot is used again.
+    ///
+    /// # Errors
+    /// [`Full`] when there is no free slot; counted, and `fill` is not called.
+    ///
+    /// # Panics
+    /// On a checked lane, when the claimed slot was written to after its return.
+    #[inline]
+    #[track_caller]
+    pub fn try_publish_with(&mut self, fill: impl FnOnce(&mut E)) -> Result<Sequence, Full> {
+        let sequence = self.next;
+        let site = Location::caller();
+        let (slots, verified) = (&self.slots, &mut self.verified);
+        let state = &*slots.state;
+        let published = self.ring.try_publish(|()| {
+            // SAFETY: the ring runs this only when `sequence` is claimed: the recycler has let the
+            // slot go, and no reader sees it before the ring's cursor moves.
+            let slot = unsafe { &mut *slots.slot(sequence) };
+            verify_claim::<E, C>(state, slot, sequence, verified, site);
+            fill(slot);
+            // Before the cursor moves, so that nobody counts more consumed than published.
+            state.publisher.published.set(sequence as u64 + 1);
+        });
+        if published.is_err() {
+            self.slots.state.publisher.full.increment();
+            return Err(Full);
+        }
+        self.next = sequence + 1;
+        Ok(sequence)
+    }
+
+    /// Publishes copies of as many of `records` as there is room for, from the first, and makes
+    /// them visible at once, with one store of the cursor. Returns how many.
+    ///
+    /// # Panics
+    /// On a checked lane, when a claimed slot was written to after its return.
+    #[inline]
+    #[track_caller]
+    pub fn try_publish_slice(&mut self, records: &[E]) -> usize {
+        let mut rest = records.iter();
+        self.try_publish_batch(records.len(), |slot| {
+            if let Some(record) = rest.next() {
+                slot.copy_used_from(record);
+            }
+        })
+    }
+
+    /// Publishes at most `count` records at once, each written by a call of `fill`, which comes
+    /// once for each slot, in order. Returns how many there was room for. When `fill` panics,
+    /// none of them is published.
+    ///
+    /// # Panics
+    /// On a checked lane, when a claimed slot was written to after its return.
+    #[inline]
+    #[track_caller]
+    pub fn try_publish_batch(&mut self, count: usize, mut fill: impl FnMut(&mut E)) -> usize {
+        let fitting = count.min(self.free_slots(count));
+        if fitting < count {
+            self.slots.state.publisher.full.increment();
+        }
+        if fitting == 0 {
+            return 0;
+        }
+        let first = self.next;
+        let end = first + fitting as Sequence;
+        let site = Location::caller();
+        let (slots, verified) = (&self.slots, &mut self.verified);
+        let state = &*slots.state;
+        let published = self.ring.try_batch_publish(fitting, |_| {
+            for sequence in first..end {
+                // SAFETY: the ring runs this only when all of `first..end` is claimed: the
+                // recycler has let the slots go, and no reader sees them before the ring's
+                // cursor moves.
+                let slot = unsafe { &mut *slots.slot(sequence) };
+                verify_claim::<E, C>(state, slot, sequence, verified, site);
+                fill(slot);
+            }
+            state.publisher.published.set(end as u64);
+        });
+        debug_assert!(published.is_ok(), "slots that were free can't have been taken");
+        self.next = end;
+        fitting
+    }
+
+    /// Whether the next publication will find room. Not counted as a refusal.
+    #[inline]
+    pub fn has_room(&mut self) -> bool {
+        self.free_slots(1) > 0
+    }
+
+    /// How many of the next `wanted` publications will find room. Not counted as a refusal.
+    #[inline]
+    pub fn room(&mut self, wanted: usize) -> usize {
+        self.free_slots(wanted).min(wanted)
+    }
+
+    /// Number of slots.
+    pub fn capacity(&self) -> usize {
+        self.slots.state.capacity
+    }
+
+    /// A view of this lane for other threads.
+    pub fn gauge(&self) -> LaneGauge {
+        LaneGauge::new(&self.slots.state)
+    }
+
+    pub(crate) fn new(
+        ring: SingleProducer<(), SingleConsumerBarrier>,
+        slots: LaneSlots<E>,
+    ) -> Self {
+        let clear = slots.state.capacity as Sequence;
+        Self { next: 0, clear, verified: 0, ring, slots, checks: PhantomData }
+    }
+
+    /// Free slots: exact when fewer than `wanted`, otherwise a number that is at least that.
+    #[inline]
+    fn free_slots(&mut self, wanted: usize) -> usize {
+        let known = (self.clear - self.next) as usize;
+        if known >= wanted { known } else { self.refresh_free_slots() }
+    }
+
+    /// Asks the ring for more than it can ever have: it looks where the recycler is, refuses, and
+    /// says by how much it was short. It has no question that would cost less.
+    #[inline(never)]
+    fn refresh_free_slots(&mut self) -> usize {
+        let impossible = self.slots.state.capacity + 1;
+        let Err(MissingFreeSlots(missing)) = self.ring.try_batch_publish(impossible, |_| ()) else {
+            unreachable!("a ring has no more slots than its capacity");
+        };
+        let free = impossible - missing as usize;
+        self.clear = self.next + free as Sequence;
+        free
+    }
+}
+
+impl<E: Record, C: Checks> Drop for Publisher<E, C> {
+    fn drop(&mut self) {
+        // Release: who sees the lane closed sees the last publication.
+        self.slots.state.publisher.closed.store(true, Ordering::Release);
+    }
+}
+
+/// Checks that nobody wrote into the slot between its return and this claim.
+#[inline(always)]
+fn verify_claim<E: Record, C: Checks>(
+    state: &LaneState,
+    slot: &mut E,
+    sequence: Sequence,
+    verified: &mut Sequence,
+    site: &'static Location<'static>,
+) {
+    if !C::CHECKED || sequence < *verified {
+        return;
+    }
+    if let Some(offset) = storage::first_unpoisoned(slot) {
+        // Whole again, so that the lane is usable if someone survives the panic.
+        storage::poison(slot);
+        overwritten(state, sequence, offset, site);
+    }
+    *verified = sequence + 1;
+    state.sites.note_claim(sequence, site);
+}
+
+#[cold]
+fn overwritten(
+    state: &LaneState,
+    sequence: Sequence,
+    offset: usize,
+    site: &'static Location<'static>,
+) -> ! {
+    panic!(
+        "lane {}: the slot claimed for sequence {sequence} at {site} was written to after its \
+         return (first at byte {offset}); it was last claimed at {} and returned at {}",
+        state.name,
+        state.sites.claimed(sequence),
+        state.sites.returned(sequence)
+    );
+}
