@@ -2,6 +2,12 @@
 
 mod agent;
 mod clock;
+mod core;
+mod host;
+mod plan;
 
 pub use agent::{Agent, Phase, StopSignal};
 pub use clock::{Clock, ManualTime};
+pub use core::{CoreHandle, CoreOptions, Pinned};
+pub use host::HostCores;
+pub use plan::{AgentRole, CORE_IDS, CorePlan, IdleKind, PlanError, PlannedCore};

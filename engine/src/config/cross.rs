@@ -1,0 +1,251 @@
+//! What only several keys together can get wrong: names that are used twice or exist nowhere, numbers that
+//! do not fit each other.
+
+use std::collections::HashSet;
+
+use super::check::most_alike;
+use super::error::Problem;
+use super::{Config, SIMULATED_VENUE};
+use crate::event::{EventClass, EventKind, parse_scaled};
+
+/// Every problem between keys, in the order of the file.
+pub(super) fn problems(config: &Config) -> Vec<Problem> {
+    let mut cross = Cross { config, problems: Vec::new() };
+    cross.session();
+    cross.venues();
+    cross.instruments();
+    cross.risk();
+    cross.consumers();
+    cross.problems.sort_by_key(|problem| problem.position);
+    cross.problems
+}
+
+struct Cross<'a> {
+    config: &'a Config,
+    problems: Vec<Problem>,
+}
+
+impl Cross<'_> {
+    fn add(&mut self, key: &str, problem: &str, allowed: &str) {
+        self.problems.push(self.config.origin.problem(key, problem, allowed));
+    }
+
+    fn session(&mut self) {
+        let session = &self.config.session;
+        if session.idle_ms <= session.ping_interval_ms {
+            let problem = format!("{} ms would end a connection before its ping", session.idle_ms);
+            let allowed = format!("above session.ping_interval_ms, {}", session.ping_interval_ms);
+            self.add("session.idle_ms", &problem, &allowed);
+        }
+        if session.backoff_max_ms < session.backoff_min_ms {
+            let problem = format!("{} ms is below the first wait", session.backoff_max_ms);
+            let allowed = format!("from session.backoff_min_ms, {}", session.backoff_min_ms);
+            self.add("session.backoff_max_ms", &problem, &allowed);
+        }
+    }
+
+    fn venues(&mut self) {
+        let config = self.config;
+        if config.venue_names().is_empty() {
+            let problem = "there is no venue at all";
+            self.add("simulated.enabled", problem, "true, or a [[venue]]");
+        }
+        let mut seen = HashSet::from([SIMULATED_VENUE]);
+        for (index, venue) in config.venues.iter().enumerate() {
+            let key = |name: &str| format!("venue[{index}].{name}");
+            if !seen.insert(&venue.name) {
+                let problem = format!("the name {:?} is taken", venue.name);
+                self.add(&key("name"), &problem, "a name of its own");
+            }
+            if venue.stream_url.is_empty() {
+                self.add(&key("stream_url"), "missing", "ws://HOST[:PORT][/PATH]");
+            }
+            if venue.books && venue.rest_url.is_empty() {
+                let problem = "missing: books start from a REST snapshot";
+                self.add(&key("rest_url"), problem, "http://HOST[:PORT][/PATH], or books = false");
+            }
+            if venue.api_url.is_some() {
+                if venue.api_key.is_none() && venue.api_key_env.is_none() {
+                    let problem = "missing: orders need an API key";
+                    self.add(&key("api_key_env"), problem, "api_key_env or api_key");
+                }
+                if venue.private_key_file.is_none() {
+                    let problem = "missing: orders need a key to sign with";
+                    self.add(&key("private_key_file"), problem, "a file with an Ed25519 key");
+                }
+            }
+        }
+    }
+
+    fn instruments(&mut self) {
+        let config = self.config;
+        if config.instruments.is_empty() {
+            self.add("instrument", "there is no instrument", "at least one");
+        }
+        let venues = config.venue_names();
+        let mut seen = HashSet::new();
+        for (index, instrument) in config.instruments.iter().enumerate() {
+            let key = |name: &str| format!("instrument[{index}].{name}");
+            if !seen.insert(&instrument.symbol) {
+                let problem = format!("{:?} is there twice", instrument.symbol);
+                self.add(&key("symbol"), &problem, "each symbol once");
+            }
+            for venue in instrument.native.iter().flat_map(|native| native.keys()) {
+                if !venues.contains(venue) {
+                    let problem = format!("there is no venue {venue:?}");
+                    self.add(&key(&format!("native.{venue}")), &problem, &venues.join(", "));
+                }
+            }
+            let (price_scale, qty_scale) = (instrument.price_scale, instrument.qty_scale);
+            let tick = self.scaled(&key("tick"), &instrument.tick, price_scale);
+            self.scaled(&key("step"), &instrument.step, qty_scale);
+            let start = self.scaled(&key("start_price"), &instrument.start_price, price_scale);
+            if let (Some(tick), Some(start)) = (tick, start)
+                && start % tick != 0
+            {
+                let problem = format!("{} is no multiple of the tick", instrument.start_price);
+                let allowed = format!("a multiple of {}", instrument.tick);
+                self.add(&key("start_price"), &problem, &allowed);
+            }
+        }
+    }
+
+    /// The number in units of 10^-`scale`; a problem when it does not fit.
+    fn scaled(&mut self, key: &str, text: &str, scale: u8) -> Option<i64> {
+        match parse_scaled(text.as_bytes(), scale) {
+            Ok(value) if value > 0 => Some(value),
+            Ok(_) => None,
+            Err(error) => {
+                let allowed = format!("at most {scale} decimal places, within 64 bits");
+                self.add(key, &format!("{text}: {error}"), &allowed);
+                None
+            }
+        }
+    }
+
+    fn risk(&mut self) {
+        let Some(qty) = &self.config.risk.max_order_qty else { return };
+        for instrument in &self.config.instruments {
+            if let Err(error) = parse_scaled(qty.as_bytes(), instrument.qty_scale) {
+                let problem = format!("{qty} does not fit {}: {error}", instrument.symbol);
+                let allowed = format!("at most {} decimal places", instrument.qty_scale);
+                self.add("risk.max_order_qty", &problem, &allowed);
+            }
+        }
+    }
+
+    fn consumers(&mut self) {
+        let config = self.config;
+        let symbols: Vec<&str> = config.instruments.iter().map(|i| i.symbol.as_str()).collect();
+        let kinds: Vec<&str> = EventKind::ALL
+            .into_iter()
+            .filter(|kind| kind.class() != EventClass::Critical)
+            .map(EventKind::name)
+            .collect();
+        let mut seen = HashSet::new();
+        for (index, consumer) in config.consumers.iter().enumerate() {
+            let key = |name: &str| format!("consumer[{index}].{name}");
+            if consumer.strategy.is_empty() {
+                self.add(&key("strategy"), "missing", "the name of a registered strategy");
+            } else if !seen.insert(&consumer.name) {
+                let problem = format!("the name {:?} is taken", consumer.name);
+                self.add(&key("name"), &problem, "a name of its own");
+            }
+            self.known(&key("instruments"), &consumer.instruments, &symbols);
+            self.known(&key("kinds"), consumer.kinds.as_deref().unwrap_or_default(), &kinds);
+        }
+    }
+
+    /// Every one of `words` must be one of `known`.
+    fn known(&mut self, key: &str, words: &[String], known: &[&str]) {
+        for (index, word) in words.iter().enumerate() {
+            if known.contains(&word.as_str()) {
+                continue;
+            }
+            let hint = match most_alike(word, known.iter().copied()) {
+                Some(name) => format!("; did you mean {name:?}?"),
+                None => String::new(),
+            };
+            let problem = format!("{word:?} is unknown{hint}");
+            self.add(&format!("{key}[{index}]"), &problem, &known.join(", "));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[track_caller]
+    fn refused(text: &str, key: &str, problem: &str) {
+        let error = Config::parse(text, "x").expect_err("it was taken");
+        let found = error.problems().iter().find(|p| p.key == key);
+        let found = found.unwrap_or_else(|| panic!("no problem with {key}, but: {error}"));
+        assert!(found.problem.contains(problem), "{found}");
+    }
+
+    const VENUE: &str = "[[venue]]\nstream_url = 'ws://h'\nrest_url = 'http://h'\n";
+
+    #[test]
+    fn a_venue_turns_the_embedded_one_off_unless_it_is_asked_for() {
+        let config = Config::parse(VENUE, "x").unwrap();
+        assert_eq!(config.venue_names(), ["binance"]);
+        let both = format!("[simulated]\nenabled = true\n{VENUE}");
+        assert_eq!(Config::parse(&both, "x").unwrap().venue_names(), ["binance", "simulated"]);
+        refused("[simulated]\nenabled = false\n", "simulated.enabled", "no venue");
+    }
+
+    #[test]
+    fn venues_need_their_addresses_and_keys() {
+        refused("[[venue]]\nrest_url = 'http://h'\n", "venue[0].stream_url", "missing");
+        refused("[[venue]]\nstream_url = 'ws://h'\n", "venue[0].rest_url", "snapshot");
+        let orders = format!("{VENUE}api_url = 'ws://h'\n");
+        refused(&orders, "venue[0].api_key_env", "API key");
+        refused(&orders, "venue[0].private_key_file", "sign");
+        refused(&format!("{VENUE}{VENUE}"), "venue[1].name", "taken");
+        refused(&format!("{VENUE}name = 'simulated'\n"), "venue[0].name", "taken");
+    }
+
+    #[test]
+    fn deadlines_must_fit_each_other() {
+        refused("[session]\nidle_ms = 20_000\n", "session.idle_ms", "before its ping");
+        refused("[session]\nbackoff_max_ms = 50\n", "session.backoff_max_ms", "below");
+    }
+
+    #[test]
+    fn an_instruments_numbers_must_fit_its_scales() {
+        refused("instrument = []", "instrument", "no instrument");
+        let with = |line: &str| format!("[[instrument]]\nsymbol = 'A-B'\n{line}\n");
+        refused(&with("tick = '0.001'"), "instrument[0].tick", "decimal places");
+        refused(&with("step = '0.000001'"), "instrument[0].step", "decimal places");
+        refused(
+            &with("tick = '0.05'\nstart_price = '1.03'"),
+            "instrument[0].start_price",
+            "multiple",
+        );
+        refused(&with("native = { nowhere = 'X' }"), "instrument[0].native.nowhere", "no venue");
+        refused(&with("").repeat(2), "instrument[1].symbol", "twice");
+        refused("[risk]\nmax_order_qty = '0.000001'\n", "risk.max_order_qty", "BTC-USDT");
+        let spec = Config::default_run().instruments[0].spec().unwrap();
+        assert_eq!((spec.tick, spec.step), (1, 1));
+    }
+
+    #[test]
+    fn consumers_name_what_exists_and_are_named_apart() {
+        refused("[[consumer]]\n", "consumer[0].strategy", "missing");
+        let with = |line: &str| format!("[[consumer]]\nstrategy = 'a'\n{line}\n");
+        refused(&with("").repeat(2), "consumer[1].name", "taken");
+        refused(&with("instruments = ['BTC-USD']"), "consumer[0].instruments[0]", "BTC-USDT");
+        refused(&with("kinds = ['quote', 'trades']"), "consumer[0].kinds[1]", "\"trade\"");
+        refused(&with("kinds = ['exec_report']"), "consumer[0].kinds[0]", "unknown");
+        assert!(Config::parse("consumer = []", "x").unwrap().consumers.is_empty());
+    }
+
+    #[test]
+    fn an_api_key_never_shows_in_debug_output() {
+        let text = format!("{VENUE}api_key = 'hush-hush'\n");
+        let config = Config::parse(&text, "x").unwrap();
+        assert_eq!(config.venues[0].api_key.as_deref(), Some("hush-hush"));
+        assert!(!format!("{config:?}").contains("hush"));
+    }
+}

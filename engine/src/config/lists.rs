@@ -1,0 +1,143 @@
+//! The sections that may be repeated: `[[venue]]`, `[[instrument]]`, `[[consumer]]`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::schema::{Rule, flag, section, whole};
+use crate::event::parse_scaled;
+use crate::instrument::InstrumentSpec;
+
+/// Which protocol a venue speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VenueKind {
+    /// Binance spot.
+    #[default]
+    Binance,
+}
+
+section! {
+    /// A venue to connect to. None given: the embedded one.
+    #[name = "venue", most = 64]
+    pub struct VenueConfig {
+        /// Its name in logs, reports and `native`.
+        name: String = "binance".into() => Rule::Name;
+        /// The protocol it speaks.
+        kind: VenueKind = VenueKind::Binance => Rule::OneOf(&["binance"]);
+        /// WebSocket address of its market data. Required.
+        stream_url: String = String::new() => Rule::Url(&["ws"]), "\"ws://127.0.0.1:9443/stream\"";
+        /// Address of its REST interface, for book snapshots. Required while `books` is true.
+        rest_url: String = String::new() => Rule::Url(&["http"]), "\"http://127.0.0.1:9080\"";
+        /// WebSocket address for orders. Not given: market data only.
+        api_url: Option<String> = None => Rule::Url(&["ws"]), "\"ws://127.0.0.1:9443/ws-api/v3\"";
+        /// API key. Better kept in the environment: see `api_key_env`, which comes first.
+        api_key: Option<String> = None => Rule::Text, "\"YOUR-API-KEY\"";
+        /// Environment variable that holds the API key.
+        api_key_env: Option<String> = None => Rule::Text, "\"PITLANE_API_KEY\"";
+        /// File with the Ed25519 private key that signs the logon (PKCS#8).
+        private_key_file: Option<PathBuf> = None => Rule::Text, "\"keys/ed25519.pem\"";
+        /// Assemble order books from snapshot and diffs.
+        books: bool = true => flag();
+        /// Levels kept per side of a book; beyond, the farthest is dropped and counted.
+        book_levels_max: usize = 20_000 => whole(10..=1_000_000, "levels");
+    }
+}
+
+section! {
+    /// An instrument: one scale over all venues, fixed before anything is routed.
+    /// None given: BTC-USDT with the values below.
+    #[name = "instrument", most = 10_000]
+    #[derive(Debug)]
+    pub struct InstrumentConfig {
+        /// Canonical symbol, `BASE-QUOTE` in upper case.
+        symbol: String = "BTC-USDT".into() => Rule::Symbol;
+        /// The venue's own symbol, by venue name, where it is not the symbol without `-`.
+        native: Option<BTreeMap<String, String>> = None => Rule::NameMap,
+            "{ simulated = \"BTCUSDT\" }";
+        /// Decimal places of a price.
+        price_scale: u8 = 2 => whole(0..=12, "places");
+        /// Decimal places of a quantity.
+        qty_scale: u8 = 5 => whole(0..=12, "places");
+        /// Price increment.
+        tick: String = "0.01".into() => Rule::Decimal;
+        /// Quantity increment.
+        step: String = "0.00001".into() => Rule::Decimal;
+        /// First price on the embedded venue, a multiple of `tick`.
+        start_price: String = "60000.00".into() => Rule::Decimal;
+    }
+}
+
+section! {
+    /// A consumer: one strategy with its own lanes.
+    /// None given: noop, momentum and market_maker. `consumer = []` at the top: none at all.
+    #[name = "consumer", most = 256]
+    #[derive(Debug)]
+    pub struct ConsumerConfig {
+        /// Registered name of the strategy. Required.
+        strategy: String = String::new() => Rule::Name, "\"momentum\"";
+        /// Name in plan, logs and report. Not given: the strategy's.
+        name: String = String::new() => Rule::Name, "\"momentum-1\"";
+        /// Symbols it receives. Not given: all.
+        instruments: Vec<String> = Vec::new() => Rule::Texts, "[\"BTC-USDT\"]";
+        /// Market kinds it receives. Not given: those its strategy handles. Critical kinds always come.
+        kinds: Option<Vec<String>> = None => Rule::Texts, "[\"quote\", \"trade\"]";
+        /// Failed callbacks after which it is quarantined. Not given: `engine.max_failures`.
+        max_failures: Option<u64> = None => whole(1..=1_000_000_000, "failures"), "1000";
+        /// Free table for the strategy's constructor.
+        params: toml::Table = toml::Table::new() => Rule::Free, "{}";
+    }
+}
+
+impl fmt::Debug for VenueConfig {
+    /// Everything but the API key: configurations end up in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VenueConfig")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("stream_url", &self.stream_url)
+            .field("rest_url", &self.rest_url)
+            .field("api_url", &self.api_url)
+            .field("api_key", &self.api_key.as_ref().map(|_| "(hidden)"))
+            .field("api_key_env", &self.api_key_env)
+            .field("private_key_file", &self.private_key_file)
+            .field("books", &self.books)
+            .field("book_levels_max", &self.book_levels_max)
+            .finish()
+    }
+}
+
+impl InstrumentConfig {
+    /// What this instrument is called at `venue`.
+    #[must_use]
+    pub fn native_symbol(&self, venue: &str) -> String {
+        match self.native.as_ref().and_then(|native| native.get(venue)) {
+            Some(native) => native.clone(),
+            None => self.symbol.replace('-', ""),
+        }
+    }
+
+    /// The instrument in fixed point. `None` when a number does not fit its scale, which a checked
+    /// configuration rules out.
+    #[must_use]
+    pub fn spec(&self) -> Option<InstrumentSpec> {
+        Some(InstrumentSpec {
+            symbol: self.symbol.clone(),
+            price_scale: self.price_scale,
+            qty_scale: self.qty_scale,
+            tick: parse_scaled(self.tick.as_bytes(), self.price_scale).ok()?,
+            step: parse_scaled(self.step.as_bytes(), self.qty_scale).ok()?,
+        })
+    }
+}
+
+impl ConsumerConfig {
+    /// A consumer with every default, running `strategy` under its own name.
+    #[must_use]
+    pub fn of_strategy(strategy: &str) -> ConsumerConfig {
+        let name = strategy.to_owned();
+        ConsumerConfig { strategy: name.clone(), name, ..ConsumerConfig::default() }
+    }
+}

@@ -1,0 +1,173 @@
+//! The configuration: a TOML file, checked whole before anything starts.
+//!
+//! Every section and every key has a default, so an empty file is a configuration: the embedded venue,
+//! BTC-USDT and the three built-in strategies. Unknown keys are refused, every number has a limit, and an
+//! error says file, line, column, key, what is wrong and what is allowed; all problems are found in one
+//! pass. What a strategy's own `params` may hold is the strategy's to check: [`Config::error_at`] gives
+//! its complaint a place in the file.
+
+mod check;
+mod cross;
+mod error;
+mod example;
+mod lists;
+mod origin;
+mod rule;
+mod schema;
+mod sections;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+pub use error::{ConfigError, Position, Problem};
+pub use lists::{ConsumerConfig, InstrumentConfig, VenueConfig, VenueKind};
+pub use origin::Origin;
+pub use sections::{
+    CoresConfig, EngineConfig, LanesConfig, Profile, RiskConfig, SessionConfig, SimulatedConfig,
+    TelemetryConfig,
+};
+
+use schema::Section;
+
+/// The name of the embedded venue, in reports and in `native` tables.
+pub const SIMULATED_VENUE: &str = "simulated";
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The engine as a whole.
+    pub engine: EngineConfig,
+    /// Which core runs what.
+    pub cores: CoresConfig,
+    /// Slots of each lane.
+    pub lanes: LanesConfig,
+    /// What is measured and kept.
+    pub telemetry: TelemetryConfig,
+    /// Deadlines of every connection.
+    pub session: SessionConfig,
+    /// What is never sent.
+    pub risk: RiskConfig,
+    /// The embedded venue.
+    pub simulated: SimulatedConfig,
+    /// Venues to connect to, at most 64, numbered in this order; the embedded one comes after them.
+    #[serde(rename = "venue")]
+    pub venues: Vec<VenueConfig>,
+    /// Instruments, at most 10,000, numbered in this order.
+    #[serde(rename = "instrument")]
+    pub instruments: Vec<InstrumentConfig>,
+    /// Consumers, at most 256, numbered in this order.
+    #[serde(rename = "consumer")]
+    pub consumers: Vec<ConsumerConfig>,
+    /// Where each value stands in the file; empty for a configuration made in code.
+    #[serde(skip)]
+    pub origin: Origin,
+}
+
+/// The sections in the order of the example.
+const SECTIONS: [Section; 10] = [
+    EngineConfig::SECTION,
+    CoresConfig::SECTION,
+    LanesConfig::SECTION,
+    TelemetryConfig::SECTION,
+    SessionConfig::SECTION,
+    RiskConfig::SECTION,
+    SimulatedConfig::SECTION,
+    VenueConfig::SECTION,
+    InstrumentConfig::SECTION,
+    ConsumerConfig::SECTION,
+];
+
+impl Default for Config {
+    fn default() -> Config {
+        Config::default_run()
+    }
+}
+
+impl Config {
+    /// The run without a file: the embedded venue, BTC-USDT, and the three built-in strategies.
+    #[must_use]
+    pub fn default_run() -> Config {
+        Config {
+            engine: EngineConfig::default(),
+            cores: CoresConfig::default(),
+            lanes: LanesConfig::default(),
+            telemetry: TelemetryConfig::default(),
+            session: SessionConfig::default(),
+            risk: RiskConfig::default(),
+            simulated: SimulatedConfig::default(),
+            venues: Vec::new(),
+            instruments: vec![InstrumentConfig::default()],
+            consumers: ["noop", "momentum", "market_maker"]
+                .map(ConsumerConfig::of_strategy)
+                .to_vec(),
+            origin: Origin::default(),
+        }
+    }
+
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unreadable`] when it can't be read as UTF-8 text, else as [`Config::parse`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Config, ConfigError> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path)
+            .map_err(|reason| ConfigError::Unreadable { path: path.to_owned(), reason })?;
+        Config::parse(&text, &path.display().to_string())
+    }
+
+    /// Checks `text`; `origin` names it in errors, as a file name would.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with everything that is wrong, in the order of the text.
+    pub fn parse(text: &str, origin: &str) -> Result<Config, ConfigError> {
+        let origin = check::keys_and_values(text, origin)?;
+        let mut config: Config =
+            toml::from_str(text).map_err(|error| origin.syntax(text, &error))?;
+        config.origin = origin;
+        config.resolve();
+        let problems = cross::problems(&config);
+        if problems.is_empty() { Ok(config) } else { Err(ConfigError::Invalid(problems)) }
+    }
+
+    /// A commented file with every key, its unit, limit and default. It parses to the default run.
+    #[must_use]
+    pub fn example() -> String {
+        example::render()
+    }
+
+    /// The names of the venues in the order of their numbers: `[[venue]]` first, then the embedded one.
+    #[must_use]
+    pub fn venue_names(&self) -> Vec<String> {
+        let simulated = self.simulated.enabled.then(|| SIMULATED_VENUE.to_owned());
+        self.venues.iter().map(|venue| venue.name.clone()).chain(simulated).collect()
+    }
+
+    /// Whether the venue with this number can take orders: the embedded one, or one with an `api_url`.
+    #[must_use]
+    pub fn takes_orders(&self, venue: usize) -> bool {
+        self.venues.get(venue).is_none_or(|venue| venue.api_url.is_some())
+    }
+
+    /// An error about the value at `key`, placed where the file says it; for what only a later stage can
+    /// judge, as a strategy its parameters: `consumer[1].params.spread_ticks`.
+    ///
+    /// A key that is not in the file is placed at the nearest section around it.
+    #[must_use]
+    pub fn error_at(&self, key: &str, problem: &str, allowed: &str) -> ConfigError {
+        ConfigError::Invalid(vec![self.origin.problem(key, problem, allowed)])
+    }
+
+    /// Fills in what one key takes from another.
+    fn resolve(&mut self) {
+        if !self.origin.has("simulated.enabled") {
+            self.simulated.enabled = self.venues.is_empty();
+        }
+        for consumer in &mut self.consumers {
+            if consumer.name.is_empty() {
+                consumer.name.clone_from(&consumer.strategy);
+            }
+        }
+    }
+}

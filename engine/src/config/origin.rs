@@ -1,0 +1,69 @@
+//! Where each value stands in the file.
+
+use std::collections::BTreeMap;
+
+use super::error::{ConfigError, Position, Problem};
+
+/// The name of the text and the position of every key in it, by path: `engine.batch`, `venue[0].name`.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    name: String,
+    positions: BTreeMap<String, Position>,
+}
+
+impl Default for Origin {
+    fn default() -> Origin {
+        Origin::new("(defaults)")
+    }
+}
+
+impl Origin {
+    pub(super) fn new(name: &str) -> Origin {
+        Origin { name: name.to_owned(), positions: BTreeMap::new() }
+    }
+
+    pub(super) fn record(&mut self, path: &str, position: Position) {
+        self.positions.insert(path.to_owned(), position);
+    }
+
+    /// Whether the file gives this key.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.positions.contains_key(path)
+    }
+
+    /// A problem with the value at `path`, or with the nearest section around it.
+    pub(super) fn problem(&self, path: &str, problem: &str, allowed: &str) -> Problem {
+        Problem {
+            origin: self.name.clone(),
+            position: self.nearest(path),
+            key: path.to_owned(),
+            problem: problem.to_owned(),
+            allowed: allowed.to_owned(),
+        }
+    }
+
+    /// A fault that the TOML reader found.
+    pub(super) fn syntax(&self, text: &str, error: &toml::de::Error) -> ConfigError {
+        ConfigError::Invalid(vec![self.syntax_problem(text, error)])
+    }
+
+    pub(super) fn syntax_problem(&self, text: &str, error: &toml::de::Error) -> Problem {
+        Problem {
+            origin: self.name.clone(),
+            position: error.span().map(|span| Position::of(text, span.start)),
+            key: String::new(),
+            problem: error.message().replace('\n', "; "),
+            allowed: String::new(),
+        }
+    }
+
+    fn nearest(&self, path: &str) -> Option<Position> {
+        let mut path = path;
+        loop {
+            if let Some(position) = self.positions.get(path) {
+                return Some(*position);
+            }
+            path = &path[..path.rfind(['.', '['])?];
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The single sections of the configuration: `[engine]`, `[cores]`, `[lanes]` and so on.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::schema::{Rule, flag, section, slots, whole};
+
+/// How the pinned threads idle when there is nothing to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// Spin: the lowest latency, one core busy per thread.
+    Latency,
+    /// Spin for a while, then yield: shares a core fairly.
+    Balanced,
+    /// Park until woken: almost no CPU, microseconds more latency.
+    Quiet,
+    /// `balanced` when stages share a core, `latency` when each has its own.
+    #[default]
+    Auto,
+}
+
+section! {
+    /// The engine as a whole.
+    #[name = "engine", most = 1]
+    #[derive(Debug)]
+    pub struct EngineConfig {
+        /// How pinned threads idle: `latency` spins, `balanced` spins and then yields, `quiet` parks.
+        /// `auto` is `balanced` when stages share a core, and `latency` when each has its own.
+        profile: Profile = Profile::Auto => Rule::OneOf(&["auto", "latency", "balanced", "quiet"]);
+        /// Time after the start whose latencies and allocations are left out of the report.
+        warm_up_ms: u64 = 1_000 => whole(0..=600_000, "ms");
+        /// Time a stop may take until threads that have not ended are left behind and reported.
+        drain_deadline_ms: u64 = 3_000 => whole(100..=600_000, "ms");
+        /// Folder in which every run makes a folder of its own for its files.
+        run_dir: PathBuf = PathBuf::from("runs") => Rule::Text;
+        /// Market callbacks that a consumer makes in a row before its core looks at other work.
+        /// Its critical lane is looked at before each of them.
+        batch: u32 = 16 => whole(1..=1_024, "callbacks");
+        /// Failed callbacks (errors and panics) after which a consumer is quarantined.
+        max_failures: u64 = 1_000 => whole(1..=1_000_000_000, "failures");
+    }
+}
+
+section! {
+    /// Which core runs what. What is not given, the planner decides; see `pitlane plan`.
+    #[name = "cores", most = 1]
+    #[derive(Debug)]
+    pub struct CoresConfig {
+        /// Core of the dispatcher, the orchestrator and the order gateway.
+        dispatch: Option<usize> = None => Rule::Core, "0";
+        /// Cores of the consumers; they are spread over them in turn.
+        consumers: Option<Vec<usize>> = None => Rule::CoreList, "[1]";
+        /// Pin threads to their cores. Without, the kernel moves them as it likes.
+        pin: bool = true => flag();
+    }
+}
+
+section! {
+    /// Slots of each lane. An event's slot takes 384 bytes. The defaults hold three times what can be in
+    /// flight at 2,000 events/s, the sums below; more only hides a consumer that is too slow.
+    #[name = "lanes", most = 1]
+    #[derive(Debug)]
+    pub struct LanesConfig {
+        /// From each venue to the orchestrator; lossless: when it is full, the socket is not read.
+        /// 1,000 (10 ms without the core at 100,000 events/s) + 128 (one read of 16 KiB) = 1,128; x 3 = 3,384.
+        venue: usize = 4_096 => slots(2..=1_048_576);
+        /// From the orchestrator to the dispatcher; lossless.
+        /// 1,000 (10 ms without the core at 100,000 events/s) + 256 (merge windows that close at once)
+        /// = 1,256; x 3 = 3,768.
+        dispatch: usize = 4_096 => slots(2..=1_048_576);
+        /// From the dispatcher to each consumer, market data; conflates when full.
+        /// 100 (one callback of 50 ms at 2,000 events/s) + 40 (20 ms without the core) + 128 (one read)
+        /// + 16 (the batch being handled) = 284; x 3 = 852.
+        market: usize = 1_024 => slots(2..=1_048_576);
+        /// From the dispatcher to each consumer, critical events; spills when full.
+        /// 64 (every open order answered at once) + 10 (one callback of 50 ms at 200 reports/s)
+        /// + 1 (the one being handled) = 75; x 3 = 225.
+        critical: usize = 256 => slots(2..=1_048_576);
+        /// Critical events of each consumer that wait for a full lane, in order.
+        /// 1,000 (5 s in one callback at 200 reports/s) + 128 (every open order filled and cancelled)
+        /// + 200 (1 s to catch up) = 1,328; x 3 = 3,984.
+        spill: usize = 4_096 => slots(2..=1_048_576);
+        /// From each consumer to the order gateway; when full, a submit is refused.
+        /// 64 (every open order cancelled at once) + 20 (20 ms without the core at 1,000 orders/s) = 84;
+        /// x 3 = 252.
+        order: usize = 256 => slots(2..=1_048_576);
+        /// From each pinned thread to the log; what finds no room is counted.
+        /// 200 (0.2 s in which the drain does not run, at 1,000 lines/s) + 64 (one line per order in a
+        /// wind-down) = 264; x 3 = 792.
+        log: usize = 1_024 => slots(2..=1_048_576);
+        /// From each venue to the dead-letter file; what finds no room is counted.
+        /// 64 (a read full of garbage) + 20 (20 ms without the drain at 1,000 letters/s) = 84; x 3 = 252.
+        dead_letter: usize = 256 => slots(2..=1_048_576);
+    }
+}
+
+section! {
+    /// What is measured and kept.
+    #[name = "telemetry", most = 1]
+    #[derive(Debug)]
+    pub struct TelemetryConfig {
+        /// Interval of the histogram log and of the status line.
+        interval_ms: u64 = 1_000 => whole(100..=60_000, "ms");
+        /// Write the interval histogram log, `latency.hlog`.
+        hlog: bool = true => flag();
+        /// One event in this many is followed to its last consumer.
+        fanout_every: u64 = 1 => whole(1..=1_000_000, "events");
+        /// Failure records kept whole; later ones are only counted.
+        failures_kept: usize = 64 => whole(1..=10_000, "records");
+    }
+}
+
+section! {
+    /// Deadlines of every connection to a venue.
+    #[name = "session", most = 1]
+    #[derive(Debug)]
+    pub struct SessionConfig {
+        /// Connect and WebSocket handshake.
+        handshake_ms: u64 = 5_000 => whole(100..=60_000, "ms");
+        /// From the first byte of a frame to its last.
+        frame_ms: u64 = 2_000 => whole(100..=60_000, "ms");
+        /// Answer to a subscription.
+        subscribe_ms: u64 = 5_000 => whole(100..=60_000, "ms");
+        /// Between two of our pings.
+        ping_interval_ms: u64 = 20_000 => whole(100..=600_000, "ms");
+        /// Nothing at all read, also no pong: reconnect. Above `ping_interval_ms`.
+        idle_ms: u64 = 60_000 => whole(200..=3_600_000, "ms");
+        /// No data for a book: it is declared stale.
+        silence_ms: u64 = 10_000 => whole(100..=3_600_000, "ms");
+        /// First wait before a reconnect; it doubles with each failure, with jitter.
+        backoff_min_ms: u64 = 100 => whole(10..=60_000, "ms");
+        /// Longest wait before a reconnect. Not below `backoff_min_ms`.
+        backoff_max_ms: u64 = 30_000 => whole(10..=3_600_000, "ms");
+        /// Largest frame and message taken from a venue; a larger one closes the connection.
+        frame_bytes_max: usize = 1_048_576 => whole(1_024..=67_108_864, "bytes");
+    }
+}
+
+section! {
+    /// What the engine refuses to send, whatever a strategy asks for.
+    #[name = "risk", most = 1]
+    #[derive(Debug)]
+    pub struct RiskConfig {
+        /// Send orders at all. When false, every submit is refused.
+        trading: bool = true => flag();
+        /// Largest quantity of one order, in the base asset.
+        max_order_qty: Option<String> = None => Rule::Decimal, "\"1.5\"";
+        /// Open orders of one consumer.
+        max_open_orders: u32 = 64 => whole(1..=100_000, "orders");
+        /// New orders of one consumer in a second.
+        max_orders_per_s: u32 = 1_000 => whole(1..=1_000_000, "orders/s");
+        /// Cancel every open order when the engine stops.
+        cancel_on_stop: bool = true => flag();
+    }
+}
+
+section! {
+    /// The embedded venue: a real server on loopback with a matching engine and a seeded price process.
+    #[name = "simulated", most = 1]
+    #[derive(Debug)]
+    pub struct SimulatedConfig {
+        /// Start it and trade on it. When the key is not given: true exactly when no `[[venue]]` is.
+        enabled: bool = true => flag();
+        /// Where it listens; port 0 takes any free one.
+        bind: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) => Rule::Loopback;
+        /// Seed of prices, sizes and timing.
+        seed: u64 = 7 => whole(0..=9_223_372_036_854_775_807, "");
+        /// Market events it sends, over all instruments.
+        events_per_s: u32 = 2_000 => whole(1..=200_000, "events/s");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_lanes_hold_three_times_what_their_holders_can_have_in_flight() {
+        // A-3, with the sums that the keys' own comments state.
+        let lanes = LanesConfig::default();
+        assert!(3 * (1_000 + 128) <= lanes.venue);
+        assert!(3 * (1_000 + 256) <= lanes.dispatch);
+        assert!(3 * (100 + 40 + 128 + 16) <= lanes.market);
+        assert!(3 * (64 + 10 + 1) <= lanes.critical);
+        assert!(3 * (1_000 + 128 + 200) <= lanes.spill);
+        assert!(3 * (64 + 20) <= lanes.order);
+        assert!(3 * (200 + 64) <= lanes.log);
+        assert!(3 * (64 + 20) <= lanes.dead_letter);
+    }
+}

@@ -1,0 +1,526 @@
+//! The core planner: which thread runs which agents, on which core, and how it idles.
+//!
+//! - One core: everything on one thread that yields.
+//! - Two or three cores: venues, orchestrator, dispatcher and gateway on the first, consumers on the rest.
+//! - Four and more: the first is left to housekeeping, the embedded venue and the kernel; one is for
+//!   dispatch; each venue gets its own while one remains for consumers (else all venues share one, else
+//!   they stay with dispatch); each consumer gets its own, or they are spread in turn over what is left.
+//! - `quiet`: the dispatch thread and the consumer thread park on the *same* core, since waking an idle
+//!   core takes several times as long as switching threads on one.
+//!
+//! What the file says under `[cores]` comes first. There is one thread to a core (two in `quiet`), so
+//! spinning threads never outnumber cores; where a quota grants less, spinning gives way to yielding. Every
+//! degradation is a note that must be shown.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use thiserror::Error;
+
+use super::host::HostCores;
+use crate::config::{Config, Profile};
+
+/// Core ids end here: the kernel interface used for pinning knows no higher ones.
+pub const CORE_IDS: usize = 1_024;
+
+/// What an agent does. Venues are numbered as in [`Config::venue_names`], consumers as in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentRole {
+    /// Market data session of a venue.
+    VenueMarket(usize),
+    /// Order session of a venue.
+    VenueOrders(usize),
+    /// Merge windows and version stamp.
+    Orchestrator,
+    /// Ordering, routing, fan-out.
+    Dispatcher,
+    /// Idempotency, risk and limits between consumers and order sessions.
+    Gateway,
+    /// One strategy.
+    Consumer(usize),
+}
+
+/// How a thread idles when no agent has work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdleKind {
+    /// Never gives up the core.
+    Spin,
+    /// Spins for a while, then yields at every turn.
+    Yield,
+    /// Spins, yields, then sleeps until woken.
+    Park,
+}
+
+/// One thread of the plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedCore {
+    /// Thread name, as `dispatch`, `consumers`, `consumer-noop`.
+    pub name: String,
+    /// The core to pin to; `None` leaves it to the kernel.
+    pub core: Option<usize>,
+    /// What it runs, in the order of an event's way.
+    pub agents: Vec<AgentRole>,
+    /// How it idles.
+    pub idle: IdleKind,
+}
+
+/// The whole plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CorePlan {
+    /// The profile, never [`Profile::Auto`].
+    pub profile: Profile,
+    /// The threads, each with at least one agent.
+    pub cores: Vec<PlannedCore>,
+    /// A core that no planned thread uses, kept for unpinned threads.
+    pub housekeeping: Option<usize>,
+    /// What is worse than it was asked for or could be; to be shown at the start.
+    pub notes: Vec<String>,
+}
+
+/// Why there is no plan (F28).
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PlanError {
+    /// The affinity mask is empty or could not be read.
+    #[error("no core to run on: the process's affinity mask is empty or unreadable")]
+    NoCores,
+    /// A core was asked for that this process may not use.
+    #[error("{key}: core {core} is not available; available: {}", list(.available))]
+    MissingCore {
+        /// The key in the configuration.
+        key: &'static str,
+        /// The core it names.
+        core: usize,
+        /// The cores there are.
+        available: Vec<usize>,
+    },
+    /// A core id that can't be pinned to.
+    #[error("{key}: core {core} can't be pinned to, ids end at {}; available: {}", CORE_IDS - 1,
+        list(.available))]
+    CoreTooHigh {
+        /// The key in the configuration.
+        key: &'static str,
+        /// The core it names.
+        core: usize,
+        /// The cores there are.
+        available: Vec<usize>,
+    },
+}
+
+impl CorePlan {
+    /// Makes the plan for `config` on `host`. Starts nothing and pins nothing.
+    ///
+    /// # Errors
+    /// [`PlanError`] when a core is named that can't be had, or when there is none at all.
+    pub fn make(config: &Config, host: &HostCores) -> Result<CorePlan, PlanError> {
+        let available: Vec<usize> = host.ids.iter().copied().filter(|id| *id < CORE_IDS).collect();
+        check_asked(config, &available)?;
+        if available.is_empty() {
+            return Err(PlanError::NoCores);
+        }
+        let usable = host.usable().min(available.len());
+        let mut notes = Vec::new();
+        if usable < available.len() {
+            notes.push(format!(
+                "the control group grants {usable} of {} cores: planned for {usable}",
+                available.len()
+            ));
+        }
+        let layout = Layout::choose(config, &available, usable, &mut notes);
+        let profile = resolve_profile(config.engine.profile, &layout);
+        let mut cores = layout.threads(config, profile);
+        set_idle(&mut cores, profile, usable, config.engine.profile, &mut notes);
+        let used: BTreeSet<usize> = cores.iter().filter_map(|core| core.core).collect();
+        let housekeeping = available.iter().copied().find(|id| !used.contains(id));
+        if !config.cores.pin {
+            cores.iter_mut().for_each(|core| core.core = None);
+            notes.push("pinning is off: the kernel moves threads between cores".to_owned());
+        }
+        Ok(CorePlan { profile, cores, housekeeping, notes })
+    }
+}
+
+/// Which core each group of agents gets.
+struct Layout {
+    dispatch: usize,
+    /// Core of each venue.
+    venues: Vec<usize>,
+    /// Core of each consumer.
+    consumers: Vec<usize>,
+}
+
+impl Layout {
+    fn choose(
+        config: &Config,
+        available: &[usize],
+        usable: usize,
+        notes: &mut Vec<String>,
+    ) -> Layout {
+        let asked = &config.cores;
+        let venue_count = config.venue_names().len();
+        let consumer_count = config.consumers.len();
+        // The first core keeps the interrupts on most machines: with four and more it is housekeeping's.
+        let spare = usize::from(usable >= 4);
+        let reserved = asked.consumers.as_deref().unwrap_or_default();
+        let planned = &available[spare..usable.max(spare + 1).min(available.len())];
+        let dispatch = asked.dispatch.unwrap_or_else(|| {
+            planned.iter().copied().find(|id| !reserved.contains(id)).unwrap_or(planned[0])
+        });
+        if config.engine.profile == Profile::Quiet && asked.consumers.is_none() {
+            let consumers = vec![dispatch; consumer_count];
+            return Layout { dispatch, venues: vec![dispatch; venue_count], consumers };
+        }
+        let free: Vec<usize> = planned
+            .iter()
+            .copied()
+            .filter(|id| *id != dispatch && !reserved.contains(id))
+            .collect();
+        let for_consumers = usize::from(consumer_count > 0 && asked.consumers.is_none());
+        let venue_cores = match free.len().saturating_sub(for_consumers) {
+            _ if usable < 4 => 0,
+            room if room >= venue_count => venue_count,
+            room => room.min(1),
+        };
+        let (venue_pool, rest) = free.split_at(venue_cores);
+        let consumer_pool = match asked.consumers.as_deref() {
+            Some(cores) => cores,
+            None if rest.is_empty() => std::slice::from_ref(&dispatch),
+            None => rest,
+        };
+        let layout = Layout {
+            dispatch,
+            venues: in_turn(venue_pool, venue_count).unwrap_or(vec![dispatch; venue_count]),
+            consumers: in_turn(consumer_pool, consumer_count).unwrap_or_default(),
+        };
+        layout.note_sharing(notes);
+        layout
+    }
+
+    fn note_sharing(&self, notes: &mut Vec<String>) {
+        if self.consumers.contains(&self.dispatch) {
+            notes.push(
+                "consumers share the dispatcher's core: a slow strategy delays delivery".to_owned(),
+            );
+        }
+    }
+
+    /// Whether stages share a core that would be better apart.
+    fn is_fused(&self) -> bool {
+        let distinct: BTreeSet<_> = self.consumers.iter().collect();
+        distinct.len() < self.consumers.len()
+            || self.venues.contains(&self.dispatch)
+            || self.consumers.contains(&self.dispatch)
+    }
+
+    /// The threads of this layout: one to a core, but consumers apart from dispatch where both park.
+    fn threads(&self, config: &Config, profile: Profile) -> Vec<PlannedCore> {
+        let venue_names = config.venue_names();
+        let mut threads = vec![thread("dispatch".to_owned(), self.dispatch)];
+        for (venue, core) in self.venues.iter().enumerate() {
+            let shared = self.venues.iter().filter(|other| *other == core).count() > 1;
+            let name =
+                if shared { "venues".to_owned() } else { format!("venue-{}", venue_names[venue]) };
+            let thread = thread_on(&mut threads, *core, false, name);
+            thread.agents.push(AgentRole::VenueMarket(venue));
+            if config.takes_orders(venue) {
+                thread.agents.push(AgentRole::VenueOrders(venue));
+            }
+        }
+        let dispatch = &mut threads[0].agents;
+        dispatch.extend([AgentRole::Orchestrator, AgentRole::Dispatcher, AgentRole::Gateway]);
+        for (consumer, core) in self.consumers.iter().enumerate() {
+            let shared = self.consumers.iter().filter(|other| *other == core).count() > 1;
+            let several = self.consumers.iter().any(|other| other != core);
+            let name = match (shared, several) {
+                (false, _) => format!("consumer-{}", config.consumers[consumer].name),
+                (true, false) => "consumers".to_owned(),
+                (true, true) => format!("consumers-{core}"),
+            };
+            let apart = profile == Profile::Quiet;
+            let thread = thread_on(&mut threads, *core, apart, name);
+            thread.agents.push(AgentRole::Consumer(consumer));
+        }
+        threads
+    }
+}
+
+fn thread(name: String, core: usize) -> PlannedCore {
+    PlannedCore { name, core: Some(core), agents: Vec::new(), idle: IdleKind::Spin }
+}
+
+/// The thread on `core`, made when there is none; `apart` passes over the dispatch thread.
+fn thread_on(
+    threads: &mut Vec<PlannedCore>,
+    core: usize,
+    apart: bool,
+    name: String,
+) -> &mut PlannedCore {
+    let skipped = usize::from(apart);
+    let found = threads.iter().skip(skipped).position(|thread| thread.core == Some(core));
+    let index = found.map_or(threads.len(), |index| index + skipped);
+    if index == threads.len() {
+        threads.push(thread(name, core));
+    }
+    &mut threads[index]
+}
+
+/// `count` cores taken in turn from `pool`; `None` for an empty pool.
+fn in_turn(pool: &[usize], count: usize) -> Option<Vec<usize>> {
+    (!pool.is_empty()).then(|| pool.iter().copied().cycle().take(count).collect())
+}
+
+fn resolve_profile(asked: Profile, layout: &Layout) -> Profile {
+    match asked {
+        Profile::Auto if layout.is_fused() => Profile::Balanced,
+        Profile::Auto => Profile::Latency,
+        other => other,
+    }
+}
+
+fn set_idle(
+    cores: &mut [PlannedCore],
+    profile: Profile,
+    usable: usize,
+    asked: Profile,
+    notes: &mut Vec<String>,
+) {
+    let mut idle = match profile {
+        Profile::Latency => IdleKind::Spin,
+        Profile::Quiet => IdleKind::Park,
+        Profile::Balanced | Profile::Auto => IdleKind::Yield,
+    };
+    if idle == IdleKind::Spin && (cores.len() > usable || usable == 1) {
+        idle = IdleKind::Yield;
+        notes.push(format!(
+            "{} spinning threads on {usable} cores would starve each other and everything else: \
+             they yield instead",
+            cores.len()
+        ));
+    } else if idle == IdleKind::Spin && cores.len() == usable {
+        notes.push("every core spins: none is left for logs, files and the embedded venue".into());
+    } else if asked == Profile::Auto && idle == IdleKind::Yield {
+        notes.push("stages share cores, so threads yield when idle: profile balanced".to_owned());
+    }
+    cores.iter_mut().for_each(|core| core.idle = idle);
+}
+
+fn check_asked(config: &Config, available: &[usize]) -> Result<(), PlanError> {
+    let dispatch = config.cores.dispatch.map(|core| ("cores.dispatch", core));
+    let consumers = config.cores.consumers.iter().flatten().map(|core| ("cores.consumers", *core));
+    for (key, core) in dispatch.into_iter().chain(consumers) {
+        let available = available.to_vec();
+        if core >= CORE_IDS {
+            return Err(PlanError::CoreTooHigh { key, core, available });
+        }
+        if !available.contains(&core) {
+            return Err(PlanError::MissingCore { key, core, available });
+        }
+    }
+    Ok(())
+}
+
+/// Core ids with runs folded: `0-3, 8`.
+fn list(cores: &[usize]) -> String {
+    let mut parts: Vec<(usize, usize)> = Vec::new();
+    for core in cores {
+        match parts.last_mut() {
+            Some((_, last)) if *last + 1 == *core => *last = *core,
+            _ => parts.push((*core, *core)),
+        }
+    }
+    if parts.is_empty() {
+        return "none".to_owned();
+    }
+    let text: Vec<String> = parts
+        .into_iter()
+        .map(
+            |(first, last)| {
+                if first == last { first.to_string() } else { format!("{first}-{last}") }
+            },
+        )
+        .collect();
+    text.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ConsumerConfig;
+
+    fn config(consumers: usize) -> Config {
+        let consumer = |n: usize| ConsumerConfig::of_strategy(&format!("s{n}"));
+        let consumers = (0..consumers).map(consumer).collect();
+        Config { consumers, ..Config::default_run() }
+    }
+
+    fn plan(cores: usize, consumers: usize) -> CorePlan {
+        CorePlan::make(&config(consumers), &HostCores::of(0..cores)).unwrap()
+    }
+
+    fn shape(plan: &CorePlan) -> Vec<(&str, Option<usize>, usize)> {
+        plan.cores.iter().map(|c| (c.name.as_str(), c.core, c.agents.len())).collect()
+    }
+
+    #[test]
+    fn every_agent_has_one_place_and_threads_never_outnumber_cores() {
+        for cores in [1, 2, 3, 4, 5, 8, 64] {
+            for consumers in [0, 1, 3, 50] {
+                let plan = plan(cores, consumers);
+                let mut agents: Vec<_> = plan.cores.iter().flat_map(|c| c.agents.clone()).collect();
+                // Market and order session of the one venue, orchestrator, dispatcher, gateway.
+                assert_eq!(agents.len(), 5 + consumers, "{cores} cores, {consumers} consumers");
+                agents.sort_by_key(|agent| format!("{agent:?}"));
+                agents.dedup();
+                assert_eq!(agents.len(), 5 + consumers, "an agent has two places");
+                assert!(plan.cores.iter().all(|core| !core.agents.is_empty()));
+                let used: BTreeSet<_> = plan.cores.iter().map(|core| core.core.unwrap()).collect();
+                assert_eq!(used.len(), plan.cores.len(), "two threads on one core");
+                assert!(plan.cores.len() <= cores);
+                assert_eq!(cores >= 4, plan.housekeeping == Some(0), "{cores} cores: {plan:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_core_runs_everything_and_yields() {
+        let plan = plan(1, 3);
+        assert_eq!(shape(&plan), [("dispatch", Some(0), 8)]);
+        assert_eq!((plan.profile, plan.cores[0].idle), (Profile::Balanced, IdleKind::Yield));
+        assert!(plan.notes.iter().any(|note| note.contains("share the dispatcher's core")));
+    }
+
+    #[test]
+    fn two_cores_are_dispatch_and_consumers() {
+        let three = plan(2, 3);
+        assert_eq!(shape(&three), [("dispatch", Some(0), 5), ("consumers", Some(1), 3)]);
+        assert_eq!(three.profile, Profile::Balanced);
+        assert_eq!(shape(&plan(2, 1))[1], ("consumer-s0", Some(1), 1));
+        assert_eq!(shape(&plan(2, 0)), [("dispatch", Some(0), 5)]);
+    }
+
+    #[test]
+    fn four_cores_keep_one_for_housekeeping() {
+        let expected =
+            [("dispatch", Some(1), 3), ("venue-simulated", Some(2), 2), ("consumers", Some(3), 3)];
+        assert_eq!(shape(&plan(4, 3)), expected);
+    }
+
+    #[test]
+    fn eight_cores_give_every_agent_its_own_and_spin() {
+        let plan = plan(8, 3);
+        let expected = [
+            ("dispatch", Some(1), 3),
+            ("venue-simulated", Some(2), 2),
+            ("consumer-s0", Some(3), 1),
+            ("consumer-s1", Some(4), 1),
+            ("consumer-s2", Some(5), 1),
+        ];
+        assert_eq!(shape(&plan), expected);
+        assert_eq!((plan.profile, plan.cores[0].idle), (Profile::Latency, IdleKind::Spin));
+        assert!(plan.notes.is_empty(), "{:?}", plan.notes);
+    }
+
+    #[test]
+    fn fifty_consumers_are_spread_evenly_or_get_a_core_each() {
+        let eight = plan(8, 50);
+        let sizes: Vec<_> = eight.cores[2..].iter().map(|core| core.agents.len()).collect();
+        assert_eq!(sizes, [10; 5]);
+        assert_eq!(eight.profile, Profile::Balanced);
+        assert_eq!(plan(64, 50).cores.len(), 52);
+    }
+
+    #[test]
+    fn agents_stand_in_the_order_of_an_events_way() {
+        use AgentRole::{Dispatcher, Gateway, Orchestrator, VenueMarket, VenueOrders};
+        let way = [VenueMarket(0), VenueOrders(0), Orchestrator, Dispatcher, Gateway];
+        assert_eq!(plan(2, 3).cores[0].agents, way);
+    }
+
+    #[test]
+    fn many_venues_share_one_core_when_there_is_not_one_for_each() {
+        let mut config = config(1);
+        config.venues = (0..5).map(|_| crate::config::VenueConfig::default()).collect();
+        config.simulated.enabled = false;
+        let few = CorePlan::make(&config, &HostCores::of(0..4)).unwrap();
+        assert_eq!(shape(&few)[1], ("venues", Some(2), 5));
+        let many = CorePlan::make(&config, &HostCores::of(0..8)).unwrap();
+        assert_eq!(many.cores.len(), 7);
+    }
+
+    #[test]
+    fn quiet_parks_two_threads_on_one_core() {
+        let mut config = config(3);
+        config.engine.profile = Profile::Quiet;
+        let plan = CorePlan::make(&config, &HostCores::of(0..2)).unwrap();
+        assert_eq!(shape(&plan), [("dispatch", Some(0), 5), ("consumers", Some(0), 3)]);
+        assert!(plan.cores.iter().all(|core| core.idle == IdleKind::Park));
+    }
+
+    #[test]
+    fn spinning_gives_way_where_it_would_starve_others() {
+        let mut config = config(3);
+        config.engine.profile = Profile::Latency;
+        let one = CorePlan::make(&config, &HostCores::of([0])).unwrap();
+        assert_eq!(one.cores[0].idle, IdleKind::Yield);
+        assert!(one.notes.iter().any(|note| note.contains("starve")), "{:?}", one.notes);
+        let two = CorePlan::make(&config, &HostCores::of(0..2)).unwrap();
+        assert_eq!(two.cores[0].idle, IdleKind::Spin);
+        assert!(two.notes.iter().any(|note| note.contains("every core spins")));
+        // The file asks for three threads, the quota grants two cores.
+        config.cores.consumers = Some(vec![2, 3]);
+        let granted = HostCores { quota_millicores: Some(2_000), ..HostCores::of(0..4) };
+        let limited = CorePlan::make(&config, &granted).unwrap();
+        assert_eq!((limited.cores.len(), limited.cores[0].idle), (3, IdleKind::Yield));
+        assert!(limited.notes.iter().any(|note| note.contains("grants 2 of 4")));
+    }
+
+    #[test]
+    fn cores_that_are_asked_for_are_given() {
+        let mut config = config(3);
+        config.cores.dispatch = Some(5);
+        config.cores.consumers = Some(vec![7, 6]);
+        let plan = CorePlan::make(&config, &HostCores::of(0..8)).unwrap();
+        let expected = [
+            ("dispatch", Some(5), 3),
+            ("venue-simulated", Some(1), 2),
+            ("consumers-7", Some(7), 2),
+            ("consumer-s1", Some(6), 1),
+        ];
+        assert_eq!(shape(&plan), expected);
+        config.cores =
+            crate::config::CoresConfig { consumers: Some(vec![0]), ..Default::default() };
+        let two = CorePlan::make(&config, &HostCores::of(0..2)).unwrap();
+        assert_eq!(shape(&two), [("dispatch", Some(1), 5), ("consumers", Some(0), 3)]);
+    }
+
+    #[test]
+    fn a_core_that_is_not_there_is_an_error_with_what_is() {
+        // F28
+        let mut config = config(3);
+        config.cores.dispatch = Some(9);
+        let host = HostCores::of([0, 1, 2, 3, 8, 2_000]);
+        let error = CorePlan::make(&config, &host).unwrap_err();
+        let expected = "cores.dispatch: core 9 is not available; available: 0-3, 8";
+        assert_eq!(error.to_string(), expected);
+        config.cores.dispatch = Some(2_000);
+        let error = CorePlan::make(&config, &host).unwrap_err();
+        assert!(error.to_string().contains("ids end at 1023; available: 0-3, 8"), "{error}");
+        config.cores.dispatch = None;
+        config.cores.consumers = Some(vec![0, 4]);
+        let error = CorePlan::make(&config, &host).unwrap_err();
+        assert!(matches!(error, PlanError::MissingCore { key: "cores.consumers", core: 4, .. }));
+        let none = CorePlan::make(&self::config(1), &HostCores::of([])).unwrap_err();
+        assert_eq!(none, PlanError::NoCores);
+    }
+
+    #[test]
+    fn without_pinning_the_threads_are_the_same_and_a_note_says_so() {
+        let mut config = config(3);
+        config.cores.pin = false;
+        let plan = CorePlan::make(&config, &HostCores::of(0..8)).unwrap();
+        assert_eq!(plan.cores.len(), 5);
+        assert!(plan.cores.iter().all(|core| core.core.is_none()));
+        assert!(plan.notes.iter().any(|note| note.contains("pinning is off")));
+    }
+}
