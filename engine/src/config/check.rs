@@ -146,3 +146,105 @@ pub(super) fn most_alike<'a>(word: &str, names: impl Iterator<Item = &'a str>) -
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, Problem};
+
+    fn problems(text: &str) -> Vec<Problem> {
+        Config::parse(text, "my.toml").expect_err("it was taken").problems().to_vec()
+    }
+
+    fn lines(text: &str) -> Vec<String> {
+        problems(text).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default_run() {
+        let config = Config::parse("", "my.toml").unwrap();
+        let default = Config::default_run();
+        assert_eq!(toml::to_string(&config).unwrap(), toml::to_string(&default).unwrap());
+        assert!(config.simulated.enabled);
+        let names: Vec<_> = config.consumers.iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(names, ["noop", "momentum", "market_maker"]);
+        assert_eq!(config.instruments[0].native_symbol("simulated"), "BTCUSDT");
+    }
+
+    #[test]
+    fn an_error_says_file_line_column_key_problem_and_what_is_allowed() {
+        assert_eq!(
+            lines("[engine]\nbatch = 70_000\n"),
+            ["my.toml:2:9: engine.batch: 70000 is out of range; allowed: 1 to 1_024 callbacks"]
+        );
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_with_what_may_have_been_meant() {
+        let line = &lines("[engine]\n  bach = 1\n")[0];
+        assert!(line.starts_with("my.toml:2:3: engine.bach: unknown key; did you mean `batch`?"));
+        let line = &lines("[engine]\nseed = 1\n")[0];
+        assert!(line.contains("engine.seed: unknown key; it belongs to [simulated];"), "{line}");
+        let line = &lines("[engin]\nbatch = 1\n")[0];
+        assert!(line.starts_with("my.toml:1:2: engin: unknown section; did you mean `engine`?"));
+        let line = &lines("zzz = 1\n")[0];
+        assert!(
+            line.starts_with("my.toml:1:1: zzz: unknown key; allowed: engine, cores,"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn all_problems_are_found_in_one_pass_and_listed_as_they_stand() {
+        let found = problems(
+            "[lanes]\nmarket = 1000\nventure = 4\n[[consumer]]\nstrategy = 5\n\n[[consumer]]\n\
+             strategy = 'B'\n[engine]\nwarm_up_ms = -1\n",
+        );
+        let keys: Vec<_> =
+            found.iter().map(|p| (p.position.unwrap().line, p.key.as_str())).collect();
+        let expected = [
+            (2, "lanes.market"),
+            (3, "lanes.venture"),
+            (5, "consumer[0].strategy"),
+            (8, "consumer[1].strategy"),
+            (10, "engine.warm_up_ms"),
+        ];
+        assert_eq!(keys, expected);
+    }
+
+    #[test]
+    fn faults_of_the_syntax_have_a_place_too() {
+        let found = problems("[engine]\nbatch = = 3\n");
+        assert_eq!(found[0].position.unwrap().line, 2, "{found:?}");
+        let found = problems("[engine]\nbatch = 3\nbatch = 4\n");
+        assert_eq!(found[0].position.unwrap().line, 3, "{found:?}");
+    }
+
+    #[test]
+    fn sections_of_the_wrong_shape_are_refused() {
+        let shapes = ["engine = 3\n", "[[engine]]\n", "[venue]\nname = 'x'\n", "consumer = [1]\n"];
+        for text in shapes {
+            assert_eq!(problems(text).len(), 1, "{text}");
+        }
+        let many = "[[venue]]\n".repeat(65);
+        assert!(lines(&many)[0].contains("65 of them; allowed: at most 64"));
+    }
+
+    #[test]
+    fn params_are_free_and_a_complaint_about_them_finds_its_place() {
+        let text = "[[consumer]]\nstrategy = 'a'\n[consumer.params]\nspread = { ticks = 'x' }\n";
+        let config = Config::parse(text, "my.toml").unwrap();
+        assert!(config.consumers[0].params.contains_key("spread"));
+        let error = config.error_at("consumer[0].params.spread.ticks", "no number", "1 to 9");
+        let expected = "my.toml:4:20: consumer[0].params.spread.ticks: no number; allowed: 1 to 9";
+        assert_eq!(error.to_string(), expected);
+        let missing = config.error_at("consumer[0].params.depth", "missing", "1 to 9");
+        assert!(missing.to_string().starts_with("my.toml:3:"), "{missing}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_unreadable_rather_than_invalid() {
+        let error = Config::load("no/such/file.toml").unwrap_err();
+        assert!(matches!(error, crate::config::ConfigError::Unreadable { .. }));
+        assert!(error.to_string().starts_with("no/such/file.toml: cannot be read: "));
+    }
+}

@@ -171,3 +171,81 @@ impl Cross<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[track_caller]
+    fn refused(text: &str, key: &str, problem: &str) {
+        let error = Config::parse(text, "x").expect_err("it was taken");
+        let found = error.problems().iter().find(|p| p.key == key);
+        let found = found.unwrap_or_else(|| panic!("no problem with {key}, but: {error}"));
+        assert!(found.problem.contains(problem), "{found}");
+    }
+
+    const VENUE: &str = "[[venue]]\nstream_url = 'ws://h'\nrest_url = 'http://h'\n";
+
+    #[test]
+    fn a_venue_turns_the_embedded_one_off_unless_it_is_asked_for() {
+        let config = Config::parse(VENUE, "x").unwrap();
+        assert_eq!(config.venue_names(), ["binance"]);
+        let both = format!("[simulated]\nenabled = true\n{VENUE}");
+        assert_eq!(Config::parse(&both, "x").unwrap().venue_names(), ["binance", "simulated"]);
+        refused("[simulated]\nenabled = false\n", "simulated.enabled", "no venue");
+    }
+
+    #[test]
+    fn venues_need_their_addresses_and_keys() {
+        refused("[[venue]]\nrest_url = 'http://h'\n", "venue[0].stream_url", "missing");
+        refused("[[venue]]\nstream_url = 'ws://h'\n", "venue[0].rest_url", "snapshot");
+        let orders = format!("{VENUE}api_url = 'ws://h'\n");
+        refused(&orders, "venue[0].api_key_env", "API key");
+        refused(&orders, "venue[0].private_key_file", "sign");
+        refused(&format!("{VENUE}{VENUE}"), "venue[1].name", "taken");
+        refused(&format!("{VENUE}name = 'simulated'\n"), "venue[0].name", "taken");
+    }
+
+    #[test]
+    fn deadlines_must_fit_each_other() {
+        refused("[session]\nidle_ms = 20_000\n", "session.idle_ms", "before its ping");
+        refused("[session]\nbackoff_max_ms = 50\n", "session.backoff_max_ms", "below");
+    }
+
+    #[test]
+    fn an_instruments_numbers_must_fit_its_scales() {
+        refused("instrument = []", "instrument", "no instrument");
+        let with = |line: &str| format!("[[instrument]]\nsymbol = 'A-B'\n{line}\n");
+        refused(&with("tick = '0.001'"), "instrument[0].tick", "decimal places");
+        refused(&with("step = '0.000001'"), "instrument[0].step", "decimal places");
+        refused(
+            &with("tick = '0.05'\nstart_price = '1.03'"),
+            "instrument[0].start_price",
+            "multiple",
+        );
+        refused(&with("native = { nowhere = 'X' }"), "instrument[0].native.nowhere", "no venue");
+        refused(&with("").repeat(2), "instrument[1].symbol", "twice");
+        refused("[risk]\nmax_order_qty = '0.000001'\n", "risk.max_order_qty", "BTC-USDT");
+        let spec = Config::default_run().instruments[0].spec().unwrap();
+        assert_eq!((spec.tick, spec.step), (1, 1));
+    }
+
+    #[test]
+    fn consumers_name_what_exists_and_are_named_apart() {
+        refused("[[consumer]]\n", "consumer[0].strategy", "missing");
+        let with = |line: &str| format!("[[consumer]]\nstrategy = 'a'\n{line}\n");
+        refused(&with("").repeat(2), "consumer[1].name", "taken");
+        refused(&with("instruments = ['BTC-USD']"), "consumer[0].instruments[0]", "BTC-USDT");
+        refused(&with("kinds = ['quote', 'trades']"), "consumer[0].kinds[1]", "\"trade\"");
+        refused(&with("kinds = ['exec_report']"), "consumer[0].kinds[0]", "unknown");
+        assert!(Config::parse("consumer = []", "x").unwrap().consumers.is_empty());
+    }
+
+    #[test]
+    fn an_api_key_never_shows_in_debug_output() {
+        let text = format!("{VENUE}api_key = 'hush-hush'\n");
+        let config = Config::parse(&text, "x").unwrap();
+        assert_eq!(config.venues[0].api_key.as_deref(), Some("hush-hush"));
+        assert!(!format!("{config:?}").contains("hush"));
+    }
+}

@@ -9,11 +9,10 @@ use super::schema::{KeySpec, Section};
 use super::{Config, ConsumerConfig, InstrumentConfig, SECTIONS, VenueConfig};
 
 const HEAD: &str = "\
-# Pitlane: every key, with its meaning, limit and default.
+# Pitlane: every key, with its meaning, limit and default. As it is, this file is the default run.
 #
-# Every line that starts with `#` right before a key shows that key's default, or a sample where it says
-# \"no default\": take the `#` away and change the value. As it stands, this file is the default run.
-# Prices and quantities are text, so that they are never rounded.
+# A `#` right before a key marks its default, or a sample where there is none: take the `#` away and
+# change the value. Prices and quantities are text, so that they are never rounded.
 ";
 
 /// The example file.
@@ -77,5 +76,84 @@ fn value_text(value: &Value) -> String {
     match value {
         Value::Integer(number) => u64::try_from(*number).map_or(number.to_string(), grouped),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example with the mark before every key and header taken away.
+    fn uncommented() -> String {
+        let marked = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line != "#";
+        let plain = |line: &str| line.strip_prefix('#').unwrap_or(line).to_owned();
+        let example = render();
+        let lines = example.lines().map(|l| if marked(l) { plain(l) } else { l.to_owned() });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn as_it_stands_it_is_the_default_run() {
+        let config = Config::parse(&render(), "example").unwrap();
+        let default = Config::default_run();
+        assert_eq!(toml::to_string(&config).unwrap(), toml::to_string(&default).unwrap());
+    }
+
+    #[test]
+    fn uncommented_it_is_valid_and_has_every_key() {
+        let text = uncommented();
+        Config::parse(&text, "example").unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let table: toml::Table = text.parse().unwrap();
+        for section in &SECTIONS {
+            let found = match &table[section.name] {
+                Value::Array(items) => items[0].as_table(),
+                single => single.as_table(),
+            };
+            let found: Vec<_> = found.unwrap().keys().map(String::as_str).collect();
+            for spec in section.keys {
+                assert!(found.contains(&spec.name), "{}.{}", section.name, spec.name);
+            }
+            assert_eq!(found.len(), section.keys.len(), "{}", section.name);
+        }
+    }
+
+    #[test]
+    fn every_field_of_the_configuration_has_a_key() {
+        // What serde writes by itself, against the table of sections.
+        let whole = toml::Table::try_from(Config::default_run()).unwrap();
+        let mut names: Vec<_> = whole.keys().map(String::as_str).collect();
+        let mut sections: Vec<_> = SECTIONS.iter().map(|section| section.name).collect();
+        names.sort_unstable();
+        sections.sort_unstable();
+        assert_eq!(names, sections);
+    }
+
+    #[test]
+    fn every_default_it_states_is_the_default() {
+        let table: toml::Table = uncommented().parse().unwrap();
+        let mut stated = 0;
+        for section in &SECTIONS {
+            let defaults = defaults_of(section);
+            let shown = match &table[section.name] {
+                Value::Array(items) => items[0].as_table().unwrap(),
+                single => single.as_table().unwrap(),
+            };
+            for spec in section.keys {
+                if let Some(default) = defaults.get(spec.name).filter(|v| !is_nothing(v)) {
+                    assert_eq!(shown[spec.name], *default, "{}.{}", section.name, spec.name);
+                    stated += 1;
+                } else {
+                    assert!(spec.sample.is_some(), "{}.{} shows nothing", section.name, spec.name);
+                }
+            }
+        }
+        assert!(stated >= 47, "only {stated} defaults are stated");
+    }
+
+    #[test]
+    fn it_fits_a_hundred_columns() {
+        for line in render().lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
     }
 }

@@ -22,12 +22,12 @@ use serde::{Deserialize, Serialize};
 
 pub use error::{ConfigError, Position, Problem};
 pub use lists::{ConsumerConfig, InstrumentConfig, VenueConfig, VenueKind};
+pub use origin::Origin;
 pub use sections::{
     CoresConfig, EngineConfig, LanesConfig, Profile, RiskConfig, SessionConfig, SimulatedConfig,
     TelemetryConfig,
 };
 
-use origin::Origin;
 use schema::Section;
 
 /// The name of the embedded venue, in reports and in `native` tables.
@@ -60,8 +60,9 @@ pub struct Config {
     /// Consumers, at most 256, numbered in this order.
     #[serde(rename = "consumer")]
     pub consumers: Vec<ConsumerConfig>,
+    /// Where each value stands in the file; empty for a configuration made in code.
     #[serde(skip)]
-    origin: Origin,
+    pub origin: Origin,
 }
 
 /// The sections in the order of the example.
@@ -141,6 +142,12 @@ impl Config {
     pub fn venue_names(&self) -> Vec<String> {
         let simulated = self.simulated.enabled.then(|| SIMULATED_VENUE.to_owned());
         self.venues.iter().map(|venue| venue.name.clone()).chain(simulated).collect()
+    }
+
+    /// Whether the venue with this number can take orders: the embedded one, or one with an `api_url`.
+    #[must_use]
+    pub fn takes_orders(&self, venue: usize) -> bool {
+        self.venues.get(venue).is_none_or(|venue| venue.api_url.is_some())
     }
 
     /// An error about the value at `key`, placed where the file says it; for what only a later stage can

@@ -6,7 +6,7 @@ use super::error::{ConfigError, Position, Problem};
 
 /// The name of the text and the position of every key in it, by path: `engine.batch`, `venue[0].name`.
 #[derive(Clone, Debug)]
-pub(super) struct Origin {
+pub struct Origin {
     name: String,
     positions: BTreeMap<String, Position>,
 }

@@ -47,7 +47,7 @@ impl Rule {
         match self {
             Rule::Flag => "true or false".into(),
             Rule::Whole { min, max, unit } => {
-                format!("{} to {} {unit}", grouped(*min), grouped(*max))
+                format!("{} to {} {unit}", grouped(*min), grouped(*max)).trim_end().to_owned()
             }
             Rule::Slots { min, max } => {
                 format!("a power of two from {} to {} slots", grouped(*min), grouped(*max))
@@ -180,5 +180,71 @@ fn loopback_fault(text: &str) -> Option<String> {
         Err(_) => Some(format!("{text:?} is not an address with a port")),
         Ok(address) if address.ip().is_loopback() => None,
         Ok(_) => Some(format!("{text:?} can be reached from other machines")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(rule: &Rule, value: &str) -> Option<String> {
+        rule.fault(DeValue::parse(value).unwrap().get_ref())
+    }
+
+    #[track_caller]
+    fn judges(rule: &Rule, right: &[&str], wrong: &[&str]) {
+        for value in right {
+            assert_eq!(fault(rule, value), None, "{value}");
+        }
+        for value in wrong {
+            assert!(fault(rule, value).is_some(), "{value} was taken");
+        }
+    }
+
+    #[test]
+    fn numbers_must_be_whole_and_within_their_limits() {
+        let rule = Rule::Whole { min: 1, max: 1_000, unit: "ms" };
+        let beyond = "170141183460469231731687303715884105728"; // 2^127
+        judges(
+            &rule,
+            &["1", "1_000", "0xff"],
+            &["0", "1001", "-1", "1.0", "\"1\"", "true", beyond],
+        );
+        assert_eq!(rule.allowed(), "1 to 1_000 ms");
+        let slots = Rule::Slots { min: 2, max: 1_048_576 };
+        judges(&slots, &["2", "1_048_576"], &["1", "0", "-2", "3", "1000", "2_097_152"]);
+        judges(&Rule::Core, &["0", "1023"], &["1024", "-1"]);
+        judges(&Rule::CoreList, &["[0]", "[3, 1]"], &["[]", "[1, 1]", "[1024]", "1"]);
+    }
+
+    #[test]
+    fn texts_must_be_what_they_stand_for() {
+        judges(
+            &Rule::Decimal,
+            &["\"0.01\"", "\"5\""],
+            &["0.01", "\"0\"", "\"-1\"", "\"1e5\"", "\"\""],
+        );
+        judges(&Rule::Name, &["\"market_maker\"", "\"a-1\""], &["\"\"", "\"A\"", "\"a b\"", "1"]);
+        judges(&Rule::Symbol, &["\"BTC-USDT\""], &["\"BTCUSDT\"", "\"btc-usdt\"", "\"A-B-C\""]);
+        judges(
+            &Rule::Loopback,
+            &["\"127.0.0.1:0\"", "\"[::1]:80\""],
+            &["\"0.0.0.0:0\"", "\"x:1\""],
+        );
+        let right = ["\"ws://h\"", "\"ws://127.0.0.1:9443/ws?x\""];
+        let wrong =
+            ["\"http://h\"", "\"ws://\"", "\"ws:///x\"", "\"ws://:1\"", "\"h\"", "\"ws://a b\""];
+        judges(&Rule::Url(&["ws"]), &right, &wrong);
+        assert!(fault(&Rule::Url(&["ws"]), "\"wss://h\"").unwrap().contains("TLS"));
+        judges(&Rule::OneOf(&["a", "b"]), &["\"a\""], &["\"c\"", "1"]);
+        judges(&Rule::NameMap, &["{ x = \"Y\" }"], &["{ x = 1 }", "{ x = \"\" }", "\"x\""]);
+        judges(&Rule::Texts, &["[]", "[\"a\"]"], &["[1]", "\"a\""]);
+        judges(&Rule::Flag, &["true"], &["1", "\"true\""]);
+    }
+
+    #[test]
+    fn digits_are_grouped_as_toml_may_write_them() {
+        let numbers = [0, 999, 1_000, 65_536, 1_048_576].map(grouped);
+        assert_eq!(numbers, ["0", "999", "1_000", "65_536", "1_048_576"]);
     }
 }

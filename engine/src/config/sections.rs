@@ -65,7 +65,8 @@ section! {
     #[derive(Debug)]
     pub struct LanesConfig {
         /// From each venue to the orchestrator; lossless: when it is full, the socket is not read.
-        /// 1,000 (10 ms without the core at 100,000 events/s) + 128 (one read of 16 KiB) = 1,128; x 3 = 3,384.
+        /// 1,000 (10 ms without the core at 100,000 events/s) + 128 (one read of 16 KiB) = 1,128;
+        /// x 3 = 3,384.
         venue: usize = 4_096 => slots(2..=1_048_576);
         /// From the orchestrator to the dispatcher; lossless.
         /// 1,000 (10 ms without the core at 100,000 events/s) + 256 (merge windows that close at once)
@@ -167,8 +168,27 @@ section! {
         /// Where it listens; port 0 takes any free one.
         bind: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) => Rule::Loopback;
         /// Seed of prices, sizes and timing.
-        seed: u64 = 7 => whole(0..=9_223_372_036_854_775_807, "any number");
+        seed: u64 = 7 => whole(0..=9_223_372_036_854_775_807, "");
         /// Market events it sends, over all instruments.
         events_per_s: u32 = 2_000 => whole(1..=200_000, "events/s");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_lanes_hold_three_times_what_their_holders_can_have_in_flight() {
+        // A-3, with the sums that the keys' own comments state.
+        let lanes = LanesConfig::default();
+        assert!(3 * (1_000 + 128) <= lanes.venue);
+        assert!(3 * (1_000 + 256) <= lanes.dispatch);
+        assert!(3 * (100 + 40 + 128 + 16) <= lanes.market);
+        assert!(3 * (64 + 10 + 1) <= lanes.critical);
+        assert!(3 * (1_000 + 128 + 200) <= lanes.spill);
+        assert!(3 * (64 + 20) <= lanes.order);
+        assert!(3 * (200 + 64) <= lanes.log);
+        assert!(3 * (64 + 20) <= lanes.dead_letter);
     }
 }
