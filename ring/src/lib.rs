@@ -22,14 +22,18 @@
 //! What it does not promise: fairness between lanes, delivery after a publisher was leaked, or
 //! recovery from a panic inside a `Drop` that runs during unwinding.
 
+pub mod alloc;
 mod cell;
 mod checks;
 mod consumer;
 mod counters;
 mod critical;
+mod exchange;
 mod gauge;
+mod idle;
 mod lane;
 mod market;
+mod pool;
 mod publisher;
 #[doc(hidden)]
 pub mod raw;
@@ -38,8 +42,11 @@ mod record;
 mod recycler;
 mod sites;
 mod storage;
+mod sync;
 mod upstream;
+mod wake;
 
+pub use alloc::CountingAllocator;
 pub use cell::{
     Absorbed, CellGroupSpec, CellId, CellPolicy, CellSpec, Conflate, Displaced, Offered,
 };
@@ -48,8 +55,13 @@ pub use consumer::{Consumer, Stage};
 pub use counters::Counter;
 pub use critical::{CriticalPublisher, SpillFull};
 pub use crossbeam_utils::CachePadded;
+pub use exchange::Exchange;
 pub use gauge::LaneGauge;
+pub use idle::{DEFAULT_SPINS, IdleStrategy, Idler, UnknownIdleStrategy};
 pub use lane::{LaneOptions, lane, lane_staged, lane_staged_with, lane_with};
 pub use market::MarketPublisher;
+pub use pool::{Pool, PoolHandle};
 pub use publisher::{Full, Publisher};
 pub use record::{LINE_BYTES, Record, Sequence};
+pub use recycler::{PoolGauge, RefusedReturn};
+pub use wake::{Sleeper, Waker};

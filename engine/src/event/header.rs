@@ -1,5 +1,7 @@
 //! The event's memory: one header line and the inline payload.
 
+use std::fmt;
+
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::{EventKind, InstrumentId, TraceId, VenueId};
@@ -106,6 +108,18 @@ impl Event {
     #[must_use]
     pub fn dispatched_ns(&self) -> u64 {
         self.receive_ns + u64::from(self.dispatch_after_ns)
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("trace", &self.trace_id)
+            .field("venue", &self.venue)
+            .field("instrument", &self.instrument)
+            .field("sequence", &self.sequence)
+            .field("payload", &self.payload())
+            .finish_non_exhaustive()
     }
 }
 

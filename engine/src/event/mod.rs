@@ -10,7 +10,7 @@ mod header;
 mod id;
 mod kind;
 mod payload;
-// mod record;
+mod record;
 
 pub use fixed::{
     AssetAmount, FixedError, Price, Qty, SCALE_MAX, format_scaled, notional, parse_scaled,

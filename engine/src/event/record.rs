@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn the_latest_quote_wins_and_says_how_many_it_replaced() {
-        let quote = |bid| Event::new(&Quote { bid_price: bid, bid_qty: 1, ask_price: 9, ask_qty: 1 });
+        let quote =
+            |bid| Event::new(&Quote { bid_price: bid, bid_qty: 1, ask_price: 9, ask_qty: 1 });
         let mut pending = quote(1);
         assert_eq!(pending.absorb(&quote(2)), Absorbed::Replaced);
         assert_eq!(pending.absorb(&quote(3)), Absorbed::Replaced);

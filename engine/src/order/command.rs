@@ -162,3 +162,9 @@ impl OrderCommand {
         Qty(self.qty)
     }
 }
+
+impl pitlane_ring::Record for OrderCommand {
+    fn used_bytes(&self) -> usize {
+        size_of::<OrderCommand>()
+    }
+}

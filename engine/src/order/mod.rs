@@ -1,5 +1,9 @@
-//! Orders: what a strategy asks for, on its way to a venue.
+//! Orders: what a strategy asks for, on its way to a venue, and what became of it.
 
 mod command;
+mod gateway;
+mod tracker;
 
 pub use command::{OrderAction, OrderCommand, OrderType, TimeInForce};
+pub use gateway::{GatewayAgent, GatewayCounts, TradingSwitch};
+pub use tracker::{OpenOrder, OrderCounts, OrderTracker, Position};

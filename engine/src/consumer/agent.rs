@@ -1,0 +1,187 @@
+//! The consumer's agent: takes events from its pair of lanes and hands them to the strategy.
+
+use std::sync::Arc;
+
+use crossbeam_utils::CachePadded;
+use pitlane_ring::Consumer;
+
+use super::cell::Cell;
+use super::context::ContextParts;
+use super::{ConsumerState, Context, FailureLog, Strategy};
+use crate::event::{Event, KindCounts};
+use crate::order::OrderCounts;
+use crate::runtime::{Agent, Clock, Phase, StopSignal};
+use crate::telemetry::{ConsumerProbe, HistogramSet, Terms};
+
+/// What a [`ConsumerAgent`] is made of.
+pub struct ConsumerOptions {
+    /// The consumer's name.
+    pub name: String,
+    /// The strategy.
+    pub strategy: Box<dyn Strategy>,
+    /// Market events taken in one duty cycle, at least 1.
+    pub batch: usize,
+    /// Failures after which the consumer is quarantined, at least 1.
+    pub failures_max: u64,
+    /// Failures kept whole.
+    pub failures_kept: usize,
+    /// Fault hook of the tests: number, from 1, of a market event to lose without counting it; 0 = none.
+    pub lose_market_event: u64,
+}
+
+/// The ends that tie a consumer to the engine.
+pub(crate) struct ConsumerWiring {
+    pub(crate) critical: Consumer<Event>,
+    pub(crate) market: Consumer<Event>,
+    pub(crate) context: ContextParts,
+    pub(crate) terms: Arc<CachePadded<Terms>>,
+    pub(crate) probe: ConsumerProbe,
+    pub(crate) stop: StopSignal,
+}
+
+/// One strategy with its lanes. A core runs its duty cycle; no other thread touches it.
+pub struct ConsumerAgent {
+    critical: Consumer<Event>,
+    market: Consumer<Event>,
+    cell: Cell,
+    batch: usize,
+    stop: StopSignal,
+    done: bool,
+}
+
+/// What is left of a consumer after its thread was joined.
+pub struct ConsumerRemains {
+    /// The consumer's name.
+    pub name: String,
+    /// Its last state.
+    pub state: ConsumerState,
+    /// Its failures.
+    pub failures: FailureLog,
+    /// Events left in its lanes, walked and counted.
+    pub in_flight: KindCounts,
+    /// Holes found in its critical stream.
+    pub critical_lost: u64,
+    /// Number of the last critical event that was taken; 0 when there was none.
+    pub critical_taken: u32,
+    /// Its orders.
+    pub orders: OrderCounts,
+    /// Orders still open in its own view.
+    pub orders_open: usize,
+    /// Histograms that were not collected yet.
+    pub histograms: Box<HistogramSet>,
+}
+
+impl ConsumerAgent {
+    pub(crate) fn new(options: ConsumerOptions, wiring: ConsumerWiring) -> ConsumerAgent {
+        let clock: Clock = wiring.context.clock.clone();
+        ConsumerAgent {
+            critical: wiring.critical,
+            market: wiring.market,
+            cell: Cell {
+                name: options.name,
+                strategy: options.strategy,
+                context: Context::new(wiring.context),
+                clock,
+                terms: wiring.terms,
+                probe: wiring.probe,
+                failures: FailureLog::new(options.failures_kept),
+                failures_max: options.failures_max,
+                state: ConsumerState::Starting,
+                start_attempts: 0,
+                critical_expected: 1,
+                critical_lost: 0,
+                lose_market_event: options.lose_market_event,
+                market_seen: 0,
+            },
+            batch: options.batch,
+            stop: wiring.stop,
+            done: false,
+        }
+    }
+
+    /// Takes the consumer apart after its thread was joined, and counts what is left in its lanes.
+    #[must_use]
+    pub fn finish(mut self) -> ConsumerRemains {
+        let mut in_flight = KindCounts::default();
+        let mut count = |event: &Event| {
+            if let Some(kind) = event.kind() {
+                in_flight.add(kind, 1);
+            }
+        };
+        self.critical.poll(usize::MAX, &mut count);
+        self.market.poll(usize::MAX, &mut count);
+        let cell = self.cell;
+        ConsumerRemains {
+            name: cell.name,
+            state: cell.state,
+            failures: cell.failures,
+            in_flight,
+            critical_lost: cell.critical_lost,
+            critical_taken: cell.critical_expected.wrapping_sub(1),
+            orders: cell.context.order_counts(),
+            orders_open: cell.context.open_orders().len(),
+            histograms: cell.probe.into_set(),
+        }
+    }
+
+    pub(super) fn context(&self) -> &Context {
+        &self.cell.context
+    }
+
+    pub(super) fn failures(&self) -> &FailureLog {
+        &self.cell.failures
+    }
+
+    /// The critical lane goes first, and again before each market callback: an exec report never waits
+    /// behind more than one market event.
+    fn take_events(&mut self) -> usize {
+        let Self { critical, market, cell, batch, .. } = self;
+        let mut work = critical.poll(*batch, |event| cell.on_critical(event));
+        work += market.poll(*batch, |event| {
+            if critical.has_available() {
+                critical.poll(*batch, |event| cell.on_critical(event));
+            }
+            cell.on_market(event);
+        });
+        work
+    }
+}
+
+impl Agent for ConsumerAgent {
+    fn name(&self) -> &str {
+        &self.cell.name
+    }
+
+    fn duty_cycle(&mut self) -> usize {
+        self.cell.probe.swap_if_asked();
+        if self.stop.phase() == Phase::Halted {
+            self.done = true;
+            return 0;
+        }
+        if self.cell.state == ConsumerState::Starting {
+            self.cell.start();
+            return 1;
+        }
+        let mut work = self.take_events();
+        work += self.cell.run_timers();
+        if work > 0 {
+            self.cell.end_batch();
+        } else if self.critical.is_closed() && self.market.is_closed() {
+            self.cell.stop();
+            self.done = true;
+        }
+        work
+    }
+
+    fn next_timer_ns(&self) -> u64 {
+        self.cell.context.next_timer_ns()
+    }
+
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send> {
+        self
+    }
+}

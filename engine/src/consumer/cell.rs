@@ -1,0 +1,236 @@
+//! One consumer's own state: everything a callback can reach, and the containment around it.
+
+use std::sync::Arc;
+
+use crossbeam_utils::CachePadded;
+
+use super::failure::{Caught, FailureKind, FailureLog, FailureRecord, contain};
+use super::{Context, Strategy, StrategyError, StrategyResult};
+use crate::event::{Event, EventKind, ExecReport};
+use crate::runtime::Clock;
+use crate::telemetry::{ConsumerProbe, Term, Terms};
+
+/// Failures of `on_start` after which a consumer is quarantined (F03).
+const START_ATTEMPTS: u32 = 3;
+
+/// Where a consumer is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsumerState {
+    /// `on_start` has not succeeded yet.
+    Starting,
+    /// Receives events.
+    Running,
+    /// Failed too often: receives nothing more, its events are counted as dead-lettered or discarded.
+    Quarantined,
+    /// `on_stop` has run.
+    Stopped,
+}
+
+/// Strategy, context, accounts and probes of one consumer.
+pub(super) struct Cell {
+    pub(super) name: String,
+    pub(super) strategy: Box<dyn Strategy>,
+    pub(super) context: Context,
+    pub(super) clock: Clock,
+    pub(super) terms: Arc<CachePadded<Terms>>,
+    pub(super) probe: ConsumerProbe,
+    pub(super) failures: FailureLog,
+    pub(super) failures_max: u64,
+    pub(super) state: ConsumerState,
+    pub(super) start_attempts: u32,
+    pub(super) critical_expected: u32,
+    pub(super) critical_lost: u64,
+    /// Fault hook of the tests: the market event with this number is lost without being counted.
+    pub(super) lose_market_event: u64,
+    pub(super) market_seen: u64,
+}
+
+/// What a callback was about, for its failure record.
+struct Subject<'a> {
+    callback: &'static str,
+    event: Option<&'a Event>,
+}
+
+impl Cell {
+    /// Runs the callbacks for one event of the market lane.
+    #[inline]
+    pub(super) fn on_market(&mut self, event: &Event) {
+        self.market_seen += 1;
+        if self.market_seen == self.lose_market_event {
+            return;
+        }
+        self.handle(event);
+    }
+
+    /// Runs the callbacks for one event of the critical lane, and checks that none is missing before it.
+    #[inline]
+    pub(super) fn on_critical(&mut self, event: &Event) {
+        let missing = event.critical_sequence.wrapping_sub(self.critical_expected);
+        if missing != 0 {
+            // A number that went back can't say how many are missing, but something is wrong: count one.
+            self.critical_lost += if missing < 1 << 31 { u64::from(missing) } else { 1 };
+        }
+        self.critical_expected = event.critical_sequence.wrapping_add(1);
+        if let Some(report) = event.get::<ExecReport>() {
+            self.context.apply_report(event.instrument_id(), report);
+        }
+        self.handle(event);
+    }
+
+    #[inline]
+    fn handle(&mut self, event: &Event) {
+        let Some(kind) = event.kind() else {
+            debug_assert!(false, "a slot without an event was published");
+            return;
+        };
+        if self.state != ConsumerState::Running {
+            self.turn_away(kind);
+            return;
+        }
+        let entered_ns = self.clock.now_ns();
+        self.context.enter(event, entered_ns);
+        let Cell { strategy, context, .. } = self;
+        let outcome = contain(|| strategy.on_event(event, context));
+        let ended_ns = self.clock.now_ns();
+        self.terms.add(Term::Handled, kind, 1);
+        self.probe.handled(event, entered_ns, ended_ns);
+        if !matches!(outcome, Ok(Ok(()))) {
+            self.failed(outcome, &Subject { callback: kind.name(), event: Some(event) });
+        }
+    }
+
+    /// A consumer that does not run takes nothing: critical events are dead letters, the rest discarded.
+    #[cold]
+    fn turn_away(&mut self, kind: EventKind) {
+        let term = if kind.is_critical() { Term::DeadLettered } else { Term::Discarded };
+        self.terms.add(term, kind, 1);
+    }
+
+    /// Tries `on_start`; quarantines after three failures.
+    pub(super) fn start(&mut self) {
+        self.context.enter_without_event(self.clock.now_ns());
+        let Cell { strategy, context, .. } = self;
+        let outcome = contain(|| strategy.on_start(context));
+        self.start_attempts += 1;
+        if matches!(outcome, Ok(Ok(()))) {
+            self.state = ConsumerState::Running;
+            return;
+        }
+        self.failed(outcome, &Subject { callback: "on_start", event: None });
+        if self.start_attempts == START_ATTEMPTS {
+            self.quarantine("on_start failed three times");
+        }
+    }
+
+    /// Runs the timers that are due; returns how many.
+    #[inline]
+    pub(super) fn run_timers(&mut self) -> usize {
+        if self.context.next_timer_ns() == u64::MAX {
+            return 0;
+        }
+        let now_ns = self.clock.now_ns();
+        let mut fired = 0;
+        while let Some(id) = self.context.pop_timer(now_ns) {
+            fired += 1;
+            self.call("on_timer", now_ns, |strategy, context| strategy.on_timer(id, context));
+        }
+        fired
+    }
+
+    /// Tells the strategy that a batch is over.
+    #[inline]
+    pub(super) fn end_batch(&mut self) {
+        let now_ns = self.clock.now_ns();
+        self.call("on_batch_end", now_ns, |strategy, context| strategy.on_batch_end(context));
+    }
+
+    /// Calls `on_stop` once.
+    pub(super) fn stop(&mut self) {
+        if self.state == ConsumerState::Running {
+            let now_ns = self.clock.now_ns();
+            self.call("on_stop", now_ns, |strategy, context| strategy.on_stop(context));
+            self.state = ConsumerState::Stopped;
+        }
+    }
+
+    #[inline]
+    fn call(
+        &mut self,
+        callback: &'static str,
+        now_ns: u64,
+        run: impl FnOnce(&mut Box<dyn Strategy>, &mut Context) -> StrategyResult,
+    ) {
+        if self.state != ConsumerState::Running {
+            return;
+        }
+        self.context.enter_without_event(now_ns);
+        let Cell { strategy, context, .. } = self;
+        let outcome = contain(|| run(strategy, context));
+        if !matches!(outcome, Ok(Ok(()))) {
+            self.failed(outcome, &Subject { callback, event: None });
+        }
+    }
+
+    #[cold]
+    fn failed(
+        &mut self,
+        outcome: Result<Result<(), StrategyError>, Caught>,
+        subject: &Subject<'_>,
+    ) {
+        let (kind, site, message, backtrace) = match outcome {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => {
+                (FailureKind::Error, subject.callback.to_owned(), error.to_string(), None)
+            }
+            Err(caught) => (FailureKind::Panic, caught.site, caught.message, caught.backtrace),
+        };
+        let event = subject.event;
+        let failure = FailureRecord {
+            kind,
+            site,
+            message,
+            consumer: self.name.clone(),
+            thread: std::thread::current().name().unwrap_or("unnamed").to_owned(),
+            callback: subject.callback,
+            trace_id: event.map_or(0, |event| event.trace_id),
+            venue: event.map_or(0, |event| event.venue),
+            instrument: event.map_or(0, |event| event.instrument),
+            sequence: event.map_or(0, |event| event.sequence),
+            routing_version: event.map_or(0, |event| event.routing_version),
+            backtrace,
+        };
+        // One line for the first failure of a site and then for each tenfold, so that a strategy that
+        // fails on every event can't flood the log.
+        let count = self.failures.record(failure.clone());
+        if count.ilog10() != (count - 1).checked_ilog10().unwrap_or(u32::MAX) {
+            log::error!(
+                "[{}] {} failed ({:?} at {}, {count} so far): {} (trace {}, instrument {}, sequence {})",
+                failure.consumer,
+                failure.callback,
+                failure.kind,
+                failure.site,
+                failure.message,
+                failure.trace_id,
+                failure.instrument,
+                failure.sequence,
+            );
+        }
+        if let Some(event) = event
+            && let Some(kind) = event.kind()
+        {
+            self.terms.add(Term::Failed, kind, 1);
+        }
+        if self.failures.total >= self.failures_max {
+            self.quarantine("too many failures");
+        }
+    }
+
+    #[cold]
+    fn quarantine(&mut self, reason: &str) {
+        if self.state != ConsumerState::Quarantined {
+            self.state = ConsumerState::Quarantined;
+            log::error!("[{}] quarantined: {reason} ({} failures)", self.name, self.failures.total);
+        }
+    }
+}

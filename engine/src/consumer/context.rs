@@ -1,0 +1,379 @@
+//! What a strategy may reach from a callback: time, orders, timers, positions. Nothing else.
+
+use std::sync::Arc;
+
+use pitlane_ring::Publisher;
+use thiserror::Error;
+use zerocopy::FromZeros;
+
+use super::timers::{TIMERS_MAX, Timers};
+use crate::event::{
+    ClientOrderId, ConsumerId, Event, ExecReport, InstrumentId, OrderStatus, Price, Qty,
+    RejectReason, Side, VenueId,
+};
+use crate::instrument::{InstrumentSpec, Instruments};
+use crate::order::{
+    OpenOrder, OrderAction, OrderCommand, OrderCounts, OrderTracker, OrderType, Position,
+    TimeInForce, TradingSwitch,
+};
+use crate::runtime::Clock;
+
+/// An order to submit. Prices and quantities in the instrument's scales.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewOrder {
+    /// Where to send it.
+    pub venue: VenueId,
+    /// What it is for.
+    pub instrument: InstrumentId,
+    /// Buy or sell.
+    pub side: Side,
+    /// Limit price, a multiple of the tick; 0 for a market order.
+    pub price: Price,
+    /// Quantity, a multiple of the step, above 0.
+    pub qty: Qty,
+    /// Order type.
+    pub order_type: OrderType,
+    /// How long it works.
+    pub time_in_force: TimeInForce,
+}
+
+/// Limits of the inline risk check, per consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RiskLimits {
+    /// Largest quantity of one order in the instrument's scale; `i64::MAX` for no limit.
+    pub max_order_qty: i64,
+    /// Open orders at a time, 1 to 1024.
+    pub max_open_orders: usize,
+    /// Submits and cancels a second, averaged over a second; at least 1.
+    pub max_orders_per_s: u32,
+}
+
+impl Default for RiskLimits {
+    fn default() -> RiskLimits {
+        RiskLimits { max_order_qty: i64::MAX, max_open_orders: 64, max_orders_per_s: 1_000 }
+    }
+}
+
+/// Why an order or a cancel was refused before it left the strategy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("[risk] order refused: {} (code: {})", reason.name(), reason.code())]
+pub struct SubmitError {
+    /// The stable reason code.
+    pub reason: RejectReason,
+}
+
+impl From<RejectReason> for SubmitError {
+    fn from(reason: RejectReason) -> SubmitError {
+        SubmitError { reason }
+    }
+}
+
+/// A strategy's door to the engine. It belongs to one consumer and is valid during its callbacks.
+pub struct Context {
+    consumer: ConsumerId,
+    clock: Clock,
+    now_ns: u64,
+    instruments: Arc<Instruments>,
+    orders: Publisher<OrderCommand>,
+    switch: TradingSwitch,
+    limits: RiskLimits,
+    bucket: RateBucket,
+    tracker: OrderTracker,
+    timers: Timers,
+    next_order_id: u64,
+    cause_trace_id: u64,
+    cause_receive_ns: u64,
+}
+
+/// What a [`Context`] is made of.
+pub(crate) struct ContextParts {
+    pub(crate) consumer: ConsumerId,
+    pub(crate) clock: Clock,
+    pub(crate) instruments: Arc<Instruments>,
+    pub(crate) orders: Publisher<OrderCommand>,
+    pub(crate) switch: TradingSwitch,
+    pub(crate) limits: RiskLimits,
+}
+
+impl Context {
+    pub(crate) fn new(parts: ContextParts) -> Context {
+        let tracker = OrderTracker::new(parts.limits.max_open_orders, parts.instruments.len());
+        Context {
+            consumer: parts.consumer,
+            now_ns: parts.clock.now_ns(),
+            bucket: RateBucket::new(parts.limits.max_orders_per_s),
+            clock: parts.clock,
+            instruments: parts.instruments,
+            orders: parts.orders,
+            switch: parts.switch,
+            limits: parts.limits,
+            tracker,
+            timers: Timers::new(),
+            next_order_id: 1,
+            cause_trace_id: 0,
+            cause_receive_ns: 0,
+        }
+    }
+
+    /// Monotonic time at which this callback was entered, ns since the engine's start. The same value
+    /// during the whole callback.
+    #[inline]
+    #[must_use]
+    pub fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    /// Wall time at which this callback was entered, ns since the Unix epoch.
+    #[inline]
+    #[must_use]
+    pub fn wall_ns(&self) -> i64 {
+        self.clock.wall_at_ns(self.now_ns)
+    }
+
+    /// This consumer's number.
+    #[must_use]
+    pub fn consumer(&self) -> ConsumerId {
+        self.consumer
+    }
+
+    /// Scales, tick and step of an instrument.
+    #[inline]
+    #[must_use]
+    pub fn instrument(&self, id: InstrumentId) -> Option<&InstrumentSpec> {
+        self.instruments.get(id)
+    }
+
+    /// Looks up an instrument by its canonical symbol. For `on_start`, not for the hot path.
+    #[must_use]
+    pub fn find_instrument(&self, symbol: &str) -> Option<InstrumentId> {
+        self.instruments.find(symbol)
+    }
+
+    /// Submits an order. It is on its way when this returns; the venue's answer comes as exec reports.
+    ///
+    /// # Errors
+    /// [`SubmitError`] with a stable reason when the inline risk check refuses it; nothing was sent.
+    #[inline]
+    pub fn submit(&mut self, order: NewOrder) -> Result<ClientOrderId, SubmitError> {
+        let outcome = self.check(&order).and_then(|()| self.send_new(&order));
+        if outcome.is_err() {
+            self.tracker.refused();
+        }
+        outcome.map_err(SubmitError::from)
+    }
+
+    /// Cancels an open order. The answer comes as an exec report.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when the order isn't open, a cancel is on its way already, or the lane is full.
+    #[inline]
+    pub fn cancel(&mut self, id: ClientOrderId) -> Result<(), SubmitError> {
+        self.send_for(id, OrderAction::Cancel)?;
+        self.tracker.cancel_sent(id);
+        Ok(())
+    }
+
+    /// Asks the venue for the state of an open order. The answer comes as an exec report.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when the order isn't open or the lane is full.
+    pub fn query(&mut self, id: ClientOrderId) -> Result<(), SubmitError> {
+        Ok(self.send_for(id, OrderAction::Query)?)
+    }
+
+    /// Calls `on_timer(id)` once, `after_ns` from now. False when 256 timers are set already.
+    #[inline]
+    pub fn set_timer(&mut self, after_ns: u64, id: u64) -> bool {
+        self.timers.set(self.now_ns.saturating_add(after_ns), id)
+    }
+
+    /// How many timers may be set at a time.
+    #[must_use]
+    pub const fn timers_max() -> usize {
+        TIMERS_MAX
+    }
+
+    /// Orders that are not done.
+    #[inline]
+    #[must_use]
+    pub fn open_orders(&self) -> &[OpenOrder] {
+        self.tracker.open()
+    }
+
+    /// Net position in an instrument, from this strategy's own fills.
+    #[inline]
+    #[must_use]
+    pub fn position(&self, instrument: InstrumentId) -> Position {
+        self.tracker.position(instrument)
+    }
+
+    /// Counts of this strategy's orders.
+    #[must_use]
+    pub fn order_counts(&self) -> OrderCounts {
+        self.tracker.counts()
+    }
+
+    #[inline]
+    pub(crate) fn enter(&mut self, event: &Event, now_ns: u64) {
+        self.now_ns = now_ns;
+        self.cause_trace_id = event.trace_id;
+        self.cause_receive_ns = event.receive_ns;
+    }
+
+    #[inline]
+    pub(crate) fn enter_without_event(&mut self, now_ns: u64) {
+        self.now_ns = now_ns;
+        self.cause_trace_id = 0;
+        self.cause_receive_ns = now_ns;
+    }
+
+    #[inline]
+    pub(crate) fn apply_report(&mut self, instrument: InstrumentId, report: &ExecReport) {
+        self.tracker.apply(instrument, report);
+    }
+
+    #[inline]
+    pub(crate) fn pop_timer(&mut self, now_ns: u64) -> Option<u64> {
+        self.timers.pop_due(now_ns)
+    }
+
+    #[inline]
+    pub(crate) fn next_timer_ns(&self) -> u64 {
+        self.timers.next_ns()
+    }
+
+    fn check(&mut self, order: &NewOrder) -> Result<(), RejectReason> {
+        let spec = self.instruments.get(order.instrument).ok_or(RejectReason::UnknownInstrument)?;
+        if !self.switch.is_on() {
+            return Err(RejectReason::TradingHalted);
+        }
+        let price_fits = match order.order_type {
+            OrderType::Market => order.price.0 == 0,
+            OrderType::Limit | OrderType::LimitMaker => {
+                order.price.0 > 0 && order.price.0 % spec.tick == 0
+            }
+        };
+        if !price_fits {
+            return Err(RejectReason::BadPrice);
+        }
+        if order.qty.0 <= 0 || order.qty.0 % spec.step != 0 {
+            return Err(RejectReason::BadQty);
+        }
+        if order.qty.0 > self.limits.max_order_qty {
+            return Err(RejectReason::MaxOrderQty);
+        }
+        if !self.tracker.has_room() {
+            return Err(RejectReason::MaxOpenOrders);
+        }
+        if !self.bucket.take(self.now_ns) {
+            return Err(RejectReason::RateLimit);
+        }
+        Ok(())
+    }
+
+    fn send_new(&mut self, order: &NewOrder) -> Result<ClientOrderId, RejectReason> {
+        let id = ClientOrderId(self.next_order_id);
+        let mut command = self.command(OrderAction::Submit, order.venue, order.instrument, id);
+        command.side_code = order.side.code();
+        command.price = order.price.0;
+        command.qty = order.qty.0;
+        command.order_type_code = order.order_type as u8;
+        command.time_in_force_code = order.time_in_force as u8;
+        self.orders.try_publish(&command).map_err(|_full| RejectReason::OrderLaneFull)?;
+        self.next_order_id += 1;
+        self.tracker.opened(OpenOrder {
+            id,
+            venue: order.venue,
+            instrument: order.instrument,
+            side: order.side,
+            price: order.price,
+            qty: order.qty,
+            filled: Qty(0),
+            status: OrderStatus::PendingNew,
+            cancel_pending: false,
+        });
+        Ok(id)
+    }
+
+    fn send_for(&mut self, id: ClientOrderId, action: OrderAction) -> Result<(), RejectReason> {
+        let open = *self
+            .tracker
+            .open()
+            .iter()
+            .find(|order| order.id == id)
+            .filter(|order| action != OrderAction::Cancel || !order.cancel_pending)
+            .ok_or(RejectReason::UnknownOrder)?;
+        let mut command = self.command(action, open.venue, open.instrument, id);
+        command.side_code = open.side.code();
+        command.price = open.price.0;
+        command.qty = open.qty.0;
+        self.orders.try_publish(&command).map_err(|_full| RejectReason::OrderLaneFull)?;
+        Ok(())
+    }
+
+    fn command(
+        &self,
+        action: OrderAction,
+        venue: VenueId,
+        instrument: InstrumentId,
+        id: ClientOrderId,
+    ) -> OrderCommand {
+        let mut command = OrderCommand::new_zeroed();
+        command.action_code = action as u8;
+        command.client_order_id = id.0;
+        command.decision_id = self.cause_trace_id;
+        command.tick_receive_ns = self.cause_receive_ns;
+        command.submitted_ns = self.clock.now_ns();
+        command.consumer = self.consumer.0;
+        command.venue = venue.0;
+        command.instrument = instrument.0;
+        command
+    }
+}
+
+/// A token bucket of one second's depth.
+#[derive(Debug)]
+struct RateBucket {
+    per_s: u64,
+    /// Tokens in units of 1e-9, so that refilling needs no division.
+    nano_tokens: u64,
+    last_ns: u64,
+}
+
+impl RateBucket {
+    const NANOS: u64 = 1_000_000_000;
+
+    fn new(per_s: u32) -> RateBucket {
+        let per_s = u64::from(per_s.max(1));
+        RateBucket { per_s, nano_tokens: per_s * Self::NANOS, last_ns: 0 }
+    }
+
+    #[inline]
+    fn take(&mut self, now_ns: u64) -> bool {
+        let elapsed_ns = now_ns.saturating_sub(self.last_ns).min(Self::NANOS);
+        self.last_ns = now_ns;
+        let refilled = self.nano_tokens + elapsed_ns * self.per_s;
+        self.nano_tokens = refilled.min(self.per_s * Self::NANOS);
+        let enough = self.nano_tokens >= Self::NANOS;
+        if enough {
+            self.nano_tokens -= Self::NANOS;
+        }
+        enough
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bucket_refills_with_time_and_not_beyond_a_second() {
+        let mut bucket = RateBucket::new(2);
+        assert!(bucket.take(0) && bucket.take(0) && !bucket.take(0));
+        assert!(!bucket.take(400_000_000));
+        assert!(bucket.take(500_000_000));
+        assert!(!bucket.take(500_000_000));
+        assert!(bucket.take(60_000_000_000) && bucket.take(60_000_000_000));
+        assert!(!bucket.take(60_000_000_000));
+    }
+}

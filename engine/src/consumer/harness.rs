@@ -1,0 +1,258 @@
+//! A strategy in a unit test: the real wrapper and real lanes, driven by hand with a manual clock.
+
+use std::sync::Arc;
+
+use pitlane_ring::{Consumer, LaneOptions, Publisher, lane};
+use zerocopy::FromZeros;
+
+use super::agent::{ConsumerAgent, ConsumerOptions, ConsumerWiring};
+use super::context::ContextParts;
+use super::{Context, FailureLog, RiskLimits, Strategy};
+use crate::event::{
+    ConsumerId, Event, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty,
+    Quote, Side, Trade, VenueId,
+};
+use crate::instrument::{InstrumentSpec, Instruments};
+use crate::order::{OrderCommand, TradingSwitch};
+use crate::runtime::{Agent, Clock, ManualTime, StopSignal};
+use crate::telemetry::{ConsumerProbe, Terms};
+
+/// Slots of each lane.
+const SLOTS: usize = 64;
+
+/// Drives one strategy: feed events, move time, read the orders it sent.
+///
+/// One instrument (`BTC-USDT`, id 0, two price places, five quantity places) at one venue (id 0).
+pub struct Harness {
+    market: Publisher<Event>,
+    critical: Publisher<Event>,
+    orders: Consumer<OrderCommand>,
+    agent: ConsumerAgent,
+    time: ManualTime,
+    clock: Clock,
+    critical_sequence: u32,
+}
+
+impl Harness {
+    /// A harness around `strategy`, with `on_start` already called.
+    #[must_use]
+    pub fn new(strategy: impl Strategy) -> Harness {
+        let lane_of = |name: &str| LaneOptions { name: name.to_owned(), capacity: SLOTS };
+        let (market, market_end) = lane(lane_of("market"));
+        let (critical, critical_end) = lane(lane_of("critical"));
+        let (orders, orders_end) = lane(lane_of("orders"));
+        let (clock, time) = Clock::manual(1_700_000_000_000_000_000);
+        let spec = InstrumentSpec {
+            symbol: "BTC-USDT".to_owned(),
+            price_scale: 2,
+            qty_scale: 5,
+            tick: 1,
+            step: 1,
+        };
+        let instruments = match Instruments::new(vec![spec]) {
+            Ok(instruments) => Arc::new(instruments),
+            Err(error) => unreachable!("a constant instrument: {error}"),
+        };
+        let context = ContextParts {
+            consumer: ConsumerId(0),
+            clock: clock.clone(),
+            instruments,
+            orders,
+            switch: TradingSwitch::new(true),
+            limits: RiskLimits::default(),
+        };
+        let wiring = ConsumerWiring {
+            critical: critical_end,
+            market: market_end,
+            context,
+            terms: Terms::new(),
+            probe: ConsumerProbe::new("harness", 0),
+            stop: StopSignal::default(),
+        };
+        let options = ConsumerOptions {
+            name: "harness".to_owned(),
+            strategy: Box::new(strategy),
+            batch: 16,
+            failures_max: u64::MAX,
+            failures_kept: 16,
+            lose_market_event: 0,
+        };
+        let agent = ConsumerAgent::new(options, wiring);
+        let mut harness = Harness {
+            market,
+            critical,
+            orders: orders_end,
+            agent,
+            time,
+            clock,
+            critical_sequence: 0,
+        };
+        harness.run();
+        harness
+    }
+
+    /// Feeds a quote, in the instrument's scales, and runs the strategy.
+    pub fn quote(&mut self, bid: Price, bid_qty: Qty, ask: Price, ask_qty: Qty) {
+        self.market(&Quote {
+            bid_price: bid.0,
+            bid_qty: bid_qty.0,
+            ask_price: ask.0,
+            ask_qty: ask_qty.0,
+        });
+    }
+
+    /// Feeds a public trade and runs the strategy.
+    pub fn trade(&mut self, price: Price, qty: Qty, aggressor: Side) {
+        self.market(&Trade::single(price, qty, aggressor));
+    }
+
+    /// Feeds any market or reference payload and runs the strategy.
+    pub fn market<P: EventPayload>(&mut self, payload: &P) {
+        let event = self.event(payload);
+        let published = self.market.try_publish(&event);
+        assert!(published.is_ok(), "the harness runs after each event, so its lane has room");
+        self.run();
+    }
+
+    /// Acknowledges an order the strategy sent.
+    pub fn acknowledge(&mut self, order: &OrderCommand) {
+        self.report(order, ExecType::New, OrderStatus::New, 0, 0);
+    }
+
+    /// Fills `qty` of an order at its price; `filled_before` was filled earlier.
+    pub fn fill(&mut self, order: &OrderCommand, qty: Qty, filled_before: Qty) {
+        let filled = filled_before.0 + qty.0;
+        let status =
+            if filled == order.qty { OrderStatus::Filled } else { OrderStatus::PartiallyFilled };
+        self.report(order, ExecType::Trade, status, qty.0, filled);
+    }
+
+    /// Confirms the cancel of an order.
+    pub fn canceled(&mut self, order: &OrderCommand) {
+        self.report(order, ExecType::Canceled, OrderStatus::Canceled, 0, 0);
+    }
+
+    /// The commands the strategy has sent since the last call, in order.
+    pub fn orders(&mut self) -> Vec<OrderCommand> {
+        let mut commands = Vec::new();
+        self.orders.poll(usize::MAX, |command| commands.push(*command));
+        commands
+    }
+
+    /// Moves time forward and runs the timers that fall due.
+    pub fn advance_ns(&mut self, ns: u64) {
+        self.time.advance_ns(ns);
+        self.run();
+    }
+
+    /// What the strategy sees: positions, open orders, time.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        self.agent.context()
+    }
+
+    /// Failures contained so far.
+    #[must_use]
+    pub fn failures(&self) -> &FailureLog {
+        self.agent.failures()
+    }
+
+    fn run(&mut self) {
+        while self.agent.duty_cycle() > 0 {}
+    }
+
+    fn event<P: EventPayload>(&self, payload: &P) -> Event {
+        let mut event = Event::new(payload);
+        event.venue = VenueId(0).0;
+        event.instrument = InstrumentId(0).0;
+        event.receive_ns = self.clock.now_ns();
+        event.trace_id = 1;
+        event
+    }
+
+    fn report(
+        &mut self,
+        order: &OrderCommand,
+        exec_type: ExecType,
+        status: OrderStatus,
+        last_qty: i64,
+        filled_qty: i64,
+    ) {
+        let mut report = ExecReport::new_zeroed();
+        report.client_order_id = order.client_order_id;
+        report.consumer = order.consumer;
+        report.side_code = order.side_code;
+        report.price = order.price;
+        report.qty = order.qty;
+        report.last_price = if last_qty > 0 { order.price } else { 0 };
+        report.last_qty = last_qty;
+        report.filled_qty = filled_qty;
+        report.exec_type_code = exec_type.code();
+        report.status_code = status.code();
+        self.critical_sequence += 1;
+        let mut event = self.event(&report);
+        event.critical_sequence = self.critical_sequence;
+        let published = self.critical.try_publish(&event);
+        assert!(published.is_ok(), "the harness runs after each event, so its lane has room");
+        self.run();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consumer::{Closure, Interest, NewOrder, StrategyResult, View};
+    use crate::order::{OrderType, TimeInForce};
+
+    struct Joiner;
+
+    impl Strategy for Joiner {
+        fn on_quote(&mut self, quote: View<'_, Quote>, ctx: &mut Context) -> StrategyResult {
+            if let (Some(price), true) = (quote.bid(), ctx.open_orders().is_empty()) {
+                ctx.submit(NewOrder {
+                    venue: quote.venue(),
+                    instrument: quote.instrument(),
+                    side: Side::Buy,
+                    price,
+                    qty: Qty(100),
+                    order_type: OrderType::LimitMaker,
+                    time_in_force: TimeInForce::Gtc,
+                })?;
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_strategy_is_driven_in_ten_lines() {
+        let mut harness = Harness::new(Joiner);
+        harness.quote(Price(6_000_000), Qty(10), Price(6_000_001), Qty(10));
+        let orders = harness.orders();
+        assert_eq!((orders.len(), orders[0].price), (1, 6_000_000));
+        harness.acknowledge(&orders[0]);
+        harness.fill(&orders[0], Qty(100), Qty(0));
+        assert_eq!(harness.context().position(InstrumentId(0)).net, 100);
+        assert!(harness.context().open_orders().is_empty());
+    }
+
+    #[test]
+    fn a_panic_in_the_middle_of_a_batch_costs_one_event() {
+        // F02, EDGE-2: events before and after the panicking one are handled.
+        crate::consumer::install_panic_hook();
+        let mut seen = 0;
+        let strategy = Closure::new(Interest::ALL, move |event: &Event, _ctx: &mut Context| {
+            seen += 1;
+            assert!(event.get::<Trade>().is_none(), "planted at {seen}");
+            Ok(())
+        });
+        let mut harness = Harness::new(strategy);
+        let quote = |harness: &mut Harness| harness.quote(Price(1), Qty(1), Price(2), Qty(1));
+        quote(&mut harness);
+        harness.trade(Price(1), Qty(1), Side::Buy);
+        quote(&mut harness);
+        assert_eq!(harness.failures().total, 1);
+        let first = &harness.failures().sites[0].first;
+        assert_eq!((first.message.as_str(), first.trace_id), ("planted at 2", 1));
+        assert!(first.backtrace.is_some() && first.site.contains("harness.rs"));
+    }
+}

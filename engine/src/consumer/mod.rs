@@ -1,0 +1,18 @@
+//! Consumers: strategies behind a wrapper that contains their failures and counts every event.
+
+mod agent;
+mod cell;
+mod context;
+mod failure;
+mod harness;
+mod strategy;
+mod timers;
+mod view;
+
+pub use agent::{ConsumerAgent, ConsumerOptions, ConsumerRemains};
+pub use cell::ConsumerState;
+pub use context::{Context, NewOrder, RiskLimits, SubmitError};
+pub use failure::{FailureKind, FailureLog, FailureRecord, SiteCount, install_panic_hook};
+pub use harness::Harness;
+pub use strategy::{Closure, Interest, Strategy, StrategyError, StrategyResult};
+pub use view::View;

@@ -1,0 +1,284 @@
+//! The trait a user implements, and the mask of what it wants to hear.
+
+use super::{Context, View};
+use crate::event::{
+    Balance, Bar, Book, BookState, ControlAck, ControlResult, Event, EventKind, ExecReport,
+    Instrument, Merged, Payload, Quote, Risk, Trade,
+};
+
+/// Any error a strategy wants to report; it is counted, logged and kept, and the next event follows.
+pub type StrategyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a callback returns.
+pub type StrategyResult = Result<(), StrategyError>;
+
+/// The kinds of market and reference data a strategy wants: what is not in the mask is never copied.
+/// Critical kinds (exec reports, control answers, risk notices) reach their owner whatever the mask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interest(u16);
+
+impl Interest {
+    /// Nothing but critical events.
+    pub const NONE: Interest = Interest(0);
+
+    /// Every kind.
+    pub const ALL: Interest = {
+        let mut mask = Interest(0);
+        let mut index = 0;
+        while index < EventKind::ALL.len() {
+            mask = mask.and(EventKind::ALL[index]);
+            index += 1;
+        }
+        mask
+    };
+
+    /// This mask and `kind`.
+    #[must_use]
+    pub const fn and(self, kind: EventKind) -> Interest {
+        Interest(self.0 | 1 << kind.code())
+    }
+
+    /// Whether `kind` is in the mask.
+    #[inline]
+    #[must_use]
+    pub const fn contains(self, kind: EventKind) -> bool {
+        self.0 & (1 << kind.code()) != 0
+    }
+
+    /// The kinds in both masks.
+    #[must_use]
+    pub const fn intersect(self, other: Interest) -> Interest {
+        Interest(self.0 & other.0)
+    }
+}
+
+impl FromIterator<EventKind> for Interest {
+    fn from_iter<I: IntoIterator<Item = EventKind>>(kinds: I) -> Interest {
+        kinds.into_iter().fold(Interest::NONE, Interest::and)
+    }
+}
+
+/// A trading strategy. Override what you need; everything else is a no-op.
+///
+/// Callbacks run one at a time, on the core of the consumer, each inside a containment: an error or a
+/// panic is recorded and the next event follows (FR-019). A callback that takes long delays this strategy
+/// alone. Time, orders and timers come from [`Context`] only, so that the same strategy runs live, in
+/// simulation and in replay. What no engine can contain: `abort`, a stack overflow, and a panic in a
+/// `Drop` that runs while another panic unwinds.
+#[allow(unused_variables)]
+pub trait Strategy: Send + 'static {
+    /// The market and reference kinds to receive. Asked once, at launch.
+    fn interest(&self) -> Interest {
+        Interest::ALL
+    }
+
+    /// Before the first event. After three failures the consumer is quarantined (F03).
+    fn on_start(&mut self, ctx: &mut Context) -> StrategyResult {
+        Ok(())
+    }
+
+    /// Every event, before it is typed. The default calls the callback of the event's kind; override it
+    /// to handle all kinds in one place.
+    #[inline]
+    fn on_event(&mut self, event: &Event, ctx: &mut Context) -> StrategyResult {
+        dispatch(self, event, ctx)
+    }
+
+    /// A best bid and offer.
+    #[inline]
+    fn on_quote(&mut self, quote: View<'_, Quote>, ctx: &mut Context) -> StrategyResult {
+        Ok(())
+    }
+
+    /// A public trade, or several absorbed into one.
+    #[inline]
+    fn on_trade(&mut self, trade: View<'_, Trade>, ctx: &mut Context) -> StrategyResult {
+        Ok(())
+    }
+
+    /// The best levels of a book.
+    #[inline]
+    fn on_book(&mut self, book: View<'_, Book>, ctx: &mut Context) -> StrategyResult {
+        Ok(())
+    }
+
+    /// A bar, open or closed.
+    #[inline]
+    fn on_bar(&mut self, bar: View<'_, Bar>, ctx: &mut Context) -> StrategyResult {
+        Ok(())
+    }
+
+    /// The result of a merge window.
+    #[inline]
+    fn on_merged(&mut self, merged: View<'_, Merged>, ctx: &mut Context) -> StrategyResult {
+        Ok(())
+    }
+
+    /// A book can be trusted, or can't any more.
+    #[inline]
+    fn on_book_state(&mut self, state: View<'_, BookState>, ctx: &mut Context) -> StrategyResult {
+        Ok(())
+    }
+
+    /// Reference data of an instrument.
+    #[inline]
+    fn on_instrument(&mut self, data: View<'_, Instrument>, ctx: &mut Context) -> StrategyResult {
+        Ok(())
+    }
+
+    /// A balance at a venue.
+    #[inline]
+    fn on_balance(&mut self, balance: View<'_, Balance>, ctx: &mut Context) -> StrategyResult {
+        Ok(())
+    }
+
+    /// A report on one of this strategy's orders. Positions and open orders are already up to date.
+    #[inline]
+    fn on_exec_report(
+        &mut self,
+        report: View<'_, ExecReport>,
+        ctx: &mut Context,
+    ) -> StrategyResult {
+        Ok(())
+    }
+
+    /// A control command was accepted or refused.
+    #[inline]
+    fn on_control(&mut self, ack: View<'_, ControlAck>, ctx: &mut Context) -> StrategyResult {
+        Ok(())
+    }
+
+    /// The outcome of a control command.
+    #[inline]
+    fn on_control_result(
+        &mut self,
+        result: View<'_, ControlResult>,
+        ctx: &mut Context,
+    ) -> StrategyResult {
+        Ok(())
+    }
+
+    /// A risk notice of the engine.
+    #[inline]
+    fn on_risk(&mut self, risk: View<'_, Risk>, ctx: &mut Context) -> StrategyResult {
+        Ok(())
+    }
+
+    /// A timer set with [`Context::set_timer`] has expired; `id` is the caller's own number.
+    fn on_timer(&mut self, id: u64, ctx: &mut Context) -> StrategyResult {
+        Ok(())
+    }
+
+    /// After a batch of events, when nothing more is waiting or the batch is full.
+    #[inline]
+    fn on_batch_end(&mut self, ctx: &mut Context) -> StrategyResult {
+        Ok(())
+    }
+
+    /// After the last event. Orders can't be sent any more.
+    fn on_stop(&mut self, ctx: &mut Context) -> StrategyResult {
+        Ok(())
+    }
+}
+
+#[inline]
+fn dispatch<S: Strategy + ?Sized>(
+    strategy: &mut S,
+    event: &Event,
+    ctx: &mut Context,
+) -> StrategyResult {
+    macro_rules! call {
+        ($method:ident) => {
+            match View::of(event) {
+                Some(view) => strategy.$method(view, ctx),
+                None => Ok(()),
+            }
+        };
+    }
+    match event.payload() {
+        Some(Payload::Quote(_)) => call!(on_quote),
+        Some(Payload::Trade(_)) => call!(on_trade),
+        Some(Payload::Book(_)) => call!(on_book),
+        Some(Payload::Bar(_)) => call!(on_bar),
+        Some(Payload::Merged(_)) => call!(on_merged),
+        Some(Payload::BookState(_)) => call!(on_book_state),
+        Some(Payload::Instrument(_)) => call!(on_instrument),
+        Some(Payload::Balance(_)) => call!(on_balance),
+        Some(Payload::ExecReport(_)) => call!(on_exec_report),
+        Some(Payload::ControlAck(_)) => call!(on_control),
+        Some(Payload::ControlResult(_)) => call!(on_control_result),
+        Some(Payload::Risk(_)) => call!(on_risk),
+        None => Ok(()),
+    }
+}
+
+impl Strategy for Box<dyn Strategy> {
+    fn interest(&self) -> Interest {
+        (**self).interest()
+    }
+
+    fn on_start(&mut self, ctx: &mut Context) -> StrategyResult {
+        (**self).on_start(ctx)
+    }
+
+    #[inline]
+    fn on_event(&mut self, event: &Event, ctx: &mut Context) -> StrategyResult {
+        (**self).on_event(event, ctx)
+    }
+
+    fn on_timer(&mut self, id: u64, ctx: &mut Context) -> StrategyResult {
+        (**self).on_timer(id, ctx)
+    }
+
+    #[inline]
+    fn on_batch_end(&mut self, ctx: &mut Context) -> StrategyResult {
+        (**self).on_batch_end(ctx)
+    }
+
+    fn on_stop(&mut self, ctx: &mut Context) -> StrategyResult {
+        (**self).on_stop(ctx)
+    }
+}
+
+/// A plain closure as a consumer: `Closure::new(Interest::ALL, |event, ctx| Ok(()))`.
+pub struct Closure<F> {
+    interest: Interest,
+    handle: F,
+}
+
+impl<F> Closure<F>
+where
+    F: FnMut(&Event, &mut Context) -> StrategyResult + Send + 'static,
+{
+    /// A consumer of the kinds in `interest`.
+    pub fn new(interest: Interest, handle: F) -> Closure<F> {
+        Closure { interest, handle }
+    }
+}
+
+impl<F> Strategy for Closure<F>
+where
+    F: FnMut(&Event, &mut Context) -> StrategyResult + Send + 'static,
+{
+    fn interest(&self) -> Interest {
+        self.interest
+    }
+
+    #[inline]
+    fn on_event(&mut self, event: &Event, ctx: &mut Context) -> StrategyResult {
+        (self.handle)(event, ctx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_hold_what_was_put_in() {
+        let mask = Interest::NONE.and(EventKind::Quote).and(EventKind::Trade);
+        assert!(mask.contains(EventKind::Quote) && !mask.contains(EventKind::Book));
+        assert_eq!(mask.intersect(Interest::ALL), mask);
+        assert!(EventKind::ALL.into_iter().all(|kind| Interest::ALL.contains(kind)));
+    }
+}

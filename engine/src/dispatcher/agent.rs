@@ -1,0 +1,276 @@
+//! The dispatcher's agent: looks up the routes of each event and copies it into the consumers' lanes.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use crossbeam_utils::CachePadded;
+use pitlane_ring::{Consumer, CriticalPublisher, MarketPublisher, Record};
+use zerocopy::{FromZeros, IntoBytes};
+
+use super::RoutingTable;
+use super::link::{ConsumerLink, LinkRemains};
+use crate::event::{ConsumerId, ControlAck, ControlResult, Event, EventKind, ExecReport, Risk};
+use crate::runtime::{Agent, Clock, Phase, StopSignal};
+use crate::telemetry::{HistogramSet, Letter, LetterSender, Probe, Terms};
+
+/// Events taken in a duty cycle, per lane.
+const BATCH: usize = 32;
+
+/// Venue time to bytes read; only where both clocks are of the same age.
+const WIRE: usize = 0;
+/// Bytes read to decoded.
+const DECODE: usize = 1;
+/// Decoded to taken by the dispatcher.
+const DISPATCH: usize = 2;
+
+/// Wire latencies above this are of another clock (a replay), not of a network: one minute.
+const WIRE_MAX_NS: i64 = 60_000_000_000;
+
+/// Fans events out. Owns the publishing side of every consumer's lanes.
+pub struct DispatcherAgent {
+    inputs: Inputs,
+    fanout: Fanout,
+    stop: StopSignal,
+    remains: Option<Vec<LinkRemains>>,
+}
+
+struct Inputs {
+    critical: Consumer<Event>,
+    market: Consumer<Event>,
+}
+
+/// Everything but the input lanes, so that both can be borrowed at once.
+struct Fanout {
+    links: Vec<ConsumerLink>,
+    table: RoutingTable,
+    clock: Clock,
+    probe: Probe,
+    letters: LetterSender,
+    scratch: Box<Event>,
+    routed: u64,
+    unrouted: u64,
+}
+
+/// The ends that tie the dispatcher to the engine.
+pub(crate) struct DispatcherParts {
+    pub(crate) critical: Consumer<Event>,
+    pub(crate) market: Consumer<Event>,
+    pub(crate) links: Vec<LinkParts>,
+    pub(crate) table: RoutingTable,
+    pub(crate) clock: Clock,
+    pub(crate) probe: Probe,
+    pub(crate) letters: LetterSender,
+    pub(crate) stop: StopSignal,
+}
+
+/// One consumer's publishing ends.
+pub(crate) struct LinkParts {
+    pub(crate) market: MarketPublisher<Event>,
+    pub(crate) critical: CriticalPublisher<Event>,
+    pub(crate) terms: Arc<CachePadded<Terms>>,
+}
+
+/// What is left of the dispatcher after its thread was joined.
+pub struct DispatcherRemains {
+    /// Events that had at least one subscriber.
+    pub routed: u64,
+    /// Events without a subscriber.
+    pub unrouted: u64,
+    /// Events left in the dispatcher's own lanes.
+    pub in_flight: u64,
+    /// By consumer.
+    pub links: Vec<LinkRemains>,
+    /// Histograms that were not collected yet.
+    pub histograms: Box<HistogramSet>,
+}
+
+impl DispatcherAgent {
+    pub(crate) fn new(parts: DispatcherParts) -> DispatcherAgent {
+        let links = parts
+            .links
+            .into_iter()
+            .map(|link| ConsumerLink::new(link.market, link.critical, link.terms))
+            .collect();
+        DispatcherAgent {
+            inputs: Inputs { critical: parts.critical, market: parts.market },
+            fanout: Fanout {
+                links,
+                table: parts.table,
+                clock: parts.clock,
+                probe: parts.probe,
+                letters: parts.letters,
+                scratch: Box::new(Event::new_zeroed()),
+                routed: 0,
+                unrouted: 0,
+            },
+            stop: parts.stop,
+            remains: None,
+        }
+    }
+
+    /// The tags of the dispatcher's probe.
+    pub(crate) fn probe_names() -> Vec<String> {
+        ["wire", "decode", "dispatch"].map(str::to_owned).to_vec()
+    }
+
+    /// Takes the final counts after the thread was joined.
+    #[must_use]
+    pub fn finish(mut self) -> DispatcherRemains {
+        self.close();
+        let mut in_flight = self.inputs.critical.poll(usize::MAX, |_event| ()) as u64;
+        in_flight += self.inputs.market.poll(usize::MAX, |_event| ()) as u64;
+        DispatcherRemains {
+            routed: self.fanout.routed,
+            unrouted: self.fanout.unrouted,
+            in_flight,
+            links: self.remains.unwrap_or_default(),
+            histograms: self.fanout.probe.into_set(),
+        }
+    }
+
+    fn close(&mut self) {
+        if self.remains.is_none() {
+            let links = self.fanout.links.drain(..);
+            self.remains = Some(links.map(ConsumerLink::close).collect());
+        }
+    }
+}
+
+impl Fanout {
+    #[inline]
+    fn market(&mut self, event: &Event) {
+        let Self { links, table, clock, probe, scratch, routed, unrouted, .. } = self;
+        let routes = table.routes(event);
+        let Some(kind) = event.kind() else { return };
+        if routes.is_empty() {
+            *unrouted += 1;
+            return;
+        }
+        *routed += 1;
+        // One private copy that can be stamped; the consumers' copies are made from it, out of L1.
+        scratch.copy_used_from(event);
+        scratch.fanout = u8::try_from(routes.len()).unwrap_or(u8::MAX);
+        stamp(scratch, clock, probe);
+        for route in routes {
+            if let Some(link) = links.get_mut(route.consumer.index()) {
+                link.offer_market(scratch, kind, route.cell);
+            }
+        }
+    }
+
+    #[inline]
+    fn critical(&mut self, event: &Event) {
+        let Some(kind) = event.kind() else { return };
+        let Self { links, clock, probe, scratch, routed, unrouted, letters, .. } = self;
+        let link = owner(event).and_then(|owner| links.get_mut(owner.index()));
+        scratch.copy_used_from(event);
+        scratch.fanout = 1;
+        stamp(scratch, clock, probe);
+        let Some(link) = link else {
+            *unrouted += 1;
+            keep(letters, clock, scratch, "no owner");
+            return;
+        };
+        *routed += 1;
+        if !link.offer_critical(scratch, kind) {
+            keep(letters, clock, scratch, "spill full");
+        }
+    }
+
+    #[inline]
+    fn flush(&mut self) -> usize {
+        self.links.iter_mut().map(ConsumerLink::flush).sum()
+    }
+}
+
+/// A critical event that can't be delivered stays readable in the dead-letter file (FR-016).
+#[cold]
+fn keep(letters: &mut LetterSender, clock: &Clock, event: &Event, detail: &'static str) {
+    letters.send(Letter {
+        wall_ns: clock.wall_ns(),
+        trace_id: event.trace_id,
+        venue: event.venue,
+        reason: "undelivered",
+        detail,
+        raw: &event.as_bytes()[..event.used_bytes()],
+    });
+}
+
+#[inline]
+fn stamp(event: &mut Event, clock: &Clock, probe: &mut Probe) {
+    let now_ns = clock.now_ns();
+    event.stamp_dispatched(now_ns);
+    probe.record(DECODE, u64::from(event.decode_after_ns));
+    let decoded_ns = event.receive_ns + u64::from(event.decode_after_ns);
+    probe.record(DISPATCH, now_ns.saturating_sub(decoded_ns));
+    if event.venue_time_ns > 0 {
+        let wire_ns = clock.wall_at_ns(event.receive_ns) - event.venue_time_ns;
+        if (0..WIRE_MAX_NS).contains(&wire_ns) {
+            probe.record(WIRE, wire_ns as u64);
+        }
+    }
+}
+
+/// The consumer entitled to a critical event.
+#[inline]
+fn owner(event: &Event) -> Option<ConsumerId> {
+    match event.kind()? {
+        EventKind::ExecReport => event.get::<ExecReport>().map(ExecReport::owner),
+        EventKind::ControlAck => {
+            event.get::<ControlAck>().map(|ack| ConsumerId(ack.consumer as u16))
+        }
+        EventKind::ControlResult => {
+            event.get::<ControlResult>().map(|result| ConsumerId(result.consumer as u16))
+        }
+        EventKind::Risk => event.get::<Risk>().map(|risk| ConsumerId(risk.consumer as u16)),
+        EventKind::Quote
+        | EventKind::Trade
+        | EventKind::Book
+        | EventKind::Bar
+        | EventKind::Merged
+        | EventKind::BookState
+        | EventKind::Instrument
+        | EventKind::Balance => None,
+    }
+}
+
+impl Agent for DispatcherAgent {
+    fn name(&self) -> &str {
+        "dispatcher"
+    }
+
+    fn duty_cycle(&mut self) -> usize {
+        if self.remains.is_some() {
+            return 0;
+        }
+        let Self { inputs, fanout, .. } = self;
+        let Inputs { critical, market } = inputs;
+        fanout.probe.swap_if_asked();
+        let mut work = fanout.flush();
+        work += critical.poll(BATCH, |event| fanout.critical(event));
+        work += market.poll(BATCH, |event| {
+            if critical.has_available() {
+                critical.poll(BATCH, |event| fanout.critical(event));
+            }
+            fanout.market(event);
+        });
+        let drained =
+            work == 0 && critical.is_closed() && market.is_closed() && !self.has_pending();
+        if drained || self.stop.phase() == Phase::Halted {
+            self.close();
+        }
+        work
+    }
+
+    fn has_pending(&self) -> bool {
+        self.fanout.links.iter().any(|link| link.pending() > 0)
+    }
+
+    fn is_done(&self) -> bool {
+        self.remains.is_some()
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
+    }
+}

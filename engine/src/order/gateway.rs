@@ -1,0 +1,191 @@
+//! The gateway: takes every strategy's order commands to the venue they are for, or says why not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use pitlane_ring::{Consumer, Publisher};
+use zerocopy::FromZeros;
+
+use super::{OrderAction, OrderCommand};
+use crate::event::{Event, ExecReport, ExecType, OrderStatus, RejectReason};
+use crate::runtime::{Agent, Clock, Phase, StopSignal};
+
+/// Commands taken from one strategy's lane in a duty cycle.
+const BATCH: usize = 16;
+
+/// The trading switch: what the kill command and the shutdown turn off.
+#[derive(Clone, Debug)]
+pub struct TradingSwitch(Arc<AtomicBool>);
+
+impl TradingSwitch {
+    /// A switch in the given position.
+    #[must_use]
+    pub fn new(on: bool) -> TradingSwitch {
+        TradingSwitch(Arc::new(AtomicBool::new(on)))
+    }
+
+    /// Whether new orders may leave.
+    #[inline]
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Turns trading on or off.
+    pub fn set(&self, on: bool) {
+        self.0.store(on, Ordering::Release);
+    }
+}
+
+/// What the gateway did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct GatewayCounts {
+    /// Commands handed to a venue's session.
+    pub forwarded: u64,
+    /// Commands answered with a rejection here.
+    pub rejected: u64,
+    /// Commands still in the lanes when the engine stopped.
+    pub unsent: u64,
+}
+
+/// The agent between the strategies' order lanes and the venues' sessions. Everything it can't forward is
+/// answered by an exec report on its own link, so no command ends without a word (FR-016).
+pub struct GatewayAgent {
+    inputs: Vec<Consumer<OrderCommand>>,
+    /// By venue; `None` for a venue without an order session.
+    outputs: Vec<Option<Publisher<OrderCommand>>>,
+    answers: Option<Publisher<Event>>,
+    switch: TradingSwitch,
+    sessions_open: Arc<AtomicUsize>,
+    stop: StopSignal,
+    clock: Clock,
+    counts: GatewayCounts,
+}
+
+/// What a [`GatewayAgent`] is made of.
+pub(crate) struct GatewayParts {
+    pub(crate) inputs: Vec<Consumer<OrderCommand>>,
+    pub(crate) outputs: Vec<Option<Publisher<OrderCommand>>>,
+    pub(crate) answers: Publisher<Event>,
+    pub(crate) switch: TradingSwitch,
+    pub(crate) sessions_open: Arc<AtomicUsize>,
+    pub(crate) stop: StopSignal,
+    pub(crate) clock: Clock,
+}
+
+impl GatewayAgent {
+    pub(crate) fn new(parts: GatewayParts) -> GatewayAgent {
+        GatewayAgent {
+            inputs: parts.inputs,
+            outputs: parts.outputs,
+            answers: Some(parts.answers),
+            switch: parts.switch,
+            sessions_open: parts.sessions_open,
+            stop: parts.stop,
+            clock: parts.clock,
+            counts: GatewayCounts::default(),
+        }
+    }
+
+    /// Takes the final counts; what is left in the strategies' lanes is walked and counted.
+    pub(crate) fn finish(mut self) -> GatewayCounts {
+        for input in &mut self.inputs {
+            let mut left = 0;
+            input.poll(usize::MAX, |_command| left += 1);
+            self.counts.unsent += left;
+        }
+        self.counts
+    }
+
+    fn take_commands(&mut self) -> usize {
+        let Self { inputs, outputs, answers, switch, clock, counts, .. } = self;
+        let Some(answers) = answers else { return 0 };
+        let mut work = 0;
+        for input in inputs {
+            // A command is only taken when both ways out have room for the whole batch: either link may be
+            // needed, and neither may lose (a full lane holds the strategies' lanes back instead).
+            let mut room = answers.room(BATCH);
+            for output in outputs.iter_mut().flatten() {
+                room = output.room(room);
+            }
+            work += input.poll(room, |command| match forward(command, outputs, switch.is_on()) {
+                Ok(()) => counts.forwarded += 1,
+                Err(reason) => {
+                    counts.rejected += 1;
+                    let answer = rejection(command, reason, clock.now_ns());
+                    let published = answers.try_publish(&answer);
+                    debug_assert!(published.is_ok(), "room was checked");
+                }
+            });
+        }
+        work
+    }
+}
+
+/// Cancels and queries pass also while trading is off: they only reduce risk.
+fn forward(
+    command: &OrderCommand,
+    outputs: &mut [Option<Publisher<OrderCommand>>],
+    trading: bool,
+) -> Result<(), RejectReason> {
+    if command.action() == Some(OrderAction::Submit) && !trading {
+        return Err(RejectReason::TradingHalted);
+    }
+    let output = outputs.get_mut(command.venue_id().index()).and_then(Option::as_mut);
+    let output = output.ok_or(RejectReason::UnknownInstrument)?;
+    output.try_publish(command).map(drop).map_err(|_full| RejectReason::OrderLaneFull)
+}
+
+/// The engine's own answer to a command that did not leave.
+pub(crate) fn rejection(command: &OrderCommand, reason: RejectReason, now_ns: u64) -> Event {
+    let is_submit = command.action() == Some(OrderAction::Submit);
+    let mut report = ExecReport::new_zeroed();
+    report.client_order_id = command.client_order_id;
+    report.consumer = command.consumer;
+    report.decision_id = command.decision_id;
+    report.side_code = command.side_code;
+    report.price = command.price;
+    report.qty = command.qty;
+    report.reason_code = reason.code();
+    let (status, exec_type) = if is_submit {
+        (OrderStatus::Rejected, ExecType::Rejected)
+    } else {
+        (OrderStatus::New, ExecType::CancelRejected)
+    };
+    report.status_code = status.code();
+    report.exec_type_code = exec_type.code();
+    let mut event = Event::new(&report);
+    event.venue = command.venue;
+    event.instrument = command.instrument;
+    event.trace_id = command.decision_id;
+    event.receive_ns = now_ns;
+    event
+}
+
+impl Agent for GatewayAgent {
+    fn name(&self) -> &str {
+        "gateway"
+    }
+
+    fn duty_cycle(&mut self) -> usize {
+        let work = self.take_commands();
+        let stopping = self.stop.phase() >= Phase::Draining;
+        if stopping {
+            self.switch.set(false);
+            let sessions_gone = self.sessions_open.load(Ordering::Acquire) == 0;
+            if (work == 0 && sessions_gone) || self.stop.phase() == Phase::Halted {
+                self.answers = None;
+                self.outputs.clear();
+            }
+        }
+        work
+    }
+
+    fn is_done(&self) -> bool {
+        self.answers.is_none()
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send> {
+        self
+    }
+}

@@ -1,0 +1,225 @@
+//! Collects the agents' histograms, keeps the totals, and writes the interval log. Runs on housekeeping.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::fanout::FanoutJoin;
+use super::hlog::{HlogWriter, new_histogram};
+use super::probe::{HistogramSet, ProbeLink};
+
+/// What a collector is made of.
+pub struct CollectorOptions {
+    /// The probes' links, each with the spare set to swap with.
+    pub links: Vec<(Arc<ProbeLink>, Box<HistogramSet>)>,
+    /// The interval log; `None` when none is written.
+    pub hlog: Option<HlogWriter>,
+    /// Monotonic time at which the first interval starts, ns.
+    pub started_ns: u64,
+}
+
+/// A stage's histogram over the whole run.
+pub struct StageTotals {
+    /// The tag; empty for the series end to end.
+    pub name: String,
+    /// Values in ns.
+    pub histogram: Histogram<u64>,
+}
+
+struct Source {
+    link: Arc<ProbeLink>,
+    spare: Option<Box<HistogramSet>>,
+    asked: bool,
+    stages: Vec<usize>,
+}
+
+/// Owns the totals. One round asks every agent for its set; a later one takes the answers.
+pub struct Collector {
+    sources: Vec<Source>,
+    totals: Vec<StageTotals>,
+    interval: Vec<Histogram<u64>>,
+    fanout: FanoutJoin,
+    fanout_stages: [usize; 3],
+    hlog: Option<HlogWriter>,
+    interval_started_ns: u64,
+    samples_dropped: u64,
+}
+
+impl Collector {
+    /// A collector of everything in `options`.
+    #[must_use]
+    pub fn new(options: CollectorOptions) -> Collector {
+        let mut names: Vec<String> = Vec::new();
+        let mut index_of = |name: &str| match names.iter().position(|known| known == name) {
+            Some(index) => index,
+            None => {
+                names.push(name.to_owned());
+                names.len() - 1
+            }
+        };
+        index_of("");
+        let sources = options
+            .links
+            .into_iter()
+            .map(|(link, spare)| Source {
+                stages: link.names.iter().map(|name| index_of(name)).collect(),
+                link,
+                spare: Some(spare),
+                asked: false,
+            })
+            .collect();
+        let fanout_stages = ["fanout:first", "fanout:last", "fanout:spread"].map(index_of);
+        let interval = names.iter().map(|_| new_histogram()).collect();
+        let totals = names
+            .into_iter()
+            .map(|name| StageTotals { name, histogram: new_histogram() })
+            .collect();
+        Collector {
+            sources,
+            totals,
+            interval,
+            fanout: FanoutJoin::new(),
+            fanout_stages,
+            hlog: options.hlog,
+            interval_started_ns: options.started_ns,
+            samples_dropped: 0,
+        }
+    }
+
+    /// Asks every agent for what it recorded. An agent that has not answered yet is not asked again.
+    pub fn ask(&mut self) {
+        for source in &mut self.sources {
+            if !source.asked
+                && let Some(spare) = source.spare.take()
+            {
+                match source.link.ask(spare) {
+                    Ok(()) => source.asked = true,
+                    Err(spare) => source.spare = Some(spare),
+                }
+            }
+        }
+    }
+
+    /// Takes the answers that have come; true when none is missing.
+    pub fn take_answers(&mut self) -> bool {
+        let mut complete = true;
+        for index in 0..self.sources.len() {
+            let source = &mut self.sources[index];
+            if !source.asked {
+                continue;
+            }
+            match source.link.answer() {
+                Some(full) => {
+                    source.asked = false;
+                    self.merge(index, full);
+                }
+                None => complete = false,
+            }
+        }
+        complete
+    }
+
+    /// Merges the set that an agent gave up when it ended.
+    pub fn merge_last(&mut self, link: &Arc<ProbeLink>, set: Box<HistogramSet>) {
+        let index = self.sources.iter().position(|source| Arc::ptr_eq(&source.link, link));
+        if let Some(index) = index {
+            if let Some(answered) = self.sources[index].link.answer() {
+                self.merge(index, answered);
+            }
+            self.merge(index, set);
+        }
+    }
+
+    fn merge(&mut self, index: usize, mut set: Box<HistogramSet>) {
+        let source = &mut self.sources[index];
+        for (stage, histogram) in source.stages.iter().zip(&set.histograms) {
+            // Same bounds everywhere: adding can't fail.
+            let added = self.interval[*stage].add(histogram);
+            debug_assert!(added.is_ok());
+        }
+        self.fanout.add(&set.samples);
+        self.samples_dropped += set.samples_dropped;
+        set.reset();
+        source.spare = Some(set);
+    }
+
+    /// Ends the interval at `now_ns`: writes its lines and adds it to the totals.
+    pub fn end_interval(&mut self, now_ns: u64) {
+        self.fanout.end_round();
+        let joined = [&self.fanout.first, &self.fanout.last, &self.fanout.spread];
+        for (stage, histogram) in self.fanout_stages.iter().zip(joined) {
+            let added = self.interval[*stage].add(histogram);
+            debug_assert!(added.is_ok());
+        }
+        self.fanout.reset_histograms();
+        let start = Duration::from_nanos(self.interval_started_ns);
+        let length = Duration::from_nanos(now_ns.saturating_sub(self.interval_started_ns));
+        for (stage, histogram) in self.interval.iter_mut().enumerate() {
+            let total = &mut self.totals[stage];
+            let is_end_to_end = total.name.is_empty();
+            if histogram.is_empty() && !is_end_to_end {
+                continue;
+            }
+            if let Some(hlog) = &mut self.hlog
+                && let Err(error) = hlog.append(&total.name, start, length, histogram)
+                && hlog.failures() == 1
+            {
+                log::error!("{error}; the run goes on without it");
+            }
+            let added = total.histogram.add(&*histogram);
+            debug_assert!(added.is_ok());
+            histogram.reset();
+        }
+        self.interval_started_ns = now_ns;
+    }
+
+    /// Totals by stage so far.
+    #[must_use]
+    pub fn totals(&self) -> &[StageTotals] {
+        &self.totals
+    }
+
+    /// Fan-out groups that never became whole: a member was conflated or found no room.
+    #[must_use]
+    pub fn fanout_incomplete(&self) -> u64 {
+        self.fanout.incomplete
+    }
+
+    /// Fan-out samples that found no room.
+    #[must_use]
+    pub fn samples_dropped(&self) -> u64 {
+        self.samples_dropped
+    }
+
+    /// The interval log.
+    #[must_use]
+    pub fn hlog(&self) -> Option<&HlogWriter> {
+        self.hlog.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Probe;
+
+    #[test]
+    fn totals_hold_what_agents_recorded_before_and_after_a_swap() {
+        let mut probe = Probe::new(vec!["decode".into()]);
+        let (link, spare) = probe.link();
+        let links = vec![(Arc::clone(&link), spare)];
+        let mut collector = Collector::new(CollectorOptions { links, hlog: None, started_ns: 0 });
+        probe.record(0, 10);
+        collector.ask();
+        assert!(!collector.take_answers());
+        probe.swap_if_asked();
+        assert!(collector.take_answers());
+        collector.end_interval(1_000);
+        probe.record(0, 20);
+        collector.merge_last(&link, probe.into_set());
+        collector.end_interval(2_000);
+        let decode = collector.totals().iter().find(|stage| stage.name == "decode").unwrap();
+        assert_eq!((decode.histogram.len(), decode.histogram.max()), (2, 20));
+    }
+}

@@ -1,0 +1,226 @@
+//! The interval log: HdrHistogram V2 lines, written whole, one series end to end and a tag per stage.
+//!
+//! The format is the one of the HdrHistogram tools (version 1.3). The version comment and the legend are
+//! not written by the histogram crate, so they are written here.
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::V2DeflateSerializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
+use thiserror::Error;
+
+/// Highest latency a histogram tells apart: one hour. Above it, values are recorded as one hour.
+pub const HLOG_HIGHEST_NS: u64 = 3_600_000_000_000;
+
+/// Significant decimal digits of a recorded value.
+const DIGITS: u8 = 3;
+
+/// The log's `Interval_Max` column is in milliseconds, values are in nanoseconds.
+const MAX_DIVISOR: f64 = 1e6;
+
+/// An empty histogram of 1 ns to one hour with three digits, about 270 KiB that are touched as used.
+#[must_use]
+pub fn new_histogram() -> Histogram<u64> {
+    match Histogram::new_with_bounds(1, HLOG_HIGHEST_NS, DIGITS) {
+        Ok(histogram) => histogram,
+        Err(_) => unreachable!("the bounds are constants that the crate accepts"),
+    }
+}
+
+/// Why a log could not be written.
+#[derive(Debug, Error)]
+#[error("[hlog] {operation} {} failed: {source}", path.display())]
+pub struct HlogError {
+    operation: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Writes one interval log. Each line reaches the file in one write; a write that fails in the middle is
+/// cut off again, so that the file never holds a torn line (F21).
+pub struct HlogWriter {
+    path: PathBuf,
+    file: File,
+    len: u64,
+    serializer: V2DeflateSerializer,
+    line: Vec<u8>,
+    failures: u64,
+}
+
+impl HlogWriter {
+    /// Creates the log at `path`. `started` is the wall time of the engine's clock at 0 ns; `header` are
+    /// the lines of the run header, each without the surrounding `#[...]`.
+    ///
+    /// # Errors
+    /// [`HlogError`] when the file can't be created or its header not be written.
+    pub fn create(
+        path: &Path,
+        started: SystemTime,
+        header: &[String],
+    ) -> Result<HlogWriter, HlogError> {
+        let fail = |operation, source| HlogError { operation, path: path.to_owned(), source };
+        let file = File::create(path).map_err(|source| fail("creating", source))?;
+        let mut writer = HlogWriter {
+            path: path.to_owned(),
+            file,
+            len: 0,
+            serializer: V2DeflateSerializer::new(),
+            line: Vec::new(),
+            failures: 0,
+        };
+        let since_epoch = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let seconds = since_epoch.as_secs_f64();
+        let mut text = String::from("#[Logged with pitlane ");
+        text.push_str(env!("CARGO_PKG_VERSION"));
+        text.push_str("]\n#[Histogram log format version 1.3]\n");
+        text.push_str(&format!("#[StartTime: {seconds:.3} (seconds since epoch)]\n"));
+        text.push_str(&format!("#[BaseTime: {seconds:.3} (seconds since epoch)]\n"));
+        for line in header {
+            text.push_str(&format!("#[{}]\n", line.replace(['\r', '\n'], " ")));
+        }
+        text.push_str(
+            "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\
+             \"Interval_Compressed_Histogram\"\n",
+        );
+        writer.line.extend_from_slice(text.as_bytes());
+        writer.flush_line().map_err(|source| fail("writing", source))?;
+        Ok(writer)
+    }
+
+    /// Appends one interval. An empty `tag` is the untagged series. `start` is relative to the base time.
+    ///
+    /// # Errors
+    /// [`HlogError`] when the line can't be written; the file ends with its last whole line.
+    pub fn append(
+        &mut self,
+        tag: &str,
+        start: Duration,
+        length: Duration,
+        histogram: &Histogram<u64>,
+    ) -> Result<(), HlogError> {
+        let written = self.format(tag, start, length, histogram).and_then(|()| self.flush_line());
+        written.map_err(|source| {
+            self.failures += 1;
+            HlogError { operation: "writing", path: self.path.clone(), source }
+        })
+    }
+
+    /// Where the log lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Lines that could not be written.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    fn format(
+        &mut self,
+        tag: &str,
+        start: Duration,
+        length: Duration,
+        histogram: &Histogram<u64>,
+    ) -> io::Result<()> {
+        let tag: String = tag.chars().map(|c| if " ,\r\n".contains(c) { '_' } else { c }).collect();
+        self.line.clear();
+        let mut builder = IntervalLogWriterBuilder::new();
+        builder.with_max_value_divisor(MAX_DIVISOR);
+        let mut writer = builder.begin_log_with(&mut self.line, &mut self.serializer)?;
+        let tag = if tag.is_empty() { None } else { Tag::new(&tag) };
+        writer.write_histogram(histogram, start, length, tag).map_err(io::Error::other)?;
+        // The builder opens every log with a comment on the divisor: that is not part of the line.
+        let header = self.line.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        self.line.drain(..header);
+        Ok(())
+    }
+
+    fn flush_line(&mut self) -> io::Result<()> {
+        match self.file.write_all(&self.line) {
+            Ok(()) => {
+                self.len += self.line.len() as u64;
+                Ok(())
+            }
+            Err(error) => {
+                // Best effort: where even that fails, readers see a torn last line and say so.
+                if self.file.set_len(self.len).is_ok() {
+                    let _position = self.file.seek(SeekFrom::Start(self.len));
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hdrhistogram::serialization::Deserializer;
+    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.hlog");
+        let header = vec!["Plan: one core".to_owned()];
+        let mut writer = HlogWriter::create(&path, SystemTime::now(), &header).unwrap();
+        let mut histogram = new_histogram();
+        histogram.saturating_record(1_500_000);
+        let second = Duration::from_secs(1);
+        writer.append("", Duration::ZERO, second, &histogram).unwrap();
+        writer.append("queue:a b", second, second, &histogram).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        assert!(text.contains("#[Histogram log format version 1.3]"));
+        assert!(text.contains("#[Plan: one core]"));
+        let legend = text.lines().position(|line| line.starts_with("\"StartTimestamp\"")).unwrap();
+        let lines: Vec<_> = text.lines().skip(legend + 1).collect();
+        assert!(lines[0].starts_with("0.000,1.000,1.500,HIST"), "{}", lines[0]);
+        assert!(lines[1].starts_with("Tag=queue:a_b,1.000,1.000,1.500,HIST"));
+        let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let mut count = 0;
+        for entry in IntervalLogIterator::new(body.as_bytes()) {
+            let Ok(LogEntry::Interval(interval)) = entry else { panic!("no interval") };
+            let raw = base64_decode(interval.encoded_histogram());
+            let mut reader = hdrhistogram::serialization::Deserializer::new();
+            let read: Histogram<u64> =
+                Deserializer::deserialize(&mut reader, &mut &raw[..]).unwrap();
+            assert_eq!(read.len(), 1);
+            count += 1;
+        }
+        assert_eq!(count, 2);
+    }
+
+    /// Enough of base64 for the test, so that it does not lean on the writer's own dependency.
+    fn base64_decode(text: &str) -> Vec<u8> {
+        const SET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut bits = 0_u32;
+        let mut count = 0;
+        let mut out = Vec::new();
+        for byte in text.bytes().filter(|byte| *byte != b'=') {
+            let value = SET.iter().position(|c| *c == byte).unwrap() as u32;
+            bits = bits << 6 | value;
+            count += 6;
+            if count >= 8 {
+                count -= 8;
+                out.push((bits >> count) as u8);
+                bits &= (1 << count) - 1;
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_and_not_a_crash() {
+        // F21: /dev/full refuses every write.
+        let error =
+            HlogWriter::create(Path::new("/dev/full"), SystemTime::now(), &[]).err().unwrap();
+        assert!(error.to_string().contains("/dev/full"), "{error}");
+    }
+}

@@ -1,0 +1,182 @@
+//! Logging without waiting: pinned threads format into a fixed record and publish it to a lane of their
+//! own; one drain feeds `env_logger`. Other threads log directly.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::{self, Write as _};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use log::{Level, Log, Metadata, Record as LogEntry};
+use pitlane_ring::{Consumer, Publisher, Record};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
+
+/// Bytes of text in one record; longer messages are cut.
+const TEXT_BYTES: usize = 448;
+
+/// Bytes of the target in one record; longer ones are cut.
+const TARGET_BYTES: usize = 48;
+
+/// Log records that found no room in their lane.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+static LOGGER: OnceLock<RingLogger> = OnceLock::new();
+
+/// A log line in its lane.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(64))]
+pub struct LogRecord {
+    level: u8,
+    cut: u8,
+    text_bytes: u16,
+    target_bytes: u8,
+    reserved: [u8; 11],
+    target: [u8; TARGET_BYTES],
+    text: [u8; TEXT_BYTES],
+}
+
+const _: () = assert!(size_of::<LogRecord>() == 512);
+
+impl Record for LogRecord {
+    fn used_bytes(&self) -> usize {
+        size_of::<LogRecord>() - TEXT_BYTES + usize::from(self.text_bytes)
+    }
+}
+
+impl fmt::Write for LogRecord {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let used = usize::from(self.text_bytes);
+        let mut end = text.len().min(TEXT_BYTES - used);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.text[used..used + end].copy_from_slice(&text.as_bytes()[..end]);
+        self.text_bytes += end as u16;
+        self.cut |= u8::from(end < text.len());
+        Ok(())
+    }
+}
+
+thread_local! {
+    static ATTACHED: Cell<bool> = const { Cell::new(false) };
+    static LANE: RefCell<Option<Publisher<LogRecord>>> = const { RefCell::new(None) };
+}
+
+/// Makes this thread log through `lane` from now on.
+pub fn attach_thread(lane: Publisher<LogRecord>) {
+    LANE.with(|slot| *slot.borrow_mut() = Some(lane));
+    ATTACHED.with(|attached| attached.set(true));
+}
+
+/// Installs the logger of the process, once; later calls have no effect. The filter comes from `RUST_LOG`
+/// and is `info` without it.
+pub fn install_logger() {
+    let logger = LOGGER.get_or_init(|| {
+        let environment = env_logger::Env::default().default_filter_or("info");
+        RingLogger { sink: env_logger::Builder::from_env(environment).build() }
+    });
+    if log::set_logger(logger).is_ok() {
+        log::set_max_level(logger.sink.filter());
+    }
+}
+
+struct RingLogger {
+    sink: env_logger::Logger,
+}
+
+impl Log for RingLogger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.sink.enabled(metadata)
+    }
+
+    fn log(&self, entry: &LogEntry<'_>) {
+        if !self.sink.matches(entry) {
+            return;
+        }
+        if ATTACHED.with(Cell::get) {
+            publish(entry);
+        } else {
+            self.sink.log(entry);
+        }
+    }
+
+    fn flush(&self) {
+        self.sink.flush();
+    }
+}
+
+fn publish(entry: &LogEntry<'_>) {
+    let mut record = LogRecord::new_zeroed();
+    record.level = entry.level() as u8;
+    let target = &entry.target().as_bytes()[..entry.target().len().min(TARGET_BYTES)];
+    record.target[..target.len()].copy_from_slice(target);
+    record.target_bytes = target.len() as u8;
+    // Formatting into a fixed buffer: it can't fail and it does not allocate.
+    let _written = record.write_fmt(*entry.args());
+    LANE.with(|lane| {
+        let published = lane
+            .try_borrow_mut()
+            .ok()
+            .and_then(|mut lane| lane.as_mut().map(|lane| lane.try_publish(&record).is_ok()));
+        if published != Some(true) {
+            DROPPED.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+}
+
+/// Takes log records out of the lanes and writes them. Owned by housekeeping.
+pub struct LogDrain {
+    lanes: Vec<(String, Consumer<LogRecord>)>,
+}
+
+impl LogDrain {
+    /// A drain of `lanes`, each with the name of its thread.
+    #[must_use]
+    pub fn new(lanes: Vec<(String, Consumer<LogRecord>)>) -> LogDrain {
+        LogDrain { lanes }
+    }
+
+    /// Writes what has come in; returns how many lines.
+    pub fn drain(&mut self) -> usize {
+        let mut count = 0;
+        for (thread, lane) in &mut self.lanes {
+            count += lane.poll(usize::MAX, |record| emit(thread, record));
+        }
+        count
+    }
+
+    /// Log lines of this process that found no room in their lane.
+    #[must_use]
+    pub fn dropped() -> u64 {
+        DROPPED.load(Ordering::Relaxed)
+    }
+}
+
+fn emit(thread: &str, record: &LogRecord) {
+    let level = Level::iter().find(|level| *level as u8 == record.level).unwrap_or(Level::Error);
+    let bytes = &record.text[..usize::from(record.text_bytes).min(TEXT_BYTES)];
+    let text = String::from_utf8_lossy(bytes);
+    let cut = if record.cut == 1 { " (cut)" } else { "" };
+    let target = &record.target[..usize::from(record.target_bytes).min(TARGET_BYTES)];
+    let target = String::from_utf8_lossy(target);
+    log::logger().log(
+        &LogEntry::builder()
+            .level(level)
+            .target(&target)
+            .args(format_args!("{{{thread}}} {text}{cut}"))
+            .build(),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_messages_are_cut_at_a_character() {
+        let mut record = LogRecord::new_zeroed();
+        write!(record, "{}", "é".repeat(400)).unwrap();
+        assert_eq!(record.cut, 1);
+        let bytes = &record.text[..usize::from(record.text_bytes)];
+        assert_eq!(std::str::from_utf8(bytes).unwrap().chars().count(), TEXT_BYTES / 2);
+    }
+}

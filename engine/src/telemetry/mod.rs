@@ -1,0 +1,19 @@
+//! What people read: accounts, latency histograms, logs and dead letters. Nothing here steers the engine.
+
+mod collector;
+mod fanout;
+mod hlog;
+mod letters;
+mod logging;
+mod probe;
+mod terms;
+
+pub use collector::{Collector, CollectorOptions, StageTotals};
+pub use fanout::FanoutSample;
+pub use hlog::{HLOG_HIGHEST_NS, HlogError, HlogWriter, new_histogram};
+pub use letters::{
+    CHUNK_BYTES, DeadLetterCounts, DeadLetterFile, Letter, LetterChunk, LetterSender, letter_lane,
+};
+pub use logging::{LogDrain, LogRecord, attach_thread, install_logger};
+pub use probe::{ConsumerProbe, HistogramSet, Probe, ProbeLink};
+pub use terms::{Term, Terms};

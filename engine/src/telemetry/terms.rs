@@ -1,0 +1,79 @@
+//! The terms of the accounting identity, counted where they happen and readable by anyone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam_utils::CachePadded;
+
+use crate::event::{EventKind, KIND_SLOTS, KindCounts};
+
+/// A term of the identity of REQUIREMENTS. Each is counted by one agent only: the first four by the
+/// dispatcher, the others by the consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Term {
+    /// Offered to the consumer's link.
+    Published,
+    /// Replaced by a later event of the same key.
+    Conflated,
+    /// Absorbed into a pending event of the same key.
+    Aggregated,
+    /// Kept in the dead-letter file instead of being delivered.
+    DeadLettered,
+    /// Handed to the strategy, whether its callback succeeded or not.
+    Handled,
+    /// Stale by its routing version, and the consumer opted to skip.
+    Skipped,
+    /// Left behind by a consumer that receives nothing more.
+    Discarded,
+    /// Handled, and the callback failed. Not a term of its own: it is part of `Handled`.
+    Failed,
+}
+
+const TERMS: usize = 8;
+
+/// One side's terms of one consumer, by kind. Written by one thread.
+#[derive(Debug, Default)]
+pub struct Terms([[AtomicU64; KIND_SLOTS]; TERMS]);
+
+impl Terms {
+    /// Terms that are all 0.
+    #[must_use]
+    pub fn new() -> Arc<CachePadded<Terms>> {
+        Arc::default()
+    }
+
+    /// Adds to a term. One writer: a load and a store, no locked instruction.
+    #[inline]
+    pub fn add(&self, term: Term, kind: EventKind, count: u64) {
+        let cell = &self.0[term as usize][kind.code() as usize];
+        cell.store(cell.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+    }
+
+    /// The term now, by kind.
+    #[must_use]
+    pub fn read(&self, term: Term) -> KindCounts {
+        let mut counts = KindCounts::default();
+        for kind in EventKind::ALL {
+            counts.add(kind, self.0[term as usize][kind.code() as usize].load(Ordering::Relaxed));
+        }
+        counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_are_apart_by_kind() {
+        let terms = Terms::new();
+        terms.add(Term::Published, EventKind::Quote, 2);
+        terms.add(Term::Handled, EventKind::Quote, 1);
+        terms.add(Term::Published, EventKind::Risk, 1);
+        assert_eq!(terms.read(Term::Published).get(EventKind::Quote), 2);
+        assert_eq!(terms.read(Term::Published).total(), 3);
+        assert_eq!(terms.read(Term::Handled).total(), 1);
+        assert_eq!(terms.read(Term::Failed).total(), 0);
+    }
+}

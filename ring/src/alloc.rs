@@ -1,0 +1,101 @@
+//! Counts heap allocations of the threads that ask for it.
+//!
+//! The composition root installs it; a library imposes no allocator:
+//!
+//! ```
+//! #[global_allocator]
+//! static ALLOCATOR: pitlane_ring::CountingAllocator = pitlane_ring::CountingAllocator;
+//!
+//! pitlane_ring::alloc::count_this_thread(true);
+//! let before = pitlane_ring::alloc::counted_allocations();
+//! let boxed = Box::new(1);
+//! assert_eq!(pitlane_ring::alloc::counted_allocations(), before + 1);
+//! # drop(boxed);
+//! ```
+//!
+//! Memory comes from the system's allocator. Counting is a flag of the thread and two relaxed
+//! additions; it never waits, and it allocates nothing, so it can't call itself.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+thread_local! {
+    // Const and without a destructor: no allocation and no registration at first use.
+    static IS_COUNTED: Cell<bool> = const { Cell::new(false) };
+}
+
+static IS_INSTALLED: AtomicBool = AtomicBool::new(false);
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static ALLOCATED_BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// The system's allocator, counting.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CountingAllocator;
+
+/// Switches the counting of the calling thread; returns what it was before. Off at the start of
+/// each thread.
+pub fn count_this_thread(is_counted: bool) -> bool {
+    IS_COUNTED.replace(is_counted)
+}
+
+/// Whether the calling thread is counted.
+pub fn is_this_thread_counted() -> bool {
+    IS_COUNTED.get()
+}
+
+/// Whether the process allocates through [`CountingAllocator`]; if not, the figures mean nothing.
+pub fn is_installed() -> bool {
+    IS_INSTALLED.load(Ordering::Relaxed)
+}
+
+/// Allocations and reallocations of all counted threads so far.
+pub fn counted_allocations() -> u64 {
+    ALLOCATIONS.load(Ordering::Relaxed)
+}
+
+/// Bytes asked for in these allocations; of a reallocation, all its new bytes.
+pub fn counted_bytes() -> u64 {
+    ALLOCATED_BYTES.load(Ordering::Relaxed)
+}
+
+#[inline]
+fn count(size_bytes: usize) {
+    if !IS_INSTALLED.load(Ordering::Relaxed) {
+        IS_INSTALLED.store(true, Ordering::Relaxed);
+    }
+    if IS_COUNTED.get() {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        ALLOCATED_BYTES.fetch_add(size_bytes as u64, Ordering::Relaxed);
+    }
+}
+
+// SAFETY: every call goes to the system's allocator with the arguments it came with, and what that
+// returns is returned; counting touches no memory that it hands out, never unwinds (a thread-local
+// without a destructor is always accessible) and never allocates.
+unsafe impl GlobalAlloc for CountingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        // SAFETY: the caller's obligations are those of the system's allocator.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        // SAFETY: the caller's obligations are those of the system's allocator.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        count(new_size);
+        // SAFETY: the caller's obligations are those of the system's allocator, which is also
+        // where `ptr` came from.
+        unsafe { System.realloc(ptr, layout, new_size) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller's obligations are those of the system's allocator, which is also
+        // where `ptr` came from.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}

@@ -1,0 +1,132 @@
+//! The second and last way between threads: a place for one owned value.
+//!
+//! For values that have no place in a slot and whose ownership moves: histograms, tables, agents.
+//! The lock is only ever tried, so neither side waits for the other; whoever finds it taken comes
+//! back in its next cycle. A flag in front of it makes the empty case one load.
+
+use std::fmt;
+
+use parking_lot::Mutex;
+
+use crate::sync::{AtomicBool, Ordering};
+
+/// A place that holds one boxed value or none. Share it in an `Arc`.
+pub struct Exchange<T> {
+    /// Whether `place` holds a value; changes only under the lock.
+    full: AtomicBool,
+    place: Mutex<Option<Box<T>>>,
+}
+
+impl<T> Exchange<T> {
+    /// An empty place.
+    pub fn new() -> Self {
+        Self { full: AtomicBool::new(false), place: Mutex::new(None) }
+    }
+
+    /// Leaves a value for the other side.
+    ///
+    /// # Errors
+    /// Gives the value back when the place is occupied, or when the other side is just there.
+    pub fn put(&self, value: Box<T>) -> Result<(), Box<T>> {
+        if self.is_full() {
+            return Err(value);
+        }
+        let Some(mut place) = self.place.try_lock() else { return Err(value) };
+        if place.is_some() {
+            return Err(value);
+        }
+        *place = Some(value);
+        // Release pairs with the acquire of `is_full`: who sees the flag sees what came before
+        // the put, also what is not in the box.
+        self.full.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Takes the value, if there is one and the other side is not just there.
+    #[inline]
+    pub fn take(&self) -> Option<Box<T>> {
+        if !self.is_full() {
+            return None;
+        }
+        let mut place = self.place.try_lock()?;
+        let value = place.take();
+        self.full.store(false, Ordering::Release);
+        value
+    }
+
+    /// Whether a value is there.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.full.load(Ordering::Acquire)
+    }
+}
+
+impl<T> Default for Exchange<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for Exchange<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("is_full", &self.is_full()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn an_occupied_place_gives_the_value_back() {
+        let exchange = Exchange::new();
+        assert!(!exchange.is_full() && exchange.take().is_none());
+        assert_eq!(exchange.put(Box::new(1)), Ok(()));
+        assert_eq!(exchange.put(Box::new(2)), Err(Box::new(2)));
+        assert!(exchange.is_full());
+        assert_eq!(exchange.take(), Some(Box::new(1)));
+        assert!(!exchange.is_full() && exchange.take().is_none());
+    }
+
+    #[test]
+    fn a_contended_place_refuses_and_stays_as_it_was() {
+        let exchange = Exchange::new();
+        let guard = exchange.place.lock();
+        assert_eq!(exchange.put(Box::new(1)), Err(Box::new(1)));
+        drop(guard);
+        assert_eq!(exchange.put(Box::new(1)), Ok(()));
+        let guard = exchange.place.lock();
+        assert_eq!(exchange.take(), None);
+        drop(guard);
+        assert_eq!(exchange.take(), Some(Box::new(1)));
+    }
+
+    #[test]
+    fn two_threads_pass_every_value_once_and_in_order() {
+        const COUNT: u64 = 20_000;
+        let exchange = Exchange::new();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for value in 0..COUNT {
+                    let mut boxed = Box::new(value);
+                    while let Err(refused) = exchange.put(boxed) {
+                        boxed = refused;
+                        thread::yield_now();
+                    }
+                }
+            });
+            for expected in 0..COUNT {
+                let value = loop {
+                    match exchange.take() {
+                        Some(value) => break value,
+                        None => thread::yield_now(),
+                    }
+                };
+                assert_eq!(*value, expected);
+            }
+        });
+        assert!(!exchange.is_full());
+    }
+}

@@ -1,0 +1,159 @@
+//! Slots for what is held across events: partials of a merge, reorder buffers.
+//!
+//! A slab of values made once. A claim hands out the slot that was returned last, with its value as
+//! it was left; a return goes through the recycler's accounting. When nothing is free, a claim says
+//! so and is counted: it never waits and never allocates.
+
+use std::panic::Location;
+
+use crate::checks::{Checks, DefaultChecks};
+use crate::recycler::{PoolGauge, RefusedReturn, SlabRecycler};
+
+/// A claimed slot of one pool. It can be copied, but only one copy can return it, and none reaches
+/// the slot afterwards, even when it was claimed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PoolHandle {
+    pub(crate) index: u32,
+    /// Counts the returns of the slot.
+    pub(crate) generation: u64,
+}
+
+/// A slab of `T` with one owner.
+///
+/// Handles of another pool are not told apart: keep them with their pool.
+pub struct Pool<T, C: Checks = DefaultChecks> {
+    values: Box<[T]>,
+    recycler: SlabRecycler<C>,
+}
+
+impl<T> Pool<T, DefaultChecks> {
+    /// `capacity` values, each made by `make`, with the checks of the build.
+    ///
+    /// # Panics
+    /// When the capacity is 0 or does not fit 32 bits.
+    pub fn new(name: impl Into<String>, capacity: usize, make: impl FnMut() -> T) -> Self {
+        Self::new_with(name, capacity, make)
+    }
+}
+
+impl<T, C: Checks> Pool<T, C> {
+    /// As [`Pool::new`], with the checks `C`.
+    ///
+    /// # Panics
+    /// When the capacity is 0 or does not fit 32 bits.
+    pub fn new_with(name: impl Into<String>, capacity: usize, mut make: impl FnMut() -> T) -> Self {
+        let values = (0..capacity).map(|_| make()).collect();
+        Self { values, recycler: SlabRecycler::new(name.into(), capacity) }
+    }
+
+    /// Takes a free slot; its value is as its last holder left it. `None` when there is none;
+    /// counted.
+    #[inline]
+    pub fn claim(&mut self) -> Option<PoolHandle> {
+        self.recycler.claim()
+    }
+
+    /// The value of a claimed slot; `None` when it was returned.
+    #[inline]
+    pub fn get(&self, handle: PoolHandle) -> Option<&T> {
+        if !self.recycler.is_claimed(handle) {
+            return None;
+        }
+        self.values.get(handle.index as usize)
+    }
+
+    /// The value of a claimed slot, to be changed; `None` when it was returned.
+    #[inline]
+    pub fn get_mut(&mut self, handle: PoolHandle) -> Option<&mut T> {
+        if !self.recycler.is_claimed(handle) {
+            return None;
+        }
+        self.values.get_mut(handle.index as usize)
+    }
+
+    /// Returns a slot.
+    ///
+    /// # Errors
+    /// [`RefusedReturn::AlreadyReturned`] when it was returned before, also when it was claimed
+    /// again since; counted, and logged with a backtrace. The pool is as it was.
+    ///
+    /// # Panics
+    /// With [`crate::Checked`], instead of an error.
+    #[inline]
+    #[track_caller]
+    pub fn give_back(&mut self, handle: PoolHandle) -> Result<(), RefusedReturn> {
+        self.recycler.give_back(handle, Location::caller())
+    }
+
+    /// Number of slots.
+    pub fn capacity(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Number of slots that are claimed.
+    pub fn owned(&self) -> usize {
+        self.values.len() - self.recycler.free()
+    }
+
+    /// Number of slots that can be claimed.
+    pub fn free(&self) -> usize {
+        self.recycler.free()
+    }
+
+    /// A view of this pool for other threads.
+    pub fn gauge(&self) -> PoolGauge {
+        self.recycler.gauge()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::checks::{Checked, Plain};
+
+    #[test]
+    fn claims_until_exhausted_and_claims_again_what_returns() {
+        let mut pool = Pool::new("partials", 2, || 0_u32);
+        let first = pool.claim().unwrap();
+        let second = pool.claim().unwrap();
+        assert_eq!((pool.claim(), pool.owned(), pool.free()), (None, 2, 0));
+        *pool.get_mut(first).unwrap() = 7;
+        assert_eq!((pool.get(first), pool.get(second)), (Some(&7), Some(&0)));
+        pool.give_back(first).unwrap();
+        assert_eq!((pool.get(first), pool.owned()), (None, 1));
+        let third = pool.claim().unwrap();
+        assert_eq!((pool.get(third), pool.get(first)), (Some(&7), None));
+        let gauge = pool.gauge();
+        assert_eq!((gauge.exhausted(), gauge.owned(), gauge.high_water()), (1, 2, 2));
+        assert_eq!((gauge.name(), gauge.capacity()), ("partials", 2));
+    }
+
+    /// FR-009 for pools: refused at once, and after reuse (EDGE-5).
+    #[test]
+    fn a_second_return_is_refused_and_counted() {
+        let mut pool = Pool::<_, Plain>::new_with("partials", 2, || 0_u32);
+        let stale = pool.claim().unwrap();
+        pool.give_back(stale).unwrap();
+        assert_eq!(pool.give_back(stale), Err(RefusedReturn::AlreadyReturned));
+        let current = pool.claim().unwrap();
+        assert_eq!(current.index, stale.index, "the slot is in use again");
+        assert_eq!(pool.give_back(stale), Err(RefusedReturn::AlreadyReturned));
+        assert_eq!((pool.gauge().double_returns(), pool.owned()), (2, 1));
+        assert!(pool.get(current).is_some() && pool.get_mut(stale).is_none());
+        pool.give_back(current).unwrap();
+        assert_eq!(pool.free(), 2);
+    }
+
+    #[test]
+    fn a_second_return_panics_when_checked() {
+        let mut pool = Pool::<_, Checked>::new_with("partials", 1, || ());
+        let handle = pool.claim().unwrap();
+        pool.give_back(handle).unwrap();
+        let refused = catch_unwind(AssertUnwindSafe(|| pool.give_back(handle))).unwrap_err();
+        let message = refused.downcast_ref::<String>().unwrap();
+        assert!(message.starts_with("pool partials: return of slot 0 "), "{message}");
+        assert_eq!((pool.gauge().double_returns(), pool.free()), (1, 1));
+    }
+}
