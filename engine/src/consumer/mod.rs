@@ -9,8 +9,10 @@ mod strategy;
 mod timers;
 mod view;
 
+pub(crate) use agent::ConsumerWiring;
 pub use agent::{ConsumerAgent, ConsumerOptions, ConsumerRemains};
 pub use cell::ConsumerState;
+pub(crate) use context::ContextParts;
 pub use context::{Context, NewOrder, RiskLimits, SubmitError};
 pub use failure::{FailureKind, FailureLog, FailureRecord, SiteCount, install_panic_hook};
 pub use harness::Harness;

@@ -50,7 +50,7 @@ pub struct Event {
     pub conflated: u32,
     /// Number of this copy in its consumer's critical stream, from 1; 0 on other kinds.
     pub critical_sequence: u32,
-    pub(super) payload: [u64; PAYLOAD_BYTES / 8],
+    pub(crate) payload: [u64; PAYLOAD_BYTES / 8],
 }
 
 const _: () = assert!(size_of::<Event>() == 64 + PAYLOAD_BYTES);

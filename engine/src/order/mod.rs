@@ -6,4 +6,5 @@ mod tracker;
 
 pub use command::{OrderAction, OrderCommand, OrderType, TimeInForce};
 pub use gateway::{GatewayAgent, GatewayCounts, TradingSwitch};
+pub(crate) use gateway::{GatewayParts, rejection};
 pub use tracker::{OpenOrder, OrderCounts, OrderTracker, Position};

@@ -39,17 +39,21 @@ pub fn lane_footprints(config: &Config, plan: &CorePlan) -> Vec<LaneFootprint> {
     let sessions = config.venue_names().len();
     let order_sessions = (0..sessions).filter(|venue| config.takes_orders(*venue)).count();
     let of = |lane, lanes, slots, slot_bytes| LaneFootprint { lane, lanes, slots, slot_bytes };
-    let event = size_of::<Event>();
+    let (event, letter) = (size_of::<Event>(), size_of::<LetterChunk>());
     let mut all = vec![
         of("venue to orchestrator", sessions + order_sessions, lanes.venue, event),
-        of("orchestrator to dispatcher", 1, lanes.dispatch, event),
+        // What the gateway rejects is answered on a link of its own.
+        of("gateway to orchestrator", 1, lanes.order, event),
+        // Critical and market apart.
+        of("orchestrator to dispatcher", 2, lanes.dispatch, event),
         of("market, to consumer", consumers, lanes.market, event),
         of("critical, to consumer", consumers, lanes.critical, event),
         of("spill of critical", consumers, lanes.spill, event),
         of("orders, to gateway", consumers, lanes.order, size_of::<OrderCommand>()),
         of("orders, to venue", order_sessions, lanes.order, size_of::<OrderCommand>()),
         of("log lines", plan.cores.len(), lanes.log, size_of::<LogRecord>()),
-        of("dead letters", sessions + order_sessions, lanes.dead_letter, size_of::<LetterChunk>()),
+        // One for each session and one for the dispatcher.
+        of("dead letters", sessions + order_sessions + 1, lanes.dead_letter, letter),
     ];
     all.retain(|footprint| footprint.lanes > 0);
     all

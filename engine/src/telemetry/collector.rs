@@ -121,13 +121,13 @@ impl Collector {
     }
 
     /// Merges the set that an agent gave up when it ended.
-    pub fn merge_last(&mut self, link: &Arc<ProbeLink>, set: Box<HistogramSet>) {
+    pub fn merge_last(&mut self, link: &Arc<ProbeLink>, set: &mut HistogramSet) {
         let index = self.sources.iter().position(|source| Arc::ptr_eq(&source.link, link));
         if let Some(index) = index {
             if let Some(answered) = self.sources[index].link.answer() {
                 self.merge(index, answered);
             }
-            self.merge(index, set);
+            self.merge(index, Box::new(set.take()));
         }
     }
 
@@ -217,7 +217,7 @@ mod tests {
         assert!(collector.take_answers());
         collector.end_interval(1_000);
         probe.record(0, 20);
-        collector.merge_last(&link, probe.into_set());
+        collector.merge_last(&link, &mut probe.into_set());
         collector.end_interval(2_000);
         let decode = collector.totals().iter().find(|stage| stage.name == "decode").unwrap();
         assert_eq!((decode.histogram.len(), decode.histogram.max()), (2, 20));

@@ -14,6 +14,8 @@ const SAMPLES_MAX: usize = 16_384;
 
 /// The histograms of one agent over one interval.
 pub struct HistogramSet {
+    /// Names of the probe it belongs to.
+    names: Arc<[String]>,
     /// Values in ns, in the order of the names the probe was made with.
     pub histograms: Vec<Histogram<u64>>,
     /// Handled stamps to be joined over consumers.
@@ -23,12 +25,25 @@ pub struct HistogramSet {
 }
 
 impl HistogramSet {
-    fn new(histograms: usize, samples_max: usize) -> HistogramSet {
+    fn new(names: Arc<[String]>, samples_max: usize) -> HistogramSet {
         HistogramSet {
-            histograms: (0..histograms).map(|_| new_histogram()).collect(),
+            histograms: (0..names.len()).map(|_| new_histogram()).collect(),
+            names,
             samples: Vec::with_capacity(samples_max),
             samples_dropped: 0,
         }
+    }
+
+    /// Whether this set is of the probe at the other end of `link`.
+    #[must_use]
+    pub fn belongs_to(&self, link: &ProbeLink) -> bool {
+        Arc::ptr_eq(&self.names, &link.names)
+    }
+
+    /// Takes the recorded values out and leaves an empty set of the same probe.
+    pub(super) fn take(&mut self) -> HistogramSet {
+        let empty = HistogramSet::new(Arc::clone(&self.names), 0);
+        std::mem::replace(self, empty)
     }
 
     /// Empties the set and keeps its memory.
@@ -41,7 +56,7 @@ impl HistogramSet {
 
 /// The two ways between an agent's probe and the collector.
 pub struct ProbeLink {
-    pub(super) names: Vec<String>,
+    pub(super) names: Arc<[String]>,
     to_agent: Exchange<HistogramSet>,
     to_collector: Exchange<HistogramSet>,
 }
@@ -72,7 +87,8 @@ impl Probe {
     }
 
     fn with_samples(names: Vec<String>, samples_max: usize) -> Probe {
-        let set = Box::new(HistogramSet::new(names.len(), samples_max));
+        let names: Arc<[String]> = names.into();
+        let set = Box::new(HistogramSet::new(Arc::clone(&names), samples_max));
         let link = ProbeLink { names, to_agent: Exchange::new(), to_collector: Exchange::new() };
         Probe { set, link: Arc::new(link) }
     }
@@ -81,7 +97,7 @@ impl Probe {
     #[must_use]
     pub fn link(&self) -> (Arc<ProbeLink>, Box<HistogramSet>) {
         let samples_max = self.set.samples.capacity();
-        let spare = HistogramSet::new(self.set.histograms.len(), samples_max);
+        let spare = HistogramSet::new(Arc::clone(&self.link.names), samples_max);
         (Arc::clone(&self.link), Box::new(spare))
     }
 

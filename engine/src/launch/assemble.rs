@@ -1,0 +1,489 @@
+//! From a configuration to running cores.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize};
+use std::time::{Duration, SystemTime};
+
+use crossbeam_utils::CachePadded;
+use pitlane_ring::{
+    Consumer, CriticalPublisher, LaneGauge, LaneOptions, MarketPublisher, Publisher, Record, lane,
+};
+use thiserror::Error;
+
+use super::engine::{Engine, EngineParts, Live};
+use super::housekeeping::{Housekeeping, HousekeepingHandle, SteadyState};
+use crate::config::{Config, ConfigError};
+use crate::consumer::{
+    ConsumerAgent, ConsumerOptions, ConsumerWiring, ContextParts, Interest, RiskLimits, Strategy,
+    install_panic_hook,
+};
+use crate::dispatcher::{DispatcherAgent, DispatcherParts, LinkParts, RoutingPlan, Subscription};
+use crate::event::{ConsumerId, Event, EventKind, InstrumentId, Price, VenueId, parse_scaled};
+use crate::instrument::{InstrumentError, Instruments};
+use crate::orchestrator::{OrchestratorAgent, Outputs};
+use crate::order::{GatewayAgent, GatewayParts, OrderCommand, TradingSwitch};
+use crate::registry::StrategyRegistry;
+use crate::runtime::{
+    Agent, AgentRole, Clock, CoreHandle, CoreOptions, CorePlan, HostCores, PlanError, PlannedCore,
+    StopSignal,
+};
+use crate::telemetry::{
+    Collector, CollectorOptions, ConsumerProbe, DeadLetterFile, HistogramSet, HlogError,
+    HlogWriter, LetterChunk, LogDrain, LogRecord, Probe, ProbeLink, Terms, install_logger,
+    letter_lane,
+};
+use crate::venue::{IntakeStats, LaneOutlet, SyntheticOptions, SyntheticVenue, SyntheticWiring};
+
+/// Why the engine did not start. No pinned thread was left running.
+#[derive(Debug, Error)]
+#[allow(missing_docs)]
+pub enum LaunchError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("[engine] core plan failed: {0}")]
+    Plan(#[from] PlanError),
+    #[error("[engine] instruments failed: {0}")]
+    Instruments(#[from] InstrumentError),
+    #[error("[engine] preparing {} failed: {source}", path.display())]
+    RunDir { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Hlog(#[from] HlogError),
+    #[error("[{venue}] start failed: this build has no adapter for sockets; remove [[venue]]")]
+    NoAdapter { venue: String },
+    #[error("[engine] starting thread {name} failed: {source}")]
+    Thread { name: String, source: std::io::Error },
+}
+
+/// Faults planted by tests, to prove that the report sees them.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LaunchFaults {
+    /// Number, from 1, of the market event that the first consumer loses uncounted; 0 = none.
+    pub lose_market_event: u64,
+}
+
+/// Starts the engine.
+///
+/// # Errors
+/// [`LaunchError`] says what was wrong; nothing is left running.
+pub fn launch(config: Config, registry: &StrategyRegistry) -> Result<Engine, LaunchError> {
+    launch_with_faults(config, registry, LaunchFaults::default())
+}
+
+/// [`launch`] with planted faults.
+///
+/// # Errors
+/// As [`launch`].
+#[doc(hidden)]
+pub fn launch_with_faults(
+    config: Config,
+    registry: &StrategyRegistry,
+    faults: LaunchFaults,
+) -> Result<Engine, LaunchError> {
+    install_logger();
+    install_panic_hook();
+    // Listed before anything is pinned: afterwards a thread sees its own core only.
+    let plan = CorePlan::make(&config, &HostCores::read())?;
+    if let Some(venue) = config.venues.first() {
+        return Err(LaunchError::NoAdapter { venue: venue.name.clone() });
+    }
+    let strategies = strategies(&config, registry)?;
+    let clock = Clock::start();
+    let mut assembly = Assembly::new(&config, clock, strategies)?;
+    assembly.build(faults)?;
+    assembly.start(plan)
+}
+
+/// Constructs every consumer's strategy; the first that can't be is an error at its key.
+fn strategies(
+    config: &Config,
+    registry: &StrategyRegistry,
+) -> Result<Vec<Box<dyn Strategy>>, LaunchError> {
+    let construct = |(index, consumer): (usize, &crate::config::ConsumerConfig)| {
+        let names = registry.names().collect::<Vec<_>>().join(", ");
+        match registry.construct(&consumer.strategy, &consumer.params) {
+            Some(Ok(strategy)) => Ok(strategy),
+            Some(Err(problem)) => {
+                let key = format!("consumer[{index}].params");
+                Err(config.error_at(&key, &problem, "what the strategy documents").into())
+            }
+            None => {
+                let key = format!("consumer[{index}].strategy");
+                let problem = format!("no strategy {:?} is compiled in", consumer.strategy);
+                Err(config.error_at(&key, &problem, &names).into())
+            }
+        }
+    };
+    config.consumers.iter().enumerate().map(construct).collect()
+}
+
+/// A link and the spare set of a probe.
+type ProbeEnd = (Arc<ProbeLink>, Box<HistogramSet>);
+
+/// Everything on its way to becoming an engine.
+struct Assembly<'c> {
+    config: &'c Config,
+    clock: Clock,
+    stop: StopSignal,
+    switch: TradingSwitch,
+    instruments: Arc<Instruments>,
+    strategies: Vec<Box<dyn Strategy>>,
+    agents: Vec<(AgentRole, Box<dyn Agent>)>,
+    probes: Vec<ProbeEnd>,
+    letters: Vec<Consumer<LetterChunk>>,
+    live: Live,
+}
+
+impl<'c> Assembly<'c> {
+    fn new(
+        config: &'c Config,
+        clock: Clock,
+        strategies: Vec<Box<dyn Strategy>>,
+    ) -> Result<Assembly<'c>, LaunchError> {
+        let specs = config.instruments.iter().filter_map(|entry| entry.spec()).collect();
+        Ok(Assembly {
+            config,
+            clock,
+            stop: StopSignal::default(),
+            switch: TradingSwitch::new(config.risk.trading),
+            instruments: Arc::new(Instruments::new(specs)?),
+            strategies,
+            agents: Vec::new(),
+            probes: Vec::new(),
+            letters: Vec::new(),
+            live: Live::default(),
+        })
+    }
+
+    fn lane<E: Record>(&mut self, name: String, capacity: usize) -> (Publisher<E>, Consumer<E>) {
+        let (publisher, consumer) = lane(LaneOptions { name, capacity });
+        self.live.lanes.push(publisher.gauge());
+        (publisher, consumer)
+    }
+
+    fn consumer_names(&self) -> Vec<String> {
+        self.config.consumers.iter().map(|consumer| consumer.name.clone()).collect()
+    }
+
+    /// Makes every lane and agent, from the sockets on.
+    fn build(&mut self, faults: LaunchFaults) -> Result<(), LaunchError> {
+        let lanes = &self.config.lanes;
+        let sessions_open = Arc::new(AtomicUsize::new(0));
+        let (answers, answers_end) = self.lane("gateway>orchestrator".to_owned(), lanes.order);
+        let mut inputs = vec![answers_end];
+        let mut outputs = Vec::new();
+        for (venue, name) in self.config.venue_names().into_iter().enumerate() {
+            let (link, commands) = self.synthetic_venue(venue, &name, &sessions_open);
+            inputs.push(link);
+            outputs.push(Some(commands));
+        }
+        let version = Arc::new(AtomicU32::new(1));
+        let (critical, critical_end) = self.lane("dispatch:critical".to_owned(), lanes.dispatch);
+        let (market, market_end) = self.lane("dispatch:market".to_owned(), lanes.dispatch);
+        let stamped = Outputs { critical, market };
+        let orchestrator = OrchestratorAgent::new(inputs, stamped, version, self.stop.clone());
+        self.agents.push((AgentRole::Orchestrator, Box::new(orchestrator)));
+        let orders = self.consumers_and_dispatcher(critical_end, market_end, faults)?;
+        let gateway = GatewayAgent::new(GatewayParts {
+            inputs: orders,
+            outputs,
+            answers,
+            switch: self.switch.clone(),
+            sessions_open,
+            stop: self.stop.clone(),
+            clock: self.clock.clone(),
+        });
+        self.agents.push((AgentRole::Gateway, Box::new(gateway)));
+        Ok(())
+    }
+
+    /// The embedded venue: returns its link and the end its orders go to.
+    fn synthetic_venue(
+        &mut self,
+        venue: usize,
+        name: &str,
+        sessions_open: &Arc<AtomicUsize>,
+    ) -> (Consumer<Event>, Publisher<OrderCommand>) {
+        let lanes = &self.config.lanes;
+        let id = VenueId(venue as u16);
+        let (link, link_end) = self.lane(format!("{name}>orchestrator"), lanes.venue);
+        let (commands, commands_end) = self.lane(format!("gateway>{name}"), lanes.order);
+        let (letters, letters_end) = letter_lane(name, lanes.dead_letter);
+        self.live.letters.push(letters.counts());
+        self.letters.push(letters_end);
+        sessions_open.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+        let open = Some(Arc::clone(sessions_open));
+        let outlet = LaneOutlet::new(link, letters, self.clock.clone(), id, open);
+        let consumers = self.consumer_names();
+        let probe = Probe::new(SyntheticVenue::<LaneOutlet>::probe_names(&consumers));
+        self.probes.push(probe.link());
+        let stats = IntakeStats::new();
+        self.live.venues.push((name.to_owned(), Arc::clone(&stats)));
+        let start = |entry: &crate::config::InstrumentConfig| {
+            parse_scaled(entry.start_price.as_bytes(), entry.price_scale).map_or(Price(1), Price)
+        };
+        let instruments = self
+            .instruments
+            .iter()
+            .zip(&self.config.instruments)
+            .map(|((id, spec), entry)| (id, spec.clone(), start(entry)))
+            .collect();
+        let options = SyntheticOptions {
+            name: name.to_owned(),
+            venue: id,
+            instruments,
+            seed: self.config.simulated.seed,
+            events_per_s: self.config.simulated.events_per_s,
+            consumers,
+        };
+        let (clock, stop) = (self.clock.clone(), self.stop.clone());
+        let wiring = SyntheticWiring { outlet, commands: commands_end, stats, probe, clock, stop };
+        let agent = SyntheticVenue::new(options, wiring);
+        self.agents.push((AgentRole::VenueMarket(venue), Box::new(agent)));
+        (link_end, commands)
+    }
+
+    /// Makes the consumers with their lanes, and the dispatcher; returns the ends of the order lanes.
+    fn consumers_and_dispatcher(
+        &mut self,
+        critical: Consumer<Event>,
+        market: Consumer<Event>,
+        faults: LaunchFaults,
+    ) -> Result<Vec<Consumer<OrderCommand>>, LaunchError> {
+        let subscriptions = self.subscriptions();
+        let venues = self.config.venue_names().len();
+        let RoutingPlan { table, cells } =
+            RoutingPlan::new(&subscriptions, venues, self.instruments.len());
+        let mut links = Vec::new();
+        let mut orders = Vec::new();
+        let strategies = std::mem::take(&mut self.strategies);
+        for (index, (strategy, groups)) in strategies.into_iter().zip(cells).enumerate() {
+            let lose = if index == 0 { faults.lose_market_event } else { 0 };
+            let name = self.config.consumers[index].name.clone();
+            let lanes = &self.config.lanes;
+            let (market, market_end) = self.lane(format!("{name}:market"), lanes.market);
+            let (critical, critical_end) = self.lane(format!("{name}:critical"), lanes.critical);
+            let (order, order_end) = self.lane(format!("{name}:orders"), lanes.order);
+            let published = Terms::new();
+            links.push(LinkParts {
+                market: MarketPublisher::new(market, &groups),
+                critical: CriticalPublisher::new(critical, lanes.spill),
+                terms: Arc::clone(&published),
+            });
+            let handled = self.consumer(index, strategy, critical_end, market_end, order, lose);
+            self.live.consumers.push((name, published, handled));
+            orders.push(order_end);
+        }
+        let (letters, letters_end) = letter_lane("dispatcher", self.config.lanes.dead_letter);
+        self.live.letters.push(letters.counts());
+        self.letters.push(letters_end);
+        let probe = Probe::new(DispatcherAgent::probe_names());
+        self.probes.push(probe.link());
+        let dispatcher = DispatcherAgent::new(DispatcherParts {
+            critical,
+            market,
+            links,
+            table,
+            clock: self.clock.clone(),
+            probe,
+            letters,
+            stop: self.stop.clone(),
+        });
+        self.agents.push((AgentRole::Dispatcher, Box::new(dispatcher)));
+        Ok(orders)
+    }
+
+    fn subscriptions(&self) -> Vec<Subscription> {
+        let all: Vec<InstrumentId> = self.instruments.iter().map(|(id, _)| id).collect();
+        let subscription = |(index, strategy): (usize, &Box<dyn Strategy>)| {
+            let entry = &self.config.consumers[index];
+            let kinds = entry.kinds.as_ref().map_or(Interest::ALL, |names| {
+                EventKind::ALL
+                    .into_iter()
+                    .filter(|kind| names.iter().any(|name| name == kind.name()))
+                    .collect()
+            });
+            let listed = entry.instruments.iter().filter_map(|name| self.instruments.find(name));
+            let instruments: Vec<InstrumentId> = listed.collect();
+            Subscription {
+                consumer: ConsumerId(index as u16),
+                interest: strategy.interest().intersect(kinds),
+                instruments: if instruments.is_empty() { all.clone() } else { instruments },
+            }
+        };
+        self.strategies.iter().enumerate().map(subscription).collect()
+    }
+
+    fn consumer(
+        &mut self,
+        index: usize,
+        strategy: Box<dyn Strategy>,
+        critical: Consumer<Event>,
+        market: Consumer<Event>,
+        orders: Publisher<OrderCommand>,
+        lose_market_event: u64,
+    ) -> Arc<CachePadded<Terms>> {
+        let entry = &self.config.consumers[index];
+        let risk = &self.config.risk;
+        // One limit for instruments of several scales: it is read in each instrument's own scale, so the
+        // finest scale gives the strictest reading and is the one taken.
+        let scale = self.instruments.iter().map(|(_, spec)| spec.qty_scale).min().unwrap_or(0);
+        let max_order_qty = risk
+            .max_order_qty
+            .as_ref()
+            .and_then(|text| parse_scaled(text.as_bytes(), scale).ok())
+            .unwrap_or(i64::MAX);
+        let limits = RiskLimits {
+            max_order_qty,
+            max_open_orders: risk.max_open_orders as usize,
+            max_orders_per_s: risk.max_orders_per_s,
+        };
+        let probe = ConsumerProbe::new(&entry.name, self.config.telemetry.fanout_every);
+        self.probes.push(probe.link());
+        let terms = Terms::new();
+        let context = ContextParts {
+            consumer: ConsumerId(index as u16),
+            clock: self.clock.clone(),
+            instruments: Arc::clone(&self.instruments),
+            orders,
+            switch: self.switch.clone(),
+            limits,
+        };
+        let (stop, handled) = (self.stop.clone(), Arc::clone(&terms));
+        let wiring = ConsumerWiring { critical, market, context, terms, probe, stop };
+        let options = ConsumerOptions {
+            name: entry.name.clone(),
+            strategy,
+            batch: self.config.engine.batch as usize,
+            failures_max: entry.max_failures.unwrap_or(self.config.engine.max_failures),
+            failures_kept: self.config.telemetry.failures_kept,
+            lose_market_event,
+        };
+        let agent = ConsumerAgent::new(options, wiring);
+        self.agents.push((AgentRole::Consumer(index), Box::new(agent)));
+        handled
+    }
+
+    /// Opens the files, starts housekeeping, then the cores.
+    fn start(mut self, plan: CorePlan) -> Result<Engine, LaunchError> {
+        let started = SystemTime::now() - Duration::from_nanos(self.clock.now_ns());
+        let stamp = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let run_dir = self.config.engine.run_dir.join(format!("run-{}", stamp.as_millis()));
+        std::fs::create_dir_all(&run_dir)
+            .map_err(|source| LaunchError::RunDir { path: run_dir.clone(), source })?;
+        let hlog = if self.config.telemetry.hlog {
+            let header = run_header(&plan, self.config);
+            Some(HlogWriter::create(&run_dir.join("latency.hlog"), started, &header)?)
+        } else {
+            None
+        };
+        let mut cores: Vec<(CoreOptions, PlannedCore)> = Vec::new();
+        let mut log_lanes = Vec::new();
+        for planned in &plan.cores {
+            let (log, log_end) = self.lane(format!("log:{}", planned.name), self.config.lanes.log);
+            log_lanes.push((planned.name.clone(), log_end));
+            let agents = self.take_agents(&planned.agents);
+            cores.push((self.core_options(planned, agents, log), planned.clone()));
+        }
+        let links = self.probes.iter().map(|(link, _)| Arc::clone(link)).collect();
+        let steady = SteadyState::new();
+        let housekeeping = Housekeeping {
+            logs: LogDrain::new(log_lanes),
+            letters: DeadLetterFile::new(
+                &run_dir.join("dead_letters.jsonl"),
+                self.letters,
+                self.config.venue_names(),
+            ),
+            collector: Collector::new(CollectorOptions {
+                links: self.probes,
+                hlog,
+                started_ns: self.clock.now_ns(),
+            }),
+            clock: self.clock.clone(),
+            interval_ns: self.config.telemetry.interval_ms * 1_000_000,
+            warm_up_ns: self.clock.now_ns() + self.config.engine.warm_up_ms * 1_000_000,
+            steady: Arc::clone(&steady),
+        };
+        // Started before the cores: threads inherit the mask, and this one must not be pinned.
+        let housekeeping = HousekeepingHandle::start(housekeeping)
+            .map_err(|source| LaunchError::Thread { name: "housekeeping".to_owned(), source })?;
+        let mut engine = Engine::new(EngineParts {
+            plan,
+            clock: self.clock,
+            stop: self.stop,
+            live: self.live,
+            links,
+            steady,
+            housekeeping,
+            drain_deadline: Duration::from_millis(self.config.engine.drain_deadline_ms),
+        });
+        for (options, planned) in cores {
+            match CoreHandle::start(options) {
+                Ok(core) => engine.add_core(core),
+                Err(source) => {
+                    engine.abandon();
+                    return Err(LaunchError::Thread { name: planned.name, source });
+                }
+            }
+        }
+        Ok(engine)
+    }
+
+    fn take_agents(&mut self, roles: &[AgentRole]) -> Vec<Box<dyn Agent>> {
+        let mut taken = Vec::new();
+        for role in roles {
+            // The embedded venue's one agent has both roles of a venue: the second finds nothing.
+            if let Some(index) = self.agents.iter().position(|(of, _)| of == role) {
+                taken.push(self.agents.swap_remove(index).1);
+            }
+        }
+        taken
+    }
+
+    fn core_options(
+        &self,
+        planned: &PlannedCore,
+        agents: Vec<Box<dyn Agent>>,
+        log: Publisher<LogRecord>,
+    ) -> CoreOptions {
+        CoreOptions {
+            name: planned.name.clone(),
+            core: if self.config.cores.pin { planned.core } else { None },
+            idle: planned.idle,
+            agents,
+            log,
+            stop: self.stop.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+}
+
+/// The run header of the interval log: what one must know to compare two runs.
+fn run_header(plan: &CorePlan, config: &Config) -> Vec<String> {
+    let mut header = vec![
+        format!("Profile: {:?}", plan.profile),
+        format!(
+            "Load: {} events/s offered, seed {}",
+            config.simulated.events_per_s, config.simulated.seed
+        ),
+        format!(
+            "Lanes: venue {}, dispatch {}, market {}, critical {}, spill {}",
+            config.lanes.venue,
+            config.lanes.dispatch,
+            config.lanes.market,
+            config.lanes.critical,
+            config.lanes.spill
+        ),
+    ];
+    for core in &plan.cores {
+        let id = core.core.map_or_else(|| "any".to_owned(), |id| id.to_string());
+        header.push(format!("Core {id}: {} ({:?}) {:?}", core.name, core.idle, core.agents));
+    }
+    header
+}
+
+/// Readable by anyone while the engine runs.
+pub(super) fn lane_fill(lanes: &[LaneGauge]) -> impl Iterator<Item = (&str, u64, usize)> {
+    lanes.iter().map(|lane| (lane.name(), lane.in_flight(), lane.capacity()))
+}

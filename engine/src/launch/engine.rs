@@ -1,0 +1,426 @@
+//! The running engine: one owner of every thread, and the final account.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_utils::CachePadded;
+use hdrhistogram::Histogram;
+use pitlane_ring::LaneGauge;
+
+use super::assemble::lane_fill;
+use super::housekeeping::{HousekeepingHandle, SteadyState};
+use crate::consumer::{ConsumerAgent, ConsumerRemains};
+use crate::dispatcher::{DispatcherAgent, DispatcherRemains, LinkRemains};
+use crate::event::KindCounts;
+use crate::orchestrator::OrchestratorAgent;
+use crate::order::{GatewayAgent, OrderCounts};
+use crate::report::{
+    ConsumerReport, ConsumerTerms, DeadLetterReport, IntakeReport, LatencyFigures, OrdersReport,
+    Report, TermCounts, ThreadReport, VenueReport,
+};
+use crate::runtime::{Agent, Clock, CoreHandle, CorePlan, Phase, StopSignal};
+use crate::telemetry::{
+    Collector, DeadLetterCounts, HistogramSet, LogDrain, ProbeLink, Term, Terms, new_histogram,
+};
+use crate::venue::{IntakeStats, LaneOutlet, SyntheticVenue};
+
+/// Pause between two looks at threads that are ending.
+const JOIN_PAUSE: Duration = Duration::from_millis(1);
+
+/// Time that threads get after the deadline, once every loop was told to end.
+const HALT_GRACE: Duration = Duration::from_millis(500);
+
+/// Both sides' terms of one consumer.
+type ConsumerAccount = (String, Arc<CachePadded<Terms>>, Arc<CachePadded<Terms>>);
+
+/// What can be read while the engine runs, without cost for it.
+#[derive(Default)]
+pub(super) struct Live {
+    pub(super) lanes: Vec<LaneGauge>,
+    /// Name, the dispatcher's terms, the consumer's terms.
+    pub(super) consumers: Vec<ConsumerAccount>,
+    pub(super) venues: Vec<(String, Arc<CachePadded<IntakeStats>>)>,
+    pub(super) letters: Vec<Arc<DeadLetterCounts>>,
+}
+
+/// What an [`Engine`] is made of.
+pub(super) struct EngineParts {
+    pub(super) plan: CorePlan,
+    pub(super) clock: Clock,
+    pub(super) stop: StopSignal,
+    pub(super) live: Live,
+    pub(super) links: Vec<Arc<ProbeLink>>,
+    pub(super) steady: Arc<SteadyState>,
+    pub(super) housekeeping: HousekeepingHandle,
+    pub(super) drain_deadline: Duration,
+}
+
+/// A reading of a running engine.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+#[allow(missing_docs)]
+pub struct LiveStatus {
+    pub uptime_ns: u64,
+    pub events_in: u64,
+    pub published: u64,
+    pub handled: u64,
+    pub conflated: u64,
+    pub failures: u64,
+    /// The fullest lane: name, events in it, slots.
+    pub fullest_lane: Option<(String, u64, usize)>,
+}
+
+/// A running engine. Dropping it without [`Engine::stop`] stops it too, without a report.
+pub struct Engine {
+    parts: Option<EngineParts>,
+    cores: Vec<CoreHandle>,
+}
+
+impl Engine {
+    pub(super) fn new(parts: EngineParts) -> Engine {
+        Engine { parts: Some(parts), cores: Vec::new() }
+    }
+
+    pub(super) fn add_core(&mut self, core: CoreHandle) {
+        self.cores.push(core);
+    }
+
+    /// Stops what was started when the rest could not be.
+    pub(super) fn abandon(self) {
+        drop(self);
+    }
+
+    /// The plan it runs by.
+    #[must_use]
+    pub fn plan(&self) -> Option<&CorePlan> {
+        self.parts.as_ref().map(|parts| &parts.plan)
+    }
+
+    /// The threads as they run; pinning is read back from the system.
+    #[must_use]
+    pub fn threads(&self) -> Vec<ThreadReport> {
+        self.cores.iter().map(thread_report).collect()
+    }
+
+    /// Lanes with their slots, in the order of an event's way.
+    pub fn lanes(&self) -> impl Iterator<Item = (&str, u64, usize)> {
+        self.parts.iter().flat_map(|parts| lane_fill(&parts.live.lanes))
+    }
+
+    /// Whether a core has ended by itself: its agents failed, since nothing has asked them to stop.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.cores.iter().any(CoreHandle::is_finished)
+    }
+
+    /// A reading for the status line.
+    #[must_use]
+    pub fn status(&self) -> LiveStatus {
+        let Some(parts) = &self.parts else { return LiveStatus::default() };
+        let live = &parts.live;
+        let sum = |term: Term| -> u64 {
+            let both =
+                live.consumers.iter().flat_map(|(_, published, handled)| [published, handled]);
+            both.map(|terms| terms.read(term).total()).sum()
+        };
+        let fullest = lane_fill(&live.lanes)
+            .filter(|(_, in_flight, _)| *in_flight > 0)
+            .max_by_key(|(_, in_flight, slots)| in_flight * 1_000 / *slots as u64);
+        LiveStatus {
+            uptime_ns: parts.clock.now_ns(),
+            events_in: live.venues.iter().map(|(_, stats)| stats.read().events).sum(),
+            published: sum(Term::Published),
+            handled: sum(Term::Handled),
+            conflated: sum(Term::Conflated) + sum(Term::Aggregated),
+            failures: sum(Term::Failed),
+            fullest_lane: fullest.map(|(name, used, slots)| (name.to_owned(), used, slots)),
+        }
+    }
+
+    /// Ends the run in order: venues stop taking market data, orders are wound down, everything in flight
+    /// drains, consumers stop; after the deadline what has not stopped is left behind and named.
+    #[must_use]
+    pub fn stop(mut self) -> Option<Report> {
+        let parts = self.parts.take()?;
+        let duration_ns = parts.clock.now_ns();
+        let allocations = parts.steady.allocations();
+        let threads: Vec<ThreadReport> = self.cores.iter().map(thread_report).collect();
+        parts.stop.raise(Phase::Draining);
+        let cores = std::mem::take(&mut self.cores);
+        let left = wait(cores, &parts.stop, parts.drain_deadline);
+        let mut account = Account::default();
+        for core in left.finished {
+            match core.join() {
+                Ok(agents) => agents.into_iter().for_each(|agent| account.take(agent)),
+                Err(failure) => account.notes.push(failure),
+            }
+        }
+        let mut housekeeping = parts.housekeeping.stop();
+        if let Some(housekeeping) = &mut housekeeping {
+            housekeeping.drain();
+            account.collect(&mut housekeeping.collector, &parts.links, parts.clock.now_ns());
+        }
+        account.notes.splice(0..0, parts.plan.notes.iter().cloned());
+        let mut report = account.report(&parts.live, housekeeping.as_ref().map(|h| &h.collector));
+        report.duration_ns = duration_ns;
+        report.allocations_steady_state = allocations;
+        for consumer in &mut report.consumers {
+            let thread = threads.iter().find(|thread| thread.agents.contains(&consumer.name));
+            consumer.core = thread.and_then(|thread| thread.core);
+        }
+        report.threads = threads;
+        report.threads_left_behind = left.behind;
+        if let Some(housekeeping) = &housekeeping {
+            report.dead_letters = DeadLetterReport {
+                written: housekeeping.letters.written(),
+                dropped: parts.live.letters.iter().map(|counts| counts.dropped()).sum(),
+                failed: housekeeping.letters.failures(),
+                path: housekeeping.letters.path().map(|path| path.display().to_string()),
+            };
+        }
+        Some(report)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(parts) = self.parts.take() {
+            parts.stop.raise(Phase::Halted);
+            let left = wait(std::mem::take(&mut self.cores), &parts.stop, HALT_GRACE);
+            for core in left.finished {
+                drop(core.join());
+            }
+            drop(parts.housekeeping.stop());
+        }
+    }
+}
+
+fn thread_report(core: &CoreHandle) -> ThreadReport {
+    ThreadReport {
+        name: core.name().to_owned(),
+        core: core.core(),
+        pinned: core.pinned(),
+        idle: core.idle().to_string(),
+        agents: core.agents().to_vec(),
+    }
+}
+
+struct Waited {
+    finished: Vec<CoreHandle>,
+    behind: Vec<String>,
+}
+
+/// Waits until every thread has ended, or the deadline and the grace after it are over (FR-022).
+fn wait(mut cores: Vec<CoreHandle>, stop: &StopSignal, deadline: Duration) -> Waited {
+    let mut finished = Vec::new();
+    let started = Instant::now();
+    loop {
+        let (done, running): (Vec<_>, Vec<_>) =
+            cores.into_iter().partition(CoreHandle::is_finished);
+        finished.extend(done);
+        cores = running;
+        if cores.is_empty() || started.elapsed() > deadline + HALT_GRACE {
+            break;
+        }
+        if started.elapsed() > deadline {
+            stop.raise(Phase::Halted);
+        }
+        std::thread::sleep(JOIN_PAUSE);
+    }
+    Waited { finished, behind: cores.iter().map(|core| core.name().to_owned()).collect() }
+}
+
+/// What is gathered from the agents after their threads were joined.
+#[derive(Default)]
+struct Account {
+    consumers: Vec<ConsumerRemains>,
+    dispatcher: Option<DispatcherRemains>,
+    intake_left: u64,
+    orders: OrdersReport,
+    sets: Vec<Box<HistogramSet>>,
+    notes: Vec<String>,
+}
+
+impl Account {
+    fn take(&mut self, agent: Box<dyn Agent>) {
+        let name = agent.name().to_owned();
+        let any = agent.into_any();
+        let any = match any.downcast::<ConsumerAgent>() {
+            Ok(agent) => return self.consumers.push(agent.finish()),
+            Err(any) => any,
+        };
+        let any = match any.downcast::<DispatcherAgent>() {
+            Ok(agent) => return self.dispatcher = Some(agent.finish()),
+            Err(any) => any,
+        };
+        let any = match any.downcast::<OrchestratorAgent>() {
+            Ok(agent) => return self.intake_left += agent.finish().1,
+            Err(any) => any,
+        };
+        let any = match any.downcast::<GatewayAgent>() {
+            Ok(agent) => return self.orders.gateway = agent.finish(),
+            Err(any) => any,
+        };
+        match any.downcast::<SyntheticVenue<LaneOutlet>>() {
+            Ok(agent) => {
+                let (set, untaken) = agent.finish();
+                self.sets.push(set);
+                self.orders.untaken += untaken;
+            }
+            Err(_) => self.notes.push(format!("agent {name} left no account")),
+        }
+    }
+
+    /// Merges the sets that agents gave up at their end, and closes the last interval.
+    fn collect(&mut self, collector: &mut Collector, links: &[Arc<ProbeLink>], now_ns: u64) {
+        collector.take_answers();
+        let dispatcher = self.dispatcher.as_mut().map(|remains| &mut remains.histograms);
+        let consumers = self.consumers.iter_mut().map(|remains| &mut remains.histograms);
+        for set in self.sets.iter_mut().chain(dispatcher).chain(consumers) {
+            if let Some(link) = links.iter().find(|link| set.belongs_to(link)) {
+                collector.merge_last(link, set);
+            }
+        }
+        collector.end_interval(now_ns);
+    }
+
+    fn report(mut self, live: &Live, collector: Option<&Collector>) -> Report {
+        let links = self.dispatcher.as_ref().map(|remains| remains.links.clone());
+        let links = links.unwrap_or_default();
+        let consumers: Vec<ConsumerReport> = live
+            .consumers
+            .iter()
+            .enumerate()
+            .map(|(index, account)| {
+                let at = self.consumers.iter().position(|remains| remains.name == account.0);
+                let remains = at.map(|at| self.consumers.swap_remove(at));
+                consumer_report(account, remains, links.get(index).copied().unwrap_or_default())
+            })
+            .collect();
+        for consumer in &consumers {
+            self.orders.counts.merge(&consumer.orders);
+        }
+        let venues: Vec<VenueReport> = live
+            .venues
+            .iter()
+            .map(|(name, stats)| VenueReport { name: name.clone(), counters: stats.read() })
+            .collect();
+        let intake = self.intake(&venues);
+        let accounted = intake.routed + intake.unrouted + intake.in_flight;
+        let identity_holds = consumers.iter().all(ConsumerReport::identity_holds)
+            && venues.iter().all(|venue| venue.counters.identity_holds())
+            && intake.events_in == accounted;
+        Report {
+            identity_holds,
+            critical_lost: consumers.iter().map(|consumer| consumer.critical_lost).sum(),
+            events_published: intake.events_in,
+            allocations_steady_state: None,
+            duration_ns: 0,
+            stages: collector.map(stages).unwrap_or_default(),
+            tick_to_trade: collector.map(tick_to_trade).unwrap_or_default(),
+            consumers,
+            orders: self.orders,
+            venues,
+            intake,
+            threads: Vec::new(),
+            notes: self.notes,
+            threads_left_behind: Vec::new(),
+            log_lines_dropped: LogDrain::dropped(),
+            fanout_incomplete: collector.map_or(0, Collector::fanout_incomplete),
+            dead_letters: DeadLetterReport::default(),
+            hlog: collector.and_then(Collector::hlog).map(|hlog| hlog.path().display().to_string()),
+        }
+    }
+
+    fn intake(&self, venues: &[VenueReport]) -> IntakeReport {
+        let from_venues: u64 = venues.iter().map(|venue| venue.counters.events).sum();
+        let dispatcher = self.dispatcher.as_ref();
+        IntakeReport {
+            events_in: from_venues + self.orders.gateway.rejected,
+            routed: dispatcher.map_or(0, |remains| remains.routed),
+            unrouted: dispatcher.map_or(0, |remains| remains.unrouted),
+            in_flight: self.intake_left + dispatcher.map_or(0, |remains| remains.in_flight),
+        }
+    }
+}
+
+/// Joins both sides' terms of one consumer. What a thread that was left behind still holds is unknown: its
+/// lanes can't be walked, so the identity does not hold and the report says so.
+fn consumer_report(
+    account: &ConsumerAccount,
+    remains: Option<ConsumerRemains>,
+    link: LinkRemains,
+) -> ConsumerReport {
+    let (name, published, handled) = account;
+    let both = |term: Term| -> KindCounts {
+        let mut counts = published.read(term);
+        counts.merge(&handled.read(term));
+        counts
+    };
+    let mut terms = ConsumerTerms {
+        published: published.read(Term::Published),
+        handled: handled.read(Term::Handled),
+        skipped: handled.read(Term::Skipped),
+        conflated: published.read(Term::Conflated),
+        aggregated: published.read(Term::Aggregated),
+        dead_lettered: both(Term::DeadLettered),
+        discarded: handled.read(Term::Discarded),
+        in_flight: link.in_flight,
+    };
+    let mut report = ConsumerReport {
+        name: name.clone(),
+        core: None,
+        state: crate::consumer::ConsumerState::Running,
+        terms: TermCounts::default(),
+        failures: handled.read(Term::Failed).total(),
+        critical_lost: 0,
+        kinds: BTreeMap::new(),
+        orders: OrderCounts::default(),
+        orders_open: 0,
+        failure_log: crate::consumer::FailureLog::default(),
+    };
+    if let Some(remains) = remains {
+        terms.in_flight.merge(&remains.in_flight);
+        let critical_left: u64 = crate::event::EventKind::ALL
+            .into_iter()
+            .filter(|kind| kind.is_critical())
+            .map(|kind| terms.in_flight.get(kind))
+            .sum();
+        // What the link numbered must have arrived or still lie in its lane or spill; holes in the middle
+        // were counted by the consumer.
+        let taken = u64::from(remains.critical_taken);
+        let missing_tail = u64::from(link.critical_issued).saturating_sub(taken + critical_left);
+        report.critical_lost = remains.critical_lost + missing_tail;
+        report.state = remains.state;
+        report.failures = remains.failures.total;
+        report.orders = remains.orders;
+        report.orders_open = remains.orders_open;
+        report.failure_log = remains.failures;
+    }
+    report.account(&terms);
+    report
+}
+
+fn stages(collector: &Collector) -> BTreeMap<String, LatencyFigures> {
+    collector
+        .totals()
+        .iter()
+        .filter(|stage| !stage.histogram.is_empty())
+        .map(|stage| {
+            let name = if stage.name.is_empty() { "end_to_end" } else { &stage.name };
+            (name.to_owned(), LatencyFigures::of(&stage.histogram))
+        })
+        .collect()
+}
+
+/// Percentiles are never averaged: the consumers' histograms are merged.
+fn tick_to_trade(collector: &Collector) -> LatencyFigures {
+    let mut merged: Histogram<u64> = new_histogram();
+    for stage in collector.totals() {
+        if stage.name.starts_with("tick_to_trade:") {
+            let added = merged.add(&stage.histogram);
+            debug_assert!(added.is_ok());
+        }
+    }
+    LatencyFigures::of(&merged)
+}

@@ -1,0 +1,98 @@
+//! The housekeeping thread: log lines, dead letters, histograms. It may block; nothing waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use crate::runtime::Clock;
+use crate::telemetry::{Collector, DeadLetterFile, LogDrain};
+
+/// Pause between two looks at the lanes.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What housekeeping works on; given back when it stops.
+pub(super) struct Housekeeping {
+    pub(super) logs: LogDrain,
+    pub(super) letters: DeadLetterFile,
+    pub(super) collector: Collector,
+    pub(super) clock: Clock,
+    pub(super) interval_ns: u64,
+    pub(super) warm_up_ns: u64,
+    pub(super) steady: Arc<SteadyState>,
+}
+
+/// The allocation count at the end of the warm-up; `u64::MAX` before it.
+pub(super) struct SteadyState(AtomicU64);
+
+impl SteadyState {
+    pub(super) fn new() -> Arc<SteadyState> {
+        Arc::new(SteadyState(AtomicU64::new(u64::MAX)))
+    }
+
+    /// Allocations since the warm-up; `None` when it is not over or nothing is counted.
+    pub(super) fn allocations(&self) -> Option<u64> {
+        let base = self.0.load(Ordering::Acquire);
+        let is_counted = pitlane_ring::alloc::is_installed() && base != u64::MAX;
+        is_counted.then(|| pitlane_ring::alloc::counted_allocations() - base)
+    }
+}
+
+/// The running thread.
+pub(super) struct HousekeepingHandle {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Housekeeping>,
+}
+
+impl HousekeepingHandle {
+    pub(super) fn start(housekeeping: Housekeeping) -> std::io::Result<HousekeepingHandle> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&stop);
+        let thread = Builder::new()
+            .name("housekeeping".to_owned())
+            .spawn(move || housekeeping.run(&seen))?;
+        Ok(HousekeepingHandle { stop, thread })
+    }
+
+    /// Ends the thread and takes its work back; `None` when it panicked.
+    pub(super) fn stop(self) -> Option<Housekeeping> {
+        self.stop.store(true, Ordering::Release);
+        self.thread.thread().unpark();
+        self.thread.join().ok()
+    }
+}
+
+impl Housekeeping {
+    fn run(mut self, stop: &AtomicBool) -> Housekeeping {
+        let mut interval_end_ns = self.clock.now_ns() + self.interval_ns;
+        let mut is_asking = false;
+        while !stop.load(Ordering::Acquire) {
+            self.drain();
+            let now_ns = self.clock.now_ns();
+            if now_ns >= self.warm_up_ns && self.steady.0.load(Ordering::Relaxed) == u64::MAX {
+                let base = pitlane_ring::alloc::counted_allocations();
+                self.steady.0.store(base, Ordering::Release);
+            }
+            if now_ns >= interval_end_ns && !is_asking {
+                self.collector.ask();
+                is_asking = true;
+            }
+            // An agent that never answers (a strategy that does not return) must not hold the others'
+            // intervals back: after a second interval its set comes when it comes.
+            let is_late = now_ns >= interval_end_ns + self.interval_ns;
+            if is_asking && (self.collector.take_answers() || is_late) {
+                self.collector.end_interval(now_ns);
+                interval_end_ns = now_ns + self.interval_ns;
+                is_asking = false;
+            }
+            std::thread::park_timeout(PAUSE);
+        }
+        self.drain();
+        self
+    }
+
+    pub(super) fn drain(&mut self) {
+        self.logs.drain();
+        self.letters.drain();
+    }
+}

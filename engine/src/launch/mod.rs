@@ -1,0 +1,11 @@
+//! Putting the engine together: lanes, agents and cores from a configuration, and taking it apart again.
+//!
+//! One owner, [`Engine`], starts every thread, keeps its handle and joins it (FR-017). Everything that can
+//! fail (configuration, strategies, directories, cores) fails before the first pinned thread starts.
+
+mod assemble;
+mod engine;
+mod housekeeping;
+
+pub use assemble::{LaunchError, LaunchFaults, launch, launch_with_faults};
+pub use engine::{Engine, LiveStatus};

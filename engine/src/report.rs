@@ -1,0 +1,277 @@
+//! The report of a run: every term counted where it happened, none derived.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::consumer::{ConsumerState, FailureLog};
+use crate::event::{EventKind, KindCounts};
+use crate::order::{GatewayCounts, OrderCounts};
+use crate::runtime::Pinned;
+use crate::venue::VenueCounters;
+
+/// Latency figures of one stage, in ns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[allow(missing_docs)]
+pub struct LatencyFigures {
+    pub count: u64,
+    pub p50_ns: u64,
+    pub p90_ns: u64,
+    pub p99_ns: u64,
+    pub p999_ns: u64,
+    pub max_ns: u64,
+}
+
+impl LatencyFigures {
+    /// The figures of a histogram of ns.
+    #[must_use]
+    pub fn of(histogram: &Histogram<u64>) -> LatencyFigures {
+        LatencyFigures {
+            count: histogram.len(),
+            p50_ns: histogram.value_at_quantile(0.5),
+            p90_ns: histogram.value_at_quantile(0.9),
+            p99_ns: histogram.value_at_quantile(0.99),
+            p999_ns: histogram.value_at_quantile(0.999),
+            max_ns: histogram.max(),
+        }
+    }
+}
+
+/// The terms of the accounting identity of REQUIREMENTS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[allow(missing_docs)]
+pub struct TermCounts {
+    pub published: u64,
+    pub handled: u64,
+    pub skipped: u64,
+    pub conflated: u64,
+    pub aggregated: u64,
+    pub dead_lettered: u64,
+    pub discarded: u64,
+    pub in_flight: u64,
+}
+
+impl TermCounts {
+    /// published = handled + skipped + conflated + aggregated + dead_lettered + discarded + in_flight.
+    #[must_use]
+    pub fn identity_holds(&self) -> bool {
+        let accounted = self.handled
+            + self.skipped
+            + self.conflated
+            + self.aggregated
+            + self.dead_lettered
+            + self.discarded
+            + self.in_flight;
+        self.published == accounted
+    }
+
+    pub(crate) fn of(terms: &ConsumerTerms, kind: EventKind) -> TermCounts {
+        TermCounts {
+            published: terms.published.get(kind),
+            handled: terms.handled.get(kind),
+            skipped: terms.skipped.get(kind),
+            conflated: terms.conflated.get(kind),
+            aggregated: terms.aggregated.get(kind),
+            dead_lettered: terms.dead_lettered.get(kind),
+            discarded: terms.discarded.get(kind),
+            in_flight: terms.in_flight.get(kind),
+        }
+    }
+
+    fn add(&mut self, other: &TermCounts) {
+        self.published += other.published;
+        self.handled += other.handled;
+        self.skipped += other.skipped;
+        self.conflated += other.conflated;
+        self.aggregated += other.aggregated;
+        self.dead_lettered += other.dead_lettered;
+        self.discarded += other.discarded;
+        self.in_flight += other.in_flight;
+    }
+}
+
+/// The terms of one consumer by kind, gathered from both sides of its lanes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ConsumerTerms {
+    pub(crate) published: KindCounts,
+    pub(crate) handled: KindCounts,
+    pub(crate) skipped: KindCounts,
+    pub(crate) conflated: KindCounts,
+    pub(crate) aggregated: KindCounts,
+    pub(crate) dead_lettered: KindCounts,
+    pub(crate) discarded: KindCounts,
+    pub(crate) in_flight: KindCounts,
+}
+
+/// One consumer's account.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConsumerReport {
+    /// Its name.
+    pub name: String,
+    /// The core it ran on; `null` when it was not pinned.
+    pub core: Option<usize>,
+    /// Its last state.
+    pub state: ConsumerState,
+    /// Sums over all kinds.
+    #[serde(flatten)]
+    pub terms: TermCounts,
+    /// Contained errors and panics.
+    pub failures: u64,
+    /// Critical events that never arrived.
+    pub critical_lost: u64,
+    /// By kind; kinds that never occurred are left out.
+    pub kinds: BTreeMap<&'static str, TermCounts>,
+    /// Its orders.
+    pub orders: OrderCounts,
+    /// Orders still open when it stopped.
+    pub orders_open: usize,
+    /// The failures by site, and the last ones whole.
+    pub failure_log: FailureLog,
+}
+
+impl ConsumerReport {
+    /// Fills `terms` and `kinds`.
+    pub(crate) fn account(&mut self, terms: &ConsumerTerms) {
+        for kind in EventKind::ALL {
+            let counts = TermCounts::of(terms, kind);
+            if counts != TermCounts::default() {
+                self.terms.add(&counts);
+                self.kinds.insert(kind.name(), counts);
+            }
+        }
+    }
+
+    /// Whether the identity holds for every kind.
+    #[must_use]
+    pub fn identity_holds(&self) -> bool {
+        self.kinds.values().all(TermCounts::identity_holds)
+    }
+}
+
+/// One venue's intake.
+#[derive(Clone, Debug, Serialize)]
+pub struct VenueReport {
+    /// Its name.
+    pub name: String,
+    /// Its counters.
+    #[serde(flatten)]
+    pub counters: VenueCounters,
+}
+
+/// Orders over all consumers.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct OrdersReport {
+    /// Sums of the consumers' own counts.
+    #[serde(flatten)]
+    pub counts: OrderCounts,
+    /// What the gateway did with them.
+    pub gateway: GatewayCounts,
+    /// Commands that a venue's session never took.
+    pub untaken: u64,
+}
+
+/// Events between intake and fan-out.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[allow(missing_docs)]
+pub struct IntakeReport {
+    /// Events that sessions and the gateway published.
+    pub events_in: u64,
+    pub routed: u64,
+    pub unrouted: u64,
+    /// Counted in the links and lanes before the dispatcher.
+    pub in_flight: u64,
+}
+
+/// One thread as it ran.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct ThreadReport {
+    pub name: String,
+    pub core: Option<usize>,
+    pub pinned: Pinned,
+    pub idle: String,
+    pub agents: Vec<String>,
+}
+
+/// Dead letters of the run.
+#[derive(Clone, Debug, Default, Serialize)]
+#[allow(missing_docs)]
+pub struct DeadLetterReport {
+    pub written: u64,
+    /// Letters that found no room on their way.
+    pub dropped: u64,
+    /// Letters that the file could not take.
+    pub failed: u64,
+    /// Where they lie; `null` when there are none.
+    pub path: Option<String>,
+}
+
+/// Everything about one run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Delivery and intake identities hold, for every consumer, kind and venue.
+    pub identity_holds: bool,
+    /// Critical events that never reached their consumer, over all consumers.
+    pub critical_lost: u64,
+    /// Events that entered the pipeline.
+    pub events_published: u64,
+    /// Heap allocations of all agent threads after warm-up; `null` when they were not counted.
+    pub allocations_steady_state: Option<u64>,
+    /// Length of the run, ns.
+    pub duration_ns: u64,
+    /// Latency by stage.
+    pub stages: BTreeMap<String, LatencyFigures>,
+    /// Bytes read to order taken by the venue, over all consumers.
+    pub tick_to_trade: LatencyFigures,
+    /// By consumer.
+    pub consumers: Vec<ConsumerReport>,
+    /// Orders and fills.
+    pub orders: OrdersReport,
+    /// By venue.
+    pub venues: Vec<VenueReport>,
+    /// Intake of events.
+    pub intake: IntakeReport,
+    /// Threads as they ran.
+    pub threads: Vec<ThreadReport>,
+    /// Degradations of the plan, and failures of the engine's own threads.
+    pub notes: Vec<String>,
+    /// Threads that did not stop before the deadline.
+    pub threads_left_behind: Vec<String>,
+    /// Log lines that found no room.
+    pub log_lines_dropped: u64,
+    /// Fan-out samples whose group never became whole: a member was conflated.
+    pub fanout_incomplete: u64,
+    /// Dead letters.
+    pub dead_letters: DeadLetterReport,
+    /// Where the interval log lies; `null` when none was written.
+    pub hlog: Option<String>,
+}
+
+impl Report {
+    /// The exit code of `pitlane` for this report.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        if self.critical_lost > 0 {
+            5
+        } else if !self.threads_left_behind.is_empty() {
+            6
+        } else {
+            u8::from(!self.identity_holds)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_term_that_is_missing_breaks_the_identity() {
+        let mut counts =
+            TermCounts { published: 10, handled: 7, conflated: 2, ..Default::default() };
+        assert!(!counts.identity_holds());
+        counts.in_flight = 1;
+        assert!(counts.identity_holds());
+    }
+}

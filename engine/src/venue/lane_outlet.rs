@@ -1,0 +1,70 @@
+//! The outlet of a running session: its link to the orchestrator and its dead-letter lane.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pitlane_ring::Publisher;
+
+use super::{EventOutlet, LetterReason};
+use crate::event::{Event, VenueId};
+use crate::runtime::Clock;
+use crate::telemetry::{Letter, LetterSender};
+
+/// The most room a session ever asks about.
+const ROOM_ASKED: usize = 64;
+
+/// An [`EventOutlet`] over lanes. Dropping it closes the link, and tells the gateway when it belonged to
+/// the last order session.
+pub struct LaneOutlet {
+    link: Publisher<Event>,
+    letters: LetterSender,
+    clock: Clock,
+    venue: VenueId,
+    open_sessions: Option<Arc<AtomicUsize>>,
+}
+
+impl LaneOutlet {
+    /// An outlet for a session of `venue`. `open_sessions` is given for order sessions.
+    #[must_use]
+    pub fn new(
+        link: Publisher<Event>,
+        letters: LetterSender,
+        clock: Clock,
+        venue: VenueId,
+        open_sessions: Option<Arc<AtomicUsize>>,
+    ) -> LaneOutlet {
+        LaneOutlet { link, letters, clock, venue, open_sessions }
+    }
+}
+
+impl EventOutlet for LaneOutlet {
+    #[inline]
+    fn room(&mut self) -> usize {
+        self.link.room(ROOM_ASKED)
+    }
+
+    #[inline]
+    fn publish(&mut self, event: &Event) {
+        let published = self.link.try_publish(event);
+        debug_assert!(published.is_ok(), "the session asked for room");
+    }
+
+    fn dead_letter(&mut self, reason: LetterReason, detail: &'static str, raw: &[u8]) {
+        self.letters.send(Letter {
+            wall_ns: self.clock.wall_ns(),
+            trace_id: 0,
+            venue: self.venue.0,
+            reason: reason.name(),
+            detail,
+            raw,
+        });
+    }
+}
+
+impl Drop for LaneOutlet {
+    fn drop(&mut self) {
+        if let Some(open) = &self.open_sessions {
+            open.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}

@@ -1,0 +1,486 @@
+//! The synthetic venue: an agent that writes decoded events straight into its link, without a socket.
+//!
+//! It is the load of tests, benches and of runs without a network: a seeded random walk of quotes and
+//! trades at a steady rate, and an order desk that acknowledges what it is sent and fills what the walk
+//! crosses. For a seed, the sequence of events is always the same.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use crossbeam_utils::CachePadded;
+use pitlane_ring::Consumer;
+use zerocopy::FromZeros;
+
+use super::{EventOutlet, IntakeStats};
+use crate::event::{
+    Event, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty, Quote,
+    RejectReason, Side, Trade, VenueId,
+};
+use crate::instrument::InstrumentSpec;
+use crate::order::{OrderAction, OrderCommand, OrderType, rejection};
+use crate::runtime::{Agent, Clock, Phase, StopSignal};
+use crate::telemetry::{HistogramSet, Probe};
+
+/// Events written in one duty cycle when the schedule is behind.
+const BATCH: u64 = 16;
+
+/// Orders that may rest at a time; one more is refused.
+const RESTING_MAX: usize = 4_096;
+
+/// One quote in this many is followed by a trade.
+const TRADE_EVERY: u64 = 4;
+
+/// What a [`SyntheticVenue`] is made of.
+pub struct SyntheticOptions {
+    /// The agent's name.
+    pub name: String,
+    /// Its venue number.
+    pub venue: VenueId,
+    /// What it trades, each with the price at which its walk starts.
+    pub instruments: Vec<(InstrumentId, InstrumentSpec, Price)>,
+    /// Seed of the walk.
+    pub seed: u64,
+    /// Events per second over all instruments, at least 1.
+    pub events_per_s: u32,
+    /// Names of the consumers, by their numbers: tick-to-trade is told apart by them.
+    pub consumers: Vec<String>,
+}
+
+/// The ends that tie the venue to the engine.
+pub struct SyntheticWiring<O> {
+    /// Where its events go.
+    pub outlet: O,
+    /// The orders it receives.
+    pub commands: Consumer<OrderCommand>,
+    /// Its counters.
+    pub stats: Arc<CachePadded<IntakeStats>>,
+    /// Its probe, with one histogram a consumer.
+    pub probe: Probe,
+    /// The clock.
+    pub clock: Clock,
+    /// The stop signal.
+    pub stop: StopSignal,
+}
+
+struct Market {
+    id: InstrumentId,
+    mid: i64,
+    start: i64,
+    tick: i64,
+    step: i64,
+    sequence: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Resting {
+    command: OrderCommand,
+    order_id: u64,
+}
+
+/// The agent. Its random numbers are a SplitMix64 sequence (Steele, Lea and Flood, 2014).
+pub struct SyntheticVenue<O: EventOutlet> {
+    name: String,
+    venue: VenueId,
+    commands: Consumer<OrderCommand>,
+    stats: Arc<CachePadded<IntakeStats>>,
+    probe: Probe,
+    clock: Clock,
+    stop: StopSignal,
+    /// `None` once the venue is closed.
+    outlet: Option<O>,
+    markets: Vec<Market>,
+    resting: Vec<Resting>,
+    random: u64,
+    interval_ns: u64,
+    started_ns: Option<u64>,
+    written: u64,
+    trace_id: u64,
+    next_order_id: u64,
+    next_execution_id: u64,
+}
+
+impl<O: EventOutlet> SyntheticVenue<O> {
+    /// The tags of the probe that [`SyntheticWiring`] takes.
+    #[must_use]
+    pub fn probe_names(consumers: &[String]) -> Vec<String> {
+        consumers.iter().map(|name| format!("tick_to_trade:{name}")).collect()
+    }
+
+    /// A venue that starts with the first duty cycle.
+    #[must_use]
+    pub fn new(options: SyntheticOptions, wiring: SyntheticWiring<O>) -> SyntheticVenue<O> {
+        let markets = options
+            .instruments
+            .into_iter()
+            .map(|(id, spec, start)| Market {
+                id,
+                mid: start.0,
+                start: start.0,
+                tick: spec.tick,
+                step: spec.step,
+                sequence: 0,
+            })
+            .collect();
+        SyntheticVenue {
+            name: options.name,
+            venue: options.venue,
+            commands: wiring.commands,
+            stats: wiring.stats,
+            probe: wiring.probe,
+            clock: wiring.clock,
+            stop: wiring.stop,
+            outlet: Some(wiring.outlet),
+            markets,
+            resting: Vec::with_capacity(RESTING_MAX),
+            random: options.seed,
+            interval_ns: 1_000_000_000 / u64::from(options.events_per_s.max(1)),
+            started_ns: None,
+            written: 0,
+            trace_id: 0,
+            next_order_id: 1,
+            next_execution_id: 1,
+        }
+    }
+
+    /// Gives up the histograms that were not collected, and the orders that were never taken.
+    #[must_use]
+    pub fn finish(mut self) -> (Box<HistogramSet>, u64) {
+        let mut untaken = 0;
+        self.commands.poll(usize::MAX, |_command| untaken += 1);
+        (self.probe.into_set(), untaken)
+    }
+
+    fn room(&mut self) -> usize {
+        self.outlet.as_mut().map_or(0, EventOutlet::room)
+    }
+
+    fn publish(&mut self, event: &Event) {
+        if let Some(outlet) = &mut self.outlet {
+            outlet.publish(event);
+            self.stats.events();
+        }
+    }
+
+    /// Cancels what rests, as far as there is room; closes when nothing is left.
+    fn wind_down(&mut self) -> usize {
+        let mut work = 0;
+        while self.room() >= 2
+            && let Some(order) = self.resting.pop()
+        {
+            let report = self.report(&order, ExecType::Canceled, OrderStatus::Canceled);
+            self.send_report(&order.command, &report);
+            work += 1;
+        }
+        if self.resting.is_empty() && !self.commands.has_available() {
+            self.outlet = None;
+        }
+        work
+    }
+
+    fn next_random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Writes the events that are due, each stamped with the time at which it was due.
+    fn write_due(&mut self) -> usize {
+        let now_ns = self.clock.now_ns();
+        let started_ns = *self.started_ns.get_or_insert(now_ns);
+        let due = (now_ns - started_ns) / self.interval_ns;
+        let mut work = 0;
+        while self.written < due && work < BATCH as usize {
+            // A quote may fill every resting order it crosses: leave room for the quote and one fill, and
+            // take the rest of the fills in later cycles.
+            if self.room() < 4 {
+                self.stats.backpressure();
+                break;
+            }
+            let due_ns = started_ns + (self.written + 1) * self.interval_ns;
+            self.write_one(due_ns);
+            self.written += 1;
+            work += 1;
+        }
+        work + self.fill_one()
+    }
+
+    fn write_one(&mut self, due_ns: u64) {
+        let random = self.next_random();
+        let index = (self.written % self.markets.len().max(1) as u64) as usize;
+        let Some(market) = self.markets.get_mut(index) else { return };
+        market.sequence += 1;
+        let (id, sequence, tick, step) = (market.id, market.sequence, market.tick, market.step);
+        self.trace_id += 1;
+        if sequence.is_multiple_of(TRADE_EVERY) {
+            let side = if random & 1 == 0 { Side::Buy } else { Side::Sell };
+            let price = if side == Side::Buy { market.mid + tick } else { market.mid - tick };
+            let qty = step * (1 + (random >> 8) as i64 % 1_000);
+            self.emit(id, sequence, due_ns, &Trade::single(Price(price), Qty(qty), side));
+            return;
+        }
+        let drift = (random % 5) as i64 - 2;
+        // The walk is pulled back to its start, so that it stays positive over any number of events.
+        let pull = (market.start - market.mid).signum() * i64::from(random.is_multiple_of(16));
+        market.mid = (market.mid + (drift + pull) * tick).max(2 * tick);
+        let mid = market.mid;
+        let qty = |shift: u32| step * (1 + (random >> shift) as i64 % 10_000);
+        let quote = Quote {
+            bid_price: mid - tick,
+            bid_qty: qty(16),
+            ask_price: mid + tick,
+            ask_qty: qty(32),
+        };
+        self.emit(id, sequence, due_ns, &quote);
+    }
+
+    fn emit<P: EventPayload>(&mut self, id: InstrumentId, sequence: u64, due_ns: u64, payload: &P) {
+        let mut event = Event::new(payload);
+        event.venue = self.venue.0;
+        event.instrument = id.0;
+        event.sequence = sequence;
+        event.trace_id = self.trace_id;
+        event.receive_ns = due_ns;
+        event.stamp_decoded(self.clock.now_ns());
+        self.stats.frames();
+        self.stats.decoded();
+        self.publish(&event);
+    }
+
+    /// Fills one resting order that the walk has crossed.
+    fn fill_one(&mut self) -> usize {
+        let Self { resting, markets, .. } = self;
+        let crossed = resting.iter().position(|order| {
+            let market = markets.iter().find(|market| market.id.0 == order.command.instrument);
+            market.is_some_and(|market| is_crossed(&order.command, market.mid))
+        });
+        let Some(index) = crossed else { return 0 };
+        if self.room() < 1 {
+            return 0;
+        }
+        let order = self.resting.swap_remove(index);
+        let mut report = self.report(&order, ExecType::Trade, OrderStatus::Filled);
+        report.last_price = order.command.price;
+        report.last_qty = order.command.qty;
+        report.filled_qty = order.command.qty;
+        self.send_report(&order.command, &report);
+        1
+    }
+
+    /// Takes commands: a new order rests, a cancel removes it; both are answered at once.
+    fn take_commands(&mut self) -> usize {
+        let mut work = 0;
+        while work < BATCH as usize && self.room() >= 2 {
+            let mut taken = None;
+            self.commands.poll(1, |command| taken = Some(*command));
+            let Some(command) = taken else { break };
+            work += 1;
+            let index = usize::from(command.consumer);
+            let waited_ns = self.clock.now_ns().saturating_sub(command.tick_receive_ns);
+            self.probe.record(index, waited_ns);
+            self.answer(&command);
+        }
+        work
+    }
+
+    fn answer(&mut self, command: &OrderCommand) {
+        let known = self.resting.iter().position(|order| {
+            order.command.consumer == command.consumer
+                && order.command.client_order_id == command.client_order_id
+        });
+        match (command.action(), known) {
+            (Some(OrderAction::Submit), None) if self.resting.len() < RESTING_MAX => {
+                let mut command = *command;
+                if command.order_type() == Some(OrderType::Market) {
+                    let market = self.markets.iter().find(|m| m.id.0 == command.instrument);
+                    command.price = market.map_or(0, |market| market.mid);
+                }
+                let order = Resting { command, order_id: self.next_order_id };
+                self.next_order_id += 1;
+                let report = self.report(&order, ExecType::New, OrderStatus::New);
+                self.resting.push(order);
+                self.send_report(&command, &report);
+            }
+            (Some(OrderAction::Cancel), Some(index)) => {
+                let order = self.resting.swap_remove(index);
+                let report = self.report(&order, ExecType::Canceled, OrderStatus::Canceled);
+                self.send_report(command, &report);
+            }
+            (Some(OrderAction::Query), Some(index)) => {
+                let order = self.resting[index];
+                let report = self.report(&order, ExecType::New, OrderStatus::New);
+                self.send_report(command, &report);
+            }
+            (Some(OrderAction::Submit), Some(_)) => self.refuse(command, RejectReason::DuplicateId),
+            (Some(OrderAction::Submit), None) => self.refuse(command, RejectReason::Venue),
+            (_, None) | (None, Some(_)) => self.refuse(command, RejectReason::UnknownOrder),
+        }
+    }
+
+    fn refuse(&mut self, command: &OrderCommand, reason: RejectReason) {
+        let event = rejection(command, reason, self.clock.now_ns());
+        self.publish(&event);
+    }
+
+    fn report(&mut self, order: &Resting, exec: ExecType, status: OrderStatus) -> ExecReport {
+        let mut report = ExecReport::new_zeroed();
+        report.client_order_id = order.command.client_order_id;
+        report.venue_order_id = order.order_id;
+        report.execution_id = self.next_execution_id;
+        self.next_execution_id += 1;
+        report.price = order.command.price;
+        report.qty = order.command.qty;
+        report.decision_id = order.command.decision_id;
+        report.consumer = order.command.consumer;
+        report.side_code = order.command.side_code;
+        report.status_code = status.code();
+        report.exec_type_code = exec.code();
+        report
+    }
+
+    fn send_report(&mut self, command: &OrderCommand, report: &ExecReport) {
+        self.trace_id += 1;
+        let mut event = Event::new(report);
+        event.venue = self.venue.0;
+        event.instrument = command.instrument;
+        event.trace_id = self.trace_id;
+        event.receive_ns = self.clock.now_ns();
+        self.stats.frames();
+        self.stats.decoded();
+        self.publish(&event);
+    }
+}
+
+impl<O: EventOutlet + Send + 'static> Agent for SyntheticVenue<O> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn duty_cycle(&mut self) -> usize {
+        self.probe.swap_if_asked();
+        if self.outlet.is_none() {
+            return 0;
+        }
+        match self.stop.phase() {
+            Phase::Running => self.take_commands() + self.write_due(),
+            Phase::Draining => self.take_commands() + self.wind_down(),
+            Phase::Halted => {
+                self.outlet = None;
+                0
+            }
+        }
+    }
+
+    fn next_timer_ns(&self) -> u64 {
+        self.started_ns.map_or(0, |started| started + (self.written + 1) * self.interval_ns)
+    }
+
+    fn is_done(&self) -> bool {
+        self.outlet.is_none()
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
+    }
+}
+
+/// Whether a walk at `mid` has reached the order's price.
+fn is_crossed(command: &OrderCommand, mid: i64) -> bool {
+    match command.side() {
+        Some(Side::Buy) => mid <= command.price,
+        Some(Side::Sell) => mid >= command.price,
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::venue::LetterReason;
+    use pitlane_ring::{LaneOptions, Publisher, lane};
+
+    #[derive(Default)]
+    struct Collected(Arc<parking_lot::Mutex<Vec<Event>>>);
+
+    impl EventOutlet for Collected {
+        fn room(&mut self) -> usize {
+            64
+        }
+
+        fn publish(&mut self, event: &Event) {
+            self.0.lock().push(*event);
+        }
+
+        fn dead_letter(&mut self, _: LetterReason, _: &'static str, _: &[u8]) {}
+    }
+
+    struct Rig {
+        venue: SyntheticVenue<Collected>,
+        events: Arc<parking_lot::Mutex<Vec<Event>>>,
+        orders: Publisher<OrderCommand>,
+        time: crate::runtime::ManualTime,
+    }
+
+    fn rig(seed: u64) -> Rig {
+        let (orders, commands) = lane(LaneOptions { name: "orders".into(), capacity: 16 });
+        let (clock, time) = Clock::manual(0);
+        let outlet = Collected::default();
+        let events = Arc::clone(&outlet.0);
+        let spec =
+            InstrumentSpec { symbol: "A-B".into(), price_scale: 2, qty_scale: 2, tick: 1, step: 1 };
+        let consumers = vec!["c".to_owned()];
+        let probe = Probe::new(SyntheticVenue::<Collected>::probe_names(&consumers));
+        let options = SyntheticOptions {
+            name: "synthetic".into(),
+            venue: VenueId(0),
+            instruments: vec![(InstrumentId(0), spec, Price(10_000))],
+            seed,
+            events_per_s: 1_000,
+            consumers,
+        };
+        let stats = IntakeStats::new();
+        let stop = StopSignal::default();
+        let wiring = SyntheticWiring { outlet, commands, stats, probe, clock, stop };
+        Rig { venue: SyntheticVenue::new(options, wiring), events, orders, time }
+    }
+
+    fn run_ms(rig: &mut Rig, ms: u64) {
+        for _ in 0..=ms {
+            rig.venue.duty_cycle();
+            rig.time.advance_ns(1_000_000);
+        }
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_events_at_the_stated_rate() {
+        let [mut one, mut two] = [rig(7), rig(7)];
+        run_ms(&mut one, 1_000);
+        run_ms(&mut two, 1_000);
+        let (one, two) = (one.events.lock(), two.events.lock());
+        assert_eq!(one.len(), 1_000);
+        assert!(one.iter().zip(two.iter()).all(|(a, b)| a.payload == b.payload));
+        assert!(one.iter().filter_map(|event| event.get::<Quote>()).all(|q| q.bid_price > 0));
+    }
+
+    #[test]
+    fn an_order_is_acknowledged_filled_when_crossed_and_never_twice() {
+        let mut rig = rig(3);
+        let mut command = OrderCommand::new_zeroed();
+        command.action_code = OrderAction::Submit as u8;
+        command.order_type_code = OrderType::Limit as u8;
+        command.client_order_id = 1;
+        command.side_code = Side::Buy.code();
+        command.price = 9_990;
+        command.qty = 5;
+        rig.orders.try_publish(&command).unwrap();
+        rig.orders.try_publish(&command).unwrap();
+        run_ms(&mut rig, 20_000);
+        let events = rig.events.lock();
+        let reports: Vec<_> = events.iter().filter_map(|e| e.get::<ExecReport>()).collect();
+        let types: Vec<_> = reports.iter().filter_map(|report| report.exec_type()).collect();
+        assert_eq!(types, [ExecType::New, ExecType::Rejected, ExecType::Trade]);
+        assert_eq!(reports[1].reason(), Some(RejectReason::DuplicateId));
+        assert_eq!((reports[2].last_qty, reports[2].remaining_qty()), (5, 0));
+    }
+}
