@@ -59,14 +59,16 @@ section! {
 }
 
 section! {
-    /// Slots of each lane. An event's slot takes 384 bytes. The defaults hold three times what can be in
-    /// flight at 2,000 events/s, the sums below; more only hides a consumer that is too slow.
+    /// Slots of each lane. A slot takes 384 bytes for an event, 128 for an order, 512 for a log line and
+    /// 1,024 for a part of a dead letter. The defaults hold three times what can be in flight at 2,000
+    /// events/s, the sums below; more only hides a consumer that is too slow.
     #[name = "lanes", most = 1]
     #[derive(Debug)]
     pub struct LanesConfig {
         /// From each venue to the orchestrator; lossless: when it is full, the socket is not read.
-        /// 1,000 (10 ms without the core at 100,000 events/s) + 128 (one read of 16 KiB) = 1,128; x 3 = 3,384.
-        venue: usize = 4_096 => slots(2..=1_048_576);
+        /// 1,000 (10 ms without the core at 100,000 events/s) + 128 (one read of 16 KiB) = 1,128;
+        /// x 3 = 3,384.
+        venue: usize = 4_096 => slots(64..=1_048_576);
         /// From the orchestrator to the dispatcher; lossless.
         /// 1,000 (10 ms without the core at 100,000 events/s) + 256 (merge windows that close at once)
         /// = 1,256; x 3 = 3,768.
@@ -92,8 +94,9 @@ section! {
         /// wind-down) = 264; x 3 = 792.
         log: usize = 1_024 => slots(2..=1_048_576);
         /// From each venue to the dead-letter file; what finds no room is counted.
-        /// 64 (a read full of garbage) + 20 (20 ms without the drain at 1,000 letters/s) = 84; x 3 = 252.
-        dead_letter: usize = 256 => slots(2..=1_048_576);
+        /// A letter takes a slot for each 960 bytes.
+        /// 69 (the longest letter, 64 KiB) + 16 (short ones of the same read) = 85; x 3 = 255.
+        dead_letter: usize = 256 => slots(128..=1_048_576);
     }
 }
 
@@ -149,7 +152,7 @@ section! {
         /// Largest quantity of one order, in the base asset.
         max_order_qty: Option<String> = None => Rule::Decimal, "\"1.5\"";
         /// Open orders of one consumer.
-        max_open_orders: u32 = 64 => whole(1..=100_000, "orders");
+        max_open_orders: u32 = 64 => whole(1..=1_024, "orders");
         /// New orders of one consumer in a second.
         max_orders_per_s: u32 = 1_000 => whole(1..=1_000_000, "orders/s");
         /// Cancel every open order when the engine stops.
@@ -188,6 +191,6 @@ mod tests {
         assert!(3 * (1_000 + 128 + 200) <= lanes.spill);
         assert!(3 * (64 + 20) <= lanes.order);
         assert!(3 * (200 + 64) <= lanes.log);
-        assert!(3 * (64 + 20) <= lanes.dead_letter);
+        assert!(3 * (69 + 16) <= lanes.dead_letter);
     }
 }

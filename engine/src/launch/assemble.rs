@@ -7,8 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crossbeam_utils::CachePadded;
 use pitlane_ring::{
-    Consumer, CriticalPublisher, DEFAULT_SPINS, IdleStrategy, LaneGauge, LaneOptions,
-    MarketPublisher, Publisher, Record, lane,
+    Consumer, CriticalPublisher, LaneGauge, LaneOptions, MarketPublisher, Publisher, Record, lane,
 };
 use thiserror::Error;
 
@@ -26,8 +25,8 @@ use crate::orchestrator::{OrchestratorAgent, Outputs};
 use crate::order::{GatewayAgent, GatewayParts, OrderCommand, TradingSwitch};
 use crate::registry::StrategyRegistry;
 use crate::runtime::{
-    Agent, AgentRole, Clock, CoreHandle, CoreOptions, CorePlan, HostCores, IdleKind, PlanError,
-    PlannedCore, StopSignal,
+    Agent, AgentRole, Clock, CoreHandle, CoreOptions, CorePlan, HostCores, PlanError, PlannedCore,
+    StopSignal,
 };
 use crate::telemetry::{
     Collector, CollectorOptions, ConsumerProbe, DeadLetterFile, HistogramSet, HlogError,
@@ -448,15 +447,10 @@ impl<'c> Assembly<'c> {
         agents: Vec<Box<dyn Agent>>,
         log: Publisher<LogRecord>,
     ) -> CoreOptions {
-        let idle = match planned.idle {
-            IdleKind::Spin => IdleStrategy::Spin,
-            IdleKind::Yield => IdleStrategy::SpinThenYield { spins: DEFAULT_SPINS },
-            IdleKind::Park => IdleStrategy::Park,
-        };
         CoreOptions {
             name: planned.name.clone(),
             core: if self.config.cores.pin { planned.core } else { None },
-            idle,
+            idle: planned.idle,
             agents,
             log,
             stop: self.stop.clone(),

@@ -3,11 +3,13 @@
 mod agent;
 mod clock;
 mod core;
+mod footprint;
 mod host;
 mod plan;
 
 pub use agent::{Agent, Phase, StopSignal};
 pub use clock::{Clock, ManualTime};
 pub use core::{CoreHandle, CoreOptions, Pinned};
+pub use footprint::{LaneFootprint, lane_footprints};
 pub use host::HostCores;
-pub use plan::{AgentRole, CORE_IDS, CorePlan, IdleKind, PlanError, PlannedCore};
+pub use plan::{AgentRole, CORE_IDS, CorePlan, PlanError, PlannedCore};

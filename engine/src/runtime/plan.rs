@@ -14,7 +14,8 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use pitlane_ring::{DEFAULT_SPINS, IdleStrategy};
+use serde::{Serialize, Serializer};
 use thiserror::Error;
 
 use super::host::HostCores;
@@ -22,6 +23,8 @@ use crate::config::{Config, Profile};
 
 /// Core ids end here: the kernel interface used for pinning knows no higher ones.
 pub const CORE_IDS: usize = 1_024;
+
+const YIELD: IdleStrategy = IdleStrategy::SpinThenYield { spins: DEFAULT_SPINS };
 
 /// What an agent does. Venues are numbered as in [`Config::venue_names`], consumers as in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -41,18 +44,6 @@ pub enum AgentRole {
     Consumer(usize),
 }
 
-/// How a thread idles when no agent has work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IdleKind {
-    /// Never gives up the core.
-    Spin,
-    /// Spins for a while, then yields at every turn.
-    Yield,
-    /// Spins, yields, then sleeps until woken.
-    Park,
-}
-
 /// One thread of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PlannedCore {
@@ -62,8 +53,9 @@ pub struct PlannedCore {
     pub core: Option<usize>,
     /// What it runs, in the order of an event's way.
     pub agents: Vec<AgentRole>,
-    /// How it idles.
-    pub idle: IdleKind,
+    /// How it idles when no agent has work.
+    #[serde(serialize_with = "idle_name")]
+    pub idle: IdleStrategy,
 }
 
 /// The whole plan.
@@ -246,7 +238,7 @@ impl Layout {
 }
 
 fn thread(name: String, core: usize) -> PlannedCore {
-    PlannedCore { name, core: Some(core), agents: Vec::new(), idle: IdleKind::Spin }
+    PlannedCore { name, core: Some(core), agents: Vec::new(), idle: IdleStrategy::Spin }
 }
 
 /// The thread on `core`, made when there is none; `apart` passes over the dispatch thread.
@@ -286,23 +278,27 @@ fn set_idle(
     notes: &mut Vec<String>,
 ) {
     let mut idle = match profile {
-        Profile::Latency => IdleKind::Spin,
-        Profile::Quiet => IdleKind::Park,
-        Profile::Balanced | Profile::Auto => IdleKind::Yield,
+        Profile::Latency => IdleStrategy::Spin,
+        Profile::Quiet => IdleStrategy::Park,
+        Profile::Balanced | Profile::Auto => YIELD,
     };
-    if idle == IdleKind::Spin && (cores.len() > usable || usable == 1) {
-        idle = IdleKind::Yield;
+    if idle == IdleStrategy::Spin && (cores.len() > usable || usable == 1) {
+        idle = YIELD;
         notes.push(format!(
             "{} spinning threads on {usable} cores would starve each other and everything else: \
              they yield instead",
             cores.len()
         ));
-    } else if idle == IdleKind::Spin && cores.len() == usable {
+    } else if idle == IdleStrategy::Spin && cores.len() == usable {
         notes.push("every core spins: none is left for logs, files and the embedded venue".into());
-    } else if asked == Profile::Auto && idle == IdleKind::Yield {
+    } else if asked == Profile::Auto && idle == YIELD {
         notes.push("stages share cores, so threads yield when idle: profile balanced".to_owned());
     }
     cores.iter_mut().for_each(|core| core.idle = idle);
+}
+
+fn idle_name<S: Serializer>(idle: &IdleStrategy, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(idle.name())
 }
 
 fn check_asked(config: &Config, available: &[usize]) -> Result<(), PlanError> {
@@ -386,7 +382,7 @@ mod tests {
     fn one_core_runs_everything_and_yields() {
         let plan = plan(1, 3);
         assert_eq!(shape(&plan), [("dispatch", Some(0), 8)]);
-        assert_eq!((plan.profile, plan.cores[0].idle), (Profile::Balanced, IdleKind::Yield));
+        assert_eq!((plan.profile, plan.cores[0].idle), (Profile::Balanced, YIELD));
         assert!(plan.notes.iter().any(|note| note.contains("share the dispatcher's core")));
     }
 
@@ -417,7 +413,7 @@ mod tests {
             ("consumer-s2", Some(5), 1),
         ];
         assert_eq!(shape(&plan), expected);
-        assert_eq!((plan.profile, plan.cores[0].idle), (Profile::Latency, IdleKind::Spin));
+        assert_eq!((plan.profile, plan.cores[0].idle), (Profile::Latency, IdleStrategy::Spin));
         assert!(plan.notes.is_empty(), "{:?}", plan.notes);
     }
 
@@ -454,7 +450,7 @@ mod tests {
         config.engine.profile = Profile::Quiet;
         let plan = CorePlan::make(&config, &HostCores::of(0..2)).unwrap();
         assert_eq!(shape(&plan), [("dispatch", Some(0), 5), ("consumers", Some(0), 3)]);
-        assert!(plan.cores.iter().all(|core| core.idle == IdleKind::Park));
+        assert!(plan.cores.iter().all(|core| core.idle == IdleStrategy::Park));
     }
 
     #[test]
@@ -462,16 +458,16 @@ mod tests {
         let mut config = config(3);
         config.engine.profile = Profile::Latency;
         let one = CorePlan::make(&config, &HostCores::of([0])).unwrap();
-        assert_eq!(one.cores[0].idle, IdleKind::Yield);
+        assert_eq!(one.cores[0].idle, YIELD);
         assert!(one.notes.iter().any(|note| note.contains("starve")), "{:?}", one.notes);
         let two = CorePlan::make(&config, &HostCores::of(0..2)).unwrap();
-        assert_eq!(two.cores[0].idle, IdleKind::Spin);
+        assert_eq!(two.cores[0].idle, IdleStrategy::Spin);
         assert!(two.notes.iter().any(|note| note.contains("every core spins")));
         // The file asks for three threads, the quota grants two cores.
         config.cores.consumers = Some(vec![2, 3]);
         let granted = HostCores { quota_millicores: Some(2_000), ..HostCores::of(0..4) };
         let limited = CorePlan::make(&config, &granted).unwrap();
-        assert_eq!((limited.cores.len(), limited.cores[0].idle), (3, IdleKind::Yield));
+        assert_eq!((limited.cores.len(), limited.cores[0].idle), (3, YIELD));
         assert!(limited.notes.iter().any(|note| note.contains("grants 2 of 4")));
     }
 

@@ -1,0 +1,87 @@
+//! How many lanes there will be, and the memory their slots take.
+
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::event::Event;
+use crate::order::OrderCommand;
+use crate::runtime::CorePlan;
+use crate::telemetry::{LetterChunk, LogRecord};
+
+/// All lanes of one sort.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LaneFootprint {
+    /// What they carry and from where to where, in words.
+    pub lane: &'static str,
+    /// How many there are.
+    pub lanes: usize,
+    /// Slots of each.
+    pub slots: usize,
+    /// Bytes of one slot.
+    pub slot_bytes: usize,
+}
+
+impl LaneFootprint {
+    /// Bytes of all slots of all these lanes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.lanes * self.slots * self.slot_bytes
+    }
+}
+
+/// The lanes of a run, in the order of an event's way, without those there are none of.
+///
+/// Slots only: cursors, cells and sockets' buffers come on top.
+#[must_use]
+pub fn lane_footprints(config: &Config, plan: &CorePlan) -> Vec<LaneFootprint> {
+    let lanes = &config.lanes;
+    let consumers = config.consumers.len();
+    let sessions = config.venue_names().len();
+    let order_sessions = (0..sessions).filter(|venue| config.takes_orders(*venue)).count();
+    let of = |lane, lanes, slots, slot_bytes| LaneFootprint { lane, lanes, slots, slot_bytes };
+    let (event, letter) = (size_of::<Event>(), size_of::<LetterChunk>());
+    let mut all = vec![
+        of("venue to orchestrator", sessions + order_sessions, lanes.venue, event),
+        // What the gateway rejects is answered on a link of its own.
+        of("gateway to orchestrator", 1, lanes.order, event),
+        // Critical and market apart.
+        of("orchestrator to dispatcher", 2, lanes.dispatch, event),
+        of("market, to consumer", consumers, lanes.market, event),
+        of("critical, to consumer", consumers, lanes.critical, event),
+        of("spill of critical", consumers, lanes.spill, event),
+        of("orders, to gateway", consumers, lanes.order, size_of::<OrderCommand>()),
+        of("orders, to venue", order_sessions, lanes.order, size_of::<OrderCommand>()),
+        of("log lines", plan.cores.len(), lanes.log, size_of::<LogRecord>()),
+        // One for each session and one for the dispatcher.
+        of("dead letters", sessions + order_sessions + 1, lanes.dead_letter, letter),
+    ];
+    all.retain(|footprint| footprint.lanes > 0);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::HostCores;
+
+    #[test]
+    fn slots_are_as_large_as_the_example_states() {
+        let config = Config::default_run();
+        let plan = CorePlan::make(&config, &HostCores::of(0..2)).unwrap();
+        let all = lane_footprints(&config, &plan);
+        let bytes = |lane: &str| all.iter().find(|f| f.lane == lane).unwrap().slot_bytes;
+        assert_eq!(bytes("market, to consumer"), 384);
+        assert_eq!(bytes("orders, to gateway"), 128);
+        assert_eq!(bytes("log lines"), 512);
+        assert_eq!(bytes("dead letters"), 1_024);
+        assert_eq!(all.iter().find(|f| f.lane == "spill of critical").unwrap().bytes(), 4_718_592);
+    }
+
+    #[test]
+    fn lanes_there_are_none_of_are_left_out() {
+        let config = Config { consumers: Vec::new(), ..Config::default_run() };
+        let plan = CorePlan::make(&config, &HostCores::of(0..2)).unwrap();
+        let all = lane_footprints(&config, &plan);
+        assert!(all.iter().all(|footprint| !footprint.lane.contains("consumer")));
+    }
+}

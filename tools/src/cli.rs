@@ -1,0 +1,211 @@
+//! The command line of `pitlane`, as clap derives it.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::duration::parse_duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  pitlane                              the default run, until Ctrl-C
+  pitlane --duration 10s               the same for ten seconds
+  pitlane --duration 10s --report json > report.json
+  pitlane run --config my.toml         venues and strategies of your own
+  pitlane run --recording DIR --speed max
+                                       a recorded session through the real adapter
+  pitlane plan --config my.toml        which thread on which core, without starting anything
+  pitlane config example > my.toml     every key with its meaning, limit and default
+  pitlane config check my.toml         what is wrong with it, by line and column
+
+Exit codes:
+  0  all accounts hold                 4  start refused: port, core, permission
+  1  an account does not hold          5  a critical event was lost
+  2  command line or configuration     6  a thread did not stop in time
+  3  a file can't be read            130  second signal";
+
+/// A pinned, thread-per-core trading engine. Without a verb it runs: without configuration or network it
+/// starts its own venue and trades there.
+#[derive(Debug, Parser)]
+#[command(name = "pitlane", version, after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Options of a run when no verb is given.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// What `pitlane` can do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run the engine until its duration is over, its recording ends, or Ctrl-C.
+    ///
+    /// The first Ctrl-C (or SIGTERM) stops it in order: venues first, then what is in flight, then the
+    /// consumers; a second one ends the process at once.
+    Run(RunArgs),
+    /// Show which thread would run what, on which core, and the memory of the lanes. Starts nothing.
+    Plan(PlanArgs),
+    /// Write or check a configuration file.
+    Config {
+        /// What to do with it.
+        #[command(subcommand)]
+        verb: ConfigVerb,
+    },
+}
+
+/// What `pitlane config` can do.
+#[derive(Debug, Subcommand)]
+pub enum ConfigVerb {
+    /// Print a commented file with every key, its unit, limit and default.
+    Example,
+    /// Check a file: unknown keys, limits, and what does not fit together, by line and column.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// Options of `run`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RunArgs {
+    /// Configuration file [default: the embedded venue, BTC-USDT and three strategies]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Stop after this long: 500ms, 10s, 5m, 1h [default: run until Ctrl-C]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub duration: Option<Duration>,
+    /// Play a recorded session instead of the embedded venue, through the same server and adapter.
+    #[arg(long, value_name = "DIR")]
+    pub recording: Option<PathBuf>,
+    /// Pace of the recording: recorded, max, or a factor such as 10 [default: recorded]
+    #[arg(long, value_name = "SPEED", requires = "recording")]
+    pub speed: Option<Speed>,
+    /// Form of the final report; json prints nothing else on stdout.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub report: ReportForm,
+    /// Seed of the embedded venue [default: from the configuration, 7]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "recording")]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=i64::MAX as u64))]
+    pub seed: Option<u64>,
+    /// Market events a second of the embedded venue, 1 to 200000 [default: from the configuration, 2000]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "recording")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=200_000))]
+    pub events_per_s: Option<u32>,
+}
+
+/// Options of `plan`.
+#[derive(Clone, Debug, Args)]
+pub struct PlanArgs {
+    /// Configuration file [default: the embedded venue, BTC-USDT and three strategies]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print it as one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Form of the final report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReportForm {
+    /// Tables for people.
+    #[default]
+    Text,
+    /// One JSON object on stdout.
+    Json,
+}
+
+/// Pace of a recording.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Speed {
+    /// As fast as it is taken.
+    Max,
+    /// This many times as fast as it was recorded, 0.01 to 1000; 1 is the recorded pace.
+    Times(f64),
+}
+
+impl FromStr for Speed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Speed, String> {
+        match text {
+            "max" => Ok(Speed::Max),
+            "recorded" => Ok(Speed::Times(1.0)),
+            factor => match factor.parse::<f64>() {
+                Ok(factor) if (0.01..=1_000.0).contains(&factor) => Ok(Speed::Times(factor)),
+                _ => Err("expected max, recorded, or a factor from 0.01 to 1000".into()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("pitlane").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_of_run_work_with_and_without_the_verb() {
+        let bare = parse("--duration 10s --report json").unwrap();
+        assert!(bare.verb.is_none());
+        assert_eq!(bare.run.duration, Some(Duration::from_secs(10)));
+        assert_eq!(bare.run.report, ReportForm::Json);
+        let verb = parse("run --seed 9 --events-per-s 100").unwrap().verb;
+        let Some(Verb::Run(args)) = verb else { panic!("{verb:?}") };
+        assert_eq!((args.seed, args.events_per_s), (Some(9), Some(100)));
+    }
+
+    #[test]
+    fn speeds_are_words_or_factors() {
+        for (text, speed) in [("max", Speed::Max), ("recorded", Speed::Times(1.0))] {
+            let run = parse(&format!("--recording d --speed {text}")).unwrap().run;
+            assert_eq!(run.speed, Some(speed));
+        }
+        assert_eq!("2.5".parse(), Ok(Speed::Times(2.5)));
+        for text in ["0", "-1", "fast", "NaN", "inf", "1001"] {
+            assert!(text.parse::<Speed>().is_err(), "{text} was taken");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let lines = [
+            "--speed max",
+            "--recording d --seed 1",
+            "--events-per-s 0",
+            "--events-per-s 200001",
+            "--duration 10",
+            "--report xml",
+            "config",
+            "config check",
+            "plan --duration 1s",
+            "--seed 1 plan",
+            "fly",
+        ];
+        for line in lines {
+            assert!(parse(line).is_err(), "{line} was taken");
+        }
+    }
+
+    #[test]
+    fn help_teaches_with_examples_and_exit_codes() {
+        let help = Cli::command().render_help().to_string();
+        for text in ["--duration 10s", "config example", "Exit codes", "130"] {
+            assert!(help.contains(text), "{text} is missing from:\n{help}");
+        }
+    }
+}
