@@ -1,8 +1,10 @@
 //! A market maker: one bid and one ask around the best quote, moved when the market moves away.
 
 use pitlane_engine::Params;
-use pitlane_engine::consumer::{Context, Interest, NewOrder, Strategy, StrategyResult, View};
-use pitlane_engine::event::{EventKind, Price, Qty, Quote, Side};
+use pitlane_engine::consumer::{
+    Context, Interest, NewOrder, Strategy, StrategyResult, SubmitError, View,
+};
+use pitlane_engine::event::{EventKind, Price, Qty, Quote, RejectReason, Side};
 use pitlane_engine::order::{OrderType, TimeInForce};
 
 use crate::params::{only, whole};
@@ -62,7 +64,7 @@ impl MarketMaker {
                 let net = ctx.position(quote.instrument()).net;
                 let signed = if side == Side::Buy { net } else { -net };
                 if signed < self.position_max * size {
-                    ctx.submit(NewOrder {
+                    let sent = ctx.submit(NewOrder {
                         venue: quote.venue(),
                         instrument: quote.instrument(),
                         side,
@@ -70,7 +72,12 @@ impl MarketMaker {
                         qty: Qty(size),
                         order_type: OrderType::LimitMaker,
                         time_in_force: TimeInForce::Gtc,
-                    })?;
+                    });
+                    // Trading that is switched off, as at the end of a run, is no failure of ours.
+                    match sent {
+                        Ok(_) | Err(SubmitError { reason: RejectReason::TradingHalted }) => {}
+                        Err(refused) => return Err(refused.into()),
+                    }
                 }
             }
         }

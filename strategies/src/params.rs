@@ -15,7 +15,11 @@ pub(crate) fn whole(
     let Some(value) = params.get(key) else { return Ok(default) };
     match value.as_integer() {
         Some(number) if limits.contains(&number) => Ok(number),
-        _ => Err(format!("{key} = {value}: a whole number from {} to {}", limits.start(), limits.end())),
+        _ => Err(format!(
+            "{key} = {value}: a whole number from {} to {}",
+            limits.start(),
+            limits.end()
+        )),
     }
 }
 

@@ -58,10 +58,15 @@ fn the_default_run_accounts_for_every_event_and_trades() {
     let report = run(run_of(&["noop", "momentum", "market_maker"]), events(10_000));
     assert!(report.identity_holds, "{report:#?}");
     assert_eq!((report.critical_lost, report.exit_code()), (0, 0));
-    assert!(report.threads_left_behind.is_empty() && report.notes.iter().all(|n| !n.contains("panicked")));
+    assert!(
+        report.threads_left_behind.is_empty()
+            && report.notes.iter().all(|n| !n.contains("panicked"))
+    );
     let maker = report.consumers.iter().find(|c| c.name == "market_maker").unwrap();
     assert!(maker.orders.submitted > 0 && maker.orders.fills > 0, "{:?}", maker.orders);
     assert_eq!(maker.orders_open, 0, "open orders are wound down at the stop");
+    assert_eq!(maker.failures, 0, "{:?}", maker.failure_log);
+    assert_eq!((report.orders.untaken, report.orders.gateway.unsent), (0, 0));
     assert_eq!(maker.kinds["exec_report"].handled, maker.kinds["exec_report"].published);
     let momentum = report.consumers.iter().find(|c| c.name == "momentum").unwrap();
     assert!(momentum.kinds["trade"].handled > 0 && !momentum.kinds.contains_key("exec_report"));
@@ -147,6 +152,9 @@ fn a_slow_consumer_conflates_and_loses_nothing_uncounted() {
     });
     let report = run(slow, events(5_000));
     let slow = &report.consumers[0];
-    assert!(slow.terms.conflated > 0 && slow.terms.aggregated > 0, "the overload happened: {slow:?}");
+    assert!(
+        slow.terms.conflated > 0 && slow.terms.aggregated > 0,
+        "the overload happened: {slow:?}"
+    );
     assert!(report.identity_holds, "{report:#?}");
 }
