@@ -169,7 +169,8 @@ impl<E: Record, C: Checks> Publisher<E, C> {
     /// Free slots: exact when fewer than `wanted`, otherwise a number that is at least that.
     #[inline]
     fn free_slots(&mut self, wanted: usize) -> usize {
-        let known = (self.clear - self.next) as usize;
+        // `next` passes `clear` when single publications went on by the ring's own, fresher view.
+        let known = (self.clear - self.next).max(0) as usize;
         if known >= wanted { known } else { self.refresh_free_slots() }
     }
 
