@@ -1,8 +1,8 @@
 //! What a person types: the verbs of `pitlane`, as a library.
 //!
-//! A binary registers its strategies and calls [`main`]; everything else (parsing, configuration, the
+//! A binary registers its strategies and calls [`main`]; everything else (arguments, configuration, the
 //! plan, signals, the status line, the report, the exit code) is here, so that a private repository gets the
-//! same command line with its own strategies.
+//! same command line with its own strategies. [`run_cli`] is the same without the process around it.
 
 #![forbid(unsafe_code)]
 
@@ -10,8 +10,87 @@ mod cli;
 mod duration;
 mod exit;
 mod plan_text;
+mod report_text;
+mod run;
+mod signals;
+mod status;
 mod table;
+mod terminal;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use pitlane_engine::StrategyRegistry;
+use pitlane_engine::config::Config;
+
+use cli::{Cli, ConfigVerb, PlanArgs, Verb};
 
 pub use duration::parse_duration;
 pub use exit::Exit;
 pub use plan_text::plan_text;
+pub use report_text::report_text;
+pub use terminal::Terminal;
+
+/// The command line of a binary with these strategies compiled in. Call it from `main`.
+#[must_use]
+pub fn main(registry: StrategyRegistry) -> ExitCode {
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    let err_is_terminal = err.is_terminal();
+    let mut terminal = Terminal { out: &mut out, err: &mut err, err_is_terminal };
+    match signals::stop_on_signals() {
+        Ok(stop) => run_cli(std::env::args_os(), &registry, &stop, &mut terminal).into(),
+        Err(error) => {
+            terminal.complain(&format!("[signals] start failed: {error}"));
+            Exit::StartRefused.into()
+        }
+    }
+}
+
+/// One command. `args` starts with the program's name; raising `stop` ends a run in order.
+pub fn run_cli(
+    args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    registry: &StrategyRegistry,
+    stop: &AtomicBool,
+    terminal: &mut Terminal<'_>,
+) -> Exit {
+    let done = parsed(args, terminal).and_then(|cli| match cli.verb {
+        None => run::run(&cli.run, registry, stop, terminal),
+        Some(Verb::Run(args)) => run::run(&args, registry, stop, terminal),
+        Some(Verb::Plan(args)) => plan(&args, terminal),
+        Some(Verb::Config { verb: ConfigVerb::Example }) => {
+            terminal.print(&Config::example()).map(|()| Exit::Ok)
+        }
+        Some(Verb::Config { verb: ConfigVerb::Check { file } }) => {
+            run::load(Some(&file), terminal)?;
+            terminal.print(&format!("{}: no problem found\n", file.display())).map(|()| Exit::Ok)
+        }
+    });
+    done.unwrap_or_else(|exit| exit)
+}
+
+fn parsed(
+    args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    terminal: &mut Terminal<'_>,
+) -> Result<Cli, Exit> {
+    Cli::try_parse_from(args).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            terminal.print(&error.render().to_string()).map_or_else(|exit| exit, |()| Exit::Ok)
+        }
+        _ => {
+            terminal.say(&error.render().to_string());
+            Exit::Usage
+        }
+    })
+}
+
+fn plan(args: &PlanArgs, terminal: &mut Terminal<'_>) -> Result<Exit, Exit> {
+    let config = run::load(args.config.as_deref(), terminal)?;
+    let plan = run::plan_of(&config, terminal)?;
+    let text =
+        if args.json { plan_text::plan_json(&config, &plan) } else { plan_text(&config, &plan) };
+    terminal.print(&text).map(|()| Exit::Ok)
+}

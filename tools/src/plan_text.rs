@@ -25,6 +25,15 @@ pub fn plan_text(config: &Config, plan: &CorePlan) -> String {
     text
 }
 
+/// The plan and the lanes as one JSON object, with a line end.
+#[must_use]
+pub(crate) fn plan_json(config: &Config, plan: &CorePlan) -> String {
+    let lanes = lane_footprints(config, plan);
+    let bytes: usize = lanes.iter().map(LaneFootprint::bytes).sum();
+    let object = serde_json::json!({ "plan": plan, "lanes": lanes, "lane_bytes": bytes });
+    format!("{object}\n")
+}
+
 fn threads(config: &Config, plan: &CorePlan) -> String {
     let mut table = table(&["thread", ">core", "pinned", "idle", "agents"]);
     for core in &plan.cores {

@@ -1,0 +1,382 @@
+//! The final report as calm tables: verdict, accounts, latency, orders, venues, failures, files.
+
+use std::fmt::Write;
+
+use pitlane_engine::report::{ConsumerReport, LatencyFigures, Report, TermCounts, VenueReport};
+use pitlane_engine::runtime::Pinned;
+
+use crate::table::{count, micros, render, table};
+
+/// The report for people, at most 100 columns wide.
+#[must_use]
+pub fn report_text(report: &Report) -> String {
+    let mut text = verdict(report);
+    section(&mut text, "Accounts, in events", &accounts(&report.consumers));
+    section(&mut text, "Latency, in us", &latency(report));
+    section(&mut text, "Orders", &orders(report));
+    section(&mut text, "Venues, in frames", &venues(report));
+    section(&mut text, "Threads", &threads(report));
+    if report.consumers.iter().any(|consumer| consumer.failure_log.total > 0) {
+        section(&mut text, "Failures of callbacks", &failures(&report.consumers));
+    }
+    for note in &report.notes {
+        let _infallible = writeln!(text, "\nNote: {note}");
+    }
+    section(&mut text, "Files", &files(report));
+    text
+}
+
+fn section(text: &mut String, title: &str, body: &str) {
+    let _infallible = write!(text, "\n{title}\n\n{body}");
+}
+
+fn verdict(report: &Report) -> String {
+    let holds = if report.identity_holds {
+        "every account holds"
+    } else {
+        "AN ACCOUNT DOES NOT HOLD: see the rows marked NO"
+    };
+    let mut text = format!(
+        "{holds}; {} events in {}.{:01} s; critical lost: {}\n",
+        count(report.events_published),
+        report.duration_ns / 1_000_000_000,
+        report.duration_ns % 1_000_000_000 / 100_000_000,
+        count(report.critical_lost),
+    );
+    let allocations = match report.allocations_steady_state {
+        Some(allocations) => format!("{} in steady state", count(allocations)),
+        None => "not counted".to_owned(),
+    };
+    let intake = &report.intake;
+    let _infallible = writeln!(text, "Heap allocations of the pinned threads: {allocations}");
+    let _infallible = writeln!(
+        text,
+        "Intake: {} in = {} routed + {} unrouted + {} in flight",
+        count(intake.events_in),
+        count(intake.routed),
+        count(intake.unrouted),
+        count(intake.in_flight),
+    );
+    for thread in &report.threads_left_behind {
+        let _infallible = writeln!(text, "LEFT BEHIND, did not stop in time: thread {thread}");
+    }
+    text
+}
+
+type TermOf = fn(&TermCounts) -> u64;
+
+/// The terms in the order of the identity; the second half is left out where it is 0 throughout.
+const TERMS: [(&str, TermOf); 8] = [
+    (">published", |terms| terms.published),
+    (">handled", |terms| terms.handled),
+    (">conflated", |terms| terms.conflated),
+    (">aggregated", |terms| terms.aggregated),
+    (">in flight", |terms| terms.in_flight),
+    (">skipped", |terms| terms.skipped),
+    (">dead lett.", |terms| terms.dead_lettered),
+    (">discarded", |terms| terms.discarded),
+];
+
+/// Terms that are always shown.
+const ALWAYS: usize = 5;
+
+fn accounts(consumers: &[ConsumerReport]) -> String {
+    let is_used = |term: TermOf| consumers.iter().any(|consumer| term(&consumer.terms) > 0);
+    let shown: Vec<(&str, TermOf)> = TERMS
+        .iter()
+        .enumerate()
+        .filter(|(index, (_, term))| *index < ALWAYS || is_used(*term))
+        .map(|(_, term)| *term)
+        .collect();
+    let mut heads = vec!["consumer, kind"];
+    heads.extend(shown.iter().map(|(head, _)| *head));
+    heads.push("holds");
+    let mut table = table(&heads);
+    let row = |name: String, terms: &TermCounts, holds: bool| {
+        let mut cells = vec![name];
+        cells.extend(shown.iter().map(|(_, term)| count(term(terms))));
+        cells.push(if holds { "yes" } else { "NO" }.to_owned());
+        cells
+    };
+    for consumer in consumers {
+        let holds = consumer.identity_holds();
+        table.add_row(row(consumer.name.clone(), &consumer.terms, holds));
+        for (kind, terms) in &consumer.kinds {
+            table.add_row(row(format!("- {kind}"), terms, terms.identity_holds()));
+        }
+    }
+    let mut text = render(&table);
+    if shown.len() < TERMS.len() {
+        let hidden = TERMS[ALWAYS..].iter().filter(|(_, term)| !is_used(*term));
+        let hidden: Vec<&str> = hidden.map(|(head, _)| head.trim_start_matches('>')).collect();
+        let _infallible = writeln!(text, "0 throughout: {}", hidden.join(", "));
+    }
+    text
+}
+
+fn latency(report: &Report) -> String {
+    let mut table = table(&["stage", ">count", ">p50", ">p90", ">p99", ">p99.9", ">max"]);
+    let mut add = |name: &str, figures: &LatencyFigures| {
+        let values =
+            [figures.p50_ns, figures.p90_ns, figures.p99_ns, figures.p999_ns, figures.max_ns];
+        let mut cells = vec![name.to_owned(), count(figures.count)];
+        cells.extend(values.map(|ns| if figures.count == 0 { "-".into() } else { micros(ns) }));
+        table.add_row(cells);
+    };
+    for (name, figures) in &report.stages {
+        add(name, figures);
+    }
+    add("tick to trade", &report.tick_to_trade);
+    let mut text = render(&table);
+    if report.fanout_incomplete > 0 {
+        let incomplete = count(report.fanout_incomplete);
+        let _infallible =
+            writeln!(text, "{incomplete} fan-outs not timed: a copy was conflated on the way");
+    }
+    text
+}
+
+fn orders(report: &Report) -> String {
+    let heads = [
+        "consumer",
+        ">submitted",
+        ">acknowledged",
+        ">fills",
+        ">filled",
+        ">canceled",
+        ">rejected",
+        ">refused",
+        ">open",
+    ];
+    let mut table = table(&heads);
+    let mut open = 0;
+    let rows = report.consumers.iter().map(|c| (c.name.as_str(), &c.orders, c.orders_open));
+    open += report.consumers.iter().map(|consumer| consumer.orders_open).sum::<usize>();
+    for (name, counts, open) in rows.chain([("all", &report.orders.counts, open)]) {
+        let values = [
+            counts.submitted,
+            counts.acknowledged,
+            counts.fills,
+            counts.filled,
+            counts.canceled,
+            counts.rejected,
+            counts.refused,
+            open as u64,
+        ];
+        let mut cells = vec![name.to_owned()];
+        cells.extend(values.map(count));
+        table.add_row(cells);
+    }
+    let gateway = &report.orders.gateway;
+    format!(
+        "{}gateway: {} forwarded, {} rejected, {} unsent; {} never taken by a session\n",
+        render(&table),
+        count(gateway.forwarded),
+        count(gateway.rejected),
+        count(gateway.unsent),
+        count(report.orders.untaken),
+    )
+}
+
+fn venues(report: &Report) -> String {
+    let heads = [
+        "venue",
+        ">frames",
+        ">decoded",
+        ">control",
+        ">refused",
+        ">events",
+        ">reconnects",
+        ">gaps",
+        ">snapshots",
+    ];
+    let mut table = table(&heads);
+    for VenueReport { name, counters } in &report.venues {
+        let values = [
+            counters.frames,
+            counters.decoded,
+            counters.control,
+            counters.refused,
+            counters.events,
+            counters.reconnects,
+            counters.gaps,
+            counters.snapshots,
+        ];
+        let mut cells = vec![name.clone()];
+        cells.extend(values.map(count));
+        table.add_row(cells);
+    }
+    let mut text = render(&table);
+    for VenueReport { name, counters } in &report.venues {
+        if counters.unknown > 0 {
+            let unknown = count(counters.unknown);
+            let _infallible =
+                writeln!(text, "{name}: {unknown} of the refused were of unknown kind");
+        }
+    }
+    text
+}
+
+fn threads(report: &Report) -> String {
+    let mut table = table(&["thread", ">core", "pinned", "idle", "agents"]);
+    for thread in &report.threads {
+        let pinned = match thread.pinned {
+            Pinned::Yes => "yes",
+            Pinned::NotAsked => "not asked",
+            Pinned::Refused => "REFUSED",
+            Pinned::Unknown => "unknown",
+        };
+        let core = thread.core.map_or("any".to_owned(), |core| core.to_string());
+        let agents = thread.agents.join(", ");
+        table.add_row([&thread.name, &core, pinned, &thread.idle, &agents]);
+    }
+    render(&table)
+}
+
+fn failures(consumers: &[ConsumerReport]) -> String {
+    let mut table = table(&["consumer", ">times", "kind", "callback", "site", ">trace", "message"]);
+    for consumer in consumers {
+        for site in &consumer.failure_log.sites {
+            let first = &site.first;
+            let kind = format!("{:?}", first.kind).to_lowercase();
+            table.add_row([
+                consumer.name.clone(),
+                count(site.count),
+                kind,
+                first.callback.to_owned(),
+                first.site.clone(),
+                first.trace_id.to_string(),
+                first.message.clone(),
+            ]);
+        }
+        let further = consumer.failure_log.at_further_sites;
+        if further > 0 {
+            let name = consumer.name.as_str();
+            table.add_row([name, &count(further), "", "", "further sites", "", ""]);
+        }
+    }
+    render(&table)
+}
+
+fn files(report: &Report) -> String {
+    let letters = &report.dead_letters;
+    let mut text = String::new();
+    let hlog = report.hlog.as_deref().unwrap_or("not written");
+    let _infallible = writeln!(text, "latency log   {hlog}");
+    let path = letters.path.as_deref().unwrap_or("none");
+    let _infallible = writeln!(text, "dead letters  {path}, {} written", count(letters.written));
+    if letters.dropped + letters.failed > 0 {
+        let (dropped, failed) = (count(letters.dropped), count(letters.failed));
+        let _infallible =
+            writeln!(text, "              {dropped} without room, {failed} not written");
+    }
+    if report.log_lines_dropped > 0 {
+        let dropped = count(report.log_lines_dropped);
+        let _infallible = writeln!(text, "log lines     {dropped} without room");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use pitlane_engine::consumer::{ConsumerState, FailureLog};
+    use pitlane_engine::order::OrderCounts;
+    use pitlane_engine::report::{DeadLetterReport, IntakeReport, OrdersReport};
+    use pitlane_engine::venue::VenueCounters;
+
+    use super::*;
+
+    /// A day's worth of events in every term.
+    const MANY: u64 = 172_800_000;
+
+    fn consumer(terms: TermCounts) -> ConsumerReport {
+        ConsumerReport {
+            name: "market_maker".into(),
+            core: Some(1),
+            state: ConsumerState::Stopped,
+            terms,
+            failures: 0,
+            critical_lost: 0,
+            kinds: BTreeMap::from([("exec_report", terms)]),
+            orders: OrderCounts { submitted: MANY, ..OrderCounts::default() },
+            orders_open: 0,
+            failure_log: FailureLog::default(),
+        }
+    }
+
+    fn report(terms: TermCounts) -> Report {
+        let counters =
+            VenueCounters { frames: MANY, decoded: MANY, events: MANY, ..Default::default() };
+        Report {
+            identity_holds: terms.identity_holds(),
+            critical_lost: 0,
+            events_published: MANY,
+            allocations_steady_state: Some(0),
+            duration_ns: 86_400_500_000_000,
+            stages: BTreeMap::from([(
+                "queue:market_maker".into(),
+                LatencyFigures {
+                    count: MANY,
+                    p50_ns: 1_234,
+                    max_ns: 10_000_000_000,
+                    ..Default::default()
+                },
+            )]),
+            tick_to_trade: LatencyFigures::default(),
+            consumers: vec![consumer(terms)],
+            orders: OrdersReport::default(),
+            venues: vec![VenueReport { name: "simulated".into(), counters }],
+            intake: IntakeReport::default(),
+            threads: Vec::new(),
+            notes: vec!["a note".into()],
+            threads_left_behind: Vec::new(),
+            log_lines_dropped: 0,
+            fanout_incomplete: 0,
+            dead_letters: DeadLetterReport::default(),
+            hlog: None,
+        }
+    }
+
+    fn row<'a>(text: &'a str, start: &str) -> &'a str {
+        let found = text.lines().find(|line| line.starts_with(start));
+        found.unwrap_or_else(|| panic!("no row {start:?} in:\n{text}"))
+    }
+
+    #[test]
+    fn a_day_of_events_fits_a_hundred_columns_with_whole_numbers() {
+        let terms = TermCounts { published: MANY, handled: MANY, ..TermCounts::default() };
+        let text = report_text(&report(terms));
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+        assert!(row(&text, "every account holds; ").contains("172,800,000 events in 86400.5 s"));
+        assert!(row(&text, "queue:market_maker").contains("1.234"));
+        assert!(row(&text, "queue:market_maker").ends_with("10,000,000.000"));
+        assert!(row(&text, "simulated").starts_with("simulated  172,800,000  172,800,000 "));
+        assert!(text.contains("0 throughout: skipped, dead lett., discarded"));
+    }
+
+    #[test]
+    fn a_term_that_is_not_zero_is_shown_and_a_broken_account_stands_out() {
+        let terms = TermCounts { published: 9, handled: 6, discarded: 2, ..TermCounts::default() };
+        let text = report_text(&report(terms));
+        assert!(row(&text, "AN ACCOUNT DOES NOT HOLD").contains("critical lost: 0"));
+        assert!(row(&text, "consumer, kind").contains("discarded"));
+        assert!(row(&text, "market_maker ").ends_with("NO"));
+        assert!(row(&text, "- exec_report ").ends_with("NO"));
+    }
+
+    #[test]
+    fn a_thread_left_behind_and_lost_letters_are_named() {
+        let mut report = report(TermCounts::default());
+        report.threads_left_behind = vec!["consumers".into()];
+        report.dead_letters.dropped = 3;
+        report.allocations_steady_state = None;
+        let text = report_text(&report);
+        assert!(text.contains("LEFT BEHIND, did not stop in time: thread consumers"));
+        assert!(text.contains("3 without room"));
+        assert!(text.contains("pinned threads: not counted"));
+    }
+}

@@ -1,0 +1,150 @@
+//! `pitlane run`: from arguments to a running engine, and from its report to an exit code.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use pitlane_engine::config::{Config, ConfigError};
+use pitlane_engine::report::Report;
+use pitlane_engine::runtime::{CorePlan, HostCores};
+use pitlane_engine::{Engine, LaunchError, StrategyRegistry, launch};
+
+use crate::cli::{ReportForm, RunArgs};
+use crate::exit::Exit;
+use crate::plan_text::plan_text;
+use crate::report_text::report_text;
+use crate::status::StatusLine;
+use crate::terminal::Terminal;
+
+/// Pause between two looks at the stop flag: what a person calls at once.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Runs the engine; returns when it has stopped and the report is printed.
+pub(crate) fn run(
+    args: &RunArgs,
+    registry: &StrategyRegistry,
+    stop: &AtomicBool,
+    terminal: &mut Terminal<'_>,
+) -> Result<Exit, Exit> {
+    let config = configured(args, terminal)?;
+    recording(args, terminal)?;
+    let plan = plan_of(&config, terminal)?;
+    let shown = format!("{}\n", plan_text(&config, &plan));
+    match args.report {
+        ReportForm::Text => terminal.print(&shown)?,
+        // Standard output belongs to the JSON object alone.
+        ReportForm::Json => terminal.say(&shown),
+    }
+    let interval = Duration::from_millis(config.telemetry.interval_ms);
+    let engine = start(config, registry).map_err(|error| refused(&error, terminal))?;
+    watch(&engine, args.duration, interval, stop, terminal);
+    let Some(report) = engine.stop() else {
+        terminal.complain("the engine left no report");
+        return Err(Exit::Failed);
+    };
+    print_report(&report, args.report, terminal)?;
+    Ok(Exit::of_report(&report))
+}
+
+/// The configuration of a run: the file, or the default, with what the arguments change.
+pub(crate) fn configured(args: &RunArgs, terminal: &mut Terminal<'_>) -> Result<Config, Exit> {
+    let mut config = load(args.config.as_deref(), terminal)?;
+    if let Some(seed) = args.seed {
+        config.simulated.seed = seed;
+    }
+    if let Some(events_per_s) = args.events_per_s {
+        config.simulated.events_per_s = events_per_s;
+    }
+    Ok(config)
+}
+
+/// The file's configuration, or the default one.
+pub(crate) fn load(file: Option<&Path>, terminal: &mut Terminal<'_>) -> Result<Config, Exit> {
+    let Some(file) = file else { return Ok(Config::default_run()) };
+    Config::load(file).map_err(|error| misconfigured(&error, terminal))
+}
+
+/// The plan on this machine.
+pub(crate) fn plan_of(config: &Config, terminal: &mut Terminal<'_>) -> Result<CorePlan, Exit> {
+    CorePlan::make(config, &HostCores::read()).map_err(|error| {
+        terminal.complain(&format!("[engine] core plan failed: {error}"));
+        Exit::StartRefused
+    })
+}
+
+/// Whether the recording can be played; the folder is looked at before anything starts.
+fn recording(args: &RunArgs, terminal: &mut Terminal<'_>) -> Result<(), Exit> {
+    let Some(folder) = &args.recording else { return Ok(()) };
+    if let Err(error) = std::fs::read_dir(folder) {
+        terminal.complain(&format!("{}: cannot be read: {error}", folder.display()));
+        return Err(Exit::Unreadable);
+    }
+    terminal.complain("[recording] start failed: this build can't play recordings");
+    Err(Exit::StartRefused)
+}
+
+/// The one place that starts the engine.
+fn start(config: Config, registry: &StrategyRegistry) -> Result<Engine, LaunchError> {
+    launch(config, registry)
+}
+
+fn refused(error: &LaunchError, terminal: &mut Terminal<'_>) -> Exit {
+    if let LaunchError::Config(error) = error {
+        return misconfigured(error, terminal);
+    }
+    terminal.complain(&error.to_string());
+    Exit::StartRefused
+}
+
+/// Prints the problems as `FILE:LINE:COLUMN: ...` from the first column on, as editors look for it.
+fn misconfigured(error: &ConfigError, terminal: &mut Terminal<'_>) -> Exit {
+    terminal.say(&format!("{error}\n"));
+    match error {
+        ConfigError::Unreadable { .. } => Exit::Unreadable,
+        ConfigError::Invalid(_) => Exit::Usage,
+    }
+}
+
+/// Waits for the end of the duration, the stop flag, or a core that has ended by itself.
+fn watch(
+    engine: &Engine,
+    duration: Option<Duration>,
+    interval: Duration,
+    stop: &AtomicBool,
+    terminal: &mut Terminal<'_>,
+) {
+    let started = Instant::now();
+    let mut line = StatusLine::default();
+    let mut next_line = interval;
+    loop {
+        let elapsed = started.elapsed();
+        let is_over = duration.is_some_and(|duration| elapsed >= duration);
+        if is_over || stop.load(Ordering::Acquire) || engine.has_failed() {
+            break;
+        }
+        if terminal.err_is_terminal && elapsed >= next_line {
+            terminal.say(&line.update(&engine.status()));
+            next_line = elapsed + interval;
+        }
+        let left = duration.map_or(LOOK, |duration| duration - elapsed);
+        std::thread::sleep(LOOK.min(left));
+    }
+    terminal.say(line.end());
+}
+
+fn print_report(
+    report: &Report,
+    form: ReportForm,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Exit> {
+    match form {
+        ReportForm::Text => terminal.print(&report_text(report)),
+        ReportForm::Json => match serde_json::to_string(report) {
+            Ok(json) => terminal.print(&format!("{json}\n")),
+            Err(error) => {
+                terminal.complain(&format!("cannot write the report as JSON: {error}"));
+                Err(Exit::Failed)
+            }
+        },
+    }
+}
