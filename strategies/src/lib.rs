@@ -1,1 +1,22 @@
-//! Built-in strategies.
+//! Built-in strategies, and the registry that the binary `pitlane` compiles in.
+#![forbid(unsafe_code)]
+
+mod market_maker;
+mod momentum;
+mod noop;
+mod params;
+
+pub use market_maker::MarketMaker;
+pub use momentum::Momentum;
+pub use noop::Noop;
+
+use pitlane_engine::StrategyRegistry;
+
+/// The built-in strategies by name: `noop`, `momentum`, `market_maker`.
+#[must_use]
+pub fn builtin() -> StrategyRegistry {
+    StrategyRegistry::new()
+        .with("noop", Noop::from_params)
+        .with("momentum", Momentum::from_params)
+        .with("market_maker", MarketMaker::from_params)
+}

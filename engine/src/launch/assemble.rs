@@ -296,7 +296,7 @@ impl<'c> Assembly<'c> {
 
     fn subscriptions(&self) -> Vec<Subscription> {
         let all: Vec<InstrumentId> = self.instruments.iter().map(|(id, _)| id).collect();
-        let subscription = |(index, strategy): (usize, &Box<dyn Strategy>)| {
+        let subscription = |(index, strategy): (usize, &dyn Strategy)| {
             let entry = &self.config.consumers[index];
             let kinds = entry.kinds.as_ref().map_or(Interest::ALL, |names| {
                 EventKind::ALL
@@ -312,7 +312,7 @@ impl<'c> Assembly<'c> {
                 instruments: if instruments.is_empty() { all.clone() } else { instruments },
             }
         };
-        self.strategies.iter().enumerate().map(subscription).collect()
+        self.strategies.iter().map(AsRef::as_ref).enumerate().map(subscription).collect()
     }
 
     fn consumer(

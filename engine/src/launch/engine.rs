@@ -237,7 +237,7 @@ struct Account {
     dispatcher: Option<DispatcherRemains>,
     intake_left: u64,
     orders: OrdersReport,
-    sets: Vec<Box<HistogramSet>>,
+    sets: Vec<HistogramSet>,
     notes: Vec<String>,
 }
 
@@ -264,7 +264,7 @@ impl Account {
         match any.downcast::<SyntheticVenue<LaneOutlet>>() {
             Ok(agent) => {
                 let (set, untaken) = agent.finish();
-                self.sets.push(set);
+                self.sets.push(*set);
                 self.orders.untaken += untaken;
             }
             Err(_) => self.notes.push(format!("agent {name} left no account")),
@@ -274,8 +274,8 @@ impl Account {
     /// Merges the sets that agents gave up at their end, and closes the last interval.
     fn collect(&mut self, collector: &mut Collector, links: &[Arc<ProbeLink>], now_ns: u64) {
         collector.take_answers();
-        let dispatcher = self.dispatcher.as_mut().map(|remains| &mut remains.histograms);
-        let consumers = self.consumers.iter_mut().map(|remains| &mut remains.histograms);
+        let dispatcher = self.dispatcher.as_mut().map(|remains| &mut *remains.histograms);
+        let consumers = self.consumers.iter_mut().map(|remains| &mut *remains.histograms);
         for set in self.sets.iter_mut().chain(dispatcher).chain(consumers) {
             if let Some(link) = links.iter().find(|link| set.belongs_to(link)) {
                 collector.merge_last(link, set);

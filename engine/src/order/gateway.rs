@@ -132,7 +132,7 @@ fn forward(
         return Err(RejectReason::TradingHalted);
     }
     let output = outputs.get_mut(command.venue_id().index()).and_then(Option::as_mut);
-    let output = output.ok_or(RejectReason::UnknownInstrument)?;
+    let output = output.ok_or(RejectReason::NotConnected)?;
     output.try_publish(command).map(drop).map_err(|_full| RejectReason::OrderLaneFull)
 }
 
@@ -168,15 +168,19 @@ impl Agent for GatewayAgent {
     }
 
     fn duty_cycle(&mut self) -> usize {
-        let work = self.take_commands();
         let stopping = self.stop.phase() >= Phase::Draining;
+        let sessions_gone = self.sessions_open.load(Ordering::Acquire) == 0;
         if stopping {
+            // Before the commands are looked at: from here on every new order is answered by a rejection.
             self.switch.set(false);
-            let sessions_gone = self.sessions_open.load(Ordering::Acquire) == 0;
-            if (work == 0 && sessions_gone) || self.stop.phase() == Phase::Halted {
-                self.answers = None;
-                self.outputs.clear();
+            if sessions_gone {
+                self.outputs.iter_mut().for_each(|output| *output = None);
             }
+        }
+        let work = self.take_commands();
+        let is_drained = stopping && sessions_gone && work == 0;
+        if is_drained || self.stop.phase() == Phase::Halted {
+            self.answers = None;
         }
         work
     }

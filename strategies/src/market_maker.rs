@@ -1,0 +1,139 @@
+//! A market maker: one bid and one ask around the best quote, moved when the market moves away.
+
+use pitlane_engine::Params;
+use pitlane_engine::consumer::{
+    Context, Interest, NewOrder, Strategy, StrategyResult, SubmitError, View,
+};
+use pitlane_engine::event::{EventKind, Price, Qty, Quote, RejectReason, Side};
+use pitlane_engine::order::{OrderType, TimeInForce};
+
+use crate::params::{only, whole};
+
+/// Quotes both sides with a fixed size, and leans against its position.
+#[derive(Clone, Copy, Debug)]
+pub struct MarketMaker {
+    /// Distance from the best price at which it quotes, in ticks.
+    distance_ticks: i64,
+    /// A quote is moved when it is this many ticks from where it should be.
+    tolerance_ticks: i64,
+    /// Quantity of a quote, in steps.
+    size_steps: i64,
+    /// Position, in quotes, at which the side that would increase it is left out.
+    position_max: i64,
+}
+
+impl MarketMaker {
+    /// Parameters, all whole numbers: `distance_ticks` (0 to 10,000, default 1), `tolerance_ticks` (0 to
+    /// 10,000, default 2), `size_steps` (1 to 1,000,000,000, default 100), `position_max` (1 to 1,000,000
+    /// quotes, default 20).
+    ///
+    /// # Errors
+    /// One line on what is wrong with the parameters.
+    pub fn from_params(params: &Params) -> Result<MarketMaker, String> {
+        only(params, &["distance_ticks", "tolerance_ticks", "size_steps", "position_max"])?;
+        Ok(MarketMaker {
+            distance_ticks: whole(params, "distance_ticks", 1, 0..=10_000)?,
+            tolerance_ticks: whole(params, "tolerance_ticks", 2, 0..=10_000)?,
+            size_steps: whole(params, "size_steps", 100, 1..=1_000_000_000)?,
+            position_max: whole(params, "position_max", 20, 1..=1_000_000)?,
+        })
+    }
+
+    fn quote_side(
+        &self,
+        quote: &View<'_, Quote>,
+        side: Side,
+        target: Price,
+        ctx: &mut Context,
+    ) -> StrategyResult {
+        let Some(spec) = ctx.instrument(quote.instrument()) else { return Ok(()) };
+        let (tick, size) = (spec.tick, self.size_steps * spec.step);
+        let mine = ctx
+            .open_orders()
+            .iter()
+            .find(|order| order.side == side && order.instrument == quote.instrument())
+            .copied();
+        match mine {
+            Some(order) => {
+                let away = (order.price.0 - target.0).abs();
+                if away > self.tolerance_ticks * tick && !order.cancel_pending {
+                    ctx.cancel(order.id)?;
+                }
+            }
+            None => {
+                let net = ctx.position(quote.instrument()).net;
+                let signed = if side == Side::Buy { net } else { -net };
+                if signed < self.position_max * size {
+                    let sent = ctx.submit(NewOrder {
+                        venue: quote.venue(),
+                        instrument: quote.instrument(),
+                        side,
+                        price: target,
+                        qty: Qty(size),
+                        order_type: OrderType::LimitMaker,
+                        time_in_force: TimeInForce::Gtc,
+                    });
+                    // Trading that is switched off, as at the end of a run, is no failure of ours.
+                    match sent {
+                        Ok(_) | Err(SubmitError { reason: RejectReason::TradingHalted }) => {}
+                        Err(refused) => return Err(refused.into()),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Strategy for MarketMaker {
+    fn interest(&self) -> Interest {
+        Interest::NONE.and(EventKind::Quote)
+    }
+
+    fn on_quote(&mut self, quote: View<'_, Quote>, ctx: &mut Context) -> StrategyResult {
+        let (Some(bid), Some(ask)) = (quote.bid(), quote.ask()) else { return Ok(()) };
+        let Some(spec) = ctx.instrument(quote.instrument()) else { return Ok(()) };
+        let away = self.distance_ticks * spec.tick;
+        let bid_target = Price((bid.0 - away).max(spec.tick));
+        self.quote_side(&quote, Side::Buy, bid_target, ctx)?;
+        self.quote_side(&quote, Side::Sell, Price(ask.0 + away), ctx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pitlane_engine::consumer::Harness;
+    use pitlane_engine::order::OrderAction;
+
+    fn maker() -> MarketMaker {
+        MarketMaker::from_params(&Params::new()).unwrap()
+    }
+
+    #[test]
+    fn quotes_both_sides_and_moves_them_with_the_market() {
+        let mut harness = Harness::new(maker());
+        harness.quote(Price(10_000), Qty(1), Price(10_002), Qty(1));
+        let orders = harness.orders();
+        let prices: Vec<_> = orders.iter().map(|order| order.price).collect();
+        assert_eq!(prices, [9_999, 10_003]);
+        orders.iter().for_each(|order| harness.acknowledge(order));
+        harness.quote(Price(10_001), Qty(1), Price(10_003), Qty(1));
+        assert!(harness.orders().is_empty(), "one tick is within the tolerance");
+        harness.quote(Price(10_010), Qty(1), Price(10_012), Qty(1));
+        let cancels = harness.orders();
+        assert_eq!(cancels.len(), 2);
+        assert!(cancels.iter().all(|order| order.action() == Some(OrderAction::Cancel)));
+        assert_eq!(harness.failures().total, 0);
+    }
+
+    #[test]
+    fn stops_buying_at_its_position_limit() {
+        let mut harness = Harness::new(MarketMaker { position_max: 1, ..maker() });
+        harness.quote(Price(10_000), Qty(1), Price(10_002), Qty(1));
+        let bid = harness.orders()[0];
+        harness.fill(&bid, Qty(bid.qty), Qty(0));
+        harness.quote(Price(10_000), Qty(1), Price(10_002), Qty(1));
+        assert!(harness.orders().iter().all(|order| order.side() == Some(Side::Sell)));
+    }
+}

@@ -1,0 +1,160 @@
+//! Promises of the whole pipeline, on real threads, lanes and cores, with the embedded venue.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use pitlane_engine::config::{Config, ConsumerConfig};
+use pitlane_engine::consumer::{Closure, ConsumerState, Context, Interest};
+use pitlane_engine::event::{Event, EventKind};
+use pitlane_engine::report::Report;
+use pitlane_engine::{Engine, LaunchFaults, Params, StrategyRegistry, launch_with_faults};
+
+#[global_allocator]
+static ALLOCATOR: pitlane_ring::CountingAllocator = pitlane_ring::CountingAllocator;
+
+/// Engines pin threads and count allocations of the process: one at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Longest wait for a condition before a test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Run {
+    config: Config,
+    registry: StrategyRegistry,
+    faults: LaunchFaults,
+    _dir: tempfile::TempDir,
+}
+
+fn run_of(consumers: &[&str]) -> Run {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = Config::default_run();
+    config.engine.run_dir = dir.path().to_owned();
+    config.engine.warm_up_ms = 300;
+    config.simulated.events_per_s = 5_000;
+    config.consumers = consumers.iter().map(|name| ConsumerConfig::of_strategy(name)).collect();
+    let registry = pitlane_strategies::builtin();
+    Run { config, registry, faults: LaunchFaults::default(), _dir: dir }
+}
+
+/// Runs until `until` holds, then stops in order.
+fn run(run: Run, until: impl Fn(&Engine) -> bool) -> Report {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let engine = launch_with_faults(run.config, &run.registry, run.faults).unwrap();
+    let started = Instant::now();
+    while !until(&engine) {
+        assert!(started.elapsed() < PATIENCE, "the condition was not met: {:?}", engine.status());
+        assert!(!engine.has_failed(), "a core ended by itself");
+        std::thread::yield_now();
+    }
+    engine.stop().unwrap()
+}
+
+fn events(count: u64) -> impl Fn(&Engine) -> bool {
+    move |engine| engine.status().events_in >= count
+}
+
+#[test]
+fn the_default_run_accounts_for_every_event_and_trades() {
+    let report = run(run_of(&["noop", "momentum", "market_maker"]), events(10_000));
+    assert!(report.identity_holds, "{report:#?}");
+    assert_eq!((report.critical_lost, report.exit_code()), (0, 0));
+    assert!(
+        report.threads_left_behind.is_empty()
+            && report.notes.iter().all(|n| !n.contains("panicked"))
+    );
+    let maker = report.consumers.iter().find(|c| c.name == "market_maker").unwrap();
+    assert!(maker.orders.submitted > 0 && maker.orders.fills > 0, "{:?}", maker.orders);
+    assert_eq!(maker.orders_open, 0, "open orders are wound down at the stop");
+    assert_eq!(maker.failures, 0, "{:?}", maker.failure_log);
+    assert_eq!((report.orders.untaken, report.orders.gateway.unsent), (0, 0));
+    assert_eq!(maker.kinds["exec_report"].handled, maker.kinds["exec_report"].published);
+    let momentum = report.consumers.iter().find(|c| c.name == "momentum").unwrap();
+    assert!(momentum.kinds["trade"].handled > 0 && !momentum.kinds.contains_key("exec_report"));
+    for stage in ["decode", "dispatch", "queue:noop", "handle:noop", "fanout:last", "end_to_end"] {
+        assert!(report.stages[stage].count > 0, "{stage}");
+    }
+    assert!(report.tick_to_trade.count > 0);
+}
+
+#[test]
+fn a_steady_state_event_allocates_nothing() {
+    // SC-002, FR-027: all agent threads, after the warm-up, orders included.
+    let report = run(run_of(&["noop", "momentum", "market_maker"]), |engine| {
+        let status = engine.status();
+        status.uptime_ns > 1_500_000_000 && status.events_in > 10_000
+    });
+    assert_eq!(report.allocations_steady_state, Some(0));
+    assert!(report.orders.counts.submitted > 0, "orders were part of it");
+}
+
+#[test]
+fn one_lost_market_event_breaks_the_identity() {
+    let mut lossy = run_of(&["noop"]);
+    lossy.faults.lose_market_event = 100;
+    let report = run(lossy, events(1_000));
+    assert!(!report.identity_holds);
+    assert_eq!(report.exit_code(), 1);
+    let noop = &report.consumers[0].terms;
+    assert_eq!(noop.published - noop.handled, 1, "exactly the planted one: {noop:?}");
+}
+
+#[test]
+fn panics_are_contained_and_counted_and_cost_nobody_an_event() {
+    // F01, SC-005, SC-006, FR-019: one in ten callbacks panics.
+    let mut failing = run_of(&["panics", "noop"]);
+    failing.config.consumers[0].max_failures = Some(1_000_000);
+    failing.registry = failing.registry.with("panics", |_params: &Params| {
+        let mut seen = 0_u64;
+        Ok(Closure::new(Interest::NONE.and(EventKind::Quote), move |_: &Event, _: &mut Context| {
+            seen += 1;
+            assert!(!seen.is_multiple_of(10), "planted");
+            Ok(())
+        }))
+    });
+    let report = run(failing, events(5_000));
+    assert!(report.identity_holds, "{report:#?}");
+    let panics = &report.consumers[0];
+    assert!(panics.failures > 100, "the fault happened");
+    assert_eq!(panics.failures, panics.terms.handled / 10);
+    assert_eq!(panics.failure_log.sites.len(), 1);
+    let first = &panics.failure_log.sites[0].first;
+    assert!(first.trace_id > 0 && first.backtrace.is_some() && first.message.contains("planted"));
+    assert_eq!(report.consumers[1].failures, 0);
+    assert_eq!(report.consumers[1].terms.handled, report.consumers[1].terms.published);
+}
+
+#[test]
+fn a_consumer_that_fails_too_often_is_quarantined_and_still_accounted_for() {
+    let mut failing = run_of(&["fails"]);
+    failing.config.consumers[0].max_failures = Some(3);
+    failing.registry = failing.registry.with("fails", |_params: &Params| {
+        Ok(Closure::new(Interest::ALL, |_: &Event, _: &mut Context| Err("planted".into())))
+    });
+    let report = run(failing, events(1_000));
+    let consumer = &report.consumers[0];
+    assert_eq!((consumer.state, consumer.failures), (ConsumerState::Quarantined, 3));
+    assert!(consumer.terms.discarded > 0 && consumer.identity_holds());
+}
+
+#[test]
+fn a_slow_consumer_conflates_and_loses_nothing_uncounted() {
+    // EDGE-1 in small: lanes of 4 slots and a consumer that burns a millisecond per event.
+    let mut slow = run_of(&["slow"]);
+    slow.config.lanes.market = 4;
+    slow.registry = slow.registry.with("slow", |_params: &Params| {
+        Ok(Closure::new(Interest::ALL, |_: &Event, _: &mut Context| {
+            let started = Instant::now();
+            while started.elapsed() < Duration::from_millis(1) {
+                std::hint::spin_loop();
+            }
+            Ok(())
+        }))
+    });
+    let report = run(slow, events(5_000));
+    let slow = &report.consumers[0];
+    assert!(
+        slow.terms.conflated > 0 && slow.terms.aggregated > 0,
+        "the overload happened: {slow:?}"
+    );
+    assert!(report.identity_holds, "{report:#?}");
+}
