@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use pitlane_engine::report::Report;
+
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -29,6 +31,17 @@ impl Exit {
     #[must_use]
     pub const fn code(self) -> u8 {
         self as u8
+    }
+
+    /// How a run with this report ended.
+    #[must_use]
+    pub fn of_report(report: &Report) -> Exit {
+        match report.exit_code() {
+            0 => Exit::Ok,
+            5 => Exit::CriticalLost,
+            6 => Exit::ThreadLeftBehind,
+            _ => Exit::Failed,
+        }
     }
 }
 

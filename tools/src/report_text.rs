@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use pitlane_engine::report::{ConsumerReport, LatencyFigures, Report, TermCounts};
+use pitlane_engine::report::{ConsumerReport, LatencyFigures, Report, TermCounts, VenueReport};
 use pitlane_engine::runtime::Pinned;
 
 use crate::table::{count, micros, render, table};
@@ -88,20 +88,21 @@ fn accounts(consumers: &[ConsumerReport]) -> String {
         .filter(|(index, (_, term))| *index < ALWAYS || is_used(*term))
         .map(|(_, term)| *term)
         .collect();
-    let mut heads = vec!["consumer", "kind"];
+    let mut heads = vec!["consumer, kind"];
     heads.extend(shown.iter().map(|(head, _)| *head));
     heads.push("holds");
     let mut table = table(&heads);
-    let row = |name: &str, kind: &str, terms: &TermCounts, holds: bool| {
-        let mut cells = vec![name.to_owned(), kind.to_owned()];
+    let row = |name: String, terms: &TermCounts, holds: bool| {
+        let mut cells = vec![name];
         cells.extend(shown.iter().map(|(_, term)| count(term(terms))));
         cells.push(if holds { "yes" } else { "NO" }.to_owned());
         cells
     };
     for consumer in consumers {
-        table.add_row(row(&consumer.name, "all", &consumer.terms, consumer.identity_holds()));
+        let holds = consumer.identity_holds();
+        table.add_row(row(consumer.name.clone(), &consumer.terms, holds));
         for (kind, terms) in &consumer.kinds {
-            table.add_row(row("", kind, terms, terms.identity_holds()));
+            table.add_row(row(format!("- {kind}"), terms, terms.identity_holds()));
         }
     }
     let mut text = render(&table);
@@ -119,7 +120,7 @@ fn latency(report: &Report) -> String {
         let values =
             [figures.p50_ns, figures.p90_ns, figures.p99_ns, figures.p999_ns, figures.max_ns];
         let mut cells = vec![name.to_owned(), count(figures.count)];
-        cells.extend(values.map(micros));
+        cells.extend(values.map(|ns| if figures.count == 0 { "-".into() } else { micros(ns) }));
         table.add_row(cells);
     };
     for (name, figures) in &report.stages {
@@ -184,31 +185,36 @@ fn venues(report: &Report) -> String {
         ">decoded",
         ">control",
         ">refused",
-        ">unknown",
         ">events",
         ">reconnects",
         ">gaps",
         ">snapshots",
     ];
     let mut table = table(&heads);
-    for venue in &report.venues {
-        let counters = &venue.counters;
+    for VenueReport { name, counters } in &report.venues {
         let values = [
             counters.frames,
             counters.decoded,
             counters.control,
             counters.refused,
-            counters.unknown,
             counters.events,
             counters.reconnects,
             counters.gaps,
             counters.snapshots,
         ];
-        let mut cells = vec![venue.name.clone()];
+        let mut cells = vec![name.clone()];
         cells.extend(values.map(count));
         table.add_row(cells);
     }
-    render(&table)
+    let mut text = render(&table);
+    for VenueReport { name, counters } in &report.venues {
+        if counters.unknown > 0 {
+            let unknown = count(counters.unknown);
+            let _infallible =
+                writeln!(text, "{name}: {unknown} of the refused were of unknown kind");
+        }
+    }
+    text
 }
 
 fn threads(report: &Report) -> String {
@@ -269,4 +275,108 @@ fn files(report: &Report) -> String {
         let _infallible = writeln!(text, "log lines     {dropped} without room");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use pitlane_engine::consumer::{ConsumerState, FailureLog};
+    use pitlane_engine::order::OrderCounts;
+    use pitlane_engine::report::{DeadLetterReport, IntakeReport, OrdersReport};
+    use pitlane_engine::venue::VenueCounters;
+
+    use super::*;
+
+    /// A day's worth of events in every term.
+    const MANY: u64 = 172_800_000;
+
+    fn consumer(terms: TermCounts) -> ConsumerReport {
+        ConsumerReport {
+            name: "market_maker".into(),
+            core: Some(1),
+            state: ConsumerState::Stopped,
+            terms,
+            failures: 0,
+            critical_lost: 0,
+            kinds: BTreeMap::from([("exec_report", terms)]),
+            orders: OrderCounts { submitted: MANY, ..OrderCounts::default() },
+            orders_open: 0,
+            failure_log: FailureLog::default(),
+        }
+    }
+
+    fn report(terms: TermCounts) -> Report {
+        let counters =
+            VenueCounters { frames: MANY, decoded: MANY, events: MANY, ..Default::default() };
+        Report {
+            identity_holds: terms.identity_holds(),
+            critical_lost: 0,
+            events_published: MANY,
+            allocations_steady_state: Some(0),
+            duration_ns: 86_400_500_000_000,
+            stages: BTreeMap::from([(
+                "queue:market_maker".into(),
+                LatencyFigures {
+                    count: MANY,
+                    p50_ns: 1_234,
+                    max_ns: 10_000_000_000,
+                    ..Default::default()
+                },
+            )]),
+            tick_to_trade: LatencyFigures::default(),
+            consumers: vec![consumer(terms)],
+            orders: OrdersReport::default(),
+            venues: vec![VenueReport { name: "simulated".into(), counters }],
+            intake: IntakeReport::default(),
+            threads: Vec::new(),
+            notes: vec!["a note".into()],
+            threads_left_behind: Vec::new(),
+            log_lines_dropped: 0,
+            fanout_incomplete: 0,
+            dead_letters: DeadLetterReport::default(),
+            hlog: None,
+        }
+    }
+
+    fn row<'a>(text: &'a str, start: &str) -> &'a str {
+        let found = text.lines().find(|line| line.starts_with(start));
+        found.unwrap_or_else(|| panic!("no row {start:?} in:\n{text}"))
+    }
+
+    #[test]
+    fn a_day_of_events_fits_a_hundred_columns_with_whole_numbers() {
+        let terms = TermCounts { published: MANY, handled: MANY, ..TermCounts::default() };
+        let text = report_text(&report(terms));
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+        assert!(row(&text, "every account holds; ").contains("172,800,000 events in 86400.5 s"));
+        assert!(row(&text, "queue:market_maker").contains("1.234"));
+        assert!(row(&text, "queue:market_maker").ends_with("10,000,000.000"));
+        assert!(row(&text, "simulated").starts_with("simulated  172,800,000  172,800,000 "));
+        assert!(text.contains("0 throughout: skipped, dead lett., discarded"));
+    }
+
+    #[test]
+    fn a_term_that_is_not_zero_is_shown_and_a_broken_account_stands_out() {
+        let terms = TermCounts { published: 9, handled: 6, discarded: 2, ..TermCounts::default() };
+        let text = report_text(&report(terms));
+        assert!(row(&text, "AN ACCOUNT DOES NOT HOLD").contains("critical lost: 0"));
+        assert!(row(&text, "consumer, kind").contains("discarded"));
+        assert!(row(&text, "market_maker ").ends_with("NO"));
+        assert!(row(&text, "- exec_report ").ends_with("NO"));
+    }
+
+    #[test]
+    fn a_thread_left_behind_and_lost_letters_are_named() {
+        let mut report = report(TermCounts::default());
+        report.threads_left_behind = vec!["consumers".into()];
+        report.dead_letters.dropped = 3;
+        report.allocations_steady_state = None;
+        let text = report_text(&report);
+        assert!(text.contains("LEFT BEHIND, did not stop in time: thread consumers"));
+        assert!(text.contains("3 without room"));
+        assert!(text.contains("pinned threads: not counted"));
+    }
 }

@@ -27,6 +27,7 @@ pub(crate) fn run(
     terminal: &mut Terminal<'_>,
 ) -> Result<Exit, Exit> {
     let config = configured(args, terminal)?;
+    recording(args, terminal)?;
     let plan = plan_of(&config, terminal)?;
     let shown = format!("{}\n", plan_text(&config, &plan));
     match args.report {
@@ -42,7 +43,7 @@ pub(crate) fn run(
         return Err(Exit::Failed);
     };
     print_report(&report, args.report, terminal)?;
-    Ok(exit_of(&report))
+    Ok(Exit::of_report(&report))
 }
 
 /// The configuration of a run: the file, or the default, with what the arguments change.
@@ -60,10 +61,7 @@ pub(crate) fn configured(args: &RunArgs, terminal: &mut Terminal<'_>) -> Result<
 /// The file's configuration, or the default one.
 pub(crate) fn load(file: Option<&Path>, terminal: &mut Terminal<'_>) -> Result<Config, Exit> {
     let Some(file) = file else { return Ok(Config::default_run()) };
-    Config::load(file).map_err(|error| {
-        terminal.complain(&error.to_string());
-        exit_of_config(&error)
-    })
+    Config::load(file).map_err(|error| misconfigured(&error, terminal))
 }
 
 /// The plan on this machine.
@@ -74,20 +72,33 @@ pub(crate) fn plan_of(config: &Config, terminal: &mut Terminal<'_>) -> Result<Co
     })
 }
 
+/// Whether the recording can be played; the folder is looked at before anything starts.
+fn recording(args: &RunArgs, terminal: &mut Terminal<'_>) -> Result<(), Exit> {
+    let Some(folder) = &args.recording else { return Ok(()) };
+    if let Err(error) = std::fs::read_dir(folder) {
+        terminal.complain(&format!("{}: cannot be read: {error}", folder.display()));
+        return Err(Exit::Unreadable);
+    }
+    terminal.complain("[recording] start failed: this build can't play recordings");
+    Err(Exit::StartRefused)
+}
+
 /// The one place that starts the engine.
 fn start(config: Config, registry: &StrategyRegistry) -> Result<Engine, LaunchError> {
     launch(config, registry)
 }
 
 fn refused(error: &LaunchError, terminal: &mut Terminal<'_>) -> Exit {
-    terminal.complain(&error.to_string());
-    match error {
-        LaunchError::Config(error) => exit_of_config(error),
-        _ => Exit::StartRefused,
+    if let LaunchError::Config(error) = error {
+        return misconfigured(error, terminal);
     }
+    terminal.complain(&error.to_string());
+    Exit::StartRefused
 }
 
-fn exit_of_config(error: &ConfigError) -> Exit {
+/// Prints the problems as `FILE:LINE:COLUMN: ...` from the first column on, as editors look for it.
+fn misconfigured(error: &ConfigError, terminal: &mut Terminal<'_>) -> Exit {
+    terminal.say(&format!("{error}\n"));
     match error {
         ConfigError::Unreadable { .. } => Exit::Unreadable,
         ConfigError::Invalid(_) => Exit::Usage,
@@ -135,17 +146,5 @@ fn print_report(
                 Err(Exit::Failed)
             }
         },
-    }
-}
-
-fn exit_of(report: &Report) -> Exit {
-    if report.critical_lost > 0 {
-        Exit::CriticalLost
-    } else if !report.threads_left_behind.is_empty() {
-        Exit::ThreadLeftBehind
-    } else if report.identity_holds {
-        Exit::Ok
-    } else {
-        Exit::Failed
     }
 }

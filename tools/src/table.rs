@@ -1,6 +1,8 @@
 //! Calm tables: two blanks between columns, a rule under the head, numbers to the right.
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{
+    CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle,
+};
 
 /// Widest line of anything printed, in columns.
 pub(crate) const WIDTH: usize = 100;
@@ -8,18 +10,19 @@ pub(crate) const WIDTH: usize = 100;
 const STYLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('-').junction('-'));
 
-/// A table with these column heads. A head that starts with `>` is a column of numbers.
+/// A table with these column heads; a head that starts with `>` is a column of numbers, which never wrap.
 pub(crate) fn table(heads: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(WIDTH as u16);
     table.set_header(heads.iter().map(|head| head.trim_start_matches('>')));
-    for (index, head) in heads.iter().enumerate() {
-        if let Some(column) = table.column_mut(index)
-            && head.starts_with('>')
-        {
+    for (column, head) in table.column_iter_mut().zip(heads) {
+        column.set_padding((0, 1)); // and one between columns, where the rule has its junction
+        if head.starts_with('>') {
             column.set_cell_alignment(CellAlignment::Right);
+            // Text may wrap, a number must not.
+            column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }
     table

@@ -5,8 +5,14 @@ use std::collections::HashSet;
 
 use super::check::most_alike;
 use super::error::Problem;
-use super::{Config, SIMULATED_VENUE};
+use super::{Config, InstrumentConfig, SIMULATED_VENUE};
 use crate::event::{EventClass, EventKind, parse_scaled};
+
+/// Decimal places that the embedded venue writes.
+const SIMULATED_SCALE_MAX: u8 = 8;
+
+/// Ticks that the embedded venue needs below its first price.
+const SIMULATED_TICKS_MIN: i64 = 1_000;
 
 /// Every problem between keys, in the order of the file.
 pub(super) fn problems(config: &Config) -> Vec<Problem> {
@@ -107,6 +113,29 @@ impl Cross<'_> {
                 let allowed = format!("a multiple of {}", instrument.tick);
                 self.add(&key("start_price"), &problem, &allowed);
             }
+            if config.simulated.enabled {
+                self.simulated(&key, instrument, start.zip(tick));
+            }
+        }
+    }
+
+    /// What the embedded venue needs of an instrument: it writes eight decimal places, and its prices walk.
+    fn simulated(
+        &mut self,
+        key: &impl Fn(&str) -> String,
+        instrument: &InstrumentConfig,
+        start_and_tick: Option<(i64, i64)>,
+    ) {
+        let scales = [("price_scale", instrument.price_scale), ("qty_scale", instrument.qty_scale)];
+        for (name, scale) in scales.into_iter().filter(|(_, scale)| *scale > SIMULATED_SCALE_MAX) {
+            let problem = format!("{scale} is more than the embedded venue writes");
+            self.add(&key(name), &problem, &format!("0 to {SIMULATED_SCALE_MAX} places"));
+        }
+        if let Some((start, tick)) = start_and_tick
+            && start / tick < SIMULATED_TICKS_MIN
+        {
+            let problem = "too few ticks above 0 for the embedded venue's prices to walk";
+            self.add(&key("start_price"), problem, &format!("{SIMULATED_TICKS_MIN} ticks or more"));
         }
     }
 
@@ -223,6 +252,8 @@ mod tests {
             "instrument[0].start_price",
             "multiple",
         );
+        refused(&with("tick = '1'\nstart_price = '999'"), "instrument[0].start_price", "too few");
+        refused(&with("qty_scale = 9"), "instrument[0].qty_scale", "embedded venue");
         refused(&with("native = { nowhere = 'X' }"), "instrument[0].native.nowhere", "no venue");
         refused(&with("").repeat(2), "instrument[1].symbol", "twice");
         refused("[risk]\nmax_order_qty = '0.000001'\n", "risk.max_order_qty", "BTC-USDT");

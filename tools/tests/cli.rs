@@ -1,0 +1,223 @@
+//! The command line as a person uses it, without a process around it.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use pitlane_engine::StrategyRegistry;
+use pitlane_engine::config::Config;
+use pitlane_engine::consumer::{Closure, Interest};
+use pitlane_tools::{Exit, Terminal, run_cli};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What a command printed, and how it ended.
+struct Ran {
+    exit: Exit,
+    out: String,
+    err: String,
+}
+
+fn registry() -> StrategyRegistry {
+    StrategyRegistry::new()
+        .with("quiet", |_| Ok(Closure::new(Interest::ALL, |_, _| Ok(()))))
+        .with("failing", |_| Ok(Closure::new(Interest::ALL, |_, _| Err("as it was told".into()))))
+        .with("picky", |params| match params.get("depth") {
+            Some(_) => Ok(Closure::new(Interest::ALL, |_, _| Ok(()))),
+            None => Err("depth is missing".to_owned()),
+        })
+}
+
+fn ran_until(line: &[&str], stop: &AtomicBool, err_is_terminal: bool) -> Ran {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut terminal = Terminal { out: &mut out, err: &mut err, err_is_terminal };
+    let args = std::iter::once("pitlane").chain(line.iter().copied());
+    let exit = run_cli(args, &registry(), stop, &mut terminal);
+    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+    Ran { exit, out: text(out), err: text(err) }
+}
+
+fn ran(line: &[&str]) -> Ran {
+    ran_until(line, &AtomicBool::new(false), false)
+}
+
+/// A configuration with one consumer of `strategy` and everything else as small as it may be.
+fn file(folder: &TempDir, strategy: &str, more: &str) -> String {
+    let path = folder.path().join("my.toml");
+    let runs = folder.path().join("runs");
+    let text = format!(
+        "[engine]\nrun_dir = {runs:?}\nwarm_up_ms = 0\n[cores]\npin = false\n\
+         [telemetry]\ninterval_ms = 100\n{more}\n[[consumer]]\nstrategy = \"{strategy}\"\n"
+    );
+    fs::write(&path, text).expect("the temporary folder takes a file");
+    path.display().to_string()
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("there is a temporary folder")
+}
+
+#[test]
+fn help_and_version_are_results_and_not_errors() {
+    for line in [["--help"], ["--version"], ["-h"]] {
+        let ran = ran(&line);
+        assert_eq!((ran.exit, ran.err.as_str()), (Exit::Ok, ""));
+        assert!(ran.out.contains("pitlane"), "{}", ran.out);
+    }
+    assert!(ran(&["run", "--help"]).out.contains("--recording"));
+}
+
+#[test]
+fn a_wrong_command_line_is_code_2_and_says_why() {
+    let wrong = ran(&["--duration", "10"]);
+    assert_eq!((wrong.exit.code(), wrong.out.as_str()), (2, ""));
+    assert!(wrong.err.contains("500ms, 10s, 5m or 1h"), "{}", wrong.err);
+    assert_eq!(ran(&["fly"]).exit, Exit::Usage);
+}
+
+#[test]
+fn the_example_checks_out() {
+    let example = ran(&["config", "example"]);
+    assert_eq!((example.exit, example.out), (Exit::Ok, Config::example()));
+    let folder = folder();
+    let path = folder.path().join("example.toml");
+    fs::write(&path, Config::example()).expect("the temporary folder takes a file");
+    let path = path.display().to_string();
+    let checked = ran(&["config", "check", &path]);
+    assert_eq!((checked.exit, checked.out), (Exit::Ok, format!("{path}: no problem found\n")));
+}
+
+#[test]
+fn a_wrong_file_is_code_2_with_line_and_column_and_a_missing_one_is_code_3() {
+    let folder = folder();
+    let path = folder.path().join("bad.toml");
+    fs::write(&path, "[engine]\nbach = 3\n[lanes]\nmarket = 1000\n").expect("it takes a file");
+    let path = path.display().to_string();
+    let check: &[&str] = &["config", "check", &path];
+    let lines: [&[&str]; 3] = [check, &["plan", "--config", &path], &["run", "--config", &path]];
+    for line in lines {
+        let ran = ran(line);
+        assert_eq!((ran.exit.code(), ran.out.as_str()), (2, ""), "{line:?}");
+        assert!(
+            ran.err.starts_with(&format!("{path}:2:1: engine.bach: unknown key")),
+            "{}",
+            ran.err
+        );
+        assert!(
+            ran.err.contains(&format!("{path}:4:10: lanes.market: 1000 is not")),
+            "{}",
+            ran.err
+        );
+    }
+    let missing = ran(&["run", "--config", "no/such.toml"]);
+    assert_eq!(missing.exit.code(), 3);
+    assert!(missing.err.contains("no/such.toml: cannot be read"), "{}", missing.err);
+    assert_eq!(ran(&["run", "--recording", "no/such/folder"]).exit.code(), 3);
+}
+
+#[test]
+fn a_core_that_is_not_there_is_code_4_before_any_thread_starts() {
+    // F28
+    let folder = folder();
+    let path = file(&folder, "quiet", "");
+    let text = fs::read_to_string(&path).expect("it was just written");
+    fs::write(&path, text.replace("pin = false", "dispatch = 1023")).expect("it takes a file");
+    for verb in ["plan", "run"] {
+        let ran = ran(&[verb, "--config", &path]);
+        assert_eq!((ran.exit.code(), ran.out.as_str()), (4, ""));
+        assert!(ran.err.contains("core 1023 is not available; available: "), "{}", ran.err);
+    }
+    assert!(!folder.path().join("runs").exists());
+}
+
+#[test]
+fn strategies_that_are_unknown_or_refuse_their_params_are_code_2_with_their_place() {
+    let folder = folder();
+    let unknown = ran(&["--config", &file(&folder, "nobody", "")]);
+    assert_eq!(unknown.exit.code(), 2);
+    assert!(unknown.err.contains("failing, picky, quiet"), "{}", unknown.err);
+    let picky = ran(&["--config", &file(&folder, "picky", "")]);
+    assert_eq!(picky.exit.code(), 2);
+    assert!(picky.err.contains("depth is missing"), "{}", picky.err);
+    assert!(picky.err.contains("my.toml:"), "{}", picky.err);
+}
+
+#[test]
+fn the_plan_shows_threads_and_lanes_and_starts_nothing() {
+    let plan = ran(&["plan"]);
+    assert_eq!(plan.exit, Exit::Ok);
+    assert!(plan.out.contains("dispatcher") && plan.out.contains("slot bytes"), "{}", plan.out);
+    assert!(plan.out.lines().all(|line| line.chars().count() <= 100), "{}", plan.out);
+    let json: Value = serde_json::from_str(&ran(&["plan", "--json"]).out).expect("it is JSON");
+    let lanes = json["lanes"].as_array().expect("there are lanes");
+    let bytes = |lane: &Value| {
+        ["lanes", "slots", "slot_bytes"]
+            .map(|key| lane[key].as_u64().unwrap())
+            .iter()
+            .product::<u64>()
+    };
+    let sum: u64 = lanes.iter().map(bytes).sum();
+    assert_eq!(json["lane_bytes"].as_u64(), Some(sum));
+    assert!(!Path::new("runs").exists());
+}
+
+#[test]
+fn a_run_reports_in_tables_and_holds_its_accounts() {
+    let folder = folder();
+    let path = file(&folder, "quiet", "");
+    let ran = ran(&["run", "--config", &path, "--duration", "300ms"]);
+    assert_eq!(ran.exit, Exit::Ok, "{}{}", ran.out, ran.err);
+    for text in ["Core plan", "every account holds", "Accounts", "Latency", "Venues", "Threads"] {
+        assert!(ran.out.contains(text), "{text} is missing from:\n{}", ran.out);
+    }
+    assert_eq!(ran.err, "", "not a terminal: no status line");
+    for line in ran.out.lines() {
+        let is_path = line.contains(&folder.path().display().to_string());
+        assert!(is_path || line.chars().count() <= 100, "{line}");
+        assert!(!line.contains('\u{1b}'), "{line:?}");
+    }
+}
+
+#[test]
+fn a_json_report_is_alone_on_stdout() {
+    let folder = folder();
+    let path = file(&folder, "quiet", "");
+    let ran = ran(&["--config", &path, "--duration", "300ms", "--report", "json", "--seed", "3"]);
+    assert_eq!(ran.exit, Exit::Ok, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("Core plan"), "the plan is beside it");
+    let report: Value = serde_json::from_str(&ran.out).expect("stdout is one JSON object");
+    assert_eq!(report["identity_holds"], true);
+    assert_eq!(report["critical_lost"], 0);
+    assert_eq!(report["consumers"][0]["name"], "quiet");
+    assert!(report["events_published"].as_u64() > Some(0));
+}
+
+#[test]
+fn the_stop_flag_ends_a_run_in_order() {
+    let folder = folder();
+    let path = file(&folder, "quiet", "");
+    let ran = ran_until(&["--config", &path], &AtomicBool::new(true), false);
+    assert_eq!(ran.exit, Exit::Ok, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("every account holds"), "{}", ran.out);
+}
+
+#[test]
+fn a_terminal_gets_a_status_line_without_escapes() {
+    let folder = folder();
+    let path = file(&folder, "quiet", "");
+    let line = ["--config", &path, "--duration", "500ms"];
+    let ran = ran_until(&line, &AtomicBool::new(false), true);
+    assert_eq!(ran.exit, Exit::Ok, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("events/s") && ran.err.ends_with('\n'), "{:?}", ran.err);
+    assert!(!ran.err.contains('\u{1b}'));
+}
+
+#[test]
+fn failures_are_listed_by_site() {
+    let folder = folder();
+    let path = file(&folder, "failing", "");
+    let ran = ran(&["--config", &path, "--duration", "300ms"]);
+    assert_eq!(ran.exit, Exit::Ok, "a contained failure is no broken account: {}", ran.err);
+    assert!(ran.out.contains("Failures of callbacks"), "{}", ran.out);
+    assert!(ran.out.contains("as it was told"), "{}", ran.out);
+}
