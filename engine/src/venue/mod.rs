@@ -2,6 +2,7 @@
 
 mod lane_outlet;
 mod outlet;
+pub mod simulated;
 mod stats;
 mod synthetic;
 

@@ -1,0 +1,155 @@
+//! What a running venue counts, readable at any time from any thread.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::fault::FaultName;
+
+/// What a sent frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FrameKind {
+    /// `@trade`.
+    Trade,
+    /// `@bookTicker`.
+    BookTicker,
+    /// `@depth` and `@depth@100ms`.
+    Depth,
+    /// `@kline_1m`.
+    Kline,
+    /// A recorded frame of another stream.
+    OtherMarket,
+    /// `executionReport`.
+    ExecReport,
+    /// `outboundAccountPosition`.
+    Account,
+    /// The answer to a request on a WebSocket.
+    Reply,
+}
+
+impl FrameKind {
+    /// All kinds, in the order of their numbers.
+    pub const ALL: [Self; 8] = [
+        Self::Trade,
+        Self::BookTicker,
+        Self::Depth,
+        Self::Kline,
+        Self::OtherMarket,
+        Self::ExecReport,
+        Self::Account,
+        Self::Reply,
+    ];
+
+    /// The kind of a stream by its name, such as `btcusdt@trade`.
+    #[must_use]
+    pub fn of_stream(stream: &str) -> Self {
+        match stream.split_once('@').map_or("", |(_, kind)| kind) {
+            "trade" => Self::Trade,
+            "bookTicker" => Self::BookTicker,
+            kind if kind == "depth" || kind.starts_with("depth@") => Self::Depth,
+            kind if kind.starts_with("kline_") => Self::Kline,
+            _ => Self::OtherMarket,
+        }
+    }
+
+    /// Whether it is market data.
+    #[must_use]
+    pub fn is_market(self) -> bool {
+        !matches!(self, Self::ExecReport | Self::Account | Self::Reply)
+    }
+}
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Live counters of a venue; one thread writes, any thread reads.
+        #[derive(Debug, Default)]
+        pub struct VenueCounters {
+            frames: [AtomicU64; FrameKind::ALL.len()],
+            faults: [AtomicU64; FaultName::ALL.len()],
+            $($name: AtomicU64,)*
+        }
+
+        /// The counters of a venue at one moment.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct SimulatedVenueReport {
+            frames: [u64; FrameKind::ALL.len()],
+            faults: [u64; FaultName::ALL.len()],
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl VenueCounters {
+            /// Reads all counters, each by itself: no cut through all of them.
+            #[must_use]
+            pub fn report(&self) -> SimulatedVenueReport {
+                SimulatedVenueReport {
+                    frames: std::array::from_fn(|index| self.frames[index].load(Relaxed)),
+                    faults: std::array::from_fn(|index| self.faults[index].load(Relaxed)),
+                    $($name: self.$name.load(Relaxed),)*
+                }
+            }
+
+            $(pub(super) fn $name(&self) {
+                self.$name.fetch_add(1, Relaxed);
+            })*
+        }
+    };
+}
+
+counters! {
+    /// Connections accepted.
+    connections,
+    /// Connections refused because 64 were open.
+    connections_refused,
+    /// WebSocket handshakes completed.
+    handshakes,
+    /// Connections closed because the client did not read, or answered no ping.
+    clients_cut,
+    /// HTTP requests answered.
+    rest_requests,
+    /// New orders asked for, valid or not.
+    orders_received,
+    /// New orders refused.
+    orders_refused,
+    /// Cancels asked for, valid or not.
+    cancels_received,
+    /// Executions of the account's orders.
+    fills,
+    /// Pings sent.
+    pings,
+    /// Times the event loop woke up.
+    wakeups,
+    /// Market frames owed by the clock that were given up, after a hold-up of more than a second.
+    frames_given_up,
+}
+
+impl VenueCounters {
+    pub(super) fn frame(&self, kind: FrameKind) {
+        self.frames[kind as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn fault(&self, name: FaultName) {
+        self.faults[name as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn give_up_frames(&self, count: u64) {
+        self.frames_given_up.fetch_add(count, Relaxed);
+    }
+}
+
+impl SimulatedVenueReport {
+    /// Frames of a kind that were queued to a client, per client.
+    #[must_use]
+    pub fn frames(&self, kind: FrameKind) -> u64 {
+        self.frames[kind as usize]
+    }
+
+    /// Market frames of all kinds.
+    #[must_use]
+    pub fn market_frames(&self) -> u64 {
+        FrameKind::ALL.into_iter().filter(|kind| kind.is_market()).map(|k| self.frames(k)).sum()
+    }
+
+    /// How often a fault was injected.
+    #[must_use]
+    pub fn faults(&self, name: FaultName) -> u64 {
+        self.faults[name as usize]
+    }
+}

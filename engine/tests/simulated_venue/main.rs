@@ -1,0 +1,4 @@
+//! The simulated venue as a client sees it, over real sockets.
+
+mod client;
+mod market_data;
