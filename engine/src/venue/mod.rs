@@ -2,6 +2,8 @@
 
 mod outlet;
 mod stats;
+mod symbols;
 
 pub use outlet::{EventOutlet, LetterReason};
 pub use stats::{IntakeStats, VenueCounters};
+pub use symbols::{Scales, Symbol, SymbolError, SymbolMap};
