@@ -1,0 +1,359 @@
+//! Keeps one book in step with its venue: buffer, snapshot, replay, live, gap, resync (LM-07).
+//!
+//! Promises: a book is `Live` only while every diff since its snapshot was applied without a hole;
+//! nothing is applied to a book that isn't; the sequence rule is checked on every diff for the life of
+//! the stream. A snapshot is wanted only once a diff of the present stream is buffered: before that
+//! nothing proves that the subscription works, and a quiet symbol could look live without being so.
+//! Does not request snapshots, read clocks or publish: its owner does.
+
+use super::L2Book;
+use super::buffer::DiffBuffer;
+use crate::event::{BookStatus, BookStatusReason, Level, Side};
+
+/// One change of a book, decoded. Quantities are absolute, 0 removes the level.
+#[derive(Clone, Copy, Debug)]
+pub struct Diff<'a> {
+    /// First update of the venue's sequence in this diff.
+    pub first_update_id: u64,
+    /// Last update of the venue's sequence in this diff, at least the first.
+    pub final_update_id: u64,
+    /// The venue's own time, ns since the Unix epoch.
+    pub venue_time_ns: i64,
+    /// Changed bids.
+    pub bids: &'a [Level],
+    /// Changed asks.
+    pub asks: &'a [Level],
+}
+
+/// The venue's rule that says how a diff follows what was applied before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SequenceRule {
+    /// Binance spot, "How to manage a local order book correctly", as measured on recordings: with
+    /// `last` = the snapshot's `lastUpdateId` or the last applied `u`, a diff with `u <= last` is old,
+    /// `U <= last + 1 <= u` follows, `U > last + 1` leaves a hole. The page's own wording of the first
+    /// diff ("`lastUpdateId` within `[U;u]`") holds for few real snapshots and would refetch for ever.
+    BinanceSpot,
+}
+
+/// Limits of a [`BookSync`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookSyncOptions {
+    /// Levels a side of the book.
+    pub levels_max: usize,
+    /// Diffs kept while waiting for a snapshot.
+    pub buffered_diffs_max: usize,
+    /// Levels, of both sides, in all diffs kept. At least what one diff may have.
+    pub buffered_levels_max: usize,
+}
+
+/// What a diff did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiffOutcome {
+    /// Applied: the book changed.
+    Applied,
+    /// Kept until the snapshot is there.
+    Buffered,
+    /// Older than what was applied or kept; ignored.
+    Old,
+    /// A hole before it. The book is distrusted and the buffer restarts with this diff.
+    Gap,
+    /// The book crossed when it was applied. The book is distrusted and the buffer is empty.
+    Crossed,
+}
+
+/// What a snapshot did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotOutcome {
+    /// Joined with the diffs kept: the book is live.
+    Joined,
+    /// Older than the first diff kept: another one is needed.
+    TooOld,
+    /// The book crossed on the way: another one is needed.
+    Crossed,
+    /// The book is in step already, or no diff is there to join; ignored.
+    NotNeeded,
+}
+
+/// Counters of a [`BookSync`] since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BookSyncCounters {
+    /// Diffs applied.
+    pub applied: u64,
+    /// Diffs ignored because they were older than the book or the buffer.
+    pub old: u64,
+    /// Holes found.
+    pub gaps: u64,
+    /// Levels whose removal was asked for but which weren't there.
+    pub missing_removals: u64,
+    /// Times the book crossed.
+    pub crossings: u64,
+    /// Times the buffer was full and started again.
+    pub buffer_overflows: u64,
+    /// First and last update of the first diff applied after the last snapshot; 0 when none was.
+    pub first_applied: (u64, u64),
+}
+
+/// One book and its place in the venue's sequence.
+#[derive(Clone, Debug)]
+pub struct BookSync {
+    rule: SequenceRule,
+    book: L2Book,
+    buffer: DiffBuffer,
+    status: BookStatus,
+    reason: BookStatusReason,
+    /// Last update that is in the book; of meaning while it is not syncing.
+    last_update_id: u64,
+    /// Venue time of the last diff applied since the snapshot.
+    last_applied_ns: Option<i64>,
+    counters: BookSyncCounters,
+}
+
+impl BookSync {
+    /// An empty book that waits for its first diff.
+    #[must_use]
+    pub fn new(rule: SequenceRule, options: &BookSyncOptions) -> BookSync {
+        BookSync {
+            rule,
+            book: L2Book::new(options.levels_max),
+            buffer: DiffBuffer::new(options.buffered_diffs_max, options.buffered_levels_max),
+            status: BookStatus::Syncing,
+            reason: BookStatusReason::Start,
+            last_update_id: 0,
+            last_applied_ns: None,
+            counters: BookSyncCounters::default(),
+        }
+    }
+
+    /// Takes the next diff of the stream.
+    #[inline]
+    pub fn on_diff(&mut self, diff: &Diff<'_>) -> DiffOutcome {
+        match self.status {
+            BookStatus::Live | BookStatus::Stale => self.follow(diff),
+            BookStatus::Syncing => self.keep(diff),
+        }
+    }
+
+    /// Takes a snapshot of the venue: its last update and its levels, best first.
+    pub fn on_snapshot(
+        &mut self,
+        last_update_id: u64,
+        bids: &[Level],
+        asks: &[Level],
+    ) -> SnapshotOutcome {
+        if self.status != BookStatus::Syncing {
+            return SnapshotOutcome::NotNeeded;
+        }
+        let Some(first_followed) = self.first_not_in(last_update_id) else {
+            return SnapshotOutcome::NotNeeded;
+        };
+        let follows = |diff: Diff<'_>| self.rule.judge(&diff, last_update_id) == Judged::Follows;
+        if !self.buffer.get(first_followed).is_none_or(follows) {
+            return SnapshotOutcome::TooOld;
+        }
+        self.book.load(bids, asks);
+        self.last_update_id = last_update_id;
+        self.last_applied_ns = None;
+        self.counters.old += first_followed as u64;
+        self.counters.first_applied = (0, 0);
+        let buffer = std::mem::replace(&mut self.buffer, DiffBuffer::new(0, 0));
+        for index in first_followed..buffer.len() {
+            if let Some(diff) = buffer.get(index) {
+                self.apply(&diff);
+            }
+        }
+        self.buffer = buffer;
+        self.buffer.clear();
+        if self.book.crossed() {
+            self.counters.crossings += 1;
+            self.distrust(BookStatusReason::Crossed);
+            return SnapshotOutcome::Crossed;
+        }
+        self.set(BookStatus::Live, BookStatusReason::Synced);
+        SnapshotOutcome::Joined
+    }
+
+    /// The book can't be trusted any more: its levels go, and diffs are kept until a new snapshot joins.
+    pub fn distrust(&mut self, reason: BookStatusReason) {
+        self.book.clear();
+        self.buffer.clear();
+        self.last_applied_ns = None;
+        self.set(BookStatus::Syncing, reason);
+    }
+
+    /// Nothing was heard for too long: a live book is stale until the next diff follows it. Says whether
+    /// that changed anything.
+    pub fn silent(&mut self) -> bool {
+        if self.status != BookStatus::Live {
+            return false;
+        }
+        self.set(BookStatus::Stale, BookStatusReason::Silent);
+        true
+    }
+
+    /// The book. Of meaning while the status is not `Syncing`.
+    #[inline]
+    #[must_use]
+    pub fn book(&self) -> &L2Book {
+        &self.book
+    }
+
+    /// Whether the book can be trusted.
+    #[inline]
+    #[must_use]
+    pub fn status(&self) -> BookStatus {
+        self.status
+    }
+
+    /// Why the status is what it is.
+    #[inline]
+    #[must_use]
+    pub fn reason(&self) -> BookStatusReason {
+        self.reason
+    }
+
+    /// Whether a snapshot is needed: the book isn't in step and a diff is there to join.
+    #[inline]
+    #[must_use]
+    pub fn wants_snapshot(&self) -> bool {
+        self.status == BookStatus::Syncing && !self.buffer.is_empty()
+    }
+
+    /// Last update that is in the book; of meaning while the status is not `Syncing`.
+    #[inline]
+    #[must_use]
+    pub fn last_update_id(&self) -> u64 {
+        self.last_update_id
+    }
+
+    /// Venue time of the last diff applied, ns since the Unix epoch; 0 when none was since the snapshot.
+    #[inline]
+    #[must_use]
+    pub fn last_applied_ns(&self) -> i64 {
+        self.last_applied_ns.unwrap_or(0)
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn counters(&self) -> BookSyncCounters {
+        self.counters
+    }
+
+    fn set(&mut self, status: BookStatus, reason: BookStatusReason) {
+        self.status = status;
+        self.reason = reason;
+    }
+
+    /// A diff of a book in step.
+    #[inline]
+    fn follow(&mut self, diff: &Diff<'_>) -> DiffOutcome {
+        match self.rule.judge(diff, self.last_update_id) {
+            Judged::Follows => {
+                self.apply(diff);
+                if self.book.crossed() {
+                    self.counters.crossings += 1;
+                    self.distrust(BookStatusReason::Crossed);
+                    return DiffOutcome::Crossed;
+                }
+                if self.status == BookStatus::Stale {
+                    self.set(BookStatus::Live, BookStatusReason::Synced);
+                }
+                DiffOutcome::Applied
+            }
+            Judged::Old if !self.numbering_fell_back(diff) => {
+                self.counters.old += 1;
+                DiffOutcome::Old
+            }
+            Judged::Old | Judged::Hole => self.restart(diff),
+        }
+    }
+
+    /// A diff of a book that waits for its snapshot.
+    fn keep(&mut self, diff: &Diff<'_>) -> DiffOutcome {
+        if let Some(last) = self.buffer.last() {
+            match self.rule.judge(diff, last.final_update_id) {
+                Judged::Follows => {}
+                Judged::Old if diff.venue_time_ns <= last.venue_time_ns => {
+                    self.counters.old += 1;
+                    return DiffOutcome::Old;
+                }
+                Judged::Old | Judged::Hole => return self.restart(diff),
+            }
+        }
+        if !self.buffer.push(diff) {
+            // No hole in the venue's sequence, but one in ours: only a newer snapshot can join.
+            self.counters.buffer_overflows += 1;
+            self.buffer.clear();
+            let _fits = self.buffer.push(diff);
+        }
+        DiffOutcome::Buffered
+    }
+
+    /// A hole before `diff`: start again with it as the first diff kept.
+    #[cold]
+    fn restart(&mut self, diff: &Diff<'_>) -> DiffOutcome {
+        self.counters.gaps += 1;
+        self.distrust(BookStatusReason::Gap);
+        let _fits = self.buffer.push(diff);
+        DiffOutcome::Gap
+    }
+
+    /// A repeat carries its old time. An old number with a *newer* time is a venue that numbers anew
+    /// (F18): taken for a repeat, every later diff would be ignored for ever.
+    fn numbering_fell_back(&self, diff: &Diff<'_>) -> bool {
+        self.last_applied_ns.is_some_and(|last_ns| diff.venue_time_ns > last_ns)
+    }
+
+    #[inline]
+    fn apply(&mut self, diff: &Diff<'_>) {
+        for (side, levels) in [(Side::Buy, diff.bids), (Side::Sell, diff.asks)] {
+            for level in levels {
+                let applied = self.book.apply(side, level.price, level.qty);
+                self.counters.missing_removals += u64::from(applied == super::Applied::Missing);
+            }
+        }
+        if self.last_applied_ns.is_none() {
+            self.counters.first_applied = (diff.first_update_id, diff.final_update_id);
+        }
+        self.counters.applied += 1;
+        self.last_update_id = diff.final_update_id;
+        self.last_applied_ns = Some(diff.venue_time_ns);
+    }
+
+    /// Index of the first diff kept that a snapshot at `last_update_id` doesn't hold yet (the number of
+    /// diffs when it holds all); `None` when no diff is kept.
+    fn first_not_in(&self, last_update_id: u64) -> Option<usize> {
+        if self.buffer.is_empty() {
+            return None;
+        }
+        let is_old = |index: &usize| {
+            let judged = |diff: Diff<'_>| self.rule.judge(&diff, last_update_id) == Judged::Old;
+            self.buffer.get(*index).is_some_and(judged)
+        };
+        Some((0..self.buffer.len()).take_while(is_old).count())
+    }
+}
+
+/// How a diff stands to what is in the book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judged {
+    Old,
+    Follows,
+    Hole,
+}
+
+impl SequenceRule {
+    #[inline]
+    fn judge(self, diff: &Diff<'_>, last_update_id: u64) -> Judged {
+        match self {
+            SequenceRule::BinanceSpot => {
+                if diff.final_update_id <= last_update_id {
+                    Judged::Old
+                } else if diff.first_update_id <= last_update_id.saturating_add(1) {
+                    Judged::Follows
+                } else {
+                    Judged::Hole
+                }
+            }
+        }
+    }
+}
