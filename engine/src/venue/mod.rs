@@ -1,5 +1,6 @@
 //! Venues: one session a connection, from the socket's bytes to canonical events.
 
+pub mod binance;
 pub mod book;
 mod outlet;
 mod stats;
