@@ -1,6 +1,6 @@
 //! Diffs kept while a book waits for its snapshot: bounded, preallocated, flat.
 
-use super::sync::Diff;
+use super::sequence::Diff;
 use crate::event::Level;
 
 /// Diffs in the order of arrival. The levels of all of them lie in one vector.

@@ -2,9 +2,9 @@
 
 mod buffer;
 mod l2;
+mod sequence;
 mod sync;
 
 pub use l2::{Applied, L2Book};
-pub use sync::{
-    BookSync, BookSyncCounters, BookSyncOptions, Diff, DiffOutcome, SequenceRule, SnapshotOutcome,
-};
+pub use sequence::{Diff, SequenceRule};
+pub use sync::{BookSync, BookSyncCounters, BookSyncOptions, DiffOutcome, SnapshotOutcome};
