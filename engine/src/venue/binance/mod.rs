@@ -1,0 +1,23 @@
+//! Binance spot: decoding of market and user frames, books, and the snapshots they start from.
+//!
+//! Everything here is pure: no socket, no thread, no time but what is passed in.
+
+mod error;
+mod fields;
+mod json;
+mod market_decode;
+mod market_feed;
+mod silence;
+mod snapshot;
+mod snapshot_pacer;
+mod user_decode;
+
+pub use error::DecodeError;
+pub use market_decode::{MarketDecoder, MarketMessage};
+pub use market_feed::{EVENTS_PER_FRAME_MAX, FrameOutcome, MarketFeed, MarketFeedOptions};
+pub use silence::SilenceLimits;
+pub use snapshot::Snapshot;
+pub use snapshot_pacer::SnapshotPace;
+pub use user_decode::{
+    AssetText, BalanceEntry, Execution, OrderResult, Reply, ReplyError, UserDecoder, UserMessage,
+};

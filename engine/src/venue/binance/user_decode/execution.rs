@@ -1,0 +1,123 @@
+//! `executionReport`: the venue's word on one order.
+
+use super::{
+    DecodeError, ExecType, Letters, OrderStatus, Side, Symbol, SymbolMap, find_symbol, read_side,
+    read_status,
+};
+
+/// One report, in the instrument's scales.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Execution<'a> {
+    /// What it is about.
+    pub symbol: Symbol,
+    /// The client order id, `c`; on a cancel that of the cancel. Empty when the venue sent none.
+    pub client_order_id: &'a [u8],
+    /// On a cancel the client order id of the order, `C`; else empty.
+    pub orig_client_order_id: &'a [u8],
+    /// Side of the order.
+    pub side: Side,
+    /// What the report tells.
+    pub exec_type: ExecType,
+    /// State of the order after it.
+    pub status: OrderStatus,
+    /// The venue's order number.
+    pub order_id: u64,
+    /// The venue's number of this report, `I`; the same when a report is repeated.
+    pub execution_id: u64,
+    /// Trade number; `None` when it is no fill.
+    pub trade_id: Option<u64>,
+    /// Limit price; 0 for a market order.
+    pub price: i64,
+    /// Quantity of the order.
+    pub qty: i64,
+    /// Price of this fill; 0 when it is none.
+    pub last_price: i64,
+    /// Quantity of this fill; 0 when it is none.
+    pub last_qty: i64,
+    /// Quantity filled so far.
+    pub filled_qty: i64,
+    /// Why it was rejected or expired, in the venue's words; empty when it says `NONE`.
+    pub reject_reason: &'a str,
+    /// Event time, ns since the Unix epoch.
+    pub event_time_ns: i64,
+    /// Transaction time, ns since the Unix epoch.
+    pub transaction_time_ns: i64,
+}
+
+pub(super) fn read<'a>(
+    fields: &Letters<'_, 'a>,
+    symbols: &SymbolMap,
+) -> Result<Execution<'a>, DecodeError> {
+    let symbol = find_symbol(fields.text(b's')?, symbols)?;
+    let scales = symbol.scales;
+    let (exec_type, status) = read_type_and_status(fields.text(b'x')?, fields.text(b'X')?)?;
+    let report = Execution {
+        symbol,
+        client_order_id: fields.text(b'c')?.as_bytes(),
+        orig_client_order_id: fields.text(b'C')?.as_bytes(),
+        side: read_side(fields.text(b'S')?)?,
+        exec_type,
+        status,
+        order_id: fields.unsigned(b'i')?,
+        execution_id: fields.unsigned(b'I')?,
+        trade_id: match fields.signed(b't')? {
+            -1 => None,
+            id => Some(u64::try_from(id).map_err(|_| DecodeError::nonsense("negative trade id"))?),
+        },
+        price: fields.scaled(b'p', scales.price)?,
+        qty: fields.scaled(b'q', scales.qty)?,
+        last_price: fields.scaled(b'L', scales.price)?,
+        last_qty: fields.scaled(b'l', scales.qty)?,
+        filled_qty: fields.scaled(b'z', scales.qty)?,
+        reject_reason: match fields.text(b'r')? {
+            "NONE" => "",
+            reason => reason,
+        },
+        event_time_ns: fields.time_ns(b'E')?,
+        transaction_time_ns: fields.time_ns(b'T')?,
+    };
+    check(&report)?;
+    Ok(report)
+}
+
+/// The venue's self-trade prevention ends an order as `TRADE_PREVENTION` with `EXPIRED_IN_MATCH`: for us
+/// it expired. Where it only takes some quantity off a living order, and where an order was amended
+/// (`REPLACED`, which the engine never asks for), our order has no such state: unknown.
+fn read_type_and_status(
+    exec_type: &str,
+    status: &str,
+) -> Result<(ExecType, OrderStatus), DecodeError> {
+    let known = match exec_type {
+        "NEW" => ExecType::New,
+        "CANCELED" => ExecType::Canceled,
+        "REJECTED" => ExecType::Rejected,
+        "TRADE" => ExecType::Trade,
+        "EXPIRED" => ExecType::Expired,
+        "TRADE_PREVENTION" if status == "EXPIRED_IN_MATCH" => ExecType::Expired,
+        _ => return Err(DecodeError::unknown("execution type not known")),
+    };
+    Ok((known, read_status(status)?))
+}
+
+/// What can't be, whatever the order was (F17).
+fn check(report: &Execution<'_>) -> Result<(), DecodeError> {
+    let numbers = [report.price, report.last_price, report.last_qty, report.filled_qty];
+    if report.qty < 0 || numbers.iter().any(|number| *number < 0) {
+        return Err(DecodeError::nonsense("negative number in an execution report"));
+    }
+    // An order given in quote currency has quantity 0 until the venue knows better.
+    if report.qty > 0 && report.filled_qty > report.qty {
+        return Err(DecodeError::nonsense("filled above the order's quantity"));
+    }
+    if report.last_qty > report.filled_qty {
+        return Err(DecodeError::nonsense("fill above what is filled"));
+    }
+    let is_fill = report.exec_type == ExecType::Trade;
+    if is_fill && (report.last_qty == 0 || report.last_price == 0 || report.trade_id.is_none()) {
+        return Err(DecodeError::nonsense("fill of no quantity, at no price or without a trade"));
+    }
+    if report.status == OrderStatus::Filled && report.filled_qty != report.qty {
+        return Err(DecodeError::nonsense("filled, but not in whole"));
+    }
+    Ok(())
+}

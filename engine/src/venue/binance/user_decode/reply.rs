@@ -1,0 +1,160 @@
+//! Answers of the WebSocket API to our requests.
+
+use super::{
+    DecodeError, Node, OrderStatus, Side, Symbol, SymbolMap, find_symbol, is_null, members,
+    parse_scaled, read_side, read_status, signed, text, unsigned,
+};
+
+/// An answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply<'a> {
+    /// The request's number.
+    pub id: u64,
+    /// Status like HTTP's: 200 = done.
+    pub status: u16,
+    /// The venue's error; `None` = done.
+    pub error: Option<ReplyError<'a>>,
+    /// The order, where the answer has one.
+    pub order: Option<OrderResult<'a>>,
+}
+
+/// The venue's error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplyError<'a> {
+    /// The venue's code, negative.
+    pub code: i32,
+    /// Its text.
+    pub message: &'a str,
+}
+
+/// The order in an answer. What the request's response type leaves out is `None` or empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderResult<'a> {
+    /// What it is about.
+    pub symbol: Symbol,
+    /// The venue's order number.
+    pub order_id: u64,
+    /// The client order id; in the answer to a cancel that of the cancel.
+    pub client_order_id: &'a [u8],
+    /// In the answer to a cancel the client order id of the order; else empty.
+    pub orig_client_order_id: &'a [u8],
+    /// State of the order.
+    pub status: Option<OrderStatus>,
+    /// Side of the order.
+    pub side: Option<Side>,
+    /// Limit price, in the instrument's scale.
+    pub price: Option<i64>,
+    /// Quantity, in the instrument's scale.
+    pub qty: Option<i64>,
+    /// Quantity filled, in the instrument's scale.
+    pub filled_qty: Option<i64>,
+}
+
+/// Reads the answer that `nodes` is. It has an id: that is how it was told from an event.
+pub(super) fn read<'a>(nodes: &[Node<'a>], symbols: &SymbolMap) -> Result<Reply<'a>, DecodeError> {
+    let mut id = None;
+    let mut status = None;
+    let mut error = None;
+    let mut result = None;
+    for (name, value) in members(nodes) {
+        let place = match name {
+            "id" => &mut id,
+            "status" => &mut status,
+            "error" => &mut error,
+            "result" => &mut result,
+            // Other members, such as the rate limits, are of no use here.
+            _ => continue,
+        };
+        if place.replace(value).is_some() {
+            return Err(DecodeError::malformed("a member of the frame twice"));
+        }
+    }
+    let id = id.and_then(unsigned).ok_or(DecodeError::unknown("reply without a numeric id"))?;
+    let status = status
+        .and_then(unsigned)
+        .and_then(|status| u16::try_from(status).ok())
+        .ok_or(DecodeError::field("status of the reply missing"))?;
+    let error = error.map(read_error).transpose()?;
+    if error.is_none() && status != 200 {
+        return Err(DecodeError::field("failed reply without an error"));
+    }
+    let order = result.map(|result| read_order(result, symbols)).transpose()?.flatten();
+    Ok(Reply { id, status, error, order })
+}
+
+fn read_error<'a>(nodes: &[Node<'a>]) -> Result<ReplyError<'a>, DecodeError> {
+    let mut code = None;
+    let mut message = "";
+    for (name, value) in members(nodes) {
+        match name {
+            "code" => code = signed(value).and_then(|code| i32::try_from(code).ok()),
+            "msg" => message = text(value).unwrap_or_default(),
+            _ => {}
+        }
+    }
+    let code = code.ok_or(DecodeError::field("error code missing"))?;
+    Ok(ReplyError { code, message })
+}
+
+/// The texts of an order, as they stand in the answer.
+#[derive(Default)]
+struct OrderTexts<'a> {
+    symbol: Option<&'a str>,
+    order_id: Option<u64>,
+    client_order_id: &'a str,
+    orig_client_order_id: &'a str,
+    status: Option<&'a str>,
+    side: Option<&'a str>,
+    price: Option<&'a str>,
+    qty: Option<&'a str>,
+    filled_qty: Option<&'a str>,
+}
+
+/// The order in a result; `None` when the result is something else.
+fn read_order<'a>(
+    nodes: &[Node<'a>],
+    symbols: &SymbolMap,
+) -> Result<Option<OrderResult<'a>>, DecodeError> {
+    let mut texts = OrderTexts::default();
+    for (name, value) in members(nodes) {
+        if is_null(value) {
+            continue;
+        }
+        match name {
+            "symbol" => texts.symbol = text(value),
+            "orderId" => texts.order_id = unsigned(value),
+            "clientOrderId" => texts.client_order_id = text(value).unwrap_or_default(),
+            "origClientOrderId" => texts.orig_client_order_id = text(value).unwrap_or_default(),
+            "status" => texts.status = text(value),
+            "side" => texts.side = text(value),
+            "price" => texts.price = text(value),
+            "origQty" => texts.qty = text(value),
+            "executedQty" => texts.filled_qty = text(value),
+            _ => {}
+        }
+    }
+    let (Some(native), Some(order_id)) = (texts.symbol, texts.order_id) else { return Ok(None) };
+    let symbol = find_symbol(native, symbols)?;
+    let number = |text: Option<&str>, scale| {
+        text.map(|text| parse_scaled(text.as_bytes(), scale)).transpose().map_err(DecodeError::from)
+    };
+    let order = OrderResult {
+        symbol,
+        order_id,
+        client_order_id: texts.client_order_id.as_bytes(),
+        orig_client_order_id: texts.orig_client_order_id.as_bytes(),
+        status: texts.status.map(read_status).transpose()?,
+        side: texts.side.map(read_side).transpose()?,
+        price: number(texts.price, symbol.scales.price)?,
+        qty: number(texts.qty, symbol.scales.qty)?,
+        filled_qty: number(texts.filled_qty, symbol.scales.qty)?,
+    };
+    let is_negative = |number: Option<i64>| number.is_some_and(|number| number < 0);
+    if is_negative(order.price) || is_negative(order.qty) || is_negative(order.filled_qty) {
+        return Err(DecodeError::nonsense("negative number in an order"));
+    }
+    if order.qty.is_some_and(|qty| qty > 0) && order.filled_qty > order.qty {
+        return Err(DecodeError::nonsense("filled above the order's quantity"));
+    }
+    Ok(Some(order))
+}

@@ -1,0 +1,10 @@
+//! Order books, assembled on the venue's side: the levels, and the state machine that keeps them in step.
+
+mod buffer;
+mod l2;
+mod sequence;
+mod sync;
+
+pub use l2::{Applied, L2Book};
+pub use sequence::{Diff, SequenceRule};
+pub use sync::{BookSync, BookSyncCounters, BookSyncOptions, DiffOutcome, SnapshotOutcome};

@@ -1,0 +1,568 @@
+//! Keeps one book in step with its venue: buffer, snapshot, replay, live, gap, resync (LM-07).
+//!
+//! Promises: a book is `Live` only while every diff since its snapshot was applied without a hole;
+//! nothing is applied to a book that isn't; the sequence rule is checked on every diff for the life of
+//! the stream. A snapshot is wanted only once a diff of the present stream is buffered: before that
+//! nothing proves that the subscription works, and a quiet symbol could look live without being so.
+//! Does not request snapshots, read clocks or publish: its owner does.
+
+use super::L2Book;
+use super::buffer::DiffBuffer;
+use super::sequence::{Diff, Judged, SequenceRule};
+use crate::event::{BookStatus, BookStatusReason, Level, Side};
+
+/// Limits of a [`BookSync`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookSyncOptions {
+    /// Levels a side of the book.
+    pub levels_max: usize,
+    /// Diffs kept while waiting for a snapshot.
+    pub buffered_diffs_max: usize,
+    /// Levels, of both sides, in all diffs kept. At least what one diff may have.
+    pub buffered_levels_max: usize,
+}
+
+/// What a diff did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiffOutcome {
+    /// Applied: the book changed.
+    Applied,
+    /// Kept until the snapshot is there.
+    Buffered,
+    /// Older than what was applied or kept; ignored.
+    Old,
+    /// A hole before it. The book is distrusted and the buffer restarts with this diff.
+    Gap,
+    /// The book crossed when it was applied. The book is distrusted and the buffer is empty.
+    Crossed,
+}
+
+/// What a snapshot did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotOutcome {
+    /// Joined with the diffs kept: the book is live.
+    Joined,
+    /// Older than the first diff kept: another one is needed.
+    TooOld,
+    /// The book crossed on the way: another one is needed.
+    Crossed,
+    /// The book is in step already, or no diff is there to join; ignored.
+    NotNeeded,
+}
+
+/// Counters of a [`BookSync`] since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BookSyncCounters {
+    /// Diffs applied.
+    pub applied: u64,
+    /// Diffs ignored because they were older than the book or the buffer.
+    pub old: u64,
+    /// Holes found.
+    pub gaps: u64,
+    /// Levels whose removal was asked for but which weren't there.
+    pub missing_removals: u64,
+    /// Times the book crossed.
+    pub crossings: u64,
+    /// Times the buffer was full and started again.
+    pub buffer_overflows: u64,
+    /// First and last update of the first diff applied after the last snapshot; 0 when none was.
+    pub first_applied: (u64, u64),
+}
+
+/// One book and its place in the venue's sequence.
+#[derive(Clone, Debug)]
+pub struct BookSync {
+    rule: SequenceRule,
+    book: L2Book,
+    buffer: DiffBuffer,
+    status: BookStatus,
+    reason: BookStatusReason,
+    /// Last update that is in the book; of meaning while it is not syncing.
+    last_update_id: u64,
+    /// Venue time of the last diff applied since the snapshot.
+    last_applied_ns: Option<i64>,
+    counters: BookSyncCounters,
+}
+
+impl BookSync {
+    /// An empty book that waits for its first diff.
+    #[must_use]
+    pub fn new(rule: SequenceRule, options: &BookSyncOptions) -> BookSync {
+        BookSync {
+            rule,
+            book: L2Book::new(options.levels_max),
+            buffer: DiffBuffer::new(options.buffered_diffs_max, options.buffered_levels_max),
+            status: BookStatus::Syncing,
+            reason: BookStatusReason::Start,
+            last_update_id: 0,
+            last_applied_ns: None,
+            counters: BookSyncCounters::default(),
+        }
+    }
+
+    /// Takes the next diff of the stream.
+    #[inline]
+    pub fn on_diff(&mut self, diff: &Diff<'_>) -> DiffOutcome {
+        match self.status {
+            BookStatus::Live | BookStatus::Stale => self.follow(diff),
+            BookStatus::Syncing => self.keep(diff),
+        }
+    }
+
+    /// Takes a snapshot of the venue: its last update and its levels, best first.
+    pub fn on_snapshot(
+        &mut self,
+        last_update_id: u64,
+        bids: &[Level],
+        asks: &[Level],
+    ) -> SnapshotOutcome {
+        if self.status != BookStatus::Syncing {
+            return SnapshotOutcome::NotNeeded;
+        }
+        let Some(first_followed) = self.first_not_in(last_update_id) else {
+            return SnapshotOutcome::NotNeeded;
+        };
+        let follows = |diff: Diff<'_>| self.rule.judge(&diff, last_update_id) == Judged::Follows;
+        if !self.buffer.get(first_followed).is_none_or(follows) {
+            return SnapshotOutcome::TooOld;
+        }
+        self.book.load(bids, asks);
+        self.last_update_id = last_update_id;
+        self.last_applied_ns = None;
+        self.counters.old += first_followed as u64;
+        self.counters.first_applied = (0, 0);
+        let buffer = std::mem::replace(&mut self.buffer, DiffBuffer::new(0, 0));
+        for index in first_followed..buffer.len() {
+            if let Some(diff) = buffer.get(index) {
+                self.apply(&diff);
+            }
+        }
+        self.buffer = buffer;
+        self.buffer.clear();
+        if self.book.crossed() {
+            self.counters.crossings += 1;
+            self.distrust(BookStatusReason::Crossed);
+            return SnapshotOutcome::Crossed;
+        }
+        self.set(BookStatus::Live, BookStatusReason::Synced);
+        SnapshotOutcome::Joined
+    }
+
+    /// The book can't be trusted any more: its levels go, and diffs are kept until a new snapshot joins.
+    pub fn distrust(&mut self, reason: BookStatusReason) {
+        self.book.clear();
+        self.buffer.clear();
+        self.last_applied_ns = None;
+        self.set(BookStatus::Syncing, reason);
+    }
+
+    /// Nothing was heard for too long: a live book is stale until the next diff follows it. Says whether
+    /// that changed anything.
+    pub fn silent(&mut self) -> bool {
+        if self.status != BookStatus::Live {
+            return false;
+        }
+        self.set(BookStatus::Stale, BookStatusReason::Silent);
+        true
+    }
+
+    /// The book. Of meaning while the status is not `Syncing`.
+    #[inline]
+    #[must_use]
+    pub fn book(&self) -> &L2Book {
+        &self.book
+    }
+
+    /// Whether the book can be trusted.
+    #[inline]
+    #[must_use]
+    pub fn status(&self) -> BookStatus {
+        self.status
+    }
+
+    /// Why the status is what it is.
+    #[inline]
+    #[must_use]
+    pub fn reason(&self) -> BookStatusReason {
+        self.reason
+    }
+
+    /// Whether a snapshot is needed: the book isn't in step and a diff is there to join.
+    #[inline]
+    #[must_use]
+    pub fn wants_snapshot(&self) -> bool {
+        self.status == BookStatus::Syncing && !self.buffer.is_empty()
+    }
+
+    /// Last update that is in the book; of meaning while the status is not `Syncing`.
+    #[inline]
+    #[must_use]
+    pub fn last_update_id(&self) -> u64 {
+        self.last_update_id
+    }
+
+    /// Venue time of the last diff applied, ns since the Unix epoch; 0 when none was since the snapshot.
+    #[inline]
+    #[must_use]
+    pub fn last_applied_ns(&self) -> i64 {
+        self.last_applied_ns.unwrap_or(0)
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn counters(&self) -> BookSyncCounters {
+        self.counters
+    }
+
+    fn set(&mut self, status: BookStatus, reason: BookStatusReason) {
+        self.status = status;
+        self.reason = reason;
+    }
+
+    /// A diff of a book in step.
+    #[inline]
+    fn follow(&mut self, diff: &Diff<'_>) -> DiffOutcome {
+        match self.rule.judge(diff, self.last_update_id) {
+            Judged::Follows => {
+                self.apply(diff);
+                if self.book.crossed() {
+                    self.counters.crossings += 1;
+                    self.distrust(BookStatusReason::Crossed);
+                    return DiffOutcome::Crossed;
+                }
+                if self.status == BookStatus::Stale {
+                    self.set(BookStatus::Live, BookStatusReason::Synced);
+                }
+                DiffOutcome::Applied
+            }
+            Judged::Old if !self.numbering_fell_back(diff) => {
+                self.counters.old += 1;
+                DiffOutcome::Old
+            }
+            Judged::Old | Judged::Hole => self.restart(diff),
+        }
+    }
+
+    /// A diff of a book that waits for its snapshot.
+    fn keep(&mut self, diff: &Diff<'_>) -> DiffOutcome {
+        if let Some(last) = self.buffer.last() {
+            match self.rule.judge(diff, last.final_update_id) {
+                Judged::Follows => {}
+                Judged::Old if diff.venue_time_ns <= last.venue_time_ns => {
+                    self.counters.old += 1;
+                    return DiffOutcome::Old;
+                }
+                Judged::Old | Judged::Hole => return self.restart(diff),
+            }
+        }
+        if !self.buffer.push(diff) {
+            // No hole in the venue's sequence, but one in ours: only a newer snapshot can join.
+            self.counters.buffer_overflows += 1;
+            self.buffer.clear();
+            let _fits = self.buffer.push(diff);
+        }
+        DiffOutcome::Buffered
+    }
+
+    /// A hole before `diff`: start again with it as the first diff kept.
+    #[cold]
+    fn restart(&mut self, diff: &Diff<'_>) -> DiffOutcome {
+        self.counters.gaps += 1;
+        self.distrust(BookStatusReason::Gap);
+        let _fits = self.buffer.push(diff);
+        DiffOutcome::Gap
+    }
+
+    /// A repeat carries its old time. An old number with a *newer* time is a venue that numbers anew
+    /// (F18): taken for a repeat, every later diff would be ignored for ever.
+    fn numbering_fell_back(&self, diff: &Diff<'_>) -> bool {
+        self.last_applied_ns.is_some_and(|last_ns| diff.venue_time_ns > last_ns)
+    }
+
+    #[inline]
+    fn apply(&mut self, diff: &Diff<'_>) {
+        for (side, levels) in [(Side::Buy, diff.bids), (Side::Sell, diff.asks)] {
+            for level in levels {
+                let applied = self.book.apply(side, level.price, level.qty);
+                self.counters.missing_removals += u64::from(applied == super::Applied::Missing);
+            }
+        }
+        if self.last_applied_ns.is_none() {
+            self.counters.first_applied = (diff.first_update_id, diff.final_update_id);
+        }
+        self.counters.applied += 1;
+        self.last_update_id = diff.final_update_id;
+        self.last_applied_ns = Some(diff.venue_time_ns);
+    }
+
+    /// Index of the first diff kept that a snapshot at `last_update_id` doesn't hold yet (the number of
+    /// diffs when it holds all); `None` when no diff is kept.
+    fn first_not_in(&self, last_update_id: u64) -> Option<usize> {
+        if self.buffer.is_empty() {
+            return None;
+        }
+        let is_old = |index: &usize| {
+            let judged = |diff: Diff<'_>| self.rule.judge(&diff, last_update_id) == Judged::Old;
+            self.buffer.get(*index).is_some_and(judged)
+        };
+        Some((0..self.buffer.len()).take_while(is_old).count())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const OPTIONS: BookSyncOptions =
+        BookSyncOptions { levels_max: 100, buffered_diffs_max: 8, buffered_levels_max: 64 };
+
+    fn level(price: i64, qty: i64) -> Level {
+        Level { price, qty }
+    }
+
+    /// A diff of the updates `ids` at a time of its own, that sets bid 10 to the last of them.
+    fn on_diff(sync: &mut BookSync, ids: (u64, u64), time: i64) -> DiffOutcome {
+        sync.on_diff(&Diff {
+            first_update_id: ids.0,
+            final_update_id: ids.1,
+            venue_time_ns: time,
+            bids: &[level(10, qty_of(ids.1))],
+            asks: &[],
+        })
+    }
+
+    /// A quantity that tells which update set it.
+    fn qty_of(update_id: u64) -> i64 {
+        (update_id % 1_000) as i64
+    }
+
+    fn on_snapshot(sync: &mut BookSync, last: u64) -> SnapshotOutcome {
+        sync.on_snapshot(last, &[level(10, qty_of(last))], &[level(20, 1)])
+    }
+
+    fn best_bid_qty(sync: &BookSync) -> Option<i64> {
+        sync.book().best(Side::Buy).next().map(|level| level.qty)
+    }
+
+    /// A live book whose last applied update is 100, at time 100.
+    fn live() -> BookSync {
+        let mut sync = BookSync::new(SequenceRule::BinanceSpot, &OPTIONS);
+        assert_eq!(on_diff(&mut sync, (100, 100), 100), DiffOutcome::Buffered);
+        assert_eq!(on_snapshot(&mut sync, 99), SnapshotOutcome::Joined);
+        assert_eq!((sync.status(), sync.last_update_id()), (BookStatus::Live, 100));
+        sync
+    }
+
+    #[test]
+    fn wants_a_snapshot_only_once_a_diff_is_there() {
+        // EDGE-16: diff before snapshot.
+        let mut sync = BookSync::new(SequenceRule::BinanceSpot, &OPTIONS);
+        assert!(!sync.wants_snapshot());
+        assert_eq!(on_snapshot(&mut sync, 5), SnapshotOutcome::NotNeeded);
+        assert_eq!(sync.status(), BookStatus::Syncing);
+        on_diff(&mut sync, (6, 7), 1);
+        assert!(sync.wants_snapshot());
+        assert_eq!(on_snapshot(&mut sync, 5), SnapshotOutcome::Joined);
+        assert!(!sync.wants_snapshot());
+    }
+
+    #[test]
+    fn the_first_diff_follows_the_snapshot_by_one() {
+        // (ids of the diffs, the snapshot's id, what comes of it)
+        let cases: [(&[(u64, u64)], u64, SnapshotOutcome, u64); 6] = [
+            (&[(6, 7)], 5, SnapshotOutcome::Joined, 7),
+            (&[(4, 7)], 5, SnapshotOutcome::Joined, 7), // overlaps
+            (&[(7, 8)], 5, SnapshotOutcome::TooOld, 0),
+            (&[(4, 5)], 5, SnapshotOutcome::Joined, 5), // all old
+            (&[(3, 4), (5, 5), (6, 9)], 5, SnapshotOutcome::Joined, 9),
+            (&[(3, 4)], 9, SnapshotOutcome::Joined, 9), // newer than all
+        ];
+        for (diffs, snapshot, outcome, last) in cases {
+            let mut sync = BookSync::new(SequenceRule::BinanceSpot, &OPTIONS);
+            for (time, ids) in (0..).zip(diffs) {
+                assert_eq!(on_diff(&mut sync, *ids, time), DiffOutcome::Buffered);
+            }
+            assert_eq!(on_snapshot(&mut sync, snapshot), outcome, "{diffs:?} {snapshot}");
+            if outcome == SnapshotOutcome::Joined {
+                assert_eq!(sync.last_update_id(), last);
+                assert_eq!(best_bid_qty(&sync), Some(last as i64));
+            } else {
+                assert!(sync.wants_snapshot());
+            }
+        }
+    }
+
+    #[test]
+    fn a_gap_distrusts_within_one_event_and_keeps_the_diff() {
+        // F18
+        let mut sync = live();
+        assert_eq!(on_diff(&mut sync, (102, 103), 101), DiffOutcome::Gap);
+        assert_eq!((sync.status(), sync.reason()), (BookStatus::Syncing, BookStatusReason::Gap));
+        assert_eq!(sync.book().level_count(Side::Buy), 0);
+        assert!(sync.wants_snapshot());
+        assert_eq!(on_snapshot(&mut sync, 100), SnapshotOutcome::TooOld);
+        assert_eq!(on_snapshot(&mut sync, 102), SnapshotOutcome::Joined);
+        assert_eq!((sync.last_update_id(), best_bid_qty(&sync)), (103, Some(103)));
+        assert_eq!(sync.counters().gaps, 1);
+    }
+
+    #[test]
+    fn repeats_are_old_and_overlaps_follow() {
+        let mut sync = live();
+        assert_eq!(on_diff(&mut sync, (100, 100), 100), DiffOutcome::Old);
+        assert_eq!(on_diff(&mut sync, (99, 102), 101), DiffOutcome::Applied);
+        assert_eq!((sync.last_update_id(), best_bid_qty(&sync)), (102, Some(102)));
+        assert_eq!(sync.counters().gaps, 0);
+    }
+
+    #[test]
+    fn an_id_reset_is_told_from_a_repeat_by_its_time() {
+        // F18: ids start again. Taken for repeats, all later diffs would be ignored for ever.
+        let mut sync = live();
+        assert_eq!(on_diff(&mut sync, (1, 2), 101), DiffOutcome::Gap);
+        assert_eq!(sync.status(), BookStatus::Syncing);
+        assert_eq!(on_diff(&mut sync, (3, 3), 102), DiffOutcome::Buffered);
+        assert_eq!(on_snapshot(&mut sync, 2), SnapshotOutcome::Joined);
+        assert_eq!(sync.last_update_id(), 3);
+    }
+
+    #[test]
+    fn a_crossed_book_is_distrusted() {
+        let mut sync = live();
+        let crossing = Diff {
+            first_update_id: 101,
+            final_update_id: 101,
+            venue_time_ns: 101,
+            bids: &[level(20, 1)],
+            asks: &[],
+        };
+        assert_eq!(sync.on_diff(&crossing), DiffOutcome::Crossed);
+        assert_eq!(
+            (sync.status(), sync.reason()),
+            (BookStatus::Syncing, BookStatusReason::Crossed)
+        );
+        assert!(!sync.wants_snapshot(), "no diff is kept yet");
+        assert_eq!(on_diff(&mut sync, (102, 102), 102), DiffOutcome::Buffered);
+        assert_eq!(on_snapshot(&mut sync, 101), SnapshotOutcome::Joined);
+        let crossed = [level(30, 1)];
+        sync.distrust(BookStatusReason::Disconnected);
+        on_diff(&mut sync, (103, 103), 103);
+        assert_eq!(sync.on_snapshot(103, &crossed, &[level(20, 1)]), SnapshotOutcome::Crossed);
+        assert_eq!(sync.status(), BookStatus::Syncing);
+    }
+
+    #[test]
+    fn a_silent_book_is_stale_until_the_next_diff() {
+        let mut sync = live();
+        assert!(sync.silent());
+        assert!(!sync.silent(), "once");
+        assert_eq!((sync.status(), sync.reason()), (BookStatus::Stale, BookStatusReason::Silent));
+        assert_eq!(on_diff(&mut sync, (101, 101), 101), DiffOutcome::Applied);
+        assert_eq!(sync.status(), BookStatus::Live);
+        assert!(sync.silent());
+        assert_eq!(on_diff(&mut sync, (103, 103), 103), DiffOutcome::Gap);
+    }
+
+    #[test]
+    fn a_full_buffer_starts_again_and_only_a_newer_snapshot_joins() {
+        let mut sync = BookSync::new(SequenceRule::BinanceSpot, &OPTIONS);
+        for id in 1..=9 {
+            assert_eq!(on_diff(&mut sync, (id, id), id as i64), DiffOutcome::Buffered);
+        }
+        assert_eq!(sync.counters().buffer_overflows, 1);
+        assert_eq!(on_snapshot(&mut sync, 3), SnapshotOutcome::TooOld);
+        assert_eq!(on_snapshot(&mut sync, 8), SnapshotOutcome::Joined);
+        assert_eq!(sync.last_update_id(), 9);
+    }
+
+    #[test]
+    fn a_hole_in_the_buffer_is_a_gap_too() {
+        let mut sync = BookSync::new(SequenceRule::BinanceSpot, &OPTIONS);
+        on_diff(&mut sync, (1, 2), 1);
+        assert_eq!(on_diff(&mut sync, (4, 4), 2), DiffOutcome::Gap);
+        assert_eq!(on_snapshot(&mut sync, 1), SnapshotOutcome::TooOld);
+        assert_eq!(on_snapshot(&mut sync, 3), SnapshotOutcome::Joined);
+    }
+
+    #[test]
+    fn ids_far_up_and_at_the_end_do_not_overflow() {
+        // EDGE-10
+        let mut sync = BookSync::new(SequenceRule::BinanceSpot, &OPTIONS);
+        on_diff(&mut sync, (u64::MAX, u64::MAX), 1);
+        assert_eq!(on_snapshot(&mut sync, u64::MAX - 1), SnapshotOutcome::Joined);
+        assert_eq!(on_diff(&mut sync, (u64::MAX, u64::MAX), 1), DiffOutcome::Old);
+    }
+
+    /// What happens to the stream between the venue and the book.
+    #[derive(Clone, Copy, Debug)]
+    enum Fate {
+        Arrives,
+        Dropped,
+        Repeated,
+        Disconnected,
+    }
+
+    fn fate() -> impl Strategy<Value = Fate> {
+        prop_oneof![
+            8 => Just(Fate::Arrives),
+            1 => Just(Fate::Dropped),
+            1 => Just(Fate::Repeated),
+            1 => Just(Fate::Disconnected),
+        ]
+    }
+
+    proptest! {
+        /// F18: whatever is lost or repeated, a book that says it is live equals the venue's book.
+        #[test]
+        fn a_live_book_equals_the_venue(
+            stream in prop::collection::vec((1_i64..8, 0_i64..3, 1_u64..4, fate()), 1..120),
+            snapshot_lag in 0_usize..6,
+        ) {
+            let mut sync = BookSync::new(SequenceRule::BinanceSpot, &OPTIONS);
+            let mut venue = BTreeMap::new();
+            let mut history: Vec<(u64, Vec<Level>)> = vec![(0, Vec::new())];
+            let mut update_id = 0;
+            for (time, (price, qty, count, fate)) in (1..).zip(stream) {
+                let first_update_id = update_id + 1;
+                update_id += count;
+                if qty == 0 { venue.remove(&price); } else { venue.insert(price, qty); }
+                let bids: Vec<Level> = venue.iter().rev().map(|(p, q)| level(*p, *q)).collect();
+                history.push((update_id, bids));
+                let change = [level(price, qty)];
+                let diff = Diff {
+                    first_update_id,
+                    final_update_id: update_id,
+                    venue_time_ns: time,
+                    bids: &change,
+                    asks: &[],
+                };
+                match fate {
+                    Fate::Dropped => continue,
+                    Fate::Arrives => { sync.on_diff(&diff); }
+                    Fate::Repeated => {
+                        sync.on_diff(&diff);
+                        prop_assert_eq!(sync.on_diff(&diff), DiffOutcome::Old);
+                    }
+                    Fate::Disconnected => {
+                        sync.distrust(BookStatusReason::Disconnected);
+                        sync.on_diff(&diff);
+                    }
+                }
+                if sync.wants_snapshot() {
+                    // The venue's answer is some updates old.
+                    let (last, bids) = &history[history.len().saturating_sub(1 + snapshot_lag)];
+                    sync.on_snapshot(*last, bids, &[]);
+                }
+                if sync.status() == BookStatus::Live {
+                    prop_assert_eq!(sync.last_update_id(), update_id);
+                    let (_, bids) = history.last().unwrap();
+                    prop_assert!(sync.book().best(Side::Buy).eq(bids.iter()));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Native symbols of one venue: from the venue's text to an instrument, without allocation.
+//!
+//! Promises: a lookup hashes once, compares the whole text and never allocates, so that one symbol can
+//! be a prefix of another (EDGE-21). Does not know what a symbol means: the configuration says which
+//! native text stands for which instrument. Immutable once made; each decoder owns a clone.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::event::InstrumentId;
+use crate::instrument::Instruments;
+
+/// Decimal places of an instrument's prices and quantities, at most 12 each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scales {
+    /// Decimal places of a price.
+    pub price: u8,
+    /// Decimal places of a quantity.
+    pub qty: u8,
+}
+
+/// What a native symbol stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Symbol {
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// Its scales.
+    pub scales: Scales,
+    /// Position in the venue's own dense table, from 0 in the order of the configuration.
+    pub slot: usize,
+}
+
+/// Why a table of symbols was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs)]
+pub enum SymbolError {
+    #[error("native symbol {0:?} is empty or longer than 32 bytes")]
+    BadNative(String),
+    #[error("native symbol {0:?} is listed twice")]
+    Duplicate(String),
+    #[error("native symbol {0:?} stands for an instrument that was listed before")]
+    InstrumentTwice(String),
+    #[error("native symbol {0:?} stands for an unknown instrument")]
+    UnknownInstrument(String),
+}
+
+/// Longest native symbol, bytes.
+const NATIVE_BYTES_MAX: usize = 32;
+const EMPTY: u32 = u32::MAX;
+
+/// The symbols of one venue.
+#[derive(Clone, Debug)]
+pub struct SymbolMap {
+    entries: Arc<[Entry]>,
+    /// Open addressing over `entries`, a power of two at most half full.
+    table: Arc<[u32]>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    native: Box<str>,
+    symbol: Symbol,
+}
+
+impl SymbolMap {
+    /// A table of `(native symbol, instrument)` in this order.
+    ///
+    /// # Errors
+    /// [`SymbolError`] names the first native symbol that can't be taken.
+    pub fn new(
+        natives: &[(String, InstrumentId)],
+        instruments: Arc<Instruments>,
+    ) -> Result<SymbolMap, SymbolError> {
+        let mut entries: Vec<Entry> = Vec::with_capacity(natives.len());
+        let mut table = vec![EMPTY; (natives.len() * 2).next_power_of_two().max(2)];
+        for (native, instrument) in natives {
+            if native.is_empty() || native.len() > NATIVE_BYTES_MAX {
+                return Err(SymbolError::BadNative(native.clone()));
+            }
+            let Some(spec) = instruments.get(*instrument) else {
+                return Err(SymbolError::UnknownInstrument(native.clone()));
+            };
+            if entries.iter().any(|entry| *entry.native == **native) {
+                return Err(SymbolError::Duplicate(native.clone()));
+            }
+            if entries.iter().any(|entry| entry.symbol.instrument == *instrument) {
+                return Err(SymbolError::InstrumentTwice(native.clone()));
+            }
+            let slot = entries.len();
+            let mut at = hash(native.as_bytes()) & (table.len() - 1);
+            while table[at] != EMPTY {
+                at = (at + 1) & (table.len() - 1);
+            }
+            table[at] = slot as u32;
+            let scales = Scales { price: spec.price_scale, qty: spec.qty_scale };
+            let symbol = Symbol { instrument: *instrument, scales, slot };
+            entries.push(Entry { native: native.as_str().into(), symbol });
+        }
+        Ok(SymbolMap { entries: entries.into(), table: table.into() })
+    }
+
+    /// What `native` stands for; `None` when it isn't configured.
+    #[inline]
+    #[must_use]
+    pub fn lookup(&self, native: &[u8]) -> Option<Symbol> {
+        let mask = self.table.len() - 1;
+        let mut at = hash(native) & mask;
+        // Ends at an empty cell: the table is at most half full.
+        while self.table[at] != EMPTY {
+            let entry = &self.entries[self.table[at] as usize];
+            if entry.native.as_bytes() == native {
+                return Some(entry.symbol);
+            }
+            at = (at + 1) & mask;
+        }
+        None
+    }
+
+    /// The native symbol of an instrument; `None` when the venue doesn't have it configured.
+    #[must_use]
+    pub fn native(&self, instrument: InstrumentId) -> Option<&str> {
+        self.entry(instrument).map(|entry| &*entry.native)
+    }
+
+    /// The symbol of an instrument; `None` when the venue doesn't have it configured.
+    #[must_use]
+    pub fn symbol(&self, instrument: InstrumentId) -> Option<Symbol> {
+        self.entry(instrument).map(|entry| entry.symbol)
+    }
+
+    /// Native texts and symbols in the order of the configuration.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, Symbol)> {
+        self.entries.iter().map(|entry| (&*entry.native, entry.symbol))
+    }
+
+    /// How many symbols there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn entry(&self, instrument: InstrumentId) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.symbol.instrument == instrument)
+    }
+}
+
+/// Multiply-and-rotate over eight bytes at a time. Not keyed: the table is filled from the configuration
+/// alone, a stranger's text is only ever looked up.
+#[inline]
+fn hash(text: &[u8]) -> usize {
+    let mut sum = text.len() as u64;
+    for chunk in text.chunks(8) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        sum = (sum.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+    (sum >> 32) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instrument::InstrumentSpec;
+
+    fn instruments(count: usize) -> Arc<Instruments> {
+        let spec = |n| InstrumentSpec {
+            symbol: format!("A{n}-USDT"),
+            price_scale: 2,
+            qty_scale: 5,
+            tick: 1,
+            step: 1,
+        };
+        Arc::new(Instruments::new((0..count).map(spec).collect()).unwrap())
+    }
+
+    #[test]
+    fn a_prefix_of_a_symbol_is_another_symbol() {
+        // EDGE-21
+        let natives = [("ETHUSDT".to_owned(), InstrumentId(1)), ("ETHUSD".into(), InstrumentId(0))];
+        let map = SymbolMap::new(&natives, instruments(2)).unwrap();
+        assert_eq!(
+            map.lookup(b"ETHUSDT").map(|s| (s.instrument, s.slot)),
+            Some((InstrumentId(1), 0))
+        );
+        assert_eq!(
+            map.lookup(b"ETHUSD").map(|s| (s.instrument, s.slot)),
+            Some((InstrumentId(0), 1))
+        );
+        assert_eq!(map.lookup(b"ETHUS"), None);
+        assert_eq!(map.lookup(b"ethusdt"), None);
+        assert_eq!(map.lookup(b""), None);
+        assert_eq!(map.native(InstrumentId(1)), Some("ETHUSDT"));
+        assert_eq!(map.native(InstrumentId(2)), None);
+    }
+
+    #[test]
+    fn every_one_of_a_thousand_symbols_is_found() {
+        let natives: Vec<_> =
+            (0..1_000).map(|n| (format!("SYMBOL{n}USDT"), InstrumentId(n))).collect();
+        let map = SymbolMap::new(&natives, instruments(1_000)).unwrap();
+        for (native, instrument) in &natives {
+            assert_eq!(map.lookup(native.as_bytes()).map(|s| s.instrument), Some(*instrument));
+        }
+        assert_eq!(map.lookup(b"SYMBOL1000USDT"), None);
+    }
+
+    #[test]
+    fn refuses_tables_that_would_be_ambiguous() {
+        let refused = |natives: &[(&str, u32)]| {
+            let natives: Vec<_> =
+                natives.iter().map(|(n, i)| ((*n).to_owned(), InstrumentId(*i))).collect();
+            SymbolMap::new(&natives, instruments(2)).unwrap_err()
+        };
+        assert_eq!(refused(&[("A", 0), ("A", 1)]), SymbolError::Duplicate("A".into()));
+        assert_eq!(refused(&[("A", 0), ("B", 0)]), SymbolError::InstrumentTwice("B".into()));
+        assert_eq!(refused(&[("A", 7)]), SymbolError::UnknownInstrument("A".into()));
+        assert_eq!(refused(&[("", 0)]), SymbolError::BadNative(String::new()));
+    }
+}

@@ -1,0 +1,140 @@
+//! Every recording, whole: counts, ids, top levels and digests equal the independent results (LM-07).
+
+use std::collections::HashMap;
+
+use pitlane_engine::event::{
+    Bar, Book, BookState, BookStatus, BookStatusReason, Level, Quote, Side, Trade, parse_scaled,
+};
+use serde_json::Value;
+
+use super::replay::{Recording, Replay, SCALES, expected, load_indexed, load_inline, recordings};
+
+fn conforms(recording: &Recording, expected: &Value) {
+    let expected = &expected[format!("binance/{}", recording.name)];
+    assert!(expected.is_object(), "{} has results", recording.name);
+    let mut replay = Replay::new(&recording.natives);
+    replay.run(&recording.steps);
+
+    // Every frame is accounted for, by kind.
+    let kinds = &expected["frames_by_kind"];
+    let count = |kind: &str| kinds[kind].as_u64().unwrap_or(0);
+    let frames: u64 =
+        ["depthUpdate", "bookTicker", "trade", "aggTrade", "kline"].into_iter().map(count).sum();
+    let read = replay.read();
+    assert!(read.identity_holds());
+    assert_eq!((read.frames, read.decoded), (frames, frames));
+    assert_eq!((read.refused, read.control, read.gaps), (0, 0, 0));
+    assert!(replay.out.letters.is_empty());
+    assert_eq!(replay.out.of::<Quote>().count() as u64, count("bookTicker"));
+    assert_eq!(replay.out.of::<Trade>().count() as u64, count("trade") + count("aggTrade"));
+    assert_eq!(replay.out.of::<Bar>().count() as u64, count("kline"));
+    assert_eq!(read.events, replay.out.events.len() as u64);
+
+    // Each book went live once, by one snapshot that had been asked for.
+    let synced = (BookStatus::Live, BookStatusReason::Synced);
+    assert_eq!(replay.out.states(), vec![synced; recording.natives.len()]);
+    assert_eq!(replay.out.of::<BookState>().count(), recording.natives.len());
+    assert!(replay.out.books_only_while_live());
+    assert_eq!(replay.requested.len(), recording.natives.len());
+    assert_eq!(read.snapshots, recording.natives.len() as u64);
+
+    let mut diffs = 0;
+    for native in &recording.natives {
+        let expected = &expected["symbols"][native];
+        diffs += expected["diffs"].as_u64().unwrap();
+        book_conforms(&replay, native, expected);
+    }
+    assert_eq!(diffs, count("depthUpdate"));
+    quotes_agree_with_books(&replay, recording, expected);
+    println!("{}: {frames} frames, {} events", recording.name, read.events);
+}
+
+fn book_conforms(replay: &Replay, native: &str, expected: &Value) {
+    let number = |name: &str| expected[name].as_u64().unwrap_or_else(|| panic!("{name}"));
+    let counters = replay.counters(native);
+    assert_eq!(counters.applied, number("diffs_applied"), "{native}");
+    assert_eq!(counters.old, number("diffs_dropped"), "{native}");
+    assert_eq!(counters.applied + counters.old, number("diffs"), "{native}");
+    assert_eq!(counters.gaps, number("gaps"), "{native}");
+    assert_eq!(counters.crossings, number("crossed_after_update"), "{native}");
+    assert_eq!(counters.buffer_overflows, 0, "{native}");
+    let first = &expected["first_applied"];
+    assert_eq!(Some(counters.first_applied.0), first[0].as_u64(), "{native}");
+    assert_eq!(Some(counters.first_applied.1), first[1].as_u64(), "{native}");
+
+    let (book, status) = replay.book(native);
+    let last = &expected["final"];
+    assert_eq!(status, BookStatus::Live, "{native}");
+    assert!(!book.crossed(), "{native}");
+    assert_eq!(counters.missing_removals, last["orphan_deletes"].as_u64().unwrap(), "{native}");
+    for (side, count, top) in
+        [(Side::Buy, "bid_levels", "top5_bids"), (Side::Sell, "ask_levels", "top5_asks")]
+    {
+        assert_eq!(book.level_count(side) as u64, last[count].as_u64().unwrap(), "{native}");
+        let best: Vec<Level> = book.best(side).take(5).copied().collect();
+        assert_eq!(best, levels(&last[top]), "{native}");
+    }
+    assert_eq!(Some(book.digest(SCALES).as_str()), last["book_sha256"].as_str(), "{native}");
+
+    // The last book published is the book.
+    let id = replay.feed.symbols().lookup(native.as_bytes()).unwrap().instrument;
+    let (event, published) =
+        replay.out.of::<Book>().filter(|(event, _)| event.instrument_id() == id).last().unwrap();
+    assert_eq!(event.sequence, number("last_u"), "{native}");
+    let (top, bid_levels, ask_levels) = book.top();
+    assert_eq!(*published, top, "{native}");
+    assert_eq!((event.bid_levels, event.ask_levels), (bid_levels, ask_levels), "{native}");
+}
+
+fn levels(texts: &Value) -> Vec<Level> {
+    let scaled = |text: &Value| parse_scaled(text.as_str().unwrap().as_bytes(), 8).unwrap();
+    let level = |pair: &Value| Level { price: scaled(&pair[0]), qty: scaled(&pair[1]) };
+    texts.as_array().unwrap().iter().map(level).collect()
+}
+
+/// A quote and a book of the same update id are the venue's two words on one state: they agree.
+fn quotes_agree_with_books(replay: &Replay, recording: &Recording, expected: &Value) {
+    let quotes: HashMap<_, Quote> = replay
+        .out
+        .of::<Quote>()
+        .map(|(event, quote)| ((event.instrument, event.sequence), *quote))
+        .collect();
+    let mut agreed: HashMap<u32, u64> = HashMap::new();
+    // A book that came by a snapshot belongs to no frame; the independent count has diffs only.
+    for (event, book) in replay.out.of::<Book>().filter(|(event, _)| event.trace_id != 0) {
+        let Some(quote) = quotes.get(&(event.instrument, event.sequence)) else { continue };
+        assert_eq!((quote.bid_price, quote.bid_qty), (book.bids[0].price, book.bids[0].qty));
+        assert_eq!((quote.ask_price, quote.ask_qty), (book.asks[0].price, book.asks[0].qty));
+        *agreed.entry(event.instrument).or_default() += 1;
+    }
+    let ids = (0_u32..).zip(&recording.natives);
+    for (id, native) in ids {
+        let expected = expected["symbols"][native]["bookTicker_same_id_match"].as_u64().unwrap();
+        let agreed = agreed.get(&id).copied().unwrap_or(0);
+        assert_eq!(agreed, expected, "{native}");
+    }
+}
+
+#[test]
+fn spot_btcusdt_conforms() {
+    let Some(folder) = recordings() else { return };
+    conforms(&load_inline(&folder, "spot_btcusdt_20240808"), &expected(&folder));
+}
+
+#[test]
+fn spot_of_four_symbols_conforms() {
+    let Some(folder) = recordings() else { return };
+    conforms(&load_indexed(&folder, "spot_multi4_20211012"), &expected(&folder));
+}
+
+#[test]
+fn spot_of_ten_symbols_conforms() {
+    let Some(folder) = recordings() else { return };
+    conforms(&load_indexed(&folder, "spot_multi10_20210417"), &expected(&folder));
+}
+
+#[test]
+fn us_spot_conforms() {
+    let Some(folder) = recordings() else { return };
+    conforms(&load_indexed(&folder, "us_spot_20211012"), &expected(&folder));
+}
