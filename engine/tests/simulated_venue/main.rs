@@ -2,3 +2,5 @@
 
 mod client;
 mod market_data;
+mod orders;
+mod trader;

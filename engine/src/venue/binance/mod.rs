@@ -3,10 +3,12 @@
 //! Everything here is pure: no socket, no thread, no time but what is passed in.
 
 mod error;
+mod feed_books;
 mod fields;
 mod json;
 mod market_decode;
 mod market_feed;
+mod publisher;
 mod silence;
 mod snapshot;
 mod snapshot_pacer;

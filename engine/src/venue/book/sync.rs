@@ -373,7 +373,8 @@ mod tests {
     #[test]
     fn the_first_diff_follows_the_snapshot_by_one() {
         // (ids of the diffs, the snapshot's id, what comes of it)
-        let cases: [(&[(u64, u64)], u64, SnapshotOutcome, u64); 6] = [
+        type Case = (&'static [(u64, u64)], u64, SnapshotOutcome, u64);
+        let cases: [Case; 6] = [
             (&[(6, 7)], 5, SnapshotOutcome::Joined, 7),
             (&[(4, 7)], 5, SnapshotOutcome::Joined, 7), // overlaps
             (&[(7, 8)], 5, SnapshotOutcome::TooOld, 0),

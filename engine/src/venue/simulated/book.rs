@@ -68,11 +68,6 @@ impl Book {
         }
     }
 
-    /// Number of resting orders.
-    pub(super) fn order_count(&self) -> usize {
-        self.inner.limit().orders().len()
-    }
-
     /// The levels of a side as (price, quantity), best first.
     pub(super) fn levels(&self, side: Side) -> Box<dyn Iterator<Item = (u64, u64)> + '_> {
         let book = self.inner.limit();
@@ -163,6 +158,13 @@ impl Book {
             CommandOutcome::Applied(report) => (id, report),
             CommandOutcome::Rejected(why) => unreachable!("a checked command was rejected: {why}"),
         }
+    }
+}
+
+#[cfg(test)]
+impl Book {
+    pub(super) fn order_count(&self) -> usize {
+        self.inner.limit().orders().len()
     }
 }
 

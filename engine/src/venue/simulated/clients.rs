@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::client::Client;
 use super::clock::epoch_ms;
 use super::counters::{FrameKind, VenueCounters};
+use super::desk::UserEvent;
 use super::fault::{Fault, FaultPlan, Injector, Occasion};
 use super::spoil;
 use super::stream::StreamKey;
@@ -72,27 +73,6 @@ impl Clients {
         self.slots.iter().flatten().any(|client| client.session.wants(key))
     }
 
-    /// Whether a session subscribed to a stream by this name.
-    pub(super) fn has_subscribed(&self, name: &str) -> bool {
-        let mut names = self.slots.iter().flatten().flat_map(|client| client.session.names());
-        names.any(|known| known == name)
-    }
-
-    /// Subscriptions over all sessions.
-    pub(super) fn subscription_count(&self) -> usize {
-        self.slots.iter().flatten().map(|client| client.session.names().len()).sum()
-    }
-
-    /// The most bytes that wait for any one client.
-    pub(super) fn pending_max(&mut self) -> usize {
-        self.slots.iter_mut().flatten().map(|client| client.wire().pending()).max().unwrap_or(0)
-    }
-
-    /// Whether a socket refuses bytes.
-    pub(super) fn is_blocked(&mut self) -> bool {
-        self.slots.iter_mut().flatten().any(|client| client.wire().is_blocked())
-    }
-
     /// Sends a market frame to all sessions that want it.
     pub(super) fn publish(&mut self, key: StreamKey, frame: &MarketFrame<'_>, now: Instant) {
         for client in self.slots.iter_mut().flatten() {
@@ -116,18 +96,23 @@ impl Clients {
         }
     }
 
-    /// Sends a user-data event, already wrapped, to all sessions that subscribed to them.
-    pub(super) fn send_user_event(&mut self, kind: FrameKind, text: &str) {
+    /// Sends a user-data event to all sessions that subscribed to them.
+    pub(super) fn send_user_event(&mut self, event: &UserEvent) {
+        if event.is_fill {
+            self.counters.fills();
+        }
         for client in self.slots.iter_mut().flatten() {
             if client.session.user_subscription.is_none() || client.is_dead {
                 continue;
             }
-            client.append_text(&[text.as_bytes()]);
-            self.counters.frame(kind);
-            if self.injector.strike(Occasion::Frame(kind)) == Some(Fault::DuplicateExec) {
-                self.counters.fault(Fault::DuplicateExec.name());
-                client.append_text(&[text.as_bytes()]);
-                self.counters.frame(kind);
+            let fault = self.injector.strike(Occasion::Frame(event.kind));
+            let copies = if fault == Some(Fault::DuplicateExec) { 2 } else { 1 };
+            for _ in 0..copies {
+                client.append_text(&[event.text.as_bytes()]);
+                self.counters.frame(event.kind);
+            }
+            if let Some(fault) = fault {
+                self.counters.fault(fault.name());
             }
         }
     }

@@ -10,6 +10,9 @@ use super::kline::Kline;
 use super::options::SimulatedSymbol;
 use super::stream::StreamKind;
 
+/// First and last update id of a depth diff, and the bid and ask prices that it touches.
+type DiffCut = ((u64, u64), Vec<u64>, Vec<u64>);
+
 /// Actions of the crowd before the doors open, so that the first snapshot shows a full book.
 const OPENING_ACTIONS: usize = 1_500;
 
@@ -153,7 +156,7 @@ impl Market {
 
     /// Ends the window of a depth stream: its first and last update id and its changed prices (bids
     /// from the best down, asks from the best up). `None` when nothing changed.
-    pub(super) fn cut_diff(&mut self, slow: bool) -> Option<((u64, u64), Vec<u64>, Vec<u64>)> {
+    pub(super) fn cut_diff(&mut self, slow: bool) -> Option<DiffCut> {
         let window = &mut self.windows[usize::from(slow)];
         if window.first_id > self.update_id {
             return None;

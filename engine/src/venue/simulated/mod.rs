@@ -12,6 +12,8 @@
 //!
 //! Not promised: fees, self-trade prevention, order lists, and the rates of the real venue.
 
+mod account;
+mod api;
 mod book;
 mod client;
 mod clients;
@@ -19,17 +21,22 @@ mod clock;
 mod counters;
 mod crowd;
 mod decimal;
+mod desk;
 mod fault;
 mod frames;
 mod http;
 mod kline;
 mod market;
 mod options;
+mod order;
+mod order_request;
 mod pace;
 mod random;
+mod refusal;
 mod rest;
 mod server;
 mod session;
+mod signature;
 mod simulation;
 mod spoil;
 mod stream;

@@ -60,11 +60,6 @@ impl Session {
         self.masks.get(key.index).is_some_and(|mask| mask & key.bit != 0)
     }
 
-    /// The names subscribed to, oldest first; unknown ones too, as on the real venue.
-    pub(super) fn names(&self) -> &[String] {
-        &self.names
-    }
-
     pub(super) fn subscribe(&mut self, name: &str, key: Option<StreamKey>) {
         if self.names.iter().any(|known| known == name) {
             return;

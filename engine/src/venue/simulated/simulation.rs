@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::api::Api;
 use super::clients::{Clients, MarketFrame};
 use super::clock::epoch_ms;
 use super::counters::FrameKind;
+use super::desk::UserEvent;
 use super::frames::FrameWriter;
 use super::http::{Reply, Request};
 use super::market::{Market, MarketEvent};
@@ -26,12 +28,14 @@ const ACTIONS_PER_TURN_MAX: u64 = 1_000_000;
 /// The exchange.
 pub(super) struct Simulation {
     markets: Vec<Market>,
+    api: Api,
     pace: Pace,
     next_market: usize,
     next_cut: Instant,
     cuts: u64,
     writer: FrameWriter,
     events: Vec<MarketEvent>,
+    user_events: Vec<UserEvent>,
 }
 
 impl Simulation {
@@ -43,12 +47,14 @@ impl Simulation {
         let now = Instant::now();
         Self {
             markets,
+            api: Api::new(options),
             pace: Pace::new(now, options.events_per_s),
             next_market: 0,
             next_cut: now + DEPTH_FAST,
             cuts: 0,
             writer: FrameWriter::new(),
             events: Vec::new(),
+            user_events: Vec::new(),
         }
     }
 
@@ -59,6 +65,10 @@ impl Simulation {
         self.markets[index].drain_events(&mut events);
         let market = &self.markets[index];
         for event in &events {
+            if let MarketEvent::Trade { tick, maker } = event {
+                let told = &mut self.user_events;
+                self.api.desk.on_trade(index, market, tick, *maker, now_ms, told);
+            }
             let kind = match event {
                 MarketEvent::Trade { .. } => StreamKind::Trade,
                 MarketEvent::Top(_) => StreamKind::BookTicker,
@@ -72,6 +82,9 @@ impl Simulation {
                 }
                 send(clients, index, market, kind, &self.writer, now);
             }
+        }
+        for event in self.user_events.drain(..) {
+            clients.send_user_event(&event);
         }
         let count = events.len() as u64;
         events.clear();
@@ -168,7 +181,12 @@ impl Content for Simulation {
         rest::answer(request, &self.markets, &mut self.writer)
     }
 
-    fn api(&mut self, _slot: usize, _text: &str, _clients: &mut Clients) {}
+    fn api(&mut self, slot: usize, text: &str, clients: &mut Clients) {
+        if let Some(index) = self.api.handle(slot, text, &mut self.markets, clients) {
+            let sent = self.publish(index, Instant::now(), epoch_ms(), clients);
+            self.pace.done(sent);
+        }
+    }
 
     fn tick(&mut self, now: Instant, clients: &mut Clients) {
         self.crowd_acts(now, clients);

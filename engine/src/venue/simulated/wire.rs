@@ -55,11 +55,6 @@ impl Wire {
         }
     }
 
-    /// The socket, to register it or to set an option.
-    pub(super) fn socket(&mut self) -> &mut TcpStream {
-        &mut self.socket
-    }
-
     /// Where to append outgoing bytes.
     pub(super) fn out(&mut self) -> &mut Vec<u8> {
         &mut self.out
@@ -78,11 +73,6 @@ impl Wire {
     /// The socket takes bytes again.
     pub(super) fn unblock(&mut self) {
         self.is_blocked = false;
-    }
-
-    /// Whether the socket has refused bytes since it was last writable.
-    pub(super) fn is_blocked(&self) -> bool {
-        self.is_blocked
     }
 
     /// When a pause ends.

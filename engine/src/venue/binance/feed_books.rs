@@ -1,0 +1,245 @@
+//! The books of one connection, and the word on whether they can be trusted.
+//!
+//! Promises: nothing of a book is published while it isn't live, and its status goes out ahead of it. A
+//! status that finds no room is kept; only the latest of each book, since it replaces the earlier ones.
+
+use super::publisher::{Origin, Publisher};
+use super::silence::SilenceWatch;
+use super::snapshot::Snapshot;
+use super::snapshot_pacer::{SnapshotPace, SnapshotPacer};
+use crate::event::{BookState, BookStatus, BookStatusReason, InstrumentId};
+use crate::venue::book::{
+    BookSync, BookSyncCounters, BookSyncOptions, Diff, DiffOutcome, L2Book, SequenceRule,
+    SnapshotOutcome,
+};
+use crate::venue::{EventOutlet, Symbol, SymbolMap};
+
+/// The books of one connection, by the symbol's slot.
+pub(super) struct FeedBooks {
+    books: Vec<BookSlot>,
+    pacer: SnapshotPacer,
+    /// Books whose status waits for room.
+    unannounced: usize,
+    publish_books: bool,
+}
+
+struct BookSlot {
+    instrument: InstrumentId,
+    sync: BookSync,
+    heard_ns: u64,
+    is_unannounced: bool,
+}
+
+impl FeedBooks {
+    pub(super) fn new(
+        symbols: &SymbolMap,
+        limits: &BookSyncOptions,
+        pace: SnapshotPace,
+        publish_books: bool,
+    ) -> FeedBooks {
+        let slot = |(_, symbol): (&str, Symbol)| BookSlot {
+            instrument: symbol.instrument,
+            sync: BookSync::new(SequenceRule::BinanceSpot, limits),
+            heard_ns: 0,
+            is_unannounced: false,
+        };
+        FeedBooks {
+            books: symbols.iter().map(slot).collect(),
+            pacer: SnapshotPacer::new(pace, symbols.len()),
+            unannounced: 0,
+            publish_books,
+        }
+    }
+
+    /// Silence of each book is measured from now on.
+    pub(super) fn start(&mut self, now_ns: u64) {
+        for slot in &mut self.books {
+            slot.heard_ns = now_ns;
+        }
+    }
+
+    /// The instrument whose snapshot is to be requested now, if any.
+    pub(super) fn next_snapshot_request(&mut self, now_ns: u64) -> Option<InstrumentId> {
+        let books = &self.books;
+        let slot = self.pacer.next(now_ns, |slot| books[slot].sync.wants_snapshot())?;
+        Some(books[slot].instrument)
+    }
+
+    /// The snapshot requested for this slot was answered or failed.
+    pub(super) fn settled(&mut self, slot: usize) {
+        self.pacer.settled(slot);
+    }
+
+    /// Makes live books stale that heard nothing for too long.
+    pub(super) fn check_silence(&mut self, now_ns: u64, watch: &SilenceWatch) {
+        let Some(limit_ns) = watch.book_limit_ns() else { return };
+        for index in 0..self.books.len() {
+            let slot = &mut self.books[index];
+            if now_ns.saturating_sub(slot.heard_ns) > limit_ns && slot.sync.silent() {
+                self.mark(index);
+            }
+        }
+    }
+
+    /// Distrusts every book.
+    pub(super) fn distrust_all(&mut self, reason: BookStatusReason) {
+        for index in 0..self.books.len() {
+            self.distrust(index, reason);
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (InstrumentId, &L2Book, BookStatus)> {
+        self.books.iter().map(|slot| (slot.instrument, slot.sync.book(), slot.sync.status()))
+    }
+
+    pub(super) fn counters(&self) -> impl Iterator<Item = (InstrumentId, BookSyncCounters)> {
+        self.books.iter().map(|slot| (slot.instrument, slot.sync.counters()))
+    }
+
+    #[inline]
+    pub(super) fn on_diff(
+        &mut self,
+        publisher: &mut Publisher,
+        index: usize,
+        diff: &Diff<'_>,
+        origin: Origin,
+        outlet: &mut impl EventOutlet,
+    ) {
+        let slot = &mut self.books[index];
+        slot.heard_ns = origin.receive_ns;
+        let was = slot.sync.status();
+        match slot.sync.on_diff(diff) {
+            DiffOutcome::Applied => {
+                if was != BookStatus::Live {
+                    self.mark(index);
+                }
+                self.announce(publisher, index, origin, outlet);
+                self.publish_book(publisher, index, origin, outlet);
+            }
+            DiffOutcome::Buffered | DiffOutcome::Old => {}
+            DiffOutcome::Gap | DiffOutcome::Crossed => {
+                if self.books[index].sync.reason() == BookStatusReason::Gap {
+                    publisher.stats.gaps();
+                }
+                self.mark(index);
+                self.announce(publisher, index, origin, outlet);
+            }
+        }
+    }
+
+    pub(super) fn on_snapshot(
+        &mut self,
+        publisher: &mut Publisher,
+        symbol: Symbol,
+        snapshot: &Snapshot,
+        now_ns: u64,
+        outlet: &mut impl EventOutlet,
+    ) -> SnapshotOutcome {
+        self.pacer.settled(symbol.slot);
+        let slot = &mut self.books[symbol.slot];
+        let outcome =
+            slot.sync.on_snapshot(snapshot.last_update_id, &snapshot.bids, &snapshot.asks);
+        let origin = Origin {
+            instrument: symbol.instrument,
+            sequence: slot.sync.last_update_id(),
+            venue_time_ns: slot.sync.last_applied_ns(),
+            receive_ns: now_ns,
+            trace_id: 0,
+        };
+        match outcome {
+            SnapshotOutcome::Joined => {
+                slot.heard_ns = now_ns;
+                self.mark(symbol.slot);
+                self.announce(publisher, symbol.slot, origin, outlet);
+                self.publish_book(publisher, symbol.slot, origin, outlet);
+            }
+            SnapshotOutcome::Crossed => {
+                self.mark(symbol.slot);
+                self.announce(publisher, symbol.slot, origin, outlet);
+            }
+            SnapshotOutcome::TooOld | SnapshotOutcome::NotNeeded => {}
+        }
+        outcome
+    }
+
+    /// Distrusts a book and notes that the word is to be published, unless it never was trusted.
+    pub(super) fn distrust(&mut self, index: usize, reason: BookStatusReason) {
+        let slot = &mut self.books[index];
+        let was = slot.sync.status();
+        slot.sync.distrust(reason);
+        if was != BookStatus::Syncing {
+            self.mark(index);
+        }
+    }
+
+    /// Notes that the status of a book is to be published.
+    fn mark(&mut self, index: usize) {
+        if !std::mem::replace(&mut self.books[index].is_unannounced, true) {
+            self.unannounced += 1;
+        }
+    }
+
+    /// Publishes a book's status if it is to be published.
+    #[inline]
+    fn announce(
+        &mut self,
+        publisher: &mut Publisher,
+        index: usize,
+        origin: Origin,
+        outlet: &mut impl EventOutlet,
+    ) {
+        let slot = &mut self.books[index];
+        if !std::mem::replace(&mut slot.is_unannounced, false) {
+            return;
+        }
+        self.unannounced -= 1;
+        let state = BookState {
+            status_code: slot.sync.status().code(),
+            reason_code: slot.sync.reason().code(),
+            reserved: [0; 6],
+        };
+        publisher.publish(&state, origin, outlet);
+    }
+
+    /// Publishes every status that is to be published, as long as there is room.
+    #[inline]
+    pub(super) fn announce_all(
+        &mut self,
+        publisher: &mut Publisher,
+        outlet: &mut impl EventOutlet,
+    ) {
+        if self.unannounced == 0 {
+            return;
+        }
+        for index in 0..self.books.len() {
+            if self.books[index].is_unannounced && outlet.room() > 0 {
+                let origin = Origin {
+                    instrument: self.books[index].instrument,
+                    sequence: 0,
+                    venue_time_ns: 0,
+                    receive_ns: publisher.clock.now_ns(),
+                    trace_id: 0,
+                };
+                self.announce(publisher, index, origin, outlet);
+            }
+        }
+    }
+
+    #[inline]
+    fn publish_book(
+        &mut self,
+        publisher: &mut Publisher,
+        index: usize,
+        origin: Origin,
+        outlet: &mut impl EventOutlet,
+    ) {
+        if !self.publish_books {
+            return;
+        }
+        let (book, bid_levels, ask_levels) = self.books[index].sync.book().top();
+        let mut event = publisher.event(&book, origin);
+        event.bid_levels = bid_levels;
+        event.ask_levels = ask_levels;
+        publisher.send(event, outlet);
+    }
+}

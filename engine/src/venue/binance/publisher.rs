@@ -1,0 +1,58 @@
+//! Stamps and publishes events of one venue.
+
+use std::sync::Arc;
+
+use crossbeam_utils::CachePadded;
+
+use crate::event::{Event, EventPayload, InstrumentId, VenueId};
+use crate::runtime::Clock;
+use crate::venue::{EventOutlet, IntakeStats};
+
+/// Stamps and publishes events of one venue, and counts them.
+pub(super) struct Publisher {
+    pub(super) venue: VenueId,
+    pub(super) clock: Clock,
+    pub(super) stats: Arc<CachePadded<IntakeStats>>,
+}
+
+/// Where an event comes from.
+#[derive(Clone, Copy)]
+pub(super) struct Origin {
+    pub(super) instrument: InstrumentId,
+    pub(super) sequence: u64,
+    pub(super) venue_time_ns: i64,
+    pub(super) receive_ns: u64,
+    pub(super) trace_id: u64,
+}
+
+impl Publisher {
+    #[inline]
+    pub(super) fn publish<P: EventPayload>(
+        &mut self,
+        payload: &P,
+        origin: Origin,
+        outlet: &mut impl EventOutlet,
+    ) {
+        let event = self.event(payload, origin);
+        self.send(event, outlet);
+    }
+
+    #[inline]
+    pub(super) fn event<P: EventPayload>(&self, payload: &P, origin: Origin) -> Event {
+        let mut event = Event::new(payload);
+        event.venue = self.venue.0;
+        event.instrument = origin.instrument.0;
+        event.sequence = origin.sequence;
+        event.venue_time_ns = origin.venue_time_ns;
+        event.receive_ns = origin.receive_ns;
+        event.trace_id = origin.trace_id;
+        event
+    }
+
+    #[inline]
+    pub(super) fn send(&mut self, mut event: Event, outlet: &mut impl EventOutlet) {
+        event.stamp_decoded(self.clock.now_ns());
+        outlet.publish(&event);
+        self.stats.events();
+    }
+}
