@@ -4,6 +4,7 @@ pub mod binance;
 pub mod book;
 mod lane_outlet;
 mod outlet;
+pub mod session;
 pub mod simulated;
 mod stats;
 mod symbols;
