@@ -6,5 +6,6 @@
 
 mod books;
 mod faults;
+mod payloads;
 
 mod replay;

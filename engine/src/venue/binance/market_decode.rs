@@ -8,22 +8,19 @@
 use simd_json::Node;
 
 use super::error::DecodeError;
-use super::fields::{
-    Letters, elements, is_null, members, milliseconds_to_ns, signed, text, unsigned,
-};
+use super::fields::{Letters, is_null, members, milliseconds_to_ns, signed, unsigned};
 use super::json::JsonBuffer;
-use crate::event::{Bar, Level, Price, Qty, Quote, Side, Trade, parse_scaled};
+use super::levels::{DIFF_LEVELS_MAX, read_levels};
+use super::ticker_scan;
+use crate::event::{Bar, Level, Price, Qty, Quote, Side, Trade};
 use crate::venue::book::Diff;
-use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
-
-/// Levels a side in one diff. The largest diff in 40 MB of recordings has 1,076 on both sides together.
-pub(super) const DIFF_LEVELS_MAX: usize = 5_000;
+use crate::venue::{Scales, Symbol, SymbolMap};
 
 /// Bytes of a frame for which memory is there from the start.
 const FRAME_BYTES_USUAL: usize = 64 * 1024;
 
 /// One decoded frame.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MarketMessage<'a> {
     /// `bookTicker`: best bid and offer. Has no venue time.
     Quote {
@@ -80,6 +77,7 @@ pub struct MarketDecoder {
     symbols: SymbolMap,
     bids: Vec<Level>,
     asks: Vec<Level>,
+    frame_bytes_max: usize,
 }
 
 impl MarketDecoder {
@@ -91,6 +89,7 @@ impl MarketDecoder {
             symbols,
             bids: Vec::with_capacity(DIFF_LEVELS_MAX),
             asks: Vec::with_capacity(DIFF_LEVELS_MAX),
+            frame_bytes_max,
         }
     }
 
@@ -101,7 +100,25 @@ impl MarketDecoder {
     /// `book` names the instrument: that book now has a hole.
     #[inline]
     pub fn decode<'a>(&'a mut self, frame: &[u8]) -> Result<MarketMessage<'a>, DecodeError> {
-        let MarketDecoder { json, symbols, bids, asks } = self;
+        if frame.len() <= self.frame_bytes_max
+            && let Some(message) = ticker_scan::scan(frame, &self.symbols)
+        {
+            return Ok(message);
+        }
+        self.decode_by_tape(frame)
+    }
+
+    /// Decodes one frame without the scanner of the venue's usual field order.
+    ///
+    /// # Errors
+    /// As [`MarketDecoder::decode`], which gives the same for every frame.
+    #[doc(hidden)]
+    #[inline]
+    pub fn decode_by_tape<'a>(
+        &'a mut self,
+        frame: &[u8],
+    ) -> Result<MarketMessage<'a>, DecodeError> {
+        let MarketDecoder { json, symbols, bids, asks, .. } = self;
         json.parse(frame, |nodes| read_frame(nodes, symbols, bids, asks))
     }
 
@@ -344,33 +361,238 @@ fn read_diff<'a>(
     Ok(Diff { first_update_id, final_update_id, venue_time_ns, bids, asks })
 }
 
-/// Reads `[[price, quantity], ..]` into `out`, which is cleared first.
-#[inline]
-pub(super) fn read_levels(
-    nodes: &[Node<'_>],
-    scales: Scales,
-    levels_max: usize,
-    out: &mut Vec<Level>,
-) -> Result<(), DecodeError> {
-    out.clear();
-    let levels = elements(nodes).ok_or(DecodeError::field("levels are no array"))?;
-    if levels.len() > levels_max {
-        return Err(DecodeError::new(LetterReason::Oversize, "too many levels"));
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::InstrumentId;
+    use crate::instrument::{InstrumentSpec, Instruments};
+    use crate::venue::LetterReason;
+
+    const FRAME_BYTES_MAX: usize = 512 * 1024;
+    const TICKER: &str = r#"{"u":7,"s":"BTCUSDT","b":"1.50","B":"2","a":"1.60","A":"3"}"#;
+    const TRADE: &str =
+        r#"{"e":"trade","E":9,"s":"BTCUSDT","t":7,"p":"1.5","q":"2","T":8,"m":true,"M":true}"#;
+    const DIFF: &str = r#"{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":9,"s":"BTCUSDT","U":5,"u":7,"b":[["1.50","2"],["1.40","0"]],"a":[["1.60","3"]]}}"#;
+    const KLINE: &str = r#"{"e":"kline","E":9,"s":"BTCUSDT","k":{"t":60000,"T":119999,"s":"BTCUSDT","i":"1m","f":1,"L":2,"o":"1.50","c":"1.60","h":"1.70","l":"1.40","v":"10","n":2,"x":true,"q":"1","V":"1","Q":"1","B":"0"}}"#;
+
+    fn decoder() -> MarketDecoder {
+        let spec = InstrumentSpec {
+            symbol: "BTC-USDT".into(),
+            price_scale: 2,
+            qty_scale: 5,
+            tick: 1,
+            step: 1,
+        };
+        let instruments = Arc::new(Instruments::new(vec![spec]).unwrap());
+        let natives = [("BTCUSDT".to_owned(), InstrumentId(0))];
+        MarketDecoder::new(SymbolMap::new(&natives, instruments).unwrap(), FRAME_BYTES_MAX)
     }
-    for level in levels {
-        let [Node::Array { len: 2, .. }, price, qty, ..] = level else {
-            return Err(DecodeError::field("level is not [price, quantity]"));
+
+    fn refused(frame: &str) -> DecodeError {
+        let mut decoder = decoder();
+        let error = match decoder.decode(frame.as_bytes()) {
+            Err(error) => error,
+            Ok(message) => panic!("{frame} was decoded as {message:?}"),
         };
-        let number = |node| text(std::slice::from_ref(node));
-        let (Some(price), Some(qty)) = (number(price), number(qty)) else {
-            return Err(DecodeError::field("level is not [price, quantity] in text"));
+        // The next message is fine (F16).
+        assert!(decoder.decode(TICKER.as_bytes()).is_ok());
+        error
+    }
+
+    fn reason(frame: &str) -> LetterReason {
+        refused(frame).reason
+    }
+
+    #[test]
+    fn a_quote_is_read_in_the_instruments_scales() {
+        let mut decoder = decoder();
+        let message = decoder.decode(TICKER.as_bytes()).unwrap();
+        let MarketMessage::Quote { symbol, update_id: 7, venue_time_ns: 0, quote } = message else {
+            panic!("{message:?}");
         };
-        let price = parse_scaled(price.as_bytes(), scales.price)?;
-        let qty = parse_scaled(qty.as_bytes(), scales.qty)?;
-        if price <= 0 || qty < 0 {
-            return Err(DecodeError::nonsense("level at no price or of negative quantity"));
+        assert_eq!(symbol.instrument, InstrumentId(0));
+        let expected = Quote { bid_price: 150, bid_qty: 200_000, ask_price: 160, ask_qty: 300_000 };
+        assert_eq!(quote, expected);
+        // An empty side is one without price and quantity.
+        let empty = TICKER.replace(r#""a":"1.60","A":"3""#, r#""a":"0.00","A":"0.00""#);
+        assert!(decoder.decode(empty.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn the_aggressor_is_the_one_that_was_not_the_maker() {
+        let mut decoder = decoder();
+        for (maker, bought, sold) in [("true", 0, 200_000), ("false", 200_000, 0)] {
+            let frame = TRADE.replace(r#""m":true"#, &format!(r#""m":{maker}"#));
+            let Ok(MarketMessage::Trade { trade_id: 7, venue_time_ns: 9_000_000, trade, .. }) =
+                decoder.decode(frame.as_bytes())
+            else {
+                panic!("{frame}");
+            };
+            assert_eq!((trade.buy_qty, trade.sell_qty), (bought, sold));
+            assert_eq!(trade.last_price, 150);
         }
-        out.push(Level { price, qty });
+        let aggregate =
+            TRADE.replace(r#""e":"trade""#, r#""e":"aggTrade""#).replace(r#""t":"#, r#""a":"#);
+        let message = decoder.decode(aggregate.as_bytes()).unwrap();
+        assert!(matches!(message, MarketMessage::Trade { trade_id: 7, .. }));
     }
-    Ok(())
+
+    #[test]
+    fn a_diff_is_read_with_its_deletions() {
+        let mut decoder = decoder();
+        let Ok(MarketMessage::Depth { diff, .. }) = decoder.decode(DIFF.as_bytes()) else {
+            panic!("a diff");
+        };
+        assert_eq!((diff.first_update_id, diff.final_update_id), (5, 7));
+        assert_eq!(diff.venue_time_ns, 9_000_000);
+        assert_eq!(diff.bids, [Level { price: 150, qty: 200_000 }, Level { price: 140, qty: 0 }]);
+        assert_eq!(diff.asks, [Level { price: 160, qty: 300_000 }]);
+    }
+
+    #[test]
+    fn a_bar_is_read_with_its_interval_and_whether_it_is_over() {
+        let mut decoder = decoder();
+        let Ok(MarketMessage::Bar { bar, .. }) = decoder.decode(KLINE.as_bytes()) else {
+            panic!("a bar");
+        };
+        assert_eq!((bar.open, bar.high, bar.low, bar.close), (150, 170, 140, 160));
+        assert_eq!((bar.open_time_ns, bar.interval_s), (60_000_000_000, 60));
+        assert_eq!((bar.closed, bar.trades, bar.volume), (1, 2, 1_000_000));
+        assert_eq!(interval_s("1M"), Ok(2_592_000));
+        assert_eq!(reason(&KLINE.replace("1m", "2m")), LetterReason::Unknown);
+    }
+
+    #[test]
+    fn replies_and_notices_are_control() {
+        let mut decoder = decoder();
+        for (frame, id, error) in [
+            (r#"{"result":null,"id":1}"#, 1, None),
+            (r#"{"result":["btcusdt@aggTrade"],"id":3}"#, 3, None),
+            (r#"{"error":{"code":2,"msg":"Invalid request"},"id":5}"#, 5, Some(2)),
+            (r#"{"code":-1121,"msg":"Invalid symbol.","id":6}"#, 6, Some(-1121)),
+        ] {
+            let message = decoder.decode(frame.as_bytes()).unwrap();
+            let MarketMessage::Reply { id: i, error: e } = message else { panic!("{frame}") };
+            assert_eq!((i, e), (id, error), "{frame}");
+        }
+        for frame in [
+            r#"{"e":"serverShutdown","E":1770123456789}"#,
+            r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}"#,
+        ] {
+            assert!(matches!(decoder.decode(frame.as_bytes()), Ok(MarketMessage::Shutdown)));
+        }
+    }
+
+    #[test]
+    fn corrupt_json_is_a_typed_error() {
+        // F16
+        for end in 1..DIFF.len() {
+            assert_eq!(reason(&DIFF[..end]), LetterReason::Malformed, "{end}");
+        }
+        assert_eq!(reason(""), LetterReason::Malformed);
+        assert_eq!(reason("pong"), LetterReason::Malformed);
+        assert_eq!(reason(&format!("{TICKER}x")), LetterReason::Malformed);
+        assert_eq!(reason(&format!("{TICKER}{TICKER}")), LetterReason::Malformed);
+        assert_eq!(reason(&"[".repeat(100_000)), LetterReason::Malformed);
+        assert_eq!(reason(&r#"{"data":"#.repeat(50_000)), LetterReason::Malformed);
+        let nested = format!(r#"{{"b":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(refused(&nested).detail, "nested too deeply");
+        assert_eq!(reason(&TICKER.replace(":7", ":1e999")), LetterReason::Number);
+        assert_eq!(reason(&TICKER.replace(":7", ":18446744073709551616")), LetterReason::Number);
+        assert_eq!(reason(&TICKER.replace(":7", ":7.0")), LetterReason::Field);
+        let twice = TICKER.replace(r#""u":7"#, r#""u":7,"u":8"#);
+        assert_eq!(refused(&twice).detail, "field u twice");
+        assert_eq!(reason(r#"{"data":{},"data":{}}"#), LetterReason::Malformed);
+        let mut bad_utf8 = TICKER.as_bytes().to_vec();
+        bad_utf8[12] = 0xff;
+        let error = decoder().decode(&bad_utf8).map(|_| ()).unwrap_err();
+        assert_eq!((error.reason, error.detail), (LetterReason::Malformed, "not UTF-8"));
+        let oversize = format!("{}{TICKER}", " ".repeat(FRAME_BYTES_MAX));
+        assert_eq!(reason(&oversize), LetterReason::Oversize);
+    }
+
+    #[test]
+    fn well_formed_nonsense_is_refused_at_decode() {
+        // F17
+        let with = |frame: &str, from: &str, to: &str| {
+            let changed = frame.replace(from, to);
+            assert_ne!(changed, frame);
+            reason(&changed)
+        };
+        assert_eq!(with(TICKER, r#""B":"2""#, r#""B":"-2""#), LetterReason::Nonsense);
+        assert_eq!(with(TICKER, r#""B":"2""#, r#""B":"0""#), LetterReason::Nonsense);
+        assert_eq!(with(TICKER, "1.50", "0.00"), LetterReason::Nonsense);
+        assert_eq!(with(TICKER, "1.50", "1.60"), LetterReason::Nonsense);
+        assert_eq!(with(TICKER, "1.50", "NaN"), LetterReason::Number);
+        assert_eq!(with(TICKER, "1.50", "1.505"), LetterReason::Number);
+        assert_eq!(with(TICKER, r#""1.50""#, "1.50"), LetterReason::Field);
+        assert_eq!(with(TICKER, "BTCUSDT", "BTCUSD"), LetterReason::Symbol);
+        assert_eq!(with(TRADE, r#""p":"1.5""#, r#""p":"0""#), LetterReason::Nonsense);
+        assert_eq!(with(TRADE, r#""q":"2""#, r#""q":"-2""#), LetterReason::Nonsense);
+        assert_eq!(with(TRADE, r#""m":true"#, r#""m":1"#), LetterReason::Field);
+        assert_eq!(with(TRADE, r#""E":9"#, r#""E":18446744073709551615"#), LetterReason::Number);
+        assert_eq!(with(KLINE, r#""l":"1.40""#, r#""l":"1.55""#), LetterReason::Nonsense);
+        assert_eq!(with(DIFF, r#""U":5"#, r#""U":8"#), LetterReason::Nonsense);
+        assert_eq!(with(DIFF, r#"["1.40","0"]"#, r#"["1.40","-1"]"#), LetterReason::Nonsense);
+        assert_eq!(with(DIFF, r#"["1.40","0"]"#, r#"["0","1"]"#), LetterReason::Nonsense);
+        assert_eq!(with(DIFF, r#"["1.40","0"]"#, r#"["1.40"]"#), LetterReason::Field);
+        assert_eq!(with(DIFF, r#"["1.40","0"]"#, r#"["1.40","0",[]]"#), LetterReason::Field);
+        let many = vec![r#"["1.40","0"]"#; DIFF_LEVELS_MAX + 1].join(",");
+        assert_eq!(with(DIFF, r#"["1.40","0"]"#, &many), LetterReason::Oversize);
+    }
+
+    #[test]
+    fn a_refused_diff_names_its_book_and_nothing_else_does() {
+        let book = |frame: &str| refused(frame).book;
+        assert_eq!(book(&DIFF.replace("1.40", "x")), Some(InstrumentId(0)));
+        assert_eq!(book(&DIFF.replace(r#""u":7"#, r#""u":"7""#)), Some(InstrumentId(0)));
+        assert_eq!(book(&DIFF.replace("BTCUSDT", "ETHUSDT")), None);
+        assert_eq!(book(&TICKER.replace("1.50", "x")), None);
+    }
+
+    #[test]
+    fn unknown_kinds_are_errors_and_never_defaults() {
+        for frame in [
+            r#"{"e":"24hrTicker","E":1,"s":"BTCUSDT"}"#,
+            r#"{"lastUpdateId":160,"bids":[],"asks":[]}"#,
+            r#"[{}]"#,
+            r#"{}"#,
+            r#"7"#,
+            r#"{"id":"text","result":null}"#,
+            r#"{"id":null,"result":null}"#,
+            r#"{"id":4}"#,
+            r#"{"code":-1121,"msg":"Invalid symbol."}"#,
+        ] {
+            assert_eq!(reason(frame), LetterReason::Unknown, "{frame}");
+        }
+        assert_eq!(refused(r#"{"e":"trade","s":"BTCUSDT"}"#).detail, "field p missing");
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(frame in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _outcome = decoder().decode(&frame);
+        }
+
+        #[test]
+        fn a_changed_frame_never_panics_and_leaves_the_decoder_whole(
+            original in prop::sample::select(vec![TICKER, TRADE, DIFF, KLINE]),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut frame = original.as_bytes().to_vec();
+            for (at, byte) in changes {
+                let at = at.index(frame.len());
+                frame[at] = byte;
+            }
+            frame.truncate(cut.index(frame.len()) + 1);
+            let mut decoder = decoder();
+            let _outcome = decoder.decode(&frame);
+            prop_assert!(decoder.decode(original.as_bytes()).is_ok());
+        }
+    }
 }

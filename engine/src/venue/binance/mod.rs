@@ -6,12 +6,14 @@ mod error;
 mod feed_books;
 mod fields;
 mod json;
+mod levels;
 mod market_decode;
 mod market_feed;
 mod publisher;
 mod silence;
 mod snapshot;
 mod snapshot_pacer;
+mod ticker_scan;
 mod user_decode;
 
 pub use error::DecodeError;

@@ -3,7 +3,7 @@
 use super::error::DecodeError;
 use super::fields::{members, unsigned};
 use super::json::JsonBuffer;
-use super::market_decode::read_levels;
+use super::levels::read_levels;
 use crate::event::{InstrumentId, Level};
 use crate::venue::Scales;
 

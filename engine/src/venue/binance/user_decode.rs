@@ -195,3 +195,200 @@ fn read_status(status: &str) -> Result<OrderStatus, DecodeError> {
         _ => Err(DecodeError::unknown("order status not known")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::InstrumentId;
+    use crate::instrument::{InstrumentSpec, Instruments};
+
+    const REPORT: &str = r#"{"subscriptionId":0,"event":{"e":"executionReport","E":9,"s":"BTCUSDT","c":"mine","S":"SELL","o":"LIMIT","f":"GTC","q":"2.00000","p":"1.50","P":"0.00","F":"0.00","g":-1,"C":"","x":"TRADE","X":"PARTIALLY_FILLED","r":"NONE","i":5,"l":"0.50000","z":"0.75000","L":"1.49","n":"0","N":null,"T":8,"t":4,"I":6,"w":true,"m":false,"M":false,"O":7,"Z":"1","Y":"1","Q":"0"}}"#;
+    const POSITION: &str = r#"{"subscriptionId":0,"event":{"e":"outboundAccountPosition","E":9,"u":8,"B":[{"a":"BTC","f":"1.5","l":"0.5"},{"a":"USDT","f":"0","l":"0"}]}}"#;
+    const PLACED: &str = r#"{"id":3,"status":200,"result":{"symbol":"BTCUSDT","orderId":5,"orderListId":-1,"clientOrderId":"mine","transactTime":8,"price":"1.50","origQty":"2","executedQty":"0","status":"NEW","side":"SELL"}}"#;
+
+    fn decoder() -> UserDecoder {
+        let spec = InstrumentSpec {
+            symbol: "BTC-USDT".into(),
+            price_scale: 2,
+            qty_scale: 5,
+            tick: 1,
+            step: 1,
+        };
+        let instruments = Arc::new(Instruments::new(vec![spec]).unwrap());
+        let natives = [("BTCUSDT".to_owned(), InstrumentId(0))];
+        UserDecoder::new(SymbolMap::new(&natives, instruments).unwrap(), 1 << 20)
+    }
+
+    fn reason(frame: &str) -> LetterReason {
+        let mut decoder = decoder();
+        match decoder.decode(frame.as_bytes()) {
+            Err(error) => error.reason,
+            Ok(message) => panic!("{frame} was decoded as {message:?}"),
+        }
+    }
+
+    /// A report with one text replaced, and why it is refused.
+    fn refused(from: &str, to: &str) -> LetterReason {
+        let changed = REPORT.replace(from, to);
+        assert_ne!(changed, REPORT);
+        reason(&changed)
+    }
+
+    #[test]
+    fn a_fill_is_read_in_the_instruments_scales() {
+        let mut decoder = decoder();
+        let message = decoder.decode(REPORT.as_bytes()).unwrap();
+        let UserMessage::Execution(report) = message else { panic!("{message:?}") };
+        let expected = Execution {
+            symbol: report.symbol,
+            client_order_id: b"mine",
+            orig_client_order_id: b"",
+            side: Side::Sell,
+            exec_type: ExecType::Trade,
+            status: OrderStatus::PartiallyFilled,
+            order_id: 5,
+            execution_id: 6,
+            trade_id: Some(4),
+            price: 150,
+            qty: 200_000,
+            last_price: 149,
+            last_qty: 50_000,
+            filled_qty: 75_000,
+            reject_reason: "",
+            event_time_ns: 9_000_000,
+            transaction_time_ns: 8_000_000,
+        };
+        assert_eq!(report, expected);
+        assert_eq!(report.symbol.instrument, InstrumentId(0));
+    }
+
+    #[test]
+    fn the_three_wrappers_hold_the_same_event() {
+        let bare = REPORT.replace(r#"{"subscriptionId":0,"event":"#, "");
+        let bare = bare.strip_suffix('}').unwrap().to_owned();
+        let stream = format!(r#"{{"stream":"key","data":{bare}}}"#);
+        let read = |frame: &str| {
+            let mut decoder = decoder();
+            match decoder.decode(frame.as_bytes()) {
+                Ok(UserMessage::Execution(report)) => (report.execution_id, report.filled_qty),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(read(&bare), read(REPORT));
+        assert_eq!(read(&stream), read(REPORT));
+    }
+
+    #[test]
+    fn enum_values_map_exhaustively() {
+        let statuses = [
+            ("PENDING_NEW", OrderStatus::PendingNew),
+            ("NEW", OrderStatus::New),
+            ("PARTIALLY_FILLED", OrderStatus::PartiallyFilled),
+            ("FILLED", OrderStatus::Filled),
+            ("CANCELED", OrderStatus::Canceled),
+            ("REJECTED", OrderStatus::Rejected),
+            ("EXPIRED", OrderStatus::Expired),
+            ("EXPIRED_IN_MATCH", OrderStatus::Expired),
+        ];
+        for (text, status) in statuses {
+            assert_eq!(read_status(text), Ok(status));
+        }
+        assert_eq!(
+            refused(r#""X":"PARTIALLY_FILLED""#, r#""X":"PENDING_CANCEL""#),
+            LetterReason::Unknown
+        );
+        assert_eq!(refused(r#""X":"PARTIALLY_FILLED""#, r#""X":"filled""#), LetterReason::Unknown);
+        assert_eq!(refused(r#""x":"TRADE""#, r#""x":"REPLACED""#), LetterReason::Unknown);
+        assert_eq!(refused(r#""x":"TRADE""#, r#""x":"""#), LetterReason::Unknown);
+        assert_eq!(refused(r#""x":"TRADE""#, r#""x":"TRADE_PREVENTION""#), LetterReason::Unknown);
+        assert_eq!(refused(r#""S":"SELL""#, r#""S":"BOTH""#), LetterReason::Unknown);
+        assert_eq!(refused("executionReport", "somethingNew"), LetterReason::Unknown);
+    }
+
+    #[test]
+    fn numbers_that_contradict_each_other_are_refused() {
+        // EDGE-15, F17
+        assert_eq!(refused(r#""z":"0.75000""#, r#""z":"2.00001""#), LetterReason::Nonsense);
+        assert_eq!(refused(r#""l":"0.50000""#, r#""l":"0.80000""#), LetterReason::Nonsense);
+        assert_eq!(refused(r#""l":"0.50000""#, r#""l":"0.00000""#), LetterReason::Nonsense);
+        assert_eq!(refused(r#""L":"1.49""#, r#""L":"0.00""#), LetterReason::Nonsense);
+        assert_eq!(refused(r#""t":4"#, r#""t":-1"#), LetterReason::Nonsense);
+        assert_eq!(refused(r#""t":4"#, r#""t":-2"#), LetterReason::Nonsense);
+        assert_eq!(refused(r#""q":"2.00000""#, r#""q":"-2.00000""#), LetterReason::Nonsense);
+        assert_eq!(refused("PARTIALLY_FILLED", "FILLED"), LetterReason::Nonsense);
+        assert_eq!(refused(r#""p":"1.50""#, r#""p":"NaN""#), LetterReason::Number);
+        assert_eq!(refused(r#""i":5"#, r#""i":"5""#), LetterReason::Field);
+        assert_eq!(refused(r#""I":6,"#, ""), LetterReason::Field);
+        assert_eq!(refused(r#""I":6"#, r#""I":6,"I":7"#), LetterReason::Malformed);
+        assert_eq!(refused("BTCUSDT", "ETHUSDT"), LetterReason::Symbol);
+    }
+
+    #[test]
+    fn a_position_lists_its_balances() {
+        let mut decoder = decoder();
+        let Ok(UserMessage::Balances { venue_time_ns: 9_000_000, entries }) =
+            decoder.decode(POSITION.as_bytes())
+        else {
+            panic!("a position");
+        };
+        let entry = |asset: &str, free, locked| BalanceEntry {
+            asset: AssetText::from(asset).unwrap(),
+            free: AssetAmount(free),
+            locked: AssetAmount(locked),
+        };
+        assert_eq!(entries, [entry("BTC", 150_000_000, 50_000_000), entry("USDT", 0, 0)]);
+        assert_eq!(reason(&POSITION.replace("0.5", "-0.5")), LetterReason::Nonsense);
+        assert_eq!(reason(&POSITION.replace("USDT", &"U".repeat(17))), LetterReason::Nonsense);
+        assert_eq!(reason(&POSITION.replace(r#""B":["#, r#""D":["#)), LetterReason::Field);
+    }
+
+    #[test]
+    fn replies_carry_status_error_and_order() {
+        let mut decoder = decoder();
+        let Ok(UserMessage::Reply(reply)) = decoder.decode(PLACED.as_bytes()) else {
+            panic!("a reply");
+        };
+        assert_eq!((reply.id, reply.status, reply.error), (3, 200, None));
+        let order = reply.order.unwrap();
+        assert_eq!((order.order_id, order.client_order_id), (5, &b"mine"[..]));
+        assert_eq!((order.status, order.side), (Some(OrderStatus::New), Some(Side::Sell)));
+        assert_eq!((order.price, order.qty, order.filled_qty), (Some(150), Some(200_000), Some(0)));
+
+        let failed = r#"{"id":4,"status":400,"error":{"code":-2010,"msg":"No funds."}}"#;
+        let Ok(UserMessage::Reply(reply)) = decoder.decode(failed.as_bytes()) else {
+            panic!("a reply");
+        };
+        assert_eq!((reply.id, reply.status, reply.order), (4, 400, None));
+        assert_eq!(reply.error, Some(ReplyError { code: -2010, message: "No funds." }));
+
+        assert_eq!(reason(&PLACED.replace(":3,", r#":"a",""#)), LetterReason::Malformed);
+        assert_eq!(reason(&PLACED.replace(":3,", r#":"a","#)), LetterReason::Unknown);
+        assert_eq!(reason(&PLACED.replace(r#""NEW""#, r#""NEWER""#)), LetterReason::Unknown);
+        assert_eq!(reason(&PLACED.replace(":200", ":400")), LetterReason::Field);
+        assert_eq!(reason(r#"{"id":4,"result":{}}"#), LetterReason::Field);
+        assert_eq!(reason(r#"{"code":-1121,"msg":"Invalid symbol."}"#), LetterReason::Unknown);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_and_changed_frames_never_panic(
+            original in prop::sample::select(vec![REPORT, POSITION, PLACED]),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+            noise in prop::collection::vec(any::<u8>(), 0..100),
+        ) {
+            let mut frame = original.as_bytes().to_vec();
+            for (at, byte) in changes {
+                let at = at.index(frame.len());
+                frame[at] = byte;
+            }
+            let mut decoder = decoder();
+            let _outcome = decoder.decode(&frame);
+            let _outcome = decoder.decode(&noise);
+            prop_assert!(decoder.decode(original.as_bytes()).is_ok());
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use crate::event::Level;
 
 /// One change of a book, decoded. Quantities are absolute, 0 removes the level.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Diff<'a> {
     /// First update of the venue's sequence in this diff.
     pub first_update_id: u64,

@@ -373,24 +373,23 @@ mod tests {
     #[test]
     fn the_first_diff_follows_the_snapshot_by_one() {
         // (ids of the diffs, the snapshot's id, what comes of it)
-        type Case = (&'static [(u64, u64)], u64, SnapshotOutcome, u64);
-        let cases: [Case; 6] = [
-            (&[(6, 7)], 5, SnapshotOutcome::Joined, 7),
-            (&[(4, 7)], 5, SnapshotOutcome::Joined, 7), // overlaps
-            (&[(7, 8)], 5, SnapshotOutcome::TooOld, 0),
-            (&[(4, 5)], 5, SnapshotOutcome::Joined, 5), // all old
-            (&[(3, 4), (5, 5), (6, 9)], 5, SnapshotOutcome::Joined, 9),
-            (&[(3, 4)], 9, SnapshotOutcome::Joined, 9), // newer than all
+        let cases = [
+            (vec![(6, 7)], 5, SnapshotOutcome::Joined, 7),
+            (vec![(4, 7)], 5, SnapshotOutcome::Joined, 7), // overlaps
+            (vec![(7, 8)], 5, SnapshotOutcome::TooOld, 0),
+            (vec![(4, 5)], 5, SnapshotOutcome::Joined, 5), // all old
+            (vec![(3, 4), (5, 5), (6, 9)], 5, SnapshotOutcome::Joined, 9),
+            (vec![(3, 4)], 9, SnapshotOutcome::Joined, 9), // newer than all
         ];
         for (diffs, snapshot, outcome, last) in cases {
             let mut sync = BookSync::new(SequenceRule::BinanceSpot, &OPTIONS);
-            for (time, ids) in (0..).zip(diffs) {
+            for (time, ids) in (0..).zip(&diffs) {
                 assert_eq!(on_diff(&mut sync, *ids, time), DiffOutcome::Buffered);
             }
             assert_eq!(on_snapshot(&mut sync, snapshot), outcome, "{diffs:?} {snapshot}");
             if outcome == SnapshotOutcome::Joined {
                 assert_eq!(sync.last_update_id(), last);
-                assert_eq!(best_bid_qty(&sync), Some(last as i64));
+                assert_eq!(best_bid_qty(&sync), Some(qty_of(last)));
             } else {
                 assert!(sync.wants_snapshot());
             }

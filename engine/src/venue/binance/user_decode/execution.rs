@@ -51,6 +51,9 @@ pub(super) fn read<'a>(
     let symbol = find_symbol(fields.text(b's')?, symbols)?;
     let scales = symbol.scales;
     let (exec_type, status) = read_type_and_status(fields.text(b'x')?, fields.text(b'X')?)?;
+    let is_fill = exec_type == ExecType::Trade;
+    // Self-trade prevention fills these two with what it prevented: that is no fill.
+    let of_a_fill = |letter, scale| if is_fill { fields.scaled(letter, scale) } else { Ok(0) };
     let report = Execution {
         symbol,
         client_order_id: fields.text(b'c')?.as_bytes(),
@@ -66,8 +69,8 @@ pub(super) fn read<'a>(
         },
         price: fields.scaled(b'p', scales.price)?,
         qty: fields.scaled(b'q', scales.qty)?,
-        last_price: fields.scaled(b'L', scales.price)?,
-        last_qty: fields.scaled(b'l', scales.qty)?,
+        last_price: of_a_fill(b'L', scales.price)?,
+        last_qty: of_a_fill(b'l', scales.qty)?,
         filled_qty: fields.scaled(b'z', scales.qty)?,
         reject_reason: match fields.text(b'r')? {
             "NONE" => "",
