@@ -2,6 +2,7 @@
 
 pub mod binance;
 pub mod book;
+mod book_summary;
 mod lane_outlet;
 mod outlet;
 pub mod session;
@@ -9,9 +10,12 @@ pub mod simulated;
 mod stats;
 mod symbols;
 mod synthetic;
+mod trace_ids;
 
+pub use book_summary::BookSummary;
 pub use lane_outlet::LaneOutlet;
 pub use outlet::{EventOutlet, LetterReason};
 pub use stats::{IntakeStats, VenueCounters};
 pub use symbols::{Scales, Symbol, SymbolError, SymbolMap};
 pub use synthetic::{SyntheticOptions, SyntheticVenue, SyntheticWiring};
+pub use trace_ids::TraceIds;

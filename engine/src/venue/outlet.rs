@@ -1,5 +1,6 @@
 //! Where a venue session puts what it decoded: the link to the orchestrator, and the dead letters.
 
+use super::session::WireError;
 use crate::event::Event;
 
 /// Why raw input became a dead letter.
@@ -19,6 +20,8 @@ pub enum LetterReason {
     Nonsense,
     /// A frame above the limit.
     Oversize,
+    /// A report on an order that isn't ours, or that contradicts what is known of it (EDGE-15).
+    Order,
 }
 
 /// Takes events and dead letters from a session. Implemented by the runtime over lanes, and by tests
@@ -48,6 +51,24 @@ impl LetterReason {
             LetterReason::Symbol => "symbol",
             LetterReason::Nonsense => "nonsense",
             LetterReason::Oversize => "oversize",
+            LetterReason::Order => "order",
+        }
+    }
+
+    /// The reason of a frame that broke the WebSocket protocol.
+    #[must_use]
+    pub const fn of_wire(error: WireError) -> LetterReason {
+        match error {
+            WireError::Oversize { .. } => LetterReason::Oversize,
+            WireError::Masked
+            | WireError::ReservedBits
+            | WireError::Opcode(_)
+            | WireError::FragmentedControl
+            | WireError::LongControl
+            | WireError::UnexpectedContinuation
+            | WireError::UnfinishedMessage
+            | WireError::Utf8
+            | WireError::CloseFrame => LetterReason::Malformed,
         }
     }
 }

@@ -1,26 +1,32 @@
 //! Binance spot: decoding of market and user frames, books, and the snapshots they start from.
 //!
-//! Everything here is pure: no socket, no thread, no time but what is passed in.
+//! Decoding and books are pure: no socket, no thread, no time but what is passed in. The two agents and
+//! the snapshot thread join them to sockets.
 
 mod error;
 mod feed_books;
 mod fields;
 mod json;
 mod levels;
+mod market_agent;
 mod market_decode;
 mod market_feed;
 mod publisher;
 mod silence;
 mod snapshot;
+mod snapshot_client;
 mod snapshot_pacer;
+mod subscriptions;
 mod ticker_scan;
 mod user_decode;
 
 pub use error::DecodeError;
+pub use market_agent::{MarketAgent, MarketOptions, MarketWiring};
 pub use market_decode::{MarketDecoder, MarketMessage};
 pub use market_feed::{EVENTS_PER_FRAME_MAX, FrameOutcome, MarketFeed, MarketFeedOptions};
 pub use silence::SilenceLimits;
 pub use snapshot::Snapshot;
+pub use snapshot_client::{SnapshotClient, SnapshotThread, SnapshotThreadOptions};
 pub use snapshot_pacer::SnapshotPace;
 pub use user_decode::{
     AssetText, BalanceEntry, Execution, OrderResult, Reply, ReplyError, UserDecoder, UserMessage,

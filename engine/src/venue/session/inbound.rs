@@ -59,8 +59,9 @@ pub struct Inbound {
     frame_bytes_max: usize,
 }
 
-#[derive(Clone, Copy)]
-enum Part {
+/// Which kind of message a whole frame, or the last fragment, has completed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
     Data,
     Joined,
     Ping,
@@ -129,17 +130,27 @@ impl Inbound {
     /// [`WireError`]; the connection must be closed then. [`Inbound::rest`] still shows the offender.
     pub fn next_message(&mut self) -> Result<Option<Message<'_>>, WireError> {
         let Some((part, range)) = self.advance()? else { return Ok(None) };
-        let payload = &self.bytes[range];
+        let payload = self.payload(part, range);
         Ok(Some(match part {
-            Part::Data => Message::Data(payload),
-            Part::Joined => Message::Data(&self.joined),
+            Part::Data | Part::Joined => Message::Data(payload),
             Part::Ping => Message::Ping(payload),
             Part::Pong => Message::Pong,
-            Part::Close => Message::Close(match payload {
-                [high, low, ..] => u16::from_be_bytes([*high, *low]),
-                _ => 1005,
-            }),
+            Part::Close => Message::Close(Inbound::close_code(payload)),
         }))
+    }
+
+    /// The bytes of what [`Inbound::advance`] found.
+    #[inline]
+    pub(super) fn payload(&self, part: Part, range: Range<usize>) -> &[u8] {
+        if part == Part::Joined { &self.joined } else { &self.bytes[range] }
+    }
+
+    /// The code in a close frame's payload; 1005 when it gives none (RFC 6455, section 7.1.5).
+    pub(super) fn close_code(payload: &[u8]) -> u16 {
+        match payload {
+            [high, low, ..] => u16::from_be_bytes([*high, *low]),
+            _ => 1005,
+        }
     }
 
     /// When the bytes last read were read, ns of the engine's clock.
@@ -185,8 +196,9 @@ impl Inbound {
         }
     }
 
-    /// Steps over frames until a message is whole.
-    fn advance(&mut self) -> Result<Option<(Part, Range<usize>)>, WireError> {
+    /// Steps over frames until a message is whole. Apart from the bytes, so that a caller can look at
+    /// several before it lends one out.
+    pub(super) fn advance(&mut self) -> Result<Option<(Part, Range<usize>)>, WireError> {
         loop {
             let mut cursor = Cursor::new(&self.bytes[self.start..self.end]);
             let parsed = FrameHeader::parse(&mut cursor).map_err(|_| {

@@ -1,16 +1,19 @@
-//! The wire of a WebSocket client session, by its parts: where to connect, reading, writing, backing off.
+//! A WebSocket client session: where to connect, reading, writing, backing off, and the state machine that
+//! drives them over a socket.
 //!
-//! Reading and writing allocate nothing per message. The state machine that drives the parts over a socket
-//! is not here yet; each part is usable, and tested, by itself.
+//! Nothing here waits, and reading and writing allocate nothing per message. Knows no venue.
 
 mod backoff;
+mod client;
 mod endpoint;
 mod error;
+mod handshake;
 mod inbound;
 mod outbound;
 mod split_mix;
 
 pub use backoff::{Backoff, BackoffOptions};
+pub use client::{Frame, Progress, Session, SessionLimits, SessionOptions};
 pub use endpoint::{Endpoint, EndpointError, Scheme};
 pub use error::{CloseReason, SendError, WireError};
 pub use inbound::{Inbound, Message, READ_BUFFER_BYTES};

@@ -1,0 +1,330 @@
+//! The agent of a market data connection: socket, subscription, feed and snapshots of one venue.
+//!
+//! One duty cycle: a step of the session, then the frames of at most one read, each decoded straight into
+//! the link; then what REST has answered, what it is to be asked, and a look for silence. When the link is
+//! full the socket is not read (counted), since a hole made by us would look like one of the venue's.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_utils::CachePadded;
+use mio::Registry;
+
+use super::market_feed::{EVENTS_PER_FRAME_MAX, FrameOutcome, MarketFeed, MarketFeedOptions};
+use super::snapshot_client::SnapshotClient;
+use super::subscriptions::Subscriptions;
+use crate::event::{BookStatus, EventKind, InstrumentId, Side};
+use crate::runtime::{Agent, Clock, Phase, StopSignal};
+use crate::venue::session::{CloseReason, Progress, Session, SessionOptions};
+use crate::venue::{BookSummary, EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds};
+
+/// Frames taken in one duty cycle: what one read of a busy stream brings, so that the other agents of
+/// the core get their turn.
+const FRAMES_PER_CYCLE: usize = 64;
+/// Between two looks for silence by time alone, ns.
+const LOOK_NS: u64 = 10_000_000;
+/// The longest time that market data waits for the order session to be ready, ns.
+const ORDERS_FIRST_NS: u64 = 2_000_000_000;
+/// Bytes of an offending frame that are kept.
+const OFFENDING_BYTES_MAX: usize = 4_096;
+
+/// What a [`MarketAgent`] is made of.
+pub struct MarketOptions {
+    /// The venue's name.
+    pub venue: String,
+    /// The connection.
+    pub session: SessionOptions,
+    /// Decoder and books.
+    pub feed: MarketFeedOptions,
+    /// An answer to a subscription has to come in this time, ns.
+    pub subscribe_ns: u64,
+    /// Number of this session among all of the engine: the upper part of its trace ids.
+    pub session_number: u16,
+}
+
+/// The ends that tie a [`MarketAgent`] to the engine.
+pub struct MarketWiring<O> {
+    /// Where its events go.
+    pub outlet: O,
+    /// Where snapshots come from; `None` without books.
+    pub snapshots: Option<SnapshotClient>,
+    /// Set by the order session when it is ready; market data waits for it, for a while. `None` when the
+    /// venue takes no orders.
+    pub orders_ready: Option<Arc<AtomicBool>>,
+    /// Its counters.
+    pub stats: Arc<CachePadded<IntakeStats>>,
+    /// The clock.
+    pub clock: Clock,
+    /// The stop signal.
+    pub stop: StopSignal,
+}
+
+/// The agent.
+pub struct MarketAgent<O: EventOutlet> {
+    name: String,
+    venue: String,
+    session: Session,
+    feed: MarketFeed,
+    subscriptions: Subscriptions,
+    subscribe_ns: u64,
+    /// When the answer to a subscription is overdue; `None` when none is awaited.
+    subscribed_by_ns: Option<u64>,
+    traces: TraceIds,
+    /// `None` once the venue is closed.
+    outlet: Option<O>,
+    snapshots: Option<SnapshotClient>,
+    orders_ready: Option<Arc<AtomicBool>>,
+    stats: Arc<CachePadded<IntakeStats>>,
+    clock: Clock,
+    stop: StopSignal,
+    now_ns: u64,
+}
+
+impl<O: EventOutlet> MarketAgent<O> {
+    /// An agent that connects with its first duty cycles, and subscribes to the kinds that `wanted` says
+    /// of each instrument.
+    #[must_use]
+    pub fn new(
+        options: MarketOptions,
+        wanted: impl Fn(InstrumentId, EventKind) -> bool,
+        wiring: MarketWiring<O>,
+    ) -> MarketAgent<O> {
+        let MarketOptions { venue, session, feed, subscribe_ns, session_number } = options;
+        let subscriptions = Subscriptions::new(&feed.symbols, wanted);
+        MarketAgent {
+            name: format!("{venue}:market"),
+            venue,
+            session: Session::new(session, wiring.clock.clone()),
+            feed: MarketFeed::new(feed, wiring.clock.clone(), Arc::clone(&wiring.stats)),
+            subscriptions,
+            subscribe_ns,
+            subscribed_by_ns: None,
+            traces: TraceIds::new(session_number),
+            outlet: Some(wiring.outlet),
+            snapshots: wiring.snapshots,
+            orders_ready: wiring.orders_ready,
+            stats: wiring.stats,
+            clock: wiring.clock,
+            stop: wiring.stop,
+            now_ns: 0,
+        }
+    }
+
+    /// The symbols subscribed to.
+    #[must_use]
+    pub fn symbols(&self) -> &SymbolMap {
+        self.feed.symbols()
+    }
+
+    /// Every book as it stood at the end, by native symbol; only those that could be trusted have levels.
+    #[must_use]
+    pub fn book_summaries(&self) -> Vec<(InstrumentId, BookSummary)> {
+        let summary =
+            |(id, book, status): (InstrumentId, &crate::venue::book::L2Book, BookStatus)| {
+                let symbol = self.feed.symbols().symbol(id)?;
+                let summary = BookSummary {
+                    sha256: book.digest(symbol.scales),
+                    status: status.name(),
+                    bid_levels: book.level_count(Side::Buy),
+                    ask_levels: book.level_count(Side::Sell),
+                };
+                Some((id, summary))
+            };
+        self.feed.books().filter_map(summary).collect()
+    }
+
+    /// Whether the order session is to be waited for.
+    fn waits_for_orders(&mut self) -> bool {
+        let Some(ready) = &self.orders_ready else { return false };
+        if self.now_ns < ORDERS_FIRST_NS && !ready.load(Ordering::Acquire) {
+            return true;
+        }
+        self.orders_ready = None;
+        false
+    }
+
+    fn step(&mut self) -> usize {
+        match self.session.step(self.now_ns) {
+            Progress::Idle => 0,
+            Progress::Moved => 1,
+            Progress::Opened => {
+                self.on_opened();
+                1
+            }
+            Progress::Closed(reason) => {
+                self.on_closed(&reason);
+                1
+            }
+        }
+    }
+
+    #[cold]
+    fn on_opened(&mut self) {
+        log::info!("[{}] market data connected to {}", self.venue, self.session.endpoint());
+        self.subscriptions.restart();
+        self.feed.on_connected(self.now_ns);
+        self.subscribe();
+    }
+
+    #[cold]
+    fn on_closed(&mut self, reason: &CloseReason) {
+        log::warn!("[{}] market data {reason}; reconnecting", self.venue);
+        self.stats.reconnects();
+        self.subscribed_by_ns = None;
+        let Some(outlet) = &mut self.outlet else { return };
+        if let CloseReason::Protocol(error) = reason {
+            let bytes = self.session.offending_bytes();
+            let kept = &bytes[..bytes.len().min(OFFENDING_BYTES_MAX)];
+            outlet.dead_letter(LetterReason::of_wire(*error), "frame of the WebSocket", kept);
+        }
+        self.feed.on_disconnected(outlet);
+    }
+
+    /// Sends what is still to be subscribed to, and watches the answers' deadline.
+    #[cold]
+    fn subscribe(&mut self) {
+        let Self { session, subscriptions, subscribed_by_ns, .. } = self;
+        let due_ns = self.now_ns + self.subscribe_ns;
+        subscriptions.send_next(|request| {
+            *subscribed_by_ns = Some(due_ns);
+            session.send(request.as_bytes()).is_ok()
+        });
+        if subscriptions.is_complete() {
+            *subscribed_by_ns = None;
+        }
+        session.flush();
+    }
+
+    #[cold]
+    fn on_reply(&mut self, id: u64, error: Option<i32>) {
+        if let Some(code) = error {
+            let reason = "refused by the venue";
+            self.session.fail(CloseReason::Refused { operation: "subscribe", reason, code });
+        } else if self.subscriptions.on_reply(id) {
+            self.subscribe();
+        }
+    }
+
+    /// Takes the frames of at most one read.
+    #[inline]
+    fn take_frames(&mut self) -> usize {
+        let mut work = 0;
+        while work < FRAMES_PER_CYCLE {
+            let Some(outlet) = &mut self.outlet else { break };
+            if outlet.room() < EVENTS_PER_FRAME_MAX {
+                self.stats.backpressure();
+                break;
+            }
+            let Some(frame) = self.session.next_frame() else { break };
+            work += 1;
+            let trace_id = self.traces.next_id();
+            match self.feed.on_frame(frame.bytes, frame.read_ns, trace_id, outlet) {
+                FrameOutcome::Decoded => {
+                    // The venue serves us what we asked for: a later failure is a new one.
+                    self.session.healthy();
+                }
+                FrameOutcome::Refused => {}
+                FrameOutcome::Reply { id, error } => self.on_reply(id, error),
+                FrameOutcome::Shutdown => self.session.fail(CloseReason::Refused {
+                    operation: "read",
+                    reason: "the venue shuts this connection down",
+                    code: 0,
+                }),
+            }
+        }
+        work + usize::from(self.session.has_heard())
+    }
+
+    /// Applies what REST has answered, and asks for what is missing.
+    #[inline]
+    fn exchange_snapshots(&mut self) -> usize {
+        let (Some(snapshots), Some(outlet)) = (&mut self.snapshots, &mut self.outlet) else {
+            return 0;
+        };
+        let mut work = 0;
+        if outlet.room() >= EVENTS_PER_FRAME_MAX
+            && let Some(answer) = snapshots.take()
+        {
+            match &answer.snapshot {
+                Some(snapshot) => {
+                    let outcome = self.feed.on_snapshot(snapshot, self.now_ns, outlet);
+                    log::info!("[{}] snapshot {outcome:?}", self.venue);
+                }
+                None => self.feed.on_snapshot_failed(answer.instrument, self.now_ns),
+            }
+            snapshots.give_back(answer);
+            work += 1;
+        }
+        while let Some(instrument) = self.feed.next_snapshot_request(self.now_ns) {
+            if !snapshots.ask(instrument) {
+                self.feed.on_snapshot_failed(instrument, self.now_ns);
+            }
+            work += 1;
+        }
+        work
+    }
+
+    #[inline]
+    fn check_deadlines(&mut self) {
+        let Some(outlet) = &mut self.outlet else { return };
+        if let Some(kind) = self.feed.check_silence(self.now_ns, outlet) {
+            log::warn!("[{}] no {} for too long", self.venue, kind.name());
+            self.session.fail(CloseReason::DataIdle);
+        }
+        if self.subscribed_by_ns.is_some_and(|due_ns| self.now_ns > due_ns) {
+            let reason = "no answer in time";
+            self.session.fail(CloseReason::Refused { operation: "subscribe", reason, code: 0 });
+        }
+    }
+
+    /// Stops taking market data; what was published stays to be drained.
+    fn close(&mut self) -> usize {
+        self.session.end_for_good();
+        usize::from(self.outlet.take().is_some())
+    }
+}
+
+impl<O: EventOutlet + Send + 'static> Agent for MarketAgent<O> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn on_start(&mut self, registry: &Registry) {
+        self.session.register(registry);
+    }
+
+    fn duty_cycle(&mut self) -> usize {
+        if self.outlet.is_none() {
+            return 0;
+        }
+        if self.stop.phase() >= Phase::Draining {
+            return self.close();
+        }
+        self.now_ns = self.clock.now_ns();
+        if self.orders_ready.is_some() && self.waits_for_orders() {
+            return 0;
+        }
+        let mut work = self.step();
+        if self.session.is_open() {
+            work += self.take_frames();
+            self.check_deadlines();
+        }
+        work + self.exchange_snapshots()
+    }
+
+    fn next_timer_ns(&self) -> u64 {
+        match self.outlet {
+            None => u64::MAX,
+            Some(_) => self.session.next_timer_ns().min(self.now_ns + LOOK_NS),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.outlet.is_none()
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
+    }
+}

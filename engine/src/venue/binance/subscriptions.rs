@@ -1,0 +1,149 @@
+//! The market streams of one connection, and the requests that subscribe to them.
+
+use crate::event::EventKind;
+use crate::venue::SymbolMap;
+
+/// Streams named in one request. The venue's limit is 1,024 streams a connection and 4 KiB a message.
+const STREAMS_PER_REQUEST: usize = 64;
+
+/// The streams of a connection, ready to be sent, and which requests are still unanswered.
+#[derive(Debug)]
+pub(super) struct Subscriptions {
+    /// One text a request; request `n` has id `n + 1`.
+    requests: Vec<String>,
+    answered: Vec<bool>,
+    sent: usize,
+}
+
+/// The stream of a kind, without the symbol; `None` for kinds that are no stream of their own.
+const fn suffix(kind: EventKind) -> Option<&'static str> {
+    match kind {
+        EventKind::Quote => Some("bookTicker"),
+        EventKind::Trade => Some("trade"),
+        EventKind::Book => Some("depth@100ms"),
+        EventKind::Bar => Some("kline_1m"),
+        EventKind::Merged
+        | EventKind::BookState
+        | EventKind::Instrument
+        | EventKind::Balance
+        | EventKind::ExecReport
+        | EventKind::ControlAck
+        | EventKind::ControlResult
+        | EventKind::Risk => None,
+    }
+}
+
+impl Subscriptions {
+    /// Requests for the kinds that `wanted` says of each symbol's instrument.
+    pub(super) fn new(
+        symbols: &SymbolMap,
+        wanted: impl Fn(crate::event::InstrumentId, EventKind) -> bool,
+    ) -> Subscriptions {
+        let mut streams = Vec::new();
+        for (native, symbol) in symbols.iter() {
+            for kind in EventKind::ALL {
+                if let Some(suffix) = suffix(kind).filter(|_| wanted(symbol.instrument, kind)) {
+                    streams.push(format!("\"{}@{suffix}\"", native.to_ascii_lowercase()));
+                }
+            }
+        }
+        let requests: Vec<String> = (1..)
+            .zip(streams.chunks(STREAMS_PER_REQUEST))
+            .map(|(id, names)| {
+                format!(r#"{{"method":"SUBSCRIBE","params":[{}],"id":{id}}}"#, names.join(","))
+            })
+            .collect();
+        Subscriptions { answered: vec![false; requests.len()], requests, sent: 0 }
+    }
+
+    /// Starts over, for a new connection.
+    pub(super) fn restart(&mut self) {
+        self.answered.fill(false);
+        self.sent = 0;
+    }
+
+    /// Whether every request was sent and confirmed.
+    #[inline]
+    pub(super) fn is_complete(&self) -> bool {
+        self.sent == self.requests.len() && self.answered.iter().all(|answered| *answered)
+    }
+
+    /// Hands the next request to `send`, which says whether it was taken. One at a time: the venue allows
+    /// five messages a second, so the next one waits for the answer to the one before.
+    pub(super) fn send_next(&mut self, send: impl FnOnce(&str) -> bool) {
+        let is_waiting = self.answered[..self.sent].contains(&false);
+        if !is_waiting && self.sent < self.requests.len() && send(&self.requests[self.sent]) {
+            self.sent += 1;
+        }
+    }
+
+    /// Notes the answer to request `id`; false when no request has it.
+    pub(super) fn on_reply(&mut self, id: u64) -> bool {
+        let index = (id as usize).wrapping_sub(1);
+        match self.answered[..self.sent].get_mut(index) {
+            Some(answered) => {
+                *answered = true;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::event::InstrumentId;
+    use crate::instrument::{InstrumentSpec, Instruments};
+
+    fn symbols(count: u32) -> SymbolMap {
+        let spec = |n: u32| InstrumentSpec {
+            symbol: format!("S{n}-X"),
+            price_scale: 2,
+            qty_scale: 5,
+            tick: 1,
+            step: 1,
+        };
+        let instruments = Arc::new(Instruments::new((0..count).map(spec).collect()).unwrap());
+        let natives: Vec<_> = (0..count).map(|n| (format!("S{n}X"), InstrumentId(n))).collect();
+        SymbolMap::new(&natives, instruments).unwrap()
+    }
+
+    #[test]
+    fn only_what_is_wanted_is_subscribed_to() {
+        let wanted = |id: InstrumentId, kind| (id.0 == 1) == (kind == EventKind::Trade);
+        let subscriptions = Subscriptions::new(&symbols(2), wanted);
+        let expected = r#"{"method":"SUBSCRIBE","params":["s0x@bookTicker","s0x@depth@100ms","s0x@kline_1m","s1x@trade"],"id":1}"#;
+        let mut streams: Vec<&str> = subscriptions.requests[0].split('"').collect();
+        let mut wanted: Vec<&str> = expected.split('"').collect();
+        streams.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(streams, wanted);
+    }
+
+    #[test]
+    fn requests_go_one_after_the_other_and_all_must_be_answered() {
+        let mut subscriptions = Subscriptions::new(&symbols(40), |_, _| true);
+        let mut sent = 0;
+        for id in 1..=3 {
+            assert!(!subscriptions.is_complete());
+            subscriptions.send_next(|_| {
+                sent += 1;
+                true
+            });
+            subscriptions.send_next(|_| panic!("the one before is not answered"));
+            assert!(subscriptions.on_reply(id));
+        }
+        assert_eq!((sent, subscriptions.is_complete()), (3, true));
+        assert!(!subscriptions.on_reply(4) && !subscriptions.on_reply(0));
+        subscriptions.restart();
+        assert!(!subscriptions.is_complete());
+    }
+
+    #[test]
+    fn nothing_wanted_is_complete_at_once() {
+        assert!(Subscriptions::new(&symbols(3), |_, _| false).is_complete());
+    }
+}
