@@ -14,6 +14,7 @@ mod record;
 
 pub use fixed::{
     AssetAmount, FixedError, Price, Qty, SCALE_MAX, format_scaled, notional, parse_scaled,
+    push_scaled,
 };
 pub use header::{Event, PAYLOAD_BYTES, SCHEMA_VERSION};
 pub use id::{AssetId, ClientOrderId, ConsumerId, InstrumentId, TraceId, VenueId};

@@ -2,9 +2,11 @@
 
 mod command;
 mod gateway;
+mod table;
 mod tracker;
 
 pub use command::{OrderAction, OrderCommand, OrderType, TimeInForce};
 pub use gateway::{GatewayAgent, GatewayCounts, TradingSwitch};
 pub(crate) use gateway::{GatewayParts, rejection};
+pub use table::{Applied, KnownOrder, OrderKey, OrderTable, VenueReport};
 pub use tracker::{OpenOrder, OrderCounts, OrderTracker, Position};

@@ -49,6 +49,8 @@ intake! {
     events,
     /// Connections lost or given up, each followed by a reconnect.
     reconnects,
+    /// Exec reports that had been told before (LM-06).
+    duplicates,
     /// Gaps found in a venue's sequence.
     gaps,
     /// Snapshots requested.

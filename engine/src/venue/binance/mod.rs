@@ -3,6 +3,7 @@
 //! Decoding and books are pure: no socket, no thread, no time but what is passed in. The two agents and
 //! the snapshot thread join them to sockets.
 
+mod credentials;
 mod error;
 mod feed_books;
 mod fields;
@@ -11,7 +12,10 @@ mod levels;
 mod market_agent;
 mod market_decode;
 mod market_feed;
+mod order_agent;
+mod order_request;
 mod publisher;
+mod requests_in_flight;
 mod silence;
 mod snapshot;
 mod snapshot_client;
@@ -20,10 +24,12 @@ mod subscriptions;
 mod ticker_scan;
 mod user_decode;
 
+pub use credentials::{Credentials, CredentialsError};
 pub use error::DecodeError;
 pub use market_agent::{MarketAgent, MarketOptions, MarketWiring};
 pub use market_decode::{MarketDecoder, MarketMessage};
 pub use market_feed::{EVENTS_PER_FRAME_MAX, FrameOutcome, MarketFeed, MarketFeedOptions};
+pub use order_agent::{OrderAgent, OrderOptions, OrderWiring};
 pub use silence::SilenceLimits;
 pub use snapshot::Snapshot;
 pub use snapshot_client::{SnapshotClient, SnapshotThread, SnapshotThreadOptions};

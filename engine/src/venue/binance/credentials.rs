@@ -1,0 +1,135 @@
+//! The key that signs a logon, and what it is called at the venue.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use thiserror::Error;
+
+/// An API key and its Ed25519 key pair.
+pub struct Credentials {
+    api_key: String,
+    key_pair: Ed25519KeyPair,
+}
+
+/// Why credentials can't be used. Never shows key material.
+#[derive(Debug, Error)]
+#[allow(missing_docs)]
+pub enum CredentialsError {
+    #[error("private key {}: cannot be read: {source}", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("private key {}: not a PKCS#8 file in PEM form (BEGIN PRIVATE KEY)", path.display())]
+    NotPem { path: PathBuf },
+    #[error("private key {}: not an Ed25519 key: {reason}", path.display())]
+    NotEd25519 { path: PathBuf, reason: String },
+    #[error("API key: environment variable {name} is not set")]
+    NoVariable { name: String },
+    #[error("making a key failed: the system gives no random bytes")]
+    NoRandom,
+}
+
+impl Credentials {
+    /// Reads the private key from a PEM file (PKCS#8, as the venue's key page and `openssl genpkey
+    /// -algorithm ed25519` write it).
+    ///
+    /// # Errors
+    /// [`CredentialsError`] names the file and what is wrong with it.
+    pub fn from_pem_file(api_key: String, path: &Path) -> Result<Credentials, CredentialsError> {
+        let owned = || path.to_owned();
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| CredentialsError::Unreadable { path: owned(), source })?;
+        let der = pem_body(&text).ok_or_else(|| CredentialsError::NotPem { path: owned() })?;
+        // The venue's keys have no public half in them: it is computed.
+        let key_pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|reason| {
+            CredentialsError::NotEd25519 { path: owned(), reason: reason.to_string() }
+        })?;
+        Ok(Credentials { api_key, key_pair })
+    }
+
+    /// A fresh key, for the embedded venue, which is told its public half.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn generate(api_key: &str) -> Result<Credentials, CredentialsError> {
+        let random = ring::rand::SystemRandom::new();
+        let document =
+            Ed25519KeyPair::generate_pkcs8(&random).map_err(|_| CredentialsError::NoRandom)?;
+        let key_pair = Ed25519KeyPair::from_pkcs8(document.as_ref())
+            .map_err(|_| CredentialsError::NoRandom)?;
+        Ok(Credentials { api_key: api_key.to_owned(), key_pair })
+    }
+
+    /// What the key is called at the venue.
+    #[must_use]
+    pub fn api_key(&self) -> &str {
+        &self.api_key
+    }
+
+    /// The public half; 32 bytes.
+    #[must_use]
+    pub fn public_key(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(self.key_pair.public_key().as_ref());
+        bytes
+    }
+
+    /// The signature of `text` in base64.
+    #[must_use]
+    pub fn sign(&self, text: &str) -> String {
+        data_encoding::BASE64.encode(self.key_pair.sign(text.as_bytes()).as_ref())
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(hidden)")
+    }
+}
+
+/// The bytes between the two lines of a PEM file.
+fn pem_body(text: &str) -> Option<Vec<u8>> {
+    let (_, rest) = text.split_once("-----BEGIN PRIVATE KEY-----")?;
+    let (body, _) = rest.split_once("-----END PRIVATE KEY-----")?;
+    let body: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    data_encoding::BASE64.decode(body.as_bytes()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use ring::signature::{ED25519, UnparsedPublicKey};
+
+    use super::*;
+
+    /// RFC 8410, section 10.3: the example key without a public half.
+    const RFC_8410: &str = "-----BEGIN PRIVATE KEY-----\n\
+        MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+        -----END PRIVATE KEY-----\n";
+
+    fn from_text(text: &str) -> Result<Credentials, CredentialsError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key.pem");
+        std::fs::write(&path, text).unwrap();
+        Credentials::from_pem_file("k".into(), &path)
+    }
+
+    #[test]
+    fn a_published_key_signs_what_its_public_half_verifies() {
+        let credentials = from_text(RFC_8410).unwrap();
+        let signature = data_encoding::BASE64.decode(credentials.sign("a=b").as_bytes()).unwrap();
+        let public = UnparsedPublicKey::new(&ED25519, credentials.public_key());
+        assert!(public.verify(b"a=b", &signature).is_ok());
+        assert!(public.verify(b"a=c", &signature).is_err());
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_without_showing_it() {
+        let error = |text: &str| from_text(text).unwrap_err();
+        assert!(matches!(error("hush"), CredentialsError::NotPem { .. }));
+        let other = RFC_8410.replace("MC4C", "MC4D");
+        assert!(matches!(error(&other), CredentialsError::NotEd25519 { .. }));
+        assert!(!error(&other).to_string().contains("INTuct"));
+        let missing = Credentials::from_pem_file("k".into(), Path::new("/nowhere/key.pem"));
+        assert!(missing.unwrap_err().to_string().contains("/nowhere/key.pem"));
+        assert_eq!(format!("{:?}", from_text(RFC_8410).unwrap()), "Credentials(hidden)");
+    }
+}

@@ -1,0 +1,126 @@
+//! Requests that wait for their answers: a fixed table, found by the request's id.
+
+use crate::order::OrderKey;
+
+/// Requests that may wait at a time; a power of two.
+const SLOTS: usize = 1_024;
+
+/// What a request was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Log on.
+    Logon,
+    /// Subscribe to the account's events.
+    Subscribe,
+    /// Place this order.
+    Submit(OrderKey),
+    /// Cancel this order.
+    Cancel(OrderKey),
+    /// Tell the state of this order.
+    Query(OrderKey),
+}
+
+/// The unanswered requests of one connection.
+#[derive(Debug)]
+pub(super) struct RequestsInFlight {
+    slots: Box<[Option<Waiting>]>,
+    next_id: u64,
+    count: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    id: u64,
+    sent_ns: u64,
+    asked: Asked,
+}
+
+impl RequestsInFlight {
+    pub(super) fn new() -> RequestsInFlight {
+        RequestsInFlight { slots: vec![None; SLOTS].into_boxed_slice(), next_id: 1, count: 0 }
+    }
+
+    /// How many wait.
+    #[inline]
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The id for a new request; `None` while as many wait as may.
+    #[inline]
+    pub(super) fn add(&mut self, asked: Asked, sent_ns: u64) -> Option<u64> {
+        if self.count == SLOTS {
+            return None;
+        }
+        // Ends: at least one slot is free, and ids pass all of them in turn.
+        while self.slots[slot(self.next_id)].is_some() {
+            self.next_id += 1;
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        self.slots[slot(id)] = Some(Waiting { id, sent_ns, asked });
+        self.count += 1;
+        Some(id)
+    }
+
+    /// What the request with this id was for; it no longer waits. `None` when it does not.
+    #[inline]
+    pub(super) fn take(&mut self, id: u64) -> Option<Asked> {
+        let place = &mut self.slots[slot(id)];
+        let waiting = place.filter(|waiting| waiting.id == id)?;
+        *place = None;
+        self.count -= 1;
+        Some(waiting.asked)
+    }
+
+    /// Takes a request that was sent before `before_ns` and is still unanswered.
+    pub(super) fn take_overdue(&mut self, before_ns: u64) -> Option<Asked> {
+        let overdue = self.slots.iter().flatten().find(|waiting| waiting.sent_ns < before_ns)?;
+        let id = overdue.id;
+        self.take(id)
+    }
+
+    /// Forgets all: the connection they went out on is gone.
+    pub(super) fn clear(&mut self) {
+        self.slots.fill(None);
+        self.count = 0;
+    }
+}
+
+fn slot(id: u64) -> usize {
+    id as usize & (SLOTS - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{ClientOrderId, ConsumerId};
+
+    fn submit(id: u64) -> Asked {
+        Asked::Submit(OrderKey { consumer: ConsumerId(0), id: ClientOrderId(id) })
+    }
+
+    #[test]
+    fn an_answer_finds_its_request_once() {
+        let mut requests = RequestsInFlight::new();
+        let id = requests.add(submit(5), 0).unwrap();
+        assert_eq!(requests.take(id + SLOTS as u64), None, "another id of the same slot");
+        assert_eq!(requests.take(id), Some(submit(5)));
+        assert_eq!((requests.take(id), requests.count()), (None, 0));
+    }
+
+    #[test]
+    fn a_full_table_takes_no_more_and_one_old_request_blocks_no_other() {
+        let mut requests = RequestsInFlight::new();
+        let oldest = requests.add(Asked::Logon, 0).unwrap();
+        for round in 0..5 * SLOTS as u64 {
+            let id = requests.add(submit(round), round).unwrap();
+            assert_eq!(requests.take(id), Some(submit(round)));
+        }
+        while requests.add(submit(1), 9).is_some() {}
+        assert_eq!(requests.count(), SLOTS);
+        assert_eq!(requests.take_overdue(1), Some(Asked::Logon));
+        assert_eq!((requests.take_overdue(1), requests.take(oldest)), (None, None));
+        assert!(requests.add(submit(2), 9).is_some());
+    }
+}
