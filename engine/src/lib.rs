@@ -18,5 +18,8 @@ pub mod runtime;
 pub mod telemetry;
 pub mod venue;
 
-pub use launch::{Engine, LaunchError, LaunchFaults, LiveStatus, launch, launch_with_faults};
+pub use launch::{
+    EmbeddedVenue, Engine, LaunchError, LaunchFaults, LaunchOptions, LiveStatus, RecordedSession,
+    RecordingProgress, launch, launch_with,
+};
 pub use registry::{Params, StrategyRegistry};

@@ -9,7 +9,7 @@ use crate::consumer::{ConsumerState, FailureLog};
 use crate::event::{EventKind, KindCounts};
 use crate::order::{GatewayCounts, OrderCounts};
 use crate::runtime::Pinned;
-use crate::venue::VenueCounters;
+use crate::venue::{BookSummary, VenueCounters};
 
 /// Latency figures of one stage, in ns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -230,6 +230,8 @@ pub struct Report {
     pub orders: OrdersReport,
     /// By venue.
     pub venues: Vec<VenueReport>,
+    /// Every book as it stood at the end, by symbol; `SYMBOL@VENUE` where several venues have it.
+    pub books: BTreeMap<String, BookSummary>,
     /// Intake of events.
     pub intake: IntakeReport,
     /// Threads as they ran.

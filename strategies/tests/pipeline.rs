@@ -7,7 +7,7 @@ use pitlane_engine::config::{Config, ConsumerConfig};
 use pitlane_engine::consumer::{Closure, ConsumerState, Context, Interest};
 use pitlane_engine::event::{Event, EventKind};
 use pitlane_engine::report::Report;
-use pitlane_engine::{Engine, LaunchFaults, Params, StrategyRegistry, launch_with_faults};
+use pitlane_engine::{Engine, LaunchFaults, LaunchOptions, Params, StrategyRegistry, launch_with};
 
 #[global_allocator]
 static ALLOCATOR: pitlane_ring::CountingAllocator = pitlane_ring::CountingAllocator;
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Run {
     config: Config,
     registry: StrategyRegistry,
-    faults: LaunchFaults,
+    options: LaunchOptions,
     _dir: tempfile::TempDir,
 }
 
@@ -33,13 +33,13 @@ fn run_of(consumers: &[&str]) -> Run {
     config.simulated.events_per_s = 5_000;
     config.consumers = consumers.iter().map(|name| ConsumerConfig::of_strategy(name)).collect();
     let registry = pitlane_strategies::builtin();
-    Run { config, registry, faults: LaunchFaults::default(), _dir: dir }
+    Run { config, registry, options: LaunchOptions::default(), _dir: dir }
 }
 
 /// Runs until `until` holds, then stops in order.
 fn run(run: Run, until: impl Fn(&Engine) -> bool) -> Report {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let engine = launch_with_faults(run.config, &run.registry, run.faults).unwrap();
+    let engine = launch_with(run.config, &run.registry, run.options).unwrap();
     let started = Instant::now();
     while !until(&engine) {
         assert!(started.elapsed() < PATIENCE, "the condition was not met: {:?}", engine.status());
@@ -90,7 +90,7 @@ fn a_steady_state_event_allocates_nothing() {
 #[test]
 fn one_lost_market_event_breaks_the_identity() {
     let mut lossy = run_of(&["noop"]);
-    lossy.faults.lose_market_event = 100;
+    lossy.options.faults = LaunchFaults { lose_market_event: 100 };
     let report = run(lossy, events(1_000));
     assert!(!report.identity_holds);
     assert_eq!(report.exit_code(), 1);

@@ -15,6 +15,9 @@ pub fn report_text(report: &Report) -> String {
     section(&mut text, "Latency, in us", &latency(report));
     section(&mut text, "Orders", &orders(report));
     section(&mut text, "Venues, in frames", &venues(report));
+    if !report.books.is_empty() {
+        section(&mut text, "Books at the end, in levels", &books(report));
+    }
     section(&mut text, "Threads", &threads(report));
     if report.consumers.iter().any(|consumer| consumer.failure_log.total > 0) {
         section(&mut text, "Failures of callbacks", &failures(&report.consumers));
@@ -217,6 +220,20 @@ fn venues(report: &Report) -> String {
     text
 }
 
+fn books(report: &Report) -> String {
+    let mut table = table(&["symbol", "status", ">bids", ">asks", "sha256"]);
+    for (symbol, book) in &report.books {
+        table.add_row(vec![
+            symbol.clone(),
+            book.status.to_owned(),
+            count(book.bid_levels as u64),
+            count(book.ask_levels as u64),
+            book.sha256.clone(),
+        ]);
+    }
+    render(&table)
+}
+
 fn threads(report: &Report) -> String {
     let mut table = table(&["thread", ">core", "pinned", "idle", "agents"]);
     for thread in &report.threads {
@@ -284,7 +301,7 @@ mod tests {
     use pitlane_engine::consumer::{ConsumerState, FailureLog};
     use pitlane_engine::order::OrderCounts;
     use pitlane_engine::report::{DeadLetterReport, IntakeReport, OrdersReport};
-    use pitlane_engine::venue::VenueCounters;
+    use pitlane_engine::venue::{BookSummary, VenueCounters};
 
     use super::*;
 
@@ -328,6 +345,7 @@ mod tests {
             consumers: vec![consumer(terms)],
             orders: OrdersReport::default(),
             venues: vec![VenueReport { name: "simulated".into(), counters }],
+            books: BTreeMap::from([("BTC-USDT".into(), book())]),
             intake: IntakeReport::default(),
             threads: Vec::new(),
             notes: vec!["a note".into()],
@@ -337,6 +355,11 @@ mod tests {
             dead_letters: DeadLetterReport::default(),
             hlog: None,
         }
+    }
+
+    fn book() -> BookSummary {
+        let sha256 = "0123456789abcdef".repeat(4);
+        BookSummary { sha256, status: "live", bid_levels: 1_209, ask_levels: 2_196 }
     }
 
     fn row<'a>(text: &'a str, start: &str) -> &'a str {

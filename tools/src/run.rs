@@ -7,9 +7,12 @@ use std::time::{Duration, Instant};
 use pitlane_engine::config::{Config, ConfigError};
 use pitlane_engine::report::Report;
 use pitlane_engine::runtime::{CorePlan, HostCores};
-use pitlane_engine::{Engine, LaunchError, StrategyRegistry, launch};
+use pitlane_engine::venue::simulated::{Recording, ReplayPace};
+use pitlane_engine::{
+    Engine, LaunchError, LaunchOptions, RecordedSession, StrategyRegistry, launch_with,
+};
 
-use crate::cli::{ReportForm, RunArgs};
+use crate::cli::{ReportForm, RunArgs, Speed};
 use crate::exit::Exit;
 use crate::plan_text::plan_text;
 use crate::report_text::report_text;
@@ -26,8 +29,8 @@ pub(crate) fn run(
     stop: &AtomicBool,
     terminal: &mut Terminal<'_>,
 ) -> Result<Exit, Exit> {
-    let config = configured(args, terminal)?;
-    recording(args, terminal)?;
+    let mut config = configured(args, terminal)?;
+    let recorded = recording(args, &mut config, terminal)?;
     let plan = plan_of(&config, terminal)?;
     let shown = format!("{}\n", plan_text(&config, &plan));
     match args.report {
@@ -36,7 +39,9 @@ pub(crate) fn run(
         ReportForm::Json => terminal.say(&shown),
     }
     let interval = Duration::from_millis(config.telemetry.interval_ms);
-    let engine = start(config, registry).map_err(|error| refused(&error, terminal))?;
+    let options = LaunchOptions { recorded, ..LaunchOptions::default() };
+    let engine =
+        launch_with(config, registry, options).map_err(|error| refused(&error, terminal))?;
     watch(&engine, args.duration, interval, stop, terminal);
     let Some(report) = engine.stop() else {
         terminal.complain("the engine left no report");
@@ -72,20 +77,31 @@ pub(crate) fn plan_of(config: &Config, terminal: &mut Terminal<'_>) -> Result<Co
     })
 }
 
-/// Whether the recording can be played; the folder is looked at before anything starts.
-fn recording(args: &RunArgs, terminal: &mut Terminal<'_>) -> Result<(), Exit> {
-    let Some(folder) = &args.recording else { return Ok(()) };
-    if let Err(error) = std::fs::read_dir(folder) {
-        terminal.complain(&format!("{}: cannot be read: {error}", folder.display()));
-        return Err(Exit::Unreadable);
-    }
-    terminal.complain("[recording] start failed: this build can't play recordings");
-    Err(Exit::StartRefused)
-}
-
-/// The one place that starts the engine.
-fn start(config: Config, registry: &StrategyRegistry) -> Result<Engine, LaunchError> {
-    launch(config, registry)
+/// Loads the recording and starts its server, which then is the one venue of the configuration.
+fn recording(
+    args: &RunArgs,
+    config: &mut Config,
+    terminal: &mut Terminal<'_>,
+) -> Result<Option<RecordedSession>, Exit> {
+    let Some(folder) = &args.recording else { return Ok(None) };
+    let recording = Recording::load(folder).map_err(|error| {
+        terminal.complain(&error.to_string());
+        Exit::Unreadable
+    })?;
+    let (streams, symbols) = (recording.streams().to_vec(), recording.symbols().to_vec());
+    let pace = match args.speed.unwrap_or(Speed::Times(1.0)) {
+        Speed::Max => ReplayPace::Max,
+        Speed::Times(factor) => ReplayPace::PerMille((factor * 1_000.0).round() as u32),
+    };
+    let session =
+        RecordedSession::start(recording, config.simulated.bind, pace).map_err(|error| {
+            terminal.complain(&format!("[recording] start failed: {error}"));
+            Exit::StartRefused
+        })?;
+    config
+        .play_recording(session.address(), &streams, &symbols)
+        .map_err(|error| misconfigured(&error, terminal))?;
+    Ok(Some(session))
 }
 
 fn refused(error: &LaunchError, terminal: &mut Terminal<'_>) -> Exit {
@@ -105,7 +121,7 @@ fn misconfigured(error: &ConfigError, terminal: &mut Terminal<'_>) -> Exit {
     }
 }
 
-/// Waits for the end of the duration, the stop flag, or a core that has ended by itself.
+/// Waits for the end of the duration or the recording, the stop flag, or a core that has ended by itself.
 fn watch(
     engine: &Engine,
     duration: Option<Duration>,
@@ -118,7 +134,8 @@ fn watch(
     let mut next_line = interval;
     loop {
         let elapsed = started.elapsed();
-        let is_over = duration.is_some_and(|duration| elapsed >= duration);
+        let is_over = duration.is_some_and(|duration| elapsed >= duration)
+            || engine.recording().is_some_and(|recording| recording.is_over);
         if is_over || stop.load(Ordering::Acquire) || engine.has_failed() {
             break;
         }

@@ -43,6 +43,12 @@ impl Cross<'_> {
             let allowed = format!("above session.ping_interval_ms, {}", session.ping_interval_ms);
             self.add("session.idle_ms", &problem, &allowed);
         }
+        let deadline_ms = self.config.engine.drain_deadline_ms;
+        if session.rest_ms >= deadline_ms {
+            let problem = format!("{} ms would outlast a stop", session.rest_ms);
+            let allowed = format!("below engine.drain_deadline_ms, {deadline_ms}");
+            self.add("session.rest_ms", &problem, &allowed);
+        }
         if session.backoff_max_ms < session.backoff_min_ms {
             let problem = format!("{} ms is below the first wait", session.backoff_max_ms);
             let allowed = format!("from session.backoff_min_ms, {}", session.backoff_min_ms);
@@ -238,6 +244,7 @@ mod tests {
     #[test]
     fn deadlines_must_fit_each_other() {
         refused("[session]\nidle_ms = 20_000\n", "session.idle_ms", "before its ping");
+        refused("[session]\nrest_ms = 3_000\n", "session.rest_ms", "outlast a stop");
         refused("[session]\nbackoff_max_ms = 50\n", "session.backoff_max_ms", "below");
     }
 

@@ -43,6 +43,11 @@ section! {
         books: bool = true => flag();
         /// Levels kept per side of a book; beyond, the farthest is dropped and counted.
         book_levels_max: usize = 20_000 => whole(10..=1_000_000, "levels");
+        /// Diffs kept per book while its snapshot is on its way; beyond, the book starts over.
+        buffered_diffs_max: usize = 512 => whole(8..=65_536, "diffs");
+        /// Streams to subscribe to, as the venue writes them. Not given: those that the consumers'
+        /// kinds need, and the diffs of every book.
+        streams: Option<Vec<String>> = None => Rule::Texts, "[\"btcusdt@aggTrade\"]";
     }
 }
 
@@ -105,6 +110,8 @@ impl fmt::Debug for VenueConfig {
             .field("private_key_file", &self.private_key_file)
             .field("books", &self.books)
             .field("book_levels_max", &self.book_levels_max)
+            .field("buffered_diffs_max", &self.buffered_diffs_max)
+            .field("streams", &self.streams)
             .finish()
     }
 }

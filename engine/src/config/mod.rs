@@ -12,6 +12,7 @@ mod error;
 mod example;
 mod lists;
 mod origin;
+mod recorded;
 mod rule;
 mod schema;
 mod sections;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use error::{ConfigError, Position, Problem};
 pub use lists::{ConsumerConfig, InstrumentConfig, VenueConfig, VenueKind};
 pub use origin::Origin;
+pub use recorded::RECORDED_VENUE;
 pub use sections::{
     CoresConfig, EngineConfig, LanesConfig, Profile, RiskConfig, SessionConfig, SimulatedConfig,
     TelemetryConfig,

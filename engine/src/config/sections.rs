@@ -127,6 +127,8 @@ section! {
         frame_ms: u64 = 2_000 => whole(100..=60_000, "ms");
         /// Answer to a subscription.
         subscribe_ms: u64 = 5_000 => whole(100..=60_000, "ms");
+        /// A REST request with its answer. Below `engine.drain_deadline_ms`, so that a stop can wait.
+        rest_ms: u64 = 2_500 => whole(100..=60_000, "ms");
         /// Between two of our pings.
         ping_interval_ms: u64 = 20_000 => whole(100..=600_000, "ms");
         /// Nothing at all read, also no pong: reconnect. Above `ping_interval_ms`.

@@ -11,15 +11,17 @@ use pitlane_ring::{
 };
 use thiserror::Error;
 
+use super::RecordedSession;
 use super::engine::{Engine, EngineParts, Live};
 use super::housekeeping::{Housekeeping, HousekeepingHandle, SteadyState};
+use super::venues::VenueThreads;
 use crate::config::{Config, ConfigError};
 use crate::consumer::{
     ConsumerAgent, ConsumerOptions, ConsumerWiring, ContextParts, Interest, RiskLimits, Strategy,
     install_panic_hook,
 };
 use crate::dispatcher::{DispatcherAgent, DispatcherParts, LinkParts, RoutingPlan, Subscription};
-use crate::event::{ConsumerId, Event, EventKind, InstrumentId, Price, VenueId, parse_scaled};
+use crate::event::{ConsumerId, Event, EventKind, InstrumentId, parse_scaled};
 use crate::instrument::{InstrumentError, Instruments};
 use crate::orchestrator::{OrchestratorAgent, Outputs};
 use crate::order::{GatewayAgent, GatewayParts, OrderCommand, TradingSwitch};
@@ -33,7 +35,10 @@ use crate::telemetry::{
     HlogWriter, LetterChunk, LogDrain, LogRecord, Probe, ProbeLink, Terms, install_logger,
     letter_lane,
 };
-use crate::venue::{IntakeStats, LaneOutlet, SyntheticOptions, SyntheticVenue, SyntheticWiring};
+use crate::venue::SymbolError;
+use crate::venue::binance::CredentialsError;
+use crate::venue::session::EndpointError;
+use crate::venue::simulated::SimulatedVenueError;
 
 /// Why the engine did not start. No pinned thread was left running.
 #[derive(Debug, Error)]
@@ -49,8 +54,14 @@ pub enum LaunchError {
     RunDir { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Hlog(#[from] HlogError),
-    #[error("[{venue}] start failed: this build has no adapter for sockets; remove [[venue]]")]
-    NoAdapter { venue: String },
+    #[error("[engine] address failed: {0}")]
+    Endpoint(#[from] EndpointError),
+    #[error("[engine] credentials failed: {0}")]
+    Credentials(#[from] CredentialsError),
+    #[error("[simulated] start failed: {0}")]
+    Simulated(#[from] SimulatedVenueError),
+    #[error("[{venue}] symbols failed: {source}")]
+    Symbols { venue: String, source: SymbolError },
     #[error("[engine] starting thread {name} failed: {source}")]
     Thread { name: String, source: std::io::Error },
 }
@@ -63,36 +74,64 @@ pub struct LaunchFaults {
     pub lose_market_event: u64,
 }
 
+/// What stands for the embedded venue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EmbeddedVenue {
+    /// A real server on loopback, connected to through the adapter.
+    #[default]
+    Server,
+    /// An agent that writes decoded events straight into its link, and answers orders itself: the load of
+    /// checks and benches that are about everything behind the adapter.
+    Synthetic,
+}
+
+/// What a launch can be told beside its configuration.
+#[derive(Default)]
+pub struct LaunchOptions {
+    /// What stands for the embedded venue.
+    pub embedded: EmbeddedVenue,
+    /// A recorded session to be played; its server is started, and its address is in the configuration.
+    pub recorded: Option<RecordedSession>,
+    /// Planted faults.
+    #[doc(hidden)]
+    pub faults: LaunchFaults,
+}
+
 /// Starts the engine.
 ///
 /// # Errors
 /// [`LaunchError`] says what was wrong; nothing is left running.
 pub fn launch(config: Config, registry: &StrategyRegistry) -> Result<Engine, LaunchError> {
-    launch_with_faults(config, registry, LaunchFaults::default())
+    launch_with(config, registry, LaunchOptions::default())
 }
 
-/// [`launch`] with planted faults.
+/// [`launch`] with options.
 ///
 /// # Errors
 /// As [`launch`].
-#[doc(hidden)]
-pub fn launch_with_faults(
+pub fn launch_with(
     config: Config,
     registry: &StrategyRegistry,
-    faults: LaunchFaults,
+    mut options: LaunchOptions,
 ) -> Result<Engine, LaunchError> {
     install_logger();
     install_panic_hook();
     // Listed before anything is pinned: afterwards a thread sees its own core only.
     let plan = CorePlan::make(&config, &HostCores::read())?;
-    if let Some(venue) = config.venues.first() {
-        return Err(LaunchError::NoAdapter { venue: venue.name.clone() });
-    }
     let strategies = strategies(&config, registry)?;
     let clock = Clock::start();
     let mut assembly = Assembly::new(&config, clock, strategies)?;
-    assembly.build(faults)?;
-    assembly.start(plan)
+    if let Some(recorded) = options.recorded.take() {
+        assembly.threads.play(recorded);
+    }
+    match assembly.build(&options) {
+        Ok(()) => assembly.start(plan),
+        Err(error) => {
+            let _failures_of_the_failed_start =
+                assembly.threads.stop(Duration::from_millis(config.session.rest_ms));
+            Err(error)
+        }
+    }
 }
 
 /// Constructs every consumer's strategy; the first that can't be is an error at its key.
@@ -122,17 +161,18 @@ fn strategies(
 type ProbeEnd = (Arc<ProbeLink>, Box<HistogramSet>);
 
 /// Everything on its way to becoming an engine.
-struct Assembly<'c> {
-    config: &'c Config,
-    clock: Clock,
-    stop: StopSignal,
+pub(super) struct Assembly<'c> {
+    pub(super) config: &'c Config,
+    pub(super) clock: Clock,
+    pub(super) stop: StopSignal,
     switch: TradingSwitch,
-    instruments: Arc<Instruments>,
+    pub(super) instruments: Arc<Instruments>,
     strategies: Vec<Box<dyn Strategy>>,
-    agents: Vec<(AgentRole, Box<dyn Agent>)>,
-    probes: Vec<ProbeEnd>,
-    letters: Vec<Consumer<LetterChunk>>,
-    live: Live,
+    pub(super) agents: Vec<(AgentRole, Box<dyn Agent>)>,
+    pub(super) probes: Vec<ProbeEnd>,
+    pub(super) letters: Vec<Consumer<LetterChunk>>,
+    pub(super) live: Live,
+    pub(super) threads: VenueThreads,
 }
 
 impl<'c> Assembly<'c> {
@@ -142,41 +182,46 @@ impl<'c> Assembly<'c> {
         strategies: Vec<Box<dyn Strategy>>,
     ) -> Result<Assembly<'c>, LaunchError> {
         let specs = config.instruments.iter().filter_map(|entry| entry.spec()).collect();
+        let instruments = Arc::new(Instruments::new(specs)?);
         Ok(Assembly {
             config,
             clock,
             stop: StopSignal::default(),
             switch: TradingSwitch::new(config.risk.trading),
-            instruments: Arc::new(Instruments::new(specs)?),
+            live: Live { instruments: Arc::clone(&instruments), ..Live::default() },
+            instruments,
             strategies,
             agents: Vec::new(),
             probes: Vec::new(),
             letters: Vec::new(),
-            live: Live::default(),
+            threads: VenueThreads::default(),
         })
     }
 
-    fn lane<E: Record>(&mut self, name: String, capacity: usize) -> (Publisher<E>, Consumer<E>) {
+    pub(super) fn lane<E: Record>(
+        &mut self,
+        name: String,
+        capacity: usize,
+    ) -> (Publisher<E>, Consumer<E>) {
         let (publisher, consumer) = lane(LaneOptions { name, capacity });
         self.live.lanes.push(publisher.gauge());
         (publisher, consumer)
     }
 
-    fn consumer_names(&self) -> Vec<String> {
+    pub(super) fn consumer_names(&self) -> Vec<String> {
         self.config.consumers.iter().map(|consumer| consumer.name.clone()).collect()
     }
 
     /// Makes every lane and agent, from the sockets on.
-    fn build(&mut self, faults: LaunchFaults) -> Result<(), LaunchError> {
+    fn build(&mut self, options: &LaunchOptions) -> Result<(), LaunchError> {
         let lanes = &self.config.lanes;
         let sessions_open = Arc::new(AtomicUsize::new(0));
         let (answers, answers_end) = self.lane("gateway>orchestrator".to_owned(), lanes.order);
         let mut inputs = vec![answers_end];
         let mut outputs = Vec::new();
-        for (venue, name) in self.config.venue_names().into_iter().enumerate() {
-            let (link, commands) = self.synthetic_venue(venue, &name, &sessions_open);
-            inputs.push(link);
-            outputs.push(Some(commands));
+        for ends in self.venues(options.embedded, &sessions_open)? {
+            inputs.extend(ends.links);
+            outputs.push(ends.commands);
         }
         let version = Arc::new(AtomicU32::new(1));
         let (critical, critical_end) = self.lane("dispatch:critical".to_owned(), lanes.dispatch);
@@ -184,7 +229,7 @@ impl<'c> Assembly<'c> {
         let stamped = Outputs { critical, market };
         let orchestrator = OrchestratorAgent::new(inputs, stamped, version, self.stop.clone());
         self.agents.push((AgentRole::Orchestrator, Box::new(orchestrator)));
-        let orders = self.consumers_and_dispatcher(critical_end, market_end, faults)?;
+        let orders = self.consumers_and_dispatcher(critical_end, market_end, options.faults)?;
         let gateway = GatewayAgent::new(GatewayParts {
             inputs: orders,
             outputs,
@@ -196,52 +241,6 @@ impl<'c> Assembly<'c> {
         });
         self.agents.push((AgentRole::Gateway, Box::new(gateway)));
         Ok(())
-    }
-
-    /// The embedded venue: returns its link and the end its orders go to.
-    fn synthetic_venue(
-        &mut self,
-        venue: usize,
-        name: &str,
-        sessions_open: &Arc<AtomicUsize>,
-    ) -> (Consumer<Event>, Publisher<OrderCommand>) {
-        let lanes = &self.config.lanes;
-        let id = VenueId(venue as u16);
-        let (link, link_end) = self.lane(format!("{name}>orchestrator"), lanes.venue);
-        let (commands, commands_end) = self.lane(format!("gateway>{name}"), lanes.order);
-        let (letters, letters_end) = letter_lane(name, lanes.dead_letter);
-        self.live.letters.push(letters.counts());
-        self.letters.push(letters_end);
-        sessions_open.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
-        let open = Some(Arc::clone(sessions_open));
-        let outlet = LaneOutlet::new(link, letters, self.clock.clone(), id, open);
-        let consumers = self.consumer_names();
-        let probe = Probe::new(SyntheticVenue::<LaneOutlet>::probe_names(&consumers));
-        self.probes.push(probe.link());
-        let stats = IntakeStats::new();
-        self.live.venues.push((name.to_owned(), Arc::clone(&stats)));
-        let start = |entry: &crate::config::InstrumentConfig| {
-            parse_scaled(entry.start_price.as_bytes(), entry.price_scale).map_or(Price(1), Price)
-        };
-        let instruments = self
-            .instruments
-            .iter()
-            .zip(&self.config.instruments)
-            .map(|((id, spec), entry)| (id, spec.clone(), start(entry)))
-            .collect();
-        let options = SyntheticOptions {
-            name: name.to_owned(),
-            venue: id,
-            instruments,
-            seed: self.config.simulated.seed,
-            events_per_s: self.config.simulated.events_per_s,
-            consumers,
-        };
-        let (clock, stop) = (self.clock.clone(), self.stop.clone());
-        let wiring = SyntheticWiring { outlet, commands: commands_end, stats, probe, clock, stop };
-        let agent = SyntheticVenue::new(options, wiring);
-        self.agents.push((AgentRole::VenueMarket(venue), Box::new(agent)));
-        (link_end, commands)
     }
 
     /// Makes the consumers with their lanes, and the dispatcher; returns the ends of the order lanes.
@@ -294,7 +293,7 @@ impl<'c> Assembly<'c> {
         Ok(orders)
     }
 
-    fn subscriptions(&self) -> Vec<Subscription> {
+    pub(super) fn subscriptions(&self) -> Vec<Subscription> {
         let all: Vec<InstrumentId> = self.instruments.iter().map(|(id, _)| id).collect();
         let subscription = |(index, strategy): (usize, &dyn Strategy)| {
             let entry = &self.config.consumers[index];
@@ -416,6 +415,7 @@ impl<'c> Assembly<'c> {
             links,
             steady,
             housekeeping,
+            venue_threads: self.threads,
             drain_deadline: Duration::from_millis(self.config.engine.drain_deadline_ms),
         });
         for (options, planned) in cores {
@@ -433,7 +433,7 @@ impl<'c> Assembly<'c> {
     fn take_agents(&mut self, roles: &[AgentRole]) -> Vec<Box<dyn Agent>> {
         let mut taken = Vec::new();
         for role in roles {
-            // The embedded venue's one agent has both roles of a venue: the second finds nothing.
+            // A synthetic venue's one agent has both roles of a venue: the second finds nothing.
             if let Some(index) = self.agents.iter().position(|(of, _)| of == role) {
                 taken.push(self.agents.swap_remove(index).1);
             }

@@ -10,9 +10,11 @@ use pitlane_ring::LaneGauge;
 
 use super::assemble::lane_fill;
 use super::housekeeping::{HousekeepingHandle, SteadyState};
+use super::venues::VenueThreads;
 use crate::consumer::{ConsumerAgent, ConsumerRemains};
 use crate::dispatcher::{DispatcherAgent, DispatcherRemains, LinkRemains};
-use crate::event::KindCounts;
+use crate::event::{InstrumentId, KindCounts};
+use crate::instrument::Instruments;
 use crate::orchestrator::OrchestratorAgent;
 use crate::order::{GatewayAgent, OrderCounts};
 use crate::report::{
@@ -23,7 +25,8 @@ use crate::runtime::{Agent, Clock, CoreHandle, CorePlan, Phase, StopSignal};
 use crate::telemetry::{
     Collector, DeadLetterCounts, HistogramSet, LogDrain, ProbeLink, Term, Terms, new_histogram,
 };
-use crate::venue::{IntakeStats, LaneOutlet, SyntheticVenue};
+use crate::venue::binance::{MarketAgent, OrderAgent};
+use crate::venue::{BookSummary, IntakeStats, LaneOutlet, SyntheticVenue, VenueCounters};
 
 /// Pause between two looks at threads that are ending.
 const JOIN_PAUSE: Duration = Duration::from_millis(1);
@@ -37,6 +40,7 @@ type ConsumerAccount = (String, Arc<CachePadded<Terms>>, Arc<CachePadded<Terms>>
 /// What can be read while the engine runs, without cost for it.
 #[derive(Default)]
 pub(super) struct Live {
+    pub(super) instruments: Arc<Instruments>,
     pub(super) lanes: Vec<LaneGauge>,
     /// Name, the dispatcher's terms, the consumer's terms.
     pub(super) consumers: Vec<ConsumerAccount>,
@@ -53,6 +57,7 @@ pub(super) struct EngineParts {
     pub(super) links: Vec<Arc<ProbeLink>>,
     pub(super) steady: Arc<SteadyState>,
     pub(super) housekeeping: HousekeepingHandle,
+    pub(super) venue_threads: VenueThreads,
     pub(super) drain_deadline: Duration,
 }
 
@@ -68,6 +73,17 @@ pub struct LiveStatus {
     pub failures: u64,
     /// The fullest lane: name, events in it, slots.
     pub fullest_lane: Option<(String, u64, usize)>,
+}
+
+/// How far a recording has been taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordingProgress {
+    /// Frames of the recording.
+    pub frames: u64,
+    /// Frames decoded or refused.
+    pub taken: u64,
+    /// Whether nothing more will come.
+    pub is_over: bool,
 }
 
 /// A running engine. Dropping it without [`Engine::stop`] stops it too, without a report.
@@ -113,6 +129,20 @@ impl Engine {
         self.cores.iter().any(CoreHandle::is_finished)
     }
 
+    /// How far a recording has been taken in; `None` when none is played. It is over once every frame was
+    /// sent and taken, and every snapshot that was asked for was answered.
+    #[must_use]
+    pub fn recording(&self) -> Option<RecordingProgress> {
+        let parts = self.parts.as_ref()?;
+        let (frames, left) = parts.venue_threads.recorded_frames()?;
+        let mut counters = VenueCounters::default();
+        parts.live.venues.iter().for_each(|(_, stats)| counters.merge(&stats.read()));
+        let taken = counters.decoded + counters.refused;
+        let is_over =
+            left == 0 && taken >= frames && counters.snapshots == counters.snapshots_answered;
+        Some(RecordingProgress { frames, taken, is_over })
+    }
+
     /// A reading for the status line.
     #[must_use]
     pub fn status(&self) -> LiveStatus {
@@ -155,13 +185,17 @@ impl Engine {
                 Err(failure) => account.notes.push(failure),
             }
         }
+        let (behind, failures) = parts.venue_threads.stop(parts.drain_deadline);
+        account.notes.extend(failures);
         let mut housekeeping = parts.housekeeping.stop();
         if let Some(housekeeping) = &mut housekeeping {
             housekeeping.drain();
             account.collect(&mut housekeeping.collector, &parts.links, parts.clock.now_ns());
         }
+        let books = account.books(&parts.live.instruments);
         account.notes.splice(0..0, parts.plan.notes.iter().cloned());
         let mut report = account.report(&parts.live, housekeeping.as_ref().map(|h| &h.collector));
+        report.books = books;
         report.duration_ns = duration_ns;
         report.allocations_steady_state = allocations;
         for consumer in &mut report.consumers {
@@ -169,7 +203,7 @@ impl Engine {
             consumer.core = thread.and_then(|thread| thread.core);
         }
         report.threads = threads;
-        report.threads_left_behind = left.behind;
+        report.threads_left_behind = left.behind.into_iter().chain(behind).collect();
         if let Some(housekeeping) = &housekeeping {
             report.dead_letters = DeadLetterReport {
                 written: housekeeping.letters.written(),
@@ -190,6 +224,7 @@ impl Drop for Engine {
             for core in left.finished {
                 drop(core.join());
             }
+            drop(parts.venue_threads.stop(HALT_GRACE));
             drop(parts.housekeeping.stop());
         }
     }
@@ -238,6 +273,8 @@ struct Account {
     intake_left: u64,
     orders: OrdersReport,
     sets: Vec<HistogramSet>,
+    /// By session.
+    books: Vec<(String, Vec<(InstrumentId, BookSummary)>)>,
     notes: Vec<String>,
 }
 
@@ -261,14 +298,41 @@ impl Account {
             Ok(agent) => return self.orders.gateway = agent.finish(),
             Err(any) => any,
         };
+        let any = match any.downcast::<MarketAgent<LaneOutlet>>() {
+            Ok(agent) => return self.books.push((name, agent.book_summaries())),
+            Err(any) => any,
+        };
+        let any = match any.downcast::<OrderAgent<LaneOutlet>>() {
+            Ok(agent) => return self.take_orders(agent.finish()),
+            Err(any) => any,
+        };
         match any.downcast::<SyntheticVenue<LaneOutlet>>() {
-            Ok(agent) => {
-                let (set, untaken) = agent.finish();
-                self.sets.push(*set);
-                self.orders.untaken += untaken;
-            }
+            Ok(agent) => self.take_orders(agent.finish()),
             Err(_) => self.notes.push(format!("agent {name} left no account")),
         }
+    }
+
+    fn take_orders(&mut self, (set, untaken): (Box<HistogramSet>, u64)) {
+        self.sets.push(*set);
+        self.orders.untaken += untaken;
+    }
+
+    /// The books by symbol; with the session's name behind it where several venues have the symbol.
+    fn books(&mut self, instruments: &Instruments) -> BTreeMap<String, BookSummary> {
+        let several = self.books.len() > 1;
+        let mut by_symbol = BTreeMap::new();
+        for (session, books) in self.books.drain(..) {
+            for (id, summary) in books {
+                let Some(spec) = instruments.get(id) else { continue };
+                let venue = session.trim_end_matches(":market");
+                let key = match several {
+                    true => format!("{}@{venue}", spec.symbol),
+                    false => spec.symbol.clone(),
+                };
+                by_symbol.insert(key, summary);
+            }
+        }
+        by_symbol
     }
 
     /// Merges the sets that agents gave up at their end, and closes the last interval.
@@ -300,11 +364,13 @@ impl Account {
         for consumer in &consumers {
             self.orders.counts.merge(&consumer.orders);
         }
-        let venues: Vec<VenueReport> = live
-            .venues
-            .iter()
-            .map(|(name, stats)| VenueReport { name: name.clone(), counters: stats.read() })
-            .collect();
+        let mut venues: Vec<VenueReport> = Vec::new();
+        for (name, stats) in &live.venues {
+            match venues.iter_mut().find(|venue| venue.name == *name) {
+                Some(venue) => venue.counters.merge(&stats.read()),
+                None => venues.push(VenueReport { name: name.clone(), counters: stats.read() }),
+            }
+        }
         let intake = self.intake(&venues);
         let accounted = intake.routed + intake.unrouted + intake.in_flight;
         let identity_holds = consumers.iter().all(ConsumerReport::identity_holds)
@@ -321,6 +387,7 @@ impl Account {
             consumers,
             orders: self.orders,
             venues,
+            books: BTreeMap::new(),
             intake,
             threads: Vec::new(),
             notes: self.notes,

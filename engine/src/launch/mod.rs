@@ -6,6 +6,8 @@
 mod assemble;
 mod engine;
 mod housekeeping;
+mod venues;
 
-pub use assemble::{LaunchError, LaunchFaults, launch, launch_with_faults};
-pub use engine::{Engine, LiveStatus};
+pub use crate::venue::simulated::RecordedSession;
+pub use assemble::{EmbeddedVenue, LaunchError, LaunchFaults, LaunchOptions, launch, launch_with};
+pub use engine::{Engine, LiveStatus, RecordingProgress};

@@ -55,6 +55,8 @@ intake! {
     gaps,
     /// Snapshots requested.
     snapshots,
+    /// Answers to them, failures included.
+    snapshots_answered,
     /// Duty cycles in which the socket was not read because the link ahead was full.
     backpressure,
 }

@@ -37,6 +37,8 @@ pub struct MarketOptions {
     pub session: SessionOptions,
     /// Decoder and books.
     pub feed: MarketFeedOptions,
+    /// Streams to subscribe to in place of those that are wanted; as the venue writes them.
+    pub streams: Option<Vec<String>>,
     /// An answer to a subscription has to come in this time, ns.
     pub subscribe_ns: u64,
     /// Number of this session among all of the engine: the upper part of its trace ids.
@@ -90,8 +92,11 @@ impl<O: EventOutlet> MarketAgent<O> {
         wanted: impl Fn(InstrumentId, EventKind) -> bool,
         wiring: MarketWiring<O>,
     ) -> MarketAgent<O> {
-        let MarketOptions { venue, session, feed, subscribe_ns, session_number } = options;
-        let subscriptions = Subscriptions::new(&feed.symbols, wanted);
+        let MarketOptions { venue, session, feed, streams, subscribe_ns, session_number } = options;
+        let subscriptions = match streams {
+            Some(streams) => Subscriptions::of_streams(&streams),
+            None => Subscriptions::new(&feed.symbols, wanted),
+        };
         MarketAgent {
             name: format!("{venue}:market"),
             venue,
@@ -253,6 +258,7 @@ impl<O: EventOutlet> MarketAgent<O> {
                 }
                 None => self.feed.on_snapshot_failed(answer.instrument, self.now_ns),
             }
+            self.stats.snapshots_answered();
             snapshots.give_back(answer);
             work += 1;
         }

@@ -43,12 +43,18 @@ impl Subscriptions {
         for (native, symbol) in symbols.iter() {
             for kind in EventKind::ALL {
                 if let Some(suffix) = suffix(kind).filter(|_| wanted(symbol.instrument, kind)) {
-                    streams.push(format!("\"{}@{suffix}\"", native.to_ascii_lowercase()));
+                    streams.push(format!("{}@{suffix}", native.to_ascii_lowercase()));
                 }
             }
         }
+        Subscriptions::of_streams(&streams)
+    }
+
+    /// Requests for these streams.
+    pub(super) fn of_streams(streams: &[String]) -> Subscriptions {
+        let quoted: Vec<String> = streams.iter().map(|name| format!("\"{name}\"")).collect();
         let requests: Vec<String> = (1..)
-            .zip(streams.chunks(STREAMS_PER_REQUEST))
+            .zip(quoted.chunks(STREAMS_PER_REQUEST))
             .map(|(id, names)| {
                 format!(r#"{{"method":"SUBSCRIBE","params":[{}],"id":{id}}}"#, names.join(","))
             })

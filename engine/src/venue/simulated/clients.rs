@@ -73,6 +73,12 @@ impl Clients {
         self.slots.iter().flatten().any(|client| client.session.wants(key))
     }
 
+    /// The most bytes that wait for one of the sessions that want this stream.
+    pub(super) fn most_pending(&mut self, key: StreamKey) -> usize {
+        let wanting = self.slots.iter_mut().flatten().filter(|client| client.session.wants(key));
+        wanting.map(|client| client.wire().pending()).max().unwrap_or(0)
+    }
+
     /// Sends a market frame to all sessions that want it.
     pub(super) fn publish(&mut self, key: StreamKey, frame: &MarketFrame<'_>, now: Instant) {
         for client in self.slots.iter_mut().flatten() {

@@ -1,0 +1,109 @@
+//! The configuration of a run that plays a recording: the recording's server as the one venue.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::{Config, ConfigError, InstrumentConfig, VenueConfig};
+
+/// The name of the venue that a recording stands for.
+pub const RECORDED_VENUE: &str = "recorded";
+/// A recording may be played far faster than it was made, so more arrives while a snapshot is on its way.
+const BUFFERED_DIFFS_MAX: usize = 4_096;
+/// Every number of the venue's own text fits this scale.
+const SCALE: u8 = 8;
+/// What symbols are quoted in, longest first, so that a name ends with the right one.
+const QUOTES: [&str; 17] = [
+    "FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "BTC", "ETH", "BNB", "EUR", "GBP", "TRY",
+    "RUB", "BRL", "AUD", "UAH", "DAI",
+];
+
+impl Config {
+    /// Makes the server at `address`, which plays a recording of these streams and native symbols, the
+    /// one venue; no orders are taken there, so trading is off. Instruments that come from no file are
+    /// made from the symbols, in the venue's own eight decimal places.
+    ///
+    /// # Errors
+    /// When the file has instruments, and one of the recording is not among them.
+    pub fn play_recording(
+        &mut self,
+        address: SocketAddr,
+        streams: &[String],
+        symbols: &[String],
+    ) -> Result<(), ConfigError> {
+        self.simulated.enabled = false;
+        self.risk.trading = false;
+        self.venues = vec![VenueConfig {
+            name: RECORDED_VENUE.to_owned(),
+            stream_url: format!("ws://{address}/stream"),
+            rest_url: format!("http://{address}"),
+            buffered_diffs_max: BUFFERED_DIFFS_MAX,
+            streams: Some(streams.to_vec()),
+            ..VenueConfig::default()
+        }];
+        if !self.origin.has("instrument") {
+            self.instruments = symbols.iter().map(|native| instrument(native)).collect();
+            return Ok(());
+        }
+        let known = |native: &&String| {
+            self.instruments.iter().any(|i| i.native_symbol(RECORDED_VENUE) == **native)
+        };
+        match symbols.iter().find(|native| !known(native)) {
+            None => Ok(()),
+            Some(native) => {
+                let problem = format!("the recording has {native}, which is no instrument here");
+                let allowed = format!("one with native = {{ {RECORDED_VENUE} = {native:?} }}");
+                Err(self.error_at("instrument", &problem, &allowed))
+            }
+        }
+    }
+}
+
+fn instrument(native: &str) -> InstrumentConfig {
+    let quote = QUOTES.iter().find(|quote| native.len() > quote.len() && native.ends_with(*quote));
+    // An unknown quote asset is taken to have three letters, as most have.
+    let split = native.len() - quote.map_or(3.min(native.len()), |quote| quote.len());
+    let (base, quote) = native.split_at(split);
+    let unit = "0.00000001".to_owned();
+    InstrumentConfig {
+        symbol: format!("{base}-{quote}"),
+        native: Some(BTreeMap::from([(RECORDED_VENUE.to_owned(), native.to_owned())])),
+        price_scale: SCALE,
+        qty_scale: SCALE,
+        tick: unit.clone(),
+        step: unit,
+        ..InstrumentConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 9))
+    }
+
+    #[test]
+    fn a_recording_brings_its_own_instruments() {
+        let mut config = Config::default_run();
+        let symbols = ["BTCUSDT", "AAVEUPUSDT", "QSPBTC", "XYZABC"].map(str::to_owned);
+        config.play_recording(address(), &["btcusdt@trade".to_owned()], &symbols).unwrap();
+        let names: Vec<&str> = config.instruments.iter().map(|i| i.symbol.as_str()).collect();
+        assert_eq!(names, ["BTC-USDT", "AAVEUP-USDT", "QSP-BTC", "XYZ-ABC"]);
+        assert_eq!(config.venue_names(), [RECORDED_VENUE]);
+        assert!(!config.takes_orders(0) && !config.risk.trading);
+        assert!(config.instruments.iter().all(|i| i.spec().is_some()));
+    }
+
+    #[test]
+    fn instruments_of_a_file_must_cover_the_recording() {
+        let text = "[[instrument]]\nsymbol = 'BTC-USDT'\n";
+        let mut config = Config::parse(text, "x").unwrap();
+        let symbols = ["ETHUSDT".to_owned()];
+        let error = config.play_recording(address(), &[], &symbols).unwrap_err();
+        assert!(error.to_string().contains("ETHUSDT"), "{error}");
+        let mut config = Config::parse(text, "x").unwrap();
+        config.play_recording(address(), &[], &["BTCUSDT".to_owned()]).unwrap();
+        assert_eq!(config.instruments[0].price_scale, 2, "the file's scale stays");
+    }
+}

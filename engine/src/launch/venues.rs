@@ -1,0 +1,468 @@
+//! Venues: from the configuration to the sessions of each, with what they need beside the pinned cores.
+//!
+//! The embedded venue is a venue like any other: its server starts first, and then it is connected to by
+//! its address, through the same adapter.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use pitlane_ring::{Consumer, Publisher};
+
+use super::assemble::{Assembly, LaunchError};
+use super::{EmbeddedVenue, RecordedSession};
+use crate::config::{Config, VenueConfig};
+use crate::event::{Event, EventKind, InstrumentId, Price, VenueId, parse_scaled};
+use crate::instrument::Instruments;
+use crate::order::OrderCommand;
+use crate::runtime::{AgentRole, Clock};
+use crate::telemetry::{Probe, letter_lane};
+use crate::venue::binance::{
+    Credentials, MarketAgent, MarketFeedOptions, MarketOptions, MarketWiring, OrderAgent,
+    OrderOptions, OrderWiring, SilenceLimits, SnapshotClient, SnapshotPace, SnapshotThread,
+    SnapshotThreadOptions,
+};
+use crate::venue::session::{Endpoint, EndpointError, Scheme, SessionLimits, SessionOptions};
+use crate::venue::simulated::{SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions};
+use crate::venue::{
+    IntakeStats, LaneOutlet, SymbolMap, SyntheticOptions, SyntheticVenue, SyntheticWiring,
+};
+
+/// What the embedded venue calls the one API key it knows.
+const EMBEDDED_API_KEY: &str = "pitlane";
+/// Levels of a buffered diff for which there is memory: recorded ones have 20 on both sides, on average.
+const LEVELS_PER_DIFF: usize = 32;
+/// Pause between two looks at threads that are ending.
+const JOIN_PAUSE: Duration = Duration::from_millis(1);
+
+/// Where a venue is, and how to log on there.
+struct VenueSetup {
+    name: String,
+    stream: Endpoint,
+    /// `None` without books.
+    rest: Option<Endpoint>,
+    /// `None` without orders.
+    api: Option<(Endpoint, Credentials)>,
+    book_levels_max: usize,
+    buffered_diffs_max: usize,
+    /// `None`: those that consumers want.
+    streams: Option<Vec<String>>,
+}
+
+/// The threads and servers of venues that are no pinned cores. Stopped after the cores, in order.
+#[derive(Default)]
+pub(super) struct VenueThreads {
+    snapshots: Vec<SnapshotThread>,
+    embedded: Option<SimulatedVenue>,
+    recorded: Option<RecordedSession>,
+}
+
+impl VenueThreads {
+    /// Stops everything. Returns the names of threads that were left behind, and what went wrong.
+    pub(super) fn stop(self, deadline: Duration) -> (Vec<String>, Vec<String>) {
+        let (mut behind, mut notes) = (Vec::new(), Vec::new());
+        self.snapshots.iter().for_each(SnapshotThread::ask_to_stop);
+        let started = Instant::now();
+        for thread in self.snapshots {
+            while !thread.is_finished() && started.elapsed() < deadline {
+                std::thread::sleep(JOIN_PAUSE);
+            }
+            if thread.is_finished() {
+                notes.extend(thread.join().err());
+            } else {
+                behind.push(thread.name().to_owned());
+            }
+        }
+        if let Some(Err(error)) = self.embedded.map(SimulatedVenue::stop) {
+            notes.push(format!("[simulated] stop failed: {error}"));
+        }
+        if let Some(Err(error)) = self.recorded.map(RecordedSession::stop) {
+            notes.push(format!("[recording] stop failed: {error}"));
+        }
+        (behind, notes)
+    }
+
+    /// Frames of the recording that is played, and how many are still to be sent.
+    pub(super) fn recorded_frames(&self) -> Option<(u64, u64)> {
+        self.recorded.as_ref().map(|recorded| (recorded.frames(), recorded.frames_left()))
+    }
+
+    /// Takes a recording's server over.
+    pub(super) fn play(&mut self, recorded: RecordedSession) {
+        self.recorded = Some(recorded);
+    }
+}
+
+/// Both ends that the pipeline gets of a venue.
+pub(super) struct VenueEnds {
+    /// Links to the orchestrator.
+    pub(super) links: Vec<Consumer<Event>>,
+    /// Where its orders go; `None` for a venue that takes none.
+    pub(super) commands: Option<Publisher<OrderCommand>>,
+}
+
+impl Assembly<'_> {
+    /// Makes the sessions of every venue.
+    pub(super) fn venues(
+        &mut self,
+        embedded: EmbeddedVenue,
+        sessions_open: &Arc<AtomicUsize>,
+    ) -> Result<Vec<VenueEnds>, LaunchError> {
+        let mut ends = Vec::new();
+        for (number, venue) in self.config.venues.iter().enumerate() {
+            let setup = configured(self.config, number, venue)?;
+            ends.push(self.sessions(number, setup, sessions_open)?);
+        }
+        if self.config.simulated.enabled {
+            let number = self.config.venues.len();
+            ends.push(match embedded {
+                EmbeddedVenue::Synthetic => self.synthetic_venue(number, sessions_open),
+                EmbeddedVenue::Server => {
+                    let setup = self.embedded_server()?;
+                    self.sessions(number, setup, sessions_open)?
+                }
+            });
+        }
+        Ok(ends)
+    }
+
+    /// Starts the embedded venue's server.
+    fn embedded_server(&mut self) -> Result<VenueSetup, LaunchError> {
+        let credentials = Credentials::generate(EMBEDDED_API_KEY)?;
+        let simulated = &self.config.simulated;
+        let options = SimulatedVenueOptions {
+            bind: simulated.bind,
+            seed: simulated.seed,
+            symbols: simulated_symbols(self.config, &self.instruments),
+            events_per_s: simulated.events_per_s,
+            api_key: EMBEDDED_API_KEY.to_owned(),
+            public_key_ed25519: credentials.public_key(),
+            ..SimulatedVenueOptions::default()
+        };
+        let server = SimulatedVenue::start(options)?;
+        let address = server.address();
+        self.threads.embedded = Some(server);
+        let endpoint = |scheme, url: String| Endpoint::parse(&url, scheme);
+        let setup = || -> Result<VenueSetup, EndpointError> {
+            let api = format!("ws://{address}/ws-api/v3?returnRateLimits=false");
+            Ok(VenueSetup {
+                name: crate::config::SIMULATED_VENUE.to_owned(),
+                stream: endpoint(Scheme::Ws, format!("ws://{address}/stream"))?,
+                rest: Some(endpoint(Scheme::Http, format!("http://{address}"))?),
+                api: Some((endpoint(Scheme::Ws, api)?, credentials)),
+                book_levels_max: VenueConfig::default().book_levels_max,
+                buffered_diffs_max: VenueConfig::default().buffered_diffs_max,
+                streams: None,
+            })
+        };
+        Ok(setup()?)
+    }
+
+    /// The market session of a venue, and its order session if it takes orders.
+    fn sessions(
+        &mut self,
+        number: usize,
+        setup: VenueSetup,
+        sessions_open: &Arc<AtomicUsize>,
+    ) -> Result<VenueEnds, LaunchError> {
+        let VenueSetup { name, stream, rest, api, streams, .. } = setup;
+        let symbols = symbol_map(self.config, &name, &self.instruments)?;
+        let ready = Arc::new(AtomicBool::new(false));
+        let mut links = Vec::new();
+        let commands = match api {
+            None => None,
+            Some((endpoint, credentials)) => {
+                let session = self.session_options(2 * number + 1, endpoint);
+                let options = OrderOptions {
+                    venue: name.clone(),
+                    venue_id: VenueId(number as u16),
+                    frame_bytes_max: session.limits.frame_bytes_max,
+                    session,
+                    symbols: symbols.clone(),
+                    instruments: Arc::clone(&self.instruments),
+                    credentials,
+                    answer_ns: self.config.session.subscribe_ms * 1_000_000,
+                    open_max: self.config.consumers.len()
+                        * self.config.risk.max_open_orders as usize,
+                    cancel_on_stop: self.config.risk.cancel_on_stop,
+                    session_number: 2 * number as u16 + 1,
+                    run: (self.clock.wall_ns() / 1_000_000_000) as u32,
+                };
+                let (link, commands) = self.order_session(number, options, &ready, sessions_open);
+                links.push(link);
+                Some(commands)
+            }
+        };
+        let has_books = rest.is_some();
+        let snapshots = rest.map(|rest| self.snapshots(&name, rest, &symbols)).transpose()?;
+        let mut feed = MarketFeedOptions::new(VenueId(number as u16), symbols);
+        feed.book_levels_max = setup.book_levels_max;
+        feed.buffered_diffs_max = setup.buffered_diffs_max;
+        feed.buffered_levels_max = setup.buffered_diffs_max * LEVELS_PER_DIFF;
+        feed.frame_bytes_max = self.config.session.frame_bytes_max;
+        feed.silence = self.silence(has_books);
+        feed.snapshot_pace = SnapshotPace::default();
+        let options = MarketOptions {
+            venue: name,
+            session: self.session_options(2 * number, stream),
+            feed,
+            streams,
+            subscribe_ns: self.config.session.subscribe_ms * 1_000_000,
+            session_number: 2 * number as u16,
+        };
+        let orders_ready = commands.is_some().then_some(ready);
+        links.push(self.market_session(number, options, has_books, snapshots, orders_ready));
+        Ok(VenueEnds { links, commands })
+    }
+
+    fn order_session(
+        &mut self,
+        number: usize,
+        options: OrderOptions,
+        ready: &Arc<AtomicBool>,
+        sessions_open: &Arc<AtomicUsize>,
+    ) -> (Consumer<Event>, Publisher<OrderCommand>) {
+        let name = options.venue.clone();
+        let (outlet, link) = self.outlet(&name, "orders", options.venue_id, Some(sessions_open));
+        let (commands, commands_end) =
+            self.lane(format!("gateway>{name}"), self.config.lanes.order);
+        let probe = Probe::new(OrderAgent::<LaneOutlet>::probe_names(&self.consumer_names()));
+        self.probes.push(probe.link());
+        let wiring = OrderWiring {
+            outlet,
+            commands: commands_end,
+            ready: Arc::clone(ready),
+            stats: self.intake(&name),
+            probe,
+            clock: self.clock.clone(),
+            stop: self.stop.clone(),
+        };
+        let agent = OrderAgent::new(options, wiring);
+        self.agents.push((AgentRole::VenueOrders(number), Box::new(agent)));
+        (link, commands)
+    }
+
+    fn market_session(
+        &mut self,
+        number: usize,
+        options: MarketOptions,
+        has_books: bool,
+        snapshots: Option<SnapshotClient>,
+        orders_ready: Option<Arc<AtomicBool>>,
+    ) -> Consumer<Event> {
+        let name = options.venue.clone();
+        let (outlet, link) = self.outlet(&name, "market", VenueId(number as u16), None);
+        let wiring = MarketWiring {
+            outlet,
+            snapshots,
+            orders_ready,
+            stats: self.intake(&name),
+            clock: self.clock.clone(),
+            stop: self.stop.clone(),
+        };
+        let subscriptions = self.subscriptions();
+        let wanted = |instrument: InstrumentId, kind: EventKind| match kind {
+            // Books are assembled for the report and for whoever subscribes later.
+            EventKind::Book => has_books,
+            kind => subscriptions.iter().any(|subscription| {
+                subscription.interest.contains(kind)
+                    && subscription.instruments.contains(&instrument)
+            }),
+        };
+        let agent = MarketAgent::new(options, wanted, wiring);
+        self.agents.push((AgentRole::VenueMarket(number), Box::new(agent)));
+        link
+    }
+
+    /// A session's link to the orchestrator and its dead-letter lane.
+    fn outlet(
+        &mut self,
+        name: &str,
+        session: &str,
+        venue: VenueId,
+        sessions_open: Option<&Arc<AtomicUsize>>,
+    ) -> (LaneOutlet, Consumer<Event>) {
+        let lanes = &self.config.lanes;
+        let (link, link_end) = self.lane(format!("{name}:{session}>orchestrator"), lanes.venue);
+        let (letters, letters_end) = letter_lane(name, lanes.dead_letter);
+        self.live.letters.push(letters.counts());
+        self.letters.push(letters_end);
+        if let Some(open) = sessions_open {
+            open.fetch_add(1, Ordering::AcqRel);
+        }
+        let open = sessions_open.map(Arc::clone);
+        (LaneOutlet::new(link, letters, self.clock.clone(), venue, open), link_end)
+    }
+
+    fn intake(&mut self, name: &str) -> Arc<crossbeam_utils::CachePadded<IntakeStats>> {
+        let stats = IntakeStats::new();
+        self.live.venues.push((name.to_owned(), Arc::clone(&stats)));
+        stats
+    }
+
+    fn snapshots(
+        &mut self,
+        name: &str,
+        rest: Endpoint,
+        symbols: &SymbolMap,
+    ) -> Result<SnapshotClient, LaunchError> {
+        let options = SnapshotThreadOptions {
+            venue: name.to_owned(),
+            rest,
+            symbols: symbols.clone(),
+            timeout: Duration::from_millis(self.config.session.rest_ms),
+            clock: self.clock.clone(),
+        };
+        let (thread, client) = SnapshotThread::start(options)
+            .map_err(|source| LaunchError::Thread { name: format!("rest-{name}"), source })?;
+        self.live.lanes.push(client.gauge());
+        self.threads.snapshots.push(thread);
+        Ok(client)
+    }
+
+    fn session_options(&self, session_number: usize, endpoint: Endpoint) -> SessionOptions {
+        SessionOptions {
+            endpoint,
+            limits: SessionLimits::from(&self.config.session),
+            token: session_number,
+            seed: seed(&self.clock, session_number),
+        }
+    }
+
+    /// Quotes and diffs come all the time where anything is traded; trades and bars need not.
+    fn silence(&self, has_books: bool) -> SilenceLimits {
+        let session = &self.config.session;
+        let idle_ns = session.idle_ms * 1_000_000;
+        SilenceLimits {
+            depth_ns: has_books.then_some(idle_ns),
+            book_ns: Some(session.silence_ms * 1_000_000),
+            ..SilenceLimits::default()
+        }
+    }
+
+    /// The embedded venue without a socket.
+    fn synthetic_venue(&mut self, number: usize, sessions_open: &Arc<AtomicUsize>) -> VenueEnds {
+        let name = crate::config::SIMULATED_VENUE;
+        let id = VenueId(number as u16);
+        let (outlet, link) = self.outlet(name, "synthetic", id, Some(sessions_open));
+        let (commands, commands_end) =
+            self.lane(format!("gateway>{name}"), self.config.lanes.order);
+        let consumers = self.consumer_names();
+        let probe = Probe::new(SyntheticVenue::<LaneOutlet>::probe_names(&consumers));
+        self.probes.push(probe.link());
+        let start = |entry: &crate::config::InstrumentConfig| {
+            parse_scaled(entry.start_price.as_bytes(), entry.price_scale).map_or(Price(1), Price)
+        };
+        let instruments = self
+            .instruments
+            .iter()
+            .zip(&self.config.instruments)
+            .map(|((id, spec), entry)| (id, spec.clone(), start(entry)))
+            .collect();
+        let options = SyntheticOptions {
+            name: name.to_owned(),
+            venue: id,
+            instruments,
+            seed: self.config.simulated.seed,
+            events_per_s: self.config.simulated.events_per_s,
+            consumers,
+        };
+        let stats = self.intake(name);
+        let (clock, stop) = (self.clock.clone(), self.stop.clone());
+        let wiring = SyntheticWiring { outlet, commands: commands_end, stats, probe, clock, stop };
+        let agent = SyntheticVenue::new(options, wiring);
+        self.agents.push((AgentRole::VenueMarket(number), Box::new(agent)));
+        VenueEnds { links: vec![link], commands: Some(commands) }
+    }
+}
+
+/// Addresses and keys of a `[[venue]]`.
+fn configured(
+    config: &Config,
+    number: usize,
+    venue: &VenueConfig,
+) -> Result<VenueSetup, LaunchError> {
+    let parse = |key: &str, url: &str, scheme, allowed: &str| {
+        Endpoint::parse(url, scheme).map_err(|error| {
+            config.error_at(&format!("venue[{number}].{key}"), &error.to_string(), allowed)
+        })
+    };
+    let ws = "ws://HOST:PORT/PATH";
+    let stream = parse("stream_url", &venue.stream_url, Scheme::Ws, ws)?;
+    let rest = match venue.books {
+        true => Some(parse("rest_url", &venue.rest_url, Scheme::Http, "http://HOST:PORT")?),
+        false => None,
+    };
+    let api = match &venue.api_url {
+        Some(url) => Some((parse("api_url", url, Scheme::Ws, ws)?, credentials(venue)?)),
+        None => None,
+    };
+    Ok(VenueSetup {
+        name: venue.name.clone(),
+        stream,
+        rest,
+        api,
+        book_levels_max: venue.book_levels_max,
+        buffered_diffs_max: venue.buffered_diffs_max,
+        streams: venue.streams.clone(),
+    })
+}
+
+/// The environment comes first: a key is better kept there.
+fn credentials(venue: &VenueConfig) -> Result<Credentials, LaunchError> {
+    use crate::venue::binance::CredentialsError::NoVariable;
+    let from_environment = venue
+        .api_key_env
+        .as_ref()
+        .map(|name| std::env::var(name).map_err(|_| NoVariable { name: name.clone() }));
+    let api_key = match (from_environment, &venue.api_key) {
+        (Some(Ok(key)), _) => key,
+        (_, Some(key)) => key.clone(),
+        (Some(Err(error)), None) => return Err(error.into()),
+        // Refused by the check of the configuration.
+        (None, None) => return Err(NoVariable { name: "api_key_env".to_owned() }.into()),
+    };
+    let path = venue.private_key_file.clone().unwrap_or_default();
+    Ok(Credentials::from_pem_file(api_key, &path)?)
+}
+
+fn symbol_map(
+    config: &Config,
+    venue: &str,
+    instruments: &Arc<Instruments>,
+) -> Result<SymbolMap, LaunchError> {
+    let native = |(entry, (id, _)): (&crate::config::InstrumentConfig, (InstrumentId, _))| {
+        (entry.native_symbol(venue), id)
+    };
+    let natives: Vec<_> = config.instruments.iter().zip(instruments.iter()).map(native).collect();
+    SymbolMap::new(&natives, Arc::clone(instruments))
+        .map_err(|source| LaunchError::Symbols { venue: venue.to_owned(), source })
+}
+
+/// What the embedded venue trades: every instrument of the configuration.
+fn simulated_symbols(config: &Config, instruments: &Instruments) -> Vec<SimulatedSymbol> {
+    let symbol = |(entry, (_, spec)): (
+        &crate::config::InstrumentConfig,
+        (InstrumentId, &crate::instrument::InstrumentSpec),
+    )| {
+        let (base, quote) = spec.symbol.split_once('-').unwrap_or((&spec.symbol, "USDT"));
+        let start = parse_scaled(entry.start_price.as_bytes(), spec.price_scale).unwrap_or(1);
+        SimulatedSymbol {
+            name: entry.native_symbol(crate::config::SIMULATED_VENUE),
+            base_asset: base.to_owned(),
+            quote_asset: quote.to_owned(),
+            price_scale: u32::from(spec.price_scale),
+            qty_scale: u32::from(spec.qty_scale),
+            start_price: start.unsigned_abs(),
+            tick: spec.tick.unsigned_abs(),
+            step: spec.step.unsigned_abs(),
+            min_notional: SimulatedSymbol::default().min_notional,
+        }
+    };
+    config.instruments.iter().zip(instruments.iter()).map(symbol).collect()
+}
+
+/// Jitter and frame masks need no secret, only to differ between sessions and runs.
+fn seed(clock: &Clock, session_number: usize) -> u64 {
+    clock.wall_ns().unsigned_abs().wrapping_mul(0x9E37_79B9) ^ session_number as u64
+}
