@@ -21,7 +21,7 @@ use crate::report::{
     ConsumerReport, ConsumerTerms, DeadLetterReport, IntakeReport, LatencyFigures, OrdersReport,
     Report, TermCounts, ThreadReport, VenueReport,
 };
-use crate::runtime::{Agent, Clock, CoreHandle, CorePlan, Phase, StopSignal};
+use crate::runtime::{Agent, Clock, CoreHandle, CorePlan, CoreWakers, Phase, StopSignal};
 use crate::telemetry::{
     Collector, DeadLetterCounts, HistogramSet, LogDrain, ProbeLink, Term, Terms, new_histogram,
 };
@@ -58,6 +58,7 @@ pub(super) struct EngineParts {
     pub(super) steady: Arc<SteadyState>,
     pub(super) housekeeping: HousekeepingHandle,
     pub(super) venue_threads: VenueThreads,
+    pub(super) wakers: CoreWakers,
     pub(super) drain_deadline: Duration,
 }
 
@@ -176,8 +177,9 @@ impl Engine {
         let allocations = parts.steady.allocations();
         let threads: Vec<ThreadReport> = self.cores.iter().map(thread_report).collect();
         parts.stop.raise(Phase::Draining);
+        parts.wakers.wake();
         let cores = std::mem::take(&mut self.cores);
-        let left = wait(cores, &parts.stop, parts.drain_deadline);
+        let left = wait(cores, &parts.stop, &parts.wakers, parts.drain_deadline);
         let mut account = Account::default();
         for core in left.finished {
             match core.join() {
@@ -220,7 +222,9 @@ impl Drop for Engine {
     fn drop(&mut self) {
         if let Some(parts) = self.parts.take() {
             parts.stop.raise(Phase::Halted);
-            let left = wait(std::mem::take(&mut self.cores), &parts.stop, HALT_GRACE);
+            parts.wakers.wake();
+            let cores = std::mem::take(&mut self.cores);
+            let left = wait(cores, &parts.stop, &parts.wakers, HALT_GRACE);
             for core in left.finished {
                 drop(core.join());
             }
@@ -246,7 +250,12 @@ struct Waited {
 }
 
 /// Waits until every thread has ended, or the deadline and the grace after it are over (FR-022).
-fn wait(mut cores: Vec<CoreHandle>, stop: &StopSignal, deadline: Duration) -> Waited {
+fn wait(
+    mut cores: Vec<CoreHandle>,
+    stop: &StopSignal,
+    wakers: &CoreWakers,
+    deadline: Duration,
+) -> Waited {
     let mut finished = Vec::new();
     let started = Instant::now();
     loop {
@@ -259,6 +268,7 @@ fn wait(mut cores: Vec<CoreHandle>, stop: &StopSignal, deadline: Duration) -> Wa
         }
         if started.elapsed() > deadline {
             stop.raise(Phase::Halted);
+            wakers.wake();
         }
         std::thread::sleep(JOIN_PAUSE);
     }

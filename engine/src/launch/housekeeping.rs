@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crate::runtime::Clock;
+use crate::runtime::{Clock, CoreWakers};
 use crate::telemetry::{Collector, DeadLetterFile, LogDrain};
 
 /// Pause between two looks at the lanes.
@@ -20,6 +20,7 @@ pub(super) struct Housekeeping {
     pub(super) interval_ns: u64,
     pub(super) warm_up_ns: u64,
     pub(super) steady: Arc<SteadyState>,
+    pub(super) wakers: CoreWakers,
 }
 
 /// The allocation count at the end of the warm-up; `u64::MAX` before it.
@@ -75,6 +76,7 @@ impl Housekeeping {
             }
             if now_ns >= interval_end_ns && !is_asking {
                 self.collector.ask();
+                self.wakers.wake();
                 is_asking = true;
             }
             // An agent that never answers (a strategy that does not return) must not hold the others'

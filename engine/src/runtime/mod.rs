@@ -5,6 +5,7 @@ mod clock;
 mod core;
 mod footprint;
 mod host;
+mod parking;
 mod plan;
 
 pub use agent::{Agent, Phase, StopSignal};
@@ -12,4 +13,5 @@ pub use clock::{Clock, ManualTime};
 pub use core::{CoreHandle, CoreOptions, Pinned};
 pub use footprint::{LaneFootprint, lane_footprints};
 pub use host::HostCores;
+pub use parking::{CoreParking, CoreWakers};
 pub use plan::{AgentRole, CORE_IDS, CorePlan, PlanError, PlannedCore};
