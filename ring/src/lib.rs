@@ -25,6 +25,8 @@
 pub mod alloc;
 mod cell;
 mod checks;
+#[cfg(doctest)]
+mod compile_fail;
 mod consumer;
 mod counters;
 mod critical;
