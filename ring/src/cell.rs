@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use crate::bits::Bits;
 use crate::record::Record;
 
 /// Members a group can have: one bit each in a word.
@@ -213,7 +214,7 @@ impl<E: Conflate> Cells<E> {
     pub(crate) fn for_each(&self, mut f: impl FnMut(&E)) {
         for group in &self.waiting {
             let group = &self.groups[usize::from(*group)];
-            for member in Members(group.occupied) {
+            for member in Bits(group.occupied) {
                 let cell = &self.cells[(group.first_cell + member) as usize];
                 (0..cell.len).for_each(|age| f(&self.records[cell.place(age)]));
             }
@@ -231,7 +232,7 @@ impl<E: Conflate> Cells<E> {
 
     fn clear_others(&mut self, id: CellId, displaced: &mut impl FnMut(&E, Displaced)) {
         let others = self.groups[usize::from(id.group)].occupied & !(1 << id.member);
-        for member in Members(others) {
+        for member in Bits(others) {
             while self.groups[usize::from(id.group)].occupied & (1 << member) != 0 {
                 let place = self.remove_oldest(id.group, member);
                 displaced(&self.records[place], Displaced::Conflated);
@@ -303,21 +304,5 @@ impl Cell {
         self.len -= 1;
         self.head = if self.head + 1 < self.capacity { self.head + 1 } else { 0 };
         place
-    }
-}
-
-/// The bits of a word, lowest first.
-struct Members(u64);
-
-impl Iterator for Members {
-    type Item = u32;
-
-    fn next(&mut self) -> Option<u32> {
-        if self.0 == 0 {
-            return None;
-        }
-        let member = self.0.trailing_zeros();
-        self.0 &= self.0 - 1;
-        Some(member)
     }
 }

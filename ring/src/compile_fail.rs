@@ -176,3 +176,69 @@ struct ARecordHoldsNoPointer;
 /// }
 /// ```
 struct ChecksAreSealed;
+
+/// A reference to a cell of a lease ends with its batch.
+///
+/// ```
+/// # use pitlane_ring::Home;
+/// fn keep<T: Send + Clone>(home: &mut Home<T>) {
+///     let mut kept = None;
+///     let _ = home.run(0, |cell| kept = Some(cell.clone()));
+/// }
+/// ```
+/// ```compile_fail,E0521
+/// # use pitlane_ring::Home;
+/// fn keep<T: Send + Clone>(home: &mut Home<T>) {
+///     let mut kept = None;
+///     let _ = home.run(0, |cell| kept = Some(cell));
+/// }
+/// ```
+struct AReferenceToACellEndsWithTheBatch;
+
+/// A batch reaches its own cell and no other of its home.
+///
+/// ```
+/// # use pitlane_ring::Home;
+/// fn nested<T: Send>(home: &mut Home<T>, other: &mut Home<T>) {
+///     let _ = home.run(0, |_| _ = other.run(1, |_| ()));
+/// }
+/// ```
+/// ```compile_fail,E0501
+/// # use pitlane_ring::Home;
+/// fn nested<T: Send>(home: &mut Home<T>, other: &mut Home<T>) {
+///     let _ = home.run(0, |_| _ = home.run(1, |_| ()));
+/// }
+/// ```
+struct ABatchReachesItsOwnCellOnly;
+
+/// What a demoted home hands out goes with its handle.
+///
+/// ```
+/// # use pitlane_ring::Demoted;
+/// fn keep<T: Send>(mut demoted: Demoted<T>) -> T {
+///     demoted.get_mut();
+///     demoted.into_inner()
+/// }
+/// ```
+/// ```compile_fail,E0505
+/// # use pitlane_ring::Demoted;
+/// fn keep<T: Send>(mut demoted: Demoted<T>) -> T {
+///     let kept = demoted.get_mut();
+///     let moved = demoted.into_inner();
+///     drop(kept);
+///     moved
+/// }
+/// ```
+struct ADemotedCellGoesWithItsHandle;
+
+/// Cells change threads, so they have to be able to.
+///
+/// ```
+/// use std::sync::Arc;
+/// let _ = pitlane_ring::lease(vec![Arc::new(1)]);
+/// ```
+/// ```compile_fail,E0277
+/// use std::rc::Rc;
+/// let _ = pitlane_ring::lease(vec![Rc::new(1)]);
+/// ```
+struct CellsChangeThreads;

@@ -2,10 +2,12 @@
 //!
 //! A line that does not hold does not compile; the tests are here to give the rules a name.
 
+use std::cell::Cell;
+
 use pitlane_ring::raw::{RawHandle, ReturnToken};
 use pitlane_ring::{
-    Absorbed, Checked, Conflate, Consumer, CriticalPublisher, Exchange, LaneGauge, MarketPublisher,
-    Plain, Pool, Publisher, Record, Sleeper, Stage, Waker,
+    Absorbed, Checked, Conflate, Consumer, CriticalPublisher, Demoted, Exchange, Home, LaneGauge,
+    MarketPublisher, Plain, Pool, Publisher, Record, Sleeper, Stage, Standby, Waker, Watch,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -76,4 +78,13 @@ fn a_pool_has_one_owner_and_a_sleeper_is_one_thread() {
 fn what_is_for_every_thread_may_go_to_every_thread() {
     is!(Send: LaneGauge, Waker, Exchange<u8>);
     is!(Sync: LaneGauge, Waker, Exchange<u8>);
+}
+
+/// The owners of a lease's cells are affine, and all of them may change threads with cells that are
+/// `Send` and not `Sync`.
+#[test]
+fn each_cell_of_a_lease_has_one_owner() {
+    is!(Send: Home<Cell<u8>>, Watch<Cell<u8>>, Standby<Cell<u8>>, Demoted<Cell<u8>>);
+    is_not!(Clone: Home<u8>, Watch<u8>, Standby<u8>, Demoted<u8>);
+    is_not!(Sync: Home<u8>);
 }
