@@ -137,9 +137,7 @@ mod loom_tests {
     use super::*;
     use crate::sync::{SharedCell, explore};
 
-    /// Who sees the flag sees what came before the put, also what is not in the box. (The looker is
-    /// the second thread: loom goes back to the last access of a place only, and a putter that goes
-    /// second hides the look behind its own.)
+    /// Who sees the flag sees what came before the put, also what is not in the box.
     #[test]
     fn loom_exchange_the_flag_publishes_what_came_before_it() {
         explore(|| {

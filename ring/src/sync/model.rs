@@ -44,32 +44,45 @@ pub(crate) fn fence(wanted: Ordering) {
 }
 
 /// The operations that the crate uses, and no more.
+///
+/// Each takes a turn first. Loom goes back to the last access of a place only, so the load that a
+/// thread does before its store would hide those that other threads did before it; turns are all of
+/// one kind and hide nothing. They are relaxed, so they order nothing either.
 macro_rules! atomic {
     ($name:ident, $value:ty) => {
         #[derive(Debug)]
-        pub(crate) struct $name(atomic::$name);
+        pub(crate) struct $name {
+            value: atomic::$name,
+            turns: atomic::AtomicUsize,
+        }
 
         #[allow(dead_code)] // No protocol uses all of them.
         impl $name {
             pub(crate) fn new(value: $value) -> Self {
-                Self(atomic::$name::new(value))
+                let turns = atomic::AtomicUsize::new(0);
+                Self { value: atomic::$name::new(value), turns }
+            }
+
+            fn take_turn(&self) -> &atomic::$name {
+                self.turns.fetch_add(1, Ordering::Relaxed);
+                &self.value
             }
 
             pub(crate) fn load(&self, wanted: Ordering) -> $value {
-                self.0.load(ordering(wanted))
+                self.take_turn().load(ordering(wanted))
             }
 
             pub(crate) fn store(&self, value: $value, wanted: Ordering) {
-                self.0.store(value, ordering(wanted));
+                self.take_turn().store(value, ordering(wanted));
             }
 
             pub(crate) fn swap(&self, value: $value, wanted: Ordering) -> $value {
                 if is_planted("torn") {
-                    let found = self.0.load(Ordering::Acquire);
-                    self.0.store(value, Ordering::Release);
+                    let found = self.take_turn().load(Ordering::Acquire);
+                    self.take_turn().store(value, Ordering::Release);
                     return found;
                 }
-                self.0.swap(value, ordering(wanted))
+                self.take_turn().swap(value, ordering(wanted))
             }
 
             pub(crate) fn compare_exchange(
@@ -80,14 +93,19 @@ macro_rules! atomic {
                 failure: Ordering,
             ) -> Result<$value, $value> {
                 if is_planted("torn") {
-                    let found = self.0.load(Ordering::Acquire);
+                    let found = self.take_turn().load(Ordering::Acquire);
                     if found != current {
                         return Err(found);
                     }
-                    self.0.store(value, Ordering::Release);
+                    self.take_turn().store(value, Ordering::Release);
                     return Ok(found);
                 }
-                self.0.compare_exchange(current, value, ordering(success), ordering(failure))
+                self.take_turn().compare_exchange(
+                    current,
+                    value,
+                    ordering(success),
+                    ordering(failure),
+                )
             }
         }
     };
