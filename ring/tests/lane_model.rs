@@ -366,11 +366,10 @@ fn consume_all<C: Checks>(
     (expected, panics)
 }
 
-fn all_arrive<C: Checks>(records: u64, seed: u64) {
+fn all_arrive<C: Checks>(records: u64, capacity: usize, seed: u64) {
     let mut random = Random(seed);
-    let capacity = 1 << (3 + random.below(3));
     let first_panic = random.below(10);
-    println!("seed {seed}: capacity {capacity}, panics at the {first_panic}th of ten");
+    println!("seed {seed}: panics at the {first_panic}th of ten");
     let (publisher, mut consumer) = lane_with::<Packet, C>(options("storm", capacity));
     let (gauge, failed) = (consumer.gauge(), Failed::default());
     let (publishing, consuming) = (Random(random.next()), Random(random.next()));
@@ -380,7 +379,7 @@ fn all_arrive<C: Checks>(records: u64, seed: u64) {
         (publishing.join().unwrap(), consumed)
     });
     assert_eq!((handled, panics), (records, records / 10));
-    assert!(fill_panics > records / 1_000, "only {fill_panics} fills panicked");
+    assert!(fill_panics > records / 100, "only {fill_panics} fills panicked");
     assert_eq!((gauge.published(), gauge.released(), gauge.in_flight()), (records, records, 0));
     assert_eq!((gauge.double_returns(), gauge.out_of_order_returns()), (0, 0));
     assert!(gauge.full_count() > 0, "the lane was never full");
@@ -388,22 +387,29 @@ fn all_arrive<C: Checks>(records: u64, seed: u64) {
 
 #[test]
 fn a_million_records_arrive_in_order_through_a_plain_lane_with_panics() {
-    all_arrive::<Plain>(1_000_000, 1);
+    all_arrive::<Plain>(1_000_000, 256, 1);
 }
 
 #[test]
-fn records_arrive_in_order_through_a_checked_lane_with_panics() {
-    all_arrive::<Checked>(300_000, 2);
+fn a_million_records_arrive_in_order_through_a_checked_lane_with_panics() {
+    all_arrive::<Checked>(1_000_000, 256, 2);
+}
+
+/// Two and four slots: hardly a step without the other thread, which takes long where cores are few.
+#[test]
+fn records_arrive_in_order_through_the_smallest_lanes_with_panics() {
+    all_arrive::<Plain>(20_000, 2, 3);
+    all_arrive::<Checked>(20_000, 4, 4);
 }
 
 /// The same through a stage on a third thread.
 #[test]
 fn records_arrive_in_order_through_a_stage_with_panics() {
-    let (records, seed) = (300_000, 3);
+    let (records, seed) = (200_000, 5);
     println!("seed {seed}");
     let mut random = Random(seed);
     let (publisher, mut stage, mut consumer) =
-        lane_staged_with::<Packet, Plain>(options("staged", 16));
+        lane_staged_with::<Packet, Plain>(options("staged", 128));
     let (gauge, failed) = (consumer.gauge(), Failed::default());
     let (publishing, staging, consuming) =
         (Random(random.next()), Random(random.next()), Random(random.next()));
