@@ -8,6 +8,7 @@ use pitlane_ring::Consumer;
 use super::cell::Cell;
 use super::context::ContextParts;
 use super::{ConsumerState, Context, FailureLog, Strategy};
+use crate::dispatcher::AcceptFrom;
 use crate::event::{Event, KindCounts};
 use crate::order::OrderCounts;
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
@@ -25,6 +26,8 @@ pub struct ConsumerOptions {
     pub failures_max: u64,
     /// Failures kept whole.
     pub failures_kept: usize,
+    /// Whether market data that a routing flip has made stale is passed over (FR-015).
+    pub skips: bool,
     /// Fault hook of the tests: number, from 1, of a market event to lose without counting it; 0 = none.
     pub lose_market_event: u64,
 }
@@ -36,6 +39,7 @@ pub(crate) struct ConsumerWiring {
     pub(crate) context: ContextParts,
     pub(crate) terms: Arc<CachePadded<Terms>>,
     pub(crate) probe: ConsumerProbe,
+    pub(crate) accept_from: AcceptFrom,
     pub(crate) stop: StopSignal,
 }
 
@@ -88,6 +92,8 @@ impl ConsumerAgent {
                 failures_max: options.failures_max,
                 state: ConsumerState::Starting,
                 start_attempts: 0,
+                accept_from: wiring.accept_from,
+                skips: options.skips,
                 critical_expected: 1,
                 critical_lost: 0,
                 lose_market_event: options.lose_market_event,

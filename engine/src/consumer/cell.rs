@@ -6,7 +6,8 @@ use crossbeam_utils::CachePadded;
 
 use super::failure::{Caught, FailureKind, FailureLog, FailureRecord, contain};
 use super::{Context, Strategy, StrategyError, StrategyResult};
-use crate::event::{Event, EventKind, ExecReport};
+use crate::dispatcher::AcceptFrom;
+use crate::event::{Event, EventClass, EventKind, ExecReport};
 use crate::runtime::Clock;
 use crate::telemetry::{ConsumerProbe, Term, Terms};
 
@@ -39,6 +40,10 @@ pub(super) struct Cell {
     pub(super) failures_max: u64,
     pub(super) state: ConsumerState,
     pub(super) start_attempts: u32,
+    /// Market data below this routing version is stale.
+    pub(super) accept_from: AcceptFrom,
+    /// Whether stale market data is passed over.
+    pub(super) skips: bool,
     pub(super) critical_expected: u32,
     pub(super) critical_lost: u64,
     /// Fault hook of the tests: the market event with this number is lost without being counted.
@@ -59,6 +64,16 @@ impl Cell {
         self.market_seen += 1;
         if self.market_seen == self.lose_market_event {
             return;
+        }
+        if event.routing_version < self.accept_from.get()
+            && let Some(kind) = event.kind()
+            && kind.class() == EventClass::Market
+        {
+            if self.skips {
+                self.terms.add(Term::Skipped, kind, 1);
+                return;
+            }
+            self.terms.add(Term::Stale, kind, 1);
         }
         self.handle(event);
     }

@@ -8,6 +8,7 @@ use zerocopy::FromZeros;
 use super::agent::{ConsumerAgent, ConsumerOptions, ConsumerWiring};
 use super::context::ContextParts;
 use super::{Context, FailureLog, RiskLimits, Strategy};
+use crate::dispatcher::AcceptFrom;
 use crate::event::{
     ConsumerId, Event, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty,
     Quote, Side, Trade, VenueId,
@@ -67,6 +68,7 @@ impl Harness {
             context,
             terms: Terms::new(),
             probe: ConsumerProbe::new("harness", 0),
+            accept_from: AcceptFrom::default(),
             stop: StopSignal::default(),
         };
         let options = ConsumerOptions {
@@ -75,6 +77,7 @@ impl Harness {
             batch: 16,
             failures_max: u64::MAX,
             failures_kept: 16,
+            skips: false,
             lose_market_event: 0,
         };
         let agent = ConsumerAgent::new(options, wiring);

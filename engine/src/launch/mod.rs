@@ -6,8 +6,10 @@
 mod assemble;
 mod engine;
 mod housekeeping;
+mod routes;
 mod venues;
 
 pub use crate::venue::simulated::RecordedSession;
 pub use assemble::{EmbeddedVenue, LaunchError, LaunchFaults, LaunchOptions, launch, launch_with};
 pub use engine::{Engine, LiveStatus, RecordingProgress};
+pub use routes::{FlipError, RouteChange};
