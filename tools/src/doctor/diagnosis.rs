@@ -89,6 +89,7 @@ impl Diagnosis {
             topology: &topology,
             busy: &placement.busy,
             spare: &placement.spare,
+            tickless: isolation.tickless.as_ref().map_or(&[][..], |(_, cores)| cores),
             is_spinning: placement.plan.cores.iter().all(|core| core.idle == IdleStrategy::Spin),
             lane_bytes: lanes.iter().map(LaneFootprint::bytes).sum::<usize>() as u64,
             sample: &Sample::take(&files, wait),
@@ -138,4 +139,79 @@ fn findings(
         all.extend(check(scene));
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use proptest::prelude::*;
+    use proptest::test_runner::TestRunner;
+
+    use super::*;
+    use crate::doctor::fixture::{Host, write};
+
+    /// Files whose content decides what is read next.
+    const FILES: [&str; 14] = [
+        "/sys/devices/system/cpu/online",
+        "/sys/devices/system/cpu/isolated",
+        "/sys/devices/system/cpu/cpu1/topology/thread_siblings_list",
+        "/sys/devices/system/cpu/cpu2/cache/index3/shared_cpu_list",
+        "/sys/devices/system/cpu/cpu2/cpu_capacity",
+        "/sys/devices/system/node/node0/cpulist",
+        "/sys/devices/virtual/workqueue/cpumask",
+        "/sys/fs/cgroup/cpu.max",
+        "/sys/fs/cgroup/cpuset.cpus.effective",
+        "/proc/self/cgroup",
+        "/proc/self/status",
+        "/proc/stat",
+        "/proc/interrupts",
+        "/proc/irq/30/smp_affinity_list",
+    ];
+
+    /// What a broken or hostile file may hold: lists, numbers beyond every limit, words, any bytes.
+    fn content() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}){0,3}",
+            "[0-9]{1,24} [0-9]{1,24}",
+            "Cpus_allowed_list:\t[0-9]{1,2}-[0-9]{1,5}",
+            "CPU[0-9]{1,3}( CPU[0-9]{1,25})?\n 30: [0-9]{1,25} x",
+            "cpu[0-9]{1,2}( [0-9]{1,25}){1,10}",
+            "0::(/\\.\\.|/[a-z]){0,4}",
+            "\\PC{0,30}",
+            Just(String::new()),
+        ]
+    }
+
+    #[test]
+    fn no_garbage_breaks_it() {
+        let host = Host::PLAIN.make();
+        let files = HostFiles::new(host.path());
+        let sound = FILES.map(|path| files.text(path).ok());
+        let garbage = proptest::collection::vec((0..FILES.len(), content()), 1..6);
+        let diagnosed = Cell::new(0);
+        let judged = |garbage: Vec<(usize, String)>| {
+            for (file, content) in &garbage {
+                write(host.path(), FILES[*file], content);
+            }
+            let made = Diagnosis::make(host.path(), &Config::default_run(), Duration::ZERO);
+            for (path, text) in FILES.iter().zip(&sound) {
+                write(host.path(), path, text.as_deref().unwrap_or_default());
+            }
+            if let Ok(diagnosis) = made {
+                diagnosed.set(diagnosed.get() + 1);
+                let online = diagnosis.topology.ids();
+                prop_assert!(diagnosis.placement.busy.iter().all(|core| online.contains(core)));
+                prop_assert!(
+                    Config::parse(&diagnosis.toml, "pasted").is_ok(),
+                    "{}",
+                    diagnosis.toml
+                );
+            }
+            Ok(())
+        };
+        let mut runner = TestRunner::new(ProptestConfig::with_cases(200));
+        runner.run(&garbage, judged).unwrap_or_else(|failure| panic!("{failure}"));
+        assert!(diagnosed.get() > 20, "almost everything was refused: {}", diagnosed.get());
+    }
 }

@@ -88,7 +88,11 @@ pub(crate) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
         true => Finding::new("irq.balance", Severity::Medium, "irqbalance is running")
             .read("/proc/*/comm", "irqbalance")
             .costs("It moves device interrupts onto planned cores every 10 s, and undoes pinning.")
-            .mend("sudo systemctl disable --now irqbalance"),
+            .mend("sudo systemctl disable --now irqbalance")
+            .mend(format!(
+                "# or in /etc/default/irqbalance: IRQBALANCE_BANNED_CPULIST={}",
+                folded(scene.busy)
+            )),
         false => {
             Finding::fine("irq.balance", "irqbalance does not run").read("/proc/*/comm", "absent")
         }

@@ -66,20 +66,20 @@ impl Isolation {
             }
         };
         vec![
-            judge("isolation.domain", &self.domain, busy, "kept free of other tasks", |finding| {
+            judge("isolation.domain", "isolcpus", &self.domain, busy, "kept free of other tasks", |finding| {
                 mend(finding, "isolcpus=managed_irq,domain,").costs(
                     "Whatever else is runnable may be put there: a time slice of 3 to 4 ms each time, \
                      and cold caches after it.",
                 )
             })
             .limit(domain),
-            judge("isolation.tick", &self.tickless, busy, "without a timer tick", |finding| {
+            judge("isolation.tick", "nohz_full", &self.tickless, busy, "without a timer tick", |finding| {
                 mend(finding, "nohz_full=").costs(
                     "A tick of 1 to 5 us, 100 to 1,000 times a second, while the thread runs.",
                 )
             })
             .limit(tick),
-            judge("isolation.rcu", &self.callbacks, busy, "without RCU callbacks", |finding| {
+            judge("isolation.rcu", "rcu_nocbs", &self.callbacks, busy, "without RCU callbacks", |finding| {
                 mend(finding, "rcu_nocbs=")
                     .costs("Deferred frees of the kernel run there: 1 to 100 us, now and then.")
             })
@@ -100,6 +100,7 @@ impl Finding {
 
 fn judge(
     id: &'static str,
+    word: &str,
     isolated: &Result<(&'static str, Vec<usize>), Unread>,
     busy: &[usize],
     what: &str,
@@ -109,12 +110,17 @@ fn judge(
         Ok(found) => found,
         Err(unread) => return Finding::unknown(id, &format!("cores {what}"), unread),
     };
+    let value = match (*path, cores.as_slice()) {
+        (CMDLINE, []) => format!("no {word}"),
+        (CMDLINE, cores) => format!("{word}: {}", folded(cores)),
+        (_, cores) => folded(cores),
+    };
     let open = cpu_list::without(busy, cores);
     if open.is_empty() {
-        return Finding::fine(id, format!("planned cores are {what}")).read(*path, folded(cores));
+        return Finding::fine(id, format!("planned cores are {what}")).read(*path, value);
     }
     let title = format!("planned cores {} are not {what}", folded(&open));
-    complain(Finding::new(id, Severity::High, title).read(*path, folded(cores)))
+    complain(Finding::new(id, Severity::High, title).read(*path, value))
 }
 
 /// The last value of `key` on a kernel's command line, as the kernel takes it.

@@ -15,7 +15,7 @@ pub(crate) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     vec![
         mitigations(scene),
         setting(scene, &WATCHDOG),
-        setting(scene, &TIMER_MIGRATION),
+        timer_migration(scene),
         setting(scene, &STATISTICS),
         work_queues(scene),
     ]
@@ -91,6 +91,20 @@ const STATISTICS: Setting = Setting {
     noisy: "memory statistics are gathered on every core",
     costs: "2 to 20 us in a kernel thread on each core, at every interval.",
 };
+
+/// Migration puts timers of idle cores on busy ones, so on those that spin; but never on tickless ones.
+fn timer_migration(scene: &Scene<'_>) -> Finding {
+    let finding = setting(scene, &TIMER_MIGRATION);
+    let is_tickless = cpu_list::without(scene.busy, scene.tickless).is_empty();
+    match finding.severity {
+        Severity::Low if is_tickless => {
+            let mut fine = Finding::fine(finding.id, "timers move away from tickless cores");
+            fine.read = finding.read;
+            fine
+        }
+        _ => finding,
+    }
+}
 
 fn setting(scene: &Scene<'_>, setting: &Setting) -> Finding {
     match scene.files.parsed(setting.path, |text| text.parse::<u64>().ok()) {

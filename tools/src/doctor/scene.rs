@@ -19,6 +19,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) busy: &'a [usize],
     /// Online cores that are neither planned nor the SMT sibling of a planned one; where other work goes.
     pub(crate) spare: &'a [usize],
+    /// Cores without a timer tick; none when unknown.
+    pub(crate) tickless: &'a [usize],
     /// Whether planned threads spin, and so never let their core idle.
     pub(crate) is_spinning: bool,
     /// Memory of all lanes.

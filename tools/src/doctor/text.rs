@@ -166,7 +166,7 @@ fn block(finding: &Finding, ink: Ink) -> String {
 
 /// A label and a text that wraps beside it.
 fn labelled(label: &str, value: &str) -> String {
-    let width = 9.max(label.len() + 2);
+    let width = if label.starts_with(' ') || label.is_empty() { 9 } else { 11 };
     let mut text = String::new();
     for (index, line) in wrapped(value, WIDTH - width).iter().enumerate() {
         let label = if index == 0 { label } else { "" };
@@ -289,10 +289,8 @@ fn hiccups_text(hiccups: &[Hiccups]) -> String {
         })
         .collect();
     let heads =
-        [">core", ">readings", ">>1us", ">>10us", ">>100us", ">>1ms", ">worst us", ">sum us"];
-    let heads =
-        heads.map(|head| head.strip_prefix(">>").map_or(head.to_owned(), |h| format!(">over {h}")));
-    let mut all = eighty(table(&heads.each_ref().map(String::as_str)));
+        [">core", ">readings", ">1us+", ">10us+", ">100us+", ">1ms+", ">worst us", ">sum us"];
+    let mut all = eighty(table(&heads));
     lines.iter().for_each(|line| {
         all.add_row(line);
     });

@@ -66,7 +66,8 @@ impl Topology {
     }
 
     pub(crate) fn cpu(&self, id: usize) -> Option<&Cpu> {
-        self.cpus.iter().find(|cpu| cpu.id == id)
+        let place = self.cpus.binary_search_by_key(&id, |cpu| cpu.id).ok()?;
+        self.cpus.get(place)
     }
 
     /// Physical cores with more than one online thread, each as the list of its threads.
