@@ -88,8 +88,8 @@ fn two_sockets_with_smt_are_planned_in_one_l3_group_one_thread_a_physical_core()
     let host = DUAL_SOCKET.make();
     let diagnosis = diagnosed(host.path());
     assert_eq!(diagnosis["topology"]["cpus"].as_array().map(Vec::len), Some(64));
-    // One for dispatch, one for the venue, three for consumers; core 0 is left to all else. The group of
-    // core 0 has one core less to give, so the largest group is another one.
+    // One for dispatch, one for the venue, three for consumers; core 0 is left to all else. The
+    // group of core 0 has one core less to give, so the largest group is another one.
     assert_eq!(busy(&diagnosis), [8, 9, 10, 11, 12]);
     assert_eq!(diagnosis["placement"]["taskset"], "0,8-12");
     assert_eq!(severity(&diagnosis, "cores.distance"), "fine");
@@ -196,6 +196,27 @@ fn arm_without_smt_or_l3_says_what_it_does_not_know() {
     }
     assert_eq!(busy(&diagnosis), [1, 2, 3, 4, 5]);
     assert!(diagnosis["placement"]["taskset"].is_null(), "the planner finds these by itself");
+}
+
+#[test]
+fn a_card_on_the_other_node_and_pages_that_move_are_told() {
+    let more = &[
+        ("/proc/sys/kernel/numa_balancing", "1\n"),
+        ("/sys/class/net/lo/operstate", "unknown\n"),
+        ("/sys/class/net/eth0/operstate", "up\n"),
+        ("/sys/class/net/eth0/device/numa_node", "1\n"),
+        ("/run/systemd/timesync/synchronized", ""),
+    ];
+    let host = Host { more, ..DUAL_SOCKET }.make();
+    let diagnosis = diagnosed(host.path());
+    let card = finding(&diagnosis, "net.node");
+    assert_eq!((&card["severity"], &card["read"][0]["value"]), (&"low".into(), &"1".into()));
+    assert_eq!(severity(&diagnosis, "memory.numa_balancing"), "medium");
+    assert_eq!(severity(&diagnosis, "clock.offset"), "fine");
+    write(host.path(), "/sys/class/net/eth0/device/numa_node", "0\n");
+    assert_eq!(severity(&diagnosed(host.path()), "net.node"), "fine");
+    write(host.path(), "/sys/class/net/eth0/device/numa_node", "-1\n");
+    assert_eq!(severity(&diagnosed(host.path()), "net.node"), "unknown");
 }
 
 #[test]

@@ -14,17 +14,17 @@ Each finding says what was read, what it costs, and the command that mends it:
   medium   under load or in the tail: tens of microseconds and more
   low      microseconds now and then; for a machine that does nothing else
   unknown  it could not be read; nothing is guessed
-Costs are orders of magnitude from common hardware, not measurements of this one;
---matrix and --hiccups measure.
+Costs are orders of magnitude of common hardware. Only --matrix and --hiccups
+measure this one.
 
 Examples:
   doctor                              look at this machine, for the default run
   doctor --config my.toml             for the venues and consumers of my.toml
-  doctor --toml >> my.toml            the [cores] table, to paste (see taskset there)
-  doctor --strict                     in a start script: exit 1 on a high finding
+  doctor --toml >> my.toml            the [cores] table alone
+  doctor --strict                     for start scripts: 1 on a high finding
   doctor --matrix                     core-to-core latency of the usable cores
   doctor --matrix=0-7 --json          the same for some, as JSON
-  doctor --hiccups 10s                how long the platform stops a spinning thread
+  doctor --hiccups 10s                how long the platform stops a thread
   doctor --root /mnt/snapshot         a copy of another host's /proc and /sys
   sudo scripts/tune-host.sh --dry-run --cores 2-7
                                       what can be mended at run time, and undone
@@ -33,12 +33,13 @@ Exit codes:
   0  looked at everything             2  command line or configuration
   1  --strict, and a finding is high  3  the host or a file can't be read";
 
-/// Says what this machine gives the engine, what costs latency here and how to mend it, and which cores to
-/// use. Changes nothing; needs no root, but with it fewer things are unknown.
+/// Says what this machine gives the engine, what costs latency here and how to mend it, and which
+/// cores to use. Changes nothing; needs no root, but with it fewer things are unknown.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "doctor", version, after_help = TEACH, max_term_width = 80)]
 pub(crate) struct Args {
-    /// Configuration whose venues and consumers are planned for [default: that of the default run]
+    /// Configuration whose venues and consumers are planned for; its own [cores] is not looked at
+    /// [default: that of the default run]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Folder that holds the host's proc and sys; only with / things are measured

@@ -1,7 +1,7 @@
 //! How far the wall clock is from true time, as far as a daemon of this machine knows.
 //!
-//! The kernel's own state (`adjtimex`) is in no file. `chronyc` knows more than it does and is asked first;
-//! `timedatectl` tells the kernel's verdict.
+//! The kernel's own state (`adjtimex`) is in no file. `chronyc` knows more than it does and is
+//! asked first; `timedatectl` tells the kernel's verdict.
 
 use std::process::{Command, Stdio};
 use std::thread;
@@ -11,6 +11,7 @@ use super::finding::{Finding, Severity};
 use super::host_files::Unread;
 use super::scene::Scene;
 
+const TIMESYNCD: &str = "/run/systemd/timesync/synchronized";
 const PTP: &str = "/sys/class/ptp";
 
 /// A daemon that has not answered by then is taken as not answering.
@@ -25,9 +26,15 @@ pub(crate) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
 
 fn offset(scene: &Scene<'_>) -> Finding {
     const ID: &str = "clock.offset";
+    // systemd-timesyncd touches it when it has set the clock; it is no offset, but better than
+    // nothing.
+    let set_once = || {
+        let mark = scene.files.exists(TIMESYNCD);
+        mark.then(|| Finding::fine(ID, "timesyncd has set the clock").read(TIMESYNCD, "there"))
+    };
     if !scene.files.is_live() {
         let unread = Unread::new("chronyc, timedatectl", "only the running machine can be asked");
-        return Finding::unknown(ID, "clock offset", &unread);
+        return set_once().unwrap_or_else(|| Finding::unknown(ID, "clock offset", &unread));
     }
     let chrony = ask("chronyc", &["-c", "-n", "tracking"]);
     if let Some(tracking) = chrony.as_ref().ok().and_then(|text| tracking_of(text)) {
@@ -39,6 +46,9 @@ fn offset(scene: &Scene<'_>) -> Finding {
             .read("timedatectl show -p NTPSynchronized", "yes (the offset is not told)"),
         Ok("no") => unsynchronised("timedatectl show -p NTPSynchronized", "no"),
         _ => {
+            if let Some(finding) = set_once() {
+                return finding;
+            }
             let said = [chrony, systemd].map(|answer| match answer {
                 Ok(text) => format!("said {text:?}"),
                 Err(reason) => reason,
@@ -94,7 +104,7 @@ fn judged(tracking: &Tracking) -> Finding {
     }
     Finding::new(ID, Severity::Medium, format!("the clock is {us} us off"))
         .read(COMMAND, value)
-        .costs("No latency, but the way from the venue, as measured by its clock, is wrong by that much.")
+        .costs("No latency, but the time on the way from the venue is measured wrong by that much.")
         .mend("sudo chronyc makestep")
 }
 
@@ -102,8 +112,8 @@ fn unsynchronised(command: &str, value: &str) -> Finding {
     Finding::new("clock.offset", Severity::Medium, "the clock is not synchronised")
         .read(command, value)
         .costs(
-            "No latency, but the wall clock drifts by 1 to 100 us a second: times from the venue can't \
-             be compared with ours, and signed orders may be refused as too old.",
+            "No latency, but the wall clock drifts by 1 to 100 us a second: times from the venue \
+             can't be compared with ours, and signed orders may be refused as too old.",
         )
         .mend("sudo apt-get install chrony && sudo systemctl enable --now chrony")
 }

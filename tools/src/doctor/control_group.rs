@@ -83,8 +83,8 @@ impl ControlGroup {
         }
         finding
             .costs(format!(
-                "A spinning thread uses a whole core. When the sum of all threads is above the quota, \
-                 every one of them stands still until the period ends: up to {} ms.",
+                "A spinning thread uses a whole core. When the sum of all threads is above the \
+                 quota, every one of them stands still until the period ends: up to {} ms.",
                 quota.period_us / 1_000
             ))
             .mend("# systemd:    systemctl set-property UNIT CPUQuota=")
@@ -113,8 +113,8 @@ fn membership_of(line: &str) -> Option<(&str, &str)> {
     Some((fields.next()?, fields.next()?))
 }
 
-/// The existing folders of a group and all groups around it, innermost first. A group outside of what is
-/// mounted (`/../x`, as inside a container) leaves the mount itself.
+/// The existing folders of a group and all groups around it, innermost first. A group outside of
+/// what is mounted (`/../x`, as inside a container) leaves the mount itself.
 fn folders(files: &HostFiles, controllers: &str, wanted: &str, group: &str) -> Vec<String> {
     let mounts = match controllers {
         "" => vec![MOUNT.to_owned(), format!("{MOUNT}/unified")],

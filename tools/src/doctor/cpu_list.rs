@@ -1,10 +1,11 @@
-//! Lists of cores as the kernel writes them: `0-3,8`, and with a stride on its command line: `0-30:1/2`.
+//! Lists of cores as the kernel writes them: `0-3,8`, and with a stride on its command line:
+//! `0-30:1/2`.
 
 /// Ids end here; the largest kernels are built for 8,192.
 const IDS: usize = 8_192;
 
-/// The cores of `text`, ascending and each once; an empty text is an empty list. `None` for anything else
-/// than a list, so that a garbled file is told from an empty one.
+/// The cores of `text`, ascending and each once; an empty text is an empty list. `None` for
+/// anything else than a list, so that a garbled file is told from an empty one.
 pub(crate) fn parse(text: &str) -> Option<Vec<usize>> {
     let mut cores = Vec::new();
     for part in text.trim().split(',').map(str::trim) {
@@ -132,7 +133,9 @@ mod tests {
         }
 
         #[test]
-        fn what_was_folded_reads_back(cores in proptest::collection::btree_set(0_usize..300, 1..40)) {
+        fn what_was_folded_reads_back(
+            cores in proptest::collection::btree_set(0_usize..300, 1..40),
+        ) {
             let cores: Vec<usize> = cores.into_iter().collect();
             prop_assert_eq!(parse(&folded(&cores)), Some(cores));
         }

@@ -37,7 +37,8 @@ impl CpuTimes {
         (!cores.is_empty()).then_some(CpuTimes { cores })
     }
 
-    /// Thousandths of the time of `core` since `before` that were stolen; `None` when no time passed.
+    /// Thousandths of the time of `core` since `before` that were stolen; `None` when no time
+    /// passed.
     fn stolen(&self, before: &CpuTimes, core: usize) -> Option<u64> {
         let of = |times: &CpuTimes| times.cores.iter().find(|(id, _)| *id == core).map(|(_, f)| *f);
         let (new, old) = (of(self)?, of(before).unwrap_or_default());
@@ -93,8 +94,8 @@ fn virtual_machine(path: &str, value: &str) -> Finding {
     Finding::new("host.hypervisor", Severity::Medium, "a virtual machine")
         .read(path, value)
         .costs(
-            "Exits to the hypervisor: 1 to 50 us each (timers, interrupts, idling). Its own scheduler \
-             takes cores away for milliseconds, which shows as steal, or not at all.",
+            "Exits to the hypervisor: 1 to 50 us each (timers, interrupts, idling). Its own \
+             scheduler takes cores away for milliseconds, which shows as steal, or not at all.",
         )
         .mend("# bare metal, or an instance type with dedicated cores (no burstable or shared one)")
 }
@@ -127,7 +128,7 @@ fn steal(scene: &Scene<'_>) -> Finding {
     };
     Finding::new(ID, severity, "the hypervisor takes time away from planned cores")
         .read(STAT, value)
-        .costs("The thread stands still: 0.1 to 10 ms each time, seen by no tool inside but this count.")
+        .costs("The thread stands still: 0.1 to 10 ms each time; inside, only this count shows it.")
         .mend("# dedicated cores from the provider, or another host: nothing inside mends it")
 }
 

@@ -21,6 +21,7 @@ use super::scene::{Sample, Scene, process_names};
 use super::topology::Topology;
 use super::{
     clock_offset, clock_source, cpu_time, frequency, interrupts, kernel_noise, limits, memory,
+    network,
 };
 
 /// Why there is no diagnosis.
@@ -69,8 +70,8 @@ impl Diagnosis {
     /// Looks at the host below `root`, for the venues and consumers of `config`.
     ///
     /// # Errors
-    /// [`DiagnosisError`] when the cores can't be read or none can be planned with; all else that can't
-    /// be read is a finding.
+    /// [`DiagnosisError`] when the cores can't be read or none can be planned with; all else that
+    /// can't be read is a finding.
     pub(crate) fn make(
         root: &Path,
         config: &Config,
@@ -132,6 +133,7 @@ fn findings(
         frequency::findings,
         clock_source::findings,
         clock_offset::findings,
+        network::findings,
         memory::findings,
         limits::findings,
         kernel_noise::findings,

@@ -20,8 +20,8 @@ pub fn write(root: &Path, path: &str, text: &str) {
     fs::write(path, text).expect("the temporary folder takes files");
 }
 
-/// A host, in numbers. Cores are numbered as Linux does: first one thread of every physical core, socket
-/// by socket, then the second threads in the same order. A socket is a memory node.
+/// A host, in numbers. Cores are numbered as Linux does: first one thread of every physical core,
+/// socket by socket, then the second threads in the same order. A socket is a memory node.
 #[derive(Clone, Copy, Debug)]
 pub struct Host {
     pub sockets: usize,
@@ -123,9 +123,7 @@ impl Host {
 
     fn write_proc(&self, root: &Path) {
         let cpuinfo = match self.is_arm {
-            true => {
-                "processor : 0\nFeatures : fp asimd atomics\nCPU implementer : 0x41\nCPU part : 0xd40\n"
-            }
+            true => "Features : fp asimd atomics\nCPU implementer : 0x41\nCPU part : 0xd40\n",
             false => "model name : Test CPU\nflags : fpu tsc constant_tsc nonstop_tsc\n",
         };
         write(root, "/proc/cpuinfo", cpuinfo);

@@ -58,8 +58,8 @@ fn governor(scene: &Scene<'_>) -> Finding {
     let path = format!("{CPU}/cpu{}/cpufreq/scaling_governor", braced(&slow));
     finding
         .costs(
-            "After a quiet time code runs 2 to 4 times slower until the frequency has risen: 10 us to \
-             10 ms. A spinning core keeps it up; a parking one pays at every wake-up.",
+            "After a quiet time code runs 2 to 4 times slower until the frequency has risen: 10 \
+             us to 10 ms. A spinning core keeps it up; a parking one pays at every wake-up.",
         )
         .mend(scene.tune("governor"))
         .mend(format!("echo performance | sudo tee {path}"))

@@ -1,4 +1,5 @@
-//! How long the platform stops a thread that only reads the clock: pinned, on each planned core at once.
+//! How long the platform stops a thread that only reads the clock: pinned, on each planned core at
+//! once.
 //!
 //! This is a look, not a record: `latency hiccup` writes the full distribution to an interval log.
 

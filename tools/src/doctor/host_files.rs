@@ -40,8 +40,9 @@ impl HostFiles {
         self.root == Path::new("/")
     }
 
-    /// The content of `path` (absolute, on the host) without blanks around it. Bytes that are no UTF-8
-    /// become replacement characters, so that one odd device name does not hide a whole table.
+    /// The content of `path` (absolute, on the host) without blanks around it. Bytes that are no
+    /// UTF-8 become replacement characters, so that one odd device name does not hide a whole
+    /// table.
     pub(crate) fn text(&self, path: &str) -> Result<String, Unread> {
         let failed = |error: std::io::Error| Unread::new(path, words(&error));
         let file = File::open(self.place(path)).map_err(failed)?;

@@ -49,78 +49,80 @@ impl Isolation {
         self.domain.as_ref().map_or(&[], |(_, cores)| cores)
     }
 
-    /// What it means for the cores that shall be busy.
+    /// What it means for the cores that shall be busy. Without a spare core nothing can be kept
+    /// away.
     pub(crate) fn findings(&self, busy: &[usize], has_spare: bool) -> Vec<Finding> {
-        let (domain, tick) = match has_spare {
-            true => (Severity::Medium, Severity::Low),
-            // Without a spare core nothing can be kept away: only more cores mend that.
-            false => (Severity::Low, Severity::Low),
-        };
-        let mend = |finding: Finding, word: &str| match has_spare {
-            true => {
-                let file = "/etc/default/grub (GRUB_CMDLINE_LINUX), then update-grub and reboot";
-                finding.mend(format!("# {file}: {word}{}", folded(busy)))
-            }
-            false => {
-                finding.mend("# no core is spare to take the other work: use a larger machine")
-            }
-        };
-        vec![
-            judge("isolation.domain", "isolcpus", &self.domain, busy, "kept free of other tasks", |finding| {
-                mend(finding, "isolcpus=managed_irq,domain,").costs(
-                    "Whatever else is runnable may be put there: a time slice of 3 to 4 ms each time, \
-                     and cold caches after it.",
-                )
+        [(&self.domain, &DOMAIN), (&self.tickless, &TICKLESS), (&self.callbacks, &CALLBACKS)]
+            .map(|(isolated, sort)| match isolated {
+                Ok((path, cores)) => sort.judge(path, cores, busy, has_spare),
+                Err(unread) => Finding::unknown(sort.id, &format!("cores {}", sort.what), unread),
             })
-            .limit(domain),
-            judge("isolation.tick", "nohz_full", &self.tickless, busy, "without a timer tick", |finding| {
-                mend(finding, "nohz_full=").costs(
-                    "A tick of 1 to 5 us, 100 to 1,000 times a second, while the thread runs.",
-                )
-            })
-            .limit(tick),
-            judge("isolation.rcu", "rcu_nocbs", &self.callbacks, busy, "without RCU callbacks", |finding| {
-                mend(finding, "rcu_nocbs=")
-                    .costs("Deferred frees of the kernel run there: 1 to 100 us, now and then.")
-            })
-            .limit(tick),
-        ]
+            .into()
     }
 }
 
-impl Finding {
-    /// Takes the severity of a finding that is bad; fine and unknown stay.
-    fn limit(mut self, severity: Severity) -> Finding {
-        if self.severity == Severity::High {
-            self.severity = severity;
-        }
-        self
-    }
-}
-
-fn judge(
+/// What is to be said about one sort of isolation.
+struct Sort {
     id: &'static str,
-    word: &str,
-    isolated: &Result<(&'static str, Vec<usize>), Unread>,
-    busy: &[usize],
-    what: &str,
-    complain: impl FnOnce(Finding) -> Finding,
-) -> Finding {
-    let (path, cores) = match isolated {
-        Ok(found) => found,
-        Err(unread) => return Finding::unknown(id, &format!("cores {what}"), unread),
-    };
-    let value = match (*path, cores.as_slice()) {
-        (CMDLINE, []) => format!("no {word}"),
-        (CMDLINE, cores) => format!("{word}: {}", folded(cores)),
-        (_, cores) => folded(cores),
-    };
-    let open = cpu_list::without(busy, cores);
-    if open.is_empty() {
-        return Finding::fine(id, format!("planned cores are {what}")).read(*path, value);
+    /// Its word on the kernel's command line.
+    word: &'static str,
+    /// What stands between the word and the list of cores.
+    flags: &'static str,
+    what: &'static str,
+    severity: Severity,
+    costs: &'static str,
+}
+
+const DOMAIN: Sort = Sort {
+    id: "isolation.domain",
+    word: "isolcpus",
+    flags: "managed_irq,domain,",
+    what: "kept free of other tasks",
+    severity: Severity::Medium,
+    costs: "Whatever else is runnable may be put there: a time slice of 3 to 4 ms each \
+            time, and cold caches after it.",
+};
+
+const TICKLESS: Sort = Sort {
+    id: "isolation.tick",
+    word: "nohz_full",
+    flags: "",
+    what: "without a timer tick",
+    severity: Severity::Low,
+    costs: "A tick of 1 to 5 us, 100 to 1,000 times a second, while the thread runs.",
+};
+
+const CALLBACKS: Sort = Sort {
+    id: "isolation.rcu",
+    word: "rcu_nocbs",
+    flags: "",
+    what: "without RCU callbacks",
+    severity: Severity::Low,
+    costs: "Deferred frees of the kernel run there: 1 to 100 us, now and then.",
+};
+
+impl Sort {
+    fn judge(&self, path: &str, cores: &[usize], busy: &[usize], has_spare: bool) -> Finding {
+        let Sort { id, word, flags, what, severity, costs } = *self;
+        let value = match (path, cores) {
+            (CMDLINE, []) => format!("no {word}"),
+            (CMDLINE, cores) => format!("{word}: {}", folded(cores)),
+            (_, cores) => folded(cores),
+        };
+        let open = cpu_list::without(busy, cores);
+        if open.is_empty() {
+            return Finding::fine(id, format!("planned cores are {what}")).read(path, value);
+        }
+        // What only a larger machine mends is told, but not as the first thing to do.
+        let severity = if has_spare { severity } else { Severity::Low };
+        let title = format!("planned cores {} are not {what}", folded(&open));
+        let finding = Finding::new(id, severity, title).read(path, value).costs(costs);
+        if !has_spare {
+            return finding.mend("# no core is spare to take the other work: use a larger machine");
+        }
+        let file = "/etc/default/grub (GRUB_CMDLINE_LINUX), then update-grub and reboot";
+        finding.mend(format!("# {file}: {word}={flags}{}", folded(busy)))
     }
-    let title = format!("planned cores {} are not {what}", folded(&open));
-    complain(Finding::new(id, Severity::High, title).read(*path, value))
 }
 
 /// The last value of `key` on a kernel's command line, as the kernel takes it.

@@ -1,4 +1,5 @@
-//! What the kernel itself does on every core: mitigations, watchdog, timers, statistics, work queues.
+//! What the kernel itself does on every core: mitigations, watchdog, timers, statistics, work
+//! queues.
 
 use super::cpu_list::{self, folded};
 use super::finding::{Finding, Severity};
@@ -45,10 +46,10 @@ fn mitigations(scene: &Scene<'_>) -> Finding {
     Finding::new(ID, Severity::Low, format!("{} mitigations are active", active.len()))
         .read(VULNERABILITIES, value)
         .costs(
-            "0.1 to 1 us more for each system call and switch of threads: sockets and parking pay, a \
-             spinning thread that reads a lane does not.",
+            "0.1 to 1 us more for each system call and switch of threads: sockets and parking \
+             pay, a spinning thread that reads a lane does not.",
         )
-        .mend("# only where no foreign code ever runs: kernel parameter mitigations=off, then reboot")
+        .mend("# only where no foreign code runs: kernel parameter mitigations=off, then reboot")
 }
 
 /// A number in /proc/sys with one value that disturbs least.
@@ -92,7 +93,8 @@ const STATISTICS: Setting = Setting {
     costs: "2 to 20 us in a kernel thread on each core, at every interval.",
 };
 
-/// Migration puts timers of idle cores on busy ones, so on those that spin; but never on tickless ones.
+/// Migration puts timers of idle cores on busy ones, so on those that spin; but never on tickless
+/// ones.
 fn timer_migration(scene: &Scene<'_>) -> Finding {
     let finding = setting(scene, &TIMER_MIGRATION);
     let is_tickless = cpu_list::without(scene.busy, scene.tickless).is_empty();

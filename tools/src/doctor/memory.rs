@@ -1,4 +1,5 @@
-//! What the kernel does with memory behind a program's back: huge pages, swap, moving between nodes.
+//! What the kernel does with memory behind a program's back: huge pages, swap, moving between
+//! nodes.
 
 use super::finding::{Finding, Severity};
 use super::scene::Scene;
@@ -36,8 +37,8 @@ fn huge_pages(scene: &Scene<'_>) -> Finding {
     }
     finding
         .costs(
-            "khugepaged rebuilds memory in use: 0.01 to 1 ms of waiting for whoever touches it, more \
-             when memory has to be compacted first.",
+            "khugepaged rebuilds memory in use: 0.01 to 1 ms of waiting for whoever touches it, \
+             more when memory has to be compacted first.",
         )
         .mend(scene.tune("thp"))
         .mend(format!("echo madvise | sudo tee {THP}"))
@@ -80,7 +81,7 @@ fn balancing(scene: &Scene<'_>) -> Finding {
     }
     Finding::new(ID, Severity::Medium, "the kernel moves pages between memory nodes")
         .read(BALANCING, mode)
-        .costs("It unmaps pages to see who uses them: a fault of 1 to 10 us each, thousands at a time.")
+        .costs("It unmaps pages to see who uses them: faults of 1 to 10 us, thousands at a time.")
         .mend(scene.tune("memory"))
         .mend(format!("echo 0 | sudo tee {BALANCING}"))
 }

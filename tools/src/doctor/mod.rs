@@ -1,8 +1,10 @@
-//! The command `doctor`: what the machine gives, what costs latency, how to mend it, which cores to use.
+//! The command `doctor`: what the machine gives, what costs latency, how to mend it, which cores to
+//! use.
 //!
-//! Promises: it changes nothing; every reading names its file; what can't be read is "unknown" with the
-//! reason and never guessed; costs are stated as orders of magnitude. It does not promise to find all that
-//! costs latency: firmware (SMIs, power settings) and a hypervisor's own doings are not in any file.
+//! Promises: it changes nothing; every reading names its file; what can't be read is "unknown" with
+//! the reason and never guessed; costs are stated as orders of magnitude. It does not promise to
+//! find all that costs latency: firmware (SMIs, power settings) and a hypervisor's own doings are
+//! not in any file.
 
 mod args;
 mod clock_offset;
@@ -23,6 +25,7 @@ mod isolation;
 mod kernel_noise;
 mod limits;
 mod memory;
+mod network;
 mod pinned;
 mod placement;
 mod scene;
@@ -56,7 +59,8 @@ pub fn main() -> ExitCode {
     run_doctor(std::env::args_os(), is_coloured, &mut terminal).into()
 }
 
-/// One command. `args` starts with the program's name; `is_coloured` says whether escapes may be printed.
+/// One command. `args` starts with the program's name; `is_coloured` says whether escapes may be
+/// printed.
 pub fn run_doctor(
     args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     is_coloured: bool,

@@ -29,7 +29,8 @@ impl Gate {
         if !may {
             self.close();
         }
-        // Release after a closing, and acquire by those who count: whoever sees all sees every refusal.
+        // Release after a closing, and acquire by those who count: whoever sees all sees every
+        // refusal.
         self.arrived.fetch_add(1, Ordering::AcqRel);
         while self.arrived.load(Ordering::Acquire) < self.expected {
             if self.is_closed.load(Ordering::Relaxed) {
@@ -45,8 +46,8 @@ impl Gate {
     }
 }
 
-/// Runs `work(index)` on a thread of each core, all started together, and returns what they found in the
-/// order of `cores`.
+/// Runs `work(index)` on a thread of each core, all started together, and returns what they found
+/// in the order of `cores`.
 ///
 /// # Errors
 /// The first core that can't be pinned to, or thread that can't be started; then no work is done.

@@ -1,10 +1,10 @@
 //! Which cores the engine should have on this host, and what it would do with them.
 //!
-//! One planned thread to a physical core, isolated cores first, all in one L3 group as far as it reaches,
-//! then in the same memory node. The engine's own planner has the last word: the table is given to it, and
-//! what it makes of it is shown. The planner can only be told the cores of the dispatcher and the consumers;
-//! where venues would land elsewhere than chosen here, or cores lie outside of the process's mask, the
-//! engine is to be started under `taskset`.
+//! One planned thread to a physical core, isolated cores first, all in one L3 group as far as it
+//! reaches, then in the same memory node. The engine's own planner has the last word: the table is
+//! given to it, and what it makes of it is shown. The planner can only be told the cores of the
+//! dispatcher and the consumers; where venues would land elsewhere than chosen here, or cores lie
+//! outside of the process's mask, the engine is to be started under `taskset`.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -130,10 +130,11 @@ impl Placement {
             }
             return finding
                 .costs(
-                    "Agents on one core wait for each other: a callback of 1 ms delays its neighbours \
-                     by 1 ms. Without a spare core all other work interrupts planned ones.",
+                    "Agents on one core wait for each other: a callback of 1 ms delays its \
+                     neighbours by 1 ms. Without a spare core all other work interrupts planned \
+                     ones.",
                 )
-                .mend("# more cores: one for all else, one for dispatch, one a venue, one a consumer");
+                .mend("# more cores: one for all else, for dispatch, for each venue and consumer");
         }
         Finding::fine(ID, title).read(PATH, value)
     }
@@ -163,7 +164,7 @@ impl Placement {
         let title = format!("siblings {} of planned cores must stay idle", folded(&idle));
         Finding::new(ID, Severity::Low, title)
             .read(PATH, format!("{} siblings online", idle.len()))
-            .costs("Whatever runs on a sibling takes 30 to 50 % of the planned core's speed meanwhile.")
+            .costs("What runs on a sibling takes 30 to 50 % of the planned core's speed meanwhile.")
             .mend(format!(
                 "echo 0 | sudo tee /sys/devices/system/cpu/cpu{}/online",
                 cpu_list::braced(&idle)
@@ -269,8 +270,8 @@ impl Choice<'_> {
         (spare, order)
     }
 
-    /// Candidates from best to worst: isolated before open ones, one to a physical core before siblings,
-    /// fast before slow, and then by nearness to the largest L3 group of the best.
+    /// Candidates from best to worst: isolated before open ones, one to a physical core before
+    /// siblings, fast before slow, and then by nearness to the largest L3 group of the best.
     fn order(&self, candidates: &[usize], spare: Option<usize>) -> Vec<usize> {
         let cpu = |id: usize| self.topology.cpu(id);
         let siblings = |id| cpu(id).map_or(&[][..], |cpu| &cpu.siblings);
@@ -295,8 +296,8 @@ impl Choice<'_> {
         order
     }
 
-    /// Online cores that no planned thread uses, siblings of planned ones left out, and isolated ones too
-    /// where others are left.
+    /// Online cores that no planned thread uses, siblings of planned ones left out, and isolated
+    /// ones too where others are left.
     fn beside(&self, busy: &[usize]) -> Vec<usize> {
         let near: BTreeSet<usize> = busy
             .iter()

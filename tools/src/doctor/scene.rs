@@ -17,7 +17,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) topology: &'a Topology,
     /// Cores that run a planned thread, ascending.
     pub(crate) busy: &'a [usize],
-    /// Online cores that are neither planned nor the SMT sibling of a planned one; where other work goes.
+    /// Online cores that are neither planned nor the SMT sibling of a planned one; where other work
+    /// goes.
     pub(crate) spare: &'a [usize],
     /// Cores without a timer tick; none when unknown.
     pub(crate) tickless: &'a [usize],
@@ -62,7 +63,8 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// Reads, waits for `wait`, and reads again; a copy of a host does not change, so there is no wait.
+    /// Reads, waits for `wait`, and reads again; a copy of a host does not change, so there is no
+    /// wait.
     pub(crate) fn take(files: &HostFiles, wait: Duration) -> Sample {
         let start = Instant::now();
         let before = Counters::read(files);

@@ -317,7 +317,8 @@ fn placement(diagnosis: &Diagnosis) -> String {
     let _infallible = writeln!(text, "\nPaste into the configuration:\n\n{}", diagnosis.toml);
     if let Some(cores) = &placement.taskset {
         text.push_str("The engine reaches these cores only when it is started on them:\n\n");
-        let _infallible = writeln!(text, "taskset -c {cores} pitlane run --config FILE\n");
+        let _infallible = writeln!(text, "taskset -c {cores} pitlane run --config FILE");
+        let _infallible = writeln!(text, "# systemd: CPUAffinity={cores}\n");
     }
     text.truncate(text.trim_end().len());
     text + "\n"

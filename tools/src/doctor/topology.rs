@@ -24,7 +24,8 @@ pub(crate) struct Cpu {
     pub(crate) package: Option<u64>,
     /// Memory node; `None` when it could not be read.
     pub(crate) node: Option<usize>,
-    /// The lowest core that shares its L3 cache, which names the group; `None` without L3 or unread.
+    /// The lowest core that shares its L3 cache, which names the group; `None` without L3 or
+    /// unread.
     pub(crate) l3: Option<usize>,
     /// Relative speed, 1,024 for the fastest cores of the machine; `None` where all are alike.
     pub(crate) capacity: Option<u64>,
