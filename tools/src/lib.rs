@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+pub mod doctor;
 mod duration;
 mod exit;
 mod plan_text;
