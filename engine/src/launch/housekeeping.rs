@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crate::runtime::{Clock, CoreWakers};
+use crate::runtime::{Clock, CoreWakers, give_way};
 use crate::telemetry::{Collector, DeadLetterFile, LogDrain};
 
 /// Pause between two looks at the lanes.
@@ -49,9 +49,10 @@ impl HousekeepingHandle {
     pub(super) fn start(housekeeping: Housekeeping) -> std::io::Result<HousekeepingHandle> {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
-        let thread = Builder::new()
-            .name("housekeeping".to_owned())
-            .spawn(move || housekeeping.run(&seen))?;
+        let thread = Builder::new().name("housekeeping".to_owned()).spawn(move || {
+            give_way();
+            housekeeping.run(&seen)
+        })?;
         Ok(HousekeepingHandle { stop, thread })
     }
 
