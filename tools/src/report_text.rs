@@ -346,6 +346,8 @@ mod tests {
             orders: OrdersReport::default(),
             venues: vec![VenueReport { name: "simulated".into(), counters }],
             books: BTreeMap::from([("BTC-USDT".into(), book())]),
+            lanes: Vec::new(),
+            slots_owned: 0,
             intake: IntakeReport::default(),
             threads: Vec::new(),
             notes: vec!["a note".into()],

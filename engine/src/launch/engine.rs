@@ -18,8 +18,8 @@ use crate::instrument::Instruments;
 use crate::orchestrator::OrchestratorAgent;
 use crate::order::{GatewayAgent, OrderCounts};
 use crate::report::{
-    ConsumerReport, ConsumerTerms, DeadLetterReport, IntakeReport, LatencyFigures, OrdersReport,
-    Report, TermCounts, ThreadReport, VenueReport,
+    ConsumerReport, ConsumerTerms, DeadLetterReport, IntakeReport, LaneReport, LatencyFigures,
+    OrdersReport, Report, TermCounts, ThreadReport, VenueReport,
 };
 use crate::runtime::{Agent, Clock, CoreHandle, CorePlan, Phase, StopSignal};
 use crate::telemetry::{
@@ -181,7 +181,10 @@ impl Engine {
         let mut account = Account::default();
         for core in left.finished {
             match core.join() {
-                Ok(agents) => agents.into_iter().for_each(|agent| account.take(agent)),
+                Ok(remains) => {
+                    account.sets.push(*remains.hiccups);
+                    remains.agents.into_iter().for_each(|agent| account.take(agent));
+                }
                 Err(failure) => account.notes.push(failure),
             }
         }
@@ -196,6 +199,8 @@ impl Engine {
         account.notes.splice(0..0, parts.plan.notes.iter().cloned());
         let mut report = account.report(&parts.live, housekeeping.as_ref().map(|h| &h.collector));
         report.books = books;
+        report.lanes = parts.live.lanes.iter().map(LaneReport::of).collect();
+        report.slots_owned = report.lanes.iter().map(|lane| lane.in_flight).sum();
         report.duration_ns = duration_ns;
         report.allocations_steady_state = allocations;
         for consumer in &mut report.consumers {
@@ -388,6 +393,8 @@ impl Account {
             orders: self.orders,
             venues,
             books: BTreeMap::new(),
+            lanes: Vec::new(),
+            slots_owned: 0,
             intake,
             threads: Vec::new(),
             notes: self.notes,

@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use pitlane_ring::Exchange;
+
+use crate::consumer::FailureRecord;
 use crate::runtime::Clock;
 use crate::telemetry::{Collector, DeadLetterFile, LogDrain};
 
@@ -14,6 +17,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// What housekeeping works on; given back when it stops.
 pub(super) struct Housekeeping {
     pub(super) logs: LogDrain,
+    /// First failures of a site, by consumer.
+    pub(super) failures: Vec<Arc<Exchange<FailureRecord>>>,
     pub(super) letters: DeadLetterFile,
     pub(super) collector: Collector,
     pub(super) clock: Clock,
@@ -94,5 +99,9 @@ impl Housekeeping {
     pub(super) fn drain(&mut self) {
         self.logs.drain();
         self.letters.drain();
+        for failure in self.failures.iter().filter_map(|exchange| exchange.take()) {
+            let stack = if log::log_enabled!(log::Level::Error) { failure.stack() } else { None };
+            log::error!("{failure}; the first at this site\n{}", stack.unwrap_or_default());
+        }
     }
 }

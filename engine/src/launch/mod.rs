@@ -8,6 +8,8 @@ mod engine;
 mod housekeeping;
 mod venues;
 
+#[doc(hidden)]
+pub use crate::consumer::ConsumerFaults as LaunchFaults;
 pub use crate::venue::simulated::RecordedSession;
-pub use assemble::{EmbeddedVenue, LaunchError, LaunchFaults, LaunchOptions, launch, launch_with};
+pub use assemble::{EmbeddedVenue, LaunchError, LaunchOptions, launch, launch_with};
 pub use engine::{Engine, LiveStatus, RecordingProgress};

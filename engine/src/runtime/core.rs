@@ -10,8 +10,8 @@ use mio::{Events, Poll};
 use pitlane_ring::alloc::count_this_thread;
 use pitlane_ring::{IdleStrategy, Publisher};
 
-use super::{Agent, Clock, Phase, StopSignal};
-use crate::telemetry::{LogRecord, attach_thread};
+use super::{Agent, Clock, HiccupMeter, Phase, StopSignal};
+use crate::telemetry::{HistogramSet, LogRecord, attach_thread};
 
 /// Longest nap of a core that parks. Sockets end it early; lanes are looked at when it is over.
 const NAP: Duration = Duration::from_micros(200);
@@ -32,6 +32,16 @@ pub struct CoreOptions {
     pub stop: StopSignal,
     /// The clock.
     pub clock: Clock,
+    /// Measures this thread's loop.
+    pub hiccups: HiccupMeter,
+}
+
+/// What is left of a core after its thread was joined.
+pub struct CoreRemains {
+    /// Its agents.
+    pub agents: Vec<Box<dyn Agent>>,
+    /// Hiccups that were not collected yet.
+    pub hiccups: Box<HistogramSet>,
 }
 
 /// Whether a thread could be pinned; read back, not assumed.
@@ -59,7 +69,7 @@ pub struct CoreHandle {
     idle: IdleStrategy,
     agents: Vec<String>,
     pinned: Arc<AtomicU8>,
-    thread: JoinHandle<Vec<Box<dyn Agent>>>,
+    thread: JoinHandle<CoreRemains>,
 }
 
 impl CoreHandle {
@@ -120,7 +130,7 @@ impl CoreHandle {
     ///
     /// # Errors
     /// The panic's text when an agent itself, not a strategy, panicked.
-    pub fn join(self) -> Result<Vec<Box<dyn Agent>>, String> {
+    pub fn join(self) -> Result<CoreRemains, String> {
         self.thread.join().map_err(|payload| {
             let text = payload.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
@@ -138,8 +148,8 @@ fn pin(core: Option<usize>) -> Pinned {
     if was_set && is_alone { Pinned::Yes } else { Pinned::Refused }
 }
 
-fn run(options: CoreOptions, mut poll: Poll) -> Vec<Box<dyn Agent>> {
-    let CoreOptions { mut agents, log, stop, idle, clock, .. } = options;
+fn run(options: CoreOptions, mut poll: Poll) -> CoreRemains {
+    let CoreOptions { mut agents, log, stop, idle, clock, mut hiccups, .. } = options;
     attach_thread(log);
     let mut events = Events::with_capacity(64);
     for agent in &mut agents {
@@ -157,13 +167,15 @@ fn run(options: CoreOptions, mut poll: Poll) -> Vec<Box<dyn Agent>> {
         if is_done || (work == 0 && stop.phase() == Phase::Halted) {
             break;
         }
+        hiccups.after_cycle(work);
         if idler.idle(work) && !agents.iter().any(|agent| agent.has_pending()) {
             let next_ns = agents.iter().map(|agent| agent.next_timer_ns()).min();
             let until_ns = next_ns.unwrap_or(u64::MAX).saturating_sub(clock.now_ns());
+            hiccups.nap();
             // Interrupted or not: the next cycle looks at every source.
             let _outcome = poll.poll(&mut events, Some(NAP.min(Duration::from_nanos(until_ns))));
         }
     }
     count_this_thread(false);
-    agents
+    CoreRemains { agents, hiccups: hiccups.into_set() }
 }

@@ -4,12 +4,14 @@ mod agent;
 mod clock;
 mod core;
 mod footprint;
+mod hiccups;
 mod host;
 mod plan;
 
 pub use agent::{Agent, Phase, StopSignal};
 pub use clock::{Clock, ManualTime};
-pub use core::{CoreHandle, CoreOptions, Pinned};
+pub use core::{CoreHandle, CoreOptions, CoreRemains, Pinned};
 pub use footprint::{LaneFootprint, lane_footprints};
+pub use hiccups::HiccupMeter;
 pub use host::HostCores;
 pub use plan::{AgentRole, CORE_IDS, CorePlan, PlanError, PlannedCore};

@@ -1,0 +1,106 @@
+//! Hiccups: how long a pinned loop that had nothing to do was away all the same.
+//!
+//! The gap between two empty duty cycles in a row is time in which the thread was not on its core, or its
+//! core not on this machine: the scheduler, an interrupt, the hypervisor. It is what an event that arrives
+//! in that gap waits for at least, whatever the engine does, so latencies are shown beside it. It is
+//! measured inside the loop itself, never by a rival thread that would be the disturbance.
+
+use std::sync::Arc;
+
+use crate::runtime::Clock;
+use crate::telemetry::{HistogramSet, Probe, ProbeLink};
+
+/// Ticks of the schedule on which idle time is sampled. A gap is recorded once for each tick in it, each
+/// time by how late the loop was for that tick, so that a gap weighs what an event arriving at any time
+/// would make of it (no coordinated omission). A gap of a tick or less is no hiccup but still a sample.
+const TICK_NS: u64 = 10_000;
+
+/// Samples recorded of one gap, at most: the first second of it.
+const SAMPLES_MAX: u64 = 100_000;
+
+/// Measures one loop. Costs a clock reading per empty cycle, and nothing on cycles with work.
+pub struct HiccupMeter {
+    probe: Probe,
+    clock: Clock,
+    /// When the last cycle ended, if it was empty.
+    emptied_ns: Option<u64>,
+    due_ns: u64,
+}
+
+impl HiccupMeter {
+    /// A meter of the thread `name`.
+    #[must_use]
+    pub fn new(name: &str, clock: Clock) -> HiccupMeter {
+        let probe = Probe::new(vec![format!("hiccup:{name}")]);
+        HiccupMeter { probe, clock, emptied_ns: None, due_ns: 0 }
+    }
+
+    /// The collector's side.
+    #[must_use]
+    pub fn link(&self) -> (Arc<ProbeLink>, Box<HistogramSet>) {
+        self.probe.link()
+    }
+
+    /// To be called at the end of each duty cycle of the loop.
+    #[inline]
+    pub fn after_cycle(&mut self, work: usize) {
+        self.probe.swap_if_asked();
+        if work > 0 {
+            self.emptied_ns = None;
+            return;
+        }
+        let now_ns = self.clock.now_ns();
+        if self.emptied_ns.replace(now_ns).is_none() {
+            self.due_ns = now_ns + TICK_NS;
+        } else if now_ns >= self.due_ns {
+            self.record(now_ns);
+        }
+    }
+
+    /// To be called when the loop sleeps by its own will: such a gap is no hiccup.
+    #[inline]
+    pub fn nap(&mut self) {
+        self.emptied_ns = None;
+    }
+
+    /// Gives up what was not collected.
+    #[must_use]
+    pub fn into_set(self) -> Box<HistogramSet> {
+        self.probe.into_set()
+    }
+
+    fn record(&mut self, now_ns: u64) {
+        let ticks = (now_ns - self.due_ns) / TICK_NS + 1;
+        for tick in 0..ticks.min(SAMPLES_MAX) {
+            self.probe.record(0, now_ns - (self.due_ns + tick * TICK_NS));
+        }
+        self.due_ns += ticks * TICK_NS;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_is_sampled_once_a_tick_and_work_is_no_hiccup() {
+        let (clock, time) = Clock::manual(0);
+        let mut meter = HiccupMeter::new("t", clock);
+        let cycle = |meter: &mut HiccupMeter, work, after_ns| {
+            time.advance_ns(after_ns);
+            meter.after_cycle(work);
+        };
+        cycle(&mut meter, 0, 0);
+        cycle(&mut meter, 0, TICK_NS + 5);
+        cycle(&mut meter, 3, 1_000_000); // work: not measured
+        cycle(&mut meter, 0, 1_000_000); // the first empty cycle after it: neither
+        cycle(&mut meter, 0, 10 * TICK_NS);
+        meter.nap();
+        cycle(&mut meter, 0, 1_000_000);
+        let set = meter.into_set();
+        let histogram = &set.histograms[0];
+        assert_eq!((histogram.len(), histogram.min_nz()), (11, 5));
+        let longest = 9 * TICK_NS;
+        assert!(histogram.max() >= longest && histogram.max() < longest + longest / 100);
+    }
+}
