@@ -258,6 +258,9 @@ pub struct Report {
     pub stages: BTreeMap<String, LatencyFigures>,
     /// Bytes read to order taken by the venue, over all consumers.
     pub tick_to_trade: LatencyFigures,
+    /// How late the pinned loops were when nothing kept them busy: what an event that has to pass all of
+    /// them would have met, whatever the engine did. By thread under `hiccup:NAME` in the stages.
+    pub hiccups: LatencyFigures,
     /// By consumer.
     pub consumers: Vec<ConsumerReport>,
     /// Orders and fills.

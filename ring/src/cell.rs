@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use crate::bits::Bits;
 use crate::record::Record;
 
 /// Members a group can have: one bit each in a word.
@@ -102,6 +103,8 @@ struct Group {
     first_cell: u32,
     /// Bit `n`: member `n` has something.
     occupied: u64,
+    /// Whether it is in `waiting`; always, when something is occupied.
+    is_listed: bool,
 }
 
 struct Cell {
@@ -128,7 +131,7 @@ impl<E: Conflate> Cells<E> {
                 (1..=MEMBERS_MAX).contains(&member_count),
                 "a group has 1 to {MEMBERS_MAX} members, not {member_count}"
             );
-            groups.push(Group { first_cell: cells.len() as u32, occupied: 0 });
+            groups.push(Group { first_cell: cells.len() as u32, occupied: 0, is_listed: false });
             for member in &spec.members {
                 let cell = Cell::new(member, record_count);
                 record_count = record_count.checked_add(cell.capacity).expect("too many records");
@@ -157,7 +160,8 @@ impl<E: Conflate> Cells<E> {
         self.groups[usize::from(group)].occupied != 0
     }
 
-    /// Puts a record into its cell and tells `displaced` what gives way.
+    /// Puts a record into its cell and tells `displaced` what gives way. Whatever `displaced` does,
+    /// all is accounted for when it is called.
     pub(crate) fn put(
         &mut self,
         record: &E,
@@ -165,56 +169,52 @@ impl<E: Conflate> Cells<E> {
         displaced: &mut impl FnMut(&E, Displaced),
     ) {
         let index = self.index(id);
-        if !self.is_waiting(id.group) {
-            self.waiting.push_back(id.group);
-        }
         if self.cells[index].clears {
             self.clear_others(id, displaced);
         }
-        self.groups[usize::from(id.group)].occupied |= 1 << id.member;
-        let cell = &mut self.cells[index];
-        if cell.is_queue {
-            if cell.len == cell.capacity {
-                let oldest = cell.pop();
-                displaced(&self.records[oldest], Displaced::Evicted);
-                self.pending -= 1;
+        let cell = &self.cells[index];
+        if cell.len == cell.capacity {
+            if !cell.is_queue {
+                return self.absorb(index, record, displaced);
             }
-        } else if cell.len == 1 {
-            let waiting = &mut self.records[cell.first_record as usize];
-            self.scratch.copy_used_from(waiting);
-            match waiting.absorb(record) {
-                Absorbed::Replaced => displaced(&self.scratch, Displaced::Conflated),
-                Absorbed::Aggregated => displaced(record, Displaced::Aggregated),
-            }
-            return;
+            let oldest = self.remove_oldest(id.group, id.member.into());
+            displaced(&self.records[oldest], Displaced::Evicted);
         }
-        let place = cell.push();
+        let place = self.cells[index].push();
         self.records[place].copy_used_from(record);
         self.pending += 1;
+        let group = &mut self.groups[usize::from(id.group)];
+        group.occupied |= 1 << id.member;
+        if !group.is_listed {
+            group.is_listed = true;
+            self.waiting.push_back(id.group);
+        }
     }
 
     /// Takes the next record to be delivered: oldest group first, inside it by member, inside a
     /// queue by age.
     pub(crate) fn take_next(&mut self) -> Option<&E> {
-        let group = &mut self.groups[usize::from(*self.waiting.front()?)];
-        let member = group.occupied.trailing_zeros();
-        let cell = &mut self.cells[(group.first_cell + member) as usize];
-        let place = cell.pop();
-        if cell.len == 0 {
-            group.occupied &= !(1 << member);
-            if group.occupied == 0 {
-                self.waiting.pop_front();
+        loop {
+            let id = *self.waiting.front()?;
+            let occupied = self.groups[usize::from(id)].occupied;
+            if occupied == 0 {
+                // Cleared for a record that never came, since the sink panicked.
+                self.unlist_first();
+                continue;
             }
+            let place = self.remove_oldest(id, occupied.trailing_zeros());
+            if self.groups[usize::from(id)].occupied == 0 {
+                self.unlist_first();
+            }
+            return Some(&self.records[place]);
         }
-        self.pending -= 1;
-        Some(&self.records[place])
     }
 
     /// Shows all that waits, in the order in which it would be delivered.
     pub(crate) fn for_each(&self, mut f: impl FnMut(&E)) {
         for group in &self.waiting {
             let group = &self.groups[usize::from(*group)];
-            for member in Members(group.occupied) {
+            for member in Bits(group.occupied) {
                 let cell = &self.cells[(group.first_cell + member) as usize];
                 (0..cell.len).for_each(|age| f(&self.records[cell.place(age)]));
             }
@@ -231,16 +231,41 @@ impl<E: Conflate> Cells<E> {
     }
 
     fn clear_others(&mut self, id: CellId, displaced: &mut impl FnMut(&E, Displaced)) {
-        let group = &mut self.groups[usize::from(id.group)];
-        let others = group.occupied & !(1 << id.member);
-        group.occupied &= !others;
-        for member in Members(others) {
-            let cell = &mut self.cells[(group.first_cell + member) as usize];
-            while cell.len > 0 {
-                let place = cell.pop();
-                self.pending -= 1;
+        let others = self.groups[usize::from(id.group)].occupied & !(1 << id.member);
+        for member in Bits(others) {
+            while self.groups[usize::from(id.group)].occupied & (1 << member) != 0 {
+                let place = self.remove_oldest(id.group, member);
                 displaced(&self.records[place], Displaced::Conflated);
             }
+        }
+    }
+
+    /// Lets the one record of a cell take in a newer one.
+    fn absorb(&mut self, index: usize, newer: &E, displaced: &mut impl FnMut(&E, Displaced)) {
+        let waiting = &mut self.records[self.cells[index].first_record as usize];
+        self.scratch.copy_used_from(waiting);
+        match waiting.absorb(newer) {
+            Absorbed::Replaced => displaced(&self.scratch, Displaced::Conflated),
+            Absorbed::Aggregated => displaced(newer, Displaced::Aggregated),
+        }
+    }
+
+    /// Takes the oldest of a cell that has something; its place.
+    fn remove_oldest(&mut self, group: u16, member: u32) -> usize {
+        let group = &mut self.groups[usize::from(group)];
+        let cell = &mut self.cells[(group.first_cell + member) as usize];
+        let place = cell.pop();
+        if cell.len == 0 {
+            group.occupied &= !(1 << member);
+        }
+        self.pending -= 1;
+        place
+    }
+
+    /// Strikes the group that has waited longest off the list.
+    fn unlist_first(&mut self) {
+        if let Some(group) = self.waiting.pop_front() {
+            self.groups[usize::from(group)].is_listed = false;
         }
     }
 }
@@ -279,21 +304,5 @@ impl Cell {
         self.len -= 1;
         self.head = if self.head + 1 < self.capacity { self.head + 1 } else { 0 };
         place
-    }
-}
-
-/// The bits of a word, lowest first.
-struct Members(u64);
-
-impl Iterator for Members {
-    type Item = u32;
-
-    fn next(&mut self) -> Option<u32> {
-        if self.0 == 0 {
-            return None;
-        }
-        let member = self.0.trailing_zeros();
-        self.0 &= self.0 - 1;
-        Some(member)
     }
 }

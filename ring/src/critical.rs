@@ -17,7 +17,7 @@ pub struct SpillFull;
 
 /// Publishes critical records into a lane, and spills in order while it is full.
 pub struct CriticalPublisher<E: Record, C: Checks = DefaultChecks> {
-    lane: Publisher<E, C>,
+    pub(crate) lane: Publisher<E, C>,
     spill: Spill<E>,
 }
 

@@ -6,9 +6,7 @@
 
 use std::fmt;
 
-use parking_lot::Mutex;
-
-use crate::sync::{AtomicBool, Ordering};
+use crate::sync::{AtomicBool, Mutex, Ordering};
 
 /// A place that holds one boxed value or none. Share it in an `Arc`.
 pub struct Exchange<T> {
@@ -73,7 +71,7 @@ impl<T> fmt::Debug for Exchange<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::thread;
 
@@ -128,5 +126,61 @@ mod tests {
             }
         });
         assert!(!exchange.is_full());
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+    use crate::sync::{SharedCell, explore};
+
+    /// Who sees the flag sees what came before the put, also what is not in the box.
+    #[test]
+    fn loom_exchange_the_flag_publishes_what_came_before_it() {
+        explore(|| {
+            let shared = Arc::new((Exchange::new(), SharedCell::new(0)));
+            let looker = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    if shared.0.is_full() {
+                        // SAFETY: the putter wrote it before it raised the flag, and never again.
+                        assert_eq!(shared.1.with_mut(|beside| unsafe { *beside }), 7);
+                    }
+                })
+            };
+            // SAFETY: nobody else reaches the cell before the flag is up.
+            shared.1.with_mut(|beside| unsafe { *beside = 7 });
+            assert!(shared.0.put(Box::new(1)).is_ok(), "the other only looks");
+            looker.join().unwrap();
+        });
+    }
+
+    /// One putter, two takers: each value is taken once or still there, and the flag tells which.
+    #[test]
+    fn loom_exchange_passes_each_value_once() {
+        explore(|| {
+            let exchange = Arc::new(Exchange::new());
+            let takers: Vec<_> = (0..2)
+                .map(|_| {
+                    let exchange = Arc::clone(&exchange);
+                    thread::spawn(move || exchange.take().map(|value| *value))
+                })
+                .collect();
+            let mut put: Vec<_> =
+                [1, 2].into_iter().filter(|value| exchange.put(Box::new(*value)).is_ok()).collect();
+            let mut seen: Vec<_> =
+                takers.into_iter().filter_map(|taker| taker.join().unwrap()).collect();
+            let is_full = exchange.is_full();
+            let left = exchange.take().map(|value| *value);
+            assert_eq!(left.is_some(), is_full, "nothing is left behind a lowered flag");
+            seen.extend(left);
+            put.sort_unstable();
+            seen.sort_unstable();
+            assert_eq!(seen, put);
+            assert!(exchange.put(Box::new(3)).is_ok(), "the place works afterwards");
+        });
     }
 }

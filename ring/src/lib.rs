@@ -17,14 +17,19 @@
 //! 8. A [`MarketPublisher`] conflates per key and a [`CriticalPublisher`] spills in order; both keep
 //!    order per key and tell the caller of every record that will not be delivered by itself.
 //! 9. A [`LaneGauge`] may be read from any thread at any time and costs the hot path nothing.
-//! 10. Nothing here knows trading: records, keys and merging are the caller's, by trait.
+//! 10. A [`lease`] gives each of its cells one owner at every moment, the thread that runs it or the
+//!     one that took it, and costs a store and a compare-and-swap a batch.
+//! 11. Nothing here knows trading: records, keys and merging are the caller's, by trait.
 //!
 //! What it does not promise: fairness between lanes, delivery after a publisher was leaked, or
 //! recovery from a panic inside a `Drop` that runs during unwinding.
 
 pub mod alloc;
+mod bits;
 mod cell;
 mod checks;
+#[cfg(doctest)]
+mod compile_fail;
 mod consumer;
 mod counters;
 mod critical;
@@ -32,6 +37,7 @@ mod exchange;
 mod gauge;
 mod idle;
 mod lane;
+mod lease;
 mod market;
 mod pool;
 mod publisher;
@@ -59,6 +65,7 @@ pub use exchange::Exchange;
 pub use gauge::LaneGauge;
 pub use idle::{DEFAULT_SPINS, IdleStrategy, Idler, UnknownIdleStrategy};
 pub use lane::{LaneOptions, lane, lane_staged, lane_staged_with, lane_with};
+pub use lease::{Demoted, Home, LEASE_CELLS_MAX, Running, Standby, Watch, lease};
 pub use market::MarketPublisher;
 pub use pool::{Pool, PoolHandle};
 pub use publisher::{Full, Publisher};

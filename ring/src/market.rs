@@ -33,7 +33,8 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
     /// cell clears it.
     ///
     /// # Panics
-    /// When there is no such cell.
+    /// When there is no such cell. When `displaced` panics, the panic goes on; what was told is
+    /// gone, all else waits as before, and `record` was taken only if it was merged.
     #[inline]
     #[track_caller]
     pub fn offer(

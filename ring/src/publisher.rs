@@ -121,14 +121,16 @@ impl<E: Record, C: Checks> Publisher<E, C> {
         let (slots, verified) = (&self.slots, &mut self.verified);
         let state = &*slots.state;
         let published = self.ring.try_batch_publish(fitting, |_| {
-            for sequence in first..end {
-                // SAFETY: the ring runs this only when all of `first..end` is claimed: the
-                // recycler has let the slots go, and no reader sees them before the ring's
-                // cursor moves.
-                let slot = unsafe { &mut *slots.slot(sequence) };
-                verify_claim::<E, C>(state, slot, sequence, verified, site);
-                fill(slot);
+            // SAFETY: the ring runs this only when all of `first..end` is claimed: the recycler
+            // has let the slots go, and no reader sees them before the ring's cursor moves.
+            let slot = |sequence| unsafe { &mut *slots.slot(sequence) };
+            if C::CHECKED {
+                // All of them first, so that a claim that panics finds `fill` with nothing taken.
+                for sequence in first..end {
+                    verify_claim::<E, C>(state, slot(sequence), sequence, verified, site);
+                }
             }
+            (first..end).for_each(|sequence| fill(slot(sequence)));
             state.publisher.published.set(end as u64);
         });
         debug_assert!(published.is_ok(), "slots that were free can't have been taken");
@@ -164,6 +166,20 @@ impl<E: Record, C: Checks> Publisher<E, C> {
     ) -> Self {
         let clear = slots.state.capacity as Sequence;
         Self { next: 0, clear, verified: 0, ring, slots, checks: PhantomData }
+    }
+
+    /// See [`crate::raw::deface`].
+    pub(crate) fn deface(&mut self, offset: usize) -> bool {
+        let (ahead, offset) = (offset / size_of::<E>(), offset % size_of::<E>());
+        if self.free_slots(ahead + 1) <= ahead {
+            return false;
+        }
+        // SAFETY: there is room up to this slot, so it is the publisher's: the recycler has let it
+        // go, and no reader sees it before the ring's cursor moves.
+        let slot = unsafe { &mut *self.slots.slot(self.next + ahead as Sequence) };
+        let byte = &mut slot.as_mut_bytes()[offset];
+        *byte = !*byte;
+        true
     }
 
     /// Free slots: exact when fewer than `wanted`, otherwise a number that is at least that.

@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use crate::checks::Checks;
 use crate::consumer::Consumer;
+use crate::critical::CriticalPublisher;
 use crate::gauge::LaneState;
+use crate::publisher::Publisher;
 use crate::record::{Record, Sequence};
 pub use crate::recycler::RefusedReturn;
 use crate::recycler::refuse;
@@ -62,6 +64,19 @@ pub fn stale_token<E: Record, C: Checks>(
     let state = &consumer.reader.slots.state;
     assert!(state.released.is_returned(sequence), "sequence {sequence} is not returned yet");
     ReturnToken { state: Arc::clone(state), sequence, checks: PhantomData }
+}
+
+/// Flips one byte of a free slot, as a stray write after its return would: `offset` counts from the
+/// slot that is claimed next, over those that follow. Returns whether the slot is free.
+pub fn deface<E: Record, C: Checks>(publisher: &mut Publisher<E, C>, offset: usize) -> bool {
+    publisher.deface(offset)
+}
+
+/// The lane behind a publisher of critical records.
+pub fn lane_of<E: Record, C: Checks>(
+    publisher: &mut CriticalPublisher<E, C>,
+) -> &mut Publisher<E, C> {
+    &mut publisher.lane
 }
 
 /// Reads one slot, for as long as it is not returned.

@@ -23,7 +23,7 @@ pub trait Record:
 {
     /// Bytes in use, counted from the start, at most the size of the record; a larger figure is
     /// taken as the size. What lies behind them (rounded up to whole lines) is not copied, and a
-    /// consumer finds there whatever the slot held before.
+    /// consumer finds there whatever the slot held before. Must not panic.
     fn used_bytes(&self) -> usize;
 
     /// Copies the used lines of `source`; the rest of `self` stays as it was.

@@ -334,11 +334,12 @@ mod loom_tests {
     use loom::thread;
 
     use super::*;
+    use crate::sync::{SharedCell, explore};
 
     /// F07: of two returns of one slot exactly one wins, in every interleaving.
     #[test]
-    fn loom_one_of_two_returns_wins() {
-        loom::model(|| {
+    fn loom_return_one_of_two_returns_wins() {
+        explore(|| {
             let cursor = Arc::new(ReturnCursor::new());
             let other = {
                 let cursor = Arc::clone(&cursor);
@@ -354,8 +355,8 @@ mod loom_tests {
 
     /// F07, EDGE-5: a stale return loses also while the slot is reused and returned again.
     #[test]
-    fn loom_a_stale_return_never_wins_over_reuse() {
-        loom::model(|| {
+    fn loom_return_a_stale_return_never_wins_over_reuse() {
+        explore(|| {
             let cursor = Arc::new(ReturnCursor::new());
             cursor.try_return(0, 1).unwrap();
             let other = {
@@ -370,8 +371,8 @@ mod loom_tests {
 
     /// Two threads that return neighbours: the later never goes first.
     #[test]
-    fn loom_returns_stay_in_order() {
-        loom::model(|| {
+    fn loom_return_returns_stay_in_order() {
+        explore(|| {
             let cursor = Arc::new(ReturnCursor::new());
             let other = {
                 let cursor = Arc::clone(&cursor);
@@ -385,6 +386,35 @@ mod loom_tests {
                     assert_eq!(cursor.last(), 0);
                 }
             }
+        });
+    }
+
+    /// What returning threads did with their slots comes before the return as the recycler sees it:
+    /// it may then write to all of them, also to those of which it only saw the successor.
+    #[test]
+    fn loom_return_hands_the_slots_over() {
+        explore(|| {
+            let shared = Arc::new((ReturnCursor::new(), [SharedCell::new(0), SharedCell::new(0)]));
+            let returning: Vec<_> = (0..2)
+                .map(|sequence| {
+                    let shared = Arc::clone(&shared);
+                    thread::spawn(move || {
+                        // SAFETY: the slot is this thread's until it returns it.
+                        shared.1[sequence as usize].with_mut(|slot| unsafe { *slot += 1 });
+                        shared.0.try_return(sequence, sequence)
+                    })
+                })
+                .collect();
+            for sequence in 0..=shared.0.last() {
+                // SAFETY: it was returned, so it is the recycler's.
+                let held = shared.1[sequence as usize].with_mut(|slot| unsafe { slot.replace(9) });
+                assert_eq!(held, 1);
+            }
+            let mut refused = 0;
+            for thread in returning {
+                refused += i64::from(thread.join().unwrap() == Err(RefusedReturn::OutOfOrder));
+            }
+            assert_eq!(shared.0.last(), 1 - refused, "only the second may be refused");
         });
     }
 }

@@ -1,7 +1,14 @@
-//! The atomics of the crate's own protocols: the standard ones, or loom's under `--cfg loom`, where
-//! every interleaving of a small model is run.
+//! What the crate's own protocols are made of: the standard atomics, or under `--cfg loom` those of
+//! the `model`, where every interleaving of a small model is run.
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicI64, Ordering, fence};
+mod model;
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicI64, Ordering, fence};
+mod real;
+
+#[cfg(loom)]
+pub(crate) use model::{AtomicBool, AtomicI64, AtomicU64, Mutex, Ordering, SharedCell, fence};
+#[cfg(all(test, loom))]
+pub(crate) use model::{explore, is_planted};
+#[cfg(not(loom))]
+pub(crate) use real::{AtomicBool, AtomicI64, AtomicU64, Mutex, Ordering, SharedCell, fence};

@@ -208,37 +208,35 @@ mod loom_tests {
     use loom::thread;
 
     use super::*;
+    use crate::sync::{explore, is_planted};
 
     /// Every interleaving: the sleeper either sees the work or is woken. Loom reports a thread
-    /// that parks for ever as a deadlock.
+    /// that parks for ever as a deadlock. The canary `no-recheck` goes to sleep without a look.
     #[test]
-    fn loom_no_wake_up_is_lost() {
-        loom::model(|| {
-            let flag = Arc::new(SleepFlag::new());
+    fn loom_wake_no_wake_up_is_lost() {
+        explore(|| {
+            // Relaxed, so that the fences alone have to carry it.
             let work = Arc::new(AtomicBool::new(false));
-            let sleeper = thread::current();
+            let main = thread::current();
+            let (waker, mut sleeper) = Waker::new(Box::new(move || main.unpark()));
             let publisher = {
-                let (flag, work) = (Arc::clone(&flag), Arc::clone(&work));
+                let work = Arc::clone(&work);
                 thread::spawn(move || {
-                    work.store(true, Ordering::Release);
-                    if flag.claim_wake() {
-                        sleeper.unpark();
-                    }
+                    work.store(true, Ordering::Relaxed);
+                    waker.wake_if_sleeping();
                 })
             };
-            flag.announce();
-            if !work.load(Ordering::Acquire) {
-                thread::park();
-                assert!(work.load(Ordering::Acquire), "woken without work");
-            }
-            flag.withdraw();
+            let recheck = || !is_planted("no-recheck") && work.load(Ordering::Relaxed);
+            sleeper.park(recheck, thread::park);
             publisher.join().unwrap();
+            assert!(work.load(Ordering::Relaxed));
         });
     }
 
+    /// Of two wakers exactly one notifies.
     #[test]
-    fn loom_of_two_wakers_one_notifies() {
-        loom::model(|| {
+    fn loom_wake_one_of_two_wakers_notifies() {
+        explore(|| {
             let flag = Arc::new(SleepFlag::new());
             flag.announce();
             let other = {

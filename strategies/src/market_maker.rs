@@ -57,7 +57,7 @@ impl MarketMaker {
             Some(order) => {
                 let away = (order.price.0 - target.0).abs();
                 if away > self.tolerance_ticks * tick && !order.cancel_pending {
-                    ctx.cancel(order.id)?;
+                    not_now(ctx.cancel(order.id))?;
                 }
             }
             None => {
@@ -73,15 +73,22 @@ impl MarketMaker {
                         order_type: OrderType::LimitMaker,
                         time_in_force: TimeInForce::Gtc,
                     });
-                    // Trading that is switched off, as at the end of a run, is no failure of ours.
-                    match sent {
-                        Ok(_) | Err(SubmitError { reason: RejectReason::TradingHalted }) => {}
-                        Err(refused) => return Err(refused.into()),
-                    }
+                    not_now(sent.map(drop))?;
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// An order that can't leave at this moment is no failure of ours: the next quote tries again.
+fn not_now(sent: Result<(), SubmitError>) -> StrategyResult {
+    use RejectReason::{MaxOpenOrders, OrderLaneFull, RateLimit, TradingHalted};
+    match sent {
+        Err(SubmitError { reason: TradingHalted | RateLimit | OrderLaneFull | MaxOpenOrders }) => {
+            Ok(())
+        }
+        outcome => Ok(outcome?),
     }
 }
 

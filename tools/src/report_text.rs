@@ -130,6 +130,7 @@ fn latency(report: &Report) -> String {
         add(name, figures);
     }
     add("tick to trade", &report.tick_to_trade);
+    add("hiccups, all", &report.hiccups);
     let mut text = render(&table);
     if report.fanout_incomplete > 0 {
         let incomplete = count(report.fanout_incomplete);
@@ -342,6 +343,7 @@ mod tests {
                 },
             )]),
             tick_to_trade: LatencyFigures::default(),
+            hiccups: LatencyFigures::default(),
             consumers: vec![consumer(terms)],
             orders: OrdersReport::default(),
             venues: vec![VenueReport { name: "simulated".into(), counters }],

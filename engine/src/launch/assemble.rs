@@ -28,8 +28,8 @@ use crate::orchestrator::{OrchestratorAgent, Outputs};
 use crate::order::{GatewayAgent, GatewayParts, OrderCommand, TradingSwitch};
 use crate::registry::StrategyRegistry;
 use crate::runtime::{
-    Agent, AgentRole, Clock, CoreHandle, CoreOptions, CorePlan, HiccupMeter, HostCores, PlanError,
-    PlannedCore, StopSignal,
+    Agent, AgentRole, Clock, CoreHandle, CoreOptions, CoreParking, CorePlan, CoreWakers,
+    HiccupMeter, HostCores, PlanError, PlannedCore, StopSignal,
 };
 use crate::telemetry::{
     Collector, CollectorOptions, ConsumerProbe, DeadLetterFile, HistogramSet, HlogError,
@@ -115,7 +115,7 @@ pub fn launch_with(
     let plan = CorePlan::make(&config, &HostCores::read())?;
     let strategies = strategies(&config, registry)?;
     let clock = Clock::start();
-    let mut assembly = Assembly::new(&config, clock, strategies)?;
+    let mut assembly = Assembly::new(&config, clock, strategies, &plan)?;
     if let Some(recorded) = options.recorded.take() {
         assembly.threads.play(recorded);
     }
@@ -169,6 +169,9 @@ pub(super) struct Assembly<'c> {
     failures: Vec<Arc<Exchange<FailureRecord>>>,
     pub(super) live: Live,
     pub(super) threads: VenueThreads,
+    /// In the order of the plan's cores.
+    parking: Vec<CoreParking>,
+    pub(super) wakers: CoreWakers,
 }
 
 impl<'c> Assembly<'c> {
@@ -176,7 +179,11 @@ impl<'c> Assembly<'c> {
         config: &'c Config,
         clock: Clock,
         strategies: Vec<Box<dyn Strategy>>,
+        plan: &CorePlan,
     ) -> Result<Assembly<'c>, LaunchError> {
+        let idles = plan.cores.iter().map(|core| core.idle);
+        let (parking, wakers) = CoreParking::of_cores(idles)
+            .map_err(|source| LaunchError::Thread { name: "(pollers)".to_owned(), source })?;
         let specs = config.instruments.iter().filter_map(|entry| entry.spec()).collect();
         let instruments = Arc::new(Instruments::new(specs)?);
         Ok(Assembly {
@@ -192,6 +199,8 @@ impl<'c> Assembly<'c> {
             letters: Vec::new(),
             failures: Vec::new(),
             threads: VenueThreads::default(),
+            parking,
+            wakers,
         })
     }
 
@@ -378,11 +387,11 @@ impl<'c> Assembly<'c> {
         };
         let mut cores: Vec<(CoreOptions, PlannedCore)> = Vec::new();
         let mut log_lanes = Vec::new();
-        for planned in &plan.cores {
+        for (planned, parking) in plan.cores.iter().zip(std::mem::take(&mut self.parking)) {
             let (log, log_end) = self.lane(format!("log:{}", planned.name), self.config.lanes.log);
             log_lanes.push((planned.name.clone(), log_end));
             let agents = self.take_agents(&planned.agents);
-            cores.push((self.core_options(planned, agents, log), planned.clone()));
+            cores.push((self.core_options(planned, agents, parking, log), planned.clone()));
         }
         let links = self.probes.iter().map(|(link, _)| Arc::clone(link)).collect();
         let steady = SteadyState::new();
@@ -403,6 +412,7 @@ impl<'c> Assembly<'c> {
             interval_ns: self.config.telemetry.interval_ms * 1_000_000,
             warm_up_ns: self.clock.now_ns() + self.config.engine.warm_up_ms * 1_000_000,
             steady: Arc::clone(&steady),
+            wakers: self.wakers.clone(),
         };
         // Started before the cores: threads inherit the mask, and this one must not be pinned.
         let housekeeping = HousekeepingHandle::start(housekeeping)
@@ -416,6 +426,7 @@ impl<'c> Assembly<'c> {
             steady,
             housekeeping,
             venue_threads: self.threads,
+            wakers: self.wakers,
             drain_deadline: Duration::from_millis(self.config.engine.drain_deadline_ms),
         });
         for (options, planned) in cores {
@@ -445,6 +456,7 @@ impl<'c> Assembly<'c> {
         &mut self,
         planned: &PlannedCore,
         agents: Vec<Box<dyn Agent>>,
+        parking: CoreParking,
         log: Publisher<LogRecord>,
     ) -> CoreOptions {
         let hiccups = HiccupMeter::new(&planned.name, self.clock.clone());
@@ -454,6 +466,8 @@ impl<'c> Assembly<'c> {
             core: if self.config.cores.pin { planned.core } else { None },
             idle: planned.idle,
             agents,
+            parking,
+            wakers: self.wakers.clone(),
             log,
             stop: self.stop.clone(),
             clock: self.clock.clone(),

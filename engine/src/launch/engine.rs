@@ -21,7 +21,7 @@ use crate::report::{
     ConsumerReport, ConsumerTerms, DeadLetterReport, IntakeReport, LaneReport, LatencyFigures,
     OrdersReport, Report, TermCounts, ThreadReport, VenueReport,
 };
-use crate::runtime::{Agent, Clock, CoreHandle, CorePlan, Phase, StopSignal};
+use crate::runtime::{Agent, Clock, CoreHandle, CorePlan, CoreWakers, Phase, StopSignal};
 use crate::telemetry::{
     Collector, DeadLetterCounts, HistogramSet, LogDrain, ProbeLink, Term, Terms, new_histogram,
 };
@@ -58,6 +58,7 @@ pub(super) struct EngineParts {
     pub(super) steady: Arc<SteadyState>,
     pub(super) housekeeping: HousekeepingHandle,
     pub(super) venue_threads: VenueThreads,
+    pub(super) wakers: CoreWakers,
     pub(super) drain_deadline: Duration,
 }
 
@@ -176,8 +177,9 @@ impl Engine {
         let allocations = parts.steady.allocations();
         let threads: Vec<ThreadReport> = self.cores.iter().map(thread_report).collect();
         parts.stop.raise(Phase::Draining);
+        parts.wakers.wake();
         let cores = std::mem::take(&mut self.cores);
-        let left = wait(cores, &parts.stop, parts.drain_deadline);
+        let left = wait(cores, &parts.stop, &parts.wakers, parts.drain_deadline);
         let mut account = Account::default();
         for core in left.finished {
             match core.join() {
@@ -225,7 +227,9 @@ impl Drop for Engine {
     fn drop(&mut self) {
         if let Some(parts) = self.parts.take() {
             parts.stop.raise(Phase::Halted);
-            let left = wait(std::mem::take(&mut self.cores), &parts.stop, HALT_GRACE);
+            parts.wakers.wake();
+            let cores = std::mem::take(&mut self.cores);
+            let left = wait(cores, &parts.stop, &parts.wakers, HALT_GRACE);
             for core in left.finished {
                 drop(core.join());
             }
@@ -251,7 +255,12 @@ struct Waited {
 }
 
 /// Waits until every thread has ended, or the deadline and the grace after it are over (FR-022).
-fn wait(mut cores: Vec<CoreHandle>, stop: &StopSignal, deadline: Duration) -> Waited {
+fn wait(
+    mut cores: Vec<CoreHandle>,
+    stop: &StopSignal,
+    wakers: &CoreWakers,
+    deadline: Duration,
+) -> Waited {
     let mut finished = Vec::new();
     let started = Instant::now();
     loop {
@@ -264,6 +273,7 @@ fn wait(mut cores: Vec<CoreHandle>, stop: &StopSignal, deadline: Duration) -> Wa
         }
         if started.elapsed() > deadline {
             stop.raise(Phase::Halted);
+            wakers.wake();
         }
         std::thread::sleep(JOIN_PAUSE);
     }
@@ -389,6 +399,7 @@ impl Account {
             duration_ns: 0,
             stages: collector.map(stages).unwrap_or_default(),
             tick_to_trade: collector.map(tick_to_trade).unwrap_or_default(),
+            hiccups: collector.map(hiccups).unwrap_or_default(),
             consumers,
             orders: self.orders,
             venues,
@@ -485,6 +496,28 @@ fn stages(collector: &Collector) -> BTreeMap<String, LatencyFigures> {
             (name.to_owned(), LatencyFigures::of(&stage.histogram))
         })
         .collect()
+}
+
+/// What an event that has to pass every pinned loop would have met: it is late when any of them is, so the
+/// tails add up. In the histogram of all loops together, each with the same number of samples a second, that
+/// sum is a tail smaller by their number.
+fn hiccups(collector: &Collector) -> LatencyFigures {
+    let mut merged: Histogram<u64> = new_histogram();
+    let mut loops = 0;
+    for stage in collector.totals().iter().filter(|stage| stage.name.starts_with("hiccup:")) {
+        loops += u32::from(!stage.histogram.is_empty());
+        let added = merged.add(&stage.histogram);
+        debug_assert!(added.is_ok());
+    }
+    let tail = |tail: f64| merged.value_at_quantile(1.0 - tail / f64::from(loops.max(1)));
+    LatencyFigures {
+        count: merged.len(),
+        p50_ns: tail(0.5),
+        p90_ns: tail(0.1),
+        p99_ns: tail(0.01),
+        p999_ns: tail(0.001),
+        max_ns: merged.max(),
+    }
 }
 
 /// Percentiles are never averaged: the consumers' histograms are merged.

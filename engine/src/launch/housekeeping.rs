@@ -8,7 +8,7 @@ use std::time::Duration;
 use pitlane_ring::Exchange;
 
 use crate::consumer::FailureRecord;
-use crate::runtime::Clock;
+use crate::runtime::{Clock, CoreWakers};
 use crate::telemetry::{Collector, DeadLetterFile, LogDrain};
 
 /// Pause between two looks at the lanes.
@@ -25,6 +25,7 @@ pub(super) struct Housekeeping {
     pub(super) interval_ns: u64,
     pub(super) warm_up_ns: u64,
     pub(super) steady: Arc<SteadyState>,
+    pub(super) wakers: CoreWakers,
 }
 
 /// The allocation count at the end of the warm-up; `u64::MAX` before it.
@@ -71,15 +72,19 @@ impl Housekeeping {
     fn run(mut self, stop: &AtomicBool) -> Housekeeping {
         let mut interval_end_ns = self.clock.now_ns() + self.interval_ns;
         let mut is_asking = false;
+        let mut is_warm = false;
         while !stop.load(Ordering::Acquire) {
             self.drain();
             let now_ns = self.clock.now_ns();
             if now_ns >= self.warm_up_ns && self.steady.0.load(Ordering::Relaxed) == u64::MAX {
                 let base = pitlane_ring::alloc::counted_allocations();
                 self.steady.0.store(base, Ordering::Release);
+                // Collected at once, so that what was recorded until here can be left out.
+                interval_end_ns = now_ns;
             }
             if now_ns >= interval_end_ns && !is_asking {
                 self.collector.ask();
+                self.wakers.wake();
                 is_asking = true;
             }
             // An agent that never answers (a strategy that does not return) must not hold the others'
@@ -87,6 +92,10 @@ impl Housekeeping {
             let is_late = now_ns >= interval_end_ns + self.interval_ns;
             if is_asking && (self.collector.take_answers() || is_late) {
                 self.collector.end_interval(now_ns);
+                if !is_warm && now_ns >= self.warm_up_ns {
+                    self.collector.forget_totals();
+                    is_warm = true;
+                }
                 interval_end_ns = now_ns + self.interval_ns;
                 is_asking = false;
             }

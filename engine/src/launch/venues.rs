@@ -315,6 +315,7 @@ impl Assembly<'_> {
             symbols: symbols.clone(),
             timeout: Duration::from_millis(self.config.session.rest_ms),
             clock: self.clock.clone(),
+            wakers: self.wakers.clone(),
         };
         let (thread, client) = SnapshotThread::start(options)
             .map_err(|source| LaunchError::Thread { name: format!("rest-{name}"), source })?;

@@ -476,7 +476,7 @@ mod tests {
             table.fail(key, RejectReason::Venue, 0).unwrap();
         }
         assert_eq!(table.orders.len(), CLOSED_KEPT);
-        assert_eq!(table.orders.capacity(), capacity, "it never grows");
+        assert!(table.orders.capacity() <= capacity, "it never grows");
         table.submit(&command(30_001)).unwrap();
         table.submit(&command(30_002)).unwrap();
         assert_eq!(table.submit(&command(30_003)), Err(RejectReason::MaxOpenOrders));

@@ -1,20 +1,17 @@
 //! A core: one pinned thread that runs the duty cycles of the agents placed on it.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use mio::{Events, Poll};
 use pitlane_ring::alloc::count_this_thread;
 use pitlane_ring::{IdleStrategy, Publisher};
 
-use super::{Agent, Clock, HiccupMeter, Phase, StopSignal};
+use super::{Agent, Clock, CoreParking, CoreWakers, HiccupMeter, Phase, StopSignal};
 use crate::telemetry::{HistogramSet, LogRecord, attach_thread};
-
-/// Longest nap of a core that parks. Sockets end it early; lanes are looked at when it is over.
-const NAP: Duration = Duration::from_micros(200);
 
 /// What a core is made of.
 pub struct CoreOptions {
@@ -26,6 +23,10 @@ pub struct CoreOptions {
     pub idle: IdleStrategy,
     /// The agents, in the order in which they run.
     pub agents: Vec<Box<dyn Agent>>,
+    /// Where it sleeps when it parks, and where its agents register their sockets.
+    pub parking: CoreParking,
+    /// Wakes the cores that it makes work for.
+    pub wakers: CoreWakers,
     /// Where this thread's log lines go.
     pub log: Publisher<LogRecord>,
     /// The stop signal.
@@ -76,16 +77,15 @@ impl CoreHandle {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The system's error when it gives no thread or no poller.
+    /// The system's error when it gives no thread.
     pub fn start(options: CoreOptions) -> io::Result<CoreHandle> {
-        let poll = Poll::new()?;
         let pinned = Arc::new(AtomicU8::new(Pinned::Unknown as u8));
         let report = Arc::clone(&pinned);
         let (name, core, idle) = (options.name.clone(), options.core, options.idle);
         let agents = options.agents.iter().map(|agent| agent.name().to_owned()).collect();
         let thread = Builder::new().name(name.clone()).spawn(move || {
             report.store(pin(options.core) as u8, Ordering::Release);
-            run(options, poll)
+            run(options)
         })?;
         Ok(CoreHandle { name, core, idle, agents, pinned, thread })
     }
@@ -148,34 +148,79 @@ fn pin(core: Option<usize>) -> Pinned {
     if was_set && is_alone { Pinned::Yes } else { Pinned::Refused }
 }
 
-fn run(options: CoreOptions, mut poll: Poll) -> CoreRemains {
-    let CoreOptions { mut agents, log, stop, idle, clock, mut hiccups, .. } = options;
+fn run(options: CoreOptions) -> CoreRemains {
+    let CoreOptions { mut agents, mut parking, wakers, log, stop, idle, clock, .. } = options;
+    let mut hiccups = options.hiccups;
     attach_thread(log);
-    let mut events = Events::with_capacity(64);
     for agent in &mut agents {
-        agent.on_start(poll.registry());
+        agent.on_start(parking.registry());
     }
     count_this_thread(true);
     let mut idler = idle.idler();
+    let mut round = Round { agents, wakers, done: 0 };
     loop {
-        let mut work = 0;
-        let mut is_done = true;
-        for agent in &mut agents {
-            work += agent.duty_cycle();
-            is_done &= agent.is_done();
-        }
-        if is_done || (work == 0 && stop.phase() == Phase::Halted) {
+        let work = round.run();
+        if round.is_done() || (work == 0 && stop.phase() == Phase::Halted) {
             break;
         }
         hiccups.after_cycle(work);
-        if idler.idle(work) && !agents.iter().any(|agent| agent.has_pending()) {
-            let next_ns = agents.iter().map(|agent| agent.next_timer_ns()).min();
-            let until_ns = next_ns.unwrap_or(u64::MAX).saturating_sub(clock.now_ns());
-            hiccups.nap();
-            // Interrupted or not: the next cycle looks at every source.
-            let _outcome = poll.poll(&mut events, Some(NAP.min(Duration::from_nanos(until_ns))));
+        if idler.idle(work) && !round.has_pending() {
+            let next_timer_ns = Cell::new(u64::MAX);
+            parking.park(
+                || {
+                    // By its own will: what follows is no hiccup.
+                    hiccups.nap();
+                    let work = round.run();
+                    next_timer_ns.set(round.next_timer_ns());
+                    work > 0 || round.is_done() || round.has_pending()
+                },
+                || {
+                    let left_ns = next_timer_ns.get().saturating_sub(clock.now_ns());
+                    (next_timer_ns.get() != u64::MAX).then(|| Duration::from_nanos(left_ns))
+                },
+            );
         }
     }
     count_this_thread(false);
-    CoreRemains { agents, hiccups: hiccups.into_set() }
+    round.wakers.wake();
+    CoreRemains { agents: round.agents, hiccups: hiccups.into_set() }
+}
+
+/// The agents of a core, in turn.
+struct Round {
+    agents: Vec<Box<dyn Agent>>,
+    wakers: CoreWakers,
+    /// How many agents were done after the last pass.
+    done: usize,
+}
+
+impl Round {
+    /// One duty cycle of every agent. Wakes whoever the work may be for, also when all an agent did was to
+    /// close its lanes.
+    #[inline]
+    fn run(&mut self) -> usize {
+        let mut work = 0;
+        let mut done = 0;
+        for agent in &mut self.agents {
+            work += agent.duty_cycle();
+            done += usize::from(agent.is_done());
+        }
+        if work > 0 || done != self.done {
+            self.done = done;
+            self.wakers.wake();
+        }
+        work
+    }
+
+    fn is_done(&self) -> bool {
+        self.done == self.agents.len()
+    }
+
+    fn has_pending(&self) -> bool {
+        self.agents.iter().any(|agent| agent.has_pending())
+    }
+
+    fn next_timer_ns(&self) -> u64 {
+        self.agents.iter().map(|agent| agent.next_timer_ns()).min().unwrap_or(u64::MAX)
+    }
 }

@@ -57,9 +57,10 @@ impl HiccupMeter {
         }
     }
 
-    /// To be called when the loop sleeps by its own will: such a gap is no hiccup.
+    /// To be called before the loop sleeps by its own will: such a gap is no hiccup.
     #[inline]
     pub fn nap(&mut self) {
+        self.probe.swap_if_asked();
         self.emptied_ns = None;
     }
 

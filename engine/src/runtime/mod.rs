@@ -6,6 +6,7 @@ mod core;
 mod footprint;
 mod hiccups;
 mod host;
+mod parking;
 mod plan;
 
 pub use agent::{Agent, Phase, StopSignal};
@@ -14,4 +15,5 @@ pub use core::{CoreHandle, CoreOptions, CoreRemains, Pinned};
 pub use footprint::{LaneFootprint, lane_footprints};
 pub use hiccups::HiccupMeter;
 pub use host::HostCores;
+pub use parking::{CoreParking, CoreWakers};
 pub use plan::{AgentRole, CORE_IDS, CorePlan, PlanError, PlannedCore};

@@ -43,7 +43,8 @@ pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
     let handled: u64 = ran.report.consumers.iter().map(|consumer| consumer.terms.handled).sum();
     let finding = Finding {
         done: format!(
-            "{} events at 200,000/s to {CONSUMERS} consumers, 5 % of them critical",
+            "{} events at 200,000/s to {CONSUMERS} consumers, 5 % of them critical, from \
+             the venue's lane on",
             count(events)
         ),
         measured: format!(

@@ -22,6 +22,18 @@ pub(super) struct JsonBuffer {
 }
 
 impl JsonBuffer {
+    /// As [`JsonBuffer::new`], with every buffer grown to what the densest frame of `frame_bytes_usual`
+    /// needs: the parser sizes its own by a guess, and would grow them in the middle of a run.
+    pub(super) fn warmed(frame_bytes_usual: usize, frame_bytes_max: usize) -> JsonBuffer {
+        let mut json = JsonBuffer::new(frame_bytes_usual, frame_bytes_max);
+        // Nothing has more structure than single digits in a list, `[0,0,0]`.
+        let usual = frame_bytes_usual.min(frame_bytes_max);
+        let densest = format!("[{}0]", "0,".repeat(usual.saturating_sub(3) / 2));
+        let parsed = json.parse(densest.as_bytes(), |_nodes| Ok(()));
+        debug_assert_eq!(parsed, Ok(()));
+        json
+    }
+
     /// Memory for frames up to `frame_bytes_max`, preallocated for frames of `frame_bytes_usual`.
     pub(super) fn new(frame_bytes_usual: usize, frame_bytes_max: usize) -> JsonBuffer {
         let usual = frame_bytes_usual.min(frame_bytes_max);

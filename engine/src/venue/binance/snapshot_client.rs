@@ -20,7 +20,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use super::Snapshot;
 use super::error::DecodeError;
 use crate::event::InstrumentId;
-use crate::runtime::Clock;
+use crate::runtime::{Clock, CoreWakers};
 use crate::venue::SymbolMap;
 use crate::venue::session::Endpoint;
 
@@ -69,6 +69,8 @@ pub struct SnapshotThreadOptions {
     pub timeout: Duration,
     /// The clock.
     pub clock: Clock,
+    /// Wakes the core that waits for an answer.
+    pub wakers: CoreWakers,
 }
 
 /// The agent's end: asks and takes answers, and never waits.
@@ -256,6 +258,7 @@ impl Worker {
             drop(self.shared.spent.take());
             std::thread::park_timeout(Duration::from_millis(1));
         }
+        self.options.wakers.wake();
     }
 
     /// Waits, unless it is asked to stop.
