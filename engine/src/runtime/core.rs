@@ -159,6 +159,7 @@ fn run(options: CoreOptions) -> CoreRemains {
     let mut idler = idle.idler();
     let mut round = Round { agents, wakers, done: 0 };
     loop {
+        hiccups.before_cycle();
         let work = round.run();
         if round.is_done() || (work == 0 && stop.phase() == Phase::Halted) {
             break;

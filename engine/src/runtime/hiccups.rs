@@ -1,9 +1,11 @@
 //! Hiccups: how long a pinned loop that had nothing to do was away all the same.
 //!
-//! The gap between two empty duty cycles in a row is time in which the thread was not on its core, or its
-//! core not on this machine: the scheduler, an interrupt, the hypervisor. It is what an event that arrives
-//! in that gap waits for at least, whatever the engine does, so latencies are shown beside it. It is
-//! measured inside the loop itself, never by a rival thread that would be the disturbance.
+//! The gap after an empty duty cycle, up to the start of the next cycle, is time in which the thread was not
+//! on its core, or its core not on this machine: the scheduler, an interrupt, the hypervisor. It is what an
+//! event that arrives in that gap waits for at least, whatever the engine does, so latencies are shown
+//! beside it. It ends where the next cycle starts, not where the next *empty* one ends: whoever was away
+//! for long finds work, and just those gaps must not be missed. It is measured inside the loop itself,
+//! never by a rival thread that would be the disturbance.
 
 use std::sync::Arc;
 
@@ -18,12 +20,15 @@ const TICK_NS: u64 = 10_000;
 /// Samples recorded of one gap, at most: the first second of it.
 const SAMPLES_MAX: u64 = 100_000;
 
-/// Measures one loop. Costs a clock reading per empty cycle, and nothing on cycles with work.
+/// Measures one loop. Costs a clock reading per cycle that follows an empty one, and nothing on a cycle that
+/// follows one with work.
 pub struct HiccupMeter {
     probe: Probe,
     clock: Clock,
-    /// When the last cycle ended, if it was empty.
+    /// When the last cycle was seen, if it was empty.
     emptied_ns: Option<u64>,
+    /// When the present cycle started, if the one before it was empty.
+    started_ns: Option<u64>,
     due_ns: u64,
 }
 
@@ -32,13 +37,26 @@ impl HiccupMeter {
     #[must_use]
     pub fn new(name: &str, clock: Clock) -> HiccupMeter {
         let probe = Probe::new(vec![format!("hiccup:{name}")]);
-        HiccupMeter { probe, clock, emptied_ns: None, due_ns: 0 }
+        HiccupMeter { probe, clock, emptied_ns: None, started_ns: None, due_ns: 0 }
     }
 
     /// The collector's side.
     #[must_use]
     pub fn link(&self) -> (Arc<ProbeLink>, Box<HistogramSet>) {
         self.probe.link()
+    }
+
+    /// To be called at the start of each duty cycle of the loop.
+    #[inline]
+    pub fn before_cycle(&mut self) {
+        self.started_ns = None;
+        if self.emptied_ns.is_some() {
+            let now_ns = self.clock.now_ns();
+            self.started_ns = Some(now_ns);
+            if now_ns >= self.due_ns {
+                self.record(now_ns);
+            }
+        }
     }
 
     /// To be called at the end of each duty cycle of the loop.
@@ -49,11 +67,10 @@ impl HiccupMeter {
             self.emptied_ns = None;
             return;
         }
-        let now_ns = self.clock.now_ns();
+        // An empty cycle is short: its start stands for its end, and saves a reading.
+        let now_ns = self.started_ns.unwrap_or_else(|| self.clock.now_ns());
         if self.emptied_ns.replace(now_ns).is_none() {
             self.due_ns = now_ns + TICK_NS;
-        } else if now_ns >= self.due_ns {
-            self.record(now_ns);
         }
     }
 
@@ -87,17 +104,20 @@ mod tests {
     fn a_gap_is_sampled_once_a_tick_and_work_is_no_hiccup() {
         let (clock, time) = Clock::manual(0);
         let mut meter = HiccupMeter::new("t", clock);
-        let cycle = |meter: &mut HiccupMeter, work, after_ns| {
+        let cycle = |meter: &mut HiccupMeter, after_ns, work, work_ns| {
             time.advance_ns(after_ns);
+            meter.before_cycle();
+            time.advance_ns(work_ns);
             meter.after_cycle(work);
         };
-        cycle(&mut meter, 0, 0);
-        cycle(&mut meter, 0, TICK_NS + 5);
-        cycle(&mut meter, 3, 1_000_000); // work: not measured
-        cycle(&mut meter, 0, 1_000_000); // the first empty cycle after it: neither
-        cycle(&mut meter, 0, 10 * TICK_NS);
+        cycle(&mut meter, 0, 0, 0);
+        cycle(&mut meter, TICK_NS + 5, 0, 0); // a hiccup of one tick
+        cycle(&mut meter, 10, 3, 1_000_000); // work: not measured
+        cycle(&mut meter, 1_000_000, 0, 0); // after work: neither
+        cycle(&mut meter, 10 * TICK_NS, 2, 1_000_000); // a long hiccup, after which there is work
+        cycle(&mut meter, 0, 0, 0);
         meter.nap();
-        cycle(&mut meter, 0, 1_000_000);
+        cycle(&mut meter, 1_000_000, 0, 0);
         let set = meter.into_set();
         let histogram = &set.histograms[0];
         assert_eq!((histogram.len(), histogram.min_nz()), (11, 5));
