@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
+use pitlane_ring::LaneGauge;
 use serde::Serialize;
 
 use crate::consumer::{ConsumerState, FailureLog};
@@ -196,6 +197,39 @@ pub struct ThreadReport {
     pub agents: Vec<String>,
 }
 
+/// One lane as it was at the end, read from its own gauge after the threads were joined.
+#[derive(Clone, Debug, Serialize)]
+pub struct LaneReport {
+    /// Its name.
+    pub name: String,
+    /// Its slots.
+    pub slots: usize,
+    /// The most slots that were seen in use at once.
+    pub high_water: u64,
+    /// Publications that found it full.
+    pub full: u64,
+    /// Records published into it.
+    pub published: u64,
+    /// Slots that were never returned.
+    pub in_flight: u64,
+    /// Second returns of a slot, all refused.
+    pub double_returns: u64,
+}
+
+impl LaneReport {
+    pub(crate) fn of(gauge: &LaneGauge) -> LaneReport {
+        LaneReport {
+            name: gauge.name().to_owned(),
+            slots: gauge.capacity(),
+            high_water: gauge.high_water(),
+            full: gauge.full_count(),
+            published: gauge.published(),
+            in_flight: gauge.in_flight(),
+            double_returns: gauge.double_returns(),
+        }
+    }
+}
+
 /// Dead letters of the run.
 #[derive(Clone, Debug, Default, Serialize)]
 #[allow(missing_docs)]
@@ -226,6 +260,9 @@ pub struct Report {
     pub stages: BTreeMap<String, LatencyFigures>,
     /// Bytes read to order taken by the venue, over all consumers.
     pub tick_to_trade: LatencyFigures,
+    /// How late the pinned loops were when nothing kept them busy: what an event that has to pass all of
+    /// them would have met, whatever the engine did. By thread under `hiccup:NAME` in the stages.
+    pub hiccups: LatencyFigures,
     /// By consumer.
     pub consumers: Vec<ConsumerReport>,
     /// Orders and fills.
@@ -234,6 +271,10 @@ pub struct Report {
     pub venues: Vec<VenueReport>,
     /// Every book as it stood at the end, by symbol; `SYMBOL@VENUE` where several venues have it.
     pub books: BTreeMap<String, BookSummary>,
+    /// Every lane, in the order in which they were made.
+    pub lanes: Vec<LaneReport>,
+    /// Slots of all lanes that were never returned.
+    pub slots_owned: u64,
     /// Intake of events.
     pub intake: IntakeReport,
     /// Threads as they ran.

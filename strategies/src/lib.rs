@@ -11,12 +11,15 @@ pub use momentum::Momentum;
 pub use noop::Noop;
 
 use pitlane_engine::StrategyRegistry;
+use pitlane_engine::consumer::Faulty;
 
-/// The built-in strategies by name: `noop`, `momentum`, `market_maker`.
+/// The built-in strategies by name: `noop`, `momentum`, `market_maker`, and `faulty`, which misbehaves at
+/// stated rates.
 #[must_use]
 pub fn builtin() -> StrategyRegistry {
     StrategyRegistry::new()
         .with("noop", Noop::from_params)
         .with("momentum", Momentum::from_params)
         .with("market_maker", MarketMaker::from_params)
+        .with("faulty", Faulty::from_params)
 }

@@ -94,7 +94,7 @@ fn a_steady_state_event_allocates_nothing() {
 #[test]
 fn one_lost_market_event_breaks_the_identity() {
     let mut lossy = run_of(&["noop"]);
-    lossy.options.faults = LaunchFaults { lose_market_event: 100 };
+    lossy.options.faults = LaunchFaults { lose_market_event: 100, ..LaunchFaults::default() };
     let report = run(lossy, events(1_000));
     assert!(!report.identity_holds);
     assert_eq!(report.exit_code(), 1);

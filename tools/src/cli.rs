@@ -19,6 +19,9 @@ Examples:
   pitlane plan --config my.toml        which thread on which core, without starting anything
   pitlane config example > my.toml     every key with its meaning, limit and default
   pitlane config check my.toml         what is wrong with it, by line and column
+  pitlane verify                       every guarantee, measured on this machine
+  pitlane soak --duration 24h          the same engine for a day, and what it grew
+  pitlane dlq list FILE                what could not be decoded or delivered
 
 Exit codes:
   0  all accounts hold                 4  start refused: port, core, permission
@@ -50,6 +53,16 @@ pub enum Verb {
     Run(RunArgs),
     /// Show which thread would run what, on which core, and the memory of the lanes. Starts nothing.
     Plan(PlanArgs),
+    /// Run the engine through every success criterion and print one table. Exit code 1 when one fails.
+    Verify(VerifyArgs),
+    /// Run the engine for hours on a steady load, and watch that nothing grows.
+    Soak(SoakArgs),
+    /// Read dead letters.
+    Dlq {
+        /// What to do with them.
+        #[command(subcommand)]
+        verb: DlqVerb,
+    },
     /// Write or check a configuration file.
     Config {
         /// What to do with it.
@@ -107,6 +120,90 @@ pub struct PlanArgs {
     /// Print it as one JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `verify`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct VerifyArgs {
+    /// Small counts, at most a minute on two cores. The default.
+    #[arg(long, conflicts_with = "full")]
+    pub quick: bool,
+    /// The counts of the requirements, at most ten minutes.
+    #[arg(long)]
+    pub full: bool,
+    /// Only these criteria: SC-001 to SC-010, ACCOUNTS.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Print one JSON object instead of the table.
+    #[arg(long)]
+    pub json: bool,
+    /// Plant a fault into each check, which must notice it.
+    #[arg(long, conflicts_with_all = ["quick", "full"])]
+    pub canary: bool,
+}
+
+/// Options of `soak`.
+#[derive(Clone, Debug, Args)]
+pub struct SoakArgs {
+    /// How long: 500ms, 10s, 5m, 24h.
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = parse_duration)]
+    pub duration: Duration,
+    /// Time between two lines.
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = parse_duration)]
+    pub every: Duration,
+    /// Where the lines go, as CSV [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Events a second, 1 to 200000.
+    #[arg(long, value_name = "NUMBER", default_value = "2000")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=200_000))]
+    pub events_per_s: u32,
+}
+
+/// What `pitlane dlq` can do.
+#[derive(Debug, Subcommand)]
+pub enum DlqVerb {
+    /// List the letters of a file, one a line.
+    List {
+        /// The file, `dead_letters.jsonl` of a run.
+        file: PathBuf,
+        /// Which of them.
+        #[command(flatten)]
+        filter: LetterFilter,
+    },
+    /// Show one letter whole, with its raw bytes.
+    Show {
+        /// The file.
+        file: PathBuf,
+        /// Its number, from 1, as `list` gives it.
+        number: usize,
+    },
+    /// Decode letters again, and say which would now be accepted. Sends nothing anywhere.
+    Replay {
+        /// The file.
+        file: PathBuf,
+        /// Which of them.
+        #[command(flatten)]
+        filter: LetterFilter,
+        /// Configuration file with the instruments [default: the embedded venue, BTC-USDT]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
+
+/// Which letters.
+#[derive(Clone, Debug, Default, Args)]
+pub struct LetterFilter {
+    /// Only with this reason: malformed, unknown, field, number, symbol, nonsense, oversize, order,
+    /// undelivered.
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// Only from this venue.
+    #[arg(long)]
+    pub venue: Option<String>,
+    /// Only from the last so long before now: 10m, 1h.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub since: Option<Duration>,
 }
 
 /// Form of the final report.

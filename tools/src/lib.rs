@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod dlq;
 pub mod doctor;
 mod duration;
 mod exit;
@@ -14,9 +15,11 @@ mod plan_text;
 mod report_text;
 mod run;
 mod signals;
+mod soak;
 mod status;
 mod table;
 mod terminal;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -62,6 +65,9 @@ pub fn run_cli(
         None => run::run(&cli.run, registry, stop, terminal),
         Some(Verb::Run(args)) => run::run(&args, registry, stop, terminal),
         Some(Verb::Plan(args)) => plan(&args, terminal),
+        Some(Verb::Verify(args)) => verify::verify(&args, stop, terminal),
+        Some(Verb::Soak(args)) => soak::soak(&args, stop, terminal),
+        Some(Verb::Dlq { verb }) => dlq::dlq(&verb, terminal),
         Some(Verb::Config { verb: ConfigVerb::Example }) => {
             terminal.print(&Config::example()).map(|()| Exit::Ok)
         }

@@ -130,6 +130,7 @@ fn latency(report: &Report) -> String {
         add(name, figures);
     }
     add("tick to trade", &report.tick_to_trade);
+    add("hiccups, all", &report.hiccups);
     let mut text = render(&table);
     if report.fanout_incomplete > 0 {
         let incomplete = count(report.fanout_incomplete);
@@ -343,10 +344,13 @@ mod tests {
                 },
             )]),
             tick_to_trade: LatencyFigures::default(),
+            hiccups: LatencyFigures::default(),
             consumers: vec![consumer(terms)],
             orders: OrdersReport::default(),
             venues: vec![VenueReport { name: "simulated".into(), counters }],
             books: BTreeMap::from([("BTC-USDT".into(), book())]),
+            lanes: Vec::new(),
+            slots_owned: 0,
             intake: IntakeReport::default(),
             threads: Vec::new(),
             notes: vec!["a note".into()],

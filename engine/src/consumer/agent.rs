@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
-use pitlane_ring::Consumer;
+use pitlane_ring::{Consumer, Exchange, raw};
 
 use super::cell::Cell;
 use super::context::ContextParts;
-use super::{ConsumerState, Context, FailureLog, Strategy};
+use super::{ConsumerFaults, ConsumerState, Context, FailureLog, FailureRecord, Strategy};
 use crate::dispatcher::AcceptFrom;
 use crate::event::{Event, KindCounts};
 use crate::order::OrderCounts;
@@ -28,8 +28,9 @@ pub struct ConsumerOptions {
     pub failures_kept: usize,
     /// Whether market data that a routing flip has made stale is passed over (FR-015).
     pub skips: bool,
-    /// Fault hook of the tests: number, from 1, of a market event to lose without counting it; 0 = none.
-    pub lose_market_event: u64,
+    /// Planted faults.
+    #[doc(hidden)]
+    pub faults: ConsumerFaults,
 }
 
 /// The ends that tie a consumer to the engine.
@@ -40,6 +41,8 @@ pub(crate) struct ConsumerWiring {
     pub(crate) terms: Arc<CachePadded<Terms>>,
     pub(crate) probe: ConsumerProbe,
     pub(crate) accept_from: AcceptFrom,
+    /// Where the first failure of a site is left for the log.
+    pub(crate) to_log: Arc<Exchange<FailureRecord>>,
     pub(crate) stop: StopSignal,
 }
 
@@ -51,6 +54,8 @@ pub struct ConsumerAgent {
     batch: usize,
     stop: StopSignal,
     done: bool,
+    /// A planted fault has kept a slot of the market lane.
+    has_leaked: bool,
 }
 
 /// What is left of a consumer after its thread was joined.
@@ -90,18 +95,22 @@ impl ConsumerAgent {
                 probe: wiring.probe,
                 failures: FailureLog::new(options.failures_kept),
                 failures_max: options.failures_max,
+                to_log: wiring.to_log,
                 state: ConsumerState::Starting,
                 start_attempts: 0,
                 accept_from: wiring.accept_from,
                 skips: options.skips,
                 critical_expected: 1,
                 critical_lost: 0,
-                lose_market_event: options.lose_market_event,
+                faults: options.faults,
                 market_seen: 0,
+                critical_seen: 0,
+                failures_seen: 0,
             },
             batch: options.batch,
             stop: wiring.stop,
             done: false,
+            has_leaked: false,
         }
     }
 
@@ -115,7 +124,10 @@ impl ConsumerAgent {
             }
         };
         self.critical.poll(usize::MAX, &mut count);
-        self.market.poll(usize::MAX, &mut count);
+        // Behind a slot that is still out, a lane can't be walked.
+        if !self.has_leaked {
+            self.market.poll(usize::MAX, &mut count);
+        }
         let cell = self.cell;
         ConsumerRemains {
             name: cell.name,
@@ -151,6 +163,17 @@ impl ConsumerAgent {
         });
         work
     }
+
+    /// The planted leak: handles an event and keeps its slot.
+    #[cold]
+    fn leak_slot(&mut self) {
+        if self.cell.market_seen + 1 >= self.cell.faults.leak_slot
+            && let Some((handle, _kept)) = raw::hold(&mut self.market)
+        {
+            self.has_leaked = true;
+            self.cell.on_market(&handle.read());
+        }
+    }
 }
 
 impl Agent for ConsumerAgent {
@@ -167,6 +190,9 @@ impl Agent for ConsumerAgent {
         if self.cell.state == ConsumerState::Starting {
             self.cell.start();
             return 1;
+        }
+        if self.cell.faults.leak_slot != 0 && !self.has_leaked {
+            self.leak_slot();
         }
         let mut work = self.take_events();
         work += self.cell.run_timers();

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
+use pitlane_ring::Exchange;
 
 use super::failure::{Caught, FailureKind, FailureLog, FailureRecord, contain};
-use super::{Context, Strategy, StrategyError, StrategyResult};
+use super::{ConsumerFaults, Context, Strategy, StrategyError, StrategyResult};
 use crate::dispatcher::AcceptFrom;
 use crate::event::{Event, EventClass, EventKind, ExecReport};
 use crate::runtime::Clock;
@@ -46,9 +47,12 @@ pub(super) struct Cell {
     pub(super) skips: bool,
     pub(super) critical_expected: u32,
     pub(super) critical_lost: u64,
-    /// Fault hook of the tests: the market event with this number is lost without being counted.
-    pub(super) lose_market_event: u64,
+    /// The first failure of a site is left here, so that the log shows it with its backtrace.
+    pub(super) to_log: Arc<Exchange<FailureRecord>>,
+    pub(super) faults: ConsumerFaults,
     pub(super) market_seen: u64,
+    pub(super) critical_seen: u64,
+    pub(super) failures_seen: u64,
 }
 
 /// What a callback was about, for its failure record.
@@ -62,7 +66,7 @@ impl Cell {
     #[inline]
     pub(super) fn on_market(&mut self, event: &Event) {
         self.market_seen += 1;
-        if self.market_seen == self.lose_market_event {
+        if self.market_seen == self.faults.lose_market_event {
             return;
         }
         if event.routing_version < self.accept_from.get()
@@ -81,6 +85,10 @@ impl Cell {
     /// Runs the callbacks for one event of the critical lane, and checks that none is missing before it.
     #[inline]
     pub(super) fn on_critical(&mut self, event: &Event) {
+        self.critical_seen += 1;
+        if self.critical_seen == self.faults.lose_critical_event {
+            return;
+        }
         let missing = event.critical_sequence.wrapping_sub(self.critical_expected);
         if missing != 0 {
             // A number that went back can't say how many are missing, but something is wrong: count one.
@@ -200,6 +208,10 @@ impl Cell {
             }
             Err(caught) => (FailureKind::Panic, caught.site, caught.message, caught.backtrace),
         };
+        self.failures_seen += 1;
+        if self.failures_seen == self.faults.swallow_failure {
+            return;
+        }
         let event = subject.event;
         let failure = FailureRecord {
             kind,
@@ -207,6 +219,7 @@ impl Cell {
             message,
             consumer: self.name.clone(),
             thread: std::thread::current().name().unwrap_or("unnamed").to_owned(),
+            core: rustix::thread::sched_getcpu(),
             callback: subject.callback,
             trace_id: event.map_or(0, |event| event.trace_id),
             venue: event.map_or(0, |event| event.venue),
@@ -215,22 +228,8 @@ impl Cell {
             routing_version: event.map_or(0, |event| event.routing_version),
             backtrace,
         };
-        // One line for the first failure of a site and then for each tenfold, so that a strategy that
-        // fails on every event can't flood the log.
         let count = self.failures.record(failure.clone());
-        if count.ilog10() != (count - 1).checked_ilog10().unwrap_or(u32::MAX) {
-            log::error!(
-                "[{}] {} failed ({:?} at {}, {count} so far): {} (trace {}, instrument {}, sequence {})",
-                failure.consumer,
-                failure.callback,
-                failure.kind,
-                failure.site,
-                failure.message,
-                failure.trace_id,
-                failure.instrument,
-                failure.sequence,
-            );
-        }
+        self.tell(failure, count);
         if let Some(event) = event
             && let Some(kind) = event.kind()
         {
@@ -238,6 +237,22 @@ impl Cell {
         }
         if self.failures.total >= self.failures_max {
             self.quarantine("too many failures");
+        }
+    }
+
+    /// Logs the first failure of a site and then each tenfold, so that a strategy that fails on every
+    /// event can't flood the log. Resolving a backtrace takes milliseconds: housekeeping does that.
+    fn tell(&self, failure: FailureRecord, count: u64) {
+        let failure = match count {
+            1 => match self.to_log.put(Box::new(failure)) {
+                Ok(()) => return,
+                // The one before has not been fetched: this one's backtrace is in the report only.
+                Err(failure) => *failure,
+            },
+            _ => failure,
+        };
+        if count.ilog10() != (count - 1).checked_ilog10().unwrap_or(u32::MAX) {
+            log::error!("{failure}; {count} times at this site so far");
         }
     }
 

@@ -8,10 +8,11 @@ use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::fmt;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::{Arc, Once};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Sites told apart; failures at further sites are counted together.
 const SITES_MAX: usize = 256;
@@ -39,6 +40,8 @@ pub struct FailureRecord {
     pub consumer: String,
     /// The thread it ran on.
     pub thread: String,
+    /// The core it ran on at that moment.
+    pub core: usize,
     /// The callback, or the kind of the event.
     pub callback: &'static str,
     /// Trace of the event; 0 when there was none.
@@ -52,8 +55,49 @@ pub struct FailureRecord {
     /// Routing version of the event.
     pub routing_version: u32,
     /// The stack of a panic; resolved only when it is printed.
-    #[serde(skip)]
+    #[serde(serialize_with = "resolved")]
     pub backtrace: Option<Arc<Backtrace>>,
+}
+
+impl FailureRecord {
+    /// The stack of a panic as text; `None` for an error. Takes milliseconds.
+    #[must_use]
+    pub fn stack(&self) -> Option<String> {
+        self.backtrace.as_ref().map(ToString::to_string)
+    }
+}
+
+/// All but the backtrace, on one line.
+impl fmt::Display for FailureRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FailureRecord { consumer, callback, kind, site, message, .. } = self;
+        let kind = match kind {
+            FailureKind::Error => "error",
+            FailureKind::Panic => "panic",
+        };
+        write!(
+            f,
+            "[{consumer}] {callback} failed: {message} ({kind} at {site}; thread {}, core {}, \
+             trace {}, venue {}, instrument {}, sequence {}, routing version {})",
+            self.thread,
+            self.core,
+            self.trace_id,
+            self.venue,
+            self.instrument,
+            self.sequence,
+            self.routing_version
+        )
+    }
+}
+
+fn resolved<S: Serializer>(
+    backtrace: &Option<Arc<Backtrace>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match backtrace {
+        Some(backtrace) => serializer.collect_str(backtrace),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// How often one site failed, and the first failure there.
@@ -197,6 +241,7 @@ mod tests {
             message: "boom".into(),
             consumer: "c".into(),
             thread: "t".into(),
+            core: 3,
             callback: "quote",
             trace_id: 1,
             venue: 0,
@@ -236,6 +281,22 @@ mod tests {
         assert!(caught.site.contains("failure.rs"), "{}", caught.site);
         assert!(caught.backtrace.is_some());
         assert!(matches!(contain(|| 3), Ok(3)));
+    }
+
+    #[test]
+    fn a_record_says_on_one_line_where_and_about_what_and_keeps_the_stack_apart() {
+        // FR-019, SC-006
+        install_panic_hook();
+        let caught = contain(|| panic!("planted")).unwrap_err();
+        let record = FailureRecord { backtrace: caught.backtrace, ..failure("src/a.rs:7") };
+        let line = record.to_string();
+        assert_eq!(line.lines().count(), 1);
+        for text in ["[c] quote failed: boom", "panic at src/a.rs:7", "thread t, core 3"] {
+            assert!(line.contains(text), "{text} is missing from {line}");
+        }
+        let json = serde_json::to_value(&record).unwrap();
+        assert!(json["backtrace"].as_str().unwrap().contains("contain"), "{json}");
+        assert!(serde_json::to_value(failure("a")).unwrap()["backtrace"].is_null());
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use pitlane_ring::{Consumer, LaneOptions, Publisher, lane};
+use pitlane_ring::{Consumer, Exchange, LaneOptions, Publisher, lane};
 use zerocopy::FromZeros;
 
 use super::agent::{ConsumerAgent, ConsumerOptions, ConsumerWiring};
 use super::context::ContextParts;
-use super::{Context, FailureLog, RiskLimits, Strategy};
+use super::{ConsumerFaults, Context, FailureLog, RiskLimits, Strategy};
 use crate::dispatcher::AcceptFrom;
 use crate::event::{
     ConsumerId, Event, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty,
@@ -69,6 +69,7 @@ impl Harness {
             terms: Terms::new(),
             probe: ConsumerProbe::new("harness", 0),
             accept_from: AcceptFrom::default(),
+            to_log: Arc::new(Exchange::new()),
             stop: StopSignal::default(),
         };
         let options = ConsumerOptions {
@@ -78,7 +79,7 @@ impl Harness {
             failures_max: u64::MAX,
             failures_kept: 16,
             skips: false,
-            lose_market_event: 0,
+            faults: ConsumerFaults::default(),
         };
         let agent = ConsumerAgent::new(options, wiring);
         let mut harness = Harness {

@@ -2,8 +2,10 @@
 
 use pitlane_ring::{Absorbed, Conflate, Record};
 
+use zerocopy::{FromZeros, IntoBytes};
+
 use super::payload::payload_bytes;
-use super::{Event, EventKind, Trade};
+use super::{Event, EventKind, SCHEMA_VERSION, Trade};
 
 const HEADER_BYTES: usize = size_of::<Event>() - super::PAYLOAD_BYTES;
 
@@ -14,6 +16,18 @@ impl Record for Event {
             Some(kind) => HEADER_BYTES + payload_bytes(kind),
             None => size_of::<Event>(),
         }
+    }
+}
+
+impl Event {
+    /// The event whose used bytes these are, as a dead letter keeps them; `None` when they are of no known
+    /// kind or schema, or not all there.
+    #[must_use]
+    pub fn from_used_bytes(bytes: &[u8]) -> Option<Event> {
+        let mut event = Event::new_zeroed();
+        event.as_mut_bytes().get_mut(..bytes.len())?.copy_from_slice(bytes);
+        let is_whole = event.kind().is_some() && bytes.len() >= event.used_bytes();
+        (is_whole && event.schema == SCHEMA_VERSION).then_some(event)
     }
 }
 
@@ -51,6 +65,18 @@ mod tests {
         let quote = Quote { bid_price: 1, bid_qty: 1, ask_price: 2, ask_qty: 1 };
         let used = Event::new(&quote).used_bytes();
         assert_eq!(used.div_ceil(64), 2);
+    }
+
+    #[test]
+    fn an_event_comes_back_from_its_used_bytes_and_only_from_them() {
+        let mut event = Event::new(&Quote { bid_price: 7, bid_qty: 1, ask_price: 8, ask_qty: 1 });
+        event.trace_id = 9;
+        let bytes = event.as_bytes()[..event.used_bytes()].to_vec();
+        let back = Event::from_used_bytes(&bytes).unwrap();
+        assert_eq!((back.trace_id, back.get::<Quote>().map(|q| q.bid_price)), (9, Some(7)));
+        assert!(Event::from_used_bytes(&bytes[..bytes.len() - 1]).is_none());
+        assert!(Event::from_used_bytes(&[0; 64]).is_none());
+        assert!(Event::from_used_bytes(&[1; 1_000]).is_none());
     }
 
     #[test]

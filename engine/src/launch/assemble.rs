@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use crossbeam_utils::CachePadded;
 use pitlane_ring::{
-    Consumer, CriticalPublisher, LaneGauge, LaneOptions, MarketPublisher, Publisher, Record, lane,
+    Consumer, CriticalPublisher, Exchange, LaneGauge, LaneOptions, MarketPublisher, Publisher,
+    Record, lane,
 };
 use thiserror::Error;
 
@@ -18,8 +19,8 @@ use super::routes::Routes;
 use super::venues::VenueThreads;
 use crate::config::{Config, ConfigError, OnFlip};
 use crate::consumer::{
-    ConsumerAgent, ConsumerOptions, ConsumerWiring, ContextParts, Interest, RiskLimits, Strategy,
-    install_panic_hook,
+    ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring, ContextParts, FailureRecord,
+    Interest, RiskLimits, Strategy, install_panic_hook,
 };
 use crate::dispatcher::{
     AcceptFrom, DispatcherAgent, DispatcherParts, FlipPort, LinkParts, RoutingPlan, Subscription,
@@ -30,18 +31,18 @@ use crate::orchestrator::{OrchestratorAgent, Outputs};
 use crate::order::{GatewayAgent, GatewayParts, OrderCommand, TradingSwitch};
 use crate::registry::StrategyRegistry;
 use crate::runtime::{
-    Agent, AgentRole, Clock, CoreHandle, CoreOptions, CoreParking, CorePlan, CoreWakers, HostCores,
-    PlanError, PlannedCore, StopSignal,
+    Agent, AgentRole, Clock, CoreHandle, CoreOptions, CoreParking, CorePlan, CoreWakers,
+    HiccupMeter, HostCores, PlanError, PlannedCore, StopSignal,
 };
 use crate::telemetry::{
     Collector, CollectorOptions, ConsumerProbe, DeadLetterFile, HistogramSet, HlogError,
     HlogWriter, LetterChunk, LogDrain, LogRecord, Probe, ProbeLink, Terms, install_logger,
     letter_lane,
 };
-use crate::venue::SymbolError;
 use crate::venue::binance::CredentialsError;
 use crate::venue::session::EndpointError;
 use crate::venue::simulated::SimulatedVenueError;
+use crate::venue::{SymbolError, SyntheticLoad};
 
 /// Why the engine did not start. No pinned thread was left running.
 #[derive(Debug, Error)]
@@ -69,14 +70,6 @@ pub enum LaunchError {
     Thread { name: String, source: std::io::Error },
 }
 
-/// Faults planted by tests, to prove that the report sees them.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LaunchFaults {
-    /// Number, from 1, of the market event that the first consumer loses uncounted; 0 = none.
-    pub lose_market_event: u64,
-}
-
 /// What stands for the embedded venue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EmbeddedVenue {
@@ -95,9 +88,11 @@ pub struct LaunchOptions {
     pub embedded: EmbeddedVenue,
     /// A recorded session to be played; its server is started, and its address is in the configuration.
     pub recorded: Option<RecordedSession>,
-    /// Planted faults.
+    /// How much a synthetic venue writes; of no effect on any other.
+    pub load: SyntheticLoad,
+    /// Faults planted into the first consumer.
     #[doc(hidden)]
-    pub faults: LaunchFaults,
+    pub faults: ConsumerFaults,
 }
 
 /// Starts the engine.
@@ -189,6 +184,7 @@ pub(super) struct Assembly<'c> {
     pub(super) agents: Vec<(AgentRole, Box<dyn Agent>)>,
     pub(super) probes: Vec<ProbeEnd>,
     pub(super) letters: Vec<Consumer<LetterChunk>>,
+    failures: Vec<Arc<Exchange<FailureRecord>>>,
     pub(super) live: Live,
     pub(super) threads: VenueThreads,
     /// In the order of the plan's cores.
@@ -221,6 +217,7 @@ impl<'c> Assembly<'c> {
             agents: Vec::new(),
             probes: Vec::new(),
             letters: Vec::new(),
+            failures: Vec::new(),
             threads: VenueThreads::default(),
             parking,
             wakers,
@@ -249,7 +246,7 @@ impl<'c> Assembly<'c> {
         let (answers, answers_end) = self.lane("gateway>orchestrator".to_owned(), lanes.order);
         let mut inputs = vec![answers_end];
         let mut outputs = Vec::new();
-        for ends in self.venues(options.embedded, &sessions_open)? {
+        for ends in self.venues(options, &sessions_open)? {
             inputs.extend(ends.links);
             outputs.push(ends.commands);
         }
@@ -282,7 +279,7 @@ impl<'c> Assembly<'c> {
     fn consumers_and_dispatcher(
         &mut self,
         inputs: Inputs,
-        faults: LaunchFaults,
+        faults: ConsumerFaults,
     ) -> Result<Vec<Consumer<OrderCommand>>, LaunchError> {
         let subscriptions = self.subscriptions();
         let venues = self.config.venue_names().len();
@@ -292,7 +289,7 @@ impl<'c> Assembly<'c> {
         let mut orders = Vec::new();
         let strategies = std::mem::take(&mut self.strategies);
         for (index, (strategy, groups)) in strategies.into_iter().zip(cells).enumerate() {
-            let lose = if index == 0 { faults.lose_market_event } else { 0 };
+            let planted = if index == 0 { faults } else { ConsumerFaults::default() };
             let name = self.config.consumers[index].name.clone();
             let lanes = &self.config.lanes;
             let (market, market_end) = self.lane(format!("{name}:market"), lanes.market);
@@ -308,7 +305,7 @@ impl<'c> Assembly<'c> {
                 skips: self.config.consumers[index].on_flip == OnFlip::Skip,
             });
             let ends = ConsumerEnds { critical: critical_end, market: market_end, order };
-            let handled = self.consumer(index, strategy, ends, accept_from, lose);
+            let handled = self.consumer(index, strategy, ends, accept_from, planted);
             self.live.consumers.push((name, published, handled));
             orders.push(order_end);
         }
@@ -362,7 +359,7 @@ impl<'c> Assembly<'c> {
         strategy: Box<dyn Strategy>,
         ends: ConsumerEnds,
         accept_from: AcceptFrom,
-        lose_market_event: u64,
+        faults: ConsumerFaults,
     ) -> Arc<CachePadded<Terms>> {
         let entry = &self.config.consumers[index];
         let risk = &self.config.risk;
@@ -392,7 +389,10 @@ impl<'c> Assembly<'c> {
         };
         let ConsumerEnds { critical, market, .. } = ends;
         let (stop, handled) = (self.stop.clone(), Arc::clone(&terms));
-        let wiring = ConsumerWiring { critical, market, context, terms, probe, accept_from, stop };
+        let to_log = Arc::new(Exchange::new());
+        self.failures.push(Arc::clone(&to_log));
+        let wiring =
+            ConsumerWiring { critical, market, context, terms, probe, accept_from, to_log, stop };
         let options = ConsumerOptions {
             name: entry.name.clone(),
             strategy,
@@ -400,7 +400,7 @@ impl<'c> Assembly<'c> {
             failures_max: entry.max_failures.unwrap_or(self.config.engine.max_failures),
             failures_kept: self.config.telemetry.failures_kept,
             skips: entry.on_flip == OnFlip::Skip,
-            lose_market_event,
+            faults,
         };
         let agent = ConsumerAgent::new(options, wiring);
         self.agents.push((AgentRole::Consumer(index), Box::new(agent)));
@@ -432,6 +432,7 @@ impl<'c> Assembly<'c> {
         let steady = SteadyState::new();
         let housekeeping = Housekeeping {
             logs: LogDrain::new(log_lanes),
+            failures: self.failures,
             letters: DeadLetterFile::new(
                 &run_dir.join("dead_letters.jsonl"),
                 self.letters,
@@ -488,12 +489,14 @@ impl<'c> Assembly<'c> {
     }
 
     fn core_options(
-        &self,
+        &mut self,
         planned: &PlannedCore,
         agents: Vec<Box<dyn Agent>>,
         parking: CoreParking,
         log: Publisher<LogRecord>,
     ) -> CoreOptions {
+        let hiccups = HiccupMeter::new(&planned.name, self.clock.clone());
+        self.probes.push(hiccups.link());
         CoreOptions {
             name: planned.name.clone(),
             core: if self.config.cores.pin { planned.core } else { None },
@@ -504,6 +507,7 @@ impl<'c> Assembly<'c> {
             log,
             stop: self.stop.clone(),
             clock: self.clock.clone(),
+            hiccups,
         }
     }
 }

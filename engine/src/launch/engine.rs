@@ -19,8 +19,8 @@ use crate::instrument::Instruments;
 use crate::orchestrator::OrchestratorAgent;
 use crate::order::{GatewayAgent, OrderCounts};
 use crate::report::{
-    ConsumerReport, ConsumerTerms, DeadLetterReport, IntakeReport, LatencyFigures, OrdersReport,
-    Report, TermCounts, ThreadReport, VenueReport,
+    ConsumerReport, ConsumerTerms, DeadLetterReport, IntakeReport, LaneReport, LatencyFigures,
+    OrdersReport, Report, TermCounts, ThreadReport, VenueReport,
 };
 use crate::runtime::{Agent, Clock, CoreHandle, CorePlan, CoreWakers, Phase, StopSignal};
 use crate::telemetry::{
@@ -202,7 +202,10 @@ impl Engine {
         let mut account = Account::default();
         for core in left.finished {
             match core.join() {
-                Ok(agents) => agents.into_iter().for_each(|agent| account.take(agent)),
+                Ok(remains) => {
+                    account.sets.push(*remains.hiccups);
+                    remains.agents.into_iter().for_each(|agent| account.take(agent));
+                }
                 Err(failure) => account.notes.push(failure),
             }
         }
@@ -217,6 +220,8 @@ impl Engine {
         account.notes.splice(0..0, parts.plan.notes.iter().cloned());
         let mut report = account.report(&parts.live, housekeeping.as_ref().map(|h| &h.collector));
         report.books = books;
+        report.lanes = parts.live.lanes.iter().map(LaneReport::of).collect();
+        report.slots_owned = report.lanes.iter().map(|lane| lane.in_flight).sum();
         report.duration_ns = duration_ns;
         report.allocations_steady_state = allocations;
         for consumer in &mut report.consumers {
@@ -413,10 +418,13 @@ impl Account {
             duration_ns: 0,
             stages: collector.map(stages).unwrap_or_default(),
             tick_to_trade: collector.map(tick_to_trade).unwrap_or_default(),
+            hiccups: collector.map(hiccups).unwrap_or_default(),
             consumers,
             orders: self.orders,
             venues,
             books: BTreeMap::new(),
+            lanes: Vec::new(),
+            slots_owned: 0,
             intake,
             threads: Vec::new(),
             notes: self.notes,
@@ -508,6 +516,28 @@ fn stages(collector: &Collector) -> BTreeMap<String, LatencyFigures> {
             (name.to_owned(), LatencyFigures::of(&stage.histogram))
         })
         .collect()
+}
+
+/// What an event that has to pass every pinned loop would have met: it is late when any of them is, so the
+/// tails add up. In the histogram of all loops together, each with the same number of samples a second, that
+/// sum is a tail smaller by their number.
+fn hiccups(collector: &Collector) -> LatencyFigures {
+    let mut merged: Histogram<u64> = new_histogram();
+    let mut loops = 0;
+    for stage in collector.totals().iter().filter(|stage| stage.name.starts_with("hiccup:")) {
+        loops += u32::from(!stage.histogram.is_empty());
+        let added = merged.add(&stage.histogram);
+        debug_assert!(added.is_ok());
+    }
+    let tail = |tail: f64| merged.value_at_quantile(1.0 - tail / f64::from(loops.max(1)));
+    LatencyFigures {
+        count: merged.len(),
+        p50_ns: tail(0.5),
+        p90_ns: tail(0.1),
+        p99_ns: tail(0.01),
+        p999_ns: tail(0.001),
+        max_ns: merged.max(),
+    }
 }
 
 /// Percentiles are never averaged: the consumers' histograms are merged.

@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use pitlane_ring::Exchange;
+
+use crate::consumer::FailureRecord;
 use crate::runtime::{Clock, CoreWakers, give_way};
 use crate::telemetry::{Collector, DeadLetterFile, LogDrain};
 
@@ -14,6 +17,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// What housekeeping works on; given back when it stops.
 pub(super) struct Housekeeping {
     pub(super) logs: LogDrain,
+    /// First failures of a site, by consumer.
+    pub(super) failures: Vec<Arc<Exchange<FailureRecord>>>,
     pub(super) letters: DeadLetterFile,
     pub(super) collector: Collector,
     pub(super) clock: Clock,
@@ -68,12 +73,15 @@ impl Housekeeping {
     fn run(mut self, stop: &AtomicBool) -> Housekeeping {
         let mut interval_end_ns = self.clock.now_ns() + self.interval_ns;
         let mut is_asking = false;
+        let mut is_warm = false;
         while !stop.load(Ordering::Acquire) {
             self.drain();
             let now_ns = self.clock.now_ns();
             if now_ns >= self.warm_up_ns && self.steady.0.load(Ordering::Relaxed) == u64::MAX {
                 let base = pitlane_ring::alloc::counted_allocations();
                 self.steady.0.store(base, Ordering::Release);
+                // Collected at once, so that what was recorded until here can be left out.
+                interval_end_ns = now_ns;
             }
             if now_ns >= interval_end_ns && !is_asking {
                 self.collector.ask();
@@ -85,6 +93,10 @@ impl Housekeeping {
             let is_late = now_ns >= interval_end_ns + self.interval_ns;
             if is_asking && (self.collector.take_answers() || is_late) {
                 self.collector.end_interval(now_ns);
+                if !is_warm && now_ns >= self.warm_up_ns {
+                    self.collector.forget_totals();
+                    is_warm = true;
+                }
                 interval_end_ns = now_ns + self.interval_ns;
                 is_asking = false;
             }
@@ -97,5 +109,9 @@ impl Housekeeping {
     pub(super) fn drain(&mut self) {
         self.logs.drain();
         self.letters.drain();
+        for failure in self.failures.iter().filter_map(|exchange| exchange.take()) {
+            let stack = if log::log_enabled!(log::Level::Error) { failure.stack() } else { None };
+            log::error!("{failure}; the first at this site\n{}", stack.unwrap_or_default());
+        }
     }
 }

@@ -9,7 +9,9 @@ mod housekeeping;
 mod routes;
 mod venues;
 
+#[doc(hidden)]
+pub use crate::consumer::ConsumerFaults as LaunchFaults;
 pub use crate::venue::simulated::RecordedSession;
-pub use assemble::{EmbeddedVenue, LaunchError, LaunchFaults, LaunchOptions, launch, launch_with};
+pub use assemble::{EmbeddedVenue, LaunchError, LaunchOptions, launch, launch_with};
 pub use engine::{Engine, LiveStatus, RecordingProgress};
 pub use routes::{FlipError, RouteChange};

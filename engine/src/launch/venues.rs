@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use pitlane_ring::{Consumer, Publisher};
 
 use super::assemble::{Assembly, LaunchError};
-use super::{EmbeddedVenue, RecordedSession};
+use super::{EmbeddedVenue, LaunchOptions, RecordedSession};
 use crate::config::{Config, VenueConfig};
 use crate::event::{Event, EventKind, InstrumentId, Price, VenueId, parse_scaled};
 use crate::instrument::Instruments;
@@ -25,7 +25,8 @@ use crate::venue::binance::{
 use crate::venue::session::{Endpoint, EndpointError, Scheme, SessionLimits, SessionOptions};
 use crate::venue::simulated::{SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions};
 use crate::venue::{
-    IntakeStats, LaneOutlet, SymbolMap, SyntheticOptions, SyntheticVenue, SyntheticWiring,
+    IntakeStats, LaneOutlet, SymbolMap, SyntheticLoad, SyntheticOptions, SyntheticVenue,
+    SyntheticWiring,
 };
 
 /// What the embedded venue calls the one API key it knows.
@@ -105,7 +106,7 @@ impl Assembly<'_> {
     /// Makes the sessions of every venue.
     pub(super) fn venues(
         &mut self,
-        embedded: EmbeddedVenue,
+        options: &LaunchOptions,
         sessions_open: &Arc<AtomicUsize>,
     ) -> Result<Vec<VenueEnds>, LaunchError> {
         let mut ends = Vec::new();
@@ -115,8 +116,10 @@ impl Assembly<'_> {
         }
         if self.config.simulated.enabled {
             let number = self.config.venues.len();
-            ends.push(match embedded {
-                EmbeddedVenue::Synthetic => self.synthetic_venue(number, sessions_open),
+            ends.push(match options.embedded {
+                EmbeddedVenue::Synthetic => {
+                    self.synthetic_venue(number, options.load, sessions_open)
+                }
                 EmbeddedVenue::Server => {
                     let setup = self.embedded_server()?;
                     self.sessions(number, setup, sessions_open)?
@@ -342,7 +345,12 @@ impl Assembly<'_> {
     }
 
     /// The embedded venue without a socket.
-    fn synthetic_venue(&mut self, number: usize, sessions_open: &Arc<AtomicUsize>) -> VenueEnds {
+    fn synthetic_venue(
+        &mut self,
+        number: usize,
+        load: SyntheticLoad,
+        sessions_open: &Arc<AtomicUsize>,
+    ) -> VenueEnds {
         let name = crate::config::SIMULATED_VENUE;
         let id = VenueId(number as u16);
         let (outlet, link) = self.outlet(name, "synthetic", id, Some(sessions_open));
@@ -367,6 +375,7 @@ impl Assembly<'_> {
             seed: self.config.simulated.seed,
             events_per_s: self.config.simulated.events_per_s,
             consumers,
+            load,
         };
         let stats = self.intake(name);
         let (clock, stop) = (self.clock.clone(), self.stop.clone());

@@ -10,8 +10,8 @@ use std::time::Duration;
 use pitlane_ring::alloc::count_this_thread;
 use pitlane_ring::{IdleStrategy, Publisher};
 
-use super::{Agent, Clock, CoreParking, CoreWakers, Phase, StopSignal};
-use crate::telemetry::{LogRecord, attach_thread};
+use super::{Agent, Clock, CoreParking, CoreWakers, HiccupMeter, Phase, StopSignal};
+use crate::telemetry::{HistogramSet, LogRecord, attach_thread};
 
 /// What a core is made of.
 pub struct CoreOptions {
@@ -33,6 +33,16 @@ pub struct CoreOptions {
     pub stop: StopSignal,
     /// The clock.
     pub clock: Clock,
+    /// Measures this thread's loop.
+    pub hiccups: HiccupMeter,
+}
+
+/// What is left of a core after its thread was joined.
+pub struct CoreRemains {
+    /// Its agents.
+    pub agents: Vec<Box<dyn Agent>>,
+    /// Hiccups that were not collected yet.
+    pub hiccups: Box<HistogramSet>,
 }
 
 /// Whether a thread could be pinned; read back, not assumed.
@@ -60,7 +70,7 @@ pub struct CoreHandle {
     idle: IdleStrategy,
     agents: Vec<String>,
     pinned: Arc<AtomicU8>,
-    thread: JoinHandle<Vec<Box<dyn Agent>>>,
+    thread: JoinHandle<CoreRemains>,
 }
 
 impl CoreHandle {
@@ -120,7 +130,7 @@ impl CoreHandle {
     ///
     /// # Errors
     /// The panic's text when an agent itself, not a strategy, panicked.
-    pub fn join(self) -> Result<Vec<Box<dyn Agent>>, String> {
+    pub fn join(self) -> Result<CoreRemains, String> {
         self.thread.join().map_err(|payload| {
             let text = payload.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
@@ -138,8 +148,9 @@ fn pin(core: Option<usize>) -> Pinned {
     if was_set && is_alone { Pinned::Yes } else { Pinned::Refused }
 }
 
-fn run(options: CoreOptions) -> Vec<Box<dyn Agent>> {
+fn run(options: CoreOptions) -> CoreRemains {
     let CoreOptions { mut agents, mut parking, wakers, log, stop, idle, clock, .. } = options;
+    let mut hiccups = options.hiccups;
     attach_thread(log);
     for agent in &mut agents {
         agent.on_start(parking.registry());
@@ -148,14 +159,18 @@ fn run(options: CoreOptions) -> Vec<Box<dyn Agent>> {
     let mut idler = idle.idler();
     let mut round = Round { agents, wakers, done: 0 };
     loop {
+        hiccups.before_cycle();
         let work = round.run();
         if round.is_done() || (work == 0 && stop.phase() == Phase::Halted) {
             break;
         }
+        hiccups.after_cycle(work);
         if idler.idle(work) && !round.has_pending() {
             let next_timer_ns = Cell::new(u64::MAX);
             parking.park(
                 || {
+                    // By its own will: what follows is no hiccup.
+                    hiccups.nap();
                     let work = round.run();
                     next_timer_ns.set(round.next_timer_ns());
                     work > 0 || round.is_done() || round.has_pending()
@@ -169,7 +184,7 @@ fn run(options: CoreOptions) -> Vec<Box<dyn Agent>> {
     }
     count_this_thread(false);
     round.wakers.wake();
-    round.agents
+    CoreRemains { agents: round.agents, hiccups: hiccups.into_set() }
 }
 
 /// The agents of a core, in turn.

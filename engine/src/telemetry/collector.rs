@@ -174,6 +174,11 @@ impl Collector {
         self.interval_started_ns = now_ns;
     }
 
+    /// Leaves what was collected so far out of the totals; the interval log keeps it.
+    pub fn forget_totals(&mut self) {
+        self.totals.iter_mut().for_each(|total| total.histogram.reset());
+    }
+
     /// Totals by stage so far.
     #[must_use]
     pub fn totals(&self) -> &[StageTotals] {

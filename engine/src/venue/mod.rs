@@ -10,6 +10,7 @@ pub mod simulated;
 mod stats;
 mod symbols;
 mod synthetic;
+mod synthetic_load;
 mod trace_ids;
 
 pub use book_summary::BookSummary;
@@ -18,4 +19,5 @@ pub use outlet::{EventOutlet, LetterReason};
 pub use stats::{IntakeStats, VenueCounters};
 pub use symbols::{Scales, Symbol, SymbolError, SymbolMap};
 pub use synthetic::{SyntheticOptions, SyntheticVenue, SyntheticWiring};
+pub use synthetic_load::SyntheticLoad;
 pub use trace_ids::TraceIds;

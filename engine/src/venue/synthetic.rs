@@ -11,7 +11,8 @@ use crossbeam_utils::CachePadded;
 use pitlane_ring::Consumer;
 use zerocopy::FromZeros;
 
-use super::{EventOutlet, IntakeStats};
+use super::synthetic_load::LoadPlan;
+use super::{EventOutlet, IntakeStats, SyntheticLoad};
 use crate::event::{
     Event, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty, Quote,
     RejectReason, Side, Trade, VenueId,
@@ -44,6 +45,8 @@ pub struct SyntheticOptions {
     pub events_per_s: u32,
     /// Names of the consumers, by their numbers: tick-to-trade is told apart by them.
     pub consumers: Vec<String>,
+    /// How much of it, and how much of that is critical.
+    pub load: SyntheticLoad,
 }
 
 /// The ends that tie the venue to the engine.
@@ -90,6 +93,7 @@ pub struct SyntheticVenue<O: EventOutlet> {
     outlet: Option<O>,
     markets: Vec<Market>,
     resting: Vec<Resting>,
+    load: LoadPlan,
     random: u64,
     interval_ns: u64,
     started_ns: Option<u64>,
@@ -132,6 +136,7 @@ impl<O: EventOutlet> SyntheticVenue<O> {
             outlet: Some(wiring.outlet),
             markets,
             resting: Vec::with_capacity(RESTING_MAX),
+            load: LoadPlan::new(options.load, options.consumers.len()),
             random: options.seed,
             interval_ns: 1_000_000_000 / u64::from(options.events_per_s.max(1)),
             started_ns: None,
@@ -191,7 +196,7 @@ impl<O: EventOutlet> SyntheticVenue<O> {
         let started_ns = *self.started_ns.get_or_insert(now_ns);
         let due = (now_ns - started_ns) / self.interval_ns;
         let mut work = 0;
-        while self.written < due && work < BATCH as usize {
+        while self.written < due && work < BATCH as usize && self.load.has_more(self.written) {
             // A quote may fill every resting order it crosses: leave room for the quote and one fill, and
             // take the rest of the fills in later cycles.
             if self.room() < 4 {
@@ -199,7 +204,10 @@ impl<O: EventOutlet> SyntheticVenue<O> {
                 break;
             }
             let due_ns = started_ns + (self.written + 1) * self.interval_ns;
-            self.write_one(due_ns);
+            match self.load.next_report() {
+                Some(report) => self.write_report(due_ns, report),
+                None => self.write_one(due_ns),
+            }
             self.written += 1;
             work += 1;
         }
@@ -233,6 +241,15 @@ impl<O: EventOutlet> SyntheticVenue<O> {
             ask_qty: qty(32),
         };
         self.emit(id, sequence, due_ns, &quote);
+    }
+
+    /// Writes a report that no order asked for.
+    fn write_report(&mut self, due_ns: u64, mut report: ExecReport) {
+        let Some(id) = self.markets.first().map(|market| market.id) else { return };
+        report.execution_id = self.next_execution_id;
+        self.next_execution_id += 1;
+        self.trace_id += 1;
+        self.emit(id, 0, due_ns, &report);
     }
 
     fn emit<P: EventPayload>(&mut self, id: InstrumentId, sequence: u64, due_ns: u64, payload: &P) {
@@ -373,7 +390,11 @@ impl<O: EventOutlet + Send + 'static> Agent for SyntheticVenue<O> {
     }
 
     fn next_timer_ns(&self) -> u64 {
-        self.started_ns.map_or(0, |started| started + (self.written + 1) * self.interval_ns)
+        match self.started_ns {
+            None => 0,
+            Some(_) if !self.load.has_more(self.written) => u64::MAX,
+            Some(started_ns) => started_ns + (self.written + 1) * self.interval_ns,
+        }
     }
 
     fn is_done(&self) -> bool {
@@ -423,6 +444,10 @@ mod tests {
     }
 
     fn rig(seed: u64) -> Rig {
+        rig_of(seed, SyntheticLoad::default())
+    }
+
+    fn rig_of(seed: u64, load: SyntheticLoad) -> Rig {
         let (orders, commands) = lane(LaneOptions { name: "orders".into(), capacity: 16 });
         let (clock, time) = Clock::manual(0);
         let outlet = Collected::default();
@@ -438,6 +463,7 @@ mod tests {
             seed,
             events_per_s: 1_000,
             consumers,
+            load,
         };
         let stats = IntakeStats::new();
         let stop = StopSignal::default();
@@ -482,5 +508,16 @@ mod tests {
         assert_eq!(types, [ExecType::New, ExecType::Rejected, ExecType::Trade]);
         assert_eq!(reports[1].reason(), Some(RejectReason::DuplicateId));
         assert_eq!((reports[2].last_qty, reports[2].remaining_qty()), (5, 0));
+    }
+
+    #[test]
+    fn a_bounded_load_writes_its_share_of_reports_and_falls_silent() {
+        let mut rig = rig_of(5, SyntheticLoad { events_max: 500, critical_per_mille: 100 });
+        run_ms(&mut rig, 2_000);
+        let events = rig.events.lock();
+        let numbers: Vec<u64> =
+            events.iter().filter_map(|e| e.get::<ExecReport>()).map(|r| r.venue_order_id).collect();
+        assert_eq!((events.len(), numbers), (500, (1..=50).collect()));
+        assert_eq!(rig.venue.next_timer_ns(), u64::MAX);
     }
 }

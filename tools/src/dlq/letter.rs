@@ -1,0 +1,170 @@
+//! A dead letter as it stands in its file.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
+
+use crate::cli::LetterFilter;
+
+/// One line of a dead-letter file.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Letter {
+    /// Its line, from 1.
+    #[serde(skip)]
+    pub(super) number: usize,
+    /// Wall time, ns since the Unix epoch.
+    pub(super) wall_ns: i64,
+    pub(super) venue: String,
+    pub(super) trace_id: u64,
+    pub(super) reason: String,
+    pub(super) detail: String,
+    /// Bytes as they came, of which fewer may have been kept.
+    pub(super) bytes: u64,
+    raw: Option<String>,
+    raw_hex: Option<String>,
+    pub(super) cut_to_bytes: Option<u64>,
+}
+
+/// The letters of a file, and the lines that are none.
+pub(super) struct Letters {
+    pub(super) letters: Vec<Letter>,
+    /// Line and what is wrong with it.
+    pub(super) unreadable: Vec<(usize, String)>,
+}
+
+impl Letters {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// The system's error when it can't be read.
+    pub(super) fn read(path: &Path) -> std::io::Result<Letters> {
+        let bytes = std::fs::read(path)?;
+        let (mut letters, mut unreadable) = (Vec::new(), Vec::new());
+        for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            let number = index + 1;
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            match serde_json::from_slice::<Letter>(line) {
+                Ok(letter) => letters.push(Letter { number, ..letter }),
+                Err(error) => unreadable.push((number, error.to_string())),
+            }
+        }
+        Ok(Letters { letters, unreadable })
+    }
+}
+
+impl Letter {
+    /// The raw bytes; `None` when their hexadecimal form is spoilt.
+    pub(super) fn raw_bytes(&self) -> Option<Vec<u8>> {
+        match (&self.raw, &self.raw_hex) {
+            (Some(text), _) => Some(text.as_bytes().to_vec()),
+            (None, None) => Some(Vec::new()),
+            (None, Some(hex)) => {
+                let digits = hex.as_bytes().chunks(2).map(|pair| {
+                    let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
+                    u8::from_str_radix(pair, 16).ok()
+                });
+                digits.collect()
+            }
+        }
+    }
+
+    /// Whether the filter lets it through at `now`.
+    pub(super) fn passes(&self, filter: &LetterFilter, now: SystemTime) -> bool {
+        let since =
+            filter.since.map(|since| now.checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH));
+        filter.reason.as_ref().is_none_or(|reason| *reason == self.reason)
+            && filter.venue.as_ref().is_none_or(|venue| *venue == self.venue)
+            && since.is_none_or(|since| self.time() >= since)
+    }
+
+    fn time(&self) -> SystemTime {
+        let wall_ns = u64::try_from(self.wall_ns).unwrap_or(0);
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(wall_ns)
+    }
+
+    /// Its time in UTC, to the millisecond.
+    pub(super) fn utc(&self) -> String {
+        let (days, ns) = (self.wall_ns.div_euclid(DAY_NS), self.wall_ns.rem_euclid(DAY_NS));
+        let (year, month, day) = civil(days);
+        let ms = ns / 1_000_000;
+        let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
+        format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{:03}", ms % 1_000)
+    }
+}
+
+const DAY_NS: i64 = 24 * 3_600 * 1_000_000_000;
+
+/// The date, `days` after 1 January 1970. Letters are of this century: counting through the years is
+/// quick enough, and plain.
+fn civil(mut days: i64) -> (i64, usize, i64) {
+    let is_leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let mut year = 1970;
+    while days < 0 || days >= 365 + i64::from(is_leap(year)) {
+        if days < 0 {
+            year -= 1;
+            days += 365 + i64::from(is_leap(year));
+        } else {
+            days -= 365 + i64::from(is_leap(year));
+            year += 1;
+        }
+    }
+    let mut month = 0;
+    let lengths = [31, 28 + i64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    while days >= lengths[month] {
+        days -= lengths[month];
+        month += 1;
+    }
+    (year, month + 1, days + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter(json: &str) -> Letter {
+        serde_json::from_str(json).unwrap()
+    }
+
+    const TEXT: &str = r#"{"wall_ns":1709164800123000000,"venue":"sim","trace_id":7,
+        "reason":"field","detail":"field q missing","bytes":5,"raw":"{oops"}"#;
+
+    #[test]
+    fn times_are_dates() {
+        assert_eq!(letter(TEXT).utc(), "2024-02-29 00:00:00.123");
+        assert_eq!(civil(-1), (1969, 12, 31));
+        assert_eq!(
+            [civil(0), civil(365), civil(20_000)],
+            [(1970, 1, 1), (1971, 1, 1), (2024, 10, 4)]
+        );
+    }
+
+    #[test]
+    fn raw_bytes_come_back_exactly() {
+        assert_eq!(letter(TEXT).raw_bytes().unwrap(), b"{oops");
+        let hex = TEXT.replace(r#""raw":"{oops""#, r#""raw_hex":"ff0041""#);
+        assert_eq!(letter(&hex).raw_bytes().unwrap(), [0xff, 0, 0x41]);
+        let spoilt = TEXT.replace(r#""raw":"{oops""#, r#""raw_hex":"ff0""#);
+        assert_eq!(letter(&spoilt).raw_bytes(), None);
+    }
+
+    #[test]
+    fn filters_are_by_reason_venue_and_age() {
+        let letter = letter(TEXT);
+        let now = letter.time() + Duration::from_secs(60);
+        let filter = |reason: &str, venue: &str, since: u64| LetterFilter {
+            reason: Some(reason.into()),
+            venue: Some(venue.into()),
+            since: Some(Duration::from_secs(since)),
+        };
+        assert!(letter.passes(&LetterFilter::default(), now));
+        assert!(letter.passes(&filter("field", "sim", 61), now));
+        for other in
+            [filter("number", "sim", 61), filter("field", "b", 61), filter("field", "sim", 59)]
+        {
+            assert!(!letter.passes(&other, now), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! `pitlane dlq`: reading what could not be decoded or delivered.
+
+mod letter;
+mod replay;
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::SystemTime;
+
+use crate::cli::{DlqVerb, LetterFilter};
+use crate::exit::Exit;
+use crate::run::load;
+use crate::table::{count, render, table};
+use crate::terminal::Terminal;
+use letter::{Letter, Letters};
+use replay::{Replayed, Replayer};
+
+/// Bytes in a line of a dump.
+const DUMP_BYTES: usize = 16;
+
+/// Does one of the verbs. Exit code 3 when the file, or a line of it, can't be read.
+pub(crate) fn dlq(verb: &DlqVerb, terminal: &mut Terminal<'_>) -> Result<Exit, Exit> {
+    match verb {
+        DlqVerb::List { file, filter } => {
+            let (letters, exit) = read(file, filter, terminal)?;
+            terminal.print(&list(&letters)).map(|()| exit)
+        }
+        DlqVerb::Show { file, number } => {
+            let (letters, _) = read(file, &LetterFilter::default(), terminal)?;
+            match letters.iter().find(|letter| letter.number == *number) {
+                Some(letter) => terminal.print(&show(letter)).map(|()| Exit::Ok),
+                None => {
+                    terminal.complain(&format!("{}: there is no letter {number}", file.display()));
+                    Err(Exit::Usage)
+                }
+            }
+        }
+        DlqVerb::Replay { file, filter, config } => {
+            let config = load(config.as_deref(), terminal)?;
+            let (letters, exit) = read(file, filter, terminal)?;
+            let text = Replayer::new(config).and_then(|replayer| replay(replayer, &letters));
+            let text = text.map_err(|error| {
+                terminal.complain(&error.to_string());
+                Exit::Usage
+            })?;
+            terminal.print(&text).map(|()| exit)
+        }
+    }
+}
+
+/// The letters that the filter lets through. Lines that are no letters are complained about.
+fn read(
+    file: &Path,
+    filter: &LetterFilter,
+    terminal: &mut Terminal<'_>,
+) -> Result<(Vec<Letter>, Exit), Exit> {
+    let letters = Letters::read(file).map_err(|error| {
+        terminal.complain(&format!("{}: cannot be read: {error}", file.display()));
+        Exit::Unreadable
+    })?;
+    for (line, problem) in &letters.unreadable {
+        terminal.complain(&format!("{}:{line}: not a letter: {problem}", file.display()));
+    }
+    let exit = if letters.unreadable.is_empty() { Exit::Ok } else { Exit::Unreadable };
+    let now = SystemTime::now();
+    let passed = letters.letters.into_iter().filter(|letter| letter.passes(filter, now)).collect();
+    Ok((passed, exit))
+}
+
+fn list(letters: &[Letter]) -> String {
+    let mut table =
+        table(&[">number", "time (UTC)", "venue", "reason", "detail", ">bytes", ">trace"]);
+    for letter in letters {
+        table.add_row([
+            letter.number.to_string(),
+            letter.utc(),
+            letter.venue.clone(),
+            letter.reason.clone(),
+            letter.detail.clone(),
+            count(letter.bytes),
+            letter.trace_id.to_string(),
+        ]);
+    }
+    format!("{}{} letters\n", render(&table), count(letters.len() as u64))
+}
+
+fn show(letter: &Letter) -> String {
+    let mut text = format!(
+        "letter  {}\ntime    {} UTC\nvenue   {}\ntrace   {}\nreason  {}: {}\nbytes   {}\n",
+        letter.number,
+        letter.utc(),
+        letter.venue,
+        letter.trace_id,
+        letter.reason,
+        letter.detail,
+        count(letter.bytes)
+    );
+    if let Some(kept) = letter.cut_to_bytes {
+        let _infallible = writeln!(text, "kept    {}, the rest was cut", count(kept));
+    }
+    match letter.raw_bytes() {
+        None => text.push_str("\nthe hexadecimal form of its bytes is spoilt\n"),
+        Some(raw) => {
+            let is_text = |character: char| !character.is_control() || character.is_whitespace();
+            match std::str::from_utf8(&raw) {
+                Ok(raw) if raw.chars().all(is_text) => {
+                    let _infallible = write!(text, "\n{raw}\n");
+                }
+                _ => text.push_str(&dump(&raw)),
+            }
+        }
+    }
+    text
+}
+
+/// Offset, bytes in hexadecimal, and what of them is text.
+fn dump(raw: &[u8]) -> String {
+    let mut text = String::from("\n");
+    for (index, line) in raw.chunks(DUMP_BYTES).enumerate() {
+        let hex: String = line.iter().map(|byte| format!("{byte:02x} ")).collect();
+        let plain = line.iter().map(|byte| match byte {
+            0x20..=0x7e => char::from(*byte),
+            _ => '.',
+        });
+        let plain: String = plain.collect();
+        let width = DUMP_BYTES * 3;
+        let _infallible = writeln!(text, "{:06x}  {hex:width$} {plain}", index * DUMP_BYTES);
+    }
+    text
+}
+
+fn replay(mut replayer: Replayer, letters: &[Letter]) -> Result<String, replay::ReplayError> {
+    let mut table = table(&[">number", "venue", "reason then", "now"]);
+    let mut accepted = 0;
+    for letter in letters {
+        let now = match replayer.replay(letter)? {
+            Replayed::Accepted(what) => {
+                accepted += 1;
+                format!("accepted: {what}")
+            }
+            Replayed::Refused(why) => format!("refused: {why}"),
+        };
+        let then = format!("{}: {}", letter.reason, letter.detail);
+        table.add_row([letter.number.to_string(), letter.venue.clone(), then, now]);
+    }
+    Ok(format!(
+        "{}{} of {} would now be accepted\n",
+        render(&table),
+        count(accepted),
+        count(letters.len() as u64)
+    ))
+}

@@ -1,0 +1,46 @@
+//! A success criterion: what it is called, how it is checked, and what proves that the check can fail.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::finding::Finding;
+use super::plant::Plant;
+use super::scale::Scale;
+use super::trial::TrialError;
+
+/// One row of the table.
+pub(crate) struct Criterion {
+    /// Its number in REQUIREMENTS.
+    pub(crate) id: &'static str,
+    /// What it promises, in a few words.
+    pub(crate) title: &'static str,
+    /// Whether it is judged by time, so that a busy machine may spoil it: such a check is tried twice.
+    pub(crate) is_timed: bool,
+    /// Faults that the check must notice, each on its own.
+    pub(crate) plants: &'static [Plant],
+    /// Runs the check.
+    pub(crate) check: fn(&Setting<'_>) -> Result<Finding, TrialError>,
+}
+
+/// What a check is run with.
+pub(crate) struct Setting<'a> {
+    pub(crate) scale: Scale,
+    /// The fault that is planted; [`Plant::None`] but for the canary.
+    pub(crate) plant: Plant,
+    /// Folder for files of the runs.
+    pub(crate) folder: &'a Path,
+    /// Raised when the person wants an end.
+    pub(crate) stop: &'a AtomicBool,
+}
+
+impl Setting<'_> {
+    /// Whether the person wants an end.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Whether this fault is planted.
+    pub(crate) fn has(&self, plant: Plant) -> bool {
+        self.plant == plant
+    }
+}

@@ -1,0 +1,163 @@
+//! What came out of a check, and the table and the JSON of all of them.
+
+use serde::Serialize;
+
+use crate::table::{render, table};
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Verdict {
+    /// Within its bound, and the attack took place.
+    Pass,
+    /// Out of its bound, or the attack did not take place.
+    Fail,
+    /// Could not be judged in this build or on this machine; `measured` says why.
+    Skipped,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Finding {
+    /// What was done, with counts.
+    pub(crate) done: String,
+    pub(crate) measured: String,
+    pub(crate) bound: String,
+    pub(crate) verdict: Verdict,
+    /// Counters that prove that what the check is about did happen.
+    pub(crate) attack: String,
+}
+
+/// A finding with its criterion.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Row {
+    pub(crate) id: &'static str,
+    pub(crate) title: &'static str,
+    #[serde(flatten)]
+    pub(crate) finding: Finding,
+    /// What the first attempt measured, where it failed and there was a second.
+    pub(crate) first_attempt: Option<String>,
+}
+
+/// The object that `--json` prints.
+#[derive(Serialize)]
+struct Object<'a> {
+    scale: &'static str,
+    results: &'a [Row],
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+impl Finding {
+    /// A check that could not be judged.
+    pub(crate) fn skipped(bound: &str, why: &str) -> Finding {
+        Finding {
+            done: "nothing".to_owned(),
+            measured: why.to_owned(),
+            bound: bound.to_owned(),
+            verdict: Verdict::Skipped,
+            attack: "none".to_owned(),
+        }
+    }
+
+    /// Pass when all of `conditions` hold.
+    pub(crate) fn judged(mut self, conditions: &[bool]) -> Finding {
+        let holds = conditions.iter().all(|holds| *holds);
+        self.verdict = if holds { Verdict::Pass } else { Verdict::Fail };
+        self
+    }
+}
+
+/// How many rows ended so.
+pub(crate) fn ended(rows: &[Row], verdict: Verdict) -> usize {
+    rows.iter().filter(|row| row.finding.verdict == verdict).count()
+}
+
+/// The table for people.
+pub(crate) fn table_text(scale: &str, rows: &[Row]) -> String {
+    let mut table = table(&["criterion", "done", "measured", "bound", "verdict", "attack"]);
+    for (index, row) in rows.iter().enumerate() {
+        if index > 0 {
+            table.add_row([""; 6]);
+        }
+        let Finding { done, measured, bound, verdict, attack } = &row.finding;
+        let measured = match &row.first_attempt {
+            Some(first) => format!("{measured} [second attempt; the first: {first}]"),
+            None => measured.clone(),
+        };
+        let verdict = match verdict {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "FAIL",
+            Verdict::Skipped => "not judged",
+        };
+        let head = format!("{} {}", row.id, row.title);
+        table.add_row([&head, done, &measured, bound, verdict, attack]);
+    }
+    format!(
+        "{}\n{scale}: {} passed, {} failed, {} not judged\n",
+        render(&table),
+        ended(rows, Verdict::Pass),
+        ended(rows, Verdict::Fail),
+        ended(rows, Verdict::Skipped),
+    )
+}
+
+/// The same as one JSON object on a line.
+///
+/// # Errors
+/// serde's, which these types don't give.
+pub(crate) fn table_json(scale: &'static str, rows: &[Row]) -> Result<String, serde_json::Error> {
+    let object = Object {
+        scale,
+        results: rows,
+        passed: ended(rows, Verdict::Pass),
+        failed: ended(rows, Verdict::Fail),
+        skipped: ended(rows, Verdict::Skipped),
+    };
+    serde_json::to_string(&object).map(|json| json + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(verdict: Verdict, first_attempt: Option<&str>) -> Row {
+        let text = |text: &str| text.to_owned();
+        let finding = Finding {
+            done: text("10,000 second returns by two threads at once, each after a reuse"),
+            measured: text("9,999 refused"),
+            bound: text("all refused"),
+            verdict,
+            attack: text("10,000 planted"),
+        };
+        Row {
+            id: "SC-008",
+            title: "double returns",
+            finding,
+            first_attempt: first_attempt.map(text),
+        }
+    }
+
+    #[test]
+    fn the_table_fits_a_hundred_columns_and_admits_a_second_attempt() {
+        let rows = [row(Verdict::Pass, Some("p50 9 us")), row(Verdict::Fail, None)];
+        let text = table_text("quick", &rows);
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        assert!(text.contains("second") && text.contains("FAIL"), "{text}");
+        assert!(text.ends_with("quick: 1 passed, 1 failed, 0 not judged\n"), "{text}");
+    }
+
+    #[test]
+    fn the_json_has_what_scripts_look_for() {
+        let rows = [row(Verdict::Pass, None), row(Verdict::Skipped, None)];
+        let json: serde_json::Value =
+            serde_json::from_str(&table_json("quick", &rows).unwrap()).unwrap();
+        assert_eq!((&json["passed"], &json["failed"]), (&1.into(), &0.into()));
+        let first = &json["results"][0];
+        assert_eq!((&first["id"], &first["verdict"]), (&"SC-008".into(), &"pass".into()));
+        for key in ["measured", "bound", "attack"] {
+            assert!(first[key].is_string(), "{key}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Faults planted by `verify --canary`: a check that does not notice its own is worth nothing.
+
+/// A planted fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plant {
+    /// None: the check as it is.
+    None,
+    /// A consumer burns 100 us on every event.
+    SlowConsumer,
+    /// A consumer allocates on one event in a hundred.
+    Allocation,
+    /// Lanes far too small for the load, and a consumer that stalls.
+    SmallLanes,
+    /// A slot of a market lane is never returned.
+    LeakedSlot,
+    /// The engine keeps one failure to itself.
+    SwallowedFailure,
+    /// A read after the return that nothing guards.
+    UnguardedRead,
+    /// A pool that takes the same slot back twice.
+    UnguardedReturn,
+    /// All consumers on one core, judged against all.
+    OneCore,
+    /// A market event vanishes without being counted.
+    LostMarketEvent,
+    /// A critical event vanishes without being counted.
+    LostCriticalEvent,
+}
+
+impl Plant {
+    /// The fault in words.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Plant::None => "nothing",
+            Plant::SlowConsumer => "a consumer that burns 100 us on every event",
+            Plant::Allocation => "an allocation on one event in a hundred",
+            Plant::SmallLanes => "lanes of 64 slots before a consumer that stalls",
+            Plant::LeakedSlot => "a slot that is never returned",
+            Plant::SwallowedFailure => "a failure that is not reported",
+            Plant::UnguardedRead => "reads after the return that nothing guards",
+            Plant::UnguardedReturn => "a pool that takes a slot back twice",
+            Plant::OneCore => "all consumers on one core",
+            Plant::LostMarketEvent => "a market event lost without being counted",
+            Plant::LostCriticalEvent => "a critical event lost without being counted",
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! A trial: the real engine, launched with consumers of a check's making, run until its load is over.
+
+use std::time::{Duration, Instant};
+
+use pitlane_engine::config::{Config, ConsumerConfig};
+use pitlane_engine::consumer::Strategy;
+use pitlane_engine::report::Report;
+use pitlane_engine::venue::SyntheticLoad;
+use pitlane_engine::{
+    EmbeddedVenue, LaunchError, LaunchFaults, LaunchOptions, Params, StrategyRegistry, launch_with,
+};
+use thiserror::Error;
+
+use super::criterion::Setting;
+use super::process::{ProcessFigures, resident_kib};
+
+/// Pause between two looks at the running engine.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Time that a load may take beyond twice what its rate says.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why a check came to no finding.
+#[derive(Debug, Error)]
+pub(crate) enum TrialError {
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    #[error("[verify] run failed: {written} of {wanted} events after {elapsed:?}")]
+    TooSlow { written: u64, wanted: u64, elapsed: Duration },
+    #[error("[verify] run failed: the engine left no report")]
+    NoReport,
+    #[error("[verify] interrupted")]
+    Interrupted,
+}
+
+/// An engine that is about to be launched.
+pub(crate) struct Trial<'s> {
+    setting: &'s Setting<'s>,
+    pub(crate) config: Config,
+    registry: StrategyRegistry,
+    pub(crate) load: SyntheticLoad,
+    pub(crate) faults: LaunchFaults,
+}
+
+/// What is left of a trial.
+pub(crate) struct Ran {
+    pub(crate) report: Report,
+    pub(crate) before: ProcessFigures,
+    pub(crate) after: ProcessFigures,
+    /// Resident memory when a fifth of the load was over, and the most after that, KiB.
+    pub(crate) resident_kib: (u64, u64),
+}
+
+impl<'s> Trial<'s> {
+    /// A trial with `events` on schedule, at `events_per_s`, and no consumer yet.
+    pub(crate) fn new(setting: &'s Setting<'s>, events: u64, events_per_s: u32) -> Trial<'s> {
+        let mut config = Config::default_run();
+        config.engine.run_dir = setting.folder.to_owned();
+        config.engine.warm_up_ms = 300;
+        config.engine.max_failures = u64::MAX;
+        config.telemetry.hlog = false;
+        config.simulated.events_per_s = events_per_s;
+        config.consumers.clear();
+        Trial {
+            setting,
+            config,
+            registry: StrategyRegistry::new(),
+            load: SyntheticLoad { events_max: events, critical_per_mille: 0 },
+            faults: LaunchFaults::default(),
+        }
+    }
+
+    /// Adds a consumer.
+    pub(crate) fn consumer<S: Strategy>(
+        mut self,
+        name: &str,
+        make: impl Fn() -> S + Send + Sync + 'static,
+    ) -> Trial<'s> {
+        self.registry = self.registry.with(name, move |_params: &Params| Ok(make()));
+        self.config.consumers.push(ConsumerConfig::of_strategy(name));
+        self
+    }
+
+    /// Launches the engine, waits until the load is over, and stops it in order.
+    ///
+    /// # Errors
+    /// [`TrialError`]; nothing is left running.
+    pub(crate) fn run(self) -> Result<Ran, TrialError> {
+        let Trial { setting, config, registry, load, faults } = self;
+        let wanted = load.events_max;
+        let due =
+            Duration::from_secs(1) * (wanted / u64::from(config.simulated.events_per_s)) as u32;
+        let before = ProcessFigures::read();
+        let options = LaunchOptions {
+            embedded: EmbeddedVenue::Synthetic,
+            load,
+            faults,
+            ..LaunchOptions::default()
+        };
+        let engine = launch_with(config, &registry, options)?;
+        let started = Instant::now();
+        let (mut first_kib, mut most_kib) = (0, 0);
+        loop {
+            let written = engine.status().events_in;
+            if first_kib > 0 {
+                most_kib = most_kib.max(resident_kib());
+            } else if written >= wanted / 5 {
+                first_kib = resident_kib();
+            }
+            if written >= wanted || engine.has_failed() {
+                break;
+            }
+            let elapsed = started.elapsed();
+            if elapsed > due * 2 + PATIENCE {
+                return Err(TrialError::TooSlow { written, wanted, elapsed });
+            }
+            if setting.is_stopped() {
+                return Err(TrialError::Interrupted);
+            }
+            std::thread::sleep(LOOK);
+        }
+        let report = engine.stop().ok_or(TrialError::NoReport)?;
+        let after = ProcessFigures::settled(before);
+        let resident_kib = (first_kib, most_kib.max(first_kib));
+        Ok(Ran { report, before, after, resident_kib })
+    }
+}
