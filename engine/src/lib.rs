@@ -19,7 +19,7 @@ pub mod telemetry;
 pub mod venue;
 
 pub use launch::{
-    EmbeddedVenue, Engine, LaunchError, LaunchFaults, LaunchOptions, LiveStatus, RecordedSession,
-    RecordingProgress, launch, launch_with,
+    EmbeddedVenue, Engine, FlipError, LaunchError, LaunchFaults, LaunchOptions, LiveStatus,
+    RecordedSession, RecordingProgress, RouteChange, launch, launch_with,
 };
 pub use registry::{Params, StrategyRegistry};

@@ -119,6 +119,8 @@ pub struct ConsumerReport {
     pub terms: TermCounts,
     /// Contained errors and panics.
     pub failures: u64,
+    /// Market events handled although a flip had made them stale: of a consumer that takes everything.
+    pub stale_handled: u64,
     /// Critical events that never arrived.
     pub critical_lost: u64,
     /// By kind; kinds that never occurred are left out.

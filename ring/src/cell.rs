@@ -221,6 +221,31 @@ impl<E: Conflate> Cells<E> {
         }
     }
 
+    /// Removes every waiting record that is `unwanted`, and tells `dropped` of each; the others keep their
+    /// order. Looks at all that waits.
+    pub(crate) fn discard(&mut self, unwanted: impl Fn(&E) -> bool, dropped: &mut impl FnMut(&E)) {
+        for listed in 0..self.waiting.len() {
+            let id = self.waiting[listed];
+            for member in Bits(self.groups[usize::from(id)].occupied) {
+                let index = self.groups[usize::from(id)].first_cell + member;
+                for _ in 0..self.cells[index as usize].len {
+                    let from = self.remove_oldest(id, member);
+                    if unwanted(&self.records[from]) {
+                        dropped(&self.records[from]);
+                        continue;
+                    }
+                    // Back to the end: after as many steps as there were records, the order is the old one.
+                    let to = self.cells[index as usize].push();
+                    if to != from {
+                        self.records[to] = self.records[from];
+                    }
+                    self.pending += 1;
+                    self.groups[usize::from(id)].occupied |= 1 << member;
+                }
+            }
+        }
+    }
+
     fn index(&self, id: CellId) -> usize {
         let group = usize::from(id.group);
         let first = self.groups[group].first_cell as usize;

@@ -151,7 +151,7 @@ impl LaneState {
     /// Whether the publisher is gone and `next` is behind its last record.
     #[inline]
     pub(crate) fn is_exhausted(&self, next: Sequence) -> bool {
-        // Acquire pairs with the release in the publisher's `Drop`, so `published` is its last word.
+        // Acquire pairs with the release in the publisher's `Drop`, so `published` is final.
         self.publisher.closed.load(Ordering::Acquire)
             && self.publisher.published.get() == next as u64
     }

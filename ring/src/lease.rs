@@ -7,8 +7,8 @@
 //!
 //! One word decides: `IDLE`, `RUNNING(cell, n)` or `TAKEN`.
 //!
-//! - Only the home leaves `IDLE`, so it may do so with a plain release store, and returns to it by a
-//!   compare-and-swap, which fails when the word was taken meanwhile.
+//! - Only the home leaves `IDLE`, so it may do so with a plain release store, and returns to it by
+//!   a compare-and-swap, which fails when the word was taken meanwhile.
 //! - Only the watch writes `TAKEN`, by a compare-and-swap from the very `RUNNING(cell, n)` that it
 //!   has seen for too long. `n` is never used again, so an older look can't take a newer batch.
 //! - Hence exactly one of the two wins. Who takes owns every cell but the one that runs, and sees

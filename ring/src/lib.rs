@@ -14,11 +14,11 @@
 //!    caller of `poll`.
 //! 7. A second return of a slot is refused, counted and logged; a [`Checked`] lane panics instead,
 //!    poisons what was returned and finds every write into it.
-//! 8. A [`MarketPublisher`] conflates per key and a [`CriticalPublisher`] spills in order; both keep
-//!    order per key and tell the caller of every record that will not be delivered by itself.
+//! 8. A [`MarketPublisher`] conflates per key and a [`CriticalPublisher`] spills in order; both
+//!    keep order per key and tell the caller of every record that will not be delivered by itself.
 //! 9. A [`LaneGauge`] may be read from any thread at any time and costs the hot path nothing.
-//! 10. A [`lease`] gives each of its cells one owner at every moment, the thread that runs it or the
-//!     one that took it, and costs a store and a compare-and-swap a batch.
+//! 10. A [`lease`] gives each of its cells one owner at every moment, the thread that runs it or
+//!     the one that took it, and costs a store and a compare-and-swap a batch.
 //! 11. Nothing here knows trading: records, keys and merging are the caller's, by trait.
 //!
 //! What it does not promise: fairness between lanes, delivery after a publisher was leaked, or

@@ -66,6 +66,12 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
         })
     }
 
+    /// Removes what waits and is `unwanted`, and tells `dropped` of each record; what is in the lane
+    /// already stays there. Looks at all that waits: for rare occasions.
+    pub fn discard_pending(&mut self, unwanted: impl Fn(&E) -> bool, dropped: &mut impl FnMut(&E)) {
+        self.cells.discard(unwanted, dropped);
+    }
+
     /// Records that wait.
     #[inline]
     pub fn pending(&self) -> usize {

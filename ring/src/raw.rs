@@ -1,10 +1,10 @@
 //! Slots beyond their callback, for tests of the recycler and for `verify`.
 //!
 //! The safe interface has no way to keep a slot, so that nothing can be done wrong with it. This
-//! module has, in order that the guards behind it can be seen to work. Nothing in an engine uses it.
+//! module has, in order that the guards behind it can be seen to work. No engine uses it.
 //!
-//! A [`RawHandle`] reads, and stays on the thread that drives the recycler: the question whether the
-//! slot was returned and the read after it are then ordered against reuse without a lock. A
+//! A [`RawHandle`] reads, and stays on the thread that drives the recycler: the question whether
+//! the slot was returned and the read after it are then ordered against reuse without a lock. A
 //! [`ReturnToken`] only returns, which is one compare-and-swap, and may go to any thread.
 
 use std::fmt;

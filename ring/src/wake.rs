@@ -1,7 +1,7 @@
 //! Parking a thread that reads lanes, without losing a wake-up.
 //!
-//! Source: the store-buffer pattern (Dekker). The sleeper writes "I sleep", then reads the work; the
-//! publisher writes the work, then reads "sleeps". With a sequentially consistent fence between
+//! Source: the store-buffer pattern (Dekker). The sleeper writes "I sleep", then reads the work;
+//! the publisher writes the work, then reads "sleeps". With a sequentially consistent fence between
 //! write and read on both sides, at least one of the two sees the other; with anything weaker both
 //! may miss. So each source of work does the same: make the work visible, then
 //! [`Waker::wake_if_sleeping`].

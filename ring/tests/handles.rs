@@ -27,8 +27,8 @@ impl Conflate for Tick {
     }
 }
 
-/// Every type is `Probe` in one way, and those with the trait in a second one. A mention that leaves
-/// the way open compiles only while there is a single one.
+/// Every type is `Probe` in one way, and those with the trait in a second one. A mention that
+/// leaves the way open compiles only while there is a single one.
 macro_rules! is_not {
     ($lacking:ident: $($type:ty),+ $(,)?) => {{
         struct Second;

@@ -301,7 +301,7 @@ fn a_panic_in_mid_batch_consumes_its_own_record_only() {
     assert_eq!((seen, outcome), (vec![4, 5, 6, 7, 8], Some(5)));
 }
 
-/// Publishes `records` records, by all three ways, with fills that panic now and then; how many did.
+/// Publishes `records` records, in all three ways, with fills that panic at times; how many did.
 fn publish_all<C: Checks>(
     mut publisher: Publisher<Packet, C>,
     records: u64,
@@ -395,7 +395,7 @@ fn a_million_records_arrive_in_order_through_a_checked_lane_with_panics() {
     all_arrive::<Checked>(1_000_000, 256, 2);
 }
 
-/// Two and four slots: hardly a step without the other thread, which takes long where cores are few.
+/// Two and four slots: hardly a step without the other thread, which is slow on few cores.
 #[test]
 fn records_arrive_in_order_through_the_smallest_lanes_with_panics() {
     all_arrive::<Plain>(20_000, 2, 3);

@@ -19,8 +19,8 @@ impl Record for Number {
     }
 }
 
-/// Single publications carried the lane past the publisher's own note of what is free; the note then went
-/// negative, read as "plenty", and a full lane said that it had room.
+/// Single publications carried the lane past the publisher's own note of what is free; the note
+/// then went negative, read as "plenty", and a full lane said that it had room.
 #[test]
 fn a_full_lane_has_no_room_after_single_publications_passed_the_known_free_slots() {
     let (mut publisher, mut consumer) = lane(LaneOptions { name: "t".into(), capacity: 4 });
@@ -66,8 +66,8 @@ impl Conflate for Number {
     }
 }
 
-/// When the sink of displaced records panicked in the midst of a clearing, or over an evicted record,
-/// the cells were left with counts that no longer matched: a record that waited for ever, and then
+/// When the sink of displaced records panicked in the midst of a clearing, or over an evicted
+/// record, the cells were left with counts that no longer matched: a record that waited for ever, and then
 /// an index out of bounds in a flush.
 #[test]
 fn a_sink_that_panics_leaves_the_cells_whole() {

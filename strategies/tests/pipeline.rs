@@ -3,11 +3,15 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use pitlane_engine::config::{Config, ConsumerConfig};
+use pitlane_engine::config::{Config, ConsumerConfig, OnFlip};
 use pitlane_engine::consumer::{Closure, ConsumerState, Context, Interest};
-use pitlane_engine::event::{Event, EventKind};
+use pitlane_engine::dispatcher::RouteKey;
+use pitlane_engine::event::{ConsumerId, Event, EventKind};
 use pitlane_engine::report::Report;
-use pitlane_engine::{Engine, LaunchFaults, LaunchOptions, Params, StrategyRegistry, launch_with};
+use pitlane_engine::{
+    Engine, FlipError, LaunchFaults, LaunchOptions, Params, RouteChange, StrategyRegistry,
+    launch_with,
+};
 
 #[global_allocator]
 static ALLOCATOR: pitlane_ring::CountingAllocator = pitlane_ring::CountingAllocator;
@@ -157,4 +161,55 @@ fn a_slow_consumer_conflates_and_loses_nothing_uncounted() {
         "the overload happened: {slow:?}"
     );
     assert!(report.identity_holds, "{report:#?}");
+}
+
+#[test]
+fn flips_under_load_lose_nothing_critical_and_skip_what_is_stale() {
+    // FR-011, FR-014, FR-015, SC-004, SC-010 in small: every flip turns a route of two consumers.
+    const FLIPS: u64 = 200;
+    let mut flipping = run_of(&["noop", "momentum", "market_maker"]);
+    flipping.config.simulated.events_per_s = 20_000;
+    flipping.config.consumers[0].on_flip = OnFlip::Skip;
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let engine = launch_with(flipping.config, &flipping.registry, flipping.options).unwrap();
+    let started = Instant::now();
+    let wait_for = |events: u64| {
+        while engine.status().events_in < events {
+            assert!(started.elapsed() < PATIENCE, "{:?}", engine.status());
+            std::thread::yield_now();
+        }
+    };
+    wait_for(2_000);
+    let quotes: Vec<RouteKey> = engine
+        .routes()
+        .into_iter()
+        .filter(|key| key.kind == EventKind::Quote && key.consumer.0 < 2)
+        .collect();
+    assert_eq!(quotes.len(), 2, "{quotes:?}");
+    for flip in 0..FLIPS {
+        let changes =
+            quotes.iter().map(|route| RouteChange { route: *route, is_on: flip % 2 == 1 });
+        let outcome = engine.flip(flip, &changes.collect::<Vec<_>>()).unwrap();
+        assert_eq!(u64::from(outcome.version), flip + 2, "every flip is one version");
+        wait_for(2_000 + 20 * flip);
+    }
+    assert!(matches!(engine.flip(1, &[]), Err(FlipError::NoChange)));
+    let stranger = RouteKey { consumer: ConsumerId(9), ..quotes[0] };
+    let change = RouteChange { route: stranger, is_on: false };
+    assert_eq!(engine.flip(1, &[change]), Err(FlipError::UnknownRoute(stranger)));
+    let report = engine.stop().unwrap();
+    assert!(report.identity_holds, "{report:#?}");
+    assert_eq!(report.critical_lost, 0);
+    let [noop, momentum, maker] = &report.consumers[..] else { panic!("three consumers") };
+    for flipped in [noop, momentum] {
+        let results = &flipped.kinds["control_result"];
+        assert_eq!(results.handled, 2 * FLIPS, "begin and end of each");
+    }
+    assert!(!maker.kinds.contains_key("control_result"), "its routes never changed");
+    assert_eq!((noop.stale_handled, momentum.terms.skipped), (0, 0), "each as it is configured");
+    assert!(maker.kinds["exec_report"].handled > 0, "critical events were part of it");
+    println!(
+        "skipped by noop: {}, stale handled by momentum: {}",
+        noop.terms.skipped, momentum.stale_handled
+    );
 }

@@ -8,6 +8,7 @@
 
 mod cli;
 mod dlq;
+pub mod doctor;
 mod duration;
 mod exit;
 mod plan_text;

@@ -315,6 +315,7 @@ mod tests {
             core: Some(1),
             state: ConsumerState::Stopped,
             terms,
+            stale_handled: 0,
             failures: 0,
             critical_lost: 0,
             kinds: BTreeMap::from([("exec_report", terms)]),

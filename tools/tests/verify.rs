@@ -44,12 +44,13 @@ fn rows(ran: &Ran) -> Vec<Value> {
 
 #[test]
 fn exact_criteria_pass_and_show_their_attack() {
-    // SC-006, SC-007, SC-008, and the accounts, on the running engine.
-    let ran = ran(&["verify", "--quick", "--only", "sc-006,SC-007,SC-008,ACCOUNTS", "--json"]);
+    // SC-004, SC-006, SC-007, SC-008, SC-010 and the accounts, on the running engine.
+    let exact = "sc-006,SC-007,SC-008,ACCOUNTS,SC-004,SC-010";
+    let ran = ran(&["verify", "--quick", "--only", exact, "--json"]);
     assert_eq!(ran.exit, Exit::Ok, "{}{}", ran.out, ran.err);
     let rows = rows(&ran);
     let ids: Vec<&str> = rows.iter().filter_map(|row| row["id"].as_str()).collect();
-    assert_eq!(ids, ["SC-006", "SC-007", "SC-008", "ACCOUNTS"]);
+    assert_eq!(ids, ["SC-006", "SC-007", "SC-008", "ACCOUNTS", "SC-004", "SC-010"]);
     for row in &rows {
         assert_eq!(row["verdict"], "pass", "{row}");
         for key in ["measured", "bound", "attack"] {
@@ -61,15 +62,17 @@ fn exact_criteria_pass_and_show_their_attack() {
     assert!(text(1, "measured").starts_with("10,000 caught"), "{}", text(1, "measured"));
     assert!(text(2, "measured").starts_with("10,000 refused"), "{}", text(2, "measured"));
     assert!(text(3, "measured").starts_with("0 broken accounts"), "{}", text(3, "measured"));
+    assert!(text(4, "measured").starts_with("1,000 flips completed"), "{}", text(4, "measured"));
+    assert!(text(5, "attack").starts_with("a stale event was queued at"), "{}", text(5, "attack"));
 }
 
 #[test]
 fn every_check_that_is_exact_notices_its_planted_fault() {
-    let exact = "SC-002,SC-005,SC-006,SC-007,SC-008,ACCOUNTS";
+    let exact = "SC-002,SC-004,SC-005,SC-006,SC-007,SC-008,SC-010,ACCOUNTS";
     let ran = ran(&["verify", "--canary", "--only", exact, "--json"]);
     assert_eq!(ran.exit, Exit::Ok, "{}{}", ran.out, ran.err);
     let rows = rows(&ran);
-    assert_eq!(rows.len(), 7, "the accounts have two canaries: {}", ran.out);
+    assert_eq!(rows.len(), 9, "the accounts have two canaries: {}", ran.out);
     for row in rows {
         assert_eq!(row["verdict"], "pass", "{row}");
         assert!(row["done"].as_str().unwrap().starts_with("planted: "), "{row}");

@@ -19,6 +19,17 @@ pub enum VenueKind {
     Binance,
 }
 
+/// What a consumer does with market data from before a change of its routes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFlip {
+    /// Takes it.
+    #[default]
+    Deliver,
+    /// Passes over it.
+    Skip,
+}
+
 section! {
     /// A venue to connect to. None given: the embedded one.
     #[name = "venue", most = 64]
@@ -89,6 +100,9 @@ section! {
         instruments: Vec<String> = Vec::new() => Rule::Texts, "[\"BTC-USDT\"]";
         /// Market kinds it receives. Not given: those its strategy handles. Critical kinds always come.
         kinds: Option<Vec<String>> = None => Rule::Texts, "[\"quote\", \"trade\"]";
+        /// Market data that a change of its routes has made stale: `deliver` it, or `skip` it (counted).
+        /// Critical events always come.
+        on_flip: OnFlip = OnFlip::Deliver => Rule::OneOf(&["deliver", "skip"]);
         /// Failed callbacks after which it is quarantined. Not given: `engine.max_failures`.
         max_failures: Option<u64> = None => whole(1..=1_000_000_000, "failures"), "1000";
         /// Free table for the strategy's constructor.

@@ -22,7 +22,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub use error::{ConfigError, Position, Problem};
-pub use lists::{ConsumerConfig, InstrumentConfig, VenueConfig, VenueKind};
+pub use lists::{ConsumerConfig, InstrumentConfig, OnFlip, VenueConfig, VenueKind};
 pub use origin::Origin;
 pub use recorded::RECORDED_VENUE;
 pub use sections::{

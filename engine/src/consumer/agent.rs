@@ -8,6 +8,7 @@ use pitlane_ring::{Consumer, Exchange, raw};
 use super::cell::Cell;
 use super::context::ContextParts;
 use super::{ConsumerFaults, ConsumerState, Context, FailureLog, FailureRecord, Strategy};
+use crate::dispatcher::AcceptFrom;
 use crate::event::{Event, KindCounts};
 use crate::order::OrderCounts;
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
@@ -25,6 +26,8 @@ pub struct ConsumerOptions {
     pub failures_max: u64,
     /// Failures kept whole.
     pub failures_kept: usize,
+    /// Whether market data that a routing flip has made stale is passed over (FR-015).
+    pub skips: bool,
     /// Planted faults.
     #[doc(hidden)]
     pub faults: ConsumerFaults,
@@ -39,6 +42,7 @@ pub(crate) struct ConsumerWiring {
     pub(crate) probe: ConsumerProbe,
     /// Where the first failure of a site is left for the log.
     pub(crate) to_log: Arc<Exchange<FailureRecord>>,
+    pub(crate) accept_from: AcceptFrom,
     pub(crate) stop: StopSignal,
 }
 
@@ -94,11 +98,14 @@ impl ConsumerAgent {
                 to_log: wiring.to_log,
                 state: ConsumerState::Starting,
                 start_attempts: 0,
+                accept_from: wiring.accept_from,
+                skips: options.skips,
                 critical_expected: 1,
                 critical_lost: 0,
                 faults: options.faults,
                 market_seen: 0,
                 critical_seen: 0,
+                stale_seen: 0,
                 failures_seen: 0,
             },
             batch: options.batch,

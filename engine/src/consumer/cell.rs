@@ -7,7 +7,8 @@ use pitlane_ring::Exchange;
 
 use super::failure::{Caught, FailureKind, FailureLog, FailureRecord, contain};
 use super::{ConsumerFaults, Context, Strategy, StrategyError, StrategyResult};
-use crate::event::{Event, EventKind, ExecReport};
+use crate::dispatcher::AcceptFrom;
+use crate::event::{Event, EventClass, EventKind, ExecReport};
 use crate::runtime::Clock;
 use crate::telemetry::{ConsumerProbe, Term, Terms};
 
@@ -40,6 +41,10 @@ pub(super) struct Cell {
     pub(super) failures_max: u64,
     pub(super) state: ConsumerState,
     pub(super) start_attempts: u32,
+    /// Market data below this routing version is stale.
+    pub(super) accept_from: AcceptFrom,
+    /// Whether stale market data is passed over.
+    pub(super) skips: bool,
     pub(super) critical_expected: u32,
     pub(super) critical_lost: u64,
     /// The first failure of a site is left here, so that the log shows it with its backtrace.
@@ -47,6 +52,7 @@ pub(super) struct Cell {
     pub(super) faults: ConsumerFaults,
     pub(super) market_seen: u64,
     pub(super) critical_seen: u64,
+    pub(super) stale_seen: u64,
     pub(super) failures_seen: u64,
 }
 
@@ -63,6 +69,17 @@ impl Cell {
         self.market_seen += 1;
         if self.market_seen == self.faults.lose_market_event {
             return;
+        }
+        if event.routing_version < self.accept_from.get()
+            && let Some(kind) = event.kind()
+            && kind.class() == EventClass::Market
+        {
+            self.stale_seen += 1;
+            if self.skips && self.stale_seen != self.faults.handle_stale {
+                self.terms.add(Term::Skipped, kind, 1);
+                return;
+            }
+            self.terms.add(Term::Stale, kind, 1);
         }
         self.handle(event);
     }

@@ -9,6 +9,8 @@ pub struct ConsumerFaults {
     pub lose_market_event: u64,
     /// The critical event that is lost without being counted.
     pub lose_critical_event: u64,
+    /// The stale market event that is handled by a consumer that skips.
+    pub handle_stale: u64,
     /// The market event whose slot is never returned.
     pub leak_slot: u64,
     /// The failed callback that nobody hears of.

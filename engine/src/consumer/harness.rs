@@ -8,6 +8,7 @@ use zerocopy::FromZeros;
 use super::agent::{ConsumerAgent, ConsumerOptions, ConsumerWiring};
 use super::context::ContextParts;
 use super::{ConsumerFaults, Context, FailureLog, RiskLimits, Strategy};
+use crate::dispatcher::AcceptFrom;
 use crate::event::{
     ConsumerId, Event, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty,
     Quote, Side, Trade, VenueId,
@@ -68,6 +69,7 @@ impl Harness {
             terms: Terms::new(),
             probe: ConsumerProbe::new("harness", 0),
             to_log: Arc::new(Exchange::new()),
+            accept_from: AcceptFrom::default(),
             stop: StopSignal::default(),
         };
         let options = ConsumerOptions {
@@ -76,6 +78,7 @@ impl Harness {
             batch: 16,
             failures_max: u64::MAX,
             failures_kept: 16,
+            skips: false,
             faults: ConsumerFaults::default(),
         };
         let agent = ConsumerAgent::new(options, wiring);

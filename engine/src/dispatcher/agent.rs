@@ -2,16 +2,17 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use crossbeam_utils::CachePadded;
-use pitlane_ring::{Consumer, CriticalPublisher, MarketPublisher, Record};
+use pitlane_ring::{Consumer, Record};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::RoutingTable;
-use super::link::{ConsumerLink, LinkRemains};
+use super::flip::{FLIP_BEGIN, FLIP_END, Flip, FlipOutcome, FlipPort};
+use super::link::{ConsumerLink, LinkParts, LinkRemains};
 use crate::event::{ConsumerId, ControlAck, ControlResult, Event, EventKind, ExecReport, Risk};
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
-use crate::telemetry::{HistogramSet, Letter, LetterSender, Probe, Terms};
+use crate::telemetry::{HistogramSet, Letter, LetterSender, Probe};
 
 /// Events taken in a duty cycle, per lane.
 const BATCH: usize = 32;
@@ -30,6 +31,9 @@ const WIRE_MAX_NS: i64 = 60_000_000_000;
 pub struct DispatcherAgent {
     inputs: Inputs,
     fanout: Fanout,
+    flips: Arc<FlipPort>,
+    /// A finished flip whose way back was just being looked at.
+    finished: Option<Box<Flip>>,
     stop: StopSignal,
     remains: Option<Vec<LinkRemains>>,
 }
@@ -47,6 +51,8 @@ struct Fanout {
     probe: Probe,
     letters: LetterSender,
     scratch: Box<Event>,
+    /// The version that the orchestrator stamps; the dispatcher owns it.
+    version: Arc<AtomicU32>,
     routed: u64,
     unrouted: u64,
 }
@@ -57,17 +63,12 @@ pub(crate) struct DispatcherParts {
     pub(crate) market: Consumer<Event>,
     pub(crate) links: Vec<LinkParts>,
     pub(crate) table: RoutingTable,
+    pub(crate) version: Arc<AtomicU32>,
+    pub(crate) flips: Arc<FlipPort>,
     pub(crate) clock: Clock,
     pub(crate) probe: Probe,
     pub(crate) letters: LetterSender,
     pub(crate) stop: StopSignal,
-}
-
-/// One consumer's publishing ends.
-pub(crate) struct LinkParts {
-    pub(crate) market: MarketPublisher<Event>,
-    pub(crate) critical: CriticalPublisher<Event>,
-    pub(crate) terms: Arc<CachePadded<Terms>>,
 }
 
 /// What is left of the dispatcher after its thread was joined.
@@ -86,11 +87,7 @@ pub struct DispatcherRemains {
 
 impl DispatcherAgent {
     pub(crate) fn new(parts: DispatcherParts) -> DispatcherAgent {
-        let links = parts
-            .links
-            .into_iter()
-            .map(|link| ConsumerLink::new(link.market, link.critical, link.terms))
-            .collect();
+        let links = parts.links.into_iter().map(ConsumerLink::new).collect();
         DispatcherAgent {
             inputs: Inputs { critical: parts.critical, market: parts.market },
             fanout: Fanout {
@@ -100,9 +97,12 @@ impl DispatcherAgent {
                 probe: parts.probe,
                 letters: parts.letters,
                 scratch: Box::new(Event::new_zeroed()),
+                version: parts.version,
                 routed: 0,
                 unrouted: 0,
             },
+            flips: parts.flips,
+            finished: None,
             stop: parts.stop,
             remains: None,
         }
@@ -126,6 +126,21 @@ impl DispatcherAgent {
             links: self.remains.unwrap_or_default(),
             histograms: self.fanout.probe.into_set(),
         }
+    }
+
+    /// Between two events: takes a staged table, swaps, and sends the old one back.
+    #[inline]
+    fn flip_if_staged(&mut self) -> usize {
+        if let Some(finished) = self.finished.take() {
+            self.finished = self.flips.done.put(finished).err();
+        }
+        if self.finished.is_some() || !self.flips.staged.is_full() {
+            return 0;
+        }
+        let Some(mut flip) = self.flips.staged.take() else { return 0 };
+        self.fanout.flip(&mut flip);
+        self.finished = self.flips.done.put(flip).err();
+        1
     }
 
     fn close(&mut self) {
@@ -174,6 +189,45 @@ impl Fanout {
         *routed += 1;
         if !link.offer_critical(scratch, kind) {
             keep(letters, clock, scratch, "spill full");
+        }
+    }
+
+    /// Swaps the tables; see [`super::flip`].
+    #[cold]
+    fn flip(&mut self, flip: &mut Flip) {
+        let begun_ns = self.clock.now_ns();
+        let version = self.version.load(Ordering::Relaxed) + 1;
+        let mut stale_queued = 0;
+        for consumer in &flip.affected {
+            self.tell(*consumer, flip.command_id, FLIP_BEGIN, version - 1);
+            if let Some(link) = self.links.get_mut(consumer.index()) {
+                stale_queued += link.accept_from(version);
+            }
+        }
+        std::mem::swap(&mut self.table, &mut flip.table);
+        // Release: who stamps with the new version also sees everything done under the old one.
+        self.version.store(version, Ordering::Release);
+        let swapped_ns = self.clock.now_ns();
+        for consumer in &flip.affected {
+            self.tell(*consumer, flip.command_id, FLIP_END, version);
+        }
+        let step_ns = self.clock.now_ns() - begun_ns;
+        flip.outcome = FlipOutcome { version, swapped_ns, step_ns, stale_queued };
+    }
+
+    /// A `ControlResult` of the dispatcher's own to one consumer.
+    fn tell(&mut self, consumer: ConsumerId, command_id: u64, phase: u64, version: u32) {
+        let result = ControlResult { command_id, consumer: u32::from(consumer.0), code: 0, phase };
+        let now_ns = self.clock.now_ns();
+        let mut event = Event::new(&result);
+        event.routing_version = version;
+        event.receive_ns = now_ns;
+        event.fanout = 1;
+        event.stamp_decoded(now_ns);
+        event.stamp_dispatched(now_ns);
+        let Some(link) = self.links.get_mut(consumer.index()) else { return };
+        if !link.offer_critical(&mut event, EventKind::ControlResult) {
+            keep(&mut self.letters, &self.clock, &event, "spill full");
         }
     }
 
@@ -243,10 +297,11 @@ impl Agent for DispatcherAgent {
         if self.remains.is_some() {
             return 0;
         }
+        let mut work = self.flip_if_staged();
         let Self { inputs, fanout, .. } = self;
         let Inputs { critical, market } = inputs;
         fanout.probe.swap_if_asked();
-        let mut work = fanout.flush();
+        work += fanout.flush();
         work += critical.poll(BATCH, |event| fanout.critical(event));
         work += market.poll(BATCH, |event| {
             if critical.has_available() {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
-use pitlane_ring::{CellId, CriticalPublisher, Displaced, MarketPublisher};
+use pitlane_ring::{CellId, CriticalPublisher, Displaced, LaneGauge, MarketPublisher};
 
-use crate::event::{Event, EventKind, KindCounts};
+use super::flip::AcceptFrom;
+use crate::event::{Event, EventClass, EventKind, KindCounts};
 use crate::telemetry::{Term, Terms};
 
 /// Publishes into one consumer's lanes. It tries, and never waits (FR-003).
@@ -14,6 +15,21 @@ pub(super) struct ConsumerLink {
     critical: CriticalPublisher<Event>,
     terms: Arc<CachePadded<Terms>>,
     critical_sequence: u32,
+    gauge: LaneGauge,
+    accept_from: AcceptFrom,
+    /// Market data below this version is not published; 0 for a consumer that takes everything.
+    skip_below: u32,
+    skips: bool,
+}
+
+/// What a [`ConsumerLink`] is made of.
+pub(crate) struct LinkParts {
+    pub(crate) market: MarketPublisher<Event>,
+    pub(crate) critical: CriticalPublisher<Event>,
+    pub(crate) terms: Arc<CachePadded<Terms>>,
+    pub(crate) accept_from: AcceptFrom,
+    /// Whether the consumer skips what a flip has made stale.
+    pub(crate) skips: bool,
 }
 
 /// What is left of a link when its consumer's lanes are closed.
@@ -26,19 +42,28 @@ pub struct LinkRemains {
 }
 
 impl ConsumerLink {
-    pub(super) fn new(
-        market: MarketPublisher<Event>,
-        critical: CriticalPublisher<Event>,
-        terms: Arc<CachePadded<Terms>>,
-    ) -> ConsumerLink {
-        ConsumerLink { market, critical, terms, critical_sequence: 0 }
+    pub(super) fn new(parts: LinkParts) -> ConsumerLink {
+        ConsumerLink {
+            gauge: parts.market.gauge(),
+            market: parts.market,
+            critical: parts.critical,
+            terms: parts.terms,
+            critical_sequence: 0,
+            accept_from: parts.accept_from,
+            skip_below: 0,
+            skips: parts.skips,
+        }
     }
 
     /// Offers a market or reference event; under load it waits in `cell`.
     #[inline]
     pub(super) fn offer_market(&mut self, event: &Event, kind: EventKind, cell: CellId) {
-        let Self { market, terms, .. } = self;
+        let Self { market, terms, skip_below, .. } = self;
         terms.add(Term::Published, kind, 1);
+        if event.routing_version < *skip_below && kind.class() == EventClass::Market {
+            terms.add(Term::Skipped, kind, 1);
+            return;
+        }
         market.offer(event, cell, &mut |displaced, how| {
             let term = match how {
                 Displaced::Conflated => Term::Conflated,
@@ -75,6 +100,26 @@ impl ConsumerLink {
     #[inline]
     pub(super) fn pending(&self) -> usize {
         self.critical.pending() + self.market.pending()
+    }
+
+    /// Market data stamped below `version` is stale from now on. Returns how much of it is queued.
+    pub(super) fn accept_from(&mut self, version: u32) -> u64 {
+        let queued = self.gauge.in_flight() + self.market.pending() as u64;
+        self.accept_from.raise(version);
+        if self.skips {
+            self.skip_below = self.skip_below.max(version);
+            let Self { market, terms, skip_below, .. } = self;
+            let is_stale = |event: &Event| {
+                event.routing_version < *skip_below
+                    && event.kind().is_some_and(|kind| kind.class() == EventClass::Market)
+            };
+            market.discard_pending(is_stale, &mut |event| {
+                if let Some(kind) = event.kind() {
+                    terms.add(Term::Skipped, kind, 1);
+                }
+            });
+        }
+        queued
     }
 
     /// Counts what is held back and closes the lanes.

@@ -1,10 +1,14 @@
 //! The dispatcher: fans each event out, as an independent copy, to every subscribed consumer.
 
 mod agent;
+mod flip;
 mod link;
 mod routing;
 
+pub(crate) use agent::DispatcherParts;
 pub use agent::{DispatcherAgent, DispatcherRemains};
-pub(crate) use agent::{DispatcherParts, LinkParts};
+pub use flip::{AcceptFrom, FLIP_BEGIN, FLIP_END, FlipOutcome};
+pub(crate) use flip::{Flip, FlipPort};
+pub(crate) use link::LinkParts;
 pub use link::LinkRemains;
-pub use routing::{Route, RoutingPlan, RoutingTable, Subscription};
+pub use routing::{Route, RouteKey, RoutingPlan, RoutingTable, Subscription};

@@ -4,7 +4,7 @@
 use pitlane_ring::{CellGroupSpec, CellId, CellPolicy, CellSpec};
 
 use crate::consumer::Interest;
-use crate::event::{ConsumerId, Event, EventKind, InstrumentId, KIND_SLOTS};
+use crate::event::{ConsumerId, Event, EventKind, InstrumentId, KIND_SLOTS, VenueId};
 
 /// Bars that queue per key before the oldest is dead-lettered (LM-04).
 const BARS_MAX: usize = 64;
@@ -27,6 +27,19 @@ pub struct Route {
     pub consumer: ConsumerId,
     /// The cell in which it waits when the consumer's lane is full.
     pub cell: CellId,
+}
+
+/// One route by name: a stream and a consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RouteKey {
+    /// Where the stream comes from.
+    pub venue: VenueId,
+    /// What it is about.
+    pub instrument: InstrumentId,
+    /// What it carries.
+    pub kind: EventKind,
+    /// Who gets it.
+    pub consumer: ConsumerId,
 }
 
 /// Routes by (venue, instrument, kind), dense: a look-up is an index.
@@ -60,6 +73,49 @@ impl RoutingTable {
             Some(&(start, end)) => &self.routes[start as usize..end as usize],
             None => &[],
         }
+    }
+
+    /// Every route of this table.
+    pub fn keys(&self) -> impl Iterator<Item = RouteKey> {
+        self.streams().flat_map(|(venue, instrument, kind, range)| {
+            let routes = self.routes[range].iter();
+            routes.map(move |route| RouteKey { venue, instrument, kind, consumer: route.consumer })
+        })
+    }
+
+    /// The same table with only the routes that `keep` says yes to. Cells stay where they are.
+    #[must_use]
+    pub fn filtered(&self, keep: impl Fn(RouteKey) -> bool) -> RoutingTable {
+        let mut table = RoutingTable {
+            instruments: self.instruments,
+            ranges: vec![(0, 0); self.ranges.len()],
+            routes: Vec::with_capacity(self.routes.len()),
+        };
+        for (venue, instrument, kind, range) in self.streams() {
+            let start = table.routes.len() as u32;
+            let kept = self.routes[range].iter().filter(|route| {
+                keep(RouteKey { venue, instrument, kind, consumer: route.consumer })
+            });
+            table.routes.extend(kept.copied());
+            let row = venue.index() * self.instruments + instrument.index();
+            let place = row * KIND_SLOTS + usize::from(kind.code());
+            table.ranges[place] = (start, table.routes.len() as u32);
+        }
+        table
+    }
+
+    /// Every stream with the range of its routes.
+    fn streams(
+        &self,
+    ) -> impl Iterator<Item = (VenueId, InstrumentId, EventKind, std::ops::Range<usize>)> {
+        let instruments = self.instruments.max(1);
+        self.ranges.iter().enumerate().filter_map(move |(place, &(start, end))| {
+            let kind = EventKind::from_code((place % KIND_SLOTS) as u8)?;
+            let row = place / KIND_SLOTS;
+            let venue = VenueId((row / instruments) as u16);
+            let instrument = InstrumentId((row % instruments) as u32);
+            Some((venue, instrument, kind, start as usize..end as usize))
+        })
     }
 }
 
@@ -185,6 +241,30 @@ mod tests {
         assert!(plan.table.routes(&quote(1, 0)).is_empty());
         assert!(plan.table.routes(&quote(0, 1)).is_empty());
         assert!(plan.table.routes(&quote(u16::MAX, u32::MAX)).is_empty());
+    }
+
+    #[test]
+    fn a_filtered_table_keeps_the_other_routes_and_their_cells() {
+        let plan = RoutingPlan::new(
+            &[subscription(0, Interest::ALL, &[0, 1]), subscription(1, Interest::ALL, &[1])],
+            2,
+            2,
+        );
+        let off = RouteKey {
+            venue: VenueId(1),
+            instrument: InstrumentId(1),
+            kind: EventKind::Quote,
+            consumer: ConsumerId(0),
+        };
+        let table = plan.table.filtered(|key| key != off);
+        assert_eq!(table.keys().count() + 1, plan.table.keys().count());
+        assert!(plan.table.keys().any(|key| key == off));
+        let before = plan.table.routes(&quote(1, 1));
+        assert_eq!(table.routes(&quote(1, 1)), &before[1..]);
+        for (venue, instrument) in [(0, 0), (0, 1), (1, 0)] {
+            let event = quote(venue, instrument);
+            assert_eq!(table.routes(&event), plan.table.routes(&event));
+        }
     }
 
     #[test]

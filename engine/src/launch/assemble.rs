@@ -15,13 +15,16 @@ use thiserror::Error;
 use super::RecordedSession;
 use super::engine::{Engine, EngineParts, Live};
 use super::housekeeping::{Housekeeping, HousekeepingHandle, SteadyState};
+use super::routes::Routes;
 use super::venues::VenueThreads;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, OnFlip};
 use crate::consumer::{
     ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring, ContextParts, FailureRecord,
     Interest, RiskLimits, Strategy, install_panic_hook,
 };
-use crate::dispatcher::{DispatcherAgent, DispatcherParts, LinkParts, RoutingPlan, Subscription};
+use crate::dispatcher::{
+    AcceptFrom, DispatcherAgent, DispatcherParts, FlipPort, LinkParts, RoutingPlan, Subscription,
+};
 use crate::event::{ConsumerId, Event, EventKind, InstrumentId, parse_scaled};
 use crate::instrument::{InstrumentError, Instruments};
 use crate::orchestrator::{OrchestratorAgent, Outputs};
@@ -155,6 +158,21 @@ fn strategies(
 /// A link and the spare set of a probe.
 type ProbeEnd = (Arc<ProbeLink>, Box<HistogramSet>);
 
+/// What comes to the dispatcher.
+struct Inputs {
+    critical: Consumer<Event>,
+    market: Consumer<Event>,
+    version: Arc<AtomicU32>,
+    flips: Arc<FlipPort>,
+}
+
+/// One consumer's ends of its lanes.
+struct ConsumerEnds {
+    critical: Consumer<Event>,
+    market: Consumer<Event>,
+    order: Publisher<OrderCommand>,
+}
+
 /// Everything on its way to becoming an engine.
 pub(super) struct Assembly<'c> {
     pub(super) config: &'c Config,
@@ -172,6 +190,8 @@ pub(super) struct Assembly<'c> {
     /// In the order of the plan's cores.
     parking: Vec<CoreParking>,
     pub(super) wakers: CoreWakers,
+    /// Made with the dispatcher.
+    routes: Option<Routes>,
 }
 
 impl<'c> Assembly<'c> {
@@ -201,6 +221,7 @@ impl<'c> Assembly<'c> {
             threads: VenueThreads::default(),
             parking,
             wakers,
+            routes: None,
         })
     }
 
@@ -230,12 +251,17 @@ impl<'c> Assembly<'c> {
             outputs.push(ends.commands);
         }
         let version = Arc::new(AtomicU32::new(1));
+        let flips = Arc::<FlipPort>::default();
         let (critical, critical_end) = self.lane("dispatch:critical".to_owned(), lanes.dispatch);
         let (market, market_end) = self.lane("dispatch:market".to_owned(), lanes.dispatch);
         let stamped = Outputs { critical, market };
-        let orchestrator = OrchestratorAgent::new(inputs, stamped, version, self.stop.clone());
+        let orchestrator =
+            OrchestratorAgent::new(inputs, stamped, Arc::clone(&version), self.stop.clone());
         self.agents.push((AgentRole::Orchestrator, Box::new(orchestrator)));
-        let orders = self.consumers_and_dispatcher(critical_end, market_end, options.faults)?;
+        let orders = self.consumers_and_dispatcher(
+            Inputs { critical: critical_end, market: market_end, version, flips },
+            options.faults,
+        )?;
         let gateway = GatewayAgent::new(GatewayParts {
             inputs: orders,
             outputs,
@@ -252,8 +278,7 @@ impl<'c> Assembly<'c> {
     /// Makes the consumers with their lanes, and the dispatcher; returns the ends of the order lanes.
     fn consumers_and_dispatcher(
         &mut self,
-        critical: Consumer<Event>,
-        market: Consumer<Event>,
+        inputs: Inputs,
         faults: ConsumerFaults,
     ) -> Result<Vec<Consumer<OrderCommand>>, LaunchError> {
         let subscriptions = self.subscriptions();
@@ -271,12 +296,16 @@ impl<'c> Assembly<'c> {
             let (critical, critical_end) = self.lane(format!("{name}:critical"), lanes.critical);
             let (order, order_end) = self.lane(format!("{name}:orders"), lanes.order);
             let published = Terms::new();
+            let accept_from = AcceptFrom::default();
             links.push(LinkParts {
                 market: MarketPublisher::new(market, &groups),
                 critical: CriticalPublisher::new(critical, lanes.spill),
                 terms: Arc::clone(&published),
+                accept_from: accept_from.clone(),
+                skips: self.config.consumers[index].on_flip == OnFlip::Skip,
             });
-            let handled = self.consumer(index, strategy, critical_end, market_end, order, planted);
+            let ends = ConsumerEnds { critical: critical_end, market: market_end, order };
+            let handled = self.consumer(index, strategy, ends, accept_from, planted);
             self.live.consumers.push((name, published, handled));
             orders.push(order_end);
         }
@@ -285,11 +314,15 @@ impl<'c> Assembly<'c> {
         self.letters.push(letters_end);
         let probe = Probe::new(DispatcherAgent::probe_names());
         self.probes.push(probe.link());
+        let port = Arc::clone(&inputs.flips);
+        self.routes = Some(Routes::new(table.clone(), port, self.wakers.clone()));
         let dispatcher = DispatcherAgent::new(DispatcherParts {
-            critical,
-            market,
+            critical: inputs.critical,
+            market: inputs.market,
             links,
             table,
+            version: inputs.version,
+            flips: inputs.flips,
             clock: self.clock.clone(),
             probe,
             letters,
@@ -324,9 +357,8 @@ impl<'c> Assembly<'c> {
         &mut self,
         index: usize,
         strategy: Box<dyn Strategy>,
-        critical: Consumer<Event>,
-        market: Consumer<Event>,
-        orders: Publisher<OrderCommand>,
+        ends: ConsumerEnds,
+        accept_from: AcceptFrom,
         faults: ConsumerFaults,
     ) -> Arc<CachePadded<Terms>> {
         let entry = &self.config.consumers[index];
@@ -351,20 +383,23 @@ impl<'c> Assembly<'c> {
             consumer: ConsumerId(index as u16),
             clock: self.clock.clone(),
             instruments: Arc::clone(&self.instruments),
-            orders,
+            orders: ends.order,
             switch: self.switch.clone(),
             limits,
         };
+        let ConsumerEnds { critical, market, .. } = ends;
         let (stop, handled) = (self.stop.clone(), Arc::clone(&terms));
         let to_log = Arc::new(Exchange::new());
         self.failures.push(Arc::clone(&to_log));
-        let wiring = ConsumerWiring { critical, market, context, terms, probe, to_log, stop };
+        let wiring =
+            ConsumerWiring { critical, market, context, terms, probe, to_log, accept_from, stop };
         let options = ConsumerOptions {
             name: entry.name.clone(),
             strategy,
             batch: self.config.engine.batch as usize,
             failures_max: entry.max_failures.unwrap_or(self.config.engine.max_failures),
             failures_kept: self.config.telemetry.failures_kept,
+            skips: entry.on_flip == OnFlip::Skip,
             faults,
         };
         let agent = ConsumerAgent::new(options, wiring);
@@ -427,6 +462,7 @@ impl<'c> Assembly<'c> {
             housekeeping,
             venue_threads: self.threads,
             wakers: self.wakers,
+            routes: self.routes,
             drain_deadline: Duration::from_millis(self.config.engine.drain_deadline_ms),
         });
         for (options, planned) in cores {

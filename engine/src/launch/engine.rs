@@ -10,9 +10,10 @@ use pitlane_ring::LaneGauge;
 
 use super::assemble::lane_fill;
 use super::housekeeping::{HousekeepingHandle, SteadyState};
+use super::routes::{FlipError, RouteChange, Routes};
 use super::venues::VenueThreads;
 use crate::consumer::{ConsumerAgent, ConsumerRemains};
-use crate::dispatcher::{DispatcherAgent, DispatcherRemains, LinkRemains};
+use crate::dispatcher::{DispatcherAgent, DispatcherRemains, FlipOutcome, LinkRemains, RouteKey};
 use crate::event::{InstrumentId, KindCounts};
 use crate::instrument::Instruments;
 use crate::orchestrator::OrchestratorAgent;
@@ -59,6 +60,7 @@ pub(super) struct EngineParts {
     pub(super) housekeeping: HousekeepingHandle,
     pub(super) venue_threads: VenueThreads,
     pub(super) wakers: CoreWakers,
+    pub(super) routes: Option<Routes>,
     pub(super) drain_deadline: Duration,
 }
 
@@ -142,6 +144,23 @@ impl Engine {
         let is_over =
             left == 0 && taken >= frames && counters.snapshots == counters.snapshots_answered;
         Some(RecordingProgress { frames, taken, is_over })
+    }
+
+    /// Every route there can be: what the consumers are subscribed to. All are on at the start.
+    #[must_use]
+    pub fn routes(&self) -> Vec<RouteKey> {
+        let routes = self.parts.as_ref().and_then(|parts| parts.routes.as_ref());
+        routes.map(Routes::keys).unwrap_or_default()
+    }
+
+    /// Turns routes on and off in one flip, between two events of the dispatcher. `command_id` comes back
+    /// in the `ControlResult`s that the affected consumers get. Blocks for at most a second.
+    ///
+    /// # Errors
+    /// [`FlipError`]; the routes before are in force.
+    pub fn flip(&self, command_id: u64, changes: &[RouteChange]) -> Result<FlipOutcome, FlipError> {
+        let routes = self.parts.as_ref().and_then(|parts| parts.routes.as_ref());
+        routes.ok_or(FlipError::Stopped)?.change(command_id, changes)
     }
 
     /// A reading for the status line.
@@ -445,7 +464,7 @@ fn consumer_report(
     let mut terms = ConsumerTerms {
         published: published.read(Term::Published),
         handled: handled.read(Term::Handled),
-        skipped: handled.read(Term::Skipped),
+        skipped: both(Term::Skipped),
         conflated: published.read(Term::Conflated),
         aggregated: published.read(Term::Aggregated),
         dead_lettered: both(Term::DeadLettered),
@@ -458,6 +477,7 @@ fn consumer_report(
         state: crate::consumer::ConsumerState::Running,
         terms: TermCounts::default(),
         failures: handled.read(Term::Failed).total(),
+        stale_handled: handled.read(Term::Stale).total(),
         critical_lost: 0,
         kinds: BTreeMap::new(),
         orders: OrderCounts::default(),

@@ -6,6 +6,7 @@
 mod assemble;
 mod engine;
 mod housekeeping;
+mod routes;
 mod venues;
 
 #[doc(hidden)]
@@ -13,3 +14,4 @@ pub use crate::consumer::ConsumerFaults as LaunchFaults;
 pub use crate::venue::simulated::RecordedSession;
 pub use assemble::{EmbeddedVenue, LaunchError, LaunchOptions, launch, launch_with};
 pub use engine::{Engine, LiveStatus, RecordingProgress};
+pub use routes::{FlipError, RouteChange};

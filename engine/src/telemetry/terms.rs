@@ -7,8 +7,8 @@ use crossbeam_utils::CachePadded;
 
 use crate::event::{EventKind, KIND_SLOTS, KindCounts};
 
-/// A term of the identity of REQUIREMENTS. Each is counted by one agent only: the first four by the
-/// dispatcher, the others by the consumer.
+/// A term of the identity of REQUIREMENTS. Each side of a consumer's lanes counts its own: the first four are
+/// the dispatcher's, the others the consumer's, and what both can do is counted by each for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Term {
@@ -22,15 +22,19 @@ pub enum Term {
     DeadLettered,
     /// Handed to the strategy, whether its callback succeeded or not.
     Handled,
-    /// Stale by its routing version, and the consumer opted to skip.
+    /// Stale by its routing version, and the consumer opted to skip. Counted on both sides: by the
+    /// dispatcher what it did not publish, by the consumer what lay in its lane already.
     Skipped,
     /// Left behind by a consumer that receives nothing more.
     Discarded,
     /// Handled, and the callback failed. Not a term of its own: it is part of `Handled`.
     Failed,
+    /// Handled although stale by its routing version, by a consumer that takes everything. Not a term of
+    /// its own: it is part of `Handled`.
+    Stale,
 }
 
-const TERMS: usize = 8;
+const TERMS: usize = 9;
 
 /// One side's terms of one consumer, by kind. Written by one thread.
 #[derive(Debug, Default)]

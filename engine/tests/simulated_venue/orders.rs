@@ -144,7 +144,7 @@ fn is_filled(trader: &mut Trader, name: &str, side: &str, price: &str) -> bool {
     let reply = trader.limit(name, side, price, "GTC");
     assert_eq!(reply["status"], 200, "{reply}");
     let named = json!({"symbol": "BTCUSDT", "origClientOrderId": name});
-    let mut status = |trader: &mut Trader| trader.call("order.status", named.clone());
+    let status = |trader: &mut Trader| trader.call("order.status", named.clone());
     if !(0..LOOKS_MAX).any(|_| status(trader)["result"]["status"] == "FILLED") {
         let canceled = trader.call("order.cancel", named.clone());
         // Refused when it was filled at the last moment.

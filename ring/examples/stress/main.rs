@@ -2,7 +2,8 @@
 //! publishers, returns that compete, the exchange, waking, the lease. Prints what was counted and
 //! fails when a sum is wrong. `scripts/tsan.sh` and `scripts/asan.sh` build and run it.
 //!
-//! `cargo run --release -p pitlane-ring --example stress -- [--records N] [--plant-race | --plant-overrun]`
+//! `cargo run --release -p pitlane-ring --example stress -- [--records N]`; the other arguments,
+//! `--plant-race` and `--plant-overrun`, are for the scripts.
 //!
 //! Whatever is shared is leaked: the last drop of an `Arc` synchronises by a fence, which
 //! ThreadSanitizer does not know, and would report for a race.

@@ -72,7 +72,7 @@ const CRITERIA: [Criterion; 11] = [
         id: "SC-004",
         title: "critical in flips",
         is_timed: false,
-        plants: &[],
+        plants: &[Plant::LostCriticalEvent],
         check: flips::check_critical,
     },
     Criterion {
@@ -114,7 +114,7 @@ const CRITERIA: [Criterion; 11] = [
         id: "SC-010",
         title: "stale in flips",
         is_timed: false,
-        plants: &[],
+        plants: &[Plant::StaleEvent],
         check: flips::check_stale,
     },
     Criterion {
