@@ -1,7 +1,8 @@
 //! Planted faults of the engine itself: what a check of the engine must be able to see.
 
-/// Faults planted into a consumer's wrapper, to prove that accounts and checks notice them. Each is the
-/// number, from 1, of what it strikes; 0 = never. Nothing but tests and `verify --canary` sets one.
+/// Faults planted into a consumer's wrapper, to prove that accounts and checks notice them. Each is
+/// the number, from 1, of what it strikes; 0 = never. Nothing but tests and `verify --canary` sets
+/// one.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConsumerFaults {

@@ -42,8 +42,8 @@ pub(crate) fn check_critical(setting: &Setting<'_>) -> Result<Finding, TrialErro
     let finding = Finding {
         done: storm.done(setting),
         measured: format!(
-            "{} flips completed, each a version of its own; {} of {} reports and {} of {} flip notices \
-             arrived, {disorder} out of order; critical lost {} by the engine's count",
+            "{} flips completed, each a version of its own; {} of {} reports and {} of {} \
+             flip notices arrived, {disorder} out of order; critical lost {} by the engine's count",
             count(storm.completed),
             count(reports),
             count(published),
@@ -84,8 +84,9 @@ pub(crate) fn check_stale(setting: &Setting<'_>) -> Result<Finding, TrialError> 
     let finding = Finding {
         done: storm.done(setting),
         measured: format!(
-            "consumers that skip: {} stale events handled by their own count, {} by the engine's, among {} \
-             market events; {} skipped. Those that take everything: {} stale, as they chose",
+            "consumers that skip: {} stale events handled by their own count, {} by the engine's, \
+             among {} market events; {} skipped. Those that \
+             take everything: {} stale, as they chose",
             count(by_consumers),
             count(by_engine),
             count(handled),
@@ -171,8 +172,8 @@ impl Storm {
 
     fn done(&self, setting: &Setting<'_>) -> String {
         format!(
-            "{} flips of quote routes in turn over {CONSUMERS} busy consumers, at {} events/s, half of \
-             them critical",
+            "{} flips of quote routes in turn over {CONSUMERS} busy consumers, at {} events/s, \
+             half of them critical",
             count(setting.scale.flips),
             count(u64::from(EVENTS_PER_S))
         )

@@ -1,4 +1,5 @@
-//! A trial: the real engine, launched with consumers of a check's making, run until its load is over.
+//! A trial: the real engine, launched with consumers of a check's making, run until its load is
+//! over.
 
 use std::time::{Duration, Instant};
 
@@ -93,7 +94,8 @@ impl<'s> Trial<'s> {
         self.run_until(patience, LOOK, |engine| engine.status().events_in >= wanted)
     }
 
-    /// The same until `is_over` says so, which is asked every `look` and may do things to the engine.
+    /// The same until `is_over` says so, which is asked every `look` and may do things to the
+    /// engine.
     ///
     /// # Errors
     /// [`TrialError`]; nothing is left running.
