@@ -12,7 +12,8 @@ use serde_json::Value;
 #[global_allocator]
 static ALLOCATOR: pitlane_ring::CountingAllocator = pitlane_ring::CountingAllocator;
 
-/// Trials pin threads, count allocations of the process, and count its threads and files: one at a time.
+/// Trials pin threads, count allocations of the process, and count its threads and files: one at a
+/// time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 struct Ran {
@@ -44,12 +45,13 @@ fn rows(ran: &Ran) -> Vec<Value> {
 
 #[test]
 fn exact_criteria_pass_and_show_their_attack() {
-    // SC-006, SC-007, SC-008, and the accounts, on the running engine.
-    let ran = ran(&["verify", "--quick", "--only", "sc-006,SC-007,SC-008,ACCOUNTS", "--json"]);
+    // SC-004, SC-006, SC-007, SC-008, SC-010 and the accounts, on the running engine.
+    let exact = "sc-006,SC-007,SC-008,ACCOUNTS,SC-004,SC-010";
+    let ran = ran(&["verify", "--quick", "--only", exact, "--json"]);
     assert_eq!(ran.exit, Exit::Ok, "{}{}", ran.out, ran.err);
     let rows = rows(&ran);
     let ids: Vec<&str> = rows.iter().filter_map(|row| row["id"].as_str()).collect();
-    assert_eq!(ids, ["SC-006", "SC-007", "SC-008", "ACCOUNTS"]);
+    assert_eq!(ids, ["SC-006", "SC-007", "SC-008", "ACCOUNTS", "SC-004", "SC-010"]);
     for row in &rows {
         assert_eq!(row["verdict"], "pass", "{row}");
         for key in ["measured", "bound", "attack"] {
@@ -61,15 +63,17 @@ fn exact_criteria_pass_and_show_their_attack() {
     assert!(text(1, "measured").starts_with("10,000 caught"), "{}", text(1, "measured"));
     assert!(text(2, "measured").starts_with("10,000 refused"), "{}", text(2, "measured"));
     assert!(text(3, "measured").starts_with("0 broken accounts"), "{}", text(3, "measured"));
+    assert!(text(4, "measured").starts_with("1,000 flips completed"), "{}", text(4, "measured"));
+    assert!(text(5, "attack").starts_with("a stale event was queued at"), "{}", text(5, "attack"));
 }
 
 #[test]
 fn every_check_that_is_exact_notices_its_planted_fault() {
-    let exact = "SC-002,SC-005,SC-006,SC-007,SC-008,ACCOUNTS";
+    let exact = "SC-002,SC-004,SC-005,SC-006,SC-007,SC-008,SC-010,ACCOUNTS";
     let ran = ran(&["verify", "--canary", "--only", exact, "--json"]);
     assert_eq!(ran.exit, Exit::Ok, "{}{}", ran.out, ran.err);
     let rows = rows(&ran);
-    assert_eq!(rows.len(), 7, "the accounts have two canaries: {}", ran.out);
+    assert_eq!(rows.len(), 9, "the accounts have two canaries: {}", ran.out);
     for row in rows {
         assert_eq!(row["verdict"], "pass", "{row}");
         assert!(row["done"].as_str().unwrap().starts_with("planted: "), "{row}");
@@ -104,21 +108,34 @@ fn a_soak_writes_a_line_each_time_and_a_verdict() {
             lines[1..].iter().map(|line| line[column(name)].parse().expect(name)).collect();
         assert!(values.iter().all(|value| *value > 0), "{name}: {text}");
     }
-    // So short a soak is still touching its memory for the first time: its growth may be out of bound.
+    // So short a soak is still touching its memory for the first time: its growth may be out of
+    // bound.
     assert!(ran.err.contains("accounts hold; critical lost 0, out of order 0"), "{}", ran.err);
     assert!(ran.err.contains("slots owned 0"), "{}", ran.err);
 }
 
-const LETTERS: &str = r#"{"wall_ns":1709164800123000000,"venue":"simulated","trace_id":7,"reason":"field","detail":"field q missing","bytes":92,"raw":"{\"u\":4,\"s\":\"BTCUSDT\",\"b\":\"60000.00\",\"B\":\"1.00000\",\"a\":\"60000.01\",\"A\":\"2.00000\"}"}
-{"wall_ns":1709164800123000000,"venue":"simulated","trace_id":8,"reason":"malformed","detail":"not JSON","bytes":5,"raw":"{oops"}
-{"wall_ns":1709164800123000000,"venue":"other","trace_id":9,"reason":"malformed","detail":"not UTF-8","bytes":3,"raw_hex":"ff0041"}
-"#;
+/// A quote that would now be accepted, and two that would not.
+fn letters() -> String {
+    let letter = |venue: &str, reason: &str, raw: (&str, &str)| {
+        let mut letter = serde_json::json!({
+            "wall_ns": 1_709_164_800_123_000_000_i64, "venue": venue, "trace_id": 7,
+            "reason": reason, "detail": "as it was", "bytes": raw.1.len(),
+        });
+        letter[raw.0] = raw.1.into();
+        format!("{letter}\n")
+    };
+    let quote =
+        r#"{"u":4,"s":"BTCUSDT","b":"60000.00","B":"1.00000","a":"60000.01","A":"2.00000"}"#;
+    letter("simulated", "field", ("raw", quote))
+        + &letter("simulated", "malformed", ("raw", "{oops"))
+        + &letter("other", "malformed", ("raw_hex", "ff0041"))
+}
 
 #[test]
 fn dead_letters_are_listed_shown_and_decoded_again() {
     let folder = tempfile::tempdir().expect("there is a temporary folder");
     let path = folder.path().join("dead_letters.jsonl");
-    fs::write(&path, LETTERS).expect("the folder takes a file");
+    fs::write(&path, letters()).expect("the folder takes a file");
     let file = path.display().to_string();
     let list = ran(&["dlq", "list", &file]);
     assert_eq!(list.exit, Exit::Ok, "{}", list.err);
@@ -142,7 +159,7 @@ fn dead_letters_are_listed_shown_and_decoded_again() {
 fn a_torn_letter_is_named_and_the_others_are_read() {
     let folder = tempfile::tempdir().expect("there is a temporary folder");
     let path = folder.path().join("dead_letters.jsonl");
-    fs::write(&path, format!("{LETTERS}{{\"wall_ns\":17")).expect("the folder takes a file");
+    fs::write(&path, letters() + "{\"wall_ns\":17").expect("the folder takes a file");
     let file = path.display().to_string();
     let list = ran(&["dlq", "list", &file]);
     assert_eq!(list.exit, Exit::Unreadable);

@@ -1,4 +1,5 @@
-//! SC-005 is judged by the threads and files of the process: alone in one, so that nothing else has any.
+//! SC-005 is judged by the threads and files of the process: alone in one, so that nothing else has
+//! any.
 
 use std::sync::atomic::AtomicBool;
 

@@ -52,6 +52,7 @@ pub(super) struct Cell {
     pub(super) faults: ConsumerFaults,
     pub(super) market_seen: u64,
     pub(super) critical_seen: u64,
+    pub(super) stale_seen: u64,
     pub(super) failures_seen: u64,
 }
 
@@ -73,7 +74,8 @@ impl Cell {
             && let Some(kind) = event.kind()
             && kind.class() == EventClass::Market
         {
-            if self.skips {
+            self.stale_seen += 1;
+            if self.skips && self.stale_seen != self.faults.handle_stale {
                 self.terms.add(Term::Skipped, kind, 1);
                 return;
             }
@@ -241,10 +243,11 @@ impl Cell {
     }
 
     /// Logs the first failure of a site and then each tenfold, so that a strategy that fails on every
-    /// event can't flood the log. Resolving a backtrace takes milliseconds: housekeeping does that.
+    /// event can't flood the log. Resolving the backtrace of a first panic takes milliseconds:
+    /// housekeeping does that.
     fn tell(&self, failure: FailureRecord, count: u64) {
         let failure = match count {
-            1 => match self.to_log.put(Box::new(failure)) {
+            1 if failure.backtrace.is_some() => match self.to_log.put(Box::new(failure)) {
                 Ok(()) => return,
                 // The one before has not been fetched: this one's backtrace is in the report only.
                 Err(failure) => *failure,

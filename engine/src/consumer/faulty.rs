@@ -1,4 +1,5 @@
-//! A strategy that misbehaves at stated rates: what the containment around every strategy is tested with.
+//! A strategy that misbehaves at stated rates: what the containment around every strategy is tested
+//! with.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +12,8 @@ use crate::registry::Params;
 /// A million: rates are stated in events out of that many.
 const MILLION: u64 = 1_000_000;
 
-/// How often a [`Faulty`] strategy misbehaves, in events out of a million; together at most a million.
-/// Which events are struck follows from the seed alone.
+/// How often a [`Faulty`] strategy misbehaves, in events out of a million; together at most a
+/// million. Which events are struck follows from the seed alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FaultPlan {
     /// Seed of the sequence.
@@ -35,8 +36,8 @@ pub struct FaultPlan {
     pub allocate_bytes: usize,
 }
 
-/// What a [`Faulty`] strategy did, counted on its own side before it does it: the other side of every
-/// account of failures. Readable by anyone.
+/// What a [`Faulty`] strategy did, counted on its own side before it does it: the other side of
+/// every account of failures. Readable by anyone.
 #[derive(Debug, Default)]
 pub struct FaultCounts {
     events: AtomicU64,
@@ -111,8 +112,9 @@ impl Faulty {
         Faulty { plan, random: plan.seed, counts }
     }
 
-    /// Parameters, all whole numbers and 0 without one: `seed`, `panic_ppm`, `error_ppm`, `stall_ppm`,
-    /// `burn_ppm`, `allocate_ppm` (events out of a million), `stall_us`, `burn_us`, `allocate_bytes`.
+    /// Parameters, all whole numbers and 0 without one: `seed`, `panic_ppm`, `error_ppm`,
+    /// `stall_ppm`, `burn_ppm`, `allocate_ppm` (events out of a million), `stall_us`, `burn_us`,
+    /// `allocate_bytes`.
     ///
     /// # Errors
     /// One line on what is wrong with the parameters.

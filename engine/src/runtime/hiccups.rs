@@ -1,27 +1,28 @@
 //! Hiccups: how long a pinned loop that had nothing to do was away all the same.
 //!
-//! The gap after an empty duty cycle, up to the start of the next cycle, is time in which the thread was not
-//! on its core, or its core not on this machine: the scheduler, an interrupt, the hypervisor. It is what an
-//! event that arrives in that gap waits for at least, whatever the engine does, so latencies are shown
-//! beside it. It ends where the next cycle starts, not where the next *empty* one ends: whoever was away
-//! for long finds work, and just those gaps must not be missed. It is measured inside the loop itself,
-//! never by a rival thread that would be the disturbance.
+//! The gap after an empty duty cycle, up to the start of the next cycle, is time in which the
+//! thread was not on its core, or its core not on this machine: the scheduler, an interrupt, the
+//! hypervisor. It is what an event that arrives in that gap waits for at least, whatever the engine
+//! does, so latencies are shown beside it. It ends where the next cycle starts, not where the next
+//! *empty* one ends: whoever was away for long finds work, and just those gaps must not be missed.
+//! It is measured inside the loop itself, never by a rival thread that would be the disturbance.
 
 use std::sync::Arc;
 
 use crate::runtime::Clock;
 use crate::telemetry::{HistogramSet, Probe, ProbeLink};
 
-/// Ticks of the schedule on which idle time is sampled. A gap is recorded once for each tick in it, each
-/// time by how late the loop was for that tick, so that a gap weighs what an event arriving at any time
-/// would make of it (no coordinated omission). A gap of a tick or less is no hiccup but still a sample.
+/// Ticks of the schedule on which idle time is sampled. A gap is recorded once for each tick in it,
+/// each time by how late the loop was for that tick, so that a gap weighs what an event arriving at
+/// any time would make of it (no coordinated omission). A gap of a tick or less is no hiccup but
+/// still a sample.
 const TICK_NS: u64 = 10_000;
 
 /// Samples recorded of one gap, at most: the first second of it.
 const SAMPLES_MAX: u64 = 100_000;
 
-/// Measures one loop. Costs a clock reading per cycle that follows an empty one, and nothing on a cycle that
-/// follows one with work.
+/// Measures one loop. Costs a clock reading per cycle that follows an empty one, and nothing on a
+/// cycle that follows one with work.
 pub struct HiccupMeter {
     probe: Probe,
     clock: Clock,

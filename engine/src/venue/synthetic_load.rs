@@ -1,4 +1,5 @@
-//! What a synthetic venue writes beside its walk: how many events, and how many of them are critical.
+//! What a synthetic venue writes beside its walk: how many events, and how many of them are
+//! critical.
 
 use zerocopy::FromZeros;
 
@@ -7,16 +8,17 @@ use crate::event::{ConsumerId, ExecReport, ExecType, OrderStatus};
 /// The shape of a synthetic venue's load. The default is the walk alone, without end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SyntheticLoad {
-    /// Events written on schedule, after which the venue falls silent; 0 = no end. What the venue says to
-    /// orders comes on top.
+    /// Events written on schedule, after which the venue falls silent; 0 = no end. What the venue
+    /// says to orders comes on top.
     pub events_max: u64,
-    /// Of 1,000 events on schedule, so many are exec reports, spread evenly and sent to the consumers in
-    /// turn; 0 to 1,000.
+    /// Of 1,000 events on schedule, so many are exec reports, spread evenly and sent to the
+    /// consumers in turn; 0 to 1,000.
     pub critical_per_mille: u16,
 }
 
-/// Counts out the load. The reports of a consumer are numbered from 1 in their `venue_order_id`, so that
-/// a consumer can tell by itself that none is missing, none comes twice, and they come in order.
+/// Counts out the load. The reports of a consumer are numbered from 1 in their `venue_order_id`, so
+/// that a consumer can tell by itself that none is missing, none comes twice, and they come in
+/// order.
 #[derive(Debug)]
 pub(super) struct LoadPlan {
     load: SyntheticLoad,

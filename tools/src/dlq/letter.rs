@@ -97,8 +97,8 @@ impl Letter {
 
 const DAY_NS: i64 = 24 * 3_600 * 1_000_000_000;
 
-/// The date, `days` after 1 January 1970. Letters are of this century: counting through the years is
-/// quick enough, and plain.
+/// The date, `days` after 1 January 1970. Letters are of this century: counting through the years
+/// is quick enough, and plain.
 fn civil(mut days: i64) -> (i64, usize, i64) {
     let is_leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let mut year = 1970;

@@ -40,7 +40,8 @@ pub(super) fn no_sums() -> Vec<u64> {
     vec![0; BUCKETS]
 }
 
-/// The delay, ns, that `per_mille` of what came between two sums did not exceed, to 6 %; 0 for nothing.
+/// The delay, ns, that `per_mille` of what came between two sums did not exceed, to 6 %; 0 for
+/// nothing.
 pub(super) fn quantile_ns(before: &[u64], after: &[u64], per_mille: u64) -> u64 {
     let counts = || after.iter().zip(before).map(|(after, before)| after - before);
     let total: u64 = counts().sum();

@@ -1,4 +1,5 @@
-//! `pitlane soak`: the real engine on a steady load for hours, a line a minute, and a verdict at the end.
+//! `pitlane soak`: the real engine on a steady load for hours, a line a minute, and a verdict at
+//! the end.
 
 mod lag;
 
@@ -168,8 +169,8 @@ impl Soak {
     }
 }
 
-/// What is to be said at the end, and whether all of it holds. The first line is the one to which the
-/// others are compared: before it, memory is touched for the first time.
+/// What is to be said at the end, and whether all of it holds. The first line is the one to which
+/// the others are compared: before it, memory is touched for the first time.
 fn verdict(readings: &[Reading], report: &Report, seen: &[Arc<Testimony>]) -> (String, bool) {
     let first = readings.first().copied().unwrap_or_default();
     let most_kib = readings.iter().map(|reading| reading.resident_kib).max().unwrap_or(0);
@@ -192,8 +193,8 @@ fn verdict(readings: &[Reading], report: &Report, seen: &[Arc<Testimony>]) -> (S
         && report.threads_left_behind.is_empty()
         && (!is_compared || (grown_kib < GROWTH_KIB && allocations == 0));
     let text = format!(
-        "{}: {} events in {} s; growth since the first line: {growth}; accounts {}; critical lost {}, \
-         out of order {disorder}; slots owned {}; threads left behind {}\n",
+        "{}: {} events in {} s; growth since the first line: {growth}; accounts {}; \
+         critical lost {}, out of order {disorder}; slots owned {}; threads left behind {}\n",
         if holds { "pass" } else { "FAIL" },
         count(report.events_published),
         report.duration_ns / 1_000_000_000,

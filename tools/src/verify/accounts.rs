@@ -16,7 +16,8 @@ const WITNESSES: usize = 3;
 const CRITICAL_PER_MILLE: u16 = 100;
 const EVENTS_PER_S: u32 = 20_000;
 
-/// Small lanes and a consumer that stalls for 20 ms now and then; three witnesses count for themselves.
+/// Small lanes and a consumer that stalls for 20 ms now and then; three witnesses count for
+/// themselves.
 pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
     let events = setting.scale.account_events;
     let mut trial = Trial::new(setting, events, EVENTS_PER_S);
@@ -62,12 +63,13 @@ pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
         .sum();
     let finding = Finding {
         done: format!(
-            "{} events at 20,000/s, 10 % critical, lanes of 64 and 8 slots, a consumer that stalls 20 ms",
+            "{} events at 20,000/s, 10 % critical, lanes of 64 and 8 slots, a consumer \
+             that stalls 20 ms",
             count(events)
         ),
         measured: format!(
-            "{broken} broken accounts; critical lost {} by the engine's count; witnesses got {} of {} \
-             reports, {disorder} out of order",
+            "{broken} broken accounts; critical lost {} by the engine's count; witnesses got \
+             {} of {} reports, {disorder} out of order",
             report.critical_lost,
             count(reports),
             count(to_witnesses)

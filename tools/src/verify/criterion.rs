@@ -1,4 +1,5 @@
-//! A success criterion: what it is called, how it is checked, and what proves that the check can fail.
+//! A success criterion: what it is called, how it is checked, and what proves that the check can
+//! fail.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,8 @@ pub(crate) struct Criterion {
     pub(crate) id: &'static str,
     /// What it promises, in a few words.
     pub(crate) title: &'static str,
-    /// Whether it is judged by time, so that a busy machine may spoil it: such a check is tried twice.
+    /// Whether it is judged by time, so that a busy machine may spoil it: such a check is tried
+    /// twice.
     pub(crate) is_timed: bool,
     /// Faults that the check must notice, each on its own.
     pub(crate) plants: &'static [Plant],

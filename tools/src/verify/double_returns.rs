@@ -1,4 +1,5 @@
-//! SC-008: a second return of a slot is refused, whenever and from wherever it comes, and harms nothing.
+//! SC-008: a second return of a slot is refused, whenever and from wherever it comes, and harms
+//! nothing.
 
 use std::sync::Barrier;
 
@@ -20,7 +21,8 @@ pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
     let mut lane = Lane::new();
     let mut caught = 0;
     let mut intact = true;
-    // A refused return of a plain lane logs a warning with a backtrace; so many would bury the table.
+    // A refused return of a plain lane logs a warning with a backtrace; so many would bury the
+    // table.
     let level = log::max_level();
     log::set_max_level(log::LevelFilter::Off);
     for number in 0..each {
@@ -29,7 +31,7 @@ pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
         }
         caught += u64::from(lane.twice_at_once());
         caught += u64::from(lane.twice_after_reuse());
-        caught += u64::from(lane.from_two_threads());
+        caught += u64::from(lane.by_two_threads());
         intact &= number % 64 > 0 || lane.is_intact();
     }
     let (in_pool, pool_intact) = if setting.has(Plant::UnguardedReturn) {
@@ -44,7 +46,7 @@ pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
     let counted = lane.publisher.gauge().double_returns();
     let finding = Finding {
         done: format!(
-            "{} second returns on plain lanes (at once, after reuse, from two threads) and in a pool \
+            "{} second returns on plain lanes (at once, after reuse, by two threads) and in a pool \
              (at once, after reuse)",
             count(planted)
         ),
@@ -105,7 +107,7 @@ impl Lane {
         first.is_ok() && is_whole && token.give_back() == Err(RefusedReturn::AlreadyReturned)
     }
 
-    fn from_two_threads(&mut self) -> bool {
+    fn by_two_threads(&mut self) -> bool {
         let Some(token) = self.hold() else { return false };
         let other = token.clone();
         let start = Barrier::new(2);
@@ -124,7 +126,8 @@ impl Lane {
         won == 1 && outcomes.contains(&Err(RefusedReturn::AlreadyReturned))
     }
 
-    /// Whether the lane takes as many events as it has slots and gives them back whole and in order.
+    /// Whether the lane takes as many events as it has slots and gives them back whole and in
+    /// order.
     fn is_intact(&mut self) -> bool {
         let first = self.published + 1;
         if !(0..SLOTS).all(|_| self.publish()) || self.publisher.has_room() {
@@ -164,8 +167,8 @@ impl Slots for Pool<u64, Plain> {
     }
 }
 
-/// Returns slots twice, `each` times at once and `each` times after reuse. How many were refused, and
-/// whether the pool was whole after each.
+/// Returns slots twice, `each` times at once and `each` times after reuse. How many were refused,
+/// and whether the pool was whole after each.
 fn in_pool<S: Slots>(pool: &mut S, each: u64) -> (u64, bool) {
     let (mut caught, mut intact) = (0, true);
     for _ in 0..each {

@@ -41,16 +41,18 @@ pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
             count(u64::from(events_per_s))
         ),
         measured: format!(
-            "threads {} to {}, files {} to {}, slots owned {}, left behind {}; neighbour saw {}",
+            "threads {} to {}, files {} to {}, slots owned {}, left behind {}; neighbour saw {} \
+             events, in which {} more were conflated",
             ran.before.threads,
             ran.after.threads,
             ran.before.files,
             ran.after.files,
             report.slots_owned,
             report.threads_left_behind.len(),
-            count(seen.market())
+            count(seen.market()),
+            count(witness.conflated + witness.aggregated)
         ),
-        bound: "as at the start; 0 slots; the neighbour misses nothing".to_owned(),
+        bound: "as at the start; 0 slots; the neighbour misses nothing uncounted".to_owned(),
         verdict: Verdict::Skipped,
         attack: format!("{} panics, {} contained", count(injected.panics()), count(contained)),
     };

@@ -1,12 +1,12 @@
 //! `pitlane verify`: every success criterion, measured on the running engine, in one table.
 //!
-//! Each check launches the real engine (its lanes, cores, wrapper and telemetry) on a synthetic load, or
-//! drives the real recycler, and judges what it finds against the bound of REQUIREMENTS. It passes only
-//! when its attack can be shown to have taken place. `--canary` plants a fault into each check in turn and
-//! fails when the check does not notice.
+//! Each check launches the real engine (its lanes, cores, wrapper and telemetry) on a synthetic
+//! load, or drives the real recycler, and judges what it finds against the bound of REQUIREMENTS.
+//! It passes only when its attack can be shown to have taken place. `--canary` plants a fault into
+//! each check in turn and fails when the check does not notice.
 //!
-//! Counts are exact and decided at once. What is judged by time may be spoilt by a busy machine: it is
-//! tried a second time, and the table then shows both attempts.
+//! Counts are exact and decided at once. What is judged by time may be spoilt by a busy machine: it
+//! is tried a second time, and the table then shows both attempts.
 
 mod accounts;
 mod canary;
@@ -72,7 +72,7 @@ const CRITERIA: [Criterion; 11] = [
         id: "SC-004",
         title: "critical in flips",
         is_timed: false,
-        plants: &[],
+        plants: &[Plant::LostCriticalEvent],
         check: flips::check_critical,
     },
     Criterion {
@@ -114,7 +114,7 @@ const CRITERIA: [Criterion; 11] = [
         id: "SC-010",
         title: "stale in flips",
         is_timed: false,
-        plants: &[],
+        plants: &[Plant::StaleEvent],
         check: flips::check_stale,
     },
     Criterion {
@@ -136,8 +136,8 @@ pub(crate) fn verify(
     let folder = RunFolder::make(terminal)?;
     install_panic_hook();
     install_logger();
-    // Failures are planted by the thousand: their log lines would bury the table. Whoever wants them sets
-    // the filter.
+    // Failures are planted by the thousand: their log lines would bury the table. Whoever wants
+    // them sets the filter.
     let level = log::max_level();
     if std::env::var_os("RUST_LOG").is_none() {
         log::set_max_level(log::LevelFilter::Off);

@@ -15,8 +15,8 @@ use crate::table::count;
 
 const PERCENT_MAX: u64 = 80;
 
-/// Market slots of each consumer at 100,000 events/s: 2,000 (20 ms without the core) + 32 (a batch of
-/// the dispatcher) + 16 (the batch being handled) = 2,048; x 3 = 6,144.
+/// Market slots of each consumer at 100,000 events/s: 2,000 (20 ms without the core) + 32 (a
+/// batch of the dispatcher) + 16 (the batch being handled) = 2,048; x 3 = 6,144.
 const FAST_MARKET_SLOTS: usize = 8_192;
 
 pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {

@@ -70,15 +70,15 @@ pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
     let callbacks = read(&burnt.callbacks);
     let finding = Finding {
         done: format!(
-            "{subscribers} subscribers burn {} us of CPU time on each of {} events, on {} core(s) given \
-             to consumers: {given:?}",
+            "{subscribers} subscribers burn {} us of CPU time on each of {} events, on {} core(s) \
+             given to consumers: {given:?}",
             BURN_NS / 1_000,
             count(events),
             given.len()
         ),
         measured: format!(
-            "{in_callbacks} % of the given cores' time in callbacks ({} % as CPU time, the rest was \
-             other processes')",
+            "{in_callbacks} % of the given cores' time in callbacks ({} % as CPU time, the \
+             rest was other processes')",
             percent(read(&burnt.cpu_ns))
         ),
         bound: format!("above {PERCENT_MIN} % of the cores given"),

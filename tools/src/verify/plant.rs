@@ -23,6 +23,8 @@ pub(crate) enum Plant {
     OneCore,
     /// A market event vanishes without being counted.
     LostMarketEvent,
+    /// A stale event is handled by a consumer that skips.
+    StaleEvent,
     /// A critical event vanishes without being counted.
     LostCriticalEvent,
 }
@@ -40,6 +42,7 @@ impl Plant {
             Plant::UnguardedRead => "reads after the return that nothing guards",
             Plant::UnguardedReturn => "a pool that takes a slot back twice",
             Plant::OneCore => "all consumers on one core",
+            Plant::StaleEvent => "a stale event handled by a consumer that skips",
             Plant::LostMarketEvent => "a market event lost without being counted",
             Plant::LostCriticalEvent => "a critical event lost without being counted",
         }

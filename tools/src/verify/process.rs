@@ -22,8 +22,8 @@ impl ProcessFigures {
         ProcessFigures { threads: entries("/proc/self/task"), files: entries("/proc/self/fd") }
     }
 
-    /// The figures once they are down to `before`, or as they are when they don't come down: a joined
-    /// thread may be listed for a moment longer.
+    /// The figures once they are down to `before`, or as they are when they don't come down: a
+    /// joined thread may be listed for a moment longer.
     pub(crate) fn settled(before: ProcessFigures) -> ProcessFigures {
         let started = Instant::now();
         loop {

@@ -13,6 +13,8 @@ pub(crate) struct Scale {
     pub(crate) memory_events: u64,
     /// Events for SC-003 at 1,000 a second, and at 100,000 a second.
     pub(crate) occupancy_events: [u64; 2],
+    /// Flips for SC-004 and SC-010 each.
+    pub(crate) flips: u64,
     /// Events for SC-005, and their rate.
     pub(crate) leak_events: u64,
     pub(crate) leak_events_per_s: u32,
@@ -34,6 +36,7 @@ impl Scale {
         timed_events: 4_000,
         memory_events: 1_000_000,
         occupancy_events: [2_000, 300_000],
+        flips: 1_000,
         leak_events: 100_000,
         leak_events_per_s: 25_000,
         failure_events: 50_000,
@@ -49,6 +52,7 @@ impl Scale {
         timed_events: 20_000,
         memory_events: 10_000_000,
         occupancy_events: [10_000, 2_000_000],
+        flips: 10_000,
         leak_events: 10_000_000,
         leak_events_per_s: 100_000,
         failure_events: 500_000,
@@ -64,6 +68,7 @@ impl Scale {
         timed_events: 1_000,
         memory_events: 200_000,
         occupancy_events: [500, 100_000],
+        flips: 200,
         leak_events: 10_000,
         leak_events_per_s: 25_000,
         failure_events: 10_000,

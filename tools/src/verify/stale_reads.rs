@@ -36,7 +36,8 @@ pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
     set_hook(hook);
     let finding = Finding {
         done: format!(
-            "{} reads through a returned handle of a checked lane, half of them after the slot was reused",
+            "{} reads through a returned handle of a checked lane, half of them after the slot \
+             was reused",
             count(planted)
         ),
         measured: format!("{} caught before anything was read", count(caught)),

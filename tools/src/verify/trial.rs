@@ -1,4 +1,5 @@
-//! A trial: the real engine, launched with consumers of a check's making, run until its load is over.
+//! A trial: the real engine, launched with consumers of a check's making, run until its load is
+//! over.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,8 @@ use pitlane_engine::consumer::Strategy;
 use pitlane_engine::report::Report;
 use pitlane_engine::venue::SyntheticLoad;
 use pitlane_engine::{
-    EmbeddedVenue, LaunchError, LaunchFaults, LaunchOptions, Params, StrategyRegistry, launch_with,
+    EmbeddedVenue, Engine, LaunchError, LaunchFaults, LaunchOptions, Params, StrategyRegistry,
+    launch_with,
 };
 use thiserror::Error;
 
@@ -86,10 +88,25 @@ impl<'s> Trial<'s> {
     /// # Errors
     /// [`TrialError`]; nothing is left running.
     pub(crate) fn run(self) -> Result<Ran, TrialError> {
+        let wanted = self.load.events_max;
+        let due = wanted / u64::from(self.config.simulated.events_per_s);
+        let patience = 2 * Duration::from_secs(due) + PATIENCE;
+        self.run_until(patience, LOOK, |engine| engine.status().events_in >= wanted)
+    }
+
+    /// The same until `is_over` says so, which is asked every `look` and may do things to the
+    /// engine.
+    ///
+    /// # Errors
+    /// [`TrialError`]; nothing is left running.
+    pub(crate) fn run_until(
+        self,
+        patience: Duration,
+        look: Duration,
+        mut is_over: impl FnMut(&Engine) -> bool,
+    ) -> Result<Ran, TrialError> {
         let Trial { setting, config, registry, load, faults } = self;
         let wanted = load.events_max;
-        let due =
-            Duration::from_secs(1) * (wanted / u64::from(config.simulated.events_per_s)) as u32;
         let before = ProcessFigures::read();
         let options = LaunchOptions {
             embedded: EmbeddedVenue::Synthetic,
@@ -99,29 +116,46 @@ impl<'s> Trial<'s> {
         };
         let engine = launch_with(config, &registry, options)?;
         let started = Instant::now();
-        let (mut first_kib, mut most_kib) = (0, 0);
-        loop {
-            let written = engine.status().events_in;
-            if first_kib > 0 {
-                most_kib = most_kib.max(resident_kib());
-            } else if written >= wanted / 5 {
-                first_kib = resident_kib();
-            }
-            if written >= wanted || engine.has_failed() {
-                break;
-            }
+        let mut resident = Resident { wanted, ..Resident::default() };
+        while !is_over(&engine) && !engine.has_failed() {
             let elapsed = started.elapsed();
-            if elapsed > due * 2 + PATIENCE {
+            if elapsed > patience {
+                let written = engine.status().events_in;
                 return Err(TrialError::TooSlow { written, wanted, elapsed });
             }
             if setting.is_stopped() {
                 return Err(TrialError::Interrupted);
             }
-            std::thread::sleep(LOOK);
+            resident.look(&engine);
+            std::thread::sleep(look);
         }
+        resident.look(&engine);
         let report = engine.stop().ok_or(TrialError::NoReport)?;
         let after = ProcessFigures::settled(before);
-        let resident_kib = (first_kib, most_kib.max(first_kib));
-        Ok(Ran { report, before, after, resident_kib })
+        Ok(Ran { report, before, after, resident_kib: (resident.first_kib, resident.most_kib) })
+    }
+}
+
+/// Follows the resident memory of a run.
+#[derive(Default)]
+struct Resident {
+    wanted: u64,
+    looked: Option<Instant>,
+    first_kib: u64,
+    most_kib: u64,
+}
+
+impl Resident {
+    fn look(&mut self, engine: &Engine) {
+        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+            return;
+        }
+        self.looked = Some(Instant::now());
+        if self.first_kib == 0 && engine.status().events_in >= self.wanted / 5 {
+            self.first_kib = resident_kib();
+        }
+        if self.first_kib > 0 {
+            self.most_kib = self.most_kib.max(resident_kib());
+        }
     }
 }
