@@ -9,6 +9,7 @@
 mod cli;
 mod duration;
 mod exit;
+pub mod latency;
 mod plan_text;
 mod report_text;
 mod run;
