@@ -1,11 +1,19 @@
 //! The command line of `latency`, as clap derives it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use serde_json::json;
 
+use super::console::Console;
+use super::error::VerbError;
 use super::log_reader::{Selection, Tags};
+use super::rule::{Allowance, Rule, parse_allowance, parse_rule};
 use super::unit::{Unit, parse_interval, parse_seconds};
+use crate::duration::parse_duration;
+use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,6 +59,46 @@ pub enum Verb {
     Percentiles(PercentilesArgs),
     /// One line for each interval: its own percentiles, and those of all up to it.
     Intervals(IntervalsArgs),
+    /// Copy the intervals of a time range into another log, as they are.
+    Slice(SliceArgs),
+    /// Sum logs into one, by time and series: those of several processes, or of several runs.
+    ///
+    /// Intervals of one series with the same start (in ms) and length become one; others stay apart.
+    Merge(MergeArgs),
+    /// Write a log for each series, without tags, for tools that know none.
+    Split(SplitArgs),
+    /// Fill in what a sender on schedule would have seen: repairs coordinated omission afterwards.
+    ///
+    /// Only for logs that are known to have been recorded by a sender that waited for each answer.
+    Correct(CorrectArgs),
+    /// Compare two runs; exit code 1 when one of --fail-if is met.
+    ///
+    /// Warns when the run headers differ, since then the runs are not alike.
+    Diff(DiffArgs),
+    /// Judge a run by rules; exit code 1 when one does not hold.
+    Sla(SlaArgs),
+    /// The table of latency by rate: a line for each log of a folder.
+    Rates(RatesArgs),
+    /// Draw percentile curves and a timeline of maxima, as SVG or as one HTML page.
+    ///
+    /// The page needs no network. Values show when the pointer rests on a curve.
+    Plot(PlotArgs),
+    /// Record what the machine itself does to a thread that spins on a core.
+    ///
+    /// Each core gets a pinned thread with a tick every --resolution; how late a tick is seen is recorded
+    /// under the tag core:N, ticks that were slept through included.
+    Hiccup(HiccupArgs),
+    /// Watch a log that is being written: rate and percentiles of the last minute, by series.
+    ///
+    /// q quits. Without a terminal it prints a table each time.
+    Top(TopArgs),
+    /// Intervals as CSV or JSON lines, or the whole log as Prometheus text.
+    Export(ExportArgs),
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
     /// The flags of Java's HistogramLogProcessor, and the same output.
     #[command(disable_help_flag = true, after_help = super::processor::FLAGS)]
     Processor {
@@ -207,7 +255,300 @@ fn parse_percentile(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "expected a percentile, 0 to 100".into())
 }
 
-#[allow(dead_code)]
-fn unused() -> Option<Duration> {
-    parse_interval("1ms").ok()
+/// Where a verb writes a log.
+#[derive(Clone, Debug, Args)]
+pub struct OutputArgs {
+    /// Where to write [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<String>,
+    /// Print what was written as JSON; needs --output.
+    #[arg(long, requires = "output")]
+    pub json: bool,
+}
+
+impl OutputArgs {
+    /// The file, or `None` for standard output.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        self.output.as_deref()
+    }
+
+    /// Tells what was written, when asked.
+    ///
+    /// # Errors
+    /// [`VerbError::Output`].
+    pub fn report(&self, intervals: u64, console: &mut Console<'_>) -> Result<Exit, VerbError> {
+        if self.json {
+            console.print_json(&json!({ "written": self.output, "intervals": intervals }))?;
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+/// Options of `slice`.
+#[derive(Clone, Debug, Args)]
+pub struct SliceArgs {
+    /// The log; - is standard input.
+    pub file: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub tag: TagArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub range: RangeArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub output: OutputArgs,
+}
+
+/// Options of `merge`.
+#[derive(Clone, Debug, Args)]
+pub struct MergeArgs {
+    /// Logs; - is standard input.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub output: OutputArgs,
+}
+
+/// Options of `split`.
+#[derive(Clone, Debug, Args)]
+pub struct SplitArgs {
+    /// The log; - is standard input.
+    pub file: String,
+    /// What a file stands for.
+    #[arg(long, value_name = "WHAT", default_value = "tag")]
+    pub by: SplitBy,
+    /// Folder for the logs.
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Beginning of their names [default: the log's own name]
+    #[arg(long, value_name = "NAME")]
+    pub prefix: Option<String>,
+    /// Print what was written as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What a file of `split` stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SplitBy {
+    /// A series.
+    Tag,
+}
+
+/// Options of `correct`.
+#[derive(Clone, Debug, Args)]
+pub struct CorrectArgs {
+    /// The log; - is standard input.
+    pub file: String,
+    /// Time between two sends of the schedule: 1ms, 100us.
+    #[arg(long, value_name = "TIME", value_parser = parse_interval)]
+    pub expected_interval: Duration,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub tag: TagArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub output: OutputArgs,
+}
+
+/// Options of `diff`.
+#[derive(Clone, Debug, Args)]
+pub struct DiffArgs {
+    /// The log to compare with.
+    pub base: String,
+    /// The log to judge.
+    pub new: String,
+    /// What is too much, as [TAG:]METRIC and a difference: 'p99>+10%', 'max>+1ms', 'rate<-1%'. Repeatable.
+    #[arg(long, value_name = "RULE", value_parser = parse_allowance)]
+    pub fail_if: Vec<Allowance>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub tag: TagArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub range: RangeArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub show: ShowArgs,
+}
+
+/// Options of `sla`.
+#[derive(Clone, Debug, Args)]
+pub struct SlaArgs {
+    /// The log; - is standard input.
+    pub file: String,
+    /// What must hold, as [TAG:]METRIC and a limit: 'p99.99<50us', 'max<1ms', 'count>=1000'. Repeatable.
+    #[arg(long, value_name = "RULE", value_parser = parse_rule)]
+    pub rule: Vec<Rule>,
+    /// A file of rules, one a line; # starts a comment.
+    #[arg(long, value_name = "FILE")]
+    pub rules: Vec<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub tag: TagArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub range: RangeArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub show: ShowArgs,
+}
+
+/// Options of `rates`.
+#[derive(Clone, Debug, Args)]
+pub struct RatesArgs {
+    /// The folder with a log for each rate.
+    pub dir: PathBuf,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub tag: TagArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub range: RangeArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub show: ShowArgs,
+}
+
+/// Options of `plot`.
+#[derive(Clone, Debug, Args)]
+pub struct PlotArgs {
+    /// Logs, drawn over each other; - is standard input.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<String>,
+    /// Where to write: a name that ends in .svg or .html.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: String,
+    /// The series; repeatable [default: the one without a tag]
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<String>,
+    /// A file of rules, drawn as steps: percentile rules with an upper limit, and max.
+    #[arg(long, value_name = "FILE")]
+    pub sla: Option<String>,
+    /// Draw the highest value of each interval over time, too.
+    #[arg(long)]
+    pub timeline: bool,
+    /// Title above the curves.
+    #[arg(long, value_name = "TEXT", default_value = "Latency by percentile")]
+    pub title: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub range: RangeArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub show: ShowArgs,
+}
+
+/// Options of `hiccup`.
+#[derive(Clone, Debug, Args)]
+pub struct HiccupArgs {
+    /// Cores, as the system numbers them: 2,3.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', required = true)]
+    pub cores: Vec<usize>,
+    /// Where to write.
+    #[arg(short, long, value_name = "FILE", default_value = "hiccup.hlog")]
+    pub output: PathBuf,
+    /// Stop after this long: 10s, 5m, 1h [default: run until Ctrl-C]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub duration: Option<Duration>,
+    /// Time between two ticks.
+    #[arg(long, value_name = "TIME", default_value = "10us", value_parser = parse_interval)]
+    pub resolution: Duration,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub show: ShowArgs,
+}
+
+/// Options of `top`.
+#[derive(Clone, Debug, Args)]
+pub struct TopArgs {
+    /// The log.
+    pub file: String,
+    /// Print what is there now and end.
+    #[arg(long)]
+    pub once: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub show: ShowArgs,
+}
+
+/// Options of `export`.
+#[derive(Clone, Debug, Args)]
+pub struct ExportArgs {
+    /// The log; - is standard input.
+    pub file: String,
+    /// The form; prom is in seconds, whatever --unit says.
+    #[arg(long, value_name = "FORM", default_value = "csv")]
+    pub format: Format,
+    /// Same as --format jsonl.
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+    /// Unit of values.
+    #[arg(long, value_name = "UNIT", default_value = "us")]
+    pub unit: Unit,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub tag: TagArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub range: RangeArgs,
+}
+
+/// What `export` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Comma-separated values, a line for each interval.
+    Csv,
+    /// A JSON object a line, for each interval.
+    Jsonl,
+    /// The text format of Prometheus, over the whole log.
+    Prom,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_teaches_with_examples_and_exit_codes() {
+        let help = Cli::command().render_help().to_string();
+        for text in ["latency diff base.hlog", "standard input", "Exit codes", "never averaged"] {
+            assert!(help.contains(text), "{text} is missing from:\n{help}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let lines = [
+            "summary",
+            "summary a --unit s",
+            "percentiles a --csv --json",
+            "percentiles a --ticks 0",
+            "intervals a --window-percentile 50",
+            "intervals a --window 60s --window-percentile 101",
+            "slice a --start x",
+            "slice a --json",
+            "sla a --rule p99",
+            "diff a",
+            "correct a",
+            "correct a --expected-interval 0ns",
+            "hiccup",
+            "plot a",
+            "fly",
+        ];
+        for line in lines {
+            let words = std::iter::once("latency").chain(line.split_whitespace());
+            assert!(Cli::try_parse_from(words).is_err(), "{line} was taken");
+        }
+    }
 }

@@ -35,6 +35,14 @@ impl Console<'_> {
         written.map_err(|source| VerbError::output("standard output", source))
     }
 
+    /// Hands on what was printed so far.
+    ///
+    /// # Errors
+    /// As [`Console::print`].
+    pub fn flush(&mut self) -> Result<(), VerbError> {
+        self.out.flush().map_err(|source| VerbError::output("standard output", source))
+    }
+
     /// Prints a JSON document and a line feed.
     ///
     /// # Errors

@@ -56,21 +56,6 @@ impl Counts {
         self.total = self.total.saturating_sub(interval.total());
     }
 
-    /// Adds all that `other` holds.
-    pub fn add_counts(&mut self, other: &Counts) {
-        self.layout = self.layout.with_room_for(other.max());
-        for (cell, count) in other.recorded() {
-            self.add_value(other.layout.lowest_of(cell), count);
-        }
-        self.total = self.total.saturating_add(other.total);
-    }
-
-    /// Forgets all, but keeps its memory and shape.
-    pub fn clear(&mut self) {
-        self.cells.clear();
-        self.total = 0;
-    }
-
     fn add_value(&mut self, value: u64, count: u64) {
         let cell = self.layout.cell_of(value);
         self.make_room(cell);
@@ -98,7 +83,10 @@ impl Distribution for Counts {
     }
 
     fn max(&self) -> u64 {
-        self.cells.iter().rposition(|count| *count > 0).map_or(0, |cell| self.layout.highest_of(cell))
+        self.cells
+            .iter()
+            .rposition(|count| *count > 0)
+            .map_or(0, |cell| self.layout.highest_of(cell))
     }
 }
 

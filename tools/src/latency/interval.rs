@@ -35,7 +35,8 @@ impl Interval {
     #[must_use]
     pub fn corrected(&self, expected: u64) -> Interval {
         let layout = self.layout();
-        let mut cells: Vec<u64> = vec![0; self.cells.last().map_or(0, |(cell, _)| *cell as usize + 1)];
+        let mut cells: Vec<u64> =
+            vec![0; self.cells.last().map_or(0, |(cell, _)| *cell as usize + 1)];
         for &(cell, count) in &self.cells {
             cells[cell as usize] = cells[cell as usize].saturating_add(count);
             add_missing(layout, layout.highest_of(cell as usize), count, expected, &mut cells);
@@ -107,8 +108,7 @@ mod tests {
     fn correction_fills_in_what_a_sender_on_schedule_would_have_seen() {
         for (value, expected) in [(1_000_000, 1_000), (987_654, 999), (50, 7), (1_000, 1_000)] {
             let corrected = single(value, 3).corrected(expected);
-            let mut oracle =
-                Histogram::<u64>::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+            let mut oracle = Histogram::<u64>::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
             // The crate starts from the value itself, as Java's recorder does; a log only knows its cell.
             let known = corrected.max();
             oracle.record_n_correct(known, 3, expected).unwrap();

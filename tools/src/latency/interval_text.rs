@@ -95,6 +95,12 @@ impl Window {
         self.held.push_back((end_ms, interval.clone()));
     }
 
+    /// All values of the window.
+    #[must_use]
+    pub fn sum(&self) -> &Counts {
+        &self.sum
+    }
+
     /// Number of values, value at the percentile, and maximum of the window.
     #[must_use]
     pub fn figures(&self) -> (u64, u64, u64) {

@@ -10,7 +10,13 @@ pub fn fixed(out: &mut String, value: f64, decimals: usize, width: usize) {
     let start = out.len();
     if !value.is_finite() {
         // Java's words for the same.
-        let word = if value.is_nan() { "NaN" } else if value > 0.0 { "Infinity" } else { "-Infinity" };
+        let word = if value.is_nan() {
+            "NaN"
+        } else if value > 0.0 {
+            "Infinity"
+        } else {
+            "-Infinity"
+        };
         out.push_str(word);
     } else {
         finite(out, value, decimals);

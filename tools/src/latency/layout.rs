@@ -111,8 +111,8 @@ impl Layout {
     #[must_use]
     pub fn cell_of(&self, value: u64) -> usize {
         let mask = (u64::from(self.sub_buckets()) - 1) << self.unit_magnitude;
-        let bucket = (64 - self.unit_magnitude - self.half_magnitude - 1)
-            - (value | mask).leading_zeros();
+        let bucket =
+            (64 - self.unit_magnitude - self.half_magnitude - 1) - (value | mask).leading_zeros();
         let sub_bucket = (value >> (bucket + self.unit_magnitude)) as usize;
         ((bucket as usize) << self.half_magnitude) + sub_bucket
     }

@@ -23,6 +23,9 @@ const TAGS_MAX: usize = 4_096;
 /// Most lines of a run header that are kept.
 const HEADER_LINES_MAX: usize = 256;
 
+/// Most bytes of comments that are kept as they stand.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -100,6 +103,8 @@ pub struct LogReader {
     bytes: u64,
     clock: LogClock,
     header: Vec<String>,
+    head: Vec<u8>,
+    follow: bool,
     decoder: PayloadDecoder,
     latest_s: HashMap<String, f64>,
     untagged_latest_s: Option<f64>,
@@ -149,6 +154,8 @@ impl LogReader {
             bytes: 0,
             clock: LogClock::default(),
             header: Vec::new(),
+            head: Vec::new(),
+            follow: false,
             decoder: PayloadDecoder::default(),
             latest_s: HashMap::new(),
             untagged_latest_s: None,
@@ -160,7 +167,8 @@ impl LogReader {
         }
     }
 
-    /// A log that lies in memory.
+    /// A log that lies in memory, for tests and the fuzzer.
+    #[cfg(any(test, fuzzing))]
     #[must_use]
     pub fn of_bytes(name: &str, bytes: Vec<u8>) -> LogReader {
         LogReader::new(name, Box::new(io::Cursor::new(bytes)), Progress::new(name, None, false))
@@ -180,9 +188,14 @@ impl LogReader {
                 Ok(Line::Interval(fields)) => fields,
                 Ok(Line::Comment(comment)) => {
                     note_comment(comment, &mut self.clock, &mut self.header);
+                    self.keep_head();
                     continue;
                 }
-                Ok(Line::Blank | Line::Legend) => continue,
+                Ok(Line::Legend) => {
+                    self.keep_head();
+                    continue;
+                }
+                Ok(Line::Blank) => continue,
                 Err(problem) => {
                     self.broken(problem.into())?;
                     continue;
@@ -191,11 +204,8 @@ impl LogReader {
             let tag = fields.tag;
             let absolute_s = self.clock.absolute_s(fields.start_s);
             let offset_s = absolute_s - self.clock.start_s();
-            self.current = Current {
-                tag_len: tag.map(str::len),
-                absolute_s,
-                length_s: fields.length_s,
-            };
+            self.current =
+                Current { tag_len: tag.map(str::len), absolute_s, length_s: fields.length_s };
             if offset_s > selection.end_s {
                 self.intervals += 1;
                 return Ok(false);
@@ -236,6 +246,25 @@ impl LogReader {
         &self.header
     }
 
+    /// Comments and legend read so far, as they stand in the log: what a log of its lines starts with.
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    fn keep_head(&mut self) {
+        if self.head.len() + self.line.len() <= HEAD_BYTES_MAX {
+            self.head.extend_from_slice(&self.line);
+        }
+    }
+
+    /// From now on a line without its line feed waits for its rest, as in a log that is being written.
+    #[must_use]
+    pub fn following(mut self) -> LogReader {
+        self.follow = true;
+        self
+    }
+
     /// The name for messages.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -261,7 +290,8 @@ impl LogReader {
             warnings.push(format!("{}: line {}: {cut} ({torn})", self.name, self.number));
         }
         if let Some((number, times)) = self.backwards {
-            let more = if times > 1 { format!(", and {} times more", times - 1) } else { String::new() };
+            let more =
+                if times > 1 { format!(", and {} times more", times - 1) } else { String::new() };
             let what = "starts before the line above it: the clock went backwards";
             warnings.push(format!("{}: line {number}: {what}{more}", self.name));
         }
@@ -277,12 +307,18 @@ impl LogReader {
     }
 
     fn read_line(&mut self) -> Result<bool, LogError> {
-        self.line.clear();
+        let waiting = self.follow && self.line.last().is_some_and(|byte| *byte != b'\n');
+        if !waiting {
+            self.line.clear();
+        }
         let mut limited = (&mut self.input).take(LINE_BYTES_MAX as u64);
         let read = limited
             .read_until(b'\n', &mut self.line)
             .map_err(|source| LogError::Io { file: self.name.clone(), source })?;
         self.bytes += read as u64;
+        if self.follow && self.line.last() != Some(&b'\n') {
+            return Ok(false);
+        }
         self.number += u64::from(read > 0);
         if self.number % 64 == 0 {
             self.progress.at(self.bytes);

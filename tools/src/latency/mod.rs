@@ -10,25 +10,37 @@ mod console;
 mod counts;
 mod distribution;
 mod error;
+mod export;
 mod hgrm;
+mod hiccup;
 mod interval;
 mod interval_text;
 mod java_format;
+mod judge;
 mod layout;
 mod line;
 mod log_reader;
+mod log_writer;
+mod merge;
 mod payload;
 mod percentiles;
+mod plot;
+mod plot_page;
+mod plot_svg;
 mod processor;
 mod progress;
+mod rates;
+mod rule;
 mod series;
+mod slice;
 mod summary;
+mod top;
 mod unit;
 
 use std::io::{self, BufWriter, IsTerminal};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::exit::Exit;
 use cli::{Cli, Verb};
@@ -58,10 +70,24 @@ fn run(cli: &Cli, console: &mut Console<'_>) -> Exit {
         Verb::Tags(args) => summary::tags(args, console),
         Verb::Percentiles(args) => percentiles::percentiles(args, console),
         Verb::Intervals(args) => percentiles::intervals(args, console),
+        Verb::Slice(args) => slice::slice(args, console),
+        Verb::Merge(args) => merge::merge(args, console),
+        Verb::Split(args) => slice::split(args, console),
+        Verb::Correct(args) => merge::correct(args, console),
+        Verb::Diff(args) => judge::diff(args, console),
+        Verb::Sla(args) => judge::sla(args, console),
+        Verb::Rates(args) => rates::run(args, console),
+        Verb::Plot(args) => plot::run(args, console),
+        Verb::Hiccup(args) => hiccup::run(args, console),
+        Verb::Top(args) => top::run(args, console),
+        Verb::Export(args) => export::run(args, console),
+        Verb::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "latency", &mut console.out);
+            Ok(Exit::Ok)
+        }
         Verb::Processor { flags } => processor::run(flags, console),
     };
-    let flushed = console.out.flush();
-    let flushed = flushed.map_err(|source| VerbError::output("standard output", source));
+    let flushed = console.flush();
     match done.and_then(|exit| flushed.map(|()| exit)) {
         Ok(exit) => exit,
         Err(VerbError::Closed) => Exit::Ok,

@@ -197,7 +197,11 @@ fn inflate(zlib: &mut Decompress, input: &[u8], out: &mut Vec<u8>) -> Result<(),
 }
 
 /// Inflates until `out` is full or the stream ends; returns how much was filled.
-fn inflate_into(zlib: &mut Decompress, input: &[u8], out: &mut [u8]) -> Result<usize, PayloadError> {
+fn inflate_into(
+    zlib: &mut Decompress,
+    input: &[u8],
+    out: &mut [u8],
+) -> Result<usize, PayloadError> {
     let start = zlib.total_out();
     loop {
         let filled = (zlib.total_out() - start) as usize;
@@ -225,7 +229,10 @@ fn variable_counts(bytes: &[u8], cells: usize, to: &mut Interval) -> Result<(), 
         let number = variable(bytes, &mut at)?;
         if number < 0 {
             let run = usize::try_from(number.unsigned_abs()).map_err(|_| PayloadError::Count)?;
-            cell = cell.checked_add(run).filter(|cell| *cell <= cells).ok_or(PayloadError::BeyondLast)?;
+            cell = cell
+                .checked_add(run)
+                .filter(|cell| *cell <= cells)
+                .ok_or(PayloadError::BeyondLast)?;
         } else {
             if cell >= cells {
                 return Err(PayloadError::BeyondLast);
@@ -394,9 +401,12 @@ mod tests {
             v0.extend(1_000_u64.to_be_bytes());
             v0.extend(307_u64.to_be_bytes());
             v0.extend(&counts);
-            let cases =
-                [v1.clone(), v0.clone(), compressed(V1_COMPRESSED | size << 4, &v1),
-                    compressed(V0_COMPRESSED | size << 4, &v0)];
+            let cases = [
+                v1.clone(),
+                v0.clone(),
+                compressed(V1_COMPRESSED | size << 4, &v1),
+                compressed(V0_COMPRESSED | size << 4, &v0),
+            ];
             for (index, bytes) in cases.iter().enumerate() {
                 let interval = decode(bytes).unwrap();
                 let cells: Vec<_> = interval.recorded().collect();

@@ -121,7 +121,8 @@ fn number(flag: &str, text: &str, range: std::ops::RangeInclusive<f64>) -> Resul
 /// # Errors
 /// [`VerbError`].
 pub fn run(args: &[String], console: &mut Console<'_>) -> Result<Exit, VerbError> {
-    let flags = Flags::parse(args).map_err(|what| VerbError::Usage(format!("{what}\n\n{FLAGS}")))?;
+    let flags =
+        Flags::parse(args).map_err(|what| VerbError::Usage(format!("{what}\n\n{FLAGS}")))?;
     if flags.help {
         console.print(FLAGS)?;
     } else if flags.list_tags {
@@ -220,7 +221,8 @@ impl Processor<'_> {
         if self.flags.window {
             let mut window_log = Output::create(format!("{name}.mwp"))?;
             let percentile = plain(self.flags.window_percentile);
-            window_log.write(&self.range(&format!("Moving window log for {percentile} percentile")))?;
+            window_log
+                .write(&self.range(&format!("Moving window log for {percentile} percentile")))?;
             self.window_log = Some(window_log);
         }
         Ok(())

@@ -67,7 +67,8 @@ impl Unit {
 /// # Errors
 /// One line that says what would be right.
 pub fn parse_ns(text: &str) -> Result<f64, String> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
+    let digits =
+        text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
     let (number, unit) = text.split_at(digits);
     let ratio = match unit.trim() {
         "ns" => 1.0,
