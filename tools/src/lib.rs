@@ -12,6 +12,7 @@ mod dlq;
 pub mod doctor;
 mod duration;
 mod exit;
+pub mod latency;
 mod plan_text;
 mod report_text;
 mod run;

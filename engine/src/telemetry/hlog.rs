@@ -46,7 +46,7 @@ pub struct HlogWriter {
     path: PathBuf,
     file: File,
     len: u64,
-    serializer: V2DeflateSerializer,
+    encoder: LineEncoder,
     line: Vec<u8>,
     failures: u64,
 }
@@ -68,24 +68,12 @@ impl HlogWriter {
             path: path.to_owned(),
             file,
             len: 0,
-            serializer: V2DeflateSerializer::new(),
+            encoder: LineEncoder::new(),
             line: Vec::new(),
             failures: 0,
         };
         let since_epoch = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let seconds = since_epoch.as_secs_f64();
-        let mut text = String::from("#[Logged with pitlane ");
-        text.push_str(env!("CARGO_PKG_VERSION"));
-        text.push_str("]\n#[Histogram log format version 1.3]\n");
-        text.push_str(&format!("#[StartTime: {seconds:.3} (seconds since epoch)]\n"));
-        text.push_str(&format!("#[BaseTime: {seconds:.3} (seconds since epoch)]\n"));
-        for line in header {
-            text.push_str(&format!("#[{}]\n", line.replace(['\r', '\n'], " ")));
-        }
-        text.push_str(
-            "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\
-             \"Interval_Compressed_Histogram\"\n",
-        );
+        let text = log_head(since_epoch.as_secs_f64(), header);
         writer.line.extend_from_slice(text.as_bytes());
         writer.flush_line().map_err(|source| fail("writing", source))?;
         Ok(writer)
@@ -102,7 +90,8 @@ impl HlogWriter {
         length: Duration,
         histogram: &Histogram<u64>,
     ) -> Result<(), HlogError> {
-        let written = self.format(tag, start, length, histogram).and_then(|()| self.flush_line());
+        let encoded = self.encoder.encode(&mut self.line, tag, start, length, histogram);
+        let written = encoded.and_then(|()| self.flush_line());
         written.map_err(|source| {
             self.failures += 1;
             HlogError { operation: "writing", path: self.path.clone(), source }
@@ -121,26 +110,6 @@ impl HlogWriter {
         self.failures
     }
 
-    fn format(
-        &mut self,
-        tag: &str,
-        start: Duration,
-        length: Duration,
-        histogram: &Histogram<u64>,
-    ) -> io::Result<()> {
-        let tag: String = tag.chars().map(|c| if " ,\r\n".contains(c) { '_' } else { c }).collect();
-        self.line.clear();
-        let mut builder = IntervalLogWriterBuilder::new();
-        builder.with_max_value_divisor(MAX_DIVISOR);
-        let mut writer = builder.begin_log_with(&mut self.line, &mut self.serializer)?;
-        let tag = if tag.is_empty() { None } else { Tag::new(&tag) };
-        writer.write_histogram(histogram, start, length, tag).map_err(io::Error::other)?;
-        // The builder opens every log with a comment on the divisor: that is not part of the line.
-        let header = self.line.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        self.line.drain(..header);
-        Ok(())
-    }
-
     fn flush_line(&mut self) -> io::Result<()> {
         match self.file.write_all(&self.line) {
             Ok(()) => {
@@ -155,6 +124,70 @@ impl HlogWriter {
                 Err(error)
             }
         }
+    }
+}
+
+/// What stands in front of the intervals: version, times (`start_s` in seconds since the epoch, which the
+/// lines' times are relative to), run header, legend. Lines of `header` come without `#[` and `]`.
+#[must_use]
+pub fn log_head(start_s: f64, header: &[String]) -> String {
+    let mut text = String::from("#[Logged with pitlane ");
+    text.push_str(env!("CARGO_PKG_VERSION"));
+    text.push_str("]\n#[Histogram log format version 1.3]\n");
+    text.push_str(&format!("#[StartTime: {start_s:.3} (seconds since epoch)]\n"));
+    text.push_str(&format!("#[BaseTime: {start_s:.3} (seconds since epoch)]\n"));
+    for line in header {
+        text.push_str(&format!("#[{}]\n", line.replace(['\r', '\n'], " ")));
+    }
+    text.push_str(
+        "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\
+         \"Interval_Compressed_Histogram\"\n",
+    );
+    text
+}
+
+/// Encodes the lines of a log.
+pub struct LineEncoder {
+    serializer: V2DeflateSerializer,
+}
+
+impl Default for LineEncoder {
+    fn default() -> LineEncoder {
+        LineEncoder::new()
+    }
+}
+
+impl LineEncoder {
+    /// With buffers that are reused from line to line.
+    #[must_use]
+    pub fn new() -> LineEncoder {
+        LineEncoder { serializer: V2DeflateSerializer::new() }
+    }
+
+    /// Makes `line` the line of one interval. An empty `tag` is the untagged series; characters that a
+    /// tag can't hold become `_`. `start` is relative to the log's base time; values are nanoseconds.
+    ///
+    /// # Errors
+    /// [`io::Error`] for a count above `i64::MAX`.
+    pub fn encode(
+        &mut self,
+        line: &mut Vec<u8>,
+        tag: &str,
+        start: Duration,
+        length: Duration,
+        histogram: &Histogram<u64>,
+    ) -> io::Result<()> {
+        let tag: String = tag.chars().map(|c| if " ,\r\n".contains(c) { '_' } else { c }).collect();
+        line.clear();
+        let mut builder = IntervalLogWriterBuilder::new();
+        builder.with_max_value_divisor(MAX_DIVISOR);
+        let mut writer = builder.begin_log_with(line, &mut self.serializer)?;
+        let tag = if tag.is_empty() { None } else { Tag::new(&tag) };
+        writer.write_histogram(histogram, start, length, tag).map_err(io::Error::other)?;
+        // The builder opens every log with a comment on the divisor: that is not part of the line.
+        let header = line.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        line.drain(..header);
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ mod terms;
 
 pub use collector::{Collector, CollectorOptions, StageTotals};
 pub use fanout::FanoutSample;
-pub use hlog::{HLOG_HIGHEST_NS, HlogError, HlogWriter, new_histogram};
+pub use hlog::{HLOG_HIGHEST_NS, HlogError, HlogWriter, LineEncoder, log_head, new_histogram};
 pub use letters::{
     CHUNK_BYTES, DeadLetterCounts, DeadLetterFile, Letter, LetterChunk, LetterSender, letter_lane,
 };

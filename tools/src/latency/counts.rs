@@ -1,0 +1,174 @@
+//! Sums of many intervals: counts by cell, grown as far as they are used.
+
+use hdrhistogram::Histogram;
+
+use super::distribution::Distribution;
+use super::interval::Interval;
+use super::layout::Layout;
+
+/// The sum of intervals. Memory is 8 bytes a cell up to the highest one that holds something.
+#[derive(Clone, Debug)]
+pub struct Counts {
+    layout: Layout,
+    cells: Vec<u64>,
+    total: u64,
+}
+
+impl Counts {
+    /// Nothing recorded, shaped like the first interval that will be added.
+    #[must_use]
+    pub fn shaped(layout: &Layout) -> Counts {
+        Counts { layout: *layout, cells: Vec::new(), total: 0 }
+    }
+
+    /// Adds an interval. Where its precision differs, each value goes to the cell that holds it here.
+    pub fn add(&mut self, interval: &Interval) {
+        if interval.total() == 0 {
+            return;
+        }
+        self.layout = self.layout.with_room_for(interval.max());
+        let same = self.layout.same_cells(interval.layout());
+        if same && let Some((last, _)) = interval.recorded().last() {
+            self.make_room(last);
+            for (cell, count) in interval.recorded() {
+                self.cells[cell] = self.cells[cell].saturating_add(count);
+            }
+        } else {
+            for (cell, count) in interval.recorded() {
+                self.add_value(interval.layout().lowest_of(cell), count);
+            }
+        }
+        self.total = self.total.saturating_add(interval.total());
+    }
+
+    /// Takes away an interval that was added before, as a moving window does.
+    pub fn subtract(&mut self, interval: &Interval) {
+        for (cell, count) in interval.recorded() {
+            let cell = if self.layout.same_cells(interval.layout()) {
+                cell
+            } else {
+                self.layout.cell_of(interval.layout().lowest_of(cell))
+            };
+            if let Some(held) = self.cells.get_mut(cell) {
+                *held = held.saturating_sub(count);
+            }
+        }
+        self.total = self.total.saturating_sub(interval.total());
+    }
+
+    fn add_value(&mut self, value: u64, count: u64) {
+        let cell = self.layout.cell_of(value);
+        self.make_room(cell);
+        self.cells[cell] = self.cells[cell].saturating_add(count);
+    }
+
+    fn make_room(&mut self, cell: usize) {
+        if cell >= self.cells.len() {
+            self.cells.resize(cell + 1, 0);
+        }
+    }
+}
+
+impl Distribution for Counts {
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn total(&self) -> u64 {
+        self.total
+    }
+
+    fn recorded(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.cells.iter().copied().enumerate().filter(|(_, count)| *count > 0)
+    }
+
+    fn max(&self) -> u64 {
+        self.cells
+            .iter()
+            .rposition(|count| *count > 0)
+            .map_or(0, |cell| self.layout.highest_of(cell))
+    }
+}
+
+/// The same values as a histogram of the crate, for encoding.
+#[must_use]
+pub fn to_histogram(distribution: &impl Distribution) -> Histogram<u64> {
+    let layout = distribution.layout();
+    let highest = layout.highest().max(distribution.max());
+    let built = Histogram::new_with_bounds(layout.lowest(), highest, layout.digits());
+    let Ok(mut histogram) = built else {
+        unreachable!("a layout is checked more strictly than the crate does")
+    };
+    for (cell, count) in distribution.recorded() {
+        let recorded = histogram.record_n(layout.lowest_of(cell), count);
+        debug_assert!(recorded.is_ok(), "the bounds cover every cell that holds something");
+    }
+    histogram
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interval(values: &[(u64, u64)]) -> Interval {
+        let mut interval = Interval::default();
+        let layout = Layout::new(1, 3_600_000_000_000, 3).unwrap();
+        interval.start(layout);
+        for (value, count) in values {
+            interval.push(layout.cell_of(*value), *count);
+        }
+        interval
+    }
+
+    /// Values that spread over the buckets, as (value, count) in ascending order.
+    fn spread() -> Vec<(u64, u64)> {
+        (0..400_u64).map(|k| (200 + k * k * k * 17, 1 + (k * 7919) % 91)).collect()
+    }
+
+    #[test]
+    fn figures_agree_with_the_histogram_crate() {
+        let mut counts = Counts::shaped(&Layout::new(1, 2, 3).unwrap());
+        counts.add(&interval(&spread()));
+        let histogram = to_histogram(&counts);
+        assert_eq!(counts.total(), histogram.len());
+        assert_eq!((counts.min(), counts.max()), (histogram.min(), histogram.max()));
+        for percentile in [0.0, 1.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999, 100.0] {
+            let expected = histogram.value_at_percentile(percentile);
+            assert_eq!(counts.percentile(percentile), expected, "{percentile}");
+        }
+        assert!((counts.mean() - histogram.mean()).abs() < 1e-6 * histogram.mean());
+        assert!((counts.deviation() - histogram.stdev()).abs() < 1e-6 * histogram.stdev());
+        let rows: Vec<_> = histogram
+            .iter_quantiles(5)
+            .map(|row| (row.value_iterated_to(), row.quantile_iterated_to()))
+            .collect();
+        let curve = counts.curve(5);
+        assert_eq!(curve.len(), rows.len());
+        for (ours, (value, quantile)) in curve.iter().zip(rows) {
+            assert_eq!(ours.value, value);
+            assert!((ours.percentile / 100.0 - quantile).abs() < 1e-12, "{ours:?} {quantile}");
+        }
+    }
+
+    #[test]
+    fn what_was_added_can_be_taken_away_again() {
+        let (first, second) = (interval(&spread()), interval(&[(5, 1), (70_000, 3)]));
+        let mut counts = Counts::shaped(first.layout());
+        counts.add(&second);
+        let before: Vec<_> = counts.recorded().collect();
+        counts.add(&first);
+        assert_eq!(counts.total(), first.total() + 4);
+        counts.subtract(&first);
+        assert_eq!(counts.recorded().collect::<Vec<_>>(), before);
+        assert_eq!(counts.total(), 4);
+    }
+
+    #[test]
+    fn a_coarser_sum_keeps_every_value_within_its_precision() {
+        let mut counts = Counts::shaped(&Layout::new(1, 1_000, 1).unwrap());
+        counts.add(&interval(&[(123_456, 7)]));
+        assert_eq!(counts.total(), 7);
+        let max = counts.max();
+        assert!((123_456..140_000).contains(&max), "{max}");
+    }
+}

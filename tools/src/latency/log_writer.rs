@@ -1,0 +1,105 @@
+//! Writes an interval log to a file or to standard output, with the engine's own encoding.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::time::Duration;
+
+use pitlane_engine::telemetry::{LineEncoder, log_head};
+
+use super::console::Console;
+use super::counts::to_histogram;
+use super::distribution::Distribution;
+use super::error::VerbError;
+
+/// Where a verb writes a log.
+pub struct LogWriter {
+    file: Option<(String, BufWriter<File>)>,
+    encoder: LineEncoder,
+    line: Vec<u8>,
+    /// Intervals written.
+    pub intervals: u64,
+}
+
+impl LogWriter {
+    /// To this file, or to standard output when there is none.
+    ///
+    /// # Errors
+    /// [`VerbError::Output`] when it can't be created.
+    pub fn create(output: Option<&str>) -> Result<LogWriter, VerbError> {
+        let file = match output.filter(|name| *name != "-") {
+            None => None,
+            Some(name) => {
+                let file = File::create(name).map_err(|source| VerbError::output(name, source))?;
+                Some((name.to_owned(), BufWriter::new(file)))
+            }
+        };
+        Ok(LogWriter { file, encoder: LineEncoder::new(), line: Vec::new(), intervals: 0 })
+    }
+
+    /// Writes version, start time, run header and legend.
+    ///
+    /// # Errors
+    /// [`VerbError::Output`].
+    pub fn head(
+        &mut self,
+        start_s: f64,
+        header: &[String],
+        console: &mut Console<'_>,
+    ) -> Result<(), VerbError> {
+        self.raw(log_head(start_s, header).as_bytes(), console)
+    }
+
+    /// Writes lines as they are.
+    ///
+    /// # Errors
+    /// [`VerbError::Output`].
+    pub fn raw(&mut self, bytes: &[u8], console: &mut Console<'_>) -> Result<(), VerbError> {
+        match &mut self.file {
+            None => {
+                let written = console.out.write_all(bytes);
+                written.map_err(|source| VerbError::output("standard output", source))
+            }
+            Some((name, file)) => {
+                file.write_all(bytes).map_err(|source| VerbError::output(name, source))
+            }
+        }
+    }
+
+    /// Writes one interval that starts `start_s` seconds after the log's start time.
+    ///
+    /// # Errors
+    /// [`VerbError::Output`].
+    pub fn interval(
+        &mut self,
+        tag: Option<&str>,
+        start_s: f64,
+        length_s: f64,
+        values: &impl Distribution,
+        console: &mut Console<'_>,
+    ) -> Result<(), VerbError> {
+        let seconds = |s: f64| Duration::try_from_secs_f64(s.max(0.0)).unwrap_or(Duration::MAX);
+        let histogram = to_histogram(values);
+        let mut line = std::mem::take(&mut self.line);
+        let (start, length) = (seconds(start_s), seconds(length_s));
+        let encoded =
+            self.encoder.encode(&mut line, tag.unwrap_or_default(), start, length, &histogram);
+        let written = match encoded {
+            Ok(()) => self.raw(&line, console),
+            Err(source) => Err(VerbError::output("the interval", source)),
+        };
+        self.line = line;
+        self.intervals += 1;
+        written
+    }
+
+    /// Writes what is still buffered.
+    ///
+    /// # Errors
+    /// [`VerbError::Output`].
+    pub fn close(&mut self) -> Result<(), VerbError> {
+        match &mut self.file {
+            None => Ok(()),
+            Some((name, file)) => file.flush().map_err(|source| VerbError::output(name, source)),
+        }
+    }
+}

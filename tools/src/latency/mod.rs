@@ -1,0 +1,99 @@
+//! `latency`: what a person does with latency histograms, as a library.
+//!
+//! Reads HdrHistogram interval logs of the Java tools and of any port (encodings V0, V1, V2, compressed or
+//! not, with and without tags) as streams: memory depends on the series of a log, not on its length.
+//! Figures are those of summed histograms and agree with the Java tools to the last digit.
+
+mod cli;
+mod clock;
+mod console;
+mod counts;
+mod distribution;
+mod error;
+mod export;
+mod hgrm;
+mod hiccup;
+mod interval;
+mod interval_text;
+mod java_format;
+mod judge;
+mod layout;
+mod line;
+mod log_reader;
+mod log_writer;
+mod merge;
+mod payload;
+mod percentiles;
+mod plot;
+mod plot_page;
+mod plot_svg;
+mod processor;
+mod progress;
+mod rates;
+mod rule;
+mod series;
+mod slice;
+mod summary;
+mod top;
+mod unit;
+
+use std::io::{self, BufWriter, IsTerminal};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::exit::Exit;
+use cli::{Cli, Verb};
+use console::Console;
+use error::VerbError;
+
+/// The command line of the binary. Call it from `main`.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse_from(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _nobody_looks = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Ok }.into();
+        }
+    };
+    let (stdout, mut err) = (io::stdout(), io::stderr());
+    let (out_is_terminal, err_is_terminal) = (stdout.is_terminal(), err.is_terminal());
+    let mut out = BufWriter::new(stdout.lock());
+    let mut console = Console { out: &mut out, err: &mut err, out_is_terminal, err_is_terminal };
+    run(&cli, &mut console).into()
+}
+
+fn run(cli: &Cli, console: &mut Console<'_>) -> Exit {
+    let done = match &cli.verb {
+        Verb::Summary(args) => summary::run(args, console),
+        Verb::Tags(args) => summary::tags(args, console),
+        Verb::Percentiles(args) => percentiles::percentiles(args, console),
+        Verb::Intervals(args) => percentiles::intervals(args, console),
+        Verb::Slice(args) => slice::slice(args, console),
+        Verb::Merge(args) => merge::merge(args, console),
+        Verb::Split(args) => slice::split(args, console),
+        Verb::Correct(args) => merge::correct(args, console),
+        Verb::Diff(args) => judge::diff(args, console),
+        Verb::Sla(args) => judge::sla(args, console),
+        Verb::Rates(args) => rates::run(args, console),
+        Verb::Plot(args) => plot::run(args, console),
+        Verb::Hiccup(args) => hiccup::run(args, console),
+        Verb::Top(args) => top::run(args, console),
+        Verb::Export(args) => export::run(args, console),
+        Verb::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "latency", &mut console.out);
+            Ok(Exit::Ok)
+        }
+        Verb::Processor { flags } => processor::run(flags, console),
+    };
+    let flushed = console.flush();
+    match done.and_then(|exit| flushed.map(|()| exit)) {
+        Ok(exit) => exit,
+        Err(VerbError::Closed) => Exit::Ok,
+        Err(error) => {
+            let _nobody_looks = writeln!(console.err, "error: {error}");
+            error.exit()
+        }
+    }
+}
