@@ -320,7 +320,7 @@ impl LogReader {
             return Ok(false);
         }
         self.number += u64::from(read > 0);
-        if self.number % 64 == 0 {
+        if self.number.is_multiple_of(64) {
             self.progress.at(self.bytes);
         }
         if read == LINE_BYTES_MAX && self.line.last() != Some(&b'\n') {
@@ -379,5 +379,52 @@ fn note_comment(comment: &str, clock: &mut LogClock, header: &mut Vec<String>) {
         if !text.trim().is_empty() && !header.contains(&text) {
             header.push(text);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::io::Write;
+
+    use super::super::distribution::Distribution;
+    use super::*;
+
+    const LOG: &str = include_str!("../../tests/fixtures/plain.hlog");
+
+    fn count(reader: &mut LogReader, selection: &Selection) -> usize {
+        let mut interval = Interval::default();
+        let mut count = 0;
+        while reader.next(selection, &mut interval).unwrap() {
+            count += 1;
+        }
+        count
+    }
+
+    #[test]
+    fn a_range_is_relative_to_the_start_time_and_stops_the_reading() {
+        let mut reader = LogReader::of_bytes("log", LOG.as_bytes().to_vec());
+        let selection = Selection { tags: Tags::Untagged, start_s: 5.0, end_s: 10.0 };
+        assert_eq!(count(&mut reader, &selection), 5);
+        assert_eq!(reader.header()[1], "Rate: 5000/s offered, 4998/s achieved");
+        assert!((reader.start_s() - 1_700_000_000.127).abs() < 1e-6);
+        assert!(reader.finish().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_followed_log_waits_for_the_rest_of_a_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("growing.hlog");
+        let cut = LOG.len() - 100;
+        std::fs::write(&path, &LOG[..cut]).unwrap();
+        let mut reader = LogReader::open(path.to_str().unwrap(), false).unwrap().following();
+        let all = Selection::of(Tags::All);
+        assert_eq!(count(&mut reader, &all), 29);
+        assert_eq!(count(&mut reader, &all), 0, "the last line is not whole yet");
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(&LOG.as_bytes()[cut..]).unwrap();
+        let mut interval = Interval::default();
+        assert!(reader.next(&all, &mut interval).unwrap());
+        assert_eq!(interval.total(), 500);
     }
 }

@@ -97,3 +97,25 @@ fn run(cli: &Cli, console: &mut Console<'_>) -> Exit {
         }
     }
 }
+
+/// What the fuzzer calls: reads `bytes` as a log to its end, and all that can be asked of its intervals.
+#[cfg(fuzzing)]
+pub fn read_any(bytes: &[u8]) {
+    use distribution::Distribution;
+    let mut reader = log_reader::LogReader::of_bytes("fuzz", bytes.to_vec());
+    let mut interval = interval::Interval::default();
+    let all = log_reader::Selection::of(log_reader::Tags::All);
+    let mut total: Option<counts::Counts> = None;
+    while let Ok(true) = reader.next(&all, &mut interval) {
+        let sum = total.get_or_insert_with(|| counts::Counts::shaped(interval.layout()));
+        sum.add(&interval);
+        assert!(interval.min() <= interval.max());
+        assert!(interval.percentile(50.0) <= interval.max());
+        let _record = reader.record();
+    }
+    let _either = reader.finish();
+    if let Some(total) = total {
+        let curve = total.curve(5);
+        assert!(curve.is_sorted_by(|a, b| a.value <= b.value));
+    }
+}

@@ -94,7 +94,8 @@ fn drawn(picture: &Picture<'_>) -> Result<String, Box<dyn Error>> {
         for (index, (line, run)) in header.iter().enumerate() {
             let style = ("sans-serif", 13).into_font().color(&run.map_or(INK, colour));
             let y = 8 + (index as u32 * LINE_HEIGHT) as i32;
-            foot_area.draw(&Text::new(line.clone(), (24, y), style))?;
+            let x = if run.is_some() { 24 } else { 44 };
+            foot_area.draw(&Text::new(line.clone(), (x, y), style))?;
         }
         root.present()?;
     }
@@ -110,9 +111,9 @@ fn header_lines(picture: &Picture<'_>) -> Vec<(String, Option<usize>)> {
     for (index, run) in picture.runs.iter().enumerate() {
         lines.push((run_line(run, picture.unit), Some(index)));
         let shown = run.header.iter().take(HEADER_LINES);
-        lines.extend(shown.map(|line| (format!("   {}", shortened(line)), None)));
+        lines.extend(shown.map(|line| (shortened(line), None)));
         if run.header.len() > HEADER_LINES {
-            lines.push((format!("   and {} lines more", run.header.len() - HEADER_LINES), None));
+            lines.push((format!("and {} lines more", run.header.len() - HEADER_LINES), None));
         }
     }
     lines
@@ -208,8 +209,9 @@ fn percentile_label(place: f64) -> String {
     }
 }
 
-/// A logarithmic axis of values in the unit shown, from a round number to a round number.
-fn value_axis(values: impl Iterator<Item = f64>) -> Axis {
+/// A logarithmic axis of values in the unit shown, from a round number to a round number. Over more than
+/// `fine_decades` only the powers of ten have labels.
+fn value_axis(values: impl Iterator<Item = f64>, fine_decades: f64) -> Axis {
     let (mut low, mut high) = (f64::MAX, f64::MIN_POSITIVE);
     for value in values.filter(|value| *value > 0.0) {
         (low, high) = (low.min(value), high.max(value));
@@ -222,8 +224,8 @@ fn value_axis(values: impl Iterator<Item = f64>) -> Axis {
     let from = round.iter().copied().filter(|mark| *mark <= low * 0.98).fold(1e-4, f64::max);
     let to = round.iter().copied().filter(|mark| *mark >= high * 1.05).fold(1e10, f64::min);
     let decades = (to / from).log10();
-    // Over many decades only the powers of ten, or labels collide.
-    let wanted = |mark: f64| decades < 4.0 || (mark.log10() - mark.log10().round()).abs() < 1e-9;
+    let wanted =
+        |mark: f64| decades < fine_decades || (mark.log10() - mark.log10().round()).abs() < 1e-9;
     let inside = round.into_iter().filter(|mark| (from * 0.999..=to * 1.001).contains(mark));
     Axis { from, to, marks: inside.filter(|mark| wanted(*mark)).collect(), logarithmic: true }
 }
@@ -245,7 +247,7 @@ fn draw_curves(
     let x_axis = percentile_axis(picture);
     let steps = limit_steps(picture.rules, unit, x_axis.to);
     let values = curves.iter().flatten().chain(&steps).map(|(_, value)| *value);
-    let y_axis = value_axis(values);
+    let y_axis = value_axis(values, 4.0);
     let mut chart = ChartBuilder::on(area)
         .caption(picture.title, ("sans-serif", 22).into_font().color(&INK))
         .margin(16)
@@ -269,12 +271,14 @@ fn draw_curves(
             .draw_series(LineSeries::new(points.iter().copied(), style))?
             .label(run.label.clone())
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style));
-        for &(x, value) in points {
+        for (at, &(x, value)) in points.iter().enumerate() {
             let (left, top) = chart.backend_coord(&(x, value));
-            let percentile = 100.0 - 100.0 / 10_f64.powf(x);
+            let place = match at + 1 == points.len() {
+                true => "max".to_owned(),
+                false => percent_text(100.0 - 100.0 / 10_f64.powf(x)),
+            };
             let value = unit.text(value * unit.ratio());
-            let text =
-                format!("{}: {} = {value} {}", run.label, percent_text(percentile), unit.name());
+            let text = format!("{}: {place} = {value} {}", run.label, unit.name());
             hovers.push(Hover { x: left, y: top, text });
         }
     }
@@ -346,18 +350,17 @@ fn draw_timeline(
     hovers: &mut Vec<Hover>,
 ) -> Result<(), Box<dyn Error>> {
     let unit = picture.unit;
-    let of = |ns: u64| unit.of(ns.max(1));
     let ends = picture.runs.iter().filter_map(|run| run.maxima.last()).map(|(s, _)| *s);
     let starts = picture.runs.iter().filter_map(|run| run.maxima.first()).map(|(s, _)| *s);
     let (start, end) = (starts.fold(f64::MAX, f64::min), ends.fold(0.0, f64::max));
     let (start, end) = if start < end { (start, end) } else { (start, start + 1.0) };
-    let values = picture.runs.iter().flat_map(|run| &run.maxima).map(|(_, ns)| of(*ns));
+    let values = picture.runs.iter().flat_map(|run| &run.maxima).map(|(_, ns)| unit.of(*ns));
     let mut chart = ChartBuilder::on(area)
         .caption("Highest value of each interval", ("sans-serif", 18).into_font().color(&INK))
         .margin(16)
         .x_label_area_size(46)
         .y_label_area_size(76)
-        .build_cartesian_2d(start..end, value_axis(values))?;
+        .build_cartesian_2d(start..end, value_axis(values, 2.0))?;
     chart
         .configure_mesh()
         .bold_line_style(GRID)
@@ -370,9 +373,13 @@ fn draw_timeline(
         .y_desc(format!("max in {}", unit.name()))
         .draw()?;
     for (index, run) in picture.runs.iter().enumerate() {
-        let points = run.maxima.iter().map(|(s, ns)| (*s, of(*ns)));
-        chart.draw_series(LineSeries::new(points.clone(), colour(index).stroke_width(1)))?;
-        for (s, value) in points {
+        // An interval without values is a gap, not a zero.
+        for part in run.maxima.split(|(_, ns)| *ns == 0) {
+            let points = part.iter().map(|(s, ns)| (*s, unit.of(*ns)));
+            chart.draw_series(LineSeries::new(points, colour(index).stroke_width(1)))?;
+        }
+        let filled = run.maxima.iter().filter(|(_, ns)| *ns > 0);
+        for (s, value) in filled.map(|(s, ns)| (*s, unit.of(*ns))) {
             let (x, y) = chart.backend_coord(&(s, value));
             let value = unit.text(value * unit.ratio());
             let text = format!("{} at {s:.3} s: max {value} {}", run.label, unit.name());
