@@ -20,6 +20,9 @@ def main(path: str) -> int:
         "no open order is left": all(c["orders_open"] == 0 for c in consumers),
         "no failure": all(c["failures"] == 0 for c in consumers),
         "an interval log was written": report["hlog"] is not None,
+        "every book is live": report["books"]
+        and all(book["status"] == "live" for book in report["books"].values()),
+        "no venue was lost": all(venue["reconnects"] == 0 for venue in report["venues"]),
     }
     for name, holds in checks.items():
         print(f"{'ok  ' if holds else 'FAIL'} {name}")

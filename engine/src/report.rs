@@ -19,8 +19,10 @@ pub struct LatencyFigures {
     pub count: u64,
     pub p50_ns: u64,
     pub p90_ns: u64,
+    pub p95_ns: u64,
     pub p99_ns: u64,
     pub p999_ns: u64,
+    pub p9999_ns: u64,
     pub max_ns: u64,
 }
 
@@ -32,8 +34,10 @@ impl LatencyFigures {
             count: histogram.len(),
             p50_ns: histogram.value_at_quantile(0.5),
             p90_ns: histogram.value_at_quantile(0.9),
+            p95_ns: histogram.value_at_quantile(0.95),
             p99_ns: histogram.value_at_quantile(0.99),
             p999_ns: histogram.value_at_quantile(0.999),
+            p9999_ns: histogram.value_at_quantile(0.9999),
             max_ns: histogram.max(),
         }
     }

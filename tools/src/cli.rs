@@ -16,6 +16,7 @@ Examples:
   pitlane run --config my.toml         venues and strategies of your own
   pitlane run --recording DIR --speed max
                                        a recorded session through the real adapter
+  pitlane bench --rates 1k,100k        latency under open-loop load, rate by rate
   pitlane plan --config my.toml        which thread on which core, without starting anything
   pitlane config example > my.toml     every key with its meaning, limit and default
   pitlane config check my.toml         what is wrong with it, by line and column
@@ -53,6 +54,8 @@ pub enum Verb {
     Run(RunArgs),
     /// Show which thread would run what, on which core, and the memory of the lanes. Starts nothing.
     Plan(PlanArgs),
+    /// Load the real pipeline at several rates, and print latencies from the intended send times.
+    Bench(BenchArgs),
     /// Run the engine through every success criterion and print one table. Exit code 1 when one fails.
     Verify(VerifyArgs),
     /// Run the engine for hours on a steady load, and watch that nothing grows.
@@ -109,6 +112,51 @@ pub struct RunArgs {
     #[arg(long, value_name = "NUMBER", conflicts_with = "recording")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=200_000))]
     pub events_per_s: Option<u32>,
+}
+
+/// Options of `bench`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchArgs {
+    /// Rates, in events a second: 1k, 500k, 1M
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1k,10k,100k,500k,1M")]
+    pub rates: Vec<Rate>,
+    /// Consumers that each get every event, 1 to 50
+    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=50))]
+    pub consumers: u16,
+    /// Length of each run after its warm-up
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "5s")]
+    pub duration: Duration,
+    /// Time at the start of each run that is left out
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "1s")]
+    pub warm_up: Duration,
+    /// Folder for the interval logs, one a rate [default: bench-TIME]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print the results as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A rate in events a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate(pub u32);
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Rate, String> {
+        let (digits, unit) = match text.strip_suffix(['k', 'M']) {
+            Some(digits) if text.ends_with('k') => (digits, 1_000),
+            Some(digits) => (digits, 1_000_000),
+            None => (text, 1),
+        };
+        let rate = digits.parse::<u32>().ok().and_then(|number| number.checked_mul(unit));
+        match rate {
+            Some(rate @ 1..=10_000_000) => Ok(Rate(rate)),
+            _ => Err("expected 1 to 10M events a second, such as 500, 10k or 1M".into()),
+        }
+    }
 }
 
 /// Options of `plan`.
@@ -275,6 +323,16 @@ mod tests {
         assert_eq!("2.5".parse(), Ok(Speed::Times(2.5)));
         for text in ["0", "-1", "fast", "NaN", "inf", "1001"] {
             assert!(text.parse::<Speed>().is_err(), "{text} was taken");
+        }
+    }
+
+    #[test]
+    fn rates_are_numbers_with_a_unit() {
+        let verb = parse("bench --rates 500,10k,1M").unwrap().verb;
+        let Some(Verb::Bench(args)) = verb else { panic!("{verb:?}") };
+        assert_eq!(args.rates, [Rate(500), Rate(10_000), Rate(1_000_000)]);
+        for text in ["0", "k", "1G", "-1", "11M", "5000M", "1.5k"] {
+            assert!(text.parse::<Rate>().is_err(), "{text} was taken");
         }
     }
 

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod cli;
 mod dlq;
 pub mod doctor;
@@ -65,6 +66,7 @@ pub fn run_cli(
         None => run::run(&cli.run, registry, stop, terminal),
         Some(Verb::Run(args)) => run::run(&args, registry, stop, terminal),
         Some(Verb::Plan(args)) => plan(&args, terminal),
+        Some(Verb::Bench(args)) => bench::bench(&args, stop, terminal),
         Some(Verb::Verify(args)) => verify::verify(&args, stop, terminal),
         Some(Verb::Soak(args)) => soak::soak(&args, stop, terminal),
         Some(Verb::Dlq { verb }) => dlq::dlq(&verb, terminal),

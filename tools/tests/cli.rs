@@ -221,3 +221,21 @@ fn failures_are_listed_by_site() {
     assert!(ran.out.contains("Failures of callbacks"), "{}", ran.out);
     assert!(ran.out.contains("as it was told"), "{}", ran.out);
 }
+
+#[test]
+fn bench_names_what_it_did_not_reach_and_keeps_a_log_a_rate() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().to_str().expect("UTF-8").to_owned();
+    // Ten million events a second to ten consumers is more than any machine does.
+    let line = ["bench", "--rates", "500,10M", "--duration", "300ms", "--warm-up", "200ms"];
+    let ran = ran(&[&line[..], &["--out", &out, "--json"]].concat());
+    let results: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(results[0]["identity_holds"], true);
+    assert!(results[0]["end_to_end"]["count"].as_u64().expect("a count") > 0);
+    assert_eq!((results[1]["is_reached"].clone(), ran.exit.code()), (Value::Bool(false), 1));
+    assert_eq!(results[1]["critical_lost"], 0);
+    let log = fs::read_to_string(folder.path().join("rate-10000000.FAIL.hlog")).expect("a log");
+    for line in ["#[Build: ", "#[Host: ", "#[Offered: ", "#[Achieved: "] {
+        assert!(log.contains(line), "{line} is missing");
+    }
+}

@@ -16,6 +16,7 @@ use super::RecordedSession;
 use super::engine::{Engine, EngineParts, Live};
 use super::housekeeping::{Housekeeping, HousekeepingHandle, SteadyState};
 use super::routes::Routes;
+use super::run_header::{offered, run_header};
 use super::venues::VenueThreads;
 use crate::config::{Config, ConfigError, OnFlip};
 use crate::consumer::{
@@ -392,7 +393,7 @@ impl<'c> Assembly<'c> {
         let to_log = Arc::new(Exchange::new());
         self.failures.push(Arc::clone(&to_log));
         let wiring =
-            ConsumerWiring { critical, market, context, terms, probe, to_log, accept_from, stop };
+            ConsumerWiring { critical, market, context, terms, probe, accept_from, to_log, stop };
         let options = ConsumerOptions {
             name: entry.name.clone(),
             strategy,
@@ -415,7 +416,7 @@ impl<'c> Assembly<'c> {
         std::fs::create_dir_all(&run_dir)
             .map_err(|source| LaunchError::RunDir { path: run_dir.clone(), source })?;
         let hlog = if self.config.telemetry.hlog {
-            let header = run_header(&plan, self.config);
+            let header = run_header(&plan, self.config, &offered(self.config));
             Some(HlogWriter::create(&run_dir.join("latency.hlog"), started, &header)?)
         } else {
             None
@@ -430,6 +431,8 @@ impl<'c> Assembly<'c> {
         }
         let links = self.probes.iter().map(|(link, _)| Arc::clone(link)).collect();
         let steady = SteadyState::new();
+        let is_of_events = |gauge: &&LaneGauge| !gauge.name().starts_with("log:");
+        let gauges: Vec<LaneGauge> = self.live.lanes.iter().filter(is_of_events).cloned().collect();
         let housekeeping = Housekeeping {
             logs: LogDrain::new(log_lanes),
             failures: self.failures,
@@ -440,9 +443,12 @@ impl<'c> Assembly<'c> {
             ),
             collector: Collector::new(CollectorOptions {
                 links: self.probes,
+                gauges: gauges.iter().map(|gauge| format!("lane:{}", gauge.name())).collect(),
                 hlog,
                 started_ns: self.clock.now_ns(),
             }),
+            gauges,
+            flips: self.routes.as_ref().map(Routes::latencies),
             clock: self.clock.clone(),
             interval_ns: self.config.telemetry.interval_ms * 1_000_000,
             warm_up_ns: self.clock.now_ns() + self.config.engine.warm_up_ms * 1_000_000,
@@ -510,30 +516,6 @@ impl<'c> Assembly<'c> {
             hiccups,
         }
     }
-}
-
-/// The run header of the interval log: what one must know to compare two runs.
-fn run_header(plan: &CorePlan, config: &Config) -> Vec<String> {
-    let mut header = vec![
-        format!("Profile: {:?}", plan.profile),
-        format!(
-            "Load: {} events/s offered, seed {}",
-            config.simulated.events_per_s, config.simulated.seed
-        ),
-        format!(
-            "Lanes: venue {}, dispatch {}, market {}, critical {}, spill {}",
-            config.lanes.venue,
-            config.lanes.dispatch,
-            config.lanes.market,
-            config.lanes.critical,
-            config.lanes.spill
-        ),
-    ];
-    for core in &plan.cores {
-        let id = core.core.map_or_else(|| "any".to_owned(), |id| id.to_string());
-        header.push(format!("Core {id}: {} ({:?}) {:?}", core.name, core.idle, core.agents));
-    }
-    header
 }
 
 /// Readable by anyone while the engine runs.

@@ -509,7 +509,6 @@ fn consumer_report(
 fn stages(collector: &Collector) -> BTreeMap<String, LatencyFigures> {
     collector
         .totals()
-        .iter()
         .filter(|stage| !stage.histogram.is_empty())
         .map(|stage| {
             let name = if stage.name.is_empty() { "end_to_end" } else { &stage.name };
@@ -524,7 +523,7 @@ fn stages(collector: &Collector) -> BTreeMap<String, LatencyFigures> {
 fn hiccups(collector: &Collector) -> LatencyFigures {
     let mut merged: Histogram<u64> = new_histogram();
     let mut loops = 0;
-    for stage in collector.totals().iter().filter(|stage| stage.name.starts_with("hiccup:")) {
+    for stage in collector.totals().filter(|stage| stage.name.starts_with("hiccup:")) {
         loops += u32::from(!stage.histogram.is_empty());
         let added = merged.add(&stage.histogram);
         debug_assert!(added.is_ok());
@@ -534,8 +533,10 @@ fn hiccups(collector: &Collector) -> LatencyFigures {
         count: merged.len(),
         p50_ns: tail(0.5),
         p90_ns: tail(0.1),
+        p95_ns: tail(0.05),
         p99_ns: tail(0.01),
         p999_ns: tail(0.001),
+        p9999_ns: tail(0.0001),
         max_ns: merged.max(),
     }
 }

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use pitlane_ring::Exchange;
+use pitlane_ring::{Exchange, LaneGauge};
 
+use super::routes::FlipLatencies;
 use crate::consumer::FailureRecord;
-use crate::runtime::{Clock, CoreWakers};
+use crate::runtime::{Clock, CoreWakers, give_way};
 use crate::telemetry::{Collector, DeadLetterFile, LogDrain};
 
 /// Pause between two looks at the lanes.
@@ -21,6 +22,10 @@ pub(super) struct Housekeeping {
     pub(super) failures: Vec<Arc<Exchange<FailureRecord>>>,
     pub(super) letters: DeadLetterFile,
     pub(super) collector: Collector,
+    /// Lanes whose occupancy is sampled, in the order of the collector's gauges.
+    pub(super) gauges: Vec<LaneGauge>,
+    /// Where the owner of the routes leaves how long its flips took.
+    pub(super) flips: Option<Arc<FlipLatencies>>,
     pub(super) clock: Clock,
     pub(super) interval_ns: u64,
     pub(super) warm_up_ns: u64,
@@ -54,9 +59,10 @@ impl HousekeepingHandle {
     pub(super) fn start(housekeeping: Housekeeping) -> std::io::Result<HousekeepingHandle> {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
-        let thread = Builder::new()
-            .name("housekeeping".to_owned())
-            .spawn(move || housekeeping.run(&seen))?;
+        let thread = Builder::new().name("housekeeping".to_owned()).spawn(move || {
+            give_way();
+            housekeeping.run(&seen)
+        })?;
         Ok(HousekeepingHandle { stop, thread })
     }
 
@@ -75,6 +81,7 @@ impl Housekeeping {
         let mut is_warm = false;
         while !stop.load(Ordering::Acquire) {
             self.drain();
+            self.sample();
             let now_ns = self.clock.now_ns();
             if now_ns >= self.warm_up_ns && self.steady.0.load(Ordering::Relaxed) == u64::MAX {
                 let base = pitlane_ring::alloc::counted_allocations();
@@ -103,6 +110,16 @@ impl Housekeeping {
         }
         self.drain();
         self
+    }
+
+    /// Records how full each lane is, and how long flips have taken since.
+    fn sample(&mut self) {
+        for (index, gauge) in self.gauges.iter().enumerate() {
+            self.collector.record_gauge(index, gauge.in_flight());
+        }
+        if let Some(flips) = &self.flips {
+            flips.take(|ns| self.collector.record_flip(ns));
+        }
     }
 
     pub(super) fn drain(&mut self) {

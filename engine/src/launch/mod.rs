@@ -7,6 +7,7 @@ mod assemble;
 mod engine;
 mod housekeeping;
 mod routes;
+mod run_header;
 mod venues;
 
 #[doc(hidden)]

@@ -48,12 +48,40 @@ pub(super) struct Routes {
     off: Mutex<HashSet<RouteKey>>,
     port: Arc<FlipPort>,
     wakers: CoreWakers,
+    latencies: Arc<FlipLatencies>,
+}
+
+/// How long flips took, from the staging of the table to the dispatcher's answer, ns.
+#[derive(Default)]
+pub(super) struct FlipLatencies(Mutex<Vec<u64>>);
+
+impl FlipLatencies {
+    /// Flips remembered between two looks of housekeeping; at 1,000 a second it looks 200 times.
+    const KEPT: usize = 4_096;
+
+    fn add(&self, ns: u64) {
+        let mut kept = self.0.lock();
+        if kept.len() < FlipLatencies::KEPT {
+            kept.push(ns);
+        }
+    }
+
+    /// Hands out and forgets what was added.
+    pub(super) fn take(&self, record: impl FnMut(u64)) {
+        self.0.lock().drain(..).for_each(record);
+    }
 }
 
 impl Routes {
     pub(super) fn new(full: RoutingTable, port: Arc<FlipPort>, wakers: CoreWakers) -> Routes {
         let known = full.keys().collect();
-        Routes { full, known, off: Mutex::default(), port, wakers }
+        let latencies = Arc::default();
+        Routes { full, known, off: Mutex::default(), port, wakers, latencies }
+    }
+
+    /// Where it leaves how long its flips took.
+    pub(super) fn latencies(&self) -> Arc<FlipLatencies> {
+        Arc::clone(&self.latencies)
     }
 
     /// Every route there can be.
@@ -102,6 +130,7 @@ impl Routes {
         self.wakers.wake();
         loop {
             if let Some(done) = self.port.done.take() {
+                self.latencies.add(started.elapsed().as_nanos() as u64);
                 return Ok(done.outcome);
             }
             // Withdrawn only while it still lies there: once taken, it is carried out.

@@ -1,6 +1,7 @@
 //! Threads, cores and time: agents run duty cycles on pinned cores, and read time through one seam.
 
 mod agent;
+mod background;
 mod clock;
 mod core;
 mod footprint;
@@ -10,6 +11,7 @@ mod parking;
 mod plan;
 
 pub use agent::{Agent, Phase, StopSignal};
+pub(crate) use background::give_way;
 pub use clock::{Clock, ManualTime};
 pub use core::{CoreHandle, CoreOptions, CoreRemains, Pinned};
 pub use footprint::{LaneFootprint, lane_footprints};

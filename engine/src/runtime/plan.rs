@@ -44,6 +44,24 @@ pub enum AgentRole {
     Consumer(usize),
 }
 
+impl AgentRole {
+    /// Its turn in a pass over the agents of one core. Orders go first: the answer to an event comes from
+    /// another core a moment after the dispatcher has ended a pass, and would wait for the whole next read
+    /// of the market if the gateway came behind it. Then the event's way, so that a frame is dispatched in
+    /// the pass that reads it.
+    #[must_use]
+    pub const fn turn(self) -> u8 {
+        match self {
+            AgentRole::Gateway => 0,
+            AgentRole::VenueOrders(_) => 1,
+            AgentRole::VenueMarket(_) => 2,
+            AgentRole::Orchestrator => 3,
+            AgentRole::Dispatcher => 4,
+            AgentRole::Consumer(_) => 5,
+        }
+    }
+}
+
 /// One thread of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PlannedCore {
@@ -51,7 +69,7 @@ pub struct PlannedCore {
     pub name: String,
     /// The core to pin to; `None` leaves it to the kernel.
     pub core: Option<usize>,
-    /// What it runs, in the order of an event's way.
+    /// What it runs, in this order; see [`AgentRole::turn`].
     pub agents: Vec<AgentRole>,
     /// How it idles when no agent has work.
     #[serde(serialize_with = "idle_name")]
@@ -232,6 +250,9 @@ impl Layout {
             let apart = profile == Profile::Quiet;
             let thread = thread_on(&mut threads, *core, apart, name);
             thread.agents.push(AgentRole::Consumer(consumer));
+        }
+        for thread in &mut threads {
+            thread.agents.sort_by_key(|agent| agent.turn());
         }
         threads
     }
@@ -427,9 +448,9 @@ mod tests {
     }
 
     #[test]
-    fn agents_stand_in_the_order_of_an_events_way() {
+    fn orders_go_first_and_then_the_events_way() {
         use AgentRole::{Dispatcher, Gateway, Orchestrator, VenueMarket, VenueOrders};
-        let way = [VenueMarket(0), VenueOrders(0), Orchestrator, Dispatcher, Gateway];
+        let way = [Gateway, VenueOrders(0), VenueMarket(0), Orchestrator, Dispatcher];
         assert_eq!(plan(2, 3).cores[0].agents, way);
     }
 

@@ -13,6 +13,8 @@ use super::probe::{HistogramSet, ProbeLink};
 pub struct CollectorOptions {
     /// The probes' links, each with the spare set to swap with.
     pub links: Vec<(Arc<ProbeLink>, Box<HistogramSet>)>,
+    /// Tags of the gauges that are sampled into [`Collector::record_gauge`].
+    pub gauges: Vec<String>,
     /// The interval log; `None` when none is written.
     pub hlog: Option<HlogWriter>,
     /// Monotonic time at which the first interval starts, ns.
@@ -41,6 +43,9 @@ pub struct Collector {
     interval: Vec<Histogram<u64>>,
     fanout: FanoutJoin,
     fanout_stages: [usize; 3],
+    /// Stages of the gauges, which are samples of events in a lane and no latencies.
+    gauge_stages: Vec<usize>,
+    flip_stage: usize,
     hlog: Option<HlogWriter>,
     interval_started_ns: u64,
     samples_dropped: u64,
@@ -69,7 +74,9 @@ impl Collector {
                 asked: false,
             })
             .collect();
-        let fanout_stages = ["fanout:first", "fanout:last", "fanout:spread"].map(index_of);
+        let fanout_stages = ["fanout:first", "fanout:last", "fanout:spread"].map(&mut index_of);
+        let flip_stage = index_of("flip");
+        let gauge_stages = options.gauges.iter().map(|name| index_of(name)).collect();
         let interval = names.iter().map(|_| new_histogram()).collect();
         let totals = names
             .into_iter()
@@ -81,6 +88,8 @@ impl Collector {
             interval,
             fanout: FanoutJoin::new(),
             fanout_stages,
+            gauge_stages,
+            flip_stage,
             hlog: options.hlog,
             interval_started_ns: options.started_ns,
             samples_dropped: 0,
@@ -144,6 +153,16 @@ impl Collector {
         source.spare = Some(set);
     }
 
+    /// Records how many events lie in the lane of the gauge at `index`.
+    pub fn record_gauge(&mut self, index: usize, events: u64) {
+        self.interval[self.gauge_stages[index]].saturating_record(events);
+    }
+
+    /// Records how long a routing flip took, ns.
+    pub fn record_flip(&mut self, ns: u64) {
+        self.interval[self.flip_stage].saturating_record(ns);
+    }
+
     /// Ends the interval at `now_ns`: writes its lines and adds it to the totals.
     pub fn end_interval(&mut self, now_ns: u64) {
         self.fanout.end_round();
@@ -158,7 +177,11 @@ impl Collector {
         for (stage, histogram) in self.interval.iter_mut().enumerate() {
             let total = &mut self.totals[stage];
             let is_end_to_end = total.name.is_empty();
-            if histogram.is_empty() && !is_end_to_end {
+            // A lane that was empty at every look has nothing to tell.
+            let is_silent = histogram.is_empty()
+                || (histogram.max() == 0 && self.gauge_stages.contains(&stage));
+            if is_silent && !is_end_to_end {
+                histogram.reset();
                 continue;
             }
             if let Some(hlog) = &mut self.hlog
@@ -179,10 +202,10 @@ impl Collector {
         self.totals.iter_mut().for_each(|total| total.histogram.reset());
     }
 
-    /// Totals by stage so far.
-    #[must_use]
-    pub fn totals(&self) -> &[StageTotals] {
-        &self.totals
+    /// Totals by stage so far, without the gauges, which are no latencies.
+    pub fn totals(&self) -> impl Iterator<Item = &StageTotals> {
+        let is_latency = |stage: &(usize, &StageTotals)| !self.gauge_stages.contains(&stage.0);
+        self.totals.iter().enumerate().filter(is_latency).map(|(_, stage)| stage)
     }
 
     /// Fan-out groups that never became whole: a member was conflated or found no room.
@@ -214,7 +237,12 @@ mod tests {
         let mut probe = Probe::new(vec!["decode".into()]);
         let (link, spare) = probe.link();
         let links = vec![(Arc::clone(&link), spare)];
-        let mut collector = Collector::new(CollectorOptions { links, hlog: None, started_ns: 0 });
+        let mut collector = Collector::new(CollectorOptions {
+            links,
+            gauges: vec!["lane:a".to_owned(), "lane:b".to_owned()],
+            hlog: None,
+            started_ns: 0,
+        });
         probe.record(0, 10);
         collector.ask();
         assert!(!collector.take_answers());
@@ -224,7 +252,7 @@ mod tests {
         probe.record(0, 20);
         collector.merge_last(&link, &mut probe.into_set());
         collector.end_interval(2_000);
-        let decode = collector.totals().iter().find(|stage| stage.name == "decode").unwrap();
+        let decode = collector.totals().find(|stage| stage.name == "decode").unwrap();
         assert_eq!((decode.histogram.len(), decode.histogram.max()), (2, 20));
     }
 }

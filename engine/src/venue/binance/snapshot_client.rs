@@ -20,7 +20,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use super::Snapshot;
 use super::error::DecodeError;
 use crate::event::InstrumentId;
-use crate::runtime::{Clock, CoreWakers};
+use crate::runtime::{Clock, CoreWakers, give_way};
 use crate::venue::SymbolMap;
 use crate::venue::session::Endpoint;
 
@@ -195,6 +195,7 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
+        give_way();
         while !self.is_stopped() {
             drop(self.shared.spent.take());
             let mut request = None;

@@ -25,6 +25,7 @@ use super::options::SimulatedVenueError;
 use super::session::{self, Door};
 use super::stream::StreamKey;
 use super::wire::Wire;
+use crate::runtime::give_way;
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
@@ -127,6 +128,7 @@ impl Drop for Handle {
 
 impl<C: Content> Server<C> {
     fn run(mut self) -> io::Result<()> {
+        give_way();
         let mut events = Events::with_capacity(128);
         while !self.stop.load(Ordering::Acquire) {
             let now = Instant::now();
