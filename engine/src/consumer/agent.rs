@@ -40,9 +40,9 @@ pub(crate) struct ConsumerWiring {
     pub(crate) context: ContextParts,
     pub(crate) terms: Arc<CachePadded<Terms>>,
     pub(crate) probe: ConsumerProbe,
-    pub(crate) accept_from: AcceptFrom,
     /// Where the first failure of a site is left for the log.
     pub(crate) to_log: Arc<Exchange<FailureRecord>>,
+    pub(crate) accept_from: AcceptFrom,
     pub(crate) stop: StopSignal,
 }
 

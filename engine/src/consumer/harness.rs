@@ -68,8 +68,8 @@ impl Harness {
             context,
             terms: Terms::new(),
             probe: ConsumerProbe::new("harness", 0),
-            accept_from: AcceptFrom::default(),
             to_log: Arc::new(Exchange::new()),
+            accept_from: AcceptFrom::default(),
             stop: StopSignal::default(),
         };
         let options = ConsumerOptions {

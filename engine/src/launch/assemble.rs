@@ -393,7 +393,7 @@ impl<'c> Assembly<'c> {
         let to_log = Arc::new(Exchange::new());
         self.failures.push(Arc::clone(&to_log));
         let wiring =
-            ConsumerWiring { critical, market, context, terms, probe, accept_from, to_log, stop };
+            ConsumerWiring { critical, market, context, terms, probe, to_log, accept_from, stop };
         let options = ConsumerOptions {
             name: entry.name.clone(),
             strategy,
