@@ -122,7 +122,7 @@ mod tests {
             found.unwrap_or_else(|| panic!("no {start} in:\n{text}")).to_owned()
         };
         let dispatch = row("dispatch ");
-        assert!(dispatch.contains("simulated market, simulated orders"), "{dispatch}");
+        assert!(dispatch.contains("simulated orders, simulated market"), "{dispatch}");
         let consumers = row("consumers ");
         assert!(consumers.contains("noop, momentum, market_maker"), "{consumers}");
         assert!(row("Note: ").contains("balanced"));

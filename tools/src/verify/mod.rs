@@ -37,7 +37,7 @@ use crate::cli::VerifyArgs;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 use criterion::{Criterion, Setting};
-use finding::{Row, Verdict, ended, table_json, table_text};
+use finding::{Finding, Row, Verdict, ended, table_json, table_text};
 use plant::Plant;
 use scale::Scale;
 use trial::TrialError;
@@ -190,16 +190,26 @@ fn rows(
     for criterion in criteria {
         progress(criterion.id, criterion.title, terminal);
         let Criterion { id, title, .. } = **criterion;
-        let mut finding = (criterion.check)(setting)?;
-        let mut first_attempt = None;
-        if finding.verdict == Verdict::Fail && criterion.is_timed && !setting.is_stopped() {
-            progress(id, "second attempt", terminal);
-            first_attempt = Some(finding.measured);
-            finding = (criterion.check)(setting)?;
-        }
+        let (finding, first_attempt) = attempted(criterion, setting, terminal)?;
         rows.push(Row { id, title, finding, first_attempt });
     }
     Ok(rows)
+}
+
+/// Runs a check; once more when it is judged by time and failed. The second value is what the first
+/// attempt measured, where there were two.
+fn attempted(
+    criterion: &Criterion,
+    setting: &Setting<'_>,
+    terminal: &mut Terminal<'_>,
+) -> Result<(Finding, Option<String>), TrialError> {
+    let finding = (criterion.check)(setting)?;
+    if finding.verdict != Verdict::Fail || !criterion.is_timed || setting.is_stopped() {
+        return Ok((finding, None));
+    }
+    progress(criterion.id, "second attempt", terminal);
+    let first_attempt = Some(finding.measured);
+    Ok(((criterion.check)(setting)?, first_attempt))
 }
 
 fn progress(id: &str, what: &str, terminal: &mut Terminal<'_>) {
