@@ -50,6 +50,8 @@ pub struct KnownOrder {
     pub venue_order_id: u64,
     /// The highest execution id seen.
     pub execution_id: u64,
+    /// When it was handed to the socket, ns of the engine's clock.
+    pub sent_ns: u64,
     /// A cancel was sent and not yet answered.
     pub cancel_sent: bool,
     /// Its state at the venue has to be asked for.
@@ -119,12 +121,12 @@ impl OrderTable {
         }
     }
 
-    /// Takes up a new order that is about to be sent.
+    /// Takes up a new order that is about to be sent, at `now_ns` of the engine's clock.
     ///
     /// # Errors
     /// `DuplicateId` when the key was used before; `MaxOpenOrders` without room.
     #[inline]
-    pub fn submit(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
+    pub fn submit(&mut self, command: &OrderCommand, now_ns: u64) -> Result<(), RejectReason> {
         let key = OrderKey::of(command);
         if self.orders.contains_key(&key) {
             return Err(RejectReason::DuplicateId);
@@ -139,6 +141,7 @@ impl OrderTable {
             filled_qty: 0,
             venue_order_id: 0,
             execution_id: 0,
+            sent_ns: now_ns,
             cancel_sent: false,
             in_doubt: false,
         };
@@ -180,6 +183,13 @@ impl OrderTable {
         }
     }
 
+    /// A report may have been lost, on a connection that goes on: what is open has to be asked for.
+    pub fn doubt_open(&mut self) {
+        for order in self.orders.values_mut().filter(|order| !order.status.is_terminal()) {
+            order.in_doubt = true;
+        }
+    }
+
     /// Takes the venue's report on an order.
     #[inline]
     pub fn apply(&mut self, key: OrderKey, report: &VenueReport) -> Applied {
@@ -192,6 +202,10 @@ impl OrderTable {
             return Applied::Duplicate;
         }
         if order.status.is_terminal() {
+            // A query may have told the end before the stream does.
+            if report.status == order.status && report.filled_qty == order.filled_qty {
+                return Applied::Duplicate;
+            }
             return Applied::Contradiction("report after the order's end");
         }
         if report.filled_qty < order.filled_qty {
@@ -214,7 +228,8 @@ impl OrderTable {
     }
 
     /// Takes the answer to a query of an open order: `status` and what is filled. Ends the doubt. Gives a
-    /// fill that was never told, and the order's state when it has changed.
+    /// fill that was never told, and the order's state when it has changed. An answer that was overtaken by
+    /// a fill is too old to tell anything: the doubt stays.
     pub fn confirm(
         &mut self,
         key: OrderKey,
@@ -223,6 +238,9 @@ impl OrderTable {
         filled_qty: i64,
     ) -> [Option<ExecReport>; 2] {
         let Some(order) = self.open_order(key) else { return [None, None] };
+        if filled_qty < order.filled_qty {
+            return [None, None];
+        }
         order.in_doubt = false;
         order.venue_order_id = venue_order_id;
         let missed_qty = filled_qty - order.filled_qty;
@@ -238,8 +256,10 @@ impl OrderTable {
             OrderStatus::Rejected => ExecType::Rejected,
             OrderStatus::Expired => ExecType::Expired,
         };
-        // A fill that completes the order says so itself.
-        let is_told = was == status || (missed.is_some() && status == OrderStatus::Filled);
+        // A fill says itself that the order is filled, or is in part.
+        let is_told = was == status
+            || (missed.is_some()
+                && matches!(status, OrderStatus::Filled | OrderStatus::PartiallyFilled));
         let state = (!is_told).then(|| order.state(exec_type));
         let missed = missed.map(|mut fill| {
             if state.is_none() {
@@ -302,7 +322,6 @@ impl KnownOrder {
         let mut report = ExecReport::new_zeroed();
         report.client_order_id = self.command.client_order_id;
         report.venue_order_id = self.venue_order_id;
-        report.execution_id = self.execution_id;
         report.price = self.command.price;
         report.qty = self.command.qty;
         report.filled_qty = self.filled_qty;
@@ -316,6 +335,7 @@ impl KnownOrder {
 
     fn report(&self, venue: &VenueReport) -> ExecReport {
         let mut report = self.state(venue.exec_type);
+        report.execution_id = venue.execution_id;
         if venue.qty > 0 {
             report.qty = venue.qty;
         }
@@ -361,7 +381,7 @@ mod tests {
 
     fn table() -> OrderTable {
         let mut table = OrderTable::new(4);
-        table.submit(&command(7)).unwrap();
+        table.submit(&command(7), 0).unwrap();
         table
     }
 
@@ -402,7 +422,11 @@ mod tests {
         let last = news(table.apply(KEY, &fill(3, 6, 10)));
         assert_eq!((last.status(), last.remaining_qty()), (Some(OrderStatus::Filled), 0));
         assert_eq!(table.open_count(), 0);
-        assert_eq!(table.submit(&command(7)), Err(RejectReason::DuplicateId), "also when closed");
+        assert_eq!(
+            table.submit(&command(7), 0),
+            Err(RejectReason::DuplicateId),
+            "also when closed"
+        );
     }
 
     #[test]
@@ -454,7 +478,7 @@ mod tests {
     #[test]
     fn an_order_that_never_arrived_is_rejected_and_one_cancelled_meanwhile_says_so() {
         let mut table = table();
-        table.submit(&command(8)).unwrap();
+        table.submit(&command(8), 0).unwrap();
         table.doubt_all();
         let report = table.fail(KEY, RejectReason::NotConnected, -2013).unwrap();
         assert_eq!(report.status(), Some(OrderStatus::Rejected));
@@ -471,14 +495,15 @@ mod tests {
         let mut table = OrderTable::new(2);
         let capacity = table.orders.capacity();
         for id in 1..=20_000 {
-            table.submit(&command(id)).unwrap();
+            table.submit(&command(id), 0).unwrap();
             let key = OrderKey { id: ClientOrderId(id), ..KEY };
             table.fail(key, RejectReason::Venue, 0).unwrap();
         }
         assert_eq!(table.orders.len(), CLOSED_KEPT);
+        // What was removed may count against the capacity until the map rehashes in place.
         assert!(table.orders.capacity() <= capacity, "it never grows");
-        table.submit(&command(30_001)).unwrap();
-        table.submit(&command(30_002)).unwrap();
-        assert_eq!(table.submit(&command(30_003)), Err(RejectReason::MaxOpenOrders));
+        table.submit(&command(30_001), 0).unwrap();
+        table.submit(&command(30_002), 0).unwrap();
+        assert_eq!(table.submit(&command(30_003), 0), Err(RejectReason::MaxOpenOrders));
     }
 }

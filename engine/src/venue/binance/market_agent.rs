@@ -24,6 +24,8 @@ use crate::venue::{BookSummary, EventOutlet, IntakeStats, LetterReason, SymbolMa
 const FRAMES_PER_CYCLE: usize = 64;
 /// Between two looks for silence by time alone, ns.
 const LOOK_NS: u64 = 10_000_000;
+/// Between two requests to subscribe, ns: the venue takes five messages a second, pings included.
+const SUBSCRIBE_PACE_NS: u64 = 250_000_000;
 /// The longest time that market data waits for the order session to be ready, ns.
 const ORDERS_FIRST_NS: u64 = 2_000_000_000;
 /// Bytes of an offending frame that are kept.
@@ -72,6 +74,10 @@ pub struct MarketAgent<O: EventOutlet> {
     subscribe_ns: u64,
     /// When the answer to a subscription is overdue; `None` when none is awaited.
     subscribed_by_ns: Option<u64>,
+    /// The next request to subscribe has to wait until then; `None` when none is to be sent.
+    subscribe_at_ns: Option<u64>,
+    /// The socket was not read in this cycle, since the link is full.
+    is_held_back: bool,
     traces: TraceIds,
     /// `None` once the venue is closed.
     outlet: Option<O>,
@@ -105,6 +111,8 @@ impl<O: EventOutlet> MarketAgent<O> {
             subscriptions,
             subscribe_ns,
             subscribed_by_ns: None,
+            subscribe_at_ns: None,
+            is_held_back: false,
             traces: TraceIds::new(session_number),
             outlet: Some(wiring.outlet),
             snapshots: wiring.snapshots,
@@ -176,7 +184,7 @@ impl<O: EventOutlet> MarketAgent<O> {
     fn on_closed(&mut self, reason: &CloseReason) {
         log::warn!("[{}] market data {reason}; reconnecting", self.venue);
         self.stats.reconnects();
-        self.subscribed_by_ns = None;
+        (self.subscribed_by_ns, self.subscribe_at_ns) = (None, None);
         let Some(outlet) = &mut self.outlet else { return };
         if let CloseReason::Protocol(error) = reason {
             let bytes = self.session.offending_bytes();
@@ -191,6 +199,7 @@ impl<O: EventOutlet> MarketAgent<O> {
     fn subscribe(&mut self) {
         let Self { session, subscriptions, subscribed_by_ns, .. } = self;
         let due_ns = self.now_ns + self.subscribe_ns;
+        self.subscribe_at_ns = None;
         subscriptions.send_next(|request| {
             *subscribed_by_ns = Some(due_ns);
             session.send(request.as_bytes()).is_ok()
@@ -207,7 +216,9 @@ impl<O: EventOutlet> MarketAgent<O> {
             let reason = "refused by the venue";
             self.session.fail(CloseReason::Refused { operation: "subscribe", reason, code });
         } else if self.subscriptions.on_reply(id) {
-            self.subscribe();
+            self.subscribed_by_ns = None;
+            self.subscribe_at_ns =
+                (!self.subscriptions.is_complete()).then_some(self.now_ns + SUBSCRIBE_PACE_NS);
         }
     }
 
@@ -215,9 +226,11 @@ impl<O: EventOutlet> MarketAgent<O> {
     #[inline]
     fn take_frames(&mut self) -> usize {
         let mut work = 0;
+        self.is_held_back = false;
         while work < FRAMES_PER_CYCLE {
             let Some(outlet) = &mut self.outlet else { break };
             if outlet.room() < EVENTS_PER_FRAME_MAX {
+                self.is_held_back = true;
                 self.stats.backpressure();
                 break;
             }
@@ -274,13 +287,18 @@ impl<O: EventOutlet> MarketAgent<O> {
     #[inline]
     fn check_deadlines(&mut self) {
         let Some(outlet) = &mut self.outlet else { return };
-        if let Some(kind) = self.feed.check_silence(self.now_ns, outlet) {
+        if let Some(kind) = self.feed.check_silence(self.now_ns, outlet)
+            && !self.is_held_back
+        {
             log::warn!("[{}] no {} for too long", self.venue, kind.name());
             self.session.fail(CloseReason::DataIdle);
         }
         if self.subscribed_by_ns.is_some_and(|due_ns| self.now_ns > due_ns) {
             let reason = "no answer in time";
             self.session.fail(CloseReason::Refused { operation: "subscribe", reason, code: 0 });
+        }
+        if self.subscribe_at_ns.is_some_and(|at_ns| self.now_ns >= at_ns) {
+            self.subscribe();
         }
     }
 
@@ -314,8 +332,9 @@ impl<O: EventOutlet + Send + 'static> Agent for MarketAgent<O> {
         let mut work = self.step();
         if self.session.is_open() {
             work += self.take_frames();
-            self.check_deadlines();
         }
+        // Also while disconnected: the word that a book can't be trusted may still wait for room.
+        self.check_deadlines();
         work + self.exchange_snapshots()
     }
 

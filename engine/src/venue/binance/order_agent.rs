@@ -46,10 +46,23 @@ const BATCH: usize = 32;
 const EVENTS_PER_FRAME_MAX: usize = 8;
 /// Between two looks for overdue answers, ns.
 const LOOK_NS: u64 = 50_000_000;
+/// Pause of a parked core while the link is full, ns.
+const HELD_BACK_NS: u64 = 1_000_000;
 /// The venue's codes for "the order's state is unknown": timed out, unexpected response.
 const UNKNOWN_OUTCOME: [i32; 2] = [-1006, -1007];
 /// The venue's code for an order it doesn't know.
 const NO_SUCH_ORDER: i32 = -2013;
+/// The venue's code for a cancel of an order that is not open there.
+const CANCEL_OF_NOTHING: i32 = -2011;
+/// How long after it was sent an order can still turn up at the venue, ns: the venue refuses a request
+/// that is older than its `recvWindow` (5 s, since we name none), by a clock that may be up to a second
+/// behind ours. Until then "no such order" proves nothing: the order may be in some queue on the way.
+const IN_FLIGHT_MAX_NS: u64 = 6_000_000_000;
+/// Pause after a query or cancel that the venue did not take, ns: asking again at once would be the way to
+/// be banned.
+const ASK_AGAIN_NS: u64 = 250_000_000;
+/// Bytes of an offending frame that are kept.
+const OFFENDING_BYTES_MAX: usize = 4_096;
 
 /// What an [`OrderAgent`] is made of.
 pub struct OrderOptions {
@@ -136,6 +149,10 @@ struct Desk<O> {
     has_doubts: bool,
     /// A query is on its way.
     is_asking: bool,
+    /// The next query, and the next cancel at the stop, have to wait until then.
+    ask_at_ns: u64,
+    /// The socket was not read in this cycle, since the link is full.
+    is_held_back: bool,
     answer_ns: u64,
     next_look_ns: u64,
     cancel_on_stop: bool,
@@ -181,6 +198,8 @@ impl<O: EventOutlet> OrderAgent<O> {
                 stage: Stage::Down,
                 has_doubts: true,
                 is_asking: false,
+                ask_at_ns: 0,
+                is_held_back: false,
                 answer_ns: options.answer_ns,
                 next_look_ns: 0,
                 cancel_on_stop: options.cancel_on_stop,
@@ -224,8 +243,10 @@ impl<O: EventOutlet> OrderAgent<O> {
     fn take_frames(&mut self) -> usize {
         let Self { session, decoder, desk, .. } = self;
         let mut work = 0;
+        desk.is_held_back = false;
         while work < BATCH {
             if desk.room() < EVENTS_PER_FRAME_MAX {
+                desk.is_held_back = true;
                 desk.stats.backpressure();
                 break;
             }
@@ -284,7 +305,7 @@ impl<O: EventOutlet> OrderAgent<O> {
     /// Cancels what is open as configured, and closes when nothing is left to wait for.
     fn wind_down(&mut self) -> usize {
         let Self { session, desk, commands, .. } = self;
-        if desk.cancel_on_stop && desk.stage == Stage::Ready {
+        if desk.cancel_on_stop && desk.stage == Stage::Ready && desk.now_ns >= desk.ask_at_ns {
             while let Some(key) = desk.table.find_open(|order| !order.cancel_sent) {
                 if !desk.cancel(key, session) {
                     break;
@@ -333,7 +354,8 @@ impl<O: EventOutlet> Desk<O> {
         self.unwritten.clear();
         self.table.doubt_all();
         if let (CloseReason::Protocol(error), Some(outlet)) = (reason, &mut self.outlet) {
-            outlet.dead_letter(LetterReason::of_wire(*error), "frame of the WebSocket", offending);
+            let kept = &offending[..offending.len().min(OFFENDING_BYTES_MAX)];
+            outlet.dead_letter(LetterReason::of_wire(*error), "frame of the WebSocket", kept);
         }
     }
 
@@ -344,6 +366,9 @@ impl<O: EventOutlet> Desk<O> {
             self.stats.unknown();
         }
         self.letter(error.reason, error.detail, raw);
+        // It may have been a report on any order.
+        self.table.doubt_open();
+        self.has_doubts = true;
     }
 
     #[cold]
@@ -385,7 +410,12 @@ impl<O: EventOutlet> Desk<O> {
             }
             Applied::Duplicate => self.stats.duplicates(),
             Applied::Unknown => self.letter(LetterReason::Order, "no order of this run", raw),
-            Applied::Contradiction(detail) => self.letter(LetterReason::Order, detail, raw),
+            Applied::Contradiction(detail) => {
+                self.letter(LetterReason::Order, detail, raw);
+                if let Some(key) = self.names.parse(name) {
+                    self.doubt(key);
+                }
+            }
         }
     }
 
@@ -443,11 +473,20 @@ impl<O: EventOutlet> Desk<O> {
             (Asked::Cancel(key), Some(error)) => {
                 let report = self.table.cancel_failed(key, RejectReason::Venue, error.code);
                 self.tell(key, report);
+                self.ask_at_ns = self.now_ns + ASK_AGAIN_NS;
+                if error.code == CANCEL_OF_NOTHING {
+                    // Its end is on its way to us, or was lost.
+                    self.doubt(key);
+                }
             }
             (Asked::Query(key), None) => {
                 self.is_asking = false;
-                let Some(order) = reply.order else { return };
-                let (Some(status), Some(filled)) = (order.status, order.filled_qty) else { return };
+                let known =
+                    reply.order.and_then(|order| Some((order, order.status?, order.filled_qty?)));
+                let Some((order, status, filled)) = known else {
+                    self.ask_at_ns = self.now_ns + ASK_AGAIN_NS;
+                    return;
+                };
                 let told = self.table.confirm(key, order.order_id, status, filled);
                 for report in told.into_iter().flatten() {
                     self.publish(order.symbol.instrument, 0, &report);
@@ -455,10 +494,15 @@ impl<O: EventOutlet> Desk<O> {
             }
             (Asked::Query(key), Some(error)) => {
                 self.is_asking = false;
-                // An order in doubt that the venue doesn't know never arrived. Any other failure leaves
-                // the doubt, and it is asked again.
-                if error.code == NO_SUCH_ORDER {
+                // An order in doubt that the venue doesn't know never arrived, once it can't arrive any
+                // more. Any other failure leaves the doubt, and it is asked again.
+                let was_sent_long_ago = self.table.get(key).is_none_or(|order| {
+                    self.now_ns.saturating_sub(order.sent_ns) > IN_FLIGHT_MAX_NS
+                });
+                if error.code == NO_SUCH_ORDER && was_sent_long_ago {
                     self.end_unknown(key, error.code);
+                } else {
+                    self.ask_at_ns = self.now_ns + ASK_AGAIN_NS;
                 }
             }
         }
@@ -549,7 +593,7 @@ impl<O: EventOutlet> Desk<O> {
         }
         let instrument = command.instrument_id();
         let symbol = self.symbols.symbol(instrument).ok_or(RejectReason::UnknownInstrument)?;
-        self.table.submit(command)?;
+        self.table.submit(command, self.now_ns)?;
         let key = OrderKey::of(command);
         let is_sent = self.place_at_venue(command, key, symbol.scales, session);
         if !is_sent {
@@ -645,7 +689,7 @@ impl<O: EventOutlet> Desk<O> {
     /// Asks for what is in doubt, one order at a time, since a query weighs four times as much as an order
     /// at the venue. After a logon the session is ready once nothing is in doubt.
     fn resolve_doubts(&mut self, session: &mut Session) -> usize {
-        if self.is_asking {
+        if self.is_asking || self.now_ns < self.ask_at_ns {
             return 0;
         }
         match self.table.find_open(|order| order.in_doubt) {
@@ -682,7 +726,7 @@ impl<O: EventOutlet> Desk<O> {
                 }
                 Asked::Submit(key) | Asked::Cancel(key) | Asked::Query(key) => {
                     log::warn!("[{}] no answer in time to {asked:?}", self.venue);
-                    self.is_asking = false;
+                    self.is_asking &= !matches!(asked, Asked::Query(_));
                     if let Some(order) = self.table.open_order(key) {
                         order.cancel_sent = false;
                     }
@@ -764,7 +808,12 @@ impl<O: EventOutlet + Send + 'static> Agent for OrderAgent<O> {
         }
         let look_ns =
             if self.desk.requests.count() > 0 { self.desk.next_look_ns } else { u64::MAX };
-        self.session.next_timer_ns().min(look_ns)
+        let asks = self.desk.has_doubts && self.session.is_open() && !self.desk.is_asking;
+        let ask_ns = if asks { self.desk.ask_at_ns } else { u64::MAX };
+        // No wake-up tells that a full link has room again.
+        let held_ns =
+            if self.desk.is_held_back { self.desk.now_ns + HELD_BACK_NS } else { u64::MAX };
+        self.session.next_timer_ns().min(look_ns).min(ask_ns).min(held_ns)
     }
 
     fn is_done(&self) -> bool {

@@ -124,7 +124,8 @@ impl SnapshotThread {
             .proxy(None)
             .build()
             .new_agent();
-        let worker = Worker { options, agent, requested, shared: Arc::clone(&shared) };
+        let worker =
+            Worker { options, agent, requested, queue: Vec::new(), shared: Arc::clone(&shared) };
         let thread = Builder::new().name(name.clone()).spawn(move || worker.run())?;
         let client =
             SnapshotClient { requests, shared: shared.clone(), thread: thread.thread().clone() };
@@ -190,6 +191,8 @@ struct Worker {
     options: SnapshotThreadOptions,
     agent: ureq::Agent,
     requested: Consumer<Request>,
+    /// Whose snapshots are to be fetched, each once: while the venue has us wait, requests are repeated.
+    queue: Vec<InstrumentId>,
     shared: Arc<Shared>,
 }
 
@@ -198,25 +201,37 @@ impl Worker {
         give_way();
         while !self.is_stopped() {
             drop(self.shared.spent.take());
-            let mut request = None;
-            self.requested.poll(1, |taken| request = Some(*taken));
-            let Some(request) = request else {
+            self.take_requests();
+            if self.queue.is_empty() {
                 std::thread::park_timeout(LOOK);
                 continue;
-            };
-            let instrument = InstrumentId(request.instrument as u32);
+            }
+            let instrument = self.queue.remove(0);
             let snapshot = match self.fetch(instrument) {
                 Ok(snapshot) => Some(snapshot),
                 Err(error) => {
                     log::warn!("[{}] {error}", self.options.venue);
                     if let FetchError::Status { slow_down: Some(wait), .. } = error {
                         self.pause(wait);
+                        // What was asked for again meanwhile is this very request.
+                        self.take_requests();
+                        self.queue.retain(|queued| *queued != instrument);
                     }
                     None
                 }
             };
             self.answer(Box::new(Answer { instrument, snapshot }));
         }
+    }
+
+    fn take_requests(&mut self) {
+        let queue = &mut self.queue;
+        self.requested.poll(REQUESTS, |request| {
+            let instrument = InstrumentId(request.instrument as u32);
+            if !queue.contains(&instrument) {
+                queue.push(instrument);
+            }
+        });
     }
 
     fn fetch(&self, instrument: InstrumentId) -> Result<Snapshot, FetchError> {

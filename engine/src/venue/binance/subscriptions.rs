@@ -74,8 +74,8 @@ impl Subscriptions {
         self.sent == self.requests.len() && self.answered.iter().all(|answered| *answered)
     }
 
-    /// Hands the next request to `send`, which says whether it was taken. One at a time: the venue allows
-    /// five messages a second, so the next one waits for the answer to the one before.
+    /// Hands the next request to `send`, which says whether it was taken. One at a time: the next one waits
+    /// for the answer to the one before.
     pub(super) fn send_next(&mut self, send: impl FnOnce(&str) -> bool) {
         let is_waiting = self.answered[..self.sent].contains(&false);
         if !is_waiting && self.sent < self.requests.len() && send(&self.requests[self.sent]) {

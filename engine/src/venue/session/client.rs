@@ -26,7 +26,9 @@ use tungstenite::protocol::frame::coding::Control;
 
 use super::handshake::Handshake;
 use super::inbound::Part;
-use super::{Backoff, BackoffOptions, CloseReason, Endpoint, Inbound, Outbound, SendError};
+use super::{
+    Backoff, BackoffOptions, CloseReason, Endpoint, Inbound, Outbound, SendError, WireError,
+};
 use crate::runtime::Clock;
 
 /// The code of a close that nothing is wrong with (RFC 6455, section 7.4.1).
@@ -134,6 +136,11 @@ pub struct Session {
     next_address: usize,
     /// When bytes were read last.
     heard_ns: u64,
+    /// When the socket was looked at last. Silence of the venue ends here: what came while we did not
+    /// look is not known, be it that the link ahead was full or that the core was held up.
+    looked_ns: u64,
+    /// The present step's time.
+    now_ns: u64,
     ping_due_ns: u64,
     /// The socket was read since the last step.
     has_read: bool,
@@ -160,6 +167,8 @@ impl Session {
             backoff: Backoff::new(limits.backoff, seed),
             next_address: 0,
             heard_ns: 0,
+            looked_ns: 0,
+            now_ns: 0,
             ping_due_ns: 0,
             has_read: false,
             has_heard: false,
@@ -182,6 +191,7 @@ impl Session {
     pub fn step(&mut self, now_ns: u64) -> Progress {
         self.has_read = false;
         self.has_heard = false;
+        self.now_ns = now_ns;
         match self.try_step(now_ns) {
             Ok(progress) => progress,
             Err(reason) => self.end(reason, now_ns),
@@ -315,11 +325,11 @@ impl Session {
         if !self.outbound.is_empty() {
             self.outbound.flush(stream).map_err(CloseReason::Write)?;
         }
-        if now_ns.saturating_sub(self.heard_ns) > self.limits.idle_ns {
+        if self.looked_ns.saturating_sub(self.heard_ns) > self.limits.idle_ns {
             return Err(CloseReason::Idle);
         }
         if let Some(since_ns) = self.inbound.incomplete_since_ns()
-            && now_ns.saturating_sub(since_ns) > self.limits.frame_ns
+            && self.looked_ns.saturating_sub(since_ns) > self.limits.frame_ns
         {
             return Err(CloseReason::FrameDeadline);
         }
@@ -368,7 +378,7 @@ impl Session {
                 self.inbound.preload(&rest, now_ns);
                 self.outbound.reset();
                 self.failure = None;
-                self.heard_ns = now_ns;
+                (self.heard_ns, self.looked_ns) = (now_ns, now_ns);
                 self.ping_due_ns = now_ns + self.limits.ping_interval_ns;
                 self.state = State::Open { stream };
                 Ok(Progress::Opened)
@@ -394,6 +404,13 @@ impl Session {
     /// The connection is gone: waits for the next attempt.
     #[cold]
     fn end(&mut self, reason: CloseReason, now_ns: u64) -> Progress {
+        if let State::Open { stream } = &mut self.state
+            && let Some(code) = close_code_for(&reason)
+        {
+            // A word of goodbye, as RFC 6455 wants it; whether it arrives changes nothing for us.
+            let _no_room = self.outbound.control(Control::Close, &code.to_be_bytes());
+            let _gone = self.outbound.flush(stream);
+        }
         // Dropping the stream closes it, and takes it out of the poller.
         self.state = State::Waiting { until_ns: now_ns + self.backoff.next_delay_ns() };
         self.failure = None;
@@ -411,6 +428,7 @@ impl Session {
                 if std::mem::replace(&mut self.has_read, true) {
                     return Ok(None);
                 }
+                self.looked_ns = self.now_ns;
                 match self.inbound.fill(stream, &self.clock) {
                     Ok(0) if self.inbound.incomplete_since_ns().is_some() => {
                         return Err(CloseReason::CutInFrame);
@@ -440,6 +458,19 @@ impl Session {
                 }
             }
         }
+    }
+}
+
+/// What a peer that can still be talked to is told at the end (RFC 6455, section 7.4.1).
+fn close_code_for(reason: &CloseReason) -> Option<u16> {
+    match reason {
+        CloseReason::PeerClosed(_) | CloseReason::Refused { .. } | CloseReason::Stopped => {
+            Some(CLOSE_CODE_NORMAL)
+        }
+        CloseReason::Protocol(WireError::Oversize { .. }) => Some(1_009),
+        CloseReason::Protocol(WireError::Utf8) => Some(1_007),
+        CloseReason::Protocol(_) => Some(1_002),
+        _ => None,
     }
 }
 

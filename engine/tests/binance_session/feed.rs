@@ -1,0 +1,208 @@
+//! A market agent under test.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_utils::CachePadded;
+use pitlane_engine::event::{Book, BookStatus, EventKind, VenueId};
+use pitlane_engine::runtime::{Clock, Phase, StopSignal};
+use pitlane_engine::venue::binance::{
+    MarketAgent, MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits, SnapshotThread,
+    SnapshotThreadOptions,
+};
+use pitlane_engine::venue::session::{Endpoint, Scheme, SessionLimits, SessionOptions};
+use pitlane_engine::venue::simulated::{
+    FaultName, FaultPlan, SimulatedVenue, SimulatedVenueOptions, SimulatedVenueReport,
+};
+use pitlane_engine::venue::{IntakeStats, VenueCounters};
+
+use crate::harness::{BTC, Core, Outlet, Patience, Seen, limits, symbols};
+
+/// What a [`Feed`] is made with.
+#[derive(Clone)]
+pub struct FeedOptions {
+    pub name: &'static str,
+    pub limits: SessionLimits,
+    pub silence: SilenceLimits,
+    pub has_books: bool,
+    pub subscribe_ms: u64,
+}
+
+impl Default for FeedOptions {
+    fn default() -> FeedOptions {
+        FeedOptions {
+            name: "test",
+            limits: limits(),
+            silence: SilenceLimits::default(),
+            has_books: true,
+            subscribe_ms: 3_000,
+        }
+    }
+}
+
+/// A market agent and everything around it.
+pub struct Feed {
+    pub agent: MarketAgent<Outlet>,
+    pub outlet: Outlet,
+    pub clock: Clock,
+    pub stop: StopSignal,
+    stats: Arc<CachePadded<IntakeStats>>,
+    core: Core,
+    snapshots: Option<SnapshotThread>,
+}
+
+impl Feed {
+    /// An agent that will connect to `stream`, and fetches snapshots from `rest`.
+    pub fn new(stream: SocketAddr, rest: SocketAddr, options: &FeedOptions) -> Feed {
+        let (clock, stop) = (Clock::start(), StopSignal::default());
+        let stats = IntakeStats::new();
+        let outlet = Outlet::default();
+        let endpoint = |url: String, scheme| Endpoint::parse(&url, scheme).expect("a good URL");
+        let mut thread = None;
+        let snapshots = options.has_books.then(|| {
+            let options = SnapshotThreadOptions {
+                venue: options.name.into(),
+                rest: endpoint(format!("http://{rest}"), Scheme::Http),
+                symbols: symbols(),
+                timeout: Duration::from_secs(5),
+                clock: clock.clone(),
+            };
+            let (started, client) = SnapshotThread::start(options).expect("a thread");
+            thread = Some(started);
+            client
+        });
+        let mut feed = MarketFeedOptions::new(VenueId(0), symbols());
+        feed.silence = options.silence;
+        feed.frame_bytes_max = options.limits.frame_bytes_max;
+        let session = SessionOptions {
+            endpoint: endpoint(format!("ws://{stream}/stream"), Scheme::Ws),
+            limits: options.limits,
+            token: 0,
+            seed: 7,
+        };
+        let market = MarketOptions {
+            venue: options.name.into(),
+            session,
+            feed,
+            streams: None,
+            subscribe_ns: options.subscribe_ms * 1_000_000,
+            session_number: 1,
+        };
+        let wiring = MarketWiring {
+            outlet: outlet.clone(),
+            snapshots,
+            orders_ready: None,
+            stats: Arc::clone(&stats),
+            clock: clock.clone(),
+            stop: stop.clone(),
+        };
+        let has_books = options.has_books;
+        let wanted = move |_, kind| has_books || kind != EventKind::Book;
+        let mut agent = MarketAgent::new(market, wanted, wiring);
+        let core = Core::new(&mut agent);
+        Feed { agent, outlet, clock, stop, stats, core, snapshots: thread }
+    }
+
+    /// One duty cycle.
+    pub fn turn(&mut self) {
+        self.core.turn(&mut self.agent, &self.clock);
+    }
+
+    /// Runs duty cycles until `until` holds.
+    pub fn drive(&mut self, what: &str, until: impl Fn(&Seen, &VenueCounters) -> bool) {
+        let patience = Patience::new();
+        loop {
+            self.turn();
+            let counters = self.counters();
+            let seen = self.outlet.seen();
+            if until(&seen, &counters) {
+                return;
+            }
+            assert!(
+                !patience.is_over(),
+                "{what} did not come: {counters:?}, {} events, letters {:?}",
+                seen.events.len(),
+                seen.letters
+            );
+        }
+    }
+
+    /// Runs until the book is live and `events` more events have come.
+    pub fn drive_to_live_book(&mut self, events: usize) {
+        let start = self.outlet.seen().events.len();
+        self.drive("a live book", |seen, _| {
+            seen.states().last() == Some(&BookStatus::Live) && seen.events.len() >= start + events
+        });
+    }
+
+    pub fn counters(&self) -> VenueCounters {
+        self.stats.read()
+    }
+
+    pub fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.outlet.seen()
+    }
+
+    /// What holds of every run, whatever went wrong in it.
+    pub fn assert_sound(&self) {
+        let counters = self.counters();
+        assert!(counters.identity_holds(), "{counters:?}");
+        let seen = self.seen();
+        assert_eq!(counters.events, seen.events.len() as u64);
+        assert!(counters.refused <= seen.letters.len() as u64, "every refused frame is a letter");
+        seen.assert_no_book_while_distrusted();
+    }
+
+    /// The book's last update and its digest, when it is live.
+    pub fn book(&self) -> Option<(u64, String)> {
+        let seen = self.seen();
+        let last = seen.events.iter().rev().find(|event| event.get::<Book>().is_some())?;
+        let summaries = self.agent.book_summaries();
+        let (_, summary) = summaries.into_iter().find(|(id, _)| *id == BTC)?;
+        (summary.status == BookStatus::Live.name()).then_some((last.sequence, summary.sha256))
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.stop.raise(Phase::Halted);
+        if let Some(thread) = self.snapshots.take() {
+            thread.ask_to_stop();
+            if let Err(error) = thread.join()
+                && !std::thread::panicking()
+            {
+                panic!("{error}");
+            }
+        }
+    }
+}
+
+/// A feed on the simulated venue.
+pub struct Live {
+    pub feed: Feed,
+    pub venue: SimulatedVenue,
+}
+
+impl Live {
+    pub fn start(plan: FaultPlan, events_per_s: u32, options: &FeedOptions) -> Live {
+        let venue = SimulatedVenue::start(SimulatedVenueOptions {
+            events_per_s,
+            fault_plan: plan,
+            ..SimulatedVenueOptions::default()
+        })
+        .expect("the venue starts");
+        let feed = Feed::new(venue.address(), venue.address(), options);
+        Live { feed, venue }
+    }
+
+    pub fn report(&self) -> SimulatedVenueReport {
+        self.venue.counters().report()
+    }
+
+    /// Runs until the venue has injected `name` `times` times.
+    pub fn drive_to_fault(&mut self, name: FaultName, times: u64) {
+        let counters = Arc::clone(self.venue.counters());
+        self.feed.drive("the fault", |_, _| counters.report().faults(name) >= times);
+    }
+}

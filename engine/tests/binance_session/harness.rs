@@ -1,0 +1,201 @@
+//! What every test needs: outlets over vectors, a duty cycle in a loop as a core runs it, a log that can be
+//! read, and the limits that make a test short.
+
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll};
+use pitlane_engine::event::{BookState, BookStatus, Event, EventKind, InstrumentId};
+use pitlane_engine::instrument::{InstrumentSpec, Instruments};
+use pitlane_engine::runtime::{Agent, Clock};
+use pitlane_engine::venue::session::{BackoffOptions, SessionLimits};
+use pitlane_engine::venue::{EventOutlet, LetterReason, SymbolMap};
+
+/// Longest wait for a condition before a test fails.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+/// The one instrument of most tests.
+pub const BTC: InstrumentId = InstrumentId(0);
+/// One millisecond, ns.
+pub const MS: u64 = 1_000_000;
+
+/// Everything that came out of an agent.
+#[derive(Default)]
+pub struct Seen {
+    pub events: Vec<Event>,
+    pub letters: Vec<Letter>,
+    /// Room that is left, when it is limited.
+    pub room: Option<usize>,
+}
+
+/// A dead letter.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    pub reason: LetterReason,
+    pub detail: &'static str,
+    pub raw: Vec<u8>,
+}
+
+/// An outlet that keeps everything.
+#[derive(Clone, Default)]
+pub struct Outlet(pub Arc<Mutex<Seen>>);
+
+impl Outlet {
+    pub fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EventOutlet for Outlet {
+    fn room(&mut self) -> usize {
+        self.seen().room.unwrap_or(usize::MAX)
+    }
+
+    fn publish(&mut self, event: &Event) {
+        let mut seen = self.seen();
+        if let Some(room) = &mut seen.room {
+            *room = room.checked_sub(1).expect("published without room");
+        }
+        seen.events.push(*event);
+    }
+
+    fn dead_letter(&mut self, reason: LetterReason, detail: &'static str, raw: &[u8]) {
+        self.seen().letters.push(Letter { reason, detail, raw: raw.to_vec() });
+    }
+}
+
+impl Seen {
+    /// How many events of a kind there are.
+    pub fn count(&self, kind: EventKind) -> usize {
+        self.events.iter().filter(|event| event.kind() == Some(kind)).count()
+    }
+
+    /// The payloads of one type.
+    pub fn all<P: pitlane_engine::event::EventPayload + Copy>(&self) -> Vec<P> {
+        self.events.iter().filter_map(|event| event.get::<P>().copied()).collect()
+    }
+
+    /// Every word on the state of books, in order.
+    pub fn states(&self) -> Vec<BookStatus> {
+        self.all::<BookState>().iter().filter_map(BookState::status).collect()
+    }
+
+    /// Nothing of a book may follow the word that it can't be trusted, until it can be again.
+    pub fn assert_no_book_while_distrusted(&self) {
+        let mut is_live = false;
+        for (index, event) in self.events.iter().enumerate() {
+            if let Some(state) = event.get::<BookState>() {
+                is_live = state.status() == Some(BookStatus::Live);
+            } else if event.kind() == Some(EventKind::Book) {
+                assert!(is_live, "event {index} is a book that nobody can trust");
+            }
+        }
+    }
+
+    /// Letters of a reason.
+    pub fn letters_of(&self, reason: LetterReason) -> Vec<&Letter> {
+        self.letters.iter().filter(|letter| letter.reason == reason).collect()
+    }
+}
+
+/// A core with one agent: it parks in its poller when there is nothing to do, as the engine does.
+pub struct Core {
+    poll: Poll,
+    events: Events,
+}
+
+impl Core {
+    pub fn new(agent: &mut impl Agent) -> Core {
+        let poll = Poll::new().expect("a poller");
+        agent.on_start(poll.registry());
+        Core { poll, events: Events::with_capacity(16) }
+    }
+
+    /// One duty cycle, and a short sleep if it found nothing to do.
+    pub fn turn(&mut self, agent: &mut impl Agent, clock: &Clock) {
+        if agent.duty_cycle() > 0 {
+            return;
+        }
+        let due_ns = agent.next_timer_ns().saturating_sub(clock.now_ns());
+        // Conditions of tests also change where no socket tells.
+        let timeout = Duration::from_nanos(due_ns.min(2 * MS));
+        if let Err(error) = self.poll.poll(&mut self.events, Some(timeout)) {
+            assert_eq!(error.kind(), std::io::ErrorKind::Interrupted);
+        }
+    }
+}
+
+/// Gives up on a condition that does not come.
+pub struct Patience(Instant);
+
+impl Patience {
+    pub fn new() -> Patience {
+        Patience(Instant::now())
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.0.elapsed() > PATIENCE
+    }
+}
+
+/// Limits that make a test short. Every deadline is far above what a loaded machine needs for a good peer.
+pub fn limits() -> SessionLimits {
+    SessionLimits {
+        handshake_ns: 2_000 * MS,
+        frame_ns: 1_500 * MS,
+        ping_interval_ns: 100 * MS,
+        idle_ns: 5_000 * MS,
+        backoff: BackoffOptions { min_ns: 5 * MS, max_ns: 40 * MS },
+        frame_bytes_max: 64 * 1024,
+    }
+}
+
+/// BTC-USDT as the simulated venue trades it.
+pub fn instruments() -> Arc<Instruments> {
+    let spec = InstrumentSpec {
+        symbol: "BTC-USDT".into(),
+        price_scale: 2,
+        qty_scale: 5,
+        tick: 1,
+        step: 1,
+    };
+    Arc::new(Instruments::new(vec![spec]).expect("one good instrument"))
+}
+
+/// The venue's name for it.
+pub fn symbols() -> SymbolMap {
+    SymbolMap::new(&[("BTCUSDT".to_owned(), BTC)], instruments()).expect("one good symbol")
+}
+
+static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+struct Log;
+
+impl log::Log for Log {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() <= log::Level::Info
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let line = format!("{} {}", record.level(), record.args());
+            LOG.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Keeps the log's lines from now on.
+pub fn keep_log() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        log::set_logger(&Log).expect("no other logger");
+        log::set_max_level(log::LevelFilter::Info);
+    });
+}
+
+/// Whether a line of the log holds all of `parts`. Tests run side by side: name the venue in one of them.
+pub fn logged(parts: &[&str]) -> bool {
+    let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+    log.iter().any(|line| parts.iter().all(|part| line.contains(part)))
+}

@@ -1,0 +1,245 @@
+//! Orders against faults: whatever is lost on the way, an order exists once, and its fills count once
+//! (F26, LM-06, EDGE-13, EDGE-15).
+
+use std::sync::{Arc, Mutex};
+
+use pitlane_engine::event::{ExecReport, ExecType, OrderStatus, RejectReason};
+use pitlane_engine::order::OrderAction;
+use pitlane_engine::venue::LetterReason;
+use pitlane_engine::venue::simulated::{Fault, FaultName, FaultPlan, SimulatedVenue, Trigger};
+
+use crate::harness::MS;
+use crate::proxy::Proxy;
+use crate::raw::{RawServer, text};
+use crate::trader::{QTY, Trader, TraderOptions, credentials, fills, venue};
+
+/// A trader behind a line that can be cut.
+fn behind_a_proxy() -> (SimulatedVenue, Proxy, Trader) {
+    let venue = venue(&credentials(), |_| {});
+    let proxy = Proxy::start(venue.address());
+    let mut trader = Trader::new(proxy.address, credentials(), &TraderOptions::default());
+    trader.drive_to_ready();
+    (venue, proxy, trader)
+}
+
+/// Runs until the venue has got `count` orders, whatever comes back.
+fn drive_to_received(trader: &mut Trader, venue: &SimulatedVenue, count: u64) {
+    let counters = Arc::clone(venue.counters());
+    trader.drive("the order at the venue", |_, _| counters.report().orders_received == count);
+}
+
+#[test]
+fn a_report_that_is_told_twice_counts_once() {
+    let venue = venue(&credentials(), |options| {
+        options.fault_plan = FaultPlan::one(Fault::DuplicateExec, Trigger::Every(1));
+    });
+    let mut trader = Trader::new(venue.address(), credentials(), &TraderOptions::default());
+    trader.drive_to_ready();
+    trader.submit_marketable(1);
+    trader.drive_to(1, OrderStatus::Filled);
+    let counters = Arc::clone(venue.counters());
+    trader.drive("all repeats", |_, stats| {
+        let repeats = counters.report().faults(FaultName::DuplicateExec);
+        repeats >= 2 && stats.duplicates == repeats
+    });
+    let filled = fills(&trader.reports(1));
+    assert_eq!(filled.iter().map(|fill| fill.last_qty).sum::<i64>(), QTY);
+    assert_eq!(venue.counters().report().fills as usize, filled.len());
+    trader.assert_sound();
+}
+
+#[test]
+fn a_cut_with_an_accepted_order_is_followed_by_a_question_and_not_by_the_order_again() {
+    let (venue, proxy, mut trader) = behind_a_proxy();
+    proxy.lose_replies();
+    trader.submit_resting(1);
+    drive_to_received(&mut trader, &venue, 1);
+    assert!(trader.reports(1).is_empty(), "its answer is lost");
+    proxy.cut();
+    trader.drive("the cut", |_, counters| counters.reconnects == 1);
+    assert!(!trader.is_ready());
+    trader.drive_to(1, OrderStatus::New);
+    trader.drive_to_ready();
+    assert!(proxy.lost_bytes() > 0, "the fault happened");
+    let reports = trader.reports(1);
+    assert!(reports.len() == 1 && reports[0].venue_order_id > 0, "{reports:?}");
+    // It can be cancelled: it is the very order.
+    trader.command(OrderAction::Cancel, 1, |_| {});
+    trader.drive_to(1, OrderStatus::Canceled);
+    let report = venue.counters().report();
+    assert_eq!((report.orders_received, report.orders_refused, report.cancels_received), (1, 0, 1));
+    assert_eq!(proxy.connections(), 2);
+    trader.assert_sound();
+}
+
+#[test]
+fn a_fill_that_was_lost_with_the_connection_is_told_once() {
+    let (venue, proxy, mut trader) = behind_a_proxy();
+    proxy.lose_replies();
+    trader.submit_marketable(1);
+    drive_to_received(&mut trader, &venue, 1);
+    proxy.cut();
+    trader.drive("the cut", |_, counters| counters.reconnects == 1);
+    trader.drive_to(1, OrderStatus::Filled);
+    trader.drive_to_ready();
+    let filled = fills(&trader.reports(1));
+    assert_eq!(filled.len(), 1, "{filled:?}");
+    assert_eq!((filled[0].last_qty, filled[0].execution_id), (QTY, 0), "our own word on it");
+    assert!(venue.counters().report().fills >= 1, "the venue did fill it");
+    assert_eq!(venue.counters().report().orders_received, 1);
+    trader.assert_sound();
+}
+
+#[test]
+fn an_order_that_never_arrived_is_rejected_once_it_can_not_arrive_any_more() {
+    let (venue, proxy, mut trader) = behind_a_proxy();
+    proxy.lose_requests();
+    trader.submit_resting(1);
+    trader.drive("the loss", |_, _| proxy.lost_bytes() > 0);
+    let sent_ns = trader.clock.now_ns();
+    proxy.cut();
+    trader.drive("the cut", |_, counters| counters.reconnects == 1);
+    let report = trader.drive_to(1, OrderStatus::Rejected);
+    // Until its request is too old for the venue, "no such order" may only mean "not yet".
+    assert!(trader.clock.now_ns() - sent_ns >= 5_000 * MS);
+    assert_eq!((report.reason(), report.venue_code), (Some(RejectReason::NotConnected), -2013));
+    trader.drive_to_ready();
+    trader.submit_resting(2);
+    trader.drive_to(2, OrderStatus::New);
+    assert_eq!(venue.counters().report().orders_received, 1, "the lost one was never sent again");
+    trader.assert_sound();
+}
+
+#[test]
+fn no_order_leaves_while_another_one_is_in_doubt() {
+    // F26: state is queried after a reconnect before new orders.
+    let (venue, proxy, mut trader) = behind_a_proxy();
+    proxy.lose_requests();
+    trader.submit_resting(1);
+    trader.drive("the loss", |_, _| proxy.lost_bytes() > 0);
+    proxy.cut();
+    trader.drive("the new logon", |_, counters| counters.reconnects == 1 && counters.control >= 4);
+    trader.submit_resting(2);
+    let refused = trader.drive_to(2, OrderStatus::Rejected);
+    assert_eq!(refused.reason(), Some(RejectReason::NotConnected));
+    assert_eq!(venue.counters().report().orders_received, 0);
+    assert!(trader.reports(1).is_empty() && !trader.is_ready());
+}
+
+/// A scripted order connection: it answers the logon and the subscription.
+fn log_on(peer: &mut crate::raw::Peer) -> std::io::Result<()> {
+    peer.shake_hands()?;
+    for id in 1..=2 {
+        let request = peer.read_text()?;
+        assert!(request.contains(&format!("\"id\":{id}")), "{request}");
+        peer.send(&text(&format!(r#"{{"id":{id},"status":200,"result":{{}}}}"#)))?;
+    }
+    Ok(())
+}
+
+fn execution(name: &str, id: u64, exec: &str, status: &str, last: &str, filled: &str) -> String {
+    let trade = if exec == "TRADE" { id as i64 } else { -1 };
+    format!(
+        r#"{{"subscriptionId":0,"event":{{"e":"executionReport","E":1499405658658,"s":"BTCUSDT","c":"{name}","S":"BUY","o":"LIMIT","f":"GTC","q":"0.01000","p":"30000.00","P":"0.00","F":"0.00","g":-1,"C":"","x":"{exec}","X":"{status}","r":"NONE","i":77,"l":"{last}","z":"{filled}","L":"30000.00","n":"0","N":null,"T":1499405658657,"t":{trade},"I":{id},"w":true,"m":false,"O":1499405658657,"Z":"0","Y":"0","Q":"0"}}}}"#
+    )
+}
+
+#[test]
+fn a_report_that_can_not_be_read_makes_the_order_a_question() {
+    // F16: the fill's frame is corrupt; without asking, the order would stay open for ever.
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&requests);
+    let server = RawServer::start(move |_, peer| {
+        log_on(peer)?;
+        let place = peer.read_text()?;
+        peer.send(&text(r#"{"id":3,"status":200,"result":{}}"#))?;
+        peer.send(&text(&execution("p1-0-1", 10, "NEW", "NEW", "0", "0")))?;
+        let fill = execution("p1-0-1", 11, "TRADE", "FILLED", "0.01000", "0.01000");
+        peer.send(&text(&fill[..fill.len() - 9]))?;
+        let query = peer.read_text()?;
+        peer.send(&text(
+            r#"{"id":4,"status":200,"result":{"symbol":"BTCUSDT","orderId":77,"clientOrderId":"p1-0-1","price":"30000.00","origQty":"0.01000","executedQty":"0.01000","status":"FILLED","side":"BUY"}}"#,
+        ))?;
+        // The repeat of what the query has revealed.
+        peer.send(&text(&fill))?;
+        *log.lock().unwrap() = vec![place, query];
+        peer.wait_for_end()
+    });
+    let mut trader = Trader::new(server.address, credentials(), &TraderOptions::default());
+    trader.drive_to_ready();
+    trader.submit_resting(1);
+    trader.drive("the repeat", |_, counters| counters.duplicates == 1);
+    trader.drive_to(1, OrderStatus::Filled);
+    let filled = fills(&trader.reports(1));
+    assert_eq!((filled.len(), filled[0].last_qty), (1, QTY));
+    let requests = requests.lock().unwrap();
+    assert!(requests[0].contains("order.place") && requests[1].contains("order.status"));
+    let seen = trader.outlet.seen();
+    assert_eq!(seen.letters.len(), 1);
+    assert_eq!(seen.letters[0].reason, LetterReason::Malformed);
+    drop(seen);
+    assert_eq!((trader.counters().refused, trader.counters().reconnects), (1, 0));
+    trader.assert_sound();
+}
+
+#[test]
+fn reports_out_of_order_never_bring_an_order_back() {
+    // EDGE-15: PARTIAL after FILLED, a repeat, a contradiction, an unknown order.
+    let server = RawServer::start(|_, peer| {
+        log_on(peer)?;
+        peer.read_text()?;
+        let told = [
+            execution("p1-0-1", 10, "NEW", "NEW", "0", "0"),
+            execution("p1-0-1", 12, "TRADE", "FILLED", "0.00600", "0.01000"),
+            execution("p1-0-1", 11, "TRADE", "PARTIALLY_FILLED", "0.00400", "0.00400"),
+            execution("p1-0-1", 12, "TRADE", "FILLED", "0.00600", "0.01000"),
+            execution("p1-0-1", 13, "CANCELED", "CANCELED", "0", "0.01000"),
+            execution("p1-0-9", 14, "NEW", "NEW", "0", "0"),
+            execution("p1-0-1", 15, "TRADE", "FILLED", "0.02000", "0.02000"),
+        ];
+        for text_of in told {
+            peer.send(&text(&text_of))?;
+        }
+        peer.wait_for_end()
+    });
+    let mut trader = Trader::new(server.address, credentials(), &TraderOptions::default());
+    trader.drive_to_ready();
+    trader.submit_resting(1);
+    trader.drive("all frames", |_, counters| counters.frames == 2 + 7);
+    let filled = fills(&trader.reports(1));
+    let quantities: Vec<i64> = filled.iter().map(|fill| fill.last_qty).collect();
+    assert_eq!(quantities, [400, 600], "the lost one is told with the next, and counts once");
+    let last: ExecReport = *trader.reports(1).last().unwrap();
+    assert_eq!(last.status(), Some(OrderStatus::Filled));
+    assert_eq!(trader.counters().duplicates, 2);
+    let letters = trader.outlet.seen().letters.clone();
+    let details: Vec<&str> = letters.iter().map(|letter| letter.detail).collect();
+    assert_eq!(details.len(), 3, "{details:?}");
+    assert_eq!(details[..2], ["report after the order's end", "no order of this run"]);
+    assert_eq!(letters[2].reason, LetterReason::Nonsense, "filled above the quantity");
+    assert_eq!(trader.counters().reconnects, 0);
+    trader.assert_sound();
+}
+
+#[test]
+fn a_request_without_an_answer_makes_the_order_a_question() {
+    let server = RawServer::start(|_, peer| {
+        log_on(peer)?;
+        let place = peer.read_text()?;
+        assert!(place.contains("order.place"));
+        let query = peer.read_text()?;
+        assert!(query.contains("order.status"), "never the order again: {query}");
+        peer.send(&text(
+            r#"{"id":4,"status":200,"result":{"symbol":"BTCUSDT","orderId":77,"clientOrderId":"p1-0-1","price":"30000.00","origQty":"0.01000","executedQty":"0.00000","status":"NEW","side":"BUY"}}"#,
+        ))?;
+        peer.wait_for_end()
+    });
+    let options = TraderOptions { answer_ms: 200, ..TraderOptions::default() };
+    let mut trader = Trader::new(server.address, credentials(), &options);
+    trader.drive_to_ready();
+    trader.submit_resting(1);
+    let report = trader.drive_to(1, OrderStatus::New);
+    assert_eq!((report.exec_type(), report.venue_order_id), (Some(ExecType::New), 77));
+    assert_eq!(trader.counters().reconnects, 0);
+    trader.assert_sound();
+}

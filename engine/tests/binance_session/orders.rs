@@ -1,0 +1,187 @@
+//! Orders over the socket: placed, filled, cancelled, refused, and cancelled at the stop.
+
+use std::net::TcpListener;
+
+use pitlane_engine::event::{ExecReport, ExecType, OrderStatus, Price, RejectReason, Side};
+use pitlane_engine::order::{OrderAction, OrderType};
+use pitlane_engine::runtime::{Agent, Phase};
+use pitlane_engine::venue::LetterReason;
+use pitlane_engine::venue::binance::Credentials;
+
+use crate::harness::{keep_log, logged};
+use crate::trader::{API_KEY, QTY, Trader, TraderOptions, credentials, fills, reports, venue};
+
+/// A venue and a trader that is logged on at it.
+macro_rules! logged_on {
+    ($venue:ident, $trader:ident, $change:expr) => {
+        let credentials = credentials();
+        let $venue = venue(&credentials, $change);
+        let mut $trader = Trader::new($venue.address(), credentials, &TraderOptions::default());
+        $trader.drive_to_ready();
+    };
+}
+
+#[test]
+fn an_order_is_placed_filled_and_another_one_cancelled() {
+    logged_on!(venue, trader, |_| {});
+    trader.submit_resting(1);
+    let new = trader.drive_to(1, OrderStatus::New);
+    assert!(new.venue_order_id > 0 && new.execution_id > 0);
+    assert_eq!((new.consumer, new.decision_id), (0, 1_001));
+    trader.submit_marketable(2);
+    trader.drive_to(2, OrderStatus::Filled);
+    let filled = fills(&trader.reports(2));
+    assert_eq!(filled.iter().map(|fill| fill.last_qty).sum::<i64>(), QTY);
+    trader.command(OrderAction::Cancel, 1, |_| {});
+    assert_eq!(trader.drive_to(1, OrderStatus::Canceled).filled_qty, 0);
+    trader.assert_sound();
+    let report = venue.counters().report();
+    assert_eq!((report.orders_received, report.orders_refused, report.cancels_received), (2, 0, 1));
+    assert_eq!(report.fills as usize, filled.len());
+    assert_eq!(trader.counters().refused, 0);
+}
+
+#[test]
+fn refusals_of_the_venue_come_back_with_its_code() {
+    logged_on!(venue, trader, |options| options.orders_per_10s = Some(1));
+    trader.submit(1, Side::Buy, Price(9_000_000), OrderType::LimitMaker);
+    let maker = trader.drive_to(1, OrderStatus::Rejected);
+    assert_eq!((maker.reason(), maker.venue_code), (Some(RejectReason::Venue), -2010));
+    // The first is taken, and one more should the venue's ten seconds end between two of them.
+    (2..=5).for_each(|id| trader.submit_resting(id));
+    trader.drive("four answers", |seen, _| (2..=5).all(|id| !reports(seen, id).is_empty()));
+    let last = |id| *trader.reports(id).last().unwrap();
+    let too_many: Vec<ExecReport> =
+        (3..=5).map(last).filter(|r| r.status() == Some(OrderStatus::Rejected)).collect();
+    assert!(too_many.len() >= 2, "{too_many:?}");
+    for report in &too_many {
+        assert_eq!((report.reason(), report.venue_code), (Some(RejectReason::Venue), -1015));
+    }
+    trader.assert_sound();
+    let report = venue.counters().report();
+    assert_eq!((report.orders_received, report.orders_refused), (5, 1 + too_many.len() as u64));
+    assert!(trader.is_ready(), "a refusal costs the session nothing");
+}
+
+#[test]
+fn a_client_order_id_is_taken_once_also_in_flight_and_after_a_reject() {
+    // EDGE-13, LM-06
+    logged_on!(venue, trader, |_| {});
+    trader.submit_resting(1);
+    trader.submit_resting(1);
+    trader.drive("the answer to the repeat", |seen, _| {
+        seen.all::<ExecReport>().iter().any(|r| r.reason() == Some(RejectReason::DuplicateId))
+    });
+    trader.submit(2, Side::Buy, Price(9_000_000), OrderType::LimitMaker);
+    trader.drive_to(2, OrderStatus::Rejected);
+    trader.submit_resting(2);
+    trader.drive("the second repeat's", |seen, _| {
+        let refused = |r: &&ExecReport| r.reason() == Some(RejectReason::DuplicateId);
+        seen.all::<ExecReport>().iter().filter(refused).count() == 2
+    });
+    // The same number of another consumer is another order.
+    trader.command(OrderAction::Submit, 1, |command| {
+        (command.consumer, command.price, command.qty) = (1, 3_000_000, QTY);
+        command.side_code = Side::Buy.code();
+        command.order_type_code = OrderType::LimitMaker as u8;
+        command.time_in_force_code = 1;
+    });
+    trader.drive("the other consumer's", |seen, _| {
+        let is_its = |r: &ExecReport| r.consumer == 1 && r.status() == Some(OrderStatus::New);
+        seen.all::<ExecReport>().iter().any(is_its)
+    });
+    assert_eq!(venue.counters().report().orders_received, 3);
+}
+
+#[test]
+fn what_can_not_be_sent_now_is_refused_at_once() {
+    // EDGE-14: nobody listens.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let mut trader = Trader::new(address, credentials(), &TraderOptions::default());
+    trader.submit_resting(1);
+    let report = trader.drive_to(1, OrderStatus::Rejected);
+    assert_eq!(report.reason(), Some(RejectReason::NotConnected));
+    trader.drive("attempts", |_, counters| counters.reconnects >= 3);
+    trader.command(OrderAction::Cancel, 7, |_| {});
+    trader.drive("the answer", |seen, _| {
+        let last = seen.all::<ExecReport>().last().copied();
+        last.is_some_and(|r| r.exec_type() == Some(ExecType::CancelRejected))
+    });
+    assert_eq!(trader.reports(7)[0].reason(), Some(RejectReason::UnknownOrder));
+    assert!(!trader.is_ready());
+    trader.stop.raise(Phase::Draining);
+    trader.drive_to_done();
+}
+
+#[test]
+fn open_orders_are_cancelled_at_the_stop() {
+    logged_on!(venue, trader, |_| {});
+    (1..=3).for_each(|id| trader.submit_resting(id));
+    for id in 1..=3 {
+        trader.drive_to(id, OrderStatus::New);
+    }
+    trader.stop.raise(Phase::Draining);
+    trader.drive_to_done();
+    for id in 1..=3 {
+        let last = *trader.reports(id).last().unwrap();
+        assert_eq!(last.status(), Some(OrderStatus::Canceled), "order {id}");
+    }
+    trader.assert_sound();
+    let report = venue.counters().report();
+    assert_eq!((report.orders_received, report.cancels_received), (3, 3));
+}
+
+#[test]
+fn open_orders_stay_at_the_stop_where_so_configured() {
+    let credentials = credentials();
+    let venue = venue(&credentials, |_| {});
+    let options = TraderOptions { cancel_on_stop: false, ..TraderOptions::default() };
+    let mut trader = Trader::new(venue.address(), credentials, &options);
+    trader.drive_to_ready();
+    trader.submit_resting(1);
+    trader.drive_to(1, OrderStatus::New);
+    trader.stop.raise(Phase::Draining);
+    trader.drive_to_done();
+    assert_eq!(venue.counters().report().cancels_received, 0);
+    assert_eq!(trader.reports(1).last().unwrap().status(), Some(OrderStatus::New));
+}
+
+#[test]
+fn a_wrong_key_is_an_error_with_its_code_and_the_agent_goes_on_trying() {
+    keep_log();
+    let venue = venue(&credentials(), |_| {});
+    let options = TraderOptions { name: "wrong-key", ..TraderOptions::default() };
+    // The key's name is right, the key is another one.
+    let other = Credentials::generate(API_KEY).unwrap();
+    let mut trader = Trader::new(venue.address(), other, &options);
+    trader.drive("attempts", |_, counters| counters.reconnects >= 3);
+    assert!(logged(&["ERROR", "[wrong-key] logon failed", "(code: -1022)"]));
+    assert!(!trader.is_ready() && !trader.agent.is_done());
+    trader.submit_resting(1);
+    let report = trader.drive_to(1, OrderStatus::Rejected);
+    assert_eq!(report.reason(), Some(RejectReason::NotConnected));
+    trader.assert_sound();
+    assert_eq!(venue.counters().report().orders_received, 0);
+}
+
+#[test]
+fn a_report_on_a_strangers_order_is_kept_and_the_connection_too() {
+    // EDGE-15: another run on the same account.
+    logged_on!(venue, trader, |_| {});
+    let options = TraderOptions { run: 2, ..TraderOptions::default() };
+    let mut stranger = Trader::new(venue.address(), credentials(), &options);
+    stranger.drive_to_ready();
+    stranger.submit_resting(5);
+    stranger.drive_to(5, OrderStatus::New);
+    trader.drive("the letter", |seen, _| !seen.letters_of(LetterReason::Order).is_empty());
+    let letter = trader.outlet.seen().letters[0].clone();
+    assert!(String::from_utf8(letter.raw).unwrap().contains("p2-0-5"));
+    assert_eq!(letter.detail, "no order of this run");
+    trader.submit_resting(1);
+    trader.drive_to(1, OrderStatus::New);
+    assert_eq!(trader.counters().reconnects, 0);
+    assert!(trader.reports(5).is_empty());
+    trader.assert_sound();
+}

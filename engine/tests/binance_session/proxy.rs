@@ -1,0 +1,122 @@
+//! A TCP proxy that loses bytes and cuts: the line between us and the venue.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// What the proxy does at present.
+#[derive(Default)]
+struct Line {
+    /// Bytes to the venue are lost.
+    loses_requests: AtomicBool,
+    /// Bytes to us are lost.
+    loses_replies: AtomicBool,
+    /// The present connection ends.
+    cuts: AtomicBool,
+    stop: AtomicBool,
+    lost_bytes: AtomicUsize,
+    connections: AtomicUsize,
+}
+
+/// A proxy for one connection at a time.
+pub struct Proxy {
+    pub address: SocketAddr,
+    line: Arc<Line>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Proxy {
+    pub fn start(venue: SocketAddr) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let line = Arc::<Line>::default();
+        let shared = Arc::clone(&line);
+        let thread = std::thread::spawn(move || {
+            for client in listener.incoming() {
+                if shared.stop.load(Ordering::Acquire) {
+                    return;
+                }
+                let client = client.expect("a connection");
+                shared.connections.fetch_add(1, Ordering::AcqRel);
+                shared.carry(&client, &TcpStream::connect(venue).expect("the venue listens"));
+            }
+        });
+        Proxy { address, line, thread: Some(thread) }
+    }
+
+    /// From now on, bytes in this direction are lost.
+    pub fn lose_requests(&self) {
+        self.line.loses_requests.store(true, Ordering::Release);
+    }
+
+    /// From now on, bytes in this direction are lost.
+    pub fn lose_replies(&self) {
+        self.line.loses_replies.store(true, Ordering::Release);
+    }
+
+    pub fn lost_bytes(&self) -> usize {
+        self.line.lost_bytes.load(Ordering::Acquire)
+    }
+
+    pub fn connections(&self) -> usize {
+        self.line.connections.load(Ordering::Acquire)
+    }
+
+    /// Ends the present connection; the next one is whole again.
+    pub fn cut(&self) {
+        self.line.cuts.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.line.stop.store(true, Ordering::Release);
+        self.cut();
+        let _wakes_the_accept = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+impl Line {
+    /// Carries bytes both ways until one side ends or the line is cut.
+    fn carry(&self, client: &TcpStream, venue: &TcpStream) {
+        for stream in [client, venue] {
+            stream.set_nodelay(true).expect("no delay");
+            stream.set_read_timeout(Some(Duration::from_millis(1))).expect("a timeout");
+        }
+        loop {
+            if self.cuts.swap(false, Ordering::AcqRel) {
+                break;
+            }
+            if !self.pass(client, venue, &self.loses_requests)
+                || !self.pass(venue, client, &self.loses_replies)
+            {
+                break;
+            }
+        }
+        self.loses_requests.store(false, Ordering::Release);
+        self.loses_replies.store(false, Ordering::Release);
+        for stream in [client, venue] {
+            let _gone = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// False at the end of the bytes.
+    fn pass(&self, mut from: &TcpStream, mut to: &TcpStream, loses: &AtomicBool) -> bool {
+        let mut bytes = [0; 4_096];
+        match from.read(&mut bytes) {
+            Ok(0) => false,
+            Ok(count) if loses.load(Ordering::Acquire) => {
+                self.lost_bytes.fetch_add(count, Ordering::AcqRel);
+                true
+            }
+            Ok(count) => to.write_all(&bytes[..count]).is_ok(),
+            Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Servers whose every byte a test decides.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use tungstenite::handshake::derive_accept_key;
+
+use crate::harness::PATIENCE;
+
+/// A server that runs a script for each connection, one connection at a time.
+pub struct RawServer {
+    pub address: SocketAddr,
+    accepted: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl RawServer {
+    /// `script` gets the connection and its number, from 0. Its errors end the connection and no more:
+    /// the other side may go at any moment.
+    pub fn start(
+        mut script: impl FnMut(usize, &mut Peer) -> io::Result<()> + Send + 'static,
+    ) -> RawServer {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (accepted, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let (counter, stopped) = (Arc::clone(&accepted), Arc::clone(&stop));
+        let run = move || {
+            for stream in listener.incoming() {
+                if stopped.load(Ordering::Acquire) {
+                    return;
+                }
+                let stream = stream.expect("a connection");
+                stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+                stream.set_nodelay(true).expect("no delay");
+                let number = counter.fetch_add(1, Ordering::AcqRel);
+                let _ended = script(number, &mut Peer { stream });
+            }
+        };
+        let thread = std::thread::spawn(run);
+        RawServer { address, accepted, stop, thread: Some(thread) }
+    }
+
+    /// Connections accepted so far.
+    pub fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for RawServer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        let _wakes_the_accept = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let outcome = thread.join();
+            assert!(outcome.is_ok() || std::thread::panicking(), "the script panicked");
+        }
+    }
+}
+
+/// One accepted connection.
+pub struct Peer {
+    pub stream: TcpStream,
+}
+
+impl Peer {
+    /// The head of an HTTP request.
+    pub fn read_head(&mut self) -> io::Result<String> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            self.stream.read_exact(&mut byte)?;
+            head.push(byte[0]);
+        }
+        Ok(String::from_utf8(head).expect("a head is text"))
+    }
+
+    /// The answer that agrees to the handshake in `head`.
+    pub fn agreement(head: &str) -> String {
+        let key = head
+            .lines()
+            .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
+            .expect("a handshake has a key");
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {}\r\n\r\n",
+            derive_accept_key(key.trim().as_bytes())
+        )
+    }
+
+    /// Takes the handshake.
+    pub fn shake_hands(&mut self) -> io::Result<()> {
+        let head = self.read_head()?;
+        self.send(Peer::agreement(&head).as_bytes())
+    }
+
+    /// Takes the handshake and the first subscription.
+    pub fn subscribe(&mut self) -> io::Result<()> {
+        self.shake_hands()?;
+        let request = self.read_text()?;
+        assert!(request.contains("SUBSCRIBE"), "{request}");
+        self.send(&text(r#"{"result":null,"id":1}"#))
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// The next text of the client; control frames are passed over.
+    pub fn read_text(&mut self) -> io::Result<String> {
+        loop {
+            let mut head = [0; 2];
+            self.stream.read_exact(&mut head)?;
+            assert_ne!(head[1] & 0x80, 0, "a client masks");
+            let length = match head[1] & 0x7F {
+                126 => {
+                    let mut more = [0; 2];
+                    self.stream.read_exact(&mut more)?;
+                    usize::from(u16::from_be_bytes(more))
+                }
+                short => usize::from(short),
+            };
+            let mut mask = [0; 4];
+            self.stream.read_exact(&mut mask)?;
+            let mut payload = vec![0; length];
+            self.stream.read_exact(&mut payload)?;
+            payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
+            match head[0] & 0x0F {
+                1 => return Ok(String::from_utf8(payload).expect("text")),
+                8 => return Err(io::ErrorKind::ConnectionAborted.into()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads until the client goes.
+    pub fn wait_for_end(&mut self) -> io::Result<()> {
+        while self.stream.read(&mut [0; 1_024])? > 0 {}
+        Ok(())
+    }
+
+    /// Makes the close that follows a reset.
+    pub fn reset(&mut self) {
+        rustix::net::sockopt::set_socket_linger(&self.stream, Some(std::time::Duration::ZERO))
+            .expect("linger is set");
+    }
+}
+
+/// An unmasked text frame.
+pub fn text(payload: &str) -> Vec<u8> {
+    frame(0x81, payload.as_bytes())
+}
+
+/// An unmasked frame with this first byte.
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
+    match payload.len() {
+        length @ 0..126 => bytes.push(length as u8),
+        length @ 126..65_536 => {
+            bytes.push(126);
+            bytes.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        length => {
+            bytes.push(127);
+            bytes.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// A quote with this update number.
+pub fn quote(update: u64) -> String {
+    format!(
+        r#"{{"stream":"btcusdt@bookTicker","data":{{"u":{update},"s":"BTCUSDT","b":"60000.00","B":"1.00000","a":"60000.01","A":"2.00000"}}}}"#
+    )
+}
+
+/// A depth diff that sets bid 100.00 to its last update.
+pub fn diff(first: u64, last: u64, time_ms: u64) -> String {
+    format!(
+        r#"{{"stream":"btcusdt@depth@100ms","data":{{"e":"depthUpdate","E":{time_ms},"s":"BTCUSDT","U":{first},"u":{last},"b":[["100.00","{last}.00000"]],"a":[]}}}}"#
+    )
+}
+
+/// A snapshot at this update.
+pub fn snapshot(last_update: u64) -> String {
+    format!(
+        r#"{{"lastUpdateId":{last_update},"bids":[["99.00","1.00000"]],"asks":[["101.00","1.00000"]]}}"#
+    )
+}

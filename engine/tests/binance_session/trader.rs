@@ -1,0 +1,262 @@
+//! An order agent under test.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_utils::CachePadded;
+use pitlane_engine::event::{
+    ExecReport, ExecType, InstrumentId, OrderStatus, Price, Side, VenueId,
+};
+use pitlane_engine::order::{OrderAction, OrderCommand, OrderType, TimeInForce};
+use pitlane_engine::runtime::{Agent, Clock, Phase, StopSignal};
+use pitlane_engine::telemetry::Probe;
+use pitlane_engine::venue::binance::{Credentials, OrderAgent, OrderOptions, OrderWiring};
+use pitlane_engine::venue::session::{Endpoint, Scheme, SessionOptions};
+use pitlane_engine::venue::simulated::{SimulatedVenue, SimulatedVenueOptions};
+use pitlane_engine::venue::{IntakeStats, VenueCounters};
+use pitlane_ring::{LaneOptions, Publisher, lane};
+use zerocopy::FromZeros;
+
+use crate::harness::{BTC, Core, Outlet, Patience, Seen, instruments, limits, symbols};
+
+/// What the one account's key is called.
+pub const API_KEY: &str = "test-key";
+/// The largest quantity that the tests order: 0.01000.
+pub const QTY: i64 = 1_000;
+
+/// RFC 8410, section 10.3: a published key, the same for every trader.
+const KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+    MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+    -----END PRIVATE KEY-----\n";
+
+/// The account's credentials.
+pub fn credentials() -> Credentials {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("key.pem");
+    std::fs::write(&path, KEY).expect("the key is written");
+    Credentials::from_pem_file(API_KEY.into(), &path).expect("the key is good")
+}
+
+/// Starts a venue that knows `credentials`; the market moves little.
+pub fn venue(
+    credentials: &Credentials,
+    change: impl FnOnce(&mut SimulatedVenueOptions),
+) -> SimulatedVenue {
+    let mut options = SimulatedVenueOptions {
+        events_per_s: 20,
+        api_key: API_KEY.into(),
+        public_key_ed25519: credentials.public_key(),
+        ..SimulatedVenueOptions::default()
+    };
+    change(&mut options);
+    SimulatedVenue::start(options).expect("the venue starts")
+}
+
+/// What a [`Trader`] is made with.
+pub struct TraderOptions {
+    pub name: &'static str,
+    pub run: u32,
+    pub cancel_on_stop: bool,
+    pub answer_ms: u64,
+}
+
+impl Default for TraderOptions {
+    fn default() -> TraderOptions {
+        TraderOptions { name: "test", run: 1, cancel_on_stop: true, answer_ms: 3_000 }
+    }
+}
+
+/// An order agent and everything around it.
+pub struct Trader {
+    pub agent: OrderAgent<Outlet>,
+    pub outlet: Outlet,
+    pub clock: Clock,
+    pub stop: StopSignal,
+    ready: Arc<AtomicBool>,
+    commands: Publisher<OrderCommand>,
+    stats: Arc<CachePadded<IntakeStats>>,
+    core: Core,
+}
+
+impl Trader {
+    pub fn new(address: SocketAddr, credentials: Credentials, options: &TraderOptions) -> Trader {
+        let (clock, stop) = (Clock::start(), StopSignal::default());
+        let (stats, outlet) = (IntakeStats::new(), Outlet::default());
+        let url = format!("ws://{address}/ws-api/v3?returnRateLimits=false");
+        let (commands, taken) = lane(LaneOptions { name: "orders".into(), capacity: 64 });
+        let ready = Arc::new(AtomicBool::new(false));
+        let order = OrderOptions {
+            venue: options.name.into(),
+            venue_id: VenueId(0),
+            session: SessionOptions {
+                endpoint: Endpoint::parse(&url, Scheme::Ws).expect("a good URL"),
+                limits: limits(),
+                token: 0,
+                seed: 9,
+            },
+            symbols: symbols(),
+            instruments: instruments(),
+            credentials,
+            answer_ns: options.answer_ms * 1_000_000,
+            open_max: 16,
+            cancel_on_stop: options.cancel_on_stop,
+            session_number: 1,
+            run: options.run,
+            frame_bytes_max: limits().frame_bytes_max,
+        };
+        let wiring = OrderWiring {
+            outlet: outlet.clone(),
+            commands: taken,
+            ready: Arc::clone(&ready),
+            stats: Arc::clone(&stats),
+            probe: Probe::new(OrderAgent::<Outlet>::probe_names(&["one".into(), "two".into()])),
+            clock: clock.clone(),
+            stop: stop.clone(),
+        };
+        let mut agent = OrderAgent::new(order, wiring);
+        let core = Core::new(&mut agent);
+        Trader { agent, outlet, clock, stop, ready, commands, stats, core }
+    }
+
+    /// One duty cycle.
+    pub fn turn(&mut self) {
+        self.core.turn(&mut self.agent, &self.clock);
+    }
+
+    /// Runs duty cycles until `until` holds.
+    pub fn drive(&mut self, what: &str, until: impl Fn(&Seen, &VenueCounters) -> bool) {
+        let patience = Patience::new();
+        loop {
+            self.turn();
+            let counters = self.counters();
+            let seen = self.outlet.seen();
+            if until(&seen, &counters) {
+                return;
+            }
+            assert!(
+                !patience.is_over(),
+                "{what} did not come: {counters:?}, reports {:?}, letters {:?}",
+                seen.all::<ExecReport>(),
+                seen.letters
+            );
+        }
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    pub fn drive_to_ready(&mut self) {
+        let ready = Arc::clone(&self.ready);
+        self.drive("the logon", |_, _| ready.load(Ordering::Acquire));
+    }
+
+    pub fn drive_to_done(&mut self) {
+        let patience = Patience::new();
+        while !self.agent.is_done() {
+            assert!(!patience.is_over(), "the agent did not finish");
+            self.turn();
+        }
+    }
+
+    pub fn counters(&self) -> VenueCounters {
+        self.stats.read()
+    }
+
+    /// Hands a command over, as the gateway does.
+    pub fn command(
+        &mut self,
+        action: OrderAction,
+        id: u64,
+        change: impl FnOnce(&mut OrderCommand),
+    ) {
+        let mut command = OrderCommand::new_zeroed();
+        command.client_order_id = id;
+        command.instrument = BTC.0;
+        command.action_code = action as u8;
+        (command.decision_id, command.tick_receive_ns) = (1_000 + id, self.clock.now_ns());
+        change(&mut command);
+        assert!(self.commands.try_publish(&command).is_ok(), "the lane has room");
+    }
+
+    /// A limit order of [`QTY`].
+    pub fn submit(&mut self, id: u64, side: Side, price: Price, order_type: OrderType) {
+        self.command(OrderAction::Submit, id, |command| {
+            (command.side_code, command.price, command.qty) = (side.code(), price.0, QTY);
+            command.order_type_code = order_type as u8;
+            command.time_in_force_code = TimeInForce::Gtc as u8;
+        });
+    }
+
+    /// A buy far below the market, which rests.
+    pub fn submit_resting(&mut self, id: u64) {
+        self.submit(id, Side::Buy, Price(3_000_000), OrderType::Limit);
+    }
+
+    /// A buy far above the market, which fills at once.
+    pub fn submit_marketable(&mut self, id: u64) {
+        self.submit(id, Side::Buy, Price(9_000_000), OrderType::Limit);
+    }
+
+    /// The reports on an order so far.
+    pub fn reports(&self, id: u64) -> Vec<ExecReport> {
+        reports(&self.outlet.seen(), id)
+    }
+
+    /// Runs until an order is in this state.
+    pub fn drive_to(&mut self, id: u64, status: OrderStatus) -> ExecReport {
+        self.drive(&format!("order {id} in state {}", status.name()), |seen, _| {
+            reports(seen, id).last().and_then(ExecReport::status) == Some(status)
+        });
+        *self.reports(id).last().expect("just seen")
+    }
+
+    /// What holds of every run, whatever went wrong in it: frames are accounted for; per order filled
+    /// quantities only rise, by what each fill tells, and nothing follows the end.
+    pub fn assert_sound(&self) {
+        let counters = self.counters();
+        assert!(counters.identity_holds(), "{counters:?}");
+        let seen = self.outlet.seen();
+        let mut ids: Vec<u64> =
+            seen.all::<ExecReport>().iter().map(|report| report.client_order_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        for id in ids {
+            let (mut filled, mut is_over) = (0, false);
+            for report in reports(&seen, id) {
+                let is_refusal = report.exec_type() == Some(ExecType::CancelRejected)
+                    || report.reason() == Some(pitlane_engine::event::RejectReason::DuplicateId);
+                assert!(!is_over || is_refusal, "order {id} goes on after its end: {report:?}");
+                if report.exec_type() == Some(ExecType::Trade) {
+                    filled += report.last_qty;
+                    assert!(report.last_qty > 0 && report.last_price > 0, "{report:?}");
+                }
+                if !is_refusal {
+                    assert_eq!(report.filled_qty, filled, "order {id}: {report:?}");
+                    assert_eq!(report.filled_qty + report.remaining_qty(), report.qty);
+                }
+                is_over |= report.status().is_some_and(OrderStatus::is_terminal);
+            }
+        }
+    }
+}
+
+impl Drop for Trader {
+    fn drop(&mut self) {
+        self.stop.raise(Phase::Halted);
+    }
+}
+
+/// The reports on an order.
+pub fn reports(seen: &Seen, id: u64) -> Vec<ExecReport> {
+    let of_btc = seen.events.iter().filter(|event| event.instrument == InstrumentId(0).0);
+    let all = of_btc.filter_map(|event| event.get::<ExecReport>().copied());
+    all.filter(|report| report.client_order_id == id).collect()
+}
+
+/// The fills among them.
+pub fn fills(reports: &[ExecReport]) -> Vec<ExecReport> {
+    let is_fill = |report: &&ExecReport| report.exec_type() == Some(ExecType::Trade);
+    reports.iter().filter(is_fill).copied().collect()
+}

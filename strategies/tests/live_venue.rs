@@ -1,0 +1,162 @@
+//! The whole engine on real sockets: on the embedded server, and on recorded sessions.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use pitlane_engine::config::{Config, ConsumerConfig};
+use pitlane_engine::report::Report;
+use pitlane_engine::venue::simulated::{Recording, ReplayPace};
+use pitlane_engine::{Engine, LaunchOptions, RecordedSession, launch_with};
+use serde_json::Value;
+
+#[global_allocator]
+static ALLOCATOR: pitlane_ring::CountingAllocator = pitlane_ring::CountingAllocator;
+
+/// Engines pin threads and count allocations of the process: one at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Longest wait for a condition before a test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn config(consumers: &[&str]) -> (Config, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = Config::default_run();
+    config.engine.run_dir = dir.path().to_owned();
+    config.engine.warm_up_ms = 5;
+    config.consumers = consumers.iter().map(|name| ConsumerConfig::of_strategy(name)).collect();
+    (config, dir)
+}
+
+/// Runs until `until` holds, then stops in order.
+fn run(config: Config, options: LaunchOptions, until: impl Fn(&Engine) -> bool) -> Report {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let engine = launch_with(config, &pitlane_strategies::builtin(), options).unwrap();
+    let started = Instant::now();
+    while !until(&engine) {
+        assert!(
+            started.elapsed() < PATIENCE,
+            "the condition was not met: {:?}, recording {:?}",
+            engine.status(),
+            engine.recording()
+        );
+        assert!(!engine.has_failed(), "a core ended by itself");
+        std::thread::yield_now();
+    }
+    engine.stop().unwrap()
+}
+
+/// What holds of every run on sockets.
+fn assert_clean(report: &Report) {
+    assert!(report.identity_holds, "{report:#?}");
+    assert_eq!((report.critical_lost, report.exit_code()), (0, 0), "{:?}", report.notes);
+    assert!(report.threads_left_behind.is_empty(), "{:?}", report.threads_left_behind);
+    for venue in &report.venues {
+        let counters = &venue.counters;
+        assert_eq!(counters.frames, counters.decoded + counters.control + counters.refused);
+    }
+}
+
+#[test]
+fn the_default_run_trades_over_the_socket_and_leaves_nothing_open() {
+    let (config, _dir) = config(&["noop", "momentum", "market_maker"]);
+    let instruments = config.instruments.len();
+    let report = run(config, LaunchOptions::default(), |engine| {
+        let status = engine.status();
+        status.uptime_ns > 2_000_000_000 && status.events_in > 5_000
+    });
+    assert_clean(&report);
+    let maker = report.consumers.iter().find(|c| c.name == "market_maker").unwrap();
+    assert!(maker.orders.acknowledged > 0, "{:?}", maker.orders);
+    assert!(maker.orders.fills > 0, "{:?}", maker.orders);
+    // Each order ends in one way; the venue refuses a maker's order that would take.
+    let ended = maker.orders.filled + maker.orders.canceled + maker.orders.rejected;
+    assert_eq!(ended, maker.orders.submitted, "{:?}", maker.orders);
+    assert_eq!(maker.orders_open, 0, "open orders are cancelled at the stop");
+    assert_eq!((report.orders.untaken, report.orders.gateway.unsent), (0, 0));
+    assert_eq!(report.books.len(), instruments);
+    for (symbol, book) in &report.books {
+        assert_eq!(book.status, "live", "{symbol}");
+        assert!(book.bid_levels > 0 && book.ask_levels > 0, "{symbol}: {book:?}");
+    }
+    assert!(report.tick_to_trade.count > 0);
+    let sums = report.venues.iter().map(|venue| venue.counters);
+    let (mut refused, mut reconnects, mut gaps) = (0, 0, 0);
+    for counters in sums {
+        refused += counters.refused;
+        reconnects += counters.reconnects;
+        gaps += counters.gaps;
+    }
+    assert_eq!((refused, reconnects, gaps), (0, 0, 0));
+}
+
+/// The folder of the recordings; `None` says so loudly.
+fn recordings() -> Option<PathBuf> {
+    let folder = std::env::var_os("PITLANE_RECORDINGS").map(PathBuf::from);
+    if folder.is_none() {
+        eprintln!("SKIPPED: PITLANE_RECORDINGS names no folder of recordings");
+    }
+    folder
+}
+
+/// Plays a recording at the highest speed and holds its end against the reference of it.
+fn plays_to_its_known_end(name: &str) {
+    let Some(folder) = recordings() else { return };
+    let expected = std::fs::read_to_string(folder.join("EXPECTED.json")).unwrap();
+    let expected: Value = serde_json::from_str(&expected).unwrap();
+    let expected = &expected[name];
+    let recording = Recording::load(&folder.join(name)).unwrap();
+    let kinds = expected["frames_by_kind"].as_object().unwrap();
+    let frames: u64 = kinds
+        .iter()
+        .filter(|(kind, _)| *kind != "REST depth")
+        .map(|(_, n)| n.as_u64().unwrap())
+        .sum();
+    assert_eq!(recording.frames(), frames, "{name}");
+    let (streams, symbols) = (recording.streams().to_vec(), recording.symbols().to_vec());
+    let (mut config, _dir) = config(&["noop"]);
+    let session =
+        RecordedSession::start(recording, config.simulated.bind, ReplayPace::Max).unwrap();
+    config.play_recording(session.address(), &streams, &symbols).unwrap();
+    let names: Vec<(String, String)> = config
+        .instruments
+        .iter()
+        .map(|entry| (entry.native_symbol("recorded"), entry.symbol.clone()))
+        .collect();
+    let options = LaunchOptions { recorded: Some(session), ..LaunchOptions::default() };
+    let report = run(config, options, |engine| engine.recording().unwrap().is_over);
+    assert_clean(&report);
+    let counters = &report.venues[0].counters;
+    assert_eq!(counters.decoded + counters.refused, frames, "{name}: {counters:?}");
+    assert_eq!((counters.gaps, counters.reconnects), (0, 0), "{name}");
+    let books = expected["symbols"].as_object().unwrap();
+    assert_eq!(books.len(), report.books.len(), "{name}");
+    for (native, book) in books {
+        let (_, symbol) = names.iter().find(|(known, _)| known == native).unwrap();
+        let (ours, theirs) = (&report.books[symbol], &book["final"]);
+        assert_eq!(ours.status, "live", "{name} {native}");
+        assert_eq!(
+            ours.sha256.as_str(),
+            theirs["book_sha256"].as_str().unwrap(),
+            "{name} {native}"
+        );
+        assert_eq!(ours.bid_levels as u64, theirs["bid_levels"].as_u64().unwrap());
+        assert_eq!(ours.ask_levels as u64, theirs["ask_levels"].as_u64().unwrap());
+    }
+}
+
+#[test]
+fn a_recorded_minute_of_one_symbol_ends_in_its_known_book() {
+    plays_to_its_known_end("binance/spot_btcusdt_20240808");
+}
+
+#[test]
+fn recordings_of_several_symbols_end_in_their_known_books() {
+    for name in [
+        "binance/spot_multi4_20211012",
+        "binance/spot_multi10_20210417",
+        "binance/us_spot_20211012",
+    ] {
+        plays_to_its_known_end(name);
+    }
+}
