@@ -6,6 +6,11 @@ use crate::record::{Record, Sequence};
 use crate::storage::LaneSlots;
 use crate::upstream::Upstream;
 
+/// Records whose lines are on their way while one is handled. Ten lanes of 4,096 records of 128
+/// bytes, saturated, one core a side, in runs of 32: 124 M records/s without, 135 with 4, 143 with
+/// 8, 138 with 16.
+const AHEAD: Sequence = 8;
+
 /// Reads each record once and remembers how far it came.
 pub(crate) struct Reader<E> {
     /// The next record to be handled.
@@ -45,7 +50,12 @@ impl<E: Record> Reader<E> {
             let used = (first as u64 + available as u64) - reader.slots.state.released.count();
             reader.slots.state.reader.high_water.raise(used);
         }
-        for sequence in first..first + count as Sequence {
+        let end = first + count as Sequence;
+        (first + 1..end.min(first + AHEAD)).for_each(|ahead| reader.slots.prefetch_read(ahead));
+        for sequence in first..end {
+            if sequence + AHEAD < end {
+                reader.slots.prefetch_read(sequence + AHEAD);
+            }
             batch.handled += 1;
             // SAFETY: the slot was published (the upstream cursor, loaded with acquire, is past
             // it) and is not returned before `passed` runs, so nobody writes to it: the publisher
