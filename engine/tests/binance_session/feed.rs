@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 use pitlane_engine::event::{Book, BookStatus, EventKind, VenueId};
-use pitlane_engine::runtime::{Clock, Phase, StopSignal};
+use pitlane_engine::runtime::{Clock, CoreWakers, Phase, StopSignal};
 use pitlane_engine::venue::binance::{
     MarketAgent, MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits, SnapshotThread,
     SnapshotThreadOptions,
@@ -67,6 +67,7 @@ impl Feed {
                 symbols: symbols(),
                 timeout: Duration::from_secs(5),
                 clock: clock.clone(),
+                wakers: CoreWakers::default(),
             };
             let (started, client) = SnapshotThread::start(options).expect("a thread");
             thread = Some(started);
