@@ -374,7 +374,9 @@ fn note_comment(comment: &str, clock: &mut LogClock, header: &mut Vec<String>) {
         return;
     }
     if header.len() < HEADER_LINES_MAX {
-        let text = comment.trim_start_matches('#').trim_start_matches('[').trim_end_matches(']');
+        let text = comment.trim_start_matches('#');
+        let inside = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+        let text = inside.unwrap_or(text);
         let text: String = printable(text).chars().take(400).collect();
         if !text.trim().is_empty() && !header.contains(&text) {
             header.push(text);
@@ -409,6 +411,14 @@ mod tests {
         assert_eq!(reader.header()[1], "Rate: 5000/s offered, 4998/s achieved");
         assert!((reader.start_s() - 1_700_000_000.127).abs() < 1e-6);
         assert!(reader.finish().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_run_header_keeps_its_own_brackets() {
+        let log = format!("#[Cores: [0, 1]]\n# plain\n{LOG}").into_bytes();
+        let mut reader = LogReader::of_bytes("log", log);
+        assert_eq!(count(&mut reader, &Selection::of(Tags::All)), 30);
+        assert_eq!(&reader.header()[..2], ["Cores: [0, 1]", " plain"]);
     }
 
     #[test]

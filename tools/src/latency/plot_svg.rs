@@ -291,7 +291,7 @@ fn draw_curves(
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(SeriesLabelPosition::LowerRight) // where no percentile curve passes
         .margin(14)
         .label_font(("sans-serif", 14).into_font().color(&INK))
         .background_style(WHITE.mix(0.9))
