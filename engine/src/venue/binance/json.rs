@@ -1,8 +1,9 @@
 //! JSON frames on reused memory: one padded buffer, one tape.
 //!
-//! Promises: no allocation per frame once the buffers have grown to the largest frame seen, no recursion
-//! (nesting is bounded), one complete document per frame. Numbers are parsed by nobody twice: venues
-//! send prices as text, which stays text here.
+//! Promises: no allocation per frame once the buffers have grown to the largest frame seen (warmed ones
+//! hold every frame of the usual size from the start), no recursion (nesting is bounded), one complete
+//! document per frame. Numbers are parsed by nobody twice: venues send prices as text, which stays text
+//! here.
 
 use simd_json::{Buffers, ErrorType, INPUT_PADDING, Node, Tape, fill_tape_padded};
 
@@ -28,10 +29,25 @@ impl JsonBuffer {
         JsonBuffer {
             padded: vec![0; usual + INPUT_PADDING],
             buffers: Buffers::with_max_depth(usual, DEPTH_MAX),
-            // Never more nodes than one for two bytes.
-            tape: Tape(Vec::with_capacity(usual / 2)),
+            // Never more nodes than one for two bytes, and the root.
+            tape: Tape(Vec::with_capacity(usual / 2 + 2)),
             frame_bytes_max,
         }
+    }
+
+    /// Also has the parser's own memory grow now, by the densest document of the usual size: its index of
+    /// structural bytes starts small and can't be asked to reserve more. Without it, each frame that has
+    /// more levels than any before it could allocate.
+    pub(super) fn warmed(mut self) -> JsonBuffer {
+        let usual = self.padded.len() - INPUT_PADDING;
+        let mut dense = b"[0".to_vec();
+        while dense.len() + 3 <= usual {
+            dense.extend_from_slice(b",0");
+        }
+        dense.push(b']');
+        let parsed = self.parse(&dense, |nodes| Ok(nodes.len()));
+        debug_assert!(usual < dense.len() || parsed.is_ok());
+        self
     }
 
     /// Parses `frame` and hands the document's nodes to `read`. What `read` returns may borrow the

@@ -85,7 +85,7 @@ impl MarketDecoder {
     #[must_use]
     pub fn new(symbols: SymbolMap, frame_bytes_max: usize) -> MarketDecoder {
         MarketDecoder {
-            json: JsonBuffer::new(FRAME_BYTES_USUAL, frame_bytes_max),
+            json: JsonBuffer::new(FRAME_BYTES_USUAL, frame_bytes_max).warmed(),
             symbols,
             bids: Vec::with_capacity(DIFF_LEVELS_MAX),
             asks: Vec::with_capacity(DIFF_LEVELS_MAX),

@@ -74,7 +74,7 @@ impl UserDecoder {
     #[must_use]
     pub fn new(symbols: SymbolMap, frame_bytes_max: usize) -> UserDecoder {
         UserDecoder {
-            json: JsonBuffer::new(FRAME_BYTES_USUAL, frame_bytes_max),
+            json: JsonBuffer::new(FRAME_BYTES_USUAL, frame_bytes_max).warmed(),
             symbols,
             balances: Vec::with_capacity(BALANCES_MAX),
         }
