@@ -40,8 +40,8 @@ impl JsonBuffer {
         JsonBuffer {
             padded: vec![0; usual + INPUT_PADDING],
             buffers: Buffers::with_max_depth(usual, DEPTH_MAX),
-            // Never more nodes than one for two bytes.
-            tape: Tape(Vec::with_capacity(usual / 2)),
+            // Never more nodes than one for two bytes, and the root.
+            tape: Tape(Vec::with_capacity(usual / 2 + 2)),
             frame_bytes_max,
         }
     }
