@@ -15,6 +15,8 @@ pub mod order;
 pub mod registry;
 pub mod report;
 pub mod runtime;
+#[doc(hidden)]
+pub mod stages;
 pub mod telemetry;
 pub mod venue;
 

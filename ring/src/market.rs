@@ -50,6 +50,33 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
         Offered::Held
     }
 
+    /// Offers several records in order, as [`Self::offer`] would one by one, but makes those that go
+    /// into the lane visible together, with one store of its cursor. Returns how many that were.
+    ///
+    /// # Panics
+    /// When there is no such cell.
+    #[inline]
+    #[track_caller]
+    pub fn offer_run<'r>(
+        &mut self,
+        mut records: impl ExactSizeIterator<Item = (&'r E, CellId)>,
+        displaced: &mut impl FnMut(&E, Displaced),
+    ) -> usize {
+        let Self { lane, cells } = self;
+        let mut published = 0;
+        if cells.pending() == 0 {
+            published = lane.try_publish_batch(records.len(), |slot| {
+                if let Some((record, _)) = records.next() {
+                    slot.copy_used_from(record);
+                }
+            });
+        }
+        for (record, cell) in records {
+            published += usize::from(self.offer(record, cell, displaced) == Offered::Published);
+        }
+        published
+    }
+
     /// Publishes what waits, as far as there is room: groups by how long they have waited, inside
     /// a group by member. Returns how many records.
     #[inline]
@@ -86,5 +113,83 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
     /// A view of the lane for other threads.
     pub fn gauge(&self) -> LaneGauge {
         self.lane.gauge()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cell::{Absorbed, CellPolicy, CellSpec};
+    use crate::consumer::Consumer;
+    use crate::lane::{LaneOptions, lane};
+    use crate::record::Record;
+    use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+    #[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+    #[repr(C)]
+    struct Keyed {
+        key: u64,
+        value: u64,
+    }
+
+    impl Record for Keyed {
+        fn used_bytes(&self) -> usize {
+            size_of::<Self>()
+        }
+    }
+
+    impl Conflate for Keyed {
+        fn absorb(&mut self, newer: &Self) -> Absorbed {
+            *self = *newer;
+            Absorbed::Replaced
+        }
+    }
+
+    /// A lane of four slots with a cell for each of two keys.
+    fn market() -> (MarketPublisher<Keyed>, Consumer<Keyed>) {
+        let (publisher, consumer) = lane(LaneOptions { name: "test".to_owned(), capacity: 4 });
+        let latest = CellSpec { policy: CellPolicy::Latest, clears: false };
+        let group = CellGroupSpec { members: vec![latest] };
+        (MarketPublisher::new(publisher, &[group.clone(), group]), consumer)
+    }
+
+    fn run_of(values: std::ops::Range<u64>) -> Vec<(Keyed, CellId)> {
+        values
+            .map(|value| {
+                (Keyed { key: value % 2, value }, CellId { group: (value % 2) as u16, member: 0 })
+            })
+            .collect()
+    }
+
+    fn offer(market: &mut MarketPublisher<Keyed>, run: &[(Keyed, CellId)]) -> (usize, Vec<u64>) {
+        let mut displaced = Vec::new();
+        let records = run.iter().map(|(record, cell)| (record, *cell));
+        let published = market.offer_run(records, &mut |record, _| displaced.push(record.value));
+        (published, displaced)
+    }
+
+    fn values(consumer: &mut Consumer<Keyed>) -> Vec<u64> {
+        let mut seen = Vec::new();
+        consumer.poll(usize::MAX, |record| seen.push(record.value));
+        seen
+    }
+
+    #[test]
+    fn a_run_that_fits_goes_out_in_order() {
+        let (mut market, mut consumer) = market();
+        assert_eq!(offer(&mut market, &run_of(0..3)), (3, vec![]));
+        assert_eq!(values(&mut consumer), [0, 1, 2]);
+        assert_eq!(offer(&mut market, &[]), (0, vec![]));
+    }
+
+    #[test]
+    fn what_of_a_run_finds_no_room_is_conflated_by_key() {
+        let (mut market, mut consumer) = market();
+        assert_eq!(offer(&mut market, &run_of(0..9)), (4, vec![4, 5, 6]));
+        assert_eq!(values(&mut consumer), [0, 1, 2, 3]);
+        // Both keys wait, so a new run must not pass them, though the lane has room.
+        assert_eq!(offer(&mut market, &run_of(9..11)), (0, vec![7, 8]));
+        assert_eq!(market.flush(), 2);
+        assert_eq!(values(&mut consumer), [10, 9]);
     }
 }

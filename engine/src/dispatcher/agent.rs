@@ -1,4 +1,5 @@
-//! The dispatcher's agent: looks up the routes of each event and copies it into the consumers' lanes.
+//! The dispatcher's agent: looks up the routes of each event and copies it into the consumers'
+//! lanes.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -14,8 +15,13 @@ use crate::event::{ConsumerId, ControlAck, ControlResult, Event, EventKind, Exec
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
 use crate::telemetry::{HistogramSet, Letter, LetterSender, Probe};
 
-/// Events taken in a duty cycle, per lane.
+/// Critical events taken at a time.
 const BATCH: usize = 32;
+
+/// Market events taken at a time: what is there, a lone one at once. Under backlog all of them go
+/// into one consumer's lane before the next, with one store of its cursor, so that the lines of a
+/// lane cross in a row. Their copies (two lines of a quote) must stay in the first cache.
+const RUN: usize = 64;
 
 /// Venue time to bytes read; only where both clocks are of the same age.
 const WIRE: usize = 0;
@@ -50,6 +56,10 @@ struct Fanout {
     clock: Clock,
     probe: Probe,
     letters: LetterSender,
+    /// The private copies that are stamped and that the consumers' copies are made from.
+    staged: Box<[Event]>,
+    staged_count: usize,
+    /// The copy of a critical event.
     scratch: Box<Event>,
     /// The version that the orchestrator stamps; the dispatcher owns it.
     version: Arc<AtomicU32>,
@@ -87,7 +97,7 @@ pub struct DispatcherRemains {
 
 impl DispatcherAgent {
     pub(crate) fn new(parts: DispatcherParts) -> DispatcherAgent {
-        let links = parts.links.into_iter().map(ConsumerLink::new).collect();
+        let links = parts.links.into_iter().map(|link| ConsumerLink::new(link, RUN)).collect();
         DispatcherAgent {
             inputs: Inputs { critical: parts.critical, market: parts.market },
             fanout: Fanout {
@@ -96,6 +106,8 @@ impl DispatcherAgent {
                 clock: parts.clock,
                 probe: parts.probe,
                 letters: parts.letters,
+                staged: vec![Event::new_zeroed(); RUN].into_boxed_slice(),
+                staged_count: 0,
                 scratch: Box::new(Event::new_zeroed()),
                 version: parts.version,
                 routed: 0,
@@ -152,24 +164,64 @@ impl DispatcherAgent {
 }
 
 impl Fanout {
+    /// Takes a private copy of the event, stamped; from here on it is the original (FR-008).
     #[inline]
-    fn market(&mut self, event: &Event) {
-        let Self { links, table, clock, probe, scratch, routed, unrouted, .. } = self;
+    fn stage(&mut self, event: &Event, now_ns: u64) {
+        let Self { table, clock, probe, staged, staged_count, routed, unrouted, .. } = self;
+        if event.kind().is_none() {
+            return;
+        }
         let routes = table.routes(event);
-        let Some(kind) = event.kind() else { return };
         if routes.is_empty() {
             *unrouted += 1;
             return;
         }
         *routed += 1;
-        // One private copy that can be stamped; the consumers' copies are made from it, out of L1.
-        scratch.copy_used_from(event);
-        scratch.fanout = u8::try_from(routes.len()).unwrap_or(u8::MAX);
-        stamp(scratch, clock, probe);
-        for route in routes {
+        let copy = &mut staged[*staged_count];
+        *staged_count += 1;
+        copy.copy_used_from(event);
+        copy.fanout = u8::try_from(routes.len()).unwrap_or(u8::MAX);
+        stamp(copy, now_ns, clock, probe);
+    }
+
+    /// Publishes what is staged: a lone event at once, a run lane by lane.
+    #[inline]
+    fn publish_staged(&mut self, critical: &mut Consumer<Event>) {
+        match self.staged_count {
+            0 => return,
+            1 => self.publish_lone(),
+            count => self.publish_run(count, critical),
+        }
+        self.staged_count = 0;
+    }
+
+    #[inline]
+    fn publish_lone(&mut self) {
+        let Self { links, table, staged, .. } = self;
+        let event = &staged[0];
+        let Some(kind) = event.kind() else { return };
+        for route in table.routes(event) {
             if let Some(link) = links.get_mut(route.consumer.index()) {
-                link.offer_market(scratch, kind, route.cell);
+                link.offer_market(event, kind, route.cell);
             }
+        }
+    }
+
+    /// Critical events that come in meanwhile go out before the next lane.
+    fn publish_run(&mut self, count: usize, critical: &mut Consumer<Event>) {
+        let Self { links, table, staged, .. } = self;
+        for (index, event) in staged[..count].iter().enumerate() {
+            for route in table.routes(event) {
+                if let Some(link) = links.get_mut(route.consumer.index()) {
+                    link.note(index, event, route.cell);
+                }
+            }
+        }
+        for index in 0..self.links.len() {
+            if critical.has_available() {
+                critical.poll(BATCH, |event| self.critical(event));
+            }
+            self.links[index].offer_noted(&self.staged[..count]);
         }
     }
 
@@ -180,7 +232,7 @@ impl Fanout {
         let link = owner(event).and_then(|owner| links.get_mut(owner.index()));
         scratch.copy_used_from(event);
         scratch.fanout = 1;
-        stamp(scratch, clock, probe);
+        stamp(scratch, clock.now_ns(), clock, probe);
         let Some(link) = link else {
             *unrouted += 1;
             keep(letters, clock, scratch, "no owner");
@@ -251,8 +303,7 @@ fn keep(letters: &mut LetterSender, clock: &Clock, event: &Event, detail: &'stat
 }
 
 #[inline]
-fn stamp(event: &mut Event, clock: &Clock, probe: &mut Probe) {
-    let now_ns = clock.now_ns();
+fn stamp(event: &mut Event, now_ns: u64, clock: &Clock, probe: &mut Probe) {
     event.stamp_dispatched(now_ns);
     probe.record(DECODE, u64::from(event.decode_after_ns));
     let decoded_ns = event.receive_ns + u64::from(event.decode_after_ns);
@@ -303,12 +354,12 @@ impl Agent for DispatcherAgent {
         fanout.probe.swap_if_asked();
         work += fanout.flush();
         work += critical.poll(BATCH, |event| fanout.critical(event));
-        work += market.poll(BATCH, |event| {
-            if critical.has_available() {
-                critical.poll(BATCH, |event| fanout.critical(event));
-            }
-            fanout.market(event);
-        });
+        if market.has_available() {
+            // One reading for the whole run: all of it is taken within a microsecond or two.
+            let now_ns = fanout.clock.now_ns();
+            work += market.poll(RUN, |event| fanout.stage(event, now_ns));
+            fanout.publish_staged(critical);
+        }
         let drained =
             work == 0 && critical.is_closed() && market.is_closed() && !self.has_pending();
         if drained || self.stop.phase() == Phase::Halted {

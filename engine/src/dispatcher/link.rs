@@ -20,6 +20,8 @@ pub(super) struct ConsumerLink {
     /// Market data below this version is not published; 0 for a consumer that takes everything.
     skip_below: u32,
     skips: bool,
+    /// Staged events that go to this consumer: their places and cells. Its memory is taken once.
+    noted: Vec<(u16, CellId)>,
 }
 
 /// What a [`ConsumerLink`] is made of.
@@ -42,7 +44,8 @@ pub struct LinkRemains {
 }
 
 impl ConsumerLink {
-    pub(super) fn new(parts: LinkParts) -> ConsumerLink {
+    /// A link that takes at most `run` events between two publications.
+    pub(super) fn new(parts: LinkParts, run: usize) -> ConsumerLink {
         ConsumerLink {
             gauge: parts.market.gauge(),
             market: parts.market,
@@ -52,10 +55,38 @@ impl ConsumerLink {
             accept_from: parts.accept_from,
             skip_below: 0,
             skips: parts.skips,
+            noted: Vec::with_capacity(run),
         }
     }
 
-    /// Offers a market or reference event; under load it waits in `cell`.
+    /// Notes a staged event for this consumer, unless it is stale and the consumer skips.
+    #[inline]
+    pub(super) fn note(&mut self, staged: usize, event: &Event, cell: CellId) {
+        if event.routing_version < self.skip_below
+            && let Some(kind) = event.kind()
+            && kind.class() == EventClass::Market
+        {
+            self.terms.add(Term::Published, kind, 1);
+            self.terms.add(Term::Skipped, kind, 1);
+            return;
+        }
+        self.noted.push((staged as u16, cell));
+    }
+
+    /// Publishes the noted events out of `staged`, in order; what finds no room waits in its cell.
+    #[inline]
+    pub(super) fn offer_noted(&mut self, staged: &[Event]) {
+        let Self { market, terms, noted, .. } = self;
+        if noted.is_empty() {
+            return;
+        }
+        let records = || noted.iter().map(|(place, cell)| (&staged[usize::from(*place)], *cell));
+        count_published(terms, records().filter_map(|(event, _)| event.kind()));
+        market.offer_run(records(), &mut |event, how| count_displaced(terms, event, how));
+        noted.clear();
+    }
+
+    /// Offers one market or reference event; under load it waits in `cell`.
     #[inline]
     pub(super) fn offer_market(&mut self, event: &Event, kind: EventKind, cell: CellId) {
         let Self { market, terms, skip_below, .. } = self;
@@ -64,20 +95,11 @@ impl ConsumerLink {
             terms.add(Term::Skipped, kind, 1);
             return;
         }
-        market.offer(event, cell, &mut |displaced, how| {
-            let term = match how {
-                Displaced::Conflated => Term::Conflated,
-                Displaced::Aggregated => Term::Aggregated,
-                Displaced::Evicted => Term::DeadLettered,
-            };
-            if let Some(kind) = displaced.kind() {
-                terms.add(term, kind, 1);
-            }
-        });
+        market.offer(event, cell, &mut |event, how| count_displaced(terms, event, how));
     }
 
-    /// Offers a critical event; under load it spills, in order. False when even the spill is full: the
-    /// event is the caller's to keep.
+    /// Offers a critical event; under load it spills, in order. False when even the spill is full:
+    /// the event is the caller's to keep.
     #[inline]
     pub(super) fn offer_critical(&mut self, event: &mut Event, kind: EventKind) -> bool {
         event.critical_sequence = self.critical_sequence.wrapping_add(1);
@@ -133,5 +155,33 @@ impl ConsumerLink {
         self.critical.for_each_pending(&mut count);
         self.market.for_each_pending(&mut count);
         LinkRemains { in_flight, critical_issued: self.critical_sequence }
+    }
+}
+
+/// Counts a run, with one addition for each row of events of the same kind.
+#[inline]
+fn count_published(terms: &Terms, mut kinds: impl Iterator<Item = EventKind>) {
+    let Some(mut current) = kinds.next() else { return };
+    let mut count = 1;
+    for kind in kinds {
+        if kind == current {
+            count += 1;
+            continue;
+        }
+        terms.add(Term::Published, current, count);
+        (current, count) = (kind, 1);
+    }
+    terms.add(Term::Published, current, count);
+}
+
+#[inline]
+fn count_displaced(terms: &Terms, event: &Event, how: Displaced) {
+    let term = match how {
+        Displaced::Conflated => Term::Conflated,
+        Displaced::Aggregated => Term::Aggregated,
+        Displaced::Evicted => Term::DeadLettered,
+    };
+    if let Some(kind) = event.kind() {
+        terms.add(term, kind, 1);
     }
 }

@@ -1,0 +1,246 @@
+//! The stages between a venue's link and the callbacks, put together without threads or files.
+//!
+//! For benches and tests that drive every duty cycle themselves: the same agents, lanes and tables
+//! that [`crate::launch()`] puts on cores. One venue, any number of instruments, all consumers
+//! subscribed to all of them.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use crossbeam_utils::CachePadded;
+use pitlane_ring::{
+    Consumer, CriticalPublisher, Exchange, LaneOptions, MarketPublisher, Publisher, lane,
+};
+
+use crate::consumer::{
+    ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring, ContextParts, RiskLimits,
+    Strategy,
+};
+use crate::dispatcher::{
+    AcceptFrom, DispatcherAgent, DispatcherParts, LinkParts, RoutingPlan, Subscription,
+};
+use crate::event::{ConsumerId, Event, InstrumentId};
+use crate::instrument::Instruments;
+use crate::orchestrator::{OrchestratorAgent, Outputs};
+use crate::order::{OrderCommand, TradingSwitch};
+use crate::runtime::{Clock, StopSignal};
+use crate::telemetry::{ConsumerProbe, LetterChunk, Probe, Terms, letter_lane};
+
+/// What the stages are made with.
+pub struct StagesOptions {
+    /// One consumer each.
+    pub strategies: Vec<Box<dyn Strategy>>,
+    /// What is traded.
+    pub instruments: Arc<Instruments>,
+    /// The clock of every stage.
+    pub clock: Clock,
+    /// Slots of the venue's link and of the dispatcher's own lanes.
+    pub dispatch_slots: usize,
+    /// Slots of each consumer's market lane.
+    pub market_slots: usize,
+    /// Market callbacks in a row.
+    pub batch: usize,
+    /// Orders each consumer may have open.
+    pub open_orders_max: usize,
+}
+
+/// The stages, in the order of an event's way.
+pub struct Stages {
+    /// Where a venue publishes.
+    pub link: Publisher<Event>,
+    /// Stamps and passes on.
+    pub orchestrator: OrchestratorAgent,
+    /// Fans out.
+    pub dispatcher: DispatcherAgent,
+    /// Handle.
+    pub consumers: Vec<ConsumerAgent>,
+    /// By consumer, the ends of their order lanes.
+    pub orders: Vec<Consumer<OrderCommand>>,
+    /// By consumer, the dispatcher's and the consumer's own side of the account.
+    pub terms: Vec<[Arc<CachePadded<Terms>>; 2]>,
+    /// Raises the phase of all of them.
+    pub stop: StopSignal,
+    /// The dispatcher's dead letters.
+    pub letters: Consumer<LetterChunk>,
+}
+
+/// The dispatcher alone: its market lane's publisher, and each consumer's market lane to read raw.
+pub struct BareDispatcher {
+    /// Where the orchestrator would publish.
+    pub input: Publisher<Event>,
+    /// Fans out.
+    pub dispatcher: DispatcherAgent,
+    /// By consumer.
+    pub market: Vec<Consumer<Event>>,
+    /// By consumer, the dispatcher's side of the account.
+    pub terms: Vec<Arc<CachePadded<Terms>>>,
+    /// Ends that must live as long.
+    pub rest: BareEnds,
+}
+
+/// Lane ends nothing is sent through, which would be closed if they were dropped.
+pub struct BareEnds {
+    _critical_in: Publisher<Event>,
+    _critical: Vec<Consumer<Event>>,
+    _letters: Consumer<LetterChunk>,
+}
+
+/// Critical events and orders are few in a bench: slots of each of those lanes.
+const SMALL: usize = 256;
+
+fn make<E: pitlane_ring::Record>(name: &str, capacity: usize) -> (Publisher<E>, Consumer<E>) {
+    lane(LaneOptions { name: name.to_owned(), capacity })
+}
+
+/// One consumer's four lane ends.
+struct Pair {
+    link: LinkParts,
+    market: Consumer<Event>,
+    critical: Consumer<Event>,
+}
+
+fn fan_out(
+    interests: impl Iterator<Item = crate::consumer::Interest>,
+    instruments: &Instruments,
+    market_slots: usize,
+) -> (Vec<Pair>, RoutingPlan) {
+    let all: Vec<InstrumentId> = instruments.iter().map(|(id, _)| id).collect();
+    let subscribe = |(index, interest)| Subscription {
+        consumer: ConsumerId(index as u16),
+        interest,
+        instruments: all.clone(),
+    };
+    let subscriptions: Vec<Subscription> = interests.enumerate().map(subscribe).collect();
+    let plan = RoutingPlan::new(&subscriptions, 1, instruments.len());
+    let pair = |groups: &Vec<_>| {
+        let (market, market_end) = make("market", market_slots);
+        let (critical, critical_end) = make("critical", SMALL);
+        let link = LinkParts {
+            market: MarketPublisher::new(market, groups),
+            critical: CriticalPublisher::new(critical, SMALL),
+            terms: Terms::new(),
+            accept_from: AcceptFrom::default(),
+            skips: false,
+        };
+        Pair { link, market: market_end, critical: critical_end }
+    };
+    let pairs = plan.cells.iter().map(pair).collect();
+    (pairs, plan)
+}
+
+/// Puts the stages together.
+#[must_use]
+pub fn stages(options: StagesOptions) -> Stages {
+    let StagesOptions {
+        strategies,
+        instruments,
+        clock,
+        dispatch_slots,
+        market_slots,
+        batch,
+        open_orders_max,
+    } = options;
+    let stop = StopSignal::default();
+    let interests = strategies.iter().map(|strategy| strategy.interest());
+    let (pairs, plan) = fan_out(interests, &instruments, market_slots);
+    let (link, link_end) = make("link", dispatch_slots);
+    let (critical, critical_end) = make("dispatch:critical", SMALL);
+    let (market, market_end) = make("dispatch:market", dispatch_slots);
+    let (letters, letters_end) = letter_lane("dispatcher", SMALL);
+    let version = Arc::new(AtomicU32::new(1));
+    let outputs = Outputs { critical, market };
+    let orchestrator =
+        OrchestratorAgent::new(vec![link_end], outputs, Arc::clone(&version), stop.clone());
+    let (mut links, mut consumers, mut orders, mut terms) = (vec![], vec![], vec![], vec![]);
+    for (index, (pair, strategy)) in pairs.into_iter().zip(strategies).enumerate() {
+        let (order, order_end) = make("orders", SMALL);
+        let handled = Terms::new();
+        terms.push([Arc::clone(&pair.link.terms), Arc::clone(&handled)]);
+        orders.push(order_end);
+        let accept_from = pair.link.accept_from.clone();
+        links.push(pair.link);
+        let context = ContextParts {
+            consumer: ConsumerId(index as u16),
+            clock: clock.clone(),
+            instruments: Arc::clone(&instruments),
+            orders: order,
+            switch: TradingSwitch::new(true),
+            limits: RiskLimits {
+                max_orders_per_s: u32::MAX,
+                max_open_orders: open_orders_max,
+                ..RiskLimits::default()
+            },
+        };
+        let name = format!("consumer {index}");
+        let wiring = ConsumerWiring {
+            critical: pair.critical,
+            market: pair.market,
+            context,
+            terms: handled,
+            probe: ConsumerProbe::new(&name, 0),
+            to_log: Arc::new(Exchange::new()),
+            accept_from,
+            stop: stop.clone(),
+        };
+        let options = ConsumerOptions {
+            name,
+            strategy,
+            batch,
+            failures_max: u64::MAX,
+            failures_kept: 16,
+            skips: false,
+            faults: ConsumerFaults::default(),
+        };
+        consumers.push(ConsumerAgent::new(options, wiring));
+    }
+    let dispatcher = DispatcherAgent::new(DispatcherParts {
+        critical: critical_end,
+        market: market_end,
+        links,
+        table: plan.table,
+        version,
+        flips: Arc::default(),
+        clock,
+        probe: Probe::new(DispatcherAgent::probe_names()),
+        letters,
+        stop: stop.clone(),
+    });
+    Stages { link, orchestrator, dispatcher, consumers, orders, terms, stop, letters: letters_end }
+}
+
+/// Puts a dispatcher between its input lane and `consumers` raw lanes.
+#[must_use]
+pub fn bare_dispatcher(
+    consumers: usize,
+    instruments: &Instruments,
+    clock: Clock,
+    dispatch_slots: usize,
+    market_slots: usize,
+) -> BareDispatcher {
+    let interests = (0..consumers).map(|_| crate::consumer::Interest::ALL);
+    let (pairs, plan) = fan_out(interests, instruments, market_slots);
+    let (critical_in, critical_end) = make("dispatch:critical", SMALL);
+    let (input, market_end) = make("dispatch:market", dispatch_slots);
+    let (letters, letters_end) = letter_lane("dispatcher", SMALL);
+    let (mut links, mut market, mut critical, mut terms) = (vec![], vec![], vec![], vec![]);
+    for pair in pairs {
+        terms.push(Arc::clone(&pair.link.terms));
+        links.push(pair.link);
+        market.push(pair.market);
+        critical.push(pair.critical);
+    }
+    let dispatcher = DispatcherAgent::new(DispatcherParts {
+        critical: critical_end,
+        market: market_end,
+        links,
+        table: plan.table,
+        version: Arc::new(AtomicU32::new(1)),
+        flips: Arc::default(),
+        clock,
+        probe: Probe::new(DispatcherAgent::probe_names()),
+        letters,
+        stop: StopSignal::default(),
+    });
+    let rest = BareEnds { _critical_in: critical_in, _critical: critical, _letters: letters_end };
+    BareDispatcher { input, dispatcher, market, terms, rest }
+}
