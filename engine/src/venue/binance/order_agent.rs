@@ -780,6 +780,8 @@ impl<O: EventOutlet + Send + 'static> Agent for OrderAgent<O> {
         }
         self.desk.now_ns = self.desk.clock.now_ns();
         let mut work = self.step();
+        // Before the socket is read: an order that waits would pay for that system call.
+        work += self.take_commands();
         if self.session.is_open() {
             work += self.take_frames();
             if !self.desk.unwritten.is_empty() {
@@ -795,7 +797,6 @@ impl<O: EventOutlet + Send + 'static> Agent for OrderAgent<O> {
         if is_ready != self.ready.load(Ordering::Relaxed) {
             self.ready.store(is_ready, Ordering::Release);
         }
-        work += self.take_commands();
         if phase == Phase::Draining {
             work += self.wind_down();
         }
