@@ -235,7 +235,7 @@ fn bench_names_what_it_did_not_reach_and_keeps_a_log_a_rate() {
     assert_eq!((results[1]["is_reached"].clone(), ran.exit.code()), (Value::Bool(false), 1));
     assert_eq!(results[1]["critical_lost"], 0);
     let log = fs::read_to_string(folder.path().join("rate-10000000.FAIL.hlog")).expect("a log");
-    for line in ["#[Build: ", "#[Host: ", "#[Offered: ", "#[Achieved: "] {
+    for line in ["#[Build: ", "#[Host: ", "#[Load: ", "#[Achieved: "] {
         assert!(log.contains(line), "{line} is missing");
     }
 }

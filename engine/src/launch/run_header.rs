@@ -32,7 +32,7 @@ pub(super) fn run_header(plan: &CorePlan, config: &Config, load: &str) -> Vec<St
             file("/sys/devices/system/clocksource/clocksource0/current_clocksource")
         ),
         format!("Profile: {}", format!("{:?}", plan.profile).to_lowercase()),
-        format!("Offered: {load}"),
+        format!("Load: {load}"),
         format!(
             "Lanes: venue {}, dispatch {}, market {}, critical {}, spill {}, order {}",
             lanes.venue, lanes.dispatch, lanes.market, lanes.critical, lanes.spill, lanes.order
@@ -49,9 +49,9 @@ pub(super) fn run_header(plan: &CorePlan, config: &Config, load: &str) -> Vec<St
 pub(super) fn offered(config: &Config) -> String {
     if config.simulated.enabled {
         let simulated = &config.simulated;
-        format!("{} events/s, seed {}", simulated.events_per_s, simulated.seed)
+        format!("{} events/s offered, seed {}", simulated.events_per_s, simulated.seed)
     } else {
-        format!("by {}", config.venue_names().join(", "))
+        format!("what {} sends", config.venue_names().join(", "))
     }
 }
 
