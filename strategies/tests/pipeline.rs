@@ -107,6 +107,8 @@ fn panics_are_contained_and_counted_and_cost_nobody_an_event() {
     // F01, SC-005, SC-006, FR-019: one in ten callbacks panics.
     let mut failing = run_of(&["panics", "noop"]);
     failing.config.consumers[0].max_failures = Some(1_000_000);
+    // More than all events of the run: a busy machine must not conflate what the panics might cost.
+    failing.config.lanes.market = 16_384;
     failing.registry = failing.registry.with("panics", |_params: &Params| {
         let mut seen = 0_u64;
         Ok(Closure::new(Interest::NONE.and(EventKind::Quote), move |_: &Event, _: &mut Context| {
