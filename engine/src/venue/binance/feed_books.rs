@@ -144,7 +144,7 @@ impl FeedBooks {
             sequence: slot.sync.last_update_id(),
             venue_time_ns: slot.sync.last_applied_ns(),
             receive_ns: now_ns,
-            trace_id: 0,
+            trace_id: publisher.trace_id,
         };
         match outcome {
             SnapshotOutcome::Joined => {
@@ -218,7 +218,7 @@ impl FeedBooks {
                     sequence: 0,
                     venue_time_ns: 0,
                     receive_ns: publisher.clock.now_ns(),
-                    trace_id: 0,
+                    trace_id: publisher.trace_id,
                 };
                 self.announce(publisher, index, origin, outlet);
             }

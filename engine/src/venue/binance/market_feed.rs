@@ -116,7 +116,7 @@ impl MarketFeed {
                 options.publish_books,
             ),
             decoder: MarketDecoder::new(options.symbols, options.frame_bytes_max),
-            publisher: Publisher { venue: options.venue, clock, stats },
+            publisher: Publisher { venue: options.venue, clock, stats, trace_id: 0 },
             watch: SilenceWatch::new(options.silence),
         }
     }
@@ -146,6 +146,7 @@ impl MarketFeed {
     ) -> FrameOutcome {
         let MarketFeed { decoder, books, publisher, watch } = self;
         publisher.stats.frames();
+        publisher.trace_id = trace_id;
         let message = match decoder.decode(raw) {
             Ok(message) => message,
             Err(error) => return self.refuse(error, raw, outlet),
@@ -377,6 +378,16 @@ mod tests {
         assert_eq!((event.receive_ns, event.decode_after_ns, event.trace_id), (4_000, 1_000, 42));
         assert_eq!(event.venue_time_ns, 0);
         assert_eq!(event.get::<Quote>().unwrap().bid_price, 150);
+    }
+
+    #[test]
+    fn every_event_has_the_trace_of_a_frame() {
+        // LM-08, also for what no frame of its own has caused.
+        let mut bench = bench(1, SilenceLimits::default());
+        bench.make_live(0);
+        bench.feed.on_disconnected(&mut bench.outlet);
+        assert_eq!(bench.outlet.events.len(), 3, "live, the book, lost");
+        assert!(bench.outlet.events.iter().all(|event| event.trace_id == 77));
     }
 
     #[test]
