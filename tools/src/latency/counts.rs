@@ -151,6 +151,17 @@ mod tests {
     }
 
     #[test]
+    fn a_curve_ends_also_where_steps_get_too_small_to_add() {
+        // Found by mutating logs: rows without end, until memory ran out.
+        let most = i64::MAX as u64;
+        for counts in [[1, most], [most, 1], [most, most]] {
+            let interval = interval(&[(10, counts[0]), (5_000, counts[1])]);
+            assert!(interval.curve(5).len() < 1_000, "{counts:?}");
+            assert!(interval.curve(1_000).len() < 200_000, "{counts:?}");
+        }
+    }
+
+    #[test]
     fn what_was_added_can_be_taken_away_again() {
         let (first, second) = (interval(&spread()), interval(&[(5, 1), (70_000, 3)]));
         let mut counts = Counts::shaped(first.layout());

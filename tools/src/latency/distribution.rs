@@ -87,14 +87,16 @@ pub trait Distribution {
         let mut level = 0.0_f64;
         let (mut reached, mut last) = (0_u64, None);
         for (cell, count) in self.recorded() {
-            reached += count;
+            reached = reached.saturating_add(count);
             let here = 100.0 * reached as f64 / self.total() as f64;
             last = Some(cell);
             // The last cell has one row before the final one of 100 %, as in the Java tool.
             while here >= level {
                 let value = self.layout().highest_of(cell);
                 rows.push(CurveRow { value, percentile: level, count_to: reached });
-                level += step(level, ticks);
+                // With counts near 2^63 steps get smaller than what a number of this size can tell apart.
+                let next = level + step(level, ticks);
+                level = if next > level { next } else { f64::INFINITY };
                 if reached == self.total() {
                     break;
                 }
