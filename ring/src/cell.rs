@@ -87,6 +87,22 @@ pub enum CellPolicy {
     },
 }
 
+/// Memory of cells, made ahead for a publisher that is to get more of them while it runs; see
+/// [`MarketPublisher::extend_cells`](crate::MarketPublisher::extend_cells).
+pub struct CellMemory<E: Conflate>(pub(crate) Cells<E>);
+
+impl<E: Conflate> CellMemory<E> {
+    /// Takes the memory for these groups: those that the publisher has, in their order, and after
+    /// them the new ones.
+    ///
+    /// # Panics
+    /// As [`MarketPublisher::new`](crate::MarketPublisher::new).
+    #[must_use]
+    pub fn new(groups: &[CellGroupSpec]) -> Self {
+        Self(Cells::new(groups))
+    }
+}
+
 /// All cells of one publisher.
 pub(crate) struct Cells<E> {
     groups: Box<[Group]>,
@@ -244,6 +260,41 @@ impl<E: Conflate> Cells<E> {
                 }
             }
         }
+    }
+
+    /// Takes over all that waits in `other`, whose groups are the first of these. What it held is
+    /// empty then. Moves what waits and nothing else, and allocates nothing.
+    ///
+    /// # Panics
+    /// When something waits here, or the groups are not those of `other` with others behind.
+    pub(crate) fn take_over(&mut self, other: &mut Self) {
+        assert!(self.pending == 0 && self.waiting.is_empty(), "something waits in the new cells");
+        let shared = (other.groups.len(), other.cells.len(), other.records.len());
+        let is_extension = self.groups.len() >= shared.0
+            && self.cells.len() >= shared.1
+            && self.records.len() >= shared.2
+            && other.groups.last().map(|group| group.first_cell)
+                == shared.0.checked_sub(1).map(|last| self.groups[last].first_cell);
+        assert!(is_extension, "the new cells are not the old ones with others behind");
+        while let Some(id) = other.waiting.pop_front() {
+            let from = &mut other.groups[usize::from(id)];
+            let to = &mut self.groups[usize::from(id)];
+            to.occupied = std::mem::take(&mut from.occupied);
+            to.is_listed = true;
+            from.is_listed = false;
+            for member in Bits(to.occupied) {
+                let index = (to.first_cell + member) as usize;
+                let cell = &mut other.cells[index];
+                for age in 0..cell.len {
+                    let place = cell.place(age);
+                    self.records[place].copy_used_from(&other.records[place]);
+                }
+                self.cells[index].head = std::mem::take(&mut cell.head);
+                self.cells[index].len = std::mem::take(&mut cell.len);
+            }
+            self.waiting.push_back(id);
+        }
+        self.pending = std::mem::take(&mut other.pending);
     }
 
     fn index(&self, id: CellId) -> usize {

@@ -54,7 +54,7 @@ mod wake;
 
 pub use alloc::CountingAllocator;
 pub use cell::{
-    Absorbed, CellGroupSpec, CellId, CellPolicy, CellSpec, Conflate, Displaced, Offered,
+    Absorbed, CellGroupSpec, CellId, CellMemory, CellPolicy, CellSpec, Conflate, Displaced, Offered,
 };
 pub use checks::{Checked, Checks, DefaultChecks, Plain};
 pub use consumer::{Consumer, Stage};

@@ -4,7 +4,7 @@
 //! sees only the lane, so nothing is shared and nothing can tear. Never waits, never allocates
 //! after construction.
 
-use crate::cell::{CellGroupSpec, CellId, Cells, Conflate, Displaced, Offered};
+use crate::cell::{CellGroupSpec, CellId, CellMemory, Cells, Conflate, Displaced, Offered};
 use crate::checks::{Checks, DefaultChecks};
 use crate::gauge::LaneGauge;
 use crate::publisher::Publisher;
@@ -91,6 +91,16 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
                 slot.copy_used_from(record);
             }
         })
+    }
+
+    /// Exchanges the cells for `memory`, which has the same groups and more behind them. What waits goes
+    /// over in its order; `memory` comes back with the old cells, empty, to be freed elsewhere.
+    ///
+    /// # Panics
+    /// When the first groups of `memory` are not those that this publisher has.
+    pub fn extend_cells(&mut self, memory: &mut CellMemory<E>) {
+        memory.0.take_over(&mut self.cells);
+        std::mem::swap(&mut self.cells, &mut memory.0);
     }
 
     /// Removes what waits and is `unwanted`, and tells `dropped` of each record; what is in the lane
@@ -180,6 +190,47 @@ mod tests {
         assert_eq!(offer(&mut market, &run_of(0..3)), (3, vec![]));
         assert_eq!(values(&mut consumer), [0, 1, 2]);
         assert_eq!(offer(&mut market, &[]), (0, vec![]));
+    }
+
+    #[test]
+    fn more_cells_come_while_records_wait_and_keep_their_order() {
+        let latest = CellSpec { policy: CellPolicy::Latest, clears: false };
+        let queue = CellSpec { policy: CellPolicy::Queue { capacity: 3 }, clears: false };
+        let old = [
+            CellGroupSpec { members: vec![latest.clone()] },
+            CellGroupSpec { members: vec![queue] },
+        ];
+        let (publisher, mut consumer) = lane(LaneOptions { name: "test".to_owned(), capacity: 4 });
+        let mut market = MarketPublisher::new(publisher, &old);
+        let cell = |group| CellId { group, member: 0 };
+        let put = |market: &mut MarketPublisher<Keyed>, value, group| {
+            market.offer(&Keyed { key: 0, value }, cell(group), &mut |_, _| ());
+        };
+        (0..4).for_each(|value| put(&mut market, value, 0));
+        (10..14).for_each(|value| put(&mut market, value, 1));
+        put(&mut market, 4, 0);
+        let mut grown = old.to_vec();
+        grown.push(CellGroupSpec { members: vec![latest] });
+        let mut memory = CellMemory::new(&grown);
+        market.extend_cells(&mut memory);
+        assert_eq!(memory.0.pending(), 0);
+        put(&mut market, 20, 2);
+        put(&mut market, 5, 0);
+        assert_eq!(market.pending(), 5);
+        assert_eq!(values(&mut consumer), [0, 1, 2, 3]);
+        assert_eq!(market.flush(), 4);
+        assert_eq!(values(&mut consumer), [11, 12, 13, 5]);
+        assert_eq!(market.flush(), 1);
+        assert_eq!(values(&mut consumer), [20]);
+    }
+
+    #[test]
+    #[should_panic(expected = "not the old ones")]
+    fn fewer_cells_are_refused() {
+        let (mut market, _consumer) = market();
+        let latest = CellSpec { policy: CellPolicy::Latest, clears: false };
+        let one = CellGroupSpec { members: vec![latest] };
+        market.extend_cells(&mut CellMemory::new(&[one]));
     }
 
     #[test]
