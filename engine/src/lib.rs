@@ -2,10 +2,11 @@
 //!
 //! The folders follow an event's way: [`venue`] gives decoded events, [`orchestrator`] gathers and stamps
 //! them, [`dispatcher`] fans them out, [`consumer`] runs the strategies, [`order`] carries their orders
-//! back. [`launch`] puts the parts on cores, [`report`] is what remains of a run.
+//! back. [`control`] changes who gets what meanwhile. [`launch`] puts the parts on cores, [`report`] is what remains of a run.
 
 pub mod config;
 pub mod consumer;
+pub mod control;
 pub mod dispatcher;
 pub mod event;
 pub mod instrument;
@@ -20,8 +21,9 @@ pub mod stages;
 pub mod telemetry;
 pub mod venue;
 
+pub use control::{FlipError, RouteChange};
 pub use launch::{
-    EmbeddedVenue, Engine, FlipError, LaunchError, LaunchFaults, LaunchOptions, LiveStatus,
-    RecordedSession, RecordingProgress, RouteChange, launch, launch_with,
+    EmbeddedVenue, Engine, LaunchError, LaunchFaults, LaunchOptions, LiveStatus, RecordedSession,
+    RecordingProgress, launch, launch_with,
 };
 pub use registry::{Params, StrategyRegistry};

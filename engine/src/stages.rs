@@ -4,6 +4,7 @@
 //! that [`crate::launch()`] puts on cores. One venue, any number of instruments, all consumers
 //! subscribed to all of them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -16,8 +17,10 @@ use crate::consumer::{
     ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring, ContextParts, RiskLimits,
     Strategy,
 };
+use crate::control::ControlCommand;
 use crate::dispatcher::{
-    AcceptFrom, DispatcherAgent, DispatcherParts, LinkParts, RoutingPlan, Subscription,
+    AcceptFrom, DispatcherAgent, DispatcherParts, LinkParts, RouteBook, RoutingTable, Subscription,
+    routes_of,
 };
 use crate::event::{ConsumerId, Event, InstrumentId};
 use crate::instrument::Instruments;
@@ -56,6 +59,8 @@ pub struct Stages {
     pub consumers: Vec<ConsumerAgent>,
     /// By consumer, the ends of their order lanes.
     pub orders: Vec<Consumer<OrderCommand>>,
+    /// By consumer, the ends of their control lanes.
+    pub control: Vec<Consumer<ControlCommand>>,
     /// By consumer, the dispatcher's and the consumer's own side of the account.
     pub terms: Vec<[Arc<CachePadded<Terms>>; 2]>,
     /// Raises the phase of all of them.
@@ -103,7 +108,7 @@ fn fan_out(
     interests: impl Iterator<Item = crate::consumer::Interest>,
     instruments: &Instruments,
     market_slots: usize,
-) -> (Vec<Pair>, RoutingPlan) {
+) -> (Vec<Pair>, RoutingTable) {
     let all: Vec<InstrumentId> = instruments.iter().map(|(id, _)| id).collect();
     let subscribe = |(index, interest)| Subscription {
         consumer: ConsumerId(index as u16),
@@ -111,12 +116,16 @@ fn fan_out(
         instruments: all.clone(),
     };
     let subscriptions: Vec<Subscription> = interests.enumerate().map(subscribe).collect();
-    let plan = RoutingPlan::new(&subscriptions, 1, instruments.len());
-    let pair = |groups: &Vec<_>| {
+    let mut book = RouteBook::new(subscriptions.len(), 1, instruments.len());
+    let routes: BTreeSet<_> = routes_of(&subscriptions, 1).collect();
+    routes.iter().for_each(|route| {
+        book.add(*route);
+    });
+    let pair = |subscription: &Subscription| {
         let (market, market_end) = make("market", market_slots);
         let (critical, critical_end) = make("critical", SMALL);
         let link = LinkParts {
-            market: MarketPublisher::new(market, groups),
+            market: MarketPublisher::new(market, book.cells(subscription.consumer)),
             critical: CriticalPublisher::new(critical, SMALL),
             terms: Terms::new(),
             accept_from: AcceptFrom::default(),
@@ -124,8 +133,8 @@ fn fan_out(
         };
         Pair { link, market: market_end, critical: critical_end }
     };
-    let pairs = plan.cells.iter().map(pair).collect();
-    (pairs, plan)
+    let pairs = subscriptions.iter().map(pair).collect();
+    (pairs, book.table(&routes))
 }
 
 /// Puts the stages together.
@@ -142,7 +151,7 @@ pub fn stages(options: StagesOptions) -> Stages {
     } = options;
     let stop = StopSignal::default();
     let interests = strategies.iter().map(|strategy| strategy.interest());
-    let (pairs, plan) = fan_out(interests, &instruments, market_slots);
+    let (pairs, table) = fan_out(interests, &instruments, market_slots);
     let (link, link_end) = make("link", dispatch_slots);
     let (critical, critical_end) = make("dispatch:critical", SMALL);
     let (market, market_end) = make("dispatch:market", dispatch_slots);
@@ -152,11 +161,14 @@ pub fn stages(options: StagesOptions) -> Stages {
     let orchestrator =
         OrchestratorAgent::new(vec![link_end], outputs, Arc::clone(&version), stop.clone());
     let (mut links, mut consumers, mut orders, mut terms) = (vec![], vec![], vec![], vec![]);
+    let mut control = vec![];
     for (index, (pair, strategy)) in pairs.into_iter().zip(strategies).enumerate() {
         let (order, order_end) = make("orders", SMALL);
+        let (command, command_end) = make("control", SMALL);
         let handled = Terms::new();
         terms.push([Arc::clone(&pair.link.terms), Arc::clone(&handled)]);
         orders.push(order_end);
+        control.push(command_end);
         let accept_from = pair.link.accept_from.clone();
         links.push(pair.link);
         let context = ContextParts {
@@ -164,6 +176,7 @@ pub fn stages(options: StagesOptions) -> Stages {
             clock: clock.clone(),
             instruments: Arc::clone(&instruments),
             orders: order,
+            control: command,
             switch: TradingSwitch::new(true),
             limits: RiskLimits {
                 max_orders_per_s: u32::MAX,
@@ -197,15 +210,26 @@ pub fn stages(options: StagesOptions) -> Stages {
         critical: critical_end,
         market: market_end,
         links,
-        table: plan.table,
+        table,
         version,
         flips: Arc::default(),
+        notices: None,
         clock,
         probe: Probe::new(DispatcherAgent::probe_names()),
         letters,
         stop: stop.clone(),
     });
-    Stages { link, orchestrator, dispatcher, consumers, orders, terms, stop, letters: letters_end }
+    Stages {
+        link,
+        orchestrator,
+        dispatcher,
+        consumers,
+        orders,
+        control,
+        terms,
+        stop,
+        letters: letters_end,
+    }
 }
 
 /// Puts a dispatcher between its input lane and `consumers` raw lanes.
@@ -218,7 +242,7 @@ pub fn bare_dispatcher(
     market_slots: usize,
 ) -> BareDispatcher {
     let interests = (0..consumers).map(|_| crate::consumer::Interest::ALL);
-    let (pairs, plan) = fan_out(interests, instruments, market_slots);
+    let (pairs, table) = fan_out(interests, instruments, market_slots);
     let (critical_in, critical_end) = make("dispatch:critical", SMALL);
     let (input, market_end) = make("dispatch:market", dispatch_slots);
     let (letters, letters_end) = letter_lane("dispatcher", SMALL);
@@ -233,9 +257,10 @@ pub fn bare_dispatcher(
         critical: critical_end,
         market: market_end,
         links,
-        table: plan.table,
+        table,
         version: Arc::new(AtomicU32::new(1)),
         flips: Arc::default(),
+        notices: None,
         clock,
         probe: Probe::new(DispatcherAgent::probe_names()),
         letters,

@@ -1,61 +1,18 @@
 //! Promises of the whole pipeline, on real threads, lanes and cores, with the embedded venue.
 
-use std::sync::Mutex;
+mod common;
+
 use std::time::{Duration, Instant};
 
-use pitlane_engine::config::{Config, ConsumerConfig, OnFlip};
+use common::{ONE_AT_A_TIME, PATIENCE, events, run, run_of};
+use pitlane_engine::config::OnFlip;
 use pitlane_engine::consumer::{Closure, ConsumerState, Context, Interest};
 use pitlane_engine::dispatcher::RouteKey;
 use pitlane_engine::event::{ConsumerId, Event, EventKind};
-use pitlane_engine::report::Report;
-use pitlane_engine::{
-    Engine, FlipError, LaunchFaults, LaunchOptions, Params, RouteChange, StrategyRegistry,
-    launch_with,
-};
+use pitlane_engine::{FlipError, LaunchFaults, Params, RouteChange, launch_with};
 
 #[global_allocator]
 static ALLOCATOR: pitlane_ring::CountingAllocator = pitlane_ring::CountingAllocator;
-
-/// Engines pin threads and count allocations of the process: one at a time.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-/// Longest wait for a condition before a test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-struct Run {
-    config: Config,
-    registry: StrategyRegistry,
-    options: LaunchOptions,
-    _dir: tempfile::TempDir,
-}
-
-fn run_of(consumers: &[&str]) -> Run {
-    let dir = tempfile::tempdir().unwrap();
-    let mut config = Config::default_run();
-    config.engine.run_dir = dir.path().to_owned();
-    config.engine.warm_up_ms = 300;
-    config.simulated.events_per_s = 5_000;
-    config.consumers = consumers.iter().map(|name| ConsumerConfig::of_strategy(name)).collect();
-    let registry = pitlane_strategies::builtin();
-    Run { config, registry, options: LaunchOptions::default(), _dir: dir }
-}
-
-/// Runs until `until` holds, then stops in order.
-fn run(run: Run, until: impl Fn(&Engine) -> bool) -> Report {
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let engine = launch_with(run.config, &run.registry, run.options).unwrap();
-    let started = Instant::now();
-    while !until(&engine) {
-        assert!(started.elapsed() < PATIENCE, "the condition was not met: {:?}", engine.status());
-        assert!(!engine.has_failed(), "a core ended by itself");
-        std::thread::yield_now();
-    }
-    engine.stop().unwrap()
-}
-
-fn events(count: u64) -> impl Fn(&Engine) -> bool {
-    move |engine| engine.status().events_in >= count
-}
 
 #[test]
 fn the_default_run_accounts_for_every_event_and_trades() {
@@ -198,7 +155,7 @@ fn flips_under_load_lose_nothing_critical_and_skip_what_is_stale() {
     assert!(matches!(engine.flip(1, &[]), Err(FlipError::NoChange)));
     let stranger = RouteKey { consumer: ConsumerId(9), ..quotes[0] };
     let change = RouteChange { route: stranger, is_on: false };
-    assert_eq!(engine.flip(1, &[change]), Err(FlipError::UnknownRoute(stranger)));
+    assert_eq!(engine.flip(1, &[change]), Err(FlipError::UnknownConsumer(ConsumerId(9))));
     let report = engine.stop().unwrap();
     assert!(report.identity_holds, "{report:#?}");
     assert_eq!(report.critical_lost, 0);

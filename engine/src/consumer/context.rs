@@ -6,10 +6,14 @@ use pitlane_ring::Publisher;
 use thiserror::Error;
 use zerocopy::FromZeros;
 
+use super::Interest;
 use super::timers::{TIMERS_MAX, Timers};
+use crate::control::{
+    CommandId, ControlAction, ControlCommand, ControlError, MergeRequest, VenueSet,
+};
 use crate::event::{
-    ClientOrderId, ConsumerId, Event, ExecReport, InstrumentId, OrderStatus, Price, Qty,
-    RejectReason, Side, VenueId,
+    ClientOrderId, ConsumerId, ControlCode, Event, ExecReport, InstrumentId, OrderStatus, Price,
+    Qty, RejectReason, Side, VenueId,
 };
 use crate::instrument::{InstrumentSpec, Instruments};
 use crate::order::{
@@ -75,6 +79,8 @@ pub struct Context {
     now_ns: u64,
     instruments: Arc<Instruments>,
     orders: Publisher<OrderCommand>,
+    control: Publisher<ControlCommand>,
+    next_command_id: u64,
     switch: TradingSwitch,
     limits: RiskLimits,
     bucket: RateBucket,
@@ -91,6 +97,7 @@ pub(crate) struct ContextParts {
     pub(crate) clock: Clock,
     pub(crate) instruments: Arc<Instruments>,
     pub(crate) orders: Publisher<OrderCommand>,
+    pub(crate) control: Publisher<ControlCommand>,
     pub(crate) switch: TradingSwitch,
     pub(crate) limits: RiskLimits,
 }
@@ -105,6 +112,8 @@ impl Context {
             clock: parts.clock,
             instruments: parts.instruments,
             orders: parts.orders,
+            control: parts.control,
+            next_command_id: 1,
             switch: parts.switch,
             limits: parts.limits,
             tracker,
@@ -181,6 +190,56 @@ impl Context {
         Ok(self.send_for(id, OrderAction::Query)?)
     }
 
+    /// Asks for streams of an instrument, from venues that may be new to this strategy. Answered by
+    /// `on_control`: a `ControlAck`, and when it was accepted a `ControlResult` of phase
+    /// [`COMMAND_DONE`](crate::dispatcher::COMMAND_DONE) whose event carries the routing version from which
+    /// on the streams come. Asking again for what one has is no error.
+    ///
+    /// # Errors
+    /// [`ControlError`] when the instrument is unknown, no venue or kind is named, or the lane is full;
+    /// nothing was asked then.
+    pub fn subscribe(
+        &mut self,
+        venues: VenueSet,
+        instrument: InstrumentId,
+        kinds: Interest,
+    ) -> Result<CommandId, ControlError> {
+        self.send_streams(ControlAction::Subscribe, venues, instrument, kinds)
+    }
+
+    /// Gives streams back; what other strategies get is untouched. Answered like
+    /// [`Context::subscribe`]; with code `NotSubscribed` when it had none of them.
+    ///
+    /// # Errors
+    /// As [`Context::subscribe`].
+    pub fn unsubscribe(
+        &mut self,
+        venues: VenueSet,
+        instrument: InstrumentId,
+        kinds: Interest,
+    ) -> Result<CommandId, ControlError> {
+        self.send_streams(ControlAction::Unsubscribe, venues, instrument, kinds)
+    }
+
+    /// Asks for a stream merged over venues (LM-05). Its events come to `on_merged`; the `venue` in their
+    /// header is the number of the merge rule. The plain streams are untouched. Answered like
+    /// [`Context::subscribe`].
+    ///
+    /// # Errors
+    /// [`ControlError`] with `BadMerge` for fewer than two venues, a kind that does not merge, a window of
+    /// 0 or over a minute, or fewer events than venues; else as [`Context::subscribe`].
+    pub fn subscribe_merged(&mut self, request: MergeRequest) -> Result<CommandId, ControlError> {
+        self.send_merge(ControlAction::SubscribeMerged, request)
+    }
+
+    /// Gives a merged stream back. Answered like [`Context::unsubscribe`].
+    ///
+    /// # Errors
+    /// As [`Context::subscribe_merged`].
+    pub fn unsubscribe_merged(&mut self, request: MergeRequest) -> Result<CommandId, ControlError> {
+        self.send_merge(ControlAction::UnsubscribeMerged, request)
+    }
+
     /// Calls `on_timer(id)` once, `after_ns` from now. False when 256 timers are set already.
     #[inline]
     pub fn set_timer(&mut self, after_ns: u64, id: u64) -> bool {
@@ -240,6 +299,62 @@ impl Context {
     #[inline]
     pub(crate) fn next_timer_ns(&self) -> u64 {
         self.timers.next_ns()
+    }
+
+    fn send_streams(
+        &mut self,
+        action: ControlAction,
+        venues: VenueSet,
+        instrument: InstrumentId,
+        kinds: Interest,
+    ) -> Result<CommandId, ControlError> {
+        if venues.count() == 0 {
+            return Err(ControlCode::UnknownVenue.into());
+        }
+        if kinds.bits() == 0 {
+            return Err(ControlCode::NotInterested.into());
+        }
+        self.send_control(ControlCommand {
+            venues: venues.0,
+            kinds: kinds.bits(),
+            ..self.control_command(action, instrument)
+        })
+    }
+
+    fn send_merge(
+        &mut self,
+        action: ControlAction,
+        request: MergeRequest,
+    ) -> Result<CommandId, ControlError> {
+        if request.check().is_err() {
+            return Err(ControlCode::BadMerge.into());
+        }
+        self.send_control(ControlCommand {
+            venues: request.venues.0,
+            kinds: Interest::NONE.and(request.kind).bits(),
+            window_ns: request.window_ns,
+            events_max: request.events_max,
+            ..self.control_command(action, request.instrument)
+        })
+    }
+
+    fn control_command(&self, action: ControlAction, instrument: InstrumentId) -> ControlCommand {
+        let mut command = ControlCommand::new_zeroed();
+        command.command_id = self.next_command_id;
+        command.action_code = action as u8;
+        command.consumer = self.consumer.0;
+        command.instrument = instrument.0;
+        command.sent_ns = self.now_ns;
+        command
+    }
+
+    fn send_control(&mut self, command: ControlCommand) -> Result<CommandId, ControlError> {
+        if self.instruments.get(InstrumentId(command.instrument)).is_none() {
+            return Err(ControlCode::UnknownInstrument.into());
+        }
+        self.control.try_publish(&command).map_err(|_full| ControlCode::QueueFull)?;
+        self.next_command_id += 1;
+        Ok(CommandId(command.command_id))
     }
 
     fn check(&mut self, order: &NewOrder) -> Result<(), RejectReason> {

@@ -8,6 +8,7 @@ use zerocopy::FromZeros;
 use super::agent::{ConsumerAgent, ConsumerOptions, ConsumerWiring};
 use super::context::ContextParts;
 use super::{ConsumerFaults, Context, FailureLog, RiskLimits, Strategy};
+use crate::control::ControlCommand;
 use crate::dispatcher::AcceptFrom;
 use crate::event::{
     ConsumerId, Event, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty,
@@ -28,6 +29,7 @@ pub struct Harness {
     market: Publisher<Event>,
     critical: Publisher<Event>,
     orders: Consumer<OrderCommand>,
+    control: Consumer<ControlCommand>,
     agent: ConsumerAgent,
     time: ManualTime,
     clock: Clock,
@@ -42,6 +44,7 @@ impl Harness {
         let (market, market_end) = lane(lane_of("market"));
         let (critical, critical_end) = lane(lane_of("critical"));
         let (orders, orders_end) = lane(lane_of("orders"));
+        let (control, control_end) = lane(lane_of("control"));
         let (clock, time) = Clock::manual(1_700_000_000_000_000_000);
         let spec = InstrumentSpec {
             symbol: "BTC-USDT".to_owned(),
@@ -59,6 +62,7 @@ impl Harness {
             clock: clock.clone(),
             instruments,
             orders,
+            control,
             switch: TradingSwitch::new(true),
             limits: RiskLimits::default(),
         };
@@ -86,6 +90,7 @@ impl Harness {
             market,
             critical,
             orders: orders_end,
+            control: control_end,
             agent,
             time,
             clock,
@@ -140,6 +145,13 @@ impl Harness {
     pub fn orders(&mut self) -> Vec<OrderCommand> {
         let mut commands = Vec::new();
         self.orders.poll(usize::MAX, |command| commands.push(*command));
+        commands
+    }
+
+    /// The control commands the strategy has sent since the last call, in order.
+    pub fn control_commands(&mut self) -> Vec<ControlCommand> {
+        let mut commands = Vec::new();
+        self.control.poll(usize::MAX, |command| commands.push(*command));
         commands
     }
 

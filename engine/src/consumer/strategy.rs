@@ -32,6 +32,18 @@ impl Interest {
         mask
     };
 
+    /// The mask with these bits, bit n for the kind of code n; bits of no kind are left out.
+    #[must_use]
+    pub const fn from_bits(bits: u16) -> Interest {
+        Interest(bits & Interest::ALL.0)
+    }
+
+    /// Bit n for the kind of code n.
+    #[must_use]
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
+
     /// This mask and `kind`.
     #[must_use]
     pub const fn and(self, kind: EventKind) -> Interest {

@@ -9,7 +9,7 @@ use pitlane_ring::{Consumer, Record};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::RoutingTable;
-use super::flip::{FLIP_BEGIN, FLIP_END, Flip, FlipOutcome, FlipPort};
+use super::flip::{COMMAND_DONE, FLIP_BEGIN, FLIP_END, Flip, FlipOutcome, FlipPort};
 use super::link::{ConsumerLink, LinkParts, LinkRemains};
 use crate::event::{ConsumerId, ControlAck, ControlResult, Event, EventKind, ExecReport, Risk};
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
@@ -47,6 +47,8 @@ pub struct DispatcherAgent {
 struct Inputs {
     critical: Consumer<Event>,
     market: Consumer<Event>,
+    /// Answers to control commands; none in engines that are not controlled.
+    notices: Option<Consumer<Event>>,
 }
 
 /// Everything but the input lanes, so that both can be borrowed at once.
@@ -75,6 +77,9 @@ pub(crate) struct DispatcherParts {
     pub(crate) table: RoutingTable,
     pub(crate) version: Arc<AtomicU32>,
     pub(crate) flips: Arc<FlipPort>,
+    /// The controller's answers to commands: past the orchestrator, so that an answer and the flip that
+    /// it speaks of reach a consumer in this order.
+    pub(crate) notices: Option<Consumer<Event>>,
     pub(crate) clock: Clock,
     pub(crate) probe: Probe,
     pub(crate) letters: LetterSender,
@@ -99,7 +104,11 @@ impl DispatcherAgent {
     pub(crate) fn new(parts: DispatcherParts) -> DispatcherAgent {
         let links = parts.links.into_iter().map(|link| ConsumerLink::new(link, RUN)).collect();
         DispatcherAgent {
-            inputs: Inputs { critical: parts.critical, market: parts.market },
+            inputs: Inputs {
+                critical: parts.critical,
+                market: parts.market,
+                notices: parts.notices,
+            },
             fanout: Fanout {
                 links,
                 table: parts.table,
@@ -150,9 +159,24 @@ impl DispatcherAgent {
             return 0;
         }
         let Some(mut flip) = self.flips.staged.take() else { return 0 };
+        // What was answered before the flip was staged is told before it.
+        let _told = self.tell_notices();
         self.fanout.flip(&mut flip);
         self.finished = self.flips.done.put(flip).err();
         1
+    }
+
+    /// Passes the controller's answers on.
+    #[inline]
+    fn tell_notices(&mut self) -> usize {
+        let Self { inputs, fanout, .. } = self;
+        match &mut inputs.notices {
+            Some(notices) if notices.has_available() => {
+                // All of them: a flip must not overtake one, and there are never more than its lane holds.
+                notices.poll(usize::MAX, |event| fanout.notice(event))
+            }
+            _ => 0,
+        }
     }
 
     fn close(&mut self) {
@@ -250,6 +274,11 @@ impl Fanout {
         let begun_ns = self.clock.now_ns();
         let version = self.version.load(Ordering::Relaxed) + 1;
         let mut stale_queued = 0;
+        for (consumer, cells) in &mut flip.cells {
+            if let Some(link) = self.links.get_mut(consumer.index()) {
+                link.extend_cells(cells);
+            }
+        }
         for consumer in &flip.affected {
             self.tell(*consumer, flip.command_id, FLIP_BEGIN, version - 1);
             if let Some(link) = self.links.get_mut(consumer.index()) {
@@ -263,6 +292,9 @@ impl Fanout {
         for consumer in &flip.affected {
             self.tell(*consumer, flip.command_id, FLIP_END, version);
         }
+        for (consumer, command_id) in &flip.askers {
+            self.tell(*consumer, *command_id, COMMAND_DONE, version);
+        }
         let step_ns = self.clock.now_ns() - begun_ns;
         flip.outcome = FlipOutcome { version, swapped_ns, step_ns, stale_queued };
     }
@@ -270,16 +302,27 @@ impl Fanout {
     /// A `ControlResult` of the dispatcher's own to one consumer.
     fn tell(&mut self, consumer: ConsumerId, command_id: u64, phase: u64, version: u32) {
         let result = ControlResult { command_id, consumer: u32::from(consumer.0), code: 0, phase };
-        let now_ns = self.clock.now_ns();
         let mut event = Event::new(&result);
         event.routing_version = version;
-        event.receive_ns = now_ns;
+        event.receive_ns = self.clock.now_ns();
+        event.stamp_decoded(event.receive_ns);
+        self.deliver(&mut event, consumer, EventKind::ControlResult);
+    }
+
+    /// An answer of the controller's, on its way to the consumer that it is for.
+    fn notice(&mut self, event: &Event) {
+        let (Some(kind), Some(consumer)) = (event.kind(), owner(event)) else { return };
+        let mut event = *event;
+        event.routing_version = self.version.load(Ordering::Relaxed);
+        self.deliver(&mut event, consumer, kind);
+    }
+
+    fn deliver(&mut self, event: &mut Event, consumer: ConsumerId, kind: EventKind) {
         event.fanout = 1;
-        event.stamp_decoded(now_ns);
-        event.stamp_dispatched(now_ns);
+        event.stamp_dispatched(self.clock.now_ns());
         let Some(link) = self.links.get_mut(consumer.index()) else { return };
-        if !link.offer_critical(&mut event, EventKind::ControlResult) {
-            keep(&mut self.letters, &self.clock, &event, "spill full");
+        if !link.offer_critical(event, kind) {
+            keep(&mut self.letters, &self.clock, event, "spill full");
         }
     }
 
@@ -349,8 +392,9 @@ impl Agent for DispatcherAgent {
             return 0;
         }
         let mut work = self.flip_if_staged();
+        work += self.tell_notices();
         let Self { inputs, fanout, .. } = self;
-        let Inputs { critical, market } = inputs;
+        let Inputs { critical, market, .. } = inputs;
         fanout.probe.swap_if_asked();
         work += fanout.flush();
         work += critical.poll(BATCH, |event| fanout.critical(event));

@@ -7,7 +7,7 @@
 //! on the tables.
 //!
 //! Consumers whose routes change are told by two `ControlResult`s, phase 1 before and phase 2 after the
-//! swap, in their critical lanes. One that skips gets no market event stamped below its `accept_from`:
+//! swap, in their critical lanes; whoever asked for the flip is told of its outcome right behind it. One that skips gets no market event stamped below its `accept_from`:
 //! what waits in its cells is dropped and what still comes is not published, by the dispatcher; what lies
 //! in its lane is passed over by its wrapper. All are counted as skipped. Critical and reference kinds
 //! ignore all of this.
@@ -16,11 +16,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crossbeam_utils::CachePadded;
-use pitlane_ring::Exchange;
+use pitlane_ring::{CellMemory, Exchange};
 
 use super::RoutingTable;
-use crate::event::ConsumerId;
+use crate::event::{ConsumerId, Event};
 
+/// Phase of a `ControlResult` that says what came of the consumer's own command.
+pub const COMMAND_DONE: u64 = 0;
 /// Phase of a `ControlResult` that says: a flip begins.
 pub const FLIP_BEGIN: u64 = 1;
 /// Phase of a `ControlResult` that says: the flip is done.
@@ -49,10 +51,14 @@ impl AcceptFrom {
 pub(crate) struct Flip {
     /// On the way there the new table, on the way back the old one.
     pub(crate) table: RoutingTable,
+    /// Cells for consumers that get routes they never had: the new ones there, the old ones back.
+    pub(crate) cells: Vec<(ConsumerId, CellMemory<Event>)>,
     /// Consumers whose routes change.
     pub(crate) affected: Vec<ConsumerId>,
-    /// Number of the command that asked for it.
+    /// Number of the flip, in the notices of its begin and end.
     pub(crate) command_id: u64,
+    /// Consumers that asked for it, with the numbers of their commands.
+    pub(crate) askers: Vec<(ConsumerId, u64)>,
     /// What came of it; filled in by the dispatcher.
     pub(crate) outcome: FlipOutcome,
 }

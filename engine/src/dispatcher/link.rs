@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
-use pitlane_ring::{CellId, CriticalPublisher, Displaced, LaneGauge, MarketPublisher};
+use pitlane_ring::{CellId, CellMemory, CriticalPublisher, Displaced, LaneGauge, MarketPublisher};
 
 use super::flip::AcceptFrom;
 use crate::event::{Event, EventClass, EventKind, KindCounts};
@@ -142,6 +142,11 @@ impl ConsumerLink {
             });
         }
         queued
+    }
+
+    /// Takes more cells; `memory` comes back with the old ones.
+    pub(super) fn extend_cells(&mut self, memory: &mut CellMemory<Event>) {
+        self.market.extend_cells(memory);
     }
 
     /// Counts what is held back and closes the lanes.

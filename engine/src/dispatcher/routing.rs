@@ -1,5 +1,7 @@
 //! The routing table: which consumers get which stream, and where its events wait under load. Immutable:
-//! a change of routes is another table.
+//! a change of routes is another table, built by the [`RouteBook`], which gives each route its cell.
+
+use std::collections::{BTreeSet, HashMap};
 
 use pitlane_ring::{CellGroupSpec, CellId, CellPolicy, CellSpec};
 
@@ -29,10 +31,13 @@ pub struct Route {
     pub cell: CellId,
 }
 
-/// One route by name: a stream and a consumer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Merge rules that there can be at a time; their numbers are below it.
+pub const MERGE_RULES_MAX: usize = 64;
+
+/// One route by name: a stream and a consumer. Sorted by stream, then by consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteKey {
-    /// Where the stream comes from.
+    /// Where the stream comes from: a venue, or for [`EventKind::Merged`] the number of a merge rule.
     pub venue: VenueId,
     /// What it is about.
     pub instrument: InstrumentId,
@@ -42,21 +47,16 @@ pub struct RouteKey {
     pub consumer: ConsumerId,
 }
 
-/// Routes by (venue, instrument, kind), dense: a look-up is an index.
+/// Routes by (venue, instrument, kind), dense: a look-up is an index. Merged streams have one source
+/// each, their rule, and are found by its number.
 #[derive(Clone, Debug, Default)]
 pub struct RoutingTable {
     instruments: usize,
-    /// Start and end in `routes`, by (venue, instrument, kind).
+    /// Start and end in `routes`, by (venue, instrument, kind), behind them by merge rule.
     ranges: Vec<(u32, u32)>,
+    /// Where those of the merge rules begin in `ranges`.
+    rules_at: usize,
     routes: Vec<Route>,
-}
-
-/// A table, and the cells that each consumer's link needs for it.
-pub struct RoutingPlan {
-    /// The table.
-    pub table: RoutingTable,
-    /// Cell groups by consumer.
-    pub cells: Vec<Vec<CellGroupSpec>>,
 }
 
 impl RoutingTable {
@@ -64,106 +64,130 @@ impl RoutingTable {
     #[inline]
     #[must_use]
     pub fn routes(&self, event: &Event) -> &[Route] {
-        let instrument = event.instrument as usize;
-        if instrument >= self.instruments || usize::from(event.kind_code) >= KIND_SLOTS {
-            return &[];
-        }
-        let row = usize::from(event.venue) * self.instruments + instrument;
-        match self.ranges.get(row * KIND_SLOTS + usize::from(event.kind_code)) {
-            Some(&(start, end)) => &self.routes[start as usize..end as usize],
+        match self.place(event.venue, event.instrument, event.kind_code) {
+            Some(place) => match self.ranges.get(place) {
+                Some(&(start, end)) => &self.routes[start as usize..end as usize],
+                None => &[],
+            },
             None => &[],
         }
     }
 
-    /// Every route of this table.
-    pub fn keys(&self) -> impl Iterator<Item = RouteKey> {
-        self.streams().flat_map(|(venue, instrument, kind, range)| {
-            let routes = self.routes[range].iter();
-            routes.map(move |route| RouteKey { venue, instrument, kind, consumer: route.consumer })
-        })
+    /// Index of a stream in `ranges`, not checked against its end.
+    #[inline]
+    fn place(&self, source: u16, instrument: u32, kind_code: u8) -> Option<usize> {
+        let instrument = instrument as usize;
+        if instrument >= self.instruments || usize::from(kind_code) >= KIND_SLOTS {
+            return None;
+        }
+        if kind_code == EventKind::Merged.code() {
+            return Some(self.rules_at + usize::from(source));
+        }
+        let row = usize::from(source) * self.instruments + instrument;
+        let place = row * KIND_SLOTS + usize::from(kind_code);
+        (place < self.rules_at).then_some(place)
+    }
+}
+
+/// Gives each route its cell, and builds tables. A cell is never taken back, so that a route which
+/// returns finds its own.
+pub(crate) struct RouteBook {
+    venues: usize,
+    instruments: usize,
+    /// Cell groups by consumer.
+    cells: Vec<Vec<CellGroupSpec>>,
+    places: HashMap<RouteKey, CellId>,
+    groups: HashMap<(ConsumerId, VenueId, InstrumentId), BookGroup>,
+}
+
+impl RouteBook {
+    /// A book without routes.
+    pub(crate) fn new(consumers: usize, venues: usize, instruments: usize) -> RouteBook {
+        RouteBook {
+            venues,
+            instruments,
+            cells: vec![Vec::new(); consumers],
+            places: HashMap::new(),
+            groups: HashMap::new(),
+        }
     }
 
-    /// The same table with only the routes that `keep` says yes to. Cells stay where they are.
-    #[must_use]
-    pub fn filtered(&self, keep: impl Fn(RouteKey) -> bool) -> RoutingTable {
+    /// The cell groups of a consumer; only ever more are added behind them.
+    pub(crate) fn cells(&self, consumer: ConsumerId) -> &[CellGroupSpec] {
+        &self.cells[consumer.index()]
+    }
+
+    /// Sees to it that the route has a cell. True when it had none.
+    ///
+    /// # Panics
+    /// When there is no such consumer.
+    pub(crate) fn add(&mut self, key: RouteKey) -> bool {
+        if self.places.contains_key(&key) {
+            return false;
+        }
+        let cells = &mut self.cells[key.consumer.index()];
+        let book = (key.consumer, key.venue, key.instrument);
+        let group = match key.kind {
+            // A rule is no venue, and has no book of its own to keep in order with.
+            EventKind::Merged => BookGroup::reserve(cells),
+            _ => *self.groups.entry(book).or_insert_with(|| BookGroup::reserve(cells)),
+        };
+        self.places.insert(key, group.cell(key.kind, cells));
+        true
+    }
+
+    /// The table with these routes.
+    ///
+    /// # Panics
+    /// When a route was not added, or is none of this book's venues, rules and instruments.
+    pub(crate) fn table(&self, on: &BTreeSet<RouteKey>) -> RoutingTable {
+        let rules_at = self.venues * self.instruments * KIND_SLOTS;
         let mut table = RoutingTable {
             instruments: self.instruments,
-            ranges: vec![(0, 0); self.ranges.len()],
-            routes: Vec::with_capacity(self.routes.len()),
+            ranges: vec![(0, 0); rules_at + MERGE_RULES_MAX],
+            rules_at,
+            routes: Vec::with_capacity(on.len()),
         };
-        for (venue, instrument, kind, range) in self.streams() {
-            let start = table.routes.len() as u32;
-            let kept = self.routes[range].iter().filter(|route| {
-                keep(RouteKey { venue, instrument, kind, consumer: route.consumer })
-            });
-            table.routes.extend(kept.copied());
-            let row = venue.index() * self.instruments + instrument.index();
-            let place = row * KIND_SLOTS + usize::from(kind.code());
-            table.ranges[place] = (start, table.routes.len() as u32);
+        for key in on {
+            let place = table.place(key.venue.0, key.instrument.0, key.kind.code());
+            let place = place.expect("a route of a known stream");
+            let at = table.routes.len() as u32;
+            let range = &mut table.ranges[place];
+            // Sorted, so the routes of a stream lie together.
+            let start = if range.1 == 0 { at } else { range.0 };
+            *range = (start, at + 1);
+            table.routes.push(Route { consumer: key.consumer, cell: self.places[key] });
         }
         table
     }
+}
 
-    /// Every stream with the range of its routes.
-    fn streams(
-        &self,
-    ) -> impl Iterator<Item = (VenueId, InstrumentId, EventKind, std::ops::Range<usize>)> {
-        let instruments = self.instruments.max(1);
-        self.ranges.iter().enumerate().filter_map(move |(place, &(start, end))| {
-            let kind = EventKind::from_code((place % KIND_SLOTS) as u8)?;
-            let row = place / KIND_SLOTS;
-            let venue = VenueId((row / instruments) as u16);
-            let instrument = InstrumentId((row % instruments) as u32);
-            Some((venue, instrument, kind, start as usize..end as usize))
+/// The routes of `subscriptions` over `venues` venues. Merged streams are subscribed to by their rule.
+pub(crate) fn routes_of(
+    subscriptions: &[Subscription],
+    venues: usize,
+) -> impl Iterator<Item = RouteKey> {
+    subscriptions.iter().flat_map(move |subscription| {
+        let kinds = EventKind::ALL.into_iter().filter(|kind| {
+            is_routed(*kind) && *kind != EventKind::Merged && subscription.interest.contains(*kind)
+        });
+        kinds.flat_map(move |kind| {
+            let of_venue = move |venue| {
+                subscription.instruments.iter().map(move |instrument| RouteKey {
+                    venue: VenueId(venue as u16),
+                    instrument: *instrument,
+                    kind,
+                    consumer: subscription.consumer,
+                })
+            };
+            (0..venues).flat_map(of_venue)
         })
-    }
+    })
 }
 
-impl RoutingPlan {
-    /// Lays out the routes of `subscriptions`, one per consumer in the order of their numbers, over
-    /// `venues` venues and `instruments` instruments.
-    #[must_use]
-    pub fn new(subscriptions: &[Subscription], venues: usize, instruments: usize) -> RoutingPlan {
-        let mut cells = vec![Vec::new(); subscriptions.len()];
-        let mut table = RoutingTable { instruments, ..RoutingTable::default() };
-        for _venue in 0..venues {
-            for instrument in 0..instruments {
-                table.add_stream(InstrumentId(instrument as u32), subscriptions, &mut cells);
-            }
-        }
-        debug_assert_eq!(table.ranges.len(), venues * instruments * KIND_SLOTS);
-        RoutingPlan { table, cells }
-    }
-}
-
-impl RoutingTable {
-    /// Adds the ranges of the next (venue, instrument).
-    fn add_stream(
-        &mut self,
-        instrument: InstrumentId,
-        subscriptions: &[Subscription],
-        cells: &mut [Vec<CellGroupSpec>],
-    ) {
-        let subscribed: Vec<(&Subscription, BookGroup)> = subscriptions
-            .iter()
-            .filter(|subscription| subscription.instruments.contains(&instrument))
-            .map(|subscription| {
-                (subscription, BookGroup::reserve(&mut cells[subscription.consumer.index()]))
-            })
-            .collect();
-        self.ranges.push((0, 0)); // kind code 0 is no kind
-        for kind in EventKind::ALL {
-            let start = self.routes.len() as u32;
-            for (subscription, group) in &subscribed {
-                if kind.is_critical() || !subscription.interest.contains(kind) {
-                    continue;
-                }
-                let cell = group.cell(kind, &mut cells[subscription.consumer.index()]);
-                self.routes.push(Route { consumer: subscription.consumer, cell });
-            }
-            self.ranges.push((start, self.routes.len() as u32));
-        }
-    }
+/// Whether a kind goes by the table. Critical kinds go to their owner whatever the routes are (FR-011).
+pub(crate) fn is_routed(kind: EventKind) -> bool {
+    !kind.is_critical()
 }
 
 /// The order group of one book: its state first, then its levels (LM-04).
@@ -210,6 +234,17 @@ mod tests {
         }
     }
 
+    fn plan(
+        subscriptions: &[Subscription],
+        venues: usize,
+        instruments: usize,
+    ) -> (RouteBook, BTreeSet<RouteKey>) {
+        let mut book = RouteBook::new(subscriptions.len(), venues, instruments);
+        let on: BTreeSet<RouteKey> = routes_of(subscriptions, venues).collect();
+        assert!(on.iter().all(|key| book.add(*key)));
+        (book, on)
+    }
+
     fn quote(venue: u16, instrument: u32) -> Event {
         let mut event = Event::new(&Quote { bid_price: 1, bid_qty: 1, ask_price: 2, ask_qty: 1 });
         event.venue = venue;
@@ -220,13 +255,11 @@ mod tests {
     #[test]
     fn a_stream_reaches_its_subscribers_and_nobody_else() {
         let quotes = Interest::NONE.and(EventKind::Quote);
-        let plan = RoutingPlan::new(
-            &[subscription(0, Interest::ALL, &[0, 1]), subscription(1, quotes, &[1])],
-            2,
-            2,
-        );
+        let (book, on) =
+            plan(&[subscription(0, Interest::ALL, &[0, 1]), subscription(1, quotes, &[1])], 2, 2);
+        let table = book.table(&on);
         let consumers = |event: &Event| {
-            plan.table.routes(event).iter().map(|route| route.consumer.0).collect::<Vec<_>>()
+            table.routes(event).iter().map(|route| route.consumer.0).collect::<Vec<_>>()
         };
         assert_eq!(consumers(&quote(0, 0)), [0]);
         assert_eq!(consumers(&quote(1, 1)), [0, 1]);
@@ -237,40 +270,82 @@ mod tests {
 
     #[test]
     fn unknown_venues_and_instruments_have_no_route() {
-        let plan = RoutingPlan::new(&[subscription(0, Interest::ALL, &[0])], 1, 1);
-        assert!(plan.table.routes(&quote(1, 0)).is_empty());
-        assert!(plan.table.routes(&quote(0, 1)).is_empty());
-        assert!(plan.table.routes(&quote(u16::MAX, u32::MAX)).is_empty());
+        let (book, on) = plan(&[subscription(0, Interest::ALL, &[0])], 1, 1);
+        let table = book.table(&on);
+        assert!(table.routes(&quote(1, 0)).is_empty());
+        assert!(table.routes(&quote(0, 1)).is_empty());
+        assert!(table.routes(&quote(u16::MAX, u32::MAX)).is_empty());
+        let mut merged = quote(u16::MAX, 0);
+        merged.kind_code = EventKind::Merged.code();
+        assert!(table.routes(&merged).is_empty());
     }
 
     #[test]
-    fn a_filtered_table_keeps_the_other_routes_and_their_cells() {
-        let plan = RoutingPlan::new(
+    fn a_table_with_fewer_routes_keeps_the_cells_of_the_others() {
+        let (book, mut on) = plan(
             &[subscription(0, Interest::ALL, &[0, 1]), subscription(1, Interest::ALL, &[1])],
             2,
             2,
         );
+        let before = book.table(&on);
         let off = RouteKey {
             venue: VenueId(1),
             instrument: InstrumentId(1),
             kind: EventKind::Quote,
             consumer: ConsumerId(0),
         };
-        let table = plan.table.filtered(|key| key != off);
-        assert_eq!(table.keys().count() + 1, plan.table.keys().count());
-        assert!(plan.table.keys().any(|key| key == off));
-        let before = plan.table.routes(&quote(1, 1));
-        assert_eq!(table.routes(&quote(1, 1)), &before[1..]);
+        assert!(on.remove(&off));
+        let table = book.table(&on);
+        assert_eq!(table.routes(&quote(1, 1)), &before.routes(&quote(1, 1))[1..]);
         for (venue, instrument) in [(0, 0), (0, 1), (1, 0)] {
             let event = quote(venue, instrument);
-            assert_eq!(table.routes(&event), plan.table.routes(&event));
+            assert_eq!(table.routes(&event), before.routes(&event));
+            assert!(!table.routes(&event).is_empty());
         }
     }
 
     #[test]
     fn one_venue_never_shares_a_cell_with_another() {
-        let plan = RoutingPlan::new(&[subscription(0, Interest::ALL, &[0])], 2, 1);
-        let cell = |venue| plan.table.routes(&quote(venue, 0))[0].cell;
+        let (book, on) = plan(&[subscription(0, Interest::ALL, &[0])], 2, 1);
+        let table = book.table(&on);
+        let cell = |venue| table.routes(&quote(venue, 0))[0].cell;
         assert_ne!(cell(0), cell(1));
+    }
+
+    #[test]
+    fn a_new_route_adds_cells_behind_those_that_are_there() {
+        let quotes = Interest::NONE.and(EventKind::Quote);
+        let (mut book, mut on) = plan(&[subscription(0, quotes, &[0])], 1, 2);
+        let before = book.cells(ConsumerId(0)).to_vec();
+        let more = RouteKey {
+            venue: VenueId(0),
+            instrument: InstrumentId(1),
+            kind: EventKind::Book,
+            consumer: ConsumerId(0),
+        };
+        assert!(book.add(more) && !book.add(more));
+        on.insert(more);
+        let after = book.cells(ConsumerId(0));
+        assert!(after.len() > before.len() && after.starts_with(&before));
+        assert_eq!(book.table(&on).routes.len(), 2);
+    }
+
+    #[test]
+    fn merged_streams_are_found_by_their_rule() {
+        let (mut book, mut on) = plan(&[subscription(0, Interest::ALL, &[0])], 1, 1);
+        let rule = |number| RouteKey {
+            venue: VenueId(number),
+            instrument: InstrumentId(0),
+            kind: EventKind::Merged,
+            consumer: ConsumerId(0),
+        };
+        on.insert(rule(63));
+        book.add(rule(63));
+        let table = book.table(&on);
+        let mut event = quote(63, 0);
+        event.kind_code = EventKind::Merged.code();
+        assert_eq!(table.routes(&event).len(), 1);
+        event.venue = 0;
+        assert!(table.routes(&event).is_empty(), "venue 0 is not rule 63");
     }
 }

@@ -21,6 +21,6 @@ pub use id::{AssetId, ClientOrderId, ConsumerId, InstrumentId, TraceId, VenueId}
 pub use kind::{EventClass, EventKind, KIND_SLOTS, KindCounts};
 pub use payload::{
     BOOK_DEPTH, Balance, Bar, Book, BookState, BookStatus, BookStatusReason, ControlAck,
-    ControlResult, EventPayload, ExecReport, ExecType, Instrument, Level, Merged, OrderStatus,
-    Payload, Quote, RejectReason, Risk, Side, Trade,
+    ControlCode, ControlResult, EventPayload, ExecReport, ExecType, Instrument, Level, Merged,
+    OrderStatus, Payload, Quote, RejectReason, Risk, Side, Trade,
 };

@@ -115,6 +115,37 @@ coded! {
     }
 }
 coded! {
+    /// Answer to a control command: why it was refused, or what came of it. Stable codes.
+    ControlCode {
+        /// Accepted, or done.
+        Ok = 0 "ok",
+        /// No such instrument.
+        UnknownInstrument = 1 "unknown_instrument",
+        /// No such venue.
+        UnknownVenue = 2 "unknown_venue",
+        /// No such consumer.
+        UnknownConsumer = 3 "unknown_consumer",
+        /// The strategy's interest mask has none of these kinds.
+        NotInterested = 4 "not_interested",
+        /// Critical kinds are delivered whatever the routes are; they can't be subscribed to.
+        NotRouted = 5 "not_routed",
+        /// It was not subscribed.
+        NotSubscribed = 6 "not_subscribed",
+        /// Merging takes 2 to 64 venues, a kind that merges, a window and a count above 0.
+        BadMerge = 7 "bad_merge",
+        /// All merge rules are taken.
+        NoRuleFree = 8 "no_rule_free",
+        /// The dispatcher or the orchestrator did not take it in time; everything is as it was.
+        Deadline = 9 "deadline",
+        /// The engine is stopping.
+        Stopping = 10 "stopping",
+        /// Too many commands wait.
+        QueueFull = 11 "queue_full",
+        /// Not a command.
+        Malformed = 12 "malformed",
+    }
+}
+coded! {
     /// Whether a book can be trusted.
     BookStatus {
         /// No snapshot yet, or waiting for a new one: not to be traded on.
@@ -334,7 +365,7 @@ payload! {
         command_id: u64,
         /// The consumer it concerns.
         consumer: u32,
-        /// 0 = accepted, else the reason.
+        /// The [`ControlCode`]: 0 = accepted.
         code: u32,
     }
 }
@@ -345,7 +376,7 @@ payload! {
         command_id: u64,
         /// The consumer it concerns.
         consumer: u32,
-        /// 0 = done, else the reason.
+        /// The [`ControlCode`]: 0 = done.
         code: u32,
         /// Phase of a routing flip: 1 begin, 2 end, 0 when it is none.
         phase: u64,

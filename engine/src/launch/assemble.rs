@@ -1,5 +1,6 @@
 //! From a configuration to running cores.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize};
@@ -15,7 +16,6 @@ use thiserror::Error;
 use super::RecordedSession;
 use super::engine::{Engine, EngineParts, Live};
 use super::housekeeping::{Housekeeping, HousekeepingHandle, SteadyState};
-use super::routes::Routes;
 use super::run_header::{offered, run_header};
 use super::venues::VenueThreads;
 use crate::config::{Config, ConfigError, OnFlip};
@@ -23,8 +23,10 @@ use crate::consumer::{
     ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring, ContextParts, FailureRecord,
     Interest, RiskLimits, Strategy, install_panic_hook,
 };
+use crate::control::{ControlCommand, ControllerHandle, ControllerParts, Routes, RoutesParts};
 use crate::dispatcher::{
-    AcceptFrom, DispatcherAgent, DispatcherParts, FlipPort, LinkParts, RoutingPlan, Subscription,
+    AcceptFrom, DispatcherAgent, DispatcherParts, FlipPort, LinkParts, RouteBook, Subscription,
+    routes_of,
 };
 use crate::event::{ConsumerId, Event, EventKind, InstrumentId, parse_scaled};
 use crate::instrument::{InstrumentError, Instruments};
@@ -156,6 +158,12 @@ fn strategies(
     config.consumers.iter().enumerate().map(construct).collect()
 }
 
+/// Control commands of one strategy that may wait for the controller's next look.
+const CONTROL_SLOTS: usize = 64;
+
+/// Answers on their way to strategies: as many as there can be commands in a few lanes.
+const ANSWER_SLOTS: usize = 256;
+
 /// A link and the spare set of a probe.
 type ProbeEnd = (Arc<ProbeLink>, Box<HistogramSet>);
 
@@ -172,6 +180,7 @@ struct ConsumerEnds {
     critical: Consumer<Event>,
     market: Consumer<Event>,
     order: Publisher<OrderCommand>,
+    control: Publisher<ControlCommand>,
 }
 
 /// Everything on its way to becoming an engine.
@@ -192,7 +201,9 @@ pub(super) struct Assembly<'c> {
     parking: Vec<CoreParking>,
     pub(super) wakers: CoreWakers,
     /// Made with the dispatcher.
-    routes: Option<Routes>,
+    routes: Option<Arc<Routes>>,
+    /// By consumer, the ends of their control lanes.
+    control: Vec<Consumer<ControlCommand>>,
 }
 
 impl<'c> Assembly<'c> {
@@ -223,6 +234,7 @@ impl<'c> Assembly<'c> {
             parking,
             wakers,
             routes: None,
+            control: Vec::new(),
         })
     }
 
@@ -284,39 +296,58 @@ impl<'c> Assembly<'c> {
     ) -> Result<Vec<Consumer<OrderCommand>>, LaunchError> {
         let subscriptions = self.subscriptions();
         let venues = self.config.venue_names().len();
-        let RoutingPlan { table, cells } =
-            RoutingPlan::new(&subscriptions, venues, self.instruments.len());
+        let mut book = RouteBook::new(subscriptions.len(), venues, self.instruments.len());
+        let routes: BTreeSet<_> = routes_of(&subscriptions, venues).collect();
+        for route in &routes {
+            book.add(*route);
+        }
+        let interests = self.strategies.iter().map(|strategy| strategy.interest()).collect();
         let mut links = Vec::new();
         let mut orders = Vec::new();
         let strategies = std::mem::take(&mut self.strategies);
-        for (index, (strategy, groups)) in strategies.into_iter().zip(cells).enumerate() {
+        for (index, strategy) in strategies.into_iter().enumerate() {
             let planted = if index == 0 { faults } else { ConsumerFaults::default() };
             let name = self.config.consumers[index].name.clone();
             let lanes = &self.config.lanes;
             let (market, market_end) = self.lane(format!("{name}:market"), lanes.market);
             let (critical, critical_end) = self.lane(format!("{name}:critical"), lanes.critical);
             let (order, order_end) = self.lane(format!("{name}:orders"), lanes.order);
+            let (control, control_end) = self.lane(format!("{name}:control"), CONTROL_SLOTS);
             let published = Terms::new();
             let accept_from = AcceptFrom::default();
             links.push(LinkParts {
-                market: MarketPublisher::new(market, &groups),
+                market: MarketPublisher::new(market, book.cells(ConsumerId(index as u16))),
                 critical: CriticalPublisher::new(critical, lanes.spill),
                 terms: Arc::clone(&published),
                 accept_from: accept_from.clone(),
                 skips: self.config.consumers[index].on_flip == OnFlip::Skip,
             });
-            let ends = ConsumerEnds { critical: critical_end, market: market_end, order };
+            let ends = ConsumerEnds { critical: critical_end, market: market_end, order, control };
             let handled = self.consumer(index, strategy, ends, accept_from, planted);
             self.live.consumers.push((name, published, handled));
             orders.push(order_end);
+            self.control.push(control_end);
         }
         let (letters, letters_end) = letter_lane("dispatcher", self.config.lanes.dead_letter);
         self.live.letters.push(letters.counts());
         self.letters.push(letters_end);
         let probe = Probe::new(DispatcherAgent::probe_names());
         self.probes.push(probe.link());
-        let port = Arc::clone(&inputs.flips);
-        self.routes = Some(Routes::new(table.clone(), port, self.wakers.clone()));
+        let (notices, notices_end) = self.lane("control:answers".to_owned(), ANSWER_SLOTS);
+        let table = book.table(&routes);
+        self.routes = Some(Arc::new(Routes::new(RoutesParts {
+            book,
+            routes,
+            interests,
+            venues,
+            instruments: self.instruments.len(),
+            port: Arc::clone(&inputs.flips),
+            notices,
+            version: Arc::clone(&inputs.version),
+            wakers: self.wakers.clone(),
+            clock: self.clock.clone(),
+            stop: self.stop.clone(),
+        })));
         let dispatcher = DispatcherAgent::new(DispatcherParts {
             critical: inputs.critical,
             market: inputs.market,
@@ -324,6 +355,7 @@ impl<'c> Assembly<'c> {
             table,
             version: inputs.version,
             flips: inputs.flips,
+            notices: Some(notices_end),
             clock: self.clock.clone(),
             probe,
             letters,
@@ -385,6 +417,7 @@ impl<'c> Assembly<'c> {
             clock: self.clock.clone(),
             instruments: Arc::clone(&self.instruments),
             orders: ends.order,
+            control: ends.control,
             switch: self.switch.clone(),
             limits,
         };
@@ -448,7 +481,7 @@ impl<'c> Assembly<'c> {
                 started_ns: self.clock.now_ns(),
             }),
             gauges,
-            flips: self.routes.as_ref().map(Routes::latencies),
+            flips: self.routes.as_ref().map(|routes| routes.latencies()),
             clock: self.clock.clone(),
             interval_ns: self.config.telemetry.interval_ms * 1_000_000,
             warm_up_ns: self.clock.now_ns() + self.config.engine.warm_up_ms * 1_000_000,
@@ -458,6 +491,22 @@ impl<'c> Assembly<'c> {
         // Started before the cores: threads inherit the mask, and this one must not be pinned.
         let housekeeping = HousekeepingHandle::start(housekeeping)
             .map_err(|source| LaunchError::Thread { name: "housekeeping".to_owned(), source })?;
+        let routes = self.routes.ok_or_else(|| LaunchError::Thread {
+            name: "controller".to_owned(),
+            source: std::io::ErrorKind::NotFound.into(),
+        })?;
+        let controller = ControllerHandle::start(ControllerParts {
+            lanes: self.control,
+            routes: Arc::clone(&routes),
+            venues: self.config.venue_names().len(),
+        });
+        let controller = match controller {
+            Ok(controller) => controller,
+            Err(source) => {
+                let _its_files_are_closed = housekeeping.stop();
+                return Err(LaunchError::Thread { name: "controller".to_owned(), source });
+            }
+        };
         let mut engine = Engine::new(EngineParts {
             plan,
             clock: self.clock,
@@ -468,7 +517,8 @@ impl<'c> Assembly<'c> {
             housekeeping,
             venue_threads: self.threads,
             wakers: self.wakers,
-            routes: self.routes,
+            routes,
+            controller,
             drain_deadline: Duration::from_millis(self.config.engine.drain_deadline_ms),
         });
         for (options, planned) in cores {

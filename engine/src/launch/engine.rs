@@ -10,9 +10,12 @@ use pitlane_ring::LaneGauge;
 
 use super::assemble::lane_fill;
 use super::housekeeping::{HousekeepingHandle, SteadyState};
-use super::routes::{FlipError, RouteChange, Routes};
 use super::venues::VenueThreads;
 use crate::consumer::{ConsumerAgent, ConsumerRemains};
+use crate::control::{
+    ControllerHandle, FlipError, Request, RouteChange, Routes, RoutesDifference, RoutesView,
+    RoutingChange,
+};
 use crate::dispatcher::{DispatcherAgent, DispatcherRemains, FlipOutcome, LinkRemains, RouteKey};
 use crate::event::{InstrumentId, KindCounts};
 use crate::instrument::Instruments;
@@ -60,7 +63,8 @@ pub(super) struct EngineParts {
     pub(super) housekeeping: HousekeepingHandle,
     pub(super) venue_threads: VenueThreads,
     pub(super) wakers: CoreWakers,
-    pub(super) routes: Option<Routes>,
+    pub(super) routes: Arc<Routes>,
+    pub(super) controller: ControllerHandle,
     pub(super) drain_deadline: Duration,
 }
 
@@ -146,21 +150,48 @@ impl Engine {
         Some(RecordingProgress { frames, taken, is_over })
     }
 
-    /// Every route there can be: what the consumers are subscribed to. All are on at the start.
+    /// The routes in force, sorted by stream, then by consumer.
     #[must_use]
     pub fn routes(&self) -> Vec<RouteKey> {
-        let routes = self.parts.as_ref().and_then(|parts| parts.routes.as_ref());
-        routes.map(Routes::keys).unwrap_or_default()
+        self.routing().routes
     }
 
-    /// Turns routes on and off in one flip, between two events of the dispatcher. `command_id` comes back
-    /// in the `ControlResult`s that the affected consumers get. Blocks for at most a second.
+    /// The routes in force, the merge rules, and what is paused.
+    #[must_use]
+    pub fn routing(&self) -> RoutesView {
+        self.parts.as_ref().map(|parts| parts.routes.view()).unwrap_or_default()
+    }
+
+    /// Turns routes on and off in one flip, between two events of the dispatcher; see [`Engine::change`].
     ///
     /// # Errors
     /// [`FlipError`]; the routes before are in force.
     pub fn flip(&self, command_id: u64, changes: &[RouteChange]) -> Result<FlipOutcome, FlipError> {
-        let routes = self.parts.as_ref().and_then(|parts| parts.routes.as_ref());
-        routes.ok_or(FlipError::Stopped)?.change(command_id, changes)
+        let changes: Vec<_> = changes.iter().copied().map(RoutingChange::Route).collect();
+        self.change(command_id, &changes)
+    }
+
+    /// Changes the routes in one flip, all of it or nothing. Changes of other threads and strategies that
+    /// come meanwhile share the next one. `command_id` comes back in the `ControlResult`s that the affected
+    /// consumers get. Blocks for at most a second.
+    ///
+    /// # Errors
+    /// [`FlipError`]; the routes before are in force.
+    pub fn change(
+        &self,
+        command_id: u64,
+        changes: &[RoutingChange],
+    ) -> Result<FlipOutcome, FlipError> {
+        let parts = self.parts.as_ref().ok_or(FlipError::Stopped)?;
+        parts.routes.change(Request { command_id, asker: None, changes: changes.to_vec() })
+    }
+
+    /// What the changes would do, without doing it.
+    ///
+    /// # Errors
+    /// As [`Engine::change`].
+    pub fn preview(&self, changes: &[RoutingChange]) -> Result<RoutesDifference, FlipError> {
+        self.parts.as_ref().ok_or(FlipError::Stopped)?.routes.preview(changes)
     }
 
     /// A reading for the status line.
@@ -195,6 +226,8 @@ impl Engine {
         let duration_ns = parts.clock.now_ns();
         let allocations = parts.steady.allocations();
         let threads: Vec<ThreadReport> = self.cores.iter().map(thread_report).collect();
+        // While the dispatcher still runs, so that every command gets its answer.
+        let is_controller_whole = parts.controller.stop();
         parts.stop.raise(Phase::Draining);
         parts.wakers.wake();
         let cores = std::mem::take(&mut self.cores);
@@ -208,6 +241,9 @@ impl Engine {
                 }
                 Err(failure) => account.notes.push(failure),
             }
+        }
+        if !is_controller_whole {
+            account.notes.push("thread controller panicked".to_owned());
         }
         let (behind, failures) = parts.venue_threads.stop(parts.drain_deadline);
         account.notes.extend(failures);
@@ -247,6 +283,7 @@ impl Drop for Engine {
         if let Some(parts) = self.parts.take() {
             parts.stop.raise(Phase::Halted);
             parts.wakers.wake();
+            let _is_whole = parts.controller.stop();
             let cores = std::mem::take(&mut self.cores);
             let left = wait(cores, &parts.stop, &parts.wakers, HALT_GRACE);
             for core in left.finished {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use pitlane_ring::{Exchange, LaneGauge};
 
-use super::routes::FlipLatencies;
 use crate::consumer::FailureRecord;
+use crate::control::FlipLatencies;
 use crate::runtime::{Clock, CoreWakers, give_way};
 use crate::telemetry::{Collector, DeadLetterFile, LogDrain};
 

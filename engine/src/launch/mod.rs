@@ -6,7 +6,6 @@
 mod assemble;
 mod engine;
 mod housekeeping;
-mod routes;
 mod run_header;
 mod venues;
 
@@ -15,4 +14,3 @@ pub use crate::consumer::ConsumerFaults as LaunchFaults;
 pub use crate::venue::simulated::RecordedSession;
 pub use assemble::{EmbeddedVenue, LaunchError, LaunchOptions, launch, launch_with};
 pub use engine::{Engine, LiveStatus, RecordingProgress};
-pub use routes::{FlipError, RouteChange};

@@ -1,0 +1,115 @@
+//! The controller's thread: takes the strategies' commands out of their lanes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use pitlane_ring::Consumer;
+
+use super::routes::{Request, RouteChange, Routes, RoutingChange};
+use super::{ControlAction, ControlCommand};
+use crate::dispatcher::RouteKey;
+use crate::event::{ConsumerId, ControlCode, EventKind, InstrumentId, VenueId};
+use crate::runtime::give_way;
+
+/// Pause between two looks at the lanes. Commands that come in one pause make one flip.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What the controller's thread works on.
+pub(crate) struct ControllerParts {
+    /// By consumer.
+    pub(crate) lanes: Vec<Consumer<ControlCommand>>,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) venues: usize,
+}
+
+/// The running thread.
+pub(crate) struct ControllerHandle {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl ControllerHandle {
+    /// Starts it.
+    pub(crate) fn start(mut parts: ControllerParts) -> std::io::Result<ControllerHandle> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&stop);
+        let thread = Builder::new().name("controller".to_owned()).spawn(move || {
+            give_way();
+            while !seen.load(Ordering::Acquire) {
+                parts.turn();
+                std::thread::park_timeout(PAUSE);
+            }
+            // Whoever asks from here on is refused, and told so.
+            parts.routes.stop();
+            parts.turn();
+        })?;
+        Ok(ControllerHandle { stop, thread })
+    }
+
+    /// Ends it, after what it is at. False when it panicked.
+    pub(crate) fn stop(self) -> bool {
+        self.stop.store(true, Ordering::Release);
+        self.thread.thread().unpark();
+        self.thread.join().is_ok()
+    }
+}
+
+impl ControllerParts {
+    fn turn(&mut self) {
+        let Self { lanes, routes, venues } = self;
+        let mut requests = Vec::new();
+        for lane in lanes.iter_mut().filter(|lane| lane.has_available()) {
+            lane.poll(usize::MAX, |command| match changes(command, *venues) {
+                Some(changes) => requests.push(Request {
+                    command_id: command.command_id,
+                    asker: Some(ConsumerId(command.consumer)),
+                    changes,
+                }),
+                None => routes.refuse(
+                    ConsumerId(command.consumer),
+                    command.command_id,
+                    ControlCode::Malformed,
+                ),
+            });
+        }
+        if !requests.is_empty() {
+            routes.change_all(requests.into_iter());
+        }
+    }
+}
+
+/// What a command comes to; `None` when it is not one.
+fn changes(command: &ControlCommand, venues: usize) -> Option<Vec<RoutingChange>> {
+    let consumer = ConsumerId(command.consumer);
+    let action = command.action()?;
+    let is_on = matches!(action, ControlAction::Subscribe | ControlAction::SubscribeMerged);
+    match action {
+        ControlAction::SubscribeMerged | ControlAction::UnsubscribeMerged => {
+            let request = command.merge()?;
+            Some(vec![RoutingChange::Merge { consumer, request, is_on }])
+        }
+        ControlAction::Subscribe | ControlAction::Unsubscribe => {
+            let kinds = || EventKind::ALL.into_iter().filter(|k| command.interest().contains(*k));
+            let named = (0..64_u16).filter(|venue| command.venues >> venue & 1 == 1);
+            // All venues are those that there are; a venue by name that is not there is refused.
+            let is_all = command.venues == u64::MAX;
+            let venues = named.filter(|venue| !is_all || usize::from(*venue) < venues);
+            let route = |(venue, kind)| {
+                let route = RouteKey {
+                    venue: VenueId(venue),
+                    instrument: InstrumentId(command.instrument),
+                    kind,
+                    consumer,
+                };
+                RoutingChange::Route(RouteChange { route, is_on })
+            };
+            let changes: Vec<_> = venues
+                .flat_map(|venue| kinds().map(move |kind| (venue, kind)))
+                .map(route)
+                .collect();
+            (!changes.is_empty()).then_some(changes)
+        }
+    }
+}
