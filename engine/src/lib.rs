@@ -22,6 +22,6 @@ pub mod venue;
 
 pub use launch::{
     EmbeddedVenue, Engine, FlipError, LaunchError, LaunchFaults, LaunchOptions, LiveStatus,
-    RecordedSession, RecordingProgress, RouteChange, launch, launch_with,
+    MergeChangeError, RecordedSession, RecordingProgress, RouteChange, launch, launch_with,
 };
 pub use registry::{Params, StrategyRegistry};

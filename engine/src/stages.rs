@@ -21,7 +21,8 @@ use crate::dispatcher::{
 };
 use crate::event::{ConsumerId, Event, InstrumentId};
 use crate::instrument::Instruments;
-use crate::orchestrator::{OrchestratorAgent, Outputs};
+use crate::orchestrator::merge::MergePort;
+use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
 use crate::order::{OrderCommand, TradingSwitch};
 use crate::runtime::{Clock, StopSignal};
 use crate::telemetry::{ConsumerProbe, LetterChunk, Probe, Terms, letter_lane};
@@ -62,6 +63,8 @@ pub struct Stages {
     pub stop: StopSignal,
     /// The dispatcher's dead letters.
     pub letters: Consumer<LetterChunk>,
+    /// Where merge rules are staged.
+    pub merge: Arc<MergePort>,
 }
 
 /// The dispatcher alone: its market lane's publisher, and each consumer's market lane to read raw.
@@ -148,9 +151,16 @@ pub fn stages(options: StagesOptions) -> Stages {
     let (market, market_end) = make("dispatch:market", dispatch_slots);
     let (letters, letters_end) = letter_lane("dispatcher", SMALL);
     let version = Arc::new(AtomicU32::new(1));
-    let outputs = Outputs { critical, market };
-    let orchestrator =
-        OrchestratorAgent::new(vec![link_end], outputs, Arc::clone(&version), stop.clone());
+    let merge = Arc::<MergePort>::default();
+    let orchestrator = OrchestratorAgent::new(OrchestratorParts {
+        inputs: vec![link_end],
+        outputs: Outputs { critical, market },
+        version: Arc::clone(&version),
+        merge: Arc::clone(&merge),
+        merge_places: SMALL,
+        clock: clock.clone(),
+        stop: stop.clone(),
+    });
     let (mut links, mut consumers, mut orders, mut terms) = (vec![], vec![], vec![], vec![]);
     for (index, (pair, strategy)) in pairs.into_iter().zip(strategies).enumerate() {
         let (order, order_end) = make("orders", SMALL);
@@ -205,7 +215,8 @@ pub fn stages(options: StagesOptions) -> Stages {
         letters,
         stop: stop.clone(),
     });
-    Stages { link, orchestrator, dispatcher, consumers, orders, terms, stop, letters: letters_end }
+    let letters = letters_end;
+    Stages { link, orchestrator, dispatcher, consumers, orders, terms, stop, letters, merge }
 }
 
 /// Puts a dispatcher between its input lane and `consumers` raw lanes.

@@ -15,6 +15,7 @@ use thiserror::Error;
 use super::RecordedSession;
 use super::engine::{Engine, EngineParts, Live};
 use super::housekeeping::{Housekeeping, HousekeepingHandle, SteadyState};
+use super::merge::MergeRules;
 use super::routes::Routes;
 use super::run_header::{offered, run_header};
 use super::venues::VenueThreads;
@@ -28,7 +29,8 @@ use crate::dispatcher::{
 };
 use crate::event::{ConsumerId, Event, EventKind, InstrumentId, parse_scaled};
 use crate::instrument::{InstrumentError, Instruments};
-use crate::orchestrator::{OrchestratorAgent, Outputs};
+use crate::orchestrator::merge::MergePort;
+use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
 use crate::order::{GatewayAgent, GatewayParts, OrderCommand, TradingSwitch};
 use crate::registry::StrategyRegistry;
 use crate::runtime::{
@@ -193,6 +195,8 @@ pub(super) struct Assembly<'c> {
     pub(super) wakers: CoreWakers,
     /// Made with the dispatcher.
     routes: Option<Routes>,
+    /// Where the orchestrator's merge rules come from.
+    merge: Arc<MergePort>,
 }
 
 impl<'c> Assembly<'c> {
@@ -223,6 +227,7 @@ impl<'c> Assembly<'c> {
             parking,
             wakers,
             routes: None,
+            merge: Arc::default(),
         })
     }
 
@@ -255,9 +260,15 @@ impl<'c> Assembly<'c> {
         let flips = Arc::<FlipPort>::default();
         let (critical, critical_end) = self.lane("dispatch:critical".to_owned(), lanes.dispatch);
         let (market, market_end) = self.lane("dispatch:market".to_owned(), lanes.dispatch);
-        let stamped = Outputs { critical, market };
-        let orchestrator =
-            OrchestratorAgent::new(inputs, stamped, Arc::clone(&version), self.stop.clone());
+        let orchestrator = OrchestratorAgent::new(OrchestratorParts {
+            inputs,
+            outputs: Outputs { critical, market },
+            version: Arc::clone(&version),
+            merge: Arc::clone(&self.merge),
+            merge_places: self.config.streams.merge_places,
+            clock: self.clock.clone(),
+            stop: self.stop.clone(),
+        });
         self.agents.push((AgentRole::Orchestrator, Box::new(orchestrator)));
         let orders = self.consumers_and_dispatcher(
             Inputs { critical: critical_end, market: market_end, version, flips },
@@ -467,6 +478,7 @@ impl<'c> Assembly<'c> {
             steady,
             housekeeping,
             venue_threads: self.threads,
+            merge: MergeRules::new(self.merge, self.wakers.clone()),
             wakers: self.wakers,
             routes: self.routes,
             drain_deadline: Duration::from_millis(self.config.engine.drain_deadline_ms),

@@ -10,17 +10,19 @@ use pitlane_ring::LaneGauge;
 
 use super::assemble::lane_fill;
 use super::housekeeping::{HousekeepingHandle, SteadyState};
+use super::merge::{MergeChangeError, MergeRules};
 use super::routes::{FlipError, RouteChange, Routes};
 use super::venues::VenueThreads;
 use crate::consumer::{ConsumerAgent, ConsumerRemains};
 use crate::dispatcher::{DispatcherAgent, DispatcherRemains, FlipOutcome, LinkRemains, RouteKey};
 use crate::event::{InstrumentId, KindCounts};
 use crate::instrument::Instruments;
-use crate::orchestrator::OrchestratorAgent;
+use crate::orchestrator::merge::{MergePort, MergeRule};
+use crate::orchestrator::{OrchestratorAgent, OrchestratorRemains};
 use crate::order::{GatewayAgent, OrderCounts};
 use crate::report::{
     ConsumerReport, ConsumerTerms, DeadLetterReport, IntakeReport, LaneReport, LatencyFigures,
-    OrdersReport, Report, TermCounts, ThreadReport, VenueReport,
+    MergeReport, OrdersReport, Report, TermCounts, ThreadReport, VenueReport,
 };
 use crate::runtime::{Agent, Clock, CoreHandle, CorePlan, CoreWakers, Phase, StopSignal};
 use crate::telemetry::{
@@ -60,6 +62,7 @@ pub(super) struct EngineParts {
     pub(super) housekeeping: HousekeepingHandle,
     pub(super) venue_threads: VenueThreads,
     pub(super) wakers: CoreWakers,
+    pub(super) merge: MergeRules,
     pub(super) routes: Option<Routes>,
     pub(super) drain_deadline: Duration,
 }
@@ -151,6 +154,22 @@ impl Engine {
     pub fn routes(&self) -> Vec<RouteKey> {
         let routes = self.parts.as_ref().and_then(|parts| parts.routes.as_ref());
         routes.map(Routes::keys).unwrap_or_default()
+    }
+
+    /// Replaces the merge rules, between two events of the orchestrator; see
+    /// [`crate::orchestrator::merge`]. Blocks for at most half a second.
+    ///
+    /// # Errors
+    /// [`MergeChangeError`]; the rules before are in force.
+    pub fn set_merge_rules(&self, rules: &[MergeRule]) -> Result<(), MergeChangeError> {
+        let parts = self.parts.as_ref().ok_or(MergeChangeError::Stopped)?;
+        parts.merge.set(rules)
+    }
+
+    /// What became of the merge windows, readable at any time.
+    #[must_use]
+    pub fn merge_port(&self) -> Option<&MergePort> {
+        self.parts.as_ref().map(|parts| parts.merge.port())
     }
 
     /// Turns routes on and off in one flip, between two events of the dispatcher. `command_id` comes back
@@ -304,7 +323,7 @@ fn wait(
 struct Account {
     consumers: Vec<ConsumerRemains>,
     dispatcher: Option<DispatcherRemains>,
-    intake_left: u64,
+    orchestrator: OrchestratorRemains,
     orders: OrdersReport,
     sets: Vec<HistogramSet>,
     /// By session.
@@ -325,7 +344,7 @@ impl Account {
             Err(any) => any,
         };
         let any = match any.downcast::<OrchestratorAgent>() {
-            Ok(agent) => return self.intake_left += agent.finish().1,
+            Ok(agent) => return self.orchestrator = agent.finish(),
             Err(any) => any,
         };
         let any = match any.downcast::<GatewayAgent>() {
@@ -406,10 +425,12 @@ impl Account {
             }
         }
         let intake = self.intake(&venues);
-        let accounted = intake.routed + intake.unrouted + intake.in_flight;
+        let remains = self.orchestrator.merge;
+        let merge = MergeReport { counts: remains.counts, in_flight: remains.owned };
         let identity_holds = consumers.iter().all(ConsumerReport::identity_holds)
             && venues.iter().all(|venue| venue.counters.identity_holds())
-            && intake.events_in == accounted;
+            && intake.identity_holds()
+            && merge.identity_holds();
         Report {
             identity_holds,
             critical_lost: consumers.iter().map(|consumer| consumer.critical_lost).sum(),
@@ -426,6 +447,7 @@ impl Account {
             lanes: Vec::new(),
             slots_owned: 0,
             intake,
+            merge,
             threads: Vec::new(),
             notes: self.notes,
             threads_left_behind: Vec::new(),
@@ -441,9 +463,13 @@ impl Account {
         let dispatcher = self.dispatcher.as_ref();
         IntakeReport {
             events_in: from_venues + self.orders.gateway.rejected,
+            merged: self.orchestrator.merged,
             routed: dispatcher.map_or(0, |remains| remains.routed),
             unrouted: dispatcher.map_or(0, |remains| remains.unrouted),
-            in_flight: self.intake_left + dispatcher.map_or(0, |remains| remains.in_flight),
+            duplicate: 0,
+            late: 0,
+            flooded: 0,
+            in_flight: self.orchestrator.left + dispatcher.map_or(0, |remains| remains.in_flight),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod assemble;
 mod engine;
 mod housekeeping;
+mod merge;
 mod routes;
 mod run_header;
 mod venues;
@@ -15,4 +16,5 @@ pub use crate::consumer::ConsumerFaults as LaunchFaults;
 pub use crate::venue::simulated::RecordedSession;
 pub use assemble::{EmbeddedVenue, LaunchError, LaunchOptions, launch, launch_with};
 pub use engine::{Engine, LiveStatus, RecordingProgress};
+pub use merge::MergeChangeError;
 pub use routes::{FlipError, RouteChange};
