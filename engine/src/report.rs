@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::consumer::{ConsumerState, FailureLog};
 use crate::event::{EventKind, KindCounts};
+use crate::orchestrator::merge::MergeCounts;
 use crate::order::{GatewayCounts, OrderCounts};
 use crate::runtime::Pinned;
 use crate::venue::{BookSummary, VenueCounters};
@@ -184,10 +185,51 @@ pub struct OrdersReport {
 pub struct IntakeReport {
     /// Events that sessions and the gateway published.
     pub events_in: u64,
+    /// Merged events that the orchestrator made of them.
+    pub merged: u64,
     pub routed: u64,
     pub unrouted: u64,
-    /// Counted in the links and lanes before the dispatcher.
+    /// Told before (LM-03).
+    pub duplicate: u64,
+    /// Too late for their place in their stream.
+    pub late: u64,
+    /// Above the rate that a stream may have.
+    pub flooded: u64,
+    /// Counted in the links and lanes before the dispatcher, and among those that wait for an earlier one.
     pub in_flight: u64,
+}
+
+impl IntakeReport {
+    /// events_in + merged = routed + unrouted + duplicate + late + flooded + in_flight. Contributions to
+    /// merge windows are copies, with an account of their own: [`MergeReport`].
+    #[must_use]
+    pub fn identity_holds(&self) -> bool {
+        let accounted = self.routed
+            + self.unrouted
+            + self.duplicate
+            + self.late
+            + self.flooded
+            + self.in_flight;
+        self.events_in + self.merged == accounted
+    }
+}
+
+/// The merge windows of a run.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct MergeReport {
+    /// Sums over all rules.
+    #[serde(flatten)]
+    pub counts: MergeCounts,
+    /// Contributions that still lie in a window; 0 once the engine has stopped.
+    pub in_flight: u64,
+}
+
+impl MergeReport {
+    /// offered = late + replaced + aggregated + withdrawn + merged + suppressed_events + in_flight.
+    #[must_use]
+    pub fn identity_holds(&self) -> bool {
+        self.counts.in_windows() == self.in_flight && self.counts.gone() <= self.counts.offered
+    }
 }
 
 /// One thread as it ran.
@@ -281,6 +323,8 @@ pub struct Report {
     pub slots_owned: u64,
     /// Intake of events.
     pub intake: IntakeReport,
+    /// Merge windows.
+    pub merge: MergeReport,
     /// Threads as they ran.
     pub threads: Vec<ThreadReport>,
     /// Degradations of the plan, and failures of the engine's own threads.

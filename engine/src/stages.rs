@@ -24,7 +24,8 @@ use crate::dispatcher::{
 };
 use crate::event::{ConsumerId, Event, InstrumentId};
 use crate::instrument::Instruments;
-use crate::orchestrator::{OrchestratorAgent, Outputs};
+use crate::orchestrator::merge::MergePort;
+use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
 use crate::order::{OrderCommand, TradingSwitch};
 use crate::runtime::{Clock, StopSignal};
 use crate::telemetry::{ConsumerProbe, LetterChunk, Probe, Terms, letter_lane};
@@ -67,6 +68,8 @@ pub struct Stages {
     pub stop: StopSignal,
     /// The dispatcher's dead letters.
     pub letters: Consumer<LetterChunk>,
+    /// Where merge rules are staged.
+    pub merge: Arc<MergePort>,
 }
 
 /// The dispatcher alone: its market lane's publisher, and each consumer's market lane to read raw.
@@ -157,9 +160,16 @@ pub fn stages(options: StagesOptions) -> Stages {
     let (market, market_end) = make("dispatch:market", dispatch_slots);
     let (letters, letters_end) = letter_lane("dispatcher", SMALL);
     let version = Arc::new(AtomicU32::new(1));
-    let outputs = Outputs { critical, market };
-    let orchestrator =
-        OrchestratorAgent::new(vec![link_end], outputs, Arc::clone(&version), stop.clone());
+    let merge = Arc::<MergePort>::default();
+    let orchestrator = OrchestratorAgent::new(OrchestratorParts {
+        inputs: vec![link_end],
+        outputs: Outputs { critical, market },
+        version: Arc::clone(&version),
+        merge: Arc::clone(&merge),
+        merge_places: SMALL,
+        clock: clock.clone(),
+        stop: stop.clone(),
+    });
     let (mut links, mut consumers, mut orders, mut terms) = (vec![], vec![], vec![], vec![]);
     let mut control = vec![];
     for (index, (pair, strategy)) in pairs.into_iter().zip(strategies).enumerate() {
@@ -229,6 +239,7 @@ pub fn stages(options: StagesOptions) -> Stages {
         terms,
         stop,
         letters: letters_end,
+        merge,
     }
 }
 

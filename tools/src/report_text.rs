@@ -301,7 +301,7 @@ mod tests {
 
     use pitlane_engine::consumer::{ConsumerState, FailureLog};
     use pitlane_engine::order::OrderCounts;
-    use pitlane_engine::report::{DeadLetterReport, IntakeReport, OrdersReport};
+    use pitlane_engine::report::{DeadLetterReport, IntakeReport, MergeReport, OrdersReport};
     use pitlane_engine::venue::{BookSummary, VenueCounters};
 
     use super::*;
@@ -352,6 +352,7 @@ mod tests {
             lanes: Vec::new(),
             slots_owned: 0,
             intake: IntakeReport::default(),
+            merge: MergeReport::default(),
             threads: Vec::new(),
             notes: vec!["a note".into()],
             threads_left_behind: Vec::new(),

@@ -27,7 +27,7 @@ pub use origin::Origin;
 pub use recorded::RECORDED_VENUE;
 pub use sections::{
     CoresConfig, EngineConfig, LanesConfig, Profile, RiskConfig, SessionConfig, SimulatedConfig,
-    TelemetryConfig,
+    StreamsConfig, TelemetryConfig,
 };
 
 use schema::Section;
@@ -45,6 +45,8 @@ pub struct Config {
     pub cores: CoresConfig,
     /// Slots of each lane.
     pub lanes: LanesConfig,
+    /// Order, floods and merging of streams.
+    pub streams: StreamsConfig,
     /// What is measured and kept.
     pub telemetry: TelemetryConfig,
     /// Deadlines of every connection.
@@ -68,10 +70,11 @@ pub struct Config {
 }
 
 /// The sections in the order of the example.
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 11] = [
     EngineConfig::SECTION,
     CoresConfig::SECTION,
     LanesConfig::SECTION,
+    StreamsConfig::SECTION,
     TelemetryConfig::SECTION,
     SessionConfig::SECTION,
     RiskConfig::SECTION,
@@ -95,6 +98,7 @@ impl Config {
             engine: EngineConfig::default(),
             cores: CoresConfig::default(),
             lanes: LanesConfig::default(),
+            streams: StreamsConfig::default(),
             telemetry: TelemetryConfig::default(),
             session: SessionConfig::default(),
             risk: RiskConfig::default(),

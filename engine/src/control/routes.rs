@@ -24,6 +24,7 @@ use crate::event::{
     ConsumerId, ControlAck, ControlCode, ControlResult, Event, EventKind, EventPayload,
     InstrumentId, VenueId,
 };
+use crate::orchestrator::merge::{MergePort, MergeRule, MergeTable};
 use crate::runtime::{Clock, CoreWakers, Phase, StopSignal};
 
 /// A flip that the dispatcher has not taken by then is withdrawn.
@@ -216,6 +217,7 @@ pub(crate) struct RoutesParts {
     pub(crate) venues: usize,
     pub(crate) instruments: usize,
     pub(crate) port: Arc<FlipPort>,
+    pub(crate) merge: Arc<MergePort>,
     pub(crate) notices: Publisher<Event>,
     pub(crate) version: Arc<AtomicU32>,
     pub(crate) wakers: CoreWakers,
@@ -227,9 +229,11 @@ pub(crate) struct RoutesParts {
 pub(crate) struct Routes {
     queue: Mutex<VecDeque<Waiting>>,
     desk: Mutex<Desk>,
+    merge: Arc<MergePort>,
     latencies: Arc<FlipLatencies>,
 }
 
+/// The desk, behind its lock.
 struct Desk {
     parts: RoutesParts,
     wanted: Wanted,
@@ -248,6 +252,7 @@ impl Routes {
     pub(crate) fn new(mut parts: RoutesParts) -> Routes {
         let routes = std::mem::take(&mut parts.routes);
         let latencies = Arc::<FlipLatencies>::default();
+        let merge = Arc::clone(&parts.merge);
         let consumers = 0..parts.interests.len();
         let groups = consumers.map(|id| parts.book.cells(ConsumerId(id as u16)).len()).collect();
         let desk = Desk {
@@ -265,12 +270,17 @@ impl Routes {
             is_stopping: false,
             latencies: Arc::clone(&latencies),
         };
-        Routes { queue: Mutex::default(), desk: Mutex::new(desk), latencies }
+        Routes { queue: Mutex::default(), desk: Mutex::new(desk), merge, latencies }
     }
 
     /// Where it leaves how long its flips took.
     pub(crate) fn latencies(&self) -> Arc<FlipLatencies> {
         Arc::clone(&self.latencies)
+    }
+
+    /// What became of the merge windows.
+    pub(crate) fn merge_port(&self) -> &MergePort {
+        &self.merge
     }
 
     /// A reading.
@@ -564,8 +574,32 @@ impl RoutesParts {
         request.check().map_err(FlipError::BadMerge)
     }
 
-    /// Has the orchestrator take these rules.
+    /// Has the orchestrator take these rules; see [`MergePort`].
     fn stage_rules(&mut self, rules: &RuleBook) -> Result<(), FlipError> {
+        let rules: Vec<MergeRule> = rules.rules().collect();
+        let table = MergeTable::new(&rules);
+        let mut table = Box::new(table.map_err(|_| FlipError::BadMerge("not a rule"))?);
+        // Of a change that was given up after it had been taken.
+        drop(self.merge.done.take());
+        let started = Instant::now();
+        while let Err(back) = self.merge.staged.put(table) {
+            if started.elapsed() > FLIP_DEADLINE {
+                return Err(FlipError::Deadline(FLIP_DEADLINE));
+            }
+            table = back;
+            std::thread::yield_now();
+        }
+        self.wakers.wake();
+        while self.merge.done.take().is_none() {
+            // Withdrawn only while it still lies there: once taken, it is in force.
+            if started.elapsed() > FLIP_DEADLINE && self.merge.staged.take().is_some() {
+                return Err(FlipError::Deadline(FLIP_DEADLINE));
+            }
+            if started.elapsed() > 2 * FLIP_DEADLINE {
+                return Err(FlipError::Stopped);
+            }
+            std::thread::yield_now();
+        }
         Ok(())
     }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::MergeRequest;
-use crate::dispatcher::{MERGE_RULES_MAX, RouteKey};
+use crate::dispatcher::RouteKey;
 use crate::event::{ConsumerId, EventKind, VenueId};
+use crate::orchestrator::merge::{MERGE_RULES_MAX, MergeRule};
 
 /// A rule with the consumers that it feeds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +89,18 @@ impl RuleBook {
     pub(super) fn requests(&self) -> impl Iterator<Item = (u16, &MergeRequest)> {
         let numbered = self.rules.iter().enumerate();
         numbered.filter_map(|(number, rule)| Some((number as u16, &rule.as_ref()?.request)))
+    }
+
+    /// The rules as the orchestrator takes them.
+    pub(super) fn rules(&self) -> impl Iterator<Item = MergeRule> {
+        self.requests().map(|(id, request)| MergeRule {
+            id,
+            instrument: request.instrument,
+            kind: request.kind,
+            providers: request.venues.0,
+            window_ns: request.window_ns,
+            max_events: request.events_max,
+        })
     }
 
     /// The routes of what comes of them.

@@ -11,5 +11,5 @@ pub use flip::{AcceptFrom, COMMAND_DONE, FLIP_BEGIN, FLIP_END, FlipOutcome};
 pub(crate) use flip::{Flip, FlipPort};
 pub(crate) use link::LinkParts;
 pub use link::LinkRemains;
-pub use routing::{MERGE_RULES_MAX, Route, RouteKey, RoutingTable, Subscription};
+pub use routing::{Route, RouteKey, RoutingTable, Subscription};
 pub(crate) use routing::{RouteBook, is_routed, routes_of};

@@ -7,6 +7,7 @@ use pitlane_ring::{CellGroupSpec, CellId, CellPolicy, CellSpec};
 
 use crate::consumer::Interest;
 use crate::event::{ConsumerId, Event, EventKind, InstrumentId, KIND_SLOTS, VenueId};
+use crate::orchestrator::merge::MERGE_RULES_MAX;
 
 /// Bars that queue per key before the oldest is dead-lettered (LM-04).
 const BARS_MAX: usize = 64;
@@ -30,9 +31,6 @@ pub struct Route {
     /// The cell in which it waits when the consumer's lane is full.
     pub cell: CellId,
 }
-
-/// Merge rules that there can be at a time; their numbers are below it.
-pub const MERGE_RULES_MAX: usize = 64;
 
 /// One route by name: a stream and a consumer. Sorted by stream, then by consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

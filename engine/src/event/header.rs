@@ -26,9 +26,10 @@ pub struct Event {
     pub bid_levels: u8,
     /// Levels in use on the ask side of a book payload.
     pub ask_levels: u8,
-    /// Always 0.
-    pub reserved: u8,
-    /// Venue number, [`VenueId`].
+    /// Number of the connection that the venue's sequences belong to, wrapping: with another one the
+    /// sequence of a stream starts anew, wherever it stands (EDGE-10).
+    pub epoch: u8,
+    /// Venue number, [`VenueId`]; of a merged event the number of its merge rule.
     pub venue: u16,
     /// Instrument number, [`InstrumentId`].
     pub instrument: u32,

@@ -9,6 +9,7 @@ mod fixed;
 mod header;
 mod id;
 mod kind;
+mod merged;
 mod payload;
 mod record;
 
@@ -19,8 +20,9 @@ pub use fixed::{
 pub use header::{Event, PAYLOAD_BYTES, SCHEMA_VERSION};
 pub use id::{AssetId, ClientOrderId, ConsumerId, InstrumentId, TraceId, VenueId};
 pub use kind::{EventClass, EventKind, KIND_SLOTS, KindCounts};
+pub use merged::{Merged, MergedBook, MergedPayload};
 pub use payload::{
     BOOK_DEPTH, Balance, Bar, Book, BookState, BookStatus, BookStatusReason, ControlAck,
-    ControlCode, ControlResult, EventPayload, ExecReport, ExecType, Instrument, Level, Merged,
-    OrderStatus, Payload, Quote, RejectReason, Risk, Side, Trade,
+    ControlCode, ControlResult, EventPayload, ExecReport, ExecType, Instrument, Level, OrderStatus,
+    Payload, Quote, RejectReason, Risk, Side, Trade,
 };

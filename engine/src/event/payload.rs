@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
-use super::{ConsumerId, Event, EventKind, PAYLOAD_BYTES, Price, Qty, SCHEMA_VERSION};
+use super::{ConsumerId, Event, EventKind, Merged, PAYLOAD_BYTES, Price, Qty, SCHEMA_VERSION};
 
 /// Levels a side in a book payload.
 pub const BOOK_DEPTH: usize = 10;
@@ -259,27 +259,6 @@ payload! {
         trades: u32,
         /// 1 when the interval is over, else 0.
         closed: u64,
-    }
-}
-payload! {
-    /// The best bid and offer over several venues, with attribution.
-    Merged {
-        /// Best bid over all venues of the window.
-        bid_price: i64,
-        /// Quantity at the best bid.
-        bid_qty: i64,
-        /// Best ask over all venues of the window.
-        ask_price: i64,
-        /// Quantity at the best ask.
-        ask_qty: i64,
-        /// Bit n set: venue n contributed.
-        providers: u64,
-        /// Largest difference of the contributions' receive times, ns.
-        skew_ns: u64,
-        /// Venue of the best bid.
-        bid_venue: u32,
-        /// Venue of the best ask.
-        ask_venue: u32,
     }
 }
 payload! {

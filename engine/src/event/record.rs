@@ -5,7 +5,7 @@ use pitlane_ring::{Absorbed, Conflate, Record};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::payload::payload_bytes;
-use super::{Event, EventKind, SCHEMA_VERSION, Trade};
+use super::{Event, EventKind, Merged, SCHEMA_VERSION, Trade};
 
 const HEADER_BYTES: usize = size_of::<Event>() - super::PAYLOAD_BYTES;
 
@@ -13,6 +13,9 @@ impl Record for Event {
     #[inline]
     fn used_bytes(&self) -> usize {
         match self.kind() {
+            Some(EventKind::Merged) => {
+                HEADER_BYTES + self.get::<Merged>().map_or(0, Merged::used_bytes)
+            }
             Some(kind) => HEADER_BYTES + payload_bytes(kind),
             None => size_of::<Event>(),
         }
@@ -32,25 +35,45 @@ impl Event {
 }
 
 impl Conflate for Event {
-    /// Trades aggregate; every other kind is latest-wins (LM-04). The result says how many it stands for,
-    /// and keeps the *lowest* routing version in it, so that a consumer that skips never sees a stale part.
+    /// Trades aggregate, also merged ones; every other kind is latest-wins (LM-04). The result says how many
+    /// it stands for, and keeps the *lowest* routing version in it, so that a consumer that skips never sees
+    /// a stale part.
     #[inline]
     fn absorb(&mut self, newer: &Event) -> Absorbed {
         let conflated = self.conflated.saturating_add(newer.conflated).saturating_add(1);
-        if let (Some(EventKind::Trade), Some(trade)) = (self.kind(), newer.get::<Trade>()) {
-            let routing_version = self.routing_version.min(newer.routing_version);
-            let mut merged = *newer;
-            if let (Some(mine), Some(sum)) = (self.get::<Trade>(), merged.get_mut::<Trade>()) {
-                *sum = *mine;
-                sum.absorb(trade);
+        let routing_version = self.routing_version.min(newer.routing_version);
+        let how = self.absorb_payload(newer);
+        self.conflated = conflated;
+        if how == Absorbed::Aggregated {
+            self.routing_version = routing_version;
+        }
+        how
+    }
+}
+
+impl Event {
+    /// Makes the event `newer`, with what it must keep of itself.
+    #[inline]
+    fn absorb_payload(&mut self, newer: &Event) -> Absorbed {
+        if let (Some(mine), Some(trade)) = (self.get::<Trade>(), newer.get::<Trade>()) {
+            let mut sum = *mine;
+            sum.absorb(trade);
+            self.copy_used_from(newer);
+            if let Some(place) = self.get_mut::<Trade>() {
+                *place = sum;
             }
-            merged.conflated = conflated;
-            merged.routing_version = routing_version;
-            *self = merged;
+            return Absorbed::Aggregated;
+        }
+        if let (Some(mine), Some(merged)) = (self.get::<Merged>(), newer.get::<Merged>())
+            && let Some(sum) = mine.with_later_trades(merged)
+        {
+            self.copy_used_from(newer);
+            if let Some(place) = self.get_mut::<Merged>() {
+                *place = sum;
+            }
             return Absorbed::Aggregated;
         }
         self.copy_used_from(newer);
-        self.conflated = conflated;
         Absorbed::Replaced
     }
 }
@@ -58,7 +81,7 @@ impl Conflate for Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Price, Qty, Quote, Side};
+    use crate::event::{MergedBook, Price, Qty, Quote, Side};
 
     #[test]
     fn a_quote_moves_two_lines() {
@@ -88,6 +111,44 @@ mod tests {
         assert_eq!(pending.absorb(&quote(3)), Absorbed::Replaced);
         assert_eq!(pending.conflated, 2);
         assert_eq!(pending.get::<Quote>().map(|q| q.bid_price), Some(3));
+    }
+
+    /// LM-04: a merged event conflates as what it was merged from.
+    #[test]
+    fn merged_events_follow_their_payloads_kind() {
+        let merged = |price, version| {
+            let trade = Trade::single(Price(price), Qty(1), Side::Buy);
+            let mut event = Event::new(&Merged::of(&trade));
+            let merged = event.get_mut::<Merged>().unwrap();
+            (merged.providers, merged.count, merged.skew_ns) = (1 << price, 1, price as u32);
+            event.routing_version = version;
+            event
+        };
+        let mut pending = merged(10, 4);
+        assert_eq!(pending.absorb(&merged(7, 5)), Absorbed::Aggregated);
+        let sum = pending.get::<Merged>().unwrap();
+        assert_eq!((sum.providers, sum.count, sum.skew_ns), (1 << 10 | 1 << 7, 2, 10));
+        let trade = sum.trade().unwrap();
+        assert_eq!((trade.first_price, trade.last_price, trade.buy_qty), (10, 7, 2));
+        assert_eq!((pending.conflated, pending.routing_version), (1, 4));
+
+        let quote = |bid| Quote { bid_price: bid, bid_qty: 1, ask_price: 9, ask_qty: 1 };
+        let mut pending = Event::new(&Merged::of(&quote(1)));
+        pending.routing_version = 4;
+        let mut newer = Event::new(&Merged::of(&quote(2)));
+        newer.routing_version = 5;
+        assert_eq!(pending.absorb(&newer), Absorbed::Replaced);
+        let latest = pending.get::<Merged>().and_then(Merged::quote);
+        assert_eq!(latest.map(|q| q.bid_price), Some(2));
+        assert_eq!((pending.conflated, pending.routing_version), (1, 5));
+    }
+
+    #[test]
+    fn a_merged_quote_moves_two_lines_and_a_merged_book_all() {
+        let quote = Quote { bid_price: 1, bid_qty: 1, ask_price: 2, ask_qty: 1 };
+        assert_eq!(Event::new(&Merged::of(&quote)).used_bytes().div_ceil(64), 2);
+        let book = Event::new(&Merged::of(&MergedBook::default()));
+        assert_eq!(book.used_bytes(), size_of::<Event>());
     }
 
     #[test]

@@ -30,7 +30,8 @@ use crate::dispatcher::{
 };
 use crate::event::{ConsumerId, Event, EventKind, InstrumentId, parse_scaled};
 use crate::instrument::{InstrumentError, Instruments};
-use crate::orchestrator::{OrchestratorAgent, Outputs};
+use crate::orchestrator::merge::MergePort;
+use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
 use crate::order::{GatewayAgent, GatewayParts, OrderCommand, TradingSwitch};
 use crate::registry::StrategyRegistry;
 use crate::runtime::{
@@ -204,6 +205,8 @@ pub(super) struct Assembly<'c> {
     routes: Option<Arc<Routes>>,
     /// By consumer, the ends of their control lanes.
     control: Vec<Consumer<ControlCommand>>,
+    /// Where the orchestrator's merge rules come from.
+    merge: Arc<MergePort>,
 }
 
 impl<'c> Assembly<'c> {
@@ -235,6 +238,7 @@ impl<'c> Assembly<'c> {
             wakers,
             routes: None,
             control: Vec::new(),
+            merge: Arc::default(),
         })
     }
 
@@ -267,9 +271,15 @@ impl<'c> Assembly<'c> {
         let flips = Arc::<FlipPort>::default();
         let (critical, critical_end) = self.lane("dispatch:critical".to_owned(), lanes.dispatch);
         let (market, market_end) = self.lane("dispatch:market".to_owned(), lanes.dispatch);
-        let stamped = Outputs { critical, market };
-        let orchestrator =
-            OrchestratorAgent::new(inputs, stamped, Arc::clone(&version), self.stop.clone());
+        let orchestrator = OrchestratorAgent::new(OrchestratorParts {
+            inputs,
+            outputs: Outputs { critical, market },
+            version: Arc::clone(&version),
+            merge: Arc::clone(&self.merge),
+            merge_places: self.config.streams.merge_places,
+            clock: self.clock.clone(),
+            stop: self.stop.clone(),
+        });
         self.agents.push((AgentRole::Orchestrator, Box::new(orchestrator)));
         let orders = self.consumers_and_dispatcher(
             Inputs { critical: critical_end, market: market_end, version, flips },
@@ -342,6 +352,7 @@ impl<'c> Assembly<'c> {
             venues,
             instruments: self.instruments.len(),
             port: Arc::clone(&inputs.flips),
+            merge: Arc::clone(&self.merge),
             notices,
             version: Arc::clone(&inputs.version),
             wakers: self.wakers.clone(),

@@ -19,11 +19,12 @@ use crate::control::{
 use crate::dispatcher::{DispatcherAgent, DispatcherRemains, FlipOutcome, LinkRemains, RouteKey};
 use crate::event::{InstrumentId, KindCounts};
 use crate::instrument::Instruments;
-use crate::orchestrator::OrchestratorAgent;
+use crate::orchestrator::merge::MergePort;
+use crate::orchestrator::{OrchestratorAgent, OrchestratorRemains};
 use crate::order::{GatewayAgent, OrderCounts};
 use crate::report::{
     ConsumerReport, ConsumerTerms, DeadLetterReport, IntakeReport, LaneReport, LatencyFigures,
-    OrdersReport, Report, TermCounts, ThreadReport, VenueReport,
+    MergeReport, OrdersReport, Report, TermCounts, ThreadReport, VenueReport,
 };
 use crate::runtime::{Agent, Clock, CoreHandle, CorePlan, CoreWakers, Phase, StopSignal};
 use crate::telemetry::{
@@ -160,6 +161,12 @@ impl Engine {
     #[must_use]
     pub fn routing(&self) -> RoutesView {
         self.parts.as_ref().map(|parts| parts.routes.view()).unwrap_or_default()
+    }
+
+    /// What became of the merge windows, readable at any time.
+    #[must_use]
+    pub fn merge_port(&self) -> Option<&MergePort> {
+        self.parts.as_ref().map(|parts| parts.routes.merge_port())
     }
 
     /// Turns routes on and off in one flip, between two events of the dispatcher; see [`Engine::change`].
@@ -341,7 +348,7 @@ fn wait(
 struct Account {
     consumers: Vec<ConsumerRemains>,
     dispatcher: Option<DispatcherRemains>,
-    intake_left: u64,
+    orchestrator: OrchestratorRemains,
     orders: OrdersReport,
     sets: Vec<HistogramSet>,
     /// By session.
@@ -362,7 +369,7 @@ impl Account {
             Err(any) => any,
         };
         let any = match any.downcast::<OrchestratorAgent>() {
-            Ok(agent) => return self.intake_left += agent.finish().1,
+            Ok(agent) => return self.orchestrator = agent.finish(),
             Err(any) => any,
         };
         let any = match any.downcast::<GatewayAgent>() {
@@ -443,10 +450,12 @@ impl Account {
             }
         }
         let intake = self.intake(&venues);
-        let accounted = intake.routed + intake.unrouted + intake.in_flight;
+        let remains = self.orchestrator.merge;
+        let merge = MergeReport { counts: remains.counts, in_flight: remains.owned };
         let identity_holds = consumers.iter().all(ConsumerReport::identity_holds)
             && venues.iter().all(|venue| venue.counters.identity_holds())
-            && intake.events_in == accounted;
+            && intake.identity_holds()
+            && merge.identity_holds();
         Report {
             identity_holds,
             critical_lost: consumers.iter().map(|consumer| consumer.critical_lost).sum(),
@@ -463,6 +472,7 @@ impl Account {
             lanes: Vec::new(),
             slots_owned: 0,
             intake,
+            merge,
             threads: Vec::new(),
             notes: self.notes,
             threads_left_behind: Vec::new(),
@@ -478,9 +488,13 @@ impl Account {
         let dispatcher = self.dispatcher.as_ref();
         IntakeReport {
             events_in: from_venues + self.orders.gateway.rejected,
+            merged: self.orchestrator.merged,
             routed: dispatcher.map_or(0, |remains| remains.routed),
             unrouted: dispatcher.map_or(0, |remains| remains.unrouted),
-            in_flight: self.intake_left + dispatcher.map_or(0, |remains| remains.in_flight),
+            duplicate: 0,
+            late: 0,
+            flooded: 0,
+            in_flight: self.orchestrator.left + dispatcher.map_or(0, |remains| remains.in_flight),
         }
     }
 }

@@ -1,0 +1,179 @@
+//! The orchestrator's agent.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use pitlane_ring::{Consumer, Publisher, Record};
+
+use super::merge::{MergePort, MergeRemains, Merger};
+use crate::event::Event;
+use crate::runtime::{Agent, Clock, Phase, StopSignal};
+
+/// Events taken from one link in a duty cycle.
+const BATCH: usize = 64;
+
+/// How long a window may be held open by what still lies in the links, ns.
+const BACKLOG_NS: u64 = 10_000_000;
+
+/// Passes events through in order, critical kinds into one lane and all others into another, and puts merged
+/// events behind those that complete them. Both links are lossless: a full lane ahead holds the lanes behind
+/// back, up to the sockets.
+pub struct OrchestratorAgent {
+    /// Links in order of precedence: order sessions and the gateway before market data.
+    inputs: Vec<Consumer<Event>>,
+    outputs: Option<Outputs>,
+    version: Arc<AtomicU32>,
+    merger: Merger,
+    clock: Clock,
+    stop: StopSignal,
+    passed: u64,
+}
+
+/// The two lanes to the dispatcher.
+pub(crate) struct Outputs {
+    pub(crate) critical: Publisher<Event>,
+    pub(crate) market: Publisher<Event>,
+}
+
+/// What an [`OrchestratorAgent`] is made of.
+pub(crate) struct OrchestratorParts {
+    pub(crate) inputs: Vec<Consumer<Event>>,
+    pub(crate) outputs: Outputs,
+    pub(crate) version: Arc<AtomicU32>,
+    /// Where merge rules come from; without any it costs one branch an event.
+    pub(crate) merge: Arc<MergePort>,
+    /// Places for contributions to merge windows.
+    pub(crate) merge_places: usize,
+    pub(crate) clock: Clock,
+    pub(crate) stop: StopSignal,
+}
+
+/// What is left of the orchestrator after its thread was joined.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OrchestratorRemains {
+    /// Events passed on.
+    pub passed: u64,
+    /// Events left in the links.
+    pub left: u64,
+    /// Merged events put into the lane ahead.
+    pub merged: u64,
+    /// What became of the windows.
+    pub merge: MergeRemains,
+}
+
+impl OrchestratorAgent {
+    pub(crate) fn new(parts: OrchestratorParts) -> OrchestratorAgent {
+        OrchestratorAgent {
+            inputs: parts.inputs,
+            outputs: Some(parts.outputs),
+            version: parts.version,
+            merger: Merger::new(parts.merge, parts.merge_places),
+            clock: parts.clock,
+            stop: parts.stop,
+            passed: 0,
+        }
+    }
+
+    /// A view of the pool of contributions for other threads.
+    pub(crate) fn pool_gauge(&self) -> pitlane_ring::PoolGauge {
+        self.merger.gauge()
+    }
+
+    /// Takes the final counts.
+    pub(crate) fn finish(mut self) -> OrchestratorRemains {
+        self.merger.stop();
+        let mut left = 0;
+        for input in &mut self.inputs {
+            left += input.poll(usize::MAX, |_event| ()) as u64;
+        }
+        let merge = self.merger.finish();
+        let merged = merge.counts.complete - merge.counts.no_room;
+        OrchestratorRemains { passed: self.passed, left, merged, merge }
+    }
+
+    /// Time, if a window is open: read before the links are polled, so that what was received until then
+    /// comes before the timer.
+    #[inline]
+    fn now_ns(&self) -> Option<u64> {
+        (self.merger.next_timer_ns() != u64::MAX).then(|| self.clock.now_ns())
+    }
+}
+
+impl Agent for OrchestratorAgent {
+    fn name(&self) -> &str {
+        "orchestrator"
+    }
+
+    fn duty_cycle(&mut self) -> usize {
+        let mut work = self.merger.change_if_staged();
+        let now_ns = self.now_ns();
+        let Self { inputs, outputs, version, merger, passed, .. } = self;
+        let Some(lanes) = outputs else { return 0 };
+        let mut drained = true;
+        for input in inputs.iter_mut() {
+            if !input.has_available() {
+                continue;
+            }
+            let room = lanes.critical.room(BATCH).min(lanes.market_room(merger.per_event_max()));
+            let taken = input.poll(room, |event| {
+                let version = version.load(Ordering::Acquire);
+                lanes.pass(event, version);
+                merger
+                    .offer(event, version, &mut |merged| lanes.market.try_publish(merged).is_ok());
+            });
+            drained &= taken < room;
+            *passed += taken as u64;
+            work += taken;
+        }
+        let all_closed = work == 0 && inputs.iter().all(Consumer::is_closed);
+        if let Some(now_ns) = now_ns {
+            // What still lies in the links may belong to a window: it is given some time to come out.
+            work += merger.expire(if drained { now_ns } else { now_ns.saturating_sub(BACKLOG_NS) });
+        }
+        if all_closed || self.stop.phase() == Phase::Halted {
+            self.merger.stop();
+            self.outputs = None;
+        }
+        work
+    }
+
+    fn has_pending(&self) -> bool {
+        self.merger.has_pending()
+    }
+
+    fn next_timer_ns(&self) -> u64 {
+        self.merger.next_timer_ns()
+    }
+
+    fn is_done(&self) -> bool {
+        self.outputs.is_none()
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
+    }
+}
+
+impl Outputs {
+    /// Events that can be taken, each with as many merged events as it may complete. In a lane too short
+    /// for that, a merged event may find no room.
+    #[inline]
+    fn market_room(&mut self, merged_max: usize) -> usize {
+        if merged_max == 0 || merged_max >= self.market.capacity() {
+            return self.market.room(BATCH);
+        }
+        self.market.room(BATCH * (1 + merged_max)) / (1 + merged_max)
+    }
+
+    #[inline]
+    fn pass(&mut self, event: &Event, version: u32) {
+        let is_critical = event.kind().is_some_and(|kind| kind.is_critical());
+        let lane = if is_critical { &mut self.critical } else { &mut self.market };
+        let published = lane.try_publish_with(|slot| {
+            slot.copy_used_from(event);
+            slot.routing_version = version;
+        });
+        debug_assert!(published.is_ok(), "room was checked");
+    }
+}
