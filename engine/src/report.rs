@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::consumer::{ConsumerState, FailureLog};
 use crate::event::{EventKind, KindCounts};
 use crate::order::{GatewayCounts, OrderCounts};
-use crate::runtime::Pinned;
+use crate::runtime::{Demotion, Pinned, StallFigures};
 use crate::venue::{BookSummary, VenueCounters};
 
 /// Latency figures of one stage, in ns.
@@ -61,14 +61,17 @@ impl TermCounts {
     /// published = handled + skipped + conflated + aggregated + dead_lettered + discarded + in_flight.
     #[must_use]
     pub fn identity_holds(&self) -> bool {
-        let accounted = self.handled
+        self.published == self.accounted()
+    }
+
+    fn accounted(&self) -> u64 {
+        self.handled
             + self.skipped
             + self.conflated
             + self.aggregated
             + self.dead_lettered
             + self.discarded
-            + self.in_flight;
-        self.published == accounted
+            + self.in_flight
     }
 
     pub(crate) fn of(terms: &ConsumerTerms, kind: EventKind) -> TermCounts {
@@ -109,6 +112,22 @@ pub(crate) struct ConsumerTerms {
     pub(crate) in_flight: KindCounts,
 }
 
+impl ConsumerTerms {
+    /// Counts what is missing as in flight, when the consumer's lanes hold at least so many slots: its
+    /// thread was left behind in a callback, and what it has not handled can't be walked. (They may hold
+    /// more: the slots of a batch return together.)
+    pub(crate) fn leave_behind(&mut self, held: u64) {
+        let mut missing = KindCounts::default();
+        for kind in EventKind::ALL {
+            let counts = TermCounts::of(self, kind);
+            missing.add(kind, counts.published.saturating_sub(counts.accounted()));
+        }
+        if missing.total() <= held {
+            self.in_flight.merge(&missing);
+        }
+    }
+}
+
 /// One consumer's account.
 #[derive(Clone, Debug, Serialize)]
 pub struct ConsumerReport {
@@ -135,6 +154,11 @@ pub struct ConsumerReport {
     pub orders_open: usize,
     /// The failures by site, and the last ones whole.
     pub failure_log: FailureLog,
+    /// Callbacks that took longer than its stall budget.
+    pub stalls: StallFigures,
+    /// Its thread did not come back from a callback: `in_flight` is then what is missing, which its lanes'
+    /// gauges bear out, and its own last words (state, orders, failures) are unknown.
+    pub left_behind: bool,
 }
 
 impl ConsumerReport {
@@ -283,6 +307,8 @@ pub struct Report {
     pub intake: IntakeReport,
     /// Threads as they ran.
     pub threads: Vec<ThreadReport>,
+    /// Consumers that lost their place on a shared core to a stall.
+    pub demotions: Vec<Demotion>,
     /// Degradations of the plan, and failures of the engine's own threads.
     pub notes: Vec<String>,
     /// Threads that did not stop before the deadline.

@@ -13,8 +13,8 @@ use pitlane_ring::{
 };
 
 use crate::consumer::{
-    ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring, ContextParts, RiskLimits,
-    Strategy,
+    ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring, ContextParts, Quarantine,
+    RiskLimits, Strategy,
 };
 use crate::dispatcher::{
     AcceptFrom, DispatcherAgent, DispatcherParts, LinkParts, RoutingPlan, Subscription,
@@ -121,6 +121,8 @@ fn fan_out(
             terms: Terms::new(),
             accept_from: AcceptFrom::default(),
             skips: false,
+            consumer: ConsumerId(0),
+            quarantine: Quarantine::default(),
         };
         Pair { link, market: market_end, critical: critical_end }
     };
@@ -180,12 +182,14 @@ pub fn stages(options: StagesOptions) -> Stages {
             probe: ConsumerProbe::new(&name, 0),
             to_log: Arc::new(Exchange::new()),
             accept_from,
+            quarantine: Quarantine::default(),
             stop: stop.clone(),
         };
         let options = ConsumerOptions {
             name,
             strategy,
             batch,
+            batch_ns: u64::MAX,
             failures_max: u64::MAX,
             failures_kept: 16,
             skips: false,

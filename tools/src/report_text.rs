@@ -302,6 +302,7 @@ mod tests {
     use pitlane_engine::consumer::{ConsumerState, FailureLog};
     use pitlane_engine::order::OrderCounts;
     use pitlane_engine::report::{DeadLetterReport, IntakeReport, OrdersReport};
+    use pitlane_engine::runtime::{Demotion, StallFigures};
     use pitlane_engine::venue::{BookSummary, VenueCounters};
 
     use super::*;
@@ -322,6 +323,8 @@ mod tests {
             orders: OrderCounts { submitted: MANY, ..OrderCounts::default() },
             orders_open: 0,
             failure_log: FailureLog::default(),
+            stalls: StallFigures::default(),
+            left_behind: false,
         }
     }
 
@@ -353,6 +356,7 @@ mod tests {
             slots_owned: 0,
             intake: IntakeReport::default(),
             threads: Vec::new(),
+            demotions: Vec::new(),
             notes: vec!["a note".into()],
             threads_left_behind: Vec::new(),
             log_lines_dropped: 0,

@@ -7,6 +7,7 @@ mod failure;
 mod faults;
 mod faulty;
 mod harness;
+mod quarantine;
 mod strategy;
 mod timers;
 mod view;
@@ -20,5 +21,6 @@ pub use failure::{FailureKind, FailureLog, FailureRecord, SiteCount, install_pan
 pub use faults::ConsumerFaults;
 pub use faulty::{FaultCounts, FaultPlan, Faulty};
 pub use harness::Harness;
+pub use quarantine::{Quarantine, QuarantineReason};
 pub use strategy::{Closure, Interest, Strategy, StrategyError, StrategyResult};
 pub use view::View;

@@ -149,6 +149,19 @@ impl CorePlan {
         }
         Ok(CorePlan { profile, cores, housekeeping, notes })
     }
+
+    /// Cores for threads that lose their own: those that no pinned thread has, or all where there are
+    /// none; none where nothing is pinned.
+    #[must_use]
+    pub fn loose_cores(&self, host: &HostCores) -> Vec<usize> {
+        let pinned: BTreeSet<usize> = self.cores.iter().filter_map(|core| core.core).collect();
+        if pinned.is_empty() {
+            return Vec::new();
+        }
+        let free: Vec<usize> =
+            host.ids.iter().copied().filter(|core| !pinned.contains(core)).collect();
+        if free.is_empty() { host.ids.clone() } else { free }
+    }
 }
 
 /// Which core each group of agents gets.
@@ -210,7 +223,9 @@ impl Layout {
     fn note_sharing(&self, notes: &mut Vec<String>) {
         if self.consumers.contains(&self.dispatch) {
             notes.push(
-                "consumers share the dispatcher's core: a slow strategy delays delivery".to_owned(),
+                "consumers share the dispatcher's core: a slow strategy delays delivery, up to its \
+                 stall budget"
+                    .to_owned(),
             );
         }
     }
@@ -463,6 +478,16 @@ mod tests {
         assert_eq!(shape(&few)[1], ("venues", Some(2), 5));
         let many = CorePlan::make(&config, &HostCores::of(0..8)).unwrap();
         assert_eq!(many.cores.len(), 7);
+    }
+
+    #[test]
+    fn threads_that_lose_their_core_get_those_that_nobody_is_pinned_to() {
+        let host = HostCores::of(0..4);
+        assert_eq!(plan(4, 3).loose_cores(&host), [0]);
+        assert_eq!(plan(2, 3).loose_cores(&HostCores::of(0..2)), [0, 1], "there are no others");
+        let mut config = config(3);
+        config.cores.pin = false;
+        assert!(CorePlan::make(&config, &host).unwrap().loose_cores(&host).is_empty());
     }
 
     #[test]

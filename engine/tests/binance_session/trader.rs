@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_utils::CachePadded;
+use pitlane_engine::consumer::Quarantine;
 use pitlane_engine::event::{
     ExecReport, ExecType, InstrumentId, OrderStatus, Price, Side, VenueId,
 };
@@ -113,6 +114,7 @@ impl Trader {
             probe: Probe::new(OrderAgent::<Outlet>::probe_names(&["one".into(), "two".into()])),
             clock: clock.clone(),
             stop: stop.clone(),
+            quarantine: Quarantine::default(),
         };
         let mut agent = OrderAgent::new(order, wiring);
         let core = Core::new(&mut agent);
