@@ -12,7 +12,7 @@ use super::assemble::lane_fill;
 use super::housekeeping::{HousekeepingHandle, SteadyState};
 use super::routes::{FlipError, RouteChange, Routes};
 use super::venues::VenueThreads;
-use crate::consumer::{ConsumerAgent, ConsumerRemains};
+use crate::consumer::{ConsumerAgent, ConsumerRemains, ConsumerState};
 use crate::dispatcher::{DispatcherAgent, DispatcherRemains, FlipOutcome, LinkRemains, RouteKey};
 use crate::event::{InstrumentId, KindCounts};
 use crate::instrument::Instruments;
@@ -449,6 +449,9 @@ impl Account {
                 let link = links.get(index).copied().unwrap_or_default();
                 let mut report = consumer_report(account, remains, link, &live.lanes);
                 report.stalls = stalls.unwrap_or_default();
+                if report.left_behind && report.stalls.is_quarantined {
+                    report.state = ConsumerState::Quarantined;
+                }
                 report
             })
             .collect();
@@ -533,7 +536,7 @@ fn consumer_report(
     let mut report = ConsumerReport {
         name: name.clone(),
         core: None,
-        state: crate::consumer::ConsumerState::Running,
+        state: ConsumerState::Running,
         terms: TermCounts::default(),
         failures: handled.read(Term::Failed).total(),
         stale_handled: handled.read(Term::Stale).total(),

@@ -190,6 +190,8 @@ struct Judgement {
 
 /// One thread under watch.
 struct Post {
+    /// Of the thread that it started with: what its successors are named by.
+    first_name: String,
     name: String,
     core: Option<usize>,
     agents: Arc<Mutex<Vec<String>>>,
@@ -274,6 +276,7 @@ impl Post {
         let mut cells = vec![Vec::new()];
         cells.extend(watched.guarded.chunks(size).map(<[GuardedConsumer]>::to_vec));
         Post {
+            first_name: watched.name.clone(),
             name: watched.name,
             core: watched.core,
             agents: watched.agents,
@@ -293,7 +296,7 @@ impl Post {
             return Ok(());
         }
         self.standbys_started += 1;
-        let name = format!("{}+{}", self.name, self.standbys_started);
+        let name = format!("{}+{}", self.first_name, self.standbys_started);
         let log = logs.make(&name);
         self.standby = Some(Standby::start(name, self.core, self.rules.clone(), log)?);
         Ok(())
@@ -374,6 +377,7 @@ impl Post {
         slow.iter().for_each(|consumer| consumer.stalls.left_alone());
         log::warn!("{demotion}");
         let alone = Post {
+            first_name: self.name.clone(),
             name: std::mem::replace(&mut self.name, handle.name().to_owned()),
             core: None,
             agents: std::mem::replace(&mut self.agents, handle.agents_shared()),
