@@ -14,7 +14,7 @@ use pitlane_ring::{
 
 use crate::consumer::{
     ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring, ContextParts, Quarantine,
-    RiskLimits, Strategy,
+    RiskLimits, Strategy, contain,
 };
 use crate::dispatcher::{
     AcceptFrom, DispatcherAgent, DispatcherParts, LinkParts, RoutingPlan, Subscription,
@@ -23,7 +23,7 @@ use crate::event::{ConsumerId, Event, InstrumentId};
 use crate::instrument::Instruments;
 use crate::orchestrator::{OrchestratorAgent, Outputs};
 use crate::order::{OrderCommand, TradingSwitch};
-use crate::runtime::{Clock, StopSignal};
+use crate::runtime::{Agent, Clock, StopSignal};
 use crate::telemetry::{ConsumerProbe, LetterChunk, Probe, Terms, letter_lane};
 
 /// What the stages are made with.
@@ -247,4 +247,64 @@ pub fn bare_dispatcher(
     });
     let rest = BareEnds { _critical_in: critical_in, _critical: critical, _letters: letters_end };
     BareDispatcher { input, dispatcher, market, terms, rest }
+}
+
+/// A consumer alone: the publisher of its market lane, and its agent.
+pub struct BareConsumer {
+    /// Where the dispatcher would publish.
+    pub market: Publisher<Event>,
+    /// Handles.
+    pub agent: ConsumerAgent,
+    /// Ends that must live as long.
+    pub rest: (Publisher<Event>, Consumer<OrderCommand>),
+}
+
+/// Puts a consumer behind its lanes, already started.
+#[must_use]
+pub fn bare_consumer(
+    strategy: Box<dyn Strategy>,
+    instruments: Arc<Instruments>,
+    clock: Clock,
+) -> BareConsumer {
+    let (market, market_end) = make("market", SMALL);
+    let (critical, critical_end) = make("critical", SMALL);
+    let (orders, orders_end) = make("orders", SMALL);
+    let context = ContextParts {
+        consumer: ConsumerId(0),
+        clock,
+        instruments,
+        orders,
+        switch: TradingSwitch::new(true),
+        limits: RiskLimits::default(),
+    };
+    let wiring = ConsumerWiring {
+        critical: critical_end,
+        market: market_end,
+        context,
+        terms: Terms::new(),
+        probe: ConsumerProbe::new("consumer", 0),
+        to_log: Arc::new(Exchange::new()),
+        accept_from: AcceptFrom::default(),
+        quarantine: Quarantine::default(),
+        stop: StopSignal::default(),
+    };
+    let options = ConsumerOptions {
+        name: "consumer".to_owned(),
+        strategy,
+        batch: 16,
+        batch_ns: u64::MAX,
+        failures_max: u64::MAX,
+        failures_kept: 16,
+        skips: false,
+        faults: ConsumerFaults::default(),
+    };
+    let mut agent = ConsumerAgent::new(options, wiring);
+    agent.duty_cycle();
+    BareConsumer { market, agent, rest: (critical, orders_end) }
+}
+
+/// Runs `callback` as the wrapper does; false when it panicked.
+#[inline]
+pub fn is_contained(callback: impl FnOnce()) -> bool {
+    contain(callback).is_ok()
 }

@@ -17,6 +17,7 @@ pub use agent::{ConsumerAgent, ConsumerOptions, ConsumerRemains};
 pub use cell::ConsumerState;
 pub(crate) use context::ContextParts;
 pub use context::{Context, NewOrder, RiskLimits, SubmitError};
+pub(crate) use failure::contain;
 pub use failure::{FailureKind, FailureLog, FailureRecord, SiteCount, install_panic_hook};
 pub use faults::ConsumerFaults;
 pub use faulty::{FaultCounts, FaultPlan, Faulty};

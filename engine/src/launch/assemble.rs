@@ -34,7 +34,7 @@ use crate::registry::StrategyRegistry;
 use crate::runtime::{
     Agent, AgentRole, AlonePlaces, Clock, CoreHandle, CoreOptions, CoreParking, CorePlan,
     CoreWakers, GuardedConsumer, HiccupMeter, HostCores, PlanError, PlannedCore, StallBook,
-    StopSignal, WatchdogHandle, WatchdogOptions,
+    StopSignal, WatchdogHandle, WatchdogOptions, YieldBan,
 };
 use crate::telemetry::{
     Collector, CollectorOptions, ConsumerProbe, DeadLetterFile, HistogramSet, HlogError,
@@ -205,6 +205,7 @@ pub(super) struct Assembly<'c> {
     /// In the order of the plan's cores.
     parking: Vec<CoreParking>,
     alone: AlonePlaces,
+    yield_ban: YieldBan,
     pub(super) wakers: CoreWakers,
     pub(super) quarantine: Quarantine,
     /// By consumer, with its role's place in the plan.
@@ -241,6 +242,7 @@ impl<'c> Assembly<'c> {
             threads: VenueThreads::default(),
             parking,
             alone,
+            yield_ban: YieldBan::default(),
             wakers,
             quarantine: Quarantine::new(consumers, config.risk.cancel_on_quarantine),
             guarded: Vec::new(),
@@ -517,6 +519,8 @@ impl<'c> Assembly<'c> {
         let mut watchdog = WatchdogOptions {
             cores: Vec::new(),
             loose_cores: plan.loose_cores(&HostCores::read()),
+            has_room: plan.has_room(&HostCores::read()),
+            yield_ban: self.yield_ban.clone(),
             quarantine_after_ns: self.config.engine.quarantine_after_ms * 1_000_000,
             quarantine: self.quarantine,
             logs,
@@ -593,6 +597,7 @@ impl<'c> Assembly<'c> {
             consumers,
             parking,
             alone: self.alone.clone(),
+            yield_ban: self.yield_ban.clone(),
             wakers: self.wakers.clone(),
             log,
             stop: self.stop.clone(),

@@ -13,6 +13,7 @@ use super::home::{self, CoreRemains, CoreRules, Seat, ThreadId};
 use super::watchdog::Watched;
 use super::{
     Agent, AlonePlaces, Clock, CoreParking, CoreWakers, GuardedConsumer, HiccupMeter, StopSignal,
+    YieldBan,
 };
 use crate::telemetry::{LogRecord, attach_thread};
 
@@ -32,6 +33,8 @@ pub struct CoreOptions {
     pub parking: CoreParking,
     /// Where a thread sleeps that a take-over leaves alone.
     pub alone: AlonePlaces,
+    /// Whether it may yield.
+    pub yield_ban: YieldBan,
     /// Wakes the cores that it makes work for.
     pub wakers: CoreWakers,
     /// Where this thread's log lines go.
@@ -99,6 +102,7 @@ impl CoreHandle {
             stop: options.stop,
             clock: options.clock,
             alone: options.alone,
+            yield_ban: options.yield_ban,
             adoptions: Arc::default(),
         };
         let thread = ThreadId::default();

@@ -21,7 +21,7 @@ use pitlane_ring::alloc::count_this_thread;
 use pitlane_ring::{Demoted, Home, IdleStrategy, LEASE_CELLS_MAX, Watch, lease};
 
 use super::parking::{AlonePlaces, NAP};
-use super::{Agent, Clock, CoreParking, CoreWakers, HiccupMeter, Phase, StopSignal};
+use super::{Agent, Clock, CoreParking, CoreWakers, HiccupMeter, Phase, StopSignal, YieldBan};
 use crate::telemetry::HistogramSet;
 
 /// The cell that is never slow.
@@ -51,6 +51,7 @@ pub(super) struct CoreRules {
     pub(super) clock: Clock,
     /// Where a thread that was left alone sleeps.
     pub(super) alone: AlonePlaces,
+    pub(super) yield_ban: YieldBan,
     /// Where it leaves the watch over itself.
     pub(super) adoptions: Adoptions,
 }
@@ -202,6 +203,7 @@ impl<'r> Round<'r> {
 
     fn run(mut self) -> Result<CoreRemains, Demoted<Seat>> {
         let mut idler = self.rules.idle.idler();
+        let yields = matches!(self.rules.idle, IdleStrategy::SpinThenYield { .. });
         loop {
             base(&mut self.home).hiccups.before_cycle();
             let work = self.pass()?;
@@ -209,7 +211,9 @@ impl<'r> Round<'r> {
                 return Ok(self.into_remains());
             }
             base(&mut self.home).hiccups.after_cycle(work);
-            if idler.idle(work) && !self.has_pending() {
+            if work == 0 && yields && self.rules.yield_ban.is_on() {
+                std::hint::spin_loop();
+            } else if idler.idle(work) && !self.has_pending() {
                 self.park()?;
             }
         }

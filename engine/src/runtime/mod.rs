@@ -14,6 +14,7 @@ mod plan;
 mod stalls;
 mod standby;
 mod watchdog;
+mod yield_ban;
 
 pub use agent::{Agent, Phase, StopSignal};
 pub(crate) use background::give_way;
@@ -27,3 +28,4 @@ pub use parking::{AlonePlaces, CoreParking, CoreWakers};
 pub use plan::{AgentRole, CORE_IDS, CorePlan, PlanError, PlannedCore};
 pub use stalls::{StallBook, StallFigures};
 pub use watchdog::{Demotion, GuardedConsumer, WatchdogHandle, WatchdogOptions, Watched};
+pub use yield_ban::YieldBan;

@@ -29,6 +29,7 @@ pub(super) struct OwnTime {
     certain_ns: u64,
     /// Time on a core at that moment.
     on_core_ns: u64,
+    is_burning: bool,
 }
 
 impl OwnTime {
@@ -42,12 +43,19 @@ impl OwnTime {
         Some(self.judge(read(tid)?, now_ns))
     }
 
+    /// Whether it was on a core, or waiting for one, when last asked.
+    pub(super) fn is_burning(&self) -> bool {
+        self.is_burning
+    }
+
     fn from(first: Account, started_ns: u64) -> OwnTime {
-        OwnTime { started_ns, first, certain_ns: 0, on_core_ns: first.on_core_ns }
+        let is_burning = !first.is_asleep;
+        OwnTime { started_ns, first, certain_ns: 0, on_core_ns: first.on_core_ns, is_burning }
     }
 
     fn judge(&mut self, now: Account, now_ns: u64) -> u64 {
-        if !now.is_asleep {
+        self.is_burning = !now.is_asleep;
+        if self.is_burning {
             return self.certain_ns + now.on_core_ns.saturating_sub(self.on_core_ns);
         }
         let elapsed_ns = now_ns.saturating_sub(self.started_ns);

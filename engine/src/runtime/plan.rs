@@ -162,6 +162,12 @@ impl CorePlan {
             host.ids.iter().copied().filter(|core| !pinned.contains(core)).collect();
         if free.is_empty() { host.ids.clone() } else { free }
     }
+
+    /// Whether there is a core that no planned thread has.
+    #[must_use]
+    pub fn has_room(&self, host: &HostCores) -> bool {
+        host.usable() > self.cores.len()
+    }
 }
 
 /// Which core each group of agents gets.
@@ -485,6 +491,7 @@ mod tests {
         let host = HostCores::of(0..4);
         assert_eq!(plan(4, 3).loose_cores(&host), [0]);
         assert_eq!(plan(2, 3).loose_cores(&HostCores::of(0..2)), [0, 1], "there are no others");
+        assert!(plan(4, 3).has_room(&host) && !plan(2, 3).has_room(&HostCores::of(0..2)));
         let mut config = config(3);
         config.cores.pin = false;
         assert!(CorePlan::make(&config, &host).unwrap().loose_cores(&host).is_empty());

@@ -9,7 +9,8 @@
 //! - On a core that runs anything else, the thread that stands by takes all the rest, for good. The held
 //!   up thread leaves the core ([`super::background::leave_core`]) and keeps its consumer. The next
 //!   standby starts at once.
-//! - From a second in one callback on, the thread gets what nobody else wants (nice 19).
+//! - From a second in one callback on, and at once where all cores are pinned threads', the thread gets
+//!   what nobody else wants (nice 19), and as long as it burns there, they don't yield ([`YieldBan`]).
 //! - After `quarantine_after_ms` in one callback the consumer is quarantined from outside, with an alert.
 //!
 //! A demotion is a placement, not a failure, so where the kernel's account is late it errs towards none:
@@ -31,7 +32,7 @@ use super::home::{CoreRules, Seat, ThreadId, consumers_in_cell};
 use super::own_time::OwnTime;
 use super::stalls::Offered;
 use super::standby::Standby;
-use super::{Clock, StallBook};
+use super::{Clock, StallBook, YieldBan};
 use crate::consumer::{Quarantine, QuarantineReason};
 use crate::event::ConsumerId;
 use crate::telemetry::{LogLanes, LogRecord, Terms, attach_thread};
@@ -77,6 +78,10 @@ pub struct WatchdogOptions {
     pub cores: Vec<Watched>,
     /// Cores for threads that lost their own; empty leaves them where they are.
     pub loose_cores: Vec<usize>,
+    /// Whether those are cores that no planned thread needs.
+    pub has_room: bool,
+    /// Keeps pinned threads from yielding to one that burns on where they run.
+    pub yield_ban: YieldBan,
     /// Time in one callback after which its consumer is quarantined, ns.
     pub quarantine_after_ns: u64,
     /// Where it says so.
@@ -181,6 +186,8 @@ struct Watchdog {
 /// How it judges.
 struct Judgement {
     loose_cores: Vec<usize>,
+    has_room: bool,
+    yield_ban: YieldBan,
     quarantine_after_ns: u64,
     quarantine: Quarantine,
     logs: LogLanes,
@@ -228,6 +235,8 @@ impl Watchdog {
         let period = Duration::from_nanos(smallest_ns / u64::from(LOOKS)).max(PERIOD_MIN);
         let options = Judgement {
             loose_cores: options.loose_cores,
+            has_room: options.has_room,
+            yield_ban: options.yield_ban,
             quarantine_after_ns: options.quarantine_after_ns,
             quarantine: options.quarantine,
             logs: options.logs,
@@ -267,6 +276,8 @@ impl Watchdog {
             }
         }
         self.posts.extend(left_alone);
+        let judgement = &self.options;
+        judgement.yield_ban.set(!judgement.has_room && self.posts.iter().any(Post::is_loose_fire));
     }
 }
 
@@ -288,6 +299,14 @@ impl Post {
             standbys_started: 0,
             sight: None,
         }
+    }
+
+    /// Whether this is a thread that lost its core and burns another.
+    fn is_loose_fire(&self) -> bool {
+        let Some(sight) = self.sight.as_ref().filter(|sight| sight.is_stall) else { return false };
+        let is_burning = sight.own.as_ref().is_some_and(OwnTime::is_burning);
+        let consumers = self.cells.get(sight.running.cell).into_iter().flatten();
+        is_burning && consumers.into_iter().any(|consumer| consumer.stalls.read(0).is_alone)
     }
 
     /// Starts a thread that stands by where one consumer could hold up anything else.
@@ -355,6 +374,9 @@ impl Post {
         let standby = self.standby.take()?;
         // First off the core, so that whoever takes over finds it free.
         leave_core(self.thread.get(), self.core.and(Some(&judgement.loose_cores)));
+        if !judgement.has_room {
+            want_least(self.thread.get());
+        }
         let slow = std::mem::take(&mut self.cells[running.cell]);
         let names: Vec<&str> = slow.iter().map(|consumer| consumer.name.as_str()).collect();
         let (handle, thread) = {

@@ -74,6 +74,8 @@ pub struct Trader {
     pub outlet: Outlet,
     pub clock: Clock,
     pub stop: StopSignal,
+    /// Of two consumers, whose orders are cancelled.
+    pub quarantine: Quarantine,
     ready: Arc<AtomicBool>,
     commands: Publisher<OrderCommand>,
     stats: Arc<CachePadded<IntakeStats>>,
@@ -106,6 +108,7 @@ impl Trader {
             run: options.run,
             frame_bytes_max: limits().frame_bytes_max,
         };
+        let quarantine = Quarantine::new(2, true);
         let wiring = OrderWiring {
             outlet: outlet.clone(),
             commands: taken,
@@ -114,11 +117,11 @@ impl Trader {
             probe: Probe::new(OrderAgent::<Outlet>::probe_names(&["one".into(), "two".into()])),
             clock: clock.clone(),
             stop: stop.clone(),
-            quarantine: Quarantine::default(),
+            quarantine: quarantine.clone(),
         };
         let mut agent = OrderAgent::new(order, wiring);
         let core = Core::new(&mut agent);
-        Trader { agent, outlet, clock, stop, ready, commands, stats, core }
+        Trader { agent, outlet, clock, stop, quarantine, ready, commands, stats, core }
     }
 
     /// One duty cycle.
