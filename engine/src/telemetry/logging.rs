@@ -124,11 +124,14 @@ fn publish(entry: &LogEntry<'_>) {
     });
 }
 
+/// Log lanes, each with the name of its thread.
+type NamedLanes = Vec<(String, Consumer<LogRecord>)>;
+
 /// Makes log lanes while the engine runs, and hands their ends to the drain. Cheap to clone.
 #[derive(Clone)]
 pub struct LogLanes {
     capacity: usize,
-    new: Arc<Mutex<Vec<(String, Consumer<LogRecord>)>>>,
+    new: Arc<Mutex<NamedLanes>>,
 }
 
 impl LogLanes {
@@ -150,7 +153,7 @@ impl LogLanes {
 
 /// Takes log records out of the lanes and writes them. Owned by housekeeping.
 pub struct LogDrain {
-    lanes: Vec<(String, Consumer<LogRecord>)>,
+    lanes: NamedLanes,
     more: LogLanes,
 }
 
