@@ -18,6 +18,7 @@ use pitlane_ring::{DEFAULT_SPINS, IdleStrategy};
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
+use super::home::consumers_in_cell;
 use super::host::HostCores;
 use crate::config::{Config, Profile};
 
@@ -74,6 +75,18 @@ pub struct PlannedCore {
     /// How it idles when no agent has work.
     #[serde(serialize_with = "idle_name")]
     pub idle: IdleStrategy,
+}
+
+impl PlannedCore {
+    /// Whether it runs any strategy.
+    #[must_use]
+    pub fn has_consumers(&self) -> bool {
+        self.consumers() > 0
+    }
+
+    fn consumers(&self) -> usize {
+        self.agents.iter().filter(|agent| matches!(agent, AgentRole::Consumer(_))).count()
+    }
 }
 
 /// The whole plan.
@@ -141,6 +154,7 @@ impl CorePlan {
         let profile = resolve_profile(config.engine.profile, &layout);
         let mut cores = layout.threads(config, profile);
         set_idle(&mut cores, profile, usable, config.engine.profile, &mut notes);
+        note_shared_cells(&cores, &mut notes);
         let used: BTreeSet<usize> = cores.iter().filter_map(|core| core.core).collect();
         let housekeeping = available.iter().copied().find(|id| !used.contains(id));
         if !config.cores.pin {
@@ -339,6 +353,22 @@ fn set_idle(
     cores.iter_mut().for_each(|core| core.idle = idle);
 }
 
+/// A lease has a limited number of cells: beyond it consumers share them.
+fn note_shared_cells(cores: &[PlannedCore], notes: &mut Vec<String>) {
+    for core in cores {
+        let together = consumers_in_cell(core.consumers());
+        if together > 1 {
+            notes.push(format!(
+                "{} consumers on thread {}: one that stalls takes up to {} others along to a thread \
+                 of their own",
+                core.consumers(),
+                core.name,
+                together - 1
+            ));
+        }
+    }
+}
+
 fn idle_name<S: Serializer>(idle: &IdleStrategy, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(idle.name())
 }
@@ -484,6 +514,13 @@ mod tests {
         assert_eq!(shape(&few)[1], ("venues", Some(2), 5));
         let many = CorePlan::make(&config, &HostCores::of(0..8)).unwrap();
         assert_eq!(many.cores.len(), 7);
+    }
+
+    #[test]
+    fn consumers_beyond_what_a_lease_holds_share_cells_and_a_note_says_so() {
+        assert!(plan(2, 63).notes.iter().all(|note| !note.contains("along")));
+        let notes = plan(2, 64).notes;
+        assert!(notes.iter().any(|note| note.contains("takes up to 1 others along")), "{notes:?}");
     }
 
     #[test]

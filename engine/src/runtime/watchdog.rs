@@ -11,7 +11,8 @@
 //!   standby starts at once.
 //! - From a second in one callback on, and at once where all cores are pinned threads', the thread gets
 //!   what nobody else wants (nice 19), and as long as it burns there, they don't yield ([`YieldBan`]).
-//! - After `quarantine_after_ms` in one callback the consumer is quarantined from outside, with an alert.
+//! - After `quarantine_after_ms` in one callback the consumer is quarantined from outside, with an alert;
+//!   of a thread that has lost its core this is the time by the clock.
 //!
 //! A demotion is a placement, not a failure, so where the kernel's account is late it errs towards none:
 //! see the judgement's own page.
@@ -354,11 +355,13 @@ impl Post {
             consumers.iter().for_each(|consumer| consumer.stalls.begin(sight.since_ns));
         }
         let is_alone = consumers.iter().any(|consumer| consumer.stalls.read(0).is_alone);
-        if own_ns >= LEAST_AFTER_NS && is_alone && !sight.wants_least {
+        // Who has lost its core gets little time of its own: from there on it is the clock that counts.
+        let lasted_ns = if is_alone { now_ns - sight.since_ns } else { own_ns };
+        if lasted_ns >= LEAST_AFTER_NS && is_alone && !sight.wants_least {
             sight.wants_least = true;
             want_least(self.thread.get());
         }
-        if own_ns >= judgement.quarantine_after_ns && !sight.is_quarantined {
+        if lasted_ns >= judgement.quarantine_after_ns && !sight.is_quarantined {
             sight.is_quarantined = true;
             judgement.quarantine(self, now_ns);
         }

@@ -140,6 +140,26 @@ fn on_one_core_sessions_dispatcher_and_gateway_move_with_the_neighbours() {
 }
 
 #[test]
+fn beyond_what_a_lease_holds_a_stall_takes_its_cell_along_and_no_other() {
+    let mut rig = Rig::on_one_core();
+    rig.config.simulated.events_per_s = 500;
+    rig.config.lanes.spill = 64;
+    let slow = rig.slow("slow", Hold::Park);
+    rig.witness("along");
+    let others: Vec<_> = (2..70).map(|number| rig.witness(&format!("other-{number}"))).collect();
+    let run = rig.start();
+    run.wait("a demotion", |engine| slow.is_held() && !engine.demotions().is_empty());
+    run.wait_for_more(&[&others[0], &others[67]], 200);
+    assert!(slow.is_held());
+    slow.let_go();
+    run.wait_for_more(&[&slow], 50);
+    let (report, _dir) = run.stop();
+    assert_nothing_lost(&report);
+    let names: Vec<_> = report.demotions.iter().map(|it| it.consumer.as_str()).collect();
+    assert!(names.contains(&"slow, along"), "{names:?}");
+}
+
+#[test]
 fn many_callbacks_below_the_budget_are_no_stall() {
     use pitlane_engine::consumer::{Closure, Context, Interest};
     use pitlane_engine::event::Event;
