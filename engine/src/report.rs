@@ -10,7 +10,7 @@ use crate::consumer::{ConsumerState, FailureLog};
 use crate::event::{EventKind, KindCounts};
 use crate::orchestrator::merge::MergeCounts;
 use crate::order::{GatewayCounts, OrderCounts};
-use crate::runtime::Pinned;
+use crate::runtime::{Demotion, Pinned, StallFigures};
 use crate::venue::{BookSummary, VenueCounters};
 
 /// Latency figures of one stage, in ns.
@@ -62,14 +62,17 @@ impl TermCounts {
     /// published = handled + skipped + conflated + aggregated + dead_lettered + discarded + in_flight.
     #[must_use]
     pub fn identity_holds(&self) -> bool {
-        let accounted = self.handled
+        self.published == self.accounted()
+    }
+
+    fn accounted(&self) -> u64 {
+        self.handled
             + self.skipped
             + self.conflated
             + self.aggregated
             + self.dead_lettered
             + self.discarded
-            + self.in_flight;
-        self.published == accounted
+            + self.in_flight
     }
 
     pub(crate) fn of(terms: &ConsumerTerms, kind: EventKind) -> TermCounts {
@@ -110,6 +113,22 @@ pub(crate) struct ConsumerTerms {
     pub(crate) in_flight: KindCounts,
 }
 
+impl ConsumerTerms {
+    /// Counts what is missing as in flight, when the consumer's lanes hold at least so many slots: its
+    /// thread was left behind in a callback, and what it has not handled can't be walked. (They may hold
+    /// more: the slots of a batch return together.)
+    pub(crate) fn leave_behind(&mut self, held: u64) {
+        let mut missing = KindCounts::default();
+        for kind in EventKind::ALL {
+            let counts = TermCounts::of(self, kind);
+            missing.add(kind, counts.published.saturating_sub(counts.accounted()));
+        }
+        if missing.total() <= held {
+            self.in_flight.merge(&missing);
+        }
+    }
+}
+
 /// One consumer's account.
 #[derive(Clone, Debug, Serialize)]
 pub struct ConsumerReport {
@@ -136,6 +155,11 @@ pub struct ConsumerReport {
     pub orders_open: usize,
     /// The failures by site, and the last ones whole.
     pub failure_log: FailureLog,
+    /// Callbacks that took longer than its stall budget.
+    pub stalls: StallFigures,
+    /// Its thread did not come back from a callback: `in_flight` is then what is missing, which its lanes'
+    /// gauges bear out, and its own last words (state, orders, failures) are unknown.
+    pub left_behind: bool,
 }
 
 impl ConsumerReport {
@@ -327,6 +351,8 @@ pub struct Report {
     pub merge: MergeReport,
     /// Threads as they ran.
     pub threads: Vec<ThreadReport>,
+    /// Consumers that lost their place on a shared core to a stall.
+    pub demotions: Vec<Demotion>,
     /// Degradations of the plan, and failures of the engine's own threads.
     pub notes: Vec<String>,
     /// Threads that did not stop before the deadline.

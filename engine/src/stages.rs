@@ -14,8 +14,8 @@ use pitlane_ring::{
 };
 
 use crate::consumer::{
-    ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring, ContextParts, RiskLimits,
-    Strategy,
+    ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring, ContextParts, Quarantine,
+    RiskLimits, Strategy, contain,
 };
 use crate::control::ControlCommand;
 use crate::dispatcher::{
@@ -27,7 +27,7 @@ use crate::instrument::Instruments;
 use crate::orchestrator::merge::MergePort;
 use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
 use crate::order::{OrderCommand, TradingSwitch};
-use crate::runtime::{Clock, StopSignal};
+use crate::runtime::{Agent, Clock, StopSignal};
 use crate::telemetry::{ConsumerProbe, LetterChunk, Probe, Terms, letter_lane};
 
 /// What the stages are made with.
@@ -133,6 +133,8 @@ fn fan_out(
             terms: Terms::new(),
             accept_from: AcceptFrom::default(),
             skips: false,
+            consumer: ConsumerId(0),
+            quarantine: Quarantine::default(),
         };
         Pair { link, market: market_end, critical: critical_end }
     };
@@ -203,12 +205,14 @@ pub fn stages(options: StagesOptions) -> Stages {
             probe: ConsumerProbe::new(&name, 0),
             to_log: Arc::new(Exchange::new()),
             accept_from,
+            quarantine: Quarantine::default(),
             stop: stop.clone(),
         };
         let options = ConsumerOptions {
             name,
             strategy,
             batch,
+            batch_ns: u64::MAX,
             failures_max: u64::MAX,
             failures_kept: 16,
             skips: false,
@@ -279,4 +283,66 @@ pub fn bare_dispatcher(
     });
     let rest = BareEnds { _critical_in: critical_in, _critical: critical, _letters: letters_end };
     BareDispatcher { input, dispatcher, market, terms, rest }
+}
+
+/// A consumer alone: the publisher of its market lane, and its agent.
+pub struct BareConsumer {
+    /// Where the dispatcher would publish.
+    pub market: Publisher<Event>,
+    /// Handles.
+    pub agent: ConsumerAgent,
+    /// Ends that must live as long.
+    pub rest: (Publisher<Event>, Consumer<OrderCommand>, Consumer<ControlCommand>),
+}
+
+/// Puts a consumer behind its lanes, already started.
+#[must_use]
+pub fn bare_consumer(
+    strategy: Box<dyn Strategy>,
+    instruments: Arc<Instruments>,
+    clock: Clock,
+) -> BareConsumer {
+    let (market, market_end) = make("market", SMALL);
+    let (critical, critical_end) = make("critical", SMALL);
+    let (orders, orders_end) = make("orders", SMALL);
+    let (control, control_end) = make("control", SMALL);
+    let context = ContextParts {
+        consumer: ConsumerId(0),
+        clock,
+        instruments,
+        orders,
+        control,
+        switch: TradingSwitch::new(true),
+        limits: RiskLimits::default(),
+    };
+    let wiring = ConsumerWiring {
+        critical: critical_end,
+        market: market_end,
+        context,
+        terms: Terms::new(),
+        probe: ConsumerProbe::new("consumer", 0),
+        to_log: Arc::new(Exchange::new()),
+        accept_from: AcceptFrom::default(),
+        quarantine: Quarantine::default(),
+        stop: StopSignal::default(),
+    };
+    let options = ConsumerOptions {
+        name: "consumer".to_owned(),
+        strategy,
+        batch: 16,
+        batch_ns: u64::MAX,
+        failures_max: u64::MAX,
+        failures_kept: 16,
+        skips: false,
+        faults: ConsumerFaults::default(),
+    };
+    let mut agent = ConsumerAgent::new(options, wiring);
+    agent.duty_cycle();
+    BareConsumer { market, agent, rest: (critical, orders_end, control_end) }
+}
+
+/// Runs `callback` as the wrapper does; false when it panicked.
+#[inline]
+pub fn is_contained(callback: impl FnOnce()) -> bool {
+    contain(callback).is_ok()
 }

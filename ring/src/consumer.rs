@@ -31,8 +31,27 @@ impl<E: Record, C: Checks> Consumer<E, C> {
     /// with the one it panicked on, are consumed and their slots returned.
     #[inline]
     #[track_caller]
-    pub fn poll(&mut self, limit: usize, handle: impl FnMut(&E)) -> usize {
-        let site = Location::caller();
+    pub fn poll(&mut self, limit: usize, mut handle: impl FnMut(&E)) -> usize {
+        self.poll_at(Location::caller(), limit, |record| {
+            handle(record);
+            true
+        })
+    }
+
+    /// [`Self::poll`] that ends early when `handle` says false; the record it said so of counts.
+    #[inline]
+    #[track_caller]
+    pub fn poll_while(&mut self, limit: usize, handle: impl FnMut(&E) -> bool) -> usize {
+        self.poll_at(Location::caller(), limit, handle)
+    }
+
+    #[inline]
+    fn poll_at(
+        &mut self,
+        site: &'static Location<'static>,
+        limit: usize,
+        handle: impl FnMut(&E) -> bool,
+    ) -> usize {
         if self.recycler.has_held() && self.settle() > 0 {
             // Slots are out in raw handles; returning any behind them would be out of order.
             return 0;
@@ -85,7 +104,11 @@ impl<E: Record, C: Checks> Stage<E, C> {
     /// When `handle` panics, the panic goes on to the caller; exactly the records handled so far,
     /// with the one it panicked on, go to the consumer.
     #[inline]
-    pub fn poll(&mut self, limit: usize, handle: impl FnMut(&E)) -> usize {
+    pub fn poll(&mut self, limit: usize, mut handle: impl FnMut(&E)) -> usize {
+        let handle = |record: &E| {
+            handle(record);
+            true
+        };
         self.reader.read(limit, handle, |_, _, _| ())
     }
 

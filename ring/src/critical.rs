@@ -52,6 +52,14 @@ impl<E: Record, C: Checks> CriticalPublisher<E, C> {
         lane.try_publish_batch(spill.len, |slot| slot.copy_used_from(spill.pop()))
     }
 
+    /// Takes at most `limit` records out of the spill, oldest first, which then never reach the
+    /// lane. Returns how many.
+    pub fn take_pending(&mut self, limit: usize, mut take: impl FnMut(&E)) -> usize {
+        let count = limit.min(self.spill.len);
+        (0..count).for_each(|_| take(self.spill.pop()));
+        count
+    }
+
     /// Records in the spill.
     #[inline]
     pub fn pending(&self) -> usize {

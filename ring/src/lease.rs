@@ -162,6 +162,26 @@ impl<T: Send> Home<T> {
         if self.is_demoted { Err(self.demoted()) } else { Ok(result) }
     }
 
+    /// A cell between two batches, for what can't be slow: the watch takes nothing meanwhile, since
+    /// the word says that no batch runs.
+    ///
+    /// `None` when this home was demoted: it will learn from its next [`Self::run`].
+    ///
+    /// # Panics
+    /// When the cell is not one of [`Self::cells`].
+    #[inline]
+    pub fn get_mut(&mut self, cell: usize) -> Option<&mut T> {
+        if self.is_demoted {
+            return None;
+        }
+        assert!(self.owned.contains(cell), "cell {cell} is not of this home");
+        // SAFETY: the cell is of this home, whose word is idle: only this home leaves that, and the
+        // watch takes from a running word alone. The reference borrows the home, so no batch starts
+        // before it ends.
+        let value = self.lease.cells[cell].with_mut(|value| unsafe { &mut *value });
+        value.as_mut()
+    }
+
     /// The cells of this home, lowest first.
     #[inline]
     pub fn cells(&self) -> impl Iterator<Item = usize> + use<T> {

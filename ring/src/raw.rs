@@ -34,7 +34,7 @@ pub fn hold<E: Record, C: Checks>(
     let sequence = consumer.reader.next();
     consumer.recycler.assert_thread_of_handles();
     let recycler = &mut consumer.recycler;
-    let held = consumer.reader.read(1, |_| (), |_, _, last| recycler.hold(last));
+    let held = consumer.reader.read(1, |_| true, |_, _, last| recycler.hold(last));
     if held == 0 {
         return None;
     }

@@ -24,14 +24,14 @@ impl<E: Record> Reader<E> {
         Self { next: 0, upstream, slots }
     }
 
-    /// Hands at most `limit` records to `handle`, then the range that was handled to `passed`,
+    /// Hands at most `limit` records to `handle`, until it says false, then the range that was handled to `passed`,
     /// which is called once if anything was handled, also when `handle` panics: the record it
     /// panicked on is in the range, those after it are not and come again.
     #[inline(always)]
     pub(crate) fn read(
         &mut self,
         limit: usize,
-        mut handle: impl FnMut(&E),
+        mut handle: impl FnMut(&E) -> bool,
         passed: impl FnMut(&LaneSlots<E>, Sequence, Sequence),
     ) -> usize {
         if limit == 0 {
@@ -60,13 +60,15 @@ impl<E: Record> Reader<E> {
             // SAFETY: the slot was published (the upstream cursor, loaded with acquire, is past
             // it) and is not returned before `passed` runs, so nobody writes to it: the publisher
             // and the recycler keep to the cursors. The reference ends with the call.
-            handle(unsafe { &*reader.slots.slot(sequence) });
+            if !handle(unsafe { &*reader.slots.slot(sequence) }) {
+                break;
+            }
         }
-        if count == available {
+        if batch.handled == available {
             drop(ManuallyDrop::into_inner(taken));
             batch.is_whole = true;
         }
-        count
+        batch.handled
     }
 
     #[inline]

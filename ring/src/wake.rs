@@ -69,6 +69,17 @@ impl Sleeper {
         sleeps
     }
 
+    /// The first half of [`Self::park`], for whoever can't look at its sources in a closure: after
+    /// this, look at every one, then sleep or not, and in either case [`Self::withdraw`].
+    pub fn announce(&mut self) {
+        self.shared.flag.announce();
+    }
+
+    /// Ends what [`Self::announce`] began, also in another thread that has taken this over.
+    pub fn withdraw(&mut self) {
+        self.shared.flag.withdraw();
+    }
+
     /// Another waker of this thread.
     pub fn waker(&self) -> Waker {
         Waker { shared: Arc::clone(&self.shared) }

@@ -22,6 +22,9 @@ pub fn report_text(report: &Report) -> String {
     if report.consumers.iter().any(|consumer| consumer.failure_log.total > 0) {
         section(&mut text, "Failures of callbacks", &failures(&report.consumers));
     }
+    if report.consumers.iter().any(|consumer| consumer.stalls.count > 0) {
+        section(&mut text, "Stalls, in ms", &stalls(report));
+    }
     for note in &report.notes {
         let _infallible = writeln!(text, "\nNote: {note}");
     }
@@ -276,6 +279,50 @@ fn failures(consumers: &[ConsumerReport]) -> String {
     render(&table)
 }
 
+/// Callbacks beyond their budget, and where they left their consumers.
+fn stalls(report: &Report) -> String {
+    let heads =
+        ["consumer", ">stalls", ">longest", ">total", ">conflated", ">critical waited", "now"];
+    let mut table = table(&heads);
+    for consumer in report.consumers.iter().filter(|consumer| consumer.stalls.count > 0) {
+        let stalls = &consumer.stalls;
+        let now = match (consumer.left_behind, stalls.is_quarantined, stalls.is_alone) {
+            (true, _, _) => "NEVER RETURNED",
+            (false, true, _) => "quarantined",
+            (false, false, true) => "alone",
+            (false, false, false) => "in its place",
+        };
+        table.add_row([
+            consumer.name.clone(),
+            count(stalls.count),
+            millis(stalls.longest_ns),
+            millis(stalls.total_ns),
+            count(stalls.conflated),
+            count(stalls.critical_waited),
+            now.to_owned(),
+        ]);
+    }
+    let mut text = render(&table);
+    for demotion in &report.demotions {
+        let _infallible = writeln!(
+            text,
+            "{} lost core {} after {} ms in a callback, at {}.{:01} s; {} has the rest",
+            demotion.consumer,
+            demotion.core.map_or("(not pinned)".to_owned(), |core| core.to_string()),
+            millis(demotion.callback_ns),
+            demotion.at_ns / 1_000_000_000,
+            demotion.at_ns % 1_000_000_000 / 100_000_000,
+            demotion.taken_by,
+        );
+    }
+    text
+}
+
+/// Milliseconds with one decimal.
+fn millis(ns: u64) -> String {
+    format!("{}.{:01}", count(ns / 1_000_000), ns % 1_000_000 / 100_000)
+}
+
 fn files(report: &Report) -> String {
     let letters = &report.dead_letters;
     let mut text = String::new();
@@ -302,6 +349,7 @@ mod tests {
     use pitlane_engine::consumer::{ConsumerState, FailureLog};
     use pitlane_engine::order::OrderCounts;
     use pitlane_engine::report::{DeadLetterReport, IntakeReport, MergeReport, OrdersReport};
+    use pitlane_engine::runtime::{Demotion, StallFigures};
     use pitlane_engine::venue::{BookSummary, VenueCounters};
 
     use super::*;
@@ -322,6 +370,8 @@ mod tests {
             orders: OrderCounts { submitted: MANY, ..OrderCounts::default() },
             orders_open: 0,
             failure_log: FailureLog::default(),
+            stalls: StallFigures::default(),
+            left_behind: false,
         }
     }
 
@@ -354,6 +404,7 @@ mod tests {
             intake: IntakeReport::default(),
             merge: MergeReport::default(),
             threads: Vec::new(),
+            demotions: Vec::new(),
             notes: vec!["a note".into()],
             threads_left_behind: Vec::new(),
             log_lines_dropped: 0,
@@ -395,6 +446,38 @@ mod tests {
         assert!(row(&text, "consumer, kind").contains("discarded"));
         assert!(row(&text, "market_maker ").ends_with("NO"));
         assert!(row(&text, "- exec_report ").ends_with("NO"));
+    }
+
+    #[test]
+    fn stalls_name_the_consumer_its_times_and_what_became_of_it() {
+        let mut report = report(TermCounts::default());
+        assert!(!report_text(&report).contains("Stalls"), "nothing is said where there are none");
+        report.consumers[0].stalls = StallFigures {
+            count: 1,
+            total_ns: 86_400_000_000_000,
+            longest_ns: 86_400_000_000_000,
+            conflated: MANY,
+            critical_waited: MANY,
+            is_alone: true,
+            ..StallFigures::default()
+        };
+        report.demotions = vec![Demotion {
+            consumer: "market_maker".into(),
+            thread: "consumers".into(),
+            core: Some(1),
+            at_ns: 86_400_000_000_000,
+            callback_ns: 6_650_000,
+            taken_by: "consumers+1".into(),
+        }];
+        let text = report_text(&report);
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+        assert!(text.contains("86,400,000.0") && text.contains("  alone"), "{text}");
+        let line = row(&text, "market_maker lost core 1 after 6.6 ms in a callback");
+        assert!(line.ends_with(", at 86400.0 s; consumers+1 has the rest"), "{line}");
+        report.consumers[0].left_behind = true;
+        assert!(report_text(&report).contains("NEVER RETURNED"));
     }
 
     #[test]

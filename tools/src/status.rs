@@ -22,8 +22,14 @@ impl StatusLine {
             Some((name, used, slots)) => format!("{name} {used}/{slots}"),
             None => "all empty".to_owned(),
         };
+        // What is wrong comes first: the line is cut at its end.
+        let stalled = status
+            .stalled
+            .iter()
+            .map(|(name, ns)| format!("{name} STALLED {} ms | ", count(ns / 1_000_000)));
+        let stalled: String = stalled.collect();
         let line = format!(
-            "{:>5} s | {} events/s | {} handled | {} conflated | {} failures | lanes: {fullest}",
+            "{:>5} s | {stalled}{} events/s | {} handled | {} conflated | {} failures | lanes: {fullest}",
             status.uptime_ns / 1_000_000_000,
             count(u64::try_from(rate).unwrap_or(u64::MAX)),
             count(status.handled),
@@ -66,6 +72,9 @@ mod tests {
         assert!(text.contains("500 events/s"), "{text}");
         assert_eq!(text.chars().count(), 1 + WIDTH - 1);
         assert!(!text.contains('\u{1b}'));
+        let stalled = vec![("slow".to_owned(), 1_500_000_000)];
+        let text = line.update(&LiveStatus { stalled, ..next });
+        assert!(text.contains("s | slow STALLED 1,500 ms | 0 events/s"), "{text}");
         assert_eq!(line.end(), "\n");
     }
 }

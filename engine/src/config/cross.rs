@@ -17,6 +17,7 @@ const SIMULATED_TICKS_MIN: i64 = 1_000;
 /// Every problem between keys, in the order of the file.
 pub(super) fn problems(config: &Config) -> Vec<Problem> {
     let mut cross = Cross { config, problems: Vec::new() };
+    cross.stalls();
     cross.session();
     cross.venues();
     cross.instruments();
@@ -34,6 +35,22 @@ struct Cross<'a> {
 impl Cross<'_> {
     fn add(&mut self, key: &str, problem: &str, allowed: &str) {
         self.problems.push(self.config.origin.problem(key, problem, allowed));
+    }
+
+    fn stalls(&mut self) {
+        let config = self.config;
+        let quarantine_ms = config.engine.quarantine_after_ms;
+        let consumers = config.consumers.iter().enumerate().filter_map(|(index, consumer)| {
+            Some((format!("consumer[{index}].stall_budget_ms"), consumer.stall_budget_ms?))
+        });
+        let engine = ("engine.stall_budget_ms".to_owned(), config.engine.stall_budget_ms);
+        for (key, budget_ms) in std::iter::once(engine).chain(consumers) {
+            if budget_ms >= quarantine_ms {
+                let problem = format!("{budget_ms} ms would quarantine before it is a stall");
+                let allowed = format!("below engine.quarantine_after_ms, {quarantine_ms}");
+                self.add(&key, &problem, &allowed);
+            }
+        }
     }
 
     fn session(&mut self) {
@@ -239,6 +256,14 @@ mod tests {
         refused(&orders, "venue[0].private_key_file", "sign");
         refused(&format!("{VENUE}{VENUE}"), "venue[1].name", "taken");
         refused(&format!("{VENUE}name = 'simulated'\n"), "venue[0].name", "taken");
+    }
+
+    #[test]
+    fn a_stall_comes_before_a_quarantine() {
+        let text = "[engine]\nstall_budget_ms = 20\nquarantine_after_ms = 20\n";
+        refused(text, "engine.stall_budget_ms", "before it is a stall");
+        let text = "[[consumer]]\nstrategy = 'a'\nstall_budget_ms = 6_000\n";
+        refused(text, "consumer[0].stall_budget_ms", "before it is a stall");
     }
 
     #[test]

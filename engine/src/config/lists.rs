@@ -105,6 +105,8 @@ section! {
         on_flip: OnFlip = OnFlip::Deliver => Rule::OneOf(&["deliver", "skip"]);
         /// Failed callbacks after which it is quarantined. Not given: `engine.max_failures`.
         max_failures: Option<u64> = None => whole(1..=1_000_000_000, "failures"), "1000";
+        /// Time that one of its callbacks may take. Not given: `engine.stall_budget_ms`.
+        stall_budget_ms: Option<u64> = None => whole(1..=60_000, "ms"), "5";
         /// Free table for the strategy's constructor.
         params: toml::Table = toml::Table::new() => Rule::Free, "{}";
     }

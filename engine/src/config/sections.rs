@@ -41,6 +41,11 @@ section! {
         batch: u32 = 16 => whole(1..=1_024, "callbacks");
         /// Failed callbacks (errors and panics) after which a consumer is quarantined.
         max_failures: u64 = 1_000 => whole(1..=1_000_000_000, "failures");
+        /// Time that one callback may take. A longer one is a stall: it is counted, and where its core runs
+        /// anything else, a thread that stands by takes the core, for good.
+        stall_budget_ms: u64 = 5 => whole(1..=60_000, "ms");
+        /// Time in one callback after which its consumer is quarantined. Above every stall budget.
+        quarantine_after_ms: u64 = 5_000 => whole(10..=3_600_000, "ms");
     }
 }
 
@@ -182,6 +187,8 @@ section! {
         max_orders_per_s: u32 = 1_000 => whole(1..=1_000_000, "orders/s");
         /// Cancel every open order when the engine stops.
         cancel_on_stop: bool = true => flag();
+        /// Cancel every open order of a consumer that is quarantined. It gets no new ones either way.
+        cancel_on_quarantine: bool = true => flag();
     }
 }
 

@@ -7,7 +7,9 @@ use pitlane_ring::{Consumer, Exchange, raw};
 
 use super::cell::Cell;
 use super::context::ContextParts;
-use super::{ConsumerFaults, ConsumerState, Context, FailureLog, FailureRecord, Strategy};
+use super::{
+    ConsumerFaults, ConsumerState, Context, FailureLog, FailureRecord, Quarantine, Strategy,
+};
 use crate::dispatcher::AcceptFrom;
 use crate::event::{Event, KindCounts};
 use crate::order::OrderCounts;
@@ -22,6 +24,9 @@ pub struct ConsumerOptions {
     pub strategy: Box<dyn Strategy>,
     /// Market events taken in one duty cycle, at least 1.
     pub batch: usize,
+    /// Time after which a batch ends with the callback that is at it, ns: a quarter of the stall budget, so
+    /// that many short callbacks are no stall.
+    pub batch_ns: u64,
     /// Failures after which the consumer is quarantined, at least 1.
     pub failures_max: u64,
     /// Failures kept whole.
@@ -43,6 +48,7 @@ pub(crate) struct ConsumerWiring {
     /// Where the first failure of a site is left for the log.
     pub(crate) to_log: Arc<Exchange<FailureRecord>>,
     pub(crate) accept_from: AcceptFrom,
+    pub(crate) quarantine: Quarantine,
     pub(crate) stop: StopSignal,
 }
 
@@ -91,6 +97,10 @@ impl ConsumerAgent {
                 strategy: options.strategy,
                 context: Context::new(wiring.context),
                 clock,
+                quarantine: wiring.quarantine,
+                batch_ns: options.batch_ns,
+                batch_started_ns: 0,
+                is_batch_over: false,
                 terms: wiring.terms,
                 probe: wiring.probe,
                 failures: FailureLog::new(options.failures_kept),
@@ -152,15 +162,16 @@ impl ConsumerAgent {
     }
 
     /// The critical lane goes first, and again before each market callback: an exec report never waits
-    /// behind more than one market event.
+    /// behind more than one market event. Either lane has its turn, however short the time is.
     fn take_events(&mut self) -> usize {
         let Self { critical, market, cell, batch, .. } = self;
-        let mut work = critical.poll(*batch, |event| cell.on_critical(event));
-        work += market.poll(*batch, |event| {
+        cell.begin_batch();
+        let mut work = critical.poll_while(*batch, |event| cell.on_critical(event));
+        work += market.poll_while(*batch, |event| {
             if critical.has_available() {
-                critical.poll(*batch, |event| cell.on_critical(event));
+                critical.poll_while(*batch, |event| cell.on_critical(event));
             }
-            cell.on_market(event);
+            cell.on_market(event)
         });
         work
     }
@@ -192,6 +203,7 @@ impl Agent for ConsumerAgent {
             self.cell.start();
             return 1;
         }
+        self.cell.look_at_board();
         if self.cell.faults.leak_slot != 0 && !self.has_leaked {
             self.leak_slot();
         }

@@ -6,7 +6,9 @@ use crossbeam_utils::CachePadded;
 use pitlane_ring::Exchange;
 
 use super::failure::{Caught, FailureKind, FailureLog, FailureRecord, contain};
-use super::{ConsumerFaults, Context, Strategy, StrategyError, StrategyResult};
+use super::{
+    ConsumerFaults, Context, Quarantine, QuarantineReason, Strategy, StrategyError, StrategyResult,
+};
 use crate::dispatcher::AcceptFrom;
 use crate::event::{Event, EventClass, EventKind, ExecReport};
 use crate::runtime::Clock;
@@ -35,6 +37,12 @@ pub(super) struct Cell {
     pub(super) strategy: Box<dyn Strategy>,
     pub(super) context: Context,
     pub(super) clock: Clock,
+    pub(super) quarantine: Quarantine,
+    /// Time that a batch may take before it ends with the callback that is at it, ns.
+    pub(super) batch_ns: u64,
+    /// When the first callback of this batch was entered; 0 before.
+    pub(super) batch_started_ns: u64,
+    pub(super) is_batch_over: bool,
     pub(super) terms: Arc<CachePadded<Terms>>,
     pub(super) probe: ConsumerProbe,
     pub(super) failures: FailureLog,
@@ -63,12 +71,19 @@ struct Subject<'a> {
 }
 
 impl Cell {
-    /// Runs the callbacks for one event of the market lane.
+    /// To be called before each batch.
     #[inline]
-    pub(super) fn on_market(&mut self, event: &Event) {
+    pub(super) fn begin_batch(&mut self) {
+        self.batch_started_ns = 0;
+        self.is_batch_over = false;
+    }
+
+    /// Runs the callbacks for one event of the market lane; false when the batch's time is over.
+    #[inline]
+    pub(super) fn on_market(&mut self, event: &Event) -> bool {
         self.market_seen += 1;
         if self.market_seen == self.faults.lose_market_event {
-            return;
+            return true;
         }
         if event.routing_version < self.accept_from.get()
             && let Some(kind) = event.kind()
@@ -77,19 +92,21 @@ impl Cell {
             self.stale_seen += 1;
             if self.skips && self.stale_seen != self.faults.handle_stale {
                 self.terms.add(Term::Skipped, kind, 1);
-                return;
+                return true;
             }
             self.terms.add(Term::Stale, kind, 1);
         }
         self.handle(event);
+        !self.is_batch_over
     }
 
-    /// Runs the callbacks for one event of the critical lane, and checks that none is missing before it.
+    /// Runs the callbacks for one event of the critical lane, and checks that none is missing before it;
+    /// false when the batch's time is over.
     #[inline]
-    pub(super) fn on_critical(&mut self, event: &Event) {
+    pub(super) fn on_critical(&mut self, event: &Event) -> bool {
         self.critical_seen += 1;
         if self.critical_seen == self.faults.lose_critical_event {
-            return;
+            return true;
         }
         let missing = event.critical_sequence.wrapping_sub(self.critical_expected);
         if missing != 0 {
@@ -101,6 +118,7 @@ impl Cell {
             self.context.apply_report(event.instrument_id(), report);
         }
         self.handle(event);
+        !self.is_batch_over
     }
 
     #[inline]
@@ -114,10 +132,14 @@ impl Cell {
             return;
         }
         let entered_ns = self.clock.now_ns();
+        if self.batch_started_ns == 0 {
+            self.batch_started_ns = entered_ns;
+        }
         self.context.enter(event, entered_ns);
         let Cell { strategy, context, .. } = self;
         let outcome = contain(|| strategy.on_event(event, context));
         let ended_ns = self.clock.now_ns();
+        self.is_batch_over = ended_ns - self.batch_started_ns > self.batch_ns;
         self.terms.add(Term::Handled, kind, 1);
         self.probe.handled(event, entered_ns, ended_ns);
         if !matches!(outcome, Ok(Ok(()))) {
@@ -159,6 +181,10 @@ impl Cell {
         while let Some(id) = self.context.pop_timer(now_ns) {
             fired += 1;
             self.call("on_timer", now_ns, |strategy, context| strategy.on_timer(id, context));
+            // The other timers that are due come with the next batch.
+            if self.clock.now_ns() - now_ns > self.batch_ns {
+                break;
+            }
         }
         fired
     }
@@ -263,7 +289,18 @@ impl Cell {
     fn quarantine(&mut self, reason: &str) {
         if self.state != ConsumerState::Quarantined {
             self.state = ConsumerState::Quarantined;
+            self.quarantine.raise(self.context.consumer(), QuarantineReason::Failed);
             log::error!("[{}] quarantined: {reason} ({} failures)", self.name, self.failures.total);
+        }
+    }
+
+    /// A consumer that was quarantined while it did not return learns of it when it does.
+    #[inline]
+    pub(super) fn look_at_board(&mut self) {
+        if self.state == ConsumerState::Running && self.quarantine.is_stuck(self.context.consumer())
+        {
+            self.state = ConsumerState::Quarantined;
+            log::warn!("[{}] has come back, and stays quarantined", self.name);
         }
     }
 }

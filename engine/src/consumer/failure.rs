@@ -160,7 +160,7 @@ impl FailureLog {
 
 /// A caught panic: what the hook saw.
 #[derive(Debug)]
-pub(super) struct Caught {
+pub(crate) struct Caught {
     pub(super) message: String,
     pub(super) site: String,
     pub(super) backtrace: Option<Arc<Backtrace>>,
@@ -200,7 +200,7 @@ fn note(info: &PanicHookInfo<'_>) {
 
 /// Runs `callback` and catches its panic, whatever its payload does when it is dropped (F03).
 #[inline]
-pub(super) fn contain<R>(callback: impl FnOnce() -> R) -> Result<R, Caught> {
+pub(crate) fn contain<R>(callback: impl FnOnce() -> R) -> Result<R, Caught> {
     CONTAINED.with(|contained| contained.set(true));
     let outcome = panic::catch_unwind(AssertUnwindSafe(callback));
     let outcome = match outcome {

@@ -7,7 +7,7 @@ use zerocopy::FromZeros;
 
 use super::agent::{ConsumerAgent, ConsumerOptions, ConsumerWiring};
 use super::context::ContextParts;
-use super::{ConsumerFaults, Context, FailureLog, RiskLimits, Strategy};
+use super::{ConsumerFaults, Context, FailureLog, Quarantine, RiskLimits, Strategy};
 use crate::control::ControlCommand;
 use crate::dispatcher::AcceptFrom;
 use crate::event::{
@@ -74,12 +74,14 @@ impl Harness {
             probe: ConsumerProbe::new("harness", 0),
             to_log: Arc::new(Exchange::new()),
             accept_from: AcceptFrom::default(),
+            quarantine: Quarantine::default(),
             stop: StopSignal::default(),
         };
         let options = ConsumerOptions {
             name: "harness".to_owned(),
             strategy: Box::new(strategy),
             batch: 16,
+            batch_ns: u64::MAX,
             failures_max: u64::MAX,
             failures_kept: 16,
             skips: false,

@@ -647,13 +647,16 @@ impl RoutesParts {
         });
     }
 
-    /// Answers are critical: while the lane is full, this waits for the dispatcher.
+    /// Answers are critical: while the lane is full, this waits for the dispatcher, as long as for a flip.
+    /// One that takes nothing for that long has failed, and everything with it.
     fn tell<P: EventPayload>(&mut self, payload: &P) {
         let mut event = Event::new(payload);
         event.receive_ns = self.clock.now_ns();
         event.stamp_decoded(event.receive_ns);
+        let started = Instant::now();
         while self.notices.try_publish(&event).is_err() {
-            if self.stop.phase() == Phase::Halted {
+            if started.elapsed() > FLIP_DEADLINE || self.stop.phase() == Phase::Halted {
+                log::error!("[routes] answer failed: the dispatcher takes none (code: deadline)");
                 return;
             }
             self.wakers.wake();

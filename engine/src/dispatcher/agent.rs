@@ -328,7 +328,23 @@ impl Fanout {
 
     #[inline]
     fn flush(&mut self) -> usize {
-        self.links.iter_mut().map(ConsumerLink::flush).sum()
+        let mut work = 0;
+        for index in 0..self.links.len() {
+            if self.links[index].look_at_board() {
+                work += self.bury(index);
+            }
+            work += self.links[index].flush();
+        }
+        work
+    }
+
+    /// What is spilled for a consumer that never takes it goes to the dead-letter file, a part of it in
+    /// each duty cycle, as far as there is room on the way there.
+    #[cold]
+    fn bury(&mut self, link: usize) -> usize {
+        let Self { links, clock, letters, .. } = self;
+        let limit = letters.room(BATCH);
+        links[link].withdraw(limit, |event| keep(letters, clock, event, "consumer stuck"))
     }
 }
 

@@ -6,7 +6,8 @@ use crossbeam_utils::CachePadded;
 use pitlane_ring::{CellId, CellMemory, CriticalPublisher, Displaced, LaneGauge, MarketPublisher};
 
 use super::flip::AcceptFrom;
-use crate::event::{Event, EventClass, EventKind, KindCounts};
+use crate::consumer::Quarantine;
+use crate::event::{ConsumerId, Event, EventClass, EventKind, KindCounts};
 use crate::telemetry::{Term, Terms};
 
 /// Publishes into one consumer's lanes. It tries, and never waits (FR-003).
@@ -20,6 +21,12 @@ pub(super) struct ConsumerLink {
     /// Market data below this version is not published; 0 for a consumer that takes everything.
     skip_below: u32,
     skips: bool,
+    consumer: ConsumerId,
+    quarantine: Quarantine,
+    /// The consumer does not return from a callback; nothing is published to it any more.
+    is_stuck: bool,
+    /// Numbered critical events that were taken out of the spill again.
+    withdrawn: u32,
     /// Staged events that go to this consumer: their places and cells. Its memory is taken once.
     noted: Vec<(u16, CellId)>,
 }
@@ -32,6 +39,8 @@ pub(crate) struct LinkParts {
     pub(crate) accept_from: AcceptFrom,
     /// Whether the consumer skips what a flip has made stale.
     pub(crate) skips: bool,
+    pub(crate) consumer: ConsumerId,
+    pub(crate) quarantine: Quarantine,
 }
 
 /// What is left of a link when its consumer's lanes are closed.
@@ -55,6 +64,10 @@ impl ConsumerLink {
             accept_from: parts.accept_from,
             skip_below: 0,
             skips: parts.skips,
+            consumer: parts.consumer,
+            quarantine: parts.quarantine,
+            is_stuck: false,
+            withdrawn: 0,
             noted: Vec::with_capacity(run),
         }
     }
@@ -62,6 +75,9 @@ impl ConsumerLink {
     /// Notes a staged event for this consumer, unless it is stale and the consumer skips.
     #[inline]
     pub(super) fn note(&mut self, staged: usize, event: &Event, cell: CellId) {
+        if self.is_stuck {
+            return discard(&self.terms, event);
+        }
         if event.routing_version < self.skip_below
             && let Some(kind) = event.kind()
             && kind.class() == EventClass::Market
@@ -89,6 +105,9 @@ impl ConsumerLink {
     /// Offers one market or reference event; under load it waits in `cell`.
     #[inline]
     pub(super) fn offer_market(&mut self, event: &Event, kind: EventKind, cell: CellId) {
+        if self.is_stuck {
+            return discard(&self.terms, event);
+        }
         let Self { market, terms, skip_below, .. } = self;
         terms.add(Term::Published, kind, 1);
         if event.routing_version < *skip_below && kind.class() == EventClass::Market {
@@ -98,13 +117,15 @@ impl ConsumerLink {
         market.offer(event, cell, &mut |event, how| count_displaced(terms, event, how));
     }
 
-    /// Offers a critical event; under load it spills, in order. False when even the spill is full:
-    /// the event is the caller's to keep.
+    /// Offers a critical event; under load it spills, in order. False when even the spill is full, or the
+    /// consumer never takes anything again: the event is the caller's to keep.
     #[inline]
     pub(super) fn offer_critical(&mut self, event: &mut Event, kind: EventKind) -> bool {
         event.critical_sequence = self.critical_sequence.wrapping_add(1);
         self.terms.add(Term::Published, kind, 1);
-        if self.critical.offer(event).is_ok() {
+        // What is spilled goes to the dead letters before it: see `withdraw`.
+        let is_welcome = !self.is_stuck || self.critical.pending() > 0;
+        if is_welcome && self.critical.offer(event).is_ok() {
             self.critical_sequence = event.critical_sequence;
             return true;
         }
@@ -115,7 +136,40 @@ impl ConsumerLink {
     /// Publishes what is held back as far as there is room; returns how much.
     #[inline]
     pub(super) fn flush(&mut self) -> usize {
-        if self.pending() == 0 { 0 } else { self.critical.flush() + self.market.flush() }
+        if self.is_stuck || self.pending() == 0 {
+            return 0;
+        }
+        self.critical.flush() + self.market.flush()
+    }
+
+    /// Once a duty cycle: whether the consumer is stuck for good. From then on its market data is
+    /// discarded and counted.
+    #[inline]
+    pub(super) fn look_at_board(&mut self) -> bool {
+        if !self.is_stuck && self.quarantine.is_stuck(self.consumer) {
+            self.is_stuck = true;
+            let Self { market, terms, .. } = self;
+            market.discard_pending(|_| true, &mut |event| {
+                if let Some(kind) = event.kind() {
+                    terms.add(Term::Discarded, kind, 1);
+                }
+            });
+        }
+        self.is_stuck
+    }
+
+    /// Takes at most `limit` critical events of a stuck consumer out of the spill, oldest first, to be
+    /// kept as dead letters. Returns how many.
+    #[cold]
+    pub(super) fn withdraw(&mut self, limit: usize, mut keep: impl FnMut(&Event)) -> usize {
+        let Self { critical, terms, withdrawn, .. } = self;
+        critical.take_pending(limit, |event| {
+            *withdrawn += 1;
+            if let Some(kind) = event.kind() {
+                terms.add(Term::DeadLettered, kind, 1);
+            }
+            keep(event);
+        })
     }
 
     /// Events held back.
@@ -159,7 +213,8 @@ impl ConsumerLink {
         };
         self.critical.for_each_pending(&mut count);
         self.market.for_each_pending(&mut count);
-        LinkRemains { in_flight, critical_issued: self.critical_sequence }
+        // What was withdrawn is the newest: nothing was published behind it.
+        LinkRemains { in_flight, critical_issued: self.critical_sequence - self.withdrawn }
     }
 }
 
@@ -177,6 +232,15 @@ fn count_published(terms: &Terms, mut kinds: impl Iterator<Item = EventKind>) {
         (current, count) = (kind, 1);
     }
     terms.add(Term::Published, current, count);
+}
+
+/// An event for a consumer that is stuck.
+#[cold]
+fn discard(terms: &Terms, event: &Event) {
+    if let Some(kind) = event.kind() {
+        terms.add(Term::Published, kind, 1);
+        terms.add(Term::Discarded, kind, 1);
+    }
 }
 
 #[inline]

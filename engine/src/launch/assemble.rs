@@ -21,7 +21,7 @@ use super::venues::VenueThreads;
 use crate::config::{Config, ConfigError, OnFlip};
 use crate::consumer::{
     ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring, ContextParts, FailureRecord,
-    Interest, RiskLimits, Strategy, install_panic_hook,
+    Interest, Quarantine, RiskLimits, Strategy, install_panic_hook,
 };
 use crate::control::{ControlCommand, ControllerHandle, ControllerParts, Routes, RoutesParts};
 use crate::dispatcher::{
@@ -35,18 +35,22 @@ use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
 use crate::order::{GatewayAgent, GatewayParts, OrderCommand, TradingSwitch};
 use crate::registry::StrategyRegistry;
 use crate::runtime::{
-    Agent, AgentRole, Clock, CoreHandle, CoreOptions, CoreParking, CorePlan, CoreWakers,
-    HiccupMeter, HostCores, PlanError, PlannedCore, StopSignal,
+    Agent, AgentRole, AlonePlaces, Clock, CoreHandle, CoreOptions, CoreParking, CorePlan,
+    CoreWakers, GuardedConsumer, HiccupMeter, HostCores, PlanError, PlannedCore, StallBook,
+    StopSignal, WatchdogHandle, WatchdogOptions, YieldBan,
 };
 use crate::telemetry::{
     Collector, CollectorOptions, ConsumerProbe, DeadLetterFile, HistogramSet, HlogError,
-    HlogWriter, LetterChunk, LogDrain, LogRecord, Probe, ProbeLink, Terms, install_logger,
-    letter_lane,
+    HlogWriter, LetterChunk, LogDrain, LogLanes, LogRecord, Probe, ProbeLink, Terms,
+    install_logger, letter_lane,
 };
 use crate::venue::binance::CredentialsError;
 use crate::venue::session::EndpointError;
 use crate::venue::simulated::SimulatedVenueError;
 use crate::venue::{SymbolError, SyntheticLoad};
+
+/// A batch of callbacks ends when this part of the stall budget is over.
+const BATCHES_IN_BUDGET: u64 = 4;
 
 /// Why the engine did not start. No pinned thread was left running.
 #[derive(Debug, Error)]
@@ -97,6 +101,9 @@ pub struct LaunchOptions {
     /// Faults planted into the first consumer.
     #[doc(hidden)]
     pub faults: ConsumerFaults,
+    /// A planted fault: nothing is taken from a consumer that stalls.
+    #[doc(hidden)]
+    pub takes_nothing: bool,
 }
 
 /// Starts the engine.
@@ -127,7 +134,7 @@ pub fn launch_with(
         assembly.threads.play(recorded);
     }
     match assembly.build(&options) {
-        Ok(()) => assembly.start(plan),
+        Ok(()) => assembly.start(plan, options.takes_nothing),
         Err(error) => {
             let _failures_of_the_failed_start =
                 assembly.threads.stop(Duration::from_millis(config.session.rest_ms));
@@ -176,6 +183,13 @@ struct Inputs {
     flips: Arc<FlipPort>,
 }
 
+/// What a core runs.
+#[derive(Default)]
+struct Placed {
+    agents: Vec<Box<dyn Agent>>,
+    consumers: Vec<(Box<dyn Agent>, GuardedConsumer)>,
+}
+
 /// One consumer's ends of its lanes.
 struct ConsumerEnds {
     critical: Consumer<Event>,
@@ -200,7 +214,12 @@ pub(super) struct Assembly<'c> {
     pub(super) threads: VenueThreads,
     /// In the order of the plan's cores.
     parking: Vec<CoreParking>,
+    alone: AlonePlaces,
+    yield_ban: YieldBan,
     pub(super) wakers: CoreWakers,
+    pub(super) quarantine: Quarantine,
+    /// By consumer, with its role's place in the plan.
+    guarded: Vec<GuardedConsumer>,
     /// Made with the dispatcher.
     routes: Option<Arc<Routes>>,
     /// By consumer, the ends of their control lanes.
@@ -217,7 +236,8 @@ impl<'c> Assembly<'c> {
         plan: &CorePlan,
     ) -> Result<Assembly<'c>, LaunchError> {
         let idles = plan.cores.iter().map(|core| core.idle);
-        let (parking, wakers) = CoreParking::of_cores(idles)
+        let consumers = config.consumers.len();
+        let (parking, alone, wakers) = CoreParking::of_cores(idles, consumers)
             .map_err(|source| LaunchError::Thread { name: "(pollers)".to_owned(), source })?;
         let specs = config.instruments.iter().filter_map(|entry| entry.spec()).collect();
         let instruments = Arc::new(Instruments::new(specs)?);
@@ -235,7 +255,11 @@ impl<'c> Assembly<'c> {
             failures: Vec::new(),
             threads: VenueThreads::default(),
             parking,
+            alone,
+            yield_ban: YieldBan::default(),
             wakers,
+            quarantine: Quarantine::new(consumers, config.risk.cancel_on_quarantine),
+            guarded: Vec::new(),
             routes: None,
             control: Vec::new(),
             merge: Arc::default(),
@@ -290,6 +314,7 @@ impl<'c> Assembly<'c> {
             outputs,
             answers,
             switch: self.switch.clone(),
+            quarantine: self.quarantine.clone(),
             sessions_open,
             stop: self.stop.clone(),
             clock: self.clock.clone(),
@@ -331,7 +356,10 @@ impl<'c> Assembly<'c> {
                 terms: Arc::clone(&published),
                 accept_from: accept_from.clone(),
                 skips: self.config.consumers[index].on_flip == OnFlip::Skip,
+                consumer: ConsumerId(index as u16),
+                quarantine: self.quarantine.clone(),
             });
+            self.guard(index, &published);
             let ends = ConsumerEnds { critical: critical_end, market: market_end, order, control };
             let handled = self.consumer(index, strategy, ends, accept_from, planted);
             self.live.consumers.push((name, published, handled));
@@ -374,6 +402,25 @@ impl<'c> Assembly<'c> {
         });
         self.agents.push((AgentRole::Dispatcher, Box::new(dispatcher)));
         Ok(orders)
+    }
+
+    /// What the watchdog has to know of a consumer.
+    fn guard(&mut self, index: usize, published: &Arc<CachePadded<Terms>>) {
+        let entry = &self.config.consumers[index];
+        let stalls = StallBook::new();
+        self.live.stalls.push(Arc::clone(&stalls));
+        self.guarded.push(GuardedConsumer {
+            id: ConsumerId(index as u16),
+            name: entry.name.clone(),
+            budget_ns: self.budget_ns(index),
+            stalls,
+            published: Arc::clone(published),
+        });
+    }
+
+    fn budget_ns(&self, index: usize) -> u64 {
+        let own_ms = self.config.consumers[index].stall_budget_ms;
+        own_ms.unwrap_or(self.config.engine.stall_budget_ms) * 1_000_000
     }
 
     pub(super) fn subscriptions(&self) -> Vec<Subscription> {
@@ -436,12 +483,23 @@ impl<'c> Assembly<'c> {
         let (stop, handled) = (self.stop.clone(), Arc::clone(&terms));
         let to_log = Arc::new(Exchange::new());
         self.failures.push(Arc::clone(&to_log));
-        let wiring =
-            ConsumerWiring { critical, market, context, terms, probe, to_log, accept_from, stop };
+        let quarantine = self.quarantine.clone();
+        let wiring = ConsumerWiring {
+            critical,
+            market,
+            context,
+            terms,
+            probe,
+            to_log,
+            accept_from,
+            quarantine,
+            stop,
+        };
         let options = ConsumerOptions {
             name: entry.name.clone(),
             strategy,
             batch: self.config.engine.batch as usize,
+            batch_ns: self.budget_ns(index) / BATCHES_IN_BUDGET,
             failures_max: entry.max_failures.unwrap_or(self.config.engine.max_failures),
             failures_kept: self.config.telemetry.failures_kept,
             skips: entry.on_flip == OnFlip::Skip,
@@ -453,7 +511,7 @@ impl<'c> Assembly<'c> {
     }
 
     /// Opens the files, starts housekeeping, then the cores.
-    fn start(mut self, plan: CorePlan) -> Result<Engine, LaunchError> {
+    fn start(mut self, plan: CorePlan, takes_nothing: bool) -> Result<Engine, LaunchError> {
         let started = SystemTime::now() - Duration::from_nanos(self.clock.now_ns());
         let stamp = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let run_dir = self.config.engine.run_dir.join(format!("run-{}", stamp.as_millis()));
@@ -470,15 +528,15 @@ impl<'c> Assembly<'c> {
         for (planned, parking) in plan.cores.iter().zip(std::mem::take(&mut self.parking)) {
             let (log, log_end) = self.lane(format!("log:{}", planned.name), self.config.lanes.log);
             log_lanes.push((planned.name.clone(), log_end));
-            let agents = self.take_agents(&planned.agents);
-            cores.push((self.core_options(planned, agents, parking, log), planned.clone()));
+            cores.push((self.core_options(planned, parking, log), planned.clone()));
         }
+        let logs = LogLanes::new(self.config.lanes.log);
         let links = self.probes.iter().map(|(link, _)| Arc::clone(link)).collect();
         let steady = SteadyState::new();
         let is_of_events = |gauge: &&LaneGauge| !gauge.name().starts_with("log:");
         let gauges: Vec<LaneGauge> = self.live.lanes.iter().filter(is_of_events).cloned().collect();
         let housekeeping = Housekeeping {
-            logs: LogDrain::new(log_lanes),
+            logs: LogDrain::new(log_lanes, logs.clone()),
             failures: self.failures,
             letters: DeadLetterFile::new(
                 &run_dir.join("dead_letters.jsonl"),
@@ -518,7 +576,19 @@ impl<'c> Assembly<'c> {
                 return Err(LaunchError::Thread { name: "controller".to_owned(), source });
             }
         };
+        let mut watchdog = WatchdogOptions {
+            cores: Vec::new(),
+            loose_cores: plan.loose_cores(&HostCores::read()),
+            has_room: plan.has_room(&HostCores::read()),
+            yield_ban: self.yield_ban.clone(),
+            quarantine_after_ns: self.config.engine.quarantine_after_ms * 1_000_000,
+            quarantine: self.quarantine,
+            logs,
+            clock: self.clock.clone(),
+            takes_nothing,
+        };
         let mut engine = Engine::new(EngineParts {
+            watchdog: None,
             plan,
             clock: self.clock,
             stop: self.stop,
@@ -534,34 +604,50 @@ impl<'c> Assembly<'c> {
         });
         for (options, planned) in cores {
             match CoreHandle::start(options) {
-                Ok(core) => engine.add_core(core),
+                Ok((core, watched)) => {
+                    engine.add_core(core);
+                    watchdog.cores.extend(watched);
+                }
                 Err(source) => {
                     engine.abandon();
                     return Err(LaunchError::Thread { name: planned.name, source });
                 }
             }
         }
+        match WatchdogHandle::start(watchdog) {
+            Ok(watchdog) => engine.set_watchdog(watchdog),
+            Err(source) => {
+                engine.abandon();
+                return Err(LaunchError::Thread { name: "watchdog".to_owned(), source });
+            }
+        }
         Ok(engine)
     }
 
-    fn take_agents(&mut self, roles: &[AgentRole]) -> Vec<Box<dyn Agent>> {
-        let mut taken = Vec::new();
+    /// A core's agents in their order, consumers apart.
+    fn take_agents(&mut self, roles: &[AgentRole]) -> Placed {
+        let mut placed = Placed::default();
         for role in roles {
             // A synthetic venue's one agent has both roles of a venue: the second finds nothing.
-            if let Some(index) = self.agents.iter().position(|(of, _)| of == role) {
-                taken.push(self.agents.swap_remove(index).1);
+            let Some(index) = self.agents.iter().position(|(of, _)| of == role) else { continue };
+            let agent = self.agents.swap_remove(index).1;
+            match role {
+                AgentRole::Consumer(consumer) => {
+                    placed.consumers.push((agent, self.guarded[*consumer].clone()));
+                }
+                _ => placed.agents.push(agent),
             }
         }
-        taken
+        placed
     }
 
     fn core_options(
         &mut self,
         planned: &PlannedCore,
-        agents: Vec<Box<dyn Agent>>,
         parking: CoreParking,
         log: Publisher<LogRecord>,
     ) -> CoreOptions {
+        let Placed { agents, consumers } = self.take_agents(&planned.agents);
         let hiccups = HiccupMeter::new(&planned.name, self.clock.clone());
         self.probes.push(hiccups.link());
         CoreOptions {
@@ -569,7 +655,10 @@ impl<'c> Assembly<'c> {
             core: if self.config.cores.pin { planned.core } else { None },
             idle: planned.idle,
             agents,
+            consumers,
             parking,
+            alone: self.alone.clone(),
+            yield_ban: self.yield_ban.clone(),
             wakers: self.wakers.clone(),
             log,
             stop: self.stop.clone(),

@@ -11,7 +11,7 @@ use pitlane_ring::LaneGauge;
 use super::assemble::lane_fill;
 use super::housekeeping::{HousekeepingHandle, SteadyState};
 use super::venues::VenueThreads;
-use crate::consumer::{ConsumerAgent, ConsumerRemains};
+use crate::consumer::{ConsumerAgent, ConsumerRemains, ConsumerState};
 use crate::control::{
     ControllerHandle, FlipError, Request, RouteChange, Routes, RoutesDifference, RoutesView,
     RoutingChange,
@@ -26,7 +26,10 @@ use crate::report::{
     ConsumerReport, ConsumerTerms, DeadLetterReport, IntakeReport, LaneReport, LatencyFigures,
     MergeReport, OrdersReport, Report, TermCounts, ThreadReport, VenueReport,
 };
-use crate::runtime::{Agent, Clock, CoreHandle, CorePlan, CoreWakers, Phase, StopSignal};
+use crate::runtime::{
+    Agent, Clock, CoreHandle, CorePlan, CoreWakers, Demotion, Phase, StallBook, StallFigures,
+    StopSignal, WatchdogHandle,
+};
 use crate::telemetry::{
     Collector, DeadLetterCounts, HistogramSet, LogDrain, ProbeLink, Term, Terms, new_histogram,
 };
@@ -49,12 +52,16 @@ pub(super) struct Live {
     pub(super) lanes: Vec<LaneGauge>,
     /// Name, the dispatcher's terms, the consumer's terms.
     pub(super) consumers: Vec<ConsumerAccount>,
+    /// By consumer.
+    pub(super) stalls: Vec<Arc<StallBook>>,
     pub(super) venues: Vec<(String, Arc<CachePadded<IntakeStats>>)>,
     pub(super) letters: Vec<Arc<DeadLetterCounts>>,
 }
 
 /// What an [`Engine`] is made of.
 pub(super) struct EngineParts {
+    /// Started last, when there is something to watch.
+    pub(super) watchdog: Option<WatchdogHandle>,
     pub(super) plan: CorePlan,
     pub(super) clock: Clock,
     pub(super) stop: StopSignal,
@@ -79,6 +86,8 @@ pub struct LiveStatus {
     pub handled: u64,
     pub conflated: u64,
     pub failures: u64,
+    /// Consumers that are in a callback beyond their stall budget now: name, ns so far.
+    pub stalled: Vec<(String, u64)>,
     /// The fullest lane: name, events in it, slots.
     pub fullest_lane: Option<(String, u64, usize)>,
 }
@@ -109,6 +118,12 @@ impl Engine {
         self.cores.push(core);
     }
 
+    pub(super) fn set_watchdog(&mut self, watchdog: WatchdogHandle) {
+        if let Some(parts) = &mut self.parts {
+            parts.watchdog = Some(watchdog);
+        }
+    }
+
     /// Stops what was started when the rest could not be.
     pub(super) fn abandon(self) {
         drop(self);
@@ -123,7 +138,21 @@ impl Engine {
     /// The threads as they run; pinning is read back from the system.
     #[must_use]
     pub fn threads(&self) -> Vec<ThreadReport> {
-        self.cores.iter().map(thread_report).collect()
+        let mut threads: Vec<ThreadReport> = self.cores.iter().map(thread_report).collect();
+        if let Some(watchdog) = self.watchdog() {
+            watchdog.with_started(|more| threads.extend(more.iter().map(thread_report)));
+        }
+        threads
+    }
+
+    fn watchdog(&self) -> Option<&WatchdogHandle> {
+        self.parts.as_ref().and_then(|parts| parts.watchdog.as_ref())
+    }
+
+    /// Every consumer that has lost its place on a shared core so far, for a thread of its own.
+    #[must_use]
+    pub fn demotions(&self) -> Vec<Demotion> {
+        self.watchdog().map(WatchdogHandle::demotions).unwrap_or_default()
     }
 
     /// Lanes with their slots, in the order of an event's way.
@@ -134,7 +163,8 @@ impl Engine {
     /// Whether a core has ended by itself: its agents failed, since nothing has asked them to stop.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.cores.iter().any(CoreHandle::is_finished)
+        let any = |cores: &[CoreHandle]| cores.iter().any(CoreHandle::is_finished);
+        any(&self.cores) || self.watchdog().is_some_and(|watchdog| watchdog.with_started(any))
     }
 
     /// How far a recording has been taken in; `None` when none is played. It is over once every frame was
@@ -214,8 +244,14 @@ impl Engine {
         let fullest = lane_fill(&live.lanes)
             .filter(|(_, in_flight, _)| *in_flight > 0)
             .max_by_key(|(_, in_flight, slots)| in_flight * 1_000 / *slots as u64);
+        let now_ns = parts.clock.now_ns();
+        let stalled = live.consumers.iter().zip(&live.stalls).filter_map(|(account, stalls)| {
+            let present_ns = stalls.read(now_ns).present_ns;
+            (present_ns > 0).then(|| (account.0.clone(), present_ns))
+        });
         LiveStatus {
-            uptime_ns: parts.clock.now_ns(),
+            uptime_ns: now_ns,
+            stalled: stalled.collect(),
             events_in: live.venues.iter().map(|(_, stats)| stats.read().events).sum(),
             published: sum(Term::Published),
             handled: sum(Term::Handled),
@@ -232,18 +268,20 @@ impl Engine {
         let parts = self.parts.take()?;
         let duration_ns = parts.clock.now_ns();
         let allocations = parts.steady.allocations();
-        let threads: Vec<ThreadReport> = self.cores.iter().map(thread_report).collect();
         // While the dispatcher still runs, so that every command gets its answer.
         let is_controller_whole = parts.controller.stop();
         parts.stop.raise(Phase::Draining);
         parts.wakers.wake();
         let cores = std::mem::take(&mut self.cores);
-        let left = wait(cores, &parts.stop, &parts.wakers, parts.drain_deadline);
+        let left = wait(cores, parts.watchdog, &parts.stop, &parts.wakers, parts.drain_deadline);
+        let mut threads: Vec<ThreadReport> = left.finished.iter().map(thread_report).collect();
+        threads.extend(left.behind.iter().map(thread_report));
+        threads.sort_by(|one, other| one.name.cmp(&other.name));
         let mut account = Account::default();
         for core in left.finished {
             match core.join() {
                 Ok(remains) => {
-                    account.sets.push(*remains.hiccups);
+                    account.sets.extend(remains.hiccups.map(|set| *set));
                     remains.agents.into_iter().for_each(|agent| account.take(agent));
                 }
                 Err(failure) => account.notes.push(failure),
@@ -261,7 +299,8 @@ impl Engine {
         }
         let books = account.books(&parts.live.instruments);
         account.notes.splice(0..0, parts.plan.notes.iter().cloned());
-        let mut report = account.report(&parts.live, housekeeping.as_ref().map(|h| &h.collector));
+        let collector = housekeeping.as_ref().map(|h| &h.collector);
+        let mut report = account.report(&parts.live, collector, parts.clock.now_ns());
         report.books = books;
         report.lanes = parts.live.lanes.iter().map(LaneReport::of).collect();
         report.slots_owned = report.lanes.iter().map(|lane| lane.in_flight).sum();
@@ -272,7 +311,9 @@ impl Engine {
             consumer.core = thread.and_then(|thread| thread.core);
         }
         report.threads = threads;
-        report.threads_left_behind = left.behind.into_iter().chain(behind).collect();
+        report.demotions = left.demotions;
+        let names = left.behind.iter().map(|core| core.name().to_owned());
+        report.threads_left_behind = names.chain(behind).collect();
         if let Some(housekeeping) = &housekeeping {
             report.dead_letters = DeadLetterReport {
                 written: housekeeping.letters.written(),
@@ -292,7 +333,7 @@ impl Drop for Engine {
             parts.wakers.wake();
             let _is_whole = parts.controller.stop();
             let cores = std::mem::take(&mut self.cores);
-            let left = wait(cores, &parts.stop, &parts.wakers, HALT_GRACE);
+            let left = wait(cores, parts.watchdog, &parts.stop, &parts.wakers, HALT_GRACE);
             for core in left.finished {
                 drop(core.join());
             }
@@ -314,25 +355,36 @@ fn thread_report(core: &CoreHandle) -> ThreadReport {
 
 struct Waited {
     finished: Vec<CoreHandle>,
-    behind: Vec<String>,
+    behind: Vec<CoreHandle>,
+    demotions: Vec<Demotion>,
 }
 
-/// Waits until every thread has ended, or the deadline and the grace after it are over (FR-022).
+/// Waits until every thread has ended, or the deadline and the grace after it are over (FR-022). The
+/// watchdog goes on until then: a callback can stall while everything drains.
 fn wait(
     mut cores: Vec<CoreHandle>,
+    watchdog: Option<WatchdogHandle>,
     stop: &StopSignal,
     wakers: &CoreWakers,
     deadline: Duration,
 ) -> Waited {
-    let mut finished = Vec::new();
+    let mut waited = Waited { finished: Vec::new(), behind: Vec::new(), demotions: Vec::new() };
+    let mut watchdog = watchdog;
     let started = Instant::now();
     loop {
+        cores.extend(watchdog.iter().flat_map(WatchdogHandle::take_started));
         let (done, running): (Vec<_>, Vec<_>) =
             cores.into_iter().partition(CoreHandle::is_finished);
-        finished.extend(done);
+        waited.finished.extend(done);
         cores = running;
         if cores.is_empty() || started.elapsed() > deadline + HALT_GRACE {
-            break;
+            // What it handed over at the very last still has to end.
+            let Some((handed_over, demotions)) = watchdog.take().map(WatchdogHandle::stop) else {
+                break;
+            };
+            waited.demotions = demotions;
+            cores.extend(handed_over);
+            continue;
         }
         if started.elapsed() > deadline {
             stop.raise(Phase::Halted);
@@ -340,7 +392,8 @@ fn wait(
         }
         std::thread::sleep(JOIN_PAUSE);
     }
-    Waited { finished, behind: cores.iter().map(|core| core.name().to_owned()).collect() }
+    waited.behind = cores;
+    waited
 }
 
 /// What is gathered from the agents after their threads were joined.
@@ -426,7 +479,7 @@ impl Account {
         collector.end_interval(now_ns);
     }
 
-    fn report(mut self, live: &Live, collector: Option<&Collector>) -> Report {
+    fn report(mut self, live: &Live, collector: Option<&Collector>, now_ns: u64) -> Report {
         let links = self.dispatcher.as_ref().map(|remains| remains.links.clone());
         let links = links.unwrap_or_default();
         let consumers: Vec<ConsumerReport> = live
@@ -434,9 +487,16 @@ impl Account {
             .iter()
             .enumerate()
             .map(|(index, account)| {
+                let stalls = live.stalls.get(index).map(|book| book.read(now_ns));
                 let at = self.consumers.iter().position(|remains| remains.name == account.0);
                 let remains = at.map(|at| self.consumers.swap_remove(at));
-                consumer_report(account, remains, links.get(index).copied().unwrap_or_default())
+                let link = links.get(index).copied().unwrap_or_default();
+                let mut report = consumer_report(account, remains, link, &live.lanes);
+                report.stalls = stalls.unwrap_or_default();
+                if report.left_behind && report.stalls.is_quarantined {
+                    report.state = ConsumerState::Quarantined;
+                }
+                report
             })
             .collect();
         for consumer in &consumers {
@@ -474,6 +534,7 @@ impl Account {
             intake,
             merge,
             threads: Vec::new(),
+            demotions: Vec::new(),
             notes: self.notes,
             threads_left_behind: Vec::new(),
             log_lines_dropped: LogDrain::dropped(),
@@ -499,12 +560,13 @@ impl Account {
     }
 }
 
-/// Joins both sides' terms of one consumer. What a thread that was left behind still holds is unknown: its
-/// lanes can't be walked, so the identity does not hold and the report says so.
+/// Joins both sides' terms of one consumer. What a thread that was left behind still holds can't be walked:
+/// it is what is missing, by kind, as long as its lanes' own gauges say that so much can be in them.
 fn consumer_report(
     account: &ConsumerAccount,
     remains: Option<ConsumerRemains>,
     link: LinkRemains,
+    lanes: &[LaneGauge],
 ) -> ConsumerReport {
     let (name, published, handled) = account;
     let both = |term: Term| -> KindCounts {
@@ -519,13 +581,13 @@ fn consumer_report(
         conflated: published.read(Term::Conflated),
         aggregated: published.read(Term::Aggregated),
         dead_lettered: both(Term::DeadLettered),
-        discarded: handled.read(Term::Discarded),
+        discarded: both(Term::Discarded),
         in_flight: link.in_flight,
     };
     let mut report = ConsumerReport {
         name: name.clone(),
         core: None,
-        state: crate::consumer::ConsumerState::Running,
+        state: ConsumerState::Running,
         terms: TermCounts::default(),
         failures: handled.read(Term::Failed).total(),
         stale_handled: handled.read(Term::Stale).total(),
@@ -534,6 +596,8 @@ fn consumer_report(
         orders: OrderCounts::default(),
         orders_open: 0,
         failure_log: crate::consumer::FailureLog::default(),
+        stalls: StallFigures::default(),
+        left_behind: remains.is_none(),
     };
     if let Some(remains) = remains {
         terms.in_flight.merge(&remains.in_flight);
@@ -552,6 +616,13 @@ fn consumer_report(
         report.orders = remains.orders;
         report.orders_open = remains.orders_open;
         report.failure_log = remains.failures;
+    } else {
+        let is_its_own = |gauge: &&LaneGauge| {
+            let lane = gauge.name().strip_prefix(name.as_str());
+            matches!(lane, Some(":market" | ":critical"))
+        };
+        let held = lanes.iter().filter(is_its_own).map(LaneGauge::in_flight).sum();
+        terms.leave_behind(held);
     }
     report.account(&terms);
     report

@@ -239,6 +239,7 @@ impl Assembly<'_> {
             probe,
             clock: self.clock.clone(),
             stop: self.stop.clone(),
+            quarantine: self.quarantine.clone(),
         };
         let agent = OrderAgent::new(options, wiring);
         self.agents.push((AgentRole::VenueOrders(number), Box::new(agent)));
@@ -379,7 +380,15 @@ impl Assembly<'_> {
         };
         let stats = self.intake(name);
         let (clock, stop) = (self.clock.clone(), self.stop.clone());
-        let wiring = SyntheticWiring { outlet, commands: commands_end, stats, probe, clock, stop };
+        let wiring = SyntheticWiring {
+            outlet,
+            commands: commands_end,
+            stats,
+            probe,
+            clock,
+            stop,
+            quarantine: self.quarantine.clone(),
+        };
         let agent = SyntheticVenue::new(options, wiring);
         self.agents.push((AgentRole::VenueMarket(number), Box::new(agent)));
         VenueEnds { links: vec![link], commands: Some(commands) }

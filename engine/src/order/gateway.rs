@@ -7,7 +7,8 @@ use pitlane_ring::{Consumer, Publisher};
 use zerocopy::FromZeros;
 
 use super::{OrderAction, OrderCommand};
-use crate::event::{Event, ExecReport, ExecType, OrderStatus, RejectReason};
+use crate::consumer::Quarantine;
+use crate::event::{ConsumerId, Event, ExecReport, ExecType, OrderStatus, RejectReason};
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
 
 /// Commands taken from one strategy's lane in a duty cycle.
@@ -56,6 +57,7 @@ pub struct GatewayAgent {
     outputs: Vec<Option<Publisher<OrderCommand>>>,
     answers: Option<Publisher<Event>>,
     switch: TradingSwitch,
+    quarantine: Quarantine,
     sessions_open: Arc<AtomicUsize>,
     stop: StopSignal,
     clock: Clock,
@@ -68,6 +70,7 @@ pub(crate) struct GatewayParts {
     pub(crate) outputs: Vec<Option<Publisher<OrderCommand>>>,
     pub(crate) answers: Publisher<Event>,
     pub(crate) switch: TradingSwitch,
+    pub(crate) quarantine: Quarantine,
     pub(crate) sessions_open: Arc<AtomicUsize>,
     pub(crate) stop: StopSignal,
     pub(crate) clock: Clock,
@@ -80,6 +83,7 @@ impl GatewayAgent {
             outputs: parts.outputs,
             answers: Some(parts.answers),
             switch: parts.switch,
+            quarantine: parts.quarantine,
             sessions_open: parts.sessions_open,
             stop: parts.stop,
             clock: parts.clock,
@@ -98,7 +102,7 @@ impl GatewayAgent {
     }
 
     fn take_commands(&mut self) -> usize {
-        let Self { inputs, outputs, answers, switch, clock, counts, .. } = self;
+        let Self { inputs, outputs, answers, switch, quarantine, clock, counts, .. } = self;
         let Some(answers) = answers else { return 0 };
         let mut work = 0;
         for input in inputs {
@@ -108,13 +112,18 @@ impl GatewayAgent {
             for output in outputs.iter_mut().flatten() {
                 room = output.room(room);
             }
-            work += input.poll(room, |command| match forward(command, outputs, switch.is_on()) {
-                Ok(()) => counts.forwarded += 1,
-                Err(reason) => {
-                    counts.rejected += 1;
-                    let answer = rejection(command, reason, clock.now_ns());
-                    let published = answers.try_publish(&answer);
-                    debug_assert!(published.is_ok(), "room was checked");
+            work += input.poll(room, |command| {
+                // What a quarantined consumer still has in its lane, or goes on submitting from the
+                // callback that does not return, must not leave.
+                let may_trade = switch.is_on() && !quarantine.has(ConsumerId(command.consumer));
+                match forward(command, outputs, may_trade) {
+                    Ok(()) => counts.forwarded += 1,
+                    Err(reason) => {
+                        counts.rejected += 1;
+                        let answer = rejection(command, reason, clock.now_ns());
+                        let published = answers.try_publish(&answer);
+                        debug_assert!(published.is_ok(), "room was checked");
+                    }
                 }
             });
         }

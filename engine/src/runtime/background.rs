@@ -1,5 +1,7 @@
 //! Threads that give way to pinned ones where both share a core.
 
+use rustix::process::{Pid, setpriority_process};
+use rustix::thread::{CpuSet, sched_setaffinity};
 use thread_priority::{
     NormalThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy,
     set_thread_priority_and_policy, thread_native_id,
@@ -28,3 +30,32 @@ pub(crate) fn give_way() {
 
 /// The value, of 0 to 99, that the crate turns into nice 0: it maps downwards from 19 to -20.
 const NICE_0: u8 = 48;
+
+/// Niceness of a thread that a take-over has removed from its core.
+const NICE_ALONE: i32 = 10;
+/// The least that the scheduler knows.
+const NICE_LEAST: i32 = 19;
+
+/// Moves a thread to `cores` and makes it give way to every other: it is held up in one callback, and the
+/// core is another's now. `None` leaves it where the scheduler has it.
+pub(super) fn leave_core(tid: i32, cores: Option<&Vec<usize>>) {
+    set_nice(tid, NICE_ALONE);
+    let Some(cores) = cores.filter(|cores| !cores.is_empty()) else { return };
+    let mut mask = CpuSet::new();
+    cores.iter().filter(|core| **core < CpuSet::MAX_CPU).for_each(|core| mask.set(*core));
+    if let Some(Err(error)) = Pid::from_raw(tid).map(|tid| sched_setaffinity(Some(tid), &mask)) {
+        log::warn!("moving thread {tid} off its core failed: {error}");
+    }
+}
+
+/// Lets a thread run only when no other wants to. Not to be undone without privileges, and not meant to.
+pub(super) fn want_least(tid: i32) {
+    set_nice(tid, NICE_LEAST);
+}
+
+fn set_nice(tid: i32, nice: i32) {
+    // The kernel takes a thread's number where it asks for a process's.
+    if let Some(Err(error)) = Pid::from_raw(tid).map(|tid| setpriority_process(Some(tid), nice)) {
+        log::warn!("nice {nice} of thread {tid} refused: {error}");
+    }
+}

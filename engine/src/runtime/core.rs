@@ -1,17 +1,21 @@
-//! A core: one pinned thread that runs the duty cycles of the agents placed on it.
+//! A core: one pinned thread that runs the duty cycles of what is placed on it (see [`super::home`]), and
+//! the threads that take its place when a consumer holds it up (see [`super::watchdog`]).
 
-use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
 
-use pitlane_ring::alloc::count_this_thread;
-use pitlane_ring::{IdleStrategy, Publisher};
+use parking_lot::Mutex;
+use pitlane_ring::{Home, IdleStrategy, Publisher};
 
-use super::{Agent, Clock, CoreParking, CoreWakers, HiccupMeter, Phase, StopSignal};
-use crate::telemetry::{HistogramSet, LogRecord, attach_thread};
+use super::home::{self, CoreRemains, CoreRules, Seat, ThreadId};
+use super::watchdog::Watched;
+use super::{
+    Agent, AlonePlaces, Clock, CoreParking, CoreWakers, GuardedConsumer, HiccupMeter, StopSignal,
+    YieldBan,
+};
+use crate::telemetry::{LogRecord, attach_thread};
 
 /// What a core is made of.
 pub struct CoreOptions {
@@ -21,10 +25,16 @@ pub struct CoreOptions {
     pub core: Option<usize>,
     /// What to do after a cycle without work.
     pub idle: IdleStrategy,
-    /// The agents, in the order in which they run.
+    /// The agents that are no consumers, in the order in which they run.
     pub agents: Vec<Box<dyn Agent>>,
+    /// The consumers, which run after them, each under watch.
+    pub consumers: Vec<(Box<dyn Agent>, GuardedConsumer)>,
     /// Where it sleeps when it parks, and where its agents register their sockets.
     pub parking: CoreParking,
+    /// Where a thread sleeps that a take-over leaves alone.
+    pub alone: AlonePlaces,
+    /// Whether it may yield.
+    pub yield_ban: YieldBan,
     /// Wakes the cores that it makes work for.
     pub wakers: CoreWakers,
     /// Where this thread's log lines go.
@@ -37,12 +47,13 @@ pub struct CoreOptions {
     pub hiccups: HiccupMeter,
 }
 
-/// What is left of a core after its thread was joined.
-pub struct CoreRemains {
-    /// Its agents.
-    pub agents: Vec<Box<dyn Agent>>,
-    /// Hiccups that were not collected yet.
-    pub hiccups: Box<HistogramSet>,
+/// What a thread of a core starts with.
+pub(super) struct ThreadParts {
+    pub(super) name: String,
+    pub(super) core: Option<usize>,
+    pub(super) rules: CoreRules,
+    pub(super) thread: ThreadId,
+    pub(super) log: Publisher<LogRecord>,
 }
 
 /// Whether a thread could be pinned; read back, not assumed.
@@ -68,26 +79,90 @@ pub struct CoreHandle {
     name: String,
     core: Option<usize>,
     idle: IdleStrategy,
-    agents: Vec<String>,
+    agents: Arc<Mutex<Vec<String>>>,
     pinned: Arc<AtomicU8>,
     thread: JoinHandle<CoreRemains>,
 }
 
 impl CoreHandle {
-    /// Starts the thread.
+    /// Starts the thread. The second value is what the watchdog needs to watch over it; nothing for a core
+    /// without consumers.
     ///
     /// # Errors
     /// The system's error when it gives no thread.
-    pub fn start(options: CoreOptions) -> io::Result<CoreHandle> {
+    pub fn start(options: CoreOptions) -> io::Result<(CoreHandle, Option<Watched>)> {
+        let CoreOptions { agents, consumers, parking, hiccups, log, name, core, .. } = options;
+        let names = agents.iter().chain(consumers.iter().map(|(agent, _)| agent));
+        let names = names.map(|agent| agent.name().to_owned()).collect();
+        let (consumers, guarded): (Vec<_>, Vec<_>) = consumers.into_iter().unzip();
+        let (home, watch) = home::seats(agents, consumers, parking, hiccups);
+        let rules = CoreRules {
+            idle: options.idle,
+            wakers: options.wakers,
+            stop: options.stop,
+            clock: options.clock,
+            alone: options.alone,
+            yield_ban: options.yield_ban,
+            adoptions: Arc::default(),
+        };
+        let thread = ThreadId::default();
+        let make_home = move || {
+            let mut home = home;
+            home::start_agents(&mut home);
+            Some(home)
+        };
+        let parts = ThreadParts {
+            name: name.clone(),
+            core,
+            rules: rules.clone(),
+            thread: thread.clone(),
+            log,
+        };
+        let handle = CoreHandle::spawn(parts, make_home)?;
+        *handle.agents.lock() = names;
+        let watched = Watched {
+            name,
+            core,
+            agents: Arc::clone(&handle.agents),
+            rules,
+            thread,
+            watch,
+            guarded,
+        };
+        let is_watched = !watched.guarded.is_empty();
+        Ok((handle, is_watched.then_some(watched)))
+    }
+
+    /// Starts a thread of a core. It pins itself, then asks for its home, on which it may wait; without
+    /// one it ends.
+    pub(super) fn spawn(
+        parts: ThreadParts,
+        home: impl FnOnce() -> Option<Home<Seat>> + Send + 'static,
+    ) -> io::Result<CoreHandle> {
+        let ThreadParts { name, core, rules, thread, log } = parts;
+        let idle = rules.idle;
         let pinned = Arc::new(AtomicU8::new(Pinned::Unknown as u8));
         let report = Arc::clone(&pinned);
-        let (name, core, idle) = (options.name.clone(), options.core, options.idle);
-        let agents = options.agents.iter().map(|agent| agent.name().to_owned()).collect();
-        let thread = Builder::new().name(name.clone()).spawn(move || {
-            report.store(pin(options.core) as u8, Ordering::Release);
-            run(options)
+        let handle = Builder::new().name(name.clone()).spawn(move || {
+            report.store(pin(core) as u8, Ordering::Release);
+            thread.set();
+            attach_thread(log);
+            match home() {
+                Some(home) => home::run(home, &rules, &thread),
+                None => CoreRemains { agents: Vec::new(), hiccups: None },
+            }
         })?;
-        Ok(CoreHandle { name, core, idle, agents, pinned, thread })
+        Ok(CoreHandle { name, core, idle, agents: Arc::default(), pinned, thread: handle })
+    }
+
+    /// Wakes the thread where it waits for its home.
+    pub(super) fn unpark(&self) {
+        self.thread.thread().unpark();
+    }
+
+    /// What it runs, as the report will say.
+    pub(super) fn agents_shared(&self) -> Arc<Mutex<Vec<String>>> {
+        Arc::clone(&self.agents)
     }
 
     /// The thread's name.
@@ -108,10 +183,10 @@ impl CoreHandle {
         self.idle
     }
 
-    /// The agents it was started with.
+    /// The agents it runs now.
     #[must_use]
-    pub fn agents(&self) -> &[String] {
-        &self.agents
+    pub fn agents(&self) -> Vec<String> {
+        self.agents.lock().clone()
     }
 
     /// Whether it could be pinned.
@@ -146,82 +221,4 @@ fn pin(core: Option<usize>) -> Pinned {
     let mask = core_affinity::get_core_ids().unwrap_or_default();
     let is_alone = mask.len() == 1 && mask[0].id == id;
     if was_set && is_alone { Pinned::Yes } else { Pinned::Refused }
-}
-
-fn run(options: CoreOptions) -> CoreRemains {
-    let CoreOptions { mut agents, mut parking, wakers, log, stop, idle, clock, .. } = options;
-    let mut hiccups = options.hiccups;
-    attach_thread(log);
-    for agent in &mut agents {
-        agent.on_start(parking.registry());
-    }
-    count_this_thread(true);
-    let mut idler = idle.idler();
-    let mut round = Round { agents, wakers, done: 0 };
-    loop {
-        hiccups.before_cycle();
-        let work = round.run();
-        if round.is_done() || (work == 0 && stop.phase() == Phase::Halted) {
-            break;
-        }
-        hiccups.after_cycle(work);
-        if idler.idle(work) && !round.has_pending() {
-            let next_timer_ns = Cell::new(u64::MAX);
-            parking.park(
-                || {
-                    // By its own will: what follows is no hiccup.
-                    hiccups.nap();
-                    let work = round.run();
-                    next_timer_ns.set(round.next_timer_ns());
-                    work > 0 || round.is_done() || round.has_pending()
-                },
-                || {
-                    let left_ns = next_timer_ns.get().saturating_sub(clock.now_ns());
-                    (next_timer_ns.get() != u64::MAX).then(|| Duration::from_nanos(left_ns))
-                },
-            );
-        }
-    }
-    count_this_thread(false);
-    round.wakers.wake();
-    CoreRemains { agents: round.agents, hiccups: hiccups.into_set() }
-}
-
-/// The agents of a core, in turn.
-struct Round {
-    agents: Vec<Box<dyn Agent>>,
-    wakers: CoreWakers,
-    /// How many agents were done after the last pass.
-    done: usize,
-}
-
-impl Round {
-    /// One duty cycle of every agent. Wakes whoever the work may be for, also when all an agent did was to
-    /// close its lanes.
-    #[inline]
-    fn run(&mut self) -> usize {
-        let mut work = 0;
-        let mut done = 0;
-        for agent in &mut self.agents {
-            work += agent.duty_cycle();
-            done += usize::from(agent.is_done());
-        }
-        if work > 0 || done != self.done {
-            self.done = done;
-            self.wakers.wake();
-        }
-        work
-    }
-
-    fn is_done(&self) -> bool {
-        self.done == self.agents.len()
-    }
-
-    fn has_pending(&self) -> bool {
-        self.agents.iter().any(|agent| agent.has_pending())
-    }
-
-    fn next_timer_ns(&self) -> u64 {
-        self.agents.iter().map(|agent| agent.next_timer_ns()).min().unwrap_or(u64::MAX)
-    }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::event::Event;
 use crate::order::OrderCommand;
-use crate::runtime::CorePlan;
+use crate::runtime::{CorePlan, PlannedCore};
 use crate::telemetry::{LetterChunk, LogRecord};
 
 /// All lanes of one sort.
@@ -51,12 +51,19 @@ pub fn lane_footprints(config: &Config, plan: &CorePlan) -> Vec<LaneFootprint> {
         of("spill of critical", consumers, lanes.spill, event),
         of("orders, to gateway", consumers, lanes.order, size_of::<OrderCommand>()),
         of("orders, to venue", order_sessions, lanes.order, size_of::<OrderCommand>()),
-        of("log lines", plan.cores.len(), lanes.log, size_of::<LogRecord>()),
+        of("log lines", log_lanes(plan), lanes.log, size_of::<LogRecord>()),
         // One for each session and one for the dispatcher.
         of("dead letters", sessions + order_sessions + 1, lanes.dead_letter, letter),
     ];
     all.retain(|footprint| footprint.lanes > 0);
     all
+}
+
+/// One for each thread of the plan, for each that stands by, and for the watchdog. Each take-over makes one
+/// more.
+fn log_lanes(plan: &CorePlan) -> usize {
+    let is_shared = |core: &&PlannedCore| core.agents.len() > 1 && core.has_consumers();
+    plan.cores.len() + plan.cores.iter().filter(is_shared).count() + 1
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use pitlane_ring::{DEFAULT_SPINS, IdleStrategy};
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
+use super::home::consumers_in_cell;
 use super::host::HostCores;
 use crate::config::{Config, Profile};
 
@@ -74,6 +75,18 @@ pub struct PlannedCore {
     /// How it idles when no agent has work.
     #[serde(serialize_with = "idle_name")]
     pub idle: IdleStrategy,
+}
+
+impl PlannedCore {
+    /// Whether it runs any strategy.
+    #[must_use]
+    pub fn has_consumers(&self) -> bool {
+        self.consumers() > 0
+    }
+
+    fn consumers(&self) -> usize {
+        self.agents.iter().filter(|agent| matches!(agent, AgentRole::Consumer(_))).count()
+    }
 }
 
 /// The whole plan.
@@ -141,6 +154,7 @@ impl CorePlan {
         let profile = resolve_profile(config.engine.profile, &layout);
         let mut cores = layout.threads(config, profile);
         set_idle(&mut cores, profile, usable, config.engine.profile, &mut notes);
+        note_shared_cells(&cores, &mut notes);
         let used: BTreeSet<usize> = cores.iter().filter_map(|core| core.core).collect();
         let housekeeping = available.iter().copied().find(|id| !used.contains(id));
         if !config.cores.pin {
@@ -148,6 +162,25 @@ impl CorePlan {
             notes.push("pinning is off: the kernel moves threads between cores".to_owned());
         }
         Ok(CorePlan { profile, cores, housekeeping, notes })
+    }
+
+    /// Cores for threads that lose their own: those that no pinned thread has, or all where there are
+    /// none; none where nothing is pinned.
+    #[must_use]
+    pub fn loose_cores(&self, host: &HostCores) -> Vec<usize> {
+        let pinned: BTreeSet<usize> = self.cores.iter().filter_map(|core| core.core).collect();
+        if pinned.is_empty() {
+            return Vec::new();
+        }
+        let free: Vec<usize> =
+            host.ids.iter().copied().filter(|core| !pinned.contains(core)).collect();
+        if free.is_empty() { host.ids.clone() } else { free }
+    }
+
+    /// Whether there is a core that no planned thread has.
+    #[must_use]
+    pub fn has_room(&self, host: &HostCores) -> bool {
+        host.usable() > self.cores.len()
     }
 }
 
@@ -210,7 +243,9 @@ impl Layout {
     fn note_sharing(&self, notes: &mut Vec<String>) {
         if self.consumers.contains(&self.dispatch) {
             notes.push(
-                "consumers share the dispatcher's core: a slow strategy delays delivery".to_owned(),
+                "consumers share the dispatcher's core: a slow strategy delays delivery, up to its \
+                 stall budget"
+                    .to_owned(),
             );
         }
     }
@@ -316,6 +351,22 @@ fn set_idle(
         notes.push("stages share cores, so threads yield when idle: profile balanced".to_owned());
     }
     cores.iter_mut().for_each(|core| core.idle = idle);
+}
+
+/// A lease has a limited number of cells: beyond it consumers share them.
+fn note_shared_cells(cores: &[PlannedCore], notes: &mut Vec<String>) {
+    for core in cores {
+        let together = consumers_in_cell(core.consumers());
+        if together > 1 {
+            notes.push(format!(
+                "{} consumers on thread {}: one that stalls takes up to {} others along to a thread \
+                 of their own",
+                core.consumers(),
+                core.name,
+                together - 1
+            ));
+        }
+    }
 }
 
 fn idle_name<S: Serializer>(idle: &IdleStrategy, to: S) -> Result<S::Ok, S::Error> {
@@ -463,6 +514,24 @@ mod tests {
         assert_eq!(shape(&few)[1], ("venues", Some(2), 5));
         let many = CorePlan::make(&config, &HostCores::of(0..8)).unwrap();
         assert_eq!(many.cores.len(), 7);
+    }
+
+    #[test]
+    fn consumers_beyond_what_a_lease_holds_share_cells_and_a_note_says_so() {
+        assert!(plan(2, 63).notes.iter().all(|note| !note.contains("along")));
+        let notes = plan(2, 64).notes;
+        assert!(notes.iter().any(|note| note.contains("takes up to 1 others along")), "{notes:?}");
+    }
+
+    #[test]
+    fn threads_that_lose_their_core_get_those_that_nobody_is_pinned_to() {
+        let host = HostCores::of(0..4);
+        assert_eq!(plan(4, 3).loose_cores(&host), [0]);
+        assert_eq!(plan(2, 3).loose_cores(&HostCores::of(0..2)), [0, 1], "there are no others");
+        assert!(plan(4, 3).has_room(&host) && !plan(2, 3).has_room(&HostCores::of(0..2)));
+        let mut config = config(3);
+        config.cores.pin = false;
+        assert!(CorePlan::make(&config, &host).unwrap().loose_cores(&host).is_empty());
     }
 
     #[test]

@@ -89,6 +89,11 @@ impl LetterSender {
         Arc::clone(&self.counts)
     }
 
+    /// How many letters of one part each find room now, at most `limit`.
+    pub fn room(&mut self, limit: usize) -> usize {
+        self.lane.room(limit)
+    }
+
     /// Keeps `raw`. `reason` and `detail` are short texts; together at most 32 bytes are kept of them.
     pub fn send(&mut self, letter: Letter<'_>) {
         let kept = &letter.raw[..letter.raw.len().min(LETTER_BYTES_MAX)];

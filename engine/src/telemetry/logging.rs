@@ -3,11 +3,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use log::{Level, Log, Metadata, Record as LogEntry};
-use pitlane_ring::{Consumer, Publisher, Record};
+use parking_lot::Mutex;
+use pitlane_ring::{Consumer, LaneOptions, Publisher, Record, lane};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 /// Bytes of text in one record; longer messages are cut.
@@ -123,20 +124,49 @@ fn publish(entry: &LogEntry<'_>) {
     });
 }
 
+/// Log lanes, each with the name of its thread.
+type NamedLanes = Vec<(String, Consumer<LogRecord>)>;
+
+/// Makes log lanes while the engine runs, and hands their ends to the drain. Cheap to clone.
+#[derive(Clone)]
+pub struct LogLanes {
+    capacity: usize,
+    new: Arc<Mutex<NamedLanes>>,
+}
+
+impl LogLanes {
+    /// A maker of lanes with `capacity` slots.
+    #[must_use]
+    pub fn new(capacity: usize) -> LogLanes {
+        LogLanes { capacity, new: Arc::default() }
+    }
+
+    /// A lane for the thread of this name; the drain will find its end.
+    #[must_use]
+    pub fn make(&self, thread: &str) -> Publisher<LogRecord> {
+        let options = LaneOptions { name: format!("log:{thread}"), capacity: self.capacity };
+        let (publisher, consumer) = lane(options);
+        self.new.lock().push((thread.to_owned(), consumer));
+        publisher
+    }
+}
+
 /// Takes log records out of the lanes and writes them. Owned by housekeeping.
 pub struct LogDrain {
-    lanes: Vec<(String, Consumer<LogRecord>)>,
+    lanes: NamedLanes,
+    more: LogLanes,
 }
 
 impl LogDrain {
-    /// A drain of `lanes`, each with the name of its thread.
+    /// A drain of `lanes`, each with the name of its thread, and of those that `more` makes.
     #[must_use]
-    pub fn new(lanes: Vec<(String, Consumer<LogRecord>)>) -> LogDrain {
-        LogDrain { lanes }
+    pub fn new(lanes: Vec<(String, Consumer<LogRecord>)>, more: LogLanes) -> LogDrain {
+        LogDrain { lanes, more }
     }
 
     /// Writes what has come in; returns how many lines.
     pub fn drain(&mut self) -> usize {
+        self.lanes.append(&mut self.more.new.lock());
         let mut count = 0;
         for (thread, lane) in &mut self.lanes {
             count += lane.poll(usize::MAX, |record| emit(thread, record));

@@ -14,6 +14,6 @@ pub use hlog::{HLOG_HIGHEST_NS, HlogError, HlogWriter, LineEncoder, log_head, ne
 pub use letters::{
     CHUNK_BYTES, DeadLetterCounts, DeadLetterFile, Letter, LetterChunk, LetterSender, letter_lane,
 };
-pub use logging::{LogDrain, LogRecord, attach_thread, install_logger};
+pub use logging::{LogDrain, LogLanes, LogRecord, attach_thread, install_logger};
 pub use probe::{ConsumerProbe, HistogramSet, Probe, ProbeLink};
 pub use terms::{Term, Terms};

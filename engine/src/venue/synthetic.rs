@@ -13,9 +13,10 @@ use zerocopy::FromZeros;
 
 use super::synthetic_load::LoadPlan;
 use super::{EventOutlet, IntakeStats, SyntheticLoad};
+use crate::consumer::Quarantine;
 use crate::event::{
-    Event, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty, Quote,
-    RejectReason, Side, Trade, VenueId,
+    ConsumerId, Event, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty,
+    Quote, RejectReason, Side, Trade, VenueId,
 };
 use crate::instrument::InstrumentSpec;
 use crate::order::{OrderAction, OrderCommand, OrderType, rejection};
@@ -63,6 +64,8 @@ pub struct SyntheticWiring<O> {
     pub clock: Clock,
     /// The stop signal.
     pub stop: StopSignal,
+    /// Whose open orders are to be cancelled.
+    pub quarantine: Quarantine,
 }
 
 struct Market {
@@ -89,6 +92,7 @@ pub struct SyntheticVenue<O: EventOutlet> {
     probe: Probe,
     clock: Clock,
     stop: StopSignal,
+    quarantine: Quarantine,
     /// `None` once the venue is closed.
     outlet: Option<O>,
     markets: Vec<Market>,
@@ -133,6 +137,7 @@ impl<O: EventOutlet> SyntheticVenue<O> {
             probe: wiring.probe,
             clock: wiring.clock,
             stop: wiring.stop,
+            quarantine: wiring.quarantine,
             outlet: Some(wiring.outlet),
             markets,
             resting: Vec::with_capacity(RESTING_MAX),
@@ -178,6 +183,23 @@ impl<O: EventOutlet> SyntheticVenue<O> {
         }
         if self.resting.is_empty() && !self.commands.has_available() {
             self.outlet = None;
+        }
+        work
+    }
+
+    /// Cancels what rests of quarantined consumers, as far as there is room.
+    #[cold]
+    fn cancel_quarantined(&mut self) -> usize {
+        let mut work = 0;
+        while self.room() >= 2
+            && let Some(index) = self.resting.iter().position(|order| {
+                self.quarantine.cancels_orders_of(ConsumerId(order.command.consumer))
+            })
+        {
+            let order = self.resting.swap_remove(index);
+            let report = self.report(&order, ExecType::Canceled, OrderStatus::Canceled);
+            self.send_report(&order.command, &report);
+            work += 1;
         }
         work
     }
@@ -379,6 +401,9 @@ impl<O: EventOutlet + Send + 'static> Agent for SyntheticVenue<O> {
         if self.outlet.is_none() {
             return 0;
         }
+        if self.quarantine.cancels_any() {
+            self.cancel_quarantined();
+        }
         match self.stop.phase() {
             Phase::Running => self.take_commands() + self.write_due(),
             Phase::Draining => self.take_commands() + self.wind_down(),
@@ -467,7 +492,8 @@ mod tests {
         };
         let stats = IntakeStats::new();
         let stop = StopSignal::default();
-        let wiring = SyntheticWiring { outlet, commands, stats, probe, clock, stop };
+        let quarantine = Quarantine::default();
+        let wiring = SyntheticWiring { outlet, commands, stats, probe, clock, stop, quarantine };
         Rig { venue: SyntheticVenue::new(options, wiring), events, orders, time }
     }
 

@@ -2,8 +2,11 @@
 
 use std::net::TcpListener;
 
-use pitlane_engine::event::{ExecReport, ExecType, OrderStatus, Price, RejectReason, Side};
-use pitlane_engine::order::{OrderAction, OrderType};
+use pitlane_engine::consumer::QuarantineReason;
+use pitlane_engine::event::{
+    ConsumerId, ExecReport, ExecType, OrderStatus, Price, RejectReason, Side,
+};
+use pitlane_engine::order::{OrderAction, OrderType, TimeInForce};
 use pitlane_engine::runtime::{Agent, Phase};
 use pitlane_engine::venue::LetterReason;
 use pitlane_engine::venue::binance::Credentials;
@@ -146,6 +149,30 @@ fn open_orders_stay_at_the_stop_where_so_configured() {
     trader.drive_to_done();
     assert_eq!(venue.counters().report().cancels_received, 0);
     assert_eq!(trader.reports(1).last().unwrap().status(), Some(OrderStatus::New));
+}
+
+#[test]
+fn orders_of_a_quarantined_consumer_are_cancelled_without_it_and_those_of_others_stay() {
+    // F04: whoever does not return from a callback can't cancel anything itself.
+    let credentials = credentials();
+    let venue = venue(&credentials, |_| {});
+    let mut trader = Trader::new(venue.address(), credentials, &TraderOptions::default());
+    trader.drive_to_ready();
+    for (id, consumer) in [(1, 0), (2, 1), (3, 1)] {
+        trader.command(OrderAction::Submit, id, |command| {
+            (command.side_code, command.price, command.qty) = (Side::Buy.code(), 3_000_000, QTY);
+            command.order_type_code = OrderType::Limit as u8;
+            command.time_in_force_code = TimeInForce::Gtc as u8;
+            command.consumer = consumer;
+        });
+        trader.drive_to(id, OrderStatus::New);
+    }
+    trader.quarantine.raise(ConsumerId(1), QuarantineReason::Stuck);
+    trader.drive_to(2, OrderStatus::Canceled);
+    trader.drive_to(3, OrderStatus::Canceled);
+    assert_eq!(venue.counters().report().cancels_received, 2);
+    assert_eq!(trader.reports(1).last().unwrap().status(), Some(OrderStatus::New));
+    trader.assert_sound();
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_utils::CachePadded;
+use pitlane_engine::consumer::Quarantine;
 use pitlane_engine::event::{
     ExecReport, ExecType, InstrumentId, OrderStatus, Price, Side, VenueId,
 };
@@ -73,6 +74,8 @@ pub struct Trader {
     pub outlet: Outlet,
     pub clock: Clock,
     pub stop: StopSignal,
+    /// Of two consumers, whose orders are cancelled.
+    pub quarantine: Quarantine,
     ready: Arc<AtomicBool>,
     commands: Publisher<OrderCommand>,
     stats: Arc<CachePadded<IntakeStats>>,
@@ -105,6 +108,7 @@ impl Trader {
             run: options.run,
             frame_bytes_max: limits().frame_bytes_max,
         };
+        let quarantine = Quarantine::new(2, true);
         let wiring = OrderWiring {
             outlet: outlet.clone(),
             commands: taken,
@@ -113,10 +117,11 @@ impl Trader {
             probe: Probe::new(OrderAgent::<Outlet>::probe_names(&["one".into(), "two".into()])),
             clock: clock.clone(),
             stop: stop.clone(),
+            quarantine: quarantine.clone(),
         };
         let mut agent = OrderAgent::new(order, wiring);
         let core = Core::new(&mut agent);
-        Trader { agent, outlet, clock, stop, ready, commands, stats, core }
+        Trader { agent, outlet, clock, stop, quarantine, ready, commands, stats, core }
     }
 
     /// One duty cycle.

@@ -27,6 +27,19 @@ fn a_home_runs_each_cell_and_shows_what_it_is_at() {
 }
 
 #[test]
+fn a_cell_is_reached_between_batches_until_the_home_is_demoted() {
+    let (mut home, mut watch) = lease(vec![10, 20]);
+    *home.get_mut(1).unwrap() += 1;
+    assert_eq!((watch.look(), home.get_mut(1).copied()), (None, Some(21)));
+    let mut rest = None;
+    let demoted = home.run(0, |_| rest = watch.take(watch.look().unwrap())).unwrap_err();
+    assert_eq!(home.get_mut(1), None);
+    let mut successor = rest.unwrap().into_home();
+    assert_eq!(successor.get_mut(1).copied(), Some(21));
+    drop(demoted);
+}
+
+#[test]
 fn a_home_whose_word_was_taken_keeps_the_slow_cell_alone() {
     let (mut home, mut watch) = lease(vec!["a", "b", "c"]);
     home.run(0, |_| ()).unwrap();

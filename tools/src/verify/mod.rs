@@ -24,6 +24,7 @@ mod plant;
 mod process;
 mod scale;
 mod stale_reads;
+mod stalls;
 mod trial;
 mod witness;
 
@@ -46,7 +47,7 @@ pub(crate) use process::resident_kib;
 pub(crate) use witness::{Testimony, Witness};
 
 /// In the order of the table.
-const CRITERIA: [Criterion; 11] = [
+const CRITERIA: [Criterion; 12] = [
     Criterion {
         id: "SC-001",
         title: "fan-out time",
@@ -123,6 +124,13 @@ const CRITERIA: [Criterion; 11] = [
         is_timed: false,
         plants: &[Plant::LostMarketEvent, Plant::LostCriticalEvent],
         check: accounts::check,
+    },
+    Criterion {
+        id: "F04",
+        title: "a stalled neighbour",
+        is_timed: true,
+        plants: &[Plant::NoTakeOver],
+        check: stalls::check,
     },
 ];
 

@@ -27,6 +27,8 @@ pub(crate) enum Plant {
     StaleEvent,
     /// A critical event vanishes without being counted.
     LostCriticalEvent,
+    /// Nothing is taken from a consumer that stalls.
+    NoTakeOver,
 }
 
 impl Plant {
@@ -45,6 +47,7 @@ impl Plant {
             Plant::StaleEvent => "a stale event handled by a consumer that skips",
             Plant::LostMarketEvent => "a market event lost without being counted",
             Plant::LostCriticalEvent => "a critical event lost without being counted",
+            Plant::NoTakeOver => "a watchdog that takes nothing from a consumer that stalls",
         }
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Scale {
     pub(crate) burnt_events: u64,
     /// Events for the accounts, at 20,000 a second.
     pub(crate) account_events: u64,
+    /// Length of the callback that stalls for F04, ms.
+    pub(crate) stall_ms: u64,
 }
 
 impl Scale {
@@ -43,6 +45,7 @@ impl Scale {
         wrong_accesses: 10_000,
         burnt_events: 1_000,
         account_events: 20_000,
+        stall_ms: 400,
     };
 
     /// As REQUIREMENTS states them.
@@ -59,6 +62,7 @@ impl Scale {
         wrong_accesses: 100_000,
         burnt_events: 10_000,
         account_events: 400_000,
+        stall_ms: 2_000,
     };
 
     /// For the canary: as little as shows a planted fault.
@@ -75,5 +79,6 @@ impl Scale {
         wrong_accesses: 1_000,
         burnt_events: 200,
         account_events: 10_000,
+        stall_ms: 300,
     };
 }

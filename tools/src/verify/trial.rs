@@ -42,6 +42,8 @@ pub(crate) struct Trial<'s> {
     registry: StrategyRegistry,
     pub(crate) load: SyntheticLoad,
     pub(crate) faults: LaunchFaults,
+    /// Nothing is taken from a consumer that stalls.
+    pub(crate) takes_nothing: bool,
 }
 
 /// What is left of a trial.
@@ -69,6 +71,7 @@ impl<'s> Trial<'s> {
             registry: StrategyRegistry::new(),
             load: SyntheticLoad { events_max: events, critical_per_mille: 0 },
             faults: LaunchFaults::default(),
+            takes_nothing: false,
         }
     }
 
@@ -105,13 +108,14 @@ impl<'s> Trial<'s> {
         look: Duration,
         mut is_over: impl FnMut(&Engine) -> bool,
     ) -> Result<Ran, TrialError> {
-        let Trial { setting, config, registry, load, faults } = self;
+        let Trial { setting, config, registry, load, faults, takes_nothing } = self;
         let wanted = load.events_max;
         let before = ProcessFigures::read();
         let options = LaunchOptions {
             embedded: EmbeddedVenue::Synthetic,
             load,
             faults,
+            takes_nothing,
             ..LaunchOptions::default()
         };
         let engine = launch_with(config, &registry, options)?;

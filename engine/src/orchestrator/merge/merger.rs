@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pitlane_ring::{Conflate, Pool, PoolGauge, Record};
+use pitlane_ring::{Conflate, Pool, Record};
 use zerocopy::FromZeros;
 
 use super::rule::{MERGE_RULES_MAX, MERGE_VENUES_MAX, MergeRule, bits};
@@ -66,11 +66,6 @@ impl Merger {
             finished: None,
             scratch: Box::new(Event::new_zeroed()),
         }
-    }
-
-    /// A view of the pool for other threads.
-    pub(in crate::orchestrator) fn gauge(&self) -> PoolGauge {
-        self.pool.gauge()
     }
 
     /// Merged events that one event can complete.

@@ -27,8 +27,10 @@ use super::error::DecodeError;
 use super::order_request::{OrderNames, RequestText};
 use super::requests_in_flight::{Asked, RequestsInFlight};
 use super::user_decode::{Execution, Reply, ReplyError, UserDecoder, UserMessage};
+use crate::consumer::Quarantine;
 use crate::event::{
-    Balance, Event, EventPayload, ExecReport, ExecType, InstrumentId, RejectReason, VenueId,
+    Balance, ConsumerId, Event, EventPayload, ExecReport, ExecType, InstrumentId, RejectReason,
+    VenueId,
 };
 use crate::instrument::Instruments;
 use crate::order::{
@@ -108,6 +110,8 @@ pub struct OrderWiring<O> {
     pub clock: Clock,
     /// The stop signal.
     pub stop: StopSignal,
+    /// Whose open orders are to be cancelled.
+    pub quarantine: Quarantine,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +160,9 @@ struct Desk<O> {
     answer_ns: u64,
     next_look_ns: u64,
     cancel_on_stop: bool,
+    quarantine: Quarantine,
+    /// When open orders of quarantined consumers are looked for again.
+    next_cancel_ns: u64,
     traces: TraceIds,
     stats: Arc<CachePadded<IntakeStats>>,
     probe: Probe,
@@ -203,6 +210,8 @@ impl<O: EventOutlet> OrderAgent<O> {
                 answer_ns: options.answer_ns,
                 next_look_ns: 0,
                 cancel_on_stop: options.cancel_on_stop,
+                quarantine: wiring.quarantine,
+                next_cancel_ns: 0,
                 traces: TraceIds::new(options.session_number),
                 stats: wiring.stats,
                 probe: wiring.probe,
@@ -302,6 +311,32 @@ impl<O: EventOutlet> OrderAgent<O> {
         work
     }
 
+    /// Cancels what quarantined consumers have open; again after a while, since an order may have been on
+    /// its way here.
+    #[cold]
+    fn cancel_quarantined(&mut self) -> usize {
+        let Self { session, desk, .. } = self;
+        if desk.stage != Stage::Ready
+            || desk.now_ns < desk.next_cancel_ns
+            || desk.now_ns < desk.ask_at_ns
+        {
+            return 0;
+        }
+        desk.next_cancel_ns = desk.now_ns + LOOK_NS;
+        let mut work = 0;
+        while let Some(key) = desk.open_of_quarantined() {
+            if !desk.cancel(key, session) {
+                break;
+            }
+            work += 1;
+        }
+        if work > 0 {
+            log::warn!("[{}] {work} orders of quarantined consumers cancelled", desk.venue);
+            session.flush();
+        }
+        work
+    }
+
     /// Cancels what is open as configured, and closes when nothing is left to wait for.
     fn wind_down(&mut self) -> usize {
         let Self { session, desk, commands, .. } = self;
@@ -328,6 +363,13 @@ impl<O: EventOutlet> OrderAgent<O> {
 }
 
 impl<O: EventOutlet> Desk<O> {
+    fn open_of_quarantined(&self) -> Option<OrderKey> {
+        self.table.find_open(|order| {
+            let consumer = ConsumerId(order.command.consumer);
+            !order.cancel_sent && self.quarantine.cancels_orders_of(consumer)
+        })
+    }
+
     #[inline]
     fn room(&mut self) -> usize {
         self.outlet.as_mut().map_or(0, EventOutlet::room)
@@ -797,6 +839,9 @@ impl<O: EventOutlet + Send + 'static> Agent for OrderAgent<O> {
         if is_ready != self.ready.load(Ordering::Relaxed) {
             self.ready.store(is_ready, Ordering::Release);
         }
+        if self.desk.quarantine.cancels_any() {
+            work += self.cancel_quarantined();
+        }
         if phase == Phase::Draining {
             work += self.wind_down();
         }
@@ -814,7 +859,9 @@ impl<O: EventOutlet + Send + 'static> Agent for OrderAgent<O> {
         // No wake-up tells that a full link has room again.
         let held_ns =
             if self.desk.is_held_back { self.desk.now_ns + HELD_BACK_NS } else { u64::MAX };
-        self.session.next_timer_ns().min(look_ns).min(ask_ns).min(held_ns)
+        let cancel_ns =
+            if self.desk.quarantine.cancels_any() { self.desk.next_cancel_ns } else { u64::MAX };
+        self.session.next_timer_ns().min(look_ns).min(ask_ns).min(held_ns).min(cancel_ns)
     }
 
     fn is_done(&self) -> bool {

@@ -1,0 +1,104 @@
+//! Who is quarantined: one board that every stage sees, written without the consumer's own thread.
+//!
+//! The dispatcher publishes nothing more to a consumer that is stuck, the gateway refuses its orders,
+//! the venues cancel what it has open if the configuration says so. Quarantine is for good.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
+use crate::event::ConsumerId;
+
+const FREE: u8 = 0;
+
+/// Why a consumer is quarantined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum QuarantineReason {
+    /// Too many of its callbacks failed. Its thread goes on taking events, and turns them away.
+    Failed = 1,
+    /// One of its callbacks does not return: its thread may never take anything again.
+    Stuck = 2,
+}
+
+/// The board. Cheap to clone; the default one is of no consumer.
+#[derive(Clone, Debug, Default)]
+pub struct Quarantine(Arc<Board>);
+
+#[derive(Debug, Default)]
+struct Board {
+    states: Box<[AtomicU8]>,
+    cancels_orders: bool,
+    changes: AtomicU32,
+}
+
+impl Quarantine {
+    /// A board of `consumers`, none of them quarantined. `cancels_orders` says whether their open orders
+    /// are to be cancelled then.
+    #[must_use]
+    pub fn new(consumers: usize, cancels_orders: bool) -> Quarantine {
+        let states = (0..consumers).map(|_| AtomicU8::new(FREE)).collect();
+        Quarantine(Arc::new(Board { states, cancels_orders, changes: AtomicU32::new(0) }))
+    }
+
+    /// Quarantines a consumer. Who is stuck stays so.
+    pub fn raise(&self, consumer: ConsumerId, reason: QuarantineReason) {
+        if let Some(state) = self.0.states.get(consumer.index()) {
+            state.fetch_max(reason as u8, Ordering::AcqRel);
+            self.0.changes.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Whether a consumer is quarantined, for whatever reason.
+    #[inline]
+    #[must_use]
+    pub fn has(&self, consumer: ConsumerId) -> bool {
+        self.state(consumer) != FREE
+    }
+
+    /// Whether a consumer is quarantined because a callback does not return.
+    #[inline]
+    #[must_use]
+    pub fn is_stuck(&self, consumer: ConsumerId) -> bool {
+        self.state(consumer) == QuarantineReason::Stuck as u8
+    }
+
+    /// Whether the open orders of a consumer are to be cancelled.
+    #[inline]
+    #[must_use]
+    pub fn cancels_orders_of(&self, consumer: ConsumerId) -> bool {
+        self.0.cancels_orders && self.has(consumer)
+    }
+
+    /// Whether there are orders to be cancelled at all: a load for whoever asks in each duty cycle.
+    #[inline]
+    #[must_use]
+    pub fn cancels_any(&self) -> bool {
+        self.0.cancels_orders && self.0.changes.load(Ordering::Acquire) > 0
+    }
+
+    #[inline]
+    fn state(&self, consumer: ConsumerId) -> u8 {
+        self.0.states.get(consumer.index()).map_or(FREE, |state| state.load(Ordering::Acquire))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consumer_is_quarantined_for_good_and_alone() {
+        let board = Quarantine::new(2, true);
+        let [one, two] = [ConsumerId(0), ConsumerId(1)];
+        assert!(!board.has(one) && !board.cancels_any());
+        board.raise(two, QuarantineReason::Failed);
+        assert!(board.has(two) && !board.is_stuck(two) && board.cancels_orders_of(two));
+        board.raise(two, QuarantineReason::Stuck);
+        board.raise(two, QuarantineReason::Failed);
+        assert!(board.is_stuck(two) && board.cancels_any());
+        assert!(!board.has(one) && !board.cancels_orders_of(one));
+        let keeps = Quarantine::new(1, false);
+        keeps.raise(one, QuarantineReason::Stuck);
+        assert!(keeps.is_stuck(one) && !keeps.cancels_orders_of(one) && !keeps.cancels_any());
+    }
+}

@@ -1,0 +1,358 @@
+//! The loop of a core: duty cycles of everything that is placed on it, each consumer by lease.
+//!
+//! A core's belongings are the cells of one [`lease`]. The first cell, the *base*, is the sleeping place,
+//! the hiccup meter and every agent that is no consumer; each further cell is a consumer. The base is run
+//! between batches, where nobody can take anything: our own agents never block. A consumer is run as a
+//! batch of the lease, so the watchdog can take the base and all *other* consumers from a thread that one
+//! of them holds up, and hand them to the thread that stands by. Sockets and timers, wakers and histograms
+//! move along, since all of them are in a cell.
+//!
+//! A thread that comes back from such a callback finds that its one consumer is all it has, and goes on
+//! with it alone: it sleeps when there is nothing to do, and the pinned thread has the core.
+//!
+//! **Cost** of a consumer's turn: one store and one compare-and-swap, 7 ns (see [`pitlane_ring::lease`]).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use pitlane_ring::alloc::count_this_thread;
+use pitlane_ring::{Demoted, Home, IdleStrategy, LEASE_CELLS_MAX, Watch, lease};
+
+use super::parking::{AlonePlaces, NAP};
+use super::{Agent, Clock, CoreParking, CoreWakers, HiccupMeter, Phase, StopSignal, YieldBan};
+use crate::telemetry::HistogramSet;
+
+/// The cell that is never slow.
+const BASE: usize = 0;
+
+/// A cell of a core's lease.
+pub(super) enum Seat {
+    /// Everything but consumers.
+    Base(Box<Base>),
+    /// A consumer; several only where a core has more of them than a lease has cells.
+    Consumers(Vec<Box<dyn Agent>>),
+}
+
+/// What moves with every take-over.
+pub(super) struct Base {
+    agents: Vec<Box<dyn Agent>>,
+    parking: CoreParking,
+    hiccups: HiccupMeter,
+}
+
+/// What every thread of a core knows.
+#[derive(Clone)]
+pub(super) struct CoreRules {
+    pub(super) idle: IdleStrategy,
+    pub(super) wakers: CoreWakers,
+    pub(super) stop: StopSignal,
+    pub(super) clock: Clock,
+    /// Where a thread that was left alone sleeps.
+    pub(super) alone: AlonePlaces,
+    pub(super) yield_ban: YieldBan,
+    /// Where it leaves the watch over itself.
+    pub(super) adoptions: Adoptions,
+}
+
+/// Watches over threads that were left alone, on their way to the watchdog.
+pub(super) type Adoptions = Arc<Mutex<Vec<(ThreadId, Watch<Seat>)>>>;
+
+/// The system's number of a thread, once it runs; 0 before.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ThreadId(Arc<AtomicI32>);
+
+impl ThreadId {
+    /// To be called on the thread itself.
+    pub(super) fn set(&self) {
+        self.0.store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::Release);
+    }
+
+    pub(super) fn get(&self) -> i32 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// What is left of a core's thread after it was joined.
+pub struct CoreRemains {
+    /// The agents that it ran last.
+    pub agents: Vec<Box<dyn Agent>>,
+    /// Hiccups that were not collected yet; of the thread that has the core.
+    pub hiccups: Option<Box<HistogramSet>>,
+}
+
+/// Makes a core's lease. The cells of the consumers follow each other, with as many consumers in each as
+/// [`consumers_in_cell`] says.
+pub(super) fn seats(
+    agents: Vec<Box<dyn Agent>>,
+    consumers: Vec<Box<dyn Agent>>,
+    parking: CoreParking,
+    hiccups: HiccupMeter,
+) -> (Home<Seat>, Watch<Seat>) {
+    let size = consumers_in_cell(consumers.len());
+    let mut cells = vec![Seat::Base(Box::new(Base { agents, parking, hiccups }))];
+    let mut consumers = consumers.into_iter().peekable();
+    while consumers.peek().is_some() {
+        cells.push(Seat::Consumers(consumers.by_ref().take(size).collect()));
+    }
+    lease(cells)
+}
+
+/// Consumers that share a cell, and so a stall, where a core has `count` of them: 1 up to 63.
+pub(super) fn consumers_in_cell(count: usize) -> usize {
+    count.div_ceil(LEASE_CELLS_MAX - 1).max(1)
+}
+
+/// Work done, and agents that are done for good.
+type Passed = (usize, usize);
+
+impl Seat {
+    fn agents(&self) -> &[Box<dyn Agent>] {
+        match self {
+            Seat::Base(base) => &base.agents,
+            Seat::Consumers(agents) => agents,
+        }
+    }
+
+    #[inline]
+    fn pass(&mut self) -> Passed {
+        match self {
+            Seat::Base(base) => base.pass(),
+            Seat::Consumers(agents) => pass(agents),
+        }
+    }
+
+    fn has_pending(&self) -> bool {
+        self.agents().iter().any(|agent| agent.has_pending())
+    }
+
+    fn next_timer_ns(&self) -> u64 {
+        self.agents().iter().map(|agent| agent.next_timer_ns()).min().unwrap_or(u64::MAX)
+    }
+}
+
+impl Base {
+    #[inline]
+    fn pass(&mut self) -> Passed {
+        pass(&mut self.agents)
+    }
+}
+
+/// One duty cycle of each.
+#[inline]
+fn pass(agents: &mut [Box<dyn Agent>]) -> Passed {
+    let (mut work, mut done) = (0, 0);
+    for agent in agents {
+        work += agent.duty_cycle();
+        done += usize::from(agent.is_done());
+    }
+    (work, done)
+}
+
+/// A home at work.
+struct Round<'r> {
+    home: Home<Seat>,
+    rules: &'r CoreRules,
+    /// Agents of this home.
+    total: usize,
+    /// How many were done after the last pass.
+    done: usize,
+}
+
+/// Starts the agents, on the thread that will run them.
+pub(super) fn start_agents(home: &mut Home<Seat>) {
+    let Ok(registry) = base(home).parking.registry().try_clone() else { return };
+    for cell in home.cells() {
+        let agents = match home.get_mut(cell) {
+            Some(Seat::Base(base)) => &mut base.agents,
+            Some(Seat::Consumers(agents)) => agents,
+            None => continue,
+        };
+        agents.iter_mut().for_each(|agent| agent.on_start(&registry));
+    }
+}
+
+/// Runs a home until all its agents are done, or the deadline is over; or, once it was demoted, the one
+/// consumer that it keeps.
+pub(super) fn run(home: Home<Seat>, rules: &CoreRules, thread: &ThreadId) -> CoreRemains {
+    count_this_thread(true);
+    let remains = match Round::new(home, rules).run() {
+        Ok(remains) => remains,
+        Err(demoted) => run_alone(demoted.into_inner(), rules, thread),
+    };
+    count_this_thread(false);
+    rules.wakers.wake();
+    remains
+}
+
+impl<'r> Round<'r> {
+    fn new(mut home: Home<Seat>, rules: &'r CoreRules) -> Round<'r> {
+        let mut total = 0;
+        for cell in home.cells() {
+            total += home.get_mut(cell).map_or(0, |seat| seat.agents().len());
+        }
+        // Whoever had the core before may have announced a sleep, and was held up in the middle of a pass
+        // whose work nobody was woken for yet.
+        let base = base(&mut home);
+        base.parking.withdraw();
+        base.hiccups.nap();
+        rules.wakers.wake();
+        Round { home, rules, total, done: 0 }
+    }
+
+    fn run(mut self) -> Result<CoreRemains, Demoted<Seat>> {
+        let mut idler = self.rules.idle.idler();
+        let yields = matches!(self.rules.idle, IdleStrategy::SpinThenYield { .. });
+        loop {
+            base(&mut self.home).hiccups.before_cycle();
+            let work = self.pass()?;
+            if self.is_done() || (work == 0 && self.rules.stop.phase() == Phase::Halted) {
+                return Ok(self.into_remains());
+            }
+            base(&mut self.home).hiccups.after_cycle(work);
+            if work == 0 && yields && self.rules.yield_ban.is_on() {
+                std::hint::spin_loop();
+            } else if idler.idle(work) && !self.has_pending() {
+                self.park()?;
+            }
+        }
+    }
+
+    /// One duty cycle of every agent. Wakes whoever the work may be for, also when all an agent did was to
+    /// close its lanes.
+    #[inline]
+    fn pass(&mut self) -> Result<usize, Demoted<Seat>> {
+        let (mut work, mut done) = (0, 0);
+        for cell in self.home.cells() {
+            let passed = match cell {
+                // Between batches: nobody takes anything, and it costs nothing.
+                BASE => base(&mut self.home).pass(),
+                _ => self.home.run(cell, Seat::pass)?,
+            };
+            work += passed.0;
+            done += passed.1;
+        }
+        if work > 0 || done != self.done {
+            self.done = done;
+            self.rules.wakers.wake();
+        }
+        Ok(work)
+    }
+
+    /// Announces the sleep, passes over all agents once more, and only then sleeps.
+    fn park(&mut self) -> Result<(), Demoted<Seat>> {
+        let before = base(&mut self.home);
+        // By its own will: what follows is no hiccup.
+        before.hiccups.nap();
+        before.parking.announce();
+        let work = self.pass()?;
+        let limit = if work > 0 || self.is_done() || self.has_pending() {
+            Some(Duration::ZERO)
+        } else {
+            limit(self.next_timer_ns(), &self.rules.clock)
+        };
+        let place = &mut base(&mut self.home).parking;
+        if limit != Some(Duration::ZERO) {
+            place.sleep(limit);
+        }
+        place.withdraw();
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        self.done == self.total
+    }
+
+    fn has_pending(&mut self) -> bool {
+        self.home.cells().any(|cell| self.home.get_mut(cell).is_some_and(|seat| seat.has_pending()))
+    }
+
+    fn next_timer_ns(&mut self) -> u64 {
+        let cells = self.home.cells();
+        let timer_ns = |cell| self.home.get_mut(cell).map_or(u64::MAX, |seat| seat.next_timer_ns());
+        cells.map(timer_ns).min().unwrap_or(u64::MAX)
+    }
+
+    fn into_remains(self) -> CoreRemains {
+        let mut remains = CoreRemains { agents: Vec::new(), hiccups: None };
+        count_this_thread(false);
+        for (_, seat) in self.home.into_cells() {
+            match seat {
+                Seat::Base(base) => {
+                    remains.agents.extend(base.agents);
+                    remains.hiccups = Some(base.hiccups.into_set());
+                }
+                Seat::Consumers(agents) => remains.agents.extend(agents),
+            }
+        }
+        remains
+    }
+}
+
+/// The rest of a demoted thread's life: one consumer, unpinned, asleep where there is nothing to do. It is
+/// watched over as before, for its stalls are still counted and it may still be quarantined.
+fn run_alone(seat: Seat, rules: &CoreRules, thread: &ThreadId) -> CoreRemains {
+    count_this_thread(false);
+    let total = seat.agents().len();
+    let (mut home, watch) = lease(vec![seat]);
+    rules.adoptions.lock().push((thread.clone(), watch));
+    let mut place = rules.alone.take();
+    count_this_thread(true);
+    rules.wakers.wake();
+    let mut done = 0;
+    while done < total {
+        // Never demoted again: there is nothing to take.
+        let Ok((work, now_done)) = home.run(BASE, Seat::pass) else { break };
+        if work > 0 || now_done != done {
+            done = now_done;
+            rules.wakers.wake();
+        } else if rules.stop.phase() == Phase::Halted {
+            break;
+        } else {
+            let next_timer_ns = home.get_mut(BASE).map_or(u64::MAX, |seat| seat.next_timer_ns());
+            let timer = limit(next_timer_ns, &rules.clock).unwrap_or(Duration::MAX);
+            match &mut place {
+                None => std::thread::park_timeout(timer.min(NAP)),
+                Some(place) => {
+                    let mut has_worked = false;
+                    let look = || {
+                        if let Ok((work, now_done)) = home.run(BASE, Seat::pass) {
+                            has_worked = work > 0 || now_done != done;
+                            done = now_done;
+                        }
+                        has_worked
+                    };
+                    place.park(look, timer.min(LOOK));
+                    if has_worked {
+                        rules.wakers.wake();
+                    }
+                }
+            }
+        }
+    }
+    count_this_thread(false);
+    let agents = home.into_cells().into_iter().flat_map(|(_, seat)| match seat {
+        Seat::Base(base) => base.agents,
+        Seat::Consumers(agents) => agents,
+    });
+    CoreRemains { agents: agents.collect(), hiccups: None }
+}
+
+/// Longest sleep of a thread that is left alone and has wakers.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Time left until a timer; `None` when there is none.
+fn limit(next_timer_ns: u64, clock: &Clock) -> Option<Duration> {
+    let left_ns = next_timer_ns.saturating_sub(clock.now_ns());
+    (next_timer_ns != u64::MAX).then(|| Duration::from_nanos(left_ns))
+}
+
+/// The base of a home that was not demoted.
+#[inline]
+fn base(home: &mut Home<Seat>) -> &mut Base {
+    match home.get_mut(BASE) {
+        Some(Seat::Base(base)) => base,
+        _ => unreachable!("the first cell of every home is its base"),
+    }
+}
