@@ -68,6 +68,12 @@ impl Merger {
         }
     }
 
+    /// A view of the pool.
+    #[cfg(test)]
+    pub(super) fn gauge(&self) -> pitlane_ring::PoolGauge {
+        self.pool.gauge()
+    }
+
     /// Merged events that one event can complete.
     #[inline]
     pub(in crate::orchestrator) fn per_event_max(&self) -> usize {
