@@ -106,7 +106,7 @@ section! {
 }
 
 section! {
-    /// Streams between the venues and the consumers. A stream is what one venue says of one kind about one
+    /// Streams between the venues and the consumers: what one venue says of one kind about one
     /// instrument.
     #[name = "streams", most = 1]
     #[derive(Debug)]
