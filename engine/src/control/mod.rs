@@ -1,7 +1,7 @@
 //! The control plane: who gets what, and how it is changed while the engine runs.
 //!
 //! Strategies ask by [`ControlCommand`]s through their own lanes, operators through [`crate::Engine`];
-//! both end at [`Routes`], which has the orchestrator take merge rules and the dispatcher take tables.
+//! both end at one desk, which has the orchestrator take merge rules and the dispatcher take tables.
 //! Nothing here runs on a pinned thread.
 
 mod command;
