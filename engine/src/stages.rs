@@ -16,6 +16,7 @@ use crate::consumer::{
     ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring, ContextParts, RiskLimits,
     Strategy,
 };
+use crate::dispatcher::order::{Sequencer, SequencerOptions};
 use crate::dispatcher::{
     AcceptFrom, DispatcherAgent, DispatcherParts, LinkParts, RoutingPlan, Subscription,
 };
@@ -206,6 +207,7 @@ pub fn stages(options: StagesOptions) -> Stages {
     let dispatcher = DispatcherAgent::new(DispatcherParts {
         critical: critical_end,
         market: market_end,
+        sequencer: Sequencer::new(&SequencerOptions::default()),
         links,
         table: plan.table,
         version,
@@ -243,6 +245,7 @@ pub fn bare_dispatcher(
     let dispatcher = DispatcherAgent::new(DispatcherParts {
         critical: critical_end,
         market: market_end,
+        sequencer: Sequencer::new(&SequencerOptions::default()),
         links,
         table: plan.table,
         version: Arc::new(AtomicU32::new(1)),

@@ -101,8 +101,8 @@ section! {
 }
 
 section! {
-    /// Streams between the venues and the consumers: their order, floods, and merging. A stream is what one
-    /// venue says of one kind about one instrument.
+    /// Streams between the venues and the consumers: their order, floods, and merging. A stream is what
+    /// one venue says of one kind about one instrument.
     #[name = "streams", most = 1]
     #[derive(Debug)]
     pub struct StreamsConfig {
