@@ -45,7 +45,7 @@ pub struct Config {
     pub cores: CoresConfig,
     /// Slots of each lane.
     pub lanes: LanesConfig,
-    /// Merging of streams.
+    /// Order, floods and merging of streams.
     pub streams: StreamsConfig,
     /// What is measured and kept.
     pub telemetry: TelemetryConfig,
