@@ -111,7 +111,7 @@ fn whole(batch: usize) -> f64 {
             Ok(())
         },
     ));
-    let BareConsumer { mut market, agent, rest: _rest } =
+    let BareConsumer { mut market, agent, .. } =
         bare_consumer(strategy, instruments, Clock::start());
     let (mut home, _watch) = lease(vec![agent]);
     let event = quote();

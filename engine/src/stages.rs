@@ -134,8 +134,7 @@ fn fan_out(
             terms: Terms::new(),
             accept_from: AcceptFrom::default(),
             skips: false,
-            consumer: ConsumerId(0),
-            quarantine: Quarantine::default(),
+            consumer: subscription.consumer,
         };
         Pair { link, market: market_end, critical: critical_end }
     };
@@ -228,6 +227,7 @@ pub fn stages(options: StagesOptions) -> Stages {
         links,
         table,
         version,
+        quarantine: Quarantine::default(),
         flips: Arc::default(),
         notices: None,
         clock,
@@ -277,6 +277,7 @@ pub fn bare_dispatcher(
         links,
         table,
         version: Arc::new(AtomicU32::new(1)),
+        quarantine: Quarantine::default(),
         flips: Arc::default(),
         notices: None,
         clock,
@@ -288,14 +289,18 @@ pub fn bare_dispatcher(
     BareDispatcher { input, dispatcher, market, terms, rest }
 }
 
-/// A consumer alone: the publisher of its market lane, and its agent.
+/// A consumer alone, with the other ends of its lanes.
 pub struct BareConsumer {
-    /// Where the dispatcher would publish.
+    /// Where the dispatcher would publish market and reference data.
     pub market: Publisher<Event>,
+    /// Where it would publish critical events, numbered from 1.
+    pub critical: Publisher<Event>,
+    /// What the gateway would take.
+    pub orders: Consumer<OrderCommand>,
+    /// What the controller would take.
+    pub control: Consumer<ControlCommand>,
     /// Handles.
     pub agent: ConsumerAgent,
-    /// Ends that must live as long.
-    pub rest: (Publisher<Event>, Consumer<OrderCommand>, Consumer<ControlCommand>),
 }
 
 /// Puts a consumer behind its lanes, already started.
@@ -341,7 +346,7 @@ pub fn bare_consumer(
     };
     let mut agent = ConsumerAgent::new(options, wiring);
     agent.duty_cycle();
-    BareConsumer { market, agent, rest: (critical, orders_end, control_end) }
+    BareConsumer { market, critical, orders: orders_end, control: control_end, agent }
 }
 
 /// Runs `callback` as the wrapper does; false when it panicked.

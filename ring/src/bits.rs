@@ -2,7 +2,7 @@
 
 /// Yields them, lowest first.
 #[derive(Clone, Debug)]
-pub(crate) struct Bits(pub(crate) u64);
+pub struct Bits(pub u64);
 
 impl Iterator for Bits {
     type Item = u32;

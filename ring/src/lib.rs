@@ -53,6 +53,7 @@ mod upstream;
 mod wake;
 
 pub use alloc::CountingAllocator;
+pub use bits::Bits;
 pub use cell::{
     Absorbed, CellGroupSpec, CellId, CellMemory, CellPolicy, CellSpec, Conflate, Displaced, Offered,
 };

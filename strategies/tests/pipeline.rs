@@ -172,3 +172,17 @@ fn flips_under_load_lose_nothing_critical_and_skip_what_is_stale() {
         noop.terms.skipped, momentum.stale_handled
     );
 }
+
+#[test]
+fn a_venue_that_floods_is_cut_to_its_rate_and_every_event_is_accounted_for() {
+    // FR-023: 5,000 events/s against 100 a second and stream.
+    let mut flooded = run_of(&["noop"]);
+    flooded.config.streams.flood_events_per_s = 100;
+    flooded.config.streams.flood_burst = 10;
+    let report = run(flooded, events(5_000));
+    let intake = &report.intake;
+    assert!(report.identity_holds, "{intake:?}");
+    assert!(intake.flooded > 1_000, "the flood happened: {intake:?}");
+    assert!(intake.routed < intake.events_in / 2, "{intake:?}");
+    assert_eq!(report.consumers[0].terms.published, intake.routed, "what was cut reached nobody");
+}

@@ -2,25 +2,20 @@
 
 use std::sync::Arc;
 
-use pitlane_ring::{Consumer, Exchange, LaneOptions, Publisher, lane};
+use pitlane_ring::{Consumer, Publisher};
 use zerocopy::FromZeros;
 
-use super::agent::{ConsumerAgent, ConsumerOptions, ConsumerWiring};
-use super::context::ContextParts;
-use super::{ConsumerFaults, Context, FailureLog, Quarantine, RiskLimits, Strategy};
+use super::agent::ConsumerAgent;
+use super::{Context, FailureLog, Strategy};
 use crate::control::ControlCommand;
-use crate::dispatcher::AcceptFrom;
 use crate::event::{
-    ConsumerId, Event, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty,
-    Quote, Side, Trade, VenueId,
+    Event, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty, Quote, Side,
+    Trade, VenueId,
 };
 use crate::instrument::{InstrumentSpec, Instruments};
-use crate::order::{OrderCommand, TradingSwitch};
-use crate::runtime::{Agent, Clock, ManualTime, StopSignal};
-use crate::telemetry::{ConsumerProbe, Terms};
-
-/// Slots of each lane.
-const SLOTS: usize = 64;
+use crate::order::OrderCommand;
+use crate::runtime::{Agent, Clock, ManualTime};
+use crate::stages::{BareConsumer, bare_consumer};
 
 /// Drives one strategy: feed events, move time, read the orders it sent.
 ///
@@ -40,11 +35,6 @@ impl Harness {
     /// A harness around `strategy`, with `on_start` already called.
     #[must_use]
     pub fn new(strategy: impl Strategy) -> Harness {
-        let lane_of = |name: &str| LaneOptions { name: name.to_owned(), capacity: SLOTS };
-        let (market, market_end) = lane(lane_of("market"));
-        let (critical, critical_end) = lane(lane_of("critical"));
-        let (orders, orders_end) = lane(lane_of("orders"));
-        let (control, control_end) = lane(lane_of("control"));
         let (clock, time) = Clock::manual(1_700_000_000_000_000_000);
         let spec = InstrumentSpec {
             symbol: "BTC-USDT".to_owned(),
@@ -57,47 +47,10 @@ impl Harness {
             Ok(instruments) => Arc::new(instruments),
             Err(error) => unreachable!("a constant instrument: {error}"),
         };
-        let context = ContextParts {
-            consumer: ConsumerId(0),
-            clock: clock.clone(),
-            instruments,
-            orders,
-            control,
-            switch: TradingSwitch::new(true),
-            limits: RiskLimits::default(),
-        };
-        let wiring = ConsumerWiring {
-            critical: critical_end,
-            market: market_end,
-            context,
-            terms: Terms::new(),
-            probe: ConsumerProbe::new("harness", 0),
-            to_log: Arc::new(Exchange::new()),
-            accept_from: AcceptFrom::default(),
-            quarantine: Quarantine::default(),
-            stop: StopSignal::default(),
-        };
-        let options = ConsumerOptions {
-            name: "harness".to_owned(),
-            strategy: Box::new(strategy),
-            batch: 16,
-            batch_ns: u64::MAX,
-            failures_max: u64::MAX,
-            failures_kept: 16,
-            skips: false,
-            faults: ConsumerFaults::default(),
-        };
-        let agent = ConsumerAgent::new(options, wiring);
-        let mut harness = Harness {
-            market,
-            critical,
-            orders: orders_end,
-            control: control_end,
-            agent,
-            time,
-            clock,
-            critical_sequence: 0,
-        };
+        let BareConsumer { market, critical, orders, control, agent } =
+            bare_consumer(Box::new(strategy), instruments, clock.clone());
+        let mut harness =
+            Harness { market, critical, orders, control, agent, time, clock, critical_sequence: 0 };
         harness.run();
         harness
     }

@@ -73,7 +73,14 @@ impl Quarantine {
     #[inline]
     #[must_use]
     pub fn cancels_any(&self) -> bool {
-        self.0.cancels_orders && self.0.changes.load(Ordering::Acquire) > 0
+        self.0.cancels_orders && self.changes() > 0
+    }
+
+    /// How often anything was raised. Who finds it unchanged need not look at the consumers.
+    #[inline]
+    #[must_use]
+    pub fn changes(&self) -> u32 {
+        self.0.changes.load(Ordering::Acquire)
     }
 
     #[inline]

@@ -57,6 +57,11 @@ impl Interest {
         self.0 & (1 << kind.code()) != 0
     }
 
+    /// The kinds in the mask, in the order of their codes.
+    pub fn kinds(self) -> impl Iterator<Item = EventKind> {
+        EventKind::ALL.into_iter().filter(move |kind| self.contains(*kind))
+    }
+
     /// The kinds in both masks.
     #[must_use]
     pub const fn intersect(self, other: Interest) -> Interest {

@@ -5,6 +5,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::consumer::Interest;
 use crate::event::{ControlCode, EventKind, InstrumentId, VenueId};
+use crate::orchestrator::merge::MergeRule;
 
 /// Number of a control command, unique per consumer for the life of the engine, from 1. Answers carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,38 +34,24 @@ pub struct MergeRequest {
     pub kind: EventKind,
     /// The venues, bit n for venue n; at least two.
     pub venues: VenueSet,
-    /// How long a window stays open after its first event, ns, above 0.
+    /// How long a window stays open after its first event, ns, above 0 and at most a minute.
     pub window_ns: u64,
     /// Events after which a window closes; at least the number of venues.
     pub events_max: u32,
 }
 
 impl MergeRequest {
-    /// The longest window, ns: one minute.
-    pub const WINDOW_NS_MAX: u64 = 60_000_000_000;
-
-    /// What is wrong with it, whatever the engine has.
-    ///
-    /// # Errors
-    /// The reason in words.
-    pub fn check(&self) -> Result<(), &'static str> {
-        let is_merged = matches!(
-            self.kind,
-            EventKind::Quote | EventKind::Trade | EventKind::Book | EventKind::Bar
-        );
-        if !is_merged {
-            return Err("only quotes, trades, books and bars can be merged");
+    /// The rule that does it, under this number.
+    #[must_use]
+    pub fn rule(&self, id: u16) -> MergeRule {
+        MergeRule {
+            id,
+            instrument: self.instrument,
+            kind: self.kind,
+            providers: self.venues.0,
+            window_ns: self.window_ns,
+            max_events: self.events_max,
         }
-        if self.venues.count() < 2 {
-            return Err("a merge needs at least two venues");
-        }
-        if !(1..=Self::WINDOW_NS_MAX).contains(&self.window_ns) {
-            return Err("a merge window lasts more than 0 and at most 60 s");
-        }
-        if (self.events_max as usize) < self.venues.count() {
-            return Err("a merge window has to take an event of each of its venues");
-        }
-        Ok(())
     }
 }
 
@@ -120,8 +107,6 @@ pub struct ControlCommand {
     pub venues: u64,
     /// Length of a merge window, ns.
     pub window_ns: u64,
-    /// When the strategy sent it, ns of the engine's clock.
-    pub sent_ns: u64,
     /// Instrument number.
     pub instrument: u32,
     /// Events of a merge window.
@@ -133,7 +118,7 @@ pub struct ControlCommand {
     /// Code of the [`ControlAction`].
     pub action_code: u8,
     /// Always 0.
-    pub reserved: [u8; 19],
+    pub reserved: [u8; 27],
 }
 
 const _: () = assert!(size_of::<ControlCommand>() == 64);
@@ -160,7 +145,7 @@ impl ControlCommand {
     /// The merge that is asked for; `None` when it names not exactly one kind.
     #[must_use]
     pub fn merge(&self) -> Option<MergeRequest> {
-        let mut kinds = EventKind::ALL.into_iter().filter(|kind| self.interest().contains(*kind));
+        let mut kinds = self.interest().kinds();
         let kind = kinds.next().filter(|_| kinds.next().is_none())?;
         Some(MergeRequest {
             instrument: InstrumentId(self.instrument),

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use pitlane_ring::Consumer;
+use pitlane_ring::{Bits, Consumer};
 
 use super::routes::{Request, RouteChange, Routes, RoutingChange};
 use super::{ControlAction, ControlCommand};
 use crate::dispatcher::RouteKey;
-use crate::event::{ConsumerId, ControlCode, EventKind, InstrumentId, VenueId};
+use crate::event::{ConsumerId, ControlCode, InstrumentId, VenueId};
 use crate::runtime::give_way;
 
 /// Pause between two looks at the lanes. Commands that come in one pause make one flip.
@@ -91,8 +91,8 @@ fn changes(command: &ControlCommand, venues: usize) -> Option<Vec<RoutingChange>
             Some(vec![RoutingChange::Merge { consumer, request, is_on }])
         }
         ControlAction::Subscribe | ControlAction::Unsubscribe => {
-            let kinds = || EventKind::ALL.into_iter().filter(|k| command.interest().contains(*k));
-            let named = (0..64_u16).filter(|venue| command.venues >> venue & 1 == 1);
+            let kinds = command.interest();
+            let named = Bits(command.venues).map(|venue| venue as u16);
             // All venues are those that there are; a venue by name that is not there is refused.
             let is_all = command.venues == u64::MAX;
             let venues = named.filter(|venue| !is_all || usize::from(*venue) < venues);
@@ -106,7 +106,7 @@ fn changes(command: &ControlCommand, venues: usize) -> Option<Vec<RoutingChange>
                 RoutingChange::Route(RouteChange { route, is_on })
             };
             let changes: Vec<_> = venues
-                .flat_map(|venue| kinds().map(move |kind| (venue, kind)))
+                .flat_map(|venue| kinds.kinds().map(move |kind| (venue, kind)))
                 .map(route)
                 .collect();
             (!changes.is_empty()).then_some(changes)

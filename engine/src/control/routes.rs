@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use pitlane_ring::{CellMemory, Publisher};
+use pitlane_ring::{CellMemory, Exchange, Publisher};
 use thiserror::Error;
 
 use super::MergeRequest;
@@ -24,7 +24,7 @@ use crate::event::{
     ConsumerId, ControlAck, ControlCode, ControlResult, Event, EventKind, EventPayload,
     InstrumentId, VenueId,
 };
-use crate::orchestrator::merge::{MergePort, MergeRule, MergeTable};
+use crate::orchestrator::merge::{MergePort, MergeProblem, MergeRule, MergeTable};
 use crate::runtime::{Clock, CoreWakers, Phase, StopSignal};
 
 /// A flip that the dispatcher has not taken by then is withdrawn.
@@ -97,7 +97,7 @@ pub enum FlipError {
     #[error("[routes] flip failed: it was not subscribed (code: not_subscribed)")]
     NotSubscribed,
     #[error("[routes] flip failed: {0} (code: bad_merge)")]
-    BadMerge(&'static str),
+    BadMerge(#[from] MergeProblem),
     #[error("[routes] flip failed: all merge rules are taken (code: no_rule_free)")]
     NoRuleFree,
     #[error("[routes] flip failed: nothing would change (code: no_change)")]
@@ -150,7 +150,7 @@ struct Waiting {
 }
 
 /// What consumers are subscribed to, and what is paused: more than the table in force shows.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 struct Wanted {
     routes: BTreeSet<RouteKey>,
     rules: RuleBook,
@@ -415,7 +415,7 @@ impl Desk {
         let flip = self.staged_flip(&routes, accepted);
         let grown: Vec<ConsumerId> = flip.cells.iter().map(|(consumer, _)| *consumer).collect();
         let started = Instant::now();
-        let outcome = self.parts.stage(flip, started);
+        let outcome = self.parts.stage(flip);
         if outcome.is_ok() {
             self.latencies.add(started.elapsed().as_nanos() as u64);
             self.flips += 1;
@@ -544,7 +544,8 @@ impl RoutesParts {
             return Err(FlipError::NotRouted(route.kind));
         }
         if route.kind == EventKind::Merged {
-            return Err(FlipError::BadMerge("merged events are subscribed to by their merge"));
+            // They are subscribed to by their merge.
+            return Err(MergeProblem::Kind(route.kind).into());
         }
         if !interest.contains(route.kind) {
             return Err(FlipError::NotInterested { consumer: route.consumer, kind: route.kind });
@@ -571,56 +572,48 @@ impl RoutesParts {
         if unknown != 0 {
             return Err(FlipError::UnknownVenue(VenueId(unknown.trailing_zeros() as u16)));
         }
-        request.check().map_err(FlipError::BadMerge)
+        Ok(request.rule(0).check()?)
     }
 
-    /// Has the orchestrator take these rules; see [`MergePort`].
-    fn stage_rules(&mut self, rules: &RuleBook) -> Result<(), FlipError> {
+    /// Has the orchestrator take these rules.
+    fn stage_rules(&self, rules: &RuleBook) -> Result<(), FlipError> {
         let rules: Vec<MergeRule> = rules.rules().collect();
-        let table = MergeTable::new(&rules);
-        let mut table = Box::new(table.map_err(|_| FlipError::BadMerge("not a rule"))?);
-        // Of a change that was given up after it had been taken.
-        drop(self.merge.done.take());
-        let started = Instant::now();
-        while let Err(back) = self.merge.staged.put(table) {
-            if started.elapsed() > FLIP_DEADLINE {
-                return Err(FlipError::Deadline(FLIP_DEADLINE));
-            }
-            table = back;
-            std::thread::yield_now();
-        }
-        self.wakers.wake();
-        while self.merge.done.take().is_none() {
-            // Withdrawn only while it still lies there: once taken, it is in force.
-            if started.elapsed() > FLIP_DEADLINE && self.merge.staged.take().is_some() {
-                return Err(FlipError::Deadline(FLIP_DEADLINE));
-            }
-            if started.elapsed() > 2 * FLIP_DEADLINE {
-                return Err(FlipError::Stopped);
-            }
-            std::thread::yield_now();
-        }
-        Ok(())
+        // Each was checked when it was asked for, and a book has one under a number.
+        let table = MergeTable::new(&rules).map_err(|_problems| FlipError::NoRuleFree)?;
+        let MergePort { staged, done, .. } = &*self.merge;
+        self.hand_over(staged, done, Box::new(table)).map(drop)
     }
 
     /// Has the dispatcher take the table.
-    fn stage(&mut self, mut flip: Box<Flip>, started: Instant) -> Answer {
-        // Of a flip that was given up after it had been taken.
-        drop(self.port.done.take());
-        while let Err(back) = self.port.staged.put(flip) {
+    fn stage(&self, flip: Box<Flip>) -> Answer {
+        let done = self.hand_over(&self.port.staged, &self.port.done, flip)?;
+        Ok(done.outcome)
+    }
+
+    /// Leaves something for a pinned thread, and waits until it was put to use and something comes back.
+    fn hand_over<T>(
+        &self,
+        staged: &Exchange<T>,
+        done: &Exchange<T>,
+        mut value: Box<T>,
+    ) -> Result<Box<T>, FlipError> {
+        let started = Instant::now();
+        // Of one that was given up after it had been taken.
+        drop(done.take());
+        while let Err(back) = staged.put(value) {
             if started.elapsed() > FLIP_DEADLINE {
                 return Err(FlipError::Deadline(FLIP_DEADLINE));
             }
-            flip = back;
+            value = back;
             std::thread::yield_now();
         }
         self.wakers.wake();
         loop {
-            if let Some(done) = self.port.done.take() {
-                return Ok(done.outcome);
+            if let Some(done) = done.take() {
+                return Ok(done);
             }
             // Withdrawn only while it still lies there: once taken, it is carried out.
-            if started.elapsed() > FLIP_DEADLINE && self.port.staged.take().is_some() {
+            if started.elapsed() > FLIP_DEADLINE && staged.take().is_some() {
                 return Err(FlipError::Deadline(FLIP_DEADLINE));
             }
             if started.elapsed() > 2 * FLIP_DEADLINE {
@@ -665,3 +658,6 @@ impl RoutesParts {
         self.wakers.wake();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,14 +93,7 @@ impl RuleBook {
 
     /// The rules as the orchestrator takes them.
     pub(super) fn rules(&self) -> impl Iterator<Item = MergeRule> {
-        self.requests().map(|(id, request)| MergeRule {
-            id,
-            instrument: request.instrument,
-            kind: request.kind,
-            providers: request.venues.0,
-            window_ns: request.window_ns,
-            max_events: request.events_max,
-        })
+        self.requests().map(|(id, request)| request.rule(id))
     }
 
     /// The routes of what comes of them.

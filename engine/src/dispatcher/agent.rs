@@ -12,6 +12,7 @@ use super::RoutingTable;
 use super::flip::{COMMAND_DONE, FLIP_BEGIN, FLIP_END, Flip, FlipOutcome, FlipPort};
 use super::link::{ConsumerLink, LinkParts, LinkRemains};
 use super::order::{Sequencer, StreamCounts};
+use crate::consumer::Quarantine;
 use crate::event::{ConsumerId, ControlAck, ControlResult, Event, EventKind, ExecReport, Risk};
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
 use crate::telemetry::{HistogramSet, Letter, LetterSender, Probe};
@@ -67,6 +68,9 @@ struct Fanout {
     scratch: Box<Event>,
     /// The version that the orchestrator stamps; the dispatcher owns it.
     version: Arc<AtomicU32>,
+    quarantine: Quarantine,
+    /// Changes of the board that the links know of.
+    changes_seen: u32,
     routed: u64,
     unrouted: u64,
 }
@@ -80,6 +84,7 @@ pub(crate) struct DispatcherParts {
     pub(crate) links: Vec<LinkParts>,
     pub(crate) table: RoutingTable,
     pub(crate) version: Arc<AtomicU32>,
+    pub(crate) quarantine: Quarantine,
     pub(crate) flips: Arc<FlipPort>,
     /// The controller's answers to commands: past the orchestrator, so that an answer and the flip that
     /// it speaks of reach a consumer in this order.
@@ -126,6 +131,8 @@ impl DispatcherAgent {
                 staged_count: 0,
                 scratch: Box::new(Event::new_zeroed()),
                 version: parts.version,
+                quarantine: parts.quarantine,
+                changes_seen: 0,
                 routed: 0,
                 unrouted: 0,
             },
@@ -319,31 +326,38 @@ impl Fanout {
         event.routing_version = version;
         event.receive_ns = self.clock.now_ns();
         event.stamp_decoded(event.receive_ns);
-        self.deliver(&mut event, consumer, EventKind::ControlResult);
+        self.scratch.copy_used_from(&event);
+        self.deliver_scratch(consumer, EventKind::ControlResult);
     }
 
     /// An answer of the controller's, on its way to the consumer that it is for.
     fn notice(&mut self, event: &Event) {
         let (Some(kind), Some(consumer)) = (event.kind(), owner(event)) else { return };
-        let mut event = *event;
-        event.routing_version = self.version.load(Ordering::Relaxed);
-        self.deliver(&mut event, consumer, kind);
+        self.scratch.copy_used_from(event);
+        self.scratch.routing_version = self.version.load(Ordering::Relaxed);
+        self.deliver_scratch(consumer, kind);
     }
 
-    fn deliver(&mut self, event: &mut Event, consumer: ConsumerId, kind: EventKind) {
-        event.fanout = 1;
-        event.stamp_dispatched(self.clock.now_ns());
-        let Some(link) = self.links.get_mut(consumer.index()) else { return };
-        if !link.offer_critical(event, kind) {
-            keep(&mut self.letters, &self.clock, event, "spill full");
+    fn deliver_scratch(&mut self, consumer: ConsumerId, kind: EventKind) {
+        let Self { links, letters, clock, scratch, .. } = self;
+        scratch.fanout = 1;
+        scratch.stamp_dispatched(clock.now_ns());
+        let Some(link) = links.get_mut(consumer.index()) else { return };
+        if !link.offer_critical(scratch, kind) {
+            keep(letters, clock, scratch, "spill full");
         }
     }
 
     #[inline]
     fn flush(&mut self) -> usize {
+        let changes = self.quarantine.changes();
+        if changes != self.changes_seen {
+            self.changes_seen = changes;
+            self.links.iter_mut().for_each(|link| link.look_at(&self.quarantine));
+        }
         let mut work = 0;
         for index in 0..self.links.len() {
-            if self.links[index].look_at_board() {
+            if self.links[index].is_stuck() {
                 work += self.bury(index);
             }
             work += self.links[index].flush();

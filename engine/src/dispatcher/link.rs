@@ -22,7 +22,6 @@ pub(super) struct ConsumerLink {
     skip_below: u32,
     skips: bool,
     consumer: ConsumerId,
-    quarantine: Quarantine,
     /// The consumer does not return from a callback; nothing is published to it any more.
     is_stuck: bool,
     /// Numbered critical events that were taken out of the spill again.
@@ -40,7 +39,6 @@ pub(crate) struct LinkParts {
     /// Whether the consumer skips what a flip has made stale.
     pub(crate) skips: bool,
     pub(crate) consumer: ConsumerId,
-    pub(crate) quarantine: Quarantine,
 }
 
 /// What is left of a link when its consumer's lanes are closed.
@@ -65,7 +63,6 @@ impl ConsumerLink {
             skip_below: 0,
             skips: parts.skips,
             consumer: parts.consumer,
-            quarantine: parts.quarantine,
             is_stuck: false,
             withdrawn: 0,
             noted: Vec::with_capacity(run),
@@ -142,11 +139,17 @@ impl ConsumerLink {
         self.critical.flush() + self.market.flush()
     }
 
-    /// Once a duty cycle: whether the consumer is stuck for good. From then on its market data is
-    /// discarded and counted.
+    /// Whether the consumer never takes anything again.
     #[inline]
-    pub(super) fn look_at_board(&mut self) -> bool {
-        if !self.is_stuck && self.quarantine.is_stuck(self.consumer) {
+    pub(super) fn is_stuck(&self) -> bool {
+        self.is_stuck
+    }
+
+    /// To be called when the board has changed. The market data of a consumer that is stuck is discarded
+    /// from then on, and counted.
+    #[cold]
+    pub(super) fn look_at(&mut self, board: &Quarantine) {
+        if !self.is_stuck && board.is_stuck(self.consumer) {
             self.is_stuck = true;
             let Self { market, terms, .. } = self;
             market.discard_pending(|_| true, &mut |event| {
@@ -155,7 +158,6 @@ impl ConsumerLink {
                 }
             });
         }
-        self.is_stuck
     }
 
     /// Takes at most `limit` critical events of a stuck consumer out of the spill, oldest first, to be

@@ -62,11 +62,9 @@ impl RoutingTable {
     #[inline]
     #[must_use]
     pub fn routes(&self, event: &Event) -> &[Route] {
-        match self.place(event.venue, event.instrument, event.kind_code) {
-            Some(place) => match self.ranges.get(place) {
-                Some(&(start, end)) => &self.routes[start as usize..end as usize],
-                None => &[],
-            },
+        let place = self.place(event.venue, event.instrument, event.kind_code);
+        match place.and_then(|place| self.ranges.get(place)) {
+            Some(&(start, end)) => &self.routes[start as usize..end as usize],
             None => &[],
         }
     }
@@ -166,10 +164,9 @@ pub(crate) fn routes_of(
     venues: usize,
 ) -> impl Iterator<Item = RouteKey> {
     subscriptions.iter().flat_map(move |subscription| {
-        let kinds = EventKind::ALL.into_iter().filter(|kind| {
-            is_routed(*kind) && *kind != EventKind::Merged && subscription.interest.contains(*kind)
-        });
-        kinds.flat_map(move |kind| {
+        let kinds = subscription.interest.kinds();
+        let plain = kinds.filter(|kind| is_routed(*kind) && *kind != EventKind::Merged);
+        plain.flat_map(move |kind| {
             let of_venue = move |venue| {
                 subscription.instruments.iter().map(move |instrument| RouteKey {
                     venue: VenueId(venue as u16),

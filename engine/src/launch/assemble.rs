@@ -135,7 +135,7 @@ pub fn launch_with(
         assembly.threads.play(recorded);
     }
     match assembly.build(&options) {
-        Ok(()) => assembly.start(plan, options.takes_nothing),
+        Ok(routes) => assembly.start(plan, Arc::new(routes), options.takes_nothing),
         Err(error) => {
             let _failures_of_the_failed_start =
                 assembly.threads.stop(Duration::from_millis(config.session.rest_ms));
@@ -221,8 +221,6 @@ pub(super) struct Assembly<'c> {
     pub(super) quarantine: Quarantine,
     /// By consumer, with its role's place in the plan.
     guarded: Vec<GuardedConsumer>,
-    /// Made with the dispatcher.
-    routes: Option<Arc<Routes>>,
     /// By consumer, the ends of their control lanes.
     control: Vec<Consumer<ControlCommand>>,
     /// Where the orchestrator's merge rules come from.
@@ -261,7 +259,6 @@ impl<'c> Assembly<'c> {
             wakers,
             quarantine: Quarantine::new(consumers, config.risk.cancel_on_quarantine),
             guarded: Vec::new(),
-            routes: None,
             control: Vec::new(),
             merge: Arc::default(),
         })
@@ -282,7 +279,7 @@ impl<'c> Assembly<'c> {
     }
 
     /// Makes every lane and agent, from the sockets on.
-    fn build(&mut self, options: &LaunchOptions) -> Result<(), LaunchError> {
+    fn build(&mut self, options: &LaunchOptions) -> Result<Routes, LaunchError> {
         let lanes = &self.config.lanes;
         let sessions_open = Arc::new(AtomicUsize::new(0));
         let (answers, answers_end) = self.lane("gateway>orchestrator".to_owned(), lanes.order);
@@ -307,7 +304,7 @@ impl<'c> Assembly<'c> {
         });
         self.live.pools.push(orchestrator.pool_gauge());
         self.agents.push((AgentRole::Orchestrator, Box::new(orchestrator)));
-        let orders = self.consumers_and_dispatcher(
+        let (orders, routes) = self.consumers_and_dispatcher(
             Inputs { critical: critical_end, market: market_end, version, flips },
             options,
         )?;
@@ -322,15 +319,16 @@ impl<'c> Assembly<'c> {
             clock: self.clock.clone(),
         });
         self.agents.push((AgentRole::Gateway, Box::new(gateway)));
-        Ok(())
+        Ok(routes)
     }
 
-    /// Makes the consumers with their lanes, and the dispatcher; returns the ends of the order lanes.
+    /// Makes the consumers with their lanes, and the dispatcher; returns the ends of the order lanes, and the
+    /// owner of the routes.
     fn consumers_and_dispatcher(
         &mut self,
         inputs: Inputs,
         options: &LaunchOptions,
-    ) -> Result<Vec<Consumer<OrderCommand>>, LaunchError> {
+    ) -> Result<(Vec<Consumer<OrderCommand>>, Routes), LaunchError> {
         let LaunchOptions { embedded, faults, .. } = *options;
         let subscriptions = self.subscriptions();
         let venues = self.config.venue_names().len();
@@ -360,7 +358,6 @@ impl<'c> Assembly<'c> {
                 accept_from: accept_from.clone(),
                 skips: self.config.consumers[index].on_flip == OnFlip::Skip,
                 consumer: ConsumerId(index as u16),
-                quarantine: self.quarantine.clone(),
             });
             self.guard(index, &published);
             let ends = ConsumerEnds { critical: critical_end, market: market_end, order, control };
@@ -376,7 +373,7 @@ impl<'c> Assembly<'c> {
         self.probes.push(probe.link());
         let (notices, notices_end) = self.lane("control:answers".to_owned(), ANSWER_SLOTS);
         let table = book.table(&routes);
-        self.routes = Some(Arc::new(Routes::new(RoutesParts {
+        let owner = Routes::new(RoutesParts {
             book,
             routes,
             interests,
@@ -389,7 +386,7 @@ impl<'c> Assembly<'c> {
             wakers: self.wakers.clone(),
             clock: self.clock.clone(),
             stop: self.stop.clone(),
-        })));
+        });
         let sequencer = self.sequencer(embedded);
         let dispatcher = DispatcherAgent::new(DispatcherParts {
             critical: inputs.critical,
@@ -398,6 +395,7 @@ impl<'c> Assembly<'c> {
             links,
             table,
             version: inputs.version,
+            quarantine: self.quarantine.clone(),
             flips: inputs.flips,
             notices: Some(notices_end),
             clock: self.clock.clone(),
@@ -406,7 +404,7 @@ impl<'c> Assembly<'c> {
             stop: self.stop.clone(),
         });
         self.agents.push((AgentRole::Dispatcher, Box::new(dispatcher)));
-        Ok(orders)
+        Ok((orders, owner))
     }
 
     /// What the watchdog has to know of a consumer.
@@ -540,7 +538,12 @@ impl<'c> Assembly<'c> {
     }
 
     /// Opens the files, starts housekeeping, then the cores.
-    fn start(mut self, plan: CorePlan, takes_nothing: bool) -> Result<Engine, LaunchError> {
+    fn start(
+        mut self,
+        plan: CorePlan,
+        routes: Arc<Routes>,
+        takes_nothing: bool,
+    ) -> Result<Engine, LaunchError> {
         let started = SystemTime::now() - Duration::from_nanos(self.clock.now_ns());
         let stamp = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let run_dir = self.config.engine.run_dir.join(format!("run-{}", stamp.as_millis()));
@@ -579,7 +582,7 @@ impl<'c> Assembly<'c> {
                 started_ns: self.clock.now_ns(),
             }),
             gauges,
-            flips: self.routes.as_ref().map(|routes| routes.latencies()),
+            flips: routes.latencies(),
             clock: self.clock.clone(),
             interval_ns: self.config.telemetry.interval_ms * 1_000_000,
             warm_up_ns: self.clock.now_ns() + self.config.engine.warm_up_ms * 1_000_000,
@@ -589,10 +592,6 @@ impl<'c> Assembly<'c> {
         // Started before the cores: threads inherit the mask, and this one must not be pinned.
         let housekeeping = HousekeepingHandle::start(housekeeping)
             .map_err(|source| LaunchError::Thread { name: "housekeeping".to_owned(), source })?;
-        let routes = self.routes.ok_or_else(|| LaunchError::Thread {
-            name: "controller".to_owned(),
-            source: std::io::ErrorKind::NotFound.into(),
-        })?;
         let controller = ControllerHandle::start(ControllerParts {
             lanes: self.control,
             routes: Arc::clone(&routes),

@@ -25,7 +25,7 @@ pub(super) struct Housekeeping {
     /// Lanes whose occupancy is sampled, in the order of the collector's gauges.
     pub(super) gauges: Vec<LaneGauge>,
     /// Where the owner of the routes leaves how long its flips took.
-    pub(super) flips: Option<Arc<FlipLatencies>>,
+    pub(super) flips: Arc<FlipLatencies>,
     pub(super) clock: Clock,
     pub(super) interval_ns: u64,
     pub(super) warm_up_ns: u64,
@@ -117,9 +117,7 @@ impl Housekeeping {
         for (index, gauge) in self.gauges.iter().enumerate() {
             self.collector.record_gauge(index, gauge.in_flight());
         }
-        if let Some(flips) = &self.flips {
-            flips.take(|ns| self.collector.record_flip(ns));
-        }
+        self.flips.take(|ns| self.collector.record_flip(ns));
     }
 
     pub(super) fn drain(&mut self) {

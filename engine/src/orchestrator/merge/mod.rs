@@ -43,6 +43,7 @@ pub use merger::MergeRemains;
 pub(super) use merger::Merger;
 pub use port::MergePort;
 pub use rule::{
-    MERGE_RULES_MAX, MERGE_VENUES_MAX, MergeRule, MergeRuleError, MergeTable, WINDOW_NS_MAX,
+    MERGE_RULES_MAX, MERGE_VENUES_MAX, MergeProblem, MergeRule, MergeRuleError, MergeTable,
+    WINDOW_NS_MAX,
 };
 pub use stats::{MergeCounts, MergeStats, MergeVenueCounts, Suppressed};

@@ -1,8 +1,9 @@
 //! Merge rules, and the table in which the orchestrator looks them up.
 
+use pitlane_ring::Bits;
 use thiserror::Error;
 
-use crate::event::{Event, EventKind, InstrumentId, VenueId};
+use crate::event::{Event, EventKind, InstrumentId};
 
 /// Rules there can be at a time; their numbers are below it.
 pub const MERGE_RULES_MAX: usize = 64;
@@ -33,7 +34,24 @@ pub struct MergeRule {
     pub max_events: u32,
 }
 
-/// What is wrong with a rule.
+/// What can be wrong with a merge, whatever its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum MergeProblem {
+    /// One venue alone can't be merged.
+    #[error("{0} venues, at least 2 are needed")]
+    Venues(u32),
+    /// Not quote, trade, book or bar.
+    #[error("events of kind {0} can't be merged")]
+    Kind(EventKind),
+    /// The window is too short or too long.
+    #[error("a window of {0} ns is not in 1 to {WINDOW_NS_MAX}")]
+    Window(u64),
+    /// A window could never become complete.
+    #[error("{0} events are fewer than its venues")]
+    Events(u32),
+}
+
+/// What is wrong with a rule of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum MergeRuleError {
     /// Its number is too large.
@@ -48,37 +66,13 @@ pub enum MergeRuleError {
         /// The number.
         id: u16,
     },
-    /// One venue alone can't be merged.
-    #[error("merge rule {id}: {venues} venues, at least 2 are needed")]
-    Venues {
+    /// It can't be merged so.
+    #[error("merge rule {id}: {problem}")]
+    Merge {
         /// The rule.
         id: u16,
-        /// How many were named.
-        venues: u32,
-    },
-    /// Not quote, trade, book or bar.
-    #[error("merge rule {id}: events of kind {kind} can't be merged")]
-    Kind {
-        /// The rule.
-        id: u16,
-        /// The kind.
-        kind: EventKind,
-    },
-    /// The window is too short or too long.
-    #[error("merge rule {id}: a window of {window_ns} ns is not in 1 to {WINDOW_NS_MAX}")]
-    Window {
-        /// The rule.
-        id: u16,
-        /// Its length.
-        window_ns: u64,
-    },
-    /// A window could never become complete.
-    #[error("merge rule {id}: {max_events} events are fewer than its venues")]
-    Events {
-        /// The rule.
-        id: u16,
-        /// Its greatest number of events.
-        max_events: u32,
+        /// Why.
+        problem: MergeProblem,
     },
 }
 
@@ -96,29 +90,31 @@ pub struct MergeTable {
 }
 
 impl MergeRule {
-    /// The bits of `venues`; `None` when one of them can't be merged.
-    pub fn providers_of(venues: impl IntoIterator<Item = VenueId>) -> Option<u64> {
-        venues.into_iter().try_fold(0, |bits, venue| {
-            (venue.index() < MERGE_VENUES_MAX).then(|| bits | 1 << venue.0)
-        })
+    /// Whether it can be merged so, whatever its number.
+    ///
+    /// # Errors
+    /// [`MergeProblem`], the first.
+    pub fn check(&self) -> Result<(), MergeProblem> {
+        let venues = self.providers.count_ones();
+        if venues < 2 {
+            Err(MergeProblem::Venues(venues))
+        } else if place_of(self.kind).is_none() {
+            Err(MergeProblem::Kind(self.kind))
+        } else if !(1..=WINDOW_NS_MAX).contains(&self.window_ns) {
+            Err(MergeProblem::Window(self.window_ns))
+        } else if self.max_events < venues {
+            Err(MergeProblem::Events(self.max_events))
+        } else {
+            Ok(())
+        }
     }
 
     fn problem(&self) -> Option<MergeRuleError> {
-        let MergeRule { id, kind, window_ns, max_events, .. } = *self;
-        let venues = self.providers.count_ones();
+        let id = self.id;
         if usize::from(id) >= MERGE_RULES_MAX {
-            Some(MergeRuleError::Id { id })
-        } else if venues < 2 {
-            Some(MergeRuleError::Venues { id, venues })
-        } else if place_of(kind).is_none() {
-            Some(MergeRuleError::Kind { id, kind })
-        } else if !(1..=WINDOW_NS_MAX).contains(&window_ns) {
-            Some(MergeRuleError::Window { id, window_ns })
-        } else if max_events < venues {
-            Some(MergeRuleError::Events { id, max_events })
-        } else {
-            None
+            return Some(MergeRuleError::Id { id });
         }
+        self.check().err().map(|problem| MergeRuleError::Merge { id, problem })
     }
 }
 
@@ -231,15 +227,8 @@ fn place_of(kind: EventKind) -> Option<usize> {
 
 /// The numbers of the bits that are set, lowest first.
 #[inline]
-pub(super) fn bits(mut word: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        if word == 0 {
-            return None;
-        }
-        let bit = word.trailing_zeros();
-        word &= word - 1;
-        Some(bit as usize)
-    })
+pub(super) fn bits(word: u64) -> impl Iterator<Item = usize> {
+    Bits(word).map(|bit| bit as usize)
 }
 
 #[cfg(test)]
@@ -288,22 +277,17 @@ mod tests {
             rule(6),
         ];
         let problems = MergeTable::new(&rules).unwrap_err();
+        let wrong = |id, problem| MergeRuleError::Merge { id, problem };
         let expected = [
             MergeRuleError::Id { id: 64 },
-            MergeRuleError::Venues { id: 1, venues: 1 },
-            MergeRuleError::Kind { id: 2, kind: EventKind::Risk },
-            MergeRuleError::Window { id: 3, window_ns: 0 },
-            MergeRuleError::Window { id: 4, window_ns: WINDOW_NS_MAX + 1 },
-            MergeRuleError::Events { id: 5, max_events: 1 },
+            wrong(1, MergeProblem::Venues(1)),
+            wrong(2, MergeProblem::Kind(EventKind::Risk)),
+            wrong(3, MergeProblem::Window(0)),
+            wrong(4, MergeProblem::Window(WINDOW_NS_MAX + 1)),
+            wrong(5, MergeProblem::Events(1)),
             MergeRuleError::Twice { id: 6 },
         ];
         assert_eq!(problems, expected);
         assert_eq!(problems[2].to_string(), "merge rule 2: events of kind risk can't be merged");
-    }
-
-    #[test]
-    fn venues_become_bits() {
-        assert_eq!(MergeRule::providers_of([VenueId(0), VenueId(63)]), Some(1 | 1 << 63));
-        assert_eq!(MergeRule::providers_of([VenueId(0), VenueId(64)]), None);
     }
 }
