@@ -71,6 +71,8 @@ struct Fanout {
     quarantine: Quarantine,
     /// Changes of the board that the links know of.
     changes_seen: u32,
+    /// Some consumer never takes anything again.
+    has_stuck: bool,
     routed: u64,
     unrouted: u64,
 }
@@ -133,6 +135,7 @@ impl DispatcherAgent {
                 version: parts.version,
                 quarantine: parts.quarantine,
                 changes_seen: 0,
+                has_stuck: false,
                 routed: 0,
                 unrouted: 0,
             },
@@ -353,25 +356,25 @@ impl Fanout {
         let changes = self.quarantine.changes();
         if changes != self.changes_seen {
             self.changes_seen = changes;
-            self.links.iter_mut().for_each(|link| link.look_at(&self.quarantine));
-        }
-        let mut work = 0;
-        for index in 0..self.links.len() {
-            if self.links[index].is_stuck() {
-                work += self.bury(index);
+            for link in &mut self.links {
+                self.has_stuck |= link.look_at(&self.quarantine);
             }
-            work += self.links[index].flush();
         }
-        work
+        let flushed = self.links.iter_mut().map(ConsumerLink::flush).sum();
+        if self.has_stuck { flushed + self.bury() } else { flushed }
     }
 
-    /// What is spilled for a consumer that never takes it goes to the dead-letter file, a part of it in
+    /// What is spilled for consumers that never take it goes to the dead-letter file, a part of it in
     /// each duty cycle, as far as there is room on the way there.
     #[cold]
-    fn bury(&mut self, link: usize) -> usize {
+    fn bury(&mut self) -> usize {
         let Self { links, clock, letters, .. } = self;
-        let limit = letters.room(BATCH);
-        links[link].withdraw(limit, |event| keep(letters, clock, event, "consumer stuck"))
+        let mut work = 0;
+        for link in links.iter_mut().filter(|link| link.is_stuck()) {
+            let limit = letters.room(BATCH);
+            work += link.withdraw(limit, |event| keep(letters, clock, event, "consumer stuck"));
+        }
+        work
     }
 }
 

@@ -18,7 +18,8 @@ pub(super) struct ConsumerLink {
     critical_sequence: u32,
     gauge: LaneGauge,
     accept_from: AcceptFrom,
-    /// Market data below this version is not published; 0 for a consumer that takes everything.
+    /// Market data below this version is not published: 0 for a consumer that takes everything, the largest
+    /// for one that takes nothing any more.
     skip_below: u32,
     skips: bool,
     consumer: ConsumerId,
@@ -72,15 +73,7 @@ impl ConsumerLink {
     /// Notes a staged event for this consumer, unless it is stale and the consumer skips.
     #[inline]
     pub(super) fn note(&mut self, staged: usize, event: &Event, cell: CellId) {
-        if self.is_stuck {
-            return discard(&self.terms, event);
-        }
-        if event.routing_version < self.skip_below
-            && let Some(kind) = event.kind()
-            && kind.class() == EventClass::Market
-        {
-            self.terms.add(Term::Published, kind, 1);
-            self.terms.add(Term::Skipped, kind, 1);
+        if event.routing_version < self.skip_below && self.turns_away(event) {
             return;
         }
         self.noted.push((staged as u16, cell));
@@ -102,16 +95,27 @@ impl ConsumerLink {
     /// Offers one market or reference event; under load it waits in `cell`.
     #[inline]
     pub(super) fn offer_market(&mut self, event: &Event, kind: EventKind, cell: CellId) {
-        if self.is_stuck {
-            return discard(&self.terms, event);
-        }
-        let Self { market, terms, skip_below, .. } = self;
-        terms.add(Term::Published, kind, 1);
-        if event.routing_version < *skip_below && kind.class() == EventClass::Market {
-            terms.add(Term::Skipped, kind, 1);
+        if event.routing_version < self.skip_below && self.turns_away(event) {
             return;
         }
+        let Self { market, terms, .. } = self;
+        terms.add(Term::Published, kind, 1);
         market.offer(event, cell, &mut |event, how| count_displaced(terms, event, how));
+    }
+
+    /// Whether an event below `skip_below` is not for this consumer: stale market data, or anything once the
+    /// consumer is stuck. It is counted then.
+    #[cold]
+    fn turns_away(&self, event: &Event) -> bool {
+        let Some(kind) = event.kind() else { return false };
+        let term = match (self.is_stuck, kind.class()) {
+            (true, _) => Term::Discarded,
+            (false, EventClass::Market) => Term::Skipped,
+            (false, EventClass::Reference | EventClass::Critical) => return false,
+        };
+        self.terms.add(Term::Published, kind, 1);
+        self.terms.add(term, kind, 1);
+        true
     }
 
     /// Offers a critical event; under load it spills, in order. False when even the spill is full, or the
@@ -133,24 +137,24 @@ impl ConsumerLink {
     /// Publishes what is held back as far as there is room; returns how much.
     #[inline]
     pub(super) fn flush(&mut self) -> usize {
-        if self.is_stuck || self.pending() == 0 {
+        if self.pending() == 0 || self.is_stuck {
             return 0;
         }
         self.critical.flush() + self.market.flush()
     }
 
     /// Whether the consumer never takes anything again.
-    #[inline]
     pub(super) fn is_stuck(&self) -> bool {
         self.is_stuck
     }
 
-    /// To be called when the board has changed. The market data of a consumer that is stuck is discarded
-    /// from then on, and counted.
+    /// To be called when the board has changed: whether the consumer never takes anything again. Its market
+    /// data is discarded from then on, and counted.
     #[cold]
-    pub(super) fn look_at(&mut self, board: &Quarantine) {
+    pub(super) fn look_at(&mut self, board: &Quarantine) -> bool {
         if !self.is_stuck && board.is_stuck(self.consumer) {
             self.is_stuck = true;
+            self.skip_below = u32::MAX;
             let Self { market, terms, .. } = self;
             market.discard_pending(|_| true, &mut |event| {
                 if let Some(kind) = event.kind() {
@@ -158,6 +162,7 @@ impl ConsumerLink {
                 }
             });
         }
+        self.is_stuck
     }
 
     /// Takes at most `limit` critical events of a stuck consumer out of the spill, oldest first, to be
@@ -234,15 +239,6 @@ fn count_published(terms: &Terms, mut kinds: impl Iterator<Item = EventKind>) {
         (current, count) = (kind, 1);
     }
     terms.add(Term::Published, current, count);
-}
-
-/// An event for a consumer that is stuck.
-#[cold]
-fn discard(terms: &Terms, event: &Event) {
-    if let Some(kind) = event.kind() {
-        terms.add(Term::Published, kind, 1);
-        terms.add(Term::Discarded, kind, 1);
-    }
 }
 
 #[inline]

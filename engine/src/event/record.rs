@@ -5,24 +5,43 @@ use pitlane_ring::{Absorbed, Conflate, Record};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::payload::payload_bytes;
-use super::{Event, EventKind, Merged, SCHEMA_VERSION, Trade};
+use super::{Event, EventKind, KIND_SLOTS, Merged, SCHEMA_VERSION, Trade};
 
 const HEADER_BYTES: usize = size_of::<Event>() - super::PAYLOAD_BYTES;
 
+/// Header and payload, by kind code; 0 where the code alone does not say it.
+const USED_BYTES: [u16; KIND_SLOTS] = {
+    let mut bytes = [0; KIND_SLOTS];
+    let mut index = 0;
+    while index < EventKind::ALL.len() {
+        let kind = EventKind::ALL[index];
+        if !matches!(kind, EventKind::Merged) {
+            bytes[kind.code() as usize] = (HEADER_BYTES + payload_bytes(kind)) as u16;
+        }
+        index += 1;
+    }
+    bytes
+};
+
 impl Record for Event {
+    /// Asked for each copy, so the common kinds are one look into a table.
     #[inline]
     fn used_bytes(&self) -> usize {
-        match self.kind() {
-            Some(EventKind::Merged) => {
-                HEADER_BYTES + self.get::<Merged>().map_or(0, Merged::used_bytes)
-            }
-            Some(kind) => HEADER_BYTES + payload_bytes(kind),
-            None => size_of::<Event>(),
+        match USED_BYTES.get(usize::from(self.kind_code)) {
+            Some(&bytes) if bytes != 0 => usize::from(bytes),
+            _ => self.uncommon_used_bytes(),
         }
     }
 }
 
 impl Event {
+    /// A merged event uses what it carries; what is no event could be anything.
+    #[cold]
+    fn uncommon_used_bytes(&self) -> usize {
+        let merged = self.get::<Merged>();
+        merged.map_or(size_of::<Event>(), |merged| HEADER_BYTES + merged.used_bytes())
+    }
+
     /// The event whose used bytes these are, as a dead letter keeps them; `None` when they are of no known
     /// kind or schema, or not all there.
     #[must_use]
