@@ -90,21 +90,34 @@ impl ConsumerLink {
     }
 
     /// Publishes the noted events out of `staged`, in order; what finds no room waits in its cell.
+    /// `evicted` gets what a full queue gives up, to be kept as a dead letter.
     #[inline]
-    pub(super) fn offer_noted(&mut self, staged: &[Event]) {
+    pub(super) fn offer_noted(&mut self, staged: &[Event], evicted: &mut impl FnMut(&Event)) {
         let Self { market, terms, noted, .. } = self;
         if noted.is_empty() {
             return;
         }
         let records = || noted.iter().map(|(place, cell)| (&staged[usize::from(*place)], *cell));
         count_published(terms, records().filter_map(|(event, _)| event.kind()));
-        market.offer_run(records(), &mut |event, how| count_displaced(terms, event, how));
+        market.offer_run(records(), &mut |event, how| {
+            count_displaced(terms, event, how);
+            if how == Displaced::Evicted {
+                evicted(event);
+            }
+        });
         noted.clear();
     }
 
-    /// Offers one market or reference event; under load it waits in `cell`.
+    /// Offers one market or reference event; under load it waits in `cell`. `evicted` gets what a full
+    /// queue gives up, to be kept as a dead letter.
     #[inline]
-    pub(super) fn offer_market(&mut self, event: &Event, kind: EventKind, cell: CellId) {
+    pub(super) fn offer_market(
+        &mut self,
+        event: &Event,
+        kind: EventKind,
+        cell: CellId,
+        evicted: &mut impl FnMut(&Event),
+    ) {
         if self.is_stuck {
             return discard(&self.terms, event);
         }
@@ -114,7 +127,12 @@ impl ConsumerLink {
             terms.add(Term::Skipped, kind, 1);
             return;
         }
-        market.offer(event, cell, &mut |event, how| count_displaced(terms, event, how));
+        market.offer(event, cell, &mut |event, how| {
+            count_displaced(terms, event, how);
+            if how == Displaced::Evicted {
+                evicted(event);
+            }
+        });
     }
 
     /// Offers a critical event; under load it spills, in order. False when even the spill is full, or the
