@@ -257,6 +257,32 @@ fn what_waits_at_the_end_is_released() {
     assert_eq!(bench.sequencer.next_timer_ns(), u64::MAX);
 }
 
+/// SC-002: neither what is in order, nor gaps, dry pools and reconnects.
+#[test]
+fn nothing_is_allocated() {
+    let mut sequencer = Sequencer::new(&options());
+    let events: Vec<Event> = (0..3_000_u64)
+        .map(|n| {
+            let mut event = trade((n % 3) as u16, 1 + n / 3 + n * 37 % 23);
+            event.epoch = (n / 1_000) as u8;
+            event
+        })
+        .collect();
+    let mut passed = 0;
+    let allocations = crate::allocations_of(|| {
+        for (now_ns, event) in events.iter().enumerate() {
+            let pass = &mut |_: &Event| passed += 1;
+            sequencer.expire(now_ns as u64, pass);
+            sequencer.admit(event, now_ns as u64, pass);
+        }
+    });
+    let counts = sequencer.stats().read();
+    assert_eq!(allocations, 0);
+    assert!(counts.held > 100 && counts.released_early > 10 && counts.late > 0, "{counts:?}");
+    let gone = counts.duplicate + counts.late + sequencer.held() as u64;
+    assert_eq!(passed + gone, events.len() as u64, "{counts:?}");
+}
+
 /// Prints what order costs an event in order; run it alone, in a release build, with `--nocapture`.
 #[test]
 #[ignore = "prints figures"]
