@@ -27,3 +27,25 @@ pub use launch::{
     RecordingProgress, launch, launch_with,
 };
 pub use registry::{Params, StrategyRegistry};
+
+/// Unit tests count what a thread allocates that must not.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: pitlane_ring::CountingAllocator = pitlane_ring::CountingAllocator;
+
+/// Allocations of this thread while `work` runs.
+#[cfg(test)]
+fn allocations_of(work: impl FnOnce()) -> u64 {
+    use pitlane_ring::alloc::{count_this_thread, counted_allocations, is_installed};
+    /// The count is the process's: one at a time.
+    static COUNTING: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
+    let _one_at_a_time = COUNTING.lock();
+    let before = counted_allocations();
+    let was_counted = count_this_thread(true);
+    drop(std::hint::black_box(Box::new(0_u8)));
+    work();
+    count_this_thread(was_counted);
+    assert!(is_installed());
+    // The box shows that the count works.
+    (counted_allocations() - before).checked_sub(1).expect("nothing is counted")
+}

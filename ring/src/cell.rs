@@ -70,7 +70,6 @@ pub struct CellSpec {
     /// What it keeps.
     pub policy: CellPolicy,
     /// Whether a record that comes to wait here drops what waits in the other cells of the group.
-    /// Needs [`CellPolicy::Latest`].
     pub clears: bool,
 }
 
@@ -135,7 +134,7 @@ struct Cell {
 impl<E: Conflate> Cells<E> {
     /// # Panics
     /// When there are more than 65,536 groups, a group without members or with more than 64, a
-    /// queue without room, a queue that clears, or more than 2^32 records in all.
+    /// queue without room, or more than 2^32 records in all.
     pub(crate) fn new(specs: &[CellGroupSpec]) -> Self {
         assert!(specs.len() <= usize::from(u16::MAX) + 1, "{} groups are too many", specs.len());
         let mut groups = Vec::with_capacity(specs.len());
@@ -353,7 +352,6 @@ impl Cell {
             CellPolicy::Queue { capacity } => (capacity, true),
         };
         assert!(capacity > 0, "a queue cell needs room for a record");
-        assert!(!(spec.clears && is_queue), "a cell that clears keeps the latest only");
         let capacity = u32::try_from(capacity).expect("a queue cell is too large");
         Self { first_record, capacity, head: 0, len: 0, is_queue, clears: spec.clears }
     }

@@ -22,15 +22,15 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
     /// Takes all memory that the cells will need.
     ///
     /// # Panics
-    /// When there are more than 65,536 groups, a group without members or with more than 64, a
-    /// queue of capacity 0, or a queue that clears.
+    /// When there are more than 65,536 groups, a group without members or with more than 64, or a
+    /// queue of capacity 0.
     pub fn new(lane: Publisher<E, C>, groups: &[CellGroupSpec]) -> Self {
         Self { lane, cells: Cells::new(groups) }
     }
 
     /// Publishes the record, or leaves it in its cell. `displaced` is told of each record that
-    /// will not be delivered by itself: at most one, or all that waits in the group when the
-    /// cell clears it.
+    /// will not be delivered by itself: at most one, and all that waits in the group's other cells
+    /// when the cell clears them.
     ///
     /// # Panics
     /// When there is no such cell. When `displaced` panics, the panic goes on; what was told is

@@ -70,9 +70,9 @@ fn step() -> impl Strategy<Value = Step> {
 fn member() -> impl Strategy<Value = CellSpec> {
     prop_oneof![
         3 => any::<bool>().prop_map(|clears| CellSpec { policy: CellPolicy::Latest, clears }),
-        2 => (1..4_usize).prop_map(|capacity| CellSpec {
+        2 => (1..4_usize, any::<bool>()).prop_map(|(capacity, clears)| CellSpec {
             policy: CellPolicy::Queue { capacity },
-            clears: false,
+            clears,
         }),
     ]
 }

@@ -9,6 +9,7 @@ use pitlane_ring::{Consumer, Record};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::RoutingTable;
+use super::cells::cell_of;
 use super::flip::{COMMAND_DONE, FLIP_BEGIN, FLIP_END, Flip, FlipOutcome, FlipPort};
 use super::link::{ConsumerLink, LinkParts, LinkRemains};
 use super::order::{Sequencer, StreamCounts};
@@ -244,12 +245,13 @@ impl Fanout {
 
     #[inline]
     fn publish_lone(&mut self) {
-        let Self { links, table, staged, .. } = self;
+        let Self { links, table, staged, letters, clock, .. } = self;
         let event = &staged[0];
         let Some(kind) = event.kind() else { return };
+        let evicted = &mut |event: &Event| keep(letters, clock, event, "queue full");
         for route in table.routes(event) {
             if let Some(link) = links.get_mut(route.consumer.index()) {
-                link.offer_market(event, kind, route.cell);
+                link.offer_market(event, kind, cell_of(route.cell, event), evicted);
             }
         }
     }
@@ -260,7 +262,7 @@ impl Fanout {
         for (index, event) in staged[..count].iter().enumerate() {
             for route in table.routes(event) {
                 if let Some(link) = links.get_mut(route.consumer.index()) {
-                    link.note(index, event, route.cell);
+                    link.note(index, event, cell_of(route.cell, event));
                 }
             }
         }
@@ -268,7 +270,9 @@ impl Fanout {
             if critical.has_available() {
                 critical.poll(BATCH, |event| self.critical(event));
             }
-            self.links[index].offer_noted(&self.staged[..count]);
+            let Self { links, staged, letters, clock, .. } = self;
+            let evicted = &mut |event: &Event| keep(letters, clock, event, "queue full");
+            links[index].offer_noted(&staged[..count], evicted);
         }
     }
 

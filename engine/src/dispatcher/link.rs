@@ -80,27 +80,45 @@ impl ConsumerLink {
     }
 
     /// Publishes the noted events out of `staged`, in order; what finds no room waits in its cell.
+    /// `evicted` gets what a full queue gives up, to be kept as a dead letter.
     #[inline]
-    pub(super) fn offer_noted(&mut self, staged: &[Event]) {
+    pub(super) fn offer_noted(&mut self, staged: &[Event], evicted: &mut impl FnMut(&Event)) {
         let Self { market, terms, noted, .. } = self;
         if noted.is_empty() {
             return;
         }
         let records = || noted.iter().map(|(place, cell)| (&staged[usize::from(*place)], *cell));
         count_published(terms, records().filter_map(|(event, _)| event.kind()));
-        market.offer_run(records(), &mut |event, how| count_displaced(terms, event, how));
+        market.offer_run(records(), &mut |event, how| {
+            count_displaced(terms, event, how);
+            if how == Displaced::Evicted {
+                evicted(event);
+            }
+        });
         noted.clear();
     }
 
-    /// Offers one market or reference event; under load it waits in `cell`.
+    /// Offers one market or reference event; under load it waits in `cell`. `evicted` gets what a full
+    /// queue gives up, to be kept as a dead letter.
     #[inline]
-    pub(super) fn offer_market(&mut self, event: &Event, kind: EventKind, cell: CellId) {
+    pub(super) fn offer_market(
+        &mut self,
+        event: &Event,
+        kind: EventKind,
+        cell: CellId,
+        evicted: &mut impl FnMut(&Event),
+    ) {
         if event.routing_version < self.skip_below && self.turns_away(event) {
             return;
         }
         let Self { market, terms, .. } = self;
         terms.add(Term::Published, kind, 1);
-        market.offer(event, cell, &mut |event, how| count_displaced(terms, event, how));
+        market.offer(event, cell, &mut |event, how| {
+            count_displaced(terms, event, how);
+            if how == Displaced::Evicted {
+                evicted(event);
+            }
+        });
     }
 
     /// Whether an event below `skip_below` is not for this consumer: stale market data, or anything once the

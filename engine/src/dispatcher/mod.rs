@@ -1,6 +1,7 @@
 //! The dispatcher: fans each event out, as an independent copy, to every subscribed consumer.
 
 mod agent;
+mod cells;
 mod flip;
 mod link;
 pub mod order;

@@ -5,12 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use pitlane_ring::{CellGroupSpec, CellId, CellPolicy, CellSpec};
 
+use super::cells;
 use crate::consumer::Interest;
 use crate::event::{ConsumerId, Event, EventKind, InstrumentId, KIND_SLOTS, VenueId};
 use crate::orchestrator::merge::MERGE_RULES_MAX;
-
-/// Bars that queue per key before the oldest is dead-lettered (LM-04).
-const BARS_MAX: usize = 64;
 
 /// What one consumer wants.
 #[derive(Clone, Debug)]
@@ -28,7 +26,7 @@ pub struct Subscription {
 pub struct Route {
     /// Who gets it.
     pub consumer: ConsumerId,
-    /// The cell in which it waits when the consumer's lane is full.
+    /// The first of the cells in which it may wait when the consumer's lane is full.
     pub cell: CellId,
 }
 
@@ -123,12 +121,17 @@ impl RouteBook {
         }
         let cells = &mut self.cells[key.consumer.index()];
         let book = (key.consumer, key.venue, key.instrument);
-        let group = match key.kind {
-            // A rule is no venue, and has no book of its own to keep in order with.
-            EventKind::Merged => BookGroup::reserve(cells),
-            _ => *self.groups.entry(book).or_insert_with(|| BookGroup::reserve(cells)),
+        let cell = match cells::group_of(key.kind) {
+            Some(group) => {
+                cells.push(group);
+                CellId { group: (cells.len() - 1) as u16, member: 0 }
+            }
+            None => {
+                let group = self.groups.entry(book).or_insert_with(|| BookGroup::reserve(cells));
+                group.cell(key.kind)
+            }
         };
-        self.places.insert(key, group.cell(key.kind, cells));
+        self.places.insert(key, cell);
         true
     }
 
@@ -197,22 +200,8 @@ impl BookGroup {
         BookGroup((cells.len() - 1) as u16)
     }
 
-    fn cell(self, kind: EventKind, cells: &mut Vec<CellGroupSpec>) -> CellId {
-        let policy = match kind {
-            EventKind::BookState => return CellId { group: self.0, member: 0 },
-            EventKind::Book => return CellId { group: self.0, member: 1 },
-            EventKind::Bar | EventKind::Balance => CellPolicy::Queue { capacity: BARS_MAX },
-            EventKind::Quote
-            | EventKind::Trade
-            | EventKind::Merged
-            | EventKind::Instrument
-            | EventKind::ExecReport
-            | EventKind::ControlAck
-            | EventKind::ControlResult
-            | EventKind::Risk => CellPolicy::Latest,
-        };
-        cells.push(CellGroupSpec { members: vec![CellSpec { policy, clears: false }] });
-        CellId { group: (cells.len() - 1) as u16, member: 0 }
+    fn cell(self, kind: EventKind) -> CellId {
+        CellId { group: self.0, member: u8::from(kind == EventKind::Book) }
     }
 }
 

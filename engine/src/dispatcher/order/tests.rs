@@ -257,6 +257,61 @@ fn what_waits_at_the_end_is_released() {
     assert_eq!(bench.sequencer.next_timer_ns(), u64::MAX);
 }
 
+/// SC-002: neither what is in order, nor gaps, dry pools and reconnects.
+#[test]
+fn nothing_is_allocated() {
+    let mut sequencer = Sequencer::new(&options());
+    let events: Vec<Event> = (0..3_000_u64)
+        .map(|n| {
+            let mut event = trade((n % 3) as u16, 1 + n / 3 + n * 37 % 23);
+            event.epoch = (n / 1_000) as u8;
+            event
+        })
+        .collect();
+    let mut passed = 0;
+    let allocations = crate::allocations_of(|| {
+        for (now_ns, event) in events.iter().enumerate() {
+            let pass = &mut |_: &Event| passed += 1;
+            sequencer.expire(now_ns as u64, pass);
+            sequencer.admit(event, now_ns as u64, pass);
+        }
+    });
+    let counts = sequencer.stats().read();
+    assert_eq!(allocations, 0);
+    assert!(counts.held > 100 && counts.released_early > 10 && counts.late > 0, "{counts:?}");
+    let gone = counts.duplicate + counts.late + sequencer.held() as u64;
+    assert_eq!(passed + gone, events.len() as u64, "{counts:?}");
+}
+
+/// Prints what order costs an event in order; run it alone, in a release build, with `--nocapture`.
+#[test]
+#[ignore = "prints figures"]
+fn figures_of_streams_in_order() {
+    const EVENTS: u64 = 50_000_000;
+    let payload = Trade::single(Price(1), Qty(1), Side::Buy);
+    let per_event_ns = |options: &SequencerOptions, name: &str| {
+        let mut sequencer = Sequencer::new(options);
+        let mut event = event(0, 0, 1, &payload);
+        let mut passed = 0_u64;
+        let started = std::time::Instant::now();
+        for sequence in 1..=EVENTS {
+            event.sequence = sequence;
+            event.venue = (sequence % 3 == 0).into();
+            event.sequence = if event.venue == 1 { sequence / 3 } else { sequence - sequence / 3 };
+            sequencer.admit(std::hint::black_box(&event), sequence, &mut |event| {
+                passed += std::hint::black_box(event.sequence) & 1 | 1;
+            });
+        }
+        let per_event = started.elapsed().as_nanos() as f64 / EVENTS as f64;
+        println!("{name}: {per_event:.2} ns an event ({passed} passed)");
+        assert_eq!(sequencer.stats().read(), StreamCounts::default());
+    };
+    let flooded = SequencerOptions { flood_events_per_s: 100_000_000, ..options() };
+    per_event_ns(&SequencerOptions::default(), "no stream is ordered");
+    per_event_ns(&options(), "contiguous, in order");
+    per_event_ns(&SequencerOptions { flood_burst: EVENTS, ..flooded }, "and with a flood limit");
+}
+
 /// One contiguous stream, with sets.
 #[derive(Default)]
 struct Model {
