@@ -21,6 +21,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use check::most_alike;
 pub use error::{ConfigError, Position, Problem};
 pub use lists::{ConsumerConfig, InstrumentConfig, OnFlip, VenueConfig, VenueKind};
 pub use origin::Origin;
