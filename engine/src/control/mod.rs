@@ -6,26 +6,38 @@
 //! [`Routes`], which has the orchestrator take merge rules and the dispatcher take tables.
 //! Nothing here runs on a pinned thread.
 
+mod address;
+mod budget;
+mod client;
 mod command;
 mod controller;
+mod memory;
 mod parse;
 pub mod protocol;
+mod reader;
 mod refusal;
 mod routes;
 mod rules;
+mod socket;
 mod status;
+mod threads;
 
+pub use address::{PATH_BYTES_MAX, SOCKET_NAME, SocketError};
 pub use command::{CommandId, ControlAction, ControlCommand, ControlError, MergeRequest, VenueSet};
 pub(crate) use controller::{ControllerHandle, ControllerParts};
 pub use parse::{parse_line, verb_names};
+pub(crate) use reader::{ConsumerAccount, Reader, ReaderParts, ReadingDesk, SessionAccount};
 pub use refusal::{Refusal, RefusalText, most_alike};
 pub use routes::{FlipError, RouteChange, RoutesDifference, RoutesView, RoutingChange};
 pub(crate) use routes::{FlipLatencies, Request, Routes, RoutesParts};
 pub use rules::RuleView;
+pub use socket::CLIENTS_MAX;
+pub(crate) use socket::{BoundSocket, ControlSocket};
 pub use status::{
     ConsumerStatus, DeadLetterStatus, LaneStatus, Percentiles, SessionStatus, StageStatus, Status,
     ThreadStatus,
 };
+pub(crate) use threads::PlannedThread;
 
 /// Who carries out what clients ask for. Called on the socket's thread, one request at a time.
 pub trait Desk: Send {

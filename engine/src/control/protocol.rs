@@ -224,7 +224,7 @@ pub enum Reply {
     Routes {
         /// The routing version in force.
         version: u32,
-        /// The routes that the filter leaves, on and off.
+        /// The routes in force that the filter leaves.
         routes: Vec<RouteRow>,
     },
     /// To `subscribe`, `unsubscribe`, `flip`, and every other verb that flips the tables.
@@ -265,8 +265,6 @@ pub struct RouteRow {
     pub source: String,
     /// What it carries.
     pub event: String,
-    /// Whether events take it.
-    pub is_on: bool,
 }
 
 /// What a flip did, or would do.

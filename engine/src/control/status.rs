@@ -23,6 +23,10 @@ pub struct Status {
     pub routing_version: u32,
     /// Flips carried out.
     pub flips: u64,
+    /// Flips given up at their deadline.
+    pub flips_abandoned: u64,
+    /// Merge rules in force.
+    pub merge_rules: u64,
     /// Events published into the pipeline by all venues.
     pub events: u64,
     /// Critical events lost by all consumers; anything but 0 is an alarm.
@@ -59,8 +63,11 @@ pub struct SessionStatus {
     pub venue: String,
     /// `market` or `orders`.
     pub role: String,
-    /// Where the connection is: connecting, live and so on.
+    /// Where the connection is: `waiting`, `connecting`, `handshake`, `open` or `ended`; `none` for a venue
+    /// without a socket.
     pub state: String,
+    /// Whether its venue is paused.
+    pub is_paused: bool,
     /// WebSocket data frames read.
     pub frames: u64,
     /// Frames decoded.
@@ -85,7 +92,7 @@ pub struct SessionStatus {
 pub struct ConsumerStatus {
     /// Its name.
     pub name: String,
-    /// `starting`, `running`, `paused`, `quarantined` or `stopped`.
+    /// `running`, `stalled`, `paused` or `quarantined`.
     pub state: String,
     /// The core of its thread; `None` when it is not pinned.
     pub core: Option<usize>,
@@ -109,7 +116,11 @@ pub struct ConsumerStatus {
     pub failures: u64,
     /// Critical events missing from its sequence.
     pub critical_lost: u64,
-    /// Orders open in its own view.
+    /// Stalls so far, with the present one.
+    pub stalls: u64,
+    /// How long the present stall lasts, ns; 0 when there is none.
+    pub stalled_ns: u64,
+    /// Orders open in its own view, when its last batch ended.
     pub orders_open: u64,
     /// Events in its lanes, cells and spill, from the terms: published and not accounted for yet.
     pub pending: u64,
