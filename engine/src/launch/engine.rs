@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_utils::CachePadded;
 use hdrhistogram::Histogram;
 use pitlane_ring::LaneGauge;
 
@@ -32,10 +31,10 @@ use crate::runtime::{
     StopSignal, WatchdogHandle,
 };
 use crate::telemetry::{
-    Collector, DeadLetterCounts, HistogramSet, LogDrain, ProbeLink, Term, Terms, new_histogram,
+    Collector, DeadLetterCounts, HistogramSet, LogDrain, ProbeLink, Term, new_histogram,
 };
 use crate::venue::binance::{MarketAgent, OrderAgent};
-use crate::venue::{BookSummary, IntakeStats, LaneOutlet, SyntheticVenue, VenueCounters};
+use crate::venue::{BookSummary, LaneOutlet, SyntheticVenue, VenueCounters};
 
 /// Pause between two looks at threads that are ending.
 const JOIN_PAUSE: Duration = Duration::from_millis(1);
