@@ -87,6 +87,7 @@ impl BoundSocket {
         let BoundSocket { listening, poll, waker } = self;
         let stop = Arc::new(AtomicBool::new(false));
         let (path, seen) = (listening.path.clone(), Arc::clone(&stop));
+        log::info!("[control] listening at {}", path.display());
         let thread = Builder::new().name("control".to_owned()).spawn(move || {
             give_way();
             Server::new(listening, desk, patience).run(poll, &seen);
