@@ -16,7 +16,8 @@ use crate::terminal::Terminal;
 
 pub use args::{CtlArgs, CtlVerb};
 pub(crate) use connection::{Connection, ConnectionError};
-pub(crate) use find::{Engines, find_engines};
+pub(crate) use find::{Engines, find_engines, socket};
+pub(crate) use text::{is_farewell, reply as reply_text};
 
 /// Runs one verb.
 pub(crate) fn ctl(
@@ -31,7 +32,7 @@ pub(crate) fn ctl(
         terminal.complain(&problem);
         Exit::Usage
     })?;
-    let path = find::socket(args.socket.as_deref()).map_err(|problem| {
+    let path = socket(args.socket.as_deref()).map_err(|problem| {
         terminal.complain(&problem);
         Exit::Unreadable
     })?;

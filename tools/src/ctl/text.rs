@@ -12,7 +12,7 @@ use crate::table::{WIDTH, count, micros, render, table};
 const LANE_SHOWN_PERCENT: u64 = 1;
 
 /// An answer.
-pub(super) fn reply(reply: &Reply) -> String {
+pub(crate) fn reply(reply: &Reply) -> String {
     match reply {
         Reply::Status(status) => self::status(status),
         Reply::Routes { version, routes } => self::routes(*version, routes),
@@ -39,7 +39,7 @@ pub(super) fn refusal(refusal: Option<&RefusalText>) -> String {
 }
 
 /// Whether the engine has said that it stops.
-pub(super) fn is_farewell(answer: &ReplyLine) -> bool {
+pub(crate) fn is_farewell(answer: &ReplyLine) -> bool {
     answer.refusal.as_ref().is_some_and(|refusal| refusal.code == "stopping")
 }
 

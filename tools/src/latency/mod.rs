@@ -35,6 +35,8 @@ mod series;
 mod slice;
 mod summary;
 mod top;
+mod top_engine;
+mod top_log;
 mod unit;
 
 use std::io::{self, BufWriter, IsTerminal};
@@ -81,7 +83,10 @@ fn run(cli: &Cli, console: &mut Console<'_>) -> Exit {
         Verb::Hiccup(args) => hiccup::run(args, console),
         Verb::Top(args) => top::run(args, console),
         Verb::Export(args) => export::run(args, console),
-        Verb::Completions { shell } => {
+        Verb::Completions { json: true, .. } => Err(VerbError::Usage(
+            "completions are a script of the shell: there is nothing to say as JSON".into(),
+        )),
+        Verb::Completions { shell, .. } => {
             clap_complete::generate(*shell, &mut Cli::command(), "latency", &mut console.out);
             Ok(Exit::Ok)
         }
