@@ -25,7 +25,7 @@ pub(crate) fn section(bench: &Bench) {
         ("Probe::record, one value".to_owned(), Box::new(|_| per_sample(record_one()))),
         ("ConsumerProbe::handled, a third of it".to_owned(), Box::new(|_| handled() / 3.0)),
         ("ConsumerProbe::handled, whole".to_owned(), Box::new(|_| handled())),
-        ("the same with a sample of the fan-out".to_owned(), Box::new(|_| sampled())),
+        ("the same with a fan-out sample, new memory".to_owned(), Box::new(|_| sampled())),
     ];
     let rows = bench.interleave(&mut jobs);
     print("recording a latency", "ns a sample", &rows);

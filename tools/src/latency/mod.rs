@@ -62,7 +62,9 @@ pub fn main() -> ExitCode {
     let (stdout, mut err) = (io::stdout(), io::stderr());
     let (out_is_terminal, err_is_terminal) = (stdout.is_terminal(), err.is_terminal());
     let mut out = BufWriter::new(stdout.lock());
-    let mut console = Console { out: &mut out, err: &mut err, out_is_terminal, err_is_terminal };
+    let has_printed = false;
+    let mut console =
+        Console { out: &mut out, err: &mut err, out_is_terminal, err_is_terminal, has_printed };
     run(&cli, &mut console).into()
 }
 
