@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
-use pitlane_ring::LaneGauge;
+use pitlane_ring::{LaneGauge, PoolGauge};
 use serde::Serialize;
 
 use crate::consumer::{ConsumerState, FailureLog};
+use crate::dispatcher::order::StreamCounts;
 use crate::event::{EventKind, KindCounts};
 use crate::orchestrator::merge::MergeCounts;
 use crate::order::{GatewayCounts, OrderCounts};
@@ -300,6 +301,36 @@ impl LaneReport {
     }
 }
 
+/// One pool as it was at the end.
+#[derive(Clone, Debug, Serialize)]
+pub struct PoolReport {
+    /// Its name.
+    pub name: String,
+    /// Its slots.
+    pub slots: usize,
+    /// The most slots that were in use at once.
+    pub high_water: u64,
+    /// Claims that found none free.
+    pub exhausted: u64,
+    /// Slots that were never returned.
+    pub in_use: u64,
+    /// Second returns of a slot, all refused.
+    pub double_returns: u64,
+}
+
+impl PoolReport {
+    pub(crate) fn of(gauge: &PoolGauge) -> PoolReport {
+        PoolReport {
+            name: gauge.name().to_owned(),
+            slots: gauge.capacity(),
+            high_water: gauge.high_water(),
+            exhausted: gauge.exhausted(),
+            in_use: gauge.owned(),
+            double_returns: gauge.double_returns(),
+        }
+    }
+}
+
 /// Dead letters of the run.
 #[derive(Clone, Debug, Default, Serialize)]
 #[allow(missing_docs)]
@@ -343,10 +374,14 @@ pub struct Report {
     pub books: BTreeMap<String, BookSummary>,
     /// Every lane, in the order in which they were made.
     pub lanes: Vec<LaneReport>,
-    /// Slots of all lanes that were never returned.
+    /// Pools of what is held across events.
+    pub pools: Vec<PoolReport>,
+    /// Slots of all lanes and pools that were never returned.
     pub slots_owned: u64,
     /// Intake of events.
     pub intake: IntakeReport,
+    /// What became of events that were out of order in their streams.
+    pub streams: StreamCounts,
     /// Merge windows.
     pub merge: MergeReport,
     /// Threads as they ran.

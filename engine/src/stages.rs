@@ -18,6 +18,7 @@ use crate::consumer::{
     RiskLimits, Strategy, contain,
 };
 use crate::control::ControlCommand;
+use crate::dispatcher::order::{Sequencer, SequencerOptions};
 use crate::dispatcher::{
     AcceptFrom, DispatcherAgent, DispatcherParts, LinkParts, RouteBook, RoutingTable, Subscription,
     routes_of,
@@ -223,6 +224,7 @@ pub fn stages(options: StagesOptions) -> Stages {
     let dispatcher = DispatcherAgent::new(DispatcherParts {
         critical: critical_end,
         market: market_end,
+        sequencer: Sequencer::new(&SequencerOptions::default()),
         links,
         table,
         version,
@@ -271,6 +273,7 @@ pub fn bare_dispatcher(
     let dispatcher = DispatcherAgent::new(DispatcherParts {
         critical: critical_end,
         market: market_end,
+        sequencer: Sequencer::new(&SequencerOptions::default()),
         links,
         table,
         version: Arc::new(AtomicU32::new(1)),

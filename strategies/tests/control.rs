@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use common::{ONE_AT_A_TIME, PATIENCE, Run, run_of};
+use pitlane_engine::config::VenueConfig;
 use pitlane_engine::consumer::{Context, Interest, Strategy, StrategyResult};
 use pitlane_engine::control::{CommandId, MergeRequest, RoutingChange, VenueSet};
 use pitlane_engine::dispatcher::{COMMAND_DONE, FLIP_BEGIN, FLIP_END};
 use pitlane_engine::event::{
-    ConsumerId, ControlAck, ControlCode, ControlResult, Event, EventKind, InstrumentId,
+    ConsumerId, ControlAck, ControlCode, ControlResult, Event, EventKind, InstrumentId, Merged,
 };
 use pitlane_engine::report::Report;
+use pitlane_engine::venue::simulated::{SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions};
 use pitlane_engine::{Engine, FlipError, Params, launch_with};
 
 #[global_allocator]
@@ -24,9 +26,27 @@ const INSTRUMENT: InstrumentId = InstrumentId(0);
 /// What a script's strategy saw, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Seen {
-    Ack { command: u64, code: ControlCode },
-    Result { command: u64, phase: u64, code: ControlCode, version: u32 },
-    Quotes { version: u32 },
+    Ack {
+        command: u64,
+        code: ControlCode,
+    },
+    Result {
+        command: u64,
+        phase: u64,
+        code: ControlCode,
+        version: u32,
+    },
+    Quotes {
+        version: u32,
+    },
+    /// A merged quote: its rule, who is best, and whether both venues are in it, apart by some time.
+    Merged {
+        rule: u16,
+        bid_venue: u16,
+        ask_venue: u16,
+        is_whole: bool,
+        has_skew: bool,
+    },
 }
 
 type Log = Arc<Mutex<Vec<Seen>>>;
@@ -80,6 +100,15 @@ impl Strategy for Script {
             if phase == COMMAND_DONE {
                 self.next(ctx);
             }
+        }
+        if let Some(merged) = event.get::<Merged>() {
+            self.note(Seen::Merged {
+                rule: event.venue,
+                bid_venue: merged.bid_venue,
+                ask_venue: merged.ask_venue,
+                is_whole: merged.providers == 0b11 && merged.quote().is_some(),
+                has_skew: merged.skew_ns > 0,
+            });
         }
         if event.kind() == Some(EventKind::Quote) {
             self.note(Seen::Quotes { version });
@@ -200,6 +229,73 @@ fn what_can_not_be_is_refused_at_once_or_by_its_acknowledgement() {
     let (report, seen) = play(run, &log, |seen, _| !seen.is_empty());
     assert_eq!(seen, [refused], "the callback did not fail, and nothing else was answered");
     assert_eq!(report.consumers[0].failures, 0, "{:?}", report.consumers[0].failure_log);
+}
+
+/// A venue of its own for BTC-USDT, whose prices walk from `start_price`.
+fn venue(start_price: u64, seed: u64) -> SimulatedVenue {
+    let symbols = vec![SimulatedSymbol { start_price, ..SimulatedSymbol::default() }];
+    let options = SimulatedVenueOptions { symbols, seed, ..SimulatedVenueOptions::default() };
+    SimulatedVenue::start(options).unwrap()
+}
+
+#[test]
+fn quotes_of_two_venues_merge_with_attribution_and_the_plain_ones_go_on() {
+    // LM-05, EDGE-12: the dear venue has the best bid, the cheap one the best ask.
+    let merge = MergeRequest {
+        instrument: INSTRUMENT,
+        kind: EventKind::Quote,
+        venues: VenueSet::ALL,
+        window_ns: 50_000_000,
+        events_max: 1_000,
+    };
+    let (mut run, log) = scripted(move || {
+        vec![Box::new(move |ctx: &mut Context| ctx.subscribe_merged(merge).unwrap())]
+    });
+    let venues = [("cheap", venue(6_000_000, 1)), ("dear", venue(6_100_000, 2))];
+    run.config.simulated.enabled = false;
+    run.config.venues = venues
+        .iter()
+        .map(|(name, server)| VenueConfig {
+            name: (*name).to_owned(),
+            stream_url: format!("ws://{}/stream", server.address()),
+            rest_url: format!("http://{}", server.address()),
+            ..VenueConfig::default()
+        })
+        .collect();
+    let (cheap, dear) = (0, 1);
+    let crossed = |skewed| Seen::Merged {
+        rule: 0,
+        bid_venue: dear,
+        ask_venue: cheap,
+        is_whole: true,
+        has_skew: skewed,
+    };
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let engine = launch_with(run.config, &run.registry, run.options).unwrap();
+    let started = Instant::now();
+    while !log.lock().unwrap().contains(&crossed(true)) {
+        assert!(started.elapsed() < PATIENCE, "{:?}, saw {:?}", engine.status(), log.lock());
+        std::thread::yield_now();
+    }
+    let rules = engine.routing().rules;
+    assert_eq!((rules.len(), rules[0].consumers.as_slice()), (1, &[ConsumerId(0)][..]));
+    assert_eq!(rules[0].request.venues, VenueSet(0b11), "all that there are");
+    engine.change(5, &[RoutingChange::EndRule(0)]).unwrap();
+    assert!(engine.routing().rules.is_empty());
+    let counts = engine.merge_port().unwrap().stats.total();
+    let report = engine.stop().unwrap();
+    for (name, server) in venues {
+        server.stop().unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    assert!(report.identity_holds, "{report:#?}");
+    assert!(counts.gone() > 0, "{counts:?}");
+    let kinds = &report.consumers[0].kinds;
+    assert!(kinds["merged"].handled > 0 && !kinds.contains_key("quote"), "{kinds:?}");
+    let kinds = &report.consumers[1].kinds;
+    assert!(kinds["quote"].handled > 0 && !kinds.contains_key("merged"), "{kinds:?}");
+    let merged = log.lock().unwrap();
+    let mut merged = merged.iter().filter(|seen| matches!(seen, Seen::Merged { .. }));
+    assert!(merged.all(|seen| *seen == crossed(true) || *seen == crossed(false)), "{log:?}");
 }
 
 #[test]

@@ -57,10 +57,15 @@ fn verdict(report: &Report) -> String {
     let _infallible = writeln!(text, "Heap allocations of the pinned threads: {allocations}");
     let _infallible = writeln!(
         text,
-        "Intake: {} in = {} routed + {} unrouted + {} in flight",
+        "Intake: {} in + {} merged = {} routed + {} unrouted + {} duplicate + {} late + {} flooded \
+         + {} in flight",
         count(intake.events_in),
+        count(intake.merged),
         count(intake.routed),
         count(intake.unrouted),
+        count(intake.duplicate),
+        count(intake.late),
+        count(intake.flooded),
         count(intake.in_flight),
     );
     for thread in &report.threads_left_behind {
@@ -347,6 +352,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use pitlane_engine::consumer::{ConsumerState, FailureLog};
+    use pitlane_engine::dispatcher::order::StreamCounts;
     use pitlane_engine::order::OrderCounts;
     use pitlane_engine::report::{DeadLetterReport, IntakeReport, MergeReport, OrdersReport};
     use pitlane_engine::runtime::{Demotion, StallFigures};
@@ -403,6 +409,8 @@ mod tests {
             slots_owned: 0,
             intake: IntakeReport::default(),
             merge: MergeReport::default(),
+            streams: StreamCounts::default(),
+            pools: Vec::new(),
             threads: Vec::new(),
             demotions: Vec::new(),
             notes: vec!["a note".into()],

@@ -46,7 +46,7 @@ pub struct Config {
     pub cores: CoresConfig,
     /// Slots of each lane.
     pub lanes: LanesConfig,
-    /// Merging of streams.
+    /// Order, floods and merging of streams.
     pub streams: StreamsConfig,
     /// The control socket.
     pub control: ControlConfig,

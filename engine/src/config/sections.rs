@@ -106,11 +106,22 @@ section! {
 }
 
 section! {
-    /// Streams between the venues and the consumers: what one venue says of one kind about one
-    /// instrument.
+    /// Streams between the venues and the consumers: their order, floods, and merging. A stream is what
+    /// one venue says of one kind about one instrument.
     #[name = "streams", most = 1]
     #[derive(Debug)]
     pub struct StreamsConfig {
+        /// Longest time that an event waits for one missing before it. Nothing waits in a stream in order.
+        lateness_ms: u64 = 150 => whole(0..=10_000, "ms");
+        /// Events of one stream that wait for a missing one.
+        max_buffered: usize = 200 => whole(1..=4_096, "events");
+        /// Events of all streams that wait, 384 bytes each; when there are more, the oldest are released.
+        /// 4 (venues that lose something at once) x 200 (waiting each) = 800; x 3 = 2,400.
+        held_events: usize = 2_400 => whole(1..=1_048_576, "events");
+        /// Market events a second that one stream may bring; more are dropped and counted. 0 = no limit.
+        flood_events_per_s: u64 = 0 => whole(0..=100_000_000, "events/s");
+        /// Events that one stream may bring at once above that rate.
+        flood_burst: u64 = 10_000 => whole(1..=100_000_000, "events");
         /// Events that wait in merge windows, 384 bytes each; when there are more, the oldest window is
         /// suppressed. 64 (rules) x 4 (venues each) = 256; x 3 = 768.
         merge_places: usize = 768 => whole(64..=65_536, "events");

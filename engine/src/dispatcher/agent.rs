@@ -11,6 +11,7 @@ use zerocopy::{FromZeros, IntoBytes};
 use super::RoutingTable;
 use super::flip::{COMMAND_DONE, FLIP_BEGIN, FLIP_END, Flip, FlipOutcome, FlipPort};
 use super::link::{ConsumerLink, LinkParts, LinkRemains};
+use super::order::{Sequencer, StreamCounts};
 use crate::event::{ConsumerId, ControlAck, ControlResult, Event, EventKind, ExecReport, Risk};
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
 use crate::telemetry::{HistogramSet, Letter, LetterSender, Probe};
@@ -36,6 +37,7 @@ const WIRE_MAX_NS: i64 = 60_000_000_000;
 /// Fans events out. Owns the publishing side of every consumer's lanes.
 pub struct DispatcherAgent {
     inputs: Inputs,
+    sequencer: Sequencer,
     fanout: Fanout,
     flips: Arc<FlipPort>,
     /// A finished flip whose way back was just being looked at.
@@ -73,6 +75,8 @@ struct Fanout {
 pub(crate) struct DispatcherParts {
     pub(crate) critical: Consumer<Event>,
     pub(crate) market: Consumer<Event>,
+    /// Puts the streams of the market lane in order.
+    pub(crate) sequencer: Sequencer,
     pub(crate) links: Vec<LinkParts>,
     pub(crate) table: RoutingTable,
     pub(crate) version: Arc<AtomicU32>,
@@ -92,7 +96,9 @@ pub struct DispatcherRemains {
     pub routed: u64,
     /// Events without a subscriber.
     pub unrouted: u64,
-    /// Events left in the dispatcher's own lanes.
+    /// What became of events that were out of order.
+    pub order: StreamCounts,
+    /// Events left in the dispatcher's own lanes, and those held for an earlier one.
     pub in_flight: u64,
     /// By consumer.
     pub links: Vec<LinkRemains>,
@@ -109,6 +115,7 @@ impl DispatcherAgent {
                 market: parts.market,
                 notices: parts.notices,
             },
+            sequencer: parts.sequencer,
             fanout: Fanout {
                 links,
                 table: parts.table,
@@ -140,9 +147,11 @@ impl DispatcherAgent {
         self.close();
         let mut in_flight = self.inputs.critical.poll(usize::MAX, |_event| ()) as u64;
         in_flight += self.inputs.market.poll(usize::MAX, |_event| ()) as u64;
+        in_flight += self.sequencer.held() as u64;
         DispatcherRemains {
             routed: self.fanout.routed,
             unrouted: self.fanout.unrouted,
+            order: self.sequencer.stats().read(),
             in_flight,
             links: self.remains.unwrap_or_default(),
             histograms: self.fanout.probe.into_set(),
@@ -190,7 +199,11 @@ impl DispatcherAgent {
 impl Fanout {
     /// Takes a private copy of the event, stamped; from here on it is the original (FR-008).
     #[inline]
-    fn stage(&mut self, event: &Event, now_ns: u64) {
+    fn stage(&mut self, event: &Event, now_ns: u64, critical: &mut Consumer<Event>) {
+        if self.staged_count == RUN {
+            // More than came in: a filled gap has released what waited behind it.
+            self.publish_staged(critical);
+        }
         let Self { table, clock, probe, staged, staged_count, routed, unrouted, .. } = self;
         if event.kind().is_none() {
             return;
@@ -409,15 +422,22 @@ impl Agent for DispatcherAgent {
         }
         let mut work = self.flip_if_staged();
         work += self.tell_notices();
-        let Self { inputs, fanout, .. } = self;
+        let Self { inputs, sequencer, fanout, .. } = self;
         let Inputs { critical, market, .. } = inputs;
         fanout.probe.swap_if_asked();
         work += fanout.flush();
         work += critical.poll(BATCH, |event| fanout.critical(event));
-        if market.has_available() {
+        let holds = sequencer.next_timer_ns() != u64::MAX;
+        if holds || market.has_available() {
             // One reading for the whole run: all of it is taken within a microsecond or two.
             let now_ns = fanout.clock.now_ns();
-            work += market.poll(RUN, |event| fanout.stage(event, now_ns));
+            let is_last = market.is_closed();
+            let pass = &mut |event: &Event| fanout.stage(event, now_ns, critical);
+            work += sequencer.expire(now_ns, pass);
+            work += market.poll(RUN, |event| sequencer.admit(event, now_ns, pass));
+            if is_last && holds && !market.has_available() {
+                work += sequencer.release_all(now_ns, pass);
+            }
             fanout.publish_staged(critical);
         }
         let drained =
@@ -430,6 +450,10 @@ impl Agent for DispatcherAgent {
 
     fn has_pending(&self) -> bool {
         self.fanout.links.iter().any(|link| link.pending() > 0)
+    }
+
+    fn next_timer_ns(&self) -> u64 {
+        self.sequencer.next_timer_ns()
     }
 
     fn is_done(&self) -> bool {

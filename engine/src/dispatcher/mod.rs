@@ -3,6 +3,7 @@
 mod agent;
 mod flip;
 mod link;
+pub mod order;
 mod routing;
 
 pub(crate) use agent::DispatcherParts;

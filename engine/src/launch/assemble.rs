@@ -28,6 +28,7 @@ use crate::control::{
     ControlCommand, ControllerHandle, ControllerParts, ReadingDesk, Routes, RoutesParts,
     SocketError,
 };
+use crate::dispatcher::order::{Sequencer, SequencerOptions};
 use crate::dispatcher::{
     AcceptFrom, DispatcherAgent, DispatcherParts, FlipPort, LinkParts, RouteBook, Subscription,
     routes_of,
@@ -48,10 +49,10 @@ use crate::telemetry::{
     HlogWriter, LetterChunk, LogDrain, LogLanes, LogRecord, Probe, ProbeLink, Terms,
     install_logger, letter_lane,
 };
-use crate::venue::binance::CredentialsError;
+use crate::venue::binance::{self, CredentialsError};
 use crate::venue::session::EndpointError;
 use crate::venue::simulated::SimulatedVenueError;
-use crate::venue::{SymbolError, SyntheticLoad};
+use crate::venue::{LaneOutlet, SymbolError, SyntheticLoad, SyntheticVenue};
 
 /// A batch of callbacks ends when this part of the stall budget is over.
 const BATCHES_IN_BUDGET: u64 = 4;
@@ -310,10 +311,11 @@ impl<'c> Assembly<'c> {
             clock: self.clock.clone(),
             stop: self.stop.clone(),
         });
+        self.live.pools.push(orchestrator.pool_gauge());
         self.agents.push((AgentRole::Orchestrator, Box::new(orchestrator)));
         let orders = self.consumers_and_dispatcher(
             Inputs { critical: critical_end, market: market_end, version, flips },
-            options.faults,
+            options,
         )?;
         let gateway = GatewayAgent::new(GatewayParts {
             inputs: orders,
@@ -333,8 +335,9 @@ impl<'c> Assembly<'c> {
     fn consumers_and_dispatcher(
         &mut self,
         inputs: Inputs,
-        faults: ConsumerFaults,
+        options: &LaunchOptions,
     ) -> Result<Vec<Consumer<OrderCommand>>, LaunchError> {
+        let LaunchOptions { embedded, faults, .. } = *options;
         let subscriptions = self.subscriptions();
         let venues = self.config.venue_names().len();
         let mut book = RouteBook::new(subscriptions.len(), venues, self.instruments.len());
@@ -393,9 +396,11 @@ impl<'c> Assembly<'c> {
             clock: self.clock.clone(),
             stop: self.stop.clone(),
         })));
+        let sequencer = self.sequencer(embedded);
         let dispatcher = DispatcherAgent::new(DispatcherParts {
             critical: inputs.critical,
             market: inputs.market,
+            sequencer,
             links,
             table,
             version: inputs.version,
@@ -427,6 +432,30 @@ impl<'c> Assembly<'c> {
     fn budget_ns(&self, index: usize) -> u64 {
         let own_ms = self.config.consumers[index].stall_budget_ms;
         own_ms.unwrap_or(self.config.engine.stall_budget_ms) * 1_000_000
+    }
+
+    /// What puts the streams of every venue in order, as its adapter declares them.
+    fn sequencer(&mut self, embedded: EmbeddedVenue) -> Sequencer {
+        let streams = &self.config.streams;
+        let mut venues = vec![binance::STREAM_ORDERS; self.config.venues.len()];
+        if self.config.simulated.enabled {
+            venues.push(match embedded {
+                EmbeddedVenue::Server => binance::STREAM_ORDERS,
+                EmbeddedVenue::Synthetic => SyntheticVenue::<LaneOutlet>::STREAM_ORDERS,
+            });
+        }
+        let sequencer = Sequencer::new(&SequencerOptions {
+            venues,
+            instruments: self.instruments.len(),
+            lateness_ns: streams.lateness_ms * 1_000_000,
+            max_buffered: streams.max_buffered,
+            held_events: streams.held_events,
+            flood_events_per_s: streams.flood_events_per_s,
+            flood_burst: streams.flood_burst,
+        });
+        self.live.pools.push(sequencer.gauge());
+        self.live.order = sequencer.stats();
+        sequencer
     }
 
     pub(super) fn subscriptions(&self) -> Vec<Subscription> {

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crossbeam_utils::CachePadded;
 use hdrhistogram::Histogram;
-use pitlane_ring::LaneGauge;
+use pitlane_ring::{LaneGauge, PoolGauge};
 
 use super::assemble::lane_fill;
 use super::housekeeping::{HousekeepingHandle, SteadyState};
@@ -16,6 +17,7 @@ use crate::control::{
     ConsumerAccount, ControlSocket, ControllerHandle, FlipError, Request, RouteChange, Routes,
     RoutesDifference, RoutesView, RoutingChange, SessionAccount,
 };
+use crate::dispatcher::order::{StreamCounts, StreamStats};
 use crate::dispatcher::{DispatcherAgent, DispatcherRemains, FlipOutcome, LinkRemains, RouteKey};
 use crate::event::{InstrumentId, KindCounts};
 use crate::instrument::Instruments;
@@ -24,7 +26,7 @@ use crate::orchestrator::{OrchestratorAgent, OrchestratorRemains};
 use crate::order::{GatewayAgent, OrderCounts};
 use crate::report::{
     ConsumerReport, ConsumerTerms, DeadLetterReport, IntakeReport, LaneReport, LatencyFigures,
-    MergeReport, OrdersReport, Report, TermCounts, ThreadReport, VenueReport,
+    MergeReport, OrdersReport, PoolReport, Report, TermCounts, ThreadReport, VenueReport,
 };
 use crate::runtime::{
     Agent, Clock, CoreHandle, CorePlan, CoreWakers, Demotion, Phase, StallBook, StallFigures,
@@ -47,6 +49,8 @@ const HALT_GRACE: Duration = Duration::from_millis(500);
 pub(super) struct Live {
     pub(super) instruments: Arc<Instruments>,
     pub(super) lanes: Vec<LaneGauge>,
+    pub(super) pools: Vec<PoolGauge>,
+    pub(super) order: Arc<CachePadded<StreamStats>>,
     /// Name, the dispatcher's terms, the consumer's terms.
     pub(super) consumers: Vec<ConsumerAccount>,
     /// By consumer.
@@ -170,6 +174,17 @@ impl Engine {
     /// Lanes with their slots, in the order of an event's way.
     pub fn lanes(&self) -> impl Iterator<Item = (&str, u64, usize)> {
         self.parts.iter().flat_map(|parts| lane_fill(&parts.live.lanes))
+    }
+
+    /// What became of events that were out of order in their streams.
+    #[must_use]
+    pub fn stream_counts(&self) -> StreamCounts {
+        self.parts.as_ref().map(|parts| parts.live.order.read()).unwrap_or_default()
+    }
+
+    /// Pools of what is held across events, readable at any time (FR-023).
+    pub fn pools(&self) -> impl Iterator<Item = &PoolGauge> {
+        self.parts.iter().flat_map(|parts| &parts.live.pools)
     }
 
     /// Whether a core has ended by itself: its agents failed, since nothing has asked them to stop.
@@ -319,7 +334,9 @@ impl Engine {
         let mut report = account.report(&parts.live, collector, parts.clock.now_ns());
         report.books = books;
         report.lanes = parts.live.lanes.iter().map(LaneReport::of).collect();
-        report.slots_owned = report.lanes.iter().map(|lane| lane.in_flight).sum();
+        report.pools = parts.live.pools.iter().map(PoolReport::of).collect();
+        report.slots_owned = report.lanes.iter().map(|lane| lane.in_flight).sum::<u64>()
+            + report.pools.iter().map(|pool| pool.in_use).sum::<u64>();
         report.duration_ns = duration_ns;
         report.allocations_steady_state = allocations;
         for consumer in &mut report.consumers {
@@ -547,9 +564,11 @@ impl Account {
             venues,
             books: BTreeMap::new(),
             lanes: Vec::new(),
+            pools: Vec::new(),
             slots_owned: 0,
             intake,
             merge,
+            streams: self.streams(),
             threads: Vec::new(),
             demotions: Vec::new(),
             notes: self.notes,
@@ -561,17 +580,22 @@ impl Account {
         }
     }
 
+    fn streams(&self) -> StreamCounts {
+        self.dispatcher.as_ref().map(|remains| remains.order).unwrap_or_default()
+    }
+
     fn intake(&self, venues: &[VenueReport]) -> IntakeReport {
         let from_venues: u64 = venues.iter().map(|venue| venue.counters.events).sum();
         let dispatcher = self.dispatcher.as_ref();
+        let streams = self.streams();
         IntakeReport {
             events_in: from_venues + self.orders.gateway.rejected,
             merged: self.orchestrator.merged,
             routed: dispatcher.map_or(0, |remains| remains.routed),
             unrouted: dispatcher.map_or(0, |remains| remains.unrouted),
-            duplicate: 0,
-            late: 0,
-            flooded: 0,
+            duplicate: streams.duplicate,
+            late: streams.late,
+            flooded: streams.flooded,
             in_flight: self.orchestrator.left + dispatcher.map_or(0, |remains| remains.in_flight),
         }
     }

@@ -75,6 +75,11 @@ impl OrchestratorAgent {
         }
     }
 
+    /// A view of the pool of contributions for other threads.
+    pub(crate) fn pool_gauge(&self) -> pitlane_ring::PoolGauge {
+        self.merger.gauge()
+    }
+
     /// Takes the final counts.
     pub(crate) fn finish(mut self) -> OrchestratorRemains {
         self.merger.stop();

@@ -12,7 +12,7 @@ use pitlane_ring::Consumer;
 use zerocopy::FromZeros;
 
 use super::synthetic_load::LoadPlan;
-use super::{EventOutlet, IntakeStats, SyntheticLoad};
+use super::{EventOutlet, IntakeStats, StreamOrder, StreamOrders, SyntheticLoad};
 use crate::consumer::Quarantine;
 use crate::event::{
     ConsumerId, Event, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty,
@@ -108,6 +108,14 @@ pub struct SyntheticVenue<O: EventOutlet> {
 }
 
 impl<O: EventOutlet> SyntheticVenue<O> {
+    /// What its sequences promise (LM-03): quotes and trades of an instrument share one.
+    pub const STREAM_ORDERS: StreamOrders = StreamOrders {
+        quote: StreamOrder::Monotonic,
+        trade: StreamOrder::Monotonic,
+        book: StreamOrder::Unsequenced,
+        bar: StreamOrder::Unsequenced,
+    };
+
     /// The tags of the probe that [`SyntheticWiring`] takes.
     #[must_use]
     pub fn probe_names(consumers: &[String]) -> Vec<String> {

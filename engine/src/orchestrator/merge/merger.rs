@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pitlane_ring::{Conflate, Pool, Record};
+use pitlane_ring::{Conflate, Pool, PoolGauge, Record};
 use zerocopy::FromZeros;
 
 use super::rule::{MERGE_RULES_MAX, MERGE_VENUES_MAX, MergeRule, bits};
@@ -68,9 +68,8 @@ impl Merger {
         }
     }
 
-    /// A view of the pool.
-    #[cfg(test)]
-    pub(super) fn gauge(&self) -> pitlane_ring::PoolGauge {
+    /// A view of the pool for other threads.
+    pub(in crate::orchestrator) fn gauge(&self) -> PoolGauge {
         self.pool.gauge()
     }
 

@@ -21,7 +21,9 @@ use super::snapshot_pacer::SnapshotPace;
 use crate::event::{BookStatus, BookStatusReason, EventKind, InstrumentId, VenueId};
 use crate::runtime::Clock;
 use crate::venue::book::{BookSyncCounters, BookSyncOptions, L2Book, SnapshotOutcome};
-use crate::venue::{EventOutlet, IntakeStats, LetterReason, Symbol, SymbolMap};
+use crate::venue::{
+    EventOutlet, IntakeStats, LetterReason, StreamOrder, StreamOrders, Symbol, SymbolMap,
+};
 
 /// Most events one frame gives: a book's status and the book.
 pub const EVENTS_PER_FRAME_MAX: usize = 2;
@@ -86,6 +88,16 @@ pub enum FrameOutcome {
     Refused,
 }
 
+/// What the venue's sequences promise (LM-03). Trade ids of `trade` and of `aggTrade` grow by one, so subscribe
+/// to one of the two; update ids of quotes and books grow; bars have no number. Diffs of books are checked
+/// one by one before a book is published.
+pub const STREAM_ORDERS: StreamOrders = StreamOrders {
+    quote: StreamOrder::Monotonic,
+    trade: StreamOrder::Contiguous,
+    book: StreamOrder::Monotonic,
+    bar: StreamOrder::Unsequenced,
+};
+
 /// Decoder, books and publishing of one connection.
 pub struct MarketFeed {
     decoder: MarketDecoder,
@@ -116,13 +128,14 @@ impl MarketFeed {
                 options.publish_books,
             ),
             decoder: MarketDecoder::new(options.symbols, options.frame_bytes_max),
-            publisher: Publisher { venue: options.venue, clock, stats, trace_id: 0 },
+            publisher: Publisher { venue: options.venue, clock, stats, trace_id: 0, epoch: 0 },
             watch: SilenceWatch::new(options.silence),
         }
     }
 
     /// The connection is open and subscribed: silence is measured from now on.
     pub fn on_connected(&mut self, now_ns: u64) {
+        self.publisher.epoch = self.publisher.epoch.wrapping_add(1);
         self.watch.start(now_ns);
         self.books.start(now_ns);
     }

@@ -28,7 +28,9 @@ pub use credentials::{Credentials, CredentialsError};
 pub use error::DecodeError;
 pub use market_agent::{MarketAgent, MarketOptions, MarketWiring};
 pub use market_decode::{MarketDecoder, MarketMessage};
-pub use market_feed::{EVENTS_PER_FRAME_MAX, FrameOutcome, MarketFeed, MarketFeedOptions};
+pub use market_feed::{
+    EVENTS_PER_FRAME_MAX, FrameOutcome, MarketFeed, MarketFeedOptions, STREAM_ORDERS,
+};
 pub use order_agent::{OrderAgent, OrderOptions, OrderWiring};
 pub use silence::SilenceLimits;
 pub use snapshot::Snapshot;

@@ -16,6 +16,8 @@ pub(super) struct Publisher {
     /// Trace of the frame in hand, or of the last one: what is published without a frame of its own (a
     /// snapshot, a book that went silent) belongs to it (LM-08).
     pub(super) trace_id: u64,
+    /// Number of the connection, wrapping: sequences are compared within one.
+    pub(super) epoch: u8,
 }
 
 /// Where an event comes from.
@@ -43,6 +45,7 @@ impl Publisher {
     #[inline]
     pub(super) fn event<P: EventPayload>(&self, payload: &P, origin: Origin) -> Event {
         let mut event = Event::new(payload);
+        event.epoch = self.epoch;
         event.venue = self.venue.0;
         event.instrument = origin.instrument.0;
         event.sequence = origin.sequence;
