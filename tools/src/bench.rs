@@ -130,6 +130,7 @@ fn one_rate(
 fn configuration(rate: u32, args: &BenchArgs, runs: &Path) -> Config {
     let mut config = Config::default_run();
     config.engine.run_dir = runs.to_owned();
+    config.control.enabled = false;
     config.engine.warm_up_ms = args.warm_up.as_millis() as u64;
     config.simulated.events_per_s = rate;
     // One event in so many is followed to its last consumer: at most 2,000 a second.

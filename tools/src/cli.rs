@@ -5,7 +5,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
+use crate::ctl::CtlArgs;
 use crate::duration::parse_duration;
 
 const EXAMPLES: &str = "\
@@ -22,6 +24,7 @@ Examples:
   pitlane config check my.toml         what is wrong with it, by line and column
   pitlane verify                       every guarantee, measured on this machine
   pitlane soak --duration 24h          the same engine for a day, and what it grew
+  pitlane ctl status                   what a running engine does now
   pitlane dlq list FILE                what could not be decoded or delivered
 
 Exit codes:
@@ -60,6 +63,8 @@ pub enum Verb {
     Verify(VerifyArgs),
     /// Run the engine for hours on a steady load, and watch that nothing grows.
     Soak(SoakArgs),
+    /// Read and change a running engine through its control socket.
+    Ctl(CtlArgs),
     /// Read dead letters.
     Dlq {
         /// What to do with them.
@@ -71,6 +76,11 @@ pub enum Verb {
         /// What to do with it.
         #[command(subcommand)]
         verb: ConfigVerb,
+    },
+    /// Print completions for a shell, to be loaded by it.
+    Completions {
+        /// The shell.
+        shell: Shell,
     },
 }
 

@@ -8,6 +8,7 @@
 
 mod bench;
 mod cli;
+mod ctl;
 mod dlq;
 pub mod doctor;
 mod duration;
@@ -28,8 +29,8 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use pitlane_engine::StrategyRegistry;
 use pitlane_engine::config::Config;
 
@@ -70,6 +71,12 @@ pub fn run_cli(
         Some(Verb::Bench(args)) => bench::bench(&args, stop, terminal),
         Some(Verb::Verify(args)) => verify::verify(&args, stop, terminal),
         Some(Verb::Soak(args)) => soak::soak(&args, stop, terminal),
+        Some(Verb::Ctl(args)) => ctl::ctl(&args, stop, terminal),
+        Some(Verb::Completions { shell }) => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "pitlane", &mut text);
+            terminal.print(&String::from_utf8_lossy(&text)).map(|()| Exit::Ok)
+        }
         Some(Verb::Dlq { verb }) => dlq::dlq(&verb, terminal),
         Some(Verb::Config { verb: ConfigVerb::Example }) => {
             terminal.print(&Config::example()).map(|()| Exit::Ok)

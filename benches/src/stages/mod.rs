@@ -6,6 +6,7 @@ mod burn;
 mod fan_out;
 mod paced_stages;
 mod quotes;
+mod record;
 
 use std::process::ExitCode;
 
@@ -22,7 +23,7 @@ use crate::partner::Partner;
 #[derive(Debug, Parser)]
 #[command(name = "stages", version)]
 struct Options {
-    /// Only sections whose name contains this: dispatcher, added, paced, burn.
+    /// Only sections whose name contains this: dispatcher, added, paced, burn, record.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
     /// Rounds of each section.
@@ -107,11 +108,12 @@ pub fn main() -> ExitCode {
     };
     let bench = Bench { partner, clock: Clock::start(), rounds: options.rounds };
     crate::machine::header().iter().for_each(|line| println!("{line}"));
-    let sections: [Section; 4] = [
+    let sections: [Section; 5] = [
         ("dispatcher", fan_out::section),
         ("added", added::section),
         ("paced", paced_stages::section),
         ("burn", burn::section),
+        ("record", record::section),
     ];
     for (_, run) in sections.iter().filter(|(name, _)| name.contains(&options.only)) {
         run(&bench);

@@ -139,7 +139,7 @@ fn hint<'a>(word: &str, names: impl Iterator<Item = &'a str>, section: &str) -> 
 }
 
 /// The name most like `word`; `None` when none is like it.
-pub(super) fn most_alike<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn most_alike<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     names
         .map(|name| (strsim::normalized_damerau_levenshtein(word, name), name))
         .filter(|(likeness, _)| *likeness >= ALIKE)

@@ -21,13 +21,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use check::most_alike;
 pub use error::{ConfigError, Position, Problem};
 pub use lists::{ConsumerConfig, InstrumentConfig, OnFlip, VenueConfig, VenueKind};
 pub use origin::Origin;
 pub use recorded::RECORDED_VENUE;
 pub use sections::{
-    CoresConfig, EngineConfig, LanesConfig, Profile, RiskConfig, SessionConfig, SimulatedConfig,
-    StreamsConfig, TelemetryConfig,
+    ControlConfig, CoresConfig, EngineConfig, LanesConfig, Profile, RiskConfig, SessionConfig,
+    SimulatedConfig, StreamsConfig, TelemetryConfig,
 };
 
 use schema::Section;
@@ -47,6 +48,8 @@ pub struct Config {
     pub lanes: LanesConfig,
     /// Order, floods and merging of streams.
     pub streams: StreamsConfig,
+    /// The control socket.
+    pub control: ControlConfig,
     /// What is measured and kept.
     pub telemetry: TelemetryConfig,
     /// Deadlines of every connection.
@@ -70,11 +73,12 @@ pub struct Config {
 }
 
 /// The sections in the order of the example.
-const SECTIONS: [Section; 11] = [
+const SECTIONS: [Section; 12] = [
     EngineConfig::SECTION,
     CoresConfig::SECTION,
     LanesConfig::SECTION,
     StreamsConfig::SECTION,
+    ControlConfig::SECTION,
     TelemetryConfig::SECTION,
     SessionConfig::SECTION,
     RiskConfig::SECTION,
@@ -99,6 +103,7 @@ impl Config {
             cores: CoresConfig::default(),
             lanes: LanesConfig::default(),
             streams: StreamsConfig::default(),
+            control: ControlConfig::default(),
             telemetry: TelemetryConfig::default(),
             session: SessionConfig::default(),
             risk: RiskConfig::default(),

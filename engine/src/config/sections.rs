@@ -129,6 +129,19 @@ section! {
 }
 
 section! {
+    /// The control socket, by which `pitlane ctl` reads and changes a running engine.
+    #[name = "control", most = 1]
+    #[derive(Debug)]
+    pub struct ControlConfig {
+        /// Listen at all.
+        enabled: bool = true => flag();
+        /// Where, at most 107 bytes. Its folder must be the user's own, closed to others (0700).
+        /// Not given: `control/pitlane.sock` in the run's folder.
+        socket: Option<PathBuf> = None => Rule::Text, "\"/run/user/1000/pitlane/pitlane.sock\"";
+    }
+}
+
+section! {
     /// What is measured and kept.
     #[name = "telemetry", most = 1]
     #[derive(Debug)]

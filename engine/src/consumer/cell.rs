@@ -111,7 +111,11 @@ impl Cell {
         let missing = event.critical_sequence.wrapping_sub(self.critical_expected);
         if missing != 0 {
             // A number that went back can't say how many are missing, but something is wrong: count one.
-            self.critical_lost += if missing < 1 << 31 { u64::from(missing) } else { 1 };
+            let lost = if missing < 1 << 31 { u64::from(missing) } else { 1 };
+            self.critical_lost += lost;
+            if let Some(kind) = event.kind() {
+                self.terms.add(Term::Lost, kind, lost);
+            }
         }
         self.critical_expected = event.critical_sequence.wrapping_add(1);
         if let Some(report) = event.get::<ExecReport>() {
@@ -192,6 +196,7 @@ impl Cell {
     /// Tells the strategy that a batch is over.
     #[inline]
     pub(super) fn end_batch(&mut self) {
+        self.terms.set_orders_open(self.context.open_orders().len() as u64);
         let now_ns = self.clock.now_ns();
         self.call("on_batch_end", now_ns, |strategy, context| strategy.on_batch_end(context));
     }

@@ -1,16 +1,52 @@
-//! The control plane: who gets what, and how it is changed while the engine runs.
+//! The control plane: who gets what, and how it is read and changed while the engine runs.
 //!
-//! Strategies ask by [`ControlCommand`]s through their own lanes, operators through [`crate::Engine`];
-//! both end at one desk, which has the orchestrator take merge rules and the dispatcher take tables.
+//! Strategies ask by [`ControlCommand`]s through their own lanes, programs by [`crate::Engine`], operators
+//! through a Unix socket that takes one JSON object a line ([`protocol`]). The socket's thread is the only
+//! one that talks to clients; what they ask for is done by a [`Desk`], which it owns. All of them end at
+//! the one owner of the routes, which has the orchestrator take merge rules and the dispatcher take tables.
 //! Nothing here runs on a pinned thread.
 
+mod address;
+mod budget;
+mod client;
 mod command;
 mod controller;
+mod memory;
+mod parse;
+pub mod protocol;
+mod reader;
+mod refusal;
 mod routes;
 mod rules;
+mod socket;
+mod status;
+mod threads;
 
+pub use address::{PATH_BYTES_MAX, SOCKET_NAME, SocketError};
 pub use command::{CommandId, ControlAction, ControlCommand, ControlError, MergeRequest, VenueSet};
 pub(crate) use controller::{ControllerHandle, ControllerParts};
+pub use parse::{parse_line, verb_names};
+pub(crate) use reader::{ConsumerAccount, Reader, ReaderParts, ReadingDesk, SessionAccount};
+pub use refusal::{Refusal, RefusalText, most_alike};
 pub use routes::{FlipError, RouteChange, RoutesDifference, RoutesView, RoutingChange};
 pub(crate) use routes::{FlipLatencies, Request, Routes, RoutesParts};
 pub use rules::RuleView;
+pub use socket::CLIENTS_MAX;
+pub(crate) use socket::{BoundSocket, ControlSocket};
+pub use status::{
+    ConsumerStatus, DeadLetterStatus, LaneStatus, Percentiles, SessionStatus, StageStatus, Status,
+    ThreadStatus,
+};
+pub(crate) use threads::PlannedThread;
+
+/// Who carries out what clients ask for. Called on the socket's thread, one request at a time.
+pub trait Desk: Send {
+    /// Carries out one request; blocks for as long as that takes, at most about a second.
+    ///
+    /// # Errors
+    /// [`Refusal`]: nothing was changed, or the message says what was.
+    fn carry_out(&mut self, request: protocol::Request) -> Result<protocol::Reply, Refusal>;
+
+    /// A reading of the engine.
+    fn status(&mut self) -> Status;
+}

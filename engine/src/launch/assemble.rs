@@ -14,6 +14,7 @@ use pitlane_ring::{
 use thiserror::Error;
 
 use super::RecordedSession;
+use super::control::{self, ReaderSources};
 use super::engine::{Engine, EngineParts, Live};
 use super::housekeeping::{Housekeeping, HousekeepingHandle, SteadyState};
 use super::run_header::{offered, run_header};
@@ -23,7 +24,10 @@ use crate::consumer::{
     ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring, ContextParts, FailureRecord,
     Interest, Quarantine, RiskLimits, Strategy, install_panic_hook,
 };
-use crate::control::{ControlCommand, ControllerHandle, ControllerParts, Routes, RoutesParts};
+use crate::control::{
+    ControlCommand, ControllerHandle, ControllerParts, ReadingDesk, Routes, RoutesParts,
+    SocketError,
+};
 use crate::dispatcher::order::{Sequencer, SequencerOptions};
 use crate::dispatcher::{
     AcceptFrom, DispatcherAgent, DispatcherParts, FlipPort, LinkParts, RouteBook, Subscription,
@@ -75,6 +79,8 @@ pub enum LaunchError {
     Simulated(#[from] SimulatedVenueError),
     #[error("[{venue}] symbols failed: {source}")]
     Symbols { venue: String, source: SymbolError },
+    #[error(transparent)]
+    Control(#[from] SocketError),
     #[error("[engine] starting thread {name} failed: {source}")]
     Thread { name: String, source: std::io::Error },
 }
@@ -555,6 +561,7 @@ impl<'c> Assembly<'c> {
         } else {
             None
         };
+        let socket = control::bind(self.config, &run_dir)?;
         let mut cores: Vec<(CoreOptions, PlannedCore)> = Vec::new();
         let mut log_lanes = Vec::new();
         for (planned, parking) in plan.cores.iter().zip(std::mem::take(&mut self.parking)) {
@@ -589,6 +596,7 @@ impl<'c> Assembly<'c> {
             steady: Arc::clone(&steady),
             wakers: self.wakers.clone(),
         };
+        let last = housekeeping.collector.last();
         // Started before the cores: threads inherit the mask, and this one must not be pinned.
         let housekeeping = HousekeepingHandle::start(housekeeping)
             .map_err(|source| LaunchError::Thread { name: "housekeeping".to_owned(), source })?;
@@ -604,6 +612,18 @@ impl<'c> Assembly<'c> {
                 return Err(LaunchError::Thread { name: "controller".to_owned(), source });
             }
         };
+        let reader = control::reader(ReaderSources {
+            config: self.config,
+            run_dir: &run_dir,
+            plan: &plan,
+            live: &self.live,
+            clock: &self.clock,
+            quarantine: &self.quarantine,
+            switch: &self.switch,
+            routes: &routes,
+            last,
+            steady: &steady,
+        });
         let mut watchdog = WatchdogOptions {
             cores: Vec::new(),
             loose_cores: plan.loose_cores(&HostCores::read()),
@@ -628,6 +648,7 @@ impl<'c> Assembly<'c> {
             wakers: self.wakers,
             routes,
             controller,
+            socket: None,
             drain_deadline: Duration::from_millis(self.config.engine.drain_deadline_ms),
         });
         for (options, planned) in cores {
@@ -647,6 +668,13 @@ impl<'c> Assembly<'c> {
             Err(source) => {
                 engine.abandon();
                 return Err(LaunchError::Thread { name: "watchdog".to_owned(), source });
+            }
+        }
+        match socket.map(|socket| socket.serve(Box::new(ReadingDesk(reader)))).transpose() {
+            Ok(socket) => socket.into_iter().for_each(|socket| engine.set_socket(socket)),
+            Err(source) => {
+                engine.abandon();
+                return Err(LaunchError::Thread { name: "control".to_owned(), source });
             }
         }
         Ok(engine)

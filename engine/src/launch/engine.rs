@@ -1,6 +1,7 @@
 //! The running engine: one owner of every thread, and the final account.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,8 +14,8 @@ use super::housekeeping::{HousekeepingHandle, SteadyState};
 use super::venues::VenueThreads;
 use crate::consumer::{ConsumerAgent, ConsumerRemains, ConsumerState};
 use crate::control::{
-    ControllerHandle, FlipError, Request, RouteChange, Routes, RoutesDifference, RoutesView,
-    RoutingChange,
+    ConsumerAccount, ControlSocket, ControllerHandle, FlipError, Request, RouteChange, Routes,
+    RoutesDifference, RoutesView, RoutingChange, SessionAccount,
 };
 use crate::dispatcher::order::{StreamCounts, StreamStats};
 use crate::dispatcher::{DispatcherAgent, DispatcherRemains, FlipOutcome, LinkRemains, RouteKey};
@@ -32,19 +33,16 @@ use crate::runtime::{
     StopSignal, WatchdogHandle,
 };
 use crate::telemetry::{
-    Collector, DeadLetterCounts, HistogramSet, LogDrain, ProbeLink, Term, Terms, new_histogram,
+    Collector, DeadLetterCounts, HistogramSet, LogDrain, ProbeLink, Term, new_histogram,
 };
 use crate::venue::binance::{MarketAgent, OrderAgent};
-use crate::venue::{BookSummary, IntakeStats, LaneOutlet, SyntheticVenue, VenueCounters};
+use crate::venue::{BookSummary, LaneOutlet, SyntheticVenue, VenueCounters};
 
 /// Pause between two looks at threads that are ending.
 const JOIN_PAUSE: Duration = Duration::from_millis(1);
 
 /// Time that threads get after the deadline, once every loop was told to end.
 const HALT_GRACE: Duration = Duration::from_millis(500);
-
-/// Both sides' terms of one consumer.
-type ConsumerAccount = (String, Arc<CachePadded<Terms>>, Arc<CachePadded<Terms>>);
 
 /// What can be read while the engine runs, without cost for it.
 #[derive(Default)]
@@ -57,7 +55,8 @@ pub(super) struct Live {
     pub(super) consumers: Vec<ConsumerAccount>,
     /// By consumer.
     pub(super) stalls: Vec<Arc<StallBook>>,
-    pub(super) venues: Vec<(String, Arc<CachePadded<IntakeStats>>)>,
+    /// One for each session.
+    pub(super) venues: Vec<SessionAccount>,
     pub(super) letters: Vec<Arc<DeadLetterCounts>>,
 }
 
@@ -76,6 +75,8 @@ pub(super) struct EngineParts {
     pub(super) wakers: CoreWakers,
     pub(super) routes: Arc<Routes>,
     pub(super) controller: ControllerHandle,
+    /// Started last, where there is one.
+    pub(super) socket: Option<ControlSocket>,
     pub(super) drain_deadline: Duration,
 }
 
@@ -148,6 +149,18 @@ impl Engine {
         threads
     }
 
+    /// Where the control socket listens; `None` when it is switched off.
+    #[must_use]
+    pub fn control_socket(&self) -> Option<&Path> {
+        self.parts.as_ref()?.socket.as_ref().map(ControlSocket::path)
+    }
+
+    pub(super) fn set_socket(&mut self, socket: ControlSocket) {
+        if let Some(parts) = &mut self.parts {
+            parts.socket = Some(socket);
+        }
+    }
+
     fn watchdog(&self) -> Option<&WatchdogHandle> {
         self.parts.as_ref().and_then(|parts| parts.watchdog.as_ref())
     }
@@ -188,7 +201,7 @@ impl Engine {
         let parts = self.parts.as_ref()?;
         let (frames, left) = parts.venue_threads.recorded_frames()?;
         let mut counters = VenueCounters::default();
-        parts.live.venues.iter().for_each(|(_, stats)| counters.merge(&stats.read()));
+        parts.live.venues.iter().for_each(|(_, _, stats)| counters.merge(&stats.read()));
         let taken = counters.decoded + counters.refused;
         let is_over =
             left == 0 && taken >= frames && counters.snapshots == counters.snapshots_answered;
@@ -266,7 +279,7 @@ impl Engine {
         LiveStatus {
             uptime_ns: now_ns,
             stalled: stalled.collect(),
-            events_in: live.venues.iter().map(|(_, stats)| stats.read().events).sum(),
+            events_in: live.venues.iter().map(|(_, _, stats)| stats.read().events).sum(),
             published: sum(Term::Published),
             handled: sum(Term::Handled),
             conflated: sum(Term::Conflated) + sum(Term::Aggregated),
@@ -283,6 +296,7 @@ impl Engine {
         let duration_ns = parts.clock.now_ns();
         let allocations = parts.steady.allocations();
         // While the dispatcher still runs, so that every command gets its answer.
+        let is_socket_whole = parts.socket.is_none_or(ControlSocket::stop);
         let is_controller_whole = parts.controller.stop();
         parts.stop.raise(Phase::Draining);
         parts.wakers.wake();
@@ -300,6 +314,9 @@ impl Engine {
                 }
                 Err(failure) => account.notes.push(failure),
             }
+        }
+        if !is_socket_whole {
+            account.notes.push("thread control panicked".to_owned());
         }
         if !is_controller_whole {
             account.notes.push("thread controller panicked".to_owned());
@@ -347,6 +364,7 @@ impl Drop for Engine {
         if let Some(parts) = self.parts.take() {
             parts.stop.raise(Phase::Halted);
             parts.wakers.wake();
+            let _is_whole = parts.socket.is_none_or(ControlSocket::stop);
             let _is_whole = parts.controller.stop();
             let cores = std::mem::take(&mut self.cores);
             let left = wait(cores, parts.watchdog, &parts.stop, &parts.wakers, HALT_GRACE);
@@ -519,7 +537,7 @@ impl Account {
             self.orders.counts.merge(&consumer.orders);
         }
         let mut venues: Vec<VenueReport> = Vec::new();
-        for (name, stats) in &live.venues {
+        for (name, _, stats) in &live.venues {
             match venues.iter_mut().find(|venue| venue.name == *name) {
                 Some(venue) => venue.counters.merge(&stats.read()),
                 None => venues.push(VenueReport { name: name.clone(), counters: stats.read() }),

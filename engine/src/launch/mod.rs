@@ -4,6 +4,7 @@
 //! fail (configuration, strategies, directories, cores) fails before the first pinned thread starts.
 
 mod assemble;
+mod control;
 mod engine;
 mod housekeeping;
 mod run_header;

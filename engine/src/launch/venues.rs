@@ -235,7 +235,7 @@ impl Assembly<'_> {
             outlet,
             commands: commands_end,
             ready: Arc::clone(ready),
-            stats: self.intake(&name),
+            stats: self.intake(&name, "orders"),
             probe,
             clock: self.clock.clone(),
             stop: self.stop.clone(),
@@ -260,7 +260,7 @@ impl Assembly<'_> {
             outlet,
             snapshots,
             orders_ready,
-            stats: self.intake(&name),
+            stats: self.intake(&name, "market"),
             clock: self.clock.clone(),
             stop: self.stop.clone(),
         };
@@ -298,9 +298,13 @@ impl Assembly<'_> {
         (LaneOutlet::new(link, letters, self.clock.clone(), venue, open), link_end)
     }
 
-    fn intake(&mut self, name: &str) -> Arc<crossbeam_utils::CachePadded<IntakeStats>> {
+    fn intake(
+        &mut self,
+        name: &str,
+        role: &'static str,
+    ) -> Arc<crossbeam_utils::CachePadded<IntakeStats>> {
         let stats = IntakeStats::new();
-        self.live.venues.push((name.to_owned(), Arc::clone(&stats)));
+        self.live.venues.push((name.to_owned(), role, Arc::clone(&stats)));
         stats
     }
 
@@ -378,7 +382,7 @@ impl Assembly<'_> {
             consumers,
             load,
         };
-        let stats = self.intake(name);
+        let stats = self.intake(name, "synthetic");
         let (clock, stop) = (self.clock.clone(), self.stop.clone());
         let wiring = SyntheticWiring {
             outlet,

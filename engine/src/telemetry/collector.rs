@@ -7,7 +7,9 @@ use hdrhistogram::Histogram;
 
 use super::fanout::FanoutJoin;
 use super::hlog::{HlogWriter, new_histogram};
+use super::last_interval::{IntervalFigures, LastInterval};
 use super::probe::{HistogramSet, ProbeLink};
+use crate::report::LatencyFigures;
 
 /// What a collector is made of.
 pub struct CollectorOptions {
@@ -49,6 +51,7 @@ pub struct Collector {
     hlog: Option<HlogWriter>,
     interval_started_ns: u64,
     samples_dropped: u64,
+    last: LastInterval,
 }
 
 impl Collector {
@@ -93,6 +96,7 @@ impl Collector {
             hlog: options.hlog,
             interval_started_ns: options.started_ns,
             samples_dropped: 0,
+            last: LastInterval::default(),
         }
     }
 
@@ -174,6 +178,8 @@ impl Collector {
         self.fanout.reset_histograms();
         let start = Duration::from_nanos(self.interval_started_ns);
         let length = Duration::from_nanos(now_ns.saturating_sub(self.interval_started_ns));
+        let mut figures =
+            IntervalFigures { length_ns: length.as_nanos() as u64, stages: Vec::new() };
         for (stage, histogram) in self.interval.iter_mut().enumerate() {
             let total = &mut self.totals[stage];
             let is_end_to_end = total.name.is_empty();
@@ -190,11 +196,21 @@ impl Collector {
             {
                 log::error!("{error}; the run goes on without it");
             }
+            if !histogram.is_empty() && !self.gauge_stages.contains(&stage) {
+                figures.stages.push((total.name.clone(), LatencyFigures::of(histogram)));
+            }
             let added = total.histogram.add(&*histogram);
             debug_assert!(added.is_ok());
             histogram.reset();
         }
         self.interval_started_ns = now_ns;
+        self.last.put(figures);
+    }
+
+    /// Where it leaves the figures of each interval.
+    #[must_use]
+    pub fn last(&self) -> LastInterval {
+        self.last.clone()
     }
 
     /// Leaves what was collected so far out of the totals; the interval log keeps it.

@@ -3,6 +3,7 @@
 mod collector;
 mod fanout;
 mod hlog;
+mod last_interval;
 mod letters;
 mod logging;
 mod probe;
@@ -11,6 +12,7 @@ mod terms;
 pub use collector::{Collector, CollectorOptions, StageTotals};
 pub use fanout::FanoutSample;
 pub use hlog::{HLOG_HIGHEST_NS, HlogError, HlogWriter, LineEncoder, log_head, new_histogram};
+pub use last_interval::{IntervalFigures, LastInterval};
 pub use letters::{
     CHUNK_BYTES, DeadLetterCounts, DeadLetterFile, Letter, LetterChunk, LetterSender, letter_lane,
 };

@@ -32,13 +32,19 @@ pub enum Term {
     /// Handled although stale by its routing version, by a consumer that takes everything. Not a term of
     /// its own: it is part of `Handled`.
     Stale,
+    /// Missing before a critical event, by its number; counted under that event's kind. Not a term of its
+    /// own either.
+    Lost,
 }
 
-const TERMS: usize = 9;
+const TERMS: usize = 10;
 
 /// One side's terms of one consumer, by kind. Written by one thread.
 #[derive(Debug, Default)]
-pub struct Terms([[AtomicU64; KIND_SLOTS]; TERMS]);
+pub struct Terms {
+    counts: [[AtomicU64; KIND_SLOTS]; TERMS],
+    orders_open: AtomicU64,
+}
 
 impl Terms {
     /// Terms that are all 0.
@@ -50,7 +56,7 @@ impl Terms {
     /// Adds to a term. One writer: a load and a store, no locked instruction.
     #[inline]
     pub fn add(&self, term: Term, kind: EventKind, count: u64) {
-        let cell = &self.0[term as usize][kind.code() as usize];
+        let cell = &self.counts[term as usize][kind.code() as usize];
         cell.store(cell.load(Ordering::Relaxed) + count, Ordering::Relaxed);
     }
 
@@ -59,9 +65,22 @@ impl Terms {
     pub fn read(&self, term: Term) -> KindCounts {
         let mut counts = KindCounts::default();
         for kind in EventKind::ALL {
-            counts.add(kind, self.0[term as usize][kind.code() as usize].load(Ordering::Relaxed));
+            let cell = &self.counts[term as usize][kind.code() as usize];
+            counts.add(kind, cell.load(Ordering::Relaxed));
         }
         counts
+    }
+
+    /// Leaves how many orders the consumer has open, for whoever looks.
+    #[inline]
+    pub fn set_orders_open(&self, count: u64) {
+        self.orders_open.store(count, Ordering::Relaxed);
+    }
+
+    /// Orders open in the consumer's own view, when its last batch ended.
+    #[must_use]
+    pub fn orders_open(&self) -> u64 {
+        self.orders_open.load(Ordering::Relaxed)
     }
 }
 

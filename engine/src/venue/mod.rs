@@ -17,7 +17,7 @@ mod trace_ids;
 pub use book_summary::BookSummary;
 pub use lane_outlet::LaneOutlet;
 pub use outlet::{EventOutlet, LetterReason};
-pub use stats::{IntakeStats, VenueCounters};
+pub use stats::{IntakeStats, SessionState, VenueCounters};
 pub use stream_order::{StreamOrder, StreamOrders};
 pub use symbols::{Scales, Symbol, SymbolError, SymbolMap};
 pub use synthetic::{SyntheticOptions, SyntheticVenue, SyntheticWiring};

@@ -1,7 +1,7 @@
 //! Intake accounting of a venue session: frames = decoded + control + refused (REQUIREMENTS, intake).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
 
@@ -9,7 +9,7 @@ macro_rules! intake {
     ($($(#[$doc:meta])* $field:ident,)+) => {
         /// The counters of one session, written by it alone and read by anyone.
         #[derive(Debug, Default)]
-        pub struct IntakeStats { $($(#[$doc])* $field: AtomicU64,)+ }
+        pub struct IntakeStats { $($(#[$doc])* $field: AtomicU64,)+ state: AtomicU8 }
 
         /// A reading of [`IntakeStats`].
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -61,7 +61,58 @@ intake! {
     backpressure,
 }
 
+/// Where a session's connection is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum SessionState {
+    /// Between two attempts.
+    #[default]
+    Waiting,
+    /// TCP.
+    Connecting,
+    /// WebSocket.
+    Handshake,
+    /// Messages are exchanged.
+    Open,
+    /// Closed for good.
+    Ended,
+}
+
+impl SessionState {
+    const ALL: [SessionState; 5] = [
+        SessionState::Waiting,
+        SessionState::Connecting,
+        SessionState::Handshake,
+        SessionState::Open,
+        SessionState::Ended,
+    ];
+
+    /// Its name in readings.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            SessionState::Waiting => "waiting",
+            SessionState::Connecting => "connecting",
+            SessionState::Handshake => "handshake",
+            SessionState::Open => "open",
+            SessionState::Ended => "ended",
+        }
+    }
+}
+
 impl IntakeStats {
+    /// Where the connection is from now on.
+    pub fn set_state(&self, state: SessionState) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// Where the connection is.
+    #[must_use]
+    pub fn state(&self) -> SessionState {
+        let code = usize::from(self.state.load(Ordering::Relaxed));
+        SessionState::ALL.get(code).copied().unwrap_or_default()
+    }
+
     /// Counters for one session.
     #[must_use]
     pub fn new() -> Arc<CachePadded<IntakeStats>> {

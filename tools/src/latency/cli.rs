@@ -88,9 +88,10 @@ pub enum Verb {
     /// Each core gets a pinned thread with a tick every --resolution; how late a tick is seen is recorded
     /// under the tag core:N, ticks that were slept through included.
     Hiccup(HiccupArgs),
-    /// Watch a log that is being written: rate and percentiles of the last minute, by series.
+    /// Watch a log that is being written, or a running engine.
     ///
-    /// q quits. Without a terminal it prints a table each time.
+    /// Of a log: rate and percentiles of the last minute, by series. Of an engine: consumers, stages, lanes
+    /// and cores, by the last interval. q quits. Without a terminal it prints a table each time.
     Top(TopArgs),
     /// Intervals as CSV or JSON lines, or the whole log as Prometheus text.
     Export(ExportArgs),
@@ -98,6 +99,9 @@ pub enum Verb {
     Completions {
         /// The shell.
         shell: Shell,
+        /// Refused: a script has no JSON form.
+        #[arg(long, hide = true)]
+        json: bool,
     },
     /// The flags of Java's HistogramLogProcessor, and the same output.
     #[command(disable_help_flag = true, after_help = super::processor::FLAGS)]
@@ -465,8 +469,9 @@ pub struct HiccupArgs {
 /// Options of `top`.
 #[derive(Clone, Debug, Args)]
 pub struct TopArgs {
-    /// The log.
-    pub file: String,
+    /// The log, or a running engine's control socket or run folder [default: the one engine that runs here]
+    #[arg(value_name = "FILE|SOCKET")]
+    pub file: Option<String>,
     /// Print what is there now and end.
     #[arg(long)]
     pub once: bool,

@@ -14,6 +14,8 @@ pub struct Console<'a> {
     pub out_is_terminal: bool,
     /// Whether a person looks at the rest: only then there is a progress bar.
     pub err_is_terminal: bool,
+    /// Whether a part of the result was printed.
+    pub has_printed: bool,
 }
 
 /// Colours of a verdict.
@@ -31,6 +33,7 @@ impl Console<'_> {
     /// # Errors
     /// [`VerbError::Output`], or [`VerbError::Closed`] when nobody reads on.
     pub fn print(&mut self, text: &str) -> Result<(), VerbError> {
+        self.has_printed = true;
         let written = self.out.write_all(text.as_bytes());
         written.map_err(|source| VerbError::output("standard output", source))
     }

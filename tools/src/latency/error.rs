@@ -73,6 +73,9 @@ pub enum VerbError {
         /// The system's word.
         source: io::Error,
     },
+    /// A running engine can't be read (exit code 3).
+    #[error("{0}")]
+    Engine(String),
     /// The reader of the results has gone away, as `head` does: nothing to complain of.
     #[error("the output was closed")]
     Closed,
@@ -92,7 +95,9 @@ impl VerbError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            VerbError::Input(_) | VerbError::Output { .. } => Exit::Unreadable,
+            VerbError::Input(_) | VerbError::Output { .. } | VerbError::Engine(_) => {
+                Exit::Unreadable
+            }
             VerbError::Usage(_) => Exit::Usage,
             VerbError::Closed => Exit::Ok,
         }

@@ -167,6 +167,11 @@ impl LogReader {
         }
     }
 
+    /// Takes the progress bar away for good.
+    pub fn hide_progress(&mut self) {
+        self.progress.hide();
+    }
+
     /// A log that lies in memory, for tests and the fuzzer.
     #[cfg(any(test, fuzzing))]
     #[must_use]

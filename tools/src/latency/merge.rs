@@ -39,7 +39,7 @@ struct Sum {
 pub fn merge(args: &MergeArgs, console: &mut Console<'_>) -> Result<Exit, VerbError> {
     let mut sources = Vec::new();
     for file in &args.files {
-        let reader = LogReader::open(file, console.err_is_terminal)?;
+        let reader = LogReader::open(file, console.err_is_terminal && args.files.len() == 1)?;
         let mut source = Source { reader, interval: Interval::default(), more: false };
         source.advance()?;
         sources.push(source);

@@ -35,6 +35,8 @@ mod series;
 mod slice;
 mod summary;
 mod top;
+mod top_engine;
+mod top_log;
 mod unit;
 
 use std::io::{self, BufWriter, IsTerminal};
@@ -60,7 +62,9 @@ pub fn main() -> ExitCode {
     let (stdout, mut err) = (io::stdout(), io::stderr());
     let (out_is_terminal, err_is_terminal) = (stdout.is_terminal(), err.is_terminal());
     let mut out = BufWriter::new(stdout.lock());
-    let mut console = Console { out: &mut out, err: &mut err, out_is_terminal, err_is_terminal };
+    let has_printed = false;
+    let mut console =
+        Console { out: &mut out, err: &mut err, out_is_terminal, err_is_terminal, has_printed };
     run(&cli, &mut console).into()
 }
 
@@ -81,7 +85,10 @@ fn run(cli: &Cli, console: &mut Console<'_>) -> Exit {
         Verb::Hiccup(args) => hiccup::run(args, console),
         Verb::Top(args) => top::run(args, console),
         Verb::Export(args) => export::run(args, console),
-        Verb::Completions { shell } => {
+        Verb::Completions { json: true, .. } => Err(VerbError::Usage(
+            "completions are a script of the shell: there is nothing to say as JSON".into(),
+        )),
+        Verb::Completions { shell, .. } => {
             clap_complete::generate(*shell, &mut Cli::command(), "latency", &mut console.out);
             Ok(Exit::Ok)
         }

@@ -104,6 +104,12 @@ impl Flags {
                 "-correctLogWithKnownCoordinatedOmission" => {
                     flags.expected = number(flag, value()?, 0.0..=1e18)? as u64;
                 }
+                "--json" | "-json" => {
+                    return Err(format!(
+                        "{flag}: what this verb writes is the Java tool's, byte for byte; `latency \
+                         percentiles --json` and `latency intervals --json` say the same as JSON"
+                    ));
+                }
                 _ => return Err(format!("{flag}: the Java tool has no such flag")),
             }
         }

@@ -77,6 +77,10 @@ pub fn read(
     while reader.next(selection, &mut interval)? {
         wanted += 1;
         each(&reader, &interval, console)?;
+        // On a terminal, results that come meanwhile show how far it is.
+        if console.has_printed && console.out_is_terminal {
+            reader.hide_progress();
+        }
     }
     for warning in reader.finish()? {
         console.warn(&warning);

@@ -1,124 +1,47 @@
-//! `latency top`: the last minute of a log that is being written.
+//! `latency top`: a log that is being written, or a running engine, as it is now.
 
 use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
-use ratatui::layout::{Constraint, Layout as Split};
-use ratatui::style::{Style, Stylize};
-use ratatui::text::Line;
-use ratatui::widgets::{Row, Table};
 use ratatui::{DefaultTerminal, Frame};
-use serde_json::{Value, json};
+use signal_hook::consts::{SIGHUP, SIGTERM};
 
 use super::cli::TopArgs;
 use super::console::Console;
-use super::distribution::Distribution;
-use super::error::{LogError, VerbError};
-use super::interval::Interval;
-use super::interval_text::Window;
-use super::log_reader::{LogReader, Selection, Tags};
-use super::series::shown;
-use super::summary::{rate_text, wide_table};
-use super::unit::Unit;
+use super::error::VerbError;
+use super::top_engine::EngineSource;
+use super::top_log::LogSource;
 use crate::exit::Exit;
-use crate::table;
 
-/// Percentiles are those of this long.
-const WINDOW_MS: i64 = 60_000;
-
-/// Time between two looks at the log.
+/// Time between two looks.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Time between two tables without a terminal.
 const PRINT: Duration = Duration::from_secs(1);
 
-const HEADS: [&str; 7] = ["Tag", "Rate/s", "50%", "99%", "99.9%", "Max 1m", "Max"];
+/// What `top` looks at.
+pub(super) trait Source {
+    /// Takes in what is new.
+    fn look(&mut self) -> Result<Look, VerbError>;
 
-/// A series as it is now.
-struct Watched {
-    tag: Option<String>,
-    window: Window,
-    rate_per_s: f64,
-    max: u64,
-    end_s: f64,
+    /// What is known, for a person or as one JSON line.
+    fn text(&self, json: bool) -> String;
+
+    /// Draws what is known.
+    fn draw(&self, frame: &mut Frame<'_>);
 }
 
-impl Watched {
-    fn add(&mut self, reader: &LogReader, interval: &Interval) {
-        let record = reader.record();
-        self.window.add(record.end_ms(), interval);
-        let length_s = record.length_s.max(1e-3);
-        self.rate_per_s = interval.total() as f64 / length_s;
-        self.max = self.max.max(interval.max());
-        self.end_s = record.absolute_s + record.length_s - reader.start_s();
-    }
-
-    fn row(&self, unit: Unit) -> [String; 7] {
-        let sum = self.window.sum();
-        let [p50, p99, p999] = sum.percentiles([50.0, 99.0, 99.9]);
-        let text = |ns: u64| unit.text(ns as f64);
-        let name = shown(self.tag.as_deref());
-        let rate = rate_text(self.rate_per_s);
-        [name, rate, text(p50), text(p99), text(p999), text(sum.max()), text(self.max)]
-    }
-
-    fn json(&self, unit: Unit) -> Value {
-        let sum = self.window.sum();
-        let [p50, p99, p999] = sum.percentiles([50.0, 99.0, 99.9]).map(|ns| unit.of(ns));
-        json!({
-            "tag": self.tag, "rate_per_s": self.rate_per_s, "p50": p50, "p99": p99, "p99.9": p999,
-            "window_max": unit.of(sum.max()), "max": unit.of(self.max), "end_s": self.end_s,
-        })
-    }
-}
-
-/// The log and what is known of it.
-struct Watch {
-    reader: LogReader,
-    interval: Interval,
-    series: Vec<Watched>,
-    unit: Unit,
-}
-
-impl Watch {
-    /// Reads what has been added; tells whether anything has.
-    fn look(&mut self) -> Result<bool, LogError> {
-        let mut more = false;
-        while self.reader.next(&Selection::of(Tags::All), &mut self.interval)? {
-            more = true;
-            let tag = self.reader.record().tag;
-            let known = self.series.iter().position(|series| series.tag.as_deref() == tag);
-            let index = known.unwrap_or_else(|| {
-                let window = Window::new(WINDOW_MS, 99.0);
-                let tag = tag.map(str::to_owned);
-                self.series.push(Watched { tag, window, rate_per_s: 0.0, max: 0, end_s: 0.0 });
-                self.series.len() - 1
-            });
-            self.series[index].add(&self.reader, &self.interval);
-        }
-        Ok(more)
-    }
-
-    fn status(&self) -> String {
-        let end_s = self.series.iter().map(|series| series.end_s).fold(0.0, f64::max);
-        format!("{}  at {end_s:.0} s  values in {}", self.reader.name(), self.unit.name())
-    }
-
-    fn text(&self, json: bool) -> String {
-        if json {
-            let series: Vec<_> = self.series.iter().map(|series| series.json(self.unit)).collect();
-            return format!("{}\n", json!({ "unit": self.unit.name(), "series": series }));
-        }
-        let heads =
-            HEADS.map(|head| if head == "Tag" { head.to_owned() } else { format!(">{head}") });
-        let mut table = wide_table(&heads.each_ref().map(String::as_str));
-        for series in &self.series {
-            table.add_row(series.row(self.unit));
-        }
-        format!("{}\n{}\n", self.status(), table::render(&table))
-    }
+/// What a look has told.
+pub(super) enum Look {
+    /// There may be more.
+    GoesOn,
+    /// It has ended in order; the text says what.
+    Ended(&'static str),
 }
 
 /// Runs `top`.
@@ -126,42 +49,77 @@ impl Watch {
 /// # Errors
 /// [`VerbError`].
 pub fn run(args: &TopArgs, console: &mut Console<'_>) -> Result<Exit, VerbError> {
-    if args.file == "-" {
-        return Err(VerbError::Usage("top follows a file; standard input can't grow again".into()));
-    }
-    let reader = LogReader::open(&args.file, false)?.following();
-    let (interval, series) = (Interval::default(), Vec::new());
-    let mut watch = Watch { reader, interval, series, unit: args.show.unit };
-    watch.look()?;
-    let json = args.show.json;
+    let (unit, json) = (args.show.unit, args.show.json);
+    let mut source: Box<dyn Source> = match args.file.as_deref() {
+        Some("-") => {
+            let problem = "top follows a file; standard input can't grow again";
+            return Err(VerbError::Usage(problem.into()));
+        }
+        Some(file) if !is_engine(Path::new(file)) => {
+            let mut log = LogSource::open(file, unit)?;
+            if args.once {
+                log.finish()?.iter().for_each(|warning| console.warn(warning));
+            }
+            Box::new(log)
+        }
+        engine => Box::new(EngineSource::open(engine.map(Path::new), unit)?),
+    };
     if args.once {
-        watch.reader.finish()?.iter().for_each(|warning| console.warn(warning));
-        console.print(&watch.text(json))?;
-    } else if console.out_is_terminal && std::io::stdin().is_terminal() && !json {
+        console.print(&source.text(json))?;
+        return Ok(Exit::Ok);
+    }
+    let ended = if console.out_is_terminal && std::io::stdin().is_terminal() && !json {
         let mut terminal = ratatui::init();
-        let ended = screen(&mut terminal, &mut watch);
+        let ended = screen(&mut terminal, source.as_mut());
         ratatui::restore();
-        ended?;
+        ended?
     } else {
-        print_on(&mut watch, json, console)?;
+        print_on(source.as_mut(), json, console)?
+    };
+    if let Some(ended) = ended {
+        let _nobody_looks = writeln!(console.err, "{ended}");
     }
     Ok(Exit::Ok)
 }
 
-/// A table each time, until nobody reads on.
-fn print_on(watch: &mut Watch, json: bool, console: &mut Console<'_>) -> Result<(), VerbError> {
+/// Whether it is a socket, or the folder of a run; a log is a file.
+fn is_engine(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    std::fs::metadata(path).is_ok_and(|found| found.file_type().is_socket() || found.is_dir())
+}
+
+/// A table each time, until nobody reads on or there is nothing more.
+fn print_on(
+    source: &mut dyn Source,
+    json: bool,
+    console: &mut Console<'_>,
+) -> Result<Option<&'static str>, VerbError> {
     loop {
-        console.print(&watch.text(json))?;
+        console.print(&source.text(json))?;
         console.flush()?;
-        thread::sleep(PRINT);
-        watch.look()?;
+        let until = Instant::now() + PRINT;
+        while Instant::now() < until {
+            if let Look::Ended(text) = source.look()? {
+                return Ok(Some(text));
+            }
+            thread::sleep(LOOK.min(until.saturating_duration_since(Instant::now())));
+        }
     }
 }
 
-fn screen(terminal: &mut DefaultTerminal, watch: &mut Watch) -> Result<(), VerbError> {
+/// Draws until the user has seen enough, or is gone, or there is nothing more. Whoever calls it restores
+/// the terminal, whatever has happened.
+fn screen(
+    terminal: &mut DefaultTerminal,
+    source: &mut dyn Source,
+) -> Result<Option<&'static str>, VerbError> {
     let fail = |source| VerbError::output("terminal", source);
-    loop {
-        terminal.draw(|frame| draw(frame, watch)).map_err(fail)?;
+    let is_told_to_end = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&is_told_to_end)).map_err(fail)?;
+    }
+    while !is_told_to_end.load(Ordering::Acquire) {
+        terminal.draw(|frame| source.draw(frame)).map_err(fail)?;
         let until = Instant::now() + LOOK;
         while event::poll(until.saturating_duration_since(Instant::now())).map_err(fail)? {
             if let Event::Key(key) = event::read().map_err(fail)?
@@ -169,42 +127,15 @@ fn screen(terminal: &mut DefaultTerminal, watch: &mut Watch) -> Result<(), VerbE
             {
                 let interrupt = key.modifiers.contains(KeyModifiers::CONTROL);
                 match key.code {
-                    KeyCode::Char('q') | KeyCode::Esc => return Ok(()),
-                    KeyCode::Char('c') if interrupt => return Ok(()),
+                    KeyCode::Char('q') | KeyCode::Esc => return Ok(None),
+                    KeyCode::Char('c') if interrupt => return Ok(None),
                     _ => {}
                 }
             }
         }
-        watch.look()?;
+        if let Look::Ended(text) = source.look()? {
+            return Ok(Some(text));
+        }
     }
-}
-
-fn draw(frame: &mut Frame<'_>, watch: &Watch) {
-    let areas = Split::vertical([
-        Constraint::Length(1),
-        Constraint::Length(1),
-        Constraint::Min(1),
-        Constraint::Length(1),
-    ]);
-    let [status, _, body, help] = areas.areas(frame.area());
-    frame.render_widget(Line::from(watch.status()), status);
-    let right = |texts: [String; 7]| {
-        let cells = texts.into_iter().enumerate().map(|(index, text)| {
-            if index == 0 { Line::from(text) } else { Line::from(text).right_aligned() }
-        });
-        Row::new(cells.collect::<Vec<_>>())
-    };
-    let rows = watch.series.iter().map(|series| right(series.row(watch.unit)));
-    let widths = [
-        Constraint::Min(16),
-        Constraint::Length(9),
-        Constraint::Length(8),
-        Constraint::Length(8),
-        Constraint::Length(8),
-        Constraint::Length(9),
-        Constraint::Length(9),
-    ];
-    let head = right(HEADS.map(str::to_owned)).style(Style::new().bold());
-    frame.render_widget(Table::new(rows, widths).header(head).column_spacing(2), body);
-    frame.render_widget(Line::from("percentiles of the last minute   q quits").dim(), help);
+    Ok(None)
 }

@@ -63,6 +63,8 @@ impl<'s> Trial<'s> {
         config.engine.warm_up_ms = 300;
         config.engine.max_failures = u64::MAX;
         config.telemetry.hlog = false;
+        // Many short runs, which nobody controls.
+        config.control.enabled = false;
         config.simulated.events_per_s = events_per_s;
         config.consumers.clear();
         Trial {

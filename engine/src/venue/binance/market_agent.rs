@@ -158,7 +158,11 @@ impl<O: EventOutlet> MarketAgent<O> {
     }
 
     fn step(&mut self) -> usize {
-        match self.session.step(self.now_ns) {
+        let progress = self.session.step(self.now_ns);
+        if !matches!(progress, Progress::Idle) {
+            self.stats.set_state(self.session.state());
+        }
+        match progress {
             Progress::Idle => 0,
             Progress::Moved => 1,
             Progress::Opened => {
@@ -305,6 +309,7 @@ impl<O: EventOutlet> MarketAgent<O> {
     /// Stops taking market data; what was published stays to be drained.
     fn close(&mut self) -> usize {
         self.session.end_for_good();
+        self.stats.set_state(self.session.state());
         usize::from(self.outlet.take().is_some())
     }
 }

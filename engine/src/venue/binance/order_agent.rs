@@ -232,7 +232,11 @@ impl<O: EventOutlet> OrderAgent<O> {
     }
 
     fn step(&mut self) -> usize {
-        match self.session.step(self.desk.now_ns) {
+        let progress = self.session.step(self.desk.now_ns);
+        if !matches!(progress, Progress::Idle) {
+            self.desk.stats.set_state(self.session.state());
+        }
+        match progress {
             Progress::Idle => 0,
             Progress::Moved => 1,
             Progress::Opened => {
@@ -357,6 +361,7 @@ impl<O: EventOutlet> OrderAgent<O> {
 
     fn close(&mut self) {
         self.session.end_for_good();
+        self.desk.stats.set_state(self.session.state());
         self.ready.store(false, Ordering::Release);
         self.desk.outlet = None;
     }

@@ -30,6 +30,7 @@ use super::{
     Backoff, BackoffOptions, CloseReason, Endpoint, Inbound, Outbound, SendError, WireError,
 };
 use crate::runtime::Clock;
+use crate::venue::SessionState;
 
 /// The code of a close that nothing is wrong with (RFC 6455, section 7.4.1).
 const CLOSE_CODE_NORMAL: u16 = 1_000;
@@ -260,6 +261,18 @@ impl Session {
             let _gone = stream.shutdown(Shutdown::Write);
         }
         self.state = State::Ended;
+    }
+
+    /// Where the connection is.
+    #[must_use]
+    pub fn state(&self) -> SessionState {
+        match self.state {
+            State::Waiting { .. } => SessionState::Waiting,
+            State::Connecting { .. } => SessionState::Connecting,
+            State::Handshake { .. } => SessionState::Handshake,
+            State::Open { .. } => SessionState::Open,
+            State::Ended => SessionState::Ended,
+        }
     }
 
     /// Whether messages can be exchanged.

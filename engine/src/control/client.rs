@@ -1,0 +1,241 @@
+//! One client of the control socket: its bytes in and out, and its limits.
+
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use mio::net::UnixStream;
+
+use super::budget::Budget;
+use super::protocol::{LINE_BYTES_MAX, ReplyLine};
+use super::refusal::Refusal;
+
+/// Requests a second that one client may send.
+pub(super) const REQUESTS_PER_S: u32 = 100;
+
+/// How long a client may take for what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// From the first byte of a line to its end.
+    pub(super) line: Duration,
+    /// To take something of what waits for it.
+    pub(super) write: Duration,
+    /// Between two lines. Those that watch may be silent.
+    pub(super) idle: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience {
+            line: Duration::from_secs(5),
+            write: Duration::from_secs(10),
+            idle: Duration::from_secs(300),
+        }
+    }
+}
+
+/// Answers that wait for a client, bytes; beyond it, nothing more is read from it.
+const OUTPUT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes read at a time.
+const READ_BYTES: usize = 16 * 1024;
+
+/// Who is at the other end, as the system says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Peer {
+    pub(super) uid: u32,
+    pub(super) pid: i32,
+}
+
+impl Peer {
+    /// Asks the system, which knows it from the moment of the connection.
+    pub(super) fn of(stream: &UnixStream) -> io::Result<Peer> {
+        let credentials = rustix::net::sockopt::socket_peercred(stream.as_fd())?;
+        Ok(Peer { uid: credentials.uid.as_raw(), pid: credentials.pid.as_raw_nonzero().get() })
+    }
+}
+
+/// Readings that a client has asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Watching {
+    pub(super) id: Option<String>,
+    pub(super) interval: Duration,
+    pub(super) next: Instant,
+}
+
+/// One connection.
+pub(super) struct Client {
+    pub(super) stream: UnixStream,
+    pub(super) peer: Peer,
+    pub(super) watching: Option<Watching>,
+    patience: Patience,
+    budget: Budget,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    /// When the line that is not whole yet began.
+    line_since: Option<Instant>,
+    /// When something was last taken of the output, or it was empty.
+    written: Instant,
+    heard: Instant,
+    /// Reading has stopped before the socket was empty.
+    has_unread: bool,
+    /// It has sent its last; closed once everything is written.
+    is_ending: bool,
+}
+
+/// What reading has brought.
+pub(super) enum Line {
+    /// A whole line, without its line feed.
+    Whole(Vec<u8>),
+    /// Something that ends the connection.
+    Bad(Refusal),
+}
+
+impl Client {
+    pub(super) fn new(stream: UnixStream, peer: Peer, patience: Patience, now: Instant) -> Client {
+        Client {
+            stream,
+            peer,
+            watching: None,
+            patience,
+            budget: Budget::new(REQUESTS_PER_S, now),
+            input: Vec::new(),
+            output: Vec::new(),
+            line_since: None,
+            written: now,
+            heard: now,
+            has_unread: false,
+            is_ending: false,
+        }
+    }
+
+    /// Reads once; how many bytes.
+    fn read(&mut self, now: Instant) -> io::Result<usize> {
+        let mut bytes = [0; READ_BYTES];
+        let count = self.stream.read(&mut bytes)?;
+        self.input.extend_from_slice(&bytes[..count]);
+        self.heard = now;
+        if self.line_since.is_none() && !self.input.is_empty() {
+            self.line_since = Some(now);
+        }
+        Ok(count)
+    }
+
+    /// The next line, read from the socket if need be; `None` when there is none now.
+    pub(super) fn next_line(&mut self, now: Instant) -> Option<Line> {
+        if self.is_ending {
+            return None;
+        }
+        loop {
+            if let Some(at) = self.input.iter().position(|byte| *byte == b'\n') {
+                if at > LINE_BYTES_MAX {
+                    return Some(Line::Bad(Refusal::LineTooLong));
+                }
+                let mut line: Vec<u8> = self.input.drain(..=at).collect();
+                line.pop();
+                self.line_since = (!self.input.is_empty()).then_some(now);
+                return Some(Line::Whole(line));
+            }
+            if self.input.len() > LINE_BYTES_MAX {
+                return Some(Line::Bad(Refusal::LineTooLong));
+            }
+            self.has_unread = self.output.len() > OUTPUT_BYTES_MAX;
+            if self.has_unread {
+                return None;
+            }
+            match self.read(now) {
+                Ok(0) if self.input.is_empty() => {
+                    self.end();
+                    return None;
+                }
+                Ok(0) => return Some(Line::Bad(Refusal::HalfLine)),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                Err(_) => {
+                    self.output.clear();
+                    self.end();
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Whether one more request is within its rate.
+    pub(super) fn may_ask(&mut self, now: Instant) -> bool {
+        self.budget.take(now)
+    }
+
+    /// Queues an answer; [`Client::flush`] writes it.
+    pub(super) fn answer(&mut self, line: &ReplyLine, now: Instant) {
+        if self.output.is_empty() {
+            self.written = now;
+        }
+        // A struct of numbers and texts: it can't fail.
+        let written = serde_json::to_writer(&mut self.output, line);
+        debug_assert!(written.is_ok());
+        self.output.push(b'\n');
+    }
+
+    /// Whether readings wait already: the next ones are left out.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.output.is_empty()
+    }
+
+    /// Writes what the socket takes; false when the connection is gone.
+    pub(super) fn flush(&mut self, now: Instant) -> bool {
+        while !self.output.is_empty() {
+            match self.stream.write(&self.output) {
+                Ok(0) => return false,
+                Ok(count) => {
+                    self.output.drain(..count);
+                    self.written = now;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+            }
+        }
+        true
+    }
+
+    /// Nothing more is read from it.
+    pub(super) fn end(&mut self) {
+        self.is_ending = true;
+        self.input.clear();
+        self.line_since = None;
+        self.watching = None;
+    }
+
+    /// Whether reading has stopped for want of room for answers.
+    pub(super) fn has_unread(&self) -> bool {
+        self.has_unread
+    }
+
+    /// Whether nothing is left to be done for it.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_ending && self.output.is_empty()
+    }
+
+    /// Whether it has left a line unfinished for too long.
+    pub(super) fn is_half(&self, now: Instant) -> bool {
+        self.line_since
+            .is_some_and(|since| now.saturating_duration_since(since) >= self.patience.line)
+            && !self.is_behind()
+    }
+
+    /// Whether it takes nothing, or has been silent for too long.
+    pub(super) fn is_dead(&self, now: Instant) -> bool {
+        let takes_nothing = self.is_behind() && now - self.written >= self.patience.write;
+        takes_nothing || (self.watching.is_none() && now - self.heard >= self.patience.idle)
+    }
+
+    /// When it has to be looked at by time alone.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        let half =
+            self.line_since.filter(|_| !self.is_behind()).map(|since| since + self.patience.line);
+        let behind = self.is_behind().then(|| self.written + self.patience.write);
+        let reading = self.watching.as_ref().map(|watching| watching.next);
+        let idle = self.watching.is_none().then(|| self.heard + self.patience.idle);
+        [half, behind, reading, idle].into_iter().flatten().min()
+    }
+}

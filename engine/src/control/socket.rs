@@ -1,0 +1,396 @@
+//! The control socket's thread: takes clients, reads their lines, has the desk carry them out.
+//!
+//! It promises that no client can hold the engine up or fill its memory: at most [`CLIENTS_MAX`] of them,
+//! 100 requests a second and a bounded line for each, a deadline for every line that was begun. Only the
+//! user that the engine runs as and root are served. Every command and every refusal is counted and
+//! logged; what would flood the log is counted in the next line.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use mio::net::UnixStream;
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use super::address::{Listening, SocketError, listen};
+use super::budget::Budget;
+use super::client::{Client, Line, Patience, Peer, REQUESTS_PER_S, Watching};
+use super::memory::Memory;
+use super::parse::parse_line;
+use super::protocol::{Reply, ReplyLine, Request, RequestLine};
+use super::refusal::Refusal;
+use super::{Desk, Status};
+use crate::runtime::give_way;
+
+/// Clients at a time.
+pub const CLIENTS_MAX: usize = 16;
+
+/// Lines about refusals in the log, a second.
+const LOG_LINES_PER_S: u32 = 10;
+
+/// Time until a connection that could not be taken is tried again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections and requests taken before other clients are looked at.
+const TURN_MAX: usize = 64;
+
+const LISTENER: Token = Token(0);
+const WAKER: Token = Token(1);
+const FIRST_CLIENT: usize = 2;
+
+/// A socket that listens, and is not served yet.
+pub(crate) struct BoundSocket {
+    listening: Listening,
+    poll: Poll,
+    waker: Arc<Waker>,
+}
+
+/// The running thread.
+pub(crate) struct ControlSocket {
+    path: PathBuf,
+    stop: Arc<AtomicBool>,
+    waker: Arc<Waker>,
+    thread: JoinHandle<()>,
+}
+
+impl BoundSocket {
+    /// Listens at `path`. Clients wait until [`BoundSocket::serve`].
+    ///
+    /// # Errors
+    /// [`SocketError`]; nothing was left behind.
+    pub(crate) fn bind(path: &Path) -> Result<BoundSocket, SocketError> {
+        let mut listening = listen(path)?;
+        let mut set_up = || -> io::Result<(Poll, Waker)> {
+            let poll = Poll::new()?;
+            poll.registry().register(&mut listening.listener, LISTENER, Interest::READABLE)?;
+            let waker = Waker::new(poll.registry(), WAKER)?;
+            Ok((poll, waker))
+        };
+        let (poll, waker) =
+            set_up().map_err(|source| SocketError::Io { path: path.to_owned(), source })?;
+        Ok(BoundSocket { listening, poll, waker: Arc::new(waker) })
+    }
+
+    /// Serves clients on a thread of its own.
+    ///
+    /// # Errors
+    /// The system's, when it gives no thread.
+    pub(crate) fn serve(self, desk: Box<dyn Desk>) -> io::Result<ControlSocket> {
+        self.serve_with(desk, Patience::default())
+    }
+
+    fn serve_with(self, desk: Box<dyn Desk>, patience: Patience) -> io::Result<ControlSocket> {
+        let BoundSocket { listening, poll, waker } = self;
+        let stop = Arc::new(AtomicBool::new(false));
+        let (path, seen) = (listening.path.clone(), Arc::clone(&stop));
+        log::info!("[control] listening at {}", path.display());
+        let thread = Builder::new().name("control".to_owned()).spawn(move || {
+            give_way();
+            Server::new(listening, desk, patience).run(poll, &seen);
+        })?;
+        Ok(ControlSocket { path, stop, waker, thread })
+    }
+}
+
+impl ControlSocket {
+    /// Where it listens.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Closes every connection and ends the thread, after the command that it is at. False when it
+    /// panicked.
+    pub(crate) fn stop(self) -> bool {
+        self.stop.store(true, Ordering::Release);
+        let woken = self.waker.wake();
+        debug_assert!(woken.is_ok());
+        self.thread.join().is_ok()
+    }
+}
+
+/// What was taken and refused since the start.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    requests: u64,
+    refusals: u64,
+}
+
+struct Server {
+    listening: Listening,
+    desk: Box<dyn Desk>,
+    patience: Patience,
+    clients: HashMap<Token, Client>,
+    next_token: usize,
+    memory: Memory,
+    counts: Counts,
+    log_budget: Budget,
+    /// Refusals that were not logged one by one.
+    unlogged: u64,
+    /// The system gave no file for a connection that waits.
+    is_short_of_files: bool,
+    us: u32,
+}
+
+impl Server {
+    fn new(listening: Listening, desk: Box<dyn Desk>, patience: Patience) -> Server {
+        Server {
+            listening,
+            desk,
+            patience,
+            clients: HashMap::new(),
+            next_token: FIRST_CLIENT,
+            memory: Memory::default(),
+            counts: Counts::default(),
+            log_budget: Budget::new(LOG_LINES_PER_S, Instant::now()),
+            unlogged: 0,
+            is_short_of_files: false,
+            us: rustix::process::geteuid().as_raw(),
+        }
+    }
+
+    fn run(mut self, mut poll: Poll, stop: &AtomicBool) {
+        let mut events = Events::with_capacity(CLIENTS_MAX + 2);
+        let mut has_more = false;
+        while !stop.load(Ordering::Acquire) {
+            let timeout = if has_more { Some(Duration::ZERO) } else { self.timeout() };
+            match poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return log::error!("[control] socket ended: {error} (code: io)"),
+                Ok(()) => {}
+            }
+            has_more = self.accept(&poll);
+            let now = Instant::now();
+            let tokens: Vec<Token> = self.clients.keys().copied().collect();
+            for token in tokens {
+                has_more |= self.serve(token, now);
+            }
+            self.log_unlogged(now);
+        }
+        for client in self.clients.values_mut() {
+            client.answer(&ReplyLine::of(None, Err(Refusal::Stopping)), Instant::now());
+            let _taken_or_not = client.flush(Instant::now());
+        }
+    }
+
+    /// Time until somebody has to be looked at.
+    fn timeout(&self) -> Option<Duration> {
+        let next = self.clients.values().filter_map(Client::next_look).min();
+        let log = (self.unlogged > 0).then(|| Instant::now() + Duration::from_secs(1));
+        let accept = self.is_short_of_files.then(|| Instant::now() + ACCEPT_PAUSE);
+        let next = next.into_iter().chain(log).chain(accept).min()?;
+        // Rounded up: the poller counts in milliseconds, and would come back early.
+        Some(next.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
+    }
+
+    /// Takes those who wait to be taken; true when there may be more.
+    fn accept(&mut self, poll: &Poll) -> bool {
+        self.is_short_of_files = false;
+        for _ in 0..TURN_MAX {
+            let stream = match self.listening.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    self.is_short_of_files = true;
+                    self.note(None, &format!("a connection failed: {error}"));
+                    return false;
+                }
+            };
+            self.take(stream, poll);
+        }
+        true
+    }
+
+    fn take(&mut self, mut stream: UnixStream, poll: &Poll) {
+        let now = Instant::now();
+        let peer = match Peer::of(&stream) {
+            Ok(peer) => peer,
+            Err(error) => return self.note(None, &format!("a client without a name: {error}")),
+        };
+        let refusal = if peer.uid != self.us && peer.uid != 0 {
+            Some(Refusal::WrongUser { uid: peer.uid })
+        } else if self.clients.len() == CLIENTS_MAX {
+            Some(Refusal::TooManyClients { most: CLIENTS_MAX })
+        } else {
+            None
+        };
+        let token = Token(self.next_token);
+        if let Some(refusal) = refusal {
+            self.note(Some(peer), &refusal.to_string());
+            let mut client = Client::new(stream, peer, self.patience, now);
+            client.answer(&ReplyLine::of(None, Err(refusal)), now);
+            // A new connection has room for one line; whoever does not wait for it is not waited for.
+            let _taken_or_not = client.flush(now);
+            return;
+        }
+        let both = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = poll.registry().register(&mut stream, token, both) {
+            return self.note(Some(peer), &format!("a connection failed: {error}"));
+        }
+        // Never used again: an event of a connection that has ended finds nobody.
+        self.next_token += 1;
+        self.clients.insert(token, Client::new(stream, peer, self.patience, now));
+    }
+
+    /// Reads, answers and writes; true when there may be more to read.
+    fn serve(&mut self, token: Token, now: Instant) -> bool {
+        let Some(mut client) = self.clients.remove(&token) else { return false };
+        let mut has_more = true;
+        for _ in 0..TURN_MAX {
+            match client.next_line(now) {
+                Some(Line::Whole(line)) => self.line(&mut client, &line, now),
+                Some(Line::Bad(refusal)) => self.turn_away(&mut client, refusal, now),
+                None => {
+                    has_more = false;
+                    break;
+                }
+            }
+        }
+        if client.is_half(now) {
+            self.turn_away(&mut client, Refusal::HalfLine, now);
+        }
+        self.reading(&mut client, now);
+        if client.flush(now) && !client.is_over() && !client.is_dead(now) {
+            // Its input waited for room in its output, and no event tells of that.
+            has_more |= client.has_unread() && !client.is_behind();
+            self.clients.insert(token, client);
+        }
+        has_more
+    }
+
+    /// The reading that a watching client waits for, when it is time.
+    fn reading(&mut self, client: &mut Client, now: Instant) {
+        let is_behind = client.is_behind();
+        let Some(watching) = &mut client.watching else { return };
+        if now < watching.next {
+            return;
+        }
+        watching.next = now + watching.interval;
+        let id = watching.id.clone();
+        if !is_behind {
+            let reply = Reply::Status(Box::new(self.status()));
+            client.answer(&ReplyLine::of(id, Ok(reply)), now);
+        }
+    }
+
+    fn status(&mut self) -> Status {
+        let Counts { requests, refusals } = self.counts;
+        Status { requests, refusals, ..self.desk.status() }
+    }
+
+    fn line(&mut self, client: &mut Client, line: &[u8], now: Instant) {
+        if client.watching.take().is_some() && line.is_empty() {
+            return; // an empty line ends the readings
+        }
+        if !client.may_ask(now) {
+            let refusal = Refusal::RateLimited { per_s: REQUESTS_PER_S };
+            return self.refuse(client, None, refusal, now);
+        }
+        match parse_line(line) {
+            Ok(RequestLine { id, request }) => self.request(client, id, request, now),
+            Err((id, refusal)) => self.refuse(client, id, refusal, now),
+        }
+    }
+
+    fn request(&mut self, client: &mut Client, id: Option<String>, request: Request, now: Instant) {
+        match request {
+            Request::Status {} => {
+                self.counts.requests += 1;
+                let reply = Reply::Status(Box::new(self.status()));
+                client.answer(&ReplyLine::of(id, Ok(reply)), now);
+            }
+            Request::Watch { interval_ms } => {
+                self.counts.requests += 1;
+                let interval = Duration::from_millis(interval_ms);
+                client.watching = Some(Watching { id, interval, next: now });
+            }
+            request => self.command(client, id, request, now),
+        }
+    }
+
+    /// Something for the desk. What changes the engine is remembered by its id.
+    fn command(&mut self, client: &mut Client, id: Option<String>, request: Request, now: Instant) {
+        let remembered = id.as_deref().filter(|_| request.is_mutating()).map(str::to_owned);
+        let stored = remembered
+            .as_deref()
+            .map_or(Ok(None), |id| self.memory.answer(client.peer.uid, id, &request));
+        match stored {
+            Ok(None) => {}
+            Ok(Some(answer)) => {
+                self.counts.requests += 1;
+                log::info!("[control] {} repeated, {}", request.verb(), who(client.peer));
+                return client.answer(&answer, now);
+            }
+            Err(refusal) => return self.refuse(client, id, refusal, now),
+        }
+        let outcome = self.desk.carry_out(request.clone());
+        if let Err(refusal) = &outcome {
+            self.counts.refusals += 1;
+            let text = format!("{}: {refusal}", request.verb());
+            self.log_refusal(Some(client.peer), &text, now);
+        } else {
+            self.counts.requests += 1;
+            let level = match request.is_mutating() {
+                true => log::Level::Info,
+                false => log::Level::Debug,
+            };
+            log::log!(level, "[control] {} carried out, {}", shown(&request), who(client.peer));
+        }
+        let is_final = !matches!(outcome, Err(Refusal::Busy | Refusal::NotSupported { .. }));
+        let answer = ReplyLine::of(id, outcome);
+        if let Some(id) = remembered.filter(|_| is_final) {
+            self.memory.keep(client.peer.uid, &id, request, answer.clone());
+        }
+        client.answer(&answer, now);
+    }
+
+    /// Refuses a line; the connection stays.
+    fn refuse(&mut self, client: &mut Client, id: Option<String>, refusal: Refusal, now: Instant) {
+        self.note(Some(client.peer), &refusal.to_string());
+        client.answer(&ReplyLine::of(id, Err(refusal)), now);
+    }
+
+    /// Refuses what can't be read on from.
+    fn turn_away(&mut self, client: &mut Client, refusal: Refusal, now: Instant) {
+        self.refuse(client, None, refusal, now);
+        client.end();
+    }
+
+    fn note(&mut self, peer: Option<Peer>, text: &str) {
+        self.counts.refusals += 1;
+        self.log_refusal(peer, text, Instant::now());
+    }
+
+    fn log_refusal(&mut self, peer: Option<Peer>, text: &str, now: Instant) {
+        if self.log_budget.take(now) {
+            let peer = peer.map_or_else(String::new, |peer| format!(", {}", who(peer)));
+            log::warn!("[control] refused: {text}{peer}");
+        } else {
+            self.unlogged += 1;
+        }
+    }
+
+    fn log_unlogged(&mut self, now: Instant) {
+        if self.unlogged > 0 && self.log_budget.take(now) {
+            log::warn!("[control] {} more refused", self.unlogged);
+            self.unlogged = 0;
+        }
+    }
+}
+
+fn who(peer: Peer) -> String {
+    format!("user {}, process {}", peer.uid, peer.pid)
+}
+
+/// A command in the log: all of it, cut where it is long.
+fn shown(request: &Request) -> String {
+    let text = serde_json::to_string(request).unwrap_or_default();
+    text.chars().take(300).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,201 @@
+//! A reading of a running engine: all that an operator needs.
+
+use serde::{Deserialize, Serialize};
+
+/// A reading of a running engine. Counts are since the start unless they say otherwise; readings of
+/// different counters are a moment apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// Time since the start, ns.
+    pub uptime_ns: u64,
+    /// The run's name: that of its folder.
+    pub run: String,
+    /// The run's folder.
+    pub run_dir: String,
+    /// The process.
+    pub pid: u32,
+    /// How idle threads idle: `latency`, `balanced` or `quiet`.
+    pub profile: String,
+    /// Whether new orders may leave.
+    pub trading: bool,
+    /// The routing version in force; 1 at the start.
+    pub routing_version: u32,
+    /// Flips carried out.
+    pub flips: u64,
+    /// Flips given up at their deadline.
+    pub flips_abandoned: u64,
+    /// Merge rules in force.
+    pub merge_rules: u64,
+    /// Events published into the pipeline by all venues.
+    pub events: u64,
+    /// Critical events lost by all consumers; anything but 0 is an alarm.
+    pub critical_lost: u64,
+    /// Sessions of the venues.
+    pub sessions: Vec<SessionStatus>,
+    /// Consumers, in the order of the configuration.
+    pub consumers: Vec<ConsumerStatus>,
+    /// Lanes, in the order of an event's way.
+    pub lanes: Vec<LaneStatus>,
+    /// Threads of the process.
+    pub threads: Vec<ThreadStatus>,
+    /// Stages in the last interval, by their tags in the interval log; `end_to_end` is the untagged one.
+    pub stages: Vec<StageStatus>,
+    /// Length of the last interval, ns; 0 before the first has ended.
+    pub interval_ns: u64,
+    /// Dead letters.
+    pub dead_letters: DeadLetterStatus,
+    /// Log lines that found no room.
+    pub log_lines_dropped: u64,
+    /// Heap allocations of the pinned threads since the warm-up; `None` before its end, or uncounted.
+    pub allocations: Option<u64>,
+    /// Requests that the control socket has taken.
+    pub requests: u64,
+    /// Requests and clients that the control socket has refused.
+    pub refusals: u64,
+}
+
+/// One connection to a venue.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SessionStatus {
+    /// The venue.
+    pub venue: String,
+    /// `market` or `orders`.
+    pub role: String,
+    /// Where the connection is: `waiting`, `connecting`, `handshake`, `open` or `ended`; `none` for a venue
+    /// without a socket.
+    pub state: String,
+    /// Whether its venue is paused.
+    pub is_paused: bool,
+    /// WebSocket data frames read.
+    pub frames: u64,
+    /// Frames decoded.
+    pub decoded: u64,
+    /// Frames of the protocol.
+    pub control: u64,
+    /// Frames refused.
+    pub refused: u64,
+    /// Events published.
+    pub events: u64,
+    /// Reconnects.
+    pub reconnects: u64,
+    /// Gaps found in the venue's sequence.
+    pub gaps: u64,
+    /// Cycles in which the socket was not read since the link ahead was full.
+    pub backpressure: u64,
+}
+
+/// One consumer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConsumerStatus {
+    /// Its name.
+    pub name: String,
+    /// `running`, `stalled`, `paused` or `quarantined`.
+    pub state: String,
+    /// The core of its thread; `None` when it is not pinned.
+    pub core: Option<usize>,
+    /// Events offered to its link.
+    pub published: u64,
+    /// Events handed to its strategy.
+    pub handled: u64,
+    /// Events passed over as stale.
+    pub skipped: u64,
+    /// Events handled although stale.
+    pub stale: u64,
+    /// Events replaced by later ones.
+    pub conflated: u64,
+    /// Events absorbed into later ones.
+    pub aggregated: u64,
+    /// Events in the dead-letter file.
+    pub dead_lettered: u64,
+    /// Events left behind.
+    pub discarded: u64,
+    /// Callbacks that failed.
+    pub failures: u64,
+    /// Critical events missing from its sequence.
+    pub critical_lost: u64,
+    /// Stalls so far, with the present one.
+    pub stalls: u64,
+    /// How long the present stall lasts, ns; 0 when there is none.
+    pub stalled_ns: u64,
+    /// Orders open in its own view, when its last batch ended.
+    pub orders_open: u64,
+    /// Events in its lanes, cells and spill, from the terms: published and not accounted for yet.
+    pub pending: u64,
+    /// Publish to callback entered, in the last interval.
+    pub queue: Percentiles,
+    /// The callback, in the last interval.
+    pub handle: Percentiles,
+}
+
+/// Latencies of the last interval, ns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Percentiles {
+    /// Values recorded.
+    pub count: u64,
+    /// Half of them are at most this.
+    pub p50_ns: u64,
+    /// 90 % are.
+    pub p90_ns: u64,
+    /// 99 % are.
+    pub p99_ns: u64,
+    /// 99.9 % are.
+    pub p999_ns: u64,
+    /// The highest.
+    pub max_ns: u64,
+}
+
+/// One stage in the last interval.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageStatus {
+    /// Its tag.
+    pub name: String,
+    /// Its latencies.
+    #[serde(flatten)]
+    pub latency: Percentiles,
+}
+
+/// One lane.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LaneStatus {
+    /// Its name.
+    pub name: String,
+    /// Events in it.
+    pub in_flight: u64,
+    /// Its slots.
+    pub slots: u64,
+    /// The most that its reader has found in it.
+    pub high_water: u64,
+    /// How often it had no room.
+    pub full: u64,
+}
+
+/// One thread.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ThreadStatus {
+    /// Its name.
+    pub name: String,
+    /// The core it is planned for; `None` when it belongs to none.
+    pub core: Option<usize>,
+    /// Whether it is pinned: `yes`, `refused`, `not_asked` or `unknown`.
+    pub pinned: String,
+    /// Its agents; empty for a thread that is no core of the plan.
+    pub agents: Vec<String>,
+    /// CPU time since the reading before, in thousandths of a core; `None` in the first reading.
+    pub cpu_permille: Option<u64>,
+}
+
+/// Dead letters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeadLetterStatus {
+    /// Handed to the file's writer.
+    pub sent: u64,
+    /// Found no room.
+    pub dropped: u64,
+}

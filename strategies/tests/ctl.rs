@@ -1,0 +1,179 @@
+//! The real binary: an engine in one process, its operator in others.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+const PITLANE: &str = env!("CARGO_BIN_EXE_pitlane");
+
+/// A running engine with the embedded venue; killed when the test ends before it.
+struct Engine {
+    child: Child,
+    err: BufReader<std::process::ChildStderr>,
+    socket: PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+impl Engine {
+    fn start() -> Engine {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("pitlane.toml");
+        let runs = dir.path().join("runs");
+        let text = format!(
+            "[engine]\nrun_dir = {:?}\n[simulated]\nevents_per_s = 500\n\
+             [cores]\npin = false\n",
+            runs.display().to_string()
+        );
+        std::fs::write(&config, text).unwrap();
+        let mut child = Command::new(PITLANE)
+            .args(["run", "--report", "json", "--duration", "60s", "--config"])
+            .arg(&config)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut err = BufReader::new(child.stderr.take().unwrap());
+        let mark = "[control] listening at ";
+        let line = line_with(&mut err, mark);
+        let socket = PathBuf::from(line.split_once(mark).unwrap().1);
+        Engine { child, err, socket, _dir: dir }
+    }
+
+    fn ctl(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(PITLANE);
+        command.arg("ctl").args(args).arg("--socket").arg(&self.socket);
+        command.output().unwrap()
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let output = self.ctl(&[args, &["--json"]].concat());
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Ends it as an operator does; its report and what else it said.
+    fn stop(mut self) -> (Value, String) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let mut rest = String::new();
+        std::io::Read::read_to_string(&mut self.err, &mut rest).unwrap();
+        let mut out = String::new();
+        let mut stdout = self.child.stdout.take().unwrap();
+        std::io::Read::read_to_string(&mut stdout, &mut out).unwrap();
+        let status = self.child.wait().unwrap();
+        assert_eq!(status.code(), Some(0), "{rest}");
+        (serde_json::from_str(&out).unwrap(), rest)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ended_already = self.child.kill();
+        let _reaped_already = self.child.wait();
+    }
+}
+
+/// Reads until a line holds `mark`.
+fn line_with(reader: &mut impl BufRead, mark: &str) -> String {
+    let mut line = String::new();
+    loop {
+        line.clear();
+        assert_ne!(reader.read_line(&mut line).unwrap(), 0, "no {mark:?} was said");
+        if line.contains(mark) {
+            return line.trim_end().to_owned();
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Waits for a reading that shows what the test needs.
+fn reading(engine: &Engine, is_there: impl Fn(&Value) -> bool) -> Value {
+    let started = std::time::Instant::now();
+    loop {
+        let status = engine.json(&["status"])["reply"].take();
+        if is_there(&status) {
+            return status;
+        }
+        assert!(started.elapsed().as_secs() < 30, "never shown: {status:#}");
+    }
+}
+
+#[test]
+fn an_operator_reads_a_running_engine_and_is_refused_what_is_wrong() {
+    let engine = Engine::start();
+    let is_whole = |status: &Value| {
+        let open = |one: &Value| one["state"] == "open";
+        let sessions = status["sessions"].as_array().unwrap();
+        let is_measured = status["interval_ns"].as_u64().unwrap() > 0
+            && status["consumers"][0]["handle"]["count"].as_u64().unwrap() > 0;
+        sessions.len() == 2 && sessions.iter().all(open) && is_measured
+    };
+    let status = reading(&engine, is_whole);
+    assert_eq!((&status["kind"], &status["trading"]), (&"status".into(), &true.into()));
+    assert_eq!(status["pid"], engine.child.id());
+    let names: Vec<_> =
+        status["consumers"].as_array().unwrap().iter().map(|c| &c["name"]).collect();
+    assert_eq!(names, ["noop", "momentum", "market_maker"]);
+    let threads = status["threads"].as_array().unwrap();
+    assert!(threads.iter().any(|thread| thread["name"] == "control"), "{threads:?}");
+    let routes = engine.json(&["routes", "--consumer", "momentum"]);
+    let kinds: Vec<_> =
+        routes["reply"]["routes"].as_array().unwrap().iter().map(|r| &r["event"]).collect();
+    assert_eq!(kinds, ["quote", "trade"]);
+    let shown = text(&engine.ctl(&["status"]).stdout);
+    assert!(shown.contains("simulated:market") && shown.contains("end_to_end"), "{shown}");
+    let refused = engine.ctl(&["routes", "--consumer", "momentun"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("did you mean \"momentum\"?"));
+    let mut raw = UnixStream::connect(&engine.socket).unwrap();
+    raw.write_all(b"nonsense\n{\"version\":1,\"verb\":\"fly\"}\n").unwrap();
+    let mut answers = BufReader::new(raw.try_clone().unwrap()).lines();
+    assert!(answers.next().unwrap().unwrap().contains("\"malformed\""));
+    assert!(answers.next().unwrap().unwrap().contains("\"unknown_verb\""));
+    let refusals = &engine.json(&["status"])["reply"]["refusals"];
+    assert_eq!(refusals, 3, "a name, a line, a verb");
+    let socket = engine.socket.clone();
+    let (report, said) = engine.stop();
+    assert_eq!(report["identity_holds"], true);
+    for refusal in ["no consumer \"momentun\"", "no JSON object", "no verb \"fly\""] {
+        let is_it = |line: &&str| line.contains("[control] refused: ") && line.contains(refusal);
+        assert_eq!(said.lines().filter(is_it).count(), 1, "{refusal} in:\n{said}");
+    }
+    assert!(!socket.exists() && !socket.parent().unwrap().exists());
+}
+
+#[test]
+fn whoever_watches_is_told_that_the_engine_has_stopped() {
+    let engine = Engine::start();
+    let mut watching = Command::new(PITLANE)
+        .args(["ctl", "watch", "--interval-ms", "100", "--socket"])
+        .arg(&engine.socket)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap());
+    for _ in 0..3 {
+        line_with(&mut lines, "/s | p50 ");
+    }
+    let (report, _) = engine.stop();
+    assert_eq!(report["identity_holds"], true);
+    let output = watching.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output.stderr), "the engine has stopped\n");
+}
+
+#[test]
+fn without_an_engine_the_path_is_named() {
+    let nowhere = Path::new("/nowhere/pitlane.sock");
+    let output =
+        Command::new(PITLANE).args(["ctl", "status", "--socket"]).arg(nowhere).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let said = text(&output.stderr);
+    assert!(said.starts_with("error: no engine listens at /nowhere/pitlane.sock: "), "{said}");
+}

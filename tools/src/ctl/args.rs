@@ -1,0 +1,280 @@
+//! The command line of `pitlane ctl`, and the request that each verb makes.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use pitlane_engine::control::protocol::{
+    ConsumerAction, MergeRule, Request, RouteEdit, RouteFilter, Selection, VenueAction,
+    WATCH_INTERVAL_LIMITS_MS,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  pitlane ctl status
+  pitlane ctl routes --consumer momentum
+  pitlane ctl unsubscribe momentum BTC-USDT --kind trade
+  pitlane ctl flip --dry-run -- -momentum:BTC-USDT:trade +noop:ETH-USDT
+  pitlane ctl merge momentum BTC-USDT --venue binance --venue simulated --window-ms 5 --max-events 10
+  pitlane ctl mode off
+  pitlane ctl watch
+
+Exit codes: 0 done; 1 refused, nothing was changed; 2 command line; 3 no engine, or it went away";
+
+/// Options of `ctl`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct CtlArgs {
+    /// The control socket [default: that of the one engine that runs here]
+    #[arg(long, value_name = "PATH", global = true)]
+    pub socket: Option<PathBuf>,
+    /// Print the engine's answer as it comes: one JSON object a line.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: CtlVerb,
+}
+
+/// What `pitlane ctl` can do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CtlVerb {
+    /// The engines that run here, with their sockets.
+    List,
+    /// One reading: venues, consumers, lanes, threads, stages.
+    Status,
+    /// The routes in force.
+    Routes {
+        /// Only of this consumer.
+        #[arg(long, value_name = "NAME")]
+        consumer: Option<String>,
+        /// Only of this instrument, BASE-QUOTE.
+        #[arg(long, value_name = "SYMBOL")]
+        instrument: Option<String>,
+        /// Only from this venue, or merge:RULE.
+        #[arg(long, value_name = "NAME")]
+        venue: Option<String>,
+    },
+    /// Send streams to a consumer.
+    Subscribe(SelectionArgs),
+    /// Stop sending them.
+    Unsubscribe(SelectionArgs),
+    /// Merge a stream over several venues, and send what comes of it.
+    Merge(MergeArgs),
+    /// End a merge rule.
+    Unmerge {
+        /// Its number, as merge and routes give it.
+        rule: u16,
+    },
+    /// Change a venue.
+    Venue {
+        /// What to do.
+        action: VenueVerb,
+        /// The venue.
+        name: String,
+    },
+    /// Change a consumer.
+    Consumer {
+        /// What to do.
+        action: ConsumerVerb,
+        /// The consumer.
+        name: String,
+    },
+    /// The trading switch: whether new orders may leave.
+    Mode {
+        /// Its position.
+        switch: Switch,
+    },
+    /// Stop trading, cancel every open order, stop the engine.
+    Kill,
+    /// Change several routes in one flip, or show what would change.
+    Flip {
+        /// Only print the difference of the tables.
+        #[arg(long)]
+        dry_run: bool,
+        /// Changes: +CONSUMER:SYMBOL[:KIND[,KIND]][@VENUE[,VENUE]], or - to take away. Put -- before them.
+        #[arg(value_name = "CHANGE", required = true, allow_hyphen_values = true)]
+        changes: Vec<String>,
+    },
+    /// Readings until Ctrl-C: one line that changes.
+    Watch {
+        /// Time between two readings, 100 to 60000 ms.
+        #[arg(long, value_name = "MS", default_value_t = 1_000)]
+        #[arg(value_parser = clap::value_parser!(u64).range(WATCH_INTERVAL_LIMITS_MS))]
+        interval_ms: u64,
+    },
+}
+
+/// Which streams.
+#[derive(Clone, Debug, Args)]
+pub struct SelectionArgs {
+    /// The consumer.
+    pub consumer: String,
+    /// The instrument, BASE-QUOTE.
+    pub instrument: String,
+    /// A venue; repeatable [default: all]
+    #[arg(long, value_name = "NAME")]
+    pub venue: Vec<String>,
+    /// A kind of event; repeatable [default: all that the strategy handles]
+    #[arg(long, value_name = "KIND")]
+    pub kind: Vec<String>,
+}
+
+/// Options of `merge`.
+#[derive(Clone, Debug, Args)]
+pub struct MergeArgs {
+    /// The consumer.
+    pub consumer: String,
+    /// The instrument, BASE-QUOTE.
+    pub instrument: String,
+    /// A venue; give two or more.
+    #[arg(long, value_name = "NAME", required = true)]
+    pub venue: Vec<String>,
+    /// What is merged: quote, trade, book or bar.
+    #[arg(long, value_name = "KIND", default_value = "quote")]
+    pub kind: String,
+    /// Longest time from a window's first event to its end, 1 to 60000 ms.
+    #[arg(long, value_name = "MS", default_value_t = 5)]
+    pub window_ms: u64,
+    /// Events after which a window ends at once.
+    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    pub max_events: u32,
+}
+
+/// What can be done with a venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum VenueVerb {
+    Add,
+    Remove,
+    Pause,
+    Resume,
+}
+
+/// What can be done with a consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum ConsumerVerb {
+    Pause,
+    Resume,
+    Quarantine,
+}
+
+/// A position of a switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum Switch {
+    On,
+    Off,
+}
+
+impl CtlVerb {
+    /// The request that it makes.
+    ///
+    /// # Errors
+    /// What is wrong with a change of `flip`; `list` makes none.
+    pub fn request(&self) -> Result<Request, String> {
+        Ok(match self.clone() {
+            CtlVerb::List => return Err("list asks no engine".to_owned()),
+            CtlVerb::Status => Request::Status {},
+            CtlVerb::Routes { consumer, instrument, venue } => {
+                Request::Routes(RouteFilter { consumer, instrument, venue })
+            }
+            CtlVerb::Subscribe(args) => Request::Subscribe(args.selection()),
+            CtlVerb::Unsubscribe(args) => Request::Unsubscribe(args.selection()),
+            CtlVerb::Merge(args) => Request::Merge(MergeRule {
+                consumer: args.consumer,
+                instrument: args.instrument,
+                venues: args.venue,
+                kind: args.kind,
+                window_ms: args.window_ms,
+                max_events: args.max_events,
+            }),
+            CtlVerb::Unmerge { rule } => Request::Unmerge { rule },
+            CtlVerb::Venue { action, name } => {
+                let action = match action {
+                    VenueVerb::Add => VenueAction::Add,
+                    VenueVerb::Remove => VenueAction::Remove,
+                    VenueVerb::Pause => VenueAction::Pause,
+                    VenueVerb::Resume => VenueAction::Resume,
+                };
+                Request::Venue { action, name }
+            }
+            CtlVerb::Consumer { action, name } => {
+                let action = match action {
+                    ConsumerVerb::Pause => ConsumerAction::Pause,
+                    ConsumerVerb::Resume => ConsumerAction::Resume,
+                    ConsumerVerb::Quarantine => ConsumerAction::Quarantine,
+                };
+                Request::Consumer { action, name }
+            }
+            CtlVerb::Mode { switch } => Request::Mode { trading: switch == Switch::On },
+            CtlVerb::Kill => Request::Kill {},
+            CtlVerb::Flip { dry_run, changes } => {
+                let changes: Result<Vec<_>, _> = changes.iter().map(|text| change(text)).collect();
+                Request::Flip { dry_run, changes: changes? }
+            }
+            CtlVerb::Watch { interval_ms } => Request::Watch { interval_ms },
+        })
+    }
+}
+
+impl SelectionArgs {
+    fn selection(self) -> Selection {
+        let SelectionArgs { consumer, instrument, venue, kind } = self;
+        Selection { consumer, instrument, venues: venue, kinds: kind }
+    }
+}
+
+/// One change of `flip`: `+CONSUMER:SYMBOL[:KIND,..][@VENUE,..]`.
+fn change(text: &str) -> Result<RouteEdit, String> {
+    let form = || {
+        format!("{text:?} is no change; expected +CONSUMER:SYMBOL[:KIND,..][@VENUE,..], or - for +")
+    };
+    let (sign, rest) = text.split_at_checked(1).ok_or_else(form)?;
+    let (routes, venues) = match rest.split_once('@') {
+        Some((routes, venues)) => (routes, names(venues).ok_or_else(form)?),
+        None => (rest, Vec::new()),
+    };
+    let mut parts = routes.splitn(3, ':');
+    let mut part = || parts.next().filter(|part| !part.is_empty()).map(str::to_owned);
+    let (consumer, instrument) = (part().ok_or_else(form)?, part().ok_or_else(form)?);
+    let kinds = match parts.next() {
+        Some(kinds) => names(kinds).ok_or_else(form)?,
+        None => Vec::new(),
+    };
+    let selection = Selection { consumer, instrument, venues, kinds };
+    match sign {
+        "+" => Ok(RouteEdit::Subscribe(selection)),
+        "-" => Ok(RouteEdit::Unsubscribe(selection)),
+        _ => Err(form()),
+    }
+}
+
+/// Names with commas between them; `None` when one is empty.
+fn names(text: &str) -> Option<Vec<String>> {
+    text.split(',').map(|name| (!name.is_empty()).then(|| name.to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_a_flip_is_read_in_each_of_its_forms() {
+        let selection = |kinds: &[&str], venues: &[&str]| Selection {
+            consumer: "noop".into(),
+            instrument: "BTC-USDT".into(),
+            venues: venues.iter().map(|name| (*name).into()).collect(),
+            kinds: kinds.iter().map(|name| (*name).into()).collect(),
+        };
+        let all = RouteEdit::Subscribe(selection(&[], &[]));
+        assert_eq!(change("+noop:BTC-USDT"), Ok(all));
+        let some = RouteEdit::Unsubscribe(selection(&["quote", "trade"], &["a", "b"]));
+        assert_eq!(change("-noop:BTC-USDT:quote,trade@a,b"), Ok(some));
+        for text in
+            ["", "+", "noop:BTC-USDT", "+noop", "+noop:", "+:A-B", "+a:A-B:", "+a:A-B@", "\u{e9}"]
+        {
+            assert!(change(text).is_err(), "{text}");
+        }
+    }
+}

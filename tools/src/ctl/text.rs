@@ -1,0 +1,391 @@
+//! What a person sees of the engine's answers.
+
+use std::fmt::Write as _;
+
+use pitlane_engine::control::protocol::{FlipReport, Reply, ReplyLine, RouteRow};
+use pitlane_engine::control::{ConsumerStatus, Percentiles, RefusalText, SessionStatus, Status};
+
+use super::Engines;
+use crate::table::{WIDTH, count, micros, render, table};
+
+/// Lanes that were never used by so much of their slots, in percent, are left out of a reading.
+const LANE_SHOWN_PERCENT: u64 = 1;
+
+/// An answer.
+pub(crate) fn reply(reply: &Reply) -> String {
+    match reply {
+        Reply::Status(status) => self::status(status),
+        Reply::Routes { version, routes } => self::routes(*version, routes),
+        Reply::Flip(report) => flip(report),
+        Reply::Merge { rule, flip: report } => {
+            format!("merge rule {rule} is in force\n{}", flip(report))
+        }
+        Reply::Mode { trading, was_trading } if trading == was_trading => {
+            format!("trading was {} already\n", on_off(*trading))
+        }
+        Reply::Mode { trading, .. } => format!("trading is {} now\n", on_off(*trading)),
+        Reply::Stopping {} => "the engine is stopping: no new orders, open ones cancelled\n".into(),
+        Reply::Done { message, state } => format!("{message}; it is {state} now\n"),
+    }
+}
+
+/// A refusal, with what may have been meant.
+pub(super) fn refusal(refusal: Option<&RefusalText>) -> String {
+    let Some(refusal) = refusal else { return "refused, without a reason".to_owned() };
+    match &refusal.suggestion {
+        Some(suggestion) => format!("{}; did you mean {suggestion:?}?", refusal.message),
+        None => refusal.message.clone(),
+    }
+}
+
+/// Whether the engine has said that it stops.
+pub(crate) fn is_farewell(answer: &ReplyLine) -> bool {
+    answer.refusal.as_ref().is_some_and(|refusal| refusal.code == "stopping")
+}
+
+/// The engines that run here.
+pub(super) fn engines(engines: &[Engines]) -> String {
+    if engines.is_empty() {
+        return "no engine runs here\n".to_owned();
+    }
+    let mut table = table(&["run", ">process", ">up s", "socket"]);
+    for engine in engines {
+        let (pid, up_s) = (engine.pid.to_string(), count(engine.uptime_ns / 1_000_000_000));
+        table.add_row([engine.run.clone(), pid, up_s, engine.path.display().to_string()]);
+    }
+    render(&table)
+}
+
+fn on_off(is_on: bool) -> &'static str {
+    if is_on { "on" } else { "off" }
+}
+
+fn flip(report: &FlipReport) -> String {
+    let mut text = String::new();
+    let mut table = table(&["", "consumer", "instrument", "source", "kind"]);
+    for (sign, routes) in [("+", &report.added), ("-", &report.removed)] {
+        for row in routes {
+            table.add_row([sign, &row.consumer, &row.instrument, &row.source, &row.event]);
+        }
+    }
+    if report.added.len() + report.removed.len() > 0 {
+        text.push_str(&render(&table));
+    }
+    let changes = format!("{} routes come, {} go", report.added.len(), report.removed.len());
+    let _infallible = match report.is_dry_run {
+        true => writeln!(text, "dry run, nothing was changed: {changes}"),
+        false => writeln!(
+            text,
+            "{changes}; routing version {}, the step took {} us with {} market events queued",
+            report.version,
+            micros(report.step_ns),
+            count(report.stale_queued)
+        ),
+    };
+    text
+}
+
+fn routes(version: u32, routes: &[RouteRow]) -> String {
+    let mut table = table(&["consumer", "instrument", "source", "kinds"]);
+    let mut left = routes;
+    while let Some(first) = left.first() {
+        let is_same = |row: &&RouteRow| {
+            (&row.consumer, &row.instrument, &row.source)
+                == (&first.consumer, &first.instrument, &first.source)
+        };
+        let same = left.iter().take_while(is_same).count();
+        let kinds: Vec<_> = left[..same].iter().map(|row| row.event.as_str()).collect();
+        table.add_row([&first.consumer, &first.instrument, &first.source, &kinds.join(" ")]);
+        left = &left[same..];
+    }
+    format!("{}{} routes, routing version {version}\n", render(&table), count(routes.len() as u64))
+}
+
+fn status(status: &Status) -> String {
+    let mut text = String::new();
+    let _infallible = writeln!(
+        text,
+        "{}, process {}, up {} s, profile {}, trading {}, routing version {} ({} flips)",
+        status.run,
+        status.pid,
+        count(status.uptime_ns / 1_000_000_000),
+        status.profile,
+        on_off(status.trading),
+        status.routing_version,
+        count(status.flips)
+    );
+    let letters = status.dead_letters;
+    let _infallible = writeln!(
+        text,
+        "{} events, critical lost {}, allocations {}\n\
+         dead letters {} ({} found no room), log lines dropped {}, control requests {} ({} refused)",
+        count(status.events),
+        count(status.critical_lost),
+        status.allocations.map_or_else(|| "not counted yet".to_owned(), count),
+        count(letters.sent),
+        count(letters.dropped),
+        count(status.log_lines_dropped),
+        count(status.requests),
+        count(status.refusals)
+    );
+    let parts = [
+        sessions(&status.sessions),
+        consumers(&status.consumers),
+        latencies(status),
+        lanes(status),
+        threads(status),
+    ];
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
+        text.push('\n');
+        text.push_str(&part);
+    }
+    text
+}
+
+fn sessions(sessions: &[SessionStatus]) -> String {
+    let heads =
+        ["session", "state", ">frames", ">decoded", ">refused", ">events", ">gaps", ">reconnects"];
+    let mut table = table(&heads);
+    for one in sessions {
+        let paused = if one.is_paused { ", paused" } else { "" };
+        table.add_row([
+            format!("{}:{}", one.venue, one.role),
+            format!("{}{paused}", one.state),
+            count(one.frames),
+            count(one.decoded),
+            count(one.refused),
+            count(one.events),
+            count(one.gaps),
+            count(one.reconnects),
+        ]);
+    }
+    render(&table)
+}
+
+fn consumers(consumers: &[ConsumerStatus]) -> String {
+    if consumers.is_empty() {
+        return String::new();
+    }
+    let heads = [
+        "consumer", "state", ">core", ">handled", ">skipped", ">merged", ">lost", ">failed",
+        ">orders", ">pending",
+    ];
+    let mut table = table(&heads);
+    for one in consumers {
+        let state = match one.stalled_ns {
+            0 => one.state.clone(),
+            ns => format!("{} {} ms", one.state, count(ns / 1_000_000)),
+        };
+        table.add_row([
+            one.name.clone(),
+            state,
+            one.core.map_or_else(|| "-".to_owned(), |core| core.to_string()),
+            count(one.handled),
+            count(one.skipped),
+            count(one.conflated + one.aggregated),
+            count(one.dead_lettered + one.discarded),
+            count(one.failures),
+            count(one.orders_open),
+            count(one.pending),
+        ]);
+    }
+    let note = "merged: conflated or aggregated; lost: dead letters and discarded\n";
+    format!("{}{note}", render(&table))
+}
+
+fn latencies(status: &Status) -> String {
+    if status.stages.is_empty() {
+        return String::new();
+    }
+    let heads = [">stage", ">count", ">p50 us", ">p90 us", ">p99 us", ">p99.9 us", ">max us"];
+    let mut table = table(&heads);
+    if let Some(column) = table.column_mut(0) {
+        column.set_cell_alignment(comfy_table::CellAlignment::Left);
+    }
+    for stage in &status.stages {
+        let Percentiles { count: number, p50_ns, p90_ns, p99_ns, p999_ns, max_ns } = stage.latency;
+        let mut row = vec![stage.name.clone(), count(number)];
+        row.extend([p50_ns, p90_ns, p99_ns, p999_ns, max_ns].map(micros));
+        table.add_row(row);
+    }
+    format!("{}the last {} ms\n", render(&table), count(status.interval_ns / 1_000_000))
+}
+
+fn lanes(status: &Status) -> String {
+    let is_used = |high_water: u64, slots: u64| high_water * 100 >= slots * LANE_SHOWN_PERCENT;
+    let mut table = table(&["lane", ">in it", ">slots", ">most", ">full"]);
+    let mut hidden = 0;
+    for lane in &status.lanes {
+        if lane.in_flight == 0 && lane.full == 0 && !is_used(lane.high_water, lane.slots) {
+            hidden += 1;
+            continue;
+        }
+        let numbers = [lane.in_flight, lane.slots, lane.high_water, lane.full].map(count);
+        let mut row = vec![lane.name.clone()];
+        row.extend(numbers);
+        table.add_row(row);
+    }
+    format!("{}{hidden} lanes have never held {LANE_SHOWN_PERCENT} %\n", render(&table))
+}
+
+fn threads(status: &Status) -> String {
+    let mut table = table(&["thread", ">core", "pinned", ">CPU %", "agents"]);
+    for thread in &status.threads {
+        let cpu = thread.cpu_permille;
+        table.add_row([
+            thread.name.clone(),
+            thread.core.map_or_else(|| "-".to_owned(), |core| core.to_string()),
+            thread.pinned.clone(),
+            cpu.map_or_else(|| "-".to_owned(), |used| format!("{}.{}", used / 10, used % 10)),
+            thread.agents.join(" "),
+        ]);
+    }
+    render(&table)
+}
+
+/// Nanoseconds as microseconds, with as many places as a line has room for.
+fn short_micros(ns: u64) -> String {
+    match ns {
+        0..10_000 => format!("{}.{}", ns / 1_000, ns % 1_000 / 100),
+        _ => count((ns + 500) / 1_000),
+    }
+}
+
+/// One line of `watch`, with rates since the reading before.
+#[derive(Debug, Default)]
+pub(super) struct WatchLine {
+    last: Option<(u64, u64)>,
+}
+
+impl WatchLine {
+    pub(super) fn update(&mut self, status: &Status) -> String {
+        let (now_ns, events) = (status.uptime_ns, status.events);
+        let (then_ns, before) = self.last.unwrap_or((0, 0));
+        let elapsed_ns = u128::from(now_ns.saturating_sub(then_ns).max(1));
+        let rate = u128::from(events.saturating_sub(before)) * 1_000_000_000 / elapsed_ns;
+        self.last = Some((now_ns, events));
+        let end_to_end = status.stages.iter().find(|stage| stage.name == "end_to_end");
+        let latency = end_to_end.map(|stage| stage.latency).unwrap_or_default();
+        let fullest = status.lanes.iter().filter(|lane| lane.in_flight > 0);
+        let fullest = fullest.max_by_key(|lane| lane.in_flight * 1_000 / lane.slots.max(1));
+        let sum = |of: fn(&ConsumerStatus) -> u64| status.consumers.iter().map(of).sum::<u64>();
+        let mut line = String::new();
+        let _infallible = write!(line, "{:>5} s | ", now_ns / 1_000_000_000);
+        // What is wrong comes first: the line is cut at its end.
+        if status.critical_lost > 0 {
+            let _infallible = write!(line, "CRITICAL LOST {} | ", count(status.critical_lost));
+        }
+        for one in status.consumers.iter().filter(|one| one.state != "running") {
+            let _infallible = write!(line, "{} {} | ", one.name, one.state.to_uppercase());
+        }
+        for one in &status.sessions {
+            if one.is_paused || !matches!(one.state.as_str(), "open" | "none") {
+                let state = if one.is_paused { "paused" } else { &one.state };
+                let _infallible = write!(line, "{} {} | ", one.venue, state.to_uppercase());
+            }
+        }
+        if !status.trading {
+            line.push_str("trading off | ");
+        }
+        let _infallible = write!(
+            line,
+            "{}/s | p50 {} p99 {} max {} us | {} merged | {} failed | {}",
+            count(u64::try_from(rate).unwrap_or(u64::MAX)),
+            short_micros(latency.p50_ns),
+            short_micros(latency.p99_ns),
+            short_micros(latency.max_ns),
+            count(sum(|one| one.conflated + one.aggregated)),
+            count(sum(|one| one.failures)),
+            fullest.map_or_else(
+                || "lanes empty".to_owned(),
+                |lane| format!("{} {}/{}", lane.name, lane.in_flight, lane.slots)
+            ),
+        );
+        line.chars().take(WIDTH - 1).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pitlane_engine::control::{LaneStatus, StageStatus};
+
+    use super::*;
+
+    fn consumer(name: &str, state: &str) -> ConsumerStatus {
+        ConsumerStatus {
+            name: name.into(),
+            state: state.into(),
+            handled: 12_345_678_901,
+            conflated: 1_234_567,
+            pending: 1_024,
+            ..ConsumerStatus::default()
+        }
+    }
+
+    fn sample() -> Status {
+        let latency =
+            Percentiles { count: 5, p50_ns: 1_234, max_ns: 7_654_321, ..Default::default() };
+        Status {
+            run: "run-1".into(),
+            uptime_ns: 2_000_000_000,
+            events: 4_000,
+            trading: true,
+            consumers: vec![consumer("market_maker", "running"), consumer("b", "quarantined")],
+            stages: vec![StageStatus { name: "end_to_end".into(), latency }],
+            lanes: vec![
+                LaneStatus { name: "a".into(), in_flight: 5, slots: 64, ..Default::default() },
+                LaneStatus { name: "never used".into(), slots: 64, ..Default::default() },
+            ],
+            ..Status::default()
+        }
+    }
+
+    #[test]
+    fn a_reading_fits_the_width_with_large_numbers_and_keeps_words_whole() {
+        let text = reply(&Reply::Status(Box::new(sample())));
+        for line in text.lines() {
+            assert!(line.chars().count() <= WIDTH, "{line}");
+        }
+        for part in ["market_maker", "quarantined", "12,345,678,901", "7,654.321", "1 lanes"] {
+            assert!(text.contains(part), "{part} is missing from:\n{text}");
+        }
+        assert!(!text.contains("never used"), "{text}");
+    }
+
+    #[test]
+    fn a_watched_line_has_rates_and_what_is_wrong_first() {
+        let mut line = WatchLine::default();
+        assert!(line.update(&sample()).contains("2,000/s | p50 1.2 p99 0.0 max 7,654 us"));
+        let mut status = sample();
+        status.uptime_ns += 1_000_000_000;
+        status.events += 500;
+        (status.trading, status.critical_lost) = (false, 3);
+        let text = line.update(&status);
+        assert!(
+            text.starts_with("    3 s | CRITICAL LOST 3 | b QUARANTINED | trading off | 500/s"),
+            "{text}"
+        );
+        assert!(text.chars().count() < WIDTH);
+    }
+
+    #[test]
+    fn routes_of_one_stream_share_a_line_and_a_flip_shows_both_sides() {
+        let row = |event: &str| RouteRow {
+            consumer: "noop".into(),
+            instrument: "BTC-USDT".into(),
+            source: "simulated".into(),
+            event: event.into(),
+        };
+        let text = routes(3, &[row("quote"), row("trade")]);
+        assert!(text.contains("quote trade") && text.contains("2 routes, routing version 3"));
+        let report = FlipReport {
+            is_dry_run: true,
+            added: vec![row("book")],
+            removed: vec![row("bar")],
+            ..FlipReport::default()
+        };
+        let text = flip(&report);
+        assert!(text.contains("+  noop") && text.contains("-  noop"), "{text}");
+        assert!(text.contains("dry run, nothing was changed: 1 routes come, 1 go"), "{text}");
+    }
+}
