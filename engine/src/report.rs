@@ -7,6 +7,7 @@ use pitlane_ring::{LaneGauge, PoolGauge};
 use serde::Serialize;
 
 use crate::consumer::{ConsumerState, FailureLog};
+use crate::control::RoutesView;
 use crate::dispatcher::order::StreamCounts;
 use crate::event::{EventKind, KindCounts};
 use crate::orchestrator::merge::MergeCounts;
@@ -344,6 +345,35 @@ pub struct DeadLetterReport {
     pub path: Option<String>,
 }
 
+/// Changes of the routes over a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RoutingReport {
+    /// The routing version at the end; 1 at the start.
+    pub version: u32,
+    /// Flips carried out.
+    pub flips: u64,
+    /// Flips given up at their deadline; the routes before stayed in force.
+    pub flips_abandoned: u64,
+    /// Routes in force at the end.
+    pub routes: u64,
+    /// Merge rules in force at the end.
+    pub merge_rules: u64,
+}
+
+impl RoutingReport {
+    /// Of a reading of the routes.
+    #[must_use]
+    pub fn of(view: &RoutesView) -> RoutingReport {
+        RoutingReport {
+            version: view.version,
+            flips: view.flips,
+            flips_abandoned: view.flips_abandoned,
+            routes: view.routes.len() as u64,
+            merge_rules: view.rules.len() as u64,
+        }
+    }
+}
+
 /// Everything about one run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -384,6 +414,8 @@ pub struct Report {
     pub streams: StreamCounts,
     /// Merge windows.
     pub merge: MergeReport,
+    /// Changes of the routes.
+    pub routing: RoutingReport,
     /// Threads as they ran.
     pub threads: Vec<ThreadReport>,
     /// Consumers that lost their place on a shared core to a stall.

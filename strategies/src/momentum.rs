@@ -2,14 +2,15 @@
 
 use pitlane_engine::Params;
 use pitlane_engine::consumer::{Context, Interest, Strategy, StrategyResult, View};
-use pitlane_engine::event::{EventKind, Quote, Trade};
+use pitlane_engine::event::{EventKind, Merged, Quote, Trade};
 
 use crate::params::{only, whole};
 
 /// Weight of the past in the averages, as a power of two.
 const DEFAULT_SHIFT: i64 = 6;
 
-/// Follows quotes and trades of one instrument and keeps a signal in integer arithmetic.
+/// Follows quotes and trades of one instrument, of one venue each or merged over several, and keeps a
+/// signal in integer arithmetic.
 #[derive(Clone, Copy, Debug)]
 pub struct Momentum {
     shift: u32,
@@ -31,6 +32,22 @@ impl Momentum {
         Ok(Momentum { shift: shift as u32, mid_average: 0, flow_average: 0, drift: 0 })
     }
 
+    fn take_quote(&mut self, quote: &Quote) {
+        if let (Some(bid), Some(ask)) = (quote.bid(), quote.ask()) {
+            let mid = bid.0 + ask.0;
+            if self.mid_average == 0 {
+                self.mid_average = mid << self.shift;
+            }
+            self.drift = mid - (self.mid_average >> self.shift);
+            self.mid_average += self.drift;
+        }
+    }
+
+    fn take_trade(&mut self, trade: &Trade) {
+        let flow = trade.buy_qty - trade.sell_qty;
+        self.flow_average += flow - (self.flow_average >> self.shift);
+    }
+
     /// +1 when price and flow both point up, -1 when both point down, else 0.
     #[must_use]
     pub fn signal(&self) -> i64 {
@@ -44,24 +61,26 @@ impl Momentum {
 
 impl Strategy for Momentum {
     fn interest(&self) -> Interest {
-        Interest::NONE.and(EventKind::Quote).and(EventKind::Trade)
+        Interest::NONE.and(EventKind::Quote).and(EventKind::Trade).and(EventKind::Merged)
     }
 
     fn on_quote(&mut self, quote: View<'_, Quote>, _ctx: &mut Context) -> StrategyResult {
-        if let (Some(bid), Some(ask)) = (quote.bid(), quote.ask()) {
-            let mid = bid.0 + ask.0;
-            if self.mid_average == 0 {
-                self.mid_average = mid << self.shift;
-            }
-            self.drift = mid - (self.mid_average >> self.shift);
-            self.mid_average += self.drift;
-        }
+        self.take_quote(&quote);
         Ok(())
     }
 
     fn on_trade(&mut self, trade: View<'_, Trade>, _ctx: &mut Context) -> StrategyResult {
-        let flow = trade.buy_qty - trade.sell_qty;
-        self.flow_average += flow - (self.flow_average >> self.shift);
+        self.take_trade(&trade);
+        Ok(())
+    }
+
+    fn on_merged(&mut self, merged: View<'_, Merged>, _ctx: &mut Context) -> StrategyResult {
+        if let Some(quote) = merged.quote() {
+            self.take_quote(quote);
+        }
+        if let Some(trade) = merged.trade() {
+            self.take_trade(trade);
+        }
         Ok(())
     }
 }

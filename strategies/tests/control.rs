@@ -8,13 +8,16 @@ use std::time::Instant;
 use common::{ONE_AT_A_TIME, PATIENCE, Run, run_of};
 use pitlane_engine::config::VenueConfig;
 use pitlane_engine::consumer::{Context, Interest, Strategy, StrategyResult};
-use pitlane_engine::control::{CommandId, MergeRequest, RoutingChange, VenueSet};
-use pitlane_engine::dispatcher::{COMMAND_DONE, FLIP_BEGIN, FLIP_END};
+use pitlane_engine::control::{CommandId, MergeRequest, RouteChange, RoutingChange, VenueSet};
+use pitlane_engine::dispatcher::{COMMAND_DONE, FLIP_BEGIN, FLIP_END, RouteKey};
 use pitlane_engine::event::{
     ConsumerId, ControlAck, ControlCode, ControlResult, Event, EventKind, InstrumentId, Merged,
+    VenueId,
 };
 use pitlane_engine::report::Report;
-use pitlane_engine::venue::simulated::{SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions};
+use pitlane_engine::venue::simulated::{
+    Fault, FaultName, FaultPlan, SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions, Trigger,
+};
 use pitlane_engine::{Engine, FlipError, Params, launch_with};
 
 #[global_allocator]
@@ -339,4 +342,104 @@ fn a_paused_consumer_hears_nothing_but_what_is_critical_and_gets_all_back() {
             .count()
     };
     assert_eq!((of(FLIP_BEGIN), of(FLIP_END)), (2, 2), "{seen:?}");
+}
+
+/// A run of one consumer that wants trades alone from `server`, and plays `steps`.
+fn of_one_that_trades(
+    server: &SimulatedVenue,
+    steps: impl Fn() -> Vec<Step> + Send + Sync + 'static,
+) -> (Run, Log) {
+    let (mut run, log) = scripted(steps);
+    run.config.consumers.truncate(1);
+    run.config.simulated.enabled = false;
+    run.config.venues = vec![VenueConfig {
+        name: "alone".to_owned(),
+        stream_url: format!("ws://{}/stream", server.address()),
+        books: false,
+        ..VenueConfig::default()
+    }];
+    (run, log)
+}
+
+/// A venue that refuses the second request to subscribe.
+fn venue_that_refuses_the_second() -> SimulatedVenue {
+    let options = SimulatedVenueOptions {
+        fault_plan: FaultPlan::one(Fault::RefuseSubscribe, Trigger::At(2)),
+        ..SimulatedVenueOptions::default()
+    };
+    SimulatedVenue::start(options).unwrap()
+}
+
+fn quotes_on() -> RoutingChange {
+    let route = RouteKey {
+        venue: VenueId(0),
+        instrument: INSTRUMENT,
+        kind: EventKind::Quote,
+        consumer: ConsumerId(0),
+    };
+    RoutingChange::Route(RouteChange { route, is_on: true })
+}
+
+fn trades(engine: &Engine) -> u64 {
+    engine.status().handled
+}
+
+#[test]
+fn what_nobody_wanted_at_the_start_is_asked_of_the_venue_before_the_flip() {
+    let server = venue(6_000_000, 3);
+    let (run, log) = of_one_that_trades(&server, Vec::new);
+    let asked = std::cell::Cell::new(false);
+    let (report, _) = play(run, &log, |seen, engine| {
+        if trades(engine) > 0 && !asked.replace(true) {
+            assert_eq!(engine.change(1, &[quotes_on()]).unwrap().version, 2);
+        }
+        seen.contains(&Seen::Quotes { version: 2 })
+    });
+    assert_eq!(report.venues[0].counters.reconnects, 0);
+    server.stop().unwrap();
+}
+
+#[test]
+fn what_is_asked_for_without_a_connection_comes_with_the_next_one() {
+    let server = venue(6_000_000, 3);
+    let (run, log) = of_one_that_trades(&server, || {
+        vec![Box::new(|ctx| ctx.subscribe(VenueSet::ALL, INSTRUMENT, QUOTES).unwrap())]
+    });
+    play(run, &log, |seen, _| seen.contains(&Seen::Quotes { version: 2 }));
+    server.stop().unwrap();
+}
+
+#[test]
+fn what_the_venue_refuses_leaves_the_routes_and_the_connection_as_they_were() {
+    let server = venue_that_refuses_the_second();
+    let (run, log) = of_one_that_trades(&server, Vec::new);
+    let refused_at = std::cell::Cell::new(None);
+    let (report, seen) = play(run, &log, |_, engine| match refused_at.get() {
+        None if trades(engine) > 0 => {
+            let error = engine.change(1, &[quotes_on()]).unwrap_err();
+            assert_eq!(error, FlipError::VenueRefused { venue: "alone".to_owned(), code: 2 });
+            refused_at.set(Some(trades(engine)));
+            false
+        }
+        None => false,
+        Some(before) => trades(engine) > before,
+    });
+    assert_eq!(server.counters().report().faults(FaultName::RefuseSubscribe), 1);
+    assert!(!seen.iter().any(|seen| matches!(seen, Seen::Quotes { .. })), "{seen:?}");
+    let counters = &report.venues[0].counters;
+    assert_eq!((counters.reconnects, report.routing.flips), (0, 0), "trades went on");
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_refusal_of_what_was_asked_for_without_a_connection_does_not_cost_the_connection() {
+    let server = venue_that_refuses_the_second();
+    let (run, log) = of_one_that_trades(&server, || {
+        vec![Box::new(|ctx| ctx.subscribe(VenueSet::ALL, INSTRUMENT, QUOTES).unwrap())]
+    });
+    let counters = std::sync::Arc::clone(server.counters());
+    let is_refused = || counters.report().faults(FaultName::RefuseSubscribe) == 1;
+    let (report, _) = play(run, &log, |_, engine| is_refused() && trades(engine) > 100);
+    assert_eq!(report.venues[0].counters.reconnects, 0);
+    server.stop().unwrap();
 }

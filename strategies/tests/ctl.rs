@@ -19,6 +19,10 @@ struct Engine {
 
 impl Engine {
     fn start() -> Engine {
+        Engine::start_with(&[])
+    }
+
+    fn start_with(args: &[&str]) -> Engine {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("pitlane.toml");
         let runs = dir.path().join("runs");
@@ -31,6 +35,7 @@ impl Engine {
         let mut child = Command::new(PITLANE)
             .args(["run", "--report", "json", "--duration", "60s", "--config"])
             .arg(&config)
+            .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -44,19 +49,38 @@ impl Engine {
 
     fn ctl(&self, args: &[&str]) -> Output {
         let mut command = Command::new(PITLANE);
-        command.arg("ctl").args(args).arg("--socket").arg(&self.socket);
+        command.arg("ctl").arg("--socket").arg(&self.socket).args(args);
         command.output().unwrap()
     }
 
+    /// What a command prints; it was carried out.
+    fn done(&self, args: &[&str]) -> String {
+        let output = self.ctl(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// What a command complains of; it was refused.
+    fn refused(&self, args: &[&str]) -> String {
+        let output = self.ctl(args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", text(&output.stdout));
+        text(&output.stderr)
+    }
+
     fn json(&self, args: &[&str]) -> Value {
-        let output = self.ctl(&[args, &["--json"]].concat());
+        let output = self.ctl(&[&["--json"], args].concat());
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
     /// Ends it as an operator does; its report and what else it said.
-    fn stop(mut self) -> (Value, String) {
+    fn stop(self) -> (Value, String) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.end()
+    }
+
+    /// Waits for its end.
+    fn end(mut self) -> (Value, String) {
         let mut rest = String::new();
         std::io::Read::read_to_string(&mut self.err, &mut rest).unwrap();
         let mut out = String::new();
@@ -145,6 +169,105 @@ fn an_operator_reads_a_running_engine_and_is_refused_what_is_wrong() {
         assert_eq!(said.lines().filter(is_it).count(), 1, "{refusal} in:\n{said}");
     }
     assert!(!socket.exists() && !socket.parent().unwrap().exists());
+}
+
+#[test]
+fn an_operator_adds_a_venue_merges_two_flips_and_kills() {
+    // FR-011 to FR-014, EDGE-6 to EDGE-12: each step is seen in the engine's own readings.
+    let engine = Engine::start_with(&["--standby", "1"]);
+    let state_of = |status: &Value, session: &str| {
+        let sessions = status["sessions"].as_array().unwrap().clone();
+        let of =
+            |one: &&Value| format!("{}:{}", one["venue"], one["role"]).replace('"', "") == session;
+        sessions.iter().find(of).unwrap()["state"].as_str().unwrap().to_owned()
+    };
+    let consumer = |status: &Value, name: &str| {
+        let consumers = status["consumers"].as_array().unwrap().clone();
+        consumers.into_iter().find(|one| one["name"] == name).unwrap()
+    };
+    reading(&engine, |status| state_of(status, "simulated:orders") == "open");
+    assert_eq!(state_of(&engine.json(&["status"])["reply"], "simulated_2:market"), "off");
+    let unknown = engine.refused(&["venue", "add", "simulated_3"]);
+    assert!(unknown.contains("did you mean \"simulated_2\"?"), "{unknown}");
+    engine.done(&["venue", "add", "simulated_2"]);
+    reading(&engine, |status| state_of(status, "simulated_2:market") == "open");
+
+    let both = ["--venue", "simulated", "--venue", "simulated_2", "--window-ms", "50"];
+    let merge = [&["merge", "momentum", "BTC-USDT"], &both[..]].concat();
+    assert!(engine.done(&merge).starts_with("merge rule 0 is in force\n"));
+    assert_eq!(engine.done(&merge), "merge rule 0 was in force already\n");
+    let is_merging = |status: &Value| status["merges"][0]["complete"].as_u64() > Some(0);
+    let status = reading(&engine, is_merging);
+    assert_eq!(status["merges"][0]["venues"][1]["venue"], "simulated_2");
+    let alone = engine.refused(&["merge", "momentum", "BTC-USDT", "--venue", "simulated"]);
+    assert!(alone.contains("venues"), "{alone}");
+    let wrong = engine.refused(&[&["merge", "market_maker", "BTC-USDT"], &both[..]].concat());
+    assert!(wrong.contains("the strategy of market_maker takes no merged events"), "{wrong}");
+
+    let version = status["routing_version"].as_u64().unwrap();
+    let flip = ["flip", "--", "-momentum:BTC-USDT:trade", "-noop:BTC-USDT:quote@simulated"];
+    let dry = [&["flip", "--dry-run"], &flip[1..]].concat();
+    let preview = engine.json(&dry)["reply"].take();
+    assert_eq!(preview["removed"].as_array().unwrap().len(), 3, "{preview}");
+    assert_eq!(engine.json(&["routes"])["reply"]["version"], version, "nothing was changed");
+    let flipped = engine.json(&flip)["reply"].take();
+    assert_eq!(
+        (&flipped["removed"], &flipped["version"]),
+        (&preview["removed"], &preview["version"])
+    );
+    assert_eq!(flipped["affected"], serde_json::json!(["momentum", "noop"]));
+    assert!(
+        engine
+            .done(
+                &flip[..1]
+                    .iter()
+                    .chain(&["--", "+noop:BTC-USDT:quote"])
+                    .copied()
+                    .collect::<Vec<_>>()
+            )
+            .contains("1 routes come, 0 go")
+    );
+    let twice = engine.refused(&["unsubscribe", "momentum", "BTC-USDT", "--kind", "trade"]);
+    assert_eq!(twice, "error: no flip: it was not subscribed\n");
+    let kind = engine.refused(&["subscribe", "momentum", "BTC-USDT", "--kind", "exec_report"]);
+    assert!(kind.contains("reach their owner whatever the routes are"), "{kind}");
+
+    engine.done(&["consumer", "pause", "momentum"]);
+    let paused = engine.json(&["status"])["reply"].take();
+    assert_eq!(consumer(&paused, "momentum")["state"], "paused");
+    assert_eq!(
+        engine.json(&["routes", "--consumer", "momentum"])["reply"]["routes"],
+        serde_json::json!([])
+    );
+    engine.done(&["consumer", "resume", "momentum"]);
+    engine.done(&["consumer", "quarantine", "noop"]);
+    let status =
+        reading(&engine, |status| consumer(status, "noop")["discarded"].as_u64() > Some(0));
+    assert_eq!(consumer(&status, "noop")["state"], "quarantined");
+    let for_good = engine.refused(&["consumer", "resume", "noop"]);
+    assert!(for_good.contains("which is for good"), "{for_good}");
+    assert_eq!(engine.done(&["mode", "off"]), "trading is off now\n");
+    assert_eq!(engine.done(&["mode", "on"]), "trading is on now\n");
+    engine.done(&["venue", "remove", "simulated_2"]);
+    reading(&engine, |status| state_of(status, "simulated_2:orders") == "off");
+    engine.done(&["unmerge", "0"]);
+
+    engine.done(&["kill"]);
+    let (report, said) = engine.end();
+    assert_eq!(report["notes"][0], "killed by an operator");
+    assert_eq!((&report["identity_holds"], &report["critical_lost"]), (&true.into(), &0.into()));
+    let open: u64 = report["consumers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["orders_open"].as_u64().unwrap())
+        .sum();
+    assert_eq!(open, 0);
+    assert_eq!(report["slots_owned"], 0);
+    assert!(report["consumers"][1]["kinds"]["merged"]["handled"].as_u64() > Some(0));
+    for command in ["\"verb\":\"venue\"", "\"verb\":\"merge\"", "\"verb\":\"kill\""] {
+        assert!(said.lines().any(|line| line.contains(command) && line.contains("carried out")));
+    }
 }
 
 #[test]

@@ -122,6 +122,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "NUMBER", conflicts_with = "recording")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=200_000))]
     pub events_per_s: Option<u32>,
+    /// Embedded venues that stand by, 0 to 3: `pitlane ctl venue add simulated_2` [default: from the
+    /// configuration, 0]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "recording")]
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=3))]
+    pub standby: Option<u32>,
 }
 
 /// Options of `bench`.

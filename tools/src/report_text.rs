@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use pitlane_engine::dispatcher::order::StreamCounts;
+use pitlane_engine::orchestrator::merge::MergeCounts;
 use pitlane_engine::report::{ConsumerReport, LatencyFigures, Report, TermCounts, VenueReport};
 use pitlane_engine::runtime::Pinned;
 
@@ -15,6 +17,9 @@ pub fn report_text(report: &Report) -> String {
     section(&mut text, "Latency, in us", &latency(report));
     section(&mut text, "Orders", &orders(report));
     section(&mut text, "Venues, in frames", &venues(report));
+    if report.merge.counts.opened > 0 {
+        section(&mut text, "Merge windows", &merges(&report.merge.counts));
+    }
     if !report.books.is_empty() {
         section(&mut text, "Books at the end, in levels", &books(report));
     }
@@ -68,6 +73,27 @@ fn verdict(report: &Report) -> String {
         count(intake.flooded),
         count(intake.in_flight),
     );
+    let (streams, routing) = (&report.streams, &report.routing);
+    if *streams != StreamCounts::default() {
+        let _infallible = writeln!(
+            text,
+            "Streams: {} held for an earlier one, {} reordered, {} gaps given up",
+            count(streams.held),
+            count(streams.reordered),
+            count(streams.gap_given_up),
+        );
+    }
+    if routing.flips + routing.flips_abandoned > 0 {
+        let _infallible = writeln!(
+            text,
+            "Routes: {} flips, {} abandoned; at the end version {}, {} routes, {} merge rules",
+            count(routing.flips),
+            count(routing.flips_abandoned),
+            routing.version,
+            count(routing.routes),
+            count(routing.merge_rules),
+        );
+    }
     for thread in &report.threads_left_behind {
         let _infallible = writeln!(text, "LEFT BEHIND, did not stop in time: thread {thread}");
     }
@@ -146,6 +172,44 @@ fn latency(report: &Report) -> String {
             writeln!(text, "{incomplete} fan-outs not timed: a copy was conflated on the way");
     }
     text
+}
+
+fn merges(counts: &MergeCounts) -> String {
+    let heads = [
+        ">opened",
+        ">complete",
+        ">by time",
+        ">by count",
+        ">no place",
+        ">rule went",
+        ">at the stop",
+        ">no room",
+    ];
+    let mut table = table(&heads);
+    table.add_row(
+        [
+            counts.opened,
+            counts.complete,
+            counts.suppressed_timeout,
+            counts.suppressed_count,
+            counts.suppressed_evicted,
+            counts.suppressed_rule_changed,
+            counts.suppressed_stopped,
+            counts.no_room,
+        ]
+        .map(count),
+    );
+    let events = format!(
+        "{} events = {} merged + {} replaced + {} aggregated + {} withdrawn + {} late + {} suppressed\n",
+        count(counts.offered),
+        count(counts.merged),
+        count(counts.replaced),
+        count(counts.aggregated),
+        count(counts.withdrawn),
+        count(counts.late),
+        count(counts.suppressed_events),
+    );
+    format!("{}{events}", render(&table))
 }
 
 fn orders(report: &Report) -> String {

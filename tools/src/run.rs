@@ -60,6 +60,9 @@ pub(crate) fn configured(args: &RunArgs, terminal: &mut Terminal<'_>) -> Result<
     if let Some(events_per_s) = args.events_per_s {
         config.simulated.events_per_s = events_per_s;
     }
+    if let Some(standby) = args.standby {
+        config.simulated.standby = standby;
+    }
     Ok(config)
 }
 
@@ -136,7 +139,8 @@ fn watch(
         let elapsed = started.elapsed();
         let is_over = duration.is_some_and(|duration| elapsed >= duration)
             || engine.recording().is_some_and(|recording| recording.is_over);
-        if is_over || stop.load(Ordering::Acquire) || engine.has_failed() {
+        let is_asked = stop.load(Ordering::Acquire) || engine.is_killed();
+        if is_over || is_asked || engine.has_failed() {
             break;
         }
         if terminal.err_is_terminal && elapsed >= next_line {

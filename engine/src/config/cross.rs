@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::check::most_alike;
 use super::error::Problem;
-use super::{Config, InstrumentConfig, SIMULATED_VENUE};
+use super::{Config, InstrumentConfig, SIMULATED_MAX, simulated_name};
 use crate::event::{EventClass, EventKind, parse_scaled};
 
 /// Decimal places that the embedded venue writes.
@@ -79,10 +79,10 @@ impl Cross<'_> {
             let problem = "there is no venue at all";
             self.add("simulated.enabled", problem, "true, or a [[venue]]");
         }
-        let mut seen = HashSet::from([SIMULATED_VENUE]);
+        let mut seen: HashSet<String> = (1..=SIMULATED_MAX).map(simulated_name).collect();
         for (index, venue) in config.venues.iter().enumerate() {
             let key = |name: &str| format!("venue[{index}].{name}");
-            if !seen.insert(&venue.name) {
+            if !seen.insert(venue.name.clone()) {
                 let problem = format!("the name {:?} is taken", venue.name);
                 self.add(&key("name"), &problem, "a name of its own");
             }
@@ -245,6 +245,11 @@ mod tests {
         let both = format!("[simulated]\nenabled = true\n{VENUE}");
         assert_eq!(Config::parse(&both, "x").unwrap().venue_names(), ["binance", "simulated"]);
         refused("[simulated]\nenabled = false\n", "simulated.enabled", "no venue");
+        let standby = format!("[simulated]\nenabled = true\nstandby = 2\n{VENUE}start = false\n");
+        let config = Config::parse(&standby, "x").unwrap();
+        let names = ["binance", "simulated", "simulated_2", "simulated_3"];
+        assert_eq!(config.venue_names(), names);
+        assert_eq!([0, 1, 2, 3].map(|venue| config.starts(venue)), [false, true, false, false]);
     }
 
     #[test]
@@ -256,6 +261,7 @@ mod tests {
         refused(&orders, "venue[0].private_key_file", "sign");
         refused(&format!("{VENUE}{VENUE}"), "venue[1].name", "taken");
         refused(&format!("{VENUE}name = 'simulated'\n"), "venue[0].name", "taken");
+        refused(&format!("{VENUE}name = 'simulated_2'\n"), "venue[0].name", "taken");
     }
 
     #[test]

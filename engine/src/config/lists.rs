@@ -50,6 +50,8 @@ section! {
         api_key_env: Option<String> = None => Rule::Text, "\"PITLANE_API_KEY\"";
         /// File with the Ed25519 private key that signs the logon (PKCS#8).
         private_key_file: Option<PathBuf> = None => Rule::Text, "\"keys/ed25519.pem\"";
+        /// Connect at the start. Without, it stands by until `pitlane ctl venue add`.
+        start: bool = true => flag();
         /// Assemble order books from snapshot and diffs.
         books: bool = true => flag();
         /// Levels kept per side of a book; beyond, the farthest is dropped and counted.

@@ -36,6 +36,17 @@ use schema::Section;
 /// The name of the embedded venue, in reports and in `native` tables.
 pub const SIMULATED_VENUE: &str = "simulated";
 
+/// The most embedded venues.
+const SIMULATED_MAX: u32 = 4;
+
+/// The name of an embedded venue, from 1.
+fn simulated_name(number: u32) -> String {
+    match number {
+        1 => SIMULATED_VENUE.to_owned(),
+        more => format!("{SIMULATED_VENUE}_{more}"),
+    }
+}
+
 /// Everything that can be configured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -148,11 +159,23 @@ impl Config {
         example::render()
     }
 
-    /// The names of the venues in the order of their numbers: `[[venue]]` first, then the embedded one.
+    /// The names of the venues in the order of their numbers: `[[venue]]` first, then the embedded ones.
     #[must_use]
     pub fn venue_names(&self) -> Vec<String> {
-        let simulated = self.simulated.enabled.then(|| SIMULATED_VENUE.to_owned());
-        self.venues.iter().map(|venue| venue.name.clone()).chain(simulated).collect()
+        self.venues.iter().map(|venue| venue.name.clone()).chain(self.simulated_names()).collect()
+    }
+
+    /// The names of the embedded venues.
+    pub fn simulated_names(&self) -> impl Iterator<Item = String> + use<> {
+        let count = if self.simulated.enabled { 1 + self.simulated.standby } else { 0 };
+        (1..=count).map(simulated_name)
+    }
+
+    /// Whether the venue with this number is connected to at the start.
+    #[must_use]
+    pub fn starts(&self, venue: usize) -> bool {
+        // Of the embedded ones, the first.
+        self.venues.get(venue).map_or(venue == self.venues.len(), |venue| venue.start)
     }
 
     /// Whether the venue with this number can take orders: the embedded one, or one with an `api_url`.

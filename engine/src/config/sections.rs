@@ -218,6 +218,9 @@ section! {
         seed: u64 = 7 => whole(0..=9_223_372_036_854_775_807, "");
         /// Market events it sends, over all instruments.
         events_per_s: u32 = 2_000 => whole(1..=200_000, "events/s");
+        /// More embedded venues, each with prices of its own, that stand by until
+        /// `pitlane ctl venue add simulated_2` (and `_3`, `_4`).
+        standby: u32 = 0 => whole(0..=3, "venues");
     }
 }
 

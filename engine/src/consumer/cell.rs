@@ -299,13 +299,22 @@ impl Cell {
         }
     }
 
-    /// A consumer that was quarantined while it did not return learns of it when it does.
+    /// A consumer learns here that it was quarantined by somebody else: by the watchdog while it did not
+    /// return, or by an operator.
     #[inline]
     pub(super) fn look_at_board(&mut self) {
-        if self.state == ConsumerState::Running && self.quarantine.is_stuck(self.context.consumer())
-        {
-            self.state = ConsumerState::Quarantined;
+        if self.state == ConsumerState::Running && self.quarantine.has(self.context.consumer()) {
+            self.quarantined_by_others();
+        }
+    }
+
+    #[cold]
+    fn quarantined_by_others(&mut self) {
+        self.state = ConsumerState::Quarantined;
+        if self.quarantine.is_stuck(self.context.consumer()) {
             log::warn!("[{}] has come back, and stays quarantined", self.name);
+        } else {
+            log::warn!("[{}] quarantined by an operator", self.name);
         }
     }
 }

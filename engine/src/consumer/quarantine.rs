@@ -16,8 +16,10 @@ const FREE: u8 = 0;
 pub enum QuarantineReason {
     /// Too many of its callbacks failed. Its thread goes on taking events, and turns them away.
     Failed = 1,
+    /// An operator said so. Its thread goes on taking events, and turns them away.
+    Operator = 2,
     /// One of its callbacks does not return: its thread may never take anything again.
-    Stuck = 2,
+    Stuck = 3,
 }
 
 /// The board. Cheap to clone; the default one is of no consumer.
@@ -40,12 +42,12 @@ impl Quarantine {
         Quarantine(Arc::new(Board { states, cancels_orders, changes: AtomicU32::new(0) }))
     }
 
-    /// Quarantines a consumer. Who is stuck stays so.
-    pub fn raise(&self, consumer: ConsumerId, reason: QuarantineReason) {
-        if let Some(state) = self.0.states.get(consumer.index()) {
-            state.fetch_max(reason as u8, Ordering::AcqRel);
-            self.0.changes.fetch_add(1, Ordering::Release);
-        }
+    /// Quarantines a consumer; says whether it was not yet. Who is stuck stays so.
+    pub fn raise(&self, consumer: ConsumerId, reason: QuarantineReason) -> bool {
+        let Some(state) = self.0.states.get(consumer.index()) else { return false };
+        let before = state.fetch_max(reason as u8, Ordering::AcqRel);
+        self.0.changes.fetch_add(1, Ordering::Release);
+        before == FREE
     }
 
     /// Whether a consumer is quarantined, for whatever reason.
@@ -98,7 +100,8 @@ mod tests {
         let board = Quarantine::new(2, true);
         let [one, two] = [ConsumerId(0), ConsumerId(1)];
         assert!(!board.has(one) && !board.cancels_any());
-        board.raise(two, QuarantineReason::Failed);
+        assert!(board.raise(two, QuarantineReason::Failed));
+        assert!(!board.raise(two, QuarantineReason::Operator));
         assert!(board.has(two) && !board.is_stuck(two) && board.cancels_orders_of(two));
         board.raise(two, QuarantineReason::Stuck);
         board.raise(two, QuarantineReason::Failed);

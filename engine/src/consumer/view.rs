@@ -3,8 +3,7 @@
 use std::ops::Deref;
 
 use crate::event::{
-    Book, ClientOrderId, Event, EventPayload, ExecReport, InstrumentId, Level, Price, Quote,
-    TraceId, VenueId,
+    Book, ClientOrderId, Event, EventPayload, ExecReport, InstrumentId, Level, TraceId, VenueId,
 };
 
 /// An event whose payload is known to be `P`. It dereferences to the payload and can't outlive the
@@ -68,22 +67,6 @@ impl<P> Deref for View<'_, P> {
     #[inline]
     fn deref(&self) -> &P {
         self.payload
-    }
-}
-
-impl View<'_, Quote> {
-    /// Best bid; `None` when the side is empty.
-    #[inline]
-    #[must_use]
-    pub fn bid(&self) -> Option<Price> {
-        (self.bid_qty > 0).then_some(Price(self.bid_price))
-    }
-
-    /// Best ask; `None` when the side is empty.
-    #[inline]
-    #[must_use]
-    pub fn ask(&self) -> Option<Price> {
-        (self.ask_qty > 0).then_some(Price(self.ask_price))
     }
 }
 

@@ -8,9 +8,12 @@
 
 mod address;
 mod budget;
+mod change;
 mod client;
 mod command;
 mod controller;
+mod desk;
+mod flip_error;
 mod memory;
 mod parse;
 pub mod protocol;
@@ -21,23 +24,28 @@ mod rules;
 mod socket;
 mod status;
 mod threads;
+mod wanted;
 
 pub use address::{PATH_BYTES_MAX, SOCKET_NAME, SocketError};
+pub use change::{RouteChange, RoutingChange};
 pub use command::{CommandId, ControlAction, ControlCommand, ControlError, MergeRequest, VenueSet};
 pub(crate) use controller::{ControllerHandle, ControllerParts};
+pub(crate) use desk::{DeskParts, OperatorDesk};
+pub use flip_error::FlipError;
 pub use parse::{parse_line, verb_names};
-pub(crate) use reader::{ConsumerAccount, Reader, ReaderParts, ReadingDesk, SessionAccount};
+pub(crate) use reader::{ConsumerAccount, Reader, ReaderParts, SessionAccount};
 pub use refusal::{Refusal, RefusalText, most_alike};
-pub use routes::{FlipError, RouteChange, RoutesDifference, RoutesView, RoutingChange};
 pub(crate) use routes::{FlipLatencies, Request, Routes, RoutesParts};
+pub use routes::{RoutesDifference, RoutesView};
 pub use rules::RuleView;
 pub use socket::CLIENTS_MAX;
 pub(crate) use socket::{BoundSocket, ControlSocket};
 pub use status::{
-    ConsumerStatus, DeadLetterStatus, LaneStatus, Percentiles, SessionStatus, StageStatus, Status,
-    ThreadStatus,
+    ConsumerStatus, DeadLetterStatus, LaneStatus, MergeStatus, MergeVenueStatus, Percentiles,
+    SessionStatus, StageStatus, Status, ThreadStatus,
 };
 pub(crate) use threads::PlannedThread;
+pub(crate) use wanted::Catalogue;
 
 /// Who carries out what clients ask for. Called on the socket's thread, one request at a time.
 pub trait Desk: Send {

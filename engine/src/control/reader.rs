@@ -1,4 +1,4 @@
-//! Reads a running engine for the control socket, and carries out what changes nothing.
+//! Reads a running engine for the control socket, and knows its names.
 //!
 //! Every figure is a counter that its owner publishes anyway: reading costs the pinned threads nothing.
 
@@ -8,18 +8,21 @@ use std::sync::Arc;
 use crossbeam_utils::CachePadded;
 use pitlane_ring::LaneGauge;
 
-use super::Desk;
-use super::protocol::{Reply, Request, RouteFilter, RouteRow};
+use super::RuleView;
+use super::protocol::{Reply, RouteFilter, RouteRow};
 use super::refusal::Refusal;
 use super::routes::{Routes, RoutesView};
 use super::status::{
-    ConsumerStatus, DeadLetterStatus, LaneStatus, Percentiles, SessionStatus, StageStatus, Status,
+    ConsumerStatus, DeadLetterStatus, LaneStatus, MergeStatus, MergeVenueStatus, Percentiles,
+    SessionStatus, StageStatus, Status,
 };
 use super::threads::{PlannedThread, Threads};
 use crate::consumer::Quarantine;
 use crate::dispatcher::RouteKey;
-use crate::event::{ConsumerId, EventKind, VenueId};
+use crate::dispatcher::order::StreamStats;
+use crate::event::{ConsumerId, EventKind, InstrumentId, VenueId};
 use crate::instrument::Instruments;
+use crate::orchestrator::merge::MergeVenueCounts;
 use crate::order::TradingSwitch;
 use crate::report::LatencyFigures;
 use crate::runtime::{Clock, StallBook};
@@ -44,6 +47,7 @@ pub(crate) struct ReaderParts {
     pub(crate) consumers: Vec<ConsumerAccount>,
     /// By consumer.
     pub(crate) stalls: Vec<Arc<StallBook>>,
+    pub(crate) order: Arc<CachePadded<StreamStats>>,
     pub(crate) lanes: Vec<LaneGauge>,
     pub(crate) letters: Vec<Arc<DeadLetterCounts>>,
     pub(crate) threads: Vec<PlannedThread>,
@@ -90,6 +94,8 @@ impl Reader {
             critical_lost: consumers.iter().map(|consumer| consumer.critical_lost).sum(),
             sessions: self.sessions(&view),
             consumers,
+            merges: view.rules.iter().map(|rule| self.merge(rule)).collect(),
+            streams: parts.order.read(),
             lanes: parts.lanes.iter().map(lane).collect(),
             threads,
             stages: interval.stages.iter().map(stage).collect(),
@@ -102,6 +108,29 @@ impl Reader {
             allocations: (parts.allocations)(),
             requests: 0,
             refusals: 0,
+        }
+    }
+
+    fn merge(&self, rule: &RuleView) -> MergeStatus {
+        let stats = &self.parts.routes.merge_port().stats;
+        let request = &rule.request;
+        let counts = stats.read(rule.number).unwrap_or_default();
+        let venue = |of: MergeVenueCounts| MergeVenueStatus {
+            venue: self.venue_name(VenueId(of.venue)),
+            missing: of.missing,
+            skew_last_ns: of.skew_last_ns,
+            skew_max_ns: of.skew_max_ns,
+            skew_mean_ns: of.skew_sum_ns.checked_div(counts.complete).unwrap_or(0),
+        };
+        MergeStatus {
+            rule: rule.number,
+            instrument: self.instrument_name(request.instrument),
+            event: request.kind.name().to_owned(),
+            venues: stats.venues(rule.number, request.venues.0).map(venue).collect(),
+            window_ns: request.window_ns,
+            max_events: request.events_max,
+            consumers: rule.consumers.iter().map(|id| self.consumer_name(*id)).collect(),
+            counts,
         }
     }
 
@@ -211,48 +240,80 @@ impl Reader {
 
     /// A route by its names.
     pub(crate) fn row(&self, key: RouteKey) -> RouteRow {
-        let parts = &self.parts;
-        let consumer = parts.consumers.get(key.consumer.index()).map(|(name, _, _)| name.clone());
-        let instrument = parts.instruments.get(key.instrument).map(|spec| spec.symbol.clone());
-        let source = match key.kind {
-            // The venue of a merged event is the number of its rule.
-            EventKind::Merged => Some(format!("merge:{}", key.venue)),
-            _ => parts.venues.get(key.venue.index()).cloned(),
-        };
         RouteRow {
-            consumer: consumer.unwrap_or_else(|| key.consumer.to_string()),
-            instrument: instrument.unwrap_or_else(|| key.instrument.to_string()),
-            source: source.unwrap_or_else(|| key.venue.to_string()),
+            consumer: self.consumer_name(key.consumer),
+            instrument: self.instrument_name(key.instrument),
+            source: match key.kind {
+                // The venue of a merged event is the number of its rule.
+                EventKind::Merged => format!("merge:{}", key.venue),
+                _ => self.venue_name(key.venue),
+            },
             event: key.kind.name().to_owned(),
         }
     }
 
     fn check(&self, filter: &RouteFilter) -> Result<(), Refusal> {
-        let parts = &self.parts;
-        let consumers = || parts.consumers.iter().map(|(name, _, _)| name.as_str());
-        let instruments = || parts.instruments.iter().map(|(_, spec)| spec.symbol.as_str());
-        let venues = || parts.venues.iter().map(String::as_str);
-        known("consumer", filter.consumer.as_deref(), consumers)?;
-        known("instrument", filter.instrument.as_deref(), instruments)?;
-        match filter.venue.as_deref() {
-            Some(source) if source.starts_with("merge:") => Ok(()),
-            venue => known("venue", venue, venues),
-        }
+        filter.consumer.as_deref().map(|name| self.consumer_id(name)).transpose()?;
+        filter.instrument.as_deref().map(|name| self.instrument_id(name)).transpose()?;
+        let is_venue = |source: &&str| !source.starts_with("merge:");
+        let venue = filter.venue.as_deref().filter(is_venue);
+        venue.map(|name| self.venue_id(name)).transpose()?;
+        Ok(())
+    }
+
+    /// The consumer of this name.
+    pub(crate) fn consumer_id(&self, name: &str) -> Result<ConsumerId, Refusal> {
+        let names = || self.parts.consumers.iter().map(|(name, _, _)| name.as_str());
+        place("consumer", name, names).map(|place| ConsumerId(place as u16))
+    }
+
+    /// The instrument of this name.
+    pub(crate) fn instrument_id(&self, name: &str) -> Result<InstrumentId, Refusal> {
+        let names = || self.parts.instruments.iter().map(|(_, spec)| spec.symbol.as_str());
+        place("instrument", name, names).map(|place| InstrumentId(place as u32))
+    }
+
+    /// The venue of this name.
+    pub(crate) fn venue_id(&self, name: &str) -> Result<VenueId, Refusal> {
+        let names = || self.parts.venues.iter().map(String::as_str);
+        place("venue", name, names).map(|place| VenueId(place as u16))
+    }
+
+    /// Every venue.
+    pub(crate) fn venue_ids(&self) -> impl Iterator<Item = VenueId> + use<> {
+        (0..self.parts.venues.len() as u16).map(VenueId)
+    }
+
+    /// A consumer's name.
+    pub(crate) fn consumer_name(&self, consumer: ConsumerId) -> String {
+        let name = self.parts.consumers.get(consumer.index()).map(|(name, _, _)| name.clone());
+        name.unwrap_or_else(|| consumer.to_string())
+    }
+
+    fn venue_name(&self, venue: VenueId) -> String {
+        self.parts.venues.get(venue.index()).cloned().unwrap_or_else(|| venue.to_string())
+    }
+
+    fn instrument_name(&self, instrument: InstrumentId) -> String {
+        let symbol = self.parts.instruments.get(instrument).map(|spec| spec.symbol.clone());
+        symbol.unwrap_or_else(|| instrument.to_string())
+    }
+
+    /// The counters of a venue's sessions.
+    pub(crate) fn sessions_of(&self, venue: &str) -> Vec<Arc<CachePadded<IntakeStats>>> {
+        let of_venue = self.parts.sessions.iter().filter(|(name, _, _)| name == venue);
+        of_venue.map(|(_, _, stats)| Arc::clone(stats)).collect()
     }
 }
 
-/// Refuses a name that is not among those known.
-fn known<'a, I: Iterator<Item = &'a str>>(
+/// The place of `name` among `names`.
+fn place<'a, I: Iterator<Item = &'a str>>(
     what: &'static str,
-    name: Option<&str>,
-    known: impl Fn() -> I,
-) -> Result<(), Refusal> {
-    match name {
-        Some(name) if !known().any(|one| one == name) => {
-            Err(Refusal::unknown_name(what, name, known()))
-        }
-        _ => Ok(()),
-    }
+    name: &str,
+    names: impl Fn() -> I,
+) -> Result<usize, Refusal> {
+    let found = names().position(|one| one == name);
+    found.ok_or_else(|| Refusal::unknown_name(what, name, names()))
 }
 
 fn lane(gauge: &LaneGauge) -> LaneStatus {
@@ -278,21 +339,5 @@ fn percentiles(figures: &LatencyFigures) -> Percentiles {
         p99_ns: figures.p99_ns,
         p999_ns: figures.p999_ns,
         max_ns: figures.max_ns,
-    }
-}
-
-/// The desk of an engine that can be read and not changed.
-pub(crate) struct ReadingDesk(pub(crate) Reader);
-
-impl Desk for ReadingDesk {
-    fn carry_out(&mut self, request: Request) -> Result<Reply, Refusal> {
-        match request {
-            Request::Routes(filter) => self.0.routes(&filter),
-            other => Err(Refusal::NotSupported { verb: other.verb().to_owned() }),
-        }
-    }
-
-    fn status(&mut self) -> Status {
-        self.0.status()
     }
 }

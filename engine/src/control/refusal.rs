@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::protocol::{ID_BYTES_MAX, LINE_BYTES_MAX, VERSION};
+use crate::event::ControlCode;
 
 /// Why a request was not carried out. Each has a code that stays the same ([`Refusal::code`]).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -35,16 +36,12 @@ pub enum Refusal {
     TooManyClients { most: usize },
     #[error("user {uid} may not control this engine")]
     WrongUser { uid: u32 },
-    #[error("this engine cannot do {verb:?} yet")]
-    NotSupported { verb: String },
     #[error("there is no {what} {name:?}")]
     UnknownName { what: &'static str, name: String, suggestion: Option<String> },
-    #[error("nothing would change: {reason}")]
-    NoChange { reason: String },
+    #[error("no flip: {reason}")]
+    Flip { code: ControlCode, reason: String },
     #[error("{operation} failed: {reason}")]
     Failed { operation: String, reason: String },
-    #[error("another command is being carried out")]
-    Busy,
     #[error("the engine is stopping")]
     Stopping,
 }
@@ -73,6 +70,17 @@ impl Refusal {
         Refusal::UnknownName { what, name: shortened(name), suggestion }
     }
 
+    /// Whether asking again may come out differently: the answer is then not kept for a repetition.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Refusal::Flip { code, .. } => {
+                matches!(code, ControlCode::Deadline | ControlCode::QueueFull)
+            }
+            _ => false,
+        }
+    }
+
     /// A word for programs that stays the same.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -90,11 +98,9 @@ impl Refusal {
             Refusal::RateLimited { .. } => "rate_limited",
             Refusal::TooManyClients { .. } => "too_many_clients",
             Refusal::WrongUser { .. } => "wrong_user",
-            Refusal::NotSupported { .. } => "not_supported",
             Refusal::UnknownName { .. } => "unknown_name",
-            Refusal::NoChange { .. } => "no_change",
+            Refusal::Flip { code, .. } => code.name(),
             Refusal::Failed { .. } => "failed",
-            Refusal::Busy => "busy",
             Refusal::Stopping => "stopping",
         }
     }

@@ -12,125 +12,26 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use pitlane_ring::{CellMemory, Exchange, Publisher};
-use thiserror::Error;
 
-use super::MergeRequest;
 use super::rules::{RuleBook, RuleView};
+use super::wanted::{Catalogue, Wanted};
+use super::{FlipError, RoutingChange};
 use crate::consumer::Interest;
 use crate::dispatcher::{
     COMMAND_DONE, Flip, FlipOutcome, FlipPort, RouteBook, RouteKey, is_routed,
 };
 use crate::event::{
-    ConsumerId, ControlAck, ControlCode, ControlResult, Event, EventKind, EventPayload,
-    InstrumentId, VenueId,
+    ConsumerId, ControlAck, ControlCode, ControlResult, Event, EventKind, EventPayload, VenueId,
 };
-use crate::orchestrator::merge::{MergePort, MergeProblem, MergeRule, MergeTable};
+use crate::orchestrator::merge::{MergePort, MergeRule, MergeTable};
 use crate::runtime::{Clock, CoreWakers, Phase, StopSignal};
+use crate::venue::binance::{StreamError, StreamPort};
 
 /// A flip that the dispatcher has not taken by then is withdrawn (A-4).
 const FLIP_DEADLINE: Duration = Duration::from_millis(500);
 
 /// Changes that may wait at a time.
-const QUEUE_MAX: usize = 256;
-
-/// A route to be turned on or off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RouteChange {
-    /// Which.
-    pub route: RouteKey,
-    /// Whether events take it from then on.
-    pub is_on: bool,
-}
-
-/// Something about the routes that is to be different.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RoutingChange {
-    /// A route goes on or off.
-    Route(RouteChange),
-    /// A consumer gets a merged stream, or does not any more. Equal requests share a rule.
-    Merge {
-        /// Who.
-        consumer: ConsumerId,
-        /// What.
-        request: MergeRequest,
-        /// Whether it gets it.
-        is_on: bool,
-    },
-    /// A merge rule ends for everybody who has it.
-    EndRule(u16),
-    /// A consumer gets no market and reference data until it is resumed; its routes are remembered.
-    PauseConsumer {
-        /// Who.
-        consumer: ConsumerId,
-        /// Paused or not.
-        is_paused: bool,
-    },
-    /// Nobody gets a venue's market and reference data until it is resumed; the routes are remembered.
-    PauseVenue {
-        /// Which.
-        venue: VenueId,
-        /// Paused or not.
-        is_paused: bool,
-    },
-}
-
-/// Why routes were not changed; those before are in force.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[allow(missing_docs)]
-pub enum FlipError {
-    #[error("[routes] flip failed: there is no consumer {0} (code: unknown_consumer)")]
-    UnknownConsumer(ConsumerId),
-    #[error("[routes] flip failed: there is no venue {0} (code: unknown_venue)")]
-    UnknownVenue(VenueId),
-    #[error("[routes] flip failed: there is no instrument {0} (code: unknown_instrument)")]
-    UnknownInstrument(InstrumentId),
-    #[error(
-        "[routes] flip failed: the strategy of consumer {consumer} takes no {kind} events \
-         (code: not_interested)"
-    )]
-    NotInterested { consumer: ConsumerId, kind: EventKind },
-    #[error(
-        "[routes] flip failed: {0} events reach their owner whatever the routes are \
-         (code: not_routed)"
-    )]
-    NotRouted(EventKind),
-    #[error("[routes] flip failed: it was not subscribed (code: not_subscribed)")]
-    NotSubscribed,
-    #[error("[routes] flip failed: {0} (code: bad_merge)")]
-    BadMerge(#[from] MergeProblem),
-    #[error("[routes] flip failed: all merge rules are taken (code: no_rule_free)")]
-    NoRuleFree,
-    #[error("[routes] flip failed: nothing would change (code: no_change)")]
-    NoChange,
-    #[error("[routes] flip failed: it was not taken in {0:?} (code: deadline)")]
-    Deadline(Duration),
-    #[error("[routes] flip failed: the engine is stopping (code: stopping)")]
-    Stopped,
-    #[error("[routes] flip failed: {QUEUE_MAX} changes wait already (code: queue_full)")]
-    QueueFull,
-}
-
-impl FlipError {
-    /// The stable code that a strategy is told.
-    #[must_use]
-    pub fn code(&self) -> ControlCode {
-        match self {
-            FlipError::UnknownConsumer(_) => ControlCode::UnknownConsumer,
-            FlipError::UnknownVenue(_) => ControlCode::UnknownVenue,
-            FlipError::UnknownInstrument(_) => ControlCode::UnknownInstrument,
-            FlipError::NotInterested { .. } => ControlCode::NotInterested,
-            FlipError::NotRouted(_) => ControlCode::NotRouted,
-            FlipError::NotSubscribed => ControlCode::NotSubscribed,
-            FlipError::BadMerge(_) => ControlCode::BadMerge,
-            FlipError::NoRuleFree => ControlCode::NoRuleFree,
-            // Whoever asked has what was asked for.
-            FlipError::NoChange => ControlCode::Ok,
-            FlipError::Deadline(_) => ControlCode::Deadline,
-            FlipError::Stopped => ControlCode::Stopping,
-            FlipError::QueueFull => ControlCode::QueueFull,
-        }
-    }
-}
+pub(super) const QUEUE_MAX: usize = 256;
 
 /// Changes that are carried out together or not at all.
 pub(crate) struct Request {
@@ -141,21 +42,20 @@ pub(crate) struct Request {
     pub(crate) changes: Vec<RoutingChange>,
 }
 
-type Answer = Result<FlipOutcome, FlipError>;
+/// What a flip did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flipped {
+    pub(crate) outcome: FlipOutcome,
+    /// With what came from others in the same flip.
+    pub(crate) difference: RoutesDifference,
+}
+
+type Answer = Result<Flipped, FlipError>;
 
 /// A request in the queue, with the place where its answer is left.
 struct Waiting {
     request: Request,
     answer: Arc<Mutex<Option<Answer>>>,
-}
-
-/// What consumers are subscribed to, and what is paused: more than the table in force shows.
-#[derive(Clone)]
-struct Wanted {
-    routes: BTreeSet<RouteKey>,
-    rules: RuleBook,
-    paused_consumers: BTreeSet<ConsumerId>,
-    paused_venues: BTreeSet<VenueId>,
 }
 
 /// The difference that changes would make.
@@ -165,6 +65,15 @@ pub struct RoutesDifference {
     pub on: Vec<RouteKey>,
     /// Routes that would go off.
     pub off: Vec<RouteKey>,
+}
+
+impl RoutesDifference {
+    fn between(before: &BTreeSet<RouteKey>, after: &BTreeSet<RouteKey>) -> RoutesDifference {
+        RoutesDifference {
+            on: after.difference(before).copied().collect(),
+            off: before.difference(after).copied().collect(),
+        }
+    }
 }
 
 /// A reading of the routes.
@@ -212,10 +121,10 @@ pub(crate) struct RoutesParts {
     pub(crate) book: RouteBook,
     /// Routes in force from the start.
     pub(crate) routes: BTreeSet<RouteKey>,
-    /// What each consumer's strategy can take.
-    pub(crate) interests: Vec<Interest>,
-    pub(crate) venues: usize,
-    pub(crate) instruments: usize,
+    pub(crate) catalogue: Catalogue,
+    /// By venue, where its market session is asked for more streams; `None` for one that sends what it
+    /// sends.
+    pub(crate) streams: Vec<Option<Arc<StreamPort>>>,
     pub(crate) port: Arc<FlipPort>,
     pub(crate) merge: Arc<MergePort>,
     pub(crate) notices: Publisher<Event>,
@@ -253,18 +162,13 @@ impl Routes {
         let routes = std::mem::take(&mut parts.routes);
         let latencies = Arc::<FlipLatencies>::default();
         let merge = Arc::clone(&parts.merge);
-        let consumers = 0..parts.interests.len();
+        let consumers = 0..parts.catalogue.interests.len();
         let groups = consumers.map(|id| parts.book.cells(ConsumerId(id as u16)).len()).collect();
         let desk = Desk {
             parts,
             groups,
             in_force: routes.clone(),
-            wanted: Wanted {
-                routes,
-                rules: RuleBook::default(),
-                paused_consumers: BTreeSet::new(),
-                paused_venues: BTreeSet::new(),
-            },
+            wanted: Wanted { routes, ..Wanted::default() },
             flips: 0,
             flips_abandoned: 0,
             is_stopping: false,
@@ -301,12 +205,19 @@ impl Routes {
     pub(crate) fn preview(&self, changes: &[RoutingChange]) -> Result<RoutesDifference, FlipError> {
         let desk = self.desk.lock();
         let mut wanted = desk.wanted.clone();
-        desk.parts.apply(&mut wanted, changes)?;
-        let next = wanted.in_force();
-        Ok(RoutesDifference {
-            on: next.difference(&desk.in_force).copied().collect(),
-            off: desk.in_force.difference(&next).copied().collect(),
-        })
+        match desk.parts.catalogue.apply(&mut wanted, changes) {
+            Ok(()) | Err(FlipError::NoChange) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(RoutesDifference::between(&desk.in_force, &wanted.in_force()))
+    }
+
+    /// The kinds that a consumer can be subscribed to by its routes.
+    pub(crate) fn subscribable(&self, consumer: ConsumerId) -> Interest {
+        let desk = self.desk.lock();
+        let all = desk.parts.catalogue.interests.get(consumer.index()).copied();
+        let is_plain = |kind: &EventKind| is_routed(*kind) && *kind != EventKind::Merged;
+        all.unwrap_or(Interest::NONE).kinds().filter(is_plain).collect()
     }
 
     /// Has the changes carried out, together with whatever else waits. Blocks until the dispatcher has
@@ -367,7 +278,9 @@ impl Desk {
             let mut tried = next.clone();
             let outcome = match self.is_stopping {
                 true => Err(FlipError::Stopped),
-                false => self.parts.apply(&mut tried, &request.changes),
+                // What one venue does not confirm is this request's failure, and nobody else's.
+                false => (self.parts.catalogue.apply(&mut tried, &request.changes))
+                    .and_then(|()| self.parts.ask_for_streams(&tried)),
             };
             let code = outcome.as_ref().map_or_else(FlipError::code, |()| ControlCode::Ok);
             if let Some(asker) = request.asker {
@@ -414,8 +327,9 @@ impl Desk {
         }
         let flip = self.staged_flip(&routes, accepted);
         let grown: Vec<ConsumerId> = flip.cells.iter().map(|(consumer, _)| *consumer).collect();
+        let difference = RoutesDifference::between(&self.in_force, &routes);
         let started = Instant::now();
-        let outcome = self.parts.stage(flip);
+        let outcome = self.parts.stage(flip).map(|outcome| Flipped { outcome, difference });
         if outcome.is_ok() {
             self.latencies.add(started.elapsed().as_nanos() as u64);
             self.flips += 1;
@@ -460,119 +374,24 @@ impl Desk {
     }
 }
 
-impl Wanted {
-    /// The routes that the table has to have for it.
-    fn in_force(&self) -> BTreeSet<RouteKey> {
-        let plain = self.routes.iter().filter(|key| !self.paused_venues.contains(&key.venue));
-        let plain = plain.copied().chain(self.rules.routes());
-        plain.filter(|key| !self.paused_consumers.contains(&key.consumer)).collect()
-    }
-}
-
 impl RoutesParts {
-    /// Applies changes to what is wanted: all of them or, with an error, none that counts.
-    fn apply(&self, wanted: &mut Wanted, changes: &[RoutingChange]) -> Result<(), FlipError> {
-        let (mut has_changed, mut takes_away_only) = (false, !changes.is_empty());
-        for change in changes {
-            let (has, takes_away) = self.apply_one(wanted, change)?;
-            has_changed |= has;
-            takes_away_only &= takes_away;
-        }
-        match (has_changed, takes_away_only) {
-            (true, _) => Ok(()),
-            (false, true) => Err(FlipError::NotSubscribed),
-            (false, false) => Err(FlipError::NoChange),
-        }
-    }
-
-    /// Whether it changed anything, and whether it was to take a subscription away.
-    fn apply_one(
-        &self,
-        wanted: &mut Wanted,
-        change: &RoutingChange,
-    ) -> Result<(bool, bool), FlipError> {
-        match *change {
-            RoutingChange::Route(RouteChange { route, is_on }) => {
-                self.check_route(&route)?;
-                let routes = &mut wanted.routes;
-                Ok((if is_on { routes.insert(route) } else { routes.remove(&route) }, !is_on))
-            }
-            RoutingChange::Merge { consumer, mut request, is_on } => {
-                self.check_merge(consumer, &mut request)?;
-                let rules = &mut wanted.rules;
-                match is_on {
-                    true => Ok((rules.add(consumer, request).ok_or(FlipError::NoRuleFree)?, false)),
-                    false => Ok((rules.remove(consumer, &request), true)),
+    /// Has every venue send what is wanted of it: a route to what it does not send would stay silent.
+    fn ask_for_streams(&self, wanted: &Wanted) -> Result<(), FlipError> {
+        let started = Instant::now();
+        for (venue, port) in (0..).zip(&self.streams) {
+            let Some(port) = port else { continue };
+            let left = FLIP_DEADLINE.saturating_sub(started.elapsed());
+            let streams = wanted.streams_of(VenueId(venue));
+            match port.ask(streams, left, || self.wakers.wake()) {
+                Ok(()) => {}
+                Err(StreamError::Deadline) => return Err(FlipError::Deadline(FLIP_DEADLINE)),
+                Err(StreamError::Refused(code)) => {
+                    let venue = self.catalogue.venues.get(usize::from(venue)).cloned();
+                    return Err(FlipError::VenueRefused { venue: venue.unwrap_or_default(), code });
                 }
             }
-            RoutingChange::EndRule(rule) => Ok((wanted.rules.end(rule), true)),
-            RoutingChange::PauseConsumer { consumer, is_paused } => {
-                self.interest(consumer)?;
-                let paused = &mut wanted.paused_consumers;
-                Ok((
-                    if is_paused { paused.insert(consumer) } else { paused.remove(&consumer) },
-                    false,
-                ))
-            }
-            RoutingChange::PauseVenue { venue, is_paused } => {
-                self.check_venue(venue)?;
-                let paused = &mut wanted.paused_venues;
-                Ok((if is_paused { paused.insert(venue) } else { paused.remove(&venue) }, false))
-            }
-        }
-    }
-
-    fn interest(&self, consumer: ConsumerId) -> Result<Interest, FlipError> {
-        let interest = self.interests.get(consumer.index()).copied();
-        interest.ok_or(FlipError::UnknownConsumer(consumer))
-    }
-
-    fn check_venue(&self, venue: VenueId) -> Result<(), FlipError> {
-        if venue.index() < self.venues { Ok(()) } else { Err(FlipError::UnknownVenue(venue)) }
-    }
-
-    fn check_instrument(&self, instrument: InstrumentId) -> Result<(), FlipError> {
-        let is_known = instrument.index() < self.instruments;
-        if is_known { Ok(()) } else { Err(FlipError::UnknownInstrument(instrument)) }
-    }
-
-    fn check_route(&self, route: &RouteKey) -> Result<(), FlipError> {
-        let interest = self.interest(route.consumer)?;
-        self.check_venue(route.venue)?;
-        self.check_instrument(route.instrument)?;
-        if !is_routed(route.kind) {
-            return Err(FlipError::NotRouted(route.kind));
-        }
-        if route.kind == EventKind::Merged {
-            // They are subscribed to by their merge.
-            return Err(MergeProblem::Kind(route.kind).into());
-        }
-        if !interest.contains(route.kind) {
-            return Err(FlipError::NotInterested { consumer: route.consumer, kind: route.kind });
         }
         Ok(())
-    }
-
-    /// Checks a merge, and leaves of [`VenueSet::ALL`](super::VenueSet::ALL) the venues that there are.
-    fn check_merge(
-        &self,
-        consumer: ConsumerId,
-        request: &mut MergeRequest,
-    ) -> Result<(), FlipError> {
-        let interest = self.interest(consumer)?;
-        self.check_instrument(request.instrument)?;
-        if !interest.contains(EventKind::Merged) {
-            return Err(FlipError::NotInterested { consumer, kind: EventKind::Merged });
-        }
-        let known = u64::MAX >> (64 - self.venues.clamp(1, 64));
-        if request.venues == super::VenueSet::ALL {
-            request.venues.0 = known;
-        }
-        let unknown = request.venues.0 & !known;
-        if unknown != 0 {
-            return Err(FlipError::UnknownVenue(VenueId(unknown.trailing_zeros() as u16)));
-        }
-        Ok(request.rule(0).check()?)
     }
 
     /// Has the orchestrator take these rules.
@@ -585,7 +404,7 @@ impl RoutesParts {
     }
 
     /// Has the dispatcher take the table.
-    fn stage(&self, flip: Box<Flip>) -> Answer {
+    fn stage(&self, flip: Box<Flip>) -> Result<FlipOutcome, FlipError> {
         let done = self.hand_over(&self.port.staged, &self.port.done, flip)?;
         Ok(done.outcome)
     }

@@ -340,7 +340,7 @@ impl Server {
             };
             log::log!(level, "[control] {} carried out, {}", shown(&request), who(client.peer));
         }
-        let is_final = !matches!(outcome, Err(Refusal::Busy | Refusal::NotSupported { .. }));
+        let is_final = !outcome.as_ref().is_err_and(Refusal::is_passing);
         let answer = ReplyLine::of(id, outcome);
         if let Some(id) = remembered.filter(|_| is_final) {
             self.memory.keep(client.peer.uid, &id, request, answer.clone());

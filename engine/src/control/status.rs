@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::dispatcher::order::StreamCounts;
+use crate::orchestrator::merge::MergeCounts;
+
 /// A reading of a running engine. Counts are since the start unless they say otherwise; readings of
 /// different counters are a moment apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +38,10 @@ pub struct Status {
     pub sessions: Vec<SessionStatus>,
     /// Consumers, in the order of the configuration.
     pub consumers: Vec<ConsumerStatus>,
+    /// Merge rules in force.
+    pub merges: Vec<MergeStatus>,
+    /// What became of events that were out of order in their streams, twice there, or too many.
+    pub streams: StreamCounts,
     /// Lanes, in the order of an event's way.
     pub lanes: Vec<LaneStatus>,
     /// Threads of the process.
@@ -84,6 +91,45 @@ pub struct SessionStatus {
     pub gaps: u64,
     /// Cycles in which the socket was not read since the link ahead was full.
     pub backpressure: u64,
+}
+
+/// One merge rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MergeStatus {
+    /// Its number, for `unmerge`.
+    pub rule: u16,
+    /// The instrument, `BASE-QUOTE`.
+    pub instrument: String,
+    /// The kind that is merged.
+    pub event: String,
+    /// The venues that are merged.
+    pub venues: Vec<MergeVenueStatus>,
+    /// Longest time from a window's first event to its end, ns.
+    pub window_ns: u64,
+    /// Events after which a window ends.
+    pub max_events: u32,
+    /// Who gets what comes of it.
+    pub consumers: Vec<String>,
+    /// Events and windows by what became of them, since the start of the engine.
+    #[serde(flatten)]
+    pub counts: MergeCounts,
+}
+
+/// One venue in a merge rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MergeVenueStatus {
+    /// The venue.
+    pub venue: String,
+    /// Windows that were suppressed without it.
+    pub missing: u64,
+    /// How much older its contribution to the last merged event was than the newest one, ns.
+    pub skew_last_ns: u64,
+    /// The most it ever was, ns.
+    pub skew_max_ns: u64,
+    /// The mean over all merged events, ns.
+    pub skew_mean_ns: u64,
 }
 
 /// One consumer.

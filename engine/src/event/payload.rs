@@ -143,6 +143,8 @@ coded! {
         QueueFull = 11 "queue_full",
         /// Not a command.
         Malformed = 12 "malformed",
+        /// A venue does not send what is wanted of it.
+        VenueRefused = 13 "venue_refused",
     }
 }
 coded! {
@@ -485,6 +487,22 @@ impl Event {
             Ok((payload, _)) => payload,
             Err(_) => unreachable!("a payload fits its event"),
         }
+    }
+}
+
+impl Quote {
+    /// Best bid; `None` when the side is empty.
+    #[inline]
+    #[must_use]
+    pub fn bid(&self) -> Option<Price> {
+        (self.bid_qty > 0).then_some(Price(self.bid_price))
+    }
+
+    /// Best ask; `None` when the side is empty.
+    #[inline]
+    #[must_use]
+    pub fn ask(&self) -> Option<Price> {
+        (self.ask_qty > 0).then_some(Price(self.ask_price))
     }
 }
 

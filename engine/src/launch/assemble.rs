@@ -25,8 +25,8 @@ use crate::consumer::{
     Interest, Quarantine, RiskLimits, Strategy, install_panic_hook,
 };
 use crate::control::{
-    ControlCommand, ControllerHandle, ControllerParts, ReadingDesk, Routes, RoutesParts,
-    SocketError,
+    Catalogue, ControlCommand, ControllerHandle, ControllerParts, DeskParts, OperatorDesk, Routes,
+    RoutesParts, SocketError,
 };
 use crate::dispatcher::order::{Sequencer, SequencerOptions};
 use crate::dispatcher::{
@@ -49,7 +49,7 @@ use crate::telemetry::{
     HlogWriter, LetterChunk, LogDrain, LogLanes, LogRecord, Probe, ProbeLink, Terms,
     install_logger, letter_lane,
 };
-use crate::venue::binance::{self, CredentialsError};
+use crate::venue::binance::{self, CredentialsError, StreamPort};
 use crate::venue::session::EndpointError;
 use crate::venue::simulated::SimulatedVenueError;
 use crate::venue::{LaneOutlet, SymbolError, SyntheticLoad, SyntheticVenue};
@@ -229,6 +229,8 @@ pub(super) struct Assembly<'c> {
     guarded: Vec<GuardedConsumer>,
     /// By consumer, the ends of their control lanes.
     control: Vec<Consumer<ControlCommand>>,
+    /// By venue, where its market session is asked for more streams.
+    pub(super) stream_ports: Vec<Option<Arc<StreamPort>>>,
     /// Where the orchestrator's merge rules come from.
     merge: Arc<MergePort>,
 }
@@ -266,6 +268,7 @@ impl<'c> Assembly<'c> {
             quarantine: Quarantine::new(consumers, config.risk.cancel_on_quarantine),
             guarded: Vec::new(),
             control: Vec::new(),
+            stream_ports: Vec::new(),
             merge: Arc::default(),
         })
     }
@@ -382,9 +385,12 @@ impl<'c> Assembly<'c> {
         let owner = Routes::new(RoutesParts {
             book,
             routes,
-            interests,
-            venues,
-            instruments: self.instruments.len(),
+            catalogue: Catalogue {
+                interests,
+                venues: self.config.venue_names(),
+                instruments: self.instruments.len(),
+            },
+            streams: std::mem::take(&mut self.stream_ports),
             port: Arc::clone(&inputs.flips),
             merge: Arc::clone(&self.merge),
             notices,
@@ -436,12 +442,11 @@ impl<'c> Assembly<'c> {
     fn sequencer(&mut self, embedded: EmbeddedVenue) -> Sequencer {
         let streams = &self.config.streams;
         let mut venues = vec![binance::STREAM_ORDERS; self.config.venues.len()];
-        if self.config.simulated.enabled {
-            venues.push(match embedded {
-                EmbeddedVenue::Server => binance::STREAM_ORDERS,
-                EmbeddedVenue::Synthetic => SyntheticVenue::<LaneOutlet>::STREAM_ORDERS,
-            });
-        }
+        let of_embedded = match embedded {
+            EmbeddedVenue::Server => binance::STREAM_ORDERS,
+            EmbeddedVenue::Synthetic => SyntheticVenue::<LaneOutlet>::STREAM_ORDERS,
+        };
+        venues.resize(self.config.venue_names().len(), of_embedded);
         let sequencer = Sequencer::new(&SequencerOptions {
             venues,
             instruments: self.instruments.len(),
@@ -635,6 +640,15 @@ impl<'c> Assembly<'c> {
             clock: self.clock.clone(),
             takes_nothing,
         };
+        let desk = OperatorDesk::new(DeskParts {
+            reader,
+            routes: Arc::clone(&routes),
+            trading: self.switch.clone(),
+            quarantine: watchdog.quarantine.clone(),
+            switches: self.live.switches.clone(),
+            stop: self.stop.clone(),
+            wakers: self.wakers.clone(),
+        });
         let mut engine = Engine::new(EngineParts {
             watchdog: None,
             plan,
@@ -670,7 +684,7 @@ impl<'c> Assembly<'c> {
                 return Err(LaunchError::Thread { name: "watchdog".to_owned(), source });
             }
         }
-        match socket.map(|socket| socket.serve(Box::new(ReadingDesk(reader)))).transpose() {
+        match socket.map(|socket| socket.serve(Box::new(desk))).transpose() {
             Ok(socket) => socket.into_iter().for_each(|socket| engine.set_socket(socket)),
             Err(source) => {
                 engine.abandon();

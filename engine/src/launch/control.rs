@@ -63,6 +63,7 @@ pub(super) fn reader(sources: ReaderSources<'_>) -> Reader {
         sessions: live.venues.clone(),
         consumers: live.consumers.clone(),
         stalls: live.stalls.clone(),
+        order: Arc::clone(&live.order),
         lanes: live.lanes.clone(),
         letters: live.letters.clone(),
         threads,

@@ -26,7 +26,8 @@ use crate::orchestrator::{OrchestratorAgent, OrchestratorRemains};
 use crate::order::{GatewayAgent, OrderCounts};
 use crate::report::{
     ConsumerReport, ConsumerTerms, DeadLetterReport, IntakeReport, LaneReport, LatencyFigures,
-    MergeReport, OrdersReport, PoolReport, Report, TermCounts, ThreadReport, VenueReport,
+    MergeReport, OrdersReport, PoolReport, Report, RoutingReport, TermCounts, ThreadReport,
+    VenueReport,
 };
 use crate::runtime::{
     Agent, Clock, CoreHandle, CorePlan, CoreWakers, Demotion, Phase, StallBook, StallFigures,
@@ -36,7 +37,7 @@ use crate::telemetry::{
     Collector, DeadLetterCounts, HistogramSet, LogDrain, ProbeLink, Term, new_histogram,
 };
 use crate::venue::binance::{MarketAgent, OrderAgent};
-use crate::venue::{BookSummary, LaneOutlet, SyntheticVenue, VenueCounters};
+use crate::venue::{BookSummary, LaneOutlet, SyntheticVenue, VenueCounters, VenueSwitch};
 
 /// Pause between two looks at threads that are ending.
 const JOIN_PAUSE: Duration = Duration::from_millis(1);
@@ -58,6 +59,8 @@ pub(super) struct Live {
     /// One for each session.
     pub(super) venues: Vec<SessionAccount>,
     pub(super) letters: Vec<Arc<DeadLetterCounts>>,
+    /// By venue; `None` for one without sessions.
+    pub(super) switches: Vec<Option<VenueSwitch>>,
 }
 
 /// What an [`Engine`] is made of.
@@ -187,6 +190,13 @@ impl Engine {
         self.parts.iter().flat_map(|parts| &parts.live.pools)
     }
 
+    /// Whether an operator has asked for the end of the run: no new order leaves any more, open ones are
+    /// being cancelled, and whoever owns the engine should [`Engine::stop`] it now.
+    #[must_use]
+    pub fn is_killed(&self) -> bool {
+        self.parts.as_ref().is_some_and(|parts| parts.stop.is_killed())
+    }
+
     /// Whether a core has ended by itself: its agents failed, since nothing has asked them to stop.
     #[must_use]
     pub fn has_failed(&self) -> bool {
@@ -247,7 +257,8 @@ impl Engine {
         changes: &[RoutingChange],
     ) -> Result<FlipOutcome, FlipError> {
         let parts = self.parts.as_ref().ok_or(FlipError::Stopped)?;
-        parts.routes.change(Request { command_id, asker: None, changes: changes.to_vec() })
+        let request = Request { command_id, asker: None, changes: changes.to_vec() };
+        parts.routes.change(request).map(|flipped| flipped.outcome)
     }
 
     /// What the changes would do, without doing it.
@@ -330,6 +341,9 @@ impl Engine {
         }
         let books = account.books(&parts.live.instruments);
         account.notes.splice(0..0, parts.plan.notes.iter().cloned());
+        if parts.stop.is_killed() {
+            account.notes.insert(0, "killed by an operator".to_owned());
+        }
         let collector = housekeeping.as_ref().map(|h| &h.collector);
         let mut report = account.report(&parts.live, collector, parts.clock.now_ns());
         report.books = books;
@@ -338,6 +352,7 @@ impl Engine {
         report.slots_owned = report.lanes.iter().map(|lane| lane.in_flight).sum::<u64>()
             + report.pools.iter().map(|pool| pool.in_use).sum::<u64>();
         report.duration_ns = duration_ns;
+        report.routing = RoutingReport::of(&parts.routes.view());
         report.allocations_steady_state = allocations;
         for consumer in &mut report.consumers {
             let thread = threads.iter().find(|thread| thread.agents.contains(&consumer.name));
@@ -568,6 +583,7 @@ impl Account {
             slots_owned: 0,
             intake,
             merge,
+            routing: RoutingReport::default(),
             streams: self.streams(),
             threads: Vec::new(),
             demotions: Vec::new(),

@@ -26,7 +26,7 @@ use crate::venue::session::{Endpoint, EndpointError, Scheme, SessionLimits, Sess
 use crate::venue::simulated::{SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions};
 use crate::venue::{
     IntakeStats, LaneOutlet, SymbolMap, SyntheticLoad, SyntheticOptions, SyntheticVenue,
-    SyntheticWiring,
+    SyntheticWiring, VenueSwitch,
 };
 
 /// What the embedded venue calls the one API key it knows.
@@ -54,7 +54,7 @@ struct VenueSetup {
 #[derive(Default)]
 pub(super) struct VenueThreads {
     snapshots: Vec<SnapshotThread>,
-    embedded: Option<SimulatedVenue>,
+    embedded: Vec<SimulatedVenue>,
     recorded: Option<RecordedSession>,
 }
 
@@ -74,7 +74,7 @@ impl VenueThreads {
                 behind.push(thread.name().to_owned());
             }
         }
-        if let Some(Err(error)) = self.embedded.map(SimulatedVenue::stop) {
+        for error in self.embedded.into_iter().filter_map(|venue| venue.stop().err()) {
             notes.push(format!("[simulated] stop failed: {error}"));
         }
         if let Some(Err(error)) = self.recorded.map(RecordedSession::stop) {
@@ -114,14 +114,14 @@ impl Assembly<'_> {
             let setup = configured(self.config, number, venue)?;
             ends.push(self.sessions(number, setup, sessions_open)?);
         }
-        if self.config.simulated.enabled {
-            let number = self.config.venues.len();
+        for (place, name) in self.config.simulated_names().enumerate() {
+            let number = self.config.venues.len() + place;
             ends.push(match options.embedded {
                 EmbeddedVenue::Synthetic => {
-                    self.synthetic_venue(number, options.load, sessions_open)
+                    self.synthetic_venue(number, &name, options.load, sessions_open)
                 }
                 EmbeddedVenue::Server => {
-                    let setup = self.embedded_server()?;
+                    let setup = self.embedded_server(place, name)?;
                     self.sessions(number, setup, sessions_open)?
                 }
             });
@@ -129,14 +129,18 @@ impl Assembly<'_> {
         Ok(ends)
     }
 
-    /// Starts the embedded venue's server.
-    fn embedded_server(&mut self) -> Result<VenueSetup, LaunchError> {
+    /// Starts an embedded venue's server; the one at `place` 0 is the one that the configuration describes.
+    fn embedded_server(&mut self, place: usize, name: String) -> Result<VenueSetup, LaunchError> {
         let credentials = Credentials::generate(EMBEDDED_API_KEY)?;
         let simulated = &self.config.simulated;
+        let mut bind = simulated.bind;
+        if place > 0 {
+            bind.set_port(0);
+        }
         let options = SimulatedVenueOptions {
-            bind: simulated.bind,
-            seed: simulated.seed,
-            symbols: simulated_symbols(self.config, &self.instruments),
+            bind,
+            seed: simulated.seed + place as u64,
+            symbols: simulated_symbols(self.config, &name, place as u64, &self.instruments),
             events_per_s: simulated.events_per_s,
             api_key: EMBEDDED_API_KEY.to_owned(),
             public_key_ed25519: credentials.public_key(),
@@ -144,12 +148,12 @@ impl Assembly<'_> {
         };
         let server = SimulatedVenue::start(options)?;
         let address = server.address();
-        self.threads.embedded = Some(server);
+        self.threads.embedded.push(server);
         let endpoint = |scheme, url: String| Endpoint::parse(&url, scheme);
         let setup = || -> Result<VenueSetup, EndpointError> {
             let api = format!("ws://{address}/ws-api/v3?returnRateLimits=false");
             Ok(VenueSetup {
-                name: crate::config::SIMULATED_VENUE.to_owned(),
+                name,
                 stream: endpoint(Scheme::Ws, format!("ws://{address}/stream"))?,
                 rest: Some(endpoint(Scheme::Http, format!("http://{address}"))?),
                 api: Some((endpoint(Scheme::Ws, api)?, credentials)),
@@ -170,6 +174,8 @@ impl Assembly<'_> {
     ) -> Result<VenueEnds, LaunchError> {
         let VenueSetup { name, stream, rest, api, streams, .. } = setup;
         let symbols = symbol_map(self.config, &name, &self.instruments)?;
+        let switch = VenueSwitch::new(self.config.starts(number));
+        self.live.switches.push(Some(switch.clone()));
         let ready = Arc::new(AtomicBool::new(false));
         let mut links = Vec::new();
         let commands = match api {
@@ -191,7 +197,8 @@ impl Assembly<'_> {
                     session_number: 2 * number as u16 + 1,
                     run: (self.clock.wall_ns() / 1_000_000_000) as u32,
                 };
-                let (link, commands) = self.order_session(number, options, &ready, sessions_open);
+                let ends = OrderEnds { ready: Arc::clone(&ready), switch: switch.clone() };
+                let (link, commands) = self.order_session(number, options, ends, sessions_open);
                 links.push(link);
                 Some(commands)
             }
@@ -213,8 +220,9 @@ impl Assembly<'_> {
             subscribe_ns: self.config.session.subscribe_ms * 1_000_000,
             session_number: 2 * number as u16,
         };
-        let orders_ready = commands.is_some().then_some(ready);
-        links.push(self.market_session(number, options, has_books, snapshots, orders_ready));
+        let ends =
+            MarketEnds { orders_ready: commands.is_some().then_some(ready), snapshots, switch };
+        links.push(self.market_session(number, options, has_books, ends));
         Ok(VenueEnds { links, commands })
     }
 
@@ -222,7 +230,7 @@ impl Assembly<'_> {
         &mut self,
         number: usize,
         options: OrderOptions,
-        ready: &Arc<AtomicBool>,
+        ends: OrderEnds,
         sessions_open: &Arc<AtomicUsize>,
     ) -> (Consumer<Event>, Publisher<OrderCommand>) {
         let name = options.venue.clone();
@@ -234,12 +242,13 @@ impl Assembly<'_> {
         let wiring = OrderWiring {
             outlet,
             commands: commands_end,
-            ready: Arc::clone(ready),
+            ready: ends.ready,
             stats: self.intake(&name, "orders"),
             probe,
             clock: self.clock.clone(),
             stop: self.stop.clone(),
             quarantine: self.quarantine.clone(),
+            switch: ends.switch,
         };
         let agent = OrderAgent::new(options, wiring);
         self.agents.push((AgentRole::VenueOrders(number), Box::new(agent)));
@@ -251,18 +260,18 @@ impl Assembly<'_> {
         number: usize,
         options: MarketOptions,
         has_books: bool,
-        snapshots: Option<SnapshotClient>,
-        orders_ready: Option<Arc<AtomicBool>>,
+        ends: MarketEnds,
     ) -> Consumer<Event> {
         let name = options.venue.clone();
         let (outlet, link) = self.outlet(&name, "market", VenueId(number as u16), None);
         let wiring = MarketWiring {
             outlet,
-            snapshots,
-            orders_ready,
+            snapshots: ends.snapshots,
+            orders_ready: ends.orders_ready,
             stats: self.intake(&name, "market"),
             clock: self.clock.clone(),
             stop: self.stop.clone(),
+            switch: ends.switch,
         };
         let subscriptions = self.subscriptions();
         let wanted = |instrument: InstrumentId, kind: EventKind| match kind {
@@ -274,6 +283,7 @@ impl Assembly<'_> {
             }),
         };
         let agent = MarketAgent::new(options, wanted, wiring);
+        self.stream_ports.push(agent.stream_port());
         self.agents.push((AgentRole::VenueMarket(number), Box::new(agent)));
         link
     }
@@ -353,10 +363,13 @@ impl Assembly<'_> {
     fn synthetic_venue(
         &mut self,
         number: usize,
+        name: &str,
         load: SyntheticLoad,
         sessions_open: &Arc<AtomicUsize>,
     ) -> VenueEnds {
-        let name = crate::config::SIMULATED_VENUE;
+        // It has no connection to be switched, and sends what it was loaded with.
+        self.live.switches.push(None);
+        self.stream_ports.push(None);
         let id = VenueId(number as u16);
         let (outlet, link) = self.outlet(name, "synthetic", id, Some(sessions_open));
         let (commands, commands_end) =
@@ -397,6 +410,19 @@ impl Assembly<'_> {
         self.agents.push((AgentRole::VenueMarket(number), Box::new(agent)));
         VenueEnds { links: vec![link], commands: Some(commands) }
     }
+}
+
+/// What ties an order session to its venue.
+struct OrderEnds {
+    ready: Arc<AtomicBool>,
+    switch: VenueSwitch,
+}
+
+/// What ties a market session to its venue.
+struct MarketEnds {
+    orders_ready: Option<Arc<AtomicBool>>,
+    snapshots: Option<SnapshotClient>,
+    switch: VenueSwitch,
 }
 
 /// Addresses and keys of a `[[venue]]`.
@@ -462,22 +488,31 @@ fn symbol_map(
         .map_err(|source| LaunchError::Symbols { venue: venue.to_owned(), source })
 }
 
-/// What the embedded venue trades: every instrument of the configuration.
-fn simulated_symbols(config: &Config, instruments: &Instruments) -> Vec<SimulatedSymbol> {
+/// What an embedded venue trades: every instrument of the configuration. The start prices of each are a
+/// thousandth above those of the one before, so that merged quotes show who is best.
+fn simulated_symbols(
+    config: &Config,
+    venue: &str,
+    place: u64,
+    instruments: &Instruments,
+) -> Vec<SimulatedSymbol> {
     let symbol = |(entry, (_, spec)): (
         &crate::config::InstrumentConfig,
         (InstrumentId, &crate::instrument::InstrumentSpec),
     )| {
         let (base, quote) = spec.symbol.split_once('-').unwrap_or((&spec.symbol, "USDT"));
         let start = parse_scaled(entry.start_price.as_bytes(), spec.price_scale).unwrap_or(1);
+        let tick = spec.tick.unsigned_abs();
+        let start = start.unsigned_abs();
+        let above = start / 1_000 / tick * tick * place;
         SimulatedSymbol {
-            name: entry.native_symbol(crate::config::SIMULATED_VENUE),
+            name: entry.native_symbol(venue),
             base_asset: base.to_owned(),
             quote_asset: quote.to_owned(),
             price_scale: u32::from(spec.price_scale),
             qty_scale: u32::from(spec.qty_scale),
-            start_price: start.unsigned_abs(),
-            tick: spec.tick.unsigned_abs(),
+            start_price: start + above,
+            tick,
             step: spec.step.unsigned_abs(),
             min_notional: SimulatedSymbol::default().min_notional,
         }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use mio::Registry;
 
@@ -50,14 +50,20 @@ pub enum Phase {
 
 /// The stop signal that every wait loop sees (FR-022). Phases only ever go up.
 #[derive(Clone, Debug, Default)]
-pub struct StopSignal(Arc<AtomicU8>);
+pub struct StopSignal(Arc<Signal>);
+
+#[derive(Debug, Default)]
+struct Signal {
+    phase: AtomicU8,
+    is_killed: AtomicBool,
+}
 
 impl StopSignal {
     /// The current phase.
     #[inline]
     #[must_use]
     pub fn phase(&self) -> Phase {
-        match self.0.load(Ordering::Acquire) {
+        match self.0.phase.load(Ordering::Acquire) {
             0 => Phase::Running,
             1 => Phase::Draining,
             _ => Phase::Halted,
@@ -66,7 +72,20 @@ impl StopSignal {
 
     /// Raises the phase; a lower one than the current has no effect.
     pub fn raise(&self, phase: Phase) {
-        self.0.fetch_max(phase as u8, Ordering::AcqRel);
+        self.0.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+
+    /// Has every open order cancelled, whatever the configuration says, and the engine's owner end the
+    /// run. It can't be taken back.
+    pub fn kill(&self) {
+        self.0.is_killed.store(true, Ordering::Release);
+    }
+
+    /// Whether [`StopSignal::kill`] was called.
+    #[inline]
+    #[must_use]
+    pub fn is_killed(&self) -> bool {
+        self.0.is_killed.load(Ordering::Acquire)
     }
 }
 
@@ -81,5 +100,15 @@ mod tests {
         stop.raise(Phase::Halted);
         stop.raise(Phase::Draining);
         assert_eq!(stop.phase(), Phase::Halted);
+    }
+
+    #[test]
+    fn a_kill_is_for_good_and_no_phase_by_itself() {
+        let stop = StopSignal::default();
+        let seen = stop.clone();
+        assert!(!seen.is_killed());
+        stop.kill();
+        assert!(seen.is_killed());
+        assert_eq!(seen.phase(), Phase::Running);
     }
 }

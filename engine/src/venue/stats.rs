@@ -76,15 +76,18 @@ pub enum SessionState {
     Open,
     /// Closed for good.
     Ended,
+    /// Closed until its venue is switched on.
+    Off,
 }
 
 impl SessionState {
-    const ALL: [SessionState; 5] = [
+    const ALL: [SessionState; 6] = [
         SessionState::Waiting,
         SessionState::Connecting,
         SessionState::Handshake,
         SessionState::Open,
         SessionState::Ended,
+        SessionState::Off,
     ];
 
     /// Its name in readings.
@@ -96,6 +99,7 @@ impl SessionState {
             SessionState::Handshake => "handshake",
             SessionState::Open => "open",
             SessionState::Ended => "ended",
+            SessionState::Off => "off",
         }
     }
 }

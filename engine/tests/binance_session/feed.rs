@@ -15,7 +15,7 @@ use pitlane_engine::venue::session::{Endpoint, Scheme, SessionLimits, SessionOpt
 use pitlane_engine::venue::simulated::{
     FaultName, FaultPlan, SimulatedVenue, SimulatedVenueOptions, SimulatedVenueReport,
 };
-use pitlane_engine::venue::{IntakeStats, VenueCounters};
+use pitlane_engine::venue::{IntakeStats, SessionState, VenueCounters, VenueSwitch};
 
 use crate::harness::{BTC, Core, Outlet, Patience, Seen, limits, symbols};
 
@@ -47,6 +47,7 @@ pub struct Feed {
     pub outlet: Outlet,
     pub clock: Clock,
     pub stop: StopSignal,
+    pub switch: VenueSwitch,
     stats: Arc<CachePadded<IntakeStats>>,
     core: Core,
     snapshots: Option<SnapshotThread>,
@@ -57,6 +58,7 @@ impl Feed {
     pub fn new(stream: SocketAddr, rest: SocketAddr, options: &FeedOptions) -> Feed {
         let (clock, stop) = (Clock::start(), StopSignal::default());
         let stats = IntakeStats::new();
+        let switch = VenueSwitch::default();
         let outlet = Outlet::default();
         let endpoint = |url: String, scheme| Endpoint::parse(&url, scheme).expect("a good URL");
         let mut thread = None;
@@ -97,12 +99,13 @@ impl Feed {
             stats: Arc::clone(&stats),
             clock: clock.clone(),
             stop: stop.clone(),
+            switch: switch.clone(),
         };
         let has_books = options.has_books;
         let wanted = move |_, kind| has_books || kind != EventKind::Book;
         let mut agent = MarketAgent::new(market, wanted, wiring);
         let core = Core::new(&mut agent);
-        Feed { agent, outlet, clock, stop, stats, core, snapshots: thread }
+        Feed { agent, outlet, clock, stop, switch, stats, core, snapshots: thread }
     }
 
     /// One duty cycle.
@@ -139,6 +142,10 @@ impl Feed {
 
     pub fn counters(&self) -> VenueCounters {
         self.stats.read()
+    }
+
+    pub fn state(&self) -> SessionState {
+        self.stats.state()
     }
 
     pub fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {

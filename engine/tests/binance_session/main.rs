@@ -10,4 +10,5 @@ mod orders;
 mod proxy;
 mod raw;
 mod session;
+mod switch;
 mod trader;

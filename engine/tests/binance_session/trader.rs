@@ -15,7 +15,7 @@ use pitlane_engine::telemetry::Probe;
 use pitlane_engine::venue::binance::{Credentials, OrderAgent, OrderOptions, OrderWiring};
 use pitlane_engine::venue::session::{Endpoint, Scheme, SessionOptions};
 use pitlane_engine::venue::simulated::{SimulatedVenue, SimulatedVenueOptions};
-use pitlane_engine::venue::{IntakeStats, VenueCounters};
+use pitlane_engine::venue::{IntakeStats, SessionState, VenueCounters, VenueSwitch};
 use pitlane_ring::{LaneOptions, Publisher, lane};
 use zerocopy::FromZeros;
 
@@ -76,6 +76,7 @@ pub struct Trader {
     pub stop: StopSignal,
     /// Of two consumers, whose orders are cancelled.
     pub quarantine: Quarantine,
+    pub switch: VenueSwitch,
     ready: Arc<AtomicBool>,
     commands: Publisher<OrderCommand>,
     stats: Arc<CachePadded<IntakeStats>>,
@@ -109,6 +110,7 @@ impl Trader {
             frame_bytes_max: limits().frame_bytes_max,
         };
         let quarantine = Quarantine::new(2, true);
+        let switch = VenueSwitch::default();
         let wiring = OrderWiring {
             outlet: outlet.clone(),
             commands: taken,
@@ -118,10 +120,11 @@ impl Trader {
             clock: clock.clone(),
             stop: stop.clone(),
             quarantine: quarantine.clone(),
+            switch: switch.clone(),
         };
         let mut agent = OrderAgent::new(order, wiring);
         let core = Core::new(&mut agent);
-        Trader { agent, outlet, clock, stop, quarantine, ready, commands, stats, core }
+        Trader { agent, outlet, clock, stop, quarantine, switch, ready, commands, stats, core }
     }
 
     /// One duty cycle.
@@ -167,6 +170,16 @@ impl Trader {
 
     pub fn counters(&self) -> VenueCounters {
         self.stats.read()
+    }
+
+    pub fn state(&self) -> SessionState {
+        self.stats.state()
+    }
+
+    /// Runs until the session is in this state.
+    pub fn drive_to_state(&mut self, state: SessionState) {
+        let stats = Arc::clone(&self.stats);
+        self.drive(&format!("the state {}", state.name()), |_, _| stats.state() == state);
     }
 
     /// Hands a command over, as the gateway does.

@@ -3,7 +3,11 @@
 use std::fmt::Write as _;
 
 use pitlane_engine::control::protocol::{FlipReport, Reply, ReplyLine, RouteRow};
-use pitlane_engine::control::{ConsumerStatus, Percentiles, RefusalText, SessionStatus, Status};
+use pitlane_engine::control::{
+    ConsumerStatus, MergeStatus, Percentiles, RefusalText, SessionStatus, Status,
+};
+
+use pitlane_engine::dispatcher::order::StreamCounts;
 
 use super::Engines;
 use crate::table::{WIDTH, count, micros, render, table};
@@ -17,6 +21,9 @@ pub(crate) fn reply(reply: &Reply) -> String {
         Reply::Status(status) => self::status(status),
         Reply::Routes { version, routes } => self::routes(*version, routes),
         Reply::Flip(report) => flip(report),
+        Reply::Merge { rule, flip: report } if report.added.is_empty() => {
+            format!("merge rule {rule} was in force already\n")
+        }
         Reply::Merge { rule, flip: report } => {
             format!("merge rule {rule} is in force\n{}", flip(report))
         }
@@ -70,6 +77,9 @@ fn flip(report: &FlipReport) -> String {
     }
     if report.added.len() + report.removed.len() > 0 {
         text.push_str(&render(&table));
+    }
+    if text.is_empty() {
+        return format!("nothing to change; routing version {}\n", report.version);
     }
     let changes = format!("{} routes come, {} go", report.added.len(), report.removed.len());
     let _infallible = match report.is_dry_run {
@@ -128,9 +138,24 @@ fn status(status: &Status) -> String {
         count(status.requests),
         count(status.refusals)
     );
+    let streams = &status.streams;
+    let is_in_order = *streams == StreamCounts::default();
+    if !is_in_order {
+        let _infallible = writeln!(
+            text,
+            "streams: duplicate {}, late {}, flooded {}; {} held, {} reordered, {} gaps given up",
+            count(streams.duplicate),
+            count(streams.late),
+            count(streams.flooded),
+            count(streams.held),
+            count(streams.reordered),
+            count(streams.gap_given_up)
+        );
+    }
     let parts = [
         sessions(&status.sessions),
         consumers(&status.consumers),
+        merges(&status.merges),
         latencies(status),
         lanes(status),
         threads(status),
@@ -160,6 +185,54 @@ fn sessions(sessions: &[SessionStatus]) -> String {
         ]);
     }
     render(&table)
+}
+
+/// The rules, and under each its venues.
+fn merges(merges: &[MergeStatus]) -> String {
+    if merges.is_empty() {
+        return String::new();
+    }
+    let heads = [
+        "merge rule",
+        ">window ms",
+        ">events",
+        ">opened",
+        ">complete",
+        ">by time",
+        ">by count",
+        ">missing",
+        ">skew us",
+        ">max us",
+    ];
+    let mut table = table(&heads);
+    for one in merges {
+        let mut row = vec![
+            format!("{} {} {} > {}", one.rule, one.instrument, one.event, one.consumers.join(", ")),
+            count(one.window_ns / 1_000_000),
+        ];
+        let counts = &one.counts;
+        row.extend(
+            [
+                u64::from(one.max_events),
+                counts.opened,
+                counts.complete,
+                counts.suppressed_timeout,
+                counts.suppressed_count,
+            ]
+            .map(count),
+        );
+        table.add_row(row);
+        for venue in &one.venues {
+            let mut row = vec![format!("- {}", venue.venue)];
+            row.resize(7, String::new());
+            row.push(count(venue.missing));
+            row.extend([venue.skew_mean_ns, venue.skew_max_ns].map(micros));
+            table.add_row(row);
+        }
+    }
+    let note =
+        "by time, by count: windows suppressed with a venue missing; skew: behind the newest\n";
+    format!("{}{note}", render(&table))
 }
 
 fn consumers(consumers: &[ConsumerStatus]) -> String {

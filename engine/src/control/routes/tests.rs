@@ -5,7 +5,9 @@ use std::sync::atomic::AtomicBool;
 use pitlane_ring::{Consumer, LaneOptions, lane};
 
 use super::*;
-use crate::control::VenueSet;
+use crate::control::{MergeRequest, RouteChange, VenueSet};
+use crate::event::InstrumentId;
+use crate::orchestrator::merge::MergeProblem;
 
 const QUOTES: Interest = Interest::NONE.and(EventKind::Quote).and(EventKind::Merged);
 
@@ -35,9 +37,12 @@ fn office() -> Office {
     let routes = Routes::new(RoutesParts {
         book: RouteBook::new(consumers, venues, instruments),
         routes: BTreeSet::new(),
-        interests: vec![QUOTES; consumers],
-        venues,
-        instruments,
+        catalogue: Catalogue {
+            interests: vec![QUOTES; consumers],
+            venues: (0..venues).map(|venue| format!("venue_{venue}")).collect(),
+            instruments,
+        },
+        streams: Vec::new(),
         port: Arc::clone(&port),
         merge: Arc::clone(&merge),
         notices,
@@ -155,7 +160,7 @@ fn a_flip_that_nobody_takes_leaves_everything_as_it_was_and_the_next_one_makes_u
     assert_eq!(office.answers(), (vec![(0, 1, 0)], vec![(0, 1, deadline)]));
     let (again, carried) = office
         .with_pinned_threads(|routes| routes.change(request(Some(0), 2, vec![quote(0, 0, true)])));
-    assert_eq!(again.unwrap().version, 2);
+    assert_eq!(again.unwrap().outcome.version, 2);
     assert_eq!(carried[0].cells, [ConsumerId(0)]);
     let (_, carried) = office.with_pinned_threads(|routes| {
         routes.change(request(None, 3, vec![quote(0, 0, false)])).unwrap();

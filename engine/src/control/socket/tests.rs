@@ -21,7 +21,10 @@ impl Desk for CountingDesk {
         match request {
             Request::Mode { trading } => Ok(Reply::Mode { trading, was_trading: !trading }),
             Request::Routes(_) => Ok(Reply::Routes { version: 1, routes: Vec::new() }),
-            other => Err(Refusal::NotSupported { verb: other.verb().to_owned() }),
+            other => Err(Refusal::Failed {
+                operation: other.verb().to_owned(),
+                reason: "a test".to_owned(),
+            }),
         }
     }
 
@@ -131,7 +134,7 @@ fn bad_lines_are_refused_by_code_counted_and_the_connection_stays() {
         (b"\xff\xfe\n", "not_utf8"),
         (b"{\"version\":9,\"verb\":\"status\"}\n", "version"),
         (b"{\"version\":1,\"verb\":\"status\",\"x\":1}\n", "unknown_field"),
-        (b"{\"version\":1,\"verb\":\"kill\"}\n", "not_supported"),
+        (b"{\"version\":1,\"verb\":\"kill\"}\n", "failed"),
     ] {
         client.send(line);
         assert_eq!(client.refused(), code);

@@ -9,7 +9,8 @@ macro_rules! counts {
         pub struct StreamStats { $($(#[$doc])* pub(super) $field: Counter,)+ }
 
         /// A reading of [`StreamStats`].
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[serde(default)]
         pub struct StreamCounts { $($(#[$doc])* pub $field: u64,)+ }
 
         impl StreamStats {

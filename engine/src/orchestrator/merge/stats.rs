@@ -34,7 +34,8 @@ macro_rules! counts {
 
         /// A reading of one rule's counters, or the sum over all rules. Counters of a number go on when
         /// its rule is replaced.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[serde(default)]
         pub struct MergeCounts {
             $($(#[$doc])* pub $field: u64,)+
             /// Windows closed by time with a venue missing.

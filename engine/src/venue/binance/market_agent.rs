@@ -13,11 +13,14 @@ use mio::Registry;
 
 use super::market_feed::{EVENTS_PER_FRAME_MAX, FrameOutcome, MarketFeed, MarketFeedOptions};
 use super::snapshot_client::SnapshotClient;
+use super::stream_port::{StreamPort, StreamRequest};
 use super::subscriptions::Subscriptions;
 use crate::event::{BookStatus, EventKind, InstrumentId, Side};
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
 use crate::venue::session::{CloseReason, Progress, Session, SessionOptions};
-use crate::venue::{BookSummary, EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds};
+use crate::venue::{
+    BookSummary, EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds, VenueSwitch,
+};
 
 /// Frames taken in one duty cycle: what one read of a busy stream brings, so that the other agents of
 /// the core get their turn.
@@ -62,6 +65,8 @@ pub struct MarketWiring<O> {
     pub clock: Clock,
     /// The stop signal.
     pub stop: StopSignal,
+    /// Whether it is to be connected.
+    pub switch: VenueSwitch,
 }
 
 /// The agent.
@@ -71,11 +76,19 @@ pub struct MarketAgent<O: EventOutlet> {
     session: Session,
     feed: MarketFeed,
     subscriptions: Subscriptions,
+    /// Where more streams are asked for; `None` when the configuration names them.
+    port: Option<Arc<StreamPort>>,
+    /// A request for more streams that is not answered yet, with the subscriptions before it.
+    asked: Option<Box<StreamRequest>>,
     subscribe_ns: u64,
     /// When the answer to a subscription is overdue; `None` when none is awaited.
     subscribed_by_ns: Option<u64>,
     /// The next request to subscribe has to wait until then; `None` when none is to be sent.
     subscribe_at_ns: Option<u64>,
+    /// The venue takes no request to subscribe before that.
+    may_subscribe_ns: u64,
+    switch: VenueSwitch,
+    is_off: bool,
     /// The socket was not read in this cycle, since the link is full.
     is_held_back: bool,
     traces: TraceIds,
@@ -99,9 +112,13 @@ impl<O: EventOutlet> MarketAgent<O> {
         wiring: MarketWiring<O>,
     ) -> MarketAgent<O> {
         let MarketOptions { venue, session, feed, streams, subscribe_ns, session_number } = options;
-        let subscriptions = match streams {
-            Some(streams) => Subscriptions::of_streams(&streams),
-            None => Subscriptions::new(&feed.symbols, wanted),
+        let (subscriptions, port) = match streams {
+            Some(streams) => (Subscriptions::of_streams(&streams), None),
+            None => {
+                let has_books = wiring.snapshots.is_some();
+                let port = StreamPort::new(feed.symbols.clone(), has_books, wanted);
+                (port.subscriptions(), Some(port))
+            }
         };
         MarketAgent {
             name: format!("{venue}:market"),
@@ -109,9 +126,14 @@ impl<O: EventOutlet> MarketAgent<O> {
             session: Session::new(session, wiring.clock.clone()),
             feed: MarketFeed::new(feed, wiring.clock.clone(), Arc::clone(&wiring.stats)),
             subscriptions,
+            port,
+            asked: None,
             subscribe_ns,
             subscribed_by_ns: None,
             subscribe_at_ns: None,
+            may_subscribe_ns: 0,
+            switch: wiring.switch,
+            is_off: false,
             is_held_back: false,
             traces: TraceIds::new(session_number),
             outlet: Some(wiring.outlet),
@@ -128,6 +150,11 @@ impl<O: EventOutlet> MarketAgent<O> {
     #[must_use]
     pub fn symbols(&self) -> &SymbolMap {
         self.feed.symbols()
+    }
+
+    /// Where more streams are asked for; `None` when the configuration names them.
+    pub(crate) fn stream_port(&self) -> Option<Arc<StreamPort>> {
+        self.port.clone()
     }
 
     /// Every book as it stood at the end, by native symbol; only those that could be trusted have levels.
@@ -188,14 +215,64 @@ impl<O: EventOutlet> MarketAgent<O> {
     fn on_closed(&mut self, reason: &CloseReason) {
         log::warn!("[{}] market data {reason}; reconnecting", self.venue);
         self.stats.reconnects();
-        (self.subscribed_by_ns, self.subscribe_at_ns) = (None, None);
         let Some(outlet) = &mut self.outlet else { return };
         if let CloseReason::Protocol(error) = reason {
             let bytes = self.session.offending_bytes();
             let kept = &bytes[..bytes.len().min(OFFENDING_BYTES_MAX)];
             outlet.dead_letter(LetterReason::of_wire(*error), "frame of the WebSocket", kept);
         }
-        self.feed.on_disconnected(outlet);
+        self.disconnected();
+    }
+
+    /// There is no connection any more: no answer will come, and no book can be trusted.
+    fn disconnected(&mut self) {
+        (self.subscribed_by_ns, self.subscribe_at_ns) = (None, None);
+        if let Some(outlet) = &mut self.outlet {
+            self.feed.on_disconnected(outlet);
+        }
+    }
+
+    /// Follows the venue's switch.
+    #[cold]
+    fn turn_switch(&mut self) -> usize {
+        self.is_off = !self.is_off;
+        let position = if self.is_off { "off" } else { "on" };
+        log::info!("[{}] market data switched {position}", self.venue);
+        if self.is_off {
+            let was_open = self.session.is_open();
+            self.session.suspend();
+            // Of a connection that was lost before, everybody knows.
+            if was_open {
+                self.disconnected();
+            }
+        } else {
+            self.session.resume();
+        }
+        self.stats.set_state(self.session.state());
+        1
+    }
+
+    /// Takes a request for more streams, and answers it once the venue has. Without a connection it is
+    /// answered at once: the next one subscribes to all.
+    #[cold]
+    fn exchange_streams(&mut self) -> usize {
+        let Some(port) = &self.port else { return 0 };
+        if self.asked.is_none()
+            && let Some(mut request) = port.staged.take()
+        {
+            request.subscriptions.take_over(&self.subscriptions);
+            std::mem::swap(&mut request.subscriptions, &mut self.subscriptions);
+            self.asked = Some(request);
+            if self.session.is_open() && self.subscribed_by_ns.is_none() {
+                self.subscribe_at_ns.get_or_insert(self.may_subscribe_ns);
+            }
+        }
+        let is_settled = !self.session.is_open() || self.subscriptions.is_complete();
+        if is_settled && let Some(asked) = self.asked.take() {
+            // Just being looked at from the other side: the next cycle tries again.
+            self.asked = port.done.put(asked).err();
+        }
+        1
     }
 
     /// Sends what is still to be subscribed to, and watches the answers' deadline.
@@ -204,6 +281,7 @@ impl<O: EventOutlet> MarketAgent<O> {
         let Self { session, subscriptions, subscribed_by_ns, .. } = self;
         let due_ns = self.now_ns + self.subscribe_ns;
         self.subscribe_at_ns = None;
+        self.may_subscribe_ns = self.now_ns + SUBSCRIBE_PACE_NS;
         subscriptions.send_next(|request| {
             *subscribed_by_ns = Some(due_ns);
             session.send(request.as_bytes()).is_ok()
@@ -216,10 +294,22 @@ impl<O: EventOutlet> MarketAgent<O> {
 
     #[cold]
     fn on_reply(&mut self, id: u64, error: Option<i32>) {
-        if let Some(code) = error {
+        if let (Some(code), Some(asked)) = (error, &mut self.asked)
+            && !asked.subscriptions.has(id)
+        {
+            // The connection stays as it was before somebody asked for more.
+            log::warn!("[{}] more streams refused by the venue (code: {code})", self.venue);
+            asked.refusal = Some(code);
+            std::mem::swap(&mut asked.subscriptions, &mut self.subscriptions);
+            self.subscribed_by_ns = None;
+        } else if let Some(code) = error.filter(|_| self.subscriptions.is_essential(id)) {
             let reason = "refused by the venue";
             self.session.fail(CloseReason::Refused { operation: "subscribe", reason, code });
         } else if self.subscriptions.on_reply(id) {
+            if let Some(code) = error {
+                // Asked for while there was no connection. All others are worth more than this one.
+                log::error!("[{}] streams refused, and left out (code: {code})", self.venue);
+            }
             self.subscribed_by_ns = None;
             self.subscribe_at_ns =
                 (!self.subscriptions.is_complete()).then_some(self.now_ns + SUBSCRIBE_PACE_NS);
@@ -331,10 +421,16 @@ impl<O: EventOutlet + Send + 'static> Agent for MarketAgent<O> {
             return self.close();
         }
         self.now_ns = self.clock.now_ns();
+        if self.switch.is_on() == self.is_off {
+            return self.turn_switch();
+        }
         if self.orders_ready.is_some() && self.waits_for_orders() {
             return 0;
         }
         let mut work = self.step();
+        if self.asked.is_some() || self.port.as_ref().is_some_and(|port| port.staged.is_full()) {
+            work += self.exchange_streams();
+        }
         if self.session.is_open() {
             work += self.take_frames();
         }

@@ -13,6 +13,7 @@ mod market_agent;
 mod market_decode;
 mod market_feed;
 mod order_agent;
+mod order_desk;
 mod order_request;
 mod publisher;
 mod requests_in_flight;
@@ -20,6 +21,7 @@ mod silence;
 mod snapshot;
 mod snapshot_client;
 mod snapshot_pacer;
+mod stream_port;
 mod subscriptions;
 mod ticker_scan;
 mod user_decode;
@@ -36,6 +38,7 @@ pub use silence::SilenceLimits;
 pub use snapshot::Snapshot;
 pub use snapshot_client::{SnapshotClient, SnapshotThread, SnapshotThreadOptions};
 pub use snapshot_pacer::SnapshotPace;
+pub(crate) use stream_port::{Stream, StreamError, StreamPort};
 pub use user_decode::{
     AssetText, BalanceEntry, Execution, OrderResult, Reply, ReplyError, UserDecoder, UserMessage,
 };

@@ -1,18 +1,20 @@
 //! The market streams of one connection, and the requests that subscribe to them.
 
-use crate::event::EventKind;
+use crate::event::{EventKind, InstrumentId};
 use crate::venue::SymbolMap;
 
 /// Streams named in one request. The venue's limit is 1,024 streams a connection and 4 KiB a message.
 const STREAMS_PER_REQUEST: usize = 64;
 
 /// The streams of a connection, ready to be sent, and which requests are still unanswered.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Subscriptions {
     /// One text a request; request `n` has id `n + 1`.
     requests: Vec<String>,
     answered: Vec<bool>,
     sent: usize,
+    /// The first so many are what the connection is for.
+    essential: usize,
 }
 
 /// The stream of a kind, without the symbol; `None` for kinds that are no stream of their own.
@@ -37,8 +39,20 @@ impl Subscriptions {
     /// Requests for the kinds that `wanted` says of each symbol's instrument.
     pub(super) fn new(
         symbols: &SymbolMap,
-        wanted: impl Fn(crate::event::InstrumentId, EventKind) -> bool,
+        wanted: impl Fn(InstrumentId, EventKind) -> bool,
     ) -> Subscriptions {
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.add(symbols, wanted);
+        subscriptions.essential = subscriptions.count();
+        subscriptions
+    }
+
+    /// Adds requests for more kinds; those that are there keep their ids.
+    pub(super) fn add(
+        &mut self,
+        symbols: &SymbolMap,
+        wanted: impl Fn(InstrumentId, EventKind) -> bool,
+    ) {
         let mut streams = Vec::new();
         for (native, symbol) in symbols.iter() {
             for kind in EventKind::ALL {
@@ -47,19 +61,47 @@ impl Subscriptions {
                 }
             }
         }
-        Subscriptions::of_streams(&streams)
+        self.add_streams(&streams);
     }
 
     /// Requests for these streams.
     pub(super) fn of_streams(streams: &[String]) -> Subscriptions {
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.add_streams(streams);
+        subscriptions.essential = subscriptions.count();
+        subscriptions
+    }
+
+    fn add_streams(&mut self, streams: &[String]) {
         let quoted: Vec<String> = streams.iter().map(|name| format!("\"{name}\"")).collect();
-        let requests: Vec<String> = (1..)
-            .zip(quoted.chunks(STREAMS_PER_REQUEST))
-            .map(|(id, names)| {
-                format!(r#"{{"method":"SUBSCRIBE","params":[{}],"id":{id}}}"#, names.join(","))
-            })
-            .collect();
-        Subscriptions { answered: vec![false; requests.len()], requests, sent: 0 }
+        for names in quoted.chunks(STREAMS_PER_REQUEST) {
+            let (id, names) = (self.requests.len() + 1, names.join(","));
+            let request = format!(r#"{{"method":"SUBSCRIBE","params":[{names}],"id":{id}}}"#);
+            self.requests.push(request);
+            self.answered.push(false);
+        }
+    }
+
+    /// Whether request `id` is one of those that the connection was made for, and not added later.
+    pub(super) fn is_essential(&self, id: u64) -> bool {
+        id <= self.essential as u64
+    }
+
+    /// Whether request `id` is one of these.
+    pub(super) fn has(&self, id: u64) -> bool {
+        (1..=self.requests.len() as u64).contains(&id)
+    }
+
+    /// How many requests there are.
+    pub(super) fn count(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Takes over how far `before`, which has the first of these requests, has come.
+    pub(super) fn take_over(&mut self, before: &Subscriptions) {
+        debug_assert!(self.requests.starts_with(&before.requests));
+        self.sent = before.sent;
+        self.answered[..before.answered.len()].copy_from_slice(&before.answered);
     }
 
     /// Starts over, for a new connection.
@@ -146,6 +188,26 @@ mod tests {
         assert!(!subscriptions.on_reply(4) && !subscriptions.on_reply(0));
         subscriptions.restart();
         assert!(!subscriptions.is_complete());
+    }
+
+    #[test]
+    fn what_is_added_is_asked_for_behind_what_is_there() {
+        let symbols = symbols(1);
+        let mut before = Subscriptions::new(&symbols, |_, kind| kind == EventKind::Quote);
+        before.send_next(|_| true);
+        assert!(before.on_reply(1) && before.is_complete());
+        let mut more = before.clone();
+        more.add(&symbols, |_, kind| kind == EventKind::Bar);
+        more.take_over(&before);
+        assert!(!more.is_complete());
+        let mut sent = String::new();
+        more.send_next(|text| {
+            sent.push_str(text);
+            true
+        });
+        assert_eq!(sent, r#"{"method":"SUBSCRIBE","params":["s0x@kline_1m"],"id":2}"#);
+        assert!(more.on_reply(2) && more.is_complete());
+        assert!(more.is_essential(1) && !more.is_essential(2));
     }
 
     #[test]

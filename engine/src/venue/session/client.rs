@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! waiting -> connecting -> handshake -> open -> (closed, by either side or a deadline) -> waiting
+//! any of them -> off -> waiting, by its owner
 //! ```
 //!
 //! Promises: no call blocks; every state has a deadline by our own clock (F13, F14), since no timeout of
@@ -118,6 +119,8 @@ enum State {
     Open {
         stream: TcpStream,
     },
+    /// Closed by its owner until it is resumed.
+    Off,
     /// Closed by its owner for good.
     Ended,
 }
@@ -255,12 +258,32 @@ impl Session {
 
     /// Says goodbye and closes for good.
     pub fn end_for_good(&mut self) {
+        self.say_goodbye();
+        self.state = State::Ended;
+    }
+
+    /// Says goodbye and closes until [`Session::resume`]. What the connection's end means to its owner is
+    /// the owner's to do: no step tells of it.
+    pub fn suspend(&mut self) {
+        self.say_goodbye();
+        self.failure = None;
+        self.state = State::Off;
+    }
+
+    /// After [`Session::suspend`]: the next step connects.
+    pub fn resume(&mut self) {
+        if let State::Off = self.state {
+            self.backoff.reset();
+            self.state = State::Waiting { until_ns: 0 };
+        }
+    }
+
+    fn say_goodbye(&mut self) {
         if let State::Open { stream } = &mut self.state {
             let _no_room = self.outbound.control(Control::Close, &CLOSE_CODE_NORMAL.to_be_bytes());
             let _gone = self.outbound.flush(stream);
             let _gone = stream.shutdown(Shutdown::Write);
         }
-        self.state = State::Ended;
     }
 
     /// Where the connection is.
@@ -271,6 +294,7 @@ impl Session {
             State::Connecting { .. } => SessionState::Connecting,
             State::Handshake { .. } => SessionState::Handshake,
             State::Open { .. } => SessionState::Open,
+            State::Off => SessionState::Off,
             State::Ended => SessionState::Ended,
         }
     }
@@ -317,7 +341,7 @@ impl Session {
                 let idle_end_ns = self.heard_ns + self.limits.idle_ns;
                 self.ping_due_ns.min(idle_end_ns).min(frame_end_ns)
             }
-            State::Ended => u64::MAX,
+            State::Off | State::Ended => u64::MAX,
         }
     }
 
@@ -396,7 +420,7 @@ impl Session {
                 self.state = State::Open { stream };
                 Ok(Progress::Opened)
             }
-            state @ (State::Open { .. } | State::Ended) => {
+            state @ (State::Open { .. } | State::Off | State::Ended) => {
                 self.state = state;
                 Ok(Progress::Idle)
             }

@@ -1,0 +1,211 @@
+//! How a market session is asked for more streams while it runs.
+//!
+//! A route to events that the venue does not send would stay silent. So the owner of the routes asks here
+//! first, and flips once the venue has confirmed. Streams are only ever added: what no route wants any more
+//! goes on being decoded, and reaches nobody, until the next start.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use pitlane_ring::Exchange;
+use thiserror::Error;
+
+use super::subscriptions::Subscriptions;
+use crate::event::{EventKind, InstrumentId};
+use crate::venue::SymbolMap;
+
+/// Pause between two looks for an answer: a venue takes milliseconds.
+const PAUSE: Duration = Duration::from_micros(200);
+
+/// A stream: an instrument and a kind of event.
+pub(crate) type Stream = (InstrumentId, EventKind);
+
+/// Why a session did not get more streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(crate) enum StreamError {
+    /// The venue's error code.
+    #[error("refused by the venue (code: {0})")]
+    Refused(i32),
+    /// It has not answered in time; if it still does, the streams come, and no route takes them.
+    #[error("no answer in time")]
+    Deadline,
+}
+
+/// More streams, on their way to the session and back.
+#[derive(Debug)]
+pub(super) struct StreamRequest {
+    /// All requests of the connection, the new ones last. On the way back: those that were replaced.
+    pub(super) subscriptions: Subscriptions,
+    /// The venue's error code, when it refused.
+    pub(super) refusal: Option<i32>,
+}
+
+/// The port of one venue's market session.
+#[derive(Debug)]
+pub(crate) struct StreamPort {
+    pub(super) staged: Exchange<StreamRequest>,
+    pub(super) done: Exchange<StreamRequest>,
+    symbols: SymbolMap,
+    /// Diffs are of no use without books.
+    has_books: bool,
+    known: Mutex<Known>,
+}
+
+/// What the session subscribes to.
+#[derive(Debug)]
+struct Known {
+    streams: BTreeSet<Stream>,
+    subscriptions: Subscriptions,
+    /// What it does once it has answered: it has taken a request.
+    asked: Option<(BTreeSet<Stream>, Subscriptions)>,
+}
+
+impl StreamPort {
+    /// A port to a session that trades `symbols` and subscribes to what `wanted` says.
+    pub(super) fn new(
+        symbols: SymbolMap,
+        has_books: bool,
+        wanted: impl Fn(InstrumentId, EventKind) -> bool,
+    ) -> Arc<StreamPort> {
+        let instruments = symbols.iter().map(|(_, symbol)| symbol.instrument);
+        let every = instruments.flat_map(|id| EventKind::ALL.map(|kind| (id, kind)));
+        let streams = every.filter(|(id, kind)| wanted(*id, *kind)).collect();
+        let subscriptions = Subscriptions::new(&symbols, wanted);
+        let known = Mutex::new(Known { streams, subscriptions, asked: None });
+        let (staged, done) = (Exchange::new(), Exchange::new());
+        Arc::new(StreamPort { staged, done, symbols, has_books, known })
+    }
+
+    /// What the session starts with.
+    pub(super) fn subscriptions(&self) -> Subscriptions {
+        self.known.lock().subscriptions.clone()
+    }
+
+    /// Has the session subscribe to those of `streams` that it is not subscribed to, and waits until the
+    /// venue has confirmed; at once when there are none, or when there is no connection. `wake` wakes the
+    /// session's core. Never called on a pinned thread.
+    pub(crate) fn ask(
+        &self,
+        streams: impl Iterator<Item = Stream>,
+        deadline: Duration,
+        wake: impl Fn(),
+    ) -> Result<(), StreamError> {
+        let started = Instant::now();
+        let mut known = self.known.lock();
+        // Of one that was given up after it had been taken.
+        if known.asked.is_some() {
+            let _as_it_came_out = self.await_answer(&mut known, started, deadline)?;
+        }
+        let missing: BTreeSet<Stream> =
+            streams.filter(|stream| !known.streams.contains(stream)).collect();
+        let mut subscriptions = known.subscriptions.clone();
+        let is_offered = |kind| kind != EventKind::Book || self.has_books;
+        subscriptions
+            .add(&self.symbols, |id, kind| is_offered(kind) && missing.contains(&(id, kind)));
+        // Some kinds have no stream of their own.
+        if subscriptions.count() == known.subscriptions.count() {
+            return Ok(());
+        }
+        known.asked = Some((missing, subscriptions.clone()));
+        let mut request = Box::new(StreamRequest { subscriptions, refusal: None });
+        while let Err(back) = self.staged.put(request) {
+            request = back;
+            std::thread::yield_now();
+        }
+        wake();
+        match self.await_answer(&mut known, started, deadline)? {
+            None => Ok(()),
+            Some(code) => Err(StreamError::Refused(code)),
+        }
+    }
+
+    /// Waits for the session's answer: the venue's error code, or none.
+    fn await_answer(
+        &self,
+        known: &mut Known,
+        started: Instant,
+        deadline: Duration,
+    ) -> Result<Option<i32>, StreamError> {
+        loop {
+            if let Some(done) = self.done.take() {
+                let asked = known.asked.take();
+                if let (None, Some((streams, subscriptions))) = (done.refusal, asked) {
+                    known.streams.extend(streams);
+                    known.subscriptions = subscriptions;
+                }
+                return Ok(done.refusal);
+            }
+            if started.elapsed() > deadline {
+                // Withdrawn only while it still lies there.
+                if self.staged.take().is_some() {
+                    known.asked = None;
+                }
+                return Err(StreamError::Deadline);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instrument::{InstrumentSpec, Instruments};
+
+    const ID: InstrumentId = InstrumentId(0);
+    const SOON: Duration = Duration::from_millis(20);
+
+    fn port() -> Arc<StreamPort> {
+        let spec =
+            InstrumentSpec { symbol: "A-B".into(), price_scale: 2, qty_scale: 2, tick: 1, step: 1 };
+        let instruments = Arc::new(Instruments::new(vec![spec]).unwrap());
+        let symbols = SymbolMap::new(&[("AB".into(), ID)], instruments).unwrap();
+        StreamPort::new(symbols, false, |_, kind| kind == EventKind::Quote)
+    }
+
+    fn ask(port: &StreamPort, kind: EventKind, wake: impl Fn()) -> Result<(), StreamError> {
+        port.ask([(ID, kind)].into_iter(), SOON, wake)
+    }
+
+    /// Answers as a session does.
+    fn answer(port: &StreamPort, refusal: Option<i32>) -> usize {
+        let mut request = port.staged.take().unwrap();
+        request.refusal = refusal;
+        let count = request.subscriptions.count();
+        port.done.put(request).unwrap();
+        count
+    }
+
+    #[test]
+    fn what_is_there_or_has_no_stream_is_not_asked_for() {
+        let port = port();
+        for kind in [EventKind::Quote, EventKind::BookState, EventKind::Book] {
+            assert_eq!(ask(&port, kind, || panic!("asked for {kind}")), Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_was_confirmed_is_known_and_what_was_refused_is_asked_for_again() {
+        let port = port();
+        let refuse = || assert_eq!(answer(&port, Some(-1)), 2);
+        assert_eq!(ask(&port, EventKind::Bar, refuse), Err(StreamError::Refused(-1)));
+        let confirm = || assert_eq!(answer(&port, None), 2);
+        assert_eq!(ask(&port, EventKind::Bar, confirm), Ok(()));
+        assert_eq!(ask(&port, EventKind::Bar, || panic!("asked again")), Ok(()));
+    }
+
+    #[test]
+    fn a_request_that_nobody_took_is_withdrawn_and_a_late_answer_counts() {
+        let port = port();
+        assert_eq!(ask(&port, EventKind::Bar, || {}), Err(StreamError::Deadline));
+        assert!(port.staged.take().is_none());
+        let taken = std::cell::Cell::new(None);
+        let take = || taken.set(port.staged.take());
+        assert_eq!(ask(&port, EventKind::Bar, take), Err(StreamError::Deadline));
+        assert_eq!(ask(&port, EventKind::Trade, || {}), Err(StreamError::Deadline));
+        port.done.put(taken.take().unwrap()).unwrap();
+        assert_eq!(ask(&port, EventKind::Bar, || panic!("it has come")), Ok(()));
+    }
+}
