@@ -418,7 +418,9 @@ mod tests {
     use pitlane_engine::consumer::{ConsumerState, FailureLog};
     use pitlane_engine::dispatcher::order::StreamCounts;
     use pitlane_engine::order::OrderCounts;
-    use pitlane_engine::report::{DeadLetterReport, IntakeReport, MergeReport, OrdersReport};
+    use pitlane_engine::report::{
+        DeadLetterReport, IntakeReport, MergeReport, OrdersReport, RoutingReport,
+    };
     use pitlane_engine::runtime::{Demotion, StallFigures};
     use pitlane_engine::venue::{BookSummary, VenueCounters};
 
@@ -473,6 +475,7 @@ mod tests {
             slots_owned: 0,
             intake: IntakeReport::default(),
             merge: MergeReport::default(),
+            routing: RoutingReport::default(),
             streams: StreamCounts::default(),
             pools: Vec::new(),
             threads: Vec::new(),

@@ -207,7 +207,7 @@ fn merges(merges: &[MergeStatus]) -> String {
     let mut table = table(&heads);
     for one in merges {
         let mut row = vec![
-            format!("{} {} {} > {}", one.rule, one.instrument, one.event, one.consumers.join(", ")),
+            format!("{} {} {}", one.rule, one.instrument, one.event),
             count(one.window_ns / 1_000_000),
         ];
         let counts = &one.counts;

@@ -103,7 +103,7 @@ pub struct MarketAgent<O: EventOutlet> {
 }
 
 impl<O: EventOutlet> MarketAgent<O> {
-    /// An agent that connects with its first duty cycles, and subscribes to the kinds that `wanted` says
+    /// An agent that connects with its first duty cycles, or once its venue is switched on, and subscribes to the kinds that `wanted` says
     /// of each instrument.
     #[must_use]
     pub fn new(
@@ -120,10 +120,16 @@ impl<O: EventOutlet> MarketAgent<O> {
                 (port.subscriptions(), Some(port))
             }
         };
+        let mut session = Session::new(session, wiring.clock.clone());
+        let is_off = !wiring.switch.is_on();
+        if is_off {
+            session.suspend();
+        }
+        wiring.stats.set_state(session.state());
         MarketAgent {
             name: format!("{venue}:market"),
             venue,
-            session: Session::new(session, wiring.clock.clone()),
+            session,
             feed: MarketFeed::new(feed, wiring.clock.clone(), Arc::clone(&wiring.stats)),
             subscriptions,
             port,
@@ -133,7 +139,7 @@ impl<O: EventOutlet> MarketAgent<O> {
             subscribe_at_ns: None,
             may_subscribe_ns: 0,
             switch: wiring.switch,
-            is_off: false,
+            is_off,
             is_held_back: false,
             traces: TraceIds::new(session_number),
             outlet: Some(wiring.outlet),

@@ -123,18 +123,26 @@ impl<O: EventOutlet> OrderAgent<O> {
         consumers.iter().map(|name| format!("tick_to_trade:{name}")).collect()
     }
 
-    /// An agent that connects with its first duty cycles.
+    /// An agent that connects with its first duty cycles, or once its venue is switched on.
     #[must_use]
     pub fn new(options: OrderOptions, wiring: OrderWiring<O>) -> OrderAgent<O> {
+        let mut session = Session::new(options.session, wiring.clock.clone());
+        let presence = if wiring.switch.is_on() {
+            Presence::On
+        } else {
+            session.suspend();
+            Presence::Off
+        };
+        wiring.stats.set_state(session.state());
         OrderAgent {
             name: format!("{}:orders", options.venue),
-            session: Session::new(options.session, wiring.clock.clone()),
+            session,
             decoder: UserDecoder::new(options.symbols.clone(), options.frame_bytes_max),
             commands: wiring.commands,
             ready: wiring.ready,
             stop: wiring.stop,
             switch: wiring.switch,
-            presence: Presence::On,
+            presence,
             desk: Desk {
                 venue: options.venue,
                 venue_id: options.venue_id,
@@ -149,7 +157,7 @@ impl<O: EventOutlet> OrderAgent<O> {
                 stage: Stage::Down,
                 has_doubts: true,
                 is_asking: false,
-                is_leaving: false,
+                is_leaving: presence == Presence::Off,
                 ask_at_ns: 0,
                 is_held_back: false,
                 answer_ns: options.answer_ns,
