@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use super::*;
 use crate::control::protocol::LINE_BYTES_MAX;
+use crate::event::ControlCode;
 
 /// A test that waits longer for an answer has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -21,6 +22,9 @@ impl Desk for CountingDesk {
         match request {
             Request::Mode { trading } => Ok(Reply::Mode { trading, was_trading: !trading }),
             Request::Routes(_) => Ok(Reply::Routes { version: 1, routes: Vec::new() }),
+            Request::Unmerge { .. } => {
+                Err(Refusal::Flip { code: ControlCode::Deadline, reason: "a test".to_owned() })
+            }
             other => Err(Refusal::Failed {
                 operation: other.verb().to_owned(),
                 reason: "a test".to_owned(),
@@ -265,12 +269,15 @@ fn a_command_that_is_repeated_gets_the_stored_answer() {
     client.send(b"{\"version\":1,\"id\":\"a\",\"verb\":\"mode\",\"trading\":true}\n");
     assert_eq!(client.refused(), "id_reused");
     assert_eq!(rig.carried_out.load(SeqCst), 1);
-    // Without an id, each is a command of its own; so is what could not be done yet.
+    // Without an id, each is a command of its own; so is what may come out differently the next time.
     let line = r#"{"version":1,"verb":"mode","trading":false}"#;
     assert!(client.ask(line).ok && client.ask(line).ok);
-    let line = r#"{"version":1,"id":"k","verb":"kill"}"#;
+    let line = r#"{"version":1,"id":"u","verb":"unmerge","rule":1}"#;
     assert!(!client.ask(line).ok && !client.ask(line).is_repeat);
     assert_eq!(rig.carried_out.load(SeqCst), 5);
+    let line = r#"{"version":1,"id":"k","verb":"kill"}"#;
+    assert!(!client.ask(line).ok && client.ask(line).is_repeat, "a refusal that stays is kept");
+    assert_eq!(rig.carried_out.load(SeqCst), 6);
 }
 
 #[test]
