@@ -21,14 +21,16 @@ fn a_venue_that_is_switched_off_is_left_and_comes_back_with_a_new_book() {
     feed.turn();
     assert_eq!(feed.state(), SessionState::Off);
     assert_eq!(feed.seen().states().last(), Some(&BookStatus::Syncing), "not to be traded on");
+    let connections = live.venue.counters().report().connections;
     let before = feed.counters();
     (0..CYCLES).for_each(|_| feed.turn());
     assert_eq!((feed.counters().frames, feed.state()), (before.frames, SessionState::Off));
+    assert_eq!(live.venue.counters().report().connections, connections);
     assert!(!feed.switch.set(true));
     feed.drive_to_live_book(50);
     assert_eq!(feed.counters().reconnects, 0, "nothing was lost: it was left");
     feed.assert_sound();
-    assert_eq!(live.venue.counters().report().connections, 2);
+    assert!(live.venue.counters().report().connections > connections);
 }
 
 #[test]
