@@ -5,7 +5,8 @@
 //! the last consumer, which a schedule that is late does not touch. A rate that was not reached to 99.9 %
 //! is no result: its log is named `.FAIL.hlog`.
 
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -14,6 +15,7 @@ use pitlane_engine::config::{Config, ConsumerConfig};
 use pitlane_engine::consumer::{Closure, Context, Interest};
 use pitlane_engine::event::Event;
 use pitlane_engine::report::{LatencyFigures, Report};
+use pitlane_engine::telemetry::WARM_UP_LINE;
 use pitlane_engine::{EmbeddedVenue, Engine, LaunchOptions, Params, StrategyRegistry, launch_with};
 use serde::Serialize;
 
@@ -37,6 +39,8 @@ struct RateResult {
     is_reached: bool,
     identity_holds: bool,
     critical_lost: u64,
+    /// Whose accounts are missing, since they did not end in time: on a machine that has no time for them.
+    threads_left_behind: Vec<String>,
     allocations_steady_state: Option<u64>,
     /// From the moment at which an event was due to the end of its callback.
     end_to_end: LatencyFigures,
@@ -120,6 +124,7 @@ fn one_rate(
         is_reached,
         identity_holds: report.identity_holds,
         critical_lost: report.critical_lost,
+        threads_left_behind: report.threads_left_behind.clone(),
         allocations_steady_state: report.allocations_steady_state,
         end_to_end: stage("end_to_end"),
         fanout_last: stage("fanout:last"),
@@ -154,7 +159,8 @@ fn wait(engine: &Engine, until: Duration, stop: &AtomicBool) {
     }
 }
 
-/// Moves the run's log to its name in `folder`, and adds what was achieved, which only its end can say.
+/// Copies the run's log to its name in `folder` without the warm-up, so that it holds what the table shows,
+/// and adds what was achieved, which only its end can say.
 fn keep_log(
     report: &Report,
     folder: &Path,
@@ -165,9 +171,30 @@ fn keep_log(
     let ending = if is_reached { "hlog" } else { "FAIL.hlog" };
     let path = folder.join(format!("rate-{rate}.{ending}"));
     let Some(hlog) = &report.hlog else { return Err(std::io::ErrorKind::NotFound.into()) };
-    std::fs::rename(hlog, &path)?;
-    std::fs::OpenOptions::new().append(true).open(&path)?.write_all(achieved.as_bytes())?;
+    let mut kept = BufWriter::new(File::create(&path)?);
+    copy_measured(BufReader::new(File::open(hlog)?), &mut kept)?;
+    kept.write_all(achieved.as_bytes())?;
+    kept.flush()?;
+    std::fs::remove_file(hlog)?;
     Ok(path)
+}
+
+/// Copies a log without the intervals of its warm-up, and without the engine's own word on the rate, which
+/// counts the warm-up in.
+fn copy_measured(mut log: impl BufRead, kept: &mut impl Write) -> std::io::Result<()> {
+    let warm_up = format!("#[{WARM_UP_LINE}]\n");
+    let (mut line, mut is_warm) = (Vec::new(), false);
+    while log.read_until(b'\n', &mut line)? > 0 {
+        let is_interval = !line.starts_with(b"#") && !line.starts_with(b"\"");
+        if line == warm_up.as_bytes() {
+            is_warm = true;
+            kept.write_all(b"#[Warm-up: left out]\n")?;
+        } else if (is_warm || !is_interval) && !line.starts_with(b"#[Achieved") {
+            kept.write_all(&line)?;
+        }
+        line.clear();
+    }
+    Ok(())
 }
 
 fn tables(results: &[RateResult], consumers: u16, folder: &Path) -> String {
@@ -180,7 +207,12 @@ fn tables(results: &[RateResult], consumers: u16, folder: &Path) -> String {
     text.push_str(&rates(results, |result| &result.fanout_last));
     text.push_str(&format!("\nInterval logs: {}\n", folder.display()));
     for result in results.iter().filter(|result| !result.identity_holds) {
-        text.push_str(&format!("AN ACCOUNT DOES NOT HOLD at {} events/s\n", result.offered_per_s));
+        let why = match result.threads_left_behind.is_empty() {
+            true => String::new(),
+            false => format!(": {} did not end in time", result.threads_left_behind.join(", ")),
+        };
+        let rate = count(u64::from(result.offered_per_s));
+        text.push_str(&format!("AN ACCOUNT DOES NOT HOLD at {rate} events/s{why}\n"));
     }
     text
 }
@@ -209,5 +241,23 @@ fn micros_of_use(ns: u64) -> String {
     match ns {
         0..10_000_000 => format!("{}.{}", count(ns / 1_000), ns % 1_000 / 100),
         _ => count(ns / 1_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_log_holds_what_was_measured_and_nothing_of_the_warm_up() {
+        let log = format!(
+            "#[Load: 9]\n\"StartTimestamp\"\n0.0,1.0,2.0,A\n#[{WARM_UP_LINE}]\n1.0,1.0,2.0,B\n\
+             Tag=wire,1.0,1.0,2.0,C\n#[Achieved: 8]\n"
+        );
+        let mut kept = Vec::new();
+        copy_measured(log.as_bytes(), &mut kept).unwrap();
+        let expected = "#[Load: 9]\n\"StartTimestamp\"\n#[Warm-up: left out]\n1.0,1.0,2.0,B\n\
+                        Tag=wire,1.0,1.0,2.0,C\n";
+        assert_eq!(String::from_utf8(kept).unwrap(), expected);
     }
 }

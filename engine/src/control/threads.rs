@@ -83,7 +83,9 @@ impl Threads {
             burned.insert(task.tid, burned_ns);
             let before_ns = self.burned_ns.get(&task.tid)?;
             let spent_ns = burned_ns.saturating_sub(*before_ns);
-            elapsed_ns.filter(|ns| *ns > 0).map(|ns| spent_ns.saturating_mul(1_000) / ns)
+            // Both clocks are not read at one moment: no thread has more than a core.
+            let permille = |ns: u64| (spent_ns.saturating_mul(1_000) / ns).min(1_000);
+            elapsed_ns.filter(|ns| *ns > 0).map(permille)
         };
         for plan in planned {
             let found = tasks.iter().position(|task| plan.is(task));

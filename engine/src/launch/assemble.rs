@@ -45,8 +45,8 @@ use crate::runtime::{
     StopSignal, WatchdogHandle, WatchdogOptions, YieldBan,
 };
 use crate::telemetry::{
-    Collector, CollectorOptions, ConsumerProbe, DeadLetterFile, HistogramSet, HlogError,
-    HlogWriter, LetterChunk, LogDrain, LogLanes, LogRecord, Probe, ProbeLink, Terms,
+    Collector, CollectorOptions, ConsumerProbe, DeadLetterFile, GAUGE_PREFIX, HistogramSet,
+    HlogError, HlogWriter, LetterChunk, LogDrain, LogLanes, LogRecord, Probe, ProbeLink, Terms,
     install_logger, letter_lane,
 };
 use crate::venue::binance::{self, CredentialsError, StreamPort};
@@ -589,7 +589,10 @@ impl<'c> Assembly<'c> {
             ),
             collector: Collector::new(CollectorOptions {
                 links: self.probes,
-                gauges: gauges.iter().map(|gauge| format!("lane:{}", gauge.name())).collect(),
+                gauges: gauges
+                    .iter()
+                    .map(|gauge| format!("{GAUGE_PREFIX}{}", gauge.name()))
+                    .collect(),
                 hlog,
                 started_ns: self.clock.now_ns(),
             }),

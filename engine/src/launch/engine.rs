@@ -353,6 +353,9 @@ impl Engine {
             + report.pools.iter().map(|pool| pool.in_use).sum::<u64>();
         report.duration_ns = duration_ns;
         report.routing = RoutingReport::of(&parts.routes.view());
+        if let Some(housekeeping) = &mut housekeeping {
+            housekeeping.collector.note(&achieved(&report));
+        }
         report.allocations_steady_state = allocations;
         for consumer in &mut report.consumers {
             let thread = threads.iter().find(|thread| thread.agents.contains(&consumer.name));
@@ -443,6 +446,12 @@ fn wait(
     }
     waited.behind = cores;
     waited
+}
+
+/// What came of the load, for the end of the interval log.
+fn achieved(report: &Report) -> String {
+    let (events, ns) = (u128::from(report.events_published), u128::from(report.duration_ns));
+    format!("Achieved: {} events/s over {} ms", events * 1_000_000_000 / ns.max(1), ns / 1_000_000)
 }
 
 /// What is gathered from the agents after their threads were joined.

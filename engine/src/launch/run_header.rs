@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::config::Config;
 use crate::runtime::CorePlan;
+use crate::telemetry::GAUGES_LINE;
 
 /// The lines of the header, without the `#[...]` around them.
 pub(super) fn run_header(plan: &CorePlan, config: &Config, load: &str) -> Vec<String> {
@@ -33,6 +34,7 @@ pub(super) fn run_header(plan: &CorePlan, config: &Config, load: &str) -> Vec<St
         ),
         format!("Profile: {}", format!("{:?}", plan.profile).to_lowercase()),
         format!("Load: {load}"),
+        GAUGES_LINE.to_owned(),
         format!(
             "Lanes: venue {}, dispatch {}, market {}, critical {}, spill {}, order {}",
             lanes.venue, lanes.dispatch, lanes.market, lanes.critical, lanes.spill, lanes.order

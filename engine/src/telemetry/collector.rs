@@ -6,7 +6,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::fanout::FanoutJoin;
-use super::hlog::{HlogWriter, new_histogram};
+use super::hlog::{HlogWriter, WARM_UP_LINE, new_histogram};
 use super::last_interval::{IntervalFigures, LastInterval};
 use super::probe::{HistogramSet, ProbeLink};
 use crate::report::LatencyFigures;
@@ -213,9 +213,20 @@ impl Collector {
         self.last.clone()
     }
 
-    /// Leaves what was collected so far out of the totals; the interval log keeps it.
+    /// Leaves what was collected so far out of the totals; the interval log keeps it, and says so.
     pub fn forget_totals(&mut self) {
+        self.note(WARM_UP_LINE);
         self.totals.iter_mut().for_each(|total| total.histogram.reset());
+    }
+
+    /// Writes a comment into the interval log, where there is one.
+    pub fn note(&mut self, text: &str) {
+        if let Some(hlog) = &mut self.hlog
+            && let Err(error) = hlog.comment(text)
+            && hlog.failures() == 1
+        {
+            log::error!("{error}; the run goes on without it");
+        }
     }
 
     /// Totals by stage so far, without the gauges, which are no latencies.

@@ -16,6 +16,15 @@ use thiserror::Error;
 /// Highest latency a histogram tells apart: one hour. Above it, values are recorded as one hour.
 pub const HLOG_HIGHEST_NS: u64 = 3_600_000_000_000;
 
+/// What the tags of series begin with that count events in a lane and hold no times.
+pub const GAUGE_PREFIX: &str = "lane:";
+
+/// The line of the run header that says so, for readers of the log.
+pub const GAUGES_LINE: &str = "Values: ns; lane:NAME counts events that wait";
+
+/// The comment between the last interval of the warm-up and the first one that reports count.
+pub const WARM_UP_LINE: &str = "Warm-up: ends here, and is left out of the report";
+
 /// Significant decimal digits of a recorded value.
 const DIGITS: u8 = 3;
 
@@ -98,6 +107,19 @@ impl HlogWriter {
         })
     }
 
+    /// Appends a comment, `#[text]`.
+    ///
+    /// # Errors
+    /// [`HlogError`] when it can't be written; the file ends with its last whole line.
+    pub fn comment(&mut self, text: &str) -> Result<(), HlogError> {
+        self.line.clear();
+        self.line.extend_from_slice(comment(text).as_bytes());
+        self.flush_line().map_err(|source| {
+            self.failures += 1;
+            HlogError { operation: "writing", path: self.path.clone(), source }
+        })
+    }
+
     /// Where the log lies.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -127,6 +149,10 @@ impl HlogWriter {
     }
 }
 
+fn comment(text: &str) -> String {
+    format!("#[{}]\n", text.replace(['\r', '\n'], " "))
+}
+
 /// What stands in front of the intervals: version, times (`start_s` in seconds since the epoch, which the
 /// lines' times are relative to), run header, legend. Lines of `header` come without `#[` and `]`.
 #[must_use]
@@ -137,7 +163,7 @@ pub fn log_head(start_s: f64, header: &[String]) -> String {
     text.push_str(&format!("#[StartTime: {start_s:.3} (seconds since epoch)]\n"));
     text.push_str(&format!("#[BaseTime: {start_s:.3} (seconds since epoch)]\n"));
     for line in header {
-        text.push_str(&format!("#[{}]\n", line.replace(['\r', '\n'], " ")));
+        text.push_str(&comment(line));
     }
     text.push_str(
         "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\
@@ -208,6 +234,7 @@ mod tests {
         let second = Duration::from_secs(1);
         writer.append("", Duration::ZERO, second, &histogram).unwrap();
         writer.append("queue:a b", second, second, &histogram).unwrap();
+        writer.comment("Achieved: 7 events/s\nof 8").unwrap();
         let bytes = std::fs::read(&path).unwrap();
         let text = String::from_utf8(bytes.clone()).unwrap();
         assert!(text.contains("#[Histogram log format version 1.3]"));
@@ -216,7 +243,8 @@ mod tests {
         let lines: Vec<_> = text.lines().skip(legend + 1).collect();
         assert!(lines[0].starts_with("0.000,1.000,1.500,HIST"), "{}", lines[0]);
         assert!(lines[1].starts_with("Tag=queue:a_b,1.000,1.000,1.500,HIST"));
-        let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        assert_eq!(lines[2], "#[Achieved: 7 events/s of 8]");
+        let body: String = lines[..2].iter().map(|line| format!("{line}\n")).collect();
         let mut count = 0;
         for entry in IntervalLogIterator::new(body.as_bytes()) {
             let Ok(LogEntry::Interval(interval)) = entry else { panic!("no interval") };

@@ -11,7 +11,10 @@ mod terms;
 
 pub use collector::{Collector, CollectorOptions, StageTotals};
 pub use fanout::FanoutSample;
-pub use hlog::{HLOG_HIGHEST_NS, HlogError, HlogWriter, LineEncoder, log_head, new_histogram};
+pub use hlog::{
+    GAUGE_PREFIX, GAUGES_LINE, HLOG_HIGHEST_NS, HlogError, HlogWriter, LineEncoder, WARM_UP_LINE,
+    log_head, new_histogram,
+};
 pub use last_interval::{IntervalFigures, LastInterval};
 pub use letters::{
     CHUNK_BYTES, DeadLetterCounts, DeadLetterFile, Letter, LetterChunk, LetterSender, letter_lane,

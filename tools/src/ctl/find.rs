@@ -34,16 +34,19 @@ pub(crate) fn socket(given: Option<&Path>) -> Result<PathBuf, String> {
     }
     let mut living = living(&listed());
     match (living.pop(), living.is_empty()) {
-        (None, _) => Err("no engine listens here; start one with `pitlane run`, or give its \
-                          socket with --socket"
-            .to_owned()),
+        (None, _) => {
+            Err("no engine listens here; start one with `pitlane run`, or give its socket"
+                .to_owned())
+        }
         (Some(path), true) => Ok(path),
         (Some(path), false) => {
             living.push(path);
-            let paths: Vec<_> =
-                living.iter().map(|path| format!("  --socket {}", path.display())).collect();
+            let paths: Vec<_> = living.iter().map(|path| format!("  {}", path.display())).collect();
             let several = living.len();
-            Err(format!("{several} engines listen here; say which:\n{}", paths.join("\n")))
+            Err(format!(
+                "{several} engines listen here; say which by its socket:\n{}",
+                paths.join("\n")
+            ))
         }
     }
 }

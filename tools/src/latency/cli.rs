@@ -324,7 +324,7 @@ pub struct SplitArgs {
     /// What a file stands for.
     #[arg(long, value_name = "WHAT", default_value = "tag")]
     pub by: SplitBy,
-    /// Folder for the logs.
+    /// Folder for the logs, made when it is missing.
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
     /// Beginning of their names [default: the log's own name]

@@ -1,16 +1,29 @@
-//! Sums of many intervals: counts by cell, grown as far as they are used.
+//! Sums of many intervals: counts by cell, in pages that are there where something was recorded.
+//!
+//! A histogram of five digits over all 63 bits has six million cells. A log of a few kilobytes may hold a
+//! thousand such series with one value each, and their sums must not take gigabytes.
 
 use hdrhistogram::Histogram;
 
 use super::distribution::Distribution;
+use super::error::LineProblem;
 use super::interval::Interval;
 use super::layout::Layout;
 
-/// The sum of intervals. Memory is 8 bytes a cell up to the highest one that holds something.
+/// Cells of a page.
+const PAGE_CELLS: usize = 512;
+
+/// Most memory that the sums of a log may take together.
+const SUMS_MIB_MAX: usize = 256;
+
+type Page = Option<Box<[u64; PAGE_CELLS]>>;
+
+/// The sum of intervals. Memory is 8 bytes a cell of each page that holds something.
 #[derive(Clone, Debug)]
 pub struct Counts {
     layout: Layout,
-    cells: Vec<u64>,
+    pages: Vec<Page>,
+    pages_held: usize,
     total: u64,
 }
 
@@ -18,7 +31,7 @@ impl Counts {
     /// Nothing recorded, shaped like the first interval that will be added.
     #[must_use]
     pub fn shaped(layout: &Layout) -> Counts {
-        Counts { layout: *layout, cells: Vec::new(), total: 0 }
+        Counts { layout: *layout, pages: Vec::new(), pages_held: 0, total: 0 }
     }
 
     /// Adds an interval. Where its precision differs, each value goes to the cell that holds it here.
@@ -28,44 +41,58 @@ impl Counts {
         }
         self.layout = self.layout.with_room_for(interval.max());
         let same = self.layout.same_cells(interval.layout());
-        if same && let Some((last, _)) = interval.recorded().last() {
-            self.make_room(last);
-            for (cell, count) in interval.recorded() {
-                self.cells[cell] = self.cells[cell].saturating_add(count);
-            }
-        } else {
-            for (cell, count) in interval.recorded() {
-                self.add_value(interval.layout().lowest_of(cell), count);
-            }
+        for (cell, count) in interval.recorded() {
+            let cell = if same { cell } else { self.cell_like(interval, cell) };
+            let held = self.cell(cell);
+            *held = held.saturating_add(count);
         }
         self.total = self.total.saturating_add(interval.total());
     }
 
     /// Takes away an interval that was added before, as a moving window does.
     pub fn subtract(&mut self, interval: &Interval) {
+        let same = self.layout.same_cells(interval.layout());
         for (cell, count) in interval.recorded() {
-            let cell = if self.layout.same_cells(interval.layout()) {
-                cell
-            } else {
-                self.layout.cell_of(interval.layout().lowest_of(cell))
-            };
-            if let Some(held) = self.cells.get_mut(cell) {
+            let cell = if same { cell } else { self.cell_like(interval, cell) };
+            if let Some(Some(page)) = self.pages.get_mut(cell / PAGE_CELLS) {
+                let held = &mut page[cell % PAGE_CELLS];
                 *held = held.saturating_sub(count);
             }
         }
         self.total = self.total.saturating_sub(interval.total());
     }
 
-    fn add_value(&mut self, value: u64, count: u64) {
-        let cell = self.layout.cell_of(value);
-        self.make_room(cell);
-        self.cells[cell] = self.cells[cell].saturating_add(count);
+    /// The cell here for what lies in `cell` there.
+    fn cell_like(&self, interval: &Interval, cell: usize) -> usize {
+        self.layout.cell_of(interval.layout().lowest_of(cell))
     }
 
-    fn make_room(&mut self, cell: usize) {
-        if cell >= self.cells.len() {
-            self.cells.resize(cell + 1, 0);
+    fn cell(&mut self, cell: usize) -> &mut u64 {
+        let page = cell / PAGE_CELLS;
+        if page >= self.pages.len() {
+            self.pages.resize(page + 1, None);
         }
+        let pages_held = &mut self.pages_held;
+        let page = self.pages[page].get_or_insert_with(|| {
+            *pages_held += 1;
+            Box::new([0; PAGE_CELLS])
+        });
+        &mut page[cell % PAGE_CELLS]
+    }
+
+    fn bytes(&self) -> usize {
+        self.pages_held * size_of::<[u64; PAGE_CELLS]>() + self.pages.len() * size_of::<Page>()
+    }
+}
+
+/// Refuses sums that take more memory than a log of latencies ever needs.
+///
+/// # Errors
+/// [`LineProblem::TooMuch`].
+pub fn check_memory<'a>(sums: impl Iterator<Item = &'a Counts>) -> Result<(), LineProblem> {
+    match sums.map(Counts::bytes).sum::<usize>() >> 20 {
+        mib if mib > SUMS_MIB_MAX => Err(LineProblem::TooMuch(SUMS_MIB_MAX)),
+        _ => Ok(()),
     }
 }
 
@@ -79,14 +106,20 @@ impl Distribution for Counts {
     }
 
     fn recorded(&self) -> impl Iterator<Item = (usize, u64)> {
-        self.cells.iter().copied().enumerate().filter(|(_, count)| *count > 0)
+        let pages = self.pages.iter().enumerate();
+        let pages = pages.filter_map(|(index, page)| Some((index * PAGE_CELLS, page.as_ref()?)));
+        pages.flat_map(|(first, page)| {
+            let cells = page.iter().enumerate().filter(|(_, count)| **count > 0);
+            cells.map(move |(cell, count)| (first + cell, *count))
+        })
     }
 
     fn max(&self) -> u64 {
-        self.cells
-            .iter()
-            .rposition(|count| *count > 0)
-            .map_or(0, |cell| self.layout.highest_of(cell))
+        let last = self.pages.iter().enumerate().rev().find_map(|(index, page)| {
+            let cell = page.as_ref()?.iter().rposition(|count| *count > 0)?;
+            Some(index * PAGE_CELLS + cell)
+        });
+        last.map_or(0, |cell| self.layout.highest_of(cell))
     }
 }
 

@@ -51,6 +51,9 @@ pub enum LineProblem {
     /// It does not end.
     #[error("longer than {0} MiB, which no interval is")]
     TooLong(usize),
+    /// More values to keep than there is sense in.
+    #[error("what has to be kept of the log takes over {0} MiB; take one series with --tag")]
+    TooMuch(usize),
     /// More tags than anyone could read.
     #[error("more than {0} different tags")]
     TooManyTags(usize),

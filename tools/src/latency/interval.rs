@@ -28,6 +28,12 @@ impl Interval {
         }
     }
 
+    /// Memory that a copy of it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Interval>() + self.cells.len() * size_of::<(u32, u64)>()
+    }
+
     /// The same interval as it would have been without coordinated omission: behind each value above
     /// `expected` (the log's unit, at least 1) come those that a sender on schedule would have seen.
     ///

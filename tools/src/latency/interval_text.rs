@@ -6,9 +6,13 @@ use std::fmt::Write;
 
 use super::counts::Counts;
 use super::distribution::Distribution;
+use super::error::LineProblem;
 use super::interval::Interval;
 use super::java_format::{fixed, plain};
 use super::layout::Layout;
+
+/// Most memory that the intervals of all windows may take together.
+const WINDOWS_MIB_MAX: usize = 256;
 
 /// How lines are written.
 #[derive(Clone, Copy, Debug)]
@@ -67,12 +71,24 @@ fn values(out: &mut String, values: &[u64], ratio: f64, before: &str, width: usi
     }
 }
 
+/// Refuses windows that take more memory than a log of latencies ever needs.
+///
+/// # Errors
+/// [`LineProblem::TooMuch`].
+pub fn check_windows<'a>(windows: impl Iterator<Item = &'a Window>) -> Result<(), LineProblem> {
+    match windows.map(|window| window.held_bytes).sum::<usize>() >> 20 {
+        mib if mib > WINDOWS_MIB_MAX => Err(LineProblem::TooMuch(WINDOWS_MIB_MAX)),
+        _ => Ok(()),
+    }
+}
+
 /// A moving window over the last intervals.
 pub struct Window {
     length_ms: i64,
     percentile: f64,
     sum: Counts,
     held: VecDeque<(i64, Interval)>,
+    held_bytes: usize,
 }
 
 impl Window {
@@ -82,7 +98,8 @@ impl Window {
     #[must_use]
     pub fn new(length_ms: i64, percentile: f64) -> Window {
         let Ok(layout) = Layout::new(1, 2, 3) else { unreachable!("constants that are allowed") };
-        Window { length_ms, percentile, sum: Counts::shaped(&layout), held: VecDeque::new() }
+        let (sum, held) = (Counts::shaped(&layout), VecDeque::new());
+        Window { length_ms, percentile, sum, held, held_bytes: 0 }
     }
 
     /// Takes the next interval, which ends at `end_ms`, and lets go of what is too old.
@@ -91,8 +108,10 @@ impl Window {
         let cut_off_ms = end_ms.saturating_sub(self.length_ms);
         while let Some((_, old)) = self.held.pop_front_if(|(old_ms, _)| *old_ms <= cut_off_ms) {
             self.sum.subtract(&old);
+            self.held_bytes -= old.bytes();
         }
         self.held.push_back((end_ms, interval.clone()));
+        self.held_bytes += interval.bytes();
     }
 
     /// All values of the window.

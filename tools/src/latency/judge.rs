@@ -36,10 +36,8 @@ fn everything(
     console: &mut Console<'_>,
 ) -> Result<(Vec<Series>, LogReader), VerbError> {
     let mut all = Vec::new();
-    let log = read(file, selection, console, |reader, interval, _| {
-        add_to(&mut all, &reader.record(), interval);
-        Ok(())
-    })?;
+    let log =
+        read(file, selection, console, |reader, interval, _| add_to(&mut all, reader, interval))?;
     Ok((all, log))
 }
 

@@ -7,8 +7,10 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 
+use pitlane_engine::telemetry::{GAUGE_PREFIX, GAUGES_LINE};
+
 use super::clock::LogClock;
-use super::error::{LineProblem, LogError};
+use super::error::{LineProblem, LogError, VerbError};
 use super::interval::Interval;
 use super::line::{self, Line, printable};
 use super::payload::PayloadDecoder;
@@ -76,6 +78,8 @@ pub struct Record<'a> {
     pub absolute_s: f64,
     /// Its length in seconds.
     pub length_s: f64,
+    /// Whether its values count events, as the log says of its lanes; else they are nanoseconds.
+    pub is_gauge: bool,
     /// The line as it stands in the log, with its line feed.
     pub raw: &'a [u8],
 }
@@ -103,6 +107,8 @@ pub struct LogReader {
     bytes: u64,
     clock: LogClock,
     header: Vec<String>,
+    /// Whether the log says that it has series which count events.
+    gauges: bool,
     head: Vec<u8>,
     follow: bool,
     decoder: PayloadDecoder,
@@ -154,6 +160,7 @@ impl LogReader {
             bytes: 0,
             clock: LogClock::default(),
             header: Vec::new(),
+            gauges: false,
             head: Vec::new(),
             follow: false,
             decoder: PayloadDecoder::default(),
@@ -193,6 +200,7 @@ impl LogReader {
                 Ok(Line::Interval(fields)) => fields,
                 Ok(Line::Comment(comment)) => {
                     note_comment(comment, &mut self.clock, &mut self.header);
+                    self.gauges |= self.header.last().is_some_and(|line| line == GAUGES_LINE);
                     self.keep_head();
                     continue;
                 }
@@ -236,7 +244,8 @@ impl LogReader {
         let Current { tag_len, absolute_s, length_s } = self.current;
         let line = self.line.trim_ascii_start();
         let tag = tag_len.and_then(|len| str::from_utf8(line.get(4..4 + len)?).ok());
-        Record { tag, absolute_s, length_s, raw: &self.line }
+        let is_gauge = self.gauges && tag.is_some_and(|tag| tag.starts_with(GAUGE_PREFIX));
+        Record { tag, absolute_s, length_s, is_gauge, raw: &self.line }
     }
 
     /// The start time of the log in seconds since the epoch, as far as it is known.
@@ -341,6 +350,12 @@ impl LogReader {
         }
         self.torn = Some(problem.to_string());
         Ok(())
+    }
+
+    /// The error that the current line goes too far.
+    #[must_use]
+    pub fn refuse(&self, problem: LineProblem) -> VerbError {
+        self.line_error(problem).into()
     }
 
     fn line_error(&self, problem: LineProblem) -> LogError {

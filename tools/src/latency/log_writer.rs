@@ -1,7 +1,9 @@
 //! Writes an interval log to a file or to standard output, with the engine's own encoding.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 use pitlane_engine::telemetry::{LineEncoder, log_head};
@@ -10,6 +12,21 @@ use super::console::Console;
 use super::counts::to_histogram;
 use super::distribution::Distribution;
 use super::error::VerbError;
+use super::line::printable;
+
+/// Refuses to write to a log that is being read: it would be lost before it was read.
+///
+/// # Errors
+/// [`VerbError::Usage`].
+pub fn refuse_input(output: &str, inputs: &[String]) -> Result<(), VerbError> {
+    let place = |name: &str| fs::metadata(name).ok().map(|found| (found.dev(), found.ino()));
+    let Some(to) = place(output) else { return Ok(()) };
+    if inputs.iter().any(|input| place(input) == Some(to)) && Path::new(output).is_file() {
+        let what = format!("{}: is read from; write to another file", printable(output));
+        return Err(VerbError::Usage(what));
+    }
+    Ok(())
+}
 
 /// Where a verb writes a log.
 pub struct LogWriter {
@@ -21,14 +38,15 @@ pub struct LogWriter {
 }
 
 impl LogWriter {
-    /// To this file, or to standard output when there is none.
+    /// To this file, or to standard output when there is none. `inputs` are the logs that are read meanwhile.
     ///
     /// # Errors
-    /// [`VerbError::Output`] when it can't be created.
-    pub fn create(output: Option<&str>) -> Result<LogWriter, VerbError> {
+    /// [`VerbError::Output`] when it can't be created, [`VerbError::Usage`] when it is one of `inputs`.
+    pub fn create(output: Option<&str>, inputs: &[String]) -> Result<LogWriter, VerbError> {
         let file = match output.filter(|name| *name != "-") {
             None => None,
             Some(name) => {
+                refuse_input(name, inputs)?;
                 let file = File::create(name).map_err(|source| VerbError::output(name, source))?;
                 Some((name.to_owned(), BufWriter::new(file)))
             }

@@ -1,8 +1,10 @@
 //! `latency merge` and `latency correct`: logs into a log of summed or corrected histograms.
 
+use std::slice;
+
 use super::cli::{CorrectArgs, MergeArgs};
 use super::console::Console;
-use super::counts::Counts;
+use super::counts::{Counts, check_memory};
 use super::distribution::Distribution;
 use super::error::VerbError;
 use super::interval::Interval;
@@ -52,7 +54,7 @@ pub fn merge(args: &MergeArgs, console: &mut Console<'_>) -> Result<Exit, VerbEr
         let output = match &mut output {
             Some(output) => output,
             none => {
-                let mut started = LogWriter::create(args.output.file())?;
+                let mut started = LogWriter::create(args.output.file(), &args.files)?;
                 started.head(start_s, &joint_header(&sources), console)?;
                 none.insert(started)
             }
@@ -94,6 +96,8 @@ fn take_sums(sources: &mut [Source], start_ms: i64) -> Result<Vec<Sum>, VerbErro
                     sums.push(Sum { tag: record.tag.map(str::to_owned), length_ms, counts });
                 }
             }
+            let held = sums.iter().map(|sum| &sum.counts);
+            check_memory(held).map_err(|problem| source.reader.refuse(problem))?;
             source.advance()?;
         }
     }
@@ -121,7 +125,7 @@ pub fn correct(args: &CorrectArgs, console: &mut Console<'_>) -> Result<Exit, Ve
     let mut output: Option<LogWriter> = None;
     read(&args.file, &Selection::of(args.tag.all()), console, |reader, interval, console| {
         if output.is_none() {
-            let mut started = LogWriter::create(args.output.file())?;
+            let mut started = LogWriter::create(args.output.file(), slice::from_ref(&args.file))?;
             let what = format!("Corrected: for an expected interval of {expected_ns} ns");
             let mut header: Vec<_> = reader.header().to_vec();
             header.retain(|line| !line.starts_with("Logged with"));

@@ -37,6 +37,7 @@ mod summary;
 mod top;
 mod top_engine;
 mod top_log;
+mod top_rows;
 mod unit;
 
 use std::io::{self, BufWriter, IsTerminal};

@@ -9,7 +9,7 @@ use super::distribution::Distribution;
 use super::error::VerbError;
 use super::hgrm::{HgrmForm, hgrm};
 use super::interval::Interval;
-use super::interval_text::{LineForm, Window, interval_legend, interval_line};
+use super::interval_text::{LineForm, Window, check_windows, interval_legend, interval_line};
 use super::log_reader::LogReader;
 use super::series::{collect, read};
 use crate::exit::Exit;
@@ -19,10 +19,9 @@ use crate::exit::Exit;
 /// # Errors
 /// [`VerbError`].
 pub fn percentiles(args: &PercentilesArgs, console: &mut Console<'_>) -> Result<Exit, VerbError> {
-    let unit = args.show.unit;
     let series = collect(&args.files, &args.range.of(args.tag.one()), console)?;
     let Some(series) = series.first() else { return Ok(Exit::Ok) };
-    let counts = &series.counts;
+    let (counts, unit) = (&series.counts, series.unit(args.show.unit));
     if args.show.json {
         let curve = counts.curve(args.ticks);
         let rows = curve.iter().map(|row| {
@@ -60,7 +59,7 @@ pub fn intervals(args: &IntervalsArgs, console: &mut Console<'_>) -> Result<Exit
     };
     let selection = args.range.of(args.tag.one());
     read(&args.file, &selection, console, |reader, interval, console| {
-        let line = lines.next(reader, interval);
+        let line = lines.next(reader, interval)?;
         console.print(line)
     })?;
     if lines.json {
@@ -79,15 +78,21 @@ struct Lines {
 }
 
 impl Lines {
-    fn next(&mut self, reader: &LogReader, interval: &Interval) -> &str {
+    fn next(&mut self, reader: &LogReader, interval: &Interval) -> Result<&str, VerbError> {
         self.text.clear();
         let first = self.total.is_none();
         let total = self.total.get_or_insert_with(|| Counts::shaped(interval.layout()));
         total.add(interval);
-        let end_ms = reader.record().end_ms();
+        let record = reader.record();
+        if record.is_gauge {
+            self.form.ratio = 1.0;
+        }
+        let end_ms = record.end_ms();
         let end_s = end_ms as f64 / 1_000.0 - reader.start_s();
         if let Some(window) = &mut self.window {
             window.add(end_ms, interval);
+            let held = check_windows(std::iter::once(&*window));
+            held.map_err(|problem| reader.refuse(problem))?;
         }
         if self.json {
             self.text.push_str(if first { "[\n" } else { ",\n" });
@@ -103,7 +108,7 @@ impl Lines {
             }
             interval_line(&mut self.text, end_s, interval, total, self.form);
         }
-        &self.text
+        Ok(&self.text)
     }
 
     fn json_line(&mut self, end_s: f64, interval: &Interval) {

@@ -50,21 +50,45 @@ pub fn run(args: &PlotArgs, console: &mut Console<'_>) -> Result<Exit, VerbError
             return Err(VerbError::Usage(what));
         }
     };
-    let rules = args.sla.as_deref().map_or(Ok(Vec::new()), rules_of)?;
+    let mut rules = args.sla.as_deref().map_or(Ok(Vec::new()), rules_of)?;
     let runs = runs(args, console)?;
+    let unit = unit(&runs, args.show.unit)?;
+    keep_drawable(&mut rules, &runs, console);
     let picture = Picture {
         title: &args.title,
         runs: &runs,
         rules: &rules,
-        unit: args.show.unit,
+        unit,
         timeline: args.timeline,
         header: !html,
     };
     let svg = draw(&picture).map_err(|source| VerbError::output(&args.output, source))?;
     let text = if html { page(&picture, &svg) } else { svg };
     fs::write(&args.output, &text).map_err(|source| VerbError::output(&args.output, source))?;
-    report(args, &runs, &rules, args.show.unit, console)?;
+    report(args, &runs, &rules, unit, console)?;
     Ok(Exit::Ok)
+}
+
+/// The unit of the axes: one picture holds times, or events that wait in lanes.
+fn unit(runs: &[Run], unit: Unit) -> Result<Unit, VerbError> {
+    let gauges = runs.iter().filter(|run| run.series.is_gauge).count();
+    if gauges > 0 && gauges < runs.len() {
+        let what = "lanes hold events and not times: they need a picture of their own";
+        return Err(VerbError::Usage(what.into()));
+    }
+    Ok(runs.first().map_or(unit, |run| run.series.unit(unit)))
+}
+
+/// Leaves out rules for series that are not in the picture, and says so.
+fn keep_drawable(rules: &mut Vec<Rule>, runs: &[Run], console: &mut Console<'_>) {
+    rules.retain(|rule| {
+        let is_drawn = rule.tag.is_none() || runs.iter().any(|run| run.series.tag == rule.tag);
+        if !is_drawn {
+            let text = printable(&rule.text);
+            console.warn(&format!("rule {text}: its series is not in the picture"));
+        }
+        is_drawn
+    });
 }
 
 fn report(
@@ -103,14 +127,18 @@ fn runs(args: &PlotArgs, console: &mut Console<'_>) -> Result<Vec<Run>, VerbErro
     for file in &args.files {
         for tags in &tags {
             let mut run = one_run(args, file, tags, console)?;
-            let same = runs.iter().filter(|other| other.label.starts_with(&run.label)).count();
-            if same > 0 {
-                run.label = format!("{} ({})", run.label, same + 1);
-            }
+            run.label = free_label(&runs, run.label);
             runs.push(run);
         }
     }
     Ok(runs)
+}
+
+/// The label, with a number where another run has it: logs in different folders may have one name.
+fn free_label(runs: &[Run], label: String) -> String {
+    let is_taken = |label: &str| runs.iter().any(|other| other.label == label);
+    let numbered = (2..).map(|number| format!("{label} ({number})"));
+    std::iter::once(label.clone()).chain(numbered).find(|label| !is_taken(label)).unwrap_or(label)
 }
 
 fn one_run(
@@ -121,8 +149,8 @@ fn one_run(
 ) -> Result<Run, VerbError> {
     let (mut series, mut maxima) = (Vec::new(), Vec::new());
     let log = read(file, &args.range.of(tags.clone()), console, |reader, interval, _| {
+        add_to(&mut series, reader, interval)?;
         let record = reader.record();
-        add_to(&mut series, &record, interval);
         maxima.push((record.absolute_s - reader.start_s(), interval.max()));
         if maxima.len() > 2 * POINTS_MAX {
             thin(&mut maxima);
@@ -138,6 +166,19 @@ fn one_run(
         return Err(VerbError::Usage(format!("{file}: no values")));
     };
     Ok(Run { label: printable(&label), series, header: log.header().to_vec(), maxima })
+}
+
+/// The runs by run header, each header once: series of one log have it in common.
+#[must_use]
+pub fn by_header(runs: &[Run]) -> Vec<(&[String], Vec<usize>)> {
+    let mut groups: Vec<(&[String], Vec<usize>)> = Vec::new();
+    for (index, run) in runs.iter().enumerate() {
+        match groups.iter_mut().find(|(header, _)| *header == run.header) {
+            Some((_, members)) => members.push(index),
+            None => groups.push((&run.header, vec![index])),
+        }
+    }
+    groups
 }
 
 /// Joins each two neighbours.

@@ -5,12 +5,14 @@ use std::io;
 
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged};
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
 use super::distribution::Distribution;
-use super::plot::Run;
+use super::plot::{Run, by_header};
 use super::rule::{Comparison, Metric, Rule};
 use super::unit::Unit;
+use crate::table::count;
 
 const WIDTH: u32 = 1_100;
 const CURVE_HEIGHT: u32 = 560;
@@ -108,12 +110,12 @@ fn header_lines(picture: &Picture<'_>) -> Vec<(String, Option<usize>)> {
     if !picture.header {
         return lines;
     }
-    for (index, run) in picture.runs.iter().enumerate() {
-        lines.push((run_line(run, picture.unit), Some(index)));
-        let shown = run.header.iter().take(HEADER_LINES);
-        lines.extend(shown.map(|line| (shortened(line), None)));
-        if run.header.len() > HEADER_LINES {
-            lines.push((format!("and {} lines more", run.header.len() - HEADER_LINES), None));
+    for (header, runs) in by_header(picture.runs) {
+        let line = |run: usize| (run_line(&picture.runs[run], picture.unit), Some(run));
+        lines.extend(runs.into_iter().map(line));
+        lines.extend(header.iter().take(HEADER_LINES).map(|line| (shortened(line), None)));
+        if header.len() > HEADER_LINES {
+            lines.push((format!("and {} lines more", header.len() - HEADER_LINES), None));
         }
     }
     lines
@@ -231,6 +233,9 @@ fn value_axis(values: impl Iterator<Item = f64>, fine_decades: f64) -> Axis {
 }
 
 fn value_label(value: f64) -> String {
+    if value >= 1_000.0 {
+        return count(value.round() as u64);
+    }
     let rounded = (value * 1e4).round() / 1e4;
     rounded.to_string()
 }
@@ -245,8 +250,9 @@ fn draw_curves(
     let unit = picture.unit;
     let curves: Vec<_> = picture.runs.iter().map(|run| curve_points(run, unit)).collect();
     let x_axis = percentile_axis(picture);
-    let steps = limit_steps(picture.rules, unit, x_axis.to);
-    let values = curves.iter().flatten().chain(&steps).map(|(_, value)| *value);
+    let limits = limits(picture, x_axis.to);
+    let steps = limits.iter().flat_map(|limit| &limit.steps);
+    let values = curves.iter().flatten().chain(steps).map(|(_, value)| *value);
     let y_axis = value_axis(values, 4.0);
     let mut chart = ChartBuilder::on(area)
         .caption(picture.title, ("sans-serif", 22).into_font().color(&INK))
@@ -263,7 +269,10 @@ fn draw_curves(
         .x_label_formatter(&|place| percentile_label(*place))
         .y_label_formatter(&|value| value_label(*value))
         .x_desc("percentile, spaced by 1/(1-p)")
-        .y_desc(format!("latency in {} (logarithmic)", unit.name()))
+        .y_desc(match unit {
+            Unit::Events => "events that wait (logarithmic)".to_owned(),
+            _ => format!("latency in {} (logarithmic)", unit.name()),
+        })
         .draw()?;
     for (index, (run, points)) in picture.runs.iter().zip(&curves).enumerate() {
         let style = colour(index).stroke_width(2);
@@ -282,12 +291,12 @@ fn draw_curves(
             hovers.push(Hover { x: left, y: top, text });
         }
     }
-    if !steps.is_empty() {
-        let style = LIMIT.stroke_width(2);
+    for Limit { label, colour, steps } in limits {
+        let style = colour.stroke_width(2);
         chart
-            .draw_series(DashedLineSeries::new(steps.iter().copied(), 6, 4, style))?
-            .label("limit")
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style));
+            .draw_series(DashedLineSeries::new(steps, 6, 4, style))?
+            .label(label)
+            .legend(move |(x, y)| DashedPathElement::new([(x, y), (x + 22, y)], 6, 4, style));
     }
     chart
         .configure_series_labels()
@@ -321,11 +330,34 @@ fn curve_points(run: &Run, unit: Unit) -> Vec<(f64, f64)> {
     points
 }
 
+/// The limits of one series, or of all.
+struct Limit {
+    label: String,
+    colour: RGBColor,
+    steps: Vec<(f64, f64)>,
+}
+
+/// Limits for all first, then those of each series in the colour of its curve.
+fn limits(picture: &Picture<'_>, end: f64) -> Vec<Limit> {
+    let steps_for = |tag: Option<&String>| {
+        let rules = picture.rules.iter().filter(|rule| rule.tag.as_ref() == tag);
+        limit_steps(rules, picture.unit, end)
+    };
+    let mut limits =
+        vec![Limit { label: "limit".to_owned(), colour: LIMIT, steps: steps_for(None) }];
+    for (index, run) in picture.runs.iter().enumerate() {
+        let label = format!("limit {}", run.label);
+        let steps = run.series.tag.as_ref().map_or(Vec::new(), |tag| steps_for(Some(tag)));
+        limits.push(Limit { label, colour: colour(index), steps });
+    }
+    limits.retain(|limit| !limit.steps.is_empty());
+    limits
+}
+
 /// Upper limits as steps: each holds up to its percentile, `max` up to the end.
-fn limit_steps(rules: &[Rule], unit: Unit, end: f64) -> Vec<(f64, f64)> {
+fn limit_steps<'a>(rules: impl Iterator<Item = &'a Rule>, unit: Unit, end: f64) -> Vec<(f64, f64)> {
     let upper = |rule: &&Rule| matches!(rule.comparison, Comparison::Below | Comparison::AtMost);
     let mut limits: Vec<(f64, f64)> = rules
-        .iter()
         .filter(upper)
         .filter_map(|rule| match rule.metric {
             Metric::Percentile(p) if p < 100.0 => Some((place(p).min(end), rule.limit)),

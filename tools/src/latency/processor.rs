@@ -1,7 +1,9 @@
 //! `latency processor`: takes the flags of Java's `HistogramLogProcessor` and writes the same files.
 //!
 //! Its exit codes and messages are ours: Java ends with 1 on a malformed line and with a stack trace on a
-//! log without the wanted series. And `-alltags` does what it says, where Java takes it and does nothing.
+//! log without the wanted series. `-alltags` does what it says, where Java takes it and does nothing. And
+//! with `-correctLogWithKnownCoordinatedOmission` series stay apart, where Java (2.1.11) loses the tag of what
+//! it corrects: without `-tag` it sums all series, with `-tag` it ends with a stack trace.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,9 +15,10 @@ use super::distribution::Distribution;
 use super::error::VerbError;
 use super::hgrm::{HgrmForm, hgrm};
 use super::interval::Interval;
-use super::interval_text::{LineForm, Window, interval_legend, interval_line};
+use super::interval_text::{LineForm, Window, check_windows, interval_legend, interval_line};
 use super::java_format::{fixed, plain, start_time};
 use super::log_reader::{LogReader, Selection, Tags};
+use super::log_writer::refuse_input;
 use super::series::read;
 use crate::exit::Exit;
 
@@ -220,6 +223,7 @@ fn process(flags: &Flags, console: &mut Console<'_>) -> Result<(), VerbError> {
 impl Processor<'_> {
     fn open_outputs(&mut self) -> Result<(), VerbError> {
         let Some(name) = &self.flags.output else { return Ok(()) };
+        refuse_input(name, std::slice::from_ref(&self.flags.input))?;
         let mut intervals = Output::create(name.clone())?;
         intervals.write(&self.range("Interval percentile log"))?;
         self.intervals = Some(intervals);
@@ -273,6 +277,8 @@ impl Processor<'_> {
             let (length_ms, percentile) = (self.flags.window_ms, self.flags.window_percentile);
             let window = self.window.get_or_insert_with(|| Window::new(length_ms, percentile));
             window.add(end_ms, interval);
+            let held = check_windows(std::iter::once(&*window));
+            held.map_err(|problem| reader.refuse(problem))?;
             self.line.clear();
             if first {
                 self.line.push_str(&window.legend(self.form.csv));

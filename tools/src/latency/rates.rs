@@ -43,8 +43,7 @@ pub fn run(args: &RatesArgs, console: &mut Console<'_>) -> Result<Exit, VerbErro
         let mut series = Vec::new();
         let selection = args.range.of(args.tag.one());
         let log = read(&file, &selection, console, |reader, interval, _| {
-            add_to(&mut series, &reader.record(), interval);
-            Ok(())
+            add_to(&mut series, reader, interval)
         })?;
         let offered_per_s = log.header().iter().find_map(|line| offered(line));
         let failed = file.ends_with(".FAIL.hlog");

@@ -1,17 +1,20 @@
 //! Reads whole logs into one sum for each series.
 
 use super::console::Console;
-use super::counts::Counts;
+use super::counts::{Counts, check_memory};
 use super::distribution::Distribution;
 use super::error::VerbError;
 use super::interval::Interval;
 use super::log_reader::{LogReader, Record, Selection, Tags};
+use super::unit::Unit;
 
 /// The sum of a series.
 #[derive(Clone, Debug)]
 pub struct Series {
     /// Its tag; `None` for the untagged one.
     pub tag: Option<String>,
+    /// Whether its values count events; else they are nanoseconds.
+    pub is_gauge: bool,
     /// All its values.
     pub counts: Counts,
     /// Its intervals.
@@ -31,9 +34,16 @@ impl Series {
         if self.seconds > 0.0 { self.counts.total() as f64 / self.seconds } else { 0.0 }
     }
 
+    /// The unit of its values where times are shown in `unit`.
+    #[must_use]
+    pub fn unit(&self, unit: Unit) -> Unit {
+        if self.is_gauge { Unit::Events } else { unit }
+    }
+
     fn starting_at(record: &Record<'_>, interval: &Interval) -> Series {
         Series {
             tag: record.tag.map(str::to_owned),
+            is_gauge: record.is_gauge,
             counts: Counts::shaped(interval.layout()),
             intervals: 0,
             seconds: 0.0,
@@ -118,20 +128,27 @@ pub fn collect(
 ) -> Result<Vec<Series>, VerbError> {
     let mut all: Vec<Series> = Vec::new();
     for file in files {
-        read(file, selection, console, |reader, interval, _| {
-            add_to(&mut all, &reader.record(), interval);
-            Ok(())
-        })?;
+        read(file, selection, console, |reader, interval, _| add_to(&mut all, reader, interval))?;
     }
     Ok(all)
 }
 
-/// Adds an interval to its series.
-pub fn add_to(all: &mut Vec<Series>, record: &Record<'_>, interval: &Interval) {
+/// Adds the interval that `reader` is at to its series.
+///
+/// # Errors
+/// [`VerbError::Input`] when the sums take too much memory.
+pub fn add_to(
+    all: &mut Vec<Series>,
+    reader: &LogReader,
+    interval: &Interval,
+) -> Result<(), VerbError> {
+    let record = reader.record();
     let known = all.iter().position(|series| series.tag.as_deref() == record.tag);
     let index = known.unwrap_or_else(|| {
-        all.push(Series::starting_at(record, interval));
+        all.push(Series::starting_at(&record, interval));
         all.len() - 1
     });
-    all[index].add(record, interval);
+    all[index].add(&record, interval);
+    let sums = all.iter().map(|series| &series.counts);
+    check_memory(sums).map_err(|problem| reader.refuse(problem))
 }

@@ -1,6 +1,7 @@
 //! `latency slice` and `latency split`: lines of a log, as they are, into other logs.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 
 use serde_json::json;
@@ -25,7 +26,8 @@ pub fn slice(args: &SliceArgs, console: &mut Console<'_>) -> Result<Exit, VerbEr
     let mut output: Option<LogWriter> = None;
     read(&args.file, &selection, console, |reader, _, console| {
         if output.is_none() {
-            let mut started = LogWriter::create(args.output.file())?;
+            let mut started =
+                LogWriter::create(args.output.file(), std::slice::from_ref(&args.file))?;
             started.raw(reader.head(), console)?;
             output = Some(started);
         }
@@ -59,6 +61,8 @@ struct Part {
 /// # Errors
 /// [`VerbError`].
 pub fn split(args: &SplitArgs, console: &mut Console<'_>) -> Result<Exit, VerbError> {
+    fs::create_dir_all(&args.dir)
+        .map_err(|source| VerbError::output(&args.dir.display().to_string(), source))?;
     let mut parts: Vec<Part> = Vec::new();
     let mut names = BTreeSet::new();
     read(&args.file, &Selection::of(Tags::All), console, |reader, _, console| {
@@ -109,7 +113,7 @@ fn start_part(
     let stem = args.prefix.clone().unwrap_or_else(|| stem(&args.file));
     let name = free_name(&stem, tag.as_deref(), names);
     let file = args.dir.join(&name).display().to_string();
-    let mut output = LogWriter::create(Some(&file))?;
+    let mut output = LogWriter::create(Some(&file), std::slice::from_ref(&args.file))?;
     output.raw(reader.head(), console)?;
     Ok(Part { tag, file, output })
 }

@@ -1,6 +1,7 @@
 //! `latency summary` and `latency tags`: what a log holds, one line a series.
 
 use comfy_table::{ContentArrangement, Table};
+use pitlane_engine::telemetry::GAUGE_PREFIX;
 use serde_json::{Value, json};
 
 use super::cli::{By, SummaryArgs, TagsArgs};
@@ -51,8 +52,19 @@ pub fn run(args: &SummaryArgs, console: &mut Console<'_>) -> Result<Exit, VerbEr
     for (name, one) in &rows {
         table.add_row(row_text(name, one, unit));
     }
-    console.print(&format!("{}\nvalues in {}\n", table::render(&table), unit.name()))?;
+    let note = units_note(unit, rows.iter().any(|(_, one)| one.is_gauge));
+    console.print(&format!("{}\n{note}\n", table::render(&table)))?;
     Ok(Exit::Ok)
+}
+
+/// In what values are shown, where a table may hold gauges beside times.
+#[must_use]
+pub fn units_note(unit: Unit, has_gauges: bool) -> String {
+    let unit = unit.name();
+    if has_gauges {
+        return format!("values in {unit}; {GAUGE_PREFIX}NAME in events");
+    }
+    format!("values in {unit}")
 }
 
 fn by_file(
@@ -70,7 +82,7 @@ fn by_file(
 }
 
 fn row_text(name: &str, series: &Series, unit: Unit) -> Vec<String> {
-    let counts = &series.counts;
+    let (counts, unit) = (&series.counts, series.unit(unit));
     let mut row = vec![
         name.to_owned(),
         counts.total().to_string(),
@@ -92,7 +104,7 @@ pub fn rate_text(rate_per_s: f64) -> String {
 }
 
 fn row_json(head: &str, name: &str, series: &Series, unit: Unit) -> Value {
-    let counts = &series.counts;
+    let (counts, unit) = (&series.counts, series.unit(unit));
     let percentiles: serde_json::Map<_, _> = NAMES
         .iter()
         .zip(counts.percentiles(PERCENTILES))
@@ -106,6 +118,7 @@ fn row_json(head: &str, name: &str, series: &Series, unit: Unit) -> Value {
         "max": unit.of(counts.max()),
         "percentiles": percentiles,
         "tag": series.tag,
+        "unit": unit.name(),
     });
     if head == "File" {
         row["file"] = json!(name);
@@ -120,8 +133,7 @@ fn row_json(head: &str, name: &str, series: &Series, unit: Unit) -> Value {
 pub fn tags(args: &TagsArgs, console: &mut Console<'_>) -> Result<Exit, VerbError> {
     let mut all: Vec<Series> = Vec::new();
     let log = read(&args.file, &Selection::of(Tags::All), console, |reader, interval, _| {
-        add_to(&mut all, &reader.record(), interval);
-        Ok(())
+        add_to(&mut all, reader, interval)
     })?;
     all.sort_by(|a, b| a.tag.cmp(&b.tag));
     if args.json {

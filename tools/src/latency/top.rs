@@ -21,6 +21,9 @@ use crate::exit::Exit;
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// Rows of a leap.
+const PAGE: usize = 8;
+
 /// Time between two tables without a terminal.
 const PRINT: Duration = Duration::from_secs(1);
 
@@ -32,8 +35,8 @@ pub(super) trait Source {
     /// What is known, for a person or as one JSON line.
     fn text(&self, json: bool) -> String;
 
-    /// Draws what is known.
-    fn draw(&self, frame: &mut Frame<'_>);
+    /// Draws what is known, its tables from row `from` on; takes `from` back to where the last rows show.
+    fn draw(&self, frame: &mut Frame<'_>, from: &mut usize);
 }
 
 /// What a look has told.
@@ -118,10 +121,14 @@ fn screen(
     for signal in [SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&is_told_to_end)).map_err(fail)?;
     }
+    let mut from = 0;
     while !is_told_to_end.load(Ordering::Acquire) {
-        terminal.draw(|frame| source.draw(frame)).map_err(fail)?;
+        terminal.draw(|frame| source.draw(frame, &mut from)).map_err(fail)?;
         let until = Instant::now() + LOOK;
-        while event::poll(until.saturating_duration_since(Instant::now())).map_err(fail)? {
+        let mut is_moved = false;
+        while !is_moved
+            && event::poll(until.saturating_duration_since(Instant::now())).map_err(fail)?
+        {
             if let Event::Key(key) = event::read().map_err(fail)?
                 && key.kind == KeyEventKind::Press
             {
@@ -129,7 +136,7 @@ fn screen(
                 match key.code {
                     KeyCode::Char('q') | KeyCode::Esc => return Ok(None),
                     KeyCode::Char('c') if interrupt => return Ok(None),
-                    _ => {}
+                    code => is_moved = scroll(code, &mut from),
                 }
             }
         }
@@ -138,4 +145,18 @@ fn screen(
         }
     }
     Ok(None)
+}
+
+/// Whether the key scrolls, and where to.
+fn scroll(key: KeyCode, from: &mut usize) -> bool {
+    *from = match key {
+        KeyCode::Up | KeyCode::Char('k') => from.saturating_sub(1),
+        KeyCode::Down | KeyCode::Char('j') => from.saturating_add(1),
+        KeyCode::PageUp => from.saturating_sub(PAGE),
+        KeyCode::PageDown => from.saturating_add(PAGE),
+        KeyCode::Home => 0,
+        KeyCode::End => usize::MAX,
+        _ => return false,
+    };
+    true
 }

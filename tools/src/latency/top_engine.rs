@@ -11,11 +11,11 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout as Split, Rect};
 use ratatui::style::{Style, Stylize};
 use ratatui::text::Line;
-use ratatui::widgets::{Row, Table};
+use ratatui::widgets::Row;
 
 use super::error::VerbError;
 use super::top::{Look, Source};
-use super::top_log::aligned;
+use super::top_rows::{aligned, draw_help, draw_if_narrow, draw_rows};
 use super::unit::Unit;
 use crate::ctl::{Connection, ConnectionError, is_farewell, reply_text, socket};
 use crate::table::count;
@@ -116,9 +116,9 @@ impl EngineSource {
         ])
     }
 
-    fn draw_consumers(&self, frame: &mut Frame<'_>, area: Rect) {
+    fn draw_consumers(&self, frame: &mut Frame<'_>, area: Rect, from: usize) -> usize {
         let rows = self.now.consumers.iter().enumerate();
-        let rows = rows.map(|(index, one)| self.consumer(index, one));
+        let rows = rows.map(|(index, one)| self.consumer(index, one)).collect();
         let heads =
             ["Consumer", "State", "Rate/s", "Conflated", "Stale", "Lost", "Failed", "Pending"];
         let widths = [
@@ -131,17 +131,17 @@ impl EngineSource {
             Constraint::Length(7),
             Constraint::Length(8),
         ];
-        frame.render_widget(table(heads, rows, &widths), area);
+        draw_rows(frame, area, heads, rows, &widths, from)
     }
 
-    fn draw_stages(&self, frame: &mut Frame<'_>, area: Rect) {
-        // What an event meets comes first: the rest falls off a short screen.
+    fn draw_stages(&self, frame: &mut Frame<'_>, area: Rect, from: usize) -> usize {
+        // What an event meets comes first: on a short screen the rest has to be scrolled to.
         let is_aside = |one: &&StageStatus| {
             ["hiccup:", "fanout:", "wire", "flip"].iter().any(|name| one.name.starts_with(name))
         };
         let stages = &self.now.stages;
         let first = stages.iter().filter(|one| !is_aside(one));
-        let rows = first.chain(stages.iter().filter(is_aside)).map(|one| self.stage(one));
+        let rows = first.chain(stages.iter().filter(is_aside)).map(|one| self.stage(one)).collect();
         let heads = ["Stage", "Rate/s", "50%", "99%", "99.9%", "Max"];
         let widths = [
             Constraint::Min(24),
@@ -151,24 +151,25 @@ impl EngineSource {
             Constraint::Length(9),
             Constraint::Length(10),
         ];
-        frame.render_widget(table(heads, rows, &widths), area);
+        draw_rows(frame, area, heads, rows, &widths, from)
     }
 
-    fn draw_lanes(&self, frame: &mut Frame<'_>, area: Rect) {
+    fn draw_lanes(&self, frame: &mut Frame<'_>, area: Rect, from: usize) -> usize {
         let mut lanes: Vec<&LaneStatus> = self.now.lanes.iter().collect();
         lanes.retain(|lane| !lane.name.starts_with("log:"));
         let fill = |number: u64, lane: &LaneStatus| number * 1_000 / lane.slots.max(1);
         // By the most they have held, which changes seldom: rows that swap places can't be read.
         lanes.sort_by_key(|lane| std::cmp::Reverse((lane.full, fill(lane.high_water, lane))));
         let permille = |permille: u64| format!("{}.{}", permille / 10, permille % 10);
-        let rows = lanes.iter().map(|lane| {
+        let row = |lane: &&LaneStatus| {
             aligned([
                 lane.name.clone(),
                 permille(fill(lane.in_flight, lane)),
                 permille(fill(lane.high_water, lane)),
                 count(lane.full),
             ])
-        });
+        };
+        let rows = lanes.iter().map(row).collect();
         let heads = ["Lane", "Fill%", "Most%", "Full"];
         let widths = [
             Constraint::Min(22),
@@ -176,21 +177,22 @@ impl EngineSource {
             Constraint::Length(6),
             Constraint::Length(6),
         ];
-        frame.render_widget(table(heads, rows, &widths), area);
+        draw_rows(frame, area, heads, rows, &widths, from)
     }
 
-    fn draw_threads(&self, frame: &mut Frame<'_>, area: Rect) {
+    fn draw_threads(&self, frame: &mut Frame<'_>, area: Rect, from: usize) -> usize {
         let cpu = |thread: &ThreadStatus| match thread.cpu_permille {
             Some(used) => format!("{}.{}", used / 10, used % 10),
             None => "-".to_owned(),
         };
-        let rows = self.now.threads.iter().map(|thread| {
+        let row = |thread: &ThreadStatus| {
             let core = thread.core.map_or_else(|| "-".to_owned(), |core| core.to_string());
             let row = aligned([thread.name.clone(), core, cpu(thread)]);
             if thread.pinned == "refused" { row.style(Style::new().bold()) } else { row }
-        });
+        };
+        let rows = self.now.threads.iter().map(row).collect();
         let widths = [Constraint::Min(16), Constraint::Length(4), Constraint::Length(6)];
-        frame.render_widget(table(["Thread", "Core", "CPU%"], rows, &widths), area);
+        draw_rows(frame, area, ["Thread", "Core", "CPU%"], rows, &widths, from)
     }
 
     /// What is wrong with the venues; nothing when nothing is.
@@ -229,7 +231,10 @@ impl Source for EngineSource {
         format!("{}\n", reply_text(&Reply::Status(Box::new(self.now.clone()))))
     }
 
-    fn draw(&self, frame: &mut Frame<'_>) {
+    fn draw(&self, frame: &mut Frame<'_>, from: &mut usize) {
+        if draw_if_narrow(frame) {
+            return;
+        }
         let consumers = self.now.consumers.len().min(CONSUMERS_MAX);
         let below = self.now.threads.len().max(LANES_MIN) + 1;
         let height = usize::from(frame.area().height);
@@ -253,26 +258,19 @@ impl Source for EngineSource {
             frame.render_widget(line, area);
         }
         frame.render_widget(Line::from(self.sessions()).bold(), alarm);
-        self.draw_consumers(frame, top);
-        self.draw_stages(frame, middle);
+        // All tables scroll together, each as far as it has more.
+        let mut hidden = self.draw_consumers(frame, top, *from);
+        hidden = hidden.max(self.draw_stages(frame, middle, *from));
         let [left, _, right] =
             Split::horizontal([Constraint::Min(46), Constraint::Length(3), Constraint::Length(30)])
                 .areas(bottom);
-        self.draw_lanes(frame, left);
-        self.draw_threads(frame, right);
+        hidden = hidden.max(self.draw_lanes(frame, left, *from));
+        hidden = hidden.max(self.draw_threads(frame, right, *from));
+        *from = hidden.min(*from);
         let (ms, unit) = (count(self.now.interval_ns / 1_000_000), self.unit.name());
-        let note = format!("latencies of the last {ms} ms in {unit}   q quits");
-        frame.render_widget(Line::from(note).dim(), help);
+        let what = format!("latencies of the last {ms} ms in {unit}");
+        draw_help(frame, help, &what, hidden > 0);
     }
-}
-
-fn table<'a, const CELLS: usize>(
-    heads: [&str; CELLS],
-    rows: impl Iterator<Item = Row<'a>>,
-    widths: &[Constraint],
-) -> Table<'a> {
-    let head = aligned(heads.map(str::to_owned)).style(Style::new().bold());
-    Table::new(rows, widths.iter().copied()).header(head).column_spacing(1)
 }
 
 fn failed(error: ConnectionError) -> VerbError {

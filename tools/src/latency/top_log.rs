@@ -2,19 +2,19 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout as Split};
-use ratatui::style::{Style, Stylize};
 use ratatui::text::Line;
-use ratatui::widgets::{Row, Table};
 use serde_json::{Value, json};
 
+use super::counts::check_memory;
 use super::distribution::Distribution;
 use super::error::VerbError;
 use super::interval::Interval;
-use super::interval_text::Window;
+use super::interval_text::{Window, check_windows};
 use super::log_reader::{LogReader, Selection, Tags};
 use super::series::shown;
-use super::summary::{rate_text, wide_table};
+use super::summary::{rate_text, units_note, wide_table};
 use super::top::{Look, Source};
+use super::top_rows::{aligned, draw_help, draw_if_narrow, draw_rows};
 use super::unit::Unit;
 use crate::table;
 
@@ -26,6 +26,7 @@ const HEADS: [&str; 7] = ["Tag", "Rate/s", "50%", "99%", "99.9%", "Max 1m", "Max
 /// A series as it is now.
 struct Watched {
     tag: Option<String>,
+    is_gauge: bool,
     window: Window,
     rate_per_s: f64,
     max: u64,
@@ -42,7 +43,13 @@ impl Watched {
         self.end_s = record.absolute_s + record.length_s - reader.start_s();
     }
 
+    /// The unit of its values where times are shown in `unit`.
+    fn unit(&self, unit: Unit) -> Unit {
+        if self.is_gauge { Unit::Events } else { unit }
+    }
+
     fn row(&self, unit: Unit) -> [String; 7] {
+        let unit = self.unit(unit);
         let sum = self.window.sum();
         let [p50, p99, p999] = sum.percentiles([50.0, 99.0, 99.9]);
         let text = |ns: u64| unit.text(ns as f64);
@@ -52,10 +59,12 @@ impl Watched {
     }
 
     fn json(&self, unit: Unit) -> Value {
+        let unit = self.unit(unit);
         let sum = self.window.sum();
         let [p50, p99, p999] = sum.percentiles([50.0, 99.0, 99.9]).map(|ns| unit.of(ns));
         json!({
-            "tag": self.tag, "rate_per_s": self.rate_per_s, "p50": p50, "p99": p99, "p99.9": p999,
+            "tag": self.tag, "unit": unit.name(), "rate_per_s": self.rate_per_s,
+            "p50": p50, "p99": p99, "p99.9": p999,
             "window_max": unit.of(sum.max()), "max": unit.of(self.max), "end_s": self.end_s,
         })
     }
@@ -93,18 +102,27 @@ impl LogSource {
             let known = self.series.iter().position(|series| series.tag.as_deref() == tag);
             let index = known.unwrap_or_else(|| {
                 let window = Window::new(WINDOW_MS, 99.0);
-                let tag = tag.map(str::to_owned);
-                self.series.push(Watched { tag, window, rate_per_s: 0.0, max: 0, end_s: 0.0 });
+                let (tag, is_gauge) = (tag.map(str::to_owned), self.reader.record().is_gauge);
+                let (rate_per_s, max, end_s) = (0.0, 0, 0.0);
+                self.series.push(Watched { tag, is_gauge, window, rate_per_s, max, end_s });
                 self.series.len() - 1
             });
             self.series[index].add(&self.reader, &self.interval);
+            let windows = || self.series.iter().map(|series| &series.window);
+            let sums = check_memory(windows().map(Window::sum));
+            let held = sums.and_then(|()| check_windows(windows()));
+            held.map_err(|problem| self.reader.refuse(problem))?;
         }
         Ok(())
     }
 
     fn status(&self) -> String {
         let end_s = self.series.iter().map(|series| series.end_s).fold(0.0, f64::max);
-        format!("{}  at {end_s:.0} s  values in {}", self.reader.name(), self.unit.name())
+        format!("{}  at {end_s:.0} s", self.reader.name())
+    }
+
+    fn units(&self) -> String {
+        units_note(self.unit, self.series.iter().any(|series| series.is_gauge))
     }
 }
 
@@ -125,10 +143,13 @@ impl Source for LogSource {
         for series in &self.series {
             table.add_row(series.row(self.unit));
         }
-        format!("{}\n{}\n", self.status(), table::render(&table))
+        format!("{}  {}\n{}\n", self.status(), self.units(), table::render(&table))
     }
 
-    fn draw(&self, frame: &mut Frame<'_>) {
+    fn draw(&self, frame: &mut Frame<'_>, from: &mut usize) {
+        if draw_if_narrow(frame) {
+            return;
+        }
         let areas = Split::vertical([
             Constraint::Length(1),
             Constraint::Length(1),
@@ -137,9 +158,9 @@ impl Source for LogSource {
         ]);
         let [status, _, body, help] = areas.areas(frame.area());
         frame.render_widget(Line::from(self.status()), status);
-        let rows = self.series.iter().map(|series| aligned(series.row(self.unit)));
+        let rows = self.series.iter().map(|series| aligned(series.row(self.unit))).collect();
         let widths = [
-            Constraint::Min(16),
+            Constraint::Min(22),
             Constraint::Length(9),
             Constraint::Length(8),
             Constraint::Length(8),
@@ -147,16 +168,9 @@ impl Source for LogSource {
             Constraint::Length(9),
             Constraint::Length(9),
         ];
-        let head = aligned(HEADS.map(str::to_owned)).style(Style::new().bold());
-        frame.render_widget(Table::new(rows, widths).header(head).column_spacing(2), body);
-        frame.render_widget(Line::from("percentiles of the last minute   q quits").dim(), help);
+        let hidden = draw_rows(frame, body, HEADS, rows, &widths, *from);
+        *from = hidden.min(*from);
+        let what = format!("the last minute, {}", self.units());
+        draw_help(frame, help, &what, hidden > 0);
     }
-}
-
-/// A row whose first cell is text and whose others are numbers.
-pub(super) fn aligned<const CELLS: usize>(texts: [String; CELLS]) -> Row<'static> {
-    let cells = texts.into_iter().enumerate().map(|(index, text)| {
-        if index == 0 { Line::from(text) } else { Line::from(text).right_aligned() }
-    });
-    Row::new(cells.collect::<Vec<_>>())
 }

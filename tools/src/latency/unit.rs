@@ -16,6 +16,9 @@ pub enum Unit {
     Us,
     /// Milliseconds.
     Ms,
+    /// What a series holds that counts events and no time, whatever was asked for.
+    #[value(skip)]
+    Events,
 }
 
 impl Unit {
@@ -23,7 +26,7 @@ impl Unit {
     #[must_use]
     pub fn ratio(self) -> f64 {
         match self {
-            Unit::Ns => 1.0,
+            Unit::Ns | Unit::Events => 1.0,
             Unit::Us => 1e3,
             Unit::Ms => 1e6,
         }
@@ -36,6 +39,7 @@ impl Unit {
             Unit::Ns => "ns",
             Unit::Us => "us",
             Unit::Ms => "ms",
+            Unit::Events => "events",
         }
     }
 
@@ -51,6 +55,7 @@ impl Unit {
         let value = ns / self.ratio();
         let decimals = match value.abs() {
             _ if self == Unit::Ns => 0,
+            value if self == Unit::Events => 2 * usize::from(value.fract() > 0.0),
             value if value < 10.0 => 3,
             value if value < 100.0 => 2,
             value if value < 1_000.0 => 1,
@@ -121,6 +126,7 @@ mod tests {
         assert_eq!(Unit::Us.text(1_234_567.0), "1235");
         assert_eq!(Unit::Ns.text(1_234.0), "1234");
         assert_eq!(Unit::Ms.text(1_234.0), "0.001");
+        assert_eq!((Unit::Events.text(12.0), Unit::Events.text(0.5)), ("12".into(), "0.50".into()));
     }
 
     #[test]
