@@ -352,5 +352,5 @@ pub fn bare_consumer(
 /// Runs `callback` as the wrapper does; false when it panicked.
 #[inline]
 pub fn is_contained(callback: impl FnOnce()) -> bool {
-    contain(callback).is_ok()
+    contain(ConsumerId(0), callback).is_ok()
 }

@@ -1,11 +1,14 @@
 //! The final report as calm tables: verdict, accounts, latency, orders, venues, failures, files.
 
+mod failures;
+
 use std::fmt::Write;
 
 use pitlane_engine::report::{ConsumerReport, LatencyFigures, Report, TermCounts, VenueReport};
 use pitlane_engine::runtime::Pinned;
 
 use crate::table::{count, micros, render, table};
+use failures::failures;
 
 /// The report for people, at most 100 columns wide.
 #[must_use]
@@ -255,31 +258,6 @@ fn threads(report: &Report) -> String {
         let core = thread.core.map_or("any".to_owned(), |core| core.to_string());
         let agents = thread.agents.join(", ");
         table.add_row([&thread.name, &core, pinned, &thread.idle, &agents]);
-    }
-    render(&table)
-}
-
-fn failures(consumers: &[ConsumerReport]) -> String {
-    let mut table = table(&["consumer", ">times", "kind", "callback", "site", ">trace", "message"]);
-    for consumer in consumers {
-        for site in &consumer.failure_log.sites {
-            let first = &site.first;
-            let kind = format!("{:?}", first.kind).to_lowercase();
-            table.add_row([
-                consumer.name.clone(),
-                count(site.count),
-                kind,
-                first.callback.to_owned(),
-                first.site.clone(),
-                first.trace_id.to_string(),
-                first.message.clone(),
-            ]);
-        }
-        let further = consumer.failure_log.at_further_sites;
-        if further > 0 {
-            let name = consumer.name.as_str();
-            table.add_row([name, &count(further), "", "", "further sites", "", ""]);
-        }
     }
     render(&table)
 }

@@ -1,5 +1,6 @@
 //! One consumer's own state: everything a callback can reach, and the containment around it.
 
+use std::backtrace::Backtrace;
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
@@ -141,7 +142,7 @@ impl Cell {
         }
         self.context.enter(event, entered_ns);
         let Cell { strategy, context, .. } = self;
-        let outcome = contain(|| strategy.on_event(event, context));
+        let outcome = contain(context.consumer(), || strategy.on_event(event, context));
         let ended_ns = self.clock.now_ns();
         self.is_batch_over = ended_ns - self.batch_started_ns > self.batch_ns;
         self.terms.add(Term::Handled, kind, 1);
@@ -162,7 +163,7 @@ impl Cell {
     pub(super) fn start(&mut self) {
         self.context.enter_without_event(self.clock.now_ns());
         let Cell { strategy, context, .. } = self;
-        let outcome = contain(|| strategy.on_start(context));
+        let outcome = contain(context.consumer(), || strategy.on_start(context));
         self.start_attempts += 1;
         if matches!(outcome, Ok(Ok(()))) {
             self.state = ConsumerState::Running;
@@ -222,7 +223,7 @@ impl Cell {
         }
         self.context.enter_without_event(now_ns);
         let Cell { strategy, context, .. } = self;
-        let outcome = contain(|| run(strategy, context));
+        let outcome = contain(context.consumer(), || run(strategy, context));
         if !matches!(outcome, Ok(Ok(()))) {
             self.failed(outcome, &Subject { callback, event: None });
         }
@@ -236,9 +237,7 @@ impl Cell {
     ) {
         let (kind, site, message, backtrace) = match outcome {
             Ok(Ok(())) => return,
-            Ok(Err(error)) => {
-                (FailureKind::Error, subject.callback.to_owned(), error.to_string(), None)
-            }
+            Ok(Err(error)) => self.told(error),
             Err(caught) => (FailureKind::Panic, caught.site, caught.message, caught.backtrace),
         };
         self.failures_seen += 1;
@@ -257,6 +256,7 @@ impl Cell {
             trace_id: event.map_or(0, |event| event.trace_id),
             venue: event.map_or(0, |event| event.venue),
             instrument: event.map_or(0, |event| event.instrument),
+            symbol: event.and_then(|event| self.context.symbol_of(event)),
             sequence: event.map_or(0, |event| event.sequence),
             routing_version: event.map_or(0, |event| event.routing_version),
             backtrace,
@@ -271,6 +271,19 @@ impl Cell {
         if self.failures.total >= self.failures_max {
             self.quarantine("too many failures");
         }
+    }
+
+    /// What an error says. Its text and its end are the strategy's code as well (EDGE-2).
+    fn told(&self, error: StrategyError) -> (FailureKind, String, String, Option<Arc<Backtrace>>) {
+        let (site, stack) = (error.site().to_string(), error.stack().cloned());
+        let consumer = self.context.consumer();
+        let message = match contain(consumer, || error.to_string()) {
+            Ok(message) => message,
+            Err(caught) => format!("an error that can't say what it is: {}", caught.message),
+        };
+        // Contained: its outcome is of no further interest.
+        let _dropped = contain(consumer, move || drop(error));
+        (FailureKind::Error, site, message, stack)
     }
 
     /// Logs the first failure of a site and then each tenfold, so that a strategy that fails on every

@@ -9,6 +9,7 @@ mod faulty;
 mod harness;
 mod quarantine;
 mod strategy;
+mod strategy_error;
 mod timers;
 mod view;
 
@@ -23,5 +24,6 @@ pub use faults::ConsumerFaults;
 pub use faulty::{FaultCounts, FaultPlan, Faulty};
 pub use harness::Harness;
 pub use quarantine::{Quarantine, QuarantineReason};
-pub use strategy::{Closure, Interest, Strategy, StrategyError, StrategyResult};
+pub use strategy::{Closure, Interest, Strategy, StrategyResult};
+pub use strategy_error::StrategyError;
 pub use view::View;
