@@ -259,6 +259,12 @@ pub struct LetterFilter {
     /// Only from this venue.
     #[arg(long)]
     pub venue: Option<String>,
+    /// Only from this session, such as binance:market; or dispatcher, or consumer:NAME.
+    #[arg(long)]
+    pub session: Option<String>,
+    /// Only events that were for this consumer.
+    #[arg(long, value_name = "NAME")]
+    pub consumer: Option<String>,
     /// Only from the last so long before now: 10m, 1h.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub since: Option<Duration>,

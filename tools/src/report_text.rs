@@ -71,6 +71,14 @@ fn verdict(report: &Report) -> String {
         count(intake.flooded),
         count(intake.in_flight),
     );
+    if let Some(reason) = report.halted {
+        let reason = reason.words();
+        let _infallible = writeln!(text, "TRADING HALTED, critical events in danger: {reason}");
+        for consumer in report.consumers.iter().filter(|consumer| consumer.critical_lost > 0) {
+            let lost = count(consumer.critical_lost);
+            let _infallible = writeln!(text, "CRITICAL LOST: {lost} of {}", consumer.name);
+        }
+    }
     for thread in &report.threads_left_behind {
         let _infallible = writeln!(text, "LEFT BEHIND, did not stop in time: thread {thread}");
     }
@@ -365,6 +373,7 @@ mod tests {
         Report {
             identity_holds: terms.identity_holds(),
             critical_lost: 0,
+            halted: None,
             events_published: MANY,
             allocations_steady_state: Some(0),
             duration_ns: 86_400_500_000_000,

@@ -4,16 +4,18 @@ use std::backtrace::Backtrace;
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
-use pitlane_ring::Exchange;
+use pitlane_ring::{Exchange, Record};
+use zerocopy::IntoBytes;
 
 use super::failure::{Caught, FailureKind, FailureLog, FailureRecord, contain};
 use super::{
-    ConsumerFaults, Context, Quarantine, QuarantineReason, Strategy, StrategyError, StrategyResult,
+    ConsumerFaults, Context, HaltReason, Quarantine, QuarantineReason, Strategy, StrategyError,
+    StrategyResult,
 };
 use crate::dispatcher::AcceptFrom;
 use crate::event::{Event, EventClass, EventKind, ExecReport};
 use crate::runtime::Clock;
-use crate::telemetry::{ConsumerProbe, Term, Terms};
+use crate::telemetry::{ConsumerProbe, Letter, LetterSender, Term, Terms};
 
 /// Failures of `on_start` after which a consumer is quarantined (F03).
 const START_ATTEMPTS: u32 = 3;
@@ -39,6 +41,7 @@ pub(super) struct Cell {
     pub(super) context: Context,
     pub(super) clock: Clock,
     pub(super) quarantine: Quarantine,
+    pub(super) letters: LetterSender,
     /// Time that a batch may take before it ends with the callback that is at it, ns.
     pub(super) batch_ns: u64,
     /// When the first callback of this batch was entered; 0 before.
@@ -133,7 +136,7 @@ impl Cell {
             return;
         };
         if self.state != ConsumerState::Running {
-            self.turn_away(kind);
+            self.turn_away(event, kind);
             return;
         }
         let entered_ns = self.clock.now_ns();
@@ -154,9 +157,26 @@ impl Cell {
 
     /// A consumer that does not run takes nothing: critical events are dead letters, the rest discarded.
     #[cold]
-    fn turn_away(&mut self, kind: EventKind) {
-        let term = if kind.is_critical() { Term::DeadLettered } else { Term::Discarded };
-        self.terms.add(term, kind, 1);
+    fn turn_away(&mut self, event: &Event, kind: EventKind) {
+        if !kind.is_critical() {
+            self.terms.add(Term::Discarded, kind, 1);
+            return;
+        }
+        self.terms.add(Term::DeadLettered, kind, 1);
+        let consumer = self.context.consumer();
+        let letter = Letter {
+            wall_ns: self.clock.wall_ns(),
+            trace_id: event.trace_id,
+            venue: event.venue,
+            reason: "undelivered",
+            detail: "quarantined",
+            is_critical: true,
+            owner: Some(consumer),
+            raw: &event.as_bytes()[..event.used_bytes()],
+        };
+        if !self.letters.send(letter) {
+            self.quarantine.last_resort().lose(Some(consumer), HaltReason::LettersFull);
+        }
     }
 
     /// Tries `on_start`; quarantines after three failures.
@@ -307,6 +327,8 @@ impl Cell {
     fn quarantine(&mut self, reason: &str) {
         if self.state != ConsumerState::Quarantined {
             self.state = ConsumerState::Quarantined;
+            // What follows is turned away, as far as there is room to keep it: that is another batch.
+            self.is_batch_over = true;
             self.quarantine.raise(self.context.consumer(), QuarantineReason::Failed);
             log::error!("[{}] quarantined: {reason} ({} failures)", self.name, self.failures.total);
         }
@@ -315,10 +337,10 @@ impl Cell {
     /// A consumer that was quarantined while it did not return learns of it when it does.
     #[inline]
     pub(super) fn look_at_board(&mut self) {
-        if self.state == ConsumerState::Running && self.quarantine.is_stuck(self.context.consumer())
-        {
+        let consumer = self.context.consumer();
+        if self.state == ConsumerState::Running && self.quarantine.is_cut_off(consumer) {
             self.state = ConsumerState::Quarantined;
-            log::warn!("[{}] has come back, and stays quarantined", self.name);
+            log::warn!("[{}] is back at its lanes, and stays quarantined", self.name);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What people read: accounts, latency histograms, logs and dead letters. Nothing here steers the engine.
 
 mod collector;
+mod dead_letter_file;
 mod fanout;
 mod hlog;
 mod last_interval;
@@ -10,11 +11,12 @@ mod probe;
 mod terms;
 
 pub use collector::{Collector, CollectorOptions, StageTotals};
+pub use dead_letter_file::{DeadLetterFile, LetterNames};
 pub use fanout::FanoutSample;
 pub use hlog::{HLOG_HIGHEST_NS, HlogError, HlogWriter, LineEncoder, log_head, new_histogram};
 pub use last_interval::{IntervalFigures, LastInterval};
 pub use letters::{
-    CHUNK_BYTES, DeadLetterCounts, DeadLetterFile, Letter, LetterChunk, LetterSender, letter_lane,
+    CHUNK_BYTES, DeadLetterCounts, Letter, LetterChunk, LetterSender, LetterSource, letter_lane,
 };
 pub use logging::{LogDrain, LogLanes, LogRecord, attach_thread, install_logger};
 pub use probe::{ConsumerProbe, HistogramSet, Probe, ProbeLink};

@@ -341,9 +341,27 @@ impl<O: EventOutlet> OrderAgent<O> {
         work
     }
 
-    /// Cancels what is open as configured, and closes when nothing is left to wait for.
-    fn wind_down(&mut self) -> usize {
-        let Self { session, desk, commands, .. } = self;
+    /// The last resort (FR-016): nothing is read any more, since what it says could be stored nowhere; the
+    /// venue keeps it, to be asked for. Cancels still leave.
+    #[cold]
+    fn go_on_unread(&mut self, phase: Phase) -> usize {
+        if self.ready.swap(false, Ordering::AcqRel) {
+            log::error!("[{}] orders: not read any more, trading is halted", self.desk.venue);
+        }
+        let work = self.take_commands();
+        if phase == Phase::Draining {
+            // Nothing to wait for: the answers stay unread.
+            self.cancel_all();
+            if self.session.flush() || self.desk.stage != Stage::Ready {
+                self.close();
+            }
+        }
+        work
+    }
+
+    /// Asks the venue to cancel what is open, where the configuration says so.
+    fn cancel_all(&mut self) {
+        let Self { session, desk, .. } = self;
         if desk.cancel_on_stop && desk.stage == Stage::Ready && desk.now_ns >= desk.ask_at_ns {
             while let Some(key) = desk.table.find_open(|order| !order.cancel_sent) {
                 if !desk.cancel(key, session) {
@@ -352,6 +370,12 @@ impl<O: EventOutlet> OrderAgent<O> {
             }
             session.flush();
         }
+    }
+
+    /// Cancels what is open as configured, and closes when nothing is left to wait for.
+    fn wind_down(&mut self) -> usize {
+        self.cancel_all();
+        let Self { desk, commands, .. } = self;
         let waits = if desk.cancel_on_stop { desk.table.open_count() } else { 0 };
         if waits + desk.requests.count() == 0 && !commands.has_available() {
             self.close();
@@ -826,6 +850,9 @@ impl<O: EventOutlet + Send + 'static> Agent for OrderAgent<O> {
             return 0;
         }
         self.desk.now_ns = self.desk.clock.now_ns();
+        if self.desk.quarantine.last_resort().is_halted() {
+            return self.go_on_unread(phase);
+        }
         let mut work = self.step();
         // Before the socket is read: an order that waits would pay for that system call.
         work += self.take_commands();
@@ -854,7 +881,7 @@ impl<O: EventOutlet + Send + 'static> Agent for OrderAgent<O> {
     }
 
     fn next_timer_ns(&self) -> u64 {
-        if self.desk.outlet.is_none() {
+        if self.desk.outlet.is_none() || self.desk.quarantine.last_resort().is_halted() {
             return u64::MAX;
         }
         let look_ns =
