@@ -6,10 +6,10 @@ use hdrhistogram::Histogram;
 use pitlane_ring::{LaneGauge, PoolGauge};
 use serde::Serialize;
 
-use crate::consumer::{ConsumerState, FailureLog};
+use crate::consumer::{ConsumerState, FailureLog, HaltReason, LastResort};
 use crate::control::RoutesView;
 use crate::dispatcher::order::StreamCounts;
-use crate::event::{EventKind, KindCounts};
+use crate::event::{ConsumerId, EventKind, KindCounts};
 use crate::orchestrator::merge::MergeCounts;
 use crate::order::{GatewayCounts, OrderCounts};
 use crate::runtime::{Demotion, Pinned, StallFigures};
@@ -381,6 +381,8 @@ pub struct Report {
     pub identity_holds: bool,
     /// Critical events that never reached their consumer, over all consumers.
     pub critical_lost: u64,
+    /// Why trading was halted: a critical event could be stored nowhere (FR-016); `null` when it was not.
+    pub halted: Option<HaltReason>,
     /// Events that entered the pipeline.
     pub events_published: u64,
     /// Heap allocations of all agent threads after warm-up; `null` when they were not counted.
@@ -435,10 +437,21 @@ pub struct Report {
 }
 
 impl Report {
+    /// Adds what could be stored nowhere to what was lost.
+    pub(crate) fn lose(&mut self, last_resort: &LastResort) {
+        for (index, consumer) in self.consumers.iter_mut().enumerate() {
+            let lost = last_resort.lost(ConsumerId(index as u16));
+            consumer.critical_lost += lost;
+            self.critical_lost += lost;
+        }
+        self.critical_lost += last_resort.lost_of_nobody();
+        self.halted = last_resort.reason();
+    }
+
     /// The exit code of `pitlane` for this report.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        if self.critical_lost > 0 {
+        if self.critical_lost > 0 || self.halted.is_some() {
             5
         } else if !self.threads_left_behind.is_empty() {
             6

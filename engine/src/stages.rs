@@ -14,8 +14,8 @@ use pitlane_ring::{
 };
 
 use crate::consumer::{
-    ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring, ContextParts, Quarantine,
-    RiskLimits, Strategy, contain,
+    CONSUMER_LETTER_SLOTS, ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring,
+    ContextParts, Quarantine, RiskLimits, Strategy, contain,
 };
 use crate::control::ControlCommand;
 use crate::dispatcher::order::{Sequencer, SequencerOptions};
@@ -29,7 +29,7 @@ use crate::orchestrator::merge::MergePort;
 use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
 use crate::order::{OrderCommand, TradingSwitch};
 use crate::runtime::{Agent, Clock, StopSignal};
-use crate::telemetry::{ConsumerProbe, LetterChunk, Probe, Terms, letter_lane};
+use crate::telemetry::{ConsumerProbe, LetterSource, Probe, Terms, letter_lane};
 
 /// What the stages are made with.
 pub struct StagesOptions {
@@ -68,7 +68,7 @@ pub struct Stages {
     /// Raises the phase of all of them.
     pub stop: StopSignal,
     /// The dispatcher's dead letters.
-    pub letters: Consumer<LetterChunk>,
+    pub letters: LetterSource,
     /// Where merge rules are staged.
     pub merge: Arc<MergePort>,
 }
@@ -91,7 +91,7 @@ pub struct BareDispatcher {
 pub struct BareEnds {
     _critical_in: Publisher<Event>,
     _critical: Vec<Consumer<Event>>,
-    _letters: Consumer<LetterChunk>,
+    _letters: LetterSource,
 }
 
 /// Critical events and orders are few in a bench: slots of each of those lanes.
@@ -206,6 +206,7 @@ pub fn stages(options: StagesOptions) -> Stages {
             to_log: Arc::new(Exchange::new()),
             accept_from,
             quarantine: Quarantine::default(),
+            letters: letter_lane("consumer", CONSUMER_LETTER_SLOTS).0,
             stop: stop.clone(),
         };
         let options = ConsumerOptions {
@@ -332,6 +333,7 @@ pub fn bare_consumer(
         to_log: Arc::new(Exchange::new()),
         accept_from: AcceptFrom::default(),
         quarantine: Quarantine::default(),
+        letters: letter_lane("consumer", CONSUMER_LETTER_SLOTS).0,
         stop: StopSignal::default(),
     };
     let options = ConsumerOptions {
@@ -352,5 +354,5 @@ pub fn bare_consumer(
 /// Runs `callback` as the wrapper does; false when it panicked.
 #[inline]
 pub fn is_contained(callback: impl FnOnce()) -> bool {
-    contain(callback).is_ok()
+    contain(ConsumerId(0), callback).is_ok()
 }

@@ -41,6 +41,14 @@ impl<E: Record, C: Checks> CriticalPublisher<E, C> {
         Ok(Offered::Held)
     }
 
+    /// Spills the record, whether the lane has room or not.
+    ///
+    /// # Errors
+    /// [`SpillFull`] when the spill has no room; the record is still the caller's.
+    pub fn spill(&mut self, record: &E) -> Result<(), SpillFull> {
+        self.spill.push(record)
+    }
+
     /// Publishes what is spilled, oldest first, as far as there is room. Returns how many records.
     #[inline]
     #[track_caller]

@@ -194,12 +194,16 @@ pub struct VerifyArgs {
     /// The counts of the requirements, at most ten minutes.
     #[arg(long)]
     pub full: bool,
-    /// Only these criteria: SC-001 to SC-010, ACCOUNTS.
+    /// Only these criteria: SC-001 to SC-010, FLIPS, ACCOUNTS, F04.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub only: Vec<String>,
     /// Print one JSON object instead of the table.
     #[arg(long)]
     pub json: bool,
+    /// Judge what is exact (counts, allocations, accounts), and show what is judged by time as information:
+    /// for machines that others use as well.
+    #[arg(long, conflicts_with = "canary")]
+    pub exact: bool,
     /// Plant a fault into each check, which must notice it.
     #[arg(long, conflicts_with_all = ["quick", "full"])]
     pub canary: bool,
@@ -264,6 +268,12 @@ pub struct LetterFilter {
     /// Only from this venue.
     #[arg(long)]
     pub venue: Option<String>,
+    /// Only from this session, such as binance:market; or dispatcher, or consumer:NAME.
+    #[arg(long)]
+    pub session: Option<String>,
+    /// Only events that were for this consumer.
+    #[arg(long, value_name = "NAME")]
+    pub consumer: Option<String>,
     /// Only from the last so long before now: 10m, 1h.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub since: Option<Duration>,

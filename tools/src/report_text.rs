@@ -1,5 +1,7 @@
 //! The final report as calm tables: verdict, accounts, latency, orders, venues, failures, files.
 
+mod failures;
+
 use std::fmt::Write;
 
 use pitlane_engine::dispatcher::order::StreamCounts;
@@ -8,6 +10,7 @@ use pitlane_engine::report::{ConsumerReport, LatencyFigures, Report, TermCounts,
 use pitlane_engine::runtime::Pinned;
 
 use crate::table::{count, micros, render, table};
+use failures::failures;
 
 /// The report for people, at most 100 columns wide.
 #[must_use]
@@ -93,6 +96,14 @@ fn verdict(report: &Report) -> String {
             count(routing.routes),
             count(routing.merge_rules),
         );
+    }
+    if let Some(reason) = report.halted {
+        let reason = reason.words();
+        let _infallible = writeln!(text, "TRADING HALTED, critical events in danger: {reason}");
+        for consumer in report.consumers.iter().filter(|consumer| consumer.critical_lost > 0) {
+            let lost = count(consumer.critical_lost);
+            let _infallible = writeln!(text, "CRITICAL LOST: {lost} of {}", consumer.name);
+        }
     }
     for thread in &report.threads_left_behind {
         let _infallible = writeln!(text, "LEFT BEHIND, did not stop in time: thread {thread}");
@@ -323,31 +334,6 @@ fn threads(report: &Report) -> String {
     render(&table)
 }
 
-fn failures(consumers: &[ConsumerReport]) -> String {
-    let mut table = table(&["consumer", ">times", "kind", "callback", "site", ">trace", "message"]);
-    for consumer in consumers {
-        for site in &consumer.failure_log.sites {
-            let first = &site.first;
-            let kind = format!("{:?}", first.kind).to_lowercase();
-            table.add_row([
-                consumer.name.clone(),
-                count(site.count),
-                kind,
-                first.callback.to_owned(),
-                first.site.clone(),
-                first.trace_id.to_string(),
-                first.message.clone(),
-            ]);
-        }
-        let further = consumer.failure_log.at_further_sites;
-        if further > 0 {
-            let name = consumer.name.as_str();
-            table.add_row([name, &count(further), "", "", "further sites", "", ""]);
-        }
-    }
-    render(&table)
-}
-
 /// Callbacks beyond their budget, and where they left their consumers.
 fn stalls(report: &Report) -> String {
     let heads =
@@ -453,6 +439,7 @@ mod tests {
         Report {
             identity_holds: terms.identity_holds(),
             critical_lost: 0,
+            halted: None,
             events_published: MANY,
             allocations_steady_state: Some(0),
             duration_ns: 86_400_500_000_000,

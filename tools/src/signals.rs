@@ -1,10 +1,11 @@
-//! SIGINT and SIGTERM: the first asks for an orderly stop, the second ends the process at once.
+//! SIGINT and SIGTERM: the first asks for an orderly stop, the second ends the process at once. SIGXFSZ, a
+//! file at its size limit, ends nothing: the write fails, and is counted as on a full disk (F21).
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
 use crate::exit::Exit;
@@ -21,5 +22,6 @@ pub(crate) fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
         flag::register_conditional_shutdown(signal, code, Arc::clone(&stop))?;
         flag::register(signal, Arc::clone(&stop))?;
     }
+    flag::register(SIGXFSZ, Arc::default())?;
     Ok(stop)
 }

@@ -27,7 +27,8 @@ impl StatusLine {
             .stalled
             .iter()
             .map(|(name, ns)| format!("{name} STALLED {} ms | ", count(ns / 1_000_000)));
-        let stalled: String = stalled.collect();
+        let halted = status.is_halted.then(|| "TRADING HALTED | ".to_owned());
+        let stalled: String = halted.into_iter().chain(stalled).collect();
         let line = format!(
             "{:>5} s | {stalled}{} events/s | {} handled | {} conflated | {} failures | lanes: {fullest}",
             status.uptime_ns / 1_000_000_000,

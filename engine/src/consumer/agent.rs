@@ -14,7 +14,11 @@ use crate::dispatcher::AcceptFrom;
 use crate::event::{Event, KindCounts};
 use crate::order::OrderCounts;
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
-use crate::telemetry::{ConsumerProbe, HistogramSet, Terms};
+use crate::telemetry::{ConsumerProbe, HistogramSet, LetterSender, Terms};
+
+/// Room for the dead letters of a consumer: critical events that it turns away. It takes no more of them
+/// than there is room.
+pub(crate) const CONSUMER_LETTER_SLOTS: usize = 64;
 
 /// What a [`ConsumerAgent`] is made of.
 pub struct ConsumerOptions {
@@ -49,6 +53,8 @@ pub(crate) struct ConsumerWiring {
     pub(crate) to_log: Arc<Exchange<FailureRecord>>,
     pub(crate) accept_from: AcceptFrom,
     pub(crate) quarantine: Quarantine,
+    /// For critical events that it turns away once it is quarantined.
+    pub(crate) letters: LetterSender,
     pub(crate) stop: StopSignal,
 }
 
@@ -98,6 +104,7 @@ impl ConsumerAgent {
                 context: Context::new(wiring.context),
                 clock,
                 quarantine: wiring.quarantine,
+                letters: wiring.letters,
                 batch_ns: options.batch_ns,
                 batch_started_ns: 0,
                 is_batch_over: false,
@@ -166,12 +173,31 @@ impl ConsumerAgent {
     fn take_events(&mut self) -> usize {
         let Self { critical, market, cell, batch, .. } = self;
         cell.begin_batch();
+        if cell.state == ConsumerState::Quarantined {
+            return self.turn_away_events();
+        }
         let mut work = critical.poll_while(*batch, |event| cell.on_critical(event));
         work += market.poll_while(*batch, |event| {
             if critical.has_available() {
                 critical.poll_while(*batch, |event| cell.on_critical(event));
             }
             cell.on_market(event)
+        });
+        work
+    }
+
+    /// Empties the lanes of a quarantined consumer: no faster than its critical events can be kept.
+    #[cold]
+    fn turn_away_events(&mut self) -> usize {
+        let Self { critical, market, cell, batch, .. } = self;
+        let room = cell.letters.room(*batch);
+        let mut work = critical.poll_while(room, |event| {
+            cell.on_critical(event);
+            true
+        });
+        work += market.poll_while(*batch, |event| {
+            cell.on_market(event);
+            true
         });
         work
     }
@@ -216,6 +242,11 @@ impl Agent for ConsumerAgent {
             self.done = true;
         }
         work
+    }
+
+    fn has_pending(&self) -> bool {
+        // No wake-up tells that there is room for dead letters again.
+        self.cell.state == ConsumerState::Quarantined && self.critical.has_available()
     }
 
     fn next_timer_ns(&self) -> u64 {

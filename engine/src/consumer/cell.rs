@@ -1,18 +1,21 @@
 //! One consumer's own state: everything a callback can reach, and the containment around it.
 
+use std::backtrace::Backtrace;
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
-use pitlane_ring::Exchange;
+use pitlane_ring::{Exchange, Record};
+use zerocopy::IntoBytes;
 
 use super::failure::{Caught, FailureKind, FailureLog, FailureRecord, contain};
 use super::{
-    ConsumerFaults, Context, Quarantine, QuarantineReason, Strategy, StrategyError, StrategyResult,
+    ConsumerFaults, Context, HaltReason, Quarantine, QuarantineReason, Strategy, StrategyError,
+    StrategyResult,
 };
 use crate::dispatcher::AcceptFrom;
 use crate::event::{Event, EventClass, EventKind, ExecReport};
 use crate::runtime::Clock;
-use crate::telemetry::{ConsumerProbe, Term, Terms};
+use crate::telemetry::{ConsumerProbe, Letter, LetterSender, Term, Terms};
 
 /// Failures of `on_start` after which a consumer is quarantined (F03).
 const START_ATTEMPTS: u32 = 3;
@@ -38,6 +41,7 @@ pub(super) struct Cell {
     pub(super) context: Context,
     pub(super) clock: Clock,
     pub(super) quarantine: Quarantine,
+    pub(super) letters: LetterSender,
     /// Time that a batch may take before it ends with the callback that is at it, ns.
     pub(super) batch_ns: u64,
     /// When the first callback of this batch was entered; 0 before.
@@ -132,7 +136,7 @@ impl Cell {
             return;
         };
         if self.state != ConsumerState::Running {
-            self.turn_away(kind);
+            self.turn_away(event, kind);
             return;
         }
         let entered_ns = self.clock.now_ns();
@@ -141,7 +145,7 @@ impl Cell {
         }
         self.context.enter(event, entered_ns);
         let Cell { strategy, context, .. } = self;
-        let outcome = contain(|| strategy.on_event(event, context));
+        let outcome = contain(context.consumer(), || strategy.on_event(event, context));
         let ended_ns = self.clock.now_ns();
         self.is_batch_over = ended_ns - self.batch_started_ns > self.batch_ns;
         self.terms.add(Term::Handled, kind, 1);
@@ -153,16 +157,33 @@ impl Cell {
 
     /// A consumer that does not run takes nothing: critical events are dead letters, the rest discarded.
     #[cold]
-    fn turn_away(&mut self, kind: EventKind) {
-        let term = if kind.is_critical() { Term::DeadLettered } else { Term::Discarded };
-        self.terms.add(term, kind, 1);
+    fn turn_away(&mut self, event: &Event, kind: EventKind) {
+        if !kind.is_critical() {
+            self.terms.add(Term::Discarded, kind, 1);
+            return;
+        }
+        self.terms.add(Term::DeadLettered, kind, 1);
+        let consumer = self.context.consumer();
+        let letter = Letter {
+            wall_ns: self.clock.wall_ns(),
+            trace_id: event.trace_id,
+            venue: event.venue,
+            reason: "undelivered",
+            detail: "quarantined",
+            is_critical: true,
+            owner: Some(consumer),
+            raw: &event.as_bytes()[..event.used_bytes()],
+        };
+        if !self.letters.send(letter) {
+            self.quarantine.last_resort().lose(Some(consumer), HaltReason::LettersFull);
+        }
     }
 
     /// Tries `on_start`; quarantines after three failures.
     pub(super) fn start(&mut self) {
         self.context.enter_without_event(self.clock.now_ns());
         let Cell { strategy, context, .. } = self;
-        let outcome = contain(|| strategy.on_start(context));
+        let outcome = contain(context.consumer(), || strategy.on_start(context));
         self.start_attempts += 1;
         if matches!(outcome, Ok(Ok(()))) {
             self.state = ConsumerState::Running;
@@ -222,7 +243,7 @@ impl Cell {
         }
         self.context.enter_without_event(now_ns);
         let Cell { strategy, context, .. } = self;
-        let outcome = contain(|| run(strategy, context));
+        let outcome = contain(context.consumer(), || run(strategy, context));
         if !matches!(outcome, Ok(Ok(()))) {
             self.failed(outcome, &Subject { callback, event: None });
         }
@@ -236,9 +257,7 @@ impl Cell {
     ) {
         let (kind, site, message, backtrace) = match outcome {
             Ok(Ok(())) => return,
-            Ok(Err(error)) => {
-                (FailureKind::Error, subject.callback.to_owned(), error.to_string(), None)
-            }
+            Ok(Err(error)) => self.told(error),
             Err(caught) => (FailureKind::Panic, caught.site, caught.message, caught.backtrace),
         };
         self.failures_seen += 1;
@@ -257,6 +276,7 @@ impl Cell {
             trace_id: event.map_or(0, |event| event.trace_id),
             venue: event.map_or(0, |event| event.venue),
             instrument: event.map_or(0, |event| event.instrument),
+            symbol: event.and_then(|event| self.context.symbol_of(event)),
             sequence: event.map_or(0, |event| event.sequence),
             routing_version: event.map_or(0, |event| event.routing_version),
             backtrace,
@@ -271,6 +291,19 @@ impl Cell {
         if self.failures.total >= self.failures_max {
             self.quarantine("too many failures");
         }
+    }
+
+    /// What an error says. Its text and its end are the strategy's code as well (EDGE-2).
+    fn told(&self, error: StrategyError) -> (FailureKind, String, String, Option<Arc<Backtrace>>) {
+        let (site, stack) = (error.site().to_string(), error.stack().cloned());
+        let consumer = self.context.consumer();
+        let message = match contain(consumer, || error.to_string()) {
+            Ok(message) => message,
+            Err(caught) => format!("an error that can't say what it is: {}", caught.message),
+        };
+        // Contained: its outcome is of no further interest.
+        let _dropped = contain(consumer, move || drop(error));
+        (FailureKind::Error, site, message, stack)
     }
 
     /// Logs the first failure of a site and then each tenfold, so that a strategy that fails on every
@@ -294,6 +327,8 @@ impl Cell {
     fn quarantine(&mut self, reason: &str) {
         if self.state != ConsumerState::Quarantined {
             self.state = ConsumerState::Quarantined;
+            // What follows is turned away, as far as there is room to keep it: that is another batch.
+            self.is_batch_over = true;
             self.quarantine.raise(self.context.consumer(), QuarantineReason::Failed);
             log::error!("[{}] quarantined: {reason} ({} failures)", self.name, self.failures.total);
         }
@@ -311,8 +346,8 @@ impl Cell {
     #[cold]
     fn quarantined_by_others(&mut self) {
         self.state = ConsumerState::Quarantined;
-        if self.quarantine.is_stuck(self.context.consumer()) {
-            log::warn!("[{}] has come back, and stays quarantined", self.name);
+        if self.quarantine.is_cut_off(self.context.consumer()) {
+            log::warn!("[{}] is back at its lanes, and stays quarantined", self.name);
         } else {
             log::warn!("[{}] quarantined by an operator", self.name);
         }

@@ -152,6 +152,11 @@ impl Context {
         self.instruments.get(id)
     }
 
+    /// The symbol of an event's instrument; `None` for a kind that has none.
+    pub(super) fn symbol_of(&self, event: &Event) -> Option<String> {
+        self.instrument(event.instrument_id()).map(|spec| spec.symbol.clone())
+    }
+
     /// Looks up an instrument by its canonical symbol. For `on_start`, not for the hot path.
     #[must_use]
     pub fn find_instrument(&self, symbol: &str) -> Option<InstrumentId> {

@@ -3,19 +3,30 @@
 //! Every failure is counted by (kind, site). Per site the first is kept whole, and the last few overall,
 //! so that a million panics grow nothing (FR-018). A failure is the one place on a consumer's core that
 //! may allocate.
+//!
+//! **Stacks.** A panic's is taken in its hook, an error's where the strategy makes it, the first time that
+//! the consumer fails there ([`super::StrategyError`]). Whoever takes or prints a stack holds a lock of
+//! the process; printing takes milliseconds. A pinned thread must not wait for that, so while one is
+//! printed none is taken: such a record, like that of a repeated error, shows the stack of the first
+//! failure at its site.
 
 use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::panic::{self, AssertUnwindSafe, Location, PanicHookInfo};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Once};
 
 use serde::{Serialize, Serializer};
 
+use crate::event::ConsumerId;
+
 /// Sites told apart; failures at further sites are counted together.
 const SITES_MAX: usize = 256;
+/// Sites of errors, of all consumers, of which a thread remembers that it has taken a stack.
+const STACKS_MAX: usize = 1_024;
 
 /// How a callback failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -32,7 +43,7 @@ pub enum FailureKind {
 pub struct FailureRecord {
     /// Error or panic.
     pub kind: FailureKind,
-    /// Where: the source line of a panic, the callback of an error.
+    /// Where: the source line of the panic, or of the `?` or `.into()` that made the error.
     pub site: String,
     /// What it said.
     pub message: String,
@@ -50,20 +61,22 @@ pub struct FailureRecord {
     pub venue: u16,
     /// Instrument of the event.
     pub instrument: u32,
+    /// Its symbol; `None` when it has none, or there was no event.
+    pub symbol: Option<String>,
     /// The venue's sequence of the event.
     pub sequence: u64,
     /// Routing version of the event.
     pub routing_version: u32,
-    /// The stack of a panic; resolved only when it is printed.
+    /// The stack: its own, or that of the first failure at its site. Resolved only when it is printed.
     #[serde(serialize_with = "resolved")]
     pub backtrace: Option<Arc<Backtrace>>,
 }
 
 impl FailureRecord {
-    /// The stack of a panic as text; `None` for an error. Takes milliseconds.
+    /// The stack as text. Takes milliseconds.
     #[must_use]
     pub fn stack(&self) -> Option<String> {
-        self.backtrace.as_ref().map(ToString::to_string)
+        self.backtrace.as_deref().map(printed)
     }
 }
 
@@ -78,12 +91,13 @@ impl fmt::Display for FailureRecord {
         write!(
             f,
             "[{consumer}] {callback} failed: {message} ({kind} at {site}; thread {}, core {}, \
-             trace {}, venue {}, instrument {}, sequence {}, routing version {})",
+             trace {}, venue {}, instrument {}{}, sequence {}, routing version {})",
             self.thread,
             self.core,
             self.trace_id,
             self.venue,
             self.instrument,
+            self.symbol.as_ref().map_or_else(String::new, |symbol| format!(" {symbol}")),
             self.sequence,
             self.routing_version
         )
@@ -95,9 +109,24 @@ fn resolved<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     match backtrace {
-        Some(backtrace) => serializer.collect_str(backtrace),
+        Some(backtrace) => serializer.serialize_str(&printed(backtrace)),
         None => serializer.serialize_none(),
     }
+}
+
+/// Threads that are printing a stack now.
+static PRINTING: AtomicU32 = AtomicU32::new(0);
+
+fn printed(backtrace: &Backtrace) -> String {
+    PRINTING.fetch_add(1, Ordering::SeqCst);
+    let text = backtrace.to_string();
+    PRINTING.fetch_sub(1, Ordering::SeqCst);
+    text
+}
+
+/// The stack of this thread, unless that would mean to wait for one that is being printed.
+fn taken() -> Option<Arc<Backtrace>> {
+    (PRINTING.load(Ordering::SeqCst) == 0).then(|| Arc::new(Backtrace::force_capture()))
 }
 
 /// How often one site failed, and the first failure there.
@@ -132,7 +161,7 @@ impl FailureLog {
     }
 
     /// Counts and keeps a failure, and returns how often its site has failed by now.
-    pub fn record(&mut self, failure: FailureRecord) -> u64 {
+    pub fn record(&mut self, mut failure: FailureRecord) -> u64 {
         self.total += 1;
         let known = self
             .sites
@@ -140,6 +169,13 @@ impl FailureLog {
             .find(|site| site.first.site == failure.site && site.first.kind == failure.kind);
         let count = if let Some(site) = known {
             site.count += 1;
+            match &failure.backtrace {
+                None => failure.backtrace.clone_from(&site.first.backtrace),
+                Some(stack) if site.first.backtrace.is_none() => {
+                    site.first.backtrace = Some(Arc::clone(stack));
+                }
+                Some(_) => {}
+            }
             site.count
         } else if self.sites.len() < SITES_MAX {
             self.sites.push(SiteCount { count: 1, first: failure.clone() });
@@ -166,9 +202,37 @@ pub(crate) struct Caught {
     pub(super) backtrace: Option<Arc<Backtrace>>,
 }
 
+/// Number in [`CONTAINED`] while no callback runs.
+const NOBODY: u32 = u32::MAX;
+
+/// What the panic hook saw: the site, and the stack if it was free to take it.
+type Noted = (String, Option<Arc<Backtrace>>);
+
 thread_local! {
-    static CONTAINED: Cell<bool> = const { Cell::new(false) };
-    static NOTED: RefCell<Option<(String, Arc<Backtrace>)>> = const { RefCell::new(None) };
+    /// The consumer whose callback runs.
+    static CONTAINED: Cell<u32> = const { Cell::new(NOBODY) };
+    static NOTED: RefCell<Option<Noted>> = const { RefCell::new(None) };
+    /// Consumers and sites of errors whose stack was taken.
+    static STACKS: RefCell<Vec<(u32, usize)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The stack of an error that a callback is making, the first time that its consumer makes one there.
+#[cold]
+pub(super) fn stack_of_error(site: &'static Location<'static>) -> Option<Arc<Backtrace>> {
+    let consumer = CONTAINED.get();
+    if consumer == NOBODY {
+        return None;
+    }
+    STACKS.with(|stacks| {
+        let mut stacks = stacks.try_borrow_mut().ok()?;
+        let key = (consumer, std::ptr::from_ref(site).addr());
+        if stacks.len() == STACKS_MAX || stacks.contains(&key) {
+            return None;
+        }
+        let stack = taken()?;
+        stacks.push(key);
+        Some(stack)
+    })
 }
 
 /// Installs the process's panic hook once: a contained panic is noted for its record instead of being
@@ -178,7 +242,7 @@ pub fn install_panic_hook() {
     INSTALL.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if CONTAINED.with(Cell::get) {
+            if CONTAINED.get() != NOBODY {
                 note(info);
             } else {
                 previous(info);
@@ -189,7 +253,7 @@ pub fn install_panic_hook() {
 
 fn note(info: &PanicHookInfo<'_>) {
     let site = info.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
-    let backtrace = Arc::new(Backtrace::force_capture());
+    let backtrace = taken();
     NOTED.with(|noted| {
         // A panic inside the error path must not turn into an abort: an unavailable cell is left alone.
         if let Ok(mut noted) = noted.try_borrow_mut() {
@@ -198,16 +262,16 @@ fn note(info: &PanicHookInfo<'_>) {
     });
 }
 
-/// Runs `callback` and catches its panic, whatever its payload does when it is dropped (F03).
+/// Runs a callback of `consumer` and catches its panic, whatever its payload does when it is dropped (F03).
 #[inline]
-pub(crate) fn contain<R>(callback: impl FnOnce() -> R) -> Result<R, Caught> {
-    CONTAINED.with(|contained| contained.set(true));
+pub(crate) fn contain<R>(consumer: ConsumerId, callback: impl FnOnce() -> R) -> Result<R, Caught> {
+    CONTAINED.set(u32::from(consumer.0));
     let outcome = panic::catch_unwind(AssertUnwindSafe(callback));
     let outcome = match outcome {
         Ok(value) => Ok(value),
         Err(payload) => Err(caught(payload)),
     };
-    CONTAINED.with(|contained| contained.set(false));
+    CONTAINED.set(NOBODY);
     outcome
 }
 
@@ -225,7 +289,7 @@ fn caught(payload: Box<dyn Any + Send>) -> Caught {
         std::mem::forget(second);
     }
     match noted {
-        Some((site, backtrace)) => Caught { message, site, backtrace: Some(backtrace) },
+        Some((site, backtrace)) => Caught { message, site, backtrace },
         None => Caught { message, site: "unknown".to_owned(), backtrace: None },
     }
 }
@@ -246,6 +310,7 @@ mod tests {
             trace_id: 1,
             venue: 0,
             instrument: 0,
+            symbol: Some("BTC-USDT".into()),
             sequence: 0,
             routing_version: 0,
             backtrace: None,
@@ -276,27 +341,54 @@ mod tests {
     #[test]
     fn a_contained_panic_is_caught_with_its_site_and_stack() {
         install_panic_hook();
-        let caught = contain(|| panic!("planted {}", 7)).unwrap_err();
+        let caught = contain(ConsumerId(0), || panic!("planted {}", 7)).unwrap_err();
         assert_eq!(caught.message, "planted 7");
         assert!(caught.site.contains("failure.rs"), "{}", caught.site);
-        assert!(caught.backtrace.is_some());
-        assert!(matches!(contain(|| 3), Ok(3)));
+        assert!(matches!(contain(ConsumerId(0), || 3), Ok(3)));
     }
 
     #[test]
     fn a_record_says_on_one_line_where_and_about_what_and_keeps_the_stack_apart() {
         // FR-019, SC-006
         install_panic_hook();
-        let caught = contain(|| panic!("planted")).unwrap_err();
+        // Another test may be printing one just now.
+        let panics = || contain(ConsumerId(0), || panic!("planted")).unwrap_err();
+        let caught = std::iter::repeat_with(panics).find(|caught| caught.backtrace.is_some());
+        let caught = caught.unwrap();
         let record = FailureRecord { backtrace: caught.backtrace, ..failure("src/a.rs:7") };
         let line = record.to_string();
         assert_eq!(line.lines().count(), 1);
-        for text in ["[c] quote failed: boom", "panic at src/a.rs:7", "thread t, core 3"] {
+        for text in [
+            "[c] quote failed: boom",
+            "panic at src/a.rs:7",
+            "thread t, core 3",
+            "instrument 0 BTC-USDT,",
+        ] {
             assert!(line.contains(text), "{text} is missing from {line}");
         }
         let json = serde_json::to_value(&record).unwrap();
         assert!(json["backtrace"].as_str().unwrap().contains("contain"), "{json}");
         assert!(serde_json::to_value(failure("a")).unwrap()["backtrace"].is_null());
+    }
+
+    #[test]
+    fn while_a_stack_is_printed_none_is_taken_and_the_records_share_the_first_ones() {
+        // FR-018: printing holds a lock of the process for milliseconds, and a core must not wait for it.
+        install_panic_hook();
+        let panics = || contain(ConsumerId(0), || panic!("planted")).unwrap_err();
+        let record = |caught: Caught| FailureRecord { backtrace: caught.backtrace, ..failure("a") };
+        let mut log = FailureLog::new(4);
+        PRINTING.fetch_add(1, Ordering::SeqCst);
+        let without = panics();
+        PRINTING.fetch_sub(1, Ordering::SeqCst);
+        assert!(without.backtrace.is_none());
+        log.record(record(without));
+        let with = std::iter::repeat_with(panics).find(|caught| caught.backtrace.is_some());
+        log.record(record(with.unwrap()));
+        log.record(failure("a"));
+        let first = log.sites[0].first.backtrace.as_ref().expect("what came later was kept");
+        let last = log.last.back().and_then(|last| last.backtrace.as_ref()).expect("shared");
+        assert!(Arc::ptr_eq(first, last) && log.sites[0].count == 3);
     }
 
     #[test]
@@ -308,7 +400,7 @@ mod tests {
             }
         }
         install_panic_hook();
-        let caught = contain(|| panic::panic_any(Bomb)).unwrap_err();
+        let caught = contain(ConsumerId(0), || panic::panic_any(Bomb)).unwrap_err();
         assert!(caught.message.contains("no text"));
     }
 }

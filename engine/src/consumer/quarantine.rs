@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
+use super::LastResort;
 use crate::event::ConsumerId;
 
 const FREE: u8 = 0;
@@ -18,8 +19,11 @@ pub enum QuarantineReason {
     Failed = 1,
     /// An operator said so. Its thread goes on taking events, and turns them away.
     Operator = 2,
+    /// It is so far behind that its critical lane and its spill were full: what it missed since is in the
+    /// dead-letter file, and events behind that must not be taken for the next ones.
+    Overrun = 3,
     /// One of its callbacks does not return: its thread may never take anything again.
-    Stuck = 3,
+    Stuck = 4,
 }
 
 /// The board. Cheap to clone; the default one is of no consumer.
@@ -31,6 +35,7 @@ struct Board {
     states: Box<[AtomicU8]>,
     cancels_orders: bool,
     changes: AtomicU32,
+    last_resort: LastResort,
 }
 
 impl Quarantine {
@@ -39,10 +44,20 @@ impl Quarantine {
     #[must_use]
     pub fn new(consumers: usize, cancels_orders: bool) -> Quarantine {
         let states = (0..consumers).map(|_| AtomicU8::new(FREE)).collect();
-        Quarantine(Arc::new(Board { states, cancels_orders, changes: AtomicU32::new(0) }))
+        let last_resort = LastResort::new(consumers);
+        let changes = AtomicU32::new(0);
+        Quarantine(Arc::new(Board { states, cancels_orders, changes, last_resort }))
     }
 
-    /// Quarantines a consumer; says whether it was not yet. Who is stuck stays so.
+    /// What is left when not even quarantine keeps a critical event.
+    #[inline]
+    #[must_use]
+    pub fn last_resort(&self) -> &LastResort {
+        &self.0.last_resort
+    }
+
+    /// Quarantines a consumer; says whether it was not yet. A graver reason than the one before takes its
+    /// place.
     pub fn raise(&self, consumer: ConsumerId, reason: QuarantineReason) -> bool {
         let Some(state) = self.0.states.get(consumer.index()) else { return false };
         let before = state.fetch_max(reason as u8, Ordering::AcqRel);
@@ -57,11 +72,12 @@ impl Quarantine {
         self.state(consumer) != FREE
     }
 
-    /// Whether a consumer is quarantined because a callback does not return.
+    /// Whether nothing is to be published to a consumer any more: a callback does not return, or it was
+    /// overrun.
     #[inline]
     #[must_use]
-    pub fn is_stuck(&self, consumer: ConsumerId) -> bool {
-        self.state(consumer) == QuarantineReason::Stuck as u8
+    pub fn is_cut_off(&self, consumer: ConsumerId) -> bool {
+        self.state(consumer) >= QuarantineReason::Overrun as u8
     }
 
     /// Whether the open orders of a consumer are to be cancelled.
@@ -102,13 +118,13 @@ mod tests {
         assert!(!board.has(one) && !board.cancels_any());
         assert!(board.raise(two, QuarantineReason::Failed));
         assert!(!board.raise(two, QuarantineReason::Operator));
-        assert!(board.has(two) && !board.is_stuck(two) && board.cancels_orders_of(two));
+        assert!(board.has(two) && !board.is_cut_off(two) && board.cancels_orders_of(two));
         board.raise(two, QuarantineReason::Stuck);
         board.raise(two, QuarantineReason::Failed);
-        assert!(board.is_stuck(two) && board.cancels_any());
+        assert!(board.is_cut_off(two) && board.cancels_any());
         assert!(!board.has(one) && !board.cancels_orders_of(one));
         let keeps = Quarantine::new(1, false);
         keeps.raise(one, QuarantineReason::Stuck);
-        assert!(keeps.is_stuck(one) && !keeps.cancels_orders_of(one) && !keeps.cancels_any());
+        assert!(keeps.is_cut_off(one) && !keeps.cancels_orders_of(one) && !keeps.cancels_any());
     }
 }

@@ -1,13 +1,10 @@
 //! The trait a user implements, and the mask of what it wants to hear.
 
-use super::{Context, View};
+use super::{Context, StrategyError, View};
 use crate::event::{
     Balance, Bar, Book, BookState, ControlAck, ControlResult, Event, EventKind, ExecReport,
     Instrument, Merged, Payload, Quote, Risk, Trade,
 };
-
-/// Any error a strategy wants to report; it is counted, logged and kept, and the next event follows.
-pub type StrategyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a callback returns.
 pub type StrategyResult = Result<(), StrategyError>;

@@ -13,7 +13,7 @@ use super::cells::cell_of;
 use super::flip::{COMMAND_DONE, FLIP_BEGIN, FLIP_END, Flip, FlipOutcome, FlipPort};
 use super::link::{ConsumerLink, LinkParts, LinkRemains};
 use super::order::{Sequencer, StreamCounts};
-use crate::consumer::Quarantine;
+use crate::consumer::{HaltReason, Quarantine, QuarantineReason};
 use crate::event::{ConsumerId, ControlAck, ControlResult, Event, EventKind, ExecReport, Risk};
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
 use crate::telemetry::{HistogramSet, Letter, LetterSender, Probe};
@@ -25,6 +25,9 @@ const BATCH: usize = 32;
 /// into one consumer's lane before the next, with one store of its cursor, so that the lines of a
 /// lane cross in a row. Their copies (two lines of a quote) must stay in the first cache.
 const RUN: usize = 64;
+
+/// Room for dead letters that market events leave to critical ones.
+const FOR_CRITICAL: usize = 64;
 
 /// Venue time to bytes read; only where both clocks are of the same age.
 const WIRE: usize = 0;
@@ -73,7 +76,7 @@ struct Fanout {
     /// Changes of the board that the links know of.
     changes_seen: u32,
     /// Some consumer never takes anything again.
-    has_stuck: bool,
+    has_cut_off: bool,
     routed: u64,
     unrouted: u64,
 }
@@ -136,7 +139,7 @@ impl DispatcherAgent {
                 version: parts.version,
                 quarantine: parts.quarantine,
                 changes_seen: 0,
-                has_stuck: false,
+                has_cut_off: false,
                 routed: 0,
                 unrouted: 0,
             },
@@ -279,19 +282,43 @@ impl Fanout {
     #[inline]
     fn critical(&mut self, event: &Event) {
         let Some(kind) = event.kind() else { return };
-        let Self { links, clock, probe, scratch, routed, unrouted, letters, .. } = self;
+        let Self { links, clock, probe, scratch, routed, unrouted, .. } = self;
         let link = owner(event).and_then(|owner| links.get_mut(owner.index()));
         scratch.copy_used_from(event);
         scratch.fanout = 1;
         stamp(scratch, clock.now_ns(), clock, probe);
         let Some(link) = link else {
             *unrouted += 1;
-            keep(letters, clock, scratch, "no owner");
+            let Self { letters, clock, scratch, quarantine, .. } = self;
+            keep_critical(letters, clock, quarantine, scratch, "no owner");
             return;
         };
         *routed += 1;
         if !link.offer_critical(scratch, kind) {
-            keep(letters, clock, scratch, "spill full");
+            let consumer = link.consumer();
+            self.overflow(consumer, kind);
+        }
+    }
+
+    /// The event in `scratch` found no room in its consumer's lane and spill. The consumer is cut off: what
+    /// comes behind a hole must not be taken for the next (FR-016). It and what is older goes to the dead
+    /// letters, in order; it waits in the spill for room there, and only where that is full as well it is
+    /// lost.
+    #[cold]
+    fn overflow(&mut self, consumer: ConsumerId, kind: EventKind) {
+        let Self { links, clock, letters, scratch, quarantine, has_cut_off, .. } = self;
+        let Some(link) = links.get_mut(consumer.index()) else { return };
+        if !link.is_cut_off() {
+            log::error!("[consumer {}] quarantined: critical lane and spill are full", consumer.0);
+            quarantine.raise(consumer, QuarantineReason::Overrun);
+            *has_cut_off |= link.look_at(quarantine);
+        }
+        let limit = letters.room(BATCH);
+        link.withdraw(limit, |event| keep_critical(letters, clock, quarantine, event, "cut off"));
+        let must_wait = link.has_spilled() || letters.room(1) == 0;
+        if !must_wait || !link.spill(scratch) {
+            link.dead_letter(kind);
+            keep_critical(letters, clock, quarantine, scratch, "cut off");
         }
     }
 
@@ -346,12 +373,12 @@ impl Fanout {
     }
 
     fn deliver_scratch(&mut self, consumer: ConsumerId, kind: EventKind) {
-        let Self { links, letters, clock, scratch, .. } = self;
+        let Self { links, clock, scratch, .. } = self;
         scratch.fanout = 1;
         scratch.stamp_dispatched(clock.now_ns());
         let Some(link) = links.get_mut(consumer.index()) else { return };
         if !link.offer_critical(scratch, kind) {
-            keep(letters, clock, scratch, "spill full");
+            self.overflow(consumer, kind);
         }
     }
 
@@ -361,38 +388,66 @@ impl Fanout {
         if changes != self.changes_seen {
             self.changes_seen = changes;
             for link in &mut self.links {
-                self.has_stuck |= link.look_at(&self.quarantine);
+                self.has_cut_off |= link.look_at(&self.quarantine);
             }
         }
         let flushed = self.links.iter_mut().map(ConsumerLink::flush).sum();
-        if self.has_stuck { flushed + self.bury() } else { flushed }
+        if self.has_cut_off { flushed + self.bury() } else { flushed }
     }
 
     /// What is spilled for consumers that never take it goes to the dead-letter file, a part of it in
     /// each duty cycle, as far as there is room on the way there.
     #[cold]
     fn bury(&mut self) -> usize {
-        let Self { links, clock, letters, .. } = self;
+        let Self { links, clock, letters, quarantine, .. } = self;
         let mut work = 0;
-        for link in links.iter_mut().filter(|link| link.is_stuck()) {
+        for link in links.iter_mut().filter(|link| link.is_cut_off()) {
             let limit = letters.room(BATCH);
-            work += link.withdraw(limit, |event| keep(letters, clock, event, "consumer stuck"));
+            work += link.withdraw(limit, |event| {
+                keep_critical(letters, clock, quarantine, event, "cut off");
+            });
         }
         work
     }
 }
 
-/// A critical event that can't be delivered stays readable in the dead-letter file (FR-016).
+/// Keeps a market event that a full queue has given up, as long as that leaves room for critical ones
+/// (EDGE-18).
 #[cold]
 fn keep(letters: &mut LetterSender, clock: &Clock, event: &Event, detail: &'static str) {
-    letters.send(Letter {
+    if letters.room(FOR_CRITICAL + 1) > FOR_CRITICAL {
+        letters.send(letter(clock, event, detail));
+    } else {
+        letters.give_up();
+    }
+}
+
+/// A critical event that can't be delivered stays readable in the dead-letter file (FR-016).
+#[cold]
+fn keep_critical(
+    letters: &mut LetterSender,
+    clock: &Clock,
+    quarantine: &Quarantine,
+    event: &Event,
+    detail: &'static str,
+) {
+    let owner = owner(event);
+    if !letters.send(Letter { is_critical: true, owner, ..letter(clock, event, detail) }) {
+        quarantine.last_resort().lose(owner, HaltReason::LettersFull);
+    }
+}
+
+fn letter<'e>(clock: &Clock, event: &'e Event, detail: &'static str) -> Letter<'e> {
+    Letter {
         wall_ns: clock.wall_ns(),
         trace_id: event.trace_id,
         venue: event.venue,
         reason: "undelivered",
         detail,
+        is_critical: false,
+        owner: None,
         raw: &event.as_bytes()[..event.used_bytes()],
-    });
+    }
 }
 
 #[inline]

@@ -23,8 +23,8 @@ pub(super) struct ConsumerLink {
     skip_below: u32,
     skips: bool,
     consumer: ConsumerId,
-    /// The consumer does not return from a callback; nothing is published to it any more.
-    is_stuck: bool,
+    /// The consumer does not return from a callback, or was overrun: nothing is published to it any more.
+    is_cut_off: bool,
     /// Numbered critical events that were taken out of the spill again.
     withdrawn: u32,
     /// Staged events that go to this consumer: their places and cells. Its memory is taken once.
@@ -64,7 +64,7 @@ impl ConsumerLink {
             skip_below: 0,
             skips: parts.skips,
             consumer: parts.consumer,
-            is_stuck: false,
+            is_cut_off: false,
             withdrawn: 0,
             noted: Vec::with_capacity(run),
         }
@@ -126,7 +126,7 @@ impl ConsumerLink {
     #[cold]
     fn turns_away(&self, event: &Event) -> bool {
         let Some(kind) = event.kind() else { return false };
-        let term = match (self.is_stuck, kind.class()) {
+        let term = match (self.is_cut_off, kind.class()) {
             (true, _) => Term::Discarded,
             (false, EventClass::Market) => Term::Skipped,
             (false, EventClass::Reference | EventClass::Critical) => return false,
@@ -136,42 +136,66 @@ impl ConsumerLink {
         true
     }
 
-    /// Offers a critical event; under load it spills, in order. False when even the spill is full, or the
-    /// consumer never takes anything again: the event is the caller's to keep.
+    /// Offers a critical event, and counts it as published; under load it spills, in order. False when even
+    /// the spill is full, or the consumer never takes anything again: the event is the caller's to keep.
     #[inline]
     pub(super) fn offer_critical(&mut self, event: &mut Event, kind: EventKind) -> bool {
-        event.critical_sequence = self.critical_sequence.wrapping_add(1);
         self.terms.add(Term::Published, kind, 1);
-        // What is spilled goes to the dead letters before it: see `withdraw`.
-        let is_welcome = !self.is_stuck || self.critical.pending() > 0;
-        if is_welcome && self.critical.offer(event).is_ok() {
+        event.critical_sequence = self.critical_sequence.wrapping_add(1);
+        let is_taken = !self.is_cut_off && self.critical.offer(event).is_ok();
+        if is_taken {
             self.critical_sequence = event.critical_sequence;
-            return true;
         }
+        is_taken
+    }
+
+    /// Whether critical events of a consumer that is cut off wait for room among the dead letters.
+    pub(super) fn has_spilled(&self) -> bool {
+        self.critical.pending() > 0
+    }
+
+    /// Lets an event that was not taken wait for that; false when the spill is full.
+    #[cold]
+    pub(super) fn spill(&mut self, event: &mut Event) -> bool {
+        event.critical_sequence = self.critical_sequence.wrapping_add(1);
+        let is_taken = self.critical.spill(event).is_ok();
+        if is_taken {
+            self.critical_sequence = event.critical_sequence;
+        }
+        is_taken
+    }
+
+    /// Counts a critical event that it did not take as a dead letter.
+    #[cold]
+    pub(super) fn dead_letter(&self, kind: EventKind) {
         self.terms.add(Term::DeadLettered, kind, 1);
-        false
+    }
+
+    /// Whose link it is.
+    pub(super) fn consumer(&self) -> ConsumerId {
+        self.consumer
     }
 
     /// Publishes what is held back as far as there is room; returns how much.
     #[inline]
     pub(super) fn flush(&mut self) -> usize {
-        if self.pending() == 0 || self.is_stuck {
+        if self.pending() == 0 || self.is_cut_off {
             return 0;
         }
         self.critical.flush() + self.market.flush()
     }
 
     /// Whether the consumer never takes anything again.
-    pub(super) fn is_stuck(&self) -> bool {
-        self.is_stuck
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.is_cut_off
     }
 
     /// To be called when the board has changed: whether the consumer never takes anything again. Its market
     /// data is discarded from then on, and counted.
     #[cold]
     pub(super) fn look_at(&mut self, board: &Quarantine) -> bool {
-        if !self.is_stuck && board.is_stuck(self.consumer) {
-            self.is_stuck = true;
+        if !self.is_cut_off && board.is_cut_off(self.consumer) {
+            self.is_cut_off = true;
             self.skip_below = u32::MAX;
             let Self { market, terms, .. } = self;
             market.discard_pending(|_| true, &mut |event| {
@@ -180,10 +204,10 @@ impl ConsumerLink {
                 }
             });
         }
-        self.is_stuck
+        self.is_cut_off
     }
 
-    /// Takes at most `limit` critical events of a stuck consumer out of the spill, oldest first, to be
+    /// Takes at most `limit` critical events of a consumer that is cut off out of the spill, oldest first, to be
     /// kept as dead letters. Returns how many.
     #[cold]
     pub(super) fn withdraw(&mut self, limit: usize, mut keep: impl FnMut(&Event)) -> usize {

@@ -21,8 +21,8 @@ use super::run_header::{offered, run_header};
 use super::venues::VenueThreads;
 use crate::config::{Config, ConfigError, OnFlip};
 use crate::consumer::{
-    ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring, ContextParts, FailureRecord,
-    Interest, Quarantine, RiskLimits, Strategy, install_panic_hook,
+    CONSUMER_LETTER_SLOTS, ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring,
+    ContextParts, FailureRecord, Interest, Quarantine, RiskLimits, Strategy, install_panic_hook,
 };
 use crate::control::{
     Catalogue, ControlCommand, ControllerHandle, ControllerParts, DeskParts, OperatorDesk, Routes,
@@ -46,8 +46,8 @@ use crate::runtime::{
 };
 use crate::telemetry::{
     Collector, CollectorOptions, ConsumerProbe, DeadLetterFile, GAUGE_PREFIX, HistogramSet,
-    HlogError, HlogWriter, LetterChunk, LogDrain, LogLanes, LogRecord, Probe, ProbeLink, Terms,
-    install_logger, letter_lane,
+    HlogError, HlogWriter, LetterNames, LetterSender, LetterSource, LogDrain, LogLanes, LogRecord,
+    Probe, ProbeLink, Terms, install_logger, letter_lane,
 };
 use crate::venue::binance::{self, CredentialsError, StreamPort};
 use crate::venue::session::EndpointError;
@@ -215,7 +215,7 @@ pub(super) struct Assembly<'c> {
     strategies: Vec<Box<dyn Strategy>>,
     pub(super) agents: Vec<(AgentRole, Box<dyn Agent>)>,
     pub(super) probes: Vec<ProbeEnd>,
-    pub(super) letters: Vec<Consumer<LetterChunk>>,
+    pub(super) letters: Vec<LetterSource>,
     failures: Vec<Arc<Exchange<FailureRecord>>>,
     pub(super) live: Live,
     pub(super) threads: VenueThreads,
@@ -375,9 +375,7 @@ impl<'c> Assembly<'c> {
             orders.push(order_end);
             self.control.push(control_end);
         }
-        let (letters, letters_end) = letter_lane("dispatcher", self.config.lanes.dead_letter);
-        self.live.letters.push(letters.counts());
-        self.letters.push(letters_end);
+        let letters = self.letters("dispatcher", self.config.lanes.dead_letter);
         let probe = Probe::new(DispatcherAgent::probe_names());
         self.probes.push(probe.link());
         let (notices, notices_end) = self.lane("control:answers".to_owned(), ANSWER_SLOTS);
@@ -417,6 +415,14 @@ impl<'c> Assembly<'c> {
         });
         self.agents.push((AgentRole::Dispatcher, Box::new(dispatcher)));
         Ok((orders, owner))
+    }
+
+    /// A lane for dead letters.
+    fn letters(&mut self, session: &str, slots: usize) -> LetterSender {
+        let (letters, letters_end) = letter_lane(session, slots);
+        self.live.letters.push(letters.counts());
+        self.letters.push(letters_end);
+        letters
     }
 
     /// What the watchdog has to know of a consumer.
@@ -522,6 +528,7 @@ impl<'c> Assembly<'c> {
         let to_log = Arc::new(Exchange::new());
         self.failures.push(Arc::clone(&to_log));
         let quarantine = self.quarantine.clone();
+        let letters = self.letters(&format!("consumer:{}", entry.name), CONSUMER_LETTER_SLOTS);
         let wiring = ConsumerWiring {
             critical,
             market,
@@ -531,6 +538,7 @@ impl<'c> Assembly<'c> {
             to_log,
             accept_from,
             quarantine,
+            letters,
             stop,
         };
         let options = ConsumerOptions {
@@ -579,13 +587,15 @@ impl<'c> Assembly<'c> {
         let steady = SteadyState::new();
         let is_of_events = |gauge: &&LaneGauge| !gauge.name().starts_with("log:");
         let gauges: Vec<LaneGauge> = self.live.lanes.iter().filter(is_of_events).cloned().collect();
+        let consumers = self.consumer_names();
         let housekeeping = Housekeeping {
             logs: LogDrain::new(log_lanes, logs.clone()),
             failures: self.failures,
             letters: DeadLetterFile::new(
                 &run_dir.join("dead_letters.jsonl"),
                 self.letters,
-                self.config.venue_names(),
+                LetterNames { venues: self.config.venue_names(), consumers },
+                self.quarantine.last_resort().clone(),
             ),
             collector: Collector::new(CollectorOptions {
                 links: self.probes,
@@ -632,6 +642,7 @@ impl<'c> Assembly<'c> {
             last,
             steady: &steady,
         });
+        let last_resort = self.quarantine.last_resort().clone();
         let mut watchdog = WatchdogOptions {
             cores: Vec::new(),
             loose_cores: plan.loose_cores(&HostCores::read()),
@@ -658,6 +669,7 @@ impl<'c> Assembly<'c> {
             clock: self.clock,
             stop: self.stop,
             live: self.live,
+            last_resort,
             links,
             steady,
             housekeeping,

@@ -12,7 +12,7 @@ use pitlane_ring::{LaneGauge, PoolGauge};
 use super::assemble::lane_fill;
 use super::housekeeping::{HousekeepingHandle, SteadyState};
 use super::venues::VenueThreads;
-use crate::consumer::{ConsumerAgent, ConsumerRemains, ConsumerState};
+use crate::consumer::{ConsumerAgent, ConsumerRemains, ConsumerState, LastResort};
 use crate::control::{
     ConsumerAccount, ControlSocket, ControllerHandle, FlipError, Request, RouteChange, Routes,
     RoutesDifference, RoutesView, RoutingChange, SessionAccount,
@@ -71,6 +71,7 @@ pub(super) struct EngineParts {
     pub(super) clock: Clock,
     pub(super) stop: StopSignal,
     pub(super) live: Live,
+    pub(super) last_resort: LastResort,
     pub(super) links: Vec<Arc<ProbeLink>>,
     pub(super) steady: Arc<SteadyState>,
     pub(super) housekeeping: HousekeepingHandle,
@@ -93,6 +94,8 @@ pub struct LiveStatus {
     pub handled: u64,
     pub conflated: u64,
     pub failures: u64,
+    /// A critical event can be stored nowhere: no order leaves any more.
+    pub is_halted: bool,
     /// Consumers that are in a callback beyond their stall budget now: name, ns so far.
     pub stalled: Vec<(String, u64)>,
     /// The fullest lane: name, events in it, slots.
@@ -197,11 +200,15 @@ impl Engine {
         self.parts.as_ref().is_some_and(|parts| parts.stop.is_killed())
     }
 
-    /// Whether a core has ended by itself: its agents failed, since nothing has asked them to stop.
+    /// Whether the run can only be stopped: a core has ended by itself, or trading was halted since a
+    /// critical event could be stored nowhere.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         let any = |cores: &[CoreHandle]| cores.iter().any(CoreHandle::is_finished);
-        any(&self.cores) || self.watchdog().is_some_and(|watchdog| watchdog.with_started(any))
+        let is_halted = self.parts.as_ref().is_some_and(|parts| parts.last_resort.is_halted());
+        is_halted
+            || any(&self.cores)
+            || self.watchdog().is_some_and(|watchdog| watchdog.with_started(any))
     }
 
     /// How far a recording has been taken in; `None` when none is played. It is over once every frame was
@@ -290,6 +297,7 @@ impl Engine {
         LiveStatus {
             uptime_ns: now_ns,
             stalled: stalled.collect(),
+            is_halted: parts.last_resort.is_halted(),
             events_in: live.venues.iter().map(|(_, _, stats)| stats.read().events).sum(),
             published: sum(Term::Published),
             handled: sum(Term::Handled),
@@ -337,6 +345,7 @@ impl Engine {
         let mut housekeeping = parts.housekeeping.stop();
         if let Some(housekeeping) = &mut housekeeping {
             housekeeping.drain();
+            housekeeping.letters.finish();
             account.collect(&mut housekeeping.collector, &parts.links, parts.clock.now_ns());
         }
         let books = account.books(&parts.live.instruments);
@@ -346,6 +355,7 @@ impl Engine {
         }
         let collector = housekeeping.as_ref().map(|h| &h.collector);
         let mut report = account.report(&parts.live, collector, parts.clock.now_ns());
+        report.lose(&parts.last_resort);
         report.books = books;
         report.lanes = parts.live.lanes.iter().map(LaneReport::of).collect();
         report.pools = parts.live.pools.iter().map(PoolReport::of).collect();
@@ -577,6 +587,7 @@ impl Account {
         Report {
             identity_holds,
             critical_lost: consumers.iter().map(|consumer| consumer.critical_lost).sum(),
+            halted: None,
             events_published: intake.events_in,
             allocations_steady_state: None,
             duration_ns: 0,

@@ -298,7 +298,7 @@ impl Assembly<'_> {
     ) -> (LaneOutlet, Consumer<Event>) {
         let lanes = &self.config.lanes;
         let (link, link_end) = self.lane(format!("{name}:{session}>orchestrator"), lanes.venue);
-        let (letters, letters_end) = letter_lane(name, lanes.dead_letter);
+        let (letters, letters_end) = letter_lane(&format!("{name}:{session}"), lanes.dead_letter);
         self.live.letters.push(letters.counts());
         self.letters.push(letters_end);
         if let Some(open) = sessions_open {

@@ -179,12 +179,13 @@ impl Agent for GatewayAgent {
     fn duty_cycle(&mut self) -> usize {
         let stopping = self.stop.phase() >= Phase::Draining;
         let sessions_gone = self.sessions_open.load(Ordering::Acquire) == 0;
-        if stopping {
-            // Before the commands are looked at: from here on every new order is answered by a rejection.
+        if stopping || self.quarantine.last_resort().is_halted() {
+            // Before the commands are looked at: from here on every new order is answered by a rejection,
+            // whoever switches trading on again.
             self.switch.set(false);
-            if sessions_gone {
-                self.outputs.iter_mut().for_each(|output| *output = None);
-            }
+        }
+        if stopping && sessions_gone {
+            self.outputs.iter_mut().for_each(|output| *output = None);
         }
         let work = self.take_commands();
         let is_drained = stopping && sessions_gone && work == 0;

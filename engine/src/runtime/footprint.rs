@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::config::Config;
+use crate::consumer::CONSUMER_LETTER_SLOTS;
 use crate::event::Event;
 use crate::order::OrderCommand;
 use crate::runtime::{CorePlan, PlannedCore};
@@ -52,6 +53,7 @@ pub fn lane_footprints(config: &Config, plan: &CorePlan) -> Vec<LaneFootprint> {
         of("orders, to gateway", consumers, lanes.order, size_of::<OrderCommand>()),
         of("orders, to venue", order_sessions, lanes.order, size_of::<OrderCommand>()),
         of("log lines", log_lanes(plan), lanes.log, size_of::<LogRecord>()),
+        of("dead letters of consumers", consumers, CONSUMER_LETTER_SLOTS, letter),
         // One for each session and one for the dispatcher.
         of("dead letters", sessions + order_sessions + 1, lanes.dead_letter, letter),
     ];

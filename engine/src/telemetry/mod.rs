@@ -1,6 +1,7 @@
 //! What people read: accounts, latency histograms, logs and dead letters. Nothing here steers the engine.
 
 mod collector;
+mod dead_letter_file;
 mod fanout;
 mod hlog;
 mod last_interval;
@@ -10,6 +11,7 @@ mod probe;
 mod terms;
 
 pub use collector::{Collector, CollectorOptions, StageTotals};
+pub use dead_letter_file::{DeadLetterFile, LetterNames};
 pub use fanout::FanoutSample;
 pub use hlog::{
     GAUGE_PREFIX, GAUGES_LINE, HLOG_HIGHEST_NS, HlogError, HlogWriter, LineEncoder, WARM_UP_LINE,
@@ -17,7 +19,7 @@ pub use hlog::{
 };
 pub use last_interval::{IntervalFigures, LastInterval};
 pub use letters::{
-    CHUNK_BYTES, DeadLetterCounts, DeadLetterFile, Letter, LetterChunk, LetterSender, letter_lane,
+    CHUNK_BYTES, DeadLetterCounts, Letter, LetterChunk, LetterSender, LetterSource, letter_lane,
 };
 pub use logging::{LogDrain, LogLanes, LogRecord, attach_thread, install_logger};
 pub use probe::{ConsumerProbe, HistogramSet, Probe, ProbeLink};

@@ -56,6 +56,8 @@ impl EventOutlet for LaneOutlet {
             venue: self.venue.0,
             reason: reason.name(),
             detail,
+            is_critical: false,
+            owner: None,
             raw,
         });
     }

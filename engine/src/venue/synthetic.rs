@@ -15,8 +15,8 @@ use super::synthetic_load::LoadPlan;
 use super::{EventOutlet, IntakeStats, StreamOrder, StreamOrders, SyntheticLoad};
 use crate::consumer::Quarantine;
 use crate::event::{
-    ConsumerId, Event, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty,
-    Quote, RejectReason, Side, Trade, VenueId,
+    ConsumerId, Event, EventKind, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus,
+    Price, Qty, Quote, RejectReason, Side, Trade, VenueId,
 };
 use crate::instrument::InstrumentSpec;
 use crate::order::{OrderAction, OrderCommand, OrderType, rejection};
@@ -173,6 +173,12 @@ impl<O: EventOutlet> SyntheticVenue<O> {
     }
 
     fn publish(&mut self, event: &Event) {
+        // As a session that is not read any more: its reports stay at the venue (FR-016).
+        if self.quarantine.last_resort().is_halted()
+            && event.kind().is_some_and(EventKind::is_critical)
+        {
+            return;
+        }
         if let Some(outlet) = &mut self.outlet {
             outlet.publish(event);
             self.stats.events();

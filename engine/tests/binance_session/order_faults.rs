@@ -3,8 +3,10 @@
 
 use std::sync::{Arc, Mutex};
 
+use pitlane_engine::consumer::HaltReason;
 use pitlane_engine::event::{ExecReport, ExecType, OrderStatus, RejectReason};
 use pitlane_engine::order::OrderAction;
+use pitlane_engine::runtime::Phase;
 use pitlane_engine::venue::LetterReason;
 use pitlane_engine::venue::simulated::{Fault, FaultName, FaultPlan, SimulatedVenue, Trigger};
 
@@ -242,4 +244,31 @@ fn a_request_without_an_answer_makes_the_order_a_question() {
     assert_eq!((report.exec_type(), report.venue_order_id), (Some(ExecType::New), 77));
     assert_eq!(trader.counters().reconnects, 0);
     trader.assert_sound();
+}
+
+#[test]
+fn once_a_critical_event_can_be_stored_nowhere_nothing_more_is_read_and_cancels_still_leave() {
+    // FR-016, the last resort: what is not read stays at the venue.
+    let venue = venue(&credentials(), |_| {});
+    let mut trader = Trader::new(venue.address(), credentials(), &TraderOptions::default());
+    trader.drive_to_ready();
+    for id in [1, 2] {
+        trader.submit_resting(id);
+        trader.drive_to(id, OrderStatus::New);
+    }
+    let frames = trader.counters().frames;
+    trader.quarantine.last_resort().halt(HaltReason::FileFailed);
+    trader.command(OrderAction::Cancel, 1, |_| {});
+    let counters = Arc::clone(venue.counters());
+    trader.drive("the cancel at the venue", |_, _| counters.report().cancels_received == 1);
+    assert!(!trader.is_ready());
+    (0..1_000).for_each(|_| trader.turn());
+    assert_eq!(trader.counters().frames, frames, "its answer is there and not read");
+    assert!(trader.reports(1).iter().all(|report| report.status() != Some(OrderStatus::Canceled)));
+    // The stop asks for the other one to be cancelled, and waits for no answer.
+    trader.stop.raise(Phase::Draining);
+    trader.drive_to_done();
+    let counters = Arc::clone(venue.counters());
+    trader.drive("the other cancel", |_, _| counters.report().cancels_received == 2);
+    assert_eq!(trader.counters().frames, frames);
 }

@@ -5,6 +5,7 @@
 
 mod consumers;
 mod for_ever;
+mod last_resort;
 mod rig;
 
 use std::sync::atomic::Ordering;

@@ -16,6 +16,10 @@ pub(super) struct Letter {
     /// Wall time, ns since the Unix epoch.
     pub(super) wall_ns: i64,
     pub(super) venue: String,
+    /// Who sent it: `VENUE:ROLE`, `dispatcher` or `consumer:NAME`; files of older versions don't say.
+    session: Option<String>,
+    /// The consumer that an event was for.
+    pub(super) consumer: Option<String>,
     pub(super) trace_id: u64,
     pub(super) reason: String,
     pub(super) detail: String,
@@ -71,12 +75,27 @@ impl Letter {
         }
     }
 
+    /// Who sent it, as far as the file says.
+    pub(super) fn session(&self) -> &str {
+        self.session.as_deref().unwrap_or(&self.venue)
+    }
+
+    /// Whether it holds an event, and no bytes of a venue's.
+    pub(super) fn is_event(&self) -> bool {
+        self.reason == "undelivered"
+    }
+
     /// Whether the filter lets it through at `now`.
     pub(super) fn passes(&self, filter: &LetterFilter, now: SystemTime) -> bool {
         let since =
             filter.since.map(|since| now.checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH));
-        filter.reason.as_ref().is_none_or(|reason| *reason == self.reason)
-            && filter.venue.as_ref().is_none_or(|venue| *venue == self.venue)
+        let is = |wanted: &Option<String>, own: Option<&String>| {
+            wanted.as_ref().is_none_or(|wanted| own == Some(wanted))
+        };
+        is(&filter.reason, Some(&self.reason))
+            && is(&filter.venue, Some(&self.venue))
+            && is(&filter.session, self.session.as_ref())
+            && is(&filter.consumer, self.consumer.as_ref())
             && since.is_none_or(|since| self.time() >= since)
     }
 
@@ -158,6 +177,7 @@ mod tests {
             reason: Some(reason.into()),
             venue: Some(venue.into()),
             since: Some(Duration::from_secs(since)),
+            ..LetterFilter::default()
         };
         assert!(letter.passes(&LetterFilter::default(), now));
         assert!(letter.passes(&filter("field", "sim", 61), now));
@@ -166,5 +186,14 @@ mod tests {
         {
             assert!(!letter.passes(&other, now), "{other:?}");
         }
+        let of = |session: &str| LetterFilter {
+            session: Some(session.into()),
+            ..LetterFilter::default()
+        };
+        assert!(!letter.passes(&of("sim:orders"), now), "an older file does not say");
+        let newer = TEXT.replace("\"trace_id\"", "\"session\":\"sim:orders\",\"trace_id\"");
+        let newer = self::letter(&newer);
+        assert!(newer.passes(&of("sim:orders"), now) && !newer.passes(&of("sim:market"), now));
+        assert_eq!((letter.session(), newer.session()), ("sim", "sim:orders"));
     }
 }

@@ -7,6 +7,8 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::SystemTime;
 
+use pitlane_engine::event::Event;
+
 use crate::cli::{DlqVerb, LetterFilter};
 use crate::exit::Exit;
 use crate::run::load;
@@ -68,33 +70,60 @@ fn read(
 }
 
 fn list(letters: &[Letter]) -> String {
-    let mut table =
-        table(&[">number", "time (UTC)", "venue", "reason", "detail", ">bytes", ">trace"]);
+    let has_events = letters.iter().any(|letter| letter.consumer.is_some());
+    let mut heads = vec![">number", "time (UTC)", "from", "reason", "detail", ">bytes", ">trace"];
+    if has_events {
+        heads.insert(3, "for");
+    }
+    let mut table = table(&heads);
     for letter in letters {
-        table.add_row([
+        let mut cells = vec![
             letter.number.to_string(),
             letter.utc(),
-            letter.venue.clone(),
+            letter.session().to_owned(),
             letter.reason.clone(),
             letter.detail.clone(),
             count(letter.bytes),
             letter.trace_id.to_string(),
-        ]);
+        ];
+        if has_events {
+            cells.insert(3, letter.consumer.clone().unwrap_or_default());
+        }
+        table.add_row(cells);
     }
-    format!("{}{} letters\n", render(&table), count(letters.len() as u64))
+    let letters = match letters.len() {
+        1 => "1 letter".to_owned(),
+        many => format!("{} letters", count(many as u64)),
+    };
+    format!("{}{letters}\n", render(&table))
 }
 
 fn show(letter: &Letter) -> String {
     let mut text = format!(
-        "letter  {}\ntime    {} UTC\nvenue   {}\ntrace   {}\nreason  {}: {}\nbytes   {}\n",
+        "letter  {}\ntime    {} UTC\nvenue   {}\nfrom    {}\ntrace   {}\nreason  {}: {}\nbytes   {}\n",
         letter.number,
         letter.utc(),
         letter.venue,
+        letter.session(),
         letter.trace_id,
         letter.reason,
         letter.detail,
         count(letter.bytes)
     );
+    if let Some(consumer) = &letter.consumer {
+        let _infallible = writeln!(text, "for     consumer {consumer}");
+    }
+    if letter.is_event()
+        && let Some(event) = letter.raw_bytes().as_deref().and_then(Event::from_used_bytes)
+        && let Some(payload) = event.payload()
+    {
+        let _infallible = writeln!(
+            text,
+            "event   sequence {}, instrument {}, routing version {}\n\n{payload:#?}",
+            event.sequence, event.instrument, event.routing_version
+        );
+        return text;
+    }
     if let Some(kept) = letter.cut_to_bytes {
         let _infallible = writeln!(text, "kept    {}, the rest was cut", count(kept));
     }
@@ -130,7 +159,7 @@ fn dump(raw: &[u8]) -> String {
 }
 
 fn replay(mut replayer: Replayer, letters: &[Letter]) -> Result<String, replay::ReplayError> {
-    let mut table = table(&[">number", "venue", "reason then", "now"]);
+    let mut table = table(&[">number", "from", "reason then", "now"]);
     let mut accepted = 0;
     for letter in letters {
         let now = match replayer.replay(letter)? {
@@ -141,7 +170,7 @@ fn replay(mut replayer: Replayer, letters: &[Letter]) -> Result<String, replay::
             Replayed::Refused(why) => format!("refused: {why}"),
         };
         let then = format!("{}: {}", letter.reason, letter.detail);
-        table.add_row([letter.number.to_string(), letter.venue.clone(), then, now]);
+        table.add_row([letter.number.to_string(), letter.session().to_owned(), then, now]);
     }
     Ok(format!(
         "{}{} of {} would now be accepted\n",

@@ -57,19 +57,23 @@ impl Replayer {
         if letter.cut_to_bytes.is_some() {
             return Ok(Replayed::Refused("only a part of it was kept".to_owned()));
         }
-        if letter.reason == "undelivered" {
+        if letter.is_event() {
             return Ok(self.event(&raw));
         }
         let (market, user) = self.decoders_of(&letter.venue)?;
-        // Which of a venue's sessions a frame came from is not in the letter.
-        let of_market = match market.decode(&raw) {
-            Ok(message) => return Ok(Replayed::Accepted(market_words(&message))),
-            Err(error) => error,
+        let mut of_user =
+            || user.decode(&raw).map(|message| Replayed::Accepted(user_words(&message).to_owned()));
+        let of_market =
+            market.decode(&raw).map(|message| Replayed::Accepted(market_words(&message)));
+        let role = letter.session().rsplit_once(':').map(|(_, role)| role);
+        let now = match (role, of_market) {
+            (Some("market"), of_market) => of_market,
+            (Some("orders"), _) => of_user(),
+            // An older file does not say which of the venue's sessions a frame came from.
+            (_, Err(of_market)) => of_user().map_err(|of_user| better(of_market, of_user)),
+            (_, accepted) => accepted,
         };
-        Ok(match user.decode(&raw) {
-            Ok(message) => Replayed::Accepted(user_words(&message).to_owned()),
-            Err(of_user) => Replayed::Refused(better(of_market, of_user).to_string()),
-        })
+        Ok(now.unwrap_or_else(|refused| Replayed::Refused(refused.to_string())))
     }
 
     fn decoders_of(

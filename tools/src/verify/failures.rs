@@ -72,7 +72,6 @@ fn by_kind(log: &FailureLog, kind: FailureKind) -> u64 {
 }
 
 fn has_full_context(record: &FailureRecord, consumer: &str) -> bool {
-    let is_panic = record.kind == FailureKind::Panic;
     record.consumer == consumer
         && record.trace_id > 0
         && record.routing_version > 0
@@ -81,6 +80,6 @@ fn has_full_context(record: &FailureRecord, consumer: &str) -> bool {
         && !record.thread.is_empty()
         && !record.callback.is_empty()
         && record.message.starts_with("planted")
-        && record.site.contains("faulty.rs") == is_panic
-        && record.backtrace.is_some() == is_panic
+        && record.site.contains("faulty.rs")
+        && record.backtrace.is_some()
 }

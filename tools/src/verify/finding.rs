@@ -61,6 +61,17 @@ impl Finding {
         }
     }
 
+    /// The same, shown but not judged: its bound is one of time.
+    pub(crate) fn for_information(mut self) -> Finding {
+        if self.verdict != Verdict::Skipped {
+            let said = if self.verdict == Verdict::Pass { "within" } else { "NOT within" };
+            self.measured =
+                format!("{} [{said} the bound; --exact judges no times]", self.measured);
+            self.verdict = Verdict::Skipped;
+        }
+        self
+    }
+
     /// Pass when all of `conditions` hold.
     pub(crate) fn judged(mut self, conditions: &[bool]) -> Finding {
         let holds = conditions.iter().all(|holds| *holds);
@@ -146,6 +157,15 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
         assert!(text.contains("second") && text.contains("FAIL"), "{text}");
         assert!(text.ends_with("quick: 1 passed, 1 failed, 0 not judged\n"), "{text}");
+    }
+
+    #[test]
+    fn what_is_shown_for_information_is_neither_passed_nor_failed() {
+        let shown = row(Verdict::Fail, None).finding.for_information();
+        assert_eq!(shown.verdict, Verdict::Skipped);
+        assert!(shown.measured.contains("NOT within the bound"), "{}", shown.measured);
+        let skipped = Finding::skipped("bound", "why").for_information();
+        assert_eq!(skipped.measured, "why");
     }
 
     #[test]

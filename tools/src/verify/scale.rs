@@ -15,6 +15,8 @@ pub(crate) struct Scale {
     pub(crate) occupancy_events: [u64; 2],
     /// Flips for SC-004 and SC-010 each.
     pub(crate) flips: u64,
+    /// Flips of the storm at 100,000 events a second.
+    pub(crate) storm_flips: u64,
     /// Events for SC-005, and their rate.
     pub(crate) leak_events: u64,
     pub(crate) leak_events_per_s: u32,
@@ -39,6 +41,7 @@ impl Scale {
         memory_events: 1_000_000,
         occupancy_events: [2_000, 300_000],
         flips: 1_000,
+        storm_flips: 1_000,
         leak_events: 100_000,
         leak_events_per_s: 25_000,
         failure_events: 50_000,
@@ -56,6 +59,7 @@ impl Scale {
         memory_events: 10_000_000,
         occupancy_events: [10_000, 2_000_000],
         flips: 10_000,
+        storm_flips: 10_000,
         leak_events: 10_000_000,
         leak_events_per_s: 100_000,
         failure_events: 500_000,
@@ -73,6 +77,7 @@ impl Scale {
         memory_events: 200_000,
         occupancy_events: [500, 100_000],
         flips: 200,
+        storm_flips: 300,
         leak_events: 10_000,
         leak_events_per_s: 25_000,
         failure_events: 10_000,

@@ -296,10 +296,33 @@ impl<O: EventOutlet> OrderAgent<O> {
         work
     }
 
-    /// Cancels what is open as configured; true when nothing is left to wait for.
-    fn is_wound_down(&mut self) -> bool {
-        let Self { session, desk, commands, stop, .. } = self;
-        let cancels = desk.cancel_on_stop || stop.is_killed();
+    /// The last resort (FR-016): nothing is read any more, since what it says could be stored nowhere; the
+    /// venue keeps it, to be asked for. Cancels still leave.
+    #[cold]
+    fn go_on_unread(&mut self, phase: Phase) -> usize {
+        if self.ready.swap(false, Ordering::AcqRel) {
+            log::error!("[{}] orders: not read any more, trading is halted", self.desk.venue);
+        }
+        let work = self.take_commands();
+        if phase == Phase::Draining || self.stop.is_killed() {
+            self.cancel_all();
+        }
+        // Nothing to wait for: the answers stay unread.
+        if phase == Phase::Draining && (self.session.flush() || self.desk.stage != Stage::Ready) {
+            self.close();
+        }
+        work
+    }
+
+    /// Whether the end of the run cancels what is open.
+    fn cancels_all(&self) -> bool {
+        self.desk.cancel_on_stop || self.stop.is_killed()
+    }
+
+    /// Asks the venue to cancel what is open, where the configuration or an operator says so.
+    fn cancel_all(&mut self) {
+        let cancels = self.cancels_all();
+        let Self { session, desk, .. } = self;
         if cancels && desk.stage == Stage::Ready && desk.now_ns >= desk.ask_at_ns {
             while let Some(key) = desk.open_to_be_cancelled(true) {
                 if !desk.cancel(key, session) {
@@ -308,8 +331,13 @@ impl<O: EventOutlet> OrderAgent<O> {
             }
             session.flush();
         }
-        let waits = if cancels { desk.table.open_count() } else { 0 };
-        waits + desk.requests.count() == 0 && !commands.has_available()
+    }
+
+    /// Cancels what is open as configured; true when nothing is left to wait for.
+    fn is_wound_down(&mut self) -> bool {
+        self.cancel_all();
+        let open = if self.cancels_all() { self.desk.table.open_count() } else { 0 };
+        open + self.desk.requests.count() == 0 && !self.commands.has_available()
     }
 
     fn wind_down(&mut self) {
@@ -386,6 +414,9 @@ impl<O: EventOutlet + Send + 'static> Agent for OrderAgent<O> {
             return 0;
         }
         self.desk.now_ns = self.desk.clock.now_ns();
+        if self.desk.quarantine.last_resort().is_halted() {
+            return self.go_on_unread(phase);
+        }
         let mut work = self.step();
         // Before the socket is read: an order that waits would pay for that system call.
         work += self.take_commands();
@@ -417,7 +448,7 @@ impl<O: EventOutlet + Send + 'static> Agent for OrderAgent<O> {
     }
 
     fn next_timer_ns(&self) -> u64 {
-        if self.desk.outlet.is_none() {
+        if self.desk.outlet.is_none() || self.desk.quarantine.last_resort().is_halted() {
             return u64::MAX;
         }
         let look_ns =

@@ -1,0 +1,323 @@
+//! The dead-letter file: one JSON object a line, written by housekeeping.
+//!
+//! Promises: a line is written whole or not at all, also on a full disk. A letter of raw input that can't be
+//! written is counted and gone. A critical event that can't be written brings the last resort about at once
+//! ([`LastResort`]) and is kept in memory and tried again each second, in order, and once more at the end;
+//! only what then still can't be written is lost, and counted as that.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::letters::{LetterChunk, LetterSource};
+use crate::consumer::{HaltReason, LastResort};
+use crate::event::ConsumerId;
+
+/// Critical events kept in memory while the file can't take them. The order sessions read nothing more by
+/// then, so what comes is what was on its way: lanes and spills.
+const KEPT_MAX: usize = 65_536;
+
+/// Between two attempts to write what is kept.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Joins the chunks of all senders and writes the file. Owned by housekeeping.
+pub struct DeadLetterFile {
+    path: PathBuf,
+    file: Option<File>,
+    len: u64,
+    sources: Vec<LetterSource>,
+    names: LetterNames,
+    last_resort: LastResort,
+    kept: VecDeque<Formed>,
+    tried: Option<Instant>,
+    written: u64,
+    failures: u64,
+    has_failed: bool,
+}
+
+/// What numbers mean in letters.
+#[derive(Clone, Debug, Default)]
+pub struct LetterNames {
+    /// By venue number.
+    pub venues: Vec<String>,
+    /// By consumer number.
+    pub consumers: Vec<String>,
+}
+
+/// A letter as a line.
+struct Formed {
+    line: String,
+    is_critical: bool,
+    owner: Option<ConsumerId>,
+}
+
+impl DeadLetterFile {
+    /// A file at `path`, created with its first letter.
+    #[must_use]
+    pub fn new(
+        path: &Path,
+        sources: Vec<LetterSource>,
+        names: LetterNames,
+        last_resort: LastResort,
+    ) -> DeadLetterFile {
+        DeadLetterFile {
+            path: path.to_owned(),
+            file: None,
+            len: 0,
+            sources,
+            names,
+            last_resort,
+            kept: VecDeque::new(),
+            tried: None,
+            written: 0,
+            failures: 0,
+            has_failed: false,
+        }
+    }
+
+    /// Writes what has come in; returns how many letters.
+    pub fn drain(&mut self) -> u64 {
+        let mut letters = Vec::new();
+        let Self { sources, names, .. } = self;
+        for LetterSource { session, lane, raw } in sources {
+            lane.poll(usize::MAX, |chunk| {
+                raw.extend_from_slice(chunk.raw());
+                if chunk.is_last() {
+                    letters.push(Formed::new(chunk, raw, session, names));
+                    raw.clear();
+                }
+            });
+        }
+        if !self.kept.is_empty() && self.tried.is_none_or(|tried| tried.elapsed() >= AGAIN) {
+            self.write_kept();
+        }
+        let count = letters.len() as u64;
+        letters.into_iter().for_each(|letter| self.take(letter));
+        count
+    }
+
+    /// Writes the last, and gives up what can't be written.
+    pub fn finish(&mut self) {
+        self.drain();
+        self.write_kept();
+        for letter in std::mem::take(&mut self.kept) {
+            self.lose(letter.owner);
+        }
+    }
+
+    /// Letters in the file.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Letters that the file could not take.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    /// Where the file lies; `None` when no letter was written.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.file.is_some().then_some(self.path.as_path())
+    }
+
+    fn take(&mut self, letter: Formed) {
+        // Behind critical events that wait, critical events wait: they stay in order.
+        let must_wait = letter.is_critical && !self.kept.is_empty();
+        if !must_wait && self.write_line(&letter.line) {
+            self.written += 1;
+        } else if !letter.is_critical {
+            self.failures += 1;
+        } else if self.kept.len() == KEPT_MAX {
+            self.lose(letter.owner);
+        } else {
+            self.last_resort.halt(HaltReason::FileFailed);
+            self.tried.get_or_insert_with(Instant::now);
+            self.kept.push_back(letter);
+        }
+    }
+
+    fn write_kept(&mut self) {
+        while let Some(letter) = self.kept.pop_front() {
+            if !self.write_line(&letter.line) {
+                self.kept.push_front(letter);
+                self.tried = Some(Instant::now());
+                return;
+            }
+            self.written += 1;
+        }
+        self.tried = None;
+    }
+
+    fn lose(&mut self, owner: Option<ConsumerId>) {
+        self.failures += 1;
+        self.last_resort.lose(owner, HaltReason::FileFailed);
+    }
+
+    /// Writes a line, whole; the first failure is logged.
+    fn write_line(&mut self, line: &str) -> bool {
+        match self.try_write(line) {
+            Ok(()) => true,
+            Err(error) => {
+                if !self.has_failed {
+                    self.has_failed = true;
+                    log::error!("[dead letters] writing {} failed: {error}", self.path.display());
+                }
+                false
+            }
+        }
+    }
+
+    fn try_write(&mut self, line: &str) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(File::create(&self.path)?),
+        };
+        let mut bytes = Vec::with_capacity(line.len() + 1);
+        bytes.extend_from_slice(line.as_bytes());
+        bytes.push(b'\n');
+        if let Err(error) = file.write_all(&bytes) {
+            if file.set_len(self.len).is_ok() {
+                let _position = file.seek(SeekFrom::Start(self.len));
+            }
+            return Err(error);
+        }
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+impl Formed {
+    fn new(chunk: &LetterChunk, raw: &[u8], session: &str, names: &LetterNames) -> Formed {
+        let (is_critical, owner) = (chunk.is_critical(), chunk.owner());
+        let venue = names.venues.get(usize::from(chunk.venue)).map_or("engine", String::as_str);
+        let mut letter = json!({
+            "wall_ns": chunk.wall_ns,
+            "venue": venue,
+            "session": session,
+            "trace_id": chunk.trace_id,
+            "reason": chunk.reason(),
+            "detail": chunk.detail(),
+            "bytes": chunk.total_bytes,
+        });
+        if let Some(owner) = owner {
+            letter["consumer"] = names.consumers.get(owner.index()).cloned().into();
+        }
+        // Text stays readable; what is no UTF-8, or an event, is kept exactly, in hexadecimal.
+        match std::str::from_utf8(raw) {
+            Ok(text) if owner.is_none() && !is_critical => letter["raw"] = text.into(),
+            _ => {
+                let hex: String = raw.iter().map(|byte| format!("{byte:02x}")).collect();
+                letter["raw_hex"] = hex.into();
+            }
+        }
+        if raw.len() < chunk.total_bytes as usize {
+            letter["cut_to_bytes"] = raw.len().into();
+        }
+        Formed { line: letter.to_string(), is_critical, owner }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::letters::{CHUNK_BYTES, Letter, LetterSender, letter_lane};
+    use super::*;
+
+    fn letter(raw: &[u8]) -> Letter<'_> {
+        let (reason, detail) = ("malformed", "field q");
+        let (is_critical, owner) = (false, None);
+        Letter { wall_ns: 1, trace_id: 7, venue: 0, reason, detail, is_critical, owner, raw }
+    }
+
+    fn critical(raw: &[u8]) -> Letter<'_> {
+        Letter { is_critical: true, owner: Some(ConsumerId(1)), ..letter(raw) }
+    }
+
+    fn file_at(path: &Path) -> (LetterSender, DeadLetterFile, LastResort) {
+        let (sender, source) = letter_lane("sim:orders", 128);
+        let names =
+            LetterNames { venues: vec!["sim".into()], consumers: vec!["one".into(), "two".into()] };
+        let resort = crate::consumer::Quarantine::new(2, false).last_resort().clone();
+        (sender, DeadLetterFile::new(path, vec![source], names, resort.clone()), resort)
+    }
+
+    fn lines(path: &Path) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(path).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn letters_of_any_size_are_joined_and_written_one_a_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("dead.jsonl");
+        let (mut sender, mut file, _) = file_at(&path);
+        let long = "x".repeat(3 * CHUNK_BYTES + 5);
+        for raw in [&b"{oops"[..], long.as_bytes(), &[0xff, 0x00], b""] {
+            sender.send(letter(raw));
+        }
+        sender.send(critical(b"event"));
+        assert_eq!(file.drain(), 5);
+        let lines = lines(&path);
+        assert_eq!(lines[0]["raw"], "{oops");
+        assert_eq!((&lines[0]["venue"], &lines[0]["detail"]), (&"sim".into(), &"field q".into()));
+        assert_eq!(
+            (&lines[0]["session"], &lines[0]["consumer"]),
+            (&"sim:orders".into(), &().into())
+        );
+        assert_eq!(lines[1]["raw"].as_str().unwrap(), long);
+        assert_eq!(lines[2]["raw_hex"], "ff00");
+        assert_eq!(lines[3]["bytes"], 0);
+        assert_eq!(
+            (&lines[4]["consumer"], &lines[4]["raw_hex"]),
+            (&"two".into(), &"6576656e74".into())
+        );
+    }
+
+    #[test]
+    fn a_full_disk_counts_raw_input_and_goes_on() {
+        let (mut sender, mut file, resort) = file_at(Path::new("/dev/full"));
+        sender.send(letter(b"y"));
+        file.drain();
+        file.finish();
+        assert_eq!((file.written(), file.failures()), (0, 1));
+        assert!(!resort.is_halted(), "raw input is no reason to halt");
+    }
+
+    #[test]
+    fn a_critical_event_on_a_full_disk_halts_and_is_lost_only_at_the_end() {
+        // FR-016, F21
+        let (mut sender, mut file, resort) = file_at(Path::new("/dev/full"));
+        sender.send(critical(b"one"));
+        sender.send(critical(b"two"));
+        file.drain();
+        assert_eq!(resort.reason(), Some(HaltReason::FileFailed));
+        assert_eq!((resort.lost(ConsumerId(1)), file.kept.len()), (0, 2));
+        file.finish();
+        assert_eq!((resort.lost(ConsumerId(1)), file.failures(), file.written()), (2, 2, 0));
+    }
+
+    #[test]
+    fn what_was_kept_is_written_in_order_once_there_is_room() {
+        let dir = tempfile::tempdir().unwrap();
+        // A folder stands where the file should be.
+        let path = dir.path().join("dead.jsonl");
+        std::fs::create_dir(&path).unwrap();
+        let (mut sender, mut file, resort) = file_at(&path);
+        sender.send(critical(b"1"));
+        file.drain();
+        assert!(resort.is_halted(), "the fault happened");
+        std::fs::remove_dir(&path).unwrap();
+        sender.send(critical(b"2"));
+        sender.send(letter(b"3"));
+        file.finish();
+        let raw: Vec<_> = lines(&path).iter().map(|line| line["raw_hex"].clone()).collect();
+        assert_eq!(raw[1..], ["31", "32"], "raw input need not wait");
+        assert_eq!((file.written(), file.failures(), resort.lost(ConsumerId(1))), (3, 0, 0));
+    }
+}
