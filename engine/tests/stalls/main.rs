@@ -4,6 +4,7 @@
 //! meanwhile.
 
 mod consumers;
+mod flip_step;
 mod for_ever;
 mod last_resort;
 mod rig;

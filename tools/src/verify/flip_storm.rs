@@ -263,7 +263,7 @@ mod tests {
     fn bursts_and_what_is_between_them_are_told_apart() {
         let ms = 1_000_000;
         let samples: Vec<Sample> =
-            (0..60).map(|at| (at * ms, if at < 20 || at >= 40 { 9 } else { 3 })).collect();
+            (0..60).map(|at| (at * ms, if (20..40).contains(&at) { 3 } else { 9 })).collect();
         let bursts = vec![(0, 20 * ms), (40 * ms, 60 * ms)];
         let (storm, calm) = Driver { bursts, ..Driver::default() }.split(&samples);
         assert_eq!((storm.count, storm.p50_ns, storm.p90_ns), (40, 9, 9));
