@@ -325,6 +325,7 @@ fn threads(report: &Report) -> String {
             Pinned::Yes => "yes",
             Pinned::NotAsked => "not asked",
             Pinned::Refused => "REFUSED",
+            Pinned::Left => "left it",
             Pinned::Unknown => "unknown",
         };
         let core = thread.core.map_or("any".to_owned(), |core| core.to_string());

@@ -1,6 +1,6 @@
 //! Threads that give way to pinned ones where both share a core.
 
-use rustix::process::{Pid, setpriority_process};
+use rustix::process::{Pid, getpriority_process, setpriority_process};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use thread_priority::{
     NormalThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy,
@@ -53,9 +53,14 @@ pub(super) fn want_least(tid: i32) {
     set_nice(tid, NICE_LEAST);
 }
 
+/// Never makes a thread more important than it is: the whole engine may have been started with `nice`.
 fn set_nice(tid: i32, nice: i32) {
     // The kernel takes a thread's number where it asks for a process's.
-    if let Some(Err(error)) = Pid::from_raw(tid).map(|tid| setpriority_process(Some(tid), nice)) {
+    let set = |tid| match getpriority_process(Some(tid)) {
+        Ok(present) if present >= nice => Ok(()),
+        _ => setpriority_process(Some(tid), nice),
+    };
+    if let Some(Err(error)) = Pid::from_raw(tid).map(set) {
         log::warn!("nice {nice} of thread {tid} refused: {error}");
     }
 }

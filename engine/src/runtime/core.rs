@@ -68,10 +68,13 @@ pub enum Pinned {
     Yes,
     /// The system refused.
     Refused,
+    /// It was, until one of its callbacks held up all else there: another thread has the core now.
+    Left,
 }
 
 impl Pinned {
-    const ALL: [Pinned; 4] = [Pinned::Unknown, Pinned::NotAsked, Pinned::Yes, Pinned::Refused];
+    const ALL: [Pinned; 5] =
+        [Pinned::Unknown, Pinned::NotAsked, Pinned::Yes, Pinned::Refused, Pinned::Left];
 }
 
 /// The owner's handle of a core. It joins the thread and gets the agents back.
@@ -124,6 +127,7 @@ impl CoreHandle {
             name,
             core,
             agents: Arc::clone(&handle.agents),
+            pinned: Arc::clone(&handle.pinned),
             rules,
             thread,
             watch,
@@ -165,16 +169,21 @@ impl CoreHandle {
         Arc::clone(&self.agents)
     }
 
+    /// How it is pinned, as the report will say.
+    pub(super) fn pinned_shared(&self) -> Arc<AtomicU8> {
+        Arc::clone(&self.pinned)
+    }
+
     /// The thread's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The core it is planned for.
+    /// The core it is planned for; `None` once it has left it to another thread.
     #[must_use]
     pub fn core(&self) -> Option<usize> {
-        self.core
+        self.core.filter(|_| self.pinned() != Pinned::Left)
     }
 
     /// How it idles.

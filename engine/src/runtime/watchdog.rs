@@ -14,12 +14,15 @@
 //! - After `quarantine_after_ms` in one callback the consumer is quarantined from outside, with an alert;
 //!   of a thread that has lost its core this is the time by the clock.
 //!
+//! Where no callback was seen for a while, it looks less often ([`pause`]): an idle engine costs little, and
+//! a stall that breaks the calm is still taken from within budget + 10 ms.
+//!
 //! A demotion is a placement, not a failure, so where the kernel's account is late it errs towards none:
 //! see the judgement's own page.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -28,7 +31,7 @@ use parking_lot::Mutex;
 use pitlane_ring::{Publisher, Running, Watch};
 
 use super::background::{leave_core, want_least};
-use super::core::CoreHandle;
+use super::core::{CoreHandle, Pinned};
 use super::home::{CoreRules, Seat, ThreadId, consumers_in_cell};
 use super::own_time::OwnTime;
 use super::stalls::Offered;
@@ -42,6 +45,11 @@ use crate::telemetry::{LogLanes, LogRecord, Terms, attach_thread};
 const LOOKS: u32 = 4;
 /// Shortest time between two looks.
 const PERIOD_MIN: Duration = Duration::from_micros(250);
+/// Looks in a row without a callback in sight after which it is calm.
+const CALM_LOOKS: u32 = 64;
+/// Longest time between two looks in a calm, where the period is shorter: with it a stall is seen, its
+/// budget is over, and it is looked at twice more within budget + 10 ms (F04).
+const CALM_PAUSE_MAX: Duration = Duration::from_millis(5);
 /// Time in one callback from which on a thread runs only when nobody else wants to, ns.
 const LEAST_AFTER_NS: u64 = 1_000_000_000;
 /// Between two questions to the kernel about one stall, ns.
@@ -67,6 +75,7 @@ pub struct Watched {
     pub(super) name: String,
     pub(super) core: Option<usize>,
     pub(super) agents: Arc<Mutex<Vec<String>>>,
+    pub(super) pinned: Arc<AtomicU8>,
     pub(super) rules: CoreRules,
     pub(super) thread: ThreadId,
     pub(super) watch: Watch<Seat>,
@@ -203,6 +212,7 @@ struct Post {
     name: String,
     core: Option<usize>,
     agents: Arc<Mutex<Vec<String>>>,
+    pinned: Arc<AtomicU8>,
     thread: ThreadId,
     rules: CoreRules,
     /// By cell; none of the base.
@@ -258,13 +268,20 @@ impl Watchdog {
 
     fn run(mut self, stop: &AtomicBool, log: Publisher<LogRecord>) {
         attach_thread(log);
+        let mut calm_looks = 0_u32;
         while !stop.load(Ordering::Acquire) {
             self.look();
-            std::thread::park_timeout(self.period);
+            calm_looks = if self.is_calm() { calm_looks.saturating_add(1) } else { 0 };
+            std::thread::park_timeout(pause(self.period, calm_looks));
         }
         let now_ns = self.options.clock.now_ns();
         self.posts.iter_mut().for_each(|post| post.end_sight(now_ns, false));
         self.dismiss_standbys();
+    }
+
+    /// Whether no callback is in sight, nor a thread that has lost its core and is not back yet.
+    fn is_calm(&self) -> bool {
+        self.posts.iter().all(|post| post.sight.is_none() && post.watch.is_some())
     }
 
     fn look(&mut self) {
@@ -282,6 +299,11 @@ impl Watchdog {
     }
 }
 
+/// Time until the next look.
+fn pause(period: Duration, calm_looks: u32) -> Duration {
+    if calm_looks < CALM_LOOKS { period } else { (period * LOOKS).min(CALM_PAUSE_MAX).max(period) }
+}
+
 impl Post {
     fn new(watched: Watched) -> Post {
         let size = consumers_in_cell(watched.guarded.len());
@@ -292,6 +314,7 @@ impl Post {
             name: watched.name,
             core: watched.core,
             agents: watched.agents,
+            pinned: watched.pinned,
             thread: watched.thread,
             rules: watched.rules,
             cells,
@@ -406,6 +429,7 @@ impl Post {
             name: std::mem::replace(&mut self.name, handle.name().to_owned()),
             core: None,
             agents: std::mem::replace(&mut self.agents, handle.agents_shared()),
+            pinned: std::mem::replace(&mut self.pinned, handle.pinned_shared()),
             thread: std::mem::replace(&mut self.thread, thread),
             rules: self.rules.clone(),
             // It is the first cell of a lease of its own, once it comes back; until then it is the one it
@@ -416,6 +440,9 @@ impl Post {
             standbys_started: 0,
             sight,
         };
+        if alone.pinned.load(Ordering::Acquire) == Pinned::Yes as u8 {
+            alone.pinned.store(Pinned::Left as u8, Ordering::Release);
+        }
         shared.started.lock().push(handle);
         shared.demotions.lock().push(demotion);
         if let Err(error) = self.start_standby(&judgement.logs) {
@@ -505,5 +532,25 @@ impl std::fmt::Display for Demotion {
             self.thread,
             self.taken_by,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_calm_is_looked_at_less_often_and_a_stall_in_it_is_still_seen_in_time() {
+        for budget_ms in [1, 2, 5, 20, 40, 1_000] {
+            let budget = Duration::from_millis(budget_ms);
+            let period = (budget / LOOKS).max(PERIOD_MIN);
+            assert_eq!(pause(period, CALM_LOOKS - 1), period);
+            let calm = pause(period, CALM_LOOKS);
+            assert!(calm >= period);
+            if calm > period {
+                // Seen at once after the pause, asked about, and judged at the look after its budget.
+                assert!(calm + budget + 2 * period <= budget + Duration::from_millis(10));
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! meanwhile.
 
 mod consumers;
+mod flip_step;
 mod for_ever;
 mod last_resort;
 mod rig;
@@ -14,6 +15,7 @@ use consumers::{EVERY_HOLD, Hold};
 use pitlane_engine::EmbeddedVenue;
 use pitlane_engine::config::Profile;
 use pitlane_engine::consumer::ConsumerState;
+use pitlane_engine::runtime::{HostCores, Pinned};
 use rig::{Rig, assert_nothing_lost, of, two_cores};
 
 #[test]
@@ -55,6 +57,9 @@ fn neighbours_on_the_same_core_go_on_while_one_is_held_up_whatever_it_does() {
         let own = report.threads.iter().find(|thread| thread.name == "consumers").unwrap();
         let rest = report.threads.iter().find(|thread| thread.name == "consumers+1").unwrap();
         assert_eq!((&own.agents[..], rest.agents.len()), (&["slow".to_owned()][..], 2));
+        assert_eq!((own.core, own.pinned), (None, Pinned::Left), "it has left its core");
+        assert_eq!((rest.core, rest.pinned), (Some(two_cores()[1]), Pinned::Yes));
+        assert_eq!((slow_report.core, of(&report, "before").core), (None, rest.core));
     }
 }
 
@@ -182,4 +187,54 @@ fn many_callbacks_below_the_budget_are_no_stall() {
     let steady = of(&report, "steady");
     assert!(steady.terms.handled > 100, "{steady:?}");
     assert!(report.demotions.is_empty() && steady.stalls.count == 0, "{:?}", report.demotions);
+}
+
+/// What the system says of a thread of this process by its name: the cores it may run on, and its nice.
+fn placed(name: &str) -> (String, i64) {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten().map(|task| task.path());
+    let is_named = |path: &std::path::PathBuf| {
+        std::fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim_end() == name)
+    };
+    let path = tasks.into_iter().find(is_named).expect("there is such a thread");
+    let status = std::fs::read_to_string(path.join("status")).unwrap();
+    let cores = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+    let stat = std::fs::read_to_string(path.join("stat")).unwrap();
+    let fields = stat.rsplit_once(") ").unwrap().1;
+    (cores.trim().to_owned(), fields.split(' ').nth(16).unwrap().parse().unwrap())
+}
+
+#[test]
+fn where_a_core_is_free_a_thread_that_loses_its_own_moves_there_and_nowhere_else() {
+    let [free, core] = two_cores();
+    if free == core {
+        println!("one core: there is no free one");
+        return;
+    }
+    let mut rig = Rig::new();
+    rig.config.cores.dispatch = Some(core);
+    rig.config.cores.consumers = Some(vec![core]);
+    let slow = rig.slow("slow", Hold::Burn);
+    let witness = rig.witness("witness");
+    let run = rig.start();
+    run.wait_for_more(&[&witness], 1);
+    let before = placed("dispatch");
+    assert_eq!(before.0, core.to_string());
+    run.wait("a demotion", |engine| slow.is_held() && !engine.demotions().is_empty());
+    run.wait_for_more(&[&witness], 1_000);
+    assert!(slow.is_held(), "it burns the free core, and the neighbours go on");
+    let host = HostCores::read();
+    let others: Vec<usize> = host.ids.iter().copied().filter(|id| *id != core).collect();
+    let (cores, nice) = placed("dispatch");
+    if others.len() == 1 {
+        assert_eq!(cores, others[0].to_string());
+    }
+    assert!(!cores.split([',', '-']).any(|id| id == core.to_string()), "{cores}");
+    assert!(nice >= before.1.max(10), "it gives way there: nice {nice}");
+    assert_eq!(placed("dispatch+1"), before, "the core's new thread is as the old one was");
+    slow.let_go();
+    run.wait_for_more(&[&slow], 100);
+    let (report, _dir) = run.stop();
+    assert_nothing_lost(&report);
+    let left = report.threads.iter().find(|thread| thread.name == "dispatch").unwrap();
+    assert_eq!((left.core, left.pinned), (None, Pinned::Left));
 }
