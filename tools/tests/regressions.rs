@@ -197,3 +197,16 @@ fn corrected_series_keep_apart() {
     assert!(correct(&[]).contains("Total count    =         1200]"), "{}", correct(&[]));
     assert!(correct(&["-tag", "dispatch"]).contains("Total count    =         1800]"));
 }
+
+#[test]
+fn runs_that_differ_in_what_they_achieved_are_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = ["base.hlog", "new.hlog"].map(|name| log_with_lane(&dir.path().join(name)));
+    for (log, achieved) in logs.iter().zip([9, 10]) {
+        let mut file = fs::OpenOptions::new().append(true).open(log).unwrap();
+        writeln!(file, "#[Achieved: {achieved} events/s over 1000 ms]").unwrap();
+    }
+    let output = latency(&["diff", &logs[0], &logs[1]]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}

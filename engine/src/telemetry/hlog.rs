@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
+use jiff::Timestamp;
 use thiserror::Error;
 
 /// Highest latency a histogram tells apart: one hour. Above it, values are recorded as one hour.
@@ -153,6 +154,14 @@ fn comment(text: &str) -> String {
     format!("#[{}]\n", text.replace(['\r', '\n'], " "))
 }
 
+/// The day and time in UTC, in the form of the Java tools.
+fn date(start_s: f64) -> String {
+    let stamp = Timestamp::from_millisecond((start_s * 1e3) as i64);
+    stamp.map_or("no date".to_owned(), |stamp| {
+        stamp.strftime("%a %b %d %H:%M:%S UTC %Y").to_string()
+    })
+}
+
 /// What stands in front of the intervals: version, times (`start_s` in seconds since the epoch, which the
 /// lines' times are relative to), run header, legend. Lines of `header` come without `#[` and `]`.
 #[must_use]
@@ -160,7 +169,8 @@ pub fn log_head(start_s: f64, header: &[String]) -> String {
     let mut text = String::from("#[Logged with pitlane ");
     text.push_str(env!("CARGO_PKG_VERSION"));
     text.push_str("]\n#[Histogram log format version 1.3]\n");
-    text.push_str(&format!("#[StartTime: {start_s:.3} (seconds since epoch)]\n"));
+    let date = date(start_s);
+    text.push_str(&format!("#[StartTime: {start_s:.3} (seconds since epoch), {date}]\n"));
     text.push_str(&format!("#[BaseTime: {start_s:.3} (seconds since epoch)]\n"));
     for line in header {
         text.push_str(&comment(line));
@@ -222,6 +232,14 @@ mod tests {
     use super::*;
     use hdrhistogram::serialization::Deserializer;
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+    #[test]
+    fn a_head_names_its_day() {
+        let head = log_head(1_700_000_000.127, &[]);
+        let line =
+            "#[StartTime: 1700000000.127 (seconds since epoch), Tue Nov 14 22:13:20 UTC 2023]";
+        assert!(head.contains(line), "{head}");
+    }
 
     #[test]
     fn what_is_written_reads_back() {

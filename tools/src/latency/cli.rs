@@ -91,7 +91,7 @@ pub enum Verb {
     /// Watch a log that is being written, or a running engine.
     ///
     /// Of a log: rate and percentiles of the last minute, by series. Of an engine: consumers, stages, lanes
-    /// and cores, by the last interval. q quits. Without a terminal it prints a table each time.
+    /// and cores, by the last interval. Arrows scroll, q quits. Without a terminal it prints a table each time.
     Top(TopArgs),
     /// Intervals as CSV or JSON lines, or the whole log as Prometheus text.
     Export(ExportArgs),

@@ -105,7 +105,8 @@ pub fn diff(args: &DiffArgs, console: &mut Console<'_>) -> Result<Exit, VerbErro
     let selection = args.range.of(Tags::All);
     let (base_all, base_log) = everything(&args.base, &selection, console)?;
     let (new_all, new_log) = everything(&args.new, &selection, console)?;
-    warn_of_headers(base_log.header(), new_log.header(), console);
+    let (base_header, new_header) = (conditions(&base_log), conditions(&new_log));
+    warn_of_headers(&base_header, &new_header, console);
     let tag = args.tag.tag.as_deref();
     let base = find(&base_all, tag, &args.base)?;
     let new = find(&new_all, tag, &args.new)?;
@@ -135,7 +136,7 @@ pub fn diff(args: &DiffArgs, console: &mut Console<'_>) -> Result<Exit, VerbErro
         console.print_json(&json!({
             "unit": unit.name(), "rows": rows, "rules": verdicts, "holds": !broken,
             "base_count": base.counts.total(), "new_count": new.counts.total(),
-            "headers_differ": base_log.header() != new_log.header(),
+            "headers_differ": base_header != new_header,
         }))?;
     } else {
         console.print(&table::render(&table))?;
@@ -193,6 +194,12 @@ fn signed(text: &str, value: f64) -> String {
         _ => "",
     };
     format!("{sign}{text}")
+}
+
+/// What the run header says of how the run came about; the rate that came of it is a result.
+fn conditions(log: &LogReader) -> Vec<String> {
+    let is_condition = |line: &&String| !line.starts_with("Achieved:");
+    log.header().iter().filter(is_condition).cloned().collect()
 }
 
 /// Runs under different conditions can be compared, but the reader should know.

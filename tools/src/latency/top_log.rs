@@ -160,11 +160,11 @@ impl Source for LogSource {
         frame.render_widget(Line::from(self.status()), status);
         let rows = self.series.iter().map(|series| aligned(series.row(self.unit))).collect();
         let widths = [
-            Constraint::Min(22),
-            Constraint::Length(9),
+            Constraint::Min(26),
             Constraint::Length(8),
-            Constraint::Length(8),
-            Constraint::Length(8),
+            Constraint::Length(7),
+            Constraint::Length(7),
+            Constraint::Length(7),
             Constraint::Length(9),
             Constraint::Length(9),
         ];
