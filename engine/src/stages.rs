@@ -28,7 +28,7 @@ use crate::instrument::Instruments;
 use crate::orchestrator::merge::MergePort;
 use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
 use crate::order::{OrderCommand, TradingSwitch};
-use crate::runtime::{Agent, Clock, StopSignal};
+use crate::runtime::{Agent, Clock, LookAhead, StopSignal};
 use crate::telemetry::{ConsumerProbe, LetterChunk, Probe, Terms, letter_lane};
 
 /// What the stages are made with.
@@ -47,6 +47,8 @@ pub struct StagesOptions {
     pub batch: usize,
     /// Orders each consumer may have open.
     pub open_orders_max: usize,
+    /// The fan-out of every so many-th event is sampled; 0 = none.
+    pub fanout_every: u64,
 }
 
 /// The stages, in the order of an event's way.
@@ -153,6 +155,7 @@ pub fn stages(options: StagesOptions) -> Stages {
         market_slots,
         batch,
         open_orders_max,
+        fanout_every,
     } = options;
     let stop = StopSignal::default();
     let interests = strategies.iter().map(|strategy| strategy.interest());
@@ -202,7 +205,7 @@ pub fn stages(options: StagesOptions) -> Stages {
             market: pair.market,
             context,
             terms: handled,
-            probe: ConsumerProbe::new(&name, 0),
+            probe: ConsumerProbe::new(&name, fanout_every),
             to_log: Arc::new(Exchange::new()),
             accept_from,
             quarantine: Quarantine::default(),
@@ -347,6 +350,20 @@ pub fn bare_consumer(
     let mut agent = ConsumerAgent::new(options, wiring);
     agent.duty_cycle();
     BareConsumer { market, critical, orders: orders_end, control: control_end, agent }
+}
+
+/// One duty cycle of each consumer, with the look ahead that a core has, but without its lease. Returns
+/// the work done.
+#[inline]
+pub fn sweep(consumers: &mut [ConsumerAgent]) -> usize {
+    let (mut work, mut look_ahead) = (0, LookAhead::default());
+    for place in 0..consumers.len() {
+        let done = consumers[place].duty_cycle();
+        let next = consumers.iter().skip(place + 1).take(look_ahead.after(done));
+        next.for_each(|consumer| consumer.prefetch());
+        work += done;
+    }
+    work
 }
 
 /// Runs `callback` as the wrapper does; false when it panicked.

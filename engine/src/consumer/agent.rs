@@ -211,11 +211,19 @@ impl Agent for ConsumerAgent {
         work += self.cell.run_timers();
         if work > 0 {
             self.cell.end_batch();
-        } else if self.critical.is_closed() && self.market.is_closed() {
-            self.cell.stop();
-            self.done = true;
+        } else {
+            self.cell.probe.rest();
+            if self.critical.is_closed() && self.market.is_closed() {
+                self.cell.stop();
+                self.done = true;
+            }
         }
         work
+    }
+
+    #[inline]
+    fn prefetch(&self) {
+        self.market.prefetch();
     }
 
     fn next_timer_ns(&self) -> u64 {

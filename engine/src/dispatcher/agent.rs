@@ -215,7 +215,7 @@ impl Fanout {
             // More than came in: a filled gap has released what waited behind it.
             self.publish_staged(critical);
         }
-        let Self { table, clock, probe, staged, staged_count, routed, unrouted, .. } = self;
+        let Self { table, staged, staged_count, routed, unrouted, .. } = self;
         if event.kind().is_none() {
             return;
         }
@@ -229,7 +229,7 @@ impl Fanout {
         *staged_count += 1;
         copy.copy_used_from(event);
         copy.fanout = u8::try_from(routes.len()).unwrap_or(u8::MAX);
-        stamp(copy, now_ns, clock, probe);
+        copy.stamp_dispatched(now_ns);
     }
 
     /// Publishes what is staged: a lone event at once, a run lane by lane.
@@ -240,7 +240,10 @@ impl Fanout {
             1 => self.publish_lone(),
             count => self.publish_run(count, critical),
         }
-        self.staged_count = 0;
+        let Self { staged, staged_count, clock, probe, .. } = self;
+        // Nobody waits for these any more.
+        staged[..*staged_count].iter().for_each(|event| record(event, clock, probe));
+        *staged_count = 0;
     }
 
     #[inline]
@@ -283,9 +286,10 @@ impl Fanout {
         let link = owner(event).and_then(|owner| links.get_mut(owner.index()));
         scratch.copy_used_from(event);
         scratch.fanout = 1;
-        stamp(scratch, clock.now_ns(), clock, probe);
+        scratch.stamp_dispatched(clock.now_ns());
         let Some(link) = link else {
             *unrouted += 1;
+            record(scratch, clock, probe);
             keep(letters, clock, scratch, "no owner");
             return;
         };
@@ -293,6 +297,7 @@ impl Fanout {
         if !link.offer_critical(scratch, kind) {
             keep(letters, clock, scratch, "spill full");
         }
+        record(scratch, clock, probe);
     }
 
     /// Swaps the tables; see [`super::flip`].
@@ -395,9 +400,10 @@ fn keep(letters: &mut LetterSender, clock: &Clock, event: &Event, detail: &'stat
     });
 }
 
+/// Records how long a stamped event was on its way.
 #[inline]
-fn stamp(event: &mut Event, now_ns: u64, clock: &Clock, probe: &mut Probe) {
-    event.stamp_dispatched(now_ns);
+fn record(event: &Event, clock: &Clock, probe: &mut Probe) {
+    let now_ns = event.dispatched_ns();
     probe.record(DECODE, u64::from(event.decode_after_ns));
     let decoded_ns = event.receive_ns + u64::from(event.decode_after_ns);
     probe.record(DISPATCH, now_ns.saturating_sub(decoded_ns));

@@ -21,7 +21,9 @@ use pitlane_ring::alloc::count_this_thread;
 use pitlane_ring::{Demoted, Home, IdleStrategy, LEASE_CELLS_MAX, Watch, lease};
 
 use super::parking::{AlonePlaces, NAP};
-use super::{Agent, Clock, CoreParking, CoreWakers, HiccupMeter, Phase, StopSignal, YieldBan};
+use super::{
+    Agent, Clock, CoreParking, CoreWakers, HiccupMeter, LookAhead, Phase, StopSignal, YieldBan,
+};
 use crate::telemetry::HistogramSet;
 
 /// The cell that is never slow.
@@ -121,6 +123,11 @@ impl Seat {
             Seat::Base(base) => base.pass(),
             Seat::Consumers(agents) => pass(agents),
         }
+    }
+
+    #[inline]
+    fn prefetch(&self) {
+        self.agents().iter().for_each(|agent| agent.prefetch());
     }
 
     fn has_pending(&self) -> bool {
@@ -224,11 +231,21 @@ impl<'r> Round<'r> {
     #[inline]
     fn pass(&mut self) -> Result<usize, Demoted<Seat>> {
         let (mut work, mut done) = (0, 0);
-        for cell in self.home.cells() {
+        let mut look_ahead = LookAhead::default();
+        let mut cells = self.home.cells();
+        while let Some(cell) = cells.next() {
             let passed = match cell {
                 // Between batches: nobody takes anything, and it costs nothing.
                 BASE => base(&mut self.home).pass(),
-                _ => self.home.run(cell, Seat::pass)?,
+                _ => {
+                    let passed = self.home.run(cell, Seat::pass)?;
+                    for next in cells.clone().take(look_ahead.after(passed.0)) {
+                        if let Some(seat) = self.home.get_mut(next) {
+                            seat.prefetch();
+                        }
+                    }
+                    passed
+                }
             };
             work += passed.0;
             done += passed.1;
