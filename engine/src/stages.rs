@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU32;
 
 use crossbeam_utils::CachePadded;
 use pitlane_ring::{
-    Consumer, CriticalPublisher, Exchange, LaneOptions, MarketPublisher, Publisher, lane,
+    Consumer, CriticalPublisher, Exchange, LaneOptions, LookAhead, MarketPublisher, Publisher, lane,
 };
 
 use crate::consumer::{
@@ -28,7 +28,7 @@ use crate::instrument::Instruments;
 use crate::orchestrator::merge::MergePort;
 use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
 use crate::order::{OrderCommand, TradingSwitch};
-use crate::runtime::{Agent, Clock, LookAhead, StopSignal};
+use crate::runtime::{Agent, Clock, StopSignal};
 use crate::telemetry::{ConsumerProbe, LetterChunk, Probe, Terms, letter_lane};
 
 /// What the stages are made with.

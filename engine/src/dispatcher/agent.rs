@@ -5,14 +5,14 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use pitlane_ring::{Consumer, Record};
+use pitlane_ring::{Consumer, Record, fan_out_groups};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::RoutingTable;
-use super::cells::cell_of;
 use super::flip::{COMMAND_DONE, FLIP_BEGIN, FLIP_END, Flip, FlipOutcome, FlipPort};
 use super::link::{ConsumerLink, LinkParts, LinkRemains};
 use super::order::{Sequencer, StreamCounts};
+use super::run::{RUN, Run};
 use crate::consumer::Quarantine;
 use crate::event::{ConsumerId, ControlAck, ControlResult, Event, EventKind, ExecReport, Risk};
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
@@ -20,11 +20,6 @@ use crate::telemetry::{HistogramSet, Letter, LetterSender, Probe};
 
 /// Critical events taken at a time.
 const BATCH: usize = 32;
-
-/// Market events taken at a time: what is there, a lone one at once. Under backlog all of them go
-/// into one consumer's lane before the next, with one store of its cursor, so that the lines of a
-/// lane cross in a row. Their copies (two lines of a quote) must stay in the first cache.
-const RUN: usize = 64;
 
 /// Venue time to bytes read; only where both clocks are of the same age.
 const WIRE: usize = 0;
@@ -65,6 +60,8 @@ struct Fanout {
     /// The private copies that are stamped and that the consumers' copies are made from.
     staged: Box<[Event]>,
     staged_count: usize,
+    /// By consumer, which of the staged events it gets.
+    marks: Box<[u64]>,
     /// The copy of a critical event.
     scratch: Box<Event>,
     /// The version that the orchestrator stamps; the dispatcher owns it.
@@ -74,6 +71,8 @@ struct Fanout {
     changes_seen: u32,
     /// Some consumer never takes anything again.
     has_stuck: bool,
+    /// Something is held back for a consumer, or was at the last flush.
+    has_pending: bool,
     routed: u64,
     unrouted: u64,
 }
@@ -116,7 +115,7 @@ pub struct DispatcherRemains {
 
 impl DispatcherAgent {
     pub(crate) fn new(parts: DispatcherParts) -> DispatcherAgent {
-        let links = parts.links.into_iter().map(|link| ConsumerLink::new(link, RUN)).collect();
+        let links: Vec<_> = parts.links.into_iter().map(ConsumerLink::new).collect();
         DispatcherAgent {
             inputs: Inputs {
                 critical: parts.critical,
@@ -125,6 +124,7 @@ impl DispatcherAgent {
             },
             sequencer: parts.sequencer,
             fanout: Fanout {
+                marks: vec![0; links.len()].into_boxed_slice(),
                 links,
                 table: parts.table,
                 clock: parts.clock,
@@ -137,6 +137,7 @@ impl DispatcherAgent {
                 quarantine: parts.quarantine,
                 changes_seen: 0,
                 has_stuck: false,
+                has_pending: false,
                 routed: 0,
                 unrouted: 0,
             },
@@ -246,43 +247,57 @@ impl Fanout {
         *staged_count = 0;
     }
 
+    /// Writes the event into some lanes, then moves their cursors, then the next: see
+    /// [`pitlane_ring::Publisher::stage`].
     #[inline]
     fn publish_lone(&mut self) {
-        let Self { links, table, staged, letters, clock, .. } = self;
+        let Self { links, table, staged, letters, clock, has_pending, .. } = self;
         let event = &staged[0];
         let Some(kind) = event.kind() else { return };
         let evicted = &mut |event: &Event| keep(letters, clock, event, "queue full");
-        for route in table.routes(event) {
-            if let Some(link) = links.get_mut(route.consumer.index()) {
-                link.offer_market(event, kind, cell_of(route.cell, event), evicted);
+        let routes = table.routes(event);
+        for group in fan_out_groups(routes.len()) {
+            for route in &routes[group.clone()] {
+                if let Some(link) = links.get_mut(route.consumer.index()) {
+                    *has_pending |= link.stage_market(event, kind, route.cell, evicted);
+                }
+            }
+            for route in &routes[group] {
+                if let Some(link) = links.get_mut(route.consumer.index()) {
+                    link.publish_staged();
+                }
             }
         }
     }
 
     /// Critical events that come in meanwhile go out before the next lane.
     fn publish_run(&mut self, count: usize, critical: &mut Consumer<Event>) {
-        let Self { links, table, staged, .. } = self;
-        for (index, event) in staged[..count].iter().enumerate() {
+        let Self { table, staged, marks, .. } = self;
+        for (place, event) in staged[..count].iter().enumerate() {
             for route in table.routes(event) {
-                if let Some(link) = links.get_mut(route.consumer.index()) {
-                    link.note(index, event, cell_of(route.cell, event));
+                if let Some(marked) = marks.get_mut(route.consumer.index()) {
+                    *marked |= 1 << place;
                 }
             }
         }
+        let run = Run::of(&staged[..count]);
         for index in 0..self.links.len() {
             if critical.has_available() {
                 critical.poll(BATCH, |event| self.critical(event));
             }
-            let Self { links, staged, letters, clock, .. } = self;
+            let Self { links, table, staged, letters, clock, marks, has_pending, .. } = self;
             let evicted = &mut |event: &Event| keep(letters, clock, event, "queue full");
-            links[index].offer_noted(&staged[..count], evicted);
+            let marked = std::mem::take(&mut marks[index]);
+            links[index].offer_run(&staged[..count], run, marked, table, evicted);
+            *has_pending |= links[index].pending() > 0;
         }
     }
 
     #[inline]
     fn critical(&mut self, event: &Event) {
         let Some(kind) = event.kind() else { return };
-        let Self { links, clock, probe, scratch, routed, unrouted, letters, .. } = self;
+        let Self { links, clock, probe, scratch, routed, unrouted, letters, has_pending, .. } =
+            self;
         let link = owner(event).and_then(|owner| links.get_mut(owner.index()));
         scratch.copy_used_from(event);
         scratch.fanout = 1;
@@ -297,6 +312,7 @@ impl Fanout {
         if !link.offer_critical(scratch, kind) {
             keep(letters, clock, scratch, "spill full");
         }
+        *has_pending |= link.pending() > 0;
         record(scratch, clock, probe);
     }
 
@@ -351,13 +367,14 @@ impl Fanout {
     }
 
     fn deliver_scratch(&mut self, consumer: ConsumerId, kind: EventKind) {
-        let Self { links, letters, clock, scratch, .. } = self;
+        let Self { links, letters, clock, scratch, has_pending, .. } = self;
         scratch.fanout = 1;
         scratch.stamp_dispatched(clock.now_ns());
         let Some(link) = links.get_mut(consumer.index()) else { return };
         if !link.offer_critical(scratch, kind) {
             keep(letters, clock, scratch, "spill full");
         }
+        *has_pending |= link.pending() > 0;
     }
 
     #[inline]
@@ -369,7 +386,15 @@ impl Fanout {
                 self.has_stuck |= link.look_at(&self.quarantine);
             }
         }
+        if !self.has_pending {
+            debug_assert!(
+                self.links.iter().all(|link| link.pending() == 0),
+                "it is kept up to date"
+            );
+            return 0;
+        }
         let flushed = self.links.iter_mut().map(ConsumerLink::flush).sum();
+        self.has_pending = self.links.iter().any(|link| link.pending() > 0);
         if self.has_stuck { flushed + self.bury() } else { flushed }
     }
 
@@ -476,7 +501,7 @@ impl Agent for DispatcherAgent {
     }
 
     fn has_pending(&self) -> bool {
-        self.fanout.links.iter().any(|link| link.pending() > 0)
+        self.fanout.has_pending
     }
 
     fn next_timer_ns(&self) -> u64 {

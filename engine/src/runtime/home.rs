@@ -18,12 +18,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use pitlane_ring::alloc::count_this_thread;
-use pitlane_ring::{Demoted, Home, IdleStrategy, LEASE_CELLS_MAX, Watch, lease};
+use pitlane_ring::{Demoted, Home, IdleStrategy, LEASE_CELLS_MAX, LookAhead, Watch, lease};
 
 use super::parking::{AlonePlaces, NAP};
-use super::{
-    Agent, Clock, CoreParking, CoreWakers, HiccupMeter, LookAhead, Phase, StopSignal, YieldBan,
-};
+use super::{Agent, Clock, CoreParking, CoreWakers, HiccupMeter, Phase, StopSignal, YieldBan};
 use crate::telemetry::HistogramSet;
 
 /// The cell that is never slow.

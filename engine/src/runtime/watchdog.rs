@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
-use pitlane_ring::{Publisher, Running, Watch};
+use pitlane_ring::{IdleStrategy, Publisher, Running, Watch};
 
 use super::background::{leave_core, want_least};
 use super::core::CoreHandle;
@@ -40,6 +40,10 @@ use crate::telemetry::{LogLanes, LogRecord, Terms, attach_thread};
 
 /// Looks in the smallest budget.
 const LOOKS: u32 = 4;
+/// Longest time between two looks where all cores park and nothing was seen to run. A stall that begins
+/// then is seen that much later, which F04's bound (budget + 10 ms) has room for; a machine that has nothing
+/// to do is woken a quarter as often.
+const REST_MAX: Duration = Duration::from_millis(5);
 /// Shortest time between two looks.
 const PERIOD_MIN: Duration = Duration::from_micros(250);
 /// Time in one callback from which on a thread runs only when nobody else wants to, ns.
@@ -180,6 +184,8 @@ impl WatchdogHandle {
 struct Watchdog {
     posts: Vec<Post>,
     period: Duration,
+    /// Time between two looks when nothing runs.
+    rest: Duration,
     options: Judgement,
     shared: Arc<Shared>,
 }
@@ -234,6 +240,8 @@ impl Watchdog {
         let budgets = posts.iter().flat_map(|post| post.cells.iter().flatten());
         let smallest_ns = budgets.map(|consumer| consumer.budget_ns).min().unwrap_or(u64::MAX);
         let period = Duration::from_nanos(smallest_ns / u64::from(LOOKS)).max(PERIOD_MIN);
+        let parks = posts.iter().all(|post| post.rules.idle == IdleStrategy::Park);
+        let rest = if parks { (period * LOOKS).min(REST_MAX).max(period) } else { period };
         let options = Judgement {
             loose_cores: options.loose_cores,
             has_room: options.has_room,
@@ -244,7 +252,7 @@ impl Watchdog {
             clock: options.clock,
             takes_nothing: options.takes_nothing,
         };
-        Watchdog { posts, period, options, shared }
+        Watchdog { posts, period, rest, options, shared }
     }
 
     fn start_standbys(&mut self) -> io::Result<()> {
@@ -260,7 +268,8 @@ impl Watchdog {
         attach_thread(log);
         while !stop.load(Ordering::Acquire) {
             self.look();
-            std::thread::park_timeout(self.period);
+            let is_quiet = self.posts.iter().all(|post| post.sight.is_none());
+            std::thread::park_timeout(if is_quiet { self.rest } else { self.period });
         }
         let now_ns = self.options.clock.now_ns();
         self.posts.iter_mut().for_each(|post| post.end_sight(now_ns, false));
