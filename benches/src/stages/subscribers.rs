@@ -1,5 +1,5 @@
 //! Where the time goes when one event goes to many consumers that share a core: the dispatcher's
-//! share, the first callback, the last one, and a pass over all consumers that finds nothing.
+//! share, the first callback, the others, and a pass over all consumers that finds nothing.
 //!
 //! The fan-out of every event is sampled, as in the default configuration.
 
@@ -20,11 +20,10 @@ const EVENTS: usize = 1_000;
 const RATE_PER_S: u64 = 2_000;
 
 /// What is read off one event, ns.
-const PARTS: [&str; 5] = [
+const PARTS: [&str; 4] = [
     "stamp to last lane published",
     "stamp to first callback entered",
     "first to last callback entered",
-    "stamp to last callback returned",
     "a pass that finds nothing",
 ];
 
@@ -51,7 +50,7 @@ struct Seen {
     entered: Vec<[AtomicU64; 2]>,
 }
 
-fn medians(bench: &Bench, subscribers: usize) -> [f64; 5] {
+fn medians(bench: &Bench, subscribers: usize) -> [f64; 4] {
     let seen = Arc::new(Seen { entered: (0..EVENTS).map(|_| Default::default()).collect() });
     let strategy = |place| {
         let (seen, clock) = (Arc::clone(&seen), bench.clock.clone());
@@ -70,24 +69,22 @@ fn medians(bench: &Bench, subscribers: usize) -> [f64; 5] {
     sweep(&mut consumers); // starts them
     let clock = bench.clock.clone();
     let done = bench.partner.run(move || {
-        let (mut passes_ns, mut ended_ns) = (Vec::with_capacity(1 << 20), Vec::new());
+        let mut passes_ns = Vec::with_capacity(1 << 20);
         let (mut last_ns, mut had_work) = (clock.now_ns(), true);
         while !consumers.iter().all(|consumer| consumer.is_done()) {
             let work = sweep(&mut consumers);
             let now_ns = clock.now_ns();
-            if work > 0 {
-                ended_ns.push((work, now_ns));
-            } else if !had_work && passes_ns.len() < passes_ns.capacity() {
+            if work == 0 && !had_work && passes_ns.len() < passes_ns.capacity() {
                 passes_ns.push(now_ns - last_ns);
             }
             had_work = work > 0;
             last_ns = now_ns;
             spin_loop();
         }
-        (median(passes_ns), ended_ns)
+        median(passes_ns)
     });
     let start_ns = bench.clock.now_ns() + 1_000_000;
-    let mut parts: [Vec<u64>; 4] = Default::default();
+    let mut parts: [Vec<u64>; 3] = Default::default();
     let mut stamps = Vec::new();
     for number in 0..EVENTS as u64 {
         let due_ns = start_ns + number * 1_000_000_000 / RATE_PER_S;
@@ -104,23 +101,14 @@ fn medians(bench: &Bench, subscribers: usize) -> [f64; 5] {
     }
     while seen.entered[EVENTS - 1][1].load(Ordering::Acquire) == 0 {}
     stages.stop.raise(Phase::Halted);
-    let (pass_ns, ended) = done.wait();
-    let mut ended = ended.into_iter();
+    let pass_ns = done.wait();
     for (number, from_ns) in stamps.into_iter().enumerate() {
         let [first_ns, last_ns] = [0, 1].map(|at| seen.entered[number][at].load(Ordering::Acquire));
         parts[1].push(first_ns.saturating_sub(from_ns));
         parts[2].push(last_ns.saturating_sub(first_ns));
-        let mut taken = 0;
-        while taken < subscribers {
-            let Some((work, ended_ns)) = ended.next() else { break };
-            taken += work;
-            if taken >= subscribers {
-                parts[3].push(ended_ns.saturating_sub(from_ns));
-            }
-        }
     }
-    let [a, b, c, d] = parts.map(median);
-    [a, b, c, d, pass_ns]
+    let [published, first, between] = parts.map(median);
+    [published, first, between, pass_ns]
 }
 
 fn median(mut values: Vec<u64>) -> f64 {
