@@ -1,5 +1,9 @@
 //! What takes part in a race: a way to hand records from one thread to `n` consumers on another.
 
+use std::hint::spin_loop;
+
+use pitlane_ring::LookAhead;
+
 use crate::load::Load;
 
 /// How a contender is driven.
@@ -42,6 +46,26 @@ pub(crate) trait Sender<E>: Send {
 pub(crate) trait Receiver<E>: Send {
     /// Hands what is there to `handle`, in order; returns how many. One attempt, no waiting.
     fn receive(&mut self, handle: &mut impl FnMut(&E)) -> usize;
+
+    /// Starts to fetch what is read next, where the crate has a way to.
+    #[inline]
+    fn prefetch(&self) {}
+}
+
+/// One look at each receiver, in turn, as a thread does that serves many; returns what was handed on.
+#[inline]
+pub(crate) fn receive_from_each<E, R: Receiver<E>>(
+    receivers: &mut [R],
+    mut receive: impl FnMut(usize, &mut R) -> usize,
+) -> usize {
+    let (mut work, mut look_ahead) = (0, LookAhead::default());
+    for place in 0..receivers.len() {
+        let received = receive(place, &mut receivers[place]);
+        let next = receivers.iter().skip(place + 1).take(look_ahead.after(received));
+        next.for_each(Receiver::prefetch);
+        work += received;
+    }
+    work
 }
 
 /// A crate, or a part of ours.
@@ -58,4 +82,23 @@ pub(crate) trait Contender<E: Load> {
         capacity: usize,
         form: Form,
     ) -> (Vec<Self::Sender>, Vec<Self::Receiver>);
+
+    /// Sends all of `records` into every queue, as the crate does that best. Waits for room.
+    #[inline]
+    fn send_to_each(senders: &mut [Self::Sender], records: &[E]) {
+        senders.iter_mut().for_each(|sender| send_all(sender, records));
+    }
+}
+
+/// Sends all of them into one queue.
+#[inline]
+pub(crate) fn send_all<E>(sender: &mut impl Sender<E>, mut records: &[E]) {
+    loop {
+        let count = sender.send(records);
+        records = &records[count..];
+        if records.is_empty() {
+            return;
+        }
+        spin_loop();
+    }
 }

@@ -3,11 +3,12 @@
 //! Copies are independent, slots return by compare-and-swap against a second return, gauges are
 //! kept, and each callback runs in its own containment.
 
+use std::hint::spin_loop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use pitlane_ring::{Consumer, LaneOptions, Publisher, lane};
+use pitlane_ring::{Consumer, LaneOptions, Publisher, fan_out_groups, lane};
 
-use crate::contender::{Contender, Form, Receiver, Sender};
+use crate::contender::{Contender, Form, Receiver, Sender, send_all};
 use crate::load::Load;
 
 pub(crate) struct Lanes;
@@ -27,6 +28,22 @@ impl<E: Load> Contender<E> for Lanes {
             (publisher, LaneReceiver(consumer))
         };
         (0..consumers).map(make).unzip()
+    }
+
+    /// A lone record as the dispatcher sends it: into some lanes, then their cursors, then the next.
+    #[inline]
+    fn send_to_each(senders: &mut [Self::Sender], records: &[E]) {
+        let [record] = records else {
+            return senders.iter_mut().for_each(|sender| send_all(sender, records));
+        };
+        for group in fan_out_groups(senders.len()) {
+            for sender in &mut senders[group.clone()] {
+                while sender.stage(record).is_err() {
+                    spin_loop();
+                }
+            }
+            senders[group].iter_mut().for_each(Publisher::publish_staged);
+        }
     }
 }
 
@@ -49,5 +66,9 @@ impl<E: Load> Receiver<E> for LaneReceiver<E> {
             let contained = catch_unwind(AssertUnwindSafe(|| handle(record)));
             assert!(contained.is_ok(), "a race's handler does not panic");
         })
+    }
+    #[inline]
+    fn prefetch(&self) {
+        self.0.prefetch();
     }
 }

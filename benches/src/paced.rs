@@ -12,7 +12,7 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 use pitlane_engine::runtime::Clock;
 
-use crate::contender::{Contender, Form, Receiver, Sender};
+use crate::contender::{Contender, Form, Receiver, receive_from_each};
 use crate::load::Load;
 use crate::partner::Partner;
 
@@ -88,12 +88,8 @@ where
             batch.push(E::new(next, due_at(next)));
             next += 1;
         }
-        for sender in &mut senders {
-            let mut rest = batch.as_slice();
-            while !rest.is_empty() {
-                let count = sender.send(rest);
-                rest = &rest[count..];
-            }
+        if !batch.is_empty() {
+            C::send_to_each(&mut senders, &batch);
         }
     }
     received.wait()
@@ -117,9 +113,8 @@ fn receive_all<E: Load>(
     let mut idle_since_ns = None;
     shared.is_ready.store(true, Ordering::Release);
     while complete < total {
-        let mut work = 0;
-        for receiver in &mut receivers {
-            work += receiver.receive(&mut |record: &E| {
+        let work = receive_from_each(&mut receivers, |_, receiver| {
+            receiver.receive(&mut |record: &E| {
                 touched ^= record.touch();
                 let place = &mut missing[record.number() as usize % OPEN_MAX];
                 *place -= 1;
@@ -130,8 +125,8 @@ fn receive_all<E: Load>(
                         figures.last_ns.push(clock.now_ns().saturating_sub(record.due_ns()));
                     }
                 }
-            });
-        }
+            })
+        });
         if work > 0 {
             idle_since_ns = None;
             continue;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
-use crate::contender::{Contender, Form, Receiver, Sender};
+use crate::contender::{Contender, Form, Receiver, receive_from_each};
 use crate::load::Load;
 use crate::partner::Partner;
 
@@ -60,9 +60,7 @@ where
     while !sent.is_multiple_of(PREPARED) || started.elapsed() < duration {
         let from = sent % PREPARED;
         let batch = &records[from..from + run];
-        for sender in &mut senders {
-            send_all(sender, batch);
-        }
+        C::send_to_each(&mut senders, batch);
         sent += run;
     }
     shared.total.store(sent as u64, Ordering::Release);
@@ -72,33 +70,20 @@ where
     delivered as f64 / seconds / 1e6
 }
 
-/// Sends all of them into one queue.
-#[inline]
-fn send_all<E>(sender: &mut impl Sender<E>, mut records: &[E]) {
-    loop {
-        let count = sender.send(records);
-        records = &records[count..];
-        if records.is_empty() {
-            return;
-        }
-        spin_loop();
-    }
-}
-
 /// Polls every consumer until each has all of its records; returns how many that were.
 fn receive_all<E: Load>(mut receivers: Vec<impl Receiver<E>>, shared: &Shared) -> u64 {
     let mut counts = vec![0_u64; receivers.len()];
     let mut touched = 0;
     shared.is_ready.store(true, Ordering::Release);
     loop {
-        let mut work = 0;
-        for (receiver, count) in receivers.iter_mut().zip(&mut counts) {
-            work += receiver.receive(&mut |record: &E| {
+        let work = receive_from_each(&mut receivers, |place, receiver| {
+            let count = &mut counts[place];
+            receiver.receive(&mut |record: &E| {
                 assert_eq!(record.number(), *count % PREPARED as u64, "out of order");
                 touched ^= record.touch();
                 *count += 1;
-            });
-        }
+            })
+        });
         if work == 0 {
             let total = shared.total.load(Ordering::Acquire);
             if total != UNKNOWN && counts.iter().all(|count| *count == total) {

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU32;
 
 use crossbeam_utils::CachePadded;
 use pitlane_ring::{
-    Consumer, CriticalPublisher, Exchange, LaneOptions, MarketPublisher, Publisher, lane,
+    Consumer, CriticalPublisher, Exchange, LaneOptions, LookAhead, MarketPublisher, Publisher, lane,
 };
 
 use crate::consumer::{
@@ -47,6 +47,8 @@ pub struct StagesOptions {
     pub batch: usize,
     /// Orders each consumer may have open.
     pub open_orders_max: usize,
+    /// The fan-out of every so many-th event is sampled; 0 = none.
+    pub fanout_every: u64,
 }
 
 /// The stages, in the order of an event's way.
@@ -153,6 +155,7 @@ pub fn stages(options: StagesOptions) -> Stages {
         market_slots,
         batch,
         open_orders_max,
+        fanout_every,
     } = options;
     let stop = StopSignal::default();
     let interests = strategies.iter().map(|strategy| strategy.interest());
@@ -202,7 +205,7 @@ pub fn stages(options: StagesOptions) -> Stages {
             market: pair.market,
             context,
             terms: handled,
-            probe: ConsumerProbe::new(&name, 0),
+            probe: ConsumerProbe::new(&name, fanout_every),
             to_log: Arc::new(Exchange::new()),
             accept_from,
             quarantine: Quarantine::default(),
@@ -349,6 +352,20 @@ pub fn bare_consumer(
     let mut agent = ConsumerAgent::new(options, wiring);
     agent.duty_cycle();
     BareConsumer { market, critical, orders: orders_end, control: control_end, agent }
+}
+
+/// One duty cycle of each consumer, with the look ahead that a core has, but without its lease. Returns
+/// the work done.
+#[inline]
+pub fn sweep(consumers: &mut [ConsumerAgent]) -> usize {
+    let (mut work, mut look_ahead) = (0, LookAhead::default());
+    for place in 0..consumers.len() {
+        let done = consumers[place].duty_cycle();
+        let next = consumers.iter().skip(place + 1).take(look_ahead.after(done));
+        next.for_each(|consumer| consumer.prefetch());
+        work += done;
+    }
+    work
 }
 
 /// Runs `callback` as the wrapper does; false when it panicked.

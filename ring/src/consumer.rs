@@ -62,6 +62,13 @@ impl<E: Record, C: Checks> Consumer<E, C> {
         })
     }
 
+    /// Starts to fetch the next record, and the cursor that says whether it is there: both are lines
+    /// of the publisher's core. For a thread that reads many lanes, some lanes before this one's turn.
+    #[inline]
+    pub fn prefetch(&self) {
+        self.reader.prefetch();
+    }
+
     /// Whether a poll would find something.
     #[inline]
     pub fn has_available(&self) -> bool {

@@ -145,6 +145,34 @@ mod tests {
         assert_eq!(publisher.gauge().full_count(), 2);
     }
 
+    fn stages_and_publishes<C: Checks>() {
+        let (mut publisher, mut consumer) = lane_with::<u64, C>(options(2));
+        publisher.publish_staged();
+        assert_eq!(drain(&mut consumer, 9), [0; 0], "nothing was staged");
+        assert_eq!(publisher.stage(&1), Ok(()));
+        assert!(!consumer.has_available(), "it is not published yet");
+        assert_eq!(publisher.stage(&2), Ok(()));
+        publisher.publish_staged();
+        publisher.publish_staged();
+        assert_eq!(drain(&mut consumer, 9), [2], "the second one replaced the first");
+        assert_eq!(publisher.stage(&3), Ok(()));
+        assert_eq!(publisher.try_publish(&4), Ok(1));
+        publisher.publish_staged();
+        assert_eq!(drain(&mut consumer, 9), [4], "its slot was taken");
+        assert_eq!(publisher.try_publish_slice(&[5, 6]), 2);
+        assert_eq!(publisher.stage(&7), Err(Full));
+        publisher.publish_staged();
+        assert_eq!(drain(&mut consumer, 9), [5, 6]);
+        let gauge = publisher.gauge();
+        assert_eq!((gauge.published(), gauge.released(), gauge.full_count()), (4, 4, 1));
+    }
+
+    #[test]
+    fn a_staged_record_is_seen_when_it_is_published_and_never_twice() {
+        stages_and_publishes::<Plain>();
+        stages_and_publishes::<Checked>();
+    }
+
     #[test]
     fn a_lane_is_closed_when_its_publisher_is_gone_and_all_was_consumed() {
         let (mut publisher, mut consumer) = lane::<u64>(options(4));

@@ -184,7 +184,7 @@ impl<T: Send> Home<T> {
 
     /// The cells of this home, lowest first.
     #[inline]
-    pub fn cells(&self) -> impl Iterator<Item = usize> + use<T> {
+    pub fn cells(&self) -> impl Iterator<Item = usize> + Clone + use<T> {
         self.owned.iter()
     }
 
@@ -290,7 +290,7 @@ impl<T: Send> Watch<T> {
     }
 
     /// The cells of the present home, lowest first.
-    pub fn cells(&self) -> impl Iterator<Item = usize> + use<T> {
+    pub fn cells(&self) -> impl Iterator<Item = usize> + Clone + use<T> {
         self.owned.iter()
     }
 }
@@ -309,7 +309,7 @@ impl<T: Send> Standby<T> {
     }
 
     /// The cells that were taken, lowest first.
-    pub fn cells(&self) -> impl Iterator<Item = usize> + use<T> {
+    pub fn cells(&self) -> impl Iterator<Item = usize> + Clone + use<T> {
         self.home.cells()
     }
 
@@ -403,7 +403,7 @@ impl CellSet {
         cell < LEASE_CELLS_MAX && self.0 >> cell & 1 == 1
     }
 
-    fn iter(self) -> impl Iterator<Item = usize> {
+    fn iter(self) -> impl Iterator<Item = usize> + Clone {
         Bits(self.0).map(|cell| cell as usize)
     }
 }

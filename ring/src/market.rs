@@ -43,36 +43,78 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
         cell: CellId,
         displaced: &mut impl FnMut(&E, Displaced),
     ) -> Offered {
-        if !self.cells.is_waiting(cell.group) && self.lane.try_publish(record).is_ok() {
-            return Offered::Published;
-        }
-        self.cells.put(record, cell, displaced);
+        self.offer_with(record, || cell, displaced)
+    }
+
+    /// The same; `cell` is asked only when anything waits or the lane is full.
+    ///
+    /// # Panics
+    /// As [`Self::offer`].
+    #[inline]
+    #[track_caller]
+    pub fn offer_with(
+        &mut self,
+        record: &E,
+        cell: impl FnOnce() -> CellId,
+        displaced: &mut impl FnMut(&E, Displaced),
+    ) -> Offered {
+        let id = if self.cells.pending() == 0 {
+            if self.lane.try_publish(record).is_ok() {
+                return Offered::Published;
+            }
+            cell()
+        } else {
+            let id = cell();
+            if !self.cells.is_waiting(id.group) && self.lane.try_publish(record).is_ok() {
+                return Offered::Published;
+            }
+            id
+        };
+        self.cells.put(record, id, displaced);
         Offered::Held
     }
 
-    /// Offers several records in order, as [`Self::offer`] would one by one, but makes those that go
-    /// into the lane visible together, with one store of its cursor. Returns how many that were.
+    /// Stages the record when nothing waits and the lane has room, see [`Publisher::stage`]. False when it
+    /// is to be offered instead; nothing was counted then.
     ///
     /// # Panics
-    /// When there is no such cell.
+    /// As [`Publisher::stage`].
+    #[inline]
+    #[track_caller]
+    pub fn stage(&mut self, record: &E) -> bool {
+        self.cells.pending() == 0 && self.lane.has_room() && self.lane.stage(record).is_ok()
+    }
+
+    /// Publishes the staged record; nothing when there is none.
+    #[inline]
+    pub fn publish_staged(&mut self) {
+        self.lane.publish_staged();
+    }
+
+    /// Offers `count` records in order, as [`Self::offer_with`] would one by one, but makes those that
+    /// go into the lane visible together, with one store of its cursor. Returns how many that were.
+    ///
+    /// # Panics
+    /// When there is no such cell, and when there are fewer records than `count`.
     #[inline]
     #[track_caller]
     pub fn offer_run<'r>(
         &mut self,
-        mut records: impl ExactSizeIterator<Item = (&'r E, CellId)>,
+        count: usize,
+        mut records: impl Iterator<Item = &'r E>,
+        mut cell: impl FnMut(&E) -> CellId,
         displaced: &mut impl FnMut(&E, Displaced),
     ) -> usize {
         let Self { lane, cells } = self;
         let mut published = 0;
         if cells.pending() == 0 {
-            published = lane.try_publish_batch(records.len(), |slot| {
-                if let Some((record, _)) = records.next() {
-                    slot.copy_used_from(record);
-                }
+            published = lane.try_publish_batch(count, |slot| {
+                slot.copy_used_from(records.next().expect("as many records as were counted"));
             });
         }
-        for (record, cell) in records {
-            published += usize::from(self.offer(record, cell, displaced) == Offered::Published);
+        for record in records {
+            let offered = self.offer_with(record, || cell(record), displaced);
+            published += usize::from(offered == Offered::Published);
         }
         published
     }
@@ -163,18 +205,16 @@ mod tests {
         (MarketPublisher::new(publisher, &[group.clone(), group]), consumer)
     }
 
-    fn run_of(values: std::ops::Range<u64>) -> Vec<(Keyed, CellId)> {
-        values
-            .map(|value| {
-                (Keyed { key: value % 2, value }, CellId { group: (value % 2) as u16, member: 0 })
-            })
-            .collect()
+    fn run_of(values: std::ops::Range<u64>) -> Vec<Keyed> {
+        values.map(|value| Keyed { key: value % 2, value }).collect()
     }
 
-    fn offer(market: &mut MarketPublisher<Keyed>, run: &[(Keyed, CellId)]) -> (usize, Vec<u64>) {
+    fn offer(market: &mut MarketPublisher<Keyed>, run: &[Keyed]) -> (usize, Vec<u64>) {
         let mut displaced = Vec::new();
-        let records = run.iter().map(|(record, cell)| (record, *cell));
-        let published = market.offer_run(records, &mut |record, _| displaced.push(record.value));
+        let cell = |record: &Keyed| CellId { group: record.key as u16, member: 0 };
+        let published = market.offer_run(run.len(), run.iter(), cell, &mut |record, _| {
+            displaced.push(record.value);
+        });
         (published, displaced)
     }
 

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 
@@ -11,6 +12,22 @@ use crate::checks::{Checks, DefaultChecks};
 use crate::gauge::{LaneGauge, LaneState};
 use crate::record::{Record, Sequence};
 use crate::storage::{self, LaneSlots};
+
+/// Most lanes into which one record is staged before their cursors are moved: enough for lines to cross
+/// together, few enough that nobody waits long for the lanes of others.
+const STAGED_MAX: usize = 8;
+
+/// Splits `count` lanes into the groups in which one record is best staged and published, see
+/// [`Publisher::stage`]: the first alone, since its reader should not wait for any other, then more.
+#[inline]
+pub fn fan_out_groups(count: usize) -> impl Iterator<Item = Range<usize>> {
+    let (mut from, mut size) = (0, 1);
+    std::iter::from_fn(move || {
+        let group = from..count.min(from + size);
+        (from, size) = (group.end, STAGED_MAX.min(2 * size));
+        (!group.is_empty()).then_some(group)
+    })
+}
 
 /// The lane has no free slot; nothing was published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +44,8 @@ pub struct Publisher<E: Record, C: Checks = DefaultChecks> {
     next: Sequence,
     /// Slots below this sequence were seen free.
     clear: Sequence,
+    /// The sequence of the record that was staged last, -1 before the first.
+    staged: Sequence,
     /// Slots below this sequence were found intact, and may since have been half written by a
     /// `fill` that panicked. Checked lanes only.
     verified: Sequence,
@@ -81,6 +100,50 @@ impl<E: Record, C: Checks> Publisher<E, C> {
         }
         self.next = sequence + 1;
         Ok(sequence)
+    }
+
+    /// Writes a copy of the used lines of `record` into the next slot and leaves it there, to be
+    /// published by [`Self::publish_staged`] alone. For one record that goes into many lanes: written into
+    /// all of them first, only the cursors are left to be won from the readers, and those stores follow
+    /// each other so closely that the lines cross together.
+    ///
+    /// What is published otherwise before that takes the slot, and a second record replaces the first.
+    ///
+    /// # Errors
+    /// [`Full`] when there is no free slot; counted.
+    ///
+    /// # Panics
+    /// On a checked lane, when the claimed slot was written to after its return.
+    #[inline]
+    #[track_caller]
+    pub fn stage(&mut self, record: &E) -> Result<(), Full> {
+        if !self.has_room() {
+            self.slots.state.publisher.full.increment();
+            return Err(Full);
+        }
+        let sequence = self.next;
+        // SAFETY: there is room, so the slot is the publisher's: the recycler has let it go, and no
+        // reader sees it before the ring's cursor moves.
+        let slot = unsafe { &mut *self.slots.slot(sequence) };
+        let site = Location::caller();
+        verify_claim::<E, C>(&self.slots.state, slot, sequence, &mut self.verified, site);
+        slot.copy_used_from(record);
+        self.staged = sequence;
+        Ok(())
+    }
+
+    /// Publishes the staged record; nothing when there is none.
+    #[inline]
+    pub fn publish_staged(&mut self) {
+        let sequence = self.next;
+        if self.staged != sequence {
+            return;
+        }
+        let state = &*self.slots.state;
+        let published =
+            self.ring.try_publish(|()| state.publisher.published.set(sequence as u64 + 1));
+        debug_assert!(published.is_ok(), "a slot that was free can't have been taken");
+        self.next = sequence + 1;
     }
 
     /// Publishes copies of as many of `records` as there is room for, from the first, and makes
@@ -165,7 +228,7 @@ impl<E: Record, C: Checks> Publisher<E, C> {
         slots: LaneSlots<E>,
     ) -> Self {
         let clear = slots.state.capacity as Sequence;
-        Self { next: 0, clear, verified: 0, ring, slots, checks: PhantomData }
+        Self { next: 0, clear, staged: -1, verified: 0, ring, slots, checks: PhantomData }
     }
 
     /// See [`crate::raw::deface`].
@@ -246,4 +309,19 @@ fn overwritten(
         state.sites.claimed(sequence),
         state.sites.returned(sequence)
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_cover_every_lane_once_and_start_with_one() {
+        for count in 0..100 {
+            let groups: Vec<_> = fan_out_groups(count).collect();
+            assert!(groups.iter().cloned().flatten().eq(0..count), "{groups:?}");
+            assert!(groups.iter().all(|group| group.len() <= STAGED_MAX), "{groups:?}");
+            assert!(groups.first().is_none_or(|group| group.len() == 1), "{groups:?}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What a consumer and a stage have in common: reading published slots in order.
 
+use std::hint::black_box;
 use std::mem::ManuallyDrop;
 
 use crate::record::{Record, Sequence};
@@ -82,6 +83,14 @@ impl<E: Record> Reader<E> {
     }
 
     /// The next record to be handled.
+    /// Starts to fetch the upstream cursor and the next slot.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        self.slots.prefetch_read(self.next);
+        // The ring does not say where its cursor is, so it is loaded; nothing waits for the result.
+        black_box(self.upstream.has_available());
+    }
+
     #[inline]
     pub(crate) fn next(&self) -> Sequence {
         self.next

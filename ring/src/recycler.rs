@@ -6,6 +6,13 @@
 //! exactly one wins, a slot that was reused meanwhile can't be taken for the old one, and nothing
 //! can be returned past a slot that is still out. Whoever wins, the recycler alone resets the slot
 //! and lets the publisher pass.
+//!
+//! A consumer that handles its records in place returns them without the locked instruction. Another
+//! thread could only win a return of a slot that a token was made for, and while such a slot is out
+//! the consumer handles nothing; tokens of slots that were returned before find the word beyond
+//! theirs, whoever moved it there. A lock would be more than the 7 ns it takes: nothing behind it
+//! starts before it is done, so a thread that polls many lanes would not begin to fetch the next
+//! one's lines (last of ten consumers at 10,000 records a second: see `benches/BENCHMARKS.md`).
 
 use std::backtrace::Backtrace;
 use std::marker::PhantomData;
@@ -55,6 +62,25 @@ impl ReturnCursor {
         }
     }
 
+    /// Returns like [`Self::try_return`], on the thread that reads the lane, while no slot is out: then
+    /// nobody else can return anything, so there is nothing to win.
+    #[inline]
+    pub(crate) fn return_in_place(
+        &self,
+        first: Sequence,
+        last: Sequence,
+    ) -> Result<(), RefusedReturn> {
+        match self.last() {
+            found if found == first - 1 => {
+                // Release, as in `try_return`.
+                self.0.store(last, Ordering::Release);
+                Ok(())
+            }
+            found if found < first => Err(RefusedReturn::OutOfOrder),
+            _ => Err(RefusedReturn::AlreadyReturned),
+        }
+    }
+
     /// Whether `sequence` was returned.
     #[inline]
     pub(crate) fn is_returned(&self, sequence: Sequence) -> bool {
@@ -101,7 +127,8 @@ impl<C: Checks> Recycler<C> {
         last: Sequence,
         site: &'static Location<'static>,
     ) {
-        if let Err(refused) = slots.state.released.try_return(first, last) {
+        debug_assert!(!self.has_held(), "what is out is returned by its token");
+        if let Err(refused) = slots.state.released.return_in_place(first, last) {
             return refuse::<C>(&slots.state, refused, first, site);
         }
         if C::CHECKED {
@@ -366,6 +393,27 @@ mod loom_tests {
             assert_eq!(cursor.try_return(2, 3), Ok(()), "the reuse of both slots");
             assert_eq!(other.join().unwrap(), Err(RefusedReturn::AlreadyReturned));
             assert_eq!(cursor.last(), 3);
+        });
+    }
+
+    /// A return without the locked instruction takes nothing from a token, and a token nothing from it.
+    #[test]
+    fn loom_return_in_place_beside_stale_tokens() {
+        explore(|| {
+            let cursor = Arc::new(ReturnCursor::new());
+            cursor.return_in_place(0, 1).unwrap();
+            let tokens: Vec<_> = (0..2)
+                .map(|sequence| {
+                    let cursor = Arc::clone(&cursor);
+                    thread::spawn(move || cursor.try_return(sequence, sequence))
+                })
+                .collect();
+            assert_eq!(cursor.return_in_place(2, 3), Ok(()));
+            assert_eq!(cursor.return_in_place(4, 5), Ok(()));
+            for token in tokens {
+                assert_eq!(token.join().unwrap(), Err(RefusedReturn::AlreadyReturned));
+            }
+            assert_eq!(cursor.last(), 5);
         });
     }
 

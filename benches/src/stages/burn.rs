@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use pitlane_engine::consumer::ConsumerAgent;
 use pitlane_engine::runtime::{Agent, Phase};
+use pitlane_engine::stages::sweep;
 
 use super::quotes::{assemble, consumer, quote};
 use super::{Bench, Job, print};
@@ -65,7 +66,7 @@ fn efficiency(bench: &Bench, turns: u64) -> f64 {
     let started = Instant::now();
     let done = bench.partner.run(move || {
         while !theirs.iter().all(|consumer| consumer.is_done()) {
-            if theirs.iter_mut().map(|consumer| consumer.duty_cycle()).sum::<usize>() == 0 {
+            if sweep(&mut theirs) == 0 {
                 spin_loop();
             }
         }
@@ -77,9 +78,7 @@ fn efficiency(bench: &Bench, turns: u64) -> f64 {
         }
         stages.orchestrator.duty_cycle();
         stages.dispatcher.duty_cycle();
-        stages.consumers.iter_mut().for_each(|consumer| {
-            consumer.duty_cycle();
-        });
+        sweep(&mut stages.consumers);
     }
     let elapsed_ns = started.elapsed().as_nanos() as f64;
     stages.stop.raise(Phase::Halted);

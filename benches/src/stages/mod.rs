@@ -7,6 +7,7 @@ mod fan_out;
 mod paced_stages;
 mod quotes;
 mod record;
+mod subscribers;
 
 use std::process::ExitCode;
 
@@ -23,7 +24,8 @@ use crate::partner::Partner;
 #[derive(Debug, Parser)]
 #[command(name = "stages", version)]
 struct Options {
-    /// Only sections whose name contains this: dispatcher, added, paced, burn, record.
+    /// Only sections whose name contains this: dispatcher, added, paced, subscribers, burn,
+    /// record.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
     /// Rounds of each section.
@@ -108,10 +110,11 @@ pub fn main() -> ExitCode {
     };
     let bench = Bench { partner, clock: Clock::start(), rounds: options.rounds };
     crate::machine::header().iter().for_each(|line| println!("{line}"));
-    let sections: [Section; 5] = [
+    let sections: [Section; 6] = [
         ("dispatcher", fan_out::section),
         ("added", added::section),
         ("paced", paced_stages::section),
+        ("subscribers", subscribers::section),
         ("burn", burn::section),
         ("record", record::section),
     ];

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use pitlane_engine::event::Event;
 use pitlane_engine::runtime::{Agent, Clock, Phase};
+use pitlane_engine::stages::sweep;
 
 use super::quotes::{assemble, consumer, quote};
 use super::{Bench, Job, print};
@@ -90,8 +91,7 @@ fn p50(bench: &Bench, rate_per_s: u64) -> f64 {
     let mut consumers = std::mem::take(&mut stages.consumers);
     let done = bench.partner.run(move || {
         while !consumers.iter().all(|consumer| consumer.is_done()) {
-            let work: usize = consumers.iter_mut().map(|consumer| consumer.duty_cycle()).sum();
-            if work == 0 {
+            if sweep(&mut consumers) == 0 {
                 spin_loop();
             }
         }

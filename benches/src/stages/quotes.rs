@@ -47,7 +47,17 @@ pub(crate) fn consumer(mut handle: impl FnMut(&Event) + Send + 'static) -> Box<d
 
 /// The stages with these consumers.
 pub(crate) fn assemble(strategies: Vec<Box<dyn Strategy>>, clock: &Clock) -> Stages {
+    assemble_sampled(strategies, clock, 0)
+}
+
+/// The same; the fan-out of every `fanout_every`-th event is sampled, 0 = none.
+pub(crate) fn assemble_sampled(
+    strategies: Vec<Box<dyn Strategy>>,
+    clock: &Clock,
+    fanout_every: u64,
+) -> Stages {
     stages(StagesOptions {
+        fanout_every,
         strategies,
         instruments: instruments(),
         clock: clock.clone(),

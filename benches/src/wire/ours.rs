@@ -10,7 +10,7 @@ use pitlane_engine::event::{Event, InstrumentId, Qty, Quote, Side, VenueId};
 use pitlane_engine::instrument::{InstrumentSpec, Instruments};
 use pitlane_engine::order::{OrderCommand, OrderType, TimeInForce};
 use pitlane_engine::runtime::{Agent, Phase};
-use pitlane_engine::stages::{StagesOptions, stages};
+use pitlane_engine::stages::{StagesOptions, stages, sweep};
 use pitlane_engine::venue::binance::{MarketFeed, MarketFeedOptions};
 use pitlane_engine::venue::session::Outbound;
 use pitlane_engine::venue::{EventOutlet, IntakeStats, LetterReason, SymbolMap};
@@ -94,6 +94,7 @@ pub(crate) fn run(run: &Run<'_>) -> Latencies {
         })
     };
     let mut stages = stages(StagesOptions {
+        fanout_every: 0,
         strategies: seen.iter().enumerate().map(strategy).collect(),
         instruments,
         clock: run.clock.clone(),
@@ -105,7 +106,7 @@ pub(crate) fn run(run: &Run<'_>) -> Latencies {
     let mut consumers = std::mem::take(&mut stages.consumers);
     let done = run.partner.run(move || {
         while !consumers.iter().all(|consumer| consumer.is_done()) {
-            if consumers.iter_mut().map(|consumer| consumer.duty_cycle()).sum::<usize>() == 0 {
+            if sweep(&mut consumers) == 0 {
                 spin_loop();
             }
         }

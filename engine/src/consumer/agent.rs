@@ -237,9 +237,12 @@ impl Agent for ConsumerAgent {
         work += self.cell.run_timers();
         if work > 0 {
             self.cell.end_batch();
-        } else if self.critical.is_closed() && self.market.is_closed() {
-            self.cell.stop();
-            self.done = true;
+        } else {
+            self.cell.probe.rest();
+            if self.critical.is_closed() && self.market.is_closed() {
+                self.cell.stop();
+                self.done = true;
+            }
         }
         work
     }
@@ -247,6 +250,11 @@ impl Agent for ConsumerAgent {
     fn has_pending(&self) -> bool {
         // No wake-up tells that there is room for dead letters again.
         self.cell.state == ConsumerState::Quarantined && self.critical.has_available()
+    }
+
+    #[inline]
+    fn prefetch(&self) {
+        self.market.prefetch();
     }
 
     fn next_timer_ns(&self) -> u64 {

@@ -5,14 +5,14 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use pitlane_ring::{Consumer, Record};
+use pitlane_ring::{Consumer, Record, fan_out_groups};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::RoutingTable;
-use super::cells::cell_of;
 use super::flip::{COMMAND_DONE, FLIP_BEGIN, FLIP_END, Flip, FlipOutcome, FlipPort};
 use super::link::{ConsumerLink, LinkParts, LinkRemains};
 use super::order::{Sequencer, StreamCounts};
+use super::run::{RUN, Run};
 use crate::consumer::{HaltReason, Quarantine, QuarantineReason};
 use crate::event::{ConsumerId, ControlAck, ControlResult, Event, EventKind, ExecReport, Risk};
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
@@ -20,11 +20,6 @@ use crate::telemetry::{HistogramSet, Letter, LetterSender, Probe};
 
 /// Critical events taken at a time.
 const BATCH: usize = 32;
-
-/// Market events taken at a time: what is there, a lone one at once. Under backlog all of them go
-/// into one consumer's lane before the next, with one store of its cursor, so that the lines of a
-/// lane cross in a row. Their copies (two lines of a quote) must stay in the first cache.
-const RUN: usize = 64;
 
 /// Room for dead letters that market events leave to critical ones.
 const FOR_CRITICAL: usize = 64;
@@ -68,6 +63,8 @@ struct Fanout {
     /// The private copies that are stamped and that the consumers' copies are made from.
     staged: Box<[Event]>,
     staged_count: usize,
+    /// By consumer, which of the staged events it gets.
+    marks: Box<[u64]>,
     /// The copy of a critical event.
     scratch: Box<Event>,
     /// The version that the orchestrator stamps; the dispatcher owns it.
@@ -77,6 +74,8 @@ struct Fanout {
     changes_seen: u32,
     /// Some consumer never takes anything again.
     has_cut_off: bool,
+    /// Something is held back for a consumer, or was at the last flush.
+    has_pending: bool,
     routed: u64,
     unrouted: u64,
 }
@@ -119,7 +118,7 @@ pub struct DispatcherRemains {
 
 impl DispatcherAgent {
     pub(crate) fn new(parts: DispatcherParts) -> DispatcherAgent {
-        let links = parts.links.into_iter().map(|link| ConsumerLink::new(link, RUN)).collect();
+        let links: Vec<_> = parts.links.into_iter().map(ConsumerLink::new).collect();
         DispatcherAgent {
             inputs: Inputs {
                 critical: parts.critical,
@@ -128,6 +127,7 @@ impl DispatcherAgent {
             },
             sequencer: parts.sequencer,
             fanout: Fanout {
+                marks: vec![0; links.len()].into_boxed_slice(),
                 links,
                 table: parts.table,
                 clock: parts.clock,
@@ -140,6 +140,7 @@ impl DispatcherAgent {
                 quarantine: parts.quarantine,
                 changes_seen: 0,
                 has_cut_off: false,
+                has_pending: false,
                 routed: 0,
                 unrouted: 0,
             },
@@ -218,7 +219,7 @@ impl Fanout {
             // More than came in: a filled gap has released what waited behind it.
             self.publish_staged(critical);
         }
-        let Self { table, clock, probe, staged, staged_count, routed, unrouted, .. } = self;
+        let Self { table, staged, staged_count, routed, unrouted, .. } = self;
         if event.kind().is_none() {
             return;
         }
@@ -232,7 +233,7 @@ impl Fanout {
         *staged_count += 1;
         copy.copy_used_from(event);
         copy.fanout = u8::try_from(routes.len()).unwrap_or(u8::MAX);
-        stamp(copy, now_ns, clock, probe);
+        copy.stamp_dispatched(now_ns);
     }
 
     /// Publishes what is staged: a lone event at once, a run lane by lane.
@@ -243,59 +244,78 @@ impl Fanout {
             1 => self.publish_lone(),
             count => self.publish_run(count, critical),
         }
-        self.staged_count = 0;
+        let Self { staged, staged_count, clock, probe, .. } = self;
+        // Nobody waits for these any more.
+        staged[..*staged_count].iter().for_each(|event| record(event, clock, probe));
+        *staged_count = 0;
     }
 
+    /// Writes the event into some lanes, then moves their cursors, then the next: see
+    /// [`pitlane_ring::Publisher::stage`].
     #[inline]
     fn publish_lone(&mut self) {
-        let Self { links, table, staged, letters, clock, .. } = self;
+        let Self { links, table, staged, letters, clock, has_pending, .. } = self;
         let event = &staged[0];
         let Some(kind) = event.kind() else { return };
         let evicted = &mut |event: &Event| keep(letters, clock, event, "queue full");
-        for route in table.routes(event) {
-            if let Some(link) = links.get_mut(route.consumer.index()) {
-                link.offer_market(event, kind, cell_of(route.cell, event), evicted);
+        let routes = table.routes(event);
+        for group in fan_out_groups(routes.len()) {
+            for route in &routes[group.clone()] {
+                if let Some(link) = links.get_mut(route.consumer.index()) {
+                    *has_pending |= link.stage_market(event, kind, route.cell, evicted);
+                }
+            }
+            for route in &routes[group] {
+                if let Some(link) = links.get_mut(route.consumer.index()) {
+                    link.publish_staged();
+                }
             }
         }
     }
 
     /// Critical events that come in meanwhile go out before the next lane.
     fn publish_run(&mut self, count: usize, critical: &mut Consumer<Event>) {
-        let Self { links, table, staged, .. } = self;
-        for (index, event) in staged[..count].iter().enumerate() {
+        let Self { table, staged, marks, .. } = self;
+        for (place, event) in staged[..count].iter().enumerate() {
             for route in table.routes(event) {
-                if let Some(link) = links.get_mut(route.consumer.index()) {
-                    link.note(index, event, cell_of(route.cell, event));
+                if let Some(marked) = marks.get_mut(route.consumer.index()) {
+                    *marked |= 1 << place;
                 }
             }
         }
+        let run = Run::of(&staged[..count]);
         for index in 0..self.links.len() {
             if critical.has_available() {
                 critical.poll(BATCH, |event| self.critical(event));
             }
-            let Self { links, staged, letters, clock, .. } = self;
+            let Self { links, table, staged, letters, clock, marks, has_pending, .. } = self;
             let evicted = &mut |event: &Event| keep(letters, clock, event, "queue full");
-            links[index].offer_noted(&staged[..count], evicted);
+            let marked = std::mem::take(&mut marks[index]);
+            links[index].offer_run(&staged[..count], run, marked, table, evicted);
+            *has_pending |= links[index].pending() > 0;
         }
     }
 
     #[inline]
     fn critical(&mut self, event: &Event) {
         let Some(kind) = event.kind() else { return };
-        let Self { links, clock, probe, scratch, routed, unrouted, .. } = self;
+        let Self { links, clock, probe, scratch, routed, unrouted, has_pending, .. } = self;
         let link = owner(event).and_then(|owner| links.get_mut(owner.index()));
         scratch.copy_used_from(event);
         scratch.fanout = 1;
-        stamp(scratch, clock.now_ns(), clock, probe);
+        scratch.stamp_dispatched(clock.now_ns());
         let Some(link) = link else {
             *unrouted += 1;
+            record(scratch, clock, probe);
             let Self { letters, clock, scratch, quarantine, .. } = self;
             keep_critical(letters, clock, quarantine, scratch, "no owner");
             return;
         };
         *routed += 1;
-        if !link.offer_critical(scratch, kind) {
-            let consumer = link.consumer();
+        let (consumer, is_taken) = (link.consumer(), link.offer_critical(scratch, kind));
+        *has_pending |= link.pending() > 0;
+        record(scratch, clock, probe);
+        if !is_taken {
             self.overflow(consumer, kind);
         }
     }
@@ -306,7 +326,8 @@ impl Fanout {
     /// lost.
     #[cold]
     fn overflow(&mut self, consumer: ConsumerId, kind: EventKind) {
-        let Self { links, clock, letters, scratch, quarantine, has_cut_off, .. } = self;
+        let Self { links, clock, letters, scratch, quarantine, has_cut_off, has_pending, .. } =
+            self;
         let Some(link) = links.get_mut(consumer.index()) else { return };
         if !link.is_cut_off() {
             log::error!("[consumer {}] quarantined: critical lane and spill are full", consumer.0);
@@ -320,6 +341,7 @@ impl Fanout {
             link.dead_letter(kind);
             keep_critical(letters, clock, quarantine, scratch, "cut off");
         }
+        *has_pending |= link.pending() > 0;
     }
 
     /// Swaps the tables; see [`super::flip`].
@@ -373,11 +395,13 @@ impl Fanout {
     }
 
     fn deliver_scratch(&mut self, consumer: ConsumerId, kind: EventKind) {
-        let Self { links, clock, scratch, .. } = self;
+        let Self { links, clock, scratch, has_pending, .. } = self;
         scratch.fanout = 1;
         scratch.stamp_dispatched(clock.now_ns());
         let Some(link) = links.get_mut(consumer.index()) else { return };
-        if !link.offer_critical(scratch, kind) {
+        let is_taken = link.offer_critical(scratch, kind);
+        *has_pending |= link.pending() > 0;
+        if !is_taken {
             self.overflow(consumer, kind);
         }
     }
@@ -391,8 +415,17 @@ impl Fanout {
                 self.has_cut_off |= link.look_at(&self.quarantine);
             }
         }
-        let flushed = self.links.iter_mut().map(ConsumerLink::flush).sum();
-        if self.has_cut_off { flushed + self.bury() } else { flushed }
+        if !self.has_pending {
+            debug_assert!(
+                self.links.iter().all(|link| link.pending() == 0),
+                "it is kept up to date"
+            );
+            return 0;
+        }
+        let flushed: usize = self.links.iter_mut().map(ConsumerLink::flush).sum();
+        let buried = if self.has_cut_off { self.bury() } else { 0 };
+        self.has_pending = self.links.iter().any(|link| link.pending() > 0);
+        flushed + buried
     }
 
     /// What is spilled for consumers that never take it goes to the dead-letter file, a part of it in
@@ -450,9 +483,10 @@ fn letter<'e>(clock: &Clock, event: &'e Event, detail: &'static str) -> Letter<'
     }
 }
 
+/// Records how long a stamped event was on its way.
 #[inline]
-fn stamp(event: &mut Event, now_ns: u64, clock: &Clock, probe: &mut Probe) {
-    event.stamp_dispatched(now_ns);
+fn record(event: &Event, clock: &Clock, probe: &mut Probe) {
+    let now_ns = event.dispatched_ns();
     probe.record(DECODE, u64::from(event.decode_after_ns));
     let decoded_ns = event.receive_ns + u64::from(event.decode_after_ns);
     probe.record(DISPATCH, now_ns.saturating_sub(decoded_ns));
@@ -525,7 +559,7 @@ impl Agent for DispatcherAgent {
     }
 
     fn has_pending(&self) -> bool {
-        self.fanout.links.iter().any(|link| link.pending() > 0)
+        self.fanout.has_pending
     }
 
     fn next_timer_ns(&self) -> u64 {

@@ -3,9 +3,14 @@
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
-use pitlane_ring::{CellId, CellMemory, CriticalPublisher, Displaced, LaneGauge, MarketPublisher};
+use pitlane_ring::{
+    Bits, CellId, CellMemory, CriticalPublisher, Displaced, LaneGauge, MarketPublisher, Offered,
+};
 
+use super::RoutingTable;
+use super::cells::cell_of;
 use super::flip::AcceptFrom;
+use super::run::{Run, marked_of};
 use crate::consumer::Quarantine;
 use crate::event::{ConsumerId, Event, EventClass, EventKind, KindCounts};
 use crate::telemetry::{Term, Terms};
@@ -27,8 +32,6 @@ pub(super) struct ConsumerLink {
     is_cut_off: bool,
     /// Numbered critical events that were taken out of the spill again.
     withdrawn: u32,
-    /// Staged events that go to this consumer: their places and cells. Its memory is taken once.
-    noted: Vec<(u16, CellId)>,
 }
 
 /// What a [`ConsumerLink`] is made of.
@@ -52,8 +55,7 @@ pub struct LinkRemains {
 }
 
 impl ConsumerLink {
-    /// A link that takes at most `run` events between two publications.
-    pub(super) fn new(parts: LinkParts, run: usize) -> ConsumerLink {
+    pub(super) fn new(parts: LinkParts) -> ConsumerLink {
         ConsumerLink {
             gauge: parts.market.gauge(),
             market: parts.market,
@@ -66,59 +68,83 @@ impl ConsumerLink {
             consumer: parts.consumer,
             is_cut_off: false,
             withdrawn: 0,
-            noted: Vec::with_capacity(run),
         }
     }
 
-    /// Notes a staged event for this consumer, unless it is stale and the consumer skips.
+    /// Publishes the events of a run that are `marked` for this consumer, in order; what finds no room
+    /// waits in its cell. `evicted` gets what a full queue gives up, to be kept as a dead letter.
     #[inline]
-    pub(super) fn note(&mut self, staged: usize, event: &Event, cell: CellId) {
-        if event.routing_version < self.skip_below && self.turns_away(event) {
+    pub(super) fn offer_run(
+        &mut self,
+        staged: &[Event],
+        run: Run,
+        mut marked: u64,
+        table: &RoutingTable,
+        evicted: &mut impl FnMut(&Event),
+    ) {
+        if run.oldest_version < self.skip_below {
+            marked = self.welcome(staged, marked);
+        }
+        if marked == 0 {
             return;
         }
-        self.noted.push((staged as u16, cell));
-    }
-
-    /// Publishes the noted events out of `staged`, in order; what finds no room waits in its cell.
-    /// `evicted` gets what a full queue gives up, to be kept as a dead letter.
-    #[inline]
-    pub(super) fn offer_noted(&mut self, staged: &[Event], evicted: &mut impl FnMut(&Event)) {
-        let Self { market, terms, noted, .. } = self;
-        if noted.is_empty() {
-            return;
+        let Self { market, terms, consumer, .. } = self;
+        let count = marked.count_ones() as usize;
+        match run.kind {
+            Some(kind) => terms.add(Term::Published, kind, count as u64),
+            None => count_published(terms, marked_of(staged, marked).filter_map(Event::kind)),
         }
-        let records = || noted.iter().map(|(place, cell)| (&staged[usize::from(*place)], *cell));
-        count_published(terms, records().filter_map(|(event, _)| event.kind()));
-        market.offer_run(records(), &mut |event, how| {
+        let cell = |event: &Event| cell_of(table.cell(event, *consumer), event);
+        market.offer_run(count, marked_of(staged, marked), cell, &mut |event, how| {
             count_displaced(terms, event, how);
             if how == Displaced::Evicted {
                 evicted(event);
             }
         });
-        noted.clear();
     }
 
-    /// Offers one market or reference event; under load it waits in `cell`. `evicted` gets what a full
-    /// queue gives up, to be kept as a dead letter.
+    /// Takes the marks off those that are turned away.
+    #[cold]
+    fn welcome(&self, staged: &[Event], marked: u64) -> u64 {
+        let is_welcome = |place: &u32| {
+            let event = &staged[*place as usize];
+            event.routing_version >= self.skip_below || !self.turns_away(event)
+        };
+        Bits(marked).filter(is_welcome).fold(0, |marked, place| marked | 1 << place)
+    }
+
+    /// Stages one market or reference event, to be published by [`Self::publish_staged`]; under load it waits
+    /// in the cell of its route. `evicted` gets what a full queue gives up, to be kept as a dead letter. True
+    /// when anything waits now.
     #[inline]
-    pub(super) fn offer_market(
+    pub(super) fn stage_market(
         &mut self,
         event: &Event,
         kind: EventKind,
-        cell: CellId,
+        route: CellId,
         evicted: &mut impl FnMut(&Event),
-    ) {
+    ) -> bool {
         if event.routing_version < self.skip_below && self.turns_away(event) {
-            return;
+            return false;
         }
         let Self { market, terms, .. } = self;
         terms.add(Term::Published, kind, 1);
-        market.offer(event, cell, &mut |event, how| {
+        if market.stage(event) {
+            return false;
+        }
+        let offered = market.offer_with(event, || cell_of(route, event), &mut |event, how| {
             count_displaced(terms, event, how);
             if how == Displaced::Evicted {
                 evicted(event);
             }
         });
+        offered == Offered::Held
+    }
+
+    /// Publishes what is staged.
+    #[inline]
+    pub(super) fn publish_staged(&mut self) {
+        self.market.publish_staged();
     }
 
     /// Whether an event below `skip_below` is not for this consumer: stale market data, or anything once the

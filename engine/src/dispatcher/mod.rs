@@ -6,6 +6,7 @@ mod flip;
 mod link;
 pub mod order;
 mod routing;
+mod run;
 
 pub(crate) use agent::DispatcherParts;
 pub use agent::{DispatcherAgent, DispatcherRemains};

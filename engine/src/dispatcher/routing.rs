@@ -67,6 +67,16 @@ impl RoutingTable {
         }
     }
 
+    /// The first cell of the route from this event's stream to `consumer`.
+    ///
+    /// # Panics
+    /// When there is no such route.
+    pub(super) fn cell(&self, event: &Event, consumer: ConsumerId) -> CellId {
+        let routes = self.routes(event);
+        let place = routes.binary_search_by_key(&consumer, |route| route.consumer);
+        routes[place.expect("what is offered was routed")].cell
+    }
+
     /// Index of a stream in `ranges`, not checked against its end.
     #[inline]
     fn place(&self, source: u16, instrument: u32, kind_code: u8) -> Option<usize> {

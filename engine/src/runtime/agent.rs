@@ -18,6 +18,10 @@ pub trait Agent: Send {
     /// Does a bounded amount of work and returns how much; 0 lets the core idle.
     fn duty_cycle(&mut self) -> usize;
 
+    /// Starts to fetch what the next duty cycle will read of another core's. Called when agents before it
+    /// on its core had work: what they were sent was probably sent to this one too.
+    fn prefetch(&self) {}
+
     /// Whether something held back must be retried without any wake-up; such a core never parks.
     fn has_pending(&self) -> bool {
         false

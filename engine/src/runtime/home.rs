@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use pitlane_ring::alloc::count_this_thread;
-use pitlane_ring::{Demoted, Home, IdleStrategy, LEASE_CELLS_MAX, Watch, lease};
+use pitlane_ring::{Demoted, Home, IdleStrategy, LEASE_CELLS_MAX, LookAhead, Watch, lease};
 
 use super::parking::{AlonePlaces, NAP};
 use super::{Agent, Clock, CoreParking, CoreWakers, HiccupMeter, Phase, StopSignal, YieldBan};
@@ -123,6 +123,11 @@ impl Seat {
         }
     }
 
+    #[inline]
+    fn prefetch(&self) {
+        self.agents().iter().for_each(|agent| agent.prefetch());
+    }
+
     fn has_pending(&self) -> bool {
         self.agents().iter().any(|agent| agent.has_pending())
     }
@@ -224,11 +229,21 @@ impl<'r> Round<'r> {
     #[inline]
     fn pass(&mut self) -> Result<usize, Demoted<Seat>> {
         let (mut work, mut done) = (0, 0);
-        for cell in self.home.cells() {
+        let mut look_ahead = LookAhead::default();
+        let mut cells = self.home.cells();
+        while let Some(cell) = cells.next() {
             let passed = match cell {
                 // Between batches: nobody takes anything, and it costs nothing.
                 BASE => base(&mut self.home).pass(),
-                _ => self.home.run(cell, Seat::pass)?,
+                _ => {
+                    let passed = self.home.run(cell, Seat::pass)?;
+                    for next in cells.clone().take(look_ahead.after(passed.0)) {
+                        if let Some(seat) = self.home.get_mut(next) {
+                            seat.prefetch();
+                        }
+                    }
+                    passed
+                }
             };
             work += passed.0;
             done += passed.1;

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use hdrhistogram::Histogram;
 
 use super::hlog::new_histogram;
-use crate::event::Event;
 
 /// Groups waiting for their last member; older ones are given up, since a member was conflated.
 const OPEN_GROUPS_MAX: usize = 65_536;
@@ -14,22 +13,10 @@ const OPEN_GROUPS_MAX: usize = 65_536;
 #[derive(Clone, Copy, Debug)]
 pub struct FanoutSample {
     /// Trace and kind tell one event of a frame from another.
-    key: (u64, u8),
-    subscribers: u8,
-    dispatched_ns: u64,
-    handled_ns: u64,
-}
-
-impl FanoutSample {
-    #[inline]
-    pub(super) fn of(event: &Event, dispatched_ns: u64, handled_ns: u64) -> FanoutSample {
-        FanoutSample {
-            key: (event.trace_id, event.kind_code),
-            subscribers: event.fanout,
-            dispatched_ns,
-            handled_ns,
-        }
-    }
+    pub(super) key: (u64, u8),
+    pub(super) subscribers: u8,
+    pub(super) dispatched_ns: u64,
+    pub(super) handled_ns: u64,
 }
 
 struct Group {

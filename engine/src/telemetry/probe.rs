@@ -107,6 +107,22 @@ impl Probe {
         self.set.histograms[index].saturating_record(value_ns);
     }
 
+    #[inline]
+    fn sample(&mut self, sample: FanoutSample) {
+        let HistogramSet { samples, samples_dropped, .. } = &mut *self.set;
+        if samples.len() < samples.capacity() {
+            samples.push(sample);
+        } else {
+            *samples_dropped += 1;
+        }
+    }
+
+    /// Whether the collector waits for the set.
+    #[inline]
+    fn is_asked(&self) -> bool {
+        self.link.to_agent.is_full()
+    }
+
     /// Once a duty cycle: hands the full set over when the collector has asked.
     #[inline]
     pub fn swap_if_asked(&mut self) {
@@ -128,10 +144,36 @@ impl Probe {
     }
 }
 
+/// Callbacks noted before they have to be recorded: more than a batch has.
+const NOTES_MAX: usize = 32;
+
+/// Empty duty cycles in a row after which the notes are recorded. One is not enough: while an event is
+/// being fanned out, a consumer that had it sees an empty cycle and another one still waits for its turn.
+const RESTS: u8 = 2;
+
 /// A consumer's probe: queue, handle and end-to-end latency, and samples of the fan-out.
+///
+/// A callback only leaves a note, on lines that are always at hand. It is recorded when the consumer has
+/// nothing to do: a histogram is hundreds of kilobytes that housekeeping has just emptied on another core,
+/// so that each of the three counts of a callback is a line from far away, and with many consumers on a
+/// core all those behind would wait for it.
 pub struct ConsumerProbe {
     probe: Probe,
     sample_every: u64,
+    notes: Vec<Note>,
+    rests: u8,
+}
+
+/// What one callback leaves behind.
+#[derive(Clone, Copy)]
+struct Note {
+    trace_id: u64,
+    receive_ns: u64,
+    dispatched_ns: u64,
+    entered_ns: u64,
+    ended_ns: u64,
+    kind_code: u8,
+    subscribers: u8,
 }
 
 /// Publish to callback entered.
@@ -146,7 +188,8 @@ impl ConsumerProbe {
     #[must_use]
     pub fn new(name: &str, sample_every: u64) -> ConsumerProbe {
         let names = vec![format!("queue:{name}"), format!("handle:{name}"), String::new()];
-        ConsumerProbe { probe: Probe::with_samples(names, SAMPLES_MAX), sample_every }
+        let probe = Probe::with_samples(names, SAMPLES_MAX);
+        ConsumerProbe { probe, sample_every, notes: Vec::with_capacity(NOTES_MAX), rests: 0 }
     }
 
     /// The collector's side.
@@ -155,44 +198,76 @@ impl ConsumerProbe {
         self.probe.link()
     }
 
-    /// Records one callback.
+    /// Notes one callback.
     #[inline]
     pub fn handled(&mut self, event: &Event, entered_ns: u64, ended_ns: u64) {
-        let dispatched_ns = event.dispatched_ns();
-        self.probe.record(QUEUE, entered_ns.saturating_sub(dispatched_ns));
-        self.probe.record(HANDLE, ended_ns.saturating_sub(entered_ns));
-        self.probe.record(END_TO_END, ended_ns.saturating_sub(event.receive_ns));
-        if self.sample_every != 0 && event.trace_id.is_multiple_of(self.sample_every) {
-            self.sample(event, dispatched_ns, ended_ns);
+        if self.notes.len() == NOTES_MAX {
+            self.settle();
         }
+        self.rests = 0;
+        self.notes.push(Note {
+            trace_id: event.trace_id,
+            receive_ns: event.receive_ns,
+            dispatched_ns: event.dispatched_ns(),
+            entered_ns,
+            ended_ns,
+            kind_code: event.kind_code,
+            subscribers: event.fanout,
+        });
     }
 
+    /// To be called in a duty cycle without work: records what was noted, once it is quiet.
     #[inline]
-    fn sample(&mut self, event: &Event, dispatched_ns: u64, handled_ns: u64) {
-        let set = &mut self.probe.set;
-        if set.samples.len() < set.samples.capacity() {
-            set.samples.push(FanoutSample::of(event, dispatched_ns, handled_ns));
-        } else {
-            set.samples_dropped += 1;
+    pub fn rest(&mut self) {
+        if !self.notes.is_empty() {
+            self.rests += 1;
+            if self.rests == RESTS {
+                self.settle();
+            }
         }
     }
 
     /// Once a duty cycle: hands the full set over when the collector has asked.
     #[inline]
     pub fn swap_if_asked(&mut self) {
-        self.probe.swap_if_asked();
+        if self.probe.is_asked() {
+            self.settle();
+            self.probe.swap_if_asked();
+        }
     }
 
     /// Gives up the set that was not collected.
     #[must_use]
-    pub fn into_set(self) -> Box<HistogramSet> {
+    pub fn into_set(mut self) -> Box<HistogramSet> {
+        self.settle();
         self.probe.into_set()
+    }
+
+    /// Records what was noted. A whole batch together: its misses then overlap.
+    #[inline(never)]
+    fn settle(&mut self) {
+        let ConsumerProbe { probe, sample_every, notes, rests } = self;
+        for note in notes.drain(..) {
+            probe.record(QUEUE, note.entered_ns.saturating_sub(note.dispatched_ns));
+            probe.record(HANDLE, note.ended_ns.saturating_sub(note.entered_ns));
+            probe.record(END_TO_END, note.ended_ns.saturating_sub(note.receive_ns));
+            if *sample_every != 0 && note.trace_id.is_multiple_of(*sample_every) {
+                probe.sample(FanoutSample {
+                    key: (note.trace_id, note.kind_code),
+                    subscribers: note.subscribers,
+                    dispatched_ns: note.dispatched_ns,
+                    handled_ns: note.ended_ns,
+                });
+            }
+        }
+        *rests = 0;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Quote;
 
     #[test]
     fn a_set_is_swapped_only_when_asked_and_loses_nothing() {
@@ -208,5 +283,29 @@ mod tests {
         assert_eq!(full.histograms[0].len(), 2);
         probe.record(0, 300);
         assert_eq!(probe.into_set().histograms[0].len(), 1);
+    }
+
+    #[test]
+    fn notes_are_recorded_when_it_is_quiet_when_they_are_many_and_when_asked() {
+        let mut probe = ConsumerProbe::new("c", 1);
+        let (link, spare) = probe.link();
+        let event = Event::new(&Quote { bid_price: 1, bid_qty: 1, ask_price: 2, ask_qty: 1 });
+        let recorded = |probe: &ConsumerProbe| probe.probe.set.histograms[HANDLE].len();
+        probe.handled(&event, 10, 15);
+        probe.rest();
+        assert_eq!(recorded(&probe), 0, "others may wait for their turn with the same event");
+        probe.handled(&event, 20, 25);
+        (0..RESTS).for_each(|_| probe.rest());
+        assert_eq!(recorded(&probe), 2);
+        let capacity = probe.notes.capacity();
+        (0..=NOTES_MAX).for_each(|_| probe.handled(&event, 30, 35));
+        assert_eq!((recorded(&probe), probe.notes.capacity()), (2 + NOTES_MAX as u64, capacity));
+        assert!(link.ask(spare).is_ok());
+        probe.swap_if_asked();
+        let full = link.answer().expect("the set was asked for");
+        assert_eq!((full.histograms[HANDLE].len(), full.samples.len()), (35, 35));
+        assert_eq!(full.samples_dropped, 0);
+        probe.handled(&event, 40, 45);
+        assert_eq!(probe.into_set().histograms[END_TO_END].len(), 1);
     }
 }
