@@ -12,7 +12,7 @@
 //! the consumer handles nothing; tokens of slots that were returned before find the word beyond
 //! theirs, whoever moved it there. A lock would be more than the 7 ns it takes: nothing behind it
 //! starts before it is done, so a thread that polls many lanes would not begin to fetch the next
-//! one's lines (last of ten consumers at 10,000 records a second: see `benches/BENCHMARKS.md`).
+//! one's lines.
 
 use std::backtrace::Backtrace;
 use std::marker::PhantomData;

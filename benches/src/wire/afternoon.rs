@@ -17,26 +17,6 @@ use super::order_text::{OrderText, write_order};
 use super::ours::latencies;
 use super::{CONSUMERS, Latencies, Run, frames};
 
-/// What stands between a frame's bytes and the event that strategies get.
-pub trait Decode: Sized {
-    /// What they get, shared.
-    type Event: Send + Sync + 'static;
-
-    /// A decoder of frames about these native symbols.
-    fn new(natives: &[String]) -> Self;
-
-    /// The event of a frame.
-    fn decode(&mut self, frame: &[u8]) -> Self::Event;
-
-    /// What an order is made from: the place of its symbol, and the best bid in units of 10^-8.
-    fn read(event: &Self::Event) -> (usize, i64);
-}
-
-/// `serde_json` into borrowed structs.
-pub(crate) struct Borrowed {
-    ids: HashMap<String, usize>,
-}
-
 #[derive(Deserialize)]
 struct Combined<'f> {
     #[serde(borrow)]
@@ -58,44 +38,14 @@ struct Ticker<'f> {
     ask_qty: Cow<'f, str>,
 }
 
-/// A quote with its prices as integers.
-pub(crate) struct Tick {
+/// One event, shared by all strategies.
+struct Tick {
+    index: usize,
+    receive_ns: u64,
     instrument: usize,
     update_id: u64,
     bid: (i64, i64),
     ask: (i64, i64),
-}
-
-impl Decode for Borrowed {
-    type Event = Tick;
-
-    fn new(natives: &[String]) -> Borrowed {
-        let numbered = natives.iter().enumerate();
-        Borrowed { ids: numbered.map(|(id, native)| (native.clone(), id)).collect() }
-    }
-
-    fn decode(&mut self, frame: &[u8]) -> Tick {
-        let parsed = serde_json::from_slice::<Combined<'_>>(frame);
-        let ticker = parsed.expect("a bookTicker frame").data;
-        Tick {
-            instrument: self.ids[ticker.s.as_ref()],
-            update_id: ticker.u,
-            bid: (fixed_e8(&ticker.b), fixed_e8(&ticker.bid_qty)),
-            ask: (fixed_e8(&ticker.a), fixed_e8(&ticker.ask_qty)),
-        }
-    }
-
-    fn read(tick: &Tick) -> (usize, i64) {
-        std::hint::black_box((tick.update_id, tick.bid, tick.ask));
-        (tick.instrument, tick.bid.0)
-    }
-}
-
-/// One event, shared by all strategies.
-struct Shared<E> {
-    index: usize,
-    receive_ns: u64,
-    event: E,
 }
 
 struct Order {
@@ -106,20 +56,20 @@ struct Order {
 }
 
 /// Runs the frames.
-pub(crate) fn run<D: Decode>(run: &Run<'_>) -> Latencies {
+pub(crate) fn run(run: &Run<'_>) -> Latencies {
     let natives = frames::symbols(run.frames);
-    let mut decoder = D::new(&natives);
+    let ids: HashMap<String, usize> =
+        natives.iter().enumerate().map(|(id, native)| (native.clone(), id)).collect();
     let seen: Vec<Arc<Vec<AtomicU64>>> = (0..CONSUMERS)
         .map(|_| Arc::new((0..run.count).map(|_| AtomicU64::new(0)).collect()))
         .collect();
     let (senders, receivers): (Vec<_>, Vec<_>) =
-        (0..CONSUMERS).map(|_| bounded::<Arc<Shared<D::Event>>>(1_024)).unzip();
+        (0..CONSUMERS).map(|_| bounded::<Arc<Tick>>(1_024)).unzip();
     let (order_sender, orders) = bounded::<Order>(1_024);
     let stop = Arc::new(AtomicBool::new(false));
     let (theirs, noted, clock) = (Arc::clone(&stop), seen.clone(), run.clock.clone());
-    let done = run
-        .partner
-        .run(move || strategies::<D>(&receivers, &noted, &order_sender, &clock, &theirs));
+    let done =
+        run.partner.run(move || strategies(&receivers, &noted, &order_sender, &clock, &theirs));
     let mut order_ns = Vec::with_capacity(run.count);
     let (mut text, mut outbound) = (String::with_capacity(512), Outbound::new(1));
     let start_ns = run.clock.now_ns() + 100_000;
@@ -127,9 +77,7 @@ pub(crate) fn run<D: Decode>(run: &Run<'_>) -> Latencies {
     while order_ns.len() < run.count {
         if next < run.count && run.due_ns(start_ns, next) <= run.clock.now_ns() {
             let frame = &run.frames[next % run.frames.len()];
-            let receive_ns = run.clock.now_ns();
-            let event = decoder.decode(frame);
-            publish(Shared { index: next, receive_ns, event }, &senders);
+            publish(frame, next, run.clock.now_ns(), &ids, &senders);
             next += 1;
         }
         while let Ok(order) = orders.try_recv() {
@@ -151,10 +99,24 @@ pub(crate) fn run<D: Decode>(run: &Run<'_>) -> Latencies {
     latencies(&seen, order_ns)
 }
 
-fn publish<E>(shared: Shared<E>, senders: &[Sender<Arc<Shared<E>>>]) {
-    let shared = Arc::new(shared);
+fn publish(
+    frame: &[u8],
+    index: usize,
+    receive_ns: u64,
+    ids: &HashMap<String, usize>,
+    senders: &[Sender<Arc<Tick>>],
+) {
+    let ticker = serde_json::from_slice::<Combined<'_>>(frame).expect("a bookTicker frame").data;
+    let tick = Arc::new(Tick {
+        index,
+        receive_ns,
+        instrument: ids[ticker.s.as_ref()],
+        update_id: ticker.u,
+        bid: (fixed_e8(&ticker.b), fixed_e8(&ticker.bid_qty)),
+        ask: (fixed_e8(&ticker.a), fixed_e8(&ticker.ask_qty)),
+    });
     for sender in senders {
-        let sent = sender.send(Arc::clone(&shared));
+        let sent = sender.send(Arc::clone(&tick));
         assert!(sent.is_ok(), "strategies outlive the venue");
     }
 }
@@ -167,8 +129,8 @@ fn fixed_e8(text: &str) -> i64 {
     whole * 100_000_000 + fraction * 10_i64.pow(8 - places.len() as u32)
 }
 
-fn strategies<D: Decode>(
-    receivers: &[Receiver<Arc<Shared<D::Event>>>],
+fn strategies(
+    receivers: &[Receiver<Arc<Tick>>],
     seen: &[Arc<Vec<AtomicU64>>],
     orders: &Sender<Order>,
     clock: &Clock,
@@ -178,15 +140,14 @@ fn strategies<D: Decode>(
     while !stop.load(Ordering::Acquire) {
         let mut work = 0;
         for (consumer, (receiver, seen_ns)) in receivers.iter().zip(seen).enumerate() {
-            while let Ok(shared) = receiver.try_recv() {
+            while let Ok(tick) = receiver.try_recv() {
                 work += 1;
-                let receive_ns = shared.receive_ns;
-                let ns = clock.now_ns() - receive_ns;
-                std::hint::black_box(&shared.event);
-                seen_ns[shared.index].store(ns.max(1), Ordering::Release);
+                let ns = clock.now_ns() - tick.receive_ns;
+                std::hint::black_box((tick.update_id, tick.bid, tick.ask));
+                seen_ns[tick.index].store(ns.max(1), Ordering::Release);
                 if consumer == 0 {
-                    let (instrument, price_e8) = D::read(&shared.event);
-                    let order = Order { id: next_id, instrument, price_e8, receive_ns };
+                    let Tick { instrument, receive_ns, bid, .. } = *tick;
+                    let order = Order { id: next_id, instrument, price_e8: bid.0, receive_ns };
                     next_id += 1;
                     assert!(orders.send(order).is_ok(), "the venue outlives its strategies");
                 }

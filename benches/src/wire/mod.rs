@@ -16,7 +16,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use pitlane_engine::runtime::Clock;
 
-pub use self::afternoon::Decode;
 use crate::crossing::{Crossing, State};
 use crate::paced::quantile_ns;
 use crate::pairing::{Sample, median, ratio};
@@ -74,17 +73,7 @@ impl Run<'_> {
 /// The command line of the binary `pipeline`.
 #[must_use]
 pub fn main() -> ExitCode {
-    run_sides(&[])
-}
-
-/// The same with one more side: what `D` decodes, handed on as in the ordinary pipeline.
-#[must_use]
-pub fn main_with_peer<D: Decode>(name: &'static str) -> ExitCode {
-    run_sides(&[(name, afternoon::run::<D>)])
-}
-
-fn run_sides(peers: &[Side]) -> ExitCode {
-    match race(&Options::parse(), peers) {
+    match race(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("pipeline: {problem}");
@@ -93,7 +82,7 @@ fn run_sides(peers: &[Side]) -> ExitCode {
     }
 }
 
-fn race(options: &Options, peers: &[Side]) -> Result<(), String> {
+fn race(options: &Options) -> Result<(), String> {
     let partner = Partner::start()?;
     let clock = Clock::start();
     let (frames, source) = frames::load()?;
@@ -106,11 +95,8 @@ fn race(options: &Options, peers: &[Side]) -> Result<(), String> {
         count: options.frames,
         rate_per_s: options.rate,
     };
-    let mut sides: Vec<Side> = vec![
-        ("pitlane", ours::run),
-        ("serde_json + crossbeam + Arc", afternoon::run::<afternoon::Borrowed>),
-    ];
-    sides.extend(peers);
+    let sides: [Side; 2] =
+        [("pitlane", ours::run), ("serde_json + crossbeam + Arc", afternoon::run)];
     let mut samples = vec![vec![Vec::new(); sides.len()]; METRICS.len()];
     for round in 0..options.rounds {
         let mut before = Crossing::measure(&partner).state();
@@ -126,8 +112,7 @@ fn race(options: &Options, peers: &[Side]) -> Result<(), String> {
             before = after;
         }
     }
-    let names: Vec<&str> = sides.iter().map(|(name, _)| *name).collect();
-    print(&names, &samples);
+    print(&sides.map(|(name, _)| name), &samples);
     Ok(())
 }
 
@@ -144,21 +129,20 @@ const METRICS: [Metric; 6] = [
     ("wire to order bytes, p90 ns", |l| &l.order_ns, 0.9),
 ];
 
-fn print(sides: &[&str], samples: &[Vec<Vec<Sample>>]) {
+fn print(sides: &[&str; 2], samples: &[Vec<Vec<Sample>>]) {
     for state in [State::Near, State::Far] {
         for ((name, ..), by_side) in METRICS.iter().zip(samples) {
-            let Some(ours) = median(&by_side[0], state) else { continue };
-            println!("cores {:4} {name:38} {} {ours:8.0}", state.name(), sides[0]);
-            for (side, theirs) in sides.iter().zip(by_side).skip(1) {
-                let Some(value) = median(theirs, state) else { continue };
-                print!("           {side:38} {value:8.0}   ");
-                match ratio(theirs, &by_side[0], state) {
-                    Some(ratio) => println!(
-                        "{:.2} times slower ({:.2}-{:.2}, {} pairs)",
-                        ratio.median, ratio.low, ratio.high, ratio.pairs
-                    ),
-                    None => println!("too few pairs"),
-                }
+            let values: Vec<Option<f64>> =
+                by_side.iter().map(|samples| median(samples, state)).collect();
+            let [Some(ours), Some(theirs)] = values[..] else { continue };
+            print!("cores {:4} {name:38} ", state.name());
+            print!("{} {ours:8.0}   {} {theirs:8.0}   ", sides[0], sides[1]);
+            match ratio(&by_side[1], &by_side[0], state) {
+                Some(ratio) => println!(
+                    "{:.2} times faster ({:.2}-{:.2}, {} pairs)",
+                    ratio.median, ratio.low, ratio.high, ratio.pairs
+                ),
+                None => println!("too few pairs"),
             }
         }
     }
