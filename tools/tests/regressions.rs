@@ -210,3 +210,47 @@ fn runs_that_differ_in_what_they_achieved_are_alike() {
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn top_ends_when_its_terminal_is_gone_without_a_signal() {
+    use std::io::Read;
+    use std::os::fd::AsFd;
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    // A terminal that is not the process's own: nobody gets SIGHUP when it goes away.
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+    let end = std::fs::File::options().read(true).write(true).open(name).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("a.hlog");
+    std::fs::write(&log, "#[Histogram log format version 1.3]\n").unwrap();
+    let mut top = Command::new(env!("CARGO_BIN_EXE_latency"))
+        .arg("top")
+        .arg(&log)
+        .stdin(end.try_clone().unwrap())
+        .stdout(end.try_clone().unwrap())
+        .stderr(end)
+        .spawn()
+        .unwrap();
+    // It has drawn, so it waits for keys.
+    let mut drawn = [0; 64];
+    let mut screen = std::fs::File::from(terminal.as_fd().try_clone_to_owned().unwrap());
+    assert!(screen.read(&mut drawn).unwrap() > 0);
+    drop((screen, terminal));
+    let started = std::time::Instant::now();
+    let status = loop {
+        if let Some(status) = top.try_wait().unwrap() {
+            break status;
+        }
+        if started.elapsed().as_secs() > 20 {
+            top.kill().unwrap();
+            panic!("it goes on without a terminal");
+        }
+        std::thread::yield_now();
+    };
+    // What had not been written yet may be told as an error.
+    assert!(matches!(status.code(), Some(0 | 3)), "{status}");
+}

@@ -17,6 +17,7 @@ mod interval;
 mod interval_text;
 mod java_format;
 mod judge;
+mod keys;
 mod layout;
 mod line;
 mod log_reader;

@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
 use ratatui::{DefaultTerminal, Frame};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 
 use super::cli::TopArgs;
 use super::console::Console;
 use super::error::VerbError;
+use super::keys::{self, Waited};
 use super::top_engine::EngineSource;
 use super::top_log::LogSource;
 use crate::exit::Exit;
@@ -74,8 +75,16 @@ pub fn run(args: &TopArgs, console: &mut Console<'_>) -> Result<Exit, VerbError>
     let ended = if console.out_is_terminal && std::io::stdin().is_terminal() && !json {
         let mut terminal = ratatui::init();
         let ended = screen(&mut terminal, source.as_mut());
+        if matches!(ended, Ok(Ended::Gone)) {
+            // Nothing to restore, and nobody to complain to, which is what both would try.
+            std::mem::forget(terminal);
+            return Ok(Exit::Ok);
+        }
         ratatui::restore();
-        ended?
+        match ended? {
+            Ended::Over(text) => Some(text),
+            Ended::Quit | Ended::Gone => None,
+        }
     } else {
         print_on(source.as_mut(), json, console)?
     };
@@ -110,12 +119,19 @@ fn print_on(
     }
 }
 
+/// Why the screen has ended.
+enum Ended {
+    /// The user has seen enough.
+    Quit,
+    /// There is nothing more; the text says why.
+    Over(&'static str),
+    /// The terminal is gone.
+    Gone,
+}
+
 /// Draws until the user has seen enough, or is gone, or there is nothing more. Whoever calls it restores
 /// the terminal, whatever has happened.
-fn screen(
-    terminal: &mut DefaultTerminal,
-    source: &mut dyn Source,
-) -> Result<Option<&'static str>, VerbError> {
+fn screen(terminal: &mut DefaultTerminal, source: &mut dyn Source) -> Result<Ended, VerbError> {
     let fail = |source| VerbError::output("terminal", source);
     let is_told_to_end = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGHUP] {
@@ -123,28 +139,34 @@ fn screen(
     }
     let mut from = 0;
     while !is_told_to_end.load(Ordering::Acquire) {
-        terminal.draw(|frame| source.draw(frame, &mut from)).map_err(fail)?;
+        match terminal.draw(|frame| source.draw(frame, &mut from)) {
+            Err(_) if keys::is_gone() => return Ok(Ended::Gone),
+            drawn => drawn.map(drop).map_err(fail)?,
+        }
         let until = Instant::now() + LOOK;
         let mut is_moved = false;
-        while !is_moved
-            && event::poll(until.saturating_duration_since(Instant::now())).map_err(fail)?
-        {
-            if let Event::Key(key) = event::read().map_err(fail)?
+        while !is_moved && Instant::now() < until && !is_told_to_end.load(Ordering::Acquire) {
+            let event = match keys::wait(until).map_err(fail)? {
+                Waited::Event(event) => event,
+                Waited::Nothing => continue,
+                Waited::Gone => return Ok(Ended::Gone),
+            };
+            if let Event::Key(key) = event
                 && key.kind == KeyEventKind::Press
             {
                 let interrupt = key.modifiers.contains(KeyModifiers::CONTROL);
                 match key.code {
-                    KeyCode::Char('q') | KeyCode::Esc => return Ok(None),
-                    KeyCode::Char('c') if interrupt => return Ok(None),
+                    KeyCode::Char('q') | KeyCode::Esc => return Ok(Ended::Quit),
+                    KeyCode::Char('c') if interrupt => return Ok(Ended::Quit),
                     code => is_moved = scroll(code, &mut from),
                 }
             }
         }
         if let Look::Ended(text) = source.look()? {
-            return Ok(Some(text));
+            return Ok(Ended::Over(text));
         }
     }
-    Ok(None)
+    Ok(Ended::Quit)
 }
 
 /// Whether the key scrolls, and where to.
