@@ -30,6 +30,10 @@ use crate::venue::binance::{StreamError, StreamPort};
 /// A flip that the dispatcher has not taken by then is withdrawn.
 const FLIP_DEADLINE: Duration = Duration::from_millis(500);
 
+/// Pause between two looks whether a pinned thread has taken or answered something. A thread that yields
+/// instead waits for whole slices of those that never rest.
+const LOOK: Duration = Duration::from_micros(20);
+
 /// Changes that may wait at a time.
 pub(super) const QUEUE_MAX: usize = 256;
 
@@ -424,7 +428,7 @@ impl RoutesParts {
                 return Err(FlipError::Deadline(FLIP_DEADLINE));
             }
             value = back;
-            std::thread::yield_now();
+            std::thread::sleep(LOOK);
         }
         self.wakers.wake();
         loop {
@@ -438,7 +442,7 @@ impl RoutesParts {
             if started.elapsed() > 2 * FLIP_DEADLINE {
                 return Err(FlipError::Stopped);
             }
-            std::thread::yield_now();
+            std::thread::sleep(LOOK);
         }
     }
 
@@ -472,7 +476,7 @@ impl RoutesParts {
                 return;
             }
             self.wakers.wake();
-            std::thread::yield_now();
+            std::thread::sleep(LOOK);
         }
         self.wakers.wake();
     }
