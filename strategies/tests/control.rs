@@ -443,3 +443,22 @@ fn a_refusal_of_what_was_asked_for_without_a_connection_does_not_cost_the_connec
     assert_eq!(report.venues[0].counters.reconnects, 0);
     server.stop().unwrap();
 }
+
+#[test]
+fn a_venue_that_is_not_to_start_stands_by_and_is_not_connected_to() {
+    let (served, waiting) = (venue(6_000_000, 1), venue(6_100_000, 2));
+    let (mut run, log) = of_one_that_trades(&served, Vec::new);
+    run.config.venues.push(VenueConfig {
+        name: "waiting".to_owned(),
+        stream_url: format!("ws://{}/stream", waiting.address()),
+        books: false,
+        start: false,
+        ..VenueConfig::default()
+    });
+    let (report, _) = play(run, &log, |_, engine| trades(engine) > 100);
+    assert_eq!(waiting.counters().report().connections, 0);
+    assert_eq!((report.venues[1].name.as_str(), report.venues[1].counters.frames), ("waiting", 0));
+    assert!(served.counters().report().connections > 0);
+    served.stop().unwrap();
+    waiting.stop().unwrap();
+}

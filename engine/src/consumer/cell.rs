@@ -4,8 +4,7 @@ use std::backtrace::Backtrace;
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
-use pitlane_ring::{Exchange, Record};
-use zerocopy::IntoBytes;
+use pitlane_ring::Exchange;
 
 use super::failure::{Caught, FailureKind, FailureLog, FailureRecord, contain};
 use super::{
@@ -164,16 +163,8 @@ impl Cell {
         }
         self.terms.add(Term::DeadLettered, kind, 1);
         let consumer = self.context.consumer();
-        let letter = Letter {
-            wall_ns: self.clock.wall_ns(),
-            trace_id: event.trace_id,
-            venue: event.venue,
-            reason: "undelivered",
-            detail: "quarantined",
-            is_critical: true,
-            owner: Some(consumer),
-            raw: &event.as_bytes()[..event.used_bytes()],
-        };
+        let (wall_ns, owner) = (self.clock.wall_ns(), Some(consumer));
+        let letter = Letter::undelivered_critical(event, wall_ns, "quarantined", owner);
         if !self.letters.send(letter) {
             self.quarantine.last_resort().lose(Some(consumer), HaltReason::LettersFull);
         }

@@ -64,7 +64,7 @@ impl Desk for OperatorDesk {
             Request::Unmerge { rule } => self.unmerge(rule),
             Request::Venue { action, name } => self.venue(action, &name),
             Request::Consumer { action, name } => self.consumer(action, &name),
-            Request::Mode { trading } => Ok(self.mode(trading)),
+            Request::Mode { trading } => self.mode(trading),
             Request::Kill {} => Ok(self.kill()),
         }
     }
@@ -275,10 +275,13 @@ impl OperatorDesk {
         Reply::Done { message, state: "quarantined".to_owned() }
     }
 
-    fn mode(&self, trading: bool) -> Reply {
+    fn mode(&self, trading: bool) -> Result<Reply, Refusal> {
+        if trading {
+            may_trade(&self.parts.quarantine, &self.parts.stop)?;
+        }
         let was_trading = self.parts.trading.is_on();
         self.parts.trading.set(trading);
-        Reply::Mode { trading, was_trading }
+        Ok(Reply::Mode { trading, was_trading })
     }
 
     fn kill(&self) -> Reply {
@@ -319,6 +322,16 @@ impl OperatorDesk {
     }
 }
 
+/// Whether trading may be turned on: not after a halt or a kill, which are for good.
+fn may_trade(quarantine: &Quarantine, stop: &StopSignal) -> Result<(), Refusal> {
+    let reason = match quarantine.last_resort().reason() {
+        Some(reason) => format!("trading is halted for good: {}", reason.words()),
+        None if stop.is_killed() => "the engine was killed".to_owned(),
+        None => return Ok(()),
+    };
+    Err(Refusal::Failed { operation: "mode".to_owned(), reason })
+}
+
 /// The kind of this name.
 fn kind_of(name: &str) -> Result<EventKind, Refusal> {
     let found = EventKind::ALL.into_iter().find(|kind| kind.name() == name);
@@ -329,4 +342,23 @@ fn kind_of(name: &str) -> Result<EventKind, Refusal> {
             EventKind::ALL.map(EventKind::name).into_iter(),
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consumer::HaltReason;
+
+    #[test]
+    fn after_a_halt_or_a_kill_nobody_turns_trading_on() {
+        // FR-016: what halts trading is for good, whoever asks.
+        let (quarantine, stop) = (Quarantine::new(1, true), StopSignal::default());
+        assert_eq!(may_trade(&quarantine, &stop), Ok(()));
+        stop.kill();
+        let refusal = may_trade(&quarantine, &stop).unwrap_err();
+        assert_eq!(refusal.to_string(), "mode failed: the engine was killed");
+        quarantine.last_resort().halt(HaltReason::FileFailed);
+        let refusal = may_trade(&quarantine, &StopSignal::default()).unwrap_err();
+        assert!(refusal.to_string().contains("halted for good: the dead-letter file"), "{refusal}");
+    }
 }

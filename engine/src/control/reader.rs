@@ -86,6 +86,7 @@ impl Reader {
             pid: std::process::id(),
             profile: parts.profile.clone(),
             trading: parts.switch.is_on(),
+            halted: parts.quarantine.last_resort().reason().map(|why| why.words().to_owned()),
             routing_version: view.version,
             flips: view.flips,
             flips_abandoned: view.flips_abandoned,

@@ -22,6 +22,8 @@ pub struct Status {
     pub profile: String,
     /// Whether new orders may leave.
     pub trading: bool,
+    /// Why trading was halted for good; `None` as long as all is well.
+    pub halted: Option<String>,
     /// The routing version in force; 1 at the start.
     pub routing_version: u32,
     /// Flips carried out.

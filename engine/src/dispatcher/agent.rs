@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use pitlane_ring::{Consumer, Record, fan_out_groups};
-use zerocopy::{FromZeros, IntoBytes};
+use zerocopy::FromZeros;
 
 use super::RoutingTable;
 use super::flip::{COMMAND_DONE, FLIP_BEGIN, FLIP_END, Flip, FlipOutcome, FlipPort};
@@ -449,7 +449,7 @@ impl Fanout {
 #[cold]
 fn keep(letters: &mut LetterSender, clock: &Clock, event: &Event, detail: &'static str) {
     if letters.room(FOR_CRITICAL + 1) > FOR_CRITICAL {
-        letters.send(letter(clock, event, detail));
+        letters.send(Letter::undelivered(event, clock.wall_ns(), detail));
     } else {
         letters.give_up();
     }
@@ -465,21 +465,8 @@ fn keep_critical(
     detail: &'static str,
 ) {
     let owner = owner(event);
-    if !letters.send(Letter { is_critical: true, owner, ..letter(clock, event, detail) }) {
+    if !letters.send(Letter::undelivered_critical(event, clock.wall_ns(), detail, owner)) {
         quarantine.last_resort().lose(owner, HaltReason::LettersFull);
-    }
-}
-
-fn letter<'e>(clock: &Clock, event: &'e Event, detail: &'static str) -> Letter<'e> {
-    Letter {
-        wall_ns: clock.wall_ns(),
-        trace_id: event.trace_id,
-        venue: event.venue,
-        reason: "undelivered",
-        detail,
-        is_critical: false,
-        owner: None,
-        raw: &event.as_bytes()[..event.used_bytes()],
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 use pitlane_ring::{
@@ -14,20 +14,14 @@ use pitlane_ring::{
 use thiserror::Error;
 
 use super::RecordedSession;
-use super::control::{self, ReaderSources};
-use super::engine::{Engine, EngineParts, Live};
-use super::housekeeping::{Housekeeping, HousekeepingHandle, SteadyState};
-use super::run_header::{offered, run_header};
+use super::engine::{Engine, Live};
 use super::venues::VenueThreads;
 use crate::config::{Config, ConfigError, OnFlip};
 use crate::consumer::{
     CONSUMER_LETTER_SLOTS, ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring,
     ContextParts, FailureRecord, Interest, Quarantine, RiskLimits, Strategy, install_panic_hook,
 };
-use crate::control::{
-    Catalogue, ControlCommand, ControllerHandle, ControllerParts, DeskParts, OperatorDesk, Routes,
-    RoutesParts, SocketError,
-};
+use crate::control::{Catalogue, ControlCommand, Routes, RoutesParts, SocketError};
 use crate::dispatcher::order::{Sequencer, SequencerOptions};
 use crate::dispatcher::{
     AcceptFrom, DispatcherAgent, DispatcherParts, FlipPort, LinkParts, RouteBook, Subscription,
@@ -40,14 +34,12 @@ use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
 use crate::order::{GatewayAgent, GatewayParts, OrderCommand, TradingSwitch};
 use crate::registry::StrategyRegistry;
 use crate::runtime::{
-    Agent, AgentRole, AlonePlaces, Clock, CoreHandle, CoreOptions, CoreParking, CorePlan,
-    CoreWakers, GuardedConsumer, HiccupMeter, HostCores, PlanError, PlannedCore, StallBook,
-    StopSignal, WatchdogHandle, WatchdogOptions, YieldBan,
+    Agent, AgentRole, AlonePlaces, Clock, CoreParking, CorePlan, CoreWakers, GuardedConsumer,
+    HostCores, PlanError, StallBook, StopSignal, YieldBan,
 };
 use crate::telemetry::{
-    Collector, CollectorOptions, ConsumerProbe, DeadLetterFile, GAUGE_PREFIX, HistogramSet,
-    HlogError, HlogWriter, LetterNames, LetterSender, LetterSource, LogDrain, LogLanes, LogRecord,
-    Probe, ProbeLink, Terms, install_logger, letter_lane,
+    ConsumerProbe, HistogramSet, HlogError, LetterSender, LetterSource, Probe, ProbeLink, Terms,
+    install_logger, letter_lane,
 };
 use crate::venue::binance::{self, CredentialsError, StreamPort};
 use crate::venue::session::EndpointError;
@@ -190,13 +182,6 @@ struct Inputs {
     flips: Arc<FlipPort>,
 }
 
-/// What a core runs.
-#[derive(Default)]
-struct Placed {
-    agents: Vec<Box<dyn Agent>>,
-    consumers: Vec<(Box<dyn Agent>, GuardedConsumer)>,
-}
-
 /// One consumer's ends of its lanes.
 struct ConsumerEnds {
     critical: Consumer<Event>,
@@ -210,29 +195,29 @@ pub(super) struct Assembly<'c> {
     pub(super) config: &'c Config,
     pub(super) clock: Clock,
     pub(super) stop: StopSignal,
-    switch: TradingSwitch,
+    pub(super) switch: TradingSwitch,
     pub(super) instruments: Arc<Instruments>,
-    strategies: Vec<Box<dyn Strategy>>,
+    pub(super) strategies: Vec<Box<dyn Strategy>>,
     pub(super) agents: Vec<(AgentRole, Box<dyn Agent>)>,
     pub(super) probes: Vec<ProbeEnd>,
     pub(super) letters: Vec<LetterSource>,
-    failures: Vec<Arc<Exchange<FailureRecord>>>,
+    pub(super) failures: Vec<Arc<Exchange<FailureRecord>>>,
     pub(super) live: Live,
     pub(super) threads: VenueThreads,
     /// In the order of the plan's cores.
-    parking: Vec<CoreParking>,
-    alone: AlonePlaces,
-    yield_ban: YieldBan,
+    pub(super) parking: Vec<CoreParking>,
+    pub(super) alone: AlonePlaces,
+    pub(super) yield_ban: YieldBan,
     pub(super) wakers: CoreWakers,
     pub(super) quarantine: Quarantine,
     /// By consumer, with its role's place in the plan.
-    guarded: Vec<GuardedConsumer>,
+    pub(super) guarded: Vec<GuardedConsumer>,
     /// By consumer, the ends of their control lanes.
-    control: Vec<Consumer<ControlCommand>>,
+    pub(super) control: Vec<Consumer<ControlCommand>>,
     /// By venue, where its market session is asked for more streams.
     pub(super) stream_ports: Vec<Option<Arc<StreamPort>>>,
     /// Where the orchestrator's merge rules come from.
-    merge: Arc<MergePort>,
+    pub(super) merge: Arc<MergePort>,
 }
 
 impl<'c> Assembly<'c> {
@@ -554,202 +539,6 @@ impl<'c> Assembly<'c> {
         let agent = ConsumerAgent::new(options, wiring);
         self.agents.push((AgentRole::Consumer(index), Box::new(agent)));
         handled
-    }
-
-    /// Opens the files, starts housekeeping, then the cores.
-    fn start(
-        mut self,
-        plan: CorePlan,
-        routes: Arc<Routes>,
-        takes_nothing: bool,
-    ) -> Result<Engine, LaunchError> {
-        let started = SystemTime::now() - Duration::from_nanos(self.clock.now_ns());
-        let stamp = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let run_dir = self.config.engine.run_dir.join(format!("run-{}", stamp.as_millis()));
-        std::fs::create_dir_all(&run_dir)
-            .map_err(|source| LaunchError::RunDir { path: run_dir.clone(), source })?;
-        let hlog = if self.config.telemetry.hlog {
-            let header = run_header(&plan, self.config, &offered(self.config));
-            Some(HlogWriter::create(&run_dir.join("latency.hlog"), started, &header)?)
-        } else {
-            None
-        };
-        let socket = control::bind(self.config, &run_dir)?;
-        let mut cores: Vec<(CoreOptions, PlannedCore)> = Vec::new();
-        let mut log_lanes = Vec::new();
-        for (planned, parking) in plan.cores.iter().zip(std::mem::take(&mut self.parking)) {
-            let (log, log_end) = self.lane(format!("log:{}", planned.name), self.config.lanes.log);
-            log_lanes.push((planned.name.clone(), log_end));
-            cores.push((self.core_options(planned, parking, log), planned.clone()));
-        }
-        let logs = LogLanes::new(self.config.lanes.log);
-        let links = self.probes.iter().map(|(link, _)| Arc::clone(link)).collect();
-        let steady = SteadyState::new();
-        let is_of_events = |gauge: &&LaneGauge| !gauge.name().starts_with("log:");
-        let gauges: Vec<LaneGauge> = self.live.lanes.iter().filter(is_of_events).cloned().collect();
-        let consumers = self.consumer_names();
-        let housekeeping = Housekeeping {
-            logs: LogDrain::new(log_lanes, logs.clone()),
-            failures: self.failures,
-            letters: DeadLetterFile::new(
-                &run_dir.join("dead_letters.jsonl"),
-                self.letters,
-                LetterNames { venues: self.config.venue_names(), consumers },
-                self.quarantine.last_resort().clone(),
-            ),
-            collector: Collector::new(CollectorOptions {
-                links: self.probes,
-                gauges: gauges
-                    .iter()
-                    .map(|gauge| format!("{GAUGE_PREFIX}{}", gauge.name()))
-                    .collect(),
-                hlog,
-                started_ns: self.clock.now_ns(),
-            }),
-            gauges,
-            flips: routes.latencies(),
-            clock: self.clock.clone(),
-            interval_ns: self.config.telemetry.interval_ms * 1_000_000,
-            warm_up_ns: self.clock.now_ns() + self.config.engine.warm_up_ms * 1_000_000,
-            steady: Arc::clone(&steady),
-            wakers: self.wakers.clone(),
-        };
-        let last = housekeeping.collector.last();
-        // Started before the cores: threads inherit the mask, and this one must not be pinned.
-        let housekeeping = HousekeepingHandle::start(housekeeping)
-            .map_err(|source| LaunchError::Thread { name: "housekeeping".to_owned(), source })?;
-        let controller = ControllerHandle::start(ControllerParts {
-            lanes: self.control,
-            routes: Arc::clone(&routes),
-            venues: self.config.venue_names().len(),
-        });
-        let controller = match controller {
-            Ok(controller) => controller,
-            Err(source) => {
-                let _its_files_are_closed = housekeeping.stop();
-                return Err(LaunchError::Thread { name: "controller".to_owned(), source });
-            }
-        };
-        let reader = control::reader(ReaderSources {
-            config: self.config,
-            run_dir: &run_dir,
-            plan: &plan,
-            live: &self.live,
-            clock: &self.clock,
-            quarantine: &self.quarantine,
-            switch: &self.switch,
-            routes: &routes,
-            last,
-            steady: &steady,
-        });
-        let last_resort = self.quarantine.last_resort().clone();
-        let mut watchdog = WatchdogOptions {
-            cores: Vec::new(),
-            loose_cores: plan.loose_cores(&HostCores::read()),
-            has_room: plan.has_room(&HostCores::read()),
-            yield_ban: self.yield_ban.clone(),
-            quarantine_after_ns: self.config.engine.quarantine_after_ms * 1_000_000,
-            quarantine: self.quarantine,
-            logs,
-            clock: self.clock.clone(),
-            takes_nothing,
-        };
-        let desk = OperatorDesk::new(DeskParts {
-            reader,
-            routes: Arc::clone(&routes),
-            trading: self.switch.clone(),
-            quarantine: watchdog.quarantine.clone(),
-            switches: self.live.switches.clone(),
-            stop: self.stop.clone(),
-            wakers: self.wakers.clone(),
-        });
-        let mut engine = Engine::new(EngineParts {
-            watchdog: None,
-            plan,
-            clock: self.clock,
-            stop: self.stop,
-            live: self.live,
-            last_resort,
-            links,
-            steady,
-            housekeeping,
-            venue_threads: self.threads,
-            wakers: self.wakers,
-            routes,
-            controller,
-            socket: None,
-            drain_deadline: Duration::from_millis(self.config.engine.drain_deadline_ms),
-        });
-        for (options, planned) in cores {
-            match CoreHandle::start(options) {
-                Ok((core, watched)) => {
-                    engine.add_core(core);
-                    watchdog.cores.extend(watched);
-                }
-                Err(source) => {
-                    engine.abandon();
-                    return Err(LaunchError::Thread { name: planned.name, source });
-                }
-            }
-        }
-        match WatchdogHandle::start(watchdog) {
-            Ok(watchdog) => engine.set_watchdog(watchdog),
-            Err(source) => {
-                engine.abandon();
-                return Err(LaunchError::Thread { name: "watchdog".to_owned(), source });
-            }
-        }
-        match socket.map(|socket| socket.serve(Box::new(desk))).transpose() {
-            Ok(socket) => socket.into_iter().for_each(|socket| engine.set_socket(socket)),
-            Err(source) => {
-                engine.abandon();
-                return Err(LaunchError::Thread { name: "control".to_owned(), source });
-            }
-        }
-        Ok(engine)
-    }
-
-    /// A core's agents in their order, consumers apart.
-    fn take_agents(&mut self, roles: &[AgentRole]) -> Placed {
-        let mut placed = Placed::default();
-        for role in roles {
-            // A synthetic venue's one agent has both roles of a venue: the second finds nothing.
-            let Some(index) = self.agents.iter().position(|(of, _)| of == role) else { continue };
-            let agent = self.agents.swap_remove(index).1;
-            match role {
-                AgentRole::Consumer(consumer) => {
-                    placed.consumers.push((agent, self.guarded[*consumer].clone()));
-                }
-                _ => placed.agents.push(agent),
-            }
-        }
-        placed
-    }
-
-    fn core_options(
-        &mut self,
-        planned: &PlannedCore,
-        parking: CoreParking,
-        log: Publisher<LogRecord>,
-    ) -> CoreOptions {
-        let Placed { agents, consumers } = self.take_agents(&planned.agents);
-        let hiccups = HiccupMeter::new(&planned.name, self.clock.clone());
-        self.probes.push(hiccups.link());
-        CoreOptions {
-            name: planned.name.clone(),
-            core: if self.config.cores.pin { planned.core } else { None },
-            idle: planned.idle,
-            agents,
-            consumers,
-            parking,
-            alone: self.alone.clone(),
-            yield_ban: self.yield_ban.clone(),
-            wakers: self.wakers.clone(),
-            log,
-            stop: self.stop.clone(),
-            clock: self.clock.clone(),
-            hiccups,
-        }
     }
 }
 

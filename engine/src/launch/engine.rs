@@ -1,43 +1,33 @@
-//! The running engine: one owner of every thread, and the final account.
+//! The running engine: one owner of every thread, until it is stopped.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
-use hdrhistogram::Histogram;
 use pitlane_ring::{LaneGauge, PoolGauge};
 
+use super::account::Account;
 use super::assemble::lane_fill;
 use super::housekeeping::{HousekeepingHandle, SteadyState};
 use super::venues::VenueThreads;
-use crate::consumer::{ConsumerAgent, ConsumerRemains, ConsumerState, LastResort};
+use crate::consumer::LastResort;
 use crate::control::{
     ConsumerAccount, ControlSocket, ControllerHandle, FlipError, Request, RouteChange, Routes,
     RoutesDifference, RoutesView, RoutingChange, SessionAccount,
 };
 use crate::dispatcher::order::{StreamCounts, StreamStats};
-use crate::dispatcher::{DispatcherAgent, DispatcherRemains, FlipOutcome, LinkRemains, RouteKey};
-use crate::event::{InstrumentId, KindCounts};
+use crate::dispatcher::{FlipOutcome, RouteKey};
 use crate::instrument::Instruments;
 use crate::orchestrator::merge::MergePort;
-use crate::orchestrator::{OrchestratorAgent, OrchestratorRemains};
-use crate::order::{GatewayAgent, OrderCounts};
 use crate::report::{
-    ConsumerReport, ConsumerTerms, DeadLetterReport, IntakeReport, LaneReport, LatencyFigures,
-    MergeReport, OrdersReport, PoolReport, Report, RoutingReport, TermCounts, ThreadReport,
-    VenueReport,
+    DeadLetterReport, LaneReport, PoolReport, Report, RoutingReport, ThreadReport,
 };
 use crate::runtime::{
-    Agent, Clock, CoreHandle, CorePlan, CoreWakers, Demotion, Phase, StallBook, StallFigures,
-    StopSignal, WatchdogHandle,
+    Clock, CoreHandle, CorePlan, CoreWakers, Demotion, Phase, StallBook, StopSignal, WatchdogHandle,
 };
-use crate::telemetry::{
-    Collector, DeadLetterCounts, HistogramSet, LogDrain, ProbeLink, Term, new_histogram,
-};
-use crate::venue::binance::{MarketAgent, OrderAgent};
-use crate::venue::{BookSummary, LaneOutlet, SyntheticVenue, VenueCounters, VenueSwitch};
+use crate::telemetry::{DeadLetterCounts, ProbeLink, Term};
+use crate::venue::{VenueCounters, VenueSwitch};
 
 /// Pause between two looks at threads that are ending.
 const JOIN_PAUSE: Duration = Duration::from_millis(1);
@@ -271,7 +261,7 @@ impl Engine {
     /// What the changes would do, without doing it.
     ///
     /// # Errors
-    /// As [`Engine::change`].
+    /// As [`Engine::change`]; but that nothing would change is no error.
     pub fn preview(&self, changes: &[RoutingChange]) -> Result<RoutesDifference, FlipError> {
         self.parts.as_ref().ok_or(FlipError::Stopped)?.routes.preview(changes)
     }
@@ -462,292 +452,4 @@ fn wait(
 fn achieved(report: &Report) -> String {
     let (events, ns) = (u128::from(report.events_published), u128::from(report.duration_ns));
     format!("Achieved: {} events/s over {} ms", events * 1_000_000_000 / ns.max(1), ns / 1_000_000)
-}
-
-/// What is gathered from the agents after their threads were joined.
-#[derive(Default)]
-struct Account {
-    consumers: Vec<ConsumerRemains>,
-    dispatcher: Option<DispatcherRemains>,
-    orchestrator: OrchestratorRemains,
-    orders: OrdersReport,
-    sets: Vec<HistogramSet>,
-    /// By session.
-    books: Vec<(String, Vec<(InstrumentId, BookSummary)>)>,
-    notes: Vec<String>,
-}
-
-impl Account {
-    fn take(&mut self, agent: Box<dyn Agent>) {
-        let name = agent.name().to_owned();
-        let any = agent.into_any();
-        let any = match any.downcast::<ConsumerAgent>() {
-            Ok(agent) => return self.consumers.push(agent.finish()),
-            Err(any) => any,
-        };
-        let any = match any.downcast::<DispatcherAgent>() {
-            Ok(agent) => return self.dispatcher = Some(agent.finish()),
-            Err(any) => any,
-        };
-        let any = match any.downcast::<OrchestratorAgent>() {
-            Ok(agent) => return self.orchestrator = agent.finish(),
-            Err(any) => any,
-        };
-        let any = match any.downcast::<GatewayAgent>() {
-            Ok(agent) => return self.orders.gateway = agent.finish(),
-            Err(any) => any,
-        };
-        let any = match any.downcast::<MarketAgent<LaneOutlet>>() {
-            Ok(agent) => return self.books.push((name, agent.book_summaries())),
-            Err(any) => any,
-        };
-        let any = match any.downcast::<OrderAgent<LaneOutlet>>() {
-            Ok(agent) => return self.take_orders(agent.finish()),
-            Err(any) => any,
-        };
-        match any.downcast::<SyntheticVenue<LaneOutlet>>() {
-            Ok(agent) => self.take_orders(agent.finish()),
-            Err(_) => self.notes.push(format!("agent {name} left no account")),
-        }
-    }
-
-    fn take_orders(&mut self, (set, untaken): (Box<HistogramSet>, u64)) {
-        self.sets.push(*set);
-        self.orders.untaken += untaken;
-    }
-
-    /// The books by symbol; with the session's name behind it where several venues have the symbol.
-    fn books(&mut self, instruments: &Instruments) -> BTreeMap<String, BookSummary> {
-        let several = self.books.len() > 1;
-        let mut by_symbol = BTreeMap::new();
-        for (session, books) in self.books.drain(..) {
-            for (id, summary) in books {
-                let Some(spec) = instruments.get(id) else { continue };
-                let venue = session.trim_end_matches(":market");
-                let key = match several {
-                    true => format!("{}@{venue}", spec.symbol),
-                    false => spec.symbol.clone(),
-                };
-                by_symbol.insert(key, summary);
-            }
-        }
-        by_symbol
-    }
-
-    /// Merges the sets that agents gave up at their end, and closes the last interval.
-    fn collect(&mut self, collector: &mut Collector, links: &[Arc<ProbeLink>], now_ns: u64) {
-        collector.take_answers();
-        let dispatcher = self.dispatcher.as_mut().map(|remains| &mut *remains.histograms);
-        let consumers = self.consumers.iter_mut().map(|remains| &mut *remains.histograms);
-        for set in self.sets.iter_mut().chain(dispatcher).chain(consumers) {
-            if let Some(link) = links.iter().find(|link| set.belongs_to(link)) {
-                collector.merge_last(link, set);
-            }
-        }
-        collector.end_interval(now_ns);
-    }
-
-    fn report(mut self, live: &Live, collector: Option<&Collector>, now_ns: u64) -> Report {
-        let links = self.dispatcher.as_ref().map(|remains| remains.links.clone());
-        let links = links.unwrap_or_default();
-        let consumers: Vec<ConsumerReport> = live
-            .consumers
-            .iter()
-            .enumerate()
-            .map(|(index, account)| {
-                let stalls = live.stalls.get(index).map(|book| book.read(now_ns));
-                let at = self.consumers.iter().position(|remains| remains.name == account.0);
-                let remains = at.map(|at| self.consumers.swap_remove(at));
-                let link = links.get(index).copied().unwrap_or_default();
-                let mut report = consumer_report(account, remains, link, &live.lanes);
-                report.stalls = stalls.unwrap_or_default();
-                if report.left_behind && report.stalls.is_quarantined {
-                    report.state = ConsumerState::Quarantined;
-                }
-                report
-            })
-            .collect();
-        for consumer in &consumers {
-            self.orders.counts.merge(&consumer.orders);
-        }
-        let mut venues: Vec<VenueReport> = Vec::new();
-        for (name, _, stats) in &live.venues {
-            match venues.iter_mut().find(|venue| venue.name == *name) {
-                Some(venue) => venue.counters.merge(&stats.read()),
-                None => venues.push(VenueReport { name: name.clone(), counters: stats.read() }),
-            }
-        }
-        let intake = self.intake(&venues);
-        let remains = self.orchestrator.merge;
-        let merge = MergeReport { counts: remains.counts, in_flight: remains.owned };
-        let identity_holds = consumers.iter().all(ConsumerReport::identity_holds)
-            && venues.iter().all(|venue| venue.counters.identity_holds())
-            && intake.identity_holds()
-            && merge.identity_holds();
-        Report {
-            identity_holds,
-            critical_lost: consumers.iter().map(|consumer| consumer.critical_lost).sum(),
-            halted: None,
-            events_published: intake.events_in,
-            allocations_steady_state: None,
-            duration_ns: 0,
-            stages: collector.map(stages).unwrap_or_default(),
-            tick_to_trade: collector.map(tick_to_trade).unwrap_or_default(),
-            hiccups: collector.map(hiccups).unwrap_or_default(),
-            consumers,
-            orders: self.orders,
-            venues,
-            books: BTreeMap::new(),
-            lanes: Vec::new(),
-            pools: Vec::new(),
-            slots_owned: 0,
-            intake,
-            merge,
-            routing: RoutingReport::default(),
-            streams: self.streams(),
-            threads: Vec::new(),
-            demotions: Vec::new(),
-            notes: self.notes,
-            threads_left_behind: Vec::new(),
-            log_lines_dropped: LogDrain::dropped(),
-            fanout_incomplete: collector.map_or(0, Collector::fanout_incomplete),
-            dead_letters: DeadLetterReport::default(),
-            hlog: collector.and_then(Collector::hlog).map(|hlog| hlog.path().display().to_string()),
-        }
-    }
-
-    fn streams(&self) -> StreamCounts {
-        self.dispatcher.as_ref().map(|remains| remains.order).unwrap_or_default()
-    }
-
-    fn intake(&self, venues: &[VenueReport]) -> IntakeReport {
-        let from_venues: u64 = venues.iter().map(|venue| venue.counters.events).sum();
-        let dispatcher = self.dispatcher.as_ref();
-        let streams = self.streams();
-        IntakeReport {
-            events_in: from_venues + self.orders.gateway.rejected,
-            merged: self.orchestrator.merged,
-            routed: dispatcher.map_or(0, |remains| remains.routed),
-            unrouted: dispatcher.map_or(0, |remains| remains.unrouted),
-            duplicate: streams.duplicate,
-            late: streams.late,
-            flooded: streams.flooded,
-            in_flight: self.orchestrator.left + dispatcher.map_or(0, |remains| remains.in_flight),
-        }
-    }
-}
-
-/// Joins both sides' terms of one consumer. What a thread that was left behind still holds can't be walked:
-/// it is what is missing, by kind, as long as its lanes' own gauges say that so much can be in them.
-fn consumer_report(
-    account: &ConsumerAccount,
-    remains: Option<ConsumerRemains>,
-    link: LinkRemains,
-    lanes: &[LaneGauge],
-) -> ConsumerReport {
-    let (name, published, handled) = account;
-    let both = |term: Term| -> KindCounts {
-        let mut counts = published.read(term);
-        counts.merge(&handled.read(term));
-        counts
-    };
-    let mut terms = ConsumerTerms {
-        published: published.read(Term::Published),
-        handled: handled.read(Term::Handled),
-        skipped: both(Term::Skipped),
-        conflated: published.read(Term::Conflated),
-        aggregated: published.read(Term::Aggregated),
-        dead_lettered: both(Term::DeadLettered),
-        discarded: both(Term::Discarded),
-        in_flight: link.in_flight,
-    };
-    let mut report = ConsumerReport {
-        name: name.clone(),
-        core: None,
-        state: ConsumerState::Running,
-        terms: TermCounts::default(),
-        failures: handled.read(Term::Failed).total(),
-        stale_handled: handled.read(Term::Stale).total(),
-        critical_lost: 0,
-        kinds: BTreeMap::new(),
-        orders: OrderCounts::default(),
-        orders_open: 0,
-        failure_log: crate::consumer::FailureLog::default(),
-        stalls: StallFigures::default(),
-        left_behind: remains.is_none(),
-    };
-    if let Some(remains) = remains {
-        terms.in_flight.merge(&remains.in_flight);
-        let critical_left: u64 = crate::event::EventKind::ALL
-            .into_iter()
-            .filter(|kind| kind.is_critical())
-            .map(|kind| terms.in_flight.get(kind))
-            .sum();
-        // What the link numbered must have arrived or still lie in its lane or spill; holes in the middle
-        // were counted by the consumer.
-        let taken = u64::from(remains.critical_taken);
-        let missing_tail = u64::from(link.critical_issued).saturating_sub(taken + critical_left);
-        report.critical_lost = remains.critical_lost + missing_tail;
-        report.state = remains.state;
-        report.failures = remains.failures.total;
-        report.orders = remains.orders;
-        report.orders_open = remains.orders_open;
-        report.failure_log = remains.failures;
-    } else {
-        let is_its_own = |gauge: &&LaneGauge| {
-            let lane = gauge.name().strip_prefix(name.as_str());
-            matches!(lane, Some(":market" | ":critical"))
-        };
-        let held = lanes.iter().filter(is_its_own).map(LaneGauge::in_flight).sum();
-        terms.leave_behind(held);
-    }
-    report.account(&terms);
-    report
-}
-
-fn stages(collector: &Collector) -> BTreeMap<String, LatencyFigures> {
-    collector
-        .totals()
-        .filter(|stage| !stage.histogram.is_empty())
-        .map(|stage| {
-            let name = if stage.name.is_empty() { "end_to_end" } else { &stage.name };
-            (name.to_owned(), LatencyFigures::of(&stage.histogram))
-        })
-        .collect()
-}
-
-/// What an event that has to pass every pinned loop would have met: it is late when any of them is, so the
-/// tails add up. In the histogram of all loops together, each with the same number of samples a second, that
-/// sum is a tail smaller by their number.
-fn hiccups(collector: &Collector) -> LatencyFigures {
-    let mut merged: Histogram<u64> = new_histogram();
-    let mut loops = 0;
-    for stage in collector.totals().filter(|stage| stage.name.starts_with("hiccup:")) {
-        loops += u32::from(!stage.histogram.is_empty());
-        let added = merged.add(&stage.histogram);
-        debug_assert!(added.is_ok());
-    }
-    let tail = |tail: f64| merged.value_at_quantile(1.0 - tail / f64::from(loops.max(1)));
-    LatencyFigures {
-        count: merged.len(),
-        p50_ns: tail(0.5),
-        p90_ns: tail(0.1),
-        p95_ns: tail(0.05),
-        p99_ns: tail(0.01),
-        p999_ns: tail(0.001),
-        p9999_ns: tail(0.0001),
-        max_ns: merged.max(),
-    }
-}
-
-/// Percentiles are never averaged: the consumers' histograms are merged.
-fn tick_to_trade(collector: &Collector) -> LatencyFigures {
-    let mut merged: Histogram<u64> = new_histogram();
-    for stage in collector.totals() {
-        if stage.name.starts_with("tick_to_trade:") {
-            let added = merged.add(&stage.histogram);
-            debug_assert!(added.is_ok());
-        }
-    }
-    LatencyFigures::of(&merged)
 }

@@ -3,11 +3,13 @@
 //! One owner, [`Engine`], starts every thread, keeps its handle and joins it (FR-017). Everything that can
 //! fail (configuration, strategies, directories, cores) fails before the first pinned thread starts.
 
+mod account;
 mod assemble;
 mod control;
 mod engine;
 mod housekeeping;
 mod run_header;
+mod start;
 mod venues;
 
 #[doc(hidden)]

@@ -226,14 +226,9 @@ impl Formed {
 
 #[cfg(test)]
 mod tests {
+    use super::super::letters::tests::letter;
     use super::super::letters::{CHUNK_BYTES, Letter, LetterSender, letter_lane};
     use super::*;
-
-    fn letter(raw: &[u8]) -> Letter<'_> {
-        let (reason, detail) = ("malformed", "field q");
-        let (is_critical, owner) = (false, None);
-        Letter { wall_ns: 1, trace_id: 7, venue: 0, reason, detail, is_critical, owner, raw }
-    }
 
     fn critical(raw: &[u8]) -> Letter<'_> {
         Letter { is_critical: true, owner: Some(ConsumerId(1)), ..letter(raw) }

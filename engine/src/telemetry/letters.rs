@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use pitlane_ring::{Consumer, LaneOptions, Publisher, Record, lane};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
-use crate::event::ConsumerId;
+use crate::event::{ConsumerId, Event};
 
 /// Raw bytes in one chunk.
 pub const CHUNK_BYTES: usize = 960;
@@ -198,11 +198,37 @@ pub struct Letter<'a> {
     pub raw: &'a [u8],
 }
 
+impl<'a> Letter<'a> {
+    /// A market or reference event that reaches nobody any more.
+    pub(crate) fn undelivered(event: &'a Event, wall_ns: i64, detail: &'static str) -> Letter<'a> {
+        Letter {
+            wall_ns,
+            trace_id: event.trace_id,
+            venue: event.venue,
+            reason: "undelivered",
+            detail,
+            is_critical: false,
+            owner: None,
+            raw: &event.as_bytes()[..event.used_bytes()],
+        }
+    }
+
+    /// The same of a critical event, which must not be lost.
+    pub(crate) fn undelivered_critical(
+        event: &'a Event,
+        wall_ns: i64,
+        detail: &'static str,
+        owner: Option<ConsumerId>,
+    ) -> Letter<'a> {
+        Letter { is_critical: true, owner, ..Letter::undelivered(event, wall_ns, detail) }
+    }
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn letter(raw: &[u8]) -> Letter<'_> {
+    pub(in super::super) fn letter(raw: &[u8]) -> Letter<'_> {
         let (reason, detail) = ("malformed", "field q");
         let (is_critical, owner) = (false, None);
         Letter { wall_ns: 1, trace_id: 7, venue: 0, reason, detail, is_critical, owner, raw }

@@ -84,15 +84,7 @@ impl Consumer {
 impl Strategy for Consumer {
     fn on_start(&mut self, ctx: &mut Context) -> StrategyResult {
         if self.orders {
-            ctx.submit(NewOrder {
-                venue: VenueId(0),
-                instrument: InstrumentId(0),
-                side: Side::Buy,
-                price: Price(1),
-                qty: Qty(1),
-                order_type: OrderType::Limit,
-                time_in_force: TimeInForce::Gtc,
-            })?;
+            ctx.submit(order())?;
         }
         Ok(())
     }
@@ -116,5 +108,18 @@ impl Strategy for Consumer {
     fn on_stop(&mut self, _ctx: &mut Context) -> StrategyResult {
         self.seen.has_stopped.store(true, Ordering::Release);
         Ok(())
+    }
+}
+
+/// An order that rests.
+pub fn order() -> NewOrder {
+    NewOrder {
+        venue: VenueId(0),
+        instrument: InstrumentId(0),
+        side: Side::Buy,
+        price: Price(1),
+        qty: Qty(1),
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::Gtc,
     }
 }

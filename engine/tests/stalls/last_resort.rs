@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pitlane_engine::consumer::{
-    Closure, ConsumerState, Context, HaltReason, Interest, NewOrder, SubmitError,
+    Closure, ConsumerState, Context, HaltReason, Interest, SubmitError,
 };
-use pitlane_engine::event::{Event, InstrumentId, Price, Qty, RejectReason, Side, VenueId};
-use pitlane_engine::order::{OrderType, TimeInForce};
+use pitlane_engine::event::{Event, RejectReason};
 
-use crate::consumers::{Hold, Seen};
+use crate::consumers::{Hold, Seen, order};
 use crate::for_ever::buried_reports;
 use crate::rig::{Rig, assert_nothing_lost, of};
 
@@ -75,17 +74,8 @@ fn when_a_critical_event_can_be_stored_nowhere_trading_halts() {
     rig.add("trader", move || {
         let told = Arc::clone(&told);
         Closure::new(Interest::ALL, move |_: &Event, ctx: &mut Context| {
-            let order = NewOrder {
-                venue: VenueId(0),
-                instrument: InstrumentId(0),
-                side: Side::Buy,
-                price: Price(1),
-                qty: Qty(1),
-                order_type: OrderType::Limit,
-                time_in_force: TimeInForce::Gtc,
-            };
             let halted = Err(SubmitError { reason: RejectReason::TradingHalted });
-            if ctx.submit(order).map(drop) == halted {
+            if ctx.submit(order()).map(drop) == halted {
                 told.store(true, Ordering::Release);
             }
             Ok(())

@@ -124,6 +124,9 @@ fn status(status: &Status) -> String {
         status.routing_version,
         count(status.flips)
     );
+    if let Some(reason) = &status.halted {
+        let _infallible = writeln!(text, "TRADING HALTED for good: {reason}");
+    }
     let letters = status.dead_letters;
     let _infallible = writeln!(
         text,

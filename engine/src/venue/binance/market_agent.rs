@@ -103,8 +103,8 @@ pub struct MarketAgent<O: EventOutlet> {
 }
 
 impl<O: EventOutlet> MarketAgent<O> {
-    /// An agent that connects with its first duty cycles, or once its venue is switched on, and subscribes to the kinds that `wanted` says
-    /// of each instrument.
+    /// An agent that connects with its first duty cycles, or once its venue is switched on, and subscribes to
+    /// the kinds that `wanted` says of each instrument.
     #[must_use]
     pub fn new(
         options: MarketOptions,

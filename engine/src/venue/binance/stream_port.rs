@@ -100,6 +100,9 @@ impl StreamPort {
         }
         let missing: BTreeSet<Stream> =
             streams.filter(|stream| !known.streams.contains(stream)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
         let mut subscriptions = known.subscriptions.clone();
         let is_offered = |kind| kind != EventKind::Book || self.has_books;
         subscriptions
