@@ -233,8 +233,8 @@ impl ConsumerLink {
         self.is_cut_off
     }
 
-    /// Takes at most `limit` critical events of a consumer that is cut off out of the spill, oldest first, to be
-    /// kept as dead letters. Returns how many.
+    /// Takes at most `limit` critical events of a consumer that is cut off out of the spill, oldest first, to
+    /// be kept as dead letters. Returns how many.
     #[cold]
     pub(super) fn withdraw(&mut self, limit: usize, mut keep: impl FnMut(&Event)) -> usize {
         let Self { critical, terms, withdrawn, .. } = self;
