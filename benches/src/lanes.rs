@@ -6,7 +6,7 @@
 use std::hint::spin_loop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use pitlane_ring::{Consumer, LaneOptions, Publisher, fan_out_groups, lane};
+use pitlane_ring::{Consumer, LaneOptions, Publisher, SharedCursors, fan_out_groups, lane_beside};
 
 use crate::contender::{Contender, Form, Receiver, Sender, send_all};
 use crate::load::Load;
@@ -22,9 +22,10 @@ impl<E: Load> Contender<E> for Lanes {
         capacity: usize,
         _form: Form,
     ) -> (Vec<Self::Sender>, Vec<Self::Receiver>) {
+        let mut cursors = SharedCursors::default();
         let make = |index| {
-            let (publisher, consumer) =
-                lane(LaneOptions { name: format!("race {index}"), capacity });
+            let options = LaneOptions { name: format!("race {index}"), capacity };
+            let (publisher, consumer) = lane_beside(options, &mut cursors);
             (publisher, LaneReceiver(consumer))
         };
         (0..consumers).map(make).unzip()

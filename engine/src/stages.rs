@@ -10,7 +10,8 @@ use std::sync::atomic::AtomicU32;
 
 use crossbeam_utils::CachePadded;
 use pitlane_ring::{
-    Consumer, CriticalPublisher, Exchange, LaneOptions, LookAhead, MarketPublisher, Publisher, lane,
+    Consumer, CriticalPublisher, Exchange, LaneOptions, LookAhead, MarketPublisher, Publisher,
+    SharedCursors, lane, lane_beside,
 };
 
 use crate::consumer::{
@@ -127,9 +128,13 @@ fn fan_out(
     routes.iter().for_each(|route| {
         book.add(*route);
     });
-    let pair = |subscription: &Subscription| {
-        let (market, market_end) = make("market", market_slots);
-        let (critical, critical_end) = make("critical", SMALL);
+    let (mut market_cursors, mut critical_cursors) = <(SharedCursors, SharedCursors)>::default();
+    let mut pair = |subscription: &Subscription| {
+        let options = |name: &str, capacity| LaneOptions { name: name.to_owned(), capacity };
+        let (market, market_end) =
+            lane_beside(options("market", market_slots), &mut market_cursors);
+        let (critical, critical_end) =
+            lane_beside(options("critical", SMALL), &mut critical_cursors);
         let link = LinkParts {
             market: MarketPublisher::new(market, book.cells(subscription.consumer)),
             critical: CriticalPublisher::new(critical, SMALL),
@@ -140,7 +145,7 @@ fn fan_out(
         };
         Pair { link, market: market_end, critical: critical_end }
     };
-    let pairs = subscriptions.iter().map(pair).collect();
+    let pairs = subscriptions.iter().map(&mut pair).collect();
     (pairs, book.table(&routes))
 }
 

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::panic::Location;
 
 use crate::checks::{Checks, DefaultChecks};
+use crate::cursor::Cursor;
 use crate::gauge::LaneGauge;
 use crate::reader::Reader;
 use crate::record::Record;
@@ -62,8 +63,8 @@ impl<E: Record, C: Checks> Consumer<E, C> {
         })
     }
 
-    /// Starts to fetch the next record, and the cursor that says whether it is there: both are lines
-    /// of the publisher's core. For a thread that reads many lanes, some lanes before this one's turn.
+    /// Starts to fetch the next record from the publisher's core. For a thread that reads many lanes, some
+    /// lanes before this one's turn.
     #[inline]
     pub fn prefetch(&self) {
         self.reader.prefetch();
@@ -101,6 +102,8 @@ impl<E: Record, C: Checks> Consumer<E, C> {
 #[repr(align(128))]
 pub struct Stage<E: Record, C: Checks = DefaultChecks> {
     reader: Reader<E>,
+    /// What the consumer may have.
+    cursor: Cursor,
     checks: PhantomData<(C, Cell<()>)>,
 }
 
@@ -116,7 +119,8 @@ impl<E: Record, C: Checks> Stage<E, C> {
             handle(record);
             true
         };
-        self.reader.read(limit, handle, |_, _, _| ())
+        let Self { reader, cursor, .. } = self;
+        reader.read(limit, handle, |_, _, last| cursor.publish(last + 1))
     }
 
     /// Whether a poll would find something.
@@ -136,7 +140,7 @@ impl<E: Record, C: Checks> Stage<E, C> {
         LaneGauge::new(&self.reader.slots.state)
     }
 
-    pub(crate) fn new(reader: Reader<E>) -> Self {
-        Self { reader, checks: PhantomData }
+    pub(crate) fn new(reader: Reader<E>, cursor: Cursor) -> Self {
+        Self { reader, cursor, checks: PhantomData }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crossbeam_utils::CachePadded;
 
 use crate::counters::Counter;
+use crate::cursor::Cursor;
 use crate::record::Sequence;
 use crate::recycler::ReturnCursor;
 use crate::sites::CallSites;
@@ -34,7 +35,7 @@ impl LaneGauge {
 
     /// Records published so far.
     pub fn published(&self) -> u64 {
-        self.state.publisher.published.get()
+        self.state.published.end() as u64
     }
 
     /// Records whose slot was returned so far.
@@ -108,6 +109,8 @@ pub(crate) struct LaneState {
     pub(crate) name: Box<str>,
     pub(crate) capacity: usize,
     pub(crate) sites: CallSites,
+    /// The publisher's cursor.
+    pub(crate) published: Cursor,
     pub(crate) released: ReturnCursor,
     pub(crate) publisher: CachePadded<PublisherSide>,
     pub(crate) reader: CachePadded<ReaderSide>,
@@ -117,7 +120,6 @@ pub(crate) struct LaneState {
 /// Written by the publisher.
 #[derive(Default)]
 pub(crate) struct PublisherSide {
-    pub(crate) published: Counter,
     pub(crate) full: Counter,
     pub(crate) closed: AtomicBool,
 }
@@ -136,11 +138,12 @@ pub(crate) struct RefusedReturns {
 }
 
 impl LaneState {
-    pub(crate) fn new(name: String, capacity: usize, checked: bool) -> Self {
+    pub(crate) fn new(name: String, capacity: usize, published: Cursor, checked: bool) -> Self {
         Self {
             name: name.into_boxed_str(),
             capacity,
             sites: CallSites::new(if checked { capacity } else { 0 }),
+            published,
             released: ReturnCursor::new(),
             publisher: CachePadded::default(),
             reader: CachePadded::default(),
@@ -151,8 +154,7 @@ impl LaneState {
     /// Whether the publisher is gone and `next` is behind its last record.
     #[inline]
     pub(crate) fn is_exhausted(&self, next: Sequence) -> bool {
-        // Acquire pairs with the release in the publisher's `Drop`, so `published` is final.
-        self.publisher.closed.load(Ordering::Acquire)
-            && self.publisher.published.get() == next as u64
+        // Acquire pairs with the release in the publisher's `Drop`, so the cursor is final.
+        self.publisher.closed.load(Ordering::Acquire) && self.published.end() == next
     }
 }

@@ -1,22 +1,21 @@
 //! The lane: one publisher, one consumer, a recycler behind it.
 //!
-//! The slots are ours; a `disruptor` ring of `()` of the same size orders and gates them, with
-//! chained pollers: consumer, then recycler (or stage, consumer, recycler). The publisher is gated
-//! by the last of them.
+//! Records go forward past cursors, from the publisher's to the consumer's (or the stage's, then the
+//! consumer's), and their slots come back through the gate, a `disruptor` ring that the recycler publishes
+//! into: see `cursor.rs` and `gate.rs`.
 
 use std::sync::Arc;
 
-use disruptor::{BusySpin, build_single_producer};
-
 use crate::checks::{Checks, DefaultChecks};
 use crate::consumer::{Consumer, Stage};
+use crate::cursor::{Cursor, SharedCursors};
+use crate::gate::gate;
 use crate::gauge::LaneState;
 use crate::publisher::Publisher;
 use crate::reader::Reader;
 use crate::record::Record;
 use crate::recycler::Recycler;
 use crate::storage::LaneSlots;
-use crate::upstream::Upstream;
 
 /// How a lane is built.
 #[derive(Clone, Debug)]
@@ -45,18 +44,24 @@ pub fn lane_staged<E: Record>(options: LaneOptions) -> (Publisher<E>, Stage<E>, 
     lane_staged_with::<E, DefaultChecks>(options)
 }
 
+/// Builds a lane whose cursor shares a line with those of other lanes between the same two threads, with the
+/// checks of the build.
+///
+/// # Panics
+/// When the capacity is not a power of two or is below 2.
+pub fn lane_beside<E: Record>(
+    options: LaneOptions,
+    cursors: &mut SharedCursors,
+) -> (Publisher<E>, Consumer<E>) {
+    build(options, cursors.cursor())
+}
+
 /// Builds a lane with the checks `C`; see [`lane`].
 ///
 /// # Panics
 /// When the capacity is not a power of two or is below 2.
 pub fn lane_with<E: Record, C: Checks>(options: LaneOptions) -> (Publisher<E, C>, Consumer<E, C>) {
-    let slots = slots::<E, C>(options);
-    let ring = build_single_producer(slots.state.capacity, || (), BusySpin);
-    let (consumer, ring) = ring.new_event_poller();
-    let (recycler, ring) = ring.and_then().new_event_poller();
-    let reader = Reader::new(Upstream::Publisher(consumer), slots.clone());
-    let consumer = Consumer::new(reader, Recycler::new(recycler));
-    (Publisher::new(ring.build(), slots), consumer)
+    build(options, Cursor::alone())
 }
 
 /// Builds a lane with the checks `C` whose records pass the stage, then the consumer, then the
@@ -67,24 +72,32 @@ pub fn lane_with<E: Record, C: Checks>(options: LaneOptions) -> (Publisher<E, C>
 pub fn lane_staged_with<E: Record, C: Checks>(
     options: LaneOptions,
 ) -> (Publisher<E, C>, Stage<E, C>, Consumer<E, C>) {
-    let slots = slots::<E, C>(options);
-    let ring = build_single_producer(slots.state.capacity, || (), BusySpin);
-    let (stage, ring) = ring.new_event_poller();
-    let (consumer, ring) = ring.and_then().new_event_poller();
-    let (recycler, ring) = ring.and_then().new_event_poller();
-    let stage = Stage::new(Reader::new(Upstream::Publisher(stage), slots.clone()));
-    let reader = Reader::new(Upstream::Stage(consumer), slots.clone());
-    let consumer = Consumer::new(reader, Recycler::new(recycler));
-    (Publisher::new(ring.build(), slots), stage, consumer)
+    let (published, passed) = (Cursor::alone(), Cursor::alone());
+    let slots = slots::<E, C>(options, published.clone());
+    let (release, admission) = gate(slots.state.capacity);
+    let stage = Stage::new(Reader::new(published.clone(), true, slots.clone()), passed.clone());
+    let consumer = Consumer::new(Reader::new(passed, false, slots.clone()), Recycler::new(release));
+    (Publisher::new(published, admission, slots), stage, consumer)
 }
 
-fn slots<E: Record, C: Checks>(options: LaneOptions) -> LaneSlots<E> {
+fn build<E: Record, C: Checks>(
+    options: LaneOptions,
+    published: Cursor,
+) -> (Publisher<E, C>, Consumer<E, C>) {
+    let slots = slots::<E, C>(options, published.clone());
+    let (release, admission) = gate(slots.state.capacity);
+    let reader = Reader::new(published.clone(), true, slots.clone());
+    let consumer = Consumer::new(reader, Recycler::new(release));
+    (Publisher::new(published, admission, slots), consumer)
+}
+
+fn slots<E: Record, C: Checks>(options: LaneOptions, published: Cursor) -> LaneSlots<E> {
     let LaneOptions { name, capacity } = options;
     assert!(
         capacity >= 2 && capacity.is_power_of_two(),
         "lane {name}: capacity {capacity} is not a power of two of at least 2"
     );
-    LaneSlots::new(Arc::new(LaneState::new(name, capacity, C::CHECKED)), C::CHECKED)
+    LaneSlots::new(Arc::new(LaneState::new(name, capacity, published, C::CHECKED)), C::CHECKED)
 }
 
 #[cfg(test)]

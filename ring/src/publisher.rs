@@ -6,9 +6,9 @@ use std::ops::Range;
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 
-use disruptor::{MissingFreeSlots, Producer, SingleConsumerBarrier, SingleProducer};
-
 use crate::checks::{Checks, DefaultChecks};
+use crate::cursor::Cursor;
+use crate::gate::Admission;
 use crate::gauge::{LaneGauge, LaneState};
 use crate::record::{Record, Sequence};
 use crate::storage::{self, LaneSlots};
@@ -49,7 +49,8 @@ pub struct Publisher<E: Record, C: Checks = DefaultChecks> {
     /// Slots below this sequence were found intact, and may since have been half written by a
     /// `fill` that panicked. Checked lanes only.
     verified: Sequence,
-    ring: SingleProducer<(), SingleConsumerBarrier>,
+    cursor: Cursor,
+    admission: Admission,
     slots: LaneSlots<E>,
     /// `Cell` makes it `!Sync`: one thread at a time, by type.
     checks: PhantomData<(C, Cell<()>)>,
@@ -81,24 +82,13 @@ impl<E: Record, C: Checks> Publisher<E, C> {
     #[inline]
     #[track_caller]
     pub fn try_publish_with(&mut self, fill: impl FnOnce(&mut E)) -> Result<Sequence, Full> {
-        let sequence = self.next;
-        let site = Location::caller();
-        let (slots, verified) = (&self.slots, &mut self.verified);
-        let state = &*slots.state;
-        let published = self.ring.try_publish(|()| {
-            // SAFETY: the ring runs this only when `sequence` is claimed: the recycler has let the
-            // slot go, and no reader sees it before the ring's cursor moves.
-            let slot = unsafe { &mut *slots.slot(sequence) };
-            verify_claim::<E, C>(state, slot, sequence, verified, site);
-            fill(slot);
-            // Before the cursor moves, so that nobody counts more consumed than published.
-            state.publisher.published.set(sequence as u64 + 1);
-        });
-        if published.is_err() {
+        if !self.has_room() {
             self.slots.state.publisher.full.increment();
             return Err(Full);
         }
-        self.next = sequence + 1;
+        let sequence = self.next;
+        fill(self.claim(sequence, Location::caller()));
+        self.publish_below(sequence + 1);
         Ok(sequence)
     }
 
@@ -122,12 +112,7 @@ impl<E: Record, C: Checks> Publisher<E, C> {
             return Err(Full);
         }
         let sequence = self.next;
-        // SAFETY: there is room, so the slot is the publisher's: the recycler has let it go, and no
-        // reader sees it before the ring's cursor moves.
-        let slot = unsafe { &mut *self.slots.slot(sequence) };
-        let site = Location::caller();
-        verify_claim::<E, C>(&self.slots.state, slot, sequence, &mut self.verified, site);
-        slot.copy_used_from(record);
+        self.claim(sequence, Location::caller()).copy_used_from(record);
         self.staged = sequence;
         Ok(())
     }
@@ -135,15 +120,9 @@ impl<E: Record, C: Checks> Publisher<E, C> {
     /// Publishes the staged record; nothing when there is none.
     #[inline]
     pub fn publish_staged(&mut self) {
-        let sequence = self.next;
-        if self.staged != sequence {
-            return;
+        if self.staged == self.next {
+            self.publish_below(self.next + 1);
         }
-        let state = &*self.slots.state;
-        let published =
-            self.ring.try_publish(|()| state.publisher.published.set(sequence as u64 + 1));
-        debug_assert!(published.is_ok(), "a slot that was free can't have been taken");
-        self.next = sequence + 1;
     }
 
     /// Publishes copies of as many of `records` as there is room for, from the first, and makes
@@ -181,23 +160,14 @@ impl<E: Record, C: Checks> Publisher<E, C> {
         let first = self.next;
         let end = first + fitting as Sequence;
         let site = Location::caller();
-        let (slots, verified) = (&self.slots, &mut self.verified);
-        let state = &*slots.state;
-        let published = self.ring.try_batch_publish(fitting, |_| {
-            // SAFETY: the ring runs this only when all of `first..end` is claimed: the recycler
-            // has let the slots go, and no reader sees them before the ring's cursor moves.
-            let slot = |sequence| unsafe { &mut *slots.slot(sequence) };
-            if C::CHECKED {
-                // All of them first, so that a claim that panics finds `fill` with nothing taken.
-                for sequence in first..end {
-                    verify_claim::<E, C>(state, slot(sequence), sequence, verified, site);
-                }
+        if C::CHECKED {
+            // All of them first, so that a claim that panics finds `fill` with nothing taken.
+            for sequence in first..end {
+                self.claim(sequence, site);
             }
-            (first..end).for_each(|sequence| fill(slot(sequence)));
-            state.publisher.published.set(end as u64);
-        });
-        debug_assert!(published.is_ok(), "slots that were free can't have been taken");
-        self.next = end;
+        }
+        (first..end).for_each(|sequence| fill(self.claim(sequence, site)));
+        self.publish_below(end);
         fitting
     }
 
@@ -223,12 +193,18 @@ impl<E: Record, C: Checks> Publisher<E, C> {
         LaneGauge::new(&self.slots.state)
     }
 
-    pub(crate) fn new(
-        ring: SingleProducer<(), SingleConsumerBarrier>,
-        slots: LaneSlots<E>,
-    ) -> Self {
+    pub(crate) fn new(cursor: Cursor, admission: Admission, slots: LaneSlots<E>) -> Self {
         let clear = slots.state.capacity as Sequence;
-        Self { next: 0, clear, staged: -1, verified: 0, ring, slots, checks: PhantomData }
+        Self {
+            next: 0,
+            clear,
+            staged: -1,
+            verified: 0,
+            cursor,
+            admission,
+            slots,
+            checks: PhantomData,
+        }
     }
 
     /// See [`crate::raw::deface`].
@@ -238,7 +214,7 @@ impl<E: Record, C: Checks> Publisher<E, C> {
             return false;
         }
         // SAFETY: there is room up to this slot, so it is the publisher's: the recycler has let it
-        // go, and no reader sees it before the ring's cursor moves.
+        // go, and no reader sees it before the cursor moves.
         let slot = unsafe { &mut *self.slots.slot(self.next + ahead as Sequence) };
         let byte = &mut slot.as_mut_bytes()[offset];
         *byte = !*byte;
@@ -248,22 +224,32 @@ impl<E: Record, C: Checks> Publisher<E, C> {
     /// Free slots: exact when fewer than `wanted`, otherwise a number that is at least that.
     #[inline]
     fn free_slots(&mut self, wanted: usize) -> usize {
-        // `next` passes `clear` when single publications went on by the ring's own, fresher view.
-        let known = (self.clear - self.next).max(0) as usize;
+        let known = (self.clear - self.next) as usize;
         if known >= wanted { known } else { self.refresh_free_slots() }
     }
 
-    /// Asks the ring for more than it can ever have: it looks where the recycler is, refuses, and
-    /// says by how much it was short. It has no question that would cost less.
     #[inline(never)]
     fn refresh_free_slots(&mut self) -> usize {
-        let impossible = self.slots.state.capacity + 1;
-        let Err(MissingFreeSlots(missing)) = self.ring.try_batch_publish(impossible, |_| ()) else {
-            unreachable!("a ring has no more slots than its capacity");
-        };
-        let free = impossible - missing as usize;
-        self.clear = self.next + free as Sequence;
-        free
+        self.clear += self.admission.take() as Sequence;
+        (self.clear - self.next) as usize
+    }
+
+    /// The slot of `sequence`, which is below `clear` and not published.
+    #[inline(always)]
+    fn claim(&mut self, sequence: Sequence, site: &'static Location<'static>) -> &mut E {
+        debug_assert!((self.next..self.clear).contains(&sequence));
+        // SAFETY: the slot is the publisher's (the caller sees to `sequence`): the recycler has let it
+        // go, and no reader sees it before the cursor moves. The borrow of `self` keeps it alone.
+        let slot = unsafe { &mut *self.slots.slot(sequence) };
+        verify_claim::<E, C>(&self.slots.state, slot, sequence, &mut self.verified, site);
+        slot
+    }
+
+    /// Lets the readers have everything below `end`.
+    #[inline(always)]
+    fn publish_below(&mut self, end: Sequence) {
+        self.next = end;
+        self.cursor.publish(end);
     }
 }
 

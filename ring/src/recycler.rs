@@ -21,10 +21,10 @@ use std::sync::Arc;
 use std::thread::{self, ThreadId};
 
 use crossbeam_utils::CachePadded;
-use disruptor::{EventPoller, SingleConsumerBarrier};
 
 use crate::checks::Checks;
 use crate::counters::Counter;
+use crate::gate::Release;
 use crate::gauge::LaneState;
 use crate::pool::PoolHandle;
 use crate::record::{Record, Sequence};
@@ -102,8 +102,8 @@ impl ReturnCursor {
 
 /// Returns the slots of one lane, driven by its consumer.
 pub(crate) struct Recycler<C> {
-    /// Gates the publisher, and is gated by the consumer.
-    gate: EventPoller<(), SingleConsumerBarrier>,
+    /// Gates the publisher.
+    gate: Release,
     /// The last sequence that the publisher may overwrite.
     passed: Sequence,
     /// Slots up to here are out in raw handles; at most `passed` when there are none.
@@ -114,7 +114,7 @@ pub(crate) struct Recycler<C> {
 }
 
 impl<C: Checks> Recycler<C> {
-    pub(crate) fn new(gate: EventPoller<(), SingleConsumerBarrier>) -> Self {
+    pub(crate) fn new(gate: Release) -> Self {
         Self { gate, passed: -1, held_through: -1, held_on: None, checks: PhantomData }
     }
 
@@ -175,8 +175,7 @@ impl<C: Checks> Recycler<C> {
                 storage::poison(unsafe { &mut *slots.slot(sequence) });
             }
         }
-        let count = (last - self.passed) as u64;
-        drop(self.gate.take(count));
+        self.gate.let_go((last - self.passed) as usize);
         self.passed = last;
     }
 
