@@ -61,8 +61,12 @@ pub(crate) fn receive_from_each<E, R: Receiver<E>>(
     let (mut work, mut look_ahead) = (0, LookAhead::default());
     for place in 0..receivers.len() {
         let received = receive(place, &mut receivers[place]);
-        let next = receivers.iter().skip(place + 1).take(look_ahead.after(received));
-        next.for_each(Receiver::prefetch);
+        let ahead = look_ahead.after(received);
+        receivers
+            .iter()
+            .skip(place + 1 + ahead.start)
+            .take(ahead.len())
+            .for_each(Receiver::prefetch);
         work += received;
     }
     work

@@ -45,6 +45,7 @@ impl<E: Load> Contender<E> for Lanes {
             }
             senders[group].iter_mut().for_each(Publisher::publish_staged);
         }
+        senders.iter().for_each(Publisher::prefetch);
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crossbeam_utils::CachePadded;
 
 use crate::record::{LINE_BYTES, Sequence};
+use crate::storage::prefetch_line;
 use crate::sync::{AtomicI64, Ordering};
 
 /// Cursors on one line.
@@ -70,8 +71,96 @@ impl Cursor {
         self.word().load(Ordering::Acquire)
     }
 
+    /// Starts to fetch the line it is on.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self) {
+        prefetch_line(self.word());
+    }
+
     #[inline(always)]
     fn word(&self) -> &AtomicI64 {
         &self.line[self.index % PER_LINE]
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eight_cursors_share_a_line_and_none_shares_a_word() {
+        let mut shared = SharedCursors::default();
+        let cursors: Vec<Cursor> = (0..2 * PER_LINE + 1).map(|_| shared.cursor()).collect();
+        for (number, cursor) in cursors.iter().enumerate() {
+            cursor.publish(number as Sequence + 1);
+        }
+        let ends: Vec<Sequence> = cursors.iter().map(Cursor::end).collect();
+        assert_eq!(ends, (1..=17).collect::<Vec<_>>());
+        let share = |a: usize, b: usize| Arc::ptr_eq(&cursors[a].line, &cursors[b].line);
+        assert!(share(0, 7) && share(8, 15) && !share(7, 8) && !share(15, 16));
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+    use crate::sync::{SharedCell, explore};
+
+    /// What was written into the slots of two lanes is there for who sees their cursors, though these stand
+    /// on one line.
+    #[test]
+    fn loom_cursor_the_slots_come_before_it() {
+        explore(|| {
+            let mut shared = SharedCursors::default();
+            let lanes =
+                [shared.cursor(), shared.cursor()].map(|cursor| (cursor, SharedCell::new(0)));
+            let lanes = Arc::new(lanes);
+            let publisher = {
+                let lanes = Arc::clone(&lanes);
+                thread::spawn(move || {
+                    for (cursor, slot) in lanes.iter() {
+                        // SAFETY: the slot is the publisher's until its cursor moves.
+                        slot.with_mut(|slot| unsafe { *slot = 7 });
+                        cursor.publish(1);
+                    }
+                })
+            };
+            for (cursor, slot) in lanes.iter() {
+                if cursor.end() == 1 {
+                    // SAFETY: it is published, and the publisher writes it once.
+                    assert_eq!(slot.with_mut(|slot| unsafe { *slot }), 7);
+                }
+            }
+            publisher.join().unwrap();
+        });
+    }
+
+    /// The same through a stage: who sees the second cursor sees what was done before the first.
+    #[test]
+    fn loom_cursor_a_stage_hands_on_what_it_saw() {
+        explore(|| {
+            let ends = Arc::new((Cursor::alone(), Cursor::alone(), SharedCell::new(0)));
+            let publisher = {
+                let ends = Arc::clone(&ends);
+                thread::spawn(move || {
+                    // SAFETY: the slot is the publisher's until its cursor moves.
+                    ends.2.with_mut(|slot| unsafe { *slot = 7 });
+                    ends.0.publish(1);
+                })
+            };
+            let stage = {
+                let ends = Arc::clone(&ends);
+                thread::spawn(move || ends.1.publish(ends.0.end()))
+            };
+            if ends.1.end() == 1 {
+                // SAFETY: it is published, and the publisher writes it once.
+                assert_eq!(ends.2.with_mut(|slot| unsafe { *slot }), 7);
+            }
+            publisher.join().unwrap();
+            stage.join().unwrap();
+        });
     }
 }

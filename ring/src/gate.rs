@@ -45,3 +45,22 @@ impl Admission {
         ExactSizeIterator::len(&&mut released)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_that_were_let_go_are_taken_once_and_a_gone_recycler_lets_none_go() {
+        let (mut release, mut admission) = gate(4);
+        assert_eq!(admission.take(), 0);
+        for _ in 0..3 {
+            release.let_go(1);
+            release.let_go(3);
+            assert_eq!((admission.take(), admission.take()), (4, 0));
+        }
+        release.let_go(2);
+        drop(release);
+        assert_eq!((admission.take(), admission.take()), (2, 0));
+    }
+}

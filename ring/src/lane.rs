@@ -214,6 +214,22 @@ mod tests {
     }
 
     #[test]
+    fn lanes_with_shared_cursors_are_apart() {
+        let mut cursors = SharedCursors::default();
+        let mut lanes: Vec<_> =
+            (0..20).map(|_| lane_beside::<u64>(options(4), &mut cursors)).collect();
+        for (number, (publisher, _)) in lanes.iter_mut().enumerate() {
+            assert_eq!(publisher.try_publish_slice(&[number as u64; 4][..number % 5]), number % 5);
+        }
+        for (number, (publisher, mut consumer)) in lanes.into_iter().enumerate() {
+            assert_eq!(consumer.gauge().published(), number as u64 % 5);
+            assert_eq!(drain(&mut consumer, 9), vec![number as u64; number % 5]);
+            drop(publisher);
+            assert!(consumer.is_closed());
+        }
+    }
+
+    #[test]
     fn high_water_is_what_the_first_reader_found() {
         let (mut publisher, mut consumer) = lane::<u64>(options(8));
         publisher.try_publish_slice(&[0; 5]);

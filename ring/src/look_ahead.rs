@@ -1,13 +1,14 @@
 //! When a thread that reads many lanes fetches some before their turn.
 //!
-//! What a consumer reads first are two lines of another core's, one after the other: the cursor of its
-//! lane, then the slot. Together they take longer than a short callback. But a record goes to many
-//! consumers, so where one had some the next will too, and the lines of several come in the time of one.
+//! What a consumer reads of a lone record are lines of another core's, and they take longer to come than a
+//! short callback takes. But a record goes to many consumers, so where one had some the next will too, and
+//! the lines of several come in the time of one.
 
-/// Consumers that fetch together. A fetch of a cursor is a load, since the rings do not say where theirs
-/// are: the core goes on behind it, but only as far as its window reaches, so one at a time would still
-/// be waited for.
-const TOGETHER: usize = 6;
+use std::ops::Range;
+
+/// How many consumers ahead of its turn a lane is fetched: two lines each are what a core of today can wait
+/// for at once (10 to 16), and a turn of 60 ns times six is longer than a line takes.
+const DISTANCE: usize = 6;
 
 /// Records in one poll from which on there is a backlog: then the lines of a lane come in a row, and a
 /// look at the next one's cursor would only take it from the publisher.
@@ -16,23 +17,22 @@ const BACKLOG: usize = 8;
 /// Follows one pass over the consumers of a thread; see [`crate::Consumer::prefetch`].
 #[derive(Debug, Default)]
 pub struct LookAhead {
-    /// Consumers that come next and have fetched already, but for the last of them.
+    /// Consumers that come next and have fetched already.
     fetched: usize,
 }
 
 impl LookAhead {
-    /// After a consumer that handled `work` records: how many of those behind it should now fetch.
+    /// After a consumer that handled `work` records: which of those behind it should now fetch, counted
+    /// from 0 for the next one. Each is named once.
     #[inline]
-    pub fn after(&mut self, work: usize) -> usize {
-        if self.fetched > 0 {
-            self.fetched -= 1;
-            return 0;
-        }
+    pub fn after(&mut self, work: usize) -> Range<usize> {
+        let fetched = self.fetched.saturating_sub(1);
         if work == 0 || work >= BACKLOG {
-            return 0;
+            self.fetched = fetched;
+            return 0..0;
         }
-        self.fetched = TOGETHER - 1;
-        TOGETHER
+        self.fetched = DISTANCE;
+        fetched..DISTANCE
     }
 }
 
@@ -40,22 +40,36 @@ impl LookAhead {
 mod tests {
     use super::*;
 
+    /// How often each of 20 consumers has fetched when its turn comes.
+    fn fetches(work_of: impl Fn(usize) -> usize) -> Vec<usize> {
+        let (mut fetched, mut at_turn) = (vec![0; 20], Vec::new());
+        let mut look_ahead = LookAhead::default();
+        for consumer in 0..20 {
+            at_turn.push(fetched[consumer]);
+            for behind in look_ahead.after(work_of(consumer)) {
+                if let Some(count) = fetched.get_mut(consumer + 1 + behind) {
+                    *count += 1;
+                }
+            }
+        }
+        at_turn
+    }
+
     #[test]
     fn every_consumer_behind_the_first_with_work_fetches_once_and_before_its_turn() {
-        let consumers = 3 * TOGETHER + 2;
-        let (mut fetched, mut look_ahead) = (vec![0; consumers], LookAhead::default());
-        for consumer in 0..consumers {
-            let work = usize::from(consumer >= 1);
-            assert_eq!(fetched[consumer], usize::from(consumer >= 2), "consumer {consumer}");
-            let next = fetched.iter_mut().skip(consumer + 1);
-            next.take(look_ahead.after(work)).for_each(|count| *count += 1);
-        }
+        let fetched = fetches(|consumer| usize::from(consumer >= 3));
+        assert_eq!(fetched, [[0; 4].as_slice(), &[1; 16]].concat());
+    }
+
+    #[test]
+    fn consumers_without_work_between_others_change_nothing() {
+        let fetched = fetches(|consumer| usize::from(consumer % 3 == 0));
+        assert_eq!(fetched, [[0; 1].as_slice(), &[1; 19]].concat());
     }
 
     #[test]
     fn without_work_and_under_backlog_nothing_is_fetched() {
-        let mut look_ahead = LookAhead::default();
-        assert!((0..100).all(|_| look_ahead.after(0) == 0));
-        assert!((0..100).all(|_| look_ahead.after(BACKLOG) == 0));
+        assert_eq!(fetches(|_| 0), [0; 20]);
+        assert_eq!(fetches(|_| BACKLOG), [0; 20]);
     }
 }

@@ -91,6 +91,12 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
         self.lane.publish_staged();
     }
 
+    /// See [`Publisher::prefetch`].
+    #[inline]
+    pub fn prefetch(&self) {
+        self.lane.prefetch();
+    }
+
     /// Offers `count` records in order, as [`Self::offer_with`] would one by one, but makes those that
     /// go into the lane visible together, with one store of its cursor. Returns how many that were.
     ///

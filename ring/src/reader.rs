@@ -80,9 +80,10 @@ impl<E: Record> Reader<E> {
         self.slots.state.is_exhausted(self.next)
     }
 
-    /// Starts to fetch the next slot.
+    /// Starts to fetch the upstream cursor and the next slot.
     #[inline]
     pub(crate) fn prefetch(&self) {
+        self.upstream.prefetch();
         self.slots.prefetch_read(self.next);
     }
 

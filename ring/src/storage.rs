@@ -9,9 +9,7 @@ use std::cell::UnsafeCell;
 use std::sync::Arc;
 
 use crate::gauge::LaneState;
-#[cfg(target_arch = "x86_64")]
-use crate::record::LINE_BYTES;
-use crate::record::{Record, Sequence};
+use crate::record::{LINE_BYTES, Record, Sequence};
 
 /// The byte that fills returned slots of checked lanes.
 pub(crate) const POISON: u8 = 0xDE;
@@ -57,29 +55,58 @@ impl<E: Record> LaneSlots<E> {
     /// Starts the fetch of the first lines of a slot that will be read soon.
     #[inline(always)]
     pub(crate) fn prefetch_read(&self, sequence: Sequence) {
-        prefetch(self.slot(sequence));
+        first_lines(self.slot(sequence)).for_each(prefetch_line);
+    }
+
+    /// Starts to take the first lines of a slot that will be written soon from the core that read
+    /// them last.
+    #[inline(always)]
+    pub(crate) fn prefetch_write(&self, sequence: Sequence) {
+        first_lines(self.slot(sequence)).for_each(prefetch_line_exclusive);
     }
 }
 
 /// Lines fetched ahead of a record: its header and the start of its payload.
-#[cfg(target_arch = "x86_64")]
 const PREFETCHED_LINES: usize = 2;
 
-#[cfg(target_arch = "x86_64")]
+/// The addresses of the lines fetched ahead of a slot's turn.
 #[inline(always)]
-fn prefetch<E>(slot: *const E) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    for line in 0..size_of::<E>().div_ceil(LINE_BYTES).min(PREFETCHED_LINES) {
-        let address = slot.cast::<i8>().wrapping_add(line * LINE_BYTES);
-        // SAFETY: a prefetch is a hint: it changes nothing that a program could see and never
-        // faults, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address) };
-    }
+fn first_lines<E>(slot: *const E) -> impl Iterator<Item = *const u8> {
+    let lines = size_of::<E>().div_ceil(LINE_BYTES).min(PREFETCHED_LINES);
+    (0..lines).map(move |line| slot.cast::<u8>().wrapping_add(line * LINE_BYTES))
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+/// Starts to fetch a line that will be read soon.
 #[inline(always)]
-fn prefetch<E>(_slot: *const E) {}
+pub(crate) fn prefetch_line<T>(address: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch is a hint: it changes nothing that a program could see and never
+        // faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _no_way_to = address;
+}
+
+/// Starts to take a line that will be written soon from the core that has it.
+#[inline(always)]
+fn prefetch_line_exclusive(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // Not the intrinsic: where the target does not promise the instruction, that becomes a fetch for
+    // reading, and the line is moved twice.
+    // SAFETY: as above; a processor without this hint does nothing.
+    unsafe {
+        std::arch::asm!(
+            "prefetchw [{address}]",
+            address = in(reg) address,
+            options(nostack, preserves_flags),
+        );
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _no_way_to = address;
+}
 
 impl<E> Clone for LaneSlots<E> {
     fn clone(&self) -> Self {

@@ -108,6 +108,7 @@ impl ConsumerAgent {
                 batch_ns: options.batch_ns,
                 batch_started_ns: 0,
                 is_batch_over: false,
+                ended_ns: 0,
                 terms: wiring.terms,
                 probe: wiring.probe,
                 failures: FailureLog::new(options.failures_kept),

@@ -46,6 +46,8 @@ pub(super) struct Cell {
     /// When the first callback of this batch was entered; 0 before.
     pub(super) batch_started_ns: u64,
     pub(super) is_batch_over: bool,
+    /// When the last callback of this batch was left; 0 before.
+    pub(super) ended_ns: u64,
     pub(super) terms: Arc<CachePadded<Terms>>,
     pub(super) probe: ConsumerProbe,
     pub(super) failures: FailureLog,
@@ -78,6 +80,7 @@ impl Cell {
     #[inline]
     pub(super) fn begin_batch(&mut self) {
         self.batch_started_ns = 0;
+        self.ended_ns = 0;
         self.is_batch_over = false;
     }
 
@@ -146,6 +149,7 @@ impl Cell {
         let Cell { strategy, context, .. } = self;
         let outcome = contain(context.consumer(), || strategy.on_event(event, context));
         let ended_ns = self.clock.now_ns();
+        self.ended_ns = ended_ns;
         self.is_batch_over = ended_ns - self.batch_started_ns > self.batch_ns;
         self.terms.add(Term::Handled, kind, 1);
         self.probe.handled(event, entered_ns, ended_ns);
@@ -209,7 +213,9 @@ impl Cell {
     #[inline]
     pub(super) fn end_batch(&mut self) {
         self.terms.set_orders_open(self.context.open_orders().len() as u64);
-        let now_ns = self.clock.now_ns();
+        // The end of the last callback is now, near enough: reading the clock is a tenth of what a lone event
+        // costs its consumer.
+        let now_ns = if self.ended_ns != 0 { self.ended_ns } else { self.clock.now_ns() };
         self.call("on_batch_end", now_ns, |strategy, context| strategy.on_batch_end(context));
     }
 

@@ -271,6 +271,11 @@ impl Fanout {
                 }
             }
         }
+        for route in routes {
+            if let Some(link) = links.get(route.consumer.index()) {
+                link.prefetch();
+            }
+        }
     }
 
     /// Critical events that come in meanwhile go out before the next lane.

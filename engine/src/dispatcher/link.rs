@@ -147,6 +147,12 @@ impl ConsumerLink {
         self.market.publish_staged();
     }
 
+    /// Starts to take the next slot from the consumer's core, see [`pitlane_ring::Publisher::prefetch`].
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        self.market.prefetch();
+    }
+
     /// Whether an event below `skip_below` is not for this consumer: stale market data, or anything once the
     /// consumer is stuck. It is counted then.
     #[cold]

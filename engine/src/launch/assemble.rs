@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 use pitlane_ring::{
     Consumer, CriticalPublisher, Exchange, LaneGauge, LaneOptions, MarketPublisher, Publisher,
-    Record, lane,
+    Record, SharedCursors, lane, lane_beside,
 };
 use thiserror::Error;
 
@@ -190,6 +190,15 @@ struct ConsumerEnds {
     control: Publisher<ControlCommand>,
 }
 
+/// Where the lanes of the consumers of one planned thread have their cursors: each lane of one kind runs
+/// between this thread and the same other one.
+#[derive(Default)]
+struct ThreadCursors {
+    market: SharedCursors,
+    critical: SharedCursors,
+    orders: SharedCursors,
+}
+
 /// Everything on its way to becoming an engine.
 pub(super) struct Assembly<'c> {
     pub(super) config: &'c Config,
@@ -218,6 +227,10 @@ pub(super) struct Assembly<'c> {
     pub(super) stream_ports: Vec<Option<Arc<StreamPort>>>,
     /// Where the orchestrator's merge rules come from.
     pub(super) merge: Arc<MergePort>,
+    /// By consumer, the place of its thread in the plan.
+    threads_of_consumers: Vec<usize>,
+    /// In the order of the plan's cores.
+    cursors: Vec<ThreadCursors>,
 }
 
 impl<'c> Assembly<'c> {
@@ -255,6 +268,8 @@ impl<'c> Assembly<'c> {
             control: Vec::new(),
             stream_ports: Vec::new(),
             merge: Arc::default(),
+            threads_of_consumers: (0..consumers).map(|index| plan.thread_of(index)).collect(),
+            cursors: plan.cores.iter().map(|_| ThreadCursors::default()).collect(),
         })
     }
 
@@ -263,9 +278,29 @@ impl<'c> Assembly<'c> {
         name: String,
         capacity: usize,
     ) -> (Publisher<E>, Consumer<E>) {
-        let (publisher, consumer) = lane(LaneOptions { name, capacity });
-        self.live.lanes.push(publisher.gauge());
-        (publisher, consumer)
+        self.shown(lane(LaneOptions { name, capacity }))
+    }
+
+    /// A lane of a consumer, beside those of the others on its thread.
+    fn lane_of<E: Record>(
+        &mut self,
+        consumer: usize,
+        cursors: impl FnOnce(&mut ThreadCursors) -> &mut SharedCursors,
+        kind: &str,
+        capacity: usize,
+    ) -> (Publisher<E>, Consumer<E>) {
+        let name = format!("{}:{kind}", self.config.consumers[consumer].name);
+        let shared = cursors(&mut self.cursors[self.threads_of_consumers[consumer]]);
+        let ends = lane_beside(LaneOptions { name, capacity }, shared);
+        self.shown(ends)
+    }
+
+    fn shown<E: Record>(
+        &mut self,
+        ends: (Publisher<E>, Consumer<E>),
+    ) -> (Publisher<E>, Consumer<E>) {
+        self.live.lanes.push(ends.0.gauge());
+        ends
     }
 
     pub(super) fn consumer_names(&self) -> Vec<String> {
@@ -339,9 +374,12 @@ impl<'c> Assembly<'c> {
             let planted = if index == 0 { faults } else { ConsumerFaults::default() };
             let name = self.config.consumers[index].name.clone();
             let lanes = &self.config.lanes;
-            let (market, market_end) = self.lane(format!("{name}:market"), lanes.market);
-            let (critical, critical_end) = self.lane(format!("{name}:critical"), lanes.critical);
-            let (order, order_end) = self.lane(format!("{name}:orders"), lanes.order);
+            let (market, market_end) =
+                self.lane_of(index, |cursors| &mut cursors.market, "market", lanes.market);
+            let (critical, critical_end) =
+                self.lane_of(index, |cursors| &mut cursors.critical, "critical", lanes.critical);
+            let (order, order_end) =
+                self.lane_of(index, |cursors| &mut cursors.orders, "orders", lanes.order);
             let (control, control_end) = self.lane(format!("{name}:control"), CONTROL_SLOTS);
             let published = Terms::new();
             let accept_from = AcceptFrom::default();

@@ -237,7 +237,8 @@ impl<'r> Round<'r> {
                 BASE => base(&mut self.home).pass(),
                 _ => {
                     let passed = self.home.run(cell, Seat::pass)?;
-                    for next in cells.clone().take(look_ahead.after(passed.0)) {
+                    let ahead = look_ahead.after(passed.0);
+                    for next in cells.clone().skip(ahead.start).take(ahead.len()) {
                         if let Some(seat) = self.home.get_mut(next) {
                             seat.prefetch();
                         }

@@ -177,6 +177,16 @@ impl CorePlan {
         if free.is_empty() { host.ids.clone() } else { free }
     }
 
+    /// The place among [`Self::cores`] of the thread that runs the consumer `index`.
+    ///
+    /// # Panics
+    /// When the plan has no such consumer.
+    #[must_use]
+    pub fn thread_of(&self, index: usize) -> usize {
+        let runs = |core: &PlannedCore| core.agents.contains(&AgentRole::Consumer(index));
+        self.cores.iter().position(runs).expect("every consumer is planned")
+    }
+
     /// Whether there is a core that no planned thread has.
     #[must_use]
     pub fn has_room(&self, host: &HostCores) -> bool {
