@@ -4,10 +4,12 @@ use std::fs;
 
 /// Lines that say what the figures were taken on.
 pub(crate) fn header() -> Vec<String> {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    // Of the machine: the calling thread may be pinned to one of them by now.
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cores = info.lines().filter(|line| line.starts_with("processor")).count();
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     vec![
-        format!("cpu: {} ({cores} cores usable)", cpu_model()),
+        format!("cpu: {} ({cores} cores)", cpu_model(&info)),
         format!("kernel: {}", read("/proc/sys/kernel/osrelease")),
         format!("hypervisor: {}", if is_virtual() { "yes" } else { "no" }),
         format!("isolated cores: {:?}", read("/sys/devices/system/cpu/isolated")),
@@ -16,8 +18,7 @@ pub(crate) fn header() -> Vec<String> {
     ]
 }
 
-fn cpu_model() -> String {
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+fn cpu_model(info: &str) -> String {
     let model = info.lines().find(|line| line.starts_with("model name"));
     model.and_then(|line| line.split_once(": ")).map_or("unknown", |(_, name)| name).to_owned()
 }
