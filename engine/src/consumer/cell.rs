@@ -202,7 +202,8 @@ impl Cell {
             fired += 1;
             self.call("on_timer", now_ns, |strategy, context| strategy.on_timer(id, context));
             // The other timers that are due come with the next batch.
-            if self.clock.now_ns() - now_ns > self.batch_ns {
+            self.ended_ns = self.clock.now_ns();
+            if self.ended_ns - now_ns > self.batch_ns {
                 break;
             }
         }

@@ -171,6 +171,10 @@ impl Harness {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, OnceLock};
+
+    use parking_lot::Mutex;
+
     use super::*;
     use crate::consumer::{Closure, Interest, NewOrder, StrategyResult, View};
     use crate::order::{OrderType, TimeInForce};
@@ -204,6 +208,31 @@ mod tests {
         harness.fill(&orders[0], Qty(100), Qty(0));
         assert_eq!(harness.context().position(InstrumentId(0)).net, 100);
         assert!(harness.context().open_orders().is_empty());
+    }
+
+    #[test]
+    fn time_does_not_go_back_between_a_timer_and_the_end_of_its_batch() {
+        struct Slow(Arc<OnceLock<ManualTime>>, Arc<Mutex<Vec<u64>>>);
+        impl Strategy for Slow {
+            fn on_quote(&mut self, _: View<'_, Quote>, ctx: &mut Context) -> StrategyResult {
+                ctx.set_timer(0, 1);
+                Ok(())
+            }
+            fn on_timer(&mut self, _id: u64, _ctx: &mut Context) -> StrategyResult {
+                self.0.get().expect("it was set").advance_ns(5);
+                Ok(())
+            }
+            fn on_batch_end(&mut self, ctx: &mut Context) -> StrategyResult {
+                self.1.lock().push(ctx.now_ns());
+                Ok(())
+            }
+        }
+        let (time, ends) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(Vec::new())));
+        let mut harness = Harness::new(Slow(Arc::clone(&time), Arc::clone(&ends)));
+        time.set(harness.time.clone()).expect("it was not set");
+        harness.advance_ns(100);
+        harness.quote(Price(1), Qty(1), Price(2), Qty(1));
+        assert_eq!(*ends.lock(), [105]);
     }
 
     #[test]
