@@ -61,12 +61,8 @@ pub(crate) fn receive_from_each<E, R: Receiver<E>>(
     let (mut work, mut look_ahead) = (0, LookAhead::default());
     for place in 0..receivers.len() {
         let received = receive(place, &mut receivers[place]);
-        let ahead = look_ahead.after(received);
-        receivers
-            .iter()
-            .skip(place + 1 + ahead.start)
-            .take(ahead.len())
-            .for_each(Receiver::prefetch);
+        let behind = receivers.iter().skip(place + 1);
+        look_ahead.after(received, behind).for_each(Receiver::prefetch);
         work += received;
     }
     work

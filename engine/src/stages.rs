@@ -366,9 +366,8 @@ pub fn sweep(consumers: &mut [ConsumerAgent]) -> usize {
     let (mut work, mut look_ahead) = (0, LookAhead::default());
     for place in 0..consumers.len() {
         let done = consumers[place].duty_cycle();
-        let ahead = look_ahead.after(done);
-        let next = consumers.iter().skip(place + 1 + ahead.start).take(ahead.len());
-        next.for_each(|consumer| consumer.prefetch());
+        let behind = consumers.iter().skip(place + 1);
+        look_ahead.after(done, behind).for_each(|consumer| consumer.prefetch());
         work += done;
     }
     work

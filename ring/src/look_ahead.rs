@@ -22,10 +22,17 @@ pub struct LookAhead {
 }
 
 impl LookAhead {
-    /// After a consumer that handled `work` records: which of those behind it should now fetch, counted
-    /// from 0 for the next one. Each is named once.
+    /// After a consumer that handled `work` records: which of those `behind` it should now fetch. Each is
+    /// named once in a pass.
     #[inline]
-    pub fn after(&mut self, work: usize) -> Range<usize> {
+    pub fn after<I: Iterator>(&mut self, work: usize, behind: I) -> impl Iterator<Item = I::Item> {
+        let places = self.advance(work);
+        behind.skip(places.start).take(places.len())
+    }
+
+    /// The same as places, from 0 for the next one.
+    #[inline]
+    fn advance(&mut self, work: usize) -> Range<usize> {
         let fetched = self.fetched.saturating_sub(1);
         if work == 0 || work >= BACKLOG {
             self.fetched = fetched;
@@ -46,11 +53,8 @@ mod tests {
         let mut look_ahead = LookAhead::default();
         for consumer in 0..20 {
             at_turn.push(fetched[consumer]);
-            for behind in look_ahead.after(work_of(consumer)) {
-                if let Some(count) = fetched.get_mut(consumer + 1 + behind) {
-                    *count += 1;
-                }
-            }
+            let behind = fetched.iter_mut().skip(consumer + 1);
+            look_ahead.after(work_of(consumer), behind).for_each(|count| *count += 1);
         }
         at_turn
     }

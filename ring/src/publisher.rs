@@ -82,12 +82,8 @@ impl<E: Record, C: Checks> Publisher<E, C> {
     #[inline]
     #[track_caller]
     pub fn try_publish_with(&mut self, fill: impl FnOnce(&mut E)) -> Result<Sequence, Full> {
-        if !self.has_room() {
-            self.slots.state.publisher.full.increment();
-            return Err(Full);
-        }
+        fill(self.claim_next(Location::caller())?);
         let sequence = self.next;
-        fill(self.claim(sequence, Location::caller()));
         self.publish_below(sequence + 1);
         Ok(sequence)
     }
@@ -107,13 +103,8 @@ impl<E: Record, C: Checks> Publisher<E, C> {
     #[inline]
     #[track_caller]
     pub fn stage(&mut self, record: &E) -> Result<(), Full> {
-        if !self.has_room() {
-            self.slots.state.publisher.full.increment();
-            return Err(Full);
-        }
-        let sequence = self.next;
-        self.claim(sequence, Location::caller()).copy_used_from(record);
-        self.staged = sequence;
+        self.claim_next(Location::caller())?.copy_used_from(record);
+        self.staged = self.next;
         Ok(())
     }
 
@@ -240,6 +231,16 @@ impl<E: Record, C: Checks> Publisher<E, C> {
     fn refresh_free_slots(&mut self) -> usize {
         self.clear += self.admission.take() as Sequence;
         (self.clear - self.next) as usize
+    }
+
+    /// The next slot; counted when there is none.
+    #[inline(always)]
+    fn claim_next(&mut self, site: &'static Location<'static>) -> Result<&mut E, Full> {
+        if !self.has_room() {
+            self.slots.state.publisher.full.increment();
+            return Err(Full);
+        }
+        Ok(self.claim(self.next, site))
     }
 
     /// The slot of `sequence`, which is below `clear` and not published.

@@ -237,8 +237,7 @@ impl<'r> Round<'r> {
                 BASE => base(&mut self.home).pass(),
                 _ => {
                     let passed = self.home.run(cell, Seat::pass)?;
-                    let ahead = look_ahead.after(passed.0);
-                    for next in cells.clone().skip(ahead.start).take(ahead.len()) {
+                    for next in look_ahead.after(passed.0, cells.clone()) {
                         if let Some(seat) = self.home.get_mut(next) {
                             seat.prefetch();
                         }
