@@ -25,13 +25,14 @@ fn measured<R>(work: impl FnOnce() -> R) -> R {
 
 type Case = (&'static str, fn(u64));
 
-const CASES: [Case; 7] = [
+const CASES: [Case; 8] = [
     ("lane_publish_one", publish_one),
     ("lane_publish_run_of_64", publish_run),
     ("lane_poll_run_of_64", poll_run),
     ("dispatcher_lone_quote_to_10", |calls| dispatch(calls, 1)),
     ("dispatcher_run_of_64_quotes_to_10", |calls| dispatch(calls, 64)),
     ("consumer_quote", consume),
+    ("consumer_without_work", idle),
     ("decode_book_ticker", decode),
 ];
 
@@ -140,6 +141,17 @@ fn consume(calls: u64) {
         let agent = &mut stages.consumers[0];
         let mut cycle = || agent.duty_cycle();
         assert_eq!(if counts { measured(cycle) } else { cycle() }, 1);
+    });
+}
+
+fn idle(calls: u64) {
+    let (clock, _time) = Clock::manual(0);
+    let mut stages = assemble(vec![consumer(|_| ())], &clock);
+    let agent = &mut stages.consumers[0];
+    agent.duty_cycle();
+    repeat(calls, |_, counts| {
+        let mut cycle = || agent.duty_cycle();
+        assert_eq!(if counts { measured(cycle) } else { cycle() }, 0);
     });
 }
 

@@ -30,7 +30,7 @@ use crate::orchestrator::merge::MergePort;
 use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
 use crate::order::{OrderCommand, TradingSwitch};
 use crate::runtime::{Agent, Clock, StopSignal};
-use crate::telemetry::{ConsumerProbe, LetterSource, Probe, Terms, letter_lane};
+use crate::telemetry::{Asks, ConsumerProbe, LetterSource, Probe, Terms, letter_lane};
 
 /// What the stages are made with.
 pub struct StagesOptions {
@@ -97,8 +97,8 @@ pub struct BareEnds {
     _letters: LetterSource,
 }
 
-/// Critical events and orders are few in a bench: slots of each of those lanes.
-const SMALL: usize = 256;
+/// Critical events and orders are few in a bench: slots of each of those lanes, at most.
+pub const SMALL: usize = 256;
 
 fn make<E: pitlane_ring::Record>(name: &str, capacity: usize) -> (Publisher<E>, Consumer<E>) {
     lane(LaneOptions { name: name.to_owned(), capacity })
@@ -115,6 +115,7 @@ fn fan_out(
     interests: impl Iterator<Item = crate::consumer::Interest>,
     instruments: &Instruments,
     market_slots: usize,
+    small: usize,
 ) -> (Vec<Pair>, RoutingTable) {
     let all: Vec<InstrumentId> = instruments.iter().map(|(id, _)| id).collect();
     let subscribe = |(index, interest)| Subscription {
@@ -129,23 +130,24 @@ fn fan_out(
         book.add(*route);
     });
     let (mut market_cursors, mut critical_cursors) = <(SharedCursors, SharedCursors)>::default();
-    let mut pair = |subscription: &Subscription| {
+    let mut pair = |(subscription, accept_from): (&Subscription, AcceptFrom)| {
         let options = |name: &str, capacity| LaneOptions { name: name.to_owned(), capacity };
         let (market, market_end) =
             lane_beside(options("market", market_slots), &mut market_cursors);
         let (critical, critical_end) =
-            lane_beside(options("critical", SMALL), &mut critical_cursors);
+            lane_beside(options("critical", small), &mut critical_cursors);
         let link = LinkParts {
             market: MarketPublisher::new(market, book.cells(subscription.consumer)),
-            critical: CriticalPublisher::new(critical, SMALL),
+            critical: CriticalPublisher::new(critical, small),
             terms: Terms::new(),
-            accept_from: AcceptFrom::default(),
+            accept_from,
             skips: false,
             consumer: subscription.consumer,
         };
         Pair { link, market: market_end, critical: critical_end }
     };
-    let pairs = subscriptions.iter().map(&mut pair).collect();
+    let accept_from = AcceptFrom::of_each(subscriptions.len());
+    let pairs = subscriptions.iter().zip(accept_from).map(&mut pair).collect();
     (pairs, book.table(&routes))
 }
 
@@ -162,13 +164,14 @@ pub fn stages(options: StagesOptions) -> Stages {
         open_orders_max,
         fanout_every,
     } = options;
+    let small = dispatch_slots.min(SMALL);
     let stop = StopSignal::default();
     let interests = strategies.iter().map(|strategy| strategy.interest());
-    let (pairs, table) = fan_out(interests, &instruments, market_slots);
+    let (pairs, table) = fan_out(interests, &instruments, market_slots, small);
     let (link, link_end) = make("link", dispatch_slots);
-    let (critical, critical_end) = make("dispatch:critical", SMALL);
+    let (critical, critical_end) = make("dispatch:critical", small);
     let (market, market_end) = make("dispatch:market", dispatch_slots);
-    let (letters, letters_end) = letter_lane("dispatcher", SMALL);
+    let (letters, letters_end) = letter_lane("dispatcher", small);
     let version = Arc::new(AtomicU32::new(1));
     let merge = Arc::<MergePort>::default();
     let orchestrator = OrchestratorAgent::new(OrchestratorParts {
@@ -182,9 +185,10 @@ pub fn stages(options: StagesOptions) -> Stages {
     });
     let (mut links, mut consumers, mut orders, mut terms) = (vec![], vec![], vec![], vec![]);
     let mut control = vec![];
+    let asks = Asks::default();
     for (index, (pair, strategy)) in pairs.into_iter().zip(strategies).enumerate() {
-        let (order, order_end) = make("orders", SMALL);
-        let (command, command_end) = make("control", SMALL);
+        let (order, order_end) = make("orders", small);
+        let (command, command_end) = make("control", small);
         let handled = Terms::new();
         terms.push([Arc::clone(&pair.link.terms), Arc::clone(&handled)]);
         orders.push(order_end);
@@ -210,7 +214,7 @@ pub fn stages(options: StagesOptions) -> Stages {
             market: pair.market,
             context,
             terms: handled,
-            probe: ConsumerProbe::new(&name, fanout_every),
+            probe: ConsumerProbe::new(&name, fanout_every, &asks),
             to_log: Arc::new(Exchange::new()),
             accept_from,
             quarantine: Quarantine::default(),
@@ -268,7 +272,7 @@ pub fn bare_dispatcher(
     market_slots: usize,
 ) -> BareDispatcher {
     let interests = (0..consumers).map(|_| crate::consumer::Interest::ALL);
-    let (pairs, table) = fan_out(interests, instruments, market_slots);
+    let (pairs, table) = fan_out(interests, instruments, market_slots, SMALL);
     let (critical_in, critical_end) = make("dispatch:critical", SMALL);
     let (input, market_end) = make("dispatch:market", dispatch_slots);
     let (letters, letters_end) = letter_lane("dispatcher", SMALL);
@@ -312,17 +316,18 @@ pub struct BareConsumer {
     pub agent: ConsumerAgent,
 }
 
-/// Puts a consumer behind its lanes, already started.
+/// Puts a consumer behind its lanes of `slots` each, already started.
 #[must_use]
 pub fn bare_consumer(
     strategy: Box<dyn Strategy>,
     instruments: Arc<Instruments>,
     clock: Clock,
+    slots: usize,
 ) -> BareConsumer {
-    let (market, market_end) = make("market", SMALL);
-    let (critical, critical_end) = make("critical", SMALL);
-    let (orders, orders_end) = make("orders", SMALL);
-    let (control, control_end) = make("control", SMALL);
+    let (market, market_end) = make("market", slots);
+    let (critical, critical_end) = make("critical", slots);
+    let (orders, orders_end) = make("orders", slots);
+    let (control, control_end) = make("control", slots);
     let context = ContextParts {
         consumer: ConsumerId(0),
         clock,
@@ -337,7 +342,7 @@ pub fn bare_consumer(
         market: market_end,
         context,
         terms: Terms::new(),
-        probe: ConsumerProbe::new("consumer", 0),
+        probe: ConsumerProbe::new("consumer", 0, &Asks::default()),
         to_log: Arc::new(Exchange::new()),
         accept_from: AcceptFrom::default(),
         quarantine: Quarantine::default(),

@@ -15,8 +15,10 @@ use crate::recycler::Recycler;
 ///
 /// Dropping it leaves what is unread in the lane (see [`LaneGauge::in_flight`]); the publisher then
 /// finds the lane full.
-// Aligned for the reason given at `Publisher`.
-#[repr(align(128))]
+// Aligned for the reason given at `Publisher`. What a poll that finds nothing reads is the first line, what it
+// needs beyond that for a record the next ones: a thread of fifty consumers looks at a hundred lanes in each pass,
+// and what does not fit into the first cache then waits for the second.
+#[repr(C, align(128))]
 pub struct Consumer<E: Record, C: Checks = DefaultChecks> {
     pub(crate) reader: Reader<E>,
     pub(crate) recycler: Recycler<C>,
@@ -68,6 +70,14 @@ impl<E: Record, C: Checks> Consumer<E, C> {
     #[inline]
     pub fn prefetch(&self) {
         self.reader.prefetch();
+    }
+
+    /// Keeps at hand what the return of the next slot will write to. For a thread that polls for long and finds
+    /// nothing: what only a record needs would be in a far cache by the time one comes. The next slot itself is
+    /// left where it is, since the publisher is about to write to it.
+    #[inline]
+    pub fn keep_warm(&mut self) {
+        self.recycler.keep_warm(&self.reader.slots);
     }
 
     /// Whether a poll would find something.

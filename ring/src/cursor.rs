@@ -40,7 +40,7 @@ impl SharedCursors {
         }
         let line = Arc::clone(self.line.get_or_insert_with(new_line));
         self.used += 1;
-        Cursor { line, index: self.used - 1 }
+        Cursor { line, index: (self.used - 1) as u8, is_of_publisher: true }
     }
 }
 
@@ -48,13 +48,26 @@ impl SharedCursors {
 #[derive(Clone)]
 pub(crate) struct Cursor {
     line: Arc<Line>,
-    index: usize,
+    /// Its place on the line.
+    index: u8,
+    is_of_publisher: bool,
 }
 
 impl Cursor {
-    /// One that shares its line with no other.
+    /// A publisher's that shares its line with no other.
     pub(crate) fn alone() -> Self {
         SharedCursors::default().cursor()
+    }
+
+    /// A stage's, on a line of its own.
+    pub(crate) fn of_stage() -> Self {
+        Self { is_of_publisher: false, ..Self::alone() }
+    }
+
+    /// Whether the side that moves it is the publisher.
+    #[inline(always)]
+    pub(crate) fn is_of_publisher(&self) -> bool {
+        self.is_of_publisher
     }
 
     /// Lets the next side have everything below `end`. For the one side that this cursor is of.
@@ -79,7 +92,7 @@ impl Cursor {
 
     #[inline(always)]
     fn word(&self) -> &AtomicI64 {
-        &self.line[self.index % PER_LINE]
+        &self.line[usize::from(self.index) % PER_LINE]
     }
 }
 

@@ -59,7 +59,10 @@ mod tests {
             release.let_go(3);
             assert_eq!((admission.take(), admission.take()), (4, 0));
         }
+        release.let_go(0);
+        assert_eq!(admission.take(), 0);
         release.let_go(2);
+        release.let_go(0);
         drop(release);
         assert_eq!((admission.take(), admission.take()), (2, 0));
     }

@@ -40,7 +40,7 @@ impl LaneGauge {
 
     /// Records whose slot was returned so far.
     pub fn released(&self) -> u64 {
-        self.state.released.count()
+        self.state.reader.released.count()
     }
 
     /// Records published and not yet returned. While the lane is in use this is at least what it
@@ -111,7 +111,6 @@ pub(crate) struct LaneState {
     pub(crate) sites: CallSites,
     /// The publisher's cursor.
     pub(crate) published: Cursor,
-    pub(crate) released: ReturnCursor,
     pub(crate) publisher: CachePadded<PublisherSide>,
     pub(crate) reader: CachePadded<ReaderSide>,
     pub(crate) refused: CachePadded<RefusedReturns>,
@@ -124,9 +123,10 @@ pub(crate) struct PublisherSide {
     pub(crate) closed: AtomicBool,
 }
 
-/// Written by the reader that stands next to the publisher.
-#[derive(Default)]
+/// Written by those who read: the consumer each time that it returns something, and the reader that stands next
+/// to the publisher whenever a backlog is the largest so far.
 pub(crate) struct ReaderSide {
+    pub(crate) released: ReturnCursor,
     pub(crate) high_water: Counter,
 }
 
@@ -144,9 +144,11 @@ impl LaneState {
             capacity,
             sites: CallSites::new(if checked { capacity } else { 0 }),
             published,
-            released: ReturnCursor::new(),
             publisher: CachePadded::default(),
-            reader: CachePadded::default(),
+            reader: CachePadded::new(ReaderSide {
+                released: ReturnCursor::new(),
+                high_water: Counter::new(),
+            }),
             refused: CachePadded::default(),
         }
     }

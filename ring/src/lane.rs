@@ -72,11 +72,11 @@ pub fn lane_with<E: Record, C: Checks>(options: LaneOptions) -> (Publisher<E, C>
 pub fn lane_staged_with<E: Record, C: Checks>(
     options: LaneOptions,
 ) -> (Publisher<E, C>, Stage<E, C>, Consumer<E, C>) {
-    let (published, passed) = (Cursor::alone(), Cursor::alone());
+    let (published, passed) = (Cursor::alone(), Cursor::of_stage());
     let slots = slots::<E, C>(options, published.clone());
     let (release, admission) = gate(slots.state.capacity);
-    let stage = Stage::new(Reader::new(published.clone(), true, slots.clone()), passed.clone());
-    let consumer = Consumer::new(Reader::new(passed, false, slots.clone()), Recycler::new(release));
+    let stage = Stage::new(Reader::new(published.clone(), slots.clone()), passed.clone());
+    let consumer = Consumer::new(Reader::new(passed, slots.clone()), Recycler::new(release));
     (Publisher::new(published, admission, slots), stage, consumer)
 }
 
@@ -86,7 +86,7 @@ fn build<E: Record, C: Checks>(
 ) -> (Publisher<E, C>, Consumer<E, C>) {
     let slots = slots::<E, C>(options, published.clone());
     let (release, admission) = gate(slots.state.capacity);
-    let reader = Reader::new(published.clone(), true, slots.clone());
+    let reader = Reader::new(published.clone(), slots.clone());
     let consumer = Consumer::new(reader, Recycler::new(release));
     (Publisher::new(published, admission, slots), consumer)
 }

@@ -76,4 +76,5 @@ pub use pool::{Pool, PoolHandle};
 pub use publisher::{Full, Publisher, fan_out_groups};
 pub use record::{LINE_BYTES, Record, Sequence};
 pub use recycler::{PoolGauge, RefusedReturn};
+pub use storage::prefetch_line;
 pub use wake::{Sleeper, Waker};

@@ -62,7 +62,7 @@ pub fn stale_token<E: Record, C: Checks>(
     sequence: Sequence,
 ) -> ReturnToken<C> {
     let state = &consumer.reader.slots.state;
-    assert!(state.released.is_returned(sequence), "sequence {sequence} is not returned yet");
+    assert!(state.reader.released.is_returned(sequence), "sequence {sequence} is not returned yet");
     ReturnToken { state: Arc::clone(state), sequence, checks: PhantomData }
 }
 
@@ -102,7 +102,7 @@ impl<E: Record> RawHandle<E> {
     #[track_caller]
     pub fn read(&self) -> E {
         let state = &self.slots.state;
-        if state.released.is_returned(self.sequence) {
+        if state.reader.released.is_returned(self.sequence) {
             read_after_return(state, self.sequence, self.held_at, Location::caller());
         }
         // SAFETY: the slot is not returned as far as this thread knows, and this thread is the one
@@ -140,7 +140,7 @@ impl<C: Checks> ReturnToken<C> {
     #[track_caller]
     pub fn give_back(&self) -> Result<(), RefusedReturn> {
         let site = Location::caller();
-        match self.state.released.try_return(self.sequence, self.sequence) {
+        match self.state.reader.released.try_return(self.sequence, self.sequence) {
             Ok(()) => {
                 self.state.sites.note_return(self.sequence, site);
                 Ok(())

@@ -20,8 +20,6 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::thread::{self, ThreadId};
 
-use crossbeam_utils::CachePadded;
-
 use crate::checks::Checks;
 use crate::counters::Counter;
 use crate::gate::Release;
@@ -42,12 +40,12 @@ pub enum RefusedReturn {
     OutOfOrder,
 }
 
-/// The last sequence that was returned, alone on its line.
-pub(crate) struct ReturnCursor(CachePadded<AtomicI64>);
+/// The last sequence that was returned.
+pub(crate) struct ReturnCursor(AtomicI64);
 
 impl ReturnCursor {
     pub(crate) fn new() -> Self {
-        Self(CachePadded::new(AtomicI64::new(-1)))
+        Self(AtomicI64::new(-1))
     }
 
     /// Returns `first` to `last` at once. Of several calls for one sequence exactly one succeeds.
@@ -101,13 +99,15 @@ impl ReturnCursor {
 }
 
 /// Returns the slots of one lane, driven by its consumer.
+// In this order for the reason given at `Consumer`.
+#[repr(C)]
 pub(crate) struct Recycler<C> {
-    /// Gates the publisher.
-    gate: Release,
-    /// The last sequence that the publisher may overwrite.
-    passed: Sequence,
     /// Slots up to here are out in raw handles; at most `passed` when there are none.
     held_through: Sequence,
+    /// The last sequence that the publisher may overwrite.
+    passed: Sequence,
+    /// Gates the publisher.
+    gate: Release,
     /// Where those handles live, which is where they have to be settled.
     held_on: Option<ThreadId>,
     checks: PhantomData<C>,
@@ -128,7 +128,7 @@ impl<C: Checks> Recycler<C> {
         site: &'static Location<'static>,
     ) {
         debug_assert!(!self.has_held(), "what is out is returned by its token");
-        if let Err(refused) = slots.state.released.return_in_place(first, last) {
+        if let Err(refused) = slots.state.reader.released.return_in_place(first, last) {
             return refuse::<C>(&slots.state, refused, first, site);
         }
         if C::CHECKED {
@@ -141,6 +141,14 @@ impl<C: Checks> Recycler<C> {
     #[inline]
     pub(crate) fn has_held(&self) -> bool {
         self.held_through > self.passed
+    }
+
+    /// See [`crate::Consumer::keep_warm`].
+    #[inline]
+    pub(crate) fn keep_warm<E: Record>(&mut self, slots: &LaneSlots<E>) {
+        storage::prefetch_line(&raw const *slots.state.reader);
+        // None: the cursor of the gate is stored once more as it is.
+        self.gate.let_go(0);
     }
 
     /// Leaves `sequence`, which the consumer has just passed, to a raw handle.
@@ -157,7 +165,7 @@ impl<C: Checks> Recycler<C> {
     #[cold]
     pub(crate) fn settle<E: Record>(&mut self, slots: &LaneSlots<E>) -> usize {
         self.assert_thread_of_handles();
-        let returned = slots.state.released.last();
+        let returned = slots.state.reader.released.last();
         if returned > self.passed {
             self.release(slots, returned);
         }

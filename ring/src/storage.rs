@@ -78,7 +78,7 @@ fn first_lines<E>(slot: *const E) -> impl Iterator<Item = *const u8> {
 
 /// Starts to fetch a line that will be read soon.
 #[inline(always)]
-pub(crate) fn prefetch_line<T>(address: *const T) {
+pub fn prefetch_line<T>(address: *const T) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use pitlane_engine::event::Event;
-use pitlane_engine::telemetry::{ConsumerProbe, Probe};
+use pitlane_engine::telemetry::{Asks, ConsumerProbe, Probe};
 
 use super::quotes::quote;
 use super::{Bench, Job, print};
@@ -82,12 +82,14 @@ fn event() -> Event {
 }
 
 fn handled() -> f64 {
-    let (mut probe, values, event) = (ConsumerProbe::new("bench", 0), values(), event());
+    let (mut probe, values, event) =
+        (ConsumerProbe::new("bench", 0, &Asks::default()), values(), event());
     per_sample(timed(&values, SAMPLES, |value| probe.handled(&event, value, value + 300)))
 }
 
 fn sampled() -> f64 {
-    let (mut probe, values, event) = (ConsumerProbe::new("bench", 1), values(), event());
+    let (mut probe, values, event) =
+        (ConsumerProbe::new("bench", 1, &Asks::default()), values(), event());
     let ns = timed(&values, KEPT, |value| probe.handled(&event, value, value + 300));
     assert_eq!(probe.into_set().samples_dropped, 0, "a sample found no room");
     ns / KEPT as f64

@@ -58,16 +58,26 @@ pub(crate) struct ConsumerWiring {
     pub(crate) stop: StopSignal,
 }
 
+/// Cycles without work between two looks whether the lanes are closed, which is told on lines of their own, and
+/// between two times that what an event needs is fetched again: with fifty consumers 10 us.
+const RARELY: u8 = 16;
+
 /// One strategy with its lanes. A core runs its duty cycle; no other thread touches it.
+// In this order for the reason given at `Cell`.
+#[repr(C)]
 pub struct ConsumerAgent {
     critical: Consumer<Event>,
     market: Consumer<Event>,
-    cell: Cell,
-    batch: usize,
     stop: StopSignal,
+    batch: usize,
+    /// Cycles without work, wrapping.
+    rests: u8,
     done: bool,
-    /// A planted fault has kept a slot of the market lane.
+    /// A planted fault will keep a slot of the market lane.
+    leaks: bool,
+    /// It has.
     has_leaked: bool,
+    cell: Cell,
 }
 
 /// What is left of a consumer after its thread was joined.
@@ -95,6 +105,7 @@ pub struct ConsumerRemains {
 impl ConsumerAgent {
     pub(crate) fn new(options: ConsumerOptions, wiring: ConsumerWiring) -> ConsumerAgent {
         let clock: Clock = wiring.context.clock.clone();
+        let consumer = wiring.context.consumer;
         ConsumerAgent {
             critical: wiring.critical,
             market: wiring.market,
@@ -128,7 +139,10 @@ impl ConsumerAgent {
             },
             batch: options.batch,
             stop: wiring.stop,
+            // Not all consumers of a core in the same cycle.
+            rests: consumer.0 as u8,
             done: false,
+            leaks: options.faults.leak_slot != 0,
             has_leaked: false,
         }
     }
@@ -203,10 +217,30 @@ impl ConsumerAgent {
         work
     }
 
+    /// A cycle without work.
+    #[inline]
+    fn rest(&mut self) {
+        self.cell.probe.rest();
+        self.rests = self.rests.wrapping_add(1);
+        if self.rests.is_multiple_of(RARELY) {
+            self.market.keep_warm();
+            self.cell.keep_warm();
+            if self.is_closed() {
+                self.cell.stop();
+                self.done = true;
+            }
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.critical.is_closed() && self.market.is_closed()
+    }
+
     /// The planted leak: handles an event and keeps its slot.
     #[cold]
     fn leak_slot(&mut self) {
-        if self.cell.market_seen + 1 >= self.cell.faults.leak_slot
+        if !self.has_leaked
+            && self.cell.market_seen + 1 >= self.cell.faults.leak_slot
             && let Some((handle, _kept)) = raw::hold(&mut self.market)
         {
             self.has_leaked = true;
@@ -231,26 +265,25 @@ impl Agent for ConsumerAgent {
             return 1;
         }
         self.cell.look_at_board();
-        if self.cell.faults.leak_slot != 0 && !self.has_leaked {
+        if self.leaks {
             self.leak_slot();
         }
-        let mut work = self.take_events();
+        let has_events = self.critical.has_available() || self.market.has_available();
+        let mut work = if has_events { self.take_events() } else { 0 };
         work += self.cell.run_timers();
         if work > 0 {
             self.cell.end_batch();
         } else {
-            self.cell.probe.rest();
-            if self.critical.is_closed() && self.market.is_closed() {
-                self.cell.stop();
-                self.done = true;
-            }
+            self.rest();
         }
         work
     }
 
     fn has_pending(&self) -> bool {
-        // No wake-up tells that there is room for dead letters again.
-        self.cell.state == ConsumerState::Quarantined && self.critical.has_available()
+        // No wake-up tells that there is room for dead letters again, and none comes after the one that told that
+        // the lanes were closed.
+        (self.cell.state == ConsumerState::Quarantined && self.critical.has_available())
+            || (self.is_closed() && !self.done)
     }
 
     #[inline]

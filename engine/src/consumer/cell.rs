@@ -4,7 +4,7 @@ use std::backtrace::Backtrace;
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
-use pitlane_ring::Exchange;
+use pitlane_ring::{Exchange, prefetch_line};
 
 use super::failure::{Caught, FailureKind, FailureLog, FailureRecord, contain};
 use super::{
@@ -34,39 +34,42 @@ pub enum ConsumerState {
 }
 
 /// Strategy, context, accounts and probes of one consumer.
+// In the order of use: what a cycle without work reads, what a market event needs beyond that, the rest. With fifty
+// consumers on a core each line that a turn touches is one that the first cache does not have.
+#[repr(C)]
 pub(super) struct Cell {
-    pub(super) name: String,
-    pub(super) strategy: Box<dyn Strategy>,
-    pub(super) context: Context,
-    pub(super) clock: Clock,
+    pub(super) state: ConsumerState,
+    pub(super) is_batch_over: bool,
+    /// Whether stale market data is passed over.
+    pub(super) skips: bool,
     pub(super) quarantine: Quarantine,
-    pub(super) letters: LetterSender,
+    pub(super) probe: ConsumerProbe,
+    /// Market data below this routing version is stale.
+    pub(super) accept_from: AcceptFrom,
+    pub(super) strategy: Box<dyn Strategy>,
+    pub(super) clock: Clock,
+    pub(super) terms: Arc<CachePadded<Terms>>,
     /// Time that a batch may take before it ends with the callback that is at it, ns.
     pub(super) batch_ns: u64,
     /// When the first callback of this batch was entered; 0 before.
     pub(super) batch_started_ns: u64,
-    pub(super) is_batch_over: bool,
     /// When the last callback of this batch was left; 0 before.
     pub(super) ended_ns: u64,
-    pub(super) terms: Arc<CachePadded<Terms>>,
-    pub(super) probe: ConsumerProbe,
-    pub(super) failures: FailureLog,
-    pub(super) failures_max: u64,
-    pub(super) state: ConsumerState,
-    pub(super) start_attempts: u32,
-    /// Market data below this routing version is stale.
-    pub(super) accept_from: AcceptFrom,
-    /// Whether stale market data is passed over.
-    pub(super) skips: bool,
+    pub(super) market_seen: u64,
+    pub(super) faults: ConsumerFaults,
+    pub(super) context: Context,
     pub(super) critical_expected: u32,
     pub(super) critical_lost: u64,
-    /// The first failure of a site is left here, so that the log shows it with its backtrace.
-    pub(super) to_log: Arc<Exchange<FailureRecord>>,
-    pub(super) faults: ConsumerFaults,
-    pub(super) market_seen: u64,
     pub(super) critical_seen: u64,
     pub(super) stale_seen: u64,
     pub(super) failures_seen: u64,
+    pub(super) failures: FailureLog,
+    pub(super) failures_max: u64,
+    pub(super) start_attempts: u32,
+    /// The first failure of a site is left here, so that the log shows it with its backtrace.
+    pub(super) to_log: Arc<Exchange<FailureRecord>>,
+    pub(super) letters: LetterSender,
+    pub(super) name: String,
 }
 
 /// What a callback was about, for its failure record.
@@ -76,6 +79,17 @@ struct Subject<'a> {
 }
 
 impl Cell {
+    /// Fetches again what an event touches and a cycle without one does not: a core's other threads, the system
+    /// and other machines on the same hardware would have it out of the near caches within a millisecond.
+    #[inline]
+    pub(super) fn keep_warm(&self) {
+        prefetch_line(&raw const self.accept_from);
+        prefetch_line(&raw const self.batch_ns);
+        prefetch_line((&raw const *self.strategy).cast::<u8>());
+        self.terms.prefetch(Term::Handled);
+        self.probe.prefetch();
+    }
+
     /// To be called before each batch.
     #[inline]
     pub(super) fn begin_batch(&mut self) {
@@ -153,8 +167,11 @@ impl Cell {
         self.is_batch_over = ended_ns - self.batch_started_ns > self.batch_ns;
         self.terms.add(Term::Handled, kind, 1);
         self.probe.handled(event, entered_ns, ended_ns);
-        if !matches!(outcome, Ok(Ok(()))) {
-            self.failed(outcome, &Subject { callback: kind.name(), event: Some(event) });
+        match outcome {
+            Ok(Ok(())) => (),
+            Ok(Err(_)) | Err(_) => {
+                self.failed(outcome, &Subject { callback: kind.name(), event: Some(event) });
+            }
         }
     }
 
@@ -213,7 +230,9 @@ impl Cell {
     /// Tells the strategy that a batch is over.
     #[inline]
     pub(super) fn end_batch(&mut self) {
-        self.terms.set_orders_open(self.context.open_orders().len() as u64);
+        if let Some(open) = self.context.take_order_news() {
+            self.terms.set_orders_open(open as u64);
+        }
         // The end of the last callback is now, near enough: reading the clock is a tenth of what a lone event
         // costs its consumer.
         let now_ns = if self.ended_ns != 0 { self.ended_ns } else { self.clock.now_ns() };
@@ -242,8 +261,9 @@ impl Cell {
         self.context.enter_without_event(now_ns);
         let Cell { strategy, context, .. } = self;
         let outcome = contain(context.consumer(), || run(strategy, context));
-        if !matches!(outcome, Ok(Ok(()))) {
-            self.failed(outcome, &Subject { callback, event: None });
+        match outcome {
+            Ok(Ok(())) => (),
+            Ok(Err(_)) | Err(_) => self.failed(outcome, &Subject { callback, event: None }),
         }
     }
 

@@ -73,22 +73,26 @@ impl From<RejectReason> for SubmitError {
 }
 
 /// A strategy's door to the engine. It belongs to one consumer and is valid during its callbacks.
+// What each callback touches comes first, and is one line.
+#[repr(C)]
 pub struct Context {
-    consumer: ConsumerId,
-    clock: Clock,
     now_ns: u64,
+    cause_trace_id: u64,
+    cause_receive_ns: u64,
+    timers: Timers,
+    consumer: ConsumerId,
+    /// The number of open orders may have changed.
+    has_order_news: bool,
+    clock: Clock,
     instruments: Arc<Instruments>,
-    orders: Publisher<OrderCommand>,
-    control: Publisher<ControlCommand>,
-    next_command_id: u64,
     switch: TradingSwitch,
     limits: RiskLimits,
     bucket: RateBucket,
     tracker: OrderTracker,
-    timers: Timers,
     next_order_id: u64,
-    cause_trace_id: u64,
-    cause_receive_ns: u64,
+    next_command_id: u64,
+    orders: Publisher<OrderCommand>,
+    control: Publisher<ControlCommand>,
 }
 
 /// What a [`Context`] is made of.
@@ -107,6 +111,7 @@ impl Context {
         let tracker = OrderTracker::new(parts.limits.max_open_orders, parts.instruments.len());
         Context {
             consumer: parts.consumer,
+            has_order_news: false,
             now_ns: parts.clock.now_ns(),
             bucket: RateBucket::new(parts.limits.max_orders_per_s),
             clock: parts.clock,
@@ -294,6 +299,13 @@ impl Context {
     #[inline]
     pub(crate) fn apply_report(&mut self, instrument: InstrumentId, report: &ExecReport) {
         self.tracker.apply(instrument, report);
+        self.has_order_news = true;
+    }
+
+    /// How many orders are open, when that may have changed since the last call.
+    #[inline]
+    pub(super) fn take_order_news(&mut self) -> Option<usize> {
+        std::mem::take(&mut self.has_order_news).then(|| self.tracker.open().len())
     }
 
     #[inline]
@@ -405,6 +417,7 @@ impl Context {
         command.time_in_force_code = order.time_in_force as u8;
         self.orders.try_publish(&command).map_err(|_full| RejectReason::OrderLaneFull)?;
         self.next_order_id += 1;
+        self.has_order_news = true;
         self.tracker.opened(OpenOrder {
             id,
             venue: order.venue,

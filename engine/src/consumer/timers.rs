@@ -9,12 +9,14 @@ pub const TIMERS_MAX: usize = 256;
 /// Timers of one strategy, earliest first.
 #[derive(Debug)]
 pub struct Timers {
+    /// When the earliest is due: asked in each cycle, so it stands at hand.
+    next_ns: u64,
     heap: BinaryHeap<Reverse<(u64, u64)>>,
 }
 
 impl Timers {
     pub(super) fn new() -> Timers {
-        Timers { heap: BinaryHeap::with_capacity(TIMERS_MAX) }
+        Timers { next_ns: u64::MAX, heap: BinaryHeap::with_capacity(TIMERS_MAX) }
     }
 
     /// Sets a timer; false when [`TIMERS_MAX`] are set already.
@@ -22,6 +24,7 @@ impl Timers {
         let has_room = self.heap.len() < TIMERS_MAX;
         if has_room {
             self.heap.push(Reverse((due_ns, id)));
+            self.next_ns = self.next_ns.min(due_ns);
         }
         has_room
     }
@@ -29,18 +32,18 @@ impl Timers {
     /// Takes the id of a timer that is due.
     #[inline]
     pub(super) fn pop_due(&mut self, now_ns: u64) -> Option<u64> {
-        match self.heap.peek() {
-            Some(Reverse((due_ns, _))) if *due_ns <= now_ns => {
-                self.heap.pop().map(|Reverse((_, id))| id)
-            }
-            _ => None,
+        if self.next_ns > now_ns {
+            return None;
         }
+        let due = self.heap.pop().map(|Reverse((_, id))| id);
+        self.next_ns = self.heap.peek().map_or(u64::MAX, |Reverse((due_ns, _))| *due_ns);
+        due
     }
 
     /// When the next timer is due, ns; `u64::MAX` when none is set.
     #[inline]
     pub(super) fn next_ns(&self) -> u64 {
-        self.heap.peek().map_or(u64::MAX, |Reverse((due_ns, _))| *due_ns)
+        self.next_ns
     }
 }
 

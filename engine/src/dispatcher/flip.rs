@@ -15,7 +15,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crossbeam_utils::CachePadded;
 use pitlane_ring::{CellMemory, Exchange};
 
 use super::RoutingTable;
@@ -29,21 +28,38 @@ pub const FLIP_BEGIN: u64 = 1;
 pub const FLIP_END: u64 = 2;
 
 /// The lowest routing version of market data that a consumer still takes. Only ever rises.
-#[derive(Clone, Debug, Default)]
-pub struct AcceptFrom(Arc<CachePadded<AtomicU32>>);
+// Those of an engine stand together: they are read with every event, and written at a flip.
+#[derive(Clone, Debug)]
+pub struct AcceptFrom {
+    board: Arc<[AtomicU32]>,
+    index: usize,
+}
+
+impl Default for AcceptFrom {
+    /// One that stands alone.
+    fn default() -> AcceptFrom {
+        AcceptFrom { board: Arc::new([AtomicU32::new(0)]), index: 0 }
+    }
+}
 
 impl AcceptFrom {
+    /// One for each of `count` consumers.
+    pub(crate) fn of_each(count: usize) -> impl Iterator<Item = AcceptFrom> {
+        let board: Arc<[AtomicU32]> = (0..count).map(|_| AtomicU32::new(0)).collect();
+        (0..count).map(move |index| AcceptFrom { board: Arc::clone(&board), index })
+    }
+
     /// The version now.
     #[inline]
     #[must_use]
     pub fn get(&self) -> u32 {
         // Acquire pairs with the raise: who sees the version sees the events published before it.
-        self.0.load(Ordering::Acquire)
+        self.board[self.index].load(Ordering::Acquire)
     }
 
     /// Raises it; a lower version than the present one has no effect.
     pub(crate) fn raise(&self, version: u32) {
-        self.0.fetch_max(version, Ordering::AcqRel);
+        self.board[self.index].fetch_max(version, Ordering::AcqRel);
     }
 }
 

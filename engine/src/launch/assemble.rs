@@ -38,8 +38,8 @@ use crate::runtime::{
     HostCores, PlanError, StallBook, StopSignal, YieldBan,
 };
 use crate::telemetry::{
-    ConsumerProbe, HistogramSet, HlogError, LetterSender, LetterSource, Probe, ProbeLink, Terms,
-    install_logger, letter_lane,
+    Asks, ConsumerProbe, HistogramSet, HlogError, LetterSender, LetterSource, Probe, ProbeLink,
+    Terms, install_logger, letter_lane,
 };
 use crate::venue::binance::{self, CredentialsError, StreamPort};
 use crate::venue::session::EndpointError;
@@ -209,6 +209,8 @@ pub(super) struct Assembly<'c> {
     pub(super) strategies: Vec<Box<dyn Strategy>>,
     pub(super) agents: Vec<(AgentRole, Box<dyn Agent>)>,
     pub(super) probes: Vec<ProbeEnd>,
+    /// Of all consumers' probes.
+    asks: Asks,
     pub(super) letters: Vec<LetterSource>,
     pub(super) failures: Vec<Arc<Exchange<FailureRecord>>>,
     pub(super) live: Live,
@@ -256,6 +258,7 @@ impl<'c> Assembly<'c> {
             strategies,
             agents: Vec::new(),
             probes: Vec::new(),
+            asks: Asks::default(),
             letters: Vec::new(),
             failures: Vec::new(),
             threads: VenueThreads::default(),
@@ -370,7 +373,9 @@ impl<'c> Assembly<'c> {
         let mut links = Vec::new();
         let mut orders = Vec::new();
         let strategies = std::mem::take(&mut self.strategies);
-        for (index, strategy) in strategies.into_iter().enumerate() {
+        let accept_from = AcceptFrom::of_each(strategies.len());
+        for (index, (strategy, accept_from)) in strategies.into_iter().zip(accept_from).enumerate()
+        {
             let planted = if index == 0 { faults } else { ConsumerFaults::default() };
             let name = self.config.consumers[index].name.clone();
             let lanes = &self.config.lanes;
@@ -382,7 +387,6 @@ impl<'c> Assembly<'c> {
                 self.lane_of(index, |cursors| &mut cursors.orders, "orders", lanes.order);
             let (control, control_end) = self.lane(format!("{name}:control"), CONTROL_SLOTS);
             let published = Terms::new();
-            let accept_from = AcceptFrom::default();
             links.push(LinkParts {
                 market: MarketPublisher::new(market, book.cells(ConsumerId(index as u16))),
                 critical: CriticalPublisher::new(critical, lanes.spill),
@@ -534,7 +538,7 @@ impl<'c> Assembly<'c> {
             max_open_orders: risk.max_open_orders as usize,
             max_orders_per_s: risk.max_orders_per_s,
         };
-        let probe = ConsumerProbe::new(&entry.name, self.config.telemetry.fanout_every);
+        let probe = ConsumerProbe::new(&entry.name, self.config.telemetry.fanout_every, &self.asks);
         self.probes.push(probe.link());
         let terms = Terms::new();
         let context = ContextParts {

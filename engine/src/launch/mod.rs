@@ -8,6 +8,7 @@ mod assemble;
 mod control;
 mod engine;
 mod housekeeping;
+mod rehearsal;
 mod run_header;
 mod start;
 mod venues;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use pitlane_ring::{LaneGauge, Publisher};
+use pitlane_ring::{IdleStrategy, LaneGauge, Publisher};
 
 use super::assemble::{Assembly, LaunchError};
 use super::control::{self, ReaderSources};
 use super::engine::{Engine, EngineParts};
 use super::housekeeping::{Housekeeping, HousekeepingHandle, SteadyState};
+use super::rehearsal::rehearsal;
 use super::run_header::{offered, run_header};
 use crate::control::{ControllerHandle, ControllerParts, DeskParts, OperatorDesk, Routes};
 use crate::runtime::{
@@ -52,7 +53,7 @@ impl Assembly<'_> {
         for (planned, parking) in plan.cores.iter().zip(std::mem::take(&mut self.parking)) {
             let (log, log_end) = self.lane(format!("log:{}", planned.name), self.config.lanes.log);
             log_lanes.push((planned.name.clone(), log_end));
-            cores.push((self.core_options(planned, parking, log), planned.clone()));
+            cores.push((self.core_options(planned, parking, log)?, planned.clone()));
         }
         let logs = LogLanes::new(self.config.lanes.log);
         let links = self.probes.iter().map(|(link, _)| Arc::clone(link)).collect();
@@ -203,11 +204,18 @@ impl Assembly<'_> {
         planned: &PlannedCore,
         parking: CoreParking,
         log: Publisher<LogRecord>,
-    ) -> CoreOptions {
+    ) -> Result<CoreOptions, LaunchError> {
+        let rehearsal = match planned.idle {
+            // It sleeps when there is nothing to do.
+            IdleStrategy::Park => None,
+            IdleStrategy::Spin | IdleStrategy::SpinThenYield { .. } => {
+                rehearsal(&planned.agents, &self.clock)?
+            }
+        };
         let Placed { agents, consumers } = self.take_agents(&planned.agents);
         let hiccups = HiccupMeter::new(&planned.name, self.clock.clone());
         self.probes.push(hiccups.link());
-        CoreOptions {
+        Ok(CoreOptions {
             name: planned.name.clone(),
             core: if self.config.cores.pin { planned.core } else { None },
             idle: planned.idle,
@@ -221,6 +229,7 @@ impl Assembly<'_> {
             stop: self.stop.clone(),
             clock: self.clock.clone(),
             hiccups,
-        }
+            rehearsal,
+        })
     }
 }

@@ -8,14 +8,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crossbeam_utils::CachePadded;
+
 /// Reads time. Cheap to clone; each agent owns one.
+// A handle to one reading, so that the agents of a thread find the scale of the counter on the same lines.
 #[derive(Clone, Debug)]
-pub struct Clock {
+pub struct Clock(Arc<CachePadded<Reading>>);
+
+#[derive(Debug)]
+struct Reading {
     source: Source,
     wall_start_ns: i64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Source {
     Tsc { clock: quanta::Clock, start_raw: u64 },
     Manual(ManualTime),
@@ -39,21 +45,25 @@ impl Clock {
     pub fn start() -> Clock {
         let clock = quanta::Clock::new();
         let start_raw = clock.raw();
-        Clock { source: Source::Tsc { clock, start_raw }, wall_start_ns: wall_now_ns() }
+        Clock::of(Source::Tsc { clock, start_raw }, wall_now_ns())
     }
 
     /// A clock that a test moves by hand, at 0 ns, with wall time `wall_start_ns`.
     #[must_use]
     pub fn manual(wall_start_ns: i64) -> (Clock, ManualTime) {
         let time = ManualTime::default();
-        (Clock { source: Source::Manual(time.clone()), wall_start_ns }, time)
+        (Clock::of(Source::Manual(time.clone()), wall_start_ns), time)
+    }
+
+    fn of(source: Source, wall_start_ns: i64) -> Clock {
+        Clock(Arc::new(CachePadded::new(Reading { source, wall_start_ns })))
     }
 
     /// Monotonic nanoseconds since the engine's start.
     #[inline]
     #[must_use]
     pub fn now_ns(&self) -> u64 {
-        match &self.source {
+        match &self.0.source {
             Source::Tsc { clock, start_raw } => clock.delta_as_nanos(*start_raw, clock.raw()),
             Source::Manual(time) => time.0.load(Ordering::Relaxed),
         }
@@ -70,7 +80,7 @@ impl Clock {
     #[inline]
     #[must_use]
     pub fn wall_at_ns(&self, monotonic_ns: u64) -> i64 {
-        self.wall_start_ns.saturating_add_unsigned(monotonic_ns)
+        self.0.wall_start_ns.saturating_add_unsigned(monotonic_ns)
     }
 }
 

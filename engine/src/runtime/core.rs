@@ -9,7 +9,7 @@ use std::thread::{Builder, JoinHandle};
 use parking_lot::Mutex;
 use pitlane_ring::{Home, IdleStrategy, Publisher};
 
-use super::home::{self, CoreRemains, CoreRules, Seat, ThreadId};
+use super::home::{self, Base, CoreRemains, CoreRules, Rehearsal, Seat, ThreadId};
 use super::watchdog::Watched;
 use super::{
     Agent, AlonePlaces, Clock, CoreParking, CoreWakers, GuardedConsumer, HiccupMeter, StopSignal,
@@ -45,6 +45,8 @@ pub struct CoreOptions {
     pub clock: Clock,
     /// Measures this thread's loop.
     pub hiccups: HiccupMeter,
+    /// Runs now and then when there is nothing to do.
+    pub rehearsal: Option<Rehearsal>,
 }
 
 /// What a thread of a core starts with.
@@ -94,11 +96,13 @@ impl CoreHandle {
     /// # Errors
     /// The system's error when it gives no thread.
     pub fn start(options: CoreOptions) -> io::Result<(CoreHandle, Option<Watched>)> {
-        let CoreOptions { agents, consumers, parking, hiccups, log, name, core, .. } = options;
+        let CoreOptions { agents, consumers, parking, hiccups, rehearsal, log, name, core, .. } =
+            options;
         let names = agents.iter().chain(consumers.iter().map(|(agent, _)| agent));
         let names = names.map(|agent| agent.name().to_owned()).collect();
         let (consumers, guarded): (Vec<_>, Vec<_>) = consumers.into_iter().unzip();
-        let (home, watch) = home::seats(agents, consumers, parking, hiccups);
+        let base = Base { agents, parking, hiccups, rehearsal, rehearsed_ns: 0 };
+        let (home, watch) = home::seats(base, consumers);
         let rules = CoreRules {
             idle: options.idle,
             wakers: options.wakers,

@@ -60,19 +60,21 @@ impl HiccupMeter {
         }
     }
 
-    /// To be called at the end of each duty cycle of the loop.
+    /// To be called at the end of each duty cycle of the loop. Says about when that is, ns, after a cycle without
+    /// work.
     #[inline]
-    pub fn after_cycle(&mut self, work: usize) {
+    pub fn after_cycle(&mut self, work: usize) -> Option<u64> {
         self.probe.swap_if_asked();
         if work > 0 {
             self.emptied_ns = None;
-            return;
+            return None;
         }
         // An empty cycle is short: its start stands for its end, and saves a reading.
         let now_ns = self.started_ns.unwrap_or_else(|| self.clock.now_ns());
         if self.emptied_ns.replace(now_ns).is_none() {
             self.due_ns = now_ns + TICK_NS;
         }
+        Some(now_ns)
     }
 
     /// To be called before the loop sleeps by its own will: such a gap is no hiccup.

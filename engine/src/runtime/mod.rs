@@ -22,7 +22,7 @@ pub use clock::{Clock, ManualTime};
 pub use core::{CoreHandle, CoreOptions, Pinned};
 pub use footprint::{LaneFootprint, lane_footprints};
 pub use hiccups::HiccupMeter;
-pub use home::CoreRemains;
+pub use home::{CoreRemains, Rehearsal};
 pub use host::HostCores;
 pub use parking::{AlonePlaces, CoreParking, CoreWakers};
 pub use plan::{AgentRole, CORE_IDS, CorePlan, PlanError, PlannedCore};

@@ -22,5 +22,5 @@ pub use letters::{
     CHUNK_BYTES, DeadLetterCounts, Letter, LetterChunk, LetterSender, LetterSource, letter_lane,
 };
 pub use logging::{LogDrain, LogLanes, LogRecord, attach_thread, install_logger};
-pub use probe::{ConsumerProbe, HistogramSet, Probe, ProbeLink};
+pub use probe::{Asks, ConsumerProbe, HistogramSet, Probe, ProbeLink};
 pub use terms::{Term, Terms};

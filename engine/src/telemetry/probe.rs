@@ -1,9 +1,11 @@
 //! Recording on the hot path: histograms owned by the agent that records, swapped out as a whole.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use crossbeam_utils::CachePadded;
 use hdrhistogram::Histogram;
-use pitlane_ring::Exchange;
+use pitlane_ring::{Exchange, prefetch_line};
 
 use super::fanout::FanoutSample;
 use super::hlog::new_histogram;
@@ -54,9 +56,23 @@ impl HistogramSet {
     }
 }
 
+/// How often the probes that share this were asked for their sets, all together: a consumer looks at one line that
+/// all of its thread look at, instead of at its own link. Clones are the same count.
+#[derive(Clone, Debug, Default)]
+pub struct Asks(Arc<CachePadded<AtomicU32>>);
+
+impl Asks {
+    #[inline]
+    fn count(&self) -> u32 {
+        // Acquire: who sees that it was asked sees the set that was offered.
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 /// The two ways between an agent's probe and the collector.
 pub struct ProbeLink {
     pub(super) names: Arc<[String]>,
+    asks: Asks,
     to_agent: Exchange<HistogramSet>,
     to_collector: Exchange<HistogramSet>,
 }
@@ -64,7 +80,9 @@ pub struct ProbeLink {
 impl ProbeLink {
     /// Offers an empty set; the agent answers with its full one at its next duty cycle.
     pub(super) fn ask(&self, empty: Box<HistogramSet>) -> Result<(), Box<HistogramSet>> {
-        self.to_agent.put(empty)
+        self.to_agent.put(empty)?;
+        self.asks.0.fetch_add(1, Ordering::Release);
+        Ok(())
     }
 
     /// Takes the answer, if it is there.
@@ -83,13 +101,18 @@ impl Probe {
     /// A probe with a histogram for each of `names`, the tags in the interval log.
     #[must_use]
     pub fn new(names: Vec<String>) -> Probe {
-        Probe::with_samples(names, 0)
+        Probe::with_samples(names, 0, &Asks::default())
     }
 
-    fn with_samples(names: Vec<String>, samples_max: usize) -> Probe {
+    fn with_samples(names: Vec<String>, samples_max: usize, asks: &Asks) -> Probe {
         let names: Arc<[String]> = names.into();
         let set = Box::new(HistogramSet::new(Arc::clone(&names), samples_max));
-        let link = ProbeLink { names, to_agent: Exchange::new(), to_collector: Exchange::new() };
+        let link = ProbeLink {
+            names,
+            asks: asks.clone(),
+            to_agent: Exchange::new(),
+            to_collector: Exchange::new(),
+        };
         Probe { set, link: Arc::new(link) }
     }
 
@@ -157,11 +180,16 @@ const RESTS: u8 = 2;
 /// nothing to do: a histogram is hundreds of kilobytes that housekeeping has just emptied on another core,
 /// so that each of the three counts of a callback is a line from far away, and with many consumers on a
 /// core all those behind would wait for it.
+// What each cycle and each callback touches comes first, and is one line.
+#[repr(C)]
 pub struct ConsumerProbe {
-    probe: Probe,
-    sample_every: u64,
     notes: Vec<Note>,
+    asks: Asks,
+    /// Asks that were answered, or were for others.
+    asks_seen: u32,
     rests: u8,
+    sample_every: u64,
+    probe: Probe,
 }
 
 /// What one callback leaves behind.
@@ -184,12 +212,23 @@ const HANDLE: usize = 1;
 const END_TO_END: usize = 2;
 
 impl ConsumerProbe {
-    /// A probe for the consumer `name` that samples the fan-out of every `sample_every`-th trace; 0 = none.
+    /// A probe for the consumer `name` that samples the fan-out of every `sample_every`-th trace; 0 = none. Its
+    /// link counts what it is asked in `asks`.
     #[must_use]
-    pub fn new(name: &str, sample_every: u64) -> ConsumerProbe {
+    pub fn new(name: &str, sample_every: u64, asks: &Asks) -> ConsumerProbe {
         let names = vec![format!("queue:{name}"), format!("handle:{name}"), String::new()];
-        let probe = Probe::with_samples(names, SAMPLES_MAX);
-        ConsumerProbe { probe, sample_every, notes: Vec::with_capacity(NOTES_MAX), rests: 0 }
+        ConsumerProbe {
+            notes: Vec::with_capacity(NOTES_MAX),
+            asks: asks.clone(),
+            asks_seen: 0,
+            rests: 0,
+            sample_every,
+            probe: Probe::with_samples(
+                names,
+                if sample_every == 0 { 0 } else { SAMPLES_MAX },
+                asks,
+            ),
+        }
     }
 
     /// The collector's side.
@@ -227,12 +266,31 @@ impl ConsumerProbe {
         }
     }
 
+    /// Starts to fetch the place of the next note.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        prefetch_line(self.notes.as_ptr());
+    }
+
     /// Once a duty cycle: hands the full set over when the collector has asked.
     #[inline]
     pub fn swap_if_asked(&mut self) {
+        let asks = self.asks.count();
+        if asks != self.asks_seen {
+            self.answer(asks);
+        }
+    }
+
+    /// Hands the set over when it was this probe that was asked. What could not be handed over yet is tried again
+    /// in the next cycle.
+    #[cold]
+    fn answer(&mut self, asks: u32) {
         if self.probe.is_asked() {
             self.settle();
             self.probe.swap_if_asked();
+        }
+        if !self.probe.is_asked() {
+            self.asks_seen = asks;
         }
     }
 
@@ -246,7 +304,7 @@ impl ConsumerProbe {
     /// Records what was noted. A whole batch together: its misses then overlap.
     #[inline(never)]
     fn settle(&mut self) {
-        let ConsumerProbe { probe, sample_every, notes, rests } = self;
+        let ConsumerProbe { probe, sample_every, notes, rests, .. } = self;
         for note in notes.drain(..) {
             probe.record(QUEUE, note.entered_ns.saturating_sub(note.dispatched_ns));
             probe.record(HANDLE, note.ended_ns.saturating_sub(note.entered_ns));
@@ -286,8 +344,29 @@ mod tests {
     }
 
     #[test]
+    fn a_probe_answers_its_own_ask_among_those_of_others_also_when_the_last_answer_still_lies_there()
+     {
+        let asks = Asks::default();
+        let [mut one, mut two] = ["one", "two"].map(|name| ConsumerProbe::new(name, 0, &asks));
+        let [(to_one, spare), (to_two, other)] = [one.link(), two.link()];
+        assert!(to_two.ask(other).is_ok());
+        one.swap_if_asked();
+        assert!(to_one.answer().is_none(), "the ask was for the other");
+        assert!(to_one.ask(spare).is_ok());
+        one.swap_if_asked();
+        // Another ask before the answer was taken.
+        assert!(to_one.ask(Probe::new(Vec::new()).into_set()).is_ok());
+        one.swap_if_asked();
+        assert!(to_one.answer().is_some());
+        one.swap_if_asked();
+        assert!(to_one.answer().is_some(), "tried again, though nobody asked once more");
+        two.swap_if_asked();
+        assert!(to_two.answer().is_some());
+    }
+
+    #[test]
     fn notes_are_recorded_when_it_is_quiet_when_they_are_many_and_when_asked() {
-        let mut probe = ConsumerProbe::new("c", 1);
+        let mut probe = ConsumerProbe::new("c", 1, &Asks::default());
         let (link, spare) = probe.link();
         let event = Event::new(&Quote { bid_price: 1, bid_qty: 1, ask_price: 2, ask_qty: 1 });
         let recorded = |probe: &ConsumerProbe| probe.probe.set.histograms[HANDLE].len();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
+use pitlane_ring::prefetch_line;
 
 use crate::event::{EventKind, KIND_SLOTS, KindCounts};
 
@@ -58,6 +59,12 @@ impl Terms {
     pub fn add(&self, term: Term, kind: EventKind, count: u64) {
         let cell = &self.counts[term as usize][kind.code() as usize];
         cell.store(cell.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+    }
+
+    /// Starts to fetch the counts of the kinds that come most often.
+    #[inline]
+    pub(crate) fn prefetch(&self, term: Term) {
+        prefetch_line(&raw const self.counts[term as usize]);
     }
 
     /// The term now, by kind.
