@@ -10,6 +10,7 @@ mod machine;
 mod paced;
 mod pairing;
 mod partner;
+pub mod quiet;
 pub mod race;
 mod rivals;
 mod saturated;

@@ -152,7 +152,7 @@ impl CorePlan {
         }
         let layout = Layout::choose(config, &available, usable, &mut notes);
         let profile = resolve_profile(config.engine.profile, &layout);
-        let mut cores = layout.threads(config, profile);
+        let mut cores = layout.threads(config);
         set_idle(&mut cores, profile, usable, config.engine.profile, &mut notes);
         note_shared_cells(&cores, &mut notes);
         let used: BTreeSet<usize> = cores.iter().filter_map(|core| core.core).collect();
@@ -221,8 +221,11 @@ impl Layout {
             planned.iter().copied().find(|id| !reserved.contains(id)).unwrap_or(planned[0])
         });
         if config.engine.profile == Profile::Quiet && asked.consumers.is_none() {
+            // One thread: waking a second one takes longer than all that an event needs.
             let consumers = vec![dispatch; consumer_count];
-            return Layout { dispatch, venues: vec![dispatch; venue_count], consumers };
+            let layout = Layout { dispatch, venues: vec![dispatch; venue_count], consumers };
+            layout.note_sharing(notes);
+            return layout;
         }
         let free: Vec<usize> = planned
             .iter()
@@ -268,15 +271,15 @@ impl Layout {
             || self.consumers.contains(&self.dispatch)
     }
 
-    /// The threads of this layout: one to a core, but consumers apart from dispatch where both park.
-    fn threads(&self, config: &Config, profile: Profile) -> Vec<PlannedCore> {
+    /// The threads of this layout, one to a core.
+    fn threads(&self, config: &Config) -> Vec<PlannedCore> {
         let venue_names = config.venue_names();
         let mut threads = vec![thread("dispatch".to_owned(), self.dispatch)];
         for (venue, core) in self.venues.iter().enumerate() {
             let shared = self.venues.iter().filter(|other| *other == core).count() > 1;
             let name =
                 if shared { "venues".to_owned() } else { format!("venue-{}", venue_names[venue]) };
-            let thread = thread_on(&mut threads, *core, false, name);
+            let thread = thread_on(&mut threads, *core, name);
             thread.agents.push(AgentRole::VenueMarket(venue));
             if config.takes_orders(venue) {
                 thread.agents.push(AgentRole::VenueOrders(venue));
@@ -292,8 +295,7 @@ impl Layout {
                 (true, false) => "consumers".to_owned(),
                 (true, true) => format!("consumers-{core}"),
             };
-            let apart = profile == Profile::Quiet;
-            let thread = thread_on(&mut threads, *core, apart, name);
+            let thread = thread_on(&mut threads, *core, name);
             thread.agents.push(AgentRole::Consumer(consumer));
         }
         for thread in &mut threads {
@@ -307,16 +309,10 @@ fn thread(name: String, core: usize) -> PlannedCore {
     PlannedCore { name, core: Some(core), agents: Vec::new(), idle: IdleStrategy::Spin }
 }
 
-/// The thread on `core`, made when there is none; `apart` passes over the dispatch thread.
-fn thread_on(
-    threads: &mut Vec<PlannedCore>,
-    core: usize,
-    apart: bool,
-    name: String,
-) -> &mut PlannedCore {
-    let skipped = usize::from(apart);
-    let found = threads.iter().skip(skipped).position(|thread| thread.core == Some(core));
-    let index = found.map_or(threads.len(), |index| index + skipped);
+/// The thread on `core`, made when there is none.
+fn thread_on(threads: &mut Vec<PlannedCore>, core: usize, name: String) -> &mut PlannedCore {
+    let found = threads.iter().position(|thread| thread.core == Some(core));
+    let index = found.unwrap_or(threads.len());
     if index == threads.len() {
         threads.push(thread(name, core));
     }
@@ -545,12 +541,16 @@ mod tests {
     }
 
     #[test]
-    fn quiet_parks_two_threads_on_one_core() {
+    fn quiet_parks_one_thread_and_says_what_that_means() {
         let mut config = config(3);
         config.engine.profile = Profile::Quiet;
         let plan = CorePlan::make(&config, &HostCores::of(0..2)).unwrap();
-        assert_eq!(shape(&plan), [("dispatch", Some(0), 5), ("consumers", Some(0), 3)]);
-        assert!(plan.cores.iter().all(|core| core.idle == IdleStrategy::Park));
+        assert_eq!(shape(&plan), [("dispatch", Some(0), 8)]);
+        assert_eq!(plan.cores[0].idle, IdleStrategy::Park);
+        assert!(plan.notes.iter().any(|note| note.contains("a slow strategy delays delivery")));
+        config.cores.consumers = Some(vec![1]);
+        let plan = CorePlan::make(&config, &HostCores::of(0..2)).unwrap();
+        assert_eq!(shape(&plan), [("dispatch", Some(0), 5), ("consumers", Some(1), 3)]);
     }
 
     #[test]
