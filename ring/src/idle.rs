@@ -9,14 +9,19 @@ use std::thread;
 /// microseconds, long enough to catch a burst and short against a scheduler's slice.
 pub const DEFAULT_SPINS: u32 = 100;
 
+/// Empty cycles between two yields. A yield that finds nobody to give the core to takes as long as a pass over
+/// dozens of consumers, and an event that comes meanwhile waits for it: as short a time as whoever wants the core
+/// will not miss.
+const YIELD_EVERY: u32 = 8;
+
 /// How to idle. [`Self::idler`] makes the thing that does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IdleStrategy {
     /// Look again at once, with a pause instruction. For a core of its own.
     Spin,
-    /// Spin for some empty cycles, then give the core away between looks.
+    /// Spin for some empty cycles, then give the core away after every eighth.
     SpinThenYield {
-        /// Empty cycles in a row before the first yield.
+        /// Empty cycles in a row before that begins.
         spins: u32,
     },
     /// Sleep until woken, see [`crate::Sleeper`].
@@ -84,11 +89,15 @@ impl Idler {
         }
         match self.strategy {
             IdleStrategy::Spin => hint::spin_loop(),
-            IdleStrategy::SpinThenYield { spins } if self.empty_cycles < spins => {
+            IdleStrategy::SpinThenYield { spins } => {
                 self.empty_cycles += 1;
-                hint::spin_loop();
+                if self.empty_cycles < spins.saturating_add(YIELD_EVERY) {
+                    hint::spin_loop();
+                } else {
+                    self.empty_cycles = spins;
+                    thread::yield_now();
+                }
             }
-            IdleStrategy::SpinThenYield { .. } => thread::yield_now(),
             IdleStrategy::Park => return true,
         }
         false
@@ -124,10 +133,11 @@ mod tests {
     #[test]
     fn work_starts_the_spins_anew() {
         let mut idler = IdleStrategy::SpinThenYield { spins: 2 }.idler();
-        for _ in 0..5 {
+        for cycle in 1..=2 * YIELD_EVERY {
             assert!(!idler.idle(0));
+            let since = if cycle < 2 + YIELD_EVERY { cycle } else { cycle - YIELD_EVERY };
+            assert_eq!(idler.empty_cycles, since, "it has yielded after the tenth");
         }
-        assert_eq!(idler.empty_cycles, 2);
         idler.idle(1);
         assert_eq!(idler.empty_cycles, 0);
     }
