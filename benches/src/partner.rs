@@ -7,13 +7,13 @@ use std::thread::JoinHandle;
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The thread on the second core.
-pub(crate) struct Partner {
+pub struct Partner {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// The result of a job that may still be running.
-pub(crate) struct Pending<T>(mpsc::Receiver<T>);
+pub struct Pending<T>(mpsc::Receiver<T>);
 
 impl Partner {
     /// Pins the calling thread to the first core of its mask and starts the partner on the second.
@@ -44,11 +44,12 @@ impl Partner {
         Ok(Partner { jobs: Some(jobs), thread: Some(thread) })
     }
 
-    /// Starts `job` on the second core.
-    pub(crate) fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce() -> T + Send + 'static,
-    ) -> Pending<T> {
+    /// Starts `job` on the second core, after those before it. A job that panics ends the process,
+    /// since the other thread spins and would never hear of it.
+    ///
+    /// # Panics
+    /// When the second core's thread is gone, which only a panic does.
+    pub fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Pending<T> {
         let (sender, receiver) = mpsc::channel();
         let job: Job = Box::new(move || {
             let _gone = sender.send(job());
@@ -69,7 +70,10 @@ impl Drop for AbortOnPanic {
 
 impl<T> Pending<T> {
     /// Waits for the result.
-    pub(crate) fn wait(self) -> T {
+    ///
+    /// # Panics
+    /// When the second core's thread is gone, which only a panic does.
+    pub fn wait(self) -> T {
         self.0.recv().expect("a job of a race does not panic")
     }
 }

@@ -29,7 +29,8 @@ pub(crate) fn load() -> Result<(Vec<Vec<u8>>, &'static str), String> {
 }
 
 /// The native symbols in the frames, in the order in which they appear.
-pub(crate) fn symbols(frames: &[Vec<u8>]) -> Vec<String> {
+#[must_use]
+pub fn symbols(frames: &[Vec<u8>]) -> Vec<String> {
     let mut symbols: Vec<String> = Vec::new();
     for frame in frames {
         let text = String::from_utf8_lossy(frame);

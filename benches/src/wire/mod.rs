@@ -5,6 +5,9 @@
 //! first, ten strategies on the second, one of which answers each quote with an order. Clocks start
 //! when the frame's bytes are there and stop in the last callback, and when the order's bytes are
 //! ready.
+//!
+//! A package outside this workspace can bring the other side: [`race_against`] runs it in the same
+//! race, and `benches/peer` does so with a published crate.
 
 mod afternoon;
 mod frames;
@@ -19,12 +22,14 @@ use pitlane_engine::runtime::Clock;
 use crate::crossing::{Crossing, State};
 use crate::paced::quantile_ns;
 use crate::pairing::{Sample, median, ratio};
-use crate::partner::Partner;
+
+pub use self::frames::symbols;
+pub use crate::partner::{Partner, Pending};
 
 /// Strategies, all on the second core.
-pub(crate) const CONSUMERS: usize = 10;
+pub const CONSUMERS: usize = 10;
 
-/// Races wire to callback and tick to order against an ordinary pipeline.
+/// Races wire to callback and tick to order against another pipeline.
 #[derive(Debug, Parser)]
 #[command(name = "pipeline", version)]
 struct Options {
@@ -40,32 +45,43 @@ struct Options {
 }
 
 /// The load of one run.
-pub(crate) struct Run<'r> {
+pub struct Run<'r> {
     /// The second core.
-    pub(crate) partner: &'r Partner,
+    pub partner: &'r Partner,
     /// The clock of both.
-    pub(crate) clock: &'r Clock,
-    /// Frames, sent one after the other and from the start again.
-    pub(crate) frames: &'r [Vec<u8>],
+    pub clock: &'r Clock,
+    /// `bookTicker` frames of a combined stream, sent one after the other and from the start again.
+    pub frames: &'r [Vec<u8>],
     /// How many are sent.
-    pub(crate) count: usize,
+    pub count: usize,
     /// Frames a second.
-    pub(crate) rate_per_s: u64,
+    pub rate_per_s: u64,
 }
 
 /// What one run gave, ns, ascending.
-pub(crate) struct Latencies {
-    /// Bytes there to the first strategy's callback.
-    pub(crate) first_ns: Vec<u64>,
-    /// Bytes there to the last strategy's callback.
-    pub(crate) last_ns: Vec<u64>,
-    /// Bytes there to the order's bytes ready.
-    pub(crate) order_ns: Vec<u64>,
+pub struct Latencies {
+    first_ns: Vec<u64>,
+    last_ns: Vec<u64>,
+    order_ns: Vec<u64>,
+}
+
+impl Latencies {
+    /// Takes the latencies of a run in any order, ns: from the moment at which a frame's bytes are
+    /// there to the first strategy's callback, to the last one's, and until the order's bytes are
+    /// ready. `order_ns` is empty for a side that sends no orders; then the race has no such figure.
+    #[must_use]
+    pub fn new(mut first_ns: Vec<u64>, mut last_ns: Vec<u64>, mut order_ns: Vec<u64>) -> Latencies {
+        for latencies_ns in [&mut first_ns, &mut last_ns, &mut order_ns] {
+            latencies_ns.sort_unstable();
+        }
+        Latencies { first_ns, last_ns, order_ns }
+    }
 }
 
 impl Run<'_> {
-    /// When a frame is due.
-    pub(crate) fn due_ns(&self, start_ns: u64, index: usize) -> u64 {
+    /// When frame number `index` is due, ns, if the first is due at `start_ns`.
+    #[must_use]
+    pub fn due_ns(&self, start_ns: u64, index: usize) -> u64 {
         start_ns + index as u64 * 1_000_000_000 / self.rate_per_s
     }
 }
@@ -73,7 +89,17 @@ impl Run<'_> {
 /// The command line of the binary `pipeline`.
 #[must_use]
 pub fn main() -> ExitCode {
-    match race(&Options::parse()) {
+    race_against("serde_json + crossbeam + Arc", afternoon::run)
+}
+
+/// Parses the command line and races our side against `side`, which the output calls `name`.
+///
+/// `side` runs the frames of one run from start to end. It is called on the first core and runs its
+/// strategies on the second ([`Run::partner`]). It has to panic when a strategy has missed a frame:
+/// loss is no way to be fast.
+#[must_use]
+pub fn race_against(name: &'static str, side: fn(&Run<'_>) -> Latencies) -> ExitCode {
+    match race(&Options::parse(), (name, side)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("pipeline: {problem}");
@@ -82,7 +108,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn race(options: &Options) -> Result<(), String> {
+fn race(options: &Options, other: Side) -> Result<(), String> {
     let partner = Partner::start()?;
     let clock = Clock::start();
     let (frames, source) = frames::load()?;
@@ -95,8 +121,7 @@ fn race(options: &Options) -> Result<(), String> {
         count: options.frames,
         rate_per_s: options.rate,
     };
-    let sides: [Side; 2] =
-        [("pitlane", ours::run), ("serde_json + crossbeam + Arc", afternoon::run)];
+    let sides: [Side; 2] = [("pitlane", ours::run), other];
     let mut samples = vec![vec![Vec::new(); sides.len()]; METRICS.len()];
     for round in 0..options.rounds {
         let mut before = Crossing::measure(&partner).state();
@@ -106,6 +131,9 @@ fn race(options: &Options) -> Result<(), String> {
             let after = Crossing::measure(&partner).state();
             let state = (before == after).then_some(before);
             for (metric, (_, of, quantile)) in METRICS.iter().enumerate() {
+                if of(&latencies).is_empty() {
+                    continue;
+                }
                 let value = quantile_ns(of(&latencies), *quantile) as f64;
                 samples[metric][side].push(Sample { round, state, value });
             }

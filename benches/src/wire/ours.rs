@@ -152,13 +152,10 @@ pub(crate) fn run(run: &Run<'_>) -> Latencies {
 }
 
 /// Joins what the consumers noted.
-pub(crate) fn latencies(seen: &[Arc<Vec<AtomicU64>>], mut order_ns: Vec<u64>) -> Latencies {
+pub(crate) fn latencies(seen: &[Arc<Vec<AtomicU64>>], order_ns: Vec<u64>) -> Latencies {
     let count = seen[0].len();
     let of = |index: usize| seen.iter().map(move |ns| ns[index].load(Ordering::Acquire));
-    let mut first_ns: Vec<u64> = (0..count).map(|index| of(index).min().unwrap_or(0)).collect();
-    let mut last_ns: Vec<u64> = (0..count).map(|index| of(index).max().unwrap_or(0)).collect();
-    first_ns.sort_unstable();
-    last_ns.sort_unstable();
-    order_ns.sort_unstable();
-    Latencies { first_ns, last_ns, order_ns }
+    let first_ns = (0..count).map(|index| of(index).min().unwrap_or(0)).collect();
+    let last_ns = (0..count).map(|index| of(index).max().unwrap_or(0)).collect();
+    Latencies::new(first_ns, last_ns, order_ns)
 }
