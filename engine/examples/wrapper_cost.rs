@@ -15,7 +15,7 @@ use pitlane_engine::consumer::{Closure, Context, Interest, Strategy};
 use pitlane_engine::event::{Event, EventKind, Quote};
 use pitlane_engine::instrument::{InstrumentSpec, Instruments};
 use pitlane_engine::runtime::{Agent, Clock};
-use pitlane_engine::stages::{BareConsumer, SMALL, bare_consumer, is_contained};
+use pitlane_engine::stages::{BareConsumer, Size, bare_consumer, is_contained};
 use pitlane_ring::{Consumer, LaneOptions, Publisher, lane, lease};
 
 const EVENTS: usize = 2_000_000;
@@ -112,7 +112,7 @@ fn whole(batch: usize) -> f64 {
         },
     ));
     let BareConsumer { mut market, agent, .. } =
-        bare_consumer(strategy, instruments, Clock::start(), SMALL);
+        bare_consumer(strategy, instruments, Clock::start(), Size::Full);
     let (mut home, _watch) = lease(vec![agent]);
     let event = quote();
     best(batch, |batch| {

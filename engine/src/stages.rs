@@ -50,6 +50,8 @@ pub struct StagesOptions {
     pub open_orders_max: usize,
     /// The fan-out of every so many-th event is sampled; 0 = none.
     pub fanout_every: u64,
+    /// What they are for.
+    pub size: Size,
 }
 
 /// The stages, in the order of an event's way.
@@ -97,8 +99,46 @@ pub struct BareEnds {
     _letters: LetterSource,
 }
 
-/// Critical events and orders are few in a bench: slots of each of those lanes, at most.
-pub const SMALL: usize = 256;
+/// Critical events and orders are few in a bench: slots of each of those lanes.
+const SMALL: usize = 256;
+
+/// What the stages are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// To be measured or tested.
+    Full,
+    /// To be run for their code alone: a few slots a lane, and histograms that nobody reads.
+    Rehearsal,
+}
+
+impl Size {
+    /// Slots of lanes that see little.
+    fn small(self) -> usize {
+        match self {
+            Size::Full => SMALL,
+            Size::Rehearsal => 4,
+        }
+    }
+
+    fn letters(self) -> usize {
+        CONSUMER_LETTER_SLOTS.min(self.small())
+    }
+
+    fn probe(self, names: Vec<String>) -> Probe {
+        match self {
+            Size::Full => Probe::new(names),
+            Size::Rehearsal => Probe::new(names).coarse(),
+        }
+    }
+
+    fn consumer_probe(self, name: &str, fanout_every: u64, asks: &Asks) -> ConsumerProbe {
+        let probe = ConsumerProbe::new(name, fanout_every, asks);
+        match self {
+            Size::Full => probe,
+            Size::Rehearsal => probe.coarse(),
+        }
+    }
+}
 
 fn make<E: pitlane_ring::Record>(name: &str, capacity: usize) -> (Publisher<E>, Consumer<E>) {
     lane(LaneOptions { name: name.to_owned(), capacity })
@@ -163,8 +203,9 @@ pub fn stages(options: StagesOptions) -> Stages {
         batch,
         open_orders_max,
         fanout_every,
+        size,
     } = options;
-    let small = dispatch_slots.min(SMALL);
+    let small = size.small();
     let stop = StopSignal::default();
     let interests = strategies.iter().map(|strategy| strategy.interest());
     let (pairs, table) = fan_out(interests, &instruments, market_slots, small);
@@ -214,11 +255,11 @@ pub fn stages(options: StagesOptions) -> Stages {
             market: pair.market,
             context,
             terms: handled,
-            probe: ConsumerProbe::new(&name, fanout_every, &asks),
+            probe: size.consumer_probe(&name, fanout_every, &asks),
             to_log: Arc::new(Exchange::new()),
             accept_from,
             quarantine: Quarantine::default(),
-            letters: letter_lane("consumer", CONSUMER_LETTER_SLOTS).0,
+            letters: letter_lane("consumer", size.letters()).0,
             stop: stop.clone(),
         };
         let options = ConsumerOptions {
@@ -244,7 +285,7 @@ pub fn stages(options: StagesOptions) -> Stages {
         flips: Arc::default(),
         notices: None,
         clock,
-        probe: Probe::new(DispatcherAgent::probe_names()),
+        probe: size.probe(DispatcherAgent::probe_names()),
         letters,
         stop: stop.clone(),
     });
@@ -316,14 +357,15 @@ pub struct BareConsumer {
     pub agent: ConsumerAgent,
 }
 
-/// Puts a consumer behind its lanes of `slots` each, already started.
+/// Puts a consumer behind its lanes, already started.
 #[must_use]
 pub fn bare_consumer(
     strategy: Box<dyn Strategy>,
     instruments: Arc<Instruments>,
     clock: Clock,
-    slots: usize,
+    size: Size,
 ) -> BareConsumer {
+    let slots = size.small();
     let (market, market_end) = make("market", slots);
     let (critical, critical_end) = make("critical", slots);
     let (orders, orders_end) = make("orders", slots);
@@ -342,11 +384,11 @@ pub fn bare_consumer(
         market: market_end,
         context,
         terms: Terms::new(),
-        probe: ConsumerProbe::new("consumer", 0, &Asks::default()),
+        probe: size.consumer_probe("consumer", 0, &Asks::default()),
         to_log: Arc::new(Exchange::new()),
         accept_from: AcceptFrom::default(),
         quarantine: Quarantine::default(),
-        letters: letter_lane("consumer", CONSUMER_LETTER_SLOTS).0,
+        letters: letter_lane("consumer", size.letters()).0,
         stop: StopSignal::default(),
     };
     let options = ConsumerOptions {

@@ -6,7 +6,7 @@ use pitlane_engine::consumer::{Closure, Context, Interest, Strategy};
 use pitlane_engine::event::{Event, EventKind, Quote};
 use pitlane_engine::instrument::{InstrumentSpec, Instruments};
 use pitlane_engine::runtime::Clock;
-use pitlane_engine::stages::{Stages, StagesOptions, stages};
+use pitlane_engine::stages::{Size, Stages, StagesOptions, stages};
 
 /// Slots of the venue's link and of the dispatcher's lanes.
 pub(crate) const DISPATCH_SLOTS: usize = 4_096;
@@ -58,6 +58,7 @@ pub(crate) fn assemble_sampled(
 ) -> Stages {
     stages(StagesOptions {
         fanout_every,
+        size: Size::Full,
         strategies,
         instruments: instruments(),
         clock: clock.clone(),

@@ -10,7 +10,7 @@ use pitlane_engine::event::{Event, InstrumentId, Qty, Quote, Side, VenueId};
 use pitlane_engine::instrument::{InstrumentSpec, Instruments};
 use pitlane_engine::order::{OrderCommand, OrderType, TimeInForce};
 use pitlane_engine::runtime::{Agent, Phase};
-use pitlane_engine::stages::{StagesOptions, stages, sweep};
+use pitlane_engine::stages::{Size, StagesOptions, stages, sweep};
 use pitlane_engine::venue::binance::{MarketFeed, MarketFeedOptions};
 use pitlane_engine::venue::session::Outbound;
 use pitlane_engine::venue::{EventOutlet, IntakeStats, LetterReason, SymbolMap};
@@ -95,6 +95,7 @@ pub(crate) fn run(run: &Run<'_>) -> Latencies {
     };
     let mut stages = stages(StagesOptions {
         fanout_every: 0,
+        size: Size::Full,
         strategies: seen.iter().enumerate().map(strategy).collect(),
         instruments,
         clock: run.clock.clone(),

@@ -15,7 +15,7 @@ use crate::event::{
 use crate::instrument::{InstrumentSpec, Instruments};
 use crate::order::OrderCommand;
 use crate::runtime::{Agent, Clock, ManualTime};
-use crate::stages::{BareConsumer, SMALL, bare_consumer};
+use crate::stages::{BareConsumer, Size, bare_consumer};
 
 /// Drives one strategy: feed events, move time, read the orders it sent.
 ///
@@ -48,7 +48,7 @@ impl Harness {
             Err(error) => unreachable!("a constant instrument: {error}"),
         };
         let BareConsumer { market, critical, orders, control, agent } =
-            bare_consumer(Box::new(strategy), instruments, clock.clone(), SMALL);
+            bare_consumer(Box::new(strategy), instruments, clock.clone(), Size::Full);
         let mut harness =
             Harness { market, critical, orders, control, agent, time, clock, critical_sequence: 0 };
         harness.run();

@@ -12,9 +12,9 @@ use crate::consumer::{Closure, Interest, Strategy};
 use crate::event::{Event, Quote};
 use crate::instrument::{InstrumentError, InstrumentSpec, Instruments};
 use crate::runtime::{Agent, AgentRole, Clock, Rehearsal};
-use crate::stages::{BareConsumer, Stages, StagesOptions, bare_consumer, stages};
+use crate::stages::{BareConsumer, Size, Stages, StagesOptions, bare_consumer, stages};
 
-/// Slots of all lanes.
+/// Slots of the lanes that events pass.
 const SLOTS: usize = 4;
 
 /// The rehearsal of a core with these roles; none where there is nothing but venues.
@@ -42,10 +42,11 @@ pub(super) fn rehearsal(
             batch: 1,
             open_orders_max: 1,
             fanout_every: 0,
+            size: Size::Rehearsal,
         });
         return Ok(Some(of_stages(stages)));
     }
-    let consumer = || of_consumer(bare_consumer(strategy(), instruments, clock, SLOTS));
+    let consumer = || of_consumer(bare_consumer(strategy(), instruments, clock, Size::Rehearsal));
     Ok(has(|role| matches!(role, AgentRole::Consumer(_))).then(consumer))
 }
 

@@ -41,6 +41,14 @@ pub fn new_histogram() -> Histogram<u64> {
     }
 }
 
+/// The same with one digit up to a millisecond: a kilobyte, for what is recorded and never read.
+pub(super) fn coarse_histogram() -> Histogram<u64> {
+    match Histogram::new_with_bounds(1, 1_000_000, 1) {
+        Ok(histogram) => histogram,
+        Err(_) => unreachable!("the bounds are constants that the crate accepts"),
+    }
+}
+
 /// Why a log could not be written.
 #[derive(Debug, Error)]
 #[error("[hlog] {operation} {} failed: {source}", path.display())]

@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use pitlane_ring::{Exchange, prefetch_line};
 
 use super::fanout::FanoutSample;
-use super::hlog::new_histogram;
+use super::hlog::{coarse_histogram, new_histogram};
 use crate::event::Event;
 
 /// Fan-out samples that a consumer keeps between two swaps; further ones are counted, not kept.
@@ -28,8 +28,12 @@ pub struct HistogramSet {
 
 impl HistogramSet {
     fn new(names: Arc<[String]>, samples_max: usize) -> HistogramSet {
+        HistogramSet::of(names, samples_max, new_histogram)
+    }
+
+    fn of(names: Arc<[String]>, samples_max: usize, make: fn() -> Histogram<u64>) -> HistogramSet {
         HistogramSet {
-            histograms: (0..names.len()).map(|_| new_histogram()).collect(),
+            histograms: (0..names.len()).map(|_| make()).collect(),
             names,
             samples: Vec::with_capacity(samples_max),
             samples_dropped: 0,
@@ -114,6 +118,13 @@ impl Probe {
             to_collector: Exchange::new(),
         };
         Probe { set, link: Arc::new(link) }
+    }
+
+    /// One that records as another does, and takes next to no memory for it: for rehearsals.
+    pub(crate) fn coarse(mut self) -> Probe {
+        let names = Arc::clone(&self.link.names);
+        *self.set = HistogramSet::of(names, 0, coarse_histogram);
+        self
     }
 
     /// The collector's side, and a second set for it to swap with.
@@ -229,6 +240,12 @@ impl ConsumerProbe {
                 asks,
             ),
         }
+    }
+
+    /// See [`Probe::coarse`].
+    pub(crate) fn coarse(mut self) -> ConsumerProbe {
+        self.probe = self.probe.coarse();
+        self
     }
 
     /// The collector's side.
