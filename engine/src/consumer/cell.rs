@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossbeam_utils::CachePadded;
 use pitlane_ring::{Exchange, prefetch_line};
 
-use super::failure::{Caught, FailureKind, FailureLog, FailureRecord, contain};
+use super::failure::{FailureKind, FailureLog, FailureRecord, Fault, contain, contain_callback};
 use super::{
     ConsumerFaults, Context, HaltReason, Quarantine, QuarantineReason, Strategy, StrategyError,
     StrategyResult,
@@ -161,17 +161,14 @@ impl Cell {
         }
         self.context.enter(event, entered_ns);
         let Cell { strategy, context, .. } = self;
-        let outcome = contain(context.consumer(), || strategy.on_event(event, context));
+        let outcome = contain_callback(context.consumer(), || strategy.on_event(event, context));
         let ended_ns = self.clock.now_ns();
         self.ended_ns = ended_ns;
         self.is_batch_over = ended_ns - self.batch_started_ns > self.batch_ns;
         self.terms.add(Term::Handled, kind, 1);
         self.probe.handled(event, entered_ns, ended_ns);
-        match outcome {
-            Ok(Ok(())) => (),
-            Ok(Err(_)) | Err(_) => {
-                self.failed(outcome, &Subject { callback: kind.name(), event: Some(event) });
-            }
+        if let Err(fault) = outcome {
+            self.failed(fault, &Subject { callback: kind.name(), event: Some(event) });
         }
     }
 
@@ -195,13 +192,13 @@ impl Cell {
     pub(super) fn start(&mut self) {
         self.context.enter_without_event(self.clock.now_ns());
         let Cell { strategy, context, .. } = self;
-        let outcome = contain(context.consumer(), || strategy.on_start(context));
+        let outcome = contain_callback(context.consumer(), || strategy.on_start(context));
         self.start_attempts += 1;
-        if matches!(outcome, Ok(Ok(()))) {
+        let Err(fault) = outcome else {
             self.state = ConsumerState::Running;
             return;
-        }
-        self.failed(outcome, &Subject { callback: "on_start", event: None });
+        };
+        self.failed(fault, &Subject { callback: "on_start", event: None });
         if self.start_attempts == START_ATTEMPTS {
             self.quarantine("on_start failed three times");
         }
@@ -260,23 +257,19 @@ impl Cell {
         }
         self.context.enter_without_event(now_ns);
         let Cell { strategy, context, .. } = self;
-        let outcome = contain(context.consumer(), || run(strategy, context));
-        match outcome {
-            Ok(Ok(())) => (),
-            Ok(Err(_)) | Err(_) => self.failed(outcome, &Subject { callback, event: None }),
+        let outcome = contain_callback(context.consumer(), || run(strategy, context));
+        if let Err(fault) = outcome {
+            self.failed(fault, &Subject { callback, event: None });
         }
     }
 
     #[cold]
-    fn failed(
-        &mut self,
-        outcome: Result<Result<(), StrategyError>, Caught>,
-        subject: &Subject<'_>,
-    ) {
-        let (kind, site, message, backtrace) = match outcome {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => self.told(error),
-            Err(caught) => (FailureKind::Panic, caught.site, caught.message, caught.backtrace),
+    fn failed(&mut self, fault: Fault, subject: &Subject<'_>) {
+        let (kind, site, message, backtrace) = match fault {
+            Fault::Error(error) => self.told(error),
+            Fault::Panic(caught) => {
+                (FailureKind::Panic, caught.site, caught.message, caught.backtrace)
+            }
         };
         self.failures_seen += 1;
         if self.failures_seen == self.faults.swallow_failure {

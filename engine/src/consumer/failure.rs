@@ -21,6 +21,7 @@ use std::sync::{Arc, Once};
 
 use serde::{Serialize, Serializer};
 
+use super::{StrategyError, StrategyResult};
 use crate::event::ConsumerId;
 
 /// Sites told apart; failures at further sites are counted together.
@@ -273,6 +274,27 @@ pub(crate) fn contain<R>(consumer: ConsumerId, callback: impl FnOnce() -> R) -> 
     };
     CONTAINED.set(NOBODY);
     outcome
+}
+
+/// What came out of a callback that failed.
+pub(super) enum Fault {
+    /// It returned this.
+    Error(StrategyError),
+    /// It panicked.
+    Panic(Caught),
+}
+
+/// [`contain`] for a callback that says itself whether it failed.
+#[inline]
+pub(super) fn contain_callback(
+    consumer: ConsumerId,
+    callback: impl FnOnce() -> StrategyResult,
+) -> Result<(), Fault> {
+    // One level: a result in a result is taken apart after each callback, by a call.
+    match contain(consumer, callback) {
+        Ok(told) => told.map_err(Fault::Error),
+        Err(caught) => Err(Fault::Panic(caught)),
+    }
 }
 
 #[cold]

@@ -371,8 +371,12 @@ fn run_alone(seat: Seat, rules: &CoreRules, thread: &ThreadId) -> CoreRemains {
         } else if rules.stop.phase() == Phase::Halted {
             break;
         } else {
-            let next_timer_ns = home.get_mut(BASE).map_or(u64::MAX, |seat| seat.next_timer_ns());
+            let seat = home.get_mut(BASE);
+            let (next_timer_ns, is_pending) =
+                seat.map_or((u64::MAX, false), |seat| (seat.next_timer_ns(), seat.has_pending()));
             let timer = limit(next_timer_ns, &rules.clock).unwrap_or(Duration::MAX);
+            // What is pending comes without a wake-up.
+            let longest = if is_pending { NAP } else { LOOK };
             match &mut place {
                 None => std::thread::park_timeout(timer.min(NAP)),
                 Some(place) => {
@@ -384,7 +388,7 @@ fn run_alone(seat: Seat, rules: &CoreRules, thread: &ThreadId) -> CoreRemains {
                         }
                         has_worked
                     };
-                    place.park(look, timer.min(LOOK));
+                    place.park(look, timer.min(longest));
                     if has_worked {
                         rules.wakers.wake();
                     }
