@@ -281,6 +281,7 @@ impl Fanout {
     /// Critical events that come in meanwhile go out before the next lane.
     fn publish_run(&mut self, count: usize, critical: &mut Consumer<Event>) {
         let Self { table, staged, marks, .. } = self;
+        let marks: &mut [u64] = marks;
         for (place, event) in staged[..count].iter().enumerate() {
             for route in table.routes(event) {
                 if let Some(marked) = marks.get_mut(route.consumer.index()) {

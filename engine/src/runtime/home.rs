@@ -418,3 +418,38 @@ fn base(home: &mut Home<Seat>) -> &mut Base {
         _ => unreachable!("the first cell of every home is its base"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+
+    #[test]
+    fn a_core_rehearses_after_each_stretch_without_work_and_never_after_work() {
+        let (clock, time) = Clock::manual(0);
+        let rehearsals = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&rehearsals);
+        let (mut places, ..) = CoreParking::of_cores([IdleStrategy::Spin].into_iter(), 0).unwrap();
+        let mut base = Base {
+            agents: Vec::new(),
+            parking: places.pop().unwrap(),
+            hiccups: HiccupMeter::new("core", clock),
+            rehearsal: Some(Box::new(move || {
+                counted.fetch_add(1, Ordering::Relaxed);
+            })),
+            rehearsed_ns: 0,
+        };
+        let mut cycles = |count: u64, work: usize| {
+            for _ in 0..count {
+                time.advance_ns(REHEARSE_EVERY_NS / 5);
+                base.hiccups.before_cycle();
+                base.after_cycle(work);
+            }
+            rehearsals.swap(0, Ordering::Relaxed)
+        };
+        assert_eq!(cycles(100, 1), 0);
+        assert_eq!(cycles(1, 0), 1, "it was due, and there is time now");
+        assert_eq!(cycles(50, 0), 10);
+    }
+}
