@@ -158,7 +158,7 @@ fn idle(calls: u64) {
 fn decode(calls: u64) {
     let frame = concat!(
         r#"{"stream":"btcusdt@bookTicker","data":{"u":400900217,"s":"BTCUSDT","#,
-        r#""b":"25.35","B":"31.21","a":"25.36","A":"40.66"}}"#
+        r#""b":"25.35000000","B":"31.21000000","a":"25.36000000","A":"40.66000000"}}"#
     )
     .as_bytes();
     let instruments: Arc<Instruments> = instruments();

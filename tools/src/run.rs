@@ -20,7 +20,7 @@ use crate::status::StatusLine;
 use crate::terminal::Terminal;
 
 /// Pause between two looks at the stop flag: what a person calls at once.
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Runs the engine; returns when it has stopped and the report is printed.
 pub(crate) fn run(

@@ -35,7 +35,7 @@ use barter_integration::Transformer;
 use barter_integration::channel::{Channel, Tx, UnboundedRx, UnboundedTx, mpsc_unbounded};
 use barter_integration::protocol::StreamParser;
 use barter_integration::protocol::websocket::{WebSocketSerdeParser, WsMessage};
-use pitlane_benches::wire::{CONSUMERS, Latencies, Run, symbols};
+use pitlane_benches::wire::{CONSUMERS, Latencies, Run, arrived_ns, symbols};
 use pitlane_engine::runtime::Clock;
 
 /// What its stream of best bids and offers yields.
@@ -152,8 +152,8 @@ fn strategies(
             // Its own iterator would wait in this channel and leave the others alone.
             while let Ok(event) = receiver.rx.try_recv() {
                 work += 1;
-                let ns = clock.now_ns();
                 black_box((event.instrument, event.kind.best_bid, event.kind.best_ask));
+                let ns = arrived_ns(clock);
                 // A channel keeps the order, so the count is the frame's number.
                 seen_ns[consumer][counts[consumer]] = ns;
                 counts[consumer] += 1;

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::order_text::{OrderText, write_order};
 use super::ours::latencies;
-use super::{CONSUMERS, Latencies, Run, frames};
+use super::{CONSUMERS, Latencies, Run, arrived_ns, frames};
 
 #[derive(Deserialize)]
 struct Combined<'f> {
@@ -142,8 +142,8 @@ fn strategies(
         for (consumer, (receiver, seen_ns)) in receivers.iter().zip(seen).enumerate() {
             while let Ok(tick) = receiver.try_recv() {
                 work += 1;
-                let ns = clock.now_ns() - tick.receive_ns;
                 std::hint::black_box((tick.update_id, tick.bid, tick.ask));
+                let ns = arrived_ns(clock) - tick.receive_ns;
                 seen_ns[tick.index].store(ns.max(1), Ordering::Release);
                 if consumer == 0 {
                     let Tick { instrument, receive_ns, bid, .. } = *tick;

@@ -6,10 +6,13 @@
 //! when the frame's bytes are there and stop in the last callback, and when the order's bytes are
 //! ready.
 //!
+//! In each round the limit runs as well: the adapter and one lane a strategy, with nothing between.
+//!
 //! A package outside this workspace can bring the other side: [`race_against`] runs it in the same
 //! race, and `benches/peer` does so with a published crate.
 
 mod afternoon;
+mod bare;
 mod frames;
 mod order_text;
 mod ours;
@@ -86,6 +89,21 @@ impl Run<'_> {
     }
 }
 
+/// The time once everything read so far is there, ns: to be called by a strategy that has looked at its
+/// event. The counter alone may be read while the event's lines are still on their way, which flatters
+/// whoever looks at least.
+#[must_use]
+#[inline]
+pub fn arrived_ns(clock: &Clock) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the instruction is part of SSE2, which every x86-64 has. There is no safe way to wait for loads
+    // (measured: without it, the limit's first callback seemed 100 ns sooner).
+    unsafe {
+        std::arch::x86_64::_mm_lfence();
+    }
+    clock.now_ns()
+}
+
 /// The command line of the binary `pipeline`.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -121,7 +139,7 @@ fn race(options: &Options, other: Side) -> Result<(), String> {
         count: options.frames,
         rate_per_s: options.rate,
     };
-    let sides: [Side; 2] = [("pitlane", ours::run), other];
+    let sides: [Side; 3] = [("pitlane", ours::run), ("adapter + bare lanes", bare::run), other];
     let mut samples = vec![vec![Vec::new(); sides.len()]; METRICS.len()];
     for round in 0..options.rounds {
         let mut before = Crossing::measure(&partner).state();
@@ -157,20 +175,21 @@ const METRICS: [Metric; 6] = [
     ("wire to order bytes, p90 ns", |l| &l.order_ns, 0.9),
 ];
 
-fn print(sides: &[&str; 2], samples: &[Vec<Vec<Sample>>]) {
+fn print(sides: &[&str; 3], samples: &[Vec<Vec<Sample>>]) {
     for state in [State::Near, State::Far] {
-        for ((name, ..), by_side) in METRICS.iter().zip(samples) {
-            let values: Vec<Option<f64>> =
-                by_side.iter().map(|samples| median(samples, state)).collect();
-            let [Some(ours), Some(theirs)] = values[..] else { continue };
-            print!("cores {:4} {name:38} ", state.name());
-            print!("{} {ours:8.0}   {} {theirs:8.0}   ", sides[0], sides[1]);
-            match ratio(&by_side[1], &by_side[0], state) {
-                Some(ratio) => println!(
-                    "{:.2} times faster ({:.2}-{:.2}, {} pairs)",
-                    ratio.median, ratio.low, ratio.high, ratio.pairs
-                ),
-                None => println!("too few pairs"),
+        for ((metric, ..), by_side) in METRICS.iter().zip(samples) {
+            let Some(ours) = median(&by_side[0], state) else { continue };
+            println!("cores {:4} {metric:38} {} {ours:8.0}", state.name(), sides[0]);
+            for (name, theirs) in sides.iter().zip(by_side).skip(1) {
+                let Some(value) = median(theirs, state) else { continue };
+                print!("           {name:>44} {value:8.0}   ");
+                match ratio(theirs, &by_side[0], state) {
+                    Some(ratio) => println!(
+                        "takes {:.2} times as long ({:.2}-{:.2}, {} pairs)",
+                        ratio.median, ratio.low, ratio.high, ratio.pairs
+                    ),
+                    None => println!("too few pairs"),
+                }
             }
         }
     }

@@ -17,7 +17,7 @@ use pitlane_engine::venue::{EventOutlet, IntakeStats, LetterReason, SymbolMap};
 use pitlane_ring::Publisher;
 
 use super::order_text::{OrderText, write_order};
-use super::{CONSUMERS, Latencies, Run, frames};
+use super::{CONSUMERS, Latencies, Run, arrived_ns, frames};
 
 /// Places of a price and of a quantity in the recordings.
 const SCALE: u8 = 8;
@@ -48,7 +48,8 @@ struct Noting {
 
 impl Strategy for Noting {
     fn on_quote(&mut self, quote: View<'_, Quote>, ctx: &mut Context) -> StrategyResult {
-        let seen_ns = self.clock.now_ns() - quote.event().receive_ns;
+        std::hint::black_box(quote.bid());
+        let seen_ns = arrived_ns(&self.clock) - quote.event().receive_ns;
         self.seen_ns[quote.trace().0 as usize].store(seen_ns.max(1), Ordering::Release);
         if let (true, Some(price)) = (self.orders, quote.bid()) {
             ctx.submit(NewOrder {
@@ -65,9 +66,8 @@ impl Strategy for Noting {
     }
 }
 
-/// Runs the frames.
-pub(crate) fn run(run: &Run<'_>) -> Latencies {
-    let natives = frames::symbols(run.frames);
+/// An instrument for each symbol.
+fn instruments(count: usize) -> Arc<Instruments> {
     let spec = |index| InstrumentSpec {
         symbol: format!("S{index}-X"),
         price_scale: SCALE,
@@ -75,14 +75,29 @@ pub(crate) fn run(run: &Run<'_>) -> Latencies {
         tick: 1,
         step: 1,
     };
-    let specs = (0..natives.len()).map(spec).collect();
-    let instruments = Arc::new(Instruments::new(specs).expect("constant instruments"));
+    Arc::new(Instruments::new((0..count).map(spec).collect()).expect("constant instruments"))
+}
+
+/// The adapter of the frames' symbols, connected.
+pub(crate) fn feed(run: &Run<'_>) -> MarketFeed {
+    let natives = frames::symbols(run.frames);
+    let instruments = instruments(natives.len());
     let named: Vec<(String, InstrumentId)> = natives
-        .iter()
+        .into_iter()
         .enumerate()
-        .map(|(index, native)| (native.clone(), InstrumentId(index as u32)))
+        .map(|(index, native)| (native, InstrumentId(index as u32)))
         .collect();
-    let symbols = SymbolMap::new(&named, Arc::clone(&instruments)).expect("distinct symbols");
+    let symbols = SymbolMap::new(&named, instruments).expect("distinct symbols");
+    let options = MarketFeedOptions::new(VenueId(0), symbols);
+    let mut feed = MarketFeed::new(options, run.clock.clone(), IntakeStats::new());
+    feed.on_connected(run.clock.now_ns());
+    feed
+}
+
+/// Runs the frames.
+pub(crate) fn run(run: &Run<'_>) -> Latencies {
+    let natives = frames::symbols(run.frames);
+    let instruments = instruments(natives.len());
     let seen: Vec<Arc<Vec<AtomicU64>>> = (0..CONSUMERS)
         .map(|_| Arc::new((0..run.count).map(|_| AtomicU64::new(0)).collect()))
         .collect();
@@ -112,9 +127,7 @@ pub(crate) fn run(run: &Run<'_>) -> Latencies {
             }
         }
     });
-    let options = MarketFeedOptions::new(VenueId(0), symbols);
-    let mut feed = MarketFeed::new(options, run.clock.clone(), IntakeStats::new());
-    feed.on_connected(run.clock.now_ns());
+    let mut feed = feed(run);
     let mut order_ns = Vec::with_capacity(run.count);
     let mut orders = stages.orders.swap_remove(0);
     let (mut text, mut outbound) = (String::with_capacity(512), Outbound::new(1));

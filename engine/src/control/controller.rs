@@ -13,15 +13,14 @@ use crate::dispatcher::RouteKey;
 use crate::event::{ConsumerId, ControlCode, InstrumentId, VenueId};
 use crate::runtime::give_way;
 
-/// Pause between two looks at the lanes. Commands that come in one pause make one flip.
-const PAUSE: Duration = Duration::from_millis(5);
-
 /// What the controller's thread works on.
 pub(crate) struct ControllerParts {
     /// By consumer.
     pub(crate) lanes: Vec<Consumer<ControlCommand>>,
     pub(crate) routes: Arc<Routes>,
     pub(crate) venues: usize,
+    /// Between two looks at the lanes. Commands that come in one pause make one flip.
+    pub(crate) pause: Duration,
 }
 
 /// The running thread.
@@ -39,7 +38,7 @@ impl ControllerHandle {
             give_way();
             while !seen.load(Ordering::Acquire) {
                 parts.turn();
-                std::thread::park_timeout(PAUSE);
+                std::thread::park_timeout(parts.pause);
             }
             // Whoever asks from here on is refused, and told so.
             parts.routes.stop();
@@ -58,7 +57,7 @@ impl ControllerHandle {
 
 impl ControllerParts {
     fn turn(&mut self) {
-        let Self { lanes, routes, venues } = self;
+        let Self { lanes, routes, venues, .. } = self;
         let mut requests = Vec::new();
         for lane in lanes.iter_mut().filter(|lane| lane.has_available()) {
             lane.poll(usize::MAX, |command| match changes(command, *venues) {

@@ -12,9 +12,6 @@ use crate::control::FlipLatencies;
 use crate::runtime::{Clock, CoreWakers, give_way};
 use crate::telemetry::{Collector, DeadLetterFile, LogDrain};
 
-/// Pause between two looks at the lanes.
-const PAUSE: Duration = Duration::from_millis(5);
-
 /// What housekeeping works on; given back when it stops.
 pub(super) struct Housekeeping {
     pub(super) logs: LogDrain,
@@ -31,6 +28,8 @@ pub(super) struct Housekeeping {
     pub(super) warm_up_ns: u64,
     pub(super) steady: Arc<SteadyState>,
     pub(super) wakers: CoreWakers,
+    /// Between two looks at the lanes.
+    pub(super) pause: Duration,
 }
 
 /// The allocation count at the end of the warm-up; `u64::MAX` before it.
@@ -106,7 +105,7 @@ impl Housekeeping {
                 interval_end_ns = now_ns + self.interval_ns;
                 is_asking = false;
             }
-            std::thread::park_timeout(PAUSE);
+            std::thread::park_timeout(self.pause);
         }
         self.drain();
         self

@@ -14,7 +14,7 @@ use super::run_header::{offered, run_header};
 use crate::control::{ControllerHandle, ControllerParts, DeskParts, OperatorDesk, Routes};
 use crate::runtime::{
     Agent, AgentRole, CoreHandle, CoreOptions, CoreParking, CorePlan, GuardedConsumer, HiccupMeter,
-    HostCores, PlannedCore, WatchdogHandle, WatchdogOptions,
+    HostCores, PlannedCore, WatchdogHandle, WatchdogOptions, look_pause,
 };
 use crate::telemetry::{
     Collector, CollectorOptions, DeadLetterFile, GAUGE_PREFIX, HlogWriter, LetterNames, LogDrain,
@@ -86,6 +86,7 @@ impl Assembly<'_> {
             warm_up_ns: self.clock.now_ns() + self.config.engine.warm_up_ms * 1_000_000,
             steady: Arc::clone(&steady),
             wakers: self.wakers.clone(),
+            pause: look_pause(plan.profile),
         };
         let last = housekeeping.collector.last();
         // Started before the cores: threads inherit the mask, and this one must not be pinned.
@@ -95,6 +96,7 @@ impl Assembly<'_> {
             lanes: self.control,
             routes: Arc::clone(&routes),
             venues: self.config.venue_names().len(),
+            pause: look_pause(plan.profile),
         });
         let controller = match controller {
             Ok(controller) => controller,

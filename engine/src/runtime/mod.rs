@@ -17,7 +17,7 @@ mod watchdog;
 mod yield_ban;
 
 pub use agent::{Agent, Phase, StopSignal};
-pub(crate) use background::give_way;
+pub(crate) use background::{give_way, look_pause};
 pub use clock::{Clock, ManualTime};
 pub use core::{CoreHandle, CoreOptions, Pinned};
 pub use footprint::{LaneFootprint, lane_footprints};

@@ -25,8 +25,9 @@ use crate::venue::{
 /// Frames taken in one duty cycle: what one read of a busy stream brings, so that the other agents of
 /// the core get their turn.
 const FRAMES_PER_CYCLE: usize = 64;
-/// Between two looks for silence by time alone, ns.
-const LOOK_NS: u64 = 10_000_000;
+/// Between two looks for silence by time alone, ns: a quarter of the shortest silence that can be configured. Only a
+/// core that sleeps waits that long.
+const LOOK_NS: u64 = 25_000_000;
 /// Between two requests to subscribe, ns: the venue takes five messages a second, pings included.
 const SUBSCRIBE_PACE_NS: u64 = 250_000_000;
 /// The longest time that market data waits for the order session to be ready, ns.
