@@ -6,5 +6,5 @@ mod barter;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    pitlane_benches::wire::race_against("barter-data 0.13", barter::run)
+    pitlane_benches::wire::race_against("peer", "barter-data 0.13", barter::run)
 }

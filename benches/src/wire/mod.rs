@@ -19,7 +19,7 @@ mod ours;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use pitlane_engine::runtime::Clock;
 
 use crate::crossing::{Crossing, State};
@@ -34,7 +34,7 @@ pub const CONSUMERS: usize = 10;
 
 /// Races wire to callback and tick to order against another pipeline.
 #[derive(Debug, Parser)]
-#[command(name = "pipeline", version)]
+#[command(version)]
 struct Options {
     /// Rounds.
     #[arg(long, default_value_t = 9)]
@@ -107,20 +107,27 @@ pub fn arrived_ns(clock: &Clock) -> u64 {
 /// The command line of the binary `pipeline`.
 #[must_use]
 pub fn main() -> ExitCode {
-    race_against("serde_json + crossbeam + Arc", afternoon::run)
+    race_against("pipeline", "serde_json + crossbeam + Arc", afternoon::run)
 }
 
-/// Parses the command line and races our side against `side`, which the output calls `name`.
+/// Parses the command line of the binary `program` and races our side against `side`, which the output calls
+/// `name`.
 ///
 /// `side` runs the frames of one run from start to end. It is called on the first core and runs its
 /// strategies on the second ([`Run::partner`]). It has to panic when a strategy has missed a frame:
 /// loss is no way to be fast.
 #[must_use]
-pub fn race_against(name: &'static str, side: fn(&Run<'_>) -> Latencies) -> ExitCode {
-    match race(&Options::parse(), (name, side)) {
+pub fn race_against(
+    program: &'static str,
+    name: &'static str,
+    side: fn(&Run<'_>) -> Latencies,
+) -> ExitCode {
+    let matches = Options::command().name(program).get_matches();
+    let options = Options::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match race(&options, (name, side)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            eprintln!("pipeline: {problem}");
+            eprintln!("{program}: {problem}");
             ExitCode::FAILURE
         }
     }
