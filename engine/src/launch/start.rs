@@ -74,7 +74,10 @@ impl Assembly<'_> {
                 links: self.probes,
                 gauges: gauges
                     .iter()
-                    .map(|gauge| format!("{GAUGE_PREFIX}{}", gauge.name()))
+                    .map(|gauge| {
+                        let name = format!("{GAUGE_PREFIX}{}", gauge.name());
+                        (name, gauge.capacity() as u64)
+                    })
                     .collect(),
                 hlog,
                 started_ns: self.clock.now_ns(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::fanout::FanoutJoin;
-use super::hlog::{HlogWriter, WARM_UP_LINE, new_histogram};
+use super::hlog::{HlogWriter, WARM_UP_LINE, gauge_histogram, new_histogram};
 use super::last_interval::{IntervalFigures, LastInterval};
 use super::probe::{HistogramSet, ProbeLink};
 use crate::report::LatencyFigures;
@@ -15,8 +15,8 @@ use crate::report::LatencyFigures;
 pub struct CollectorOptions {
     /// The probes' links, each with the spare set to swap with.
     pub links: Vec<(Arc<ProbeLink>, Box<HistogramSet>)>,
-    /// Tags of the gauges that are sampled into [`Collector::record_gauge`].
-    pub gauges: Vec<String>,
+    /// Tags of the gauges that are sampled into [`Collector::record_gauge`], and the most that each can show.
+    pub gauges: Vec<(String, u64)>,
     /// The interval log; `None` when none is written.
     pub hlog: Option<HlogWriter>,
     /// Monotonic time at which the first interval starts, ns.
@@ -79,11 +79,17 @@ impl Collector {
             .collect();
         let fanout_stages = ["fanout:first", "fanout:last", "fanout:spread"].map(&mut index_of);
         let flip_stage = index_of("flip");
-        let gauge_stages = options.gauges.iter().map(|name| index_of(name)).collect();
-        let interval = names.iter().map(|_| new_histogram()).collect();
+        let gauge_stages: Vec<usize> =
+            options.gauges.iter().map(|(name, _)| index_of(name)).collect();
+        let empty = |stage: usize| match gauge_stages.iter().position(|gauge| *gauge == stage) {
+            Some(gauge) => gauge_histogram(options.gauges[gauge].1),
+            None => new_histogram(),
+        };
+        let interval = (0..names.len()).map(empty).collect();
         let totals = names
             .into_iter()
-            .map(|name| StageTotals { name, histogram: new_histogram() })
+            .enumerate()
+            .map(|(stage, name)| StageTotals { name, histogram: empty(stage) })
             .collect();
         Collector {
             sources,
@@ -266,7 +272,7 @@ mod tests {
         let links = vec![(Arc::clone(&link), spare)];
         let mut collector = Collector::new(CollectorOptions {
             links,
-            gauges: vec!["lane:a".to_owned(), "lane:b".to_owned()],
+            gauges: vec![("lane:a".to_owned(), 64), ("lane:b".to_owned(), 4_096)],
             hlog: None,
             started_ns: 0,
         });

@@ -32,7 +32,7 @@ const DIGITS: u8 = 3;
 /// The log's `Interval_Max` column is in milliseconds, values are in nanoseconds.
 const MAX_DIVISOR: f64 = 1e6;
 
-/// An empty histogram of 1 ns to one hour with three digits, about 270 KiB that are touched as used.
+/// An empty histogram of 1 ns to one hour with three digits, about 270 KiB.
 #[must_use]
 pub fn new_histogram() -> Histogram<u64> {
     match Histogram::new_with_bounds(1, HLOG_HIGHEST_NS, DIGITS) {
@@ -41,7 +41,15 @@ pub fn new_histogram() -> Histogram<u64> {
     }
 }
 
-/// The same with one digit up to a millisecond: a kilobyte, for what is recorded and never read.
+/// An empty histogram of numbers of events up to `most`, with three digits: 24 KiB for a lane of 4,096.
+pub(super) fn gauge_histogram(most: u64) -> Histogram<u64> {
+    match Histogram::new_with_bounds(1, most.max(2), DIGITS) {
+        Ok(histogram) => histogram,
+        Err(_) => unreachable!("the crate accepts every upper bound from 2 on"),
+    }
+}
+
+/// One of times with one digit up to a millisecond: a kilobyte, for what is recorded and never read.
 pub(super) fn coarse_histogram() -> Histogram<u64> {
     match Histogram::new_with_bounds(1, 1_000_000, 1) {
         Ok(histogram) => histogram,
