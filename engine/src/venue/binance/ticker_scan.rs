@@ -169,7 +169,7 @@ impl<'f> Scanner<'f> {
         self.short_scaled(scale).or_else(|| self.long_scaled(scale))
     }
 
-    /// The form of nearly every number: at most seven digits, a point, at most eight places. Two registers of
+    /// The form of nearly every number: at most eight digits, a point, at most eight places. Two registers of
     /// text, and no loop. Of any other it takes nothing.
     #[inline]
     fn short_scaled(&mut self, scale: usize) -> Option<i64> {
@@ -186,10 +186,11 @@ impl<'f> Scanner<'f> {
             return None;
         }
         let whole = value_of_digits(text, whole_digits).checked_mul(*POWERS.get(scale)?)?;
-        // Below 10^scale, so it fits.
-        let value = whole + value_of_digits(fraction, kept) * POWERS[scale - kept];
+        // The fraction is below 10^scale; the sum may still be too large for the register.
+        let value = whole.checked_add(value_of_digits(fraction, kept) * POWERS[scale - kept])?;
+        let value = i64::try_from(value).ok()?;
         self.rest = rest;
-        i64::try_from(value).ok()
+        Some(value)
     }
 
     /// Any number of digits and places that fits.
@@ -340,6 +341,25 @@ mod tests {
                     assert_eq!(count_digits(eight), digits_count, "{text:?}");
                     assert_eq!(value_of_digits(eight, digits_count), value, "{text:?}");
                 }
+            }
+        }
+    }
+
+    /// A sum beyond 64 bits would come out as a small price.
+    #[test]
+    fn numbers_too_large_for_their_scale_are_refused_at_every_scale() {
+        for scale in 0..=18_u8 {
+            for text in ["18.99", "9.99", "9.22337203", "99999999.99", "0.00000001", "7.00"] {
+                let padded = format!("{text}\"        ");
+                let (whole, places) = text.split_once('.').unwrap();
+                let beyond = places.get(usize::from(scale)..).unwrap_or("");
+                let kept = &places[..places.len() - beyond.len()];
+                let units = format!("{whole}{kept}").parse::<i128>().unwrap();
+                let units = units * 10_i128.pow(u32::from(scale) - kept.len() as u32);
+                let fits = beyond.bytes().all(|byte| byte == b'0');
+                let expected = i64::try_from(units).ok().filter(|_| fits);
+                let mut scanner = Scanner { rest: padded.as_bytes() };
+                assert_eq!(scanner.scaled(scale), expected, "{text} at {scale}");
             }
         }
     }
