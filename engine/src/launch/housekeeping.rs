@@ -12,6 +12,9 @@ use crate::control::FlipLatencies;
 use crate::runtime::{Clock, CoreWakers, give_way};
 use crate::telemetry::{Collector, DeadLetterFile, LogDrain};
 
+/// Longest pause after a look that found something: the lanes of letters are small, and where one came more may.
+const SOON: Duration = Duration::from_millis(5);
+
 /// What housekeeping works on; given back when it stops.
 pub(super) struct Housekeeping {
     pub(super) logs: LogDrain,
@@ -79,7 +82,7 @@ impl Housekeeping {
         let mut is_asking = false;
         let mut is_warm = false;
         while !stop.load(Ordering::Acquire) {
-            self.drain();
+            let drained = self.drain();
             self.sample();
             let now_ns = self.clock.now_ns();
             if now_ns >= self.warm_up_ns && self.steady.0.load(Ordering::Relaxed) == u64::MAX {
@@ -105,7 +108,7 @@ impl Housekeeping {
                 interval_end_ns = now_ns + self.interval_ns;
                 is_asking = false;
             }
-            std::thread::park_timeout(self.pause);
+            std::thread::park_timeout(if drained > 0 { self.pause.min(SOON) } else { self.pause });
         }
         self.drain();
         self
@@ -119,12 +122,13 @@ impl Housekeeping {
         self.flips.take(|ns| self.collector.record_flip(ns));
     }
 
-    pub(super) fn drain(&mut self) {
-        self.logs.drain();
-        self.letters.drain();
+    /// Returns how many log lines and letters there were.
+    pub(super) fn drain(&mut self) -> u64 {
+        let drained = self.logs.drain() as u64 + self.letters.drain();
         for failure in self.failures.iter().filter_map(|exchange| exchange.take()) {
             let stack = if log::log_enabled!(log::Level::Error) { failure.stack() } else { None };
             log::error!("{failure}; the first at this site\n{}", stack.unwrap_or_default());
         }
+        drained
     }
 }
