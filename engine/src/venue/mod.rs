@@ -3,6 +3,7 @@
 pub mod binance;
 pub mod book;
 mod book_summary;
+pub mod codec;
 mod lane_outlet;
 mod outlet;
 pub mod session;

@@ -7,13 +7,13 @@
 
 use simd_json::Node;
 
-use super::error::DecodeError;
-use super::fields::{Letters, is_null, members, milliseconds_to_ns, signed, unsigned};
-use super::json::JsonBuffer;
-use super::levels::{DIFF_LEVELS_MAX, read_levels};
 use super::ticker_scan;
 use crate::event::{Bar, Level, Price, Qty, Quote, Side, Trade};
 use crate::venue::book::Diff;
+use crate::venue::codec::DecodeError;
+use crate::venue::codec::JsonBuffer;
+use crate::venue::codec::{DIFF_LEVELS_MAX, read_levels};
+use crate::venue::codec::{Letters, is_null, members, milliseconds_to_ns, signed, unsigned};
 use crate::venue::{Scales, Symbol, SymbolMap};
 
 /// Bytes of a frame for which memory is there from the start.

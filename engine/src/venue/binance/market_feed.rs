@@ -10,9 +10,7 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
-use super::error::DecodeError;
 use super::feed_books::FeedBooks;
-use super::levels::DIFF_LEVELS_MAX;
 use super::market_decode::{MarketDecoder, MarketMessage};
 use super::publisher::{Origin, Publisher};
 use super::silence::{SilenceLimits, SilenceWatch};
@@ -21,6 +19,8 @@ use super::snapshot_pacer::SnapshotPace;
 use crate::event::{BookStatus, BookStatusReason, EventKind, InstrumentId, VenueId};
 use crate::runtime::Clock;
 use crate::venue::book::{BookSyncCounters, BookSyncOptions, L2Book, SnapshotOutcome};
+use crate::venue::codec::DIFF_LEVELS_MAX;
+use crate::venue::codec::DecodeError;
 use crate::venue::{
     EventOutlet, IntakeStats, LetterReason, StreamOrder, StreamOrders, Symbol, SymbolMap,
 };

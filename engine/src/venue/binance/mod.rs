@@ -4,11 +4,7 @@
 //! the snapshot thread join them to sockets.
 
 mod credentials;
-mod error;
 mod feed_books;
-mod fields;
-mod json;
-mod levels;
 mod market_agent;
 mod market_decode;
 mod market_feed;
@@ -27,7 +23,6 @@ mod ticker_scan;
 mod user_decode;
 
 pub use credentials::{Credentials, CredentialsError};
-pub use error::DecodeError;
 pub use market_agent::{MarketAgent, MarketOptions, MarketWiring};
 pub use market_decode::{MarketDecoder, MarketMessage};
 pub use market_feed::{

@@ -7,7 +7,6 @@ use arrayvec::ArrayVec;
 use crossbeam_utils::CachePadded;
 
 use super::credentials::Credentials;
-use super::error::DecodeError;
 use super::order_request::{OrderNames, RequestText};
 use super::requests_in_flight::{Asked, RequestsInFlight};
 use super::user_decode::{Execution, Reply, ReplyError};
@@ -22,6 +21,7 @@ use crate::order::{
 };
 use crate::runtime::Clock;
 use crate::telemetry::Probe;
+use crate::venue::codec::DecodeError;
 use crate::venue::session::{CloseReason, Session};
 use crate::venue::{EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds};
 

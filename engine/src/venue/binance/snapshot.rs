@@ -1,11 +1,11 @@
 //! A book's snapshot, the body of `GET /api/v3/depth`. Cold: parsed off the core, on memory of its own.
 
-use super::error::DecodeError;
-use super::fields::{members, unsigned};
-use super::json::JsonBuffer;
-use super::levels::read_levels;
 use crate::event::{InstrumentId, Level};
 use crate::venue::Scales;
+use crate::venue::codec::DecodeError;
+use crate::venue::codec::JsonBuffer;
+use crate::venue::codec::read_levels;
+use crate::venue::codec::{members, unsigned};
 
 /// Levels a side of a snapshot: four times the venue's own limit.
 const SNAPSHOT_LEVELS_MAX: usize = 20_000;

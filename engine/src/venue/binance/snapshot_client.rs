@@ -18,10 +18,10 @@ use thiserror::Error;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::Snapshot;
-use super::error::DecodeError;
 use crate::event::InstrumentId;
 use crate::runtime::{Clock, CoreWakers, give_way};
 use crate::venue::SymbolMap;
+use crate::venue::codec::DecodeError;
 use crate::venue::session::Endpoint;
 
 /// Levels a side that are asked for: the venue's own limit.

@@ -5,16 +5,13 @@
 //! refused, it takes nothing, and the tape decides. It knows no errors. A frame costs one pass over its
 //! bytes, without a copy.
 
-use super::fields::milliseconds_to_ns;
 use super::market_decode::{MarketMessage, check_quote, make_trade};
 use crate::event::Quote;
+use crate::venue::codec::{Scanner, milliseconds_to_ns};
 use crate::venue::{Symbol, SymbolMap};
 
 /// Longest frame that is tried. The venue's have about 200 bytes.
 const SCANNED_BYTES_MAX: usize = 512;
-
-/// Most digits of a number: that many fit 63 bits whatever they are.
-const DIGITS_MAX: usize = 18;
 
 /// The message of a frame in the venue's own field order; `None` on any deviation.
 #[inline]
@@ -44,11 +41,7 @@ pub(super) fn scan(frame: &[u8], symbols: &SymbolMap) -> Option<MarketMessage<'s
     (scanner.rest == end).then_some(message)
 }
 
-struct Scanner<'f> {
-    rest: &'f [u8],
-}
-
-impl<'f> Scanner<'f> {
+impl Scanner<'_> {
     #[inline]
     fn quote(&mut self, symbols: &SymbolMap) -> Option<MarketMessage<'static>> {
         let update_id = self.unsigned()?;
@@ -128,186 +121,7 @@ impl<'f> Scanner<'f> {
         self.skip(br#","s":""#)?;
         symbols.lookup(self.plain_text()?)
     }
-
-    #[inline]
-    fn skip(&mut self, literal: &[u8]) -> Option<()> {
-        self.rest = self.rest.strip_prefix(literal)?;
-        Some(())
-    }
-
-    #[inline]
-    fn skips(&mut self, literal: &[u8]) -> bool {
-        self.skip(literal).is_some()
-    }
-
-    /// Text up to the closing quote, which is skipped. Printable ASCII without escapes.
-    #[inline]
-    fn plain_text(&mut self) -> Option<&'f [u8]> {
-        let end = self.rest.iter().position(|byte| !IS_PLAIN[usize::from(*byte)])?;
-        let (text, rest) = self.rest.split_at(end);
-        self.rest = rest.strip_prefix(b"\"")?;
-        Some(text)
-    }
-
-    #[inline]
-    fn boolean(&mut self) -> Option<bool> {
-        if self.skips(b"true") { Some(true) } else { self.skip(b"false").map(|()| false) }
-    }
-
-    /// An unsigned integer; what follows is the caller's to check.
-    #[inline]
-    fn unsigned(&mut self) -> Option<u64> {
-        let (value, digits) = self.digits(DIGITS_MAX);
-        let has_leading_zero = digits > 1 && value < 10_u64.pow(digits as u32 - 1);
-        (digits > 0 && !has_leading_zero).then_some(value)
-    }
-
-    /// A number in text up to its closing quote, in units of 10^-`scale`.
-    #[inline]
-    fn scaled(&mut self, scale: u8) -> Option<i64> {
-        let scale = usize::from(scale);
-        self.short_scaled(scale).or_else(|| self.long_scaled(scale))
-    }
-
-    /// The form of nearly every number: at most eight digits, a point, at most eight places. Two registers of
-    /// text, and no loop. Of any other it takes nothing.
-    #[inline]
-    fn short_scaled(&mut self, scale: usize) -> Option<i64> {
-        let text = self.first_eight()?;
-        let whole_digits = count_digits(text);
-        let rest = self.rest.get(whole_digits..)?.strip_prefix(b".")?;
-        let fraction = u64::from_le_bytes(*rest.first_chunk()?);
-        let places = count_digits(fraction);
-        // Places that the scale does not have may only be zeros.
-        let kept = places.min(scale);
-        let beyond = (fraction ^ ZEROS) & low_bytes(places) & !low_bytes(kept);
-        let rest = rest.get(places..)?.strip_prefix(b"\"")?;
-        if whole_digits == 0 || beyond != 0 {
-            return None;
-        }
-        let whole = value_of_digits(text, whole_digits).checked_mul(*POWERS.get(scale)?)?;
-        // The fraction is below 10^scale; the sum may still be too large for the register.
-        let value = whole.checked_add(value_of_digits(fraction, kept) * POWERS[scale - kept])?;
-        let value = i64::try_from(value).ok()?;
-        self.rest = rest;
-        Some(value)
-    }
-
-    /// Any number of digits and places that fits.
-    #[inline(never)]
-    fn long_scaled(&mut self, scale: usize) -> Option<i64> {
-        let (whole, whole_digits) = self.digits(DIGITS_MAX);
-        if whole_digits == 0 {
-            return None;
-        }
-        let mut value = whole;
-        let mut places = 0;
-        if let [b'.', rest @ ..] = self.rest {
-            self.rest = rest;
-            // No more than fit the number and the scale; what is left may only be zeros.
-            let room = scale.min(DIGITS_MAX - whole_digits);
-            let (fraction, fraction_digits) = self.digits(room);
-            value = value * POWERS[fraction_digits] + fraction;
-            places = fraction_digits;
-            while let [b'0', rest @ ..] = self.rest {
-                if places < scale {
-                    return None;
-                }
-                self.rest = rest;
-            }
-        }
-        self.skip(b"\"")?;
-        let value = value.checked_mul(*POWERS.get(scale - places)?)?;
-        i64::try_from(value).ok()
-    }
-
-    /// The next eight bytes, the first in the lowest byte.
-    #[inline]
-    fn first_eight(&self) -> Option<u64> {
-        self.rest.first_chunk().map(|eight| u64::from_le_bytes(*eight))
-    }
-
-    /// As many digits as there are, at most `digits_max`: their value and how many.
-    #[inline]
-    fn digits(&mut self, digits_max: usize) -> (u64, usize) {
-        let mut value = 0;
-        let mut count = 0;
-        while let Some(eight) = self.first_eight() {
-            let digits = count_digits(eight).min(digits_max - count);
-            value = value * POWERS[digits] + value_of_digits(eight, digits);
-            count += digits;
-            self.rest = &self.rest[digits..];
-            if digits < 8 {
-                return (value, count);
-            }
-        }
-        while count < digits_max
-            && let [digit @ b'0'..=b'9', rest @ ..] = self.rest
-        {
-            value = value * 10 + u64::from(digit - b'0');
-            count += 1;
-            self.rest = rest;
-        }
-        (value, count)
-    }
 }
-
-/// Eight times the character 0.
-const ZEROS: u64 = 0x30 * ONES;
-/// Eight times one.
-const ONES: u64 = 0x0101_0101_0101_0101;
-
-/// How many of eight bytes of text, from the first, which is the lowest, are digits. Eight at a time, in a
-/// register: a loop over bytes was most of a frame.
-#[inline]
-fn count_digits(text: u64) -> usize {
-    let values = text ^ ZEROS;
-    // A byte above 9 sets its highest bit, here or in the sum, and a carry goes only to those behind it.
-    let others = (values.wrapping_add(0x76 * ONES) | values) & (0x80 * ONES);
-    others.trailing_zeros() as usize / 8
-}
-
-/// The number that the first `count` bytes of text are, at most eight and all of them digits.
-#[inline]
-fn value_of_digits(text: u64, count: usize) -> u64 {
-    if count == 0 {
-        return 0;
-    }
-    // As if zeros came before them.
-    let digits = (text ^ ZEROS) << (64 - 8 * count);
-    // Pairs, then fours, then all eight; each sum stands in the lower part of its field.
-    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
-    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
-    fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
-}
-
-/// The first `count` bytes of a register, at most eight.
-#[inline]
-fn low_bytes(count: usize) -> u64 {
-    if count == 8 { u64::MAX } else { (1 << (8 * count)) - 1 }
-}
-
-/// Bytes of a plain text: printable ASCII but for the quote that ends it and the escape.
-const IS_PLAIN: [bool; 256] = {
-    let mut is_plain = [false; 256];
-    let mut byte = b' ';
-    while byte <= b'~' {
-        is_plain[byte as usize] = byte != b'"' && byte != b'\\';
-        byte += 1;
-    }
-    is_plain
-};
-
-/// 10^n for every number of digits.
-const POWERS: [u64; DIGITS_MAX + 1] = {
-    let mut powers = [1; DIGITS_MAX + 1];
-    let mut n = 1;
-    while n <= DIGITS_MAX {
-        powers[n] = powers[n - 1] * 10;
-        n += 1;
-    }
-    powers
-};
 
 #[cfg(test)]
 mod tests {
@@ -321,48 +135,6 @@ mod tests {
     use crate::venue::binance::MarketDecoder;
 
     const TICKER: &str = r#"{"stream":"btcusdt@bookTicker","data":{"u":50093274440,"s":"BTCUSDT","b":"61828.25000000","B":"0.99959000","a":"61828.26000000","A":"3.34988000"}}"#;
-
-    /// Against a loop over bytes, for every length, and for every byte behind the digits.
-    #[test]
-    fn digits_are_those_of_a_loop() {
-        let slowly = |text: &[u8]| {
-            let digits = text.iter().take_while(|byte| byte.is_ascii_digit());
-            digits.fold((0, 0), |(value, count), digit| {
-                (value * 10 + u64::from(digit - b'0'), count + 1)
-            })
-        };
-        for digits in ["98765432", "00000000", "10203040", "99999999"] {
-            for count in 0..=8 {
-                for other in 0..=u8::MAX {
-                    let mut text: [u8; 8] = digits.as_bytes().try_into().unwrap();
-                    text[count..].fill(other);
-                    let (value, digits_count) = slowly(&text);
-                    let eight = u64::from_le_bytes(text);
-                    assert_eq!(count_digits(eight), digits_count, "{text:?}");
-                    assert_eq!(value_of_digits(eight, digits_count), value, "{text:?}");
-                }
-            }
-        }
-    }
-
-    /// A sum beyond 64 bits would come out as a small price.
-    #[test]
-    fn numbers_too_large_for_their_scale_are_refused_at_every_scale() {
-        for scale in 0..=18_u8 {
-            for text in ["18.99", "9.99", "9.22337203", "99999999.99", "0.00000001", "7.00"] {
-                let padded = format!("{text}\"        ");
-                let (whole, places) = text.split_once('.').unwrap();
-                let beyond = places.get(usize::from(scale)..).unwrap_or("");
-                let kept = &places[..places.len() - beyond.len()];
-                let units = format!("{whole}{kept}").parse::<i128>().unwrap();
-                let units = units * 10_i128.pow(u32::from(scale) - kept.len() as u32);
-                let fits = beyond.bytes().all(|byte| byte == b'0');
-                let expected = i64::try_from(units).ok().filter(|_| fits);
-                let mut scanner = Scanner { rest: padded.as_bytes() };
-                assert_eq!(scanner.scaled(scale), expected, "{text} at {scale}");
-            }
-        }
-    }
 
     const BARE_TICKER: &str =
         r#"{"u":7,"s":"BTCUSDT","b":"1.50","B":"2","a":"0.00000000","A":"0.00"}"#;

@@ -8,10 +8,10 @@
 
 use simd_json::Node;
 
-use super::error::DecodeError;
-use super::fields::{Letters, elements, is_null, members, signed, text, unsigned};
-use super::json::JsonBuffer;
 use crate::event::{AssetAmount, ExecType, OrderStatus, Side, parse_scaled};
+use crate::venue::codec::DecodeError;
+use crate::venue::codec::JsonBuffer;
+use crate::venue::codec::{Letters, elements, is_null, members, signed, text, unsigned};
 use crate::venue::{LetterReason, Symbol, SymbolMap};
 
 mod execution;

@@ -1,6 +1,6 @@
 //! Reading the nodes of a parsed document: walks, and the table of one-letter fields.
 //!
-//! The venue names the fields of its stream messages by one letter, upper and lower case apart, in no
+//! Some venues name the fields of their stream messages by one letter, upper and lower case apart, in no
 //! promised order. One pass over an object notes where each letter's value is; a letter that comes twice
 //! is an error (F16), a longer name is skipped. The values are then read by name, each with a typed error.
 
@@ -11,7 +11,7 @@ use crate::event::parse_scaled;
 
 /// Nodes a value spans, its own head included.
 #[inline]
-pub(super) fn span(node: &Node<'_>) -> usize {
+pub(in crate::venue) fn span(node: &Node<'_>) -> usize {
     match node {
         Node::Object { count, .. } | Node::Array { count, .. } => count + 1,
         Node::String(_) | Node::Static(_) => 1,
@@ -21,7 +21,7 @@ pub(super) fn span(node: &Node<'_>) -> usize {
 /// The members of the object that `nodes` starts with: name, and the nodes from its value on. Nothing
 /// when it isn't an object.
 #[inline]
-pub(super) fn members<'t, 'a>(nodes: &'t [Node<'a>]) -> Members<'t, 'a> {
+pub(in crate::venue) fn members<'t, 'a>(nodes: &'t [Node<'a>]) -> Members<'t, 'a> {
     match nodes.first() {
         Some(Node::Object { len, .. }) => Members { rest: &nodes[1..], left: *len },
         _ => Members { rest: &[], left: 0 },
@@ -29,7 +29,7 @@ pub(super) fn members<'t, 'a>(nodes: &'t [Node<'a>]) -> Members<'t, 'a> {
 }
 
 /// Iterator of [`members`].
-pub(super) struct Members<'t, 'a> {
+pub(in crate::venue) struct Members<'t, 'a> {
     rest: &'t [Node<'a>],
     left: usize,
 }
@@ -52,7 +52,7 @@ impl<'t, 'a> Iterator for Members<'t, 'a> {
 
 /// The elements of an array; `None` when `nodes` doesn't start with one.
 #[inline]
-pub(super) fn elements<'t, 'a>(nodes: &'t [Node<'a>]) -> Option<Elements<'t, 'a>> {
+pub(in crate::venue) fn elements<'t, 'a>(nodes: &'t [Node<'a>]) -> Option<Elements<'t, 'a>> {
     match nodes.first() {
         Some(Node::Array { len, .. }) => Some(Elements { rest: &nodes[1..], left: *len }),
         _ => None,
@@ -60,7 +60,7 @@ pub(super) fn elements<'t, 'a>(nodes: &'t [Node<'a>]) -> Option<Elements<'t, 'a>
 }
 
 /// Iterator of [`elements`].
-pub(super) struct Elements<'t, 'a> {
+pub(in crate::venue) struct Elements<'t, 'a> {
     rest: &'t [Node<'a>],
     left: usize,
 }
@@ -88,7 +88,7 @@ impl ExactSizeIterator for Elements<'_, '_> {}
 
 /// The text a value is; `None` when it isn't one.
 #[inline]
-pub(super) fn text<'a>(nodes: &[Node<'a>]) -> Option<&'a str> {
+pub(in crate::venue) fn text<'a>(nodes: &[Node<'a>]) -> Option<&'a str> {
     match nodes.first() {
         Some(Node::String(text)) => Some(text),
         _ => None,
@@ -97,7 +97,7 @@ pub(super) fn text<'a>(nodes: &[Node<'a>]) -> Option<&'a str> {
 
 /// The unsigned integer a value is; `None` when it isn't one.
 #[inline]
-pub(super) fn unsigned(nodes: &[Node<'_>]) -> Option<u64> {
+pub(in crate::venue) fn unsigned(nodes: &[Node<'_>]) -> Option<u64> {
     match nodes.first() {
         Some(Node::Static(StaticNode::U64(value))) => Some(*value),
         _ => None,
@@ -106,7 +106,7 @@ pub(super) fn unsigned(nodes: &[Node<'_>]) -> Option<u64> {
 
 /// The integer a value is; `None` when it isn't one, or doesn't fit.
 #[inline]
-pub(super) fn signed(nodes: &[Node<'_>]) -> Option<i64> {
+pub(in crate::venue) fn signed(nodes: &[Node<'_>]) -> Option<i64> {
     match nodes.first() {
         Some(Node::Static(StaticNode::U64(value))) => i64::try_from(*value).ok(),
         Some(Node::Static(StaticNode::I64(value))) => Some(*value),
@@ -116,7 +116,7 @@ pub(super) fn signed(nodes: &[Node<'_>]) -> Option<i64> {
 
 /// Whether a value is `null`.
 #[inline]
-pub(super) fn is_null(nodes: &[Node<'_>]) -> bool {
+pub(in crate::venue) fn is_null(nodes: &[Node<'_>]) -> bool {
     matches!(nodes.first(), Some(Node::Static(StaticNode::Null)))
 }
 
@@ -139,7 +139,7 @@ static MISSING: [&str; LETTERS] = letter_texts!("field ", " missing");
 static WRONG_TYPE: [&str; LETTERS] = letter_texts!("field ", " of the wrong type");
 static TWICE: [&str; LETTERS] = letter_texts!("field ", " twice");
 static NOT_A_NUMBER: [&str; LETTERS] =
-    letter_texts!("field ", " no plain decimal within the instrument's scale");
+    letter_texts!("field ", ": not a plain decimal, or more decimals than the instrument allows");
 
 #[inline]
 fn letter_index(name: &str) -> Option<usize> {
@@ -150,7 +150,7 @@ fn letter_index(name: &str) -> Option<usize> {
 }
 
 /// The one-letter fields of one object.
-pub(super) struct Letters<'t, 'a> {
+pub(in crate::venue) struct Letters<'t, 'a> {
     nodes: &'t [Node<'a>],
     /// Where each letter's value starts in `nodes`; 0 = absent, since node 0 is the object's head.
     at: [u32; LETTERS],
@@ -159,7 +159,7 @@ pub(super) struct Letters<'t, 'a> {
 impl<'t, 'a> Letters<'t, 'a> {
     /// Notes the fields of the object that `nodes` starts with.
     #[inline]
-    pub(super) fn read(nodes: &'t [Node<'a>]) -> Result<Letters<'t, 'a>, DecodeError> {
+    pub(in crate::venue) fn read(nodes: &'t [Node<'a>]) -> Result<Letters<'t, 'a>, DecodeError> {
         let mut at = [0; LETTERS];
         for (name, value) in members(nodes) {
             let Some(index) = letter_index(name) else { continue };
@@ -174,7 +174,7 @@ impl<'t, 'a> Letters<'t, 'a> {
 
     /// The nodes of a field, from its value on; `None` when absent.
     #[inline]
-    pub(super) fn get(&self, letter: u8) -> Option<&'t [Node<'a>]> {
+    pub(in crate::venue) fn get(&self, letter: u8) -> Option<&'t [Node<'a>]> {
         match self.at[(letter - b'A') as usize] {
             0 => None,
             at => Some(&self.nodes[at as usize..]),
@@ -183,25 +183,25 @@ impl<'t, 'a> Letters<'t, 'a> {
 
     /// A text field.
     #[inline]
-    pub(super) fn text(&self, letter: u8) -> Result<&'a str, DecodeError> {
+    pub(in crate::venue) fn text(&self, letter: u8) -> Result<&'a str, DecodeError> {
         text(self.need(letter)?).ok_or(self.wrong_type(letter))
     }
 
     /// An unsigned integer field.
     #[inline]
-    pub(super) fn unsigned(&self, letter: u8) -> Result<u64, DecodeError> {
+    pub(in crate::venue) fn unsigned(&self, letter: u8) -> Result<u64, DecodeError> {
         unsigned(self.need(letter)?).ok_or(self.wrong_type(letter))
     }
 
     /// An integer field.
     #[inline]
-    pub(super) fn signed(&self, letter: u8) -> Result<i64, DecodeError> {
+    pub(in crate::venue) fn signed(&self, letter: u8) -> Result<i64, DecodeError> {
         signed(self.need(letter)?).ok_or(self.wrong_type(letter))
     }
 
     /// A field that is true or false.
     #[inline]
-    pub(super) fn boolean(&self, letter: u8) -> Result<bool, DecodeError> {
+    pub(in crate::venue) fn boolean(&self, letter: u8) -> Result<bool, DecodeError> {
         match self.need(letter)?.first() {
             Some(Node::Static(StaticNode::Bool(value))) => Ok(*value),
             _ => Err(self.wrong_type(letter)),
@@ -210,7 +210,7 @@ impl<'t, 'a> Letters<'t, 'a> {
 
     /// A number in text, in units of 10^-`scale`.
     #[inline]
-    pub(super) fn scaled(&self, letter: u8, scale: u8) -> Result<i64, DecodeError> {
+    pub(in crate::venue) fn scaled(&self, letter: u8, scale: u8) -> Result<i64, DecodeError> {
         let number = self.text(letter)?;
         parse_scaled(number.as_bytes(), scale)
             .map_err(|_| DecodeError::number(NOT_A_NUMBER[(letter - b'A') as usize]))
@@ -218,7 +218,7 @@ impl<'t, 'a> Letters<'t, 'a> {
 
     /// A time in milliseconds since the Unix epoch, in nanoseconds.
     #[inline]
-    pub(super) fn time_ns(&self, letter: u8) -> Result<i64, DecodeError> {
+    pub(in crate::venue) fn time_ns(&self, letter: u8) -> Result<i64, DecodeError> {
         milliseconds_to_ns(self.unsigned(letter)?)
     }
 
@@ -235,7 +235,7 @@ impl<'t, 'a> Letters<'t, 'a> {
 
 /// Nanoseconds of a venue's milliseconds.
 #[inline]
-pub(super) fn milliseconds_to_ns(ms: u64) -> Result<i64, DecodeError> {
+pub(in crate::venue) fn milliseconds_to_ns(ms: u64) -> Result<i64, DecodeError> {
     i64::try_from(ms)
         .ok()
         .and_then(|ms| ms.checked_mul(1_000_000))

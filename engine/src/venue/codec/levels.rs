@@ -8,11 +8,11 @@ use crate::event::{Level, parse_scaled};
 use crate::venue::{LetterReason, Scales};
 
 /// Levels a side in one diff. The largest diff in 40 MB of recordings has 1,076 on both sides together.
-pub(super) const DIFF_LEVELS_MAX: usize = 5_000;
+pub(in crate::venue) const DIFF_LEVELS_MAX: usize = 5_000;
 
 /// Reads `[[price, quantity], ..]` into `out`, which is cleared first.
 #[inline]
-pub(super) fn read_levels(
+pub(in crate::venue) fn read_levels(
     nodes: &[Node<'_>],
     scales: Scales,
     levels_max: usize,

@@ -7,7 +7,7 @@ use crate::venue::LetterReason;
 
 /// Why a frame was refused. Small and static: making one never allocates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("[binance] decode failed: {detail}")]
+#[error("decode failed: {detail}")]
 pub struct DecodeError {
     /// The reason under which the frame is kept as a dead letter.
     pub reason: LetterReason,
@@ -18,31 +18,31 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    pub(super) const fn new(reason: LetterReason, detail: &'static str) -> DecodeError {
+    pub(in crate::venue) const fn new(reason: LetterReason, detail: &'static str) -> DecodeError {
         DecodeError { reason, detail, book: None }
     }
 
-    pub(super) const fn malformed(detail: &'static str) -> DecodeError {
+    pub(in crate::venue) const fn malformed(detail: &'static str) -> DecodeError {
         DecodeError::new(LetterReason::Malformed, detail)
     }
 
-    pub(super) const fn unknown(detail: &'static str) -> DecodeError {
+    pub(in crate::venue) const fn unknown(detail: &'static str) -> DecodeError {
         DecodeError::new(LetterReason::Unknown, detail)
     }
 
-    pub(super) const fn field(detail: &'static str) -> DecodeError {
+    pub(in crate::venue) const fn field(detail: &'static str) -> DecodeError {
         DecodeError::new(LetterReason::Field, detail)
     }
 
-    pub(super) const fn number(detail: &'static str) -> DecodeError {
+    pub(in crate::venue) const fn number(detail: &'static str) -> DecodeError {
         DecodeError::new(LetterReason::Number, detail)
     }
 
-    pub(super) const fn nonsense(detail: &'static str) -> DecodeError {
+    pub(in crate::venue) const fn nonsense(detail: &'static str) -> DecodeError {
         DecodeError::new(LetterReason::Nonsense, detail)
     }
 
-    pub(super) const fn symbol() -> DecodeError {
+    pub(in crate::venue) const fn symbol() -> DecodeError {
         DecodeError::new(LetterReason::Symbol, "symbol not configured")
     }
 }
@@ -63,8 +63,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_like_every_other_error_of_a_venue() {
+    fn reads_like_every_other_failure() {
         let error = DecodeError::field("field q missing");
-        assert_eq!(error.to_string(), "[binance] decode failed: field q missing");
+        assert_eq!(error.to_string(), "decode failed: field q missing");
     }
 }

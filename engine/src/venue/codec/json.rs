@@ -1,7 +1,7 @@
 //! JSON frames on reused memory: one padded buffer, one tape.
 //!
 //! Promises: no allocation per frame once the buffers have grown to the largest frame seen, no recursion
-//! (nesting is bounded), one complete document per frame. Numbers are parsed by nobody twice: venues
+//! (nesting is bounded), one complete document per frame. No number is parsed twice: venues
 //! send prices as text, which stays text here.
 
 use simd_json::{Buffers, ErrorType, INPUT_PADDING, Node, Tape, fill_tape_padded};
@@ -13,7 +13,7 @@ use crate::venue::LetterReason;
 const DEPTH_MAX: usize = 24;
 
 /// The reused memory of one decoder.
-pub(super) struct JsonBuffer {
+pub(in crate::venue) struct JsonBuffer {
     padded: Vec<u8>,
     buffers: Buffers,
     /// Empty between frames: only its allocation is kept.
@@ -24,7 +24,7 @@ pub(super) struct JsonBuffer {
 impl JsonBuffer {
     /// As [`JsonBuffer::new`], with every buffer grown to what the densest frame of `frame_bytes_usual`
     /// needs: the parser sizes its own by a guess, and would grow them in the middle of a run.
-    pub(super) fn warmed(frame_bytes_usual: usize, frame_bytes_max: usize) -> JsonBuffer {
+    pub(in crate::venue) fn warmed(frame_bytes_usual: usize, frame_bytes_max: usize) -> JsonBuffer {
         let mut json = JsonBuffer::new(frame_bytes_usual, frame_bytes_max);
         // Nothing has more structure than single digits in a list, `[0,0,0]`.
         let usual = frame_bytes_usual.min(frame_bytes_max);
@@ -35,7 +35,7 @@ impl JsonBuffer {
     }
 
     /// Memory for frames up to `frame_bytes_max`, preallocated for frames of `frame_bytes_usual`.
-    pub(super) fn new(frame_bytes_usual: usize, frame_bytes_max: usize) -> JsonBuffer {
+    pub(in crate::venue) fn new(frame_bytes_usual: usize, frame_bytes_max: usize) -> JsonBuffer {
         let usual = frame_bytes_usual.min(frame_bytes_max);
         JsonBuffer {
             padded: vec![0; usual + INPUT_PADDING],
@@ -49,7 +49,7 @@ impl JsonBuffer {
     /// Parses `frame` and hands the document's nodes to `read`. What `read` returns may borrow the
     /// document's strings, which live in this buffer until the next frame, but not the nodes.
     #[inline]
-    pub(super) fn parse<'a, R>(
+    pub(in crate::venue) fn parse<'a, R>(
         &'a mut self,
         frame: &[u8],
         read: impl FnOnce(&[Node<'a>]) -> Result<R, DecodeError>,
