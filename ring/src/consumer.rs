@@ -9,7 +9,7 @@ use crate::cursor::Cursor;
 use crate::gauge::LaneGauge;
 use crate::reader::Reader;
 use crate::record::Record;
-use crate::recycler::Recycler;
+use crate::recycler::lane_recycler::Recycler;
 
 /// Reads a lane and returns its slots.
 ///

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crossbeam_utils::CachePadded;
 
 use crate::record::{LINE_BYTES, Sequence};
-use crate::storage::prefetch_line;
+use crate::prefetch::prefetch_line;
 use crate::sync::{AtomicI64, Ordering};
 
 /// Cursors on one line.

@@ -2,19 +2,19 @@
 //!
 //! Records go forward past cursors, from the publisher's to the consumer's (or the stage's, then the
 //! consumer's), and their slots come back through the gate, a `disruptor` ring that the recycler publishes
-//! into: see `cursor.rs` and `gate.rs`.
+//! into: see `cursor.rs` and `recycler/`.
 
 use std::sync::Arc;
 
 use crate::checks::{Checks, DefaultChecks};
 use crate::consumer::{Consumer, Stage};
 use crate::cursor::{Cursor, SharedCursors};
-use crate::gate::gate;
-use crate::gauge::LaneState;
+use crate::lane_state::LaneState;
 use crate::publisher::Publisher;
 use crate::reader::Reader;
 use crate::record::Record;
-use crate::recycler::Recycler;
+use crate::recycler::gate::gate;
+use crate::recycler::lane_recycler::Recycler;
 use crate::storage::LaneSlots;
 
 /// How a lane is built.

@@ -7,16 +7,8 @@
 use std::panic::Location;
 
 use crate::checks::{Checks, DefaultChecks};
-use crate::recycler::{PoolGauge, RefusedReturn, SlabRecycler};
-
-/// A claimed slot of one pool. It can be copied, but only one copy can return it, and none reaches
-/// the slot afterwards, even when it was claimed again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PoolHandle {
-    pub(crate) index: u32,
-    /// Counts the returns of the slot.
-    pub(crate) generation: u64,
-}
+use crate::recycler::return_cursor::RefusedReturn;
+use crate::recycler::slab::{PoolGauge, PoolHandle, SlabRecycler};
 
 /// A slab of `T` with one owner.
 ///
@@ -83,6 +75,11 @@ impl<T, C: Checks> Pool<T, C> {
     #[track_caller]
     pub fn give_back(&mut self, handle: PoolHandle) -> Result<(), RefusedReturn> {
         self.recycler.give_back(handle, Location::caller())
+    }
+
+    /// See [`crate::raw::forget_pool_return`].
+    pub(crate) fn forget_return(&mut self, handle: PoolHandle) {
+        self.recycler.forget_return(handle);
     }
 
     /// Number of slots.

@@ -8,9 +8,10 @@ use std::sync::atomic::Ordering;
 
 use crate::checks::{Checks, DefaultChecks};
 use crate::cursor::Cursor;
-use crate::gate::Admission;
-use crate::gauge::{LaneGauge, LaneState};
+use crate::gauge::LaneGauge;
+use crate::lane_state::LaneState;
 use crate::record::{Record, Sequence};
+use crate::recycler::gate::Admission;
 use crate::storage::{self, LaneSlots};
 
 /// Most lanes into which one record is staged before their cursors are moved: enough for lines to cross

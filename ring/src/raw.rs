@@ -15,11 +15,13 @@ use std::sync::Arc;
 use crate::checks::Checks;
 use crate::consumer::Consumer;
 use crate::critical::CriticalPublisher;
-use crate::gauge::LaneState;
+use crate::lane_state::LaneState;
+use crate::pool::Pool;
 use crate::publisher::Publisher;
 use crate::record::{Record, Sequence};
-pub use crate::recycler::RefusedReturn;
-use crate::recycler::refuse;
+use crate::recycler::lane_recycler::refuse;
+pub use crate::recycler::return_cursor::RefusedReturn;
+use crate::recycler::slab::PoolHandle;
 use crate::storage::LaneSlots;
 
 /// Consumes the next record and leaves its slot out, in the hands of the caller. While slots are
@@ -72,6 +74,44 @@ pub fn deface<E: Record, C: Checks>(publisher: &mut Publisher<E, C>, offset: usi
     publisher.deface(offset)
 }
 
+/// Plants a fault into the lane and runs `with_fault`: while that runs, the slot of `sequence` and
+/// all behind it count as not returned, though the publisher may have them. What guards reads and
+/// second returns is then blind, so a check of these guards has to fail.
+///
+/// Both ends are borrowed, so that nothing is published or polled meanwhile.
+///
+/// # Panics
+/// When the slot was not returned yet.
+pub fn with_forgotten_return<E: Record, C: Checks, R>(
+    _publisher: &mut Publisher<E, C>,
+    consumer: &mut Consumer<E, C>,
+    sequence: Sequence,
+    with_fault: impl FnOnce() -> R,
+) -> R {
+    let state = Arc::clone(&consumer.reader.slots.state);
+    assert!(state.reader.released.is_returned(sequence), "sequence {sequence} is not returned yet");
+    let last = state.reader.released.forget(sequence);
+    let _mended = Mend { state, last };
+    with_fault()
+}
+
+/// Ends the fault, also when what ran with it panics.
+struct Mend {
+    state: Arc<LaneState>,
+    last: Sequence,
+}
+
+impl Drop for Mend {
+    fn drop(&mut self) {
+        self.state.reader.released.remember(self.last);
+    }
+}
+
+/// Plants a fault into the pool: the returned slot of `handle` counts as claimed by it again.
+pub fn forget_pool_return<T, C: Checks>(pool: &mut Pool<T, C>, handle: PoolHandle) {
+    pool.forget_return(handle);
+}
+
 /// The lane behind a publisher of critical records.
 pub fn lane_of<E: Record, C: Checks>(
     publisher: &mut CriticalPublisher<E, C>,
@@ -107,7 +147,8 @@ impl<E: Record> RawHandle<E> {
         }
         // SAFETY: the slot is not returned as far as this thread knows, and this thread is the one
         // that would have to settle it before the publisher could write to it (`Recycler::settle`
-        // and `Recycler::hold` check that). The copy is made before anything else runs here.
+        // and `Recycler::hold` check that). Where the return was forgotten on purpose, both ends
+        // are borrowed for as long as that lasts, so nobody writes either. The copy is made before anything else runs here.
         unsafe { *self.slots.slot(self.sequence) }
     }
 }

@@ -8,7 +8,8 @@
 use std::cell::UnsafeCell;
 use std::sync::Arc;
 
-use crate::gauge::LaneState;
+use crate::lane_state::LaneState;
+use crate::prefetch::{prefetch_line, prefetch_line_exclusive};
 use crate::record::{LINE_BYTES, Record, Sequence};
 
 /// The byte that fills returned slots of checked lanes.
@@ -74,38 +75,6 @@ const PREFETCHED_LINES: usize = 2;
 fn first_lines<E>(slot: *const E) -> impl Iterator<Item = *const u8> {
     let lines = size_of::<E>().div_ceil(LINE_BYTES).min(PREFETCHED_LINES);
     (0..lines).map(move |line| slot.cast::<u8>().wrapping_add(line * LINE_BYTES))
-}
-
-/// Starts to fetch a line that will be read soon.
-#[inline(always)]
-pub fn prefetch_line<T>(address: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch is a hint: it changes nothing that a program could see and never
-        // faults, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _no_way_to = address;
-}
-
-/// Starts to take a line that will be written soon from the core that has it.
-#[inline(always)]
-fn prefetch_line_exclusive(address: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // Not the intrinsic: where the target does not promise the instruction, that becomes a fetch for
-    // reading, and the line is moved twice.
-    // SAFETY: as above; a processor without this hint does nothing.
-    unsafe {
-        std::arch::asm!(
-            "prefetchw [{address}]",
-            address = in(reg) address,
-            options(nostack, preserves_flags),
-        );
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _no_way_to = address;
 }
 
 impl<E> Clone for LaneSlots<E> {

@@ -5,7 +5,7 @@ use std::sync::Barrier;
 
 use pitlane_engine::event::{Event, Quote};
 use pitlane_ring::raw::{self, RefusedReturn, ReturnToken};
-use pitlane_ring::{Consumer, LaneOptions, Plain, Pool, PoolHandle, Publisher, lane_with};
+use pitlane_ring::{Consumer, LaneOptions, Plain, Pool, Publisher, lane_with};
 
 use super::criterion::Setting;
 use super::finding::{Finding, Verdict};
@@ -30,15 +30,11 @@ pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
             break;
         }
         caught += u64::from(lane.twice_at_once());
-        caught += u64::from(lane.twice_after_reuse());
+        caught += u64::from(lane.twice_after_reuse(setting.plant));
         caught += u64::from(lane.by_two_threads());
         intact &= number % 64 > 0 || lane.is_intact();
     }
-    let (in_pool, pool_intact) = if setting.has(Plant::UnguardedReturn) {
-        in_pool(&mut NaivePool::new(SLOTS), each)
-    } else {
-        in_pool(&mut Pool::<u64, Plain>::new_with("verify:double-returns", SLOTS, || 0), each)
-    };
+    let (in_pool, pool_intact) = in_pool(each, setting.plant);
     log::set_max_level(level);
     caught += in_pool;
     intact &= lane.is_intact() && pool_intact;
@@ -99,12 +95,20 @@ impl Lane {
         first.is_ok() && second == Err(RefusedReturn::AlreadyReturned)
     }
 
-    fn twice_after_reuse(&mut self) -> bool {
+    fn twice_after_reuse(&mut self, plant: Plant) -> bool {
         let Some(token) = self.hold() else { return false };
         let first = token.give_back();
         raw::settle(&mut self.consumer);
         let is_whole = self.is_intact();
-        first.is_ok() && is_whole && token.give_back() == Err(RefusedReturn::AlreadyReturned)
+        let again = || token.give_back();
+        let Self { publisher, consumer, .. } = self;
+        let second = match plant {
+            Plant::ForgottenReturn => {
+                raw::with_forgotten_return(publisher, consumer, token.sequence(), again)
+            }
+            _ => again(),
+        };
+        first.is_ok() && is_whole && second == Err(RefusedReturn::AlreadyReturned)
     }
 
     fn by_two_threads(&mut self) -> bool {
@@ -142,72 +146,24 @@ impl Lane {
     }
 }
 
-/// What the check asks of a pool, so that the canary can give it one that guards nothing.
-trait Slots {
-    type Handle: Copy + PartialEq;
-    fn claim(&mut self) -> Option<Self::Handle>;
-    /// Whether the return was taken.
-    fn give_back(&mut self, handle: Self::Handle) -> bool;
-    fn free(&self) -> usize;
-}
-
-impl Slots for Pool<u64, Plain> {
-    type Handle = PoolHandle;
-
-    fn claim(&mut self) -> Option<PoolHandle> {
-        Pool::claim(self)
-    }
-
-    fn give_back(&mut self, handle: PoolHandle) -> bool {
-        Pool::give_back(self, handle).is_ok()
-    }
-
-    fn free(&self) -> usize {
-        Pool::free(self)
-    }
-}
-
 /// Returns slots twice, `each` times at once and `each` times after reuse. How many were refused,
 /// and whether the pool was whole after each.
-fn in_pool<S: Slots>(pool: &mut S, each: u64) -> (u64, bool) {
+fn in_pool(each: u64, plant: Plant) -> (u64, bool) {
+    let mut pool = Pool::<u64, Plain>::new_with("verify:double-returns", SLOTS, || 0);
     let (mut caught, mut intact) = (0, true);
-    for _ in 0..each {
+    for number in 0..each {
         let Some(handle) = pool.claim() else { return (caught, false) };
-        intact &= pool.give_back(handle);
-        caught += u64::from(!pool.give_back(handle));
+        intact &= pool.give_back(handle).is_ok();
+        caught += u64::from(pool.give_back(handle) == Err(RefusedReturn::AlreadyReturned));
         let Some(current) = pool.claim() else { return (caught, false) };
+        if plant == Plant::ForgottenReturn && number == 0 {
+            // Once: a pool that has lost count is no pool to go on with.
+            raw::forget_pool_return(&mut pool, handle);
+        }
         // The slot is in use again: the old handle must not return it.
-        caught += u64::from(!pool.give_back(handle));
+        caught += u64::from(pool.give_back(handle) == Err(RefusedReturn::AlreadyReturned));
         intact &= pool.free() == SLOTS - 1;
-        intact &= pool.give_back(current) && pool.free() == SLOTS;
+        intact &= pool.give_back(current).is_ok() && pool.free() == SLOTS;
     }
     (caught, intact)
-}
-
-/// A free list that believes every return: the canary's.
-struct NaivePool {
-    free: Vec<usize>,
-}
-
-impl NaivePool {
-    fn new(slots: usize) -> NaivePool {
-        NaivePool { free: (0..slots).collect() }
-    }
-}
-
-impl Slots for NaivePool {
-    type Handle = usize;
-
-    fn claim(&mut self) -> Option<usize> {
-        self.free.pop()
-    }
-
-    fn give_back(&mut self, slot: usize) -> bool {
-        self.free.push(slot);
-        true
-    }
-
-    fn free(&self) -> usize {
-        self.free.len()
-    }
 }

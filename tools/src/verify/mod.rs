@@ -95,14 +95,14 @@ const CRITERIA: [Criterion; 13] = [
         id: "SC-007",
         title: "use after return",
         timing: Timing::None,
-        plants: &[Plant::UnguardedRead],
+        plants: &[Plant::ForgottenReturn],
         check: stale_reads::check,
     },
     Criterion {
         id: "SC-008",
         title: "double return",
         timing: Timing::None,
-        plants: &[Plant::UnguardedReturn],
+        plants: &[Plant::ForgottenReturn],
         check: double_returns::check,
     },
     Criterion {

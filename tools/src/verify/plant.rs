@@ -15,10 +15,8 @@ pub(crate) enum Plant {
     LeakedSlot,
     /// The engine keeps one failure to itself.
     SwallowedFailure,
-    /// A read after the return that nothing guards.
-    UnguardedRead,
-    /// A pool that takes the same slot back twice.
-    UnguardedReturn,
+    /// A lane, or a pool, that forgets that a slot was returned.
+    ForgottenReturn,
     /// All consumers on one core, judged against all.
     OneCore,
     /// A market event vanishes without being counted.
@@ -41,8 +39,7 @@ impl Plant {
             Plant::SmallLanes => "lanes of 64 slots before a consumer that stalls",
             Plant::LeakedSlot => "a slot that is never returned",
             Plant::SwallowedFailure => "a failure that is not reported",
-            Plant::UnguardedRead => "reads after the return that nothing guards",
-            Plant::UnguardedReturn => "a pool that takes a slot back twice",
+            Plant::ForgottenReturn => "a ring that forgets that a slot was returned",
             Plant::OneCore => "all consumers on one core",
             Plant::StaleEvent => "a stale event handled by a consumer that skips",
             Plant::LostMarketEvent => "a market event lost without being counted",

@@ -71,8 +71,7 @@ fn read_after_return(
     else {
         return Outcome { before: false, caught: false };
     };
-    let copy = handle.read();
-    let before = copy.get::<Quote>().is_some_and(|quote| quote.ask_qty == 4);
+    let before = handle.read().get::<Quote>().is_some_and(|quote| quote.ask_qty == 4);
     let returned = token.give_back().is_ok();
     raw::settle(consumer);
     if is_reused {
@@ -82,10 +81,13 @@ fn read_after_return(
         }
         consumer.poll(SLOTS, |_event| ());
     }
-    let read = catch_unwind(AssertUnwindSafe(|| match plant {
-        Plant::UnguardedRead => copy,
-        _ => handle.read(),
-    }));
+    let read = || catch_unwind(AssertUnwindSafe(|| handle.read()));
+    let read = match plant {
+        Plant::ForgottenReturn => {
+            raw::with_forgotten_return(publisher, consumer, handle.sequence(), read)
+        }
+        _ => read(),
+    };
     let sequence = format!("sequence {}", handle.sequence());
     let says = |payload: &Box<dyn Any + Send>| {
         let text = payload.downcast_ref::<String>().map_or("", String::as_str);
