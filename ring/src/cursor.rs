@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
-use crate::record::{LINE_BYTES, Sequence};
 use crate::prefetch::prefetch_line;
+use crate::record::{LINE_BYTES, Sequence};
 use crate::sync::{AtomicI64, Ordering};
 
 /// Cursors on one line.
