@@ -151,17 +151,20 @@ impl Lane {
 fn in_pool(each: u64, plant: Plant) -> (u64, bool) {
     let mut pool = Pool::<u64, Plain>::new_with("verify:double-returns", SLOTS, || 0);
     let (mut caught, mut intact) = (0, true);
-    for number in 0..each {
+    for _ in 0..each {
         let Some(handle) = pool.claim() else { return (caught, false) };
         intact &= pool.give_back(handle).is_ok();
         caught += u64::from(pool.give_back(handle) == Err(RefusedReturn::AlreadyReturned));
         let Some(current) = pool.claim() else { return (caught, false) };
-        if plant == Plant::ForgottenReturn && number == 0 {
-            // Once: a pool that has lost count is no pool to go on with.
+        if plant == Plant::ForgottenReturn {
             raw::forget_pool_return(&mut pool, handle);
         }
         // The slot is in use again: the old handle must not return it.
-        caught += u64::from(pool.give_back(handle) == Err(RefusedReturn::AlreadyReturned));
+        if pool.give_back(handle).is_ok() {
+            // A pool that has lost count is no pool to go on with.
+            return (caught, false);
+        }
+        caught += 1;
         intact &= pool.free() == SLOTS - 1;
         intact &= pool.give_back(current).is_ok() && pool.free() == SLOTS;
     }
