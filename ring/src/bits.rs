@@ -1,6 +1,10 @@
 //! The positions of the set bits of a word.
 
 /// Yields them, lowest first.
+///
+/// ```
+/// assert!(pitlane_ring::Bits(0b1010).eq([1, 3]));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Bits(pub u64);
 

@@ -19,6 +19,14 @@ pub trait Conflate: Record {
     fn absorb(&mut self, newer: &Self) -> Absorbed;
 }
 
+/// Of bare numbers the newer stands.
+impl Conflate for u64 {
+    fn absorb(&mut self, newer: &Self) -> Absorbed {
+        *self = *newer;
+        Absorbed::Replaced
+    }
+}
+
 /// What became of two records of one cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absorbed {

@@ -32,6 +32,17 @@ impl<E: Record, C: Checks> Consumer<E, C> {
     ///
     /// When `handle` panics, the panic goes on to the caller; exactly the records handled so far,
     /// with the one it panicked on, are consumed and their slots returned.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let (mut publisher, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 });
+    /// publisher.try_publish_slice(&[1, 2, 3]);
+    /// let mut seen = Vec::new();
+    /// assert_eq!(consumer.poll(2, |record| seen.push(*record)), 2);
+    /// assert_eq!(consumer.poll(8, |record| seen.push(*record)), 1);
+    /// assert_eq!(seen, [1, 2, 3]);
+    /// ```
     #[inline]
     #[track_caller]
     pub fn poll(&mut self, limit: usize, mut handle: impl FnMut(&E)) -> usize {
@@ -42,6 +53,15 @@ impl<E: Record, C: Checks> Consumer<E, C> {
     }
 
     /// [`Self::poll`] that ends early when `handle` says false; the record it said so of counts.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let (mut publisher, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 });
+    /// publisher.try_publish_slice(&[1, 2, 3]);
+    /// let polled = consumer.poll_while(8, |record| *record < 2);
+    /// assert_eq!(polled, 2, "the second ended it");
+    /// ```
     #[inline]
     #[track_caller]
     pub fn poll_while(&mut self, limit: usize, handle: impl FnMut(&E) -> bool) -> usize {
@@ -67,6 +87,14 @@ impl<E: Record, C: Checks> Consumer<E, C> {
 
     /// Starts to fetch the next record from the publisher's core. For a thread that reads many lanes, some
     /// lanes before this one's turn.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let (mut publisher, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 });
+    /// consumer.prefetch();
+    /// consumer.poll(8, |_record| ());
+    /// ```
     #[inline]
     pub fn prefetch(&self) {
         self.reader.prefetch();
@@ -75,24 +103,64 @@ impl<E: Record, C: Checks> Consumer<E, C> {
     /// Keeps at hand what the return of the next slot will write to. For a thread that polls for long and finds
     /// nothing: what only a record needs would be in a far cache by the time one comes. The next slot itself is
     /// left where it is, since the publisher is about to write to it.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let (mut publisher, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 });
+    /// if consumer.poll(8, |_record| ()) == 0 {
+    ///     consumer.keep_warm();
+    /// }
+    /// ```
     #[inline]
     pub fn keep_warm(&mut self) {
         self.recycler.keep_warm(&self.reader.slots);
     }
 
     /// Whether a poll would find something.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let (mut publisher, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 });
+    /// assert!(!consumer.has_available());
+    /// publisher.try_publish(&7)?;
+    /// assert!(consumer.has_available());
+    /// # Ok::<(), pitlane_ring::Full>(())
+    /// ```
     #[inline]
     pub fn has_available(&self) -> bool {
         self.reader.has_available()
     }
 
     /// Whether the publisher is gone and all it published was consumed.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let (mut publisher, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 });
+    /// publisher.try_publish(&7)?;
+    /// drop(publisher);
+    /// assert!(!consumer.is_closed(), "a record is left");
+    /// consumer.poll(8, |_record| ());
+    /// assert!(consumer.is_closed());
+    /// # Ok::<(), pitlane_ring::Full>(())
+    /// ```
     #[inline]
     pub fn is_closed(&self) -> bool {
         self.reader.is_closed()
     }
 
     /// A view of this lane for other threads.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let (mut publisher, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 });
+    /// publisher.try_publish(&7)?;
+    /// assert_eq!(consumer.gauge().in_flight(), 1);
+    /// # Ok::<(), pitlane_ring::Full>(())
+    /// ```
     pub fn gauge(&self) -> LaneGauge {
         LaneGauge::new(&self.reader.slots.state)
     }
@@ -123,6 +191,16 @@ impl<E: Record, C: Checks> Stage<E, C> {
     ///
     /// When `handle` panics, the panic goes on to the caller; exactly the records handled so far,
     /// with the one it panicked on, go to the consumer.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane_staged};
+    /// # let options = LaneOptions { name: "quotes".to_owned(), capacity: 4 };
+    /// # let (mut publisher, mut stage, mut consumer) = lane_staged::<u64>(options);
+    /// publisher.try_publish_slice(&[1, 2]);
+    /// let mut logged = Vec::new();
+    /// stage.poll(8, |record| logged.push(*record));
+    /// consumer.poll(8, |record| assert!(logged.contains(record)));
+    /// ```
     #[inline]
     pub fn poll(&mut self, limit: usize, mut handle: impl FnMut(&E)) -> usize {
         let handle = |record: &E| {
@@ -134,18 +212,45 @@ impl<E: Record, C: Checks> Stage<E, C> {
     }
 
     /// Whether a poll would find something.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane_staged};
+    /// # let options = LaneOptions { name: "quotes".to_owned(), capacity: 4 };
+    /// # let (mut publisher, mut stage, mut consumer) = lane_staged::<u64>(options);
+    /// publisher.try_publish(&7)?;
+    /// assert!(stage.has_available());
+    /// # Ok::<(), pitlane_ring::Full>(())
+    /// ```
     #[inline]
     pub fn has_available(&self) -> bool {
         self.reader.has_available()
     }
 
     /// Whether the publisher is gone and this stage has handled all it published.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane_staged};
+    /// # let options = LaneOptions { name: "quotes".to_owned(), capacity: 4 };
+    /// # let (mut publisher, mut stage, mut consumer) = lane_staged::<u64>(options);
+    /// drop(publisher);
+    /// assert!(stage.is_closed());
+    /// ```
     #[inline]
     pub fn is_closed(&self) -> bool {
         self.reader.is_closed()
     }
 
     /// A view of this lane for other threads.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane_staged};
+    /// # let options = LaneOptions { name: "quotes".to_owned(), capacity: 4 };
+    /// # let (mut publisher, mut stage, mut consumer) = lane_staged::<u64>(options);
+    /// publisher.try_publish(&7)?;
+    /// stage.poll(8, |_record| ());
+    /// assert_eq!(stage.gauge().in_flight(), 1, "a stage returns nothing");
+    /// # Ok::<(), pitlane_ring::Full>(())
+    /// ```
     pub fn gauge(&self) -> LaneGauge {
         LaneGauge::new(&self.reader.slots.state)
     }

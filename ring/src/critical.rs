@@ -23,6 +23,15 @@ pub struct CriticalPublisher<E: Record, C: Checks = DefaultChecks> {
 
 impl<E: Record, C: Checks> CriticalPublisher<E, C> {
     /// Takes all memory that a spill of `spill_capacity` records will need.
+    ///
+    /// ```
+    /// use pitlane_ring::{CriticalPublisher, LaneOptions, lane};
+    ///
+    /// let options = LaneOptions { name: "reports".to_owned(), capacity: 256 };
+    /// let (lane, _consumer) = lane::<u64>(options);
+    /// let publisher = CriticalPublisher::new(lane, 4_096);
+    /// # assert_eq!(publisher.pending(), 0);
+    /// ```
     pub fn new(lane: Publisher<E, C>, spill_capacity: usize) -> Self {
         Self { lane, spill: Spill::new(spill_capacity) }
     }
@@ -31,6 +40,18 @@ impl<E: Record, C: Checks> CriticalPublisher<E, C> {
     ///
     /// # Errors
     /// [`SpillFull`] when there is no room anywhere; the record is still the caller's.
+    ///
+    /// ```
+    /// # use pitlane_ring::{CriticalPublisher, LaneOptions, Offered, SpillFull, lane};
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "reports".to_owned(), capacity: 2 });
+    /// # let mut publisher = CriticalPublisher::new(lane, 2);
+    /// assert_eq!(publisher.offer(&1), Ok(Offered::Published));
+    /// assert_eq!(publisher.offer(&2), Ok(Offered::Published));
+    /// assert_eq!(publisher.offer(&3), Ok(Offered::Held), "two slots");
+    /// assert_eq!(publisher.offer(&4), Ok(Offered::Held));
+    /// assert_eq!(publisher.offer(&5), Err(SpillFull));
+    /// ```
     #[inline]
     #[track_caller]
     pub fn offer(&mut self, record: &E) -> Result<Offered, SpillFull> {
@@ -45,11 +66,39 @@ impl<E: Record, C: Checks> CriticalPublisher<E, C> {
     ///
     /// # Errors
     /// [`SpillFull`] when the spill has no room; the record is still the caller's.
+    ///
+    /// ```
+    /// # use pitlane_ring::{CriticalPublisher, LaneOptions, Offered, SpillFull, lane};
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "reports".to_owned(), capacity: 2 });
+    /// # let mut publisher = CriticalPublisher::new(lane, 2);
+    /// publisher.spill(&1)?;
+    /// assert!(!consumer.has_available());
+    /// publisher.flush();
+    /// assert!(consumer.has_available());
+    /// # Ok::<(), SpillFull>(())
+    /// ```
     pub fn spill(&mut self, record: &E) -> Result<(), SpillFull> {
         self.spill.push(record)
     }
 
     /// Publishes what is spilled, oldest first, as far as there is room. Returns how many records.
+    ///
+    /// ```
+    /// # use pitlane_ring::{CriticalPublisher, LaneOptions, Offered, SpillFull, lane};
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "reports".to_owned(), capacity: 2 });
+    /// # let mut publisher = CriticalPublisher::new(lane, 2);
+    /// for record in [1, 2, 3, 4] {
+    ///     publisher.offer(&record)?;
+    /// }
+    /// let mut seen = Vec::new();
+    /// consumer.poll(2, |record| seen.push(*record));
+    /// assert_eq!(publisher.flush(), 2);
+    /// consumer.poll(2, |record| seen.push(*record));
+    /// assert_eq!(seen, [1, 2, 3, 4]);
+    /// # Ok::<(), SpillFull>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub fn flush(&mut self) -> usize {
@@ -62,6 +111,20 @@ impl<E: Record, C: Checks> CriticalPublisher<E, C> {
 
     /// Takes at most `limit` records out of the spill, oldest first, which then never reach the
     /// lane. Returns how many.
+    ///
+    /// ```
+    /// # use pitlane_ring::{CriticalPublisher, LaneOptions, Offered, SpillFull, lane};
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "reports".to_owned(), capacity: 2 });
+    /// # let mut publisher = CriticalPublisher::new(lane, 2);
+    /// for record in [1, 2, 3, 4] {
+    ///     publisher.offer(&record)?;
+    /// }
+    /// let mut kept = Vec::new();
+    /// assert_eq!(publisher.take_pending(8, |record| kept.push(*record)), 2);
+    /// assert_eq!(kept, [3, 4]);
+    /// # Ok::<(), SpillFull>(())
+    /// ```
     pub fn take_pending(&mut self, limit: usize, mut take: impl FnMut(&E)) -> usize {
         let count = limit.min(self.spill.len);
         (0..count).for_each(|_| take(self.spill.pop()));
@@ -69,17 +132,49 @@ impl<E: Record, C: Checks> CriticalPublisher<E, C> {
     }
 
     /// Records in the spill.
+    ///
+    /// ```
+    /// # use pitlane_ring::{CriticalPublisher, LaneOptions, Offered, SpillFull, lane};
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "reports".to_owned(), capacity: 2 });
+    /// # let mut publisher = CriticalPublisher::new(lane, 2);
+    /// for record in [1, 2, 3] {
+    ///     publisher.offer(&record)?;
+    /// }
+    /// assert_eq!(publisher.pending(), 1);
+    /// # Ok::<(), SpillFull>(())
+    /// ```
     #[inline]
     pub fn pending(&self) -> usize {
         self.spill.len
     }
 
     /// Shows each record in the spill, oldest first.
+    ///
+    /// ```
+    /// # use pitlane_ring::{CriticalPublisher, LaneOptions, Offered, SpillFull, lane};
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "reports".to_owned(), capacity: 2 });
+    /// # let mut publisher = CriticalPublisher::new(lane, 2);
+    /// publisher.spill(&1)?;
+    /// publisher.for_each_pending(|record| assert_eq!(*record, 1));
+    /// # Ok::<(), SpillFull>(())
+    /// ```
     pub fn for_each_pending(&self, mut f: impl FnMut(&E)) {
         (0..self.spill.len).for_each(|age| f(&self.spill.records[self.spill.place(age)]));
     }
 
     /// A view of the lane for other threads.
+    ///
+    /// ```
+    /// # use pitlane_ring::{CriticalPublisher, LaneOptions, Offered, SpillFull, lane};
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "reports".to_owned(), capacity: 2 });
+    /// # let mut publisher = CriticalPublisher::new(lane, 2);
+    /// publisher.offer(&1)?;
+    /// assert_eq!(publisher.gauge().published(), 1);
+    /// # Ok::<(), SpillFull>(())
+    /// ```
     pub fn gauge(&self) -> LaneGauge {
         self.lane.gauge()
     }

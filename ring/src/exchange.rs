@@ -17,6 +17,15 @@ pub struct Exchange<T> {
 
 impl<T> Exchange<T> {
     /// An empty place.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use pitlane_ring::Exchange;
+    ///
+    /// let place = Arc::new(Exchange::<Vec<u64>>::new());
+    /// assert!(!place.is_full());
+    /// ```
     pub fn new() -> Self {
         Self { full: AtomicBool::new(false), place: Mutex::new(None) }
     }
@@ -25,6 +34,14 @@ impl<T> Exchange<T> {
     ///
     /// # Errors
     /// Gives the value back when the place is occupied, or when the other side is just there.
+    ///
+    /// ```
+    /// use pitlane_ring::Exchange;
+    ///
+    /// let place = Exchange::new();
+    /// assert_eq!(place.put(Box::new(1)), Ok(()));
+    /// assert_eq!(place.put(Box::new(2)), Err(Box::new(2)), "it is occupied");
+    /// ```
     pub fn put(&self, value: Box<T>) -> Result<(), Box<T>> {
         if self.is_full() {
             return Err(value);
@@ -41,6 +58,15 @@ impl<T> Exchange<T> {
     }
 
     /// Takes the value, if there is one and the other side is not just there.
+    ///
+    /// ```
+    /// # use pitlane_ring::Exchange;
+    /// # let place = Exchange::new();
+    /// place.put(Box::new(1))?;
+    /// assert_eq!(place.take(), Some(Box::new(1)));
+    /// assert_eq!(place.take(), None);
+    /// # Ok::<(), Box<i32>>(())
+    /// ```
     #[inline]
     pub fn take(&self) -> Option<Box<T>> {
         if !self.is_full() {
@@ -53,6 +79,14 @@ impl<T> Exchange<T> {
     }
 
     /// Whether a value is there.
+    ///
+    /// ```
+    /// # use pitlane_ring::Exchange;
+    /// # let place = Exchange::new();
+    /// place.put(Box::new(1))?;
+    /// assert!(place.is_full());
+    /// # Ok::<(), Box<i32>>(())
+    /// ```
     #[inline]
     pub fn is_full(&self) -> bool {
         self.full.load(Ordering::Acquire)

@@ -34,6 +34,13 @@ impl IdleStrategy {
         [Self::Spin, Self::SpinThenYield { spins: DEFAULT_SPINS }, Self::Park];
 
     /// The name in configuration files and reports.
+    ///
+    /// ```
+    /// use pitlane_ring::IdleStrategy;
+    ///
+    /// assert_eq!(IdleStrategy::Park.name(), "park");
+    /// assert_eq!("spin".parse(), Ok(IdleStrategy::Spin));
+    /// ```
     pub const fn name(self) -> &'static str {
         match self {
             Self::Spin => "spin",
@@ -43,6 +50,14 @@ impl IdleStrategy {
     }
 
     /// The strategy at work, for one thread.
+    ///
+    /// ```
+    /// use pitlane_ring::IdleStrategy;
+    ///
+    /// let mut idler = IdleStrategy::Park.idler();
+    /// assert!(!idler.idle(3), "there was work");
+    /// assert!(idler.idle(0), "none: the caller looks once more and parks");
+    /// ```
     pub const fn idler(self) -> Idler {
         Idler { strategy: self, empty_cycles: 0 }
     }
@@ -81,6 +96,13 @@ pub struct Idler {
 impl Idler {
     /// Idles once if `work` is 0, the work done in the last cycle. Returns whether the caller
     /// should park now: this does not do it, since only the caller can look at its sources again.
+    ///
+    /// ```
+    /// use pitlane_ring::IdleStrategy;
+    ///
+    /// let mut idler = IdleStrategy::Spin.idler();
+    /// assert!(!idler.idle(0), "a spinning thread never parks");
+    /// ```
     #[inline]
     pub fn idle(&mut self, work: usize) -> bool {
         if work > 0 {
@@ -104,6 +126,12 @@ impl Idler {
     }
 
     /// The strategy that this follows.
+    ///
+    /// ```
+    /// use pitlane_ring::IdleStrategy;
+    ///
+    /// assert_eq!(IdleStrategy::Spin.idler().strategy(), IdleStrategy::Spin);
+    /// ```
     pub fn strategy(&self) -> IdleStrategy {
         self.strategy
     }

@@ -32,6 +32,26 @@ pub struct LaneOptions {
 ///
 /// # Panics
 /// When the capacity is not a power of two or is below 2.
+///
+/// ```
+/// use pitlane_ring::{LaneOptions, lane};
+///
+/// let options = LaneOptions { name: "quotes".to_owned(), capacity: 1_024 };
+/// let (mut publisher, mut consumer) = lane::<u64>(options);
+/// let reader = std::thread::spawn(move || {
+///     let mut sum = 0;
+///     while !consumer.is_closed() {
+///         consumer.poll(64, |record| sum += record);
+///     }
+///     sum
+/// });
+/// for record in 1..=100 {
+///     publisher.try_publish(&record)?;
+/// }
+/// drop(publisher);
+/// assert_eq!(reader.join().unwrap(), 5_050);
+/// # Ok::<(), pitlane_ring::Full>(())
+/// ```
 pub fn lane<E: Record>(options: LaneOptions) -> (Publisher<E>, Consumer<E>) {
     lane_with::<E, DefaultChecks>(options)
 }
@@ -40,6 +60,17 @@ pub fn lane<E: Record>(options: LaneOptions) -> (Publisher<E>, Consumer<E>) {
 ///
 /// # Panics
 /// When the capacity is not a power of two or is below 2.
+///
+/// ```
+/// # use pitlane_ring::{LaneOptions, lane_staged};
+/// # let options = LaneOptions { name: "quotes".to_owned(), capacity: 4 };
+/// # let (mut publisher, mut stage, mut consumer) = lane_staged::<u64>(options);
+/// publisher.try_publish(&7)?;
+/// assert!(!consumer.has_available(), "the stage comes first");
+/// stage.poll(8, |record| assert_eq!(*record, 7));
+/// assert!(consumer.has_available());
+/// # Ok::<(), pitlane_ring::Full>(())
+/// ```
 pub fn lane_staged<E: Record>(options: LaneOptions) -> (Publisher<E>, Stage<E>, Consumer<E>) {
     lane_staged_with::<E, DefaultChecks>(options)
 }
@@ -49,6 +80,19 @@ pub fn lane_staged<E: Record>(options: LaneOptions) -> (Publisher<E>, Stage<E>, 
 ///
 /// # Panics
 /// When the capacity is not a power of two or is below 2.
+///
+/// ```
+/// use pitlane_ring::{LaneOptions, SharedCursors, lane_beside};
+///
+/// let mut cursors = SharedCursors::default();
+/// let lanes: Vec<_> = (0..10)
+///     .map(|number| {
+///         let options = LaneOptions { name: format!("quotes-{number}"), capacity: 64 };
+///         lane_beside::<u64>(options, &mut cursors)
+///     })
+///     .collect();
+/// # assert_eq!(lanes.len(), 10);
+/// ```
 pub fn lane_beside<E: Record>(
     options: LaneOptions,
     cursors: &mut SharedCursors,
@@ -60,6 +104,16 @@ pub fn lane_beside<E: Record>(
 ///
 /// # Panics
 /// When the capacity is not a power of two or is below 2.
+///
+/// ```
+/// use pitlane_ring::{Checked, LaneOptions, lane_with};
+///
+/// let options = LaneOptions { name: "quotes".to_owned(), capacity: 64 };
+/// let (mut publisher, consumer) = lane_with::<u64, Checked>(options);
+/// publisher.try_publish(&1)?;
+/// # drop(consumer);
+/// # Ok::<(), pitlane_ring::Full>(())
+/// ```
 pub fn lane_with<E: Record, C: Checks>(options: LaneOptions) -> (Publisher<E, C>, Consumer<E, C>) {
     build(options, Cursor::alone())
 }
@@ -69,6 +123,14 @@ pub fn lane_with<E: Record, C: Checks>(options: LaneOptions) -> (Publisher<E, C>
 ///
 /// # Panics
 /// When the capacity is not a power of two or is below 2.
+///
+/// ```
+/// use pitlane_ring::{LaneOptions, Plain, lane_staged_with};
+///
+/// let options = LaneOptions { name: "quotes".to_owned(), capacity: 64 };
+/// let (publisher, stage, consumer) = lane_staged_with::<u64, Plain>(options);
+/// # drop((publisher, stage, consumer));
+/// ```
 pub fn lane_staged_with<E: Record, C: Checks>(
     options: LaneOptions,
 ) -> (Publisher<E, C>, Stage<E, C>, Consumer<E, C>) {
@@ -105,12 +167,6 @@ mod tests {
     use super::*;
     use crate::checks::{Checked, Plain};
     use crate::publisher::Full;
-
-    impl Record for u64 {
-        fn used_bytes(&self) -> usize {
-            size_of::<Self>()
-        }
-    }
 
     fn options(capacity: usize) -> LaneOptions {
         LaneOptions { name: "test".to_owned(), capacity }

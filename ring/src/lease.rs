@@ -50,6 +50,17 @@ const _: () = assert!(LEASE_CELLS_MAX <= 1 << CELL_BITS && LEASE_CELLS_MAX <= u6
 ///
 /// # Panics
 /// When there are no cells or more than [`LEASE_CELLS_MAX`].
+///
+/// ```
+/// use pitlane_ring::lease;
+///
+/// let (mut home, mut watch) = lease(vec!["btc", "eth", "sol"]);
+/// // On the core: each cell has its turn.
+/// let stalled = home.run(0, |_cell| watch.look().expect("a batch runs"));
+/// # let stalled = stalled.unwrap();
+/// // A batch that came back is left alone.
+/// assert!(watch.take(stalled).is_none());
+/// ```
 pub fn lease<T: Send>(cells: Vec<T>) -> (Home<T>, Watch<T>) {
     let count = cells.len();
     assert!(
@@ -141,6 +152,20 @@ impl<T: Send> Home<T> {
     /// # Panics
     /// When the cell is not one of [`Self::cells`], and when this home was demoted before. A panic
     /// of `batch` goes on to the caller; the cell stays.
+    ///
+    /// ```
+    /// # use pitlane_ring::lease;
+    /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
+    /// let length = home.run(1, |cell| cell.len());
+    /// assert_eq!(length.ok(), Some(3));
+    ///
+    /// // Cell 0 stalls, and the watch takes all others away meanwhile.
+    /// let outcome = home.run(0, |_cell| {
+    ///     let seen = watch.look().expect("a batch runs");
+    ///     watch.take(seen).expect("there is another cell")
+    /// });
+    /// assert_eq!(outcome.unwrap_err().cell(), 0, "what this home keeps");
+    /// ```
     #[inline]
     pub fn run<R>(
         &mut self,
@@ -169,6 +194,12 @@ impl<T: Send> Home<T> {
     ///
     /// # Panics
     /// When the cell is not one of [`Self::cells`].
+    ///
+    /// ```
+    /// # use pitlane_ring::lease;
+    /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
+    /// assert_eq!(home.get_mut(1), Some(&mut "eth"));
+    /// ```
     #[inline]
     pub fn get_mut(&mut self, cell: usize) -> Option<&mut T> {
         if self.is_demoted {
@@ -183,12 +214,24 @@ impl<T: Send> Home<T> {
     }
 
     /// The cells of this home, lowest first.
+    ///
+    /// ```
+    /// # use pitlane_ring::lease;
+    /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
+    /// assert!(home.cells().eq([0, 1]));
+    /// ```
     #[inline]
     pub fn cells(&self) -> impl Iterator<Item = usize> + Clone + use<T> {
         self.owned.iter()
     }
 
     /// Takes all cells out, with their numbers: a stopped core gives back what it ran.
+    ///
+    /// ```
+    /// # use pitlane_ring::lease;
+    /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
+    /// assert_eq!(home.into_cells(), [(0, "btc"), (1, "eth")]);
+    /// ```
     pub fn into_cells(mut self) -> Vec<(usize, T)> {
         let owned = mem::take(&mut self.owned);
         // SAFETY: they were owned until the line above, and this is not inside any batch.
@@ -264,6 +307,14 @@ pub struct Watch<T: Send> {
 
 impl<T: Send> Watch<T> {
     /// What the present home runs; `None` between batches.
+    ///
+    /// ```
+    /// # use pitlane_ring::lease;
+    /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
+    /// assert_eq!(watch.look(), None);
+    /// let running = home.run(1, |_cell| watch.look()).unwrap();
+    /// assert_eq!(running.map(|running| running.cell), Some(1));
+    /// ```
     #[inline]
     pub fn look(&self) -> Option<Running> {
         Running::from_word(self.lease.words[self.word].load(Ordering::Acquire))
@@ -273,6 +324,19 @@ impl<T: Send> Watch<T> {
     /// then on this watches over the new home.
     ///
     /// `None` when the home has gone on, and when it has no other cell.
+    ///
+    /// ```
+    /// # use pitlane_ring::lease;
+    /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
+    /// let mut standby = None;
+    /// let outcome = home.run(0, |_cell| {
+    ///     let seen = watch.look().expect("a batch runs");
+    ///     standby = watch.take(seen);
+    /// });
+    /// assert!(outcome.is_err());
+    /// let mut home = standby.expect("there is another cell").into_home();
+    /// assert_eq!(home.run(1, |cell| *cell).ok(), Some("eth"));
+    /// ```
     pub fn take(&mut self, seen: Running) -> Option<Standby<T>> {
         let rest = self.owned.without(seen.cell);
         if rest.is_empty() {
@@ -290,6 +354,12 @@ impl<T: Send> Watch<T> {
     }
 
     /// The cells of the present home, lowest first.
+    ///
+    /// ```
+    /// # use pitlane_ring::lease;
+    /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
+    /// assert!(watch.cells().eq([0, 1]));
+    /// ```
     pub fn cells(&self) -> impl Iterator<Item = usize> + Clone + use<T> {
         self.owned.iter()
     }
@@ -304,16 +374,49 @@ pub struct Standby<T: Send> {
 
 impl<T: Send> Standby<T> {
     /// The batch that took too long.
+    ///
+    /// ```
+    /// # use pitlane_ring::lease;
+    /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
+    /// # let mut standby = None;
+    /// # let outcome = home.run(0, |_cell| {
+    /// #     standby = watch.look().and_then(|seen| watch.take(seen));
+    /// # });
+    /// let standby = standby.expect("there is another cell");
+    /// assert_eq!(standby.taken_from().cell, 0);
+    /// ```
     pub fn taken_from(&self) -> Running {
         self.taken_from
     }
 
     /// The cells that were taken, lowest first.
+    ///
+    /// ```
+    /// # use pitlane_ring::lease;
+    /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
+    /// # let mut standby = None;
+    /// # let outcome = home.run(0, |_cell| {
+    /// #     standby = watch.look().and_then(|seen| watch.take(seen));
+    /// # });
+    /// let standby = standby.expect("there is another cell");
+    /// assert!(standby.cells().eq([1]));
+    /// ```
     pub fn cells(&self) -> impl Iterator<Item = usize> + Clone + use<T> {
         self.home.cells()
     }
 
     /// The new home of the cells. To be called on its thread.
+    ///
+    /// ```
+    /// # use pitlane_ring::lease;
+    /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
+    /// # let mut standby = None;
+    /// # let outcome = home.run(0, |_cell| {
+    /// #     standby = watch.look().and_then(|seen| watch.take(seen));
+    /// # });
+    /// let standby = standby.expect("there is another cell");
+    /// assert!(standby.into_home().cells().eq([1]));
+    /// ```
     pub fn into_home(self) -> Home<T> {
         self.home
     }
@@ -328,11 +431,33 @@ pub struct Demoted<T: Send> {
 
 impl<T: Send> Demoted<T> {
     /// The number of the cell.
+    ///
+    /// ```
+    /// # use pitlane_ring::lease;
+    /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
+    /// # let mut standby = None;
+    /// # let outcome = home.run(0, |_cell| {
+    /// #     standby = watch.look().and_then(|seen| watch.take(seen));
+    /// # });
+    /// let mut demoted = outcome.expect_err("the others were taken");
+    /// assert_eq!(demoted.cell(), 0);
+    /// ```
     pub fn cell(&self) -> usize {
         self.cell
     }
 
     /// The cell.
+    ///
+    /// ```
+    /// # use pitlane_ring::lease;
+    /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
+    /// # let mut standby = None;
+    /// # let outcome = home.run(0, |_cell| {
+    /// #     standby = watch.look().and_then(|seen| watch.take(seen));
+    /// # });
+    /// let mut demoted = outcome.expect_err("the others were taken");
+    /// assert_eq!(demoted.get_mut(), &mut "btc");
+    /// ```
     pub fn get_mut(&mut self) -> &mut T {
         // SAFETY: the cell belongs to this handle alone: its home has given it up, and who took the
         // others left it out. The reference borrows the handle.
@@ -341,6 +466,17 @@ impl<T: Send> Demoted<T> {
     }
 
     /// Takes the cell out.
+    ///
+    /// ```
+    /// # use pitlane_ring::lease;
+    /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
+    /// # let mut standby = None;
+    /// # let outcome = home.run(0, |_cell| {
+    /// #     standby = watch.look().and_then(|seen| watch.take(seen));
+    /// # });
+    /// let mut demoted = outcome.expect_err("the others were taken");
+    /// assert_eq!(demoted.into_inner(), "btc");
+    /// ```
     pub fn into_inner(self) -> T {
         // SAFETY: the cell belongs to this handle, which is here without a reference into it. The
         // drop that follows finds it empty.

@@ -1,5 +1,32 @@
 //! Lanes, slots and the recycler: the queues of a thread-per-core engine.
 //!
+//! ```
+//! use pitlane_ring::{LaneOptions, lane};
+//!
+//! let options = LaneOptions { name: "quotes".to_owned(), capacity: 1_024 };
+//! let (mut publisher, mut consumer) = lane::<u64>(options);
+//! publisher.try_publish(&7)?;
+//! assert_eq!(consumer.poll(64, |record| assert_eq!(*record, 7)), 1);
+//! # Ok::<(), pitlane_ring::Full>(())
+//! ```
+//!
+//! Where to start:
+//!
+//! | To | Look at |
+//! |---|---|
+//! | pass records from one thread to another | [`lane`], [`Publisher`], [`Consumer`] |
+//! | publish what may be replaced by something newer | [`MarketPublisher`], [`Conflate`] |
+//! | publish what must arrive | [`CriticalPublisher`] |
+//! | hold a value across events | [`Pool`] |
+//! | hand an owned value to another thread | [`Exchange`] |
+//! | let a thread idle or sleep | [`IdleStrategy`], [`Waker`] |
+//! | see what a lane does, from anywhere | [`LaneGauge`], [`PoolGauge`] |
+//! | take the neighbours of a stalled agent away | [`lease`] |
+//!
+//! The guide of the crate, with a slot's whole life, is `ring/README.md`.
+//!
+//! # Promises
+//!
 //! What this crate promises, and no more:
 //!
 //! 1. A [`lane`] has one [`Publisher`], one [`Consumer`] (a [`Stage`] may stand before it) and one
@@ -17,7 +44,7 @@
 //! 8. A [`MarketPublisher`] conflates per key and a [`CriticalPublisher`] spills in order; both
 //!    keep order per key and tell the caller of every record that will not be delivered by itself.
 //! 9. A [`LaneGauge`] may be read from any thread at any time and costs the hot path nothing.
-//! 10. A [`lease`] gives each of its cells one owner at every moment, the thread that runs it or
+//! 10. A [`lease()`] gives each of its cells one owner at every moment, the thread that runs it or
 //!     the one that took it, and costs a store and a compare-and-swap a batch.
 //! 11. Nothing here knows trading: records, keys and merging are the caller's, by trait.
 //!
@@ -79,3 +106,8 @@ pub use record::{LINE_BYTES, Record, Sequence};
 pub use recycler::return_cursor::RefusedReturn;
 pub use recycler::slab::{PoolGauge, PoolHandle};
 pub use wake::{Sleeper, Waker};
+
+/// The guide, so that its example is run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Guide;

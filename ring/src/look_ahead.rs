@@ -24,6 +24,20 @@ pub struct LookAhead {
 impl LookAhead {
     /// After a consumer that handled `work` records: which of those `behind` it should now fetch. Each is
     /// named once in a pass.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let (mut publisher, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 });
+    /// use pitlane_ring::LookAhead;
+    ///
+    /// let mut consumers = vec![consumer];
+    /// let mut look_ahead = LookAhead::default();
+    /// for turn in 0..consumers.len() {
+    ///     let work = consumers[turn].poll(8, |_record| ());
+    ///     look_ahead.after(work, consumers[turn + 1..].iter()).for_each(|next| next.prefetch());
+    /// }
+    /// ```
     #[inline]
     pub fn after<I: Iterator>(&mut self, work: usize, behind: I) -> impl Iterator<Item = I::Item> {
         let places = self.advance(work);

@@ -24,6 +24,25 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
     /// # Panics
     /// When there are more than 65,536 groups, a group without members or with more than 64, or a
     /// queue of capacity 0.
+    ///
+    /// ```
+    /// use pitlane_ring::{
+    ///     CellGroupSpec, CellPolicy, CellSpec, LaneOptions, MarketPublisher, lane,
+    /// };
+    ///
+    /// // One book: its state clears what waits of its quotes, and its bars queue.
+    /// let group = CellGroupSpec {
+    ///     members: vec![
+    ///         CellSpec { policy: CellPolicy::Latest, clears: true },
+    ///         CellSpec { policy: CellPolicy::Latest, clears: false },
+    ///         CellSpec { policy: CellPolicy::Queue { capacity: 64 }, clears: false },
+    ///     ],
+    /// };
+    /// let options = LaneOptions { name: "market".to_owned(), capacity: 1_024 };
+    /// let (lane, _consumer) = lane::<u64>(options);
+    /// let publisher = MarketPublisher::new(lane, &[group]);
+    /// # assert_eq!(publisher.pending(), 0);
+    /// ```
     pub fn new(lane: Publisher<E, C>, groups: &[CellGroupSpec]) -> Self {
         Self { lane, cells: Cells::new(groups) }
     }
@@ -35,6 +54,26 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
     /// # Panics
     /// When there is no such cell. When `displaced` panics, the panic goes on; what was told is
     /// gone, all else waits as before, and `record` was taken only if it was merged.
+    ///
+    /// ```
+    /// # use pitlane_ring::{
+    /// #     CellGroupSpec, CellId, CellMemory, CellPolicy, CellSpec, Displaced, LaneOptions,
+    /// #     MarketPublisher, Offered, lane,
+    /// # };
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 2 });
+    /// # let latest = CellSpec { policy: CellPolicy::Latest, clears: false };
+    /// # let group = CellGroupSpec { members: vec![latest] };
+    /// # let mut publisher = MarketPublisher::new(lane, &[group.clone(), group.clone()]);
+    /// # let (btc, eth) = (CellId { group: 0, member: 0 }, CellId { group: 1, member: 0 });
+    /// let mut replaced = Vec::new();
+    /// let mut displaced = |record: &u64, why: Displaced| replaced.push((*record, why));
+    /// for record in [1, 2, 3, 4] {
+    ///     publisher.offer(&record, btc, &mut displaced);
+    /// }
+    /// // Two slots took 1 and 2; 3 waited in its cell until 4 replaced it.
+    /// assert_eq!(replaced, [(3, Displaced::Conflated)]);
+    /// ```
     #[inline]
     #[track_caller]
     pub fn offer(
@@ -50,6 +89,21 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
     ///
     /// # Panics
     /// As [`Self::offer`].
+    ///
+    /// ```
+    /// # use pitlane_ring::{
+    /// #     CellGroupSpec, CellId, CellMemory, CellPolicy, CellSpec, Displaced, LaneOptions,
+    /// #     MarketPublisher, Offered, lane,
+    /// # };
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 2 });
+    /// # let latest = CellSpec { policy: CellPolicy::Latest, clears: false };
+    /// # let group = CellGroupSpec { members: vec![latest] };
+    /// # let mut publisher = MarketPublisher::new(lane, &[group.clone(), group.clone()]);
+    /// # let (btc, eth) = (CellId { group: 0, member: 0 }, CellId { group: 1, member: 0 });
+    /// let offered = publisher.offer_with(&1, || unreachable!("there is room"), &mut |_, _| ());
+    /// assert_eq!(offered, Offered::Published);
+    /// ```
     #[inline]
     #[track_caller]
     pub fn offer_with(
@@ -79,6 +133,24 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
     ///
     /// # Panics
     /// As [`Publisher::stage`].
+    ///
+    /// ```
+    /// # use pitlane_ring::{
+    /// #     CellGroupSpec, CellId, CellMemory, CellPolicy, CellSpec, Displaced, LaneOptions,
+    /// #     MarketPublisher, Offered, lane,
+    /// # };
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 2 });
+    /// # let latest = CellSpec { policy: CellPolicy::Latest, clears: false };
+    /// # let group = CellGroupSpec { members: vec![latest] };
+    /// # let mut publisher = MarketPublisher::new(lane, &[group.clone(), group.clone()]);
+    /// # let (btc, eth) = (CellId { group: 0, member: 0 }, CellId { group: 1, member: 0 });
+    /// if !publisher.stage(&1) {
+    ///     publisher.offer(&1, btc, &mut |_, _| ());
+    /// }
+    /// publisher.publish_staged();
+    /// assert!(consumer.has_available());
+    /// ```
     #[inline]
     #[track_caller]
     pub fn stage(&mut self, record: &E) -> bool {
@@ -86,12 +158,43 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
     }
 
     /// Publishes the staged record; nothing when there is none.
+    ///
+    /// ```
+    /// # use pitlane_ring::{
+    /// #     CellGroupSpec, CellId, CellMemory, CellPolicy, CellSpec, Displaced, LaneOptions,
+    /// #     MarketPublisher, Offered, lane,
+    /// # };
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 2 });
+    /// # let latest = CellSpec { policy: CellPolicy::Latest, clears: false };
+    /// # let group = CellGroupSpec { members: vec![latest] };
+    /// # let mut publisher = MarketPublisher::new(lane, &[group.clone(), group.clone()]);
+    /// # let (btc, eth) = (CellId { group: 0, member: 0 }, CellId { group: 1, member: 0 });
+    /// assert!(publisher.stage(&1));
+    /// publisher.publish_staged();
+    /// assert!(consumer.has_available());
+    /// ```
     #[inline]
     pub fn publish_staged(&mut self) {
         self.lane.publish_staged();
     }
 
     /// See [`Publisher::prefetch`].
+    ///
+    /// ```
+    /// # use pitlane_ring::{
+    /// #     CellGroupSpec, CellId, CellMemory, CellPolicy, CellSpec, Displaced, LaneOptions,
+    /// #     MarketPublisher, Offered, lane,
+    /// # };
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 2 });
+    /// # let latest = CellSpec { policy: CellPolicy::Latest, clears: false };
+    /// # let group = CellGroupSpec { members: vec![latest] };
+    /// # let mut publisher = MarketPublisher::new(lane, &[group.clone(), group.clone()]);
+    /// # let (btc, eth) = (CellId { group: 0, member: 0 }, CellId { group: 1, member: 0 });
+    /// publisher.offer(&1, btc, &mut |_, _| ());
+    /// publisher.prefetch();
+    /// ```
     #[inline]
     pub fn prefetch(&self) {
         self.lane.prefetch();
@@ -102,6 +205,22 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
     ///
     /// # Panics
     /// When there is no such cell, and when there are fewer records than `count`.
+    ///
+    /// ```
+    /// # use pitlane_ring::{
+    /// #     CellGroupSpec, CellId, CellMemory, CellPolicy, CellSpec, Displaced, LaneOptions,
+    /// #     MarketPublisher, Offered, lane,
+    /// # };
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 2 });
+    /// # let latest = CellSpec { policy: CellPolicy::Latest, clears: false };
+    /// # let group = CellGroupSpec { members: vec![latest] };
+    /// # let mut publisher = MarketPublisher::new(lane, &[group.clone(), group.clone()]);
+    /// # let (btc, eth) = (CellId { group: 0, member: 0 }, CellId { group: 1, member: 0 });
+    /// let run = [1, 2, 3];
+    /// let published = publisher.offer_run(3, run.iter(), |_record| eth, &mut |_, _| ());
+    /// assert_eq!((published, publisher.pending()), (2, 1));
+    /// ```
     #[inline]
     #[track_caller]
     pub fn offer_run<'r>(
@@ -127,6 +246,25 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
 
     /// Publishes what waits, as far as there is room: groups by how long they have waited, inside
     /// a group by member. Returns how many records.
+    ///
+    /// ```
+    /// # use pitlane_ring::{
+    /// #     CellGroupSpec, CellId, CellMemory, CellPolicy, CellSpec, Displaced, LaneOptions,
+    /// #     MarketPublisher, Offered, lane,
+    /// # };
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 2 });
+    /// # let latest = CellSpec { policy: CellPolicy::Latest, clears: false };
+    /// # let group = CellGroupSpec { members: vec![latest] };
+    /// # let mut publisher = MarketPublisher::new(lane, &[group.clone(), group.clone()]);
+    /// # let (btc, eth) = (CellId { group: 0, member: 0 }, CellId { group: 1, member: 0 });
+    /// for record in [1, 2, 3] {
+    ///     publisher.offer(&record, btc, &mut |_, _| ());
+    /// }
+    /// assert_eq!(publisher.flush(), 0, "the lane is full");
+    /// consumer.poll(2, |_record| ());
+    /// assert_eq!(publisher.flush(), 1);
+    /// ```
     #[inline]
     #[track_caller]
     pub fn flush(&mut self) -> usize {
@@ -146,6 +284,22 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
     ///
     /// # Panics
     /// When the first groups of `memory` are not those that this publisher has.
+    ///
+    /// ```
+    /// # use pitlane_ring::{
+    /// #     CellGroupSpec, CellId, CellMemory, CellPolicy, CellSpec, Displaced, LaneOptions,
+    /// #     MarketPublisher, Offered, lane,
+    /// # };
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 2 });
+    /// # let latest = CellSpec { policy: CellPolicy::Latest, clears: false };
+    /// # let group = CellGroupSpec { members: vec![latest] };
+    /// # let mut publisher = MarketPublisher::new(lane, &[group.clone(), group.clone()]);
+    /// # let (btc, eth) = (CellId { group: 0, member: 0 }, CellId { group: 1, member: 0 });
+    /// let mut memory = CellMemory::new(&[group.clone(), group.clone(), group]);
+    /// publisher.extend_cells(&mut memory);
+    /// publisher.offer(&1, CellId { group: 2, member: 0 }, &mut |_, _| ());
+    /// ```
     pub fn extend_cells(&mut self, memory: &mut CellMemory<E>) {
         memory.0.take_over(&mut self.cells);
         std::mem::swap(&mut self.cells, &mut memory.0);
@@ -153,22 +307,90 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
 
     /// Removes what waits and is `unwanted`, and tells `dropped` of each record; what is in the lane
     /// already stays there. Looks at all that waits: for rare occasions.
+    ///
+    /// ```
+    /// # use pitlane_ring::{
+    /// #     CellGroupSpec, CellId, CellMemory, CellPolicy, CellSpec, Displaced, LaneOptions,
+    /// #     MarketPublisher, Offered, lane,
+    /// # };
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 2 });
+    /// # let latest = CellSpec { policy: CellPolicy::Latest, clears: false };
+    /// # let group = CellGroupSpec { members: vec![latest] };
+    /// # let mut publisher = MarketPublisher::new(lane, &[group.clone(), group.clone()]);
+    /// # let (btc, eth) = (CellId { group: 0, member: 0 }, CellId { group: 1, member: 0 });
+    /// for record in [1, 2, 3] {
+    ///     publisher.offer(&record, btc, &mut |_, _| ());
+    /// }
+    /// let mut dropped = Vec::new();
+    /// publisher.discard_pending(|record| *record > 2, &mut |record| dropped.push(*record));
+    /// assert_eq!((dropped, publisher.pending()), (vec![3], 0));
+    /// ```
     pub fn discard_pending(&mut self, unwanted: impl Fn(&E) -> bool, dropped: &mut impl FnMut(&E)) {
         self.cells.discard(unwanted, dropped);
     }
 
     /// Records that wait.
+    ///
+    /// ```
+    /// # use pitlane_ring::{
+    /// #     CellGroupSpec, CellId, CellMemory, CellPolicy, CellSpec, Displaced, LaneOptions,
+    /// #     MarketPublisher, Offered, lane,
+    /// # };
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 2 });
+    /// # let latest = CellSpec { policy: CellPolicy::Latest, clears: false };
+    /// # let group = CellGroupSpec { members: vec![latest] };
+    /// # let mut publisher = MarketPublisher::new(lane, &[group.clone(), group.clone()]);
+    /// # let (btc, eth) = (CellId { group: 0, member: 0 }, CellId { group: 1, member: 0 });
+    /// for record in [1, 2, 3] {
+    ///     publisher.offer(&record, btc, &mut |_, _| ());
+    /// }
+    /// assert_eq!(publisher.pending(), 1);
+    /// ```
     #[inline]
     pub fn pending(&self) -> usize {
         self.cells.pending()
     }
 
     /// Shows each record that waits, in the order in which they would be published now.
+    ///
+    /// ```
+    /// # use pitlane_ring::{
+    /// #     CellGroupSpec, CellId, CellMemory, CellPolicy, CellSpec, Displaced, LaneOptions,
+    /// #     MarketPublisher, Offered, lane,
+    /// # };
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 2 });
+    /// # let latest = CellSpec { policy: CellPolicy::Latest, clears: false };
+    /// # let group = CellGroupSpec { members: vec![latest] };
+    /// # let mut publisher = MarketPublisher::new(lane, &[group.clone(), group.clone()]);
+    /// # let (btc, eth) = (CellId { group: 0, member: 0 }, CellId { group: 1, member: 0 });
+    /// for record in [1, 2, 3] {
+    ///     publisher.offer(&record, btc, &mut |_, _| ());
+    /// }
+    /// publisher.for_each_pending(|record| assert_eq!(*record, 3));
+    /// ```
     pub fn for_each_pending(&self, f: impl FnMut(&E)) {
         self.cells.for_each(f);
     }
 
     /// A view of the lane for other threads.
+    ///
+    /// ```
+    /// # use pitlane_ring::{
+    /// #     CellGroupSpec, CellId, CellMemory, CellPolicy, CellSpec, Displaced, LaneOptions,
+    /// #     MarketPublisher, Offered, lane,
+    /// # };
+    /// # let (lane, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 2 });
+    /// # let latest = CellSpec { policy: CellPolicy::Latest, clears: false };
+    /// # let group = CellGroupSpec { members: vec![latest] };
+    /// # let mut publisher = MarketPublisher::new(lane, &[group.clone(), group.clone()]);
+    /// # let (btc, eth) = (CellId { group: 0, member: 0 }, CellId { group: 1, member: 0 });
+    /// publisher.offer(&1, btc, &mut |_, _| ());
+    /// assert_eq!(publisher.gauge().published(), 1);
+    /// ```
     pub fn gauge(&self) -> LaneGauge {
         self.lane.gauge()
     }

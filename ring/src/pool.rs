@@ -23,6 +23,13 @@ impl<T> Pool<T, DefaultChecks> {
     ///
     /// # Panics
     /// When the capacity is 0 or does not fit 32 bits.
+    ///
+    /// ```
+    /// use pitlane_ring::Pool;
+    ///
+    /// let pool = Pool::new("partials", 64, Vec::<u64>::new);
+    /// assert_eq!((pool.capacity(), pool.free()), (64, 64));
+    /// ```
     pub fn new(name: impl Into<String>, capacity: usize, make: impl FnMut() -> T) -> Self {
         Self::new_with(name, capacity, make)
     }
@@ -33,6 +40,13 @@ impl<T, C: Checks> Pool<T, C> {
     ///
     /// # Panics
     /// When the capacity is 0 or does not fit 32 bits.
+    ///
+    /// ```
+    /// use pitlane_ring::{Plain, Pool};
+    ///
+    /// let pool = Pool::<u64, Plain>::new_with("partials", 64, || 0);
+    /// assert_eq!(pool.free(), 64);
+    /// ```
     pub fn new_with(name: impl Into<String>, capacity: usize, mut make: impl FnMut() -> T) -> Self {
         let values = (0..capacity).map(|_| make()).collect();
         Self { values, recycler: SlabRecycler::new(name.into(), capacity) }
@@ -40,12 +54,31 @@ impl<T, C: Checks> Pool<T, C> {
 
     /// Takes a free slot; its value is as its last holder left it. `None` when there is none;
     /// counted.
+    ///
+    /// ```
+    /// # use pitlane_ring::{Pool, RefusedReturn, Plain};
+    /// # let mut pool = Pool::<u64, Plain>::new_with("partials", 2, || 0);
+    /// let first = pool.claim();
+    /// let second = pool.claim();
+    /// assert!(first.is_some() && second.is_some());
+    /// assert_eq!(pool.claim(), None, "two slots");
+    /// ```
     #[inline]
     pub fn claim(&mut self) -> Option<PoolHandle> {
         self.recycler.claim()
     }
 
     /// The value of a claimed slot; `None` when it was returned.
+    ///
+    /// ```
+    /// # use pitlane_ring::{Pool, RefusedReturn, Plain};
+    /// # let mut pool = Pool::<u64, Plain>::new_with("partials", 2, || 0);
+    /// let handle = pool.claim().expect("the pool is new");
+    /// assert_eq!(pool.get(handle), Some(&0));
+    /// pool.give_back(handle)?;
+    /// assert_eq!(pool.get(handle), None);
+    /// # Ok::<(), RefusedReturn>(())
+    /// ```
     #[inline]
     pub fn get(&self, handle: PoolHandle) -> Option<&T> {
         if !self.recycler.is_claimed(handle) {
@@ -55,6 +88,16 @@ impl<T, C: Checks> Pool<T, C> {
     }
 
     /// The value of a claimed slot, to be changed; `None` when it was returned.
+    ///
+    /// ```
+    /// # use pitlane_ring::{Pool, RefusedReturn, Plain};
+    /// # let mut pool = Pool::<u64, Plain>::new_with("partials", 2, || 0);
+    /// let handle = pool.claim().expect("the pool is new");
+    /// if let Some(value) = pool.get_mut(handle) {
+    ///     *value = 7;
+    /// }
+    /// assert_eq!(pool.get(handle), Some(&7));
+    /// ```
     #[inline]
     pub fn get_mut(&mut self, handle: PoolHandle) -> Option<&mut T> {
         if !self.recycler.is_claimed(handle) {
@@ -71,6 +114,14 @@ impl<T, C: Checks> Pool<T, C> {
     ///
     /// # Panics
     /// With [`crate::Checked`], instead of an error.
+    ///
+    /// ```
+    /// # use pitlane_ring::{Pool, RefusedReturn, Plain};
+    /// # let mut pool = Pool::<u64, Plain>::new_with("partials", 2, || 0);
+    /// let handle = pool.claim().expect("the pool is new");
+    /// assert_eq!(pool.give_back(handle), Ok(()));
+    /// assert_eq!(pool.give_back(handle), Err(RefusedReturn::AlreadyReturned));
+    /// ```
     #[inline]
     #[track_caller]
     pub fn give_back(&mut self, handle: PoolHandle) -> Result<(), RefusedReturn> {
@@ -83,21 +134,48 @@ impl<T, C: Checks> Pool<T, C> {
     }
 
     /// Number of slots.
+    ///
+    /// ```
+    /// # use pitlane_ring::{Pool, RefusedReturn, Plain};
+    /// # let mut pool = Pool::<u64, Plain>::new_with("partials", 2, || 0);
+    /// assert_eq!(pool.capacity(), 2);
+    /// ```
     pub fn capacity(&self) -> usize {
         self.values.len()
     }
 
     /// Number of slots that are claimed.
+    ///
+    /// ```
+    /// # use pitlane_ring::{Pool, RefusedReturn, Plain};
+    /// # let mut pool = Pool::<u64, Plain>::new_with("partials", 2, || 0);
+    /// let _handle = pool.claim();
+    /// assert_eq!((pool.owned(), pool.free()), (1, 1));
+    /// ```
     pub fn owned(&self) -> usize {
         self.values.len() - self.recycler.free()
     }
 
     /// Number of slots that can be claimed.
+    ///
+    /// ```
+    /// # use pitlane_ring::{Pool, RefusedReturn, Plain};
+    /// # let mut pool = Pool::<u64, Plain>::new_with("partials", 2, || 0);
+    /// assert_eq!(pool.free(), 2);
+    /// ```
     pub fn free(&self) -> usize {
         self.recycler.free()
     }
 
     /// A view of this pool for other threads.
+    ///
+    /// ```
+    /// # use pitlane_ring::{Pool, RefusedReturn, Plain};
+    /// # let mut pool = Pool::<u64, Plain>::new_with("partials", 2, || 0);
+    /// let gauge = pool.gauge();
+    /// let _handle = pool.claim();
+    /// assert_eq!((gauge.owned(), gauge.high_water()), (1, 1));
+    /// ```
     pub fn gauge(&self) -> PoolGauge {
         self.recycler.gauge()
     }

@@ -20,6 +20,13 @@ const STAGED_MAX: usize = 8;
 
 /// Splits `count` lanes into the groups in which one record is best staged and published, see
 /// [`Publisher::stage`]: the first alone, since its reader should not wait for any other, then more.
+///
+/// ```
+/// use pitlane_ring::fan_out_groups;
+///
+/// let groups: Vec<_> = fan_out_groups(10).collect();
+/// assert_eq!(groups, [0..1, 1..3, 3..7, 7..10]);
+/// ```
 #[inline]
 pub fn fan_out_groups(count: usize) -> impl Iterator<Item = Range<usize>> {
     let (mut from, mut size) = (0, 1);
@@ -65,6 +72,18 @@ impl<E: Record, C: Checks> Publisher<E, C> {
     ///
     /// # Panics
     /// On a checked lane, when the claimed slot was written to after its return.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let (mut publisher, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 });
+    /// use pitlane_ring::Full;
+    ///
+    /// assert_eq!(publisher.try_publish(&7), Ok(0));
+    /// assert_eq!(publisher.try_publish(&8), Ok(1));
+    /// publisher.try_publish_slice(&[9, 10]);
+    /// assert_eq!(publisher.try_publish(&11), Err(Full));
+    /// ```
     #[inline]
     #[track_caller]
     pub fn try_publish(&mut self, record: &E) -> Result<Sequence, Full> {
@@ -80,6 +99,15 @@ impl<E: Record, C: Checks> Publisher<E, C> {
     ///
     /// # Panics
     /// On a checked lane, when the claimed slot was written to after its return.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let (mut publisher, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 });
+    /// publisher.try_publish_with(|slot| *slot = 7)?;
+    /// consumer.poll(1, |record| assert_eq!(*record, 7));
+    /// # Ok::<(), pitlane_ring::Full>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub fn try_publish_with(&mut self, fill: impl FnOnce(&mut E)) -> Result<Sequence, Full> {
@@ -101,6 +129,21 @@ impl<E: Record, C: Checks> Publisher<E, C> {
     ///
     /// # Panics
     /// On a checked lane, when the claimed slot was written to after its return.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let mut lanes: Vec<_> = (0..3)
+    /// #     .map(|_| lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 }))
+    /// #     .collect();
+    /// for (publisher, _) in &mut lanes {
+    ///     publisher.stage(&7)?;
+    /// }
+    /// for (publisher, _) in &mut lanes {
+    ///     publisher.publish_staged();
+    /// }
+    /// assert!(lanes.iter().all(|(_, consumer)| consumer.has_available()));
+    /// # Ok::<(), pitlane_ring::Full>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub fn stage(&mut self, record: &E) -> Result<(), Full> {
@@ -110,6 +153,18 @@ impl<E: Record, C: Checks> Publisher<E, C> {
     }
 
     /// Publishes the staged record; nothing when there is none.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let (mut publisher, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 });
+    /// publisher.publish_staged();
+    /// assert!(!consumer.has_available(), "nothing was staged");
+    /// publisher.stage(&7)?;
+    /// publisher.publish_staged();
+    /// assert!(consumer.has_available());
+    /// # Ok::<(), pitlane_ring::Full>(())
+    /// ```
     #[inline]
     pub fn publish_staged(&mut self) {
         if self.staged == self.next {
@@ -120,6 +175,15 @@ impl<E: Record, C: Checks> Publisher<E, C> {
     /// Starts to take the lines of the next slot from the core that read them a round ago. For a thread
     /// that has just published a lone record and has time now: the next one then finds them at hand. Under
     /// backlog there is nothing to gain, as the lines of a run come in a row.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let (mut publisher, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 });
+    /// publisher.try_publish(&7)?;
+    /// publisher.prefetch();
+    /// # Ok::<(), pitlane_ring::Full>(())
+    /// ```
     #[inline]
     pub fn prefetch(&self) {
         self.slots.prefetch_write(self.next);
@@ -130,6 +194,14 @@ impl<E: Record, C: Checks> Publisher<E, C> {
     ///
     /// # Panics
     /// On a checked lane, when a claimed slot was written to after its return.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let (mut publisher, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 });
+    /// assert_eq!(publisher.try_publish_slice(&[1, 2, 3]), 3);
+    /// assert_eq!(publisher.try_publish_slice(&[4, 5]), 1, "four slots");
+    /// ```
     #[inline]
     #[track_caller]
     pub fn try_publish_slice(&mut self, records: &[E]) -> usize {
@@ -147,6 +219,18 @@ impl<E: Record, C: Checks> Publisher<E, C> {
     ///
     /// # Panics
     /// On a checked lane, when a claimed slot was written to after its return.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let (mut publisher, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 });
+    /// let mut next = 0;
+    /// let published = publisher.try_publish_batch(9, |slot| {
+    ///     next += 1;
+    ///     *slot = next;
+    /// });
+    /// assert_eq!((published, next), (4, 4));
+    /// ```
     #[inline]
     #[track_caller]
     pub fn try_publish_batch(&mut self, count: usize, mut fill: impl FnMut(&mut E)) -> usize {
@@ -172,23 +256,58 @@ impl<E: Record, C: Checks> Publisher<E, C> {
     }
 
     /// Whether the next publication will find room. Not counted as a refusal.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let (mut publisher, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 });
+    /// assert!(publisher.has_room());
+    /// publisher.try_publish_slice(&[1, 2, 3, 4]);
+    /// assert!(!publisher.has_room());
+    /// ```
     #[inline]
     pub fn has_room(&mut self) -> bool {
         self.free_slots(1) > 0
     }
 
     /// How many of the next `wanted` publications will find room. Not counted as a refusal.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let (mut publisher, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 });
+    /// publisher.try_publish(&7)?;
+    /// assert_eq!((publisher.room(2), publisher.room(9)), (2, 3));
+    /// # Ok::<(), pitlane_ring::Full>(())
+    /// ```
     #[inline]
     pub fn room(&mut self, wanted: usize) -> usize {
         self.free_slots(wanted).min(wanted)
     }
 
     /// Number of slots.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let (mut publisher, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 });
+    /// assert_eq!(publisher.capacity(), 4);
+    /// ```
     pub fn capacity(&self) -> usize {
         self.slots.state.capacity
     }
 
     /// A view of this lane for other threads.
+    ///
+    /// ```
+    /// # use pitlane_ring::{LaneOptions, lane};
+    /// # let (mut publisher, mut consumer) =
+    /// #     lane::<u64>(LaneOptions { name: "quotes".to_owned(), capacity: 4 });
+    /// let gauge = publisher.gauge();
+    /// publisher.try_publish(&7)?;
+    /// assert_eq!((gauge.published(), gauge.in_flight()), (1, 1));
+    /// # Ok::<(), pitlane_ring::Full>(())
+    /// ```
     pub fn gauge(&self) -> LaneGauge {
         LaneGauge::new(&self.slots.state)
     }

@@ -54,6 +54,14 @@ pub trait Record:
     }
 }
 
+/// A bare number, for small lanes and examples.
+impl Record for u64 {
+    #[inline]
+    fn used_bytes(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
 /// One line, as opaque bytes: unaligned, since a record need not start on a line.
 type Line = [u8; LINE_BYTES];
 

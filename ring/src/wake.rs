@@ -35,6 +35,16 @@ struct Shared {
 impl Waker {
     /// Both ends. `notify` ends the sleep that the sleeper's thread goes to, and must be remembered
     /// if it comes before that sleep; it is called at most once for each sleep.
+    ///
+    /// ```
+    /// use pitlane_ring::Waker;
+    ///
+    /// let thread = std::thread::current();
+    /// let (waker, mut sleeper) = Waker::new(Box::new(move || thread.unpark()));
+    /// assert!(!waker.wake_if_sleeping(), "nobody sleeps");
+    /// let slept = sleeper.park(|| true, std::thread::park);
+    /// assert!(!slept, "there was work");
+    /// ```
     pub fn new(notify: Box<dyn Fn() + Send + Sync>) -> (Self, Sleeper) {
         let shared = Arc::new(Shared { flag: CachePadded::new(SleepFlag::new()), notify });
         (Self { shared: Arc::clone(&shared) }, Sleeper { shared })
@@ -42,6 +52,25 @@ impl Waker {
 
     /// Wakes the thread if it sleeps or is about to. To be called after the work was made visible,
     /// once for a batch. Costs a fence and a load when it is awake. Returns whether it woke it.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    ///
+    /// use pitlane_ring::Waker;
+    ///
+    /// let work = AtomicBool::new(false);
+    /// let thread = std::thread::current();
+    /// let (waker, mut sleeper) = Waker::new(Box::new(move || thread.unpark()));
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| {
+    ///         work.store(true, Ordering::Release);
+    ///         waker.wake_if_sleeping();
+    ///     });
+    ///     while !work.load(Ordering::Acquire) {
+    ///         sleeper.park(|| work.load(Ordering::Acquire), std::thread::park);
+    ///     }
+    /// });
+    /// ```
     #[inline]
     pub fn wake_if_sleeping(&self) -> bool {
         let is_asleep = self.shared.flag.claim_wake();
@@ -57,6 +86,13 @@ impl Sleeper {
     /// some after the intention to sleep was announced. Returns whether `how` was called.
     ///
     /// `how` may return early for any reason; it should have a limit when there are timers.
+    ///
+    /// ```
+    /// # use pitlane_ring::Waker;
+    /// # let (waker, mut sleeper) = Waker::new(Box::new(|| ()));
+    /// let found_work = false;
+    /// assert!(sleeper.park(|| found_work, || { /* sleep */ }));
+    /// ```
     pub fn park(&mut self, recheck: impl FnOnce() -> bool, how: impl FnOnce()) -> bool {
         self.shared.flag.announce();
         // Withdrawn also when one of the two panics: nobody should wake a thread that is awake.
@@ -71,16 +107,44 @@ impl Sleeper {
 
     /// The first half of [`Self::park`], for whoever can't look at its sources in a closure: after
     /// this, look at every one, then sleep or not, and in either case [`Self::withdraw`].
+    ///
+    /// ```
+    /// # use pitlane_ring::Waker;
+    /// # let (waker, mut sleeper) = Waker::new(Box::new(|| ()));
+    /// # let (has_work, sleep) = (|| true, || ());
+    /// sleeper.announce();
+    /// if !has_work() {
+    ///     sleep();
+    /// }
+    /// sleeper.withdraw();
+    /// ```
     pub fn announce(&mut self) {
         self.shared.flag.announce();
     }
 
     /// Ends what [`Self::announce`] began, also in another thread that has taken this over.
+    ///
+    /// ```
+    /// # use pitlane_ring::Waker;
+    /// # let (waker, mut sleeper) = Waker::new(Box::new(|| ()));
+    /// sleeper.announce();
+    /// sleeper.withdraw();
+    /// assert!(!waker.wake_if_sleeping());
+    /// ```
     pub fn withdraw(&mut self) {
         self.shared.flag.withdraw();
     }
 
     /// Another waker of this thread.
+    ///
+    /// ```
+    /// # use pitlane_ring::Waker;
+    /// # let (waker, mut sleeper) = Waker::new(Box::new(|| ()));
+    /// let another = sleeper.waker();
+    /// sleeper.announce();
+    /// assert!(another.wake_if_sleeping());
+    /// assert!(!waker.wake_if_sleeping(), "one of two wakes");
+    /// ```
     pub fn waker(&self) -> Waker {
         Waker { shared: Arc::clone(&self.shared) }
     }

@@ -130,31 +130,76 @@ pub struct PoolGauge {
 
 impl PoolGauge {
     /// The name that the pool was built with.
+    ///
+    /// ```
+    /// # use pitlane_ring::{Pool, RefusedReturn, Plain};
+    /// # let mut pool = Pool::<u64, Plain>::new_with("partials", 2, || 0);
+    /// assert_eq!(pool.gauge().name(), "partials");
+    /// ```
     pub fn name(&self) -> &str {
         &self.counts.name
     }
 
     /// Number of slots.
+    ///
+    /// ```
+    /// # use pitlane_ring::{Pool, RefusedReturn, Plain};
+    /// # let mut pool = Pool::<u64, Plain>::new_with("partials", 2, || 0);
+    /// assert_eq!(pool.gauge().capacity(), 2);
+    /// ```
     pub fn capacity(&self) -> usize {
         self.counts.capacity
     }
 
     /// Slots that are claimed.
+    ///
+    /// ```
+    /// # use pitlane_ring::{Pool, RefusedReturn, Plain};
+    /// # let mut pool = Pool::<u64, Plain>::new_with("partials", 2, || 0);
+    /// let _handle = pool.claim();
+    /// assert_eq!(pool.gauge().owned(), 1);
+    /// ```
     pub fn owned(&self) -> u64 {
         self.counts.owned.get()
     }
 
     /// The most slots that were ever claimed at once.
+    ///
+    /// ```
+    /// # use pitlane_ring::{Pool, RefusedReturn, Plain};
+    /// # let mut pool = Pool::<u64, Plain>::new_with("partials", 2, || 0);
+    /// let handle = pool.claim().expect("the pool is new");
+    /// pool.give_back(handle)?;
+    /// assert_eq!((pool.gauge().owned(), pool.gauge().high_water()), (0, 1));
+    /// # Ok::<(), RefusedReturn>(())
+    /// ```
     pub fn high_water(&self) -> u64 {
         self.counts.high_water.get()
     }
 
     /// Claims that found nothing free.
+    ///
+    /// ```
+    /// # use pitlane_ring::{Pool, RefusedReturn, Plain};
+    /// # let mut pool = Pool::<u64, Plain>::new_with("partials", 2, || 0);
+    /// while pool.claim().is_some() {}
+    /// assert_eq!(pool.gauge().exhausted(), 1);
+    /// ```
     pub fn exhausted(&self) -> u64 {
         self.counts.exhausted.get()
     }
 
     /// Returns that were refused.
+    ///
+    /// ```
+    /// # use pitlane_ring::{Pool, RefusedReturn, Plain};
+    /// # let mut pool = Pool::<u64, Plain>::new_with("partials", 2, || 0);
+    /// let handle = pool.claim().expect("the pool is new");
+    /// pool.give_back(handle)?;
+    /// assert!(pool.give_back(handle).is_err());
+    /// assert_eq!(pool.gauge().double_returns(), 1);
+    /// # Ok::<(), RefusedReturn>(())
+    /// ```
     pub fn double_returns(&self) -> u64 {
         self.counts.double_returns.get()
     }
