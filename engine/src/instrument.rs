@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::event::{InstrumentId, SCALE_MAX};
+use crate::event::{AssetId, AssetName, InstrumentId, SCALE_MAX};
 
 /// What is known of one instrument.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,7 +26,7 @@ pub struct InstrumentSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[allow(missing_docs)]
 pub enum InstrumentError {
-    #[error("symbol {0:?} is not BASE-QUOTE in upper case")]
+    #[error("symbol {0:?} is not BASE-QUOTE in upper case, of at most 16 bytes each")]
     BadSymbol(String),
     #[error("symbol {0:?} is listed twice")]
     Duplicate(String),
@@ -41,6 +41,18 @@ pub enum InstrumentError {
 pub struct Instruments {
     specs: Vec<InstrumentSpec>,
     by_symbol: HashMap<String, InstrumentId>,
+    /// Base and quote asset, by instrument.
+    legs: Vec<[AssetId; 2]>,
+    by_asset: HashMap<AssetName, Asset>,
+}
+
+/// An asset that instruments are traded in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asset {
+    /// Its number.
+    pub id: AssetId,
+    /// The first instrument that trades it.
+    pub first: InstrumentId,
 }
 
 impl Instruments {
@@ -50,14 +62,20 @@ impl Instruments {
     /// [`InstrumentError`] names the first spec that can't be taken.
     pub fn new(specs: Vec<InstrumentSpec>) -> Result<Instruments, InstrumentError> {
         let mut by_symbol = HashMap::with_capacity(specs.len());
+        let mut legs = Vec::with_capacity(specs.len());
+        let mut by_asset = HashMap::new();
         for (index, spec) in specs.iter().enumerate() {
-            check(spec)?;
+            let names = check(spec)?;
             let id = InstrumentId(u32::try_from(index).unwrap_or(u32::MAX));
             if by_symbol.insert(spec.symbol.clone(), id).is_some() {
                 return Err(InstrumentError::Duplicate(spec.symbol.clone()));
             }
+            legs.push(names.map(|name| {
+                let next = Asset { id: AssetId(by_asset.len() as u32), first: id };
+                by_asset.entry(name).or_insert(next).id
+            }));
         }
-        Ok(Instruments { specs, by_symbol })
+        Ok(Instruments { specs, by_symbol, legs, by_asset })
     }
 
     /// The instrument's data; `None` for an id of another table.
@@ -71,6 +89,24 @@ impl Instruments {
     #[must_use]
     pub fn find(&self, symbol: &str) -> Option<InstrumentId> {
         self.by_symbol.get(symbol).copied()
+    }
+
+    /// Looks up an asset by the name that venues give it.
+    #[must_use]
+    pub fn asset(&self, name: &str) -> Option<Asset> {
+        self.by_asset.get(name).copied()
+    }
+
+    /// The base and the quote asset of an instrument; `None` for an id of another table.
+    #[must_use]
+    pub fn legs(&self, id: InstrumentId) -> Option<[AssetId; 2]> {
+        self.legs.get(id.index()).copied()
+    }
+
+    /// How many assets there are.
+    #[must_use]
+    pub fn asset_count(&self) -> usize {
+        self.by_asset.len()
     }
 
     /// Ids and data in the order of interning.
@@ -91,21 +127,42 @@ impl Instruments {
     }
 }
 
-fn check(spec: &InstrumentSpec) -> Result<(), InstrumentError> {
-    let is_asset = |asset: &str| {
-        !asset.is_empty() && asset.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+/// Checks the spec; the names of its base and quote asset.
+fn check(spec: &InstrumentSpec) -> Result<[AssetName; 2], InstrumentError> {
+    // Some venues name assets in letters that have no case.
+    let is_plain = |c: char| {
+        c.is_ascii_uppercase() || c.is_ascii_digit() || (!c.is_ascii() && c.is_alphanumeric())
     };
-    match spec.symbol.split_once('-') {
-        Some((base, quote)) if is_asset(base) && is_asset(quote) => {}
-        _ => return Err(InstrumentError::BadSymbol(spec.symbol.clone())),
-    }
+    let asset = |name: &str| match !name.is_empty() && name.chars().all(is_plain) {
+        true => AssetName::from(name).ok(),
+        false => None,
+    };
+    let names = spec.symbol.split_once('-').and_then(|(base, quote)| {
+        Some([asset(base)?, asset(quote)?])
+    });
+    let names = names.ok_or_else(|| InstrumentError::BadSymbol(spec.symbol.clone()))?;
     if let Some(scale) = [spec.price_scale, spec.qty_scale].into_iter().find(|s| *s > SCALE_MAX) {
         return Err(InstrumentError::BadScale { symbol: spec.symbol.clone(), scale });
     }
     if spec.tick < 1 || spec.step < 1 {
         return Err(InstrumentError::BadIncrement(spec.symbol.clone()));
     }
-    Ok(())
+    Ok(names)
+}
+
+#[cfg(test)]
+impl Instruments {
+    /// `count` instruments for tests: A0-USDT, A1-USDT and so on, scales 2 and 5.
+    pub(crate) fn of_test(count: usize) -> std::sync::Arc<Instruments> {
+        let spec = |n| InstrumentSpec {
+            symbol: format!("A{n}-USDT"),
+            price_scale: 2,
+            qty_scale: 5,
+            tick: 1,
+            step: 1,
+        };
+        std::sync::Arc::new(Instruments::new((0..count).map(spec).collect()).unwrap())
+    }
 }
 
 #[cfg(test)]

@@ -153,7 +153,7 @@ struct Pair {
 
 fn fan_out(
     interests: impl Iterator<Item = crate::consumer::Interest>,
-    instruments: &Instruments,
+    instruments: &Arc<Instruments>,
     market_slots: usize,
     small: usize,
 ) -> (Vec<Pair>, RoutingTable) {
@@ -164,7 +164,7 @@ fn fan_out(
         instruments: all.clone(),
     };
     let subscriptions: Vec<Subscription> = interests.enumerate().map(subscribe).collect();
-    let mut book = RouteBook::new(subscriptions.len(), 1, instruments.len());
+    let mut book = RouteBook::new(subscriptions.len(), 1, Arc::clone(instruments));
     let routes: BTreeSet<_> = routes_of(&subscriptions, 1).collect();
     routes.iter().for_each(|route| {
         book.add(*route);
@@ -313,7 +313,8 @@ pub fn bare_dispatcher(
     market_slots: usize,
 ) -> BareDispatcher {
     let interests = (0..consumers).map(|_| crate::consumer::Interest::ALL);
-    let (pairs, table) = fan_out(interests, instruments, market_slots, SMALL);
+    let instruments = Arc::new(instruments.clone());
+    let (pairs, table) = fan_out(interests, &instruments, market_slots, SMALL);
     let (critical_in, critical_end) = make("dispatch:critical", SMALL);
     let (input, market_end) = make("dispatch:market", dispatch_slots);
     let (letters, letters_end) = letter_lane("dispatcher", SMALL);

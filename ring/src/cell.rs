@@ -17,6 +17,13 @@ pub trait Conflate: Record {
     /// `self` waits and `newer` has arrived: makes `self` what should be delivered in place of
     /// both.
     fn absorb(&mut self, newer: &Self) -> Absorbed;
+
+    /// `self` comes to wait in a cell that [clears](CellSpec::clears) its group, where `older` waits in
+    /// another cell: whether `older` is of no use any more. By default it is not, whatever it is.
+    #[inline]
+    fn outdates(&self, _older: &Self) -> bool {
+        true
+    }
 }
 
 /// Of bare numbers the newer stands.
@@ -60,7 +67,7 @@ pub enum Offered {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CellId {
     /// Index into the groups the publisher was made with.
-    pub group: u16,
+    pub group: u32,
     /// Index into the members of the group. Lower ones are flushed first.
     pub member: u8,
 }
@@ -77,7 +84,8 @@ pub struct CellGroupSpec {
 pub struct CellSpec {
     /// What it keeps.
     pub policy: CellPolicy,
-    /// Whether a record that comes to wait here drops what waits in the other cells of the group.
+    /// Whether a record that comes to wait here drops what waits in the other cells of the group and is
+    /// [outdated](Conflate::outdates) by it.
     pub clears: bool,
 }
 
@@ -116,7 +124,7 @@ pub(crate) struct Cells<E> {
     cells: Box<[Cell]>,
     records: Box<[E]>,
     /// Groups with something waiting, by the moment they got it.
-    waiting: VecDeque<u16>,
+    waiting: VecDeque<u32>,
     pending: usize,
     /// Holds what is being replaced while the sink looks at it.
     scratch: E,
@@ -141,10 +149,10 @@ struct Cell {
 
 impl<E: Conflate> Cells<E> {
     /// # Panics
-    /// When there are more than 65,536 groups, a group without members or with more than 64, a
+    /// When there are more than 2^32 groups, a group without members or with more than 64, a
     /// queue without room, or more than 2^32 records in all.
     pub(crate) fn new(specs: &[CellGroupSpec]) -> Self {
-        assert!(specs.len() <= usize::from(u16::MAX) + 1, "{} groups are too many", specs.len());
+        assert!(u32::try_from(specs.len()).is_ok(), "{} groups are too many", specs.len());
         let mut groups = Vec::with_capacity(specs.len());
         let mut cells = Vec::new();
         let mut record_count = 0_u32;
@@ -179,8 +187,8 @@ impl<E: Conflate> Cells<E> {
 
     /// Whether anything of the group waits.
     #[inline]
-    pub(crate) fn is_waiting(&self, group: u16) -> bool {
-        self.groups[usize::from(group)].occupied != 0
+    pub(crate) fn is_waiting(&self, group: u32) -> bool {
+        self.groups[group as usize].occupied != 0
     }
 
     /// Puts a record into its cell and tells `displaced` what gives way. Whatever `displaced` does,
@@ -193,7 +201,7 @@ impl<E: Conflate> Cells<E> {
     ) {
         let index = self.index(id);
         if self.cells[index].clears {
-            self.clear_others(id, displaced);
+            self.clear_others(record, id, displaced);
         }
         let cell = &self.cells[index];
         if cell.len == cell.capacity {
@@ -206,7 +214,7 @@ impl<E: Conflate> Cells<E> {
         let place = self.cells[index].push();
         self.records[place].copy_used_from(record);
         self.pending += 1;
-        let group = &mut self.groups[usize::from(id.group)];
+        let group = &mut self.groups[id.group as usize];
         group.occupied |= 1 << id.member;
         if !group.is_listed {
             group.is_listed = true;
@@ -219,14 +227,14 @@ impl<E: Conflate> Cells<E> {
     pub(crate) fn take_next(&mut self) -> Option<&E> {
         loop {
             let id = *self.waiting.front()?;
-            let occupied = self.groups[usize::from(id)].occupied;
+            let occupied = self.groups[id as usize].occupied;
             if occupied == 0 {
                 // Cleared for a record that never came, since the sink panicked.
                 self.unlist_first();
                 continue;
             }
             let place = self.remove_oldest(id, occupied.trailing_zeros());
-            if self.groups[usize::from(id)].occupied == 0 {
+            if self.groups[id as usize].occupied == 0 {
                 self.unlist_first();
             }
             return Some(&self.records[place]);
@@ -236,7 +244,7 @@ impl<E: Conflate> Cells<E> {
     /// Shows all that waits, in the order in which it would be delivered.
     pub(crate) fn for_each(&self, mut f: impl FnMut(&E)) {
         for group in &self.waiting {
-            let group = &self.groups[usize::from(*group)];
+            let group = &self.groups[*group as usize];
             for member in Bits(group.occupied) {
                 let cell = &self.cells[(group.first_cell + member) as usize];
                 (0..cell.len).for_each(|age| f(&self.records[cell.place(age)]));
@@ -249,23 +257,34 @@ impl<E: Conflate> Cells<E> {
     pub(crate) fn discard(&mut self, unwanted: impl Fn(&E) -> bool, dropped: &mut impl FnMut(&E)) {
         for listed in 0..self.waiting.len() {
             let id = self.waiting[listed];
-            for member in Bits(self.groups[usize::from(id)].occupied) {
-                let index = self.groups[usize::from(id)].first_cell + member;
-                for _ in 0..self.cells[index as usize].len {
-                    let from = self.remove_oldest(id, member);
-                    if unwanted(&self.records[from]) {
-                        dropped(&self.records[from]);
-                        continue;
-                    }
-                    // Back to the end: after as many steps as there were records, the order is the old one.
-                    let to = self.cells[index as usize].push();
-                    if to != from {
-                        self.records[to] = self.records[from];
-                    }
-                    self.pending += 1;
-                    self.groups[usize::from(id)].occupied |= 1 << member;
-                }
+            for member in Bits(self.groups[id as usize].occupied) {
+                self.sift(id, member, &unwanted, dropped);
             }
+        }
+    }
+
+    /// Removes what is `unwanted` from one cell; the rest keeps its order.
+    fn sift(
+        &mut self,
+        group: u32,
+        member: u32,
+        unwanted: &impl Fn(&E) -> bool,
+        dropped: &mut impl FnMut(&E),
+    ) {
+        let index = self.groups[group as usize].first_cell + member;
+        for _ in 0..self.cells[index as usize].len {
+            let from = self.remove_oldest(group, member);
+            if unwanted(&self.records[from]) {
+                dropped(&self.records[from]);
+                continue;
+            }
+            // Back to the end: after as many steps as there were records, the order is the old one.
+            let to = self.cells[index as usize].push();
+            if to != from {
+                self.records[to] = self.records[from];
+            }
+            self.pending += 1;
+            self.groups[group as usize].occupied |= 1 << member;
         }
     }
 
@@ -284,8 +303,8 @@ impl<E: Conflate> Cells<E> {
                 == shared.0.checked_sub(1).map(|last| self.groups[last].first_cell);
         assert!(is_extension, "the new cells are not the old ones with others behind");
         while let Some(id) = other.waiting.pop_front() {
-            let from = &mut other.groups[usize::from(id)];
-            let to = &mut self.groups[usize::from(id)];
+            let from = &mut other.groups[id as usize];
+            let to = &mut self.groups[id as usize];
             to.occupied = std::mem::take(&mut from.occupied);
             to.is_listed = true;
             from.is_listed = false;
@@ -305,7 +324,7 @@ impl<E: Conflate> Cells<E> {
     }
 
     fn index(&self, id: CellId) -> usize {
-        let group = usize::from(id.group);
+        let group = id.group as usize;
         let first = self.groups[group].first_cell as usize;
         let end = self.groups.get(group + 1).map_or(self.cells.len(), |g| g.first_cell as usize);
         let index = first + usize::from(id.member);
@@ -313,13 +332,17 @@ impl<E: Conflate> Cells<E> {
         index
     }
 
-    fn clear_others(&mut self, id: CellId, displaced: &mut impl FnMut(&E, Displaced)) {
-        let others = self.groups[usize::from(id.group)].occupied & !(1 << id.member);
+    fn clear_others(
+        &mut self,
+        record: &E,
+        id: CellId,
+        displaced: &mut impl FnMut(&E, Displaced),
+    ) {
+        let others = self.groups[id.group as usize].occupied & !(1 << id.member);
+        let is_outdated = |older: &E| record.outdates(older);
         for member in Bits(others) {
-            while self.groups[usize::from(id.group)].occupied & (1 << member) != 0 {
-                let place = self.remove_oldest(id.group, member);
-                displaced(&self.records[place], Displaced::Conflated);
-            }
+            let mut dropped = |older: &E| displaced(older, Displaced::Conflated);
+            self.sift(id.group, member, &is_outdated, &mut dropped);
         }
     }
 
@@ -334,8 +357,8 @@ impl<E: Conflate> Cells<E> {
     }
 
     /// Takes the oldest of a cell that has something; its place.
-    fn remove_oldest(&mut self, group: u16, member: u32) -> usize {
-        let group = &mut self.groups[usize::from(group)];
+    fn remove_oldest(&mut self, group: u32, member: u32) -> usize {
+        let group = &mut self.groups[group as usize];
         let cell = &mut self.cells[(group.first_cell + member) as usize];
         let place = cell.pop();
         if cell.len == 0 {
@@ -348,7 +371,7 @@ impl<E: Conflate> Cells<E> {
     /// Strikes the group that has waited longest off the list.
     fn unlist_first(&mut self) {
         if let Some(group) = self.waiting.pop_front() {
-            self.groups[usize::from(group)].is_listed = false;
+            self.groups[group as usize].is_listed = false;
         }
     }
 }

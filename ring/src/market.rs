@@ -22,7 +22,7 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
     /// Takes all memory that the cells will need.
     ///
     /// # Panics
-    /// When there are more than 65,536 groups, a group without members or with more than 64, or a
+    /// When there are more than 2^32 groups, a group without members or with more than 64, or a
     /// queue of capacity 0.
     ///
     /// ```
@@ -48,8 +48,8 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
     }
 
     /// Publishes the record, or leaves it in its cell. `displaced` is told of each record that
-    /// will not be delivered by itself: at most one, and all that waits in the group's other cells
-    /// when the cell clears them.
+    /// will not be delivered by itself: at most one, and what waits in the group's other cells and
+    /// is outdated by it when the cell clears them.
     ///
     /// # Panics
     /// When there is no such cell. When `displaced` panics, the panic goes on; what was told is
@@ -439,7 +439,7 @@ mod tests {
 
     fn offer(market: &mut MarketPublisher<Keyed>, run: &[Keyed]) -> (usize, Vec<u64>) {
         let mut displaced = Vec::new();
-        let cell = |record: &Keyed| CellId { group: record.key as u16, member: 0 };
+        let cell = |record: &Keyed| CellId { group: record.key as u32, member: 0 };
         let published = market.offer_run(run.len(), run.iter(), cell, &mut |record, _| {
             displaced.push(record.value);
         });

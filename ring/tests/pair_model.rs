@@ -49,6 +49,11 @@ impl Conflate for Tick {
         self.stands_for = stands_for;
         absorbed
     }
+
+    /// Some of what waits is kept by a cell that clears, also from the midst of a queue.
+    fn outdates(&self, older: &Self) -> bool {
+        self.aggregates == older.aggregates
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -121,8 +126,10 @@ impl Model {
         if spec.clears {
             for (index, cell) in self.cells[group].iter_mut().enumerate() {
                 if index != member {
-                    let gone = cell.drain(..).map(|tick| (tick, Displaced::Conflated));
-                    self.displaced.extend(gone);
+                    let (gone, kept): (Vec<_>, Vec<_>) =
+                        cell.drain(..).partition(|older| tick.outdates(older));
+                    cell.extend(kept);
+                    self.displaced.extend(gone.into_iter().map(|t| (t, Displaced::Conflated)));
                 }
             }
         }
@@ -182,7 +189,7 @@ impl<C: Checks> Market<C> {
         let (publisher, consumer) = lane_with(options("market", lane_capacity));
         let ids = groups.iter().enumerate().flat_map(|(group, spec)| {
             (0..spec.members.len())
-                .map(move |member| CellId { group: group as u16, member: member as u8 })
+                .map(move |member| CellId { group: group as u32, member: member as u8 })
         });
         Self {
             publisher: MarketPublisher::new(publisher, groups),

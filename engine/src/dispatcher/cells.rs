@@ -1,25 +1,28 @@
 //! Where events of each kind wait when their consumer's lane is full (LM-04).
 //!
 //! A route has a base cell; some kinds have several behind it, chosen by what the event carries: a bar that
-//! is still open gives way to the next, closed ones queue; balances wait by asset; merged events as what
-//! they were merged from.
+//! is still open gives way to the next of its interval, closed ones queue; merged events wait as what they
+//! were merged from. Balances have a cell for each asset.
 
 use pitlane_ring::{CellGroupSpec, CellId, CellPolicy, CellSpec};
 
-use crate::event::{Balance, Bar, Event, EventKind, Merged};
+use crate::event::{Bar, Event, EventKind, Merged};
 
 /// Closed bars that queue per key before the oldest is dead-lettered (LM-04).
 const BARS_MAX: usize = 64;
 
-/// Assets of one venue whose balances never replace each other; numbers that differ by a multiple of it do.
-const ASSETS_MAX: usize = 64;
+/// Intervals of bars that venues have, seconds. A month is given as 30 days.
+const INTERVALS_S: [u32; 16] = [
+    1, 60, 180, 300, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 28_800, 43_200, 86_400, 259_200, 604_800,
+    2_592_000,
+];
 
-/// Closed bars, ahead of the open one.
+/// Closed bars, ahead of those still open.
 const CLOSED: u8 = 0;
-/// The bar that is still open, or whatever keeps only its latest.
+/// The bars that are still open, by interval; or whatever keeps only its latest.
 const OPEN: u8 = 1;
 
-const LATEST: CellSpec = CellSpec { policy: CellPolicy::Latest, clears: false };
+pub(super) const LATEST: CellSpec = CellSpec { policy: CellPolicy::Latest, clears: false };
 
 /// The cells of a kind that shares its group with no other. `None` for book and book state, which share one.
 pub(super) fn group_of(kind: EventKind) -> Option<CellGroupSpec> {
@@ -28,12 +31,13 @@ pub(super) fn group_of(kind: EventKind) -> Option<CellGroupSpec> {
         // What a bar was before it closed is of no use behind it.
         EventKind::Bar | EventKind::Merged => {
             let policy = CellPolicy::Queue { capacity: BARS_MAX };
-            vec![CellSpec { policy, clears: true }, LATEST]
+            let closed = CellSpec { policy, clears: true };
+            std::iter::once(closed).chain(INTERVALS_S.map(|_| LATEST)).collect()
         }
-        EventKind::Balance => vec![LATEST; ASSETS_MAX],
         EventKind::Quote
         | EventKind::Trade
         | EventKind::Instrument
+        | EventKind::Balance
         | EventKind::ExecReport
         | EventKind::ControlAck
         | EventKind::ControlResult
@@ -56,11 +60,16 @@ fn member_of(event: &Event) -> u8 {
     if let Some(merged) = event.get::<Merged>() {
         return merged.bar().map_or(OPEN, of_bar);
     }
-    event.get::<Balance>().map_or(0, |balance| (balance.asset % ASSETS_MAX as u64) as u8)
+    0
 }
 
+/// A bar of an interval that no venue is known to have queues: nothing of another one replaces it.
 fn of_bar(bar: &Bar) -> u8 {
-    if bar.closed != 0 { CLOSED } else { OPEN }
+    let interval = INTERVALS_S.iter().position(|interval_s| *interval_s == bar.interval_s);
+    match interval {
+        Some(interval) if bar.closed == 0 => OPEN + interval as u8,
+        _ => CLOSED,
+    }
 }
 
 #[cfg(test)]
@@ -147,21 +156,29 @@ mod tests {
         assert_eq!(displaced, [Displaced::Evicted; 2]);
     }
 
+    /// An open bar gives way to bars of its own interval alone.
     #[test]
-    fn balances_wait_by_asset() {
-        let balance = |asset, free| Balance { asset, free, locked: 0 };
-        let (out, displaced) = through_cells(
-            EventKind::Balance,
-            &events([balance(3, 1), balance(0, 2), balance(3, 5), balance(63, 4)]),
-        );
-        let mut read: Vec<_> = out
-            .iter()
-            .filter_map(|event| event.get::<Balance>())
-            .map(|balance| (balance.asset, balance.free))
-            .collect();
-        read.sort_unstable();
-        assert_eq!(read, [(0, 2), (3, 5), (63, 4)]);
-        assert_eq!(displaced, [Displaced::Conflated]);
+    fn bars_of_different_intervals_do_not_replace_each_other() {
+        let of = |interval_s, close, closed| Bar { interval_s, ..bar(0, close, closed) };
+        let bars = [
+            of(60, 1, false),
+            of(3_600, 2, false),
+            of(60, 3, false),
+            of(86_400, 4, false),
+            of(60, 5, true),
+            of(77, 6, false),
+            of(77, 7, false),
+        ];
+        for kind in [EventKind::Bar, EventKind::Merged] {
+            let offered = match kind {
+                EventKind::Bar => events(bars),
+                _ => events(bars.map(|bar| Merged::of(&bar))),
+            };
+            let (out, displaced) = through_cells(kind, &offered);
+            // 77 s is no known interval: those queue with the closed ones.
+            assert_eq!(closes(&out), [5, 6, 7, 2, 4], "{kind}");
+            assert_eq!(displaced, [Displaced::Conflated; 2], "{kind}");
+        }
     }
 
     #[test]

@@ -2,12 +2,16 @@
 //! a change of routes is another table, built by the [`RouteBook`], which gives each route its cell.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use pitlane_ring::{CellGroupSpec, CellId, CellPolicy, CellSpec};
 
 use super::cells;
 use crate::consumer::Interest;
-use crate::event::{ConsumerId, Event, EventKind, InstrumentId, KIND_SLOTS, VenueId};
+use crate::event::{
+    AssetId, Balance, ConsumerId, Event, EventKind, InstrumentId, KIND_SLOTS, VenueId,
+};
+use crate::instrument::Instruments;
 use crate::orchestrator::merge::MERGE_RULES_MAX;
 
 /// What one consumer wants.
@@ -44,12 +48,17 @@ pub struct RouteKey {
 }
 
 /// Routes by (venue, instrument, kind), dense: a look-up is an index. Merged streams have one source
-/// each, their rule, and are found by its number.
+/// each, their rule, and are found by its number. A balance belongs to an asset, which several instruments
+/// trade: it is found by (venue, asset) and goes once to each consumer with a route from any of them.
 #[derive(Clone, Debug, Default)]
 pub struct RoutingTable {
     instruments: usize,
-    /// Start and end in `routes`, by (venue, instrument, kind), behind them by merge rule.
+    assets: usize,
+    /// Start and end in `routes`, by (venue, instrument, kind), behind them by (venue, asset), and last by
+    /// merge rule.
     ranges: Vec<(u32, u32)>,
+    /// Where those of the balances begin in `ranges`.
+    balances_at: usize,
     /// Where those of the merge rules begin in `ranges`.
     rules_at: usize,
     routes: Vec<Route>,
@@ -60,7 +69,10 @@ impl RoutingTable {
     #[inline]
     #[must_use]
     pub fn routes(&self, event: &Event) -> &[Route] {
-        let place = self.place(event.venue, event.instrument, event.kind_code);
+        let place = match event.kind_code == EventKind::Balance.code() {
+            true => event.get::<Balance>().and_then(|b| self.asset_place(event.venue, b.asset_id())),
+            false => self.place(event.venue, event.instrument, event.kind_code),
+        };
         match place.and_then(|place| self.ranges.get(place)) {
             Some(&(start, end)) => &self.routes[start as usize..end as usize],
             None => &[],
@@ -89,7 +101,22 @@ impl RoutingTable {
         }
         let row = usize::from(source) * self.instruments + instrument;
         let place = row * KIND_SLOTS + usize::from(kind_code);
-        (place < self.rules_at).then_some(place)
+        (place < self.balances_at).then_some(place)
+    }
+
+    /// Index of the balances of an asset at a venue in `ranges`.
+    fn asset_place(&self, venue: u16, asset: AssetId) -> Option<usize> {
+        let place = self.balances_at + usize::from(venue) * self.assets + asset.index();
+        (asset.index() < self.assets && place < self.rules_at).then_some(place)
+    }
+
+    /// Adds a route behind those that are there; the routes of one place must come one after another.
+    fn push(&mut self, place: usize, route: Route) {
+        let at = self.routes.len() as u32;
+        let range = &mut self.ranges[place];
+        let start = if range.1 == 0 { at } else { range.0 };
+        *range = (start, at + 1);
+        self.routes.push(route);
     }
 }
 
@@ -97,21 +124,28 @@ impl RoutingTable {
 /// returns finds its own.
 pub(crate) struct RouteBook {
     venues: usize,
-    instruments: usize,
+    instruments: Arc<Instruments>,
     /// Cell groups by consumer.
     cells: Vec<Vec<CellGroupSpec>>,
     places: HashMap<RouteKey, CellId>,
+    /// Where balances wait: latest by asset.
+    balances: HashMap<BalanceKey, CellId>,
     groups: HashMap<(ConsumerId, VenueId, InstrumentId), BookGroup>,
 }
 
 impl RouteBook {
     /// A book without routes.
-    pub(crate) fn new(consumers: usize, venues: usize, instruments: usize) -> RouteBook {
+    pub(crate) fn new(
+        consumers: usize,
+        venues: usize,
+        instruments: Arc<Instruments>,
+    ) -> RouteBook {
         RouteBook {
             venues,
             instruments,
             cells: vec![Vec::new(); consumers],
             places: HashMap::new(),
+            balances: HashMap::new(),
             groups: HashMap::new(),
         }
     }
@@ -124,8 +158,11 @@ impl RouteBook {
     /// Sees to it that the route has a cell. True when it had none.
     ///
     /// # Panics
-    /// When there is no such consumer.
+    /// When there is no such consumer, or no such instrument.
     pub(crate) fn add(&mut self, key: RouteKey) -> bool {
+        if key.kind == EventKind::Balance {
+            return self.add_balances(key);
+        }
         if self.places.contains_key(&key) {
             return false;
         }
@@ -134,7 +171,7 @@ impl RouteBook {
         let cell = match cells::group_of(key.kind) {
             Some(group) => {
                 cells.push(group);
-                CellId { group: (cells.len() - 1) as u16, member: 0 }
+                CellId { group: (cells.len() - 1) as u32, member: 0 }
             }
             None => {
                 let group = self.groups.entry(book).or_insert_with(|| BookGroup::reserve(cells));
@@ -145,30 +182,66 @@ impl RouteBook {
         true
     }
 
+    /// The cells of both assets of the route's instrument.
+    fn add_balances(&mut self, key: RouteKey) -> bool {
+        let cells = &mut self.cells[key.consumer.index()];
+        let before = cells.len();
+        for balance in balances_of(&self.instruments, key) {
+            self.balances.entry(balance).or_insert_with(|| {
+                cells.push(CellGroupSpec { members: vec![cells::LATEST] });
+                CellId { group: (cells.len() - 1) as u32, member: 0 }
+            });
+        }
+        cells.len() > before
+    }
+
     /// The table with these routes.
     ///
     /// # Panics
     /// When a route was not added, or is none of this book's venues, rules and instruments.
     pub(crate) fn table(&self, on: &BTreeSet<RouteKey>) -> RoutingTable {
-        let rules_at = self.venues * self.instruments * KIND_SLOTS;
+        let (instruments, assets) = (self.instruments.len(), self.instruments.asset_count());
+        let balances_at = self.venues * instruments * KIND_SLOTS;
+        let rules_at = balances_at + self.venues * assets;
         let mut table = RoutingTable {
-            instruments: self.instruments,
+            instruments,
+            assets,
             ranges: vec![(0, 0); rules_at + MERGE_RULES_MAX],
+            balances_at,
             rules_at,
             routes: Vec::with_capacity(on.len()),
         };
-        for key in on {
+        // Sorted, so the routes of a stream lie together.
+        for key in on.iter().filter(|key| key.kind != EventKind::Balance) {
             let place = table.place(key.venue.0, key.instrument.0, key.kind.code());
             let place = place.expect("a route of a known stream");
-            let at = table.routes.len() as u32;
-            let range = &mut table.ranges[place];
-            // Sorted, so the routes of a stream lie together.
-            let start = if range.1 == 0 { at } else { range.0 };
-            *range = (start, at + 1);
-            table.routes.push(Route { consumer: key.consumer, cell: self.places[key] });
+            table.push(place, Route { consumer: key.consumer, cell: self.places[key] });
+        }
+        let balances = on.iter().filter(|key| key.kind == EventKind::Balance);
+        let balances: BTreeSet<BalanceKey> =
+            balances.flat_map(|key| balances_of(&self.instruments, *key)).collect();
+        for key in balances {
+            let place = table.asset_place(key.venue.0, key.asset);
+            let place = place.expect("balances of a known asset");
+            table.push(place, Route { consumer: key.consumer, cell: self.balances[&key] });
         }
         table
     }
+}
+
+/// The balances of one asset at one venue, on their way to one consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct BalanceKey {
+    venue: VenueId,
+    asset: AssetId,
+    consumer: ConsumerId,
+}
+
+/// What a route of balances stands for: those of both assets of its instrument.
+fn balances_of(instruments: &Instruments, route: RouteKey) -> [BalanceKey; 2] {
+    let legs = instruments.legs(route.instrument).expect("a route of a known instrument");
+    let RouteKey { venue, consumer, .. } = route;
+    legs.map(|asset| BalanceKey { venue, asset, consumer })
 }
 
 /// The routes of `subscriptions` over `venues` venues. Merged streams are subscribed to by their rule.
@@ -200,14 +273,13 @@ pub(crate) fn is_routed(kind: EventKind) -> bool {
 
 /// The order group of one book: its state first, then its levels (LM-04).
 #[derive(Clone, Copy)]
-struct BookGroup(u16);
+struct BookGroup(u32);
 
 impl BookGroup {
     fn reserve(cells: &mut Vec<CellGroupSpec>) -> BookGroup {
-        let latest = CellSpec { policy: CellPolicy::Latest, clears: false };
         let state = CellSpec { policy: CellPolicy::Latest, clears: true };
-        cells.push(CellGroupSpec { members: vec![state, latest] });
-        BookGroup((cells.len() - 1) as u16)
+        cells.push(CellGroupSpec { members: vec![state, cells::LATEST] });
+        BookGroup((cells.len() - 1) as u32)
     }
 
     fn cell(self, kind: EventKind) -> CellId {
@@ -217,6 +289,8 @@ impl BookGroup {
 
 #[cfg(test)]
 mod tests {
+    use zerocopy::FromZeros;
+
     use super::*;
     use crate::event::{Price, Qty, Quote, Side, Trade};
 
@@ -233,6 +307,7 @@ mod tests {
         venues: usize,
         instruments: usize,
     ) -> (RouteBook, BTreeSet<RouteKey>) {
+        let instruments = Instruments::of_test(instruments);
         let mut book = RouteBook::new(subscriptions.len(), venues, instruments);
         let on: BTreeSet<RouteKey> = routes_of(subscriptions, venues).collect();
         assert!(on.iter().all(|key| book.add(*key)));
@@ -260,6 +335,49 @@ mod tests {
         let mut trade = Event::new(&Trade::single(Price(1), Qty(1), Side::Buy));
         trade.instrument = 1;
         assert_eq!(consumers(&trade), [0]);
+    }
+
+    /// A balance of USDT goes once to whoever is subscribed to balances of any instrument traded in it.
+    #[test]
+    fn a_balance_reaches_all_who_trade_its_asset_once() {
+        let (book, mut on) = plan(
+            &[subscription(0, Interest::ALL, &[0, 1]), subscription(1, Interest::ALL, &[1])],
+            2,
+            2,
+        );
+        let instruments = Instruments::of_test(2);
+        let balance = |asset: &str, venue| {
+            let mut balance = Balance::new_zeroed();
+            balance.asset_id = instruments.asset(asset).unwrap().id.0;
+            let mut event = Event::new(&balance);
+            event.venue = venue;
+            event
+        };
+        let table = book.table(&on);
+        let consumers = |table: &RoutingTable, event: &Event| {
+            table.routes(event).iter().map(|route| route.consumer.0).collect::<Vec<_>>()
+        };
+        assert_eq!(consumers(&table, &balance("USDT", 1)), [0, 1]);
+        assert_eq!(consumers(&table, &balance("A0", 1)), [0]);
+        assert_eq!(consumers(&table, &balance("A1", 0)), [0, 1]);
+        assert!(consumers(&table, &balance("USDT", 2)).is_empty());
+        let cells: BTreeSet<_> = ["USDT", "A0", "A1"]
+            .iter()
+            .flat_map(|asset| (0..2).map(|venue| balance(asset, venue)))
+            .map(|event| table.cell(&event, ConsumerId(0)).group)
+            .collect();
+        assert_eq!(cells.len(), 6, "each asset of each venue waits by itself");
+        // One of two instruments that trade it goes: the asset is still told.
+        let off = RouteKey {
+            venue: VenueId(1),
+            instrument: InstrumentId(0),
+            kind: EventKind::Balance,
+            consumer: ConsumerId(0),
+        };
+        assert!(on.remove(&off));
+        let fewer = book.table(&on);
+        assert_eq!(consumers(&fewer, &balance("USDT", 1)), [0, 1]);
+        assert!(consumers(&fewer, &balance("A0", 1)).is_empty());
     }
 
     #[test]

@@ -18,9 +18,10 @@ pub struct Price(pub i64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Qty(pub i64);
 
-/// An amount of one asset in units of 10^-8, the scale venues report balances in.
+/// An amount of one asset in units of 10^-8, the scale venues report balances in. Wide, since a balance of
+/// 10^12 units has 10^20 of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AssetAmount(pub i64);
+pub struct AssetAmount(pub i128);
 
 impl AssetAmount {
     /// Decimal places of an amount.
@@ -39,7 +40,7 @@ pub enum FixedError {
     /// A digit other than 0 below the instrument's scale.
     #[error("more decimal places than the instrument's scale")]
     TooPrecise,
-    /// The value does not fit `i64` at this scale.
+    /// The value does not fit at this scale.
     #[error("value out of range")]
     OutOfRange,
 }
@@ -53,12 +54,46 @@ pub enum FixedError {
 /// [`FixedError`] names what was wrong; nothing is rounded.
 #[inline]
 pub fn parse_scaled(text: &[u8], scale: u8) -> Result<i64, FixedError> {
+    parse::<i64>(text, scale)
+}
+
+/// [`parse_scaled`] for amounts that 64 bits may not hold.
+///
+/// # Errors
+/// As [`parse_scaled`].
+#[inline]
+pub fn parse_wide(text: &[u8], scale: u8) -> Result<i128, FixedError> {
+    parse::<i128>(text, scale)
+}
+
+/// What a decimal can be parsed into.
+trait Whole: Copy + From<u8> + std::ops::Neg<Output = Self> {
+    /// Ten times itself and a digit; `None` where that does not fit.
+    fn with_digit(self, digit: u8) -> Option<Self>;
+}
+
+impl Whole for i64 {
+    #[inline]
+    fn with_digit(self, digit: u8) -> Option<i64> {
+        self.checked_mul(10)?.checked_add(digit.into())
+    }
+}
+
+impl Whole for i128 {
+    #[inline]
+    fn with_digit(self, digit: u8) -> Option<i128> {
+        self.checked_mul(10)?.checked_add(digit.into())
+    }
+}
+
+#[inline]
+fn parse<W: Whole>(text: &[u8], scale: u8) -> Result<W, FixedError> {
     let (negative, digits) = match text {
         [] => return Err(FixedError::Empty),
         [b'-', rest @ ..] => (true, rest),
         rest => (false, rest),
     };
-    let mut value: i64 = 0;
+    let mut value = W::from(0);
     let mut places_left = scale;
     let mut seen_digit = false;
     let mut seen_point = false;
@@ -66,7 +101,7 @@ pub fn parse_scaled(text: &[u8], scale: u8) -> Result<i64, FixedError> {
         match byte {
             b'0'..=b'9' => {
                 seen_digit = true;
-                let digit = i64::from(byte - b'0');
+                let digit = byte - b'0';
                 if seen_point {
                     if places_left == 0 {
                         if digit != 0 {
@@ -76,10 +111,7 @@ pub fn parse_scaled(text: &[u8], scale: u8) -> Result<i64, FixedError> {
                     }
                     places_left -= 1;
                 }
-                value = value
-                    .checked_mul(10)
-                    .and_then(|value| value.checked_add(digit))
-                    .ok_or(FixedError::OutOfRange)?;
+                value = value.with_digit(digit).ok_or(FixedError::OutOfRange)?;
             }
             b'.' if !seen_point => seen_point = true,
             _ => return Err(FixedError::NotDecimal),
@@ -89,7 +121,7 @@ pub fn parse_scaled(text: &[u8], scale: u8) -> Result<i64, FixedError> {
         return Err(FixedError::NotDecimal);
     }
     for _ in 0..places_left {
-        value = value.checked_mul(10).ok_or(FixedError::OutOfRange)?;
+        value = value.with_digit(0).ok_or(FixedError::OutOfRange)?;
     }
     Ok(if negative { -value } else { value })
 }
@@ -169,6 +201,13 @@ mod tests {
         }
         assert_eq!(parse_scaled(b"9223372036854775808", 0), Err(FixedError::OutOfRange));
         assert_eq!(parse_scaled(b"92233720368547758.08", 3), Err(FixedError::OutOfRange));
+    }
+
+    #[test]
+    fn amounts_are_wider_than_64_bits() {
+        let units = parse_wide(b"1000000000000.00000000", AssetAmount::SCALE);
+        assert_eq!(units, Ok(100_000_000_000_000_000_000));
+        assert_eq!(parse_wide(&[b'9'; 40], 0), Err(FixedError::OutOfRange));
     }
 
     proptest! {

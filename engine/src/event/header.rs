@@ -7,7 +7,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use super::{EventKind, InstrumentId, TraceId, VenueId};
 
 /// Version of the event schema; a reader refuses what it does not know.
-pub const SCHEMA_VERSION: u8 = 1;
+pub const SCHEMA_VERSION: u8 = 2;
 
 /// Bytes of the inline payload, sized by the largest kind (ten levels a side).
 pub const PAYLOAD_BYTES: usize = 320;

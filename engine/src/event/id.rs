@@ -38,7 +38,7 @@ identifier! {
     ConsumerId(u16)
 }
 identifier! {
-    /// An asset of a balance, interned at the edge, numbered from 0.
+    /// An asset that an instrument is traded in, interned at the edge, numbered from 0.
     AssetId(u32)
 }
 identifier! {

@@ -15,14 +15,14 @@ mod record;
 
 pub use fixed::{
     AssetAmount, FixedError, Price, Qty, SCALE_MAX, format_scaled, notional, parse_scaled,
-    push_scaled,
+    parse_wide, push_scaled,
 };
 pub use header::{Event, PAYLOAD_BYTES, SCHEMA_VERSION};
 pub use id::{AssetId, ClientOrderId, ConsumerId, InstrumentId, TraceId, VenueId};
 pub use kind::{EventClass, EventKind, KIND_SLOTS, KindCounts};
 pub use merged::{Merged, MergedBook, MergedPayload};
 pub use payload::{
-    BOOK_DEPTH, Balance, Bar, Book, BookState, BookStatus, BookStatusReason, ControlAck,
+    ASSET_NAME_BYTES_MAX, AssetName, BOOK_DEPTH, Balance, Bar, Book, BookState, BookStatus, BookStatusReason, ControlAck,
     ControlCode, ControlResult, EventPayload, ExecReport, ExecType, Instrument, Level, OrderStatus,
-    Payload, Quote, RejectReason, Risk, Side, Trade,
+    Payload, Quote, RejectReason, Risk, Side, Trade, asset_code,
 };

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
-use super::{ConsumerId, Event, EventKind, Merged, PAYLOAD_BYTES, Price, Qty, SCHEMA_VERSION};
+use super::{AssetId, ConsumerId, Event, EventKind, Merged, PAYLOAD_BYTES, Price, Qty, SCHEMA_VERSION};
 
 /// Levels a side in a book payload.
 pub const BOOK_DEPTH: usize = 10;
@@ -292,14 +292,19 @@ payload! {
     }
 }
 payload! {
-    /// Balance of one asset at a venue, in units of 10^-8.
+    /// Balance of one asset at a venue, in units of 10^-8. Told to every consumer that is subscribed to
+    /// balances of any instrument which trades the asset; the header names the first such instrument.
     Balance {
-        /// Asset number.
-        asset: u64,
+        /// The asset's name: its UTF-8 bytes, the first one lowest, then zeros; see [`asset_code`].
+        asset: u128,
         /// Free to use.
-        free: i64,
+        free: i128,
         /// Locked in orders.
-        locked: i64,
+        locked: i128,
+        /// The asset's number in this run, [`AssetId`].
+        asset_id: u32,
+        /// Always 0.
+        reserved: [u8; 12],
     }
 }
 payload! {
@@ -439,6 +444,42 @@ kinds!(
     ControlResult,
     Risk
 );
+
+/// The longest name of an asset, bytes of UTF-8.
+pub const ASSET_NAME_BYTES_MAX: usize = 16;
+
+/// An asset's name.
+pub type AssetName = arrayvec::ArrayString<ASSET_NAME_BYTES_MAX>;
+
+/// An asset's name as a number: its bytes, the first one lowest, then zeros. `None` for a name that is
+/// empty, longer than [`ASSET_NAME_BYTES_MAX`], or has a zero byte.
+#[must_use]
+pub fn asset_code(name: &str) -> Option<u128> {
+    let bytes = name.as_bytes();
+    if bytes.is_empty() || bytes.len() > ASSET_NAME_BYTES_MAX || bytes.contains(&0) {
+        return None;
+    }
+    let mut code = [0; ASSET_NAME_BYTES_MAX];
+    code[..bytes.len()].copy_from_slice(bytes);
+    Some(u128::from_le_bytes(code))
+}
+
+impl Balance {
+    /// The asset's name; empty when the bytes are no UTF-8.
+    #[must_use]
+    pub fn asset_name(&self) -> AssetName {
+        let bytes = self.asset.to_le_bytes();
+        let name = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+        std::str::from_utf8(name).ok().and_then(|name| AssetName::from(name).ok()).unwrap_or_default()
+    }
+
+    /// The asset's number in this run.
+    #[inline]
+    #[must_use]
+    pub fn asset_id(&self) -> AssetId {
+        AssetId(self.asset_id)
+    }
+}
 
 impl Event {
     /// An event of the payload's kind; every header field but schema and kind is 0.
@@ -643,6 +684,21 @@ impl Side {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_assets_name_is_its_number() {
+        for name in ["BTC", "1000CHEEMS", "1MBABYDOGE", "币安人生", "SIXTEEN-BYTES-16"] {
+            let mut balance = Balance::new_zeroed();
+            balance.asset = asset_code(name).unwrap();
+            assert_eq!(balance.asset_name().as_str(), name);
+        }
+        for name in ["", "SEVENTEEN-BYTES-7", "A\0B"] {
+            assert_eq!(asset_code(name), None, "{name:?}");
+        }
+        let mut nonsense = Balance::new_zeroed();
+        nonsense.asset = u128::MAX;
+        assert_eq!(nonsense.asset_name().as_str(), "");
+    }
 
     #[test]
     fn a_payload_is_read_only_as_its_own_kind() {

@@ -5,7 +5,7 @@ use pitlane_ring::{Absorbed, Conflate, Record};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::payload::payload_bytes;
-use super::{Event, EventKind, KIND_SLOTS, Merged, SCHEMA_VERSION, Trade};
+use super::{Bar, Event, EventKind, KIND_SLOTS, Merged, SCHEMA_VERSION, Trade};
 
 const HEADER_BYTES: usize = size_of::<Event>() - super::PAYLOAD_BYTES;
 
@@ -68,9 +68,23 @@ impl Conflate for Event {
         }
         how
     }
+
+    /// A bar that closed outdates what was told of it while it was open, and no bar of another interval.
+    #[inline]
+    fn outdates(&self, older: &Event) -> bool {
+        match (self.bar(), older.bar()) {
+            (Some(bar), Some(older)) => bar.interval_s == older.interval_s,
+            _ => true,
+        }
+    }
 }
 
 impl Event {
+    /// The bar that it is, or that was merged.
+    fn bar(&self) -> Option<&Bar> {
+        self.get::<Bar>().or_else(|| self.get::<Merged>().and_then(Merged::bar))
+    }
+
     /// Makes the event `newer`, with what it must keep of itself.
     #[inline]
     fn absorb_payload(&mut self, newer: &Event) -> Absorbed {

@@ -364,7 +364,7 @@ impl<'c> Assembly<'c> {
         let LaunchOptions { embedded, faults, .. } = *options;
         let subscriptions = self.subscriptions();
         let venues = self.config.venue_names().len();
-        let mut book = RouteBook::new(subscriptions.len(), venues, self.instruments.len());
+        let mut book = RouteBook::new(subscriptions.len(), venues, Arc::clone(&self.instruments));
         let routes: BTreeSet<_> = routes_of(&subscriptions, venues).collect();
         for route in &routes {
             book.add(*route);

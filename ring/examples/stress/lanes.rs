@@ -117,7 +117,7 @@ pub fn through_a_pair(records: u64) -> String {
             || market.pending() + critical.pending() > 0
         {
             if next[0] < records {
-                let id = CellId { group: (next[0] % 3) as u16, member: (next[0] % 2) as u8 };
+                let id = CellId { group: (next[0] % 3) as u32, member: (next[0] % 2) as u8 };
                 market.offer(&Packet::new(next[0]), id, &mut |_, _| {
                     displaced.fetch_add(1, Ordering::Relaxed);
                 });

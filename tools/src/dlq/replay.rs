@@ -61,7 +61,7 @@ impl Replayer {
         }
         let (market, user) = self.decoders_of(&letter.venue)?;
         let mut of_user =
-            || user.decode(&raw).map(|message| Replayed::Accepted(user_words(&message).to_owned()));
+            || user.decode(&raw).and_then(|message| user_words(&message).map(Replayed::Accepted));
         let of_market =
             market.decode(&raw).map(|message| Replayed::Accepted(market_words(&message)));
         let role = letter.session().rsplit_once(':').map(|(_, role)| role);
@@ -132,13 +132,16 @@ fn market_words(message: &MarketMessage<'_>) -> String {
     }
 }
 
-fn user_words(message: &UserMessage<'_>) -> &'static str {
-    match message {
+fn user_words(message: &UserMessage<'_>) -> Result<String, DecodeError> {
+    let words = match message {
         UserMessage::Execution(_) => "exec report",
+        // The letter is about one of them.
+        UserMessage::Balances { unreadable: Some(error), .. } => return Err(*error),
         UserMessage::Balances { .. } => "balances",
         UserMessage::Reply(_) => "reply to a request",
         UserMessage::Shutdown => "notice of shutdown",
         UserMessage::StreamTerminated => "end of the user data stream",
         UserMessage::Other(name) => name,
-    }
+    };
+    Ok(words.to_owned())
 }

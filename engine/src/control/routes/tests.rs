@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use pitlane_ring::{Consumer, LaneOptions, lane};
 
 use super::*;
+use crate::instrument::Instruments;
 use crate::control::{MergeRequest, RouteChange, VenueSet};
 use crate::event::InstrumentId;
 use crate::orchestrator::merge::MergeProblem;
@@ -35,7 +36,7 @@ fn office() -> Office {
     let version = Arc::new(AtomicU32::new(1));
     let (consumers, venues, instruments) = (2, 3, 1);
     let routes = Routes::new(RoutesParts {
-        book: RouteBook::new(consumers, venues, instruments),
+        book: RouteBook::new(consumers, venues, Instruments::of_test(instruments)),
         routes: BTreeSet::new(),
         catalogue: Catalogue {
             interests: vec![QUOTES; consumers],

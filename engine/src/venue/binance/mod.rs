@@ -35,5 +35,5 @@ pub use snapshot_client::{SnapshotClient, SnapshotThread, SnapshotThreadOptions}
 pub use snapshot_pacer::SnapshotPace;
 pub(crate) use stream_port::{Stream, StreamError, StreamPort};
 pub use user_decode::{
-    AssetText, BalanceEntry, Execution, OrderResult, Reply, ReplyError, UserDecoder, UserMessage,
+    BalanceEntry, Execution, OrderResult, Reply, ReplyError, UserDecoder, UserMessage,
 };

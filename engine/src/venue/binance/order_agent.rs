@@ -226,8 +226,11 @@ impl<O: EventOutlet> OrderAgent<O> {
                     desk.stats.decoded();
                     desk.on_execution(&execution, frame.bytes);
                 }
-                Ok(UserMessage::Balances { venue_time_ns, entries }) => {
+                Ok(UserMessage::Balances { venue_time_ns, entries, unreadable }) => {
                     desk.stats.decoded();
+                    if let Some(error) = unreadable {
+                        desk.letter(error.reason, error.detail, frame.bytes);
+                    }
                     desk.on_balances(venue_time_ns, entries, frame.bytes);
                 }
                 Ok(UserMessage::Reply(reply)) => {

@@ -13,7 +13,7 @@ use super::user_decode::{Execution, Reply, ReplyError};
 use crate::consumer::Quarantine;
 use crate::event::{
     Balance, ConsumerId, Event, EventPayload, ExecReport, ExecType, InstrumentId, RejectReason,
-    VenueId,
+    VenueId, asset_code,
 };
 use crate::instrument::Instruments;
 use crate::order::{
@@ -201,7 +201,7 @@ impl<O: EventOutlet> Desk<O> {
         }
     }
 
-    /// A balance goes with the first instrument that trades its asset: routes are by instrument.
+    /// Tells the balances of assets that are traded; each names the first instrument that trades it.
     pub(super) fn on_balances(
         &mut self,
         venue_time_ns: i64,
@@ -209,23 +209,22 @@ impl<O: EventOutlet> Desk<O> {
         raw: &[u8],
     ) {
         for entry in entries {
-            let asset = entry.asset.as_str();
-            let trades = |symbol: &str| symbol.split('-').any(|part| part == asset);
-            let found = self.instruments.iter().find(|(_, spec)| trades(&spec.symbol));
-            let Some((instrument, _)) = found.filter(|_| asset.len() <= 8) else { continue };
+            let name = entry.asset.as_str();
+            let traded = self.instruments.asset(name).zip(asset_code(name));
+            let Some((asset, code)) = traded else { continue };
             if self.room() == 0 {
                 // Latest wins: the next change of this asset tells its balance again.
                 self.letter(LetterReason::Oversize, "balances without room", raw);
                 return;
             }
-            let mut code = [0; 8];
-            code[..asset.len()].copy_from_slice(asset.as_bytes());
             let balance = Balance {
-                asset: u64::from_le_bytes(code),
+                asset: code,
                 free: entry.free.0,
                 locked: entry.locked.0,
+                asset_id: asset.id.0,
+                reserved: [0; 12],
             };
-            self.publish(instrument, venue_time_ns, &balance);
+            self.publish(asset.first, venue_time_ns, &balance);
         }
     }
 

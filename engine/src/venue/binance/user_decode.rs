@@ -8,7 +8,7 @@
 
 use simd_json::Node;
 
-use crate::event::{AssetAmount, ExecType, OrderStatus, Side, parse_scaled};
+use crate::event::{AssetAmount, AssetName, ExecType, OrderStatus, Side, parse_scaled};
 use crate::venue::codec::DecodeError;
 use crate::venue::codec::JsonBuffer;
 use crate::venue::codec::{Letters, elements, is_null, members, signed, text, unsigned};
@@ -26,14 +26,11 @@ const FRAME_BYTES_USUAL: usize = 16 * 1024;
 /// Balances in one event.
 const BALANCES_MAX: usize = 1_024;
 
-/// An asset's name as the venue writes it, at most 16 bytes.
-pub type AssetText = arrayvec::ArrayString<16>;
-
 /// The balance of one asset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BalanceEntry {
     /// The asset's name.
-    pub asset: AssetText,
+    pub asset: AssetName,
     /// Free to use.
     pub free: AssetAmount,
     /// Locked in orders.
@@ -51,6 +48,8 @@ pub enum UserMessage<'a> {
         venue_time_ns: i64,
         /// One entry an asset.
         entries: &'a [BalanceEntry],
+        /// Why an asset beside them has none: its name or number could not be read.
+        unreadable: Option<DecodeError>,
     },
     /// Answer to a request on this connection.
     Reply(Reply<'a>),
@@ -131,8 +130,9 @@ fn read_event<'a>(
     Ok(match fields.text(b'e')? {
         "executionReport" => UserMessage::Execution(execution::read(&fields, symbols)?),
         "outboundAccountPosition" => {
-            read_balances(&fields, balances)?;
-            UserMessage::Balances { venue_time_ns: fields.time_ns(b'E')?, entries: balances }
+            let unreadable = read_balances(&fields, balances)?;
+            let venue_time_ns = fields.time_ns(b'E')?;
+            UserMessage::Balances { venue_time_ns, entries: balances, unreadable }
         }
         "serverShutdown" => UserMessage::Shutdown,
         "eventStreamTerminated" => UserMessage::StreamTerminated,
@@ -144,10 +144,12 @@ fn read_event<'a>(
     })
 }
 
+/// Reads the balances; of those that can't be read, what is wrong with the first. One asset with an odd name
+/// or number says nothing about the others, let alone about orders.
 fn read_balances(
     fields: &Letters<'_, '_>,
     balances: &mut Vec<BalanceEntry>,
-) -> Result<(), DecodeError> {
+) -> Result<Option<DecodeError>, DecodeError> {
     balances.clear();
     let entries = fields
         .get(b'B')
@@ -156,18 +158,26 @@ fn read_balances(
     if entries.len() > BALANCES_MAX {
         return Err(DecodeError::new(LetterReason::Oversize, "too many balances"));
     }
+    let mut unreadable = None;
     for nodes in entries {
-        let entry = Letters::read(nodes)?;
-        let asset = AssetText::from(entry.text(b'a')?)
-            .map_err(|_| DecodeError::nonsense("name of an asset above 16 bytes"))?;
-        let free = entry.scaled(b'f', AssetAmount::SCALE)?;
-        let locked = entry.scaled(b'l', AssetAmount::SCALE)?;
-        if free < 0 || locked < 0 {
-            return Err(DecodeError::nonsense("negative balance"));
+        match read_balance(nodes) {
+            Ok(balance) => balances.push(balance),
+            Err(error) => unreadable = unreadable.or(Some(error)),
         }
-        balances.push(BalanceEntry { asset, free: AssetAmount(free), locked: AssetAmount(locked) });
     }
-    Ok(())
+    Ok(unreadable)
+}
+
+fn read_balance(nodes: &[Node<'_>]) -> Result<BalanceEntry, DecodeError> {
+    let entry = Letters::read(nodes)?;
+    let asset = AssetName::from(entry.text(b'a')?)
+        .map_err(|_| DecodeError::nonsense("name of an asset above 16 bytes"))?;
+    let free = entry.wide(b'f', AssetAmount::SCALE)?;
+    let locked = entry.wide(b'l', AssetAmount::SCALE)?;
+    if free < 0 || locked < 0 {
+        return Err(DecodeError::nonsense("negative balance"));
+    }
+    Ok(BalanceEntry { asset, free: AssetAmount(free), locked: AssetAmount(locked) })
 }
 
 fn find_symbol(native: &str, symbols: &SymbolMap) -> Result<Symbol, DecodeError> {
@@ -330,20 +340,45 @@ mod tests {
     #[test]
     fn a_position_lists_its_balances() {
         let mut decoder = decoder();
-        let Ok(UserMessage::Balances { venue_time_ns: 9_000_000, entries }) =
+        let Ok(UserMessage::Balances { venue_time_ns: 9_000_000, entries, unreadable: None }) =
             decoder.decode(POSITION.as_bytes())
         else {
             panic!("a position");
         };
         let entry = |asset: &str, free, locked| BalanceEntry {
-            asset: AssetText::from(asset).unwrap(),
+            asset: AssetName::from(asset).unwrap(),
             free: AssetAmount(free),
             locked: AssetAmount(locked),
         };
         assert_eq!(entries, [entry("BTC", 150_000_000, 50_000_000), entry("USDT", 0, 0)]);
-        assert_eq!(reason(&POSITION.replace("0.5", "-0.5")), LetterReason::Nonsense);
-        assert_eq!(reason(&POSITION.replace("USDT", &"U".repeat(17))), LetterReason::Nonsense);
         assert_eq!(reason(&POSITION.replace(r#""B":["#, r#""D":["#)), LetterReason::Field);
+    }
+
+    /// What one asset's entry says badly concerns that asset alone.
+    #[test]
+    fn a_balance_that_cannot_be_read_leaves_the_others() {
+        let mut decoder = decoder();
+        let mut others = |text: String, reason: LetterReason| {
+            let Ok(UserMessage::Balances { entries, unreadable: Some(error), .. }) =
+                decoder.decode(text.as_bytes())
+            else {
+                panic!("{text}");
+            };
+            assert_eq!(error.reason, reason);
+            entries.iter().map(|entry| entry.asset.to_string()).collect::<Vec<_>>()
+        };
+        let long = POSITION.replace("USDT", &"U".repeat(17));
+        assert_eq!(others(long, LetterReason::Nonsense), ["BTC"]);
+        assert_eq!(others(POSITION.replace("0.5", "-0.5"), LetterReason::Nonsense), ["USDT"]);
+        assert_eq!(others(POSITION.replace("1.5", "1e5"), LetterReason::Number), ["USDT"]);
+        let huge = POSITION.replace("1.5", "1000000000000.00000000").replace("BTC", "1MBABYDOGE");
+        let Ok(UserMessage::Balances { entries, unreadable: None, .. }) =
+            decoder.decode(huge.as_bytes())
+        else {
+            panic!("{huge}");
+        };
+        assert_eq!(entries[0].free, AssetAmount(100_000_000_000_000_000_000));
+        assert_eq!(entries[0].asset.as_str(), "1MBABYDOGE");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use simd_json::{Node, StaticNode};
 
 use super::error::DecodeError;
-use crate::event::parse_scaled;
+use crate::event::{parse_scaled, parse_wide};
 
 /// Nodes a value spans, its own head included.
 #[inline]
@@ -213,6 +213,12 @@ impl<'t, 'a> Letters<'t, 'a> {
     pub(in crate::venue) fn scaled(&self, letter: u8, scale: u8) -> Result<i64, DecodeError> {
         let number = self.text(letter)?;
         parse_scaled(number.as_bytes(), scale)
+            .map_err(|_| DecodeError::number(NOT_A_NUMBER[(letter - b'A') as usize]))
+    }
+
+    /// [`Self::scaled`] for amounts that 64 bits may not hold.
+    pub(in crate::venue) fn wide(&self, letter: u8, scale: u8) -> Result<i128, DecodeError> {
+        parse_wide(self.text(letter)?.as_bytes(), scale)
             .map_err(|_| DecodeError::number(NOT_A_NUMBER[(letter - b'A') as usize]))
     }
 
