@@ -137,9 +137,8 @@ fn check(spec: &InstrumentSpec) -> Result<[AssetName; 2], InstrumentError> {
         true => AssetName::from(name).ok(),
         false => None,
     };
-    let names = spec.symbol.split_once('-').and_then(|(base, quote)| {
-        Some([asset(base)?, asset(quote)?])
-    });
+    let names =
+        spec.symbol.split_once('-').and_then(|(base, quote)| Some([asset(base)?, asset(quote)?]));
     let names = names.ok_or_else(|| InstrumentError::BadSymbol(spec.symbol.clone()))?;
     if let Some(scale) = [spec.price_scale, spec.qty_scale].into_iter().find(|s| *s > SCALE_MAX) {
         return Err(InstrumentError::BadScale { symbol: spec.symbol.clone(), scale });

@@ -332,12 +332,7 @@ impl<E: Conflate> Cells<E> {
         index
     }
 
-    fn clear_others(
-        &mut self,
-        record: &E,
-        id: CellId,
-        displaced: &mut impl FnMut(&E, Displaced),
-    ) {
+    fn clear_others(&mut self, record: &E, id: CellId, displaced: &mut impl FnMut(&E, Displaced)) {
         let others = self.groups[id.group as usize].occupied & !(1 << id.member);
         let is_outdated = |older: &E| record.outdates(older);
         for member in Bits(others) {

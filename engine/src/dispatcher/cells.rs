@@ -13,8 +13,8 @@ const BARS_MAX: usize = 64;
 
 /// Intervals of bars that venues have, seconds. A month is given as 30 days.
 const INTERVALS_S: [u32; 16] = [
-    1, 60, 180, 300, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 28_800, 43_200, 86_400, 259_200, 604_800,
-    2_592_000,
+    1, 60, 180, 300, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 28_800, 43_200, 86_400, 259_200,
+    604_800, 2_592_000,
 ];
 
 /// Closed bars, ahead of those still open.

@@ -70,7 +70,9 @@ impl RoutingTable {
     #[must_use]
     pub fn routes(&self, event: &Event) -> &[Route] {
         let place = match event.kind_code == EventKind::Balance.code() {
-            true => event.get::<Balance>().and_then(|b| self.asset_place(event.venue, b.asset_id())),
+            true => {
+                event.get::<Balance>().and_then(|b| self.asset_place(event.venue, b.asset_id()))
+            }
             false => self.place(event.venue, event.instrument, event.kind_code),
         };
         match place.and_then(|place| self.ranges.get(place)) {
@@ -135,11 +137,7 @@ pub(crate) struct RouteBook {
 
 impl RouteBook {
     /// A book without routes.
-    pub(crate) fn new(
-        consumers: usize,
-        venues: usize,
-        instruments: Arc<Instruments>,
-    ) -> RouteBook {
+    pub(crate) fn new(consumers: usize, venues: usize, instruments: Arc<Instruments>) -> RouteBook {
         RouteBook {
             venues,
             instruments,

@@ -22,7 +22,7 @@ pub use id::{AssetId, ClientOrderId, ConsumerId, InstrumentId, TraceId, VenueId}
 pub use kind::{EventClass, EventKind, KIND_SLOTS, KindCounts};
 pub use merged::{Merged, MergedBook, MergedPayload};
 pub use payload::{
-    ASSET_NAME_BYTES_MAX, AssetName, BOOK_DEPTH, Balance, Bar, Book, BookState, BookStatus, BookStatusReason, ControlAck,
-    ControlCode, ControlResult, EventPayload, ExecReport, ExecType, Instrument, Level, OrderStatus,
-    Payload, Quote, RejectReason, Risk, Side, Trade, asset_code,
+    ASSET_NAME_BYTES_MAX, AssetName, BOOK_DEPTH, Balance, Bar, Book, BookState, BookStatus,
+    BookStatusReason, ControlAck, ControlCode, ControlResult, EventPayload, ExecReport, ExecType,
+    Instrument, Level, OrderStatus, Payload, Quote, RejectReason, Risk, Side, Trade, asset_code,
 };

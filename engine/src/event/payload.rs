@@ -2,7 +2,9 @@
 
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
-use super::{AssetId, ConsumerId, Event, EventKind, Merged, PAYLOAD_BYTES, Price, Qty, SCHEMA_VERSION};
+use super::{
+    AssetId, ConsumerId, Event, EventKind, Merged, PAYLOAD_BYTES, Price, Qty, SCHEMA_VERSION,
+};
 
 /// Levels a side in a book payload.
 pub const BOOK_DEPTH: usize = 10;
@@ -470,7 +472,10 @@ impl Balance {
     pub fn asset_name(&self) -> AssetName {
         let bytes = self.asset.to_le_bytes();
         let name = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-        std::str::from_utf8(name).ok().and_then(|name| AssetName::from(name).ok()).unwrap_or_default()
+        std::str::from_utf8(name)
+            .ok()
+            .and_then(|name| AssetName::from(name).ok())
+            .unwrap_or_default()
     }
 
     /// The asset's number in this run.

@@ -5,9 +5,9 @@ use std::sync::atomic::AtomicBool;
 use pitlane_ring::{Consumer, LaneOptions, lane};
 
 use super::*;
-use crate::instrument::Instruments;
 use crate::control::{MergeRequest, RouteChange, VenueSet};
 use crate::event::InstrumentId;
+use crate::instrument::Instruments;
 use crate::orchestrator::merge::MergeProblem;
 
 const QUOTES: Interest = Interest::NONE.and(EventKind::Quote).and(EventKind::Merged);
