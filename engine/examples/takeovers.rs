@@ -51,8 +51,8 @@ impl Strategy for Follower {
         self.events += 1;
         self.seen.events.fetch_add(1, Ordering::Relaxed);
         if let Some(report) = event.get::<ExecReport>() {
-            let is_next = report.venue_order_id == self.last_report + 1;
-            self.last_report = report.venue_order_id;
+            let is_next = report.venue_order_number() == self.last_report + 1;
+            self.last_report = report.venue_order_number();
             self.seen.out_of_order.fetch_add(u64::from(!is_next), Ordering::Relaxed);
         }
         if self.number < SLOW && self.events == 100 * (self.number + 1) {

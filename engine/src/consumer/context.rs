@@ -13,12 +13,12 @@ use crate::control::{
 };
 use crate::event::{
     ClientOrderId, ConsumerId, ControlCode, Event, ExecReport, InstrumentId, OrderStatus, Price,
-    Qty, RejectReason, Side, VenueId,
+    Qty, REDUCE_ONLY, RejectReason, Side, VenueId,
 };
 use crate::instrument::{InstrumentSpec, Instruments};
 use crate::order::{
-    OpenOrder, OrderAction, OrderCommand, OrderCounts, OrderTracker, OrderType, Position,
-    TimeInForce, TradingSwitch,
+    OpenOrder, OrderAction, OrderCommand, OrderCounts, OrderFlags, OrderTracker, OrderType,
+    Position, TimeInForce, TradingSwitch,
 };
 use crate::runtime::Clock;
 
@@ -174,7 +174,21 @@ impl Context {
     /// [`SubmitError`] with a stable reason when the inline risk check refuses it; nothing was sent.
     #[inline]
     pub fn submit(&mut self, order: NewOrder) -> Result<ClientOrderId, SubmitError> {
-        let outcome = self.check(&order).and_then(|()| self.send_new(&order));
+        self.submit_with(order, OrderFlags::default())
+    }
+
+    /// As [`Context::submit`], for an order that only reduces a position, or names the side of one.
+    /// A venue that has no such orders refuses it with `Unsupported`.
+    ///
+    /// # Errors
+    /// As [`Context::submit`].
+    #[inline]
+    pub fn submit_with(
+        &mut self,
+        order: NewOrder,
+        flags: OrderFlags,
+    ) -> Result<ClientOrderId, SubmitError> {
+        let outcome = self.check(&order).and_then(|()| self.send_new(&order, flags));
         if outcome.is_err() {
             self.tracker.refused();
         }
@@ -187,8 +201,31 @@ impl Context {
     /// [`SubmitError`] when the order isn't open, a cancel is on its way already, or the lane is full.
     #[inline]
     pub fn cancel(&mut self, id: ClientOrderId) -> Result<(), SubmitError> {
-        self.send_for(id, OrderAction::Cancel)?;
+        self.send_for(id, OrderAction::Cancel, |_command| {})?;
         self.tracker.cancel_sent(id);
+        Ok(())
+    }
+
+    /// Amends an open order to another price and quantity, filled quantity included. The answer comes as
+    /// an exec report: `Replaced`, or `ModifyRejected`, after which the order is as it was. Some venues
+    /// take a smaller quantity at the same price only.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when the order isn't open, price or quantity break the instrument's rules or the
+    /// limits, or the lane is full.
+    pub fn modify(&mut self, id: ClientOrderId, price: Price, qty: Qty) -> Result<(), SubmitError> {
+        let open = self.tracker.find(id).ok_or(RejectReason::UnknownOrder)?;
+        let (instrument, is_priced) = (open.instrument, open.price.0 != 0);
+        if !self.switch.is_on() {
+            return Err(RejectReason::TradingHalted.into());
+        }
+        self.check_terms(instrument, is_priced, price, qty)?;
+        if !self.bucket.take(self.now_ns) {
+            return Err(RejectReason::RateLimit.into());
+        }
+        self.send_for(id, OrderAction::Modify, |command| {
+            (command.price, command.qty) = (price.0, qty.0);
+        })?;
         Ok(())
     }
 
@@ -197,7 +234,7 @@ impl Context {
     /// # Errors
     /// [`SubmitError`] when the order isn't open or the lane is full.
     pub fn query(&mut self, id: ClientOrderId) -> Result<(), SubmitError> {
-        Ok(self.send_for(id, OrderAction::Query)?)
+        Ok(self.send_for(id, OrderAction::Query, |_command| {})?)
     }
 
     /// Asks for streams of an instrument, from venues that may be new to this strategy. Answered by
@@ -379,25 +416,11 @@ impl Context {
     }
 
     fn check(&mut self, order: &NewOrder) -> Result<(), RejectReason> {
-        let spec = self.instruments.get(order.instrument).ok_or(RejectReason::UnknownInstrument)?;
         if !self.switch.is_on() {
             return Err(RejectReason::TradingHalted);
         }
-        let price_fits = match order.order_type {
-            OrderType::Market => order.price.0 == 0,
-            OrderType::Limit | OrderType::LimitMaker => {
-                order.price.0 > 0 && order.price.0 % spec.tick == 0
-            }
-        };
-        if !price_fits {
-            return Err(RejectReason::BadPrice);
-        }
-        if order.qty.0 <= 0 || order.qty.0 % spec.step != 0 {
-            return Err(RejectReason::BadQty);
-        }
-        if order.qty.0 > self.limits.max_order_qty {
-            return Err(RejectReason::MaxOrderQty);
-        }
+        let is_priced = order.order_type != OrderType::Market;
+        self.check_terms(order.instrument, is_priced, order.price, order.qty)?;
         if !self.tracker.has_room() {
             return Err(RejectReason::MaxOpenOrders);
         }
@@ -407,7 +430,34 @@ impl Context {
         Ok(())
     }
 
-    fn send_new(&mut self, order: &NewOrder) -> Result<ClientOrderId, RejectReason> {
+    /// Price and quantity against the instrument's rules and the limit of one order.
+    fn check_terms(
+        &self,
+        instrument: InstrumentId,
+        is_priced: bool,
+        price: Price,
+        qty: Qty,
+    ) -> Result<(), RejectReason> {
+        let spec = self.instruments.get(instrument).ok_or(RejectReason::UnknownInstrument)?;
+        let price_fits =
+            if is_priced { price.0 > 0 && price.0 % spec.tick == 0 } else { price.0 == 0 };
+        if !price_fits {
+            return Err(RejectReason::BadPrice);
+        }
+        if qty.0 <= 0 || qty.0 % spec.step != 0 {
+            return Err(RejectReason::BadQty);
+        }
+        if qty.0 > self.limits.max_order_qty {
+            return Err(RejectReason::MaxOrderQty);
+        }
+        Ok(())
+    }
+
+    fn send_new(
+        &mut self,
+        order: &NewOrder,
+        flags: OrderFlags,
+    ) -> Result<ClientOrderId, RejectReason> {
         let id = ClientOrderId(self.next_order_id);
         let mut command = self.command(OrderAction::Submit, order.venue, order.instrument, id);
         command.side_code = order.side.code();
@@ -415,6 +465,8 @@ impl Context {
         command.qty = order.qty.0;
         command.order_type_code = order.order_type as u8;
         command.time_in_force_code = order.time_in_force as u8;
+        command.position_side_code = flags.position_side.code();
+        command.flags = if flags.reduce_only { REDUCE_ONLY } else { 0 };
         self.orders.try_publish(&command).map_err(|_full| RejectReason::OrderLaneFull)?;
         self.next_order_id += 1;
         self.has_order_news = true;
@@ -432,18 +484,22 @@ impl Context {
         Ok(id)
     }
 
-    fn send_for(&mut self, id: ClientOrderId, action: OrderAction) -> Result<(), RejectReason> {
+    fn send_for(
+        &mut self,
+        id: ClientOrderId,
+        action: OrderAction,
+        fill_in: impl FnOnce(&mut OrderCommand),
+    ) -> Result<(), RejectReason> {
         let open = *self
             .tracker
-            .open()
-            .iter()
-            .find(|order| order.id == id)
+            .find(id)
             .filter(|order| action != OrderAction::Cancel || !order.cancel_pending)
             .ok_or(RejectReason::UnknownOrder)?;
         let mut command = self.command(action, open.venue, open.instrument, id);
         command.side_code = open.side.code();
         command.price = open.price.0;
         command.qty = open.qty.0;
+        fill_in(&mut command);
         self.orders.try_publish(&command).map_err(|_full| RejectReason::OrderLaneFull)?;
         Ok(())
     }

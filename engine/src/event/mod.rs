@@ -5,6 +5,10 @@
 //! independent event (FR-002). Every bit pattern of the bytes is a valid `Event`; whether it is a valid
 //! *event* is decided by [`Event::kind`], and a zeroed slot never is (kinds start at 1, LM-02).
 
+#[macro_use]
+mod macros;
+
+mod exec_report;
 mod fixed;
 mod header;
 mod id;
@@ -12,7 +16,12 @@ mod kind;
 mod merged;
 mod payload;
 mod record;
+mod venue_ref;
 
+pub use exec_report::{
+    Certainty, ExecReport, ExecType, ExpiryReason, FEE_UNKNOWN, INFERRED, OrderStatus,
+    PositionSide, REDUCE_ONLY, RejectReason,
+};
 pub use fixed::{
     AssetAmount, FixedError, Price, Qty, SCALE_MAX, format_scaled, notional, parse_scaled,
     parse_wide, push_scaled,
@@ -23,6 +32,8 @@ pub use kind::{EventClass, EventKind, KIND_SLOTS, KindCounts};
 pub use merged::{Merged, MergedBook, MergedPayload};
 pub use payload::{
     ASSET_NAME_BYTES_MAX, AssetName, BOOK_DEPTH, Balance, Bar, Book, BookState, BookStatus,
-    BookStatusReason, ControlAck, ControlCode, ControlResult, EventPayload, ExecReport, ExecType,
-    Instrument, Level, OrderStatus, Payload, Quote, RejectReason, Risk, Side, Trade, asset_code,
+    BookStatusReason, ControlAck, ControlCode, ControlResult, EventPayload, Instrument, Level,
+    Payload, Quote, Risk, Side, Trade, asset_code,
+    asset_name,
 };
+pub use venue_ref::VenueRef;

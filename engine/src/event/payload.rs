@@ -2,43 +2,10 @@
 
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
-use super::{
-    AssetId, ConsumerId, Event, EventKind, Merged, PAYLOAD_BYTES, Price, Qty, SCHEMA_VERSION,
-};
+use super::{AssetId, Event, EventKind, ExecReport, Merged, Price, Qty, SCHEMA_VERSION};
 
 /// Levels a side in a book payload.
 pub const BOOK_DEPTH: usize = 10;
-
-macro_rules! coded {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $code:literal $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[repr(u8)]
-        pub enum $name { $($(#[$vdoc])* $variant = $code,)+ }
-
-        impl $name {
-            /// The value with this code; `None` for a code that was never given out.
-            #[inline]
-            #[must_use]
-            pub const fn from_code(code: u8) -> Option<Self> {
-                match code { $($code => Some(Self::$variant),)+ _ => None }
-            }
-
-            /// The code in the payload.
-            #[inline]
-            #[must_use]
-            pub const fn code(self) -> u8 {
-                self as u8
-            }
-
-            /// The name in reports, in lower case.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $text,)+ }
-            }
-        }
-    };
-}
 
 coded! {
     /// Side of an order, or of the aggressor of a trade.
@@ -47,73 +14,6 @@ coded! {
         Buy = 1 "buy",
         /// Sells.
         Sell = 2 "sell",
-    }
-}
-coded! {
-    /// State of an order (LM-06). Terminal states are never left.
-    OrderStatus {
-        /// Sent, not yet acknowledged by the venue.
-        PendingNew = 1 "pending_new",
-        /// Working at the venue.
-        New = 2 "new",
-        /// Working, partly filled.
-        PartiallyFilled = 3 "partially_filled",
-        /// Done: filled in whole.
-        Filled = 4 "filled",
-        /// Done: cancelled.
-        Canceled = 5 "canceled",
-        /// Done: never accepted.
-        Rejected = 6 "rejected",
-        /// Done: ended by the venue's rules.
-        Expired = 7 "expired",
-    }
-}
-coded! {
-    /// What an exec report tells.
-    ExecType {
-        /// Accepted by the venue.
-        New = 1 "new",
-        /// A fill.
-        Trade = 2 "trade",
-        /// Cancelled.
-        Canceled = 3 "canceled",
-        /// Refused, by the venue or by the engine.
-        Rejected = 4 "rejected",
-        /// Ended by the venue's rules.
-        Expired = 5 "expired",
-        /// A cancel was refused; the order is as it was.
-        CancelRejected = 6 "cancel_rejected",
-    }
-}
-coded! {
-    /// Why an order or a cancel was refused. Stable codes: strategies match on them.
-    RejectReason {
-        /// Not refused.
-        None = 0 "none",
-        /// Price zero, negative or off the tick.
-        BadPrice = 1 "bad_price",
-        /// Quantity zero, negative or off the step.
-        BadQty = 2 "bad_qty",
-        /// Above the configured quantity of one order.
-        MaxOrderQty = 3 "max_order_qty",
-        /// Too many orders open.
-        MaxOpenOrders = 4 "max_open_orders",
-        /// The instrument or venue is unknown, or has no order session.
-        UnknownInstrument = 5 "unknown_instrument",
-        /// The consumer's order lane is full.
-        OrderLaneFull = 6 "order_lane_full",
-        /// Trading is switched off, or the engine is stopping.
-        TradingHalted = 7 "trading_halted",
-        /// The venue's order session is not connected.
-        NotConnected = 8 "not_connected",
-        /// This client_order_id was used before (LM-06).
-        DuplicateId = 9 "duplicate_id",
-        /// No such order is open.
-        UnknownOrder = 10 "unknown_order",
-        /// The configured order rate is exceeded.
-        RateLimit = 11 "rate_limit",
-        /// The venue refused; its own code is in the report.
-        Venue = 12 "venue",
     }
 }
 coded! {
@@ -178,17 +78,6 @@ coded! {
         /// The staleness watchdog expired.
         Silent = 7 "silent",
     }
-}
-
-macro_rules! payload {
-    ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident: $type:ty,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-        #[repr(C)]
-        pub struct $name { $($(#[$fdoc])* pub $field: $type,)+ }
-
-        const _: () = assert!(size_of::<$name>() <= PAYLOAD_BYTES);
-    };
 }
 
 payload! {
@@ -307,43 +196,6 @@ payload! {
         asset_id: u32,
         /// Always 0.
         reserved: [u8; 12],
-    }
-}
-payload! {
-    /// A venue's, or the engine's, word on one of our orders.
-    ExecReport {
-        /// The consumer's own order number.
-        client_order_id: u64,
-        /// The venue's order number, 0 when it has none.
-        venue_order_id: u64,
-        /// The venue's execution number, 0 for a report the engine made itself.
-        execution_id: u64,
-        /// Limit price of the order.
-        price: i64,
-        /// Quantity of the order.
-        qty: i64,
-        /// Price of this fill, 0 when it is none.
-        last_price: i64,
-        /// Quantity of this fill, 0 when it is none.
-        last_qty: i64,
-        /// Quantity filled so far.
-        filled_qty: i64,
-        /// Decision this order came from: the trace of the event that caused it (LM-08).
-        decision_id: u64,
-        /// The venue's own refusal code, 0 when none.
-        venue_code: i32,
-        /// The consumer that owns the order.
-        consumer: u16,
-        /// Code of the [`Side`].
-        side_code: u8,
-        /// Code of the [`OrderStatus`].
-        status_code: u8,
-        /// Code of the [`ExecType`].
-        exec_type_code: u8,
-        /// Code of the [`RejectReason`].
-        reason_code: u8,
-        /// Always 0.
-        reserved: [u8; 6],
     }
 }
 payload! {
@@ -466,16 +318,19 @@ pub fn asset_code(name: &str) -> Option<u128> {
     Some(u128::from_le_bytes(code))
 }
 
+/// The name of which `code` is the [`asset_code`]; empty when the bytes are no UTF-8.
+#[must_use]
+pub fn asset_name(code: u128) -> AssetName {
+    let bytes = code.to_le_bytes();
+    let name = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    std::str::from_utf8(name).ok().and_then(|name| AssetName::from(name).ok()).unwrap_or_default()
+}
+
 impl Balance {
     /// The asset's name; empty when the bytes are no UTF-8.
     #[must_use]
     pub fn asset_name(&self) -> AssetName {
-        let bytes = self.asset.to_le_bytes();
-        let name = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-        std::str::from_utf8(name)
-            .ok()
-            .and_then(|name| AssetName::from(name).ok())
-            .unwrap_or_default()
+        asset_name(self.asset)
     }
 
     /// The asset's number in this run.
@@ -615,65 +470,6 @@ impl BookState {
     }
 }
 
-impl ExecReport {
-    /// The order's state after this report; `None` for a code of a later schema.
-    #[inline]
-    #[must_use]
-    pub fn status(&self) -> Option<OrderStatus> {
-        OrderStatus::from_code(self.status_code)
-    }
-
-    /// What the report tells; `None` for a code of a later schema.
-    #[inline]
-    #[must_use]
-    pub fn exec_type(&self) -> Option<ExecType> {
-        ExecType::from_code(self.exec_type_code)
-    }
-
-    /// The side; `None` for a code of a later schema.
-    #[inline]
-    #[must_use]
-    pub fn side(&self) -> Option<Side> {
-        Side::from_code(self.side_code)
-    }
-
-    /// Why it was refused; `None` for a code of a later schema.
-    #[inline]
-    #[must_use]
-    pub fn reason(&self) -> Option<RejectReason> {
-        RejectReason::from_code(self.reason_code)
-    }
-
-    /// The consumer that owns the order.
-    #[inline]
-    #[must_use]
-    pub fn owner(&self) -> ConsumerId {
-        ConsumerId(self.consumer)
-    }
-
-    /// Quantity still to be filled.
-    #[inline]
-    #[must_use]
-    pub fn remaining_qty(&self) -> i64 {
-        self.qty - self.filled_qty
-    }
-}
-
-impl OrderStatus {
-    /// Whether the order is done: nothing but a duplicate may follow.
-    #[inline]
-    #[must_use]
-    pub const fn is_terminal(self) -> bool {
-        match self {
-            OrderStatus::PendingNew | OrderStatus::New | OrderStatus::PartiallyFilled => false,
-            OrderStatus::Filled
-            | OrderStatus::Canceled
-            | OrderStatus::Rejected
-            | OrderStatus::Expired => true,
-        }
-    }
-}
-
 impl Side {
     /// The other side.
     #[inline]
@@ -724,12 +520,5 @@ mod tests {
         assert_eq!((trade.buy_qty, trade.sell_qty), (4, 2));
         assert_eq!(trade.notional(), 300 + 180 + 110);
         assert_eq!(trade.qty(), Qty(6));
-    }
-
-    #[test]
-    fn terminal_states_are_the_four_that_end_an_order() {
-        let terminal =
-            (1..=7).filter_map(OrderStatus::from_code).filter(|s| s.is_terminal()).count();
-        assert_eq!(terminal, 4);
     }
 }

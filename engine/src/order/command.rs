@@ -2,7 +2,9 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::event::{ClientOrderId, ConsumerId, InstrumentId, Price, Qty, Side, VenueId};
+use crate::event::{
+    ClientOrderId, ConsumerId, InstrumentId, PositionSide, Price, Qty, REDUCE_ONLY, Side, VenueId,
+};
 
 /// What the command asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub enum OrderAction {
     Cancel = 2,
     /// Ask the venue for the state of the order with this client_order_id.
     Query = 3,
+    /// Amend the order with this client_order_id: `price` and `qty` are the new ones.
+    Modify = 4,
 }
 
 /// Order types that every supported venue has.
@@ -38,6 +42,22 @@ pub enum TimeInForce {
     Ioc = 2,
     /// All at once or nothing.
     Fok = 3,
+}
+
+/// What an order may have beside its terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderFlags {
+    /// It may only reduce a position, never open or turn one.
+    pub reduce_only: bool,
+    /// The side of the position, on accounts in hedge mode.
+    pub position_side: PositionSide,
+}
+
+impl Default for OrderFlags {
+    /// Neither: what a spot account has.
+    fn default() -> OrderFlags {
+        OrderFlags { reduce_only: false, position_side: PositionSide::Net }
+    }
 }
 
 /// One command, two cache lines, plain old data.
@@ -70,8 +90,12 @@ pub struct OrderCommand {
     pub order_type_code: u8,
     /// Code of the [`TimeInForce`].
     pub time_in_force_code: u8,
+    /// Code of the [`PositionSide`].
+    pub position_side_code: u8,
+    /// [`REDUCE_ONLY`](crate::event::REDUCE_ONLY) or 0.
+    pub flags: u8,
     /// Always 0.
-    pub reserved: [u8; 68],
+    pub reserved: [u8; 66],
 }
 
 const _: () = assert!(size_of::<OrderCommand>() == 128);
@@ -85,6 +109,7 @@ impl OrderCommand {
             1 => OrderAction::Submit,
             2 => OrderAction::Cancel,
             3 => OrderAction::Query,
+            4 => OrderAction::Modify,
             _ => return None,
         })
     }
@@ -118,6 +143,20 @@ impl OrderCommand {
     #[must_use]
     pub fn side(&self) -> Option<Side> {
         Side::from_code(self.side_code)
+    }
+
+    /// The side of the position; `None` for a code that was never given out.
+    #[inline]
+    #[must_use]
+    pub fn position_side(&self) -> Option<PositionSide> {
+        PositionSide::from_code(self.position_side_code)
+    }
+
+    /// Whether the order may only reduce a position.
+    #[inline]
+    #[must_use]
+    pub fn is_reduce_only(&self) -> bool {
+        self.flags & REDUCE_ONLY != 0
     }
 
     /// The consumer that owns the order.

@@ -137,7 +137,9 @@ fn forward(
     outputs: &mut [Option<Publisher<OrderCommand>>],
     trading: bool,
 ) -> Result<(), RejectReason> {
-    if command.action() == Some(OrderAction::Submit) && !trading {
+    // An amendment may make an order larger or dearer: it is a new order's equal.
+    let adds_risk = matches!(command.action(), Some(OrderAction::Submit | OrderAction::Modify));
+    if adds_risk && !trading {
         return Err(RejectReason::TradingHalted);
     }
     let output = outputs.get_mut(command.venue_id().index()).and_then(Option::as_mut);
@@ -147,7 +149,6 @@ fn forward(
 
 /// The engine's own answer to a command that did not leave.
 pub(crate) fn rejection(command: &OrderCommand, reason: RejectReason, now_ns: u64) -> Event {
-    let is_submit = command.action() == Some(OrderAction::Submit);
     let mut report = ExecReport::new_zeroed();
     report.client_order_id = command.client_order_id;
     report.consumer = command.consumer;
@@ -156,10 +157,12 @@ pub(crate) fn rejection(command: &OrderCommand, reason: RejectReason, now_ns: u6
     report.price = command.price;
     report.qty = command.qty;
     report.reason_code = reason.code();
-    let (status, exec_type) = if is_submit {
-        (OrderStatus::Rejected, ExecType::Rejected)
-    } else {
-        (OrderStatus::New, ExecType::CancelRejected)
+    let (status, exec_type) = match command.action() {
+        Some(OrderAction::Cancel) => (OrderStatus::New, ExecType::CancelRejected),
+        Some(OrderAction::Modify) => (OrderStatus::New, ExecType::ModifyRejected),
+        // What was asked is not known: no state of the order can be told.
+        Some(OrderAction::Query) => (OrderStatus::New, ExecType::Unknown),
+        Some(OrderAction::Submit) | None => (OrderStatus::Rejected, ExecType::Rejected),
     };
     report.status_code = status.code();
     report.exec_type_code = exec_type.code();

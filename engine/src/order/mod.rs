@@ -5,7 +5,7 @@ mod gateway;
 mod table;
 mod tracker;
 
-pub use command::{OrderAction, OrderCommand, OrderType, TimeInForce};
+pub use command::{OrderAction, OrderCommand, OrderFlags, OrderType, TimeInForce};
 pub use gateway::{GatewayAgent, GatewayCounts, TradingSwitch};
 pub(crate) use gateway::{GatewayParts, rejection};
 pub use table::{Applied, KnownOrder, OrderKey, OrderTable, VenueReport};

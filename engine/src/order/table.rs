@@ -14,7 +14,9 @@ use std::collections::{HashMap, VecDeque};
 use zerocopy::FromZeros;
 
 use super::OrderCommand;
-use crate::event::{ClientOrderId, ConsumerId, ExecReport, ExecType, OrderStatus, RejectReason};
+use crate::event::{
+    ClientOrderId, ConsumerId, ExecReport, ExecType, OrderStatus, RejectReason, VenueRef,
+};
 
 /// Closed orders that are remembered.
 const CLOSED_KEPT: usize = 4_096;
@@ -83,6 +85,8 @@ pub struct VenueReport {
 
 /// What a report did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// One a report, on the stack: boxing it would allocate.
+#[allow(clippy::large_enum_variant)]
 pub enum Applied {
     /// It is news: to be passed on. `missed` is a fill before it that was never told, if there is one.
     News {
@@ -321,7 +325,7 @@ impl KnownOrder {
     pub fn state(&self, exec_type: ExecType) -> ExecReport {
         let mut report = ExecReport::new_zeroed();
         report.client_order_id = self.command.client_order_id;
-        report.venue_order_id = self.venue_order_id;
+        report.venue_order_id = VenueRef::number(self.venue_order_id);
         report.price = self.command.price;
         report.qty = self.command.qty;
         report.filled_qty = self.filled_qty;
@@ -335,7 +339,7 @@ impl KnownOrder {
 
     fn report(&self, venue: &VenueReport) -> ExecReport {
         let mut report = self.state(venue.exec_type);
-        report.execution_id = venue.execution_id;
+        report.execution_id = VenueRef::number(venue.execution_id);
         if venue.qty > 0 {
             report.qty = venue.qty;
         }
@@ -417,7 +421,10 @@ mod tests {
     fn an_order_lives_from_its_submission_to_its_last_fill() {
         let mut table = table();
         let told = news(table.apply(KEY, &report(1, ExecType::New, OrderStatus::New)));
-        assert_eq!((told.client_order_id, told.venue_order_id, told.consumer), (7, 55, 2));
+        assert_eq!(
+            (told.client_order_id, told.venue_order_id, told.consumer),
+            (7, VenueRef::number(55), 2)
+        );
         assert_eq!(news(table.apply(KEY, &fill(2, 4, 4))).remaining_qty(), 6);
         let last = news(table.apply(KEY, &fill(3, 6, 10)));
         assert_eq!((last.status(), last.remaining_qty()), (Some(OrderStatus::Filled), 0));

@@ -184,6 +184,13 @@ impl OrderTracker {
         &self.open
     }
 
+    /// An order that is not done.
+    #[inline]
+    #[must_use]
+    pub fn find(&self, id: ClientOrderId) -> Option<&OpenOrder> {
+        self.open.iter().find(|order| order.id == id)
+    }
+
     /// The position in `instrument`; flat for an unknown one.
     #[inline]
     #[must_use]

@@ -16,7 +16,7 @@ use super::{EventOutlet, IntakeStats, StreamOrder, StreamOrders, SyntheticLoad};
 use crate::consumer::Quarantine;
 use crate::event::{
     ConsumerId, Event, EventKind, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus,
-    Price, Qty, Quote, RejectReason, Side, Trade, VenueId,
+    Price, Qty, Quote, RejectReason, Side, Trade, VenueId, VenueRef,
 };
 use crate::instrument::InstrumentSpec;
 use crate::order::{OrderAction, OrderCommand, OrderType, rejection};
@@ -282,7 +282,7 @@ impl<O: EventOutlet> SyntheticVenue<O> {
     /// Writes a report that no order asked for.
     fn write_report(&mut self, due_ns: u64, mut report: ExecReport) {
         let Some(id) = self.markets.first().map(|market| market.id) else { return };
-        report.execution_id = self.next_execution_id;
+        report.execution_id = VenueRef::number(self.next_execution_id);
         self.next_execution_id += 1;
         self.trace_id += 1;
         self.emit(id, 0, due_ns, &report);
@@ -362,7 +362,14 @@ impl<O: EventOutlet> SyntheticVenue<O> {
             }
             (Some(OrderAction::Query), Some(index)) => {
                 let order = self.resting[index];
-                let report = self.report(&order, ExecType::New, OrderStatus::New);
+                let report = self.report(&order, ExecType::Status, OrderStatus::New);
+                self.send_report(command, &report);
+            }
+            (Some(OrderAction::Modify), Some(index)) => {
+                let terms = &mut self.resting[index].command;
+                (terms.price, terms.qty) = (command.price, command.qty);
+                let order = self.resting[index];
+                let report = self.report(&order, ExecType::Replaced, OrderStatus::New);
                 self.send_report(command, &report);
             }
             (Some(OrderAction::Submit), Some(_)) => self.refuse(command, RejectReason::DuplicateId),
@@ -379,8 +386,8 @@ impl<O: EventOutlet> SyntheticVenue<O> {
     fn report(&mut self, order: &Resting, exec: ExecType, status: OrderStatus) -> ExecReport {
         let mut report = ExecReport::new_zeroed();
         report.client_order_id = order.command.client_order_id;
-        report.venue_order_id = order.order_id;
-        report.execution_id = self.next_execution_id;
+        report.venue_order_id = VenueRef::number(order.order_id);
+        report.execution_id = VenueRef::number(self.next_execution_id);
         self.next_execution_id += 1;
         report.price = order.command.price;
         report.qty = order.command.qty;
@@ -555,8 +562,11 @@ mod tests {
         let mut rig = rig_of(5, SyntheticLoad { events_max: 500, critical_per_mille: 100 });
         run_ms(&mut rig, 2_000);
         let events = rig.events.lock();
-        let numbers: Vec<u64> =
-            events.iter().filter_map(|e| e.get::<ExecReport>()).map(|r| r.venue_order_id).collect();
+        let numbers: Vec<u64> = events
+            .iter()
+            .filter_map(|e| e.get::<ExecReport>())
+            .map(ExecReport::venue_order_number)
+            .collect();
         assert_eq!((events.len(), numbers), (500, (1..=50).collect()));
         assert_eq!(rig.venue.next_timer_ns(), u64::MAX);
     }

@@ -3,7 +3,7 @@
 
 use zerocopy::FromZeros;
 
-use crate::event::{ConsumerId, ExecReport, ExecType, OrderStatus};
+use crate::event::{ConsumerId, ExecReport, ExecType, OrderStatus, VenueRef};
 
 /// The shape of a synthetic venue's load. The default is the walk alone, without end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl LoadPlan {
         self.turn = (self.turn + 1) % self.reports.len();
         self.reports[consumer] += 1;
         let mut report = ExecReport::new_zeroed();
-        report.venue_order_id = self.reports[consumer];
+        report.venue_order_id = VenueRef::number(self.reports[consumer]);
         report.consumer = ConsumerId(consumer as u16).0;
         report.status_code = OrderStatus::New.code();
         report.exec_type_code = ExecType::New.code();
@@ -74,7 +74,7 @@ mod tests {
         let mut numbers = vec![Vec::new(); 3];
         for _ in 0..1_200 {
             if let Some(report) = plan.next_report() {
-                numbers[usize::from(report.consumer)].push(report.venue_order_id);
+                numbers[usize::from(report.consumer)].push(report.venue_order_number());
             }
         }
         let expected: Vec<u64> = (1..=100).collect();

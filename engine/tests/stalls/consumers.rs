@@ -95,9 +95,9 @@ impl Strategy for Consumer {
         let report = event.get::<ExecReport>().filter(|report| report.client_order_id == 0);
         if let Some(report) = report {
             self.seen.reports.fetch_add(1, Ordering::AcqRel);
-            let is_next = report.venue_order_id == self.last_report + 1;
+            let is_next = report.venue_order_number() == self.last_report + 1;
             self.seen.out_of_order.fetch_add(u64::from(!is_next), Ordering::AcqRel);
-            self.last_report = report.venue_order_id;
+            self.last_report = report.venue_order_number();
         }
         if number == self.held_at {
             self.wait();

@@ -75,7 +75,7 @@ fn a_callback_that_never_returns_is_quarantined_and_its_thread_left_behind() {
         let numbers: Vec<u64> = buried
             .iter()
             .filter(|report| report.client_order_id == 0)
-            .map(|report| report.venue_order_id)
+            .map(|report| report.venue_order_number())
             .collect();
         assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "all of them, in order");
         let cancelled = |it: &&ExecReport| it.exec_type() == Some(ExecType::Canceled);

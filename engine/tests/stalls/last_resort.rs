@@ -55,7 +55,7 @@ fn a_consumer_that_exhausts_its_spill_is_quarantined_and_what_it_missed_is_kept_
     assert_eq!(buried.len() as u64, kinds.dead_lettered);
     let of_session = |session: &str| -> Vec<u64> {
         let of_it = buried.iter().filter(|(by, _)| by == session);
-        of_it.map(|(_, report)| report.venue_order_id).collect()
+        of_it.map(|(_, report)| report.venue_order_number()).collect()
     };
     let (by_dispatcher, by_itself) = (of_session("dispatcher"), of_session("consumer:slow"));
     for numbers in [&by_dispatcher, &by_itself] {

@@ -50,10 +50,10 @@ impl Strategy for Witness {
             None => add(&self.testimony.market),
             Some(report) => {
                 add(&self.testimony.reports);
-                if report.venue_order_id != self.last_report + 1 {
+                if report.venue_order_number() != self.last_report + 1 {
                     add(&self.testimony.out_of_order);
                 }
-                self.last_report = report.venue_order_id;
+                self.last_report = report.venue_order_number();
             }
         }
         Ok(())

@@ -370,6 +370,7 @@ impl<O: EventOutlet> Desk<O> {
             Some(OrderAction::Submit) => self.place(command, session),
             Some(OrderAction::Cancel) => self.on_cancel(command, session),
             Some(OrderAction::Query) => self.on_query(command),
+            Some(OrderAction::Modify) => Err(RejectReason::Unsupported),
             None => Err(RejectReason::UnknownOrder),
         };
         if let Err(reason) = sent {
