@@ -33,7 +33,6 @@ pub use merged::{Merged, MergedBook, MergedPayload};
 pub use payload::{
     ASSET_NAME_BYTES_MAX, AssetName, BOOK_DEPTH, Balance, Bar, Book, BookState, BookStatus,
     BookStatusReason, ControlAck, ControlCode, ControlResult, EventPayload, Instrument, Level,
-    Payload, Quote, Risk, Side, Trade, asset_code,
-    asset_name,
+    Payload, Quote, Risk, Side, Trade, asset_code, asset_name,
 };
 pub use venue_ref::VenueRef;
