@@ -225,7 +225,7 @@ fn plots_are_whole_documents_without_a_network() {
         text(&["plot", &logs[0], &logs[1], "-o", &file, "--sla", &rules, "--timeline"]);
         let document = fs::read_to_string(&file).unwrap();
         assert_eq!(document.matches("<svg").count(), 1);
-        assert!(document.contains("</svg>") && document.contains("<title>plain: "));
+        assert!(document.contains("</svg>") && document.contains("<title>plain (untagged): "));
         assert!(document.contains("limit") && document.contains("99.9%"));
         assert!(document.contains("Rate: 5000/s offered"), "the run header is underneath");
         let addresses = document.replace("http://www.w3.org/", "");

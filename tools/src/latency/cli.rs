@@ -28,8 +28,9 @@ Examples:
                                             `-` is standard input
   latency processor -i run.hlog -o out      what Java's HistogramLogProcessor would write
 
-Logs are HdrHistogram interval logs (.hlog, encodings V0, V1 and V2) of nanoseconds. Percentiles of several
-intervals or files are those of their summed histograms; they are never averaged.
+Logs are HdrHistogram interval logs (.hlog, also .gz; encodings V0, V1 and V2) of nanoseconds; say
+--recorded-in us of one in microseconds. Percentiles of several intervals or files are those of their
+summed histograms; they are never averaged.
 
 Exit codes: 0 done; 1 a rule does not hold; 2 command line; 3 a file can't be read or written";
 
@@ -121,14 +122,19 @@ pub struct RangeArgs {
     /// Latest start of an interval, from the log's start.
     #[arg(long, value_name = "TIME", value_parser = parse_seconds)]
     pub end: Option<f64>,
+    /// Unit of the values in the log, for logs of tools that do not record nanoseconds.
+    #[arg(long, value_name = "UNIT", default_value = "ns")]
+    pub recorded_in: Unit,
 }
 
 impl RangeArgs {
     /// These intervals of these series.
     #[must_use]
     pub fn of(&self, tags: Tags) -> Selection {
-        let (start_s, end_s) = (self.start.unwrap_or(0.0), self.end.unwrap_or(f64::MAX));
-        Selection { tags, start_s, end_s }
+        let all = Selection::of(tags);
+        let (start_s, end_s) = (self.start.unwrap_or(all.start_s), self.end.unwrap_or(all.end_s));
+        let value_ns = self.recorded_in.ratio() as u64;
+        Selection { start_s, end_s, value_ns, ..all }
     }
 }
 

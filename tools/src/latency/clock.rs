@@ -1,5 +1,7 @@
 //! The times of a log: where its seconds start, by the rules of the Java reader.
 
+use super::line::parse_decimal;
+
 /// A start time that lies more than a year before the log's own makes it relative, says the Java reader.
 const YEAR_S: f64 = 365.0 * 24.0 * 3600.0;
 
@@ -15,7 +17,8 @@ impl LogClock {
     pub fn comment(&mut self, comment: &str) -> bool {
         let time = |prefix| {
             let rest = comment.strip_prefix(prefix)?;
-            rest.trim_start().split([' ', ',', ']']).next()?.parse::<f64>().ok()
+            let number = rest.trim_start().split([' ', ']']).next()?;
+            parse_decimal(number.trim_end_matches(','))
         };
         if let Some(start_s) = time("#[StartTime:") {
             self.start_s = Some(start_s);
@@ -54,6 +57,9 @@ mod tests {
         let mut relative = LogClock::default();
         assert!(relative.comment("#[StartTime: 1438867590.285 (seconds since epoch), Thu Aug 06]"));
         assert!(close(relative.absolute_s(0.127), 1_438_867_590.412));
+        let mut comma = LogClock::default();
+        assert!(comma.comment("#[StartTime: 1438867590,285 (seconds since epoch), Do Aug 06]"));
+        assert!(close(comma.absolute_s(0.127), 1_438_867_590.412));
         let mut absolute = LogClock::default();
         absolute.comment("#[StartTime: 1438867590.285 (seconds since epoch)]");
         assert!(close(absolute.absolute_s(1_438_867_590.5), 1_438_867_590.5));

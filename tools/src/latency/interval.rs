@@ -28,6 +28,26 @@ impl Interval {
         }
     }
 
+    /// The same values in a unit of which `factor` make one of these.
+    #[must_use]
+    pub fn scaled(&self, factor: u64) -> Interval {
+        let beyond = i64::MAX as u64;
+        let scale = |value: u64| value.saturating_mul(factor).min(beyond);
+        let layout = self.layout().with_room_for(scale(self.layout().highest()));
+        let mut scaled = Interval::default();
+        scaled.start(layout);
+        for &(cell, count) in &self.cells {
+            let cell = layout.cell_of(scale(layout.highest_of(cell as usize))) as u32;
+            // Where cells are wider in proportion, two become one.
+            match scaled.cells.last_mut() {
+                Some((last, sum)) if *last == cell => *sum = sum.saturating_add(count),
+                _ => scaled.cells.push((cell, count)),
+            }
+            scaled.total = scaled.total.saturating_add(count);
+        }
+        scaled
+    }
+
     /// Memory that a copy of it takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -120,6 +140,21 @@ mod tests {
             oracle.record_n_correct(known, 3, expected).unwrap();
             assert_eq!(to_histogram(&corrected), oracle, "{value} by {expected}");
         }
+    }
+
+    #[test]
+    fn scaled_values_keep_their_precision_and_their_number() {
+        let microseconds = single(1_234, 3).scaled(1_000);
+        assert_eq!((microseconds.total(), microseconds.max() / 1_000), (3, 1_234));
+        let layout = Layout::new(1, 1_000_000, 2).unwrap();
+        let mut many = Interval::default();
+        many.start(layout);
+        (0..layout.cells()).for_each(|cell| many.push(cell, 1));
+        let scaled = many.scaled(1_000);
+        assert_eq!(scaled.total(), many.total());
+        let ratio = scaled.percentile(50.0) as f64 / many.percentile(50.0) as f64;
+        assert!((990.0..1_010.0).contains(&ratio), "{ratio}");
+        assert_eq!(single(u64::MAX >> 24, 1).scaled(u64::MAX).total(), 1);
     }
 
     #[test]

@@ -69,17 +69,19 @@ pub fn sla(args: &SlaArgs, console: &mut Console<'_>) -> Result<Exit, VerbError>
     for rule in &rules {
         let series = find(&all, rule.tag.as_deref().or(args.tag.tag.as_deref()), &args.file)?;
         let actual = rule.metric.of(series);
-        let holds = rule.comparison.holds(actual, rule.limit);
+        let is_known = rule.metric.is_known(series);
+        let holds = is_known && rule.comparison.holds(actual, rule.limit);
         failed |= !holds;
         table.add_row([
             rule.text.clone(),
             rule.metric.text(rule.limit, unit),
-            rule.metric.text(actual, unit),
+            if is_known { rule.metric.text(actual, unit) } else { "no values".to_owned() },
             verdict(holds, console),
         ]);
         let ratio = if rule.metric.is_time() { unit.ratio() } else { 1.0 };
         verdicts.push(json!({
-            "rule": rule.text, "limit": rule.limit / ratio, "actual": actual / ratio, "holds": holds
+            "rule": rule.text, "limit": rule.limit / ratio,
+            "actual": is_known.then_some(actual / ratio), "holds": holds
         }));
     }
     if args.show.json {
@@ -131,7 +133,14 @@ pub fn diff(args: &DiffArgs, console: &mut Console<'_>) -> Result<Exit, VerbErro
             "delta": (is - was) / unit.ratio(), "delta_percent": percent,
         }));
     }
-    let (broken, verdicts, rules) = allowances(args, &base_all, &new_all, console)?;
+    let (mut broken, verdicts, rules) = allowances(args, &base_all, &new_all, console)?;
+    for (series, file) in [(base, &args.base), (new, &args.new)] {
+        if series.counts.total() == 0 {
+            let (file, tag) = (printable(file), shown(tag));
+            console.warn(&format!("{file}: series {tag} has no values: nothing can be compared"));
+            broken = true;
+        }
+    }
     if args.show.json {
         console.print_json(&json!({
             "unit": unit.name(), "rows": rows, "rules": verdicts, "holds": !broken,
@@ -159,9 +168,11 @@ fn allowances(
     let mut table = wide_table(&["Fail if", ">Base", ">New", "Verdict"]);
     for rule in &args.fail_if {
         let tag = rule.tag.as_deref().or(args.tag.tag.as_deref());
-        let was = rule.metric.of(find(base_all, tag, &args.base)?);
-        let is = rule.metric.of(find(new_all, tag, &args.new)?);
-        let broken = rule.broken(was, is);
+        let base = find(base_all, tag, &args.base)?;
+        let new = find(new_all, tag, &args.new)?;
+        let (was, is) = (rule.metric.of(base), rule.metric.of(new));
+        let is_known = rule.metric.is_known(base) && rule.metric.is_known(new);
+        let broken = !is_known || rule.broken(was, is);
         any |= broken;
         let text = |value| rule.metric.text(value, unit);
         table.add_row([rule.text.clone(), text(was), text(is), verdict(!broken, console)]);

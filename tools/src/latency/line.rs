@@ -55,6 +55,9 @@ pub enum LineError {
     /// The line ends before its last field.
     #[error("the {0} is missing")]
     Missing(&'static str),
+    /// Lines that end as on an old Macintosh.
+    #[error("a carriage return inside the line: lines must end in LF or CR LF")]
+    CarriageReturn,
     /// The tag is not UTF-8.
     #[error("the tag is not UTF-8: `{0}`")]
     Tag(String),
@@ -66,6 +69,9 @@ pub enum LineError {
 /// [`LineError`] when it is neither blank, comment, legend nor interval.
 pub fn parse(line: &[u8]) -> Result<Line<'_>, LineError> {
     let line = line.trim_ascii();
+    if line.contains(&b'\r') {
+        return Err(LineError::CarriageReturn);
+    }
     match line.first() {
         None => Ok(Line::Blank),
         Some(b'#') => Ok(Line::Comment(str::from_utf8(line).unwrap_or("#"))),
@@ -76,21 +82,28 @@ pub fn parse(line: &[u8]) -> Result<Line<'_>, LineError> {
 }
 
 fn interval(line: &[u8]) -> Result<Fields<'_>, LineError> {
-    let mut fields = line.splitn(5, |byte| *byte == b',');
-    let mut first = fields.next().unwrap_or_default();
+    let mut rest = line;
     let mut tag = None;
-    if let Some(name) = first.strip_prefix(b"Tag=") {
+    if let Some(tagged) = line.strip_prefix(b"Tag=") {
+        let (name, behind) = split_at_comma(tagged).ok_or(LineError::Missing("start time"))?;
         tag = Some(str::from_utf8(name).map_err(|_| LineError::Tag(excerpt(name)))?);
-        first = fields.next().ok_or(LineError::Missing("start time"))?;
+        rest = behind;
     }
+    // A histogram has no comma in it, and six in front of it are three numbers with decimal commas.
+    let decimal_commas = rest.iter().filter(|byte| **byte == b',').count() == 6;
+    let mut field = |name: &'static str| {
+        let found = if decimal_commas { split_at_second_comma(rest) } else { split_at_comma(rest) };
+        let (text, behind) = found.unwrap_or((rest, b""));
+        rest = behind;
+        if text.is_empty() { Err(LineError::Missing(name)) } else { number(name, text) }
+    };
     // Without a number in front, and without a tag, this is some other file.
     let foreign = || LineError::Foreign(excerpt(line));
-    let start_s = number("start time", first)
-        .map_err(|error| if tag.is_none() { foreign() } else { error })?;
-    let length = fields.next().ok_or(LineError::Missing("interval length"))?;
-    let length_s = number("interval length", length)?;
-    number("interval maximum", fields.next().ok_or(LineError::Missing("interval maximum"))?)?;
-    let payload = fields.next().ok_or(LineError::Missing("histogram"))?.trim_ascii();
+    let start_s =
+        field("start time").map_err(|error| if tag.is_none() { foreign() } else { error })?;
+    let length_s = field("interval length")?;
+    field("interval maximum")?;
+    let payload = rest.trim_ascii();
     if payload.is_empty() {
         return Err(LineError::Missing("histogram"));
     }
@@ -104,8 +117,28 @@ fn interval(line: &[u8]) -> Result<Fields<'_>, LineError> {
     Ok(Fields { tag, start_s, length_s, payload })
 }
 
+fn split_at_comma(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|byte| *byte == b',')?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+fn split_at_second_comma(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let first = text.iter().position(|byte| *byte == b',')?;
+    let at = first + 1 + text[first + 1..].iter().position(|byte| *byte == b',')?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+/// A number with a decimal point, or with a decimal comma as ports in some countries write it.
+#[must_use]
+pub fn parse_decimal(text: &str) -> Option<f64> {
+    match text.split_once(',') {
+        None => text.parse().ok(),
+        Some((whole, decimals)) => format!("{whole}.{decimals}").parse().ok(),
+    }
+}
+
 fn number(field: &'static str, text: &[u8]) -> Result<f64, LineError> {
-    let parsed = str::from_utf8(text).ok().and_then(|text| text.trim().parse::<f64>().ok());
+    let parsed = str::from_utf8(text).ok().and_then(|text| parse_decimal(text.trim()));
     parsed.ok_or_else(|| LineError::Number { field, found: excerpt(text) })
 }
 
@@ -151,10 +184,19 @@ mod tests {
     }
 
     #[test]
+    fn decimal_commas_are_read() {
+        let fields = Fields { tag: None, start_s: 0.127, length_s: 1.007, payload: b"HIST" };
+        assert_eq!(parse(b"0,127,1,007,2,769,HIST\r\n"), Ok(Line::Interval(fields)));
+        let tagged = parse(b"Tag=a,0,127,1,007,2,769,HIST");
+        assert_eq!(tagged, Ok(Line::Interval(Fields { tag: Some("a"), ..fields })));
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         let message = |line: &[u8]| parse(line).unwrap_err().to_string();
         assert!(message(b"hello").contains("found `hello`"));
         assert!(message(b"\x1b[31mred").contains("\u{fffd}[31mred"));
+        assert!(message(b"1,1,1,HIST\r2,1,1,HIST\r").contains("carriage return"));
         assert!(message(b"1,x,1,HIST").contains("interval length is no number: `x`"));
         assert!(message(b"1,1,1").contains("histogram is missing"));
         assert!(message(b"1,1,1,").contains("histogram is missing"));

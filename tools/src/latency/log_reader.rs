@@ -7,12 +7,13 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 
+use flate2::bufread::MultiGzDecoder;
 use pitlane_engine::telemetry::{GAUGE_PREFIX, GAUGES_LINE};
 
 use super::clock::LogClock;
 use super::error::{LineProblem, LogError, VerbError};
 use super::interval::Interval;
-use super::line::{self, Line, printable};
+use super::line::{self, Line, LineError, printable};
 use super::payload::PayloadDecoder;
 use super::progress::Progress;
 
@@ -28,6 +29,12 @@ const HEADER_LINES_MAX: usize = 256;
 /// Most bytes of comments that are kept as they stand.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
+/// What a file compressed by gzip starts with.
+const GZIP_MARK: &[u8] = &[0x1f, 0x8b];
+
+/// What some editors put before UTF-8 text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -36,10 +43,12 @@ const BUFFER_BYTES: usize = 256 << 10;
 pub struct Selection {
     /// Which series.
     pub tags: Tags,
-    /// Earliest start, in seconds from the log's start time.
+    /// Earliest start, in seconds from the log's start time; negative infinity for all there is.
     pub start_s: f64,
     /// Latest start, in seconds from the log's start time; reading stops behind it.
     pub end_s: f64,
+    /// Nanoseconds in one unit of the log's values: 1, unless it was recorded in others.
+    pub value_ns: u64,
 }
 
 /// Which series of a log.
@@ -57,7 +66,7 @@ impl Selection {
     /// Everything of these series.
     #[must_use]
     pub fn of(tags: Tags) -> Selection {
-        Selection { tags, start_s: 0.0, end_s: f64::MAX }
+        Selection { tags, start_s: f64::NEG_INFINITY, end_s: f64::MAX, value_ns: 1 }
     }
 
     fn wants(&self, tag: Option<&str>) -> bool {
@@ -114,7 +123,10 @@ pub struct LogReader {
     decoder: PayloadDecoder,
     latest_s: HashMap<String, f64>,
     untagged_latest_s: Option<f64>,
+    /// The first line of a series that starts before the one above it, and how many there are.
     backwards: Option<(u64, u64)>,
+    /// The same of lines that start before the log's start time.
+    early: Option<(u64, u64)>,
     torn: Option<String>,
     intervals: u64,
     current: Current,
@@ -136,9 +148,11 @@ impl LogReader {
     /// [`LogError::Io`] when it can't be opened.
     pub fn open(name: &str, progress: bool) -> Result<LogReader, LogError> {
         if name == "-" {
+            let name = "standard input";
             let input = BufReader::with_capacity(BUFFER_BYTES, io::stdin());
-            let progress = Progress::new("standard input", None, progress);
-            return Ok(LogReader::new("standard input", Box::new(input), progress));
+            let (input, _) = unzipped(input)
+                .map_err(|source| LogError::Io { file: name.to_owned(), source })?;
+            return Ok(LogReader::new(name, input, Progress::new(name, None, progress)));
         }
         let fail = |source| LogError::Io { file: printable(name), source };
         let file = File::open(name).map_err(fail)?;
@@ -146,9 +160,11 @@ impl LogReader {
         if meta.is_dir() {
             return Err(fail(io::ErrorKind::IsADirectory.into()));
         }
-        let total = meta.is_file().then_some(meta.len());
         let input = BufReader::with_capacity(BUFFER_BYTES, file);
-        Ok(LogReader::new(name, Box::new(input), Progress::new(name, total, progress)))
+        let (input, is_zipped) = unzipped(input).map_err(fail)?;
+        // How much there is to read of a compressed file, nobody knows.
+        let total = (meta.is_file() && !is_zipped).then_some(meta.len());
+        Ok(LogReader::new(name, input, Progress::new(name, total, progress)))
     }
 
     fn new(name: &str, input: Box<dyn BufRead>, progress: Progress) -> LogReader {
@@ -167,6 +183,7 @@ impl LogReader {
             latest_s: HashMap::new(),
             untagged_latest_s: None,
             backwards: None,
+            early: None,
             torn: None,
             intervals: 0,
             current: Current::default(),
@@ -230,6 +247,9 @@ impl LogReader {
             match self.decoder.decode(fields.payload, interval) {
                 Ok(()) => {
                     self.note_interval()?;
+                    if selection.value_ns != 1 && !self.record().is_gauge {
+                        *interval = interval.scaled(selection.value_ns);
+                    }
                     return Ok(true);
                 }
                 Err(problem) => self.broken(problem.into())?,
@@ -293,6 +313,12 @@ impl LogReader {
         tags
     }
 
+    /// How many intervals read so far start before the log's start time.
+    #[must_use]
+    pub fn early(&self) -> u64 {
+        self.early.map_or(0, |(_, times)| times)
+    }
+
     /// To be called at the end: what a person should know, or the error that there was nothing.
     ///
     /// # Errors
@@ -304,10 +330,13 @@ impl LogReader {
             warnings.push(format!("{}: line {}: {cut} ({torn})", self.name, self.number));
         }
         if let Some((number, times)) = self.backwards {
-            let more =
-                if times > 1 { format!(", and {} times more", times - 1) } else { String::new() };
             let what = "starts before the line above it: the clock went backwards";
-            warnings.push(format!("{}: line {number}: {what}{more}", self.name));
+            warnings.push(format!("{}: line {number}: {what}{}", self.name, more(times)));
+        }
+        if let Some((number, times)) = self.early {
+            let what = "starts before the log's StartTime";
+            let so = "such intervals count, unless --start asks for a range";
+            warnings.push(format!("{}: line {number}: {what}{}; {so}", self.name, more(times)));
         }
         if self.intervals == 0 {
             let what = match (self.bytes, &self.torn) {
@@ -330,6 +359,9 @@ impl LogReader {
             .read_until(b'\n', &mut self.line)
             .map_err(|source| LogError::Io { file: self.name.clone(), source })?;
         self.bytes += read as u64;
+        if self.number == 0 && self.line.starts_with(BYTE_ORDER_MARK) {
+            self.line.drain(..BYTE_ORDER_MARK.len());
+        }
         if self.follow && self.line.last() != Some(&b'\n') {
             return Ok(false);
         }
@@ -345,7 +377,9 @@ impl LogReader {
 
     /// An error, or a torn tail.
     fn broken(&mut self, problem: LineProblem) -> Result<(), LogError> {
-        if self.line.last() == Some(&b'\n') {
+        let is_whole = self.line.last() == Some(&b'\n');
+        // A file of lines that end in CR is one line without end, and not torn.
+        if is_whole || matches!(problem, LineProblem::Fields(LineError::CarriageReturn)) {
             return Err(self.line_error(problem));
         }
         self.torn = Some(problem.to_string());
@@ -385,8 +419,25 @@ impl LogReader {
             let (first, times) = self.backwards.unwrap_or((self.number, 0));
             self.backwards = Some((first, times + 1));
         }
+        if absolute_s < self.clock.start_s() - 1e-4 {
+            let (first, times) = self.early.unwrap_or((self.number, 0));
+            self.early = Some((first, times + 1));
+        }
         Ok(())
     }
+}
+
+/// The input, decompressed where it is compressed by gzip, and whether it is.
+fn unzipped(mut input: impl BufRead + 'static) -> io::Result<(Box<dyn BufRead>, bool)> {
+    if !input.fill_buf()?.starts_with(GZIP_MARK) {
+        return Ok((Box::new(input), false));
+    }
+    let unzipped = BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(input));
+    Ok((Box::new(unzipped), true))
+}
+
+fn more(times: u64) -> String {
+    if times > 1 { format!(", and {} times more", times - 1) } else { String::new() }
 }
 
 fn note_comment(comment: &str, clock: &mut LogClock, header: &mut Vec<String>) {
@@ -426,7 +477,8 @@ mod tests {
     #[test]
     fn a_range_is_relative_to_the_start_time_and_stops_the_reading() {
         let mut reader = LogReader::of_bytes("log", LOG.as_bytes().to_vec());
-        let selection = Selection { tags: Tags::Untagged, start_s: 5.0, end_s: 10.0 };
+        let selection =
+            Selection { start_s: 5.0, end_s: 10.0, ..Selection::of(Tags::Untagged) };
         assert_eq!(count(&mut reader, &selection), 5);
         assert_eq!(reader.header()[1], "Rate: 5000/s offered, 4998/s achieved");
         assert!((reader.start_s() - 1_700_000_000.127).abs() < 1e-6);

@@ -19,7 +19,10 @@ use super::line::printable;
 /// # Errors
 /// [`VerbError::Usage`].
 pub fn refuse_input(output: &str, inputs: &[String]) -> Result<(), VerbError> {
-    let place = |name: &str| fs::metadata(name).ok().map(|found| (found.dev(), found.ino()));
+    let place = |name: &str| {
+        let name = if name == "-" { "/dev/stdin" } else { name };
+        fs::metadata(name).ok().map(|found| (found.dev(), found.ino()))
+    };
     let Some(to) = place(output) else { return Ok(()) };
     if inputs.iter().any(|input| place(input) == Some(to)) && Path::new(output).is_file() {
         let what = format!("{}: is read from; write to another file", printable(output));
@@ -35,6 +38,8 @@ pub struct LogWriter {
     line: Vec<u8>,
     /// Intervals written.
     pub intervals: u64,
+    /// Those of them that start before the log's start time, which no line can say.
+    early: u64,
 }
 
 impl LogWriter {
@@ -51,7 +56,7 @@ impl LogWriter {
                 Some((name.to_owned(), BufWriter::new(file)))
             }
         };
-        Ok(LogWriter { file, encoder: LineEncoder::new(), line: Vec::new(), intervals: 0 })
+        Ok(LogWriter { file, encoder: LineEncoder::new(), line: Vec::new(), intervals: 0, early: 0 })
     }
 
     /// Writes version, start time, run header and legend.
@@ -107,14 +112,19 @@ impl LogWriter {
         };
         self.line = line;
         self.intervals += 1;
+        self.early += u64::from(start_s < -1e-4);
         written
     }
 
-    /// Writes what is still buffered.
+    /// Writes what is still buffered, and warns of times that no line could say.
     ///
     /// # Errors
     /// [`VerbError::Output`].
-    pub fn close(&mut self) -> Result<(), VerbError> {
+    pub fn close(&mut self, console: &mut Console<'_>) -> Result<(), VerbError> {
+        if self.early > 0 {
+            let what = "intervals start before the log's StartTime and were written as of then";
+            console.warn(&format!("{} {what}", self.early));
+        }
         match &mut self.file {
             None => Ok(()),
             Some((name, file)) => file.flush().map_err(|source| VerbError::output(name, source)),

@@ -69,7 +69,7 @@ pub fn merge(args: &MergeArgs, console: &mut Console<'_>) -> Result<Exit, VerbEr
         source.reader.finish()?.iter().for_each(|warning| console.warn(warning));
     }
     let Some(mut output) = output else { return Ok(Exit::Ok) };
-    output.close()?;
+    output.close(console)?;
     args.output.report(output.intervals, console)
 }
 
@@ -136,10 +136,14 @@ pub fn correct(args: &CorrectArgs, console: &mut Console<'_>) -> Result<Exit, Ve
         let Some(output) = &mut output else { return Ok(()) };
         let record = reader.record();
         let start_s = record.absolute_s - reader.start_s();
-        let corrected = interval.corrected(expected_ns);
+        // What counts events was not sent on a schedule.
+        let corrected = match record.is_gauge {
+            true => interval.clone(),
+            false => interval.corrected(expected_ns),
+        };
         output.interval(record.tag, start_s, record.length_s, &corrected, console)
     })?;
     let Some(mut output) = output else { return Ok(Exit::Ok) };
-    output.close()?;
+    output.close(console)?;
     args.output.report(output.intervals, console)
 }

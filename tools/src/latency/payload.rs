@@ -42,8 +42,9 @@ pub enum PayloadError {
     #[error("a histogram of doubles, which only Java's own tools read")]
     Doubles,
     /// Shifted cells, as only `DoubleHistogram` makes them.
-    #[error("a histogram with shifted cells, which only Java's own tools read")]
-    Shifted,
+    #[error("the histogram's normalizingIndexOffset is {0}: its cells are shifted, as Java's \
+             DoubleHistogram does it, and only Java's own tools read that")]
+    Shifted(i32),
     /// The payload ends before what it announces.
     #[error("the histogram ends too early")]
     TooShort,
@@ -148,10 +149,11 @@ impl Head {
                 Ok(Head { len: V0_HEADER, layout, counts_len: None, word_size: Some(word_size) })
             }
             base @ (V1 | V2) => {
-                if word(bytes, 8)? != 0 {
-                    return Err(PayloadError::Shifted);
-                }
                 let layout = layout(12, 16)?;
+                let offset = word(bytes, 8)?;
+                if offset != 0 && !is_of_javascript(offset, &layout) {
+                    return Err(PayloadError::Shifted(offset as i32));
+                }
                 let claimed = u64::from(word(bytes, 4)?);
                 if claimed > (layout.cells() * COUNT_BYTES_MAX) as u64 {
                     return Err(PayloadError::TooLong(claimed));
@@ -168,6 +170,12 @@ impl Head {
     fn len_max(&self) -> usize {
         self.len + self.counts_len.unwrap_or(self.layout.cells() * 8)
     }
+}
+
+/// Whether the offset is what HdrHistogramJS writes into every head, though it shifts nothing. Java
+/// shifts by whole buckets, so by a multiple of half the sub-buckets.
+fn is_of_javascript(offset: u32, layout: &Layout) -> bool {
+    offset == 1 && layout.sub_buckets() > 2
 }
 
 /// Inflates the head first, to learn how much may follow, then the rest.
@@ -431,7 +439,11 @@ mod tests {
         assert_eq!(decode(&DOUBLES.to_be_bytes()).unwrap_err(), PayloadError::Doubles);
         let mut shifted = v2_head(0, 3, 1, HOUR);
         shifted[11] = 1;
-        assert_eq!(decode(&shifted).unwrap_err(), PayloadError::Shifted);
+        assert_eq!(decode(&shifted).unwrap().total(), 0, "HdrHistogramJS shifts nothing by its 1");
+        shifted[10] = 4;
+        assert_eq!(decode(&shifted).unwrap_err(), PayloadError::Shifted(1_025));
+        let message = decode(&shifted).unwrap_err().to_string();
+        assert!(message.contains("normalizingIndexOffset is 1025"), "{message}");
     }
 
     #[test]

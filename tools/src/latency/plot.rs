@@ -12,10 +12,11 @@ use super::error::VerbError;
 use super::judge::rules_of;
 use super::line::printable;
 use super::log_reader::Tags;
+use super::log_writer::refuse_input;
 use super::plot_page::page;
 use super::plot_svg::{Picture, draw};
 use super::rule::Rule;
-use super::series::{Series, add_to, read};
+use super::series::{Series, add_to, read, shown};
 use super::unit::Unit;
 use crate::exit::Exit;
 
@@ -54,6 +55,7 @@ pub fn run(args: &PlotArgs, console: &mut Console<'_>) -> Result<Exit, VerbError
     let runs = runs(args, console)?;
     let unit = unit(&runs, args.show.unit)?;
     keep_drawable(&mut rules, &runs, console);
+    refuse_input(&args.output, &args.files)?;
     let picture = Picture {
         title: &args.title,
         runs: &runs,
@@ -134,7 +136,7 @@ fn runs(args: &PlotArgs, console: &mut Console<'_>) -> Result<Vec<Run>, VerbErro
     Ok(runs)
 }
 
-/// The label, with a number where another run has it: logs in different folders may have one name.
+/// The label, with a number where another run has it, as when a file is named twice.
 fn free_label(runs: &[Run], label: String) -> String {
     let is_taken = |label: &str| runs.iter().any(|other| other.label == label);
     let numbered = (2..).map(|number| format!("{label} ({number})"));
@@ -157,15 +159,25 @@ fn one_run(
         }
         Ok(())
     })?;
-    let stem = Path::new(file).file_stem().and_then(|stem| stem.to_str()).unwrap_or(file);
-    let label = match tags {
-        Tags::Only(tag) => format!("{stem} {tag}"),
-        _ => stem.to_owned(),
-    };
     let Some(series) = series.into_iter().next() else {
         return Err(VerbError::Usage(format!("{file}: no values")));
     };
+    let label = format!("{} {}", short_name(file, &args.files), shown(series.tag.as_deref()));
     Ok(Run { label: printable(&label), series, header: log.header().to_vec(), maxima })
+}
+
+/// As much of the end of a path as tells it from all others.
+fn short_name(file: &str, all: &[String]) -> String {
+    let parts = |file: &str| -> Vec<String> {
+        let path = Path::new(file).with_extension("");
+        path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect()
+    };
+    let tail = |parts: &[String], len: usize| parts[parts.len().saturating_sub(len)..].join("/");
+    let mine = parts(file);
+    let others: Vec<_> = all.iter().filter(|other| *other != file).map(|file| parts(file)).collect();
+    let is_alone = |len: &usize| others.iter().all(|other| tail(other, *len) != tail(&mine, *len));
+    let len = (1..mine.len()).find(is_alone).unwrap_or(mine.len());
+    tail(&mine, len)
 }
 
 /// The runs by run header, each header once: series of one log have it in common.

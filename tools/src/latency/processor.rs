@@ -65,7 +65,8 @@ impl Flags {
         let mut flags = Flags {
             input: "-".to_owned(),
             output: None,
-            selection: Selection::of(Tags::Untagged),
+            // As the Java tool: what lies before the start time is not read.
+            selection: Selection { start_s: 0.0, ..Selection::of(Tags::Untagged) },
             list_tags: false,
             csv: false,
             ratio: 1e6,
@@ -223,7 +224,10 @@ fn process(flags: &Flags, console: &mut Console<'_>) -> Result<(), VerbError> {
 impl Processor<'_> {
     fn open_outputs(&mut self) -> Result<(), VerbError> {
         let Some(name) = &self.flags.output else { return Ok(()) };
-        refuse_input(name, std::slice::from_ref(&self.flags.input))?;
+        for suffix in ["", ".hgrm", ".mwp"] {
+            let output = format!("{name}{suffix}");
+            refuse_input(&output, std::slice::from_ref(&self.flags.input))?;
+        }
         let mut intervals = Output::create(name.clone())?;
         intervals.write(&self.range("Interval percentile log"))?;
         self.intervals = Some(intervals);

@@ -51,6 +51,12 @@ impl Metric {
         }
     }
 
+    /// Whether it can be told of the series: one without values has no percentile.
+    #[must_use]
+    pub fn is_known(self, series: &Series) -> bool {
+        !self.is_time() || series.counts.total() > 0
+    }
+
     /// Whether its values are times.
     #[must_use]
     pub fn is_time(self) -> bool {

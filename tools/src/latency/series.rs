@@ -113,6 +113,11 @@ fn nothing_wanted(reader: &LogReader, selection: &Selection) -> VerbError {
         Tags::Untagged if !names.is_empty() => {
             format!("{name}: no untagged series; choose one by --tag: {names}")
         }
+        _ if reader.early() > 0 => format!(
+            "{name}: no interval between --start and --end: {} start before the log's StartTime; \
+             without --start they are read",
+            reader.early()
+        ),
         _ => format!("{name}: no interval between --start and --end"),
     })
 }

@@ -23,6 +23,10 @@ const FILES_MAX: usize = 500;
 /// [`VerbError`].
 pub fn slice(args: &SliceArgs, console: &mut Console<'_>) -> Result<Exit, VerbError> {
     let selection = args.range.of(args.tag.all());
+    if selection.value_ns != 1 {
+        let what = "--recorded-in: a slice holds the lines as they are, in the unit they are in";
+        return Err(VerbError::Usage(what.into()));
+    }
     let mut output: Option<LogWriter> = None;
     read(&args.file, &selection, console, |reader, _, console| {
         if output.is_none() {
@@ -36,7 +40,7 @@ pub fn slice(args: &SliceArgs, console: &mut Console<'_>) -> Result<Exit, VerbEr
         output.raw(&whole(reader.record().raw), console)
     })?;
     let Some(mut output) = output else { return Ok(Exit::Ok) };
-    output.close()?;
+    output.close(console)?;
     args.output.report(output.intervals, console)
 }
 
@@ -85,7 +89,7 @@ pub fn split(args: &SplitArgs, console: &mut Console<'_>) -> Result<Exit, VerbEr
     })?;
     let mut written = Vec::new();
     for mut part in parts {
-        part.output.close()?;
+        part.output.close(console)?;
         written.push(json!({
             "tag": part.tag, "file": part.file, "intervals": part.output.intervals
         }));
