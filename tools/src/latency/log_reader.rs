@@ -150,8 +150,8 @@ impl LogReader {
         if name == "-" {
             let name = "standard input";
             let input = BufReader::with_capacity(BUFFER_BYTES, io::stdin());
-            let (input, _) = unzipped(input)
-                .map_err(|source| LogError::Io { file: name.to_owned(), source })?;
+            let (input, _) =
+                unzipped(input).map_err(|source| LogError::Io { file: name.to_owned(), source })?;
             return Ok(LogReader::new(name, input, Progress::new(name, None, progress)));
         }
         let fail = |source| LogError::Io { file: printable(name), source };
@@ -477,8 +477,7 @@ mod tests {
     #[test]
     fn a_range_is_relative_to_the_start_time_and_stops_the_reading() {
         let mut reader = LogReader::of_bytes("log", LOG.as_bytes().to_vec());
-        let selection =
-            Selection { start_s: 5.0, end_s: 10.0, ..Selection::of(Tags::Untagged) };
+        let selection = Selection { start_s: 5.0, end_s: 10.0, ..Selection::of(Tags::Untagged) };
         assert_eq!(count(&mut reader, &selection), 5);
         assert_eq!(reader.header()[1], "Rate: 5000/s offered, 4998/s achieved");
         assert!((reader.start_s() - 1_700_000_000.127).abs() < 1e-6);

@@ -56,7 +56,13 @@ impl LogWriter {
                 Some((name.to_owned(), BufWriter::new(file)))
             }
         };
-        Ok(LogWriter { file, encoder: LineEncoder::new(), line: Vec::new(), intervals: 0, early: 0 })
+        Ok(LogWriter {
+            file,
+            encoder: LineEncoder::new(),
+            line: Vec::new(),
+            intervals: 0,
+            early: 0,
+        })
     }
 
     /// Writes version, start time, run header and legend.

@@ -42,8 +42,10 @@ pub enum PayloadError {
     #[error("a histogram of doubles, which only Java's own tools read")]
     Doubles,
     /// Shifted cells, as only `DoubleHistogram` makes them.
-    #[error("the histogram's normalizingIndexOffset is {0}: its cells are shifted, as Java's \
-             DoubleHistogram does it, and only Java's own tools read that")]
+    #[error(
+        "the histogram's normalizingIndexOffset is {0}: its cells are shifted, as Java's \
+             DoubleHistogram does it, and only Java's own tools read that"
+    )]
     Shifted(i32),
     /// The payload ends before what it announces.
     #[error("the histogram ends too early")]

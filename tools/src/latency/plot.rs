@@ -174,7 +174,8 @@ fn short_name(file: &str, all: &[String]) -> String {
     };
     let tail = |parts: &[String], len: usize| parts[parts.len().saturating_sub(len)..].join("/");
     let mine = parts(file);
-    let others: Vec<_> = all.iter().filter(|other| *other != file).map(|file| parts(file)).collect();
+    let others: Vec<_> =
+        all.iter().filter(|other| *other != file).map(|file| parts(file)).collect();
     let is_alone = |len: &usize| others.iter().all(|other| tail(other, *len) != tail(&mine, *len));
     let len = (1..mine.len()).find(is_alone).unwrap_or(mine.len());
     tail(&mine, len)
