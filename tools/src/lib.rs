@@ -28,11 +28,13 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use pitlane_engine::StrategyRegistry;
 use pitlane_engine::config::Config;
+use pitlane_engine::telemetry::{Sink, SinkWriter};
 
 use cli::{Cli, ConfigVerb, PlanArgs, Verb};
 
@@ -45,16 +47,32 @@ pub use terminal::Terminal;
 /// The command line of a binary with these strategies compiled in. Call it from `main`.
 #[must_use]
 pub fn main(registry: StrategyRegistry) -> ExitCode {
-    let (mut out, mut err) = (io::stdout(), io::stderr());
-    let err_is_terminal = err.is_terminal();
+    let mut out = SinkWriter(Sink::standard_output());
+    let mut err = SinkWriter(Sink::standard_error());
+    let err_is_terminal = io::stderr().is_terminal();
     let mut terminal = Terminal { out: &mut out, err: &mut err, err_is_terminal };
-    match signals::stop_on_signals() {
-        Ok(stop) => run_cli(std::env::args_os(), &registry, &stop, &mut terminal).into(),
+    let exit = match signals::stop_on_signals() {
+        Ok(stop) => run_cli(std::env::args_os(), &registry, &stop, &mut terminal),
         Err(error) => {
             terminal.complain(&format!("[signals] start failed: {error}"));
-            Exit::StartRefused.into()
+            Exit::StartRefused
         }
-    }
+    };
+    // Within its patience: what a blocked terminal has not taken by then, it does not get.
+    let _last_words = Sink::standard_error().flush();
+    exit.into()
+}
+
+/// How long a verb that runs an engine waits for a standard output that takes nothing.
+const OUTPUT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Verbs that own a running engine must end whatever their output does; all others wait for their reader.
+fn limit_output(verb: Option<&Verb>) {
+    let runs_an_engine = matches!(
+        verb,
+        None | Some(Verb::Run(_) | Verb::Bench(_) | Verb::Verify(_) | Verb::Soak(_))
+    );
+    Sink::standard_output().set_patience(runs_an_engine.then_some(OUTPUT_PATIENCE));
 }
 
 /// One command. `args` starts with the program's name; raising `stop` ends a run in order.
@@ -64,7 +82,20 @@ pub fn run_cli(
     stop: &AtomicBool,
     terminal: &mut Terminal<'_>,
 ) -> Exit {
-    let done = parsed(args, terminal).and_then(|cli| match cli.verb {
+    let done = parsed(args, terminal).and_then(|cli| {
+        limit_output(cli.verb.as_ref());
+        command(cli, registry, stop, terminal)
+    });
+    done.unwrap_or_else(|exit| exit)
+}
+
+fn command(
+    cli: Cli,
+    registry: &StrategyRegistry,
+    stop: &AtomicBool,
+    terminal: &mut Terminal<'_>,
+) -> Result<Exit, Exit> {
+    match cli.verb {
         None => run::run(&cli.run, registry, stop, terminal),
         Some(Verb::Run(args)) => run::run(&args, registry, stop, terminal),
         Some(Verb::Plan(args)) => plan(&args, terminal),
@@ -85,8 +116,7 @@ pub fn run_cli(
             run::load(Some(&file), terminal)?;
             terminal.print(&format!("{}: no problem found\n", file.display())).map(|()| Exit::Ok)
         }
-    });
-    done.unwrap_or_else(|exit| exit)
+    }
 }
 
 fn parsed(

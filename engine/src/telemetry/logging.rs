@@ -1,15 +1,20 @@
 //! Logging without waiting: pinned threads format into a fixed record and publish it to a lane of their
-//! own; one drain feeds `env_logger`. Other threads log directly.
+//! own; one drain feeds `env_logger`. Other threads log directly. Nobody waits for standard error itself: its
+//! lines go through the [`Sink`] of the process, which drops and counts what a blocked terminal does not take.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
+use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use env_logger::{Target, WriteStyle};
 use log::{Level, Log, Metadata, Record as LogEntry};
 use parking_lot::Mutex;
 use pitlane_ring::{Consumer, LaneOptions, Publisher, Record, lane};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
+
+use super::sink::{Sink, SinkWriter};
 
 /// Bytes of text in one record; longer messages are cut.
 const TEXT_BYTES: usize = 448;
@@ -73,7 +78,16 @@ pub fn attach_thread(lane: Publisher<LogRecord>) {
 pub fn install_logger() {
     let logger = LOGGER.get_or_init(|| {
         let environment = env_logger::Env::default().default_filter_or("info");
-        RingLogger { sink: env_logger::Builder::from_env(environment).build() }
+        let mut builder = env_logger::Builder::from_env(environment);
+        // The library sees a pipe and would leave colours out, also where a person looks.
+        if std::env::var_os("RUST_LOG_STYLE").is_none()
+            && std::env::var_os("NO_COLOR").is_none()
+            && io::stderr().is_terminal()
+        {
+            builder.write_style(WriteStyle::Always);
+        }
+        builder.target(Target::Pipe(Box::new(SinkWriter(Sink::standard_error()))));
+        RingLogger { sink: builder.build() }
     });
     if log::set_logger(logger).is_ok() {
         log::set_max_level(logger.sink.filter());
@@ -174,10 +188,10 @@ impl LogDrain {
         count
     }
 
-    /// Log lines of this process that found no room in their lane.
+    /// Log lines of this process that found no room in their lane, or that standard error did not take.
     #[must_use]
     pub fn dropped() -> u64 {
-        DROPPED.load(Ordering::Relaxed)
+        DROPPED.load(Ordering::Relaxed) + Sink::standard_error().dropped()
     }
 }
 

@@ -8,6 +8,7 @@ mod last_interval;
 mod letters;
 mod logging;
 mod probe;
+mod sink;
 mod terms;
 
 pub use collector::{Collector, CollectorOptions, StageTotals};
@@ -23,4 +24,5 @@ pub use letters::{
 };
 pub use logging::{LogDrain, LogLanes, LogRecord, attach_thread, install_logger};
 pub use probe::{Asks, ConsumerProbe, HistogramSet, Probe, ProbeLink};
+pub use sink::{Sink, SinkWriter};
 pub use terms::{Term, Terms};
