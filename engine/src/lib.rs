@@ -20,6 +20,7 @@ pub mod runtime;
 pub mod stages;
 pub mod telemetry;
 pub mod venue;
+pub mod world;
 
 pub use control::{FlipError, RouteChange};
 pub use launch::{

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Context, Strategy, StrategyResult};
 use crate::event::Event;
 use crate::registry::Params;
+use crate::world::SplitMix64;
 
 /// A million: rates are stated in events out of that many.
 const MILLION: u64 = 1_000_000;
@@ -90,7 +91,7 @@ impl FaultCounts {
 #[derive(Debug)]
 pub struct Faulty {
     plan: FaultPlan,
-    random: u64,
+    random: SplitMix64,
     counts: Arc<FaultCounts>,
 }
 
@@ -109,7 +110,7 @@ impl Faulty {
     /// A strategy that follows `plan` and counts what it does in `counts`.
     #[must_use]
     pub fn new(plan: FaultPlan, counts: Arc<FaultCounts>) -> Faulty {
-        Faulty { plan, random: plan.seed, counts }
+        Faulty { plan, random: SplitMix64::new(plan.seed), counts }
     }
 
     /// Parameters, all whole numbers and 0 without one: `seed`, `panic_ppm`, `error_ppm`,
@@ -144,17 +145,8 @@ impl Faulty {
         }
     }
 
-    /// A step of SplitMix64 (Steele, Lea and Flood, 2014).
-    fn next_random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
     fn next_fault(&mut self) -> Fault {
-        let mut draw = self.next_random() % MILLION;
+        let mut draw = self.random.next_u64() % MILLION;
         for (ppm, fault) in self.plan.rates() {
             if draw < u64::from(ppm) {
                 return fault;

@@ -2,7 +2,6 @@
 
 mod agent;
 mod background;
-mod clock;
 mod core;
 mod footprint;
 mod hiccups;
@@ -16,9 +15,9 @@ mod standby;
 mod watchdog;
 mod yield_ban;
 
+pub use crate::world::{Clock, ManualTime};
 pub use agent::{Agent, Phase, StopSignal};
 pub(crate) use background::{give_way, look_pause};
-pub use clock::{Clock, ManualTime};
 pub use core::{CoreHandle, CoreOptions, Pinned};
 pub use footprint::{LaneFootprint, lane_footprints};
 pub use hiccups::HiccupMeter;

@@ -22,6 +22,7 @@ use crate::instrument::InstrumentSpec;
 use crate::order::{OrderAction, OrderCommand, OrderType, rejection};
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
 use crate::telemetry::{HistogramSet, Probe};
+use crate::world::SplitMix64;
 
 /// Events written in one duty cycle when the schedule is behind.
 const BATCH: u64 = 16;
@@ -83,7 +84,7 @@ struct Resting {
     order_id: u64,
 }
 
-/// The agent. Its random numbers are a SplitMix64 sequence (Steele, Lea and Flood, 2014).
+/// The agent.
 pub struct SyntheticVenue<O: EventOutlet> {
     name: String,
     venue: VenueId,
@@ -98,7 +99,7 @@ pub struct SyntheticVenue<O: EventOutlet> {
     markets: Vec<Market>,
     resting: Vec<Resting>,
     load: LoadPlan,
-    random: u64,
+    random: SplitMix64,
     interval_ns: u64,
     started_ns: Option<u64>,
     written: u64,
@@ -150,7 +151,7 @@ impl<O: EventOutlet> SyntheticVenue<O> {
             markets,
             resting: Vec::with_capacity(RESTING_MAX),
             load: LoadPlan::new(options.load, options.consumers.len()),
-            random: options.seed,
+            random: SplitMix64::new(options.seed),
             interval_ns: 1_000_000_000 / u64::from(options.events_per_s.max(1)),
             started_ns: None,
             written: 0,
@@ -218,14 +219,6 @@ impl<O: EventOutlet> SyntheticVenue<O> {
         work
     }
 
-    fn next_random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
     /// Writes the events that are due, each stamped with the time at which it was due.
     fn write_due(&mut self) -> usize {
         let now_ns = self.clock.now_ns();
@@ -251,7 +244,7 @@ impl<O: EventOutlet> SyntheticVenue<O> {
     }
 
     fn write_one(&mut self, due_ns: u64) {
-        let random = self.next_random();
+        let random = self.random.next_u64();
         let index = (self.written % self.markets.len().max(1) as u64) as usize;
         let Some(market) = self.markets.get_mut(index) else { return };
         market.sequence += 1;

@@ -4,7 +4,7 @@
 //! drawn, so that attempts still thin out: attempt n waits between `min * 2^n` and `min * 2^(n+1)`, never
 //! more than `max`.
 
-use super::SplitMix64;
+use crate::world::SplitMix64;
 
 /// The bounds of a [`Backoff`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

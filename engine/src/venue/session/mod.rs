@@ -10,7 +10,6 @@ mod error;
 mod handshake;
 mod inbound;
 mod outbound;
-mod split_mix;
 
 pub use backoff::{Backoff, BackoffOptions};
 pub use client::{Frame, Progress, Session, SessionLimits, SessionOptions};
@@ -18,4 +17,3 @@ pub use endpoint::{Endpoint, EndpointError, Scheme};
 pub use error::{CloseReason, SendError, WireError};
 pub use inbound::{Inbound, Message, READ_BUFFER_BYTES};
 pub use outbound::{Outbound, WRITE_BUFFER_BYTES};
-pub use split_mix::SplitMix64;

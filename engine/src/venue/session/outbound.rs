@@ -8,7 +8,8 @@ use std::io::{self, Write};
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use super::{SendError, SplitMix64};
+use super::SendError;
+use crate::world::SplitMix64;
 
 /// Bytes that may wait for a peer that does not read.
 pub const WRITE_BUFFER_BYTES: usize = 256 * 1024;

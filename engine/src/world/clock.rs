@@ -27,7 +27,7 @@ enum Source {
     Manual(ManualTime),
 }
 
-/// Time that a test moves by hand.
+/// Time that a test or the simulated world moves by hand.
 #[derive(Clone, Debug, Default)]
 pub struct ManualTime(Arc<AtomicU64>);
 
@@ -35,6 +35,11 @@ impl ManualTime {
     /// Moves time forward by `ns`.
     pub fn advance_ns(&self, ns: u64) {
         self.0.fetch_add(ns, Ordering::SeqCst);
+    }
+
+    /// Moves time forward to `ns`; does nothing when it is past that already.
+    pub fn advance_to_ns(&self, ns: u64) {
+        self.0.fetch_max(ns, Ordering::SeqCst);
     }
 }
 

@@ -1,8 +1,8 @@
-//! A small seeded generator for jitter and frame masks.
+//! The one generator of random numbers: small, seeded, the same on every machine.
 //!
 //! SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014): one
 //! addition and two multiplications, no system call, the same series for the same seed. It is no
-//! generator for secrets: a mask keeps proxies from reading our bytes as HTTP, it hides nothing.
+//! generator for secrets.
 
 /// The generator's state.
 #[derive(Clone, Debug)]
@@ -33,11 +33,26 @@ impl SplitMix64 {
         let scaled = (u128::from(self.next_u64()) * (u128::from(span) + 1)) >> 64;
         low + scaled as u64
     }
+
+    /// Whether this draw hits an event of `ppm` in a million.
+    #[inline]
+    pub fn hits_ppm(&mut self, ppm: u32) -> bool {
+        ppm > 0 && self.between(1, 1_000_000) <= u64::from(ppm)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hits_as_often_as_asked() {
+        let mut random = SplitMix64::new(3);
+        let hits = (0..100_000).filter(|_| random.hits_ppm(250_000)).count();
+        assert!((24_000..26_000).contains(&hits), "{hits} of 100000, expected 25000");
+        assert!(!(0..1_000).any(|_| random.hits_ppm(0)));
+        assert!((0..1_000).all(|_| random.hits_ppm(1_000_000)));
+    }
 
     #[test]
     fn gives_the_published_series() {

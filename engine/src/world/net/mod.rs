@@ -1,0 +1,108 @@
+//! The network seam: streams, listeners and names, of the system or of a virtual net in memory.
+//!
+//! Nothing here blocks but [`Net::resolve`]. A stream is what mio has of it: `Read`, `Write` and an event
+//! source. A virtual one wakes no poller: whoever schedules a simulated world runs its agents again when
+//! [`VirtualNet::next_due_ns`] says so.
+
+mod listener;
+mod pipe;
+mod resolver;
+mod stream;
+mod virtual_net;
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+
+pub use listener::Listener;
+pub use resolver::Lookup;
+use resolver::Resolver;
+pub use stream::Stream;
+pub use virtual_net::{NetConditions, NetTotals, VirtualNet};
+
+/// Opens streams and listeners, and finds the addresses of names. Cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Net {
+    /// The system's.
+    Real(Real),
+    /// In memory, in virtual time.
+    Virtual(VirtualNet),
+}
+
+/// The system's network.
+#[derive(Clone, Debug, Default)]
+pub struct Real {
+    resolver: Arc<Resolver>,
+}
+
+impl Default for Net {
+    fn default() -> Net {
+        Net::real()
+    }
+}
+
+impl Net {
+    /// The system's network.
+    #[must_use]
+    pub fn real() -> Net {
+        Net::Real(Real::default())
+    }
+
+    /// Starts to connect; [`Stream::is_connected`] says when that has succeeded.
+    ///
+    /// # Errors
+    /// The system's. A refusal may show only later.
+    pub fn connect(&self, address: SocketAddr) -> io::Result<Stream> {
+        match self {
+            Net::Real(_) => Ok(Stream::Plain(mio::net::TcpStream::connect(address)?)),
+            Net::Virtual(net) => Ok(Stream::Virtual(net.connect(address))),
+        }
+    }
+
+    /// Listens at `address`; port 0 takes one that is free.
+    ///
+    /// # Errors
+    /// The system's; `AddrInUse` when somebody listens there.
+    pub fn listen(&self, address: SocketAddr) -> io::Result<Listener> {
+        match self {
+            Net::Real(_) => Ok(Listener::Plain(mio::net::TcpListener::bind(address)?)),
+            Net::Virtual(net) => Ok(Listener::Virtual(net.listen(address)?)),
+        }
+    }
+
+    /// The addresses behind `host:port`, at least one. **Blocks** on the system's resolver: for the thread
+    /// that launches, before any thread is pinned.
+    ///
+    /// # Errors
+    /// The resolver's; `NotFound` when the name has no address.
+    pub fn resolve(&self, authority: &str) -> io::Result<Vec<SocketAddr>> {
+        match self {
+            Net::Real(real) => {
+                real.resolver.prepare(authority)?;
+                resolve(authority)
+            }
+            Net::Virtual(net) => net.resolve(authority),
+        }
+    }
+
+    /// Starts to resolve `host:port`, without waiting: the answer is polled.
+    #[must_use]
+    pub fn look_up(&self, authority: &str) -> Lookup {
+        match self {
+            Net::Real(real) => real.resolver.look_up(authority),
+            Net::Virtual(net) => Lookup::done(net.resolve(authority)),
+        }
+    }
+}
+
+/// The system's resolver; an address written in digits is returned without asking it.
+fn resolve(authority: &str) -> io::Result<Vec<SocketAddr>> {
+    let addresses: Vec<SocketAddr> = authority.to_socket_addrs()?.collect();
+    if addresses.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "no address"));
+    }
+    Ok(addresses)
+}
+
+#[cfg(test)]
+mod tests;

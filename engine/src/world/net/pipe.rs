@@ -1,0 +1,136 @@
+//! One direction of a virtual connection, and the stream that holds one end of two of them.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+
+use super::virtual_net::VirtualNet;
+
+/// Bytes that may be under way or unread in one direction, like the buffers of two sockets.
+const PIPE_BYTES_MAX: usize = 256 * 1024;
+
+/// How a direction ends, behind its last byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// In an orderly way: the reader gets a read of 0 bytes.
+    Orderly,
+    /// Cut: what was under way is lost.
+    Reset,
+}
+
+/// Bytes on their way in one direction.
+#[derive(Debug, Default)]
+pub(super) struct Pipe {
+    bytes: VecDeque<u8>,
+    /// When bytes arrive, with how many of them do; in order of time.
+    arrivals: VecDeque<(u64, usize)>,
+    end: Option<(u64, End)>,
+}
+
+impl Pipe {
+    /// Bytes that it would still take.
+    pub(super) fn room(&self) -> usize {
+        PIPE_BYTES_MAX - self.bytes.len()
+    }
+
+    /// Whether its writer or its reader has ended it.
+    pub(super) fn is_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Whether a cut has reached its ends.
+    pub(super) fn is_reset(&self, now_ns: u64) -> bool {
+        matches!(self.end, Some((due_ns, End::Reset)) if due_ns <= now_ns)
+    }
+
+    /// Sends bytes that arrive at `due_ns`, or behind those before them. Returns when they arrive.
+    pub(super) fn send(&mut self, bytes: &[u8], due_ns: u64) -> u64 {
+        let due_ns = self.last_arrival_ns().max(due_ns);
+        self.bytes.extend(bytes);
+        self.arrivals.push_back((due_ns, bytes.len()));
+        due_ns
+    }
+
+    /// Ends the direction at `due_ns`, or behind the last byte. Returns when the reader sees it.
+    pub(super) fn finish(&mut self, end: End, due_ns: u64) -> u64 {
+        let due_ns = match end {
+            End::Orderly => self.last_arrival_ns().max(due_ns),
+            End::Reset => due_ns,
+        };
+        if end == End::Reset || self.end.is_none() {
+            self.end = Some((due_ns, end));
+        }
+        due_ns
+    }
+
+    /// Takes what has arrived, as far as it fits.
+    pub(super) fn receive(&mut self, into: &mut [u8], now_ns: u64) -> io::Result<usize> {
+        if self.is_reset(now_ns) {
+            return Err(ErrorKind::ConnectionReset.into());
+        }
+        let mut taken = 0;
+        while let Some((due_ns, left)) = self.arrivals.front_mut()
+            && *due_ns <= now_ns
+            && taken < into.len()
+        {
+            let count = (*left).min(into.len() - taken);
+            for (to, from) in into[taken..taken + count].iter_mut().zip(self.bytes.drain(..count)) {
+                *to = from;
+            }
+            taken += count;
+            *left -= count;
+            if *left == 0 {
+                self.arrivals.pop_front();
+            }
+        }
+        match self.end {
+            _ if taken > 0 => Ok(taken),
+            Some((due_ns, End::Orderly)) if due_ns <= now_ns => Ok(0),
+            _ => Err(ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn last_arrival_ns(&self) -> u64 {
+        self.arrivals.back().map_or(0, |(due_ns, _)| *due_ns)
+    }
+}
+
+/// One end of a virtual connection. Dropping it ends both directions.
+#[derive(Debug)]
+pub struct VirtualStream {
+    net: VirtualNet,
+    connection: u64,
+    /// 0 for the side that connected, 1 for the side that accepted.
+    side: usize,
+}
+
+impl VirtualStream {
+    pub(super) fn new(net: VirtualNet, connection: u64, side: usize) -> VirtualStream {
+        VirtualStream { net, connection, side }
+    }
+
+    pub(super) fn is_connected(&self) -> io::Result<bool> {
+        self.net.is_connected(self.connection)
+    }
+
+    pub(super) fn shutdown_write(&self) {
+        self.net.end(self.connection, self.side, End::Orderly);
+    }
+
+    pub(super) fn reset(&self) {
+        self.net.end(self.connection, self.side, End::Reset);
+    }
+
+    pub(super) fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.net.receive(self.connection, self.side, bytes)
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.net.send(self.connection, self.side, bytes)
+    }
+}
+
+impl Drop for VirtualStream {
+    fn drop(&mut self) {
+        self.net.drop_end(self.connection, self.side);
+    }
+}

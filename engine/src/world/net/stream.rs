@@ -1,0 +1,126 @@
+//! A connected byte stream.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::time::Duration;
+
+use mio::event::Source;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+
+use super::pipe::VirtualStream;
+
+/// A byte stream, non-blocking: `WouldBlock` when it has nothing to give or takes nothing now.
+///
+/// One match a call, no indirect call: the branch is always the same one in a run.
+#[derive(Debug)]
+pub enum Stream {
+    /// TCP without TLS.
+    Plain(TcpStream),
+    /// In memory.
+    Virtual(VirtualStream),
+}
+
+impl Stream {
+    /// Whether the attempt to connect has succeeded. The first success also turns off the delay of small
+    /// writes: orders are single small writes, none may wait for the one before to be acknowledged.
+    ///
+    /// # Errors
+    /// Why the attempt has failed.
+    pub fn is_connected(&self) -> io::Result<bool> {
+        let stream = match self {
+            Stream::Plain(stream) => stream,
+            Stream::Virtual(stream) => return stream.is_connected(),
+        };
+        if let Some(error) = stream.take_error()? {
+            return Err(error);
+        }
+        match stream.peer_addr() {
+            Ok(_) => {
+                stream.set_nodelay(true)?;
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends the writing half: the peer reads the rest, then the end.
+    ///
+    /// # Errors
+    /// The system's, as when the peer is gone already.
+    pub fn shutdown_write(&self) -> io::Result<()> {
+        match self {
+            Stream::Plain(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Virtual(stream) => {
+                stream.shutdown_write();
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets the drop that follows cut the connection: what is on its way is lost, and the peer reads
+    /// `ConnectionReset`.
+    ///
+    /// # Errors
+    /// The system's; the drop is an orderly end then.
+    pub fn reset_on_drop(&self) -> io::Result<()> {
+        match self {
+            Stream::Plain(stream) => {
+                Ok(rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO))?)
+            }
+            Stream::Virtual(stream) => {
+                stream.reset();
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Read for Stream {
+    #[inline]
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(stream) => stream.read(bytes),
+            Stream::Virtual(stream) => stream.read(bytes),
+        }
+    }
+}
+
+impl Write for Stream {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(stream) => stream.write(bytes),
+            Stream::Virtual(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A virtual stream is registered nowhere: no poller waits in a simulated world.
+impl Source for Stream {
+    fn register(&mut self, registry: &Registry, token: Token, want: Interest) -> io::Result<()> {
+        match self {
+            Stream::Plain(stream) => stream.register(registry, token, want),
+            Stream::Virtual(_) => Ok(()),
+        }
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, want: Interest) -> io::Result<()> {
+        match self {
+            Stream::Plain(stream) => stream.reregister(registry, token, want),
+            Stream::Virtual(_) => Ok(()),
+        }
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match self {
+            Stream::Plain(stream) => stream.deregister(registry),
+            Stream::Virtual(_) => Ok(()),
+        }
+    }
+}

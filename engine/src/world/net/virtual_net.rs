@@ -1,0 +1,352 @@
+//! A network in memory, in virtual time: what it does to bytes follows from its seed.
+//!
+//! Bytes arrive in order, each after the latency and a drawn delay. By seed a write is split (its tail
+//! arrives later), stalled, or cut (a part arrives, then both sides see a reset). Every fault is counted,
+//! so that a test can prove that it happened.
+//!
+//! It is shared by all ends of one simulated world, which runs on one thread; the lock is never waited for.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::pipe::{End, Pipe, VirtualStream};
+use crate::world::{Clock, SplitMix64};
+
+/// The first port that a listener at port 0, and the first that a client, is given.
+const LISTENER_PORT_FIRST: u16 = 20_000;
+const CLIENT_PORT_FIRST: u16 = 40_000;
+
+/// How a virtual net treats what is written. Rates are in a million writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetConditions {
+    /// From a write to its arrival, ns; at least 1.
+    pub latency_ns: u64,
+    /// The most that is drawn on top of the latency, ns.
+    pub jitter_ns: u64,
+    /// Writes whose tail arrives later than their head.
+    pub split_ppm: u32,
+    /// Writes that are held up.
+    pub stall_ppm: u32,
+    /// For how long, ns.
+    pub stall_ns: u64,
+    /// Writes in which the connection is cut.
+    pub cut_ppm: u32,
+}
+
+impl Default for NetConditions {
+    /// A quiet line: 50 us and up to 20 us more, nothing split, stalled or cut.
+    fn default() -> NetConditions {
+        NetConditions {
+            latency_ns: 50_000,
+            jitter_ns: 20_000,
+            split_ppm: 0,
+            stall_ppm: 0,
+            stall_ns: 0,
+            cut_ppm: 0,
+        }
+    }
+}
+
+/// What a virtual net has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct NetTotals {
+    pub connections: u64,
+    pub refused: u64,
+    pub bytes: u64,
+    pub splits: u64,
+    pub stalls: u64,
+    pub cuts: u64,
+}
+
+/// A network in memory. Cheap to clone; all clones are one net.
+#[derive(Clone, Debug)]
+pub struct VirtualNet(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    random: SplitMix64,
+    conditions: NetConditions,
+    names: BTreeMap<String, Vec<SocketAddr>>,
+    listeners: BTreeMap<SocketAddr, Backlog>,
+    connections: BTreeMap<u64, Connection>,
+    next_connection: u64,
+    next_listener_port: u16,
+    next_client_port: u16,
+    /// Times at which something arrives somewhere.
+    due: BinaryHeap<Reverse<u64>>,
+    totals: NetTotals,
+}
+
+/// Connections that a listener has not accepted yet.
+type Backlog = VecDeque<u64>;
+
+#[derive(Debug)]
+struct Connection {
+    peer: SocketAddr,
+    /// When both sides know of it.
+    ready_ns: u64,
+    is_refused: bool,
+    /// What each side writes.
+    pipes: [Pipe; 2],
+    is_held: [bool; 2],
+}
+
+/// Takes connections at an address of a virtual net.
+#[derive(Debug)]
+pub struct VirtualListener {
+    net: VirtualNet,
+    address: SocketAddr,
+}
+
+impl VirtualNet {
+    /// A net without listeners or names.
+    #[must_use]
+    pub fn new(clock: Clock, seed: u64, conditions: NetConditions) -> VirtualNet {
+        let state = State {
+            random: SplitMix64::new(seed),
+            conditions,
+            names: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            next_connection: 0,
+            next_listener_port: LISTENER_PORT_FIRST,
+            next_client_port: CLIENT_PORT_FIRST,
+            due: BinaryHeap::new(),
+            totals: NetTotals::default(),
+        };
+        VirtualNet(Arc::new(Shared { clock, state: Mutex::new(state) }))
+    }
+
+    /// Gives the host and port of `authority` these addresses in place of those before.
+    pub fn set_name(&self, authority: &str, addresses: Vec<SocketAddr>) {
+        self.0.state.lock().names.insert(authority.to_owned(), addresses);
+    }
+
+    /// Changes what happens to the writes from now on.
+    pub fn set_conditions(&self, conditions: NetConditions) {
+        self.0.state.lock().conditions = conditions;
+    }
+
+    /// Cuts every connection now; each side sees a reset after the latency.
+    pub fn cut_all(&self) {
+        let now_ns = self.0.clock.now_ns();
+        let state = &mut *self.0.state.lock();
+        let due_ns = now_ns + state.conditions.latency_ns.max(1);
+        for connection in state.connections.values_mut() {
+            connection.pipes.iter_mut().for_each(|pipe| {
+                pipe.finish(End::Reset, due_ns);
+            });
+            state.totals.cuts += 1;
+        }
+        state.due.push(Reverse(due_ns));
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn totals(&self) -> NetTotals {
+        self.0.state.lock().totals
+    }
+
+    /// When something arrives next after now, ns; `u64::MAX` when nothing is under way.
+    #[must_use]
+    pub fn next_due_ns(&self) -> u64 {
+        let now_ns = self.0.clock.now_ns();
+        let due = &mut self.0.state.lock().due;
+        while due.peek().is_some_and(|due_ns| due_ns.0 <= now_ns) {
+            due.pop();
+        }
+        due.peek().map_or(u64::MAX, |due_ns| due_ns.0)
+    }
+
+    #[cfg(test)]
+    pub(super) fn now_ns(&self) -> u64 {
+        self.0.clock.now_ns()
+    }
+
+    pub(super) fn resolve(&self, authority: &str) -> io::Result<Vec<SocketAddr>> {
+        if let Ok(address) = authority.parse() {
+            return Ok(vec![address]);
+        }
+        let found = self.0.state.lock().names.get(authority).cloned();
+        found.filter(|addresses| !addresses.is_empty()).ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    pub(super) fn listen(&self, address: SocketAddr) -> io::Result<VirtualListener> {
+        let state = &mut *self.0.state.lock();
+        let mut address = address;
+        if address.port() == 0 {
+            address.set_port(state.next_listener_port);
+            state.next_listener_port += 1;
+        }
+        if state.listeners.contains_key(&address) {
+            return Err(ErrorKind::AddrInUse.into());
+        }
+        state.listeners.insert(address, Backlog::new());
+        Ok(VirtualListener { net: self.clone(), address })
+    }
+
+    pub(super) fn connect(&self, address: SocketAddr) -> VirtualStream {
+        let now_ns = self.0.clock.now_ns();
+        let state = &mut *self.0.state.lock();
+        let id = state.next_connection;
+        state.next_connection += 1;
+        let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), state.next_client_port);
+        state.next_client_port = state.next_client_port.checked_add(1).unwrap_or(CLIENT_PORT_FIRST);
+        let ready_ns = now_ns + state.delay_ns();
+        let backlog = state.listeners.get_mut(&address);
+        let is_refused = backlog.is_none();
+        match backlog {
+            Some(backlog) => {
+                backlog.push_back(id);
+                state.totals.connections += 1;
+            }
+            None => state.totals.refused += 1,
+        }
+        state.due.push(Reverse(ready_ns));
+        let pipes = [Pipe::default(), Pipe::default()];
+        let is_held = [true, !is_refused];
+        state.connections.insert(id, Connection { peer, ready_ns, is_refused, pipes, is_held });
+        VirtualStream::new(self.clone(), id, 0)
+    }
+
+    pub(super) fn is_connected(&self, id: u64) -> io::Result<bool> {
+        let now_ns = self.0.clock.now_ns();
+        let state = self.0.state.lock();
+        match state.connections.get(&id) {
+            Some(connection) if now_ns < connection.ready_ns => Ok(false),
+            Some(connection) if !connection.is_refused => Ok(true),
+            _ => Err(ErrorKind::ConnectionRefused.into()),
+        }
+    }
+
+    pub(super) fn receive(&self, id: u64, side: usize, into: &mut [u8]) -> io::Result<usize> {
+        let now_ns = self.0.clock.now_ns();
+        let mut state = self.0.state.lock();
+        let connection = state.connections.get_mut(&id).ok_or(ErrorKind::NotConnected)?;
+        connection.pipes[1 - side].receive(into, now_ns)
+    }
+
+    pub(super) fn send(&self, id: u64, side: usize, bytes: &[u8]) -> io::Result<usize> {
+        let now_ns = self.0.clock.now_ns();
+        self.0.state.lock().send(id, side, bytes, now_ns)
+    }
+
+    pub(super) fn end(&self, id: u64, side: usize, end: End) {
+        let now_ns = self.0.clock.now_ns();
+        let state = &mut *self.0.state.lock();
+        let due_ns = now_ns + state.delay_ns();
+        let Some(connection) = state.connections.get_mut(&id) else { return };
+        let due_ns = connection.pipes[side].finish(end, due_ns);
+        if end == End::Reset {
+            connection.pipes[1 - side].finish(end, now_ns);
+        }
+        state.due.push(Reverse(due_ns));
+    }
+
+    pub(super) fn drop_end(&self, id: u64, side: usize) {
+        self.end(id, side, End::Orderly);
+        let state = &mut *self.0.state.lock();
+        let Some(connection) = state.connections.get_mut(&id) else { return };
+        connection.is_held[side] = false;
+        if connection.is_held == [false; 2] {
+            state.connections.remove(&id);
+        }
+    }
+}
+
+impl State {
+    fn send(&mut self, id: u64, side: usize, bytes: &[u8], now_ns: u64) -> io::Result<usize> {
+        let due_ns = now_ns + self.delay_ns();
+        let connection = self.connections.get_mut(&id).ok_or(ErrorKind::NotConnected)?;
+        let is_heard = connection.is_held[1 - side];
+        let pipe = &mut connection.pipes[side];
+        if pipe.is_reset(now_ns) {
+            return Err(ErrorKind::ConnectionReset.into());
+        }
+        if pipe.is_ended() || !is_heard {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        let count = bytes.len().min(pipe.room());
+        if count == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let bytes = &bytes[..count];
+        self.totals.bytes += count as u64;
+        let conditions = &self.conditions;
+        if self.random.hits_ppm(conditions.cut_ppm) {
+            self.totals.cuts += 1;
+            let whole = self.random.between(0, count as u64) as usize;
+            let due_ns = pipe.send(&bytes[..whole], due_ns);
+            // One nanosecond behind the part, so that a reader which looks in between has seen it.
+            connection.pipes.iter_mut().for_each(|pipe| {
+                pipe.finish(End::Reset, due_ns + 1);
+            });
+            self.due.push(Reverse(due_ns));
+            self.due.push(Reverse(due_ns + 1));
+            return Ok(count);
+        }
+        let mut due_ns = due_ns;
+        if self.random.hits_ppm(conditions.stall_ppm) {
+            self.totals.stalls += 1;
+            due_ns += conditions.stall_ns;
+        }
+        let mut tail = bytes;
+        if count > 1 && self.random.hits_ppm(conditions.split_ppm) {
+            self.totals.splits += 1;
+            let (head, rest) = bytes.split_at(self.random.between(1, count as u64 - 1) as usize);
+            due_ns = pipe.send(head, due_ns);
+            self.due.push(Reverse(due_ns));
+            due_ns += self.random.between(1, conditions.latency_ns.max(1));
+            tail = rest;
+        }
+        let due_ns = pipe.send(tail, due_ns);
+        self.due.push(Reverse(due_ns));
+        Ok(count)
+    }
+
+    fn delay_ns(&mut self) -> u64 {
+        self.conditions.latency_ns.max(1) + self.random.between(0, self.conditions.jitter_ns)
+    }
+}
+
+impl VirtualListener {
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) fn accept(&self) -> io::Result<(VirtualStream, SocketAddr)> {
+        let now_ns = self.net.0.clock.now_ns();
+        let state = &mut *self.net.0.state.lock();
+        let backlog = state.listeners.get_mut(&self.address).ok_or(ErrorKind::NotConnected)?;
+        let id = *backlog.front().ok_or(ErrorKind::WouldBlock)?;
+        // The listener holds its side, so a connection whose client is gone is still there.
+        let connection = state.connections.get(&id).ok_or(ErrorKind::NotConnected)?;
+        if connection.ready_ns > now_ns {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        backlog.pop_front();
+        Ok((VirtualStream::new(self.net.clone(), id, 1), connection.peer))
+    }
+}
+
+impl Drop for VirtualListener {
+    fn drop(&mut self) {
+        let backlog = self.net.0.state.lock().listeners.remove(&self.address);
+        for id in backlog.into_iter().flatten() {
+            self.net.end(id, 1, End::Reset);
+            self.net.drop_end(id, 1);
+        }
+    }
+}
