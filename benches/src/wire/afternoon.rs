@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use pitlane_engine::runtime::Clock;
-use pitlane_engine::venue::session::Outbound;
+use pitlane_engine::venue::transport::Outbound;
 use serde::Deserialize;
 
 use super::order_text::{OrderText, write_order};

@@ -12,7 +12,7 @@ use pitlane_engine::order::{OrderCommand, OrderType, TimeInForce};
 use pitlane_engine::runtime::{Agent, Phase};
 use pitlane_engine::stages::{Size, StagesOptions, stages, sweep};
 use pitlane_engine::venue::binance::{MarketFeed, MarketFeedOptions};
-use pitlane_engine::venue::session::Outbound;
+use pitlane_engine::venue::transport::Outbound;
 use pitlane_engine::venue::{EventOutlet, IntakeStats, LetterReason, SymbolMap};
 use pitlane_ring::Publisher;
 

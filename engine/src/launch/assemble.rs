@@ -42,9 +42,10 @@ use crate::telemetry::{
     Terms, install_logger, letter_lane,
 };
 use crate::venue::binance::{self, CredentialsError, StreamPort};
-use crate::venue::session::EndpointError;
 use crate::venue::simulated::SimulatedVenueError;
+use crate::venue::transport::EndpointError;
 use crate::venue::{LaneOutlet, SymbolError, SyntheticLoad, SyntheticVenue};
+use crate::world::World;
 
 /// A batch of callbacks ends when this part of the stall budget is over.
 const BATCHES_IN_BUDGET: u64 = 4;
@@ -65,6 +66,8 @@ pub enum LaunchError {
     Hlog(#[from] HlogError),
     #[error("[engine] address failed: {0}")]
     Endpoint(#[from] EndpointError),
+    #[error("[engine] start failed: {0} (code: entropy)")]
+    World(std::io::Error),
     #[error("[engine] credentials failed: {0}")]
     Credentials(#[from] CredentialsError),
     #[error("[simulated] start failed: {0}")]
@@ -127,8 +130,8 @@ pub fn launch_with(
     // Listed before anything is pinned: afterwards a thread sees its own core only.
     let plan = CorePlan::make(&config, &HostCores::read())?;
     let strategies = strategies(&config, registry)?;
-    let clock = Clock::start();
-    let mut assembly = Assembly::new(&config, clock, strategies, &plan)?;
+    let world = World::real().map_err(LaunchError::World)?;
+    let mut assembly = Assembly::new(&config, world, strategies, &plan)?;
     if let Some(recorded) = options.recorded.take() {
         assembly.threads.play(recorded);
     }
@@ -202,6 +205,7 @@ struct ThreadCursors {
 /// Everything on its way to becoming an engine.
 pub(super) struct Assembly<'c> {
     pub(super) config: &'c Config,
+    pub(super) world: World,
     pub(super) clock: Clock,
     pub(super) stop: StopSignal,
     pub(super) switch: TradingSwitch,
@@ -238,7 +242,7 @@ pub(super) struct Assembly<'c> {
 impl<'c> Assembly<'c> {
     fn new(
         config: &'c Config,
-        clock: Clock,
+        world: World,
         strategies: Vec<Box<dyn Strategy>>,
         plan: &CorePlan,
     ) -> Result<Assembly<'c>, LaunchError> {
@@ -250,7 +254,8 @@ impl<'c> Assembly<'c> {
         let instruments = Arc::new(Instruments::new(specs)?);
         Ok(Assembly {
             config,
-            clock,
+            clock: world.clock.clone(),
+            world,
             stop: StopSignal::default(),
             switch: TradingSwitch::new(config.risk.trading),
             live: Live { instruments: Arc::clone(&instruments), ..Live::default() },

@@ -15,19 +15,20 @@ use crate::config::{Config, VenueConfig};
 use crate::event::{Event, EventKind, InstrumentId, Price, VenueId, parse_scaled};
 use crate::instrument::Instruments;
 use crate::order::OrderCommand;
-use crate::runtime::{AgentRole, Clock};
+use crate::runtime::AgentRole;
 use crate::telemetry::{Probe, letter_lane};
 use crate::venue::binance::{
     Credentials, MarketAgent, MarketFeedOptions, MarketOptions, MarketWiring, OrderAgent,
     OrderOptions, OrderWiring, SilenceLimits, SnapshotClient, SnapshotPace, SnapshotThread,
     SnapshotThreadOptions,
 };
-use crate::venue::session::{Endpoint, EndpointError, Scheme, SessionLimits, SessionOptions};
 use crate::venue::simulated::{SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions};
+use crate::venue::transport::{Endpoint, EndpointError, Scheme, SessionLimits, SessionOptions};
 use crate::venue::{
     IntakeStats, LaneOutlet, SymbolMap, SyntheticLoad, SyntheticOptions, SyntheticVenue,
     SyntheticWiring, VenueSwitch,
 };
+use crate::world::Net;
 
 /// What the embedded venue calls the one API key it knows.
 const EMBEDDED_API_KEY: &str = "pitlane";
@@ -111,7 +112,7 @@ impl Assembly<'_> {
     ) -> Result<Vec<VenueEnds>, LaunchError> {
         let mut ends = Vec::new();
         for (number, venue) in self.config.venues.iter().enumerate() {
-            let setup = configured(self.config, number, venue)?;
+            let setup = configured(self.config, number, venue, &self.world.net)?;
             ends.push(self.sessions(number, setup, sessions_open)?);
         }
         for (place, name) in self.config.simulated_names().enumerate() {
@@ -149,7 +150,7 @@ impl Assembly<'_> {
         let server = SimulatedVenue::start(options)?;
         let address = server.address();
         self.threads.embedded.push(server);
-        let endpoint = |scheme, url: String| Endpoint::parse(&url, scheme);
+        let endpoint = |scheme, url: String| Endpoint::parse(&url, scheme, &self.world.net);
         let setup = || -> Result<VenueSetup, EndpointError> {
             let api = format!("ws://{address}/ws-api/v3?returnRateLimits=false");
             Ok(VenueSetup {
@@ -195,7 +196,7 @@ impl Assembly<'_> {
                         * self.config.risk.max_open_orders as usize,
                     cancel_on_stop: self.config.risk.cancel_on_stop,
                     session_number: 2 * number as u16 + 1,
-                    run: (self.clock.wall_ns() / 1_000_000_000) as u32,
+                    run: self.world.entropy.run_number(),
                 };
                 let ends = OrderEnds { ready: Arc::clone(&ready), switch: switch.clone() };
                 let (link, commands) = self.order_session(number, options, ends, sessions_open);
@@ -342,9 +343,11 @@ impl Assembly<'_> {
     fn session_options(&self, session_number: usize, endpoint: Endpoint) -> SessionOptions {
         SessionOptions {
             endpoint,
+            headers: String::new(),
             limits: SessionLimits::from(&self.config.session),
+            net: self.world.net.clone(),
             token: session_number,
-            seed: seed(&self.clock, session_number),
+            seed: self.world.entropy.seed(&format!("session {session_number}")),
         }
     }
 
@@ -430,9 +433,10 @@ fn configured(
     config: &Config,
     number: usize,
     venue: &VenueConfig,
+    net: &Net,
 ) -> Result<VenueSetup, LaunchError> {
     let parse = |key: &str, url: &str, scheme, allowed: &str| {
-        Endpoint::parse(url, scheme).map_err(|error| {
+        Endpoint::parse(url, scheme, net).map_err(|error| {
             config.error_at(&format!("venue[{number}].{key}"), &error.to_string(), allowed)
         })
     };
@@ -518,9 +522,4 @@ fn simulated_symbols(
         }
     };
     config.instruments.iter().zip(instruments.iter()).map(symbol).collect()
-}
-
-/// Jitter and frame masks need no secret, only to differ between sessions and runs.
-fn seed(clock: &Clock, session_number: usize) -> u64 {
-    clock.wall_ns().unsigned_abs().wrapping_mul(0x9E37_79B9) ^ session_number as u64
 }

@@ -6,7 +6,6 @@ mod book_summary;
 pub mod codec;
 mod lane_outlet;
 mod outlet;
-pub mod session;
 pub mod simulated;
 mod stats;
 mod stream_order;
@@ -15,6 +14,7 @@ mod symbols;
 mod synthetic;
 mod synthetic_load;
 mod trace_ids;
+pub mod transport;
 
 pub use book_summary::BookSummary;
 pub use lane_outlet::LaneOutlet;

@@ -1,6 +1,6 @@
 //! Where a venue session puts what it decoded: the link to the orchestrator, and the dead letters.
 
-use super::session::WireError;
+use super::transport::WireError;
 use crate::event::Event;
 
 /// Why raw input became a dead letter.

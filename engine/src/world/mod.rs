@@ -12,3 +12,24 @@ pub use clock::{Clock, ManualTime};
 pub use entropy::Entropy;
 pub use net::{Listener, Lookup, Net, NetConditions, NetTotals, Stream, VirtualNet};
 pub use split_mix::SplitMix64;
+
+/// What an engine is given of the world outside. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Time.
+    pub clock: Clock,
+    /// Chance.
+    pub entropy: Entropy,
+    /// The network.
+    pub net: Net,
+}
+
+impl World {
+    /// The system's: a clock that starts now, a new root of chance, the system's network.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn real() -> std::io::Result<World> {
+        Ok(World { clock: Clock::start(), entropy: Entropy::from_os()?, net: Net::real() })
+    }
+}

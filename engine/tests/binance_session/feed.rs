@@ -11,11 +11,12 @@ use pitlane_engine::venue::binance::{
     MarketAgent, MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits, SnapshotThread,
     SnapshotThreadOptions,
 };
-use pitlane_engine::venue::session::{Endpoint, Scheme, SessionLimits, SessionOptions};
 use pitlane_engine::venue::simulated::{
     FaultName, FaultPlan, SimulatedVenue, SimulatedVenueOptions, SimulatedVenueReport,
 };
+use pitlane_engine::venue::transport::{Endpoint, Scheme, SessionLimits, SessionOptions};
 use pitlane_engine::venue::{IntakeStats, SessionState, VenueCounters, VenueSwitch};
+use pitlane_engine::world::Net;
 
 use crate::harness::{BTC, Core, Outlet, Patience, Seen, limits, symbols};
 
@@ -60,7 +61,8 @@ impl Feed {
         let stats = IntakeStats::new();
         let switch = VenueSwitch::default();
         let outlet = Outlet::default();
-        let endpoint = |url: String, scheme| Endpoint::parse(&url, scheme).expect("a good URL");
+        let endpoint =
+            |url: String, scheme| Endpoint::parse(&url, scheme, &Net::real()).expect("a good URL");
         let mut thread = None;
         let snapshots = options.has_books.then(|| {
             let options = SnapshotThreadOptions {
@@ -80,7 +82,9 @@ impl Feed {
         feed.frame_bytes_max = options.limits.frame_bytes_max;
         let session = SessionOptions {
             endpoint: endpoint(format!("ws://{stream}/stream"), Scheme::Ws),
+            headers: String::new(),
             limits: options.limits,
+            net: Net::real(),
             token: 0,
             seed: 7,
         };

@@ -8,7 +8,7 @@ use mio::{Events, Poll};
 use pitlane_engine::event::{BookState, BookStatus, Event, EventKind, InstrumentId};
 use pitlane_engine::instrument::{InstrumentSpec, Instruments};
 use pitlane_engine::runtime::{Agent, Clock};
-use pitlane_engine::venue::session::{BackoffOptions, SessionLimits};
+use pitlane_engine::venue::transport::{BackoffOptions, SessionLimits};
 use pitlane_engine::venue::{EventOutlet, LetterReason, SymbolMap};
 
 /// Longest wait for a condition before a test fails.
@@ -146,6 +146,7 @@ pub fn limits() -> SessionLimits {
         idle_ns: 5_000 * MS,
         backoff: BackoffOptions { min_ns: 5 * MS, max_ns: 40 * MS },
         frame_bytes_max: 64 * 1024,
+        ..SessionLimits::default()
     }
 }
 

@@ -7,17 +7,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pitlane_engine::runtime::Clock;
-use pitlane_engine::venue::session::{
+use pitlane_engine::venue::transport::{
     BackoffOptions, CloseReason, Endpoint, Progress, Scheme, Session, SessionLimits,
     SessionOptions, WireError,
 };
+
+use pitlane_engine::world::Net;
 
 use crate::harness::{MS, Patience, limits};
 use crate::raw::{Peer, RawServer, frame, text};
 
 fn session(address: std::net::SocketAddr, limits: SessionLimits, clock: Clock) -> Session {
-    let endpoint = Endpoint::parse(&format!("ws://{address}/ws"), Scheme::Ws).unwrap();
-    Session::new(SessionOptions { endpoint, limits, token: 0, seed: 3 }, clock)
+    let endpoint =
+        Endpoint::parse(&format!("ws://{address}/ws"), Scheme::Ws, &Net::real()).unwrap();
+    let (headers, net) = (String::new(), Net::real());
+    Session::new(SessionOptions { endpoint, headers, limits, net, token: 0, seed: 3 }, clock)
 }
 
 /// Runs until the connection ends; the messages it gave, and why it ended.

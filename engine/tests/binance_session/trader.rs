@@ -13,9 +13,10 @@ use pitlane_engine::order::{OrderAction, OrderCommand, OrderType, TimeInForce};
 use pitlane_engine::runtime::{Agent, Clock, Phase, StopSignal};
 use pitlane_engine::telemetry::Probe;
 use pitlane_engine::venue::binance::{Credentials, OrderAgent, OrderOptions, OrderWiring};
-use pitlane_engine::venue::session::{Endpoint, Scheme, SessionOptions};
 use pitlane_engine::venue::simulated::{SimulatedVenue, SimulatedVenueOptions};
+use pitlane_engine::venue::transport::{Endpoint, Scheme, SessionOptions};
 use pitlane_engine::venue::{IntakeStats, SessionState, VenueCounters, VenueSwitch};
+use pitlane_engine::world::Net;
 use pitlane_ring::{LaneOptions, Publisher, lane};
 use zerocopy::FromZeros;
 
@@ -94,8 +95,10 @@ impl Trader {
             venue: options.name.into(),
             venue_id: VenueId(0),
             session: SessionOptions {
-                endpoint: Endpoint::parse(&url, Scheme::Ws).expect("a good URL"),
+                endpoint: Endpoint::parse(&url, Scheme::Ws, &Net::real()).expect("a good URL"),
+                headers: String::new(),
                 limits: limits(),
+                net: Net::real(),
                 token: 0,
                 seed: 9,
             },

@@ -17,7 +17,7 @@ use super::stream_port::{StreamPort, StreamRequest};
 use super::subscriptions::Subscriptions;
 use crate::event::{BookStatus, EventKind, InstrumentId, Side};
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
-use crate::venue::session::{CloseReason, Progress, Session, SessionOptions};
+use crate::venue::transport::{CloseReason, Progress, Session, SessionOptions};
 use crate::venue::{
     BookSummary, EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds, VenueSwitch,
 };
@@ -339,11 +339,7 @@ impl<O: EventOutlet> MarketAgent<O> {
             work += 1;
             let trace_id = self.traces.next_id();
             match self.feed.on_frame(frame.bytes, frame.read_ns, trace_id, outlet) {
-                FrameOutcome::Decoded => {
-                    // The venue serves us what we asked for: a later failure is a new one.
-                    self.session.healthy();
-                }
-                FrameOutcome::Refused => {}
+                FrameOutcome::Decoded | FrameOutcome::Refused => {}
                 FrameOutcome::Reply { id, error } => self.on_reply(id, error),
                 FrameOutcome::Shutdown => self.session.fail(CloseReason::Refused {
                     operation: "read",

@@ -33,7 +33,7 @@ use crate::instrument::Instruments;
 use crate::order::{OrderCommand, OrderTable};
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
 use crate::telemetry::{HistogramSet, Probe};
-use crate::venue::session::{CloseReason, Progress, Session, SessionOptions};
+use crate::venue::transport::{CloseReason, Progress, Session, SessionOptions};
 use crate::venue::{EventOutlet, IntakeStats, SymbolMap, TraceIds, VenueSwitch};
 
 /// Room in the link that one frame needs: an exec report with a fill that was missed before it, or the

@@ -22,7 +22,7 @@ use crate::order::{
 use crate::runtime::Clock;
 use crate::telemetry::Probe;
 use crate::venue::codec::DecodeError;
-use crate::venue::session::{CloseReason, Session};
+use crate::venue::transport::{CloseReason, Session};
 use crate::venue::{EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds};
 
 /// Frames and commands taken in one duty cycle, each.
@@ -244,7 +244,6 @@ impl<O: EventOutlet> Desk<O> {
             }
             (Asked::Subscribe, None) => {
                 self.stage = Stage::Asking;
-                session.healthy();
             }
             (Asked::Logon, Some(error)) => self.refused("logon", error, session),
             (Asked::Subscribe, Some(error)) => self.refused("subscribe", error, session),

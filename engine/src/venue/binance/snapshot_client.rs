@@ -22,7 +22,7 @@ use crate::event::InstrumentId;
 use crate::runtime::{Clock, CoreWakers, give_way};
 use crate::venue::SymbolMap;
 use crate::venue::codec::DecodeError;
-use crate::venue::session::Endpoint;
+use crate::venue::transport::Endpoint;
 
 /// Levels a side that are asked for: the venue's own limit.
 const LEVELS: usize = 5_000;

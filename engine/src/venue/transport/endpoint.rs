@@ -1,12 +1,14 @@
 //! Where a venue listens: scheme, host, port and path, taken from a URL, and the addresses behind it.
 //!
-//! Names are resolved once, when the endpoint is made, on the thread that launches: resolving blocks, and
-//! a pinned thread must not. A venue that moves to other addresses is found again at the next start.
+//! Names are resolved when the endpoint is made, on the thread that launches: resolving blocks, and a pinned
+//! thread must not. Whoever connects again asks again, without waiting, and gives the endpoint the answer.
 
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 
 use thiserror::Error;
+
+use crate::world::Net;
 
 /// What is spoken at an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +54,11 @@ pub enum EndpointError {
 }
 
 impl Endpoint {
-    /// Parses `scheme://host:port/path` and resolves the host. May block on the resolver.
+    /// Parses `scheme://host:port/path` and resolves the host. May block on the resolver of `net`.
     ///
     /// # Errors
     /// [`EndpointError`], which shows the URL: put no credentials into it.
-    pub fn parse(url: &str, scheme: Scheme) -> Result<Endpoint, EndpointError> {
+    pub fn parse(url: &str, scheme: Scheme, net: &Net) -> Result<Endpoint, EndpointError> {
         let name = scheme.name();
         let owned = || url.to_owned();
         let rest = match url.split_once("://") {
@@ -80,13 +82,7 @@ impl Endpoint {
             return Err(EndpointError::Path { url: owned() });
         }
         let resolve_error = |reason: String| EndpointError::Resolve { url: owned(), reason };
-        let addresses: Vec<SocketAddr> = authority
-            .to_socket_addrs()
-            .map_err(|error| resolve_error(error.to_string()))?
-            .collect();
-        if addresses.is_empty() {
-            return Err(resolve_error("no address".into()));
-        }
+        let addresses = net.resolve(authority).map_err(|error| resolve_error(error.to_string()))?;
         Ok(Endpoint { scheme, authority: authority.into(), path: path.into(), addresses })
     }
 
@@ -94,6 +90,13 @@ impl Endpoint {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Takes the addresses that the name has now. Without any, those before stay.
+    pub(crate) fn set_addresses(&mut self, addresses: Vec<SocketAddr>) {
+        if !addresses.is_empty() {
+            self.addresses = addresses;
+        }
     }
 
     /// The path with its query, at least `/`.
@@ -121,17 +124,18 @@ mod tests {
 
     #[test]
     fn takes_a_url_apart() {
-        let endpoint = Endpoint::parse("ws://127.0.0.1:9001/stream?x=1", Scheme::Ws).unwrap();
+        let endpoint =
+            Endpoint::parse("ws://127.0.0.1:9001/stream?x=1", Scheme::Ws, &Net::real()).unwrap();
         assert_eq!((endpoint.authority(), endpoint.path()), ("127.0.0.1:9001", "/stream?x=1"));
         assert_eq!(endpoint.addresses(), ["127.0.0.1:9001".parse().unwrap()]);
         assert_eq!(endpoint.to_string(), "ws://127.0.0.1:9001/stream?x=1");
-        let bare = Endpoint::parse("http://[::1]:80", Scheme::Http).unwrap();
+        let bare = Endpoint::parse("http://[::1]:80", Scheme::Http, &Net::real()).unwrap();
         assert_eq!((bare.path(), bare.addresses()[0].port()), ("/", 80));
     }
 
     #[test]
     fn refuses_what_it_can_not_speak() {
-        let error = |url| Endpoint::parse(url, Scheme::Ws).unwrap_err();
+        let error = |url| Endpoint::parse(url, Scheme::Ws, &Net::real()).unwrap_err();
         let tls = error("wss://stream.example:9443/ws");
         assert!(matches!(tls, EndpointError::TlsNotBuiltIn { .. }));
         assert!(tls.to_string().contains("TLS is not built in yet"));

@@ -1,15 +1,16 @@
 //! The client's half of the opening handshake (RFC 6455, section 4.1), without waiting.
 //!
 //! Why not tungstenite's own: its client keeps bytes that arrive behind the answer inside its frame
-//! reader, where our reader can't get them. The key and its proof are tungstenite's.
+//! reader, where our reader can't get them. The proof of the key is tungstenite's.
 
 use std::io::{self, Read, Write};
 
-use tungstenite::handshake::client::generate_key;
+use data_encoding::BASE64;
 use tungstenite::handshake::derive_accept_key;
 
-use super::client::read_some;
-use super::{CloseReason, Endpoint};
+use super::CloseReason;
+use crate::venue::transport::Endpoint;
+use crate::world::SplitMix64;
 
 /// Bytes of an answer's head, at most.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -25,11 +26,14 @@ pub(super) struct Handshake {
 }
 
 impl Handshake {
-    pub(super) fn new(endpoint: &Endpoint) -> Handshake {
-        let key = generate_key();
+    /// `headers` are whole lines, each ended by CR and LF; its key is drawn from `random`.
+    pub(super) fn new(endpoint: &Endpoint, headers: &str, random: &mut SplitMix64) -> Handshake {
+        let nonce = u128::from(random.next_u64()) << 64 | u128::from(random.next_u64());
+        let key = BASE64.encode(&nonce.to_be_bytes());
         let request = format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nUser-Agent: pitlane\r\n\r\n",
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nUser-Agent: pitlane\r\n\
+             {headers}\r\n",
             endpoint.path(),
             endpoint.authority()
         );
@@ -103,14 +107,26 @@ impl Handshake {
     }
 }
 
+/// Reads once, again when interrupted; `None` when there is nothing now.
+fn read_some(stream: &mut impl Read, bytes: &mut [u8]) -> io::Result<Option<usize>> {
+    loop {
+        match stream.read(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            outcome => return outcome.map(Some),
+        }
+    }
+}
+
 fn protocol(text: &str) -> CloseReason {
     CloseReason::HandshakeProtocol(text.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Scheme;
     use super::*;
+    use crate::venue::transport::Scheme;
+    use crate::world::Net;
 
     /// A peer that takes everything and answers a byte at a time.
     struct Peer {
@@ -146,7 +162,9 @@ mod tests {
     }
 
     fn handshake() -> Handshake {
-        Handshake::new(&Endpoint::parse("ws://127.0.0.1:9/ws?a=b", Scheme::Ws).unwrap())
+        let url = "ws://127.0.0.1:9/ws?a=b";
+        let endpoint = Endpoint::parse(url, Scheme::Ws, &Net::real()).unwrap();
+        Handshake::new(&endpoint, "X-Name: value\r\n", &mut SplitMix64::new(1))
     }
 
     fn answer(accept: &str) -> Vec<u8> {
@@ -166,6 +184,7 @@ mod tests {
             peer.budget = 1;
             if let Some(rest) = handshake.step(&mut peer)? {
                 assert!(peer.request.starts_with(b"GET /ws?a=b HTTP/1.1\r\nHost: 127.0.0.1:9\r\n"));
+                assert!(peer.request.ends_with(b"\r\nX-Name: value\r\n\r\n"));
                 return Ok(rest);
             }
         }

@@ -10,74 +10,47 @@
 //! is told exactly once; between two attempts the backoff passes (F12). In the open state nothing
 //! allocates per message.
 //!
-//! It knows no venue: what is said over the connection, and when it has proved healthy, is its owner's.
+//! It knows no venue: what is said over the connection is its owner's.
+//!
+//! **A connection has proved healthy when it has lasted**, by time and by frames, and not before: a venue that
+//! answers once and hangs up is not met with the shortest wait again and again. Its host's name is resolved
+//! again at each end, beside the thread, so that a venue that moves is found.
 //!
 //! **The socket is read once a cycle, without asking the poller first.** With one or two sockets a core,
 //! a read of an empty socket and an empty `epoll_wait` cost the same system call, and asking first would
 //! add one to each read that finds something. The sockets are registered all the same, edge-triggered:
 //! that is what ends the sleep of a core that parks.
 
-use std::io::{self, Read};
-use std::net::Shutdown;
-use std::time::Duration;
+use std::io;
 
-use mio::net::TcpStream;
+use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use tungstenite::protocol::frame::coding::Control;
 
 use super::handshake::Handshake;
 use super::inbound::Part;
-use super::{
-    Backoff, BackoffOptions, CloseReason, Endpoint, Inbound, Outbound, SendError, WireError,
-};
-use crate::runtime::Clock;
+use super::{CloseReason, Inbound, Outbound, SendError, SessionLimits, WireError};
 use crate::venue::SessionState;
+use crate::venue::transport::{Backoff, Endpoint};
+use crate::world::{Clock, Lookup, Net, SplitMix64, Stream};
 
 /// The code of a close that nothing is wrong with (RFC 6455, section 7.4.1).
 const CLOSE_CODE_NORMAL: u16 = 1_000;
-
-/// Deadlines and limits of a session, all by the engine's monotonic clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionLimits {
-    /// From the attempt to connect to the answered handshake, ns.
-    pub handshake_ns: u64,
-    /// From the first byte of a frame (or fragmented message) to its last, ns.
-    pub frame_ns: u64,
-    /// Between two of our pings, ns.
-    pub ping_interval_ns: u64,
-    /// Nothing read at all, also no pong: the connection is given up, ns.
-    pub idle_ns: u64,
-    /// Waits between attempts.
-    pub backoff: BackoffOptions,
-    /// Largest frame, and largest joined message, bytes.
-    pub frame_bytes_max: usize,
-}
-
-impl Default for SessionLimits {
-    /// Those of the configuration's `[session]`.
-    fn default() -> SessionLimits {
-        const SECOND_NS: u64 = 1_000_000_000;
-        SessionLimits {
-            handshake_ns: 5 * SECOND_NS,
-            frame_ns: 2 * SECOND_NS,
-            ping_interval_ns: 20 * SECOND_NS,
-            idle_ns: 60 * SECOND_NS,
-            backoff: BackoffOptions::default(),
-            frame_bytes_max: 1024 * 1024,
-        }
-    }
-}
 
 /// What a [`Session`] is made of.
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
     /// Where to connect.
     pub endpoint: Endpoint,
+    /// Lines that the handshake says more, each ended by CR and LF; mostly none.
+    pub headers: String,
     /// Deadlines and limits.
     pub limits: SessionLimits,
+    /// The network.
+    pub net: Net,
     /// Number of its socket in the core's poller; unique on the core.
     pub token: usize,
-    /// Seed of jitter and frame masks.
+    /// Seed of jitter, frame masks and handshake keys.
     pub seed: u64,
 }
 
@@ -108,16 +81,16 @@ enum State {
         until_ns: u64,
     },
     Connecting {
-        stream: TcpStream,
+        stream: Stream,
         deadline_ns: u64,
     },
     Handshake {
-        stream: TcpStream,
+        stream: Stream,
         deadline_ns: u64,
         handshake: Handshake,
     },
     Open {
-        stream: TcpStream,
+        stream: Stream,
     },
     /// Closed by its owner until it is resumed.
     Off,
@@ -128,6 +101,9 @@ enum State {
 /// One client session.
 pub struct Session {
     endpoint: Endpoint,
+    headers: String,
+    net: Net,
+    random: SplitMix64,
     limits: SessionLimits,
     token: Token,
     clock: Clock,
@@ -136,8 +112,14 @@ pub struct Session {
     inbound: Inbound,
     outbound: Outbound,
     backoff: Backoff,
+    /// The host's name on its way to addresses.
+    lookup: Option<Lookup>,
     /// Which of the endpoint's addresses is tried next.
     next_address: usize,
+    /// When the connection was opened.
+    opened_ns: u64,
+    /// Frames of any kind that it brought.
+    frames: u64,
     /// When bytes were read last.
     heard_ns: u64,
     /// When the socket was looked at last. Silence of the venue ends here: what came while we did not
@@ -158,18 +140,26 @@ impl Session {
     /// A session that connects with its first step.
     #[must_use]
     pub fn new(options: SessionOptions, clock: Clock) -> Session {
-        let SessionOptions { endpoint, limits, token, seed } = options;
+        let SessionOptions { endpoint, headers, limits, net, token, seed } = options;
+        let mut random = SplitMix64::new(seed);
+        let (backoff_seed, mask_seed) = (random.next_u64(), random.next_u64());
         Session {
             endpoint,
+            headers,
+            net,
+            random,
             limits,
             token: Token(token),
             clock,
             registry: None,
             state: State::Waiting { until_ns: 0 },
             inbound: Inbound::new(limits.frame_bytes_max),
-            outbound: Outbound::new(seed),
-            backoff: Backoff::new(limits.backoff, seed),
+            outbound: Outbound::new(mask_seed),
+            backoff: Backoff::new(limits.backoff, backoff_seed),
+            lookup: None,
             next_address: 0,
+            opened_ns: 0,
+            frames: 0,
             heard_ns: 0,
             looked_ns: 0,
             now_ns: 0,
@@ -251,21 +241,16 @@ impl Session {
         self.failure.get_or_insert(reason);
     }
 
-    /// The connection has proved healthy: the next failure starts with the shortest wait again.
-    pub fn healthy(&mut self) {
-        self.backoff.reset();
-    }
-
-    /// Says goodbye and closes for good.
+    /// Sends a close frame and closes for good.
     pub fn end_for_good(&mut self) {
-        self.say_goodbye();
+        self.send_close();
         self.state = State::Ended;
     }
 
-    /// Says goodbye and closes until [`Session::resume`]. What the connection's end means to its owner is
+    /// Sends a close frame and closes until [`Session::resume`]. What the connection's end means to its owner is
     /// the owner's to do: no step tells of it.
     pub fn suspend(&mut self) {
-        self.say_goodbye();
+        self.send_close();
         self.failure = None;
         self.state = State::Off;
     }
@@ -273,16 +258,16 @@ impl Session {
     /// After [`Session::suspend`]: the next step connects.
     pub fn resume(&mut self) {
         if let State::Off = self.state {
-            self.backoff.reset();
+            self.look_up();
             self.state = State::Waiting { until_ns: 0 };
         }
     }
 
-    fn say_goodbye(&mut self) {
+    fn send_close(&mut self) {
         if let State::Open { stream } = &mut self.state {
             let _no_room = self.outbound.control(Control::Close, &CLOSE_CODE_NORMAL.to_be_bytes());
             let _gone = self.outbound.flush(stream);
-            let _gone = stream.shutdown(Shutdown::Write);
+            let _gone = stream.shutdown_write();
         }
     }
 
@@ -333,6 +318,8 @@ impl Session {
             State::Connecting { deadline_ns, .. } | State::Handshake { deadline_ns, .. } => {
                 *deadline_ns
             }
+            // Found while reading; the next step ends the connection.
+            State::Open { .. } if self.failure.is_some() => 0,
             State::Open { .. } => {
                 let frame_end_ns = self
                     .inbound
@@ -393,14 +380,14 @@ impl Session {
                 Ok(Progress::Moved)
             }
             State::Connecting { stream, deadline_ns } => {
-                if !is_connected(&stream).map_err(CloseReason::Connect)? {
+                if !stream.is_connected().map_err(CloseReason::Connect)? {
                     if now_ns >= deadline_ns {
                         return Err(CloseReason::HandshakeDeadline);
                     }
                     self.state = State::Connecting { stream, deadline_ns };
                     return Ok(Progress::Idle);
                 }
-                let handshake = Handshake::new(&self.endpoint);
+                let handshake = Handshake::new(&self.endpoint, &self.headers, &mut self.random);
                 self.state = State::Handshake { stream, deadline_ns, handshake };
                 Ok(Progress::Moved)
             }
@@ -416,6 +403,7 @@ impl Session {
                 self.outbound.reset();
                 self.failure = None;
                 (self.heard_ns, self.looked_ns) = (now_ns, now_ns);
+                (self.opened_ns, self.frames) = (now_ns, 0);
                 self.ping_due_ns = now_ns + self.limits.ping_interval_ns;
                 self.state = State::Open { stream };
                 Ok(Progress::Opened)
@@ -427,15 +415,43 @@ impl Session {
         }
     }
 
-    fn connect(&mut self) -> io::Result<TcpStream> {
+    fn connect(&mut self) -> io::Result<Stream> {
+        self.take_addresses();
         let addresses = self.endpoint.addresses();
         let address = addresses[self.next_address % addresses.len()];
         self.next_address += 1;
-        let mut stream = TcpStream::connect(address)?;
+        let mut stream = self.net.connect(address)?;
         if let Some(registry) = &self.registry {
-            registry.register(&mut stream, self.token, Interest::READABLE | Interest::WRITABLE)?;
+            stream.register(registry, self.token, Interest::READABLE | Interest::WRITABLE)?;
         }
         Ok(stream)
+    }
+
+    fn look_up(&mut self) {
+        self.lookup = Some(self.net.look_up(self.endpoint.authority()));
+    }
+
+    /// Takes the addresses that the name has now; those before stay when there is no answer yet, or none
+    /// that is one.
+    fn take_addresses(&mut self) {
+        match self.lookup.as_ref().and_then(Lookup::poll) {
+            None => return,
+            Some(Ok(addresses)) => self.endpoint.set_addresses(addresses),
+            Some(Err(error)) => {
+                log::warn!(
+                    "[session] resolving {} again failed: {error} (code: dns)",
+                    self.endpoint
+                )
+            }
+        }
+        self.lookup = None;
+    }
+
+    /// Whether the connection that ends now has lasted.
+    fn has_lasted(&self, now_ns: u64) -> bool {
+        self.is_open()
+            && now_ns.saturating_sub(self.opened_ns) >= self.limits.healthy_ns
+            && self.frames >= self.limits.healthy_frames
     }
 
     /// The connection is gone: waits for the next attempt.
@@ -444,10 +460,14 @@ impl Session {
         if let State::Open { stream } = &mut self.state
             && let Some(code) = close_code_for(&reason)
         {
-            // A word of goodbye, as RFC 6455 wants it; whether it arrives changes nothing for us.
+            // A close frame, as RFC 6455 wants it; whether it arrives changes nothing for us.
             let _no_room = self.outbound.control(Control::Close, &code.to_be_bytes());
             let _gone = self.outbound.flush(stream);
         }
+        if self.has_lasted(now_ns) {
+            self.backoff.reset();
+        }
+        self.look_up();
         // Dropping the stream closes it, and takes it out of the poller.
         self.state = State::Waiting { until_ns: now_ns + self.backoff.next_delay_ns() };
         self.failure = None;
@@ -480,6 +500,7 @@ impl Session {
                 }
                 continue;
             };
+            self.frames += 1;
             match part {
                 Part::Data | Part::Joined => return Ok(Some((part, range))),
                 Part::Pong => {}
@@ -508,50 +529,5 @@ fn close_code_for(reason: &CloseReason) -> Option<u16> {
         CloseReason::Protocol(WireError::Utf8) => Some(1_007),
         CloseReason::Protocol(_) => Some(1_002),
         _ => None,
-    }
-}
-
-/// Whether a non-blocking connect has succeeded.
-fn is_connected(stream: &TcpStream) -> io::Result<bool> {
-    if let Some(error) = stream.take_error()? {
-        return Err(error);
-    }
-    match stream.peer_addr() {
-        Ok(_) => {
-            // Orders are single small writes: none may wait for the one before to be acknowledged.
-            stream.set_nodelay(true)?;
-            Ok(true)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Deadlines as the configuration has them, in ms.
-impl From<&crate::config::SessionConfig> for SessionLimits {
-    fn from(config: &crate::config::SessionConfig) -> SessionLimits {
-        let ns = |ms: u64| Duration::from_millis(ms).as_nanos() as u64;
-        SessionLimits {
-            handshake_ns: ns(config.handshake_ms),
-            frame_ns: ns(config.frame_ms),
-            ping_interval_ns: ns(config.ping_interval_ms),
-            idle_ns: ns(config.idle_ms),
-            backoff: BackoffOptions {
-                min_ns: ns(config.backoff_min_ms),
-                max_ns: ns(config.backoff_max_ms),
-            },
-            frame_bytes_max: config.frame_bytes_max,
-        }
-    }
-}
-
-/// Reads of a socket that may be interrupted, as [`Inbound::fill`] needs them.
-pub(super) fn read_some(stream: &mut impl Read, bytes: &mut [u8]) -> io::Result<Option<usize>> {
-    loop {
-        match stream.read(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-            outcome => return outcome.map(Some),
-        }
     }
 }

@@ -1,0 +1,14 @@
+//! How a venue is reached: where to connect, when to try again, and what is spoken on the stream.
+//!
+//! Knows no venue, and blocks nowhere but where an endpoint is made.
+
+mod backoff;
+mod endpoint;
+mod websocket;
+
+pub use backoff::{Backoff, BackoffOptions};
+pub use endpoint::{Endpoint, EndpointError, Scheme};
+pub use websocket::{
+    CloseReason, Frame, Inbound, Message, Outbound, Progress, READ_BUFFER_BYTES, SendError,
+    Session, SessionLimits, SessionOptions, WRITE_BUFFER_BYTES, WireError,
+};
