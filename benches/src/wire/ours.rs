@@ -11,7 +11,8 @@ use pitlane_engine::instrument::{InstrumentSpec, Instruments};
 use pitlane_engine::order::{OrderCommand, OrderType, TimeInForce};
 use pitlane_engine::runtime::{Agent, Phase};
 use pitlane_engine::stages::{Size, StagesOptions, stages, sweep};
-use pitlane_engine::venue::binance::{MarketFeed, MarketFeedOptions};
+use pitlane_engine::venue::binance::SpotMarket;
+use pitlane_engine::venue::market::{MarketFeed, MarketFeedOptions};
 use pitlane_engine::venue::transport::Outbound;
 use pitlane_engine::venue::{EventOutlet, IntakeStats, LetterReason, SymbolMap};
 use pitlane_ring::Publisher;
@@ -79,7 +80,7 @@ fn instruments(count: usize) -> Arc<Instruments> {
 }
 
 /// The adapter of the frames' symbols, connected.
-pub(crate) fn feed(run: &Run<'_>) -> MarketFeed {
+pub(crate) fn feed(run: &Run<'_>) -> MarketFeed<SpotMarket> {
     let natives = frames::symbols(run.frames);
     let instruments = instruments(natives.len());
     let named: Vec<(String, InstrumentId)> = natives

@@ -10,15 +10,6 @@ use super::schema::{Rule, flag, section, whole};
 use crate::event::parse_scaled;
 use crate::instrument::InstrumentSpec;
 
-/// Which protocol a venue speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum VenueKind {
-    /// Binance spot.
-    #[default]
-    Binance,
-}
-
 /// What a consumer does with market data from before a change of its routes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -37,7 +28,7 @@ section! {
         /// Its name in logs, reports and `native`.
         name: String = "binance".into() => Rule::Name;
         /// The protocol it speaks.
-        kind: VenueKind = VenueKind::Binance => Rule::OneOf(&["binance"]);
+        kind: String = "binance".into() => Rule::Name;
         /// WebSocket address of its market data. Required.
         stream_url: String = String::new() => Rule::Url(&["ws"]), "\"ws://127.0.0.1:9443/stream\"";
         /// Address of its REST interface, for book snapshots. Required while `books` is true.
@@ -61,6 +52,8 @@ section! {
         /// Streams to subscribe to, as the venue writes them. Not given: those that the consumers'
         /// kinds need, and the diffs of every book.
         streams: Option<Vec<String>> = None => Rule::Texts, "[\"btcusdt@aggTrade\"]";
+        /// Streams that one connection may carry; beyond, more are opened. The venue's own limit holds, too.
+        streams_per_connection_max: usize = 1_024 => whole(4..=1_024, "streams");
     }
 }
 
@@ -130,6 +123,7 @@ impl fmt::Debug for VenueConfig {
             .field("book_levels_max", &self.book_levels_max)
             .field("buffered_diffs_max", &self.buffered_diffs_max)
             .field("streams", &self.streams)
+            .field("streams_per_connection_max", &self.streams_per_connection_max)
             .finish()
     }
 }

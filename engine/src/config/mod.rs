@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use check::most_alike;
 pub use error::{ConfigError, Position, Problem};
-pub use lists::{ConsumerConfig, InstrumentConfig, OnFlip, VenueConfig, VenueKind};
+pub use lists::{ConsumerConfig, InstrumentConfig, OnFlip, VenueConfig};
 pub use origin::Origin;
 pub use recorded::RECORDED_VENUE;
 pub use sections::{

@@ -30,7 +30,7 @@ use crate::telemetry::{DeadLetterCounts, IntervalFigures, LastInterval, LogDrain
 use crate::venue::IntakeStats;
 
 /// A venue, the role of one of its sessions, and that session's counters.
-pub(crate) type SessionAccount = (String, &'static str, Arc<CachePadded<IntakeStats>>);
+pub(crate) type SessionAccount = (String, String, Arc<CachePadded<IntakeStats>>);
 
 /// A consumer's name, the dispatcher's terms of it, and its own.
 pub(crate) type ConsumerAccount = (String, Arc<CachePadded<Terms>>, Arc<CachePadded<Terms>>);

@@ -25,7 +25,7 @@ use crate::event::{
 };
 use crate::orchestrator::merge::{MergePort, MergeRule, MergeTable};
 use crate::runtime::{Clock, CoreWakers, Phase, StopSignal};
-use crate::venue::binance::{StreamError, StreamPort};
+use crate::venue::market::{StreamError, StreamPort};
 
 /// A flip that the dispatcher has not taken by then is withdrawn.
 const FLIP_DEADLINE: Duration = Duration::from_millis(500);
@@ -126,9 +126,9 @@ pub(crate) struct RoutesParts {
     /// Routes in force from the start.
     pub(crate) routes: BTreeSet<RouteKey>,
     pub(crate) catalogue: Catalogue,
-    /// By venue, where its market session is asked for more streams; `None` for one that sends what it
+    /// By venue, where its market sessions are asked for more streams; none for one that sends what it
     /// sends.
-    pub(crate) streams: Vec<Option<Arc<StreamPort>>>,
+    pub(crate) streams: Vec<Vec<Arc<StreamPort>>>,
     pub(crate) port: Arc<FlipPort>,
     pub(crate) merge: Arc<MergePort>,
     pub(crate) notices: Publisher<Event>,
@@ -382,8 +382,9 @@ impl RoutesParts {
     /// Has every venue send what is wanted of it: a route to what it does not send would stay silent.
     fn ask_for_streams(&self, wanted: &Wanted) -> Result<(), FlipError> {
         let started = Instant::now();
-        for (venue, port) in (0..).zip(&self.streams) {
-            let Some(port) = port else { continue };
+        let ports = (0..).zip(&self.streams);
+        let ports = ports.flat_map(|(venue, ports)| ports.iter().map(move |port| (venue, port)));
+        for (venue, port) in ports {
             let left = FLIP_DEADLINE.saturating_sub(started.elapsed());
             let streams = wanted.streams_of(VenueId(venue));
             match port.ask(streams, left, || self.wakers.wake()) {

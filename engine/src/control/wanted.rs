@@ -8,7 +8,7 @@ use crate::consumer::Interest;
 use crate::dispatcher::{RouteKey, is_routed};
 use crate::event::{ConsumerId, EventKind, InstrumentId, VenueId};
 use crate::orchestrator::merge::MergeProblem;
-use crate::venue::binance::Stream;
+use crate::venue::market::Stream;
 
 /// What consumers are subscribed to, and what is paused: more than the table in force shows.
 #[derive(Clone, Debug, Default)]

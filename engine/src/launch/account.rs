@@ -21,7 +21,8 @@ use crate::report::{
 };
 use crate::runtime::{Agent, StallFigures};
 use crate::telemetry::{Collector, HistogramSet, LogDrain, ProbeLink, Term, new_histogram};
-use crate::venue::binance::{MarketAgent, OrderAgent};
+use crate::venue::binance::OrderAgent;
+use crate::venue::market::MarketAccount;
 use crate::venue::{BookSummary, LaneOutlet, SyntheticVenue};
 
 /// What is gathered from the agents after their threads were joined.
@@ -57,8 +58,8 @@ impl Account {
             Ok(agent) => return self.orders.gateway = agent.finish(),
             Err(any) => any,
         };
-        let any = match any.downcast::<MarketAgent<LaneOutlet>>() {
-            Ok(agent) => return self.books.push((name, agent.book_summaries())),
+        let any = match any.downcast::<MarketAccount>() {
+            Ok(account) => return self.books.push((name, account.books)),
             Err(any) => any,
         };
         let any = match any.downcast::<OrderAgent<LaneOutlet>>() {

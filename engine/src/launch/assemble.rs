@@ -41,7 +41,9 @@ use crate::telemetry::{
     Asks, ConsumerProbe, HistogramSet, HlogError, LetterSender, LetterSource, Probe, ProbeLink,
     Terms, install_logger, letter_lane,
 };
-use crate::venue::binance::{self, CredentialsError, StreamPort};
+use crate::venue::binance::CredentialsError;
+use crate::venue::market::StreamPort;
+use crate::venue::registry::VenueKind;
 use crate::venue::simulated::SimulatedVenueError;
 use crate::venue::transport::EndpointError;
 use crate::venue::{LaneOutlet, SymbolError, SyntheticLoad, SyntheticVenue};
@@ -230,7 +232,9 @@ pub(super) struct Assembly<'c> {
     /// By consumer, the ends of their control lanes.
     pub(super) control: Vec<Consumer<ControlCommand>>,
     /// By venue, where its market session is asked for more streams.
-    pub(super) stream_ports: Vec<Option<Arc<StreamPort>>>,
+    pub(super) stream_ports: Vec<Vec<Arc<StreamPort>>>,
+    /// Sessions beyond the two that every venue has.
+    pub(super) extra_sessions: usize,
     /// Where the orchestrator's merge rules come from.
     pub(super) merge: Arc<MergePort>,
     /// By consumer, the place of its thread in the plan.
@@ -275,6 +279,7 @@ impl<'c> Assembly<'c> {
             guarded: Vec::new(),
             control: Vec::new(),
             stream_ports: Vec::new(),
+            extra_sessions: 0,
             merge: Arc::default(),
             threads_of_consumers: (0..consumers).map(|index| plan.thread_of(index)).collect(),
             cursors: plan.cores.iter().map(|_| ThreadCursors::default()).collect(),
@@ -479,9 +484,12 @@ impl<'c> Assembly<'c> {
     /// What puts the streams of every venue in order, as its adapter declares them.
     fn sequencer(&mut self, embedded: EmbeddedVenue) -> Sequencer {
         let streams = &self.config.streams;
-        let mut venues = vec![binance::STREAM_ORDERS; self.config.venues.len()];
+        let orders = |kind: &VenueKind| kind.stream_orders;
+        let kinds = self.config.venues.iter().map(|venue| VenueKind::find(&venue.kind));
+        let mut venues: Vec<_> =
+            kinds.map(|kind| kind.map_or_else(Default::default, orders)).collect();
         let of_embedded = match embedded {
-            EmbeddedVenue::Server => binance::STREAM_ORDERS,
+            EmbeddedVenue::Server => VenueKind::usual().stream_orders,
             EmbeddedVenue::Synthetic => SyntheticVenue::<LaneOutlet>::STREAM_ORDERS,
         };
         venues.resize(self.config.venue_names().len(), of_embedded);

@@ -17,11 +17,12 @@ use crate::instrument::Instruments;
 use crate::order::OrderCommand;
 use crate::runtime::AgentRole;
 use crate::telemetry::{Probe, letter_lane};
-use crate::venue::binance::{
-    Credentials, MarketAgent, MarketFeedOptions, MarketOptions, MarketWiring, OrderAgent,
-    OrderOptions, OrderWiring, SilenceLimits, SnapshotClient, SnapshotPace, SnapshotThread,
-    SnapshotThreadOptions,
+use crate::venue::binance::{Credentials, OrderAgent, OrderOptions, OrderWiring};
+use crate::venue::market::{
+    MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits, SnapshotClient, SnapshotPace,
+    SnapshotThread, SnapshotThreadOptions, Stream, routed_url,
 };
+use crate::venue::registry::VenueKind;
 use crate::venue::simulated::{SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions};
 use crate::venue::transport::{Endpoint, EndpointError, Scheme, SessionLimits, SessionOptions};
 use crate::venue::{
@@ -40,7 +41,9 @@ const JOIN_PAUSE: Duration = Duration::from_millis(1);
 /// Where a venue is, and how to log on there.
 struct VenueSetup {
     name: String,
-    stream: Endpoint,
+    kind: &'static VenueKind,
+    /// By the number of the route.
+    streams_at: Vec<Endpoint>,
     /// `None` without books.
     rest: Option<Endpoint>,
     /// `None` without orders.
@@ -49,6 +52,7 @@ struct VenueSetup {
     buffered_diffs_max: usize,
     /// `None`: those that consumers want.
     streams: Option<Vec<String>>,
+    streams_per_connection_max: usize,
 }
 
 /// The threads and servers of venues that are no pinned cores. Stopped after the cores, in order.
@@ -155,12 +159,14 @@ impl Assembly<'_> {
             let api = format!("ws://{address}/ws-api/v3?returnRateLimits=false");
             Ok(VenueSetup {
                 name,
-                stream: endpoint(Scheme::Ws, format!("ws://{address}/stream"))?,
+                kind: VenueKind::usual(),
+                streams_at: vec![endpoint(Scheme::Ws, format!("ws://{address}/stream"))?],
                 rest: Some(endpoint(Scheme::Http, format!("http://{address}"))?),
                 api: Some((endpoint(Scheme::Ws, api)?, credentials)),
                 book_levels_max: VenueConfig::default().book_levels_max,
                 buffered_diffs_max: VenueConfig::default().buffered_diffs_max,
                 streams: None,
+                streams_per_connection_max: VenueConfig::default().streams_per_connection_max,
             })
         };
         Ok(setup()?)
@@ -170,11 +176,12 @@ impl Assembly<'_> {
     fn sessions(
         &mut self,
         number: usize,
-        setup: VenueSetup,
+        mut setup: VenueSetup,
         sessions_open: &Arc<AtomicUsize>,
     ) -> Result<VenueEnds, LaunchError> {
-        let VenueSetup { name, stream, rest, api, streams, .. } = setup;
-        let symbols = symbol_map(self.config, &name, &self.instruments)?;
+        let api = setup.api.take();
+        let name = &setup.name;
+        let symbols = symbol_map(self.config, name, &self.instruments)?;
         let switch = VenueSwitch::new(self.config.starts(number));
         self.live.switches.push(Some(switch.clone()));
         let ready = Arc::new(AtomicBool::new(false));
@@ -204,27 +211,70 @@ impl Assembly<'_> {
                 Some(commands)
             }
         };
-        let has_books = rest.is_some();
-        let snapshots = rest.map(|rest| self.snapshots(&name, rest, &symbols)).transpose()?;
-        let mut feed = MarketFeedOptions::new(VenueId(number as u16), symbols);
-        feed.book_levels_max = setup.book_levels_max;
-        feed.buffered_diffs_max = setup.buffered_diffs_max;
-        feed.buffered_levels_max = setup.buffered_diffs_max * LEVELS_PER_DIFF;
-        feed.frame_bytes_max = self.config.session.frame_bytes_max;
-        feed.silence = self.silence(has_books);
-        feed.snapshot_pace = SnapshotPace::default();
-        let options = MarketOptions {
-            venue: name,
-            session: self.session_options(2 * number, stream),
-            feed,
-            streams,
-            subscribe_ns: self.config.session.subscribe_ms * 1_000_000,
-            session_number: 2 * number as u16,
-        };
-        let ends =
-            MarketEnds { orders_ready: commands.is_some().then_some(ready), snapshots, switch };
-        links.push(self.market_session(number, options, has_books, ends));
+        let ends = MarketEnds { orders_ready: commands.is_some().then_some(ready), switch };
+        self.market_sessions(number, &setup, symbols, &ends, &mut links)?;
         Ok(VenueEnds { links, commands })
+    }
+
+    /// The market sessions of a venue: one a connection.
+    fn market_sessions(
+        &mut self,
+        number: usize,
+        setup: &VenueSetup,
+        symbols: SymbolMap,
+        ends: &MarketEnds,
+        links: &mut Vec<Consumer<Event>>,
+    ) -> Result<(), LaunchError> {
+        let VenueSetup { kind, streams, streams_per_connection_max, .. } = setup;
+        let has_books = setup.rest.is_some();
+        let connections =
+            (kind.spread)(&symbols, has_books, streams.as_deref(), *streams_per_connection_max);
+        let with_books = connections.iter().filter(|connection| connection.has_books).count();
+        let mut pace = SnapshotPace::default();
+        // The venue counts the requests of all connections together.
+        pace.interval_ns *= with_books.max(1) as u64;
+        self.stream_ports.push(Vec::new());
+        for (place, connection) in connections.into_iter().enumerate() {
+            let role = match place {
+                0 => "market".to_owned(),
+                place => format!("market-{}", place + 1),
+            };
+            let session_number = match place {
+                0 => 2 * number,
+                _ => self.next_extra_session(),
+            };
+            let rest = setup.rest.clone().filter(|_| connection.has_books);
+            let snapshots = rest
+                .map(|rest| self.snapshots(setup, &role, rest, &connection.symbols))
+                .transpose()?;
+            let mut feed =
+                MarketFeedOptions::new(VenueId(number as u16), connection.symbols.clone());
+            feed.has_books = connection.has_books;
+            feed.book_levels_max = setup.book_levels_max;
+            feed.buffered_diffs_max = setup.buffered_diffs_max;
+            feed.buffered_levels_max = setup.buffered_diffs_max * LEVELS_PER_DIFF;
+            feed.frame_bytes_max = self.config.session.frame_bytes_max;
+            feed.silence = self.silence(connection.has_books);
+            feed.snapshot_pace = pace;
+            let endpoint = setup.streams_at[connection.route].clone();
+            let options = MarketOptions {
+                venue: setup.name.clone(),
+                role,
+                session: self.session_options(session_number, endpoint),
+                feed,
+                connection,
+                subscribe_ns: self.config.session.subscribe_ms * 1_000_000,
+                session_number: session_number as u16,
+            };
+            links.push(self.market_session(number, setup, options, snapshots, ends));
+        }
+        Ok(())
+    }
+
+    /// A number for a session beyond the two that every venue has.
+    fn next_extra_session(&mut self) -> usize {
+        self.extra_sessions += 1;
+        2 * self.config.venue_names().len() + self.extra_sessions - 1
     }
 
     fn order_session(
@@ -259,33 +309,34 @@ impl Assembly<'_> {
     fn market_session(
         &mut self,
         number: usize,
+        setup: &VenueSetup,
         options: MarketOptions,
-        has_books: bool,
-        ends: MarketEnds,
+        snapshots: Option<SnapshotClient>,
+        ends: &MarketEnds,
     ) -> Consumer<Event> {
-        let name = options.venue.clone();
-        let (outlet, link) = self.outlet(&name, "market", VenueId(number as u16), None);
+        let (name, role) = (&setup.name, options.role.clone());
+        let (outlet, link) = self.outlet(name, &role, VenueId(number as u16), None);
         let wiring = MarketWiring {
             outlet,
-            snapshots: ends.snapshots,
-            orders_ready: ends.orders_ready,
-            stats: self.intake(&name, "market"),
+            snapshots,
+            orders_ready: ends.orders_ready.clone(),
+            stats: self.intake(name, &role),
             clock: self.clock.clone(),
             stop: self.stop.clone(),
-            switch: ends.switch,
+            switch: ends.switch.clone(),
         };
         let subscriptions = self.subscriptions();
-        let wanted = |instrument: InstrumentId, kind: EventKind| match kind {
+        let wanted = |(instrument, kind): &Stream| match kind {
             // Books are assembled for the report and for whoever subscribes later.
-            EventKind::Book => has_books,
+            EventKind::Book => true,
             kind => subscriptions.iter().any(|subscription| {
-                subscription.interest.contains(kind)
-                    && subscription.instruments.contains(&instrument)
+                subscription.interest.contains(*kind)
+                    && subscription.instruments.contains(instrument)
             }),
         };
-        let agent = MarketAgent::new(options, wanted, wiring);
-        self.stream_ports.push(agent.stream_port());
-        self.agents.push((AgentRole::VenueMarket(number), Box::new(agent)));
+        let (agent, port) = (setup.kind.market_agent)(options, &wanted, wiring);
+        self.stream_ports[number].extend(port);
+        self.agents.push((AgentRole::VenueMarket(number), agent));
         link
     }
 
@@ -309,32 +360,31 @@ impl Assembly<'_> {
         (LaneOutlet::new(link, letters, self.clock.clone(), venue, open), link_end)
     }
 
-    fn intake(
-        &mut self,
-        name: &str,
-        role: &'static str,
-    ) -> Arc<crossbeam_utils::CachePadded<IntakeStats>> {
+    fn intake(&mut self, name: &str, role: &str) -> Arc<crossbeam_utils::CachePadded<IntakeStats>> {
         let stats = IntakeStats::new();
-        self.live.venues.push((name.to_owned(), role, Arc::clone(&stats)));
+        self.live.venues.push((name.to_owned(), role.to_owned(), Arc::clone(&stats)));
         stats
     }
 
     fn snapshots(
         &mut self,
-        name: &str,
+        setup: &VenueSetup,
+        role: &str,
         rest: Endpoint,
         symbols: &SymbolMap,
     ) -> Result<SnapshotClient, LaunchError> {
         let options = SnapshotThreadOptions {
-            venue: name.to_owned(),
+            venue: setup.name.clone(),
+            thread: format!("rest-{}{}", setup.name, role.strip_prefix("market").unwrap_or(role)),
             rest,
             symbols: symbols.clone(),
             timeout: Duration::from_millis(self.config.session.rest_ms),
             clock: self.clock.clone(),
             wakers: self.wakers.clone(),
         };
-        let (thread, client) = SnapshotThread::start(options)
-            .map_err(|source| LaunchError::Thread { name: format!("rest-{name}"), source })?;
+        let name = options.thread.clone();
+        let (thread, client) = (setup.kind.start_snapshots)(options)
+            .map_err(|source| LaunchError::Thread { name, source })?;
         self.live.lanes.push(client.gauge());
         self.threads.snapshots.push(thread);
         Ok(client)
@@ -372,7 +422,7 @@ impl Assembly<'_> {
     ) -> VenueEnds {
         // It has no connection to be switched, and sends what it was loaded with.
         self.live.switches.push(None);
-        self.stream_ports.push(None);
+        self.stream_ports.push(Vec::new());
         let id = VenueId(number as u16);
         let (outlet, link) = self.outlet(name, "synthetic", id, Some(sessions_open));
         let (commands, commands_end) =
@@ -421,10 +471,9 @@ struct OrderEnds {
     switch: VenueSwitch,
 }
 
-/// What ties a market session to its venue.
+/// What ties the market sessions to their venue.
 struct MarketEnds {
     orders_ready: Option<Arc<AtomicBool>>,
-    snapshots: Option<SnapshotClient>,
     switch: VenueSwitch,
 }
 
@@ -441,7 +490,14 @@ fn configured(
         })
     };
     let ws = "ws://HOST:PORT/PATH";
-    let stream = parse("stream_url", &venue.stream_url, Scheme::Ws, ws)?;
+    let Some(kind) = VenueKind::find(&venue.kind) else {
+        let names: Vec<_> = VenueKind::names().collect();
+        let (key, problem) = (format!("venue[{number}].kind"), "no such kind of venue");
+        return Err(config.error_at(&key, problem, &names.join(", ")).into());
+    };
+    let at =
+        |route: &&str| parse("stream_url", &routed_url(&venue.stream_url, route), Scheme::Ws, ws);
+    let streams_at = kind.routes.iter().map(at).collect::<Result<_, _>>()?;
     let rest = match venue.books {
         true => Some(parse("rest_url", &venue.rest_url, Scheme::Http, "http://HOST:PORT")?),
         false => None,
@@ -452,12 +508,14 @@ fn configured(
     };
     Ok(VenueSetup {
         name: venue.name.clone(),
-        stream,
+        kind,
+        streams_at,
         rest,
         api,
         book_levels_max: venue.book_levels_max,
         buffered_diffs_max: venue.buffered_diffs_max,
         streams: venue.streams.clone(),
+        streams_per_connection_max: venue.streams_per_connection_max,
     })
 }
 

@@ -73,7 +73,6 @@ impl SymbolMap {
         instruments: Arc<Instruments>,
     ) -> Result<SymbolMap, SymbolError> {
         let mut entries: Vec<Entry> = Vec::with_capacity(natives.len());
-        let mut table = vec![EMPTY; (natives.len() * 2).next_power_of_two().max(2)];
         for (native, instrument) in natives {
             if native.is_empty() || native.len() > NATIVE_BYTES_MAX {
                 return Err(SymbolError::BadNative(native.clone()));
@@ -88,16 +87,34 @@ impl SymbolMap {
                 return Err(SymbolError::InstrumentTwice(native.clone()));
             }
             let slot = entries.len();
-            let mut at = hash(native.as_bytes()) & (table.len() - 1);
-            while table[at] != EMPTY {
-                at = (at + 1) & (table.len() - 1);
-            }
-            table[at] = slot as u32;
             let scales = Scales { price: spec.price_scale, qty: spec.qty_scale };
             let symbol = Symbol { instrument: *instrument, scales, slot };
             entries.push(Entry { native: native.as_str().into(), symbol });
         }
-        Ok(SymbolMap { entries: entries.into(), table: table.into() })
+        Ok(SymbolMap::of_entries(entries))
+    }
+
+    /// A table of the symbols in these slots alone, which are numbered from 0 in it.
+    #[must_use]
+    pub fn part(&self, slots: std::ops::Range<usize>) -> SymbolMap {
+        let start = slots.start;
+        let entry = |entry: &Entry| Entry {
+            native: entry.native.clone(),
+            symbol: Symbol { slot: entry.symbol.slot - start, ..entry.symbol },
+        };
+        SymbolMap::of_entries(self.entries[slots].iter().map(entry).collect())
+    }
+
+    fn of_entries(entries: Vec<Entry>) -> SymbolMap {
+        let mut table = vec![EMPTY; (entries.len() * 2).next_power_of_two().max(2)];
+        for (slot, entry) in entries.iter().enumerate() {
+            let mut at = hash(entry.native.as_bytes()) & (table.len() - 1);
+            while table[at] != EMPTY {
+                at = (at + 1) & (table.len() - 1);
+            }
+            table[at] = slot as u32;
+        }
+        SymbolMap { entries: entries.into(), table: table.into() }
     }
 
     /// What `native` stands for; `None` when it isn't configured.

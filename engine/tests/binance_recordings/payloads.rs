@@ -5,7 +5,8 @@ use std::path::Path;
 
 use pitlane_engine::event::{ExecType, OrderStatus, Side, parse_scaled};
 use pitlane_engine::venue::LetterReason;
-use pitlane_engine::venue::binance::{MarketDecoder, MarketMessage, UserDecoder, UserMessage};
+use pitlane_engine::venue::binance::{MarketDecoder, UserDecoder, UserMessage};
+use pitlane_engine::venue::protocol::MarketMessage;
 use serde_json::{Value, json};
 
 use super::replay::{SCALES, lines, recordings, symbols};

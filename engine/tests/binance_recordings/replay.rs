@@ -9,8 +9,10 @@ use pitlane_engine::event::{
 };
 use pitlane_engine::instrument::{InstrumentSpec, Instruments};
 use pitlane_engine::runtime::{Clock, ManualTime};
-use pitlane_engine::venue::binance::{FrameOutcome, MarketFeed, MarketFeedOptions, Snapshot};
+use pitlane_engine::venue::binance::SpotMarket;
 use pitlane_engine::venue::book::{BookSyncCounters, L2Book};
+use pitlane_engine::venue::market::{FrameOutcome, MarketFeed, MarketFeedOptions};
+use pitlane_engine::venue::protocol::{MarketProtocol, Snapshot};
 use pitlane_engine::venue::{
     EventOutlet, IntakeStats, LetterReason, Scales, SymbolMap, VenueCounters,
 };
@@ -143,7 +145,7 @@ impl Collected {
 
 /// A feed on a clock moved by hand, one millisecond a frame.
 pub struct Replay {
-    pub feed: MarketFeed,
+    pub feed: MarketFeed<SpotMarket>,
     pub out: Collected,
     pub stats: Arc<crossbeam_utils::CachePadded<IntakeStats>>,
     pub clock: Clock,
@@ -204,7 +206,8 @@ impl Replay {
             Step::Snapshot(native, body) => {
                 let symbol = self.feed.symbols().lookup(native.as_bytes()).unwrap();
                 let parsed =
-                    Snapshot::parse(symbol.instrument, body.as_bytes(), symbol.scales).unwrap();
+                    SpotMarket::read_snapshot(symbol.instrument, body.as_bytes(), symbol.scales)
+                        .unwrap();
                 self.snapshot(&parsed);
             }
         }

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use pitlane_engine::event::{Book, BookState, BookStatus, BookStatusReason, EventKind};
 use pitlane_engine::venue::Scales;
-use pitlane_engine::venue::binance::Snapshot;
+use pitlane_engine::venue::binance::SpotMarket;
 use pitlane_engine::venue::book::L2Book;
+use pitlane_engine::venue::protocol::MarketProtocol;
 use pitlane_engine::venue::simulated::{
     Fault, FaultName, FaultPlan, FaultRule, FrameKind, Trigger,
 };
@@ -32,7 +33,7 @@ fn venues_book(address: SocketAddr) -> (u64, String) {
     let mut reply = Vec::new();
     socket.read_to_end(&mut reply).expect("the reply is read");
     let head = reply.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
-    let snapshot = Snapshot::parse(BTC, &reply[head..], SCALES).expect("a snapshot");
+    let snapshot = SpotMarket::read_snapshot(BTC, &reply[head..], SCALES).expect("a snapshot");
     let mut book = L2Book::new(L2Book::LEVELS_MAX_DEFAULT);
     book.load(&snapshot.bids, &snapshot.asks);
     (snapshot.last_update_id, book.digest(SCALES))

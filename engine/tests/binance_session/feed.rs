@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
-use pitlane_engine::event::{Book, BookStatus, EventKind, VenueId};
+use pitlane_engine::event::{Book, BookStatus, VenueId};
 use pitlane_engine::runtime::{Clock, CoreWakers, Phase, StopSignal};
-use pitlane_engine::venue::binance::{
-    MarketAgent, MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits, SnapshotThread,
-    SnapshotThreadOptions,
+use pitlane_engine::venue::binance::SpotMarket;
+use pitlane_engine::venue::market::{
+    Connection, MarketAgent, MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits,
+    SnapshotThread, SnapshotThreadOptions,
 };
 use pitlane_engine::venue::simulated::{
     FaultName, FaultPlan, SimulatedVenue, SimulatedVenueOptions, SimulatedVenueReport,
@@ -44,7 +45,7 @@ impl Default for FeedOptions {
 
 /// A market agent and everything around it.
 pub struct Feed {
-    pub agent: MarketAgent<Outlet>,
+    pub agent: MarketAgent<SpotMarket, Outlet>,
     pub outlet: Outlet,
     pub clock: Clock,
     pub stop: StopSignal,
@@ -67,13 +68,14 @@ impl Feed {
         let snapshots = options.has_books.then(|| {
             let options = SnapshotThreadOptions {
                 venue: options.name.into(),
+                thread: format!("rest-{}", options.name),
                 rest: endpoint(format!("http://{rest}"), Scheme::Http),
                 symbols: symbols(),
                 timeout: Duration::from_secs(5),
                 clock: clock.clone(),
                 wakers: CoreWakers::default(),
             };
-            let (started, client) = SnapshotThread::start(options).expect("a thread");
+            let (started, client) = SnapshotThread::start::<SpotMarket>(options).expect("a thread");
             thread = Some(started);
             client
         });
@@ -88,11 +90,14 @@ impl Feed {
             token: 0,
             seed: 7,
         };
+        let spread = Connection::spread::<SpotMarket>;
+        let connection = spread(&symbols(), options.has_books, None, 1_024).remove(0);
         let market = MarketOptions {
             venue: options.name.into(),
+            role: "market".into(),
             session,
             feed,
-            streams: None,
+            connection,
             subscribe_ns: options.subscribe_ms * 1_000_000,
             session_number: 1,
         };
@@ -105,9 +110,7 @@ impl Feed {
             stop: stop.clone(),
             switch: switch.clone(),
         };
-        let has_books = options.has_books;
-        let wanted = move |_, kind| has_books || kind != EventKind::Book;
-        let mut agent = MarketAgent::new(market, wanted, wiring);
+        let mut agent = MarketAgent::new(market, |_| true, wiring);
         let core = Core::new(&mut agent);
         Feed { agent, outlet, clock, stop, switch, stats, core, snapshots: thread }
     }

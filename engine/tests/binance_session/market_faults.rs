@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pitlane_engine::event::{EventKind, Quote};
 use pitlane_engine::runtime::{Agent, Phase};
 use pitlane_engine::venue::LetterReason;
-use pitlane_engine::venue::binance::SilenceLimits;
+use pitlane_engine::venue::market::SilenceLimits;
 use pitlane_engine::venue::simulated::{
     Fault, FaultName, FaultPlan, FaultRule, FrameKind, Trigger,
 };

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use pitlane_engine::config::Config;
 use pitlane_engine::event::{Event, EventKind, InstrumentId};
 use pitlane_engine::instrument::{InstrumentSpec, Instruments};
-use pitlane_engine::venue::binance::{MarketDecoder, MarketMessage, UserDecoder, UserMessage};
+use pitlane_engine::venue::binance::{MarketDecoder, UserDecoder, UserMessage};
 use pitlane_engine::venue::codec::DecodeError;
+use pitlane_engine::venue::protocol::MarketMessage;
 use pitlane_engine::venue::{LetterReason, SymbolMap};
 
 use super::letter::Letter;

@@ -1,11 +1,9 @@
 //! A book's snapshot, the body of `GET /api/v3/depth`. Cold: parsed off the core, on memory of its own.
 
-use crate::event::{InstrumentId, Level};
+use crate::event::InstrumentId;
 use crate::venue::Scales;
-use crate::venue::codec::DecodeError;
-use crate::venue::codec::JsonBuffer;
-use crate::venue::codec::read_levels;
-use crate::venue::codec::{members, unsigned};
+use crate::venue::codec::{DecodeError, JsonBuffer, members, read_levels, unsigned};
+use crate::venue::protocol::Snapshot;
 
 /// Levels a side of a snapshot: four times the venue's own limit.
 const SNAPSHOT_LEVELS_MAX: usize = 20_000;
@@ -13,80 +11,65 @@ const SNAPSHOT_LEVELS_MAX: usize = 20_000;
 /// Bytes of a snapshot: both sides at their limit, 50 bytes a level.
 const SNAPSHOT_BYTES_MAX: usize = 2 * SNAPSHOT_LEVELS_MAX * 50;
 
-/// A book as it was at `last_update_id`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
-    /// What it is about.
-    pub instrument: InstrumentId,
-    /// Last update of the venue's sequence in it.
-    pub last_update_id: u64,
-    /// Bids, highest first.
-    pub bids: Vec<Level>,
-    /// Asks, lowest first.
-    pub asks: Vec<Level>,
-}
-
-impl Snapshot {
-    /// Parses the body of the venue's answer.
-    ///
-    /// # Errors
-    /// [`DecodeError`] says what was wrong; the venue's own error body is of reason `Unknown`.
-    pub fn parse(
-        instrument: InstrumentId,
-        body: &[u8],
-        scales: Scales,
-    ) -> Result<Snapshot, DecodeError> {
-        let mut json = JsonBuffer::new(body.len(), SNAPSHOT_BYTES_MAX);
-        json.parse(body, |nodes| {
-            let mut snapshot =
-                Snapshot { instrument, last_update_id: 0, bids: Vec::new(), asks: Vec::new() };
-            let mut seen = [false; 3];
-            for (name, value) in members(nodes) {
-                let field = match name {
-                    "lastUpdateId" => {
-                        snapshot.last_update_id = unsigned(value)
-                            .ok_or(DecodeError::field("lastUpdateId of the wrong type"))?;
-                        0
-                    }
-                    "bids" => {
-                        read_levels(value, scales, SNAPSHOT_LEVELS_MAX, &mut snapshot.bids)?;
-                        1
-                    }
-                    "asks" => {
-                        read_levels(value, scales, SNAPSHOT_LEVELS_MAX, &mut snapshot.asks)?;
-                        2
-                    }
-                    "code" => return Err(DecodeError::unknown("error instead of a snapshot")),
-                    _ => continue,
-                };
-                if std::mem::replace(&mut seen[field], true) {
-                    return Err(DecodeError::malformed("a member of the snapshot twice"));
+/// Parses the body of the venue's answer.
+///
+/// # Errors
+/// [`DecodeError`] says what was wrong; the venue's own error body is of reason `Unknown`.
+pub(in crate::venue) fn read_snapshot(
+    instrument: InstrumentId,
+    body: &[u8],
+    scales: Scales,
+) -> Result<Snapshot, DecodeError> {
+    let mut json = JsonBuffer::new(body.len(), SNAPSHOT_BYTES_MAX);
+    json.parse(body, |nodes| {
+        let mut snapshot =
+            Snapshot { instrument, last_update_id: 0, bids: Vec::new(), asks: Vec::new() };
+        let mut seen = [false; 3];
+        for (name, value) in members(nodes) {
+            let field = match name {
+                "lastUpdateId" => {
+                    snapshot.last_update_id = unsigned(value)
+                        .ok_or(DecodeError::field("lastUpdateId of the wrong type"))?;
+                    0
                 }
+                "bids" => {
+                    read_levels(value, scales, SNAPSHOT_LEVELS_MAX, &mut snapshot.bids)?;
+                    1
+                }
+                "asks" => {
+                    read_levels(value, scales, SNAPSHOT_LEVELS_MAX, &mut snapshot.asks)?;
+                    2
+                }
+                "code" => return Err(DecodeError::unknown("error instead of a snapshot")),
+                _ => continue,
+            };
+            if std::mem::replace(&mut seen[field], true) {
+                return Err(DecodeError::malformed("a member of the snapshot twice"));
             }
-            if seen != [true; 3] {
-                return Err(DecodeError::field("lastUpdateId, bids or asks missing"));
-            }
-            Ok(snapshot)
-        })
-    }
+        }
+        if seen != [true; 3] {
+            return Err(DecodeError::field("lastUpdateId, bids or asks missing"));
+        }
+        Ok(snapshot)
+    })
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Level;
     use crate::venue::LetterReason;
 
     const SCALES: Scales = Scales { price: 2, qty: 5 };
 
     fn reason(body: &str) -> LetterReason {
-        Snapshot::parse(InstrumentId(0), body.as_bytes(), SCALES).unwrap_err().reason
+        read_snapshot(InstrumentId(0), body.as_bytes(), SCALES).unwrap_err().reason
     }
 
     #[test]
     fn reads_what_the_venue_sends() {
         let body =
             br#"{"lastUpdateId":160,"bids":[["100.10","1.5"]],"asks":[["100.20","0.00001"]]}"#;
-        let snapshot = Snapshot::parse(InstrumentId(3), body, SCALES).unwrap();
+        let snapshot = read_snapshot(InstrumentId(3), body, SCALES).unwrap();
         assert_eq!((snapshot.instrument, snapshot.last_update_id), (InstrumentId(3), 160));
         assert_eq!(snapshot.bids, [Level { price: 10_010, qty: 150_000 }]);
         assert_eq!(snapshot.asks, [Level { price: 10_020, qty: 1 }]);

@@ -5,9 +5,10 @@
 //! refused, it takes nothing, and the tape decides. It knows no errors. A frame costs one pass over its
 //! bytes, without a copy.
 
-use super::market_decode::{MarketMessage, check_quote, make_trade};
+use super::market_decoder::{check_quote, make_trade};
 use crate::event::Quote;
 use crate::venue::codec::{Scanner, milliseconds_to_ns};
+use crate::venue::protocol::MarketMessage;
 use crate::venue::{Symbol, SymbolMap};
 
 /// Longest frame that is tried. The venue's have about 200 bytes.

@@ -6,5 +6,5 @@ mod sequence;
 mod sync;
 
 pub use l2::{Applied, L2Book};
-pub use sequence::{Diff, SequenceRule};
+pub use sequence::{BookRule, Diff};
 pub use sync::{BookSync, BookSyncCounters, BookSyncOptions, DiffOutcome, SnapshotOutcome};

@@ -17,14 +17,13 @@ pub struct Diff<'a> {
     pub asks: &'a [Level],
 }
 
-/// The venue's rule that says how a diff follows what was applied before.
+/// The venue's rule that says how a diff follows what was applied before. Below, `last` is the snapshot's update
+/// or the last one applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SequenceRule {
-    /// Binance spot, "How to manage a local order book correctly", as measured on recordings: with
-    /// `last` = the snapshot's `lastUpdateId` or the last applied `u`, a diff with `u <= last` is old,
-    /// `U <= last + 1 <= u` follows, `U > last + 1` leaves a hole. The page's own wording of the first
-    /// diff ("`lastUpdateId` within `[U;u]`") holds for few real snapshots and would refetch for ever.
-    BinanceSpot,
+pub enum BookRule {
+    /// Updates are numbered one by one: a diff that ends at or before `last` is old, one that holds `last + 1`
+    /// follows, one that begins behind it leaves a hole.
+    Contiguous,
 }
 
 /// How a diff stands to what is in the book.
@@ -35,11 +34,11 @@ pub(super) enum Judged {
     Hole,
 }
 
-impl SequenceRule {
+impl BookRule {
     #[inline]
     pub(super) fn judge(self, diff: &Diff<'_>, last_update_id: u64) -> Judged {
         match self {
-            SequenceRule::BinanceSpot => {
+            BookRule::Contiguous => {
                 if diff.final_update_id <= last_update_id {
                     Judged::Old
                 } else if diff.first_update_id <= last_update_id.saturating_add(1) {
@@ -57,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn binance_spot_follows_by_one_and_takes_overlaps() {
+    fn contiguous_updates_follow_by_one_and_may_overlap() {
         let judge = |first, last, applied| {
             let diff = Diff {
                 first_update_id: first,
@@ -66,7 +65,7 @@ mod tests {
                 bids: &[],
                 asks: &[],
             };
-            SequenceRule::BinanceSpot.judge(&diff, applied)
+            BookRule::Contiguous.judge(&diff, applied)
         };
         assert_eq!(judge(101, 105, 100), Judged::Follows);
         assert_eq!(judge(90, 101, 100), Judged::Follows);

@@ -8,7 +8,7 @@
 
 use super::L2Book;
 use super::buffer::DiffBuffer;
-use super::sequence::{Diff, Judged, SequenceRule};
+use super::sequence::{BookRule, Diff, Judged};
 use crate::event::{BookStatus, BookStatusReason, Level, Side};
 
 /// Limits of a [`BookSync`].
@@ -72,7 +72,7 @@ pub struct BookSyncCounters {
 /// One book and its place in the venue's sequence.
 #[derive(Clone, Debug)]
 pub struct BookSync {
-    rule: SequenceRule,
+    rule: BookRule,
     book: L2Book,
     buffer: DiffBuffer,
     status: BookStatus,
@@ -87,7 +87,7 @@ pub struct BookSync {
 impl BookSync {
     /// An empty book that waits for its first diff.
     #[must_use]
-    pub fn new(rule: SequenceRule, options: &BookSyncOptions) -> BookSync {
+    pub fn new(rule: BookRule, options: &BookSyncOptions) -> BookSync {
         BookSync {
             rule,
             book: L2Book::new(options.levels_max),
@@ -350,7 +350,7 @@ mod tests {
 
     /// A live book whose last applied update is 100, at time 100.
     fn live() -> BookSync {
-        let mut sync = BookSync::new(SequenceRule::BinanceSpot, &OPTIONS);
+        let mut sync = BookSync::new(BookRule::Contiguous, &OPTIONS);
         assert_eq!(on_diff(&mut sync, (100, 100), 100), DiffOutcome::Buffered);
         assert_eq!(on_snapshot(&mut sync, 99), SnapshotOutcome::Joined);
         assert_eq!((sync.status(), sync.last_update_id()), (BookStatus::Live, 100));
@@ -360,7 +360,7 @@ mod tests {
     #[test]
     fn wants_a_snapshot_only_once_a_diff_is_there() {
         // EDGE-16: diff before snapshot.
-        let mut sync = BookSync::new(SequenceRule::BinanceSpot, &OPTIONS);
+        let mut sync = BookSync::new(BookRule::Contiguous, &OPTIONS);
         assert!(!sync.wants_snapshot());
         assert_eq!(on_snapshot(&mut sync, 5), SnapshotOutcome::NotNeeded);
         assert_eq!(sync.status(), BookStatus::Syncing);
@@ -382,7 +382,7 @@ mod tests {
             (vec![(3, 4)], 9, SnapshotOutcome::Joined, 9), // newer than all
         ];
         for (diffs, snapshot, outcome, last) in cases {
-            let mut sync = BookSync::new(SequenceRule::BinanceSpot, &OPTIONS);
+            let mut sync = BookSync::new(BookRule::Contiguous, &OPTIONS);
             for (time, ids) in (0..).zip(&diffs) {
                 assert_eq!(on_diff(&mut sync, *ids, time), DiffOutcome::Buffered);
             }
@@ -469,7 +469,7 @@ mod tests {
 
     #[test]
     fn a_full_buffer_starts_again_and_only_a_newer_snapshot_joins() {
-        let mut sync = BookSync::new(SequenceRule::BinanceSpot, &OPTIONS);
+        let mut sync = BookSync::new(BookRule::Contiguous, &OPTIONS);
         for id in 1..=9 {
             assert_eq!(on_diff(&mut sync, (id, id), id as i64), DiffOutcome::Buffered);
         }
@@ -481,7 +481,7 @@ mod tests {
 
     #[test]
     fn a_hole_in_the_buffer_is_a_gap_too() {
-        let mut sync = BookSync::new(SequenceRule::BinanceSpot, &OPTIONS);
+        let mut sync = BookSync::new(BookRule::Contiguous, &OPTIONS);
         on_diff(&mut sync, (1, 2), 1);
         assert_eq!(on_diff(&mut sync, (4, 4), 2), DiffOutcome::Gap);
         assert_eq!(on_snapshot(&mut sync, 1), SnapshotOutcome::TooOld);
@@ -491,7 +491,7 @@ mod tests {
     #[test]
     fn ids_far_up_and_at_the_end_do_not_overflow() {
         // EDGE-10
-        let mut sync = BookSync::new(SequenceRule::BinanceSpot, &OPTIONS);
+        let mut sync = BookSync::new(BookRule::Contiguous, &OPTIONS);
         on_diff(&mut sync, (u64::MAX, u64::MAX), 1);
         assert_eq!(on_snapshot(&mut sync, u64::MAX - 1), SnapshotOutcome::Joined);
         assert_eq!(on_diff(&mut sync, (u64::MAX, u64::MAX), 1), DiffOutcome::Old);
@@ -522,7 +522,7 @@ mod tests {
             stream in prop::collection::vec((1_i64..8, 0_i64..3, 1_u64..4, fate()), 1..120),
             snapshot_lag in 0_usize..6,
         ) {
-            let mut sync = BookSync::new(SequenceRule::BinanceSpot, &OPTIONS);
+            let mut sync = BookSync::new(BookRule::Contiguous, &OPTIONS);
             let mut venue = BTreeMap::new();
             let mut history: Vec<(u64, Vec<Level>)> = vec![(0, Vec::new())];
             let mut update_id = 0;

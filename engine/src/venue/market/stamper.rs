@@ -9,7 +9,7 @@ use crate::runtime::Clock;
 use crate::venue::{EventOutlet, IntakeStats};
 
 /// Stamps and publishes events of one venue, and counts them.
-pub(super) struct Publisher {
+pub(super) struct Stamper {
     pub(super) venue: VenueId,
     pub(super) clock: Clock,
     pub(super) stats: Arc<CachePadded<IntakeStats>>,
@@ -30,7 +30,7 @@ pub(super) struct Origin {
     pub(super) trace_id: u64,
 }
 
-impl Publisher {
+impl Stamper {
     #[inline]
     pub(super) fn publish<P: EventPayload>(
         &mut self,

@@ -3,15 +3,15 @@
 //! Promises: nothing of a book is published while it isn't live, and its status goes out ahead of it. A
 //! status that finds no room is kept; only the latest of each book, since it replaces the earlier ones.
 
-use super::publisher::{Origin, Publisher};
+use super::pacing::{SnapshotPace, SnapshotPacer};
 use super::silence::SilenceWatch;
-use super::snapshot::Snapshot;
-use super::snapshot_pacer::{SnapshotPace, SnapshotPacer};
+use super::stamper::{Origin, Stamper};
 use crate::event::{BookState, BookStatus, BookStatusReason, InstrumentId};
 use crate::venue::book::{
-    BookSync, BookSyncCounters, BookSyncOptions, Diff, DiffOutcome, L2Book, SequenceRule,
+    BookRule, BookSync, BookSyncCounters, BookSyncOptions, Diff, DiffOutcome, L2Book,
     SnapshotOutcome,
 };
+use crate::venue::protocol::Snapshot;
 use crate::venue::{EventOutlet, Symbol, SymbolMap};
 
 /// The books of one connection, by the symbol's slot.
@@ -33,19 +33,22 @@ struct BookSlot {
 impl FeedBooks {
     pub(super) fn new(
         symbols: &SymbolMap,
+        rule: Option<BookRule>,
         limits: &BookSyncOptions,
         pace: SnapshotPace,
         publish_books: bool,
     ) -> FeedBooks {
-        let slot = |(_, symbol): (&str, Symbol)| BookSlot {
+        let slot = |(_, symbol): (&str, Symbol), rule| BookSlot {
             instrument: symbol.instrument,
-            sync: BookSync::new(SequenceRule::BinanceSpot, limits),
+            sync: BookSync::new(rule, limits),
             heard_ns: 0,
             is_unannounced: false,
         };
+        let books: Vec<_> =
+            rule.map_or_else(Vec::new, |rule| symbols.iter().map(|s| slot(s, rule)).collect());
         FeedBooks {
-            books: symbols.iter().map(slot).collect(),
-            pacer: SnapshotPacer::new(pace, symbols.len()),
+            pacer: SnapshotPacer::new(pace, books.len()),
+            books,
             unannounced: 0,
             publish_books,
         }
@@ -99,13 +102,13 @@ impl FeedBooks {
     #[inline]
     pub(super) fn on_diff(
         &mut self,
-        publisher: &mut Publisher,
+        stamper: &mut Stamper,
         index: usize,
         diff: &Diff<'_>,
         origin: Origin,
         outlet: &mut impl EventOutlet,
     ) {
-        let slot = &mut self.books[index];
+        let Some(slot) = self.books.get_mut(index) else { return };
         slot.heard_ns = origin.receive_ns;
         let was = slot.sync.status();
         match slot.sync.on_diff(diff) {
@@ -113,23 +116,23 @@ impl FeedBooks {
                 if was != BookStatus::Live {
                     self.mark(index);
                 }
-                self.announce(publisher, index, origin, outlet);
-                self.publish_book(publisher, index, origin, outlet);
+                self.announce(stamper, index, origin, outlet);
+                self.publish_book(stamper, index, origin, outlet);
             }
             DiffOutcome::Buffered | DiffOutcome::Old => {}
             DiffOutcome::Gap | DiffOutcome::Crossed => {
                 if self.books[index].sync.reason() == BookStatusReason::Gap {
-                    publisher.stats.gaps();
+                    stamper.stats.gaps();
                 }
                 self.mark(index);
-                self.announce(publisher, index, origin, outlet);
+                self.announce(stamper, index, origin, outlet);
             }
         }
     }
 
     pub(super) fn on_snapshot(
         &mut self,
-        publisher: &mut Publisher,
+        stamper: &mut Stamper,
         symbol: Symbol,
         snapshot: &Snapshot,
         now_ns: u64,
@@ -144,18 +147,18 @@ impl FeedBooks {
             sequence: slot.sync.last_update_id(),
             venue_time_ns: slot.sync.last_applied_ns(),
             receive_ns: now_ns,
-            trace_id: publisher.trace_id,
+            trace_id: stamper.trace_id,
         };
         match outcome {
             SnapshotOutcome::Joined => {
                 slot.heard_ns = now_ns;
                 self.mark(symbol.slot);
-                self.announce(publisher, symbol.slot, origin, outlet);
-                self.publish_book(publisher, symbol.slot, origin, outlet);
+                self.announce(stamper, symbol.slot, origin, outlet);
+                self.publish_book(stamper, symbol.slot, origin, outlet);
             }
             SnapshotOutcome::Crossed => {
                 self.mark(symbol.slot);
-                self.announce(publisher, symbol.slot, origin, outlet);
+                self.announce(stamper, symbol.slot, origin, outlet);
             }
             SnapshotOutcome::TooOld | SnapshotOutcome::NotNeeded => {}
         }
@@ -164,7 +167,7 @@ impl FeedBooks {
 
     /// Distrusts a book and notes that the word is to be published, unless it never was trusted.
     pub(super) fn distrust(&mut self, index: usize, reason: BookStatusReason) {
-        let slot = &mut self.books[index];
+        let Some(slot) = self.books.get_mut(index) else { return };
         let was = slot.sync.status();
         slot.sync.distrust(reason);
         if was != BookStatus::Syncing {
@@ -183,7 +186,7 @@ impl FeedBooks {
     #[inline]
     fn announce(
         &mut self,
-        publisher: &mut Publisher,
+        stamper: &mut Stamper,
         index: usize,
         origin: Origin,
         outlet: &mut impl EventOutlet,
@@ -198,16 +201,12 @@ impl FeedBooks {
             reason_code: slot.sync.reason().code(),
             reserved: [0; 6],
         };
-        publisher.publish(&state, origin, outlet);
+        stamper.publish(&state, origin, outlet);
     }
 
     /// Publishes every status that is to be published, as long as there is room.
     #[inline]
-    pub(super) fn announce_all(
-        &mut self,
-        publisher: &mut Publisher,
-        outlet: &mut impl EventOutlet,
-    ) {
+    pub(super) fn announce_all(&mut self, stamper: &mut Stamper, outlet: &mut impl EventOutlet) {
         if self.unannounced == 0 {
             return;
         }
@@ -217,10 +216,10 @@ impl FeedBooks {
                     instrument: self.books[index].instrument,
                     sequence: 0,
                     venue_time_ns: 0,
-                    receive_ns: publisher.clock.now_ns(),
-                    trace_id: publisher.trace_id,
+                    receive_ns: stamper.clock.now_ns(),
+                    trace_id: stamper.trace_id,
                 };
-                self.announce(publisher, index, origin, outlet);
+                self.announce(stamper, index, origin, outlet);
             }
         }
     }
@@ -228,7 +227,7 @@ impl FeedBooks {
     #[inline]
     fn publish_book(
         &mut self,
-        publisher: &mut Publisher,
+        stamper: &mut Stamper,
         index: usize,
         origin: Origin,
         outlet: &mut impl EventOutlet,
@@ -237,9 +236,9 @@ impl FeedBooks {
             return;
         }
         let (book, bid_levels, ask_levels) = self.books[index].sync.book().top();
-        let mut event = publisher.event(&book, origin);
+        let mut event = stamper.event(&book, origin);
         event.bid_levels = bid_levels;
         event.ask_levels = ask_levels;
-        publisher.send(event, outlet);
+        stamper.send(event, outlet);
     }
 }

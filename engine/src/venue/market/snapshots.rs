@@ -8,6 +8,7 @@
 //! nothing but its application; an answer that was applied goes back to be freed here. When the venue
 //! asks to slow down (429, or 418 when it was ignored), the thread waits as long as it was told.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle, Thread};
@@ -17,15 +18,13 @@ use pitlane_ring::{Consumer, Exchange, LaneGauge, LaneOptions, Publisher, Record
 use thiserror::Error;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::Snapshot;
 use crate::event::InstrumentId;
 use crate::runtime::{Clock, CoreWakers, give_way};
 use crate::venue::SymbolMap;
 use crate::venue::codec::DecodeError;
+use crate::venue::protocol::{MarketProtocol, Snapshot};
 use crate::venue::transport::Endpoint;
 
-/// Levels a side that are asked for: the venue's own limit.
-const LEVELS: usize = 5_000;
 /// Requests that may wait: the pacer allows one a symbol, and a few a second.
 const REQUESTS: usize = 1_024;
 /// Pause between two looks at the requests, if nobody wakes the thread.
@@ -59,8 +58,10 @@ pub(super) struct Answer {
 
 /// What a [`SnapshotThread`] is made of.
 pub struct SnapshotThreadOptions {
-    /// The venue's name, for the thread and the log.
+    /// The venue's name, for the log.
     pub venue: String,
+    /// The thread's name.
+    pub thread: String,
     /// Address of the REST interface.
     pub rest: Endpoint,
     /// The symbols that may be asked for.
@@ -111,10 +112,10 @@ impl SnapshotThread {
     ///
     /// # Errors
     /// The system's error when it gives no thread.
-    pub fn start(
+    pub fn start<P: MarketProtocol>(
         options: SnapshotThreadOptions,
     ) -> std::io::Result<(SnapshotThread, SnapshotClient)> {
-        let name = format!("rest-{}", options.venue);
+        let name = options.thread.clone();
         let lane_options = LaneOptions { name: name.clone(), capacity: REQUESTS };
         let (requests, requested) = lane(lane_options);
         let shared = Arc::<Shared>::default();
@@ -124,8 +125,14 @@ impl SnapshotThread {
             .proxy(None)
             .build()
             .new_agent();
-        let worker =
-            Worker { options, agent, requested, queue: Vec::new(), shared: Arc::clone(&shared) };
+        let worker = Worker::<P> {
+            options,
+            agent,
+            requested,
+            queue: Vec::new(),
+            shared: Arc::clone(&shared),
+            protocol: PhantomData,
+        };
         let thread = Builder::new().name(name.clone()).spawn(move || worker.run())?;
         let client =
             SnapshotClient { requests, shared: shared.clone(), thread: thread.thread().clone() };
@@ -187,16 +194,17 @@ impl SnapshotClient {
     }
 }
 
-struct Worker {
+struct Worker<P> {
     options: SnapshotThreadOptions,
     agent: ureq::Agent,
     requested: Consumer<Request>,
     /// Whose snapshots are to be fetched, each once: while the venue has us wait, requests are repeated.
     queue: Vec<InstrumentId>,
     shared: Arc<Shared>,
+    protocol: PhantomData<P>,
 }
 
-impl Worker {
+impl<P: MarketProtocol> Worker<P> {
     fn run(mut self) {
         give_way();
         while !self.is_stopped() {
@@ -241,9 +249,10 @@ impl Worker {
             return Err(FetchError::Decode(DecodeError::symbol()));
         };
         let url = format!(
-            "http://{}{}/api/v3/depth?symbol={native}&limit={LEVELS}",
+            "http://{}{}{}",
             rest.authority(),
-            rest.path().trim_end_matches('/')
+            rest.path().trim_end_matches('/'),
+            P::snapshot_path(native)
         );
         let transport = |error| FetchError::Transport(Box::new(error));
         let mut response = self.agent.get(&url).call().map_err(transport)?;
@@ -261,7 +270,7 @@ impl Worker {
             .limit(BODY_BYTES_MAX)
             .read_to_vec()
             .map_err(transport)?;
-        Snapshot::parse(instrument, &body, symbol.scales).map_err(FetchError::Decode)
+        P::read_snapshot(instrument, &body, symbol.scales).map_err(FetchError::Decode)
     }
 
     /// Leaves the answer for the agent; tries until it has taken the one before.

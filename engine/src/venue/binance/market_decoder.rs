@@ -10,66 +10,15 @@ use simd_json::Node;
 use super::ticker_scan;
 use crate::event::{Bar, Level, Price, Qty, Quote, Side, Trade};
 use crate::venue::book::Diff;
-use crate::venue::codec::DecodeError;
-use crate::venue::codec::JsonBuffer;
-use crate::venue::codec::{DIFF_LEVELS_MAX, read_levels};
-use crate::venue::codec::{Letters, is_null, members, milliseconds_to_ns, signed, unsigned};
+use crate::venue::codec::{
+    DIFF_LEVELS_MAX, DecodeError, JsonBuffer, Letters, is_null, members, milliseconds_to_ns,
+    read_levels, signed, unsigned,
+};
+use crate::venue::protocol::MarketMessage;
 use crate::venue::{Scales, Symbol, SymbolMap};
 
 /// Bytes of a frame for which memory is there from the start.
 const FRAME_BYTES_USUAL: usize = 64 * 1024;
-
-/// One decoded frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MarketMessage<'a> {
-    /// `bookTicker`: best bid and offer. Has no venue time.
-    Quote {
-        /// What it is about.
-        symbol: Symbol,
-        /// The book's update id, `u`.
-        update_id: u64,
-        /// The venue's time, ns since the Unix epoch; 0 since spot frames have none.
-        venue_time_ns: i64,
-        /// Best bid and offer.
-        quote: Quote,
-    },
-    /// `trade` or `aggTrade`. Subscribe to one of the two: their ids are different sequences.
-    Trade {
-        /// What it is about.
-        symbol: Symbol,
-        /// Trade id, `t` or `a`.
-        trade_id: u64,
-        /// Event time, ns since the Unix epoch.
-        venue_time_ns: i64,
-        /// The trade.
-        trade: Trade,
-    },
-    /// `kline`.
-    Bar {
-        /// What it is about.
-        symbol: Symbol,
-        /// Event time, ns since the Unix epoch.
-        venue_time_ns: i64,
-        /// The bar, closed or not.
-        bar: Bar,
-    },
-    /// `depthUpdate`.
-    Depth {
-        /// What it is about.
-        symbol: Symbol,
-        /// The change.
-        diff: Diff<'a>,
-    },
-    /// Answer to a request on this connection.
-    Reply {
-        /// The request's number.
-        id: u64,
-        /// The venue's error code; `None` = done.
-        error: Option<i32>,
-    },
-    /// The server will close this connection soon.
-    Shutdown,
-}
 
 /// Decodes market frames of one connection.
 pub struct MarketDecoder {

@@ -1,4 +1,4 @@
-//! One market data connection's worth of state: decoder, books, and what is published of both.
+//! One market data connection's worth of state: protocol, books, and what is published of both.
 //!
 //! Promises: every frame is counted once as decoded, control or refused, and a refused one is a dead
 //! letter; nothing of a book is published while it isn't live, and the word that it isn't goes out ahead
@@ -10,23 +10,16 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
-use super::feed_books::FeedBooks;
-use super::market_decode::{MarketDecoder, MarketMessage};
-use super::publisher::{Origin, Publisher};
+use super::books::FeedBooks;
+use super::pacing::SnapshotPace;
 use super::silence::{SilenceLimits, SilenceWatch};
-use super::snapshot::Snapshot;
-use super::snapshot_pacer::SnapshotPace;
+use super::stamper::{Origin, Stamper};
 use crate::event::{BookStatus, BookStatusReason, EventKind, InstrumentId, VenueId};
 use crate::runtime::Clock;
 use crate::venue::book::{BookSyncCounters, BookSyncOptions, L2Book, SnapshotOutcome};
-use crate::venue::codec::DIFF_LEVELS_MAX;
-use crate::venue::codec::DecodeError;
-use crate::venue::{
-    EventOutlet, IntakeStats, LetterReason, StreamOrder, StreamOrders, Symbol, SymbolMap,
-};
-
-/// Most events one frame gives: a book's status and the book.
-pub const EVENTS_PER_FRAME_MAX: usize = 2;
+use crate::venue::codec::{DIFF_LEVELS_MAX, DecodeError};
+use crate::venue::protocol::{MarketMessage, MarketProtocol, MarketSink, Snapshot};
+use crate::venue::{EventOutlet, IntakeStats, LetterReason, Symbol, SymbolMap};
 
 /// What a [`MarketFeed`] is made with.
 #[derive(Clone, Debug)]
@@ -35,6 +28,8 @@ pub struct MarketFeedOptions {
     pub venue: VenueId,
     /// The symbols subscribed to.
     pub symbols: SymbolMap,
+    /// Whether diffs of books come on this connection: then every symbol has one.
+    pub has_books: bool,
     /// Levels a side of a book.
     pub book_levels_max: usize,
     /// Diffs kept a book while it waits for a snapshot.
@@ -58,6 +53,7 @@ impl MarketFeedOptions {
         MarketFeedOptions {
             venue,
             symbols,
+            has_books: true,
             book_levels_max: L2Book::LEVELS_MAX_DEFAULT,
             // The venue sends ten diffs a second: 50 s of waiting, 30 levels each.
             buffered_diffs_max: 512,
@@ -84,36 +80,29 @@ pub enum FrameOutcome {
     },
     /// The server will close this connection soon: reconnect.
     Shutdown,
+    /// Nothing but a sign of life.
+    KeptAlive,
     /// Could not be decoded; kept as a dead letter.
     Refused,
 }
 
-/// What the venue's sequences promise (LM-03). Trade ids of `trade` and of `aggTrade` grow by one, so subscribe
-/// to one of the two; update ids of quotes and books grow; bars have no number. Diffs of books are checked
-/// one by one before a book is published.
-pub const STREAM_ORDERS: StreamOrders = StreamOrders {
-    quote: StreamOrder::Monotonic,
-    trade: StreamOrder::Contiguous,
-    book: StreamOrder::Monotonic,
-    bar: StreamOrder::Unsequenced,
-};
-
-/// Decoder, books and publishing of one connection.
-pub struct MarketFeed {
-    decoder: MarketDecoder,
+/// Protocol, books and publishing of one connection.
+pub struct MarketFeed<P> {
+    protocol: P,
+    symbols: SymbolMap,
     books: FeedBooks,
-    publisher: Publisher,
+    stamper: Stamper,
     watch: SilenceWatch,
 }
 
-impl MarketFeed {
+impl<P: MarketProtocol> MarketFeed<P> {
     /// A feed that isn't connected yet. Everything is allocated here.
     #[must_use]
     pub fn new(
         options: MarketFeedOptions,
         clock: Clock,
         stats: Arc<CachePadded<IntakeStats>>,
-    ) -> MarketFeed {
+    ) -> MarketFeed<P> {
         let limits = BookSyncOptions {
             levels_max: options.book_levels_max,
             buffered_diffs_max: options.buffered_diffs_max.max(1),
@@ -123,19 +112,21 @@ impl MarketFeed {
         MarketFeed {
             books: FeedBooks::new(
                 &options.symbols,
+                options.has_books.then_some(P::BOOK_RULE),
                 &limits,
                 options.snapshot_pace,
                 options.publish_books,
             ),
-            decoder: MarketDecoder::new(options.symbols, options.frame_bytes_max),
-            publisher: Publisher { venue: options.venue, clock, stats, trace_id: 0, epoch: 0 },
+            protocol: P::new(options.symbols.clone(), options.frame_bytes_max),
+            symbols: options.symbols,
+            stamper: Stamper { venue: options.venue, clock, stats, trace_id: 0, epoch: 0 },
             watch: SilenceWatch::new(options.silence),
         }
     }
 
     /// The connection is open and subscribed: silence is measured from now on.
     pub fn on_connected(&mut self, now_ns: u64) {
-        self.publisher.epoch = self.publisher.epoch.wrapping_add(1);
+        self.stamper.epoch = self.stamper.epoch.wrapping_add(1);
         self.watch.start(now_ns);
         self.books.start(now_ns);
     }
@@ -144,11 +135,11 @@ impl MarketFeed {
     pub fn on_disconnected(&mut self, outlet: &mut impl EventOutlet) {
         self.watch.stop();
         self.books.distrust_all(BookStatusReason::Disconnected);
-        self.books.announce_all(&mut self.publisher, outlet);
+        self.books.announce_all(&mut self.stamper, outlet);
     }
 
     /// Takes one whole frame that was read at `receive_ns` (the engine's clock). The caller made sure of
-    /// room for [`EVENTS_PER_FRAME_MAX`] events.
+    /// room for [`MarketProtocol::EVENTS_MAX`] events.
     #[inline]
     pub fn on_frame(
         &mut self,
@@ -157,75 +148,44 @@ impl MarketFeed {
         trace_id: u64,
         outlet: &mut impl EventOutlet,
     ) -> FrameOutcome {
-        let MarketFeed { decoder, books, publisher, watch } = self;
-        publisher.stats.frames();
-        publisher.trace_id = trace_id;
-        let message = match decoder.decode(raw) {
-            Ok(message) => message,
-            Err(error) => return self.refuse(error, raw, outlet),
-        };
-        let origin = |symbol: Symbol, sequence, venue_time_ns| Origin {
-            instrument: symbol.instrument,
-            sequence,
-            venue_time_ns,
-            receive_ns,
-            trace_id,
-        };
-        match message {
-            MarketMessage::Quote { symbol, update_id, venue_time_ns, quote } => {
-                watch.heard(EventKind::Quote, receive_ns);
-                publisher.publish(&quote, origin(symbol, update_id, venue_time_ns), outlet);
-            }
-            MarketMessage::Trade { symbol, trade_id, venue_time_ns, trade } => {
-                watch.heard(EventKind::Trade, receive_ns);
-                publisher.publish(&trade, origin(symbol, trade_id, venue_time_ns), outlet);
-            }
-            MarketMessage::Bar { symbol, venue_time_ns, bar } => {
-                watch.heard(EventKind::Bar, receive_ns);
-                // Bars have no number of their own; 0 says so.
-                publisher.publish(&bar, origin(symbol, 0, venue_time_ns), outlet);
-            }
-            MarketMessage::Depth { symbol, diff } => {
-                watch.heard(EventKind::Book, receive_ns);
-                let origin = origin(symbol, diff.final_update_id, diff.venue_time_ns);
-                books.on_diff(publisher, symbol.slot, &diff, origin, outlet);
-            }
-            MarketMessage::Reply { id, error } => {
-                publisher.stats.control();
-                return FrameOutcome::Reply { id, error };
-            }
-            MarketMessage::Shutdown => {
-                publisher.stats.control();
-                return FrameOutcome::Shutdown;
-            }
+        let MarketFeed { protocol, books, stamper, watch, .. } = self;
+        stamper.stats.frames();
+        stamper.trace_id = trace_id;
+        let outcome = FrameOutcome::KeptAlive;
+        let mut intake = Intake { books, stamper, watch, outlet, receive_ns, outcome };
+        let decoded = protocol.decode(raw, &mut intake);
+        let outcome = intake.outcome;
+        match (decoded, outcome) {
+            (Ok(()), FrameOutcome::Decoded) => self.stamper.stats.decoded(),
+            (Ok(()), _) => self.stamper.stats.control(),
+            (Err(error), _) => return self.refuse(error, raw, outlet),
         }
-        publisher.stats.decoded();
-        FrameOutcome::Decoded
+        outcome
     }
 
     /// The instrument whose snapshot is to be requested now, if any. Call it until it gives `None`.
     pub fn next_snapshot_request(&mut self, now_ns: u64) -> Option<InstrumentId> {
         let instrument = self.books.next_snapshot_request(now_ns)?;
-        self.publisher.stats.snapshots();
+        self.stamper.stats.snapshots();
         Some(instrument)
     }
 
-    /// Takes a snapshot that was requested. Gives at most [`EVENTS_PER_FRAME_MAX`] events.
+    /// Takes a snapshot that was requested. Gives at most [`MarketProtocol::EVENTS_MAX`] events.
     pub fn on_snapshot(
         &mut self,
         snapshot: &Snapshot,
         now_ns: u64,
         outlet: &mut impl EventOutlet,
     ) -> SnapshotOutcome {
-        let Some(symbol) = self.decoder.symbols().symbol(snapshot.instrument) else {
+        let Some(symbol) = self.symbols.symbol(snapshot.instrument) else {
             return SnapshotOutcome::NotNeeded;
         };
-        self.books.on_snapshot(&mut self.publisher, symbol, snapshot, now_ns, outlet)
+        self.books.on_snapshot(&mut self.stamper, symbol, snapshot, now_ns, outlet)
     }
 
     /// A request for a snapshot failed; it is asked for again by the pace.
     pub fn on_snapshot_failed(&mut self, instrument: InstrumentId, _now_ns: u64) {
-        if let Some(symbol) = self.decoder.symbols().symbol(instrument) {
+        if let Some(symbol) = self.symbols.symbol(instrument) {
             self.books.settled(symbol.slot);
         }
     }
@@ -241,7 +201,7 @@ impl MarketFeed {
         if self.watch.is_due(now_ns) {
             self.books.check_silence(now_ns, &self.watch);
         }
-        self.books.announce_all(&mut self.publisher, outlet);
+        self.books.announce_all(&mut self.stamper, outlet);
         self.watch.dead(now_ns)
     }
 
@@ -258,7 +218,7 @@ impl MarketFeed {
     /// The symbols subscribed to.
     #[must_use]
     pub fn symbols(&self) -> &SymbolMap {
-        self.decoder.symbols()
+        &self.symbols
     }
 
     #[cold]
@@ -268,16 +228,71 @@ impl MarketFeed {
         raw: &[u8],
         outlet: &mut impl EventOutlet,
     ) -> FrameOutcome {
-        self.publisher.stats.refused();
+        self.stamper.stats.refused();
         if error.reason == LetterReason::Unknown {
-            self.publisher.stats.unknown();
+            self.stamper.stats.unknown();
         }
         outlet.dead_letter(error.reason, error.detail, raw);
-        if let Some(symbol) = error.book.and_then(|book| self.decoder.symbols().symbol(book)) {
+        if let Some(symbol) = error.book.and_then(|book| self.symbols.symbol(book)) {
             self.books.distrust(symbol.slot, BookStatusReason::Corrupt);
-            self.books.announce_all(&mut self.publisher, outlet);
+            self.books.announce_all(&mut self.stamper, outlet);
         }
         FrameOutcome::Refused
+    }
+}
+
+/// Where the messages of one frame go.
+struct Intake<'f, O> {
+    books: &'f mut FeedBooks,
+    stamper: &'f mut Stamper,
+    watch: &'f mut SilenceWatch,
+    outlet: &'f mut O,
+    receive_ns: u64,
+    outcome: FrameOutcome,
+}
+
+impl<O: EventOutlet> Intake<'_, O> {
+    #[inline]
+    fn origin(&self, symbol: Symbol, sequence: u64, venue_time_ns: i64) -> Origin {
+        Origin {
+            instrument: symbol.instrument,
+            sequence,
+            venue_time_ns,
+            receive_ns: self.receive_ns,
+            trace_id: self.stamper.trace_id,
+        }
+    }
+}
+
+impl<O: EventOutlet> MarketSink for Intake<'_, O> {
+    #[inline]
+    fn take(&mut self, message: MarketMessage<'_>) {
+        self.outcome = FrameOutcome::Decoded;
+        match message {
+            MarketMessage::Quote { symbol, update_id, venue_time_ns, quote } => {
+                self.watch.heard(EventKind::Quote, self.receive_ns);
+                let origin = self.origin(symbol, update_id, venue_time_ns);
+                self.stamper.publish(&quote, origin, self.outlet);
+            }
+            MarketMessage::Trade { symbol, trade_id, venue_time_ns, trade } => {
+                self.watch.heard(EventKind::Trade, self.receive_ns);
+                let origin = self.origin(symbol, trade_id, venue_time_ns);
+                self.stamper.publish(&trade, origin, self.outlet);
+            }
+            MarketMessage::Bar { symbol, venue_time_ns, bar } => {
+                self.watch.heard(EventKind::Bar, self.receive_ns);
+                // Bars have no number of their own; 0 says so.
+                let origin = self.origin(symbol, 0, venue_time_ns);
+                self.stamper.publish(&bar, origin, self.outlet);
+            }
+            MarketMessage::Depth { symbol, diff } => {
+                self.watch.heard(EventKind::Book, self.receive_ns);
+                let origin = self.origin(symbol, diff.final_update_id, diff.venue_time_ns);
+                self.books.on_diff(self.stamper, symbol.slot, &diff, origin, self.outlet);
+            }
+            MarketMessage::Reply { id, error } => self.outcome = FrameOutcome::Reply { id, error },
+            MarketMessage::Shutdown => self.outcome = FrameOutcome::Shutdown,
+        }
     }
 }
 
@@ -287,6 +302,7 @@ mod tests {
     use crate::event::{Book, BookState, Event, Level, Quote};
     use crate::instrument::{InstrumentSpec, Instruments};
     use crate::runtime::ManualTime;
+    use crate::venue::binance::SpotMarket;
 
     const SECOND_NS: u64 = 1_000_000_000;
 
@@ -313,7 +329,7 @@ mod tests {
     }
 
     struct Bench {
-        feed: MarketFeed,
+        feed: MarketFeed<SpotMarket>,
         outlet: Outlet,
         clock: Clock,
         time: ManualTime,
@@ -429,9 +445,9 @@ mod tests {
     fn one_frame_gives_at_most_the_promised_events() {
         let mut bench = bench(1, SilenceLimits::default());
         bench.make_live(0);
-        assert_eq!(bench.outlet.events.len(), EVENTS_PER_FRAME_MAX);
+        assert_eq!(bench.outlet.events.len(), SpotMarket::EVENTS_MAX);
         for update_id in [12, 14, 13] {
-            bench.outlet.room = EVENTS_PER_FRAME_MAX;
+            bench.outlet.room = SpotMarket::EVENTS_MAX;
             bench.diff(0, update_id);
         }
         assert_eq!(bench.stats.read().gaps, 1);

@@ -12,9 +12,9 @@ use parking_lot::Mutex;
 use pitlane_ring::Exchange;
 use thiserror::Error;
 
+use super::connections::Topics;
 use super::subscriptions::Subscriptions;
 use crate::event::{EventKind, InstrumentId};
-use crate::venue::SymbolMap;
 
 /// Pause between two looks for an answer: a venue takes milliseconds.
 const PAUSE: Duration = Duration::from_micros(200);
@@ -47,9 +47,7 @@ pub(super) struct StreamRequest {
 pub(crate) struct StreamPort {
     pub(super) staged: Exchange<StreamRequest>,
     pub(super) done: Exchange<StreamRequest>,
-    symbols: SymbolMap,
-    /// Diffs are of no use without books.
-    has_books: bool,
+    topics: Topics,
     known: Mutex<Known>,
 }
 
@@ -63,19 +61,13 @@ struct Known {
 }
 
 impl StreamPort {
-    /// A port to a session that trades `symbols` and subscribes to what `wanted` says.
-    pub(super) fn new(
-        symbols: SymbolMap,
-        has_books: bool,
-        wanted: impl Fn(InstrumentId, EventKind) -> bool,
-    ) -> Arc<StreamPort> {
-        let instruments = symbols.iter().map(|(_, symbol)| symbol.instrument);
-        let every = instruments.flat_map(|id| EventKind::ALL.map(|kind| (id, kind)));
-        let streams = every.filter(|(id, kind)| wanted(*id, *kind)).collect();
-        let subscriptions = Subscriptions::new(&symbols, wanted);
+    /// A port to a session that carries `topics`, and subscribes to those that `wanted` says.
+    pub(super) fn new(topics: Topics, wanted: impl Fn(&Stream) -> bool) -> Arc<StreamPort> {
+        let streams = topics.by_stream.keys().filter(|stream| wanted(stream)).copied().collect();
+        let subscriptions = Subscriptions::new(&topics, wanted);
         let known = Mutex::new(Known { streams, subscriptions, asked: None });
         let (staged, done) = (Exchange::new(), Exchange::new());
-        Arc::new(StreamPort { staged, done, symbols, has_books, known })
+        Arc::new(StreamPort { staged, done, topics, known })
     }
 
     /// What the session starts with.
@@ -98,19 +90,16 @@ impl StreamPort {
         if known.asked.is_some() {
             let _as_it_came_out = self.await_answer(&mut known, started, deadline)?;
         }
-        let missing: BTreeSet<Stream> =
-            streams.filter(|stream| !known.streams.contains(stream)).collect();
+        // Some kinds have no topic of their own, or are carried by another connection.
+        let is_missing = |stream: &Stream| {
+            self.topics.by_stream.contains_key(stream) && !known.streams.contains(stream)
+        };
+        let missing: BTreeSet<Stream> = streams.filter(is_missing).collect();
         if missing.is_empty() {
             return Ok(());
         }
         let mut subscriptions = known.subscriptions.clone();
-        let is_offered = |kind| kind != EventKind::Book || self.has_books;
-        subscriptions
-            .add(&self.symbols, |id, kind| is_offered(kind) && missing.contains(&(id, kind)));
-        // Some kinds have no stream of their own.
-        if subscriptions.count() == known.subscriptions.count() {
-            return Ok(());
-        }
+        subscriptions.add(&self.topics, |stream| missing.contains(stream));
         known.asked = Some((missing, subscriptions.clone()));
         let mut request = Box::new(StreamRequest { subscriptions, refusal: None });
         while let Err(back) = self.staged.put(request) {
@@ -156,6 +145,9 @@ impl StreamPort {
 mod tests {
     use super::*;
     use crate::instrument::{InstrumentSpec, Instruments};
+    use crate::venue::SymbolMap;
+    use crate::venue::binance::SpotMarket;
+    use crate::venue::market::Connection;
 
     const ID: InstrumentId = InstrumentId(0);
     const SOON: Duration = Duration::from_millis(20);
@@ -165,7 +157,8 @@ mod tests {
             InstrumentSpec { symbol: "A-B".into(), price_scale: 2, qty_scale: 2, tick: 1, step: 1 };
         let instruments = Arc::new(Instruments::new(vec![spec]).unwrap());
         let symbols = SymbolMap::new(&[("AB".into(), ID)], instruments).unwrap();
-        StreamPort::new(symbols, false, |_, kind| kind == EventKind::Quote)
+        let connection = Connection::spread::<SpotMarket>(&symbols, false, None, 1_024).remove(0);
+        StreamPort::new(connection.topics, |(_, kind)| *kind == EventKind::Quote)
     }
 
     fn ask(port: &StreamPort, kind: EventKind, wake: impl Fn()) -> Result<(), StreamError> {

@@ -1,13 +1,10 @@
-//! The market streams of one connection, and the requests that subscribe to them.
+//! The topics of one market connection, and the requests that subscribe to them.
 
-use crate::event::{EventKind, InstrumentId};
-use crate::venue::SymbolMap;
+use super::connections::{Topics, WriteSubscribe};
+use super::stream_port::Stream;
 
-/// Streams named in one request. The venue's limit is 1,024 streams a connection and 4 KiB a message.
-const STREAMS_PER_REQUEST: usize = 64;
-
-/// The streams of a connection, ready to be sent, and which requests are still unanswered.
-#[derive(Clone, Debug, Default)]
+/// The topics of a connection, ready to be sent, and which requests are still unanswered.
+#[derive(Clone, Debug)]
 pub(super) struct Subscriptions {
     /// One text a request; request `n` has id `n + 1`.
     requests: Vec<String>,
@@ -15,68 +12,40 @@ pub(super) struct Subscriptions {
     sent: usize,
     /// The first so many are what the connection is for.
     essential: usize,
-}
-
-/// The stream of a kind, without the symbol; `None` for kinds that are no stream of their own.
-const fn suffix(kind: EventKind) -> Option<&'static str> {
-    match kind {
-        EventKind::Quote => Some("bookTicker"),
-        EventKind::Trade => Some("trade"),
-        EventKind::Book => Some("depth@100ms"),
-        EventKind::Bar => Some("kline_1m"),
-        EventKind::Merged
-        | EventKind::BookState
-        | EventKind::Instrument
-        | EventKind::Balance
-        | EventKind::ExecReport
-        | EventKind::ControlAck
-        | EventKind::ControlResult
-        | EventKind::Risk => None,
-    }
+    write: WriteSubscribe,
+    per_request: usize,
 }
 
 impl Subscriptions {
-    /// Requests for the kinds that `wanted` says of each symbol's instrument.
-    pub(super) fn new(
-        symbols: &SymbolMap,
-        wanted: impl Fn(InstrumentId, EventKind) -> bool,
-    ) -> Subscriptions {
-        let mut subscriptions = Subscriptions::default();
-        subscriptions.add(symbols, wanted);
-        subscriptions.essential = subscriptions.count();
-        subscriptions
-    }
-
-    /// Adds requests for more kinds; those that are there keep their ids.
-    pub(super) fn add(
-        &mut self,
-        symbols: &SymbolMap,
-        wanted: impl Fn(InstrumentId, EventKind) -> bool,
-    ) {
-        let mut streams = Vec::new();
-        for (native, symbol) in symbols.iter() {
-            for kind in EventKind::ALL {
-                if let Some(suffix) = suffix(kind).filter(|_| wanted(symbol.instrument, kind)) {
-                    streams.push(format!("{}@{suffix}", native.to_ascii_lowercase()));
-                }
-            }
+    /// Requests for those of a connection's topics that `wanted` says, or for those that are listed.
+    pub(super) fn new(topics: &Topics, wanted: impl Fn(&Stream) -> bool) -> Subscriptions {
+        let mut subscriptions = Subscriptions {
+            requests: Vec::new(),
+            answered: Vec::new(),
+            sent: 0,
+            essential: 0,
+            write: topics.subscribe,
+            per_request: topics.per_request,
+        };
+        match &topics.listed {
+            Some(listed) => subscriptions.add_topics(listed),
+            None => subscriptions.add(topics, wanted),
         }
-        self.add_streams(&streams);
-    }
-
-    /// Requests for these streams.
-    pub(super) fn of_streams(streams: &[String]) -> Subscriptions {
-        let mut subscriptions = Subscriptions::default();
-        subscriptions.add_streams(streams);
         subscriptions.essential = subscriptions.count();
         subscriptions
     }
 
-    fn add_streams(&mut self, streams: &[String]) {
-        let quoted: Vec<String> = streams.iter().map(|name| format!("\"{name}\"")).collect();
-        for names in quoted.chunks(STREAMS_PER_REQUEST) {
-            let (id, names) = (self.requests.len() + 1, names.join(","));
-            let request = format!(r#"{{"method":"SUBSCRIBE","params":[{names}],"id":{id}}}"#);
+    /// Adds requests for more topics; those that are there keep their ids.
+    pub(super) fn add(&mut self, topics: &Topics, wanted: impl Fn(&Stream) -> bool) {
+        let wanted = topics.by_stream.iter().filter(|(stream, _)| wanted(stream));
+        let topics: Vec<String> = wanted.map(|(_, topic)| topic.clone()).collect();
+        self.add_topics(&topics);
+    }
+
+    fn add_topics(&mut self, topics: &[String]) {
+        for topics in topics.chunks(self.per_request) {
+            let mut request = String::new();
+            (self.write)(topics, self.requests.len() as u64 + 1, &mut request);
             self.requests.push(request);
             self.answered.push(false);
         }
@@ -143,10 +112,13 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::event::InstrumentId;
+    use crate::event::{EventKind, InstrumentId};
     use crate::instrument::{InstrumentSpec, Instruments};
+    use crate::venue::SymbolMap;
+    use crate::venue::binance::SpotMarket;
+    use crate::venue::market::Connection;
 
-    fn symbols(count: u32) -> SymbolMap {
+    fn topics(count: u32) -> Topics {
         let spec = |n: u32| InstrumentSpec {
             symbol: format!("S{n}-X"),
             price_scale: 2,
@@ -156,13 +128,14 @@ mod tests {
         };
         let instruments = Arc::new(Instruments::new((0..count).map(spec).collect()).unwrap());
         let natives: Vec<_> = (0..count).map(|n| (format!("S{n}X"), InstrumentId(n))).collect();
-        SymbolMap::new(&natives, instruments).unwrap()
+        let symbols = SymbolMap::new(&natives, instruments).unwrap();
+        Connection::spread::<SpotMarket>(&symbols, true, None, 1_024).remove(0).topics
     }
 
     #[test]
     fn only_what_is_wanted_is_subscribed_to() {
-        let wanted = |id: InstrumentId, kind| (id.0 == 1) == (kind == EventKind::Trade);
-        let subscriptions = Subscriptions::new(&symbols(2), wanted);
+        let wanted = |(id, kind): &(InstrumentId, _)| (id.0 == 1) == (*kind == EventKind::Trade);
+        let subscriptions = Subscriptions::new(&topics(2), wanted);
         let expected = r#"{"method":"SUBSCRIBE","params":["s0x@bookTicker","s0x@depth@100ms","s0x@kline_1m","s1x@trade"],"id":1}"#;
         let mut streams: Vec<&str> = subscriptions.requests[0].split('"').collect();
         let mut wanted: Vec<&str> = expected.split('"').collect();
@@ -173,7 +146,7 @@ mod tests {
 
     #[test]
     fn requests_go_one_after_the_other_and_all_must_be_answered() {
-        let mut subscriptions = Subscriptions::new(&symbols(40), |_, _| true);
+        let mut subscriptions = Subscriptions::new(&topics(40), |_| true);
         let mut sent = 0;
         for id in 1..=3 {
             assert!(!subscriptions.is_complete());
@@ -192,12 +165,12 @@ mod tests {
 
     #[test]
     fn what_is_added_is_asked_for_behind_what_is_there() {
-        let symbols = symbols(1);
-        let mut before = Subscriptions::new(&symbols, |_, kind| kind == EventKind::Quote);
+        let topics = topics(1);
+        let mut before = Subscriptions::new(&topics, |(_, kind)| *kind == EventKind::Quote);
         before.send_next(|_| true);
         assert!(before.on_reply(1) && before.is_complete());
         let mut more = before.clone();
-        more.add(&symbols, |_, kind| kind == EventKind::Bar);
+        more.add(&topics, |(_, kind)| *kind == EventKind::Bar);
         more.take_over(&before);
         assert!(!more.is_complete());
         let mut sent = String::new();
@@ -212,6 +185,6 @@ mod tests {
 
     #[test]
     fn nothing_wanted_is_complete_at_once() {
-        assert!(Subscriptions::new(&symbols(3), |_, _| false).is_complete());
+        assert!(Subscriptions::new(&topics(3), |_| false).is_complete());
     }
 }

@@ -11,12 +11,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_utils::CachePadded;
 use mio::Registry;
 
-use super::market_feed::{EVENTS_PER_FRAME_MAX, FrameOutcome, MarketFeed, MarketFeedOptions};
-use super::snapshot_client::SnapshotClient;
+use super::connections::Topics;
+use super::feed::{FrameOutcome, MarketFeed, MarketFeedOptions};
+use super::snapshots::SnapshotClient;
 use super::stream_port::{StreamPort, StreamRequest};
 use super::subscriptions::Subscriptions;
-use crate::event::{BookStatus, EventKind, InstrumentId, Side};
+use super::{Connection, Stream};
+use crate::event::{BookStatus, InstrumentId, Side};
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
+use crate::venue::protocol::MarketProtocol;
 use crate::venue::transport::{CloseReason, Progress, Session, SessionOptions};
 use crate::venue::{
     BookSummary, EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds, VenueSwitch,
@@ -28,8 +31,6 @@ const FRAMES_PER_CYCLE: usize = 64;
 /// Between two looks for silence by time alone, ns: a quarter of the shortest silence that can be configured. Only a
 /// core that sleeps waits that long.
 const LOOK_NS: u64 = 25_000_000;
-/// Between two requests to subscribe, ns: the venue takes five messages a second, pings included.
-const SUBSCRIBE_PACE_NS: u64 = 250_000_000;
 /// The longest time that market data waits for the order session to be ready, ns.
 const ORDERS_FIRST_NS: u64 = 2_000_000_000;
 /// Bytes of an offending frame that are kept.
@@ -39,12 +40,14 @@ const OFFENDING_BYTES_MAX: usize = 4_096;
 pub struct MarketOptions {
     /// The venue's name.
     pub venue: String,
+    /// Which of the venue's sessions it is, such as `market`.
+    pub role: String,
     /// The connection.
     pub session: SessionOptions,
     /// Decoder and books.
     pub feed: MarketFeedOptions,
-    /// Streams to subscribe to in place of those that are wanted; as the venue writes them.
-    pub streams: Option<Vec<String>>,
+    /// Which of the venue's connections it is.
+    pub connection: Connection,
     /// An answer to a subscription has to come in this time, ns.
     pub subscribe_ns: u64,
     /// Number of this session among all of the engine: the upper part of its trace ids.
@@ -70,12 +73,18 @@ pub struct MarketWiring<O> {
     pub switch: VenueSwitch,
 }
 
+/// What a [`MarketAgent`] leaves for the final account, whatever its protocol.
+pub struct MarketAccount {
+    /// Every book as it stood at the end; only those that could be trusted have levels.
+    pub books: Vec<(InstrumentId, BookSummary)>,
+}
+
 /// The agent.
-pub struct MarketAgent<O: EventOutlet> {
+pub struct MarketAgent<P: MarketProtocol, O: EventOutlet> {
     name: String,
     venue: String,
     session: Session,
-    feed: MarketFeed,
+    feed: MarketFeed<P>,
     subscriptions: Subscriptions,
     /// Where more streams are asked for; `None` when the configuration names them.
     port: Option<Arc<StreamPort>>,
@@ -103,21 +112,21 @@ pub struct MarketAgent<O: EventOutlet> {
     now_ns: u64,
 }
 
-impl<O: EventOutlet> MarketAgent<O> {
+impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     /// An agent that connects with its first duty cycles, or once its venue is switched on, and subscribes to
     /// the kinds that `wanted` says of each instrument.
     #[must_use]
     pub fn new(
         options: MarketOptions,
-        wanted: impl Fn(InstrumentId, EventKind) -> bool,
+        wanted: impl Fn(&Stream) -> bool,
         wiring: MarketWiring<O>,
-    ) -> MarketAgent<O> {
-        let MarketOptions { venue, session, feed, streams, subscribe_ns, session_number } = options;
-        let (subscriptions, port) = match streams {
-            Some(streams) => (Subscriptions::of_streams(&streams), None),
-            None => {
-                let has_books = wiring.snapshots.is_some();
-                let port = StreamPort::new(feed.symbols.clone(), has_books, wanted);
+    ) -> MarketAgent<P, O> {
+        let MarketOptions { venue, role, session, feed, connection, subscribe_ns, session_number } =
+            options;
+        let (subscriptions, port) = match connection.topics {
+            topics @ Topics { listed: Some(_), .. } => (Subscriptions::new(&topics, wanted), None),
+            topics => {
+                let port = StreamPort::new(topics, wanted);
                 (port.subscriptions(), Some(port))
             }
         };
@@ -128,7 +137,7 @@ impl<O: EventOutlet> MarketAgent<O> {
         }
         wiring.stats.set_state(session.state());
         MarketAgent {
-            name: format!("{venue}:market"),
+            name: format!("{venue}:{role}"),
             venue,
             session,
             feed: MarketFeed::new(feed, wiring.clock.clone(), Arc::clone(&wiring.stats)),
@@ -288,7 +297,7 @@ impl<O: EventOutlet> MarketAgent<O> {
         let Self { session, subscriptions, subscribed_by_ns, .. } = self;
         let due_ns = self.now_ns + self.subscribe_ns;
         self.subscribe_at_ns = None;
-        self.may_subscribe_ns = self.now_ns + SUBSCRIBE_PACE_NS;
+        self.may_subscribe_ns = self.now_ns + P::LIMITS.subscribe_interval_ns;
         subscriptions.send_next(|request| {
             *subscribed_by_ns = Some(due_ns);
             session.send(request.as_bytes()).is_ok()
@@ -318,8 +327,8 @@ impl<O: EventOutlet> MarketAgent<O> {
                 log::error!("[{}] streams refused, and left out (code: {code})", self.venue);
             }
             self.subscribed_by_ns = None;
-            self.subscribe_at_ns =
-                (!self.subscriptions.is_complete()).then_some(self.now_ns + SUBSCRIBE_PACE_NS);
+            self.subscribe_at_ns = (!self.subscriptions.is_complete())
+                .then_some(self.now_ns + P::LIMITS.subscribe_interval_ns);
         }
     }
 
@@ -330,7 +339,7 @@ impl<O: EventOutlet> MarketAgent<O> {
         self.is_held_back = false;
         while work < FRAMES_PER_CYCLE {
             let Some(outlet) = &mut self.outlet else { break };
-            if outlet.room() < EVENTS_PER_FRAME_MAX {
+            if outlet.room() < P::EVENTS_MAX {
                 self.is_held_back = true;
                 self.stats.backpressure();
                 break;
@@ -339,7 +348,7 @@ impl<O: EventOutlet> MarketAgent<O> {
             work += 1;
             let trace_id = self.traces.next_id();
             match self.feed.on_frame(frame.bytes, frame.read_ns, trace_id, outlet) {
-                FrameOutcome::Decoded | FrameOutcome::Refused => {}
+                FrameOutcome::Decoded | FrameOutcome::Refused | FrameOutcome::KeptAlive => {}
                 FrameOutcome::Reply { id, error } => self.on_reply(id, error),
                 FrameOutcome::Shutdown => self.session.fail(CloseReason::Refused {
                     operation: "read",
@@ -358,7 +367,7 @@ impl<O: EventOutlet> MarketAgent<O> {
             return 0;
         };
         let mut work = 0;
-        if outlet.room() >= EVENTS_PER_FRAME_MAX
+        if outlet.room() >= P::EVENTS_MAX
             && let Some(answer) = snapshots.take()
         {
             match &answer.snapshot {
@@ -407,7 +416,7 @@ impl<O: EventOutlet> MarketAgent<O> {
     }
 }
 
-impl<O: EventOutlet + Send + 'static> Agent for MarketAgent<O> {
+impl<P: MarketProtocol, O: EventOutlet + Send + 'static> Agent for MarketAgent<P, O> {
     fn name(&self) -> &str {
         &self.name
     }
@@ -454,6 +463,6 @@ impl<O: EventOutlet + Send + 'static> Agent for MarketAgent<O> {
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        self
+        Box::new(MarketAccount { books: self.book_summaries() })
     }
 }

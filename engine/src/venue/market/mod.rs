@@ -1,0 +1,20 @@
+//! The market sessions of any venue: sockets, subscriptions, books and snapshots, around its protocol.
+
+mod agent;
+mod books;
+mod connections;
+mod feed;
+mod pacing;
+mod silence;
+mod snapshots;
+mod stamper;
+mod stream_port;
+mod subscriptions;
+
+pub use agent::{MarketAccount, MarketAgent, MarketOptions, MarketWiring};
+pub use connections::{Connection, routed_url};
+pub use feed::{FrameOutcome, MarketFeed, MarketFeedOptions};
+pub use pacing::SnapshotPace;
+pub use silence::SilenceLimits;
+pub use snapshots::{SnapshotClient, SnapshotThread, SnapshotThreadOptions};
+pub(crate) use stream_port::{Stream, StreamError, StreamPort};

@@ -1,0 +1,12 @@
+//! What a venue allows, as it publishes it.
+
+/// The limits of a venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VenueLimits {
+    /// Topics that one market connection may carry, at least 1.
+    pub topics_per_connection: usize,
+    /// Topics named in one request to subscribe, at least 1.
+    pub topics_per_request: usize,
+    /// Between two requests to subscribe on one connection, ns.
+    pub subscribe_interval_ns: u64,
+}

@@ -1,0 +1,112 @@
+//! The market half of a protocol: topics, requests to subscribe, frames and snapshots.
+
+use super::{Snapshot, VenueLimits};
+use crate::event::{Bar, EventKind, InstrumentId, Quote, Trade};
+use crate::venue::book::{BookRule, Diff};
+use crate::venue::codec::DecodeError;
+use crate::venue::{Scales, StreamOrders, Symbol, SymbolMap};
+
+/// How a venue speaks about its market.
+pub trait MarketProtocol: Sized + Send + 'static {
+    /// What the venue's sequences promise (LM-03).
+    const ORDERS: StreamOrders;
+    /// How the diffs of a book follow each other.
+    const BOOK_RULE: BookRule;
+    /// Most events that one frame gives, at least 2: a book's status and the book.
+    const EVENTS_MAX: usize;
+    /// What the venue allows.
+    const LIMITS: VenueLimits;
+    /// Parts of the venue's address space, in the order of their numbers: what [`MarketProtocol::route`] gives. Each
+    /// has connections of its own. Put before the last segment of the configured path; an empty one changes nothing.
+    const ROUTES: &'static [&'static str];
+
+    /// A protocol for one connection that knows these symbols and refuses frames above `frame_bytes_max`.
+    fn new(symbols: SymbolMap, frame_bytes_max: usize) -> Self;
+
+    /// The topic of a kind of event, as it is subscribed to; `None` when the kind has none of its own.
+    fn topic(native: &str, kind: EventKind) -> Option<String>;
+
+    /// Index into [`MarketProtocol::ROUTES`] of a topic.
+    fn route(topic: &str) -> usize;
+
+    /// Appends a request to subscribe to `topics`, whose reply carries `id`.
+    fn subscribe(topics: &[String], id: u64, out: &mut String);
+
+    /// Decodes one whole frame and hands over what is in it.
+    ///
+    /// # Errors
+    /// [`DecodeError`] says what was wrong. Where the frame was a diff of a configured symbol, its
+    /// `book` names the instrument: that book now has a hole.
+    fn decode(&mut self, frame: &[u8], sink: &mut impl MarketSink) -> Result<(), DecodeError>;
+
+    /// Path and query under which REST serves a book's snapshot.
+    fn snapshot_path(native: &str) -> String;
+
+    /// Reads the body of the answer to [`MarketProtocol::snapshot_path`].
+    ///
+    /// # Errors
+    /// [`DecodeError`] says what was wrong; the venue's own error body is of reason `Unknown`.
+    fn read_snapshot(
+        instrument: InstrumentId,
+        body: &[u8],
+        scales: Scales,
+    ) -> Result<Snapshot, DecodeError>;
+}
+
+/// Takes what a frame holds, in the frame's order.
+pub trait MarketSink {
+    /// Takes one message.
+    fn take(&mut self, message: MarketMessage<'_>);
+}
+
+/// What one frame, or a part of it, says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarketMessage<'a> {
+    /// Best bid and offer.
+    Quote {
+        /// What it is about.
+        symbol: Symbol,
+        /// The venue's number of it; 0 when it has none.
+        update_id: u64,
+        /// The venue's time, ns since the Unix epoch; 0 when the frame has none.
+        venue_time_ns: i64,
+        /// Best bid and offer.
+        quote: Quote,
+    },
+    /// A trade, or trades of one aggressor at one price.
+    Trade {
+        /// What it is about.
+        symbol: Symbol,
+        /// The venue's number of it.
+        trade_id: u64,
+        /// Event time, ns since the Unix epoch.
+        venue_time_ns: i64,
+        /// The trade.
+        trade: Trade,
+    },
+    /// A bar.
+    Bar {
+        /// What it is about.
+        symbol: Symbol,
+        /// Event time, ns since the Unix epoch.
+        venue_time_ns: i64,
+        /// The bar, closed or not.
+        bar: Bar,
+    },
+    /// A change of a book.
+    Depth {
+        /// What it is about.
+        symbol: Symbol,
+        /// The change.
+        diff: Diff<'a>,
+    },
+    /// Answer to a request on this connection.
+    Reply {
+        /// The request's number.
+        id: u64,
+        /// The venue's error code; `None` = done.
+        error: Option<i32>,
+    },
+    /// The server will close this connection soon.
+    Shutdown,
+}
