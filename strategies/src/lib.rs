@@ -1,4 +1,8 @@
 //! Built-in strategies, and the registry that the binary `pitlane` compiles in.
+//!
+//! Start with [`Noop`], the smallest, then read [`Momentum`] (market data only) and [`MarketMaker`]
+//! (orders). `strategies/README.md` tells how to write, test and compile in one of your own; its code
+//! is compiled and run by this crate's tests.
 #![forbid(unsafe_code)]
 
 mod market_maker;
@@ -23,3 +27,8 @@ pub fn builtin() -> StrategyRegistry {
         .with("market_maker", MarketMaker::from_params)
         .with("faulty", Faulty::from_params)
 }
+
+/// The guide, so that its code compiles as it is written.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Guide;

@@ -39,7 +39,8 @@ section! {
         /// Market callbacks that a consumer makes in a row before its core looks at other work.
         /// Its critical lane is looked at before each of them.
         batch: u32 = 16 => whole(1..=1_024, "callbacks");
-        /// Failed callbacks (errors and panics) after which a consumer is quarantined.
+        /// Failed callbacks (errors and panics) after which a consumer is quarantined, counted over the
+        /// whole run. A callback that ends by a refused order (`ctx.submit(..)?`) has not failed.
         max_failures: u64 = 1_000 => whole(1..=1_000_000_000, "failures");
         /// Time that one callback may take. A longer one is a stall: it is counted, and where its core runs
         /// anything else, a thread that stands by takes the core, for good.

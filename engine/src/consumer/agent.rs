@@ -136,6 +136,7 @@ impl ConsumerAgent {
                 critical_seen: 0,
                 stale_seen: 0,
                 failures_seen: 0,
+                refusals_seen: 0,
             },
             batch: options.batch,
             stop: wiring.stop,

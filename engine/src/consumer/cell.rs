@@ -9,7 +9,7 @@ use pitlane_ring::{Exchange, prefetch_line};
 use super::failure::{FailureKind, FailureLog, FailureRecord, Fault, contain, contain_callback};
 use super::{
     ConsumerFaults, Context, HaltReason, Quarantine, QuarantineReason, Strategy, StrategyError,
-    StrategyResult,
+    StrategyResult, SubmitError,
 };
 use crate::dispatcher::AcceptFrom;
 use crate::event::{Event, EventClass, EventKind, ExecReport};
@@ -63,6 +63,8 @@ pub(super) struct Cell {
     pub(super) critical_seen: u64,
     pub(super) stale_seen: u64,
     pub(super) failures_seen: u64,
+    /// Callbacks that ended by a refused order.
+    pub(super) refusals_seen: u64,
     pub(super) failures: FailureLog,
     pub(super) failures_max: u64,
     pub(super) start_attempts: u32,
@@ -70,6 +72,11 @@ pub(super) struct Cell {
     pub(super) to_log: Arc<Exchange<FailureRecord>>,
     pub(super) letters: LetterSender,
     pub(super) name: String,
+}
+
+/// Whether a count is 1, 10, 100, ...: what floods is told of each tenfold.
+fn is_tenfold(count: u64) -> bool {
+    count.ilog10() != (count - 1).checked_ilog10().unwrap_or(u32::MAX)
 }
 
 /// What a callback was about, for its failure record.
@@ -265,6 +272,11 @@ impl Cell {
 
     #[cold]
     fn failed(&mut self, fault: Fault, subject: &Subject<'_>) {
+        if let Fault::Error(error) = &fault
+            && let Some(refused) = error.source().downcast_ref::<SubmitError>()
+        {
+            return self.refused(refused);
+        }
         let (kind, site, message, backtrace) = match fault {
             Fault::Error(error) => self.told(error),
             Fault::Panic(caught) => {
@@ -304,6 +316,16 @@ impl Cell {
         }
     }
 
+    /// A callback that ended by a refused order: an answer to the strategy, which is counted with its
+    /// orders, and no failure. So `submit(..)?` may stand where trading is off for hours.
+    fn refused(&mut self, refused: &SubmitError) {
+        self.refusals_seen += 1;
+        if is_tenfold(self.refusals_seen) {
+            let (name, times) = (&self.name, self.refusals_seen);
+            log::warn!("[{name}] callback ended: {refused} ({times} so far; no failure)");
+        }
+    }
+
     /// What an error says. Its text and its end are the strategy's code as well (EDGE-2).
     fn told(&self, error: StrategyError) -> (FailureKind, String, String, Option<Arc<Backtrace>>) {
         let (site, stack) = (error.site().to_string(), error.stack().cloned());
@@ -329,7 +351,7 @@ impl Cell {
             },
             _ => failure,
         };
-        if count.ilog10() != (count - 1).checked_ilog10().unwrap_or(u32::MAX) {
+        if is_tenfold(count) {
             log::error!("{failure}; {count} times at this site so far");
         }
     }

@@ -211,6 +211,31 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_order_ends_its_callback_and_is_no_failure() {
+        struct Absurd;
+        impl Strategy for Absurd {
+            fn on_quote(&mut self, quote: View<'_, Quote>, ctx: &mut Context) -> StrategyResult {
+                ctx.submit(NewOrder {
+                    venue: quote.venue(),
+                    instrument: quote.instrument(),
+                    side: Side::Buy,
+                    price: Price(6_000_000),
+                    qty: Qty(-1),
+                    order_type: OrderType::LimitMaker,
+                    time_in_force: TimeInForce::Gtc,
+                })?;
+                Ok(())
+            }
+        }
+        let mut harness = Harness::new(Absurd);
+        for _ in 0..2_000 {
+            harness.quote(Price(6_000_000), Qty(10), Price(6_000_001), Qty(10));
+        }
+        assert_eq!(harness.context().order_counts().refused, 2_000);
+        assert_eq!((harness.failures().total, harness.orders().len()), (0, 0));
+    }
+
+    #[test]
     fn time_does_not_go_back_between_a_timer_and_the_end_of_its_batch() {
         struct Slow(Arc<OnceLock<ManualTime>>, Arc<Mutex<Vec<u64>>>);
         impl Strategy for Slow {
