@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pitlane_engine::event::{Event, InstrumentId};
 use pitlane_engine::instrument::Instruments;
 use pitlane_engine::runtime::{Agent, Clock};
-use pitlane_engine::stages::bare_dispatcher;
+use pitlane_engine::testing::bare_dispatcher;
 use pitlane_engine::venue::SymbolMap;
 use pitlane_engine::venue::binance::MarketDecoder;
 use pitlane_ring::{Consumer, LaneOptions, Publisher, lane};

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use pitlane_engine::config::{Config, ConsumerConfig, Profile};
-use pitlane_engine::consumer::{Closure, Interest};
+use pitlane_engine::consumer::Closure;
+use pitlane_engine::event::Interest;
 use pitlane_engine::runtime::Clock;
 use pitlane_engine::venue::SyntheticLoad;
 use pitlane_engine::{EmbeddedVenue, LaunchOptions, Params, StrategyRegistry, launch_with};

@@ -13,21 +13,20 @@ pub mod instrument;
 mod launch;
 pub mod orchestrator;
 pub mod order;
-pub mod registry;
 pub mod report;
 pub mod runtime;
-#[doc(hidden)]
-pub mod stages;
+pub mod safety;
 pub mod telemetry;
+pub mod testing;
 pub mod venue;
 pub mod world;
 
+pub use consumer::{Params, StrategyRegistry};
 pub use control::{FlipError, RouteChange};
 pub use launch::{
-    EmbeddedVenue, Engine, LaunchError, LaunchFaults, LaunchOptions, LiveStatus, RecordedSession,
-    RecordingProgress, launch, launch_with,
+    EmbeddedVenue, Engine, LaneFootprint, LaunchError, LaunchFaults, LaunchOptions, LiveStatus,
+    RecordedSession, RecordingProgress, lane_footprints, launch, launch_with,
 };
-pub use registry::{Params, StrategyRegistry};
 
 /// Unit tests count what a thread allocates that must not.
 #[cfg(test)]

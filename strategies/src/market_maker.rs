@@ -1,10 +1,8 @@
 //! A market maker: one bid and one ask around the best quote, moved when the market moves away.
 
 use pitlane_engine::Params;
-use pitlane_engine::consumer::{
-    Context, Interest, NewOrder, Strategy, StrategyResult, SubmitError, View,
-};
-use pitlane_engine::event::{EventKind, Price, Qty, Quote, RejectReason, Side};
+use pitlane_engine::consumer::{Context, NewOrder, Strategy, StrategyResult, SubmitError, View};
+use pitlane_engine::event::{EventKind, Interest, Price, Qty, Quote, RejectReason, Side};
 use pitlane_engine::order::{OrderType, TimeInForce};
 
 use crate::params::{only, whole};
@@ -110,8 +108,8 @@ impl Strategy for MarketMaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pitlane_engine::consumer::Harness;
     use pitlane_engine::order::OrderAction;
+    use pitlane_engine::testing::Harness;
 
     fn maker() -> MarketMaker {
         MarketMaker::from_params(&Params::new()).unwrap()

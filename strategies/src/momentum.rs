@@ -1,8 +1,8 @@
 //! A signal without orders: the imbalance of aggressive trades against the drift of the mid price.
 
 use pitlane_engine::Params;
-use pitlane_engine::consumer::{Context, Interest, Strategy, StrategyResult, View};
-use pitlane_engine::event::{EventKind, Merged, Quote, Trade};
+use pitlane_engine::consumer::{Context, Strategy, StrategyResult, View};
+use pitlane_engine::event::{EventKind, Interest, Merged, Quote, Trade};
 
 use crate::params::{only, whole};
 
@@ -102,7 +102,7 @@ mod tests {
             report.store(strategy.signal(), std::sync::atomic::Ordering::Relaxed);
             Ok(())
         });
-        let mut harness = pitlane_engine::consumer::Harness::new(closure);
+        let mut harness = pitlane_engine::testing::Harness::new(closure);
         for step in 0..50 {
             harness.quote(Price(100 + step), Qty(1), Price(102 + step), Qty(1));
             harness.trade(Price(102 + step), Qty(5), Side::Buy);

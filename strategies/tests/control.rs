@@ -7,12 +7,14 @@ use std::time::Instant;
 
 use common::{ONE_AT_A_TIME, PATIENCE, Run, run_of};
 use pitlane_engine::config::VenueConfig;
-use pitlane_engine::consumer::{Context, Interest, Strategy, StrategyResult};
-use pitlane_engine::control::{CommandId, MergeRequest, RouteChange, RoutingChange, VenueSet};
+use pitlane_engine::consumer::{
+    CommandId, Context, MergeRequest, Strategy, StrategyResult, VenueSet,
+};
+use pitlane_engine::control::{RouteChange, RoutingChange};
 use pitlane_engine::dispatcher::{COMMAND_DONE, FLIP_BEGIN, FLIP_END, RouteKey};
 use pitlane_engine::event::{
-    ConsumerId, ControlAck, ControlCode, ControlResult, Event, EventKind, InstrumentId, Merged,
-    VenueId,
+    ConsumerId, ControlAck, ControlCode, ControlResult, Event, EventKind, InstrumentId, Interest,
+    Merged, VenueId,
 };
 use pitlane_engine::report::Report;
 use pitlane_engine::venue::simulated::{
@@ -209,7 +211,7 @@ fn what_can_not_be_is_refused_at_once_or_by_its_acknowledgement() {
     let (run, log) = scripted(|| {
         vec![Box::new(|ctx: &mut Context| {
             let refusal = |result: Result<CommandId, _>| {
-                result.map_err(|error: pitlane_engine::control::ControlError| error.code)
+                result.map_err(|error: pitlane_engine::consumer::ControlError| error.code)
             };
             let stranger = ctx.subscribe(VenueSet::ALL, InstrumentId(99), QUOTES);
             assert_eq!(refusal(stranger), Err(ControlCode::UnknownInstrument));

@@ -5,8 +5,8 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{ONE_AT_A_TIME, PATIENCE, run_of};
-use pitlane_engine::consumer::{Closure, Context, Interest};
-use pitlane_engine::event::Event;
+use pitlane_engine::consumer::{Closure, Context};
+use pitlane_engine::event::{Event, Interest};
 use pitlane_engine::venue::SyntheticLoad;
 use pitlane_engine::{EmbeddedVenue, Params, launch_with};
 

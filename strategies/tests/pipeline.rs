@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use common::{ONE_AT_A_TIME, PATIENCE, events, run, run_of};
 use pitlane_engine::config::OnFlip;
-use pitlane_engine::consumer::{Closure, ConsumerState, Context, Interest};
+use pitlane_engine::consumer::{Closure, ConsumerState, Context};
 use pitlane_engine::dispatcher::RouteKey;
-use pitlane_engine::event::{ConsumerId, Event, EventKind};
+use pitlane_engine::event::{ConsumerId, Event, EventKind, Interest};
 use pitlane_engine::{FlipError, LaunchFaults, Params, RouteChange, launch_with};
 
 #[global_allocator]

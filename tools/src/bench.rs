@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use pitlane_engine::config::{Config, ConsumerConfig};
-use pitlane_engine::consumer::{Closure, Context, Interest};
-use pitlane_engine::event::Event;
-use pitlane_engine::report::{LatencyFigures, Report};
-use pitlane_engine::telemetry::WARM_UP_LINE;
+use pitlane_engine::consumer::{Closure, Context};
+use pitlane_engine::event::{Event, Interest};
+use pitlane_engine::report::Report;
+use pitlane_engine::telemetry::{LatencyFigures, WARM_UP_LINE};
 use pitlane_engine::{EmbeddedVenue, Engine, LaunchOptions, Params, StrategyRegistry, launch_with};
 use serde::Serialize;
 

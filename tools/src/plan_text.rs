@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use pitlane_engine::config::Config;
-use pitlane_engine::runtime::{AgentRole, CorePlan, LaneFootprint, PlannedCore, lane_footprints};
+use pitlane_engine::runtime::{AgentRole, CorePlan, PlannedCore};
+use pitlane_engine::{LaneFootprint, lane_footprints};
 
 use crate::table::{count, render, table};
 

@@ -6,8 +6,9 @@ use std::fmt::Write;
 
 use pitlane_engine::dispatcher::order::StreamCounts;
 use pitlane_engine::orchestrator::merge::MergeCounts;
-use pitlane_engine::report::{ConsumerReport, LatencyFigures, Report, TermCounts, VenueReport};
+use pitlane_engine::report::{ConsumerReport, Report, TermCounts, VenueReport};
 use pitlane_engine::runtime::Pinned;
+use pitlane_engine::telemetry::LatencyFigures;
 
 use crate::table::{count, micros, render, table};
 use failures::failures;

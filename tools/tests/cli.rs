@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use pitlane_engine::StrategyRegistry;
 use pitlane_engine::config::Config;
-use pitlane_engine::consumer::{Closure, Interest};
+use pitlane_engine::consumer::Closure;
+use pitlane_engine::event::Interest;
 use pitlane_tools::{Exit, Terminal, run_cli};
 use serde_json::Value;
 use tempfile::TempDir;

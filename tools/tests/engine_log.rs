@@ -4,9 +4,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use pitlane_engine::config::{Config, ConsumerConfig};
-use pitlane_engine::consumer::{Closure, Context, Interest};
+use pitlane_engine::consumer::{Closure, Context};
 use pitlane_engine::dispatcher::RouteKey;
-use pitlane_engine::event::{Event, EventKind};
+use pitlane_engine::event::{Event, EventKind, Interest};
 use pitlane_engine::{
     EmbeddedVenue, Engine, LaunchOptions, Params, RouteChange, StrategyRegistry, launch_with,
 };

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use pitlane_engine::consumer::ConsumerAgent;
 use pitlane_engine::runtime::{Agent, Phase};
-use pitlane_engine::stages::sweep;
+use pitlane_engine::testing::sweep;
 
 use super::quotes::{assemble, consumer, quote};
 use super::{Bench, Job, print};

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use pitlane_engine::event::{Event, EventKind};
 use pitlane_engine::runtime::Agent;
-use pitlane_engine::stages::bare_dispatcher;
 use pitlane_engine::telemetry::Term;
+use pitlane_engine::testing::bare_dispatcher;
 
 use super::quotes::{DISPATCH_SLOTS, MARKET_SLOTS, instruments, quote};
 use super::{Bench, Job, print};

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use pitlane_engine::event::Event;
 use pitlane_engine::runtime::{Agent, Clock, Phase};
-use pitlane_engine::stages::sweep;
+use pitlane_engine::testing::sweep;
 
 use super::quotes::{assemble, consumer, quote};
 use super::{Bench, Job, print};

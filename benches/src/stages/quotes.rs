@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use pitlane_engine::consumer::{Closure, Context, Interest, Strategy};
-use pitlane_engine::event::{Event, EventKind, Quote};
+use pitlane_engine::consumer::{Closure, Context, Strategy};
+use pitlane_engine::event::{Event, EventKind, Interest, Quote};
 use pitlane_engine::instrument::{InstrumentSpec, Instruments};
 use pitlane_engine::runtime::Clock;
-use pitlane_engine::stages::{Size, Stages, StagesOptions, stages};
+use pitlane_engine::testing::{Size, Stages, StagesOptions, stages};
 
 /// Slots of the venue's link and of the dispatcher's lanes.
 pub(crate) const DISPATCH_SLOTS: usize = 4_096;

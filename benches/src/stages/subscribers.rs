@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pitlane_engine::runtime::{Agent, Phase};
-use pitlane_engine::stages::sweep;
+use pitlane_engine::testing::sweep;
 
 use super::quotes::{assemble_sampled, consumer, quote};
 use super::{Bench, Row, print};

@@ -10,7 +10,7 @@ use pitlane_engine::event::{Event, InstrumentId, Qty, Quote, Side, VenueId};
 use pitlane_engine::instrument::{InstrumentSpec, Instruments};
 use pitlane_engine::order::{OrderCommand, OrderType, TimeInForce};
 use pitlane_engine::runtime::{Agent, Phase};
-use pitlane_engine::stages::{Size, StagesOptions, stages, sweep};
+use pitlane_engine::testing::{Size, StagesOptions, stages, sweep};
 use pitlane_engine::venue::binance::SpotMarket;
 use pitlane_engine::venue::market::{MarketFeed, MarketFeedOptions};
 use pitlane_engine::venue::transport::Outbound;

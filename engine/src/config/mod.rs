@@ -36,6 +36,9 @@ use schema::Section;
 /// The name of the embedded venue, in reports and in `native` tables.
 pub const SIMULATED_VENUE: &str = "simulated";
 
+/// Core ids end here: the kernel interface used for pinning knows no higher ones.
+pub const CORE_IDS: usize = 1_024;
+
 /// The most embedded venues.
 const SIMULATED_MAX: u32 = 4;
 

@@ -84,7 +84,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// The largest core id that can be pinned to.
-const CORE_MAX: u64 = crate::runtime::CORE_IDS as u64 - 1;
+const CORE_MAX: u64 = super::CORE_IDS as u64 - 1;
 
 fn expected(what: &str, value: &DeValue<'_>) -> String {
     format!("expected {what}, found {}", value.type_str())

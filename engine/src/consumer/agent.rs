@@ -7,13 +7,12 @@ use pitlane_ring::{Consumer, Exchange, raw};
 
 use super::cell::Cell;
 use super::context::ContextParts;
-use super::{
-    ConsumerFaults, ConsumerState, Context, FailureLog, FailureRecord, Quarantine, Strategy,
-};
+use super::{ConsumerFaults, ConsumerState, Context, FailureLog, FailureRecord, Strategy};
 use crate::dispatcher::AcceptFrom;
 use crate::event::{Event, KindCounts};
 use crate::order::OrderCounts;
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
+use crate::safety::Quarantine;
 use crate::telemetry::{ConsumerProbe, HistogramSet, LetterSender, Terms};
 
 /// Room for the dead letters of a consumer: critical events that it turns away. It takes no more of them
@@ -176,11 +175,11 @@ impl ConsumerAgent {
         }
     }
 
-    pub(super) fn context(&self) -> &Context {
+    pub(crate) fn context(&self) -> &Context {
         &self.cell.context
     }
 
-    pub(super) fn failures(&self) -> &FailureLog {
+    pub(crate) fn failures(&self) -> &FailureLog {
         &self.cell.failures
     }
 

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use crossbeam_utils::CachePadded;
 use pitlane_ring::{Exchange, prefetch_line};
 
-use super::failure::{FailureKind, FailureLog, FailureRecord, Fault, contain, contain_callback};
-use super::{
-    ConsumerFaults, Context, HaltReason, Quarantine, QuarantineReason, Strategy, StrategyError,
-    StrategyResult, SubmitError,
-};
+use super::containment::contain;
+use super::failure::{FailureKind, FailureLog, FailureRecord, Fault, contain_callback};
+use super::{ConsumerFaults, Context, Strategy, StrategyError, StrategyResult, SubmitError};
 use crate::dispatcher::AcceptFrom;
 use crate::event::{Event, EventClass, EventKind, ExecReport};
 use crate::runtime::Clock;
+use crate::safety::{HaltReason, Quarantine, QuarantineReason};
 use crate::telemetry::{ConsumerProbe, Letter, LetterSender, Term, Terms};
 
 /// Failures of `on_start` after which a consumer is quarantined (F03).

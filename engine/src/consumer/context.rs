@@ -6,21 +6,21 @@ use pitlane_ring::Publisher;
 use thiserror::Error;
 use zerocopy::FromZeros;
 
-use super::Interest;
 use super::timers::{TIMERS_MAX, Timers};
-use crate::control::{
+use crate::consumer::{
     CommandId, ControlAction, ControlCommand, ControlError, MergeRequest, VenueSet,
 };
 use crate::event::{
-    ClientOrderId, ConsumerId, ControlCode, Event, ExecReport, InstrumentId, OrderStatus, Price,
-    Qty, REDUCE_ONLY, RejectReason, Side, VenueId,
+    ClientOrderId, ConsumerId, ControlCode, Event, ExecReport, InstrumentId, Interest, OrderStatus,
+    Price, Qty, REDUCE_ONLY, RejectReason, Side, VenueId,
 };
 use crate::instrument::{InstrumentSpec, Instruments};
 use crate::order::{
     OpenOrder, OrderAction, OrderCommand, OrderCounts, OrderFlags, OrderTracker, OrderType,
-    Position, TimeInForce, TradingSwitch,
+    Position, TimeInForce,
 };
 use crate::runtime::Clock;
+use crate::safety::TradingSwitch;
 
 /// An order to submit. Prices and quantities in the instrument's scales.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

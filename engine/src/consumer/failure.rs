@@ -3,32 +3,20 @@
 //! Every failure is counted by (kind, site). Per site the first is kept whole, and the last few overall,
 //! so that a million panics grow nothing (FR-018). A failure is the one place on a consumer's core that
 //! may allocate.
-//!
-//! **Stacks.** A panic's is taken in its hook, an error's where the strategy makes it, the first time that
-//! the consumer fails there ([`super::StrategyError`]). Whoever takes or prints a stack holds a lock of
-//! the process; printing takes milliseconds. A pinned thread must not wait for that, so while one is
-//! printed none is taken: such a record, like that of a repeated error, shows the stack of the first
-//! failure at its site.
 
-use std::any::Any;
 use std::backtrace::Backtrace;
-use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::{self, AssertUnwindSafe, Location, PanicHookInfo};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use super::containment::{Caught, contain, printed};
 use super::{StrategyError, StrategyResult};
 use crate::event::ConsumerId;
 
 /// Sites told apart; failures at further sites are counted together.
 const SITES_MAX: usize = 256;
-/// Sites of errors, of all consumers, of which a thread remembers that it has taken a stack.
-const STACKS_MAX: usize = 1_024;
-
 /// How a callback failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -115,21 +103,6 @@ fn resolved<S: Serializer>(
     }
 }
 
-/// Threads that are printing a stack now.
-static PRINTING: AtomicU32 = AtomicU32::new(0);
-
-fn printed(backtrace: &Backtrace) -> String {
-    PRINTING.fetch_add(1, Ordering::SeqCst);
-    let text = backtrace.to_string();
-    PRINTING.fetch_sub(1, Ordering::SeqCst);
-    text
-}
-
-/// The stack of this thread, unless that would mean to wait for one that is being printed.
-fn taken() -> Option<Arc<Backtrace>> {
-    (PRINTING.load(Ordering::SeqCst) == 0).then(|| Arc::new(Backtrace::force_capture()))
-}
-
 /// How often one site failed, and the first failure there.
 #[derive(Clone, Debug, Serialize)]
 pub struct SiteCount {
@@ -195,87 +168,6 @@ impl FailureLog {
     }
 }
 
-/// A caught panic: what the hook saw.
-#[derive(Debug)]
-pub(crate) struct Caught {
-    pub(super) message: String,
-    pub(super) site: String,
-    pub(super) backtrace: Option<Arc<Backtrace>>,
-}
-
-/// Number in [`CONTAINED`] while no callback runs.
-const NOBODY: u32 = u32::MAX;
-
-/// What the panic hook saw: the site, and the stack if it was free to take it.
-type Noted = (String, Option<Arc<Backtrace>>);
-
-thread_local! {
-    /// The consumer whose callback runs.
-    static CONTAINED: Cell<u32> = const { Cell::new(NOBODY) };
-    static NOTED: RefCell<Option<Noted>> = const { RefCell::new(None) };
-    /// Consumers and sites of errors whose stack was taken.
-    static STACKS: RefCell<Vec<(u32, usize)>> = const { RefCell::new(Vec::new()) };
-}
-
-/// The stack of an error that a callback is making, the first time that its consumer makes one there.
-#[cold]
-pub(super) fn stack_of_error(site: &'static Location<'static>) -> Option<Arc<Backtrace>> {
-    let consumer = CONTAINED.get();
-    if consumer == NOBODY {
-        return None;
-    }
-    STACKS.with(|stacks| {
-        let mut stacks = stacks.try_borrow_mut().ok()?;
-        let key = (consumer, std::ptr::from_ref(site).addr());
-        if stacks.len() == STACKS_MAX || stacks.contains(&key) {
-            return None;
-        }
-        let stack = taken()?;
-        stacks.push(key);
-        Some(stack)
-    })
-}
-
-/// Installs the process's panic hook once: a contained panic is noted for its record instead of being
-/// printed; every other panic goes to the hook that was there before.
-pub fn install_panic_hook() {
-    static INSTALL: Once = Once::new();
-    INSTALL.call_once(|| {
-        let previous = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if CONTAINED.get() != NOBODY {
-                note(info);
-            } else {
-                previous(info);
-            }
-        }));
-    });
-}
-
-fn note(info: &PanicHookInfo<'_>) {
-    let site = info.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
-    let backtrace = taken();
-    NOTED.with(|noted| {
-        // A panic inside the error path must not turn into an abort: an unavailable cell is left alone.
-        if let Ok(mut noted) = noted.try_borrow_mut() {
-            *noted = Some((site, backtrace));
-        }
-    });
-}
-
-/// Runs a callback of `consumer` and catches its panic, whatever its payload does when it is dropped (F03).
-#[inline]
-pub(crate) fn contain<R>(consumer: ConsumerId, callback: impl FnOnce() -> R) -> Result<R, Caught> {
-    CONTAINED.set(u32::from(consumer.0));
-    let outcome = panic::catch_unwind(AssertUnwindSafe(callback));
-    let outcome = match outcome {
-        Ok(value) => Ok(value),
-        Err(payload) => Err(caught(payload)),
-    };
-    CONTAINED.set(NOBODY);
-    outcome
-}
-
 /// What came out of a callback that failed.
 pub(super) enum Fault {
     /// It returned this.
@@ -297,28 +189,13 @@ pub(super) fn contain_callback(
     }
 }
 
-#[cold]
-fn caught(payload: Box<dyn Any + Send>) -> Caught {
-    let message = if let Some(text) = payload.downcast_ref::<&'static str>() {
-        (*text).to_owned()
-    } else if let Some(text) = payload.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "panic with a payload that is no text".to_owned()
-    };
-    let noted = NOTED.with(|noted| noted.try_borrow_mut().ok().and_then(|mut noted| noted.take()));
-    if let Err(second) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(second);
-    }
-    match noted {
-        Some((site, backtrace)) => Caught { message, site, backtrace },
-        None => Caught { message, site: "unknown".to_owned(), backtrace: None },
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::panic;
+    use std::sync::atomic::Ordering;
+
     use super::*;
+    use crate::consumer::containment::{PRINTING, install_panic_hook};
 
     fn failure(site: &str) -> FailureRecord {
         FailureRecord {
@@ -358,15 +235,6 @@ mod tests {
         }
         let counted: u64 = log.sites.iter().map(|site| site.count).sum();
         assert_eq!((log.sites.len(), counted + log.at_further_sites), (SITES_MAX, 300));
-    }
-
-    #[test]
-    fn a_contained_panic_is_caught_with_its_site_and_stack() {
-        install_panic_hook();
-        let caught = contain(ConsumerId(0), || panic!("planted {}", 7)).unwrap_err();
-        assert_eq!(caught.message, "planted 7");
-        assert!(caught.site.contains("failure.rs"), "{}", caught.site);
-        assert!(matches!(contain(ConsumerId(0), || 3), Ok(3)));
     }
 
     #[test]
@@ -411,18 +279,5 @@ mod tests {
         let first = log.sites[0].first.backtrace.as_ref().expect("what came later was kept");
         let last = log.last.back().and_then(|last| last.backtrace.as_ref()).expect("shared");
         assert!(Arc::ptr_eq(first, last) && log.sites[0].count == 3);
-    }
-
-    #[test]
-    fn a_payload_that_panics_when_dropped_is_contained_too() {
-        struct Bomb;
-        impl Drop for Bomb {
-            fn drop(&mut self) {
-                panic!("second");
-            }
-        }
-        install_panic_hook();
-        let caught = contain(ConsumerId(0), || panic::panic_any(Bomb)).unwrap_err();
-        assert!(caught.message.contains("no text"));
     }
 }

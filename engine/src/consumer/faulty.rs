@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{Context, Strategy, StrategyResult};
+use crate::consumer::Params;
 use crate::event::Event;
-use crate::registry::Params;
 use crate::world::SplitMix64;
 
 /// A million: rates are stated in events out of that many.
@@ -218,8 +218,8 @@ fn count(counter: &AtomicU64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::consumer::Harness;
     use crate::event::{Price, Qty};
+    use crate::testing::Harness;
 
     fn quotes(harness: &mut Harness, number: u64) {
         (0..number).for_each(|_| harness.quote(Price(1), Qty(1), Price(2), Qty(1)));

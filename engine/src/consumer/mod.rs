@@ -2,13 +2,13 @@
 
 mod agent;
 mod cell;
+mod containment;
 mod context;
+mod control_command;
 mod failure;
 mod faults;
 mod faulty;
-mod harness;
-mod last_resort;
-mod quarantine;
+mod registry;
 mod strategy;
 mod strategy_error;
 mod timers;
@@ -17,15 +17,17 @@ mod view;
 pub(crate) use agent::{CONSUMER_LETTER_SLOTS, ConsumerWiring};
 pub use agent::{ConsumerAgent, ConsumerOptions, ConsumerRemains};
 pub use cell::ConsumerState;
+pub(crate) use containment::contain;
+pub use containment::install_panic_hook;
 pub(crate) use context::ContextParts;
 pub use context::{Context, NewOrder, RiskLimits, SubmitError};
-pub(crate) use failure::contain;
-pub use failure::{FailureKind, FailureLog, FailureRecord, SiteCount, install_panic_hook};
+pub use control_command::{
+    CommandId, ControlAction, ControlCommand, ControlError, MergeRequest, VenueSet,
+};
+pub use failure::{FailureKind, FailureLog, FailureRecord, SiteCount};
 pub use faults::ConsumerFaults;
 pub use faulty::{FaultCounts, FaultPlan, Faulty};
-pub use harness::Harness;
-pub use last_resort::{HaltReason, LastResort};
-pub use quarantine::{Quarantine, QuarantineReason};
-pub use strategy::{Closure, Interest, Strategy, StrategyResult};
-pub use strategy_error::StrategyError;
+pub use registry::{Params, StrategyRegistry};
+pub use strategy::{Closure, Strategy};
+pub use strategy_error::{StrategyError, StrategyResult};
 pub use view::View;

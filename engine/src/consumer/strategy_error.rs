@@ -3,7 +3,7 @@
 //! Made by `?` or `.into()` from any error or text, in the strategy: that is the last moment at which the
 //! stack still shows what went wrong. The place costs nothing and is always kept. The stack costs some
 //! microseconds and a lock of the process, so it is taken once for each consumer and place, as
-//! [`super::failure`] decides; every further record of that place shows the first one's. Where nothing
+//! [`super::containment`] decides; every further record of that place shows the first one's. Where nothing
 //! fails, nothing is paid.
 
 use std::backtrace::Backtrace;
@@ -12,7 +12,10 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::failure::stack_of_error;
+use super::containment::stack_of_error;
+
+/// What a callback returns.
+pub type StrategyResult = Result<(), StrategyError>;
 
 /// Any error a strategy wants to report; it is counted, logged and kept, and the next event follows.
 ///
@@ -76,8 +79,7 @@ impl fmt::Debug for StrategyError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::StrategyResult;
-    use super::super::failure::contain;
+    use super::super::containment::contain;
     use super::*;
     use crate::event::ConsumerId;
 

@@ -1,6 +1,6 @@
 //! What can be changed about the routes.
 
-use super::MergeRequest;
+use crate::consumer::MergeRequest;
 use crate::dispatcher::RouteKey;
 use crate::event::{ConsumerId, VenueId};
 

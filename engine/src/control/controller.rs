@@ -8,7 +8,8 @@ use std::time::Duration;
 use pitlane_ring::{Bits, Consumer};
 
 use super::routes::{Request, Routes};
-use super::{ControlAction, ControlCommand, RouteChange, RoutingChange};
+use super::{RouteChange, RoutingChange};
+use crate::consumer::{ControlAction, ControlCommand};
 use crate::dispatcher::RouteKey;
 use crate::event::{ConsumerId, ControlCode, InstrumentId, VenueId};
 use crate::runtime::give_way;

@@ -14,14 +14,12 @@ use super::reader::Reader;
 use super::refusal::Refusal;
 use super::routes::{Flipped, Request as RoutesRequest, Routes};
 use super::status::Status;
-use super::{
-    Desk, FlipError, MergeRequest, RouteChange, RoutesDifference, RoutingChange, VenueSet,
-};
-use crate::consumer::{Quarantine, QuarantineReason};
+use super::{Desk, FlipError, RouteChange, RoutesDifference, RoutingChange};
+use crate::consumer::{MergeRequest, VenueSet};
 use crate::dispatcher::RouteKey;
 use crate::event::{ConsumerId, EventKind, VenueId};
-use crate::order::TradingSwitch;
 use crate::runtime::{CoreWakers, StopSignal};
+use crate::safety::{Quarantine, QuarantineReason, TradingSwitch};
 use crate::venue::{IntakeStats, SessionState, VenueSwitch};
 
 /// How long a venue's sessions are waited for, so that the answer can say how they stand.
@@ -347,7 +345,7 @@ fn kind_of(name: &str) -> Result<EventKind, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::consumer::HaltReason;
+    use crate::safety::HaltReason;
 
     #[test]
     fn after_a_halt_or_a_kill_nobody_turns_trading_on() {

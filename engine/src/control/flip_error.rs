@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::routes::QUEUE_MAX;
 use crate::event::{ConsumerId, ControlCode, EventKind, InstrumentId, VenueId};
 use crate::orchestrator::merge::MergeProblem;
+
+/// Changes that may wait at a time.
+pub(super) const QUEUE_MAX: usize = 256;
 
 /// Why routes were not changed; those before are in force.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

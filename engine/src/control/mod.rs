@@ -1,6 +1,6 @@
 //! The control plane: who gets what, and how it is read and changed while the engine runs.
 //!
-//! Strategies ask by [`ControlCommand`]s through their own lanes, programs by [`crate::Engine`], operators
+//! Strategies ask by [`ControlCommand`](crate::consumer::ControlCommand)s through their own lanes, programs by [`crate::Engine`], operators
 //! through a Unix socket that takes one JSON object a line ([`protocol`]). The socket's thread is the only
 //! one that talks to clients; what they ask for is done by a [`Desk`], which it owns. All of them end at
 //! the one owner of the routes, which has the orchestrator take merge rules and the dispatcher take tables.
@@ -10,10 +10,10 @@ mod address;
 mod budget;
 mod change;
 mod client;
-mod command;
 mod controller;
 mod desk;
 mod flip_error;
+mod limits;
 mod memory;
 mod parse;
 pub mod protocol;
@@ -28,7 +28,6 @@ mod wanted;
 
 pub use address::{PATH_BYTES_MAX, SOCKET_NAME, SocketError};
 pub use change::{RouteChange, RoutingChange};
-pub use command::{CommandId, ControlAction, ControlCommand, ControlError, MergeRequest, VenueSet};
 pub(crate) use controller::{ControllerHandle, ControllerParts};
 pub(crate) use desk::{DeskParts, OperatorDesk};
 pub use flip_error::FlipError;

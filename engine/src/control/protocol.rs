@@ -16,29 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{RefusalText, Status};
 
-/// The version of this protocol. A request that names another one is refused.
-pub const VERSION: u32 = 1;
-
-/// Longest line in either direction that a client may send, bytes without the line feed.
-pub const LINE_BYTES_MAX: usize = 64 * 1024;
-
-/// Longest `id` of a request, bytes.
-pub const ID_BYTES_MAX: usize = 64;
-
-/// Most names in one list of a request.
-pub const NAMES_MAX: usize = 256;
-
-/// Interval of [`Request::Watch`] when none is given, ms.
-pub const WATCH_INTERVAL_MS: u64 = 1_000;
-
-/// Shortest and longest interval of [`Request::Watch`], ms.
-pub const WATCH_INTERVAL_LIMITS_MS: std::ops::RangeInclusive<u64> = 100..=60_000;
-
-/// Longest window of a merge rule, ms.
-pub const WINDOW_MS_MAX: u64 = 60_000;
-
-/// Most events of a merge window.
-pub const WINDOW_EVENTS_MAX: u32 = 1_024;
+pub use super::limits::{
+    ID_BYTES_MAX, LINE_BYTES_MAX, NAMES_MAX, VERSION, WATCH_INTERVAL_LIMITS_MS, WATCH_INTERVAL_MS,
+    WINDOW_EVENTS_MAX, WINDOW_MS_MAX,
+};
 
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

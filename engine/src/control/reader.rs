@@ -17,16 +17,16 @@ use super::status::{
     SessionStatus, StageStatus, Status,
 };
 use super::threads::{PlannedThread, Threads};
-use crate::consumer::Quarantine;
 use crate::dispatcher::RouteKey;
 use crate::dispatcher::order::StreamStats;
 use crate::event::{ConsumerId, EventKind, InstrumentId, VenueId};
 use crate::instrument::Instruments;
 use crate::orchestrator::merge::MergeVenueCounts;
-use crate::order::TradingSwitch;
-use crate::report::LatencyFigures;
 use crate::runtime::{Clock, StallBook};
-use crate::telemetry::{DeadLetterCounts, IntervalFigures, LastInterval, LogDrain, Term, Terms};
+use crate::safety::{Quarantine, TradingSwitch};
+use crate::telemetry::{
+    DeadLetterCounts, IntervalFigures, LastInterval, LatencyFigures, LogDrain, Term, Terms,
+};
 use crate::venue::IntakeStats;
 
 /// A venue, the role of one of its sessions, and that session's counters.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::protocol::{ID_BYTES_MAX, LINE_BYTES_MAX, VERSION};
+use super::limits::{ID_BYTES_MAX, LINE_BYTES_MAX, VERSION};
 use crate::event::ControlCode;
 
 /// Why a request was not carried out. Each has a code that stays the same ([`Refusal::code`]).

@@ -13,15 +13,16 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use pitlane_ring::{CellMemory, Exchange, Publisher};
 
+use super::flip_error::QUEUE_MAX;
 use super::rules::{RuleBook, RuleView};
 use super::wanted::{Catalogue, Wanted};
 use super::{FlipError, RoutingChange};
-use crate::consumer::Interest;
 use crate::dispatcher::{
     COMMAND_DONE, Flip, FlipOutcome, FlipPort, RouteBook, RouteKey, is_routed,
 };
 use crate::event::{
-    ConsumerId, ControlAck, ControlCode, ControlResult, Event, EventKind, EventPayload, VenueId,
+    ConsumerId, ControlAck, ControlCode, ControlResult, Event, EventKind, EventPayload, Interest,
+    VenueId,
 };
 use crate::orchestrator::merge::{MergePort, MergeRule, MergeTable};
 use crate::runtime::{Clock, CoreWakers, Phase, StopSignal};
@@ -33,9 +34,6 @@ const FLIP_DEADLINE: Duration = Duration::from_millis(500);
 /// Pause between two looks whether a pinned thread has taken or answered something. A thread that yields
 /// instead waits for whole slices of those that never rest.
 const LOOK: Duration = Duration::from_micros(20);
-
-/// Changes that may wait at a time.
-pub(super) const QUEUE_MAX: usize = 256;
 
 /// Changes that are carried out together or not at all.
 pub(crate) struct Request {

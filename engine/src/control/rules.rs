@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::MergeRequest;
+use crate::consumer::MergeRequest;
 use crate::dispatcher::RouteKey;
 use crate::event::{ConsumerId, EventKind, VenueId};
 use crate::orchestrator::merge::{MERGE_RULES_MAX, MergeRule};
@@ -124,7 +124,7 @@ impl RuleBook {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::VenueSet;
+    use crate::consumer::VenueSet;
     use crate::event::InstrumentId;
 
     fn request(instrument: u32) -> MergeRequest {

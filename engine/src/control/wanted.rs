@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::rules::RuleBook;
-use super::{FlipError, MergeRequest, RouteChange, RoutingChange, VenueSet};
-use crate::consumer::Interest;
+use super::{FlipError, RouteChange, RoutingChange};
+use crate::consumer::{MergeRequest, VenueSet};
 use crate::dispatcher::{RouteKey, is_routed};
-use crate::event::{ConsumerId, EventKind, InstrumentId, VenueId};
+use crate::event::{ConsumerId, EventKind, InstrumentId, Interest, VenueId};
 use crate::orchestrator::merge::MergeProblem;
 use crate::venue::market::Stream;
 

@@ -13,9 +13,9 @@ use super::flip::{COMMAND_DONE, FLIP_BEGIN, FLIP_END, Flip, FlipOutcome, FlipPor
 use super::link::{ConsumerLink, LinkParts, LinkRemains};
 use super::order::{Sequencer, StreamCounts};
 use super::run::{RUN, Run};
-use crate::consumer::{HaltReason, Quarantine, QuarantineReason};
 use crate::event::{ConsumerId, ControlAck, ControlResult, Event, EventKind, ExecReport, Risk};
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
+use crate::safety::{HaltReason, Quarantine, QuarantineReason};
 use crate::telemetry::{HistogramSet, Letter, LetterSender, Probe};
 
 /// Critical events taken at a time.

@@ -11,8 +11,8 @@ use super::RoutingTable;
 use super::cells::cell_of;
 use super::flip::AcceptFrom;
 use super::run::{Run, marked_of};
-use crate::consumer::Quarantine;
 use crate::event::{ConsumerId, Event, EventClass, EventKind, KindCounts};
+use crate::safety::Quarantine;
 use crate::telemetry::{Term, Terms};
 
 /// Publishes into one consumer's lanes. It tries, and never waits (FR-003).

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use pitlane_ring::{CellGroupSpec, CellId, CellPolicy, CellSpec};
 
 use super::cells;
-use crate::consumer::Interest;
 use crate::event::{
-    AssetId, Balance, ConsumerId, Event, EventKind, InstrumentId, KIND_SLOTS, VenueId,
+    AssetId, Balance, ConsumerId, Event, EventKind, InstrumentId, Interest, KIND_SLOTS, VenueId,
 };
 use crate::instrument::Instruments;
 use crate::orchestrator::merge::MERGE_RULES_MAX;

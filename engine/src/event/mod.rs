@@ -12,10 +12,12 @@ mod exec_report;
 mod fixed;
 mod header;
 mod id;
+mod interest;
 mod kind;
 mod merged;
 mod payload;
 mod record;
+mod typed;
 mod venue_ref;
 
 pub use exec_report::{
@@ -28,11 +30,13 @@ pub use fixed::{
 };
 pub use header::{Event, PAYLOAD_BYTES, SCHEMA_VERSION};
 pub use id::{AssetId, ClientOrderId, ConsumerId, InstrumentId, TraceId, VenueId};
+pub use interest::Interest;
 pub use kind::{EventClass, EventKind, KIND_SLOTS, KindCounts};
 pub use merged::{Merged, MergedBook, MergedPayload};
 pub use payload::{
     ASSET_NAME_BYTES_MAX, AssetName, BOOK_DEPTH, Balance, Bar, Book, BookState, BookStatus,
-    BookStatusReason, ControlAck, ControlCode, ControlResult, EventPayload, Instrument, Level,
-    Payload, Quote, Risk, Side, Trade, asset_code, asset_name,
+    BookStatusReason, ControlAck, ControlCode, ControlResult, Instrument, Level, Quote, Risk, Side,
+    Trade, asset_code, asset_name,
 };
+pub use typed::{EventPayload, Payload};
 pub use venue_ref::VenueRef;

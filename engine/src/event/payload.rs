@@ -1,8 +1,6 @@
-//! The payloads, one per kind, and the typed views of an event's bytes.
+//! The payloads, one per kind.
 
-use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
-
-use super::{AssetId, Event, EventKind, ExecReport, Merged, Price, Qty, SCHEMA_VERSION};
+use super::{AssetId, Price, Qty};
 
 /// Levels a side in a book payload.
 pub const BOOK_DEPTH: usize = 10;
@@ -238,67 +236,6 @@ payload! {
     }
 }
 
-/// An event's payload, typed by its kind.
-#[derive(Clone, Copy, Debug)]
-#[allow(missing_docs)]
-pub enum Payload<'a> {
-    Quote(&'a Quote),
-    Trade(&'a Trade),
-    Book(&'a Book),
-    Bar(&'a Bar),
-    Merged(&'a Merged),
-    BookState(&'a BookState),
-    Instrument(&'a Instrument),
-    Balance(&'a Balance),
-    ExecReport(&'a ExecReport),
-    ControlAck(&'a ControlAck),
-    ControlResult(&'a ControlResult),
-    Risk(&'a Risk),
-}
-
-/// A payload type and its kind; sealed by the list in this file.
-pub trait EventPayload: FromBytes + IntoBytes + Immutable + KnownLayout + Copy {
-    /// The kind whose payload this is.
-    const KIND: EventKind;
-}
-
-macro_rules! kinds {
-    ($($kind:ident),+) => {
-        $(impl EventPayload for $kind { const KIND: EventKind = EventKind::$kind; })+
-
-        impl Event {
-            /// The payload, typed by the kind; `None` when the slot holds no valid event.
-            #[inline]
-            #[must_use]
-            pub fn payload(&self) -> Option<Payload<'_>> {
-                Some(match self.kind()? { $(EventKind::$kind => Payload::$kind(self.view()),)+ })
-            }
-        }
-
-        /// Bytes of the payload of `kind`.
-        #[inline]
-        #[must_use]
-        pub(super) const fn payload_bytes(kind: EventKind) -> usize {
-            match kind { $(EventKind::$kind => size_of::<$kind>(),)+ }
-        }
-    };
-}
-
-kinds!(
-    Quote,
-    Trade,
-    Book,
-    Bar,
-    Merged,
-    BookState,
-    Instrument,
-    Balance,
-    ExecReport,
-    ControlAck,
-    ControlResult,
-    Risk
-);
-
 /// The longest name of an asset, bytes of UTF-8.
 pub const ASSET_NAME_BYTES_MAX: usize = 16;
 
@@ -338,56 +275,6 @@ impl Balance {
     #[must_use]
     pub fn asset_id(&self) -> AssetId {
         AssetId(self.asset_id)
-    }
-}
-
-impl Event {
-    /// An event of the payload's kind; every header field but schema and kind is 0.
-    #[inline]
-    #[must_use]
-    pub fn new<P: EventPayload>(payload: &P) -> Event {
-        let mut event = Event::new_zeroed();
-        event.schema = SCHEMA_VERSION;
-        event.set(payload);
-        event
-    }
-
-    /// Replaces kind and payload, and leaves the header as it is.
-    #[inline]
-    pub fn set<P: EventPayload>(&mut self, payload: &P) {
-        self.kind_code = P::KIND.code();
-        *self.view_mut() = *payload;
-    }
-
-    /// The payload as `P`; `None` when the event is of another kind.
-    #[inline]
-    #[must_use]
-    pub fn get<P: EventPayload>(&self) -> Option<&P> {
-        (self.kind_code == P::KIND.code()).then(|| self.view())
-    }
-
-    /// The payload as `P` for changing it in place; `None` when the event is of another kind.
-    #[inline]
-    #[must_use]
-    pub fn get_mut<P: EventPayload>(&mut self) -> Option<&mut P> {
-        (self.kind_code == P::KIND.code()).then(|| self.view_mut())
-    }
-
-    #[inline]
-    fn view<P: EventPayload>(&self) -> &P {
-        match P::ref_from_prefix(self.payload.as_bytes()) {
-            Ok((payload, _)) => payload,
-            // Size is asserted for each payload above; alignment is at most that of u64.
-            Err(_) => unreachable!("a payload fits its event"),
-        }
-    }
-
-    #[inline]
-    fn view_mut<P: EventPayload>(&mut self) -> &mut P {
-        match P::mut_from_prefix(self.payload.as_mut_bytes()) {
-            Ok((payload, _)) => payload,
-            Err(_) => unreachable!("a payload fits its event"),
-        }
     }
 }
 
@@ -484,6 +371,8 @@ impl Side {
 
 #[cfg(test)]
 mod tests {
+    use zerocopy::FromZeros;
+
     use super::*;
 
     #[test]
@@ -499,15 +388,6 @@ mod tests {
         let mut nonsense = Balance::new_zeroed();
         nonsense.asset = u128::MAX;
         assert_eq!(nonsense.asset_name().as_str(), "");
-    }
-
-    #[test]
-    fn a_payload_is_read_only_as_its_own_kind() {
-        let quote = Quote { bid_price: 1, bid_qty: 2, ask_price: 3, ask_qty: 4 };
-        let event = Event::new(&quote);
-        assert_eq!(event.get::<Quote>(), Some(&quote));
-        assert_eq!(event.get::<Trade>(), None);
-        assert!(matches!(event.payload(), Some(Payload::Quote(q)) if *q == quote));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use pitlane_ring::{Absorbed, Conflate, Record};
 
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::payload::payload_bytes;
+use super::typed::payload_bytes;
 use super::{Bar, Event, EventKind, KIND_SLOTS, Merged, SCHEMA_VERSION, Trade};
 
 const HEADER_BYTES: usize = size_of::<Event>() - super::PAYLOAD_BYTES;

@@ -16,11 +16,13 @@ use crate::instrument::Instruments;
 use crate::orchestrator::{OrchestratorAgent, OrchestratorRemains};
 use crate::order::{GatewayAgent, OrderCounts};
 use crate::report::{
-    ConsumerReport, ConsumerTerms, DeadLetterReport, IntakeReport, LatencyFigures, MergeReport,
-    OrdersReport, Report, RoutingReport, TermCounts, VenueReport,
+    ConsumerReport, ConsumerTerms, DeadLetterReport, IntakeReport, MergeReport, OrdersReport,
+    Report, RoutingReport, TermCounts, VenueReport,
 };
 use crate::runtime::{Agent, StallFigures};
-use crate::telemetry::{Collector, HistogramSet, LogDrain, ProbeLink, Term, new_histogram};
+use crate::telemetry::{
+    Collector, HistogramSet, LatencyFigures, LogDrain, ProbeLink, Term, new_histogram,
+};
 use crate::venue::binance::OrderAgent;
 use crate::venue::market::MarketAccount;
 use crate::venue::{BookSummary, LaneOutlet, SyntheticVenue};

@@ -19,24 +19,25 @@ use super::venues::VenueThreads;
 use crate::config::{Config, ConfigError, OnFlip};
 use crate::consumer::{
     CONSUMER_LETTER_SLOTS, ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring,
-    ContextParts, FailureRecord, Interest, Quarantine, RiskLimits, Strategy, install_panic_hook,
+    ContextParts, ControlCommand, FailureRecord, RiskLimits, Strategy, StrategyRegistry,
+    install_panic_hook,
 };
-use crate::control::{Catalogue, ControlCommand, Routes, RoutesParts, SocketError};
+use crate::control::{Catalogue, Routes, RoutesParts, SocketError};
 use crate::dispatcher::order::{Sequencer, SequencerOptions};
 use crate::dispatcher::{
     AcceptFrom, DispatcherAgent, DispatcherParts, FlipPort, LinkParts, RouteBook, Subscription,
     routes_of,
 };
-use crate::event::{ConsumerId, Event, EventKind, InstrumentId, parse_scaled};
+use crate::event::{ConsumerId, Event, EventKind, InstrumentId, Interest, parse_scaled};
 use crate::instrument::{InstrumentError, Instruments};
 use crate::orchestrator::merge::MergePort;
 use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
-use crate::order::{GatewayAgent, GatewayParts, OrderCommand, TradingSwitch};
-use crate::registry::StrategyRegistry;
+use crate::order::{GatewayAgent, GatewayParts, OrderCommand};
 use crate::runtime::{
     Agent, AgentRole, AlonePlaces, Clock, CoreParking, CorePlan, CoreWakers, GuardedConsumer,
     HostCores, PlanError, StallBook, StopSignal, YieldBan,
 };
+use crate::safety::{Quarantine, TradingSwitch};
 use crate::telemetry::{
     Asks, ConsumerProbe, HistogramSet, HlogError, LetterSender, LetterSource, Probe, ProbeLink,
     Terms, install_logger, letter_lane,

@@ -7,10 +7,9 @@ use super::assemble::LaunchError;
 use super::engine::Live;
 use super::housekeeping::SteadyState;
 use crate::config::Config;
-use crate::consumer::Quarantine;
 use crate::control::{BoundSocket, PlannedThread, Reader, ReaderParts, Routes, SOCKET_NAME};
-use crate::order::TradingSwitch;
 use crate::runtime::{AgentRole, Clock, CorePlan};
+use crate::safety::{Quarantine, TradingSwitch};
 use crate::telemetry::LastInterval;
 
 /// Listens where the configuration says; `None` when it is switched off.

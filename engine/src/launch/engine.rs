@@ -11,7 +11,6 @@ use super::account::Account;
 use super::assemble::lane_fill;
 use super::housekeeping::{HousekeepingHandle, SteadyState};
 use super::venues::VenueThreads;
-use crate::consumer::LastResort;
 use crate::control::{
     ConsumerAccount, ControlSocket, ControllerHandle, FlipError, Request, RouteChange, Routes,
     RoutesDifference, RoutesView, RoutingChange, SessionAccount,
@@ -26,6 +25,7 @@ use crate::report::{
 use crate::runtime::{
     Clock, CoreHandle, CorePlan, CoreWakers, Demotion, Phase, StallBook, StopSignal, WatchdogHandle,
 };
+use crate::safety::LastResort;
 use crate::telemetry::{DeadLetterCounts, ProbeLink, Term};
 use crate::venue::{VenueCounters, VenueSwitch};
 

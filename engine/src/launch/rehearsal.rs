@@ -8,11 +8,11 @@
 
 use std::sync::Arc;
 
-use crate::consumer::{Closure, Interest, Strategy};
-use crate::event::{Event, Quote};
+use crate::consumer::{Closure, Strategy};
+use crate::event::{Event, Interest, Quote};
 use crate::instrument::{InstrumentError, InstrumentSpec, Instruments};
 use crate::runtime::{Agent, AgentRole, Clock, Rehearsal};
-use crate::stages::{BareConsumer, Size, Stages, StagesOptions, bare_consumer, stages};
+use crate::testing::{BareConsumer, Size, Stages, StagesOptions, bare_consumer, stages};
 
 /// Slots of the lanes that events pass.
 const SLOTS: usize = 4;

@@ -1,42 +1,18 @@
 //! The gateway: takes every strategy's order commands to the venue they are for, or says why not.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pitlane_ring::{Consumer, Publisher};
 use zerocopy::FromZeros;
 
 use super::{OrderAction, OrderCommand};
-use crate::consumer::Quarantine;
 use crate::event::{ConsumerId, Event, ExecReport, ExecType, OrderStatus, RejectReason};
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
+use crate::safety::{Quarantine, TradingSwitch};
 
 /// Commands taken from one strategy's lane in a duty cycle.
 const BATCH: usize = 16;
-
-/// The trading switch: what the kill command and the shutdown turn off.
-#[derive(Clone, Debug)]
-pub struct TradingSwitch(Arc<AtomicBool>);
-
-impl TradingSwitch {
-    /// A switch in the given position.
-    #[must_use]
-    pub fn new(on: bool) -> TradingSwitch {
-        TradingSwitch(Arc::new(AtomicBool::new(on)))
-    }
-
-    /// Whether new orders may leave.
-    #[inline]
-    #[must_use]
-    pub fn is_on(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-
-    /// Turns trading on or off.
-    pub fn set(&self, on: bool) {
-        self.0.store(on, Ordering::Release);
-    }
-}
 
 /// What the gateway did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]

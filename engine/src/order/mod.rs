@@ -6,7 +6,7 @@ mod table;
 mod tracker;
 
 pub use command::{OrderAction, OrderCommand, OrderFlags, OrderType, TimeInForce};
-pub use gateway::{GatewayAgent, GatewayCounts, TradingSwitch};
+pub use gateway::{GatewayAgent, GatewayCounts};
 pub(crate) use gateway::{GatewayParts, rejection};
 pub use table::{Applied, KnownOrder, OrderKey, OrderTable, VenueReport};
 pub use tracker::{OpenOrder, OrderCounts, OrderTracker, Position};

@@ -9,8 +9,8 @@ use std::thread::{Builder, JoinHandle};
 use parking_lot::Mutex;
 use pitlane_ring::{Home, IdleStrategy, Publisher};
 
+use super::guarded::Watched;
 use super::home::{self, Base, CoreRemains, CoreRules, Rehearsal, Seat, ThreadId};
-use super::watchdog::Watched;
 use super::{
     Agent, AlonePlaces, Clock, CoreParking, CoreWakers, GuardedConsumer, HiccupMeter, StopSignal,
     YieldBan,

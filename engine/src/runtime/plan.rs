@@ -20,10 +20,7 @@ use thiserror::Error;
 
 use super::home::consumers_in_cell;
 use super::host::HostCores;
-use crate::config::{Config, Profile};
-
-/// Core ids end here: the kernel interface used for pinning knows no higher ones.
-pub const CORE_IDS: usize = 1_024;
+use crate::config::{CORE_IDS, Config, Profile};
 
 const YIELD: IdleStrategy = IdleStrategy::SpinThenYield { spins: DEFAULT_SPINS };
 

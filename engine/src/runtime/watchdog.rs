@@ -26,20 +26,19 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 use pitlane_ring::{Publisher, Running, Watch};
 
 use super::background::{leave_core, want_least};
 use super::core::{CoreHandle, Pinned};
+use super::guarded::{GuardedConsumer, Watched};
 use super::home::{CoreRules, Seat, ThreadId, consumers_in_cell};
 use super::own_time::OwnTime;
 use super::stalls::Offered;
 use super::standby::Standby;
-use super::{Clock, StallBook, YieldBan};
-use crate::consumer::{Quarantine, QuarantineReason};
-use crate::event::ConsumerId;
-use crate::telemetry::{LogLanes, LogRecord, Terms, attach_thread};
+use super::{Clock, YieldBan};
+use crate::safety::{Quarantine, QuarantineReason};
+use crate::telemetry::{LogLanes, LogRecord, attach_thread};
 
 /// Looks in the smallest budget.
 const LOOKS: u32 = 4;
@@ -54,33 +53,6 @@ const CALM_PAUSE_MAX: Duration = Duration::from_millis(5);
 const LEAST_AFTER_NS: u64 = 1_000_000_000;
 /// Between two questions to the kernel about one stall, ns.
 const ASK_NS: u64 = 20_000_000;
-
-/// A consumer as the watchdog knows it.
-#[derive(Clone)]
-pub struct GuardedConsumer {
-    /// Its number.
-    pub id: ConsumerId,
-    /// Its name.
-    pub name: String,
-    /// Time that a callback may take, ns.
-    pub budget_ns: u64,
-    /// Where its stalls are counted.
-    pub stalls: Arc<StallBook>,
-    /// What the dispatcher counts for it.
-    pub published: Arc<CachePadded<Terms>>,
-}
-
-/// A core with consumers, on its way to the watchdog.
-pub struct Watched {
-    pub(super) name: String,
-    pub(super) core: Option<usize>,
-    pub(super) agents: Arc<Mutex<Vec<String>>>,
-    pub(super) pinned: Arc<AtomicU8>,
-    pub(super) rules: CoreRules,
-    pub(super) thread: ThreadId,
-    pub(super) watch: Watch<Seat>,
-    pub(super) guarded: Vec<GuardedConsumer>,
-}
 
 /// What the watchdog goes by.
 pub struct WatchdogOptions {

@@ -9,7 +9,7 @@ use super::fanout::FanoutJoin;
 use super::hlog::{HlogWriter, WARM_UP_LINE, gauge_histogram, new_histogram};
 use super::last_interval::{IntervalFigures, LastInterval};
 use super::probe::{HistogramSet, ProbeLink};
-use crate::report::LatencyFigures;
+use crate::telemetry::LatencyFigures;
 
 /// What a collector is made of.
 pub struct CollectorOptions {

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::letters::{LetterChunk, LetterSource};
-use crate::consumer::{HaltReason, LastResort};
 use crate::event::ConsumerId;
+use crate::safety::{HaltReason, LastResort};
 
 /// Critical events kept in memory while the file can't take them. The order sessions read nothing more by
 /// then, so what comes is what was on its way: lanes and spills.
@@ -238,7 +238,7 @@ mod tests {
         let (sender, source) = letter_lane("sim:orders", 128);
         let names =
             LetterNames { venues: vec!["sim".into()], consumers: vec!["one".into(), "two".into()] };
-        let resort = crate::consumer::Quarantine::new(2, false).last_resort().clone();
+        let resort = crate::safety::Quarantine::new(2, false).last_resort().clone();
         (sender, DeadLetterFile::new(path, vec![source], names, resort.clone()), resort)
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::report::LatencyFigures;
+use crate::telemetry::LatencyFigures;
 
 /// Where housekeeping leaves them. No pinned thread touches it.
 #[derive(Clone, Default)]

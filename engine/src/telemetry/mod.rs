@@ -5,6 +5,7 @@ mod dead_letter_file;
 mod fanout;
 mod hlog;
 mod last_interval;
+mod latency_figures;
 mod letters;
 mod logging;
 mod probe;
@@ -19,6 +20,7 @@ pub use hlog::{
     log_head, new_histogram,
 };
 pub use last_interval::{IntervalFigures, LastInterval};
+pub use latency_figures::LatencyFigures;
 pub use letters::{
     CHUNK_BYTES, DeadLetterCounts, Letter, LetterChunk, LetterSender, LetterSource, letter_lane,
 };

@@ -13,7 +13,6 @@ use zerocopy::FromZeros;
 
 use super::synthetic_load::LoadPlan;
 use super::{EventOutlet, IntakeStats, StreamOrder, StreamOrders, SyntheticLoad};
-use crate::consumer::Quarantine;
 use crate::event::{
     ConsumerId, Event, EventKind, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus,
     Price, Qty, Quote, RejectReason, Side, Trade, VenueId, VenueRef,
@@ -21,6 +20,7 @@ use crate::event::{
 use crate::instrument::InstrumentSpec;
 use crate::order::{OrderAction, OrderCommand, OrderType, rejection};
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
+use crate::safety::Quarantine;
 use crate::telemetry::{HistogramSet, Probe};
 use crate::world::SplitMix64;
 

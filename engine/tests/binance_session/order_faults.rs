@@ -3,10 +3,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use pitlane_engine::consumer::HaltReason;
 use pitlane_engine::event::{ExecReport, ExecType, OrderStatus, RejectReason};
 use pitlane_engine::order::OrderAction;
 use pitlane_engine::runtime::Phase;
+use pitlane_engine::safety::HaltReason;
 use pitlane_engine::venue::LetterReason;
 use pitlane_engine::venue::simulated::{Fault, FaultName, FaultPlan, SimulatedVenue, Trigger};
 

@@ -2,12 +2,12 @@
 
 use std::net::TcpListener;
 
-use pitlane_engine::consumer::QuarantineReason;
 use pitlane_engine::event::{
     ConsumerId, ExecReport, ExecType, OrderStatus, Price, RejectReason, Side,
 };
 use pitlane_engine::order::{OrderAction, OrderType, TimeInForce};
 use pitlane_engine::runtime::{Agent, Phase};
+use pitlane_engine::safety::QuarantineReason;
 use pitlane_engine::venue::LetterReason;
 use pitlane_engine::venue::binance::Credentials;
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_utils::CachePadded;
-use pitlane_engine::consumer::Quarantine;
 use pitlane_engine::event::{
     ExecReport, ExecType, InstrumentId, OrderStatus, Price, Side, VenueId,
 };
 use pitlane_engine::order::{OrderAction, OrderCommand, OrderType, TimeInForce};
 use pitlane_engine::runtime::{Agent, Clock, Phase, StopSignal};
+use pitlane_engine::safety::Quarantine;
 use pitlane_engine::telemetry::Probe;
 use pitlane_engine::venue::binance::{Credentials, OrderAgent, OrderOptions, OrderWiring};
 use pitlane_engine::venue::simulated::{SimulatedVenue, SimulatedVenueOptions};

@@ -8,10 +8,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
-use pitlane_engine::consumer::{
-    Closure, ConsumerState, Context, HaltReason, Interest, SubmitError,
-};
-use pitlane_engine::event::{Event, RejectReason};
+use pitlane_engine::consumer::{Closure, ConsumerState, Context, SubmitError};
+use pitlane_engine::event::{Event, Interest, RejectReason};
+use pitlane_engine::safety::HaltReason;
 
 use crate::consumers::{Hold, Seen, order};
 use crate::for_ever::buried_reports;

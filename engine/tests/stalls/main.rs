@@ -170,8 +170,8 @@ fn beyond_what_a_lease_holds_a_stall_takes_its_cell_along_and_no_other() {
 
 #[test]
 fn many_callbacks_below_the_budget_are_no_stall() {
-    use pitlane_engine::consumer::{Closure, Context, Interest};
-    use pitlane_engine::event::Event;
+    use pitlane_engine::consumer::{Closure, Context};
+    use pitlane_engine::event::{Event, Interest};
     let mut rig = Rig::on_one_core();
     rig.config.engine.stall_budget_ms = 40;
     rig.witness("witness");

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use pitlane_engine::config::Config;
-use pitlane_engine::runtime::{LaneFootprint, PlanError, lane_footprints};
+use pitlane_engine::runtime::PlanError;
+use pitlane_engine::{LaneFootprint, lane_footprints};
 use pitlane_ring::IdleStrategy;
 use serde::Serialize;
 use thiserror::Error;

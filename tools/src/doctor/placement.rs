@@ -9,8 +9,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use pitlane_engine::config::{Config, CoresConfig};
-use pitlane_engine::runtime::{CORE_IDS, CorePlan, HostCores, PlanError};
+use pitlane_engine::config::{CORE_IDS, Config, CoresConfig};
+use pitlane_engine::runtime::{CorePlan, HostCores, PlanError};
 use serde::Serialize;
 
 use super::control_group::ControlGroup;

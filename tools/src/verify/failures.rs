@@ -76,7 +76,7 @@ fn has_full_context(record: &FailureRecord, consumer: &str) -> bool {
         && record.trace_id > 0
         && record.routing_version > 0
         && (record.sequence > 0 || record.callback == "exec_report")
-        && record.core < pitlane_engine::runtime::CORE_IDS
+        && record.core < pitlane_engine::config::CORE_IDS
         && !record.thread.is_empty()
         && !record.callback.is_empty()
         && record.message.starts_with("planted")

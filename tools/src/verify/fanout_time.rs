@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use pitlane_engine::consumer::{FaultPlan, Faulty};
-use pitlane_engine::report::{LatencyFigures, Report};
+use pitlane_engine::report::Report;
+use pitlane_engine::telemetry::LatencyFigures;
 use pitlane_ring::{Checks, DefaultChecks};
 
 use super::criterion::Setting;

@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicBool;
 use pitlane_ring::{Consumer, LaneOptions, lane};
 
 use super::*;
-use crate::control::{MergeRequest, RouteChange, VenueSet};
+use crate::consumer::{MergeRequest, VenueSet};
+use crate::control::RouteChange;
 use crate::event::InstrumentId;
 use crate::instrument::Instruments;
 use crate::orchestrator::merge::MergeProblem;

@@ -10,7 +10,6 @@ use super::credentials::Credentials;
 use super::order_request::{OrderNames, RequestText};
 use super::requests_in_flight::{Asked, RequestsInFlight};
 use super::user_decode::{Execution, Reply, ReplyError};
-use crate::consumer::Quarantine;
 use crate::event::{
     Balance, ConsumerId, Event, EventPayload, ExecReport, ExecType, InstrumentId, RejectReason,
     VenueId, asset_code,
@@ -20,6 +19,7 @@ use crate::order::{
     Applied, OrderAction, OrderCommand, OrderKey, OrderTable, VenueReport, rejection,
 };
 use crate::runtime::Clock;
+use crate::safety::Quarantine;
 use crate::telemetry::Probe;
 use crate::venue::codec::DecodeError;
 use crate::venue::transport::{CloseReason, Session};

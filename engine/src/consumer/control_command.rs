@@ -3,8 +3,7 @@
 use thiserror::Error;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::consumer::Interest;
-use crate::event::{ControlCode, EventKind, InstrumentId, VenueId};
+use crate::event::{ControlCode, EventKind, InstrumentId, Interest, VenueId};
 use crate::orchestrator::merge::MergeRule;
 
 /// Number of a control command, unique per consumer for the life of the engine, from 1. Answers carry it.

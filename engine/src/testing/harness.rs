@@ -5,9 +5,8 @@ use std::sync::Arc;
 use pitlane_ring::{Consumer, Publisher};
 use zerocopy::FromZeros;
 
-use super::agent::ConsumerAgent;
-use super::{Context, FailureLog, Strategy};
-use crate::control::ControlCommand;
+use super::{BareConsumer, Size, bare_consumer};
+use crate::consumer::{ConsumerAgent, Context, ControlCommand, FailureLog, Strategy};
 use crate::event::{
     Event, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty, Quote, Side,
     Trade, VenueId,
@@ -15,7 +14,6 @@ use crate::event::{
 use crate::instrument::{InstrumentSpec, Instruments};
 use crate::order::OrderCommand;
 use crate::runtime::{Agent, Clock, ManualTime};
-use crate::stages::{BareConsumer, Size, bare_consumer};
 
 /// Drives one strategy: feed events, move time, read the orders it sent.
 ///
@@ -176,7 +174,8 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
-    use crate::consumer::{Closure, Interest, NewOrder, StrategyResult, View};
+    use crate::consumer::{Closure, NewOrder, StrategyResult, View};
+    use crate::event::Interest;
     use crate::order::{OrderType, TimeInForce};
 
     struct Joiner;

@@ -16,9 +16,8 @@ use pitlane_ring::{
 
 use crate::consumer::{
     CONSUMER_LETTER_SLOTS, ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring,
-    ContextParts, Quarantine, RiskLimits, Strategy, contain,
+    ContextParts, ControlCommand, RiskLimits, Strategy, contain,
 };
-use crate::control::ControlCommand;
 use crate::dispatcher::order::{Sequencer, SequencerOptions};
 use crate::dispatcher::{
     AcceptFrom, DispatcherAgent, DispatcherParts, LinkParts, RouteBook, RoutingTable, Subscription,
@@ -28,8 +27,9 @@ use crate::event::{ConsumerId, Event, InstrumentId};
 use crate::instrument::Instruments;
 use crate::orchestrator::merge::MergePort;
 use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
-use crate::order::{OrderCommand, TradingSwitch};
+use crate::order::OrderCommand;
 use crate::runtime::{Agent, Clock, StopSignal};
+use crate::safety::{Quarantine, TradingSwitch};
 use crate::telemetry::{Asks, ConsumerProbe, LetterSource, Probe, Terms, letter_lane};
 
 /// What the stages are made with.
@@ -152,7 +152,7 @@ struct Pair {
 }
 
 fn fan_out(
-    interests: impl Iterator<Item = crate::consumer::Interest>,
+    interests: impl Iterator<Item = crate::event::Interest>,
     instruments: &Arc<Instruments>,
     market_slots: usize,
     small: usize,
@@ -312,7 +312,7 @@ pub fn bare_dispatcher(
     dispatch_slots: usize,
     market_slots: usize,
 ) -> BareDispatcher {
-    let interests = (0..consumers).map(|_| crate::consumer::Interest::ALL);
+    let interests = (0..consumers).map(|_| crate::event::Interest::ALL);
     let instruments = Arc::new(instruments.clone());
     let (pairs, table) = fan_out(interests, &instruments, market_slots, SMALL);
     let (critical_in, critical_end) = make("dispatch:critical", SMALL);
