@@ -18,6 +18,7 @@ pub mod runtime;
 pub mod safety;
 pub mod telemetry;
 pub mod testing;
+pub mod text;
 pub mod venue;
 pub mod world;
 

@@ -311,6 +311,8 @@ pub struct DeadLetterReport {
     pub dropped: u64,
     /// Letters that the file could not take.
     pub failed: u64,
+    /// Letters of raw input that were counted only, since too many like them came in one second.
+    pub suppressed: u64,
     /// Where they lie; `null` when there are none.
     pub path: Option<String>,
 }

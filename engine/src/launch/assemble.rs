@@ -106,6 +106,9 @@ pub struct LaunchOptions {
     /// Faults planted into the first consumer.
     #[doc(hidden)]
     pub faults: ConsumerFaults,
+    /// A planted fault: no dead letter is written before the end of the run.
+    #[doc(hidden)]
+    pub holds_letters: bool,
     /// A planted fault: nothing is taken from a consumer that stalls.
     #[doc(hidden)]
     pub takes_nothing: bool,
@@ -139,7 +142,7 @@ pub fn launch_with(
         assembly.threads.play(recorded);
     }
     match assembly.build(&options) {
-        Ok(routes) => assembly.start(plan, Arc::new(routes), options.takes_nothing),
+        Ok(routes) => assembly.start(plan, Arc::new(routes), &options),
         Err(error) => {
             let _failures_of_the_failed_start =
                 assembly.threads.stop(Duration::from_millis(config.session.rest_ms));

@@ -33,7 +33,7 @@ use crate::venue::{VenueCounters, VenueSwitch};
 const JOIN_PAUSE: Duration = Duration::from_millis(1);
 
 /// Time that threads get after the deadline, once every loop was told to end.
-const HALT_GRACE: Duration = Duration::from_millis(500);
+pub(super) const HALT_GRACE: Duration = Duration::from_millis(500);
 
 /// What can be read while the engine runs, without cost for it.
 #[derive(Default)]
@@ -102,6 +102,10 @@ pub struct RecordingProgress {
     /// Whether nothing more will come.
     pub is_over: bool,
 }
+
+/// What a report says where files could not be closed in order.
+const HOUSEKEEPING_LOST: &str = "thread housekeeping did not end in time, or panicked: a file or disk takes nothing, and what \
+     is in the files may be cut";
 
 /// A running engine. Dropping it without [`Engine::stop`] stops it too, without a report.
 pub struct Engine {
@@ -332,7 +336,10 @@ impl Engine {
         }
         let (behind, failures) = parts.venue_threads.stop(parts.drain_deadline);
         account.notes.extend(failures);
-        let mut housekeeping = parts.housekeeping.stop();
+        let mut housekeeping = parts.housekeeping.stop(parts.drain_deadline);
+        if housekeeping.is_none() {
+            account.notes.push(HOUSEKEEPING_LOST.to_owned());
+        }
         if let Some(housekeeping) = &mut housekeeping {
             housekeeping.drain();
             housekeeping.letters.finish();
@@ -370,6 +377,7 @@ impl Engine {
                 written: housekeeping.letters.written(),
                 dropped: parts.live.letters.iter().map(|counts| counts.dropped()).sum(),
                 failed: housekeeping.letters.failures(),
+                suppressed: housekeeping.letters.suppressed(),
                 path: housekeeping.letters.path().map(|path| path.display().to_string()),
             };
         }
@@ -390,7 +398,7 @@ impl Drop for Engine {
                 drop(core.join());
             }
             drop(parts.venue_threads.stop(HALT_GRACE));
-            drop(parts.housekeeping.stop());
+            drop(parts.housekeeping.stop(HALT_GRACE));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pitlane_ring::{Exchange, LaneGauge};
 
@@ -14,6 +14,9 @@ use crate::telemetry::{Collector, DeadLetterFile, LogDrain};
 
 /// Longest pause after a look that found something: the lanes of letters are small, and where one came more may.
 const SOON: Duration = Duration::from_millis(5);
+
+/// Pause between two looks at a thread that is ending.
+const JOIN_PAUSE: Duration = Duration::from_millis(1);
 
 /// What housekeeping works on; given back when it stops.
 pub(super) struct Housekeeping {
@@ -33,6 +36,8 @@ pub(super) struct Housekeeping {
     pub(super) wakers: CoreWakers,
     /// Between two looks at the lanes.
     pub(super) pause: Duration,
+    /// A planted fault: no letter is written before the end.
+    pub(super) holds_letters: bool,
 }
 
 /// The allocation count at the end of the warm-up; `u64::MAX` before it.
@@ -68,11 +73,16 @@ impl HousekeepingHandle {
         Ok(HousekeepingHandle { stop, thread })
     }
 
-    /// Ends the thread and takes its work back; `None` when it panicked.
-    pub(super) fn stop(self) -> Option<Housekeeping> {
+    /// Ends the thread and takes its work back; `None` when it panicked, or when a disk holds it up for
+    /// longer than `deadline`: then it is left behind.
+    pub(super) fn stop(self, deadline: Duration) -> Option<Housekeeping> {
         self.stop.store(true, Ordering::Release);
         self.thread.thread().unpark();
-        self.thread.join().ok()
+        let asked = Instant::now();
+        while !self.thread.is_finished() && asked.elapsed() < deadline {
+            std::thread::sleep(JOIN_PAUSE);
+        }
+        if self.thread.is_finished() { self.thread.join().ok() } else { None }
     }
 }
 
@@ -124,7 +134,8 @@ impl Housekeeping {
 
     /// Returns how many log lines and letters there were.
     pub(super) fn drain(&mut self) -> u64 {
-        let drained = self.logs.drain() as u64 + self.letters.drain();
+        let letters = if self.holds_letters { 0 } else { self.letters.drain() };
+        let drained = self.logs.drain() as u64 + letters;
         for failure in self.failures.iter().filter_map(|exchange| exchange.take()) {
             let stack = if log::log_enabled!(log::Level::Error) { failure.stack() } else { None };
             log::error!("{failure}; the first at this site\n{}", stack.unwrap_or_default());

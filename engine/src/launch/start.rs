@@ -1,13 +1,17 @@
 //! From an assembly to running threads.
 
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use pitlane_ring::{IdleStrategy, LaneGauge, Publisher};
 
-use super::assemble::{Assembly, LaunchError};
+use super::assemble::{Assembly, LaunchError, LaunchOptions};
 use super::control::{self, ReaderSources};
-use super::engine::{Engine, EngineParts};
+use super::engine::{Engine, EngineParts, HALT_GRACE};
 use super::housekeeping::{Housekeeping, HousekeepingHandle, SteadyState};
 use super::rehearsal::rehearsal;
 use super::run_header::{offered, run_header};
@@ -18,8 +22,27 @@ use crate::runtime::{
 };
 use crate::telemetry::{
     Collector, CollectorOptions, DeadLetterFile, GAUGE_PREFIX, HlogWriter, LetterNames, LogDrain,
-    LogLanes, LogRecord,
+    LogLanes, LogRecord, make_private_folder,
 };
+
+/// Makes a folder for this run alone: two engines that start in one millisecond share none.
+fn make_run_folder(base: &Path, stamp_ms: u128) -> Result<PathBuf, LaunchError> {
+    let failed = |path: &Path, source| LaunchError::RunDir { path: path.to_owned(), source };
+    make_private_folder(base).map_err(|source| failed(base, source))?;
+    let mut number = 0;
+    loop {
+        let name = match number {
+            0 => format!("run-{stamp_ms}"),
+            number => format!("run-{stamp_ms}-{number}"),
+        };
+        let path = base.join(name);
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(source) => return Err(failed(&path, source)),
+        }
+    }
+}
 
 /// What a core runs.
 #[derive(Default)]
@@ -34,13 +57,11 @@ impl Assembly<'_> {
         mut self,
         plan: CorePlan,
         routes: Arc<Routes>,
-        takes_nothing: bool,
+        options: &LaunchOptions,
     ) -> Result<Engine, LaunchError> {
         let started = SystemTime::now() - Duration::from_nanos(self.clock.now_ns());
         let stamp = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let run_dir = self.config.engine.run_dir.join(format!("run-{}", stamp.as_millis()));
-        std::fs::create_dir_all(&run_dir)
-            .map_err(|source| LaunchError::RunDir { path: run_dir.clone(), source })?;
+        let run_dir = make_run_folder(&self.config.engine.run_dir, stamp.as_millis())?;
         let hlog = if self.config.telemetry.hlog {
             let header = run_header(&plan, self.config, &offered(self.config));
             Some(HlogWriter::create(&run_dir.join("latency.hlog"), started, &header)?)
@@ -90,6 +111,7 @@ impl Assembly<'_> {
             steady: Arc::clone(&steady),
             wakers: self.wakers.clone(),
             pause: look_pause(plan.profile),
+            holds_letters: options.holds_letters,
         };
         let last = housekeeping.collector.last();
         // Started before the cores: threads inherit the mask, and this one must not be pinned.
@@ -104,7 +126,7 @@ impl Assembly<'_> {
         let controller = match controller {
             Ok(controller) => controller,
             Err(source) => {
-                let _its_files_are_closed = housekeeping.stop();
+                let _its_files_are_closed = housekeeping.stop(HALT_GRACE);
                 return Err(LaunchError::Thread { name: "controller".to_owned(), source });
             }
         };
@@ -130,7 +152,7 @@ impl Assembly<'_> {
             quarantine: self.quarantine,
             logs,
             clock: self.clock.clone(),
-            takes_nothing,
+            takes_nothing: options.takes_nothing,
         };
         let desk = OperatorDesk::new(DeskParts {
             reader,

@@ -6,14 +6,14 @@
 //! only what then still can't be written is lost, and counted as that.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::letters::{LetterChunk, LetterSource};
+use super::run_file::{FileLimits, RunFile};
+use super::thinning::{Thinned, Thinning};
 use crate::event::ConsumerId;
 use crate::safety::{HaltReason, LastResort};
 
@@ -26,11 +26,10 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// Joins the chunks of all senders and writes the file. Owned by housekeeping.
 pub struct DeadLetterFile {
-    path: PathBuf,
-    file: Option<File>,
-    len: u64,
+    file: RunFile,
     sources: Vec<LetterSource>,
     names: LetterNames,
+    flood_gate: FloodGate,
     last_resort: LastResort,
     kept: VecDeque<Formed>,
     tried: Option<Instant>,
@@ -48,8 +47,63 @@ pub struct LetterNames {
     pub consumers: Vec<String>,
 }
 
+/// Letters of one session and reason that are written in a second; the rest is counted.
+const ALIKE_PER_S_MAX: u32 = 50;
+/// Bytes of raw input that are written in a second, of any kind.
+const RAW_BYTES_PER_S_MAX: usize = 1 << 20;
+
+/// What keeps a flood of raw input from filling the disk, in seconds of the letters' own time.
+struct FloodGate {
+    alike: Thinning,
+    second: i64,
+    second_bytes: usize,
+    /// Letters that passed by their kind and were left out by their size.
+    too_large: u64,
+}
+
+impl FloodGate {
+    fn new() -> FloodGate {
+        let alike = Thinning::new(ALIKE_PER_S_MAX);
+        FloodGate { alike, second: 0, second_bytes: 0, too_large: 0 }
+    }
+
+    fn admits(&mut self, session: &str, chunk: &LetterChunk, bytes: usize) -> bool {
+        let second = chunk.wall_ns.div_euclid(1_000_000_000);
+        if second != self.second {
+            (self.second, self.second_bytes) = (second, 0);
+        }
+        let kind = format!("{session}: {}", chunk.reason());
+        if let Thinned::LeftOut { note } = self.alike.take(&kind, chunk.wall_ns) {
+            if let Some(count) = note {
+                log::warn!(
+                    "[dead letters] {kind}: more than {ALIKE_PER_S_MAX} letters a second: {count} so \
+                     far are counted, not written"
+                );
+            }
+            return false;
+        }
+        self.second_bytes += bytes;
+        let fits = self.second_bytes <= RAW_BYTES_PER_S_MAX;
+        if !fits {
+            if self.too_large == 0 {
+                log::warn!(
+                    "[dead letters] {kind}: more than {RAW_BYTES_PER_S_MAX} bytes a second: what is \
+                     beyond is counted, not written"
+                );
+            }
+            self.too_large += 1;
+        }
+        fits
+    }
+
+    fn left_out(&self) -> u64 {
+        self.alike.left_out() + self.too_large
+    }
+}
+
 /// A letter as a line.
 struct Formed {
+    /// With its end.
     line: String,
     is_critical: bool,
     owner: Option<ConsumerId>,
@@ -65,11 +119,10 @@ impl DeadLetterFile {
         last_resort: LastResort,
     ) -> DeadLetterFile {
         DeadLetterFile {
-            path: path.to_owned(),
-            file: None,
-            len: 0,
+            file: RunFile::new(path, FileLimits::DEFAULT, Vec::new()),
             sources,
             names,
+            flood_gate: FloodGate::new(),
             last_resort,
             kept: VecDeque::new(),
             tried: None,
@@ -82,12 +135,14 @@ impl DeadLetterFile {
     /// Writes what has come in; returns how many letters.
     pub fn drain(&mut self) -> u64 {
         let mut letters = Vec::new();
-        let Self { sources, names, .. } = self;
+        let Self { sources, names, flood_gate, .. } = self;
         for LetterSource { session, lane, raw } in sources {
             lane.poll(usize::MAX, |chunk| {
                 raw.extend_from_slice(chunk.raw());
                 if chunk.is_last() {
-                    letters.push(Formed::new(chunk, raw, session, names));
+                    if chunk.is_critical() || flood_gate.admits(session, chunk, raw.len()) {
+                        letters.push(Formed::new(chunk, raw, session, names));
+                    }
                     raw.clear();
                 }
             });
@@ -121,16 +176,22 @@ impl DeadLetterFile {
         self.failures
     }
 
+    /// Letters of raw input that were counted and not written, since too many like them came in one second.
+    #[must_use]
+    pub fn suppressed(&self) -> u64 {
+        self.flood_gate.left_out()
+    }
+
     /// Where the file lies; `None` when no letter was written.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
-        self.file.is_some().then_some(self.path.as_path())
+        self.file.is_made().then_some(self.file.path())
     }
 
     fn take(&mut self, letter: Formed) {
         // Behind critical events that wait, critical events wait: they stay in order.
         let must_wait = letter.is_critical && !self.kept.is_empty();
-        if !must_wait && self.write_line(&letter.line) {
+        if !must_wait && self.write_line(&letter) {
             self.written += 1;
         } else if !letter.is_critical {
             self.failures += 1;
@@ -145,7 +206,7 @@ impl DeadLetterFile {
 
     fn write_kept(&mut self) {
         while let Some(letter) = self.kept.pop_front() {
-            if !self.write_line(&letter.line) {
+            if !self.write_line(&letter) {
                 self.kept.push_front(letter);
                 self.tried = Some(Instant::now());
                 return;
@@ -161,35 +222,20 @@ impl DeadLetterFile {
     }
 
     /// Writes a line, whole; the first failure is logged.
-    fn write_line(&mut self, line: &str) -> bool {
-        match self.try_write(line) {
+    fn write_line(&mut self, letter: &Formed) -> bool {
+        match self.file.append(letter.line.as_bytes(), letter.is_critical) {
             Ok(()) => true,
             Err(error) => {
                 if !self.has_failed {
                     self.has_failed = true;
-                    log::error!("[dead letters] writing {} failed: {error}", self.path.display());
+                    log::error!(
+                        "[dead letters] writing {} failed: {error}",
+                        self.file.path().display()
+                    );
                 }
                 false
             }
         }
-    }
-
-    fn try_write(&mut self, line: &str) -> io::Result<()> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(File::create(&self.path)?),
-        };
-        let mut bytes = Vec::with_capacity(line.len() + 1);
-        bytes.extend_from_slice(line.as_bytes());
-        bytes.push(b'\n');
-        if let Err(error) = file.write_all(&bytes) {
-            if file.set_len(self.len).is_ok() {
-                let _position = file.seek(SeekFrom::Start(self.len));
-            }
-            return Err(error);
-        }
-        self.len += bytes.len() as u64;
-        Ok(())
     }
 }
 
@@ -220,7 +266,7 @@ impl Formed {
         if raw.len() < chunk.total_bytes as usize {
             letter["cut_to_bytes"] = raw.len().into();
         }
-        Formed { line: letter.to_string(), is_critical, owner }
+        Formed { line: format!("{letter}\n"), is_critical, owner }
     }
 }
 
@@ -272,6 +318,39 @@ mod tests {
             (&lines[4]["consumer"], &lines[4]["raw_hex"]),
             (&"two".into(), &"6576656e74".into())
         );
+    }
+
+    #[test]
+    fn a_flood_of_one_kind_is_thinned_out_and_critical_events_never() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut sender, mut file, _) = file_at(&dir.path().join("dead.jsonl"));
+        for _ in 0..100 {
+            sender.send(letter(b"x"));
+            file.drain();
+        }
+        let limit = u64::from(ALIKE_PER_S_MAX);
+        assert_eq!((file.written(), file.suppressed()), (limit, 100 - limit));
+        for _ in 0..100 {
+            sender.send(critical(b"event"));
+            file.drain();
+        }
+        assert_eq!((file.written(), file.suppressed()), (limit + 100, 100 - limit));
+        sender.send(Letter { wall_ns: 1_000_000_001, ..letter(b"x") });
+        file.drain();
+        assert_eq!(file.written(), limit + 101, "the next second");
+    }
+
+    #[test]
+    fn large_letters_are_thinned_out_by_their_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut sender, mut file, _) = file_at(&dir.path().join("dead.jsonl"));
+        let large = vec![b'x'; 50_000];
+        for _ in 0..40 {
+            sender.send(letter(&large));
+            file.drain();
+        }
+        let written = RAW_BYTES_PER_S_MAX as u64 / 50_000;
+        assert_eq!((file.written(), file.suppressed()), (written, 40 - written));
     }
 
     #[test]

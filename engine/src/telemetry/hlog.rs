@@ -3,8 +3,7 @@
 //! The format is the one of the HdrHistogram tools (version 1.3). The version comment and the legend are
 //! not written by the histogram crate, so they are written here.
 
-use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +12,8 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use jiff::Timestamp;
 use thiserror::Error;
+
+use super::run_file::{FileLimits, RunFile};
 
 /// Highest latency a histogram tells apart: one hour. Above it, values are recorded as one hour.
 pub const HLOG_HIGHEST_NS: u64 = 3_600_000_000_000;
@@ -31,6 +32,9 @@ const DIGITS: u8 = 3;
 
 /// The log's `Interval_Max` column is in milliseconds, values are in nanoseconds.
 const MAX_DIVISOR: f64 = 1e6;
+
+/// A quarter of a GiB a file, and 2 GiB in all: some 18 hours of the default run at its fullest.
+const LIMITS: FileLimits = FileLimits { bytes_max: 256 << 20, set_aside_max: 7 };
 
 /// An empty histogram of 1 ns to one hour with three digits, about 270 KiB.
 #[must_use]
@@ -69,9 +73,7 @@ pub struct HlogError {
 /// Writes one interval log. Each line reaches the file in one write; a write that fails in the middle is
 /// cut off again, so that the file never holds a torn line (F21).
 pub struct HlogWriter {
-    path: PathBuf,
-    file: File,
-    len: u64,
+    file: RunFile,
     encoder: LineEncoder,
     line: Vec<u8>,
     failures: u64,
@@ -88,21 +90,15 @@ impl HlogWriter {
         started: SystemTime,
         header: &[String],
     ) -> Result<HlogWriter, HlogError> {
-        let fail = |operation, source| HlogError { operation, path: path.to_owned(), source };
-        let file = File::create(path).map_err(|source| fail("creating", source))?;
-        let mut writer = HlogWriter {
-            path: path.to_owned(),
-            file,
-            len: 0,
-            encoder: LineEncoder::new(),
-            line: Vec::new(),
-            failures: 0,
-        };
         let since_epoch = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let text = log_head(since_epoch.as_secs_f64(), header);
-        writer.line.extend_from_slice(text.as_bytes());
-        writer.flush_line().map_err(|source| fail("writing", source))?;
-        Ok(writer)
+        let head = log_head(since_epoch.as_secs_f64(), header).into_bytes();
+        let mut file = RunFile::new(path, LIMITS, head);
+        file.make().map_err(|source| HlogError {
+            operation: "creating",
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(HlogWriter { file, encoder: LineEncoder::new(), line: Vec::new(), failures: 0 })
     }
 
     /// Appends one interval. An empty `tag` is the untagged series. `start` is relative to the base time.
@@ -117,11 +113,8 @@ impl HlogWriter {
         histogram: &Histogram<u64>,
     ) -> Result<(), HlogError> {
         let encoded = self.encoder.encode(&mut self.line, tag, start, length, histogram);
-        let written = encoded.and_then(|()| self.flush_line());
-        written.map_err(|source| {
-            self.failures += 1;
-            HlogError { operation: "writing", path: self.path.clone(), source }
-        })
+        let written = encoded.and_then(|()| self.file.append(&self.line, false));
+        written.map_err(|source| self.failed(source))
     }
 
     /// Appends a comment, `#[text]`.
@@ -129,40 +122,25 @@ impl HlogWriter {
     /// # Errors
     /// [`HlogError`] when it can't be written; the file ends with its last whole line.
     pub fn comment(&mut self, text: &str) -> Result<(), HlogError> {
-        self.line.clear();
-        self.line.extend_from_slice(comment(text).as_bytes());
-        self.flush_line().map_err(|source| {
-            self.failures += 1;
-            HlogError { operation: "writing", path: self.path.clone(), source }
-        })
+        let written = self.file.append(comment(text).as_bytes(), false);
+        written.map_err(|source| self.failed(source))
+    }
+
+    fn failed(&mut self, source: io::Error) -> HlogError {
+        self.failures += 1;
+        HlogError { operation: "writing", path: self.file.path().to_owned(), source }
     }
 
     /// Where the log lies.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 
     /// Lines that could not be written.
     #[must_use]
     pub fn failures(&self) -> u64 {
         self.failures
-    }
-
-    fn flush_line(&mut self) -> io::Result<()> {
-        match self.file.write_all(&self.line) {
-            Ok(()) => {
-                self.len += self.line.len() as u64;
-                Ok(())
-            }
-            Err(error) => {
-                // Best effort: where even that fails, readers see a torn last line and say so.
-                if self.file.set_len(self.len).is_ok() {
-                    let _position = self.file.seek(SeekFrom::Start(self.len));
-                }
-                Err(error)
-            }
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use env_logger::{Target, WriteStyle};
 use log::{Level, Log, Metadata, Record as LogEntry};
@@ -15,12 +16,20 @@ use pitlane_ring::{Consumer, LaneOptions, Publisher, Record, lane};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 use super::sink::{Sink, SinkWriter};
+use super::thinning::{Thinned, Thinning};
+use crate::text::escaped;
 
 /// Bytes of text in one record; longer messages are cut.
 const TEXT_BYTES: usize = 448;
 
 /// Bytes of the target in one record; longer ones are cut.
 const TARGET_BYTES: usize = 48;
+
+/// Lines alike that are written in a second; the rest is counted.
+const ALIKE_PER_S_MAX: u32 = 20;
+
+/// Characters by which two lines are alike.
+const KIND_CHARS: usize = 64;
 
 /// Log records that found no room in their lane.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -87,7 +96,8 @@ pub fn install_logger() {
             builder.write_style(WriteStyle::Always);
         }
         builder.target(Target::Pipe(Box::new(SinkWriter(Sink::standard_error()))));
-        RingLogger { sink: builder.build() }
+        let thinning = Mutex::new(Thinning::new(ALIKE_PER_S_MAX));
+        RingLogger { sink: builder.build(), thinning }
     });
     if log::set_logger(logger).is_ok() {
         log::set_max_level(logger.sink.filter());
@@ -96,6 +106,42 @@ pub fn install_logger() {
 
 struct RingLogger {
     sink: env_logger::Logger,
+    thinning: Mutex<Thinning>,
+}
+
+impl RingLogger {
+    /// Writes a line, escaped, unless too many like it came in this second.
+    fn deliver(&self, entry: &LogEntry<'_>) {
+        let text = entry.args().to_string();
+        let kind = kind_of(entry.target(), &text);
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now_ns = since_epoch.map_or(0, |passed| passed.as_nanos() as i64);
+        let thinned = self.thinning.lock().take(&kind, now_ns);
+        let note = match thinned {
+            Thinned::Passes => None,
+            Thinned::LeftOut { note: None } => return,
+            Thinned::LeftOut { note } => note,
+        };
+        let text = escaped(&text);
+        let mut line = LogEntry::builder();
+        line.level(entry.level()).target(entry.target());
+        match note {
+            None => self.sink.log(&line.args(format_args!("{text}")).build()),
+            Some(count) => self.sink.log(
+                &line
+                    .args(format_args!(
+                        "{text} (more than {ALIKE_PER_S_MAX} such lines a second: {count} are left out so far)"
+                    ))
+                    .build(),
+            ),
+        }
+    }
+}
+
+/// What makes two lines alike: their target and their first words, whatever the numbers in them.
+fn kind_of(target: &str, text: &str) -> String {
+    let words = text.chars().filter(|character| !character.is_ascii_digit()).take(KIND_CHARS);
+    target.chars().chain(words).collect()
 }
 
 impl Log for RingLogger {
@@ -110,7 +156,7 @@ impl Log for RingLogger {
         if ATTACHED.with(Cell::get) {
             publish(entry);
         } else {
-            self.sink.log(entry);
+            self.deliver(entry);
         }
     }
 

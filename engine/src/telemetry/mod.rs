@@ -9,8 +9,10 @@ mod latency_figures;
 mod letters;
 mod logging;
 mod probe;
+mod run_file;
 mod sink;
 mod terms;
+mod thinning;
 
 pub use collector::{Collector, CollectorOptions, StageTotals};
 pub use dead_letter_file::{DeadLetterFile, LetterNames};
@@ -26,5 +28,6 @@ pub use letters::{
 };
 pub use logging::{LogDrain, LogLanes, LogRecord, attach_thread, install_logger};
 pub use probe::{Asks, ConsumerProbe, HistogramSet, Probe, ProbeLink};
+pub use run_file::{FileLimits, RunFile, create_private, make_private_folder};
 pub use sink::{Sink, SinkWriter};
 pub use terms::{Term, Terms};
