@@ -4,8 +4,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pitlane_engine::consumer::{Closure, ConsumerState, Context, SubmitError};
 use pitlane_engine::event::{Event, Interest, RejectReason};
