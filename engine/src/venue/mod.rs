@@ -1,6 +1,7 @@
 //! Venues: one session a connection, from the socket's bytes to canonical events.
 
 pub mod binance;
+pub mod binance_futures;
 pub mod book;
 mod book_summary;
 pub mod codec;

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::binance::SpotMarket;
+use super::binance_futures::FuturesMarket;
 use super::market::{
     Connection, MarketAgent, MarketOptions, MarketWiring, SnapshotClient, SnapshotThread,
     SnapshotThreadOptions, Stream, StreamPort,
@@ -42,7 +43,7 @@ type MakeMarketAgent = fn(MarketOptions, Wanted<'_>, MarketWiring<LaneOutlet>) -
 pub(crate) type MarketSession = (Box<dyn Agent>, Option<Arc<StreamPort>>);
 
 /// Every kind; the first one is what a venue is that names none.
-static KINDS: &[VenueKind] = &[of::<SpotMarket>("binance")];
+static KINDS: &[VenueKind] = &[of::<SpotMarket>("binance"), of::<FuturesMarket>("binance_futures")];
 
 const fn of<P: MarketProtocol>(name: &'static str) -> VenueKind {
     VenueKind {

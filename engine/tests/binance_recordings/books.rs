@@ -5,14 +5,17 @@ use std::collections::HashMap;
 use pitlane_engine::event::{
     Bar, Book, BookState, BookStatus, BookStatusReason, Level, Quote, Side, Trade, parse_scaled,
 };
+use pitlane_engine::venue::binance::SpotMarket;
+use pitlane_engine::venue::binance_futures::FuturesMarket;
+use pitlane_engine::venue::protocol::MarketProtocol;
 use serde_json::Value;
 
 use super::replay::{Recording, Replay, SCALES, expected, load_indexed, load_inline, recordings};
 
-fn conforms(recording: &Recording, expected: &Value) {
+fn conforms<P: MarketProtocol>(recording: &Recording, expected: &Value) {
     let expected = &expected[format!("binance/{}", recording.name)];
     assert!(expected.is_object(), "{} has results", recording.name);
-    let mut replay = Replay::new(&recording.natives);
+    let mut replay = Replay::<P>::new(&recording.natives);
     replay.run(&recording.steps);
 
     // Every frame is accounted for, by kind.
@@ -49,7 +52,7 @@ fn conforms(recording: &Recording, expected: &Value) {
     println!("{}: {frames} frames, {} events", recording.name, read.events);
 }
 
-fn book_conforms(replay: &Replay, native: &str, expected: &Value) {
+fn book_conforms<P: MarketProtocol>(replay: &Replay<P>, native: &str, expected: &Value) {
     let number = |name: &str| expected[name].as_u64().unwrap_or_else(|| panic!("{name}"));
     let counters = replay.counters(native);
     assert_eq!(counters.applied, number("diffs_applied"), "{native}");
@@ -93,7 +96,11 @@ fn levels(texts: &Value) -> Vec<Level> {
 }
 
 /// A quote and a book of the same update id are the venue's two words on one state: they agree.
-fn quotes_agree_with_books(replay: &Replay, recording: &Recording, expected: &Value) {
+fn quotes_agree_with_books<P: MarketProtocol>(
+    replay: &Replay<P>,
+    recording: &Recording,
+    expected: &Value,
+) {
     let quotes: HashMap<_, Quote> = replay
         .out
         .of::<Quote>()
@@ -124,23 +131,29 @@ fn quotes_agree_with_books(replay: &Replay, recording: &Recording, expected: &Va
 #[test]
 fn spot_btcusdt_conforms() {
     let Some(folder) = recordings() else { return };
-    conforms(&load_inline(&folder, "spot_btcusdt_20240808"), &expected(&folder));
+    conforms::<SpotMarket>(&load_inline(&folder, "spot_btcusdt_20240808"), &expected(&folder));
 }
 
 #[test]
 fn spot_of_four_symbols_conforms() {
     let Some(folder) = recordings() else { return };
-    conforms(&load_indexed(&folder, "spot_multi4_20211012"), &expected(&folder));
+    conforms::<SpotMarket>(&load_indexed(&folder, "spot_multi4_20211012"), &expected(&folder));
 }
 
 #[test]
 fn spot_of_ten_symbols_conforms() {
     let Some(folder) = recordings() else { return };
-    conforms(&load_indexed(&folder, "spot_multi10_20210417"), &expected(&folder));
+    conforms::<SpotMarket>(&load_indexed(&folder, "spot_multi10_20210417"), &expected(&folder));
 }
 
 #[test]
 fn us_spot_conforms() {
     let Some(folder) = recordings() else { return };
-    conforms(&load_indexed(&folder, "us_spot_20211012"), &expected(&folder));
+    conforms::<SpotMarket>(&load_indexed(&folder, "us_spot_20211012"), &expected(&folder));
+}
+
+#[test]
+fn futures_btcusdt_conforms() {
+    let Some(folder) = recordings() else { return };
+    conforms::<FuturesMarket>(&load_inline(&folder, "usdm_btcusdt_20240808"), &expected(&folder));
 }

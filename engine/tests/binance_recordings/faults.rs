@@ -6,6 +6,7 @@ use pitlane_engine::event::{Book, BookStatus, BookStatusReason, Quote};
 use pitlane_engine::venue::LetterReason;
 
 use super::replay::{Replay, SCALES, Step, expected, load_inline, recordings};
+use pitlane_engine::venue::binance::SpotMarket;
 
 const NAME: &str = "spot_btcusdt_20240808";
 const SYNCED: (BookStatus, BookStatusReason) = (BookStatus::Live, BookStatusReason::Synced);
@@ -44,7 +45,7 @@ impl Scene {
     }
 
     fn replay_until(&self, step: usize) -> Replay {
-        let mut replay = Replay::new(&["BTCUSDT".to_owned()]);
+        let mut replay = Replay::<SpotMarket>::new(&["BTCUSDT".to_owned()]);
         replay.run(&self.steps[..step]);
         replay
     }

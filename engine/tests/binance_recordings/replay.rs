@@ -64,8 +64,8 @@ pub struct Recording {
 /// The one-symbol session whose snapshot lies among its frames.
 pub fn load_inline(folder: &Path, name: &'static str) -> Recording {
     let mut steps = Vec::new();
-    for part in 1..=6 {
-        let path = folder.join("binance").join(name).join(format!("part{part:02}.jsonl"));
+    let part = |part| folder.join("binance").join(name).join(format!("part{part:02}.jsonl"));
+    for path in (1..).map(part).take_while(|path| path.exists()) {
         steps.extend(lines(&path).into_iter().map(|line| {
             if line.starts_with(r#"{"lastUpdateId""#) {
                 Step::Snapshot("BTCUSDT".into(), line)
@@ -74,6 +74,7 @@ pub fn load_inline(folder: &Path, name: &'static str) -> Recording {
             }
         }));
     }
+    assert!(!steps.is_empty(), "{name} has parts");
     Recording { name, natives: vec!["BTCUSDT".into()], steps }
 }
 
@@ -144,8 +145,8 @@ impl Collected {
 }
 
 /// A feed on a clock moved by hand, one millisecond a frame.
-pub struct Replay {
-    pub feed: MarketFeed<SpotMarket>,
+pub struct Replay<P = SpotMarket> {
+    pub feed: MarketFeed<P>,
     pub out: Collected,
     pub stats: Arc<crossbeam_utils::CachePadded<IntakeStats>>,
     pub clock: Clock,
@@ -169,8 +170,8 @@ pub fn symbols(natives: &[String]) -> SymbolMap {
     SymbolMap::new(&pairs, instruments).unwrap()
 }
 
-impl Replay {
-    pub fn new(natives: &[String]) -> Replay {
+impl<P: MarketProtocol> Replay<P> {
+    pub fn new(natives: &[String]) -> Replay<P> {
         let (clock, time) = Clock::manual(0);
         let stats = IntakeStats::new();
         let mut options = MarketFeedOptions::new(VenueId(3), symbols(natives));
@@ -206,8 +207,7 @@ impl Replay {
             Step::Snapshot(native, body) => {
                 let symbol = self.feed.symbols().lookup(native.as_bytes()).unwrap();
                 let parsed =
-                    SpotMarket::read_snapshot(symbol.instrument, body.as_bytes(), symbol.scales)
-                        .unwrap();
+                    P::read_snapshot(symbol.instrument, body.as_bytes(), symbol.scales).unwrap();
                 self.snapshot(&parsed);
             }
         }

@@ -27,6 +27,8 @@ pub struct MarketDecoder {
     bids: Vec<Level>,
     asks: Vec<Level>,
     frame_bytes_max: usize,
+    /// Each diff names the one before it, by `pu`.
+    has_links: bool,
 }
 
 impl MarketDecoder {
@@ -39,7 +41,16 @@ impl MarketDecoder {
             bids: Vec::with_capacity(DIFF_LEVELS_MAX),
             asks: Vec::with_capacity(DIFF_LEVELS_MAX),
             frame_bytes_max,
+            has_links: false,
         }
+    }
+
+    /// A decoder of frames in which each diff names the one before it.
+    pub(in crate::venue) fn of_linked_diffs(
+        symbols: SymbolMap,
+        frame_bytes_max: usize,
+    ) -> MarketDecoder {
+        MarketDecoder { has_links: true, ..MarketDecoder::new(symbols, frame_bytes_max) }
     }
 
     /// Decodes one frame.
@@ -67,8 +78,9 @@ impl MarketDecoder {
         &'a mut self,
         frame: &[u8],
     ) -> Result<MarketMessage<'a>, DecodeError> {
-        let MarketDecoder { json, symbols, bids, asks, .. } = self;
-        json.parse(frame, |nodes| read_frame(nodes, symbols, bids, asks))
+        let MarketDecoder { json, symbols, bids, asks, has_links, .. } = self;
+        let levels = DiffLevels { bids, asks, has_links: *has_links };
+        json.parse(frame, |nodes| read_frame(nodes, symbols, levels))
     }
 
     /// The symbols it knows.
@@ -76,6 +88,13 @@ impl MarketDecoder {
     pub fn symbols(&self) -> &SymbolMap {
         &self.symbols
     }
+}
+
+/// Where the levels of a diff go, and what else it has.
+struct DiffLevels<'a> {
+    bids: &'a mut Vec<Level>,
+    asks: &'a mut Vec<Level>,
+    has_links: bool,
 }
 
 /// The members of a frame's root that tell what the frame is.
@@ -91,8 +110,7 @@ struct Envelope<'t, 'a> {
 fn read_frame<'a>(
     nodes: &[Node<'a>],
     symbols: &SymbolMap,
-    bids: &'a mut Vec<Level>,
-    asks: &'a mut Vec<Level>,
+    levels: DiffLevels<'a>,
 ) -> Result<MarketMessage<'a>, DecodeError> {
     if !matches!(nodes.first(), Some(Node::Object { .. })) {
         return Err(DecodeError::unknown("frame is not an object"));
@@ -115,9 +133,9 @@ fn read_frame<'a>(
         }
     }
     match envelope.data {
-        Some(data) => read_event(data, symbols, bids, asks),
+        Some(data) => read_event(data, symbols, levels),
         None if envelope.id.is_some() => read_reply(&envelope),
-        None => read_event(nodes, symbols, bids, asks),
+        None => read_event(nodes, symbols, levels),
     }
 }
 
@@ -147,8 +165,7 @@ fn read_reply<'a>(envelope: &Envelope<'_, '_>) -> Result<MarketMessage<'a>, Deco
 fn read_event<'a>(
     nodes: &[Node<'a>],
     symbols: &SymbolMap,
-    bids: &'a mut Vec<Level>,
-    asks: &'a mut Vec<Level>,
+    levels: DiffLevels<'a>,
 ) -> Result<MarketMessage<'a>, DecodeError> {
     let fields = Letters::read(nodes)?;
     if fields.get(b'e').is_none() {
@@ -161,7 +178,7 @@ fn read_event<'a>(
     match fields.text(b'e')? {
         "depthUpdate" => {
             let symbol = read_symbol(&fields, symbols)?;
-            let diff = read_diff(&fields, symbol.scales, bids, asks)
+            let diff = read_diff(nodes, &fields, symbol.scales, levels)
                 .map_err(|error| DecodeError { book: Some(symbol.instrument), ..error })?;
             Ok(MarketMessage::Depth { symbol, diff })
         }
@@ -293,21 +310,33 @@ fn interval_s(interval: &str) -> Result<u32, DecodeError> {
 
 #[inline]
 fn read_diff<'a>(
+    nodes: &[Node<'_>],
     fields: &Letters<'_, '_>,
     scales: Scales,
-    bids: &'a mut Vec<Level>,
-    asks: &'a mut Vec<Level>,
+    levels: DiffLevels<'a>,
 ) -> Result<Diff<'a>, DecodeError> {
     let first_update_id = fields.unsigned(b'U')?;
     let final_update_id = fields.unsigned(b'u')?;
     if final_update_id < first_update_id {
         return Err(DecodeError::nonsense("last update of a diff before its first"));
     }
+    let DiffLevels { bids, asks, has_links } = levels;
+    let previous_update_id = if has_links { read_link(nodes)? } else { 0 };
     let venue_time_ns = fields.time_ns(b'E')?;
     let side = |letter| fields.get(letter).ok_or(DecodeError::field("a side of the diff missing"));
     read_levels(side(b'b')?, scales, DIFF_LEVELS_MAX, bids)?;
     read_levels(side(b'a')?, scales, DIFF_LEVELS_MAX, asks)?;
-    Ok(Diff { first_update_id, final_update_id, venue_time_ns, bids, asks })
+    Ok(Diff { first_update_id, final_update_id, previous_update_id, venue_time_ns, bids, asks })
+}
+
+/// The last update of the diff before: `pu`, the one name of two letters.
+fn read_link(nodes: &[Node<'_>]) -> Result<u64, DecodeError> {
+    let mut links = members(nodes).filter(|(name, _)| *name == "pu");
+    let (_, link) = links.next().ok_or(DecodeError::field("field pu missing"))?;
+    if links.next().is_some() {
+        return Err(DecodeError::malformed("field pu twice"));
+    }
+    unsigned(link).ok_or(DecodeError::field("field pu of the wrong type"))
 }
 
 #[cfg(test)]

@@ -13,8 +13,10 @@ mod user_decode;
 
 pub use credentials::{Credentials, CredentialsError};
 pub use market::SpotMarket;
+pub(in crate::venue) use market::{request_to_subscribe, stream_of};
 pub use market_decoder::MarketDecoder;
 pub use order_agent::{OrderAgent, OrderOptions, OrderWiring};
+pub(in crate::venue) use snapshot::read_snapshot;
 pub use user_decode::{
     BalanceEntry, Execution, OrderResult, Reply, ReplyError, UserDecoder, UserMessage,
 };

@@ -16,6 +16,7 @@ pub(super) struct DiffBuffer {
 struct Kept {
     first_update_id: u64,
     final_update_id: u64,
+    previous_update_id: u64,
     venue_time_ns: i64,
     bids_at: usize,
     asks_at: usize,
@@ -45,6 +46,7 @@ impl DiffBuffer {
         self.diffs.push(Kept {
             first_update_id: diff.first_update_id,
             final_update_id: diff.final_update_id,
+            previous_update_id: diff.previous_update_id,
             venue_time_ns: diff.venue_time_ns,
             bids_at,
             asks_at,
@@ -58,6 +60,7 @@ impl DiffBuffer {
         Some(Diff {
             first_update_id: kept.first_update_id,
             final_update_id: kept.final_update_id,
+            previous_update_id: kept.previous_update_id,
             venue_time_ns: kept.venue_time_ns,
             bids: &self.levels[kept.bids_at..kept.asks_at],
             asks: &self.levels[kept.asks_at..kept.end],

@@ -9,6 +9,8 @@ pub struct Diff<'a> {
     pub first_update_id: u64,
     /// Last update of the venue's sequence in this diff, at least the first.
     pub final_update_id: u64,
+    /// Last update of the diff before this one, where the venue names it; else 0.
+    pub previous_update_id: u64,
     /// The venue's own time, ns since the Unix epoch.
     pub venue_time_ns: i64,
     /// Changed bids.
@@ -24,6 +26,10 @@ pub enum BookRule {
     /// Updates are numbered one by one: a diff that ends at or before `last` is old, one that holds `last + 1`
     /// follows, one that begins behind it leaves a hole.
     Contiguous,
+    /// Each diff names the last update of the one before it, and numbers are shared with other books: a diff that
+    /// names `last` follows. The first one behind a snapshot spans it: it names an update at or before `last` and
+    /// ends at or behind it.
+    Linked,
 }
 
 /// How a diff stands to what is in the book.
@@ -36,8 +42,20 @@ pub(super) enum Judged {
 
 impl BookRule {
     #[inline]
-    pub(super) fn judge(self, diff: &Diff<'_>, last_update_id: u64) -> Judged {
+    pub(super) fn judge(self, diff: &Diff<'_>, last_update_id: u64, is_first: bool) -> Judged {
         match self {
+            BookRule::Linked => {
+                let link = diff.previous_update_id;
+                let spans =
+                    is_first && link <= last_update_id && last_update_id <= diff.final_update_id;
+                if spans || (!is_first && link == last_update_id) {
+                    Judged::Follows
+                } else if diff.final_update_id <= last_update_id {
+                    Judged::Old
+                } else {
+                    Judged::Hole
+                }
+            }
             BookRule::Contiguous => {
                 if diff.final_update_id <= last_update_id {
                     Judged::Old
@@ -61,11 +79,12 @@ mod tests {
             let diff = Diff {
                 first_update_id: first,
                 final_update_id: last,
+                previous_update_id: 0,
                 venue_time_ns: 0,
                 bids: &[],
                 asks: &[],
             };
-            BookRule::Contiguous.judge(&diff, applied)
+            BookRule::Contiguous.judge(&diff, applied, false)
         };
         assert_eq!(judge(101, 105, 100), Judged::Follows);
         assert_eq!(judge(90, 101, 100), Judged::Follows);
@@ -73,5 +92,29 @@ mod tests {
         assert_eq!(judge(102, 105, 100), Judged::Hole);
         assert_eq!(judge(u64::MAX, u64::MAX, u64::MAX), Judged::Old);
         assert_eq!(judge(0, 0, 0), Judged::Old);
+    }
+
+    #[test]
+    fn linked_updates_follow_by_name_and_the_first_one_spans_the_snapshot() {
+        let judge = |link, last, applied, is_first| {
+            let diff = Diff {
+                first_update_id: link + 5,
+                final_update_id: last,
+                previous_update_id: link,
+                venue_time_ns: 0,
+                bids: &[],
+                asks: &[],
+            };
+            BookRule::Linked.judge(&diff, applied, is_first)
+        };
+        assert_eq!(judge(90, 100, 95, true), Judged::Follows);
+        assert_eq!(judge(90, 100, 100, true), Judged::Follows, "ends with the snapshot");
+        assert_eq!(judge(95, 110, 95, true), Judged::Follows, "begins behind it");
+        assert_eq!(judge(80, 90, 95, true), Judged::Old);
+        assert_eq!(judge(96, 110, 95, true), Judged::Hole);
+        assert_eq!(judge(100, 120, 100, false), Judged::Follows);
+        assert_eq!(judge(90, 100, 100, false), Judged::Old);
+        assert_eq!(judge(99, 120, 100, false), Judged::Hole, "one is missing");
+        assert_eq!(judge(101, 120, 100, false), Judged::Hole);
     }
 }

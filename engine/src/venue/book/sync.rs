@@ -42,6 +42,8 @@ pub enum DiffOutcome {
 pub enum SnapshotOutcome {
     /// Joined with the diffs kept: the book is live.
     Joined,
+    /// Newer than every diff kept: the book is live once the stream has reached it.
+    Ahead,
     /// Older than the first diff kept: another one is needed.
     TooOld,
     /// The book crossed on the way: another one is needed.
@@ -81,6 +83,8 @@ pub struct BookSync {
     last_update_id: u64,
     /// Venue time of the last diff applied since the snapshot.
     last_applied_ns: Option<i64>,
+    /// The book is a snapshot that the stream has not reached yet.
+    is_ahead: bool,
     counters: BookSyncCounters,
 }
 
@@ -96,6 +100,7 @@ impl BookSync {
             reason: BookStatusReason::Start,
             last_update_id: 0,
             last_applied_ns: None,
+            is_ahead: false,
             counters: BookSyncCounters::default(),
         }
     }
@@ -105,6 +110,7 @@ impl BookSync {
     pub fn on_diff(&mut self, diff: &Diff<'_>) -> DiffOutcome {
         match self.status {
             BookStatus::Live | BookStatus::Stale => self.follow(diff),
+            BookStatus::Syncing if self.is_ahead => self.follow(diff),
             BookStatus::Syncing => self.keep(diff),
         }
     }
@@ -116,16 +122,18 @@ impl BookSync {
         bids: &[Level],
         asks: &[Level],
     ) -> SnapshotOutcome {
-        if self.status != BookStatus::Syncing {
+        if self.status != BookStatus::Syncing || self.is_ahead {
             return SnapshotOutcome::NotNeeded;
         }
         let Some(first_followed) = self.first_not_in(last_update_id) else {
             return SnapshotOutcome::NotNeeded;
         };
-        let follows = |diff: Diff<'_>| self.rule.judge(&diff, last_update_id) == Judged::Follows;
+        let follows =
+            |diff: Diff<'_>| self.rule.judge(&diff, last_update_id, true) == Judged::Follows;
         if !self.buffer.get(first_followed).is_none_or(follows) {
             return SnapshotOutcome::TooOld;
         }
+        let newest = self.buffer.last().map_or(0, |diff| diff.final_update_id);
         self.book.load(bids, asks);
         self.last_update_id = last_update_id;
         self.last_applied_ns = None;
@@ -144,6 +152,11 @@ impl BookSync {
             self.distrust(BookStatusReason::Crossed);
             return SnapshotOutcome::Crossed;
         }
+        if last_update_id > newest {
+            // A number that is absurd looks like this, too: only the stream can tell.
+            self.is_ahead = true;
+            return SnapshotOutcome::Ahead;
+        }
         self.set(BookStatus::Live, BookStatusReason::Synced);
         SnapshotOutcome::Joined
     }
@@ -153,6 +166,7 @@ impl BookSync {
         self.book.clear();
         self.buffer.clear();
         self.last_applied_ns = None;
+        self.is_ahead = false;
         self.set(BookStatus::Syncing, reason);
     }
 
@@ -222,7 +236,7 @@ impl BookSync {
     /// A diff of a book in step.
     #[inline]
     fn follow(&mut self, diff: &Diff<'_>) -> DiffOutcome {
-        match self.rule.judge(diff, self.last_update_id) {
+        match self.rule.judge(diff, self.last_update_id, self.last_applied_ns.is_none()) {
             Judged::Follows => {
                 self.apply(diff);
                 if self.book.crossed() {
@@ -230,9 +244,14 @@ impl BookSync {
                     self.distrust(BookStatusReason::Crossed);
                     return DiffOutcome::Crossed;
                 }
-                if self.status == BookStatus::Stale {
-                    self.set(BookStatus::Live, BookStatusReason::Synced);
+                if self.status != BookStatus::Live {
+                    self.reached();
                 }
+                DiffOutcome::Applied
+            }
+            Judged::Old if self.is_ahead && diff.final_update_id == self.last_update_id => {
+                self.counters.old += 1;
+                self.reached();
                 DiffOutcome::Applied
             }
             Judged::Old if !self.numbering_fell_back(diff) => {
@@ -243,10 +262,17 @@ impl BookSync {
         }
     }
 
+    /// The stream has come to where the book is.
+    #[cold]
+    fn reached(&mut self) {
+        self.is_ahead = false;
+        self.set(BookStatus::Live, BookStatusReason::Synced);
+    }
+
     /// A diff of a book that waits for its snapshot.
     fn keep(&mut self, diff: &Diff<'_>) -> DiffOutcome {
         if let Some(last) = self.buffer.last() {
-            match self.rule.judge(diff, last.final_update_id) {
+            match self.rule.judge(diff, last.final_update_id, false) {
                 Judged::Follows => {}
                 Judged::Old if diff.venue_time_ns <= last.venue_time_ns => {
                     self.counters.old += 1;
@@ -264,9 +290,10 @@ impl BookSync {
         DiffOutcome::Buffered
     }
 
-    /// A hole before `diff`: start again with it as the first diff kept.
+    /// A hole before `diff`, or the book is where the stream never comes to: start again with `diff` as the
+    /// first one kept.
     #[cold]
-    fn restart(&mut self, diff: &Diff<'_>) -> DiffOutcome {
+    pub fn restart(&mut self, diff: &Diff<'_>) -> DiffOutcome {
         self.counters.gaps += 1;
         self.distrust(BookStatusReason::Gap);
         let _fits = self.buffer.push(diff);
@@ -302,7 +329,8 @@ impl BookSync {
             return None;
         }
         let is_old = |index: &usize| {
-            let judged = |diff: Diff<'_>| self.rule.judge(&diff, last_update_id) == Judged::Old;
+            let judged =
+                |diff: Diff<'_>| self.rule.judge(&diff, last_update_id, true) == Judged::Old;
             self.buffer.get(*index).is_some_and(judged)
         };
         Some((0..self.buffer.len()).take_while(is_old).count())
@@ -329,6 +357,7 @@ mod tests {
         sync.on_diff(&Diff {
             first_update_id: ids.0,
             final_update_id: ids.1,
+            previous_update_id: 0,
             venue_time_ns: time,
             bids: &[level(10, qty_of(ids.1))],
             asks: &[],
@@ -379,7 +408,7 @@ mod tests {
             (vec![(7, 8)], 5, SnapshotOutcome::TooOld, 0),
             (vec![(4, 5)], 5, SnapshotOutcome::Joined, 5), // all old
             (vec![(3, 4), (5, 5), (6, 9)], 5, SnapshotOutcome::Joined, 9),
-            (vec![(3, 4)], 9, SnapshotOutcome::Joined, 9), // newer than all
+            (vec![(3, 4)], 9, SnapshotOutcome::Ahead, 9), // newer than all
         ];
         for (diffs, snapshot, outcome, last) in cases {
             let mut sync = BookSync::new(BookRule::Contiguous, &OPTIONS);
@@ -391,9 +420,32 @@ mod tests {
                 assert_eq!(sync.last_update_id(), last);
                 assert_eq!(best_bid_qty(&sync), Some(qty_of(last)));
             } else {
-                assert!(sync.wants_snapshot());
+                assert_eq!(sync.wants_snapshot(), outcome == SnapshotOutcome::TooOld);
+                assert_eq!(sync.status(), BookStatus::Syncing);
             }
         }
+    }
+
+    #[test]
+    fn a_snapshot_ahead_of_the_stream_is_live_once_the_stream_is_there() {
+        let ahead = || {
+            let mut sync = BookSync::new(BookRule::Contiguous, &OPTIONS);
+            on_diff(&mut sync, (3, 4), 1);
+            assert_eq!(on_snapshot(&mut sync, 9), SnapshotOutcome::Ahead);
+            assert_eq!(on_snapshot(&mut sync, 9), SnapshotOutcome::NotNeeded);
+            assert_eq!(on_diff(&mut sync, (5, 6), 2), DiffOutcome::Old);
+            assert_eq!((sync.status(), sync.wants_snapshot()), (BookStatus::Syncing, false));
+            sync
+        };
+        for (diff, last) in [((7, 9), 9), ((7, 11), 11), ((10, 10), 10)] {
+            let mut sync = ahead();
+            assert_eq!(on_diff(&mut sync, diff, 3), DiffOutcome::Applied, "{diff:?}");
+            assert_eq!((sync.status(), sync.last_update_id()), (BookStatus::Live, last));
+            assert_eq!(best_bid_qty(&sync), Some(qty_of(last)));
+        }
+        let mut sync = ahead();
+        assert_eq!(on_diff(&mut sync, (11, 12), 3), DiffOutcome::Gap);
+        assert_eq!(on_snapshot(&mut sync, 12), SnapshotOutcome::Joined);
     }
 
     #[test]
@@ -436,6 +488,7 @@ mod tests {
         let crossing = Diff {
             first_update_id: 101,
             final_update_id: 101,
+            previous_update_id: 0,
             venue_time_ns: 101,
             bids: &[level(20, 1)],
             asks: &[],
@@ -536,6 +589,7 @@ mod tests {
                 let diff = Diff {
                     first_update_id,
                     final_update_id: update_id,
+                    previous_update_id: 0,
                     venue_time_ns: time,
                     bids: &change,
                     asks: &[],

@@ -14,6 +14,10 @@ use crate::venue::book::{
 use crate::venue::protocol::Snapshot;
 use crate::venue::{EventOutlet, Symbol, SymbolMap};
 
+/// A book whose stream says nothing but what is in it already is where the stream never comes to: a snapshot or a
+/// diff had an absurd number. A repeat, or what a snapshot overtook, is behind it by less than this, ns.
+const STUCK_NS: u64 = 2_000_000_000;
+
 /// The books of one connection, by the symbol's slot.
 pub(super) struct FeedBooks {
     books: Vec<BookSlot>,
@@ -26,6 +30,7 @@ pub(super) struct FeedBooks {
 struct BookSlot {
     instrument: InstrumentId,
     sync: BookSync,
+    /// When a diff last brought the book, or what is kept of its stream, further.
     heard_ns: u64,
     is_unannounced: bool,
 }
@@ -109,9 +114,15 @@ impl FeedBooks {
         outlet: &mut impl EventOutlet,
     ) {
         let Some(slot) = self.books.get_mut(index) else { return };
-        slot.heard_ns = origin.receive_ns;
         let was = slot.sync.status();
-        match slot.sync.on_diff(diff) {
+        let mut outcome = slot.sync.on_diff(diff);
+        if outcome != DiffOutcome::Old {
+            slot.heard_ns = origin.receive_ns;
+        } else if origin.receive_ns.saturating_sub(slot.heard_ns) > STUCK_NS {
+            slot.heard_ns = origin.receive_ns;
+            outcome = slot.sync.restart(diff);
+        }
+        match outcome {
             DiffOutcome::Applied => {
                 if was != BookStatus::Live {
                     self.mark(index);
@@ -160,6 +171,7 @@ impl FeedBooks {
                 self.mark(symbol.slot);
                 self.announce(stamper, symbol.slot, origin, outlet);
             }
+            SnapshotOutcome::Ahead => slot.heard_ns = now_ns,
             SnapshotOutcome::TooOld | SnapshotOutcome::NotNeeded => {}
         }
         outcome

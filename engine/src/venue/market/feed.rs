@@ -515,6 +515,52 @@ mod tests {
     }
 
     #[test]
+    fn an_absurd_number_of_a_snapshot_or_a_diff_heals_within_seconds() {
+        // F34: the book would be live, or wait, for ever.
+        let mut bench = bench(1, SilenceLimits::default());
+        bench.diff(0, 11);
+        let instrument = InstrumentId(0);
+        let far = 3_000_011;
+        let snapshot =
+            Snapshot { instrument, last_update_id: far, bids: Vec::new(), asks: Vec::new() };
+        let outcome = bench.feed.on_snapshot(&snapshot, 0, &mut bench.outlet);
+        assert_eq!(outcome, SnapshotOutcome::Ahead);
+        for update_id in 12..40 {
+            bench.time.advance_ns(SECOND_NS / 10);
+            bench.diff(0, update_id);
+        }
+        assert!(bench.states().iter().all(|state| state.1 != BookStatus::Live));
+        let now_ns = bench.clock.now_ns();
+        assert_eq!(bench.feed.next_snapshot_request(now_ns), Some(instrument));
+        let asks = vec![Level { price: 200, qty: 1 }];
+        let snapshot = Snapshot { instrument, last_update_id: 38, bids: Vec::new(), asks };
+        let outcome = bench.feed.on_snapshot(&snapshot, now_ns, &mut bench.outlet);
+        assert_eq!(outcome, SnapshotOutcome::Joined);
+        // A diff that claims to reach to the end of all numbers, a year ahead.
+        let far = u64::MAX;
+        bench.frame(&format!(
+            r#"{{"e":"depthUpdate","E":31536000000,"s":"S0","U":40,"u":{far},"b":[],"a":[]}}"#
+        ));
+        for update_id in 41..70 {
+            bench.time.advance_ns(SECOND_NS / 10);
+            bench.diff(0, update_id);
+        }
+        let last = bench.states().pop();
+        assert_eq!(last, Some((0, BookStatus::Syncing, BookStatusReason::Gap)));
+    }
+
+    #[test]
+    fn an_undecodable_diff_takes_the_trust_from_its_book_alone() {
+        let mut bench = bench(2, SilenceLimits::default());
+        (0..2).for_each(|symbol| bench.make_live(symbol));
+        bench.outlet.events.clear();
+        let refused = bench
+            .frame(r#"{"e":"depthUpdate","E":1,"s":"S1","U":12,"u":12,"b":[["1.00","x"]],"a":[]}"#);
+        assert_eq!(refused, FrameOutcome::Refused);
+        assert_eq!(bench.states(), [(1, BookStatus::Syncing, BookStatusReason::Corrupt)]);
+    }
+
+    #[test]
     fn a_failed_snapshot_is_asked_for_again_after_a_second() {
         let mut bench = bench(1, SilenceLimits::default());
         assert_eq!(bench.feed.next_snapshot_request(0), None, "nothing is buffered");
