@@ -4,10 +4,12 @@
 
 mod backoff;
 mod endpoint;
+mod rest;
 mod websocket;
 
 pub use backoff::{Backoff, BackoffOptions};
 pub use endpoint::{Endpoint, EndpointError, Scheme};
+pub use rest::{RestClient, RestError, RestOptions, RestReply};
 pub use websocket::{
     CloseReason, Frame, Inbound, Message, Outbound, Progress, READ_BUFFER_BYTES, SendError,
     Session, SessionLimits, SessionOptions, WRITE_BUFFER_BYTES, WireError,
