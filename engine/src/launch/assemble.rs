@@ -218,6 +218,8 @@ pub(super) struct Assembly<'c> {
     pub(super) instruments: Arc<Instruments>,
     pub(super) strategies: Vec<Box<dyn Strategy>>,
     pub(super) agents: Vec<(AgentRole, Box<dyn Agent>)>,
+    /// Those that belong on no core, in a world where they have no thread of their own.
+    pub(super) beside: Vec<Box<dyn Agent>>,
     pub(super) probes: Vec<ProbeEnd>,
     /// Of all consumers' probes.
     asks: Asks,
@@ -270,6 +272,7 @@ impl<'c> Assembly<'c> {
             instruments,
             strategies,
             agents: Vec::new(),
+            beside: Vec::new(),
             probes: Vec::new(),
             asks: Asks::default(),
             letters: Vec::new(),

@@ -15,26 +15,30 @@ use crate::config::{Config, VenueConfig};
 use crate::event::{Event, EventKind, InstrumentId, Price, VenueId, parse_scaled};
 use crate::instrument::Instruments;
 use crate::order::OrderCommand;
-use crate::runtime::AgentRole;
+use crate::runtime::{Agent, AgentRole, Beside, BesideThread};
 use crate::telemetry::{Probe, letter_lane};
 use crate::venue::binance::{Credentials, OrderAgent, OrderOptions, OrderWiring};
 use crate::venue::market::{
-    MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits, SnapshotClient, SnapshotPace,
-    SnapshotThread, SnapshotThreadOptions, Stream, routed_url,
+    MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits, SnapshotClient, SnapshotOptions,
+    SnapshotPace, Stream, routed_url,
 };
 use crate::venue::registry::VenueKind;
 use crate::venue::simulated::{SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions};
-use crate::venue::transport::{Endpoint, EndpointError, Scheme, SessionLimits, SessionOptions};
+use crate::venue::transport::{
+    Endpoint, EndpointError, RestOptions, Scheme, SessionLimits, SessionOptions,
+};
 use crate::venue::{
     IntakeStats, LaneOutlet, SymbolMap, SyntheticLoad, SyntheticOptions, SyntheticVenue,
     SyntheticWiring, VenueSwitch,
 };
-use crate::world::Net;
+use crate::world::{Net, Spawn};
 
 /// What the embedded venue calls the one API key it knows.
 const EMBEDDED_API_KEY: &str = "pitlane";
 /// Levels of a buffered diff for which there is memory: recorded ones have 20 on both sides, on average.
 const LEVELS_PER_DIFF: usize = 32;
+/// Bytes of a snapshot, at most.
+const SNAPSHOT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Pause between two looks at threads that are ending.
 const JOIN_PAUSE: Duration = Duration::from_millis(1);
 
@@ -58,7 +62,7 @@ struct VenueSetup {
 /// The threads and servers of venues that are no pinned cores. Stopped after the cores, in order.
 #[derive(Default)]
 pub(super) struct VenueThreads {
-    snapshots: Vec<SnapshotThread>,
+    pub(super) beside: Vec<BesideThread>,
     embedded: Vec<SimulatedVenue>,
     recorded: Option<RecordedSession>,
 }
@@ -67,9 +71,9 @@ impl VenueThreads {
     /// Stops everything. Returns the names of threads that were left behind, and what went wrong.
     pub(super) fn stop(self, deadline: Duration) -> (Vec<String>, Vec<String>) {
         let (mut behind, mut notes) = (Vec::new(), Vec::new());
-        self.snapshots.iter().for_each(SnapshotThread::ask_to_stop);
+        self.beside.iter().for_each(BesideThread::ask_to_stop);
         let started = Instant::now();
-        for thread in self.snapshots {
+        for thread in self.beside {
             while !thread.is_finished() && started.elapsed() < deadline {
                 std::thread::sleep(JOIN_PAUSE);
             }
@@ -373,21 +377,54 @@ impl Assembly<'_> {
         rest: Endpoint,
         symbols: &SymbolMap,
     ) -> Result<SnapshotClient, LaunchError> {
-        let options = SnapshotThreadOptions {
+        let beside = self.place_beside()?;
+        let options = SnapshotOptions {
             venue: setup.name.clone(),
-            thread: format!("rest-{}{}", setup.name, role.strip_prefix("market").unwrap_or(role)),
-            rest,
+            name: format!("rest-{}{}", setup.name, role.strip_prefix("market").unwrap_or(role)),
+            rest: RestOptions {
+                endpoint: rest,
+                net: self.world.net.clone(),
+                token: 0,
+                timeout_ns: self.config.session.rest_ms * 1_000_000,
+                body_bytes_max: SNAPSHOT_BYTES_MAX,
+            },
             symbols: symbols.clone(),
-            timeout: Duration::from_millis(self.config.session.rest_ms),
             clock: self.clock.clone(),
             wakers: self.wakers.clone(),
+            waker: beside.as_ref().map(Beside::waker).unwrap_or_default(),
+            stop: self.stop.clone(),
         };
-        let name = options.thread.clone();
-        let (thread, client) = (setup.kind.start_snapshots)(options)
-            .map_err(|source| LaunchError::Thread { name, source })?;
+        let (agent, client) = (setup.kind.snapshot_agent)(options);
         self.live.lanes.push(client.gauge());
-        self.threads.snapshots.push(thread);
+        self.run_beside(beside, agent)?;
         Ok(client)
+    }
+
+    /// A place beside the cores; none in a simulated world, where all agents are on one thread.
+    fn place_beside(&self) -> Result<Option<Beside>, LaunchError> {
+        let source = |source| LaunchError::Thread { name: "(poller)".to_owned(), source };
+        match self.world.spawn {
+            Spawn::Threads => Beside::new().map(Some).map_err(source),
+            Spawn::OneThread => Ok(None),
+        }
+    }
+
+    /// Starts an agent in its place, or leaves it for the one thread.
+    fn run_beside(
+        &mut self,
+        beside: Option<Beside>,
+        agent: Box<dyn Agent>,
+    ) -> Result<(), LaunchError> {
+        let Some(beside) = beside else {
+            self.beside.push(agent);
+            return Ok(());
+        };
+        let name = agent.name().to_owned();
+        match beside.start(&name, agent, self.clock.clone()) {
+            Ok(thread) => self.threads.beside.push(thread),
+            Err(source) => return Err(LaunchError::Thread { name, source }),
+        }
+        Ok(())
     }
 
     fn session_options(&self, session_number: usize, endpoint: Endpoint) -> SessionOptions {

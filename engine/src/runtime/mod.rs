@@ -2,6 +2,7 @@
 
 mod agent;
 mod background;
+mod beside;
 mod core;
 mod guarded;
 mod hiccups;
@@ -19,6 +20,7 @@ mod yield_ban;
 pub use crate::world::{Clock, ManualTime};
 pub use agent::{Agent, Phase, StopSignal};
 pub(crate) use background::{give_way, look_pause};
+pub use beside::{Beside, BesideThread, BesideWaker};
 pub use core::{CoreHandle, CoreOptions, Pinned};
 pub use guarded::{GuardedConsumer, Watched};
 pub use hiccups::HiccupMeter;

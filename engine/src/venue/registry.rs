@@ -2,14 +2,13 @@
 //!
 //! What comes from here knows no protocol: agents are erased to [`Agent`], functions are plain pointers.
 
-use std::io;
 use std::sync::Arc;
 
 use super::binance::SpotMarket;
 use super::binance_futures::FuturesMarket;
 use super::market::{
-    Connection, MarketAgent, MarketOptions, MarketWiring, SnapshotClient, SnapshotThread,
-    SnapshotThreadOptions, Stream, StreamPort,
+    Connection, MarketAgent, MarketOptions, MarketWiring, SnapshotAgent, SnapshotClient,
+    SnapshotOptions, Stream, StreamPort,
 };
 use super::protocol::MarketProtocol;
 use super::{LaneOutlet, StreamOrders, SymbolMap};
@@ -25,16 +24,15 @@ pub struct VenueKind {
     pub routes: &'static [&'static str],
     /// See [`Connection::spread`].
     pub spread: Spread,
-    /// See [`SnapshotThread::start`].
-    pub start_snapshots: StartSnapshots,
+    /// See [`SnapshotAgent::new`].
+    pub(crate) snapshot_agent: MakeSnapshotAgent,
     pub(crate) market_agent: MakeMarketAgent,
 }
 
 /// The form of [`Connection::spread`].
 pub type Spread = fn(&SymbolMap, bool, Option<&[String]>, usize) -> Vec<Connection>;
 
-/// The form of [`SnapshotThread::start`].
-pub type StartSnapshots = fn(SnapshotThreadOptions) -> io::Result<(SnapshotThread, SnapshotClient)>;
+type MakeSnapshotAgent = fn(SnapshotOptions) -> (Box<dyn Agent>, SnapshotClient);
 
 type Wanted<'a> = &'a dyn Fn(&Stream) -> bool;
 type MakeMarketAgent = fn(MarketOptions, Wanted<'_>, MarketWiring<LaneOutlet>) -> MarketSession;
@@ -51,9 +49,14 @@ const fn of<P: MarketProtocol>(name: &'static str) -> VenueKind {
         stream_orders: P::ORDERS,
         routes: P::ROUTES,
         spread: Connection::spread::<P>,
-        start_snapshots: SnapshotThread::start::<P>,
+        snapshot_agent: snapshot_agent::<P>,
         market_agent: market_agent::<P>,
     }
+}
+
+fn snapshot_agent<P: MarketProtocol>(options: SnapshotOptions) -> (Box<dyn Agent>, SnapshotClient) {
+    let (agent, client) = SnapshotAgent::<P>::new(options);
+    (Box::new(agent), client)
 }
 
 fn market_agent<P: MarketProtocol>(

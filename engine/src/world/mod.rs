@@ -22,6 +22,17 @@ pub struct World {
     pub entropy: Entropy,
     /// The network.
     pub net: Net,
+    /// Where agents run.
+    pub spawn: Spawn,
+}
+
+/// Where an engine's agents run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spawn {
+    /// On pinned cores, and on threads beside them.
+    Threads,
+    /// All on one thread, which draws the next by its seed.
+    OneThread,
 }
 
 impl World {
@@ -30,6 +41,11 @@ impl World {
     /// # Errors
     /// When the system gives no random bytes.
     pub fn real() -> std::io::Result<World> {
-        Ok(World { clock: Clock::start(), entropy: Entropy::from_os()?, net: Net::real() })
+        Ok(World {
+            clock: Clock::start(),
+            entropy: Entropy::from_os()?,
+            net: Net::real(),
+            spawn: Spawn::Threads,
+        })
     }
 }

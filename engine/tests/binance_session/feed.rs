@@ -2,20 +2,21 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 use pitlane_engine::event::{Book, BookStatus, VenueId};
-use pitlane_engine::runtime::{Clock, CoreWakers, Phase, StopSignal};
+use pitlane_engine::runtime::{Beside, BesideThread, Clock, CoreWakers, Phase, StopSignal};
 use pitlane_engine::venue::binance::SpotMarket;
 use pitlane_engine::venue::market::{
     Connection, MarketAgent, MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits,
-    SnapshotThread, SnapshotThreadOptions,
+    SnapshotAgent, SnapshotOptions,
 };
 use pitlane_engine::venue::simulated::{
     FaultName, FaultPlan, SimulatedVenue, SimulatedVenueOptions, SimulatedVenueReport,
 };
-use pitlane_engine::venue::transport::{Endpoint, Scheme, SessionLimits, SessionOptions};
+use pitlane_engine::venue::transport::{
+    Endpoint, RestOptions, Scheme, SessionLimits, SessionOptions,
+};
 use pitlane_engine::venue::{IntakeStats, SessionState, VenueCounters, VenueSwitch};
 use pitlane_engine::world::Net;
 
@@ -52,7 +53,7 @@ pub struct Feed {
     pub switch: VenueSwitch,
     stats: Arc<CachePadded<IntakeStats>>,
     core: Core,
-    snapshots: Option<SnapshotThread>,
+    snapshots: Option<BesideThread>,
 }
 
 impl Feed {
@@ -66,17 +67,27 @@ impl Feed {
             |url: String, scheme| Endpoint::parse(&url, scheme, &Net::real()).expect("a good URL");
         let mut thread = None;
         let snapshots = options.has_books.then(|| {
-            let options = SnapshotThreadOptions {
+            let beside = Beside::new().expect("a poller");
+            let name = format!("rest-{}", options.name);
+            let options = SnapshotOptions {
                 venue: options.name.into(),
-                thread: format!("rest-{}", options.name),
-                rest: endpoint(format!("http://{rest}"), Scheme::Http),
+                name: name.clone(),
+                rest: RestOptions {
+                    endpoint: endpoint(format!("http://{rest}"), Scheme::Http),
+                    net: Net::real(),
+                    token: 0,
+                    timeout_ns: 5_000_000_000,
+                    body_bytes_max: 8 << 20,
+                },
                 symbols: symbols(),
-                timeout: Duration::from_secs(5),
                 clock: clock.clone(),
                 wakers: CoreWakers::default(),
+                waker: beside.waker(),
+                stop: stop.clone(),
             };
-            let (started, client) = SnapshotThread::start::<SpotMarket>(options).expect("a thread");
-            thread = Some(started);
+            let (agent, client) = SnapshotAgent::<SpotMarket>::new(options);
+            let started = beside.start(&name, Box::new(agent), clock.clone());
+            thread = Some(started.expect("a thread"));
             client
         });
         let mut feed = MarketFeedOptions::new(VenueId(0), symbols());

@@ -16,5 +16,5 @@ pub use connections::{Connection, routed_url};
 pub use feed::{FrameOutcome, MarketFeed, MarketFeedOptions};
 pub use pacing::SnapshotPace;
 pub use silence::SilenceLimits;
-pub use snapshots::{SnapshotClient, SnapshotThread, SnapshotThreadOptions};
+pub use snapshots::{SnapshotAgent, SnapshotClient, SnapshotOptions};
 pub(crate) use stream_port::{Stream, StreamError, StreamPort};

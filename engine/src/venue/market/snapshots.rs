@@ -1,40 +1,41 @@
-//! Fetches book snapshots over REST, on a thread of its own: it blocks, and a pinned thread must not.
+//! Fetches book snapshots over REST, as an agent of its own beside the cores: a body of thousands of levels
+//! takes longer to parse than a pinned thread may spend.
 //!
 //! ```text
-//! market agent --(lane of requests)--> thread "rest-NAME" --(Exchange of answers)--> market agent
+//! market agent --(lane of requests)--> agent "rest-NAME" --(Exchange of answers)--> market agent
 //! ```
 //!
-//! The body is parsed on this thread too, so that a cold snapshot of thousands of levels costs the core
-//! nothing but its application; an answer that was applied goes back to be freed here. When the venue
-//! asks to slow down (429, or 418 when it was ignored), the thread waits as long as it was told.
+//! The body is parsed here too, so that a cold snapshot costs the core nothing but its application; an answer
+//! that was applied goes back to be freed here. When the venue asks to slow down (429, or 418 when it was
+//! ignored), nothing is asked for as long as it said. Nothing here waits.
 
+use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{Builder, JoinHandle, Thread};
-use std::time::Duration;
 
+use mio::Registry;
 use pitlane_ring::{Consumer, Exchange, LaneGauge, LaneOptions, Publisher, Record, lane};
 use thiserror::Error;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::event::InstrumentId;
-use crate::runtime::{Clock, CoreWakers, give_way};
+use crate::runtime::{Agent, BesideWaker, CoreWakers, Phase, StopSignal};
 use crate::venue::SymbolMap;
 use crate::venue::codec::DecodeError;
 use crate::venue::protocol::{MarketProtocol, Snapshot};
-use crate::venue::transport::Endpoint;
+use crate::venue::transport::{RestClient, RestError, RestOptions, RestReply};
+use crate::world::Clock;
 
 /// Requests that may wait: the pacer allows one a symbol, and a few a second.
 const REQUESTS: usize = 1_024;
-/// Pause between two looks at the requests, if nobody wakes the thread.
-const LOOK: Duration = Duration::from_millis(20);
-/// The longest wait that a venue can impose, should its answer be absurd.
-const SLOW_DOWN_MAX: Duration = Duration::from_secs(120);
+const SECOND_NS: u64 = 1_000_000_000;
+/// The longest wait that a venue can impose, should its answer be absurd: bans last up to three days
+/// (Binance, "IP Limits").
+const SLOW_DOWN_MAX_S: u64 = 3 * 24 * 60 * 60;
 /// The wait when the venue asks to slow down without saying for how long.
-const SLOW_DOWN_DEFAULT: Duration = Duration::from_secs(10);
-/// Bytes of an answer, at most.
-const BODY_BYTES_MAX: u64 = 8 * 1024 * 1024;
+const SLOW_DOWN_DEFAULT_S: u64 = 10;
+/// Without anything to do the requests are looked at this often, should a wake-up be missed.
+const LOOK_NS: u64 = 20_000_000;
 
 /// A request: whose snapshot.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -56,114 +57,49 @@ pub(super) struct Answer {
     pub(super) snapshot: Option<Snapshot>,
 }
 
-/// What a [`SnapshotThread`] is made of.
-pub struct SnapshotThreadOptions {
+/// What a [`SnapshotAgent`] is made of.
+pub struct SnapshotOptions {
     /// The venue's name, for the log.
     pub venue: String,
-    /// The thread's name.
-    pub thread: String,
-    /// Address of the REST interface.
-    pub rest: Endpoint,
+    /// The agent's name.
+    pub name: String,
+    /// The REST interface.
+    pub rest: RestOptions,
     /// The symbols that may be asked for.
     pub symbols: SymbolMap,
-    /// Connect, request and answer together may take this long.
-    pub timeout: Duration,
     /// The clock.
     pub clock: Clock,
     /// Wakes the core that waits for an answer.
     pub wakers: CoreWakers,
+    /// Wakes this agent.
+    pub waker: BesideWaker,
+    /// The stop signal.
+    pub stop: StopSignal,
 }
 
-/// The agent's end: asks and takes answers, and never waits.
+/// The market agent's end: asks and takes answers, and never waits.
 pub struct SnapshotClient {
     requests: Publisher<Request>,
     shared: Arc<Shared>,
-    thread: Thread,
-}
-
-/// The owner's handle of the thread.
-pub struct SnapshotThread {
-    name: String,
-    shared: Arc<Shared>,
-    thread: JoinHandle<()>,
+    waker: BesideWaker,
 }
 
 #[derive(Default)]
 struct Shared {
     answers: Exchange<Answer>,
-    /// Answers that were applied, to be freed by the thread.
+    /// Answers that were applied, to be freed by the snapshot agent.
     spent: Exchange<Answer>,
-    stop: AtomicBool,
 }
 
 /// Why a snapshot could not be had. Reads like every other error of a venue.
 #[derive(Debug, Error)]
 enum FetchError {
-    #[error("snapshot failed: {0} (code: transport)")]
-    Transport(Box<ureq::Error>),
-    #[error("snapshot failed: refused by the venue (code: http {status})")]
-    Status { status: u16, slow_down: Option<Duration> },
     #[error("snapshot failed: {0}")]
-    Decode(DecodeError),
-}
-
-impl SnapshotThread {
-    /// Starts the thread.
-    ///
-    /// # Errors
-    /// The system's error when it gives no thread.
-    pub fn start<P: MarketProtocol>(
-        options: SnapshotThreadOptions,
-    ) -> std::io::Result<(SnapshotThread, SnapshotClient)> {
-        let name = options.thread.clone();
-        let lane_options = LaneOptions { name: name.clone(), capacity: REQUESTS };
-        let (requests, requested) = lane(lane_options);
-        let shared = Arc::<Shared>::default();
-        let agent = ureq::Agent::config_builder()
-            .timeout_global(Some(options.timeout))
-            .http_status_as_error(false)
-            .proxy(None)
-            .build()
-            .new_agent();
-        let worker = Worker::<P> {
-            options,
-            agent,
-            requested,
-            queue: Vec::new(),
-            shared: Arc::clone(&shared),
-            protocol: PhantomData,
-        };
-        let thread = Builder::new().name(name.clone()).spawn(move || worker.run())?;
-        let client =
-            SnapshotClient { requests, shared: shared.clone(), thread: thread.thread().clone() };
-        Ok((SnapshotThread { name, shared, thread }, client))
-    }
-
-    /// The thread's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Asks the thread to end; a request in progress is finished or times out.
-    pub fn ask_to_stop(&self) {
-        self.shared.stop.store(true, Ordering::Release);
-        self.thread.thread().unpark();
-    }
-
-    /// Whether the thread has ended.
-    #[must_use]
-    pub fn is_finished(&self) -> bool {
-        self.thread.is_finished()
-    }
-
-    /// Joins the thread.
-    ///
-    /// # Errors
-    /// A line that says that it panicked.
-    pub fn join(self) -> Result<(), String> {
-        self.thread.join().map_err(|_| format!("thread {} panicked", self.name))
-    }
+    Rest(#[from] RestError),
+    #[error("snapshot failed: refused by the venue (code: http {0})")]
+    Status(u16),
+    #[error("snapshot failed: {0}")]
+    Decode(#[from] DecodeError),
 }
 
 impl SnapshotClient {
@@ -171,7 +107,7 @@ impl SnapshotClient {
     pub(super) fn ask(&mut self, instrument: InstrumentId) -> bool {
         let request = Request { instrument: u64::from(instrument.0) };
         let is_taken = self.requests.try_publish(&request).is_ok();
-        self.thread.unpark();
+        self.waker.wake();
         is_taken
     }
 
@@ -181,11 +117,11 @@ impl SnapshotClient {
         self.shared.answers.take()
     }
 
-    /// Gives an answer back that was applied, so that the thread frees it.
+    /// Gives an answer back that was applied, so that the other side frees it.
     pub(super) fn give_back(&self, answer: Box<Answer>) {
-        // Only when the thread has not yet freed the one before, it is freed here.
+        // Only when the one before is not yet freed, it is freed here.
         let _freed_here = self.shared.spent.put(answer);
-        self.thread.unpark();
+        self.waker.wake();
     }
 
     /// A view of the lane of requests.
@@ -194,112 +130,165 @@ impl SnapshotClient {
     }
 }
 
-struct Worker<P> {
-    options: SnapshotThreadOptions,
-    agent: ureq::Agent,
+/// The agent that asks.
+pub struct SnapshotAgent<P> {
+    venue: String,
+    name: String,
+    rest: RestClient,
+    symbols: SymbolMap,
+    clock: Clock,
+    wakers: CoreWakers,
+    stop: StopSignal,
     requested: Consumer<Request>,
     /// Whose snapshots are to be fetched, each once: while the venue has us wait, requests are repeated.
     queue: Vec<InstrumentId>,
+    /// Whose snapshot is asked for now.
+    asked: Option<InstrumentId>,
+    /// An answer that finds the one before not taken yet.
+    unanswered: Option<Box<Answer>>,
+    /// The venue wants no request before that.
+    may_ask_ns: u64,
     shared: Arc<Shared>,
-    protocol: PhantomData<P>,
+    protocol: PhantomData<fn() -> P>,
 }
 
-impl<P: MarketProtocol> Worker<P> {
-    fn run(mut self) {
-        give_way();
-        while !self.is_stopped() {
-            drop(self.shared.spent.take());
-            self.take_requests();
-            if self.queue.is_empty() {
-                std::thread::park_timeout(LOOK);
-                continue;
-            }
-            let instrument = self.queue.remove(0);
-            let snapshot = match self.fetch(instrument) {
-                Ok(snapshot) => Some(snapshot),
-                Err(error) => {
-                    log::warn!("[{}] {error}", self.options.venue);
-                    if let FetchError::Status { slow_down: Some(wait), .. } = error {
-                        self.pause(wait);
-                        // What was asked for again meanwhile is this very request.
-                        self.take_requests();
-                        self.queue.retain(|queued| *queued != instrument);
-                    }
-                    None
-                }
-            };
-            self.answer(Box::new(Answer { instrument, snapshot }));
-        }
+impl<P: MarketProtocol> SnapshotAgent<P> {
+    /// The agent, and the end that asks it.
+    #[must_use]
+    pub fn new(options: SnapshotOptions) -> (SnapshotAgent<P>, SnapshotClient) {
+        let SnapshotOptions { venue, name, rest, symbols, clock, wakers, waker, stop } = options;
+        let (requests, requested) = lane(LaneOptions { name: name.clone(), capacity: REQUESTS });
+        let shared = Arc::<Shared>::default();
+        let client = SnapshotClient { requests, shared: Arc::clone(&shared), waker };
+        let agent = SnapshotAgent {
+            venue,
+            name,
+            rest: RestClient::new(rest),
+            symbols,
+            clock,
+            wakers,
+            stop,
+            requested,
+            queue: Vec::new(),
+            asked: None,
+            unanswered: None,
+            may_ask_ns: 0,
+            shared,
+            protocol: PhantomData,
+        };
+        (agent, client)
     }
 
-    fn take_requests(&mut self) {
-        let queue = &mut self.queue;
+    fn take_requests(&mut self) -> usize {
+        let (queue, asked) = (&mut self.queue, self.asked);
         self.requested.poll(REQUESTS, |request| {
             let instrument = InstrumentId(request.instrument as u32);
-            if !queue.contains(&instrument) {
+            if asked != Some(instrument) && !queue.contains(&instrument) {
                 queue.push(instrument);
             }
-        });
+        })
     }
 
-    fn fetch(&self, instrument: InstrumentId) -> Result<Snapshot, FetchError> {
-        let SnapshotThreadOptions { rest, symbols, .. } = &self.options;
-        let (Some(native), Some(symbol)) = (symbols.native(instrument), symbols.symbol(instrument))
-        else {
-            return Err(FetchError::Decode(DecodeError::symbol()));
+    fn ask(&mut self, now_ns: u64) -> usize {
+        let is_free = self.asked.is_none() && self.unanswered.is_none() && self.rest.is_idle();
+        if !is_free || now_ns < self.may_ask_ns || self.queue.is_empty() {
+            return 0;
+        }
+        let instrument = self.queue.remove(0);
+        self.asked = Some(instrument);
+        let asked = match self.symbols.native(instrument) {
+            Some(native) => {
+                self.rest.get(&P::snapshot_path(native), now_ns).map_err(FetchError::Rest)
+            }
+            None => Err(FetchError::Decode(DecodeError::symbol())),
         };
-        let url = format!(
-            "http://{}{}{}",
-            rest.authority(),
-            rest.path().trim_end_matches('/'),
-            P::snapshot_path(native)
-        );
-        let transport = |error| FetchError::Transport(Box::new(error));
-        let mut response = self.agent.get(&url).call().map_err(transport)?;
-        let status = response.status().as_u16();
-        if status != 200 {
-            let header = response.headers().get("retry-after").and_then(|v| v.to_str().ok());
-            let seconds = header.and_then(|text| text.trim().parse().ok());
-            let wait = seconds.map_or(SLOW_DOWN_DEFAULT, Duration::from_secs).min(SLOW_DOWN_MAX);
-            let slow_down = matches!(status, 418 | 429).then_some(wait);
-            return Err(FetchError::Status { status, slow_down });
+        if let Err(error) = asked {
+            self.answer(instrument, Err(error));
         }
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(BODY_BYTES_MAX)
-            .read_to_vec()
-            .map_err(transport)?;
-        P::read_snapshot(instrument, &body, symbol.scales).map_err(FetchError::Decode)
+        1
     }
 
-    /// Leaves the answer for the agent; tries until it has taken the one before.
-    fn answer(&self, mut answer: Box<Answer>) {
-        while let Err(back) = self.shared.answers.put(answer) {
-            if self.is_stopped() {
-                return;
-            }
-            answer = back;
-            drop(self.shared.spent.take());
-            std::thread::park_timeout(Duration::from_millis(1));
-        }
-        self.options.wakers.wake();
+    fn hear(&mut self, now_ns: u64) -> usize {
+        let Some(instrument) = self.asked else { return 0 };
+        let Some(outcome) = self.rest.step(now_ns) else { return 0 };
+        let snapshot = outcome.map_err(FetchError::Rest);
+        let snapshot = snapshot.and_then(|reply| self.read(instrument, &reply, now_ns));
+        self.answer(instrument, snapshot);
+        1
     }
 
-    /// Waits, unless it is asked to stop.
-    fn pause(&self, wait: Duration) {
-        let clock = &self.options.clock;
-        let until_ns = clock.now_ns() + wait.as_nanos() as u64;
-        while !self.is_stopped() {
-            let left_ns = until_ns.saturating_sub(clock.now_ns());
-            if left_ns == 0 {
-                return;
-            }
-            std::thread::park_timeout(Duration::from_nanos(left_ns));
+    fn read(
+        &mut self,
+        instrument: InstrumentId,
+        reply: &RestReply,
+        now_ns: u64,
+    ) -> Result<Snapshot, FetchError> {
+        if matches!(reply.status, 418 | 429) {
+            let wait_s = reply.retry_after_s.unwrap_or(SLOW_DOWN_DEFAULT_S).min(SLOW_DOWN_MAX_S);
+            self.may_ask_ns = now_ns + wait_s * SECOND_NS;
+        }
+        if reply.status != 200 {
+            return Err(FetchError::Status(reply.status));
+        }
+        let symbol = self.symbols.symbol(instrument).ok_or_else(DecodeError::symbol)?;
+        Ok(P::read_snapshot(instrument, &reply.body, symbol.scales)?)
+    }
+
+    fn answer(&mut self, instrument: InstrumentId, outcome: Result<Snapshot, FetchError>) {
+        self.asked = None;
+        // What was asked for again meanwhile is this very request.
+        self.take_requests();
+        self.queue.retain(|queued| *queued != instrument);
+        let snapshot = outcome.map_err(|error| log::warn!("[{}] {error}", self.venue)).ok();
+        self.unanswered = Some(Box::new(Answer { instrument, snapshot }));
+        self.hand_over();
+    }
+
+    /// Leaves the answer for the market agent, if that has taken the one before.
+    fn hand_over(&mut self) -> usize {
+        let Some(answer) = self.unanswered.take() else { return 0 };
+        if let Err(back) = self.shared.answers.put(answer) {
+            self.unanswered = Some(back);
+            return 0;
+        }
+        self.wakers.wake();
+        1
+    }
+}
+
+impl<P: MarketProtocol> Agent for SnapshotAgent<P> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn on_start(&mut self, registry: &Registry) {
+        if let Err(error) = self.rest.register(registry) {
+            log::warn!("[{}] registering a poller failed: {error} (code: io)", self.venue);
         }
     }
 
-    fn is_stopped(&self) -> bool {
-        self.shared.stop.load(Ordering::Acquire)
+    fn duty_cycle(&mut self) -> usize {
+        let now_ns = self.clock.now_ns();
+        let freed = usize::from(self.shared.spent.take().is_some());
+        let taken = self.take_requests();
+        freed + taken + self.hand_over() + self.hear(now_ns) + self.ask(now_ns)
+    }
+
+    fn has_pending(&self) -> bool {
+        self.unanswered.is_some()
+    }
+
+    fn next_timer_ns(&self) -> u64 {
+        let ask_ns = if self.queue.is_empty() { u64::MAX } else { self.may_ask_ns };
+        let look_ns = self.clock.now_ns() + LOOK_NS;
+        self.rest.deadline_ns().min(ask_ns).min(look_ns)
+    }
+
+    fn is_done(&self) -> bool {
+        self.stop.phase() >= Phase::Draining
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
+        Box::new(())
     }
 }

@@ -1,0 +1,138 @@
+//! An agent on a thread of its own, beside the pinned cores: it gives way to them and sleeps when it has
+//! nothing to do.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use mio::{Events, Poll, Token, Waker};
+
+use super::{Agent, give_way};
+use crate::world::Clock;
+
+/// The waker's number in the poller; sockets of the agent have lower ones.
+const WAKER: Token = Token(usize::MAX);
+/// The longest sleep, and the pause before something held back is tried again.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(1);
+
+/// Ends the sleep of an agent that is beside the cores. Without a thread it does nothing: whoever runs the
+/// agent on another way looks at it anyway.
+#[derive(Clone, Debug, Default)]
+pub struct BesideWaker(Option<Arc<Waker>>);
+
+impl BesideWaker {
+    /// Ends the sleep, or keeps the next one from beginning.
+    pub fn wake(&self) {
+        if let Some(Err(error)) = self.0.as_ref().map(|waker| waker.wake()) {
+            log::debug!("waking a thread failed: {error} (code: io)");
+        }
+    }
+}
+
+/// A place for an agent, before its thread is started.
+#[derive(Debug)]
+pub struct Beside {
+    poll: Poll,
+    waker: BesideWaker,
+}
+
+impl Beside {
+    /// A place.
+    ///
+    /// # Errors
+    /// The system's, when it gives no poller.
+    pub fn new() -> io::Result<Beside> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        Ok(Beside { poll, waker: BesideWaker(Some(waker)) })
+    }
+
+    /// What wakes the thread that will run here.
+    #[must_use]
+    pub fn waker(&self) -> BesideWaker {
+        self.waker.clone()
+    }
+
+    /// Starts the thread. To be called before the caller is pinned: a thread inherits the mask.
+    ///
+    /// # Errors
+    /// The system's, when it gives no thread.
+    pub fn start(
+        self,
+        name: &str,
+        agent: Box<dyn Agent>,
+        clock: Clock,
+    ) -> io::Result<BesideThread> {
+        let stop = Arc::<AtomicBool>::default();
+        let (seen, waker) = (Arc::clone(&stop), self.waker.clone());
+        let run = move || run(agent, self.poll, &clock, &seen);
+        let thread = Builder::new().name(name.to_owned()).spawn(run)?;
+        Ok(BesideThread { name: name.to_owned(), stop, waker, thread })
+    }
+}
+
+/// The owner's handle of the thread.
+pub struct BesideThread {
+    name: String,
+    stop: Arc<AtomicBool>,
+    waker: BesideWaker,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl BesideThread {
+    /// The thread's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Asks the thread to end after the present duty cycle.
+    pub fn ask_to_stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Whether the thread has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Joins the thread.
+    ///
+    /// # Errors
+    /// A line that says why it ended before it was asked to.
+    pub fn join(self) -> Result<(), String> {
+        match self.thread.join() {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(format!("thread {} failed: {error} (code: io)", self.name)),
+            Err(_) => Err(format!("thread {} panicked", self.name)),
+        }
+    }
+}
+
+fn run(
+    mut agent: Box<dyn Agent>,
+    mut poll: Poll,
+    clock: &Clock,
+    stop: &AtomicBool,
+) -> io::Result<()> {
+    give_way();
+    agent.on_start(poll.registry());
+    let mut events = Events::with_capacity(64);
+    while !stop.load(Ordering::Acquire) && !agent.is_done() {
+        if agent.duty_cycle() > 0 {
+            continue;
+        }
+        let left = Duration::from_nanos(agent.next_timer_ns().saturating_sub(clock.now_ns()));
+        let most = if agent.has_pending() { RETRY } else { SLEEP_MAX };
+        match poll.poll(&mut events, Some(left.min(most))) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
