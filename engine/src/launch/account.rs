@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hdrhistogram::Histogram;
 use pitlane_ring::LaneGauge;
 
-use super::engine::Live;
+use super::live::Live;
 use crate::consumer::{ConsumerAgent, ConsumerRemains, ConsumerState};
 use crate::control::ConsumerAccount;
 use crate::dispatcher::order::StreamCounts;

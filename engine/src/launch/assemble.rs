@@ -1,118 +1,53 @@
 //! From a configuration to running cores.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 use pitlane_ring::{
-    Consumer, CriticalPublisher, Exchange, LaneGauge, LaneOptions, MarketPublisher, Publisher,
-    Record, SharedCursors, lane, lane_beside,
+    Consumer, CriticalPublisher, Exchange, LaneOptions, MarketPublisher, Publisher, Record,
+    SharedCursors, lane, lane_beside,
 };
-use thiserror::Error;
 
-use super::RecordedSession;
-use super::engine::{Engine, Live};
-use super::venues::VenueThreads;
-use crate::config::{Config, ConfigError, OnFlip};
+use super::engine::Engine;
+use super::live::Live;
+use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
+use super::venue_threads::VenueThreads;
+use crate::config::{Config, OnFlip};
 use crate::consumer::{
     CONSUMER_LETTER_SLOTS, ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring,
     ContextParts, ControlCommand, FailureRecord, RiskLimits, Strategy, StrategyRegistry,
     install_panic_hook,
 };
-use crate::control::{Catalogue, Routes, RoutesParts, SocketError};
+use crate::control::{Catalogue, Routes, RoutesParts};
 use crate::dispatcher::order::{Sequencer, SequencerOptions};
 use crate::dispatcher::{
     AcceptFrom, DispatcherAgent, DispatcherParts, FlipPort, LinkParts, RouteBook, Subscription,
     routes_of,
 };
 use crate::event::{ConsumerId, Event, EventKind, InstrumentId, Interest, parse_scaled};
-use crate::instrument::{InstrumentError, Instruments};
+use crate::instrument::Instruments;
 use crate::orchestrator::merge::MergePort;
 use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
 use crate::order::{GatewayAgent, GatewayParts, OrderCommand};
 use crate::runtime::{
     Agent, AgentRole, AlonePlaces, Clock, CoreParking, CorePlan, CoreWakers, GuardedConsumer,
-    HostCores, PlanError, StallBook, StopSignal, YieldBan,
+    HostCores, StallBook, StopSignal, YieldBan,
 };
 use crate::safety::{Quarantine, TradingSwitch};
 use crate::telemetry::{
-    Asks, ConsumerProbe, HistogramSet, HlogError, LetterSender, LetterSource, Probe, ProbeLink,
-    Terms, install_logger, letter_lane,
+    Asks, ConsumerProbe, HistogramSet, LetterSender, LetterSource, Probe, ProbeLink, Terms,
+    install_logger, letter_lane,
 };
-use crate::venue::binance::CredentialsError;
 use crate::venue::market::StreamPort;
 use crate::venue::registry::VenueKind;
-use crate::venue::simulated::SimulatedVenueError;
-use crate::venue::transport::EndpointError;
-use crate::venue::{LaneOutlet, SymbolError, SyntheticLoad, SyntheticVenue};
+use crate::venue::{LaneOutlet, SyntheticVenue};
 use crate::world::World;
 
 /// A batch of callbacks ends when this part of the stall budget is over.
 const BATCHES_IN_BUDGET: u64 = 4;
-
-/// Why the engine did not start. No pinned thread was left running.
-#[derive(Debug, Error)]
-#[allow(missing_docs)]
-pub enum LaunchError {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error("[engine] core plan failed: {0}")]
-    Plan(#[from] PlanError),
-    #[error("[engine] instruments failed: {0}")]
-    Instruments(#[from] InstrumentError),
-    #[error("[engine] preparing {} failed: {source}", path.display())]
-    RunDir { path: PathBuf, source: std::io::Error },
-    #[error(transparent)]
-    Hlog(#[from] HlogError),
-    #[error("[engine] address failed: {0}")]
-    Endpoint(#[from] EndpointError),
-    #[error("[engine] start failed: {0} (code: entropy)")]
-    World(std::io::Error),
-    #[error("[engine] credentials failed: {0}")]
-    Credentials(#[from] CredentialsError),
-    #[error("[simulated] start failed: {0}")]
-    Simulated(#[from] SimulatedVenueError),
-    #[error("[{venue}] symbols failed: {source}")]
-    Symbols { venue: String, source: SymbolError },
-    #[error(transparent)]
-    Control(#[from] SocketError),
-    #[error("[engine] starting thread {name} failed: {source}")]
-    Thread { name: String, source: std::io::Error },
-}
-
-/// What stands for the embedded venue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EmbeddedVenue {
-    /// A real server on loopback, connected to through the adapter.
-    #[default]
-    Server,
-    /// An agent that writes decoded events straight into its link, and answers orders itself: the load of
-    /// checks and benches that are about everything behind the adapter.
-    Synthetic,
-}
-
-/// What a launch can be told beside its configuration.
-#[derive(Default)]
-pub struct LaunchOptions {
-    /// What stands for the embedded venue.
-    pub embedded: EmbeddedVenue,
-    /// A recorded session to be played; its server is started, and its address is in the configuration.
-    pub recorded: Option<RecordedSession>,
-    /// How much a synthetic venue writes; of no effect on any other.
-    pub load: SyntheticLoad,
-    /// Faults planted into the first consumer.
-    #[doc(hidden)]
-    pub faults: ConsumerFaults,
-    /// A planted fault: no dead letter is written before the end of the run.
-    #[doc(hidden)]
-    pub holds_letters: bool,
-    /// A planted fault: nothing is taken from a consumer that stalls.
-    #[doc(hidden)]
-    pub takes_nothing: bool,
-}
 
 /// Starts the engine.
 ///
@@ -602,9 +537,4 @@ impl<'c> Assembly<'c> {
         self.agents.push((AgentRole::Consumer(index), Box::new(agent)));
         handled
     }
-}
-
-/// Readable by anyone while the engine runs.
-pub(super) fn lane_fill(lanes: &[LaneGauge]) -> impl Iterator<Item = (&str, u64, usize)> {
-    lanes.iter().map(|lane| (lane.name(), lane.in_flight(), lane.capacity()))
 }

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::assemble::LaunchError;
-use super::engine::Live;
 use super::housekeeping::SteadyState;
+use super::live::Live;
+use super::options::LaunchError;
 use crate::config::Config;
 use crate::control::{BoundSocket, PlannedThread, Reader, ReaderParts, Routes, SOCKET_NAME};
 use crate::runtime::{AgentRole, Clock, CorePlan};

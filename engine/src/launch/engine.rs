@@ -4,54 +4,34 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_utils::CachePadded;
-use pitlane_ring::{LaneGauge, PoolGauge};
+use pitlane_ring::PoolGauge;
 
 use super::account::Account;
-use super::assemble::lane_fill;
 use super::housekeeping::{HousekeepingHandle, SteadyState};
-use super::venues::VenueThreads;
+use super::live::{Live, LiveStatus, lane_fill};
+use super::venue_threads::VenueThreads;
 use crate::control::{
-    ConsumerAccount, ControlSocket, ControllerHandle, FlipError, Request, RouteChange, Routes,
-    RoutesDifference, RoutesView, RoutingChange, SessionAccount,
+    ControlSocket, ControllerHandle, FlipError, Request, RouteChange, Routes, RoutesDifference,
+    RoutesView, RoutingChange,
 };
-use crate::dispatcher::order::{StreamCounts, StreamStats};
+use crate::dispatcher::order::StreamCounts;
 use crate::dispatcher::{FlipOutcome, RouteKey};
-use crate::instrument::Instruments;
 use crate::orchestrator::merge::MergePort;
 use crate::report::{
     DeadLetterReport, LaneReport, PoolReport, Report, RoutingReport, ThreadReport,
 };
 use crate::runtime::{
-    Clock, CoreHandle, CorePlan, CoreWakers, Demotion, Phase, StallBook, StopSignal, WatchdogHandle,
+    Clock, CoreHandle, CorePlan, CoreWakers, Demotion, Phase, StopSignal, WatchdogHandle,
 };
 use crate::safety::LastResort;
-use crate::telemetry::{DeadLetterCounts, ProbeLink, Term};
-use crate::venue::{VenueCounters, VenueSwitch};
+use crate::telemetry::{ProbeLink, Term};
+use crate::venue::VenueCounters;
 
 /// Pause between two looks at threads that are ending.
 const JOIN_PAUSE: Duration = Duration::from_millis(1);
 
 /// Time that threads get after the deadline, once every loop was told to end.
 pub(super) const HALT_GRACE: Duration = Duration::from_millis(500);
-
-/// What can be read while the engine runs, without cost for it.
-#[derive(Default)]
-pub(super) struct Live {
-    pub(super) instruments: Arc<Instruments>,
-    pub(super) lanes: Vec<LaneGauge>,
-    pub(super) pools: Vec<PoolGauge>,
-    pub(super) order: Arc<CachePadded<StreamStats>>,
-    /// Name, the dispatcher's terms, the consumer's terms.
-    pub(super) consumers: Vec<ConsumerAccount>,
-    /// By consumer.
-    pub(super) stalls: Vec<Arc<StallBook>>,
-    /// One for each session.
-    pub(super) venues: Vec<SessionAccount>,
-    pub(super) letters: Vec<Arc<DeadLetterCounts>>,
-    /// By venue; `None` for one without sessions.
-    pub(super) switches: Vec<Option<VenueSwitch>>,
-}
 
 /// What an [`Engine`] is made of.
 pub(super) struct EngineParts {
@@ -72,24 +52,6 @@ pub(super) struct EngineParts {
     /// Started last, where there is one.
     pub(super) socket: Option<ControlSocket>,
     pub(super) drain_deadline: Duration,
-}
-
-/// A reading of a running engine.
-#[derive(Clone, Debug, Default, serde::Serialize)]
-#[allow(missing_docs)]
-pub struct LiveStatus {
-    pub uptime_ns: u64,
-    pub events_in: u64,
-    pub published: u64,
-    pub handled: u64,
-    pub conflated: u64,
-    pub failures: u64,
-    /// A critical event can be stored nowhere: no order leaves any more.
-    pub is_halted: bool,
-    /// Consumers that are in a callback beyond their stall budget now: name, ns so far.
-    pub stalled: Vec<(String, u64)>,
-    /// The fullest lane: name, events in it, slots.
-    pub fullest_lane: Option<(String, u64, usize)>,
 }
 
 /// How far a recording has been taken in.

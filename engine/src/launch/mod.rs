@@ -9,14 +9,19 @@ mod control;
 mod engine;
 mod footprint;
 mod housekeeping;
+mod live;
+mod options;
 mod rehearsal;
 mod run_header;
 mod start;
+mod venue_threads;
 mod venues;
 
 #[doc(hidden)]
 pub use crate::consumer::ConsumerFaults as LaunchFaults;
 pub use crate::venue::simulated::RecordedSession;
-pub use assemble::{EmbeddedVenue, LaunchError, LaunchOptions, launch, launch_with};
-pub use engine::{Engine, LiveStatus, RecordingProgress};
+pub use assemble::{launch, launch_with};
+pub use engine::{Engine, RecordingProgress};
 pub use footprint::{LaneFootprint, lane_footprints};
+pub use live::LiveStatus;
+pub use options::{EmbeddedVenue, LaunchError, LaunchOptions};

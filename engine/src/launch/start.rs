@@ -9,10 +9,11 @@ use std::time::{Duration, SystemTime};
 
 use pitlane_ring::{IdleStrategy, LaneGauge, Publisher};
 
-use super::assemble::{Assembly, LaunchError, LaunchOptions};
+use super::assemble::Assembly;
 use super::control::{self, ReaderSources};
 use super::engine::{Engine, EngineParts, HALT_GRACE};
 use super::housekeeping::{Housekeeping, HousekeepingHandle, SteadyState};
+use super::options::{LaunchError, LaunchOptions};
 use super::rehearsal::rehearsal;
 use super::run_header::{offered, run_header};
 use crate::control::{ControllerHandle, ControllerParts, DeskParts, OperatorDesk, Routes};

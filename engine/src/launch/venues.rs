@@ -5,17 +5,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use pitlane_ring::{Consumer, Publisher};
 
-use super::assemble::{Assembly, LaunchError};
-use super::{EmbeddedVenue, LaunchOptions, RecordedSession};
+use super::assemble::Assembly;
+use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
 use crate::config::{Config, VenueConfig};
 use crate::event::{Event, EventKind, InstrumentId, Price, VenueId, parse_scaled};
 use crate::instrument::Instruments;
 use crate::order::OrderCommand;
-use crate::runtime::{Agent, AgentRole, Beside, BesideThread};
+use crate::runtime::{Agent, AgentRole, Beside};
 use crate::telemetry::{Probe, letter_lane};
 use crate::venue::binance::{Credentials, OrderAgent, OrderOptions, OrderWiring};
 use crate::venue::market::{
@@ -39,8 +38,6 @@ const EMBEDDED_API_KEY: &str = "pitlane";
 const LEVELS_PER_DIFF: usize = 32;
 /// Bytes of a snapshot, at most.
 const SNAPSHOT_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Pause between two looks at threads that are ending.
-const JOIN_PAUSE: Duration = Duration::from_millis(1);
 
 /// Where a venue is, and how to log on there.
 struct VenueSetup {
@@ -57,50 +54,6 @@ struct VenueSetup {
     /// `None`: those that consumers want.
     streams: Option<Vec<String>>,
     streams_per_connection_max: usize,
-}
-
-/// The threads and servers of venues that are no pinned cores. Stopped after the cores, in order.
-#[derive(Default)]
-pub(super) struct VenueThreads {
-    pub(super) beside: Vec<BesideThread>,
-    embedded: Vec<SimulatedVenue>,
-    recorded: Option<RecordedSession>,
-}
-
-impl VenueThreads {
-    /// Stops everything. Returns the names of threads that were left behind, and what went wrong.
-    pub(super) fn stop(self, deadline: Duration) -> (Vec<String>, Vec<String>) {
-        let (mut behind, mut notes) = (Vec::new(), Vec::new());
-        self.beside.iter().for_each(BesideThread::ask_to_stop);
-        let started = Instant::now();
-        for thread in self.beside {
-            while !thread.is_finished() && started.elapsed() < deadline {
-                std::thread::sleep(JOIN_PAUSE);
-            }
-            if thread.is_finished() {
-                notes.extend(thread.join().err());
-            } else {
-                behind.push(thread.name().to_owned());
-            }
-        }
-        for error in self.embedded.into_iter().filter_map(|venue| venue.stop().err()) {
-            notes.push(format!("[simulated] stop failed: {error}"));
-        }
-        if let Some(Err(error)) = self.recorded.map(RecordedSession::stop) {
-            notes.push(format!("[recording] stop failed: {error}"));
-        }
-        (behind, notes)
-    }
-
-    /// Frames of the recording that is played, and how many are still to be sent.
-    pub(super) fn recorded_frames(&self) -> Option<(u64, u64)> {
-        self.recorded.as_ref().map(|recorded| (recorded.frames(), recorded.frames_left()))
-    }
-
-    /// Takes a recording's server over.
-    pub(super) fn play(&mut self, recorded: RecordedSession) {
-        self.recorded = Some(recorded);
-    }
 }
 
 /// Both ends that the pipeline gets of a venue.

@@ -1,0 +1,77 @@
+//! What an engine is launched with, and why it was not.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::config::ConfigError;
+use crate::consumer::ConsumerFaults;
+use crate::control::SocketError;
+use crate::instrument::InstrumentError;
+use crate::runtime::PlanError;
+use crate::telemetry::HlogError;
+use crate::venue::binance::CredentialsError;
+use crate::venue::simulated::{RecordedSession, SimulatedVenueError};
+use crate::venue::transport::EndpointError;
+use crate::venue::{SymbolError, SyntheticLoad};
+
+/// Why the engine did not start. No pinned thread was left running.
+#[derive(Debug, Error)]
+#[allow(missing_docs)]
+pub enum LaunchError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("[engine] core plan failed: {0}")]
+    Plan(#[from] PlanError),
+    #[error("[engine] instruments failed: {0}")]
+    Instruments(#[from] InstrumentError),
+    #[error("[engine] preparing {} failed: {source}", path.display())]
+    RunDir { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Hlog(#[from] HlogError),
+    #[error("[engine] address failed: {0}")]
+    Endpoint(#[from] EndpointError),
+    #[error("[engine] start failed: {0} (code: entropy)")]
+    World(std::io::Error),
+    #[error("[engine] credentials failed: {0}")]
+    Credentials(#[from] CredentialsError),
+    #[error("[simulated] start failed: {0}")]
+    Simulated(#[from] SimulatedVenueError),
+    #[error("[{venue}] symbols failed: {source}")]
+    Symbols { venue: String, source: SymbolError },
+    #[error(transparent)]
+    Control(#[from] SocketError),
+    #[error("[engine] starting thread {name} failed: {source}")]
+    Thread { name: String, source: std::io::Error },
+}
+
+/// What stands for the embedded venue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EmbeddedVenue {
+    /// A real server on loopback, connected to through the adapter.
+    #[default]
+    Server,
+    /// An agent that writes decoded events straight into its link, and answers orders itself: the load of
+    /// checks and benches that are about everything behind the adapter.
+    Synthetic,
+}
+
+/// What a launch can be told beside its configuration.
+#[derive(Default)]
+pub struct LaunchOptions {
+    /// What stands for the embedded venue.
+    pub embedded: EmbeddedVenue,
+    /// A recorded session to be played; its server is started, and its address is in the configuration.
+    pub recorded: Option<RecordedSession>,
+    /// How much a synthetic venue writes; of no effect on any other.
+    pub load: SyntheticLoad,
+    /// Faults planted into the first consumer.
+    #[doc(hidden)]
+    pub faults: ConsumerFaults,
+    /// A planted fault: no dead letter is written before the end of the run.
+    #[doc(hidden)]
+    pub holds_letters: bool,
+    /// A planted fault: nothing is taken from a consumer that stalls.
+    #[doc(hidden)]
+    pub takes_nothing: bool,
+}

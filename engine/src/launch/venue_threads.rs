@@ -1,0 +1,53 @@
+//! The threads and servers of venues that are on no core.
+
+use std::time::{Duration, Instant};
+
+use crate::runtime::BesideThread;
+use crate::venue::simulated::{RecordedSession, SimulatedVenue};
+
+/// Pause between two looks at threads that are ending.
+const JOIN_PAUSE: Duration = Duration::from_millis(1);
+
+/// The threads and servers of venues that are no pinned cores. Stopped after the cores, in order.
+#[derive(Default)]
+pub(super) struct VenueThreads {
+    pub(super) beside: Vec<BesideThread>,
+    pub(super) embedded: Vec<SimulatedVenue>,
+    recorded: Option<RecordedSession>,
+}
+
+impl VenueThreads {
+    /// Stops everything. Returns the names of threads that were left behind, and what went wrong.
+    pub(super) fn stop(self, deadline: Duration) -> (Vec<String>, Vec<String>) {
+        let (mut behind, mut notes) = (Vec::new(), Vec::new());
+        self.beside.iter().for_each(BesideThread::ask_to_stop);
+        let started = Instant::now();
+        for thread in self.beside {
+            while !thread.is_finished() && started.elapsed() < deadline {
+                std::thread::sleep(JOIN_PAUSE);
+            }
+            if thread.is_finished() {
+                notes.extend(thread.join().err());
+            } else {
+                behind.push(thread.name().to_owned());
+            }
+        }
+        for error in self.embedded.into_iter().filter_map(|venue| venue.stop().err()) {
+            notes.push(format!("[simulated] stop failed: {error}"));
+        }
+        if let Some(Err(error)) = self.recorded.map(RecordedSession::stop) {
+            notes.push(format!("[recording] stop failed: {error}"));
+        }
+        (behind, notes)
+    }
+
+    /// Frames of the recording that is played, and how many are still to be sent.
+    pub(super) fn recorded_frames(&self) -> Option<(u64, u64)> {
+        self.recorded.as_ref().map(|recorded| (recorded.frames(), recorded.frames_left()))
+    }
+
+    /// Takes a recording's server over.
+    pub(super) fn play(&mut self, recorded: RecordedSession) {
+        self.recorded = Some(recorded);
+    }
+}
