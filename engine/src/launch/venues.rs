@@ -22,7 +22,9 @@ use crate::venue::market::{
     SnapshotPace, Stream, routed_url,
 };
 use crate::venue::registry::VenueKind;
-use crate::venue::simulated::{SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions};
+use crate::venue::simulated::{
+    Enforcement, LimitRules, SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions,
+};
 use crate::venue::transport::{
     Endpoint, EndpointError, RestOptions, Scheme, SessionLimits, SessionOptions,
 };
@@ -106,6 +108,7 @@ impl Assembly<'_> {
             events_per_s: simulated.events_per_s,
             api_key: EMBEDDED_API_KEY.to_owned(),
             public_key_ed25519: credentials.public_key(),
+            limits: LimitRules { enforcement: Enforcement::CountOnly, ..LimitRules::default() },
             ..SimulatedVenueOptions::default()
         };
         let server = SimulatedVenue::start(options)?;

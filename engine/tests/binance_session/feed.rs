@@ -12,7 +12,7 @@ use pitlane_engine::venue::market::{
     SnapshotAgent, SnapshotOptions,
 };
 use pitlane_engine::venue::simulated::{
-    FaultName, FaultPlan, SimulatedVenue, SimulatedVenueOptions, SimulatedVenueReport,
+    FaultName, FaultPlan, LimitRules, SimulatedVenue, SimulatedVenueOptions, SimulatedVenueReport,
 };
 use pitlane_engine::venue::transport::{
     Endpoint, RestOptions, Scheme, SessionLimits, SessionOptions,
@@ -214,6 +214,8 @@ impl Live {
     pub fn start(plan: FaultPlan, events_per_s: u32, options: &FeedOptions) -> Live {
         let venue = SimulatedVenue::start(SimulatedVenueOptions {
             events_per_s,
+            // The feeds of these tests ping every few milliseconds, where seconds are the rule.
+            limits: LimitRules { messages_per_s: 10_000, ..LimitRules::default() },
             fault_plan: plan,
             ..SimulatedVenueOptions::default()
         })

@@ -46,7 +46,7 @@ fn an_order_is_placed_filled_and_another_one_cancelled() {
 
 #[test]
 fn refusals_of_the_venue_come_back_with_its_code() {
-    logged_on!(venue, trader, |options| options.orders_per_10s = Some(1));
+    logged_on!(venue, trader, |options| options.limits.orders_per_10s = 1);
     trader.submit(1, Side::Buy, Price(9_000_000), OrderType::LimitMaker);
     let maker = trader.drive_to(1, OrderStatus::Rejected);
     assert_eq!((maker.reason(), maker.venue_code), (Some(RejectReason::Venue), -2010));

@@ -3,64 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::fault::FaultName;
-
-/// What a sent frame carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FrameKind {
-    /// `@trade`.
-    Trade,
-    /// `@bookTicker`.
-    BookTicker,
-    /// `@depth` and `@depth@100ms`.
-    Depth,
-    /// `@kline_1m`.
-    Kline,
-    /// A recorded frame of another stream.
-    OtherMarket,
-    /// `executionReport`.
-    ExecReport,
-    /// `outboundAccountPosition`.
-    Account,
-    /// The answer to a request on a WebSocket.
-    Reply,
-}
-
-impl FrameKind {
-    /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
-        Self::Trade,
-        Self::BookTicker,
-        Self::Depth,
-        Self::Kline,
-        Self::OtherMarket,
-        Self::ExecReport,
-        Self::Account,
-        Self::Reply,
-    ];
-
-    /// The kind of a stream by its name, such as `btcusdt@trade`.
-    #[must_use]
-    pub fn of_stream(stream: &str) -> Self {
-        match stream.split_once('@').map_or("", |(_, kind)| kind) {
-            "trade" => Self::Trade,
-            "bookTicker" => Self::BookTicker,
-            kind if kind == "depth" || kind.starts_with("depth@") => Self::Depth,
-            kind if kind.starts_with("kline_") => Self::Kline,
-            _ => Self::OtherMarket,
-        }
-    }
-
-    /// Whether it is market data.
-    #[must_use]
-    pub fn is_market(self) -> bool {
-        !matches!(self, Self::ExecReport | Self::Account | Self::Reply)
-    }
-}
+use super::frame_kind::FrameKind;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// Live counters of a venue; one thread writes, any thread reads.
-        #[derive(Debug, Default)]
+        #[derive(Debug)]
         pub struct VenueCounters {
             frames: [AtomicU64; FrameKind::ALL.len()],
             faults: [AtomicU64; FaultName::ALL.len()],
@@ -68,11 +16,21 @@ macro_rules! counters {
         }
 
         /// The counters of a venue at one moment.
-        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct SimulatedVenueReport {
             frames: [u64; FrameKind::ALL.len()],
             faults: [u64; FaultName::ALL.len()],
             $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Default for VenueCounters {
+            fn default() -> Self {
+                Self {
+                    frames: std::array::from_fn(|_| AtomicU64::new(0)),
+                    faults: std::array::from_fn(|_| AtomicU64::new(0)),
+                    $($name: AtomicU64::new(0),)*
+                }
+            }
         }
 
         impl VenueCounters {
@@ -96,7 +54,7 @@ macro_rules! counters {
 counters! {
     /// Connections accepted.
     connections,
-    /// Connections refused because 64 were open.
+    /// Connections refused because as many as the server takes were open.
     connections_refused,
     /// WebSocket handshakes completed.
     handshakes,
@@ -112,6 +70,8 @@ counters! {
     cancels_received,
     /// Executions of the account's orders.
     fills,
+    /// Notices of a disconnect sent (`serverShutdown`).
+    shutdown_notices,
     /// Pings sent.
     pings,
     /// Times the event loop woke up.

@@ -1,53 +1,46 @@
-//! The embedded venue: a real server on loopback that speaks the Binance spot protocol.
+//! The embedded venue: an exchange of our own behind a real server on loopback.
 //!
-//! The venue's adapter talks to it exactly as to the real one: WebSocket streams, REST, and the
-//! WebSocket API for orders, on one port. Inside are a matching engine and a seeded crowd; a fault
-//! plan makes the wire go wrong on purpose and counts that it did.
+//! `exchange/` has books, a seeded crowd, one account, fees and a ledger, and knows no text;
+//! `dialect/` speaks of it as one venue does; `server/` owns the sockets. The venue's adapter talks
+//! to it exactly as to the real one: WebSocket streams, REST, and the WebSocket API for orders, on one
+//! port. A fault plan makes things go wrong on purpose and counts that they did.
 //!
 //! Promises
 //! - One thread, which blocks while nothing is due. It may allocate: it is not the hot path.
 //! - One seed, one sequence of the crowd's actions; when they happen is the clock's affair.
 //! - Update ids, trade ids and execution ids are contiguous; snapshot and diffs agree.
 //! - Bounded: connections, bytes waiting for a client, orders, levels, remembered closed orders.
+//! - The real venue's limits are enforced ([`LimitRules`]), and each breach is counted
+//!   ([`SimulatedVenue::penalties`]).
+//! - What is true of orders, trades and balances can be read ([`SimulatedVenue::ledger`]).
 //!
-//! Not promised: fees, self-trade prevention, order lists, and the rates of the real venue.
+//! Not promised: stop orders, order lists, and the rates of the real venue.
 
-mod account;
-mod api;
-mod book;
-mod client;
-mod clients;
-mod clock;
 mod counters;
-mod crowd;
-mod decimal;
-mod desk;
+mod dialect;
+mod exchange;
 mod fault;
-mod frames;
-mod http;
-mod kline;
-mod market;
+mod frame_kind;
+mod limits;
+mod moment;
 mod options;
-mod order;
-mod order_request;
-mod pace;
-mod random;
+mod penalties;
 mod recording;
-mod refusal;
 mod replay;
-mod rest;
 mod server;
-mod session;
-mod signature;
 mod simulation;
-mod spoil;
-mod stream;
 mod venue;
-mod wire;
 
-pub use counters::{FrameKind, SimulatedVenueReport, VenueCounters};
+pub use counters::{SimulatedVenueReport, VenueCounters};
+pub use exchange::{
+    AMOUNT_SCALE, Commission, CommissionAsset, Fee, Ledger, LedgerBalance, LedgerTrade,
+    Order as LedgerOrder, SelfTrade, Side as LedgerSide, SimulatedSymbol, Status as LedgerStatus,
+};
 pub use fault::{Fault, FaultName, FaultPlan, FaultRule, Trigger};
-pub use options::{SimulatedSymbol, SimulatedVenueError, SimulatedVenueOptions};
+pub use frame_kind::FrameKind;
+pub use limits::{Enforcement, LimitRules};
+pub use options::{SimulatedVenueError, SimulatedVenueOptions};
+pub use penalties::{Penalties, Penalty};
 pub use recording::{Recording, RecordingError};
 pub use replay::{RecordedSession, ReplayPace};
 pub use venue::SimulatedVenue;

@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use thiserror::Error;
 
-use super::decimal::TEXT_SCALE;
+use super::exchange::{Commission, SelfTrade, SimulatedSymbol};
 use super::fault::FaultPlan;
+use super::limits::LimitRules;
 
 /// Everything a [`SimulatedVenue`](super::SimulatedVenue) is started with.
 #[derive(Clone, Debug)]
@@ -26,8 +27,12 @@ pub struct SimulatedVenueOptions {
     pub public_key_ed25519: [u8; 32],
     /// Free balance of every traded asset at the start, in whole units of the asset.
     pub starting_balance: u64,
-    /// New orders allowed in 10 s before `-1015`; the venue's own limit is 50. `None`: no limit.
-    pub orders_per_10s: Option<u32>,
+    /// What a client may do in which time, and what happens when it does more.
+    pub limits: LimitRules,
+    /// What is taken of each fill.
+    pub commission: Commission,
+    /// What happens instead of a match of two orders of the account that say nothing themselves.
+    pub self_trade: SelfTrade,
     /// What goes wrong, and when.
     pub fault_plan: FaultPlan,
 }
@@ -42,48 +47,10 @@ impl Default for SimulatedVenueOptions {
             api_key: "simulated".into(),
             public_key_ed25519: [0; 32],
             starting_balance: 1_000_000_000,
-            orders_per_10s: None,
+            limits: LimitRules::default(),
+            commission: Commission::STANDARD,
+            self_trade: SelfTrade::ExpireMaker,
             fault_plan: FaultPlan::default(),
-        }
-    }
-}
-
-/// One traded pair.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SimulatedSymbol {
-    /// Upper-case name as the venue writes it, letters and digits.
-    pub name: String,
-    /// What is bought and sold.
-    pub base_asset: String,
-    /// What it is paid with.
-    pub quote_asset: String,
-    /// Digits after the point of a price, at most 8.
-    pub price_scale: u32,
-    /// Digits after the point of a quantity, at most 8.
-    pub qty_scale: u32,
-    /// Where the walk starts, in units of 10^-`price_scale`; at least 1,000 ticks.
-    pub start_price: u64,
-    /// Smallest price difference, in units of 10^-`price_scale`.
-    pub tick: u64,
-    /// Smallest quantity difference, in units of 10^-`qty_scale`.
-    pub step: u64,
-    /// Smallest value of an order, in units of 10^-`price_scale` of the quote asset.
-    pub min_notional: u64,
-}
-
-impl Default for SimulatedSymbol {
-    /// BTCUSDT with the venue's own tick and step.
-    fn default() -> Self {
-        Self {
-            name: "BTCUSDT".into(),
-            base_asset: "BTC".into(),
-            quote_asset: "USDT".into(),
-            price_scale: 2,
-            qty_scale: 5,
-            start_price: 6_000_000,
-            tick: 1,
-            step: 1,
-            min_notional: 500,
         }
     }
 }
@@ -144,43 +111,6 @@ impl SimulatedVenueOptions {
             if self.symbols[..index].iter().any(|earlier| earlier.name == symbol.name) {
                 return refuse("symbols", format!("{} is given twice", symbol.name));
             }
-        }
-        Ok(())
-    }
-}
-
-impl SimulatedSymbol {
-    /// The highest price an order may have: what the walk can reach, and as much again.
-    pub(super) fn price_max(&self) -> u64 {
-        self.start_price * 4 / self.tick * self.tick
-    }
-
-    /// The largest quantity of one order.
-    pub(super) fn qty_max(&self) -> u64 {
-        self.step * 1_000_000_000
-    }
-
-    fn validate(&self) -> Result<(), &'static str> {
-        let is_name = |text: &str| {
-            !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-        };
-        if ![&self.name, &self.base_asset, &self.quote_asset].into_iter().all(|name| is_name(name))
-        {
-            return Err("names are upper-case letters and digits");
-        }
-        if self.price_scale > TEXT_SCALE || self.qty_scale > TEXT_SCALE {
-            return Err("scales are at most 8");
-        }
-        if self.tick == 0 || self.step == 0 {
-            return Err("tick and step are at least 1");
-        }
-        let ticks = self.start_price / self.tick;
-        if !(1_000..=u64::from(u32::MAX) * 1_000).contains(&ticks) {
-            return Err("the start price lies outside 1,000 to 4 * 10^12 ticks");
-        }
-        // Four times the start price must still be a price, and sums of quantities must fit.
-        if self.start_price > i64::MAX as u64 / 4 || self.step > 10_000_000 {
-            return Err("start price or step is too large");
         }
         Ok(())
     }

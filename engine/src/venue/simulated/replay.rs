@@ -9,25 +9,27 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
-use super::clients::{Clients, MarketFrame};
-use super::clock::epoch_ms;
-use super::counters::{FrameKind, SimulatedVenueReport};
+use super::counters::SimulatedVenueReport;
+use super::dialect::binance_spot;
+use super::exchange::StreamKey;
 use super::fault::FaultPlan;
-use super::http::{Reply, Request};
+use super::frame_kind::FrameKind;
+use super::limits::LimitRules;
+use super::moment::Moment;
 use super::options::SimulatedVenueError;
 use super::recording::{Recording, Step};
-use super::rest;
-use super::server::{Content, Handle};
-use super::stream::StreamKey;
+use super::server::{
+    Clients, Content, Handle, MarketFrame, Opening, Reply, Request, ServerOptions,
+};
+use crate::world::Clock;
 
 /// Bytes that may wait for a client before the recording pauses for it.
 const PENDING_BYTES_MAX: usize = 1 << 20;
 /// Frames in one turn of the event loop.
 const FRAMES_PER_TURN: usize = 1_024;
 /// Between two looks while it is paused.
-const PAUSE: Duration = Duration::from_millis(1);
+const PAUSE_NS: u64 = 1_000_000;
 
 /// How fast a recording is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +60,16 @@ impl RecordedSession {
         let frames = recording.frames();
         let left = Arc::new(AtomicU64::new(frames));
         let replay = Replay::new(recording, pace, Arc::clone(&left));
-        let handle = Handle::start(bind, &FaultPlan::default(), replay)?;
+        let handle = Handle::start(
+            ServerOptions {
+                bind,
+                fault_plan: &FaultPlan::default(),
+                rules: LimitRules::default(),
+                penalties: Arc::default(),
+                clock: Clock::start(),
+            },
+            replay,
+        )?;
         Ok(RecordedSession { handle, frames, left })
     }
 
@@ -102,7 +113,7 @@ struct Replay {
     passed: HashMap<String, u64>,
     pace: ReplayPace,
     /// The moment at which the recording's first step is due.
-    started: Option<Instant>,
+    started_ns: Option<u64>,
     first_ns: i64,
     left: Arc<AtomicU64>,
 }
@@ -128,20 +139,20 @@ impl Replay {
             fetched: HashMap::new(),
             passed: HashMap::new(),
             pace,
-            started: None,
+            started_ns: None,
             left,
         }
     }
 
     /// When a step is due; `None` = at once.
-    fn due(&self, time_ns: i64) -> Option<Instant> {
+    fn due_ns(&self, time_ns: i64) -> Option<u64> {
         match self.pace {
             ReplayPace::Max => None,
             ReplayPace::PerMille(factor) => {
                 let offset_ns =
                     (time_ns - self.first_ns).max(0) as u128 * 1_000 / u128::from(factor.max(1));
                 let offset_ns = u64::try_from(offset_ns).unwrap_or(u64::MAX);
-                self.started.map(|started| started + Duration::from_nanos(offset_ns))
+                self.started_ns.map(|started_ns| started_ns.saturating_add(offset_ns))
             }
         }
     }
@@ -162,18 +173,18 @@ impl Replay {
         }
     }
 
-    fn take(&mut self, step: &Step, now: Instant, clients: &mut Clients) {
+    fn take(&mut self, step: &Step, now_ns: u64, clients: &mut Clients) {
         match step {
             Step::Frame { stream, data } => {
                 let name = &self.streams[*stream];
-                let kind = FrameKind::of_stream(name);
+                let kind = binance_spot::frame_kind(name);
                 if kind == FrameKind::Depth
                     && let Some((symbol, _)) = name.split_once('@')
                 {
                     self.has_diffs.insert(symbol.to_ascii_uppercase());
                 }
                 let frame = MarketFrame { kind, stream: name, data: data.as_bytes() };
-                clients.publish(key_of(*stream), &frame, now);
+                clients.publish(key_of(*stream), &frame, now_ns);
                 self.left.fetch_sub(1, Ordering::AcqRel);
             }
             Step::Snapshot { symbol, .. } => {
@@ -183,11 +194,13 @@ impl Replay {
     }
 
     fn depth(&mut self, request: &Request) -> Reply {
-        let symbol = match rest::wanted_symbol(request) {
+        let symbol = match binance_spot::wanted_symbol(request) {
             Ok(symbol) => symbol,
             Err(refusal) => return refusal,
         };
-        let Some(bodies) = self.snapshots.get_mut(&symbol) else { return rest::invalid_symbol() };
+        let Some(bodies) = self.snapshots.get_mut(&symbol) else {
+            return binance_spot::invalid_symbol();
+        };
         *self.fetched.entry(symbol).or_default() += 1;
         // The last one is given again and again: there is no newer one.
         let body = if bodies.len() > 1 { bodies.pop_front() } else { bodies.front().cloned() };
@@ -204,49 +217,53 @@ impl Content for Replay {
         self.streams.iter().position(|known| known == stream).map(key_of)
     }
 
-    fn rest(&mut self, request: &Request) -> Reply {
+    fn open(&mut self, request: &Request, _now: Moment) -> Result<Opening, Reply> {
+        binance_spot::opening(request, &LimitRules::default()).ok_or_else(Reply::not_found)
+    }
+
+    fn rest(&mut self, request: &Request, _clients: &mut Clients, now: Moment) -> Reply {
         match request.path.as_str() {
             "/api/v3/ping" => Reply::json(b"{}".to_vec()),
-            "/api/v3/time" => {
-                Reply::json(format!(r#"{{"serverTime":{}}}"#, epoch_ms()).into_bytes())
-            }
+            "/api/v3/time" => binance_spot::server_time(now),
             "/api/v3/depth" => self.depth(request),
             _ => Reply::not_found(),
         }
     }
 
-    fn api(&mut self, slot: usize, _text: &str, clients: &mut Clients) {
-        let text = r#"{"id":null,"status":400,"error":{"code":-1020,"msg":"A recording takes no orders."}}"#;
-        clients.reply(slot, text);
+    fn message(&mut self, slot: usize, text: &str, clients: &mut Clients, _now: Moment) {
+        let Some(client) = clients.get(slot) else { return };
+        let serial = client.serial;
+        let resolve = |name: &str| self.resolve(name);
+        let answer = binance_spot::recorded_answer(&mut client.session, text, resolve);
+        clients.reply(slot, serial, &answer);
     }
 
-    fn tick(&mut self, now: Instant, clients: &mut Clients) {
-        if self.started.is_none() {
+    fn tick(&mut self, now: Moment, clients: &mut Clients) {
+        if self.started_ns.is_none() {
             if !(0..self.streams.len()).all(|stream| clients.wants(key_of(stream))) {
                 return;
             }
-            self.started = Some(now);
+            self.started_ns = Some(now.ns);
         }
         for _ in 0..FRAMES_PER_TURN {
             let Some((time_ns, step)) = self.next.take() else { return };
-            let is_due = self.due(time_ns).is_none_or(|due| due <= now);
+            let is_due = self.due_ns(time_ns).is_none_or(|due_ns| due_ns <= now.ns);
             if !is_due || self.is_held(&step, clients) {
                 self.next = Some((time_ns, step));
                 return;
             }
-            self.take(&step, now, clients);
+            self.take(&step, now.ns, clients);
             self.next = self.steps.next();
         }
     }
 
-    fn next_due(&mut self, clients: &mut Clients) -> Option<Instant> {
+    fn next_due_ns(&mut self, now_ns: u64, clients: &mut Clients) -> Option<u64> {
         let (time_ns, step) = self.next.as_ref()?;
-        self.started?;
-        let now = Instant::now();
-        match self.due(*time_ns) {
-            Some(due) if due > now => Some(due),
-            _ if self.is_held(step, clients) => Some(now + PAUSE),
-            _ => Some(now),
+        self.started_ns?;
+        match self.due_ns(*time_ns) {
+            Some(due_ns) if due_ns > now_ns => Some(due_ns),
+            _ if self.is_held(step, clients) => Some(now_ns + PAUSE_NS),
+            _ => Some(now_ns),
         }
     }
 }

@@ -1,219 +1,202 @@
-//! The simulated exchange as content of the server: markets, account, and the clock that drives them.
+//! The exchange as content of the server: commands come in through a dialect, events leave through it.
 
-use std::time::{Duration, Instant};
+use super::dialect::{Dialect, Saying, Stage, Talk};
+use super::exchange::{Event, Exchange, ExecKind, StreamKey};
+use super::fault::{Fault, Occasion};
+use super::limits::Limits;
+use super::moment::Moment;
+use super::server::{Clients, Content, Door, Opening, Reply, Request, Session};
 
-use super::api::Api;
-use super::clients::{Clients, MarketFrame};
-use super::clock::epoch_ms;
-use super::counters::FrameKind;
-use super::desk::UserEvent;
-use super::frames::FrameWriter;
-use super::http::{Reply, Request};
-use super::market::{Market, MarketEvent};
-use super::options::SimulatedVenueOptions;
-use super::pace::Pace;
-use super::rest;
-use super::server::Content;
-use super::stream::{StreamKey, StreamKind};
+/// Faults that strike by time are looked for this often.
+const TENTH_NS: u64 = 100_000_000;
 
-/// Diffs of `@depth@100ms` are cut this often.
-const DEPTH_FAST: Duration = Duration::from_millis(100);
-/// Every so many fast cuts, `@depth` is cut too.
-const FAST_CUTS_PER_SLOW: u64 = 10;
-/// Every so many fast cuts, bars are published.
-const FAST_CUTS_PER_KLINE: u64 = 20;
-/// Actions of the crowd in one turn of the event loop: a bound, never reached at a sane rate.
-const ACTIONS_PER_TURN_MAX: u64 = 1_000_000;
-
-/// The exchange.
-pub(super) struct Simulation {
-    markets: Vec<Market>,
-    api: Api,
-    pace: Pace,
-    next_market: usize,
-    next_cut: Instant,
-    cuts: u64,
-    writer: FrameWriter,
-    events: Vec<MarketEvent>,
-    user_events: Vec<UserEvent>,
+/// An exchange that speaks a dialect.
+pub struct Simulation<D> {
+    exchange: Exchange,
+    limits: Limits,
+    dialect: D,
+    events: Vec<Event>,
+    pending: Vec<Pending>,
+    next_tenth_ns: u64,
 }
 
-impl Simulation {
-    pub(super) fn new(options: &SimulatedVenueOptions) -> Self {
-        let now_ms = epoch_ms();
-        let open = |symbol: &_| Market::new(Clone::clone(symbol), options.seed, now_ms);
-        let markets = options.symbols.iter().map(open).collect();
-        // The clock starts after the markets are open: opening them owes nobody a frame.
-        let now = Instant::now();
-        Self {
-            markets,
-            api: Api::new(options),
-            pace: Pace::new(now, options.events_per_s),
-            next_market: 0,
-            next_cut: now + DEPTH_FAST,
-            cuts: 0,
-            writer: FrameWriter::new(),
-            events: Vec::new(),
-            user_events: Vec::new(),
-        }
+/// Something that happens later to one connection.
+struct Pending {
+    slot: usize,
+    serial: u64,
+    saying: Saying,
+}
+
+impl<D: Dialect> Simulation<D> {
+    pub fn new(exchange: Exchange, limits: Limits, dialect: D) -> Self {
+        let (events, pending) = (Vec::new(), Vec::new());
+        Self { exchange, limits, dialect, events, pending, next_tenth_ns: 0 }
     }
 
-    /// Sends what happened in a market. Returns the number of market frames it amounts to, whether
-    /// or not anybody listens.
-    fn publish(&mut self, index: usize, now: Instant, now_ms: i64, clients: &mut Clients) -> u64 {
+    /// Lets the dialect handle a message, sends what it says, and then what it led to.
+    fn handle(
+        &mut self,
+        at: (usize, u64),
+        text: &str,
+        stage: Stage,
+        clients: &mut Clients,
+        now: Moment,
+    ) {
+        let (slot, serial) = at;
+        let mut session = match clients.of_serial(slot, serial) {
+            Some(client) => std::mem::take(&mut client.session),
+            None => Session::new(now.epoch_ms),
+        };
+        let mut talk = Talk {
+            session: &mut session,
+            exchange: &mut self.exchange,
+            limits: &mut self.limits,
+            counters: clients.counters.clone(),
+            faults: &mut clients.faults,
+            now,
+            says: Vec::new(),
+        };
+        self.dialect.message(text, stage, &mut talk);
+        let says = talk.says;
+        if let Some(client) = clients.of_serial(slot, serial) {
+            client.session = session;
+        }
+        for saying in says {
+            match saying {
+                Saying::Now(text) => clients.reply(slot, serial, &text),
+                later => self.pending.push(Pending { slot, serial, saying: later }),
+            }
+        }
+        self.publish(clients, now);
+    }
+
+    /// Sends what happened to all who want to know.
+    fn publish(&mut self, clients: &mut Clients, now: Moment) {
         let mut events = std::mem::take(&mut self.events);
-        self.markets[index].drain_events(&mut events);
-        let market = &self.markets[index];
-        for event in &events {
-            if let MarketEvent::Trade { tick, maker } = event {
-                let told = &mut self.user_events;
-                self.api.desk.on_trade(index, market, tick, *maker, now_ms, told);
+        self.exchange.drain_events(&mut events);
+        for event in events.drain(..) {
+            if let Event::Order(report) = &event
+                && matches!(report.kind, ExecKind::Trade(_))
+                && report.is_first_fill()
+            {
+                self.limits.filled(now);
             }
-            let kind = match event {
-                MarketEvent::Trade { .. } => StreamKind::Trade,
-                MarketEvent::Top(_) => StreamKind::BookTicker,
-            };
-            if clients.wants(StreamKey::new(index, kind)) {
-                match event {
-                    MarketEvent::Trade { tick, .. } => {
-                        self.writer.trade(&market.symbol, tick, now_ms);
+            match event.stream() {
+                Some(key) if clients.wants(key) => {
+                    if let Some(frame) = self.dialect.market_frame(&event, &self.exchange, now) {
+                        clients.publish(key, &frame, now.ns);
                     }
-                    MarketEvent::Top(top) => self.writer.book_ticker(&market.symbol, top),
                 }
-                send(clients, index, market, kind, &self.writer, now);
+                Some(_) => {}
+                None => {
+                    let Some(frame) = self.dialect.account_frame(&event, &self.exchange, now)
+                    else {
+                        continue;
+                    };
+                    clients.tell_account(&frame, |text, field| self.dialect.absurd(text, field));
+                }
             }
         }
-        for event in self.user_events.drain(..) {
-            clients.send_user_event(&event);
-        }
-        let count = events.len() as u64;
-        events.clear();
         self.events = events;
-        count
     }
 
-    fn crowd_acts(&mut self, now: Instant, clients: &mut Clients) {
-        let (mut owed, given_up) = self.pace.owed(now);
-        clients.counters.give_up_frames(given_up);
-        if owed == 0 {
-            return;
-        }
-        let now_ms = epoch_ms();
-        for _ in 0..ACTIONS_PER_TURN_MAX {
-            let index = self.next_market;
-            self.next_market = (index + 1) % self.markets.len();
-            self.markets[index].crowd_acts();
-            let sent = self.publish(index, now, now_ms, clients);
-            self.pace.done(sent);
-            owed = owed.saturating_sub(sent);
-            if owed == 0 {
-                break;
+    /// Does what was put off until now.
+    fn catch_up(&mut self, clients: &mut Clients, now: Moment) {
+        while let Some(index) = self.pending.iter().position(|p| p.saying.due_ns() <= now.ns) {
+            let Pending { slot, serial, saying } = self.pending.remove(index);
+            match saying {
+                Saying::Now(text) | Saying::Later { text, .. } => {
+                    clients.reply(slot, serial, &text)
+                }
+                Saying::Again { text, is_heard, .. } => {
+                    let stage = if is_heard { Stage::Forwarded } else { Stage::Unheard };
+                    self.handle((slot, serial), &text, stage, clients, now);
+                }
+                Saying::Close { .. } => {
+                    if let Some(client) = clients.of_serial(slot, serial) {
+                        client.is_closing = true;
+                    }
+                }
             }
         }
     }
 
-    fn cut(&mut self, now: Instant, clients: &mut Clients) {
-        let now_ms = epoch_ms();
-        self.cuts += 1;
-        for index in 0..self.markets.len() {
-            self.cut_depth(index, false, now, now_ms, clients);
-            if self.cuts.is_multiple_of(FAST_CUTS_PER_SLOW) {
-                self.cut_depth(index, true, now, now_ms, clients);
+    /// Lets faults strike that wait for nothing but time.
+    fn strike(&mut self, clients: &mut Clients, now: Moment) {
+        match clients.faults.strike(Occasion::Tenth) {
+            Some(Fault::IdRestart) => self.exchange.restart_ids(),
+            Some(Fault::ServerShutdown { notice }) => {
+                let at_ns = now.ns + notice.as_nanos() as u64;
+                let mut told = Vec::new();
+                for client in clients.sessions() {
+                    if let Some(text) = self.dialect.shutdown_notice(&client.session, now) {
+                        client.append_text(&[text.as_bytes()]);
+                        told.push(client.serial);
+                    }
+                }
+                for slot in 0..super::server::CLIENTS_MAX {
+                    let serial = clients.get(slot).map(|client| client.serial);
+                    if let Some(serial) = serial.filter(|serial| told.contains(serial)) {
+                        let saying = Saying::Close { at_ns };
+                        self.pending.push(Pending { slot, serial, saying });
+                        clients.counters.shutdown_notices();
+                    }
+                }
             }
-            let is_over = self.markets[index].kline.is_over(now_ms);
-            if is_over || self.cuts.is_multiple_of(FAST_CUTS_PER_KLINE) {
-                self.publish_kline(index, is_over, now, now_ms, clients);
+            Some(Fault::StreamTerminated) => {
+                let text = self.dialect.stream_terminated(now);
+                for client in clients.sessions() {
+                    if client.session.user_subscription.take().is_some() {
+                        client.append_text(&[text.as_bytes()]);
+                    }
+                }
             }
-        }
-    }
-
-    fn cut_depth(
-        &mut self,
-        index: usize,
-        slow: bool,
-        now: Instant,
-        now_ms: i64,
-        clients: &mut Clients,
-    ) {
-        use super::book::Side::{Buy, Sell};
-        let Some((ids, bids, asks)) = self.markets[index].cut_diff(slow) else { return };
-        let kind = if slow { StreamKind::Depth1000Ms } else { StreamKind::Depth100Ms };
-        self.pace.done(1);
-        if !clients.wants(StreamKey::new(index, kind)) {
-            return;
-        }
-        let market = &self.markets[index];
-        let bids = bids.into_iter().map(|price| (price, market.book.qty_at(Buy, price)));
-        let asks = asks.into_iter().map(|price| (price, market.book.qty_at(Sell, price)));
-        self.writer.depth_update(&market.symbol, now_ms, ids, bids, asks);
-        send(clients, index, market, kind, &self.writer, now);
-    }
-
-    fn publish_kline(
-        &mut self,
-        index: usize,
-        is_over: bool,
-        now: Instant,
-        now_ms: i64,
-        clients: &mut Clients,
-    ) {
-        let market = &mut self.markets[index];
-        if !market.kline.is_empty() {
-            self.pace.done(1);
-            market.kline.write(&mut self.writer, &market.symbol, now_ms);
-            send(clients, index, market, StreamKind::Kline1m, &self.writer, now);
-        }
-        if is_over {
-            market.kline = super::kline::Kline::at(now_ms);
+            _ => {}
         }
     }
 }
 
-impl Content for Simulation {
+impl<D: Dialect> Content for Simulation<D> {
     fn resolve(&self, stream: &str) -> Option<StreamKey> {
-        self.markets.iter().enumerate().find_map(|(index, market)| {
-            let kind = market.streams.iter().position(|name| name == stream)?;
-            Some(StreamKey::new(index, StreamKind::ALL[kind]))
-        })
+        self.dialect.resolve(stream)
     }
 
-    fn rest(&mut self, request: &Request) -> Reply {
-        rest::answer(request, &self.markets, &mut self.writer)
+    fn open(&mut self, request: &Request, now: Moment) -> Result<Opening, Reply> {
+        self.dialect.open(request, &mut self.limits, now)
     }
 
-    fn api(&mut self, slot: usize, text: &str, clients: &mut Clients) {
-        if let Some(index) = self.api.handle(slot, text, &mut self.markets, clients) {
-            let sent = self.publish(index, Instant::now(), epoch_ms(), clients);
-            self.pace.done(sent);
+    fn rest(&mut self, request: &Request, clients: &mut Clients, now: Moment) -> Reply {
+        let fault = clients.faults.strike(Occasion::Rest);
+        let (exchange, limits) = (&self.exchange, &mut self.limits);
+        self.dialect.rest(request, exchange, limits, (fault, &mut clients.faults), now)
+    }
+
+    fn message(&mut self, slot: usize, text: &str, clients: &mut Clients, now: Moment) {
+        let Some(client) = clients.get(slot) else { return };
+        let at = (slot, client.serial);
+        if client.session.door != Door::Rest {
+            self.handle(at, text, Stage::Received, clients, now);
         }
     }
 
-    fn tick(&mut self, now: Instant, clients: &mut Clients) {
-        self.crowd_acts(now, clients);
-        if now >= self.next_cut {
-            self.cut(now, clients);
-            self.next_cut += DEPTH_FAST;
-            // After a long hold-up the missed cuts are one: a diff names every change since the last.
-            if self.next_cut < now {
-                self.next_cut = now + DEPTH_FAST;
-            }
+    fn tick(&mut self, now: Moment, clients: &mut Clients) {
+        self.catch_up(clients, now);
+        if now.ns >= self.next_tenth_ns {
+            self.next_tenth_ns = now.ns + TENTH_NS;
+            self.strike(clients, now);
         }
+        let given_up = self.exchange.tick(now);
+        clients.counters.give_up_frames(given_up);
+        self.publish(clients, now);
     }
 
-    fn next_due(&mut self, _clients: &mut Clients) -> Option<Instant> {
-        Some(self.pace.next_due(Instant::now()).min(self.next_cut))
+    fn next_due_ns(&mut self, now_ns: u64, _clients: &mut Clients) -> Option<u64> {
+        let due_ns = self.exchange.next_due_ns(now_ns).min(self.next_tenth_ns);
+        let pending = self.pending.iter().map(|pending| pending.saying.due_ns()).min();
+        Some(pending.map_or(due_ns, |pending_ns| pending_ns.min(due_ns)))
     }
-}
 
-fn send(
-    clients: &mut Clients,
-    index: usize,
-    market: &Market,
-    kind: StreamKind,
-    writer: &FrameWriter,
-    now: Instant,
-) {
-    let stream = market.streams[kind as usize].as_str();
-    let frame = MarketFrame { kind: FrameKind::of_stream(stream), stream, data: writer.bytes() };
-    clients.publish(StreamKey::new(index, kind), &frame, now);
+    fn shutdown_notice(&self, session: &Session, now: Moment) -> Option<String> {
+        self.dialect.shutdown_notice(session, now)
+    }
 }

@@ -1,0 +1,260 @@
+//! Binance spot: streams, REST and the WebSocket API.
+
+mod absurd;
+mod api;
+mod decimal;
+mod frames;
+mod market_session;
+mod order_request;
+mod refusal;
+mod reports;
+mod rest;
+mod signature;
+mod stream;
+mod weights;
+
+use serde_json::Value;
+
+use super::{Dialect, Saying, Stage, Talk};
+use crate::venue::simulated::exchange::{Event, Exchange, Feed, StreamKey};
+use crate::venue::simulated::fault::{Fault, Faults, Occasion};
+use crate::venue::simulated::frame_kind::FrameKind;
+use crate::venue::simulated::limits::{Admission, LimitRules, Limits};
+use crate::venue::simulated::moment::Moment;
+use crate::venue::simulated::options::SimulatedVenueOptions;
+use crate::venue::simulated::server::{
+    AccountFrame, Door, MarketFrame, Opening, Reply, Request, Session,
+};
+
+pub use rest::{invalid_symbol, server_time, wanted_symbol};
+pub use stream::frame_kind;
+
+use self::api::Api;
+use self::frames::FrameWriter;
+use self::market_session::COMBINED;
+
+/// The dialect and what it must remember: names of streams, keys, a buffer.
+pub struct BinanceSpot {
+    streams: Vec<[String; Feed::ALL.len()]>,
+    api: Api,
+    writer: FrameWriter,
+}
+
+impl BinanceSpot {
+    pub fn new(options: &SimulatedVenueOptions) -> Self {
+        Self {
+            streams: options.symbols.iter().map(|symbol| stream::names(&symbol.name)).collect(),
+            api: Api::new(options),
+            writer: FrameWriter::new(),
+        }
+    }
+}
+
+impl Dialect for BinanceSpot {
+    fn resolve(&self, stream: &str) -> Option<StreamKey> {
+        self.streams.iter().enumerate().find_map(|(index, names)| {
+            let feed = names.iter().position(|name| name == stream)?;
+            Some(StreamKey::new(index, Feed::ALL[feed]))
+        })
+    }
+
+    fn open(
+        &mut self,
+        request: &Request,
+        limits: &mut Limits,
+        now: Moment,
+    ) -> Result<Opening, Reply> {
+        let opening = opening(request, limits.rules()).ok_or_else(Reply::not_found)?;
+        let message = limits_message(limits.rules());
+        let refusal = |admission| rest::refused(admission, &message, now);
+        if let Some(refusal) = refusal(limits.connect(now)) {
+            return Err(refusal);
+        }
+        if opening.door == Door::Api
+            && let Some(refusal) = refusal(limits.charge(weights::CONNECT, now))
+        {
+            return Err(refusal);
+        }
+        if !limits.streams(opening.streams.len()) {
+            return Err(refusal::http(400, -1100, "Too many streams."));
+        }
+        Ok(opening)
+    }
+
+    fn rest(
+        &mut self,
+        request: &Request,
+        exchange: &Exchange,
+        limits: &mut Limits,
+        (fault, faults): (Option<Fault>, &mut Faults),
+        now: Moment,
+    ) -> Reply {
+        match fault {
+            Some(Fault::RefuseRest { status }) => return refusal::http(status, -1003, "Refused."),
+            Some(Fault::Ban { duration }) => limits.ban(duration.as_millis() as i64, now),
+            _ => {}
+        }
+        let admission = limits.charge(weights::rest(request), now);
+        let message = limits_message(limits.rules());
+        let mut reply = match rest::refused(admission, &message, now) {
+            Some(refusal) => refusal,
+            None => {
+                let is_snapshot = request.path == "/api/v3/depth";
+                let ahead = match is_snapshot.then(|| faults.strike(Occasion::Snapshot)).flatten() {
+                    Some(Fault::FutureSnapshot { ids_ahead }) => ids_ahead,
+                    _ => 0,
+                };
+                let rules = limits.rules();
+                rest::answer(request, exchange, &mut self.writer, (rules, ahead), now)
+            }
+        };
+        let [weight, ..] = limits.used(now);
+        reply.headers.push(("X-MBX-USED-WEIGHT", weight.to_string()));
+        reply.headers.push(("X-MBX-USED-WEIGHT-1M", weight.to_string()));
+        reply
+    }
+
+    fn message(&mut self, text: &str, stage: Stage, talk: &mut Talk<'_>) {
+        if talk.session.door == Door::Api || stage != Stage::Received {
+            return self.api.handle(text, stage, talk);
+        }
+        let is_refused =
+            text.contains("\"SUBSCRIBE\"") && talk.faults.strike(Occasion::Subscribe).is_some();
+        let reply = if is_refused {
+            let id = serde_json::from_str::<Value>(text)
+                .map_or(Value::Null, |request| request["id"].clone());
+            market_session::error(2, "Invalid request: refused", &id)
+        } else {
+            let limits = &*talk.limits;
+            let may_have = |count| limits.streams(count);
+            market_session::answer(talk.session, text, |name| self.resolve(name), may_have)
+        };
+        talk.says.push(Saying::Now(reply));
+    }
+
+    fn market_frame(
+        &mut self,
+        event: &Event,
+        exchange: &Exchange,
+        now: Moment,
+    ) -> Option<MarketFrame<'_>> {
+        let (index, feed) = event.feed()?;
+        let symbol = &exchange.markets()[index].symbol;
+        let writer = &mut self.writer;
+        match event {
+            Event::Trade { tick, .. } => writer.trade(symbol, tick, now.epoch_ms),
+            Event::Top { top, .. } => writer.book_ticker(symbol, top),
+            Event::Depth { ids, bids, asks, .. } => {
+                let (bids, asks) = (bids.iter().copied(), asks.iter().copied());
+                writer.depth_update(symbol, now.epoch_ms, *ids, bids, asks);
+            }
+            Event::Bar { bar, .. } => writer.bar(symbol, bar, now.epoch_ms),
+            Event::Order(_) | Event::Balances(_) => return None,
+        }
+        let stream = self.streams[index][feed as usize].as_str();
+        Some(MarketFrame { kind: frame_kind(stream), stream, data: self.writer.bytes() })
+    }
+
+    fn account_frame(
+        &mut self,
+        event: &Event,
+        exchange: &Exchange,
+        now: Moment,
+    ) -> Option<AccountFrame> {
+        let (kind, text, is_fill) = match event {
+            Event::Order(report) => {
+                let symbol = &exchange.markets()[report.order.market].symbol;
+                let text = reports::exec_report(report, symbol, now.epoch_ms);
+                (FrameKind::ExecReport, text, report.is_fill())
+            }
+            Event::Balances(balances) => {
+                (FrameKind::Account, reports::position(balances, now.epoch_ms), false)
+            }
+            _ => return None,
+        };
+        Some(AccountFrame { kind, text: wrapped(&text), is_fill })
+    }
+
+    fn shutdown_notice(&self, session: &Session, now: Moment) -> Option<String> {
+        let event = format!(r#"{{"e":"serverShutdown","E":{}}}"#, now.epoch_ms);
+        match (session.door, session.envelope) {
+            (Door::Rest, _) => None,
+            (Door::Api, _) => Some(format!(r#"{{"event":{event}}}"#)),
+            (Door::Market, None) => Some(event),
+            (Door::Market, Some(_)) => {
+                Some(format!(r#"{{"stream":"!serverShutdown","data":{event}}}"#))
+            }
+        }
+    }
+
+    fn stream_terminated(&self, now: Moment) -> String {
+        wrapped(&format!(r#"{{"e":"eventStreamTerminated","E":{}}}"#, now.epoch_ms))
+    }
+
+    fn absurd(&self, report: &str, field: usize) -> String {
+        absurd::report(report, field)
+    }
+}
+
+/// A session has one user-data subscription at most, so its number is always 0.
+fn wrapped(event: &str) -> String {
+    format!(r#"{{"subscriptionId":0,"event":{event}}}"#)
+}
+
+fn limits_message(rules: &LimitRules) -> String {
+    format!(
+        "Too much request weight used; current limit is {} request weight per 1 MINUTE. Please use \
+         WebSocket Streams for live updates to avoid polling the API.",
+        rules.weight_per_min
+    )
+}
+
+/// What a handshake's target opens; `None`: no such path.
+pub fn opening(request: &Request, rules: &LimitRules) -> Option<Opening> {
+    let names = |list: &str| list.split('/').filter(|s| !s.is_empty()).map(Into::into).collect();
+    let market = |envelope, streams| Opening {
+        door: Door::Market,
+        envelope,
+        returns_rate_limits: false,
+        messages_per_s: Some(rules.messages_per_s),
+        streams,
+    };
+    Some(match request.path.trim_end_matches('/') {
+        "/ws-api/v3" => Opening {
+            door: Door::Api,
+            envelope: None,
+            returns_rate_limits: request.parameter("returnRateLimits").as_deref() != Some("false"),
+            messages_per_s: None,
+            streams: Vec::new(),
+        },
+        "/stream" => {
+            let list = request.parameter("streams").map_or(Vec::new(), |list| names(&list));
+            market(Some(&COMBINED), list)
+        }
+        "/ws" => market(None, Vec::new()),
+        path => market(None, names(path.strip_prefix("/ws/")?)),
+    })
+}
+
+/// The answer to a message of a session that plays a recording.
+pub fn recorded_answer(
+    session: &mut Session,
+    text: &str,
+    resolve: impl Fn(&str) -> Option<StreamKey>,
+) -> String {
+    if session.door == Door::Api {
+        return r#"{"id":null,"status":400,"error":{"code":-1020,"msg":"A recording takes no orders."}}"#
+            .into();
+    }
+    let streams_max = LimitRules::default().streams_per_connection;
+    market_session::answer(session, text, resolve, |count| count <= streams_max)
+}
+
+/// Whether a request may go on, or what it is told.
+fn refusal_of(admission: Admission) -> Option<(u16, i64)> {
+    match admission {
+        Admission::Granted => None,
+        Admission::SlowDown { until_ms } => Some((429, until_ms)),
+        Admission::Banned { until_ms } => Some((418, until_ms)),
+    }
+}

@@ -1,0 +1,105 @@
+//! Dialects: what an exchange says and hears, in the texts of one venue.
+
+pub mod binance_spot;
+
+use std::sync::Arc;
+
+use super::counters::VenueCounters;
+use super::exchange::{Event, Exchange, StreamKey};
+use super::fault::{Fault, Faults};
+use super::limits::Limits;
+use super::moment::Moment;
+use super::server::{AccountFrame, MarketFrame, Opening, Reply, Request, Session};
+
+/// The texts of one venue. It owns no socket, no clock and no order: text in, commands to the
+/// exchange, text out.
+pub trait Dialect: Send + 'static {
+    /// The stream of a name, if there is one.
+    fn resolve(&self, stream: &str) -> Option<StreamKey>;
+    /// Lets a WebSocket in, or refuses its handshake.
+    fn open(
+        &mut self,
+        request: &Request,
+        limits: &mut Limits,
+        now: Moment,
+    ) -> Result<Opening, Reply>;
+    /// Answers a REST request, on which a fault may have struck already.
+    fn rest(
+        &mut self,
+        request: &Request,
+        exchange: &Exchange,
+        limits: &mut Limits,
+        faults: (Option<Fault>, &mut Faults),
+        now: Moment,
+    ) -> Reply;
+    /// Handles a message of a session.
+    fn message(&mut self, text: &str, stage: Stage, talk: &mut Talk<'_>);
+    /// Renders a market event; `None` when the venue has no frame for it.
+    fn market_frame(
+        &mut self,
+        event: &Event,
+        exchange: &Exchange,
+        now: Moment,
+    ) -> Option<MarketFrame<'_>>;
+    /// Renders an event of the account.
+    fn account_frame(
+        &mut self,
+        event: &Event,
+        exchange: &Exchange,
+        now: Moment,
+    ) -> Option<AccountFrame>;
+    /// What a session is told before it is disconnected.
+    fn shutdown_notice(&self, session: &Session, now: Moment) -> Option<String>;
+    /// What a session is told when its account's events end.
+    fn stream_terminated(&self, now: Moment) -> String;
+    /// An exec report with one field made absurd; any number names one.
+    fn absurd(&self, report: &str, field: usize) -> String;
+}
+
+/// How far a message has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It has just arrived.
+    Received,
+    /// It was received before, and is now handed to the matching engine.
+    Forwarded,
+    /// Forwarded, and its reply has been given or is never given.
+    Unheard,
+}
+
+/// One message's surroundings.
+pub struct Talk<'a> {
+    pub session: &'a mut Session,
+    pub exchange: &'a mut Exchange,
+    pub limits: &'a mut Limits,
+    pub counters: Arc<VenueCounters>,
+    pub faults: &'a mut Faults,
+    pub now: Moment,
+    /// What is said to the session, in order.
+    pub says: Vec<Saying>,
+}
+
+/// What a message leads to on its own connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Saying {
+    /// A text, at once.
+    Now(String),
+    /// A text, later.
+    Later { at_ns: u64, text: String },
+    /// The message is handled again, as forwarded; `is_heard`: its reply is given then.
+    Again { at_ns: u64, text: String, is_heard: bool },
+    /// The connection is closed.
+    Close { at_ns: u64 },
+}
+
+impl Saying {
+    /// When it is due, nanoseconds of the monotonic clock.
+    pub fn due_ns(&self) -> u64 {
+        match self {
+            Saying::Now(_) => 0,
+            Saying::Later { at_ns, .. } | Saying::Again { at_ns, .. } | Saying::Close { at_ns } => {
+                *at_ns
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The exchange: markets, the account, and the schedule that drives them.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::book::Side::{Buy, Sell};
+use super::desk::{Desk, OrderName, Placed};
+use super::event::Event;
+use super::kline::Kline;
+use super::ledger::Ledger;
+use super::market::{Market, MarketEvent};
+use super::order::NewOrder;
+use super::pace::Pace;
+use super::refusal::Refusal;
+use crate::venue::simulated::moment::Moment;
+use crate::venue::simulated::options::SimulatedVenueOptions;
+
+/// Diffs of the fast depth feed are cut this often.
+const CUT_NS: u64 = 100_000_000;
+/// Every so many fast cuts, the slow feed is cut too.
+const FAST_CUTS_PER_SLOW: u64 = 10;
+/// Every so many fast cuts, bars are published.
+const FAST_CUTS_PER_BAR: u64 = 20;
+/// Actions of the crowd in one turn: a bound, never reached at a sane rate.
+const ACTIONS_PER_TURN_MAX: u64 = 1_000_000;
+
+/// Markets and an account.
+pub struct Exchange {
+    markets: Vec<Market>,
+    desk: Desk,
+    pace: Pace,
+    next_market: usize,
+    next_cut_ns: u64,
+    cuts: u64,
+    market_events: Vec<MarketEvent>,
+    events: Vec<Event>,
+}
+
+impl Exchange {
+    /// Opens the markets: their books are full, and nobody is owed a frame of that.
+    pub fn new(options: &SimulatedVenueOptions, now: Moment) -> Self {
+        let open = |symbol: &_| Market::new(Clone::clone(symbol), options.seed, now.epoch_ms);
+        let SimulatedVenueOptions { starting_balance, commission, self_trade, .. } = *options;
+        Self {
+            markets: options.symbols.iter().map(open).collect(),
+            desk: Desk::new(&options.symbols, starting_balance, commission, self_trade),
+            pace: Pace::new(now.ns, options.events_per_s),
+            next_market: 0,
+            next_cut_ns: now.ns + CUT_NS,
+            cuts: 0,
+            market_events: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    pub fn markets(&self) -> &[Market] {
+        &self.markets
+    }
+
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    pub fn ledger(&self) -> &Arc<Mutex<Ledger>> {
+        self.desk.ledger()
+    }
+
+    /// The number of a market by its symbol's name.
+    pub fn market(&self, symbol: &str) -> Option<usize> {
+        self.markets.iter().position(|market| market.symbol.name == symbol)
+    }
+
+    /// Enters a new order.
+    pub fn place(&mut self, new: NewOrder, now: Moment) -> Result<Placed, Refusal> {
+        let index = new.market;
+        let market = &mut self.markets[index];
+        let placed = self.desk.place(market, new, now.epoch_ms, &mut self.events)?;
+        self.settle(index, now);
+        Ok(placed)
+    }
+
+    /// Cancels an open order and returns its id.
+    pub fn cancel(
+        &mut self,
+        index: usize,
+        name: &OrderName,
+        cancel_id: String,
+        now: Moment,
+    ) -> Result<u64, Refusal> {
+        let market = &mut self.markets[index];
+        let events = &mut self.events;
+        let id = self.desk.cancel(index, market, name, cancel_id, now.epoch_ms, events)?;
+        self.settle(index, now);
+        Ok(id)
+    }
+
+    /// Makes an open order smaller and gives it a new name; returns its
+    /// id and that of the execution.
+    pub fn amend(
+        &mut self,
+        index: usize,
+        name: &OrderName,
+        change: (u64, Option<String>),
+        now: Moment,
+    ) -> Result<(u64, u64), Refusal> {
+        let market = &mut self.markets[index];
+        let events = &mut self.events;
+        let ids = self.desk.amend(index, market, name, change, now.epoch_ms, events)?;
+        self.settle(index, now);
+        Ok(ids)
+    }
+
+    /// A name for an order or a cancel whose client gave none.
+    pub fn new_name(&mut self) -> String {
+        self.desk.new_name()
+    }
+
+    /// Starts the ids of all markets anew.
+    pub fn restart_ids(&mut self) {
+        self.markets.iter_mut().for_each(Market::restart_ids);
+    }
+
+    /// Does all that is due by now. Returns how many market events were given up because the caller
+    /// was held up for more than a second.
+    pub fn tick(&mut self, now: Moment) -> u64 {
+        let (mut owed, given_up) = self.pace.owed(now.ns);
+        let mut actions = 0;
+        while owed > 0 && actions < ACTIONS_PER_TURN_MAX {
+            actions += 1;
+            let index = self.next_market;
+            self.next_market = (index + 1) % self.markets.len();
+            self.markets[index].crowd_acts();
+            owed = owed.saturating_sub(self.settle(index, now));
+        }
+        if now.ns >= self.next_cut_ns {
+            self.cut(now);
+            self.next_cut_ns += CUT_NS;
+            // After a long hold-up the missed cuts are one: a diff names every change since the last.
+            if self.next_cut_ns < now.ns {
+                self.next_cut_ns = now.ns + CUT_NS;
+            }
+        }
+        given_up
+    }
+
+    /// When the next thing is due, nanoseconds of the monotonic clock.
+    pub fn next_due_ns(&self, now_ns: u64) -> u64 {
+        self.pace.next_due_ns(now_ns).min(self.next_cut_ns)
+    }
+
+    /// Moves what happened since the last call into `events`, oldest first.
+    pub fn drain_events(&mut self, events: &mut Vec<Event>) {
+        events.append(&mut self.events);
+    }
+
+    /// Tells what happened in a market. Returns the number of market events.
+    fn settle(&mut self, index: usize, now: Moment) -> u64 {
+        let mut happened = std::mem::take(&mut self.market_events);
+        self.markets[index].drain_events(&mut happened);
+        let count = happened.len() as u64;
+        for event in happened.drain(..) {
+            match event {
+                MarketEvent::Trade { tick, maker } => {
+                    let (market, told) = (&self.markets[index], &mut self.events);
+                    self.desk.on_trade(index, market, &tick, maker, now.epoch_ms, told);
+                    self.events.push(Event::Trade { market: index, tick });
+                }
+                MarketEvent::Top(top) => self.events.push(Event::Top { market: index, top }),
+            }
+        }
+        self.market_events = happened;
+        self.pace.done(count);
+        count
+    }
+
+    fn cut(&mut self, now: Moment) {
+        self.cuts += 1;
+        for index in 0..self.markets.len() {
+            self.cut_depth(index, false);
+            if self.cuts.is_multiple_of(FAST_CUTS_PER_SLOW) {
+                self.cut_depth(index, true);
+            }
+            let market = &mut self.markets[index];
+            let is_over = market.kline.is_over(now.epoch_ms);
+            if !is_over && !self.cuts.is_multiple_of(FAST_CUTS_PER_BAR) {
+                continue;
+            }
+            if !market.kline.is_empty() {
+                self.pace.done(1);
+                self.events.push(Event::Bar { market: index, bar: market.kline.clone() });
+            }
+            if is_over {
+                market.kline = Kline::at(now.epoch_ms);
+            }
+        }
+    }
+
+    fn cut_depth(&mut self, index: usize, is_slow: bool) {
+        let market = &mut self.markets[index];
+        let Some((ids, bids, asks)) = market.cut_diff(is_slow) else { return };
+        self.pace.done(1);
+        let now = |side, prices: Vec<u64>| {
+            prices.into_iter().map(|price| (price, market.book.qty_at(side, price))).collect()
+        };
+        let (bids, asks) = (now(Buy, bids), now(Sell, asks));
+        self.events.push(Event::Depth { market: index, is_slow, ids, bids, asks });
+    }
+}

@@ -1,0 +1,102 @@
+//! What an exchange tells: the world of its markets, and the account of its own affairs.
+
+use std::sync::Arc;
+
+use super::amount::Amount;
+use super::feed::{Feed, StreamKey};
+use super::kline::Kline;
+use super::market::{Top, TradeTick};
+use super::order::{ExpiryReason, Order, OrderFill};
+
+/// Something that happened, in the order in which it did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An execution.
+    Trade { market: usize, tick: TradeTick },
+    /// The top of the book is another.
+    Top { market: usize, top: Top },
+    /// The levels that changed since the last diff of the stream, with their quantities now.
+    Depth {
+        market: usize,
+        is_slow: bool,
+        /// First and last update id.
+        ids: (u64, u64),
+        bids: Vec<(u64, u64)>,
+        asks: Vec<(u64, u64)>,
+    },
+    /// A bar, running or over.
+    Bar { market: usize, bar: Kline },
+    /// One of the account's orders.
+    Order(Box<OrderReport>),
+    /// Balances of the account that may have changed.
+    Balances(Vec<BalanceNow>),
+}
+
+/// What happened to an order, and the order afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderReport {
+    pub order: Order,
+    pub kind: ExecKind,
+    /// Contiguous over all orders, from 1.
+    pub execution_id: u64,
+}
+
+/// What happened to an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExecKind {
+    New,
+    Trade(OrderFill),
+    /// With the client's name for the cancel itself.
+    Canceled(String),
+    /// Its quantity was made smaller; with the name that it had before.
+    Replaced(String),
+    Expired(ExpiryReason),
+    /// A match with an own order was prevented.
+    Prevented {
+        /// Contiguous, from 1.
+        match_id: u64,
+        /// Of this order.
+        qty: u64,
+        price: u64,
+        /// The other order.
+        counter_order: u64,
+    },
+}
+
+/// A balance at a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BalanceNow {
+    pub asset: Arc<str>,
+    pub free: Amount,
+    pub locked: Amount,
+}
+
+impl Event {
+    /// The feed of a market event.
+    pub fn feed(&self) -> Option<(usize, Feed)> {
+        match self {
+            Event::Trade { market, .. } => Some((*market, Feed::Trades)),
+            Event::Top { market, .. } => Some((*market, Feed::Top)),
+            Event::Depth { market, is_slow: false, .. } => Some((*market, Feed::FastDepth)),
+            Event::Depth { market, .. } => Some((*market, Feed::SlowDepth)),
+            Event::Bar { market, .. } => Some((*market, Feed::Bars)),
+            Event::Order(_) | Event::Balances(_) => None,
+        }
+    }
+
+    /// The stream of a market event.
+    pub fn stream(&self) -> Option<StreamKey> {
+        self.feed().map(|(market, feed)| StreamKey::new(market, feed))
+    }
+}
+
+impl OrderReport {
+    pub fn is_fill(&self) -> bool {
+        matches!(self.kind, ExecKind::Trade(_))
+    }
+
+    /// Whether it tells of the first fill of its order.
+    pub fn is_first_fill(&self) -> bool {
+        matches!(&self.kind, ExecKind::Trade(fill) if fill.qty == self.order.executed)
+    }
+}

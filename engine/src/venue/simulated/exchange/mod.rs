@@ -1,0 +1,40 @@
+//! An exchange: markets with their books and crowds, one account, fees, limits and a ledger.
+//!
+//! It knows no text of any venue, no socket, no thread and no clock: commands and moments go in,
+//! results and events come out. What it says to whom, and how, is a dialect's.
+
+mod account;
+mod amount;
+mod book;
+mod core;
+mod crowd;
+mod desk;
+mod event;
+mod feed;
+mod fees;
+mod filters;
+mod instrument;
+mod kline;
+mod ledger;
+mod market;
+mod order;
+mod pace;
+mod refusal;
+mod self_trade;
+
+pub use amount::{AMOUNT_SCALE, Amount};
+pub use book::Side;
+pub use core::Exchange;
+pub use desk::{OrderName, Placed};
+pub use event::{BalanceNow, Event, ExecKind, OrderReport};
+pub use feed::{Feed, StreamKey};
+pub use fees::{Commission, CommissionAsset, Fee};
+pub use filters::{AMENDS_MAX, MAX_NOTIONAL, OPEN_ORDERS_MAX, PRICE_FACTOR_MAX};
+pub use instrument::SimulatedSymbol;
+pub use kline::Kline;
+pub use ledger::{Ledger, LedgerBalance, LedgerTrade};
+pub use market::{Top, TradeTick};
+pub use order::{
+    ExpiryReason, NewOrder, Order, OrderFill, OrderType, SelfTrade, Status, TimeInForce,
+};
+pub use refusal::{Filter, Refusal};

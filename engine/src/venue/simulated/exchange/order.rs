@@ -1,0 +1,140 @@
+//! The account's orders.
+
+use super::book::Side;
+use super::fees::Fee;
+
+/// What kinds of order the venue takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderType {
+    Limit,
+    LimitMaker,
+    Market,
+}
+
+/// How long an order lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeInForce {
+    Gtc,
+    Ioc,
+    Fok,
+}
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Nothing has happened to it.
+    New,
+    /// Executed in part, and open.
+    PartiallyFilled,
+    /// Nothing is left of it.
+    Filled,
+    /// Taken back by its client.
+    Canceled,
+    /// Ended by a rule of its own.
+    Expired,
+    /// What was left of it was prevented from meeting an own order.
+    ExpiredInMatch,
+}
+
+/// What happens instead of a match of two own orders; the newer order's word counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelfTrade {
+    /// They match.
+    Allow,
+    /// What is left of the newer one expires.
+    ExpireTaker,
+    /// The resting one expires.
+    ExpireMaker,
+    /// Both expire.
+    ExpireBoth,
+    /// Both lose the smaller one's quantity.
+    Decrement,
+}
+
+/// Why an order expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpiryReason {
+    IocUnfilled,
+    FokUnfilled,
+    /// A market order found nothing more to take.
+    NoLiquidity,
+}
+
+/// A new order as it is asked for, in the symbol's units.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewOrder {
+    pub market: usize,
+    pub side: Side,
+    pub order_type: OrderType,
+    pub time_in_force: TimeInForce,
+    /// 0 for a market order.
+    pub price: u64,
+    pub qty: u64,
+    /// The exchange names it when the client does not.
+    pub client_order_id: Option<String>,
+    /// `None`: the exchange's default.
+    pub self_trade: Option<SelfTrade>,
+}
+
+/// An order of the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The exchange's own, from 1.
+    pub id: u64,
+    /// The client's name, or one of the exchange's where it gave none.
+    pub client_order_id: String,
+    /// Number of its market.
+    pub market: usize,
+    /// Bought or sold.
+    pub side: Side,
+    /// Its type.
+    pub order_type: OrderType,
+    /// How long it lives.
+    pub time_in_force: TimeInForce,
+    /// In units of 10^-`price_scale`; 0 for a market order.
+    pub price: u64,
+    /// In units of 10^-`qty_scale`; an amend makes it smaller.
+    pub qty: u64,
+    /// In units of 10^-`qty_scale`.
+    pub executed: u64,
+    /// Quantity that was prevented from meeting own orders.
+    pub prevented: u64,
+    /// Sum of price times quantity of its fills.
+    pub notional: u128,
+    /// Where it stands.
+    pub status: Status,
+    /// The resting part's id in the book.
+    pub resting: Option<u64>,
+    /// What it does instead of meeting an own order.
+    pub self_trade: SelfTrade,
+    /// Why it expired, if it did.
+    pub expiry: Option<ExpiryReason>,
+    /// How often its quantity was made smaller.
+    pub amends: u32,
+    /// Milliseconds since the epoch.
+    pub created_ms: i64,
+    /// Milliseconds since the epoch.
+    pub updated_ms: i64,
+}
+
+/// One fill, as the order sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderFill {
+    pub trade_id: u64,
+    pub price: u64,
+    pub qty: u64,
+    pub is_maker: bool,
+    pub fee: Fee,
+}
+
+impl Order {
+    /// Whether more may happen to it.
+    pub fn is_open(&self) -> bool {
+        matches!(self.status, Status::New | Status::PartiallyFilled)
+    }
+
+    /// Quantity that is neither executed nor prevented.
+    pub fn remaining(&self) -> u64 {
+        self.qty - self.executed - self.prevented
+    }
+}

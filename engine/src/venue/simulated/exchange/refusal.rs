@@ -1,0 +1,31 @@
+//! Why an exchange refuses a command, without any venue's code or word.
+
+/// A command that was well-formed and is refused; nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It breaks a rule of its symbol.
+    Filter(Filter),
+    /// An open order has this name already.
+    DuplicateName,
+    /// It was to rest and would take.
+    WouldTake,
+    /// What it may cost is not free.
+    NoBalance,
+    /// The order to cancel or to amend is not open, or was never known.
+    UnknownOrder,
+    /// The order that is asked for was never known, or is forgotten.
+    NoSuchOrder,
+    /// An amend may only make a quantity smaller, and not to what is executed already.
+    AmendNotSmaller,
+}
+
+/// A rule of a symbol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    Price,
+    LotSize,
+    Notional,
+    PercentPriceBySide,
+    MaxNumOrders,
+    MaxNumOrderAmends,
+}

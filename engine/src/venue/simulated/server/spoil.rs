@@ -1,0 +1,153 @@
+//! How a market frame reaches a connection's wire: whole, or spoiled by a fault.
+
+use std::time::Duration;
+
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Data, OpCode};
+
+use super::client::{Client, append_frame, text_header};
+use super::frame::MarketFrame;
+use super::wire::Mark;
+use crate::venue::simulated::fault::Fault;
+
+/// Pieces of a frame that is split into TCP segments.
+const SEGMENTS: usize = 8;
+/// Time between two segments: enough for the reader to see them apart.
+const SEGMENT_PAUSE: Duration = Duration::from_millis(1);
+
+/// Appends a frame as the session wants it.
+pub fn append_market(client: &mut Client, frame: &MarketFrame<'_>) {
+    match client.session.envelope {
+        Some(envelope) => client.append_text(&frame.wrapped(envelope)),
+        None => client.append_text(&[frame.data]),
+    }
+}
+
+/// Sends the frame of this stream that a reorder fault held back before the last one.
+pub fn release_held(client: &mut Client, stream: &str) {
+    if client.session.held.as_ref().is_some_and(|(held, _)| held == stream) {
+        let (_, payload) = client.session.held.take().expect("just seen");
+        client.append_text(&[&payload]);
+    }
+}
+
+/// Appends a frame spoiled by `fault`. Returns whether the frame's data left or will leave: a gap, a
+/// data stall and a frame held back count as not sent (yet).
+pub fn append_spoiled(
+    client: &mut Client,
+    frame: &MarketFrame<'_>,
+    fault: Fault,
+    now_ns: u64,
+) -> bool {
+    match fault {
+        Fault::Gap => return false,
+        Fault::DataStall { duration } => {
+            client.session.muted_until_ns = Some(now_ns + duration.as_nanos() as u64);
+            return false;
+        }
+        Fault::Reorder if client.session.held.is_none() => {
+            client.session.held = Some((frame.stream.into(), payload(client, frame)));
+            return false;
+        }
+        Fault::Duplicate => {
+            append_market(client, frame);
+            append_market(client, frame);
+        }
+        Fault::BadJson => {
+            let payload = payload(client, frame);
+            client.append_text(&[&payload[..payload.len() * 2 / 3]]);
+        }
+        Fault::BadUtf8 => {
+            let mut payload = payload(client, frame);
+            // A lone continuation byte is no UTF-8 anywhere.
+            let middle = payload.len() / 2;
+            payload[middle] = 0x80;
+            client.append_text(&[&payload]);
+        }
+        Fault::UnknownEvent => {
+            let data = br#"{"e":"lunarEclipse","E":1,"s":"MOON","depth":[["1","2"]]}"#;
+            append_market(client, &MarketFrame { data, ..*frame });
+            append_market(client, frame);
+        }
+        Fault::OversizeFrame { bytes } => {
+            client.append_text(&[&vec![b' '; bytes]]);
+            append_market(client, frame);
+        }
+        Fault::Stall { duration } => {
+            append_market(client, frame);
+            client.wire().mark(Mark::Pause(duration));
+        }
+        Fault::SplitFragments => append_fragments(client, frame),
+        Fault::SplitSegments => {
+            let bytes = encoded(client, frame);
+            let piece = bytes.len().div_ceil(SEGMENTS);
+            append_in_pieces(client, &bytes, piece, SEGMENT_PAUSE);
+        }
+        Fault::SlowLoris { byte_pause } => {
+            let bytes = encoded(client, frame);
+            append_in_pieces(client, &bytes, 1, byte_pause);
+        }
+        Fault::Disconnect { after_bytes, reset } => {
+            let bytes = encoded(client, frame);
+            let kept = after_bytes.min(bytes.len());
+            client.wire().out().extend_from_slice(&bytes[..kept]);
+            client.wire().mark(Mark::Close { reset });
+        }
+        Fault::MaskedFrame => {
+            let payload = payload(client, frame);
+            let header = FrameHeader { mask: Some([1, 2, 3, 4]), ..text_header() };
+            append_frame(client.wire().out(), header, &[&payload]);
+        }
+        Fault::ReservedBit => {
+            let payload = payload(client, frame);
+            let header = FrameHeader { rsv1: true, ..text_header() };
+            append_frame(client.wire().out(), header, &[&payload]);
+        }
+        Fault::BadOpcode => {
+            let opcode = OpCode::Data(Data::Reserved(3));
+            let header = FrameHeader { opcode, ..FrameHeader::default() };
+            append_frame(client.wire().out(), header, &[b"?"]);
+            append_market(client, frame);
+        }
+        // The others spoil no market frame, and a held frame is behind already.
+        _ => append_market(client, frame),
+    }
+    true
+}
+
+/// The payload as the session wants it.
+fn payload(client: &Client, frame: &MarketFrame<'_>) -> Vec<u8> {
+    match client.session.envelope {
+        Some(envelope) => frame.wrapped(envelope).concat(),
+        None => frame.data.to_vec(),
+    }
+}
+
+/// The whole frame as bytes.
+fn encoded(client: &Client, frame: &MarketFrame<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    append_frame(&mut bytes, text_header(), &[&payload(client, frame)]);
+    bytes
+}
+
+fn append_fragments(client: &mut Client, frame: &MarketFrame<'_>) {
+    let payload = payload(client, frame);
+    let third = payload.len() / 3;
+    let parts = [&payload[..third], &payload[third..2 * third], &payload[2 * third..]];
+    for (index, part) in parts.into_iter().enumerate() {
+        let data = if index == 0 { Data::Text } else { Data::Continue };
+        let header = FrameHeader {
+            is_final: index == 2,
+            opcode: OpCode::Data(data),
+            ..FrameHeader::default()
+        };
+        append_frame(client.wire().out(), header, &[part]);
+    }
+}
+
+fn append_in_pieces(client: &mut Client, bytes: &[u8], piece: usize, pause: Duration) {
+    for piece in bytes.chunks(piece.max(1)) {
+        client.wire().out().extend_from_slice(piece);
+        client.wire().mark(Mark::Pause(pause));
+    }
+}
