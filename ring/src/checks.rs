@@ -42,3 +42,14 @@ mod sealed {
     impl Sealed for super::Plain {}
     impl Sealed for super::Checked {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_feature_or_debug_assertions_make_checked_the_default() {
+        let is_asked_for = cfg!(any(feature = "checked", debug_assertions));
+        assert_eq!(DefaultChecks::CHECKED, is_asked_for);
+    }
+}

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use crate::consumer::{Closure, Strategy};
+use crate::consumer::{Closure, RiskLimits, Strategy};
 use crate::event::{Event, Interest, Quote};
 use crate::instrument::{InstrumentError, InstrumentSpec, Instruments};
 use crate::runtime::{Agent, AgentRole, Clock, Rehearsal};
@@ -46,7 +46,7 @@ pub(super) fn rehearsal(
         });
         return Ok(Some(of_stages(stages)));
     }
-    let consumer = || of_consumer(bare_consumer(strategy(), instruments, clock, Size::Rehearsal));
+    let consumer = || of_consumer(bare_consumer(strategy(), instruments, RiskLimits::default(), clock, Size::Rehearsal));
     Ok(has(|role| matches!(role, AgentRole::Consumer(_))).then(consumer))
 }
 

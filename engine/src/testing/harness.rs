@@ -6,7 +6,7 @@ use pitlane_ring::{Consumer, Publisher};
 use zerocopy::FromZeros;
 
 use super::{BareConsumer, Size, bare_consumer};
-use crate::consumer::{ConsumerAgent, Context, ControlCommand, FailureLog, Strategy};
+use crate::consumer::{ConsumerAgent, Context, ControlCommand, FailureLog, RiskLimits, Strategy};
 use crate::event::{
     Event, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty, Quote, Side,
     Trade, VenueId,
@@ -33,7 +33,6 @@ impl Harness {
     /// A harness around `strategy`, with `on_start` already called.
     #[must_use]
     pub fn new(strategy: impl Strategy) -> Harness {
-        let (clock, time) = Clock::manual(1_700_000_000_000_000_000);
         let spec = InstrumentSpec {
             symbol: "BTC-USDT".to_owned(),
             price_scale: 2,
@@ -41,12 +40,19 @@ impl Harness {
             tick: 1,
             step: 1,
         };
+        Harness::on(spec, RiskLimits::default(), strategy)
+    }
+
+    /// The same on an instrument and under limits of the caller's.
+    #[must_use]
+    pub fn on(spec: InstrumentSpec, limits: RiskLimits, strategy: impl Strategy) -> Harness {
+        let (clock, time) = Clock::manual(1_700_000_000_000_000_000);
         let instruments = match Instruments::new(vec![spec]) {
             Ok(instruments) => Arc::new(instruments),
-            Err(error) => unreachable!("a constant instrument: {error}"),
+            Err(error) => panic!("the harness's instrument: {error}"),
         };
         let BareConsumer { market, critical, orders, control, agent } =
-            bare_consumer(Box::new(strategy), instruments, clock.clone(), Size::Full);
+            bare_consumer(Box::new(strategy), instruments, limits, clock.clone(), Size::Full);
         let mut harness =
             Harness { market, critical, orders, control, agent, time, clock, critical_sequence: 0 };
         harness.run();
@@ -175,7 +181,7 @@ mod tests {
 
     use super::*;
     use crate::consumer::{Closure, NewOrder, StrategyResult, View};
-    use crate::event::Interest;
+    use crate::event::{Interest, RejectReason};
     use crate::order::{OrderType, TimeInForce};
 
     struct Joiner;
@@ -207,6 +213,59 @@ mod tests {
         harness.fill(&orders[0], Qty(100), Qty(0));
         assert_eq!(harness.context().position(InstrumentId(0)).net, 100);
         assert!(harness.context().open_orders().is_empty());
+    }
+
+    #[test]
+    fn each_part_of_the_risk_check_refuses_what_it_is_there_for() {
+        /// Submits one order for each quote: the quote's bid, and as quantity its size.
+        struct Copier(Arc<Mutex<Vec<Result<(), RejectReason>>>>);
+        impl Strategy for Copier {
+            fn on_quote(&mut self, quote: View<'_, Quote>, ctx: &mut Context) -> StrategyResult {
+                let submitted = ctx.submit(NewOrder {
+                    venue: quote.venue(),
+                    instrument: quote.instrument(),
+                    side: Side::Buy,
+                    price: Price(quote.bid_price),
+                    qty: Qty(quote.bid_qty),
+                    order_type: OrderType::LimitMaker,
+                    time_in_force: TimeInForce::Gtc,
+                });
+                self.0.lock().push(submitted.map(|_id| ()).map_err(|refused| refused.reason));
+                Ok(())
+            }
+        }
+        let spec = InstrumentSpec {
+            symbol: "BTC-USDT".to_owned(),
+            price_scale: 2,
+            qty_scale: 5,
+            tick: 10,
+            step: 5,
+        };
+        let limits = RiskLimits { max_order_qty: 100, max_open_orders: 3, max_orders_per_s: 4 };
+        let outcomes = Arc::new(Mutex::new(Vec::new()));
+        let mut harness = Harness::on(spec, limits, Copier(Arc::clone(&outcomes)));
+        let mut submit = |price, qty| {
+            harness.quote(Price(price), Qty(qty), Price(price + 10), Qty(5));
+            outcomes.lock().pop().expect("the strategy was asked")
+        };
+        assert_eq!(submit(6_001, 5), Err(RejectReason::BadPrice), "off the tick");
+        assert_eq!(submit(0, 5), Err(RejectReason::BadPrice));
+        assert_eq!(submit(6_000, 7), Err(RejectReason::BadQty), "off the step");
+        assert_eq!(submit(6_000, 0), Err(RejectReason::BadQty));
+        assert_eq!(submit(6_000, 105), Err(RejectReason::MaxOrderQty));
+        for _ in 0..3 {
+            assert_eq!(submit(6_000, 100), Ok(()));
+        }
+        assert_eq!(submit(6_000, 100), Err(RejectReason::MaxOpenOrders));
+        let orders = harness.orders();
+        assert_eq!(orders.len(), 3, "what was refused was not sent");
+        orders.iter().take(2).for_each(|order| harness.canceled(order));
+        let mut submit = |price, qty| {
+            harness.quote(Price(price), Qty(qty), Price(price + 10), Qty(5));
+            outcomes.lock().pop().expect("the strategy was asked")
+        };
+        assert_eq!(submit(6_000, 100), Ok(()), "the fourth of this second");
+        assert_eq!(submit(6_000, 100), Err(RejectReason::RateLimit));
     }
 
     #[test]

@@ -363,6 +363,7 @@ pub struct BareConsumer {
 pub fn bare_consumer(
     strategy: Box<dyn Strategy>,
     instruments: Arc<Instruments>,
+    limits: RiskLimits,
     clock: Clock,
     size: Size,
 ) -> BareConsumer {
@@ -378,7 +379,7 @@ pub fn bare_consumer(
         orders,
         control,
         switch: TradingSwitch::new(true),
-        limits: RiskLimits::default(),
+        limits,
     };
     let wiring = ConsumerWiring {
         critical: critical_end,

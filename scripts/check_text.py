@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Looks at the text of the tree.
+
+    scripts/check_text.py      # exit 1 when something below does not hold
+
+- Each mark of a requirement (FR-014, SC-003, LM-07, EDGE-18, A-3) has an entry in
+  engine/docs/requirements.md.
+- No line is wider than 100 columns, but for tables, links and program output in Markdown.
+- Each link of a Markdown file to a file of the tree finds it, with its heading.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+REQUIREMENTS = "engine/docs/requirements.md"
+COLUMNS_MAX = 100
+TEXT = {".rs", ".py", ".sh", ".md", ".toml", ".yml"}
+MARK = re.compile(r"\b(?:(FR|SC)-(\d{3})|(LM)-(\d{2})|(EDGE)-(\d{1,2}))\b")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def files() -> list[pathlib.Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout.split("\n")
+    paths = [ROOT / name for name in listed if name]
+    return [path for path in paths if path.is_file()]
+
+
+def is_text(path: pathlib.Path) -> bool:
+    return path.suffix in TEXT or path.parent.name == ".ci"
+
+
+def number(match: re.Match) -> str:
+    kind, digits = [group for group in match.groups() if group]
+    return f"{kind}-{int(digits)}"
+
+
+def entries() -> set[str]:
+    found = set()
+    for line in (ROOT / REQUIREMENTS).read_text().splitlines():
+        if line.startswith("| "):
+            found |= {number(match) for match in MARK.finditer(line.split("|")[1])}
+    return found
+
+
+def anchors(path: pathlib.Path) -> set[str]:
+    """The headings of a Markdown file, as links name them."""
+    found = set()
+    for line in path.read_text().splitlines():
+        if line.startswith("#"):
+            text = re.sub(r"[^\w\- ]", "", line.lstrip("#").strip().lower())
+            found.add(text.replace(" ", "-"))
+    return found
+
+
+def too_wide(path: pathlib.Path, text: str) -> list[str]:
+    problems, fenced = [], False
+    for index, line in enumerate(text.splitlines(), 1):
+        if path.suffix == ".md":
+            fenced ^= line.startswith("```")
+            if fenced or line.startswith("|") or "](" in line or "://" in line:
+                continue
+        if len(line) > COLUMNS_MAX and "://" not in line:
+            problems.append(f"{index}: {len(line)} columns, at most {COLUMNS_MAX}")
+    return problems
+
+
+def broken_links(path: pathlib.Path, text: str) -> list[str]:
+    problems = []
+    for index, line in enumerate(text.splitlines(), 1):
+        for target in LINK.findall(line):
+            if "://" in target:
+                continue
+            name, _, anchor = target.partition("#")
+            found = (path.parent / name).resolve() if name else path
+            if not found.exists():
+                problems.append(f"{index}: {target} is not there")
+            elif anchor and found.suffix == ".md" and anchor not in anchors(found):
+                problems.append(f"{index}: {target}: no such heading")
+    return problems
+
+
+def main() -> int:
+    known, problems, marks = entries(), [], 0
+    for path in filter(is_text, files()):
+        text, name = path.read_text(), path.relative_to(ROOT)
+        for index, line in enumerate(text.splitlines(), 1):
+            for match in MARK.finditer(line):
+                marks += 1
+                if number(match) not in known:
+                    problems.append(f"{name}:{index}: {match[0]} is not in {REQUIREMENTS}")
+        problems += [f"{name}:{problem}" for problem in too_wide(path, text)]
+        if path.suffix == ".md":
+            problems += [f"{name}:{problem}" for problem in broken_links(path, text)]
+    for problem in problems:
+        print(problem)
+    print(f"{marks} marks, {len(known)} requirements, {len(problems)} problems")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
