@@ -32,3 +32,8 @@ pub fn builtin() -> StrategyRegistry {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Guide;
+
+/// The first strategy of the repository's front page.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct FrontPage;
