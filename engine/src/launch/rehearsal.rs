@@ -46,7 +46,15 @@ pub(super) fn rehearsal(
         });
         return Ok(Some(of_stages(stages)));
     }
-    let consumer = || of_consumer(bare_consumer(strategy(), instruments, RiskLimits::default(), clock, Size::Rehearsal));
+    let consumer = || {
+        of_consumer(bare_consumer(
+            strategy(),
+            instruments,
+            RiskLimits::default(),
+            clock,
+            Size::Rehearsal,
+        ))
+    };
     Ok(has(|role| matches!(role, AgentRole::Consumer(_))).then(consumer))
 }
 
