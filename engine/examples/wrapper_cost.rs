@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pitlane_engine::consumer::{Closure, Context, Strategy};
+use pitlane_engine::consumer::{Closure, Context, RiskLimits, Strategy};
 use pitlane_engine::event::{Event, EventKind, Interest, Quote};
 use pitlane_engine::instrument::{InstrumentSpec, Instruments};
 use pitlane_engine::runtime::{Agent, Clock};
@@ -112,7 +112,7 @@ fn whole(batch: usize) -> f64 {
         },
     ));
     let BareConsumer { mut market, agent, .. } =
-        bare_consumer(strategy, instruments, Clock::start(), Size::Full);
+        bare_consumer(strategy, instruments, RiskLimits::default(), Clock::start(), Size::Full);
     let (mut home, _watch) = lease(vec![agent]);
     let event = quote();
     best(batch, |batch| {
