@@ -14,6 +14,7 @@ use crate::order::{GatewayCounts, OrderCounts};
 use crate::runtime::{Demotion, Pinned, StallFigures};
 use crate::safety::{HaltReason, LastResort};
 use crate::telemetry::LatencyFigures;
+use crate::venue::orders::LeftOrder;
 use crate::venue::{BookSummary, VenueCounters};
 
 /// The terms of the accounting identity of REQUIREMENTS.
@@ -164,7 +165,7 @@ pub struct VenueReport {
 }
 
 /// Orders over all consumers.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct OrdersReport {
     /// Sums of the consumers' own counts.
     #[serde(flatten)]
@@ -173,6 +174,8 @@ pub struct OrdersReport {
     pub gateway: GatewayCounts,
     /// Commands that a venue's session never took.
     pub untaken: u64,
+    /// Orders that may still rest at their venues.
+    pub left_at_venues: Vec<LeftOrder>,
 }
 
 /// Events between intake and fan-out.

@@ -17,7 +17,7 @@ use crate::event::{
 use crate::instrument::{InstrumentSpec, Instruments};
 use crate::order::{
     OpenOrder, OrderAction, OrderCommand, OrderCounts, OrderFlags, OrderTracker, OrderType,
-    Position, TimeInForce,
+    Position, RateBucket, TimeInForce,
 };
 use crate::runtime::Clock;
 use crate::safety::TradingSwitch;
@@ -220,7 +220,7 @@ impl Context {
             return Err(RejectReason::TradingHalted.into());
         }
         self.check_terms(instrument, is_priced, price, qty)?;
-        if !self.bucket.take(self.now_ns) {
+        if !self.bucket.take(self.now_ns, 1) {
             return Err(RejectReason::RateLimit.into());
         }
         self.send_for(id, OrderAction::Modify, |command| {
@@ -424,7 +424,7 @@ impl Context {
         if !self.tracker.has_room() {
             return Err(RejectReason::MaxOpenOrders);
         }
-        if !self.bucket.take(self.now_ns) {
+        if !self.bucket.take(self.now_ns, 1) {
             return Err(RejectReason::RateLimit);
         }
         Ok(())
@@ -521,52 +521,5 @@ impl Context {
         command.venue = venue.0;
         command.instrument = instrument.0;
         command
-    }
-}
-
-/// A token bucket of one second's depth.
-#[derive(Debug)]
-struct RateBucket {
-    per_s: u64,
-    /// Tokens in units of 1e-9, so that refilling needs no division.
-    nano_tokens: u64,
-    last_ns: u64,
-}
-
-impl RateBucket {
-    const NANOS: u64 = 1_000_000_000;
-
-    fn new(per_s: u32) -> RateBucket {
-        let per_s = u64::from(per_s.max(1));
-        RateBucket { per_s, nano_tokens: per_s * Self::NANOS, last_ns: 0 }
-    }
-
-    #[inline]
-    fn take(&mut self, now_ns: u64) -> bool {
-        let elapsed_ns = now_ns.saturating_sub(self.last_ns).min(Self::NANOS);
-        self.last_ns = now_ns;
-        let refilled = self.nano_tokens + elapsed_ns * self.per_s;
-        self.nano_tokens = refilled.min(self.per_s * Self::NANOS);
-        let enough = self.nano_tokens >= Self::NANOS;
-        if enough {
-            self.nano_tokens -= Self::NANOS;
-        }
-        enough
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_bucket_refills_with_time_and_not_beyond_a_second() {
-        let mut bucket = RateBucket::new(2);
-        assert!(bucket.take(0) && bucket.take(0) && !bucket.take(0));
-        assert!(!bucket.take(400_000_000));
-        assert!(bucket.take(500_000_000));
-        assert!(!bucket.take(500_000_000));
-        assert!(bucket.take(60_000_000_000) && bucket.take(60_000_000_000));
-        assert!(!bucket.take(60_000_000_000));
     }
 }

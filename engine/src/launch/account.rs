@@ -23,8 +23,9 @@ use crate::runtime::{Agent, StallFigures};
 use crate::telemetry::{
     Collector, HistogramSet, LatencyFigures, LogDrain, ProbeLink, Term, new_histogram,
 };
-use crate::venue::binance::OrderAgent;
+use crate::venue::binance::BinanceOrders;
 use crate::venue::market::MarketAccount;
+use crate::venue::orders::OrderAgent;
 use crate::venue::{BookSummary, LaneOutlet, SyntheticVenue};
 
 /// What is gathered from the agents after their threads were joined.
@@ -64,8 +65,12 @@ impl Account {
             Ok(account) => return self.books.push((name, account.books)),
             Err(any) => any,
         };
-        let any = match any.downcast::<OrderAgent<LaneOutlet>>() {
-            Ok(agent) => return self.take_orders(agent.finish()),
+        let any = match any.downcast::<OrderAgent<LaneOutlet, BinanceOrders>>() {
+            Ok(agent) => {
+                let end = agent.finish();
+                self.orders.left_at_venues.extend(end.left);
+                return self.take_orders((end.histograms, end.untaken));
+            }
             Err(any) => any,
         };
         match any.downcast::<SyntheticVenue<LaneOutlet>>() {
@@ -168,7 +173,7 @@ impl Account {
             tick_to_trade: collector.map(tick_to_trade).unwrap_or_default(),
             hiccups: collector.map(hiccups).unwrap_or_default(),
             consumers,
-            orders: self.orders,
+            orders: std::mem::take(&mut self.orders),
             venues,
             books: BTreeMap::new(),
             lanes: Vec::new(),

@@ -16,11 +16,12 @@ use crate::instrument::Instruments;
 use crate::order::OrderCommand;
 use crate::runtime::{Agent, AgentRole, Beside};
 use crate::telemetry::{Probe, letter_lane};
-use crate::venue::binance::{Credentials, OrderAgent, OrderOptions, OrderWiring};
+use crate::venue::binance::{BinanceOrders, Credentials};
 use crate::venue::market::{
     MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits, SnapshotClient, SnapshotOptions,
     SnapshotPace, Stream, routed_url,
 };
+use crate::venue::orders::{OrderAgent, OrderOptions, OrderWiring};
 use crate::venue::registry::VenueKind;
 use crate::venue::simulated::{
     Enforcement, LimitRules, SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions,
@@ -150,14 +151,15 @@ impl Assembly<'_> {
             None => None,
             Some((endpoint, credentials)) => {
                 let session = self.session_options(2 * number + 1, endpoint);
+                let frame_bytes_max = session.limits.frame_bytes_max;
+                let protocol = BinanceOrders::new(credentials, symbols.clone(), frame_bytes_max);
                 let options = OrderOptions {
+                    protocol,
                     venue: name.clone(),
                     venue_id: VenueId(number as u16),
-                    frame_bytes_max: session.limits.frame_bytes_max,
                     session,
                     symbols: symbols.clone(),
                     instruments: Arc::clone(&self.instruments),
-                    credentials,
                     answer_ns: self.config.session.subscribe_ms * 1_000_000,
                     open_max: self.config.consumers.len()
                         * self.config.risk.max_open_orders as usize,
@@ -240,7 +242,7 @@ impl Assembly<'_> {
     fn order_session(
         &mut self,
         number: usize,
-        options: OrderOptions,
+        options: OrderOptions<BinanceOrders>,
         ends: OrderEnds,
         sessions_open: &Arc<AtomicUsize>,
     ) -> (Consumer<Event>, Publisher<OrderCommand>) {
@@ -248,7 +250,9 @@ impl Assembly<'_> {
         let (outlet, link) = self.outlet(&name, "orders", options.venue_id, Some(sessions_open));
         let (commands, commands_end) =
             self.lane(format!("gateway>{name}"), self.config.lanes.order);
-        let probe = Probe::new(OrderAgent::<LaneOutlet>::probe_names(&self.consumer_names()));
+        let probe = Probe::new(OrderAgent::<LaneOutlet, BinanceOrders>::probe_names(
+            &self.consumer_names(),
+        ));
         self.probes.push(probe.link());
         let wiring = OrderWiring {
             outlet,

@@ -202,6 +202,24 @@ impl OrderCommand {
     }
 }
 
+/// Who ordered, and under which number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OrderKey {
+    /// The consumer.
+    pub consumer: ConsumerId,
+    /// Its own number for the order.
+    pub id: ClientOrderId,
+}
+
+impl OrderKey {
+    /// The key of the order that a command speaks of.
+    #[inline]
+    #[must_use]
+    pub fn of(command: &OrderCommand) -> OrderKey {
+        OrderKey { consumer: command.owner(), id: command.id() }
+    }
+}
+
 impl pitlane_ring::Record for OrderCommand {
     fn used_bytes(&self) -> usize {
         size_of::<OrderCommand>()

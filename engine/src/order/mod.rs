@@ -2,11 +2,11 @@
 
 mod command;
 mod gateway;
-mod table;
+mod rate_bucket;
 mod tracker;
 
-pub use command::{OrderAction, OrderCommand, OrderFlags, OrderType, TimeInForce};
+pub use command::{OrderAction, OrderCommand, OrderFlags, OrderKey, OrderType, TimeInForce};
 pub use gateway::{GatewayAgent, GatewayCounts};
 pub(crate) use gateway::{GatewayParts, rejection};
-pub use table::{Applied, KnownOrder, OrderKey, OrderTable, VenueReport};
+pub(crate) use rate_bucket::RateBucket;
 pub use tracker::{OpenOrder, OrderCounts, OrderTracker, Position};

@@ -7,6 +7,7 @@ mod book_summary;
 pub mod codec;
 mod lane_outlet;
 pub mod market;
+pub mod orders;
 mod outlet;
 pub mod protocol;
 pub mod registry;

@@ -51,6 +51,10 @@ intake! {
     reconnects,
     /// Exec reports that had been told before (LM-06).
     duplicates,
+    /// Words of the venue that contradict what is known of an order; each is an alarm and a query.
+    contradictions,
+    /// Orders that live, or have filled, after the engine had told their end by inference.
+    revived,
     /// Gaps found in a venue's sequence.
     gaps,
     /// Snapshots requested.

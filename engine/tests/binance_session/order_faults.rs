@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use pitlane_engine::event::{ExecReport, ExecType, OrderStatus, RejectReason};
+use pitlane_engine::event::{Certainty, ExecReport, ExecType, OrderStatus, RejectReason};
 use pitlane_engine::order::OrderAction;
 use pitlane_engine::runtime::Phase;
 use pitlane_engine::safety::HaltReason;
@@ -64,7 +64,9 @@ fn a_cut_with_an_accepted_order_is_followed_by_a_question_and_not_by_the_order_a
     trader.drive_to_ready();
     assert!(proxy.lost_bytes() > 0, "the fault happened");
     let reports = trader.reports(1);
-    assert!(reports.len() == 1 && reports[0].venue_order_number() > 0, "{reports:?}");
+    let types: Vec<_> = reports.iter().filter_map(ExecReport::exec_type).collect();
+    assert_eq!(types, [ExecType::Unknown, ExecType::New], "never rejected, and accepted once");
+    assert!(reports[1].venue_order_number() > 0, "{reports:?}");
     // It can be cancelled: it is the very order.
     trader.command(OrderAction::Cancel, 1, |_| {});
     trader.drive_to(1, OrderStatus::Canceled);
@@ -108,7 +110,8 @@ fn an_order_that_never_arrived_is_rejected_once_it_can_not_arrive_any_more() {
     let report = trader.drive_to(1, OrderStatus::Rejected);
     // Until its request is too old for the venue, "no such order" may only mean "not yet".
     assert!(trader.clock.now_ns() - sent_ns >= 5_000 * MS);
-    assert_eq!((report.reason(), report.venue_code), (Some(RejectReason::NotConnected), -2013));
+    assert_eq!((report.reason(), report.venue_code), (Some(RejectReason::NeverArrived), -2013));
+    assert_eq!(report.certainty(), Some(Certainty::Assumed));
     trader.drive_to_ready();
     trader.submit_resting(2);
     trader.drive_to(2, OrderStatus::New);
@@ -117,19 +120,53 @@ fn an_order_that_never_arrived_is_rejected_once_it_can_not_arrive_any_more() {
 }
 
 #[test]
-fn no_order_leaves_while_another_one_is_in_doubt() {
-    // F26: state is queried after a reconnect before new orders.
-    let (venue, proxy, mut trader) = behind_a_proxy();
-    proxy.lose_requests();
+fn no_order_leaves_before_those_in_doubt_were_asked_for_and_one_that_fails_holds_up_no_other() {
+    // F26: state is queried after a reconnect before new orders. A query that the venue refuses, here of
+    // a symbol that was delisted, leaves that order in doubt and no other.
+    let (answers, may_answer) = std::sync::mpsc::channel::<()>();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    let server = RawServer::start(move |number, peer| {
+        peer.shake_hands()?;
+        for _ in 0..2 {
+            let id = id_of(&peer.read_text()?);
+            peer.send(&text(&format!(r#"{{"id":{id},"status":200,"result":{{}}}}"#)))?;
+        }
+        let request = peer.read_text()?;
+        let id = id_of(&request);
+        log.lock().unwrap().push(request);
+        if number == 0 {
+            return Ok(());
+        }
+        may_answer.recv().expect("the test lives");
+        let error = r#"{"code":-1121,"msg":"Invalid symbol."}"#;
+        peer.send(&text(&format!(r#"{{"id":{id},"status":400,"error":{error}}}"#)))?;
+        loop {
+            log.lock().unwrap().push(peer.read_text()?);
+        }
+    });
+    let mut trader = Trader::new(server.address, credentials(), &TraderOptions::default());
+    trader.drive_to_ready();
     trader.submit_resting(1);
-    trader.drive("the loss", |_, _| proxy.lost_bytes() > 0);
-    proxy.cut();
-    trader.drive("the new logon", |_, counters| counters.reconnects == 1 && counters.control >= 4);
+    trader.drive("the query", |_, _| asked.lock().unwrap().len() == 2);
     trader.submit_resting(2);
     let refused = trader.drive_to(2, OrderStatus::Rejected);
     assert_eq!(refused.reason(), Some(RejectReason::NotConnected));
-    assert_eq!(venue.counters().report().orders_received, 0);
-    assert!(trader.reports(1).is_empty() && !trader.is_ready());
+    assert!(!trader.is_ready());
+    answers.send(()).unwrap();
+    trader.drive_to_ready();
+    trader.submit_resting(3);
+    trader.drive("the new order", |_, _| {
+        asked.lock().unwrap().iter().any(|text| text.contains("p1-0-3"))
+    });
+    let told = trader.reports(1);
+    assert_eq!((told.len(), told[0].exec_type()), (1, Some(ExecType::Unknown)), "{told:?}");
+    let asked = asked.lock().unwrap();
+    assert!(asked[0].contains("order.place") && asked[1].contains("order.status"), "{asked:?}");
+}
+
+fn id_of(request: &str) -> u64 {
+    serde_json::from_str::<serde_json::Value>(request).unwrap()["id"].as_u64().unwrap()
 }
 
 /// A scripted order connection: it answers the logon and the subscription.
@@ -174,7 +211,8 @@ fn a_report_that_can_not_be_read_makes_the_order_a_question() {
     let mut trader = Trader::new(server.address, credentials(), &TraderOptions::default());
     trader.drive_to_ready();
     trader.submit_resting(1);
-    trader.drive("the repeat", |_, counters| counters.duplicates == 1);
+    let is_corrected = |r: &ExecReport| r.exec_type() == Some(ExecType::Corrected);
+    trader.drive("the true fill", |seen, _| seen.all::<ExecReport>().iter().any(is_corrected));
     trader.drive_to(1, OrderStatus::Filled);
     let filled = fills(&trader.reports(1));
     assert_eq!((filled.len(), filled[0].last_qty), (1, QTY));
@@ -217,11 +255,19 @@ fn reports_out_of_order_never_bring_an_order_back() {
     assert_eq!(quantities, [400, 600], "the lost one is told with the next, and counts once");
     let last: ExecReport = *trader.reports(1).last().unwrap();
     assert_eq!(last.status(), Some(OrderStatus::Filled));
-    assert_eq!(trader.counters().duplicates, 2);
+    let counters = trader.counters();
+    assert_eq!((counters.duplicates, counters.contradictions), (1, 3));
+    let corrected = |r: &&ExecReport| r.exec_type() == Some(ExecType::Corrected);
+    let corrected: Vec<i64> =
+        trader.reports(1).iter().filter(corrected).map(|report| report.last_qty).collect();
+    assert_eq!(corrected, [400], "the true word on the fill that was inferred");
     let letters = trader.outlet.seen().letters.clone();
     let details: Vec<&str> = letters.iter().map(|letter| letter.detail).collect();
     assert_eq!(details.len(), 3, "{details:?}");
-    assert_eq!(details[..2], ["report after the order's end", "no order of this run"]);
+    assert_eq!(
+        details[..2],
+        ["report after the order's end", "report on an order that is not remembered"]
+    );
     assert_eq!(letters[2].reason, LetterReason::Nonsense, "filled above the quantity");
     assert_eq!(trader.counters().reconnects, 0);
     trader.assert_sound();

@@ -12,7 +12,8 @@ use pitlane_engine::order::{OrderAction, OrderCommand, OrderType, TimeInForce};
 use pitlane_engine::runtime::{Agent, Clock, Phase, StopSignal};
 use pitlane_engine::safety::Quarantine;
 use pitlane_engine::telemetry::Probe;
-use pitlane_engine::venue::binance::{Credentials, OrderAgent, OrderOptions, OrderWiring};
+use pitlane_engine::venue::binance::{BinanceOrders, Credentials};
+use pitlane_engine::venue::orders::{OrderAgent, OrderOptions, OrderWiring};
 use pitlane_engine::venue::simulated::{SimulatedVenue, SimulatedVenueOptions};
 use pitlane_engine::venue::transport::{Endpoint, Scheme, SessionOptions};
 use pitlane_engine::venue::{IntakeStats, SessionState, VenueCounters, VenueSwitch};
@@ -71,7 +72,7 @@ impl Default for TraderOptions {
 
 /// An order agent and everything around it.
 pub struct Trader {
-    pub agent: OrderAgent<Outlet>,
+    pub agent: OrderAgent<Outlet, BinanceOrders>,
     pub outlet: Outlet,
     pub clock: Clock,
     pub stop: StopSignal,
@@ -104,13 +105,12 @@ impl Trader {
             },
             symbols: symbols(),
             instruments: instruments(),
-            credentials,
+            protocol: BinanceOrders::new(credentials, symbols(), limits().frame_bytes_max),
             answer_ns: options.answer_ms * 1_000_000,
             open_max: 16,
             cancel_on_stop: options.cancel_on_stop,
             session_number: 1,
             run: options.run,
-            frame_bytes_max: limits().frame_bytes_max,
         };
         let quarantine = Quarantine::new(2, true);
         let switch = VenueSwitch::default();
@@ -119,7 +119,10 @@ impl Trader {
             commands: taken,
             ready: Arc::clone(&ready),
             stats: Arc::clone(&stats),
-            probe: Probe::new(OrderAgent::<Outlet>::probe_names(&["one".into(), "two".into()])),
+            probe: Probe::new(OrderAgent::<Outlet, BinanceOrders>::probe_names(&[
+                "one".into(),
+                "two".into(),
+            ])),
             clock: clock.clone(),
             stop: stop.clone(),
             quarantine: quarantine.clone(),
@@ -248,7 +251,9 @@ impl Trader {
             for report in reports(&seen, id) {
                 let is_refusal = report.exec_type() == Some(ExecType::CancelRejected)
                     || report.reason() == Some(pitlane_engine::event::RejectReason::DuplicateId);
-                assert!(!is_over || is_refusal, "order {id} goes on after its end: {report:?}");
+                is_over &= report.exec_type() != Some(ExecType::Revived);
+                let is_after = is_refusal || report.exec_type() == Some(ExecType::Corrected);
+                assert!(!is_over || is_after, "order {id} goes on after its end: {report:?}");
                 if report.exec_type() == Some(ExecType::Trade) {
                     filled += report.last_qty;
                     assert!(report.last_qty > 0 && report.last_price > 0, "{report:?}");

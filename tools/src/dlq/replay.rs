@@ -141,6 +141,7 @@ fn user_words(message: &UserMessage<'_>) -> Result<String, DecodeError> {
         UserMessage::Balances { .. } => "balances",
         UserMessage::Reply(_) => "reply to a request",
         UserMessage::Shutdown => "notice of shutdown",
+        UserMessage::Unsolicited(_) => "end of the session by the venue",
         UserMessage::StreamTerminated => "end of the user data stream",
         UserMessage::Other(name) => name,
     };

@@ -3,10 +3,7 @@
 mod credentials;
 mod market;
 mod market_decoder;
-mod order_agent;
-mod order_desk;
-mod order_request;
-mod requests_in_flight;
+mod orders;
 mod snapshot;
 mod ticker_scan;
 mod user_decode;
@@ -15,8 +12,6 @@ pub use credentials::{Credentials, CredentialsError};
 pub use market::SpotMarket;
 pub(in crate::venue) use market::{request_to_subscribe, stream_of};
 pub use market_decoder::MarketDecoder;
-pub use order_agent::{OrderAgent, OrderOptions, OrderWiring};
+pub use orders::BinanceOrders;
 pub(in crate::venue) use snapshot::read_snapshot;
-pub use user_decode::{
-    BalanceEntry, Execution, OrderResult, Reply, ReplyError, UserDecoder, UserMessage,
-};
+pub use user_decode::{Execution, OrderResult, Reply, ReplyError, UserDecoder, UserMessage};

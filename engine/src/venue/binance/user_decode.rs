@@ -8,11 +8,14 @@
 
 use simd_json::Node;
 
-use crate::event::{AssetAmount, AssetName, ExecType, OrderStatus, Side, parse_scaled};
+use crate::event::{
+    AssetAmount, AssetName, ExecType, ExpiryReason, OrderStatus, Side, parse_scaled, parse_wide,
+};
 use crate::venue::codec::DecodeError;
 use crate::venue::codec::JsonBuffer;
 use crate::venue::codec::{Letters, elements, is_null, members, signed, text, unsigned};
-use crate::venue::{LetterReason, Symbol, SymbolMap};
+use crate::venue::protocol::AssetBalance;
+use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
 
 mod execution;
 mod reply;
@@ -26,17 +29,6 @@ const FRAME_BYTES_USUAL: usize = 16 * 1024;
 /// Balances in one event.
 const BALANCES_MAX: usize = 1_024;
 
-/// The balance of one asset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BalanceEntry {
-    /// The asset's name.
-    pub asset: AssetName,
-    /// Free to use.
-    pub free: AssetAmount,
-    /// Locked in orders.
-    pub locked: AssetAmount,
-}
-
 /// One decoded frame.
 #[derive(Clone, Copy, Debug)]
 pub enum UserMessage<'a> {
@@ -47,7 +39,7 @@ pub enum UserMessage<'a> {
         /// Event time, ns since the Unix epoch.
         venue_time_ns: i64,
         /// One entry an asset.
-        entries: &'a [BalanceEntry],
+        entries: &'a [AssetBalance],
         /// Why an asset beside them has none: its name or number could not be read.
         unreadable: Option<DecodeError>,
     },
@@ -55,6 +47,8 @@ pub enum UserMessage<'a> {
     Reply(Reply<'a>),
     /// The server will close this connection soon.
     Shutdown,
+    /// The venue accepts nothing more on this connection; its error.
+    Unsolicited(ReplyError<'a>),
     /// The user data subscription ended: subscribe again.
     StreamTerminated,
     /// An event that is known and of no use to the engine.
@@ -65,7 +59,7 @@ pub enum UserMessage<'a> {
 pub struct UserDecoder {
     json: JsonBuffer,
     symbols: SymbolMap,
-    balances: Vec<BalanceEntry>,
+    balances: Vec<AssetBalance>,
 }
 
 impl UserDecoder {
@@ -99,7 +93,7 @@ impl UserDecoder {
 fn read_frame<'a>(
     nodes: &[Node<'a>],
     symbols: &SymbolMap,
-    balances: &'a mut Vec<BalanceEntry>,
+    balances: &'a mut Vec<AssetBalance>,
 ) -> Result<UserMessage<'a>, DecodeError> {
     if !matches!(nodes.first(), Some(Node::Object { .. })) {
         return Err(DecodeError::unknown("frame is not an object"));
@@ -108,6 +102,9 @@ fn read_frame<'a>(
     for (name, value) in members(nodes) {
         match name {
             "event" | "data" => {}
+            "id" if is_null(value) => {
+                return reply::read_unsolicited(nodes).map(UserMessage::Unsolicited);
+            }
             "id" => return reply::read(nodes, symbols).map(UserMessage::Reply),
             _ => continue,
         }
@@ -121,14 +118,14 @@ fn read_frame<'a>(
 fn read_event<'a>(
     nodes: &[Node<'a>],
     symbols: &SymbolMap,
-    balances: &'a mut Vec<BalanceEntry>,
+    balances: &'a mut Vec<AssetBalance>,
 ) -> Result<UserMessage<'a>, DecodeError> {
     let fields = Letters::read(nodes)?;
     if fields.get(b'e').is_none() {
         return Err(DecodeError::unknown("frame of no known kind"));
     }
     Ok(match fields.text(b'e')? {
-        "executionReport" => UserMessage::Execution(execution::read(&fields, symbols)?),
+        "executionReport" => UserMessage::Execution(execution::read(nodes, &fields, symbols)?),
         "outboundAccountPosition" => {
             let unreadable = read_balances(&fields, balances)?;
             let venue_time_ns = fields.time_ns(b'E')?;
@@ -148,7 +145,7 @@ fn read_event<'a>(
 /// or number says nothing about the others, let alone about orders.
 fn read_balances(
     fields: &Letters<'_, '_>,
-    balances: &mut Vec<BalanceEntry>,
+    balances: &mut Vec<AssetBalance>,
 ) -> Result<Option<DecodeError>, DecodeError> {
     balances.clear();
     let entries = fields
@@ -168,7 +165,7 @@ fn read_balances(
     Ok(unreadable)
 }
 
-fn read_balance(nodes: &[Node<'_>]) -> Result<BalanceEntry, DecodeError> {
+fn read_balance(nodes: &[Node<'_>]) -> Result<AssetBalance, DecodeError> {
     let entry = Letters::read(nodes)?;
     let asset = AssetName::from(entry.text(b'a')?)
         .map_err(|_| DecodeError::nonsense("name of an asset above 16 bytes"))?;
@@ -177,7 +174,35 @@ fn read_balance(nodes: &[Node<'_>]) -> Result<BalanceEntry, DecodeError> {
     if free < 0 || locked < 0 {
         return Err(DecodeError::nonsense("negative balance"));
     }
-    Ok(BalanceEntry { asset, free: AssetAmount(free), locked: AssetAmount(locked) })
+    Ok(AssetBalance { asset, free: AssetAmount(free), locked: AssetAmount(locked) })
+}
+
+/// A sum in quote currency, in units of 10^-(price scale + quantity scale). The venue tells 0 where it has
+/// none to tell: `None`.
+fn quote_amount(sum: &str, scales: Scales) -> Option<i128> {
+    let amount = parse_wide(sum.as_bytes(), scales.price + scales.qty).ok()?;
+    (amount > 0).then_some(amount)
+}
+
+fn read_expiry(field: Option<(&str, &[Node<'_>])>, is_self_trade: bool) -> ExpiryReason {
+    expiry_of(field.and_then(|(_, value)| text(value)), is_self_trade)
+}
+
+/// A reason that this engine does not know is told as such: the report counts all the same.
+fn expiry_of(reason: Option<&str>, is_self_trade: bool) -> ExpiryReason {
+    match reason {
+        None if is_self_trade => ExpiryReason::SelfTrade,
+        None => ExpiryReason::None,
+        Some("REJECTED") => ExpiryReason::Rejected,
+        Some("EXCHANGE_CANCELED") => ExpiryReason::ExchangeCanceled,
+        Some("OCO_TRIGGER") => ExpiryReason::OcoTrigger,
+        Some("OTO_PHASE_ONE_EXPIRED") => ExpiryReason::FirstPhaseExpired,
+        Some("UNFILLED_IOC_QUANTITY_EXPIRED") => ExpiryReason::UnfilledIoc,
+        Some("UNFILLED_FOK_ORDER_EXPIRED") => ExpiryReason::UnfilledFok,
+        Some("INSUFFICIENT_LIQUIDITY") => ExpiryReason::InsufficientLiquidity,
+        Some("EXECUTION_RULE_PRICE_RANGE_EXCEEDED") => ExpiryReason::PriceRange,
+        Some(_) => ExpiryReason::Unlisted,
+    }
 }
 
 fn find_symbol(native: &str, symbols: &SymbolMap) -> Result<Symbol, DecodeError> {
@@ -268,6 +293,10 @@ mod tests {
             last_price: 149,
             last_qty: 50_000,
             filled_qty: 75_000,
+            prevented_qty: None,
+            quote_total: Some(10_000_000),
+            fee: Some((0, 0)),
+            expiry: ExpiryReason::None,
             reject_reason: "",
             event_time_ns: 9_000_000,
             transaction_time_ns: 8_000_000,
@@ -312,9 +341,16 @@ mod tests {
             LetterReason::Unknown
         );
         assert_eq!(refused(r#""X":"PARTIALLY_FILLED""#, r#""X":"filled""#), LetterReason::Unknown);
-        assert_eq!(refused(r#""x":"TRADE""#, r#""x":"REPLACED""#), LetterReason::Unknown);
         assert_eq!(refused(r#""x":"TRADE""#, r#""x":"""#), LetterReason::Unknown);
-        assert_eq!(refused(r#""x":"TRADE""#, r#""x":"TRADE_PREVENTION""#), LetterReason::Unknown);
+        for (word, known) in
+            [("REPLACED", ExecType::Replaced), ("TRADE_PREVENTION", ExecType::Prevented)]
+        {
+            let frame = REPORT.replace("TRADE", word);
+            let mut decoder = decoder();
+            let message = decoder.decode(frame.as_bytes()).unwrap();
+            let UserMessage::Execution(report) = message else { panic!("{message:?}") };
+            assert_eq!((report.exec_type, report.last_qty), (known, 0), "no fill");
+        }
         assert_eq!(refused(r#""S":"SELL""#, r#""S":"BOTH""#), LetterReason::Unknown);
         assert_eq!(refused("executionReport", "somethingNew"), LetterReason::Unknown);
     }
@@ -345,7 +381,7 @@ mod tests {
         else {
             panic!("a position");
         };
-        let entry = |asset: &str, free, locked| BalanceEntry {
+        let entry = |asset: &str, free, locked| AssetBalance {
             asset: AssetName::from(asset).unwrap(),
             free: AssetAmount(free),
             locked: AssetAmount(locked),
@@ -398,7 +434,10 @@ mod tests {
             panic!("a reply");
         };
         assert_eq!((reply.id, reply.status, reply.order), (4, 400, None));
-        assert_eq!(reply.error, Some(ReplyError { code: -2010, message: "No funds." }));
+        assert_eq!(
+            reply.error,
+            Some(ReplyError { code: -2010, message: "No funds.", retry_after_ms: None })
+        );
 
         assert_eq!(reason(&PLACED.replace(":3,", r#":"a",""#)), LetterReason::Malformed);
         assert_eq!(reason(&PLACED.replace(":3,", r#":"a","#)), LetterReason::Unknown);

@@ -5,8 +5,13 @@
 
 mod limits;
 mod market;
+mod orders;
 mod snapshot;
 
 pub use limits::VenueLimits;
 pub use market::{MarketMessage, MarketProtocol, MarketSink};
+pub use orders::{
+    AssetBalance, Failure, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply, RequestClass,
+    UnreadFrame,
+};
 pub use snapshot::Snapshot;

@@ -1,9 +1,10 @@
 //! `executionReport`: the venue's word on one order.
 
 use super::{
-    DecodeError, ExecType, Letters, OrderStatus, Side, Symbol, SymbolMap, find_symbol, read_side,
-    read_status,
+    DecodeError, ExecType, Letters, Node, OrderStatus, Side, Symbol, SymbolMap, find_symbol,
+    members, quote_amount, read_expiry, read_side, read_status, text,
 };
+use crate::event::{AssetAmount, ExpiryReason, asset_code, parse_wide};
 
 /// One report, in the instrument's scales.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +37,15 @@ pub struct Execution<'a> {
     pub last_qty: i64,
     /// Quantity filled so far.
     pub filled_qty: i64,
-    /// Why it was rejected or expired, in the venue's words; empty when it says `NONE`.
+    /// Quantity that self-trade prevention took off so far, `A`; `None` where the report has none.
+    pub prevented_qty: Option<i64>,
+    /// Quote amount of all fills, `Z`; `None` where it is 0 or missing.
+    pub quote_total: Option<i128>,
+    /// Fee of this fill in units of 10^-8 and its asset, `n` and `N`; `None` when they can't be read.
+    pub fee: Option<(i64, u128)>,
+    /// Why it expired, `eR`.
+    pub expiry: ExpiryReason,
+    /// Why it was rejected, in the venue's words; empty when it says `NONE`.
     pub reject_reason: &'a str,
     /// Event time, ns since the Unix epoch.
     pub event_time_ns: i64,
@@ -45,12 +54,14 @@ pub struct Execution<'a> {
 }
 
 pub(super) fn read<'a>(
+    nodes: &[Node<'a>],
     fields: &Letters<'_, 'a>,
     symbols: &SymbolMap,
 ) -> Result<Execution<'a>, DecodeError> {
     let symbol = find_symbol(fields.text(b's')?, symbols)?;
     let scales = symbol.scales;
     let (exec_type, status) = read_type_and_status(fields.text(b'x')?, fields.text(b'X')?)?;
+    let is_self_trade = fields.text(b'X')? == "EXPIRED_IN_MATCH";
     let is_fill = exec_type == ExecType::Trade;
     // Self-trade prevention fills these two with what it prevented: that is no fill.
     let of_a_fill = |letter, scale| if is_fill { fields.scaled(letter, scale) } else { Ok(0) };
@@ -72,6 +83,13 @@ pub(super) fn read<'a>(
         last_price: of_a_fill(b'L', scales.price)?,
         last_qty: of_a_fill(b'l', scales.qty)?,
         filled_qty: fields.scaled(b'z', scales.qty)?,
+        prevented_qty: match fields.get(b'A') {
+            None => None,
+            Some(_) => Some(fields.scaled(b'A', scales.qty)?),
+        },
+        quote_total: fields.get(b'Z').and_then(text).and_then(|sum| quote_amount(sum, scales)),
+        fee: read_fee(fields),
+        expiry: read_expiry(members(nodes).find(|(name, _)| *name == "eR"), is_self_trade),
         reject_reason: match fields.text(b'r')? {
             "NONE" => "",
             reason => reason,
@@ -84,8 +102,7 @@ pub(super) fn read<'a>(
 }
 
 /// The venue's self-trade prevention ends an order as `TRADE_PREVENTION` with `EXPIRED_IN_MATCH`: for us
-/// it expired. Where it only takes some quantity off a living order, and where an order was amended
-/// (`REPLACED`, which the engine never asks for), our order has no such state: unknown.
+/// it expired. Else it only takes some quantity off a living order.
 fn read_type_and_status(
     exec_type: &str,
     status: &str,
@@ -97,9 +114,21 @@ fn read_type_and_status(
         "TRADE" => ExecType::Trade,
         "EXPIRED" => ExecType::Expired,
         "TRADE_PREVENTION" if status == "EXPIRED_IN_MATCH" => ExecType::Expired,
+        "TRADE_PREVENTION" => ExecType::Prevented,
+        "REPLACED" => ExecType::Replaced,
         _ => return Err(DecodeError::unknown("execution type not known")),
     };
     Ok((known, read_status(status)?))
+}
+
+/// The fee; `None` when it can't be read: the fill counts all the same.
+fn read_fee(fields: &Letters<'_, '_>) -> Option<(i64, u128)> {
+    let amount = parse_wide(fields.text(b'n').ok()?.as_bytes(), AssetAmount::SCALE).ok()?;
+    let amount = i64::try_from(amount).ok()?;
+    if amount == 0 {
+        return Some((0, 0));
+    }
+    Some((amount, asset_code(fields.text(b'N').ok()?)?))
 }
 
 /// What can't be, whatever the order was (F17).
@@ -119,7 +148,12 @@ fn check(report: &Execution<'_>) -> Result<(), DecodeError> {
     if is_fill && (report.last_qty == 0 || report.last_price == 0 || report.trade_id.is_none()) {
         return Err(DecodeError::nonsense("fill of no quantity, at no price or without a trade"));
     }
-    if report.status == OrderStatus::Filled && report.filled_qty != report.qty {
+    let prevented = report.prevented_qty.unwrap_or_default();
+    if prevented < 0 {
+        return Err(DecodeError::nonsense("negative number in an execution report"));
+    }
+    let whole = report.filled_qty.checked_add(prevented);
+    if report.status == OrderStatus::Filled && whole != Some(report.qty) {
         return Err(DecodeError::nonsense("filled, but not in whole"));
     }
     Ok(())

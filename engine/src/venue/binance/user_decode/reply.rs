@@ -1,9 +1,10 @@
 //! Answers of the WebSocket API to our requests.
 
 use super::{
-    DecodeError, Node, OrderStatus, Side, Symbol, SymbolMap, find_symbol, is_null, members,
-    parse_scaled, read_side, read_status, signed, text, unsigned,
+    DecodeError, Node, OrderStatus, Side, Symbol, SymbolMap, expiry_of, is_null, members,
+    parse_scaled, quote_amount, read_side, read_status, signed, text, unsigned,
 };
+use crate::event::ExpiryReason;
 
 /// An answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct ReplyError<'a> {
     pub code: i32,
     /// Its text.
     pub message: &'a str,
+    /// Nothing may be sent before, ms since the Unix epoch, where the venue says so.
+    pub retry_after_ms: Option<i64>,
 }
 
 /// The order in an answer. What the request's response type leaves out is `None` or empty.
@@ -48,6 +51,12 @@ pub struct OrderResult<'a> {
     pub qty: Option<i64>,
     /// Quantity filled, in the instrument's scale.
     pub filled_qty: Option<i64>,
+    /// Quantity that self-trade prevention took off.
+    pub prevented_qty: Option<i64>,
+    /// Quote amount of all fills; `None` where it is 0 or missing.
+    pub quote_total: Option<i128>,
+    /// Why it expired.
+    pub expiry: ExpiryReason,
 }
 
 /// Reads the answer that `nodes` is. It has an id: that is how it was told from an event.
@@ -82,18 +91,29 @@ pub(super) fn read<'a>(nodes: &[Node<'a>], symbols: &SymbolMap) -> Result<Reply<
     Ok(Reply { id, status, error, order })
 }
 
+/// The error of an answer to nobody: a key that was revoked, or a session that ended.
+pub(super) fn read_unsolicited<'a>(nodes: &[Node<'a>]) -> Result<ReplyError<'a>, DecodeError> {
+    let error = members(nodes).find(|(name, _)| *name == "error");
+    error.map_or(Err(DecodeError::unknown("reply without an id")), |(_, error)| read_error(error))
+}
+
 fn read_error<'a>(nodes: &[Node<'a>]) -> Result<ReplyError<'a>, DecodeError> {
     let mut code = None;
     let mut message = "";
+    let mut retry_after_ms = None;
     for (name, value) in members(nodes) {
         match name {
+            "data" => {
+                let wait = members(value).find(|(name, _)| *name == "retryAfter");
+                retry_after_ms = wait.and_then(|(_, time)| signed(time));
+            }
             "code" => code = signed(value).and_then(|code| i32::try_from(code).ok()),
             "msg" => message = text(value).unwrap_or_default(),
             _ => {}
         }
     }
     let code = code.ok_or(DecodeError::field("error code missing"))?;
-    Ok(ReplyError { code, message })
+    Ok(ReplyError { code, message, retry_after_ms })
 }
 
 /// The texts of an order, as they stand in the answer.
@@ -108,6 +128,9 @@ struct OrderTexts<'a> {
     price: Option<&'a str>,
     qty: Option<&'a str>,
     filled_qty: Option<&'a str>,
+    prevented_qty: Option<&'a str>,
+    quote_total: Option<&'a str>,
+    expiry: Option<&'a str>,
 }
 
 /// The order in a result; `None` when the result is something else.
@@ -130,11 +153,15 @@ fn read_order<'a>(
             "price" => texts.price = text(value),
             "origQty" => texts.qty = text(value),
             "executedQty" => texts.filled_qty = text(value),
+            "preventedQuantity" => texts.prevented_qty = text(value),
+            "cummulativeQuoteQty" => texts.quote_total = text(value),
+            "expiryReason" => texts.expiry = text(value),
             _ => {}
         }
     }
     let (Some(native), Some(order_id)) = (texts.symbol, texts.order_id) else { return Ok(None) };
-    let symbol = find_symbol(native, symbols)?;
+    // Somebody else's: whoever asked for it will not take it for its order.
+    let Some(symbol) = symbols.lookup(native.as_bytes()) else { return Ok(None) };
     let number = |text: Option<&str>, scale| {
         text.map(|text| parse_scaled(text.as_bytes(), scale)).transpose().map_err(DecodeError::from)
     };
@@ -148,6 +175,9 @@ fn read_order<'a>(
         price: number(texts.price, symbol.scales.price)?,
         qty: number(texts.qty, symbol.scales.qty)?,
         filled_qty: number(texts.filled_qty, symbol.scales.qty)?,
+        prevented_qty: number(texts.prevented_qty, symbol.scales.qty)?,
+        quote_total: texts.quote_total.and_then(|sum| quote_amount(sum, symbol.scales)),
+        expiry: expiry_of(texts.expiry, texts.status == Some("EXPIRED_IN_MATCH")),
     };
     let is_negative = |number: Option<i64>| number.is_some_and(|number| number < 0);
     if is_negative(order.price) || is_negative(order.qty) || is_negative(order.filled_qty) {

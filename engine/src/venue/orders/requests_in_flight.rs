@@ -8,16 +8,22 @@ const SLOTS: usize = 1_024;
 /// What a request was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// Log on.
-    Logon,
-    /// Subscribe to the account's events.
-    Subscribe,
+    /// A step of the logon, by its name.
+    Logon(&'static str),
     /// Place this order.
     Submit(OrderKey),
     /// Cancel this order.
     Cancel(OrderKey),
-    /// Tell the state of this order.
-    Query(OrderKey),
+    /// Amend this order.
+    Amend(OrderKey),
+    /// Tell the state of this order, of which so many reports had counted.
+    Query(OrderKey, u32),
+}
+
+impl Asked {
+    fn is_query(self) -> bool {
+        matches!(self, Asked::Query(..))
+    }
 }
 
 /// The unanswered requests of one connection.
@@ -26,6 +32,10 @@ pub(super) struct RequestsInFlight {
     slots: Box<[Option<Waiting>]>,
     next_id: u64,
     count: usize,
+    /// Of them, those that are not overdue.
+    waiting: usize,
+    /// Of these, queries.
+    queries: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -33,17 +43,30 @@ struct Waiting {
     id: u64,
     sent_ns: u64,
     asked: Asked,
+    is_overdue: bool,
 }
 
 impl RequestsInFlight {
     pub(super) fn new() -> RequestsInFlight {
-        RequestsInFlight { slots: vec![None; SLOTS].into_boxed_slice(), next_id: 1, count: 0 }
+        RequestsInFlight {
+            slots: vec![None; SLOTS].into_boxed_slice(),
+            next_id: 1,
+            count: 0,
+            waiting: 0,
+            queries: 0,
+        }
     }
 
-    /// How many wait.
+    /// How many wait and are not overdue.
     #[inline]
-    pub(super) fn count(&self) -> usize {
-        self.count
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// How many queries wait and are not overdue.
+    #[inline]
+    pub(super) fn queries(&self) -> usize {
+        self.queries
     }
 
     /// The id for a new request; `None` while as many wait as may.
@@ -58,8 +81,10 @@ impl RequestsInFlight {
         }
         let id = self.next_id;
         self.next_id += 1;
-        self.slots[slot(id)] = Some(Waiting { id, sent_ns, asked });
+        self.slots[slot(id)] = Some(Waiting { id, sent_ns, asked, is_overdue: false });
         self.count += 1;
+        self.waiting += 1;
+        self.queries += usize::from(asked.is_query());
         Some(id)
     }
 
@@ -70,20 +95,38 @@ impl RequestsInFlight {
         let waiting = place.filter(|waiting| waiting.id == id)?;
         *place = None;
         self.count -= 1;
+        if !waiting.is_overdue {
+            self.waiting -= 1;
+            self.queries -= usize::from(waiting.asked.is_query());
+        }
         Some(waiting.asked)
     }
 
-    /// Takes a request that was sent before `before_ns` and is still unanswered.
-    pub(super) fn take_overdue(&mut self, before_ns: u64) -> Option<Asked> {
-        let overdue = self.slots.iter().flatten().find(|waiting| waiting.sent_ns < before_ns)?;
-        let id = overdue.id;
-        self.take(id)
+    /// A request that was sent before `before_ns` and has become overdue with this call. Its reply still
+    /// finds it until [`RequestsInFlight::forget`].
+    pub(super) fn next_overdue(&mut self, before_ns: u64) -> Option<Asked> {
+        let is_late = |waiting: &&mut Waiting| !waiting.is_overdue && waiting.sent_ns < before_ns;
+        let overdue = self.slots.iter_mut().flatten().find(is_late)?;
+        overdue.is_overdue = true;
+        self.waiting -= 1;
+        self.queries -= usize::from(overdue.asked.is_query());
+        Some(overdue.asked)
+    }
+
+    /// Forgets what is overdue and was sent before `before_ns`: no reply comes any more.
+    pub(super) fn forget(&mut self, before_ns: u64) {
+        for slot in &mut self.slots {
+            if slot.is_some_and(|waiting| waiting.is_overdue && waiting.sent_ns < before_ns) {
+                *slot = None;
+                self.count -= 1;
+            }
+        }
     }
 
     /// Forgets all: the connection they went out on is gone.
     pub(super) fn clear(&mut self) {
         self.slots.fill(None);
-        self.count = 0;
+        (self.count, self.waiting, self.queries) = (0, 0, 0);
     }
 }
 
@@ -106,21 +149,23 @@ mod tests {
         let id = requests.add(submit(5), 0).unwrap();
         assert_eq!(requests.take(id + SLOTS as u64), None, "another id of the same slot");
         assert_eq!(requests.take(id), Some(submit(5)));
-        assert_eq!((requests.take(id), requests.count()), (None, 0));
+        assert_eq!((requests.take(id), requests.waiting()), (None, 0));
     }
 
     #[test]
     fn a_full_table_takes_no_more_and_one_old_request_blocks_no_other() {
         let mut requests = RequestsInFlight::new();
-        let oldest = requests.add(Asked::Logon, 0).unwrap();
+        let oldest = requests.add(Asked::Logon("logon"), 0).unwrap();
         for round in 0..5 * SLOTS as u64 {
             let id = requests.add(submit(round), round).unwrap();
             assert_eq!(requests.take(id), Some(submit(round)));
         }
         while requests.add(submit(1), 9).is_some() {}
-        assert_eq!(requests.count(), SLOTS);
-        assert_eq!(requests.take_overdue(1), Some(Asked::Logon));
-        assert_eq!((requests.take_overdue(1), requests.take(oldest)), (None, None));
+        assert_eq!(requests.waiting(), SLOTS);
+        assert_eq!(requests.next_overdue(1), Some(Asked::Logon("logon")));
+        assert_eq!((requests.next_overdue(1), requests.waiting()), (None, SLOTS - 1));
+        requests.forget(1);
+        assert_eq!(requests.take(oldest), None);
         assert!(requests.add(submit(2), 9).is_some());
     }
 }

@@ -1,0 +1,461 @@
+//! Binance spot's order protocol, over its WebSocket API.
+//!
+//! Source: `session.logon`, `userDataStream.subscribe`, `order.place`, `order.amend.keepPriority`,
+//! `order.cancel`, `order.status`. After a logon a request needs a timestamp and no signature.
+
+use super::credentials::Credentials;
+use super::user_decode::UserDecoder;
+use super::user_decode::{Execution, OrderResult, Reply as UserReply, ReplyError, UserMessage};
+use crate::event::{ExecType, PositionSide, RejectReason, Side, VenueRef, push_scaled};
+use crate::order::{OrderCommand, OrderType, TimeInForce};
+use crate::venue::SymbolMap;
+use crate::venue::orders::{VenueAnswer, VenueReport};
+use crate::venue::protocol::{
+    Failure, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply, RequestClass, UnreadFrame,
+};
+
+/// The API stops waiting for the matching engine after 10 s; a request is refused when it is older than
+/// its `recvWindow` (5 s, since we name none), by a clock that may be a second off ours.
+const IN_FLIGHT_MAX_NS: u64 = 16_000_000_000;
+
+/// Unknown outcome: internal error, disconnected, unexpected response, timed out.
+const UNKNOWN_OUTCOME: [i32; 4] = [-1000, -1001, -1006, -1007];
+/// Too many requests, too many orders.
+const SLOW_DOWN: [i32; 2] = [-1003, -1015];
+/// No such order; archived without a fill.
+const NO_SUCH_ORDER: [i32; 2] = [-2013, -2026];
+/// A cancel of an order that is not open.
+const CANCEL_OF_NOTHING: i32 = -2011;
+
+/// The protocol.
+pub struct BinanceOrders {
+    credentials: Credentials,
+    decoder: UserDecoder,
+}
+
+impl BinanceOrders {
+    /// A protocol for these symbols that refuses frames above `frame_bytes_max`.
+    #[must_use]
+    pub fn new(
+        credentials: Credentials,
+        symbols: SymbolMap,
+        frame_bytes_max: usize,
+    ) -> BinanceOrders {
+        BinanceOrders { credentials, decoder: UserDecoder::new(symbols, frame_bytes_max) }
+    }
+}
+
+impl OrderProtocol for BinanceOrders {
+    const NAME: &'static str = "binance";
+    const LOGON: &'static [&'static str] = &["logon", "subscribe"];
+
+    fn in_flight_max_ns(&self) -> u64 {
+        IN_FLIGHT_MAX_NS
+    }
+
+    fn weight(&self, class: RequestClass) -> u32 {
+        match class {
+            RequestClass::Logon => 2,
+            RequestClass::Order | RequestClass::Cancel => 1,
+            RequestClass::Query => 4,
+        }
+    }
+
+    #[cold]
+    fn logon(&mut self, step: usize, id: u64, time_ms: i64, out: &mut Vec<u8>) {
+        match step {
+            0 => write_logon(id, &self.credentials, time_ms, out),
+            _ => Request::start(out, id, "userDataStream.subscribe").text("{}}"),
+        }
+    }
+
+    #[inline]
+    fn place(
+        &mut self,
+        command: &OrderCommand,
+        request: &OrderRequest<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RejectReason> {
+        if command.is_reduce_only() || command.position_side() != Some(PositionSide::Net) {
+            return Err(RejectReason::Unsupported);
+        }
+        let (Some(side), Some(order_type), Some(life)) =
+            (command.side(), command.order_type(), command.time_in_force())
+        else {
+            return Err(RejectReason::Unsupported);
+        };
+        write_order(command, (side, order_type, life), request, out);
+        Ok(())
+    }
+
+    fn amend(
+        &mut self,
+        command: &OrderCommand,
+        (price, qty): (i64, i64),
+        request: &OrderRequest<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RejectReason> {
+        if command.price != price || command.qty >= qty {
+            return Err(RejectReason::Unsupported);
+        }
+        let mut text = Request::of_order(out, request, "order.amend.keepPriority");
+        // The same name again: without it the venue invents one.
+        text.text(r#","newClientOrderId":""#);
+        text.bytes(request.name);
+        text.text(r#"","newQty":""#);
+        push_scaled(text.0, command.qty, request.scales.qty);
+        text.text("\"");
+        text.end(request.time_ms);
+        Ok(())
+    }
+
+    #[inline]
+    fn cancel(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
+        Request::of_order(out, request, "order.cancel").end(request.time_ms);
+    }
+
+    fn query(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
+        Request::of_order(out, request, "order.status").end(request.time_ms);
+    }
+
+    #[inline]
+    fn decode<'a>(&'a mut self, frame: &'a [u8]) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
+        let message = match self.decoder.decode(frame) {
+            Ok(message) => message,
+            Err(error) => return Err(UnreadFrame { error, name: name_in(frame) }),
+        };
+        Ok(match message {
+            UserMessage::Execution(execution) => report(&execution),
+            UserMessage::Balances { venue_time_ns, entries, unreadable } => {
+                OrderMessage::Balances { venue_time_ns, entries, unreadable }
+            }
+            UserMessage::Reply(answer) => OrderMessage::Reply(reply(&answer)),
+            UserMessage::Shutdown => OrderMessage::Closing("the venue shuts this connection down"),
+            UserMessage::StreamTerminated => {
+                OrderMessage::Closing("the account's stream was ended")
+            }
+            UserMessage::Unsolicited(_) => {
+                OrderMessage::Closing("the venue does not accept this session any more")
+            }
+            UserMessage::Other(_) => OrderMessage::Other,
+        })
+    }
+
+    fn outcome(failure: &Failure<'_>) -> Outcome {
+        let Failure { status, code, .. } = *failure;
+        if SLOW_DOWN.contains(&code) || matches!(status, 418 | 429) {
+            return Outcome::SlowDown;
+        }
+        if status >= 500 || UNKNOWN_OUTCOME.contains(&code) {
+            return Outcome::Unknown;
+        }
+        if NO_SUCH_ORDER.contains(&code) {
+            return Outcome::NoSuchOrder;
+        }
+        if code == CANCEL_OF_NOTHING {
+            return Outcome::NotOpen;
+        }
+        Outcome::Refused(RejectReason::Venue)
+    }
+}
+
+#[inline]
+fn report<'a>(execution: &Execution<'a>) -> OrderMessage<'a> {
+    // On a cancel `c` names the cancel and `C` the order; an amendment of ours keeps the name.
+    let name = match (execution.exec_type, execution.orig_client_order_id) {
+        (_, b"") => execution.client_order_id,
+        (_, original) => original,
+    };
+    let is_fill = execution.exec_type == ExecType::Trade;
+    let trade = execution.trade_id.filter(|_| is_fill).map(VenueRef::number);
+    let report = VenueReport {
+        exec_type: execution.exec_type,
+        status: execution.status,
+        venue_order_id: VenueRef::number(execution.order_id),
+        execution_id: trade.unwrap_or(VenueRef::number(execution.execution_id)),
+        instrument: execution.symbol.instrument,
+        side: execution.side,
+        price: execution.price,
+        qty: execution.qty,
+        last_price: execution.last_price,
+        last_qty: execution.last_qty,
+        filled_qty: execution.filled_qty,
+        prevented_qty: execution.prevented_qty,
+        quote_total: execution.quote_total,
+        fee: execution.fee,
+        expiry: execution.expiry,
+    };
+    OrderMessage::Report { name, report, venue_time_ns: execution.event_time_ns }
+}
+
+fn reply<'a>(reply: &UserReply<'a>) -> Reply<'a> {
+    let outcome = match reply.error {
+        None => Ok(reply.order.as_ref().and_then(answer)),
+        Some(ReplyError { code, message, retry_after_ms }) => {
+            Err(Failure { status: reply.status, code, message, retry_after_ms })
+        }
+    };
+    Reply { id: reply.id, outcome }
+}
+
+/// The state of the order in a reply; `None` when the reply leaves it out.
+fn answer(order: &OrderResult<'_>) -> Option<VenueAnswer> {
+    Some(VenueAnswer {
+        status: order.status?,
+        venue_order_id: VenueRef::number(order.order_id),
+        instrument: order.symbol.instrument,
+        side: order.side,
+        qty: order.qty,
+        filled_qty: order.filled_qty?,
+        prevented_qty: order.prevented_qty,
+        quote_total: order.quote_total,
+        expiry: order.expiry,
+    })
+}
+
+/// The order that an unreadable report speaks of. Cold, and without a parser: the frame may be no JSON.
+#[cold]
+fn name_in(frame: &[u8]) -> Option<&[u8]> {
+    let after = |mark: &[u8]| {
+        let at = frame.windows(mark.len()).position(|window| window == mark)?;
+        let rest = &frame[at + mark.len()..];
+        let name = &rest[..rest.iter().position(|byte| *byte == b'"')?];
+        (!name.is_empty()).then_some(name)
+    };
+    after(br#""C":""#).or_else(|| after(br#""c":""#))
+}
+
+#[cold]
+fn write_logon(id: u64, credentials: &Credentials, time_ms: i64, out: &mut Vec<u8>) {
+    let api_key = credentials.api_key();
+    // The parameters in the order of their names, as they are signed.
+    let signature = credentials.sign(&format!("apiKey={api_key}&timestamp={time_ms}"));
+    let params = format!(r#""apiKey":"{api_key}","signature":"{signature}","timestamp":{time_ms}"#);
+    let mut request = Request::start(out, id, "session.logon");
+    request.text("{");
+    request.text(&params);
+    request.text("}}");
+}
+
+#[inline]
+fn write_order(
+    command: &OrderCommand,
+    (side, order_type, life): (Side, OrderType, TimeInForce),
+    request: &OrderRequest<'_>,
+    out: &mut Vec<u8>,
+) {
+    let mut text = Request::start(out, request.id, "order.place");
+    text.text(r#"{"symbol":""#);
+    text.text(request.native);
+    text.text(match side {
+        Side::Buy => r#"","side":"BUY""#,
+        Side::Sell => r#"","side":"SELL""#,
+    });
+    text.text(match (order_type, life) {
+        (OrderType::Limit, TimeInForce::Gtc) => r#","type":"LIMIT","timeInForce":"GTC""#,
+        (OrderType::Limit, TimeInForce::Ioc) => r#","type":"LIMIT","timeInForce":"IOC""#,
+        (OrderType::Limit, TimeInForce::Fok) => r#","type":"LIMIT","timeInForce":"FOK""#,
+        // The venue knows no time in force for these two.
+        (OrderType::LimitMaker, _) => r#","type":"LIMIT_MAKER""#,
+        (OrderType::Market, _) => r#","type":"MARKET""#,
+    });
+    if order_type != OrderType::Market {
+        text.text(r#","price":""#);
+        push_scaled(text.0, command.price, request.scales.price);
+        text.text("\"");
+    }
+    text.text(r#","quantity":""#);
+    push_scaled(text.0, command.qty, request.scales.qty);
+    text.text(r#"","newClientOrderId":""#);
+    text.bytes(request.name);
+    // The reports tell everything else.
+    text.text(r#"","newOrderRespType":"ACK""#);
+    text.end(request.time_ms);
+}
+
+/// One request's text, written without formatting machinery.
+struct Request<'a>(&'a mut Vec<u8>);
+
+impl<'a> Request<'a> {
+    fn start(out: &'a mut Vec<u8>, id: u64, method: &str) -> Request<'a> {
+        out.clear();
+        let mut request = Request(out);
+        request.text(r#"{"id":"#);
+        request.bytes(itoa::Buffer::new().format(id).as_bytes());
+        request.text(r#","method":""#);
+        request.text(method);
+        request.text(r#"","params":"#);
+        request
+    }
+
+    fn of_order(out: &'a mut Vec<u8>, request: &OrderRequest<'_>, method: &str) -> Request<'a> {
+        let mut text = Request::start(out, request.id, method);
+        text.text(r#"{"symbol":""#);
+        text.text(request.native);
+        text.text(r#"","origClientOrderId":""#);
+        text.bytes(request.name);
+        text.text("\"");
+        text
+    }
+
+    fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn end(&mut self, time_ms: i64) {
+        self.text(r#","timestamp":"#);
+        self.bytes(itoa::Buffer::new().format(time_ms).as_bytes());
+        self.text("}}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+    use zerocopy::FromZeros;
+
+    use super::*;
+    use crate::event::{InstrumentId, REDUCE_ONLY};
+    use crate::instrument::{InstrumentSpec, Instruments};
+    use crate::venue::Scales;
+
+    fn protocol() -> BinanceOrders {
+        let spec = InstrumentSpec {
+            symbol: "BTC-USDT".into(),
+            price_scale: 2,
+            qty_scale: 5,
+            tick: 1,
+            step: 1,
+        };
+        let instruments = Arc::new(Instruments::new(vec![spec]).unwrap());
+        let natives = [("BTCUSDT".to_owned(), InstrumentId(0))];
+        let symbols = SymbolMap::new(&natives, instruments).unwrap();
+        BinanceOrders::new(Credentials::generate("key").unwrap(), symbols, 1 << 20)
+    }
+
+    fn request(id: u64) -> OrderRequest<'static> {
+        let scales = Scales { price: 2, qty: 5 };
+        OrderRequest { id, native: "BTCUSDT", scales, name: b"p1-3-41", time_ms: 1_000 }
+    }
+
+    fn json_of(text: &[u8]) -> Value {
+        serde_json::from_slice(text).unwrap()
+    }
+
+    #[test]
+    fn every_kind_of_order_is_written_as_the_venue_wants_it() {
+        let (mut protocol, mut out) = (protocol(), Vec::new());
+        let mut command = OrderCommand::new_zeroed();
+        (command.price, command.qty, command.side_code) = (6_000_001, 150, Side::Sell.code());
+        command.order_type_code = OrderType::Limit as u8;
+        command.time_in_force_code = TimeInForce::Ioc as u8;
+        assert_eq!(protocol.place(&command, &request(9), &mut out), Ok(()));
+        let expected = json!({"id": 9, "method": "order.place", "params": {
+            "symbol": "BTCUSDT", "side": "SELL", "type": "LIMIT", "timeInForce": "IOC",
+            "price": "60000.01", "quantity": "0.00150", "newClientOrderId": "p1-3-41",
+            "newOrderRespType": "ACK", "timestamp": 1_000,
+        }});
+        assert_eq!(json_of(&out), expected);
+        command.order_type_code = OrderType::Market as u8;
+        assert_eq!(protocol.place(&command, &request(9), &mut out), Ok(()));
+        let params = &json_of(&out)["params"];
+        assert!(params.get("price").is_none() && params.get("timeInForce").is_none());
+        for spoil in [
+            |command: &mut OrderCommand| command.side_code = 0,
+            |command: &mut OrderCommand| command.flags = REDUCE_ONLY,
+            |command: &mut OrderCommand| command.position_side_code = PositionSide::Long.code(),
+        ] {
+            let mut spoiled = command;
+            spoil(&mut spoiled);
+            let refused = protocol.place(&spoiled, &request(9), &mut out);
+            assert_eq!(refused, Err(RejectReason::Unsupported), "never sent as something else");
+        }
+    }
+
+    #[test]
+    fn requests_name_the_order_and_an_amendment_only_takes_quantity_off() {
+        let (mut protocol, mut out) = (protocol(), Vec::new());
+        let params =
+            json!({"symbol": "BTCUSDT", "origClientOrderId": "p1-3-41", "timestamp": 1_000});
+        protocol.cancel(&request(2), &mut out);
+        assert_eq!(json_of(&out), json!({"id": 2, "method": "order.cancel", "params": params}));
+        protocol.query(&request(3), &mut out);
+        assert_eq!(json_of(&out), json!({"id": 3, "method": "order.status", "params": params}));
+        let mut command = OrderCommand::new_zeroed();
+        (command.price, command.qty) = (100, 5);
+        assert_eq!(protocol.amend(&command, (100, 10), &request(4), &mut out), Ok(()));
+        let amend = &json_of(&out)["params"];
+        assert_eq!(
+            (&amend["newQty"], &amend["newClientOrderId"]),
+            (&json!("0.00005"), &json!("p1-3-41"))
+        );
+        for has in [(101, 10), (100, 5), (100, 4)] {
+            let refused = protocol.amend(&command, has, &request(4), &mut out);
+            assert_eq!(refused, Err(RejectReason::Unsupported));
+        }
+    }
+
+    #[test]
+    fn a_logon_has_two_steps_and_the_first_is_signed() {
+        let (mut protocol, mut out) = (protocol(), Vec::new());
+        protocol.logon(0, 1, 5, &mut out);
+        let params = &json_of(&out)["params"];
+        assert_eq!((&params["apiKey"], &params["timestamp"]), (&json!("key"), &json!(5)));
+        assert_eq!(params["signature"].as_str().map(str::len), Some(88));
+        protocol.logon(1, 2, 5, &mut out);
+        let expected = json!({"id": 2, "method": "userDataStream.subscribe", "params": {}});
+        assert_eq!(json_of(&out), expected);
+        assert_eq!(BinanceOrders::LOGON.len(), 2);
+    }
+
+    #[test]
+    fn no_request_outgrows_a_buffer_of_one_kilobyte() {
+        let (mut protocol, mut out) = (protocol(), Vec::with_capacity(1_024));
+        let mut command = OrderCommand::new_zeroed();
+        (command.price, command.qty, command.side_code) = (i64::MAX, i64::MAX, Side::Sell.code());
+        command.order_type_code = OrderType::Limit as u8;
+        command.time_in_force_code = TimeInForce::Ioc as u8;
+        let native = "A".repeat(32);
+        let name = [b'p'; 36];
+        let request = OrderRequest { id: u64::MAX, native: &native, name: &name, ..request(0) };
+        assert_eq!(protocol.place(&command, &request, &mut out), Ok(()));
+        assert_eq!(out.capacity(), 1_024);
+    }
+
+    #[test]
+    fn each_code_means_what_the_venue_says_it_means() {
+        let outcome = |status, code| {
+            let message = "";
+            BinanceOrders::outcome(&Failure { status, code, message, retry_after_ms: None })
+        };
+        for (status, code) in [(500, -1), (503, -1008), (400, -1000), (400, -1001), (400, -1006)] {
+            assert_eq!(outcome(status, code), Outcome::Unknown, "{status} {code}");
+        }
+        assert_eq!(outcome(504, -1007), Outcome::Unknown);
+        for (status, code) in [(429, -1003), (418, -1003), (429, -1015), (400, -1015)] {
+            assert_eq!(outcome(status, code), Outcome::SlowDown, "{status} {code}");
+        }
+        for code in [-1013, -1021, -2010, -1008, -1121, -2039] {
+            assert_eq!(outcome(400, code), Outcome::Refused(RejectReason::Venue), "{code}");
+        }
+        assert_eq!(outcome(400, -2013), Outcome::NoSuchOrder);
+        assert_eq!(outcome(400, -2011), Outcome::NotOpen);
+    }
+
+    #[test]
+    fn an_unreadable_report_still_names_its_order() {
+        assert_eq!(
+            name_in(br#"{"e":"executionReport","c":"p1-0-7","C":"","q":1"#),
+            Some(&b"p1-0-7"[..])
+        );
+        assert_eq!(name_in(br#"{"c":"cxl","C":"p1-0-7"}"#), Some(&b"p1-0-7"[..]));
+        assert_eq!(name_in(b"no frame"), None);
+        assert_eq!(name_in(br#""c":"cut off"#), None);
+    }
+}

@@ -1,0 +1,256 @@
+//! The states of an order at its venue, and what each word does: the one table of the engine.
+//!
+#![doc = include_str!("states.md")]
+//!
+//! A word of lower rank never undoes one of higher rank: an execution report, then the answer to a query
+//! that is no older than the last report, then the reply to a request, then our own time-outs. Looks: *now*,
+//! *soon* (one second), *back off* (doubling from a quarter of a second to half a minute), *rest* (half a
+//! minute; one second for an order that can't rest), *keep* (as it was), *never*.
+
+/// Where an order is. Each open order is in exactly one of the first five, which are the worklists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderState {
+    /// Written; nothing was heard of it.
+    Fresh,
+    /// Its request was answered; no report on it has come yet.
+    Acknowledged,
+    /// The venue said that it works.
+    Working,
+    /// It works, and a cancel is on its way or answered without a report.
+    Cancelling,
+    /// Nobody knows; the venue is asked.
+    Doubted,
+    /// The venue said that it has ended.
+    Ended,
+    /// Ended by inference: a refusal, or an order that the venue does not know. May be revoked.
+    Presumed,
+}
+
+/// What can be heard of an order, or not heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// The reply to its request: accepted.
+    Accepted,
+    /// The reply to its request: refused, and no report had said otherwise.
+    Refused,
+    /// The reply says that the outcome is unknown, or none came in time.
+    NoAnswer,
+    /// The connection was lost.
+    Cut,
+    /// A report that leaves it open.
+    ReportLive,
+    /// A report that ends it.
+    ReportEnd,
+    /// A report or a reply that contradicts what is known.
+    Contradiction,
+    /// The answer to a query: it is open.
+    AnswerLive,
+    /// The answer to a query: it has ended.
+    AnswerEnd,
+    /// The answer to a query: no such order, which proves nothing yet.
+    AnswerNone,
+    /// The answer to a query: no such order, when nothing can be on its way any more.
+    AnswerGone,
+    /// The query failed, or was not answered.
+    AnswerFailed,
+    /// A cancel was written.
+    CancelSent,
+    /// The reply to the cancel: accepted.
+    CancelAccepted,
+    /// The reply to the cancel: refused.
+    CancelRefused,
+    /// The reply to the cancel: no such open order.
+    CancelNotOpen,
+    /// The cancel's outcome is unknown, or no reply came in time.
+    CancelLost,
+}
+
+/// What the strategy is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tell {
+    /// Nothing.
+    Nothing,
+    /// The venue's word, where it is news; after a `Revived` when an end had been told.
+    News,
+    /// The end that was inferred.
+    End,
+    /// That the state is unknown, once.
+    Unknown,
+    /// That the cancel was refused.
+    CancelRejected,
+}
+
+/// When the venue is asked next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// As it was.
+    Keep,
+    /// At once.
+    Now,
+    /// In a second.
+    Soon,
+    /// Later each time.
+    BackOff,
+    /// After the rest between two looks.
+    Rest,
+    /// Not at all.
+    Never,
+}
+
+/// What a word does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The state after it.
+    pub next: OrderState,
+    /// What is told.
+    pub tell: Tell,
+    /// When the venue is asked.
+    pub look: Look,
+}
+
+impl OrderState {
+    /// Every state.
+    pub const ALL: [OrderState; 7] = [
+        OrderState::Fresh,
+        OrderState::Acknowledged,
+        OrderState::Working,
+        OrderState::Cancelling,
+        OrderState::Doubted,
+        OrderState::Ended,
+        OrderState::Presumed,
+    ];
+
+    /// Whether the order may still trade, as far as is known.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        !matches!(self, OrderState::Ended | OrderState::Presumed)
+    }
+
+    /// What `word` does to an order in this state.
+    #[must_use]
+    #[rustfmt::skip]
+    pub const fn after(self, word: Word) -> Step {
+        use OrderState::{Acknowledged, Cancelling, Doubted, Ended, Fresh, Presumed, Working};
+        match (self, word) {
+            (Fresh, Word::Accepted) => to(Acknowledged, Tell::Nothing, Look::Soon),
+            (Presumed, Word::Accepted) => to(Doubted, Tell::Nothing, Look::Now),
+            (_, Word::Accepted) => to(self, Tell::Nothing, Look::Keep),
+
+            (Fresh | Acknowledged | Doubted, Word::Refused) => to(Presumed, Tell::End, Look::Never),
+            (Working | Cancelling, Word::Refused) => to(self, Tell::Nothing, Look::Now),
+
+            (Fresh | Acknowledged, Word::NoAnswer | Word::Cut) => to(Doubted, Tell::Unknown, Look::Now),
+            (Working | Cancelling, Word::NoAnswer) => to(self, Tell::Nothing, Look::Now),
+            (Doubted, Word::NoAnswer) => to(Doubted, Tell::Nothing, Look::BackOff),
+            (Working | Cancelling | Doubted, Word::Cut) => to(Doubted, Tell::Nothing, Look::Now),
+
+            (Cancelling, Word::ReportLive) => to(Cancelling, Tell::News, Look::Keep),
+            (Ended, Word::ReportLive | Word::ReportEnd) => to(Ended, Tell::Nothing, Look::Never),
+            (_, Word::ReportLive) => to(Working, Tell::News, Look::Rest),
+            (_, Word::ReportEnd) => to(Ended, Tell::News, Look::Never),
+
+            (Ended | Presumed, Word::Contradiction) => to(Doubted, Tell::Nothing, Look::Now),
+            (_, Word::Contradiction) => to(Doubted, Tell::Unknown, Look::Now),
+
+            (Cancelling, Word::AnswerLive) => to(Cancelling, Tell::News, Look::Soon),
+            (Ended, Word::AnswerLive | Word::AnswerEnd) => to(Ended, Tell::Nothing, Look::Never),
+            (_, Word::AnswerLive) => to(Working, Tell::News, Look::Rest),
+            (_, Word::AnswerEnd) => to(Ended, Tell::News, Look::Never),
+
+            (Fresh | Acknowledged, Word::AnswerNone) => to(Doubted, Tell::Unknown, Look::BackOff),
+            (Working | Cancelling | Doubted, Word::AnswerNone) => to(Doubted, Tell::Nothing, Look::BackOff),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::AnswerGone) => to(Presumed, Tell::End, Look::Never),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::AnswerFailed) => to(self, Tell::Nothing, Look::BackOff),
+
+            (Working, Word::CancelSent) => to(Cancelling, Tell::Nothing, Look::Keep),
+            (Fresh | Acknowledged | Cancelling | Doubted, Word::CancelSent) => to(self, Tell::Nothing, Look::Keep),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::CancelAccepted) => to(self, Tell::Nothing, Look::Soon),
+            (Cancelling, Word::CancelRefused) => to(Working, Tell::CancelRejected, Look::Soon),
+            (Fresh | Acknowledged | Working | Doubted, Word::CancelRefused) => to(self, Tell::CancelRejected, Look::Keep),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::CancelNotOpen) => to(Doubted, Tell::CancelRejected, Look::Now),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::CancelLost) => to(Doubted, Tell::Nothing, Look::Now),
+
+            (Ended | Presumed, _) => to(self, Tell::Nothing, Look::Never),
+        }
+    }
+}
+
+const fn to(next: OrderState, tell: Tell, look: Look) -> Step {
+    Step { next, tell, look }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORDS: [Word; 17] = [
+        Word::Accepted,
+        Word::Refused,
+        Word::NoAnswer,
+        Word::Cut,
+        Word::ReportLive,
+        Word::ReportEnd,
+        Word::Contradiction,
+        Word::AnswerLive,
+        Word::AnswerEnd,
+        Word::AnswerNone,
+        Word::AnswerGone,
+        Word::AnswerFailed,
+        Word::CancelSent,
+        Word::CancelAccepted,
+        Word::CancelRefused,
+        Word::CancelNotOpen,
+        Word::CancelLost,
+    ];
+
+    fn rendered() -> String {
+        let mut text = String::from("| word |");
+        for state in OrderState::ALL {
+            text += &format!(" {state:?} |");
+        }
+        text += "\n|---|---|---|---|---|---|---|---|\n";
+        for word in WORDS {
+            text += &format!("| {word:?} |");
+            for state in OrderState::ALL {
+                let Step { next, tell, look } = state.after(word);
+                let mut cell = if next == state { String::from("=") } else { format!("{next:?}") };
+                if tell != Tell::Nothing {
+                    cell += &format!(", tell {tell:?}");
+                }
+                if state.is_open() && look != Look::Keep || next != state {
+                    cell += &format!(", {look:?}");
+                }
+                text += &format!(" {cell} |");
+            }
+            text += "\n";
+        }
+        text
+    }
+
+    #[test]
+    fn the_written_table_is_the_one_that_runs() {
+        let written = include_str!("states.md");
+        assert_eq!(written, rendered(), "write this into states.md:\n{}", rendered());
+    }
+
+    #[test]
+    fn an_end_by_the_venues_word_is_left_only_by_a_contradiction_and_then_as_a_doubt() {
+        for word in WORDS {
+            let next = OrderState::Ended.after(word).next;
+            assert!(next == OrderState::Ended || word == Word::Contradiction, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn every_open_state_without_the_venues_word_has_a_look_or_a_request_to_wait_for() {
+        for state in OrderState::ALL {
+            for word in WORDS {
+                let step = state.after(word);
+                if step.next.is_open() && step.next != state {
+                    let waits = matches!(word, Word::CancelSent) || step.look != Look::Never;
+                    assert!(waits, "{state:?} {word:?}");
+                }
+            }
+        }
+    }
+}

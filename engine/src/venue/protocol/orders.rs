@@ -1,0 +1,178 @@
+//! An order connection's protocol.
+
+use crate::event::{AssetAmount, AssetName, RejectReason};
+use crate::order::OrderCommand;
+use crate::venue::Scales;
+use crate::venue::codec::DecodeError;
+use crate::venue::orders::{VenueAnswer, VenueReport};
+
+/// What a request is, for the limits of the venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestClass {
+    /// Logs on, or subscribes to the account's events.
+    Logon,
+    /// Places or amends an order.
+    Order,
+    /// Cancels an order.
+    Cancel,
+    /// Asks for an order's state.
+    Query,
+}
+
+/// What every request about an order has.
+#[derive(Clone, Copy, Debug)]
+pub struct OrderRequest<'a> {
+    /// The request's number, by which the reply is found.
+    pub id: u64,
+    /// The venue's own symbol.
+    pub native: &'a str,
+    /// Its scales.
+    pub scales: Scales,
+    /// Our name of the order.
+    pub name: &'a [u8],
+    /// The venue's time, ms since the Unix epoch.
+    pub time_ms: i64,
+}
+
+/// The balance of one asset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AssetBalance {
+    /// The asset's name.
+    pub asset: AssetName,
+    /// Free to use.
+    pub free: AssetAmount,
+    /// Locked in orders.
+    pub locked: AssetAmount,
+}
+
+/// Why a request failed, in the venue's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure<'a> {
+    /// Status like HTTP's; 0 where the venue has none.
+    pub status: u16,
+    /// The venue's code.
+    pub code: i32,
+    /// Its text. Raw: it must be escaped before it is shown.
+    pub message: &'a str,
+    /// Not before then, ms since the Unix epoch, where the venue says so.
+    pub retry_after_ms: Option<i64>,
+}
+
+/// A reply to one of our requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply<'a> {
+    /// The request's number.
+    pub id: u64,
+    /// The order's state where the reply has one, or why the request failed.
+    pub outcome: Result<Option<VenueAnswer>, Failure<'a>>,
+}
+
+/// One decoded frame.
+#[derive(Clone, Copy, Debug)]
+pub enum OrderMessage<'a> {
+    /// The venue's word on an order.
+    Report {
+        /// Our name of the order, or a stranger's.
+        name: &'a [u8],
+        /// What it says.
+        report: VenueReport,
+        /// The venue's time, ns since the Unix epoch.
+        venue_time_ns: i64,
+    },
+    /// The balances that changed.
+    Balances {
+        /// The venue's time, ns since the Unix epoch.
+        venue_time_ns: i64,
+        /// One entry an asset.
+        entries: &'a [AssetBalance],
+        /// Why an asset beside them has none: its name or number could not be read.
+        unreadable: Option<DecodeError>,
+    },
+    /// A reply to a request.
+    Reply(Reply<'a>),
+    /// The connection, or the account's stream on it, ends; why.
+    Closing(&'static str),
+    /// Known, and of no use to the engine.
+    Other,
+}
+
+/// A frame that could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnreadFrame<'a> {
+    /// Why.
+    pub error: DecodeError,
+    /// The name of the order it speaks of, where that much could be read.
+    pub name: Option<&'a [u8]>,
+}
+
+/// What a failure means for the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The venue did not do it.
+    Refused(RejectReason),
+    /// Whether it was done is not known.
+    Unknown,
+    /// The venue knows no such order.
+    NoSuchOrder,
+    /// There is no such open order to cancel or amend.
+    NotOpen,
+    /// It was not done, and nothing must be sent before the time the failure names.
+    SlowDown,
+}
+
+/// How a venue's order connection is spoken to.
+pub trait OrderProtocol: Send + 'static {
+    /// Its name in messages.
+    const NAME: &'static str;
+
+    /// The steps of the logon, by their names in messages; each waits for the reply to the one before.
+    const LOGON: &'static [&'static str];
+
+    /// How long after it was written an order may still turn up at the venue, ns. Until then "no such
+    /// order" proves nothing.
+    fn in_flight_max_ns(&self) -> u64;
+
+    /// What a request of this class weighs against the venue's budget.
+    fn weight(&self, class: RequestClass) -> u32;
+
+    /// Writes the request of a step of the logon, an index into [`OrderProtocol::LOGON`].
+    fn logon(&mut self, step: usize, id: u64, time_ms: i64, out: &mut Vec<u8>);
+
+    /// Writes a new order.
+    ///
+    /// # Errors
+    /// Why this venue can't have such an order.
+    fn place(
+        &mut self,
+        command: &OrderCommand,
+        request: &OrderRequest<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RejectReason>;
+
+    /// Writes an order's amendment to the command's price and quantity. `price` and `qty` are those it has.
+    ///
+    /// # Errors
+    /// Why this venue can't amend an order so.
+    fn amend(
+        &mut self,
+        command: &OrderCommand,
+        has: (i64, i64),
+        request: &OrderRequest<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RejectReason>;
+
+    /// Writes an order's cancel.
+    fn cancel(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>);
+
+    /// Writes a query of an order's state.
+    fn query(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>);
+
+    /// Reads one frame.
+    ///
+    /// # Errors
+    /// [`UnreadFrame`] says what was wrong with it.
+    fn decode<'a>(&'a mut self, frame: &'a [u8]) -> Result<OrderMessage<'a>, UnreadFrame<'a>>;
+
+    /// What a failure means.
+    fn outcome(failure: &Failure<'_>) -> Outcome;
+}
