@@ -27,6 +27,8 @@ pub struct Harness {
     time: ManualTime,
     clock: Clock,
     critical_sequence: u32,
+    /// Of the last event; they count from 1.
+    trace_id: u64,
 }
 
 impl Harness {
@@ -53,8 +55,17 @@ impl Harness {
         };
         let BareConsumer { market, critical, orders, control, agent } =
             bare_consumer(Box::new(strategy), instruments, limits, clock.clone(), Size::Full);
-        let mut harness =
-            Harness { market, critical, orders, control, agent, time, clock, critical_sequence: 0 };
+        let mut harness = Harness {
+            market,
+            critical,
+            orders,
+            control,
+            agent,
+            time,
+            clock,
+            critical_sequence: 0,
+            trace_id: 0,
+        };
         harness.run();
         harness
     }
@@ -136,12 +147,13 @@ impl Harness {
         while self.agent.duty_cycle() > 0 {}
     }
 
-    fn event<P: EventPayload>(&self, payload: &P) -> Event {
+    fn event<P: EventPayload>(&mut self, payload: &P) -> Event {
         let mut event = Event::new(payload);
         event.venue = VenueId(0).0;
         event.instrument = InstrumentId(0).0;
         event.receive_ns = self.clock.now_ns();
-        event.trace_id = 1;
+        self.trace_id += 1;
+        event.trace_id = self.trace_id;
         event
     }
 
@@ -268,6 +280,75 @@ mod tests {
         assert_eq!(submit(6_000, 100), Err(RejectReason::RateLimit));
     }
 
+    /// Sells once, then stays.
+    struct Seller(bool);
+
+    impl Strategy for Seller {
+        fn on_quote(&mut self, quote: View<'_, Quote>, ctx: &mut Context) -> StrategyResult {
+            if !std::mem::replace(&mut self.0, true) {
+                ctx.submit(NewOrder {
+                    venue: quote.venue(),
+                    instrument: quote.instrument(),
+                    side: Side::Sell,
+                    price: Price(quote.ask_price),
+                    qty: Qty(100),
+                    order_type: OrderType::LimitMaker,
+                    time_in_force: TimeInForce::Gtc,
+                })?;
+            }
+            Ok(())
+        }
+    }
+
+    fn sold() -> (Harness, OrderCommand) {
+        let mut harness = Harness::new(Seller(false));
+        harness.quote(Price(10), Qty(10), Price(11), Qty(10));
+        let order = harness.orders()[0];
+        harness.acknowledge(&order);
+        (harness, order)
+    }
+
+    #[test]
+    fn a_sale_in_parts_moves_the_position_by_each_part() {
+        let (mut harness, order) = sold();
+        let seen = |harness: &Harness| {
+            let position = harness.context().position(InstrumentId(0));
+            let filled = harness.context().open_orders().first().map(|order| order.filled.0);
+            (position.net, position.cash, filled)
+        };
+        harness.fill(&order, Qty(30), Qty(0));
+        assert_eq!(seen(&harness), (-30, 330, Some(30)));
+        harness.fill(&order, Qty(20), Qty(30));
+        assert_eq!(seen(&harness), (-50, 550, Some(50)));
+        harness.fill(&order, Qty(50), Qty(50));
+        assert_eq!(seen(&harness), (-100, 1_100, None));
+    }
+
+    #[test]
+    fn a_hole_in_the_critical_sequence_is_counted() {
+        let (mut harness, order) = sold();
+        harness.critical_sequence += 2;
+        harness.fill(&order, Qty(30), Qty(0));
+        harness.fill(&order, Qty(30), Qty(30));
+        assert_eq!(harness.agent.finish().critical_lost, 2, "each once");
+        let (whole, _) = sold();
+        assert_eq!(whole.agent.finish().critical_lost, 0);
+    }
+
+    #[test]
+    fn an_order_names_the_event_that_led_to_it() {
+        let mut harness = Harness::new(Joiner);
+        let quote = |harness: &mut Harness| {
+            harness.quote(Price(10), Qty(10), Price(11), Qty(10));
+            harness.orders()
+        };
+        let first = quote(&mut harness)[0];
+        harness.canceled(&first);
+        assert_eq!(harness.orders().len(), 0);
+        let second = quote(&mut harness)[0];
+        assert!(first.decision_id != 0 && second.decision_id > first.decision_id, "{second:?}");
+    }
+
     #[test]
     fn a_refused_order_ends_its_callback_and_is_no_failure() {
         struct Absurd;
@@ -335,7 +416,7 @@ mod tests {
         quote(&mut harness);
         assert_eq!(harness.failures().total, 1);
         let first = &harness.failures().sites[0].first;
-        assert_eq!((first.message.as_str(), first.trace_id), ("planted at 2", 1));
+        assert_eq!((first.message.as_str(), first.trace_id), ("planted at 2", 2));
         assert!(first.backtrace.is_some() && first.site.contains("harness.rs"));
     }
 }
