@@ -1,5 +1,7 @@
 //! The report of a run: every term counted where it happened, none derived.
 
+mod verdict;
+
 use std::collections::BTreeMap;
 
 use pitlane_ring::{LaneGauge, PoolGauge};
@@ -16,6 +18,7 @@ use crate::safety::{HaltReason, LastResort};
 use crate::telemetry::LatencyFigures;
 use crate::venue::orders::LeftOrder;
 use crate::venue::{BookSummary, VenueCounters};
+pub use verdict::{Finding, FindingKind, RecordingReport};
 
 /// The terms of the accounting identity of REQUIREMENTS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -350,7 +353,7 @@ impl RoutingReport {
 }
 
 /// Everything about one run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
     /// Delivery and intake identities hold, for every consumer, kind and venue.
     pub identity_holds: bool,
@@ -409,6 +412,12 @@ pub struct Report {
     pub dead_letters: DeadLetterReport,
     /// Where the interval log lies; `null` when none was written.
     pub hlog: Option<String>,
+    /// Lines of it that could not be written.
+    pub hlog_failed: u64,
+    /// How the recording was played; `null` when none was.
+    pub recording: Option<RecordingReport>,
+    /// What did not go as promised, the gravest first; see [`Report::findings`].
+    pub findings: Vec<Finding>,
 }
 
 impl Report {
@@ -421,18 +430,6 @@ impl Report {
         }
         self.critical_lost += last_resort.lost_of_nobody();
         self.halted = last_resort.reason();
-    }
-
-    /// The exit code of `pitlane` for this report.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        if self.critical_lost > 0 || self.halted.is_some() {
-            5
-        } else if !self.threads_left_behind.is_empty() {
-            6
-        } else {
-            u8::from(!self.identity_holds)
-        }
     }
 }
 

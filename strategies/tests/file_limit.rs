@@ -8,7 +8,7 @@ const PITLANE: &str = env!("CARGO_BIN_EXE_pitlane");
 const BYTES_MAX: u64 = 8 * 1_024;
 
 #[test]
-fn a_file_at_its_size_limit_costs_its_lines_and_nothing_else() {
+fn a_file_at_its_size_limit_costs_its_lines_which_the_exit_code_says_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("pitlane.toml");
     let runs = dir.path().join("runs");
@@ -24,7 +24,8 @@ fn a_file_at_its_size_limit_costs_its_lines_and_nothing_else() {
     let output =
         Command::new("sh").args(["-c", &line, PITLANE]).args(run).arg(&config).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(output.status.code(), Some(9), "{said}");
+    assert!(said.contains("error: ") && said.contains("could not be written"), "{said}");
     assert!(said.contains("File too large"), "the limit was reached, and said: {said}");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&report["identity_holds"], &report["critical_lost"]), (&true.into(), &0.into()));

@@ -9,6 +9,7 @@ use clap_complete::Shell;
 
 use crate::ctl::CtlArgs;
 use crate::duration::parse_duration;
+use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,18 +26,16 @@ Examples:
   pitlane verify                       every guarantee, measured on this machine
   pitlane soak --duration 24h          the same engine for a day, and what it grew
   pitlane ctl status                   what a running engine does now
-  pitlane dlq list FILE                what could not be decoded or delivered
+  pitlane dlq list FILE                what could not be decoded or delivered";
 
-Exit codes:
-  0  all accounts hold                 4  start refused: port, core, permission
-  1  an account does not hold          5  a critical event was lost
-  2  command line or configuration     6  a thread did not stop in time
-  3  a file can't be read            130  second signal";
+fn after_help() -> String {
+    format!("{EXAMPLES}\n\nExit codes:\n{}", Exit::table())
+}
 
 /// A pinned, thread-per-core trading engine. Without a verb it runs: without configuration or network it
 /// starts its own venue and trades there.
 #[derive(Debug, Parser)]
-#[command(name = "pitlane", version, after_help = EXAMPLES)]
+#[command(name = "pitlane", version, after_help = after_help())]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub struct Cli {
     /// Options of a run when no verb is given.

@@ -22,9 +22,27 @@ pub enum Exit {
     CriticalLost = 5,
     /// A thread did not stop in time and was left behind.
     ThreadLeftBehind = 6,
+    /// A book is not to be trusted at the end, or a recording was not played whole.
+    MarketDataIncomplete = 8,
+    /// Lines of the interval log or of the dead letters could not be written.
+    LinesLost = 9,
     /// A second signal ended the process at once.
     SecondSignal = 130,
 }
+
+/// Every exit code of `pitlane` with its meaning: help and guides are made from this table.
+pub const EXITS: [(Exit, &str); 10] = [
+    (Exit::Ok, "all accounts hold"),
+    (Exit::Failed, "an account or a rule does not hold"),
+    (Exit::Usage, "command line or configuration"),
+    (Exit::Unreadable, "a file can't be read"),
+    (Exit::StartRefused, "start refused: port, core, permission"),
+    (Exit::CriticalLost, "a critical event was lost"),
+    (Exit::ThreadLeftBehind, "a thread did not stop in time"),
+    (Exit::MarketDataIncomplete, "a book not to be trusted, or a recording not played whole"),
+    (Exit::LinesLost, "lines of a run's files could not be written"),
+    (Exit::SecondSignal, "a second signal"),
+];
 
 impl Exit {
     /// The code as the shell sees it.
@@ -36,17 +54,44 @@ impl Exit {
     /// How a run with this report ended.
     #[must_use]
     pub fn of_report(report: &Report) -> Exit {
-        match report.exit_code() {
-            0 => Exit::Ok,
-            5 => Exit::CriticalLost,
-            6 => Exit::ThreadLeftBehind,
-            _ => Exit::Failed,
-        }
+        let code = report.exit_code();
+        EXITS.iter().find(|(exit, _)| exit.code() == code).map_or(Exit::Failed, |(exit, _)| *exit)
+    }
+
+    /// The table as help shows it.
+    pub(crate) fn table() -> String {
+        EXITS.iter().map(|(exit, words)| format!("  {:>3}  {words}\n", exit.code())).collect()
     }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pitlane_engine::report::FindingKind;
+
+    use super::*;
+
+    #[test]
+    fn every_finding_of_a_report_has_its_code_in_the_table_and_no_code_is_there_twice() {
+        for kind in FindingKind::ALL {
+            let found = EXITS.iter().find(|(exit, _)| exit.code() == kind.exit_code());
+            assert!(found.is_some(), "{kind:?}");
+        }
+        let mut codes = EXITS.map(|(exit, _)| exit.code());
+        codes.sort_unstable();
+        assert!(codes.windows(2).all(|pair| pair[0] != pair[1]), "{codes:?}");
+    }
+
+    #[test]
+    fn the_guide_names_exactly_the_codes_of_the_table() {
+        let guide = include_str!("../../engine/docs/exit-codes.md");
+        let cell = |line: &str| line.strip_prefix("| ")?.split(' ').next()?.parse().ok();
+        let named: Vec<u8> = guide.lines().filter_map(cell).collect();
+        assert_eq!(named, EXITS.map(|(exit, _)| exit.code()));
     }
 }

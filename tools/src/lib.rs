@@ -39,7 +39,7 @@ use pitlane_engine::telemetry::{Sink, SinkWriter};
 use cli::{Cli, ConfigVerb, PlanArgs, Verb};
 
 pub use duration::parse_duration;
-pub use exit::Exit;
+pub use exit::{EXITS, Exit};
 pub use plan_text::plan_text;
 pub use report_text::report_text;
 pub use terminal::Terminal;

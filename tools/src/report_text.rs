@@ -6,9 +6,10 @@ use std::fmt::Write;
 
 use pitlane_engine::dispatcher::order::StreamCounts;
 use pitlane_engine::orchestrator::merge::MergeCounts;
-use pitlane_engine::report::{ConsumerReport, Report, TermCounts, VenueReport};
+use pitlane_engine::report::{ConsumerReport, RecordingReport, Report, TermCounts, VenueReport};
 use pitlane_engine::runtime::Pinned;
 use pitlane_engine::telemetry::LatencyFigures;
+use pitlane_engine::text::escaped;
 
 use crate::table::{count, micros, render, table};
 use failures::failures;
@@ -16,7 +17,21 @@ use failures::failures;
 /// The report for people, at most 100 columns wide.
 #[must_use]
 pub fn report_text(report: &Report) -> String {
-    let mut text = verdict(report);
+    let mut text = String::new();
+    for finding in &report.findings {
+        let _infallible = writeln!(text, "NOT WELL: {}", escaped(&finding.text));
+    }
+    text.push_str(&verdict(report));
+    if let Some(recording) = &report.recording {
+        let RecordingReport { frames, played, left_out, .. } = recording;
+        let _infallible = writeln!(
+            text,
+            "Recording: {} of {} frames played, {} lines left out",
+            count(*played),
+            count(*frames),
+            count(*left_out)
+        );
+    }
     section(&mut text, "Accounts, in events", &accounts(&report.consumers));
     section(&mut text, "Latency, in us", &latency(report));
     section(&mut text, "Orders", &orders(report));
@@ -404,11 +419,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use pitlane_engine::consumer::{ConsumerState, FailureLog};
-    use pitlane_engine::dispatcher::order::StreamCounts;
     use pitlane_engine::order::OrderCounts;
-    use pitlane_engine::report::{
-        DeadLetterReport, IntakeReport, MergeReport, OrdersReport, RoutingReport,
-    };
     use pitlane_engine::runtime::{Demotion, StallFigures};
     use pitlane_engine::venue::{BookSummary, VenueCounters};
 
@@ -454,27 +465,11 @@ mod tests {
                     ..Default::default()
                 },
             )]),
-            tick_to_trade: LatencyFigures::default(),
-            hiccups: LatencyFigures::default(),
             consumers: vec![consumer(terms)],
-            orders: OrdersReport::default(),
             venues: vec![VenueReport { name: "simulated".into(), counters }],
             books: BTreeMap::from([("BTC-USDT".into(), book())]),
-            lanes: Vec::new(),
-            slots_owned: 0,
-            intake: IntakeReport::default(),
-            merge: MergeReport::default(),
-            routing: RoutingReport::default(),
-            streams: StreamCounts::default(),
-            pools: Vec::new(),
-            threads: Vec::new(),
-            demotions: Vec::new(),
             notes: vec!["a note".into()],
-            threads_left_behind: Vec::new(),
-            log_lines_dropped: 0,
-            fanout_incomplete: 0,
-            dead_letters: DeadLetterReport::default(),
-            hlog: None,
+            ..Report::default()
         }
     }
 

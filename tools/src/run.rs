@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use pitlane_engine::config::{Config, ConfigError};
 use pitlane_engine::report::Report;
 use pitlane_engine::runtime::{CorePlan, HostCores};
+use pitlane_engine::text::escaped;
 use pitlane_engine::venue::simulated::{Recording, ReplayPace};
 use pitlane_engine::{
     Engine, LaunchError, LaunchOptions, RecordedSession, StrategyRegistry, launch_with,
@@ -47,8 +48,15 @@ pub(crate) fn run(
         terminal.complain("the engine left no report");
         return Err(Exit::Failed);
     };
-    print_report(&report, args.report, terminal)?;
-    Ok(Exit::of_report(&report))
+    let printed = print_report(&report, args.report, terminal);
+    // Last, so that it stands where a person looks, the gravest at the very end.
+    for finding in report.findings.iter().rev() {
+        terminal.complain(&finding.text);
+    }
+    match Exit::of_report(&report) {
+        Exit::Ok => printed.map(|()| Exit::Ok),
+        exit => Ok(exit),
+    }
 }
 
 /// The configuration of a run: the file, or the default, with what the arguments change.
@@ -91,6 +99,9 @@ fn recording(
         terminal.complain(&error.to_string());
         Exit::Unreadable
     })?;
+    for note in recording.notes() {
+        terminal.say(&format!("note: {}\n", escaped(note)));
+    }
     let (streams, symbols) = (recording.streams().to_vec(), recording.symbols().to_vec());
     let pace = match args.speed.unwrap_or(Speed::Times(1.0)) {
         Speed::Max => ReplayPace::Max,

@@ -191,6 +191,9 @@ impl Account {
             fanout_incomplete: collector.map_or(0, Collector::fanout_incomplete),
             dead_letters: DeadLetterReport::default(),
             hlog: collector.and_then(Collector::hlog).map(|hlog| hlog.path().display().to_string()),
+            hlog_failed: 0,
+            recording: None,
+            findings: Vec::new(),
         }
     }
 

@@ -18,14 +18,15 @@ use crate::dispatcher::order::StreamCounts;
 use crate::dispatcher::{FlipOutcome, RouteKey};
 use crate::orchestrator::merge::MergePort;
 use crate::report::{
-    DeadLetterReport, LaneReport, PoolReport, Report, RoutingReport, ThreadReport,
+    DeadLetterReport, LaneReport, PoolReport, RecordingReport, Report, RoutingReport, ThreadReport,
 };
 use crate::runtime::{
     Clock, CoreHandle, CorePlan, CoreWakers, Demotion, Phase, StopSignal, WatchdogHandle,
 };
 use crate::safety::LastResort;
-use crate::telemetry::{ProbeLink, Term};
+use crate::telemetry::{HlogWriter, ProbeLink, Term};
 use crate::venue::VenueCounters;
+use crate::venue::simulated::RecordedSession;
 
 /// Pause between two looks at threads that are ending.
 const JOIN_PAUSE: Duration = Duration::from_millis(1);
@@ -168,16 +169,19 @@ impl Engine {
     }
 
     /// How far a recording has been taken in; `None` when none is played. It is over once every frame was
-    /// sent and taken, and every snapshot that was asked for was answered.
+    /// sent and taken, and every snapshot that was asked for was answered, or nothing more can come.
     #[must_use]
     pub fn recording(&self) -> Option<RecordingProgress> {
         let parts = self.parts.as_ref()?;
-        let (frames, left) = parts.venue_threads.recorded_frames()?;
+        let recorded = parts.venue_threads.recorded()?;
+        let frames = recorded.frames();
         let mut counters = VenueCounters::default();
         parts.live.venues.iter().for_each(|(_, _, stats)| counters.merge(&stats.read()));
         let taken = counters.decoded + counters.refused;
-        let is_over =
-            left == 0 && taken >= frames && counters.snapshots == counters.snapshots_answered;
+        let is_over = recorded.is_spent()
+            || (recorded.frames_left() == 0
+                && taken >= frames
+                && counters.snapshots == counters.snapshots_answered);
         Some(RecordingProgress { frames, taken, is_over })
     }
 
@@ -296,6 +300,7 @@ impl Engine {
         if !is_controller_whole {
             account.notes.push("thread controller panicked".to_owned());
         }
+        let recording = parts.venue_threads.recorded().map(recording_report);
         let (behind, failures) = parts.venue_threads.stop(parts.drain_deadline);
         account.notes.extend(failures);
         let mut housekeeping = parts.housekeeping.stop(parts.drain_deadline);
@@ -342,8 +347,21 @@ impl Engine {
                 suppressed: housekeeping.letters.suppressed(),
                 path: housekeeping.letters.path().map(|path| path.display().to_string()),
             };
+            report.hlog_failed = housekeeping.collector.hlog().map_or(0, HlogWriter::failures);
         }
+        report.recording = recording;
+        report.findings = report.findings();
         Some(report)
+    }
+}
+
+fn recording_report(recorded: &RecordedSession) -> RecordingReport {
+    let frames = recorded.frames();
+    RecordingReport {
+        frames,
+        played: frames - recorded.frames_left(),
+        left_out: recorded.left_out(),
+        notes: recorded.notes().to_vec(),
     }
 }
 

@@ -41,9 +41,9 @@ impl VenueThreads {
         (behind, notes)
     }
 
-    /// Frames of the recording that is played, and how many are still to be sent.
-    pub(super) fn recorded_frames(&self) -> Option<(u64, u64)> {
-        self.recorded.as_ref().map(|recorded| (recorded.frames(), recorded.frames_left()))
+    /// The recording that is played.
+    pub(super) fn recorded(&self) -> Option<&RecordedSession> {
+        self.recorded.as_ref()
     }
 
     /// Takes a recording's server over.

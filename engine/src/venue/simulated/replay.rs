@@ -2,10 +2,11 @@
 //!
 //! Nothing is lost by being early or fast: it starts once every stream of the recording is subscribed to,
 //! pauses while one is not, and while a client has not read what it was sent. What was recorded behind a
-//! snapshot is sent only once that snapshot has been fetched; where no diff of its symbol was recorded
-//! before it, nothing asks for it yet, and it is not waited for.
+//! snapshot is sent only once that snapshot has been fetched, where a client's book needs it: at the first
+//! diff of a symbol, and behind a gap in its diffs. One that was recorded beside a book that is whole (an
+//! hourly one) is passed. No wait is silent or for ever: see [`PATIENCE_NS`].
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +19,7 @@ use super::frame_kind::FrameKind;
 use super::limits::LimitRules;
 use super::moment::Moment;
 use super::options::SimulatedVenueError;
-use super::recording::{Recording, Step};
+use super::recording::{Recording, Step, UpdateIds};
 use super::server::{
     Clients, Content, Handle, MarketFrame, Opening, Reply, Request, ServerOptions,
 };
@@ -30,6 +31,17 @@ const PENDING_BYTES_MAX: usize = 1 << 20;
 const FRAMES_PER_TURN: usize = 1_024;
 /// Between two looks while it is paused.
 const PAUSE_NS: u64 = 1_000_000;
+
+/// A wait of this length is logged.
+const LONG_WAIT_NS: u64 = 5 * NS_PER_S;
+/// How long a subscription or a snapshot is waited for. A client whose snapshots are limited by a venue's
+/// weights may have to wait out a minute.
+const PATIENCE_NS: u64 = 90 * NS_PER_S;
+/// How long the last frames may take to be decoded, once they were sent.
+const LAST_FRAMES_NS: u64 = 10 * NS_PER_S;
+const NS_PER_S: u64 = 1_000_000_000;
+/// No moment yet.
+const NEVER_NS: u64 = u64::MAX;
 
 /// How fast a recording is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +56,19 @@ pub enum ReplayPace {
 pub struct RecordedSession {
     handle: Handle,
     frames: u64,
-    left: Arc<AtomicU64>,
+    left_out: u64,
+    notes: Vec<String>,
+    progress: Arc<Progress>,
+    clock: Clock,
+}
+
+/// How far it is, readable from any thread.
+#[derive(Debug)]
+struct Progress {
+    /// Frames still to be sent.
+    left: AtomicU64,
+    /// When nothing more was left to be sent, or what was missing was given up; [`NEVER_NS`] before.
+    ended_ns: AtomicU64,
 }
 
 impl RecordedSession {
@@ -57,20 +81,23 @@ impl RecordedSession {
         bind: SocketAddr,
         pace: ReplayPace,
     ) -> Result<RecordedSession, SimulatedVenueError> {
-        let frames = recording.frames();
-        let left = Arc::new(AtomicU64::new(frames));
-        let replay = Replay::new(recording, pace, Arc::clone(&left));
+        let (frames, left_out) = (recording.frames(), recording.left_out());
+        let notes = recording.notes().to_vec();
+        let (left, ended_ns) = (AtomicU64::new(frames), AtomicU64::new(NEVER_NS));
+        let progress = Arc::new(Progress { left, ended_ns });
+        let replay = Replay::new(recording, pace, Arc::clone(&progress));
+        let clock = Clock::start();
         let handle = Handle::start(
             ServerOptions {
                 bind,
                 fault_plan: &FaultPlan::default(),
                 rules: LimitRules::default(),
                 penalties: Arc::default(),
-                clock: Clock::start(),
+                clock: clock.clone(),
             },
             replay,
         )?;
-        Ok(RecordedSession { handle, frames, left })
+        Ok(RecordedSession { handle, frames, left_out, notes, progress, clock })
     }
 
     /// Where it listens, with the port the system chose.
@@ -88,7 +115,27 @@ impl RecordedSession {
     /// How many of them are still to be sent.
     #[must_use]
     pub fn frames_left(&self) -> u64 {
-        self.left.load(Ordering::Acquire)
+        self.progress.left.load(Ordering::Acquire)
+    }
+
+    /// Lines of the recording that are not played; see [`Recording::left_out`].
+    #[must_use]
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// What is to be known about how it is played; see [`Recording::notes`].
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Whether nothing more can come of it: it was given up, or what it sent last was lost on its way.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        let ended_ns = self.progress.ended_ns.load(Ordering::Acquire);
+        let since_ns = self.clock.now_ns().saturating_sub(ended_ns);
+        ended_ns != NEVER_NS && (self.frames_left() > 0 || since_ns >= LAST_FRAMES_NS)
     }
 
     /// Closes all connections, joins the thread and returns the last counters.
@@ -100,31 +147,71 @@ impl RecordedSession {
     }
 }
 
+/// The snapshots of one symbol, and whether a client's book needs one.
+#[derive(Debug, Default)]
+struct SymbolBook {
+    /// In the order of the recording: id and body.
+    snapshots: Vec<(u64, String)>,
+    /// Of the last diff that was sent.
+    last_sent: Option<u64>,
+    /// The first update since the start, or since a gap: a book needs a snapshot that it builds on.
+    from: Option<u64>,
+    /// Id of the snapshot that was fetched last.
+    fetched: Option<u64>,
+}
+
+impl SymbolBook {
+    /// A diff with these updates is sent.
+    fn pass(&mut self, ids: UpdateIds) {
+        let is_next = self.last_sent.is_some_and(|last| ids.first <= last.saturating_add(1));
+        if !is_next {
+            self.from = Some(ids.first);
+        }
+        self.last_sent = Some(ids.last);
+    }
+
+    /// Whether a book of the diffs sent can be built on a snapshot with this id.
+    fn builds_on(&self, id: u64) -> bool {
+        self.from.is_some_and(|from| id.saturating_add(1) >= from)
+    }
+
+    /// Whether the one with this id is missing to the client.
+    fn needs(&self, id: u64) -> bool {
+        let has_one = self.fetched.is_some_and(|fetched| self.builds_on(fetched));
+        self.builds_on(id) && !has_one
+    }
+
+    /// The first snapshot that a book can be built on, else the newest.
+    fn fetch(&mut self) -> Option<String> {
+        let usable = |(id, _): &&(u64, String)| self.from.is_none() || self.builds_on(*id);
+        let (id, body) = self.snapshots.iter().find(usable).or(self.snapshots.last())?;
+        self.fetched = Some(*id);
+        Some(body.clone())
+    }
+}
+
 struct Replay {
     steps: std::vec::IntoIter<(i64, Step)>,
     next: Option<(i64, Step)>,
     streams: Vec<String>,
-    /// Snapshots by symbol, in the order in which they were fetched.
-    snapshots: HashMap<String, VecDeque<String>>,
-    /// Symbols of which a diff was sent.
-    has_diffs: HashSet<String>,
-    /// How many snapshots of a symbol were fetched, and how many were passed in the recording.
-    fetched: HashMap<String, u64>,
-    passed: HashMap<String, u64>,
+    books: BTreeMap<String, SymbolBook>,
     pace: ReplayPace,
     /// The moment at which the recording's first step is due.
     started_ns: Option<u64>,
     first_ns: i64,
-    left: Arc<AtomicU64>,
+    /// Since when a client has been waited for, and whether that was logged.
+    waits: Option<(u64, bool)>,
+    progress: Arc<Progress>,
 }
 
 impl Replay {
-    fn new(recording: Recording, pace: ReplayPace, left: Arc<AtomicU64>) -> Replay {
+    fn new(recording: Recording, pace: ReplayPace, progress: Arc<Progress>) -> Replay {
         let streams = recording.streams().to_vec();
-        let mut snapshots: HashMap<String, VecDeque<String>> = HashMap::new();
+        let mut books: BTreeMap<String, SymbolBook> = BTreeMap::new();
         for (_, step) in &recording.steps {
-            if let Step::Snapshot { symbol, body } = step {
-                snapshots.entry(symbol.clone()).or_default().push_back(body.clone());
+            if let Step::Snapshot { symbol, last_update_id, body } = step {
+                let book = books.entry(symbol.clone()).or_default();
+                book.snapshots.push((*last_update_id, body.clone()));
             }
         }
         let mut steps = recording.steps.into_iter();
@@ -134,13 +221,11 @@ impl Replay {
             steps,
             next,
             streams,
-            snapshots,
-            has_diffs: HashSet::new(),
-            fetched: HashMap::new(),
-            passed: HashMap::new(),
+            books,
             pace,
             started_ns: None,
-            left,
+            waits: None,
+            progress,
         }
     }
 
@@ -157,40 +242,40 @@ impl Replay {
         }
     }
 
-    /// Whether the step may not be taken yet, although it is due.
-    fn is_held(&self, step: &Step, clients: &mut Clients) -> bool {
+    /// What the step has to wait for, although it is due.
+    fn held_for(&self, step: &Step, clients: &mut Clients) -> Option<String> {
         match step {
             Step::Frame { stream, .. } => {
                 let key = key_of(*stream);
-                !clients.wants(key) || clients.most_pending(key) > PENDING_BYTES_MAX
+                let name = &self.streams[*stream];
+                if !clients.wants(key) {
+                    Some(format!("a subscription to {name}"))
+                } else {
+                    let is_behind = clients.most_pending(key) > PENDING_BYTES_MAX;
+                    is_behind.then(|| format!("the reader of {name}"))
+                }
             }
-            Step::Snapshot { symbol, .. } => {
-                let count = |counts: &HashMap<String, u64>| counts.get(symbol).copied();
-                let is_missing =
-                    count(&self.fetched).unwrap_or(0) <= count(&self.passed).unwrap_or(0);
-                is_missing && self.has_diffs.contains(symbol)
+            Step::Snapshot { symbol, last_update_id, .. } => {
+                let book = self.books.get(symbol)?;
+                book.needs(*last_update_id)
+                    .then(|| format!("a request for the snapshot of {symbol}"))
             }
         }
     }
 
     fn take(&mut self, step: &Step, now_ns: u64, clients: &mut Clients) {
-        match step {
-            Step::Frame { stream, data } => {
-                let name = &self.streams[*stream];
-                let kind = binance_spot::frame_kind(name);
-                if kind == FrameKind::Depth
-                    && let Some((symbol, _)) = name.split_once('@')
-                {
-                    self.has_diffs.insert(symbol.to_ascii_uppercase());
-                }
-                let frame = MarketFrame { kind, stream: name, data: data.as_bytes() };
-                clients.publish(key_of(*stream), &frame, now_ns);
-                self.left.fetch_sub(1, Ordering::AcqRel);
-            }
-            Step::Snapshot { symbol, .. } => {
-                *self.passed.entry(symbol.clone()).or_default() += 1;
-            }
+        let Step::Frame { stream, data } = step else { return };
+        let name = &self.streams[*stream];
+        let kind = binance_spot::frame_kind(name);
+        if kind == FrameKind::Depth
+            && let Some((symbol, _)) = name.split_once('@')
+            && let Some(ids) = UpdateIds::of(data)
+        {
+            self.books.entry(symbol.to_ascii_uppercase()).or_default().pass(ids);
         }
+        let frame = MarketFrame { kind, stream: name, data: data.as_bytes() };
+        clients.publish(key_of(*stream), &frame, now_ns);
+        self.progress.left.fetch_sub(1, Ordering::AcqRel);
     }
 
     fn depth(&mut self, request: &Request) -> Reply {
@@ -198,13 +283,55 @@ impl Replay {
             Ok(symbol) => symbol,
             Err(refusal) => return refusal,
         };
-        let Some(bodies) = self.snapshots.get_mut(&symbol) else {
-            return binance_spot::invalid_symbol();
-        };
-        *self.fetched.entry(symbol).or_default() += 1;
-        // The last one is given again and again: there is no newer one.
-        let body = if bodies.len() > 1 { bodies.pop_front() } else { bodies.front().cloned() };
-        Reply::json(body.unwrap_or_default().into_bytes())
+        match self.books.get_mut(&symbol).and_then(SymbolBook::fetch) {
+            Some(body) => Reply::json(body.into_bytes()),
+            None => binance_spot::invalid_symbol(),
+        }
+    }
+
+    /// Notes that a client is waited for; true when that has lasted too long.
+    fn wait(&mut self, now_ns: u64, what: &str) -> bool {
+        let (since_ns, is_logged) = self.waits.get_or_insert((now_ns, false));
+        let waited_ns = now_ns.saturating_sub(*since_ns);
+        if waited_ns >= LONG_WAIT_NS && !*is_logged {
+            *is_logged = true;
+            log::warn!("[recording] has waited for {what} for {} s", LONG_WAIT_NS / NS_PER_S);
+        }
+        if waited_ns < PATIENCE_NS {
+            return false;
+        }
+        self.waits = None;
+        let left = self.progress.left.load(Ordering::Acquire);
+        log::error!(
+            "[recording] {what} has not come in {} s, with {left} frames left to play (code: deadline)",
+            PATIENCE_NS / NS_PER_S
+        );
+        true
+    }
+
+    /// Whether the recording may begin.
+    fn may_start(&mut self, now_ns: u64, clients: &mut Clients) -> bool {
+        let missing = (0..self.streams.len()).find(|stream| !clients.wants(key_of(*stream)));
+        match missing {
+            None => {
+                self.waits = None;
+                self.started_ns = Some(now_ns);
+                true
+            }
+            Some(stream) => {
+                let what = format!("a subscription to {}", self.streams[stream]);
+                if self.wait(now_ns, &what) {
+                    self.end(now_ns);
+                }
+                false
+            }
+        }
+    }
+
+    /// Plays nothing more: all was sent, or a client is missing.
+    fn end(&mut self, now_ns: u64) {
+        self.next = None;
+        self.progress.ended_ns.fetch_min(now_ns, Ordering::AcqRel);
     }
 }
 
@@ -239,31 +366,92 @@ impl Content for Replay {
     }
 
     fn tick(&mut self, now: Moment, clients: &mut Clients) {
-        if self.started_ns.is_none() {
-            if !(0..self.streams.len()).all(|stream| clients.wants(key_of(stream))) {
-                return;
-            }
-            self.started_ns = Some(now.ns);
+        let now_ns = now.ns;
+        if self.next.is_none() || (self.started_ns.is_none() && !self.may_start(now_ns, clients)) {
+            return;
         }
         for _ in 0..FRAMES_PER_TURN {
-            let Some((time_ns, step)) = self.next.take() else { return };
-            let is_due = self.due_ns(time_ns).is_none_or(|due_ns| due_ns <= now.ns);
-            if !is_due || self.is_held(&step, clients) {
+            let Some((time_ns, step)) = self.next.take() else { return self.end(now_ns) };
+            if self.due_ns(time_ns).is_some_and(|due_ns| due_ns > now_ns) {
                 self.next = Some((time_ns, step));
                 return;
             }
-            self.take(&step, now.ns, clients);
+            if let Some(what) = self.held_for(&step, clients) {
+                if !self.wait(now_ns, &what) {
+                    self.next = Some((time_ns, step));
+                    return;
+                }
+                // Nobody wants the snapshot. A frame that nobody takes is the end.
+                if matches!(step, Step::Frame { .. }) {
+                    return self.end(now_ns);
+                }
+            }
+            self.waits = None;
+            self.take(&step, now_ns, clients);
             self.next = self.steps.next();
+        }
+        if self.next.is_none() {
+            self.end(now_ns);
         }
     }
 
     fn next_due_ns(&mut self, now_ns: u64, clients: &mut Clients) -> Option<u64> {
         let (time_ns, step) = self.next.as_ref()?;
-        self.started_ns?;
+        if self.started_ns.is_none() {
+            // Subscriptions wake it; this is for its patience.
+            return Some(now_ns + LONG_WAIT_NS);
+        }
         match self.due_ns(*time_ns) {
             Some(due_ns) if due_ns > now_ns => Some(due_ns),
-            _ if self.is_held(step, clients) => Some(now_ns + PAUSE_NS),
+            _ if self.held_for(step, clients).is_some() => Some(now_ns + PAUSE_NS),
             _ => Some(now_ns),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn book(ids: &[u64]) -> SymbolBook {
+        let snapshots = ids.iter().map(|id| (*id, id.to_string())).collect();
+        SymbolBook { snapshots, ..SymbolBook::default() }
+    }
+
+    fn diff(first: u64, last: u64) -> UpdateIds {
+        UpdateIds { first, last }
+    }
+
+    #[test]
+    fn an_hourly_snapshot_beside_a_whole_book_is_not_waited_for() {
+        let mut book = book(&[10, 3_600]);
+        assert!(!book.needs(10), "no diff was sent: nothing asks for it yet");
+        book.pass(diff(9, 11));
+        assert!(book.needs(10));
+        assert_eq!(book.fetch().as_deref(), Some("10"));
+        book.pass(diff(12, 3_599));
+        assert!(!book.needs(10) && !book.needs(3_600));
+    }
+
+    #[test]
+    fn behind_a_gap_the_next_snapshot_is_waited_for_and_given() {
+        let mut book = book(&[10, 60, 90]);
+        book.pass(diff(9, 11));
+        assert_eq!(book.fetch().as_deref(), Some("10"));
+        book.pass(diff(51, 55));
+        assert!(!book.needs(49), "too old");
+        assert!(book.needs(60));
+        assert_eq!(book.fetch().as_deref(), Some("60"));
+        assert!(!book.needs(60) && !book.needs(90));
+        book.pass(diff(200, 201));
+        assert_eq!(book.fetch().as_deref(), Some("90"), "there is no newer one");
+    }
+
+    #[test]
+    fn one_fetched_before_the_first_diff_counts() {
+        let mut book = book(&[10]);
+        assert_eq!(book.fetch().as_deref(), Some("10"));
+        book.pass(diff(9, 11));
+        assert!(!book.needs(10));
     }
 }
