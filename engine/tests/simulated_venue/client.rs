@@ -12,6 +12,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One `GET` on a connection of its own: status and JSON body.
 pub fn get(address: SocketAddr, target: &str) -> (u16, Value) {
+    let (status, _, body) = get_with_head(address, target);
+    (status, body)
+}
+
+/// Like [`get`], with the head of the reply.
+pub fn get_with_head(address: SocketAddr, target: &str) -> (u16, String, Value) {
     let mut socket = connect(address);
     write!(socket, "GET {target} HTTP/1.1\r\nHost: venue\r\nConnection: close\r\n\r\n")
         .expect("the request is written");
@@ -19,7 +25,8 @@ pub fn get(address: SocketAddr, target: &str) -> (u16, Value) {
     socket.read_to_string(&mut text).expect("the reply is read to its end");
     let (head, body) = text.split_once("\r\n\r\n").expect("a head ends with an empty line");
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-    (status, serde_json::from_str(body).expect("the body is JSON"))
+    let body = serde_json::from_str(body).expect("the body is JSON");
+    (status, format!("{head}\r\n"), body)
 }
 
 /// A socket that gives up instead of hanging the test.
@@ -41,6 +48,23 @@ impl Client {
         let (socket, _) = tungstenite::client(format!("ws://{address}{path}"), connect(address))
             .expect("the handshake succeeds");
         Self { socket, next_id: 1 }
+    }
+
+    /// Sends so many requests at once; the code with which the venue closes.
+    pub fn flood(&mut self, count: u64) -> Option<u16> {
+        for id in 0..count {
+            let text = format!(r#"{{"method":"LIST_SUBSCRIPTIONS","id":{id}}}"#);
+            // The venue may have cut the connection already.
+            if self.socket.send(Message::text(text)).is_err() {
+                break;
+            }
+        }
+        loop {
+            match self.socket.read().ok()? {
+                Message::Close(frame) => return frame.map(|frame| frame.code.into()),
+                _ => continue,
+            }
+        }
     }
 
     /// The next text.

@@ -1,6 +1,9 @@
 //! The simulated venue as a client sees it, over real sockets.
 
 mod client;
+mod faults;
+mod ledger;
+mod limits;
 mod market_data;
 mod orders;
 mod trader;

@@ -53,12 +53,18 @@ impl Trader {
         trader
     }
 
-    /// Sends a request and waits for its reply.
-    pub fn call(&mut self, method: &str, params: Value) -> Value {
+    /// Sends a request; its id.
+    pub fn send(&mut self, method: &str, params: Value) -> String {
         let id = format!("r{}", self.next_id);
         self.next_id += 1;
         let text = json!({"id": id, "method": method, "params": params}).to_string();
         self.client.socket.send(Message::text(text)).expect("the request is sent");
+        id
+    }
+
+    /// Sends a request and waits for its reply.
+    pub fn call(&mut self, method: &str, params: Value) -> Value {
+        let id = self.send(method, params);
         loop {
             let message = self.client.json();
             if message["id"] == id {
@@ -92,10 +98,15 @@ impl Trader {
     }
 }
 
+/// Milliseconds since the epoch.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    since.as_millis() as u64
+}
+
 /// Parameters of `session.logon`, with a signature that fits them or not.
 pub fn signed_params(which: &str) -> Value {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    let timestamp = since.as_millis() as u64;
+    let timestamp = now_ms();
     let text = format!("apiKey={API_KEY}&timestamp={timestamp}");
     let signed = if which == "right" { text } else { format!("{text}0") };
     let signature = data_encoding::BASE64.encode(key_pair().sign(signed.as_bytes()).as_ref());

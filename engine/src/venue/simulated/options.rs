@@ -72,7 +72,7 @@ pub enum SimulatedVenueError {
         /// The system's word.
         source: io::Error,
     },
-    /// The event loop or its thread could not be made.
+    /// The poller or the thread could not be made.
     #[error("cannot start the venue's thread: {0}")]
     Start(#[source] io::Error),
     /// An option is out of its range.
@@ -83,12 +83,9 @@ pub enum SimulatedVenueError {
         /// What is wrong with it.
         why: String,
     },
-    /// The event loop ended with an error of the system.
-    #[error("the venue's event loop failed: {0}")]
-    Loop(#[source] io::Error),
-    /// The thread panicked: a bug in the venue.
-    #[error("the venue's thread panicked: {0}")]
-    Panicked(String),
+    /// The venue's thread ended before it was asked to, or panicked: a bug in the venue.
+    #[error("the venue's thread did not end well: {0}")]
+    Ended(String),
 }
 
 impl SimulatedVenueOptions {

@@ -23,7 +23,7 @@ use super::recording::{Recording, Step, UpdateIds};
 use super::server::{
     Clients, Content, Handle, MarketFrame, Opening, Reply, Request, ServerOptions,
 };
-use crate::world::Clock;
+use crate::world::{Clock, Net};
 
 /// Bytes that may wait for a client before the recording pauses for it.
 const PENDING_BYTES_MAX: usize = 1 << 20;
@@ -94,6 +94,7 @@ impl RecordedSession {
                 rules: LimitRules::default(),
                 penalties: Arc::default(),
                 clock: clock.clone(),
+                net: Net::real(),
             },
             replay,
         )?;

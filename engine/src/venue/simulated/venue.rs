@@ -14,7 +14,8 @@ use super::options::{SimulatedVenueError, SimulatedVenueOptions};
 use super::penalties::Penalties;
 use super::server::{Handle, ServerOptions};
 use super::simulation::Simulation;
-use crate::world::Clock;
+use crate::runtime::Agent;
+use crate::world::{Clock, Net, World};
 
 /// A running simulated venue. Dropping it ends it, too; [`SimulatedVenue::stop`] also reports.
 pub struct SimulatedVenue {
@@ -30,8 +31,39 @@ impl SimulatedVenue {
     /// # Errors
     /// A port that is taken, an option out of range, or no thread to be had.
     pub fn start(options: SimulatedVenueOptions) -> Result<Self, SimulatedVenueError> {
+        let (clock, net) = (Clock::start(), Net::real());
+        Self::build(options, clock, net, |server, simulation| Handle::start(server, simulation))
+    }
+
+    /// Like [`SimulatedVenue::start`], without a thread: whoever runs the agent serves. Time and
+    /// network are those of `world`.
+    ///
+    /// # Errors
+    /// An address that is taken, or an option out of range.
+    pub fn in_world(
+        options: SimulatedVenueOptions,
+        world: &World,
+    ) -> Result<(Self, Box<dyn Agent>), SimulatedVenueError> {
+        let (clock, net) = (world.clock.clone(), world.net.clone());
+        let mut agent = None;
+        let venue = Self::build(options, clock, net, |server, simulation| {
+            let (handle, server) = Handle::bind(server, simulation)?;
+            agent = Some(server);
+            Ok(handle)
+        })?;
+        Ok((venue, agent.expect("what was bound has an agent")))
+    }
+
+    fn build(
+        options: SimulatedVenueOptions,
+        clock: Clock,
+        net: Net,
+        open: impl FnOnce(
+            ServerOptions<'_>,
+            Simulation<BinanceSpot>,
+        ) -> Result<Handle, SimulatedVenueError>,
+    ) -> Result<Self, SimulatedVenueError> {
         options.validate()?;
-        let clock = Clock::start();
         let penalties = Arc::new(Penalties::default());
         let exchange = Exchange::new(&options, Moment::read(&clock));
         let ledger = exchange.ledger().clone();
@@ -43,8 +75,9 @@ impl SimulatedVenue {
             rules: options.limits,
             penalties: penalties.clone(),
             clock,
+            net,
         };
-        let handle = Handle::start(server, Simulation::new(exchange, limits, dialect))?;
+        let handle = open(server, Simulation::new(exchange, limits, dialect))?;
         Ok(Self { handle, penalties, ledger })
     }
 

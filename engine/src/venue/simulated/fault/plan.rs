@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use super::super::frame_kind::FrameKind;
+use crate::world::SplitMix64;
 
 /// A fault and its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,6 +202,32 @@ pub struct FaultPlan {
 }
 
 impl FaultPlan {
+    /// A bad day: every fault of orders, reports, queries and streams that an engine must live
+    /// through, at rates and with numbers that follow from `seed`. Nothing that ends a connection.
+    #[must_use]
+    pub fn hostile(seed: u64) -> Self {
+        let mut random = SplitMix64::new(seed);
+        let mut ms = |low, high| Duration::from_millis(random.between(low, high));
+        let faults = [
+            Fault::UnknownOutcome { reply_after: ms(50, 500), enters_after: Some(ms(0, 2_000)) },
+            Fault::UnknownOutcome { reply_after: ms(50, 500), enters_after: None },
+            Fault::FalseRefusal { enters_after: ms(0, 2_000) },
+            Fault::LateForward { delay: ms(1, 200) },
+            Fault::LostReply,
+            Fault::LostReport,
+            Fault::ReorderReports,
+            Fault::DuplicateExec,
+            Fault::ReplicaLag { duration: ms(50, 500) },
+            Fault::OrderLimit,
+        ];
+        let rule = |fault| {
+            let per_million = random.between(20_000, 120_000) as u32;
+            let trigger = Trigger::Rate { per_million, seed: random.next_u64() };
+            FaultRule { fault, trigger, only: None }
+        };
+        Self { rules: faults.into_iter().map(rule).collect() }
+    }
+
     /// A plan of one rule for all frames that the fault can spoil.
     #[must_use]
     pub fn one(fault: Fault, trigger: Trigger) -> Self {

@@ -2,7 +2,7 @@
 //!
 //! It owns the sockets; what is said over them is its [`Content`]: the simulation or a recording.
 //! Each turn lets the content do all that is due and writes every connection once; it knows when the
-//! next one is due. Whoever owns it blocks until then, or until a socket calls.
+//! next one is due. Whoever runs it waits until then, or until a socket calls.
 
 mod client;
 mod clients;
@@ -12,15 +12,14 @@ mod session;
 mod spoil;
 mod wire;
 
+use std::any::Any;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
-use mio::net::TcpListener;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::event::Source;
+use mio::{Interest, Registry, Token};
 
 pub use clients::{CLIENTS_MAX, Clients};
 pub use frame::{AccountFrame, MarketFrame};
@@ -36,11 +35,11 @@ use super::limits::LimitRules;
 use super::moment::Moment;
 use super::options::SimulatedVenueError;
 use super::penalties::Penalties;
-use crate::runtime::give_way;
-use crate::world::Clock;
+use crate::runtime::{Agent, Beside, BesideThread};
+use crate::world::{Clock, Listener, Net, Stream};
 
-const LISTENER: Token = Token(usize::MAX);
-const WAKER: Token = Token(usize::MAX - 1);
+/// The listener's number in the poller, behind those of the connections.
+const LISTENER: Token = Token(CLIENTS_MAX);
 
 /// What a session becomes by its handshake.
 pub struct Opening {
@@ -73,22 +72,25 @@ pub trait Content: Send + 'static {
     }
 }
 
-/// A started server: its thread, and how to end it.
+/// The owner's end of a server: what it counts, and how to end it.
 pub struct Handle {
     address: SocketAddr,
     counters: Arc<VenueCounters>,
     stop: Arc<AtomicBool>,
-    waker: Arc<Waker>,
-    thread: Option<JoinHandle<io::Result<()>>>,
+    /// `None` when somebody else runs the agent.
+    thread: Option<BesideThread>,
 }
 
+/// The server as an agent.
 struct Server<C> {
-    poll: Poll,
-    events: Events,
-    listener: TcpListener,
+    /// `None` in a world without a poller.
+    registry: Option<Registry>,
+    listener: Listener,
     clients: Clients,
     content: C,
     clock: Clock,
+    next_due_ns: u64,
+    stop: Arc<AtomicBool>,
 }
 
 /// What a server is started with, beside its content.
@@ -98,43 +100,42 @@ pub struct ServerOptions<'a> {
     pub rules: LimitRules,
     pub penalties: Arc<Penalties>,
     pub clock: Clock,
+    pub net: Net,
 }
 
 impl Handle {
-    /// Binds, then starts the thread.
-    pub fn start<C: Content>(
+    /// Binds. Whoever runs the agent serves.
+    pub fn bind<C: Content>(
         options: ServerOptions<'_>,
         content: C,
-    ) -> Result<Self, SimulatedVenueError> {
-        let ServerOptions { bind, fault_plan, rules, penalties, clock } = options;
-        let mut listener = TcpListener::bind(bind).map_err(|source| match source.kind() {
+    ) -> Result<(Self, Box<dyn Agent>), SimulatedVenueError> {
+        let ServerOptions { bind, fault_plan, rules, penalties, clock, net } = options;
+        let listener = net.listen(bind).map_err(|source| match source.kind() {
             ErrorKind::AddrInUse => SimulatedVenueError::PortTaken { address: bind },
             _ => SimulatedVenueError::Bind { address: bind, source },
         })?;
-        let start = SimulatedVenueError::Start;
-        let address = listener.local_addr().map_err(start)?;
-        let poll = Poll::new().map_err(start)?;
-        poll.registry().register(&mut listener, LISTENER, Interest::READABLE).map_err(start)?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(start)?);
+        let address = listener.local_address().map_err(SimulatedVenueError::Start)?;
         let counters = Arc::new(VenueCounters::default());
         let stop = Arc::new(AtomicBool::new(false));
         let faults = Faults::new(fault_plan, counters.clone());
         let clients = Clients::new(faults, rules, counters.clone(), penalties);
-        let events = Events::with_capacity(128);
-        let mut server = Server { poll, events, listener, clients, content, clock };
-        let is_over = stop.clone();
-        let thread = std::thread::Builder::new()
-            .name("simulated-venue".into())
-            .spawn(move || {
-                give_way();
-                while !is_over.load(Ordering::Acquire) {
-                    server.do_work()?;
-                    server.wait()?;
-                }
-                Ok(())
-            })
-            .map_err(start)?;
-        Ok(Self { address, counters, stop, waker, thread: Some(thread) })
+        let (registry, next_due_ns) = (None, clock.now_ns());
+        let seen = stop.clone();
+        let server =
+            Server { registry, listener, clients, content, clock, next_due_ns, stop: seen };
+        Ok((Self { address, counters, stop, thread: None }, Box::new(server)))
+    }
+
+    /// Binds, and starts a thread of its own.
+    pub fn start<C: Content>(
+        options: ServerOptions<'_>,
+        content: C,
+    ) -> Result<Self, SimulatedVenueError> {
+        let clock = options.clock.clone();
+        let (mut handle, agent) = Self::bind(options, content)?;
+        let thread = Beside::new().and_then(|place| place.start("simulated-venue", agent, clock));
+        handle.thread = Some(thread.map_err(SimulatedVenueError::Start)?);
+        Ok(handle)
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -145,24 +146,17 @@ impl Handle {
         &self.counters
     }
 
-    /// Ends the thread and joins it.
+    /// Ends the server and its thread.
     pub fn stop(mut self) -> Result<SimulatedVenueReport, SimulatedVenueError> {
         self.end()?;
         Ok(self.counters.report())
     }
 
     fn end(&mut self) -> Result<(), SimulatedVenueError> {
-        let Some(thread) = self.thread.take() else { return Ok(()) };
         self.stop.store(true, Ordering::Release);
-        self.waker.wake().map_err(SimulatedVenueError::Loop)?;
-        match thread.join() {
-            Ok(result) => result.map_err(SimulatedVenueError::Loop),
-            Err(panic) => {
-                let text = panic.downcast_ref::<String>().cloned();
-                let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).into()));
-                Err(SimulatedVenueError::Panicked(text.unwrap_or_else(|| "no message".into())))
-            }
-        }
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        thread.ask_to_stop();
+        thread.join().map_err(SimulatedVenueError::Ended)
     }
 }
 
@@ -175,79 +169,95 @@ impl Drop for Handle {
     }
 }
 
-impl<C: Content> Server<C> {
-    /// One turn: all that is due, then what is to be written. Never blocks.
-    fn do_work(&mut self) -> io::Result<()> {
+impl<C: Content> Agent for Server<C> {
+    fn name(&self) -> &str {
+        "simulated-venue"
+    }
+
+    fn on_start(&mut self, registry: &Registry) {
+        let registered = self.listener.register(registry, LISTENER, Interest::READABLE);
+        match registered.and_then(|()| registry.try_clone()) {
+            Ok(registry) => self.registry = Some(registry),
+            Err(error) => log::warn!("the simulated venue hears no connection: {error}"),
+        }
+    }
+
+    /// Takes connections, serves what came, does all that is due and writes every connection once.
+    fn duty_cycle(&mut self) -> usize {
         let now = Moment::read(&self.clock);
+        let mut served = self.accept(now);
+        for slot in 0..CLIENTS_MAX {
+            served += self.serve(slot, now);
+        }
         self.content.tick(now, &mut self.clients);
         let content = &self.content;
         self.clients.sweep(now, |session| content.shutdown_notice(session, now));
         self.clients.flush(now.ns);
-        Ok(())
-    }
-
-    /// When the next turn is due, if the sockets keep silent; nanoseconds of the monotonic clock.
-    fn next_due_ns(&mut self) -> u64 {
-        let due_ns = self.clients.next_due_ns();
-        let now_ns = self.clock.now_ns();
-        let content = self.content.next_due_ns(now_ns, &mut self.clients);
-        content.map_or(due_ns, |next_ns| next_ns.min(due_ns))
-    }
-
-    /// Waits for the sockets or for the next turn, and serves what came.
-    fn wait(&mut self) -> io::Result<()> {
-        let due_ns = self.next_due_ns();
-        let timeout = Duration::from_nanos(due_ns.saturating_sub(self.clock.now_ns()));
-        match self.poll.poll(&mut self.events, Some(timeout)) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
-            result => result?,
-        }
         self.clients.counters.wakeups();
-        let ready: Vec<(Token, bool)> =
-            self.events.iter().map(|event| (event.token(), event.is_writable())).collect();
-        for (token, is_writable) in ready {
-            let now = Moment::read(&self.clock);
-            match token {
-                LISTENER => self.accept(now)?,
-                WAKER => {}
-                Token(slot) => {
-                    if is_writable && let Some(client) = self.clients.get(slot) {
-                        client.wire().unblock();
-                    }
-                    self.serve(slot, now);
-                }
-            }
-        }
-        Ok(())
+        let content = self.content.next_due_ns(now.ns, &mut self.clients);
+        self.next_due_ns = content.unwrap_or(u64::MAX).min(self.clients.next_due_ns());
+        served
     }
 
-    fn accept(&mut self, now: Moment) -> io::Result<()> {
+    fn next_timer_ns(&self) -> u64 {
+        self.next_due_ns
+    }
+
+    fn is_done(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
+    }
+}
+
+impl<C: Content> Server<C> {
+    /// Takes all connections that wait; how many.
+    fn accept(&mut self, now: Moment) -> usize {
+        let mut accepted = 0;
         loop {
-            let mut socket = match self.listener.accept() {
-                Ok((socket, _)) => socket,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            let stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return accepted,
                 // The client may be gone already, or descriptors may be short: both may pass.
                 Err(error) => {
                     log::warn!("the simulated venue could not accept a connection: {error}");
-                    return Ok(());
+                    return accepted;
                 }
             };
+            accepted += 1;
             let Some(slot) = self.clients.free_slot() else {
                 self.clients.counters.connections_refused();
                 continue;
             };
-            // Frames are small and written in batches: waiting for more would only add latency.
-            socket.set_nodelay(true)?;
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            self.poll.registry().register(&mut socket, Token(slot), interest)?;
-            self.clients.insert(slot, Wire::new(socket), now);
-            self.clients.counters.connections();
+            match self.watch(stream, slot) {
+                Ok(stream) => {
+                    self.clients.insert(slot, Wire::new(stream), now);
+                    self.clients.counters.connections();
+                }
+                Err(error) => log::warn!("the simulated venue lost a connection: {error}"),
+            }
         }
     }
 
-    /// Reads and answers until nothing whole is left to read.
-    fn serve(&mut self, slot: usize, now: Moment) {
+    /// Lets a connection wake the server.
+    fn watch(&self, mut stream: Stream, slot: usize) -> io::Result<Stream> {
+        stream.is_connected()?;
+        if let Some(registry) = &self.registry {
+            stream.register(registry, Token(slot), Interest::READABLE | Interest::WRITABLE)?;
+        }
+        Ok(stream)
+    }
+
+    /// Reads and answers until nothing whole is left to read; how much there was.
+    fn serve(&mut self, slot: usize, now: Moment) -> usize {
+        let mut served = 0;
+        if let Some(client) = self.clients.get(slot) {
+            client.wire().unblock();
+        }
         while let Some(input) = self.clients.get(slot).and_then(|c| c.next_input(now.ns)) {
+            served += 1;
             match input {
                 Input::Request(request) => self.serve_request(slot, &request, now),
                 Input::Text(text) => {
@@ -256,6 +266,7 @@ impl<C: Content> Server<C> {
                 Input::TooMany => self.clients.punish_rate(slot),
             }
         }
+        served
     }
 
     fn serve_request(&mut self, slot: usize, request: &Request, now: Moment) {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
 
-use mio::net::TcpStream;
+use crate::world::Stream;
 
 /// What happens when all bytes before a mark have left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub enum Flushed {
 
 /// A socket and its outgoing bytes.
 pub struct Wire {
-    socket: TcpStream,
+    socket: Stream,
     out: Vec<u8>,
     /// Bytes of `out` that have left.
     sent: usize,
@@ -44,7 +44,7 @@ pub struct Wire {
 const COMPACT_AT: usize = 1 << 18;
 
 impl Wire {
-    pub fn new(socket: TcpStream) -> Self {
+    pub fn new(socket: Stream) -> Self {
         Self {
             socket,
             out: Vec::with_capacity(1 << 14),
@@ -120,13 +120,8 @@ impl Wire {
     }
 
     fn end(&mut self, reset: bool) {
-        if reset {
-            // A zero linger makes the close that follows send a reset. When it fails, the peer
-            // gets an orderly end, which its test will notice.
-            let _ = rustix::net::sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO));
-        } else {
-            let _ = self.socket.shutdown(std::net::Shutdown::Write);
-        }
+        // When it fails the peer is gone, or gets another end, which its test will notice.
+        let _ = if reset { self.socket.reset_on_drop() } else { self.socket.shutdown_write() };
     }
 
     fn compact(&mut self) {
