@@ -222,8 +222,8 @@ impl Limits {
         Ok(())
     }
 
-    /// Gives an order's count back: its first fill makes it count no more.
-    pub fn filled(&mut self, now: Moment) {
+    /// Gives an order's count back: once it is filled, or refused for itself, it counts no more.
+    pub fn give_back(&mut self, now: Moment) {
         self.orders_10s.take_back(1, now.epoch_ms);
         self.orders_day.take_back(1, now.epoch_ms);
     }
@@ -324,7 +324,7 @@ mod tests {
         assert!((0..50).all(|_| limits.order(START).is_ok()));
         let refusal = limits.order(START).expect_err("the fifty-first");
         assert_eq!((refusal.limit, refusal.interval, refusal.until_ms), (50, "10 SECOND", 610_000));
-        limits.filled(START);
+        limits.give_back(START);
         assert!(limits.order(START).is_ok());
         assert_eq!(limits.used(START), [0, 50, 50]);
         assert_eq!(limits.used(START.later_ms(10_000)), [0, 0, 50]);

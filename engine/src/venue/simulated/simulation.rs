@@ -79,7 +79,7 @@ impl<D: Dialect> Simulation<D> {
                 && matches!(report.kind, ExecKind::Trade(_))
                 && report.is_first_fill()
             {
-                self.limits.filled(now);
+                self.limits.give_back(now);
             }
             match event.stream() {
                 Some(key) if clients.wants(key) => {

@@ -212,7 +212,9 @@ fn place(call: &Call<'_>, talk: &mut Talk<'_>) -> Result<String, Silence> {
         talk.limits.order(talk.now).map_err(Refusal::from)?;
         misplace(call, talk)?;
     }
-    let placed = talk.exchange.place(order, talk.now)?;
+    // An order that is refused for itself counts no more than one that is filled.
+    let placed = talk.exchange.place(order, talk.now);
+    let placed = placed.inspect_err(|_| talk.limits.give_back(talk.now))?;
     talk.limits.refund(weights::PLACE, talk.now);
     Ok(reports::placed(talk.exchange.desk().by_id(placed.id), &symbol, response, &placed))
 }
