@@ -32,7 +32,7 @@ impl SimulatedVenue {
     /// A port that is taken, an option out of range, or no thread to be had.
     pub fn start(options: SimulatedVenueOptions) -> Result<Self, SimulatedVenueError> {
         let (clock, net) = (Clock::start(), Net::real());
-        Self::build(options, clock, net, |server, simulation| Handle::start(server, simulation))
+        Self::build(options, clock, net, Handle::start)
     }
 
     /// Like [`SimulatedVenue::start`], without a thread: whoever runs the agent serves. Time and
