@@ -13,6 +13,7 @@ pub mod instrument;
 mod launch;
 pub mod orchestrator;
 pub mod order;
+mod rate;
 pub mod report;
 pub mod runtime;
 pub mod safety;

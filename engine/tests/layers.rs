@@ -12,6 +12,7 @@ const LAYERS: [&str; 18] = [
     "event",
     "instrument",
     "text",
+    "rate",
     "safety",
     "world",
     "telemetry",

@@ -176,12 +176,27 @@ impl Cross<'_> {
     }
 
     fn risk(&mut self) {
-        let Some(qty) = &self.config.risk.max_order_qty else { return };
-        for instrument in &self.config.instruments {
+        let config = self.config;
+        for instrument in &config.instruments {
+            let Some((key, qty)) = config.max_order_qty(instrument) else { continue };
             if let Err(error) = parse_scaled(qty.as_bytes(), instrument.qty_scale) {
                 let problem = format!("{qty} does not fit {}: {error}", instrument.symbol);
-                let allowed = format!("at most {} decimal places", instrument.qty_scale);
-                self.add("risk.max_order_qty", &problem, &allowed);
+                let allowed = format!(
+                    "at most {} decimal places, or one of its own at \
+                     risk.instruments.\"{}\".max_order_qty",
+                    instrument.qty_scale, instrument.symbol
+                );
+                self.add(&key, &problem, &allowed);
+            }
+        }
+        let symbols = config.instruments.iter().map(|entry| entry.symbol.as_str());
+        for symbol in config.risk.instruments.keys() {
+            if !symbols.clone().any(|known| known == symbol) {
+                let hint = most_alike(symbol, symbols.clone());
+                let hint = hint.map_or(String::new(), |hint| format!("; did you mean `{hint}`?"));
+                let problem = format!("no instrument {symbol:?} is configured{hint}");
+                let key = format!("risk.instruments.{symbol}");
+                self.add(&key, &problem, "the symbol of an [[instrument]]");
             }
         }
     }
@@ -295,8 +310,30 @@ mod tests {
         refused(&with("native = { nowhere = 'X' }"), "instrument[0].native.nowhere", "no venue");
         refused(&with("").repeat(2), "instrument[1].symbol", "twice");
         refused("[risk]\nmax_order_qty = '0.000001'\n", "risk.max_order_qty", "BTC-USDT");
+        refused(
+            "[risk.instruments.'BTC-USD']\nmax_order_qty = '1'\n",
+            "risk.instruments.BTC-USD",
+            "BTC-USDT",
+        );
+        refused("[risk.instruments.BTC-USDT]\nqty = '1'\n", "risk.instruments", "unknown key");
+        refused(
+            "[risk.instruments.BTC-USDT]\nmax_order_qty = '0.000001'\n",
+            "risk.instruments.BTC-USDT.max_order_qty",
+            "decimal places",
+        );
         let spec = Config::default_run().instruments[0].spec().unwrap();
         assert_eq!((spec.tick, spec.step), (1, 1));
+    }
+
+    /// "2" is 2 BTC and 2 DOGE, whatever the scales are.
+    #[test]
+    fn a_limit_is_read_at_each_instruments_own_scale() {
+        let text = "[risk]\nmax_order_qty = '2'\n[risk.instruments.'ETH-USDT']\n\
+                    max_order_qty = '0.5'\n[[instrument]]\nsymbol = 'BTC-USDT'\n\
+                    [[instrument]]\nsymbol = 'DOGE-USDT'\nqty_scale = 0\nstep = '1'\n\
+                    [[instrument]]\nsymbol = 'ETH-USDT'\nqty_scale = 4\nstep = '0.0001'\n";
+        let config = Config::parse(text, "x").unwrap();
+        assert_eq!(config.max_order_qtys(), [200_000, 2, 5_000]);
     }
 
     #[test]

@@ -21,14 +21,15 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::parse_scaled;
 pub(crate) use check::most_alike;
 pub use error::{ConfigError, Position, Problem};
 pub use lists::{ConsumerConfig, InstrumentConfig, OnFlip, VenueConfig};
 pub use origin::Origin;
 pub use recorded::RECORDED_VENUE;
 pub use sections::{
-    ControlConfig, CoresConfig, EngineConfig, LanesConfig, Profile, RiskConfig, SessionConfig,
-    SimulatedConfig, StreamsConfig, TelemetryConfig,
+    ControlConfig, CoresConfig, EngineConfig, InstrumentRisk, LanesConfig, Profile, RiskConfig,
+    SessionConfig, SimulatedConfig, StreamsConfig, TelemetryConfig,
 };
 
 use schema::Section;
@@ -185,6 +186,26 @@ impl Config {
     #[must_use]
     pub fn takes_orders(&self, venue: usize) -> bool {
         self.venues.get(venue).is_none_or(|venue| venue.api_url.is_some())
+    }
+
+    /// By instrument, the largest quantity of one order in the instrument's own scale; `i64::MAX` for no
+    /// limit.
+    #[must_use]
+    pub fn max_order_qtys(&self) -> Vec<i64> {
+        let limit = |instrument: &InstrumentConfig| {
+            let (_, text) = self.max_order_qty(instrument)?;
+            parse_scaled(text.as_bytes(), instrument.qty_scale).ok()
+        };
+        self.instruments.iter().map(|entry| limit(entry).unwrap_or(i64::MAX)).collect()
+    }
+
+    /// The limit of an instrument's orders as it is written, and the key it stands at.
+    fn max_order_qty(&self, instrument: &InstrumentConfig) -> Option<(String, &str)> {
+        let symbol = &instrument.symbol;
+        let own = self.risk.instruments.get(symbol).and_then(|own| own.max_order_qty.as_deref());
+        let own = own.map(|text| (format!("risk.instruments.{symbol}.max_order_qty"), text));
+        let of_all = self.risk.max_order_qty.as_deref();
+        own.or_else(|| Some(("risk.max_order_qty".to_owned(), of_all?)))
     }
 
     /// An error about the value at `key`, placed where the file says it; for what only a later stage can

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use toml::de::DeValue;
 
-use super::schema::Rule;
+use super::schema::{KeySpec, Rule};
 use crate::event::{SCALE_MAX, parse_scaled};
 use crate::instrument::{InstrumentSpec, Instruments};
 
@@ -29,6 +29,7 @@ impl Rule {
                     entries.values().find_map(|item| text_fault(item.get_ref(), filled))
                 }
             },
+            Rule::SymbolTables(keys) => symbol_tables_fault(value, keys),
             Rule::Free => value.as_table().is_none().then(|| expected("a table", value)),
             Rule::OneOf(choices) => text_fault(value, |text| {
                 (!choices.contains(&text)).then(|| format!("{text:?} is none of them"))
@@ -65,9 +66,33 @@ impl Rule {
             Rule::Url(schemes) => format!("{}://HOST[:PORT][/PATH]", schemes.join(" or ")),
             Rule::Loopback => "a loopback address and port, as 127.0.0.1:0".into(),
             Rule::NameMap => "a table { VENUE = \"SYMBOL\" }".into(),
+            Rule::SymbolTables(keys) => {
+                let names = keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ");
+                format!("a table from symbol to a table of: {names}")
+            }
             Rule::Free => "a table".into(),
         }
     }
+}
+
+fn symbol_tables_fault(value: &DeValue<'_>, keys: &[KeySpec]) -> Option<String> {
+    let Some(tables) = value.as_table() else { return Some(expected("a table", value)) };
+    tables.iter().find_map(|(symbol, table)| {
+        let symbol = symbol.get_ref();
+        let Some(table) = table.get_ref().as_table() else {
+            return Some(format!("{symbol}: {}", expected("a table", table.get_ref())));
+        };
+        table.iter().find_map(|(name, value)| {
+            let name = name.get_ref();
+            match keys.iter().find(|key| key.name == name) {
+                Some(key) => {
+                    let fault = key.rule.fault(value.get_ref())?;
+                    Some(format!("{symbol}.{name}: {fault}"))
+                }
+                None => Some(format!("{symbol}: unknown key {name}")),
+            }
+        })
+    })
 }
 
 /// A number with its digits in groups of three, as TOML may write it.

@@ -62,6 +62,8 @@ pub enum Rule {
     Loopback,
     /// A table from venue name to text.
     NameMap,
+    /// A table from symbol to a table of these keys.
+    SymbolTables(&'static [KeySpec]),
     /// A table that belongs to the strategy; nothing in it is checked here.
     Free,
 }

@@ -1,5 +1,6 @@
 //! The single sections of the configuration: `[engine]`, `[cores]`, `[lanes]` and so on.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -193,16 +194,31 @@ section! {
     pub struct RiskConfig {
         /// Send orders at all. When false, every submit is refused.
         trading: bool = true => flag();
-        /// Largest quantity of one order, in the base asset.
+        /// Largest quantity of one order, in units of the instrument's base asset: "2" is 2 of it for every
+        /// instrument.
         max_order_qty: Option<String> = None => Rule::Decimal, "\"1.5\"";
         /// Open orders of one consumer.
         max_open_orders: u32 = 64 => whole(1..=1_024, "orders");
-        /// New orders of one consumer in a second.
+        /// New orders of one consumer in a second. Cancels and queries are never held back by it.
         max_orders_per_s: u32 = 1_000 => whole(1..=1_000_000, "orders/s");
         /// Cancel every open order when the engine stops.
         cancel_on_stop: bool = true => flag();
         /// Cancel every open order of a consumer that is quarantined. It gets no new ones either way.
         cancel_on_quarantine: bool = true => flag();
+        /// Limits of single instruments, by symbol, in place of those above.
+        instruments: BTreeMap<String, InstrumentRisk> = BTreeMap::new()
+            => Rule::SymbolTables(InstrumentRisk::SECTION.keys),
+            "{ \"BTC-USDT\" = { max_order_qty = \"0.5\" } }";
+    }
+}
+
+section! {
+    /// Limits of one instrument.
+    #[name = "risk.instruments", most = 1]
+    #[derive(Debug)]
+    pub struct InstrumentRisk {
+        /// Largest quantity of one order, in units of the base asset.
+        max_order_qty: Option<String> = None => Rule::Decimal, "\"0.5\"";
     }
 }
 

@@ -17,8 +17,9 @@ use crate::event::{
 use crate::instrument::{InstrumentSpec, Instruments};
 use crate::order::{
     OpenOrder, OrderAction, OrderCommand, OrderCounts, OrderFlags, OrderTracker, OrderType,
-    Position, RateBucket, TimeInForce,
+    Position, TimeInForce,
 };
+use crate::rate::Bucket;
 use crate::runtime::Clock;
 use crate::safety::TradingSwitch;
 
@@ -42,19 +43,20 @@ pub struct NewOrder {
 }
 
 /// Limits of the inline risk check, per consumer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RiskLimits {
-    /// Largest quantity of one order in the instrument's scale; `i64::MAX` for no limit.
-    pub max_order_qty: i64,
+    /// By instrument, the largest quantity of one order in the instrument's own scale; no limit for one
+    /// that is not there.
+    pub max_order_qty: Arc<[i64]>,
     /// Open orders at a time, 1 to 1024.
     pub max_open_orders: usize,
-    /// Submits and cancels a second, averaged over a second; at least 1.
+    /// New orders a second, as many at once; at least 1. Cancels and queries are not counted.
     pub max_orders_per_s: u32,
 }
 
 impl Default for RiskLimits {
     fn default() -> RiskLimits {
-        RiskLimits { max_order_qty: i64::MAX, max_open_orders: 64, max_orders_per_s: 1_000 }
+        RiskLimits { max_order_qty: Arc::default(), max_open_orders: 64, max_orders_per_s: 1_000 }
     }
 }
 
@@ -87,7 +89,7 @@ pub struct Context {
     instruments: Arc<Instruments>,
     switch: TradingSwitch,
     limits: RiskLimits,
-    bucket: RateBucket,
+    bucket: Bucket,
     tracker: OrderTracker,
     next_order_id: u64,
     next_command_id: u64,
@@ -113,7 +115,7 @@ impl Context {
             consumer: parts.consumer,
             has_order_news: false,
             now_ns: parts.clock.now_ns(),
-            bucket: RateBucket::new(parts.limits.max_orders_per_s),
+            bucket: Bucket::per_s(parts.limits.max_orders_per_s),
             clock: parts.clock,
             instruments: parts.instruments,
             orders: parts.orders,
@@ -220,7 +222,7 @@ impl Context {
             return Err(RejectReason::TradingHalted.into());
         }
         self.check_terms(instrument, is_priced, price, qty)?;
-        if !self.bucket.take(self.now_ns, 1) {
+        if !self.bucket.take(self.now_ns) {
             return Err(RejectReason::RateLimit.into());
         }
         self.send_for(id, OrderAction::Modify, |command| {
@@ -424,7 +426,7 @@ impl Context {
         if !self.tracker.has_room() {
             return Err(RejectReason::MaxOpenOrders);
         }
-        if !self.bucket.take(self.now_ns, 1) {
+        if !self.bucket.take(self.now_ns) {
             return Err(RejectReason::RateLimit);
         }
         Ok(())
@@ -447,7 +449,8 @@ impl Context {
         if qty.0 <= 0 || qty.0 % spec.step != 0 {
             return Err(RejectReason::BadQty);
         }
-        if qty.0 > self.limits.max_order_qty {
+        let max_qty = self.limits.max_order_qty.get(instrument.index());
+        if max_qty.is_some_and(|max_qty| qty.0 > *max_qty) {
             return Err(RejectReason::MaxOrderQty);
         }
         Ok(())

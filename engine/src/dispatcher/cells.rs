@@ -46,6 +46,17 @@ pub(super) fn group_of(kind: EventKind) -> Option<CellGroupSpec> {
     Some(CellGroupSpec { members })
 }
 
+/// Events that may wait for a consumer that gets every stream of a kind, by venue and instrument. Balances
+/// wait by asset, one each.
+pub(crate) fn records_of(kind: EventKind) -> usize {
+    let records = |cell: &CellSpec| match cell.policy {
+        CellPolicy::Latest => 1,
+        CellPolicy::Queue { capacity } => capacity,
+    };
+    // Book and book state share a group of two.
+    group_of(kind).map_or(1, |group| group.members.iter().map(records).sum())
+}
+
 /// The cell of this event, in a route with this base.
 #[inline]
 pub(super) fn cell_of(base: CellId, event: &Event) -> CellId {

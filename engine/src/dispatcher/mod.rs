@@ -10,6 +10,7 @@ mod run;
 
 pub(crate) use agent::DispatcherParts;
 pub use agent::{DispatcherAgent, DispatcherRemains};
+pub(crate) use cells::records_of;
 pub use flip::{AcceptFrom, COMMAND_DONE, FLIP_BEGIN, FLIP_END, FlipOutcome};
 pub(crate) use flip::{Flip, FlipPort};
 pub(crate) use link::LinkParts;

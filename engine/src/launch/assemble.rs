@@ -27,7 +27,7 @@ use crate::dispatcher::{
     AcceptFrom, DispatcherAgent, DispatcherParts, FlipPort, LinkParts, RouteBook, Subscription,
     routes_of,
 };
-use crate::event::{ConsumerId, Event, EventKind, InstrumentId, Interest, parse_scaled};
+use crate::event::{ConsumerId, Event, EventKind, InstrumentId, Interest};
 use crate::instrument::Instruments;
 use crate::orchestrator::merge::MergePort;
 use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
@@ -480,16 +480,8 @@ impl<'c> Assembly<'c> {
     ) -> Arc<CachePadded<Terms>> {
         let entry = &self.config.consumers[index];
         let risk = &self.config.risk;
-        // One limit for instruments of several scales: it is read in each instrument's own scale, so the
-        // finest scale gives the strictest reading and is the one taken.
-        let scale = self.instruments.iter().map(|(_, spec)| spec.qty_scale).min().unwrap_or(0);
-        let max_order_qty = risk
-            .max_order_qty
-            .as_ref()
-            .and_then(|text| parse_scaled(text.as_bytes(), scale).ok())
-            .unwrap_or(i64::MAX);
         let limits = RiskLimits {
-            max_order_qty,
+            max_order_qty: self.config.max_order_qtys().into(),
             max_open_orders: risk.max_open_orders as usize,
             max_orders_per_s: risk.max_orders_per_s,
         };

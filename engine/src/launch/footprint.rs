@@ -1,10 +1,13 @@
 //! How many lanes there will be, and the memory their slots take.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::config::{Config, ConsumerConfig};
 use crate::consumer::CONSUMER_LETTER_SLOTS;
-use crate::event::Event;
+use crate::dispatcher::{is_routed, records_of};
+use crate::event::{Event, EventKind};
 use crate::order::OrderCommand;
 use crate::runtime::{CorePlan, PlannedCore};
 use crate::telemetry::{LetterChunk, LogRecord};
@@ -32,7 +35,7 @@ impl LaneFootprint {
 
 /// The lanes of a run, in the order of an event's way, without those there are none of.
 ///
-/// Slots only: cursors, cells and sockets' buffers come on top.
+/// Slots and cells only: cursors and sockets' buffers come on top.
 #[must_use]
 pub fn lane_footprints(config: &Config, plan: &CorePlan) -> Vec<LaneFootprint> {
     let lanes = &config.lanes;
@@ -49,6 +52,7 @@ pub fn lane_footprints(config: &Config, plan: &CorePlan) -> Vec<LaneFootprint> {
         of("orchestrator to dispatcher", 2, lanes.dispatch, event),
         of("market, to consumer", consumers, lanes.market, event),
         of("critical, to consumer", consumers, lanes.critical, event),
+        of("conflation cells, at most", 1, cells(config), event),
         of("spill of critical", consumers, lanes.spill, event),
         of("orders, to gateway", consumers, lanes.order, size_of::<OrderCommand>()),
         of("orders, to venue", order_sessions, lanes.order, size_of::<OrderCommand>()),
@@ -59,6 +63,32 @@ pub fn lane_footprints(config: &Config, plan: &CorePlan) -> Vec<LaneFootprint> {
     ];
     all.retain(|footprint| footprint.lanes > 0);
     all
+}
+
+/// Events that may wait for full market lanes. A strategy that takes fewer kinds than its consumer may
+/// receive needs fewer; merge rules come on top.
+fn cells(config: &Config) -> usize {
+    let venues = config.venue_names().len();
+    let of_consumer = |consumer: &ConsumerConfig| {
+        let has_kind = |kind: &EventKind| {
+            let listed = consumer.kinds.as_ref();
+            is_routed(*kind) && listed.is_none_or(|names| names.iter().any(|n| n == kind.name()))
+        };
+        let listed = &consumer.instruments;
+        let entries = config.instruments.iter();
+        let symbols: Vec<&str> = entries
+            .map(|entry| entry.symbol.as_str())
+            .filter(|symbol| listed.is_empty() || listed.iter().any(|name| name == symbol))
+            .collect();
+        let assets: HashSet<&str> = symbols.iter().flat_map(|symbol| symbol.split('-')).collect();
+        let plain = |kind: EventKind| match kind {
+            EventKind::Merged => 0,
+            EventKind::Balance => assets.len(),
+            kind => symbols.len() * records_of(kind),
+        };
+        venues * EventKind::ALL.into_iter().filter(has_kind).map(plain).sum::<usize>()
+    };
+    config.consumers.iter().map(of_consumer).sum()
 }
 
 /// One for each thread of the plan, for each that stands by, and for the watchdog. Each take-over makes one
@@ -81,6 +111,9 @@ mod tests {
         let bytes = |lane: &str| all.iter().find(|f| f.lane == lane).unwrap().slot_bytes;
         assert_eq!(bytes("market, to consumer"), 384);
         assert_eq!(bytes("orders, to gateway"), 128);
+        // Quote, trade, book, its state, 64 closed bars and one of each interval, instrument; two assets.
+        let cells = all.iter().find(|f| f.lane == "conflation cells, at most").unwrap();
+        assert_eq!(cells.slots, 3 * (1 + 1 + 1 + 1 + (64 + 16) + 1 + 2));
         assert_eq!(bytes("log lines"), 512);
         assert_eq!(bytes("dead letters"), 1_024);
         assert_eq!(all.iter().find(|f| f.lane == "spill of critical").unwrap().bytes(), 4_718_592);

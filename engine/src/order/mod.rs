@@ -2,11 +2,9 @@
 
 mod command;
 mod gateway;
-mod rate_bucket;
 mod tracker;
 
 pub use command::{OrderAction, OrderCommand, OrderFlags, OrderKey, OrderType, TimeInForce};
 pub use gateway::{GatewayAgent, GatewayCounts};
 pub(crate) use gateway::{GatewayParts, rejection};
-pub(crate) use rate_bucket::RateBucket;
 pub use tracker::{OpenOrder, OrderCounts, OrderTracker, Position};

@@ -4,6 +4,7 @@
 //! be a prefix of another (EDGE-21). Does not know what a symbol means: the configuration says which
 //! native text stands for which instrument. Immutable once made; each decoder owns a clone.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -55,6 +56,8 @@ pub struct SymbolMap {
     entries: Arc<[Entry]>,
     /// Open addressing over `entries`, a power of two at most half full.
     table: Arc<[u32]>,
+    /// Place in `entries`, by instrument; [`EMPTY`] for one that the venue does not have.
+    by_instrument: Arc<[u32]>,
 }
 
 #[derive(Debug)]
@@ -73,6 +76,7 @@ impl SymbolMap {
         instruments: Arc<Instruments>,
     ) -> Result<SymbolMap, SymbolError> {
         let mut entries: Vec<Entry> = Vec::with_capacity(natives.len());
+        let (mut seen, mut seen_instruments) = (HashSet::new(), HashSet::new());
         for (native, instrument) in natives {
             if native.is_empty() || native.len() > NATIVE_BYTES_MAX {
                 return Err(SymbolError::BadNative(native.clone()));
@@ -80,10 +84,10 @@ impl SymbolMap {
             let Some(spec) = instruments.get(*instrument) else {
                 return Err(SymbolError::UnknownInstrument(native.clone()));
             };
-            if entries.iter().any(|entry| *entry.native == **native) {
+            if !seen.insert(native) {
                 return Err(SymbolError::Duplicate(native.clone()));
             }
-            if entries.iter().any(|entry| entry.symbol.instrument == *instrument) {
+            if !seen_instruments.insert(*instrument) {
                 return Err(SymbolError::InstrumentTwice(native.clone()));
             }
             let slot = entries.len();
@@ -107,14 +111,21 @@ impl SymbolMap {
 
     fn of_entries(entries: Vec<Entry>) -> SymbolMap {
         let mut table = vec![EMPTY; (entries.len() * 2).next_power_of_two().max(2)];
+        let last = entries.iter().map(|entry| entry.symbol.instrument.index()).max();
+        let mut by_instrument = vec![EMPTY; last.map_or(0, |last| last + 1)];
         for (slot, entry) in entries.iter().enumerate() {
+            by_instrument[entry.symbol.instrument.index()] = slot as u32;
             let mut at = hash(entry.native.as_bytes()) & (table.len() - 1);
             while table[at] != EMPTY {
                 at = (at + 1) & (table.len() - 1);
             }
             table[at] = slot as u32;
         }
-        SymbolMap { entries: entries.into(), table: table.into() }
+        SymbolMap {
+            entries: entries.into(),
+            table: table.into(),
+            by_instrument: by_instrument.into(),
+        }
     }
 
     /// What `native` stands for; `None` when it isn't configured.
@@ -164,7 +175,8 @@ impl SymbolMap {
     }
 
     fn entry(&self, instrument: InstrumentId) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.symbol.instrument == instrument)
+        let place = self.by_instrument.get(instrument.index())?;
+        self.entries.get(*place as usize)
     }
 }
 
@@ -184,24 +196,12 @@ fn hash(text: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instrument::InstrumentSpec;
-
-    fn instruments(count: usize) -> Arc<Instruments> {
-        let spec = |n| InstrumentSpec {
-            symbol: format!("A{n}-USDT"),
-            price_scale: 2,
-            qty_scale: 5,
-            tick: 1,
-            step: 1,
-        };
-        Arc::new(Instruments::new((0..count).map(spec).collect()).unwrap())
-    }
 
     #[test]
     fn a_prefix_of_a_symbol_is_another_symbol() {
         // EDGE-21
         let natives = [("ETHUSDT".to_owned(), InstrumentId(1)), ("ETHUSD".into(), InstrumentId(0))];
-        let map = SymbolMap::new(&natives, instruments(2)).unwrap();
+        let map = SymbolMap::new(&natives, Instruments::of_test(2)).unwrap();
         assert_eq!(
             map.lookup(b"ETHUSDT").map(|s| (s.instrument, s.slot)),
             Some((InstrumentId(1), 0))
@@ -221,7 +221,7 @@ mod tests {
     fn every_one_of_a_thousand_symbols_is_found() {
         let natives: Vec<_> =
             (0..1_000).map(|n| (format!("SYMBOL{n}USDT"), InstrumentId(n))).collect();
-        let map = SymbolMap::new(&natives, instruments(1_000)).unwrap();
+        let map = SymbolMap::new(&natives, Instruments::of_test(1_000)).unwrap();
         for (native, instrument) in &natives {
             assert_eq!(map.lookup(native.as_bytes()).map(|s| s.instrument), Some(*instrument));
         }
@@ -233,7 +233,7 @@ mod tests {
         let refused = |natives: &[(&str, u32)]| {
             let natives: Vec<_> =
                 natives.iter().map(|(n, i)| ((*n).to_owned(), InstrumentId(*i))).collect();
-            SymbolMap::new(&natives, instruments(2)).unwrap_err()
+            SymbolMap::new(&natives, Instruments::of_test(2)).unwrap_err()
         };
         assert_eq!(refused(&[("A", 0), ("A", 1)]), SymbolError::Duplicate("A".into()));
         assert_eq!(refused(&[("A", 0), ("B", 0)]), SymbolError::InstrumentTwice("B".into()));

@@ -20,7 +20,6 @@
 //!
 //! Critical events are not ordered here. All memory is taken at the start.
 
-mod flood;
 mod gap;
 mod sequencer;
 mod stats;

@@ -7,9 +7,9 @@ use pitlane_ring::{Pool, PoolGauge, Record};
 use zerocopy::FromZeros;
 
 use super::StreamStats;
-use super::flood::FloodLimit;
 use super::gap::{Gap, Held, Place};
 use crate::event::{Event, EventKind};
+use crate::rate::Rate;
 use crate::venue::{StreamOrder, StreamOrders};
 
 /// Streams that can have a gap at a time; one more releases the one that waits longest.
@@ -66,7 +66,7 @@ pub(crate) struct Sequencer {
     deadline_ns: u64,
     lateness_ns: u64,
     max_buffered: usize,
-    flood: FloodLimit,
+    flood: Rate,
     stats: Arc<CachePadded<StreamStats>>,
 }
 
@@ -112,7 +112,7 @@ impl Sequencer {
             deadline_ns: u64::MAX,
             lateness_ns: options.lateness_ns,
             max_buffered: options.max_buffered,
-            flood: FloodLimit::new(options.flood_events_per_s, options.flood_burst),
+            flood: Rate::new(options.flood_events_per_s, options.flood_burst),
             stats: Arc::default(),
         }
     }
