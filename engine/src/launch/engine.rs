@@ -264,6 +264,9 @@ impl Engine {
             conflated: sum(Term::Conflated) + sum(Term::Aggregated),
             failures: sum(Term::Failed),
             fullest_lane: fullest.map(|(name, used, slots)| (name.to_owned(), used, slots)),
+            limits: (live.governors.iter())
+                .map(|(venue, governor)| (venue.clone(), governor.reading(now_ns)))
+                .collect(),
         }
     }
 

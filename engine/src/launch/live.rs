@@ -11,6 +11,7 @@ use crate::instrument::Instruments;
 use crate::runtime::StallBook;
 use crate::telemetry::DeadLetterCounts;
 use crate::venue::VenueSwitch;
+use crate::venue::governor::{Governor, GovernorReading};
 
 /// What can be read while the engine runs, without cost for it.
 #[derive(Default)]
@@ -26,6 +27,8 @@ pub(super) struct Live {
     /// One for each session.
     pub(super) venues: Vec<SessionAccount>,
     pub(super) letters: Vec<Arc<DeadLetterCounts>>,
+    /// Of each venue that is reached over a network.
+    pub(super) governors: Vec<(String, Governor)>,
     /// By venue; `None` for one without sessions.
     pub(super) switches: Vec<Option<VenueSwitch>>,
 }
@@ -46,6 +49,8 @@ pub struct LiveStatus {
     pub stalled: Vec<(String, u64)>,
     /// The fullest lane: name, events in it, slots.
     pub fullest_lane: Option<(String, u64, usize)>,
+    /// By venue, how much of what it allows is used, and what was held back for that.
+    pub limits: Vec<(String, GovernorReading)>,
 }
 
 /// Readable by anyone while the engine runs.

@@ -17,6 +17,7 @@ use crate::order::OrderCommand;
 use crate::runtime::{Agent, AgentRole, Beside};
 use crate::telemetry::{Probe, letter_lane};
 use crate::venue::binance::{BinanceOrders, Credentials};
+use crate::venue::governor::{Counted, Governor, Limit};
 use crate::venue::market::{
     MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits, SnapshotClient, SnapshotOptions,
     SnapshotPace, Stream, routed_url,
@@ -46,6 +47,8 @@ const SNAPSHOT_BYTES_MAX: usize = 8 * 1024 * 1024;
 struct VenueSetup {
     name: String,
     kind: &'static VenueKind,
+    /// Of all its sessions.
+    governor: Governor,
     /// By the number of the route.
     streams_at: Vec<Endpoint>,
     /// `None` without books.
@@ -112,6 +115,10 @@ impl Assembly<'_> {
             limits: LimitRules { enforcement: Enforcement::CountOnly, ..LimitRules::default() },
             ..SimulatedVenueOptions::default()
         };
+        // It counts orders and refuses none: checks and benches send thousands.
+        let counted = VenueKind::usual().limits.counted.iter().copied();
+        let of_embedded: Vec<Limit> =
+            counted.filter(|limit| limit.counts != Counted::Orders).collect();
         let server = SimulatedVenue::start(options)?;
         let address = server.address();
         self.threads.embedded.push(server);
@@ -121,6 +128,7 @@ impl Assembly<'_> {
             Ok(VenueSetup {
                 name,
                 kind: VenueKind::usual(),
+                governor: Governor::new(&of_embedded),
                 streams_at: vec![endpoint(Scheme::Ws, format!("ws://{address}/stream"))?],
                 rest: Some(endpoint(Scheme::Http, format!("http://{address}"))?),
                 api: Some((endpoint(Scheme::Ws, api)?, credentials)),
@@ -150,7 +158,7 @@ impl Assembly<'_> {
         let commands = match api {
             None => None,
             Some((endpoint, credentials)) => {
-                let session = self.session_options(2 * number + 1, endpoint);
+                let session = self.session_options(2 * number + 1, endpoint, &setup.governor);
                 let frame_bytes_max = session.limits.frame_bytes_max;
                 let protocol = BinanceOrders::new(credentials, symbols.clone(), frame_bytes_max);
                 let options = OrderOptions {
@@ -196,6 +204,7 @@ impl Assembly<'_> {
         // The venue counts the requests of all connections together.
         pace.interval_ns *= with_books.max(1) as u64;
         self.stream_ports.push(Vec::new());
+        self.live.governors.push((setup.name.clone(), setup.governor.clone()));
         for (place, connection) in connections.into_iter().enumerate() {
             let role = match place {
                 0 => "market".to_owned(),
@@ -222,7 +231,7 @@ impl Assembly<'_> {
             let options = MarketOptions {
                 venue: setup.name.clone(),
                 role,
-                session: self.session_options(session_number, endpoint),
+                session: self.session_options(session_number, endpoint, &setup.governor),
                 feed,
                 connection,
                 subscribe_ns: self.config.session.subscribe_ms * 1_000_000,
@@ -349,6 +358,7 @@ impl Assembly<'_> {
                 body_bytes_max: SNAPSHOT_BYTES_MAX,
             },
             symbols: symbols.clone(),
+            governor: setup.governor.clone(),
             clock: self.clock.clone(),
             wakers: self.wakers.clone(),
             waker: beside.as_ref().map(Beside::waker).unwrap_or_default(),
@@ -387,11 +397,17 @@ impl Assembly<'_> {
         Ok(())
     }
 
-    fn session_options(&self, session_number: usize, endpoint: Endpoint) -> SessionOptions {
+    fn session_options(
+        &self,
+        session_number: usize,
+        endpoint: Endpoint,
+        governor: &Governor,
+    ) -> SessionOptions {
         SessionOptions {
             endpoint,
             headers: String::new(),
             limits: SessionLimits::from(&self.config.session),
+            governor: governor.clone(),
             net: self.world.net.clone(),
             token: session_number,
             seed: self.world.entropy.seed(&format!("session {session_number}")),
@@ -506,6 +522,7 @@ fn configured(
     Ok(VenueSetup {
         name: venue.name.clone(),
         kind,
+        governor: Governor::new(kind.limits.counted),
         streams_at,
         rest,
         api,

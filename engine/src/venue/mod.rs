@@ -5,6 +5,7 @@ pub mod binance_futures;
 pub mod book;
 mod book_summary;
 pub mod codec;
+pub mod governor;
 mod lane_outlet;
 pub mod market;
 pub mod orders;

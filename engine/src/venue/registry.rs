@@ -10,7 +10,7 @@ use super::market::{
     Connection, MarketAgent, MarketOptions, MarketWiring, SnapshotAgent, SnapshotClient,
     SnapshotOptions, Stream, StreamPort,
 };
-use super::protocol::MarketProtocol;
+use super::protocol::{MarketProtocol, VenueLimits};
 use super::{LaneOutlet, StreamOrders, SymbolMap};
 use crate::runtime::Agent;
 
@@ -22,6 +22,8 @@ pub struct VenueKind {
     pub stream_orders: StreamOrders,
     /// Parts of its address space, see [`MarketProtocol::ROUTES`].
     pub routes: &'static [&'static str],
+    /// What the venue allows.
+    pub limits: VenueLimits,
     /// See [`Connection::spread`].
     pub spread: Spread,
     /// See [`SnapshotAgent::new`].
@@ -48,6 +50,7 @@ const fn of<P: MarketProtocol>(name: &'static str) -> VenueKind {
         name,
         stream_orders: P::ORDERS,
         routes: P::ROUTES,
+        limits: P::LIMITS,
         spread: Connection::spread::<P>,
         snapshot_agent: snapshot_agent::<P>,
         market_agent: market_agent::<P>,

@@ -7,6 +7,7 @@ use crossbeam_utils::CachePadded;
 use pitlane_engine::event::{Book, BookStatus, VenueId};
 use pitlane_engine::runtime::{Beside, BesideThread, Clock, CoreWakers, Phase, StopSignal};
 use pitlane_engine::venue::binance::SpotMarket;
+use pitlane_engine::venue::governor::Governor;
 use pitlane_engine::venue::market::{
     Connection, MarketAgent, MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits,
     SnapshotAgent, SnapshotOptions,
@@ -80,6 +81,7 @@ impl Feed {
                     body_bytes_max: 8 << 20,
                 },
                 symbols: symbols(),
+                governor: Governor::default(),
                 clock: clock.clone(),
                 wakers: CoreWakers::default(),
                 waker: beside.waker(),
@@ -97,6 +99,7 @@ impl Feed {
             endpoint: endpoint(format!("ws://{stream}/stream"), Scheme::Ws),
             headers: String::new(),
             limits: options.limits,
+            governor: Governor::default(),
             net: Net::real(),
             token: 0,
             seed: 7,

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pitlane_engine::runtime::Clock;
+use pitlane_engine::venue::governor::Governor;
 use pitlane_engine::venue::transport::{
     BackoffOptions, CloseReason, Endpoint, Progress, Scheme, Session, SessionLimits,
     SessionOptions, WireError,
@@ -21,7 +22,18 @@ fn session(address: std::net::SocketAddr, limits: SessionLimits, clock: Clock) -
     let endpoint =
         Endpoint::parse(&format!("ws://{address}/ws"), Scheme::Ws, &Net::real()).unwrap();
     let (headers, net) = (String::new(), Net::real());
-    Session::new(SessionOptions { endpoint, headers, limits, net, token: 0, seed: 3 }, clock)
+    Session::new(
+        SessionOptions {
+            endpoint,
+            headers,
+            limits,
+            governor: Governor::default(),
+            net,
+            token: 0,
+            seed: 3,
+        },
+        clock,
+    )
 }
 
 /// Runs until the connection ends; the messages it gave, and why it ended.

@@ -13,6 +13,7 @@ use pitlane_engine::runtime::{Agent, Clock, Phase, StopSignal};
 use pitlane_engine::safety::Quarantine;
 use pitlane_engine::telemetry::Probe;
 use pitlane_engine::venue::binance::{BinanceOrders, Credentials};
+use pitlane_engine::venue::governor::Governor;
 use pitlane_engine::venue::orders::{OrderAgent, OrderOptions, OrderWiring};
 use pitlane_engine::venue::simulated::{SimulatedVenue, SimulatedVenueOptions};
 use pitlane_engine::venue::transport::{Endpoint, Scheme, SessionOptions};
@@ -99,6 +100,7 @@ impl Trader {
                 endpoint: Endpoint::parse(&url, Scheme::Ws, &Net::real()).expect("a good URL"),
                 headers: String::new(),
                 limits: limits(),
+                governor: Governor::default(),
                 net: Net::real(),
                 token: 0,
                 seed: 9,

@@ -7,6 +7,7 @@ use super::snapshot::read_snapshot;
 use crate::event::{EventKind, InstrumentId};
 use crate::venue::book::BookRule;
 use crate::venue::codec::DecodeError;
+use crate::venue::governor::{Counted, Limit};
 use crate::venue::protocol::{MarketProtocol, MarketSink, Snapshot, VenueLimits};
 use crate::venue::{Scales, StreamOrder, StreamOrders, SymbolMap};
 
@@ -17,6 +18,14 @@ const SNAPSHOT_LEVELS: usize = 5_000;
 pub struct SpotMarket {
     decoder: MarketDecoder,
 }
+
+/// "LIMITS" of the REST and WebSocket API, and "WebSocket Limits": by address and by account.
+const COUNTED: &[Limit] = &[
+    Limit { counts: Counted::Weight, amount: 6_000, window_ns: 60_000_000_000 },
+    Limit { counts: Counted::Orders, amount: 100, window_ns: 10_000_000_000 },
+    Limit { counts: Counted::Orders, amount: 200_000, window_ns: 86_400_000_000_000 },
+    Limit { counts: Counted::Connects, amount: 300, window_ns: 300_000_000_000 },
+];
 
 impl MarketProtocol for SpotMarket {
     /// Trade ids of `trade` and of `aggTrade` grow by one, so subscribe to one of the two; update ids of quotes and
@@ -31,11 +40,14 @@ impl MarketProtocol for SpotMarket {
     /// diff ("`lastUpdateId` within `[U;u]`") holds for few real snapshots and would refetch for ever.
     const BOOK_RULE: BookRule = BookRule::Contiguous;
     const EVENTS_MAX: usize = 2;
-    /// 1,024 streams a connection, five messages a second of which one is a ping, 4 KiB a message.
+    /// 1,024 streams a connection, five messages a second of which one is a ping, 4 KiB a message. A depth
+    /// request of 5,000 levels weighs 250 ("Order book", REST API).
     const LIMITS: VenueLimits = VenueLimits {
         topics_per_connection: 1_024,
         topics_per_request: 64,
         subscribe_interval_ns: 250_000_000,
+        counted: COUNTED,
+        snapshot_weight: 250,
     };
     const ROUTES: &'static [&'static str] = &[""];
 

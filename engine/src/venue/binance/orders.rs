@@ -9,9 +9,10 @@ use super::user_decode::{Execution, OrderResult, Reply as UserReply, ReplyError,
 use crate::event::{ExecType, PositionSide, RejectReason, Side, VenueRef, push_scaled};
 use crate::order::{OrderCommand, OrderType, TimeInForce};
 use crate::venue::SymbolMap;
+use crate::venue::governor::RequestClass;
 use crate::venue::orders::{VenueAnswer, VenueReport};
 use crate::venue::protocol::{
-    Failure, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply, RequestClass, UnreadFrame,
+    Failure, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply, UnreadFrame,
 };
 
 /// The API stops waiting for the matching engine after 10 s; a request is refused when it is older than
@@ -55,7 +56,7 @@ impl OrderProtocol for BinanceOrders {
 
     fn weight(&self, class: RequestClass) -> u32 {
         match class {
-            RequestClass::Logon => 2,
+            RequestClass::Connect | RequestClass::Snapshot => 2,
             RequestClass::Order | RequestClass::Cancel => 1,
             RequestClass::Query => 4,
         }

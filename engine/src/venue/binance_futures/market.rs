@@ -9,6 +9,7 @@ use crate::event::{EventKind, InstrumentId};
 use crate::venue::binance::{MarketDecoder, read_snapshot, request_to_subscribe, stream_of};
 use crate::venue::book::BookRule;
 use crate::venue::codec::DecodeError;
+use crate::venue::governor::{Counted, Limit};
 use crate::venue::protocol::{MarketProtocol, MarketSink, Snapshot, VenueLimits};
 use crate::venue::{Scales, StreamOrder, StreamOrders, SymbolMap};
 
@@ -21,6 +22,14 @@ const PUBLIC: [&str; 4] = ["depth", "bookTicker", "trade", "rpiDepth"];
 pub struct FuturesMarket {
     decoder: MarketDecoder,
 }
+
+/// "Limits" of the futures' general information. Connections are counted as spot's are: nothing is published.
+const COUNTED: &[Limit] = &[
+    Limit { counts: Counted::Weight, amount: 2_400, window_ns: 60_000_000_000 },
+    Limit { counts: Counted::Orders, amount: 300, window_ns: 10_000_000_000 },
+    Limit { counts: Counted::Orders, amount: 1_200, window_ns: 60_000_000_000 },
+    Limit { counts: Counted::Connects, amount: 300, window_ns: 300_000_000_000 },
+];
 
 impl MarketProtocol for FuturesMarket {
     /// As on spot, but trades that the venue makes itself (insurance fund, deleveraging) have ids that are not sent.
@@ -37,6 +46,8 @@ impl MarketProtocol for FuturesMarket {
         topics_per_connection: 1_024,
         topics_per_request: 64,
         subscribe_interval_ns: 200_000_000,
+        counted: COUNTED,
+        snapshot_weight: 20,
     };
     const ROUTES: &'static [&'static str] = &["public", "market"];
 

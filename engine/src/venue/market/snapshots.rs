@@ -22,6 +22,7 @@ use crate::event::InstrumentId;
 use crate::runtime::{Agent, BesideWaker, CoreWakers, Phase, StopSignal};
 use crate::venue::SymbolMap;
 use crate::venue::codec::DecodeError;
+use crate::venue::governor::{Governor, RequestClass};
 use crate::venue::protocol::{MarketProtocol, Snapshot};
 use crate::venue::transport::{RestClient, RestError, RestOptions, RestReply};
 use crate::world::Clock;
@@ -34,6 +35,8 @@ const SECOND_NS: u64 = 1_000_000_000;
 const SLOW_DOWN_MAX_S: u64 = 3 * 24 * 60 * 60;
 /// The wait when the venue asks to slow down without saying for how long.
 const SLOW_DOWN_DEFAULT_S: u64 = 10;
+/// The longest wait after an answer that refused without a word on limits (403, 5xx); it doubles from 1 s.
+const REFUSED_WAIT_MAX_S: u64 = 60;
 /// Without anything to do the requests are looked at this often, should a wake-up be missed.
 const LOOK_NS: u64 = 20_000_000;
 
@@ -67,6 +70,8 @@ pub struct SnapshotOptions {
     pub rest: RestOptions,
     /// The symbols that may be asked for.
     pub symbols: SymbolMap,
+    /// What the venue allows.
+    pub governor: Governor,
     /// The clock.
     pub clock: Clock,
     /// Wakes the core that waits for an answer.
@@ -136,6 +141,9 @@ pub struct SnapshotAgent<P> {
     name: String,
     rest: RestClient,
     symbols: SymbolMap,
+    governor: Governor,
+    /// Answers in a row that refused, without a word on limits.
+    refusals: u32,
     clock: Clock,
     wakers: CoreWakers,
     stop: StopSignal,
@@ -156,7 +164,8 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
     /// The agent, and the end that asks it.
     #[must_use]
     pub fn new(options: SnapshotOptions) -> (SnapshotAgent<P>, SnapshotClient) {
-        let SnapshotOptions { venue, name, rest, symbols, clock, wakers, waker, stop } = options;
+        let SnapshotOptions { venue, name, rest, symbols, governor, clock, wakers, waker, stop } =
+            options;
         let (requests, requested) = lane(LaneOptions { name: name.clone(), capacity: REQUESTS });
         let shared = Arc::<Shared>::default();
         let client = SnapshotClient { requests, shared: Arc::clone(&shared), waker };
@@ -165,6 +174,8 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
             name,
             rest: RestClient::new(rest),
             symbols,
+            governor,
+            refusals: 0,
             clock,
             wakers,
             stop,
@@ -192,6 +203,11 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
     fn ask(&mut self, now_ns: u64) -> usize {
         let is_free = self.asked.is_none() && self.unanswered.is_none() && self.rest.is_idle();
         if !is_free || now_ns < self.may_ask_ns || self.queue.is_empty() {
+            return 0;
+        }
+        let weight = P::LIMITS.snapshot_weight;
+        if let Err(held_back) = self.governor.may_send(RequestClass::Snapshot, weight, now_ns) {
+            self.may_ask_ns = held_back.until_ns;
             return 0;
         }
         let instrument = self.queue.remove(0);
@@ -226,10 +242,17 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
         if matches!(reply.status, 418 | 429) {
             let wait_s = reply.retry_after_s.unwrap_or(SLOW_DOWN_DEFAULT_S).min(SLOW_DOWN_MAX_S);
             self.may_ask_ns = now_ns + wait_s * SECOND_NS;
+            // For all that asks this venue for anything.
+            self.governor.penalty(self.may_ask_ns);
         }
         if reply.status != 200 {
+            // A firewall, or a venue that is down: each request costs its weight and changes nothing.
+            let wait_s = (1 << self.refusals.min(6)).min(REFUSED_WAIT_MAX_S);
+            self.may_ask_ns = self.may_ask_ns.max(now_ns + wait_s * SECOND_NS);
+            self.refusals += 1;
             return Err(FetchError::Status(reply.status));
         }
+        self.refusals = 0;
         let symbol = self.symbols.symbol(instrument).ok_or_else(DecodeError::symbol)?;
         Ok(P::read_snapshot(instrument, &reply.body, symbol.scales)?)
     }

@@ -38,7 +38,8 @@ use crate::order::{OrderAction, OrderCommand, OrderKey, rejection};
 use crate::runtime::{Agent, Clock, Phase, StopSignal};
 use crate::safety::Quarantine;
 use crate::telemetry::{HistogramSet, Probe};
-use crate::venue::protocol::{OrderProtocol, OrderRequest, RequestClass};
+use crate::venue::governor::RequestClass;
+use crate::venue::protocol::{OrderProtocol, OrderRequest};
 use crate::venue::transport::{CloseReason, Progress, Session, SessionOptions};
 use crate::venue::{EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds, VenueSwitch};
 
@@ -174,6 +175,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// An agent that connects with its first duty cycles, or once its venue is switched on.
     #[must_use]
     pub fn new(options: OrderOptions<P>, wiring: OrderWiring<O>) -> OrderAgent<O, P> {
+        let gate = Gate::new(options.session.governor.clone());
         let mut session = Session::new(options.session, wiring.clock.clone());
         let presence = if wiring.switch.is_on() {
             Presence::On
@@ -210,7 +212,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 names: OrderNames::new(options.run),
                 instruments: options.instruments,
                 requests: RequestsInFlight::new(),
-                gate: Gate::new(),
+                gate,
                 stats: wiring.stats,
                 traces: TraceIds::new(options.session_number),
                 clock: wiring.clock,

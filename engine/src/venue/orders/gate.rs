@@ -1,35 +1,46 @@
 //! What may leave now: the one place that every request passes.
 
-use crate::order::RateBucket;
-use crate::venue::protocol::RequestClass;
+use crate::rate::Rate;
+use crate::venue::governor::{Governor, RequestClass};
 
-/// Weight of queries a second, averaged over a second: a fifth of what Binance allows an address.
-const QUERY_WEIGHT_PER_S: u32 = 20;
+/// Between two questions about orders at their rate, ns: five a second of weight 4 are a fifth of what
+/// Binance allows an address.
+const QUERY_INTERVAL_NS: u64 = 200_000_000;
 
-/// Holds requests back while the venue wants a pause, and queries to their share of the budget.
+/// Questions at once after a pause.
+const QUERY_BURST: u64 = 5;
+
+/// Holds requests back while the venue allows no more, and queries to their share of the budget.
 #[derive(Debug)]
 pub(super) struct Gate {
-    queries: RateBucket,
-    until_ns: u64,
+    governor: Governor,
+    queries: Rate,
+    query_due_ns: u64,
 }
 
 impl Gate {
-    pub(super) fn new() -> Gate {
-        Gate { queries: RateBucket::new(QUERY_WEIGHT_PER_S), until_ns: 0 }
+    pub(super) fn new(governor: Governor) -> Gate {
+        let queries = Rate::every(QUERY_INTERVAL_NS, QUERY_BURST);
+        Gate { governor, queries, query_due_ns: 0 }
     }
 
     /// Whether a request of this class and weight may be sent now.
     #[inline]
     pub(super) fn may_send(&mut self, class: RequestClass, weight: u32, now_ns: u64) -> bool {
-        if now_ns < self.until_ns {
+        let mut due_ns = self.query_due_ns;
+        if class == RequestClass::Query && !self.queries.admits(&mut due_ns, now_ns) {
             return false;
         }
-        class != RequestClass::Query || self.queries.take(now_ns, weight)
+        let is_allowed = self.governor.may_send(class, weight, now_ns).is_ok();
+        if is_allowed {
+            self.query_due_ns = due_ns;
+        }
+        is_allowed
     }
 
-    /// The venue wants nothing before `until_ns`.
+    /// The venue wants nothing before `until_ns`, of whoever asks it.
     pub(super) fn pause_until(&mut self, until_ns: u64) {
-        self.until_ns = self.until_ns.max(until_ns);
+        self.governor.penalty(until_ns);
     }
 }
 
@@ -39,7 +50,7 @@ mod tests {
 
     #[test]
     fn a_pause_holds_all_and_the_budget_holds_queries_only() {
-        let mut gate = Gate::new();
+        let mut gate = Gate::new(Governor::default());
         for _ in 0..5 {
             assert!(gate.may_send(RequestClass::Query, 4, 0));
         }

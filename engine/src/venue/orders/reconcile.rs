@@ -16,7 +16,8 @@ use crate::event::{
     asset_code,
 };
 use crate::instrument::Instruments;
-use crate::order::{OrderKey, RateBucket};
+use crate::order::OrderKey;
+use crate::rate::Bucket;
 use crate::runtime::Clock;
 use crate::venue::protocol::{AssetBalance, Failure, OrderMessage, Outcome, Reply, UnreadFrame};
 use crate::venue::{EventOutlet, IntakeStats, LetterReason, TraceIds};
@@ -58,12 +59,12 @@ pub(super) struct Reconciler<O> {
     pub(super) cancelled_outside: u64,
     pub(super) silent_finds: u32,
     pub(super) look_at_all_ns: u64,
-    pub(super) lines: RateBucket,
+    pub(super) lines: Bucket,
 }
 
 impl<O: EventOutlet> Reconciler<O> {
-    pub(super) fn lines() -> RateBucket {
-        RateBucket::new(ALARM_LINES_PER_S)
+    pub(super) fn lines() -> Bucket {
+        Bucket::per_s(ALARM_LINES_PER_S)
     }
 
     #[inline]
@@ -189,7 +190,7 @@ impl<O: EventOutlet> Reconciler<O> {
         raw: &[u8],
     ) {
         let Some(asked) = self.requests.take(reply.id) else {
-            if self.lines.take(self.now_ns, 1) {
+            if self.lines.take(self.now_ns) {
                 log::warn!("[{}] reply to unknown request {}", self.venue, reply.id);
             }
             return;
@@ -302,7 +303,7 @@ impl<O: EventOutlet> Reconciler<O> {
             None => PAUSE_NS,
         };
         self.gate.pause_until(self.now_ns.saturating_add(pause_ns));
-        if self.lines.take(self.now_ns, 1) {
+        if self.lines.take(self.now_ns) {
             let ms = pause_ns / 1_000_000;
             log::warn!(
                 "[{}] the venue wants a pause of {ms} ms (code: {})",
@@ -314,7 +315,7 @@ impl<O: EventOutlet> Reconciler<O> {
 
     /// Requests whose reply did not come in time.
     pub(super) fn on_overdue(&mut self, asked: Asked) {
-        if !matches!(asked, Asked::Logon(_)) && self.lines.take(self.now_ns, 1) {
+        if !matches!(asked, Asked::Logon(_)) && self.lines.take(self.now_ns) {
             log::warn!("[{}] no answer in time to {asked:?}", self.venue);
         }
         match asked {
@@ -370,7 +371,7 @@ impl<O: EventOutlet> Reconciler<O> {
             match report.exec_type() {
                 Some(ExecType::Revived) => {
                     self.stats.revived();
-                    if self.lines.take(self.now_ns, 1) {
+                    if self.lines.take(self.now_ns) {
                         let name = self.names.name(key);
                         let name = name.escape_ascii();
                         log::error!("[{}] order {name} lives: its end is taken back", self.venue);
@@ -387,7 +388,7 @@ impl<O: EventOutlet> Reconciler<O> {
     #[cold]
     fn alarm(&mut self, key: OrderKey, detail: &'static str) {
         self.stats.contradictions();
-        if self.lines.take(self.now_ns, 1) {
+        if self.lines.take(self.now_ns) {
             let name = self.names.name(key);
             let name = name.escape_ascii();
             log::error!("[{}] order {name}: {detail}; the venue is asked", self.venue);

@@ -1,5 +1,7 @@
 //! What a venue allows, as it publishes it.
 
+use crate::venue::governor::Limit;
+
 /// The limits of a venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VenueLimits {
@@ -9,4 +11,8 @@ pub struct VenueLimits {
     pub topics_per_request: usize,
     /// Between two requests to subscribe on one connection, ns.
     pub subscribe_interval_ns: u64,
+    /// What requests, orders and connections are counted by, until the venue says otherwise.
+    pub counted: &'static [Limit],
+    /// Weight of one request for a book's snapshot.
+    pub snapshot_weight: u32,
 }

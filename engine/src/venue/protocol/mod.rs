@@ -11,7 +11,6 @@ mod snapshot;
 pub use limits::VenueLimits;
 pub use market::{MarketMessage, MarketProtocol, MarketSink};
 pub use orders::{
-    AssetBalance, Failure, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply, RequestClass,
-    UnreadFrame,
+    AssetBalance, Failure, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply, UnreadFrame,
 };
 pub use snapshot::Snapshot;

@@ -4,20 +4,8 @@ use crate::event::{AssetAmount, AssetName, RejectReason};
 use crate::order::OrderCommand;
 use crate::venue::Scales;
 use crate::venue::codec::DecodeError;
+use crate::venue::governor::RequestClass;
 use crate::venue::orders::{VenueAnswer, VenueReport};
-
-/// What a request is, for the limits of the venue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RequestClass {
-    /// Logs on, or subscribes to the account's events.
-    Logon,
-    /// Places or amends an order.
-    Order,
-    /// Cancels an order.
-    Cancel,
-    /// Asks for an order's state.
-    Query,
-}
 
 /// What every request about an order has.
 #[derive(Clone, Copy, Debug)]

@@ -31,6 +31,7 @@ use super::handshake::Handshake;
 use super::inbound::Part;
 use super::{CloseReason, Inbound, Outbound, SendError, SessionLimits, WireError};
 use crate::venue::SessionState;
+use crate::venue::governor::{Governor, RequestClass};
 use crate::venue::transport::{Backoff, Endpoint};
 use crate::world::{Clock, Lookup, Net, SplitMix64, Stream};
 
@@ -46,6 +47,8 @@ pub struct SessionOptions {
     pub headers: String,
     /// Deadlines and limits.
     pub limits: SessionLimits,
+    /// What the venue allows: asked before each attempt to connect.
+    pub governor: Governor,
     /// The network.
     pub net: Net,
     /// Number of its socket in the core's poller; unique on the core.
@@ -98,6 +101,12 @@ enum State {
     Ended,
 }
 
+/// Weight of an attempt to connect: the most that a venue is known to count (Binance, WebSocket API).
+const CONNECT_WEIGHT: u32 = 2;
+
+/// The pause after a handshake that was refused with 418 or 429.
+const SLOW_DOWN_NS: u64 = 30_000_000_000;
+
 /// One client session.
 pub struct Session {
     endpoint: Endpoint,
@@ -105,6 +114,7 @@ pub struct Session {
     net: Net,
     random: SplitMix64,
     limits: SessionLimits,
+    governor: Governor,
     token: Token,
     clock: Clock,
     registry: Option<Registry>,
@@ -140,7 +150,7 @@ impl Session {
     /// A session that connects with its first step.
     #[must_use]
     pub fn new(options: SessionOptions, clock: Clock) -> Session {
-        let SessionOptions { endpoint, headers, limits, net, token, seed } = options;
+        let SessionOptions { endpoint, headers, limits, governor, net, token, seed } = options;
         let mut random = SplitMix64::new(seed);
         let (backoff_seed, mask_seed) = (random.next_u64(), random.next_u64());
         Session {
@@ -149,6 +159,7 @@ impl Session {
             net,
             random,
             limits,
+            governor,
             token: Token(token),
             clock,
             registry: None,
@@ -374,6 +385,11 @@ impl Session {
                 Ok(Progress::Idle)
             }
             State::Waiting { .. } => {
+                let allowed = self.governor.may_send(RequestClass::Connect, CONNECT_WEIGHT, now_ns);
+                if let Err(held_back) = allowed {
+                    self.state = State::Waiting { until_ns: held_back.until_ns };
+                    return Ok(Progress::Idle);
+                }
                 let stream = self.connect().map_err(CloseReason::Connect)?;
                 let deadline_ns = now_ns + self.limits.handshake_ns;
                 self.state = State::Connecting { stream, deadline_ns };
@@ -466,6 +482,9 @@ impl Session {
         }
         if self.has_lasted(now_ns) {
             self.backoff.reset();
+        }
+        if let CloseReason::HandshakeStatus(418 | 429) = reason {
+            self.governor.penalty(now_ns + SLOW_DOWN_NS);
         }
         self.look_up();
         // Dropping the stream closes it, and takes it out of the poller.

@@ -1,5 +1,6 @@
 //! A session over the virtual network, to the nanosecond.
 
+use crate::venue::governor::Governor;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 
@@ -80,6 +81,7 @@ impl Bench {
                 backoff: BackoffOptions { min_ns: 100 * MS, max_ns: 30_000 * MS },
                 ..SessionLimits::default()
             },
+            governor: Governor::default(),
             net: world,
             token: 0,
             seed: 4,
