@@ -27,7 +27,8 @@ pub use consumer::{Params, StrategyRegistry};
 pub use control::{FlipError, RouteChange};
 pub use launch::{
     EmbeddedVenue, Engine, LaneFootprint, LaunchError, LaunchFaults, LaunchOptions, LiveStatus,
-    RecordedSession, RecordingProgress, lane_footprints, launch, launch_with,
+    OneThreadEngine, OneThreadOptions, RecordedSession, RecordingProgress, lane_footprints, launch,
+    launch_one_thread, launch_with,
 };
 
 /// Unit tests count what a thread allocates that must not.

@@ -87,7 +87,7 @@ pub fn launch_with(
 }
 
 /// Constructs every consumer's strategy; the first that can't be is an error at its key.
-fn strategies(
+pub(super) fn strategies(
     config: &Config,
     registry: &StrategyRegistry,
 ) -> Result<Vec<Box<dyn Strategy>>, LaunchError> {
@@ -155,6 +155,8 @@ pub(super) struct Assembly<'c> {
     pub(super) agents: Vec<(AgentRole, Box<dyn Agent>)>,
     /// Those that belong on no core, in a world where they have no thread of their own.
     pub(super) beside: Vec<Box<dyn Agent>>,
+    /// Venues, in such a world.
+    pub(super) peers: Vec<Box<dyn Agent>>,
     pub(super) probes: Vec<ProbeEnd>,
     /// Of all consumers' probes.
     asks: Asks,
@@ -185,7 +187,7 @@ pub(super) struct Assembly<'c> {
 }
 
 impl<'c> Assembly<'c> {
-    fn new(
+    pub(super) fn new(
         config: &'c Config,
         world: World,
         strategies: Vec<Box<dyn Strategy>>,
@@ -208,6 +210,7 @@ impl<'c> Assembly<'c> {
             strategies,
             agents: Vec::new(),
             beside: Vec::new(),
+            peers: Vec::new(),
             probes: Vec::new(),
             asks: Asks::default(),
             letters: Vec::new(),
@@ -263,7 +266,7 @@ impl<'c> Assembly<'c> {
     }
 
     /// Makes every lane and agent, from the sockets on.
-    fn build(&mut self, options: &LaunchOptions) -> Result<Routes, LaunchError> {
+    pub(super) fn build(&mut self, options: &LaunchOptions) -> Result<Routes, LaunchError> {
         let lanes = &self.config.lanes;
         let sessions_open = Arc::new(AtomicUsize::new(0));
         let (answers, answers_end) = self.lane("gateway>orchestrator".to_owned(), lanes.order);

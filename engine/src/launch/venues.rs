@@ -99,7 +99,10 @@ impl Assembly<'_> {
 
     /// Starts an embedded venue's server; the one at `place` 0 is the one that the configuration describes.
     fn embedded_server(&mut self, place: usize, name: String) -> Result<VenueSetup, LaunchError> {
-        let credentials = Credentials::generate(EMBEDDED_API_KEY)?;
+        let credentials = {
+            let mut random = self.world.entropy.random(&format!("key of {name}"));
+            Credentials::drawn(EMBEDDED_API_KEY, &mut random)?
+        };
         let simulated = &self.config.simulated;
         let mut bind = simulated.bind;
         if place > 0 {
@@ -119,9 +122,21 @@ impl Assembly<'_> {
         let counted = VenueKind::usual().limits.counted.iter().copied();
         let of_embedded: Vec<Limit> =
             counted.filter(|limit| limit.counts != Counted::Orders).collect();
-        let server = SimulatedVenue::start(options)?;
-        let address = server.address();
-        self.threads.embedded.push(server);
+        let address = match self.world.spawn {
+            Spawn::Threads => {
+                let server = SimulatedVenue::start(options)?;
+                let address = server.address();
+                self.threads.embedded.push(server);
+                address
+            }
+            Spawn::OneThread => {
+                let (server, agent) = SimulatedVenue::in_world(options, &self.world)?;
+                let address = server.address();
+                self.threads.embedded.push(server);
+                self.peers.push(agent);
+                address
+            }
+        };
         let endpoint = |scheme, url: String| Endpoint::parse(&url, scheme, &self.world.net);
         let setup = || -> Result<VenueSetup, EndpointError> {
             let api = format!("ws://{address}/ws-api/v3?returnRateLimits=false");

@@ -18,6 +18,8 @@ use crate::world::{Clock, ManualTime, SplitMix64, VirtualNet};
 const CYCLE_NS: (u64, u64) = (100, 2_000);
 /// After an idle round with something held back, or with a timer that is overdue and does nothing, ns.
 const RETRY_NS: u64 = 10_000;
+/// The longest time without a look at any agent, ns: what a flag tells wakes nobody.
+const LOOK_NS: u64 = 100_000_000;
 
 /// The scheduler of a simulated world.
 pub struct OneThread {
@@ -28,6 +30,8 @@ pub struct OneThread {
     /// Agents register their sockets there; nobody waits on it.
     poll: Poll,
     agents: Vec<Box<dyn Agent>>,
+    /// How many of them, from the first on, are no part of the engine: nobody waits for their end.
+    peers: usize,
     /// Places of agents that may have work.
     ready: Vec<usize>,
     cycles: u64,
@@ -44,8 +48,9 @@ impl OneThread {
         net: VirtualNet,
         random: SplitMix64,
     ) -> io::Result<OneThread> {
-        let (agents, ready) = (Vec::new(), Vec::new());
-        Ok(OneThread { clock, time, net, random, poll: Poll::new()?, agents, ready, cycles: 0 })
+        let (agents, peers, ready) = (Vec::new(), 0, Vec::new());
+        let poll = Poll::new()?;
+        Ok(OneThread { clock, time, net, random, poll, agents, peers, ready, cycles: 0 })
     }
 
     /// Takes an agent and starts it. The order of the calls is part of what a seed means.
@@ -53,6 +58,16 @@ impl OneThread {
         agent.on_start(self.poll.registry());
         self.agents.push(agent);
         self.wake_all();
+    }
+
+    /// Takes an agent that is no part of the engine, as a venue.
+    ///
+    /// # Panics
+    /// When one of the engine's own was taken before.
+    pub fn add_peer(&mut self, agent: Box<dyn Agent>) {
+        assert_eq!(self.agents.len(), self.peers, "peers come first");
+        self.peers += 1;
+        self.add(agent);
     }
 
     /// Duty cycles that were run so far.
@@ -70,12 +85,13 @@ impl OneThread {
     /// Whether every agent has finished.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.agents.iter().all(|agent| agent.is_done())
+        self.unfinished().next().is_none()
     }
 
     /// Names of the agents that have not finished.
     pub fn unfinished(&self) -> impl Iterator<Item = &str> {
-        self.agents.iter().filter(|agent| !agent.is_done()).map(|agent| agent.name())
+        let own = self.agents[self.peers..].iter();
+        own.filter(|agent| !agent.is_done()).map(|agent| agent.name())
     }
 
     /// Runs until virtual time has reached `end_ns` or every agent has finished.
@@ -84,10 +100,10 @@ impl OneThread {
         self.wake_all();
         while self.clock.now_ns() < end_ns {
             if self.ready.is_empty() {
-                let next_ns = self.next_ns();
-                if next_ns == u64::MAX && self.is_done() {
+                if self.is_done() {
                     return;
                 }
+                let next_ns = self.next_ns();
                 self.time.advance_to_ns(next_ns.min(end_ns));
                 self.wake_all();
                 continue;
@@ -99,7 +115,8 @@ impl OneThread {
                 continue;
             }
             self.cycles += 1;
-            if agent.duty_cycle() > 0 {
+            // The end of an agent closes its lanes, which is work for those behind them.
+            if agent.duty_cycle() > 0 || agent.is_done() {
                 self.time.advance_ns(self.random.between(CYCLE_NS.0, CYCLE_NS.1));
                 self.wake_all();
             }
@@ -112,7 +129,7 @@ impl OneThread {
         let running = || self.agents.iter().filter(|agent| !agent.is_done());
         let timer_ns = running().map(|agent| agent.next_timer_ns()).min().unwrap_or(u64::MAX);
         let is_held = running().any(|agent| agent.has_pending());
-        let next_ns = timer_ns.min(self.net.next_due_ns());
+        let next_ns = timer_ns.min(self.net.next_due_ns()).min(now_ns + LOOK_NS);
         match next_ns {
             _ if is_held => next_ns.clamp(now_ns + 1, now_ns + RETRY_NS),
             // It did nothing although its time has come: it waits for something else as well.

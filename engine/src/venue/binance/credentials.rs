@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use thiserror::Error;
 
+use crate::world::SplitMix64;
+
 /// An API key and its Ed25519 key pair.
 pub struct Credentials {
     api_key: String,
@@ -56,6 +58,20 @@ impl Credentials {
             Ed25519KeyPair::generate_pkcs8(&random).map_err(|_| CredentialsError::NoRandom)?;
         let key_pair = Ed25519KeyPair::from_pkcs8(document.as_ref())
             .map_err(|_| CredentialsError::NoRandom)?;
+        Ok(Credentials { api_key: api_key.to_owned(), key_pair })
+    }
+
+    /// The key that follows from `random`, for an embedded venue: as secret as its seed, which is enough on
+    /// loopback and in memory.
+    ///
+    /// # Errors
+    /// When the library refuses the key.
+    pub fn drawn(api_key: &str, random: &mut SplitMix64) -> Result<Credentials, CredentialsError> {
+        let mut seed = [0; 32];
+        seed.chunks_exact_mut(8)
+            .for_each(|part| part.copy_from_slice(&random.next_u64().to_ne_bytes()));
+        let key_pair =
+            Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| CredentialsError::NoRandom)?;
         Ok(Credentials { api_key: api_key.to_owned(), key_pair })
     }
 

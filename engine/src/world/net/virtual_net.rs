@@ -59,6 +59,8 @@ pub struct NetTotals {
     pub connections: u64,
     pub refused: u64,
     pub bytes: u64,
+    /// FNV-1a over every write: its connection, its side, its bytes.
+    pub hash: u64,
     pub splits: u64,
     pub stalls: u64,
     pub cuts: u64,
@@ -284,6 +286,8 @@ impl State {
         }
         let bytes = &bytes[..count];
         self.totals.bytes += count as u64;
+        let number = (id << 1 | side as u64).to_le_bytes();
+        self.totals.hash = fnv(fnv(self.totals.hash, &number), bytes);
         let conditions = &self.conditions;
         if self.random.hits_ppm(conditions.cut_ppm) {
             self.totals.cuts += 1;
@@ -319,6 +323,10 @@ impl State {
     fn delay_ns(&mut self) -> u64 {
         self.conditions.latency_ns.max(1) + self.random.between(0, self.conditions.jitter_ns)
     }
+}
+
+fn fnv(hash: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 impl VirtualListener {

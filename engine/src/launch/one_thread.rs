@@ -1,0 +1,115 @@
+//! The whole engine on the calling thread: virtual time, virtual network, one seed a run.
+//!
+//! The same parts as in a real run, from the frames on the wire to the strategies and back, made by the same
+//! assembly; only the world differs. Left out are the watchdog (nothing can hold up a thread that is alone)
+//! and what faces people: log files, histograms, the control socket.
+
+use std::sync::Arc;
+
+use super::assemble::{Assembly, strategies};
+use super::live::Live;
+use super::options::{LaunchError, LaunchOptions};
+use super::venue_threads::VenueThreads;
+use crate::config::Config;
+use crate::consumer::StrategyRegistry;
+use crate::control::Routes;
+use crate::runtime::{CorePlan, HostCores, OneThread, Phase, StopSignal};
+use crate::telemetry::LetterSource;
+use crate::venue::VenueCounters;
+use crate::world::{Clock, Entropy, Net, NetConditions, NetTotals, Spawn, VirtualNet, World};
+
+/// Wall time at the start of every simulated run: 2026-01-01T00:00:00Z.
+const WALL_START_NS: i64 = 1_767_225_600_000_000_000;
+
+/// What a simulated run is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OneThreadOptions {
+    /// The root of all chance: it names the run.
+    pub seed: u64,
+    /// What the network does to bytes.
+    pub conditions: NetConditions,
+}
+
+/// An engine in a world of its own.
+pub struct OneThreadEngine {
+    thread: OneThread,
+    net: VirtualNet,
+    stop: StopSignal,
+    live: Live,
+    /// Read by nobody; their lanes stay open as long as the agents that write them, and their venues too.
+    _ends: (Vec<LetterSource>, Arc<Routes>, VenueThreads),
+}
+
+/// Makes the engine of `config`, started at 0 ns of its time.
+///
+/// # Errors
+/// As [`super::launch`].
+pub fn launch_one_thread(
+    config: &Config,
+    registry: &StrategyRegistry,
+    launch: &LaunchOptions,
+    options: OneThreadOptions,
+) -> Result<OneThreadEngine, LaunchError> {
+    let (clock, time) = Clock::manual(WALL_START_NS);
+    let entropy = Entropy::seeded(options.seed);
+    let net = VirtualNet::new(clock.clone(), entropy.seed("net"), options.conditions);
+    let world = World {
+        clock: clock.clone(),
+        entropy,
+        net: Net::Virtual(net.clone()),
+        spawn: Spawn::OneThread,
+    };
+    let plan = CorePlan::make(config, &HostCores::read())?;
+    let mut assembly = Assembly::new(config, world, strategies(config, registry)?, &plan)?;
+    let routes = assembly.build(launch)?;
+    let random = entropy.random("schedule");
+    let mut thread = OneThread::new(clock, time, net.clone(), random)
+        .map_err(|source| LaunchError::Thread { name: "(poller)".to_owned(), source })?;
+    assembly.peers.drain(..).for_each(|agent| thread.add_peer(agent));
+    assembly.beside.drain(..).for_each(|agent| thread.add(agent));
+    assembly.agents.drain(..).for_each(|(_, agent)| thread.add(agent));
+    let Assembly { stop, live, letters, threads, .. } = assembly;
+    let _ends = (letters, Arc::new(routes), threads);
+    Ok(OneThreadEngine { thread, net, stop, live, _ends })
+}
+
+impl OneThreadEngine {
+    /// Lets `ns` of virtual time pass.
+    pub fn run_ns(&mut self, ns: u64) {
+        let end_ns = self.thread.now_ns() + ns;
+        self.thread.run_until_ns(end_ns);
+    }
+
+    /// Stops it and runs until all has ended, at most `deadline_ns` of virtual time. Names of the agents that
+    /// have not ended by then.
+    pub fn stop(&mut self, deadline_ns: u64) -> Vec<String> {
+        self.stop.raise(Phase::Draining);
+        self.run_ns(deadline_ns);
+        self.thread.unfinished().map(str::to_owned).collect()
+    }
+
+    /// The network, to look at or to disturb.
+    #[must_use]
+    pub fn net(&self) -> &VirtualNet {
+        &self.net
+    }
+
+    /// What the network has carried.
+    #[must_use]
+    pub fn net_totals(&self) -> NetTotals {
+        self.net.totals()
+    }
+
+    /// What each session has counted: venue, role, counters.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<(&str, &str, VenueCounters)> {
+        let venues = self.live.venues.iter();
+        venues.map(|(venue, role, stats)| (venue.as_str(), role.as_str(), stats.read())).collect()
+    }
+
+    /// Duty cycles that were run.
+    #[must_use]
+    pub fn cycles(&self) -> u64 {
+        self.thread.cycles()
+    }
+}
