@@ -1,14 +1,21 @@
-//! A market maker: one bid and one ask around the best quote, moved when the market moves away.
+//! A market maker: one bid and one ask a venue around its best quote, moved when the market moves away.
+//!
+//! Its orders are told apart by venue: each venue's quote moves that venue's orders alone. A side that a
+//! venue refuses is left alone there for a second, and twice as long after each further refusal, up to a
+//! minute. The position limit counts what is filled and what is open, over all venues.
 
 use pitlane_engine::Params;
 use pitlane_engine::consumer::{Context, NewOrder, Strategy, StrategyResult, SubmitError, View};
-use pitlane_engine::event::{EventKind, Interest, Price, Qty, Quote, RejectReason, Side};
-use pitlane_engine::order::{OrderType, TimeInForce};
+use pitlane_engine::event::{
+    EventKind, ExecReport, ExecType, InstrumentId, Interest, Price, Qty, Quote, RejectReason, Side,
+    VenueId,
+};
+use pitlane_engine::order::{OpenOrder, OrderType, TimeInForce};
 
 use crate::params::{only, whole};
 
 /// Quotes both sides with a fixed size, and leans against its position.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct MarketMaker {
     /// Distance from the best price at which it quotes, in ticks.
     distance_ticks: i64,
@@ -16,8 +23,23 @@ pub struct MarketMaker {
     tolerance_ticks: i64,
     /// Quantity of a quote, in steps.
     size_steps: i64,
-    /// Position, in quotes, at which the side that would increase it is left out.
+    /// Position, in quotes, beyond which no order of ours may bring it, if all that is open fills.
     position_max: i64,
+    /// Sides that were refused.
+    refused: Vec<Refused>,
+}
+
+/// The first and the longest pause of a side that was refused, ns.
+const PAUSE_NS: (u64, u64) = (1_000_000_000, 60_000_000_000);
+
+/// A side that a venue refused, and until when it is left alone.
+#[derive(Clone, Copy, Debug)]
+struct Refused {
+    venue: VenueId,
+    instrument: InstrumentId,
+    side: Side,
+    pause_ns: u64,
+    until_ns: u64,
 }
 
 impl MarketMaker {
@@ -34,7 +56,28 @@ impl MarketMaker {
             tolerance_ticks: whole(params, "tolerance_ticks", 2, 0..=10_000)?,
             size_steps: whole(params, "size_steps", 100, 1..=1_000_000_000)?,
             position_max: whole(params, "position_max", 20, 1..=1_000_000)?,
+            refused: Vec::new(),
         })
+    }
+
+    /// Whether a venue's refusal still holds this side back.
+    fn is_held_back(&self, quote: &View<'_, Quote>, side: Side, now_ns: u64) -> bool {
+        let is_it = |refused: &&Refused| {
+            (refused.venue, refused.instrument, refused.side)
+                == (quote.venue(), quote.instrument(), side)
+        };
+        self.refused.iter().find(is_it).is_some_and(|refused| now_ns < refused.until_ns)
+    }
+
+    /// Whether another order of `size` keeps the position within its limit, whatever fills.
+    fn has_room(&self, instrument: InstrumentId, side: Side, size: i64, ctx: &Context) -> bool {
+        let net = ctx.position(instrument).net;
+        let signed = if side == Side::Buy { net } else { net.saturating_neg() };
+        let same = |order: &&OpenOrder| order.side == side && order.instrument == instrument;
+        let open = ctx.open_orders().iter().filter(same);
+        let open = open.fold(0_i64, |sum, order| sum.saturating_add(order.qty.0 - order.filled.0));
+        let most = self.position_max.saturating_mul(size);
+        signed.saturating_add(open).saturating_add(size) <= most
     }
 
     fn quote_side(
@@ -49,7 +92,10 @@ impl MarketMaker {
         let mine = ctx
             .open_orders()
             .iter()
-            .find(|order| order.side == side && order.instrument == quote.instrument())
+            .find(|order| {
+                (order.venue, order.side) == (quote.venue(), side)
+                    && order.instrument == quote.instrument()
+            })
             .copied();
         match mine {
             Some(order) => {
@@ -59,9 +105,9 @@ impl MarketMaker {
                 }
             }
             None => {
-                let net = ctx.position(quote.instrument()).net;
-                let signed = if side == Side::Buy { net } else { -net };
-                if signed < self.position_max * size {
+                let instrument = quote.instrument();
+                let is_held_back = self.is_held_back(quote, side, ctx.now_ns());
+                if !is_held_back && self.has_room(instrument, side, size, ctx) {
                     let sent = ctx.submit(NewOrder {
                         venue: quote.venue(),
                         instrument: quote.instrument(),
@@ -103,6 +149,33 @@ impl Strategy for MarketMaker {
         self.quote_side(&quote, Side::Buy, bid_target, ctx)?;
         self.quote_side(&quote, Side::Sell, Price(ask.0 + away), ctx)
     }
+
+    fn on_exec_report(
+        &mut self,
+        report: View<'_, ExecReport>,
+        ctx: &mut Context,
+    ) -> StrategyResult {
+        let Some(side) = report.side() else { return Ok(()) };
+        let (venue, instrument) = (report.venue(), report.instrument());
+        let is_it = |r: &Refused| (r.venue, r.instrument, r.side) == (venue, instrument, side);
+        match report.exec_type() {
+            Some(ExecType::Rejected) => {
+                let found = self.refused.iter().position(is_it);
+                let index = found.unwrap_or_else(|| {
+                    let (pause_ns, until_ns) = (0, 0);
+                    self.refused.push(Refused { venue, instrument, side, pause_ns, until_ns });
+                    self.refused.len() - 1
+                });
+                let refused = &mut self.refused[index];
+                refused.pause_ns = (2 * refused.pause_ns).clamp(PAUSE_NS.0, PAUSE_NS.1);
+                refused.until_ns = ctx.now_ns() + refused.pause_ns;
+            }
+            // It is accepted again.
+            Some(ExecType::New) => self.refused.retain(|refused| !is_it(refused)),
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -140,5 +213,16 @@ mod tests {
         harness.fill(&bid, Qty(bid.qty), Qty(0));
         harness.quote(Price(10_000), Qty(1), Price(10_002), Qty(1));
         assert!(harness.orders().iter().all(|order| order.side() == Some(Side::Sell)));
+    }
+
+    #[test]
+    fn counts_what_is_open_against_its_position_limit() {
+        let mut harness = Harness::new(MarketMaker { position_max: 1, ..maker() });
+        harness.quote(Price(10_000), Qty(1), Price(10_002), Qty(1));
+        let bid = harness.orders()[0];
+        harness.fill(&bid, Qty(bid.qty / 2), Qty(0));
+        // Half of it is filled and half still open: not one more.
+        harness.quote(Price(10_000), Qty(1), Price(10_002), Qty(1));
+        assert!(harness.orders().is_empty());
     }
 }

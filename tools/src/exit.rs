@@ -22,6 +22,8 @@ pub enum Exit {
     CriticalLost = 5,
     /// A thread did not stop in time and was left behind.
     ThreadLeftBehind = 6,
+    /// Orders may still rest at a venue: they are named on standard error and in the report.
+    OrdersLeft = 7,
     /// A book is not to be trusted at the end, or a recording was not played whole.
     MarketDataIncomplete = 8,
     /// Lines of the interval log or of the dead letters could not be written.
@@ -31,7 +33,7 @@ pub enum Exit {
 }
 
 /// Every exit code of `pitlane` with its meaning: help and guides are made from this table.
-pub const EXITS: [(Exit, &str); 10] = [
+pub const EXITS: [(Exit, &str); 11] = [
     (Exit::Ok, "all accounts hold"),
     (Exit::Failed, "an account or a rule does not hold"),
     (Exit::Usage, "command line or configuration"),
@@ -39,6 +41,7 @@ pub const EXITS: [(Exit, &str); 10] = [
     (Exit::StartRefused, "start refused: port, core, permission"),
     (Exit::CriticalLost, "a critical event was lost"),
     (Exit::ThreadLeftBehind, "a thread did not stop in time"),
+    (Exit::OrdersLeft, "orders may still rest at a venue"),
     (Exit::MarketDataIncomplete, "a book not to be trusted, or a recording not played whole"),
     (Exit::LinesLost, "lines of a run's files could not be written"),
     (Exit::SecondSignal, "a second signal"),

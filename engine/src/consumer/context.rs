@@ -110,7 +110,7 @@ pub(crate) struct ContextParts {
 
 impl Context {
     pub(crate) fn new(parts: ContextParts) -> Context {
-        let tracker = OrderTracker::new(parts.limits.max_open_orders, parts.instruments.len());
+        let tracker = OrderTracker::new(parts.limits.max_open_orders, &parts.instruments);
         Context {
             consumer: parts.consumer,
             has_order_news: false,
@@ -336,8 +336,13 @@ impl Context {
     }
 
     #[inline]
-    pub(crate) fn apply_report(&mut self, instrument: InstrumentId, report: &ExecReport) {
-        self.tracker.apply(instrument, report);
+    pub(crate) fn apply_report(
+        &mut self,
+        venue: VenueId,
+        instrument: InstrumentId,
+        report: &ExecReport,
+    ) {
+        self.tracker.apply(venue, instrument, report);
         self.has_order_news = true;
     }
 

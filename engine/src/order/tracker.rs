@@ -1,8 +1,10 @@
 //! A strategy's own view of its orders and positions, kept up to date by the exec reports it receives.
 
 use crate::event::{
-    ClientOrderId, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty, Side, VenueId,
+    AssetAmount, ClientOrderId, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty, Side,
+    VenueId, asset_code,
 };
+use crate::instrument::{InstrumentSpec, Instruments};
 
 /// One order that is not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +29,11 @@ pub struct OpenOrder {
     pub cancel_pending: bool,
 }
 
-/// Net position in one instrument, over all venues.
+/// Net position in one instrument, over all venues. Sums saturate, and [`OrderCounts::saturated`] says so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
-    /// Bought minus sold, in the quantity scale.
+    /// Bought minus sold minus fees taken in the base asset, in the quantity scale, rounded down: what a
+    /// closing order can sell.
     pub net: i64,
     /// Bought quantity.
     pub bought: i64,
@@ -38,6 +41,10 @@ pub struct Position {
     pub sold: i64,
     /// Cash flow of all fills: sold minus bought, price x quantity, without fees.
     pub cash: i128,
+    /// Fees paid in the base asset, in units of 10^-8; negative for rebates. They are in `net`.
+    pub fee_base: i64,
+    /// Fees paid in the quote asset, in units of 10^-8; negative for rebates. They are not in `cash`.
+    pub fee_quote: i64,
 }
 
 /// Counts of a strategy's orders.
@@ -57,6 +64,10 @@ pub struct OrderCounts {
     pub rejected: u64,
     /// Orders refused by the inline risk check; they never left the strategy.
     pub refused: u64,
+    /// Orders whose end had been told and was taken back.
+    pub revived: u64,
+    /// Sums of a position that did not fit and stay at their limit; such a position is wrong.
+    pub saturated: u64,
 }
 
 impl OrderCounts {
@@ -69,6 +80,8 @@ impl OrderCounts {
         self.canceled += other.canceled;
         self.rejected += other.rejected;
         self.refused += other.refused;
+        self.revived += other.revived;
+        self.saturated += other.saturated;
     }
 }
 
@@ -78,17 +91,70 @@ pub struct OrderTracker {
     open: Vec<OpenOrder>,
     open_max: usize,
     positions: Vec<Position>,
+    /// By instrument.
+    money: Vec<Money>,
     counts: OrderCounts,
 }
 
+/// What the fees of an instrument are taken in.
+#[derive(Clone, Copy, Debug, Default)]
+struct Money {
+    /// The base asset as [`asset_code`] has it.
+    base: u128,
+    quote: u128,
+    qty_scale: u8,
+}
+
+impl Money {
+    fn of(spec: &InstrumentSpec) -> Money {
+        let mut assets = spec.symbol.split('-').map(asset_code);
+        // A fee in no asset is 0: no asset is none of these.
+        let mut next = || assets.next().flatten().unwrap_or(u128::MAX);
+        Money { base: next(), quote: next(), qty_scale: spec.qty_scale }
+    }
+
+    /// A fee in the base asset as a quantity, rounded up: a position is never thought larger than it is.
+    fn base_fee_in_qty(&self, fee: i64) -> i128 {
+        let (fee, scale) =
+            (i128::from(fee), i32::from(AssetAmount::SCALE) - i32::from(self.qty_scale));
+        let unit = 10_i128.pow(scale.unsigned_abs());
+        if scale < 0 { fee * unit } else { -((-fee).div_euclid(unit)) }
+    }
+}
+
+/// Sums that stay at their limit, and note it.
+struct Saturating {
+    is_lost: bool,
+}
+
+impl Saturating {
+    fn add(&mut self, a: i64, b: i64) -> i64 {
+        self.is_lost |= a.checked_add(b).is_none();
+        a.saturating_add(b)
+    }
+
+    fn add_wide(&mut self, a: i128, b: i128) -> i128 {
+        self.is_lost |= a.checked_add(b).is_none();
+        a.saturating_add(b)
+    }
+
+    fn narrow(&mut self, sum: i128) -> i64 {
+        let fits = i64::try_from(sum);
+        self.is_lost |= fits.is_err();
+        fits.unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX })
+    }
+}
+
 impl OrderTracker {
-    /// Room for `open_max` open orders and a position in each of `instruments`.
+    /// Room for `open_max` open orders and a position in each of the instruments.
     #[must_use]
-    pub fn new(open_max: usize, instruments: usize) -> OrderTracker {
+    pub fn new(open_max: usize, instruments: &Instruments) -> OrderTracker {
         OrderTracker {
-            open: Vec::with_capacity(open_max),
+            // What is revived comes on top.
+            open: Vec::with_capacity(2 * open_max),
             open_max,
-            positions: vec![Position::default(); instruments],
+            positions: vec![Position::default(); instruments.len()],
+            money: instruments.iter().map(|(_, spec)| Money::of(spec)).collect(),
             counts: OrderCounts::default(),
         }
     }
@@ -126,25 +192,31 @@ impl OrderTracker {
         }
     }
 
-    /// Applies a report. The venue's session has already dropped duplicates and checked the sums.
+    /// Applies a report. The venue's agent has checked it, and told it once: this is a copy of its words.
     #[inline]
-    pub fn apply(&mut self, instrument: InstrumentId, report: &ExecReport) {
-        self.book_fill(instrument, report);
-        let Some(index) = self.open.iter().position(|order| order.id.0 == report.client_order_id)
-        else {
-            return;
-        };
+    pub fn apply(&mut self, venue: VenueId, instrument: InstrumentId, report: &ExecReport) {
         let (Some(status), Some(exec_type)) = (report.status(), report.exec_type()) else { return };
-        let order = &mut self.open[index];
-        if exec_type == ExecType::CancelRejected {
-            order.cancel_pending = false;
-            return;
+        self.book(instrument, exec_type, report);
+        let id = ClientOrderId(report.client_order_id);
+        let mut index = self.open.iter().position(|order| order.id == id);
+        if exec_type == ExecType::Revived && index.is_none() {
+            self.counts.revived += 1;
+            index = self.reopen(venue, instrument, report);
         }
-        if order.status == OrderStatus::PendingNew && status != OrderStatus::Rejected {
+        let Some(index) = index else { return };
+        let order = &mut self.open[index];
+        match exec_type {
+            ExecType::CancelRejected => return order.cancel_pending = false,
+            // The order is as it was, as far as anyone knows.
+            ExecType::ModifyRejected | ExecType::Unknown => return,
+            _ => {}
+        }
+        let is_accepted = !matches!(status, OrderStatus::PendingNew | OrderStatus::Rejected);
+        if order.status == OrderStatus::PendingNew && is_accepted {
             self.counts.acknowledged += 1;
         }
-        order.status = status;
-        order.filled = Qty(report.filled_qty);
+        (order.status, order.filled) = (status, Qty(report.filled_qty));
+        (order.price, order.qty) = (Price(report.price), Qty(report.qty));
         if status.is_terminal() {
             match status {
                 OrderStatus::Filled => self.counts.filled += 1,
@@ -156,24 +228,68 @@ impl OrderTracker {
         }
     }
 
-    fn book_fill(&mut self, instrument: InstrumentId, report: &ExecReport) {
-        let (Some(ExecType::Trade), Some(side)) = (report.exec_type(), report.side()) else {
+    /// An order whose end is taken back is open again, also beyond the number that may be opened.
+    #[cold]
+    fn reopen(
+        &mut self,
+        venue: VenueId,
+        instrument: InstrumentId,
+        report: &ExecReport,
+    ) -> Option<usize> {
+        self.open.push(OpenOrder {
+            id: ClientOrderId(report.client_order_id),
+            venue,
+            instrument,
+            side: report.side()?,
+            price: Price(report.price),
+            qty: Qty(report.qty),
+            filled: Qty(report.filled_qty),
+            // Not counted as acknowledged again when it was before.
+            status: report.status()?,
+            cancel_pending: false,
+        });
+        Some(self.open.len() - 1)
+    }
+
+    /// Books a fill, or what a true fill corrects of an inferred one.
+    fn book(&mut self, instrument: InstrumentId, exec_type: ExecType, report: &ExecReport) {
+        let is_fill = exec_type == ExecType::Trade;
+        if !is_fill && exec_type != ExecType::Corrected {
             return;
-        };
-        self.counts.fills += 1;
+        }
+        let Some(side) = report.side() else { return };
+        self.counts.fills += u64::from(is_fill);
         let Some(position) = self.positions.get_mut(instrument.index()) else { return };
-        let value = i128::from(report.last_price) * i128::from(report.last_qty);
+        let Some(money) = self.money.get(instrument.index()) else { return };
+        let qty = if is_fill { report.last_qty } else { 0 };
+        // A fill without a sum of its own is worth price x quantity.
+        let value = match (is_fill, report.quote) {
+            (true, 0) => i128::from(report.last_price) * i128::from(report.last_qty),
+            (true, quote) => quote,
+            (false, quote) => quote.saturating_sub(report.replaced_quote),
+        };
+        let mut sum = Saturating { is_lost: false };
         match side {
             Side::Buy => {
-                position.bought += report.last_qty;
-                position.net += report.last_qty;
-                position.cash -= value;
+                position.bought = sum.add(position.bought, qty);
+                position.cash = sum.add_wide(position.cash, value.saturating_neg());
             }
             Side::Sell => {
-                position.sold += report.last_qty;
-                position.net -= report.last_qty;
-                position.cash += value;
+                position.sold = sum.add(position.sold, qty);
+                position.cash = sum.add_wide(position.cash, value);
             }
+        }
+        if report.fee_asset == money.base {
+            position.fee_base = sum.add(position.fee_base, report.fee);
+        } else if report.fee_asset == money.quote {
+            position.fee_quote = sum.add(position.fee_quote, report.fee);
+        }
+        let fee = money.base_fee_in_qty(position.fee_base);
+        let traded = i128::from(position.bought) - i128::from(position.sold) - fee;
+        position.net = sum.narrow(traded);
+        if sum.is_lost {
+            self.counts.saturated += 1;
+            log::error!("[orders] position of instrument {} is beyond 64 bits", instrument.0);
         }
     }
 
@@ -210,6 +326,19 @@ mod tests {
     use super::*;
     use zerocopy::FromZeros;
 
+    const BTC: InstrumentId = InstrumentId(0);
+
+    fn instruments() -> Instruments {
+        let spec = InstrumentSpec {
+            symbol: "BTC-USDT".into(),
+            price_scale: 2,
+            qty_scale: 5,
+            tick: 1,
+            step: 1,
+        };
+        Instruments::new(vec![spec]).unwrap()
+    }
+
     fn order(id: u64) -> OpenOrder {
         OpenOrder {
             id: ClientOrderId(id),
@@ -239,13 +368,21 @@ mod tests {
 
     #[test]
     fn an_order_lives_from_submit_to_fill() {
-        let mut tracker = OrderTracker::new(2, 1);
+        let mut tracker = OrderTracker::new(2, &instruments());
         tracker.opened(order(1));
         let instrument = InstrumentId(0);
-        tracker.apply(instrument, &report(1, ExecType::New, OrderStatus::New, 0, 0));
-        tracker.apply(instrument, &report(1, ExecType::Trade, OrderStatus::PartiallyFilled, 4, 4));
+        tracker.apply(VenueId(0), instrument, &report(1, ExecType::New, OrderStatus::New, 0, 0));
+        tracker.apply(
+            VenueId(0),
+            instrument,
+            &report(1, ExecType::Trade, OrderStatus::PartiallyFilled, 4, 4),
+        );
         assert_eq!(tracker.open()[0].filled, Qty(4));
-        tracker.apply(instrument, &report(1, ExecType::Trade, OrderStatus::Filled, 6, 10));
+        tracker.apply(
+            VenueId(0),
+            instrument,
+            &report(1, ExecType::Trade, OrderStatus::Filled, 6, 10),
+        );
         assert!(tracker.open().is_empty());
         let position = tracker.position(instrument);
         assert_eq!((position.net, position.cash), (10, -1_000));
@@ -255,15 +392,98 @@ mod tests {
 
     #[test]
     fn a_refused_cancel_leaves_the_order_as_it_was() {
-        let mut tracker = OrderTracker::new(1, 1);
+        let mut tracker = OrderTracker::new(1, &instruments());
         tracker.opened(order(7));
         assert!(!tracker.has_room());
         assert!(tracker.cancel_sent(ClientOrderId(7)));
         assert!(!tracker.cancel_sent(ClientOrderId(7)));
         let refused = report(7, ExecType::CancelRejected, OrderStatus::New, 0, 0);
-        tracker.apply(InstrumentId(0), &refused);
+        tracker.apply(VenueId(0), InstrumentId(0), &refused);
         assert_eq!(tracker.open()[0].status, OrderStatus::PendingNew);
         assert!(tracker.cancel_sent(ClientOrderId(7)));
         assert!(!tracker.cancel_sent(ClientOrderId(8)));
+    }
+
+    #[test]
+    fn sells_take_off_what_they_sold_and_fills_count_by_what_each_is() {
+        let mut tracker = OrderTracker::new(2, &instruments());
+        let mut sell = report(1, ExecType::Trade, OrderStatus::PartiallyFilled, 4, 4);
+        sell.side_code = Side::Sell.code();
+        tracker.apply(VenueId(0), BTC, &sell);
+        (sell.last_qty, sell.filled_qty) = (3, 7);
+        tracker.apply(VenueId(0), BTC, &sell);
+        let position = tracker.position(BTC);
+        assert_eq!((position.net, position.sold, position.cash), (-7, 7, 700));
+    }
+
+    #[test]
+    fn a_fill_that_is_corrected_adds_no_quantity_and_its_own_price_only() {
+        let mut tracker = OrderTracker::new(2, &instruments());
+        let mut fill = report(1, ExecType::Trade, OrderStatus::PartiallyFilled, 4, 4);
+        fill.quote = 400;
+        tracker.apply(VenueId(0), BTC, &fill);
+        fill.exec_type_code = ExecType::Corrected.code();
+        (fill.quote, fill.replaced_quote) = (380, 400);
+        tracker.apply(VenueId(0), BTC, &fill);
+        let position = tracker.position(BTC);
+        assert_eq!((position.net, position.cash, tracker.counts().fills), (4, -380, 1));
+    }
+
+    #[test]
+    fn a_fee_in_the_base_asset_is_not_there_to_be_sold() {
+        let mut tracker = OrderTracker::new(2, &instruments());
+        let mut fill = report(1, ExecType::Trade, OrderStatus::Filled, 100, 100);
+        // 0.1 % of 0.00100 BTC: 100 units of 10^-8, a tenth of the smallest quantity.
+        (fill.fee, fill.fee_asset) = (100, asset_code("BTC").unwrap());
+        tracker.apply(VenueId(0), BTC, &fill);
+        assert_eq!((tracker.position(BTC).net, tracker.position(BTC).fee_base), (99, 100));
+        (fill.fee, fill.fee_asset) = (7, asset_code("USDT").unwrap());
+        tracker.apply(VenueId(0), BTC, &fill);
+        assert_eq!((tracker.position(BTC).net, tracker.position(BTC).fee_quote), (199, 7));
+        (fill.fee, fill.fee_asset) = (9, asset_code("BNB").unwrap());
+        tracker.apply(VenueId(0), BTC, &fill);
+        assert_eq!((tracker.position(BTC).net, tracker.position(BTC).fee_base), (299, 100));
+    }
+
+    #[test]
+    fn a_revived_order_is_open_again_and_accepted_once() {
+        let mut tracker = OrderTracker::new(1, &instruments());
+        tracker.opened(order(1));
+        let refused = report(1, ExecType::Rejected, OrderStatus::Rejected, 0, 0);
+        tracker.apply(VenueId(3), BTC, &refused);
+        assert!(tracker.open().is_empty());
+        let revived = report(1, ExecType::Revived, OrderStatus::New, 0, 0);
+        tracker.apply(VenueId(3), BTC, &revived);
+        assert_eq!(
+            (tracker.open()[0].venue, tracker.open()[0].status),
+            (VenueId(3), OrderStatus::New)
+        );
+        tracker.apply(VenueId(3), BTC, &report(1, ExecType::Trade, OrderStatus::Filled, 10, 10));
+        let counts = tracker.counts();
+        assert!(tracker.open().is_empty());
+        assert_eq!((counts.revived, counts.rejected, counts.filled), (1, 1, 1));
+    }
+
+    #[test]
+    fn a_state_that_is_unknown_leaves_the_order_open_as_it_was() {
+        let mut tracker = OrderTracker::new(1, &instruments());
+        tracker.opened(order(1));
+        for exec_type in [ExecType::Unknown, ExecType::ModifyRejected] {
+            tracker.apply(VenueId(0), BTC, &report(1, exec_type, OrderStatus::New, 0, 0));
+            assert_eq!(tracker.open()[0].status, OrderStatus::PendingNew);
+        }
+        tracker.apply(VenueId(0), BTC, &report(1, ExecType::New, OrderStatus::New, 0, 0));
+        tracker.apply(VenueId(0), BTC, &report(1, ExecType::Status, OrderStatus::New, 0, 0));
+        assert_eq!(tracker.counts().acknowledged, 1);
+    }
+
+    #[test]
+    fn a_sum_beyond_its_limits_stays_there_and_says_so() {
+        let mut tracker = OrderTracker::new(1, &instruments());
+        let fill = report(1, ExecType::Trade, OrderStatus::PartiallyFilled, i64::MAX, i64::MAX);
+        tracker.apply(VenueId(0), BTC, &fill);
+        assert_eq!(tracker.counts().saturated, 0);
+        tracker.apply(VenueId(0), BTC, &fill);
+        assert_eq!((tracker.position(BTC).net, tracker.counts().saturated), (i64::MAX, 1));
     }
 }

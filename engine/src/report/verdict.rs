@@ -10,6 +10,8 @@ use super::Report;
 pub enum FindingKind {
     /// A critical event was lost, or trading was halted since one could not be stored.
     CriticalLost,
+    /// An order may still rest at its venue.
+    OrdersLeft,
     /// A thread did not stop in time.
     ThreadLeftBehind,
     /// An account does not hold.
@@ -22,8 +24,9 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// Every kind, the gravest first.
-    pub const ALL: [FindingKind; 5] = [
+    pub const ALL: [FindingKind; 6] = [
         FindingKind::CriticalLost,
+        FindingKind::OrdersLeft,
         FindingKind::ThreadLeftBehind,
         FindingKind::AccountBroken,
         FindingKind::MarketDataIncomplete,
@@ -35,6 +38,7 @@ impl FindingKind {
     pub const fn exit_code(self) -> u8 {
         match self {
             FindingKind::CriticalLost => 5,
+            FindingKind::OrdersLeft => 7,
             FindingKind::ThreadLeftBehind => 6,
             FindingKind::AccountBroken => 1,
             FindingKind::MarketDataIncomplete => 8,
@@ -76,6 +80,9 @@ impl Report {
         }
         if self.critical_lost > 0 {
             add(FindingKind::CriticalLost, format!("{} critical events lost", self.critical_lost));
+        }
+        for order in &self.orders.left_at_venues {
+            add(FindingKind::OrdersLeft, order.to_string());
         }
         for name in &self.threads_left_behind {
             add(FindingKind::ThreadLeftBehind, format!("thread {name} did not stop in time"));

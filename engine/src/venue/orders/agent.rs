@@ -746,7 +746,6 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     fn close(&mut self) {
         self.say_cancelled();
         self.left = self.resting();
-        self.say_left(&self.left);
         self.session.end_for_good();
         self.orders.stats.set_state(self.session.state());
         self.ready.store(false, Ordering::Release);
