@@ -8,6 +8,7 @@ use pitlane_engine::config::{Config, ConfigError};
 use pitlane_engine::report::Report;
 use pitlane_engine::runtime::{CorePlan, HostCores};
 use pitlane_engine::text::escaped;
+use pitlane_engine::venue::registry::VenueKind;
 use pitlane_engine::venue::simulated::{Recording, ReplayPace};
 use pitlane_engine::{
     Engine, LaunchError, LaunchOptions, RecordedSession, StrategyRegistry, launch_with,
@@ -102,6 +103,10 @@ fn recording(
     for note in recording.notes() {
         terminal.say(&format!("note: {}\n", escaped(note)));
     }
+    let kind = VenueKind::of_recording(&recording, config.recorded_kind()).map_err(|problem| {
+        terminal.complain(&format!("[recording] start failed: {} {problem}", folder.display()));
+        Exit::Unreadable
+    })?;
     let (streams, symbols) = (recording.streams().to_vec(), recording.symbols().to_vec());
     let pace = match args.speed.unwrap_or(Speed::Times(1.0)) {
         Speed::Max => ReplayPace::Max,
@@ -115,6 +120,7 @@ fn recording(
     config
         .play_recording(session.address(), &streams, &symbols)
         .map_err(|error| misconfigured(&error, terminal))?;
+    config.venues.iter_mut().for_each(|venue| venue.kind = kind.name.to_owned());
     Ok(Some(session))
 }
 

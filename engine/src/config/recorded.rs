@@ -18,6 +18,17 @@ const QUOTES: [&str; 17] = [
 ];
 
 impl Config {
+    /// The kind of venue that a recording is said to be of: that of the one venue of the file, or of the one named
+    /// `recorded`.
+    #[must_use]
+    pub fn recorded_kind(&self) -> Option<&str> {
+        let venue = match &self.venues[..] {
+            [venue] => Some(venue),
+            venues => venues.iter().find(|venue| venue.name == RECORDED_VENUE),
+        };
+        venue.map(|venue| venue.kind.as_str())
+    }
+
     /// Makes the server at `address`, which plays a recording of these streams and native symbols, the
     /// one venue; no orders are taken there, so trading is off. Instruments that come from no file are
     /// made from the symbols, in the venue's own eight decimal places.

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use super::binance::SpotMarket;
 use super::binance_futures::FuturesMarket;
 use super::market::{
-    Connection, MarketAgent, MarketOptions, MarketWiring, SnapshotAgent, SnapshotClient,
+    Connection, Fit, MarketAgent, MarketOptions, MarketWiring, SnapshotAgent, SnapshotClient,
     SnapshotOptions, Stream, StreamPort,
 };
 use super::protocol::{MarketProtocol, VenueLimits};
+use super::simulated::Recording;
 use super::{LaneOutlet, StreamOrders, SymbolMap};
 use crate::runtime::Agent;
 
@@ -28,6 +29,7 @@ pub struct VenueKind {
     pub spread: Spread,
     /// See [`SnapshotAgent::new`].
     pub(crate) snapshot_agent: MakeSnapshotAgent,
+    fit: JudgeFrames,
     pub(crate) market_agent: MakeMarketAgent,
 }
 
@@ -36,6 +38,7 @@ pub type Spread = fn(&SymbolMap, bool, Option<&[String]>, usize) -> Vec<Connecti
 
 type MakeSnapshotAgent = fn(SnapshotOptions) -> (Box<dyn Agent>, SnapshotClient);
 
+type JudgeFrames = fn(&[String], &mut dyn Iterator<Item = &str>) -> Fit;
 type Wanted<'a> = &'a dyn Fn(&Stream) -> bool;
 type MakeMarketAgent = fn(MarketOptions, Wanted<'_>, MarketWiring<LaneOutlet>) -> MarketSession;
 
@@ -53,6 +56,7 @@ const fn of<P: MarketProtocol>(name: &'static str) -> VenueKind {
         limits: P::LIMITS,
         spread: Connection::spread::<P>,
         snapshot_agent: snapshot_agent::<P>,
+        fit: Fit::of::<P>,
         market_agent: market_agent::<P>,
     }
 }
@@ -84,9 +88,55 @@ impl VenueKind {
         KINDS.iter().map(|kind| kind.name)
     }
 
+    /// The kind whose frames a recording has: the one `asked` for, or the first one that it fits.
+    ///
+    /// # Errors
+    /// A text that says how it does not fit.
+    pub fn of_recording(
+        recording: &Recording,
+        asked: Option<&str>,
+    ) -> Result<&'static VenueKind, String> {
+        let fit = |kind: &VenueKind| (kind.fit)(recording.symbols(), &mut recording.frame_texts());
+        let fitting = KINDS.iter().find(|kind| fit(kind).is_good());
+        let kind = match asked {
+            None => {
+                return fitting.ok_or_else(|| {
+                    let fits = KINDS.iter().map(|kind| format!("{}: {}", kind.name, fit(kind)));
+                    format!(
+                        "is of no known kind of venue ({})",
+                        fits.collect::<Vec<_>>().join("; ")
+                    )
+                });
+            }
+            Some(name) => VenueKind::find(name).ok_or_else(|| {
+                let names: Vec<_> = VenueKind::names().collect();
+                format!("{name} is no kind of venue; there are {}", names.join(", "))
+            })?,
+        };
+        let found = fit(kind);
+        if found.is_good() {
+            return Ok(kind);
+        }
+        let hint = fitting.map(|other| format!("; set kind = {:?}", other.name));
+        Err(format!("is not of kind {}: {found}{}", kind.name, hint.unwrap_or_default()))
+    }
+
     /// What a venue is that names no kind, and what the embedded venue speaks.
     #[must_use]
     pub fn usual() -> &'static VenueKind {
         &KINDS[0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::VenueConfig;
+
+    #[test]
+    fn a_venue_that_names_no_kind_is_of_the_usual_one() {
+        let usual = VenueKind::find(&VenueConfig::default().kind).unwrap();
+        assert_eq!(usual.name, VenueKind::usual().name);
+        assert!(VenueKind::find("nasdaq").is_none());
     }
 }

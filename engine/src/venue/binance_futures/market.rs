@@ -41,11 +41,11 @@ impl MarketProtocol for FuturesMarket {
     };
     const BOOK_RULE: BookRule = BookRule::Linked;
     const EVENTS_MAX: usize = 2;
-    /// 1,024 streams a connection, ten messages a second of which half are left to pings.
+    /// 1,024 streams a connection, ten messages a second, of which more than half are left to pings.
     const LIMITS: VenueLimits = VenueLimits {
         topics_per_connection: 1_024,
         topics_per_request: 64,
-        subscribe_interval_ns: 200_000_000,
+        subscribe_interval_ns: 250_000_000,
         counted: COUNTED,
         snapshot_weight: 20,
     };

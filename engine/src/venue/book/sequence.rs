@@ -41,6 +41,11 @@ pub(super) enum Judged {
 }
 
 impl BookRule {
+    /// Whether a diff follows the one that ended with `last`, or repeats it.
+    pub(in crate::venue) fn follows(self, diff: &Diff<'_>, last: u64) -> bool {
+        self.judge(diff, last, false) != Judged::Hole
+    }
+
     #[inline]
     pub(super) fn judge(self, diff: &Diff<'_>, last_update_id: u64, is_first: bool) -> Judged {
         match self {

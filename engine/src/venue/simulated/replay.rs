@@ -353,7 +353,8 @@ impl Content for Replay {
         match request.path.as_str() {
             "/api/v3/ping" => Reply::json(b"{}".to_vec()),
             "/api/v3/time" => binance_spot::server_time(now),
-            "/api/v3/depth" => self.depth(request),
+            // Each venue has a path of its own before it.
+            path if path.ends_with("/depth") => self.depth(request),
             _ => Reply::not_found(),
         }
     }

@@ -136,6 +136,14 @@ impl Recording {
         &self.notes
     }
 
+    /// The data of every frame, in their order.
+    pub fn frame_texts(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter_map(|(_, step)| match step {
+            Step::Frame { data, .. } => Some(data.as_str()),
+            Step::Snapshot { .. } => None,
+        })
+    }
+
     /// The streams it has, as they are subscribed to.
     #[must_use]
     pub fn streams(&self) -> &[String] {

@@ -227,7 +227,8 @@ pub fn opening(request: &Request, rules: &LimitRules) -> Option<Opening> {
             messages_per_s: None,
             streams: Vec::new(),
         },
-        "/stream" => {
+        // A recording of a venue with routes is asked for under each, such as `/public/stream`.
+        path if path.ends_with("/stream") => {
             let list = request.parameter("streams").map_or(Vec::new(), |list| names(&list));
             market(Some(&COMBINED), list)
         }
