@@ -27,6 +27,11 @@ const _: () = {
     }
 };
 
+/// A stream of which nothing new came for so long, while old numbers kept growing, is numbered anew, ns.
+const RENUMBERED_NS: u64 = 1_000_000_000;
+/// Old numbers in a row, each above the one before, that make a new numbering: fewer are late events.
+const RENUMBERED_EVENTS: u32 = 3;
+
 /// No epoch: the next event starts the stream.
 const UNSTARTED: u16 = u16::MAX;
 
@@ -56,6 +61,8 @@ pub(crate) struct SequencerOptions {
 pub(crate) struct Sequencer {
     /// By (venue, instrument, ordered kind).
     streams: Box<[Stream]>,
+    /// Beside them: touched by old events alone.
+    rivals: Box<[Rival]>,
     instruments: usize,
     gaps: Box<[Gap]>,
     /// Places in `gaps`: of those in use, and the others.
@@ -68,6 +75,32 @@ pub(crate) struct Sequencer {
     max_buffered: usize,
     flood: Rate,
     stats: Arc<CachePadded<StreamStats>>,
+}
+
+/// Old numbers of one stream that grow. One absurd number makes all that follow old; so does a venue that starts to
+/// number anew on a live connection.
+#[derive(Clone, Copy, Default)]
+struct Rival {
+    /// Number of the stream's last event when they began: nothing new has passed since.
+    behind: u64,
+    /// The last of them.
+    sequence: u64,
+    since_ns: u64,
+    count: u32,
+}
+
+impl Rival {
+    /// Takes one more old number; whether they are a numbering of their own by now.
+    fn takes_over(&mut self, sequence: u64, last: u64, now_ns: u64) -> bool {
+        if self.behind != last || sequence <= self.sequence {
+            *self = Rival { behind: last, sequence, since_ns: now_ns, count: 1 };
+            return false;
+        }
+        self.sequence = sequence;
+        self.count = self.count.saturating_add(1);
+        let waited_ns = now_ns.saturating_sub(self.since_ns);
+        self.count >= RENUMBERED_EVENTS && waited_ns >= RENUMBERED_NS
+    }
 }
 
 /// How far one stream is.
@@ -103,6 +136,7 @@ impl Sequencer {
         let held_events = if holds { options.held_events.max(1) } else { 1 };
         let gaps = if holds { GAPS_MAX.min(streams.len()).min(held_events) } else { 0 };
         Sequencer {
+            rivals: vec![Rival::default(); streams.len()].into(),
             streams,
             instruments: options.instruments,
             gaps: (0..gaps).map(|_| Gap::new(options.max_buffered)).collect(),
@@ -257,7 +291,11 @@ impl Sequencer {
         } else if stream.epoch != u16::from(event.epoch) {
             self.start_anew(index, event, now_ns, pass);
         } else if event.sequence <= stream.last {
-            self.count_old(stream, event.sequence);
+            if self.rivals[index].takes_over(event.sequence, stream.last, now_ns) {
+                self.start_anew(index, event, now_ns, pass);
+            } else {
+                self.count_old(stream, event.sequence);
+            }
         } else {
             self.behind_gap(index, event, now_ns, pass);
         }

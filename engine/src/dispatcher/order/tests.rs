@@ -400,3 +400,43 @@ proptest! {
         prop_assert_eq!(bench.sequencer.held(), 0);
     }
 }
+
+#[test]
+fn one_absurd_number_does_not_silence_a_stream() {
+    // F34: all that follows would be old, for as long as the connection lives.
+    for absurd in [u64::MAX, 4_000_000_000_000_000_000] {
+        let mut bench = bench(&options());
+        bench.admit(&quote(100, 1));
+        bench.admit(&quote(absurd, 1));
+        bench.trades(&[100, absurd]);
+        bench.pass_ns(LATENESS_NS);
+        bench.sequences();
+        for number in 101..=140 {
+            bench.pass_ns(100_000_000);
+            bench.admit(&quote(number, 1));
+            bench.trades(&[number]);
+        }
+        let passed = bench.sequences();
+        assert_eq!(passed[passed.len() - 2..], [140, 140], "healed");
+        assert!(passed.len() >= 2 * 29, "within about a second: {passed:?}");
+        assert!(passed.chunks(2).all(|pair| pair[0] == pair[1]));
+    }
+}
+
+#[test]
+fn late_events_beside_new_ones_are_no_new_numbering() {
+    let mut bench = bench(&options());
+    bench.admit(&quote(1_000, 1));
+    for number in 1..=50 {
+        bench.pass_ns(100_000_000);
+        bench.admit(&quote(number, 1));
+        bench.admit(&quote(1_000 + number, 1));
+    }
+    assert_eq!(bench.sequences(), (1_000..=1_050).collect::<Vec<_>>());
+    // Nor is one event that is told again and again.
+    for _ in 0..50 {
+        bench.pass_ns(100_000_000);
+        bench.admit(&quote(7, 1));
+    }
+    assert_eq!(bench.sequences(), [0; 0]);
+}
