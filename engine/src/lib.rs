@@ -1,8 +1,19 @@
 //! The Pitlane trading engine as a library, without a command line.
 //!
-//! The folders follow an event's way: [`venue`] gives decoded events, [`orchestrator`] gathers and stamps
-//! them, [`dispatcher`] fans them out, [`consumer`] runs the strategies, [`order`] carries their orders
-//! back. [`control`] changes who gets what meanwhile. [`launch`] puts the parts on cores, [`report`] is what remains of a run.
+//! Who writes a strategy needs [`consumer::Strategy`], [`consumer::Context`], the payloads of [`event`]
+//! and [`testing::Harness`]; `strategies/README.md` is the guide. Who changes the engine starts with
+//! `engine/README.md`: the drawing of the pipeline, three trips through it, and its layers.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | [`event`], [`instrument`] | the schema, and what is traded |
+//! | [`venue`] | sessions, protocols, books; the simulated venue |
+//! | [`orchestrator`], [`dispatcher`] | stamp and merge; order of streams, routes, fan-out |
+//! | [`consumer`], [`order`] | the wrapper around a strategy; its orders' way to the venue |
+//! | [`control`] | changes of a running engine |
+//! | [`launch`](launch()) | puts the parts on cores, and gives the [`Engine`] |
+//! | [`report`] | what remains of a run |
+//! | [`safety`], [`world`], [`telemetry`], [`config`], [`runtime`] | what all of them stand on |
 
 pub mod config;
 pub mod consumer;

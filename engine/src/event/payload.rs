@@ -231,7 +231,7 @@ payload! {
         limit: i64,
         /// The consumer it concerns.
         consumer: u32,
-        /// Code of the [`RejectReason`].
+        /// Code of the `RejectReason`.
         reason_code: u32,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::instrument::SimulatedSymbol;
 
-/// Digits after the point of an [`Amount`]: those of a price (8) and of a quantity (8) together, so
+/// Digits after the point of an `Amount`: those of a price (8) and of a quantity (8) together, so
 /// that no product is rounded.
 pub const AMOUNT_SCALE: u32 = 16;
 
