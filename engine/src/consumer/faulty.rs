@@ -1,6 +1,8 @@
 //! A strategy that misbehaves at stated rates: what the containment around every strategy is tested
 //! with.
 
+#![allow(clippy::disallowed_methods, reason = "the faults that it plants take real time")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

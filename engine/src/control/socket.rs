@@ -5,6 +5,11 @@
 //! user that the engine runs as and root are served. Every command and every refusal is counted and
 //! logged; what would flood the log is counted in the next line.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "answers operators in real time, and is no agent yet"
+)]
+
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! The running engine: one owner of every thread, until it is stopped.
 
+#![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

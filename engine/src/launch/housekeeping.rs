@@ -1,5 +1,7 @@
 //! The housekeeping thread: log lines, dead letters, histograms. It may block; nothing waits for it.
 
+#![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{Builder, JoinHandle};

@@ -1,5 +1,7 @@
 //! From an assembly to running threads.
 
+#![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
+
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;

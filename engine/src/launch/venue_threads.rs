@@ -1,5 +1,7 @@
 //! The threads and servers of venues that are on no core.
 
+#![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
+
 use std::time::{Duration, Instant};
 
 use crate::runtime::BesideThread;

@@ -1,6 +1,8 @@
 //! An agent on a thread of its own, beside the pinned cores: it gives way to them and sleeps when it has
 //! nothing to do.
 
+#![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

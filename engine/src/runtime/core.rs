@@ -1,6 +1,8 @@
 //! A core: one pinned thread that runs the duty cycles of what is placed on it (see [`super::home`]), and
 //! the threads that take its place when a consumer holds it up (see [`super::watchdog`]).
 
+#![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};

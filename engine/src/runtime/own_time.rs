@@ -6,6 +6,8 @@
 //! it: so only what it burned counts then, which errs on the side of the thread.
 //! Kernels without `schedstat` give the time on a core in hundredths of a second, and no waits.
 
+#![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
+
 use std::fs::File;
 use std::io::Read;
 

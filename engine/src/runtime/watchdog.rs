@@ -20,6 +20,8 @@
 //! A demotion is a placement, not a failure, so where the kernel's account is late it errs towards none:
 //! see the judgement's own page.
 
+#![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};

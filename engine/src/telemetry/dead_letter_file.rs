@@ -5,6 +5,8 @@
 //! ([`LastResort`]) and is kept in memory and tried again each second, in order, and once more at the end;
 //! only what then still can't be written is lost, and counted as that.
 
+#![allow(clippy::disallowed_methods, reason = "files and sinks are of the real world")]
+
 use std::collections::VecDeque;
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -3,6 +3,8 @@
 //! The format is the one of the HdrHistogram tools (version 1.3). The version comment and the legend are
 //! not written by the histogram crate, so they are written here.
 
+#![allow(clippy::disallowed_methods, reason = "files and sinks are of the real world")]
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};

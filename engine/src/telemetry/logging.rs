@@ -2,6 +2,8 @@
 //! own; one drain feeds `env_logger`. Other threads log directly. Nobody waits for standard error itself: its
 //! lines go through the [`Sink`] of the process, which drops and counts what a blocked terminal does not take.
 
+#![allow(clippy::disallowed_methods, reason = "files and sinks are of the real world")]
+
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal};

@@ -4,6 +4,8 @@
 //! in order; a flush waits only as long as the other end still reads. A terminal that was stopped with Ctrl-S,
 //! a full pipe, or a FIFO without a reader therefore holds up nothing but this thread (F36).
 
+#![allow(clippy::disallowed_methods, reason = "files and sinks are of the real world")]
+
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};

@@ -1,5 +1,7 @@
 //! The key that signs a logon, and what it is called at the venue.
 
+#![allow(clippy::disallowed_methods, reason = "a key for tests comes from the system")]
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
