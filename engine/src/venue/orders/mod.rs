@@ -7,6 +7,8 @@
 mod agent;
 mod gate;
 mod leaving;
+#[cfg(test)]
+mod model;
 mod names;
 pub mod order;
 mod reconcile;
