@@ -28,7 +28,11 @@ impl StatusLine {
             .iter()
             .map(|(name, ns)| format!("{name} STALLED {} ms | ", count(ns / 1_000_000)));
         let halted = status.is_halted.then(|| "TRADING HALTED | ".to_owned());
-        let stalled: String = halted.into_iter().chain(stalled).collect();
+        let paused = status.limits.iter().filter(|(_, limits)| limits.penalty_left_ms > 0);
+        let paused = paused.map(|(venue, limits)| {
+            format!("{venue} WANTS A PAUSE, {} s | ", count(limits.penalty_left_ms.div_ceil(1_000)))
+        });
+        let stalled: String = halted.into_iter().chain(paused).chain(stalled).collect();
         let line = format!(
             "{:>5} s | {stalled}{} events/s | {} handled | {} conflated | {} failures | lanes: {fullest}",
             status.uptime_ns / 1_000_000_000,

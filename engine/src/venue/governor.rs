@@ -169,32 +169,6 @@ impl Governor {
         Err(HeldBack { until_ns: now_ns + BUSY_NS, reason: HoldReason::Busy })
     }
 
-    /// The venue has said what it allows. A limit on the same thing over the same window is replaced, with
-    /// what is used of it kept.
-    pub fn learn(&self, limit: Limit) {
-        let mut state = self.state();
-        let same = |window: &&mut Window| {
-            (window.limit.counts, window.limit.window_ns) == (limit.counts, limit.window_ns)
-        };
-        match state.windows.iter_mut().find(same) {
-            Some(window) => window.limit.amount = limit.amount,
-            None => state.windows.push(Window::new(limit)),
-        }
-    }
-
-    /// The venue has said how much of the limit over `window_ns` is used: by others of this address or
-    /// account too. Only ever corrects upward.
-    pub fn used(&self, counts: Counted, window_ns: u64, used: u32, now_ns: u64) {
-        let mut state = self.state();
-        let windows = state.windows.iter_mut();
-        let mut these = windows
-            .filter(|window| (window.limit.counts, window.limit.window_ns) == (counts, window_ns));
-        if let Some(window) = these.next() {
-            window.advance(now_ns);
-            window.add(u64::from(used).saturating_sub(window.sum));
-        }
-    }
-
     /// The venue wants nothing before `until_ns`.
     pub fn penalty(&self, until_ns: u64) {
         let mut state = self.state();
@@ -358,8 +332,6 @@ mod tests {
         assert_eq!((0..1_000).filter(|_| order(0).is_ok()).count(), 95);
         assert_eq!(order(0).unwrap_err().reason, HoldReason::Limit(Counted::Orders));
         assert!(governor.may_send(RequestClass::Cancel, 1, 0).is_ok());
-        governor.learn(Limit { amount: 200, ..ORDERS });
-        assert_eq!((0..1_000).filter(|_| order(0).is_ok()).count(), 95);
     }
 
     #[test]
@@ -375,16 +347,6 @@ mod tests {
         }
         assert_eq!(governor.reading(three_days_ns - S).penalty_left_ms, 1_000);
         assert!(governor.may_send(RequestClass::Order, 1, three_days_ns).is_ok());
-    }
-
-    #[test]
-    fn what_the_venue_counted_corrects_upward_only() {
-        let governor = Governor::new(&[WEIGHT]);
-        governor.used(Counted::Weight, 60 * S, 5_990, S);
-        assert!(governor.may_send(RequestClass::Order, 1, S).is_err());
-        assert!(governor.may_send(RequestClass::Cancel, 1, S).is_ok());
-        governor.used(Counted::Weight, 60 * S, 3, S);
-        assert_eq!(governor.reading(S).limits[0].1, 5_991);
     }
 
     #[test]

@@ -225,6 +225,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 silent_finds: 0,
                 look_at_all_ns: 0,
                 lines: Reconciler::<O>::lines(),
+                refused_last: 0,
             },
             protocol: options.protocol,
             left: Vec::new(),

@@ -60,6 +60,8 @@ pub(super) struct Reconciler<O> {
     pub(super) silent_finds: u32,
     pub(super) look_at_all_ns: u64,
     pub(super) lines: Bucket,
+    /// Code with which an order was refused last; 0 before the first.
+    pub(super) refused_last: i32,
 }
 
 impl<O: EventOutlet> Reconciler<O> {
@@ -257,6 +259,11 @@ impl<O: EventOutlet> Reconciler<O> {
             return;
         }
         log::debug!("[{}] {asked:?} failed: {message} (code: {code})", self.venue);
+        if matches!(asked, Asked::Submit(_)) && self.refused_last != code {
+            // Once for a row of them: the strategy is told of each, and the report counts them.
+            self.refused_last = code;
+            log::warn!("[{}] order failed: {message} (code: {code})", self.venue);
+        }
         let reason = match outcome {
             Outcome::Refused(reason) => reason,
             _ => crate::event::RejectReason::Venue,
