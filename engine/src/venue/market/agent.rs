@@ -316,6 +316,8 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             // The connection stays as it was before somebody asked for more.
             log::warn!("[{}] more streams refused by the venue (code: {code})", self.venue);
             asked.refusal = Some(code);
+            // What was answered since then stays answered.
+            asked.subscriptions.take_over(&self.subscriptions);
             std::mem::swap(&mut asked.subscriptions, &mut self.subscriptions);
             self.subscribed_by_ns = None;
         } else if let Some(code) = error.filter(|_| self.subscriptions.is_essential(id)) {

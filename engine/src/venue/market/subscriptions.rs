@@ -66,11 +66,12 @@ impl Subscriptions {
         self.requests.len()
     }
 
-    /// Takes over how far `before`, which has the first of these requests, has come.
-    pub(super) fn take_over(&mut self, before: &Subscriptions) {
-        debug_assert!(self.requests.starts_with(&before.requests));
-        self.sent = before.sent;
-        self.answered[..before.answered.len()].copy_from_slice(&before.answered);
+    /// Takes over how far `other` has come with the requests that both have: one begins with those of the other.
+    pub(super) fn take_over(&mut self, other: &Subscriptions) {
+        let count = self.requests.len().min(other.requests.len());
+        debug_assert_eq!(self.requests[..count], other.requests[..count]);
+        self.sent = other.sent.min(count);
+        self.answered[..count].copy_from_slice(&other.answered[..count]);
     }
 
     /// Starts over, for a new connection.
@@ -181,6 +182,21 @@ mod tests {
         assert_eq!(sent, r#"{"method":"SUBSCRIBE","params":["s0x@kline_1m"],"id":2}"#);
         assert!(more.on_reply(2) && more.is_complete());
         assert!(more.is_essential(1) && !more.is_essential(2));
+    }
+
+    #[test]
+    fn a_refusal_takes_back_the_new_ones_and_no_answer_to_the_others() {
+        let topics = topics(1);
+        let mut before = Subscriptions::new(&topics, |(_, kind)| *kind == EventKind::Quote);
+        before.send_next(|_| true);
+        let mut more = before.clone();
+        more.add(&topics, |(_, kind)| *kind == EventKind::Bar);
+        more.take_over(&before);
+        // The answer to the first one comes while the second one waits.
+        assert!(more.on_reply(1));
+        more.send_next(|_| true);
+        before.take_over(&more);
+        assert!(before.is_complete());
     }
 
     #[test]
