@@ -24,7 +24,6 @@ LICENCES = {
 
 # Crates that are compiled in two versions, with the one that asks for the older.
 TWICE = {
-    "base64": "hdrhistogram",
     "getrandom": "ring",
     "hashbrown": "simd-json",
     "lock_api": "parking_lot 0.12",

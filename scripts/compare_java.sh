@@ -2,7 +2,8 @@
 # Compares `latency processor` with Java's HistogramLogProcessor over the cases of the golden tests.
 #
 #   scripts/compare_java.sh              run both now and compare
-#   scripts/compare_java.sh --regenerate write the logs and Java's outputs that the tests compare with
+#   scripts/compare_java.sh --regenerate write the logs and Java's outputs that the tests compare
+#   with
 #
 # Needs java (and javac to regenerate) and the library: HDRHISTOGRAM_JAR, or where Debian's
 # libhdrhistogram-java puts it. Without them it says so and ends with 0.

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The second tier: what takes too long for every change. Each part prints what it found, a failure does not
-# keep the others from running, and a table sums up.
+# The second tier: what takes too long for every change. Each part prints what it found, a failure
+# does not keep the others from running, and a table sums up.
 #
 #   scripts/nightly.sh                 every part
 #   scripts/nightly.sh loom fuzz       some of them
 #
-# FUZZ_SECONDS (600) is the time of the fuzzer, MUTANTS the arguments of scripts/mutants.py. Logs lie in
-# target/nightly/PART.log.
+# FUZZ_SECONDS (600) is the time of the fuzzer, MUTANTS the arguments of scripts/mutants.py. Logs
+# lie in target/nightly/PART.log.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export CARGO_TERM_COLOR=never

@@ -1,6 +1,7 @@
 #!/bin/sh
-# ThreadSanitizer over real rings, and over take-overs in the real engine: both must be clean, and a planted race must
-# not. Arguments go to the stress program of the rings, for example --records 1000000.
+# ThreadSanitizer over real rings, and over take-overs in the real engine: both must be clean, and a
+# planted race must not. Arguments go to the stress program of the rings, for example
+# --records 1000000.
 set -eu
 cd "$(dirname "$0")/.."
 target=x86_64-unknown-linux-gnu

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Quiets a host for pinned, spinning threads: what needs root, and what can be undone.
 #
-# Every old value is written to the state file before the new one is set, so that --undo restores it, also
-# after a run that was cut off. A second run keeps the oldest values. Nothing here outlives a reboot.
-# What only the kernel's command line can do (isolcpus, nohz_full, rcu_nocbs) `doctor` spells out.
+# Every old value is written to the state file before the new one is set, so that --undo restores
+# it, also after a run that was cut off. A second run keeps the oldest values. Nothing here outlives
+# a reboot. What only the kernel's command line can do (isolcpus, nohz_full, rcu_nocbs) `doctor`
+# spells out.
 set -euo pipefail
 
 readonly GROUPS_ALL="governor idle irq thp memory kernel"
@@ -40,7 +41,8 @@ fail() { # code, message
     exit "$1"
 }
 
-# --- core lists ---------------------------------------------------------------------------------------
+# --- core lists
+# ---------------------------------------------------------------------------------------
 
 expand() { # list -> one core a line, ascending
     local part first last
@@ -94,7 +96,8 @@ mask() { # one core a line -> hexadecimal mask in groups of 32 bits, highest fir
     printf '%s\n' "$text"
 }
 
-# --- values -------------------------------------------------------------------------------------------
+# --- values
+# -------------------------------------------------------------------------------------------
 
 value() { # path on the host -> its value; the chosen word of `always [madvise] never`
     local text
@@ -153,7 +156,8 @@ set_value() { # path on the host, new value
     fi
 }
 
-# --- groups -------------------------------------------------------------------------------------------
+# --- groups
+# -------------------------------------------------------------------------------------------
 
 tune_governor() {
     local core
@@ -201,8 +205,8 @@ tune_memory() {
 
 tune_kernel() {
     set_value /proc/sys/kernel/nmi_watchdog 0
-    # Timers of idle cores go to busy ones, so to those that spin; but never to tickless ones, and then
-    # migration is what keeps theirs away.
+    # Timers of idle cores go to busy ones, so to those that spin; but never to tickless ones, and
+    # then migration is what keeps theirs away.
     if [[ -n $(minus "$cores" "$(list_of /sys/devices/system/cpu/nohz_full)") ]]; then
         set_value /proc/sys/kernel/timer_migration 0
     fi
@@ -263,7 +267,8 @@ undo() {
     rm -f -- "$state"
 }
 
-# --- command line -------------------------------------------------------------------------------------
+# --- command line
+# -------------------------------------------------------------------------------------
 
 root='' state='' cores_text='' groups=$GROUPS_ALL cores='' spare=''
 dry_run=0 undo=0 changed=0 kept=0 refused=0

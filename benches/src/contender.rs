@@ -52,7 +52,8 @@ pub(crate) trait Receiver<E>: Send {
     fn prefetch(&self) {}
 }
 
-/// One look at each receiver, in turn, as a thread does that serves many; returns what was handed on.
+/// One look at each receiver, in turn, as a thread does that serves many; returns what was handed
+/// on.
 #[inline]
 pub(crate) fn receive_from_each<E, R: Receiver<E>>(
     receivers: &mut [R],

@@ -31,7 +31,8 @@ impl<E: Load> Contender<E> for Lanes {
         (0..consumers).map(make).unzip()
     }
 
-    /// A lone record as the dispatcher sends it: into some lanes, then their cursors, then the next.
+    /// A lone record as the dispatcher sends it: into some lanes, then their cursors, then the
+    /// next.
     #[inline]
     fn send_to_each(senders: &mut [Self::Sender], records: &[E]) {
         let [record] = records else {

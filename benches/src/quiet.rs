@@ -1,11 +1,11 @@
-//! A producer that sleeps between two events: how late the last of ten consumers has one, and what that costs of
-//! a core.
+//! A producer that sleeps between two events: how late the last of ten consumers has one, and what
+//! that costs of a core.
 //!
-//! Ours is the real engine with `profile = "quiet"` and a synthetic venue, which sleeps until its next event is
-//! due: latency from the dispatcher's stamp to the last callback returned, CPU of the whole process with
-//! housekeeping and watchdog. The rivals are ten threads that block on a channel each, and a thread that
-//! sleeps until its next event is due: latency from before the first send to the last receipt. Nothing is
-//! pinned by the bench itself.
+//! Ours is the real engine with `profile = "quiet"` and a synthetic venue, which sleeps until its
+//! next event is due: latency from the dispatcher's stamp to the last callback returned, CPU of the
+//! whole process with housekeeping and watchdog. The rivals are ten threads that block on a channel
+//! each, and a thread that sleeps until its next event is due: latency from before the first send
+//! to the last receipt. Nothing is pinned by the bench itself.
 
 use std::fmt;
 use std::process::ExitCode;

@@ -2,9 +2,10 @@
 //!
 //! `cargo run --release -p pitlane-engine --example takeovers -- [ROUNDS]`, or `scripts/tsan.sh`
 //!
-//! In each round some consumers of a core hold it up in turn, so that everything else on it moves to another thread
-//! several times, while market data, exec reports and routing flips go on. A round fails unless there was a
-//! take-over, every account holds, and no critical event is missing or out of order.
+//! In each round some consumers of a core hold it up in turn, so that everything else on it moves
+//! to another thread several times, while market data, exec reports and routing flips go on. A
+//! round fails unless there was a take-over, every account holds, and no critical event is missing
+//! or out of order.
 
 #![allow(
     clippy::disallowed_methods,

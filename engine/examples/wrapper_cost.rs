@@ -52,7 +52,8 @@ fn publish(publisher: &mut Publisher<Event>, event: &Event, batch: usize) {
     }
 }
 
-/// The callback of all parts: behind a pointer that nobody sees through, so it may do anything, and panic.
+/// The callback of all parts: behind a pointer that nobody sees through, so it may do anything, and
+/// panic.
 fn callback() -> Box<dyn FnMut(&Event) + Send> {
     black_box(Box::new(|event: &Event| {
         black_box(event.receive_ns);

@@ -1,4 +1,5 @@
-//! Instruments: interned at the edge, one scale each over all venues, fixed before anything is routed.
+//! Instruments: interned at the edge, one scale each over all venues, fixed before anything is
+//! routed.
 
 use std::collections::HashMap;
 

@@ -1,8 +1,9 @@
 //! The Pitlane trading engine as a library, without a command line.
 //!
-//! Who writes a strategy needs [`consumer::Strategy`], [`consumer::Context`], the payloads of [`event`]
-//! and [`testing::Harness`]; `strategies/README.md` is the guide. Who changes the engine starts with
-//! `engine/README.md`: the drawing of the pipeline, three trips through it, and its layers.
+//! Who writes a strategy needs [`consumer::Strategy`], [`consumer::Context`], the payloads of
+//! [`event`] and [`testing::Harness`]; `strategies/README.md` is the guide. Who changes the engine
+//! starts with `engine/README.md`: the drawing of the pipeline, three trips through it, and its
+//! layers.
 //!
 //! | Module | Holds |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! The token bucket of the engine, as one number a bucket: the generic cell rate algorithm (ITU-T I.371).
+//! The token bucket of the engine, as one number a bucket: the generic cell rate algorithm (ITU-T
+//! I.371).
 
 /// So many at once after a pause, and then so many a second.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +25,8 @@ impl Rate {
         Rate { interval_ns, tolerance_ns: interval_ns.saturating_mul(burst.max(1) - 1) }
     }
 
-    /// Whether one more may pass now; `due_ns` is when the bucket's next one is due at the rate, at first 0.
+    /// Whether one more may pass now; `due_ns` is when the bucket's next one is due at the rate, at
+    /// first 0.
     #[inline]
     pub(crate) fn admits(self, due_ns: &mut u64, now_ns: u64) -> bool {
         if self.interval_ns == 0 {

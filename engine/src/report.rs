@@ -35,7 +35,8 @@ pub struct TermCounts {
 }
 
 impl TermCounts {
-    /// published = handled + skipped + conflated + aggregated + dead_lettered + discarded + in_flight.
+    /// published = handled + skipped + conflated + aggregated + dead_lettered + discarded +
+    /// in_flight.
     #[must_use]
     pub fn identity_holds(&self) -> bool {
         self.published == self.accounted()
@@ -90,9 +91,9 @@ pub(crate) struct ConsumerTerms {
 }
 
 impl ConsumerTerms {
-    /// Counts what is missing as in flight, when the consumer's lanes hold at least so many slots: its
-    /// thread was left behind in a callback, and what it has not handled can't be walked. (They may hold
-    /// more: the slots of a batch return together.)
+    /// Counts what is missing as in flight, when the consumer's lanes hold at least so many slots:
+    /// its thread was left behind in a callback, and what it has not handled can't be walked. (They
+    /// may hold more: the slots of a batch return together.)
     pub(crate) fn leave_behind(&mut self, held: u64) {
         let mut missing = KindCounts::default();
         for kind in EventKind::ALL {
@@ -119,7 +120,8 @@ pub struct ConsumerReport {
     pub terms: TermCounts,
     /// Contained errors and panics.
     pub failures: u64,
-    /// Market events handled although a flip had made them stale: of a consumer that takes everything.
+    /// Market events handled although a flip had made them stale: of a consumer that takes
+    /// everything.
     pub stale_handled: u64,
     /// Critical events that never arrived.
     pub critical_lost: u64,
@@ -133,8 +135,8 @@ pub struct ConsumerReport {
     pub failure_log: FailureLog,
     /// Callbacks that took longer than its stall budget.
     pub stalls: StallFigures,
-    /// Its thread did not come back from a callback: `in_flight` is then what is missing, which its lanes'
-    /// gauges bear out, and its own last words (state, orders, failures) are unknown.
+    /// Its thread did not come back from a callback: `in_flight` is then what is missing, which its
+    /// lanes' gauges bear out, and its own last words (state, orders, failures) are unknown.
     pub left_behind: bool,
 }
 
@@ -197,13 +199,14 @@ pub struct IntakeReport {
     pub late: u64,
     /// Above the rate that a stream may have.
     pub flooded: u64,
-    /// Counted in the links and lanes before the dispatcher, and among those that wait for an earlier one.
+    /// Counted in the links and lanes before the dispatcher, and among those that wait for an
+    /// earlier one.
     pub in_flight: u64,
 }
 
 impl IntakeReport {
-    /// events_in + merged = routed + unrouted + duplicate + late + flooded + in_flight. Contributions to
-    /// merge windows are copies, with an account of their own: [`MergeReport`].
+    /// events_in + merged = routed + unrouted + duplicate + late + flooded + in_flight.
+    /// Contributions to merge windows are copies, with an account of their own: [`MergeReport`].
     #[must_use]
     pub fn identity_holds(&self) -> bool {
         let accounted = self.routed
@@ -359,7 +362,8 @@ pub struct Report {
     pub identity_holds: bool,
     /// Critical events that never reached their consumer, over all consumers.
     pub critical_lost: u64,
-    /// Why trading was halted: a critical event could be stored nowhere (FR-016); `null` when it was not.
+    /// Why trading was halted: a critical event could be stored nowhere (FR-016); `null` when it
+    /// was not.
     pub halted: Option<HaltReason>,
     /// Events that entered the pipeline.
     pub events_published: u64,
@@ -371,8 +375,9 @@ pub struct Report {
     pub stages: BTreeMap<String, LatencyFigures>,
     /// Bytes read to order taken by the venue, over all consumers.
     pub tick_to_trade: LatencyFigures,
-    /// How late the pinned loops were when nothing kept them busy: what an event that has to pass all of
-    /// them would have met, whatever the engine did. By thread under `hiccup:NAME` in the stages.
+    /// How late the pinned loops were when nothing kept them busy: what an event that has to pass
+    /// all of them would have met, whatever the engine did. By thread under `hiccup:NAME` in the
+    /// stages.
     pub hiccups: LatencyFigures,
     /// By consumer.
     pub consumers: Vec<ConsumerReport>,

@@ -1,12 +1,14 @@
-//! Text for people: what a venue, a file or a peer says must not steer a terminal, nor give a key away.
+//! Text for people: what a venue, a file or a peer says must not steer a terminal, nor give a key
+//! away.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The text with every control character written out (`\\u{1b}`); line ends and tabs stay.
 ///
-/// Everything that did not come from this program passes here before it reaches a terminal: an escape sequence could
-/// clear the screen, retitle the window, or hide the line before (F39). Characters that reorder the line count too.
+/// Everything that did not come from this program passes here before it reaches a terminal: an
+/// escape sequence could clear the screen, retitle the window, or hide the line before (F39).
+/// Characters that reorder the line count too.
 #[must_use]
 pub fn escaped(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_dangerous) {

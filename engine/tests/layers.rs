@@ -1,7 +1,9 @@
-//! The engine's modules are layers: none reaches for one above it, and no two files need each other.
+//! The engine's modules are layers: none reaches for one above it, and no two files need each
+//! other.
 //!
-//! What is read is the source: every `use`, and every path that begins with `crate::` or `super::`, of
-//! all code that is no test. A name that a module's `mod.rs` passes on counts for the file that defines it.
+//! What is read is the source: every `use`, and every path that begins with `crate::` or `super::`,
+//! of all code that is no test. A name that a module's `mod.rs` passes on counts for the file that
+//! defines it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -18,8 +18,9 @@ pub trait Conflate: Record {
     /// both.
     fn absorb(&mut self, newer: &Self) -> Absorbed;
 
-    /// `self` comes to wait in a cell that [clears](CellSpec::clears) its group, where `older` waits in
-    /// another cell: whether `older` is of no use any more. By default it is not, whatever it is.
+    /// `self` comes to wait in a cell that [clears](CellSpec::clears) its group, where `older`
+    /// waits in another cell: whether `older` is of no use any more. By default it is not, whatever
+    /// it is.
     #[inline]
     fn outdates(&self, _older: &Self) -> bool {
         true
@@ -84,8 +85,8 @@ pub struct CellGroupSpec {
 pub struct CellSpec {
     /// What it keeps.
     pub policy: CellPolicy,
-    /// Whether a record that comes to wait here drops what waits in the other cells of the group and is
-    /// [outdated](Conflate::outdates) by it.
+    /// Whether a record that comes to wait here drops what waits in the other cells of the group
+    /// and is [outdated](Conflate::outdates) by it.
     pub clears: bool,
 }
 
@@ -252,8 +253,8 @@ impl<E: Conflate> Cells<E> {
         }
     }
 
-    /// Removes every waiting record that is `unwanted`, and tells `dropped` of each; the others keep their
-    /// order. Looks at all that waits.
+    /// Removes every waiting record that is `unwanted`, and tells `dropped` of each; the others
+    /// keep their order. Looks at all that waits.
     pub(crate) fn discard(&mut self, unwanted: impl Fn(&E) -> bool, dropped: &mut impl FnMut(&E)) {
         for listed in 0..self.waiting.len() {
             let id = self.waiting[listed];

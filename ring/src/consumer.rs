@@ -15,9 +15,10 @@ use crate::recycler::lane_recycler::Recycler;
 ///
 /// Dropping it leaves what is unread in the lane (see [`LaneGauge::in_flight`]); the publisher then
 /// finds the lane full.
-// Aligned for the reason given at `Publisher`. What a poll that finds nothing reads is the first line, what it
-// needs beyond that for a record the next ones: a thread of fifty consumers looks at a hundred lanes in each pass,
-// and what does not fit into the first cache then waits for the second.
+// Aligned for the reason given at `Publisher`. What a poll that finds nothing reads is the first
+// line, what it needs beyond that for a record the next ones: a thread of fifty consumers looks at
+// a hundred lanes in each pass, and what does not fit into the first cache then waits for the
+// second.
 #[repr(C, align(128))]
 pub struct Consumer<E: Record, C: Checks = DefaultChecks> {
     pub(crate) reader: Reader<E>,
@@ -85,8 +86,8 @@ impl<E: Record, C: Checks> Consumer<E, C> {
         })
     }
 
-    /// Starts to fetch the next record from the publisher's core. For a thread that reads many lanes, some
-    /// lanes before this one's turn.
+    /// Starts to fetch the next record from the publisher's core. For a thread that reads many
+    /// lanes, some lanes before this one's turn.
     ///
     /// ```
     /// # use pitlane_ring::{LaneOptions, lane};
@@ -100,9 +101,10 @@ impl<E: Record, C: Checks> Consumer<E, C> {
         self.reader.prefetch();
     }
 
-    /// Keeps at hand what the return of the next slot will write to. For a thread that polls for long and finds
-    /// nothing: what only a record needs would be in a far cache by the time one comes. The next slot itself is
-    /// left where it is, since the publisher is about to write to it.
+    /// Keeps at hand what the return of the next slot will write to. For a thread that polls for
+    /// long and finds nothing: what only a record needs would be in a far cache by the time one
+    /// comes. The next slot itself is left where it is, since the publisher is about to write to
+    /// it.
     ///
     /// ```
     /// # use pitlane_ring::{LaneOptions, lane};

@@ -1,10 +1,10 @@
 //! How far a lane was published, and the lines on which that stands.
 //!
-//! Source: the sequence of the LMAX Disruptor, which has a line of its own so that nobody else's stores
-//! disturb its reader. Where one thread publishes into many lanes and one thread reads them all, there is
-//! nobody else: then a line each is what costs. An event for ten consumers moved ten lines for ten words,
-//! and a thread that found nothing looked at as many. So the cursors of such lanes stand together, see
-//! [`SharedCursors`].
+//! Source: the sequence of the LMAX Disruptor, which has a line of its own so that nobody else's
+//! stores disturb its reader. Where one thread publishes into many lanes and one thread reads them
+//! all, there is nobody else: then a line each is what costs. An event for ten consumers moved ten
+//! lines for ten words, and a thread that found nothing looked at as many. So the cursors of such
+//! lanes stand together, see [`SharedCursors`].
 
 use std::sync::Arc;
 
@@ -23,9 +23,9 @@ fn new_line() -> Arc<Line> {
     Arc::new(CachePadded::new(std::array::from_fn(|_| AtomicI64::new(0))))
 }
 
-/// Lets lanes that have the same publishing thread and the same reading thread share the lines of their
-/// cursors, eight on each; see [`crate::lane_beside`]. Lanes of other threads lose by it: each store takes
-/// the line away from all who read it.
+/// Lets lanes that have the same publishing thread and the same reading thread share the lines of
+/// their cursors, eight on each; see [`crate::lane_beside`]. Lanes of other threads lose by it:
+/// each store takes the line away from all who read it.
 #[derive(Debug, Default)]
 pub struct SharedCursors {
     line: Option<Arc<Line>>,
@@ -122,8 +122,8 @@ mod loom_tests {
     use super::*;
     use crate::sync::{SharedCell, explore};
 
-    /// What was written into the slots of two lanes is there for who sees their cursors, though these stand
-    /// on one line.
+    /// What was written into the slots of two lanes is there for who sees their cursors, though
+    /// these stand on one line.
     #[test]
     fn loom_cursor_the_slots_come_before_it() {
         explore(|| {

@@ -9,9 +9,9 @@ use std::thread;
 /// microseconds, long enough to catch a burst and short against a scheduler's slice.
 pub const DEFAULT_SPINS: u32 = 100;
 
-/// Empty cycles between two yields. A yield that finds nobody to give the core to takes as long as a pass over
-/// dozens of consumers, and an event that comes meanwhile waits for it: as short a time as whoever wants the core
-/// will not miss.
+/// Empty cycles between two yields. A yield that finds nobody to give the core to takes as long as
+/// a pass over dozens of consumers, and an event that comes meanwhile waits for it: as short a time
+/// as whoever wants the core will not miss.
 const YIELD_EVERY: u32 = 8;
 
 /// How to idle. [`Self::idler`] makes the thing that does it.

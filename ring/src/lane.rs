@@ -1,8 +1,8 @@
 //! The lane: one publisher, one consumer, a recycler behind it.
 //!
-//! Records go forward past cursors, from the publisher's to the consumer's (or the stage's, then the
-//! consumer's), and their slots come back through the gate, a `disruptor` ring that the recycler publishes
-//! into: see `cursor.rs` and `recycler/`.
+//! Records go forward past cursors, from the publisher's to the consumer's (or the stage's, then
+//! the consumer's), and their slots come back through the gate, a `disruptor` ring that the
+//! recycler publishes into: see `cursor.rs` and `recycler/`.
 
 use std::sync::Arc;
 
@@ -75,8 +75,8 @@ pub fn lane_staged<E: Record>(options: LaneOptions) -> (Publisher<E>, Stage<E>, 
     lane_staged_with::<E, DefaultChecks>(options)
 }
 
-/// Builds a lane whose cursor shares a line with those of other lanes between the same two threads, with the
-/// checks of the build.
+/// Builds a lane whose cursor shares a line with those of other lanes between the same two threads,
+/// with the checks of the build.
 ///
 /// # Panics
 /// When the capacity is not a power of two or is below 2.

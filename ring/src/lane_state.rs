@@ -31,8 +31,8 @@ pub(crate) struct PublisherSide {
     pub(crate) closed: AtomicBool,
 }
 
-/// Written by those who read: the consumer each time that it returns something, and the reader that stands next
-/// to the publisher whenever a backlog is the largest so far.
+/// Written by those who read: the consumer each time that it returns something, and the reader that
+/// stands next to the publisher whenever a backlog is the largest so far.
 pub(crate) struct ReaderSide {
     pub(crate) released: ReturnCursor,
     pub(crate) high_water: Counter,

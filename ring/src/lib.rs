@@ -35,8 +35,8 @@
 //!    [`Full`], an empty one handles nothing.
 //! 3. Records arrive in the order of publication, each exactly once, as independent copies.
 //! 4. A reference to a record ends with the callback that got it; the compiler sees to that.
-//! 5. A slot is free again exactly when the recycler has let it go, past the one gate that also holds
-//!    the publisher back. Only the recycler returns slots.
+//! 5. A slot is free again exactly when the recycler has let it go, past the one gate that also
+//!    holds the publisher back. Only the recycler returns slots.
 //! 6. A callback that panics consumes its own record, and no other; the panic goes on to the
 //!    caller of `poll`.
 //! 7. A second return of a slot is refused, counted and logged; a [`Checked`] lane panics instead,

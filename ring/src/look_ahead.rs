@@ -1,17 +1,17 @@
 //! When a thread that reads many lanes fetches some before their turn.
 //!
-//! What a consumer reads of a lone record are lines of another core's, and they take longer to come than a
-//! short callback takes. But a record goes to many consumers, so where one had some the next will too, and
-//! the lines of several come in the time of one.
+//! What a consumer reads of a lone record are lines of another core's, and they take longer to come
+//! than a short callback takes. But a record goes to many consumers, so where one had some the next
+//! will too, and the lines of several come in the time of one.
 
 use std::ops::Range;
 
-/// How many consumers ahead of its turn a lane is fetched: two lines each are what a core of today can wait
-/// for at once (10 to 16), and a turn of 60 ns times six is longer than a line takes.
+/// How many consumers ahead of its turn a lane is fetched: two lines each are what a core of today
+/// can wait for at once (10 to 16), and a turn of 60 ns times six is longer than a line takes.
 const DISTANCE: usize = 6;
 
-/// Records in one poll from which on there is a backlog: then the lines of a lane come in a row, and a
-/// look at the next one's cursor would only take it from the publisher.
+/// Records in one poll from which on there is a backlog: then the lines of a lane come in a row,
+/// and a look at the next one's cursor would only take it from the publisher.
 const BACKLOG: usize = 8;
 
 /// Follows one pass over the consumers of a thread; see [`crate::Consumer::prefetch`].
@@ -22,8 +22,8 @@ pub struct LookAhead {
 }
 
 impl LookAhead {
-    /// After a consumer that handled `work` records: which of those `behind` it should now fetch. Each is
-    /// named once in a pass.
+    /// After a consumer that handled `work` records: which of those `behind` it should now fetch.
+    /// Each is named once in a pass.
     ///
     /// ```
     /// # use pitlane_ring::{LaneOptions, lane};

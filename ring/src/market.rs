@@ -128,8 +128,8 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
         Offered::Held
     }
 
-    /// Stages the record when nothing waits and the lane has room, see [`Publisher::stage`]. False when it
-    /// is to be offered instead; nothing was counted then.
+    /// Stages the record when nothing waits and the lane has room, see [`Publisher::stage`]. False
+    /// when it is to be offered instead; nothing was counted then.
     ///
     /// # Panics
     /// As [`Publisher::stage`].
@@ -200,8 +200,9 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
         self.lane.prefetch();
     }
 
-    /// Offers `count` records in order, as [`Self::offer_with`] would one by one, but makes those that
-    /// go into the lane visible together, with one store of its cursor. Returns how many that were.
+    /// Offers `count` records in order, as [`Self::offer_with`] would one by one, but makes those
+    /// that go into the lane visible together, with one store of its cursor. Returns how many that
+    /// were.
     ///
     /// # Panics
     /// When there is no such cell, and when there are fewer records than `count`.
@@ -279,8 +280,9 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
         })
     }
 
-    /// Exchanges the cells for `memory`, which has the same groups and more behind them. What waits goes
-    /// over in its order; `memory` comes back with the old cells, empty, to be freed elsewhere.
+    /// Exchanges the cells for `memory`, which has the same groups and more behind them. What waits
+    /// goes over in its order; `memory` comes back with the old cells, empty, to be freed
+    /// elsewhere.
     ///
     /// # Panics
     /// When the first groups of `memory` are not those that this publisher has.
@@ -305,8 +307,8 @@ impl<E: Conflate, C: Checks> MarketPublisher<E, C> {
         std::mem::swap(&mut self.cells, &mut memory.0);
     }
 
-    /// Removes what waits and is `unwanted`, and tells `dropped` of each record; what is in the lane
-    /// already stays there. Looks at all that waits: for rare occasions.
+    /// Removes what waits and is `unwanted`, and tells `dropped` of each record; what is in the
+    /// lane already stays there. Looks at all that waits: for rare occasions.
     ///
     /// ```
     /// # use pitlane_ring::{

@@ -18,8 +18,8 @@ pub fn prefetch_line<T>(address: *const T) {
 #[inline(always)]
 pub(crate) fn prefetch_line_exclusive(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
-    // Not the intrinsic: where the target does not promise the instruction, that becomes a fetch for
-    // reading, and the line is moved twice.
+    // Not the intrinsic: where the target does not promise the instruction, that becomes a fetch
+    // for reading, and the line is moved twice.
     // SAFETY: as above; a processor without this hint does nothing.
     unsafe {
         std::arch::asm!(

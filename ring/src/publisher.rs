@@ -14,12 +14,13 @@ use crate::record::{Record, Sequence};
 use crate::recycler::gate::Admission;
 use crate::storage::{self, LaneSlots};
 
-/// Most lanes into which one record is staged before their cursors are moved: enough for lines to cross
-/// together, few enough that nobody waits long for the lanes of others.
+/// Most lanes into which one record is staged before their cursors are moved: enough for lines to
+/// cross together, few enough that nobody waits long for the lanes of others.
 const STAGED_MAX: usize = 8;
 
 /// Splits `count` lanes into the groups in which one record is best staged and published, see
-/// [`Publisher::stage`]: the first alone, since its reader should not wait for any other, then more.
+/// [`Publisher::stage`]: the first alone, since its reader should not wait for any other, then
+/// more.
 ///
 /// ```
 /// use pitlane_ring::fan_out_groups;
@@ -118,11 +119,12 @@ impl<E: Record, C: Checks> Publisher<E, C> {
     }
 
     /// Writes a copy of the used lines of `record` into the next slot and leaves it there, to be
-    /// published by [`Self::publish_staged`] alone. For one record that goes into many lanes: written into
-    /// all of them first, only the cursors are left to be won from the readers, and those stores follow
-    /// each other so closely that the lines cross together.
+    /// published by [`Self::publish_staged`] alone. For one record that goes into many lanes:
+    /// written into all of them first, only the cursors are left to be won from the readers, and
+    /// those stores follow each other so closely that the lines cross together.
     ///
-    /// What is published otherwise before that takes the slot, and a second record replaces the first.
+    /// What is published otherwise before that takes the slot, and a second record replaces the
+    /// first.
     ///
     /// # Errors
     /// [`Full`] when there is no free slot; counted.
@@ -172,9 +174,9 @@ impl<E: Record, C: Checks> Publisher<E, C> {
         }
     }
 
-    /// Starts to take the lines of the next slot from the core that read them a round ago. For a thread
-    /// that has just published a lone record and has time now: the next one then finds them at hand. Under
-    /// backlog there is nothing to gain, as the lines of a run come in a row.
+    /// Starts to take the lines of the next slot from the core that read them a round ago. For a
+    /// thread that has just published a lone record and has time now: the next one then finds them
+    /// at hand. Under backlog there is nothing to gain, as the lines of a run come in a row.
     ///
     /// ```
     /// # use pitlane_ring::{LaneOptions, lane};
@@ -367,8 +369,9 @@ impl<E: Record, C: Checks> Publisher<E, C> {
     #[inline(always)]
     fn claim(&mut self, sequence: Sequence, site: &'static Location<'static>) -> &mut E {
         debug_assert!((self.next..self.clear).contains(&sequence));
-        // SAFETY: the slot is the publisher's (the caller sees to `sequence`): the recycler has let it
-        // go, and no reader sees it before the cursor moves. The borrow of `self` keeps it alone.
+        // SAFETY: the slot is the publisher's (the caller sees to `sequence`): the recycler has let
+        // it go, and no reader sees it before the cursor moves. The borrow of `self` keeps it
+        // alone.
         let slot = unsafe { &mut *self.slots.slot(sequence) };
         verify_claim::<E, C>(&self.slots.state, slot, sequence, &mut self.verified, site);
         slot

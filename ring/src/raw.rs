@@ -148,7 +148,8 @@ impl<E: Record> RawHandle<E> {
         // SAFETY: the slot is not returned as far as this thread knows, and this thread is the one
         // that would have to settle it before the publisher could write to it (`Recycler::settle`
         // and `Recycler::hold` check that). Where the return was forgotten on purpose, both ends
-        // are borrowed for as long as that lasts, so nobody writes either. The copy is made before anything else runs here.
+        // are borrowed for as long as that lasts, so nobody writes either. The copy is made before
+        // anything else runs here.
         unsafe { *self.slots.slot(self.sequence) }
     }
 }

@@ -25,9 +25,9 @@ impl<E: Record> Reader<E> {
         Self { next: 0, upstream, slots }
     }
 
-    /// Hands at most `limit` records to `handle`, until it says false, then the range that was handled to `passed`,
-    /// which is called once if anything was handled, also when `handle` panics: the record it
-    /// panicked on is in the range, those after it are not and come again.
+    /// Hands at most `limit` records to `handle`, until it says false, then the range that was
+    /// handled to `passed`, which is called once if anything was handled, also when `handle`
+    /// panics: the record it panicked on is in the range, those after it are not and come again.
     #[inline(always)]
     pub(crate) fn read(
         &mut self,

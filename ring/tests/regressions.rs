@@ -67,8 +67,8 @@ impl Conflate for Number {
 }
 
 /// When the sink of displaced records panicked in the midst of a clearing, or over an evicted
-/// record, the cells were left with counts that no longer matched: a record that waited for ever, and then
-/// an index out of bounds in a flush.
+/// record, the cells were left with counts that no longer matched: a record that waited for ever,
+/// and then an index out of bounds in a flush.
 #[test]
 fn a_sink_that_panics_leaves_the_cells_whole() {
     let latest = |clears| CellSpec { policy: CellPolicy::Latest, clears };

@@ -1,8 +1,8 @@
 //! Built-in strategies, and the registry that the binary `pitlane` compiles in.
 //!
 //! Start with [`Noop`], the smallest, then read [`Momentum`] (market data only) and [`MarketMaker`]
-//! (orders). `strategies/README.md` tells how to write, test and compile in one of your own; its code
-//! is compiled and run by this crate's tests.
+//! (orders). `strategies/README.md` tells how to write, test and compile in one of your own; its
+//! code is compiled and run by this crate's tests.
 #![forbid(unsafe_code)]
 
 mod market_maker;
@@ -17,8 +17,8 @@ pub use noop::Noop;
 use pitlane_engine::StrategyRegistry;
 use pitlane_engine::consumer::Faulty;
 
-/// The built-in strategies by name: `noop`, `momentum`, `market_maker`, and `faulty`, which misbehaves at
-/// stated rates.
+/// The built-in strategies by name: `noop`, `momentum`, `market_maker`, and `faulty`, which
+/// misbehaves at stated rates.
 #[must_use]
 pub fn builtin() -> StrategyRegistry {
     StrategyRegistry::new()

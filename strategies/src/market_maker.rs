@@ -1,8 +1,10 @@
-//! A market maker: one bid and one ask a venue around its best quote, moved when the market moves away.
+//! A market maker: one bid and one ask a venue around its best quote, moved when the market moves
+//! away.
 //!
-//! Its orders are told apart by venue: each venue's quote moves that venue's orders alone. A side that a
-//! venue refuses is left alone there for a second, and twice as long after each further refusal, up to a
-//! minute. The position limit counts what is filled and what is open, over all venues.
+//! Its orders are told apart by venue: each venue's quote moves that venue's orders alone. A side
+//! that a venue refuses is left alone there for a second, and twice as long after each further
+//! refusal, up to a minute. The position limit counts what is filled and what is open, over all
+//! venues.
 
 use pitlane_engine::Params;
 use pitlane_engine::consumer::{Context, NewOrder, Strategy, StrategyResult, SubmitError, View};
@@ -43,9 +45,9 @@ struct Refused {
 }
 
 impl MarketMaker {
-    /// Parameters, all whole numbers: `distance_ticks` (0 to 10,000, default 1), `tolerance_ticks` (0 to
-    /// 10,000, default 2), `size_steps` (1 to 1,000,000,000, default 100), `position_max` (1 to 1,000,000
-    /// quotes, default 20).
+    /// Parameters, all whole numbers: `distance_ticks` (0 to 10,000, default 1), `tolerance_ticks`
+    /// (0 to 10,000, default 2), `size_steps` (1 to 1,000,000,000, default 100), `position_max` (1
+    /// to 1,000,000 quotes, default 20).
     ///
     /// # Errors
     /// One line on what is wrong with the parameters.

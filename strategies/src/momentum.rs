@@ -9,8 +9,8 @@ use crate::params::{only, whole};
 /// Weight of the past in the averages, as a power of two.
 const DEFAULT_SHIFT: i64 = 6;
 
-/// Follows quotes and trades of one instrument, of one venue each or merged over several, and keeps a
-/// signal in integer arithmetic.
+/// Follows quotes and trades of one instrument, of one venue each or merged over several, and keeps
+/// a signal in integer arithmetic.
 #[derive(Clone, Copy, Debug)]
 pub struct Momentum {
     shift: u32,

@@ -44,7 +44,8 @@ enum Seen {
     Quotes {
         version: u32,
     },
-    /// A merged quote: its rule, who is best, and whether both venues are in it, apart by some time.
+    /// A merged quote: its rule, who is best, and whether both venues are in it, apart by some
+    /// time.
     Merged {
         rule: u16,
         bid_venue: u16,
@@ -122,8 +123,8 @@ impl Strategy for Script {
     }
 }
 
-/// A run whose first consumer plays `steps` and is subscribed to trades alone at the start, next to one
-/// that gets everything and never asks for anything.
+/// A run whose first consumer plays `steps` and is subscribed to trades alone at the start, next to
+/// one that gets everything and never asks for anything.
 fn scripted(steps: impl Fn() -> Vec<Step> + Send + Sync + 'static) -> (Run, Log) {
     let log = Log::default();
     let mut run = run_of(&["script", "noop"]);

@@ -14,14 +14,15 @@ use pitlane_engine::{EmbeddedVenue, Params, launch_with};
 static ALLOCATOR: pitlane_ring::CountingAllocator = pitlane_ring::CountingAllocator;
 
 const CONSUMERS: usize = 50;
-/// Exec reports go to the consumers in turn: each gets 4 a second. A callback takes 15.4 ms on average, so
-/// they need 6 % of its time (bound of A-6: 80 %), and the market data all that is left.
+/// Exec reports go to the consumers in turn: each gets 4 a second. A callback takes 15.4 ms on
+/// average, so they need 6 % of its time (bound of A-6: 80 %), and the market data all that is
+/// left.
 const EVENTS_PER_S: u32 = 2_000;
 const CRITICAL_PER_MILLE: u16 = 100;
 const REPORTS: u64 = 1_000;
 
-/// 90 % of callbacks 1 ms, 9 % 50 ms, 1 % 1 s; 1 % fail. They sleep. Drawn by a counter that starts at
-/// another place for each consumer, so that the shares are exact and the consumers out of step.
+/// 90 % of callbacks 1 ms, 9 % 50 ms, 1 % 1 s; 1 % fail. They sleep. Drawn by a counter that starts
+/// at another place for each consumer, so that the shares are exact and the consumers out of step.
 fn callback(turn: u64) -> Result<(), &'static str> {
     let draw = turn * 37 % 100;
     let nap_ms = match draw {

@@ -1,9 +1,9 @@
 //! `pitlane bench`: the real pipeline under open-loop load, one run a rate.
 //!
-//! Events are due on a schedule, whether or not the engine keeps up, and their latency counts from the
-//! moment at which they were due (no coordinated omission). Beside it stands the time from publication to
-//! the last consumer, which a schedule that is late does not touch. A rate that was not reached to 99.9 %
-//! is no result: its log is named `.FAIL.hlog`.
+//! Events are due on a schedule, whether or not the engine keeps up, and their latency counts from
+//! the moment at which they were due (no coordinated omission). Beside it stands the time from
+//! publication to the last consumer, which a schedule that is late does not touch. A rate that was
+//! not reached to 99.9 % is no result: its log is named `.FAIL.hlog`.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -39,7 +39,8 @@ struct RateResult {
     is_reached: bool,
     identity_holds: bool,
     critical_lost: u64,
-    /// Whose accounts are missing, since they did not end in time: on a machine that has no time for them.
+    /// Whose accounts are missing, since they did not end in time: on a machine that has no time
+    /// for them.
     threads_left_behind: Vec<String>,
     allocations_steady_state: Option<u64>,
     /// From the moment at which an event was due to the end of its callback.
@@ -49,7 +50,8 @@ struct RateResult {
     hlog: PathBuf,
 }
 
-/// Runs every rate and prints the tables. Exit code 1 when a rate was not reached or an account is wrong.
+/// Runs every rate and prints the tables. Exit code 1 when a rate was not reached or an account is
+/// wrong.
 pub(crate) fn bench(
     args: &BenchArgs,
     stop: &AtomicBool,
@@ -159,8 +161,8 @@ fn wait(engine: &Engine, until: Duration, stop: &AtomicBool) {
     }
 }
 
-/// Copies the run's log to its name in `folder` without the warm-up, so that it holds what the table shows,
-/// and adds what was achieved, which only its end can say.
+/// Copies the run's log to its name in `folder` without the warm-up, so that it holds what the
+/// table shows, and adds what was achieved, which only its end can say.
 fn keep_log(
     report: &Report,
     folder: &Path,
@@ -179,8 +181,8 @@ fn keep_log(
     Ok(path)
 }
 
-/// Copies a log without the intervals of its warm-up, and without the engine's own word on the rate, which
-/// counts the warm-up in.
+/// Copies a log without the intervals of its warm-up, and without the engine's own word on the
+/// rate, which counts the warm-up in.
 fn copy_measured(mut log: impl BufRead, kept: &mut impl Write) -> std::io::Result<()> {
     let warm_up = format!("#[{WARM_UP_LINE}]\n");
     let (mut line, mut is_warm) = (Vec::new(), false);
@@ -236,7 +238,8 @@ fn rates(results: &[RateResult], figures: impl Fn(&RateResult) -> &LatencyFigure
     render(&table)
 }
 
-/// Microseconds with the digits that are good for something: a tenth, and none from ten milliseconds on.
+/// Microseconds with the digits that are good for something: a tenth, and none from ten
+/// milliseconds on.
 fn micros_of_use(ns: u64) -> String {
     match ns {
         0..10_000_000 => format!("{}.{}", count(ns / 1_000), ns % 1_000 / 100),

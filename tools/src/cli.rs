@@ -32,8 +32,8 @@ fn after_help() -> String {
     format!("{EXAMPLES}\n\nExit codes:\n{}", Exit::table())
 }
 
-/// A pinned, thread-per-core trading engine. Without a verb it runs: without configuration or network it
-/// starts its own venue and trades there.
+/// A pinned, thread-per-core trading engine. Without a verb it runs: without configuration or
+/// network it starts its own venue and trades there.
 #[derive(Debug, Parser)]
 #[command(name = "pitlane", version, after_help = after_help())]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
@@ -51,14 +51,16 @@ pub struct Cli {
 pub enum Verb {
     /// Run the engine until its duration is over, its recording ends, or Ctrl-C.
     ///
-    /// The first Ctrl-C (or SIGTERM) stops it in order: venues first, then what is in flight, then the
-    /// consumers; a second one ends the process at once.
+    /// The first Ctrl-C (or SIGTERM) stops it in order: venues first, then what is in flight, then
+    /// the consumers; a second one ends the process at once.
     Run(RunArgs),
-    /// Show which thread would run what, on which core, and the memory of the lanes. Starts nothing.
+    /// Show which thread would run what, on which core, and the memory of the lanes. Starts
+    /// nothing.
     Plan(PlanArgs),
     /// Load the real pipeline at several rates, and print latencies from the intended send times.
     Bench(BenchArgs),
-    /// Run the engine through every success criterion and print one table. Exit code 1 when one fails.
+    /// Run the engine through every success criterion and print one table. Exit code 1 when one
+    /// fails.
     Verify(VerifyArgs),
     /// Run the engine for hours on a steady load, and watch that nothing grows.
     Soak(SoakArgs),
@@ -117,12 +119,13 @@ pub struct RunArgs {
     #[arg(long, value_name = "NUMBER", conflicts_with = "recording")]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=i64::MAX as u64))]
     pub seed: Option<u64>,
-    /// Market events a second of the embedded venue, 1 to 200000 [default: from the configuration, 2000]
+    /// Market events a second of the embedded venue, 1 to 200000 [default: from the configuration,
+    /// 2000]
     #[arg(long, value_name = "NUMBER", conflicts_with = "recording")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=200_000))]
     pub events_per_s: Option<u32>,
-    /// Embedded venues that stand by, 0 to 3: `pitlane ctl venue add simulated_2` [default: from the
-    /// configuration, 0]
+    /// Embedded venues that stand by, 0 to 3: `pitlane ctl venue add simulated_2` [default: from
+    /// the configuration, 0]
     #[arg(long, value_name = "NUMBER", conflicts_with = "recording")]
     #[arg(value_parser = clap::value_parser!(u32).range(0..=3))]
     pub standby: Option<u32>,
@@ -199,8 +202,8 @@ pub struct VerifyArgs {
     /// Print one JSON object instead of the table.
     #[arg(long)]
     pub json: bool,
-    /// Judge what is exact (counts, allocations, accounts), and show what is judged by time as information:
-    /// for machines that others use as well.
+    /// Judge what is exact (counts, allocations, accounts), and show what is judged by time as
+    /// information: for machines that others use as well.
     #[arg(long, conflicts_with = "canary")]
     pub exact: bool,
     /// Plant a fault into each check, which must notice it.

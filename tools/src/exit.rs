@@ -1,4 +1,5 @@
-//! The exit codes of `pitlane`: one meaning each, so that a script can tell a lost fill from a typo.
+//! The exit codes of `pitlane`: one meaning each, so that a script can tell a lost fill from a
+//! typo.
 
 use std::process::ExitCode;
 

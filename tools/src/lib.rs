@@ -1,8 +1,9 @@
 //! What a person types: the verbs of `pitlane`, as a library.
 //!
-//! A binary registers its strategies and calls [`main`]; everything else (arguments, configuration, the
-//! plan, signals, the status line, the report, the exit code) is here, so that a private repository gets the
-//! same command line with its own strategies. [`run_cli`] is the same without the process around it.
+//! A binary registers its strategies and calls [`main`]; everything else (arguments, configuration,
+//! the plan, signals, the status line, the report, the exit code) is here, so that a private
+//! repository gets the same command line with its own strategies. [`run_cli`] is the same without
+//! the process around it.
 
 #![forbid(unsafe_code)]
 
@@ -66,7 +67,8 @@ pub fn main(registry: StrategyRegistry) -> ExitCode {
 /// How long a verb that runs an engine waits for a standard output that takes nothing.
 const OUTPUT_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Verbs that own a running engine must end whatever their output does; all others wait for their reader.
+/// Verbs that own a running engine must end whatever their output does; all others wait for their
+/// reader.
 fn limit_output(verb: Option<&Verb>) {
     let runs_an_engine = matches!(
         verb,

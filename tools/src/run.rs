@@ -141,7 +141,8 @@ fn misconfigured(error: &ConfigError, terminal: &mut Terminal<'_>) -> Exit {
     }
 }
 
-/// Waits for the end of the duration or the recording, the stop flag, or a core that has ended by itself.
+/// Waits for the end of the duration or the recording, the stop flag, or a core that has ended by
+/// itself.
 fn watch(
     engine: &Engine,
     duration: Option<Duration>,

@@ -1,6 +1,7 @@
-//! SIGINT, SIGTERM, SIGQUIT and SIGHUP: the first asks for an orderly stop, the second ends the process at once.
-//! Whoever started the process with SIGHUP ignored (`nohup`) wants it to outlive its terminal: then it does.
-//! SIGXFSZ, a file at its size limit, ends nothing: the write fails, and is counted as on a full disk (F21).
+//! SIGINT, SIGTERM, SIGQUIT and SIGHUP: the first asks for an orderly stop, the second ends the
+//! process at once. Whoever started the process with SIGHUP ignored (`nohup`) wants it to outlive
+//! its terminal: then it does. SIGXFSZ, a file at its size limit, ends nothing: the write fails,
+//! and is counted as on a full disk (F21).
 
 use std::io;
 use std::sync::Arc;
@@ -21,7 +22,8 @@ pub(crate) fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
         if signal == SIGHUP && is_ignored(signal) {
             continue;
         }
-        // In this order: the first signal finds the flag down and raises it, the second finds it up.
+        // In this order: the first signal finds the flag down and raises it, the second finds it
+        // up.
         let code = i32::from(Exit::SecondSignal.code());
         flag::register_conditional_shutdown(signal, code, Arc::clone(&stop))?;
         flag::register(signal, Arc::clone(&stop))?;

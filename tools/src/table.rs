@@ -10,7 +10,8 @@ pub(crate) const WIDTH: usize = 100;
 const STYLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('-').junction('-'));
 
-/// A table with these column heads; a head that starts with `>` is a column of numbers, which never wrap.
+/// A table with these column heads; a head that starts with `>` is a column of numbers, which never
+/// wrap.
 pub(crate) fn table(heads: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE);

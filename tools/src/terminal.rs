@@ -18,8 +18,8 @@ impl Terminal<'_> {
     /// Prints a result, and waits until the stream has taken it.
     ///
     /// # Errors
-    /// [`Exit::Failed`] when the stream takes nothing more, or nothing for as long as the verb may wait. A reader that has gone away, as `head` does,
-    /// has seen enough: that is no error.
+    /// [`Exit::Failed`] when the stream takes nothing more, or nothing for as long as the verb may
+    /// wait. A reader that has gone away, as `head` does, has seen enough: that is no error.
     pub fn print(&mut self, text: &str) -> Result<(), Exit> {
         match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -30,8 +30,8 @@ impl Terminal<'_> {
         }
     }
 
-    /// Prints a line beside the result, without waiting: a terminal that takes nothing must not hold up whoever
-    /// runs the engine. What can't be written is counted where it was dropped.
+    /// Prints a line beside the result, without waiting: a terminal that takes nothing must not
+    /// hold up whoever runs the engine. What can't be written is counted where it was dropped.
     pub fn say(&mut self, text: &str) {
         let _is_counted_there = self.err.write_all(text.as_bytes());
     }

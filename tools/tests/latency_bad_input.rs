@@ -1,4 +1,5 @@
-//! Broken logs: a clear message with the number of the line, and the exit code that says what it was.
+//! Broken logs: a clear message with the number of the line, and the exit code that says what it
+//! was.
 
 use std::fs;
 use std::process::{Command, Output};

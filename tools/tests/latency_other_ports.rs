@@ -1,4 +1,5 @@
-//! Logs of other tools and ports, and of clocks that went back: read whole, or refused with the true reason.
+//! Logs of other tools and ports, and of clocks that went back: read whole, or refused with the
+//! true reason.
 
 use std::fs;
 use std::io::Write;

@@ -1,6 +1,7 @@
 //! The other side: `barter-data`, as its own stream of Binance's best bids and offers works. Its
-//! WebSocket parser reads the message, its transformer finds the instrument and makes the normalised
-//! [`MarketEvent`], and a clone of that goes to each strategy through a channel of its own kind.
+//! WebSocket parser reads the message, its transformer finds the instrument and makes the
+//! normalised [`MarketEvent`], and a clone of that goes to each strategy through a channel of its
+//! own kind.
 //!
 //! Where one had to choose, the choice is in its favour:
 //!
@@ -136,7 +137,8 @@ fn events(message: WsMessage, to_events: &mut ToEvents) -> impl Iterator<Item = 
     to_events.transform(book).into_iter().map(|event| event.expect("a symbol of the recording"))
 }
 
-/// Polls all strategies until there is nothing more to come; gives back when each saw each frame, ns.
+/// Polls all strategies until there is nothing more to come; gives back when each saw each frame,
+/// ns.
 fn strategies(
     mut receivers: Vec<UnboundedRx<Event>>,
     mut seen_ns: Vec<Vec<u64>>,

@@ -1,5 +1,6 @@
 //! The pipeline race against a published crate of a peer: a `bookTicker` frame's bytes to the first
-//! and to the last of ten strategies' callbacks. See `BENCHMARKS.md` for the method and the figures.
+//! and to the last of ten strategies' callbacks. See `BENCHMARKS.md` for the method and the
+//! figures.
 
 mod barter;
 

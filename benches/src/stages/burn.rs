@@ -1,8 +1,8 @@
 //! SC-009: ten consumers whose callbacks burn 10 us of CPU each, over both cores; how much of two
 //! whole cores goes into callbacks.
 //!
-//! The burn is calibrated on one core at its best moment. What both cores can do at once, right now,
-//! is a contender of its own: the same burns in a bare loop on each.
+//! The burn is calibrated on one core at its best moment. What both cores can do at once, right
+//! now, is a contender of its own: the same burns in a bare loop on each.
 
 use std::fs;
 use std::hint::{black_box, spin_loop};

@@ -1,8 +1,8 @@
 //! The limit: the adapter, one lane a strategy, and nothing between or around.
 //!
 //! No orchestrator, no dispatcher, no containment, no accounts, no latencies recorded. What is left
-//! is what every pipeline on these two cores pays: the frame is read once, and lines cross. How much
-//! of ours is above that is the price of the engine.
+//! is what every pipeline on these two cores pays: the frame is read once, and lines cross. How
+//! much of ours is above that is the price of the engine.
 
 use std::hint::spin_loop;
 use std::sync::Arc;

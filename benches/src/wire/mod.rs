@@ -71,7 +71,8 @@ pub struct Latencies {
 impl Latencies {
     /// Takes the latencies of a run in any order, ns: from the moment at which a frame's bytes are
     /// there to the first strategy's callback, to the last one's, and until the order's bytes are
-    /// ready. `order_ns` is empty for a side that sends no orders; then the race has no such figure.
+    /// ready. `order_ns` is empty for a side that sends no orders; then the race has no such
+    /// figure.
     #[must_use]
     pub fn new(mut first_ns: Vec<u64>, mut last_ns: Vec<u64>, mut order_ns: Vec<u64>) -> Latencies {
         for latencies_ns in [&mut first_ns, &mut last_ns, &mut order_ns] {
@@ -89,15 +90,15 @@ impl Run<'_> {
     }
 }
 
-/// The time once everything read so far is there, ns: to be called by a strategy that has looked at its
-/// event. The counter alone may be read while the event's lines are still on their way, which flatters
-/// whoever looks at least.
+/// The time once everything read so far is there, ns: to be called by a strategy that has looked at
+/// its event. The counter alone may be read while the event's lines are still on their way, which
+/// flatters whoever looks at least.
 #[must_use]
 #[inline]
 pub fn arrived_ns(clock: &Clock) -> u64 {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: the instruction is part of SSE2, which every x86-64 has. There is no safe way to wait for loads
-    // (measured: without it, the limit's first callback seemed 100 ns sooner).
+    // SAFETY: the instruction is part of SSE2, which every x86-64 has. There is no safe way to wait
+    // for loads (measured: without it, the limit's first callback seemed 100 ns sooner).
     unsafe {
         std::arch::x86_64::_mm_lfence();
     }
@@ -110,8 +111,8 @@ pub fn main() -> ExitCode {
     race_against("pipeline", "serde_json + crossbeam + Arc", afternoon::run)
 }
 
-/// Parses the command line of the binary `program` and races our side against `side`, which the output calls
-/// `name`.
+/// Parses the command line of the binary `program` and races our side against `side`, which the
+/// output calls `name`.
 ///
 /// `side` runs the frames of one run from start to end. It is called on the first core and runs its
 /// strategies on the second ([`Run::partner`]). It has to panic when a strategy has missed a frame:

@@ -1,5 +1,5 @@
-//! Walks a file by the table of sections: unknown keys, wrong types and values out of range, all of them,
-//! each with its place.
+//! Walks a file by the table of sections: unknown keys, wrong types and values out of range, all of
+//! them, each with its place.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};

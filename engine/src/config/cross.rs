@@ -1,5 +1,5 @@
-//! What only several keys together can get wrong: names that are used twice or exist nowhere, numbers that
-//! do not fit each other.
+//! What only several keys together can get wrong: names that are used twice or exist nowhere,
+//! numbers that do not fit each other.
 
 use std::collections::HashSet;
 
@@ -142,7 +142,8 @@ impl Cross<'_> {
         }
     }
 
-    /// What the embedded venue needs of an instrument: it writes eight decimal places, and its prices walk.
+    /// What the embedded venue needs of an instrument: it writes eight decimal places, and its
+    /// prices walk.
     fn simulated(
         &mut self,
         key: &impl Fn(&str) -> String,

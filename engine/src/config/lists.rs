@@ -52,7 +52,8 @@ section! {
         /// Streams to subscribe to, as the venue writes them. Not given: those that the consumers'
         /// kinds need, and the diffs of every book.
         streams: Option<Vec<String>> = None => Rule::Texts, "[\"btcusdt@aggTrade\"]";
-        /// Streams that one connection may carry; beyond, more are opened. The venue's own limit holds, too.
+        /// Streams that one connection may carry; beyond, more are opened. The venue's own limit
+        /// holds, too.
         streams_per_connection_max: usize = 1_024 => whole(4..=1_024, "streams");
     }
 }
@@ -93,10 +94,11 @@ section! {
         name: String = String::new() => Rule::Name, "\"momentum-1\"";
         /// Symbols it receives. Not given: all.
         instruments: Vec<String> = Vec::new() => Rule::Texts, "[\"BTC-USDT\"]";
-        /// Market kinds it receives. Not given: those its strategy handles. Critical kinds always come.
+        /// Market kinds it receives. Not given: those its strategy handles. Critical kinds always
+        /// come.
         kinds: Option<Vec<String>> = None => Rule::Texts, "[\"quote\", \"trade\"]";
-        /// Market data that a change of its routes has made stale: `deliver` it, or `skip` it (counted).
-        /// Critical events always come.
+        /// Market data that a change of its routes has made stale: `deliver` it, or `skip` it
+        /// (counted). Critical events always come.
         on_flip: OnFlip = OnFlip::Deliver => Rule::OneOf(&["deliver", "skip"]);
         /// Failed callbacks after which it is quarantined. Not given: `engine.max_failures`.
         max_failures: Option<u64> = None => whole(1..=1_000_000_000, "failures"), "1000";

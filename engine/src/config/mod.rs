@@ -1,10 +1,10 @@
 //! The configuration: a TOML file, checked whole before anything starts.
 //!
-//! Every section and every key has a default, so an empty file is a configuration: the embedded venue,
-//! BTC-USDT and the three built-in strategies. Unknown keys are refused, every number has a limit, and an
-//! error says file, line, column, key, what is wrong and what is allowed; all problems are found in one
-//! pass. What a strategy's own `params` may hold is the strategy's to check: [`Config::error_at`] gives
-//! its complaint a place in the file.
+//! Every section and every key has a default, so an empty file is a configuration: the embedded
+//! venue, BTC-USDT and the three built-in strategies. Unknown keys are refused, every number has a
+//! limit, and an error says file, line, column, key, what is wrong and what is allowed; all
+//! problems are found in one pass. What a strategy's own `params` may hold is the strategy's to
+//! check: [`Config::error_at`] gives its complaint a place in the file.
 
 mod check;
 mod cross;
@@ -163,7 +163,8 @@ impl Config {
         example::render()
     }
 
-    /// The names of the venues in the order of their numbers: `[[venue]]` first, then the embedded ones.
+    /// The names of the venues in the order of their numbers: `[[venue]]` first, then the embedded
+    /// ones.
     #[must_use]
     pub fn venue_names(&self) -> Vec<String> {
         self.venues.iter().map(|venue| venue.name.clone()).chain(self.simulated_names()).collect()
@@ -182,14 +183,15 @@ impl Config {
         self.venues.get(venue).map_or(venue == self.venues.len(), |venue| venue.start)
     }
 
-    /// Whether the venue with this number can take orders: the embedded one, or one with an `api_url`.
+    /// Whether the venue with this number can take orders: the embedded one, or one with an
+    /// `api_url`.
     #[must_use]
     pub fn takes_orders(&self, venue: usize) -> bool {
         self.venues.get(venue).is_none_or(|venue| venue.api_url.is_some())
     }
 
-    /// By instrument, the largest quantity of one order in the instrument's own scale; `i64::MAX` for no
-    /// limit.
+    /// By instrument, the largest quantity of one order in the instrument's own scale; `i64::MAX`
+    /// for no limit.
     #[must_use]
     pub fn max_order_qtys(&self) -> Vec<i64> {
         let limit = |instrument: &InstrumentConfig| {
@@ -208,8 +210,8 @@ impl Config {
         own.or_else(|| Some(("risk.max_order_qty".to_owned(), of_all?)))
     }
 
-    /// An error about the value at `key`, placed where the file says it; for what only a later stage can
-    /// judge, as a strategy its parameters: `consumer[1].params.spread_ticks`.
+    /// An error about the value at `key`, placed where the file says it; for what only a later
+    /// stage can judge, as a strategy its parameters: `consumer[1].params.spread_ticks`.
     ///
     /// A key that is not in the file is placed at the nearest section around it.
     #[must_use]

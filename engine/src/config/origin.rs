@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::error::{ConfigError, Position, Problem};
 
-/// The name of the text and the position of every key in it, by path: `engine.batch`, `venue[0].name`.
+/// The name of the text and the position of every key in it, by path: `engine.batch`,
+/// `venue[0].name`.
 #[derive(Clone, Debug)]
 pub struct Origin {
     name: String,

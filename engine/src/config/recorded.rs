@@ -7,7 +7,8 @@ use super::{Config, ConfigError, InstrumentConfig, VenueConfig};
 
 /// The name of the venue that a recording stands for.
 pub const RECORDED_VENUE: &str = "recorded";
-/// A recording may be played far faster than it was made, so more arrives while a snapshot is on its way.
+/// A recording may be played far faster than it was made, so more arrives while a snapshot is on
+/// its way.
 const BUFFERED_DIFFS_MAX: usize = 4_096;
 /// Every number of the venue's own text fits this scale.
 const SCALE: u8 = 8;
@@ -18,8 +19,8 @@ const QUOTES: [&str; 17] = [
 ];
 
 impl Config {
-    /// The kind of venue that a recording is said to be of: that of the one venue of the file, or of the one named
-    /// `recorded`.
+    /// The kind of venue that a recording is said to be of: that of the one venue of the file, or
+    /// of the one named `recorded`.
     #[must_use]
     pub fn recorded_kind(&self) -> Option<&str> {
         let venue = match &self.venues[..] {
@@ -29,9 +30,9 @@ impl Config {
         venue.map(|venue| venue.kind.as_str())
     }
 
-    /// Makes the server at `address`, which plays a recording of these streams and native symbols, the
-    /// one venue; no orders are taken there, so trading is off. Instruments that come from no file are
-    /// made from the symbols, in the venue's own eight decimal places.
+    /// Makes the server at `address`, which plays a recording of these streams and native symbols,
+    /// the one venue; no orders are taken there, so trading is off. Instruments that come from no
+    /// file are made from the symbols, in the venue's own eight decimal places.
     ///
     /// # Errors
     /// When the file has instruments, and one of the recording is not among them.

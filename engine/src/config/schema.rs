@@ -1,8 +1,8 @@
 //! What a key is: its name, meaning, default and limit, written once.
 //!
-//! [`section!`] makes three things of one definition: the struct that serde fills, its `Default`, and the
-//! table of keys that checks a file and prints the example. So the docs, the limits, the example and the
-//! code can't drift apart.
+//! [`section!`] makes three things of one definition: the struct that serde fills, its `Default`,
+//! and the table of keys that checks a file and prints the example. So the docs, the limits, the
+//! example and the code can't drift apart.
 
 use std::ops::RangeInclusive;
 

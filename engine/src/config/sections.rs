@@ -28,8 +28,9 @@ section! {
     #[name = "engine", most = 1]
     #[derive(Debug)]
     pub struct EngineConfig {
-        /// How pinned threads idle: `latency` spins, `balanced` spins and then yields, `quiet` parks.
-        /// `auto` is `balanced` when stages share a core, and `latency` when each has its own.
+        /// How pinned threads idle: `latency` spins, `balanced` spins and then yields, `quiet`
+        /// parks. `auto` is `balanced` when stages share a core, and `latency` when each has its
+        /// own.
         profile: Profile = Profile::Auto => Rule::OneOf(&["auto", "latency", "balanced", "quiet"]);
         /// Time after the start whose latencies and allocations are left out of the report.
         warm_up_ms: u64 = 1_000 => whole(0..=600_000, "ms");
@@ -40,11 +41,12 @@ section! {
         /// Market callbacks that a consumer makes in a row before its core looks at other work.
         /// Its critical lane is looked at before each of them.
         batch: u32 = 16 => whole(1..=1_024, "callbacks");
-        /// Failed callbacks (errors and panics) after which a consumer is quarantined, counted over the
-        /// whole run. A callback that ends by a refused order (`ctx.submit(..)?`) has not failed.
+        /// Failed callbacks (errors and panics) after which a consumer is quarantined, counted over
+        /// the whole run. A callback that ends by a refused order (`ctx.submit(..)?`) has not
+        /// failed.
         max_failures: u64 = 1_000 => whole(1..=1_000_000_000, "failures");
-        /// Time that one callback may take. A longer one is a stall: it is counted, and where its core runs
-        /// anything else, a thread that stands by takes the core, for good.
+        /// Time that one callback may take. A longer one is a stall: it is counted, and where its
+        /// core runs anything else, a thread that stands by takes the core, for good.
         stall_budget_ms: u64 = 5 => whole(1..=60_000, "ms");
         /// Time in one callback after which its consumer is quarantined. Above every stall budget.
         quarantine_after_ms: u64 = 5_000 => whole(10..=3_600_000, "ms");
@@ -66,9 +68,9 @@ section! {
 }
 
 section! {
-    /// Slots of each lane. A slot takes 384 bytes for an event, 128 for an order, 512 for a log line and
-    /// 1,024 for a part of a dead letter. The defaults hold three times what can be in flight at 2,000
-    /// events/s, the sums below; more only hides a consumer that is too slow.
+    /// Slots of each lane. A slot takes 384 bytes for an event, 128 for an order, 512 for a log
+    /// line and 1,024 for a part of a dead letter. The defaults hold three times what can be in
+    /// flight at 2,000 events/s, the sums below; more only hides a consumer that is too slow.
     #[name = "lanes", most = 1]
     #[derive(Debug)]
     pub struct LanesConfig {
@@ -77,28 +79,28 @@ section! {
         /// x 3 = 3,384.
         venue: usize = 4_096 => slots(64..=1_048_576);
         /// From the orchestrator to the dispatcher; lossless.
-        /// 1,000 (10 ms without the core at 100,000 events/s) + 256 (merge windows that close at once)
-        /// = 1,256; x 3 = 3,768.
+        /// 1,000 (10 ms without the core at 100,000 events/s) + 256 (merge windows that close at
+        /// once) = 1,256; x 3 = 3,768.
         dispatch: usize = 4_096 => slots(2..=1_048_576);
         /// From the dispatcher to each consumer, market data; conflates when full.
-        /// 100 (one callback of 50 ms at 2,000 events/s) + 40 (20 ms without the core) + 128 (one read)
-        /// + 16 (the batch being handled) = 284; x 3 = 852.
+        /// 100 (one callback of 50 ms at 2,000 events/s) + 40 (20 ms without the core) + 128 (one
+        /// read) + 16 (the batch being handled) = 284; x 3 = 852.
         market: usize = 1_024 => slots(2..=1_048_576);
         /// From the dispatcher to each consumer, critical events; spills when full.
         /// 64 (every open order answered at once) + 10 (one callback of 50 ms at 200 reports/s)
         /// + 1 (the one being handled) = 75; x 3 = 225.
         critical: usize = 256 => slots(2..=1_048_576);
         /// Critical events of each consumer that wait for a full lane, in order.
-        /// 1,000 (5 s in one callback at 200 reports/s) + 128 (every open order filled and cancelled)
-        /// + 200 (1 s to catch up) = 1,328; x 3 = 3,984.
+        /// 1,000 (5 s in one callback at 200 reports/s) + 128 (every open order filled and
+        /// cancelled) + 200 (1 s to catch up) = 1,328; x 3 = 3,984.
         spill: usize = 4_096 => slots(2..=1_048_576);
         /// From each consumer to the order gateway; when full, a submit is refused.
-        /// 64 (every open order cancelled at once) + 20 (20 ms without the core at 1,000 orders/s) = 84;
-        /// x 3 = 252.
+        /// 64 (every open order cancelled at once) + 20 (20 ms without the core at 1,000 orders/s)
+        /// = 84; x 3 = 252.
         order: usize = 256 => slots(2..=1_048_576);
         /// From each pinned thread to the log; what finds no room is counted.
-        /// 200 (0.2 s in which the drain does not run, at 1,000 lines/s) + 64 (one line per order in a
-        /// wind-down) = 264; x 3 = 792.
+        /// 200 (0.2 s in which the drain does not run, at 1,000 lines/s) + 64 (one line per order
+        /// in a wind-down) = 264; x 3 = 792.
         log: usize = 1_024 => slots(2..=1_048_576);
         /// From each venue to the dead-letter file; what finds no room is counted.
         /// A letter takes a slot for each 960 bytes.
@@ -108,24 +110,27 @@ section! {
 }
 
 section! {
-    /// Streams between the venues and the consumers: their order, floods, and merging. A stream is what
-    /// one venue says of one kind about one instrument.
+    /// Streams between the venues and the consumers: their order, floods, and merging. A stream is
+    /// what one venue says of one kind about one instrument.
     #[name = "streams", most = 1]
     #[derive(Debug)]
     pub struct StreamsConfig {
-        /// Longest time that an event waits for one missing before it. Nothing waits in a stream in order.
+        /// Longest time that an event waits for one missing before it. Nothing waits in a stream in
+        /// order.
         lateness_ms: u64 = 150 => whole(0..=10_000, "ms");
         /// Events of one stream that wait for a missing one.
         max_buffered: usize = 200 => whole(1..=4_096, "events");
-        /// Events of all streams that wait, 384 bytes each; when there are more, the oldest are released.
-        /// 4 (venues that lose something at once) x 200 (waiting each) = 800; x 3 = 2,400.
+        /// Events of all streams that wait, 384 bytes each; when there are more, the oldest are
+        /// released. 4 (venues that lose something at once) x 200 (waiting each) = 800; x 3 =
+        /// 2,400.
         held_events: usize = 2_400 => whole(1..=1_048_576, "events");
-        /// Market events a second that one stream may bring; more are dropped and counted. 0 = no limit.
+        /// Market events a second that one stream may bring; more are dropped and counted. 0 = no
+        /// limit.
         flood_events_per_s: u64 = 0 => whole(0..=100_000_000, "events/s");
         /// Events that one stream may bring at once above that rate.
         flood_burst: u64 = 10_000 => whole(1..=100_000_000, "events");
-        /// Events that wait in merge windows, 384 bytes each; when there are more, the oldest window is
-        /// suppressed. 64 (rules) x 4 (venues each) = 256; x 3 = 768.
+        /// Events that wait in merge windows, 384 bytes each; when there are more, the oldest
+        /// window is suppressed. 64 (rules) x 4 (venues each) = 256; x 3 = 768.
         merge_places: usize = 768 => whole(64..=65_536, "events");
     }
 }
@@ -170,7 +175,8 @@ section! {
         frame_ms: u64 = 2_000 => whole(100..=60_000, "ms");
         /// Answer to a subscription.
         subscribe_ms: u64 = 5_000 => whole(100..=60_000, "ms");
-        /// A REST request with its answer. Below `engine.drain_deadline_ms`, so that a stop can wait.
+        /// A REST request with its answer. Below `engine.drain_deadline_ms`, so that a stop can
+        /// wait.
         rest_ms: u64 = 2_500 => whole(100..=60_000, "ms");
         /// Between two of our pings.
         ping_interval_ms: u64 = 20_000 => whole(100..=600_000, "ms");
@@ -194,8 +200,8 @@ section! {
     pub struct RiskConfig {
         /// Send orders at all. When false, every submit is refused.
         trading: bool = true => flag();
-        /// Largest quantity of one order, in units of the instrument's base asset: "2" is 2 of it for every
-        /// instrument.
+        /// Largest quantity of one order, in units of the instrument's base asset: "2" is 2 of it
+        /// for every instrument.
         max_order_qty: Option<String> = None => Rule::Decimal, "\"1.5\"";
         /// Open orders of one consumer.
         max_open_orders: u32 = 64 => whole(1..=1_024, "orders");
@@ -203,7 +209,8 @@ section! {
         max_orders_per_s: u32 = 1_000 => whole(1..=1_000_000, "orders/s");
         /// Cancel every open order when the engine stops.
         cancel_on_stop: bool = true => flag();
-        /// Cancel every open order of a consumer that is quarantined. It gets no new ones either way.
+        /// Cancel every open order of a consumer that is quarantined. It gets no new ones either
+        /// way.
         cancel_on_quarantine: bool = true => flag();
         /// Limits of single instruments, by symbol, in place of those above.
         instruments: BTreeMap<String, InstrumentRisk> = BTreeMap::new()
@@ -223,11 +230,13 @@ section! {
 }
 
 section! {
-    /// The embedded venue: a real server on loopback with a matching engine and a seeded price process.
+    /// The embedded venue: a real server on loopback with a matching engine and a seeded price
+    /// process.
     #[name = "simulated", most = 1]
     #[derive(Debug)]
     pub struct SimulatedConfig {
-        /// Start it and trade on it. When the key is not given: true exactly when no `[[venue]]` is.
+        /// Start it and trade on it. When the key is not given: true exactly when no `[[venue]]`
+        /// is.
         enabled: bool = true => flag();
         /// Where it listens; port 0 takes any free one.
         bind: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) => Rule::Loopback;

@@ -15,8 +15,8 @@ use crate::runtime::{Agent, Clock, Phase, StopSignal};
 use crate::safety::Quarantine;
 use crate::telemetry::{ConsumerProbe, HistogramSet, LetterSender, Terms};
 
-/// Room for the dead letters of a consumer: critical events that it turns away. It takes no more of them
-/// than there is room.
+/// Room for the dead letters of a consumer: critical events that it turns away. It takes no more of
+/// them than there is room.
 pub(crate) const CONSUMER_LETTER_SLOTS: usize = 64;
 
 /// What a [`ConsumerAgent`] is made of.
@@ -27,8 +27,8 @@ pub struct ConsumerOptions {
     pub strategy: Box<dyn Strategy>,
     /// Market events taken in one duty cycle, at least 1.
     pub batch: usize,
-    /// Time after which a batch ends with the callback that is at it, ns: a quarter of the stall budget, so
-    /// that many short callbacks are no stall.
+    /// Time after which a batch ends with the callback that is at it, ns: a quarter of the stall
+    /// budget, so that many short callbacks are no stall.
     pub batch_ns: u64,
     /// Failures after which the consumer is quarantined, at least 1.
     pub failures_max: u64,
@@ -57,8 +57,9 @@ pub(crate) struct ConsumerWiring {
     pub(crate) stop: StopSignal,
 }
 
-/// Cycles without work between two looks whether the lanes are closed, which is told on lines of their own, and
-/// between two times that what an event needs is fetched again: with fifty consumers 10 us.
+/// Cycles without work between two looks whether the lanes are closed, which is told on lines of
+/// their own, and between two times that what an event needs is fetched again: with fifty consumers
+/// 10 us.
 const RARELY: u8 = 16;
 
 /// One strategy with its lanes. A core runs its duty cycle; no other thread touches it.
@@ -183,8 +184,9 @@ impl ConsumerAgent {
         &self.cell.failures
     }
 
-    /// The critical lane goes first, and again before each market callback: an exec report never waits
-    /// behind more than one market event. Either lane has its turn, however short the time is.
+    /// The critical lane goes first, and again before each market callback: an exec report never
+    /// waits behind more than one market event. Either lane has its turn, however short the time
+    /// is.
     fn take_events(&mut self) -> usize {
         let Self { critical, market, cell, batch, .. } = self;
         cell.begin_batch();
@@ -280,8 +282,8 @@ impl Agent for ConsumerAgent {
     }
 
     fn has_pending(&self) -> bool {
-        // No wake-up tells that there is room for dead letters again, and none comes after the one that told that
-        // the lanes were closed.
+        // No wake-up tells that there is room for dead letters again, and none comes after the one
+        // that told that the lanes were closed.
         (self.cell.state == ConsumerState::Quarantined && self.critical.has_available())
             || (self.is_closed() && !self.done)
     }

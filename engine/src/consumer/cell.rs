@@ -26,15 +26,17 @@ pub enum ConsumerState {
     Starting,
     /// Receives events.
     Running,
-    /// Failed too often: receives nothing more, its events are counted as dead-lettered or discarded.
+    /// Failed too often: receives nothing more, its events are counted as dead-lettered or
+    /// discarded.
     Quarantined,
     /// `on_stop` has run.
     Stopped,
 }
 
 /// Strategy, context, accounts and probes of one consumer.
-// In the order of use: what a cycle without work reads, what a market event needs beyond that, the rest. With fifty
-// consumers on a core each line that a turn touches is one that the first cache does not have.
+// In the order of use: what a cycle without work reads, what a market event needs beyond that, the
+// rest. With fifty consumers on a core each line that a turn touches is one that the first cache
+// does not have.
 #[repr(C)]
 pub(super) struct Cell {
     pub(super) state: ConsumerState,
@@ -85,8 +87,9 @@ struct Subject<'a> {
 }
 
 impl Cell {
-    /// Fetches again what an event touches and a cycle without one does not: a core's other threads, the system
-    /// and other machines on the same hardware would have it out of the near caches within a millisecond.
+    /// Fetches again what an event touches and a cycle without one does not: a core's other
+    /// threads, the system and other machines on the same hardware would have it out of the near
+    /// caches within a millisecond.
     #[inline]
     pub(super) fn keep_warm(&self) {
         prefetch_line(&raw const self.accept_from);
@@ -126,8 +129,8 @@ impl Cell {
         !self.is_batch_over
     }
 
-    /// Runs the callbacks for one event of the critical lane, and checks that none is missing before it;
-    /// false when the batch's time is over.
+    /// Runs the callbacks for one event of the critical lane, and checks that none is missing
+    /// before it; false when the batch's time is over.
     #[inline]
     pub(super) fn on_critical(&mut self, event: &Event) -> bool {
         self.critical_seen += 1;
@@ -136,7 +139,8 @@ impl Cell {
         }
         let missing = event.critical_sequence.wrapping_sub(self.critical_expected);
         if missing != 0 {
-            // A number that went back can't say how many are missing, but something is wrong: count one.
+            // A number that went back can't say how many are missing, but something is wrong: count
+            // one.
             let lost = if missing < 1 << 31 { u64::from(missing) } else { 1 };
             self.critical_lost += lost;
             if let Some(kind) = event.kind() {
@@ -178,7 +182,8 @@ impl Cell {
         }
     }
 
-    /// A consumer that does not run takes nothing: critical events are dead letters, the rest discarded.
+    /// A consumer that does not run takes nothing: critical events are dead letters, the rest
+    /// discarded.
     #[cold]
     fn turn_away(&mut self, event: &Event, kind: EventKind) {
         if !kind.is_critical() {
@@ -236,8 +241,8 @@ impl Cell {
         if let Some(open) = self.context.take_order_news() {
             self.terms.set_orders_open(open as u64);
         }
-        // The end of the last callback is now, near enough: reading the clock is a tenth of what a lone event
-        // costs its consumer.
+        // The end of the last callback is now, near enough: reading the clock is a tenth of what a
+        // lone event costs its consumer.
         let now_ns = if self.ended_ns != 0 { self.ended_ns } else { self.clock.now_ns() };
         self.call("on_batch_end", now_ns, |strategy, context| strategy.on_batch_end(context));
     }
@@ -315,8 +320,8 @@ impl Cell {
         }
     }
 
-    /// A callback that ended by a refused order: an answer to the strategy, which is counted with its
-    /// orders, and no failure. So `submit(..)?` may stand where trading is off for hours.
+    /// A callback that ended by a refused order: an answer to the strategy, which is counted with
+    /// its orders, and no failure. So `submit(..)?` may stand where trading is off for hours.
     fn refused(&mut self, refused: &SubmitError) {
         self.refusals_seen += 1;
         if is_tenfold(self.refusals_seen) {
@@ -338,9 +343,9 @@ impl Cell {
         (FailureKind::Error, site, message, stack)
     }
 
-    /// Logs the first failure of a site and then each tenfold, so that a strategy that fails on every
-    /// event can't flood the log. Resolving the backtrace of a first panic takes milliseconds:
-    /// housekeeping does that.
+    /// Logs the first failure of a site and then each tenfold, so that a strategy that fails on
+    /// every event can't flood the log. Resolving the backtrace of a first panic takes
+    /// milliseconds: housekeeping does that.
     fn tell(&self, failure: FailureRecord, count: u64) {
         let failure = match count {
             1 if failure.backtrace.is_some() => match self.to_log.put(Box::new(failure)) {
@@ -359,15 +364,16 @@ impl Cell {
     fn quarantine(&mut self, reason: &str) {
         if self.state != ConsumerState::Quarantined {
             self.state = ConsumerState::Quarantined;
-            // What follows is turned away, as far as there is room to keep it: that is another batch.
+            // What follows is turned away, as far as there is room to keep it: that is another
+            // batch.
             self.is_batch_over = true;
             self.quarantine.raise(self.context.consumer(), QuarantineReason::Failed);
             log::error!("[{}] quarantined: {reason} ({} failures)", self.name, self.failures.total);
         }
     }
 
-    /// A consumer learns here that it was quarantined by somebody else: by the watchdog while it did not
-    /// return, or by an operator.
+    /// A consumer learns here that it was quarantined by somebody else: by the watchdog while it
+    /// did not return, or by an operator.
     #[inline]
     pub(super) fn look_at_board(&mut self) {
         if self.state == ConsumerState::Running && self.quarantine.has(self.context.consumer()) {

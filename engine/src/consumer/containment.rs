@@ -1,10 +1,10 @@
 //! Callbacks contained: a panic ends the callback and nothing else.
 //!
-//! **Stacks.** A panic's is taken in its hook, an error's where the strategy makes it, the first time that
-//! the consumer fails there ([`super::StrategyError`]). Whoever takes or prints a stack holds a lock of
-//! the process; printing takes milliseconds. A pinned thread must not wait for that, so while one is
-//! printed none is taken: such a record, like that of a repeated error, shows the stack of the first
-//! failure at its site.
+//! **Stacks.** A panic's is taken in its hook, an error's where the strategy makes it, the first
+//! time that the consumer fails there ([`super::StrategyError`]). Whoever takes or prints a stack
+//! holds a lock of the process; printing takes milliseconds. A pinned thread must not wait for
+//! that, so while one is printed none is taken: such a record, like that of a repeated error, shows
+//! the stack of the first failure at its site.
 
 use std::any::Any;
 use std::backtrace::Backtrace;
@@ -40,7 +40,8 @@ thread_local! {
     static STACKS: RefCell<Vec<(u32, usize)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The stack of an error that a callback is making, the first time that its consumer makes one there.
+/// The stack of an error that a callback is making, the first time that its consumer makes one
+/// there.
 #[cold]
 pub(super) fn stack_of_error(site: &'static Location<'static>) -> Option<Arc<Backtrace>> {
     let consumer = CONTAINED.get();
@@ -59,8 +60,8 @@ pub(super) fn stack_of_error(site: &'static Location<'static>) -> Option<Arc<Bac
     })
 }
 
-/// Installs the process's panic hook once: a contained panic is noted for its record instead of being
-/// printed; every other panic goes to the hook that was there before.
+/// Installs the process's panic hook once: a contained panic is noted for its record instead of
+/// being printed; every other panic goes to the hook that was there before.
 pub fn install_panic_hook() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
@@ -79,14 +80,16 @@ fn note(info: &PanicHookInfo<'_>) {
     let site = info.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
     let backtrace = taken();
     NOTED.with(|noted| {
-        // A panic inside the error path must not turn into an abort: an unavailable cell is left alone.
+        // A panic inside the error path must not turn into an abort: an unavailable cell is left
+        // alone.
         if let Ok(mut noted) = noted.try_borrow_mut() {
             *noted = Some((site, backtrace));
         }
     });
 }
 
-/// Runs a callback of `consumer` and catches its panic, whatever its payload does when it is dropped (F03).
+/// Runs a callback of `consumer` and catches its panic, whatever its payload does when it is
+/// dropped (F03).
 #[inline]
 pub(crate) fn contain<R>(consumer: ConsumerId, callback: impl FnOnce() -> R) -> Result<R, Caught> {
     CONTAINED.set(u32::from(consumer.0));

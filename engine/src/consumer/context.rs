@@ -45,8 +45,8 @@ pub struct NewOrder {
 /// Limits of the inline risk check, per consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RiskLimits {
-    /// By instrument, the largest quantity of one order in the instrument's own scale; no limit for one
-    /// that is not there.
+    /// By instrument, the largest quantity of one order in the instrument's own scale; no limit for
+    /// one that is not there.
     pub max_order_qty: Arc<[i64]>,
     /// Open orders at a time, 1 to 1024.
     pub max_open_orders: usize,
@@ -131,8 +131,8 @@ impl Context {
         }
     }
 
-    /// Monotonic time at which this callback was entered, ns since the engine's start. The same value
-    /// during the whole callback.
+    /// Monotonic time at which this callback was entered, ns since the engine's start. The same
+    /// value during the whole callback.
     #[inline]
     #[must_use]
     pub fn now_ns(&self) -> u64 {
@@ -170,10 +170,12 @@ impl Context {
         self.instruments.find(symbol)
     }
 
-    /// Submits an order. It is on its way when this returns; the venue's answer comes as exec reports.
+    /// Submits an order. It is on its way when this returns; the venue's answer comes as exec
+    /// reports.
     ///
     /// # Errors
-    /// [`SubmitError`] with a stable reason when the inline risk check refuses it; nothing was sent.
+    /// [`SubmitError`] with a stable reason when the inline risk check refuses it; nothing was
+    /// sent.
     #[inline]
     pub fn submit(&mut self, order: NewOrder) -> Result<ClientOrderId, SubmitError> {
         self.submit_with(order, OrderFlags::default())
@@ -200,7 +202,8 @@ impl Context {
     /// Cancels an open order. The answer comes as an exec report.
     ///
     /// # Errors
-    /// [`SubmitError`] when the order isn't open, a cancel is on its way already, or the lane is full.
+    /// [`SubmitError`] when the order isn't open, a cancel is on its way already, or the lane is
+    /// full.
     #[inline]
     pub fn cancel(&mut self, id: ClientOrderId) -> Result<(), SubmitError> {
         self.send_for(id, OrderAction::Cancel, |_command| {})?;
@@ -208,13 +211,13 @@ impl Context {
         Ok(())
     }
 
-    /// Amends an open order to another price and quantity, filled quantity included. The answer comes as
-    /// an exec report: `Replaced`, or `ModifyRejected`, after which the order is as it was. Some venues
-    /// take a smaller quantity at the same price only.
+    /// Amends an open order to another price and quantity, filled quantity included. The answer
+    /// comes as an exec report: `Replaced`, or `ModifyRejected`, after which the order is as it
+    /// was. Some venues take a smaller quantity at the same price only.
     ///
     /// # Errors
-    /// [`SubmitError`] when the order isn't open, price or quantity break the instrument's rules or the
-    /// limits, or the lane is full.
+    /// [`SubmitError`] when the order isn't open, price or quantity break the instrument's rules or
+    /// the limits, or the lane is full.
     pub fn modify(&mut self, id: ClientOrderId, price: Price, qty: Qty) -> Result<(), SubmitError> {
         let open = self.tracker.find(id).ok_or(RejectReason::UnknownOrder)?;
         let (instrument, is_priced) = (open.instrument, open.price.0 != 0);
@@ -241,12 +244,12 @@ impl Context {
 
     /// Asks for streams of an instrument, from venues that may be new to this strategy. Answered by
     /// `on_control`: a `ControlAck`, and when it was accepted a `ControlResult` of phase
-    /// [`COMMAND_DONE`](crate::dispatcher::COMMAND_DONE) whose event carries the routing version from which
-    /// on the streams come. Asking again for what one has is no error.
+    /// [`COMMAND_DONE`](crate::dispatcher::COMMAND_DONE) whose event carries the routing version
+    /// from which on the streams come. Asking again for what one has is no error.
     ///
     /// # Errors
-    /// [`ControlError`] when the instrument is unknown, no venue or kind is named, or the lane is full;
-    /// nothing was asked then.
+    /// [`ControlError`] when the instrument is unknown, no venue or kind is named, or the lane is
+    /// full; nothing was asked then.
     pub fn subscribe(
         &mut self,
         venues: VenueSet,
@@ -270,13 +273,13 @@ impl Context {
         self.send_streams(ControlAction::Unsubscribe, venues, instrument, kinds)
     }
 
-    /// Asks for a stream merged over venues (LM-05). Its events come to `on_merged`; the `venue` in their
-    /// header is the number of the merge rule. The plain streams are untouched. Answered like
+    /// Asks for a stream merged over venues (LM-05). Its events come to `on_merged`; the `venue` in
+    /// their header is the number of the merge rule. The plain streams are untouched. Answered like
     /// [`Context::subscribe`].
     ///
     /// # Errors
-    /// [`ControlError`] with `BadMerge` for fewer than two venues, a kind that does not merge, a window of
-    /// 0 or over a minute, or fewer events than venues; else as [`Context::subscribe`].
+    /// [`ControlError`] with `BadMerge` for fewer than two venues, a kind that does not merge, a
+    /// window of 0 or over a minute, or fewer events than venues; else as [`Context::subscribe`].
     pub fn subscribe_merged(&mut self, request: MergeRequest) -> Result<CommandId, ControlError> {
         self.send_merge(ControlAction::SubscribeMerged, request)
     }

@@ -6,7 +6,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::event::{ControlCode, EventKind, InstrumentId, Interest, VenueId};
 use crate::orchestrator::merge::MergeRule;
 
-/// Number of a control command, unique per consumer for the life of the engine, from 1. Answers carry it.
+/// Number of a control command, unique per consumer for the life of the engine, from 1. Answers
+/// carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CommandId(pub u64);
 
@@ -24,7 +25,8 @@ pub enum ControlAction {
     UnsubscribeMerged = 4,
 }
 
-/// A stream merged over venues, as a strategy asks for it (LM-05). Two requests that are equal share a rule.
+/// A stream merged over venues, as a strategy asks for it (LM-05). Two requests that are equal
+/// share a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MergeRequest {
     /// What is merged.

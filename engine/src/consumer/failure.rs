@@ -1,8 +1,8 @@
 //! Failures of strategies: contained one by one, counted by site, kept with their context.
 //!
-//! Every failure is counted by (kind, site). Per site the first is kept whole, and the last few overall,
-//! so that a million panics grow nothing (FR-018). A failure is the one place on a consumer's core that
-//! may allocate.
+//! Every failure is counted by (kind, site). Per site the first is kept whole, and the last few
+//! overall, so that a million panics grow nothing (FR-018). A failure is the one place on a
+//! consumer's core that may allocate.
 
 use std::backtrace::Backtrace;
 use std::collections::VecDeque;
@@ -56,7 +56,8 @@ pub struct FailureRecord {
     pub sequence: u64,
     /// Routing version of the event.
     pub routing_version: u32,
-    /// The stack: its own, or that of the first failure at its site. Resolved only when it is printed.
+    /// The stack: its own, or that of the first failure at its site. Resolved only when it is
+    /// printed.
     #[serde(serialize_with = "resolved")]
     pub backtrace: Option<Arc<Backtrace>>,
 }
@@ -263,7 +264,8 @@ mod tests {
 
     #[test]
     fn while_a_stack_is_printed_none_is_taken_and_the_records_share_the_first_ones() {
-        // FR-018: printing holds a lock of the process for milliseconds, and a core must not wait for it.
+        // FR-018: printing holds a lock of the process for milliseconds, and a core must not wait
+        // for it.
         install_panic_hook();
         let panics = || contain(ConsumerId(0), || panic!("planted")).unwrap_err();
         let record = |caught: Caught| FailureRecord { backtrace: caught.backtrace, ..failure("a") };

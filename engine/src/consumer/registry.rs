@@ -22,8 +22,8 @@ impl StrategyRegistry {
         StrategyRegistry::default()
     }
 
-    /// Adds a strategy. `construct` gets the consumer's `params` and says in one line what is wrong with
-    /// them. A second strategy of the same name replaces the first.
+    /// Adds a strategy. `construct` gets the consumer's `params` and says in one line what is wrong
+    /// with them. A second strategy of the same name replaces the first.
     #[must_use]
     pub fn with<S: Strategy>(
         mut self,

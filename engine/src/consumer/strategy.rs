@@ -8,11 +8,11 @@ use crate::event::{
 
 /// A trading strategy. Override what you need; everything else is a no-op.
 ///
-/// Callbacks run one at a time, on the core of the consumer, each inside a containment: an error or a
-/// panic is recorded and the next event follows (FR-019). A callback that takes long delays this strategy
-/// alone. Time, orders and timers come from [`Context`] only, so that the same strategy runs live, in
-/// simulation and in replay. What no engine can contain: `abort`, a stack overflow, and a panic in a
-/// `Drop` that runs while another panic unwinds.
+/// Callbacks run one at a time, on the core of the consumer, each inside a containment: an error or
+/// a panic is recorded and the next event follows (FR-019). A callback that takes long delays this
+/// strategy alone. Time, orders and timers come from [`Context`] only, so that the same strategy
+/// runs live, in simulation and in replay. What no engine can contain: `abort`, a stack overflow,
+/// and a panic in a `Drop` that runs while another panic unwinds.
 #[allow(unused_variables)]
 pub trait Strategy: Send + 'static {
     /// The market and reference kinds to receive. Asked once, at launch.
@@ -25,8 +25,8 @@ pub trait Strategy: Send + 'static {
         Ok(())
     }
 
-    /// Every event, before it is typed. The default calls the callback of the event's kind; override it
-    /// to handle all kinds in one place.
+    /// Every event, before it is typed. The default calls the callback of the event's kind;
+    /// override it to handle all kinds in one place.
     #[inline]
     fn on_event(&mut self, event: &Event, ctx: &mut Context) -> StrategyResult {
         dispatch(self, event, ctx)

@@ -1,10 +1,11 @@
-//! The error of a callback: what the strategy said, where it said so, and by which way it got there.
+//! The error of a callback: what the strategy said, where it said so, and by which way it got
+//! there.
 //!
-//! Made by `?` or `.into()` from any error or text, in the strategy: that is the last moment at which the
-//! stack still shows what went wrong. The place costs nothing and is always kept. The stack costs some
-//! microseconds and a lock of the process, so it is taken once for each consumer and place, as
-//! [`super::containment`] decides; every further record of that place shows the first one's. Where nothing
-//! fails, nothing is paid.
+//! Made by `?` or `.into()` from any error or text, in the strategy: that is the last moment at
+//! which the stack still shows what went wrong. The place costs nothing and is always kept. The
+//! stack costs some microseconds and a lock of the process, so it is taken once for each consumer
+//! and place, as [`super::containment`] decides; every further record of that place shows the first
+//! one's. Where nothing fails, nothing is paid.
 
 use std::backtrace::Backtrace;
 use std::error::Error;
@@ -17,10 +18,12 @@ use super::containment::stack_of_error;
 /// What a callback returns.
 pub type StrategyResult = Result<(), StrategyError>;
 
-/// Any error a strategy wants to report; it is counted, logged and kept, and the next event follows.
+/// Any error a strategy wants to report; it is counted, logged and kept, and the next event
+/// follows.
 ///
-/// `?` and `.into()` make one of anything that is an error or a text. Like `Box<dyn Error>`, for which it
-/// stands, it is no [`Error`] itself; [`StrategyError::source`] has the one that it was made of.
+/// `?` and `.into()` make one of anything that is an error or a text. Like `Box<dyn Error>`, for
+/// which it stands, it is no [`Error`] itself; [`StrategyError::source`] has the one that it was
+/// made of.
 pub struct StrategyError(Box<Inner>);
 
 struct Inner {
@@ -42,7 +45,8 @@ impl StrategyError {
         self.0.site
     }
 
-    /// The stack at that line; `None` where one of this place was kept before, and outside of callbacks.
+    /// The stack at that line; `None` where one of this place was kept before, and outside of
+    /// callbacks.
     #[must_use]
     pub fn stack(&self) -> Option<&Arc<Backtrace>> {
         self.0.stack.as_ref()

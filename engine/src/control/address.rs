@@ -1,8 +1,8 @@
 //! Where the control socket lies, and who may reach it.
 //!
-//! The socket is 0600 in a folder that only its owner may enter (0700), so that nobody else can connect
-//! whatever the system makes of a socket's own mode. What a dead engine left behind is replaced; a socket
-//! that somebody listens on is never touched.
+//! The socket is 0600 in a folder that only its owner may enter (0700), so that nobody else can
+//! connect whatever the system makes of a socket's own mode. What a dead engine left behind is
+//! replaced; a socket that somebody listens on is never touched.
 
 use std::fs::{DirBuilder, File, Permissions};
 use std::io;
@@ -90,7 +90,8 @@ pub(super) fn listen(path: &Path) -> Result<Listening, SocketError> {
     Ok(listening)
 }
 
-/// The whole path where it fits, so that others find it whatever their folder is; else the given one.
+/// The whole path where it fits, so that others find it whatever their folder is; else the given
+/// one.
 fn shortest(path: &Path) -> Result<PathBuf, SocketError> {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let fits = |path: &Path| path.as_os_str().len() <= PATH_BYTES_MAX;

@@ -36,7 +36,8 @@ pub enum RoutingChange {
         /// Paused or not.
         is_paused: bool,
     },
-    /// Nobody gets a venue's market and reference data until it is resumed; the routes are remembered.
+    /// Nobody gets a venue's market and reference data until it is resumed; the routes are
+    /// remembered.
     PauseVenue {
         /// Which.
         venue: VenueId,

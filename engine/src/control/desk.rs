@@ -1,8 +1,9 @@
-//! Carries out what operators ask for: names become numbers, and every change goes to its one owner.
+//! Carries out what operators ask for: names become numbers, and every change goes to its one
+//! owner.
 //!
-//! Routes, merges and pauses are the owner of the routes', orders the trading switch's, sessions their
-//! venue's switch's, a consumer's end the quarantine board's, the end of the run the stop signal's. What is
-//! there already is no failure: a command may be given twice.
+//! Routes, merges and pauses are the owner of the routes', orders the trading switch's, sessions
+//! their venue's switch's, a consumer's end the quarantine board's, the end of the run the stop
+//! signal's. What is there already is no failure: a command may be given twice.
 
 #![allow(
     clippy::disallowed_methods,

@@ -1,10 +1,11 @@
 //! The control plane: who gets what, and how it is read and changed while the engine runs.
 //!
-//! Strategies ask by [`ControlCommand`](crate::consumer::ControlCommand)s through their own lanes, programs by [`crate::Engine`], operators
-//! through a Unix socket that takes one JSON object a line ([`protocol`]). The socket's thread is the only
-//! one that talks to clients; what they ask for is done by a [`Desk`], which it owns. All of them end at
-//! the one owner of the routes, which has the orchestrator take merge rules and the dispatcher take tables.
-//! Nothing here runs on a pinned thread.
+//! Strategies ask by [`ControlCommand`](crate::consumer::ControlCommand)s through their own lanes,
+//! programs by [`crate::Engine`], operators through a Unix socket that takes one JSON object a line
+//! ([`protocol`]). The socket's thread is the only one that talks to clients; what they ask for is
+//! done by a [`Desk`], which it owns. All of them end at the one owner of the routes, which has the
+//! orchestrator take merge rules and the dispatcher take tables. Nothing here runs on a pinned
+//! thread.
 
 mod address;
 mod budget;

@@ -1,7 +1,8 @@
 //! What travels over the control socket: one JSON object a line, in both directions.
 //!
-//! A request names its `version`, its `verb` and the verb's own fields; an `id` makes it repeatable: the
-//! same request with the same id is answered from memory and never carried out twice.
+//! A request names its `version`, its `verb` and the verb's own fields; an `id` makes it
+//! repeatable: the same request with the same id is answered from memory and never carried out
+//! twice.
 //!
 //! ```json
 //! {"version":1,"id":"a-1","verb":"subscribe","consumer":"momentum","instrument":"BTC-USDT"}
@@ -9,8 +10,8 @@
 //! {"version":1,"id":null,"ok":false,"refusal":{"code":"unknown_verb","message":"..."}}
 //! ```
 //!
-//! Fields and verbs that are not known are refused, with what may have been meant. A field that is added
-//! later has a default, so requests of this version stay valid.
+//! Fields and verbs that are not known are refused, with what may have been meant. A field that is
+//! added later has a default, so requests of this version stay valid.
 
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +70,8 @@ pub enum Request {
         /// The changes, carried out in this order.
         changes: Vec<RouteEdit>,
     },
-    /// A reading at once and then one each interval, until the client closes its end or sends anything.
+    /// A reading at once and then one each interval, until the client closes its end or sends
+    /// anything.
     Watch {
         /// Time between two readings, 100 to 60,000 ms.
         #[serde(default = "watch_interval_ms")]

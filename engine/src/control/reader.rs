@@ -1,6 +1,7 @@
 //! Reads a running engine for the control socket, and knows its names.
 //!
-//! Every figure is a counter that its owner publishes anyway: reading costs the pinned threads nothing.
+//! Every figure is a counter that its owner publishes anyway: reading costs the pinned threads
+//! nothing.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -185,7 +186,8 @@ impl Reader {
         } else {
             "running"
         };
-        // What has been accounted for is read first, what was published last: pending is never negative.
+        // What has been accounted for is read first, what was published last: pending is never
+        // negative.
         let theirs = |term| handled.read(term).total();
         let ours = |term| published.read(term).total();
         let both = |term| theirs(term) + ours(term);

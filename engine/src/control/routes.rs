@@ -1,9 +1,11 @@
-//! The owner of the routes: builds tables off the hot path and has the dispatcher swap them (A-4, FR-014).
+//! The owner of the routes: builds tables off the hot path and has the dispatcher swap them (A-4,
+//! FR-014).
 //!
-//! Who wants a change leaves it in a queue and then asks for the desk. Who gets the desk carries out all
-//! that waits, in one flip; the others find their answer there when it is their turn (flat combining:
-//! Hendler, Incze, Shavit, Tzafrir, SPAA 2010). So changes that come while a flip is under way coalesce,
-//! a lone one has no thread to wait for, and nothing here is ever touched by a pinned thread.
+//! Who wants a change leaves it in a queue and then asks for the desk. Who gets the desk carries
+//! out all that waits, in one flip; the others find their answer there when it is their turn (flat
+//! combining: Hendler, Incze, Shavit, Tzafrir, SPAA 2010). So changes that come while a flip is
+//! under way coalesce, a lone one has no thread to wait for, and nothing here is ever touched by a
+//! pinned thread.
 
 #![allow(
     clippy::disallowed_methods,
@@ -36,8 +38,8 @@ use crate::venue::market::{StreamError, StreamPort};
 /// A flip that the dispatcher has not taken by then is withdrawn.
 const FLIP_DEADLINE: Duration = Duration::from_millis(500);
 
-/// Pause between two looks whether a pinned thread has taken or answered something. A thread that yields
-/// instead waits for whole slices of those that never rest.
+/// Pause between two looks whether a pinned thread has taken or answered something. A thread that
+/// yields instead waits for whole slices of those that never rest.
 const LOOK: Duration = Duration::from_micros(20);
 
 /// Changes that are carried out together or not at all.
@@ -129,8 +131,8 @@ pub(crate) struct RoutesParts {
     /// Routes in force from the start.
     pub(crate) routes: BTreeSet<RouteKey>,
     pub(crate) catalogue: Catalogue,
-    /// By venue, where its market sessions are asked for more streams; none for one that sends what it
-    /// sends.
+    /// By venue, where its market sessions are asked for more streams; none for one that sends what
+    /// it sends.
     pub(crate) streams: Vec<Vec<Arc<StreamPort>>>,
     pub(crate) port: Arc<FlipPort>,
     pub(crate) merge: Arc<MergePort>,
@@ -141,7 +143,8 @@ pub(crate) struct RoutesParts {
     pub(crate) stop: StopSignal,
 }
 
-/// The routes and who wants them. Any thread but a pinned one may ask it; it may block for a second.
+/// The routes and who wants them. Any thread but a pinned one may ask it; it may block for a
+/// second.
 pub(crate) struct Routes {
     queue: Mutex<VecDeque<Waiting>>,
     desk: Mutex<Desk>,
@@ -155,8 +158,8 @@ struct Desk {
     wanted: Wanted,
     /// The routes of the table that the dispatcher has.
     in_force: BTreeSet<RouteKey>,
-    /// By consumer, how many cell groups its link has; those that the book has beyond it come with the
-    /// next flip.
+    /// By consumer, how many cell groups its link has; those that the book has beyond it come with
+    /// the next flip.
     groups: Vec<usize>,
     flips: u64,
     flips_abandoned: u64,
@@ -227,8 +230,8 @@ impl Routes {
         all.unwrap_or(Interest::NONE).kinds().filter(is_plain).collect()
     }
 
-    /// Has the changes carried out, together with whatever else waits. Blocks until the dispatcher has
-    /// swapped the tables, or the deadline is over.
+    /// Has the changes carried out, together with whatever else waits. Blocks until the dispatcher
+    /// has swapped the tables, or the deadline is over.
     pub(crate) fn change(&self, request: Request) -> Answer {
         let answer = self.leave(request)?;
         let mut desk = self.desk.lock();
@@ -382,7 +385,8 @@ impl Desk {
 }
 
 impl RoutesParts {
-    /// Has every venue send what is wanted of it: a route to what it does not send would stay silent.
+    /// Has every venue send what is wanted of it: a route to what it does not send would stay
+    /// silent.
     fn ask_for_streams(&self, wanted: &Wanted) -> Result<(), FlipError> {
         let started = Instant::now();
         let ports = (0..).zip(&self.streams);
@@ -417,7 +421,8 @@ impl RoutesParts {
         Ok(done.outcome)
     }
 
-    /// Leaves something for a pinned thread, and waits until it was put to use and something comes back.
+    /// Leaves something for a pinned thread, and waits until it was put to use and something comes
+    /// back.
     fn hand_over<T>(
         &self,
         staged: &Exchange<T>,
@@ -456,7 +461,8 @@ impl RoutesParts {
         self.tell(&ControlAck { command_id, consumer, code });
     }
 
-    /// Tells the asker, if it is a consumer, what came of a request that the dispatcher has no word on.
+    /// Tells the asker, if it is a consumer, what came of a request that the dispatcher has no word
+    /// on.
     fn conclude(&mut self, request: &Request, code: ControlCode) {
         let Some(asker) = request.asker else { return };
         self.tell(&ControlResult {
@@ -467,8 +473,8 @@ impl RoutesParts {
         });
     }
 
-    /// Answers are critical: while the lane is full, this waits for the dispatcher, as long as for a flip.
-    /// One that takes nothing for that long has failed, and everything with it.
+    /// Answers are critical: while the lane is full, this waits for the dispatcher, as long as for
+    /// a flip. One that takes nothing for that long has failed, and everything with it.
     fn tell<P: EventPayload>(&mut self, payload: &P) {
         let mut event = Event::new(payload);
         event.receive_ns = self.clock.now_ns();

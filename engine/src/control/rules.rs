@@ -29,7 +29,8 @@ pub struct RuleView {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RuleBook {
     rules: Vec<Option<Rule>>,
-    /// Where the search for a free number begins: one that has just become free is the last to be reused.
+    /// Where the search for a free number begins: one that has just become free is the last to be
+    /// reused.
     next: usize,
 }
 
@@ -40,8 +41,8 @@ impl Default for RuleBook {
 }
 
 impl RuleBook {
-    /// Gives a consumer what the request asks for. Whether it did not have it; `None` when no number is
-    /// free.
+    /// Gives a consumer what the request asks for. Whether it did not have it; `None` when no
+    /// number is free.
     pub(super) fn add(&mut self, consumer: ConsumerId, request: MergeRequest) -> Option<bool> {
         if let Some(rule) = self.rules.iter_mut().flatten().find(|rule| rule.request == request) {
             return Some(rule.consumers.insert(consumer));
@@ -80,7 +81,8 @@ impl RuleBook {
         }
     }
 
-    /// Whether the orchestrator would have the same to do; who gets what comes of it is no matter there.
+    /// Whether the orchestrator would have the same to do; who gets what comes of it is no matter
+    /// there.
     pub(super) fn merges_like(&self, other: &RuleBook) -> bool {
         self.requests().eq(other.requests())
     }

@@ -1,9 +1,9 @@
 //! The control socket's thread: takes clients, reads their lines, has the desk carry them out.
 //!
-//! It promises that no client can hold the engine up or fill its memory: at most [`CLIENTS_MAX`] of them,
-//! 100 requests a second and a bounded line for each, a deadline for every line that was begun. Only the
-//! user that the engine runs as and root are served. Every command and every refusal is counted and
-//! logged; what would flood the log is counted in the next line.
+//! It promises that no client can hold the engine up or fill its memory: at most [`CLIENTS_MAX`] of
+//! them, 100 requests a second and a bounded line for each, a deadline for every line that was
+//! begun. Only the user that the engine runs as and root are served. Every command and every
+//! refusal is counted and logged; what would flood the log is counted in the next line.
 
 #![allow(
     clippy::disallowed_methods,
@@ -228,7 +228,8 @@ impl Server {
             self.note(Some(peer), &refusal.to_string());
             let mut client = Client::new(stream, peer, self.patience, now);
             client.answer(&ReplyLine::of(None, Err(refusal)), now);
-            // A new connection has room for one line; whoever does not wait for it is not waited for.
+            // A new connection has room for one line; whoever does not wait for it is not waited
+            // for.
             let _taken_or_not = client.flush(now);
             return;
         }

@@ -48,7 +48,8 @@ pub struct Status {
     pub lanes: Vec<LaneStatus>,
     /// Threads of the process.
     pub threads: Vec<ThreadStatus>,
-    /// Stages in the last interval, by their tags in the interval log; `end_to_end` is the untagged one.
+    /// Stages in the last interval, by their tags in the interval log; `end_to_end` is the untagged
+    /// one.
     pub stages: Vec<StageStatus>,
     /// Length of the last interval, ns; 0 before the first has ended.
     pub interval_ns: u64,
@@ -56,7 +57,8 @@ pub struct Status {
     pub dead_letters: DeadLetterStatus,
     /// Log lines that found no room.
     pub log_lines_dropped: u64,
-    /// Heap allocations of the pinned threads since the warm-up; `None` before its end, or uncounted.
+    /// Heap allocations of the pinned threads since the warm-up; `None` before its end, or
+    /// uncounted.
     pub allocations: Option<u64>,
     /// Requests that the control socket has taken.
     pub requests: u64,
@@ -72,8 +74,8 @@ pub struct SessionStatus {
     pub venue: String,
     /// `market` or `orders`.
     pub role: String,
-    /// Where the connection is: `waiting`, `connecting`, `handshake`, `open` or `ended`; `none` for a venue
-    /// without a socket.
+    /// Where the connection is: `waiting`, `connecting`, `handshake`, `open` or `ended`; `none` for
+    /// a venue without a socket.
     pub state: String,
     /// Whether its venue is paused.
     pub is_paused: bool,

@@ -91,8 +91,8 @@ pub(crate) struct DispatcherParts {
     pub(crate) version: Arc<AtomicU32>,
     pub(crate) quarantine: Quarantine,
     pub(crate) flips: Arc<FlipPort>,
-    /// The controller's answers to commands: past the orchestrator, so that an answer and the flip that
-    /// it speaks of reach a consumer in this order.
+    /// The controller's answers to commands: past the orchestrator, so that an answer and the flip
+    /// that it speaks of reach a consumer in this order.
     pub(crate) notices: Option<Consumer<Event>>,
     pub(crate) clock: Clock,
     pub(crate) probe: Probe,
@@ -196,7 +196,8 @@ impl DispatcherAgent {
         let Self { inputs, fanout, .. } = self;
         match &mut inputs.notices {
             Some(notices) if notices.has_available() => {
-                // All of them: a flip must not overtake one, and there are never more than its lane holds.
+                // All of them: a flip must not overtake one, and there are never more than its lane
+                // holds.
                 notices.poll(usize::MAX, |event| fanout.notice(event))
             }
             _ => 0,
@@ -326,10 +327,10 @@ impl Fanout {
         }
     }
 
-    /// The event in `scratch` found no room in its consumer's lane and spill. The consumer is cut off: what
-    /// comes behind a hole must not be taken for the next (FR-016). It and what is older goes to the dead
-    /// letters, in order; it waits in the spill for room there, and only where that is full as well it is
-    /// lost.
+    /// The event in `scratch` found no room in its consumer's lane and spill. The consumer is cut
+    /// off: what comes behind a hole must not be taken for the next (FR-016). It and what is older
+    /// goes to the dead letters, in order; it waits in the spill for room there, and only where
+    /// that is full as well it is lost.
     #[cold]
     fn overflow(&mut self, consumer: ConsumerId, kind: EventKind) {
         let Self { links, clock, letters, scratch, quarantine, has_cut_off, has_pending, .. } =
@@ -434,8 +435,8 @@ impl Fanout {
         flushed + buried
     }
 
-    /// What is spilled for consumers that never take it goes to the dead-letter file, a part of it in
-    /// each duty cycle, as far as there is room on the way there.
+    /// What is spilled for consumers that never take it goes to the dead-letter file, a part of it
+    /// in each duty cycle, as far as there is room on the way there.
     #[cold]
     fn bury(&mut self) -> usize {
         let Self { links, clock, letters, quarantine, .. } = self;
@@ -450,8 +451,8 @@ impl Fanout {
     }
 }
 
-/// Keeps a market event that a full queue has given up, as long as that leaves room for critical ones
-/// (EDGE-18).
+/// Keeps a market event that a full queue has given up, as long as that leaves room for critical
+/// ones (EDGE-18).
 #[cold]
 fn keep(letters: &mut LetterSender, clock: &Clock, event: &Event, detail: &'static str) {
     if letters.room(FOR_CRITICAL + 1) > FOR_CRITICAL {

@@ -1,8 +1,8 @@
 //! Where events of each kind wait when their consumer's lane is full (LM-04).
 //!
-//! A route has a base cell; some kinds have several behind it, chosen by what the event carries: a bar that
-//! is still open gives way to the next of its interval, closed ones queue; merged events wait as what they
-//! were merged from. Balances have a cell for each asset.
+//! A route has a base cell; some kinds have several behind it, chosen by what the event carries: a
+//! bar that is still open gives way to the next of its interval, closed ones queue; merged events
+//! wait as what they were merged from. Balances have a cell for each asset.
 
 use pitlane_ring::{CellGroupSpec, CellId, CellPolicy, CellSpec};
 
@@ -24,7 +24,8 @@ const OPEN: u8 = 1;
 
 pub(super) const LATEST: CellSpec = CellSpec { policy: CellPolicy::Latest, clears: false };
 
-/// The cells of a kind that shares its group with no other. `None` for book and book state, which share one.
+/// The cells of a kind that shares its group with no other. `None` for book and book state, which
+/// share one.
 pub(super) fn group_of(kind: EventKind) -> Option<CellGroupSpec> {
     let members = match kind {
         EventKind::Book | EventKind::BookState => return None,
@@ -46,8 +47,8 @@ pub(super) fn group_of(kind: EventKind) -> Option<CellGroupSpec> {
     Some(CellGroupSpec { members })
 }
 
-/// Events that may wait for a consumer that gets every stream of a kind, by venue and instrument. Balances
-/// wait by asset, one each.
+/// Events that may wait for a consumer that gets every stream of a kind, by venue and instrument.
+/// Balances wait by asset, one each.
 pub(crate) fn records_of(kind: EventKind) -> usize {
     let records = |cell: &CellSpec| match cell.policy {
         CellPolicy::Latest => 1,

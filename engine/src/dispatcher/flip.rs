@@ -1,15 +1,16 @@
 //! Routing flips: how a new routing table comes to the dispatcher, and how consumers learn of it.
 //!
-//! Whoever wants other routes builds the whole table off the hot path and stages it here. Between two
-//! events the dispatcher, in one step, raises `accept_from` of the consumers whose routes change, swaps the
-//! tables and stores the version that the orchestrator stamps from then on; the old table travels back in
-//! the same box, to be freed where it came from. The step allocates nothing and its length does not depend
-//! on the tables.
+//! Whoever wants other routes builds the whole table off the hot path and stages it here. Between
+//! two events the dispatcher, in one step, raises `accept_from` of the consumers whose routes
+//! change, swaps the tables and stores the version that the orchestrator stamps from then on; the
+//! old table travels back in the same box, to be freed where it came from. The step allocates
+//! nothing and its length does not depend on the tables.
 //!
-//! Consumers whose routes change are told by two `ControlResult`s, phase 1 before and phase 2 after the
-//! swap, in their critical lanes; whoever asked for the flip is told of its outcome right behind it. One that skips gets no market event stamped below its `accept_from`:
-//! what waits in its cells is dropped and what still comes is not published, by the dispatcher; what lies
-//! in its lane is passed over by its wrapper. All are counted as skipped. Critical and reference kinds
+//! Consumers whose routes change are told by two `ControlResult`s, phase 1 before and phase 2 after
+//! the swap, in their critical lanes; whoever asked for the flip is told of its outcome right
+//! behind it. One that skips gets no market event stamped below its `accept_from`: what waits in
+//! its cells is dropped and what still comes is not published, by the dispatcher; what lies in its
+//! lane is passed over by its wrapper. All are counted as skipped. Critical and reference kinds
 //! ignore all of this.
 
 use std::sync::Arc;

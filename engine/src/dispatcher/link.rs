@@ -23,12 +23,13 @@ pub(super) struct ConsumerLink {
     critical_sequence: u32,
     gauge: LaneGauge,
     accept_from: AcceptFrom,
-    /// Market data below this version is not published: 0 for a consumer that takes everything, the largest
-    /// for one that takes nothing any more.
+    /// Market data below this version is not published: 0 for a consumer that takes everything, the
+    /// largest for one that takes nothing any more.
     skip_below: u32,
     skips: bool,
     consumer: ConsumerId,
-    /// The consumer does not return from a callback, or was overrun: nothing is published to it any more.
+    /// The consumer does not return from a callback, or was overrun: nothing is published to it any
+    /// more.
     is_cut_off: bool,
     /// Numbered critical events that were taken out of the spill again.
     withdrawn: u32,
@@ -71,8 +72,9 @@ impl ConsumerLink {
         }
     }
 
-    /// Publishes the events of a run that are `marked` for this consumer, in order; what finds no room
-    /// waits in its cell. `evicted` gets what a full queue gives up, to be kept as a dead letter.
+    /// Publishes the events of a run that are `marked` for this consumer, in order; what finds no
+    /// room waits in its cell. `evicted` gets what a full queue gives up, to be kept as a dead
+    /// letter.
     #[inline]
     pub(super) fn offer_run(
         &mut self,
@@ -113,9 +115,9 @@ impl ConsumerLink {
         Bits(marked).filter(is_welcome).fold(0, |marked, place| marked | 1 << place)
     }
 
-    /// Stages one market or reference event, to be published by [`Self::publish_staged`]; under load it waits
-    /// in the cell of its route. `evicted` gets what a full queue gives up, to be kept as a dead letter. True
-    /// when anything waits now.
+    /// Stages one market or reference event, to be published by [`Self::publish_staged`]; under
+    /// load it waits in the cell of its route. `evicted` gets what a full queue gives up, to be
+    /// kept as a dead letter. True when anything waits now.
     #[inline]
     pub(super) fn stage_market(
         &mut self,
@@ -147,14 +149,15 @@ impl ConsumerLink {
         self.market.publish_staged();
     }
 
-    /// Starts to take the next slot from the consumer's core, see [`pitlane_ring::Publisher::prefetch`].
+    /// Starts to take the next slot from the consumer's core, see
+    /// [`pitlane_ring::Publisher::prefetch`].
     #[inline]
     pub(super) fn prefetch(&self) {
         self.market.prefetch();
     }
 
-    /// Whether an event below `skip_below` is not for this consumer: stale market data, or anything once the
-    /// consumer is stuck. It is counted then.
+    /// Whether an event below `skip_below` is not for this consumer: stale market data, or anything
+    /// once the consumer is stuck. It is counted then.
     #[cold]
     fn turns_away(&self, event: &Event) -> bool {
         let Some(kind) = event.kind() else { return false };
@@ -168,8 +171,9 @@ impl ConsumerLink {
         true
     }
 
-    /// Offers a critical event, and counts it as published; under load it spills, in order. False when even
-    /// the spill is full, or the consumer never takes anything again: the event is the caller's to keep.
+    /// Offers a critical event, and counts it as published; under load it spills, in order. False
+    /// when even the spill is full, or the consumer never takes anything again: the event is the
+    /// caller's to keep.
     #[inline]
     pub(super) fn offer_critical(&mut self, event: &mut Event, kind: EventKind) -> bool {
         self.terms.add(Term::Published, kind, 1);
@@ -222,8 +226,8 @@ impl ConsumerLink {
         self.is_cut_off
     }
 
-    /// To be called when the board has changed: whether the consumer never takes anything again. Its market
-    /// data is discarded from then on, and counted.
+    /// To be called when the board has changed: whether the consumer never takes anything again.
+    /// Its market data is discarded from then on, and counted.
     #[cold]
     pub(super) fn look_at(&mut self, board: &Quarantine) -> bool {
         if !self.is_cut_off && board.is_cut_off(self.consumer) {
@@ -239,8 +243,8 @@ impl ConsumerLink {
         self.is_cut_off
     }
 
-    /// Takes at most `limit` critical events of a consumer that is cut off out of the spill, oldest first, to
-    /// be kept as dead letters. Returns how many.
+    /// Takes at most `limit` critical events of a consumer that is cut off out of the spill, oldest
+    /// first, to be kept as dead letters. Returns how many.
     #[cold]
     pub(super) fn withdraw(&mut self, limit: usize, mut keep: impl FnMut(&Event)) -> usize {
         let Self { critical, terms, withdrawn, .. } = self;

@@ -1,5 +1,6 @@
-//! The routing table: which consumers get which stream, and where its events wait under load. Immutable:
-//! a change of routes is another table, built by the [`RouteBook`], which gives each route its cell.
+//! The routing table: which consumers get which stream, and where its events wait under load.
+//! Immutable: a change of routes is another table, built by the [`RouteBook`], which gives each
+//! route its cell.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -36,7 +37,8 @@ pub struct Route {
 /// One route by name: a stream and a consumer. Sorted by stream, then by consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteKey {
-    /// Where the stream comes from: a venue, or for [`EventKind::Merged`] the number of a merge rule.
+    /// Where the stream comes from: a venue, or for [`EventKind::Merged`] the number of a merge
+    /// rule.
     pub venue: VenueId,
     /// What it is about.
     pub instrument: InstrumentId,
@@ -46,15 +48,16 @@ pub struct RouteKey {
     pub consumer: ConsumerId,
 }
 
-/// Routes by (venue, instrument, kind), dense: a look-up is an index. Merged streams have one source
-/// each, their rule, and are found by its number. A balance belongs to an asset, which several instruments
-/// trade: it is found by (venue, asset) and goes once to each consumer with a route from any of them.
+/// Routes by (venue, instrument, kind), dense: a look-up is an index. Merged streams have one
+/// source each, their rule, and are found by its number. A balance belongs to an asset, which
+/// several instruments trade: it is found by (venue, asset) and goes once to each consumer with a
+/// route from any of them.
 #[derive(Clone, Debug, Default)]
 pub struct RoutingTable {
     instruments: usize,
     assets: usize,
-    /// Start and end in `routes`, by (venue, instrument, kind), behind them by (venue, asset), and last by
-    /// merge rule.
+    /// Start and end in `routes`, by (venue, instrument, kind), behind them by (venue, asset), and
+    /// last by merge rule.
     ranges: Vec<(u32, u32)>,
     /// Where those of the balances begin in `ranges`.
     balances_at: usize,
@@ -111,7 +114,8 @@ impl RoutingTable {
         (asset.index() < self.assets && place < self.rules_at).then_some(place)
     }
 
-    /// Adds a route behind those that are there; the routes of one place must come one after another.
+    /// Adds a route behind those that are there; the routes of one place must come one after
+    /// another.
     fn push(&mut self, place: usize, route: Route) {
         let at = self.routes.len() as u32;
         let range = &mut self.ranges[place];
@@ -241,7 +245,8 @@ fn balances_of(instruments: &Instruments, route: RouteKey) -> [BalanceKey; 2] {
     legs.map(|asset| BalanceKey { venue, asset, consumer })
 }
 
-/// The routes of `subscriptions` over `venues` venues. Merged streams are subscribed to by their rule.
+/// The routes of `subscriptions` over `venues` venues. Merged streams are subscribed to by their
+/// rule.
 pub(crate) fn routes_of(
     subscriptions: &[Subscription],
     venues: usize,
@@ -263,7 +268,8 @@ pub(crate) fn routes_of(
     })
 }
 
-/// Whether a kind goes by the table. Critical kinds go to their owner whatever the routes are (FR-011).
+/// Whether a kind goes by the table. Critical kinds go to their owner whatever the routes are
+/// (FR-011).
 pub(crate) fn is_routed(kind: EventKind) -> bool {
     !kind.is_critical()
 }
@@ -334,7 +340,8 @@ mod tests {
         assert_eq!(consumers(&trade), [0]);
     }
 
-    /// A balance of USDT goes once to whoever is subscribed to balances of any instrument traded in it.
+    /// A balance of USDT goes once to whoever is subscribed to balances of any instrument traded in
+    /// it.
     #[test]
     fn a_balance_reaches_all_who_trade_its_asset_once() {
         let (book, mut on) = plan(

@@ -4,9 +4,10 @@ use pitlane_ring::Bits;
 
 use crate::event::{Event, EventKind};
 
-/// Market events in a run at most: what is there, a lone one at once. Under backlog all of them go into one
-/// consumer's lane before the next, with one store of its cursor, so that the lines of a lane cross in a
-/// row. Their copies (two lines of a quote) must stay in the first cache, and each has a bit in a word.
+/// Market events in a run at most: what is there, a lone one at once. Under backlog all of them go
+/// into one consumer's lane before the next, with one store of its cursor, so that the lines of a
+/// lane cross in a row. Their copies (two lines of a quote) must stay in the first cache, and each
+/// has a bit in a word.
 pub(super) const RUN: usize = u64::BITS as usize;
 
 /// What holds for all events of a run, so that it is not asked for each copy.

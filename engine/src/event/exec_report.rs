@@ -42,8 +42,8 @@ coded! {
         ModifyRejected = 8 "modify_rejected",
         /// Self-trade prevention took quantity off an order that lives on.
         Prevented = 9 "prevented",
-        /// A fill that was inferred is replaced by the venue's own word on it: `last_qty` of it cost
-        /// `quote` instead of `replaced_quote`, and has a fee now. No quantity is added.
+        /// A fill that was inferred is replaced by the venue's own word on it: `last_qty` of it
+        /// cost `quote` instead of `replaced_quote`, and has a fee now. No quantity is added.
         Corrected = 10 "corrected",
         /// What became of the order is not known; the venue is being asked. It counts as open.
         Unknown = 11 "unknown",
@@ -98,8 +98,8 @@ coded! {
     Certainty {
         /// The venue's.
         Known = 0 "known",
-        /// The engine's, by inference: the venue may contradict it at any time, and then it is told as
-        /// [`ExecType::Revived`].
+        /// The engine's, by inference: the venue may contradict it at any time, and then it is told
+        /// as [`ExecType::Revived`].
         Assumed = 1 "assumed",
         /// Nobody's: the venue is being asked, and the worst case counts.
         Unknown = 2 "unknown",
@@ -145,7 +145,8 @@ coded! {
 }
 /// In [`ExecReport::flags`]: the order may only reduce a position.
 pub const REDUCE_ONLY: u8 = 1;
-/// In [`ExecReport::flags`]: this fill was inferred from a sum; a [`ExecType::Corrected`] may follow.
+/// In [`ExecReport::flags`]: this fill was inferred from a sum; a [`ExecType::Corrected`] may
+/// follow.
 pub const INFERRED: u8 = 2;
 /// In [`ExecReport::flags`]: the fill's fee is not known (yet).
 pub const FEE_UNKNOWN: u8 = 4;
@@ -153,11 +154,13 @@ pub const FEE_UNKNOWN: u8 = 4;
 payload! {
     /// A venue's, or the engine's, word on one of our orders.
     ExecReport {
-        /// Quote amount of this fill, in units of 10^-(price scale + quantity scale); 0 when it is none.
+        /// Quote amount of this fill, in units of 10^-(price scale + quantity scale); 0 when it is
+        /// none.
         quote: i128,
         /// On [`ExecType::Corrected`] the quote amount that was told before for the same quantity.
         replaced_quote: i128,
-        /// The fee's asset as [`asset_code`](crate::event::asset_code) has it; 0 when there is no fee.
+        /// The fee's asset as [`asset_code`](crate::event::asset_code) has it; 0 when there is no
+        /// fee.
         fee_asset: u128,
         /// The consumer's own order number.
         client_order_id: u64,
@@ -170,7 +173,8 @@ payload! {
         price: i64,
         /// Quantity of the order; after an amendment the amended one.
         qty: i64,
-        /// Price of this fill, 0 when it is none. Of an inferred fill the average, rounded towards 0.
+        /// Price of this fill, 0 when it is none. Of an inferred fill the average, rounded
+        /// towards 0.
         last_price: i64,
         /// Quantity of this fill, 0 when it is none.
         last_qty: i64,

@@ -1,7 +1,8 @@
-//! Fixed-point numbers: prices and quantities as integers of 10^-scale, parsed from the venue's text.
+//! Fixed-point numbers: prices and quantities as integers of 10^-scale, parsed from the venue's
+//! text.
 //!
-//! No float touches a price or a quantity. A digit that does not fit the instrument's scale, or a value
-//! outside `i64`, is an error and never a rounding.
+//! No float touches a price or a quantity. A digit that does not fit the instrument's scale, or a
+//! value outside `i64`, is an error and never a rounding.
 
 use std::fmt;
 
@@ -18,8 +19,8 @@ pub struct Price(pub i64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Qty(pub i64);
 
-/// An amount of one asset in units of 10^-8, the scale venues report balances in. Wide, since a balance of
-/// 10^12 units has 10^20 of them.
+/// An amount of one asset in units of 10^-8, the scale venues report balances in. Wide, since a
+/// balance of 10^12 units has 10^20 of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AssetAmount(pub i128);
 
@@ -47,8 +48,8 @@ pub enum FixedError {
 
 /// Parses plain decimal `text` into an integer of 10^-`scale`.
 ///
-/// Accepts an optional leading `-`, at least one digit, and at most one point. Trailing zeros beyond the
-/// scale are accepted, since venues pad to eight places.
+/// Accepts an optional leading `-`, at least one digit, and at most one point. Trailing zeros
+/// beyond the scale are accepted, since venues pad to eight places.
 ///
 /// # Errors
 /// [`FixedError`] names what was wrong; nothing is rounded.
@@ -139,8 +140,8 @@ pub fn format_scaled(value: i64, scale: u8) -> impl fmt::Display {
     Scaled { value, scale }
 }
 
-/// Appends `value` as a plain decimal with `scale` places, as [`format_scaled`] displays it, without
-/// the machinery of formatting: for order bytes on the hot path.
+/// Appends `value` as a plain decimal with `scale` places, as [`format_scaled`] displays it,
+/// without the machinery of formatting: for order bytes on the hot path.
 #[inline]
 pub fn push_scaled(out: &mut Vec<u8>, value: i64, scale: u8) {
     if value < 0 {

@@ -26,8 +26,8 @@ pub struct Event {
     pub bid_levels: u8,
     /// Levels in use on the ask side of a book payload.
     pub ask_levels: u8,
-    /// Number of the connection that the venue's sequences belong to, wrapping: with another one the
-    /// sequence of a stream starts anew, wherever it stands (EDGE-10).
+    /// Number of the connection that the venue's sequences belong to, wrapping: with another one
+    /// the sequence of a stream starts anew, wherever it stands (EDGE-10).
     pub epoch: u8,
     /// Venue number, [`VenueId`]; of a merged event the number of its merge rule.
     pub venue: u16,
@@ -145,7 +145,8 @@ mod tests {
         event.stamp_dispatched(u64::MAX);
         assert_eq!(event.decode_after_ns, 250);
         assert_eq!(event.dispatch_after_ns, u32::MAX);
-        event.stamp_decoded(10); // a clock that stepped back never gives a negative latency (EDGE-22)
+        // A clock that stepped back never gives a negative latency (EDGE-22).
+        event.stamp_decoded(10);
         assert_eq!(event.decode_after_ns, 0);
     }
 }

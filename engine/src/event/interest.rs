@@ -2,8 +2,9 @@
 
 use super::EventKind;
 
-/// The kinds of market and reference data a strategy wants: what is not in the mask is never copied.
-/// Critical kinds (exec reports, control answers, risk notices) reach their owner whatever the mask.
+/// The kinds of market and reference data a strategy wants: what is not in the mask is never
+/// copied. Critical kinds (exec reports, control answers, risk notices) reach their owner whatever
+/// the mask.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest(u16);
 

@@ -1,7 +1,9 @@
-//! The payload of merged events: one window over several venues, in the shape of the kind it was merged from.
+//! The payload of merged events: one window over several venues, in the shape of the kind it was
+//! merged from.
 //!
 //! A head says who contributed and how far apart; behind it stands what was merged: a [`Quote`], a
-//! [`Trade`], a [`MergedBook`] or a [`Bar`], by [`Merged::source`]. A copy moves only what is carried.
+//! [`Trade`], a [`MergedBook`] or a [`Bar`], by [`Merged::source`]. A copy moves only what is
+//! carried.
 
 use std::fmt;
 
@@ -12,9 +14,9 @@ use super::{BOOK_DEPTH, Bar, EventKind, Level, PAYLOAD_BYTES, Quote, Trade};
 const HEAD_BYTES: usize = 24;
 const BODY_BYTES: usize = PAYLOAD_BYTES - HEAD_BYTES;
 
-/// The result of a merge window (LM-05). In the header of its event, `venue` is the number of the merge
-/// rule, `sequence` counts the rule's merged events, and times and trace are those of the event that
-/// completed the window.
+/// The result of a merge window (LM-05). In the header of its event, `venue` is the number of the
+/// merge rule, `sequence` counts the rule's merged events, and times and trace are those of the
+/// event that completed the window.
 #[derive(Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Merged {
@@ -42,8 +44,9 @@ const _: () = assert!(std::mem::offset_of!(Merged, body) == HEAD_BYTES);
 
 /// A book consolidated over several venues: quantities of equal prices are summed.
 ///
-/// So that ten levels a side fit beside the head, a price stands as its distance from the best one, in 48
-/// bits. A level farther away than that (2.8 million quote units at a price scale of 8) is left out.
+/// So that ten levels a side fit beside the head, a price stands as its distance from the best one,
+/// in 48 bits. A level farther away than that (2.8 million quote units at a price scale of 8) is
+/// left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct MergedBook {
@@ -96,8 +99,8 @@ impl Merged {
         EventKind::from_code(self.source_code)
     }
 
-    /// The best bid and offer of all venues; `None` when no quotes were merged. They may cross, since they
-    /// are of different venues.
+    /// The best bid and offer of all venues; `None` when no quotes were merged. They may cross,
+    /// since they are of different venues.
     #[inline]
     #[must_use]
     pub fn quote(&self) -> Option<&Quote> {

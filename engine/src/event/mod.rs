@@ -1,9 +1,10 @@
 //! The canonical event: what every stage of the pipeline reads, copies and counts.
 //!
-//! An [`Event`] is plain old data of six cache lines: a header of one line and an inline payload sized
-//! by the largest kind. It holds no pointer and owns nothing, so a copy of its used lines is an
-//! independent event (FR-002). Every bit pattern of the bytes is a valid `Event`; whether it is a valid
-//! *event* is decided by [`Event::kind`], and a zeroed slot never is (kinds start at 1, LM-02).
+//! An [`Event`] is plain old data of six cache lines: a header of one line and an inline payload
+//! sized by the largest kind. It holds no pointer and owns nothing, so a copy of its used lines is
+//! an independent event (FR-002). Every bit pattern of the bytes is a valid `Event`; whether it is
+//! a valid *event* is decided by [`Event::kind`], and a zeroed slot never is (kinds start at 1,
+//! LM-02).
 
 #[macro_use]
 mod macros;

@@ -79,7 +79,8 @@ coded! {
 }
 
 payload! {
-    /// Best bid and offer. Prices and quantities in the instrument's scales; 0 quantity = empty side.
+    /// Best bid and offer. Prices and quantities in the instrument's scales; 0 quantity = empty
+    /// side.
     Quote {
         /// Best bid price.
         bid_price: i64,
@@ -92,8 +93,8 @@ payload! {
     }
 }
 payload! {
-    /// One public trade, or several absorbed into one under load: the header's `conflated` says how many
-    /// were absorbed, its `sequence` is the last trade's id.
+    /// One public trade, or several absorbed into one under load: the header's `conflated` says how
+    /// many were absorbed, its `sequence` is the last trade's id.
     Trade {
         /// Price of the last trade.
         last_price: i64,
@@ -181,8 +182,9 @@ payload! {
     }
 }
 payload! {
-    /// Balance of one asset at a venue, in units of 10^-8. Told to every consumer that is subscribed to
-    /// balances of any instrument which trades the asset; the header names the first such instrument.
+    /// Balance of one asset at a venue, in units of 10^-8. Told to every consumer that is
+    /// subscribed to balances of any instrument which trades the asset; the header names the first
+    /// such instrument.
     Balance {
         /// The asset's name: its UTF-8 bytes, the first one lowest, then zeros; see [`asset_code`].
         asset: u128,
@@ -242,8 +244,8 @@ pub const ASSET_NAME_BYTES_MAX: usize = 16;
 /// An asset's name.
 pub type AssetName = arrayvec::ArrayString<ASSET_NAME_BYTES_MAX>;
 
-/// An asset's name as a number: its bytes, the first one lowest, then zeros. `None` for a name that is
-/// empty, longer than [`ASSET_NAME_BYTES_MAX`], or has a zero byte.
+/// An asset's name as a number: its bytes, the first one lowest, then zeros. `None` for a name that
+/// is empty, longer than [`ASSET_NAME_BYTES_MAX`], or has a zero byte.
 #[must_use]
 pub fn asset_code(name: &str) -> Option<u128> {
     let bytes = name.as_bytes();

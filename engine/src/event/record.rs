@@ -42,8 +42,8 @@ impl Event {
         merged.map_or(size_of::<Event>(), |merged| HEADER_BYTES + merged.used_bytes())
     }
 
-    /// The event whose used bytes these are, as a dead letter keeps them; `None` when they are of no known
-    /// kind or schema, or not all there.
+    /// The event whose used bytes these are, as a dead letter keeps them; `None` when they are of
+    /// no known kind or schema, or not all there.
     #[must_use]
     pub fn from_used_bytes(bytes: &[u8]) -> Option<Event> {
         let mut event = Event::new_zeroed();
@@ -54,9 +54,9 @@ impl Event {
 }
 
 impl Conflate for Event {
-    /// Trades aggregate, also merged ones; every other kind is latest-wins (LM-04). The result says how many
-    /// it stands for, and keeps the *lowest* routing version in it, so that a consumer that skips never sees
-    /// a stale part.
+    /// Trades aggregate, also merged ones; every other kind is latest-wins (LM-04). The result says
+    /// how many it stands for, and keeps the *lowest* routing version in it, so that a consumer
+    /// that skips never sees a stale part.
     #[inline]
     fn absorb(&mut self, newer: &Event) -> Absorbed {
         let conflated = self.conflated.saturating_add(newer.conflated).saturating_add(1);
@@ -69,7 +69,8 @@ impl Conflate for Event {
         how
     }
 
-    /// A bar that closed outdates what was told of it while it was open, and no bar of another interval.
+    /// A bar that closed outdates what was told of it while it was open, and no bar of another
+    /// interval.
     #[inline]
     fn outdates(&self, older: &Event) -> bool {
         match (self.bar(), older.bar()) {

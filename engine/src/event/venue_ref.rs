@@ -4,8 +4,9 @@ use std::fmt;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// A venue's own name of an order or an execution: a number, a text of at most 16 bytes, or a UUID. Plain
-/// old data; zeroed it is no name. Which form it has is part of it: the number 7 is not the text "7".
+/// A venue's own name of an order or an execution: a number, a text of at most 16 bytes, or a UUID.
+/// Plain old data; zeroed it is no name. Which form it has is part of it: the number 7 is not the
+/// text "7".
 #[derive(
     Clone, Copy, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]

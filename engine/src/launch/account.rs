@@ -218,8 +218,9 @@ impl Account {
     }
 }
 
-/// Joins both sides' terms of one consumer. What a thread that was left behind still holds can't be walked:
-/// it is what is missing, by kind, as long as its lanes' own gauges say that so much can be in them.
+/// Joins both sides' terms of one consumer. What a thread that was left behind still holds can't be
+/// walked: it is what is missing, by kind, as long as its lanes' own gauges say that so much can be
+/// in them.
 fn consumer_report(
     account: &ConsumerAccount,
     remains: Option<ConsumerRemains>,
@@ -264,8 +265,8 @@ fn consumer_report(
             .filter(|kind| kind.is_critical())
             .map(|kind| terms.in_flight.get(kind))
             .sum();
-        // What the link numbered must have arrived or still lie in its lane or spill; holes in the middle
-        // were counted by the consumer.
+        // What the link numbered must have arrived or still lie in its lane or spill; holes in the
+        // middle were counted by the consumer.
         let taken = u64::from(remains.critical_taken);
         let missing_tail = u64::from(link.critical_issued).saturating_sub(taken + critical_left);
         report.critical_lost = remains.critical_lost + missing_tail;
@@ -297,9 +298,9 @@ fn stages(collector: &Collector) -> BTreeMap<String, LatencyFigures> {
         .collect()
 }
 
-/// What an event that has to pass every pinned loop would have met: it is late when any of them is, so the
-/// tails add up. In the histogram of all loops together, each with the same number of samples a second, that
-/// sum is a tail smaller by their number.
+/// What an event that has to pass every pinned loop would have met: it is late when any of them is,
+/// so the tails add up. In the histogram of all loops together, each with the same number of
+/// samples a second, that sum is a tail smaller by their number.
 fn hiccups(collector: &Collector) -> LatencyFigures {
     let mut merged: Histogram<u64> = new_histogram();
     let mut loops = 0;

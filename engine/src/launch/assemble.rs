@@ -134,8 +134,8 @@ struct ConsumerEnds {
     control: Publisher<ControlCommand>,
 }
 
-/// Where the lanes of the consumers of one planned thread have their cursors: each lane of one kind runs
-/// between this thread and the same other one.
+/// Where the lanes of the consumers of one planned thread have their cursors: each lane of one kind
+/// runs between this thread and the same other one.
 #[derive(Default)]
 struct ThreadCursors {
     market: SharedCursors,
@@ -309,8 +309,8 @@ impl<'c> Assembly<'c> {
         Ok(routes)
     }
 
-    /// Makes the consumers with their lanes, and the dispatcher; returns the ends of the order lanes, and the
-    /// owner of the routes.
+    /// Makes the consumers with their lanes, and the dispatcher; returns the ends of the order
+    /// lanes, and the owner of the routes.
     fn consumers_and_dispatcher(
         &mut self,
         inputs: Inputs,

@@ -152,15 +152,15 @@ impl Engine {
         self.parts.iter().flat_map(|parts| &parts.live.pools)
     }
 
-    /// Whether an operator has asked for the end of the run: no new order leaves any more, open ones are
-    /// being cancelled, and whoever owns the engine should [`Engine::stop`] it now.
+    /// Whether an operator has asked for the end of the run: no new order leaves any more, open
+    /// ones are being cancelled, and whoever owns the engine should [`Engine::stop`] it now.
     #[must_use]
     pub fn is_killed(&self) -> bool {
         self.parts.as_ref().is_some_and(|parts| parts.stop.is_killed())
     }
 
-    /// Whether the run can only be stopped: a core has ended by itself, or trading was halted since a
-    /// critical event could be stored nowhere.
+    /// Whether the run can only be stopped: a core has ended by itself, or trading was halted since
+    /// a critical event could be stored nowhere.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         let any = |cores: &[CoreHandle]| cores.iter().any(CoreHandle::is_finished);
@@ -170,8 +170,9 @@ impl Engine {
             || self.watchdog().is_some_and(|watchdog| watchdog.with_started(any))
     }
 
-    /// How far a recording has been taken in; `None` when none is played. It is over once every frame was
-    /// sent and taken, and every snapshot that was asked for was answered, or nothing more can come.
+    /// How far a recording has been taken in; `None` when none is played. It is over once every
+    /// frame was sent and taken, and every snapshot that was asked for was answered, or nothing
+    /// more can come.
     #[must_use]
     pub fn recording(&self) -> Option<RecordingProgress> {
         let parts = self.parts.as_ref()?;
@@ -205,7 +206,8 @@ impl Engine {
         self.parts.as_ref().map(|parts| parts.routes.merge_port())
     }
 
-    /// Turns routes on and off in one flip, between two events of the dispatcher; see [`Engine::change`].
+    /// Turns routes on and off in one flip, between two events of the dispatcher; see
+    /// [`Engine::change`].
     ///
     /// # Errors
     /// [`FlipError`]; the routes before are in force.
@@ -214,9 +216,9 @@ impl Engine {
         self.change(command_id, &changes)
     }
 
-    /// Changes the routes in one flip, all of it or nothing. Changes of other threads and strategies that
-    /// come meanwhile share the next one. `command_id` comes back in the `ControlResult`s that the affected
-    /// consumers get. Blocks for at most a second.
+    /// Changes the routes in one flip, all of it or nothing. Changes of other threads and
+    /// strategies that come meanwhile share the next one. `command_id` comes back in the
+    /// `ControlResult`s that the affected consumers get. Blocks for at most a second.
     ///
     /// # Errors
     /// [`FlipError`]; the routes before are in force.
@@ -272,8 +274,9 @@ impl Engine {
         }
     }
 
-    /// Ends the run in order: venues stop taking market data, orders are wound down, everything in flight
-    /// drains, consumers stop; after the deadline what has not stopped is left behind and named.
+    /// Ends the run in order: venues stop taking market data, orders are wound down, everything in
+    /// flight drains, consumers stop; after the deadline what has not stopped is left behind and
+    /// named.
     #[must_use]
     pub fn stop(mut self) -> Option<Report> {
         let parts = self.parts.take()?;
@@ -404,8 +407,8 @@ struct Waited {
     demotions: Vec<Demotion>,
 }
 
-/// Waits until every thread has ended, or the deadline and the grace after it are over (FR-022). The
-/// watchdog goes on until then: a callback can stall while everything drains.
+/// Waits until every thread has ended, or the deadline and the grace after it are over (FR-022).
+/// The watchdog goes on until then: a callback can stall while everything drains.
 fn wait(
     mut cores: Vec<CoreHandle>,
     watchdog: Option<WatchdogHandle>,

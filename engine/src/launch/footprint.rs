@@ -65,8 +65,8 @@ pub fn lane_footprints(config: &Config, plan: &CorePlan) -> Vec<LaneFootprint> {
     all
 }
 
-/// Events that may wait for full market lanes. A strategy that takes fewer kinds than its consumer may
-/// receive needs fewer; merge rules come on top.
+/// Events that may wait for full market lanes. A strategy that takes fewer kinds than its consumer
+/// may receive needs fewer; merge rules come on top.
 fn cells(config: &Config) -> usize {
     let venues = config.venue_names().len();
     let of_consumer = |consumer: &ConsumerConfig| {
@@ -91,8 +91,8 @@ fn cells(config: &Config) -> usize {
     config.consumers.iter().map(of_consumer).sum()
 }
 
-/// One for each thread of the plan, for each that stands by, and for the watchdog. Each take-over makes one
-/// more.
+/// One for each thread of the plan, for each that stands by, and for the watchdog. Each take-over
+/// makes one more.
 fn log_lanes(plan: &CorePlan) -> usize {
     let is_shared = |core: &&PlannedCore| core.agents.len() > 1 && core.has_consumers();
     plan.cores.len() + plan.cores.iter().filter(is_shared).count() + 1
@@ -111,7 +111,8 @@ mod tests {
         let bytes = |lane: &str| all.iter().find(|f| f.lane == lane).unwrap().slot_bytes;
         assert_eq!(bytes("market, to consumer"), 384);
         assert_eq!(bytes("orders, to gateway"), 128);
-        // Quote, trade, book, its state, 64 closed bars and one of each interval, instrument; two assets.
+        // Quote, trade, book, its state, 64 closed bars and one of each interval, instrument; two
+        // assets.
         let cells = all.iter().find(|f| f.lane == "conflation cells, at most").unwrap();
         assert_eq!(cells.slots, 3 * (1 + 1 + 1 + 1 + (64 + 16) + 1 + 2));
         assert_eq!(bytes("log lines"), 512);

@@ -1,4 +1,5 @@
-//! The housekeeping thread: log lines, dead letters, histograms. It may block; nothing waits for it.
+//! The housekeeping thread: log lines, dead letters, histograms. It may block; nothing waits for
+//! it.
 
 #![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
 
@@ -14,7 +15,8 @@ use crate::control::FlipLatencies;
 use crate::runtime::{Clock, CoreWakers, give_way};
 use crate::telemetry::{Collector, DeadLetterFile, LogDrain};
 
-/// Longest pause after a look that found something: the lanes of letters are small, and where one came more may.
+/// Longest pause after a look that found something: the lanes of letters are small, and where one
+/// came more may.
 const SOON: Duration = Duration::from_millis(5);
 
 /// Pause between two looks at a thread that is ending.
@@ -75,8 +77,8 @@ impl HousekeepingHandle {
         Ok(HousekeepingHandle { stop, thread })
     }
 
-    /// Ends the thread and takes its work back; `None` when it panicked, or when a disk holds it up for
-    /// longer than `deadline`: then it is left behind.
+    /// Ends the thread and takes its work back; `None` when it panicked, or when a disk holds it up
+    /// for longer than `deadline`: then it is left behind.
     pub(super) fn stop(self, deadline: Duration) -> Option<Housekeeping> {
         self.stop.store(true, Ordering::Release);
         self.thread.thread().unpark();
@@ -108,8 +110,8 @@ impl Housekeeping {
                 self.wakers.wake();
                 is_asking = true;
             }
-            // An agent that never answers (a strategy that does not return) must not hold the others'
-            // intervals back: after a second interval its set comes when it comes.
+            // An agent that never answers (a strategy that does not return) must not hold the
+            // others' intervals back: after a second interval its set comes when it comes.
             let is_late = now_ns >= interval_end_ns + self.interval_ns;
             if is_asking && (self.collector.take_answers() || is_late) {
                 self.collector.end_interval(now_ns);

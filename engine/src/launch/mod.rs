@@ -1,7 +1,9 @@
-//! Putting the engine together: lanes, agents and cores from a configuration, and taking it apart again.
+//! Putting the engine together: lanes, agents and cores from a configuration, and taking it apart
+//! again.
 //!
-//! One owner, [`Engine`], starts every thread, keeps its handle and joins it (FR-017). Everything that can
-//! fail (configuration, strategies, directories, cores) fails before the first pinned thread starts.
+//! One owner, [`Engine`], starts every thread, keeps its handle and joins it (FR-017). Everything
+//! that can fail (configuration, strategies, directories, cores) fails before the first pinned
+//! thread starts.
 
 mod account;
 mod assemble;

@@ -1,8 +1,8 @@
 //! The whole engine on the calling thread: virtual time, virtual network, one seed a run.
 //!
-//! The same parts as in a real run, from the frames on the wire to the strategies and back, made by the same
-//! assembly; only the world differs. Left out are the watchdog (nothing can hold up a thread that is alone)
-//! and what faces people: log files, histograms, the control socket.
+//! The same parts as in a real run, from the frames on the wire to the strategies and back, made by
+//! the same assembly; only the world differs. Left out are the watchdog (nothing can hold up a
+//! thread that is alone) and what faces people: log files, histograms, the control socket.
 
 use std::sync::Arc;
 
@@ -36,7 +36,8 @@ pub struct OneThreadEngine {
     net: VirtualNet,
     stop: StopSignal,
     live: Live,
-    /// Read by nobody; their lanes stay open as long as the agents that write them, and their venues too.
+    /// Read by nobody; their lanes stay open as long as the agents that write them, and their
+    /// venues too.
     _ends: (Vec<LetterSource>, Arc<Routes>, VenueThreads),
 }
 
@@ -80,8 +81,8 @@ impl OneThreadEngine {
         self.thread.run_until_ns(end_ns);
     }
 
-    /// Stops it and runs until all has ended, at most `deadline_ns` of virtual time. Names of the agents that
-    /// have not ended by then.
+    /// Stops it and runs until all has ended, at most `deadline_ns` of virtual time. Names of the
+    /// agents that have not ended by then.
     pub fn stop(&mut self, deadline_ns: u64) -> Vec<String> {
         self.stop.raise(Phase::Draining);
         self.run_ns(deadline_ns);

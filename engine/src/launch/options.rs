@@ -51,8 +51,8 @@ pub enum EmbeddedVenue {
     /// A real server on loopback, connected to through the adapter.
     #[default]
     Server,
-    /// An agent that writes decoded events straight into its link, and answers orders itself: the load of
-    /// checks and benches that are about everything behind the adapter.
+    /// An agent that writes decoded events straight into its link, and answers orders itself: the
+    /// load of checks and benches that are about everything behind the adapter.
     Synthetic,
 }
 
@@ -61,7 +61,8 @@ pub enum EmbeddedVenue {
 pub struct LaunchOptions {
     /// What stands for the embedded venue.
     pub embedded: EmbeddedVenue,
-    /// A recorded session to be played; its server is started, and its address is in the configuration.
+    /// A recorded session to be played; its server is started, and its address is in the
+    /// configuration.
     pub recorded: Option<RecordedSession>,
     /// How much a synthetic venue writes; of no effect on any other.
     pub load: SyntheticLoad,

@@ -1,10 +1,11 @@
-//! What a core does when there is nothing to do: it runs the code that the next event will run, on an event of
-//! its own, which goes to nobody.
+//! What a core does when there is nothing to do: it runs the code that the next event will run, on
+//! an event of its own, which goes to nobody.
 //!
-//! At 1,000 events a second a core polls a thousand times between two of them, and what only an event needs is
-//! then in a far cache: measured with fifty consumers, the first callback came 0.2 us later and the second
-//! one 0.1. The data of the real agents are kept near by the agents themselves, see
-//! [`pitlane_ring::Consumer::keep_warm`]; here it is about their code, which stages of the same types run.
+//! At 1,000 events a second a core polls a thousand times between two of them, and what only an
+//! event needs is then in a far cache: measured with fifty consumers, the first callback came 0.2
+//! us later and the second one 0.1. The data of the real agents are kept near by the agents
+//! themselves, see [`pitlane_ring::Consumer::keep_warm`]; here it is about their code, which stages
+//! of the same types run.
 
 use std::sync::Arc;
 

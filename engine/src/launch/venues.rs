@@ -1,7 +1,8 @@
-//! Venues: from the configuration to the sessions of each, with what they need beside the pinned cores.
+//! Venues: from the configuration to the sessions of each, with what they need beside the pinned
+//! cores.
 //!
-//! The embedded venue is a venue like any other: its server starts first, and then it is connected to by
-//! its address, through the same adapter.
+//! The embedded venue is a venue like any other: its server starts first, and then it is connected
+//! to by its address, through the same adapter.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -38,7 +39,8 @@ use crate::world::{Net, Spawn};
 
 /// What the embedded venue calls the one API key it knows.
 const EMBEDDED_API_KEY: &str = "pitlane";
-/// Levels of a buffered diff for which there is memory: recorded ones have 20 on both sides, on average.
+/// Levels of a buffered diff for which there is memory: recorded ones have 20 on both sides, on
+/// average.
 const LEVELS_PER_DIFF: usize = 32;
 /// Bytes of a snapshot, at most.
 const SNAPSHOT_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -97,7 +99,8 @@ impl Assembly<'_> {
         Ok(ends)
     }
 
-    /// Starts an embedded venue's server; the one at `place` 0 is the one that the configuration describes.
+    /// Starts an embedded venue's server; the one at `place` 0 is the one that the configuration
+    /// describes.
     fn embedded_server(&mut self, place: usize, name: String) -> Result<VenueSetup, LaunchError> {
         let credentials = {
             let mut random = self.world.entropy.random(&format!("key of {name}"));
@@ -579,8 +582,8 @@ fn symbol_map(
         .map_err(|source| LaunchError::Symbols { venue: venue.to_owned(), source })
 }
 
-/// What an embedded venue trades: every instrument of the configuration. The start prices of each are a
-/// thousandth above those of the one before, so that merged quotes show who is best.
+/// What an embedded venue trades: every instrument of the configuration. The start prices of each
+/// are a thousandth above those of the one before, so that merged quotes show who is best.
 fn simulated_symbols(
     config: &Config,
     venue: &str,

@@ -16,9 +16,9 @@ const BATCH: usize = 64;
 /// How long a window may be held open by what still lies in the links, ns.
 const BACKLOG_NS: u64 = 10_000_000;
 
-/// Passes events through in order, critical kinds into one lane and all others into another, and puts merged
-/// events behind those that complete them. Both links are lossless: a full lane ahead holds the lanes behind
-/// back, up to the sockets.
+/// Passes events through in order, critical kinds into one lane and all others into another, and
+/// puts merged events behind those that complete them. Both links are lossless: a full lane ahead
+/// holds the lanes behind back, up to the sockets.
 pub struct OrchestratorAgent {
     /// Links in order of precedence: order sessions and the gateway before market data.
     inputs: Vec<Consumer<Event>>,
@@ -92,8 +92,8 @@ impl OrchestratorAgent {
         OrchestratorRemains { passed: self.passed, left, merged, merge }
     }
 
-    /// Time, if a window is open: read before the links are polled, so that what was received until then
-    /// comes before the timer.
+    /// Time, if a window is open: read before the links are polled, so that what was received until
+    /// then comes before the timer.
     #[inline]
     fn now_ns(&self) -> Option<u64> {
         (self.merger.next_timer_ns() != u64::MAX).then(|| self.clock.now_ns())
@@ -128,7 +128,8 @@ impl Agent for OrchestratorAgent {
         }
         let all_closed = work == 0 && inputs.iter().all(Consumer::is_closed);
         if let Some(now_ns) = now_ns {
-            // What still lies in the links may belong to a window: it is given some time to come out.
+            // What still lies in the links may belong to a window: it is given some time to come
+            // out.
             work += merger.expire(if drained { now_ns } else { now_ns.saturating_sub(BACKLOG_NS) });
         }
         if all_closed || self.stop.phase() == Phase::Halted {
@@ -156,8 +157,8 @@ impl Agent for OrchestratorAgent {
 }
 
 impl Outputs {
-    /// Events that can be taken, each with as many merged events as it may complete. In a lane too short
-    /// for that, a merged event may find no room.
+    /// Events that can be taken, each with as many merged events as it may complete. In a lane too
+    /// short for that, a merged event may find no room.
     #[inline]
     fn market_room(&mut self, merged_max: usize) -> usize {
         if merged_max == 0 || merged_max >= self.market.capacity() {

@@ -25,8 +25,9 @@ pub struct GatewayCounts {
     pub unsent: u64,
 }
 
-/// The agent between the strategies' order lanes and the venues' sessions. Everything it can't forward is
-/// answered by an exec report on its own link, so no command ends without a word (FR-016).
+/// The agent between the strategies' order lanes and the venues' sessions. Everything it can't
+/// forward is answered by an exec report on its own link, so no command ends without a word
+/// (FR-016).
 pub struct GatewayAgent {
     inputs: Vec<Consumer<OrderCommand>>,
     /// By venue; `None` for a venue without an order session.
@@ -82,8 +83,9 @@ impl GatewayAgent {
         let Some(answers) = answers else { return 0 };
         let mut work = 0;
         for input in inputs {
-            // A command is only taken when both ways out have room for the whole batch: either link may be
-            // needed, and neither may lose (a full lane holds the strategies' lanes back instead).
+            // A command is only taken when both ways out have room for the whole batch: either link
+            // may be needed, and neither may lose (a full lane holds the strategies' lanes back
+            // instead).
             let mut room = answers.room(BATCH);
             for output in outputs.iter_mut().flatten() {
                 room = output.room(room);
@@ -159,8 +161,8 @@ impl Agent for GatewayAgent {
         let stopping = self.stop.phase() >= Phase::Draining;
         let sessions_gone = self.sessions_open.load(Ordering::Acquire) == 0;
         if stopping || self.quarantine.last_resort().is_halted() {
-            // Before the commands are looked at: from here on every new order is answered by a rejection,
-            // whoever switches trading on again.
+            // Before the commands are looked at: from here on every new order is answered by a
+            // rejection, whoever switches trading on again.
             self.switch.set(false);
         }
         if stopping && sessions_gone {

@@ -1,4 +1,5 @@
-//! A strategy's own view of its orders and positions, kept up to date by the exec reports it receives.
+//! A strategy's own view of its orders and positions, kept up to date by the exec reports it
+//! receives.
 
 use crate::event::{
     AssetAmount, ClientOrderId, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty, Side,
@@ -29,11 +30,12 @@ pub struct OpenOrder {
     pub cancel_pending: bool,
 }
 
-/// Net position in one instrument, over all venues. Sums saturate, and [`OrderCounts::saturated`] says so.
+/// Net position in one instrument, over all venues. Sums saturate, and [`OrderCounts::saturated`]
+/// says so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
-    /// Bought minus sold minus fees taken in the base asset, in the quantity scale, rounded down: what a
-    /// closing order can sell.
+    /// Bought minus sold minus fees taken in the base asset, in the quantity scale, rounded down:
+    /// what a closing order can sell.
     pub net: i64,
     /// Bought quantity.
     pub bought: i64,
@@ -43,7 +45,8 @@ pub struct Position {
     pub cash: i128,
     /// Fees paid in the base asset, in units of 10^-8; negative for rebates. They are in `net`.
     pub fee_base: i64,
-    /// Fees paid in the quote asset, in units of 10^-8; negative for rebates. They are not in `cash`.
+    /// Fees paid in the quote asset, in units of 10^-8; negative for rebates. They are not in
+    /// `cash`.
     pub fee_quote: i64,
 }
 
@@ -113,7 +116,8 @@ impl Money {
         Money { base: next(), quote: next(), qty_scale: spec.qty_scale }
     }
 
-    /// A fee in the base asset as a quantity, rounded up: a position is never thought larger than it is.
+    /// A fee in the base asset as a quantity, rounded up: a position is never thought larger than
+    /// it is.
     fn base_fee_in_qty(&self, fee: i64) -> i128 {
         let (fee, scale) =
             (i128::from(fee), i32::from(AssetAmount::SCALE) - i32::from(self.qty_scale));
@@ -180,7 +184,8 @@ impl OrderTracker {
         self.counts.refused += 1;
     }
 
-    /// Marks an open order as having a cancel on its way; false when it is unknown or already marked.
+    /// Marks an open order as having a cancel on its way; false when it is unknown or already
+    /// marked.
     #[inline]
     pub fn cancel_sent(&mut self, id: ClientOrderId) -> bool {
         match self.open.iter_mut().find(|order| order.id == id) {
@@ -192,7 +197,8 @@ impl OrderTracker {
         }
     }
 
-    /// Applies a report. The venue's agent has checked it, and told it once: this is a copy of its words.
+    /// Applies a report. The venue's agent has checked it, and told it once: this is a copy of its
+    /// words.
     #[inline]
     pub fn apply(&mut self, venue: VenueId, instrument: InstrumentId, report: &ExecReport) {
         let (Some(status), Some(exec_type)) = (report.status(), report.exec_type()) else { return };

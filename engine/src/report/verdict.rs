@@ -1,4 +1,5 @@
-//! What a run ends with: one finding for each thing that did not go as promised, one exit code for all.
+//! What a run ends with: one finding for each thing that did not go as promised, one exit code for
+//! all.
 
 use serde::Serialize;
 

@@ -11,15 +11,15 @@ pub trait Agent: Send {
     /// The agent's name in the plan, the log and the report.
     fn name(&self) -> &str;
 
-    /// Called once on the agent's own thread, before the first duty cycle. `registry` is the core's:
-    /// sockets registered there wake the core when it parks.
+    /// Called once on the agent's own thread, before the first duty cycle. `registry` is the
+    /// core's: sockets registered there wake the core when it parks.
     fn on_start(&mut self, _registry: &Registry) {}
 
     /// Does a bounded amount of work and returns how much; 0 lets the core idle.
     fn duty_cycle(&mut self) -> usize;
 
-    /// Starts to fetch what the next duty cycle will read of another core's. Called when agents before it
-    /// on its core had work: what they were sent was probably sent to this one too.
+    /// Starts to fetch what the next duty cycle will read of another core's. Called when agents
+    /// before it on its core had work: what they were sent was probably sent to this one too.
     fn prefetch(&self) {}
 
     /// Whether something held back must be retried without any wake-up; such a core never parks.
@@ -32,8 +32,8 @@ pub trait Agent: Send {
         u64::MAX
     }
 
-    /// Whether the agent has finished for good. An agent finishes when its inputs are closed and drained,
-    /// or after the stop signal when it has none, and closes its outputs by dropping them.
+    /// Whether the agent has finished for good. An agent finishes when its inputs are closed and
+    /// drained, or after the stop signal when it has none, and closes its outputs by dropping them.
     fn is_done(&self) -> bool;
 
     /// Gives the agent back for the final account, after its thread was joined.
@@ -79,8 +79,8 @@ impl StopSignal {
         self.0.phase.fetch_max(phase as u8, Ordering::AcqRel);
     }
 
-    /// Has every open order cancelled, whatever the configuration says, and the engine's owner end the
-    /// run. It can't be taken back.
+    /// Has every open order cancelled, whatever the configuration says, and the engine's owner end
+    /// the run. It can't be taken back.
     pub fn kill(&self) {
         self.0.is_killed.store(true, Ordering::Release);
     }

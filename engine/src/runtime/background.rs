@@ -13,8 +13,8 @@ use crate::config::Profile;
 
 /// Pause between two looks of a thread that nobody wakes: housekeeping and the controller.
 ///
-/// Each look of a thread that slept takes 30 to 50 us on a virtual machine: two threads at 5 ms are 1.6 % of a core,
-/// more than everything else that a quiet engine does.
+/// Each look of a thread that slept takes 30 to 50 us on a virtual machine: two threads at 5 ms
+/// are 1.6 % of a core, more than everything else that a quiet engine does.
 pub(crate) fn look_pause(profile: Profile) -> Duration {
     match profile {
         Profile::Latency | Profile::Balanced | Profile::Auto => Duration::from_millis(5),
@@ -22,13 +22,14 @@ pub(crate) fn look_pause(profile: Profile) -> Duration {
     }
 }
 
-/// Makes the calling thread one that does not take a core away when it wakes, but waits until whoever has
-/// it yields or uses up its slice (`SCHED_BATCH`).
+/// Makes the calling thread one that does not take a core away when it wakes, but waits until
+/// whoever has it yields or uses up its slice (`SCHED_BATCH`).
 ///
-/// Where cores are few, the embedded venue and housekeeping share them with the pinned threads. Without
-/// this the write of an order wakes the venue, which takes the writer's core on the spot and answers
-/// before the write has returned: measured on 2 shared cores, tick-to-trade p50 is 49 us so, and 24 to 28
-/// us with it. On machines with cores to spare it changes nothing. A refusal only costs that latency.
+/// Where cores are few, the embedded venue and housekeeping share them with the pinned threads.
+/// Without this the write of an order wakes the venue, which takes the writer's core on the spot
+/// and answers before the write has returned: measured on 2 shared cores, tick-to-trade p50 is 49
+/// us so, and 24 to 28 us with it. On machines with cores to spare it changes nothing. A refusal
+/// only costs that latency.
 pub(crate) fn give_way() {
     let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch);
     let outcome = ThreadPriorityValue::try_from(NICE_0).map(|value| {
@@ -51,8 +52,8 @@ const NICE_ALONE: i32 = 10;
 /// The least that the scheduler knows.
 const NICE_LEAST: i32 = 19;
 
-/// Moves a thread to `cores` and makes it give way to every other: it is held up in one callback, and the
-/// core is another's now. `None` leaves it where the scheduler has it.
+/// Moves a thread to `cores` and makes it give way to every other: it is held up in one callback,
+/// and the core is another's now. `None` leaves it where the scheduler has it.
 pub(super) fn leave_core(tid: i32, cores: Option<&Vec<usize>>) {
     set_nice(tid, NICE_ALONE);
     let Some(cores) = cores.filter(|cores| !cores.is_empty()) else { return };
@@ -63,12 +64,14 @@ pub(super) fn leave_core(tid: i32, cores: Option<&Vec<usize>>) {
     }
 }
 
-/// Lets a thread run only when no other wants to. Not to be undone without privileges, and not meant to.
+/// Lets a thread run only when no other wants to. Not to be undone without privileges, and not
+/// meant to.
 pub(super) fn want_least(tid: i32) {
     set_nice(tid, NICE_LEAST);
 }
 
-/// Never makes a thread more important than it is: the whole engine may have been started with `nice`.
+/// Never makes a thread more important than it is: the whole engine may have been started with
+/// `nice`.
 fn set_nice(tid: i32, nice: i32) {
     // The kernel takes a thread's number where it asks for a process's.
     let set = |tid| match getpriority_process(Some(tid)) {

@@ -1,5 +1,5 @@
-//! An agent on a thread of its own, beside the pinned cores: it gives way to them and sleeps when it has
-//! nothing to do.
+//! An agent on a thread of its own, beside the pinned cores: it gives way to them and sleeps when
+//! it has nothing to do.
 
 #![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
 
@@ -20,8 +20,8 @@ const WAKER: Token = Token(usize::MAX);
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(1);
 
-/// Ends the sleep of an agent that is beside the cores. Without a thread it does nothing: whoever runs the
-/// agent on another way looks at it anyway.
+/// Ends the sleep of an agent that is beside the cores. Without a thread it does nothing: whoever
+/// runs the agent on another way looks at it anyway.
 #[derive(Clone, Debug, Default)]
 pub struct BesideWaker(Option<Arc<Waker>>);
 

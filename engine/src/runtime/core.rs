@@ -1,5 +1,6 @@
-//! A core: one pinned thread that runs the duty cycles of what is placed on it (see [`super::home`]), and
-//! the threads that take its place when a consumer holds it up (see [`super::watchdog`]).
+//! A core: one pinned thread that runs the duty cycles of what is placed on it (see
+//! [`super::home`]), and the threads that take its place when a consumer holds it up (see
+//! [`super::watchdog`]).
 
 #![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
 
@@ -92,8 +93,8 @@ pub struct CoreHandle {
 }
 
 impl CoreHandle {
-    /// Starts the thread. The second value is what the watchdog needs to watch over it; nothing for a core
-    /// without consumers.
+    /// Starts the thread. The second value is what the watchdog needs to watch over it; nothing for
+    /// a core without consumers.
     ///
     /// # Errors
     /// The system's error when it gives no thread.
@@ -143,8 +144,8 @@ impl CoreHandle {
         Ok((handle, is_watched.then_some(watched)))
     }
 
-    /// Starts a thread of a core. It pins itself, then asks for its home, on which it may wait; without
-    /// one it ends.
+    /// Starts a thread of a core. It pins itself, then asks for its home, on which it may wait;
+    /// without one it ends.
     pub(super) fn spawn(
         parts: ThreadParts,
         home: impl FnOnce() -> Option<Home<Seat>> + Send + 'static,

@@ -60,8 +60,8 @@ impl HiccupMeter {
         }
     }
 
-    /// To be called at the end of each duty cycle of the loop. Says about when that is, ns, after a cycle without
-    /// work.
+    /// To be called at the end of each duty cycle of the loop. Says about when that is, ns, after a
+    /// cycle without work.
     #[inline]
     pub fn after_cycle(&mut self, work: usize) -> Option<u64> {
         self.probe.swap_if_asked();

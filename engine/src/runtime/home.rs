@@ -1,16 +1,18 @@
 //! The loop of a core: duty cycles of everything that is placed on it, each consumer by lease.
 //!
-//! A core's belongings are the cells of one [`lease`]. The first cell, the *base*, is the sleeping place,
-//! the hiccup meter and every agent that is no consumer; each further cell is a consumer. The base is run
-//! between batches, where nobody can take anything: our own agents never block. A consumer is run as a
-//! batch of the lease, so the watchdog can take the base and all *other* consumers from a thread that one
-//! of them holds up, and hand them to the thread that stands by. Sockets and timers, wakers and histograms
-//! move along, since all of them are in a cell.
+//! A core's belongings are the cells of one [`lease`]. The first cell, the *base*, is the sleeping
+//! place, the hiccup meter and every agent that is no consumer; each further cell is a consumer.
+//! The base is run between batches, where nobody can take anything: our own agents never block. A
+//! consumer is run as a batch of the lease, so the watchdog can take the base and all *other*
+//! consumers from a thread that one of them holds up, and hand them to the thread that stands by.
+//! Sockets and timers, wakers and histograms move along, since all of them are in a cell.
 //!
-//! A thread that comes back from such a callback finds that its one consumer is all it has, and goes on
-//! with it alone: it sleeps when there is nothing to do, and the pinned thread has the core.
+//! A thread that comes back from such a callback finds that its one consumer is all it has, and
+//! goes on with it alone: it sleeps when there is nothing to do, and the pinned thread has the
+//! core.
 //!
-//! **Cost** of a consumer's turn: one store and one compare-and-swap, 7 ns (see [`pitlane_ring::lease`]).
+//! **Cost** of a consumer's turn: one store and one compare-and-swap, 7 ns (see
+//! [`pitlane_ring::lease`]).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -30,8 +32,9 @@ const BASE: usize = 0;
 /// Idle time between two rehearsals, ns. One takes less than a microsecond.
 const REHEARSE_EVERY_NS: u64 = 25_000;
 
-/// Runs the code that an event will run, on events that nobody else sees. A thread that polls for a millisecond
-/// and finds nothing has that code out of its near caches, and its branches forgotten, when something comes.
+/// Runs the code that an event will run, on events that nobody else sees. A thread that polls for a
+/// millisecond and finds nothing has that code out of its near caches, and its branches forgotten,
+/// when something comes.
 pub type Rehearsal = Box<dyn FnMut() + Send>;
 
 /// A cell of a core's lease.
@@ -93,8 +96,8 @@ pub struct CoreRemains {
     pub hiccups: Option<Box<HistogramSet>>,
 }
 
-/// Makes a core's lease. The cells of the consumers follow each other, with as many consumers in each as
-/// [`consumers_in_cell`] says.
+/// Makes a core's lease. The cells of the consumers follow each other, with as many consumers in
+/// each as [`consumers_in_cell`] says.
 pub(super) fn seats(base: Base, consumers: Vec<Box<dyn Agent>>) -> (Home<Seat>, Watch<Seat>) {
     let size = consumers_in_cell(consumers.len());
     let mut cells = vec![Seat::Base(Box::new(base))];
@@ -224,8 +227,8 @@ pub(super) fn start_agents(home: &mut Home<Seat>) {
     }
 }
 
-/// Runs a home until all its agents are done, or the deadline is over; or, once it was demoted, the one
-/// consumer that it keeps.
+/// Runs a home until all its agents are done, or the deadline is over; or, once it was demoted, the
+/// one consumer that it keeps.
 pub(super) fn run(home: Home<Seat>, rules: &CoreRules, thread: &ThreadId) -> CoreRemains {
     count_this_thread(true);
     let remains = match Round::new(home, rules).run() {
@@ -243,8 +246,8 @@ impl<'r> Round<'r> {
         for cell in home.cells() {
             total += home.get_mut(cell).map_or(0, |seat| seat.agents().len());
         }
-        // Whoever had the core before may have announced a sleep, and was held up in the middle of a pass
-        // whose work nobody was woken for yet.
+        // Whoever had the core before may have announced a sleep, and was held up in the middle of
+        // a pass whose work nobody was woken for yet.
         let base = base(&mut home);
         base.parking.withdraw();
         base.hiccups.nap();
@@ -270,8 +273,8 @@ impl<'r> Round<'r> {
         }
     }
 
-    /// One duty cycle of every agent. Wakes whoever the work may be for, also when all an agent did was to
-    /// close its lanes.
+    /// One duty cycle of every agent. Wakes whoever the work may be for, also when all an agent did
+    /// was to close its lanes.
     #[inline]
     fn pass(&mut self) -> Result<usize, Demoted<Seat>> {
         let (mut work, mut done) = (0, 0);
@@ -351,8 +354,9 @@ impl<'r> Round<'r> {
     }
 }
 
-/// The rest of a demoted thread's life: one consumer, unpinned, asleep where there is nothing to do. It is
-/// watched over as before, for its stalls are still counted and it may still be quarantined.
+/// The rest of a demoted thread's life: one consumer, unpinned, asleep where there is nothing to
+/// do. It is watched over as before, for its stalls are still counted and it may still be
+/// quarantined.
 fn run_alone(seat: Seat, rules: &CoreRules, thread: &ThreadId) -> CoreRemains {
     count_this_thread(false);
     let total = seat.agents().len();

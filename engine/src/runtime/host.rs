@@ -18,7 +18,8 @@ impl HostCores {
     /// Reads the affinity mask and the control group's quota.
     ///
     /// # Named traps
-    /// *Read before pinning*: the mask is the calling thread's own, so after pinning there is one core.
+    /// *Read before pinning*: the mask is the calling thread's own, so after pinning there is one
+    /// core.
     #[must_use]
     pub fn read() -> HostCores {
         let ids = core_affinity::get_core_ids().unwrap_or_default();
@@ -37,8 +38,8 @@ impl HostCores {
         HostCores { ids, quota_millicores: None }
     }
 
-    /// How many threads can be busy all the time: the cores, or the whole cores of the quota when that is
-    /// less; at least 1 where there is any core.
+    /// How many threads can be busy all the time: the cores, or the whole cores of the quota when
+    /// that is less; at least 1 where there is any core.
     #[must_use]
     pub fn usable(&self) -> usize {
         let granted = self.quota_millicores.map_or(u64::MAX, |quota| (quota / 1_000).max(1));
@@ -46,8 +47,8 @@ impl HostCores {
     }
 }
 
-/// The smallest quota of this process's control group and all groups around it (version 2: `cpu.max`;
-/// version 1: `cpu.cfs_quota_us`).
+/// The smallest quota of this process's control group and all groups around it (version 2:
+/// `cpu.max`; version 1: `cpu.cfs_quota_us`).
 fn read_quota(membership: &Path, root: &Path) -> Option<u64> {
     let membership = fs::read_to_string(membership).unwrap_or_default();
     let mut smallest: Option<u64> = None;

@@ -1,11 +1,12 @@
 //! All agents of a simulated world on the calling thread, in virtual time.
 //!
-//! The next agent is drawn from the run's seed among those that may have work. When none has, time moves to
-//! the next timer or the next arrival on the network. So ten seconds of a quiet engine take milliseconds, and
-//! one seed gives one run, whatever the machine does meanwhile.
+//! The next agent is drawn from the run's seed among those that may have work. When none has, time
+//! moves to the next timer or the next arrival on the network. So ten seconds of a quiet engine
+//! take milliseconds, and one seed gives one run, whatever the machine does meanwhile.
 //!
-//! A duty cycle that did something takes a drawn moment of virtual time, as it takes some of a core. That lets
-//! stages overtake each other as they do on cores, and no ring of agents that feed each other can stop time.
+//! A duty cycle that did something takes a drawn moment of virtual time, as it takes some of a
+//! core. That lets stages overtake each other as they do on cores, and no ring of agents that feed
+//! each other can stop time.
 
 use std::io;
 
@@ -16,7 +17,8 @@ use crate::world::{Clock, ManualTime, SplitMix64, VirtualNet};
 
 /// What a duty cycle with work takes, ns.
 const CYCLE_NS: (u64, u64) = (100, 2_000);
-/// After an idle round with something held back, or with a timer that is overdue and does nothing, ns.
+/// After an idle round with something held back, or with a timer that is overdue and does nothing,
+/// ns.
 const RETRY_NS: u64 = 10_000;
 /// The longest time without a look at any agent, ns: what a flag tells wakes nobody.
 const LOOK_NS: u64 = 100_000_000;

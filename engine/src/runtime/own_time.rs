@@ -1,9 +1,9 @@
 //! How much of a span a thread really slept or burned, apart from what it waited for a core.
 //!
-//! Source: `/proc/self/task/TID/schedstat` (time on a core and time in the run queue, ns) and the state
-//! in `/proc/self/task/TID/stat`. Both times are exact for a thread that sleeps. For one that is
-//! runnable the time on a core is behind by up to a tick (1 to 10 ms), and a wait that goes on is not in
-//! it: so only what it burned counts then, which errs on the side of the thread.
+//! Source: `/proc/self/task/TID/schedstat` (time on a core and time in the run queue, ns) and the
+//! state in `/proc/self/task/TID/stat`. Both times are exact for a thread that sleeps. For one that
+//! is runnable the time on a core is behind by up to a tick (1 to 10 ms), and a wait that goes on
+//! is not in it: so only what it burned counts then, which errs on the side of the thread.
 //! Kernels without `schedstat` give the time on a core in hundredths of a second, and no waits.
 
 #![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]

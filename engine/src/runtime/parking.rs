@@ -1,16 +1,19 @@
 //! How cores sleep and are woken in plans that park (the protocol is [`pitlane_ring::Sleeper`]'s).
 //!
-//! A core that parks does so in its poller, where a socket ends the sleep as well. Everything that makes
-//! work for a core calls [`CoreWakers::wake`] after it has made it visible: a core after each pass over
-//! its agents that did some, housekeeping after it has asked for histograms, the owner after the stop
-//! signal, a thread that has left an answer. The sleeper announces itself, passes over all its agents once
-//! more, and only then sleeps until the next timer: with anything less a wake-up could be lost.
+//! A core that parks does so in its poller, where a socket ends the sleep as well. Everything that
+//! makes work for a core calls [`CoreWakers::wake`] after it has made it visible: a core after each
+//! pass over its agents that did some, housekeeping after it has asked for histograms, the owner
+//! after the stop signal, a thread that has left an answer. The sleeper announces itself, passes
+//! over all its agents once more, and only then sleeps until the next timer: with anything less a
+//! wake-up could be lost.
 //!
-//! A take-over moves the sleeping place with the agents, so what wakes them stays what it is; the thread
-//! that is left with its one consumer gets a place of its own ([`AlonePlaces`]), made beforehand.
+//! A take-over moves the sleeping place with the agents, so what wakes them stays what it is; the
+//! thread that is left with its one consumer gets a place of its own ([`AlonePlaces`]), made
+//! beforehand.
 //!
-//! In plans that don't park there is nobody to wake, and `wake` is a look at an empty list. A thread that
-//! was left alone there looks for itself, once a [`NAP`]: no pinned thread pays a system call for it.
+//! In plans that don't park there is nobody to wake, and `wake` is a look at an empty list. A
+//! thread that was left alone there looks for itself, once a [`NAP`]: no pinned thread pays a
+//! system call for it.
 
 use std::io;
 use std::sync::Arc;
@@ -63,7 +66,8 @@ impl CoreWakers {
     }
 
     fn wake_alone(&self) {
-        // Whoever is counted looks at all its sources before it first sleeps: an old count is no loss.
+        // Whoever is counted looks at all its sources before it first sleeps: an old count is no
+        // loss.
         let used = self.0.alone_used.load(Ordering::Acquire).min(self.0.alone.len());
         for waker in &self.0.alone[..used] {
             waker.wake_if_sleeping();
@@ -103,8 +107,8 @@ impl AlonePlace {
 }
 
 impl CoreParking {
-    /// Sleeping places for cores with these idle strategies, and for `consumers` that may each be left
-    /// alone one day, and what wakes them.
+    /// Sleeping places for cores with these idle strategies, and for `consumers` that may each be
+    /// left alone one day, and what wakes them.
     ///
     /// # Errors
     /// The system's, when it gives no poller.
@@ -148,8 +152,9 @@ impl CoreParking {
         self.poll.registry()
     }
 
-    /// Says that the core is about to sleep. After this every agent has to be passed over once more; then
-    /// [`Self::sleep`] if there was nothing to do, and in either case [`Self::withdraw`].
+    /// Says that the core is about to sleep. After this every agent has to be passed over once
+    /// more; then [`Self::sleep`] if there was nothing to do, and in either case
+    /// [`Self::withdraw`].
     pub(super) fn announce(&mut self) {
         if let Some(sleeper) = &mut self.sleeper {
             sleeper.announce();

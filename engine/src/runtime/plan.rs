@@ -1,16 +1,18 @@
 //! The core planner: which thread runs which agents, on which core, and how it idles.
 //!
 //! - One core: everything on one thread that yields.
-//! - Two or three cores: venues, orchestrator, dispatcher and gateway on the first, consumers on the rest.
-//! - Four and more: the first is left to housekeeping, the embedded venue and the kernel; one is for
-//!   dispatch; each venue gets its own while one remains for consumers (else all venues share one, else
-//!   they stay with dispatch); each consumer gets its own, or they are spread in turn over what is left.
-//! - `quiet`: the dispatch thread and the consumer thread park on the *same* core, since waking an idle
-//!   core takes several times as long as switching threads on one.
+//! - Two or three cores: venues, orchestrator, dispatcher and gateway on the first, consumers on
+//!   the rest.
+//! - Four and more: the first is left to housekeeping, the embedded venue and the kernel; one is
+//!   for dispatch; each venue gets its own while one remains for consumers (else all venues share
+//!   one, else they stay with dispatch); each consumer gets its own, or they are spread in turn
+//!   over what is left.
+//! - `quiet`: the dispatch thread and the consumer thread park on the *same* core, since waking an
+//!   idle core takes several times as long as switching threads on one.
 //!
-//! What the file says under `[cores]` comes first. There is one thread to a core (two in `quiet`), so
-//! spinning threads never outnumber cores; where a quota grants less, spinning gives way to yielding. Every
-//! degradation is a note that must be shown.
+//! What the file says under `[cores]` comes first. There is one thread to a core (two in `quiet`),
+//! so spinning threads never outnumber cores; where a quota grants less, spinning gives way to
+//! yielding. Every degradation is a note that must be shown.
 
 use std::collections::BTreeSet;
 
@@ -43,10 +45,10 @@ pub enum AgentRole {
 }
 
 impl AgentRole {
-    /// Its turn in a pass over the agents of one core. Orders go first: the answer to an event comes from
-    /// another core a moment after the dispatcher has ended a pass, and would wait for the whole next read
-    /// of the market if the gateway came behind it. Then the event's way, so that a frame is dispatched in
-    /// the pass that reads it.
+    /// Its turn in a pass over the agents of one core. Orders go first: the answer to an event
+    /// comes from another core a moment after the dispatcher has ended a pass, and would wait for
+    /// the whole next read of the market if the gateway came behind it. Then the event's way, so
+    /// that a frame is dispatched in the pass that reads it.
     #[must_use]
     pub const fn turn(self) -> u8 {
         match self {
@@ -161,8 +163,8 @@ impl CorePlan {
         Ok(CorePlan { profile, cores, housekeeping, notes })
     }
 
-    /// Cores for threads that lose their own: those that no pinned thread has, or all where there are
-    /// none; none where nothing is pinned.
+    /// Cores for threads that lose their own: those that no pinned thread has, or all where there
+    /// are none; none where nothing is pinned.
     #[must_use]
     pub fn loose_cores(&self, host: &HostCores) -> Vec<usize> {
         let pinned: BTreeSet<usize> = self.cores.iter().filter_map(|core| core.core).collect();
@@ -210,7 +212,8 @@ impl Layout {
         let asked = &config.cores;
         let venue_count = config.venue_names().len();
         let consumer_count = config.consumers.len();
-        // The first core keeps the interrupts on most machines: with four and more it is housekeeping's.
+        // The first core keeps the interrupts on most machines: with four and more it is
+        // housekeeping's.
         let spare = usize::from(usable >= 4);
         let reserved = asked.consumers.as_deref().unwrap_or_default();
         let planned = &available[spare..usable.max(spare + 1).min(available.len())];

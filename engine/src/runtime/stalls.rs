@@ -1,4 +1,5 @@
-//! What is known of a consumer's stalls: callbacks that kept their thread for longer than the budget.
+//! What is known of a consumer's stalls: callbacks that kept their thread for longer than the
+//! budget.
 //!
 //! One thread writes, the watchdog; anyone may read while it does.
 

@@ -1,5 +1,5 @@
-//! The thread that stands by for a core: started beforehand, pinned to the same core, asleep until it is
-//! handed the home of another that is held up.
+//! The thread that stands by for a core: started beforehand, pinned to the same core, asleep until
+//! it is handed the home of another that is held up.
 
 use std::io;
 use std::sync::Arc;

@@ -1,24 +1,26 @@
-//! The watchdog: sees callbacks that do not come back, and keeps the others' latency (FR-003, EDGE-1).
+//! The watchdog: sees callbacks that do not come back, and keeps the others' latency (FR-003,
+//! EDGE-1).
 //!
-//! One thread of its own, unpinned, of normal priority, which does no I/O but `/proc`. It looks at each
-//! core's lease a few times in the smallest budget. When the same batch goes on for longer than the
-//! budget of its consumer, *and* the thread really slept or burned that long ([`super::own_time`]), then
-//! that is a stall:
+//! One thread of its own, unpinned, of normal priority, which does no I/O but `/proc`. It looks at
+//! each core's lease a few times in the smallest budget. When the same batch goes on for longer
+//! than the budget of its consumer, *and* the thread really slept or burned that long
+//! ([`super::own_time`]), then that is a stall:
 //!
 //! - It is counted for the consumer from the first look on ([`StallBook`]), on whatever core.
-//! - On a core that runs anything else, the thread that stands by takes all the rest, for good. The held
-//!   up thread leaves the core ([`super::background::leave_core`]) and keeps its consumer. The next
-//!   standby starts at once.
-//! - From a second in one callback on, and at once where all cores are pinned threads', the thread gets
-//!   what nobody else wants (nice 19), and as long as it burns there, they don't yield ([`YieldBan`]).
-//! - After `quarantine_after_ms` in one callback the consumer is quarantined from outside, with an alert;
-//!   of a thread that has lost its core this is the time by the clock.
+//! - On a core that runs anything else, the thread that stands by takes all the rest, for good. The
+//!   held up thread leaves the core ([`super::background::leave_core`]) and keeps its consumer. The
+//!   next standby starts at once.
+//! - From a second in one callback on, and at once where all cores are pinned threads', the thread
+//!   gets what nobody else wants (nice 19), and as long as it burns there, they don't yield
+//!   ([`YieldBan`]).
+//! - After `quarantine_after_ms` in one callback the consumer is quarantined from outside, with an
+//!   alert; of a thread that has lost its core this is the time by the clock.
 //!
-//! Where no callback was seen for a while, it looks less often ([`pause`]): an idle engine costs little, and
-//! a stall that breaks the calm is still taken from within budget + 10 ms.
+//! Where no callback was seen for a while, it looks less often ([`pause`]): an idle engine costs
+//! little, and a stall that breaks the calm is still taken from within budget + 10 ms.
 //!
-//! A demotion is a placement, not a failure, so where the kernel's account is late it errs towards none:
-//! see the judgement's own page.
+//! A demotion is a placement, not a failure, so where the kernel's account is late it errs towards
+//! none: see the judgement's own page.
 
 #![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
 
@@ -48,8 +50,8 @@ const LOOKS: u32 = 4;
 const PERIOD_MIN: Duration = Duration::from_micros(250);
 /// Looks in a row without a callback in sight after which it is calm.
 const CALM_LOOKS: u32 = 64;
-/// Longest time between two looks in a calm, where the period is shorter: with it a stall is seen, its
-/// budget is over, and it is looked at twice more within budget + 10 ms (F04).
+/// Longest time between two looks in a calm, where the period is shorter: with it a stall is seen,
+/// its budget is over, and it is looked at twice more within budget + 10 ms (F04).
 const CALM_PAUSE_MAX: Duration = Duration::from_millis(5);
 /// Time in one callback from which on a thread runs only when nobody else wants to, ns.
 const LEAST_AFTER_NS: u64 = 1_000_000_000;
@@ -147,8 +149,8 @@ impl WatchdogHandle {
         self.shared.demotions.lock().clone()
     }
 
-    /// Ends the watchdog and the threads that stand by, closes the books, and gives what has taken over
-    /// and was not taken out yet, with every demotion.
+    /// Ends the watchdog and the threads that stand by, closes the books, and gives what has taken
+    /// over and was not taken out yet, with every demotion.
     pub fn stop(self) -> (Vec<CoreHandle>, Vec<Demotion>) {
         self.stop.store(true, Ordering::Release);
         self.thread.thread().unpark();
@@ -352,7 +354,8 @@ impl Post {
             consumers.iter().for_each(|consumer| consumer.stalls.begin(sight.since_ns));
         }
         let is_alone = consumers.iter().any(|consumer| consumer.stalls.read(0).is_alone);
-        // Who has lost its core gets little time of its own: from there on it is the clock that counts.
+        // Who has lost its core gets little time of its own: from there on it is the clock that
+        // counts.
         let lasted_ns = if is_alone { now_ns - sight.since_ns } else { own_ns };
         if lasted_ns >= LEAST_AFTER_NS && is_alone && !sight.wants_least {
             sight.wants_least = true;
@@ -365,8 +368,8 @@ impl Post {
         is_new && self.standby.is_some() && !judgement.takes_nothing
     }
 
-    /// Takes everything but the slow consumer. Returns the post of the thread that keeps it; `None` when
-    /// it has just come back.
+    /// Takes everything but the slow consumer. Returns the post of the thread that keeps it; `None`
+    /// when it has just come back.
     fn take_over(&mut self, now_ns: u64, judgement: &Judgement, shared: &Shared) -> Option<Post> {
         let running = self.sight.as_ref()?.running;
         let rest = self.watch.as_mut()?.take(running)?;
@@ -406,8 +409,8 @@ impl Post {
             pinned: std::mem::replace(&mut self.pinned, handle.pinned_shared()),
             thread: std::mem::replace(&mut self.thread, thread),
             rules: self.rules.clone(),
-            // It is the first cell of a lease of its own, once it comes back; until then it is the one it
-            // was, so that it is found under both.
+            // It is the first cell of a lease of its own, once it comes back; until then it is the
+            // one it was, so that it is found under both.
             cells: vec![slow; running.cell + 1],
             watch: None,
             standby: None,
@@ -450,8 +453,8 @@ impl Sight {
         }
     }
 
-    /// The thread's own time in this batch, once it is above the budget. The kernel is only asked from the
-    /// second look on, and once the batch lasts so long that the answer matters.
+    /// The thread's own time in this batch, once it is above the budget. The kernel is only asked
+    /// from the second look on, and once the batch lasts so long that the answer matters.
     fn own_ns(
         &mut self,
         consumers: &[GuardedConsumer],
@@ -522,7 +525,8 @@ mod tests {
             let calm = pause(period, CALM_LOOKS);
             assert!(calm >= period);
             if calm > period {
-                // Seen at once after the pause, asked about, and judged at the look after its budget.
+                // Seen at once after the pause, asked about, and judged at the look after its
+                // budget.
                 assert!(calm + budget + 2 * period <= budget + Duration::from_millis(10));
             }
         }

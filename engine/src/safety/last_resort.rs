@@ -1,10 +1,10 @@
 //! The last resort: a critical event that can be stored nowhere (FR-016).
 //!
-//! A critical event waits in its lane, then in the spill, then goes to the dead-letter file. When even that
-//! can't take it, nothing that the engine trades by can be trusted any more: new orders are refused for
-//! good, the order sessions read nothing more (what is still at the venue stays there, to be asked for),
-//! `pitlane run` stops in order, and the report names the reason, with an exit code of its own. Cancels
-//! still leave: they only reduce risk.
+//! A critical event waits in its lane, then in the spill, then goes to the dead-letter file. When
+//! even that can't take it, nothing that the engine trades by can be trusted any more: new orders
+//! are refused for good, the order sessions read nothing more (what is still at the venue stays
+//! there, to be asked for), `pitlane run` stops in order, and the report names the reason, with an
+//! exit code of its own. Cancels still leave: they only reduce risk.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -35,7 +35,8 @@ impl HaltReason {
     }
 }
 
-/// Whether it has come to that, and what was lost. Cheap to clone; the default one is of no consumer.
+/// Whether it has come to that, and what was lost. Cheap to clone; the default one is of no
+/// consumer.
 #[derive(Clone, Debug, Default)]
 pub struct LastResort(Arc<State>);
 

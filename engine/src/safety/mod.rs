@@ -1,8 +1,8 @@
-//! What every stage asks before it acts: who is quarantined, whether orders may leave, whether the engine
-//! has halted.
+//! What every stage asks before it acts: who is quarantined, whether orders may leave, whether the
+//! engine has halted.
 //!
-//! Each of them is a few atomics behind an `Arc`: written by whoever sees the trouble, read by every stage,
-//! without the help of the thread that is in trouble.
+//! Each of them is a few atomics behind an `Arc`: written by whoever sees the trouble, read by
+//! every stage, without the help of the thread that is in trouble.
 
 mod last_resort;
 mod quarantine;

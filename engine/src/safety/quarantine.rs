@@ -1,7 +1,7 @@
 //! Who is quarantined: one board that every stage sees, written without the consumer's own thread.
 //!
-//! The dispatcher publishes nothing more to a consumer that is stuck, the gateway refuses its orders,
-//! the venues cancel what it has open if the configuration says so. Quarantine is for good.
+//! The dispatcher publishes nothing more to a consumer that is stuck, the gateway refuses its
+//! orders, the venues cancel what it has open if the configuration says so. Quarantine is for good.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
@@ -19,8 +19,8 @@ pub enum QuarantineReason {
     Failed = 1,
     /// An operator said so. Its thread goes on taking events, and turns them away.
     Operator = 2,
-    /// It is so far behind that its critical lane and its spill were full: what it missed since is in the
-    /// dead-letter file, and events behind that must not be taken for the next ones.
+    /// It is so far behind that its critical lane and its spill were full: what it missed since is
+    /// in the dead-letter file, and events behind that must not be taken for the next ones.
     Overrun = 3,
     /// One of its callbacks does not return: its thread may never take anything again.
     Stuck = 4,
@@ -39,8 +39,8 @@ struct Board {
 }
 
 impl Quarantine {
-    /// A board of `consumers`, none of them quarantined. `cancels_orders` says whether their open orders
-    /// are to be cancelled then.
+    /// A board of `consumers`, none of them quarantined. `cancels_orders` says whether their open
+    /// orders are to be cancelled then.
     #[must_use]
     pub fn new(consumers: usize, cancels_orders: bool) -> Quarantine {
         let states = (0..consumers).map(|_| AtomicU8::new(FREE)).collect();
@@ -56,8 +56,8 @@ impl Quarantine {
         &self.0.last_resort
     }
 
-    /// Quarantines a consumer; says whether it was not yet. A graver reason than the one before takes its
-    /// place.
+    /// Quarantines a consumer; says whether it was not yet. A graver reason than the one before
+    /// takes its place.
     pub fn raise(&self, consumer: ConsumerId, reason: QuarantineReason) -> bool {
         let Some(state) = self.0.states.get(consumer.index()) else { return false };
         let before = state.fetch_max(reason as u8, Ordering::AcqRel);
@@ -72,8 +72,8 @@ impl Quarantine {
         self.state(consumer) != FREE
     }
 
-    /// Whether nothing is to be published to a consumer any more: a callback does not return, or it was
-    /// overrun.
+    /// Whether nothing is to be published to a consumer any more: a callback does not return, or it
+    /// was overrun.
     #[inline]
     #[must_use]
     pub fn is_cut_off(&self, consumer: ConsumerId) -> bool {

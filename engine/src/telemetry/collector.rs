@@ -1,4 +1,5 @@
-//! Collects the agents' histograms, keeps the totals, and writes the interval log. Runs on housekeeping.
+//! Collects the agents' histograms, keeps the totals, and writes the interval log. Runs on
+//! housekeeping.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use crate::telemetry::LatencyFigures;
 pub struct CollectorOptions {
     /// The probes' links, each with the spare set to swap with.
     pub links: Vec<(Arc<ProbeLink>, Box<HistogramSet>)>,
-    /// Tags of the gauges that are sampled into [`Collector::record_gauge`], and the most that each can show.
+    /// Tags of the gauges that are sampled into [`Collector::record_gauge`], and the most that each
+    /// can show.
     pub gauges: Vec<(String, u64)>,
     /// The interval log; `None` when none is written.
     pub hlog: Option<HlogWriter>,
@@ -106,7 +108,8 @@ impl Collector {
         }
     }
 
-    /// Asks every agent for what it recorded. An agent that has not answered yet is not asked again.
+    /// Asks every agent for what it recorded. An agent that has not answered yet is not asked
+    /// again.
     pub fn ask(&mut self) {
         for source in &mut self.sources {
             if !source.asked

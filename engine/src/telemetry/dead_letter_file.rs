@@ -1,9 +1,10 @@
 //! The dead-letter file: one JSON object a line, written by housekeeping.
 //!
-//! Promises: a line is written whole or not at all, also on a full disk. A letter of raw input that can't be
-//! written is counted and gone. A critical event that can't be written brings the last resort about at once
-//! ([`LastResort`]) and is kept in memory and tried again each second, in order, and once more at the end;
-//! only what then still can't be written is lost, and counted as that.
+//! Promises: a line is written whole or not at all, also on a full disk. A letter of raw input that
+//! can't be written is counted and gone. A critical event that can't be written brings the last
+//! resort about at once ([`LastResort`]) and is kept in memory and tried again each second, in
+//! order, and once more at the end; only what then still can't be written is lost, and counted as
+//! that.
 
 #![allow(clippy::disallowed_methods, reason = "files and sinks are of the real world")]
 
@@ -19,8 +20,8 @@ use super::thinning::{Thinned, Thinning};
 use crate::event::ConsumerId;
 use crate::safety::{HaltReason, LastResort};
 
-/// Critical events kept in memory while the file can't take them. The order sessions read nothing more by
-/// then, so what comes is what was on its way: lanes and spills.
+/// Critical events kept in memory while the file can't take them. The order sessions read nothing
+/// more by then, so what comes is what was on its way: lanes and spills.
 const KEPT_MAX: usize = 65_536;
 
 /// Between two attempts to write what is kept.
@@ -178,7 +179,8 @@ impl DeadLetterFile {
         self.failures
     }
 
-    /// Letters of raw input that were counted and not written, since too many like them came in one second.
+    /// Letters of raw input that were counted and not written, since too many like them came in one
+    /// second.
     #[must_use]
     pub fn suppressed(&self) -> u64 {
         self.flood_gate.left_out()

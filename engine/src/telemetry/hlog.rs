@@ -1,7 +1,8 @@
-//! The interval log: HdrHistogram V2 lines, written whole, one series end to end and a tag per stage.
+//! The interval log: HdrHistogram V2 lines, written whole, one series end to end and a tag per
+//! stage.
 //!
-//! The format is the one of the HdrHistogram tools (version 1.3). The version comment and the legend are
-//! not written by the histogram crate, so they are written here.
+//! The format is the one of the HdrHistogram tools (version 1.3). The version comment and the
+//! legend are not written by the histogram crate, so they are written here.
 
 #![allow(clippy::disallowed_methods, reason = "files and sinks are of the real world")]
 
@@ -47,7 +48,8 @@ pub fn new_histogram() -> Histogram<u64> {
     }
 }
 
-/// An empty histogram of numbers of events up to `most`, with three digits: 24 KiB for a lane of 4,096.
+/// An empty histogram of numbers of events up to `most`, with three digits: 24 KiB for a lane of
+/// 4,096.
 pub(super) fn gauge_histogram(most: u64) -> Histogram<u64> {
     match Histogram::new_with_bounds(1, most.max(2), DIGITS) {
         Ok(histogram) => histogram,
@@ -55,7 +57,8 @@ pub(super) fn gauge_histogram(most: u64) -> Histogram<u64> {
     }
 }
 
-/// One of times with one digit up to a millisecond: a kilobyte, for what is recorded and never read.
+/// One of times with one digit up to a millisecond: a kilobyte, for what is recorded and never
+/// read.
 pub(super) fn coarse_histogram() -> Histogram<u64> {
     match Histogram::new_with_bounds(1, 1_000_000, 1) {
         Ok(histogram) => histogram,
@@ -72,8 +75,8 @@ pub struct HlogError {
     source: io::Error,
 }
 
-/// Writes one interval log. Each line reaches the file in one write; a write that fails in the middle is
-/// cut off again, so that the file never holds a torn line (F21).
+/// Writes one interval log. Each line reaches the file in one write; a write that fails in the
+/// middle is cut off again, so that the file never holds a torn line (F21).
 pub struct HlogWriter {
     file: RunFile,
     encoder: LineEncoder,
@@ -82,8 +85,8 @@ pub struct HlogWriter {
 }
 
 impl HlogWriter {
-    /// Creates the log at `path`. `started` is the wall time of the engine's clock at 0 ns; `header` are
-    /// the lines of the run header, each without the surrounding `#[...]`.
+    /// Creates the log at `path`. `started` is the wall time of the engine's clock at 0 ns;
+    /// `header` are the lines of the run header, each without the surrounding `#[...]`.
     ///
     /// # Errors
     /// [`HlogError`] when the file can't be created or its header not be written.
@@ -103,7 +106,8 @@ impl HlogWriter {
         Ok(HlogWriter { file, encoder: LineEncoder::new(), line: Vec::new(), failures: 0 })
     }
 
-    /// Appends one interval. An empty `tag` is the untagged series. `start` is relative to the base time.
+    /// Appends one interval. An empty `tag` is the untagged series. `start` is relative to the base
+    /// time.
     ///
     /// # Errors
     /// [`HlogError`] when the line can't be written; the file ends with its last whole line.
@@ -158,8 +162,9 @@ fn date(start_s: f64) -> String {
     })
 }
 
-/// What stands in front of the intervals: version, times (`start_s` in seconds since the epoch, which the
-/// lines' times are relative to), run header, legend. Lines of `header` come without `#[` and `]`.
+/// What stands in front of the intervals: version, times (`start_s` in seconds since the epoch,
+/// which the lines' times are relative to), run header, legend. Lines of `header` come without `#[`
+/// and `]`.
 #[must_use]
 pub fn log_head(start_s: f64, header: &[String]) -> String {
     let mut text = String::from("#[Logged with pitlane ");
@@ -196,8 +201,9 @@ impl LineEncoder {
         LineEncoder { serializer: V2DeflateSerializer::new() }
     }
 
-    /// Makes `line` the line of one interval. An empty `tag` is the untagged series; characters that a
-    /// tag can't hold become `_`. `start` is relative to the log's base time; values are nanoseconds.
+    /// Makes `line` the line of one interval. An empty `tag` is the untagged series; characters
+    /// that a tag can't hold become `_`. `start` is relative to the log's base time; values are
+    /// nanoseconds.
     ///
     /// # Errors
     /// [`io::Error`] for a count above `i64::MAX`.

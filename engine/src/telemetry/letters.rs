@@ -1,8 +1,8 @@
 //! Dead letters: raw input or events that could not go on, kept with their reason in a JSONL file.
 //!
-//! A pinned thread cuts a letter into fixed chunks and publishes them into a lane of its own; housekeeping
-//! joins them and writes one line a letter ([`super::DeadLetterFile`]). A lane without room drops the
-//! letter, whole, and counts it.
+//! A pinned thread cuts a letter into fixed chunks and publishes them into a lane of its own;
+//! housekeeping joins them and writes one line a letter ([`super::DeadLetterFile`]). A lane without
+//! room drops the letter, whole, and counts it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -142,8 +142,8 @@ impl LetterSender {
         self.counts.dropped.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Keeps `raw`; false when there was no room. `reason` and `detail` are short texts; together at most 32
-    /// bytes are kept of them.
+    /// Keeps `raw`; false when there was no room. `reason` and `detail` are short texts; together
+    /// at most 32 bytes are kept of them.
     pub fn send(&mut self, letter: Letter<'_>) -> bool {
         let kept = &letter.raw[..letter.raw.len().min(LETTER_BYTES_MAX)];
         let chunks = kept.len().div_ceil(CHUNK_BYTES).max(1);

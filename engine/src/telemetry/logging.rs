@@ -1,6 +1,7 @@
-//! Logging without waiting: pinned threads format into a fixed record and publish it to a lane of their
-//! own; one drain feeds `env_logger`. Other threads log directly. Nobody waits for standard error itself: its
-//! lines go through the [`Sink`] of the process, which drops and counts what a blocked terminal does not take.
+//! Logging without waiting: pinned threads format into a fixed record and publish it to a lane of
+//! their own; one drain feeds `env_logger`. Other threads log directly. Nobody waits for standard
+//! error itself: its lines go through the [`Sink`] of the process, which drops and counts what a
+//! blocked terminal does not take.
 
 #![allow(clippy::disallowed_methods, reason = "files and sinks are of the real world")]
 
@@ -84,8 +85,8 @@ pub fn attach_thread(lane: Publisher<LogRecord>) {
     ATTACHED.with(|attached| attached.set(true));
 }
 
-/// Installs the logger of the process, once; later calls have no effect. The filter comes from `RUST_LOG`
-/// and is `info` without it.
+/// Installs the logger of the process, once; later calls have no effect. The filter comes from
+/// `RUST_LOG` and is `info` without it.
 pub fn install_logger() {
     let logger = LOGGER.get_or_init(|| {
         let environment = env_logger::Env::default().default_filter_or("info");
@@ -236,7 +237,8 @@ impl LogDrain {
         count
     }
 
-    /// Log lines of this process that found no room in their lane, or that standard error did not take.
+    /// Log lines of this process that found no room in their lane, or that standard error did not
+    /// take.
     #[must_use]
     pub fn dropped() -> u64 {
         DROPPED.load(Ordering::Relaxed) + Sink::standard_error().dropped()

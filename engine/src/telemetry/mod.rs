@@ -1,4 +1,5 @@
-//! What people read: accounts, latency histograms, logs and dead letters. Nothing here steers the engine.
+//! What people read: accounts, latency histograms, logs and dead letters. Nothing here steers the
+//! engine.
 
 mod collector;
 mod dead_letter_file;

@@ -60,8 +60,9 @@ impl HistogramSet {
     }
 }
 
-/// How often the probes that share this were asked for their sets, all together: a consumer looks at one line that
-/// all of its thread look at, instead of at its own link. Clones are the same count.
+/// How often the probes that share this were asked for their sets, all together: a consumer looks
+/// at one line that all of its thread look at, instead of at its own link. Clones are the same
+/// count.
 #[derive(Clone, Debug, Default)]
 pub struct Asks(Arc<CachePadded<AtomicU32>>);
 
@@ -163,8 +164,8 @@ impl Probe {
         if let Some(empty) = self.link.to_agent.take() {
             let full = std::mem::replace(&mut self.set, empty);
             if let Err(full) = self.link.to_collector.put(full) {
-                // The collector has not taken the last set yet: go on with the full one and give the
-                // empty one back at the next request.
+                // The collector has not taken the last set yet: go on with the full one and give
+                // the empty one back at the next request.
                 let empty = std::mem::replace(&mut self.set, full);
                 drop(self.link.to_agent.put(empty));
             }
@@ -181,16 +182,17 @@ impl Probe {
 /// Callbacks noted before they have to be recorded: more than a batch has.
 const NOTES_MAX: usize = 32;
 
-/// Empty duty cycles in a row after which the notes are recorded. One is not enough: while an event is
-/// being fanned out, a consumer that had it sees an empty cycle and another one still waits for its turn.
+/// Empty duty cycles in a row after which the notes are recorded. One is not enough: while an event
+/// is being fanned out, a consumer that had it sees an empty cycle and another one still waits for
+/// its turn.
 const RESTS: u8 = 2;
 
 /// A consumer's probe: queue, handle and end-to-end latency, and samples of the fan-out.
 ///
-/// A callback only leaves a note, on lines that are always at hand. It is recorded when the consumer has
-/// nothing to do: a histogram is hundreds of kilobytes that housekeeping has just emptied on another core,
-/// so that each of the three counts of a callback is a line from far away, and with many consumers on a
-/// core all those behind would wait for it.
+/// A callback only leaves a note, on lines that are always at hand. It is recorded when the
+/// consumer has nothing to do: a histogram is hundreds of kilobytes that housekeeping has just
+/// emptied on another core, so that each of the three counts of a callback is a line from far away,
+/// and with many consumers on a core all those behind would wait for it.
 // What each cycle and each callback touches comes first, and is one line.
 #[repr(C)]
 pub struct ConsumerProbe {
@@ -223,8 +225,8 @@ const HANDLE: usize = 1;
 const END_TO_END: usize = 2;
 
 impl ConsumerProbe {
-    /// A probe for the consumer `name` that samples the fan-out of every `sample_every`-th trace; 0 = none. Its
-    /// link counts what it is asked in `asks`.
+    /// A probe for the consumer `name` that samples the fan-out of every `sample_every`-th trace; 0
+    /// = none. Its link counts what it is asked in `asks`.
     #[must_use]
     pub fn new(name: &str, sample_every: u64, asks: &Asks) -> ConsumerProbe {
         let names = vec![format!("queue:{name}"), format!("handle:{name}"), String::new()];
@@ -298,8 +300,8 @@ impl ConsumerProbe {
         }
     }
 
-    /// Hands the set over when it was this probe that was asked. What could not be handed over yet is tried again
-    /// in the next cycle.
+    /// Hands the set over when it was this probe that was asked. What could not be handed over yet
+    /// is tried again in the next cycle.
     #[cold]
     fn answer(&mut self, asks: u32) {
         if self.probe.is_asked() {

@@ -1,9 +1,9 @@
 //! A file of the run that grows line by line: private, bounded, and never torn.
 //!
-//! Promises: a line is in the file whole or not at all, also on a full disk (F21); the file is readable by its
-//! owner alone; nothing is written through a planted link, FIFO, device or second name (F39), and opening one
-//! of them blocks nobody; a file that reaches its size is set aside under a number and the oldest of those goes;
-//! a folder that vanished is made anew.
+//! Promises: a line is in the file whole or not at all, also on a full disk (F21); the file is
+//! readable by its owner alone; nothing is written through a planted link, FIFO, device or second
+//! name (F39), and opening one of them blocks nobody; a file that reaches its size is set aside
+//! under a number and the oldest of those goes; a folder that vanished is made anew.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -154,7 +154,8 @@ impl RunFile {
 /// Creates or empties a plain file that only its owner can read, with the folders above it (0700).
 ///
 /// # Errors
-/// The system's; `AlreadyExists` where a link, FIFO, device or a file with a second name stands there.
+/// The system's; `AlreadyExists` where a link, FIFO, device or a file with a second name stands
+/// there.
 pub fn create_private(path: &Path) -> io::Result<File> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         make_private_folder(folder)?;

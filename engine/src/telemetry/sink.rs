@@ -1,8 +1,10 @@
-//! A thread that writes for others: terminals, pipes and files may block, threads that steer may not.
+//! A thread that writes for others: terminals, pipes and files may block, threads that steer may
+//! not.
 //!
-//! Promises: a write here never blocks (a full queue drops the text and counts it); what was taken is written
-//! in order; a flush waits only as long as the other end still reads. A terminal that was stopped with Ctrl-S,
-//! a full pipe, or a FIFO without a reader therefore holds up nothing but this thread (F36).
+//! Promises: a write here never blocks (a full queue drops the text and counts it); what was taken
+//! is written in order; a flush waits only as long as the other end still reads. A terminal that
+//! was stopped with Ctrl-S, a full pipe, or a FIFO without a reader therefore holds up nothing but
+//! this thread (F36).
 
 #![allow(clippy::disallowed_methods, reason = "files and sinks are of the real world")]
 
@@ -125,7 +127,8 @@ impl Sink {
     /// Waits until all is written.
     ///
     /// # Errors
-    /// The writer's own error; `TimedOut` when the other end read nothing for as long as the patience lasts.
+    /// The writer's own error; `TimedOut` when the other end read nothing for as long as the
+    /// patience lasts.
     pub fn flush(&self) -> io::Result<()> {
         let mut state = self.0.state.lock();
         loop {
@@ -198,7 +201,8 @@ impl Shared {
     }
 }
 
-/// [`Write`] for a sink: a write takes all or drops all, and never blocks; a flush waits within the patience.
+/// [`Write`] for a sink: a write takes all or drops all, and never blocks; a flush waits within the
+/// patience.
 pub struct SinkWriter(pub &'static Sink);
 
 impl Write for SinkWriter {

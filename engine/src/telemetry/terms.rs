@@ -8,8 +8,9 @@ use pitlane_ring::prefetch_line;
 
 use crate::event::{EventKind, KIND_SLOTS, KindCounts};
 
-/// A term of the identity of REQUIREMENTS. Each side of a consumer's lanes counts its own: the first four are
-/// the dispatcher's, the others the consumer's, and what both can do is counted by each for itself.
+/// A term of the identity of REQUIREMENTS. Each side of a consumer's lanes counts its own: the
+/// first four are the dispatcher's, the others the consumer's, and what both can do is counted by
+/// each for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Term {
@@ -30,11 +31,11 @@ pub enum Term {
     Discarded,
     /// Handled, and the callback failed. Not a term of its own: it is part of `Handled`.
     Failed,
-    /// Handled although stale by its routing version, by a consumer that takes everything. Not a term of
-    /// its own: it is part of `Handled`.
+    /// Handled although stale by its routing version, by a consumer that takes everything. Not a
+    /// term of its own: it is part of `Handled`.
     Stale,
-    /// Missing before a critical event, by its number; counted under that event's kind. Not a term of its
-    /// own either.
+    /// Missing before a critical event, by its number; counted under that event's kind. Not a term
+    /// of its own either.
     Lost,
 }
 

@@ -1,7 +1,8 @@
-//! Thins out what comes too often: so many of a kind a second, the rest is counted and told at times.
+//! Thins out what comes too often: so many of a kind a second, the rest is counted and told at
+//! times.
 //!
-//! A venue that goes wrong says the same thing a thousand times a second. The first ones are news, the rest would
-//! fill the disk and bury everything else.
+//! A venue that goes wrong says the same thing a thousand times a second. The first ones are news,
+//! the rest would fill the disk and bury everything else.
 
 use std::collections::HashMap;
 

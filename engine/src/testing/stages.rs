@@ -408,8 +408,8 @@ pub fn bare_consumer(
     BareConsumer { market, critical, orders: orders_end, control: control_end, agent }
 }
 
-/// One duty cycle of each consumer, with the look ahead that a core has, but without its lease. Returns
-/// the work done.
+/// One duty cycle of each consumer, with the look ahead that a core has, but without its lease.
+/// Returns the work done.
 #[inline]
 pub fn sweep(consumers: &mut [ConsumerAgent]) -> usize {
     let (mut work, mut look_ahead) = (0, LookAhead::default());

@@ -1,13 +1,14 @@
 //! The governor: the one place that knows what a venue allows, for everything that leaves.
 //!
-//! Promises: in no window of a limit, wherever the venue's clock has it begin, more leaves than the limit; a
-//! penalty is obeyed to its end, however long; a request that is held back is told when it may be tried again
-//! and why, and is counted. Cancels may use what is held in reserve from all other classes. A decision takes
-//! no lock that is waited for, and no allocation.
+//! Promises: in no window of a limit, wherever the venue's clock has it begin, more leaves than the
+//! limit; a penalty is obeyed to its end, however long; a request that is held back is told when it
+//! may be tried again and why, and is counted. Cancels may use what is held in reserve from all
+//! other classes. A decision takes no lock that is waited for, and no allocation.
 //!
-//! Venues count in fixed windows by their own clocks. Where those windows begin is not known to better than
-//! our clocks agree, so each limit is kept over *every* interval of its length: time is cut into slices of a
-//! seventh of the window, and the eight slices that such an interval can touch never hold more than the limit.
+//! Venues count in fixed windows by their own clocks. Where those windows begin is not known to
+//! better than our clocks agree, so each limit is kept over *every* interval of its length: time is
+//! cut into slices of a seventh of the window, and the eight slices that such an interval can touch
+//! never hold more than the limit.
 
 use std::sync::Arc;
 
@@ -63,8 +64,8 @@ impl RequestClass {
         }
     }
 
-    /// The part of each limit that requests of this class may fill, in thousandths; the rest is held in
-    /// reserve for those that matter more.
+    /// The part of each limit that requests of this class may fill, in thousandths; the rest is
+    /// held in reserve for those that matter more.
     const fn share(self) -> u64 {
         match self {
             RequestClass::Cancel => 1_000,
@@ -157,7 +158,8 @@ impl Governor {
     /// Whether a request of this class and weight may be sent now; it is counted when it may.
     ///
     /// # Errors
-    /// [`HeldBack`] says when to try again, and why. What is larger than a whole limit can never be sent.
+    /// [`HeldBack`] says when to try again, and why. What is larger than a whole limit can never be
+    /// sent.
     #[inline]
     pub fn may_send(&self, class: RequestClass, weight: u32, now_ns: u64) -> Result<(), HeldBack> {
         for _ in 0..TRIES {
@@ -361,8 +363,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is asked for when, and wherever the venue has its windows begin: none holds more than
-        /// the limit.
+        /// Whatever is asked for when, and wherever the venue has its windows begin: none holds
+        /// more than the limit.
         #[test]
         fn no_window_ever_holds_more_than_the_limit(
             amount in 1_u32..400,

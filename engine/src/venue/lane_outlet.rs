@@ -13,8 +13,8 @@ use crate::telemetry::{Letter, LetterSender};
 /// The most room a session ever asks about.
 const ROOM_ASKED: usize = 64;
 
-/// An [`EventOutlet`] over lanes. Dropping it closes the link, and tells the gateway when it belonged to
-/// the last order session.
+/// An [`EventOutlet`] over lanes. Dropping it closes the link, and tells the gateway when it
+/// belonged to the last order session.
 pub struct LaneOutlet {
     link: Publisher<Event>,
     letters: LetterSender,

@@ -24,8 +24,8 @@ pub enum LetterReason {
     Order,
 }
 
-/// Takes events and dead letters from a session. Implemented by the runtime over lanes, and by tests
-/// over vectors.
+/// Takes events and dead letters from a session. Implemented by the runtime over lanes, and by
+/// tests over vectors.
 pub trait EventOutlet {
     /// How many events can be published before the link is full. A session reads a frame only when
     /// there is room for everything the frame may give, so that the link loses nothing.
@@ -34,8 +34,8 @@ pub trait EventOutlet {
     /// Publishes one event. The caller made sure of the room.
     fn publish(&mut self, event: &Event);
 
-    /// Keeps raw input that was refused. Bounded and counted; never fails. `detail` is a short static
-    /// text such as the field's name.
+    /// Keeps raw input that was refused. Bounded and counted; never fails. `detail` is a short
+    /// static text such as the field's name.
     fn dead_letter(&mut self, reason: LetterReason, detail: &'static str, raw: &[u8]);
 }
 

@@ -1,6 +1,7 @@
 //! The kinds of venues that there are: the one place that ties a name to protocols.
 //!
-//! What comes from here knows no protocol: agents are erased to [`Agent`], functions are plain pointers.
+//! What comes from here knows no protocol: agents are erased to [`Agent`], functions are plain
+//! pointers.
 
 use std::sync::Arc;
 
@@ -42,7 +43,8 @@ type JudgeFrames = fn(&[String], &mut dyn Iterator<Item = &str>) -> Fit;
 type Wanted<'a> = &'a dyn Fn(&Stream) -> bool;
 type MakeMarketAgent = fn(MarketOptions, Wanted<'_>, MarketWiring<LaneOutlet>) -> MarketSession;
 
-/// A market agent, and where more streams are asked of it; `None` when the configuration names them.
+/// A market agent, and where more streams are asked of it; `None` when the configuration names
+/// them.
 pub(crate) type MarketSession = (Box<dyn Agent>, Option<Arc<StreamPort>>);
 
 /// Every kind; the first one is what a venue is that names none.

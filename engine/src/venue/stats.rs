@@ -1,4 +1,5 @@
-//! Intake accounting of a venue session: frames = decoded + control + refused (REQUIREMENTS, intake).
+//! Intake accounting of a venue session: frames = decoded + control + refused (REQUIREMENTS,
+//! intake).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -37,7 +38,8 @@ macro_rules! intake {
 intake! {
     /// WebSocket data frames read, whole.
     frames,
-    /// Frames that were decoded into market data or exec reports (also when a book was not yet live).
+    /// Frames that were decoded into market data or exec reports (also when a book was not yet
+    /// live).
     decoded,
     /// Frames that belong to the protocol: replies to requests, logons, shutdown notices.
     control,

@@ -2,8 +2,8 @@
 
 use crate::event::EventKind;
 
-/// How the sequence of a stream (venue, instrument, kind) goes within one connection. Each adapter declares it
-/// for its kinds; an event whose sequence is 0 has no place in any.
+/// How the sequence of a stream (venue, instrument, kind) goes within one connection. Each adapter
+/// declares it for its kinds; an event whose sequence is 0 has no place in any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StreamOrder {
     /// Says nothing: events pass in the order in which they came.
@@ -29,7 +29,8 @@ pub struct StreamOrders {
 }
 
 impl StreamOrders {
-    /// The declaration for one kind. Merged events, reference data and critical events are not ordered here.
+    /// The declaration for one kind. Merged events, reference data and critical events are not
+    /// ordered here.
     #[must_use]
     pub const fn of(&self, kind: EventKind) -> StreamOrder {
         match kind {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A venue's switch: while it is off, its sessions have no connection and its orders are refused. Cheap to
-/// clone; the sessions look at it in each duty cycle, and whoever turns it wakes their cores.
+/// A venue's switch: while it is off, its sessions have no connection and its orders are refused.
+/// Cheap to clone; the sessions look at it in each duty cycle, and whoever turns it wakes their
+/// cores.
 #[derive(Clone, Debug)]
 pub struct VenueSwitch(Arc<AtomicBool>);
 

@@ -1,8 +1,8 @@
 //! Native symbols of one venue: from the venue's text to an instrument, without allocation.
 //!
-//! Promises: a lookup hashes once, compares the whole text and never allocates, so that one symbol can
-//! be a prefix of another (EDGE-21). Does not know what a symbol means: the configuration says which
-//! native text stands for which instrument. Immutable once made; each decoder owns a clone.
+//! Promises: a lookup hashes once, compares the whole text and never allocates, so that one symbol
+//! can be a prefix of another (EDGE-21). Does not know what a symbol means: the configuration says
+//! which native text stands for which instrument. Immutable once made; each decoder owns a clone.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -180,8 +180,8 @@ impl SymbolMap {
     }
 }
 
-/// Multiply-and-rotate over eight bytes at a time. Not keyed: the table is filled from the configuration
-/// alone, a stranger's text is only ever looked up.
+/// Multiply-and-rotate over eight bytes at a time. Not keyed: the table is filled from the
+/// configuration alone, a stranger's text is only ever looked up.
 #[inline]
 fn hash(text: &[u8]) -> usize {
     let mut sum = text.len() as u64;

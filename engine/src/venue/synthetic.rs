@@ -1,8 +1,9 @@
-//! The synthetic venue: an agent that writes decoded events straight into its link, without a socket.
+//! The synthetic venue: an agent that writes decoded events straight into its link, without a
+//! socket.
 //!
-//! It is the load of tests, benches and of runs without a network: a seeded random walk of quotes and
-//! trades at a steady rate, and an order desk that acknowledges what it is sent and fills what the walk
-//! crosses. For a seed, the sequence of events is always the same.
+//! It is the load of tests, benches and of runs without a network: a seeded random walk of quotes
+//! and trades at a steady rate, and an order desk that acknowledges what it is sent and fills what
+//! the walk crosses. For a seed, the sequence of events is always the same.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -226,8 +227,8 @@ impl<O: EventOutlet> SyntheticVenue<O> {
         let due = (now_ns - started_ns) / self.interval_ns;
         let mut work = 0;
         while self.written < due && work < BATCH as usize && self.load.has_more(self.written) {
-            // A quote may fill every resting order it crosses: leave room for the quote and one fill, and
-            // take the rest of the fills in later cycles.
+            // A quote may fill every resting order it crosses: leave room for the quote and one
+            // fill, and take the rest of the fills in later cycles.
             if self.room() < 4 {
                 self.stats.backpressure();
                 break;
@@ -258,7 +259,8 @@ impl<O: EventOutlet> SyntheticVenue<O> {
             return;
         }
         let drift = (random % 5) as i64 - 2;
-        // The walk is pulled back to its start, so that it stays positive over any number of events.
+        // The walk is pulled back to its start, so that it stays positive over any number of
+        // events.
         let pull = (market.start - market.mid).signum() * i64::from(random.is_multiple_of(16));
         market.mid = (market.mid + (drift + pull) * tick).max(2 * tick);
         let mid = market.mid;

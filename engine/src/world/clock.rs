@@ -1,8 +1,9 @@
 //! The clock seam: the only place where the engine reads time.
 //!
-//! Durations, timers and latencies use the monotonic reading only (F20): nanoseconds since the engine's
-//! start. Wall time is for venue timestamps and files, and is the wall reading at start plus the monotonic
-//! one, so that a step of the system's clock is never seen inside a run (EDGE-22).
+//! Durations, timers and latencies use the monotonic reading only (F20): nanoseconds since the
+//! engine's start. Wall time is for venue timestamps and files, and is the wall reading at start
+//! plus the monotonic one, so that a step of the system's clock is never seen inside a run
+//! (EDGE-22).
 
 #![allow(clippy::disallowed_methods, reason = "the seam itself")]
 
@@ -13,7 +14,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crossbeam_utils::CachePadded;
 
 /// Reads time. Cheap to clone; each agent owns one.
-// A handle to one reading, so that the agents of a thread find the scale of the counter on the same lines.
+// A handle to one reading, so that the agents of a thread find the scale of the counter on the same
+// lines.
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<CachePadded<Reading>>);
 

@@ -1,7 +1,7 @@
 //! Where chance comes from: one root a run, and a seed for each who asks by name.
 //!
-//! A seed depends on the root and on the name alone, not on who asked before. So an agent more or less
-//! does not change what the others draw, and one root gives one run.
+//! A seed depends on the root and on the name alone, not on who asked before. So an agent more or
+//! less does not change what the others draw, and one root gives one run.
 
 #![allow(clippy::disallowed_methods, reason = "the seam itself")]
 
@@ -59,7 +59,8 @@ impl Entropy {
         SplitMix64::new(self.seed(name))
     }
 
-    /// The number of this run, which makes the names of its orders differ from those of all others: never
+    /// The number of this run, which makes the names of its orders differ from those of all others:
+    /// never
     /// 0. Two of 1,000 runs have one number with a probability of about 1 in 8,600.
     #[must_use]
     pub fn run_number(self) -> u32 {

@@ -1,7 +1,8 @@
 //! The world outside the engine: time, chance and the network, real or simulated.
 //!
-//! Whatever reaches outside goes through here, so that a whole engine can run on one thread in virtual time
-//! and, for one seed, do the same twice. Nothing here knows a venue, an event or a stage.
+//! Whatever reaches outside goes through here, so that a whole engine can run on one thread in
+//! virtual time and, for one seed, do the same twice. Nothing here knows a venue, an event or a
+//! stage.
 
 mod clock;
 mod entropy;

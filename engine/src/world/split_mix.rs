@@ -1,8 +1,8 @@
 //! The one generator of random numbers: small, seeded, the same on every machine.
 //!
-//! SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014): one
-//! addition and two multiplications, no system call, the same series for the same seed. It is no
-//! generator for secrets.
+//! SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014):
+//! one addition and two multiplications, no system call, the same series for the same seed. It is
+//! no generator for secrets.
 
 /// The generator's state.
 #[derive(Clone, Debug)]

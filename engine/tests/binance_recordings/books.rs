@@ -1,4 +1,5 @@
-//! Every recording, whole: counts, ids, top levels and digests equal the independent results (LM-07).
+//! Every recording, whole: counts, ids, top levels and digests equal the independent results
+//! (LM-07).
 
 use std::collections::HashMap;
 
@@ -111,7 +112,8 @@ fn quotes_agree_with_books<P: MarketProtocol>(
     let before = std::iter::once(None).chain(events.iter().map(Some));
     for (event, before) in events.iter().zip(before) {
         let Some(book) = event.get::<Book>() else { continue };
-        // A book behind the word that it is live came by a snapshot; the independent count has diffs only.
+        // A book behind the word that it is live came by a snapshot; the independent count has
+        // diffs only.
         if before.is_some_and(|before| before.get::<BookState>().is_some()) {
             continue;
         }

@@ -1,6 +1,6 @@
-//! Faults made out of a recording: none of the recordings has a gap, a repeat, a swap or a reconnect
-//! (F18, EDGE-16). Each test asserts that its fault happened, and that the book healed to the digest of
-//! the undisturbed recording.
+//! Faults made out of a recording: none of the recordings has a gap, a repeat, a swap or a
+//! reconnect (F18, EDGE-16). Each test asserts that its fault happened, and that the book healed to
+//! the digest of the undisturbed recording.
 
 use pitlane_engine::event::{Book, BookStatus, BookStatusReason, Quote};
 use pitlane_engine::venue::LetterReason;
@@ -50,8 +50,8 @@ impl Scene {
         replay
     }
 
-    /// Goes on to the diff `LATER` than the disturbed one, takes the venue's own book of that moment as
-    /// the snapshot, and runs to the end.
+    /// Goes on to the diff `LATER` than the disturbed one, takes the venue's own book of that
+    /// moment as the snapshot, and runs to the end.
     fn heal_and_finish(&self, replay: &mut Replay, from: usize) {
         let heal_at = self.diffs[DISTURBED + LATER] + 1;
         let books_before = replay.out.of::<Book>().count();

@@ -1,8 +1,8 @@
 //! Conformance with real recorded Binance spot sessions and documented payloads.
 //!
-//! `PITLANE_RECORDINGS` names the folder of the recordings, which holds `EXPECTED.json`: counts, ids, top
-//! levels and a digest of each final book, computed by an independent implementation. Without it these
-//! tests say that they are skipped.
+//! `PITLANE_RECORDINGS` names the folder of the recordings, which holds `EXPECTED.json`: counts,
+//! ids, top levels and a digest of each final book, computed by an independent implementation.
+//! Without it these tests say that they are skipped.
 
 mod books;
 mod faults;

@@ -1,5 +1,5 @@
-//! Recorded and documented payloads, one by one: each decodes to what its text says, or is refused with
-//! the reason that is stated here.
+//! Recorded and documented payloads, one by one: each decodes to what its text says, or is refused
+//! with the reason that is stated here.
 
 use std::path::Path;
 
@@ -119,7 +119,8 @@ fn edge_payloads_of_binance_end_as_stated() {
             | "REJECTED execution report"
             | "self-trade prevention (TRADE_PREVENTION)" => Ok("execution"),
             "official example: Authenticate after connection" => Ok("unsolicited"),
-            // Error bodies without an id, and replies whose id is a text: none answers a request of ours.
+            // Error bodies without an id, and replies whose id is a text: none answers a request of
+            // ours.
             _ => Err(LetterReason::Unknown),
         };
         assert_eq!(user(raw), expected, "{why}: {raw}");

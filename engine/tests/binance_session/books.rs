@@ -1,5 +1,5 @@
-//! Books against faults of the sequence: distrusted within one event, never published until the snapshot,
-//! and equal to the venue's own in the end (F18).
+//! Books against faults of the sequence: distrusted within one event, never published until the
+//! snapshot, and equal to the venue's own in the end (F18).
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,5 +1,5 @@
-//! What every test needs: outlets over vectors, a duty cycle in a loop as a core runs it, a log that can be
-//! read, and the limits that make a test short.
+//! What every test needs: outlets over vectors, a duty cycle in a loop as a core runs it, a log
+//! that can be read, and the limits that make a test short.
 
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
@@ -137,7 +137,8 @@ impl Patience {
     }
 }
 
-/// Limits that make a test short. Every deadline is far above what a loaded machine needs for a good peer.
+/// Limits that make a test short. Every deadline is far above what a loaded machine needs for a
+/// good peer.
 pub fn limits() -> SessionLimits {
     SessionLimits {
         handshake_ns: 2_000 * MS,
@@ -195,7 +196,8 @@ pub fn keep_log() {
     });
 }
 
-/// Whether a line of the log holds all of `parts`. Tests run side by side: name the venue in one of them.
+/// Whether a line of the log holds all of `parts`. Tests run side by side: name the venue in one of
+/// them.
 pub fn logged(parts: &[&str]) -> bool {
     let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
     log.iter().any(|line| parts.iter().all(|part| line.contains(part)))

@@ -1,5 +1,5 @@
-//! Promises of the live sessions against faults on the wire: the real agents on real sockets, against the
-//! simulated venue with a fault plan, and against servers whose every byte is scripted.
+//! Promises of the live sessions against faults on the wire: the real agents on real sockets,
+//! against the simulated venue with a fault plan, and against servers whose every byte is scripted.
 
 #![allow(
     clippy::disallowed_methods,

@@ -1,4 +1,5 @@
-//! Market data against faults on the wire: the fault happens, what is wrong is kept, and the feed heals.
+//! Market data against faults on the wire: the fault happens, what is wrong is kept, and the feed
+//! heals.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -41,7 +42,8 @@ fn a_cut_at_every_byte_of_a_frame_never_gives_a_partial_one() {
         options.limits.backoff.min_ns = MS;
         options.limits.backoff.max_ns = 2 * MS;
         let mut feed = Feed::new(server.address, server.address, &options);
-        // A reset may take with it what was not yet read: a whole frame is not owed, a partial forbidden.
+        // A reset may take with it what was not yet read: a whole frame is not owed, a partial
+        // forbidden.
         let connections = frame.len() + 5;
         feed.drive("the whole frame", |seen, counters| {
             counters.reconnects >= connections as u64

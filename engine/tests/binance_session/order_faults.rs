@@ -1,5 +1,5 @@
-//! Orders against faults: whatever is lost on the way, an order exists once, and its fills count once
-//! (F26, LM-06, EDGE-13, EDGE-15).
+//! Orders against faults: whatever is lost on the way, an order exists once, and its fills count
+//! once (F26, LM-06, EDGE-13, EDGE-15).
 
 use std::sync::{Arc, Mutex};
 
@@ -121,8 +121,8 @@ fn an_order_that_never_arrived_is_rejected_once_it_can_not_arrive_any_more() {
 
 #[test]
 fn no_order_leaves_before_those_in_doubt_were_asked_for_and_one_that_fails_holds_up_no_other() {
-    // F26: state is queried after a reconnect before new orders. A query that the venue refuses, here of
-    // a symbol that was delisted, leaves that order in doubt and no other.
+    // F26: state is queried after a reconnect before new orders. A query that the venue refuses,
+    // here of a symbol that was delisted, leaves that order in doubt and no other.
     let (answers, may_answer) = std::sync::mpsc::channel::<()>();
     let asked = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&asked);

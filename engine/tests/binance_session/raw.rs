@@ -19,8 +19,8 @@ pub struct RawServer {
 }
 
 impl RawServer {
-    /// `script` gets the connection and its number, from 0. Its errors end the connection and no more:
-    /// the other side may go at any moment.
+    /// `script` gets the connection and its number, from 0. Its errors end the connection and no
+    /// more: the other side may go at any moment.
     pub fn start(
         mut script: impl FnMut(usize, &mut Peer) -> io::Result<()> + Send + 'static,
     ) -> RawServer {

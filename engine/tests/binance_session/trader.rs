@@ -238,8 +238,8 @@ impl Trader {
         *self.reports(id).last().expect("just seen")
     }
 
-    /// What holds of every run, whatever went wrong in it: frames are accounted for; per order filled
-    /// quantities only rise, by what each fill tells, and nothing follows the end.
+    /// What holds of every run, whatever went wrong in it: frames are accounted for; per order
+    /// filled quantities only rise, by what each fill tells, and nothing follows the end.
     pub fn assert_sound(&self) {
         let counters = self.counters();
         assert!(counters.identity_holds(), "{counters:?}");

@@ -143,8 +143,8 @@ fn a_market_maker_is_filled_at_both_sides() {
 const QUOTES_MAX: usize = 200;
 const LOOKS_MAX: usize = 300;
 
-/// Places one order and looks at it for a while; cancels it when the market has left it. Whether it was
-/// filled, by reports whose quantities add up.
+/// Places one order and looks at it for a while; cancels it when the market has left it. Whether it
+/// was filled, by reports whose quantities add up.
 fn is_filled(trader: &mut Trader, name: &str, side: &str, price: &str) -> bool {
     let reply = trader.limit(name, side, price, "GTC");
     assert_eq!(reply["status"], 200, "{reply}");

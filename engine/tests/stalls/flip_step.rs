@@ -9,8 +9,8 @@ const CONSUMERS: usize = 50;
 const ROUTES_MIN: usize = 1_000;
 const FLIPS: u64 = 1_000;
 
-/// Prints the dispatcher's whole step (notices to the one consumer whose route changes, and the swap) for a
-/// table of at least 1,000 routes. Below 1 us on an idle machine:
+/// Prints the dispatcher's whole step (notices to the one consumer whose route changes, and the
+/// swap) for a table of at least 1,000 routes. Below 1 us on an idle machine:
 /// `cargo test --release -p pitlane-engine --test stalls flip_step -- --ignored --nocapture`
 #[test]
 #[ignore = "prints a cost, and judges none"]

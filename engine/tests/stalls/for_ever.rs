@@ -1,4 +1,5 @@
-//! A callback that never returns: quarantine from outside, and a stop that leaves its thread behind.
+//! A callback that never returns: quarantine from outside, and a stop that leaves its thread
+//! behind.
 
 use std::fs;
 use std::path::Path;
@@ -54,7 +55,8 @@ fn a_callback_that_never_returns_is_quarantined_and_its_thread_left_behind() {
         let (rig, stuck, [before, behind]) = rig(hold);
         let run = rig.start();
         run.wait("a demotion", |engine| stuck.is_held() && !engine.demotions().is_empty());
-        // Beyond its lane of 64 and a spill that takes the rest, each tenth event is a report to one of three.
+        // Beyond its lane of 64 and a spill that takes the rest, each tenth event is a report to
+        // one of three.
         run.wait_for_more(&[&before, &behind], 5_000);
         let (report, dir) = run.stop();
         assert!(stuck.is_held(), "{hold:?}: it never came back");

@@ -1,5 +1,5 @@
-//! A consumer that takes nothing while its reports keep coming (FR-016): first its lane, then the spill,
-//! then the dead-letter file; and what is left to do when even that can't be written (F21).
+//! A consumer that takes nothing while its reports keep coming (FR-016): first its lane, then the
+//! spill, then the dead-letter file; and what is left to do when even that can't be written (F21).
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -48,7 +48,8 @@ fn a_consumer_that_exhausts_its_spill_is_quarantined_and_what_it_missed_is_kept_
     let kinds = account.kinds["exec_report"];
     assert!(kinds.dead_lettered > 64 + 64, "lane and spill were full: {kinds:?}");
     assert_eq!(kinds.in_flight, 0);
-    // What the dispatcher could not deliver, and what the consumer found in its lane when it came back.
+    // What the dispatcher could not deliver, and what the consumer found in its lane when it came
+    // back.
     let buried = buried_reports(dir.path());
     assert_eq!(buried.len() as u64, kinds.dead_lettered);
     let of_session = |session: &str| -> Vec<u64> {
@@ -111,8 +112,8 @@ fn when_a_critical_event_can_be_stored_nowhere_trading_halts() {
     assert_eq!(planted, Path::new("/dev/full"), "the letters went there");
 }
 
-/// The file takes nothing, and says nothing of it, as a disk that hangs. Then the way there fills up, and the event
-/// behind that is lost where it is, on the dispatcher's core.
+/// The file takes nothing, and says nothing of it, as a disk that hangs. Then the way there fills
+/// up, and the event behind that is lost where it is, on the dispatcher's core.
 #[test]
 fn when_the_way_to_the_file_is_full_trading_halts_too_and_what_got_there_is_whole() {
     let (mut rig, slow, witness) = rig();

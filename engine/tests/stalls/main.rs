@@ -1,7 +1,7 @@
 //! Consumers that stall, on real threads and cores (FR-003, EDGE-1, F04).
 //!
-//! Nothing is judged by time: the callback that stalls is held until the test has seen what has to happen
-//! meanwhile.
+//! Nothing is judged by time: the callback that stalls is held until the test has seen what has to
+//! happen meanwhile.
 
 #![allow(
     clippy::disallowed_methods,
@@ -147,7 +147,8 @@ fn on_one_core_sessions_dispatcher_and_gateway_move_with_the_neighbours() {
         let (report, _dir) = run.stop();
         assert_nothing_lost(&report);
         assert_eq!((report.demotions.len(), report.exit_code()), (1, 0), "{profile:?}");
-        // It sees soon that its lanes are closed, though it sleeps: a thread that was late is halted.
+        // It sees soon that its lanes are closed, though it sleeps: a thread that was late is
+        // halted.
         assert_eq!(of(&report, "slow").state, ConsumerState::Stopped, "{profile:?}");
         assert_eq!(report.venues[0].counters.reconnects, 0, "no session was lost on the way");
     }
@@ -197,7 +198,8 @@ fn many_callbacks_below_the_budget_are_no_stall() {
     assert!(report.demotions.is_empty() && steady.stalls.count == 0, "{:?}", report.demotions);
 }
 
-/// What the system says of a thread of this process by its name: the cores it may run on, and its nice.
+/// What the system says of a thread of this process by its name: the cores it may run on, and its
+/// nice.
 fn placed(name: &str) -> (String, i64) {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten().map(|task| task.path());
     let is_named = |path: &std::path::PathBuf| {

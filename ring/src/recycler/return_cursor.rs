@@ -1,15 +1,16 @@
 //! The one word from which the state of every slot of a lane follows.
 //!
-//! What is at or below it was returned. A return is a compare-and-swap of that word from the sequence
-//! before the slot to the slot. So of two threads exactly one wins, a slot that was reused meanwhile
-//! can't be taken for the old one, and nothing can be returned past a slot that is still out.
+//! What is at or below it was returned. A return is a compare-and-swap of that word from the
+//! sequence before the slot to the slot. So of two threads exactly one wins, a slot that was reused
+//! meanwhile can't be taken for the old one, and nothing can be returned past a slot that is still
+//! out.
 //!
-//! A consumer that handles its records in place returns them without the locked instruction. Another
-//! thread could only win a return of a slot that a token was made for, and while such a slot is out
-//! the consumer handles nothing; tokens of slots that were returned before find the word beyond
-//! theirs, whoever moved it there. A lock would be more than the 7 ns it takes: nothing behind it
-//! starts before it is done, so a thread that polls many lanes would not begin to fetch the next
-//! one's lines.
+//! A consumer that handles its records in place returns them without the locked instruction.
+//! Another thread could only win a return of a slot that a token was made for, and while such a
+//! slot is out the consumer handles nothing; tokens of slots that were returned before find the
+//! word beyond theirs, whoever moved it there. A lock would be more than the 7 ns it takes: nothing
+//! behind it starts before it is done, so a thread that polls many lanes would not begin to fetch
+//! the next one's lines.
 
 use crate::record::Sequence;
 use crate::sync::{AtomicI64, Ordering};
@@ -45,8 +46,8 @@ impl ReturnCursor {
         }
     }
 
-    /// Returns like [`Self::try_return`], on the thread that reads the lane, while no slot is out: then
-    /// nobody else can return anything, so there is nothing to win.
+    /// Returns like [`Self::try_return`], on the thread that reads the lane, while no slot is out:
+    /// then nobody else can return anything, so there is nothing to win.
     #[inline]
     pub(crate) fn return_in_place(
         &self,
@@ -141,7 +142,8 @@ mod loom_tests {
         });
     }
 
-    /// A return without the locked instruction takes nothing from a token, and a token nothing from it.
+    /// A return without the locked instruction takes nothing from a token, and a token nothing from
+    /// it.
     #[test]
     fn loom_return_in_place_beside_stale_tokens() {
         explore(|| {

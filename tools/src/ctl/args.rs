@@ -91,7 +91,8 @@ pub enum CtlVerb {
         /// Only print the difference of the tables.
         #[arg(long)]
         dry_run: bool,
-        /// Changes: +CONSUMER:SYMBOL[:KIND[,KIND]][@VENUE[,VENUE]], or - to take away. Put -- before them.
+        /// Changes: +CONSUMER:SYMBOL[:KIND[,KIND]][@VENUE[,VENUE]], or - to take away. Put --
+        /// before them.
         #[arg(value_name = "CHANGE", required = true, allow_hyphen_values = true)]
         changes: Vec<String>,
     },

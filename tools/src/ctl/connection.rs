@@ -51,7 +51,8 @@ impl Connection {
         Ok(Connection { path: path.to_owned(), stream, line: Vec::new(), is_waiting: true })
     }
 
-    /// From now on [`Connection::answer`] waits no longer than this, and then says that nothing has come.
+    /// From now on [`Connection::answer`] waits no longer than this, and then says that nothing has
+    /// come.
     pub(crate) fn wait_at_most(&mut self, time: Duration) -> Result<(), ConnectionError> {
         self.is_waiting = false;
         let set = self.stream.get_ref().set_read_timeout(Some(time));

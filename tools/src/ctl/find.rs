@@ -1,7 +1,8 @@
 //! Finds the engines that run on this machine.
 //!
-//! The system lists every Unix socket with the path it was bound to (`/proc/net/unix`); an engine binds
-//! its own by the whole path where that fits. Those that this user may not enter do not connect.
+//! The system lists every Unix socket with the path it was bound to (`/proc/net/unix`); an engine
+//! binds its own by the whole path where that fits. Those that this user may not enter do not
+//! connect.
 
 use std::collections::BTreeSet;
 use std::os::unix::net::UnixStream;

@@ -16,7 +16,8 @@ pub(super) struct Letter {
     /// Wall time, ns since the Unix epoch.
     pub(super) wall_ns: i64,
     pub(super) venue: String,
-    /// Who sent it: `VENUE:ROLE`, `dispatcher` or `consumer:NAME`; files of older versions don't say.
+    /// Who sent it: `VENUE:ROLE`, `dispatcher` or `consumer:NAME`; files of older versions don't
+    /// say.
     session: Option<String>,
     /// The consumer that an event was for.
     pub(super) consumer: Option<String>,

@@ -1,7 +1,7 @@
 //! How long one cache line takes from core to core: two pinned threads throw it back and forth.
 //!
-//! The loop waits with the processor's pause instruction, as the engine's spinning threads do, so its
-//! length (10 to 50 ns on some) is in the figure.
+//! The loop waits with the processor's pause instruction, as the engine's spinning threads do, so
+//! its length (10 to 50 ns on some) is in the figure.
 
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};

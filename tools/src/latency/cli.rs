@@ -64,7 +64,8 @@ pub enum Verb {
     Slice(SliceArgs),
     /// Sum logs into one, by time and series: those of several processes, or of several runs.
     ///
-    /// Intervals of one series with the same start (in ms) and length become one; others stay apart.
+    /// Intervals of one series with the same start (in ms) and length become one; others stay
+    /// apart.
     Merge(MergeArgs),
     /// Write a log for each series, without tags, for tools that know none.
     Split(SplitArgs),
@@ -86,13 +87,14 @@ pub enum Verb {
     Plot(PlotArgs),
     /// Record what the machine itself does to a thread that spins on a core.
     ///
-    /// Each core gets a pinned thread with a tick every --resolution; how late a tick is seen is recorded
-    /// under the tag core:N, ticks that were slept through included.
+    /// Each core gets a pinned thread with a tick every --resolution; how late a tick is seen is
+    /// recorded under the tag core:N, ticks that were slept through included.
     Hiccup(HiccupArgs),
     /// Watch a log that is being written, or a running engine.
     ///
-    /// Of a log: rate and percentiles of the last minute, by series. Of an engine: consumers, stages, lanes
-    /// and cores, by the last interval. Arrows scroll, q quits. Without a terminal it prints a table each time.
+    /// Of a log: rate and percentiles of the last minute, by series. Of an engine: consumers,
+    /// stages, lanes and cores, by the last interval. Arrows scroll, q quits. Without a terminal it
+    /// prints a table each time.
     Top(TopArgs),
     /// Intervals as CSV or JSON lines, or the whole log as Prometheus text.
     Export(ExportArgs),
@@ -371,7 +373,8 @@ pub struct DiffArgs {
     pub base: String,
     /// The log to judge.
     pub new: String,
-    /// What is too much, as [TAG:]METRIC and a difference: 'p99>+10%', 'max>+1ms', 'rate<-1%'. Repeatable.
+    /// What is too much, as [TAG:]METRIC and a difference: 'p99>+10%', 'max>+1ms', 'rate<-1%'.
+    /// Repeatable.
     #[arg(long, value_name = "RULE", value_parser = parse_allowance)]
     pub fail_if: Vec<Allowance>,
     #[command(flatten)]
@@ -390,7 +393,8 @@ pub struct DiffArgs {
 pub struct SlaArgs {
     /// The log; - is standard input.
     pub file: String,
-    /// What must hold, as [TAG:]METRIC and a limit: 'p99.99<50us', 'max<1ms', 'count>=1000'. Repeatable.
+    /// What must hold, as [TAG:]METRIC and a limit: 'p99.99<50us', 'max<1ms', 'count>=1000'.
+    /// Repeatable.
     #[arg(long, value_name = "RULE", value_parser = parse_rule)]
     pub rule: Vec<Rule>,
     /// A file of rules, one a line; # starts a comment.
@@ -475,7 +479,8 @@ pub struct HiccupArgs {
 /// Options of `top`.
 #[derive(Clone, Debug, Args)]
 pub struct TopArgs {
-    /// The log, or a running engine's control socket or run folder [default: the one engine that runs here]
+    /// The log, or a running engine's control socket or run folder [default: the one engine that
+    /// runs here]
     #[arg(value_name = "FILE|SOCKET")]
     pub file: Option<String>,
     /// Print what is there now and end.

@@ -2,7 +2,8 @@
 
 use super::line::parse_decimal;
 
-/// A start time that lies more than a year before the log's own makes it relative, says the Java reader.
+/// A start time that lies more than a year before the log's own makes it relative, says the Java
+/// reader.
 const YEAR_S: f64 = 365.0 * 24.0 * 3600.0;
 
 /// Start and base time of a log, in seconds since the epoch, as far as they are known by now.
@@ -13,7 +14,8 @@ pub struct LogClock {
 }
 
 impl LogClock {
-    /// Takes notice of a comment: `#[StartTime: ...]` or `#[BaseTime: ...]`. Tells whether it was one.
+    /// Takes notice of a comment: `#[StartTime: ...]` or `#[BaseTime: ...]`. Tells whether it was
+    /// one.
     pub fn comment(&mut self, comment: &str) -> bool {
         let time = |prefix| {
             let rest = comment.strip_prefix(prefix)?;
@@ -37,7 +39,8 @@ impl LogClock {
         line_s + *self.base_s.get_or_insert(if relative { start_s } else { 0.0 })
     }
 
-    /// Start of the log in seconds since the epoch; 0 before the first interval of a log that has none.
+    /// Start of the log in seconds since the epoch; 0 before the first interval of a log that has
+    /// none.
     #[must_use]
     pub fn start_s(&self) -> f64 {
         self.start_s.unwrap_or(0.0)

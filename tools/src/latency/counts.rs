@@ -1,7 +1,7 @@
 //! Sums of many intervals: counts by cell, in pages that are there where something was recorded.
 //!
-//! A histogram of five digits over all 63 bits has six million cells. A log of a few kilobytes may hold a
-//! thousand such series with one value each, and their sums must not take gigabytes.
+//! A histogram of five digits over all 63 bits has six million cells. A log of a few kilobytes may
+//! hold a thousand such series with one value each, and their sums must not take gigabytes.
 
 use hdrhistogram::Histogram;
 
@@ -34,7 +34,8 @@ impl Counts {
         Counts { layout: *layout, pages: Vec::new(), pages_held: 0, total: 0 }
     }
 
-    /// Adds an interval. Where its precision differs, each value goes to the cell that holds it here.
+    /// Adds an interval. Where its precision differs, each value goes to the cell that holds it
+    /// here.
     pub fn add(&mut self, interval: &Interval) {
         if interval.total() == 0 {
             return;

@@ -1,7 +1,8 @@
-//! What can be asked of recorded values: percentiles, mean, deviation, and the rows of a percentile curve.
+//! What can be asked of recorded values: percentiles, mean, deviation, and the rows of a percentile
+//! curve.
 //!
-//! The arithmetic, its order included, is that of the Java library, so that printed figures agree with
-//! its tools to the last digit.
+//! The arithmetic, its order included, is that of the Java library, so that printed figures agree
+//! with its tools to the last digit.
 
 use super::layout::Layout;
 
@@ -50,7 +51,8 @@ pub trait Distribution {
         (squares / self.total() as f64).sqrt()
     }
 
-    /// The values at these percentiles (0 to 100, ascending), in one pass; all 0 when nothing is recorded.
+    /// The values at these percentiles (0 to 100, ascending), in one pass; all 0 when nothing is
+    /// recorded.
     fn percentiles<const N: usize>(&self, percentiles: [f64; N]) -> [u64; N] {
         debug_assert!(percentiles.is_sorted());
         let mut values = [0; N];
@@ -81,7 +83,8 @@ pub trait Distribution {
         self.percentiles([percentile])[0]
     }
 
-    /// The rows of the percentile curve, with `ticks` steps for each halving of what is left to 100 %.
+    /// The rows of the percentile curve, with `ticks` steps for each halving of what is left to 100
+    /// %.
     fn curve(&self, ticks: u32) -> Vec<CurveRow> {
         let mut rows = Vec::new();
         let mut level = 0.0_f64;
@@ -94,7 +97,8 @@ pub trait Distribution {
             while here >= level {
                 let value = self.layout().highest_of(cell);
                 rows.push(CurveRow { value, percentile: level, count_to: reached });
-                // With counts near 2^63 steps get smaller than what a number of this size can tell apart.
+                // With counts near 2^63 steps get smaller than what a number of this size can tell
+                // apart.
                 let next = level + step(level, ticks);
                 level = if next > level { next } else { f64::INFINITY };
                 if reached == self.total() {

@@ -86,8 +86,9 @@ fn json_line(record: &Record<'_>, interval: &Interval, unit: Unit) -> String {
     format!("{line}\n")
 }
 
-/// The text format of Prometheus: one summary with a label for the series, and its highest value. `form`
-/// is the name's first part and its unit, what it is, and what one of its unit is in the log's values.
+/// The text format of Prometheus: one summary with a label for the series, and its highest value.
+/// `form` is the name's first part and its unit, what it is, and what one of its unit is in the
+/// log's values.
 fn prometheus(all: &[Series], form: (&str, &str, &str, f64)) -> String {
     let (noun, unit, what, ratio) = form;
     let name = format!("{noun}{unit}");

@@ -1,8 +1,8 @@
 //! `latency hiccup`: what the platform does to threads that spin on given cores.
 //!
-//! Open loop: ticks fall due on a fixed schedule, and each is recorded with the time by which it was seen
-//! late, so that a stall of 10 ms shows in every tick that fell into it. The loop allocates nothing:
-//! histograms go to the writer and come back.
+//! Open loop: ticks fall due on a fixed schedule, and each is recorded with the time by which it
+//! was seen late, so that a stall of 10 ms shows in every tick that fell into it. The loop
+//! allocates nothing: histograms go to the writer and come back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -146,7 +146,8 @@ fn spin(
             due += resolution;
         }
         if due >= boundary && now >= boundary {
-            // Without a spare the next second is joined to this one: better than to wait or to allocate.
+            // Without a spare the next second is joined to this one: better than to wait or to
+            // allocate.
             if let Ok(spare) = spares.try_recv() {
                 let full = std::mem::replace(&mut histogram, spare);
                 if reports.send(Report { core, index, histogram: full }).is_err() {

@@ -19,7 +19,8 @@ impl Interval {
         self.total = 0;
     }
 
-    /// Appends a cell. Cells come in ascending order and are smaller than 2^32 by the layout's limit.
+    /// Appends a cell. Cells come in ascending order and are smaller than 2^32 by the layout's
+    /// limit.
     pub fn push(&mut self, cell: usize, count: u64) {
         debug_assert!(self.cells.last().is_none_or(|(last, _)| (*last as usize) < cell));
         if count > 0 {
@@ -54,8 +55,9 @@ impl Interval {
         size_of::<Interval>() + self.cells.len() * size_of::<(u32, u64)>()
     }
 
-    /// The same interval as it would have been without coordinated omission: behind each value above
-    /// `expected` (the log's unit, at least 1) come those that a sender on schedule would have seen.
+    /// The same interval as it would have been without coordinated omission: behind each value
+    /// above `expected` (the log's unit, at least 1) come those that a sender on schedule would
+    /// have seen.
     ///
     /// The number of steps is bounded by the cells, not by value / `expected`.
     #[must_use]
@@ -104,7 +106,8 @@ fn add_missing(layout: &Layout, value: u64, count: u64, expected: u64, cells: &m
     let Some(mut missing) = value.checked_sub(expected) else { return };
     while missing >= expected {
         let cell = layout.cell_of(missing);
-        // All that fall into this cell at once: `missing` and those below it, down to the cell's start.
+        // All that fall into this cell at once: `missing` and those below it, down to the cell's
+        // start.
         let floor = layout.lowest_of(cell).max(expected);
         let here = (missing - floor) / expected + 1;
         cells[cell] = cells[cell].saturating_add(count.saturating_mul(here));
@@ -135,7 +138,8 @@ mod tests {
         for (value, expected) in [(1_000_000, 1_000), (987_654, 999), (50, 7), (1_000, 1_000)] {
             let corrected = single(value, 3).corrected(expected);
             let mut oracle = Histogram::<u64>::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
-            // The crate starts from the value itself, as Java's recorder does; a log only knows its cell.
+            // The crate starts from the value itself, as Java's recorder does; a log only knows its
+            // cell.
             let known = corrected.max();
             oracle.record_n_correct(known, 3, expected).unwrap();
             assert_eq!(to_histogram(&corrected), oracle, "{value} by {expected}");

@@ -1,5 +1,5 @@
-//! Lines of the Java tools for each interval: its own percentiles beside those of all so far, or those of
-//! a window that moves along.
+//! Lines of the Java tools for each interval: its own percentiles beside those of all so far, or
+//! those of a window that moves along.
 
 use std::collections::VecDeque;
 use std::fmt::Write;

@@ -1,11 +1,12 @@
 //! Numbers in the form in which Java prints them: `String.format("%.3f")` with `Locale.US`.
 //!
-//! Java rounds the *shortest decimal text* of a number half up, Rust rounds its exact binary value half to
-//! even: 0.0045 is 0.005 there and 0.004 here. Byte for byte equal output needs Java's way.
+//! Java rounds the *shortest decimal text* of a number half up, Rust rounds its exact binary value
+//! half to even: 0.0045 is 0.005 there and 0.004 here. Byte for byte equal output needs Java's way.
 
 use std::fmt::Write;
 
-/// Appends `value` with `decimals` decimal places, filled with blanks on the left up to `width` characters.
+/// Appends `value` with `decimals` decimal places, filled with blanks on the left up to `width`
+/// characters.
 pub fn fixed(out: &mut String, value: f64, decimals: usize, width: usize) {
     let start = out.len();
     if !value.is_finite() {
@@ -84,7 +85,8 @@ pub fn plain(value: f64) -> String {
     text
 }
 
-/// `#[StartTime: ...]` of the Java tools: seconds since the epoch and a date in the local time zone.
+/// `#[StartTime: ...]` of the Java tools: seconds since the epoch and a date in the local time
+/// zone.
 pub fn start_time(out: &mut String, start_s: f64) {
     out.push_str("#[StartTime: ");
     fixed(out, start_s, 3, 0);

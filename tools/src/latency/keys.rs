@@ -1,8 +1,8 @@
 //! Waits for keys, and notices when the terminal is gone.
 //!
-//! The library that reads keys asks a terminal that was taken away for more without end, and no signal
-//! tells of it where the terminal is not the process's own. So the waiting is done here, and the library is
-//! asked only when there is something to be read.
+//! The library that reads keys asks a terminal that was taken away for more without end, and no
+//! signal tells of it where the terminal is not the process's own. So the waiting is done here, and
+//! the library is asked only when there is something to be read.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -31,8 +31,8 @@ pub(super) fn is_gone() -> bool {
         .is_ok_and(|_| polled[0].revents().intersects(GONE))
 }
 
-/// Waits for the next event of the terminal that standard input is, until `until` at most. A signal ends
-/// the waiting early.
+/// Waits for the next event of the terminal that standard input is, until `until` at most. A signal
+/// ends the waiting early.
 ///
 /// # Errors
 /// The terminal's.

@@ -1,7 +1,8 @@
 //! How a histogram maps values to cells: the arithmetic of HdrHistogram's buckets and sub-buckets.
 //!
-//! The same as in the Java and C libraries (a bucket is a power of two, a sub-bucket a linear part of
-//! it), written down here because a log is summed cell by cell and `hdrhistogram` shows no cells.
+//! The same as in the Java and C libraries (a bucket is a power of two, a sub-bucket a linear part
+//! of it), written down here because a log is summed cell by cell and `hdrhistogram` shows no
+//! cells.
 
 use thiserror::Error;
 
@@ -32,7 +33,8 @@ pub enum LayoutError {
 }
 
 impl Layout {
-    /// Values from `lowest` (at least 1) to at least `highest` with `digits` significant decimal digits.
+    /// Values from `lowest` (at least 1) to at least `highest` with `digits` significant decimal
+    /// digits.
     ///
     /// # Errors
     /// [`LayoutError`] for bounds that the format does not allow.

@@ -1,7 +1,8 @@
 //! Reads an interval log as a stream: one line at a time, whatever its size.
 //!
-//! A line that can't be read is an error with its number. There is one exception: a last line without its
-//! line feed is what a writer leaves that was killed in the middle; it becomes a warning.
+//! A line that can't be read is an error with its number. There is one exception: a last line
+//! without its line feed is what a writer leaves that was killed in the middle; it becomes a
+//! warning.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -280,7 +281,8 @@ impl LogReader {
         &self.header
     }
 
-    /// Comments and legend read so far, as they stand in the log: what a log of its lines starts with.
+    /// Comments and legend read so far, as they stand in the log: what a log of its lines starts
+    /// with.
     #[must_use]
     pub fn head(&self) -> &[u8] {
         &self.head
@@ -292,7 +294,8 @@ impl LogReader {
         }
     }
 
-    /// From now on a line without its line feed waits for its rest, as in a log that is being written.
+    /// From now on a line without its line feed waits for its rest, as in a log that is being
+    /// written.
     #[must_use]
     pub fn following(mut self) -> LogReader {
         self.follow = true;

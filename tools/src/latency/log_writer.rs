@@ -43,10 +43,12 @@ pub struct LogWriter {
 }
 
 impl LogWriter {
-    /// To this file, or to standard output when there is none. `inputs` are the logs that are read meanwhile.
+    /// To this file, or to standard output when there is none. `inputs` are the logs that are read
+    /// meanwhile.
     ///
     /// # Errors
-    /// [`VerbError::Output`] when it can't be created, [`VerbError::Usage`] when it is one of `inputs`.
+    /// [`VerbError::Output`] when it can't be created, [`VerbError::Usage`] when it is one of
+    /// `inputs`.
     pub fn create(output: Option<&str>, inputs: &[String]) -> Result<LogWriter, VerbError> {
         let file = match output.filter(|name| *name != "-") {
             None => None,

@@ -1,8 +1,9 @@
 //! `latency`: what a person does with latency histograms, as a library.
 //!
-//! Reads HdrHistogram interval logs of the Java tools and of any port (encodings V0, V1, V2, compressed or
-//! not, with and without tags) as streams: memory depends on the series of a log, not on its length.
-//! Figures are those of summed histograms and agree with the Java tools to the last digit.
+//! Reads HdrHistogram interval logs of the Java tools and of any port (encodings V0, V1, V2,
+//! compressed or not, with and without tags) as streams: memory depends on the series of a log, not
+//! on its length. Figures are those of summed histograms and agree with the Java tools to the last
+//! digit.
 
 mod cli;
 mod clock;
@@ -107,7 +108,8 @@ fn run(cli: &Cli, console: &mut Console<'_>) -> Exit {
     }
 }
 
-/// What the fuzzer calls: reads `bytes` as a log to its end, and all that can be asked of its intervals.
+/// What the fuzzer calls: reads `bytes` as a log to its end, and all that can be asked of its
+/// intervals.
 #[cfg(fuzzing)]
 pub fn read_any(bytes: &[u8]) {
     use distribution::Distribution;

@@ -1,9 +1,10 @@
 //! Decodes the payload of a log line: base64, zlib, then a histogram in encoding V0, V1 or V2.
 //!
-//! Written for streams of millions of lines: buffers are reused, and counts go straight into the cells of
-//! an [`Interval`]. Every length that the input claims is checked before memory is taken for it: a
-//! payload never makes the decoder hold more than 9 bytes for each cell of the layout that it declares.
-//! `hdrhistogram` reads V2 alone, allocates by the input's word, and hides its cells; hence this module.
+//! Written for streams of millions of lines: buffers are reused, and counts go straight into the
+//! cells of an [`Interval`]. Every length that the input claims is checked before memory is taken
+//! for it: a payload never makes the decoder hold more than 9 bytes for each cell of the layout
+//! that it declares. `hdrhistogram` reads V2 alone, allocates by the input's word, and hides its
+//! cells; hence this module.
 
 use data_encoding::BASE64;
 use flate2::{Decompress, FlushDecompress, Status};

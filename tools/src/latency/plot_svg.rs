@@ -211,8 +211,8 @@ fn percentile_label(place: f64) -> String {
     }
 }
 
-/// A logarithmic axis of values in the unit shown, from a round number to a round number. Over more than
-/// `fine_decades` only the powers of ten have labels.
+/// A logarithmic axis of values in the unit shown, from a round number to a round number. Over more
+/// than `fine_decades` only the powers of ten have labels.
 fn value_axis(values: impl Iterator<Item = f64>, fine_decades: f64) -> Axis {
     let (mut low, mut high) = (f64::MAX, f64::MIN_POSITIVE);
     for value in values.filter(|value| *value > 0.0) {

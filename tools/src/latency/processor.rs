@@ -1,9 +1,11 @@
-//! `latency processor`: takes the flags of Java's `HistogramLogProcessor` and writes the same files.
+//! `latency processor`: takes the flags of Java's `HistogramLogProcessor` and writes the same
+//! files.
 //!
-//! Its exit codes and messages are ours: Java ends with 1 on a malformed line and with a stack trace on a
-//! log without the wanted series. `-alltags` does what it says, where Java takes it and does nothing. And
-//! with `-correctLogWithKnownCoordinatedOmission` series stay apart, where Java (2.1.11) loses the tag of what
-//! it corrects: without `-tag` it sums all series, with `-tag` it ends with a stack trace.
+//! Its exit codes and messages are ours: Java ends with 1 on a malformed line and with a stack
+//! trace on a log without the wanted series. `-alltags` does what it says, where Java takes it and
+//! does nothing. And with `-correctLogWithKnownCoordinatedOmission` series stay apart, where Java
+//! (2.1.11) loses the tag of what it corrects: without `-tag` it sums all series, with `-tag` it
+//! ends with a stack trace.
 
 use std::collections::BTreeSet;
 use std::fs::File;

@@ -25,7 +25,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Of an input of `total` bytes, where that is known. `wanted` when a person looks at standard error.
+    /// Of an input of `total` bytes, where that is known. `wanted` when a person looks at standard
+    /// error.
     #[must_use]
     pub fn new(name: &str, total: Option<u64>, wanted: bool) -> Progress {
         Progress {

@@ -1,4 +1,5 @@
-//! `latency rates`: the latency table by offered rate, one line a run, as exchange-core publishes it.
+//! `latency rates`: the latency table by offered rate, one line a run, as exchange-core publishes
+//! it.
 
 use std::fs;
 use std::path::Path;

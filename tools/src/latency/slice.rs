@@ -127,7 +127,8 @@ fn stem(file: &str) -> String {
     stem.filter(|stem| *stem != "-").unwrap_or("log").to_owned()
 }
 
-/// A file name for a tag that no other tag has, without characters that a file system or shell minds.
+/// A file name for a tag that no other tag has, without characters that a file system or shell
+/// minds.
 fn free_name(stem: &str, tag: Option<&str>, names: &mut BTreeSet<String>) -> String {
     let safe = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     let tag: String = tag.unwrap_or("untagged").chars().take(100).map(safe).collect();

@@ -36,7 +36,8 @@ pub(super) trait Source {
     /// What is known, for a person or as one JSON line.
     fn text(&self, json: bool) -> String;
 
-    /// Draws what is known, its tables from row `from` on; takes `from` back to where the last rows show.
+    /// Draws what is known, its tables from row `from` on; takes `from` back to where the last rows
+    /// show.
     fn draw(&self, frame: &mut Frame<'_>, from: &mut usize);
 }
 
@@ -129,8 +130,8 @@ enum Ended {
     Gone,
 }
 
-/// Draws until the user has seen enough, or is gone, or there is nothing more. Whoever calls it restores
-/// the terminal, whatever has happened.
+/// Draws until the user has seen enough, or is gone, or there is nothing more. Whoever calls it
+/// restores the terminal, whatever has happened.
 fn screen(terminal: &mut DefaultTerminal, source: &mut dyn Source) -> Result<Ended, VerbError> {
     let fail = |source| VerbError::output("terminal", source);
     let is_told_to_end = Arc::new(AtomicBool::new(false));

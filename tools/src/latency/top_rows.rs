@@ -9,8 +9,9 @@ use ratatui::widgets::{Row, Table};
 /// Columns below which numbers would lose their digits.
 pub(super) const COLUMNS_MIN: u16 = 79;
 
-/// Draws the rows that fit into `area` under their heads, from row `from` on or as far down as there are
-/// rows. The first head says which they are when not all are shown. Returns how far down there is more.
+/// Draws the rows that fit into `area` under their heads, from row `from` on or as far down as
+/// there are rows. The first head says which they are when not all are shown. Returns how far down
+/// there is more.
 pub(super) fn draw_rows<const CELLS: usize>(
     frame: &mut Frame<'_>,
     area: Rect,
@@ -64,7 +65,8 @@ mod tests {
 
     use super::*;
 
-    /// What a table of ten rows shows in four lines, from row `from` on, and how far it can go down.
+    /// What a table of ten rows shows in four lines, from row `from` on, and how far it can go
+    /// down.
     fn screen(from: usize, columns: u16) -> (String, usize) {
         let mut terminal = Terminal::new(TestBackend::new(columns, 4)).unwrap();
         let mut hidden = 0;

@@ -80,7 +80,8 @@ fn frames(failure: &FailureRecord) -> Vec<String> {
     failure.stack().map(|stack| own_frames(&stack)).unwrap_or_default()
 }
 
-/// What std prints is a numbered line for each function, and one for where it is where that is known.
+/// What std prints is a numbered line for each function, and one for where it is where that is
+/// known.
 fn own_frames(stack: &str) -> Vec<String> {
     let is_of = |names: &[&str], frame: &str| names.iter().any(|name| frame.contains(name));
     let mut frames: Vec<String> = Vec::new();

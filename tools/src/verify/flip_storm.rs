@@ -1,9 +1,10 @@
-//! A storm of routing flips at full load: what it costs the events, and what the dispatcher's step takes.
+//! A storm of routing flips at full load: what it costs the events, and what the dispatcher's step
+//! takes.
 //!
-//! Bursts of flips, one due each millisecond, alternate with times without any, in one run, so that both are
-//! measured on the same machine in the same seconds. A flip turns the quote routes of three consumers off
-//! and on; the one consumer whose routes never change times every event from when it was due to when the
-//! dispatcher has stamped it for its lanes.
+//! Bursts of flips, one due each millisecond, alternate with times without any, in one run, so that
+//! both are measured on the same machine in the same seconds. A flip turns the quote routes of
+//! three consumers off and on; the one consumer whose routes never change times every event from
+//! when it was due to when the dispatcher has stamped it for its lanes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,8 +33,8 @@ const MARKET_SLOTS: usize = 8_192;
 /// Flips of a burst, and the time without any after it.
 const BURST: u64 = 100;
 const CALM: Duration = Duration::from_millis(100);
-/// Between two flips that are due: 1 kHz. On few cores the thread that asks for them may come late to its
-/// turn; it then makes up for what is due, and the rate that came out is printed.
+/// Between two flips that are due: 1 kHz. On few cores the thread that asks for them may come late
+/// to its turn; it then makes up for what is due, and the rate that came out is printed.
 const PERIOD: Duration = Duration::from_millis(1);
 /// Between two looks whether a flip is due.
 const PAUSE: Duration = Duration::from_micros(100);

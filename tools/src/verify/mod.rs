@@ -6,7 +6,8 @@
 //! each check in turn and fails when the check does not notice.
 //!
 //! Counts are exact and decided at once. What is judged by time may be spoilt by a busy machine: it
-//! is tried a second time, and the table then shows both attempts; with `--exact` it is not judged at all.
+//! is tried a second time, and the table then shows both attempts; with `--exact` it is not judged
+//! at all.
 
 mod accounts;
 mod canary;

@@ -1,10 +1,11 @@
 //! F04, EDGE-1: what a consumer that stalls does to its neighbours.
 //!
 //! A run with the stall is paired with the same run without it. Judged are p50 and p90 of the
-//! neighbours over the time in which the other is still held up, from the take-over on. p99 (where the
-//! slow one has a core of its own) and the latest event of all (where it had not) are shown beside the
-//! hiccups of the same seconds, and fail only above their bound *and* above twice what the machine itself
-//! was late, as SC-001's p99 does: on a busy machine a tail is anything's. Latency is taken from when an event was due, so whatever was late counts.
+//! neighbours over the time in which the other is still held up, from the take-over on. p99 (where
+//! the slow one has a core of its own) and the latest event of all (where it had not) are shown
+//! beside the hiccups of the same seconds, and fail only above their bound *and* above twice what
+//! the machine itself was late, as SC-001's p99 does: on a busy machine a tail is anything's.
+//! Latency is taken from when an event was due, so whatever was late counts.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,13 +26,15 @@ use crate::table::{count, micros};
 const EVENTS_PER_S: u32 = 2_000;
 /// When the callback begins that stalls, after the first event.
 const STALL_AT: Duration = Duration::from_millis(150);
-/// What the take-over may take beyond the budget (FR-003), and with it where the judged time begins.
+/// What the take-over may take beyond the budget (FR-003), and with it where the judged time
+/// begins.
 const TAKE_OVER_NS: u64 = 10_000_000;
 /// How many times its paired run a percentile may be, in halves.
 const HALVES_MAX: u64 = 3;
 /// How many times its paired run p99 may be, on a core of its own.
 const P99_TIMES_MAX: u64 = 2;
-/// A slice of the scheduler: how long another thread may keep the one that takes over from its core.
+/// A slice of the scheduler: how long another thread may keep the one that takes over from its
+/// core.
 const SLICE_NS: u64 = 4_000_000;
 /// How many times the hiccups of the same seconds a tail is the machine's.
 const HICCUPS: u64 = 2;
@@ -181,8 +184,8 @@ impl Layout {
             Place::SameCore => {
                 Some(Layout { dispatch: first, consumers: vec![last], neighbours: 4 })
             }
-            // The consumers' cores are taken in turn: the slow one has the first, its neighbour the other,
-            // which is the dispatcher's where there are only two.
+            // The consumers' cores are taken in turn: the slow one has the first, its neighbour the
+            // other, which is the dispatcher's where there are only two.
             Place::OwnCore => {
                 let other = *ids.iter().rev().nth(1)?;
                 Some(Layout { dispatch: first, consumers: vec![last, other], neighbours: 1 })

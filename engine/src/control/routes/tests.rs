@@ -1,4 +1,5 @@
-//! The desk without an engine: the dispatcher and the orchestrator are played by the test, or stay away.
+//! The desk without an engine: the dispatcher and the orchestrator are played by the test, or stay
+//! away.
 
 use std::sync::atomic::AtomicBool;
 

@@ -274,7 +274,8 @@ fn a_command_that_is_repeated_gets_the_stored_answer() {
     client.send(b"{\"version\":1,\"id\":\"a\",\"verb\":\"mode\",\"trading\":true}\n");
     assert_eq!(client.refused(), "id_reused");
     assert_eq!(rig.carried_out.load(SeqCst), 1);
-    // Without an id, each is a command of its own; so is what may come out differently the next time.
+    // Without an id, each is a command of its own; so is what may come out differently the next
+    // time.
     let line = r#"{"version":1,"verb":"mode","trading":false}"#;
     assert!(client.ask(line).ok && client.ask(line).ok);
     let line = r#"{"version":1,"id":"u","verb":"unmerge","rule":1}"#;

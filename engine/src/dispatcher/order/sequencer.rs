@@ -27,9 +27,11 @@ const _: () = {
     }
 };
 
-/// A stream of which nothing new came for so long, while old numbers kept growing, is numbered anew, ns.
+/// A stream of which nothing new came for so long, while old numbers kept growing, is numbered
+/// anew, ns.
 const RENUMBERED_NS: u64 = 1_000_000_000;
-/// Old numbers in a row, each above the one before, that make a new numbering: fewer are late events.
+/// Old numbers in a row, each above the one before, that make a new numbering: fewer are late
+/// events.
 const RENUMBERED_EVENTS: u32 = 3;
 
 /// No epoch: the next event starts the stream.
@@ -77,8 +79,8 @@ pub(crate) struct Sequencer {
     stats: Arc<CachePadded<StreamStats>>,
 }
 
-/// Old numbers of one stream that grow. One absurd number makes all that follow old; so does a venue that starts to
-/// number anew on a live connection.
+/// Old numbers of one stream that grow. One absurd number makes all that follow old; so does a
+/// venue that starts to number anew on a live connection.
 #[derive(Clone, Copy, Default)]
 struct Rival {
     /// Number of the stream's last event when they began: nothing new has passed since.
@@ -331,8 +333,8 @@ impl Sequencer {
         }
     }
 
-    /// An event of a contiguous stream that is newer than the last, and not just in order: it fills the
-    /// stream's gap, or lies behind one.
+    /// An event of a contiguous stream that is newer than the last, and not just in order: it fills
+    /// the stream's gap, or lies behind one.
     fn behind_gap(
         &mut self,
         index: usize,
@@ -421,7 +423,8 @@ impl Sequencer {
         self.find_deadline();
     }
 
-    /// Waits no longer for what is missing before the first held event. Returns how many were released.
+    /// Waits no longer for what is missing before the first held event. Returns how many were
+    /// released.
     fn give_up(&mut self, gap: usize, now_ns: u64, pass: &mut impl FnMut(&Event)) -> usize {
         if let Some(sequence) = self.gaps[gap].first_sequence() {
             self.stats.gap_given_up.increment();

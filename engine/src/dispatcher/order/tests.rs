@@ -376,7 +376,8 @@ impl Model {
 }
 
 proptest! {
-    /// Any order, with losses, repeats and pauses: as the model. Nothing goes back, nothing goes missing.
+    /// Any order, with losses, repeats and pauses: as the model. Nothing goes back, nothing goes
+    /// missing.
     #[test]
     fn a_stream_is_as_the_model(
         start in prop::sample::select(vec![1_u64, 1_000, 10_000_000_000]),

@@ -3,8 +3,8 @@
 use super::window::Parts;
 use crate::event::{Bar, Merged};
 
-/// Highest high, lowest low, sums of volume and trades; open and close of the venue with the largest
-/// volume, which is where the price is made. Closed when every one of them is.
+/// Highest high, lowest low, sums of volume and trades; open and close of the venue with the
+/// largest volume, which is where the price is made. Closed when every one of them is.
 #[inline]
 pub(super) fn combine(parts: Parts<'_>, merged: &mut Merged) {
     let mut bars = parts.iter().filter_map(|event| event.get::<Bar>());

@@ -15,8 +15,9 @@ struct Side<'a> {
 
 type Sides<'a> = ArrayVec<Side<'a>, MERGE_VENUES_MAX>;
 
-/// The ten best levels a side; quantities of equal prices are summed. The venue of a best price is the one
-/// with the largest quantity there, of equal ones the lowest. Returns the levels in use, bids and asks.
+/// The ten best levels a side; quantities of equal prices are summed. The venue of a best price is
+/// the one with the largest quantity there, of equal ones the lowest. Returns the levels in use,
+/// bids and asks.
 ///
 /// A venue shows ten levels, so a sum at a price beyond the last level it shows may be too small.
 #[inline]

@@ -99,8 +99,8 @@ impl Merger {
         self.change()
     }
 
-    /// Offers an event that was stamped with `version`. `emit` gets each merged event that it completes, and
-    /// says whether there was room for it.
+    /// Offers an event that was stamped with `version`. `emit` gets each merged event that it
+    /// completes, and says whether there was room for it.
     #[inline]
     pub(in crate::orchestrator) fn offer(
         &mut self,
@@ -205,8 +205,8 @@ impl Merger {
         }
     }
 
-    /// Whether a bar belongs into the open window; makes room for one that begins later. Anything else than
-    /// a bar belongs.
+    /// Whether a bar belongs into the open window; makes room for one that begins later. Anything
+    /// else than a bar belongs.
     fn takes_bar(&mut self, id: usize, event: &Event) -> bool {
         let Some(bar) = event.get::<Bar>() else { return true };
         let window = &mut self.slots[id].window;

@@ -6,8 +6,9 @@ use super::{MergeStats, MergeTable};
 
 /// Shared by the orchestrator and whoever owns the merge rules.
 ///
-/// A change is a whole table: put it into `staged`, wake the orchestrator's core, and take the one that it
-/// replaced from `done`. The orchestrator takes no further table before the old one was taken.
+/// A change is a whole table: put it into `staged`, wake the orchestrator's core, and take the one
+/// that it replaced from `done`. The orchestrator takes no further table before the old one was
+/// taken.
 #[derive(Debug, Default)]
 pub struct MergePort {
     /// On its way to the orchestrator.

@@ -3,8 +3,9 @@
 use super::window::Parts;
 use crate::event::{Merged, Quote};
 
-/// The highest bid and the lowest ask, each with its venue. Of equal prices the larger quantity counts, of
-/// equal ones the lower venue. A side without quantity is no offer. Both sides may cross.
+/// The highest bid and the lowest ask, each with its venue. Of equal prices the larger quantity
+/// counts, of equal ones the lower venue. A side without quantity is no offer. Both sides may
+/// cross.
 #[inline]
 pub(super) fn combine(parts: Parts<'_>, merged: &mut Merged) {
     let mut best = Quote { bid_price: 0, bid_qty: 0, ask_price: 0, ask_qty: 0 };

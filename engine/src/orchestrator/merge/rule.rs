@@ -30,7 +30,8 @@ pub struct MergeRule {
     pub providers: u64,
     /// Length of a window, ns, 1 to [`WINDOW_NS_MAX`].
     pub window_ns: u64,
-    /// Events with which a window closes even when a venue is missing; at least the number of venues.
+    /// Events with which a window closes even when a venue is missing; at least the number of
+    /// venues.
     pub max_events: u32,
 }
 
@@ -76,7 +77,8 @@ pub enum MergeRuleError {
     },
 }
 
-/// Rules by (venue, instrument, kind): a look-up is two indices. Immutable; a change is another table.
+/// Rules by (venue, instrument, kind): a look-up is two indices. Immutable; a change is another
+/// table.
 #[derive(Debug, Default)]
 pub struct MergeTable {
     rules: Vec<MergeRule>,

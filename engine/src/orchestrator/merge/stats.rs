@@ -32,8 +32,8 @@ macro_rules! counts {
             suppressed: [Counter; REASONS],
         }
 
-        /// A reading of one rule's counters, or the sum over all rules. Counters of a number go on when
-        /// its rule is replaced.
+        /// A reading of one rule's counters, or the sum over all rules. Counters of a number go on
+        /// when its rule is replaced.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         #[serde(default)]
         pub struct MergeCounts {

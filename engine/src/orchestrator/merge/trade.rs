@@ -3,8 +3,8 @@
 use super::window::Parts;
 use crate::event::{Merged, Trade};
 
-/// Sums of quantities and notional, highest and lowest price; first and last by receive stamp, of equal
-/// stamps by venue.
+/// Sums of quantities and notional, highest and lowest price; first and last by receive stamp, of
+/// equal stamps by venue.
 #[inline]
 pub(super) fn combine(parts: Parts<'_>, merged: &mut Merged) {
     let mut trades =

@@ -63,8 +63,8 @@ impl Credentials {
         Ok(Credentials { api_key: api_key.to_owned(), key_pair })
     }
 
-    /// The key that follows from `random`, for an embedded venue: as secret as its seed, which is enough on
-    /// loopback and in memory.
+    /// The key that follows from `random`, for an embedded venue: as secret as its seed, which is
+    /// enough on loopback and in memory.
     ///
     /// # Errors
     /// When the library refuses the key.

@@ -28,20 +28,22 @@ const COUNTED: &[Limit] = &[
 ];
 
 impl MarketProtocol for SpotMarket {
-    /// Trade ids of `trade` and of `aggTrade` grow by one, so subscribe to one of the two; update ids of quotes and
-    /// books grow; bars have no number. Diffs of books are checked one by one before a book is published.
+    /// Trade ids of `trade` and of `aggTrade` grow by one, so subscribe to one of the two; update
+    /// ids of quotes and books grow; bars have no number. Diffs of books are checked one by one
+    /// before a book is published.
     const ORDERS: StreamOrders = StreamOrders {
         quote: StreamOrder::Monotonic,
         trade: StreamOrder::Contiguous,
         book: StreamOrder::Monotonic,
         bar: StreamOrder::Unsequenced,
     };
-    /// "How to manage a local order book correctly", as measured on recordings. The page's own wording of the first
-    /// diff ("`lastUpdateId` within `[U;u]`") holds for few real snapshots and would refetch for ever.
+    /// "How to manage a local order book correctly", as measured on recordings. The page's own
+    /// wording of the first diff ("`lastUpdateId` within `[U;u]`") holds for few real snapshots and
+    /// would refetch for ever.
     const BOOK_RULE: BookRule = BookRule::Contiguous;
     const EVENTS_MAX: usize = 2;
-    /// 1,024 streams a connection, five messages a second of which one is a ping, 4 KiB a message. A depth
-    /// request of 5,000 levels weighs 250 ("Order book", REST API).
+    /// 1,024 streams a connection, five messages a second of which one is a ping, 4 KiB a message.
+    /// A depth request of 5,000 levels weighs 250 ("Order book", REST API).
     const LIMITS: VenueLimits = VenueLimits {
         topics_per_connection: 1_024,
         topics_per_request: 64,

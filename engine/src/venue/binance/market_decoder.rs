@@ -1,9 +1,9 @@
 //! Market data frames of the venue's streams, bare or combined (`{"stream":..,"data":..}`).
 //!
-//! Promises: every frame becomes exactly one message or one typed error, whatever the bytes; an unknown
-//! kind or enum value is an error and never a default; prices are positive and quantities not negative
-//! (F17); no allocation per frame in steady state. Does not know whether a diff follows the one before:
-//! that is the book's part.
+//! Promises: every frame becomes exactly one message or one typed error, whatever the bytes; an
+//! unknown kind or enum value is an error and never a default; prices are positive and quantities
+//! not negative (F17); no allocation per frame in steady state. Does not know whether a diff
+//! follows the one before: that is the book's part.
 
 use simd_json::Node;
 

@@ -15,8 +15,8 @@ use crate::venue::protocol::{
     Failure, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply, UnreadFrame,
 };
 
-/// The API stops waiting for the matching engine after 10 s; a request is refused when it is older than
-/// its `recvWindow` (5 s, since we name none), by a clock that may be a second off ours.
+/// The API stops waiting for the matching engine after 10 s; a request is refused when it is older
+/// than its `recvWindow` (5 s, since we name none), by a clock that may be a second off ours.
 const IN_FLIGHT_MAX_NS: u64 = 16_000_000_000;
 
 /// Unknown outcome: internal error, disconnected, unexpected response, timed out.
@@ -214,7 +214,8 @@ fn answer(order: &OrderResult<'_>) -> Option<VenueAnswer> {
     })
 }
 
-/// The order that an unreadable report speaks of. Cold, and without a parser: the frame may be no JSON.
+/// The order that an unreadable report speaks of. Cold, and without a parser: the frame may be no
+/// JSON.
 #[cold]
 fn name_in(frame: &[u8]) -> Option<&[u8]> {
     let after = |mark: &[u8]| {

@@ -1,4 +1,5 @@
-//! A book's snapshot, the body of `GET /api/v3/depth`. Cold: parsed off the core, on memory of its own.
+//! A book's snapshot, the body of `GET /api/v3/depth`. Cold: parsed off the core, on memory of its
+//! own.
 
 use crate::event::InstrumentId;
 use crate::venue::Scales;

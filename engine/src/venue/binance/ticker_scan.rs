@@ -1,9 +1,10 @@
-//! A scanner for the hottest frames, `bookTicker`, `trade` and `aggTrade`, in the venue's own field order.
+//! A scanner for the hottest frames, `bookTicker`, `trade` and `aggTrade`, in the venue's own field
+//! order.
 //!
-//! Promises: what it takes, it takes as the tape does (a differential test says so); on any deviation,
-//! be it another order, a space, an escape, one more field, a number too long or a value that would be
-//! refused, it takes nothing, and the tape decides. It knows no errors. A frame costs one pass over its
-//! bytes, without a copy.
+//! Promises: what it takes, it takes as the tape does (a differential test says so); on any
+//! deviation, be it another order, a space, an escape, one more field, a number too long or a value
+//! that would be refused, it takes nothing, and the tape decides. It knows no errors. A frame costs
+//! one pass over its bytes, without a copy.
 
 use super::market_decoder::{check_quote, make_trade};
 use crate::event::Quote;

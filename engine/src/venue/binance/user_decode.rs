@@ -1,10 +1,11 @@
 //! Frames of the order connection: answers of the WebSocket API and the user data events that come
-//! between them, in the present wrapper `{"subscriptionId":..,"event":{..}}`, in a stream's, or bare.
+//! between them, in the present wrapper `{"subscriptionId":..,"event":{..}}`, in a stream's, or
+//! bare.
 //!
 //! Promises: every frame becomes exactly one message or one typed error; enum values are mapped
-//! exhaustively, an unknown one is an error and never a default; numbers that contradict each other are
-//! refused; no allocation per frame in steady state. Does not know our orders: whether a report is ours,
-//! new or a repeat is the order table's part.
+//! exhaustively, an unknown one is an error and never a default; numbers that contradict each other
+//! are refused; no allocation per frame in steady state. Does not know our orders: whether a report
+//! is ours, new or a repeat is the order table's part.
 
 use simd_json::Node;
 
@@ -141,8 +142,8 @@ fn read_event<'a>(
     })
 }
 
-/// Reads the balances; of those that can't be read, what is wrong with the first. One asset with an odd name
-/// or number says nothing about the others, let alone about orders.
+/// Reads the balances; of those that can't be read, what is wrong with the first. One asset with an
+/// odd name or number says nothing about the others, let alone about orders.
 fn read_balances(
     fields: &Letters<'_, '_>,
     balances: &mut Vec<AssetBalance>,
@@ -177,8 +178,8 @@ fn read_balance(nodes: &[Node<'_>]) -> Result<AssetBalance, DecodeError> {
     Ok(AssetBalance { asset, free: AssetAmount(free), locked: AssetAmount(locked) })
 }
 
-/// A sum in quote currency, in units of 10^-(price scale + quantity scale). The venue tells 0 where it has
-/// none to tell: `None`.
+/// A sum in quote currency, in units of 10^-(price scale + quantity scale). The venue tells 0 where
+/// it has none to tell: `None`.
 fn quote_amount(sum: &str, scales: Scales) -> Option<i128> {
     let amount = parse_wide(sum.as_bytes(), scales.price + scales.qty).ok()?;
     (amount > 0).then_some(amount)

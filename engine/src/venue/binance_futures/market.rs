@@ -1,9 +1,11 @@
-//! The market data of Binance USD-M futures: streams, routes and snapshots. Frames are worded as those of spot.
+//! The market data of Binance USD-M futures: streams, routes and snapshots. Frames are worded as
+//! those of spot.
 //!
-//! What differs (source: the venue's "Websocket Market Streams", its notice of routed addresses of April 2026, and
-//! recordings): each diff names the one before it by `pu`; update ids count all symbols, so they never follow by one;
-//! high-frequency streams are served under `/public`, all others under `/market`, and a stream that is asked for
-//! under the wrong one is confirmed and never comes.
+//! What differs (source: the venue's "Websocket Market Streams", its notice of routed addresses of
+//! April 2026, and recordings): each diff names the one before it by `pu`; update ids count all
+//! symbols, so they never follow by one; high-frequency streams are served under `/public`, all
+//! others under `/market`, and a stream that is asked for under the wrong one is confirmed and
+//! never comes.
 
 use crate::event::{EventKind, InstrumentId};
 use crate::venue::binance::{MarketDecoder, read_snapshot, request_to_subscribe, stream_of};
@@ -23,7 +25,8 @@ pub struct FuturesMarket {
     decoder: MarketDecoder,
 }
 
-/// "Limits" of the futures' general information. Connections are counted as spot's are: nothing is published.
+/// "Limits" of the futures' general information. Connections are counted as spot's are: nothing is
+/// published.
 const COUNTED: &[Limit] = &[
     Limit { counts: Counted::Weight, amount: 2_400, window_ns: 60_000_000_000 },
     Limit { counts: Counted::Orders, amount: 300, window_ns: 10_000_000_000 },
@@ -32,7 +35,8 @@ const COUNTED: &[Limit] = &[
 ];
 
 impl MarketProtocol for FuturesMarket {
-    /// As on spot, but trades that the venue makes itself (insurance fund, deleveraging) have ids that are not sent.
+    /// As on spot, but trades that the venue makes itself (insurance fund, deleveraging) have ids
+    /// that are not sent.
     const ORDERS: StreamOrders = StreamOrders {
         quote: StreamOrder::Monotonic,
         trade: StreamOrder::Monotonic,
@@ -41,7 +45,8 @@ impl MarketProtocol for FuturesMarket {
     };
     const BOOK_RULE: BookRule = BookRule::Linked;
     const EVENTS_MAX: usize = 2;
-    /// 1,024 streams a connection, ten messages a second, of which more than half are left to pings.
+    /// 1,024 streams a connection, ten messages a second, of which more than half are left to
+    /// pings.
     const LIMITS: VenueLimits = VenueLimits {
         topics_per_connection: 1_024,
         topics_per_request: 64,

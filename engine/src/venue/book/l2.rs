@@ -1,9 +1,9 @@
 //! One instrument's order book: both sides as sorted vectors, best level at the end.
 //!
 //! Promises: no allocation after construction; the number of levels a side is bounded, and when the
-//! bound is reached the farthest level gives way and is counted. Most changes are near the best price,
-//! so with the best at the end an insertion or removal moves few levels. Does not know sequences or
-//! whether it can be trusted: that is [`super::BookSync`]'s part.
+//! bound is reached the farthest level gives way and is counted. Most changes are near the best
+//! price, so with the best at the end an insertion or removal moves few levels. Does not know
+//! sequences or whether it can be trusted: that is [`super::BookSync`]'s part.
 
 use std::cmp::Ordering;
 use std::fmt::Write as _;
@@ -22,7 +22,8 @@ pub enum Applied {
     Replaced,
     /// A level was removed.
     Removed,
-    /// Removal of a level that isn't there: routine, since levels beyond a snapshot's depth are unknown.
+    /// Removal of a level that isn't there: routine, since levels beyond a snapshot's depth are
+    /// unknown.
     Missing,
     /// A new level was inserted, and the farthest level was dropped for it.
     Overflowed,
@@ -53,8 +54,8 @@ impl L2Book {
         L2Book { bids: side(), asks: side(), levels_max, overflows: 0 }
     }
 
-    /// Sets the quantity at `price` to `qty`; 0 removes the level. Both in the instrument's scales, the
-    /// quantity absolute and not negative.
+    /// Sets the quantity at `price` to `qty`; 0 removes the level. Both in the instrument's scales,
+    /// the quantity absolute and not negative.
     #[inline]
     pub fn apply(&mut self, side: Side, price: i64, qty: i64) -> Applied {
         debug_assert!(qty >= 0, "a decoder refuses negative quantities");
@@ -133,8 +134,8 @@ impl L2Book {
     }
 
     /// SHA-256 of the whole book in hex, for comparison with another implementation: lines
-    /// `b<price>:<qty>` from the highest bid down, then `a<price>:<qty>` from the lowest ask up, numbers in
-    /// plain notation without trailing zeros. Cold: it formats every level.
+    /// `b<price>:<qty>` from the highest bid down, then `a<price>:<qty>` from the lowest ask up,
+    /// numbers in plain notation without trailing zeros. Cold: it formats every level.
     #[must_use]
     pub fn digest(&self, scales: Scales) -> String {
         let mut text = String::new();

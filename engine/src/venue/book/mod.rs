@@ -1,4 +1,5 @@
-//! Order books, assembled on the venue's side: the levels, and the state machine that keeps them in step.
+//! Order books, assembled on the venue's side: the levels, and the state machine that keeps them in
+//! step.
 
 mod buffer;
 mod l2;

@@ -19,16 +19,16 @@ pub struct Diff<'a> {
     pub asks: &'a [Level],
 }
 
-/// The venue's rule that says how a diff follows what was applied before. Below, `last` is the snapshot's update
-/// or the last one applied.
+/// The venue's rule that says how a diff follows what was applied before. Below, `last` is the
+/// snapshot's update or the last one applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BookRule {
-    /// Updates are numbered one by one: a diff that ends at or before `last` is old, one that holds `last + 1`
-    /// follows, one that begins behind it leaves a hole.
+    /// Updates are numbered one by one: a diff that ends at or before `last` is old, one that holds
+    /// `last + 1` follows, one that begins behind it leaves a hole.
     Contiguous,
-    /// Each diff names the last update of the one before it, and numbers are shared with other books: a diff that
-    /// names `last` follows. The first one behind a snapshot spans it: it names an update at or before `last` and
-    /// ends at or behind it.
+    /// Each diff names the last update of the one before it, and numbers are shared with other
+    /// books: a diff that names `last` follows. The first one behind a snapshot spans it: it names
+    /// an update at or before `last` and ends at or behind it.
     Linked,
 }
 

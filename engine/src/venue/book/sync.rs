@@ -1,10 +1,10 @@
 //! Keeps one book in step with its venue: buffer, snapshot, replay, live, gap, resync (LM-07).
 //!
 //! Promises: a book is `Live` only while every diff since its snapshot was applied without a hole;
-//! nothing is applied to a book that isn't; the sequence rule is checked on every diff for the life of
-//! the stream. A snapshot is wanted only once a diff of the present stream is buffered: before that
-//! nothing proves that the subscription works, and a quiet symbol could look live without being so.
-//! Does not request snapshots, read clocks or publish: its owner does.
+//! nothing is applied to a book that isn't; the sequence rule is checked on every diff for the life
+//! of the stream. A snapshot is wanted only once a diff of the present stream is buffered: before
+//! that nothing proves that the subscription works, and a quiet symbol could look live without
+//! being so. Does not request snapshots, read clocks or publish: its owner does.
 
 use super::L2Book;
 use super::buffer::DiffBuffer;
@@ -161,7 +161,8 @@ impl BookSync {
         SnapshotOutcome::Joined
     }
 
-    /// The book can't be trusted any more: its levels go, and diffs are kept until a new snapshot joins.
+    /// The book can't be trusted any more: its levels go, and diffs are kept until a new snapshot
+    /// joins.
     pub fn distrust(&mut self, reason: BookStatusReason) {
         self.book.clear();
         self.buffer.clear();
@@ -170,8 +171,8 @@ impl BookSync {
         self.set(BookStatus::Syncing, reason);
     }
 
-    /// Nothing was heard for too long: a live book is stale until the next diff follows it. Says whether
-    /// that changed anything.
+    /// Nothing was heard for too long: a live book is stale until the next diff follows it. Says
+    /// whether that changed anything.
     pub fn silent(&mut self) -> bool {
         if self.status != BookStatus::Live {
             return false;
@@ -215,7 +216,8 @@ impl BookSync {
         self.last_update_id
     }
 
-    /// Venue time of the last diff applied, ns since the Unix epoch; 0 when none was since the snapshot.
+    /// Venue time of the last diff applied, ns since the Unix epoch; 0 when none was since the
+    /// snapshot.
     #[inline]
     #[must_use]
     pub fn last_applied_ns(&self) -> i64 {
@@ -290,8 +292,8 @@ impl BookSync {
         DiffOutcome::Buffered
     }
 
-    /// A hole before `diff`, or the book is where the stream never comes to: start again with `diff` as the
-    /// first one kept.
+    /// A hole before `diff`, or the book is where the stream never comes to: start again with
+    /// `diff` as the first one kept.
     #[cold]
     pub fn restart(&mut self, diff: &Diff<'_>) -> DiffOutcome {
         self.counters.gaps += 1;
@@ -300,8 +302,8 @@ impl BookSync {
         DiffOutcome::Gap
     }
 
-    /// A repeat carries its old time. An old number with a *newer* time is a venue that numbers anew
-    /// (F18): taken for a repeat, every later diff would be ignored for ever.
+    /// A repeat carries its old time. An old number with a *newer* time is a venue that numbers
+    /// anew (F18): taken for a repeat, every later diff would be ignored for ever.
     fn numbering_fell_back(&self, diff: &Diff<'_>) -> bool {
         self.last_applied_ns.is_some_and(|last_ns| diff.venue_time_ns > last_ns)
     }
@@ -322,8 +324,8 @@ impl BookSync {
         self.last_applied_ns = Some(diff.venue_time_ns);
     }
 
-    /// Index of the first diff kept that a snapshot at `last_update_id` doesn't hold yet (the number of
-    /// diffs when it holds all); `None` when no diff is kept.
+    /// Index of the first diff kept that a snapshot at `last_update_id` doesn't hold yet (the
+    /// number of diffs when it holds all); `None` when no diff is kept.
     fn first_not_in(&self, last_update_id: u64) -> Option<usize> {
         if self.buffer.is_empty() {
             return None;

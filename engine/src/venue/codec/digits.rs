@@ -8,12 +8,13 @@ pub(super) const ZEROS: u64 = 0x30 * ONES;
 /// Eight times one.
 const ONES: u64 = 0x0101_0101_0101_0101;
 
-/// How many of eight bytes of text, from the first, which is the lowest, are digits. Eight at a time, in a
-/// register: a loop over bytes was most of a frame.
+/// How many of eight bytes of text, from the first, which is the lowest, are digits. Eight at a
+/// time, in a register: a loop over bytes was most of a frame.
 #[inline]
 pub(super) fn count_digits(text: u64) -> usize {
     let values = text ^ ZEROS;
-    // A byte above 9 sets its highest bit, here or in the sum, and a carry goes only to those behind it.
+    // A byte above 9 sets its highest bit, here or in the sum, and a carry goes only to those
+    // behind it.
     let others = (values.wrapping_add(0x76 * ONES) | values) & (0x80 * ONES);
     others.trailing_zeros() as usize / 8
 }

@@ -1,8 +1,9 @@
 //! Reading the nodes of a parsed document: walks, and the table of one-letter fields.
 //!
-//! Some venues name the fields of their stream messages by one letter, upper and lower case apart, in no
-//! promised order. One pass over an object notes where each letter's value is; a letter that comes twice
-//! is an error (F16), a longer name is skipped. The values are then read by name, each with a typed error.
+//! Some venues name the fields of their stream messages by one letter, upper and lower case apart,
+//! in no promised order. One pass over an object notes where each letter's value is; a letter that
+//! comes twice is an error (F16), a longer name is skipped. The values are then read by name, each
+//! with a typed error.
 
 use simd_json::{Node, StaticNode};
 
@@ -18,8 +19,8 @@ pub(in crate::venue) fn span(node: &Node<'_>) -> usize {
     }
 }
 
-/// The members of the object that `nodes` starts with: name, and the nodes from its value on. Nothing
-/// when it isn't an object.
+/// The members of the object that `nodes` starts with: name, and the nodes from its value on.
+/// Nothing when it isn't an object.
 #[inline]
 pub(in crate::venue) fn members<'t, 'a>(nodes: &'t [Node<'a>]) -> Members<'t, 'a> {
     match nodes.first() {

@@ -1,8 +1,8 @@
 //! JSON frames on reused memory: one padded buffer, one tape.
 //!
-//! Promises: no allocation per frame once the buffers have grown to the largest frame seen, no recursion
-//! (nesting is bounded), one complete document per frame. No number is parsed twice: venues
-//! send prices as text, which stays text here.
+//! Promises: no allocation per frame once the buffers have grown to the largest frame seen, no
+//! recursion (nesting is bounded), one complete document per frame. No number is parsed twice:
+//! venues send prices as text, which stays text here.
 
 use simd_json::{Buffers, ErrorType, INPUT_PADDING, Node, Tape, fill_tape_padded};
 
@@ -22,8 +22,9 @@ pub(in crate::venue) struct JsonBuffer {
 }
 
 impl JsonBuffer {
-    /// As [`JsonBuffer::new`], with every buffer grown to what the densest frame of `frame_bytes_usual`
-    /// needs: the parser sizes its own by a guess, and would grow them in the middle of a run.
+    /// As [`JsonBuffer::new`], with every buffer grown to what the densest frame of
+    /// `frame_bytes_usual` needs: the parser sizes its own by a guess, and would grow them in the
+    /// middle of a run.
     pub(in crate::venue) fn warmed(frame_bytes_usual: usize, frame_bytes_max: usize) -> JsonBuffer {
         let mut json = JsonBuffer::new(frame_bytes_usual, frame_bytes_max);
         // Nothing has more structure than single digits in a list, `[0,0,0]`.
@@ -62,8 +63,8 @@ impl JsonBuffer {
             self.padded.resize(padded_bytes, 0);
         }
         self.padded[..frame.len()].copy_from_slice(frame);
-        // A tape borrows the document, so it can't be kept under that lifetime. An empty one can change
-        // lifetimes; its allocation travels along.
+        // A tape borrows the document, so it can't be kept under that lifetime. An empty one can
+        // change lifetimes; its allocation travels along.
         let mut tape: Tape<'a> = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let filled = fill_tape_padded(&mut self.padded, frame.len(), &mut self.buffers, &mut tape);
         let outcome = match filled {

@@ -7,7 +7,8 @@ use super::fields::{elements, text};
 use crate::event::{Level, parse_scaled};
 use crate::venue::{LetterReason, Scales};
 
-/// Levels a side in one diff. The largest diff in 40 MB of recordings has 1,076 on both sides together.
+/// Levels a side in one diff. The largest diff in 40 MB of recordings has 1,076 on both sides
+/// together.
 pub(in crate::venue) const DIFF_LEVELS_MAX: usize = 5_000;
 
 /// Reads `[[price, quantity], ..]` into `out`, which is cleared first.

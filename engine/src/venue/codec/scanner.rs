@@ -1,8 +1,8 @@
 //! A scanner for frames whose fields come in a known order, without a tape.
 //!
-//! Promises: what it takes, it takes as the tape does; on any deviation, be it a space, an escape, a number too
-//! long or one that the instrument's scale does not hold, it takes nothing, and the tape decides. It knows no
-//! errors. A frame costs one pass over its bytes, without a copy.
+//! Promises: what it takes, it takes as the tape does; on any deviation, be it a space, an escape,
+//! a number too long or one that the instrument's scale does not hold, it takes nothing, and the
+//! tape decides. It knows no errors. A frame costs one pass over its bytes, without a copy.
 
 use super::digits::{DIGITS_MAX, POWERS, ZEROS, count_digits, low_bytes, value_of_digits};
 
@@ -52,8 +52,8 @@ impl<'f> Scanner<'f> {
         self.short_scaled(scale).or_else(|| self.long_scaled(scale))
     }
 
-    /// The form of nearly every number: at most eight digits, a point, at most eight places. Two registers of
-    /// text, and no loop. Of any other it takes nothing.
+    /// The form of nearly every number: at most eight digits, a point, at most eight places. Two
+    /// registers of text, and no loop. Of any other it takes nothing.
     #[inline]
     fn short_scaled(&mut self, scale: usize) -> Option<i64> {
         let text = self.first_eight()?;

@@ -1,8 +1,9 @@
 //! The agent of a market data connection: socket, subscription, feed and snapshots of one venue.
 //!
-//! One duty cycle: a step of the session, then the frames of at most one read, each decoded straight into
-//! the link; then what REST has answered, what it is to be asked, and a look for silence. When the link is
-//! full the socket is not read (counted), since a hole made by us would look like one of the venue's.
+//! One duty cycle: a step of the session, then the frames of at most one read, each decoded
+//! straight into the link; then what REST has answered, what it is to be asked, and a look for
+//! silence. When the link is full the socket is not read (counted), since a hole made by us would
+//! look like one of the venue's.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -25,11 +26,11 @@ use crate::venue::{
     BookSummary, EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds, VenueSwitch,
 };
 
-/// Frames taken in one duty cycle: what one read of a busy stream brings, so that the other agents of
-/// the core get their turn.
+/// Frames taken in one duty cycle: what one read of a busy stream brings, so that the other agents
+/// of the core get their turn.
 const FRAMES_PER_CYCLE: usize = 64;
-/// Between two looks for silence by time alone, ns: a quarter of the shortest silence that can be configured. Only a
-/// core that sleeps waits that long.
+/// Between two looks for silence by time alone, ns: a quarter of the shortest silence that can be
+/// configured. Only a core that sleeps waits that long.
 const LOOK_NS: u64 = 25_000_000;
 /// The longest time that market data waits for the order session to be ready, ns.
 const ORDERS_FIRST_NS: u64 = 2_000_000_000;
@@ -60,8 +61,8 @@ pub struct MarketWiring<O> {
     pub outlet: O,
     /// Where snapshots come from; `None` without books.
     pub snapshots: Option<SnapshotClient>,
-    /// Set by the order session when it is ready; market data waits for it, for a while. `None` when the
-    /// venue takes no orders.
+    /// Set by the order session when it is ready; market data waits for it, for a while. `None`
+    /// when the venue takes no orders.
     pub orders_ready: Option<Arc<AtomicBool>>,
     /// Its counters.
     pub stats: Arc<CachePadded<IntakeStats>>,
@@ -113,8 +114,8 @@ pub struct MarketAgent<P: MarketProtocol, O: EventOutlet> {
 }
 
 impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
-    /// An agent that connects with its first duty cycles, or once its venue is switched on, and subscribes to
-    /// the kinds that `wanted` says of each instrument.
+    /// An agent that connects with its first duty cycles, or once its venue is switched on, and
+    /// subscribes to the kinds that `wanted` says of each instrument.
     #[must_use]
     pub fn new(
         options: MarketOptions,
@@ -173,7 +174,8 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         self.port.clone()
     }
 
-    /// Every book as it stood at the end, by native symbol; only those that could be trusted have levels.
+    /// Every book as it stood at the end, by native symbol; only those that could be trusted have
+    /// levels.
     #[must_use]
     pub fn book_summaries(&self) -> Vec<(InstrumentId, BookSummary)> {
         let summary =
@@ -268,8 +270,8 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         1
     }
 
-    /// Takes a request for more streams, and answers it once the venue has. Without a connection it is
-    /// answered at once: the next one subscribes to all.
+    /// Takes a request for more streams, and answers it once the venue has. Without a connection it
+    /// is answered at once: the next one subscribes to all.
     #[cold]
     fn exchange_streams(&mut self) -> usize {
         let Some(port) = &self.port else { return 0 };

@@ -1,7 +1,8 @@
 //! The books of one connection, and the word on whether they can be trusted.
 //!
-//! Promises: nothing of a book is published while it isn't live, and its status goes out ahead of it. A
-//! status that finds no room is kept; only the latest of each book, since it replaces the earlier ones.
+//! Promises: nothing of a book is published while it isn't live, and its status goes out ahead of
+//! it. A status that finds no room is kept; only the latest of each book, since it replaces the
+//! earlier ones.
 
 use super::pacing::{SnapshotPace, SnapshotPacer};
 use super::silence::SilenceWatch;
@@ -14,8 +15,9 @@ use crate::venue::book::{
 use crate::venue::protocol::Snapshot;
 use crate::venue::{EventOutlet, Symbol, SymbolMap};
 
-/// A book whose stream says nothing but what is in it already is where the stream never comes to: a snapshot or a
-/// diff had an absurd number. A repeat, or what a snapshot overtook, is behind it by less than this, ns.
+/// A book whose stream says nothing but what is in it already is where the stream never comes to: a
+/// snapshot or a diff had an absurd number. A repeat, or what a snapshot overtook, is behind it by
+/// less than this, ns.
 const STUCK_NS: u64 = 2_000_000_000;
 
 /// The books of one connection, by the symbol's slot.

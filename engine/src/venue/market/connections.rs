@@ -1,8 +1,8 @@
 //! How the topics of a venue are spread over connections.
 //!
-//! Every topic has one connection for the life of the run, whether it is subscribed to from the start, later, or
-//! never: so a book and the numbers of a stream live on one connection, and a request at run time needs no new one.
-//! A connection with nothing to carry is not opened.
+//! Every topic has one connection for the life of the run, whether it is subscribed to from the
+//! start, later, or never: so a book and the numbers of a stream live on one connection, and a
+//! request at run time needs no new one. A connection with nothing to carry is not opened.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -38,8 +38,9 @@ pub(super) struct Topics {
 }
 
 impl Connection {
-    /// The connections over which a venue's topics are spread, `topics_max` each at most; books only if
-    /// `has_books`. Topics that are `listed` take the place of all others: those of one route share a connection.
+    /// The connections over which a venue's topics are spread, `topics_max` each at most; books
+    /// only if `has_books`. Topics that are `listed` take the place of all others: those of one
+    /// route share a connection.
     #[must_use]
     pub fn spread<P: MarketProtocol>(
         symbols: &SymbolMap,

@@ -1,10 +1,10 @@
 //! One market data connection's worth of state: protocol, books, and what is published of both.
 //!
-//! Promises: every frame is counted once as decoded, control or refused, and a refused one is a dead
-//! letter; nothing of a book is published while it isn't live, and the word that it isn't goes out ahead
-//! of anything later of it; a status that finds no room is kept (the latest of each book) and goes out
-//! with the next call. Does not own a socket, a thread or a clock's source; its agent drives it and asks
-//! [`MarketFeed::next_snapshot_request`] each duty cycle.
+//! Promises: every frame is counted once as decoded, control or refused, and a refused one is a
+//! dead letter; nothing of a book is published while it isn't live, and the word that it isn't goes
+//! out ahead of anything later of it; a status that finds no room is kept (the latest of each book)
+//! and goes out with the next call. Does not own a socket, a thread or a clock's source; its agent
+//! drives it and asks [`MarketFeed::next_snapshot_request`] each duty cycle.
 
 use std::sync::Arc;
 
@@ -138,8 +138,8 @@ impl<P: MarketProtocol> MarketFeed<P> {
         self.books.announce_all(&mut self.stamper, outlet);
     }
 
-    /// Takes one whole frame that was read at `receive_ns` (the engine's clock). The caller made sure of
-    /// room for [`MarketProtocol::EVENTS_MAX`] events.
+    /// Takes one whole frame that was read at `receive_ns` (the engine's clock). The caller made
+    /// sure of room for [`MarketProtocol::EVENTS_MAX`] events.
     #[inline]
     pub fn on_frame(
         &mut self,
@@ -190,9 +190,9 @@ impl<P: MarketProtocol> MarketFeed<P> {
         }
     }
 
-    /// Looks for silence: a live book that heard nothing for too long becomes stale (published), and a
-    /// kind of data that is dead as a whole is returned: then the connection is to be given up. Also
-    /// publishes what found no room before. Cheap; call it each duty cycle.
+    /// Looks for silence: a live book that heard nothing for too long becomes stale (published),
+    /// and a kind of data that is dead as a whole is returned: then the connection is to be given
+    /// up. Also publishes what found no room before. Cheap; call it each duty cycle.
     pub fn check_silence(
         &mut self,
         now_ns: u64,

@@ -1,4 +1,5 @@
-//! Whether recorded frames are of a protocol: they decode, and the diffs of a book follow each other.
+//! Whether recorded frames are of a protocol: they decode, and the diffs of a book follow each
+//! other.
 
 use std::fmt;
 use std::sync::Arc;
@@ -48,7 +49,8 @@ impl Fit {
         fit
     }
 
-    /// Whether they are of the protocol. A recording may have holes, and frames of kinds that are not known.
+    /// Whether they are of the protocol. A recording may have holes, and frames of kinds that are
+    /// not known.
     #[must_use]
     pub fn is_good(&self) -> bool {
         2 * self.refused <= self.frames && 2 * self.holes <= self.diffs

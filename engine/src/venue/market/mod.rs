@@ -1,4 +1,5 @@
-//! The market sessions of any venue: sockets, subscriptions, books and snapshots, around its protocol.
+//! The market sessions of any venue: sockets, subscriptions, books and snapshots, around its
+//! protocol.
 
 mod agent;
 mod books;

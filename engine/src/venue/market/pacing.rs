@@ -1,5 +1,5 @@
-//! How often snapshots may be asked for: at most one a symbol and second, and a token bucket over all
-//! symbols, so that a gap on every symbol at once doesn't get the address banned (F18, F19).
+//! How often snapshots may be asked for: at most one a symbol and second, and a token bucket over
+//! all symbols, so that a gap on every symbol at once doesn't get the address banned (F18, F19).
 
 /// One request a symbol in this time, at most.
 const PER_SYMBOL_NS: u64 = 1_000_000_000;

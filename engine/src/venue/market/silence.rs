@@ -1,9 +1,10 @@
-//! When data counts as dead: a connection whose heartbeats still work, or a book nothing is heard of (F13).
+//! When data counts as dead: a connection whose heartbeats still work, or a book nothing is heard
+//! of (F13).
 
 use crate::event::EventKind;
 
-/// Silence after which data counts as dead, by kind, ns; `None` = not watched. A venue sends nothing
-/// about a symbol that doesn't trade, so these depend on what is subscribed to.
+/// Silence after which data counts as dead, by kind, ns; `None` = not watched. A venue sends
+/// nothing about a symbol that doesn't trade, so these depend on what is subscribed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SilenceLimits {
     /// No quote of any symbol: the connection is given up.
@@ -19,7 +20,8 @@ pub struct SilenceLimits {
 }
 
 impl Default for SilenceLimits {
-    /// A book is stale after 30 s; no kind is watched as long as it isn't known what is subscribed to.
+    /// A book is stale after 30 s; no kind is watched as long as it isn't known what is subscribed
+    /// to.
     fn default() -> SilenceLimits {
         SilenceLimits {
             quote_ns: None,

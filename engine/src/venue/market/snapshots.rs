@@ -1,13 +1,13 @@
-//! Fetches book snapshots over REST, as an agent of its own beside the cores: a body of thousands of levels
-//! takes longer to parse than a pinned thread may spend.
+//! Fetches book snapshots over REST, as an agent of its own beside the cores: a body of thousands
+//! of levels takes longer to parse than a pinned thread may spend.
 //!
 //! ```text
 //! market agent --(lane of requests)--> agent "rest-NAME" --(Exchange of answers)--> market agent
 //! ```
 //!
-//! The body is parsed here too, so that a cold snapshot costs the core nothing but its application; an answer
-//! that was applied goes back to be freed here. When the venue asks to slow down (429, or 418 when it was
-//! ignored), nothing is asked for as long as it said. Nothing here waits.
+//! The body is parsed here too, so that a cold snapshot costs the core nothing but its application;
+//! an answer that was applied goes back to be freed here. When the venue asks to slow down (429, or
+//! 418 when it was ignored), nothing is asked for as long as it said. Nothing here waits.
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -30,12 +30,13 @@ use crate::world::Clock;
 /// Requests that may wait: the pacer allows one a symbol, and a few a second.
 const REQUESTS: usize = 1_024;
 const SECOND_NS: u64 = 1_000_000_000;
-/// The longest wait that a venue can impose, should its answer be absurd: bans last up to three days
-/// (Binance, "IP Limits").
+/// The longest wait that a venue can impose, should its answer be absurd: bans last up to three
+/// days (Binance, "IP Limits").
 const SLOW_DOWN_MAX_S: u64 = 3 * 24 * 60 * 60;
 /// The wait when the venue asks to slow down without saying for how long.
 const SLOW_DOWN_DEFAULT_S: u64 = 10;
-/// The longest wait after an answer that refused without a word on limits (403, 5xx); it doubles from 1 s.
+/// The longest wait after an answer that refused without a word on limits (403, 5xx); it doubles
+/// from 1 s.
 const REFUSED_WAIT_MAX_S: u64 = 60;
 /// Without anything to do the requests are looked at this often, should a wake-up be missed.
 const LOOK_NS: u64 = 20_000_000;
@@ -148,7 +149,8 @@ pub struct SnapshotAgent<P> {
     wakers: CoreWakers,
     stop: StopSignal,
     requested: Consumer<Request>,
-    /// Whose snapshots are to be fetched, each once: while the venue has us wait, requests are repeated.
+    /// Whose snapshots are to be fetched, each once: while the venue has us wait, requests are
+    /// repeated.
     queue: Vec<InstrumentId>,
     /// Whose snapshot is asked for now.
     asked: Option<InstrumentId>,
@@ -246,7 +248,8 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
             self.governor.penalty(self.may_ask_ns);
         }
         if reply.status != 200 {
-            // A firewall, or a venue that is down: each request costs its weight and changes nothing.
+            // A firewall, or a venue that is down: each request costs its weight and changes
+            // nothing.
             let wait_s = (1 << self.refusals.min(6)).min(REFUSED_WAIT_MAX_S);
             self.may_ask_ns = self.may_ask_ns.max(now_ns + wait_s * SECOND_NS);
             self.refusals += 1;

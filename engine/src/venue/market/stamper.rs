@@ -13,8 +13,8 @@ pub(super) struct Stamper {
     pub(super) venue: VenueId,
     pub(super) clock: Clock,
     pub(super) stats: Arc<CachePadded<IntakeStats>>,
-    /// Trace of the frame in hand, or of the last one: what is published without a frame of its own (a
-    /// snapshot, a book that went silent) belongs to it (LM-08).
+    /// Trace of the frame in hand, or of the last one: what is published without a frame of its own
+    /// (a snapshot, a book that went silent) belongs to it (LM-08).
     pub(super) trace_id: u64,
     /// Number of the connection, wrapping: sequences are compared within one.
     pub(super) epoch: u8,

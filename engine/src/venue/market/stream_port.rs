@@ -1,8 +1,8 @@
 //! How a market session is asked for more streams while it runs.
 //!
-//! A route to events that the venue does not send would stay silent. So the owner of the routes asks here
-//! first, and flips once the venue has confirmed. Streams are only ever added: what no route wants any more
-//! goes on being decoded, and reaches nobody, until the next start.
+//! A route to events that the venue does not send would stay silent. So the owner of the routes
+//! asks here first, and flips once the venue has confirmed. Streams are only ever added: what no
+//! route wants any more goes on being decoded, and reaches nobody, until the next start.
 
 #![allow(clippy::disallowed_methods, reason = "a flip waits for its venue in real time")]
 
@@ -38,7 +38,8 @@ pub(crate) enum StreamError {
 /// More streams, on their way to the session and back.
 #[derive(Debug)]
 pub(super) struct StreamRequest {
-    /// All requests of the connection, the new ones last. On the way back: those that were replaced.
+    /// All requests of the connection, the new ones last. On the way back: those that were
+    /// replaced.
     pub(super) subscriptions: Subscriptions,
     /// The venue's error code, when it refused.
     pub(super) refusal: Option<i32>,
@@ -77,9 +78,9 @@ impl StreamPort {
         self.known.lock().subscriptions.clone()
     }
 
-    /// Has the session subscribe to those of `streams` that it is not subscribed to, and waits until the
-    /// venue has confirmed; at once when there are none, or when there is no connection. `wake` wakes the
-    /// session's core. Never called on a pinned thread.
+    /// Has the session subscribe to those of `streams` that it is not subscribed to, and waits
+    /// until the venue has confirmed; at once when there are none, or when there is no connection.
+    /// `wake` wakes the session's core. Never called on a pinned thread.
     pub(crate) fn ask(
         &self,
         streams: impl Iterator<Item = Stream>,

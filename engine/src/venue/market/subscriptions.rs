@@ -17,7 +17,8 @@ pub(super) struct Subscriptions {
 }
 
 impl Subscriptions {
-    /// Requests for those of a connection's topics that `wanted` says, or for those that are listed.
+    /// Requests for those of a connection's topics that `wanted` says, or for those that are
+    /// listed.
     pub(super) fn new(topics: &Topics, wanted: impl Fn(&Stream) -> bool) -> Subscriptions {
         let mut subscriptions = Subscriptions {
             requests: Vec::new(),
@@ -66,7 +67,8 @@ impl Subscriptions {
         self.requests.len()
     }
 
-    /// Takes over how far `other` has come with the requests that both have: one begins with those of the other.
+    /// Takes over how far `other` has come with the requests that both have: one begins with those
+    /// of the other.
     pub(super) fn take_over(&mut self, other: &Subscriptions) {
         let count = self.requests.len().min(other.requests.len());
         debug_assert_eq!(self.requests[..count], other.requests[..count]);
@@ -86,8 +88,8 @@ impl Subscriptions {
         self.sent == self.requests.len() && self.answered.iter().all(|answered| *answered)
     }
 
-    /// Hands the next request to `send`, which says whether it was taken. One at a time: the next one waits
-    /// for the answer to the one before.
+    /// Hands the next request to `send`, which says whether it was taken. One at a time: the next
+    /// one waits for the answer to the one before.
     pub(super) fn send_next(&mut self, send: impl FnOnce(&str) -> bool) {
         let is_waiting = self.answered[..self.sent].contains(&false);
         if !is_waiting && self.sent < self.requests.len() && send(&self.requests[self.sent]) {

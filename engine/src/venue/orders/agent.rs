@@ -4,15 +4,15 @@
 //! down -> logging on -> asking for what is open -> ready -> (closed) -> down
 //! ```
 //!
-//! Promises: an order command is written at most once and answered at least once, by the venue's reports
-//! or by a rejection of ours; while the session is not ready every new order is refused at once instead of
-//! being sent late; after a disconnect each open order is asked for before a new order may leave (F26),
-//! and one whose query fails holds up no other; once a stop or a kill has begun no new order leaves. A
-//! cancel that was lost, or is held back by the venue's limits, leaves later. The orders that may rest at
-//! the venue when the run is over are named.
+//! Promises: an order command is written at most once and answered at least once, by the venue's
+//! reports or by a rejection of ours; while the session is not ready every new order is refused at
+//! once instead of being sent late; after a disconnect each open order is asked for before a new
+//! order may leave (F26), and one whose query fails holds up no other; once a stop or a kill has
+//! begun no new order leaves. A cancel that was lost, or is held back by the venue's limits, leaves
+//! later. The orders that may rest at the venue when the run is over are named.
 //!
-//! Tick-to-trade is taken here: from the read that brought the cause to the return of the write that took
-//! the order's last byte.
+//! Tick-to-trade is taken here: from the read that brought the cause to the return of the write
+//! that took the order's last byte.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -426,8 +426,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             self.unwritten.try_push((usize::from(command.consumer), command.tick_receive_ns));
     }
 
-    /// A cancel leaves at once, or as soon as the order's pause, the venue's limits and the connection
-    /// allow; it is never lost.
+    /// A cancel leaves at once, or as soon as the order's pause, the venue's limits and the
+    /// connection allow; it is never lost.
     #[inline]
     fn on_cancel(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
         let key = OrderKey::of(command);
@@ -485,7 +485,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         Ok(())
     }
 
-    /// A strategy's query is answered by what the venue says next, at the latest by the answer to ours.
+    /// A strategy's query is answered by what the venue says next, at the latest by the answer to
+    /// ours.
     fn on_query(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
         let now_ns = self.orders.now_ns;
         let asked = self.orders.table.change(OrderKey::of(command), |order| {
@@ -578,8 +579,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         }
     }
 
-    /// Marks what quarantined consumers have open, or everybody after a kill or at the stop, and writes
-    /// the cancels whose time has come; again after a while, since an order may have been on its way here.
+    /// Marks what quarantined consumers have open, or everybody after a kill or at the stop, and
+    /// writes the cancels whose time has come; again after a while, since an order may have been on
+    /// its way here.
     #[cold]
     fn cancel_wanted(&mut self, is_all: bool) -> usize {
         let now_ns = self.orders.now_ns;
@@ -645,8 +647,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         self.orders.clock.wall_at_ns(self.orders.now_ns) / 1_000_000
     }
 
-    /// The last resort (FR-016): nothing is read any more, since what it says could be stored nowhere; the
-    /// venue keeps it, to be asked for. Cancels still leave.
+    /// The last resort (FR-016): nothing is read any more, since what it says could be stored
+    /// nowhere; the venue keeps it, to be asked for. Cancels still leave.
     #[cold]
     fn go_on_unread(&mut self, phase: Phase) -> usize {
         if self.ready.swap(false, Ordering::AcqRel) {
@@ -685,7 +687,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         }
     }
 
-    /// Follows the venue's switch: leaves the venue when what is open has ended, or can't be waited for.
+    /// Follows the venue's switch: leaves the venue when what is open has ended, or can't be waited
+    /// for.
     #[cold]
     fn follow_switch(&mut self) -> usize {
         let venue = &self.orders.venue;

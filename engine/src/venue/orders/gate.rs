@@ -3,8 +3,8 @@
 use crate::rate::Rate;
 use crate::venue::governor::{Governor, RequestClass};
 
-/// Between two questions about orders at their rate, ns: five a second of weight 4 are a fifth of what
-/// Binance allows an address.
+/// Between two questions about orders at their rate, ns: five a second of weight 4 are a fifth of
+/// what Binance allows an address.
 const QUERY_INTERVAL_NS: u64 = 200_000_000;
 
 /// Questions at once after a pause.

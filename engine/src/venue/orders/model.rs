@@ -1,5 +1,5 @@
-//! Random words of a venue about one order, in any order, repeated, lost and later revealed, with replies
-//! and time-outs between them: what is told converges to the venue's own record.
+//! Random words of a venue about one order, in any order, repeated, lost and later revealed, with
+//! replies and time-outs between them: what is told converges to the venue's own record.
 
 use proptest::prelude::*;
 use zerocopy::FromZeros;
@@ -162,8 +162,8 @@ fn apply(order: &mut KnownOrder, step: Step, truth: &[VenueReport], now: u64, to
 proptest! {
     #![proptest_config(ProptestConfig { ..ProptestConfig::with_cases(20_000) })]
 
-    /// F30, F31: whatever came in which order, once everything is revealed the strategy's books are the
-    /// venue's: quantity, money and end, and no trade was told twice.
+    /// F30, F31: whatever came in which order, once everything is revealed the strategy's books are
+    /// the venue's: quantity, money and end, and no trade was told twice.
     #[test]
     fn what_is_told_converges_to_the_venues_record(
         fills in prop::collection::vec((1_i64..60, 900_i64..=PRICE), 0..5),

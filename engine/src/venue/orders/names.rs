@@ -30,8 +30,8 @@ impl OrderNames {
             if name.len() > 1 {
                 name.push(b'-');
             }
-            // 1 + 10 + 1 + 5 + 1 bytes leave room for the eighteen digits of the last part, which counts
-            // the orders of one run.
+            // 1 + 10 + 1 + 5 + 1 bytes leave room for the eighteen digits of the last part, which
+            // counts the orders of one run.
             let text = digits.format(part).as_bytes();
             let _more_orders_than_nine_years_hold = name.try_extend_from_slice(text);
         }

@@ -1,9 +1,10 @@
 //! One order: what is known of it, and what each word of the venue makes of it.
 //!
-//! Money is kept by intervals of the filled quantity: a fill covers `(z - l, z]` of it. What a later word
-//! reveals was missed before is told as one inferred fill at the venue's own sum, and stays a *hole*; a
-//! true fill that comes after all falls into the hole, and is told as a correction. What is neither new nor
-//! in a hole is a repeat. So reports may come in any order, and any of them twice.
+//! Money is kept by intervals of the filled quantity: a fill covers `(z - l, z]` of it. What a
+//! later word reveals was missed before is told as one inferred fill at the venue's own sum, and
+//! stays a *hole*; a true fill that comes after all falls into the hole, and is told as a
+//! correction. What is neither new nor in a hole is a repeat. So reports may come in any order, and
+//! any of them twice.
 
 use arrayvec::ArrayVec;
 use zerocopy::FromZeros;
@@ -60,8 +61,8 @@ pub struct VenueReport {
     pub filled_qty: i64,
     /// Taken off by self-trade prevention so far; `None` where the report does not say.
     pub prevented_qty: Option<i64>,
-    /// Quote amount of all fills, in units of 10^-(price scale + quantity scale); `None` where the report
-    /// does not say.
+    /// Quote amount of all fills, in units of 10^-(price scale + quantity scale); `None` where the
+    /// report does not say.
     pub quote_total: Option<i128>,
     /// Fee of this fill in units of 10^-8, and its asset; `None` when it is not known.
     pub fee: Option<(i64, u128)>,
@@ -223,7 +224,8 @@ impl KnownOrder {
         self.state.is_open()
     }
 
-    /// Whether its end may have to be taken back, or its fills corrected: it is remembered for longer.
+    /// Whether its end may have to be taken back, or its fills corrected: it is remembered for
+    /// longer.
     #[must_use]
     pub fn is_unsettled(&self) -> bool {
         self.state == OrderState::Presumed || !self.holes.is_empty()
@@ -729,8 +731,9 @@ impl KnownOrder {
         self.trades.push(trade);
     }
 
-    /// Tells a fill up to `to` that was missed. `quote` is what the venue's sum says of it. Without a
-    /// plausible one it is priced like the fill after it, else at the limit, which is the worst it can be.
+    /// Tells a fill up to `to` that was missed. `quote` is what the venue's sum says of it. Without
+    /// a plausible one it is priced like the fill after it, else at the limit, which is the worst
+    /// it can be.
     fn infer(&mut self, to: i64, quote: Option<i128>, next_price: i64, told: &mut Told) {
         let qty = to - self.filled_qty;
         let plausible = |quote: &i128| {

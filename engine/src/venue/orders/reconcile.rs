@@ -1,4 +1,5 @@
-//! Words in, truth out: takes what a venue says, changes the orders it is about, and tells their owners.
+//! Words in, truth out: takes what a venue says, changes the orders it is about, and tells their
+//! owners.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,7 +23,8 @@ use crate::runtime::Clock;
 use crate::venue::protocol::{AssetBalance, Failure, OrderMessage, Outcome, Reply, UnreadFrame};
 use crate::venue::{EventOutlet, IntakeStats, LetterReason, TraceIds};
 
-/// A frame that can't be read may have been a report: all open orders are looked at, this often at most, ns.
+/// A frame that can't be read may have been a report: all open orders are looked at, this often at
+/// most, ns.
 const LOOK_AT_ALL_NS: u64 = 10_000_000_000;
 /// Orders in a row of which the stream had told nothing when a query found news of them.
 const SILENT_FINDS_MAX: u32 = 2;
@@ -106,8 +108,8 @@ impl<O: EventOutlet> Reconciler<O> {
         }
     }
 
-    /// A frame that could not be read makes its own order a doubt. Where it can't be told whose it was, all
-    /// are looked at; a report on a symbol that isn't ours is none of ours.
+    /// A frame that could not be read makes its own order a doubt. Where it can't be told whose it
+    /// was, all are looked at; a report on a symbol that isn't ours is none of ours.
     #[cold]
     pub(super) fn on_unread(&mut self, frame: UnreadFrame<'_>, raw: &[u8]) {
         let UnreadFrame { error, name } = frame;

@@ -102,8 +102,8 @@ impl RequestsInFlight {
         Some(waiting.asked)
     }
 
-    /// A request that was sent before `before_ns` and has become overdue with this call. Its reply still
-    /// finds it until [`RequestsInFlight::forget`].
+    /// A request that was sent before `before_ns` and has become overdue with this call. Its reply
+    /// still finds it until [`RequestsInFlight::forget`].
     pub(super) fn next_overdue(&mut self, before_ns: u64) -> Option<Asked> {
         let is_late = |waiting: &&mut Waiting| !waiting.is_overdue && waiting.sent_ns < before_ns;
         let overdue = self.slots.iter_mut().flatten().find(is_late)?;

@@ -2,10 +2,11 @@
 //!
 #![doc = include_str!("states.md")]
 //!
-//! A word of lower rank never undoes one of higher rank: an execution report, then the answer to a query
-//! that is no older than the last report, then the reply to a request, then our own time-outs. Looks: *now*,
-//! *soon* (one second), *back off* (doubling from a quarter of a second to half a minute), *rest* (half a
-//! minute; one second for an order that can't rest), *keep* (as it was), *never*.
+//! A word of lower rank never undoes one of higher rank: an execution report, then the answer to a
+//! query that is no older than the last report, then the reply to a request, then our own
+//! time-outs. Looks: *now*, *soon* (one second), *back off* (doubling from a quarter of a second to
+//! half a minute), *rest* (half a minute; one second for an order that can't rest), *keep* (as it
+//! was), *never*.
 
 /// Where an order is. Each open order is in exactly one of the first five, which are the worklists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! All orders of one venue, open and remembered, and whose turn it is to be asked for.
 //!
-//! Promises: an order is taken once for its (consumer, client_order_id); open orders stand in the order of
-//! their submission, so no decision follows a hash map; each open order has its own time of the next look,
-//! so that one whose queries fail holds back no other. Bounded: open orders by the risk limits, closed ones
-//! by `CLOSED_KEPT`; those whose end may have to be taken back are kept `UNSETTLED_KEPT` longer.
-//! Nothing allocates after construction.
+//! Promises: an order is taken once for its (consumer, client_order_id); open orders stand in the
+//! order of their submission, so no decision follows a hash map; each open order has its own time
+//! of the next look, so that one whose queries fail holds back no other. Bounded: open orders by
+//! the risk limits, closed ones by `CLOSED_KEPT`; those whose end may have to be taken back are
+//! kept `UNSETTLED_KEPT` longer. Nothing allocates after construction.
 
 use std::collections::{HashMap, VecDeque};
 

@@ -16,14 +16,17 @@ pub trait MarketProtocol: Sized + Send + 'static {
     const EVENTS_MAX: usize;
     /// What the venue allows.
     const LIMITS: VenueLimits;
-    /// Parts of the venue's address space, in the order of their numbers: what [`MarketProtocol::route`] gives. Each
-    /// has connections of its own. Put before the last segment of the configured path; an empty one changes nothing.
+    /// Parts of the venue's address space, in the order of their numbers: what
+    /// [`MarketProtocol::route`] gives. Each has connections of its own. Put before the last
+    /// segment of the configured path; an empty one changes nothing.
     const ROUTES: &'static [&'static str];
 
-    /// A protocol for one connection that knows these symbols and refuses frames above `frame_bytes_max`.
+    /// A protocol for one connection that knows these symbols and refuses frames above
+    /// `frame_bytes_max`.
     fn new(symbols: SymbolMap, frame_bytes_max: usize) -> Self;
 
-    /// The topic of a kind of event, as it is subscribed to; `None` when the kind has none of its own.
+    /// The topic of a kind of event, as it is subscribed to; `None` when the kind has none of its
+    /// own.
     fn topic(native: &str, kind: EventKind) -> Option<String>;
 
     /// Index into [`MarketProtocol::ROUTES`] of a topic.

@@ -1,7 +1,8 @@
 //! What an agent needs to know of a venue: how it words things, and what it allows.
 //!
-//! A protocol is text in, text out. It owns no socket, no clock, no thread and no retry: generic agents own those,
-//! with timers, backoff, dead letters and counters, and take the protocol as a type parameter.
+//! A protocol is text in, text out. It owns no socket, no clock, no thread and no retry: generic
+//! agents own those, with timers, backoff, dead letters and counters, and take the protocol as a
+//! type parameter.
 
 mod limits;
 mod market;

@@ -113,11 +113,12 @@ pub trait OrderProtocol: Send + 'static {
     /// Its name in messages.
     const NAME: &'static str;
 
-    /// The steps of the logon, by their names in messages; each waits for the reply to the one before.
+    /// The steps of the logon, by their names in messages; each waits for the reply to the one
+    /// before.
     const LOGON: &'static [&'static str];
 
-    /// How long after it was written an order may still turn up at the venue, ns. Until then "no such
-    /// order" proves nothing.
+    /// How long after it was written an order may still turn up at the venue, ns. Until then "no
+    /// such order" proves nothing.
     fn in_flight_max_ns(&self) -> u64;
 
     /// What a request of this class weighs against the venue's budget.
@@ -137,7 +138,8 @@ pub trait OrderProtocol: Send + 'static {
         out: &mut Vec<u8>,
     ) -> Result<(), RejectReason>;
 
-    /// Writes an order's amendment to the command's price and quantity. `price` and `qty` are those it has.
+    /// Writes an order's amendment to the command's price and quantity. `price` and `qty` are those
+    /// it has.
     ///
     /// # Errors
     /// Why this venue can't amend an order so.

@@ -1,7 +1,7 @@
 //! What the venue allows, and what it does to who takes more.
 //!
-//! Source: the venue's "Limits" and "Unfilled order count" pages. Weights count by address (here: all
-//! clients together), orders by account. Windows are whole minutes, ten seconds and days of the
+//! Source: the venue's "Limits" and "Unfilled order count" pages. Weights count by address (here:
+//! all clients together), orders by account. Windows are whole minutes, ten seconds and days of the
 //! venue's clock. Who goes on after a 429 is banned: two minutes, then twice as long each time, at
 //! most three days.
 

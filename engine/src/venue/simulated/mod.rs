@@ -2,8 +2,8 @@
 //!
 //! `exchange/` has books, a seeded crowd, one account, fees and a ledger, and knows no text;
 //! `dialect/` speaks of it as one venue does; `server/` owns the sockets. The venue's adapter talks
-//! to it exactly as to the real one: WebSocket streams, REST, and the WebSocket API for orders, on one
-//! port. A fault plan makes things go wrong on purpose and counts that they did.
+//! to it exactly as to the real one: WebSocket streams, REST, and the WebSocket API for orders, on
+//! one port. A fault plan makes things go wrong on purpose and counts that they did.
 //!
 //! Promises
 //! - One thread, which blocks while nothing is due. It may allocate: it is not the hot path.

@@ -1,10 +1,11 @@
 //! A recording as content of the server: its frames at its pace, its snapshots on request.
 //!
-//! Nothing is lost by being early or fast: it starts once every stream of the recording is subscribed to,
-//! pauses while one is not, and while a client has not read what it was sent. What was recorded behind a
-//! snapshot is sent only once that snapshot has been fetched, where a client's book needs it: at the first
-//! diff of a symbol, and behind a gap in its diffs. One that was recorded beside a book that is whole (an
-//! hourly one) is passed. No wait is silent or for ever: see [`PATIENCE_NS`].
+//! Nothing is lost by being early or fast: it starts once every stream of the recording is
+//! subscribed to, pauses while one is not, and while a client has not read what it was sent. What
+//! was recorded behind a snapshot is sent only once that snapshot has been fetched, where a
+//! client's book needs it: at the first diff of a symbol, and behind a gap in its diffs. One that
+//! was recorded beside a book that is whole (an hourly one) is passed. No wait is silent or for
+//! ever: see [`PATIENCE_NS`].
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -34,8 +35,8 @@ const PAUSE_NS: u64 = 1_000_000;
 
 /// A wait of this length is logged.
 const LONG_WAIT_NS: u64 = 5 * NS_PER_S;
-/// How long a subscription or a snapshot is waited for. A client whose snapshots are limited by a venue's
-/// weights may have to wait out a minute.
+/// How long a subscription or a snapshot is waited for. A client whose snapshots are limited by a
+/// venue's weights may have to wait out a minute.
 const PATIENCE_NS: u64 = 90 * NS_PER_S;
 /// How long the last frames may take to be decoded, once they were sent.
 const LAST_FRAMES_NS: u64 = 10 * NS_PER_S;
@@ -67,7 +68,8 @@ pub struct RecordedSession {
 struct Progress {
     /// Frames still to be sent.
     left: AtomicU64,
-    /// When nothing more was left to be sent, or what was missing was given up; [`NEVER_NS`] before.
+    /// When nothing more was left to be sent, or what was missing was given up; [`NEVER_NS`]
+    /// before.
     ended_ns: AtomicU64,
 }
 
@@ -131,7 +133,8 @@ impl RecordedSession {
         &self.notes
     }
 
-    /// Whether nothing more can come of it: it was given up, or what it sent last was lost on its way.
+    /// Whether nothing more can come of it: it was given up, or what it sent last was lost on its
+    /// way.
     #[must_use]
     pub fn is_spent(&self) -> bool {
         let ended_ns = self.progress.ended_ns.load(Ordering::Acquire);

@@ -1,4 +1,5 @@
-//! The exchange as content of the server: commands come in through a dialect, events leave through it.
+//! The exchange as content of the server: commands come in through a dialect, events leave through
+//! it.
 
 use super::dialect::{Dialect, Saying, Stage, Talk};
 use super::exchange::{Event, Exchange, ExecKind, StreamKey};

@@ -1,8 +1,8 @@
 //! How long to wait before the next attempt: doubling, with jitter, between two bounds (F12).
 //!
-//! Jitter keeps a venue's thousand clients from coming back in one moment. The upper half of the step is
-//! drawn, so that attempts still thin out: attempt n waits between `min * 2^n` and `min * 2^(n+1)`, never
-//! more than `max`.
+//! Jitter keeps a venue's thousand clients from coming back in one moment. The upper half of the
+//! step is drawn, so that attempts still thin out: attempt n waits between `min * 2^n` and
+//! `min * 2^(n+1)`, never more than `max`.
 
 use crate::world::SplitMix64;
 

@@ -1,7 +1,9 @@
-//! Where a venue listens: scheme, host, port and path, taken from a URL, and the addresses behind it.
+//! Where a venue listens: scheme, host, port and path, taken from a URL, and the addresses behind
+//! it.
 //!
-//! Names are resolved when the endpoint is made, on the thread that launches: resolving blocks, and a pinned
-//! thread must not. Whoever connects again asks again, without waiting, and gives the endpoint the answer.
+//! Names are resolved when the endpoint is made, on the thread that launches: resolving blocks, and
+//! a pinned thread must not. Whoever connects again asks again, without waiting, and gives the
+//! endpoint the answer.
 
 use std::fmt;
 use std::net::SocketAddr;

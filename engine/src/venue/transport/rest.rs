@@ -4,11 +4,11 @@
 //! idle -> connecting -> sending -> reading -> idle, with the reply
 //! ```
 //!
-//! The connection is kept where the venue keeps it. A kept connection that turns out to be closed before the
-//! first byte of a reply is opened anew, once: a GET may be sent twice.
+//! The connection is kept where the venue keeps it. A kept connection that turns out to be closed
+//! before the first byte of a reply is opened anew, once: a GET may be sent twice.
 //!
-//! **No redirect is followed.** What is asked carries weights and, one day, keys, and goes to the configured
-//! host or nowhere: a 3xx is an error that names its target.
+//! **No redirect is followed.** What is asked carries weights and, one day, keys, and goes to the
+//! configured host or nowhere: a 3xx is an error that names its target.
 
 use std::io::{self, Read, Write};
 
@@ -396,7 +396,8 @@ mod tests {
             Bench { net, clock, time, listener, served: None, client }
         }
 
-        /// Asks; the venue gives `replies` to the requests that it reads, and hangs up behind each if told.
+        /// Asks; the venue gives `replies` to the requests that it reads, and hangs up behind each
+        /// if told.
         fn ask(&mut self, reply: &str, hangs_up: bool) -> Result<RestReply, RestError> {
             self.client.get("/depth?symbol=X", self.clock.now_ns()).unwrap();
             let mut request = Vec::new();

@@ -1,8 +1,8 @@
 //! The network seam: streams, listeners and names, of the system or of a virtual net in memory.
 //!
-//! Nothing here blocks but [`Net::resolve`]. A stream is what mio has of it: `Read`, `Write` and an event
-//! source. A virtual one wakes no poller: whoever schedules a simulated world runs its agents again when
-//! [`VirtualNet::next_due_ns`] says so.
+//! Nothing here blocks but [`Net::resolve`]. A stream is what mio has of it: `Read`, `Write` and an
+//! event source. A virtual one wakes no poller: whoever schedules a simulated world runs its agents
+//! again when [`VirtualNet::next_due_ns`] says so.
 
 #![allow(clippy::disallowed_methods, reason = "the seam itself")]
 
@@ -72,8 +72,8 @@ impl Net {
         }
     }
 
-    /// The addresses behind `host:port`, at least one. **Blocks** on the system's resolver: for the thread
-    /// that launches, before any thread is pinned.
+    /// The addresses behind `host:port`, at least one. **Blocks** on the system's resolver: for the
+    /// thread that launches, before any thread is pinned.
     ///
     /// # Errors
     /// The resolver's; `NotFound` when the name has no address.

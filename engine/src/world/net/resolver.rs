@@ -1,8 +1,8 @@
 //! Finds the addresses of names beside the threads that must not wait.
 //!
-//! The system's resolver blocks, for seconds when a server is silent. One thread asks it; a pinned thread
-//! leaves a question and polls for the answer. The thread is started where the first name is resolved that
-//! is no address in digits: at launch, so that it inherits no pinned core.
+//! The system's resolver blocks, for seconds when a server is silent. One thread asks it; a pinned
+//! thread leaves a question and polls for the answer. The thread is started where the first name is
+//! resolved that is no address in digits: at launch, so that it inherits no pinned core.
 
 #![allow(clippy::disallowed_methods, reason = "the seam itself")]
 

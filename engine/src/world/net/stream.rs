@@ -22,8 +22,9 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Whether the attempt to connect has succeeded. The first success also turns off the delay of small
-    /// writes: orders are single small writes, none may wait for the one before to be acknowledged.
+    /// Whether the attempt to connect has succeeded. The first success also turns off the delay of
+    /// small writes: orders are single small writes, none may wait for the one before to be
+    /// acknowledged.
     ///
     /// # Errors
     /// Why the attempt has failed.
@@ -59,8 +60,8 @@ impl Stream {
         }
     }
 
-    /// Lets the drop that follows cut the connection: what is on its way is lost, and the peer reads
-    /// `ConnectionReset`.
+    /// Lets the drop that follows cut the connection: what is on its way is lost, and the peer
+    /// reads `ConnectionReset`.
     ///
     /// # Errors
     /// The system's; the drop is an orderly end then.

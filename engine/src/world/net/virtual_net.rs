@@ -1,10 +1,11 @@
 //! A network in memory, in virtual time: what it does to bytes follows from its seed.
 //!
-//! Bytes arrive in order, each after the latency and a drawn delay. By seed a write is split (its tail
-//! arrives later), stalled, or cut (a part arrives, then both sides see a reset). Every fault is counted,
-//! so that a test can prove that it happened.
+//! Bytes arrive in order, each after the latency and a drawn delay. By seed a write is split (its
+//! tail arrives later), stalled, or cut (a part arrives, then both sides see a reset). Every fault
+//! is counted, so that a test can prove that it happened.
 //!
-//! It is shared by all ends of one simulated world, which runs on one thread; the lock is never waited for.
+//! It is shared by all ends of one simulated world, which runs on one thread; the lock is never
+//! waited for.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};

@@ -41,7 +41,8 @@ pub struct Execution<'a> {
     pub prevented_qty: Option<i64>,
     /// Quote amount of all fills, `Z`; `None` where it is 0 or missing.
     pub quote_total: Option<i128>,
-    /// Fee of this fill in units of 10^-8 and its asset, `n` and `N`; `None` when they can't be read.
+    /// Fee of this fill in units of 10^-8 and its asset, `n` and `N`; `None` when they can't be
+    /// read.
     pub fee: Option<(i64, u128)>,
     /// Why it expired, `eR`.
     pub expiry: ExpiryReason,
@@ -101,8 +102,8 @@ pub(super) fn read<'a>(
     Ok(report)
 }
 
-/// The venue's self-trade prevention ends an order as `TRADE_PREVENTION` with `EXPIRED_IN_MATCH`: for us
-/// it expired. Else it only takes some quantity off a living order.
+/// The venue's self-trade prevention ends an order as `TRADE_PREVENTION` with `EXPIRED_IN_MATCH`:
+/// for us it expired. Else it only takes some quantity off a living order.
 fn read_type_and_status(
     exec_type: &str,
     status: &str,

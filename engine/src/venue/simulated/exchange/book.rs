@@ -3,8 +3,8 @@
 //! Two facts about matchcore 0.4, established by reading and running it, are kept inside here:
 //! - A limit order that crosses is matched without regard to its own limit (it walks through every
 //!   level that is left). So no crossing limit order is ever handed to it: what can execute within
-//!   the limit is counted first and taken by a market order of exactly that quantity; only what does
-//!   not cross is rested.
+//!   the limit is counted first and taken by a market order of exactly that quantity; only what
+//!   does not cross is rested.
 //! - A cancelled order leaves its entry in its level's queue until matching reaches it or the level
 //!   empties. [`Book::queue_len`] shows that length, so that the crowd can leave a level alone.
 //!

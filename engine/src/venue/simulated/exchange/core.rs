@@ -136,7 +136,8 @@ impl Exchange {
         if now.ns >= self.next_cut_ns {
             self.cut(now);
             self.next_cut_ns += CUT_NS;
-            // After a long hold-up the missed cuts are one: a diff names every change since the last.
+            // After a long hold-up the missed cuts are one: a diff names every change since the
+            // last.
             if self.next_cut_ns < now.ns {
                 self.next_cut_ns = now.ns + CUT_NS;
             }

@@ -1,8 +1,8 @@
 //! The crowd: everybody else who trades on the simulated venue.
 //!
-//! One seeded stream of actions a symbol. A hidden fair price walks at random; the crowd rests limit
-//! orders around it, sends market orders to both sides and cancels. Orders that the walk has left on
-//! the wrong side are crossed by newer ones, so the book follows the fair price by trading.
+//! One seeded stream of actions a symbol. A hidden fair price walks at random; the crowd rests
+//! limit orders around it, sends market orders to both sides and cancels. Orders that the walk has
+//! left on the wrong side are crossed by newer ones, so the book follows the fair price by trading.
 //!
 //! Promises: the sequence of actions follows from the seed and from what other members did to the
 //! book, never from the clock; the crowd's orders are bounded, and so are levels and queues.

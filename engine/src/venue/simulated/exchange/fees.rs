@@ -9,7 +9,8 @@ use super::instrument::SimulatedSymbol;
 
 /// Amounts are whole units of this: an asset has eight digits after the point.
 const AMOUNT_UNIT: Amount = 10_u128.pow(AMOUNT_SCALE - 8);
-/// The fixed price of one BNB in any quote asset, whole units: the exchange trades no BNB of its own.
+/// The fixed price of one BNB in any quote asset, whole units: the exchange trades no BNB of its
+/// own.
 const BNB_PRICE: u128 = 600;
 /// Paid in BNB, this much of the rate is due, percent.
 const BNB_SHARE_PCT: u128 = 75;

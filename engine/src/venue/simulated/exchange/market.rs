@@ -1,7 +1,8 @@
 //! One symbol of the simulated venue: its book, its crowd, its tape and its counters of updates.
 //!
-//! Promises: every change of a level takes the next update id; trade ids are contiguous; a depth diff
-//! names all levels changed since the last one of its stream and begins at the id after its end.
+//! Promises: every change of a level takes the next update id; trade ids are contiguous; a depth
+//! diff names all levels changed since the last one of its stream and begins at the id after its
+//! end.
 
 use super::book::{Book, Fill, Side};
 use super::crowd::{Action, Crowd};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 /// A hold-up longer than this is not caught up with.
 const BACKLOG_MAX: Duration = Duration::from_secs(1);
-/// Frames closer together than this are sent in one turn of the event loop: a wake-up for each would
-/// cost more than the frame, and `poll` counts in milliseconds anyway.
+/// Frames closer together than this are sent in one turn of the event loop: a wake-up for each
+/// would cost more than the frame, and `poll` counts in milliseconds anyway.
 const BATCH_NS: u64 = 1_000_000;
 
 /// A constant rate, by the monotonic clock: frames are owed at their intended times, so a late turn
@@ -21,7 +21,8 @@ impl Pace {
         Self { started_ns, per_s: u64::from(per_s), done: 0 }
     }
 
-    /// Frames due by `now` and not done. What is older than a second is given up and returned second.
+    /// Frames due by `now` and not done. What is older than a second is given up and returned
+    /// second.
     pub fn owed(&mut self, now_ns: u64) -> (u64, u64) {
         let elapsed = now_ns.saturating_sub(self.started_ns);
         let due = (u128::from(elapsed) * u128::from(self.per_s) / 1_000_000_000) as u64;

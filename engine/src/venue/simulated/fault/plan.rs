@@ -1,9 +1,9 @@
 //! The fault plan: what goes wrong on the wire, when, and that it did.
 //!
 //! A rule is a fault and a trigger. Each rule counts the events that it could spoil (frames,
-//! handshakes, subscriptions, exec reports, requests, queries, tenths of a second, over all connections)
-//! and strikes when its trigger says so. When two rules strike at once, the second strikes at its next event. Every
-//! injection is counted under the fault's [`FaultName`].
+//! handshakes, subscriptions, exec reports, requests, queries, tenths of a second, over all
+//! connections) and strikes when its trigger says so. When two rules strike at once, the second
+//! strikes at its next event. Every injection is counted under the fault's [`FaultName`].
 
 use std::time::Duration;
 

@@ -1,14 +1,14 @@
 //! A recorded session: its frames with their times, and the snapshots that were fetched in it.
 //!
 //! Two layouts are read, in one folder each:
-//! - `*.jsonl` (or `*.jsonl.gz`), one raw frame of a combined stream a line, with `NAME.recv_ns.txt` (or
-//!   `.recv_s.txt`) beside it: the time of each line. A line that is a REST snapshot
-//!   (`{"lastUpdateId":..`) is one.
+//! - `*.jsonl` (or `*.jsonl.gz`), one raw frame of a combined stream a line, with
+//!   `NAME.recv_ns.txt` (or `.recv_s.txt`) beside it: the time of each line. A line that is a REST
+//!   snapshot (`{"lastUpdateId":..`) is one.
 //! - the same with `rest_index.jsonl`: one object a snapshot, with `symbol`, `recv_s` and `file`.
 //!
-//! The order of a file is the truth; times only pace. A clock that was set back while recording changes
-//! nothing but the pace. Answers to requests and frames that belong to no symbol (`!ticker@arr`) are left
-//! out, counted, and named by file and line in [`Recording::notes`].
+//! The order of a file is the truth; times only pace. A clock that was set back while recording
+//! changes nothing but the pace. Answers to requests and frames that belong to no symbol
+//! (`!ticker@arr`) are left out, counted, and named by file and line in [`Recording::notes`].
 
 mod text;
 mod update_ids;
@@ -32,8 +32,8 @@ const REST_INDEX: &str = "rest_index.jsonl";
 const SNAPSHOT_START: &str = r#"{"lastUpdateId""#;
 const NS_PER_MS: i64 = 1_000_000;
 
-/// A file that begins at most this long before the one before it has ended goes on where that one ended, on
-/// a clock that was set back in between. One that begins earlier was recorded beside it.
+/// A file that begins at most this long before the one before it has ended goes on where that one
+/// ended, on a clock that was set back in between. One that begins earlier was recorded beside it.
 const SET_BACK_NS_MAX: i64 = 2_000_000_000;
 
 /// Why a recording can't be played.
@@ -239,7 +239,8 @@ impl Recording {
         Ok(Some(Step::Frame { stream: self.stream(stream), data: data.to_owned() }))
     }
 
-    /// Finds the symbol of a snapshot that stands among the frames, once all frames of its file are known.
+    /// Finds the symbol of a snapshot that stands among the frames, once all frames of its file are
+    /// known.
     fn own(&mut self, step: usize, place: &Place<'_>) -> Result<(), RecordingError> {
         let Some((_, Step::Snapshot { symbol, last_update_id, .. })) = self.steps.get_mut(step)
         else {

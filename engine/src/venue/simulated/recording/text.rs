@@ -1,4 +1,5 @@
-//! The lines of a recorded file, however it was kept: packed or not, with or without a byte order mark.
+//! The lines of a recorded file, however it was kept: packed or not, with or without a byte order
+//! mark.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -39,8 +40,8 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty())
 }
 
-/// The times of the `frames` lines of a file, ns since the Unix epoch; `None` when no file of times lies
-/// beside it.
+/// The times of the `frames` lines of a file, ns since the Unix epoch; `None` when no file of times
+/// lies beside it.
 pub(super) fn times_of(path: &Path, frames: usize) -> Result<Option<Vec<i64>>, RecordingError> {
     let Some((file, is_ns)) = times_file(path) else { return Ok(None) };
     let text = read(&file)?;

@@ -55,7 +55,8 @@ impl Ranges {
         owners.next().is_none().then_some(symbol)
     }
 
-    /// The symbol that a snapshot said to be of `symbol` belongs to by its id, where that is another.
+    /// The symbol that a snapshot said to be of `symbol` belongs to by its id, where that is
+    /// another.
     pub(super) fn other_owner(&self, symbol: &str, id: u64) -> Option<&str> {
         let own = self.0.get(symbol)?.distance(id);
         let others = self.0.iter().filter(|(name, _)| *name != symbol);

@@ -148,7 +148,8 @@ impl Client {
         true
     }
 
-    /// Whether it owes an answer to a ping for too long, or an HTTP client said nothing for as long.
+    /// Whether it owes an answer to a ping for too long, or an HTTP client said nothing for as
+    /// long.
     pub fn is_silent(&self, now_ns: u64) -> bool {
         let since_ns = match (&self.state, &self.pings.unanswered) {
             (State::Open(_), None) => return false,

@@ -180,8 +180,8 @@ impl Clients {
         }
     }
 
-    /// Pings, warns and disconnects who has been connected for too long, and cuts off who is silent.
-    /// Does its work once a second. `notice` is the warning in the words of the dialect.
+    /// Pings, warns and disconnects who has been connected for too long, and cuts off who is
+    /// silent. Does its work once a second. `notice` is the warning in the words of the dialect.
     pub fn sweep(&mut self, now: Moment, notice: impl Fn(&Session) -> Option<String>) {
         if now.ns < self.next_sweep_ns {
             return;

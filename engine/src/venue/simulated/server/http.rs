@@ -1,4 +1,5 @@
-//! The few pieces of HTTP/1.1 that the venue speaks: requests without a body, replies with a length.
+//! The few pieces of HTTP/1.1 that the venue speaks: requests without a body, replies with a
+//! length.
 
 use std::borrow::Cow;
 

@@ -1,8 +1,8 @@
 //! The server: one port, HTTP and WebSocket.
 //!
 //! It owns the sockets; what is said over them is its [`Content`]: the simulation or a recording.
-//! Each turn lets the content do all that is due and writes every connection once; it knows when the
-//! next one is due. Whoever runs it waits until then, or until a socket calls.
+//! Each turn lets the content do all that is due and writes every connection once; it knows when
+//! the next one is due. Whoever runs it waits until then, or until a socket calls.
 
 mod client;
 mod clients;
@@ -64,7 +64,8 @@ pub trait Content: Send + 'static {
     fn message(&mut self, slot: usize, text: &str, clients: &mut Clients, now: Moment);
     /// Does all that is due.
     fn tick(&mut self, now: Moment, clients: &mut Clients);
-    /// When it wants to be ticked next, if the sockets keep silent; nanoseconds of the monotonic clock.
+    /// When it wants to be ticked next, if the sockets keep silent; nanoseconds of the monotonic
+    /// clock.
     fn next_due_ns(&mut self, now_ns: u64, clients: &mut Clients) -> Option<u64>;
     /// What a session is told before it is disconnected for its age.
     fn shutdown_notice(&self, _session: &Session, _now: Moment) -> Option<String> {

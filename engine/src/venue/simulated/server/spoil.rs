@@ -31,8 +31,8 @@ pub fn release_held(client: &mut Client, stream: &str) {
     }
 }
 
-/// Appends a frame spoiled by `fault`. Returns whether the frame's data left or will leave: a gap, a
-/// data stall and a frame held back count as not sent (yet).
+/// Appends a frame spoiled by `fault`. Returns whether the frame's data left or will leave: a gap,
+/// a data stall and a frame held back count as not sent (yet).
 pub fn append_spoiled(
     client: &mut Client,
     frame: &MarketFrame<'_>,

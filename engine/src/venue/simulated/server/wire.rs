@@ -1,8 +1,8 @@
 //! One socket with its outgoing bytes, and a script of what shall happen to them on the way.
 //!
 //! Everything that leaves a connection goes through one buffer, so many frames leave in one write.
-//! A fault is a mark at an offset of that stream: bytes before it leave, then the mark acts (a pause
-//! or the end of the connection). Reading is not touched by it.
+//! A fault is a mark at an offset of that stream: bytes before it leave, then the mark acts (a
+//! pause or the end of the connection). Reading is not touched by it.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};

@@ -41,8 +41,8 @@ impl Handshake {
         Handshake { request: request.into_bytes(), sent: 0, accept_key, answer: Vec::new() }
     }
 
-    /// Writes and reads as far as the socket goes. `Some` when the venue agreed: the bytes that came
-    /// behind its answer, which belong to the WebSocket already.
+    /// Writes and reads as far as the socket goes. `Some` when the venue agreed: the bytes that
+    /// came behind its answer, which belong to the WebSocket already.
     ///
     /// # Errors
     /// The reason for which the attempt has failed.

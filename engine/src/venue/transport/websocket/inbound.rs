@@ -1,18 +1,19 @@
-//! The reading half of a WebSocket client: bytes in, whole messages out, nothing allocated per message.
+//! The reading half of a WebSocket client: bytes in, whole messages out, nothing allocated per
+//! message.
 //!
-//! Why not `tungstenite::WebSocket::read`: it does not allocate per message either (its payloads are
-//! views of one buffer, as long as each is dropped before the next read), but it zero-fills its read
-//! buffer at every attempt, also when the socket is empty, which a spinning core pays in every duty cycle;
-//! and it does not show whether a frame is in progress, so a frame deadline (F14) can't be kept on it.
-//! Frame headers are parsed by tungstenite all the same, and a property test holds this reader against its
-//! state machine.
+//! Why not `tungstenite::WebSocket::read`: it does not allocate per message either (its payloads
+//! are views of one buffer, as long as each is dropped before the next read), but it zero-fills its
+//! read buffer at every attempt, also when the socket is empty, which a spinning core pays in every
+//! duty cycle; and it does not show whether a frame is in progress, so a frame deadline (F14) can't
+//! be kept on it. Frame headers are parsed by tungstenite all the same, and a property test holds
+//! this reader against its state machine.
 //!
-//! A message is a view of the buffer, valid until the next call. A fragmented message is joined in a
-//! second buffer, which grows once.
+//! A message is a view of the buffer, valid until the next call. A fragmented message is joined in
+//! a second buffer, which grows once.
 //!
-//! **One stamp per socket read.** The socket is read only when no whole frame is left in the buffer, and
-//! the clock is read right after that system call returned. So the stamp of a message is the time of the
-//! read that brought its last byte; messages of one read share it.
+//! **One stamp per socket read.** The socket is read only when no whole frame is left in the
+//! buffer, and the clock is read right after that system call returned. So the stamp of a message
+//! is the time of the read that brought its last byte; messages of one read share it.
 
 use std::io::{self, Cursor, Read};
 use std::ops::Range;
@@ -127,7 +128,8 @@ impl Inbound {
     /// The next whole message; `None` when more bytes are needed.
     ///
     /// # Errors
-    /// [`WireError`]; the connection must be closed then. [`Inbound::rest`] still shows the offender.
+    /// [`WireError`]; the connection must be closed then. [`Inbound::rest`] still shows the
+    /// offender.
     pub fn next_message(&mut self) -> Result<Option<Message<'_>>, WireError> {
         let Some((part, range)) = self.advance()? else { return Ok(None) };
         let payload = self.payload(part, range);
@@ -196,8 +198,8 @@ impl Inbound {
         }
     }
 
-    /// Steps over frames until a message is whole. Apart from the bytes, so that a caller can look at
-    /// several before it lends one out.
+    /// Steps over frames until a message is whole. Apart from the bytes, so that a caller can look
+    /// at several before it lends one out.
     pub(super) fn advance(&mut self) -> Result<Option<(Part, Range<usize>)>, WireError> {
         loop {
             let mut cursor = Cursor::new(&self.bytes[self.start..self.end]);

@@ -6,8 +6,9 @@ use crate::config::SessionConfig;
 use crate::venue::transport::BackoffOptions;
 
 const SECOND_NS: u64 = 1_000_000_000;
-/// A venue that takes a connection, answers a subscription and hangs up does all that within a second.
-/// Binance allows 300 attempts in 5 minutes and address: from this long on the shortest wait is harmless.
+/// A venue that takes a connection, answers a subscription and hangs up does all that within a
+/// second. Binance allows 300 attempts in 5 minutes and address: from this long on the shortest
+/// wait is harmless.
 const HEALTHY_NS: u64 = 10 * SECOND_NS;
 /// More than the answers to a subscription or a logon.
 const HEALTHY_FRAMES: u64 = 4;

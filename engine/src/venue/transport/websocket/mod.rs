@@ -1,5 +1,5 @@
-//! A WebSocket client session: handshake, reading, writing, and the state machine that drives them over a
-//! stream.
+//! A WebSocket client session: handshake, reading, writing, and the state machine that drives them
+//! over a stream.
 //!
 //! Nothing here waits, and reading and writing allocate nothing per message. Knows no venue.
 

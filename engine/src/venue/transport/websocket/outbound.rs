@@ -1,7 +1,8 @@
-//! The writing half of a WebSocket client: frames are masked into one reused buffer and written at once.
+//! The writing half of a WebSocket client: frames are masked into one reused buffer and written at
+//! once.
 //!
-//! The buffer never grows: a peer that does not read is told apart by [`SendError::Backlog`], not by our
-//! memory.
+//! The buffer never grows: a peer that does not read is told apart by [`SendError::Backlog`], not
+//! by our memory.
 
 use std::io::{self, Write};
 

@@ -5,21 +5,22 @@
 //! any of them -> off -> waiting, by its owner
 //! ```
 //!
-//! Promises: no call blocks; every state has a deadline by our own clock (F13, F14), since no timeout of
-//! the system would stop a peer that sends one byte a second; each end of a connection has a reason that
-//! is told exactly once; between two attempts the backoff passes (F12). In the open state nothing
-//! allocates per message.
+//! Promises: no call blocks; every state has a deadline by our own clock (F13, F14), since no
+//! timeout of the system would stop a peer that sends one byte a second; each end of a connection
+//! has a reason that is told exactly once; between two attempts the backoff passes (F12). In the
+//! open state nothing allocates per message.
 //!
 //! It knows no venue: what is said over the connection is its owner's.
 //!
-//! **A connection has proved healthy when it has lasted**, by time and by frames, and not before: a venue that
-//! answers once and hangs up is not met with the shortest wait again and again. Its host's name is resolved
-//! again at each end, beside the thread, so that a venue that moves is found.
+//! **A connection has proved healthy when it has lasted**, by time and by frames, and not before: a
+//! venue that answers once and hangs up is not met with the shortest wait again and again. Its
+//! host's name is resolved again at each end, beside the thread, so that a venue that moves is
+//! found.
 //!
-//! **The socket is read once a cycle, without asking the poller first.** With one or two sockets a core,
-//! a read of an empty socket and an empty `epoll_wait` cost the same system call, and asking first would
-//! add one to each read that finds something. The sockets are registered all the same, edge-triggered:
-//! that is what ends the sleep of a core that parks.
+//! **The socket is read once a cycle, without asking the poller first.** With one or two sockets a
+//! core, a read of an empty socket and an empty `epoll_wait` cost the same system call, and asking
+//! first would add one to each read that finds something. The sockets are registered all the same,
+//! edge-triggered: that is what ends the sleep of a core that parks.
 
 use std::io;
 
@@ -101,7 +102,8 @@ enum State {
     Ended,
 }
 
-/// Weight of an attempt to connect: the most that a venue is known to count (Binance, WebSocket API).
+/// Weight of an attempt to connect: the most that a venue is known to count (Binance, WebSocket
+/// API).
 const CONNECT_WEIGHT: u32 = 2;
 
 /// The pause after a handshake that was refused with 418 or 429.
@@ -132,8 +134,8 @@ pub struct Session {
     frames: u64,
     /// When bytes were read last.
     heard_ns: u64,
-    /// When the socket was looked at last. Silence of the venue ends here: what came while we did not
-    /// look is not known, be it that the link ahead was full or that the core was held up.
+    /// When the socket was looked at last. Silence of the venue ends here: what came while we did
+    /// not look is not known, be it that the link ahead was full or that the core was held up.
     looked_ns: u64,
     /// The present step's time.
     now_ns: u64,
@@ -181,8 +183,8 @@ impl Session {
         }
     }
 
-    /// Takes the core's poller, so that the socket can end its sleep. A failure only costs latency in
-    /// plans that park, and is logged.
+    /// Takes the core's poller, so that the socket can end its sleep. A failure only costs latency
+    /// in plans that park, and is logged.
     pub fn register(&mut self, registry: &Registry) {
         match registry.try_clone() {
             Ok(registry) => self.registry = Some(registry),
@@ -190,8 +192,8 @@ impl Session {
         }
     }
 
-    /// One step: attempts, deadlines, pings, and bytes that wait to be written. Call it each duty cycle,
-    /// before reading.
+    /// One step: attempts, deadlines, pings, and bytes that wait to be written. Call it each duty
+    /// cycle, before reading.
     #[inline]
     pub fn step(&mut self, now_ns: u64) -> Progress {
         self.has_read = false;
@@ -203,9 +205,9 @@ impl Session {
         }
     }
 
-    /// The next whole data message; `None` when there is none now. Pings are answered and closes noted on
-    /// the way; what ends the connection is told by the next step. Reads the socket at most once between
-    /// two steps.
+    /// The next whole data message; `None` when there is none now. Pings are answered and closes
+    /// noted on the way; what ends the connection is told by the next step. Reads the socket at
+    /// most once between two steps.
     #[inline]
     pub fn next_frame(&mut self) -> Option<Frame<'_>> {
         match self.next_part() {
@@ -233,8 +235,8 @@ impl Session {
         }
     }
 
-    /// Writes what is queued, as far as the socket takes it. True when nothing is left. A failure is told
-    /// by the next step.
+    /// Writes what is queued, as far as the socket takes it. True when nothing is left. A failure
+    /// is told by the next step.
     #[inline]
     pub fn flush(&mut self) -> bool {
         let State::Open { stream } = &mut self.state else { return false };
@@ -258,8 +260,8 @@ impl Session {
         self.state = State::Ended;
     }
 
-    /// Sends a close frame and closes until [`Session::resume`]. What the connection's end means to its owner is
-    /// the owner's to do: no step tells of it.
+    /// Sends a close frame and closes until [`Session::resume`]. What the connection's end means to
+    /// its owner is the owner's to do: no step tells of it.
     pub fn suspend(&mut self) {
         self.send_close();
         self.failure = None;
@@ -447,8 +449,8 @@ impl Session {
         self.lookup = Some(self.net.look_up(self.endpoint.authority()));
     }
 
-    /// Takes the addresses that the name has now; those before stay when there is no answer yet, or none
-    /// that is one.
+    /// Takes the addresses that the name has now; those before stay when there is no answer yet, or
+    /// none that is one.
     fn take_addresses(&mut self) {
         match self.lookup.as_ref().and_then(Lookup::poll) {
             None => return,

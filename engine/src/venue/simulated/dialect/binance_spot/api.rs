@@ -169,8 +169,8 @@ impl Api {
         if talk.now.ns < self.lagging_until_ns { Err(Refused::NoSuchOrder.into()) } else { Ok(()) }
     }
 
-    /// A session that logged on may do all; any other must sign the request itself. What is forwarded
-    /// was allowed before.
+    /// A session that logged on may do all; any other must sign the request itself. What is
+    /// forwarded was allowed before.
     fn authorize(&self, call: &Call<'_>, talk: &Talk<'_>) -> Result<(), Silence> {
         let now_ms = talk.now.epoch_ms;
         if call.stage == Stage::Unheard {

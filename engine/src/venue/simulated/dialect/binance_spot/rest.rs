@@ -139,7 +139,8 @@ pub fn exchange_info(
     Some(body)
 }
 
-/// The venue's limits, with what is used of them (weight, orders of ten seconds, orders of the day).
+/// The venue's limits, with what is used of them (weight, orders of ten seconds, orders of the
+/// day).
 pub fn rate_limits(rules: &LimitRules, used: Option<[u32; 3]>) -> String {
     let limits = [
         ("REQUEST_WEIGHT", "MINUTE", 1, rules.weight_per_min),
