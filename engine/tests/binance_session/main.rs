@@ -6,6 +6,7 @@
     reason = "what is tested runs in real time, on real threads and sockets"
 )]
 
+mod bad_day;
 mod books;
 mod feed;
 mod harness;
