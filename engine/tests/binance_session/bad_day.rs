@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use pitlane_engine::event::{ExecReport, FEE_UNKNOWN};
 use pitlane_engine::order::OrderAction;
 use pitlane_engine::venue::simulated::{FaultName, FaultPlan, Ledger};
 
@@ -27,13 +28,27 @@ fn at_venue(ledger: &Ledger, id: u64) -> (i64, i64) {
     (sum(&mut executed.map(|order| order.executed)), sum(&mut trades.map(|trade| trade.qty)))
 }
 
+/// Value of an order's trades in units of price times quantity, and their fees in 10^-8.
+fn money_at_venue(ledger: &Ledger, id: u64) -> (i128, i64) {
+    let suffix = format!("-{id}");
+    let trades = || ledger.trades.iter().filter(|trade| trade.client_order_id.ends_with(&suffix));
+    let quote = trades().map(|trade| i128::from(trade.price * trade.qty)).sum();
+    (quote, trades().map(|trade| (trade.fee.amount / 100_000_000) as i64).sum())
+}
+
+/// The same as the strategy was told.
+fn money_told(reports: &[ExecReport]) -> (i128, i64) {
+    let quote = reports.iter().map(|report| report.quote - report.replaced_quote).sum();
+    (quote, reports.iter().map(|report| report.fee).sum())
+}
+
 fn told(seen: &Seen, id: u64) -> i64 {
     fills(&reports(seen, id)).iter().map(|fill| fill.last_qty).sum()
 }
 
 #[test]
 fn what_is_told_of_a_bad_day_is_what_the_venues_ledger_says() {
-    for seed in 1..=3 {
+    for seed in 1..=4 {
         let venue = venue(&credentials(), |options| {
             options.fault_plan = FaultPlan::hostile(seed);
         });
@@ -56,6 +71,16 @@ fn what_is_told_of_a_bad_day_is_what_the_venues_ledger_says() {
             let agrees = |id| at_venue(&ledger, id) == (told(seen, id), told(seen, id));
             sent.elapsed() > LATEST && (1..=ORDERS).all(agrees)
         });
+        let ledger = venue.ledger();
+        for id in 1..=ORDERS {
+            let (quote, fee) = money_at_venue(&ledger, id);
+            let reports = trader.reports(id);
+            let told = money_told(&reports);
+            assert_eq!(told.0, quote, "seed {seed}, order {id}: {reports:?}");
+            // The fee of a fill that no report told is unknown, and said to be.
+            let is_partial = reports.iter().any(|report| report.has(FEE_UNKNOWN));
+            assert!(told.1 == fee || is_partial, "seed {seed}, order {id}: {fee}, {reports:?}");
+        }
         let report = venue.counters().report();
         let struck: u64 = FaultName::ALL.iter().map(|name| report.faults(*name)).sum();
         assert!(struck >= 2 && !venue.ledger().trades.is_empty(), "seed {seed}: {struck} faults");
