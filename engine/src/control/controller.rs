@@ -1,4 +1,4 @@
-//! The controller's thread: takes the strategies' commands out of their lanes.
+//! The controller: takes the strategies' commands out of their lanes, and polls the flips.
 
 #![allow(
     clippy::disallowed_methods,
@@ -6,82 +6,131 @@
 )]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use pitlane_ring::{Bits, Consumer};
 
+use super::flips::Flips;
 use super::routes::{Request, Routes};
 use super::{RouteChange, RoutingChange};
 use crate::consumer::{ControlAction, ControlCommand};
 use crate::dispatcher::RouteKey;
 use crate::event::{ConsumerId, ControlCode, InstrumentId, VenueId};
-use crate::runtime::give_way;
+use crate::runtime::{Agent, Clock, give_way};
 
-/// What the controller's thread works on.
-pub(crate) struct ControllerParts {
+/// Takes the strategies' commands, and carries out what anybody asks of the routes.
+pub(crate) struct Controller {
     /// By consumer.
-    pub(crate) lanes: Vec<Consumer<ControlCommand>>,
-    pub(crate) routes: Arc<Routes>,
-    pub(crate) venues: usize,
+    lanes: Vec<Consumer<ControlCommand>>,
+    flips: Flips,
+    venues: usize,
+    clock: Clock,
     /// Between two looks at the lanes. Commands that come in one pause make one flip.
-    pub(crate) pause: Duration,
+    pause: Duration,
+    next_look_ns: u64,
+    is_done: bool,
 }
 
 /// The running thread.
 pub(crate) struct ControllerHandle {
-    stop: Arc<AtomicBool>,
+    routes: Arc<Routes>,
     thread: JoinHandle<()>,
 }
 
 impl ControllerHandle {
     /// Starts it.
-    pub(crate) fn start(mut parts: ControllerParts) -> std::io::Result<ControllerHandle> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&stop);
+    pub(crate) fn start(mut controller: Controller) -> std::io::Result<ControllerHandle> {
+        let routes = Arc::clone(controller.flips.routes());
         let thread = Builder::new().name("controller".to_owned()).spawn(move || {
             give_way();
-            while !seen.load(Ordering::Acquire) {
-                parts.turn();
-                std::thread::park_timeout(parts.pause);
+            controller.flips.routes().poll_here();
+            while !controller.is_done() {
+                if controller.duty_cycle() == 0 {
+                    let now_ns = controller.clock.now_ns();
+                    let pause_ns = controller.next_timer_ns().saturating_sub(now_ns);
+                    std::thread::park_timeout(Duration::from_nanos(pause_ns));
+                }
             }
-            // Whoever asks from here on is refused, and told so.
-            parts.routes.stop();
-            parts.turn();
         })?;
-        Ok(ControllerHandle { stop, thread })
+        Ok(ControllerHandle { routes, thread })
     }
 
     /// Ends it, after what it is at. False when it panicked.
     pub(crate) fn stop(self) -> bool {
-        self.stop.store(true, Ordering::Release);
-        self.thread.thread().unpark();
+        self.routes.stop();
         self.thread.join().is_ok()
     }
 }
 
-impl ControllerParts {
-    fn turn(&mut self) {
-        let Self { lanes, routes, venues, .. } = self;
-        let mut requests = Vec::new();
+impl Agent for Controller {
+    fn name(&self) -> &str {
+        "controller"
+    }
+
+    fn duty_cycle(&mut self) -> usize {
+        let is_stopping = self.flips.routes().is_stopping();
+        let now_ns = self.clock.now_ns();
+        // A command may have its answer before the next one is taken, but not while it waits for
+        // it.
+        let mut work = 0;
+        if self.flips.is_idle() && (is_stopping || now_ns >= self.next_look_ns) {
+            work += self.take_commands();
+            self.next_look_ns = now_ns.saturating_add(self.pause.as_nanos() as u64);
+        }
+        work += self.flips.poll();
+        // Whoever asked until the stop is refused, and told so.
+        self.is_done = is_stopping && work == 0 && self.flips.is_idle();
+        work
+    }
+
+    fn next_timer_ns(&self) -> u64 {
+        match self.flips.is_idle() {
+            true if self.flips.routes().has_waiting() => 0,
+            true => self.next_look_ns,
+            false => self.clock.now_ns().saturating_add(self.flips.look_ns()),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.is_done
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send> {
+        self
+    }
+}
+
+impl Controller {
+    pub(crate) fn new(
+        lanes: Vec<Consumer<ControlCommand>>,
+        flips: Flips,
+        venues: usize,
+        clock: Clock,
+        pause: Duration,
+    ) -> Controller {
+        Controller { lanes, flips, venues, clock, pause, next_look_ns: 0, is_done: false }
+    }
+
+    fn take_commands(&mut self) -> usize {
+        let Self { lanes, flips, venues, .. } = self;
+        let mut work = 0;
         for lane in lanes.iter_mut().filter(|lane| lane.has_available()) {
-            lane.poll(usize::MAX, |command| match changes(command, *venues) {
-                Some(changes) => requests.push(Request {
-                    command_id: command.command_id,
-                    asker: Some(ConsumerId(command.consumer)),
-                    changes,
-                }),
-                None => routes.refuse(
-                    ConsumerId(command.consumer),
-                    command.command_id,
-                    ControlCode::Malformed,
-                ),
+            work += lane.poll(usize::MAX, |command| {
+                let (asker, command_id) = (ConsumerId(command.consumer), command.command_id);
+                let asked = match changes(command, *venues) {
+                    None => Err(ControlCode::Malformed),
+                    Some(changes) => {
+                        let request = Request { command_id, asker: Some(asker), changes };
+                        flips.routes().ask(request).map_err(|error| error.code())
+                    }
+                };
+                if let Err(code) = asked {
+                    flips.refuse(asker, command_id, code);
+                }
             });
         }
-        if !requests.is_empty() {
-            routes.change_all(requests.into_iter());
-        }
+        work
     }
 }
 

@@ -5,22 +5,19 @@
 //! their venue's switch's, a consumer's end the quarantine board's, the end of the run the stop
 //! signal's. What is there already is no failure: a command may be given twice.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "answers operators in real time, and is no agent yet"
-)]
-
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+
+use crossbeam_utils::CachePadded;
 
 use super::protocol::{
     ConsumerAction, FlipReport, MergeRule, Reply, Request, RouteEdit, Selection, VenueAction,
 };
 use super::reader::Reader;
 use super::refusal::Refusal;
-use super::routes::{Flipped, Request as RoutesRequest, Routes};
+use super::routes::{Flipped, Request as RoutesRequest, Routes, Ticket};
 use super::status::Status;
-use super::{Desk, FlipError, RouteChange, RoutesDifference, RoutingChange};
+use super::{Desk, FlipError, Progress, RouteChange, RoutesDifference, RoutingChange};
 use crate::consumer::{MergeRequest, VenueSet};
 use crate::dispatcher::RouteKey;
 use crate::event::{ConsumerId, EventKind, VenueId};
@@ -28,10 +25,8 @@ use crate::runtime::{CoreWakers, StopSignal};
 use crate::safety::{Quarantine, QuarantineReason, TradingSwitch};
 use crate::venue::{IntakeStats, SessionState, VenueSwitch};
 
-/// How long a venue's sessions are waited for, so that the answer can say how they stand.
-const VENUE_PATIENCE: Duration = Duration::from_millis(800);
-/// Pause between two looks at them.
-const VENUE_PAUSE: Duration = Duration::from_millis(2);
+/// How long a venue's sessions are waited for, so that the answer can say how they stand, ns.
+const VENUE_PATIENCE_NS: u64 = 800_000_000;
 
 /// What a desk works on.
 pub(crate) struct DeskParts {
@@ -50,26 +45,50 @@ pub(crate) struct OperatorDesk {
     parts: DeskParts,
     /// Of the last change; consumers see it in their `ControlResult`s.
     command_id: u64,
+    /// Commands whose answers are still to come, by number.
+    pending: BTreeMap<u64, Pending>,
+    pending_next: u64,
+}
+
+/// A command whose answer is still to come.
+enum Pending {
+    /// The owner of the routes makes a flip.
+    Flip { ticket: Ticket, then: Then },
+    /// The sessions of a venue start or end.
+    Venue {
+        sessions: Vec<Arc<CachePadded<IntakeStats>>>,
+        wanted: SessionState,
+        since_ns: u64,
+        message: String,
+    },
+}
+
+/// What is answered once the flip was made.
+enum Then {
+    /// The report of the flip.
+    Report,
+    /// The number of the rule, and the report.
+    Merge(MergeRequest),
+    /// What it means, in words.
+    Done { message: String, state: &'static str },
 }
 
 impl Desk for OperatorDesk {
-    fn carry_out(&mut self, request: Request) -> Result<Reply, Refusal> {
-        match request {
-            Request::Status {} | Request::Watch { .. } => {
-                Ok(Reply::Status(Box::new(self.parts.reader.status())))
+    fn carry_out(&mut self, request: Request) -> Progress {
+        match self.begin(request) {
+            Ok(progress) => progress,
+            Err(refusal) => Progress::Done(Err(refusal)),
+        }
+    }
+
+    fn poll(&mut self, number: u64) -> Option<Result<Reply, Refusal>> {
+        let pending = self.pending.remove(&number)?;
+        match self.look_at(pending) {
+            Ok(answer) => Some(answer),
+            Err(pending) => {
+                self.pending.insert(number, pending);
+                None
             }
-            Request::Routes(filter) => self.parts.reader.routes(&filter),
-            Request::Subscribe(selection) => self.flip(false, &[RouteEdit::Subscribe(selection)]),
-            Request::Unsubscribe(selection) => {
-                self.flip(false, &[RouteEdit::Unsubscribe(selection)])
-            }
-            Request::Flip { dry_run, changes } => self.flip(dry_run, &changes),
-            Request::Merge(rule) => self.merge(&rule),
-            Request::Unmerge { rule } => self.unmerge(rule),
-            Request::Venue { action, name } => self.venue(action, &name),
-            Request::Consumer { action, name } => self.consumer(action, &name),
-            Request::Mode { trading } => self.mode(trading),
-            Request::Kill {} => Ok(self.kill()),
         }
     }
 
@@ -80,10 +99,58 @@ impl Desk for OperatorDesk {
 
 impl OperatorDesk {
     pub(crate) fn new(parts: DeskParts) -> OperatorDesk {
-        OperatorDesk { parts, command_id: 0 }
+        OperatorDesk { parts, command_id: 0, pending: BTreeMap::new(), pending_next: 0 }
     }
 
-    fn flip(&mut self, dry_run: bool, edits: &[RouteEdit]) -> Result<Reply, Refusal> {
+    fn begin(&mut self, request: Request) -> Result<Progress, Refusal> {
+        let done = |reply| Ok(Progress::Done(Ok(reply)));
+        match request {
+            Request::Status {} | Request::Watch { .. } => {
+                done(Reply::Status(Box::new(self.parts.reader.status())))
+            }
+            Request::Routes(filter) => done(self.parts.reader.routes(&filter)?),
+            Request::Subscribe(selection) => self.flip(false, &[RouteEdit::Subscribe(selection)]),
+            Request::Unsubscribe(selection) => {
+                self.flip(false, &[RouteEdit::Unsubscribe(selection)])
+            }
+            Request::Flip { dry_run, changes } => self.flip(dry_run, &changes),
+            Request::Merge(rule) => self.merge(&rule),
+            Request::Unmerge { rule } => self.unmerge(rule),
+            Request::Venue { action, name } => self.venue(action, &name),
+            Request::Consumer { action, name } => self.consumer(action, &name),
+            Request::Mode { trading } => done(self.mode(trading)?),
+            Request::Kill {} => done(self.kill()),
+        }
+    }
+
+    /// The answer to a command; the command again while there is none.
+    fn look_at(&mut self, pending: Pending) -> Result<Result<Reply, Refusal>, Pending> {
+        match pending {
+            Pending::Flip { ticket, then } => match ticket.take() {
+                Some(answer) => Ok(self.flipped(answer, then)),
+                None => Err(Pending::Flip { ticket, then }),
+            },
+            Pending::Venue { sessions, wanted, since_ns, message } => {
+                let mut states = sessions.iter().map(|stats: &Arc<_>| IntakeStats::state(stats));
+                // The session that is least far says how far the venue is.
+                let state = states.find(|state| *state != wanted).unwrap_or(wanted);
+                let waited_ns = self.parts.reader.now_ns().saturating_sub(since_ns);
+                if state != wanted && waited_ns < VENUE_PATIENCE_NS {
+                    return Err(Pending::Venue { sessions, wanted, since_ns, message });
+                }
+                Ok(Ok(Reply::Done { message, state: state.name().to_owned() }))
+            }
+        }
+    }
+
+    fn later(&mut self, pending: Pending) -> Progress {
+        let number = self.pending_next;
+        self.pending_next += 1;
+        self.pending.insert(number, pending);
+        Progress::Later(number)
+    }
+
+    fn flip(&mut self, dry_run: bool, edits: &[RouteEdit]) -> Result<Progress, Refusal> {
         let mut changes = Vec::new();
         for edit in edits {
             let (selection, is_on) = match edit {
@@ -98,9 +165,10 @@ impl OperatorDesk {
             let changes = !difference.on.is_empty() || !difference.off.is_empty();
             let report = self.report(&difference);
             let version = version + u32::from(changes);
-            return Ok(Reply::Flip(FlipReport { is_dry_run: true, version, ..report }));
+            let report = FlipReport { is_dry_run: true, version, ..report };
+            return Ok(Progress::Done(Ok(Reply::Flip(report))));
         }
-        self.change(changes).map(Reply::Flip)
+        self.change(changes, Then::Report)
     }
 
     /// The single routes that a selection stands for.
@@ -134,22 +202,42 @@ impl OperatorDesk {
         names.iter().map(|name| self.parts.reader.venue_id(name)).collect()
     }
 
-    /// Has the owner of the routes make a flip. One that would change nothing is an empty report.
-    fn change(&mut self, changes: Vec<RoutingChange>) -> Result<FlipReport, Refusal> {
+    /// Has the owner of the routes make a flip.
+    fn change(&mut self, changes: Vec<RoutingChange>, then: Then) -> Result<Progress, Refusal> {
         self.command_id += 1;
         let request = RoutesRequest { command_id: self.command_id, asker: None, changes };
-        match self.parts.routes.change(request) {
-            Ok(Flipped { outcome, difference }) => Ok(FlipReport {
+        let ticket = self.parts.routes.ask(request).map_err(|error| self.refusal(error))?;
+        Ok(self.later(Pending::Flip { ticket, then }))
+    }
+
+    /// What is answered to one who asked for a flip. One that would change nothing is an empty
+    /// report.
+    fn flipped(&self, answer: Result<Flipped, FlipError>, then: Then) -> Result<Reply, Refusal> {
+        let flip = match answer {
+            Ok(Flipped { outcome, difference }) => FlipReport {
                 version: outcome.version,
                 step_ns: outcome.step_ns,
                 stale_queued: outcome.stale_queued,
                 ..self.report(&difference)
-            }),
+            },
             Err(FlipError::NoChange) => {
                 let version = self.parts.routes.view().version;
-                Ok(FlipReport { version, ..FlipReport::default() })
+                FlipReport { version, ..FlipReport::default() }
             }
-            Err(error) => Err(self.refusal(error)),
+            Err(error) => return Err(self.refusal(error)),
+        };
+        match then {
+            Then::Report => Ok(Reply::Flip(flip)),
+            Then::Done { message, state } => Ok(Reply::Done { message, state: state.to_owned() }),
+            Then::Merge(request) => {
+                let view = self.parts.routes.view();
+                let rule = view.rules.iter().find(|rule| rule.request == request);
+                let rule = rule.ok_or_else(|| Refusal::Failed {
+                    operation: "merge".to_owned(),
+                    reason: "the rule was ended by somebody else".to_owned(),
+                })?;
+                Ok(Reply::Merge { rule: rule.number, flip })
+            }
         }
     }
 
@@ -168,7 +256,7 @@ impl OperatorDesk {
         FlipReport { added, removed, affected, ..FlipReport::default() }
     }
 
-    fn merge(&mut self, rule: &MergeRule) -> Result<Reply, Refusal> {
+    fn merge(&mut self, rule: &MergeRule) -> Result<Progress, Refusal> {
         let reader = &self.parts.reader;
         let consumer = reader.consumer_id(&rule.consumer)?;
         let request = MergeRequest {
@@ -179,19 +267,10 @@ impl OperatorDesk {
             events_max: rule.max_events,
         };
         let change = RoutingChange::Merge { consumer, request, is_on: true };
-        let flip = self.change(vec![change])?;
-        let view = self.parts.routes.view();
-        let is_it = |rule: &&super::RuleView| rule.request == request;
-        match view.rules.iter().find(is_it) {
-            Some(rule) => Ok(Reply::Merge { rule: rule.number, flip }),
-            None => Err(Refusal::Failed {
-                operation: "merge".to_owned(),
-                reason: "the rule was ended by somebody else".to_owned(),
-            }),
-        }
+        self.change(vec![change], Then::Merge(request))
     }
 
-    fn unmerge(&mut self, number: u16) -> Result<Reply, Refusal> {
+    fn unmerge(&mut self, number: u16) -> Result<Progress, Refusal> {
         let view = self.parts.routes.view();
         if !view.rules.iter().any(|rule| rule.number == number) {
             let known: Vec<String> =
@@ -199,10 +278,10 @@ impl OperatorDesk {
             let known = known.iter().map(String::as_str);
             return Err(Refusal::unknown_name("merge rule", &number.to_string(), known));
         }
-        self.change(vec![RoutingChange::EndRule(number)]).map(Reply::Flip)
+        self.change(vec![RoutingChange::EndRule(number)], Then::Report)
     }
 
-    fn venue(&mut self, action: VenueAction, name: &str) -> Result<Reply, Refusal> {
+    fn venue(&mut self, action: VenueAction, name: &str) -> Result<Progress, Refusal> {
         let venue = self.parts.reader.venue_id(name)?;
         let is_paused = match action {
             VenueAction::Pause => true,
@@ -211,16 +290,21 @@ impl OperatorDesk {
                 return self.switch_venue(venue, name, action == VenueAction::Add);
             }
         };
-        self.change(vec![RoutingChange::PauseVenue { venue, is_paused }])?;
         let (what, state) = match is_paused {
             true => ("its market data reaches nobody", "paused"),
             false => ("its market data reaches its subscribers", "running"),
         };
-        Ok(Reply::Done { message: format!("venue {name}: {what}"), state: state.to_owned() })
+        let then = Then::Done { message: format!("venue {name}: {what}"), state };
+        self.change(vec![RoutingChange::PauseVenue { venue, is_paused }], then)
     }
 
-    /// Turns a venue's switch, and waits a little for its sessions.
-    fn switch_venue(&mut self, venue: VenueId, name: &str, is_on: bool) -> Result<Reply, Refusal> {
+    /// Turns a venue's switch; the answer waits a little for its sessions.
+    fn switch_venue(
+        &mut self,
+        venue: VenueId,
+        name: &str,
+        is_on: bool,
+    ) -> Result<Progress, Refusal> {
         let switch = self.parts.switches.get(venue.index());
         let Some(switch) = switch.and_then(Option::as_ref) else {
             return Err(Refusal::Failed {
@@ -231,29 +315,25 @@ impl OperatorDesk {
         let was_on = switch.set(is_on);
         self.parts.wakers.wake();
         let wanted = if is_on { SessionState::Open } else { SessionState::Off };
-        let started = Instant::now();
         let sessions = self.parts.reader.sessions_of(name);
-        let states = || sessions.iter().map(|stats: &Arc<_>| IntakeStats::state(stats));
-        while !states().all(|state| state == wanted) && started.elapsed() < VENUE_PATIENCE {
-            std::thread::sleep(VENUE_PAUSE);
-        }
-        // The session that is least far says how far the venue is.
-        let state = states().find(|state| *state != wanted).unwrap_or(wanted);
+        let since_ns = self.parts.reader.now_ns();
         let message = match (is_on, was_on) {
             (true, true) => format!("venue {name} was there already"),
             (true, false) => format!("venue {name} added"),
             (false, true) => format!("venue {name} removed"),
             (false, false) => format!("venue {name} was not there"),
         };
-        Ok(Reply::Done { message, state: state.name().to_owned() })
+        Ok(self.later(Pending::Venue { sessions, wanted, since_ns, message }))
     }
 
-    fn consumer(&mut self, action: ConsumerAction, name: &str) -> Result<Reply, Refusal> {
+    fn consumer(&mut self, action: ConsumerAction, name: &str) -> Result<Progress, Refusal> {
         let consumer = self.parts.reader.consumer_id(name)?;
         let is_paused = match action {
             ConsumerAction::Pause => true,
             ConsumerAction::Resume => false,
-            ConsumerAction::Quarantine => return Ok(self.quarantine(consumer, name)),
+            ConsumerAction::Quarantine => {
+                return Ok(Progress::Done(Ok(self.quarantine(consumer, name))));
+            }
         };
         if self.parts.quarantine.has(consumer) {
             return Err(Refusal::Failed {
@@ -261,12 +341,12 @@ impl OperatorDesk {
                 reason: format!("{name} is quarantined, which is for good"),
             });
         }
-        self.change(vec![RoutingChange::PauseConsumer { consumer, is_paused }])?;
         let (what, state) = match is_paused {
             true => ("gets no market data; its critical events still come", "paused"),
             false => ("gets what it is subscribed to", "running"),
         };
-        Ok(Reply::Done { message: format!("consumer {name} {what}"), state: state.to_owned() })
+        let then = Then::Done { message: format!("consumer {name} {what}"), state };
+        self.change(vec![RoutingChange::PauseConsumer { consumer, is_paused }], then)
     }
 
     fn quarantine(&self, consumer: ConsumerId, name: &str) -> Reply {

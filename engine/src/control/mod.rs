@@ -8,12 +8,15 @@
 //! thread.
 
 mod address;
+mod answers;
 mod budget;
 mod change;
 mod client;
 mod controller;
 mod desk;
 mod flip_error;
+mod flips;
+mod hand_over;
 mod limits;
 mod memory;
 mod parse;
@@ -29,9 +32,10 @@ mod wanted;
 
 pub use address::{PATH_BYTES_MAX, SOCKET_NAME, SocketError};
 pub use change::{RouteChange, RoutingChange};
-pub(crate) use controller::{ControllerHandle, ControllerParts};
+pub(crate) use controller::{Controller, ControllerHandle};
 pub(crate) use desk::{DeskParts, OperatorDesk};
 pub use flip_error::FlipError;
+pub(crate) use flips::{Flips, FlipsParts};
 pub use parse::{parse_line, verb_names};
 pub(crate) use reader::{ConsumerAccount, Reader, ReaderParts, SessionAccount};
 pub use refusal::{Refusal, RefusalText, most_alike};
@@ -47,13 +51,26 @@ pub use status::{
 pub(crate) use threads::PlannedThread;
 pub(crate) use wanted::Catalogue;
 
+/// The answer to a request. After a [`Refusal`] nothing was changed, or the message says what was.
+pub type Outcome = Result<protocol::Reply, Refusal>;
+
+/// How far a request is.
+#[derive(Debug)]
+pub enum Progress {
+    /// It is answered.
+    Done(Outcome),
+    /// [`Desk::poll`] will have the answer, under this number.
+    Later(u64),
+}
+
 /// Who carries out what clients ask for. Called on the socket's thread, one request at a time.
 pub trait Desk: Send {
-    /// Carries out one request; blocks for as long as that takes, at most about a second.
-    ///
-    /// # Errors
-    /// [`Refusal`]: nothing was changed, or the message says what was.
-    fn carry_out(&mut self, request: protocol::Request) -> Result<protocol::Reply, Refusal>;
+    /// Begins to carry out one request, and never waits: what takes time is answered later.
+    fn carry_out(&mut self, request: protocol::Request) -> Progress;
+
+    /// The answer to a request that was to be answered later, once; `None` as long as there is
+    /// none. It comes within about a second.
+    fn poll(&mut self, number: u64) -> Option<Outcome>;
 
     /// A reading of the engine.
     fn status(&mut self) -> Status;

@@ -72,6 +72,11 @@ impl Reader {
         Reader { parts, threads: Threads::default() }
     }
 
+    /// The engine's time, ns.
+    pub(crate) fn now_ns(&self) -> u64 {
+        self.parts.clock.now_ns()
+    }
+
     /// A reading of everything.
     pub(crate) fn status(&mut self) -> Status {
         let threads = self.threads.read(&self.parts.threads);

@@ -28,7 +28,7 @@ use super::memory::Memory;
 use super::parse::parse_line;
 use super::protocol::{Reply, ReplyLine, Request, RequestLine};
 use super::refusal::Refusal;
-use super::{Desk, Status};
+use super::{Desk, Outcome, Progress, Status};
 use crate::runtime::give_way;
 
 /// Clients at a time.
@@ -39,6 +39,9 @@ const LOG_LINES_PER_S: u32 = 10;
 
 /// Time until a connection that could not be taken is tried again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Pause between two looks for an answer that is still to come.
+const ANSWER_PAUSE: Duration = Duration::from_millis(1);
 
 /// Connections and requests taken before other clients are looked at.
 const TURN_MAX: usize = 64;
@@ -124,11 +127,35 @@ struct Counts {
     refusals: u64,
 }
 
+/// A command that the desk answers later.
+struct Unanswered {
+    number: u64,
+    command: Command,
+    /// Those who wait for the answer: more than one where a command is repeated meanwhile.
+    askers: Vec<Token>,
+}
+
+/// A command, and from whom.
+struct Command {
+    peer: Peer,
+    id: Option<String>,
+    request: Request,
+}
+
+impl Command {
+    /// The id under which it is remembered: of what changes the engine.
+    fn remembered(&self) -> Option<&str> {
+        self.id.as_deref().filter(|_| self.request.is_mutating())
+    }
+}
+
 struct Server {
     listening: Listening,
     desk: Box<dyn Desk>,
     patience: Patience,
     clients: HashMap<Token, Client>,
+    /// Commands that the desk answers later.
+    unanswered: Vec<Unanswered>,
     next_token: usize,
     memory: Memory,
     counts: Counts,
@@ -147,6 +174,7 @@ impl Server {
             desk,
             patience,
             clients: HashMap::new(),
+            unanswered: Vec::new(),
             next_token: FIRST_CLIENT,
             memory: Memory::default(),
             counts: Counts::default(),
@@ -169,7 +197,9 @@ impl Server {
             }
             has_more = self.accept(&poll);
             let now = Instant::now();
-            let tokens: Vec<Token> = self.clients.keys().copied().collect();
+            has_more |= self.take_answers(now);
+            let mut tokens: Vec<Token> = self.clients.keys().copied().collect();
+            tokens.sort_unstable();
             for token in tokens {
                 has_more |= self.serve(token, now);
             }
@@ -184,9 +214,10 @@ impl Server {
     /// Time until somebody has to be looked at.
     fn timeout(&self) -> Option<Duration> {
         let next = self.clients.values().filter_map(Client::next_look).min();
+        let answer = (!self.unanswered.is_empty()).then(|| Instant::now() + ANSWER_PAUSE);
         let log = (self.unlogged > 0).then(|| Instant::now() + Duration::from_secs(1));
         let accept = self.is_short_of_files.then(|| Instant::now() + ACCEPT_PAUSE);
-        let next = next.into_iter().chain(log).chain(accept).min()?;
+        let next = next.into_iter().chain(log).chain(accept).chain(answer).min()?;
         // Rounded up: the poller counts in milliseconds, and would come back early.
         Some(next.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
     }
@@ -247,8 +278,13 @@ impl Server {
         let Some(mut client) = self.clients.remove(&token) else { return false };
         let mut has_more = true;
         for _ in 0..TURN_MAX {
+            // The lines of one client are answered in their order.
+            if self.has_unanswered(token) {
+                has_more = false;
+                break;
+            }
             match client.next_line(now) {
-                Some(Line::Whole(line)) => self.line(&mut client, &line, now),
+                Some(Line::Whole(line)) => self.line(token, &mut client, &line, now),
                 Some(Line::Bad(refusal)) => self.turn_away(&mut client, refusal, now),
                 None => {
                     has_more = false;
@@ -256,7 +292,7 @@ impl Server {
                 }
             }
         }
-        if client.is_half(now) {
+        if !self.has_unanswered(token) && client.is_half(now) {
             self.turn_away(&mut client, Refusal::HalfLine, now);
         }
         self.reading(&mut client, now);
@@ -288,7 +324,7 @@ impl Server {
         Status { requests, refusals, ..self.desk.status() }
     }
 
-    fn line(&mut self, client: &mut Client, line: &[u8], now: Instant) {
+    fn line(&mut self, token: Token, client: &mut Client, line: &[u8], now: Instant) {
         if client.watching.take().is_some() && line.is_empty() {
             return; // an empty line ends the readings
         }
@@ -297,61 +333,109 @@ impl Server {
             return self.refuse(client, None, refusal, now);
         }
         match parse_line(line) {
-            Ok(RequestLine { id, request }) => self.request(client, id, request, now),
+            Ok(RequestLine { id, request }) => {
+                let command = Command { peer: client.peer, id, request };
+                self.request(token, client, command, now);
+            }
             Err((id, refusal)) => self.refuse(client, id, refusal, now),
         }
     }
 
-    fn request(&mut self, client: &mut Client, id: Option<String>, request: Request, now: Instant) {
-        match request {
+    fn request(&mut self, token: Token, client: &mut Client, command: Command, now: Instant) {
+        match command.request {
             Request::Status {} => {
                 self.counts.requests += 1;
                 let reply = Reply::Status(Box::new(self.status()));
-                client.answer(&ReplyLine::of(id, Ok(reply)), now);
+                client.answer(&ReplyLine::of(command.id, Ok(reply)), now);
             }
             Request::Watch { interval_ms } => {
                 self.counts.requests += 1;
                 let interval = Duration::from_millis(interval_ms);
-                client.watching = Some(Watching { id, interval, next: now });
+                client.watching = Some(Watching { id: command.id, interval, next: now });
             }
-            request => self.command(client, id, request, now),
+            _ => self.command(token, client, command, now),
         }
     }
 
     /// Something for the desk. What changes the engine is remembered by its id.
-    fn command(&mut self, client: &mut Client, id: Option<String>, request: Request, now: Instant) {
-        let remembered = id.as_deref().filter(|_| request.is_mutating()).map(str::to_owned);
-        let stored = remembered
-            .as_deref()
-            .map_or(Ok(None), |id| self.memory.answer(client.peer.uid, id, &request));
+    fn command(&mut self, token: Token, client: &mut Client, command: Command, now: Instant) {
+        let stored = command
+            .remembered()
+            .map_or(Ok(None), |id| self.memory.answer(command.peer.uid, id, &command.request));
         match stored {
             Ok(None) => {}
             Ok(Some(answer)) => {
                 self.counts.requests += 1;
-                log::info!("[control] {} repeated, {}", request.verb(), who(client.peer));
+                let (verb, peer) = (command.request.verb(), command.peer);
+                log::info!("[control] {verb} repeated, {}", who(peer));
                 return client.answer(&answer, now);
             }
-            Err(refusal) => return self.refuse(client, id, refusal, now),
+            Err(refusal) => return self.refuse(client, command.id, refusal, now),
         }
-        let outcome = self.desk.carry_out(request.clone());
+        let is_it = |other: &Command| {
+            let id = command.remembered();
+            id.is_some()
+                && (id, command.peer.uid, &command.request)
+                    == (other.remembered(), other.peer.uid, &other.request)
+        };
+        if let Some(same) = self.unanswered.iter_mut().find(|other| is_it(&other.command)) {
+            return same.askers.push(token);
+        }
+        match self.desk.carry_out(command.request.clone()) {
+            Progress::Later(number) => {
+                self.unanswered.push(Unanswered { number, command, askers: vec![token] });
+            }
+            Progress::Done(outcome) => {
+                let answer = self.answer(command, outcome, now);
+                client.answer(&answer, now);
+            }
+        }
+    }
+
+    fn has_unanswered(&self, token: Token) -> bool {
+        self.unanswered.iter().any(|unanswered| unanswered.askers.contains(&token))
+    }
+
+    /// Passes on what the desk has answered meanwhile; true when it was anything. Whoever has gone
+    /// meanwhile finds the answer under the id.
+    fn take_answers(&mut self, now: Instant) -> bool {
+        let before = self.unanswered.len();
+        for Unanswered { number, command, askers } in std::mem::take(&mut self.unanswered) {
+            match self.desk.poll(number) {
+                None => self.unanswered.push(Unanswered { number, command, askers }),
+                Some(outcome) => {
+                    let answer = self.answer(command, outcome, now);
+                    for token in askers {
+                        if let Some(client) = self.clients.get_mut(&token) {
+                            client.answer(&answer, now);
+                        }
+                    }
+                }
+            }
+        }
+        self.unanswered.len() < before
+    }
+
+    /// Counts, logs and remembers what became of a command.
+    fn answer(&mut self, command: Command, outcome: Outcome, now: Instant) -> ReplyLine {
+        let Command { peer, request, .. } = &command;
         if let Err(refusal) = &outcome {
             self.counts.refusals += 1;
-            let text = format!("{}: {refusal}", request.verb());
-            self.log_refusal(Some(client.peer), &text, now);
+            self.log_refusal(Some(*peer), &format!("{}: {refusal}", request.verb()), now);
         } else {
             self.counts.requests += 1;
             let level = match request.is_mutating() {
                 true => log::Level::Info,
                 false => log::Level::Debug,
             };
-            log::log!(level, "[control] {} carried out, {}", shown(&request), who(client.peer));
+            log::log!(level, "[control] {} carried out, {}", shown(request), who(*peer));
         }
         let is_final = !outcome.as_ref().is_err_and(Refusal::is_passing);
-        let answer = ReplyLine::of(id, outcome);
-        if let Some(id) = remembered.filter(|_| is_final) {
-            self.memory.keep(client.peer.uid, &id, request, answer.clone());
+        let answer = ReplyLine::of(command.id.clone(), outcome);
+        if let (Some(id), true) = (command.remembered(), is_final) {
+            self.memory.keep(command.peer.uid, id, command.request.clone(), answer.clone());
         }
-        client.answer(&answer, now);
+        answer
     }
 
     /// Refuses a line; the connection stays.

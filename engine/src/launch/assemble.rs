@@ -21,7 +21,7 @@ use crate::consumer::{
     ContextParts, ControlCommand, FailureRecord, RiskLimits, Strategy, StrategyRegistry,
     install_panic_hook,
 };
-use crate::control::{Catalogue, Routes, RoutesParts};
+use crate::control::{Catalogue, Flips, FlipsParts, Routes, RoutesParts};
 use crate::dispatcher::order::{Sequencer, SequencerOptions};
 use crate::dispatcher::{
     AcceptFrom, DispatcherAgent, DispatcherParts, FlipPort, LinkParts, RouteBook, Subscription,
@@ -77,7 +77,7 @@ pub fn launch_with(
         assembly.threads.play(recorded);
     }
     match assembly.build(&options) {
-        Ok(routes) => assembly.start(plan, Arc::new(routes), &options),
+        Ok(flips) => assembly.start(plan, flips, &options),
         Err(error) => {
             let _failures_of_the_failed_start =
                 assembly.threads.stop(Duration::from_millis(config.session.rest_ms));
@@ -266,7 +266,7 @@ impl<'c> Assembly<'c> {
     }
 
     /// Makes every lane and agent, from the sockets on.
-    pub(super) fn build(&mut self, options: &LaunchOptions) -> Result<Routes, LaunchError> {
+    pub(super) fn build(&mut self, options: &LaunchOptions) -> Result<Flips, LaunchError> {
         let lanes = &self.config.lanes;
         let sessions_open = Arc::new(AtomicUsize::new(0));
         let (answers, answers_end) = self.lane("gateway>orchestrator".to_owned(), lanes.order);
@@ -315,7 +315,7 @@ impl<'c> Assembly<'c> {
         &mut self,
         inputs: Inputs,
         options: &LaunchOptions,
-    ) -> Result<(Vec<Consumer<OrderCommand>>, Routes), LaunchError> {
+    ) -> Result<(Vec<Consumer<OrderCommand>>, Flips), LaunchError> {
         let LaunchOptions { embedded, faults, .. } = *options;
         let subscriptions = self.subscriptions();
         let venues = self.config.venue_names().len();
@@ -324,7 +324,8 @@ impl<'c> Assembly<'c> {
         for route in &routes {
             book.add(*route);
         }
-        let interests = self.strategies.iter().map(|strategy| strategy.interest()).collect();
+        let interests: Vec<_> =
+            self.strategies.iter().map(|strategy| strategy.interest()).collect();
         let mut links = Vec::new();
         let mut orders = Vec::new();
         let strategies = std::mem::take(&mut self.strategies);
@@ -362,23 +363,27 @@ impl<'c> Assembly<'c> {
         self.probes.push(probe.link());
         let (notices, notices_end) = self.lane("control:answers".to_owned(), ANSWER_SLOTS);
         let table = book.table(&routes);
-        let owner = Routes::new(RoutesParts {
-            book,
+        let consumers = interests.len();
+        let shared = Routes::new(RoutesParts {
             routes,
             catalogue: Catalogue {
                 interests,
                 venues: self.config.venue_names(),
                 instruments: self.instruments.len(),
             },
+            merge: Arc::clone(&self.merge),
+            version: Arc::clone(&inputs.version),
+        });
+        let flips = FlipsParts {
+            book,
             streams: std::mem::take(&mut self.stream_ports),
             port: Arc::clone(&inputs.flips),
-            merge: Arc::clone(&self.merge),
             notices,
-            version: Arc::clone(&inputs.version),
             wakers: self.wakers.clone(),
             clock: self.clock.clone(),
             stop: self.stop.clone(),
-        });
+        };
+        let owner = Flips::new(shared, flips, consumers);
         let sequencer = self.sequencer(embedded);
         let dispatcher = DispatcherAgent::new(DispatcherParts {
             critical: inputs.critical,

@@ -12,8 +12,8 @@ use super::options::{LaunchError, LaunchOptions};
 use super::venue_threads::VenueThreads;
 use crate::config::Config;
 use crate::consumer::StrategyRegistry;
-use crate::control::Routes;
-use crate::runtime::{CorePlan, HostCores, OneThread, Phase, StopSignal};
+use crate::control::{Controller, Routes};
+use crate::runtime::{CorePlan, HostCores, OneThread, Phase, StopSignal, look_pause};
 use crate::telemetry::LetterSource;
 use crate::venue::VenueCounters;
 use crate::world::{Clock, Entropy, Net, NetConditions, NetTotals, Spawn, VirtualNet, World};
@@ -36,9 +36,10 @@ pub struct OneThreadEngine {
     net: VirtualNet,
     stop: StopSignal,
     live: Live,
+    routes: Arc<Routes>,
     /// Read by nobody; their lanes stay open as long as the agents that write them, and their
     /// venues too.
-    _ends: (Vec<LetterSource>, Arc<Routes>, VenueThreads),
+    _ends: (Vec<LetterSource>, VenueThreads),
 }
 
 /// Makes the engine of `config`, started at 0 ns of its time.
@@ -62,16 +63,22 @@ pub fn launch_one_thread(
     };
     let plan = CorePlan::make(config, &HostCores::read())?;
     let mut assembly = Assembly::new(config, world, strategies(config, registry)?, &plan)?;
-    let routes = assembly.build(launch)?;
+    let flips = assembly.build(launch)?;
+    let routes = Arc::clone(flips.routes());
     let random = entropy.random("schedule");
+    let pause = look_pause(plan.profile);
+    let venues = config.venue_names().len();
+    let commands = std::mem::take(&mut assembly.control);
+    let controller = Controller::new(commands, flips, venues, clock.clone(), pause);
     let mut thread = OneThread::new(clock, time, net.clone(), random)
         .map_err(|source| LaunchError::Thread { name: "(poller)".to_owned(), source })?;
     assembly.peers.drain(..).for_each(|agent| thread.add_peer(agent));
     assembly.beside.drain(..).for_each(|agent| thread.add(agent));
     assembly.agents.drain(..).for_each(|(_, agent)| thread.add(agent));
+    thread.add(Box::new(controller));
     let Assembly { stop, live, letters, threads, .. } = assembly;
-    let _ends = (letters, Arc::new(routes), threads);
-    Ok(OneThreadEngine { thread, net, stop, live, _ends })
+    let _ends = (letters, threads);
+    Ok(OneThreadEngine { thread, net, stop, live, routes, _ends })
 }
 
 impl OneThreadEngine {
@@ -84,6 +91,7 @@ impl OneThreadEngine {
     /// Stops it and runs until all has ended, at most `deadline_ns` of virtual time. Names of the
     /// agents that have not ended by then.
     pub fn stop(&mut self, deadline_ns: u64) -> Vec<String> {
+        self.routes.stop();
         self.stop.raise(Phase::Draining);
         self.run_ns(deadline_ns);
         self.thread.unfinished().map(str::to_owned).collect()

@@ -18,7 +18,7 @@ use super::housekeeping::{Housekeeping, HousekeepingHandle, SteadyState};
 use super::options::{LaunchError, LaunchOptions};
 use super::rehearsal::rehearsal;
 use super::run_header::{offered, run_header};
-use crate::control::{ControllerHandle, ControllerParts, DeskParts, OperatorDesk, Routes};
+use crate::control::{Controller, ControllerHandle, DeskParts, Flips, OperatorDesk};
 use crate::runtime::{
     Agent, AgentRole, CoreHandle, CoreOptions, CoreParking, CorePlan, GuardedConsumer, HiccupMeter,
     HostCores, PlannedCore, WatchdogHandle, WatchdogOptions, look_pause,
@@ -59,7 +59,7 @@ impl Assembly<'_> {
     pub(super) fn start(
         mut self,
         plan: CorePlan,
-        routes: Arc<Routes>,
+        flips: Flips,
         options: &LaunchOptions,
     ) -> Result<Engine, LaunchError> {
         let started = SystemTime::now() - Duration::from_nanos(self.clock.now_ns());
@@ -71,6 +71,7 @@ impl Assembly<'_> {
         } else {
             None
         };
+        let routes = Arc::clone(flips.routes());
         let socket = control::bind(self.config, &run_dir)?;
         let mut cores: Vec<(CoreOptions, PlannedCore)> = Vec::new();
         let mut log_lanes = Vec::new();
@@ -120,13 +121,14 @@ impl Assembly<'_> {
         // Started before the cores: threads inherit the mask, and this one must not be pinned.
         let housekeeping = HousekeepingHandle::start(housekeeping)
             .map_err(|source| LaunchError::Thread { name: "housekeeping".to_owned(), source })?;
-        let controller = ControllerHandle::start(ControllerParts {
-            lanes: self.control,
-            routes: Arc::clone(&routes),
-            venues: self.config.venue_names().len(),
-            pause: look_pause(plan.profile),
-        });
-        let controller = match controller {
+        let controller = Controller::new(
+            self.control,
+            flips,
+            self.config.venue_names().len(),
+            self.clock.clone(),
+            look_pause(plan.profile),
+        );
+        let controller = match ControllerHandle::start(controller) {
             Ok(controller) => controller,
             Err(source) => {
                 let _its_files_are_closed = housekeeping.stop(HALT_GRACE);

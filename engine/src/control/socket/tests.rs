@@ -11,20 +11,26 @@ use std::os::unix::net::UnixStream as Stream;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use super::*;
+use crate::control::protocol::FlipReport;
 use crate::control::protocol::LINE_BYTES_MAX;
 use crate::event::ControlCode;
 
 /// A test that waits longer for an answer has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Counts what it is asked to carry out.
+/// Counts what it is asked to carry out. A subscription is answered after a kill.
 #[derive(Clone, Default)]
-struct CountingDesk(Arc<AtomicU64>);
+struct CountingDesk {
+    carried_out: Arc<AtomicU64>,
+    is_killed: bool,
+}
 
 impl Desk for CountingDesk {
-    fn carry_out(&mut self, request: Request) -> Result<Reply, Refusal> {
-        self.0.fetch_add(1, SeqCst);
-        match request {
+    fn carry_out(&mut self, request: Request) -> Progress {
+        self.carried_out.fetch_add(1, SeqCst);
+        self.is_killed |= matches!(request, Request::Kill {});
+        Progress::Done(match request {
+            Request::Subscribe(_) => return Progress::Later(7),
             Request::Mode { trading } => Ok(Reply::Mode { trading, was_trading: !trading }),
             Request::Routes(_) => Ok(Reply::Routes { version: 1, routes: Vec::new() }),
             Request::Unmerge { .. } => {
@@ -34,7 +40,12 @@ impl Desk for CountingDesk {
                 operation: other.verb().to_owned(),
                 reason: "a test".to_owned(),
             }),
-        }
+        })
+    }
+
+    fn poll(&mut self, number: u64) -> Option<Outcome> {
+        assert_eq!(number, 7);
+        self.is_killed.then(|| Ok(Reply::Flip(FlipReport::default())))
     }
 
     fn status(&mut self) -> Status {
@@ -58,7 +69,7 @@ impl Rig {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("control").join("pitlane.sock");
         let desk = CountingDesk::default();
-        let carried_out = Arc::clone(&desk.0);
+        let carried_out = Arc::clone(&desk.carried_out);
         let socket = BoundSocket::bind(&path).unwrap();
         let socket = Some(socket.serve_with(Box::new(desk), patience).unwrap());
         Rig { socket, path, carried_out, _dir: dir }
@@ -377,4 +388,23 @@ fn another_user_is_refused() {
     assert_eq!(refusal.code, "wrong_user");
     assert!(refusal.message.contains("65534"), "{}", refusal.message);
     assert_eq!(rig.counts(), (1, 1));
+}
+
+#[test]
+fn what_is_answered_later_holds_nobody_up_and_is_carried_out_once() {
+    let rig = Rig::new();
+    let line = r#"{"version":1,"id":"s","verb":"subscribe","consumer":"c","instrument":"i"}"#;
+    let (mut one, mut two) = (rig.client(), rig.client());
+    one.send(format!("{line}\n{{\"version\":1,\"verb\":\"routes\"}}\n").as_bytes());
+    two.send(format!("{line}\n").as_bytes());
+    while rig.carried_out.load(SeqCst) == 0 {
+        std::thread::yield_now();
+    }
+    // Both wait now, or come to wait; a third one is served meanwhile.
+    let kill = rig.client().ask(r#"{"version":1,"verb":"kill"}"#);
+    assert_eq!(kill.refusal.unwrap().message, "kill failed: a test");
+    let is_flip = |answer: ReplyLine| matches!(answer.reply, Some(Reply::Flip(_)));
+    assert!(is_flip(one.answer()) && is_flip(two.answer()));
+    assert!(one.answer().ok, "the next line of the first comes behind its answer");
+    assert_eq!(rig.carried_out.load(SeqCst), 3, "subscribe once, kill, routes");
 }

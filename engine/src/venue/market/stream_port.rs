@@ -8,7 +8,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use pitlane_ring::Exchange;
@@ -17,9 +16,6 @@ use thiserror::Error;
 use super::connections::Topics;
 use super::subscriptions::Subscriptions;
 use crate::event::{EventKind, InstrumentId};
-
-/// Pause between two looks for an answer: a venue takes milliseconds.
-const PAUSE: Duration = Duration::from_micros(200);
 
 /// A stream: an instrument and a kind of event.
 pub(crate) type Stream = (InstrumentId, EventKind);
@@ -78,68 +74,65 @@ impl StreamPort {
         self.known.lock().subscriptions.clone()
     }
 
-    /// Has the session subscribe to those of `streams` that it is not subscribed to, and waits
-    /// until the venue has confirmed; at once when there are none, or when there is no connection.
-    /// `wake` wakes the session's core. Never called on a pinned thread.
-    pub(crate) fn ask(
+    /// Has the session subscribe to those of `streams` that it is not subscribed to. `None` until
+    /// the venue has confirmed: to be called again, with the same streams. The answer comes at once
+    /// when none is missing, or when there is no connection. `is_over` gives up; what the session
+    /// has not taken is withdrawn then. `wake` wakes the session's core.
+    pub(crate) fn poll(
         &self,
         streams: impl Iterator<Item = Stream>,
-        deadline: Duration,
+        is_over: bool,
         wake: impl Fn(),
-    ) -> Result<(), StreamError> {
-        let started = Instant::now();
+    ) -> Option<Result<(), StreamError>> {
         let mut known = self.known.lock();
-        // Of one that was given up after it had been taken.
-        if known.asked.is_some() {
-            let _as_it_came_out = self.await_answer(&mut known, started, deadline)?;
-        }
         // Some kinds have no topic of their own, or are carried by another connection.
-        let is_missing = |stream: &Stream| {
-            self.topics.by_stream.contains_key(stream) && !known.streams.contains(stream)
-        };
-        let missing: BTreeSet<Stream> = streams.filter(is_missing).collect();
+        let streams: BTreeSet<Stream> =
+            streams.filter(|stream| self.topics.by_stream.contains_key(stream)).collect();
+        if let Some((asked, _)) = &known.asked {
+            // It may be of one that was given up after it had been taken: then only what came of it
+            // counts.
+            let is_ours = !asked.is_disjoint(&streams);
+            match self.done.take() {
+                Some(done) => {
+                    known.hear(&done);
+                    if let (true, Some(code)) = (is_ours, done.refusal) {
+                        return Some(Err(StreamError::Refused(code)));
+                    }
+                }
+                None if !is_over => return None,
+                None => {
+                    if self.staged.take().is_some() {
+                        known.asked = None;
+                    }
+                    return Some(Err(StreamError::Deadline));
+                }
+            }
+        }
+        let missing: BTreeSet<Stream> = streams.difference(&known.streams).copied().collect();
         if missing.is_empty() {
-            return Ok(());
+            return Some(Ok(()));
+        }
+        if is_over {
+            return Some(Err(StreamError::Deadline));
         }
         let mut subscriptions = known.subscriptions.clone();
         subscriptions.add(&self.topics, |stream| missing.contains(stream));
-        known.asked = Some((missing, subscriptions.clone()));
-        let mut request = Box::new(StreamRequest { subscriptions, refusal: None });
-        while let Err(back) = self.staged.put(request) {
-            request = back;
-            std::thread::yield_now();
+        let request = StreamRequest { subscriptions: subscriptions.clone(), refusal: None };
+        if self.staged.put(Box::new(request)).is_ok() {
+            known.asked = Some((missing, subscriptions));
+            wake();
         }
-        wake();
-        match self.await_answer(&mut known, started, deadline)? {
-            None => Ok(()),
-            Some(code) => Err(StreamError::Refused(code)),
-        }
+        None
     }
+}
 
-    /// Waits for the session's answer: the venue's error code, or none.
-    fn await_answer(
-        &self,
-        known: &mut Known,
-        started: Instant,
-        deadline: Duration,
-    ) -> Result<Option<i32>, StreamError> {
-        loop {
-            if let Some(done) = self.done.take() {
-                let asked = known.asked.take();
-                if let (None, Some((streams, subscriptions))) = (done.refusal, asked) {
-                    known.streams.extend(streams);
-                    known.subscriptions = subscriptions;
-                }
-                return Ok(done.refusal);
-            }
-            if started.elapsed() > deadline {
-                // Withdrawn only while it still lies there.
-                if self.staged.take().is_some() {
-                    known.asked = None;
-                }
-                return Err(StreamError::Deadline);
-            }
-            std::thread::sleep(PAUSE);
+impl Known {
+    /// The session's answer.
+    fn hear(&mut self, done: &StreamRequest) {
+        let asked = self.asked.take();
+        if let (None, Some((streams, subscriptions))) = (done.refusal, asked) {
+            self.streams.extend(streams);
+            self.subscriptions = subscriptions;
         }
     }
 }
@@ -153,7 +146,6 @@ mod tests {
     use crate::venue::market::Connection;
 
     const ID: InstrumentId = InstrumentId(0);
-    const SOON: Duration = Duration::from_millis(20);
 
     fn port() -> Arc<StreamPort> {
         let spec =
@@ -164,8 +156,10 @@ mod tests {
         StreamPort::new(connection.topics, |(_, kind)| *kind == EventKind::Quote)
     }
 
+    /// Asks twice, as one does who waits: the second time is the last where `is_over`.
     fn ask(port: &StreamPort, kind: EventKind, wake: impl Fn()) -> Result<(), StreamError> {
-        port.ask([(ID, kind)].into_iter(), SOON, wake)
+        let poll = |is_over| port.poll([(ID, kind)].into_iter(), is_over, &wake);
+        poll(false).or_else(|| poll(true)).expect("it is over")
     }
 
     /// Answers as a session does.

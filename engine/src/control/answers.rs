@@ -1,0 +1,89 @@
+//! Answers to strategies on their way to the dispatcher: critical, so none is dropped while it
+//! takes any.
+
+use std::collections::VecDeque;
+
+use pitlane_ring::Publisher;
+
+use super::hand_over::FLIP_DEADLINE_NS;
+use crate::dispatcher::COMMAND_DONE;
+use crate::event::{ConsumerId, ControlAck, ControlCode, ControlResult, Event, EventPayload};
+use crate::runtime::{CoreWakers, Phase, StopSignal};
+
+/// The answers that wait for room in the lane.
+pub(super) struct Answers {
+    lane: Publisher<Event>,
+    queue: VecDeque<Event>,
+    /// Since when the first of them waits, ns.
+    since_ns: u64,
+}
+
+impl Answers {
+    pub(super) fn new(lane: Publisher<Event>) -> Answers {
+        Answers { lane, queue: VecDeque::new(), since_ns: 0 }
+    }
+
+    /// Whether all are published.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Tells a consumer whether its command was accepted.
+    pub(super) fn acknowledge(
+        &mut self,
+        consumer: ConsumerId,
+        command_id: u64,
+        code: ControlCode,
+        now_ns: u64,
+    ) {
+        let (consumer, code) = (u32::from(consumer.0), u32::from(code.code()));
+        self.tell(&ControlAck { command_id, consumer, code }, now_ns);
+    }
+
+    /// Tells a consumer what came of a command that the dispatcher has no word on.
+    pub(super) fn conclude(
+        &mut self,
+        consumer: ConsumerId,
+        command_id: u64,
+        code: ControlCode,
+        now_ns: u64,
+    ) {
+        let (consumer, code) = (u32::from(consumer.0), u32::from(code.code()));
+        self.tell(&ControlResult { command_id, consumer, code, phase: COMMAND_DONE }, now_ns);
+    }
+
+    fn tell<P: EventPayload>(&mut self, payload: &P, now_ns: u64) {
+        let mut event = Event::new(payload);
+        event.receive_ns = now_ns;
+        event.stamp_decoded(now_ns);
+        if self.queue.is_empty() {
+            self.since_ns = now_ns;
+        }
+        self.queue.push_back(event);
+    }
+
+    /// Publishes what there is room for; returns how many. A dispatcher that takes nothing for as
+    /// long as a flip may take has failed, and everything with it.
+    pub(super) fn publish(&mut self, wakers: &CoreWakers, stop: &StopSignal, now_ns: u64) -> usize {
+        let mut published = 0;
+        while let Some(event) = self.queue.front() {
+            if self.lane.try_publish(event).is_err() {
+                break;
+            }
+            self.queue.pop_front();
+            self.since_ns = now_ns;
+            published += 1;
+        }
+        if published > 0 {
+            wakers.wake();
+        }
+        let waited_ns = now_ns.saturating_sub(self.since_ns);
+        let is_given_up = waited_ns > FLIP_DEADLINE_NS || stop.phase() == Phase::Halted;
+        if is_given_up && !self.queue.is_empty() {
+            let lost = self.queue.len();
+            log::error!("[routes] {lost} answers lost: the dispatcher takes none (code: deadline)");
+            self.queue.clear();
+        }
+        published
+    }
+}
