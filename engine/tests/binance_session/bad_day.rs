@@ -1,5 +1,6 @@
-//! Bad days at the venue, by seed: replies and reports are lost, doubled, swapped and wrong, queries lag,
-//! orders are told dead and live. In the end what was told is what the venue's own ledger says (F30, F31).
+//! Bad days at the venue, by seed: replies and reports are lost, doubled, swapped and wrong,
+//! queries lag, orders are told dead and live. In the end what was told is what the venue's own
+//! ledger says (F30, F31).
 
 use std::time::{Duration, Instant};
 
