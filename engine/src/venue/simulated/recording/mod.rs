@@ -227,11 +227,6 @@ impl Recording {
             return Ok(None);
         };
         if binance_spot::frame_kind(stream) == FrameKind::Depth {
-            if data.contains("\"pu\":") {
-                let problem =
-                    "a diff of a futures venue (field pu): only spot recordings are played";
-                return Err(place.error(problem.to_owned()));
-            }
             if let Some(ids) = UpdateIds::of(data) {
                 self.ranges.add(&symbol.to_ascii_uppercase(), ids);
             }
@@ -495,9 +490,6 @@ mod tests {
         assert!(text.contains("a.recv_ns.txt:1: \"x\" is no time"), "{text}");
         let text = error(&[("a.jsonl", TRADE), ("a.recv_ns.txt", "1\n2\n")]);
         assert!(text.contains("2 times for 1 lines"), "{text}");
-        let futures = r#"{"stream":"a@depth","data":{"U":1,"u":2,"pu":0}}"#;
-        let text = error(&[("a.jsonl", futures)]);
-        assert!(text.contains("a.jsonl:1: a diff of a futures venue"), "{text}");
         let text = error(&[("a.jsonl", &format!("{TRADE}\n{{\"lastUpdateId\":7}}"))]);
         assert!(text.contains("a.jsonl:2: no snapshot"), "{text}");
         assert!(error(&[("a.jsonl.gz", "no gzip")]).contains("a.jsonl.gz: cannot be read"));
