@@ -39,8 +39,8 @@ pub use consumer::{Params, StrategyRegistry};
 pub use control::{FlipError, RouteChange};
 pub use launch::{
     EmbeddedVenue, Engine, LaneFootprint, LaunchError, LaunchFaults, LaunchOptions, LiveStatus,
-    OneThreadEngine, OneThreadOptions, RecordedSession, RecordingProgress, lane_footprints, launch,
-    launch_one_thread, launch_with,
+    OneThreadEngine, OneThreadOptions, RecordedSession, RecordingProgress, check, lane_footprints,
+    launch, launch_one_thread, launch_with,
 };
 
 /// Unit tests count what a thread allocates that must not.

@@ -115,7 +115,8 @@ fn command(
             terminal.print(&Config::example()).map(|()| Exit::Ok)
         }
         Some(Verb::Config { verb: ConfigVerb::Check { file } }) => {
-            run::load(Some(&file), terminal)?;
+            let config = run::load(Some(&file), terminal)?;
+            run::check(&config, registry, terminal)?;
             terminal.print(&format!("{}: no problem found\n", file.display())).map(|()| Exit::Ok)
         }
     }

@@ -124,6 +124,15 @@ fn recording(
     Ok(Some(session))
 }
 
+/// Looks for what a run would refuse beyond the file itself.
+pub(crate) fn check(
+    config: &Config,
+    registry: &StrategyRegistry,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Exit> {
+    pitlane_engine::check(config, registry).map_err(|error| refused(&error, terminal))
+}
+
 fn refused(error: &LaunchError, terminal: &mut Terminal<'_>) -> Exit {
     if let LaunchError::Config(error) = error {
         return misconfigured(error, terminal);

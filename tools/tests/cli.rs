@@ -20,7 +20,14 @@ struct Ran {
 }
 
 fn registry() -> StrategyRegistry {
-    StrategyRegistry::new()
+    // Those of the default run, which the example names.
+    let of_example = ["noop", "momentum", "market_maker"];
+    let quiet = |registry: StrategyRegistry, name| {
+        registry.with(name, |_| Ok(Closure::new(Interest::ALL, |_, _| Ok(()))))
+    };
+    of_example
+        .into_iter()
+        .fold(StrategyRegistry::new(), quiet)
         .with("quiet", |_| Ok(Closure::new(Interest::ALL, |_, _| Ok(()))))
         .with("failing", |_| Ok(Closure::new(Interest::ALL, |_, _| Err("as it was told".into()))))
         .with("picky", |params| match params.get("depth") {
@@ -86,6 +93,26 @@ fn the_example_checks_out() {
     let path = path.display().to_string();
     let checked = ran(&["config", "check", &path]);
     assert_eq!((checked.exit, checked.out), (Exit::Ok, format!("{path}: no problem found\n")));
+}
+
+#[test]
+fn what_the_check_accepts_a_run_starts() {
+    // K16: the check knew neither strategies, nor their params, nor the cores.
+    let folder = folder();
+    let said = |strategy: &str, more: &str| {
+        let path = file(&folder, strategy, more);
+        let ran = ran(&["config", "check", &path]);
+        (ran.exit, ran.err)
+    };
+    let (exit, err) = said("unheard", "");
+    assert!(exit == Exit::Usage && err.contains("no strategy \"unheard\""), "{exit:?} {err}");
+    let (exit, err) = said("picky", "");
+    assert!(exit == Exit::Usage && err.contains("depth is missing"), "{exit:?} {err}");
+    assert_eq!(said("quiet", "").0, Exit::Ok);
+    let path = file(&folder, "quiet", "");
+    let text = fs::read_to_string(&path).expect("it was just written");
+    fs::write(&path, text.replace("pin = false", "dispatch = 1023")).expect("it takes a file");
+    assert_eq!(ran(&["config", "check", &path]).exit, Exit::StartRefused);
 }
 
 #[test]

@@ -23,7 +23,7 @@ mod venues;
 #[doc(hidden)]
 pub use crate::consumer::ConsumerFaults as LaunchFaults;
 pub use crate::venue::simulated::RecordedSession;
-pub use assemble::{launch, launch_with};
+pub use assemble::{check, launch, launch_with};
 pub use engine::{Engine, RecordingProgress};
 pub use footprint::{LaneFootprint, lane_footprints};
 pub use live::LiveStatus;

@@ -551,6 +551,12 @@ fn configured(
     })
 }
 
+/// Reads every venue's key, to see whether it can be used.
+pub(super) fn check_keys(config: &Config) -> Result<(), LaunchError> {
+    let trading = config.venues.iter().filter(|venue| venue.api_url.is_some());
+    trading.map(credentials).try_for_each(|key| key.map(drop))
+}
+
 /// The environment comes first: a key is better kept there.
 fn credentials(venue: &VenueConfig) -> Result<Credentials, LaunchError> {
     use crate::venue::binance::CredentialsError::NoVariable;

@@ -39,6 +39,8 @@ pub fn credentials() -> Credentials {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("key.pem");
     std::fs::write(&path, KEY).expect("the key is written");
+    let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&path, own).expect("the mode is set");
     Credentials::from_pem_file(API_KEY.into(), &path).expect("the key is good")
 }
 

@@ -3,6 +3,9 @@
 #![allow(clippy::disallowed_methods, reason = "a key for tests comes from the system")]
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -22,6 +25,11 @@ pub struct Credentials {
 pub enum CredentialsError {
     #[error("private key {}: cannot be read: {source}", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
+    #[error(
+        "private key {}: others may read or change it (mode {mode:04o}): chmod 600 {}",
+        path.display(), path.display()
+    )]
+    Open { path: PathBuf, mode: u32 },
     #[error("private key {}: not a PKCS#8 file in PEM form (BEGIN PRIVATE KEY)", path.display())]
     NotPem { path: PathBuf },
     #[error("private key {}: not an Ed25519 key: {reason}", path.display())]
@@ -40,8 +48,15 @@ impl Credentials {
     /// [`CredentialsError`] names the file and what is wrong with it.
     pub fn from_pem_file(api_key: String, path: &Path) -> Result<Credentials, CredentialsError> {
         let owned = || path.to_owned();
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| CredentialsError::Unreadable { path: owned(), source })?;
+        let unreadable = |source| CredentialsError::Unreadable { path: owned(), source };
+        let mut file = File::open(path).map_err(unreadable)?;
+        // Of the open file: nobody can put another in its place in between.
+        let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
+        if mode & 0o077 != 0 {
+            return Err(CredentialsError::Open { path: owned(), mode });
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(unreadable)?;
         let der = pem_body(&text).ok_or_else(|| CredentialsError::NotPem { path: owned() })?;
         // The venue's keys have no public half in them: it is computed.
         let key_pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|reason| {
@@ -116,6 +131,8 @@ fn pem_body(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use ring::signature::{ED25519, UnparsedPublicKey};
 
+    use std::fs::Permissions;
+
     use super::*;
 
     /// RFC 8410, section 10.3: the example key without a public half.
@@ -123,11 +140,25 @@ mod tests {
         MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
         -----END PRIVATE KEY-----\n";
 
-    fn from_text(text: &str) -> Result<Credentials, CredentialsError> {
+    fn from_file(text: &str, mode: u32) -> Result<Credentials, CredentialsError> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key.pem");
         std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
         Credentials::from_pem_file("k".into(), &path)
+    }
+
+    fn from_text(text: &str) -> Result<Credentials, CredentialsError> {
+        from_file(text, 0o600)
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_or_change_is_refused_with_the_command_that_mends_it() {
+        for mode in [0o666, 0o640, 0o602] {
+            let text = from_file(RFC_8410, mode).unwrap_err().to_string();
+            assert!(text.contains(&format!("mode {mode:04o}): chmod 600 /")), "{text}");
+        }
+        assert!(from_file(RFC_8410, 0o400).is_ok());
     }
 
     #[test]
