@@ -51,8 +51,10 @@ impl OrderNames {
     }
 }
 
+/// A number as [`OrderNames::name`] writes it. With leading zeros it is somebody else's name.
 fn number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+    let has_leading_zero = digits.len() > 1 && digits[0] == b'0';
+    if digits.is_empty() || has_leading_zero || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
     str::from_utf8(digits).ok()?.parse().ok()
@@ -75,6 +77,9 @@ mod tests {
             assert_eq!(names.parse(name.as_bytes()), None, "{name}");
         }
         assert_eq!(names.parse(b"p77-99999-1"), None);
+        for name in ["p77-3-041", "p77-03-41", "p077-3-41"] {
+            assert_eq!(names.parse(name.as_bytes()), None, "{name}: not as we write it");
+        }
         let longest =
             OrderKey { consumer: ConsumerId(u16::MAX), id: ClientOrderId(10_u64.pow(17)) };
         let names = OrderNames::new(u32::MAX);
