@@ -341,7 +341,8 @@ impl Flips {
 
     /// The flip to these routes, with cells for those that never were.
     fn stage(&mut self, round: &Round, change: Change, now_ns: u64) -> Step {
-        let standing = self.routes.standing();
+        let mut standing = self.routes.standing();
+        standing.staged = Some((round.next.clone(), change.routes.clone()));
         let (book, routes) = (&mut self.book, &change.routes);
         for route in routes.difference(&standing.in_force) {
             book.add(*route);
@@ -375,8 +376,10 @@ impl Flips {
     ) -> Step {
         let mut standing = self.routes.standing();
         let difference = RoutesDifference::between(&standing.in_force, &change.routes);
-        if outcome.is_ok() {
+        standing.staged = None;
+        if let Ok(outcome) = &outcome {
             self.routes.flips_took(took_ns);
+            standing.version = outcome.version;
             standing.flips += 1;
             for consumer in grown {
                 self.groups[consumer.index()] = self.book.cells(*consumer).len();

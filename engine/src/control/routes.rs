@@ -170,8 +170,23 @@ pub(super) struct Standing {
     pub(super) wanted: Wanted,
     /// The routes of the table that the dispatcher has.
     pub(super) in_force: BTreeSet<RouteKey>,
+    /// The version of that table.
+    pub(super) version: u32,
+    /// What stands once the dispatcher has swapped to the table that it is handed now.
+    pub(super) staged: Option<(Wanted, BTreeSet<RouteKey>)>,
     pub(super) flips: u64,
     pub(super) flips_abandoned: u64,
+}
+
+impl Standing {
+    /// What is wanted and in force while the dispatcher has `version`. It tells whoever asked for a flip
+    /// before the controller hears of it: nobody who was told may read the routes of before.
+    fn at(&self, version: u32) -> (&Wanted, &BTreeSet<RouteKey>) {
+        match &self.staged {
+            Some((wanted, in_force)) if version != self.version => (wanted, in_force),
+            _ => (&self.wanted, &self.in_force),
+        }
+    }
 }
 
 impl Routes {
@@ -179,6 +194,7 @@ impl Routes {
         let RoutesParts { routes, catalogue, merge, version } = parts;
         let standing = Standing {
             in_force: routes.clone(),
+            version: version.load(Ordering::Acquire),
             wanted: Wanted { routes, ..Wanted::default() },
             ..Standing::default()
         };
@@ -208,26 +224,29 @@ impl Routes {
     /// A reading.
     pub(crate) fn view(&self) -> RoutesView {
         let standing = self.standing.lock();
+        let version = self.version.load(Ordering::Acquire);
+        let (wanted, in_force) = standing.at(version);
         RoutesView {
-            version: self.version.load(Ordering::Acquire),
+            version,
             flips: standing.flips,
             flips_abandoned: standing.flips_abandoned,
-            routes: standing.in_force.iter().copied().collect(),
-            rules: standing.wanted.rules.views().collect(),
-            paused_consumers: standing.wanted.paused_consumers.iter().copied().collect(),
-            paused_venues: standing.wanted.paused_venues.iter().copied().collect(),
+            routes: in_force.iter().copied().collect(),
+            rules: wanted.rules.views().collect(),
+            paused_consumers: wanted.paused_consumers.iter().copied().collect(),
+            paused_venues: wanted.paused_venues.iter().copied().collect(),
         }
     }
 
     /// What the changes would do, without doing it.
     pub(crate) fn preview(&self, changes: &[RoutingChange]) -> Result<RoutesDifference, FlipError> {
         let standing = self.standing.lock();
-        let mut wanted = standing.wanted.clone();
+        let (wanted, in_force) = standing.at(self.version.load(Ordering::Acquire));
+        let mut wanted = wanted.clone();
         match self.catalogue.apply(&mut wanted, changes) {
             Ok(()) | Err(FlipError::NoChange) => {}
             Err(error) => return Err(error),
         }
-        Ok(RoutesDifference::between(&standing.in_force, &wanted.in_force()))
+        Ok(RoutesDifference::between(in_force, &wanted.in_force()))
     }
 
     /// The kinds that a consumer can be subscribed to by its routes.

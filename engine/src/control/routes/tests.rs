@@ -283,3 +283,18 @@ fn answers_wait_for_room_and_the_flip_waits_for_them() {
     office.finish();
     assert!(office.flips.is_idle() && office.time_ns() > 500_000_000);
 }
+
+#[test]
+fn whoever_was_told_of_a_flip_reads_its_routes_before_the_controller_hears_of_it() {
+    let mut office = office();
+    office.is_staffed = false;
+    drop(office.routes.ask(request(None, 1, vec![quote(0, 0, true)])).unwrap());
+    while !office.port.staged.is_full() {
+        office.step();
+    }
+    assert!(office.routes.view().routes.is_empty(), "it is only staged");
+    // What the dispatcher does in one step: swap, store the version, tell.
+    office.version.store(2, Ordering::Release);
+    let view = office.routes.view();
+    assert_eq!((view.version, view.routes.len()), (2, 1));
+}
