@@ -163,7 +163,11 @@ fn strategies_that_are_unknown_or_refuse_their_params_are_code_2_with_their_plac
     let folder = folder();
     let unknown = ran(&["--config", &file(&folder, "nobody", "")]);
     assert_eq!(unknown.exit.code(), 2);
-    assert!(unknown.err.contains("failing, market_maker, momentum, noop, picky, quiet"), "{}", unknown.err);
+    assert!(
+        unknown.err.contains("failing, market_maker, momentum, noop, picky, quiet"),
+        "{}",
+        unknown.err
+    );
     let picky = ran(&["--config", &file(&folder, "picky", "")]);
     assert_eq!(picky.exit.code(), 2);
     assert!(picky.err.contains("depth is missing"), "{}", picky.err);

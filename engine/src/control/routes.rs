@@ -179,7 +179,8 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    /// What is wanted and in force while the dispatcher has `version`. It tells whoever asked for a flip
+    /// What is wanted and in force while the dispatcher has `version`. It tells whoever asked for a
+    /// flip
     /// before the controller hears of it: nobody who was told may read the routes of before.
     fn at(&self, version: u32) -> (&Wanted, &BTreeSet<RouteKey>) {
         match &self.staged {

@@ -86,7 +86,8 @@ pub fn launch_with(
     }
 }
 
-/// Looks for what [`launch`] would refuse beyond the file itself: strategies, their params, keys. Starts nothing.
+/// Looks for what [`launch`] would refuse beyond the file itself: strategies, their params, keys.
+/// Starts nothing.
 ///
 /// # Errors
 /// The first [`LaunchError`].

@@ -100,7 +100,8 @@ impl Report {
 
     fn market_data(&self, add: &mut impl FnMut(FindingKind, String)) {
         let kind = FindingKind::MarketDataIncomplete;
-        // A live run may be stopped before a venue's first snapshot has come. A recording has its snapshots.
+        // A live run may be stopped before a venue's first snapshot has come. A recording has its
+        // snapshots.
         let is_distrusted =
             |status| status == "stale" || (status != "live" && self.recording.is_some());
         for (name, book) in self.books.iter().filter(|(_, book)| is_distrusted(book.status)) {
