@@ -86,17 +86,6 @@ pub fn launch_with(
     }
 }
 
-/// Looks for what [`launch`] would refuse beyond the file itself: strategies, their params, keys.
-/// Starts nothing.
-///
-/// # Errors
-/// The first [`LaunchError`].
-pub fn check(config: &Config, registry: &StrategyRegistry) -> Result<(), LaunchError> {
-    CorePlan::make(config, &HostCores::read())?;
-    strategies(config, registry)?;
-    super::venues::check_keys(config)
-}
-
 /// Constructs every consumer's strategy; the first that can't be is an error at its key.
 pub(super) fn strategies(
     config: &Config,

@@ -7,6 +7,7 @@
 
 mod account;
 mod assemble;
+mod check;
 mod control;
 mod engine;
 mod footprint;
@@ -23,7 +24,8 @@ mod venues;
 #[doc(hidden)]
 pub use crate::consumer::ConsumerFaults as LaunchFaults;
 pub use crate::venue::simulated::RecordedSession;
-pub use assemble::{check, launch, launch_with};
+pub use assemble::{launch, launch_with};
+pub use check::check;
 pub use engine::{Engine, RecordingProgress};
 pub use footprint::{LaneFootprint, lane_footprints};
 pub use live::LiveStatus;
