@@ -226,10 +226,10 @@ impl Recording {
             self.note(stream, text);
             return Ok(None);
         };
-        if binance_spot::frame_kind(stream) == FrameKind::Depth {
-            if let Some(ids) = UpdateIds::of(data) {
-                self.ranges.add(&symbol.to_ascii_uppercase(), ids);
-            }
+        if binance_spot::frame_kind(stream) == FrameKind::Depth
+            && let Some(ids) = UpdateIds::of(data)
+        {
+            self.ranges.add(&symbol.to_ascii_uppercase(), ids);
         }
         Ok(Some(Step::Frame { stream: self.stream(stream), data: data.to_owned() }))
     }
