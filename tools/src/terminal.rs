@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use pitlane_engine::text::escaped;
+
 use crate::exit::Exit;
 
 /// The streams of a command. Tests give it buffers.
@@ -36,9 +38,9 @@ impl Terminal<'_> {
         let _is_counted_there = self.err.write_all(text.as_bytes());
     }
 
-    /// Prints an error, one line each.
+    /// Prints an error, one line each. What a venue or a file put into it steers no terminal.
     pub fn complain(&mut self, problem: &str) {
-        for line in problem.lines() {
+        for line in escaped(problem).lines() {
             self.say(&format!("error: {line}\n"));
         }
     }

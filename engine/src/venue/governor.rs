@@ -126,7 +126,7 @@ pub struct GovernorReading {
     pub held_back: [u64; REQUEST_CLASSES],
     /// Sent, by class.
     pub sent: [u64; REQUEST_CLASSES],
-    /// What is left of the penalty, ms; 0 when there is none.
+    /// What is left of the longest penalty of any class, ms; 0 when there is none.
     pub penalty_left_ms: u64,
     /// Penalties that the venue gave.
     pub penalties: u64,
@@ -141,7 +141,8 @@ pub struct Governor(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     windows: Vec<Window>,
-    penalty_until_ns: u64,
+    /// By class: what the venue wants nothing of before that.
+    penalty_until_ns: [u64; REQUEST_CLASSES],
     penalties: u64,
     held_back: [u64; REQUEST_CLASSES],
     sent: [u64; REQUEST_CLASSES],
@@ -173,9 +174,18 @@ impl Governor {
 
     /// The venue wants nothing before `until_ns`.
     pub fn penalty(&self, until_ns: u64) {
+        self.penalty_of(&RequestClass::ALL, until_ns);
+    }
+
+    /// The venue wants nothing of these classes before `until_ns`; the others go on. Too many new
+    /// orders are no reason to hold a cancel back.
+    pub fn penalty_of(&self, classes: &[RequestClass], until_ns: u64) {
         let mut state = self.state();
         state.penalties += 1;
-        state.penalty_until_ns = state.penalty_until_ns.max(until_ns);
+        for class in classes {
+            let until = &mut state.penalty_until_ns[*class as usize];
+            *until = (*until).max(until_ns);
+        }
     }
 
     /// A reading at `now_ns`.
@@ -186,7 +196,10 @@ impl Governor {
         GovernorReading {
             held_back: state.held_back,
             sent: state.sent,
-            penalty_left_ms: state.penalty_until_ns.saturating_sub(now_ns).div_ceil(1_000_000),
+            penalty_left_ms: {
+                let until_ns = state.penalty_until_ns.into_iter().max().unwrap_or(0);
+                until_ns.saturating_sub(now_ns).div_ceil(1_000_000)
+            },
             penalties: state.penalties,
             limits: state.windows.iter().map(|window| (window.limit, window.sum)).collect(),
         }
@@ -200,8 +213,9 @@ impl Governor {
 
 impl State {
     fn decide(&mut self, class: RequestClass, weight: u32, now_ns: u64) -> Result<(), HeldBack> {
-        let held_back = if now_ns < self.penalty_until_ns {
-            Some(HeldBack { until_ns: self.penalty_until_ns, reason: HoldReason::Penalty })
+        let until_ns = self.penalty_until_ns[class as usize];
+        let held_back = if now_ns < until_ns {
+            Some(HeldBack { until_ns, reason: HoldReason::Penalty })
         } else {
             let windows = self.windows.iter_mut();
             windows
@@ -349,6 +363,17 @@ mod tests {
         }
         assert_eq!(governor.reading(three_days_ns - S).penalty_left_ms, 1_000);
         assert!(governor.may_send(RequestClass::Order, 1, three_days_ns).is_ok());
+    }
+
+    #[test]
+    fn a_penalty_of_orders_holds_no_cancel_back() {
+        let governor = Governor::new(&[WEIGHT, ORDERS]);
+        governor.penalty_of(&[RequestClass::Order], 5 * S);
+        let may = |class| governor.may_send(class, 1, S).is_ok();
+        assert!(!may(RequestClass::Order));
+        assert!(may(RequestClass::Cancel) && may(RequestClass::Query));
+        assert_eq!(governor.reading(S).penalty_left_ms, 4_000);
+        assert!(governor.may_send(RequestClass::Order, 1, 5 * S).is_ok());
     }
 
     #[test]

@@ -58,7 +58,7 @@ fn refusals_of_the_venue_come_back_with_its_code() {
         (3..=5).map(last).filter(|r| r.status() == Some(OrderStatus::Rejected)).collect();
     assert!(too_many.len() >= 2, "{too_many:?}");
     for report in &too_many {
-        assert_eq!((report.reason(), report.venue_code), (Some(RejectReason::Venue), -1015));
+        assert_eq!((report.reason(), report.venue_code), (Some(RejectReason::SlowDown), -1015));
     }
     trader.assert_sound();
     let report = venue.counters().report();

@@ -21,8 +21,10 @@ const IN_FLIGHT_MAX_NS: u64 = 16_000_000_000;
 
 /// Unknown outcome: internal error, disconnected, unexpected response, timed out.
 const UNKNOWN_OUTCOME: [i32; 4] = [-1000, -1001, -1006, -1007];
-/// Too many requests, too many orders.
-const SLOW_DOWN: [i32; 2] = [-1003, -1015];
+/// Too many requests.
+const TOO_MANY_REQUESTS: i32 = -1003;
+/// Too many orders; comes with status 429, and speaks of the account's orders alone.
+const TOO_MANY_ORDERS: i32 = -1015;
 /// No such order; archived without a fill.
 const NO_SUCH_ORDER: [i32; 2] = [-2013, -2026];
 /// A cancel of an order that is not open.
@@ -144,7 +146,10 @@ impl OrderProtocol for BinanceOrders {
 
     fn outcome(failure: &Failure<'_>) -> Outcome {
         let Failure { status, code, .. } = *failure;
-        if SLOW_DOWN.contains(&code) || matches!(status, 418 | 429) {
+        if code == TOO_MANY_ORDERS {
+            return Outcome::TooManyOrders;
+        }
+        if code == TOO_MANY_REQUESTS || matches!(status, 418 | 429) {
             return Outcome::SlowDown;
         }
         if status >= 500 || UNKNOWN_OUTCOME.contains(&code) {
@@ -440,8 +445,11 @@ mod tests {
             assert_eq!(outcome(status, code), Outcome::Unknown, "{status} {code}");
         }
         assert_eq!(outcome(504, -1007), Outcome::Unknown);
-        for (status, code) in [(429, -1003), (418, -1003), (429, -1015), (400, -1015)] {
+        for (status, code) in [(429, -1003), (418, -1003), (429, -1), (400, -1003)] {
             assert_eq!(outcome(status, code), Outcome::SlowDown, "{status} {code}");
+        }
+        for status in [400, 429] {
+            assert_eq!(outcome(status, -1015), Outcome::TooManyOrders, "{status}");
         }
         for code in [-1013, -1021, -2010, -1008, -1121, -2039] {
             assert_eq!(outcome(400, code), Outcome::Refused(RejectReason::Venue), "{code}");

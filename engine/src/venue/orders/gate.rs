@@ -42,6 +42,11 @@ impl Gate {
     pub(super) fn pause_until(&mut self, until_ns: u64) {
         self.governor.penalty(until_ns);
     }
+
+    /// The venue wants no new order before `until_ns`.
+    pub(super) fn pause_orders_until(&mut self, until_ns: u64) {
+        self.governor.penalty_of(&[RequestClass::Order], until_ns);
+    }
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use super::requests_in_flight::{Asked, RequestsInFlight};
 use super::states::Word;
 use super::table::OrderTable;
 use crate::event::{
-    Balance, Event, EventPayload, ExecReport, ExecType, ExpiryReason, InstrumentId, VenueId,
-    asset_code,
+    Balance, Event, EventPayload, ExecReport, ExecType, ExpiryReason, InstrumentId, RejectReason,
+    VenueId, asset_code,
 };
 use crate::instrument::Instruments;
 use crate::order::OrderKey;
@@ -204,8 +204,16 @@ impl<O: EventOutlet> Reconciler<O> {
             Err(failure) => failure,
         };
         let outcome = outcome(&failure);
-        if outcome == Outcome::SlowDown {
-            self.pause(&failure);
+        match outcome {
+            Outcome::SlowDown => {
+                let until_ns = self.pause_end_ns(&failure, "all requests");
+                self.gate.pause_until(until_ns);
+            }
+            Outcome::TooManyOrders => {
+                let until_ns = self.pause_end_ns(&failure, "new orders");
+                self.gate.pause_orders_until(until_ns);
+            }
+            _ => {}
         }
         self.on_failure(asked, outcome, &failure);
     }
@@ -268,7 +276,8 @@ impl<O: EventOutlet> Reconciler<O> {
         }
         let reason = match outcome {
             Outcome::Refused(reason) => reason,
-            _ => crate::event::RejectReason::Venue,
+            Outcome::SlowDown | Outcome::TooManyOrders => RejectReason::SlowDown,
+            _ => RejectReason::Venue,
         };
         match (asked, outcome) {
             (Asked::Submit(key), Outcome::Unknown) => self.word(key, Word::NoAnswer),
@@ -300,9 +309,9 @@ impl<O: EventOutlet> Reconciler<O> {
         }
     }
 
-    /// Obeyed to its end, whatever its length.
+    /// When the pause ends that the venue wants of `what`: obeyed to its end, whatever its length.
     #[cold]
-    fn pause(&mut self, failure: &Failure<'_>) {
+    fn pause_end_ns(&mut self, failure: &Failure<'_>, what: &str) -> u64 {
         let wall_ms = self.clock.wall_at_ns(self.now_ns) / 1_000_000;
         let pause_ns = match failure.retry_after_ms {
             Some(at_ms) => {
@@ -311,15 +320,11 @@ impl<O: EventOutlet> Reconciler<O> {
             }
             None => PAUSE_NS,
         };
-        self.gate.pause_until(self.now_ns.saturating_add(pause_ns));
         if self.lines.take(self.now_ns) {
-            let ms = pause_ns / 1_000_000;
-            log::warn!(
-                "[{}] the venue wants a pause of {ms} ms (code: {})",
-                self.venue,
-                failure.code
-            );
+            let (venue, ms, code) = (&self.venue, pause_ns / 1_000_000, failure.code);
+            log::warn!("[{venue}] the venue wants a pause of {ms} ms in {what} (code: {code})");
         }
+        self.now_ns.saturating_add(pause_ns)
     }
 
     /// Requests whose reply did not come in time.

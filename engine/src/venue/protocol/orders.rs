@@ -106,6 +106,9 @@ pub enum Outcome {
     NotOpen,
     /// It was not done, and nothing must be sent before the time the failure names.
     SlowDown,
+    /// It was not done, and no new order must be sent before the time the failure names; cancels
+    /// and questions may.
+    TooManyOrders,
 }
 
 /// How a venue's order connection is spoken to.
