@@ -94,12 +94,13 @@ coded! {
     }
 }
 coded! {
-    /// Whose word an order's state is.
+    /// Whose word an order's state, or the price of an inferred fill, is.
     Certainty {
         /// The venue's.
         Known = 0 "known",
         /// The engine's, by inference: the venue may contradict it at any time, and then it is told
-        /// as [`ExecType::Revived`].
+        /// as [`ExecType::Revived`]. On an inferred fill only the price is: the venue did not tell
+        /// the sum, and what it says later comes as [`ExecType::Corrected`].
         Assumed = 1 "assumed",
         /// Nobody's: the venue is being asked, and the worst case counts.
         Unknown = 2 "unknown",

@@ -741,13 +741,16 @@ impl KnownOrder {
             *quote > 0 && average.is_ok_and(|average| !self.is_beyond_limit(average))
         };
         let fallback = if next_price > 0 { next_price } else { self.price };
-        let quote = quote.filter(plausible).unwrap_or(i128::from(fallback) * i128::from(qty));
+        let venues_quote = quote.filter(plausible);
+        let quote = venues_quote.unwrap_or(i128::from(fallback) * i128::from(qty));
         self.remember_hole(Hole { from: self.filled_qty, to, quote });
         self.filled_qty = to;
         self.quote += quote;
         let mut fill = self.told(ExecType::Trade);
         fill.status_code = OrderStatus::PartiallyFilled.code();
-        fill.certainty_code = Certainty::Known.code();
+        // That it was filled is the venue's word. Without its sum the price is a guess of ours.
+        let certainty = if venues_quote.is_some() { Certainty::Known } else { Certainty::Assumed };
+        fill.certainty_code = certainty.code();
         fill.last_qty = qty;
         fill.last_price = i64::try_from(quote / i128::from(qty)).unwrap_or(i64::MAX);
         fill.quote = quote;
@@ -858,5 +861,47 @@ fn fill_in(news: &mut ExecReport, report: &VenueReport, quote: i128) {
     match report.fee {
         Some((fee, asset)) => (news.fee, news.fee_asset) = (fee, asset),
         None => news.flags |= FEE_UNKNOWN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of an order of 10 at `price` when an answer says that 4 are filled.
+    fn told_of_an_answer(price: i64, quote_total: Option<i128>) -> ExecReport {
+        let mut command = OrderCommand::new_zeroed();
+        (command.price, command.qty, command.side_code) = (price, 10, Side::Buy.code());
+        let is_market = price == 0;
+        let order_type = if is_market { OrderType::Market } else { OrderType::Limit };
+        command.order_type_code = order_type as u8;
+        let mut order = KnownOrder::new(&command, 0);
+        let answer = VenueAnswer {
+            status: OrderStatus::PartiallyFilled,
+            venue_order_id: VenueRef::number(7),
+            instrument: InstrumentId(0),
+            side: Some(Side::Buy),
+            qty: Some(10),
+            filled_qty: 4,
+            prevented_qty: None,
+            quote_total,
+            expiry: ExpiryReason::None,
+        };
+        let mut told = Told::new();
+        assert_eq!(order.on_answer(&answer, 0, 1, &mut told), Applied::Taken);
+        *told.iter().find(|report| report.has(INFERRED)).expect("the fill is told")
+    }
+
+    #[test]
+    fn a_price_that_the_venue_did_not_tell_is_told_as_a_guess() {
+        let fill = told_of_an_answer(100, Some(396));
+        assert_eq!((fill.last_price, fill.certainty()), (99, Some(Certainty::Known)));
+        let fill = told_of_an_answer(100, None);
+        assert_eq!((fill.last_price, fill.certainty()), (100, Some(Certainty::Assumed)));
+        // A sum beyond the limit price is no sum of this order.
+        let fill = told_of_an_answer(100, Some(404));
+        assert_eq!((fill.last_price, fill.certainty()), (100, Some(Certainty::Assumed)));
+        let fill = told_of_an_answer(0, None);
+        assert_eq!((fill.last_price, fill.certainty()), (0, Some(Certainty::Assumed)));
     }
 }

@@ -13,8 +13,8 @@ use super::requests_in_flight::{Asked, RequestsInFlight};
 use super::states::Word;
 use super::table::OrderTable;
 use crate::event::{
-    Balance, Event, EventPayload, ExecReport, ExecType, ExpiryReason, InstrumentId, RejectReason,
-    VenueId, asset_code,
+    Balance, Certainty, Event, EventPayload, ExecReport, ExecType, ExpiryReason, InstrumentId,
+    RejectReason, VenueId, asset_code,
 };
 use crate::instrument::Instruments;
 use crate::order::OrderKey;
@@ -392,9 +392,26 @@ impl<O: EventOutlet> Reconciler<O> {
                     }
                 }
                 Some(ExecType::Canceled) if is_outside => self.cancelled_outside += 1,
+                Some(ExecType::Trade) if report.certainty() == Some(Certainty::Assumed) => {
+                    self.warn_of_guess(key, report);
+                }
                 _ => {}
             }
             self.publish(instrument, time_ns, report);
+        }
+    }
+
+    /// A fill whose price the venue has not told: position is right, cash is a guess until it does.
+    #[cold]
+    fn warn_of_guess(&mut self, key: OrderKey, fill: &ExecReport) {
+        if self.lines.take(self.now_ns) {
+            let name = self.names.name(key);
+            let (venue, name) = (&self.venue, name.escape_ascii());
+            let (qty, price) = (fill.last_qty, fill.last_price);
+            log::error!(
+                "[{venue}] order {name}: {qty} were filled at a price that the venue has not told; \
+                 {price} is assumed (both in units of the instrument's scales)"
+            );
         }
     }
 
