@@ -194,6 +194,16 @@ fn hash(text: &[u8]) -> usize {
 }
 
 #[cfg(test)]
+impl SymbolMap {
+    /// The native symbols of [`Instruments::of_test`], in its order.
+    pub(crate) fn of_test<S: AsRef<str>>(natives: &[S]) -> SymbolMap {
+        let named = natives.iter().map(|native| native.as_ref().to_owned());
+        let natives: Vec<_> = named.zip((0..).map(InstrumentId)).collect();
+        SymbolMap::new(&natives, Instruments::of_test(natives.len())).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -341,13 +341,10 @@ fn read_link(nodes: &[Node<'_>]) -> Result<u64, DecodeError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use proptest::prelude::*;
 
     use super::*;
     use crate::event::InstrumentId;
-    use crate::instrument::{InstrumentSpec, Instruments};
     use crate::venue::LetterReason;
 
     const FRAME_BYTES_MAX: usize = 512 * 1024;
@@ -358,16 +355,7 @@ mod tests {
     const KLINE: &str = r#"{"e":"kline","E":9,"s":"BTCUSDT","k":{"t":60000,"T":119999,"s":"BTCUSDT","i":"1m","f":1,"L":2,"o":"1.50","c":"1.60","h":"1.70","l":"1.40","v":"10","n":2,"x":true,"q":"1","V":"1","Q":"1","B":"0"}}"#;
 
     fn decoder() -> MarketDecoder {
-        let spec = InstrumentSpec {
-            symbol: "BTC-USDT".into(),
-            price_scale: 2,
-            qty_scale: 5,
-            tick: 1,
-            step: 1,
-        };
-        let instruments = Arc::new(Instruments::new(vec![spec]).unwrap());
-        let natives = [("BTCUSDT".to_owned(), InstrumentId(0))];
-        MarketDecoder::new(SymbolMap::new(&natives, instruments).unwrap(), FRAME_BYTES_MAX)
+        MarketDecoder::new(SymbolMap::of_test(&["BTCUSDT"]), FRAME_BYTES_MAX)
     }
 
     fn refused(frame: &str) -> DecodeError {

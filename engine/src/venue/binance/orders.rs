@@ -322,27 +322,15 @@ impl<'a> Request<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::{Value, json};
     use zerocopy::FromZeros;
 
     use super::*;
-    use crate::event::{InstrumentId, REDUCE_ONLY};
-    use crate::instrument::{InstrumentSpec, Instruments};
+    use crate::event::REDUCE_ONLY;
     use crate::venue::Scales;
 
     fn protocol() -> BinanceOrders {
-        let spec = InstrumentSpec {
-            symbol: "BTC-USDT".into(),
-            price_scale: 2,
-            qty_scale: 5,
-            tick: 1,
-            step: 1,
-        };
-        let instruments = Arc::new(Instruments::new(vec![spec]).unwrap());
-        let natives = [("BTCUSDT".to_owned(), InstrumentId(0))];
-        let symbols = SymbolMap::new(&natives, instruments).unwrap();
+        let symbols = SymbolMap::of_test(&["BTCUSDT"]);
         BinanceOrders::new(Credentials::generate("key").unwrap(), symbols, 1 << 20)
     }
 

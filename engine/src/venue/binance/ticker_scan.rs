@@ -127,13 +127,9 @@ impl Scanner<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::InstrumentId;
-    use crate::instrument::{InstrumentSpec, Instruments};
     use crate::venue::binance::MarketDecoder;
 
     const TICKER: &str = r#"{"stream":"btcusdt@bookTicker","data":{"u":50093274440,"s":"BTCUSDT","b":"61828.25000000","B":"0.99959000","a":"61828.26000000","A":"3.34988000"}}"#;
@@ -144,16 +140,7 @@ mod tests {
     const AGGREGATE: &str = r#"{"e":"aggTrade","E":1672515782136,"s":"BTCUSDT","a":12345,"p":"0.01","q":"100","f":100,"l":105,"T":1672515782136,"m":true,"M":true}"#;
 
     fn decoder() -> MarketDecoder {
-        let spec = InstrumentSpec {
-            symbol: "BTC-USDT".into(),
-            price_scale: 2,
-            qty_scale: 5,
-            tick: 1,
-            step: 1,
-        };
-        let instruments = Arc::new(Instruments::new(vec![spec]).unwrap());
-        let natives = [("BTCUSDT".to_owned(), InstrumentId(0))];
-        MarketDecoder::new(SymbolMap::new(&natives, instruments).unwrap(), 1 << 20)
+        MarketDecoder::new(SymbolMap::of_test(&["BTCUSDT"]), 1 << 20)
     }
 
     fn agrees(frame: &[u8]) -> bool {

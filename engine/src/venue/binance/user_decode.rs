@@ -234,29 +234,17 @@ fn read_status(status: &str) -> Result<OrderStatus, DecodeError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use proptest::prelude::*;
 
     use super::*;
     use crate::event::InstrumentId;
-    use crate::instrument::{InstrumentSpec, Instruments};
 
     const REPORT: &str = r#"{"subscriptionId":0,"event":{"e":"executionReport","E":9,"s":"BTCUSDT","c":"mine","S":"SELL","o":"LIMIT","f":"GTC","q":"2.00000","p":"1.50","P":"0.00","F":"0.00","g":-1,"C":"","x":"TRADE","X":"PARTIALLY_FILLED","r":"NONE","i":5,"l":"0.50000","z":"0.75000","L":"1.49","n":"0","N":null,"T":8,"t":4,"I":6,"w":true,"m":false,"M":false,"O":7,"Z":"1","Y":"1","Q":"0"}}"#;
     const POSITION: &str = r#"{"subscriptionId":0,"event":{"e":"outboundAccountPosition","E":9,"u":8,"B":[{"a":"BTC","f":"1.5","l":"0.5"},{"a":"USDT","f":"0","l":"0"}]}}"#;
     const PLACED: &str = r#"{"id":3,"status":200,"result":{"symbol":"BTCUSDT","orderId":5,"orderListId":-1,"clientOrderId":"mine","transactTime":8,"price":"1.50","origQty":"2","executedQty":"0","status":"NEW","side":"SELL"}}"#;
 
     fn decoder() -> UserDecoder {
-        let spec = InstrumentSpec {
-            symbol: "BTC-USDT".into(),
-            price_scale: 2,
-            qty_scale: 5,
-            tick: 1,
-            step: 1,
-        };
-        let instruments = Arc::new(Instruments::new(vec![spec]).unwrap());
-        let natives = [("BTCUSDT".to_owned(), InstrumentId(0))];
-        UserDecoder::new(SymbolMap::new(&natives, instruments).unwrap(), 1 << 20)
+        UserDecoder::new(SymbolMap::of_test(&["BTCUSDT"]), 1 << 20)
     }
 
     fn reason(frame: &str) -> LetterReason {

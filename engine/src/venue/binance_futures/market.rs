@@ -104,10 +104,7 @@ impl MarketProtocol for FuturesMarket {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::instrument::{InstrumentSpec, Instruments};
     use crate::venue::protocol::MarketMessage;
 
     const DIFF: &str = r#"{"stream":"btcusdt@depth@0ms","data":{"e":"depthUpdate","E":9,"T":8,"s":"BTCUSDT","U":5,"u":7,"pu":2,"b":[["1.50","2"]],"a":[]}}"#;
@@ -116,16 +113,7 @@ mod tests {
         r#"{"e":"trade","E":9,"T":8,"s":"BTCUSDT","t":7,"p":"1.5","q":"2","X":"MARKET","m":false}"#;
 
     fn protocol() -> FuturesMarket {
-        let spec = InstrumentSpec {
-            symbol: "BTC-USDT".into(),
-            price_scale: 2,
-            qty_scale: 3,
-            tick: 1,
-            step: 1,
-        };
-        let instruments = Arc::new(Instruments::new(vec![spec]).unwrap());
-        let natives = [("BTCUSDT".to_owned(), InstrumentId(0))];
-        FuturesMarket::new(SymbolMap::new(&natives, instruments).unwrap(), 1 << 20)
+        FuturesMarket::new(SymbolMap::of_test(&["BTCUSDT"]), 1 << 20)
     }
 
     /// What the frame is, in short.
@@ -160,7 +148,7 @@ mod tests {
     fn frames_are_read_with_what_futures_add() {
         assert_eq!(heard(DIFF).unwrap(), ["diff 5..7 behind 2"]);
         assert_eq!(heard(TICKER).unwrap(), ["quote 7 at 9000000"]);
-        assert_eq!(heard(TRADE).unwrap(), ["trade 7, bought 2000"]);
+        assert_eq!(heard(TRADE).unwrap(), ["trade 7, bought 200000"]);
     }
 
     #[test]

@@ -117,24 +117,12 @@ pub fn routed_url(url: &str, route: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::event::InstrumentId;
-    use crate::instrument::{InstrumentSpec, Instruments};
     use crate::venue::binance::SpotMarket;
 
     fn symbols(count: u32) -> SymbolMap {
-        let spec = |n: u32| InstrumentSpec {
-            symbol: format!("S{n}-X"),
-            price_scale: 2,
-            qty_scale: 5,
-            tick: 1,
-            step: 1,
-        };
-        let instruments = Arc::new(Instruments::new((0..count).map(spec).collect()).unwrap());
-        let natives: Vec<_> = (0..count).map(|n| (format!("S{n}X"), InstrumentId(n))).collect();
-        SymbolMap::new(&natives, instruments).unwrap()
+        let natives: Vec<_> = (0..count).map(|n| format!("S{n}X")).collect();
+        SymbolMap::of_test(&natives)
     }
 
     #[test]

@@ -300,7 +300,6 @@ impl<O: EventOutlet> MarketSink for Intake<'_, O> {
 mod tests {
     use super::*;
     use crate::event::{Book, BookState, Event, Level, Quote};
-    use crate::instrument::{InstrumentSpec, Instruments};
     use crate::runtime::ManualTime;
     use crate::venue::binance::SpotMarket;
 
@@ -338,16 +337,8 @@ mod tests {
 
     /// A connected feed of `count` symbols `S0`, `S1`, ..
     fn bench(count: u32, silence: SilenceLimits) -> Bench {
-        let spec = |n: u32| InstrumentSpec {
-            symbol: format!("S{n}-X"),
-            price_scale: 2,
-            qty_scale: 5,
-            tick: 1,
-            step: 1,
-        };
-        let instruments = Arc::new(Instruments::new((0..count).map(spec).collect()).unwrap());
-        let natives: Vec<_> = (0..count).map(|n| (format!("S{n}"), InstrumentId(n))).collect();
-        let symbols = SymbolMap::new(&natives, instruments).unwrap();
+        let natives: Vec<_> = (0..count).map(|n| format!("S{n}")).collect();
+        let symbols = SymbolMap::of_test(&natives);
         let mut options = MarketFeedOptions::new(VenueId(2), symbols);
         options.silence = silence;
         options.book_levels_max = 100;

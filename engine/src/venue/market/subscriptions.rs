@@ -112,26 +112,15 @@ impl Subscriptions {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::event::{EventKind, InstrumentId};
-    use crate::instrument::{InstrumentSpec, Instruments};
     use crate::venue::SymbolMap;
     use crate::venue::binance::SpotMarket;
     use crate::venue::market::Connection;
 
     fn topics(count: u32) -> Topics {
-        let spec = |n: u32| InstrumentSpec {
-            symbol: format!("S{n}-X"),
-            price_scale: 2,
-            qty_scale: 5,
-            tick: 1,
-            step: 1,
-        };
-        let instruments = Arc::new(Instruments::new((0..count).map(spec).collect()).unwrap());
-        let natives: Vec<_> = (0..count).map(|n| (format!("S{n}X"), InstrumentId(n))).collect();
-        let symbols = SymbolMap::new(&natives, instruments).unwrap();
+        let natives: Vec<_> = (0..count).map(|n| format!("S{n}X")).collect();
+        let symbols = SymbolMap::of_test(&natives);
         Connection::spread::<SpotMarket>(&symbols, true, None, 1_024).remove(0).topics
     }
 
