@@ -2,7 +2,7 @@
 
 #![allow(
     clippy::disallowed_methods,
-    reason = "answers operators in real time, and is no agent yet"
+    reason = "its thread of the real world; in virtual time it is scheduled as an agent"
 )]
 
 use std::sync::Arc;

@@ -4,8 +4,6 @@
 //! asks here first, and flips once the venue has confirmed. Streams are only ever added: what no
 //! route wants any more goes on being decoded, and reaches nobody, until the next start.
 
-#![allow(clippy::disallowed_methods, reason = "a flip waits for its venue in real time")]
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
