@@ -18,6 +18,16 @@ use crate::telemetry::{ConsumerProbe, Letter, LetterSender, Term, Terms};
 /// Failures of `on_start` after which a consumer is quarantined (F03).
 const START_ATTEMPTS: u32 = 3;
 
+/// The kind of a market event that was stamped before the flip from which on a consumer takes
+/// events; `None` of one that is not stale. The flip's own version is the first that is taken.
+#[inline]
+fn stale_kind(event: &Event, accept_from: u32) -> Option<EventKind> {
+    if event.routing_version >= accept_from {
+        return None;
+    }
+    event.kind().filter(|kind| kind.class() == EventClass::Market)
+}
+
 /// Where a consumer is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -114,10 +124,7 @@ impl Cell {
         if self.market_seen == self.faults.lose_market_event {
             return true;
         }
-        if event.routing_version < self.accept_from.get()
-            && let Some(kind) = event.kind()
-            && kind.class() == EventClass::Market
-        {
+        if let Some(kind) = stale_kind(event, self.accept_from.get()) {
             self.stale_seen += 1;
             if self.skips && self.stale_seen != self.faults.handle_stale {
                 self.terms.add(Term::Skipped, kind, 1);
@@ -389,5 +396,27 @@ impl Cell {
         } else {
             log::warn!("[{}] quarantined by an operator", self.name);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::FromZeros;
+
+    use super::*;
+    use crate::event::Quote;
+
+    #[test]
+    fn what_was_stamped_by_the_flip_itself_is_not_stale() {
+        // FR-015: with the bound one too high, a consumer that skips is deaf from its first flip.
+        let stale = |version, mut event: Event| {
+            event.routing_version = version;
+            stale_kind(&event, 3)
+        };
+        let quote = Event::new(&Quote::new_zeroed());
+        assert_eq!(stale(2, quote), Some(EventKind::Quote));
+        assert_eq!((stale(3, quote), stale(4, quote)), (None, None));
+        let report = Event::new(&ExecReport::new_zeroed());
+        assert_eq!(stale(2, report), None, "critical events are never skipped (FR-016)");
     }
 }

@@ -184,3 +184,96 @@ impl Agent for GatewayAgent {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pitlane_ring::{LaneOptions, lane};
+
+    use super::*;
+    use crate::safety::QuarantineReason;
+
+    /// A gateway between one strategy's lane and one venue.
+    struct Bench {
+        gateway: GatewayAgent,
+        lane: Publisher<OrderCommand>,
+        venue: Consumer<OrderCommand>,
+        answers: Consumer<Event>,
+    }
+
+    fn bench() -> Bench {
+        let options = |name: &str| LaneOptions { name: name.to_owned(), capacity: 16 };
+        let (lane_in, input) = lane(options("orders"));
+        let (output, venue) = lane(options("venue"));
+        let (answers, told) = lane(options("answers"));
+        let gateway = GatewayAgent::new(GatewayParts {
+            inputs: vec![input],
+            outputs: vec![Some(output)],
+            answers,
+            switch: TradingSwitch::new(true),
+            quarantine: Quarantine::new(1, false),
+            sessions_open: Arc::new(AtomicUsize::new(1)),
+            stop: StopSignal::default(),
+            clock: Clock::manual(0).0,
+        });
+        Bench { gateway, lane: lane_in, venue, answers: told }
+    }
+
+    impl Bench {
+        fn send(&mut self, action: OrderAction) {
+            let mut command = OrderCommand::new_zeroed();
+            command.action_code = action as u8;
+            assert!(self.lane.try_publish(&command).is_ok());
+        }
+
+        /// Runs the gateway: what left for the venue, and why the rest did not.
+        fn run(&mut self) -> (Vec<OrderAction>, Vec<RejectReason>) {
+            self.gateway.duty_cycle();
+            let (mut left, mut reasons) = (Vec::new(), Vec::new());
+            self.venue.poll(usize::MAX, |command| left.extend(command.action()));
+            self.answers.poll(usize::MAX, |event| {
+                reasons.extend(event.get::<ExecReport>().and_then(ExecReport::reason));
+            });
+            (left, reasons)
+        }
+    }
+
+    const ALL: [OrderAction; 4] =
+        [OrderAction::Submit, OrderAction::Modify, OrderAction::Cancel, OrderAction::Query];
+    const REDUCING: [OrderAction; 2] = [OrderAction::Cancel, OrderAction::Query];
+
+    #[test]
+    fn with_trading_on_everything_leaves() {
+        let mut bench = bench();
+        ALL.into_iter().for_each(|action| bench.send(action));
+        assert_eq!(bench.run(), (ALL.to_vec(), Vec::new()));
+    }
+
+    #[test]
+    fn nothing_that_adds_risk_leaves_once_trading_is_off_cancels_do() {
+        // EDGE-14: they were in the lane before the switch was turned.
+        let mut bench = bench();
+        ALL.into_iter().for_each(|action| bench.send(action));
+        bench.gateway.switch.set(false);
+        assert_eq!(bench.run(), (REDUCING.to_vec(), vec![RejectReason::TradingHalted; 2]));
+        assert_eq!((bench.gateway.counts.forwarded, bench.gateway.counts.rejected), (2, 2));
+    }
+
+    #[test]
+    fn nothing_that_adds_risk_leaves_of_a_quarantined_consumer() {
+        let mut bench = bench();
+        ALL.into_iter().for_each(|action| bench.send(action));
+        bench.gateway.quarantine.raise(ConsumerId(0), QuarantineReason::Failed);
+        assert_eq!(bench.run(), (REDUCING.to_vec(), vec![RejectReason::TradingHalted; 2]));
+    }
+
+    #[test]
+    fn a_stop_turns_trading_off_before_it_looks_at_what_waits() {
+        let mut bench = bench();
+        bench.send(OrderAction::Submit);
+        bench.gateway.stop.raise(Phase::Draining);
+        assert_eq!(bench.run(), (Vec::new(), vec![RejectReason::TradingHalted]));
+        bench.gateway.switch.set(true);
+        bench.send(OrderAction::Submit);
+        assert_eq!(bench.run(), (Vec::new(), vec![RejectReason::TradingHalted]));
+    }
+}
