@@ -1,41 +1,27 @@
-//! A token bucket: so many a second, and at most a second's worth at once.
-
-#![allow(
-    clippy::disallowed_methods,
-    reason = "answers operators in real time, and is no agent yet"
-)]
+//! The engine's token bucket by the system's clock: so many a second, and at most a second's worth
+//! at once.
 
 use std::time::Instant;
+
+use crate::rate::Bucket;
 
 /// What is still allowed of something.
 #[derive(Debug)]
 pub(super) struct Budget {
-    per_s: u32,
-    /// In thousandths.
-    left: u64,
-    filled: Instant,
+    bucket: Bucket,
+    opened: Instant,
 }
 
 impl Budget {
     /// A full bucket.
     pub(super) fn new(per_s: u32, now: Instant) -> Budget {
-        Budget { per_s, left: u64::from(per_s) * 1_000, filled: now }
+        Budget { bucket: Bucket::per_s(per_s), opened: now }
     }
 
     /// Takes one, if there is one.
     pub(super) fn take(&mut self, now: Instant) -> bool {
-        let most = u64::from(self.per_s) * 1_000;
-        let passed_us = now.saturating_duration_since(self.filled).as_micros();
-        let gained = passed_us.saturating_mul(u128::from(self.per_s)) / 1_000;
-        if gained > 0 {
-            self.left = most.min(self.left.saturating_add(u64::try_from(gained).unwrap_or(most)));
-            self.filled = now;
-        }
-        if self.left < 1_000 {
-            return false;
-        }
-        self.left -= 1_000;
-        true
+        let since_opened = now.saturating_duration_since(self.opened);
+        self.bucket.take(u64::try_from(since_opened.as_nanos()).unwrap_or(u64::MAX))
     }
 }
 
@@ -46,6 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "any moment will do")]
     fn a_second_gives_as_many_as_it_says_and_never_more_than_that_at_once() {
         let start = Instant::now();
         let mut budget = Budget::new(100, start);
