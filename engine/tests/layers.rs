@@ -33,7 +33,7 @@ const LAYERS: [&str; 19] = [
 ];
 
 /// Circles between files that are still to be cut. It can only fall.
-const CIRCLES_LEFT: usize = 5;
+const CIRCLES_LEFT: usize = 1;
 
 type Name = Vec<String>;
 

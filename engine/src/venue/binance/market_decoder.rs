@@ -7,8 +7,9 @@
 
 use simd_json::Node;
 
+use super::plausible::{check_quote, make_trade};
 use super::ticker_scan;
-use crate::event::{Bar, Level, Price, Qty, Quote, Side, Trade};
+use crate::event::{Bar, Level, Quote};
 use crate::venue::book::Diff;
 use crate::venue::codec::{
     DIFF_LEVELS_MAX, DecodeError, JsonBuffer, Letters, is_null, members, milliseconds_to_ns,
@@ -213,19 +214,6 @@ fn read_quote<'a>(
     Ok(MarketMessage::Quote { symbol, update_id: fields.unsigned(b'u')?, venue_time_ns, quote })
 }
 
-/// A side is a positive price with a positive quantity, or it is empty and both are 0.
-#[inline]
-pub(super) fn check_quote(quote: &Quote) -> Result<(), DecodeError> {
-    let is_side = |price: i64, qty: i64| price >= 0 && qty >= 0 && (price == 0) == (qty == 0);
-    if !is_side(quote.bid_price, quote.bid_qty) || !is_side(quote.ask_price, quote.ask_qty) {
-        return Err(DecodeError::nonsense("side of a quote neither whole nor empty"));
-    }
-    if quote.bid_price >= quote.ask_price && quote.ask_price > 0 {
-        return Err(DecodeError::nonsense("bid at or above ask"));
-    }
-    Ok(())
-}
-
 #[inline]
 fn read_trade<'a>(
     fields: &Letters<'_, '_>,
@@ -243,15 +231,6 @@ fn read_trade<'a>(
         venue_time_ns: fields.time_ns(b'E')?,
         trade,
     })
-}
-
-#[inline]
-pub(super) fn make_trade(price: i64, qty: i64, buyer_is_maker: bool) -> Result<Trade, DecodeError> {
-    if price <= 0 || qty <= 0 {
-        return Err(DecodeError::nonsense("trade at no price or of no quantity"));
-    }
-    let aggressor = if buyer_is_maker { Side::Sell } else { Side::Buy };
-    Ok(Trade::single(Price(price), Qty(qty), aggressor))
 }
 
 fn read_bar<'a>(

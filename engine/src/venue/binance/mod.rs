@@ -4,6 +4,7 @@ mod credentials;
 mod market;
 mod market_decoder;
 mod orders;
+mod plausible;
 mod snapshot;
 mod ticker_scan;
 mod user_decode;

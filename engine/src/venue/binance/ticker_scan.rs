@@ -6,7 +6,7 @@
 //! that would be refused, it takes nothing, and the tape decides. It knows no errors. A frame costs
 //! one pass over its bytes, without a copy.
 
-use super::market_decoder::{check_quote, make_trade};
+use super::plausible::{check_quote, make_trade};
 use crate::event::Quote;
 use crate::venue::codec::{Scanner, milliseconds_to_ns};
 use crate::venue::protocol::MarketMessage;

@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_utils::CachePadded;
 use mio::Registry;
 
-use super::connections::Topics;
 use super::feed::{FrameOutcome, MarketFeed, MarketFeedOptions};
 use super::snapshots::SnapshotClient;
 use super::stream_port::{StreamPort, StreamRequest};
 use super::subscriptions::Subscriptions;
+use super::topics::Topics;
 use super::{Connection, Stream};
 use crate::event::{BookStatus, InstrumentId, Side};
 use crate::runtime::{Agent, Clock, Phase, StopSignal};

@@ -7,13 +7,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::stream_port::Stream;
+use super::topics::Topics;
 use crate::event::EventKind;
 use crate::venue::SymbolMap;
 use crate::venue::protocol::MarketProtocol;
-
-/// Writes a request to subscribe.
-pub(super) type WriteSubscribe = fn(&[String], u64, &mut String);
 
 /// One market connection of a venue.
 #[derive(Clone, Debug)]
@@ -25,16 +22,6 @@ pub struct Connection {
     /// Whether diffs of books come on it.
     pub has_books: bool,
     pub(super) topics: Topics,
-}
-
-/// The topics that a connection may carry, and how they are subscribed to.
-#[derive(Clone, Debug)]
-pub(super) struct Topics {
-    pub(super) by_stream: BTreeMap<Stream, String>,
-    /// Topics that the configuration names; in place of those that are wanted.
-    pub(super) listed: Option<Vec<String>>,
-    pub(super) subscribe: WriteSubscribe,
-    pub(super) per_request: usize,
 }
 
 impl Connection {

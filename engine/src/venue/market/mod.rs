@@ -12,6 +12,7 @@ mod snapshots;
 mod stamper;
 mod stream_port;
 mod subscriptions;
+mod topics;
 
 pub use agent::{MarketAccount, MarketAgent, MarketOptions, MarketWiring};
 pub use connections::{Connection, routed_url};
@@ -20,4 +21,5 @@ pub use fit::Fit;
 pub use pacing::SnapshotPace;
 pub use silence::SilenceLimits;
 pub use snapshots::{SnapshotAgent, SnapshotClient, SnapshotOptions};
-pub(crate) use stream_port::{Stream, StreamError, StreamPort};
+pub(crate) use stream_port::{StreamError, StreamPort};
+pub(crate) use topics::Stream;

@@ -11,12 +11,8 @@ use parking_lot::Mutex;
 use pitlane_ring::Exchange;
 use thiserror::Error;
 
-use super::connections::Topics;
 use super::subscriptions::Subscriptions;
-use crate::event::{EventKind, InstrumentId};
-
-/// A stream: an instrument and a kind of event.
-pub(crate) type Stream = (InstrumentId, EventKind);
+use super::topics::{Stream, Topics};
 
 /// Why a session did not get more streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -138,6 +134,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{EventKind, InstrumentId};
     use crate::instrument::{InstrumentSpec, Instruments};
     use crate::venue::SymbolMap;
     use crate::venue::binance::SpotMarket;

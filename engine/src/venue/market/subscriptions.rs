@@ -1,7 +1,6 @@
 //! The topics of one market connection, and the requests that subscribe to them.
 
-use super::connections::{Topics, WriteSubscribe};
-use super::stream_port::Stream;
+use super::topics::{Stream, Topics, WriteSubscribe};
 
 /// The topics of a connection, ready to be sent, and which requests are still unanswered.
 #[derive(Clone, Debug)]

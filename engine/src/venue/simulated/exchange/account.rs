@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::amount::{AMOUNT_SCALE, Amount};
-use super::event::BalanceNow;
+use super::balance::BalanceNow;
 
 /// Balances by asset, in the order in which the assets were first named.
 #[derive(Clone, Debug, Default)]

@@ -16,11 +16,12 @@ use super::fees::{BNB, Commission, CommissionAsset};
 use super::filters::{self, AMENDS_MAX, OPEN_ORDERS_MAX};
 use super::instrument::SimulatedSymbol;
 use super::ledger::Ledger;
-use super::market::{Market, TradeTick};
+use super::market::Market;
 use super::order::{
     ExpiryReason, NewOrder, Order, OrderFill, OrderType, SelfTrade, Status, TimeInForce,
 };
 use super::refusal::{Filter, Refusal};
+use super::trade_tick::TradeTick;
 
 /// Closed orders that can still be queried.
 const CLOSED_MAX: usize = 10_000;

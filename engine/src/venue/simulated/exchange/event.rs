@@ -1,12 +1,11 @@
 //! What an exchange tells: the world of its markets, and the account of its own affairs.
 
-use std::sync::Arc;
-
-use super::amount::Amount;
+use super::balance::BalanceNow;
 use super::feed::{Feed, StreamKey};
 use super::kline::Kline;
-use super::market::{Top, TradeTick};
+use super::market::Top;
 use super::order::{ExpiryReason, Order, OrderFill};
+use super::trade_tick::TradeTick;
 
 /// Something that happened, in the order in which it did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,14 +60,6 @@ pub enum ExecKind {
         /// The other order.
         counter_order: u64,
     },
-}
-
-/// A balance at a moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BalanceNow {
-    pub asset: Arc<str>,
-    pub free: Amount,
-    pub locked: Amount,
 }
 
 impl Event {

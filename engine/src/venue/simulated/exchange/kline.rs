@@ -1,7 +1,7 @@
 //! One-minute bars built from the symbol's own trades.
 
 use super::book::Side;
-use super::market::TradeTick;
+use super::trade_tick::TradeTick;
 
 const MINUTE_MS: i64 = 60_000;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::event::BalanceNow;
+use super::balance::BalanceNow;
 use super::order::{Order, OrderFill};
 use super::{Fee, Side};
 

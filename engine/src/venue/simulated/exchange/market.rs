@@ -8,21 +8,13 @@ use super::book::{Book, Fill, Side};
 use super::crowd::{Action, Crowd};
 use super::instrument::SimulatedSymbol;
 use super::kline::Kline;
+use super::trade_tick::TradeTick;
 
 /// First and last update id of a depth diff, and the bid and ask prices that it touches.
 pub type DiffCut = ((u64, u64), Vec<u64>, Vec<u64>);
 
 /// Actions of the crowd before the doors open, so that the first snapshot shows a full book.
 const OPENING_ACTIONS: usize = 1_500;
-
-/// One trade of the tape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TradeTick {
-    pub id: u64,
-    pub price: u64,
-    pub qty: u64,
-    pub is_buyer_maker: bool,
-}
 
 /// The best price and quantity of both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

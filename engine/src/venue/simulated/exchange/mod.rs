@@ -5,6 +5,7 @@
 
 mod account;
 mod amount;
+mod balance;
 mod book;
 mod core;
 mod crowd;
@@ -21,20 +22,23 @@ mod order;
 mod pace;
 mod refusal;
 mod self_trade;
+mod trade_tick;
 
 pub use amount::{AMOUNT_SCALE, Amount};
+pub use balance::BalanceNow;
 pub use book::Side;
 pub use core::Exchange;
 pub use desk::{OrderName, Placed};
-pub use event::{BalanceNow, Event, ExecKind, OrderReport};
+pub use event::{Event, ExecKind, OrderReport};
 pub use feed::{Feed, StreamKey};
 pub use fees::{Commission, CommissionAsset, Fee};
 pub use filters::{AMENDS_MAX, MAX_NOTIONAL, OPEN_ORDERS_MAX, PRICE_FACTOR_MAX};
 pub use instrument::SimulatedSymbol;
 pub use kline::Kline;
 pub use ledger::{Ledger, LedgerBalance, LedgerTrade};
-pub use market::{Top, TradeTick};
+pub use market::Top;
 pub use order::{
     ExpiryReason, NewOrder, Order, OrderFill, OrderType, SelfTrade, Status, TimeInForce,
 };
 pub use refusal::{Filter, Refusal};
+pub use trade_tick::TradeTick;

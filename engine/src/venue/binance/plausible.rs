@@ -1,0 +1,26 @@
+//! What a quote and a trade must be to be believed (F17), however their frame was read.
+
+use crate::event::{Price, Qty, Quote, Side, Trade};
+use crate::venue::codec::DecodeError;
+
+/// A side is a positive price with a positive quantity, or it is empty and both are 0.
+#[inline]
+pub(super) fn check_quote(quote: &Quote) -> Result<(), DecodeError> {
+    let is_side = |price: i64, qty: i64| price >= 0 && qty >= 0 && (price == 0) == (qty == 0);
+    if !is_side(quote.bid_price, quote.bid_qty) || !is_side(quote.ask_price, quote.ask_qty) {
+        return Err(DecodeError::nonsense("side of a quote neither whole nor empty"));
+    }
+    if quote.bid_price >= quote.ask_price && quote.ask_price > 0 {
+        return Err(DecodeError::nonsense("bid at or above ask"));
+    }
+    Ok(())
+}
+
+#[inline]
+pub(super) fn make_trade(price: i64, qty: i64, buyer_is_maker: bool) -> Result<Trade, DecodeError> {
+    if price <= 0 || qty <= 0 {
+        return Err(DecodeError::nonsense("trade at no price or of no quantity"));
+    }
+    let aggressor = if buyer_is_maker { Side::Sell } else { Side::Buy };
+    Ok(Trade::single(Price(price), Qty(qty), aggressor))
+}
