@@ -11,6 +11,7 @@
 //! | [`venue`] | sessions, protocols, books; the simulated venue |
 //! | [`orchestrator`], [`dispatcher`] | stamp and merge; order of streams, routes, fan-out |
 //! | [`consumer`], [`order`] | the wrapper around a strategy; its orders' way to the venue |
+//! | `pipeline` | makes all of it, and what can be read of it |
 //! | [`control`] | changes of a running engine |
 //! | [`launch`](launch()) | puts the parts on cores, and gives the [`Engine`] |
 //! | [`report`] | what remains of a run |
@@ -25,6 +26,7 @@ pub mod instrument;
 mod launch;
 pub mod orchestrator;
 pub mod order;
+mod pipeline;
 mod rate;
 pub mod report;
 pub mod runtime;
@@ -38,10 +40,11 @@ pub mod world;
 pub use consumer::{Params, StrategyRegistry};
 pub use control::{FlipError, RouteChange};
 pub use launch::{
-    EmbeddedVenue, Engine, LaneFootprint, LaunchError, LaunchFaults, LaunchOptions, LiveStatus,
+    EmbeddedVenue, Engine, LaneFootprint, LaunchError, LaunchFaults, LaunchOptions,
     OneThreadEngine, OneThreadOptions, RecordedSession, RecordingProgress, check, lane_footprints,
     launch, launch_one_thread, launch_with,
 };
+pub use pipeline::LiveStatus;
 
 /// Unit tests count what a thread allocates that must not.
 #[cfg(test)]

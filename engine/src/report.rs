@@ -10,101 +10,17 @@ use serde::Serialize;
 use crate::consumer::{ConsumerState, FailureLog};
 use crate::control::RoutesView;
 use crate::dispatcher::order::StreamCounts;
-use crate::event::{ConsumerId, EventKind, KindCounts};
+use crate::event::{ConsumerId, EventKind};
 use crate::orchestrator::merge::MergeCounts;
 use crate::order::{GatewayCounts, OrderCounts};
+use crate::pipeline::ConsumerTerms;
+pub use crate::pipeline::TermCounts;
 use crate::runtime::{Demotion, Pinned, StallFigures};
 use crate::safety::{HaltReason, LastResort};
 use crate::telemetry::LatencyFigures;
 use crate::venue::orders::LeftOrder;
 use crate::venue::{BookSummary, VenueCounters};
 pub use verdict::{Finding, FindingKind, RecordingReport};
-
-/// The terms of the accounting identity of REQUIREMENTS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[allow(missing_docs)]
-pub struct TermCounts {
-    pub published: u64,
-    pub handled: u64,
-    pub skipped: u64,
-    pub conflated: u64,
-    pub aggregated: u64,
-    pub dead_lettered: u64,
-    pub discarded: u64,
-    pub in_flight: u64,
-}
-
-impl TermCounts {
-    /// published = handled + skipped + conflated + aggregated + dead_lettered + discarded +
-    /// in_flight.
-    #[must_use]
-    pub fn identity_holds(&self) -> bool {
-        self.published == self.accounted()
-    }
-
-    fn accounted(&self) -> u64 {
-        self.handled
-            + self.skipped
-            + self.conflated
-            + self.aggregated
-            + self.dead_lettered
-            + self.discarded
-            + self.in_flight
-    }
-
-    pub(crate) fn of(terms: &ConsumerTerms, kind: EventKind) -> TermCounts {
-        TermCounts {
-            published: terms.published.get(kind),
-            handled: terms.handled.get(kind),
-            skipped: terms.skipped.get(kind),
-            conflated: terms.conflated.get(kind),
-            aggregated: terms.aggregated.get(kind),
-            dead_lettered: terms.dead_lettered.get(kind),
-            discarded: terms.discarded.get(kind),
-            in_flight: terms.in_flight.get(kind),
-        }
-    }
-
-    fn add(&mut self, other: &TermCounts) {
-        self.published += other.published;
-        self.handled += other.handled;
-        self.skipped += other.skipped;
-        self.conflated += other.conflated;
-        self.aggregated += other.aggregated;
-        self.dead_lettered += other.dead_lettered;
-        self.discarded += other.discarded;
-        self.in_flight += other.in_flight;
-    }
-}
-
-/// The terms of one consumer by kind, gathered from both sides of its lanes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct ConsumerTerms {
-    pub(crate) published: KindCounts,
-    pub(crate) handled: KindCounts,
-    pub(crate) skipped: KindCounts,
-    pub(crate) conflated: KindCounts,
-    pub(crate) aggregated: KindCounts,
-    pub(crate) dead_lettered: KindCounts,
-    pub(crate) discarded: KindCounts,
-    pub(crate) in_flight: KindCounts,
-}
-
-impl ConsumerTerms {
-    /// Counts what is missing as in flight, when the consumer's lanes hold at least so many slots:
-    /// its thread was left behind in a callback, and what it has not handled can't be walked. (They
-    /// may hold more: the slots of a batch return together.)
-    pub(crate) fn leave_behind(&mut self, held: u64) {
-        let mut missing = KindCounts::default();
-        for kind in EventKind::ALL {
-            let counts = TermCounts::of(self, kind);
-            missing.add(kind, counts.published.saturating_sub(counts.accounted()));
-        }
-        if missing.total() <= held {
-            self.in_flight.merge(&missing);
-        }
-    }
-}
 
 /// One consumer's account.
 #[derive(Clone, Debug, Serialize)]
@@ -143,10 +59,10 @@ pub struct ConsumerReport {
 impl ConsumerReport {
     /// Fills `terms` and `kinds`.
     pub(crate) fn account(&mut self, terms: &ConsumerTerms) {
+        self.terms = terms.totals();
         for kind in EventKind::ALL {
-            let counts = TermCounts::of(terms, kind);
+            let counts = terms.of(kind);
             if counts != TermCounts::default() {
-                self.terms.add(&counts);
                 self.kinds.insert(kind.name(), counts);
             }
         }
@@ -435,19 +351,5 @@ impl Report {
         }
         self.critical_lost += last_resort.lost_of_nobody();
         self.halted = last_resort.reason();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_term_that_is_missing_breaks_the_identity() {
-        let mut counts =
-            TermCounts { published: 10, handled: 7, conflated: 2, ..Default::default() };
-        assert!(!counts.identity_holds());
-        counts.in_flight = 1;
-        assert!(counts.identity_holds());
     }
 }

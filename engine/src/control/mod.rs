@@ -37,7 +37,7 @@ pub(crate) use desk::{DeskParts, OperatorDesk};
 pub use flip_error::FlipError;
 pub(crate) use flips::{Flips, FlipsParts};
 pub use parse::{parse_line, verb_names};
-pub(crate) use reader::{ConsumerAccount, Reader, ReaderParts, SessionAccount};
+pub(crate) use reader::{Reader, ReaderParts};
 pub use refusal::{Refusal, RefusalText, most_alike};
 pub(crate) use routes::{FlipLatencies, Request, Routes, RoutesParts};
 pub use routes::{RoutesDifference, RoutesView};

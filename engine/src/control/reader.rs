@@ -19,38 +19,22 @@ use super::status::{
 };
 use super::threads::{PlannedThread, Threads};
 use crate::dispatcher::RouteKey;
-use crate::dispatcher::order::StreamStats;
 use crate::event::{ConsumerId, EventKind, InstrumentId, VenueId};
-use crate::instrument::Instruments;
 use crate::orchestrator::merge::MergeVenueCounts;
-use crate::runtime::{Clock, StallBook};
+use crate::pipeline::{ConsumerCounters, Readings, SessionCounters};
+use crate::runtime::Clock;
 use crate::safety::{Quarantine, TradingSwitch};
-use crate::telemetry::{
-    DeadLetterCounts, IntervalFigures, LastInterval, LatencyFigures, LogDrain, Term, Terms,
-};
+use crate::telemetry::{IntervalFigures, LastInterval, LatencyFigures, LogDrain};
 use crate::venue::IntakeStats;
-
-/// A venue, the role of one of its sessions, and that session's counters.
-pub(crate) type SessionAccount = (String, String, Arc<CachePadded<IntakeStats>>);
-
-/// A consumer's name, the dispatcher's terms of it, and its own.
-pub(crate) type ConsumerAccount = (String, Arc<CachePadded<Terms>>, Arc<CachePadded<Terms>>);
 
 /// What a [`Reader`] reads.
 pub(crate) struct ReaderParts {
     pub(crate) run_dir: PathBuf,
     pub(crate) profile: String,
     pub(crate) clock: Clock,
-    pub(crate) instruments: Arc<Instruments>,
+    pub(crate) readings: Arc<Readings>,
     /// By venue number.
     pub(crate) venues: Vec<String>,
-    pub(crate) sessions: Vec<SessionAccount>,
-    pub(crate) consumers: Vec<ConsumerAccount>,
-    /// By consumer.
-    pub(crate) stalls: Vec<Arc<StallBook>>,
-    pub(crate) order: Arc<CachePadded<StreamStats>>,
-    pub(crate) lanes: Vec<LaneGauge>,
-    pub(crate) letters: Vec<Arc<DeadLetterCounts>>,
     pub(crate) threads: Vec<PlannedThread>,
     pub(crate) quarantine: Quarantine,
     pub(crate) switch: TradingSwitch,
@@ -97,19 +81,19 @@ impl Reader {
             flips: view.flips,
             flips_abandoned: view.flips_abandoned,
             merge_rules: view.rules.len() as u64,
-            events: parts.sessions.iter().map(|(_, _, stats)| stats.read().events).sum(),
+            events: parts.readings.intake().events,
             critical_lost: consumers.iter().map(|consumer| consumer.critical_lost).sum(),
             sessions: self.sessions(&view),
             consumers,
             merges: view.rules.iter().map(|rule| self.merge(rule)).collect(),
-            streams: parts.order.read(),
-            lanes: parts.lanes.iter().map(lane).collect(),
+            streams: parts.readings.streams.read(),
+            lanes: parts.readings.lanes.iter().map(lane).collect(),
             threads,
             stages: interval.stages.iter().map(stage).collect(),
             interval_ns: interval.length_ns,
             dead_letters: DeadLetterStatus {
-                sent: parts.letters.iter().map(|counts| counts.sent()).sum(),
-                dropped: parts.letters.iter().map(|counts| counts.dropped()).sum(),
+                sent: parts.readings.letters_sent(),
+                dropped: parts.readings.letters_dropped(),
             },
             log_lines_dropped: LogDrain::dropped(),
             allocations: (parts.allocations)(),
@@ -146,7 +130,7 @@ impl Reader {
             let named = |id: &VenueId| self.parts.venues.get(id.index()).map(String::as_str);
             view.paused_venues.iter().any(|id| named(id) == Some(venue))
         };
-        let session = |(venue, role, stats): &SessionAccount| {
+        let session = |SessionCounters { venue, role, stats }: &SessionCounters| {
             let counters = stats.read();
             let has_socket = *role != "synthetic";
             SessionStatus {
@@ -164,24 +148,23 @@ impl Reader {
                 backpressure: counters.backpressure,
             }
         };
-        self.parts.sessions.iter().map(session).collect()
+        self.parts.readings.sessions.iter().map(session).collect()
     }
 
     fn consumers(&self, view: &RoutesView, interval: &IntervalFigures) -> Vec<ConsumerStatus> {
-        let consumers = self.parts.consumers.iter().enumerate();
-        consumers.map(|(index, account)| self.consumer(index, account, view, interval)).collect()
+        let consumers = self.parts.readings.consumers.iter().enumerate();
+        consumers.map(|(index, counters)| self.consumer(index, counters, view, interval)).collect()
     }
 
     fn consumer(
         &self,
         index: usize,
-        (name, published, handled): &ConsumerAccount,
+        counters: &ConsumerCounters,
         view: &RoutesView,
         interval: &IntervalFigures,
     ) -> ConsumerStatus {
-        let id = ConsumerId(index as u16);
-        let stalls = self.parts.stalls.get(index);
-        let stalls = stalls.map(|book| book.read(self.parts.clock.now_ns())).unwrap_or_default();
+        let (id, name) = (ConsumerId(index as u16), &counters.name);
+        let stalls = counters.stalls(self.parts.clock.now_ns());
         let state = if self.parts.quarantine.has(id) {
             "quarantined"
         } else if stalls.present_ns > 0 {
@@ -191,16 +174,8 @@ impl Reader {
         } else {
             "running"
         };
-        // What has been accounted for is read first, what was published last: pending is never
-        // negative.
-        let theirs = |term| handled.read(term).total();
-        let ours = |term| published.read(term).total();
-        let both = |term| theirs(term) + ours(term);
-        let (taken, skipped) = (theirs(Term::Handled), both(Term::Skipped));
-        let (dead_lettered, discarded) = (both(Term::DeadLettered), theirs(Term::Discarded));
-        let (conflated, aggregated) = (ours(Term::Conflated), ours(Term::Aggregated));
-        let accounted = taken + skipped + dead_lettered + discarded + conflated + aggregated;
-        let offered = ours(Term::Published);
+        let terms = counters.terms();
+        let totals = terms.totals();
         let figures = |stage: &str| {
             let tag = format!("{stage}:{name}");
             let found = interval.stages.iter().find(|(of, _)| *of == tag);
@@ -211,20 +186,20 @@ impl Reader {
             name: name.clone(),
             state: state.to_owned(),
             core: thread.and_then(PlannedThread::core),
-            published: offered,
-            handled: taken,
-            skipped,
-            stale: theirs(Term::Stale),
-            conflated,
-            aggregated,
-            dead_lettered,
-            discarded,
-            failures: theirs(Term::Failed),
-            critical_lost: theirs(Term::Lost),
+            published: totals.published,
+            handled: totals.handled,
+            skipped: totals.skipped,
+            stale: terms.stale.total(),
+            conflated: totals.conflated,
+            aggregated: totals.aggregated,
+            dead_lettered: totals.dead_lettered,
+            discarded: totals.discarded,
+            failures: terms.failed.total(),
+            critical_lost: terms.lost.total(),
             stalls: stalls.count,
             stalled_ns: stalls.present_ns,
-            orders_open: handled.orders_open(),
-            pending: offered.saturating_sub(accounted),
+            orders_open: counters.handled.orders_open(),
+            pending: totals.missing(),
             queue: figures("queue"),
             handle: figures("handle"),
         }
@@ -271,13 +246,13 @@ impl Reader {
 
     /// The consumer of this name.
     pub(crate) fn consumer_id(&self, name: &str) -> Result<ConsumerId, Refusal> {
-        let names = || self.parts.consumers.iter().map(|(name, _, _)| name.as_str());
+        let names = || self.parts.readings.consumers.iter().map(|one| one.name.as_str());
         place("consumer", name, names).map(|place| ConsumerId(place as u16))
     }
 
     /// The instrument of this name.
     pub(crate) fn instrument_id(&self, name: &str) -> Result<InstrumentId, Refusal> {
-        let names = || self.parts.instruments.iter().map(|(_, spec)| spec.symbol.as_str());
+        let names = || self.parts.readings.instruments.iter().map(|(_, spec)| spec.symbol.as_str());
         place("instrument", name, names).map(|place| InstrumentId(place as u32))
     }
 
@@ -294,7 +269,7 @@ impl Reader {
 
     /// A consumer's name.
     pub(crate) fn consumer_name(&self, consumer: ConsumerId) -> String {
-        let name = self.parts.consumers.get(consumer.index()).map(|(name, _, _)| name.clone());
+        let name = self.parts.readings.consumers.get(consumer.index()).map(|one| one.name.clone());
         name.unwrap_or_else(|| consumer.to_string())
     }
 
@@ -303,14 +278,15 @@ impl Reader {
     }
 
     fn instrument_name(&self, instrument: InstrumentId) -> String {
-        let symbol = self.parts.instruments.get(instrument).map(|spec| spec.symbol.clone());
+        let symbol =
+            self.parts.readings.instruments.get(instrument).map(|spec| spec.symbol.clone());
         symbol.unwrap_or_else(|| instrument.to_string())
     }
 
     /// The counters of a venue's sessions.
     pub(crate) fn sessions_of(&self, venue: &str) -> Vec<Arc<CachePadded<IntakeStats>>> {
-        let of_venue = self.parts.sessions.iter().filter(|(name, _, _)| name == venue);
-        of_venue.map(|(_, _, stats)| Arc::clone(stats)).collect()
+        let of_venue = self.parts.readings.sessions.iter().filter(|one| one.venue == venue);
+        of_venue.map(|session| Arc::clone(&session.stats)).collect()
     }
 }
 

@@ -6,22 +6,21 @@ use std::sync::Arc;
 use hdrhistogram::Histogram;
 use pitlane_ring::LaneGauge;
 
-use super::live::Live;
 use crate::consumer::{ConsumerAgent, ConsumerRemains, ConsumerState};
-use crate::control::ConsumerAccount;
 use crate::dispatcher::order::StreamCounts;
 use crate::dispatcher::{DispatcherAgent, DispatcherRemains, LinkRemains};
-use crate::event::{InstrumentId, KindCounts};
+use crate::event::InstrumentId;
 use crate::instrument::Instruments;
 use crate::orchestrator::{OrchestratorAgent, OrchestratorRemains};
 use crate::order::{GatewayAgent, OrderCounts};
+use crate::pipeline::{ConsumerCounters, Readings};
 use crate::report::{
-    ConsumerReport, ConsumerTerms, DeadLetterReport, IntakeReport, MergeReport, OrdersReport,
-    Report, RoutingReport, TermCounts, VenueReport,
+    ConsumerReport, DeadLetterReport, IntakeReport, MergeReport, OrdersReport, Report,
+    RoutingReport, TermCounts, VenueReport,
 };
 use crate::runtime::{Agent, StallFigures};
 use crate::telemetry::{
-    Collector, HistogramSet, LatencyFigures, LogDrain, ProbeLink, Term, new_histogram,
+    Collector, HistogramSet, LatencyFigures, LogDrain, ProbeLink, new_histogram,
 };
 use crate::venue::binance::BinanceOrders;
 use crate::venue::market::MarketAccount;
@@ -122,23 +121,22 @@ impl Account {
 
     pub(super) fn report(
         mut self,
-        live: &Live,
+        readings: &Readings,
         collector: Option<&Collector>,
         now_ns: u64,
     ) -> Report {
         let links = self.dispatcher.as_ref().map(|remains| remains.links.clone());
         let links = links.unwrap_or_default();
-        let consumers: Vec<ConsumerReport> = live
+        let consumers: Vec<ConsumerReport> = readings
             .consumers
             .iter()
             .enumerate()
-            .map(|(index, account)| {
-                let stalls = live.stalls.get(index).map(|book| book.read(now_ns));
-                let at = self.consumers.iter().position(|remains| remains.name == account.0);
+            .map(|(index, counters)| {
+                let at = self.consumers.iter().position(|remains| remains.name == counters.name);
                 let remains = at.map(|at| self.consumers.swap_remove(at));
                 let link = links.get(index).copied().unwrap_or_default();
-                let mut report = consumer_report(account, remains, link, &live.lanes);
-                report.stalls = stalls.unwrap_or_default();
+                let mut report = consumer_report(counters, remains, link, &readings.lanes);
+                report.stalls = counters.stalls(now_ns);
                 if report.left_behind && report.stalls.is_quarantined {
                     report.state = ConsumerState::Quarantined;
                 }
@@ -148,13 +146,9 @@ impl Account {
         for consumer in &consumers {
             self.orders.counts.merge(&consumer.orders);
         }
-        let mut venues: Vec<VenueReport> = Vec::new();
-        for (name, _, stats) in &live.venues {
-            match venues.iter_mut().find(|venue| venue.name == *name) {
-                Some(venue) => venue.counters.merge(&stats.read()),
-                None => venues.push(VenueReport { name: name.clone(), counters: stats.read() }),
-            }
-        }
+        let venues = readings.venues().into_iter();
+        let venues: Vec<VenueReport> =
+            venues.map(|(name, counters)| VenueReport { name, counters }).collect();
         let intake = self.intake(&venues);
         let remains = self.orchestrator.merge;
         let merge = MergeReport { counts: remains.counts, in_flight: remains.owned };
@@ -222,34 +216,20 @@ impl Account {
 /// walked: it is what is missing, by kind, as long as its lanes' own gauges say that so much can be
 /// in them.
 fn consumer_report(
-    account: &ConsumerAccount,
+    counters: &ConsumerCounters,
     remains: Option<ConsumerRemains>,
     link: LinkRemains,
     lanes: &[LaneGauge],
 ) -> ConsumerReport {
-    let (name, published, handled) = account;
-    let both = |term: Term| -> KindCounts {
-        let mut counts = published.read(term);
-        counts.merge(&handled.read(term));
-        counts
-    };
-    let mut terms = ConsumerTerms {
-        published: published.read(Term::Published),
-        handled: handled.read(Term::Handled),
-        skipped: both(Term::Skipped),
-        conflated: published.read(Term::Conflated),
-        aggregated: published.read(Term::Aggregated),
-        dead_lettered: both(Term::DeadLettered),
-        discarded: both(Term::Discarded),
-        in_flight: link.in_flight,
-    };
+    let mut terms = counters.terms();
+    terms.in_flight = link.in_flight;
     let mut report = ConsumerReport {
-        name: name.clone(),
+        name: counters.name.clone(),
         core: None,
         state: ConsumerState::Running,
         terms: TermCounts::default(),
-        failures: handled.read(Term::Failed).total(),
-        stale_handled: handled.read(Term::Stale).total(),
+        failures: terms.failed.total(),
+        stale_handled: terms.stale.total(),
         critical_lost: 0,
         kinds: BTreeMap::new(),
         orders: OrderCounts::default(),
@@ -276,12 +256,7 @@ fn consumer_report(
         report.orders_open = remains.orders_open;
         report.failure_log = remains.failures;
     } else {
-        let is_its_own = |gauge: &&LaneGauge| {
-            let lane = gauge.name().strip_prefix(name.as_str());
-            matches!(lane, Some(":market" | ":critical"))
-        };
-        let held = lanes.iter().filter(is_its_own).map(LaneGauge::in_flight).sum();
-        terms.leave_behind(held);
+        terms.leave_behind(counters.lanes_in_flight(lanes));
     }
     report.account(&terms);
     report

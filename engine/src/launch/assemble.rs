@@ -12,7 +12,6 @@ use pitlane_ring::{
 };
 
 use super::engine::Engine;
-use super::live::Live;
 use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
 use super::venue_threads::VenueThreads;
 use crate::config::{Config, OnFlip};
@@ -32,6 +31,7 @@ use crate::instrument::Instruments;
 use crate::orchestrator::merge::MergePort;
 use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
 use crate::order::{GatewayAgent, GatewayParts, OrderCommand};
+use crate::pipeline::{ConsumerCounters, Readings};
 use crate::runtime::{
     Agent, AgentRole, AlonePlaces, Clock, CoreParking, CorePlan, CoreWakers, GuardedConsumer,
     HostCores, StallBook, StopSignal, YieldBan,
@@ -162,7 +162,7 @@ pub(super) struct Assembly<'c> {
     asks: Asks,
     pub(super) letters: Vec<LetterSource>,
     pub(super) failures: Vec<Arc<Exchange<FailureRecord>>>,
-    pub(super) live: Live,
+    pub(super) readings: Readings,
     pub(super) threads: VenueThreads,
     /// In the order of the plan's cores.
     pub(super) parking: Vec<CoreParking>,
@@ -205,7 +205,7 @@ impl<'c> Assembly<'c> {
             world,
             stop: StopSignal::default(),
             switch: TradingSwitch::new(config.risk.trading),
-            live: Live { instruments: Arc::clone(&instruments), ..Live::default() },
+            readings: Readings { instruments: Arc::clone(&instruments), ..Readings::default() },
             instruments,
             strategies,
             agents: Vec::new(),
@@ -257,7 +257,7 @@ impl<'c> Assembly<'c> {
         &mut self,
         ends: (Publisher<E>, Consumer<E>),
     ) -> (Publisher<E>, Consumer<E>) {
-        self.live.lanes.push(ends.0.gauge());
+        self.readings.lanes.push(ends.0.gauge());
         ends
     }
 
@@ -289,7 +289,7 @@ impl<'c> Assembly<'c> {
             clock: self.clock.clone(),
             stop: self.stop.clone(),
         });
-        self.live.pools.push(orchestrator.pool_gauge());
+        self.readings.pools.push(orchestrator.pool_gauge());
         self.agents.push((AgentRole::Orchestrator, Box::new(orchestrator)));
         let (orders, routes) = self.consumers_and_dispatcher(
             Inputs { critical: critical_end, market: market_end, version, flips },
@@ -351,10 +351,10 @@ impl<'c> Assembly<'c> {
                 skips: self.config.consumers[index].on_flip == OnFlip::Skip,
                 consumer: ConsumerId(index as u16),
             });
-            self.guard(index, &published);
+            let stalls = self.guard(index, &published);
             let ends = ConsumerEnds { critical: critical_end, market: market_end, order, control };
             let handled = self.consumer(index, strategy, ends, accept_from, planted);
-            self.live.consumers.push((name, published, handled));
+            self.readings.consumers.push(ConsumerCounters { name, published, handled, stalls });
             orders.push(order_end);
             self.control.push(control_end);
         }
@@ -407,23 +407,23 @@ impl<'c> Assembly<'c> {
     /// A lane for dead letters.
     fn letters(&mut self, session: &str, slots: usize) -> LetterSender {
         let (letters, letters_end) = letter_lane(session, slots);
-        self.live.letters.push(letters.counts());
+        self.readings.letters.push(letters.counts());
         self.letters.push(letters_end);
         letters
     }
 
     /// What the watchdog has to know of a consumer.
-    fn guard(&mut self, index: usize, published: &Arc<CachePadded<Terms>>) {
+    fn guard(&mut self, index: usize, published: &Arc<CachePadded<Terms>>) -> Arc<StallBook> {
         let entry = &self.config.consumers[index];
         let stalls = StallBook::new();
-        self.live.stalls.push(Arc::clone(&stalls));
         self.guarded.push(GuardedConsumer {
             id: ConsumerId(index as u16),
             name: entry.name.clone(),
             budget_ns: self.budget_ns(index),
-            stalls,
+            stalls: Arc::clone(&stalls),
             published: Arc::clone(published),
         });
+        stalls
     }
 
     fn budget_ns(&self, index: usize) -> u64 {
@@ -452,8 +452,8 @@ impl<'c> Assembly<'c> {
             flood_events_per_s: streams.flood_events_per_s,
             flood_burst: streams.flood_burst,
         });
-        self.live.pools.push(sequencer.gauge());
-        self.live.order = sequencer.stats();
+        self.readings.pools.push(sequencer.gauge());
+        self.readings.streams = sequencer.stats();
         sequencer
     }
 

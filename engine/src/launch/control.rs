@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::housekeeping::SteadyState;
-use super::live::Live;
 use super::options::LaunchError;
 use crate::config::Config;
 use crate::control::{BoundSocket, PlannedThread, Reader, ReaderParts, Routes, SOCKET_NAME};
+use crate::pipeline::Readings;
 use crate::runtime::{AgentRole, Clock, CorePlan};
 use crate::safety::{Quarantine, TradingSwitch};
 use crate::telemetry::LastInterval;
@@ -22,12 +22,12 @@ pub(super) fn bind(config: &Config, run_dir: &Path) -> Result<Option<BoundSocket
     Ok(Some(BoundSocket::bind(&path)?))
 }
 
-/// What the socket's reader needs beside [`Live`].
+/// What the socket's reader is made of.
 pub(super) struct ReaderSources<'a> {
     pub(super) config: &'a Config,
     pub(super) run_dir: &'a Path,
     pub(super) plan: &'a CorePlan,
-    pub(super) live: &'a Live,
+    pub(super) readings: &'a Arc<Readings>,
     pub(super) clock: &'a Clock,
     pub(super) quarantine: &'a Quarantine,
     pub(super) switch: &'a TradingSwitch,
@@ -38,7 +38,7 @@ pub(super) struct ReaderSources<'a> {
 
 /// A reader of the engine.
 pub(super) fn reader(sources: ReaderSources<'_>) -> Reader {
-    let ReaderSources { config, run_dir, plan, live, .. } = sources;
+    let ReaderSources { config, run_dir, plan, .. } = sources;
     let venues = config.venue_names();
     let consumer = |index: usize| config.consumers.get(index).map(|entry| entry.name.clone());
     let named = |role: AgentRole| match role {
@@ -58,13 +58,7 @@ pub(super) fn reader(sources: ReaderSources<'_>) -> Reader {
         run_dir: run_dir.to_owned(),
         profile: format!("{:?}", plan.profile).to_lowercase(),
         clock: sources.clock.clone(),
-        instruments: Arc::clone(&live.instruments),
-        sessions: live.venues.clone(),
-        consumers: live.consumers.clone(),
-        stalls: live.stalls.clone(),
-        order: Arc::clone(&live.order),
-        lanes: live.lanes.clone(),
-        letters: live.letters.clone(),
+        readings: Arc::clone(sources.readings),
         threads,
         quarantine: sources.quarantine.clone(),
         switch: sources.switch.clone(),

@@ -10,7 +10,6 @@ use pitlane_ring::PoolGauge;
 
 use super::account::Account;
 use super::housekeeping::{HousekeepingHandle, SteadyState};
-use super::live::{Live, LiveStatus, lane_fill};
 use super::venue_threads::VenueThreads;
 use crate::control::{
     ControlSocket, ControllerHandle, FlipError, Request, RouteChange, Routes, RoutesDifference,
@@ -19,6 +18,7 @@ use crate::control::{
 use crate::dispatcher::order::StreamCounts;
 use crate::dispatcher::{FlipOutcome, RouteKey};
 use crate::orchestrator::merge::MergePort;
+use crate::pipeline::{LiveStatus, Readings};
 use crate::report::{
     DeadLetterReport, LaneReport, PoolReport, RecordingReport, Report, RoutingReport, ThreadReport,
 };
@@ -26,8 +26,7 @@ use crate::runtime::{
     Clock, CoreHandle, CorePlan, CoreWakers, Demotion, Phase, StopSignal, WatchdogHandle,
 };
 use crate::safety::LastResort;
-use crate::telemetry::{HlogWriter, ProbeLink, Term};
-use crate::venue::VenueCounters;
+use crate::telemetry::{HlogWriter, ProbeLink};
 use crate::venue::simulated::RecordedSession;
 
 /// Pause between two looks at threads that are ending.
@@ -43,7 +42,7 @@ pub(super) struct EngineParts {
     pub(super) plan: CorePlan,
     pub(super) clock: Clock,
     pub(super) stop: StopSignal,
-    pub(super) live: Live,
+    pub(super) readings: Arc<Readings>,
     pub(super) last_resort: LastResort,
     pub(super) links: Vec<Arc<ProbeLink>>,
     pub(super) steady: Arc<SteadyState>,
@@ -138,18 +137,18 @@ impl Engine {
 
     /// Lanes with their slots, in the order of an event's way.
     pub fn lanes(&self) -> impl Iterator<Item = (&str, u64, usize)> {
-        self.parts.iter().flat_map(|parts| lane_fill(&parts.live.lanes))
+        self.parts.iter().flat_map(|parts| parts.readings.lane_fill())
     }
 
     /// What became of events that were out of order in their streams.
     #[must_use]
     pub fn stream_counts(&self) -> StreamCounts {
-        self.parts.as_ref().map(|parts| parts.live.order.read()).unwrap_or_default()
+        self.parts.as_ref().map(|parts| parts.readings.streams.read()).unwrap_or_default()
     }
 
     /// Pools of what is held across events, readable at any time (FR-023).
     pub fn pools(&self) -> impl Iterator<Item = &PoolGauge> {
-        self.parts.iter().flat_map(|parts| &parts.live.pools)
+        self.parts.iter().flat_map(|parts| &parts.readings.pools)
     }
 
     /// Whether an operator has asked for the end of the run: no new order leaves any more, open
@@ -178,8 +177,7 @@ impl Engine {
         let parts = self.parts.as_ref()?;
         let recorded = parts.venue_threads.recorded()?;
         let frames = recorded.frames();
-        let mut counters = VenueCounters::default();
-        parts.live.venues.iter().for_each(|(_, _, stats)| counters.merge(&stats.read()));
+        let counters = parts.readings.intake();
         let taken = counters.decoded + counters.refused;
         let is_over = recorded.is_spent()
             || (recorded.frames_left() == 0
@@ -244,34 +242,8 @@ impl Engine {
     #[must_use]
     pub fn status(&self) -> LiveStatus {
         let Some(parts) = &self.parts else { return LiveStatus::default() };
-        let live = &parts.live;
-        let sum = |term: Term| -> u64 {
-            let both =
-                live.consumers.iter().flat_map(|(_, published, handled)| [published, handled]);
-            both.map(|terms| terms.read(term).total()).sum()
-        };
-        let fullest = lane_fill(&live.lanes)
-            .filter(|(_, in_flight, _)| *in_flight > 0)
-            .max_by_key(|(_, in_flight, slots)| in_flight * 1_000 / *slots as u64);
-        let now_ns = parts.clock.now_ns();
-        let stalled = live.consumers.iter().zip(&live.stalls).filter_map(|(account, stalls)| {
-            let present_ns = stalls.read(now_ns).present_ns;
-            (present_ns > 0).then(|| (account.0.clone(), present_ns))
-        });
-        LiveStatus {
-            uptime_ns: now_ns,
-            stalled: stalled.collect(),
-            is_halted: parts.last_resort.is_halted(),
-            events_in: live.venues.iter().map(|(_, _, stats)| stats.read().events).sum(),
-            published: sum(Term::Published),
-            handled: sum(Term::Handled),
-            conflated: sum(Term::Conflated) + sum(Term::Aggregated),
-            failures: sum(Term::Failed),
-            fullest_lane: fullest.map(|(name, used, slots)| (name.to_owned(), used, slots)),
-            limits: (live.governors.iter())
-                .map(|(venue, governor)| (venue.clone(), governor.reading(now_ns)))
-                .collect(),
-        }
+        let is_halted = parts.last_resort.is_halted();
+        LiveStatus { is_halted, ..parts.readings.live(parts.clock.now_ns()) }
     }
 
     /// Ends the run in order: venues stop taking market data, orders are wound down, everything in
@@ -320,17 +292,17 @@ impl Engine {
             housekeeping.letters.finish();
             account.collect(&mut housekeeping.collector, &parts.links, parts.clock.now_ns());
         }
-        let books = account.books(&parts.live.instruments);
+        let books = account.books(&parts.readings.instruments);
         account.notes.splice(0..0, parts.plan.notes.iter().cloned());
         if parts.stop.is_killed() {
             account.notes.insert(0, "killed by an operator".to_owned());
         }
         let collector = housekeeping.as_ref().map(|h| &h.collector);
-        let mut report = account.report(&parts.live, collector, parts.clock.now_ns());
+        let mut report = account.report(&parts.readings, collector, parts.clock.now_ns());
         report.lose(&parts.last_resort);
         report.books = books;
-        report.lanes = parts.live.lanes.iter().map(LaneReport::of).collect();
-        report.pools = parts.live.pools.iter().map(PoolReport::of).collect();
+        report.lanes = parts.readings.lanes.iter().map(LaneReport::of).collect();
+        report.pools = parts.readings.pools.iter().map(PoolReport::of).collect();
         report.slots_owned = report.lanes.iter().map(|lane| lane.in_flight).sum::<u64>()
             + report.pools.iter().map(|pool| pool.in_use).sum::<u64>();
         report.duration_ns = duration_ns;
@@ -350,7 +322,7 @@ impl Engine {
         if let Some(housekeeping) = &housekeeping {
             report.dead_letters = DeadLetterReport {
                 written: housekeeping.letters.written(),
-                dropped: parts.live.letters.iter().map(|counts| counts.dropped()).sum(),
+                dropped: parts.readings.letters_dropped(),
                 failed: housekeeping.letters.failures(),
                 suppressed: housekeeping.letters.suppressed(),
                 path: housekeeping.letters.path().map(|path| path.display().to_string()),

@@ -7,12 +7,12 @@
 use std::sync::Arc;
 
 use super::assemble::{Assembly, strategies};
-use super::live::Live;
 use super::options::{LaunchError, LaunchOptions};
 use super::venue_threads::VenueThreads;
 use crate::config::Config;
 use crate::consumer::StrategyRegistry;
 use crate::control::{Controller, Routes};
+use crate::pipeline::Readings;
 use crate::runtime::{CorePlan, HostCores, OneThread, Phase, StopSignal, look_pause};
 use crate::telemetry::LetterSource;
 use crate::venue::VenueCounters;
@@ -35,7 +35,7 @@ pub struct OneThreadEngine {
     thread: OneThread,
     net: VirtualNet,
     stop: StopSignal,
-    live: Live,
+    readings: Readings,
     routes: Arc<Routes>,
     /// Read by nobody; their lanes stay open as long as the agents that write them, and their
     /// venues too.
@@ -76,9 +76,9 @@ pub fn launch_one_thread(
     assembly.beside.drain(..).for_each(|agent| thread.add(agent));
     assembly.agents.drain(..).for_each(|(_, agent)| thread.add(agent));
     thread.add(Box::new(controller));
-    let Assembly { stop, live, letters, threads, .. } = assembly;
+    let Assembly { stop, readings, letters, threads, .. } = assembly;
     let _ends = (letters, threads);
-    Ok(OneThreadEngine { thread, net, stop, live, routes, _ends })
+    Ok(OneThreadEngine { thread, net, stop, readings, routes, _ends })
 }
 
 impl OneThreadEngine {
@@ -112,8 +112,8 @@ impl OneThreadEngine {
     /// What each session has counted: venue, role, counters.
     #[must_use]
     pub fn sessions(&self) -> Vec<(&str, &str, VenueCounters)> {
-        let venues = self.live.venues.iter();
-        venues.map(|(venue, role, stats)| (venue.as_str(), role.as_str(), stats.read())).collect()
+        let sessions = self.readings.sessions.iter();
+        sessions.map(|of| (of.venue.as_str(), of.role.as_str(), of.stats.read())).collect()
     }
 
     /// Duty cycles that were run.

@@ -84,7 +84,8 @@ impl Assembly<'_> {
         let links = self.probes.iter().map(|(link, _)| Arc::clone(link)).collect();
         let steady = SteadyState::new();
         let is_of_events = |gauge: &&LaneGauge| !gauge.name().starts_with("log:");
-        let gauges: Vec<LaneGauge> = self.live.lanes.iter().filter(is_of_events).cloned().collect();
+        let readings = Arc::new(std::mem::take(&mut self.readings));
+        let gauges: Vec<LaneGauge> = readings.lanes.iter().filter(is_of_events).cloned().collect();
         let consumers = self.consumer_names();
         let housekeeping = Housekeeping {
             logs: LogDrain::new(log_lanes, logs.clone()),
@@ -139,7 +140,7 @@ impl Assembly<'_> {
             config: self.config,
             run_dir: &run_dir,
             plan: &plan,
-            live: &self.live,
+            readings: &readings,
             clock: &self.clock,
             quarantine: &self.quarantine,
             switch: &self.switch,
@@ -164,7 +165,7 @@ impl Assembly<'_> {
             routes: Arc::clone(&routes),
             trading: self.switch.clone(),
             quarantine: watchdog.quarantine.clone(),
-            switches: self.live.switches.clone(),
+            switches: readings.switches.clone(),
             stop: self.stop.clone(),
             wakers: self.wakers.clone(),
         });
@@ -173,7 +174,7 @@ impl Assembly<'_> {
             plan,
             clock: self.clock,
             stop: self.stop,
-            live: self.live,
+            readings,
             last_resort,
             links,
             steady,

@@ -15,6 +15,7 @@ use crate::config::{Config, VenueConfig};
 use crate::event::{Event, EventKind, InstrumentId, Price, VenueId, parse_scaled};
 use crate::instrument::Instruments;
 use crate::order::OrderCommand;
+use crate::pipeline::SessionCounters;
 use crate::runtime::{Agent, AgentRole, Beside};
 use crate::telemetry::{Probe, letter_lane};
 use crate::venue::binance::{BinanceOrders, Credentials};
@@ -170,7 +171,7 @@ impl Assembly<'_> {
         let name = &setup.name;
         let symbols = symbol_map(self.config, name, &self.instruments)?;
         let switch = VenueSwitch::new(self.config.starts(number));
-        self.live.switches.push(Some(switch.clone()));
+        self.readings.switches.push(Some(switch.clone()));
         let ready = Arc::new(AtomicBool::new(false));
         let mut links = Vec::new();
         let commands = match api {
@@ -222,7 +223,7 @@ impl Assembly<'_> {
         // The venue counts the requests of all connections together.
         pace.interval_ns *= with_books.max(1) as u64;
         self.stream_ports.push(Vec::new());
-        self.live.governors.push((setup.name.clone(), setup.governor.clone()));
+        self.readings.governors.push((setup.name.clone(), setup.governor.clone()));
         for (place, connection) in connections.into_iter().enumerate() {
             let role = match place {
                 0 => "market".to_owned(),
@@ -342,7 +343,7 @@ impl Assembly<'_> {
         let lanes = &self.config.lanes;
         let (link, link_end) = self.lane(format!("{name}:{session}>orchestrator"), lanes.venue);
         let (letters, letters_end) = letter_lane(&format!("{name}:{session}"), lanes.dead_letter);
-        self.live.letters.push(letters.counts());
+        self.readings.letters.push(letters.counts());
         self.letters.push(letters_end);
         if let Some(open) = sessions_open {
             open.fetch_add(1, Ordering::AcqRel);
@@ -353,7 +354,9 @@ impl Assembly<'_> {
 
     fn intake(&mut self, name: &str, role: &str) -> Arc<crossbeam_utils::CachePadded<IntakeStats>> {
         let stats = IntakeStats::new();
-        self.live.venues.push((name.to_owned(), role.to_owned(), Arc::clone(&stats)));
+        let (venue, role) = (name.to_owned(), role.to_owned());
+        let counters = SessionCounters { venue, role, stats: Arc::clone(&stats) };
+        self.readings.sessions.push(counters);
         stats
     }
 
@@ -383,7 +386,7 @@ impl Assembly<'_> {
             stop: self.stop.clone(),
         };
         let (agent, client) = (setup.kind.snapshot_agent)(options);
-        self.live.lanes.push(client.gauge());
+        self.readings.lanes.push(client.gauge());
         self.run_beside(beside, agent)?;
         Ok(client)
     }
@@ -452,7 +455,7 @@ impl Assembly<'_> {
         sessions_open: &Arc<AtomicUsize>,
     ) -> VenueEnds {
         // It has no connection to be switched, and sends what it was loaded with.
-        self.live.switches.push(None);
+        self.readings.switches.push(None);
         self.stream_ports.push(Vec::new());
         let id = VenueId(number as u16);
         let (outlet, link) = self.outlet(name, "synthetic", id, Some(sessions_open));
