@@ -8,7 +8,8 @@
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 
-use sha2::{Digest, Sha256};
+use data_encoding::HEXLOWER;
+use ring::digest::{SHA256, digest};
 
 use crate::event::{BOOK_DEPTH, Book, Level, Side, format_scaled};
 use crate::venue::Scales;
@@ -146,11 +147,7 @@ impl L2Book {
                 let _infallible = writeln!(text, "{letter}{}:{}", plain(&price), plain(&qty));
             }
         }
-        let mut hex = String::with_capacity(64);
-        for byte in Sha256::digest(text.as_bytes()) {
-            let _infallible = write!(hex, "{byte:02x}");
-        }
-        hex
+        HEXLOWER.encode(digest(&SHA256, text.as_bytes()).as_ref())
     }
 }
 
