@@ -22,9 +22,8 @@ use crate::runtime::{Agent, StallFigures};
 use crate::telemetry::{
     Collector, HistogramSet, LatencyFigures, LogDrain, ProbeLink, new_histogram,
 };
-use crate::venue::binance::BinanceOrders;
 use crate::venue::market::MarketAccount;
-use crate::venue::orders::OrderAgent;
+use crate::venue::orders::OrderSessionEnd;
 use crate::venue::{BookSummary, LaneOutlet, SyntheticVenue};
 
 /// What is gathered from the agents after their threads were joined.
@@ -64,9 +63,8 @@ impl Account {
             Ok(account) => return self.books.push((name, account.books)),
             Err(any) => any,
         };
-        let any = match any.downcast::<OrderAgent<LaneOutlet, BinanceOrders>>() {
-            Ok(agent) => {
-                let end = agent.finish();
+        let any = match any.downcast::<OrderSessionEnd>() {
+            Ok(end) => {
                 self.orders.left_at_venues.extend(end.left);
                 return self.take_orders((end.histograms, end.untaken));
             }

@@ -10,7 +10,7 @@ use crate::control::SocketError;
 use crate::instrument::InstrumentError;
 use crate::runtime::PlanError;
 use crate::telemetry::HlogError;
-use crate::venue::binance::CredentialsError;
+use crate::venue::protocol::KeyError;
 use crate::venue::simulated::{RecordedSession, SimulatedVenueError};
 use crate::venue::transport::EndpointError;
 use crate::venue::{SymbolError, SyntheticLoad};
@@ -34,7 +34,7 @@ pub enum LaunchError {
     #[error("[engine] start failed: {0} (code: entropy)")]
     World(std::io::Error),
     #[error("[engine] credentials failed: {0}")]
-    Credentials(#[from] CredentialsError),
+    Credentials(#[from] KeyError),
     #[error("[simulated] start failed: {0}")]
     Simulated(#[from] SimulatedVenueError),
     #[error("[{venue}] symbols failed: {source}")]

@@ -4,6 +4,7 @@
 //! The embedded venue is a venue like any other: its server starts first, and then it is connected
 //! to by its address, through the same adapter.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -18,14 +19,14 @@ use crate::order::OrderCommand;
 use crate::pipeline::SessionCounters;
 use crate::runtime::{Agent, AgentRole, Beside};
 use crate::telemetry::{Probe, letter_lane};
-use crate::venue::binance::{BinanceOrders, Credentials};
 use crate::venue::governor::{Counted, Governor, Limit};
 use crate::venue::market::{
     MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits, SnapshotClient, SnapshotOptions,
     SnapshotPace, Stream, routed_url,
 };
-use crate::venue::orders::{OrderAgent, OrderOptions, OrderWiring};
-use crate::venue::registry::VenueKind;
+use crate::venue::orders::{OrderOptions, OrderWiring};
+use crate::venue::protocol::{KeyError, Keys};
+use crate::venue::registry::{KeyedOrders, OrderKind, VenueKind};
 use crate::venue::simulated::{
     Enforcement, LimitRules, SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions,
 };
@@ -57,7 +58,7 @@ struct VenueSetup {
     /// `None` without books.
     rest: Option<Endpoint>,
     /// `None` without orders.
-    api: Option<(Endpoint, Credentials)>,
+    api: Option<(Endpoint, KeyedOrders)>,
     book_levels_max: usize,
     buffered_diffs_max: usize,
     /// `None`: those that consumers want.
@@ -103,10 +104,12 @@ impl Assembly<'_> {
     /// Starts an embedded venue's server; the one at `place` 0 is the one that the configuration
     /// describes.
     fn embedded_server(&mut self, place: usize, name: String) -> Result<VenueSetup, LaunchError> {
-        let credentials = {
+        let kind = VenueKind::usual();
+        let orders = kind.orders.map(|orders| {
             let mut random = self.world.entropy.random(&format!("key of {name}"));
-            Credentials::drawn(EMBEDDED_API_KEY, &mut random)?
-        };
+            (orders.with_drawn_key)(EMBEDDED_API_KEY, &mut random)
+        });
+        let orders = orders.transpose()?;
         let simulated = &self.config.simulated;
         let mut bind = simulated.bind;
         if place > 0 {
@@ -118,12 +121,15 @@ impl Assembly<'_> {
             symbols: simulated_symbols(self.config, &name, place as u64, &self.instruments),
             events_per_s: simulated.events_per_s,
             api_key: EMBEDDED_API_KEY.to_owned(),
-            public_key_ed25519: credentials.public_key(),
+            verifying_key: orders
+                .as_ref()
+                .map(|keyed| keyed.verifying_key.clone())
+                .unwrap_or_default(),
             limits: LimitRules { enforcement: Enforcement::CountOnly, ..LimitRules::default() },
             ..SimulatedVenueOptions::default()
         };
         // It counts orders and refuses none: checks and benches send thousands.
-        let counted = VenueKind::usual().limits.counted.iter().copied();
+        let counted = kind.limits.counted.iter().copied();
         let of_embedded: Vec<Limit> =
             counted.filter(|limit| limit.counts != Counted::Orders).collect();
         let address = match self.world.spawn {
@@ -146,11 +152,13 @@ impl Assembly<'_> {
             let api = format!("ws://{address}/ws-api/v3?returnRateLimits=false");
             Ok(VenueSetup {
                 name,
-                kind: VenueKind::usual(),
+                kind,
                 governor: Governor::new(&of_embedded),
                 streams_at: vec![endpoint(Scheme::Ws, format!("ws://{address}/stream"))?],
                 rest: Some(endpoint(Scheme::Http, format!("http://{address}"))?),
-                api: Some((endpoint(Scheme::Ws, api)?, credentials)),
+                api: orders
+                    .map(|keyed| Ok::<_, EndpointError>((endpoint(Scheme::Ws, api)?, keyed)))
+                    .transpose()?,
                 book_levels_max: VenueConfig::default().book_levels_max,
                 buffered_diffs_max: VenueConfig::default().buffered_diffs_max,
                 streams: None,
@@ -176,12 +184,9 @@ impl Assembly<'_> {
         let mut links = Vec::new();
         let commands = match api {
             None => None,
-            Some((endpoint, credentials)) => {
+            Some((endpoint, keyed)) => {
                 let session = self.session_options(2 * number + 1, endpoint, &setup.governor);
-                let frame_bytes_max = session.limits.frame_bytes_max;
-                let protocol = BinanceOrders::new(credentials, symbols.clone(), frame_bytes_max);
                 let options = OrderOptions {
-                    protocol,
                     venue: name.clone(),
                     venue_id: VenueId(number as u16),
                     session,
@@ -195,7 +200,8 @@ impl Assembly<'_> {
                     run: self.world.entropy.run_number(),
                 };
                 let ends = OrderEnds { ready: Arc::clone(&ready), switch: switch.clone() };
-                let (link, commands) = self.order_session(number, options, ends, sessions_open);
+                let (link, commands) =
+                    self.order_session(number, keyed, options, ends, sessions_open);
                 links.push(link);
                 Some(commands)
             }
@@ -270,7 +276,8 @@ impl Assembly<'_> {
     fn order_session(
         &mut self,
         number: usize,
-        options: OrderOptions<BinanceOrders>,
+        keyed: KeyedOrders,
+        options: OrderOptions,
         ends: OrderEnds,
         sessions_open: &Arc<AtomicUsize>,
     ) -> (Consumer<Event>, Publisher<OrderCommand>) {
@@ -278,9 +285,7 @@ impl Assembly<'_> {
         let (outlet, link) = self.outlet(&name, "orders", options.venue_id, Some(sessions_open));
         let (commands, commands_end) =
             self.lane(format!("gateway>{name}"), self.config.lanes.order);
-        let probe = Probe::new(OrderAgent::<LaneOutlet, BinanceOrders>::probe_names(
-            &self.consumer_names(),
-        ));
+        let probe = Probe::new(OrderWiring::<LaneOutlet>::probe_names(&self.consumer_names()));
         self.probes.push(probe.link());
         let wiring = OrderWiring {
             outlet,
@@ -293,8 +298,7 @@ impl Assembly<'_> {
             quarantine: self.quarantine.clone(),
             switch: ends.switch,
         };
-        let agent = OrderAgent::new(options, wiring);
-        self.agents.push((AgentRole::VenueOrders(number), Box::new(agent)));
+        self.agents.push((AgentRole::VenueOrders(number), keyed.agent(options, wiring)));
         (link, commands)
     }
 
@@ -524,11 +528,7 @@ fn configured(
         })
     };
     let ws = "ws://HOST:PORT/PATH";
-    let Some(kind) = VenueKind::find(&venue.kind) else {
-        let names: Vec<_> = VenueKind::names().collect();
-        let (key, problem) = (format!("venue[{number}].kind"), "no such kind of venue");
-        return Err(config.error_at(&key, problem, &names.join(", ")).into());
-    };
+    let kind = kind_of(config, number, venue)?;
     let at =
         |route: &&str| parse("stream_url", &routed_url(&venue.stream_url, route), Scheme::Ws, ws);
     let streams_at = kind.routes.iter().map(at).collect::<Result<_, _>>()?;
@@ -537,7 +537,10 @@ fn configured(
         false => None,
     };
     let api = match &venue.api_url {
-        Some(url) => Some((parse("api_url", url, Scheme::Ws, ws)?, credentials(venue)?)),
+        Some(url) => {
+            let endpoint = parse("api_url", url, Scheme::Ws, ws)?;
+            Some((endpoint, keyed_orders(orders_of(config, number, kind)?, venue)?))
+        }
         None => None,
     };
     Ok(VenueSetup {
@@ -554,28 +557,52 @@ fn configured(
     })
 }
 
-/// Reads every venue's key, to see whether it can be used.
-pub(super) fn check_keys(config: &Config) -> Result<(), LaunchError> {
-    let trading = config.venues.iter().filter(|venue| venue.api_url.is_some());
-    trading.map(credentials).try_for_each(|key| key.map(drop))
+/// Looks up every venue's kind and reads its key, to see whether it can be used.
+pub(super) fn check_venues(config: &Config) -> Result<(), LaunchError> {
+    for (number, venue) in config.venues.iter().enumerate() {
+        let kind = kind_of(config, number, venue)?;
+        if venue.api_url.is_some() {
+            keyed_orders(orders_of(config, number, kind)?, venue)?;
+        }
+    }
+    Ok(())
+}
+
+fn kind_of(
+    config: &Config,
+    number: usize,
+    venue: &VenueConfig,
+) -> Result<&'static VenueKind, LaunchError> {
+    VenueKind::find(&venue.kind).ok_or_else(|| {
+        let names: Vec<_> = VenueKind::names().collect();
+        let (key, problem) = (format!("venue[{number}].kind"), "no such kind of venue");
+        config.error_at(&key, problem, &names.join(", ")).into()
+    })
+}
+
+fn orders_of(config: &Config, number: usize, kind: &VenueKind) -> Result<OrderKind, LaunchError> {
+    kind.orders.ok_or_else(|| {
+        let problem = format!("no orders are sent to venues of kind {:?}", kind.name);
+        let key = format!("venue[{number}].api_url");
+        config.error_at(&key, &problem, "no api_url: market data only").into()
+    })
 }
 
 /// The environment comes first: a key is better kept there.
-fn credentials(venue: &VenueConfig) -> Result<Credentials, LaunchError> {
-    use crate::venue::binance::CredentialsError::NoVariable;
+fn keyed_orders(orders: OrderKind, venue: &VenueConfig) -> Result<KeyedOrders, KeyError> {
     let from_environment = venue
         .api_key_env
         .as_ref()
-        .map(|name| std::env::var(name).map_err(|_| NoVariable { name: name.clone() }));
+        .map(|name| std::env::var(name).map_err(|_| KeyError::NoVariable { name: name.clone() }));
     let api_key = match (from_environment, &venue.api_key) {
         (Some(Ok(key)), _) => key,
         (_, Some(key)) => key.clone(),
-        (Some(Err(error)), None) => return Err(error.into()),
+        (Some(Err(error)), None) => return Err(error),
         // Refused by the check of the configuration.
-        (None, None) => return Err(NoVariable { name: "api_key_env".to_owned() }.into()),
+        (None, None) => return Err(KeyError::NoVariable { name: "api_key_env".to_owned() }),
     };
-    let path = venue.private_key_file.clone().unwrap_or_default();
-    Ok(Credentials::from_pem_file(api_key, &path)?)
+    let private_key_file = venue.private_key_file.as_deref().unwrap_or(Path::new(""));
+    (orders.with_keys)(Keys { api_key: &api_key, private_key_file })
 }
 
 fn symbol_map(

@@ -5,18 +5,23 @@
 
 use std::sync::Arc;
 
-use super::binance::SpotMarket;
+use super::binance::{BinanceOrders, SpotMarket};
 use super::binance_futures::FuturesMarket;
 use super::market::{
     Connection, Fit, MarketAgent, MarketOptions, MarketWiring, SnapshotAgent, SnapshotClient,
     SnapshotOptions, Stream, StreamPort,
 };
-use super::protocol::{MarketProtocol, VenueLimits};
+use super::orders::{OrderAgent, OrderOptions, OrderWiring};
+use super::protocol::{
+    KeyError, Keys, MarketProtocol, OrderDecoder, OrderProtocol, Signer, VenueLimits,
+};
 use super::simulated::Recording;
 use super::{LaneOutlet, StreamOrders, SymbolMap};
 use crate::runtime::Agent;
+use crate::world::SplitMix64;
 
 /// A kind of venue, by the name that `kind` has in the configuration.
+#[derive(Clone, Copy)]
 pub struct VenueKind {
     /// Its name.
     pub name: &'static str,
@@ -32,6 +37,24 @@ pub struct VenueKind {
     pub(crate) snapshot_agent: MakeSnapshotAgent,
     fit: JudgeFrames,
     pub(crate) market_agent: MakeMarketAgent,
+    /// `None`: it takes no orders here.
+    pub(crate) orders: Option<OrderKind>,
+}
+
+/// How a kind of venue takes orders.
+#[derive(Clone, Copy)]
+pub(crate) struct OrderKind {
+    /// With the keys that a configuration names.
+    pub(crate) with_keys: fn(Keys<'_>) -> Result<KeyedOrders, KeyError>,
+    /// With a drawn key, for an embedded venue of this kind.
+    pub(crate) with_drawn_key: fn(&str, &mut SplitMix64) -> Result<KeyedOrders, KeyError>,
+}
+
+/// An order session that has its keys and lacks its ends.
+pub(crate) struct KeyedOrders {
+    /// See [`Signer::verifying_key`].
+    pub(crate) verifying_key: Vec<u8>,
+    make: Box<MakeOrderAgent>,
 }
 
 /// The form of [`Connection::spread`].
@@ -39,6 +62,7 @@ pub type Spread = fn(&SymbolMap, bool, Option<&[String]>, usize) -> Vec<Connecti
 
 type MakeSnapshotAgent = fn(SnapshotOptions) -> (Box<dyn Agent>, SnapshotClient);
 
+type MakeOrderAgent = dyn FnOnce(OrderOptions, OrderWiring<LaneOutlet>) -> Box<dyn Agent>;
 type JudgeFrames = fn(&[String], &mut dyn Iterator<Item = &str>) -> Fit;
 type Wanted<'a> = &'a dyn Fn(&Stream) -> bool;
 type MakeMarketAgent = fn(MarketOptions, Wanted<'_>, MarketWiring<LaneOutlet>) -> MarketSession;
@@ -48,7 +72,10 @@ type MakeMarketAgent = fn(MarketOptions, Wanted<'_>, MarketWiring<LaneOutlet>) -
 pub(crate) type MarketSession = (Box<dyn Agent>, Option<Arc<StreamPort>>);
 
 /// Every kind; the first one is what a venue is that names none.
-static KINDS: &[VenueKind] = &[of::<SpotMarket>("binance"), of::<FuturesMarket>("binance_futures")];
+static KINDS: &[VenueKind] = &[
+    of::<SpotMarket>("binance").with_orders::<BinanceOrders>(),
+    of::<FuturesMarket>("binance_futures"),
+];
 
 const fn of<P: MarketProtocol>(name: &'static str) -> VenueKind {
     VenueKind {
@@ -60,6 +87,7 @@ const fn of<P: MarketProtocol>(name: &'static str) -> VenueKind {
         snapshot_agent: snapshot_agent::<P>,
         fit: Fit::of::<P>,
         market_agent: market_agent::<P>,
+        orders: None,
     }
 }
 
@@ -78,7 +106,39 @@ fn market_agent<P: MarketProtocol>(
     (Box::new(agent), port)
 }
 
+impl KeyedOrders {
+    fn new<P: OrderProtocol>(signer: P::Signer) -> KeyedOrders {
+        let verifying_key = signer.verifying_key();
+        let make = |options: OrderOptions, wiring| -> Box<dyn Agent> {
+            let frame_bytes_max = options.session.limits.frame_bytes_max;
+            let decoder = P::Decoder::new(options.symbols.clone(), frame_bytes_max);
+            Box::new(OrderAgent::new(P::new(signer, decoder), options, wiring))
+        };
+        KeyedOrders { verifying_key, make: Box::new(make) }
+    }
+
+    /// The session's agent.
+    pub(crate) fn agent(
+        self,
+        options: OrderOptions,
+        wiring: OrderWiring<LaneOutlet>,
+    ) -> Box<dyn Agent> {
+        (self.make)(options, wiring)
+    }
+}
+
 impl VenueKind {
+    /// The same, which takes orders.
+    const fn with_orders<P: OrderProtocol>(self) -> VenueKind {
+        let orders = OrderKind {
+            with_keys: |keys| P::Signer::read(keys).map(KeyedOrders::new::<P>),
+            with_drawn_key: |name, random| {
+                P::Signer::drawn(name, random).map(KeyedOrders::new::<P>)
+            },
+        };
+        VenueKind { orders: Some(orders), ..self }
+    }
+
     /// The kind of this name.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static VenueKind> {

@@ -12,9 +12,10 @@ use pitlane_engine::order::{OrderAction, OrderCommand, OrderType, TimeInForce};
 use pitlane_engine::runtime::{Agent, Clock, Phase, StopSignal};
 use pitlane_engine::safety::Quarantine;
 use pitlane_engine::telemetry::Probe;
-use pitlane_engine::venue::binance::{BinanceOrders, Credentials};
+use pitlane_engine::venue::binance::{BinanceOrders, BinanceReports, Credentials};
 use pitlane_engine::venue::governor::Governor;
 use pitlane_engine::venue::orders::{OrderAgent, OrderOptions, OrderWiring};
+use pitlane_engine::venue::protocol::{OrderDecoder, OrderProtocol, Signer};
 use pitlane_engine::venue::simulated::{SimulatedVenue, SimulatedVenueOptions};
 use pitlane_engine::venue::transport::{Endpoint, Scheme, SessionOptions};
 use pitlane_engine::venue::{IntakeStats, SessionState, VenueCounters, VenueSwitch};
@@ -52,7 +53,7 @@ pub fn venue(
     let mut options = SimulatedVenueOptions {
         events_per_s: 20,
         api_key: API_KEY.into(),
-        public_key_ed25519: credentials.public_key(),
+        verifying_key: credentials.verifying_key(),
         ..SimulatedVenueOptions::default()
     };
     change(&mut options);
@@ -95,6 +96,8 @@ impl Trader {
         let url = format!("ws://{address}/ws-api/v3?returnRateLimits=false");
         let (commands, taken) = lane(LaneOptions { name: "orders".into(), capacity: 64 });
         let ready = Arc::new(AtomicBool::new(false));
+        let decoder = BinanceReports::new(symbols(), limits().frame_bytes_max);
+        let protocol = BinanceOrders::new(credentials, decoder);
         let order = OrderOptions {
             venue: options.name.into(),
             venue_id: VenueId(0),
@@ -109,7 +112,6 @@ impl Trader {
             },
             symbols: symbols(),
             instruments: instruments(),
-            protocol: BinanceOrders::new(credentials, symbols(), limits().frame_bytes_max),
             answer_ns: options.answer_ms * 1_000_000,
             open_max: 16,
             cancel_on_stop: options.cancel_on_stop,
@@ -123,16 +125,13 @@ impl Trader {
             commands: taken,
             ready: Arc::clone(&ready),
             stats: Arc::clone(&stats),
-            probe: Probe::new(OrderAgent::<Outlet, BinanceOrders>::probe_names(&[
-                "one".into(),
-                "two".into(),
-            ])),
+            probe: Probe::new(OrderWiring::<Outlet>::probe_names(&["one".into(), "two".into()])),
             clock: clock.clone(),
             stop: stop.clone(),
             quarantine: quarantine.clone(),
             switch: switch.clone(),
         };
-        let mut agent = OrderAgent::new(order, wiring);
+        let mut agent = OrderAgent::new(protocol, order, wiring);
         let core = Core::new(&mut agent);
         Trader { agent, outlet, clock, stop, quarantine, switch, ready, commands, stats, core }
     }

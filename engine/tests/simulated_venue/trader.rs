@@ -22,7 +22,7 @@ pub fn options(events_per_s: u32) -> SimulatedVenueOptions {
     SimulatedVenueOptions {
         events_per_s,
         api_key: API_KEY.into(),
-        public_key_ed25519: key_pair().public_key().as_ref().try_into().expect("32 bytes"),
+        verifying_key: key_pair().public_key().as_ref().to_vec(),
         ..Default::default()
     }
 }

@@ -6,11 +6,11 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
-use thiserror::Error;
 
+use crate::venue::protocol::{KeyError, Keys, Signer};
 use crate::world::SplitMix64;
 
 /// An API key and its Ed25519 key pair.
@@ -19,48 +19,31 @@ pub struct Credentials {
     key_pair: Ed25519KeyPair,
 }
 
-/// Why credentials can't be used. Never shows key material.
-#[derive(Debug, Error)]
-#[allow(missing_docs)]
-pub enum CredentialsError {
-    #[error("private key {}: cannot be read: {source}", path.display())]
-    Unreadable { path: PathBuf, source: std::io::Error },
-    #[error(
-        "private key {}: others may read or change it (mode {mode:04o}): chmod 600 {}",
-        path.display(), path.display()
-    )]
-    Open { path: PathBuf, mode: u32 },
-    #[error("private key {}: not a PKCS#8 file in PEM form (BEGIN PRIVATE KEY)", path.display())]
-    NotPem { path: PathBuf },
-    #[error("private key {}: not an Ed25519 key: {reason}", path.display())]
-    NotEd25519 { path: PathBuf, reason: String },
-    #[error("API key: environment variable {name} is not set")]
-    NoVariable { name: String },
-    #[error("making a key failed: the system gives no random bytes")]
-    NoRandom,
-}
-
 impl Credentials {
     /// Reads the private key from a PEM file (PKCS#8, as the venue's key page and `openssl genpkey
     /// -algorithm ed25519` write it).
     ///
     /// # Errors
-    /// [`CredentialsError`] names the file and what is wrong with it.
-    pub fn from_pem_file(api_key: String, path: &Path) -> Result<Credentials, CredentialsError> {
+    /// [`KeyError`] names the file and what is wrong with it.
+    pub fn from_pem_file(api_key: String, path: &Path) -> Result<Credentials, KeyError> {
         let owned = || path.to_owned();
-        let unreadable = |source| CredentialsError::Unreadable { path: owned(), source };
+        let unreadable = |source| KeyError::Unreadable { path: owned(), source };
         let mut file = File::open(path).map_err(unreadable)?;
         // Of the open file: nobody can put another in its place in between.
         let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
         if mode & 0o077 != 0 {
-            return Err(CredentialsError::Open { path: owned(), mode });
+            return Err(KeyError::Open { path: owned(), mode });
         }
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(unreadable)?;
-        let der = pem_body(&text).ok_or_else(|| CredentialsError::NotPem { path: owned() })?;
+        let der = pem_body(&text).ok_or_else(|| KeyError::NotPem { path: owned() })?;
         // The venue's keys have no public half in them: it is computed.
         let key_pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|reason| {
-            CredentialsError::NotEd25519 { path: owned(), reason: reason.to_string() }
+            KeyError::WrongKind {
+                path: owned(),
+                expected: "an Ed25519 key",
+                reason: reason.to_string(),
+            }
         })?;
         Ok(Credentials { api_key, key_pair })
     }
@@ -69,26 +52,11 @@ impl Credentials {
     ///
     /// # Errors
     /// When the system gives no random bytes.
-    pub fn generate(api_key: &str) -> Result<Credentials, CredentialsError> {
+    pub fn generate(api_key: &str) -> Result<Credentials, KeyError> {
         let random = ring::rand::SystemRandom::new();
-        let document =
-            Ed25519KeyPair::generate_pkcs8(&random).map_err(|_| CredentialsError::NoRandom)?;
-        let key_pair = Ed25519KeyPair::from_pkcs8(document.as_ref())
-            .map_err(|_| CredentialsError::NoRandom)?;
-        Ok(Credentials { api_key: api_key.to_owned(), key_pair })
-    }
-
-    /// The key that follows from `random`, for an embedded venue: as secret as its seed, which is
-    /// enough on loopback and in memory.
-    ///
-    /// # Errors
-    /// When the library refuses the key.
-    pub fn drawn(api_key: &str, random: &mut SplitMix64) -> Result<Credentials, CredentialsError> {
-        let mut seed = [0; 32];
-        seed.chunks_exact_mut(8)
-            .for_each(|part| part.copy_from_slice(&random.next_u64().to_ne_bytes()));
+        let document = Ed25519KeyPair::generate_pkcs8(&random).map_err(|_| KeyError::NoRandom)?;
         let key_pair =
-            Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| CredentialsError::NoRandom)?;
+            Ed25519KeyPair::from_pkcs8(document.as_ref()).map_err(|_| KeyError::NoRandom)?;
         Ok(Credentials { api_key: api_key.to_owned(), key_pair })
     }
 
@@ -110,6 +78,25 @@ impl Credentials {
     #[must_use]
     pub fn sign(&self, text: &str) -> String {
         data_encoding::BASE64.encode(self.key_pair.sign(text.as_bytes()).as_ref())
+    }
+}
+
+impl Signer for Credentials {
+    fn read(keys: Keys<'_>) -> Result<Credentials, KeyError> {
+        Credentials::from_pem_file(keys.api_key.to_owned(), keys.private_key_file)
+    }
+
+    fn drawn(api_key: &str, random: &mut SplitMix64) -> Result<Credentials, KeyError> {
+        let mut seed = [0; 32];
+        seed.chunks_exact_mut(8)
+            .for_each(|part| part.copy_from_slice(&random.next_u64().to_ne_bytes()));
+        let key_pair =
+            Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| KeyError::NoRandom)?;
+        Ok(Credentials { api_key: api_key.to_owned(), key_pair })
+    }
+
+    fn verifying_key(&self) -> Vec<u8> {
+        self.public_key().to_vec()
     }
 }
 
@@ -140,7 +127,7 @@ mod tests {
         MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
         -----END PRIVATE KEY-----\n";
 
-    fn from_file(text: &str, mode: u32) -> Result<Credentials, CredentialsError> {
+    fn from_file(text: &str, mode: u32) -> Result<Credentials, KeyError> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key.pem");
         std::fs::write(&path, text).unwrap();
@@ -148,7 +135,7 @@ mod tests {
         Credentials::from_pem_file("k".into(), &path)
     }
 
-    fn from_text(text: &str) -> Result<Credentials, CredentialsError> {
+    fn from_text(text: &str) -> Result<Credentials, KeyError> {
         from_file(text, 0o600)
     }
 
@@ -173,9 +160,9 @@ mod tests {
     #[test]
     fn what_is_no_key_is_refused_without_showing_it() {
         let error = |text: &str| from_text(text).unwrap_err();
-        assert!(matches!(error("hush"), CredentialsError::NotPem { .. }));
+        assert!(matches!(error("hush"), KeyError::NotPem { .. }));
         let other = RFC_8410.replace("MC4C", "MC4D");
-        assert!(matches!(error(&other), CredentialsError::NotEd25519 { .. }));
+        assert!(matches!(error(&other), KeyError::WrongKind { .. }));
         assert!(!error(&other).to_string().contains("INTuct"));
         let missing = Credentials::from_pem_file("k".into(), Path::new("/nowhere/key.pem"));
         assert!(missing.unwrap_err().to_string().contains("/nowhere/key.pem"));

@@ -9,10 +9,10 @@ mod snapshot;
 mod ticker_scan;
 mod user_decode;
 
-pub use credentials::{Credentials, CredentialsError};
+pub use credentials::Credentials;
 pub use market::SpotMarket;
 pub(in crate::venue) use market::{request_to_subscribe, stream_of};
 pub use market_decoder::MarketDecoder;
-pub use orders::BinanceOrders;
+pub use orders::{BinanceOrders, BinanceReports};
 pub(in crate::venue) use snapshot::read_snapshot;
 pub use user_decode::{Execution, OrderResult, Reply, ReplyError, UserDecoder, UserMessage};

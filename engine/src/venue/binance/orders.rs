@@ -12,7 +12,7 @@ use crate::venue::SymbolMap;
 use crate::venue::governor::RequestClass;
 use crate::venue::orders::{VenueAnswer, VenueReport};
 use crate::venue::protocol::{
-    Failure, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply, UnreadFrame,
+    Failure, OrderDecoder, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply, UnreadFrame,
 };
 
 /// The API stops waiting for the matching engine after 10 s; a request is refused when it is older
@@ -33,24 +33,54 @@ const CANCEL_OF_NOTHING: i32 = -2011;
 /// The protocol.
 pub struct BinanceOrders {
     credentials: Credentials,
-    decoder: UserDecoder,
+    decoder: BinanceReports,
 }
 
-impl BinanceOrders {
-    /// A protocol for these symbols that refuses frames above `frame_bytes_max`.
-    #[must_use]
-    pub fn new(
-        credentials: Credentials,
-        symbols: SymbolMap,
-        frame_bytes_max: usize,
-    ) -> BinanceOrders {
-        BinanceOrders { credentials, decoder: UserDecoder::new(symbols, frame_bytes_max) }
+/// What is read of the order connection.
+pub struct BinanceReports(UserDecoder);
+
+impl OrderDecoder for BinanceReports {
+    fn new(symbols: SymbolMap, frame_bytes_max: usize) -> BinanceReports {
+        BinanceReports(UserDecoder::new(symbols, frame_bytes_max))
+    }
+
+    #[inline]
+    fn decode<'a>(&'a mut self, frame: &'a [u8]) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
+        let message = match self.0.decode(frame) {
+            Ok(message) => message,
+            Err(error) => return Err(UnreadFrame { error, name: name_in(frame) }),
+        };
+        Ok(match message {
+            UserMessage::Execution(execution) => report(&execution),
+            UserMessage::Balances { venue_time_ns, entries, unreadable } => {
+                OrderMessage::Balances { venue_time_ns, entries, unreadable }
+            }
+            UserMessage::Reply(answer) => OrderMessage::Reply(reply(&answer)),
+            UserMessage::Shutdown => OrderMessage::Closing("the venue shuts this connection down"),
+            UserMessage::StreamTerminated => {
+                OrderMessage::Closing("the account's stream was ended")
+            }
+            UserMessage::Unsolicited(_) => {
+                OrderMessage::Closing("the venue does not accept this session any more")
+            }
+            UserMessage::Other(name) => OrderMessage::Other(name),
+        })
     }
 }
 
 impl OrderProtocol for BinanceOrders {
-    const NAME: &'static str = "binance";
+    type Signer = Credentials;
+    type Decoder = BinanceReports;
+
     const LOGON: &'static [&'static str] = &["logon", "subscribe"];
+
+    fn new(credentials: Credentials, decoder: BinanceReports) -> BinanceOrders {
+        BinanceOrders { credentials, decoder }
+    }
+
+    fn decoder(&mut self) -> &mut BinanceReports {
+        &mut self.decoder
+    }
 
     fn in_flight_max_ns(&self) -> u64 {
         IN_FLIGHT_MAX_NS
@@ -119,29 +149,6 @@ impl OrderProtocol for BinanceOrders {
 
     fn query(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
         Request::of_order(out, request, "order.status").end(request.time_ms);
-    }
-
-    #[inline]
-    fn decode<'a>(&'a mut self, frame: &'a [u8]) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
-        let message = match self.decoder.decode(frame) {
-            Ok(message) => message,
-            Err(error) => return Err(UnreadFrame { error, name: name_in(frame) }),
-        };
-        Ok(match message {
-            UserMessage::Execution(execution) => report(&execution),
-            UserMessage::Balances { venue_time_ns, entries, unreadable } => {
-                OrderMessage::Balances { venue_time_ns, entries, unreadable }
-            }
-            UserMessage::Reply(answer) => OrderMessage::Reply(reply(&answer)),
-            UserMessage::Shutdown => OrderMessage::Closing("the venue shuts this connection down"),
-            UserMessage::StreamTerminated => {
-                OrderMessage::Closing("the account's stream was ended")
-            }
-            UserMessage::Unsolicited(_) => {
-                OrderMessage::Closing("the venue does not accept this session any more")
-            }
-            UserMessage::Other(_) => OrderMessage::Other,
-        })
     }
 
     fn outcome(failure: &Failure<'_>) -> Outcome {
@@ -330,8 +337,8 @@ mod tests {
     use crate::venue::Scales;
 
     fn protocol() -> BinanceOrders {
-        let symbols = SymbolMap::of_test(&["BTCUSDT"]);
-        BinanceOrders::new(Credentials::generate("key").unwrap(), symbols, 1 << 20)
+        let decoder = BinanceReports::new(SymbolMap::of_test(&["BTCUSDT"]), 1 << 20);
+        BinanceOrders::new(Credentials::generate("key").unwrap(), decoder)
     }
 
     fn request(id: u64) -> OrderRequest<'static> {

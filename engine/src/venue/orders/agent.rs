@@ -39,7 +39,7 @@ use crate::runtime::{Agent, Clock, Phase, StopSignal};
 use crate::safety::Quarantine;
 use crate::telemetry::{HistogramSet, Probe};
 use crate::venue::governor::RequestClass;
-use crate::venue::protocol::{OrderProtocol, OrderRequest};
+use crate::venue::protocol::{OrderDecoder, OrderProtocol, OrderRequest};
 use crate::venue::transport::{CloseReason, Progress, Session, SessionOptions};
 use crate::venue::{EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds, VenueSwitch};
 
@@ -59,13 +59,11 @@ const HELD_BACK_NS: u64 = 1_000_000;
 const REQUEST_BYTES: usize = 1_024;
 
 /// What an [`OrderAgent`] is made of.
-pub struct OrderOptions<P> {
+pub struct OrderOptions {
     /// The venue's name.
     pub venue: String,
     /// Its number.
     pub venue_id: VenueId,
-    /// How it is spoken to.
-    pub protocol: P,
     /// The connection.
     pub session: SessionOptions,
     /// The symbols it trades.
@@ -165,16 +163,18 @@ pub struct OrderAgent<O: EventOutlet, P: OrderProtocol> {
     left: Vec<LeftOrder>,
 }
 
-impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
-    /// The tags of the probe that [`OrderWiring`] takes.
+impl<O> OrderWiring<O> {
+    /// The tags of the probe that it takes.
     #[must_use]
     pub fn probe_names(consumers: &[String]) -> Vec<String> {
         consumers.iter().map(|name| format!("tick_to_trade:{name}")).collect()
     }
+}
 
+impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// An agent that connects with its first duty cycles, or once its venue is switched on.
     #[must_use]
-    pub fn new(options: OrderOptions<P>, wiring: OrderWiring<O>) -> OrderAgent<O, P> {
+    pub fn new(protocol: P, options: OrderOptions, wiring: OrderWiring<O>) -> OrderAgent<O, P> {
         let gate = Gate::new(options.session.governor.clone());
         let mut session = Session::new(options.session, wiring.clock.clone());
         let presence = if wiring.switch.is_on() {
@@ -216,7 +216,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 stats: wiring.stats,
                 traces: TraceIds::new(options.session_number),
                 clock: wiring.clock,
-                in_flight_max_ns: options.protocol.in_flight_max_ns(),
+                in_flight_max_ns: protocol.in_flight_max_ns(),
                 now_ns: 0,
                 read_ns: 0,
                 logon_replies: 0,
@@ -227,7 +227,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 lines: Reconciler::<O>::lines(),
                 refused_last: 0,
             },
-            protocol: options.protocol,
+            protocol,
             left: Vec::new(),
         }
     }
@@ -322,7 +322,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             work += 1;
             orders.read_ns = frame.read_ns;
             orders.stats.frames();
-            match protocol.decode(frame.bytes) {
+            match protocol.decoder().decode(frame.bytes) {
                 Err(unread) => orders.on_unread(unread, frame.bytes),
                 Ok(message) => orders.on_message(message, P::outcome, frame.bytes),
             }
@@ -846,6 +846,6 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        self
+        Box::new(self.finish())
     }
 }

@@ -104,7 +104,7 @@ impl<O: EventOutlet> Reconciler<O> {
                 self.stats.control();
                 self.failure.get_or_insert(("read", reason, 0));
             }
-            OrderMessage::Other => self.stats.control(),
+            OrderMessage::Other(_) => self.stats.control(),
         }
     }
 

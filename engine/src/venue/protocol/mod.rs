@@ -7,11 +7,14 @@
 mod limits;
 mod market;
 mod orders;
+mod signer;
 mod snapshot;
 
 pub use limits::VenueLimits;
 pub use market::{MarketMessage, MarketProtocol, MarketSink};
 pub use orders::{
-    AssetBalance, Failure, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply, UnreadFrame,
+    AssetBalance, Failure, OrderDecoder, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply,
+    UnreadFrame,
 };
+pub use signer::{KeyError, Keys, Signer};
 pub use snapshot::Snapshot;

@@ -1,11 +1,12 @@
 //! An order connection's protocol.
 
+use super::Signer;
 use crate::event::{AssetAmount, AssetName, RejectReason};
 use crate::order::OrderCommand;
-use crate::venue::Scales;
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::RequestClass;
 use crate::venue::orders::{VenueAnswer, VenueReport};
+use crate::venue::{Scales, SymbolMap};
 
 /// What every request about an order has.
 #[derive(Clone, Copy, Debug)]
@@ -80,8 +81,8 @@ pub enum OrderMessage<'a> {
     Reply(Reply<'a>),
     /// The connection, or the account's stream on it, ends; why.
     Closing(&'static str),
-    /// Known, and of no use to the engine.
-    Other,
+    /// Known by this name, and of no use to the engine.
+    Other(&'static str),
 }
 
 /// A frame that could not be read.
@@ -111,14 +112,36 @@ pub enum Outcome {
     TooManyOrders,
 }
 
+/// Reads the frames of one order connection. It needs no keys: what was kept of a frame can be read
+/// with it again.
+pub trait OrderDecoder: Sized + Send + 'static {
+    /// A decoder for these symbols that refuses frames above `frame_bytes_max`.
+    fn new(symbols: SymbolMap, frame_bytes_max: usize) -> Self;
+
+    /// Reads one frame.
+    ///
+    /// # Errors
+    /// [`UnreadFrame`] says what was wrong with it.
+    fn decode<'a>(&'a mut self, frame: &'a [u8]) -> Result<OrderMessage<'a>, UnreadFrame<'a>>;
+}
+
 /// How a venue's order connection is spoken to.
-pub trait OrderProtocol: Send + 'static {
-    /// Its name in messages.
-    const NAME: &'static str;
+pub trait OrderProtocol: Sized + Send + 'static {
+    /// What its requests are signed with.
+    type Signer: Signer;
+
+    /// What its frames are read with.
+    type Decoder: OrderDecoder;
 
     /// The steps of the logon, by their names in messages; each waits for the reply to the one
     /// before.
     const LOGON: &'static [&'static str];
+
+    /// A protocol for one connection of one account.
+    fn new(signer: Self::Signer, decoder: Self::Decoder) -> Self;
+
+    /// What its frames are read with.
+    fn decoder(&mut self) -> &mut Self::Decoder;
 
     /// How long after it was written an order may still turn up at the venue, ns. Until then "no
     /// such order" proves nothing.
@@ -159,12 +182,6 @@ pub trait OrderProtocol: Send + 'static {
 
     /// Writes a query of an order's state.
     fn query(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>);
-
-    /// Reads one frame.
-    ///
-    /// # Errors
-    /// [`UnreadFrame`] says what was wrong with it.
-    fn decode<'a>(&'a mut self, frame: &'a [u8]) -> Result<OrderMessage<'a>, UnreadFrame<'a>>;
 
     /// What a failure means.
     fn outcome(failure: &Failure<'_>) -> Outcome;

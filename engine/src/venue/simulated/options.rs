@@ -23,8 +23,8 @@ pub struct SimulatedVenueOptions {
     pub events_per_s: u32,
     /// The one account's API key.
     pub api_key: String,
-    /// Its Ed25519 public key.
-    pub public_key_ed25519: [u8; 32],
+    /// What its signatures are verified with: a public key, or the secret that both share.
+    pub verifying_key: Vec<u8>,
     /// Free balance of every traded asset at the start, in whole units of the asset.
     pub starting_balance: u64,
     /// What a client may do in which time, and what happens when it does more.
@@ -45,7 +45,7 @@ impl Default for SimulatedVenueOptions {
             symbols: vec![SimulatedSymbol::default()],
             events_per_s: 2_000,
             api_key: "simulated".into(),
-            public_key_ed25519: [0; 32],
+            verifying_key: vec![0; 32],
             starting_balance: 1_000_000_000,
             limits: LimitRules::default(),
             commission: Commission::STANDARD,

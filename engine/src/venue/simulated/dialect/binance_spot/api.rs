@@ -52,7 +52,7 @@ impl From<Refused> for Silence {
 impl Api {
     pub fn new(options: &SimulatedVenueOptions) -> Self {
         let api_key = options.api_key.clone();
-        let keys = Keys { api_key, public_key: options.public_key_ed25519 };
+        let keys = Keys { api_key, public_key: options.verifying_key.clone() };
         Self { keys, lagging_until_ns: 0 }
     }
 
