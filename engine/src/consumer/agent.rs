@@ -11,7 +11,7 @@ use super::{ConsumerFaults, ConsumerState, Context, FailureLog, FailureRecord, S
 use crate::dispatcher::AcceptFrom;
 use crate::event::{Event, KindCounts};
 use crate::order::OrderCounts;
-use crate::runtime::{Agent, Clock, Phase, StopSignal};
+use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use crate::safety::Quarantine;
 use crate::telemetry::{ConsumerProbe, HistogramSet, LetterSender, Terms};
 
@@ -55,6 +55,7 @@ pub(crate) struct ConsumerWiring {
     /// For critical events that it turns away once it is quarantined.
     pub(crate) letters: LetterSender,
     pub(crate) stop: StopSignal,
+    pub(crate) closing: Closing<ConsumerTotals>,
 }
 
 /// Cycles without work between two looks whether the lanes are closed, which is told on lines of
@@ -78,12 +79,11 @@ pub struct ConsumerAgent {
     /// It has.
     has_leaked: bool,
     cell: Cell,
+    closing: Closing<ConsumerTotals>,
 }
 
-/// What is left of a consumer after its thread was joined.
-pub struct ConsumerRemains {
-    /// The consumer's name.
-    pub name: String,
+/// What a [`ConsumerAgent`] leaves.
+pub struct ConsumerTotals {
     /// Its last state.
     pub state: ConsumerState,
     /// Its failures.
@@ -145,12 +145,12 @@ impl ConsumerAgent {
             done: false,
             leaks: options.faults.leak_slot != 0,
             has_leaked: false,
+            closing: wiring.closing,
         }
     }
 
-    /// Takes the consumer apart after its thread was joined, and counts what is left in its lanes.
-    #[must_use]
-    pub fn finish(mut self) -> ConsumerRemains {
+    /// Takes the consumer apart, and counts what is left in its lanes.
+    pub(crate) fn finish(mut self) -> ConsumerTotals {
         let mut in_flight = KindCounts::default();
         let mut count = |event: &Event| {
             if let Some(kind) = event.kind() {
@@ -163,8 +163,7 @@ impl ConsumerAgent {
             self.market.poll(usize::MAX, &mut count);
         }
         let cell = self.cell;
-        ConsumerRemains {
-            name: cell.name,
+        ConsumerTotals {
             state: cell.state,
             failures: cell.failures,
             in_flight,
@@ -301,7 +300,8 @@ impl Agent for ConsumerAgent {
         self.done
     }
 
-    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send> {
-        self
+    fn on_close(self: Box<Self>) {
+        let closing = self.closing.clone();
+        closing.leave(self.finish());
     }
 }

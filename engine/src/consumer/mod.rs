@@ -15,7 +15,7 @@ mod timers;
 mod view;
 
 pub(crate) use agent::{CONSUMER_LETTER_SLOTS, ConsumerWiring};
-pub use agent::{ConsumerAgent, ConsumerOptions, ConsumerRemains};
+pub use agent::{ConsumerAgent, ConsumerOptions, ConsumerTotals};
 pub use cell::ConsumerState;
 pub(crate) use containment::contain;
 pub use containment::install_panic_hook;

@@ -95,10 +95,6 @@ impl Agent for Controller {
     fn is_done(&self) -> bool {
         self.is_done
     }
-
-    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send> {
-        self
-    }
 }
 
 impl Controller {

@@ -1,7 +1,6 @@
 //! The dispatcher's agent: looks up the routes of each event and copies it into the consumers'
 //! lanes.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -10,11 +9,11 @@ use zerocopy::FromZeros;
 
 use super::RoutingTable;
 use super::flip::{COMMAND_DONE, FLIP_BEGIN, FLIP_END, Flip, FlipOutcome, FlipPort};
-use super::link::{ConsumerLink, LinkParts, LinkRemains};
+use super::link::{ConsumerLink, LinkParts, LinkTotals};
 use super::order::{Sequencer, StreamCounts};
 use super::run::{RUN, Run};
 use crate::event::{ConsumerId, ControlAck, ControlResult, Event, EventKind, ExecReport, Risk};
-use crate::runtime::{Agent, Clock, Phase, StopSignal};
+use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use crate::safety::{HaltReason, Quarantine, QuarantineReason};
 use crate::telemetry::{HistogramSet, Letter, LetterSender, Probe};
 
@@ -43,7 +42,9 @@ pub struct DispatcherAgent {
     /// A finished flip whose way back was just being looked at.
     finished: Option<Box<Flip>>,
     stop: StopSignal,
-    remains: Option<Vec<LinkRemains>>,
+    /// Of the links, once they are closed.
+    totals: Option<Vec<LinkTotals>>,
+    closing: Closing<DispatcherTotals>,
 }
 
 struct Inputs {
@@ -98,10 +99,11 @@ pub(crate) struct DispatcherParts {
     pub(crate) probe: Probe,
     pub(crate) letters: LetterSender,
     pub(crate) stop: StopSignal,
+    pub(crate) closing: Closing<DispatcherTotals>,
 }
 
-/// What is left of the dispatcher after its thread was joined.
-pub struct DispatcherRemains {
+/// What a [`DispatcherAgent`] leaves.
+pub struct DispatcherTotals {
     /// Events that had at least one subscriber.
     pub routed: u64,
     /// Events without a subscriber.
@@ -111,7 +113,7 @@ pub struct DispatcherRemains {
     /// Events left in the dispatcher's own lanes, and those held for an earlier one.
     pub in_flight: u64,
     /// By consumer.
-    pub links: Vec<LinkRemains>,
+    pub links: Vec<LinkTotals>,
     /// Histograms that were not collected yet.
     pub histograms: Box<HistogramSet>,
 }
@@ -147,7 +149,8 @@ impl DispatcherAgent {
             flips: parts.flips,
             finished: None,
             stop: parts.stop,
-            remains: None,
+            totals: None,
+            closing: parts.closing,
         }
     }
 
@@ -156,19 +159,17 @@ impl DispatcherAgent {
         ["wire", "decode", "dispatch"].map(str::to_owned).to_vec()
     }
 
-    /// Takes the final counts after the thread was joined.
-    #[must_use]
-    pub fn finish(mut self) -> DispatcherRemains {
+    fn finish(mut self) -> DispatcherTotals {
         self.close();
         let mut in_flight = self.inputs.critical.poll(usize::MAX, |_event| ()) as u64;
         in_flight += self.inputs.market.poll(usize::MAX, |_event| ()) as u64;
         in_flight += self.sequencer.held() as u64;
-        DispatcherRemains {
+        DispatcherTotals {
             routed: self.fanout.routed,
             unrouted: self.fanout.unrouted,
             order: self.sequencer.stats().read(),
             in_flight,
-            links: self.remains.unwrap_or_default(),
+            links: self.totals.unwrap_or_default(),
             histograms: self.fanout.probe.into_set(),
         }
     }
@@ -205,9 +206,9 @@ impl DispatcherAgent {
     }
 
     fn close(&mut self) {
-        if self.remains.is_none() {
+        if self.totals.is_none() {
             let links = self.fanout.links.drain(..);
-            self.remains = Some(links.map(ConsumerLink::close).collect());
+            self.totals = Some(links.map(ConsumerLink::close).collect());
         }
     }
 }
@@ -521,7 +522,7 @@ impl Agent for DispatcherAgent {
     }
 
     fn duty_cycle(&mut self) -> usize {
-        if self.remains.is_some() {
+        if self.totals.is_some() {
             return 0;
         }
         let mut work = self.flip_if_staged();
@@ -561,10 +562,11 @@ impl Agent for DispatcherAgent {
     }
 
     fn is_done(&self) -> bool {
-        self.remains.is_some()
+        self.totals.is_some()
     }
 
-    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        self
+    fn on_close(self: Box<Self>) {
+        let closing = self.closing.clone();
+        closing.leave(self.finish());
     }
 }

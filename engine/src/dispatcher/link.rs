@@ -48,7 +48,7 @@ pub(crate) struct LinkParts {
 
 /// What is left of a link when its consumer's lanes are closed.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct LinkRemains {
+pub struct LinkTotals {
     /// Events in cells and spill, walked and counted.
     pub in_flight: KindCounts,
     /// Number of the last critical event that was taken by the link.
@@ -289,7 +289,7 @@ impl ConsumerLink {
     }
 
     /// Counts what is held back and closes the lanes.
-    pub(super) fn close(self) -> LinkRemains {
+    pub(super) fn close(self) -> LinkTotals {
         let mut in_flight = KindCounts::default();
         let mut count = |event: &Event| {
             if let Some(kind) = event.kind() {
@@ -299,7 +299,7 @@ impl ConsumerLink {
         self.critical.for_each_pending(&mut count);
         self.market.for_each_pending(&mut count);
         // What was withdrawn is the newest: nothing was published behind it.
-        LinkRemains { in_flight, critical_issued: self.critical_sequence - self.withdrawn }
+        LinkTotals { in_flight, critical_issued: self.critical_sequence - self.withdrawn }
     }
 }
 

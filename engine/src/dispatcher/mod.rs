@@ -9,11 +9,11 @@ mod routing;
 mod run;
 
 pub(crate) use agent::DispatcherParts;
-pub use agent::{DispatcherAgent, DispatcherRemains};
+pub use agent::{DispatcherAgent, DispatcherTotals};
 pub(crate) use cells::records_of;
 pub use flip::{AcceptFrom, COMMAND_DONE, FLIP_BEGIN, FLIP_END, FlipOutcome};
 pub(crate) use flip::{Flip, FlipPort};
 pub(crate) use link::LinkParts;
-pub use link::LinkRemains;
+pub use link::LinkTotals;
 pub use routing::{Route, RouteKey, RoutingTable, Subscription};
 pub(crate) use routing::{RouteBook, is_routed, routes_of};

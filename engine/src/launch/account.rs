@@ -6,89 +6,69 @@ use std::sync::Arc;
 use hdrhistogram::Histogram;
 use pitlane_ring::LaneGauge;
 
-use crate::consumer::{ConsumerAgent, ConsumerRemains, ConsumerState};
+use crate::consumer::{ConsumerState, ConsumerTotals};
 use crate::dispatcher::order::StreamCounts;
-use crate::dispatcher::{DispatcherAgent, DispatcherRemains, LinkRemains};
-use crate::event::InstrumentId;
+use crate::dispatcher::{DispatcherTotals, LinkTotals};
 use crate::instrument::Instruments;
-use crate::orchestrator::{OrchestratorAgent, OrchestratorRemains};
-use crate::order::{GatewayAgent, OrderCounts};
-use crate::pipeline::{ConsumerCounters, Readings};
+use crate::orchestrator::OrchestratorTotals;
+use crate::order::OrderCounts;
+use crate::pipeline::{Closings, ConsumerCounters, Readings};
 use crate::report::{
     ConsumerReport, DeadLetterReport, IntakeReport, MergeReport, OrdersReport, Report,
     RoutingReport, TermCounts, VenueReport,
 };
-use crate::runtime::{Agent, StallFigures};
+use crate::runtime::{Closing, StallFigures};
 use crate::telemetry::{
     Collector, HistogramSet, LatencyFigures, LogDrain, ProbeLink, new_histogram,
 };
-use crate::venue::market::MarketAccount;
-use crate::venue::orders::OrderSessionEnd;
-use crate::venue::{BookSummary, LaneOutlet, SyntheticVenue};
+use crate::venue::BookSummary;
+use crate::venue::market::BookSummaries;
 
-/// What is gathered from the agents after their threads were joined.
-#[derive(Default)]
+/// What the agents have left.
 pub(super) struct Account {
-    consumers: Vec<ConsumerRemains>,
-    dispatcher: Option<DispatcherRemains>,
-    orchestrator: OrchestratorRemains,
+    /// By consumer; `None` for one whose thread was left behind.
+    consumers: Vec<Option<ConsumerTotals>>,
+    dispatcher: Option<DispatcherTotals>,
+    orchestrator: OrchestratorTotals,
     orders: OrdersReport,
+    /// Histograms that were not collected yet, of others than those above.
     pub(super) sets: Vec<HistogramSet>,
-    /// By session.
-    books: Vec<(String, Vec<(InstrumentId, BookSummary)>)>,
+    /// By market session, with its venue.
+    books: Vec<(String, BookSummaries)>,
     pub(super) notes: Vec<String>,
 }
 
 impl Account {
-    pub(super) fn take(&mut self, agent: Box<dyn Agent>) {
-        let name = agent.name().to_owned();
-        let any = agent.into_any();
-        let any = match any.downcast::<ConsumerAgent>() {
-            Ok(agent) => return self.consumers.push(agent.finish()),
-            Err(any) => any,
+    /// To be called when all agents are closed.
+    pub(super) fn take(closings: &Closings) -> Account {
+        let of_market = |(venue, closing): &(String, Closing<BookSummaries>)| {
+            closing.take().map(|books| (venue.clone(), books))
         };
-        let any = match any.downcast::<DispatcherAgent>() {
-            Ok(agent) => return self.dispatcher = Some(agent.finish()),
-            Err(any) => any,
+        let mut account = Account {
+            consumers: closings.consumers.iter().map(Closing::take).collect(),
+            dispatcher: closings.dispatcher.take(),
+            orchestrator: closings.orchestrator.take().unwrap_or_default(),
+            orders: OrdersReport::default(),
+            sets: Vec::new(),
+            books: closings.markets.iter().filter_map(of_market).collect(),
+            notes: Vec::new(),
         };
-        let any = match any.downcast::<OrchestratorAgent>() {
-            Ok(agent) => return self.orchestrator = agent.finish(),
-            Err(any) => any,
-        };
-        let any = match any.downcast::<GatewayAgent>() {
-            Ok(agent) => return self.orders.gateway = agent.finish(),
-            Err(any) => any,
-        };
-        let any = match any.downcast::<MarketAccount>() {
-            Ok(account) => return self.books.push((name, account.books)),
-            Err(any) => any,
-        };
-        let any = match any.downcast::<OrderSessionEnd>() {
-            Ok(end) => {
-                self.orders.left_at_venues.extend(end.left);
-                return self.take_orders((end.histograms, end.untaken));
-            }
-            Err(any) => any,
-        };
-        match any.downcast::<SyntheticVenue<LaneOutlet>>() {
-            Ok(agent) => self.take_orders(agent.finish()),
-            Err(_) => self.notes.push(format!("agent {name} left no account")),
+        account.orders.gateway = closings.gateway.take().unwrap_or_default();
+        for totals in closings.orders.iter().filter_map(Closing::take) {
+            account.orders.left_at_venues.extend(totals.left);
+            account.orders.untaken += totals.untaken;
+            account.sets.push(*totals.histograms);
         }
+        account
     }
 
-    fn take_orders(&mut self, (set, untaken): (Box<HistogramSet>, u64)) {
-        self.sets.push(*set);
-        self.orders.untaken += untaken;
-    }
-
-    /// The books by symbol; with the session's name behind it where several venues have the symbol.
+    /// The books by symbol; with the venue's name behind it where several sessions have books.
     pub(super) fn books(&mut self, instruments: &Instruments) -> BTreeMap<String, BookSummary> {
         let several = self.books.len() > 1;
         let mut by_symbol = BTreeMap::new();
-        for (session, books) in self.books.drain(..) {
+        for (venue, books) in self.books.drain(..) {
             for (id, summary) in books {
                 let Some(spec) = instruments.get(id) else { continue };
-                let venue = session.trim_end_matches(":market");
                 let key = match several {
                     true => format!("{}@{venue}", spec.symbol),
                     false => spec.symbol.clone(),
@@ -107,8 +87,8 @@ impl Account {
         now_ns: u64,
     ) {
         collector.take_answers();
-        let dispatcher = self.dispatcher.as_mut().map(|remains| &mut *remains.histograms);
-        let consumers = self.consumers.iter_mut().map(|remains| &mut *remains.histograms);
+        let dispatcher = self.dispatcher.as_mut().map(|totals| &mut *totals.histograms);
+        let consumers = self.consumers.iter_mut().flatten().map(|totals| &mut *totals.histograms);
         for set in self.sets.iter_mut().chain(dispatcher).chain(consumers) {
             if let Some(link) = links.iter().find(|link| set.belongs_to(link)) {
                 collector.merge_last(link, set);
@@ -123,17 +103,16 @@ impl Account {
         collector: Option<&Collector>,
         now_ns: u64,
     ) -> Report {
-        let links = self.dispatcher.as_ref().map(|remains| remains.links.clone());
+        let links = self.dispatcher.as_ref().map(|totals| totals.links.clone());
         let links = links.unwrap_or_default();
         let consumers: Vec<ConsumerReport> = readings
             .consumers
             .iter()
             .enumerate()
             .map(|(index, counters)| {
-                let at = self.consumers.iter().position(|remains| remains.name == counters.name);
-                let remains = at.map(|at| self.consumers.swap_remove(at));
+                let totals = self.consumers.get_mut(index).and_then(Option::take);
                 let link = links.get(index).copied().unwrap_or_default();
-                let mut report = consumer_report(counters, remains, link, &readings.lanes);
+                let mut report = consumer_report(counters, totals, link, &readings.lanes);
                 report.stalls = counters.stalls(now_ns);
                 if report.left_behind && report.stalls.is_quarantined {
                     report.state = ConsumerState::Quarantined;
@@ -148,8 +127,8 @@ impl Account {
         let venues: Vec<VenueReport> =
             venues.map(|(name, counters)| VenueReport { name, counters }).collect();
         let intake = self.intake(&venues);
-        let remains = self.orchestrator.merge;
-        let merge = MergeReport { counts: remains.counts, in_flight: remains.owned };
+        let windows = self.orchestrator.merge;
+        let merge = MergeReport { counts: windows.counts, in_flight: windows.owned };
         let identity_holds = consumers.iter().all(ConsumerReport::identity_holds)
             && venues.iter().all(|venue| venue.counters.identity_holds())
             && intake.identity_holds()
@@ -190,7 +169,7 @@ impl Account {
     }
 
     fn streams(&self) -> StreamCounts {
-        self.dispatcher.as_ref().map(|remains| remains.order).unwrap_or_default()
+        self.dispatcher.as_ref().map(|totals| totals.order).unwrap_or_default()
     }
 
     fn intake(&self, venues: &[VenueReport]) -> IntakeReport {
@@ -200,12 +179,12 @@ impl Account {
         IntakeReport {
             events_in: from_venues + self.orders.gateway.rejected,
             merged: self.orchestrator.merged,
-            routed: dispatcher.map_or(0, |remains| remains.routed),
-            unrouted: dispatcher.map_or(0, |remains| remains.unrouted),
+            routed: dispatcher.map_or(0, |totals| totals.routed),
+            unrouted: dispatcher.map_or(0, |totals| totals.unrouted),
             duplicate: streams.duplicate,
             late: streams.late,
             flooded: streams.flooded,
-            in_flight: self.orchestrator.left + dispatcher.map_or(0, |remains| remains.in_flight),
+            in_flight: self.orchestrator.left + dispatcher.map_or(0, |totals| totals.in_flight),
         }
     }
 }
@@ -215,8 +194,8 @@ impl Account {
 /// in them.
 fn consumer_report(
     counters: &ConsumerCounters,
-    remains: Option<ConsumerRemains>,
-    link: LinkRemains,
+    totals: Option<ConsumerTotals>,
+    link: LinkTotals,
     lanes: &[LaneGauge],
 ) -> ConsumerReport {
     let mut terms = counters.terms();
@@ -234,10 +213,10 @@ fn consumer_report(
         orders_open: 0,
         failure_log: crate::consumer::FailureLog::default(),
         stalls: StallFigures::default(),
-        left_behind: remains.is_none(),
+        left_behind: totals.is_none(),
     };
-    if let Some(remains) = remains {
-        terms.in_flight.merge(&remains.in_flight);
+    if let Some(totals) = totals {
+        terms.in_flight.merge(&totals.in_flight);
         let critical_left: u64 = crate::event::EventKind::ALL
             .into_iter()
             .filter(|kind| kind.is_critical())
@@ -245,14 +224,14 @@ fn consumer_report(
             .sum();
         // What the link numbered must have arrived or still lie in its lane or spill; holes in the
         // middle were counted by the consumer.
-        let taken = u64::from(remains.critical_taken);
+        let taken = u64::from(totals.critical_taken);
         let missing_tail = u64::from(link.critical_issued).saturating_sub(taken + critical_left);
-        report.critical_lost = remains.critical_lost + missing_tail;
-        report.state = remains.state;
-        report.failures = remains.failures.total;
-        report.orders = remains.orders;
-        report.orders_open = remains.orders_open;
-        report.failure_log = remains.failures;
+        report.critical_lost = totals.critical_lost + missing_tail;
+        report.state = totals.state;
+        report.failures = totals.failures.total;
+        report.orders = totals.orders;
+        report.orders_open = totals.orders_open;
+        report.failure_log = totals.failures;
     } else {
         terms.leave_behind(counters.lanes_in_flight(lanes));
     }

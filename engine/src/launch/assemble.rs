@@ -31,7 +31,7 @@ use crate::instrument::Instruments;
 use crate::orchestrator::merge::MergePort;
 use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
 use crate::order::{GatewayAgent, GatewayParts, OrderCommand};
-use crate::pipeline::{ConsumerCounters, Readings};
+use crate::pipeline::{Closings, ConsumerCounters, Readings};
 use crate::runtime::{
     Agent, AgentRole, AlonePlaces, Clock, CoreParking, CorePlan, CoreWakers, GuardedConsumer,
     HostCores, StallBook, StopSignal, YieldBan,
@@ -163,6 +163,7 @@ pub(super) struct Assembly<'c> {
     pub(super) letters: Vec<LetterSource>,
     pub(super) failures: Vec<Arc<Exchange<FailureRecord>>>,
     pub(super) readings: Readings,
+    pub(super) closings: Closings,
     pub(super) threads: VenueThreads,
     /// In the order of the plan's cores.
     pub(super) parking: Vec<CoreParking>,
@@ -206,6 +207,7 @@ impl<'c> Assembly<'c> {
             stop: StopSignal::default(),
             switch: TradingSwitch::new(config.risk.trading),
             readings: Readings { instruments: Arc::clone(&instruments), ..Readings::default() },
+            closings: Closings::default(),
             instruments,
             strategies,
             agents: Vec::new(),
@@ -288,6 +290,7 @@ impl<'c> Assembly<'c> {
             merge_places: self.config.streams.merge_places,
             clock: self.clock.clone(),
             stop: self.stop.clone(),
+            closing: self.closings.orchestrator.clone(),
         });
         self.readings.pools.push(orchestrator.pool_gauge());
         self.agents.push((AgentRole::Orchestrator, Box::new(orchestrator)));
@@ -304,6 +307,7 @@ impl<'c> Assembly<'c> {
             sessions_open,
             stop: self.stop.clone(),
             clock: self.clock.clone(),
+            closing: self.closings.gateway.clone(),
         });
         self.agents.push((AgentRole::Gateway, Box::new(gateway)));
         Ok(routes)
@@ -399,6 +403,7 @@ impl<'c> Assembly<'c> {
             probe,
             letters,
             stop: self.stop.clone(),
+            closing: self.closings.dispatcher.clone(),
         });
         self.agents.push((AgentRole::Dispatcher, Box::new(dispatcher)));
         Ok((orders, owner))
@@ -522,6 +527,7 @@ impl<'c> Assembly<'c> {
             quarantine,
             letters,
             stop,
+            closing: self.closings.consumer(),
         };
         let options = ConsumerOptions {
             name: entry.name.clone(),

@@ -18,7 +18,7 @@ use crate::control::{
 use crate::dispatcher::order::StreamCounts;
 use crate::dispatcher::{FlipOutcome, RouteKey};
 use crate::orchestrator::merge::MergePort;
-use crate::pipeline::{LiveStatus, Readings};
+use crate::pipeline::{Closings, LiveStatus, Readings};
 use crate::report::{
     DeadLetterReport, LaneReport, PoolReport, RecordingReport, Report, RoutingReport, ThreadReport,
 };
@@ -26,7 +26,7 @@ use crate::runtime::{
     Clock, CoreHandle, CorePlan, CoreWakers, Demotion, Phase, StopSignal, WatchdogHandle,
 };
 use crate::safety::LastResort;
-use crate::telemetry::{HlogWriter, ProbeLink};
+use crate::telemetry::{HistogramSet, HlogWriter, ProbeLink};
 use crate::venue::simulated::RecordedSession;
 
 /// Pause between two looks at threads that are ending.
@@ -43,6 +43,7 @@ pub(super) struct EngineParts {
     pub(super) clock: Clock,
     pub(super) stop: StopSignal,
     pub(super) readings: Arc<Readings>,
+    pub(super) closings: Closings,
     pub(super) last_resort: LastResort,
     pub(super) links: Vec<Arc<ProbeLink>>,
     pub(super) steady: Arc<SteadyState>,
@@ -264,16 +265,10 @@ impl Engine {
         let mut threads: Vec<ThreadReport> = left.finished.iter().map(thread_report).collect();
         threads.extend(left.behind.iter().map(thread_report));
         threads.sort_by(|one, other| one.name.cmp(&other.name));
-        let mut account = Account::default();
-        for core in left.finished {
-            match core.join() {
-                Ok(remains) => {
-                    account.sets.extend(remains.hiccups.map(|set| *set));
-                    remains.agents.into_iter().for_each(|agent| account.take(agent));
-                }
-                Err(failure) => account.notes.push(failure),
-            }
-        }
+        let (hiccups, failures) = close(left.finished);
+        let mut account = Account::take(&parts.closings);
+        account.sets.extend(hiccups);
+        account.notes.extend(failures);
         if !is_socket_whole {
             account.notes.push("thread control panicked".to_owned());
         }
@@ -354,13 +349,28 @@ impl Drop for Engine {
             let _is_whole = parts.controller.stop();
             let cores = std::mem::take(&mut self.cores);
             let left = wait(cores, parts.watchdog, &parts.stop, &parts.wakers, HALT_GRACE);
-            for core in left.finished {
-                drop(core.join());
-            }
+            drop(close(left.finished));
             drop(parts.venue_threads.stop(HALT_GRACE));
             drop(parts.housekeeping.stop(HALT_GRACE));
         }
     }
+}
+
+/// Joins the threads, then closes their agents: what is left in a lane can only be counted when
+/// nobody writes there. Hiccups that were not collected, and what went wrong.
+fn close(cores: Vec<CoreHandle>) -> (Vec<HistogramSet>, Vec<String>) {
+    let (mut agents, mut hiccups, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    for core in cores {
+        match core.join() {
+            Ok(ended) => {
+                hiccups.extend(ended.hiccups.map(|set| *set));
+                agents.extend(ended.agents);
+            }
+            Err(failure) => failures.push(failure),
+        }
+    }
+    agents.into_iter().for_each(|agent| agent.on_close());
+    (hiccups, failures)
 }
 
 fn thread_report(core: &CoreHandle) -> ThreadReport {

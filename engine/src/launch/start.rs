@@ -175,6 +175,7 @@ impl Assembly<'_> {
             clock: self.clock,
             stop: self.stop,
             readings,
+            closings: self.closings,
             last_resort,
             links,
             steady,

@@ -297,6 +297,7 @@ impl Assembly<'_> {
             stop: self.stop.clone(),
             quarantine: self.quarantine.clone(),
             switch: ends.switch,
+            closing: self.closings.orders(),
         };
         self.agents.push((AgentRole::VenueOrders(number), keyed.agent(options, wiring)));
         (link, commands)
@@ -320,6 +321,7 @@ impl Assembly<'_> {
             clock: self.clock.clone(),
             stop: self.stop.clone(),
             switch: ends.switch.clone(),
+            closing: self.closings.market(name),
         };
         let subscriptions = self.subscriptions();
         let wanted = |(instrument, kind): &Stream| match kind {
@@ -496,6 +498,7 @@ impl Assembly<'_> {
             clock,
             stop,
             quarantine: self.quarantine.clone(),
+            closing: self.closings.orders(),
         };
         let agent = SyntheticVenue::new(options, wiring);
         self.agents.push((AgentRole::VenueMarket(number), Box::new(agent)));

@@ -1,14 +1,13 @@
 //! The orchestrator's agent.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use pitlane_ring::{Consumer, Publisher, Record};
 
-use super::merge::{MergePort, MergeRemains, Merger};
+use super::merge::{MergePort, MergeTotals, Merger};
 use crate::event::Event;
-use crate::runtime::{Agent, Clock, Phase, StopSignal};
+use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 
 /// Events taken from one link in a duty cycle.
 const BATCH: usize = 64;
@@ -28,6 +27,7 @@ pub struct OrchestratorAgent {
     clock: Clock,
     stop: StopSignal,
     passed: u64,
+    closing: Closing<OrchestratorTotals>,
 }
 
 /// The two lanes to the dispatcher.
@@ -47,11 +47,12 @@ pub(crate) struct OrchestratorParts {
     pub(crate) merge_places: usize,
     pub(crate) clock: Clock,
     pub(crate) stop: StopSignal,
+    pub(crate) closing: Closing<OrchestratorTotals>,
 }
 
-/// What is left of the orchestrator after its thread was joined.
+/// What an [`OrchestratorAgent`] leaves.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct OrchestratorRemains {
+pub struct OrchestratorTotals {
     /// Events passed on.
     pub passed: u64,
     /// Events left in the links.
@@ -59,7 +60,7 @@ pub struct OrchestratorRemains {
     /// Merged events put into the lane ahead.
     pub merged: u64,
     /// What became of the windows.
-    pub merge: MergeRemains,
+    pub merge: MergeTotals,
 }
 
 impl OrchestratorAgent {
@@ -72,6 +73,7 @@ impl OrchestratorAgent {
             clock: parts.clock,
             stop: parts.stop,
             passed: 0,
+            closing: parts.closing,
         }
     }
 
@@ -80,8 +82,7 @@ impl OrchestratorAgent {
         self.merger.gauge()
     }
 
-    /// Takes the final counts.
-    pub(crate) fn finish(mut self) -> OrchestratorRemains {
+    fn finish(mut self) -> OrchestratorTotals {
         self.merger.stop();
         let mut left = 0;
         for input in &mut self.inputs {
@@ -89,7 +90,7 @@ impl OrchestratorAgent {
         }
         let merge = self.merger.finish();
         let merged = merge.counts.complete - merge.counts.no_room;
-        OrchestratorRemains { passed: self.passed, left, merged, merge }
+        OrchestratorTotals { passed: self.passed, left, merged, merge }
     }
 
     /// Time, if a window is open: read before the links are polled, so that what was received until
@@ -151,8 +152,9 @@ impl Agent for OrchestratorAgent {
         self.outputs.is_none()
     }
 
-    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        self
+    fn on_close(self: Box<Self>) {
+        let closing = self.closing.clone();
+        closing.leave(self.finish());
     }
 }
 

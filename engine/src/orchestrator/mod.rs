@@ -4,5 +4,5 @@
 mod agent;
 pub mod merge;
 
-pub use agent::{OrchestratorAgent, OrchestratorRemains};
+pub use agent::{OrchestratorAgent, OrchestratorTotals};
 pub(crate) use agent::{OrchestratorParts, Outputs};

@@ -8,7 +8,7 @@ use zerocopy::FromZeros;
 
 use super::{OrderAction, OrderCommand};
 use crate::event::{ConsumerId, Event, ExecReport, ExecType, OrderStatus, RejectReason};
-use crate::runtime::{Agent, Clock, Phase, StopSignal};
+use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use crate::safety::{Quarantine, TradingSwitch};
 
 /// Commands taken from one strategy's lane in a duty cycle.
@@ -39,6 +39,7 @@ pub struct GatewayAgent {
     stop: StopSignal,
     clock: Clock,
     counts: GatewayCounts,
+    closing: Closing<GatewayCounts>,
 }
 
 /// What a [`GatewayAgent`] is made of.
@@ -51,6 +52,7 @@ pub(crate) struct GatewayParts {
     pub(crate) sessions_open: Arc<AtomicUsize>,
     pub(crate) stop: StopSignal,
     pub(crate) clock: Clock,
+    pub(crate) closing: Closing<GatewayCounts>,
 }
 
 impl GatewayAgent {
@@ -65,11 +67,12 @@ impl GatewayAgent {
             stop: parts.stop,
             clock: parts.clock,
             counts: GatewayCounts::default(),
+            closing: parts.closing,
         }
     }
 
-    /// Takes the final counts; what is left in the strategies' lanes is walked and counted.
-    pub(crate) fn finish(mut self) -> GatewayCounts {
+    /// What is left in the strategies' lanes is walked and counted.
+    fn finish(mut self) -> GatewayCounts {
         for input in &mut self.inputs {
             let mut left = 0;
             input.poll(usize::MAX, |_command| left += 1);
@@ -180,8 +183,9 @@ impl Agent for GatewayAgent {
         self.answers.is_none()
     }
 
-    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send> {
-        self
+    fn on_close(self: Box<Self>) {
+        let closing = self.closing.clone();
+        closing.leave(self.finish());
     }
 }
 
@@ -214,6 +218,7 @@ mod tests {
             sessions_open: Arc::new(AtomicUsize::new(1)),
             stop: StopSignal::default(),
             clock: Clock::manual(0).0,
+            closing: Closing::default(),
         });
         Bench { gateway, lane: lane_in, venue, answers: told }
     }

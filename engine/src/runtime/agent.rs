@@ -1,10 +1,10 @@
 //! Agents: units of work with a duty cycle, placed on cores, as in Agrona and Aeron.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use mio::Registry;
+use pitlane_ring::Exchange;
 
 /// A stage of the pipeline. One thread at a time runs it; it never blocks.
 pub trait Agent: Send {
@@ -36,8 +36,39 @@ pub trait Agent: Send {
     /// drained, or after the stop signal when it has none, and closes its outputs by dropping them.
     fn is_done(&self) -> bool;
 
-    /// Gives the agent back for the final account, after its thread was joined.
-    fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
+    /// Called once, by its owner, when no agent runs any more and so nobody sends it anything. It
+    /// leaves its totals in the [`Closing`] it was made with.
+    fn on_close(self: Box<Self>) {}
+}
+
+/// Where an agent leaves its totals when it is closed, and where its owner finds them. Clones are
+/// the same place.
+pub struct Closing<T>(Arc<Exchange<T>>);
+
+impl<T> Closing<T> {
+    /// To be called once, by the agent.
+    pub fn leave(&self, totals: T) {
+        let left = self.0.put(Box::new(totals));
+        debug_assert!(left.is_ok(), "an agent is closed once");
+    }
+
+    /// What the agent has left; `None` when it was not closed, since its thread never came back.
+    #[must_use]
+    pub fn take(&self) -> Option<T> {
+        self.0.take().map(|totals| *totals)
+    }
+}
+
+impl<T> Clone for Closing<T> {
+    fn clone(&self) -> Closing<T> {
+        Closing(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Default for Closing<T> {
+    fn default() -> Closing<T> {
+        Closing(Arc::new(Exchange::new()))
+    }
 }
 
 /// How far the engine is on its way down.

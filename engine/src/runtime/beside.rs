@@ -81,7 +81,7 @@ pub struct BesideThread {
     name: String,
     stop: Arc<AtomicBool>,
     waker: BesideWaker,
-    thread: JoinHandle<io::Result<()>>,
+    thread: JoinHandle<io::Result<Box<dyn Agent>>>,
 }
 
 impl BesideThread {
@@ -103,13 +103,16 @@ impl BesideThread {
         self.thread.is_finished()
     }
 
-    /// Joins the thread.
+    /// Joins the thread and closes its agent.
     ///
     /// # Errors
     /// A line that says why it ended before it was asked to.
     pub fn join(self) -> Result<(), String> {
         match self.thread.join() {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(agent)) => {
+                agent.on_close();
+                Ok(())
+            }
             Ok(Err(error)) => Err(format!("thread {} failed: {error} (code: io)", self.name)),
             Err(_) => Err(format!("thread {} panicked", self.name)),
         }
@@ -121,7 +124,7 @@ fn run(
     mut poll: Poll,
     clock: &Clock,
     stop: &AtomicBool,
-) -> io::Result<()> {
+) -> io::Result<Box<dyn Agent>> {
     give_way();
     agent.on_start(poll.registry());
     let mut events = Events::with_capacity(64);
@@ -136,5 +139,5 @@ fn run(
             _ => {}
         }
     }
-    Ok(())
+    Ok(agent)
 }

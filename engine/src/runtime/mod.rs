@@ -18,7 +18,7 @@ mod watchdog;
 mod yield_ban;
 
 pub use crate::world::{Clock, ManualTime};
-pub use agent::{Agent, Phase, StopSignal};
+pub use agent::{Agent, Closing, Phase, StopSignal};
 pub(crate) use background::{give_way, look_pause};
 pub use beside::{Beside, BesideThread, BesideWaker};
 pub use core::{CoreHandle, CoreOptions, Pinned};

@@ -28,7 +28,7 @@ use crate::instrument::Instruments;
 use crate::orchestrator::merge::MergePort;
 use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
 use crate::order::OrderCommand;
-use crate::runtime::{Agent, Clock, StopSignal};
+use crate::runtime::{Agent, Clock, Closing, StopSignal};
 use crate::safety::{Quarantine, TradingSwitch};
 use crate::telemetry::{Asks, ConsumerProbe, LetterSource, Probe, Terms, letter_lane};
 
@@ -223,6 +223,7 @@ pub fn stages(options: StagesOptions) -> Stages {
         merge_places: SMALL,
         clock: clock.clone(),
         stop: stop.clone(),
+        closing: Closing::default(),
     });
     let (mut links, mut consumers, mut orders, mut terms) = (vec![], vec![], vec![], vec![]);
     let mut control = vec![];
@@ -261,6 +262,7 @@ pub fn stages(options: StagesOptions) -> Stages {
             quarantine: Quarantine::default(),
             letters: letter_lane("consumer", size.letters()).0,
             stop: stop.clone(),
+            closing: Closing::default(),
         };
         let options = ConsumerOptions {
             name,
@@ -288,6 +290,7 @@ pub fn stages(options: StagesOptions) -> Stages {
         probe: size.probe(DispatcherAgent::probe_names()),
         letters,
         stop: stop.clone(),
+        closing: Closing::default(),
     });
     Stages {
         link,
@@ -339,6 +342,7 @@ pub fn bare_dispatcher(
         probe: Probe::new(DispatcherAgent::probe_names()),
         letters,
         stop: StopSignal::default(),
+        closing: Closing::default(),
     });
     let rest = BareEnds { _critical_in: critical_in, _critical: critical, _letters: letters_end };
     BareDispatcher { input, dispatcher, market, terms, rest }
@@ -392,6 +396,7 @@ pub fn bare_consumer(
         quarantine: Quarantine::default(),
         letters: letter_lane("consumer", size.letters()).0,
         stop: StopSignal::default(),
+        closing: Closing::default(),
     };
     let options = ConsumerOptions {
         name: "consumer".to_owned(),

@@ -5,7 +5,6 @@
 //! and trades at a steady rate, and an order desk that acknowledges what it is sent and fills what
 //! the walk crosses. For a seed, the sequence of events is always the same.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
@@ -20,9 +19,10 @@ use crate::event::{
 };
 use crate::instrument::InstrumentSpec;
 use crate::order::{OrderAction, OrderCommand, OrderType, rejection};
-use crate::runtime::{Agent, Clock, Phase, StopSignal};
+use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use crate::safety::Quarantine;
-use crate::telemetry::{HistogramSet, Probe};
+use crate::telemetry::Probe;
+use crate::venue::orders::OrderSessionTotals;
 use crate::world::SplitMix64;
 
 /// Events written in one duty cycle when the schedule is behind.
@@ -68,6 +68,8 @@ pub struct SyntheticWiring<O> {
     pub stop: StopSignal,
     /// Whose open orders are to be cancelled.
     pub quarantine: Quarantine,
+    /// Where it leaves its totals.
+    pub closing: Closing<OrderSessionTotals>,
 }
 
 struct Market {
@@ -95,6 +97,7 @@ pub struct SyntheticVenue<O: EventOutlet> {
     clock: Clock,
     stop: StopSignal,
     quarantine: Quarantine,
+    closing: Closing<OrderSessionTotals>,
     /// `None` once the venue is closed.
     outlet: Option<O>,
     markets: Vec<Market>,
@@ -148,6 +151,7 @@ impl<O: EventOutlet> SyntheticVenue<O> {
             clock: wiring.clock,
             stop: wiring.stop,
             quarantine: wiring.quarantine,
+            closing: wiring.closing,
             outlet: Some(wiring.outlet),
             markets,
             resting: Vec::with_capacity(RESTING_MAX),
@@ -162,12 +166,10 @@ impl<O: EventOutlet> SyntheticVenue<O> {
         }
     }
 
-    /// Gives up the histograms that were not collected, and the orders that were never taken.
-    #[must_use]
-    pub fn finish(mut self) -> (Box<HistogramSet>, u64) {
+    fn finish(mut self) -> OrderSessionTotals {
         let mut untaken = 0;
         self.commands.poll(usize::MAX, |_command| untaken += 1);
-        (self.probe.into_set(), untaken)
+        OrderSessionTotals { histograms: self.probe.into_set(), untaken, left: Vec::new() }
     }
 
     fn room(&mut self) -> usize {
@@ -442,8 +444,9 @@ impl<O: EventOutlet + Send + 'static> Agent for SyntheticVenue<O> {
         self.outlet.is_none()
     }
 
-    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        self
+    fn on_close(self: Box<Self>) {
+        let closing = self.closing.clone();
+        closing.leave(self.finish());
     }
 }
 
@@ -509,7 +512,16 @@ mod tests {
         let stats = IntakeStats::new();
         let stop = StopSignal::default();
         let quarantine = Quarantine::default();
-        let wiring = SyntheticWiring { outlet, commands, stats, probe, clock, stop, quarantine };
+        let wiring = SyntheticWiring {
+            outlet,
+            commands,
+            stats,
+            probe,
+            clock,
+            stop,
+            quarantine,
+            closing: Closing::default(),
+        };
         Rig { venue: SyntheticVenue::new(options, wiring), events, orders, time }
     }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 use pitlane_engine::event::{Book, BookStatus, VenueId};
-use pitlane_engine::runtime::{Beside, BesideThread, Clock, CoreWakers, Phase, StopSignal};
+use pitlane_engine::runtime::{
+    Beside, BesideThread, Clock, Closing, CoreWakers, Phase, StopSignal,
+};
 use pitlane_engine::venue::binance::SpotMarket;
 use pitlane_engine::venue::governor::Governor;
 use pitlane_engine::venue::market::{
@@ -123,6 +125,7 @@ impl Feed {
             clock: clock.clone(),
             stop: stop.clone(),
             switch: switch.clone(),
+            closing: Closing::default(),
         };
         let mut agent = MarketAgent::new(market, |_| true, wiring);
         let core = Core::new(&mut agent);

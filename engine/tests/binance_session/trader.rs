@@ -9,7 +9,7 @@ use pitlane_engine::event::{
     ExecReport, ExecType, InstrumentId, OrderStatus, Price, Side, VenueId,
 };
 use pitlane_engine::order::{OrderAction, OrderCommand, OrderType, TimeInForce};
-use pitlane_engine::runtime::{Agent, Clock, Phase, StopSignal};
+use pitlane_engine::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use pitlane_engine::safety::Quarantine;
 use pitlane_engine::telemetry::Probe;
 use pitlane_engine::venue::binance::{BinanceOrders, BinanceReports, Credentials};
@@ -130,6 +130,7 @@ impl Trader {
             stop: stop.clone(),
             quarantine: quarantine.clone(),
             switch: switch.clone(),
+            closing: Closing::default(),
         };
         let mut agent = OrderAgent::new(protocol, order, wiring);
         let core = Core::new(&mut agent);

@@ -40,7 +40,7 @@ struct Slot {
 
 /// What is left of the windows after the engine stopped.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct MergeRemains {
+pub struct MergeTotals {
     /// The counters, summed over all rules.
     pub counts: MergeCounts,
     /// Places of the pool that were never returned: 0.
@@ -143,8 +143,8 @@ impl Merger {
     }
 
     /// The account, after [`Merger::stop`].
-    pub(in crate::orchestrator) fn finish(&self) -> MergeRemains {
-        MergeRemains { counts: self.port.stats.total(), owned: self.pool.owned() as u64 }
+    pub(in crate::orchestrator) fn finish(&self) -> MergeTotals {
+        MergeTotals { counts: self.port.stats.total(), owned: self.pool.owned() as u64 }
     }
 
     #[cold]

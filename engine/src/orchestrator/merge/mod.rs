@@ -45,7 +45,7 @@ mod tests;
 mod trade;
 mod window;
 
-pub use merger::MergeRemains;
+pub use merger::MergeTotals;
 pub(super) use merger::Merger;
 pub use port::MergePort;
 pub use rule::{

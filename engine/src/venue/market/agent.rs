@@ -5,7 +5,6 @@
 //! silence. When the link is full the socket is not read (counted), since a hole made by us would
 //! look like one of the venue's.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,7 +18,7 @@ use super::subscriptions::Subscriptions;
 use super::topics::Topics;
 use super::{Connection, Stream};
 use crate::event::{BookStatus, InstrumentId, Side};
-use crate::runtime::{Agent, Clock, Phase, StopSignal};
+use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use crate::venue::protocol::MarketProtocol;
 use crate::venue::transport::{CloseReason, Progress, Session, SessionOptions};
 use crate::venue::{
@@ -72,13 +71,13 @@ pub struct MarketWiring<O> {
     pub stop: StopSignal,
     /// Whether it is to be connected.
     pub switch: VenueSwitch,
+    /// Where it leaves its books.
+    pub closing: Closing<BookSummaries>,
 }
 
-/// What a [`MarketAgent`] leaves for the final account, whatever its protocol.
-pub struct MarketAccount {
-    /// Every book as it stood at the end; only those that could be trusted have levels.
-    pub books: Vec<(InstrumentId, BookSummary)>,
-}
+/// What a [`MarketAgent`] leaves: every book as it stood at the end; only those that could be
+/// trusted have levels.
+pub type BookSummaries = Vec<(InstrumentId, BookSummary)>;
 
 /// The agent.
 pub struct MarketAgent<P: MarketProtocol, O: EventOutlet> {
@@ -110,6 +109,7 @@ pub struct MarketAgent<P: MarketProtocol, O: EventOutlet> {
     stats: Arc<CachePadded<IntakeStats>>,
     clock: Clock,
     stop: StopSignal,
+    closing: Closing<BookSummaries>,
     now_ns: u64,
 }
 
@@ -159,6 +159,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             stats: wiring.stats,
             clock: wiring.clock,
             stop: wiring.stop,
+            closing: wiring.closing,
             now_ns: 0,
         }
     }
@@ -177,7 +178,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     /// Every book as it stood at the end, by native symbol; only those that could be trusted have
     /// levels.
     #[must_use]
-    pub fn book_summaries(&self) -> Vec<(InstrumentId, BookSummary)> {
+    pub fn book_summaries(&self) -> BookSummaries {
         let summary =
             |(id, book, status): (InstrumentId, &crate::venue::book::L2Book, BookStatus)| {
                 let symbol = self.feed.symbols().symbol(id)?;
@@ -466,7 +467,7 @@ impl<P: MarketProtocol, O: EventOutlet + Send + 'static> Agent for MarketAgent<P
         self.outlet.is_none()
     }
 
-    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        Box::new(MarketAccount { books: self.book_summaries() })
+    fn on_close(self: Box<Self>) {
+        self.closing.leave(self.book_summaries());
     }
 }

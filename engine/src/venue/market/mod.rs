@@ -14,7 +14,7 @@ mod stream_port;
 mod subscriptions;
 mod topics;
 
-pub use agent::{MarketAccount, MarketAgent, MarketOptions, MarketWiring};
+pub use agent::{BookSummaries, MarketAgent, MarketOptions, MarketWiring};
 pub use connections::{Connection, routed_url};
 pub use feed::{FrameOutcome, MarketFeed, MarketFeedOptions};
 pub use fit::Fit;

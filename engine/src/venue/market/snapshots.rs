@@ -9,7 +9,6 @@
 //! an answer that was applied goes back to be freed here. When the venue asks to slow down (429, or
 //! 418 when it was ignored), nothing is asked for as long as it said. Nothing here waits.
 
-use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -312,9 +311,5 @@ impl<P: MarketProtocol> Agent for SnapshotAgent<P> {
 
     fn is_done(&self) -> bool {
         self.stop.phase() >= Phase::Draining
-    }
-
-    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        Box::new(())
     }
 }

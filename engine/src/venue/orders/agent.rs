@@ -14,7 +14,6 @@
 //! Tick-to-trade is taken here: from the read that brought the cause to the return of the write
 //! that took the order's last byte.
 
-use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,7 +34,7 @@ use super::table::OrderTable;
 use crate::event::{ConsumerId, RejectReason, VenueId};
 use crate::instrument::Instruments;
 use crate::order::{OrderAction, OrderCommand, OrderKey, rejection};
-use crate::runtime::{Agent, Clock, Phase, StopSignal};
+use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use crate::safety::Quarantine;
 use crate::telemetry::{HistogramSet, Probe};
 use crate::venue::governor::RequestClass;
@@ -102,10 +101,12 @@ pub struct OrderWiring<O> {
     pub quarantine: Quarantine,
     /// Whether it is to be connected.
     pub switch: VenueSwitch,
+    /// Where it leaves its totals.
+    pub closing: Closing<OrderSessionTotals>,
 }
 
-/// What is left of an order session when the run is over.
-pub struct OrderSessionEnd {
+/// What an [`OrderAgent`] leaves.
+pub struct OrderSessionTotals {
     /// Histograms that were not collected.
     pub histograms: Box<HistogramSet>,
     /// Commands never taken.
@@ -161,6 +162,7 @@ pub struct OrderAgent<O: EventOutlet, P: OrderProtocol> {
     unwritten: ArrayVec<(usize, u64), BATCH>,
     orders: Reconciler<O>,
     left: Vec<LeftOrder>,
+    closing: Closing<OrderSessionTotals>,
 }
 
 impl<O> OrderWiring<O> {
@@ -229,18 +231,18 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             },
             protocol,
             left: Vec::new(),
+            closing: wiring.closing,
         }
     }
 
-    /// What is left of the session. Names the orders that may still rest at the venue.
-    #[must_use]
-    pub fn finish(mut self) -> OrderSessionEnd {
+    /// Names the orders that may still rest at the venue.
+    fn finish(mut self) -> OrderSessionTotals {
         let mut untaken = 0;
         self.commands.poll(usize::MAX, |_command| untaken += 1);
         if self.left.is_empty() {
             self.left = self.resting();
         }
-        OrderSessionEnd { histograms: self.probe.into_set(), untaken, left: self.left }
+        OrderSessionTotals { histograms: self.probe.into_set(), untaken, left: self.left }
     }
 
     fn now_ns(&self) -> u64 {
@@ -845,7 +847,8 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
         self.orders.outlet.is_none()
     }
 
-    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        Box::new(self.finish())
+    fn on_close(self: Box<Self>) {
+        let closing = self.closing.clone();
+        closing.leave(self.finish());
     }
 }

@@ -16,7 +16,7 @@ mod requests_in_flight;
 pub mod states;
 pub mod table;
 
-pub use agent::{OrderAgent, OrderOptions, OrderSessionEnd, OrderWiring};
+pub use agent::{OrderAgent, OrderOptions, OrderSessionTotals, OrderWiring};
 pub use leaving::LeftOrder;
 pub use order::{Applied, KnownOrder, VenueAnswer, VenueReport};
 pub use table::OrderTable;

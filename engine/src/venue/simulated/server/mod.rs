@@ -12,7 +12,6 @@ mod session;
 mod spoil;
 mod wire;
 
-use std::any::Any;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -206,10 +205,6 @@ impl<C: Content> Agent for Server<C> {
 
     fn is_done(&self) -> bool {
         self.stop.load(Ordering::Acquire)
-    }
-
-    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        self
     }
 }
 
