@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use mio::net::UnixStream;
 
 use super::budget::Budget;
-use super::protocol::{LINE_BYTES_MAX, ReplyLine};
+use super::parse::parse_line;
+use super::protocol::{LINE_BYTES_MAX, ReplyLine, Request, RequestLine};
 use super::refusal::Refusal;
 
 /// Requests a second that one client may send.
@@ -22,6 +23,8 @@ pub(super) struct Patience {
     pub(super) write: Duration,
     /// Between two lines. Those that watch may be silent.
     pub(super) idle: Duration,
+    /// From the connection to its kill, in a place that is kept for one.
+    pub(super) kill: Duration,
 }
 
 impl Default for Patience {
@@ -30,6 +33,7 @@ impl Default for Patience {
             line: Duration::from_secs(5),
             write: Duration::from_secs(10),
             idle: Duration::from_secs(300),
+            kill: Duration::from_secs(1),
         }
     }
 }
@@ -81,6 +85,8 @@ pub(super) struct Client {
     has_unread: bool,
     /// It has sent its last; closed once everything is written.
     is_ending: bool,
+    /// Until when it must have asked for a kill, and may ask for nothing else.
+    kill_until: Option<Instant>,
 }
 
 /// What reading has brought.
@@ -106,7 +112,50 @@ impl Client {
             heard: now,
             has_unread: false,
             is_ending: false,
+            kill_until: None,
         }
+    }
+
+    /// All other places are taken: from this one, only a kill is carried out, and soon.
+    pub(super) fn limit_to_kill(&mut self) {
+        self.kill_until = Some(self.heard + self.patience.kill);
+    }
+
+    /// Whether only a kill is taken from it.
+    pub(super) fn may_only_kill(&self) -> bool {
+        self.kill_until.is_some()
+    }
+
+    /// Whether its time for a kill is over.
+    pub(super) fn has_kept_a_kill_out(&self, now: Instant) -> bool {
+        !self.is_ending && self.kill_until.is_some_and(|until| now >= until)
+    }
+
+    /// A kill among the whole lines that have come: it overtakes those before it. Reads what the
+    /// socket has, up to the length of a line.
+    pub(super) fn take_kill(&mut self, now: Instant) -> Option<RequestLine> {
+        if self.is_ending {
+            return None;
+        }
+        // An end or an error is met again by whoever reads in order.
+        while self.input.len() <= LINE_BYTES_MAX {
+            match self.read(now) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        let mut start = 0;
+        while let Some(len) = self.input[start..].iter().position(|byte| *byte == b'\n') {
+            let end = start + len;
+            if let Some(kill) = kill_in(&self.input[start..end]) {
+                self.input.drain(start..=end);
+                self.line_since = self.line_since.filter(|_| !self.input.is_empty());
+                return Some(kill);
+            }
+            start = end + 1;
+        }
+        None
     }
 
     /// Reads once; how many bytes.
@@ -236,6 +285,17 @@ impl Client {
         let behind = self.is_behind().then(|| self.written + self.patience.write);
         let reading = self.watching.as_ref().map(|watching| watching.next);
         let idle = self.watching.is_none().then(|| self.heard + self.patience.idle);
-        [half, behind, reading, idle].into_iter().flatten().min()
+        let kill = self.kill_until.filter(|_| !self.is_ending);
+        [half, behind, reading, idle, kill].into_iter().flatten().min()
     }
+}
+
+/// The request, when the line asks for a kill.
+fn kill_in(line: &[u8]) -> Option<RequestLine> {
+    const WORD: &[u8] = b"\"kill\"";
+    // Few lines hold the word: the others are not parsed twice.
+    if !line.windows(WORD.len()).any(|bytes| bytes == WORD) {
+        return None;
+    }
+    parse_line(line).ok().filter(|line| matches!(line.request, Request::Kill {}))
 }

@@ -17,6 +17,7 @@ mod desk;
 mod flip_error;
 mod flips;
 mod hand_over;
+mod journal;
 mod limits;
 mod memory;
 mod parse;

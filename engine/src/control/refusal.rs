@@ -32,7 +32,7 @@ pub enum Refusal {
     IdReused { id: String },
     #[error("too many requests: {per_s} a second are taken from one client")]
     RateLimited { per_s: u32 },
-    #[error("{most} clients are connected already")]
+    #[error("{most} clients are connected already: from more, only a kill is taken")]
     TooManyClients { most: usize },
     #[error("user {uid} may not control this engine")]
     WrongUser { uid: u32 },

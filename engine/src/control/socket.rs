@@ -4,6 +4,9 @@
 //! them, 100 requests a second and a bounded line for each, a deadline for every line that was
 //! begun. Only the user that the engine runs as and root are served. Every command and every
 //! refusal is counted and logged; what would flood the log is counted in the next line.
+//!
+//! A kill waits for nobody: it overtakes all that waits, of its own client, too; it is within no
+//! rate; and when all places are taken there are some that are kept for it alone.
 
 #![allow(
     clippy::disallowed_methods,
@@ -22,8 +25,8 @@ use mio::net::UnixStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::address::{Listening, SocketError, listen};
-use super::budget::Budget;
 use super::client::{Client, Line, Patience, Peer, REQUESTS_PER_S, Watching};
+use super::journal::{Journal, shown, who};
 use super::memory::Memory;
 use super::parse::parse_line;
 use super::protocol::{Reply, ReplyLine, Request, RequestLine};
@@ -31,11 +34,11 @@ use super::refusal::Refusal;
 use super::{Desk, Outcome, Progress, Status};
 use crate::runtime::give_way;
 
-/// Clients at a time.
+/// Clients at a time, beside those that may only kill.
 pub const CLIENTS_MAX: usize = 16;
 
-/// Lines about refusals in the log, a second.
-const LOG_LINES_PER_S: u32 = 10;
+/// Longest time from one look for a kill to the next, whatever clients ask for.
+const TURN_TIME: Duration = Duration::from_millis(10);
 
 /// Time until a connection that could not be taken is tried again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -120,13 +123,6 @@ impl ControlSocket {
     }
 }
 
-/// What was taken and refused since the start.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counts {
-    requests: u64,
-    refusals: u64,
-}
-
 /// A command that the desk answers later.
 struct Unanswered {
     number: u64,
@@ -157,11 +153,9 @@ struct Server {
     /// Commands that the desk answers later.
     unanswered: Vec<Unanswered>,
     next_token: usize,
+    last_served: Token,
     memory: Memory,
-    counts: Counts,
-    log_budget: Budget,
-    /// Refusals that were not logged one by one.
-    unlogged: u64,
+    journal: Journal,
     /// The system gave no file for a connection that waits.
     is_short_of_files: bool,
     us: u32,
@@ -176,10 +170,9 @@ impl Server {
             clients: HashMap::new(),
             unanswered: Vec::new(),
             next_token: FIRST_CLIENT,
+            last_served: Token(0),
             memory: Memory::default(),
-            counts: Counts::default(),
-            log_budget: Budget::new(LOG_LINES_PER_S, Instant::now()),
-            unlogged: 0,
+            journal: Journal::new(Instant::now()),
             is_short_of_files: false,
             us: rustix::process::geteuid().as_raw(),
         }
@@ -198,12 +191,18 @@ impl Server {
             has_more = self.accept(&poll);
             let now = Instant::now();
             has_more |= self.take_answers(now);
-            let mut tokens: Vec<Token> = self.clients.keys().copied().collect();
-            tokens.sort_unstable();
-            for token in tokens {
-                has_more |= self.serve(token, now);
+            for token in self.turn() {
+                self.kill_first(token, now);
             }
-            self.log_unlogged(now);
+            for token in self.turn() {
+                self.last_served = token;
+                has_more |= self.serve(token, now);
+                if now.elapsed() >= TURN_TIME {
+                    has_more = true;
+                    break;
+                }
+            }
+            self.journal.catch_up(now);
         }
         for client in self.clients.values_mut() {
             client.answer(&ReplyLine::of(None, Err(Refusal::Stopping)), Instant::now());
@@ -211,11 +210,18 @@ impl Server {
         }
     }
 
+    /// All clients, beginning behind the one that was served last.
+    fn turn(&self) -> Vec<Token> {
+        let mut tokens: Vec<Token> = self.clients.keys().copied().collect();
+        tokens.sort_unstable_by_key(|token| (*token <= self.last_served, *token));
+        tokens
+    }
+
     /// Time until somebody has to be looked at.
     fn timeout(&self) -> Option<Duration> {
         let next = self.clients.values().filter_map(Client::next_look).min();
         let answer = (!self.unanswered.is_empty()).then(|| Instant::now() + ANSWER_PAUSE);
-        let log = (self.unlogged > 0).then(|| Instant::now() + Duration::from_secs(1));
+        let log = self.journal.is_behind().then(|| Instant::now() + Duration::from_secs(1));
         let accept = self.is_short_of_files.then(|| Instant::now() + ACCEPT_PAUSE);
         let next = next.into_iter().chain(log).chain(accept).chain(answer).min()?;
         // Rounded up: the poller counts in milliseconds, and would come back early.
@@ -232,7 +238,7 @@ impl Server {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
                     self.is_short_of_files = true;
-                    self.note(None, &format!("a connection failed: {error}"));
+                    self.journal.refused(None, &format!("a connection failed: {error}"), Instant::now());
                     return false;
                 }
             };
@@ -245,32 +251,34 @@ impl Server {
         let now = Instant::now();
         let peer = match Peer::of(&stream) {
             Ok(peer) => peer,
-            Err(error) => return self.note(None, &format!("a client without a name: {error}")),
+            Err(error) => {
+                let text = format!("a client without a name: {error}");
+                return self.journal.refused(None, &text, now);
+            }
         };
-        let refusal = if peer.uid != self.us && peer.uid != 0 {
-            Some(Refusal::WrongUser { uid: peer.uid })
-        } else if self.clients.len() == CLIENTS_MAX {
-            Some(Refusal::TooManyClients { most: CLIENTS_MAX })
-        } else {
-            None
-        };
-        let token = Token(self.next_token);
-        if let Some(refusal) = refusal {
-            self.note(Some(peer), &refusal.to_string());
+        if peer.uid != self.us && peer.uid != 0 {
             let mut client = Client::new(stream, peer, self.patience, now);
-            client.answer(&ReplyLine::of(None, Err(refusal)), now);
+            self.turn_away(&mut client, Refusal::WrongUser { uid: peer.uid }, now);
             // A new connection has room for one line; whoever does not wait for it is not waited
             // for.
             let _taken_or_not = client.flush(now);
             return;
         }
         let both = Interest::READABLE | Interest::WRITABLE;
+        let token = Token(self.next_token);
         if let Err(error) = poll.registry().register(&mut stream, token, both) {
-            return self.note(Some(peer), &format!("a connection failed: {error}"));
+            let text = format!("a connection failed: {error}");
+            return self.journal.refused(Some(peer), &text, now);
         }
         // Never used again: an event of a connection that has ended finds nobody.
         self.next_token += 1;
-        self.clients.insert(token, Client::new(stream, peer, self.patience, now));
+        let mut client = Client::new(stream, peer, self.patience, now);
+        let ordinary = self.clients.values().filter(|client| !client.may_only_kill()).count();
+        if ordinary >= CLIENTS_MAX {
+            client.limit_to_kill();
+            self.make_room_for_a_kill(now);
+        }
+        self.clients.insert(token, client);
     }
 
     /// Reads, answers and writes; true when there may be more to read.
@@ -283,6 +291,9 @@ impl Server {
                 has_more = false;
                 break;
             }
+            if now.elapsed() >= TURN_TIME {
+                break;
+            }
             match client.next_line(now) {
                 Some(Line::Whole(line)) => self.line(token, &mut client, &line, now),
                 Some(Line::Bad(refusal)) => self.turn_away(&mut client, refusal, now),
@@ -292,7 +303,9 @@ impl Server {
                 }
             }
         }
-        if !self.has_unanswered(token) && client.is_half(now) {
+        if client.has_kept_a_kill_out(now) {
+            self.turn_away(&mut client, Refusal::TooManyClients { most: CLIENTS_MAX }, now);
+        } else if !self.has_unanswered(token) && client.is_half(now) {
             self.turn_away(&mut client, Refusal::HalfLine, now);
         }
         self.reading(&mut client, now);
@@ -320,11 +333,15 @@ impl Server {
     }
 
     fn status(&mut self) -> Status {
-        let Counts { requests, refusals } = self.counts;
+        let (requests, refusals) = self.journal.counts();
         Status { requests, refusals, ..self.desk.status() }
     }
 
     fn line(&mut self, token: Token, client: &mut Client, line: &[u8], now: Instant) {
+        if client.may_only_kill() {
+            let refusal = Refusal::TooManyClients { most: CLIENTS_MAX };
+            return self.turn_away(client, refusal, now);
+        }
         if client.watching.take().is_some() && line.is_empty() {
             return; // an empty line ends the readings
         }
@@ -344,12 +361,12 @@ impl Server {
     fn request(&mut self, token: Token, client: &mut Client, command: Command, now: Instant) {
         match command.request {
             Request::Status {} => {
-                self.counts.requests += 1;
+                self.journal.taken();
                 let reply = Reply::Status(Box::new(self.status()));
                 client.answer(&ReplyLine::of(command.id, Ok(reply)), now);
             }
             Request::Watch { interval_ms } => {
-                self.counts.requests += 1;
+                self.journal.taken();
                 let interval = Duration::from_millis(interval_ms);
                 client.watching = Some(Watching { id: command.id, interval, next: now });
             }
@@ -365,7 +382,7 @@ impl Server {
         match stored {
             Ok(None) => {}
             Ok(Some(answer)) => {
-                self.counts.requests += 1;
+                self.journal.taken();
                 let (verb, peer) = (command.request.verb(), command.peer);
                 log::info!("[control] {verb} repeated, {}", who(peer));
                 return client.answer(&answer, now);
@@ -420,10 +437,9 @@ impl Server {
     fn answer(&mut self, command: Command, outcome: Outcome, now: Instant) -> ReplyLine {
         let Command { peer, request, .. } = &command;
         if let Err(refusal) = &outcome {
-            self.counts.refusals += 1;
-            self.log_refusal(Some(*peer), &format!("{}: {refusal}", request.verb()), now);
+            self.journal.refused(Some(*peer), &format!("{}: {refusal}", request.verb()), now);
         } else {
-            self.counts.requests += 1;
+            self.journal.taken();
             let level = match request.is_mutating() {
                 true => log::Level::Info,
                 false => log::Level::Debug,
@@ -440,7 +456,7 @@ impl Server {
 
     /// Refuses a line; the connection stays.
     fn refuse(&mut self, client: &mut Client, id: Option<String>, refusal: Refusal, now: Instant) {
-        self.note(Some(client.peer), &refusal.to_string());
+        self.journal.refused(Some(client.peer), &refusal.to_string(), now);
         client.answer(&ReplyLine::of(id, Err(refusal)), now);
     }
 
@@ -449,38 +465,8 @@ impl Server {
         self.refuse(client, None, refusal, now);
         client.end();
     }
-
-    fn note(&mut self, peer: Option<Peer>, text: &str) {
-        self.counts.refusals += 1;
-        self.log_refusal(peer, text, Instant::now());
-    }
-
-    fn log_refusal(&mut self, peer: Option<Peer>, text: &str, now: Instant) {
-        if self.log_budget.take(now) {
-            let peer = peer.map_or_else(String::new, |peer| format!(", {}", who(peer)));
-            log::warn!("[control] refused: {text}{peer}");
-        } else {
-            self.unlogged += 1;
-        }
-    }
-
-    fn log_unlogged(&mut self, now: Instant) {
-        if self.unlogged > 0 && self.log_budget.take(now) {
-            log::warn!("[control] {} more refused", self.unlogged);
-            self.unlogged = 0;
-        }
-    }
 }
 
-fn who(peer: Peer) -> String {
-    format!("user {}, process {}", peer.uid, peer.pid)
-}
-
-/// A command in the log: all of it, cut where it is long.
-fn shown(request: &Request) -> String {
-    let text = serde_json::to_string(request).unwrap_or_default();
-    text.chars().take(300).collect()
-}
-
+mod kill;
 #[cfg(test)]
 mod tests;

@@ -408,3 +408,85 @@ fn what_is_answered_later_holds_nobody_up_and_is_carried_out_once() {
     assert!(one.answer().ok, "the next line of the first comes behind its answer");
     assert_eq!(rig.carried_out.load(SeqCst), 3, "subscribe once, kill, routes");
 }
+
+const KILL: &[u8] = b"{\"version\":1,\"id\":\"k\",\"verb\":\"kill\"}\n";
+
+/// The answer to [`KILL`], among those that come before it.
+fn killed(client: &mut Caller) {
+    while client.answer().id.as_deref() != Some("k") {}
+}
+
+#[test]
+fn a_kill_gets_through_when_all_places_are_taken_by_those_who_say_nothing() {
+    // Nobody is turned away by time: it is not patience that lets the kill in.
+    let kill = Duration::from_secs(3_600);
+    let rig = Rig::with(Patience { kill, ..Patience::default() });
+    let mut all: Vec<Caller> = (0..CLIENTS_MAX).map(|_| rig.client()).collect();
+    for client in &mut all {
+        assert!(client.ask(r#"{"version":1,"verb":"routes"}"#).ok);
+        client.send(b"{\"version\":1,");
+    }
+    let mut mute: Vec<Caller> = (0..20).map(|_| rig.client()).collect();
+    let before = rig.carried_out.load(SeqCst);
+    let mut operator = rig.client();
+    operator.send(KILL);
+    killed(&mut operator);
+    assert_eq!(rig.carried_out.load(SeqCst), before + 1);
+    // Whoever was turned away for it was told, and those within their rights were not.
+    assert_eq!(mute[0].refused(), "too_many_clients");
+    assert!(mute[0].is_closed());
+    all[0].send(b"\"verb\":\"routes\"}\n");
+    assert!(all[0].answer().ok);
+}
+
+#[test]
+fn nothing_but_a_kill_is_carried_out_from_a_place_that_is_kept_for_one() {
+    let full = |kill: Duration| {
+        let rig = Rig::with(Patience { kill, ..Patience::default() });
+        let mut all: Vec<Caller> = (0..CLIENTS_MAX).map(|_| rig.client()).collect();
+        for client in &mut all {
+            assert!(client.ask(r#"{"version":1,"verb":"routes"}"#).ok);
+        }
+        (rig, all)
+    };
+    // By its time alone...
+    let (rig, _all) = full(Duration::from_millis(50));
+    assert_eq!(rig.client().refused(), "too_many_clients");
+    // ...or as soon as it asks for anything else.
+    let (rig, _all) = full(Duration::from_secs(3_600));
+    let before = rig.carried_out.load(SeqCst);
+    let mut other = rig.client();
+    other.send(b"{\"version\":1,\"verb\":\"mode\",\"trading\":false}\n");
+    assert_eq!(other.refused(), "too_many_clients");
+    assert_eq!(rig.carried_out.load(SeqCst), before);
+}
+
+#[test]
+fn a_kill_overtakes_what_waits_of_its_own_client() {
+    let rig = Rig::new();
+    let mut client = rig.client();
+    // The desk answers the first one after a kill only.
+    let line = r#"{"version":1,"id":"s","verb":"subscribe","consumer":"c","instrument":"i"}"#;
+    let routes = "{\"version\":1,\"verb\":\"routes\"}\n".repeat(500);
+    client.send(format!("{line}\n{routes}").as_bytes());
+    client.send(KILL);
+    killed(&mut client);
+    assert_eq!(client.answer().id.as_deref(), Some("s"));
+}
+
+#[test]
+fn a_kill_is_within_no_rate_and_behind_no_half_line_of_another() {
+    let rig = Rig::new();
+    let mut client = rig.client();
+    client.send("{\"version\":1,\"verb\":\"routes\"}\n".repeat(500).as_bytes());
+    client.send(KILL);
+    let mut limited = 0;
+    let answer = loop {
+        let answer = client.answer();
+        if answer.id.is_some() {
+            break answer;
+        }
+        limited += u32::from(!answer.ok);
+    };
+    assert_eq!(answer.refusal.unwrap().code, "failed", "the desk's own word, after {limited}");
+}
