@@ -1,6 +1,7 @@
 //! The real binary: an engine in one process, its operator in others.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -299,4 +300,50 @@ fn without_an_engine_the_path_is_named() {
     assert_eq!(output.status.code(), Some(3));
     let said = text(&output.stderr);
     assert!(said.starts_with("error: no engine listens at /nowhere/pitlane.sock: "), "{said}");
+}
+
+/// Needs root, a Python and `setpriv`: says so where it can't run.
+#[test]
+fn what_another_user_has_named_as_an_engines_socket_is_told_nothing() {
+    let script = "import socket,sys\n\
+        s = socket.socket(socket.AF_UNIX)\n\
+        s.bind(sys.argv[1])\n\
+        s.listen(8)\n\
+        print('listening', flush=True)\n\
+        s.settimeout(60)\n\
+        for _ in range(2):\n    \
+            c, _ = s.accept()\n    \
+            print('heard', c.recv(100), flush=True)\n";
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return eprintln!("skipped: only root can become another user");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let socket = dir.path().join("pitlane.sock");
+    let become_nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+    let mut command = Command::new("setpriv");
+    command.args(become_nobody).args(["/usr/bin/python3", "-c", script]).arg(&socket);
+    let Ok(mut child) = command.stdout(Stdio::piped()).spawn() else {
+        return eprintln!("skipped: there is no setpriv");
+    };
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    if out.read_line(&mut line).unwrap() == 0 {
+        return eprintln!("skipped: the other user could not listen");
+    }
+    let ctl = |args: &[&str]| Command::new(PITLANE).arg("ctl").args(args).output().unwrap();
+    let killed = ctl(&["kill", "--socket", &socket.display().to_string()]);
+    assert_eq!(killed.status.code(), Some(3), "{}", text(&killed.stdout));
+    let said = text(&killed.stderr);
+    for part in [&format!("process {} of user 65534", child.id()), "nothing was sent", "sudo -u"] {
+        assert!(said.contains(part), "{part} is missing from: {said}");
+    }
+    let list = text(&ctl(&["list"]).stdout);
+    assert!(!list.contains(&socket.display().to_string()), "{list}");
+    for _ in 0..2 {
+        line.clear();
+        out.read_line(&mut line).unwrap();
+        assert_eq!(line, "heard b''\n");
+    }
+    child.wait().unwrap();
 }

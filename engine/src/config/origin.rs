@@ -12,15 +12,27 @@ pub struct Origin {
     positions: BTreeMap<String, Position>,
 }
 
+/// The name of a configuration that no file gives.
+const NO_FILE: &str = "(defaults)";
+
 impl Default for Origin {
     fn default() -> Origin {
-        Origin::new("(defaults)")
+        Origin::new(NO_FILE)
     }
 }
 
 impl Origin {
     pub(super) fn new(name: &str) -> Origin {
         Origin { name: name.to_owned(), positions: BTreeMap::new() }
+    }
+
+    /// The file by its whole path; `(defaults)` without one.
+    #[must_use]
+    pub fn file(&self) -> String {
+        match std::path::absolute(&self.name) {
+            Ok(path) if self.name != NO_FILE => path.display().to_string(),
+            _ => self.name.clone(),
+        }
     }
 
     pub(super) fn record(&mut self, path: &str, position: Position) {

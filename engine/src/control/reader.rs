@@ -30,6 +30,8 @@ use crate::venue::IntakeStats;
 /// What a [`Reader`] reads.
 pub(crate) struct ReaderParts {
     pub(crate) run_dir: PathBuf,
+    /// The configuration's file.
+    pub(crate) config: String,
     pub(crate) profile: String,
     pub(crate) clock: Clock,
     pub(crate) readings: Arc<Readings>,
@@ -74,6 +76,7 @@ impl Reader {
             run: name.unwrap_or_default(),
             run_dir: parts.run_dir.display().to_string(),
             pid: std::process::id(),
+            config: parts.config.clone(),
             profile: parts.profile.clone(),
             trading: parts.switch.is_on(),
             halted: parts.quarantine.last_resort().reason().map(|why| why.words().to_owned()),

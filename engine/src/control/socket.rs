@@ -238,7 +238,11 @@ impl Server {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
                     self.is_short_of_files = true;
-                    self.journal.refused(None, &format!("a connection failed: {error}"), Instant::now());
+                    self.journal.refused(
+                        None,
+                        &format!("a connection failed: {error}"),
+                        Instant::now(),
+                    );
                     return false;
                 }
             };

@@ -18,6 +18,8 @@ pub struct Status {
     pub run_dir: String,
     /// The process.
     pub pid: u32,
+    /// The configuration's file, by its whole path; `(defaults)` without one.
+    pub config: String,
     /// How idle threads idle: `latency`, `balanced` or `quiet`.
     pub profile: String,
     /// Whether new orders may leave.

@@ -56,6 +56,7 @@ pub(super) fn reader(sources: ReaderSources<'_>) -> Reader {
     let steady = Arc::clone(sources.steady);
     Reader::new(ReaderParts {
         run_dir: run_dir.to_owned(),
+        config: config.origin.file(),
         profile: format!("{:?}", plan.profile).to_lowercase(),
         clock: sources.clock.clone(),
         readings: Arc::clone(sources.readings),

@@ -27,6 +27,9 @@ pub struct CtlArgs {
     /// The control socket [default: that of the one engine that runs here]
     #[arg(long, value_name = "PATH", global = true)]
     pub socket: Option<PathBuf>,
+    /// The engine of this process, where several run here.
+    #[arg(long, value_name = "NUMBER", global = true, conflicts_with = "socket")]
+    pub pid: Option<u32>,
     /// Print the engine's answer as it comes: one JSON object a line.
     #[arg(long, global = true)]
     pub json: bool,

@@ -8,6 +8,8 @@ use std::time::Duration;
 use pitlane_engine::control::protocol::{ReplyLine, RequestLine};
 use thiserror::Error;
 
+use super::peer::{Peer, connect, us};
+
 /// An engine that answers later than this does not answer: a flip takes at most a second.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -17,6 +19,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) enum ConnectionError {
     #[error("no engine listens at {}: {source}", path.display())]
     NoEngine { path: PathBuf, source: io::Error },
+    #[error(
+        "process {} of user {} listens at {}, not one of user {}: nothing was sent to it; what \
+         belongs to another user is controlled as that user (sudo -u '#{}' pitlane ctl ...)",
+        peer.pid, peer.uid, path.display(), us(), peer.uid
+    )]
+    Foreign { path: PathBuf, peer: Peer },
     #[error("the engine at {} has gone away", .0.display())]
     Gone(PathBuf),
     #[error("the engine at {} does not answer", .0.display())]
@@ -31,24 +39,46 @@ pub(crate) enum ConnectionError {
 /// One connection.
 pub(crate) struct Connection {
     path: PathBuf,
+    peer: Peer,
     stream: BufReader<UnixStream>,
     line: Vec<u8>,
     is_waiting: bool,
 }
 
 impl Connection {
-    /// Connects.
+    /// Connects to an engine of this user.
+    ///
+    /// # Errors
+    /// None listens there, or a process of another user does: it is told nothing.
     pub(crate) fn open(path: &Path) -> Result<Connection, ConnectionError> {
-        let set_up = || {
-            let stream = UnixStream::connect(path)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
-            Ok(stream)
-        };
-        let stream = set_up()
-            .map_err(|source| ConnectionError::NoEngine { path: path.to_owned(), source })?;
+        Connection::open_within(path, PATIENCE)
+    }
+
+    /// The same, with a patience of its own for each step.
+    pub(super) fn open_within(
+        path: &Path,
+        patience: Duration,
+    ) -> Result<Connection, ConnectionError> {
+        let no_engine = |source| ConnectionError::NoEngine { path: path.to_owned(), source };
+        let (stream, peer) = connect(path, patience).map_err(no_engine)?;
+        if !peer.is_ours() {
+            return Err(ConnectionError::Foreign { path: path.to_owned(), peer });
+        }
+        let patience = Some(patience);
+        stream.set_read_timeout(patience).map_err(no_engine)?;
+        stream.set_write_timeout(patience).map_err(no_engine)?;
         let stream = BufReader::new(stream);
-        Ok(Connection { path: path.to_owned(), stream, line: Vec::new(), is_waiting: true })
+        Ok(Connection { path: path.to_owned(), peer, stream, line: Vec::new(), is_waiting: true })
+    }
+
+    /// Who listens at the other end.
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// The socket.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// From now on [`Connection::answer`] waits no longer than this, and then says that nothing has

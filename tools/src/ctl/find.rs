@@ -1,77 +1,96 @@
-//! Finds the engines that run on this machine.
+//! Finds the engines of this user that run on this machine.
 //!
 //! The system lists every Unix socket with the path it was bound to (`/proc/net/unix`); an engine
-//! binds its own by the whole path where that fits. Those that this user may not enter do not
-//! connect.
+//! binds its own by the whole path where that fits. A socket's name proves nothing: whoever listens
+//! must be of this user, and those of others are left out.
 
 use std::collections::BTreeSet;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use pitlane_engine::control::SOCKET_NAME;
 use pitlane_engine::control::protocol::{Reply, Request, RequestLine};
+use pitlane_engine::control::{SOCKET_NAME, Status};
 
-use super::Connection;
+use super::connection::{Connection, ConnectionError};
+use super::peer::{Peer, connect};
+use super::text;
 
-/// A running engine.
+/// How long an engine that is only listed has to answer.
+const LIST_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A process that listens as an engine does.
 #[derive(Clone, Debug)]
 pub(crate) struct Engines {
     pub(crate) path: PathBuf,
-    pub(crate) pid: u32,
-    pub(crate) run: String,
-    pub(crate) uptime_ns: u64,
+    pub(crate) peer: Peer,
+    /// Its reading; `None` where it does not answer.
+    pub(crate) status: Option<Box<Status>>,
 }
 
-/// The socket to use: the given one, or that of the one engine that runs here.
+/// Which engine a command is for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) socket: Option<&'a Path>,
+    pub(crate) pid: Option<u32>,
+}
+
+/// The socket to use: the given one, that of the given process, or that of the one engine that runs
+/// here.
 ///
 /// # Errors
 /// There is none, or there are several, in words for a person.
-pub(crate) fn socket(given: Option<&Path>) -> Result<PathBuf, String> {
-    if let Some(path) = given {
+pub(crate) fn socket(wanted: Wanted<'_>) -> Result<PathBuf, String> {
+    if let Some(path) = wanted.socket {
         // A run's folder stands for its socket.
         let inside = [path.join("control").join(SOCKET_NAME), path.join(SOCKET_NAME)];
         let found = inside.into_iter().find(|path| path.exists());
         return Ok(found.unwrap_or_else(|| path.to_owned()));
     }
     let mut living = living(&listed());
-    match (living.pop(), living.is_empty()) {
+    if let Some(pid) = wanted.pid {
+        living.retain(|(_, peer)| peer.pid == pid);
+        let none =
+            || format!("process {pid} is no engine of this user; `pitlane ctl list` shows all");
+        return living.pop().map(|(path, _)| path).ok_or_else(none);
+    }
+    match (living.pop(), living.len()) {
         (None, _) => {
             Err("no engine listens here; start one with `pitlane run`, or give its socket"
                 .to_owned())
         }
-        (Some(path), true) => Ok(path),
-        (Some(path), false) => {
-            living.push(path);
-            let paths: Vec<_> = living.iter().map(|path| format!("  {}", path.display())).collect();
-            let several = living.len();
-            Err(format!(
-                "{several} engines listen here; say which by its socket:\n{}",
-                paths.join("\n")
-            ))
+        (Some((path, _)), 0) => Ok(path),
+        (Some(_), others) => {
+            let several = others + 1;
+            let list = text::engines(&find_engines());
+            Err(format!("{several} engines listen here; say which by --pid or --socket:\n{list}"))
         }
     }
 }
 
-/// Every engine that answers.
+/// Every engine of this user.
 pub(crate) fn find_engines() -> Vec<Engines> {
-    let ask = |path: PathBuf| {
-        let mut connection = Connection::open(&path).ok()?;
-        connection.send(&RequestLine { id: None, request: Request::Status {} }).ok()?;
-        match connection.answer().ok()?.reply? {
-            Reply::Status(status) => Some(Engines {
-                path,
-                pid: status.pid,
-                run: status.run,
-                uptime_ns: status.uptime_ns,
-            }),
+    let ask = |path: &Path| -> Result<Option<Box<Status>>, ConnectionError> {
+        let mut connection = Connection::open_within(path, LIST_PATIENCE)?;
+        connection.send(&RequestLine { id: None, request: Request::Status {} })?;
+        Ok(match connection.answer()?.reply {
+            Some(Reply::Status(status)) => Some(status),
             _ => None,
-        }
+        })
     };
-    living(&listed()).into_iter().filter_map(ask).collect()
+    let look = |(path, peer): (PathBuf, Peer)| {
+        let status = ask(&path).ok().flatten();
+        Engines { path, peer, status }
+    };
+    living(&listed()).into_iter().map(look).collect()
 }
 
-fn living(paths: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
-    paths.iter().filter(|path| UnixStream::connect(path).is_ok()).cloned().collect()
+/// Those that somebody of this user listens at.
+fn living(paths: &BTreeSet<PathBuf>) -> Vec<(PathBuf, Peer)> {
+    let ours = |path: &PathBuf| {
+        let (_stream, peer) = connect(path, Duration::ZERO).ok()?;
+        peer.is_ours().then(|| (path.clone(), peer))
+    };
+    paths.iter().filter_map(ours).collect()
 }
 
 /// Sockets that are named as an engine's.
@@ -111,11 +130,16 @@ mod tests {
         std::fs::create_dir(&folder).unwrap();
         let path = folder.join(SOCKET_NAME);
         let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        assert!(living(&listed()).contains(&path));
-        assert_eq!(socket(Some(dir.path())).as_ref(), Ok(&path));
-        assert_eq!(socket(Some(&folder)).as_ref(), Ok(&path));
-        assert_eq!(socket(Some(&path)).as_ref(), Ok(&path));
+        let is_living = || living(&listed()).iter().any(|(one, _)| *one == path);
+        assert!(is_living());
+        for given in [dir.path(), &folder, &path] {
+            let wanted = Wanted { socket: Some(given), pid: None };
+            assert_eq!(socket(wanted).as_ref(), Ok(&path));
+        }
+        let by_pid = |pid| socket(Wanted { socket: None, pid: Some(pid) });
+        assert_eq!(by_pid(std::process::id()).as_ref(), Ok(&path));
+        assert!(by_pid(u32::MAX).unwrap_err().contains("is no engine of this user"));
         drop(listener);
-        assert!(!living(&listed()).contains(&path));
+        assert!(!is_living());
     }
 }

@@ -3,6 +3,7 @@
 mod args;
 mod connection;
 mod find;
+mod peer;
 mod text;
 
 use std::io::IsTerminal;
@@ -16,7 +17,7 @@ use crate::terminal::Terminal;
 
 pub use args::{CtlArgs, CtlVerb};
 pub(crate) use connection::{Connection, ConnectionError};
-pub(crate) use find::{Engines, find_engines, socket};
+pub(crate) use find::{Engines, Wanted, find_engines, socket};
 pub(crate) use text::{is_farewell, reply as reply_text};
 
 /// Runs one verb.
@@ -32,7 +33,8 @@ pub(crate) fn ctl(
         terminal.complain(&problem);
         Exit::Usage
     })?;
-    let path = socket(args.socket.as_deref()).map_err(|problem| {
+    let wanted = Wanted { socket: args.socket.as_deref(), pid: args.pid };
+    let path = socket(wanted).map_err(|problem| {
         terminal.complain(&problem);
         Exit::Unreadable
     })?;
@@ -46,7 +48,12 @@ pub(crate) fn ctl(
         return watch(&mut connection, args.json, stop, terminal);
     }
     let answer = connection.answer().map_err(|error| failed(&error, terminal))?;
-    print(&answer, args.json, terminal)
+    let exit = print(&answer, args.json, terminal)?;
+    if matches!(answer.reply, Some(Reply::Stopping {})) && !args.json {
+        let pid = connection.peer().pid;
+        terminal.print(&format!("it is process {pid}, at {}\n", connection.path().display()))?;
+    }
+    Ok(exit)
 }
 
 /// The engines that run here.

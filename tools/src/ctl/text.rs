@@ -8,6 +8,7 @@ use pitlane_engine::control::{
 };
 
 use pitlane_engine::dispatcher::order::StreamCounts;
+use pitlane_engine::text::escaped;
 
 use super::Engines;
 use crate::table::{WIDTH, count, micros, render, table};
@@ -55,12 +56,27 @@ pub(super) fn engines(engines: &[Engines]) -> String {
     if engines.is_empty() {
         return "no engine runs here\n".to_owned();
     }
-    let mut table = table(&["run", ">process", ">up s", "socket"]);
+    let mut table = table(&[">process", ">up s", "started", "configuration", "socket"]);
     for engine in engines {
-        let (pid, up_s) = (engine.pid.to_string(), count(engine.uptime_ns / 1_000_000_000));
-        table.add_row([engine.run.clone(), pid, up_s, engine.path.display().to_string()]);
+        let pid = engine.peer.pid.to_string();
+        let (up_s, started, config) = match &engine.status {
+            Some(status) => {
+                (count(status.uptime_ns / 1_000_000_000), started(status), status.config.clone())
+            }
+            None => ("-".to_owned(), "-".to_owned(), "it does not answer".to_owned()),
+        };
+        table.add_row([pid, up_s, started, config, engine.path.display().to_string()]);
     }
-    render(&table)
+    escaped(&render(&table)).into_owned()
+}
+
+/// When an engine started, by this machine's clock, in UTC.
+fn started(status: &Status) -> String {
+    let up = jiff::SignedDuration::from_nanos(status.uptime_ns.cast_signed());
+    match jiff::Timestamp::now().checked_sub(up) {
+        Ok(start) => start.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        Err(_) => "-".to_owned(),
+    }
 }
 
 fn on_off(is_on: bool) -> &'static str {

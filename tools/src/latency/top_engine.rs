@@ -17,7 +17,7 @@ use super::error::VerbError;
 use super::top::{Look, Source};
 use super::top_rows::{aligned, draw_help, draw_if_narrow, draw_rows};
 use super::unit::Unit;
-use crate::ctl::{Connection, ConnectionError, is_farewell, reply_text, socket};
+use crate::ctl::{Connection, ConnectionError, Wanted, is_farewell, reply_text, socket};
 use crate::table::count;
 
 /// Time between two readings.
@@ -43,7 +43,7 @@ pub(super) struct EngineSource {
 impl EngineSource {
     /// Connects to the engine at `path`, or to the one that runs here, and reads it once.
     pub(super) fn open(path: Option<&Path>, unit: Unit) -> Result<EngineSource, VerbError> {
-        let path = socket(path).map_err(VerbError::Engine)?;
+        let path = socket(Wanted { socket: path, pid: None }).map_err(VerbError::Engine)?;
         let mut connection = Connection::open(&path).map_err(failed)?;
         let request = Request::Watch { interval_ms: INTERVAL_MS };
         connection.send(&RequestLine { id: None, request }).map_err(failed)?;
