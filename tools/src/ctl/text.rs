@@ -56,18 +56,19 @@ pub(super) fn engines(engines: &[Engines]) -> String {
     if engines.is_empty() {
         return "no engine runs here\n".to_owned();
     }
-    let mut table = table(&[">process", ">up s", "started", "configuration", "socket"]);
-    for engine in engines {
-        let pid = engine.peer.pid.to_string();
-        let (up_s, started, config) = match &engine.status {
+    let mut text = String::new();
+    for Engines { path, peer, status } in engines {
+        let state = match status {
             Some(status) => {
-                (count(status.uptime_ns / 1_000_000_000), started(status), status.config.clone())
+                let up_s = count(status.uptime_ns / 1_000_000_000);
+                format!("up {up_s} s since {}, {}", started(status), status.config)
             }
-            None => ("-".to_owned(), "-".to_owned(), "it does not answer".to_owned()),
+            None => "does not answer".to_owned(),
         };
-        table.add_row([pid, up_s, started, config, engine.path.display().to_string()]);
+        // The path in a line of its own and whole: it is there to be copied.
+        let _infallible = writeln!(text, "process {}, {state}\n  {}", peer.pid, path.display());
     }
-    escaped(&render(&table)).into_owned()
+    escaped(&text).into_owned()
 }
 
 /// When an engine started, by this machine's clock, in UTC.
