@@ -33,7 +33,7 @@ const LAYERS: [&str; 19] = [
 ];
 
 /// Circles between files that are still to be cut. It can only fall.
-const CIRCLES_LEFT: usize = 1;
+const CIRCLES_LEFT: usize = 0;
 
 type Name = Vec<String>;
 

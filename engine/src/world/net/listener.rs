@@ -8,7 +8,7 @@ use mio::net::TcpListener;
 use mio::{Interest, Registry, Token};
 
 use super::Stream;
-use super::virtual_net::VirtualListener;
+use super::virtual_ends::VirtualListener;
 
 /// A listener, non-blocking.
 #[derive(Debug)]

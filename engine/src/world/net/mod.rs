@@ -10,6 +10,7 @@ mod listener;
 mod pipe;
 mod resolver;
 mod stream;
+mod virtual_ends;
 mod virtual_net;
 
 use std::io;
@@ -20,6 +21,7 @@ pub use listener::Listener;
 pub use resolver::Lookup;
 use resolver::Resolver;
 pub use stream::Stream;
+use virtual_ends::{VirtualListener, VirtualStream};
 pub use virtual_net::{NetConditions, NetTotals, VirtualNet};
 
 /// Opens streams and listeners, and finds the addresses of names. Cheap to clone.
@@ -57,7 +59,7 @@ impl Net {
     pub fn connect(&self, address: SocketAddr) -> io::Result<Stream> {
         match self {
             Net::Real(_) => Ok(Stream::Plain(mio::net::TcpStream::connect(address)?)),
-            Net::Virtual(net) => Ok(Stream::Virtual(net.connect(address))),
+            Net::Virtual(net) => Ok(Stream::Virtual(VirtualStream::connect(net, address))),
         }
     }
 
@@ -68,7 +70,7 @@ impl Net {
     pub fn listen(&self, address: SocketAddr) -> io::Result<Listener> {
         match self {
             Net::Real(_) => Ok(Listener::Plain(mio::net::TcpListener::bind(address)?)),
-            Net::Virtual(net) => Ok(Listener::Virtual(net.listen(address)?)),
+            Net::Virtual(net) => Ok(Listener::Virtual(VirtualListener::listen(net, address)?)),
         }
     }
 

@@ -1,9 +1,7 @@
-//! One direction of a virtual connection, and the stream that holds one end of two of them.
+//! One direction of a virtual connection.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-
-use super::virtual_net::VirtualNet;
 
 /// Bytes that may be under way or unread in one direction, like the buffers of two sockets.
 const PIPE_BYTES_MAX: usize = 256 * 1024;
@@ -91,46 +89,5 @@ impl Pipe {
 
     fn last_arrival_ns(&self) -> u64 {
         self.arrivals.back().map_or(0, |(due_ns, _)| *due_ns)
-    }
-}
-
-/// One end of a virtual connection. Dropping it ends both directions.
-#[derive(Debug)]
-pub struct VirtualStream {
-    net: VirtualNet,
-    connection: u64,
-    /// 0 for the side that connected, 1 for the side that accepted.
-    side: usize,
-}
-
-impl VirtualStream {
-    pub(super) fn new(net: VirtualNet, connection: u64, side: usize) -> VirtualStream {
-        VirtualStream { net, connection, side }
-    }
-
-    pub(super) fn is_connected(&self) -> io::Result<bool> {
-        self.net.is_connected(self.connection)
-    }
-
-    pub(super) fn shutdown_write(&self) {
-        self.net.end(self.connection, self.side, End::Orderly);
-    }
-
-    pub(super) fn reset(&self) {
-        self.net.end(self.connection, self.side, End::Reset);
-    }
-
-    pub(super) fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.net.receive(self.connection, self.side, bytes)
-    }
-
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.net.send(self.connection, self.side, bytes)
-    }
-}
-
-impl Drop for VirtualStream {
-    fn drop(&mut self) {
-        self.net.drop_end(self.connection, self.side);
     }
 }

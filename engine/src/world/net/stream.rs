@@ -8,7 +8,7 @@ use mio::event::Source;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use super::pipe::VirtualStream;
+use super::virtual_ends::VirtualStream;
 
 /// A byte stream, non-blocking: `WouldBlock` when it has nothing to give or takes nothing now.
 ///

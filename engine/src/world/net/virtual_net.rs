@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::pipe::{End, Pipe, VirtualStream};
+use super::pipe::{End, Pipe};
 use crate::world::{Clock, SplitMix64};
 
 /// The first port that a listener at port 0, and the first that a client, is given.
@@ -106,13 +106,6 @@ struct Connection {
     is_held: [bool; 2],
 }
 
-/// Takes connections at an address of a virtual net.
-#[derive(Debug)]
-pub struct VirtualListener {
-    net: VirtualNet,
-    address: SocketAddr,
-}
-
 impl VirtualNet {
     /// A net without listeners or names.
     #[must_use]
@@ -186,7 +179,8 @@ impl VirtualNet {
         found.filter(|addresses| !addresses.is_empty()).ok_or_else(|| ErrorKind::NotFound.into())
     }
 
-    pub(super) fn listen(&self, address: SocketAddr) -> io::Result<VirtualListener> {
+    /// Listens at `address`, or at a free port; where.
+    pub(super) fn listen(&self, address: SocketAddr) -> io::Result<SocketAddr> {
         let state = &mut *self.0.state.lock();
         let mut address = address;
         if address.port() == 0 {
@@ -197,10 +191,35 @@ impl VirtualNet {
             return Err(ErrorKind::AddrInUse.into());
         }
         state.listeners.insert(address, Backlog::new());
-        Ok(VirtualListener { net: self.clone(), address })
+        Ok(address)
     }
 
-    pub(super) fn connect(&self, address: SocketAddr) -> VirtualStream {
+    /// The next connection that waits at `address`: its number, and the client's address.
+    pub(super) fn accept(&self, address: SocketAddr) -> io::Result<(u64, SocketAddr)> {
+        let now_ns = self.0.clock.now_ns();
+        let state = &mut *self.0.state.lock();
+        let backlog = state.listeners.get_mut(&address).ok_or(ErrorKind::NotConnected)?;
+        let id = *backlog.front().ok_or(ErrorKind::WouldBlock)?;
+        // The listener holds its side, so a connection whose client is gone is still there.
+        let connection = state.connections.get(&id).ok_or(ErrorKind::NotConnected)?;
+        if connection.ready_ns > now_ns {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        backlog.pop_front();
+        Ok((id, connection.peer))
+    }
+
+    /// Ends the listening at `address`; connections that were not accepted are cut.
+    pub(super) fn stop_listening(&self, address: SocketAddr) {
+        let backlog = self.0.state.lock().listeners.remove(&address);
+        for id in backlog.into_iter().flatten() {
+            self.end(id, 1, End::Reset);
+            self.drop_end(id, 1);
+        }
+    }
+
+    /// Starts to connect to `address`; the connection's number.
+    pub(super) fn connect(&self, address: SocketAddr) -> u64 {
         let now_ns = self.0.clock.now_ns();
         let state = &mut *self.0.state.lock();
         let id = state.next_connection;
@@ -221,7 +240,7 @@ impl VirtualNet {
         let pipes = [Pipe::default(), Pipe::default()];
         let is_held = [true, !is_refused];
         state.connections.insert(id, Connection { peer, ready_ns, is_refused, pipes, is_held });
-        VirtualStream::new(self.clone(), id, 0)
+        id
     }
 
     pub(super) fn is_connected(&self, id: u64) -> io::Result<bool> {
@@ -328,34 +347,4 @@ impl State {
 
 fn fnv(hash: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-impl VirtualListener {
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    pub(super) fn accept(&self) -> io::Result<(VirtualStream, SocketAddr)> {
-        let now_ns = self.net.0.clock.now_ns();
-        let state = &mut *self.net.0.state.lock();
-        let backlog = state.listeners.get_mut(&self.address).ok_or(ErrorKind::NotConnected)?;
-        let id = *backlog.front().ok_or(ErrorKind::WouldBlock)?;
-        // The listener holds its side, so a connection whose client is gone is still there.
-        let connection = state.connections.get(&id).ok_or(ErrorKind::NotConnected)?;
-        if connection.ready_ns > now_ns {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        backlog.pop_front();
-        Ok((VirtualStream::new(self.net.clone(), id, 1), connection.peer))
-    }
-}
-
-impl Drop for VirtualListener {
-    fn drop(&mut self) {
-        let backlog = self.net.0.state.lock().listeners.remove(&self.address);
-        for id in backlog.into_iter().flatten() {
-            self.net.end(id, 1, End::Reset);
-            self.net.drop_end(id, 1);
-        }
-    }
 }
