@@ -7,11 +7,6 @@
 //! round fails unless there was a take-over, every account holds, and no critical event is missing
 //! or out of order.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "what is tested runs in real time, on real threads and sockets"
-)]
-
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -7,11 +7,6 @@
 //! the checks between callbacks; then everything the real consumer does, with its accounts, its
 //! three histograms and two readings of the clock.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "what is tested runs in real time, on real threads and sockets"
-)]
-
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;

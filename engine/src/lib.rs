@@ -17,6 +17,8 @@
 //! | [`report`] | what remains of a run |
 //! | [`safety`], [`world`], [`telemetry`], [`config`], [`runtime`] | what all of them stand on |
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 pub mod config;
 pub mod consumer;
 pub mod control;

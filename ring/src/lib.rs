@@ -51,6 +51,8 @@
 //! What it does not promise: fairness between lanes, delivery after a publisher was leaked, or
 //! recovery from a panic inside a `Drop` that runs during unwinding.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 pub mod alloc;
 mod bits;
 mod cell;

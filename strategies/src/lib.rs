@@ -4,6 +4,7 @@
 //! (orders). `strategies/README.md` tells how to write, test and compile in one of your own; its
 //! code is compiled and run by this crate's tests.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 mod market_maker;
 mod momentum;

@@ -6,23 +6,33 @@
 //! the process around it.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+#[allow(clippy::disallowed_methods, reason = "measures in real time, and keeps logs")]
 mod bench;
 mod cli;
+#[allow(clippy::disallowed_methods, reason = "talks to an engine over its socket")]
 mod ctl;
+#[allow(clippy::disallowed_methods, reason = "reads the files that it is told to")]
 mod dlq;
+#[allow(clippy::disallowed_methods, reason = "looks at this machine")]
 pub mod doctor;
 mod duration;
 mod exit;
+#[allow(clippy::disallowed_methods, reason = "reads and writes the files that it is told to")]
 pub mod latency;
 mod plan_text;
 mod report_text;
+#[allow(clippy::disallowed_methods, reason = "waits for the end of a run in real time")]
 mod run;
+#[allow(clippy::disallowed_methods, reason = "asks the kernel what is ignored")]
 mod signals;
+#[allow(clippy::disallowed_methods, reason = "waits in real time, and keeps lines")]
 mod soak;
 mod status;
 mod table;
 mod terminal;
+#[allow(clippy::disallowed_methods, reason = "attacks a real engine in real time")]
 mod verify;
 
 use std::ffi::OsString;

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use data_encoding::BASE64;
 use pitlane_engine::telemetry::{GAUGES_LINE, HlogWriter, new_histogram};
+use pitlane_engine::world::Files;
 use serde_json::Value;
 
 fn latency(args: &[&str]) -> Output {
@@ -27,7 +28,7 @@ fn fixture(name: &str) -> String {
 /// A log of one second with a latency of 5 us, and 7 events that wait in a lane.
 fn log_with_lane(path: &Path) -> String {
     let header = [GAUGES_LINE.to_owned(), "Load: 10 events/s offered".to_owned()];
-    let mut log = HlogWriter::create(path, SystemTime::now(), &header).unwrap();
+    let mut log = HlogWriter::create(&Files::Real, path, SystemTime::now(), &header).unwrap();
     for (tag, value) in [("", 5_000), ("decode", 5_000), ("lane:noop:market", 7)] {
         let mut histogram = new_histogram();
         histogram.record(value).unwrap();

@@ -22,6 +22,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::event::parse_scaled;
+use crate::world::Files;
 pub(crate) use check::most_alike;
 pub use error::{ConfigError, Position, Problem};
 pub use lists::{ConsumerConfig, InstrumentConfig, OnFlip, VenueConfig};
@@ -138,7 +139,8 @@ impl Config {
     /// [`ConfigError::Unreadable`] when it can't be read as UTF-8 text, else as [`Config::parse`].
     pub fn load(path: impl AsRef<Path>) -> Result<Config, ConfigError> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path)
+        let text = Files::Real
+            .read_text(path)
             .map_err(|reason| ConfigError::Unreadable { path: path.to_owned(), reason })?;
         Config::parse(&text, &path.display().to_string())
     }

@@ -32,7 +32,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "any moment will do")]
     fn a_second_gives_as_many_as_it_says_and_never_more_than_that_at_once() {
         let start = Instant::now();
         let mut budget = Budget::new(100, start);

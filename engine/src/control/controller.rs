@@ -1,12 +1,7 @@
 //! The controller: takes the strategies' commands out of their lanes, and polls the flips.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "its thread of the real world; in virtual time it is scheduled as an agent"
-)]
-
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use pitlane_ring::{Bits, Consumer};
@@ -18,6 +13,7 @@ use crate::consumer::{ControlAction, ControlCommand};
 use crate::dispatcher::RouteKey;
 use crate::event::{ConsumerId, ControlCode, InstrumentId, VenueId};
 use crate::runtime::{Agent, Clock, give_way};
+use crate::world::start_thread;
 
 /// Takes the strategies' commands, and carries out what anybody asks of the routes.
 pub(crate) struct Controller {
@@ -42,7 +38,7 @@ impl ControllerHandle {
     /// Starts it.
     pub(crate) fn start(mut controller: Controller) -> std::io::Result<ControllerHandle> {
         let routes = Arc::clone(controller.flips.routes());
-        let thread = Builder::new().name("controller".to_owned()).spawn(move || {
+        let thread = start_thread("controller", move || {
             give_way();
             controller.flips.routes().poll_here();
             while !controller.is_done() {

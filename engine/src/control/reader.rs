@@ -65,7 +65,7 @@ impl Reader {
 
     /// A reading of everything.
     pub(crate) fn status(&mut self) -> Status {
-        let threads = self.threads.read(&self.parts.threads);
+        let threads = self.threads.read(&self.parts.threads, self.parts.clock.now_ns());
         let parts = &self.parts;
         let view = parts.routes.view();
         let interval = parts.last.read();

@@ -1,15 +1,10 @@
 //! The threads of this process as the system sees them: where they may run and what they burn.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "answers operators in real time, and is no agent yet"
-)]
-
 use std::collections::HashMap;
-use std::time::Instant;
 
 use super::ThreadStatus;
 use crate::runtime::CorePlan;
+use crate::world::{kernel_names, kernel_text};
 
 /// Bytes of a thread's name that the system keeps.
 const NAME_BYTES: usize = 15;
@@ -18,7 +13,7 @@ const NAME_BYTES: usize = 15;
 #[derive(Debug, Default)]
 pub(super) struct Threads {
     burned_ns: HashMap<u32, u64>,
-    read: Option<Instant>,
+    read_ns: Option<u64>,
 }
 
 /// A thread as the system shows it.
@@ -76,10 +71,9 @@ impl PlannedThread {
 
 impl Threads {
     /// The planned threads first, in their order, then all others of the process.
-    pub(super) fn read(&mut self, planned: &[PlannedThread]) -> Vec<ThreadStatus> {
-        let now = Instant::now();
-        let elapsed_ns = self.read.map(|before| now.duration_since(before).as_nanos() as u64);
-        self.read = Some(now);
+    pub(super) fn read(&mut self, planned: &[PlannedThread], now_ns: u64) -> Vec<ThreadStatus> {
+        let elapsed_ns = self.read_ns.map(|before_ns| now_ns.saturating_sub(before_ns));
+        self.read_ns = Some(now_ns);
         let mut tasks = tasks();
         let mut threads = Vec::new();
         let mut burned = HashMap::new();
@@ -125,15 +119,14 @@ impl Threads {
 
 /// The threads of this process, in the order of their start.
 fn tasks() -> Vec<Task> {
-    let Ok(folder) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
-    let ids = folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let mut ids: Vec<u32> = ids.collect();
+    let names = kernel_names("/proc/self/task");
+    let mut ids: Vec<u32> = names.iter().filter_map(|name| name.parse().ok()).collect();
     ids.sort_unstable();
     ids.into_iter().filter_map(task).collect()
 }
 
 fn task(tid: u32) -> Option<Task> {
-    let read = |file: &str| std::fs::read_to_string(format!("/proc/self/task/{tid}/{file}")).ok();
+    let read = |file: &str| kernel_text(format!("/proc/self/task/{tid}/{file}")).ok();
     let status = read("status")?;
     let field = |name: &str| {
         status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim).map(str::to_owned)
@@ -164,10 +157,10 @@ mod tests {
         is_ready.recv().unwrap();
         let planned = PlannedThread { name, core: None, agents: vec!["a".into()] };
         let mut threads = Threads::default();
-        let first = threads.read(std::slice::from_ref(&planned));
+        let first = threads.read(std::slice::from_ref(&planned), 0);
         assert_eq!((first[0].pinned.as_str(), first[0].cpu_permille), ("not_asked", None));
         assert!(first.len() > 1, "the test's own thread is there, too");
-        let second = threads.read(std::slice::from_ref(&planned));
+        let second = threads.read(std::slice::from_ref(&planned), 1_000_000);
         assert!(second[0].cpu_permille.is_some());
         drop(stop);
         thread.unwrap().join().unwrap();

@@ -6,6 +6,7 @@ use super::venues::check_venues;
 use crate::config::Config;
 use crate::consumer::StrategyRegistry;
 use crate::runtime::{CorePlan, HostCores};
+use crate::world::Files;
 
 /// Looks for what [`launch`](super::launch) would refuse beyond the file itself: cores, strategies,
 /// their params, keys. Starts nothing.
@@ -15,7 +16,7 @@ use crate::runtime::{CorePlan, HostCores};
 pub fn check(config: &Config, registry: &StrategyRegistry) -> Result<(), LaunchError> {
     CorePlan::make(config, &HostCores::read())?;
     strategies(config, registry)?;
-    check_venues(config)
+    check_venues(config, &Files::Real)
 }
 
 #[cfg(test)]
@@ -30,7 +31,7 @@ mod tests {
 
     fn refused(lines: &str) -> String {
         let config = Config::parse(&format!("{VENUE}\n{lines}"), "venues.toml").unwrap();
-        check_venues(&config).unwrap_err().to_string()
+        check_venues(&config, &Files::Real).unwrap_err().to_string()
     }
 
     #[test]

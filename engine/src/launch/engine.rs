@@ -1,7 +1,5 @@
 //! The running engine: one owner of every thread, until it is stopped.
 
-#![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -391,6 +389,7 @@ struct Waited {
 
 /// Waits until every thread has ended, or the deadline and the grace after it are over (FR-022).
 /// The watchdog goes on until then: a callback can stall while everything drains.
+#[allow(clippy::disallowed_methods, reason = "waits for threads of the real world")]
 fn wait(
     mut cores: Vec<CoreHandle>,
     watchdog: Option<WatchdogHandle>,

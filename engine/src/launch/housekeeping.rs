@@ -1,12 +1,10 @@
 //! The housekeeping thread: log lines, dead letters, histograms. It may block; nothing waits for
 //! it.
 
-#![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, Instant};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use pitlane_ring::{Exchange, LaneGauge};
 
@@ -14,13 +12,12 @@ use crate::consumer::FailureRecord;
 use crate::control::FlipLatencies;
 use crate::runtime::{Clock, CoreWakers, give_way};
 use crate::telemetry::{Collector, DeadLetterFile, LogDrain};
+use crate::world::start_thread;
+use crate::world::wait_until;
 
 /// Longest pause after a look that found something: the lanes of letters are small, and where one
 /// came more may.
 const SOON: Duration = Duration::from_millis(5);
-
-/// Pause between two looks at a thread that is ending.
-const JOIN_PAUSE: Duration = Duration::from_millis(1);
 
 /// What housekeeping works on; given back when it stops.
 pub(super) struct Housekeeping {
@@ -70,7 +67,7 @@ impl HousekeepingHandle {
     pub(super) fn start(housekeeping: Housekeeping) -> std::io::Result<HousekeepingHandle> {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
-        let thread = Builder::new().name("housekeeping".to_owned()).spawn(move || {
+        let thread = start_thread("housekeeping", move || {
             give_way();
             housekeeping.run(&seen)
         })?;
@@ -82,11 +79,8 @@ impl HousekeepingHandle {
     pub(super) fn stop(self, deadline: Duration) -> Option<Housekeeping> {
         self.stop.store(true, Ordering::Release);
         self.thread.thread().unpark();
-        let asked = Instant::now();
-        while !self.thread.is_finished() && asked.elapsed() < deadline {
-            std::thread::sleep(JOIN_PAUSE);
-        }
-        if self.thread.is_finished() { self.thread.join().ok() } else { None }
+        let is_in_time = wait_until(deadline, || self.thread.is_finished());
+        if is_in_time { self.thread.join().ok() } else { None }
     }
 }
 

@@ -16,7 +16,10 @@ use crate::pipeline::Readings;
 use crate::runtime::{CorePlan, HostCores, OneThread, Phase, StopSignal, look_pause};
 use crate::telemetry::LetterSource;
 use crate::venue::VenueCounters;
-use crate::world::{Clock, Entropy, Net, NetConditions, NetTotals, Spawn, VirtualNet, World};
+use crate::world::{
+    Clock, Entropy, FileConditions, Files, Net, NetConditions, NetTotals, Spawn, VirtualFiles,
+    VirtualNet, World,
+};
 
 /// Wall time at the start of every simulated run: 2026-01-01T00:00:00Z.
 const WALL_START_NS: i64 = 1_767_225_600_000_000_000;
@@ -55,10 +58,13 @@ pub fn launch_one_thread(
     let (clock, time) = Clock::manual(WALL_START_NS);
     let entropy = Entropy::seeded(options.seed);
     let net = VirtualNet::new(clock.clone(), entropy.seed("net"), options.conditions);
+    let disk = entropy.seed("files");
+    let files = VirtualFiles::new(disk, FileConditions::default());
     let world = World {
         clock: clock.clone(),
         entropy,
         net: Net::Virtual(net.clone()),
+        files: Files::Virtual(files),
         spawn: Spawn::OneThread,
     };
     let plan = CorePlan::make(config, &HostCores::read())?;

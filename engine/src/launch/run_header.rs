@@ -1,11 +1,11 @@
 //! The run header of the interval log: what one must know to compare two runs.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use crate::config::Config;
 use crate::runtime::CorePlan;
 use crate::telemetry::GAUGES_LINE;
+use crate::world::kernel_text;
 
 /// The lines of the header, without the `#[...]` around them.
 pub(super) fn run_header(plan: &CorePlan, config: &Config, load: &str) -> Vec<String> {
@@ -58,7 +58,7 @@ pub(super) fn offered(config: &Config) -> String {
 }
 
 fn cpu_model() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let info = kernel_text("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name"));
     model.map_or("unknown CPU", |rest| rest.trim_start_matches(['\t', ' ', ':'])).to_owned()
 }
@@ -74,7 +74,7 @@ fn governors(plan: &CorePlan) -> String {
 
 /// A one-line file of the kernel; `none` when it is empty, `not exposed` when it is not there.
 fn file(path: &str) -> String {
-    match std::fs::read_to_string(Path::new(path)) {
+    match kernel_text(path) {
         Ok(text) if text.trim().is_empty() => "none".to_owned(),
         Ok(text) => text.trim().to_owned(),
         Err(_) => "not exposed".to_owned(),

@@ -1,10 +1,6 @@
 //! From an assembly to running threads.
 
-#![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
-
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -24,14 +20,15 @@ use crate::runtime::{
     HostCores, PlannedCore, WatchdogHandle, WatchdogOptions, look_pause,
 };
 use crate::telemetry::{
-    Collector, CollectorOptions, DeadLetterFile, GAUGE_PREFIX, HlogWriter, LetterNames, LogDrain,
-    LogLanes, LogRecord, make_private_folder,
+    Collector, CollectorOptions, DeadLetterFile, FileLimits, GAUGE_PREFIX, HlogWriter, LetterNames,
+    LogDrain, LogLanes, LogRecord, RunFile,
 };
+use crate::world::Files;
 
 /// Makes a folder for this run alone: two engines that start in one millisecond share none.
-fn make_run_folder(base: &Path, stamp_ms: u128) -> Result<PathBuf, LaunchError> {
+fn make_run_folder(files: &Files, base: &Path, stamp_ms: i64) -> Result<PathBuf, LaunchError> {
     let failed = |path: &Path, source| LaunchError::RunDir { path: path.to_owned(), source };
-    make_private_folder(base).map_err(|source| failed(base, source))?;
+    files.make_private_folder(base).map_err(|source| failed(base, source))?;
     let mut number = 0;
     loop {
         let name = match number {
@@ -39,7 +36,7 @@ fn make_run_folder(base: &Path, stamp_ms: u128) -> Result<PathBuf, LaunchError> 
             number => format!("run-{stamp_ms}-{number}"),
         };
         let path = base.join(name);
-        match DirBuilder::new().mode(0o700).create(&path) {
+        match files.make_new_folder(&path) {
             Ok(()) => return Ok(path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(source) => return Err(failed(&path, source)),
@@ -62,12 +59,13 @@ impl Assembly<'_> {
         flips: Flips,
         options: &LaunchOptions,
     ) -> Result<Engine, LaunchError> {
-        let started = SystemTime::now() - Duration::from_nanos(self.clock.now_ns());
-        let stamp = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let run_dir = make_run_folder(&self.config.engine.run_dir, stamp.as_millis())?;
+        let files = self.world.files.clone();
+        let started_ns = self.clock.wall_at_ns(0);
+        let run_dir = make_run_folder(&files, &self.config.engine.run_dir, started_ns / 1_000_000)?;
+        let started = SystemTime::UNIX_EPOCH + Duration::from_nanos(started_ns.unsigned_abs());
         let hlog = if self.config.telemetry.hlog {
             let header = run_header(&plan, self.config, &offered(self.config));
-            Some(HlogWriter::create(&run_dir.join("latency.hlog"), started, &header)?)
+            Some(HlogWriter::create(&files, &run_dir.join("latency.hlog"), started, &header)?)
         } else {
             None
         };
@@ -91,7 +89,13 @@ impl Assembly<'_> {
             logs: LogDrain::new(log_lanes, logs.clone()),
             failures: self.failures,
             letters: DeadLetterFile::new(
-                &run_dir.join("dead_letters.jsonl"),
+                RunFile::new(
+                    &files,
+                    &run_dir.join("dead_letters.jsonl"),
+                    FileLimits::DEFAULT,
+                    Vec::new(),
+                ),
+                self.clock.clone(),
                 self.letters,
                 LetterNames { venues: self.config.venue_names(), consumers },
                 self.quarantine.last_resort().clone(),

@@ -1,14 +1,10 @@
 //! The threads and servers of venues that are on no core.
 
-#![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
-
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::runtime::BesideThread;
 use crate::venue::simulated::{RecordedSession, SimulatedVenue};
-
-/// Pause between two looks at threads that are ending.
-const JOIN_PAUSE: Duration = Duration::from_millis(1);
+use crate::world::wait_until;
 
 /// The threads and servers of venues that are no pinned cores. Stopped after the cores, in order.
 #[derive(Default)]
@@ -23,11 +19,9 @@ impl VenueThreads {
     pub(super) fn stop(self, deadline: Duration) -> (Vec<String>, Vec<String>) {
         let (mut behind, mut notes) = (Vec::new(), Vec::new());
         self.beside.iter().for_each(BesideThread::ask_to_stop);
-        let started = Instant::now();
-        for thread in self.beside {
-            while !thread.is_finished() && started.elapsed() < deadline {
-                std::thread::sleep(JOIN_PAUSE);
-            }
+        let beside = self.beside;
+        let _in_time = wait_until(deadline, || beside.iter().all(BesideThread::is_finished));
+        for thread in beside {
             if thread.is_finished() {
                 notes.extend(thread.join().err());
             } else {

@@ -37,7 +37,7 @@ use crate::venue::{
     IntakeStats, LaneOutlet, SymbolMap, SyntheticLoad, SyntheticOptions, SyntheticVenue,
     SyntheticWiring, VenueSwitch,
 };
-use crate::world::{Net, Spawn};
+use crate::world::{Files, Spawn, World};
 
 /// What the embedded venue calls the one API key it knows.
 const EMBEDDED_API_KEY: &str = "pitlane";
@@ -83,7 +83,7 @@ impl Assembly<'_> {
     ) -> Result<Vec<VenueEnds>, LaunchError> {
         let mut ends = Vec::new();
         for (number, venue) in self.config.venues.iter().enumerate() {
-            let setup = configured(self.config, number, venue, &self.world.net)?;
+            let setup = configured(self.config, number, venue, &self.world)?;
             ends.push(self.sessions(number, setup, sessions_open)?);
         }
         for (place, name) in self.config.simulated_names().enumerate() {
@@ -523,10 +523,10 @@ fn configured(
     config: &Config,
     number: usize,
     venue: &VenueConfig,
-    net: &Net,
+    world: &World,
 ) -> Result<VenueSetup, LaunchError> {
     let parse = |key: &str, url: &str, scheme, allowed: &str| {
-        Endpoint::parse(url, scheme, net).map_err(|error| {
+        Endpoint::parse(url, scheme, &world.net).map_err(|error| {
             config.error_at(&format!("venue[{number}].{key}"), &error.to_string(), allowed)
         })
     };
@@ -542,7 +542,8 @@ fn configured(
     let api = match &venue.api_url {
         Some(url) => {
             let endpoint = parse("api_url", url, Scheme::Ws, ws)?;
-            Some((endpoint, keyed_orders(orders_of(config, number, kind)?, venue)?))
+            let orders = orders_of(config, number, kind)?;
+            Some((endpoint, keyed_orders(orders, venue, &world.files)?))
         }
         None => None,
     };
@@ -561,11 +562,11 @@ fn configured(
 }
 
 /// Looks up every venue's kind and reads its key, to see whether it can be used.
-pub(super) fn check_venues(config: &Config) -> Result<(), LaunchError> {
+pub(super) fn check_venues(config: &Config, files: &Files) -> Result<(), LaunchError> {
     for (number, venue) in config.venues.iter().enumerate() {
         let kind = kind_of(config, number, venue)?;
         if venue.api_url.is_some() {
-            keyed_orders(orders_of(config, number, kind)?, venue)?;
+            keyed_orders(orders_of(config, number, kind)?, venue, files)?;
         }
     }
     Ok(())
@@ -592,7 +593,11 @@ fn orders_of(config: &Config, number: usize, kind: &VenueKind) -> Result<OrderKi
 }
 
 /// The environment comes first: a key is better kept there.
-fn keyed_orders(orders: OrderKind, venue: &VenueConfig) -> Result<KeyedOrders, KeyError> {
+fn keyed_orders(
+    orders: OrderKind,
+    venue: &VenueConfig,
+    files: &Files,
+) -> Result<KeyedOrders, KeyError> {
     let from_environment = venue
         .api_key_env
         .as_ref()
@@ -605,7 +610,7 @@ fn keyed_orders(orders: OrderKind, venue: &VenueConfig) -> Result<KeyedOrders, K
         (None, None) => return Err(KeyError::NoVariable { name: "api_key_env".to_owned() }),
     };
     let private_key_file = venue.private_key_file.as_deref().unwrap_or(Path::new(""));
-    (orders.with_keys)(Keys { api_key: &api_key, private_key_file })
+    (orders.with_keys)(Keys { api_key: &api_key, private_key_file, files })
 }
 
 fn symbol_map(

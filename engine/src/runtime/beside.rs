@@ -1,18 +1,16 @@
 //! An agent on a thread of its own, beside the pinned cores: it gives way to them and sleeps when
 //! it has nothing to do.
 
-#![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
-
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use mio::{Events, Poll, Token, Waker};
 
 use super::{Agent, give_way};
-use crate::world::Clock;
+use crate::world::{Clock, start_thread};
 
 /// The waker's number in the poller; sockets of the agent have lower ones.
 const WAKER: Token = Token(usize::MAX);
@@ -71,7 +69,7 @@ impl Beside {
         let stop = Arc::<AtomicBool>::default();
         let (seen, waker) = (Arc::clone(&stop), self.waker.clone());
         let run = move || run(agent, self.poll, &clock, &seen);
-        let thread = Builder::new().name(name.to_owned()).spawn(run)?;
+        let thread = start_thread(name, run)?;
         Ok(BesideThread { name: name.to_owned(), stop, waker, thread })
     }
 }

@@ -2,12 +2,10 @@
 //! [`super::home`]), and the threads that take its place when a consumer holds it up (see
 //! [`super::watchdog`]).
 
-#![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
-
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 use pitlane_ring::{Home, IdleStrategy, Publisher};
@@ -19,6 +17,7 @@ use super::{
     YieldBan,
 };
 use crate::telemetry::{LogRecord, attach_thread};
+use crate::world::start_thread;
 
 /// What a core is made of.
 pub struct CoreOptions {
@@ -154,7 +153,7 @@ impl CoreHandle {
         let idle = rules.idle;
         let pinned = Arc::new(AtomicU8::new(Pinned::Unknown as u8));
         let report = Arc::clone(&pinned);
-        let handle = Builder::new().name(name.clone()).spawn(move || {
+        let handle = start_thread(&name, move || {
             report.store(pin(core) as u8, Ordering::Release);
             thread.set();
             attach_thread(log);

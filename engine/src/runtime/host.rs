@@ -1,9 +1,10 @@
 //! What the machine has: the cores this process may run on, and how much of them.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+
+use crate::world::kernel_text;
 
 /// The cores this process may use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -50,7 +51,7 @@ impl HostCores {
 /// The smallest quota of this process's control group and all groups around it (version 2:
 /// `cpu.max`; version 1: `cpu.cfs_quota_us`).
 fn read_quota(membership: &Path, root: &Path) -> Option<u64> {
-    let membership = fs::read_to_string(membership).unwrap_or_default();
+    let membership = kernel_text(membership).unwrap_or_default();
     let mut smallest: Option<u64> = None;
     for line in membership.lines() {
         let mut fields = line.splitn(3, ':').skip(1);
@@ -70,7 +71,7 @@ fn read_quota(membership: &Path, root: &Path) -> Option<u64> {
 }
 
 fn quota_of(folder: &Path) -> Option<u64> {
-    let read = |name: &str| fs::read_to_string(PathBuf::from(folder).join(name)).ok();
+    let read = |name: &str| kernel_text(PathBuf::from(folder).join(name)).ok();
     let (quota_us, period_us) = match read("cpu.max") {
         Some(text) => {
             let (quota, period) = text.trim().split_once(' ')?;
@@ -87,6 +88,8 @@ fn quota_of(folder: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn folder_with(files: &[(&str, &str)]) -> tempfile::TempDir {

@@ -6,10 +6,7 @@
 //! is not in it: so only what it burned counts then, which errs on the side of the thread.
 //! Kernels without `schedstat` give the time on a core in hundredths of a second, and no waits.
 
-#![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
-
-use std::fs::File;
-use std::io::Read;
+use crate::world::kernel_text_into;
 
 /// Nanoseconds of a hundredth of a second, in which `stat` counts.
 const TICK_NS: u64 = 10_000_000;
@@ -87,9 +84,7 @@ fn read(tid: i32) -> Option<Account> {
 }
 
 fn read_into<'t>(path: &str, text: &'t mut [u8]) -> Option<&'t str> {
-    let mut file = File::open(path).ok()?;
-    let count = file.read(text).ok()?;
-    std::str::from_utf8(&text[..count]).ok()
+    kernel_text_into(path, text).ok()
 }
 
 #[cfg(test)]

@@ -22,12 +22,10 @@
 //! A demotion is a placement, not a failure, so where the kernel's account is late it errs towards
 //! none: see the judgement's own page.
 
-#![allow(clippy::disallowed_methods, reason = "owns the threads of the real world")]
-
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -43,6 +41,7 @@ use super::standby::Standby;
 use super::{Clock, YieldBan};
 use crate::safety::{Quarantine, QuarantineReason};
 use crate::telemetry::{LogLanes, LogRecord, attach_thread};
+use crate::world::start_thread;
 
 /// Looks in the smallest budget.
 const LOOKS: u32 = 4;
@@ -128,8 +127,7 @@ impl WatchdogHandle {
         }
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
-        let spawned = Builder::new().name("watchdog".to_owned());
-        let thread = spawned.spawn(move || watchdog.run(&seen, log))?;
+        let thread = start_thread("watchdog", move || watchdog.run(&seen, log))?;
         Ok(WatchdogHandle { stop, shared, thread })
     }
 

@@ -6,26 +6,24 @@
 //! order, and once more at the end; only what then still can't be written is lost, and counted as
 //! that.
 
-#![allow(clippy::disallowed_methods, reason = "files and sinks are of the real world")]
-
 use std::collections::VecDeque;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::letters::{LetterChunk, LetterSource};
-use super::run_file::{FileLimits, RunFile};
+use super::run_file::RunFile;
 use super::thinning::{Thinned, Thinning};
 use crate::event::ConsumerId;
 use crate::safety::{HaltReason, LastResort};
+use crate::world::Clock;
 
 /// Critical events kept in memory while the file can't take them. The order sessions read nothing
 /// more by then, so what comes is what was on its way: lanes and spills.
 const KEPT_MAX: usize = 65_536;
 
-/// Between two attempts to write what is kept.
-const AGAIN: Duration = Duration::from_secs(1);
+/// Between two attempts to write what is kept, ns.
+const AGAIN_NS: u64 = 1_000_000_000;
 
 /// Joins the chunks of all senders and writes the file. Owned by housekeeping.
 pub struct DeadLetterFile {
@@ -35,7 +33,9 @@ pub struct DeadLetterFile {
     flood_gate: FloodGate,
     last_resort: LastResort,
     kept: VecDeque<Formed>,
-    tried: Option<Instant>,
+    clock: Clock,
+    /// When writing what is kept was tried last.
+    tried_ns: Option<u64>,
     written: u64,
     failures: u64,
     has_failed: bool,
@@ -113,22 +113,24 @@ struct Formed {
 }
 
 impl DeadLetterFile {
-    /// A file at `path`, created with its first letter.
+    /// A file, made with its first letter; `clock` says when it is tried again.
     #[must_use]
     pub fn new(
-        path: &Path,
+        file: RunFile,
+        clock: Clock,
         sources: Vec<LetterSource>,
         names: LetterNames,
         last_resort: LastResort,
     ) -> DeadLetterFile {
         DeadLetterFile {
-            file: RunFile::new(path, FileLimits::DEFAULT, Vec::new()),
+            file,
             sources,
             names,
             flood_gate: FloodGate::new(),
             last_resort,
             kept: VecDeque::new(),
-            tried: None,
+            clock,
+            tried_ns: None,
             written: 0,
             failures: 0,
             has_failed: false,
@@ -150,7 +152,9 @@ impl DeadLetterFile {
                 }
             });
         }
-        if !self.kept.is_empty() && self.tried.is_none_or(|tried| tried.elapsed() >= AGAIN) {
+        let now_ns = self.clock.now_ns();
+        let is_time = |tried_ns: u64| now_ns.saturating_sub(tried_ns) >= AGAIN_NS;
+        if !self.kept.is_empty() && self.tried_ns.is_none_or(is_time) {
             self.write_kept();
         }
         let count = letters.len() as u64;
@@ -203,7 +207,7 @@ impl DeadLetterFile {
             self.lose(letter.owner);
         } else {
             self.last_resort.halt(HaltReason::FileFailed);
-            self.tried.get_or_insert_with(Instant::now);
+            self.tried_ns.get_or_insert_with(|| self.clock.now_ns());
             self.kept.push_back(letter);
         }
     }
@@ -212,12 +216,12 @@ impl DeadLetterFile {
         while let Some(letter) = self.kept.pop_front() {
             if !self.write_line(&letter) {
                 self.kept.push_front(letter);
-                self.tried = Some(Instant::now());
+                self.tried_ns = Some(self.clock.now_ns());
                 return;
             }
             self.written += 1;
         }
-        self.tried = None;
+        self.tried_ns = None;
     }
 
     fn lose(&mut self, owner: Option<ConsumerId>) {
@@ -278,18 +282,31 @@ impl Formed {
 mod tests {
     use super::super::letters::tests::letter;
     use super::super::letters::{CHUNK_BYTES, Letter, LetterSender, letter_lane};
+    use super::super::run_file::FileLimits;
     use super::*;
+    use crate::world::{FileConditions, Files, ManualTime, VirtualFiles};
 
     fn critical(raw: &[u8]) -> Letter<'_> {
         Letter { is_critical: true, owner: Some(ConsumerId(1)), ..letter(raw) }
     }
 
     fn file_at(path: &Path) -> (LetterSender, DeadLetterFile, LastResort) {
+        let (sender, file, resort, _time) = file_among(&Files::Real, path);
+        (sender, file, resort)
+    }
+
+    fn file_among(
+        files: &Files,
+        path: &Path,
+    ) -> (LetterSender, DeadLetterFile, LastResort, ManualTime) {
         let (sender, source) = letter_lane("sim:orders", 128);
         let names =
             LetterNames { venues: vec!["sim".into()], consumers: vec!["one".into(), "two".into()] };
         let resort = crate::safety::Quarantine::new(2, false).last_resort().clone();
-        (sender, DeadLetterFile::new(path, vec![source], names, resort.clone()), resort)
+        let run_file = RunFile::new(files, path, FileLimits::DEFAULT, Vec::new());
+        let (clock, time) = Clock::manual(0);
+        let file = DeadLetterFile::new(run_file, clock, vec![source], names, resort.clone());
+        (sender, file, resort, time)
     }
 
     fn lines(path: &Path) -> Vec<serde_json::Value> {
@@ -378,6 +395,31 @@ mod tests {
         assert_eq!((resort.lost(ConsumerId(1)), file.kept.len()), (0, 2));
         file.finish();
         assert_eq!((resort.lost(ConsumerId(1)), file.failures(), file.written()), (2, 2, 0));
+    }
+
+    #[test]
+    fn a_disk_that_is_full_for_a_while_tears_nothing_and_gets_every_critical_event_in_order() {
+        let full = FileConditions { room_bytes: 300, ..FileConditions::default() };
+        let disk = VirtualFiles::new(1, full);
+        let files = Files::Virtual(disk.clone());
+        let path = Path::new("/run/dead.jsonl");
+        let (mut sender, mut file, resort, time) = file_among(&files, path);
+        for number in 0..4_u8 {
+            sender.send(critical(&[number]));
+        }
+        file.drain();
+        assert!(disk.totals().full > 0 && resort.is_halted());
+        let kept = file.kept.len();
+        assert!(kept > 0 && files.read_text(path).unwrap().ends_with('\n'), "no torn line");
+        disk.set_conditions(FileConditions::default());
+        file.drain();
+        assert_eq!(file.kept.len(), kept, "it is tried again after a second, not at once");
+        time.advance_ns(AGAIN_NS);
+        file.drain();
+        let text = files.read_text(path).unwrap();
+        let raw = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let raw: Vec<_> = raw.map(|line: serde_json::Value| line["raw_hex"].clone()).collect();
+        assert_eq!((raw, file.written()), (["00", "01", "02", "03"].map(Into::into).into(), 4));
     }
 
     #[test]

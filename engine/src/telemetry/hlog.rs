@@ -4,8 +4,6 @@
 //! The format is the one of the HdrHistogram tools (version 1.3). The version comment and the
 //! legend are not written by the histogram crate, so they are written here.
 
-#![allow(clippy::disallowed_methods, reason = "files and sinks are of the real world")]
-
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -17,6 +15,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use super::run_file::{FileLimits, RunFile};
+use crate::world::Files;
 
 /// Highest latency a histogram tells apart: one hour. Above it, values are recorded as one hour.
 pub const HLOG_HIGHEST_NS: u64 = 3_600_000_000_000;
@@ -85,19 +84,20 @@ pub struct HlogWriter {
 }
 
 impl HlogWriter {
-    /// Creates the log at `path`. `started` is the wall time of the engine's clock at 0 ns;
-    /// `header` are the lines of the run header, each without the surrounding `#[...]`.
+    /// Creates the log at `path` among `files`. `started` is the wall time of the engine's clock at
+    /// 0 ns; `header` are the lines of the run header, each without the surrounding `#[...]`.
     ///
     /// # Errors
     /// [`HlogError`] when the file can't be created or its header not be written.
     pub fn create(
+        files: &Files,
         path: &Path,
         started: SystemTime,
         header: &[String],
     ) -> Result<HlogWriter, HlogError> {
         let since_epoch = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let head = log_head(since_epoch.as_secs_f64(), header).into_bytes();
-        let mut file = RunFile::new(path, LIMITS, head);
+        let mut file = RunFile::new(files, path, LIMITS, head);
         file.make().map_err(|source| HlogError {
             operation: "creating",
             path: path.to_owned(),
@@ -248,7 +248,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("run.hlog");
         let header = vec!["Plan: one core".to_owned()];
-        let mut writer = HlogWriter::create(&path, SystemTime::now(), &header).unwrap();
+        let mut writer =
+            HlogWriter::create(&Files::Real, &path, SystemTime::now(), &header).unwrap();
         let mut histogram = new_histogram();
         histogram.saturating_record(1_500_000);
         let second = Duration::from_secs(1);
@@ -301,7 +302,9 @@ mod tests {
     fn a_full_disk_is_an_error_and_not_a_crash() {
         // F21: /dev/full refuses every write.
         let error =
-            HlogWriter::create(Path::new("/dev/full"), SystemTime::now(), &[]).err().unwrap();
+            HlogWriter::create(&Files::Real, Path::new("/dev/full"), SystemTime::now(), &[])
+                .err()
+                .unwrap();
         assert!(error.to_string().contains("/dev/full"), "{error}");
     }
 }

@@ -3,14 +3,11 @@
 //! error itself: its lines go through the [`Sink`] of the process, which drops and counts what a
 //! blocked terminal does not take.
 
-#![allow(clippy::disallowed_methods, reason = "files and sinks are of the real world")]
-
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
 
 use env_logger::{Target, WriteStyle};
 use log::{Level, Log, Metadata, Record as LogEntry};
@@ -21,6 +18,7 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 use super::sink::{Sink, SinkWriter};
 use super::thinning::{Thinned, Thinning};
 use crate::text::escaped;
+use crate::world::wall_now_ns;
 
 /// Bytes of text in one record; longer messages are cut.
 const TEXT_BYTES: usize = 448;
@@ -117,9 +115,7 @@ impl RingLogger {
     fn deliver(&self, entry: &LogEntry<'_>) {
         let text = entry.args().to_string();
         let kind = kind_of(entry.target(), &text);
-        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let now_ns = since_epoch.map_or(0, |passed| passed.as_nanos() as i64);
-        let thinned = self.thinning.lock().take(&kind, now_ns);
+        let thinned = self.thinning.lock().take(&kind, wall_now_ns());
         let note = match thinned {
             Thinned::Passes => None,
             Thinned::LeftOut { note: None } => return,

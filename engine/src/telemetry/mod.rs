@@ -29,6 +29,6 @@ pub use letters::{
 };
 pub use logging::{LogDrain, LogLanes, LogRecord, attach_thread, install_logger};
 pub use probe::{Asks, ConsumerProbe, HistogramSet, Probe, ProbeLink};
-pub use run_file::{FileLimits, RunFile, create_private, make_private_folder};
+pub use run_file::{FileLimits, RunFile};
 pub use sink::{Sink, SinkWriter};
 pub use terms::{Term, Terms};

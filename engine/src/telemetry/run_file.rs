@@ -5,12 +5,10 @@
 //! name (F39), and opening one of them blocks nobody; a file that reaches its size is set aside
 //! under a number and the oldest of those goes; a folder that vanished is made anew.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use crate::world::{File, Files};
 
 /// How much may lie on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +27,7 @@ impl FileLimits {
 /// The file. Made with its first line.
 #[derive(Debug)]
 pub struct RunFile {
+    files: Files,
     path: PathBuf,
     limits: FileLimits,
     /// What each file begins with.
@@ -44,10 +43,11 @@ pub struct RunFile {
 }
 
 impl RunFile {
-    /// A file at `path`, whose every part begins with `head`.
+    /// A file of `files` at `path`, whose every part begins with `head`.
     #[must_use]
-    pub fn new(path: &Path, limits: FileLimits, head: Vec<u8>) -> RunFile {
+    pub fn new(files: &Files, path: &Path, limits: FileLimits, head: Vec<u8>) -> RunFile {
         RunFile {
+            files: files.clone(),
             path: path.to_owned(),
             limits,
             head,
@@ -77,7 +77,7 @@ impl RunFile {
     /// The system's; or that something other than an own, plain file stands in its place.
     pub fn make(&mut self) -> io::Result<()> {
         if self.file.is_none() {
-            self.file = Some(create_private(&self.path)?);
+            self.file = Some(self.files.create_private(&self.path)?);
             (self.len, self.is_precious) = (0, false);
             let head = std::mem::take(&mut self.head);
             let written = self.write(&head);
@@ -111,14 +111,13 @@ impl RunFile {
 
     /// Whether the file was deleted, with or without its folder.
     fn has_vanished(&self) -> bool {
-        let links = self.file.as_ref().and_then(|file| file.metadata().ok());
-        links.is_some_and(|metadata| metadata.nlink() == 0)
+        self.file.as_ref().is_some_and(File::has_vanished)
     }
 
     /// Sets the present part aside; the next line begins a new one.
     fn rotate(&mut self) -> io::Result<()> {
         self.set_aside += 1;
-        std::fs::rename(&self.path, self.aside(self.set_aside))?;
+        self.files.rename(&self.path, &self.aside(self.set_aside))?;
         self.file = None;
         if !self.is_precious {
             self.expendable.push_back(self.set_aside);
@@ -126,7 +125,7 @@ impl RunFile {
         if self.expendable.len() > self.limits.set_aside_max as usize
             && let Some(oldest) = self.expendable.pop_front()
         {
-            let _gone_already = std::fs::remove_file(self.aside(oldest));
+            let _gone_already = self.files.remove(&self.aside(oldest));
         }
         Ok(())
     }
@@ -141,9 +140,7 @@ impl RunFile {
         let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
         if let Err(error) = file.write_all(bytes) {
             // Best effort: where even that fails, readers see a torn last line and say so.
-            if file.set_len(self.len).is_ok() {
-                let _position = file.seek(SeekFrom::Start(self.len));
-            }
+            let _cut = file.set_len(self.len);
             return Err(error);
         }
         self.len += bytes.len() as u64;
@@ -151,47 +148,10 @@ impl RunFile {
     }
 }
 
-/// Creates or empties a plain file that only its owner can read, with the folders above it (0700).
-///
-/// # Errors
-/// The system's; `AlreadyExists` where a link, FIFO, device or a file with a second name stands
-/// there.
-pub fn create_private(path: &Path) -> io::Result<File> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        make_private_folder(folder)?;
-    }
-    // Without waiting: a FIFO that nobody reads would hold the open up for ever.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(flags)
-        .open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.nlink() != 1 {
-        let problem = "something other than a plain file with one name stands there";
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, problem));
-    }
-    if metadata.permissions().mode() & 0o077 != 0 {
-        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-    }
-    file.set_len(0)?;
-    Ok(file)
-}
-
-/// Makes a folder that only its owner can enter; one that is there stays as it is.
-///
-/// # Errors
-/// The system's.
-pub fn make_private_folder(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::{FileConditions, VirtualFiles};
 
     const SMALL: FileLimits = FileLimits { bytes_max: 20, set_aside_max: 2 };
 
@@ -207,7 +167,7 @@ mod tests {
     fn files_are_bounded_and_the_oldest_goes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("letters.jsonl");
-        let mut file = RunFile::new(&path, SMALL, b"head\n".to_vec());
+        let mut file = RunFile::new(&Files::Real, &path, SMALL, b"head\n".to_vec());
         for number in 0..10 {
             file.append(format!("line {number:04}\n").as_bytes(), false).unwrap();
         }
@@ -219,7 +179,7 @@ mod tests {
     fn a_part_with_a_precious_line_stays() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("letters.jsonl");
-        let mut file = RunFile::new(&path, SMALL, Vec::new());
+        let mut file = RunFile::new(&Files::Real, &path, SMALL, Vec::new());
         for number in 0..10 {
             file.append(format!("a longer line {number:04}\n").as_bytes(), number == 0).unwrap();
         }
@@ -228,40 +188,30 @@ mod tests {
     }
 
     #[test]
-    fn only_the_owner_can_read_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("run").join("file");
-        create_private(&path).unwrap();
-        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
-        // Also where it was there before, for all to read.
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
-        create_private(&path).unwrap();
-        assert_eq!(mode(&path), 0o600);
-    }
-
-    #[test]
-    fn nothing_is_written_through_what_somebody_has_planted() {
-        let dir = tempfile::tempdir().unwrap();
-        let victim = dir.path().join("victim");
-        std::fs::write(&victim, "precious").unwrap();
-        let link = dir.path().join("link");
-        std::os::unix::fs::symlink(&victim, &link).unwrap();
-        let second_name = dir.path().join("second");
-        std::fs::hard_link(&victim, &second_name).unwrap();
-        let fifo = dir.path().join("fifo");
-        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-        for planted in [&link, &second_name, &fifo, Path::new("/dev/full")] {
-            assert!(create_private(planted).is_err(), "{}", planted.display());
+    fn a_write_that_fails_in_its_middle_leaves_whole_lines() {
+        for seed in 0..20 {
+            let torn = FileConditions { torn_ppm: 300_000, ..FileConditions::default() };
+            let disk = VirtualFiles::new(seed, torn);
+            let files = Files::Virtual(disk.clone());
+            let path = Path::new("/run/letters.jsonl");
+            let mut file = RunFile::new(&files, path, FileLimits::DEFAULT, b"head\n".to_vec());
+            let mut expected = String::from("head\n");
+            for number in 0..100 {
+                let line = format!("line {number}\n");
+                if file.append(line.as_bytes(), false).is_ok() {
+                    expected.push_str(&line);
+                }
+            }
+            assert!(disk.totals().torn > 10, "seed {seed}");
+            assert_eq!(files.read_text(path).unwrap(), expected, "seed {seed}");
         }
-        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
     }
 
     #[test]
     fn a_folder_that_vanished_is_made_anew() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("run").join("letters.jsonl");
-        let mut file = RunFile::new(&path, FileLimits::DEFAULT, b"head\n".to_vec());
+        let mut file = RunFile::new(&Files::Real, &path, FileLimits::DEFAULT, b"head\n".to_vec());
         file.append(b"one\n", false).unwrap();
         std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
         file.append(b"two\n", false).unwrap();

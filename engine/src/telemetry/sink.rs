@@ -6,15 +6,14 @@
 //! was stopped with Ctrl-S, a full pipe, or a FIFO without a reader therefore holds up nothing but
 //! this thread (F36).
 
-#![allow(clippy::disallowed_methods, reason = "files and sinks are of the real world")]
-
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
-use std::thread::Builder;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+
+use crate::world::start_thread;
 
 /// Bytes that wait at most, unless one text alone is larger.
 const QUEUED_BYTES_MAX: usize = 1 << 20;
@@ -63,7 +62,7 @@ impl Sink {
             moved: Condvar::new(),
         });
         let writing = Arc::clone(&shared);
-        Builder::new().name(format!("sink-{name}")).spawn(move || writing.run(writer))?;
+        start_thread(&format!("sink-{name}"), move || writing.run(writer))?;
         Ok(Sink(shared))
     }
 

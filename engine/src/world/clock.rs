@@ -93,7 +93,10 @@ impl Clock {
     }
 }
 
-fn wall_now_ns() -> i64 {
+/// The system's wall time, ns since the Unix epoch: for the log of the process, which belongs to
+/// no engine.
+#[must_use]
+pub fn wall_now_ns() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -10,6 +10,7 @@ use std::io;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::SplitMix64;
+use super::fnv::{FNV_START, fnv};
 
 /// The root of all chance of one engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +47,7 @@ impl Entropy {
     #[must_use]
     pub fn seed(self, name: &str) -> u64 {
         // FNV-1a of the name, then one step of the generator, so that near names are far apart.
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        for byte in name.bytes() {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-        SplitMix64::new(self.root ^ hash).next_u64()
+        SplitMix64::new(self.root ^ fnv(FNV_START, name.as_bytes())).next_u64()
     }
 
     /// A generator of its own for `name`.
@@ -60,8 +57,7 @@ impl Entropy {
     }
 
     /// The number of this run, which makes the names of its orders differ from those of all others:
-    /// never
-    /// 0. Two of 1,000 runs have one number with a probability of about 1 in 8,600.
+    /// never 0. Two of 1,000 runs have one number with a probability of about 1 in 8,600.
     #[must_use]
     pub fn run_number(self) -> u32 {
         (self.seed("run") >> 32).max(1) as u32

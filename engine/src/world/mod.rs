@@ -1,4 +1,4 @@
-//! The world outside the engine: time, chance and the network, real or simulated.
+//! The world outside the engine: time, chance, the network and files, real or simulated.
 //!
 //! Whatever reaches outside goes through here, so that a whole engine can run on one thread in
 //! virtual time and, for one seed, do the same twice. Nothing here knows a venue, an event or a
@@ -6,13 +6,20 @@
 
 mod clock;
 mod entropy;
+mod files;
+mod fnv;
+mod kernel;
 mod net;
 mod split_mix;
+mod thread;
 
-pub use clock::{Clock, ManualTime};
+pub use clock::{Clock, ManualTime, wall_now_ns};
 pub use entropy::Entropy;
+pub use files::{File, FileConditions, FileTotals, Files, VirtualFiles};
+pub use kernel::{kernel_names, kernel_text, kernel_text_into};
 pub use net::{Listener, Lookup, Net, NetConditions, NetTotals, Stream, VirtualNet};
 pub use split_mix::SplitMix64;
+pub use thread::{start_thread, wait_until};
 
 /// What an engine is given of the world outside. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -23,6 +30,8 @@ pub struct World {
     pub entropy: Entropy,
     /// The network.
     pub net: Net,
+    /// What is read and written.
+    pub files: Files,
     /// Where agents run.
     pub spawn: Spawn,
 }
@@ -37,7 +46,7 @@ pub enum Spawn {
 }
 
 impl World {
-    /// The system's: a clock that starts now, a new root of chance, the system's network.
+    /// The system's: a clock that starts now, a new root of chance, the system's network and files.
     ///
     /// # Errors
     /// When the system gives no random bytes.
@@ -46,6 +55,7 @@ impl World {
             clock: Clock::start(),
             entropy: Entropy::from_os()?,
             net: Net::real(),
+            files: Files::Real,
             spawn: Spawn::Threads,
         })
     }

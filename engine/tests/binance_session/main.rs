@@ -1,11 +1,6 @@
 //! Promises of the live sessions against faults on the wire: the real agents on real sockets,
 //! against the simulated venue with a fault plan, and against servers whose every byte is scripted.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "what is tested runs in real time, on real threads and sockets"
-)]
-
 mod bad_day;
 mod books;
 mod feed;

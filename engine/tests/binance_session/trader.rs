@@ -19,7 +19,7 @@ use pitlane_engine::venue::protocol::{OrderDecoder, OrderProtocol, Signer};
 use pitlane_engine::venue::simulated::{SimulatedVenue, SimulatedVenueOptions};
 use pitlane_engine::venue::transport::{Endpoint, Scheme, SessionOptions};
 use pitlane_engine::venue::{IntakeStats, SessionState, VenueCounters, VenueSwitch};
-use pitlane_engine::world::Net;
+use pitlane_engine::world::{Files, Net};
 use pitlane_ring::{LaneOptions, Publisher, lane};
 use zerocopy::FromZeros;
 
@@ -42,7 +42,7 @@ pub fn credentials() -> Credentials {
     std::fs::write(&path, KEY).expect("the key is written");
     let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(&path, own).expect("the mode is set");
-    Credentials::from_pem_file(API_KEY.into(), &path).expect("the key is good")
+    Credentials::from_pem_file(&Files::Real, API_KEY.into(), &path).expect("the key is good")
 }
 
 /// Starts a venue that knows `credentials`; the market moves little.

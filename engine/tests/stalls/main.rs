@@ -3,11 +3,6 @@
 //! Nothing is judged by time: the callback that stalls is held until the test has seen what has to
 //! happen meanwhile.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "what is tested runs in real time, on real threads and sockets"
-)]
-
 mod consumers;
 mod flip_step;
 mod for_ever;

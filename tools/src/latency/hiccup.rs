@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use core_affinity::CoreId;
 use hdrhistogram::Histogram;
 use pitlane_engine::telemetry::{HlogWriter, new_histogram};
+use pitlane_engine::world::Files;
 use serde_json::json;
 
 use super::cli::HiccupArgs;
@@ -53,7 +54,7 @@ pub fn run(args: &HiccupArgs, console: &mut Console<'_>) -> Result<Exit, VerbErr
         ),
         "Values: how late a tick was seen by a pinned, spinning thread".to_owned(),
     ];
-    let mut log = HlogWriter::create(&args.output, started, &header)
+    let mut log = HlogWriter::create(&Files::Real, &args.output, started, &header)
         .map_err(|error| VerbError::output("hiccup", std::io::Error::other(error)))?;
     if console.err_is_terminal && args.duration.is_none() {
         let _nobody_looks =

@@ -1,10 +1,5 @@
 //! F25: what a client can do to the socket, and what it can't.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "what is tested runs in real time, on real threads and sockets"
-)]
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream as Stream;

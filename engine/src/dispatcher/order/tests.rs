@@ -1,10 +1,5 @@
 //! Streams by hand, EDGE-10, and against a plain model.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "what is tested runs in real time, on real threads and sockets"
-)]
-
 use std::collections::{BTreeSet, VecDeque};
 
 use proptest::prelude::*;

@@ -1,10 +1,5 @@
 //! Windows by hand: each rule of the game, and against a plain model.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "what is tested runs in real time, on real threads and sockets"
-)]
-
 use std::sync::Arc;
 
 use proptest::prelude::*;

@@ -1,17 +1,12 @@
 //! The key that signs a logon, and what it is called at the venue.
 
-#![allow(clippy::disallowed_methods, reason = "a key for tests comes from the system")]
-
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
 use crate::venue::protocol::{KeyError, Keys, Signer};
-use crate::world::SplitMix64;
+use crate::world::{Entropy, Files, SplitMix64};
 
 /// An API key and its Ed25519 key pair.
 pub struct Credentials {
@@ -25,17 +20,17 @@ impl Credentials {
     ///
     /// # Errors
     /// [`KeyError`] names the file and what is wrong with it.
-    pub fn from_pem_file(api_key: String, path: &Path) -> Result<Credentials, KeyError> {
+    pub fn from_pem_file(
+        files: &Files,
+        api_key: String,
+        path: &Path,
+    ) -> Result<Credentials, KeyError> {
         let owned = || path.to_owned();
         let unreadable = |source| KeyError::Unreadable { path: owned(), source };
-        let mut file = File::open(path).map_err(unreadable)?;
-        // Of the open file: nobody can put another in its place in between.
-        let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
+        let (text, mode) = files.read_text_and_mode(path).map_err(unreadable)?;
         if mode & 0o077 != 0 {
             return Err(KeyError::Open { path: owned(), mode });
         }
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(unreadable)?;
         let der = pem_body(&text).ok_or_else(|| KeyError::NotPem { path: owned() })?;
         // The venue's keys have no public half in them: it is computed.
         let key_pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|reason| {
@@ -53,11 +48,8 @@ impl Credentials {
     /// # Errors
     /// When the system gives no random bytes.
     pub fn generate(api_key: &str) -> Result<Credentials, KeyError> {
-        let random = ring::rand::SystemRandom::new();
-        let document = Ed25519KeyPair::generate_pkcs8(&random).map_err(|_| KeyError::NoRandom)?;
-        let key_pair =
-            Ed25519KeyPair::from_pkcs8(document.as_ref()).map_err(|_| KeyError::NoRandom)?;
-        Ok(Credentials { api_key: api_key.to_owned(), key_pair })
+        let entropy = Entropy::from_os().map_err(|_| KeyError::NoRandom)?;
+        Credentials::drawn(api_key, &mut entropy.random("key"))
     }
 
     /// What the key is called at the venue.
@@ -83,7 +75,7 @@ impl Credentials {
 
 impl Signer for Credentials {
     fn read(keys: Keys<'_>) -> Result<Credentials, KeyError> {
-        Credentials::from_pem_file(keys.api_key.to_owned(), keys.private_key_file)
+        Credentials::from_pem_file(keys.files, keys.api_key.to_owned(), keys.private_key_file)
     }
 
     fn drawn(api_key: &str, random: &mut SplitMix64) -> Result<Credentials, KeyError> {
@@ -119,6 +111,7 @@ mod tests {
     use ring::signature::{ED25519, UnparsedPublicKey};
 
     use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
@@ -132,7 +125,7 @@ mod tests {
         let path = dir.path().join("key.pem");
         std::fs::write(&path, text).unwrap();
         std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-        Credentials::from_pem_file("k".into(), &path)
+        Credentials::from_pem_file(&Files::Real, "k".into(), &path)
     }
 
     fn from_text(text: &str) -> Result<Credentials, KeyError> {
@@ -164,7 +157,8 @@ mod tests {
         let other = RFC_8410.replace("MC4C", "MC4D");
         assert!(matches!(error(&other), KeyError::WrongKind { .. }));
         assert!(!error(&other).to_string().contains("INTuct"));
-        let missing = Credentials::from_pem_file("k".into(), Path::new("/nowhere/key.pem"));
+        let missing =
+            Credentials::from_pem_file(&Files::Real, "k".into(), Path::new("/nowhere/key.pem"));
         assert!(missing.unwrap_err().to_string().contains("/nowhere/key.pem"));
         assert_eq!(format!("{:?}", from_text(RFC_8410).unwrap()), "Credentials(hidden)");
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::world::SplitMix64;
+use crate::world::{Files, SplitMix64};
 
 /// The keys that a configuration names.
 #[derive(Clone, Copy)]
@@ -13,6 +13,8 @@ pub struct Keys<'a> {
     pub api_key: &'a str,
     /// The file with the secret half.
     pub private_key_file: &'a Path,
+    /// Where files are.
+    pub files: &'a Files,
 }
 
 /// Signs the requests of one account. Never shows key material.

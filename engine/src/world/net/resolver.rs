@@ -4,14 +4,14 @@
 //! thread leaves a question and polls for the answer. The thread is started where the first name is
 //! resolved that is no address in digits: at launch, so that it inherits no pinned core.
 
-#![allow(clippy::disallowed_methods, reason = "the seam itself")]
-
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use parking_lot::Mutex;
+
+use crate::world::thread::start_thread;
 
 /// An answer, or none yet.
 type Answer = Option<io::Result<Vec<SocketAddr>>>;
@@ -80,7 +80,7 @@ impl Resolver {
 /// Starts the thread. It ends by itself when the resolver is dropped.
 fn start() -> io::Result<Sender<Question>> {
     let (sender, questions) = channel();
-    std::thread::Builder::new().name("resolver".to_owned()).spawn(move || run(&questions))?;
+    start_thread("resolver", move || run(&questions))?;
     Ok(sender)
 }
 

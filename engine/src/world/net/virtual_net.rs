@@ -16,6 +16,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::pipe::{End, Pipe};
+use crate::world::fnv::fnv;
 use crate::world::{Clock, SplitMix64};
 
 /// The first port that a listener at port 0, and the first that a client, is given.
@@ -343,8 +344,4 @@ impl State {
     fn delay_ns(&mut self) -> u64 {
         self.conditions.latency_ns.max(1) + self.random.between(0, self.conditions.jitter_ns)
     }
-}
-
-fn fnv(hash: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -14,7 +14,6 @@ mod text;
 mod update_ids;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -22,6 +21,7 @@ use thiserror::Error;
 
 use super::dialect::binance_spot;
 use super::frame_kind::FrameKind;
+use crate::world::Files;
 use text::{lines, parse_seconds, times_of};
 pub(super) use update_ids::UpdateIds;
 use update_ids::{Ranges, number};
@@ -92,21 +92,19 @@ impl Recording {
     pub fn load(folder: &Path) -> Result<Recording, RecordingError> {
         let mut recording = Recording::default();
         let mut files = Vec::new();
-        for entry in fs::read_dir(folder).map_err(|e| unreadable(folder, e))? {
-            let path = entry.map_err(|e| unreadable(folder, e))?.path();
+        for path in Files::Real.list(folder).map_err(|e| unreadable(folder, e))? {
             let is_index = path.file_name().is_some_and(|name| name == REST_INDEX);
             // What was sent while recording is no part of what was received.
             if !is_index && text::stem(&path).is_some_and(|stem| !stem.ends_with(".sent")) {
                 files.push(path);
             }
         }
-        files.sort();
         let mut last_ns = None;
         for file in &files {
             recording.add_frames(file, &mut last_ns)?;
         }
         let index = folder.join(REST_INDEX);
-        if index.exists() {
+        if Files::Real.is_there(&index) {
             recording.add_snapshots(folder, &index)?;
         }
         if recording.frames() == 0 {
@@ -341,6 +339,7 @@ fn unreadable(path: &Path, source: std::io::Error) -> RecordingError {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Write;
 
     use flate2::Compression;

@@ -1,13 +1,13 @@
 //! The lines of a recorded file, however it was kept: packed or not, with or without a byte order
 //! mark.
 
-use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
 use super::{RecordingError, unreadable};
+use crate::world::Files;
 
 /// How the name of a file with frames ends.
 const FRAMES: [&str; 2] = [".jsonl", ".jsonl.gz"];
@@ -24,10 +24,12 @@ pub(super) fn stem(path: &Path) -> Option<&str> {
 pub(super) fn read(path: &Path) -> Result<String, RecordingError> {
     let mut text = String::new();
     if path.extension().is_some_and(|extension| extension == "gz") {
-        let file = File::open(path).map_err(|e| unreadable(path, e))?;
-        MultiGzDecoder::new(file).read_to_string(&mut text).map_err(|e| unreadable(path, e))?;
+        let packed = Files::Real.read(path).map_err(|e| unreadable(path, e))?;
+        MultiGzDecoder::new(packed.as_slice())
+            .read_to_string(&mut text)
+            .map_err(|e| unreadable(path, e))?;
     } else {
-        text = fs::read_to_string(path).map_err(|e| unreadable(path, e))?;
+        text = Files::Real.read_text(path).map_err(|e| unreadable(path, e))?;
     }
     if text.starts_with('\u{feff}') {
         text.drain(..'\u{feff}'.len_utf8());
@@ -65,7 +67,10 @@ fn times_file(path: &Path) -> Option<(PathBuf, bool)> {
     let stem = stem(path)?;
     let of = |ending: &str| path.with_file_name(format!("{stem}.{ending}"));
     let known = [("recv_ns.txt", true), ("recv_s.txt", false)];
-    known.into_iter().map(|(ending, is_ns)| (of(ending), is_ns)).find(|(file, _)| file.exists())
+    known
+        .into_iter()
+        .map(|(ending, is_ns)| (of(ending), is_ns))
+        .find(|(file, _)| Files::Real.is_there(file))
 }
 
 /// Decimal seconds as ns; digits below a nanosecond are dropped.

@@ -1,0 +1,204 @@
+//! The files seam: what an engine reads and writes on a disk, or on a virtual one in memory.
+//!
+//! Files that are made here are their owner's alone (0600, folders 0700), and nothing is opened
+//! through a planted link, FIFO, device or second name (F39); opening one of them blocks nobody.
+
+#![allow(clippy::disallowed_methods, reason = "the seam itself")]
+
+mod file;
+mod inode;
+mod virtual_files;
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+pub use file::File;
+pub use virtual_files::{FileConditions, FileTotals, VirtualFiles};
+
+/// Makes, reads, moves and removes files. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub enum Files {
+    /// The system's.
+    #[default]
+    Real,
+    /// In memory.
+    Virtual(VirtualFiles),
+}
+
+impl Files {
+    /// Creates or empties a plain file that only its owner can read, with the folders above it.
+    ///
+    /// # Errors
+    /// The system's; `AlreadyExists` where a link, FIFO, device or a file with a second name stands
+    /// there.
+    pub fn create_private(&self, path: &Path) -> io::Result<File> {
+        match self {
+            Files::Real => {
+                let mut file = open_private(path)?;
+                file.set_len(0)?;
+                Ok(file)
+            }
+            Files::Virtual(files) => Ok(File::Virtual(files.create(path)?)),
+        }
+    }
+
+    /// Opens a private file to go on writing behind its last byte; makes it where it is not there.
+    ///
+    /// # Errors
+    /// As [`Files::create_private`].
+    pub fn append_private(&self, path: &Path) -> io::Result<File> {
+        match self {
+            Files::Real => {
+                let mut file = open_private(path)?;
+                let len = file.len()?;
+                file.set_len(len)?;
+                Ok(file)
+            }
+            Files::Virtual(files) => Ok(File::Virtual(files.append(path)?)),
+        }
+    }
+
+    /// Makes a folder that only its owner can enter, and those above it; one that is there stays as
+    /// it is.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn make_private_folder(&self, folder: &Path) -> io::Result<()> {
+        match self {
+            Files::Real => DirBuilder::new().recursive(true).mode(0o700).create(folder),
+            Files::Virtual(files) => files.make_folder(folder),
+        }
+    }
+
+    /// The same for a folder that must not be there yet, in one that is.
+    ///
+    /// # Errors
+    /// The system's; `AlreadyExists` when there is anything of that name.
+    pub fn make_new_folder(&self, folder: &Path) -> io::Result<()> {
+        match self {
+            Files::Real => DirBuilder::new().mode(0o700).create(folder),
+            Files::Virtual(files) => files.make_new_folder(folder),
+        }
+    }
+
+    /// Gives a file another name, in place of one that has it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        match self {
+            Files::Real => fs::rename(from, to),
+            Files::Virtual(files) => files.rename(from, to),
+        }
+    }
+
+    /// Takes a file's name away.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn remove(&self, path: &Path) -> io::Result<()> {
+        match self {
+            Files::Real => fs::remove_file(path),
+            Files::Virtual(files) => files.remove(path),
+        }
+    }
+
+    /// A whole file.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        match self {
+            Files::Real => fs::read(path),
+            Files::Virtual(files) => files.read(path),
+        }
+    }
+
+    /// A whole file as text.
+    ///
+    /// # Errors
+    /// The system's; `InvalidData` when it is not UTF-8.
+    pub fn read_text(&self, path: &Path) -> io::Result<String> {
+        text_of(self.read(path)?)
+    }
+
+    /// A whole file as text, with its mode: of the file that was read, so that nobody can put
+    /// another in its place in between.
+    ///
+    /// # Errors
+    /// As [`Files::read_text`].
+    pub fn read_text_and_mode(&self, path: &Path) -> io::Result<(String, u32)> {
+        match self {
+            Files::Real => {
+                let mut file = fs::File::open(path)?;
+                let mode = file.metadata()?.permissions().mode() & 0o7777;
+                let mut text = String::new();
+                file.read_to_string(&mut text)?;
+                Ok((text, mode))
+            }
+            Files::Virtual(files) => Ok((text_of(files.read(path)?)?, 0o600)),
+        }
+    }
+
+    /// What lies in a folder, sorted.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        match self {
+            Files::Real => {
+                let entries = fs::read_dir(folder)?;
+                let mut paths: Vec<_> = entries
+                    .map(|entry| entry.map(|entry| entry.path()))
+                    .collect::<Result<_, _>>()?;
+                paths.sort();
+                Ok(paths)
+            }
+            Files::Virtual(files) => files.list(folder),
+        }
+    }
+
+    /// Whether there is a file or folder of this name.
+    #[must_use]
+    pub fn is_there(&self, path: &Path) -> bool {
+        match self {
+            Files::Real => path.exists(),
+            Files::Virtual(files) => files.is_there(path),
+        }
+    }
+}
+
+fn text_of(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+}
+
+fn open_private(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Files::Real.make_private_folder(folder)?;
+    }
+    // Without waiting: a FIFO that nobody reads would hold the open up for ever.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(flags)
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.nlink() != 1 {
+        let problem = "something other than a plain file with one name stands there";
+        return Err(io::Error::new(ErrorKind::AlreadyExists, problem));
+    }
+    if metadata.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(File::Real(file))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,315 @@
+//! A disk in memory: what it does to writes follows from its seed.
+//!
+//! It has room for so many bytes; a write that does not fit leaves a part behind, as a full disk
+//! does. By seed a write fails in its middle, and a sync fails. A crash loses a part of what was
+//! not synced, of each file another. Every fault is counted, so that a test can prove that it
+//! happened.
+//!
+//! It is shared by all who have a handle in one simulated world, which runs on one thread; the lock
+//! is never waited for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::inode::Inode;
+use crate::world::SplitMix64;
+use crate::world::fnv::fnv;
+
+/// How a virtual disk treats those who write. Rates are in a million calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileConditions {
+    /// Bytes that all files together can have.
+    pub room_bytes: usize,
+    /// Writes that fail with a part of their bytes in the file.
+    pub torn_ppm: u32,
+    /// Files and folders that can't be made, cut, renamed or removed.
+    pub refused_ppm: u32,
+    /// Syncs that fail.
+    pub sync_ppm: u32,
+}
+
+impl Default for FileConditions {
+    /// Nothing fails, and there is room for all.
+    fn default() -> FileConditions {
+        FileConditions { room_bytes: usize::MAX, torn_ppm: 0, refused_ppm: 0, sync_ppm: 0 }
+    }
+}
+
+/// What a virtual disk has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct FileTotals {
+    pub writes: u64,
+    pub bytes: u64,
+    /// FNV-1a over every byte that was taken.
+    pub hash: u64,
+    /// Writes for which there was no room.
+    pub full: u64,
+    pub torn: u64,
+    pub refused: u64,
+    pub sync_failed: u64,
+    /// Bytes that crashes have lost.
+    pub lost_bytes: u64,
+    /// Files that vanished with their folder.
+    pub vanished: u64,
+}
+
+/// A disk in memory. Cheap to clone; all clones are one disk.
+#[derive(Clone, Debug)]
+pub struct VirtualFiles(Arc<Mutex<Disk>>);
+
+#[derive(Debug)]
+struct Disk {
+    random: SplitMix64,
+    conditions: FileConditions,
+    names: BTreeMap<PathBuf, u64>,
+    folders: BTreeSet<PathBuf>,
+    inodes: BTreeMap<u64, Inode>,
+    next_inode: u64,
+    totals: FileTotals,
+}
+
+/// An open file of a virtual disk.
+#[derive(Debug)]
+pub struct VirtualFile {
+    disk: VirtualFiles,
+    inode: u64,
+}
+
+impl VirtualFiles {
+    /// An empty disk.
+    #[must_use]
+    pub fn new(seed: u64, conditions: FileConditions) -> VirtualFiles {
+        VirtualFiles(Arc::new(Mutex::new(Disk {
+            random: SplitMix64::new(seed),
+            conditions,
+            names: BTreeMap::new(),
+            folders: BTreeSet::new(),
+            inodes: BTreeMap::new(),
+            next_inode: 0,
+            totals: FileTotals::default(),
+        })))
+    }
+
+    /// Changes what happens to calls from now on.
+    pub fn set_conditions(&self, conditions: FileConditions) {
+        self.0.lock().conditions = conditions;
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn totals(&self) -> FileTotals {
+        self.0.lock().totals
+    }
+
+    /// The machine ends: each file keeps what was synced, and a drawn part of the rest.
+    pub fn crash(&self) {
+        let Disk { random, inodes, totals, .. } = &mut *self.0.lock();
+        for inode in inodes.values_mut() {
+            let (synced, len) = (inode.synced as u64, inode.bytes.len() as u64);
+            let kept = random.between(synced, len);
+            totals.lost_bytes += len - kept;
+            inode.set_len(kept as usize);
+            inode.synced = inode.bytes.len();
+        }
+    }
+
+    /// Takes a folder away with all that is in it, as `rm -r` does.
+    pub fn vanish(&self, folder: &Path) {
+        let disk = &mut *self.0.lock();
+        disk.folders.retain(|name| !name.starts_with(folder));
+        let inside = disk.names.keys().filter(|name| name.starts_with(folder)).cloned();
+        for name in inside.collect::<Vec<_>>() {
+            disk.totals.vanished += 1;
+            disk.unname(&name);
+        }
+    }
+
+    pub(super) fn create(&self, path: &Path) -> io::Result<VirtualFile> {
+        let mut file = self.append(path)?;
+        file.set_len(0)?;
+        Ok(file)
+    }
+
+    pub(super) fn append(&self, path: &Path) -> io::Result<VirtualFile> {
+        let disk = &mut *self.0.lock();
+        if disk.folders.contains(path) {
+            return Err(ErrorKind::IsADirectory.into());
+        }
+        disk.may_refuse()?;
+        disk.make_folders(path.parent());
+        let number = match disk.names.get(path) {
+            Some(number) => *number,
+            None => {
+                let number = disk.next_inode;
+                disk.next_inode += 1;
+                disk.inodes.insert(number, Inode { is_named: true, ..Inode::default() });
+                disk.names.insert(path.to_owned(), number);
+                number
+            }
+        };
+        if let Some(inode) = disk.inodes.get_mut(&number) {
+            inode.handles += 1;
+        }
+        Ok(VirtualFile { disk: self.clone(), inode: number })
+    }
+
+    pub(super) fn make_folder(&self, folder: &Path) -> io::Result<()> {
+        let disk = &mut *self.0.lock();
+        disk.may_refuse()?;
+        disk.make_folders(Some(folder));
+        Ok(())
+    }
+
+    pub(super) fn make_new_folder(&self, folder: &Path) -> io::Result<()> {
+        if self.is_there(folder) {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        self.make_folder(folder)
+    }
+
+    pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let disk = &mut *self.0.lock();
+        disk.may_refuse()?;
+        let number = disk.names.remove(from).ok_or(ErrorKind::NotFound)?;
+        disk.unname(to);
+        disk.names.insert(to.to_owned(), number);
+        Ok(())
+    }
+
+    pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
+        let disk = &mut *self.0.lock();
+        disk.may_refuse()?;
+        if disk.unname(path) { Ok(()) } else { Err(ErrorKind::NotFound.into()) }
+    }
+
+    pub(super) fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let disk = &*self.0.lock();
+        let inode = disk.names.get(path).and_then(|number| disk.inodes.get(number));
+        Ok(inode.ok_or(ErrorKind::NotFound)?.bytes.clone())
+    }
+
+    pub(super) fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        let disk = &*self.0.lock();
+        if !disk.folders.contains(folder) {
+            return Err(ErrorKind::NotFound.into());
+        }
+        let all = disk.names.keys().chain(&disk.folders);
+        let mut inside: Vec<_> =
+            all.filter(|path| path.parent() == Some(folder)).cloned().collect();
+        inside.sort();
+        Ok(inside)
+    }
+
+    pub(super) fn is_there(&self, path: &Path) -> bool {
+        let disk = &*self.0.lock();
+        disk.names.contains_key(path) || disk.folders.contains(path)
+    }
+}
+
+impl Disk {
+    fn may_refuse(&mut self) -> io::Result<()> {
+        if self.random.hits_ppm(self.conditions.refused_ppm) {
+            self.totals.refused += 1;
+            return Err(ErrorKind::PermissionDenied.into());
+        }
+        Ok(())
+    }
+
+    fn make_folders(&mut self, folder: Option<&Path>) {
+        let all = folder.into_iter().flat_map(Path::ancestors);
+        self.folders.extend(all.map(Path::to_owned));
+    }
+
+    /// Takes a name away; whether it was one.
+    fn unname(&mut self, path: &Path) -> bool {
+        let Some(number) = self.names.remove(path) else { return false };
+        if let Some(inode) = self.inodes.get_mut(&number) {
+            inode.is_named = false;
+        }
+        self.let_go(number);
+        true
+    }
+
+    fn let_go(&mut self, number: u64) {
+        if self.inodes.get(&number).is_some_and(Inode::is_unreachable) {
+            self.inodes.remove(&number);
+        }
+    }
+
+    fn write(&mut self, number: u64, bytes: &[u8]) -> io::Result<()> {
+        let used: usize = self.inodes.values().map(|inode| inode.bytes.len()).sum();
+        let room = self.conditions.room_bytes.saturating_sub(used);
+        let is_torn = self.random.hits_ppm(self.conditions.torn_ppm);
+        let mut taken = bytes.len();
+        if is_torn {
+            taken = self.random.between(0, taken as u64) as usize;
+            self.totals.torn += 1;
+        }
+        let is_full = taken > room;
+        if is_full {
+            taken = room;
+            self.totals.full += 1;
+        }
+        let inode = self.inodes.get_mut(&number).ok_or(ErrorKind::NotFound)?;
+        inode.bytes.extend_from_slice(&bytes[..taken]);
+        self.totals.writes += 1;
+        self.totals.bytes += taken as u64;
+        self.totals.hash = fnv(self.totals.hash, &bytes[..taken]);
+        match (is_full, is_torn) {
+            (true, _) => Err(ErrorKind::StorageFull.into()),
+            (false, true) => Err(io::Error::other("the disk has failed in the middle of a write")),
+            (false, false) => Ok(()),
+        }
+    }
+}
+
+impl VirtualFile {
+    pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.disk.0.lock().write(self.inode, bytes)
+    }
+
+    pub(super) fn set_len(&mut self, len: u64) -> io::Result<()> {
+        let disk = &mut *self.disk.0.lock();
+        disk.may_refuse()?;
+        let inode = disk.inodes.get_mut(&self.inode).ok_or(ErrorKind::NotFound)?;
+        inode.set_len(len as usize);
+        Ok(())
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        let disk = self.disk.0.lock();
+        disk.inodes.get(&self.inode).map_or(0, |inode| inode.bytes.len() as u64)
+    }
+
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        let disk = &mut *self.disk.0.lock();
+        if disk.random.hits_ppm(disk.conditions.sync_ppm) {
+            disk.totals.sync_failed += 1;
+            return Err(io::Error::other("the disk has failed in a sync"));
+        }
+        if let Some(inode) = disk.inodes.get_mut(&self.inode) {
+            inode.synced = inode.bytes.len();
+        }
+        Ok(())
+    }
+
+    pub(super) fn has_vanished(&self) -> bool {
+        let disk = self.disk.0.lock();
+        !disk.inodes.get(&self.inode).is_some_and(|inode| inode.is_named)
+    }
+}
+
+impl Drop for VirtualFile {
+    fn drop(&mut self) {
+        let disk = &mut *self.disk.0.lock();
+        if let Some(inode) = disk.inodes.get_mut(&self.inode) {
+            inode.handles -= 1;
+        }
+        disk.let_go(self.inode);
+    }
+}
