@@ -161,6 +161,34 @@ fn dead_letters_are_listed_shown_and_decoded_again() {
 }
 
 #[test]
+fn a_letter_is_read_in_the_dialect_that_it_names() {
+    let folder = tempfile::tempdir().expect("there is a temporary folder");
+    let path = folder.path().join("dead_letters.jsonl");
+    let diff = r#"{"e":"depthUpdate","E":9,"s":"BTCUSDT","U":5,"u":7,"b":[],"a":[]}"#;
+    let of_kind = |kind: &str| {
+        let letter = serde_json::json!({
+            "wall_ns": 1, "venue": "v", "kind": kind, "session": "v:market-2", "trace_id": 7,
+            "reason": "field", "detail": "as it was", "bytes": diff.len(), "raw": diff,
+        });
+        format!("{letter}\n")
+    };
+    let letters = ["binance", "binance_futures", "nasdaq"].map(of_kind).concat();
+    fs::write(&path, letters).expect("the folder takes a file");
+    let file = path.display().to_string();
+    let replayed = ran(&["dlq", "replay", &file]).out;
+    for part in [
+        "accepted: diff of 0 bids and 0 asks",
+        "refused: decode failed: field pu missing",
+        "refused: \"nasdaq\" is no kind of venue; there are binance",
+        "1 of 3 would now be accepted",
+    ] {
+        assert!(replayed.contains(part), "{part}: {replayed}");
+    }
+    let shown = ran(&["dlq", "show", &file, "2"]).out;
+    assert!(shown.contains("kind    binance_futures"), "{shown}");
+}
+
+#[test]
 fn a_torn_letter_is_named_and_the_others_are_read() {
     let folder = tempfile::tempdir().expect("there is a temporary folder");
     let path = folder.path().join("dead_letters.jsonl");

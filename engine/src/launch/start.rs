@@ -14,6 +14,7 @@ use super::housekeeping::{Housekeeping, HousekeepingHandle, SteadyState};
 use super::options::{LaunchError, LaunchOptions};
 use super::rehearsal::rehearsal;
 use super::run_header::{offered, run_header};
+use crate::config::Config;
 use crate::control::{Controller, ControllerHandle, DeskParts, Flips, OperatorDesk};
 use crate::runtime::{
     Agent, AgentRole, CoreHandle, CoreOptions, CoreParking, CorePlan, GuardedConsumer, HiccupMeter,
@@ -21,9 +22,17 @@ use crate::runtime::{
 };
 use crate::telemetry::{
     Collector, CollectorOptions, DeadLetterFile, FileLimits, GAUGE_PREFIX, HlogWriter, LetterNames,
-    LogDrain, LogLanes, LogRecord, RunFile,
+    LetterVenue, LogDrain, LogLanes, LogRecord, RunFile,
 };
+use crate::venue::registry::VenueKind;
 use crate::world::Files;
+
+/// The venues as dead letters name them.
+fn letter_venues(config: &Config) -> Vec<LetterVenue> {
+    let kinds = VenueKind::of_venues(config);
+    let named = config.venue_names().into_iter().zip(kinds);
+    named.map(|(name, kind)| LetterVenue { name, kind: kind.name }).collect()
+}
 
 /// Makes a folder for this run alone: two engines that start in one millisecond share none.
 fn make_run_folder(files: &Files, base: &Path, stamp_ms: i64) -> Result<PathBuf, LaunchError> {
@@ -97,7 +106,7 @@ impl Assembly<'_> {
                 ),
                 self.clock.clone(),
                 self.letters,
-                LetterNames { venues: self.config.venue_names(), consumers },
+                LetterNames { venues: letter_venues(self.config), consumers },
                 self.quarantine.last_resort().clone(),
             ),
             collector: Collector::new(CollectorOptions {

@@ -45,9 +45,18 @@ pub struct DeadLetterFile {
 #[derive(Clone, Debug, Default)]
 pub struct LetterNames {
     /// By venue number.
-    pub venues: Vec<String>,
+    pub venues: Vec<LetterVenue>,
     /// By consumer number.
     pub consumers: Vec<String>,
+}
+
+/// A venue in letters.
+#[derive(Clone, Debug)]
+pub struct LetterVenue {
+    /// Its name.
+    pub name: String,
+    /// Its kind: the dialect in which its frames are.
+    pub kind: &'static str,
 }
 
 /// Letters of one session and reason that are written in a second; the rest is counted.
@@ -250,16 +259,19 @@ impl DeadLetterFile {
 impl Formed {
     fn new(chunk: &LetterChunk, raw: &[u8], session: &str, names: &LetterNames) -> Formed {
         let (is_critical, owner) = (chunk.is_critical(), chunk.owner());
-        let venue = names.venues.get(usize::from(chunk.venue)).map_or("engine", String::as_str);
+        let venue = names.venues.get(usize::from(chunk.venue));
         let mut letter = json!({
             "wall_ns": chunk.wall_ns,
-            "venue": venue,
+            "venue": venue.map_or("engine", |venue| &venue.name),
             "session": session,
             "trace_id": chunk.trace_id,
             "reason": chunk.reason(),
             "detail": chunk.detail(),
             "bytes": chunk.total_bytes,
         });
+        if let Some(venue) = venue {
+            letter["kind"] = venue.kind.into();
+        }
         if let Some(owner) = owner {
             letter["consumer"] = names.consumers.get(owner.index()).cloned().into();
         }
@@ -300,8 +312,8 @@ mod tests {
         path: &Path,
     ) -> (LetterSender, DeadLetterFile, LastResort, ManualTime) {
         let (sender, source) = letter_lane("sim:orders", 128);
-        let names =
-            LetterNames { venues: vec!["sim".into()], consumers: vec!["one".into(), "two".into()] };
+        let venues = vec![LetterVenue { name: "sim".into(), kind: "plain" }];
+        let names = LetterNames { venues, consumers: vec!["one".into(), "two".into()] };
         let resort = crate::safety::Quarantine::new(2, false).last_resort().clone();
         let run_file = RunFile::new(files, path, FileLimits::DEFAULT, Vec::new());
         let (clock, time) = Clock::manual(0);
@@ -328,6 +340,7 @@ mod tests {
         let lines = lines(&path);
         assert_eq!(lines[0]["raw"], "{oops");
         assert_eq!((&lines[0]["venue"], &lines[0]["detail"]), (&"sim".into(), &"field q".into()));
+        assert_eq!(lines[0]["kind"], "plain", "its dialect");
         assert_eq!(
             (&lines[0]["session"], &lines[0]["consumer"]),
             (&"sim:orders".into(), &().into())

@@ -16,7 +16,7 @@ mod terms;
 mod thinning;
 
 pub use collector::{Collector, CollectorOptions, StageTotals};
-pub use dead_letter_file::{DeadLetterFile, LetterNames};
+pub use dead_letter_file::{DeadLetterFile, LetterNames, LetterVenue};
 pub use fanout::FanoutSample;
 pub use hlog::{
     GAUGE_PREFIX, GAUGES_LINE, HLOG_HIGHEST_NS, HlogError, HlogWriter, LineEncoder, WARM_UP_LINE,

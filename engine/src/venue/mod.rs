@@ -7,6 +7,7 @@ mod book_summary;
 pub mod codec;
 pub mod governor;
 mod lane_outlet;
+mod letter_reader;
 pub mod market;
 pub mod orders;
 mod outlet;
@@ -24,6 +25,7 @@ pub mod transport;
 
 pub use book_summary::BookSummary;
 pub use lane_outlet::LaneOutlet;
+pub use letter_reader::LetterReader;
 pub use outlet::{EventOutlet, LetterReason};
 pub use stats::{IntakeStats, SessionState, VenueCounters};
 pub use stream_order::{StreamOrder, StreamOrders};

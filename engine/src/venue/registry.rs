@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::binance::{BinanceOrders, SpotMarket};
 use super::binance_futures::FuturesMarket;
+use super::letter_reader::{ReadFrame, market_reader, order_reader};
 use super::market::{
     Connection, Fit, MarketAgent, MarketOptions, MarketWiring, SnapshotAgent, SnapshotClient,
     SnapshotOptions, Stream, StreamPort,
@@ -16,7 +17,8 @@ use super::protocol::{
     KeyError, Keys, MarketProtocol, OrderDecoder, OrderProtocol, Signer, VenueLimits,
 };
 use super::simulated::Recording;
-use super::{LaneOutlet, StreamOrders, SymbolMap};
+use super::{LaneOutlet, LetterReader, StreamOrders, SymbolMap};
+use crate::config::Config;
 use crate::runtime::Agent;
 use crate::world::SplitMix64;
 
@@ -37,6 +39,7 @@ pub struct VenueKind {
     pub(crate) snapshot_agent: MakeSnapshotAgent,
     fit: JudgeFrames,
     pub(crate) market_agent: MakeMarketAgent,
+    market_reader: MakeReader,
     /// `None`: it takes no orders here.
     pub(crate) orders: Option<OrderKind>,
 }
@@ -48,6 +51,7 @@ pub(crate) struct OrderKind {
     pub(crate) with_keys: fn(Keys<'_>) -> Result<KeyedOrders, KeyError>,
     /// With a drawn key, for an embedded venue of this kind.
     pub(crate) with_drawn_key: fn(&str, &mut SplitMix64) -> Result<KeyedOrders, KeyError>,
+    reader: MakeReader,
 }
 
 /// An order session that has its keys and lacks its ends.
@@ -63,6 +67,7 @@ pub type Spread = fn(&SymbolMap, bool, Option<&[String]>, usize) -> Vec<Connecti
 type MakeSnapshotAgent = fn(SnapshotOptions) -> (Box<dyn Agent>, SnapshotClient);
 
 type MakeOrderAgent = dyn FnOnce(OrderOptions, OrderWiring<LaneOutlet>) -> Box<dyn Agent>;
+type MakeReader = fn(SymbolMap, usize) -> Box<ReadFrame>;
 type JudgeFrames = fn(&[String], &mut dyn Iterator<Item = &str>) -> Fit;
 type Wanted<'a> = &'a dyn Fn(&Stream) -> bool;
 type MakeMarketAgent = fn(MarketOptions, Wanted<'_>, MarketWiring<LaneOutlet>) -> MarketSession;
@@ -87,6 +92,7 @@ const fn of<P: MarketProtocol>(name: &'static str) -> VenueKind {
         snapshot_agent: snapshot_agent::<P>,
         fit: Fit::of::<P>,
         market_agent: market_agent::<P>,
+        market_reader: market_reader::<P>,
         orders: None,
     }
 }
@@ -135,6 +141,7 @@ impl VenueKind {
             with_drawn_key: |name, random| {
                 P::Signer::drawn(name, random).map(KeyedOrders::new::<P>)
             },
+            reader: order_reader::<P::Decoder>,
         };
         VenueKind { orders: Some(orders), ..self }
     }
@@ -143,6 +150,23 @@ impl VenueKind {
     #[must_use]
     pub fn find(name: &str) -> Option<&'static VenueKind> {
         KINDS.iter().find(|kind| kind.name == name)
+    }
+
+    /// The kind of every venue of a checked configuration, by its number.
+    #[must_use]
+    pub fn of_venues(config: &Config) -> Vec<&'static VenueKind> {
+        let configured = config.venues.iter();
+        let configured = configured.map(|venue| VenueKind::find(&venue.kind));
+        let embedded = config.simulated_names().map(|_| None);
+        let kinds = configured.chain(embedded);
+        kinds.map(|kind| kind.unwrap_or(VenueKind::usual())).collect()
+    }
+
+    /// What reads frames that were kept of a venue of this kind.
+    #[must_use]
+    pub fn letter_reader(&self, symbols: SymbolMap, frame_bytes_max: usize) -> LetterReader {
+        let orders = self.orders.map(|orders| (orders.reader)(symbols.clone(), frame_bytes_max));
+        LetterReader::new((self.market_reader)(symbols, frame_bytes_max), orders)
     }
 
     /// The names of all kinds.

@@ -16,6 +16,8 @@ pub(super) struct Letter {
     /// Wall time, ns since the Unix epoch.
     pub(super) wall_ns: i64,
     pub(super) venue: String,
+    /// The kind of that venue; files of older versions don't say.
+    pub(super) kind: Option<String>,
     /// Who sent it: `VENUE:ROLE`, `dispatcher` or `consumer:NAME`; files of older versions don't
     /// say.
     session: Option<String>,

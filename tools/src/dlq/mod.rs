@@ -110,6 +110,9 @@ fn show(letter: &Letter) -> String {
         letter.detail,
         count(letter.bytes)
     );
+    if let Some(kind) = &letter.kind {
+        let _infallible = writeln!(text, "kind    {kind}");
+    }
     if let Some(consumer) = &letter.consumer {
         let _infallible = writeln!(text, "for     consumer {consumer}");
     }

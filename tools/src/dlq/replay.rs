@@ -1,15 +1,15 @@
-//! Decoding a dead letter again, with today's decoders and a configuration's instruments.
+//! Reading a dead letter again, with today's protocol of its venue's kind and a configuration's
+//! instruments.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use pitlane_engine::config::Config;
-use pitlane_engine::event::{Event, EventKind, InstrumentId};
-use pitlane_engine::instrument::{InstrumentSpec, Instruments};
-use pitlane_engine::venue::binance::{MarketDecoder, UserDecoder, UserMessage};
-use pitlane_engine::venue::codec::DecodeError;
-use pitlane_engine::venue::protocol::MarketMessage;
-use pitlane_engine::venue::{LetterReason, SymbolMap};
+use pitlane_engine::event::{Event, EventKind};
+use pitlane_engine::instrument::Instruments;
+use pitlane_engine::venue::registry::VenueKind;
+use pitlane_engine::venue::{LetterReader, SymbolMap};
 
 use super::letter::Letter;
 
@@ -27,15 +27,16 @@ pub(super) enum Replayed {
     Refused(String),
 }
 
-/// The decoders, by venue.
+/// Reads letters by the protocols of their venues.
 pub(super) struct Replayer {
     config: Config,
     instruments: Arc<Instruments>,
-    decoders: HashMap<String, (MarketDecoder, UserDecoder)>,
+    /// By venue and kind.
+    readers: HashMap<(String, &'static str), LetterReader>,
 }
 
 impl Replayer {
-    /// Decoders for the instruments of a configuration.
+    /// One for the instruments of a configuration.
     ///
     /// # Errors
     /// [`ReplayError`] when its instruments can't be taken.
@@ -43,7 +44,7 @@ impl Replayer {
         let specs = config.instruments.iter().filter_map(|entry| entry.spec()).collect();
         let instruments =
             Instruments::new(specs).map_err(|error| ReplayError(error.to_string()))?;
-        Ok(Replayer { config, instruments: Arc::new(instruments), decoders: HashMap::new() })
+        Ok(Replayer { config, instruments: Arc::new(instruments), readers: HashMap::new() })
     }
 
     /// Decodes a letter again.
@@ -60,43 +61,48 @@ impl Replayer {
         if letter.is_event() {
             return Ok(self.event(&raw));
         }
-        let (market, user) = self.decoders_of(&letter.venue)?;
-        let mut of_user =
-            || user.decode(&raw).and_then(|message| user_words(&message).map(Replayed::Accepted));
-        let of_market =
-            market.decode(&raw).map(|message| Replayed::Accepted(market_words(&message)));
-        let role = letter.session().rsplit_once(':').map(|(_, role)| role);
-        let now = match (role, of_market) {
-            (Some("market"), of_market) => of_market,
-            (Some("orders"), _) => of_user(),
-            // An older file does not say which of the venue's sessions a frame came from.
-            (_, Err(of_market)) => of_user().map_err(|of_user| better(of_market, of_user)),
-            (_, accepted) => accepted,
+        let kind = match self.kind_of(letter) {
+            Ok(kind) => kind,
+            Err(problem) => return Ok(Replayed::Refused(problem)),
         };
-        Ok(now.unwrap_or_else(|refused| Replayed::Refused(refused.to_string())))
+        let role = letter.session().rsplit_once(':').map(|(_, role)| role);
+        Ok(match self.reader_of(&letter.venue, kind)?.read(role, &raw) {
+            Ok(what) => Replayed::Accepted(what),
+            Err(refused) => Replayed::Refused(refused.to_string()),
+        })
     }
 
-    fn decoders_of(
+    /// The kind of a letter's venue. Older files don't say: then the configuration does.
+    fn kind_of(&self, letter: &Letter) -> Result<&'static VenueKind, String> {
+        let Some(name) = &letter.kind else {
+            let venues = self.config.venue_names().into_iter();
+            let mut venues = venues.zip(VenueKind::of_venues(&self.config));
+            let known = venues.find(|(name, _)| *name == letter.venue);
+            return Ok(known.map_or(VenueKind::usual(), |(_, kind)| kind));
+        };
+        VenueKind::find(name).ok_or_else(|| {
+            let names: Vec<_> = VenueKind::names().collect();
+            format!("{name:?} is no kind of venue; there are {}", names.join(", "))
+        })
+    }
+
+    fn reader_of(
         &mut self,
         venue: &str,
-    ) -> Result<&mut (MarketDecoder, UserDecoder), ReplayError> {
-        if !self.decoders.contains_key(venue) {
-            let native = |(entry, (id, _)): (
-                &pitlane_engine::config::InstrumentConfig,
-                (InstrumentId, &InstrumentSpec),
-            )| (entry.native_symbol(venue), id);
-            let natives: Vec<_> =
-                self.config.instruments.iter().zip(self.instruments.iter()).map(native).collect();
-            let symbols = SymbolMap::new(&natives, Arc::clone(&self.instruments))
-                .map_err(|error| ReplayError(error.to_string()))?;
-            let bytes_max = self.config.session.frame_bytes_max;
-            let decoders = (
-                MarketDecoder::new(symbols.clone(), bytes_max),
-                UserDecoder::new(symbols, bytes_max),
-            );
-            self.decoders.insert(venue.to_owned(), decoders);
+        kind: &'static VenueKind,
+    ) -> Result<&mut LetterReader, ReplayError> {
+        match self.readers.entry((venue.to_owned(), kind.name)) {
+            Entry::Occupied(reader) => Ok(reader.into_mut()),
+            Entry::Vacant(place) => {
+                let named = self.config.instruments.iter().zip(self.instruments.iter());
+                let natives: Vec<_> =
+                    named.map(|(entry, (id, _))| (entry.native_symbol(venue), id)).collect();
+                let symbols = SymbolMap::new(&natives, Arc::clone(&self.instruments))
+                    .map_err(|error| ReplayError(error.to_string()))?;
+                let bytes_max = self.config.session.frame_bytes_max;
+                Ok(place.insert(kind.letter_reader(symbols, bytes_max)))
+            }
         }
-        self.decoders.get_mut(venue).ok_or_else(|| ReplayError("no decoder".to_owned()))
     }
 
     /// An event that reached no consumer: is it whole?
@@ -113,37 +119,4 @@ impl Replayer {
             event.trace_id
         ))
     }
-}
-
-/// Of two decoders the one that got further says more.
-fn better(of_market: DecodeError, of_user: DecodeError) -> DecodeError {
-    if of_market.reason == LetterReason::Unknown { of_user } else { of_market }
-}
-
-fn market_words(message: &MarketMessage<'_>) -> String {
-    match message {
-        MarketMessage::Quote { update_id, .. } => format!("quote, update {update_id}"),
-        MarketMessage::Trade { trade_id, .. } => format!("trade {trade_id}"),
-        MarketMessage::Bar { .. } => "bar".to_owned(),
-        MarketMessage::Depth { diff, .. } => {
-            format!("diff of {} bids and {} asks", diff.bids.len(), diff.asks.len())
-        }
-        MarketMessage::Reply { id, .. } => format!("reply to request {id}"),
-        MarketMessage::Shutdown => "notice of shutdown".to_owned(),
-    }
-}
-
-fn user_words(message: &UserMessage<'_>) -> Result<String, DecodeError> {
-    let words = match message {
-        UserMessage::Execution(_) => "exec report",
-        // The letter is about one of them.
-        UserMessage::Balances { unreadable: Some(error), .. } => return Err(*error),
-        UserMessage::Balances { .. } => "balances",
-        UserMessage::Reply(_) => "reply to a request",
-        UserMessage::Shutdown => "notice of shutdown",
-        UserMessage::Unsolicited(_) => "end of the session by the venue",
-        UserMessage::StreamTerminated => "end of the user data stream",
-        UserMessage::Other(name) => name,
-    };
-    Ok(words.to_owned())
 }
