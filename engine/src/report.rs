@@ -12,6 +12,7 @@ use crate::control::RoutesView;
 use crate::dispatcher::order::StreamCounts;
 use crate::event::{ConsumerId, EventKind};
 use crate::orchestrator::merge::MergeCounts;
+use crate::order::trading::StrategyFigures;
 use crate::order::{GatewayCounts, OrderCounts};
 use crate::pipeline::ConsumerTerms;
 pub use crate::pipeline::TermCounts;
@@ -295,6 +296,8 @@ pub struct Report {
     /// all of them would have met, whatever the engine did. By thread under `hiccup:NAME` in the
     /// stages.
     pub hiccups: LatencyFigures,
+    /// What each strategy has earned: positions, profit, fees, fills, orders, refusals.
+    pub trading: Vec<StrategyFigures>,
     /// By consumer.
     pub consumers: Vec<ConsumerReport>,
     /// Orders and fills.

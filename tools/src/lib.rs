@@ -32,6 +32,7 @@ mod soak;
 mod status;
 mod table;
 mod terminal;
+mod trading_text;
 #[allow(clippy::disallowed_methods, reason = "attacks a real engine in real time")]
 mod verify;
 

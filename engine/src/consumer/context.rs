@@ -1,5 +1,7 @@
 //! What a strategy may reach from a callback: time, orders, timers, positions. Nothing else.
 
+mod orders;
+
 use std::sync::Arc;
 
 use pitlane_ring::Publisher;
@@ -11,14 +13,11 @@ use crate::consumer::{
     CommandId, ControlAction, ControlCommand, ControlError, MergeRequest, VenueSet,
 };
 use crate::event::{
-    ClientOrderId, ConsumerId, ControlCode, Event, ExecReport, InstrumentId, Interest, OrderStatus,
-    Price, Qty, REDUCE_ONLY, RejectReason, Side, VenueId,
+    ConsumerId, ControlCode, Event, InstrumentId, Interest, Price, Qty, RejectReason, Side, VenueId,
 };
 use crate::instrument::{InstrumentSpec, Instruments};
-use crate::order::{
-    OpenOrder, OrderAction, OrderCommand, OrderCounts, OrderFlags, OrderTracker, OrderType,
-    Position, TimeInForce,
-};
+use crate::order::trading::Ledger;
+use crate::order::{OrderCommand, OrderTracker, OrderType, TimeInForce};
 use crate::rate::Bucket;
 use crate::runtime::Clock;
 use crate::safety::TradingSwitch;
@@ -91,6 +90,7 @@ pub struct Context {
     limits: RiskLimits,
     bucket: Bucket,
     tracker: OrderTracker,
+    ledger: Ledger,
     next_order_id: u64,
     next_command_id: u64,
     orders: Publisher<OrderCommand>,
@@ -106,6 +106,7 @@ pub(crate) struct ContextParts {
     pub(crate) control: Publisher<ControlCommand>,
     pub(crate) switch: TradingSwitch,
     pub(crate) limits: RiskLimits,
+    pub(crate) ledger: Ledger,
 }
 
 impl Context {
@@ -123,6 +124,7 @@ impl Context {
             next_command_id: 1,
             switch: parts.switch,
             limits: parts.limits,
+            ledger: parts.ledger,
             tracker,
             timers: Timers::new(),
             next_order_id: 1,
@@ -168,78 +170,6 @@ impl Context {
     #[must_use]
     pub fn find_instrument(&self, symbol: &str) -> Option<InstrumentId> {
         self.instruments.find(symbol)
-    }
-
-    /// Submits an order. It is on its way when this returns; the venue's answer comes as exec
-    /// reports.
-    ///
-    /// # Errors
-    /// [`SubmitError`] with a stable reason when the inline risk check refuses it; nothing was
-    /// sent.
-    #[inline]
-    pub fn submit(&mut self, order: NewOrder) -> Result<ClientOrderId, SubmitError> {
-        self.submit_with(order, OrderFlags::default())
-    }
-
-    /// As [`Context::submit`], for an order that only reduces a position, or names the side of one.
-    /// A venue that has no such orders refuses it with `Unsupported`.
-    ///
-    /// # Errors
-    /// As [`Context::submit`].
-    #[inline]
-    pub fn submit_with(
-        &mut self,
-        order: NewOrder,
-        flags: OrderFlags,
-    ) -> Result<ClientOrderId, SubmitError> {
-        let outcome = self.check(&order).and_then(|()| self.send_new(&order, flags));
-        if outcome.is_err() {
-            self.tracker.refused();
-        }
-        outcome.map_err(SubmitError::from)
-    }
-
-    /// Cancels an open order. The answer comes as an exec report.
-    ///
-    /// # Errors
-    /// [`SubmitError`] when the order isn't open, a cancel is on its way already, or the lane is
-    /// full.
-    #[inline]
-    pub fn cancel(&mut self, id: ClientOrderId) -> Result<(), SubmitError> {
-        self.send_for(id, OrderAction::Cancel, |_command| {})?;
-        self.tracker.cancel_sent(id);
-        Ok(())
-    }
-
-    /// Amends an open order to another price and quantity, filled quantity included. The answer
-    /// comes as an exec report: `Replaced`, or `ModifyRejected`, after which the order is as it
-    /// was. Some venues take a smaller quantity at the same price only.
-    ///
-    /// # Errors
-    /// [`SubmitError`] when the order isn't open, price or quantity break the instrument's rules or
-    /// the limits, or the lane is full.
-    pub fn modify(&mut self, id: ClientOrderId, price: Price, qty: Qty) -> Result<(), SubmitError> {
-        let open = self.tracker.find(id).ok_or(RejectReason::UnknownOrder)?;
-        let (instrument, is_priced) = (open.instrument, open.price.0 != 0);
-        if !self.switch.is_on() {
-            return Err(RejectReason::TradingHalted.into());
-        }
-        self.check_terms(instrument, is_priced, price, qty)?;
-        if !self.bucket.take(self.now_ns) {
-            return Err(RejectReason::RateLimit.into());
-        }
-        self.send_for(id, OrderAction::Modify, |command| {
-            (command.price, command.qty) = (price.0, qty.0);
-        })?;
-        Ok(())
-    }
-
-    /// Asks the venue for the state of an open order. The answer comes as an exec report.
-    ///
-    /// # Errors
-    /// [`SubmitError`] when the order isn't open or the lane is full.
-    pub fn query(&mut self, id: ClientOrderId) -> Result<(), SubmitError> {
-        Ok(self.send_for(id, OrderAction::Query, |_command| {})?)
     }
 
     /// Asks for streams of an instrument, from venues that may be new to this strategy. Answered by
@@ -304,26 +234,6 @@ impl Context {
         TIMERS_MAX
     }
 
-    /// Orders that are not done.
-    #[inline]
-    #[must_use]
-    pub fn open_orders(&self) -> &[OpenOrder] {
-        self.tracker.open()
-    }
-
-    /// Net position in an instrument, from this strategy's own fills.
-    #[inline]
-    #[must_use]
-    pub fn position(&self, instrument: InstrumentId) -> Position {
-        self.tracker.position(instrument)
-    }
-
-    /// Counts of this strategy's orders.
-    #[must_use]
-    pub fn order_counts(&self) -> OrderCounts {
-        self.tracker.counts()
-    }
-
     #[inline]
     pub(crate) fn enter(&mut self, event: &Event, now_ns: u64) {
         self.now_ns = now_ns;
@@ -336,23 +246,6 @@ impl Context {
         self.now_ns = now_ns;
         self.cause_trace_id = 0;
         self.cause_receive_ns = now_ns;
-    }
-
-    #[inline]
-    pub(crate) fn apply_report(
-        &mut self,
-        venue: VenueId,
-        instrument: InstrumentId,
-        report: &ExecReport,
-    ) {
-        self.tracker.apply(venue, instrument, report);
-        self.has_order_news = true;
-    }
-
-    /// How many orders are open, when that may have changed since the last call.
-    #[inline]
-    pub(super) fn take_order_news(&mut self) -> Option<usize> {
-        std::mem::take(&mut self.has_order_news).then(|| self.tracker.open().len())
     }
 
     #[inline]
@@ -423,114 +316,5 @@ impl Context {
         self.control.try_publish(&command).map_err(|_full| ControlCode::QueueFull)?;
         self.next_command_id += 1;
         Ok(CommandId(command.command_id))
-    }
-
-    fn check(&mut self, order: &NewOrder) -> Result<(), RejectReason> {
-        if !self.switch.is_on() {
-            return Err(RejectReason::TradingHalted);
-        }
-        let is_priced = order.order_type != OrderType::Market;
-        self.check_terms(order.instrument, is_priced, order.price, order.qty)?;
-        if !self.tracker.has_room() {
-            return Err(RejectReason::MaxOpenOrders);
-        }
-        if !self.bucket.take(self.now_ns) {
-            return Err(RejectReason::RateLimit);
-        }
-        Ok(())
-    }
-
-    /// Price and quantity against the instrument's rules and the limit of one order.
-    fn check_terms(
-        &self,
-        instrument: InstrumentId,
-        is_priced: bool,
-        price: Price,
-        qty: Qty,
-    ) -> Result<(), RejectReason> {
-        let spec = self.instruments.get(instrument).ok_or(RejectReason::UnknownInstrument)?;
-        let price_fits =
-            if is_priced { price.0 > 0 && price.0 % spec.tick == 0 } else { price.0 == 0 };
-        if !price_fits {
-            return Err(RejectReason::BadPrice);
-        }
-        if qty.0 <= 0 || qty.0 % spec.step != 0 {
-            return Err(RejectReason::BadQty);
-        }
-        let max_qty = self.limits.max_order_qty.get(instrument.index());
-        if max_qty.is_some_and(|max_qty| qty.0 > *max_qty) {
-            return Err(RejectReason::MaxOrderQty);
-        }
-        Ok(())
-    }
-
-    fn send_new(
-        &mut self,
-        order: &NewOrder,
-        flags: OrderFlags,
-    ) -> Result<ClientOrderId, RejectReason> {
-        let id = ClientOrderId(self.next_order_id);
-        let mut command = self.command(OrderAction::Submit, order.venue, order.instrument, id);
-        command.side_code = order.side.code();
-        command.price = order.price.0;
-        command.qty = order.qty.0;
-        command.order_type_code = order.order_type as u8;
-        command.time_in_force_code = order.time_in_force as u8;
-        command.position_side_code = flags.position_side.code();
-        command.flags = if flags.reduce_only { REDUCE_ONLY } else { 0 };
-        self.orders.try_publish(&command).map_err(|_full| RejectReason::OrderLaneFull)?;
-        self.next_order_id += 1;
-        self.has_order_news = true;
-        self.tracker.opened(OpenOrder {
-            id,
-            venue: order.venue,
-            instrument: order.instrument,
-            side: order.side,
-            price: order.price,
-            qty: order.qty,
-            filled: Qty(0),
-            status: OrderStatus::PendingNew,
-            cancel_pending: false,
-        });
-        Ok(id)
-    }
-
-    fn send_for(
-        &mut self,
-        id: ClientOrderId,
-        action: OrderAction,
-        fill_in: impl FnOnce(&mut OrderCommand),
-    ) -> Result<(), RejectReason> {
-        let open = *self
-            .tracker
-            .find(id)
-            .filter(|order| action != OrderAction::Cancel || !order.cancel_pending)
-            .ok_or(RejectReason::UnknownOrder)?;
-        let mut command = self.command(action, open.venue, open.instrument, id);
-        command.side_code = open.side.code();
-        command.price = open.price.0;
-        command.qty = open.qty.0;
-        fill_in(&mut command);
-        self.orders.try_publish(&command).map_err(|_full| RejectReason::OrderLaneFull)?;
-        Ok(())
-    }
-
-    fn command(
-        &self,
-        action: OrderAction,
-        venue: VenueId,
-        instrument: InstrumentId,
-        id: ClientOrderId,
-    ) -> OrderCommand {
-        let mut command = OrderCommand::new_zeroed();
-        command.action_code = action as u8;
-        command.client_order_id = id.0;
-        command.decision_id = self.cause_trace_id;
-        command.tick_receive_ns = self.cause_receive_ns;
-        command.submitted_ns = self.clock.now_ns();
-        command.consumer = self.consumer.0;
-        command.venue = venue.0;
-        command.instrument = instrument.0;
-        command
     }
 }

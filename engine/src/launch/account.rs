@@ -143,6 +143,7 @@ impl Account {
             stages: collector.map(stages).unwrap_or_default(),
             tick_to_trade: collector.map(tick_to_trade).unwrap_or_default(),
             hiccups: collector.map(hiccups).unwrap_or_default(),
+            trading: readings.trading(now_ns),
             consumers,
             orders: std::mem::take(&mut self.orders),
             venues,

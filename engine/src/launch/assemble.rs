@@ -30,6 +30,7 @@ use crate::event::{ConsumerId, Event, EventKind, InstrumentId, Interest};
 use crate::instrument::Instruments;
 use crate::orchestrator::merge::MergePort;
 use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
+use crate::order::trading::{Ledger, Marks, TradingBoard, TradingReader};
 use crate::order::{GatewayAgent, GatewayParts, OrderCommand};
 use crate::pipeline::{Closings, ConsumerCounters, Readings};
 use crate::runtime::{
@@ -206,7 +207,16 @@ impl<'c> Assembly<'c> {
             world,
             stop: StopSignal::default(),
             switch: TradingSwitch::new(config.risk.trading),
-            readings: Readings { instruments: Arc::clone(&instruments), ..Readings::default() },
+            readings: Readings {
+                instruments: Arc::clone(&instruments),
+                trading: TradingReader {
+                    strategies: Vec::new(),
+                    marks: Marks::new(instruments.len(), config.venue_names().len()),
+                    venues: config.venue_names(),
+                    instruments: Arc::clone(&instruments),
+                },
+                ..Readings::default()
+            },
             closings: Closings::default(),
             instruments,
             strategies,
@@ -501,8 +511,12 @@ impl<'c> Assembly<'c> {
         let probe = ConsumerProbe::new(&entry.name, self.config.telemetry.fanout_every, &self.asks);
         self.probes.push(probe.link());
         let terms = Terms::new();
+        let (instruments, venues) = (&self.instruments, self.config.venue_names().len());
+        let board = TradingBoard::new(instruments.len(), venues);
+        self.readings.trading.strategies.push((entry.name.clone(), Arc::clone(&board)));
         let context = ContextParts {
             consumer: ConsumerId(index as u16),
+            ledger: Ledger::new(board, instruments, venues),
             clock: self.clock.clone(),
             instruments: Arc::clone(&self.instruments),
             orders: ends.order,

@@ -355,7 +355,8 @@ impl Assembly<'_> {
             open.fetch_add(1, Ordering::AcqRel);
         }
         let open = sessions_open.map(Arc::clone);
-        (LaneOutlet::new(link, letters, self.clock.clone(), venue, open), link_end)
+        let marks = Arc::clone(&self.readings.trading.marks);
+        (LaneOutlet::new(link, letters, self.clock.clone(), (venue, marks), open), link_end)
     }
 
     fn intake(&mut self, name: &str, role: &str) -> Arc<crossbeam_utils::CachePadded<IntakeStats>> {

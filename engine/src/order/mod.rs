@@ -3,6 +3,7 @@
 mod command;
 mod gateway;
 mod tracker;
+pub mod trading;
 
 pub use command::{OrderAction, OrderCommand, OrderFlags, OrderKey, OrderType, TimeInForce};
 pub use gateway::{GatewayAgent, GatewayCounts};

@@ -8,9 +8,11 @@ use pitlane_ring::{LaneGauge, PoolGauge};
 
 use super::terms::ConsumerTerms;
 use crate::dispatcher::order::StreamStats;
+use crate::event::EventKind;
 use crate::instrument::Instruments;
+use crate::order::trading::{StrategyFigures, TradingReader};
 use crate::runtime::{StallBook, StallFigures};
-use crate::telemetry::{DeadLetterCounts, Terms};
+use crate::telemetry::{DeadLetterCounts, Term, Terms};
 use crate::venue::governor::{Governor, GovernorReading};
 use crate::venue::{IntakeStats, VenueCounters, VenueSwitch};
 
@@ -29,6 +31,8 @@ pub(crate) struct Readings {
     pub(crate) letters: Vec<Arc<DeadLetterCounts>>,
     /// Of each venue that is reached over a network.
     pub(crate) governors: Vec<(String, Governor)>,
+    /// What every strategy has earned.
+    pub(crate) trading: TradingReader,
     /// By venue; `None` for one without sessions.
     pub(crate) switches: Vec<Option<VenueSwitch>>,
 }
@@ -82,6 +86,17 @@ impl Readings {
             }
         }
         venues
+    }
+
+    /// What every strategy has earned, and how many reports of it went to the dead letters instead
+    /// of to the strategy.
+    pub(crate) fn trading(&self, now_ns: u64) -> Vec<StrategyFigures> {
+        let mut figures = self.trading.read(now_ns);
+        for (figures, consumer) in figures.iter_mut().zip(&self.consumers) {
+            let undelivered = consumer.published.read(Term::DeadLettered);
+            figures.reports_undelivered = undelivered.get(EventKind::ExecReport);
+        }
+        figures
     }
 
     /// What all sessions have counted.

@@ -28,6 +28,7 @@ use crate::instrument::Instruments;
 use crate::orchestrator::merge::MergePort;
 use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
 use crate::order::OrderCommand;
+use crate::order::trading::{Ledger, TradingBoard};
 use crate::runtime::{Agent, Clock, Closing, StopSignal};
 use crate::safety::{Quarantine, TradingSwitch};
 use crate::telemetry::{Asks, ConsumerProbe, LetterSource, Probe, Terms, letter_lane};
@@ -240,6 +241,7 @@ pub fn stages(options: StagesOptions) -> Stages {
         let context = ContextParts {
             consumer: ConsumerId(index as u16),
             clock: clock.clone(),
+            ledger: ledger(&instruments),
             instruments: Arc::clone(&instruments),
             orders: order,
             control: command,
@@ -362,6 +364,11 @@ pub struct BareConsumer {
     pub agent: ConsumerAgent,
 }
 
+/// The books of a strategy at one venue.
+fn ledger(instruments: &Instruments) -> Ledger {
+    Ledger::new(TradingBoard::new(instruments.len(), 1), instruments, 1)
+}
+
 /// Puts a consumer behind its lanes, already started.
 #[must_use]
 pub fn bare_consumer(
@@ -379,6 +386,7 @@ pub fn bare_consumer(
     let context = ContextParts {
         consumer: ConsumerId(0),
         clock,
+        ledger: ledger(&instruments),
         instruments,
         orders,
         control,

@@ -7,6 +7,7 @@ use pitlane_ring::Publisher;
 
 use super::{EventOutlet, LetterReason};
 use crate::event::{Event, VenueId};
+use crate::order::trading::Marks;
 use crate::runtime::Clock;
 use crate::telemetry::{Letter, LetterSender};
 
@@ -20,20 +21,23 @@ pub struct LaneOutlet {
     letters: LetterSender,
     clock: Clock,
     venue: VenueId,
+    /// Where the venue's last prices are left.
+    marks: Arc<Marks>,
     open_sessions: Option<Arc<AtomicUsize>>,
 }
 
 impl LaneOutlet {
-    /// An outlet for a session of `venue`. `open_sessions` is given for order sessions.
+    /// An outlet for a session of a venue, whose last prices it leaves with `marks`.
+    /// `open_sessions` is given for order sessions.
     #[must_use]
     pub fn new(
         link: Publisher<Event>,
         letters: LetterSender,
         clock: Clock,
-        venue: VenueId,
+        (venue, marks): (VenueId, Arc<Marks>),
         open_sessions: Option<Arc<AtomicUsize>>,
     ) -> LaneOutlet {
-        LaneOutlet { link, letters, clock, venue, open_sessions }
+        LaneOutlet { link, letters, clock, venue, marks, open_sessions }
     }
 }
 
@@ -47,6 +51,7 @@ impl EventOutlet for LaneOutlet {
     fn publish(&mut self, event: &Event) {
         let published = self.link.try_publish(event);
         debug_assert!(published.is_ok(), "the session asked for room");
+        self.marks.take(event);
     }
 
     fn dead_letter(&mut self, reason: LetterReason, detail: &'static str, raw: &[u8]) {

@@ -1,0 +1,276 @@
+//! Orders of a strategy: checked, sent, and followed until they are done.
+
+use zerocopy::FromZeros;
+
+use super::{Context, NewOrder, SubmitError};
+use crate::event::{
+    ClientOrderId, ExecReport, InstrumentId, OrderStatus, Price, Qty, REDUCE_ONLY, RejectReason,
+    VenueId,
+};
+use crate::order::trading::RefusedWhat;
+use crate::order::{
+    OpenOrder, OrderAction, OrderCommand, OrderCounts, OrderFlags, OrderType, Position,
+};
+
+/// Of an order that is not known.
+const NOWHERE: (VenueId, InstrumentId) = (VenueId(u16::MAX), InstrumentId(u32::MAX));
+
+impl Context {
+    /// Submits an order. It is on its way when this returns; the venue's answer comes as exec
+    /// reports.
+    ///
+    /// # Errors
+    /// [`SubmitError`] with a stable reason when the inline risk check refuses it; nothing was
+    /// sent.
+    #[inline]
+    pub fn submit(&mut self, order: NewOrder) -> Result<ClientOrderId, SubmitError> {
+        self.submit_with(order, OrderFlags::default())
+    }
+
+    /// As [`Context::submit`], for an order that only reduces a position, or names the side of one.
+    /// A venue that has no such orders refuses it with `Unsupported`.
+    ///
+    /// # Errors
+    /// As [`Context::submit`].
+    #[inline]
+    pub fn submit_with(
+        &mut self,
+        order: NewOrder,
+        flags: OrderFlags,
+    ) -> Result<ClientOrderId, SubmitError> {
+        let outcome = self.check(&order).and_then(|()| self.send_new(&order, flags));
+        if let Err(reason) = outcome {
+            self.tracker.refused();
+            self.ledger.refused(order.venue, order.instrument, RefusedWhat::Order, reason);
+        }
+        outcome.map_err(SubmitError::from)
+    }
+
+    /// Cancels an open order. The answer comes as an exec report.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when the order isn't open, a cancel is on its way already, or the lane is
+    /// full.
+    #[inline]
+    pub fn cancel(&mut self, id: ClientOrderId) -> Result<(), SubmitError> {
+        let outcome = self.send_for(id, OrderAction::Cancel, |_command| {});
+        if outcome.is_ok() {
+            self.tracker.cancel_sent(id);
+        }
+        self.asked(id, RefusedWhat::Cancel, outcome)
+    }
+
+    /// Amends an open order to another price and quantity, filled quantity included. The answer
+    /// comes as an exec report: `Replaced`, or `ModifyRejected`, after which the order is as it
+    /// was. Some venues take a smaller quantity at the same price only.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when the order isn't open, price or quantity break the instrument's rules or
+    /// the limits, or the lane is full.
+    pub fn modify(&mut self, id: ClientOrderId, price: Price, qty: Qty) -> Result<(), SubmitError> {
+        let outcome = self.check_amendment(id, price, qty).and_then(|()| {
+            self.send_for(id, OrderAction::Modify, |command| {
+                (command.price, command.qty) = (price.0, qty.0);
+            })
+        });
+        self.asked(id, RefusedWhat::Amend, outcome)
+    }
+
+    /// Asks the venue for the state of an open order. The answer comes as an exec report.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when the order isn't open or the lane is full.
+    pub fn query(&mut self, id: ClientOrderId) -> Result<(), SubmitError> {
+        let outcome = self.send_for(id, OrderAction::Query, |_command| {});
+        self.asked(id, RefusedWhat::Query, outcome)
+    }
+
+    /// Orders that are not done.
+    #[inline]
+    #[must_use]
+    pub fn open_orders(&self) -> &[OpenOrder] {
+        self.tracker.open()
+    }
+
+    /// Net position in an instrument, from this strategy's own fills.
+    #[inline]
+    #[must_use]
+    pub fn position(&self, instrument: InstrumentId) -> Position {
+        self.tracker.position(instrument)
+    }
+
+    /// Counts of this strategy's orders.
+    #[must_use]
+    pub fn order_counts(&self) -> OrderCounts {
+        self.tracker.counts()
+    }
+
+    #[inline]
+    pub(crate) fn apply_report(
+        &mut self,
+        venue: VenueId,
+        instrument: InstrumentId,
+        report: &ExecReport,
+    ) {
+        let before = (self.tracker.counts(), self.tracker.open().len());
+        self.tracker.apply(venue, instrument, report);
+        let after = (self.tracker.counts(), self.tracker.open().len());
+        self.ledger.reported(
+            venue,
+            instrument,
+            report,
+            [(&before.0, before.1), (&after.0, after.1)],
+        );
+        self.has_order_news = true;
+    }
+
+    /// How many orders are open, when that may have changed since the last call.
+    #[inline]
+    pub(in crate::consumer) fn take_order_news(&mut self) -> Option<usize> {
+        std::mem::take(&mut self.has_order_news).then(|| self.tracker.open().len())
+    }
+
+    fn check(&mut self, order: &NewOrder) -> Result<(), RejectReason> {
+        if !self.switch.is_on() {
+            return Err(RejectReason::TradingHalted);
+        }
+        let is_priced = order.order_type != OrderType::Market;
+        self.check_terms(order.instrument, is_priced, order.price, order.qty)?;
+        if !self.tracker.has_room() {
+            return Err(RejectReason::MaxOpenOrders);
+        }
+        if !self.bucket.take(self.now_ns) {
+            return Err(RejectReason::RateLimit);
+        }
+        Ok(())
+    }
+
+    fn check_amendment(
+        &mut self,
+        id: ClientOrderId,
+        price: Price,
+        qty: Qty,
+    ) -> Result<(), RejectReason> {
+        let open = self.tracker.find(id).ok_or(RejectReason::UnknownOrder)?;
+        let (instrument, is_priced) = (open.instrument, open.price.0 != 0);
+        if !self.switch.is_on() {
+            return Err(RejectReason::TradingHalted);
+        }
+        self.check_terms(instrument, is_priced, price, qty)?;
+        if !self.bucket.take(self.now_ns) {
+            return Err(RejectReason::RateLimit);
+        }
+        Ok(())
+    }
+
+    /// Books what came of asking for something about an order.
+    fn asked(
+        &mut self,
+        id: ClientOrderId,
+        what: RefusedWhat,
+        outcome: Result<(), RejectReason>,
+    ) -> Result<(), SubmitError> {
+        let open = self.tracker.find(id);
+        let (venue, instrument) = open.map_or(NOWHERE, |order| (order.venue, order.instrument));
+        match outcome {
+            Ok(()) => self.ledger.asked(venue, instrument, what),
+            Err(reason) => self.ledger.refused(venue, instrument, what, reason),
+        }
+        Ok(outcome?)
+    }
+
+    /// Price and quantity against the instrument's rules and the limit of one order.
+    fn check_terms(
+        &self,
+        instrument: InstrumentId,
+        is_priced: bool,
+        price: Price,
+        qty: Qty,
+    ) -> Result<(), RejectReason> {
+        let spec = self.instruments.get(instrument).ok_or(RejectReason::UnknownInstrument)?;
+        let price_fits =
+            if is_priced { price.0 > 0 && price.0 % spec.tick == 0 } else { price.0 == 0 };
+        if !price_fits {
+            return Err(RejectReason::BadPrice);
+        }
+        if qty.0 <= 0 || qty.0 % spec.step != 0 {
+            return Err(RejectReason::BadQty);
+        }
+        let max_qty = self.limits.max_order_qty.get(instrument.index());
+        if max_qty.is_some_and(|max_qty| qty.0 > *max_qty) {
+            return Err(RejectReason::MaxOrderQty);
+        }
+        Ok(())
+    }
+
+    fn send_new(
+        &mut self,
+        order: &NewOrder,
+        flags: OrderFlags,
+    ) -> Result<ClientOrderId, RejectReason> {
+        let id = ClientOrderId(self.next_order_id);
+        let mut command = self.command(OrderAction::Submit, order.venue, order.instrument, id);
+        command.side_code = order.side.code();
+        command.price = order.price.0;
+        command.qty = order.qty.0;
+        command.order_type_code = order.order_type as u8;
+        command.time_in_force_code = order.time_in_force as u8;
+        command.position_side_code = flags.position_side.code();
+        command.flags = if flags.reduce_only { REDUCE_ONLY } else { 0 };
+        self.orders.try_publish(&command).map_err(|_full| RejectReason::OrderLaneFull)?;
+        self.next_order_id += 1;
+        self.has_order_news = true;
+        self.ledger.sent(order.venue, order.instrument);
+        self.tracker.opened(OpenOrder {
+            id,
+            venue: order.venue,
+            instrument: order.instrument,
+            side: order.side,
+            price: order.price,
+            qty: order.qty,
+            filled: Qty(0),
+            status: OrderStatus::PendingNew,
+            cancel_pending: false,
+        });
+        Ok(id)
+    }
+
+    fn send_for(
+        &mut self,
+        id: ClientOrderId,
+        action: OrderAction,
+        fill_in: impl FnOnce(&mut OrderCommand),
+    ) -> Result<(), RejectReason> {
+        let open = *self
+            .tracker
+            .find(id)
+            .filter(|order| action != OrderAction::Cancel || !order.cancel_pending)
+            .ok_or(RejectReason::UnknownOrder)?;
+        let mut command = self.command(action, open.venue, open.instrument, id);
+        command.side_code = open.side.code();
+        command.price = open.price.0;
+        command.qty = open.qty.0;
+        fill_in(&mut command);
+        self.orders.try_publish(&command).map_err(|_full| RejectReason::OrderLaneFull)?;
+        Ok(())
+    }
+
+    fn command(
+        &self,
+        action: OrderAction,
+        venue: VenueId,
+        instrument: InstrumentId,
+        id: ClientOrderId,
+    ) -> OrderCommand {
+        let mut command = OrderCommand::new_zeroed();
+        command.action_code = action as u8;
+        command.client_order_id = id.0;
+        command.decision_id = self.cause_trace_id;
+        command.tick_receive_ns = self.cause_receive_ns;
+        command.submitted_ns = self.clock.now_ns();
+        command.consumer = self.consumer.0;
+        command.venue = venue.0;
+        command.instrument = instrument.0;
+        command
+    }
+}

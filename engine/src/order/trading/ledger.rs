@@ -1,0 +1,184 @@
+//! The writing side of a board: a strategy's thread books its orders and reports here.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::board::TradingBoard;
+use super::refusals::{Refusal, RefusedWhat};
+use super::row::{Row, Units};
+use crate::event::{ExecReport, InstrumentId, RejectReason, VenueId};
+use crate::instrument::Instruments;
+use crate::order::OrderCounts;
+
+/// Orders of which it is remembered how much self-trade prevention took off them. They are rare.
+const PREVENTED_MAX: usize = 64;
+
+/// No row was taken yet.
+const NO_ROW: u16 = u16::MAX;
+/// There was none left.
+const BEYOND: u16 = u16::MAX - 1;
+
+/// Books one strategy's orders and reports. Bounded, and preallocated.
+pub(crate) struct Ledger {
+    board: Arc<TradingBoard>,
+    units: Box<[Units]>,
+    venues: usize,
+    /// By instrument and venue, and at the end for what names none: the row.
+    rows: Box<[u16]>,
+    prevented: VecDeque<(u64, i64)>,
+}
+
+impl Ledger {
+    /// Writes on `board`, which was made for these instruments and so many venues.
+    pub(crate) fn new(
+        board: Arc<TradingBoard>,
+        instruments: &Instruments,
+        venues: usize,
+    ) -> Ledger {
+        Ledger {
+            board,
+            units: instruments.iter().map(|(_, spec)| Units::of(spec)).collect(),
+            venues,
+            rows: vec![NO_ROW; instruments.len() * venues + 1].into_boxed_slice(),
+            prevented: VecDeque::with_capacity(PREVENTED_MAX),
+        }
+    }
+
+    /// An order has left for the gateway.
+    #[inline]
+    pub(crate) fn sent(&mut self, venue: VenueId, instrument: InstrumentId) {
+        self.update(venue, instrument, |row| {
+            row.sent += 1;
+            row.open += 1;
+        });
+    }
+
+    /// A cancel, an amendment or a question about an order has.
+    #[inline]
+    pub(crate) fn asked(&mut self, venue: VenueId, instrument: InstrumentId, what: RefusedWhat) {
+        self.update(venue, instrument, |row| match what {
+            RefusedWhat::Cancel => row.cancels += 1,
+            RefusedWhat::Amend => row.amends += 1,
+            RefusedWhat::Order | RefusedWhat::Query => {}
+        });
+    }
+
+    /// The strategy's own check has refused something.
+    #[cold]
+    pub(crate) fn refused(
+        &mut self,
+        venue: VenueId,
+        instrument: InstrumentId,
+        what: RefusedWhat,
+        reason: RejectReason,
+    ) {
+        self.update(venue, instrument, |row| {
+            row.refused += u64::from(what == RefusedWhat::Order);
+            row.refusals.add(Refusal::of_check(what, reason));
+        });
+    }
+
+    /// A report, and what it has changed: the strategy's counts and how many orders are open.
+    pub(crate) fn reported(
+        &mut self,
+        venue: VenueId,
+        instrument: InstrumentId,
+        report: &ExecReport,
+        [before, after]: [(&OrderCounts, usize); 2],
+    ) {
+        let prevented = self.prevented(report);
+        let Some(units) = self.units.get(instrument.index()).copied() else {
+            self.update(venue, instrument, |row| row.count(before.0, after.0));
+            return;
+        };
+        self.update(venue, instrument, |row| {
+            row.count(before.0, after.0);
+            row.open = (row.open + after.1 as u64).saturating_sub(before.1 as u64);
+            row.take(report, &units, prevented);
+            if row.saturated > 0 {
+                tell_saturated(row);
+            }
+        });
+    }
+
+    /// What self-trade prevention has taken off the order since its report before.
+    #[inline]
+    fn prevented(&mut self, report: &ExecReport) -> i64 {
+        if report.prevented_qty == 0 {
+            return 0;
+        }
+        let id = report.client_order_id;
+        if let Some((_, known)) = self.prevented.iter_mut().find(|(of, _)| *of == id) {
+            let more = report.prevented_qty.saturating_sub(*known).max(0);
+            *known = report.prevented_qty.max(*known);
+            return more;
+        }
+        if self.prevented.len() == PREVENTED_MAX {
+            self.prevented.pop_front();
+        }
+        self.prevented.push_back((id, report.prevented_qty));
+        report.prevented_qty
+    }
+
+    #[inline]
+    fn update(&mut self, venue: VenueId, instrument: InstrumentId, change: impl FnOnce(&mut Row)) {
+        let is_known = venue.index() < self.venues && instrument.index() < self.units.len();
+        let unknown = self.rows.len() - 1;
+        let place =
+            if is_known { instrument.index() * self.venues + venue.index() } else { unknown };
+        if matches!(self.rows[place], NO_ROW | BEYOND) {
+            self.rows[place] = self.board.take_row().map_or(BEYOND, |row| row as u16);
+        }
+        if self.rows[place] == BEYOND {
+            return;
+        }
+        self.board.update(usize::from(self.rows[place]), |row| {
+            row.place = place as u64 + 1;
+            change(row);
+        });
+    }
+}
+
+#[cold]
+fn tell_saturated(row: &Row) {
+    if row.saturated == 1 {
+        log::error!("[orders] sums of a position are beyond 128 bits: its figures are wrong");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::FromZeros;
+
+    use super::*;
+    use crate::event::ExecType;
+
+    #[test]
+    fn what_is_prevented_is_told_in_sums_and_counted_once() {
+        let instruments = Instruments::of_test(1);
+        let board = TradingBoard::new(1, 1);
+        let mut ledger = Ledger::new(Arc::clone(&board), &instruments, 1);
+        let mut report = ExecReport::new_zeroed();
+        report.exec_type_code = ExecType::Prevented.code();
+        let counts = OrderCounts::default();
+        for (order, prevented_qty) in [(1, 3), (1, 3), (1, 5), (2, 4), (1, 5)] {
+            (report.client_order_id, report.prevented_qty) = (order, prevented_qty);
+            let unchanged = [(&counts, 0), (&counts, 0)];
+            ledger.reported(VenueId(0), InstrumentId(0), &report, unchanged);
+        }
+        assert_eq!(board.read()[0].prevented, (5 + 4) * 1_000);
+    }
+
+    #[test]
+    fn what_names_no_instrument_has_a_row_of_its_own() {
+        let board = TradingBoard::new(1, 1);
+        let mut ledger = Ledger::new(Arc::clone(&board), &Instruments::of_test(1), 1);
+        let unknown = RejectReason::UnknownInstrument;
+        ledger.refused(VenueId(0), InstrumentId(9), RefusedWhat::Order, unknown);
+        ledger.refused(VenueId(9), InstrumentId(0), RefusedWhat::Order, unknown);
+        ledger.sent(VenueId(0), InstrumentId(0));
+        let rows = board.read();
+        assert_eq!((rows.len(), rows[0].refused, rows[0].place), (2, 2, 2));
+        assert_eq!((rows[1].sent, rows[1].place), (1, 1));
+    }
+}

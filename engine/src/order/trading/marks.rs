@@ -1,0 +1,111 @@
+//! The last prices of every instrument at every venue, as its sessions heard them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use crate::event::{Event, EventKind, InstrumentId, Payload, VenueId};
+
+/// The last prices of one instrument at one venue.
+#[derive(Debug, Default)]
+struct Cell {
+    /// Best bid; 0 when there is none.
+    bid: AtomicI64,
+    ask: AtomicI64,
+    last_trade: AtomicI64,
+    /// When the newest of them was read, ns of the engine's clock.
+    at_ns: AtomicU64,
+}
+
+/// A reading of one instrument's last prices; a price of 0 is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LastPrices {
+    pub(super) bid: i64,
+    pub(super) ask: i64,
+    pub(super) last_trade: i64,
+    pub(super) at_ns: u64,
+}
+
+/// Last prices by venue and instrument. Each venue's market session writes its own.
+#[derive(Debug, Default)]
+pub struct Marks {
+    cells: Box<[Cell]>,
+    instruments: usize,
+}
+
+impl Marks {
+    /// Room for the prices of so many instruments at so many venues.
+    #[must_use]
+    pub fn new(instruments: usize, venues: usize) -> Arc<Marks> {
+        let cells = (0..instruments * venues).map(|_| Cell::default()).collect();
+        Arc::new(Marks { cells, instruments })
+    }
+
+    /// Takes the prices of a market event; any other is passed over.
+    #[inline]
+    pub fn take(&self, event: &Event) {
+        if let Some(EventKind::Quote | EventKind::Trade | EventKind::Book) = event.kind() {
+            self.take_prices(event);
+        }
+    }
+
+    #[inline]
+    fn take_prices(&self, event: &Event) {
+        let Some(cell) = self.cell(event.venue_id(), event.instrument_id()) else { return };
+        let top = |bid: Option<i64>, ask: Option<i64>| {
+            cell.bid.store(bid.unwrap_or_default(), Ordering::Relaxed);
+            cell.ask.store(ask.unwrap_or_default(), Ordering::Relaxed);
+        };
+        match event.payload() {
+            Some(Payload::Quote(quote)) => {
+                top(quote.bid().map(|price| price.0), quote.ask().map(|price| price.0));
+            }
+            Some(Payload::Book(book)) => top(
+                (event.bid_levels > 0).then(|| book.bids[0].price),
+                (event.ask_levels > 0).then(|| book.asks[0].price),
+            ),
+            Some(Payload::Trade(trade)) => {
+                cell.last_trade.store(trade.last_price, Ordering::Relaxed);
+            }
+            _ => return,
+        }
+        cell.at_ns.store(event.receive_ns, Ordering::Relaxed);
+    }
+
+    fn cell(&self, venue: VenueId, instrument: InstrumentId) -> Option<&Cell> {
+        let is_known = instrument.index() < self.instruments;
+        self.cells.get(venue.index() * self.instruments + instrument.index()).filter(|_| is_known)
+    }
+
+    /// The last prices heard.
+    pub(super) fn read(&self, venue: VenueId, instrument: InstrumentId) -> LastPrices {
+        let Some(cell) = self.cell(venue, instrument) else { return LastPrices::default() };
+        LastPrices {
+            bid: cell.bid.load(Ordering::Relaxed),
+            ask: cell.ask.load(Ordering::Relaxed),
+            last_trade: cell.last_trade.load(Ordering::Relaxed),
+            at_ns: cell.at_ns.load(Ordering::Relaxed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Price, Qty, Quote, Side, Trade};
+
+    #[test]
+    fn each_venue_has_its_own_prices_and_an_empty_side_is_none() {
+        let marks = Marks::new(2, 2);
+        let take = |mut event: Event, venue: u16, at_ns: u64| {
+            (event.venue, event.instrument, event.receive_ns) = (venue, 1, at_ns);
+            marks.take(&event);
+        };
+        let quote = Quote { bid_price: 7, bid_qty: 1, ask_price: 9, ask_qty: 0 };
+        take(Event::new(&quote), 1, 5);
+        take(Event::new(&Trade::single(Price(8), Qty(1), Side::Buy)), 1, 6);
+        take(Event::new(&quote), 7, 5);
+        let read = |venue| marks.read(VenueId(venue), InstrumentId(1));
+        assert_eq!(read(1), LastPrices { bid: 7, ask: 0, last_trade: 8, at_ns: 6 });
+        assert_eq!((read(0), read(9)), (LastPrices::default(), LastPrices::default()));
+    }
+}
