@@ -91,6 +91,8 @@ coded! {
         NeverArrived = 15 "never_arrived",
         /// The venue's answer contradicts what is known of the order.
         Contradiction = 16 "contradiction",
+        /// The strategy's share of the orders that the venue allows is used up.
+        FairShare = 17 "fair_share",
     }
 }
 coded! {

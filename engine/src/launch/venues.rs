@@ -151,9 +151,9 @@ impl Assembly<'_> {
         let setup = || -> Result<VenueSetup, EndpointError> {
             let api = format!("ws://{address}/ws-api/v3?returnRateLimits=false");
             Ok(VenueSetup {
-                name,
                 kind,
-                governor: Governor::new(&of_embedded),
+                governor: Governor::named(&name, &of_embedded, self.config.consumers.len()),
+                name,
                 streams_at: vec![endpoint(Scheme::Ws, format!("ws://{address}/stream"))?],
                 rest: Some(endpoint(Scheme::Http, format!("http://{address}"))?),
                 api: orders
@@ -387,6 +387,7 @@ impl Assembly<'_> {
             },
             symbols: symbols.clone(),
             governor: setup.governor.clone(),
+            learns_limits: role == "market",
             clock: self.clock.clone(),
             wakers: self.wakers.clone(),
             waker: beside.as_ref().map(Beside::waker).unwrap_or_default(),
@@ -551,7 +552,7 @@ fn configured(
     Ok(VenueSetup {
         name: venue.name.clone(),
         kind,
-        governor: Governor::new(kind.limits.counted),
+        governor: Governor::named(&venue.name, kind.limits.counted, config.consumers.len()),
         streams_at,
         rest,
         api,

@@ -22,6 +22,7 @@ mod synthetic;
 mod synthetic_load;
 mod trace_ids;
 pub mod transport;
+mod utc;
 
 pub use book_summary::BookSummary;
 pub use lane_outlet::LaneOutlet;

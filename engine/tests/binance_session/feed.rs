@@ -84,6 +84,7 @@ impl Feed {
                 },
                 symbols: symbols(),
                 governor: Governor::default(),
+                learns_limits: false,
                 clock: clock.clone(),
                 wakers: CoreWakers::default(),
                 waker: beside.waker(),

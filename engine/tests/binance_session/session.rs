@@ -257,7 +257,7 @@ fn a_refused_handshake_gives_its_status_and_a_ping_gets_its_pong() {
         clock.clone(),
     );
     let (_, refused) = run(&mut session, &clock);
-    assert!(matches!(refused, CloseReason::HandshakeStatus(503)), "{refused}");
+    assert!(matches!(refused, CloseReason::HandshakeStatus(503, None)), "{refused}");
     let (_, ended) = run(&mut session, &clock);
     assert!(matches!(ended, CloseReason::Ended), "the pong was right: {ended}");
 }

@@ -2,13 +2,14 @@
 //!
 //! Source: the venue's "WebSocket Streams" and "Market Data endpoints", and what recordings show.
 
+use super::limits::{read_header, read_info, read_refusal};
 use super::market_decoder::MarketDecoder;
 use super::snapshot::read_snapshot;
 use crate::event::{EventKind, InstrumentId};
 use crate::venue::book::BookRule;
 use crate::venue::codec::DecodeError;
-use crate::venue::governor::{Counted, Limit};
-use crate::venue::protocol::{MarketProtocol, MarketSink, Snapshot, VenueLimits};
+use crate::venue::governor::{Counted, Limit, LimitWords};
+use crate::venue::protocol::{MarketProtocol, MarketSink, Refusal, Snapshot, VenueLimits};
 use crate::venue::{Scales, StreamOrder, StreamOrders, SymbolMap};
 
 /// Levels a side of a snapshot: the venue's own limit.
@@ -92,6 +93,23 @@ impl MarketProtocol for SpotMarket {
         scales: Scales,
     ) -> Result<Snapshot, DecodeError> {
         read_snapshot(instrument, body, scales)
+    }
+
+    fn limits_request(native: &str) -> Option<(String, u32)> {
+        // With all symbols the answer would be of many megabytes; the limits stand in each.
+        Some((format!("/api/v3/exchangeInfo?symbol={native}"), 20))
+    }
+
+    fn read_limits(body: &[u8], words: &mut LimitWords) -> Result<(), DecodeError> {
+        read_info(body, words)
+    }
+
+    fn read_limit_header(name: &str, value: &str, words: &mut LimitWords) {
+        read_header(name, value, words);
+    }
+
+    fn read_refusal(body: &[u8]) -> Option<Refusal> {
+        read_refusal(body)
     }
 }
 

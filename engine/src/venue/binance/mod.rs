@@ -1,6 +1,7 @@
 //! Binance spot: how it words its market data, its orders and its answers.
 
 mod credentials;
+mod limits;
 mod market;
 mod market_decoder;
 mod orders;
@@ -10,6 +11,7 @@ mod ticker_scan;
 mod user_decode;
 
 pub use credentials::Credentials;
+pub(in crate::venue) use limits::{read_header, read_info, read_refusal};
 pub use market::SpotMarket;
 pub(in crate::venue) use market::{request_to_subscribe, stream_of};
 pub use market_decoder::MarketDecoder;

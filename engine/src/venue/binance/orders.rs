@@ -9,7 +9,7 @@ use super::user_decode::{Execution, OrderResult, Reply as UserReply, ReplyError,
 use crate::event::{ExecType, PositionSide, RejectReason, Side, VenueRef, push_scaled};
 use crate::order::{OrderCommand, OrderType, TimeInForce};
 use crate::venue::SymbolMap;
-use crate::venue::governor::RequestClass;
+use crate::venue::governor::{LimitWords, RequestClass};
 use crate::venue::orders::{VenueAnswer, VenueReport};
 use crate::venue::protocol::{
     Failure, OrderDecoder, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply, UnreadFrame,
@@ -66,6 +66,11 @@ impl OrderDecoder for BinanceReports {
             UserMessage::Other(name) => OrderMessage::Other(name),
         })
     }
+
+    #[inline]
+    fn limits(&self) -> Option<&LimitWords> {
+        Some(self.0.limits())
+    }
 }
 
 impl OrderProtocol for BinanceOrders {
@@ -88,9 +93,9 @@ impl OrderProtocol for BinanceOrders {
 
     fn weight(&self, class: RequestClass) -> u32 {
         match class {
-            RequestClass::Connect | RequestClass::Snapshot => 2,
+            RequestClass::Connect | RequestClass::Snapshot | RequestClass::Logon => 2,
             RequestClass::Order | RequestClass::Cancel => 1,
-            RequestClass::Query => 4,
+            RequestClass::Query | RequestClass::Amend => 4,
         }
     }
 
@@ -204,8 +209,8 @@ fn report<'a>(execution: &Execution<'a>) -> OrderMessage<'a> {
 fn reply<'a>(reply: &UserReply<'a>) -> Reply<'a> {
     let outcome = match reply.error {
         None => Ok(reply.order.as_ref().and_then(answer)),
-        Some(ReplyError { code, message, retry_after_ms }) => {
-            Err(Failure { status: reply.status, code, message, retry_after_ms })
+        Some(ReplyError { code, message, retry_after_ms, server_time_ms }) => {
+            Err(Failure { status: reply.status, code, message, retry_after_ms, server_time_ms })
         }
     };
     Reply { id: reply.id, outcome }
@@ -434,7 +439,13 @@ mod tests {
     fn each_code_means_what_the_venue_says_it_means() {
         let outcome = |status, code| {
             let message = "";
-            BinanceOrders::outcome(&Failure { status, code, message, retry_after_ms: None })
+            BinanceOrders::outcome(&Failure {
+                status,
+                code,
+                message,
+                retry_after_ms: None,
+                server_time_ms: None,
+            })
         };
         for (status, code) in [(500, -1), (503, -1008), (400, -1000), (400, -1001), (400, -1006)] {
             assert_eq!(outcome(status, code), Outcome::Unknown, "{status} {code}");

@@ -15,6 +15,7 @@ use crate::event::{
 use crate::venue::codec::DecodeError;
 use crate::venue::codec::JsonBuffer;
 use crate::venue::codec::{Letters, elements, is_null, members, signed, text, unsigned};
+use crate::venue::governor::LimitWords;
 use crate::venue::protocol::AssetBalance;
 use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
 
@@ -61,6 +62,7 @@ pub struct UserDecoder {
     json: JsonBuffer,
     symbols: SymbolMap,
     balances: Vec<AssetBalance>,
+    limits: LimitWords,
 }
 
 impl UserDecoder {
@@ -71,6 +73,7 @@ impl UserDecoder {
             json: JsonBuffer::warmed(FRAME_BYTES_USUAL, frame_bytes_max),
             symbols,
             balances: Vec::with_capacity(BALANCES_MAX),
+            limits: LimitWords::default(),
         }
     }
 
@@ -80,8 +83,16 @@ impl UserDecoder {
     /// [`DecodeError`] says what was wrong.
     #[inline]
     pub fn decode<'a>(&'a mut self, frame: &[u8]) -> Result<UserMessage<'a>, DecodeError> {
-        let UserDecoder { json, symbols, balances } = self;
-        json.parse(frame, |nodes| read_frame(nodes, symbols, balances))
+        let UserDecoder { json, symbols, balances, limits } = self;
+        limits.clear();
+        json.parse(frame, |nodes| read_frame(nodes, symbols, (balances, limits)))
+    }
+
+    /// What the last frame said of the venue's limits.
+    #[inline]
+    #[must_use]
+    pub fn limits(&self) -> &LimitWords {
+        &self.limits
     }
 
     /// The symbols it knows.
@@ -94,7 +105,7 @@ impl UserDecoder {
 fn read_frame<'a>(
     nodes: &[Node<'a>],
     symbols: &SymbolMap,
-    balances: &'a mut Vec<AssetBalance>,
+    (balances, limits): (&'a mut Vec<AssetBalance>, &mut LimitWords),
 ) -> Result<UserMessage<'a>, DecodeError> {
     if !matches!(nodes.first(), Some(Node::Object { .. })) {
         return Err(DecodeError::unknown("frame is not an object"));
@@ -106,7 +117,7 @@ fn read_frame<'a>(
             "id" if is_null(value) => {
                 return reply::read_unsolicited(nodes).map(UserMessage::Unsolicited);
             }
-            "id" => return reply::read(nodes, symbols).map(UserMessage::Reply),
+            "id" => return reply::read(nodes, symbols, limits).map(UserMessage::Reply),
             _ => continue,
         }
         if event.replace(value).is_some() {
@@ -425,7 +436,12 @@ mod tests {
         assert_eq!((reply.id, reply.status, reply.order), (4, 400, None));
         assert_eq!(
             reply.error,
-            Some(ReplyError { code: -2010, message: "No funds.", retry_after_ms: None })
+            Some(ReplyError {
+                code: -2010,
+                message: "No funds.",
+                retry_after_ms: None,
+                server_time_ms: None
+            })
         );
 
         assert_eq!(reason(&PLACED.replace(":3,", r#":"a",""#)), LetterReason::Malformed);

@@ -8,11 +8,14 @@
 //! never comes.
 
 use crate::event::{EventKind, InstrumentId};
-use crate::venue::binance::{MarketDecoder, read_snapshot, request_to_subscribe, stream_of};
+use crate::venue::binance::{
+    MarketDecoder, read_header, read_info, read_refusal, read_snapshot, request_to_subscribe,
+    stream_of,
+};
 use crate::venue::book::BookRule;
 use crate::venue::codec::DecodeError;
-use crate::venue::governor::{Counted, Limit};
-use crate::venue::protocol::{MarketProtocol, MarketSink, Snapshot, VenueLimits};
+use crate::venue::governor::{Counted, Limit, LimitWords};
+use crate::venue::protocol::{MarketProtocol, MarketSink, Refusal, Snapshot, VenueLimits};
 use crate::venue::{Scales, StreamOrder, StreamOrders, SymbolMap};
 
 /// Levels a side of a snapshot: the venue's own limit.
@@ -99,6 +102,22 @@ impl MarketProtocol for FuturesMarket {
         scales: Scales,
     ) -> Result<Snapshot, DecodeError> {
         read_snapshot(instrument, body, scales)
+    }
+
+    fn limits_request(_native: &str) -> Option<(String, u32)> {
+        Some(("/fapi/v1/exchangeInfo".to_owned(), 1))
+    }
+
+    fn read_limits(body: &[u8], words: &mut LimitWords) -> Result<(), DecodeError> {
+        read_info(body, words)
+    }
+
+    fn read_limit_header(name: &str, value: &str, words: &mut LimitWords) {
+        read_header(name, value, words);
+    }
+
+    fn read_refusal(body: &[u8]) -> Option<Refusal> {
+        read_refusal(body)
     }
 }
 

@@ -21,7 +21,7 @@ use crate::event::InstrumentId;
 use crate::runtime::{Agent, BesideWaker, CoreWakers, Phase, StopSignal};
 use crate::venue::SymbolMap;
 use crate::venue::codec::DecodeError;
-use crate::venue::governor::{Governor, RequestClass};
+use crate::venue::governor::{Governor, LimitWords, PauseCause, PauseScope, RequestClass};
 use crate::venue::protocol::{MarketProtocol, Snapshot};
 use crate::venue::transport::{RestClient, RestError, RestOptions, RestReply};
 use crate::world::Clock;
@@ -29,11 +29,8 @@ use crate::world::Clock;
 /// Requests that may wait: the pacer allows one a symbol, and a few a second.
 const REQUESTS: usize = 1_024;
 const SECOND_NS: u64 = 1_000_000_000;
-/// The longest wait that a venue can impose, should its answer be absurd: bans last up to three
-/// days (Binance, "IP Limits").
-const SLOW_DOWN_MAX_S: u64 = 3 * 24 * 60 * 60;
-/// The wait when the venue asks to slow down without saying for how long.
-const SLOW_DOWN_DEFAULT_S: u64 = 10;
+/// Between two requests for the venue's limits, ns.
+const LIMITS_EVERY_NS: u64 = 3_600 * SECOND_NS;
 /// The longest wait after an answer that refused without a word on limits (403, 5xx); it doubles
 /// from 1 s.
 const REFUSED_WAIT_MAX_S: u64 = 60;
@@ -72,6 +69,8 @@ pub struct SnapshotOptions {
     pub symbols: SymbolMap,
     /// What the venue allows.
     pub governor: Governor,
+    /// Whether it asks for the venue's own limits, first of all and again each hour.
+    pub learns_limits: bool,
     /// The clock.
     pub clock: Clock,
     /// Wakes the core that waits for an answer.
@@ -142,7 +141,12 @@ pub struct SnapshotAgent<P> {
     rest: RestClient,
     symbols: SymbolMap,
     governor: Governor,
-    /// Answers in a row that refused, without a word on limits.
+    words: LimitWords,
+    /// When the venue's limits are asked for next, ns; `None`: by another agent, or never.
+    limits_due_ns: Option<u64>,
+    /// The present request is for them.
+    asks_limits: bool,
+    /// Answers in a row that refused.
     refusals: u32,
     clock: Clock,
     wakers: CoreWakers,
@@ -165,8 +169,8 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
     /// The agent, and the end that asks it.
     #[must_use]
     pub fn new(options: SnapshotOptions) -> (SnapshotAgent<P>, SnapshotClient) {
-        let SnapshotOptions { venue, name, rest, symbols, governor, clock, wakers, waker, stop } =
-            options;
+        let SnapshotOptions { venue, name, rest, symbols, governor, learns_limits, .. } = options;
+        let SnapshotOptions { clock, wakers, waker, stop, .. } = options;
         let (requests, requested) = lane(LaneOptions { name: name.clone(), capacity: REQUESTS });
         let shared = Arc::<Shared>::default();
         let client = SnapshotClient { requests, shared: Arc::clone(&shared), waker };
@@ -176,6 +180,9 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
             rest: RestClient::new(rest),
             symbols,
             governor,
+            words: LimitWords::default(),
+            limits_due_ns: learns_limits.then_some(0),
+            asks_limits: false,
             refusals: 0,
             clock,
             wakers,
@@ -203,12 +210,13 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
 
     fn ask(&mut self, now_ns: u64) -> usize {
         let is_free = self.asked.is_none() && self.unanswered.is_none() && self.rest.is_idle();
-        if !is_free || now_ns < self.may_ask_ns || self.queue.is_empty() {
+        if !is_free || now_ns < self.may_ask_ns || self.asks_limits {
             return 0;
         }
-        let weight = P::LIMITS.snapshot_weight;
-        if let Err(held_back) = self.governor.may_send(RequestClass::Snapshot, weight, now_ns) {
-            self.may_ask_ns = held_back.until_ns;
+        if self.limits_due_ns.is_some_and(|due_ns| now_ns >= due_ns) {
+            return self.ask_for_limits(now_ns);
+        }
+        if self.queue.is_empty() || !self.may_send(P::LIMITS.snapshot_weight, now_ns) {
             return 0;
         }
         let instrument = self.queue.remove(0);
@@ -225,7 +233,62 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
         1
     }
 
+    /// Whether a request may leave, with the connection that it may need.
+    fn may_send(&mut self, weight: u32, now_ns: u64) -> bool {
+        let connects = self.rest.needs_connection();
+        let connected = match connects {
+            true => self.governor.may_send(RequestClass::Connect, 0, now_ns),
+            false => Ok(()),
+        };
+        let sent =
+            connected.and_then(|()| self.governor.may_send(RequestClass::Snapshot, weight, now_ns));
+        if let Err(held_back) = sent {
+            self.may_ask_ns = held_back.until_ns;
+        }
+        sent.is_ok()
+    }
+
+    fn ask_for_limits(&mut self, now_ns: u64) -> usize {
+        let native = self.symbols.iter().next().map(|(native, _)| native);
+        let Some((path, weight)) = native.and_then(P::limits_request) else {
+            self.limits_due_ns = None;
+            return 0;
+        };
+        if !self.may_send(weight, now_ns) {
+            return 0;
+        }
+        // Should it fail: not before other requests, and not soon again.
+        self.limits_due_ns = Some(now_ns + LIMITS_EVERY_NS);
+        match self.rest.get(&path, now_ns) {
+            Ok(()) => self.asks_limits = true,
+            Err(error) => log::warn!("[{}] limits not learned: {error}", self.venue),
+        }
+        1
+    }
+
+    fn hear_limits(&mut self, now_ns: u64) -> usize {
+        let Some(outcome) = self.rest.step(now_ns) else { return 0 };
+        self.asks_limits = false;
+        let learned = outcome.map_err(FetchError::Rest).and_then(|reply| {
+            self.heed(&reply, now_ns)?;
+            self.words.clear();
+            P::read_limits(&reply.body, &mut self.words)?;
+            Ok(())
+        });
+        match learned {
+            Ok(()) => self.governor.learn(&self.words, now_ns, self.clock.wall_at_ns(now_ns)),
+            Err(error) => {
+                let venue = &self.venue;
+                log::warn!("[{venue}] limits not learned, the known ones stay in force: {error}");
+            }
+        }
+        1
+    }
+
     fn hear(&mut self, now_ns: u64) -> usize {
+        if self.asks_limits {
+            return self.hear_limits(now_ns);
+        }
         let Some(instrument) = self.asked else { return 0 };
         let Some(outcome) = self.rest.step(now_ns) else { return 0 };
         let snapshot = outcome.map_err(FetchError::Rest);
@@ -240,23 +303,39 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
         reply: &RestReply,
         now_ns: u64,
     ) -> Result<Snapshot, FetchError> {
-        if matches!(reply.status, 418 | 429) {
-            let wait_s = reply.retry_after_s.unwrap_or(SLOW_DOWN_DEFAULT_S).min(SLOW_DOWN_MAX_S);
-            self.may_ask_ns = now_ns + wait_s * SECOND_NS;
-            // For all that asks this venue for anything.
-            self.governor.penalty(self.may_ask_ns);
-        }
-        if reply.status != 200 {
-            // A firewall, or a venue that is down: each request costs its weight and changes
-            // nothing.
-            let wait_s = (1 << self.refusals.min(6)).min(REFUSED_WAIT_MAX_S);
-            self.may_ask_ns = self.may_ask_ns.max(now_ns + wait_s * SECOND_NS);
-            self.refusals += 1;
-            return Err(FetchError::Status(reply.status));
-        }
-        self.refusals = 0;
+        self.heed(reply, now_ns)?;
         let symbol = self.symbols.symbol(instrument).ok_or_else(DecodeError::symbol)?;
         Ok(P::read_snapshot(instrument, &reply.body, symbol.scales)?)
+    }
+
+    /// Follows what an answer says of the venue's limits.
+    fn heed(&mut self, reply: &RestReply, now_ns: u64) -> Result<(), FetchError> {
+        let wall_ns = self.clock.wall_at_ns(now_ns);
+        self.words.clear();
+        for (name, value) in &reply.headers {
+            P::read_limit_header(name, value, &mut self.words);
+        }
+        self.governor.learn(&self.words, now_ns, wall_ns);
+        if reply.status == 200 {
+            self.refusals = 0;
+            self.governor.granted(PauseScope::Address);
+            self.governor.granted(PauseScope::Rest);
+            return Ok(());
+        }
+        let refusal = P::read_refusal(&reply.body);
+        let cause = PauseCause { status: reply.status, code: refusal.map_or(0, |r| r.code) };
+        let wait_ns = match (reply.retry_after, refusal.and_then(|r| r.retry_at_ms)) {
+            (None, Some(at_ms)) => {
+                u64::try_from(at_ms.saturating_mul(1_000_000).saturating_sub(wall_ns)).ok()
+            }
+            (retry_after, _) => retry_after.map(|at| at.wait_ns(wall_ns)),
+        };
+        self.governor.obey_http(PauseScope::Rest, cause, wait_ns, &self.clock);
+        // A venue that is down: each request costs its weight and changes nothing.
+        let wait_s = (1 << self.refusals.min(6)).min(REFUSED_WAIT_MAX_S);
+        self.may_ask_ns = self.may_ask_ns.max(now_ns + wait_s * SECOND_NS);
+        self.refusals += 1;
+        Err(FetchError::Status(reply.status))
     }
 
     fn answer(&mut self, instrument: InstrumentId, outcome: Result<Snapshot, FetchError>) {
@@ -304,7 +383,8 @@ impl<P: MarketProtocol> Agent for SnapshotAgent<P> {
     }
 
     fn next_timer_ns(&self) -> u64 {
-        let ask_ns = if self.queue.is_empty() { u64::MAX } else { self.may_ask_ns };
+        let wants = !self.queue.is_empty() || self.limits_due_ns == Some(0);
+        let ask_ns = if wants { self.may_ask_ns } else { u64::MAX };
         let look_ns = self.clock.now_ns() + LOOK_NS;
         self.rest.deadline_ns().min(ask_ns).min(look_ns)
     }

@@ -228,6 +228,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 look_at_all_ns: 0,
                 lines: Reconciler::<O>::lines(),
                 refused_last: 0,
+                is_slowed: false,
             },
             protocol,
             left: Vec::new(),
@@ -328,6 +329,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 Err(unread) => orders.on_unread(unread, frame.bytes),
                 Ok(message) => orders.on_message(message, P::outcome, frame.bytes),
             }
+            if let Some(words) = protocol.decoder().limits().filter(|words| !words.is_empty()) {
+                orders.learn(words);
+            }
             if orders.failure.is_some() {
                 break;
             }
@@ -393,16 +397,14 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         if self.stage != Stage::Ready || self.presence != Presence::On || !self.switch.is_on() {
             return Err(RejectReason::NotConnected);
         }
-        let weight = self.protocol.weight(RequestClass::Order);
-        if !self.orders.gate.may_send(RequestClass::Order, weight, self.orders.now_ns) {
-            return Err(RejectReason::SlowDown);
-        }
         Ok(())
     }
 
     #[inline]
     fn place(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
         self.may_add_risk(command)?;
+        let weight = self.protocol.weight(RequestClass::Order);
+        self.orders.gate.may_order(command.consumer, weight, self.orders.now_ns)?;
         let now_ns = self.orders.now_ns;
         self.orders.table.submit(command, now_ns)?;
         let key = OrderKey::of(command);
@@ -478,6 +480,10 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             return Err(RejectReason::DuplicateId);
         }
         let has = (order.price, order.qty);
+        let weight = self.protocol.weight(RequestClass::Amend);
+        if !self.orders.gate.may_send(RequestClass::Amend, weight, self.orders.now_ns) {
+            return Err(RejectReason::SlowDown);
+        }
         self.send_for(key, Asked::Amend(key), |protocol, request, text| {
             protocol.amend(command, has, request, text)
         })?;

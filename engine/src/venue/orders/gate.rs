@@ -1,7 +1,8 @@
 //! What may leave now: the one place that every request passes.
 
+use crate::event::RejectReason;
 use crate::rate::Rate;
-use crate::venue::governor::{Governor, RequestClass};
+use crate::venue::governor::{Governor, HoldReason, RequestClass};
 
 /// Between two questions about orders at their rate, ns: five a second of weight 4 are a fifth of
 /// what Binance allows an address.
@@ -38,20 +39,35 @@ impl Gate {
         is_allowed
     }
 
-    /// The venue wants nothing before `until_ns`, of whoever asks it.
-    pub(super) fn pause_until(&mut self, until_ns: u64) {
-        self.governor.penalty(until_ns);
+    /// Whether a new order of a strategy may be sent now.
+    ///
+    /// # Errors
+    /// Why not, as the strategy is told.
+    #[inline]
+    pub(super) fn may_order(
+        &mut self,
+        consumer: u16,
+        weight: u32,
+        now_ns: u64,
+    ) -> Result<(), RejectReason> {
+        let held = self.governor.may_order(consumer, weight, now_ns);
+        held.map_err(|held_back| match held_back.reason {
+            HoldReason::Share => RejectReason::FairShare,
+            _ => RejectReason::SlowDown,
+        })
     }
 
-    /// The venue wants no new order before `until_ns`.
-    pub(super) fn pause_orders_until(&mut self, until_ns: u64) {
-        self.governor.penalty_of(&[RequestClass::Order], until_ns);
+    /// What the venue allows.
+    pub(super) fn governor(&self) -> &Governor {
+        &self.governor
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::venue::governor::{PauseCause, PauseScope};
+    use crate::world::Clock;
 
     #[test]
     fn a_pause_holds_all_and_the_budget_holds_queries_only() {
@@ -62,8 +78,8 @@ mod tests {
         assert!(!gate.may_send(RequestClass::Query, 4, 0));
         assert!(gate.may_send(RequestClass::Order, 1, 0));
         assert!(gate.may_send(RequestClass::Query, 4, 1_000_000_000));
-        gate.pause_until(3_000_000_000);
-        gate.pause_until(2_000_000_000);
+        let (clock, cause) = (Clock::manual(0).0, PauseCause::default());
+        gate.governor().pause(PauseScope::Address, 3_000_000_000, cause, &clock);
         assert!(!gate.may_send(RequestClass::Cancel, 1, 2_999_999_999));
         assert!(gate.may_send(RequestClass::Cancel, 1, 3_000_000_000));
     }

@@ -20,6 +20,7 @@ use crate::instrument::Instruments;
 use crate::order::OrderKey;
 use crate::rate::Bucket;
 use crate::runtime::Clock;
+use crate::venue::governor::{LimitWords, PauseCause, PauseScope};
 use crate::venue::protocol::{AssetBalance, Failure, OrderMessage, Outcome, Reply, UnreadFrame};
 use crate::venue::{EventOutlet, IntakeStats, LetterReason, TraceIds};
 
@@ -30,6 +31,8 @@ const LOOK_AT_ALL_NS: u64 = 10_000_000_000;
 const SILENT_FINDS_MAX: u32 = 2;
 /// A pause that the venue wants without saying how long, ns.
 const PAUSE_NS: u64 = 1_000_000_000;
+/// The same, of a ban, ns.
+const BAN_NS: u64 = 120_000_000_000;
 /// Lines a second about contradictions and the like; all are counted.
 const ALARM_LINES_PER_S: u32 = 5;
 
@@ -64,6 +67,8 @@ pub(super) struct Reconciler<O> {
     pub(super) lines: Bucket,
     /// Code with which an order was refused last; 0 before the first.
     pub(super) refused_last: i32,
+    /// The venue wanted a pause and did not say for how long.
+    pub(super) is_slowed: bool,
 }
 
 impl<O: EventOutlet> Reconciler<O> {
@@ -205,20 +210,18 @@ impl<O: EventOutlet> Reconciler<O> {
         };
         let outcome = outcome(&failure);
         match outcome {
-            Outcome::SlowDown => {
-                let until_ns = self.pause_end_ns(&failure, "all requests");
-                self.gate.pause_until(until_ns);
-            }
-            Outcome::TooManyOrders => {
-                let until_ns = self.pause_end_ns(&failure, "new orders");
-                self.gate.pause_orders_until(until_ns);
-            }
+            Outcome::SlowDown => self.pause(PauseScope::Address, &failure),
+            Outcome::TooManyOrders => self.pause(PauseScope::Orders, &failure),
             _ => {}
         }
         self.on_failure(asked, outcome, &failure);
     }
 
     fn on_success(&mut self, asked: Asked, answer: Option<VenueAnswer>, raw: &[u8]) {
+        if std::mem::take(&mut self.is_slowed) {
+            self.gate.governor().granted(PauseScope::Address);
+            self.gate.governor().granted(PauseScope::Orders);
+        }
         match asked {
             Asked::Logon(_) => self.logon_replies += 1,
             Asked::Submit(key) => self.word(key, Word::Accepted),
@@ -309,22 +312,30 @@ impl<O: EventOutlet> Reconciler<O> {
         }
     }
 
-    /// When the pause ends that the venue wants of `what`: obeyed to its end, whatever its length.
+    /// Follows what a frame said of the venue's limits.
     #[cold]
-    fn pause_end_ns(&mut self, failure: &Failure<'_>, what: &str) -> u64 {
-        let wall_ms = self.clock.wall_at_ns(self.now_ns) / 1_000_000;
-        let pause_ns = match failure.retry_after_ms {
-            Some(at_ms) => {
-                let wait_ms = u64::try_from(at_ms.saturating_sub(wall_ms)).unwrap_or(0);
-                wait_ms.saturating_mul(1_000_000)
-            }
-            None => PAUSE_NS,
+    pub(super) fn learn(&mut self, words: &LimitWords) {
+        let wall_ns = self.clock.wall_at_ns(self.now_ns);
+        self.gate.governor().learn(words, self.now_ns, wall_ns);
+    }
+
+    /// Obeys a pause that the venue wants, to its end, whatever its length.
+    #[cold]
+    fn pause(&mut self, scope: PauseScope, failure: &Failure<'_>) {
+        let cause = PauseCause { status: failure.status, code: failure.code };
+        let governor = self.gate.governor();
+        let Some(at_ms) = failure.retry_after_ms else {
+            let first_ns = if failure.status == 418 { BAN_NS } else { PAUSE_NS };
+            governor.pause_untold(scope, first_ns, cause, &self.clock);
+            self.is_slowed = true;
+            return;
         };
-        if self.lines.take(self.now_ns) {
-            let (venue, ms, code) = (&self.venue, pause_ns / 1_000_000, failure.code);
-            log::warn!("[{venue}] the venue wants a pause of {ms} ms in {what} (code: {code})");
-        }
-        self.now_ns.saturating_add(pause_ns)
+        let wall_ms = self.clock.wall_at_ns(self.now_ns) / 1_000_000;
+        // By the venue's own clock where it tells: ours may be ahead of it.
+        let wait_ms = at_ms.saturating_sub(failure.server_time_ms.unwrap_or(wall_ms));
+        let wait_ns = u64::try_from(wait_ms).unwrap_or(0).saturating_mul(1_000_000);
+        let until_ns = self.now_ns.saturating_add(wait_ns);
+        governor.pause(scope, until_ns, cause, &self.clock);
     }
 
     /// Requests whose reply did not come in time.

@@ -2,6 +2,15 @@
 
 use crate::venue::governor::Limit;
 
+/// What a refusal over HTTP says in its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The venue's code; 0 where there is none.
+    pub code: i32,
+    /// Not before then, ms since the Unix epoch, where the venue says so.
+    pub retry_at_ms: Option<i64>,
+}
+
 /// The limits of a venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VenueLimits {

@@ -1,9 +1,10 @@
 //! The market half of a protocol: topics, requests to subscribe, frames and snapshots.
 
-use super::{Snapshot, VenueLimits};
+use super::{Refusal, Snapshot, VenueLimits};
 use crate::event::{Bar, EventKind, InstrumentId, Quote, Trade};
 use crate::venue::book::{BookRule, Diff};
 use crate::venue::codec::DecodeError;
+use crate::venue::governor::LimitWords;
 use crate::venue::{Scales, StreamOrders, Symbol, SymbolMap};
 
 /// How a venue speaks about its market.
@@ -54,6 +55,28 @@ pub trait MarketProtocol: Sized + Send + 'static {
         body: &[u8],
         scales: Scales,
     ) -> Result<Snapshot, DecodeError>;
+
+    /// Path, query and weight of the request for the venue's own limits, for which it wants one of
+    /// its symbols; `None` where REST tells none.
+    fn limits_request(_native: &str) -> Option<(String, u32)> {
+        None
+    }
+
+    /// Reads the body of the answer to [`MarketProtocol::limits_request`].
+    ///
+    /// # Errors
+    /// [`DecodeError`] says what was wrong.
+    fn read_limits(_body: &[u8], _words: &mut LimitWords) -> Result<(), DecodeError> {
+        Ok(())
+    }
+
+    /// Reads a header of an answer over REST that may tell how much of a limit is used.
+    fn read_limit_header(_name: &str, _value: &str, _words: &mut LimitWords) {}
+
+    /// Reads the body of a refusal over REST; `None` when it is none.
+    fn read_refusal(_body: &[u8]) -> Option<Refusal> {
+        None
+    }
 }
 
 /// Takes what a frame holds, in the frame's order.

@@ -10,7 +10,7 @@ mod orders;
 mod signer;
 mod snapshot;
 
-pub use limits::VenueLimits;
+pub use limits::{Refusal, VenueLimits};
 pub use market::{MarketMessage, MarketProtocol, MarketSink};
 pub use orders::{
     AssetBalance, Failure, OrderDecoder, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply,

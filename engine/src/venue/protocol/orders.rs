@@ -4,7 +4,7 @@ use super::Signer;
 use crate::event::{AssetAmount, AssetName, RejectReason};
 use crate::order::OrderCommand;
 use crate::venue::codec::DecodeError;
-use crate::venue::governor::RequestClass;
+use crate::venue::governor::{LimitWords, RequestClass};
 use crate::venue::orders::{VenueAnswer, VenueReport};
 use crate::venue::{Scales, SymbolMap};
 
@@ -45,6 +45,8 @@ pub struct Failure<'a> {
     pub message: &'a str,
     /// Not before then, ms since the Unix epoch, where the venue says so.
     pub retry_after_ms: Option<i64>,
+    /// The venue's own time at which it said so, ms since the Unix epoch, where it tells.
+    pub server_time_ms: Option<i64>,
 }
 
 /// A reply to one of our requests.
@@ -123,6 +125,12 @@ pub trait OrderDecoder: Sized + Send + 'static {
     /// # Errors
     /// [`UnreadFrame`] says what was wrong with it.
     fn decode<'a>(&'a mut self, frame: &'a [u8]) -> Result<OrderMessage<'a>, UnreadFrame<'a>>;
+
+    /// What the frame that was decoded last said of the venue's limits.
+    #[inline]
+    fn limits(&self) -> Option<&LimitWords> {
+        None
+    }
 }
 
 /// How a venue's order connection is spoken to.

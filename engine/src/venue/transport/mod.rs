@@ -5,11 +5,13 @@
 mod backoff;
 mod endpoint;
 mod rest;
+mod retry_after;
 mod websocket;
 
 pub use backoff::{Backoff, BackoffOptions};
 pub use endpoint::{Endpoint, EndpointError, Scheme};
 pub use rest::{RestClient, RestError, RestOptions, RestReply};
+pub use retry_after::RetryAfter;
 pub use websocket::{
     CloseReason, Frame, Inbound, Message, Outbound, Progress, READ_BUFFER_BYTES, SendError,
     Session, SessionLimits, SessionOptions, WRITE_BUFFER_BYTES, WireError,

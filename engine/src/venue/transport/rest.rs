@@ -16,7 +16,7 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use thiserror::Error;
 
-use super::Endpoint;
+use super::{Endpoint, RetryAfter};
 use crate::world::{Lookup, Net, Stream};
 
 /// Bytes of a reply's head, at most.
@@ -48,8 +48,10 @@ pub struct RestOptions {
 pub struct RestReply {
     /// Its status; never 3xx.
     pub status: u16,
-    /// `Retry-After` in seconds, where it is given so.
-    pub retry_after_s: Option<u64>,
+    /// When the venue wants the next request, where it says so.
+    pub retry_after: Option<RetryAfter>,
+    /// Its headers: names and values, as far as they are UTF-8.
+    pub headers: Vec<(String, String)>,
     /// Its body.
     pub body: Vec<u8>,
 }
@@ -119,6 +121,12 @@ impl RestClient {
     pub fn register(&mut self, registry: &Registry) -> io::Result<()> {
         self.registry = Some(registry.try_clone()?);
         Ok(())
+    }
+
+    /// Whether the next request opens a connection.
+    #[must_use]
+    pub fn needs_connection(&self) -> bool {
+        matches!(self.state, State::Idle(None))
     }
 
     /// Whether a request can be taken.
@@ -326,12 +334,18 @@ fn parse(bytes: &[u8], is_end: bool, body_bytes_max: usize) -> Result<Option<Who
     Ok(body.map(|(body, count)| Whole {
         reply: RestReply {
             status,
-            retry_after_s: find("retry-after").and_then(|text| text.parse().ok()),
+            retry_after: find("retry-after").and_then(|at| RetryAfter::read(at, find("date"))),
+            headers: head.headers.iter().filter_map(text_of).collect(),
             body,
         },
         bytes: at + count,
         keeps,
     }))
+}
+
+fn text_of(header: &httparse::Header<'_>) -> Option<(String, String)> {
+    let value = str::from_utf8(header.value).ok()?;
+    Some((header.name.to_owned(), value.trim().to_owned()))
 }
 
 /// Joins the chunks of a body; with the bytes that they took. `None` when more are to come.
@@ -475,7 +489,9 @@ mod tests {
     fn a_refusal_says_when_to_come_back() {
         let mut bench = Bench::new(0);
         let reply = bench.ask(&plain("429 Slow", "Retry-After: 259200\r\n"), false).unwrap();
-        assert_eq!((reply.status, reply.retry_after_s), (429, Some(259_200)));
+        let wanted = Some(RetryAfter::Seconds(259_200));
+        assert_eq!((reply.status, reply.retry_after), (429, wanted));
+        assert!(reply.headers.contains(&("Retry-After".to_owned(), "259200".to_owned())));
     }
 
     #[test]

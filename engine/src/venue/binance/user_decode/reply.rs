@@ -5,6 +5,8 @@ use super::{
     parse_scaled, quote_amount, read_side, read_status, signed, text, unsigned,
 };
 use crate::event::ExpiryReason;
+use crate::venue::binance::limits::{ban_end_ms, read_rate_limits};
+use crate::venue::governor::LimitWords;
 
 /// An answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct ReplyError<'a> {
     pub message: &'a str,
     /// Nothing may be sent before, ms since the Unix epoch, where the venue says so.
     pub retry_after_ms: Option<i64>,
+    /// The venue's time at which it said so, ms since the Unix epoch, where it tells.
+    pub server_time_ms: Option<i64>,
 }
 
 /// The order in an answer. What the request's response type leaves out is `None` or empty.
@@ -60,7 +64,12 @@ pub struct OrderResult<'a> {
 }
 
 /// Reads the answer that `nodes` is. It has an id: that is how it was told from an event.
-pub(super) fn read<'a>(nodes: &[Node<'a>], symbols: &SymbolMap) -> Result<Reply<'a>, DecodeError> {
+/// What it says of the venue's limits goes to `limits`.
+pub(super) fn read<'a>(
+    nodes: &[Node<'a>],
+    symbols: &SymbolMap,
+    limits: &mut LimitWords,
+) -> Result<Reply<'a>, DecodeError> {
     let mut id = None;
     let mut status = None;
     let mut error = None;
@@ -71,7 +80,10 @@ pub(super) fn read<'a>(nodes: &[Node<'a>], symbols: &SymbolMap) -> Result<Reply<
             "status" => &mut status,
             "error" => &mut error,
             "result" => &mut result,
-            // Other members, such as the rate limits, are of no use here.
+            "rateLimits" => {
+                read_rate_limits(value, limits);
+                continue;
+            }
             _ => continue,
         };
         if place.replace(value).is_some() {
@@ -100,12 +112,15 @@ pub(super) fn read_unsolicited<'a>(nodes: &[Node<'a>]) -> Result<ReplyError<'a>,
 fn read_error<'a>(nodes: &[Node<'a>]) -> Result<ReplyError<'a>, DecodeError> {
     let mut code = None;
     let mut message = "";
-    let mut retry_after_ms = None;
+    let (mut retry_after_ms, mut server_time_ms) = (None, None);
     for (name, value) in members(nodes) {
         match name {
             "data" => {
-                let wait = members(value).find(|(name, _)| *name == "retryAfter");
-                retry_after_ms = wait.and_then(|(_, time)| signed(time));
+                let time = |wanted| {
+                    let found = members(value).find(|(name, _)| *name == wanted);
+                    found.and_then(|(_, time)| signed(time))
+                };
+                (retry_after_ms, server_time_ms) = (time("retryAfter"), time("serverTime"));
             }
             "code" => code = signed(value).and_then(|code| i32::try_from(code).ok()),
             "msg" => message = text(value).unwrap_or_default(),
@@ -113,7 +128,8 @@ fn read_error<'a>(nodes: &[Node<'a>]) -> Result<ReplyError<'a>, DecodeError> {
         }
     }
     let code = code.ok_or(DecodeError::field("error code missing"))?;
-    Ok(ReplyError { code, message, retry_after_ms })
+    let retry_after_ms = retry_after_ms.or_else(|| ban_end_ms(message));
+    Ok(ReplyError { code, message, retry_after_ms, server_time_ms })
 }
 
 /// The texts of an order, as they stand in the answer.

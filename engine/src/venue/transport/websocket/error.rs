@@ -5,6 +5,8 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::venue::transport::RetryAfter;
+
 /// A violation of RFC 6455, or of our limits, by the venue (F15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[allow(missing_docs)]
@@ -40,7 +42,7 @@ pub enum CloseReason {
     #[error("handshake failed: {}", IoText(.0))]
     HandshakeIo(io::Error),
     #[error("handshake failed: refused by the venue (code: http {0})")]
-    HandshakeStatus(u16),
+    HandshakeStatus(u16, Option<RetryAfter>),
     #[error("handshake failed: {0} (code: protocol)")]
     HandshakeProtocol(String),
     #[error("handshake failed: no answer in time (code: deadline)")]

@@ -9,7 +9,7 @@ use data_encoding::BASE64;
 use tungstenite::handshake::derive_accept_key;
 
 use super::CloseReason;
-use crate::venue::transport::Endpoint;
+use crate::venue::transport::{Endpoint, RetryAfter};
 use crate::world::SplitMix64;
 
 /// Bytes of an answer's head, at most.
@@ -84,15 +84,20 @@ impl Handshake {
             Ok(httparse::Status::Partial) => return Ok(None),
             Err(error) => return Err(protocol(&format!("the answer is no HTTP: {error}"))),
         };
-        match head.code {
-            Some(101) => {}
-            Some(status) => return Err(CloseReason::HandshakeStatus(status)),
-            None => return Err(protocol("the answer has no status")),
-        }
         let find = |name: &str| {
             let mut found = head.headers.iter().filter(|h| h.name.eq_ignore_ascii_case(name));
             found.next().map(|header| header.value.trim_ascii())
         };
+        match head.code {
+            Some(101) => {}
+            Some(status) => {
+                let text = |name| find(name).and_then(|value| str::from_utf8(value).ok());
+                let retry_after = text("retry-after");
+                let retry_after = retry_after.and_then(|at| RetryAfter::read(at, text("date")));
+                return Err(CloseReason::HandshakeStatus(status, retry_after));
+            }
+            None => return Err(protocol("the answer has no status")),
+        }
         if !find("upgrade").is_some_and(|value| value.eq_ignore_ascii_case(b"websocket")) {
             return Err(protocol("the answer upgrades to something else"));
         }

@@ -32,7 +32,7 @@ use super::handshake::Handshake;
 use super::inbound::Part;
 use super::{CloseReason, Inbound, Outbound, SendError, SessionLimits, WireError};
 use crate::venue::SessionState;
-use crate::venue::governor::{Governor, RequestClass};
+use crate::venue::governor::{Governor, PauseCause, PauseScope, RequestClass};
 use crate::venue::transport::{Backoff, Endpoint};
 use crate::world::{Clock, Lookup, Net, SplitMix64, Stream};
 
@@ -105,9 +105,6 @@ enum State {
 /// Weight of an attempt to connect: the most that a venue is known to count (Binance, WebSocket
 /// API).
 const CONNECT_WEIGHT: u32 = 2;
-
-/// The pause after a handshake that was refused with 418 or 429.
-const SLOW_DOWN_NS: u64 = 30_000_000_000;
 
 /// One client session.
 pub struct Session {
@@ -276,6 +273,13 @@ impl Session {
         }
     }
 
+    /// No attempt to connect before `until_ns`, beside what the backoff and the venue want.
+    pub fn wait_until(&mut self, until_ns: u64) {
+        if let State::Waiting { until_ns: waits_until_ns } = &mut self.state {
+            *waits_until_ns = (*waits_until_ns).max(until_ns);
+        }
+    }
+
     fn send_close(&mut self) {
         if let State::Open { stream } = &mut self.state {
             let _no_room = self.outbound.control(Control::Close, &CLOSE_CODE_NORMAL.to_be_bytes());
@@ -423,6 +427,7 @@ impl Session {
                 (self.heard_ns, self.looked_ns) = (now_ns, now_ns);
                 (self.opened_ns, self.frames) = (now_ns, 0);
                 self.ping_due_ns = now_ns + self.limits.ping_interval_ns;
+                self.governor.granted(PauseScope::Connects);
                 self.state = State::Open { stream };
                 Ok(Progress::Opened)
             }
@@ -485,8 +490,10 @@ impl Session {
         if self.has_lasted(now_ns) {
             self.backoff.reset();
         }
-        if let CloseReason::HandshakeStatus(418 | 429) = reason {
-            self.governor.penalty(now_ns + SLOW_DOWN_NS);
+        if let CloseReason::HandshakeStatus(status, retry_after) = reason {
+            let wait_ns = retry_after.map(|at| at.wait_ns(self.clock.wall_at_ns(now_ns)));
+            let cause = PauseCause { status, code: 0 };
+            self.governor.obey_http(PauseScope::Connects, cause, wait_ns, &self.clock);
         }
         self.look_up();
         // Dropping the stream closes it, and takes it out of the poller.

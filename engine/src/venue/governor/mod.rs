@@ -1,0 +1,460 @@
+//! The governor: the one place that knows what a venue allows, for everything that leaves.
+//!
+//! Promises: in no window of a limit, wherever the venue's clock has it begin, more leaves than the
+//! limit; what the venue itself says of its limits, and of how much of them is used, counts where
+//! it is worse than what we think; a pause is obeyed to its end, however long; a request that is
+//! held back is told when it may be tried again and why, and is counted. Cancels may use what is
+//! held in reserve from all other classes, and no strategy can use up the orders of another. A
+//! decision takes no lock that is waited for, and no allocation.
+//!
+//! Venues count in fixed windows by their own clocks. Where those windows begin is not known to
+//! better than our clocks agree, so each limit is kept over *every* interval of its length: time is
+//! cut into slices of a seventh of the window, and the eight slices that such an interval can touch
+//! never hold more than the limit.
+
+mod class;
+mod pause;
+mod share;
+mod window;
+mod words;
+
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+use parking_lot::{Mutex, MutexGuard};
+
+pub use class::{Counted, Limit, REQUEST_CLASSES, RequestClass};
+pub use pause::{PauseCause, PauseScope};
+pub use words::{LimitWord, LimitWords, UnknownLimit};
+
+use self::pause::Pauses;
+use self::share::FairShare;
+use self::window::{Ask, Window};
+use super::utc::utc_text;
+use crate::world::Clock;
+
+/// Looks whether another decision, which takes nanoseconds, is over.
+const TRIES: u32 = 64;
+
+/// A decision that still finds another one under way is asked for again after this time, ns.
+const BUSY_NS: u64 = 1_000;
+
+/// Pauses that the venue did not measure: after a ban, after 429, and after the firewall's 403, ns.
+const BAN_NS: u64 = 120_000_000_000;
+const SLOW_DOWN_NS: u64 = 60_000_000_000;
+const FIREWALL_NS: u64 = 30_000_000_000;
+/// The shortest pause that a venue can want, ns.
+const SHORTEST_NS: u64 = 1_000_000_000;
+
+/// Limits that a venue may have; one that it tells beyond them is not known.
+const WINDOWS_MAX: usize = 10;
+/// Limits that the venue may tell beside those that are known.
+const SPARE_WINDOWS: usize = 4;
+/// Kinds of limits that are not known and were named in the log.
+const NAMED_MAX: usize = 16;
+
+/// A request that must wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldBack {
+    /// When it may be tried again, ns of the engine's clock.
+    pub until_ns: u64,
+    /// Why.
+    pub reason: HoldReason,
+}
+
+/// Why a request must wait. Stable order: reasons are indices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldReason {
+    /// The weight that the venue allows is used up.
+    Weight,
+    /// The orders that the venue allows are used up.
+    Orders,
+    /// The attempts to connect that the venue allows are used up.
+    Connects,
+    /// The requests that the venue allows are used up.
+    Requests,
+    /// The venue has asked for a pause, or banned us.
+    Pause,
+    /// Its strategy's share of the orders is used up.
+    Share,
+    /// Attempts to connect are spread over time: half of them are used.
+    Pace,
+    /// The venue refused the same again and again.
+    Refusals,
+    /// The messages of a connection that the venue allows are used up.
+    Messages,
+    /// Another request is being decided on this very moment.
+    Busy,
+}
+
+/// How many there are.
+pub const HOLD_REASONS: usize = 10;
+
+impl HoldReason {
+    /// All of them.
+    pub const ALL: [HoldReason; HOLD_REASONS] = [
+        HoldReason::Weight,
+        HoldReason::Orders,
+        HoldReason::Connects,
+        HoldReason::Requests,
+        HoldReason::Pause,
+        HoldReason::Share,
+        HoldReason::Pace,
+        HoldReason::Refusals,
+        HoldReason::Messages,
+        HoldReason::Busy,
+    ];
+
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            HoldReason::Weight => "weight",
+            HoldReason::Orders => "orders",
+            HoldReason::Connects => "connects",
+            HoldReason::Requests => "requests",
+            HoldReason::Pause => "pause",
+            HoldReason::Share => "share",
+            HoldReason::Pace => "pace",
+            HoldReason::Refusals => "refusals",
+            HoldReason::Messages => "messages",
+            HoldReason::Busy => "busy",
+        }
+    }
+
+    const fn of_limit(counts: Counted) -> HoldReason {
+        match counts {
+            Counted::Weight => HoldReason::Weight,
+            Counted::Orders => HoldReason::Orders,
+            Counted::Connects => HoldReason::Connects,
+            Counted::Requests => HoldReason::Requests,
+        }
+    }
+}
+
+/// One limit in a reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct LimitReading {
+    /// The limit.
+    #[serde(flatten)]
+    pub limit: Limit,
+    /// What counts for it now: the worse of what was sent and of what the venue says.
+    pub used: u64,
+    /// The venue itself has said the limit.
+    pub is_learned: bool,
+}
+
+/// One pause in a reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct PauseReading {
+    /// What it stops.
+    pub stops: &'static str,
+    /// What is left of it, ms.
+    pub left_ms: u64,
+    /// Why it was imposed.
+    #[serde(flatten)]
+    pub cause: PauseCause,
+}
+
+/// What the governor holds back and how full its limits are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct GovernorReading {
+    /// Held back, by class.
+    pub held_back: [u64; REQUEST_CLASSES],
+    /// Held back, by reason.
+    pub reasons: [u64; HOLD_REASONS],
+    /// Sent, by class.
+    pub sent: [u64; REQUEST_CLASSES],
+    /// What is left of the longest penalty of any class, ms; 0 when there is none.
+    pub penalty_left_ms: u64,
+    /// Penalties that the venue gave.
+    pub penalties: u64,
+    /// Limits of kinds that are not known, as often as the venue told them.
+    pub unknown_limits: u64,
+    /// Each limit.
+    pub limits: Vec<LimitReading>,
+    /// Each pause that is not over.
+    pub pauses: Vec<PauseReading>,
+}
+
+/// What one venue allows; shared by all that asks it for anything. The default one knows no limit.
+#[derive(Clone, Debug, Default)]
+pub struct Governor(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// The venue's name, for the log.
+    venue: String,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    windows: ArrayVec<Window, WINDOWS_MAX>,
+    /// For limits of orders that the venue tells later: nothing is allocated then.
+    spare: Vec<FairShare>,
+    pauses: Pauses,
+    held_back: [u64; REQUEST_CLASSES],
+    reasons: [u64; HOLD_REASONS],
+    sent: [u64; REQUEST_CLASSES],
+    unknown_limits: u64,
+    named: ArrayVec<UnknownLimit, NAMED_MAX>,
+}
+
+impl Governor {
+    /// A governor of these limits, without a name, for one owner of orders.
+    ///
+    /// # Panics
+    /// With more limits than a venue may have.
+    #[must_use]
+    pub fn new(limits: &[Limit]) -> Governor {
+        Governor::named("venue", limits, 1)
+    }
+
+    /// The governor of a venue whose orders belong to so many owners, numbered from 0.
+    ///
+    /// # Panics
+    /// With more limits than a venue may have.
+    #[must_use]
+    pub fn named(venue: &str, limits: &[Limit], owners: usize) -> Governor {
+        let window = |limit: &Limit| {
+            let owners = if limit.counts == Counted::Orders { owners } else { 0 };
+            Window::new(*limit, FairShare::of(owners))
+        };
+        let windows = limits.iter().map(window).collect();
+        let spare = (0..SPARE_WINDOWS).map(|_| FairShare::of(owners)).collect();
+        let state = State { windows, spare, ..State::default() };
+        Governor(Arc::new(Shared { venue: venue.to_owned(), state: Mutex::new(state) }))
+    }
+
+    /// Whether a request of this class and weight may be sent now; it is counted when it may.
+    ///
+    /// # Errors
+    /// [`HeldBack`] says when to try again, and why. What is larger than a whole limit can never be
+    /// sent.
+    #[inline]
+    pub fn may_send(&self, class: RequestClass, weight: u32, now_ns: u64) -> Result<(), HeldBack> {
+        self.decide(&Ask { class, weight, owner: None, now_ns })
+    }
+
+    /// As [`Governor::may_send`], for a new order of one owner: it has its share of what the venue
+    /// allows.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn may_order(&self, owner: u16, weight: u32, now_ns: u64) -> Result<(), HeldBack> {
+        self.decide(&Ask { class: RequestClass::Order, weight, owner: Some(owner), now_ns })
+    }
+
+    #[inline]
+    fn decide(&self, ask: &Ask) -> Result<(), HeldBack> {
+        for _ in 0..TRIES {
+            if let Some(mut state) = self.0.state.try_lock() {
+                return state.decide(ask);
+            }
+            std::hint::spin_loop();
+        }
+        Err(HeldBack { until_ns: ask.now_ns + BUSY_NS, reason: HoldReason::Busy })
+    }
+
+    /// Counts what somebody else held back for a reason of its own.
+    pub fn note_held(&self, class: RequestClass, reason: HoldReason) {
+        let mut state = self.state();
+        state.held_back[class as usize] += 1;
+        state.reasons[reason as usize] += 1;
+    }
+
+    /// The venue wants nothing of this scope before `until_ns`. The log tells it once, with the
+    /// time as a wall clock has it.
+    pub fn pause(&self, scope: PauseScope, until_ns: u64, cause: PauseCause, clock: &Clock) {
+        let is_later = self.state().pauses.impose(scope, until_ns, cause);
+        if !is_later {
+            return;
+        }
+        let (venue, what) = (&self.0.venue, scope.name());
+        let left_s = until_ns.saturating_sub(clock.now_ns()).div_ceil(1_000_000_000);
+        let until = utc_text(clock.wall_at_ns(until_ns) / 1_000_000_000);
+        log::warn!(
+            "[{venue}] the venue wants a pause in {what} until {until}, {left_s} s from now \
+             ({cause})"
+        );
+    }
+
+    /// As [`Governor::pause`], where the venue did not say for how long: `first_ns` at first, and
+    /// twice as long each time in a row.
+    pub fn pause_untold(&self, scope: PauseScope, first_ns: u64, cause: PauseCause, clock: &Clock) {
+        let length_ns = self.state().pauses.untold_ns(scope, first_ns);
+        self.pause(scope, clock.now_ns().saturating_add(length_ns), cause, clock);
+    }
+
+    /// Obeys a refusal over HTTP at one of the venue's doors, `door`, that wants the next request
+    /// after `wait_ns`, where it says so. Sources: the venue's "IP Limits" (418 and 429 are about
+    /// the address; bans last from two minutes to three days) and "HTTP Return Codes" (403 is the
+    /// firewall's).
+    pub fn obey_http(
+        &self,
+        door: PauseScope,
+        cause: PauseCause,
+        wait_ns: Option<u64>,
+        clock: &Clock,
+    ) {
+        let (scope, untold_ns) = match (cause.status, wait_ns) {
+            (418, _) => (PauseScope::Address, BAN_NS),
+            (429, _) => (PauseScope::Address, SLOW_DOWN_NS),
+            (403, Some(_)) => (PauseScope::Address, 0),
+            (403, None) => (door, FIREWALL_NS),
+            (500.., Some(_)) => (door, 0),
+            _ => return,
+        };
+        match wait_ns {
+            // Who asks to slow down and names no time to come gets a second.
+            Some(wait_ns) => {
+                let until_ns = clock.now_ns().saturating_add(wait_ns.max(SHORTEST_NS));
+                self.pause(scope, until_ns, cause, clock);
+            }
+            None => self.pause_untold(scope, untold_ns, cause, clock),
+        }
+    }
+
+    /// The venue granted something of this scope: the next pause of an unknown length is short.
+    pub fn granted(&self, scope: PauseScope) {
+        self.state().pauses.granted(scope);
+    }
+
+    /// Lifts pauses of a scope, since their cause was set right.
+    pub fn lift(&self, scope: PauseScope) {
+        self.state().pauses.lift(scope);
+    }
+
+    /// Follows what the venue says of its limits. `wall_ns` is the wall time of `now_ns`.
+    #[cold]
+    pub fn learn(&self, words: &LimitWords, now_ns: u64, wall_ns: i64) {
+        let unnamed = self.state().learn(words, now_ns, wall_ns);
+        for name in unnamed {
+            let venue = &self.0.venue;
+            log::warn!("[{venue}] limit {name}: of a kind that is not known, and not kept");
+        }
+    }
+
+    /// When a request of this class is out of all pauses, ns.
+    #[must_use]
+    pub fn paused_until_ns(&self, class: RequestClass) -> u64 {
+        self.state().pauses.until_ns(class)
+    }
+
+    /// The pauses that are not over: scope, end in ns, cause.
+    #[must_use]
+    pub fn pauses(&self, now_ns: u64) -> Vec<(PauseScope, u64, PauseCause)> {
+        let present: ArrayVec<_, { PauseScope::ALL.len() }> =
+            self.state().pauses.present(now_ns).collect();
+        present.into_iter().collect()
+    }
+
+    /// A reading at `now_ns`.
+    #[must_use]
+    pub fn reading(&self, now_ns: u64) -> GovernorReading {
+        // What is read is held for nanoseconds: nothing allocates meanwhile.
+        let mut state = self.state();
+        let reading = |window: &mut Window| LimitReading {
+            used: window.used(now_ns),
+            limit: window.limit,
+            is_learned: window.is_learned,
+        };
+        let limits: ArrayVec<_, WINDOWS_MAX> = state.windows.iter_mut().map(reading).collect();
+        let pauses: ArrayVec<_, { PauseScope::ALL.len() }> = state.pauses.present(now_ns).collect();
+        let left_ms = |until_ns: u64| until_ns.saturating_sub(now_ns).div_ceil(1_000_000);
+        let mut reading = GovernorReading {
+            held_back: state.held_back,
+            reasons: state.reasons,
+            sent: state.sent,
+            penalties: state.pauses.count,
+            unknown_limits: state.unknown_limits,
+            ..GovernorReading::default()
+        };
+        drop(state);
+        let pause = |(scope, until_ns, cause): (PauseScope, u64, PauseCause)| PauseReading {
+            stops: scope.name(),
+            left_ms: left_ms(until_ns),
+            cause,
+        };
+        reading.limits = limits.into_iter().collect();
+        reading.pauses = pauses.into_iter().map(pause).collect();
+        let left_ms = reading.pauses.iter().map(|pause| pause.left_ms);
+        reading.penalty_left_ms = left_ms.max().unwrap_or(0);
+        reading
+    }
+
+    /// For what is rare: answers with a word on limits, and readings. Held for nanoseconds.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock()
+    }
+}
+
+impl State {
+    #[inline]
+    fn decide(&mut self, ask: &Ask) -> Result<(), HeldBack> {
+        let until_ns = self.pauses.until_ns(ask.class);
+        if ask.now_ns < until_ns {
+            return self.hold(ask, HeldBack { until_ns, reason: HoldReason::Pause });
+        }
+        let mut held_back: Option<HeldBack> = None;
+        for window in &mut self.windows {
+            let held = window.hold(ask);
+            if held.is_some_and(|held| held_back.is_none_or(|h| held.until_ns > h.until_ns)) {
+                held_back = held;
+            }
+        }
+        if let Some(held_back) = held_back {
+            return self.hold(ask, held_back);
+        }
+        self.windows.iter_mut().for_each(|window| window.add(ask));
+        self.sent[ask.class as usize] += 1;
+        Ok(())
+    }
+
+    #[cold]
+    fn hold(&mut self, ask: &Ask, held_back: HeldBack) -> Result<(), HeldBack> {
+        self.held_back[ask.class as usize] += 1;
+        self.reasons[held_back.reason as usize] += 1;
+        Err(held_back)
+    }
+
+    /// Names of kinds that are not known and were not named before.
+    fn learn(
+        &mut self,
+        words: &LimitWords,
+        now_ns: u64,
+        wall_ns: i64,
+    ) -> ArrayVec<UnknownLimit, NAMED_MAX> {
+        self.unknown_limits += u64::from(words.unknown_count());
+        let mut unnamed = ArrayVec::new();
+        for name in words.unknown() {
+            if !self.named.contains(name) && self.named.try_push(*name).is_ok() {
+                unnamed.push(*name);
+            }
+        }
+        for word in words.known() {
+            let is_it = |window: &&mut Window| {
+                (window.limit.counts, window.limit.window_ns) == (word.counts, word.window_ns)
+            };
+            if let Some(window) = self.windows.iter_mut().find(is_it) {
+                window.learn(word, now_ns, wall_ns);
+                continue;
+            }
+            // A limit that is new to us. Without its amount there is nothing to keep.
+            let Some(amount) = word.amount.filter(|amount| *amount > 0) else { continue };
+            let limit = Limit { counts: word.counts, amount, window_ns: word.window_ns };
+            let share = self.spare.pop().unwrap_or_default();
+            let mut window = Window::new(limit, share);
+            window.learn(word, now_ns, wall_ns);
+            if self.windows.try_push(window).is_err() {
+                self.unknown_limits += 1;
+            }
+        }
+        unnamed
+    }
+}
+
+#[cfg(test)]
+mod tests;
