@@ -95,14 +95,14 @@ struct Shared {
     spent: Exchange<Answer>,
 }
 
-/// Why a snapshot could not be had. Reads like every other error of a venue.
+/// Why an answer could not be had. Reads like every other error of a venue.
 #[derive(Debug, Error)]
 enum FetchError {
-    #[error("snapshot failed: {0}")]
+    #[error("{0}")]
     Rest(#[from] RestError),
-    #[error("snapshot failed: refused by the venue (code: http {0})")]
+    #[error("refused by the venue (code: http {0})")]
     Status(u16),
-    #[error("snapshot failed: {0}")]
+    #[error("{0}")]
     Decode(#[from] DecodeError),
 }
 
@@ -261,7 +261,7 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
         self.limits_due_ns = Some(now_ns + LIMITS_EVERY_NS);
         match self.rest.get(&path, now_ns) {
             Ok(()) => self.asks_limits = true,
-            Err(error) => log::warn!("[{}] limits not learned: {error}", self.venue),
+            Err(error) => log::warn!("[{}] limits not asked for: {error}", self.venue),
         }
         1
     }
@@ -279,7 +279,7 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
             Ok(()) => self.governor.learn(&self.words, now_ns, self.clock.wall_at_ns(now_ns)),
             Err(error) => {
                 let venue = &self.venue;
-                log::warn!("[{venue}] limits not learned, the known ones stay in force: {error}");
+                log::warn!("[{venue}] limits not told by the venue, the known ones stay: {error}");
             }
         }
         1
@@ -303,7 +303,15 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
         reply: &RestReply,
         now_ns: u64,
     ) -> Result<Snapshot, FetchError> {
-        self.heed(reply, now_ns)?;
+        let heeded = self.heed(reply, now_ns);
+        if heeded.is_err() {
+            // A venue that is down: each request costs its weight and changes nothing.
+            let wait_s = (1 << self.refusals.min(6)).min(REFUSED_WAIT_MAX_S);
+            self.may_ask_ns = self.may_ask_ns.max(now_ns + wait_s * SECOND_NS);
+            self.refusals += 1;
+        }
+        heeded?;
+        self.refusals = 0;
         let symbol = self.symbols.symbol(instrument).ok_or_else(DecodeError::symbol)?;
         Ok(P::read_snapshot(instrument, &reply.body, symbol.scales)?)
     }
@@ -317,7 +325,6 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
         }
         self.governor.learn(&self.words, now_ns, wall_ns);
         if reply.status == 200 {
-            self.refusals = 0;
             self.governor.granted(PauseScope::Address);
             self.governor.granted(PauseScope::Rest);
             return Ok(());
@@ -331,10 +338,6 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
             (retry_after, _) => retry_after.map(|at| at.wait_ns(wall_ns)),
         };
         self.governor.obey_http(PauseScope::Rest, cause, wait_ns, &self.clock);
-        // A venue that is down: each request costs its weight and changes nothing.
-        let wait_s = (1 << self.refusals.min(6)).min(REFUSED_WAIT_MAX_S);
-        self.may_ask_ns = self.may_ask_ns.max(now_ns + wait_s * SECOND_NS);
-        self.refusals += 1;
         Err(FetchError::Status(reply.status))
     }
 
@@ -343,7 +346,8 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
         // What was asked for again meanwhile is this very request.
         self.take_requests();
         self.queue.retain(|queued| *queued != instrument);
-        let snapshot = outcome.map_err(|error| log::warn!("[{}] {error}", self.venue)).ok();
+        let snapshot =
+            outcome.map_err(|error| log::warn!("[{}] snapshot failed: {error}", self.venue)).ok();
         self.unanswered = Some(Box::new(Answer { instrument, snapshot }));
         self.hand_over();
     }
