@@ -134,13 +134,13 @@ impl Assembly<'_> {
             counted.filter(|limit| limit.counts != Counted::Orders).collect();
         let address = match self.world.spawn {
             Spawn::Threads => {
-                let server = SimulatedVenue::start(options)?;
+                let server = SimulatedVenue::start_as(kind.dialect, options)?;
                 let address = server.address();
                 self.threads.embedded.push(server);
                 address
             }
             Spawn::OneThread => {
-                let (server, agent) = SimulatedVenue::in_world(options, &self.world)?;
+                let (server, agent) = SimulatedVenue::in_world(kind.dialect, options, &self.world)?;
                 let address = server.address();
                 self.threads.embedded.push(server);
                 self.peers.push(agent);
@@ -149,16 +149,20 @@ impl Assembly<'_> {
         };
         let endpoint = |scheme, url: String| Endpoint::parse(&url, scheme, &self.world.net);
         let setup = || -> Result<VenueSetup, EndpointError> {
-            let api = format!("ws://{address}/ws-api/v3?returnRateLimits=false");
+            let at = |path: &str| format!("ws://{address}{path}");
+            let streams = at(kind.dialect.stream_path);
+            let stream_at = |route: &&str| endpoint(Scheme::Ws, routed_url(&streams, route));
+            let api = match kind.dialect.api_path.zip(orders) {
+                Some((path, keyed)) => Some((endpoint(Scheme::Ws, at(path))?, keyed)),
+                None => None,
+            };
             Ok(VenueSetup {
                 kind,
                 governor: Governor::named(&name, &of_embedded, self.config.consumers.len()),
                 name,
-                streams_at: vec![endpoint(Scheme::Ws, format!("ws://{address}/stream"))?],
+                streams_at: kind.routes.iter().map(stream_at).collect::<Result<_, _>>()?,
                 rest: Some(endpoint(Scheme::Http, format!("http://{address}"))?),
-                api: orders
-                    .map(|keyed| Ok::<_, EndpointError>((endpoint(Scheme::Ws, api)?, keyed)))
-                    .transpose()?,
+                api,
                 book_levels_max: VenueConfig::default().book_levels_max,
                 buffered_diffs_max: VenueConfig::default().buffered_diffs_max,
                 streams: None,

@@ -16,7 +16,8 @@ use super::orders::{OrderAgent, OrderOptions, OrderWiring};
 use super::protocol::{
     KeyError, Keys, MarketProtocol, OrderDecoder, OrderProtocol, Signer, VenueLimits,
 };
-use super::simulated::Recording;
+use super::simulated::dialect::{binance_futures, binance_spot};
+use super::simulated::{DialectKind, Recording};
 use super::{LaneOutlet, LetterReader, StreamOrders, SymbolMap};
 use crate::config::Config;
 use crate::runtime::Agent;
@@ -42,6 +43,8 @@ pub struct VenueKind {
     market_reader: MakeReader,
     /// `None`: it takes no orders here.
     pub(crate) orders: Option<OrderKind>,
+    /// What an embedded venue of this kind speaks.
+    pub dialect: &'static DialectKind,
 }
 
 /// How a kind of venue takes orders.
@@ -78,11 +81,11 @@ pub(crate) type MarketSession = (Box<dyn Agent>, Option<Arc<StreamPort>>);
 
 /// Every kind; the first one is what a venue is that names none.
 static KINDS: &[VenueKind] = &[
-    of::<SpotMarket>("binance").with_orders::<BinanceOrders>(),
-    of::<FuturesMarket>("binance_futures"),
+    of::<SpotMarket>("binance", &binance_spot::DIALECT).with_orders::<BinanceOrders>(),
+    of::<FuturesMarket>("binance_futures", &binance_futures::DIALECT),
 ];
 
-const fn of<P: MarketProtocol>(name: &'static str) -> VenueKind {
+const fn of<P: MarketProtocol>(name: &'static str, dialect: &'static DialectKind) -> VenueKind {
     VenueKind {
         name,
         stream_orders: P::ORDERS,
@@ -94,6 +97,7 @@ const fn of<P: MarketProtocol>(name: &'static str) -> VenueKind {
         market_agent: market_agent::<P>,
         market_reader: market_reader::<P>,
         orders: None,
+        dialect,
     }
 }
 

@@ -17,7 +17,7 @@
 //! Not promised: stop orders, order lists, and the rates of the real venue.
 
 mod counters;
-mod dialect;
+pub(in crate::venue) mod dialect;
 mod exchange;
 mod fault;
 mod frame_kind;
@@ -32,6 +32,7 @@ mod simulation;
 mod venue;
 
 pub use counters::{SimulatedVenueReport, VenueCounters};
+pub use dialect::DialectKind;
 pub use exchange::{
     AMOUNT_SCALE, Commission, CommissionAsset, Fee, Ledger, LedgerBalance, LedgerTrade,
     Order as LedgerOrder, SelfTrade, Side as LedgerSide, SimulatedSymbol, Status as LedgerStatus,

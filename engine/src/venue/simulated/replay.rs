@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::counters::SimulatedVenueReport;
-use super::dialect::binance_spot;
+use super::dialect::{RecordedDialect, RecordedRequest};
 use super::exchange::StreamKey;
 use super::fault::FaultPlan;
 use super::frame_kind::FrameKind;
@@ -195,6 +195,7 @@ impl SymbolBook {
 }
 
 struct Replay {
+    dialect: &'static dyn RecordedDialect,
     steps: std::vec::IntoIter<(i64, Step)>,
     next: Option<(i64, Step)>,
     streams: Vec<String>,
@@ -218,9 +219,11 @@ impl Replay {
                 book.snapshots.push((*last_update_id, body.clone()));
             }
         }
+        let dialect = recording.dialect.recorded;
         let mut steps = recording.steps.into_iter();
         let next = steps.next();
         Replay {
+            dialect,
             first_ns: next.as_ref().map_or(0, |(time_ns, _)| *time_ns),
             steps,
             next,
@@ -270,7 +273,7 @@ impl Replay {
     fn take(&mut self, step: &Step, now_ns: u64, clients: &mut Clients) {
         let Step::Frame { stream, data } = step else { return };
         let name = &self.streams[*stream];
-        let kind = binance_spot::frame_kind(name);
+        let kind = self.dialect.frame_kind(name);
         if kind == FrameKind::Depth
             && let Some((symbol, _)) = name.split_once('@')
             && let Some(ids) = UpdateIds::of(data)
@@ -282,14 +285,10 @@ impl Replay {
         self.progress.left.fetch_sub(1, Ordering::AcqRel);
     }
 
-    fn depth(&mut self, request: &Request) -> Reply {
-        let symbol = match binance_spot::wanted_symbol(request) {
-            Ok(symbol) => symbol,
-            Err(refusal) => return refusal,
-        };
-        match self.books.get_mut(&symbol).and_then(SymbolBook::fetch) {
+    fn snapshot(&mut self, symbol: &str) -> Reply {
+        match self.books.get_mut(symbol).and_then(SymbolBook::fetch) {
             Some(body) => Reply::json(body.into_bytes()),
-            None => binance_spot::invalid_symbol(),
+            None => self.dialect.no_snapshot(),
         }
     }
 
@@ -349,16 +348,13 @@ impl Content for Replay {
     }
 
     fn open(&mut self, request: &Request, _now: Moment) -> Result<Opening, Reply> {
-        binance_spot::opening(request, &LimitRules::default()).ok_or_else(Reply::not_found)
+        self.dialect.open(request).ok_or_else(Reply::not_found)
     }
 
     fn rest(&mut self, request: &Request, _clients: &mut Clients, now: Moment) -> Reply {
-        match request.path.as_str() {
-            "/api/v3/ping" => Reply::json(b"{}".to_vec()),
-            "/api/v3/time" => binance_spot::server_time(now),
-            // Each venue has a path of its own before it.
-            path if path.ends_with("/depth") => self.depth(request),
-            _ => Reply::not_found(),
+        match self.dialect.rest(request, now) {
+            RecordedRequest::Snapshot(symbol) => self.snapshot(&symbol),
+            RecordedRequest::Answered(reply) => reply,
         }
     }
 
@@ -366,7 +362,7 @@ impl Content for Replay {
         let Some(client) = clients.get(slot) else { return };
         let serial = client.serial;
         let resolve = |name: &str| self.resolve(name);
-        let answer = binance_spot::recorded_answer(&mut client.session, text, resolve);
+        let answer = self.dialect.answer(&mut client.session, text, &resolve);
         clients.reply(slot, serial, &answer);
     }
 

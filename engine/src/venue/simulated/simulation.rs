@@ -12,10 +12,10 @@ use super::server::{Clients, Content, Door, Opening, Reply, Request, Session};
 const TENTH_NS: u64 = 100_000_000;
 
 /// An exchange that speaks a dialect.
-pub struct Simulation<D> {
+pub struct Simulation {
     exchange: Exchange,
     limits: Limits,
-    dialect: D,
+    dialect: Box<dyn Dialect>,
     events: Vec<Event>,
     pending: Vec<Pending>,
     next_tenth_ns: u64,
@@ -28,8 +28,8 @@ struct Pending {
     saying: Saying,
 }
 
-impl<D: Dialect> Simulation<D> {
-    pub fn new(exchange: Exchange, limits: Limits, dialect: D) -> Self {
+impl Simulation {
+    pub fn new(exchange: Exchange, limits: Limits, dialect: Box<dyn Dialect>) -> Self {
         let (events, pending) = (Vec::new(), Vec::new());
         Self { exchange, limits, dialect, events, pending, next_tenth_ns: 0 }
     }
@@ -145,7 +145,7 @@ impl<D: Dialect> Simulation<D> {
                 }
             }
             Some(Fault::StreamTerminated) => {
-                let text = self.dialect.stream_terminated(now);
+                let Some(text) = self.dialect.stream_terminated(now) else { return };
                 for client in clients.sessions() {
                     if client.session.user_subscription.take().is_some() {
                         client.append_text(&[text.as_bytes()]);
@@ -157,7 +157,7 @@ impl<D: Dialect> Simulation<D> {
     }
 }
 
-impl<D: Dialect> Content for Simulation<D> {
+impl Content for Simulation {
     fn resolve(&self, stream: &str) -> Option<StreamKey> {
         self.dialect.resolve(stream)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::counters::{SimulatedVenueReport, VenueCounters};
-use super::dialect::binance_spot::BinanceSpot;
+use super::dialect::{DialectKind, USUAL};
 use super::exchange::{Exchange, Ledger};
 use super::limits::Limits;
 use super::moment::Moment;
@@ -31,22 +31,34 @@ impl SimulatedVenue {
     /// # Errors
     /// A port that is taken, an option out of range, or no thread to be had.
     pub fn start(options: SimulatedVenueOptions) -> Result<Self, SimulatedVenueError> {
-        let (clock, net) = (Clock::start(), Net::real());
-        Self::build(options, clock, net, Handle::start)
+        Self::start_as(&USUAL, options)
     }
 
-    /// Like [`SimulatedVenue::start`], without a thread: whoever runs the agent serves. Time and
+    /// [`SimulatedVenue::start`], in a dialect of choice.
+    ///
+    /// # Errors
+    /// As [`SimulatedVenue::start`].
+    pub fn start_as(
+        dialect: &DialectKind,
+        options: SimulatedVenueOptions,
+    ) -> Result<Self, SimulatedVenueError> {
+        let (clock, net) = (Clock::start(), Net::real());
+        Self::build(dialect, options, clock, net, Handle::start)
+    }
+
+    /// Like [`SimulatedVenue::start_as`], without a thread: whoever runs the agent serves. Time and
     /// network are those of `world`.
     ///
     /// # Errors
     /// An address that is taken, or an option out of range.
     pub fn in_world(
+        dialect: &DialectKind,
         options: SimulatedVenueOptions,
         world: &World,
     ) -> Result<(Self, Box<dyn Agent>), SimulatedVenueError> {
         let (clock, net) = (world.clock.clone(), world.net.clone());
         let mut agent = None;
-        let venue = Self::build(options, clock, net, |server, simulation| {
+        let venue = Self::build(dialect, options, clock, net, |server, simulation| {
             let (handle, server) = Handle::bind(server, simulation)?;
             agent = Some(server);
             Ok(handle)
@@ -55,20 +67,18 @@ impl SimulatedVenue {
     }
 
     fn build(
+        dialect: &DialectKind,
         options: SimulatedVenueOptions,
         clock: Clock,
         net: Net,
-        open: impl FnOnce(
-            ServerOptions<'_>,
-            Simulation<BinanceSpot>,
-        ) -> Result<Handle, SimulatedVenueError>,
+        open: impl FnOnce(ServerOptions<'_>, Simulation) -> Result<Handle, SimulatedVenueError>,
     ) -> Result<Self, SimulatedVenueError> {
         options.validate()?;
         let penalties = Arc::new(Penalties::default());
         let exchange = Exchange::new(&options, Moment::read(&clock));
         let ledger = exchange.ledger().clone();
         let limits = Limits::new(options.limits, penalties.clone());
-        let dialect = BinanceSpot::new(&options);
+        let dialect = (dialect.new)(&options);
         let server = ServerOptions {
             bind: options.bind,
             fault_plan: &options.fault_plan,

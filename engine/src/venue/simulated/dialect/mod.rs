@@ -1,6 +1,8 @@
 //! Dialects: what an exchange says and hears, in the texts of one venue.
 
+pub mod binance_futures;
 pub mod binance_spot;
+mod kind;
 
 use std::sync::Arc;
 
@@ -10,6 +12,9 @@ use super::fault::{Fault, Faults};
 use super::limits::Limits;
 use super::moment::Moment;
 use super::server::{AccountFrame, MarketFrame, Opening, Reply, Request, Session};
+
+pub use binance_spot::DIALECT as USUAL;
+pub use kind::{DialectKind, RecordedDialect, RecordedRequest};
 
 /// The texts of one venue. It owns no socket, no clock and no order: text in, commands to the
 /// exchange, text out.
@@ -44,16 +49,22 @@ pub trait Dialect: Send + 'static {
     /// Renders an event of the account.
     fn account_frame(
         &mut self,
-        event: &Event,
-        exchange: &Exchange,
-        now: Moment,
-    ) -> Option<AccountFrame>;
+        _event: &Event,
+        _exchange: &Exchange,
+        _now: Moment,
+    ) -> Option<AccountFrame> {
+        None
+    }
     /// What a session is told before it is disconnected.
     fn shutdown_notice(&self, session: &Session, now: Moment) -> Option<String>;
     /// What a session is told when its account's events end.
-    fn stream_terminated(&self, now: Moment) -> String;
+    fn stream_terminated(&self, _now: Moment) -> Option<String> {
+        None
+    }
     /// An exec report with one field made absurd; any number names one.
-    fn absurd(&self, report: &str, field: usize) -> String;
+    fn absurd(&self, report: &str, _field: usize) -> String {
+        report.to_owned()
+    }
 }
 
 /// How far a message has come.

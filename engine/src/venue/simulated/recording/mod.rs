@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::dialect::binance_spot;
+use super::dialect::{DialectKind, USUAL};
 use super::frame_kind::FrameKind;
 use crate::world::Files;
 use text::{lines, parse_seconds, times_of};
@@ -60,8 +60,9 @@ pub(super) enum Step {
 }
 
 /// A whole session, in the order in which it was received.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Recording {
+    pub(super) dialect: &'static DialectKind,
     pub(super) steps: Vec<(i64, Step)>,
     streams: Vec<String>,
     symbols: Vec<String>,
@@ -90,7 +91,16 @@ impl Recording {
     /// # Errors
     /// [`RecordingError`] names the file, and the line where there is one.
     pub fn load(folder: &Path) -> Result<Recording, RecordingError> {
-        let mut recording = Recording::default();
+        let mut recording = Recording {
+            dialect: &USUAL,
+            steps: Vec::new(),
+            streams: Vec::new(),
+            symbols: Vec::new(),
+            ranges: Ranges::default(),
+            left_out: 0,
+            notes: Vec::new(),
+            noted: BTreeSet::new(),
+        };
         let mut files = Vec::new();
         for path in Files::Real.list(folder).map_err(|e| unreadable(folder, e))? {
             let is_index = path.file_name().is_some_and(|name| name == REST_INDEX);
@@ -224,7 +234,7 @@ impl Recording {
             self.note(stream, text);
             return Ok(None);
         };
-        if binance_spot::frame_kind(stream) == FrameKind::Depth
+        if self.dialect.recorded.frame_kind(stream) == FrameKind::Depth
             && let Some(ids) = UpdateIds::of(data)
         {
             self.ranges.add(&symbol.to_ascii_uppercase(), ids);

@@ -49,6 +49,8 @@ pub struct Opening {
     pub messages_per_s: Option<u32>,
     /// The streams that it wants from the start.
     pub streams: Vec<String>,
+    /// The part of the venue's address space.
+    pub part: &'static str,
 }
 
 /// What a server serves.
@@ -299,6 +301,7 @@ impl<C: Content> Server<C> {
         client.session.envelope = opening.envelope;
         client.session.returns_rate_limits = opening.returns_rate_limits;
         client.session.messages_per_s = opening.messages_per_s;
+        client.session.part = opening.part;
         client.upgrade(key);
         for name in opening.streams {
             client.session.subscribe(&name, self.content.resolve(&name));

@@ -36,6 +36,8 @@ pub struct Session {
     pub returns_rate_limits: bool,
     /// Messages that its client may send in a second; `None`: any number.
     pub messages_per_s: Option<u32>,
+    /// The part of the venue's address space that it came to.
+    pub part: &'static str,
     /// A report held back by a reorder fault.
     pub held_report: Option<String>,
     /// A frame held back by a reorder fault, with its stream.
@@ -62,6 +64,7 @@ impl Session {
             user_subscription: None,
             returns_rate_limits: true,
             messages_per_s: None,
+            part: "",
             held_report: None,
             held: None,
             muted_until_ns: None,

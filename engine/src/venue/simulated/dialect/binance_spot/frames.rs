@@ -93,6 +93,12 @@ impl FrameWriter {
         self.text("}");
     }
 
+    /// Starts a text.
+    pub fn start(&mut self, text: &str) -> &mut Self {
+        self.out.clear();
+        self.text(text)
+    }
+
     /// Starts an event with its type, time and symbol.
     pub fn event(&mut self, name: &str, symbol: &SimulatedSymbol, now_ms: i64) {
         self.out.clear();
@@ -125,7 +131,7 @@ impl FrameWriter {
         self.text("\"");
     }
 
-    fn levels(&mut self, symbol: &SimulatedSymbol, levels: impl Iterator<Item = (u64, u64)>) {
+    pub fn levels(&mut self, symbol: &SimulatedSymbol, levels: impl Iterator<Item = (u64, u64)>) {
         self.text("[");
         for (index, (price, qty)) in levels.enumerate() {
             self.price(if index == 0 { "[" } else { ",[" }, symbol, price);

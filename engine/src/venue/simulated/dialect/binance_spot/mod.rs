@@ -3,19 +3,20 @@
 mod absurd;
 mod api;
 mod decimal;
-mod frames;
-mod market_session;
+pub(super) mod frames;
+pub(super) mod market_session;
 mod order_request;
-mod refusal;
+mod recorded;
+pub(super) mod refusal;
 mod reports;
-mod rest;
+pub(super) mod rest;
 mod signature;
 mod stream;
 mod weights;
 
 use serde_json::Value;
 
-use super::{Dialect, Saying, Stage, Talk};
+use super::{Dialect, DialectKind, Saying, Stage, Talk};
 use crate::venue::simulated::exchange::{Event, Exchange, Feed, StreamKey};
 use crate::venue::simulated::fault::{Fault, Faults, Occasion};
 use crate::venue::simulated::frame_kind::FrameKind;
@@ -26,12 +27,21 @@ use crate::venue::simulated::server::{
     AccountFrame, Door, MarketFrame, Opening, Reply, Request, Session,
 };
 
-pub use rest::{invalid_symbol, server_time, wanted_symbol};
-pub use stream::frame_kind;
+pub(super) use recorded::CombinedStreams;
+pub(super) use stream::frame_kind;
 
 use self::api::Api;
 use self::frames::FrameWriter;
 use self::market_session::COMBINED;
+
+/// The dialect.
+pub static DIALECT: DialectKind = DialectKind {
+    name: "binance",
+    stream_path: "/stream",
+    api_path: Some("/ws-api/v3?returnRateLimits=false"),
+    new: |options| Box::new(BinanceSpot::new(options)),
+    recorded: &CombinedStreams,
+};
 
 /// The dialect and what it must remember: names of streams, keys, a buffer.
 pub struct BinanceSpot {
@@ -187,8 +197,8 @@ impl Dialect for BinanceSpot {
         }
     }
 
-    fn stream_terminated(&self, now: Moment) -> String {
-        wrapped(&format!(r#"{{"e":"eventStreamTerminated","E":{}}}"#, now.epoch_ms))
+    fn stream_terminated(&self, now: Moment) -> Option<String> {
+        Some(wrapped(&format!(r#"{{"e":"eventStreamTerminated","E":{}}}"#, now.epoch_ms)))
     }
 
     fn absurd(&self, report: &str, field: usize) -> String {
@@ -201,7 +211,7 @@ fn wrapped(event: &str) -> String {
     format!(r#"{{"subscriptionId":0,"event":{event}}}"#)
 }
 
-fn limits_message(rules: &LimitRules) -> String {
+pub(super) fn limits_message(rules: &LimitRules) -> String {
     format!(
         "Too much request weight used; current limit is {} request weight per 1 MINUTE. Please use \
          WebSocket Streams for live updates to avoid polling the API.",
@@ -210,7 +220,7 @@ fn limits_message(rules: &LimitRules) -> String {
 }
 
 /// What a handshake's target opens; `None`: no such path.
-pub fn opening(request: &Request, rules: &LimitRules) -> Option<Opening> {
+pub(super) fn opening(request: &Request, rules: &LimitRules) -> Option<Opening> {
     let names = |list: &str| list.split('/').filter(|s| !s.is_empty()).map(Into::into).collect();
     let market = |envelope, streams| Opening {
         door: Door::Market,
@@ -218,6 +228,7 @@ pub fn opening(request: &Request, rules: &LimitRules) -> Option<Opening> {
         returns_rate_limits: false,
         messages_per_s: Some(rules.messages_per_s),
         streams,
+        part: "",
     };
     Some(match request.path.trim_end_matches('/') {
         "/ws-api/v3" => Opening {
@@ -226,6 +237,7 @@ pub fn opening(request: &Request, rules: &LimitRules) -> Option<Opening> {
             returns_rate_limits: request.parameter("returnRateLimits").as_deref() != Some("false"),
             messages_per_s: None,
             streams: Vec::new(),
+            part: "",
         },
         // A recording of a venue with routes is asked for under each, such as `/public/stream`.
         path if path.ends_with("/stream") => {
@@ -235,20 +247,6 @@ pub fn opening(request: &Request, rules: &LimitRules) -> Option<Opening> {
         "/ws" => market(None, Vec::new()),
         path => market(None, names(path.strip_prefix("/ws/")?)),
     })
-}
-
-/// The answer to a message of a session that plays a recording.
-pub fn recorded_answer(
-    session: &mut Session,
-    text: &str,
-    resolve: impl Fn(&str) -> Option<StreamKey>,
-) -> String {
-    if session.door == Door::Api {
-        return r#"{"id":null,"status":400,"error":{"code":-1020,"msg":"A recording takes no orders."}}"#
-            .into();
-    }
-    let streams_max = LimitRules::default().streams_per_connection;
-    market_session::answer(session, text, resolve, |count| count <= streams_max)
 }
 
 /// Whether a request may go on, or what it is told.

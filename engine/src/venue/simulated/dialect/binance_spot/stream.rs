@@ -23,7 +23,7 @@ pub fn names(symbol: &str) -> [String; Feed::ALL.len()] {
 /// The kind under which frames of a stream are counted, by its name.
 pub fn frame_kind(stream: &str) -> FrameKind {
     match stream.split_once('@').map_or("", |(_, kind)| kind) {
-        "trade" => FrameKind::Trade,
+        "trade" | "aggTrade" => FrameKind::Trade,
         "bookTicker" => FrameKind::BookTicker,
         kind if kind == "depth" || kind.starts_with("depth@") => FrameKind::Depth,
         kind if kind.starts_with("kline_") => FrameKind::Kline,
