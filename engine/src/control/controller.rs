@@ -1,7 +1,6 @@
 //! The controller: takes the strategies' commands out of their lanes, and polls the flips.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use pitlane_ring::{Bits, Consumer};
@@ -12,8 +11,7 @@ use super::{RouteChange, RoutingChange};
 use crate::consumer::{ControlAction, ControlCommand};
 use crate::dispatcher::RouteKey;
 use crate::event::{ConsumerId, ControlCode, InstrumentId, VenueId};
-use crate::runtime::{Agent, Clock, give_way};
-use crate::world::start_thread;
+use crate::runtime::{Agent, Beside, BesideThread, Clock};
 
 /// Takes the strategies' commands, and carries out what anybody asks of the routes.
 pub(crate) struct Controller {
@@ -31,31 +29,30 @@ pub(crate) struct Controller {
 /// The running thread.
 pub(crate) struct ControllerHandle {
     routes: Arc<Routes>,
-    thread: JoinHandle<()>,
+    thread: BesideThread,
 }
 
 impl ControllerHandle {
     /// Starts it.
-    pub(crate) fn start(mut controller: Controller) -> std::io::Result<ControllerHandle> {
+    pub(crate) fn start(controller: Controller) -> std::io::Result<ControllerHandle> {
         let routes = Arc::clone(controller.flips.routes());
-        let thread = start_thread("controller", move || {
-            give_way();
-            controller.flips.routes().poll_here();
-            while !controller.is_done() {
-                if controller.duty_cycle() == 0 {
-                    let now_ns = controller.clock.now_ns();
-                    let pause_ns = controller.next_timer_ns().saturating_sub(now_ns);
-                    std::thread::park_timeout(Duration::from_nanos(pause_ns));
-                }
-            }
-        })?;
+        let place = Beside::without_sockets()?;
+        routes.polled_by(place.waker());
+        let clock = controller.clock.clone();
+        let thread = place.start("controller", Box::new(controller), clock)?;
         Ok(ControllerHandle { routes, thread })
     }
 
     /// Ends it, after what it is at. False when it panicked.
     pub(crate) fn stop(self) -> bool {
         self.routes.stop();
-        self.thread.join().is_ok()
+        match self.thread.join() {
+            Ok(()) => true,
+            Err(failure) => {
+                log::error!("[control] {failure}");
+                false
+            }
+        }
     }
 }
 

@@ -6,7 +6,6 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread::Thread;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -18,6 +17,7 @@ use super::{FlipError, RoutingChange};
 use crate::dispatcher::{FlipOutcome, RouteKey, is_routed};
 use crate::event::{ConsumerId, EventKind, Interest, VenueId};
 use crate::orchestrator::merge::MergePort;
+use crate::runtime::BesideWaker;
 
 /// Between two looks of one who waits whether there is still somebody who answers.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -158,7 +158,7 @@ pub(crate) struct Routes {
     merge: Arc<MergePort>,
     latencies: Arc<FlipLatencies>,
     /// Whoever polls the flips, once it runs on a thread.
-    poller: OnceLock<Thread>,
+    poller: OnceLock<BesideWaker>,
     is_stopping: AtomicBool,
     /// Nobody polls any more.
     is_over: AtomicBool,
@@ -299,13 +299,13 @@ impl Routes {
         self.is_stopping.load(Ordering::Acquire)
     }
 
-    /// The calling thread polls the flips, and is woken when something is asked for.
-    pub(super) fn poll_here(&self) {
-        let _is_first = self.poller.set(std::thread::current());
+    /// Who polls the flips is woken by this when something is asked for.
+    pub(super) fn polled_by(&self, waker: BesideWaker) {
+        let _is_first = self.poller.set(waker);
     }
 
     fn wake(&self) {
-        self.poller.get().into_iter().for_each(Thread::unpark);
+        self.poller.get().into_iter().for_each(BesideWaker::wake);
     }
 
     /// Nobody polls any more: whoever waits is answered.

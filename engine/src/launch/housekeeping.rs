@@ -1,18 +1,15 @@
-//! The housekeeping thread: log lines, dead letters, histograms. It may block; nothing waits for
-//! it.
+//! Housekeeping: log lines, dead letters, histograms. It may block; nothing waits for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pitlane_ring::{Exchange, LaneGauge};
 
 use crate::consumer::FailureRecord;
 use crate::control::FlipLatencies;
-use crate::runtime::{Clock, CoreWakers, give_way};
+use crate::runtime::{Agent, Beside, BesideThread, Clock, Closing, CoreWakers};
 use crate::telemetry::{Collector, DeadLetterFile, LogDrain};
-use crate::world::start_thread;
 use crate::world::wait_until;
 
 /// Longest pause after a look that found something: the lanes of letters are small, and where one
@@ -57,71 +54,126 @@ impl SteadyState {
     }
 }
 
+/// Housekeeping as an agent, on a thread beside the cores or in a simulated world.
+pub(super) struct HousekeepingAgent {
+    work: Housekeeping,
+    closing: Closing<Housekeeping>,
+    next_look_ns: u64,
+    interval_end_ns: u64,
+    is_asking: bool,
+    is_warm: bool,
+}
+
 /// The running thread.
 pub(super) struct HousekeepingHandle {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<Housekeeping>,
+    thread: BesideThread,
+    closing: Closing<Housekeeping>,
 }
 
 impl HousekeepingHandle {
     pub(super) fn start(housekeeping: Housekeeping) -> std::io::Result<HousekeepingHandle> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&stop);
-        let thread = start_thread("housekeeping", move || {
-            give_way();
-            housekeeping.run(&seen)
-        })?;
-        Ok(HousekeepingHandle { stop, thread })
+        let clock = housekeeping.clock.clone();
+        let (agent, closing) = HousekeepingAgent::new(housekeeping);
+        let place = Beside::without_sockets()?;
+        let thread = place.start("housekeeping", Box::new(agent), clock)?;
+        Ok(HousekeepingHandle { thread, closing })
     }
 
     /// Ends the thread and takes its work back; `None` when it panicked, or when a disk holds it up
     /// for longer than `deadline`: then it is left behind.
     pub(super) fn stop(self, deadline: Duration) -> Option<Housekeeping> {
-        self.stop.store(true, Ordering::Release);
-        self.thread.thread().unpark();
-        let is_in_time = wait_until(deadline, || self.thread.is_finished());
-        if is_in_time { self.thread.join().ok() } else { None }
+        self.thread.ask_to_stop();
+        if !wait_until(deadline, || self.thread.is_finished()) {
+            return None;
+        }
+        self.thread.join().ok()?;
+        self.closing.take()
+    }
+}
+
+impl HousekeepingAgent {
+    /// The agent, and where it leaves its work when it is closed.
+    pub(super) fn new(work: Housekeeping) -> (HousekeepingAgent, Closing<Housekeeping>) {
+        let closing = Closing::default();
+        let interval_end_ns = work.clock.now_ns() + work.interval_ns;
+        let agent = HousekeepingAgent {
+            work,
+            closing: closing.clone(),
+            next_look_ns: 0,
+            interval_end_ns,
+            is_asking: false,
+            is_warm: false,
+        };
+        (agent, closing)
+    }
+
+    /// Ends the interval when its time has come and all agents have answered; true when it has
+    /// asked them.
+    fn keep_intervals(&mut self, now_ns: u64) -> bool {
+        let Housekeeping { collector, steady, wakers, interval_ns, warm_up_ns, .. } =
+            &mut self.work;
+        if now_ns >= *warm_up_ns && steady.0.load(Ordering::Relaxed) == u64::MAX {
+            let base = pitlane_ring::alloc::counted_allocations();
+            steady.0.store(base, Ordering::Release);
+            // Collected at once, so that what was recorded until here can be left out.
+            self.interval_end_ns = now_ns;
+        }
+        let asks = now_ns >= self.interval_end_ns && !self.is_asking;
+        if asks {
+            collector.ask();
+            wakers.wake();
+            self.is_asking = true;
+        }
+        // An agent that never answers (a strategy that does not return) must not hold the others'
+        // intervals back: after a second interval its set comes when it comes.
+        let is_late = now_ns >= self.interval_end_ns + *interval_ns;
+        if self.is_asking && (collector.take_answers() || is_late) {
+            collector.end_interval(now_ns);
+            if !self.is_warm && now_ns >= *warm_up_ns {
+                collector.forget_totals();
+                self.is_warm = true;
+            }
+            self.interval_end_ns = now_ns + *interval_ns;
+            self.is_asking = false;
+        }
+        asks
+    }
+}
+
+impl Agent for HousekeepingAgent {
+    fn name(&self) -> &str {
+        "housekeeping"
+    }
+
+    /// Looks at everything once a pause; what it asks of others is the work that it reports.
+    fn duty_cycle(&mut self) -> usize {
+        let now_ns = self.work.clock.now_ns();
+        if now_ns < self.next_look_ns {
+            return 0;
+        }
+        let drained = self.work.drain();
+        self.work.sample();
+        let asks = self.keep_intervals(self.work.clock.now_ns());
+        let pause = if drained > 0 { self.work.pause.min(SOON) } else { self.work.pause };
+        self.next_look_ns = self.work.clock.now_ns() + pause.as_nanos() as u64;
+        usize::from(asks)
+    }
+
+    fn next_timer_ns(&self) -> u64 {
+        self.next_look_ns
+    }
+
+    /// Whoever owns it ends it: last, so that it hears of all others' ends.
+    fn is_done(&self) -> bool {
+        false
+    }
+
+    fn on_close(self: Box<Self>) {
+        self.closing.leave(self.work);
     }
 }
 
 impl Housekeeping {
-    fn run(mut self, stop: &AtomicBool) -> Housekeeping {
-        let mut interval_end_ns = self.clock.now_ns() + self.interval_ns;
-        let mut is_asking = false;
-        let mut is_warm = false;
-        while !stop.load(Ordering::Acquire) {
-            let drained = self.drain();
-            self.sample();
-            let now_ns = self.clock.now_ns();
-            if now_ns >= self.warm_up_ns && self.steady.0.load(Ordering::Relaxed) == u64::MAX {
-                let base = pitlane_ring::alloc::counted_allocations();
-                self.steady.0.store(base, Ordering::Release);
-                // Collected at once, so that what was recorded until here can be left out.
-                interval_end_ns = now_ns;
-            }
-            if now_ns >= interval_end_ns && !is_asking {
-                self.collector.ask();
-                self.wakers.wake();
-                is_asking = true;
-            }
-            // An agent that never answers (a strategy that does not return) must not hold the
-            // others' intervals back: after a second interval its set comes when it comes.
-            let is_late = now_ns >= interval_end_ns + self.interval_ns;
-            if is_asking && (self.collector.take_answers() || is_late) {
-                self.collector.end_interval(now_ns);
-                if !is_warm && now_ns >= self.warm_up_ns {
-                    self.collector.forget_totals();
-                    is_warm = true;
-                }
-                interval_end_ns = now_ns + self.interval_ns;
-                is_asking = false;
-            }
-            std::thread::park_timeout(if drained > 0 { self.pause.min(SOON) } else { self.pause });
-        }
-        self.drain();
-        self
-    }
-
     /// Records how full each lane is, and how long flips have taken since.
     fn sample(&mut self) {
         for (index, gauge) in self.gauges.iter().enumerate() {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crossbeam_utils::sync::{Parker, Unparker};
 use mio::{Events, Poll, Token, Waker};
 
 use super::{Agent, give_way};
@@ -21,13 +22,25 @@ const RETRY: Duration = Duration::from_millis(1);
 /// Ends the sleep of an agent that is beside the cores. Without a thread it does nothing: whoever
 /// runs the agent on another way looks at it anyway.
 #[derive(Clone, Debug, Default)]
-pub struct BesideWaker(Option<Arc<Waker>>);
+pub struct BesideWaker(Option<Wakes>);
+
+#[derive(Clone, Debug)]
+enum Wakes {
+    Poller(Arc<Waker>),
+    Thread(Unparker),
+}
 
 impl BesideWaker {
     /// Ends the sleep, or keeps the next one from beginning.
     pub fn wake(&self) {
-        if let Some(Err(error)) = self.0.as_ref().map(|waker| waker.wake()) {
-            log::debug!("waking a thread failed: {error} (code: io)");
+        match &self.0 {
+            None => {}
+            Some(Wakes::Thread(unparker)) => unparker.unpark(),
+            Some(Wakes::Poller(waker)) => {
+                if let Err(error) = waker.wake() {
+                    log::debug!("waking a thread failed: {error} (code: io)");
+                }
+            }
         }
     }
 }
@@ -36,18 +49,39 @@ impl BesideWaker {
 #[derive(Debug)]
 pub struct Beside {
     poll: Poll,
+    /// `None` sleeps in the poller.
+    parker: Option<Parker>,
     waker: BesideWaker,
+    gives_way: bool,
 }
 
 impl Beside {
-    /// A place.
+    /// A place for an agent with sockets. Its timers are late by up to a millisecond, which is what
+    /// the poller counts in.
     ///
     /// # Errors
     /// The system's, when it gives no poller.
     pub fn new() -> io::Result<Beside> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        Ok(Beside { poll, waker: BesideWaker(Some(waker)) })
+        let waker = BesideWaker(Some(Wakes::Poller(waker)));
+        Ok(Beside { poll, parker: None, waker, gives_way: true })
+    }
+
+    /// A place for an agent that has no sockets, whose timers are met to tens of microseconds.
+    ///
+    /// # Errors
+    /// As [`Beside::new`].
+    pub fn without_sockets() -> io::Result<Beside> {
+        let (poll, parker) = (Poll::new()?, Parker::new());
+        let waker = BesideWaker(Some(Wakes::Thread(parker.unparker().clone())));
+        Ok(Beside { poll, parker: Some(parker), waker, gives_way: true })
+    }
+
+    /// The same place for an agent that must not wait for the pinned threads.
+    #[must_use]
+    pub fn urgent(self) -> Beside {
+        Beside { gives_way: false, ..self }
     }
 
     /// What wakes the thread that will run here.
@@ -68,9 +102,37 @@ impl Beside {
     ) -> io::Result<BesideThread> {
         let stop = Arc::<AtomicBool>::default();
         let (seen, waker) = (Arc::clone(&stop), self.waker.clone());
-        let run = move || run(agent, self.poll, &clock, &seen);
-        let thread = start_thread(name, run)?;
+        let thread = start_thread(name, move || self.run(agent, &clock, &seen))?;
         Ok(BesideThread { name: name.to_owned(), stop, waker, thread })
+    }
+
+    fn run(
+        mut self,
+        mut agent: Box<dyn Agent>,
+        clock: &Clock,
+        stop: &AtomicBool,
+    ) -> io::Result<Box<dyn Agent>> {
+        if self.gives_way {
+            give_way();
+        }
+        agent.on_start(self.poll.registry());
+        let mut events = Events::with_capacity(64);
+        while !stop.load(Ordering::Acquire) && !agent.is_done() {
+            if agent.duty_cycle() > 0 {
+                continue;
+            }
+            let left = Duration::from_nanos(agent.next_timer_ns().saturating_sub(clock.now_ns()));
+            let left = left.min(if agent.has_pending() { RETRY } else { SLEEP_MAX });
+            if let Some(parker) = &self.parker {
+                parker.park_timeout(left);
+                continue;
+            }
+            match self.poll.poll(&mut events, Some(left)) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(agent)
     }
 }
 
@@ -95,6 +157,12 @@ impl BesideThread {
         self.waker.wake();
     }
 
+    /// What wakes it.
+    #[must_use]
+    pub fn waker(&self) -> BesideWaker {
+        self.waker.clone()
+    }
+
     /// Whether the thread has ended.
     #[must_use]
     pub fn is_finished(&self) -> bool {
@@ -115,27 +183,4 @@ impl BesideThread {
             Err(_) => Err(format!("thread {} panicked", self.name)),
         }
     }
-}
-
-fn run(
-    mut agent: Box<dyn Agent>,
-    mut poll: Poll,
-    clock: &Clock,
-    stop: &AtomicBool,
-) -> io::Result<Box<dyn Agent>> {
-    give_way();
-    agent.on_start(poll.registry());
-    let mut events = Events::with_capacity(64);
-    while !stop.load(Ordering::Acquire) && !agent.is_done() {
-        if agent.duty_cycle() > 0 {
-            continue;
-        }
-        let left = Duration::from_nanos(agent.next_timer_ns().saturating_sub(clock.now_ns()));
-        let most = if agent.has_pending() { RETRY } else { SLEEP_MAX };
-        match poll.poll(&mut events, Some(left.min(most))) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(agent)
 }

@@ -1,8 +1,9 @@
 //! All agents of a simulated world on the calling thread, in virtual time.
 //!
 //! The next agent is drawn from the run's seed among those that may have work. When none has, time
-//! moves to the next timer or the next arrival on the network. So ten seconds of a quiet engine
-//! take milliseconds, and one seed gives one run, whatever the machine does meanwhile.
+//! moves to the next timer or the next arrival on the network, and a timer wakes its own agent
+//! alone. So a quiet second takes microseconds, and one seed gives one run, whatever the machine
+//! does meanwhile.
 //!
 //! A duty cycle that did something takes a drawn moment of virtual time, as it takes some of a
 //! core. That lets stages overtake each other as they do on cores, and no ring of agents that feed
@@ -20,7 +21,7 @@ const CYCLE_NS: (u64, u64) = (100, 2_000);
 /// After an idle round with something held back, or with a timer that is overdue and does nothing,
 /// ns.
 const RETRY_NS: u64 = 10_000;
-/// The longest time without a look at any agent, ns: what a flag tells wakes nobody.
+/// The longest time without a look at every agent, ns: what a flag tells wakes nobody.
 const LOOK_NS: u64 = 100_000_000;
 
 /// The scheduler of a simulated world.
@@ -31,12 +32,21 @@ pub struct OneThread {
     random: SplitMix64,
     /// Agents register their sockets there; nobody waits on it.
     poll: Poll,
-    agents: Vec<Box<dyn Agent>>,
-    /// How many of them, from the first on, are no part of the engine: nobody waits for their end.
-    peers: usize,
+    agents: Vec<Placed>,
     /// Places of agents that may have work.
     ready: Vec<usize>,
+    /// When all were ready last, ns.
+    all_ready_ns: u64,
     cycles: u64,
+}
+
+/// An agent, and what the scheduler knows of it.
+struct Placed {
+    agent: Box<dyn Agent>,
+    /// Whether the engine's end waits for its end.
+    is_awaited: bool,
+    /// Its next timer when it was asked last, ns; 0 where something held back is to be tried again.
+    timer_ns: u64,
 }
 
 impl OneThread {
@@ -50,26 +60,31 @@ impl OneThread {
         net: VirtualNet,
         random: SplitMix64,
     ) -> io::Result<OneThread> {
-        let (agents, peers, ready) = (Vec::new(), 0, Vec::new());
-        let poll = Poll::new()?;
-        Ok(OneThread { clock, time, net, random, poll, agents, peers, ready, cycles: 0 })
+        let (agents, ready) = (Vec::new(), Vec::new());
+        let (poll, all_ready_ns, cycles) = (Poll::new()?, 0, 0);
+        Ok(OneThread { clock, time, net, random, poll, agents, ready, all_ready_ns, cycles })
     }
 
     /// Takes an agent and starts it. The order of the calls is part of what a seed means.
-    pub fn add(&mut self, mut agent: Box<dyn Agent>) {
+    pub fn add(&mut self, agent: Box<dyn Agent>) {
+        self.place(agent, true);
+    }
+
+    /// Takes an agent whose end nobody waits for, as a venue or housekeeping.
+    pub fn add_peer(&mut self, agent: Box<dyn Agent>) {
+        self.place(agent, false);
+    }
+
+    fn place(&mut self, mut agent: Box<dyn Agent>, is_awaited: bool) {
         agent.on_start(self.poll.registry());
-        self.agents.push(agent);
+        self.agents.push(Placed { agent, is_awaited, timer_ns: 0 });
         self.wake_all();
     }
 
-    /// Takes an agent that is no part of the engine, as a venue.
-    ///
-    /// # Panics
-    /// When one of the engine's own was taken before.
-    pub fn add_peer(&mut self, agent: Box<dyn Agent>) {
-        assert_eq!(self.agents.len(), self.peers, "peers come first");
-        self.peers += 1;
-        self.add(agent);
+    /// Gives the agents back, in the order in which they came; nobody runs any more.
+    #[must_use]
+    pub fn into_agents(self) -> Vec<Box<dyn Agent>> {
+        self.agents.into_iter().map(|placed| placed.agent).collect()
     }
 
     /// Duty cycles that were run so far.
@@ -92,8 +107,8 @@ impl OneThread {
 
     /// Names of the agents that have not finished.
     pub fn unfinished(&self) -> impl Iterator<Item = &str> {
-        let own = self.agents[self.peers..].iter();
-        own.filter(|agent| !agent.is_done()).map(|agent| agent.name())
+        let awaited = self.agents.iter().filter(|placed| placed.is_awaited);
+        awaited.filter(|placed| !placed.agent.is_done()).map(|placed| placed.agent.name())
     }
 
     /// Runs until virtual time has reached `end_ns` or every agent has finished.
@@ -107,12 +122,12 @@ impl OneThread {
                 }
                 let next_ns = self.next_ns();
                 self.time.advance_to_ns(next_ns.min(end_ns));
-                self.wake_all();
+                self.wake_due();
                 continue;
             }
             let last = self.ready.len() as u64 - 1;
             let place = self.ready.swap_remove(self.random.between(0, last) as usize);
-            let agent = &mut self.agents[place];
+            let agent = &mut self.agents[place].agent;
             if agent.is_done() {
                 continue;
             }
@@ -128,10 +143,16 @@ impl OneThread {
     /// When somebody has something to do again.
     fn next_ns(&mut self) -> u64 {
         let now_ns = self.clock.now_ns();
-        let running = || self.agents.iter().filter(|agent| !agent.is_done());
-        let timer_ns = running().map(|agent| agent.next_timer_ns()).min().unwrap_or(u64::MAX);
-        let is_held = running().any(|agent| agent.has_pending());
-        let next_ns = timer_ns.min(self.net.next_due_ns()).min(now_ns + LOOK_NS);
+        let (mut next_ns, mut is_held) = (self.all_ready_ns + LOOK_NS, false);
+        for placed in self.agents.iter_mut().filter(|placed| !placed.agent.is_done()) {
+            let is_pending = placed.agent.has_pending();
+            is_held |= is_pending;
+            placed.timer_ns = if is_pending { 0 } else { placed.agent.next_timer_ns() };
+            if !is_pending {
+                next_ns = next_ns.min(placed.timer_ns);
+            }
+        }
+        next_ns = next_ns.min(self.net.next_due_ns());
         match next_ns {
             _ if is_held => next_ns.clamp(now_ns + 1, now_ns + RETRY_NS),
             // It did nothing although its time has come: it waits for something else as well.
@@ -140,7 +161,19 @@ impl OneThread {
         }
     }
 
+    /// Readies those whose time has come; all where something has arrived on the network.
+    fn wake_due(&mut self) {
+        let now_ns = self.clock.now_ns();
+        if self.net.has_arrived() || now_ns >= self.all_ready_ns + LOOK_NS {
+            return self.wake_all();
+        }
+        let is_due = |(_, placed): &(usize, &Placed)| placed.timer_ns <= now_ns;
+        let due = self.agents.iter().enumerate().filter(is_due).map(|(place, _)| place);
+        self.ready.extend(due);
+    }
+
     fn wake_all(&mut self) {
+        self.all_ready_ns = self.clock.now_ns();
         self.ready.clear();
         self.ready.extend(0..self.agents.len());
     }

@@ -22,6 +22,7 @@ pub(super) struct Pipe {
     /// When bytes arrive, with how many of them do; in order of time.
     arrivals: VecDeque<(u64, usize)>,
     end: Option<(u64, End)>,
+    is_silent: bool,
 }
 
 impl Pipe {
@@ -40,6 +41,15 @@ impl Pipe {
         matches!(self.end, Some((due_ns, End::Reset)) if due_ns <= now_ns)
     }
 
+    /// From now on nothing arrives any more.
+    pub(super) fn silence(&mut self) {
+        self.is_silent = true;
+    }
+
+    pub(super) fn is_silent(&self) -> bool {
+        self.is_silent
+    }
+
     /// Sends bytes that arrive at `due_ns`, or behind those before them. Returns when they arrive.
     pub(super) fn send(&mut self, bytes: &[u8], due_ns: u64) -> u64 {
         let due_ns = self.last_arrival_ns().max(due_ns);
@@ -51,6 +61,7 @@ impl Pipe {
     /// Ends the direction at `due_ns`, or behind the last byte. Returns when the reader sees it.
     pub(super) fn finish(&mut self, end: End, due_ns: u64) -> u64 {
         let due_ns = match end {
+            End::Orderly if self.is_silent => u64::MAX,
             End::Orderly => self.last_arrival_ns().max(due_ns),
             End::Reset => due_ns,
         };

@@ -199,3 +199,39 @@ fn a_name_that_moves_is_found_at_its_new_address() {
     assert_eq!(lookup.poll().unwrap().unwrap(), addresses("10.0.0.2:443"));
     assert_eq!(world.resolve("127.0.0.1:80").unwrap(), addresses("127.0.0.1:80"));
 }
+
+#[test]
+fn a_silence_swallows_what_is_written_and_its_end() {
+    let conditions = NetConditions { silence_ppm: 1_000_000, ..plain() };
+    let (net, time) = virtual_net(1, plain());
+    let (mut client, mut server) = pair(&net, &time);
+    net.set_conditions(conditions);
+    assert_eq!(client.write(b"hello").unwrap(), 5);
+    net.set_conditions(plain());
+    assert_eq!(server.write(b"hello").unwrap(), 5);
+    assert_eq!(client.write(b"again").unwrap(), 5);
+    time.advance_ns(3_600_000_000_000);
+    let mut bytes = [0; 10];
+    assert_eq!(server.read(&mut bytes).unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert_eq!(client.read(&mut bytes).unwrap(), 5, "the other direction goes on");
+    drop(client);
+    time.advance_ns(3_600_000_000_000);
+    assert_eq!(server.read(&mut bytes).unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert_eq!(net.totals().silences, 1);
+}
+
+#[test]
+fn connections_are_refused_and_names_lost_as_often_as_was_asked() {
+    let (net, _time) = virtual_net(1, plain());
+    let world = Net::Virtual(net.clone());
+    let listener = world.listen(ANY_PORT.parse().unwrap()).unwrap();
+    let address = listener.local_address().unwrap();
+    net.set_name("venue:443", vec![address]);
+    let half = NetConditions { refuse_ppm: 500_000, lost_name_ppm: 500_000, ..plain() };
+    net.set_conditions(half);
+    let lost = (0..1_000).filter(|_| world.resolve("venue:443").is_err()).count() as u64;
+    let _streams: Vec<_> = (0..1_000).map(|_| world.connect(address).unwrap()).collect();
+    let totals = net.totals();
+    assert_eq!((totals.lost_names, totals.refused + totals.connections), (lost, 1_000));
+    assert!((400..600).contains(&lost) && (400..600).contains(&totals.refused), "{totals:?}");
+}

@@ -38,10 +38,16 @@ pub struct NetConditions {
     pub stall_ns: u64,
     /// Writes in which the connection is cut.
     pub cut_ppm: u32,
+    /// Writes from which on nothing arrives any more in that direction, and nobody is told.
+    pub silence_ppm: u32,
+    /// Connections that are refused, of a million.
+    pub refuse_ppm: u32,
+    /// Names that are not found, of a million look-ups.
+    pub lost_name_ppm: u32,
 }
 
 impl Default for NetConditions {
-    /// A quiet line: 50 us and up to 20 us more, nothing split, stalled or cut.
+    /// A good line: 50 us and up to 20 us more, and no fault.
     fn default() -> NetConditions {
         NetConditions {
             latency_ns: 50_000,
@@ -50,6 +56,9 @@ impl Default for NetConditions {
             stall_ppm: 0,
             stall_ns: 0,
             cut_ppm: 0,
+            silence_ppm: 0,
+            refuse_ppm: 0,
+            lost_name_ppm: 0,
         }
     }
 }
@@ -66,6 +75,8 @@ pub struct NetTotals {
     pub splits: u64,
     pub stalls: u64,
     pub cuts: u64,
+    pub silences: u64,
+    pub lost_names: u64,
 }
 
 /// A network in memory. Cheap to clone; all clones are one net.
@@ -167,6 +178,13 @@ impl VirtualNet {
         due.peek().map_or(u64::MAX, |due_ns| due_ns.0)
     }
 
+    /// Whether something has arrived since [`VirtualNet::next_due_ns`] was asked.
+    #[must_use]
+    pub fn has_arrived(&self) -> bool {
+        let now_ns = self.0.clock.now_ns();
+        self.0.state.lock().due.peek().is_some_and(|due_ns| due_ns.0 <= now_ns)
+    }
+
     #[cfg(test)]
     pub(super) fn now_ns(&self) -> u64 {
         self.0.clock.now_ns()
@@ -176,7 +194,12 @@ impl VirtualNet {
         if let Ok(address) = authority.parse() {
             return Ok(vec![address]);
         }
-        let found = self.0.state.lock().names.get(authority).cloned();
+        let state = &mut *self.0.state.lock();
+        if state.random.hits_ppm(state.conditions.lost_name_ppm) {
+            state.totals.lost_names += 1;
+            return Err(ErrorKind::NotFound.into());
+        }
+        let found = state.names.get(authority).cloned();
         found.filter(|addresses| !addresses.is_empty()).ok_or_else(|| ErrorKind::NotFound.into())
     }
 
@@ -228,7 +251,8 @@ impl VirtualNet {
         let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), state.next_client_port);
         state.next_client_port = state.next_client_port.checked_add(1).unwrap_or(CLIENT_PORT_FIRST);
         let ready_ns = now_ns + state.delay_ns();
-        let backlog = state.listeners.get_mut(&address);
+        let is_unlucky = state.random.hits_ppm(state.conditions.refuse_ppm);
+        let backlog = state.listeners.get_mut(&address).filter(|_| !is_unlucky);
         let is_refused = backlog.is_none();
         match backlog {
             Some(backlog) => {
@@ -310,6 +334,14 @@ impl State {
         let number = (id << 1 | side as u64).to_le_bytes();
         self.totals.hash = fnv(fnv(self.totals.hash, &number), bytes);
         let conditions = &self.conditions;
+        if !pipe.is_silent() && self.random.hits_ppm(conditions.silence_ppm) {
+            self.totals.silences += 1;
+            pipe.silence();
+        }
+        if pipe.is_silent() {
+            pipe.send(bytes, u64::MAX);
+            return Ok(count);
+        }
         if self.random.hits_ppm(conditions.cut_ppm) {
             self.totals.cuts += 1;
             let whole = self.random.between(0, count as u64) as usize;
