@@ -1,8 +1,9 @@
-//! Where a command prints: two streams, and whether a person looks at the second.
+//! Where a command prints: two streams, and whether a person looks at the second. Nothing passes
+//! that holds a secret.
 
 use std::io::{self, Write};
 
-use pitlane_engine::text::escaped;
+use pitlane_engine::text::{masked, shown};
 
 use crate::exit::Exit;
 
@@ -23,7 +24,7 @@ impl Terminal<'_> {
     /// [`Exit::Failed`] when the stream takes nothing more, or nothing for as long as the verb may
     /// wait. A reader that has gone away, as `head` does, has seen enough: that is no error.
     pub fn print(&mut self, text: &str) -> Result<(), Exit> {
-        match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
+        match self.out.write_all(masked(text).as_bytes()).and_then(|()| self.out.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 self.complain(&format!("cannot write the result: {error}"));
                 Err(Exit::Failed)
@@ -35,12 +36,12 @@ impl Terminal<'_> {
     /// Prints a line beside the result, without waiting: a terminal that takes nothing must not
     /// hold up whoever runs the engine. What can't be written is counted where it was dropped.
     pub fn say(&mut self, text: &str) {
-        let _is_counted_there = self.err.write_all(text.as_bytes());
+        let _is_counted_there = self.err.write_all(masked(text).as_bytes());
     }
 
     /// Prints an error, one line each. What a venue or a file put into it steers no terminal.
     pub fn complain(&mut self, problem: &str) {
-        for line in escaped(problem).lines() {
+        for line in shown(problem).lines() {
             self.say(&format!("error: {line}\n"));
         }
     }

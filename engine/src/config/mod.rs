@@ -22,6 +22,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::event::parse_scaled;
+use crate::text::hide;
 use crate::world::Files;
 pub(crate) use check::most_alike;
 pub use error::{ConfigError, Position, Problem};
@@ -154,6 +155,7 @@ impl Config {
         let mut config: Config =
             toml::from_str(text).map_err(|error| origin.syntax(text, &error))?;
         config.origin = origin;
+        config.venues.iter().filter_map(|venue| venue.api_key.as_deref()).for_each(hide);
         config.resolve();
         let problems = cross::problems(&config);
         if problems.is_empty() { Ok(config) } else { Err(ConfigError::Invalid(problems)) }

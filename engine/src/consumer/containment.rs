@@ -8,12 +8,16 @@
 
 use std::any::Any;
 use std::backtrace::Backtrace;
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::io::Write as _;
 use std::panic::{self, AssertUnwindSafe, Location, PanicHookInfo};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Once};
 
 use crate::event::ConsumerId;
+use crate::telemetry::{Sink, SinkWriter};
+use crate::text::{masked, shown};
 
 /// Sites of errors, of all consumers, of which a thread remembers that it has taken a stack.
 const STACKS_MAX: usize = 1_024;
@@ -69,11 +73,26 @@ pub fn install_panic_hook() {
         panic::set_hook(Box::new(move |info| {
             if CONTAINED.get() != NOBODY {
                 note(info);
-            } else {
+            } else if !tells_a_secret(info) {
                 previous(info);
             }
         }));
     });
+}
+
+/// Whether the message holds a secret: then it is told here, masked, in place of the hook of
+/// before.
+fn tells_a_secret(info: &PanicHookInfo<'_>) -> bool {
+    let Some(message) = info.payload_as_str() else { return false };
+    let is_secret = matches!(masked(message), Cow::Owned(_));
+    if is_secret {
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("<unnamed>");
+        let site = info.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
+        let line = shown(&format!("thread '{name}' panicked at {site}:\n{message}\n"));
+        let _is_counted_there = SinkWriter(Sink::standard_error()).write_all(line.as_bytes());
+    }
+    is_secret
 }
 
 fn note(info: &PanicHookInfo<'_>) {
@@ -107,7 +126,7 @@ fn caught(payload: Box<dyn Any + Send>) -> Caught {
     let message = if let Some(text) = payload.downcast_ref::<&'static str>() {
         (*text).to_owned()
     } else if let Some(text) = payload.downcast_ref::<String>() {
-        text.clone()
+        masked(text).into_owned()
     } else {
         "panic with a payload that is no text".to_owned()
     };

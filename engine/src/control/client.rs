@@ -10,6 +10,7 @@ use super::budget::Budget;
 use super::parse::parse_line;
 use super::protocol::{LINE_BYTES_MAX, ReplyLine, Request, RequestLine};
 use super::refusal::Refusal;
+use crate::text::masked_bytes;
 
 /// Requests a second that one client may send.
 pub(super) const REQUESTS_PER_S: u32 = 100;
@@ -221,8 +222,9 @@ impl Client {
             self.written = now;
         }
         // A struct of numbers and texts: it can't fail.
-        let written = serde_json::to_writer(&mut self.output, line);
+        let written = serde_json::to_vec(line);
         debug_assert!(written.is_ok());
+        self.output.extend_from_slice(&masked_bytes(&written.unwrap_or_default()));
         self.output.push(b'\n');
     }
 

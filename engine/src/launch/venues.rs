@@ -615,6 +615,7 @@ fn keyed_orders(
         // Refused by the check of the configuration.
         (None, None) => return Err(KeyError::NoVariable { name: "api_key_env".to_owned() }),
     };
+    crate::text::hide(&api_key);
     let private_key_file = venue.private_key_file.as_deref().unwrap_or(Path::new(""));
     (orders.with_keys)(Keys { api_key: &api_key, private_key_file, files })
 }

@@ -6,16 +6,18 @@
 //! order, and once more at the end; only what then still can't be written is lost, and counted as
 //! that.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::path::Path;
 
 use serde_json::json;
 
-use super::letters::{LetterChunk, LetterSource};
+use super::letters::{LetterChunk, LetterSource, UNDELIVERED};
 use super::run_file::RunFile;
 use super::thinning::{Thinned, Thinning};
 use crate::event::ConsumerId;
 use crate::safety::{HaltReason, LastResort};
+use crate::text::masked_bytes;
 use crate::world::Clock;
 
 /// Critical events kept in memory while the file can't take them. The order sessions read nothing
@@ -275,11 +277,14 @@ impl Formed {
         if let Some(owner) = owner {
             letter["consumer"] = names.consumers.get(owner.index()).cloned().into();
         }
+        // An event has fields of its own, and none for a secret; input is whatever a venue sends.
+        let is_input = owner.is_none() && !is_critical && chunk.reason() != UNDELIVERED;
+        let kept = if is_input { masked_bytes(raw) } else { Cow::Borrowed(raw) };
         // Text stays readable; what is no UTF-8, or an event, is kept exactly, in hexadecimal.
-        match std::str::from_utf8(raw) {
+        match std::str::from_utf8(&kept) {
             Ok(text) if owner.is_none() && !is_critical => letter["raw"] = text.into(),
             _ => {
-                let hex: String = raw.iter().map(|byte| format!("{byte:02x}")).collect();
+                let hex: String = kept.iter().map(|byte| format!("{byte:02x}")).collect();
                 letter["raw_hex"] = hex.into();
             }
         }
@@ -352,6 +357,20 @@ mod tests {
             (&lines[4]["consumer"], &lines[4]["raw_hex"]),
             (&"two".into(), &"6576656e74".into())
         );
+    }
+
+    #[test]
+    fn what_a_venue_echoes_of_a_secret_is_not_kept_as_text_nor_in_hexadecimal() {
+        crate::text::hide("SecretOfTheLetters");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("dead.jsonl");
+        let (mut sender, mut file, _) = file_at(&path);
+        sender.send(letter(b"{bad SecretOfTheLetters}"));
+        sender.send(letter(b"\xff SecretOfTheLetters"));
+        file.drain();
+        let lines = lines(&path);
+        assert_eq!(lines[0]["raw"], "{bad ***}");
+        assert_eq!(lines[1]["raw_hex"], "ff202a2a2a");
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub struct LetterChunk {
     bytes: [u8; CHUNK_BYTES],
 }
 
+/// The reason of an event that reaches nobody any more.
+pub(super) const UNDELIVERED: &str = "undelivered";
+
 /// Stands for "no consumer of this run" in a chunk.
 const NOBODY: u16 = u16::MAX;
 
@@ -205,7 +208,7 @@ impl<'a> Letter<'a> {
             wall_ns,
             trace_id: event.trace_id,
             venue: event.venue,
-            reason: "undelivered",
+            reason: UNDELIVERED,
             detail,
             is_critical: false,
             owner: None,

@@ -17,7 +17,7 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 use super::sink::{Sink, SinkWriter};
 use super::thinning::{Thinned, Thinning};
-use crate::text::escaped;
+use crate::text::shown;
 use crate::world::wall_now_ns;
 
 /// Bytes of text in one record; longer messages are cut.
@@ -111,7 +111,7 @@ struct RingLogger {
 }
 
 impl RingLogger {
-    /// Writes a line, escaped, unless too many like it came in this second.
+    /// Writes a line, masked and escaped, unless too many like it came in this second.
     fn deliver(&self, entry: &LogEntry<'_>) {
         let text = entry.args().to_string();
         let kind = kind_of(entry.target(), &text);
@@ -121,7 +121,7 @@ impl RingLogger {
             Thinned::LeftOut { note: None } => return,
             Thinned::LeftOut { note } => note,
         };
-        let text = escaped(&text);
+        let text = shown(&text);
         let mut line = LogEntry::builder();
         line.level(entry.level()).target(entry.target());
         match note {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
+use crate::text::hide;
 use crate::venue::protocol::{KeyError, Keys, Signer};
 use crate::world::{Entropy, Files, SplitMix64};
 
@@ -103,6 +104,7 @@ fn pem_body(text: &str) -> Option<Vec<u8>> {
     let (_, rest) = text.split_once("-----BEGIN PRIVATE KEY-----")?;
     let (body, _) = rest.split_once("-----END PRIVATE KEY-----")?;
     let body: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    hide(&body);
     data_encoding::BASE64.decode(body.as_bytes()).ok()
 }
 

@@ -249,6 +249,7 @@ fn write_logon(id: u64, credentials: &Credentials, time_ms: i64, out: &mut Vec<u
     let api_key = credentials.api_key();
     // The parameters in the order of their names, as they are signed.
     let signature = credentials.sign(&format!("apiKey={api_key}&timestamp={time_ms}"));
+    crate::text::hide_passing(&signature);
     let params = format!(r#""apiKey":"{api_key}","signature":"{signature}","timestamp":{time_ms}"#);
     let mut request = Request::start(out, id, "session.logon");
     request.text("{");

@@ -19,7 +19,8 @@ pub struct Keys<'a> {
 
 /// Signs the requests of one account. Never shows key material.
 pub trait Signer: Sized + Send + 'static {
-    /// Reads the secret half.
+    /// Reads the secret half, and makes it known as a secret ([`crate::text::hide`]); signatures
+    /// are made known where they are sent ([`crate::text::hide_passing`]).
     ///
     /// # Errors
     /// [`KeyError`] names the file and what is wrong with it.

@@ -1,8 +1,18 @@
 //! Text for people: what a venue, a file or a peer says must not steer a terminal, nor give a key
 //! away.
 
+mod secrets;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
+
+pub use secrets::{MASK, hide, hide_passing, masked, masked_bytes};
+
+/// The text as it may be shown to a person: secrets masked, control characters written out.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    escaped(&masked(text)).into_owned()
+}
 
 /// The text with every control character written out (`\\u{1b}`); line ends and tabs stay.
 ///
