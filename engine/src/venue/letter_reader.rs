@@ -68,6 +68,10 @@ pub(super) fn order_reader<D: OrderDecoder>(
             OrderMessage::Balances { unreadable: Some(error), .. } => return Err(error),
             OrderMessage::Balances { .. } => "balances",
             OrderMessage::Reply(_) => "reply to a request",
+            OrderMessage::Unasked(failure) => {
+                let (code, message) = (failure.code, failure.message.escape_default());
+                return Ok(format!("failure of no request: {message} (code: {code})"));
+            }
             OrderMessage::Closing(why) => return Ok(format!("end of the session: {why}")),
             OrderMessage::Other(name) => name,
         };

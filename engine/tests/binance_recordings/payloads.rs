@@ -35,7 +35,7 @@ fn kind(message: &UserMessage<'_>) -> &'static str {
         UserMessage::Execution(_) => "execution",
         UserMessage::Balances { .. } => "balances",
         UserMessage::Reply(_) => "reply",
-        UserMessage::Unsolicited(_) => "unsolicited",
+        UserMessage::Unsolicited(..) => "unsolicited",
         UserMessage::Shutdown => "shutdown",
         UserMessage::StreamTerminated => "terminated",
         UserMessage::Other(name) => name,

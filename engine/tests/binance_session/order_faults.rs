@@ -3,7 +3,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use pitlane_engine::event::{Certainty, ExecReport, ExecType, OrderStatus, RejectReason};
+use pitlane_engine::event::{
+    Certainty, ExecReport, ExecType, FEE_UNKNOWN, OrderStatus, RejectReason, VenueRef,
+};
 use pitlane_engine::order::OrderAction;
 use pitlane_engine::runtime::Phase;
 use pitlane_engine::safety::HaltReason;
@@ -13,7 +15,7 @@ use pitlane_engine::venue::simulated::{Fault, FaultName, FaultPlan, SimulatedVen
 use crate::harness::MS;
 use crate::proxy::Proxy;
 use crate::raw::{RawServer, text};
-use crate::trader::{QTY, Trader, TraderOptions, credentials, fills, venue};
+use crate::trader::{QTY, Trader, TraderOptions, credentials, fills, reports, venue};
 
 /// A trader behind a line that can be cut.
 fn behind_a_proxy() -> (SimulatedVenue, Proxy, Trader) {
@@ -95,6 +97,33 @@ fn a_fill_that_was_lost_with_the_connection_is_told_once() {
     );
     assert!(venue.counters().report().fills >= 1, "the venue did fill it");
     assert_eq!(venue.counters().report().orders_received, 1);
+    trader.assert_sound();
+}
+
+#[test]
+fn the_fills_of_an_order_that_were_missed_are_listed_with_price_and_fee() {
+    let (venue, proxy, mut trader) = behind_a_proxy();
+    proxy.lose_replies();
+    trader.submit_marketable(1);
+    drive_to_received(&mut trader, &venue, 1);
+    proxy.cut();
+    trader.drive_to(1, OrderStatus::Filled);
+    let inferred = fills(&trader.reports(1));
+    assert!(inferred.iter().all(|fill| fill.has(FEE_UNKNOWN)), "{inferred:?}");
+    let is_listed = |r: &&ExecReport| r.exec_type() == Some(ExecType::Corrected);
+    trader.drive("the list of its fills", |seen, _| {
+        let reports = reports(seen, 1);
+        reports.iter().filter(is_listed).map(|report| report.last_qty).sum::<i64>() == QTY
+    });
+    let ledger = venue.ledger();
+    let listed: Vec<_> = trader.reports(1).into_iter().filter(|r| is_listed(&r)).collect();
+    assert_eq!(listed.len(), ledger.trades.len(), "each trade once");
+    for (report, trade) in listed.iter().zip(&ledger.trades) {
+        assert_eq!(report.execution_id, VenueRef::number(trade.trade_id));
+        assert_eq!((report.last_price, report.last_qty), (trade.price as i64, trade.qty as i64));
+        assert_eq!(report.fee, (trade.fee.amount / 100_000_000) as i64);
+        assert!(!report.has(FEE_UNKNOWN));
+    }
     trader.assert_sound();
 }
 

@@ -1,19 +1,15 @@
 //! Binance spot's order protocol, over its WebSocket API.
 //!
 //! Source: `session.logon`, `userDataStream.subscribe`, `order.place`, `order.amend.keepPriority`,
-//! `order.cancel`, `order.status`. After a logon a request needs a timestamp and no signature.
+//! `order.cancel`, `order.status`, `myTrades`. After a logon a request needs a timestamp and no
+//! signature.
 
 use super::credentials::Credentials;
-use super::user_decode::UserDecoder;
-use super::user_decode::{Execution, OrderResult, Reply as UserReply, ReplyError, UserMessage};
-use crate::event::{ExecType, PositionSide, RejectReason, Side, VenueRef, push_scaled};
+use super::reports::BinanceReports;
+use crate::event::{PositionSide, RejectReason, Side, VenueRef, push_scaled};
 use crate::order::{OrderCommand, OrderType, TimeInForce};
-use crate::venue::SymbolMap;
-use crate::venue::governor::{LimitWords, RequestClass};
-use crate::venue::orders::{VenueAnswer, VenueReport};
-use crate::venue::protocol::{
-    Failure, OrderDecoder, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply, UnreadFrame,
-};
+use crate::venue::governor::RequestClass;
+use crate::venue::protocol::{Failure, OrderProtocol, OrderRequest, Outcome};
 
 /// The API stops waiting for the matching engine after 10 s; a request is refused when it is older
 /// than its `recvWindow` (5 s, since we name none), by a clock that may be a second off ours.
@@ -25,6 +21,8 @@ const UNKNOWN_OUTCOME: [i32; 4] = [-1000, -1001, -1006, -1007];
 const TOO_MANY_REQUESTS: i32 = -1003;
 /// Too many orders; comes with status 429, and speaks of the account's orders alone.
 const TOO_MANY_ORDERS: i32 = -1015;
+/// `myTrades` of one order.
+const FILLS_WEIGHT: u32 = 5;
 /// No such order; archived without a fill.
 const NO_SUCH_ORDER: [i32; 2] = [-2013, -2026];
 /// A cancel of an order that is not open.
@@ -34,43 +32,6 @@ const CANCEL_OF_NOTHING: i32 = -2011;
 pub struct BinanceOrders {
     credentials: Credentials,
     decoder: BinanceReports,
-}
-
-/// What is read of the order connection.
-pub struct BinanceReports(UserDecoder);
-
-impl OrderDecoder for BinanceReports {
-    fn new(symbols: SymbolMap, frame_bytes_max: usize) -> BinanceReports {
-        BinanceReports(UserDecoder::new(symbols, frame_bytes_max))
-    }
-
-    #[inline]
-    fn decode<'a>(&'a mut self, frame: &'a [u8]) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
-        let message = match self.0.decode(frame) {
-            Ok(message) => message,
-            Err(error) => return Err(UnreadFrame { error, name: name_in(frame) }),
-        };
-        Ok(match message {
-            UserMessage::Execution(execution) => report(&execution),
-            UserMessage::Balances { venue_time_ns, entries, unreadable } => {
-                OrderMessage::Balances { venue_time_ns, entries, unreadable }
-            }
-            UserMessage::Reply(answer) => OrderMessage::Reply(reply(&answer)),
-            UserMessage::Shutdown => OrderMessage::Closing("the venue shuts this connection down"),
-            UserMessage::StreamTerminated => {
-                OrderMessage::Closing("the account's stream was ended")
-            }
-            UserMessage::Unsolicited(_) => {
-                OrderMessage::Closing("the venue does not accept this session any more")
-            }
-            UserMessage::Other(name) => OrderMessage::Other(name),
-        })
-    }
-
-    #[inline]
-    fn limits(&self) -> Option<&LimitWords> {
-        Some(self.0.limits())
-    }
 }
 
 impl OrderProtocol for BinanceOrders {
@@ -156,6 +117,27 @@ impl OrderProtocol for BinanceOrders {
         Request::of_order(out, request, "order.status").end(request.time_ms);
     }
 
+    fn fills_since(
+        &mut self,
+        order: VenueRef,
+        request: &OrderRequest<'_>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let Some(number) = order.as_number() else { return false };
+        let mut text = Request::start(out, request.id, "myTrades");
+        text.text(r#"{"symbol":""#);
+        text.text(request.native);
+        text.text(r#"","orderId":"#);
+        text.bytes(itoa::Buffer::new().format(number).as_bytes());
+        text.text(r#","limit":1000"#);
+        text.end(request.time_ms);
+        true
+    }
+
+    fn fills_weight(&self) -> u32 {
+        FILLS_WEIGHT
+    }
+
     fn outcome(failure: &Failure<'_>) -> Outcome {
         let Failure { status, code, .. } = *failure;
         if code == TOO_MANY_ORDERS {
@@ -175,73 +157,6 @@ impl OrderProtocol for BinanceOrders {
         }
         Outcome::Refused(RejectReason::Venue)
     }
-}
-
-#[inline]
-fn report<'a>(execution: &Execution<'a>) -> OrderMessage<'a> {
-    // On a cancel `c` names the cancel and `C` the order; an amendment of ours keeps the name.
-    let name = match (execution.exec_type, execution.orig_client_order_id) {
-        (_, b"") => execution.client_order_id,
-        (_, original) => original,
-    };
-    let is_fill = execution.exec_type == ExecType::Trade;
-    let trade = execution.trade_id.filter(|_| is_fill).map(VenueRef::number);
-    let report = VenueReport {
-        exec_type: execution.exec_type,
-        status: execution.status,
-        venue_order_id: VenueRef::number(execution.order_id),
-        execution_id: trade.unwrap_or(VenueRef::number(execution.execution_id)),
-        instrument: execution.symbol.instrument,
-        side: execution.side,
-        price: execution.price,
-        qty: execution.qty,
-        last_price: execution.last_price,
-        last_qty: execution.last_qty,
-        filled_qty: execution.filled_qty,
-        prevented_qty: execution.prevented_qty,
-        quote_total: execution.quote_total,
-        fee: execution.fee,
-        expiry: execution.expiry,
-    };
-    OrderMessage::Report { name, report, venue_time_ns: execution.event_time_ns }
-}
-
-fn reply<'a>(reply: &UserReply<'a>) -> Reply<'a> {
-    let outcome = match reply.error {
-        None => Ok(reply.order.as_ref().and_then(answer)),
-        Some(ReplyError { code, message, retry_after_ms, server_time_ms }) => {
-            Err(Failure { status: reply.status, code, message, retry_after_ms, server_time_ms })
-        }
-    };
-    Reply { id: reply.id, outcome }
-}
-
-/// The state of the order in a reply; `None` when the reply leaves it out.
-fn answer(order: &OrderResult<'_>) -> Option<VenueAnswer> {
-    Some(VenueAnswer {
-        status: order.status?,
-        venue_order_id: VenueRef::number(order.order_id),
-        instrument: order.symbol.instrument,
-        side: order.side,
-        qty: order.qty,
-        filled_qty: order.filled_qty?,
-        prevented_qty: order.prevented_qty,
-        quote_total: order.quote_total,
-        expiry: order.expiry,
-    })
-}
-
-/// The order that an unreadable report speaks of. Cold, and without a parser: the frame may be no
-/// JSON.
-#[cold]
-fn name_in(frame: &[u8]) -> Option<&[u8]> {
-    let after = |mark: &[u8]| {
-        let at = frame.windows(mark.len()).position(|window| window == mark)?;
-        let rest = &frame[at + mark.len()..];
-        let name = &rest[..rest.iter().position(|byte| *byte == b'"')?];
-        (!name.is_empty()).then_some(name)
-    };
-    after(br#""C":""#).or_else(|| after(br#""c":""#))
 }
 
 #[cold]
@@ -340,7 +255,8 @@ mod tests {
 
     use super::*;
     use crate::event::REDUCE_ONLY;
-    use crate::venue::Scales;
+    use crate::venue::protocol::OrderDecoder;
+    use crate::venue::{Scales, SymbolMap};
 
     fn protocol() -> BinanceOrders {
         let decoder = BinanceReports::new(SymbolMap::of_test(&["BTCUSDT"]), 1 << 20);
@@ -395,6 +311,11 @@ mod tests {
         assert_eq!(json_of(&out), json!({"id": 2, "method": "order.cancel", "params": params}));
         protocol.query(&request(3), &mut out);
         assert_eq!(json_of(&out), json!({"id": 3, "method": "order.status", "params": params}));
+        assert!(protocol.fills_since(VenueRef::number(77), &request(5), &mut out));
+        let params =
+            json!({"symbol": "BTCUSDT", "orderId": 77, "limit": 1_000, "timestamp": 1_000});
+        assert_eq!(json_of(&out), json!({"id": 5, "method": "myTrades", "params": params}));
+        assert!(!protocol.fills_since(VenueRef::NONE, &request(5), &mut out));
         let mut command = OrderCommand::new_zeroed();
         (command.price, command.qty) = (100, 5);
         assert_eq!(protocol.amend(&command, (100, 10), &request(4), &mut out), Ok(()));
@@ -463,16 +384,5 @@ mod tests {
         }
         assert_eq!(outcome(400, -2013), Outcome::NoSuchOrder);
         assert_eq!(outcome(400, -2011), Outcome::NotOpen);
-    }
-
-    #[test]
-    fn an_unreadable_report_still_names_its_order() {
-        assert_eq!(
-            name_in(br#"{"e":"executionReport","c":"p1-0-7","C":"","q":1"#),
-            Some(&b"p1-0-7"[..])
-        );
-        assert_eq!(name_in(br#"{"c":"cxl","C":"p1-0-7"}"#), Some(&b"p1-0-7"[..]));
-        assert_eq!(name_in(b"no frame"), None);
-        assert_eq!(name_in(br#""c":"cut off"#), None);
     }
 }

@@ -16,10 +16,12 @@ use crate::venue::codec::DecodeError;
 use crate::venue::codec::JsonBuffer;
 use crate::venue::codec::{Letters, elements, is_null, members, signed, text, unsigned};
 use crate::venue::governor::LimitWords;
+use crate::venue::orders::VenueFill;
 use crate::venue::protocol::AssetBalance;
 use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
 
 mod execution;
+mod fills;
 mod reply;
 
 pub use execution::Execution;
@@ -30,6 +32,9 @@ const FRAME_BYTES_USUAL: usize = 16 * 1024;
 
 /// Balances in one event.
 const BALANCES_MAX: usize = 1_024;
+
+/// Fills in one list.
+const FILLS_MAX: usize = 1_000;
 
 /// One decoded frame.
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +54,8 @@ pub enum UserMessage<'a> {
     Reply(Reply<'a>),
     /// The server will close this connection soon.
     Shutdown,
-    /// The venue accepts nothing more on this connection; its error.
-    Unsolicited(ReplyError<'a>),
+    /// A failure of no request: its status and error.
+    Unsolicited(u16, ReplyError<'a>),
     /// The user data subscription ended: subscribe again.
     StreamTerminated,
     /// An event that is known and of no use to the engine.
@@ -62,6 +67,7 @@ pub struct UserDecoder {
     json: JsonBuffer,
     symbols: SymbolMap,
     balances: Vec<AssetBalance>,
+    fills: Vec<VenueFill>,
     limits: LimitWords,
 }
 
@@ -73,6 +79,7 @@ impl UserDecoder {
             json: JsonBuffer::warmed(FRAME_BYTES_USUAL, frame_bytes_max),
             symbols,
             balances: Vec::with_capacity(BALANCES_MAX),
+            fills: Vec::with_capacity(FILLS_MAX),
             limits: LimitWords::default(),
         }
     }
@@ -83,9 +90,9 @@ impl UserDecoder {
     /// [`DecodeError`] says what was wrong.
     #[inline]
     pub fn decode<'a>(&'a mut self, frame: &[u8]) -> Result<UserMessage<'a>, DecodeError> {
-        let UserDecoder { json, symbols, balances, limits } = self;
+        let UserDecoder { json, symbols, balances, fills, limits } = self;
         limits.clear();
-        json.parse(frame, |nodes| read_frame(nodes, symbols, (balances, limits)))
+        json.parse(frame, |nodes| read_frame(nodes, symbols, (balances, fills), limits))
     }
 
     /// What the last frame said of the venue's limits.
@@ -105,7 +112,8 @@ impl UserDecoder {
 fn read_frame<'a>(
     nodes: &[Node<'a>],
     symbols: &SymbolMap,
-    (balances, limits): (&'a mut Vec<AssetBalance>, &mut LimitWords),
+    (balances, fills): (&'a mut Vec<AssetBalance>, &'a mut Vec<VenueFill>),
+    limits: &mut LimitWords,
 ) -> Result<UserMessage<'a>, DecodeError> {
     if !matches!(nodes.first(), Some(Node::Object { .. })) {
         return Err(DecodeError::unknown("frame is not an object"));
@@ -115,9 +123,10 @@ fn read_frame<'a>(
         match name {
             "event" | "data" => {}
             "id" if is_null(value) => {
-                return reply::read_unsolicited(nodes).map(UserMessage::Unsolicited);
+                let (status, error) = reply::read_unsolicited(nodes)?;
+                return Ok(UserMessage::Unsolicited(status, error));
             }
-            "id" => return reply::read(nodes, symbols, limits).map(UserMessage::Reply),
+            "id" => return reply::read(nodes, symbols, fills, limits).map(UserMessage::Reply),
             _ => continue,
         }
         if event.replace(value).is_some() {
@@ -365,7 +374,6 @@ mod tests {
         assert_eq!(refused(r#""t":4"#, r#""t":-1"#), LetterReason::Nonsense);
         assert_eq!(refused(r#""t":4"#, r#""t":-2"#), LetterReason::Nonsense);
         assert_eq!(refused(r#""q":"2.00000""#, r#""q":"-2.00000""#), LetterReason::Nonsense);
-        assert_eq!(refused("PARTIALLY_FILLED", "FILLED"), LetterReason::Nonsense);
         assert_eq!(refused(r#""p":"1.50""#, r#""p":"NaN""#), LetterReason::Number);
         assert_eq!(refused(r#""i":5"#, r#""i":"5""#), LetterReason::Field);
         assert_eq!(refused(r#""I":6,"#, ""), LetterReason::Field);

@@ -26,28 +26,20 @@ use pitlane_ring::Consumer;
 use super::gate::Gate;
 use super::leaving::LeftOrder;
 use super::names::OrderNames;
-use super::order::{CancelWish, KnownOrder, Told};
 use super::reconcile::Reconciler;
 use super::requests_in_flight::{Asked, RequestsInFlight};
-use super::states::Word;
+use super::stage::{BATCH, LOOK_NS, Presence, QUERIES_MAX, Stage};
 use super::table::OrderTable;
-use crate::event::{ConsumerId, RejectReason, VenueId};
+use crate::event::VenueId;
 use crate::instrument::Instruments;
-use crate::order::{OrderAction, OrderCommand, OrderKey, rejection};
+use crate::order::OrderCommand;
 use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use crate::safety::Quarantine;
 use crate::telemetry::{HistogramSet, Probe};
-use crate::venue::governor::RequestClass;
-use crate::venue::protocol::{OrderDecoder, OrderProtocol, OrderRequest};
+use crate::venue::protocol::{OrderDecoder, OrderProtocol};
 use crate::venue::transport::{CloseReason, Progress, Session, SessionOptions};
 use crate::venue::{EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds, VenueSwitch};
 
-/// Frames and commands taken in one duty cycle, each.
-const BATCH: usize = 32;
-/// Between two looks for overdue answers and held back requests, ns.
-const LOOK_NS: u64 = 50_000_000;
-/// Queries that may be on their way at a time.
-const QUERIES_MAX: usize = 4;
 /// Bytes of an offending frame that are kept.
 const OFFENDING_BYTES_MAX: usize = 4_096;
 /// Room in the link that one frame needs: what one word tells, or the balances of a few assets.
@@ -115,54 +107,33 @@ pub struct OrderSessionTotals {
     pub left: Vec<LeftOrder>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Down,
-    /// So many steps of the logon were written.
-    LoggingOn(usize),
-    /// Asks for the orders that were open when the connection was lost.
-    Asking,
-    Ready,
-}
-
-/// Where the session stands towards its venue's switch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Presence {
-    /// It connects, and stays connected.
-    On,
-    /// It takes no new order, and ends what is open until then, ns.
-    Leaving { by_ns: u64 },
-    /// It has no connection.
-    Off,
-}
-
 /// The agent.
 pub struct OrderAgent<O: EventOutlet, P: OrderProtocol> {
-    name: String,
-    session: Session,
-    protocol: P,
-    commands: Consumer<OrderCommand>,
-    ready: Arc<AtomicBool>,
-    stop: StopSignal,
-    switch: VenueSwitch,
-    presence: Presence,
-    symbols: SymbolMap,
-    text: Vec<u8>,
-    stage: Stage,
+    pub(super) name: String,
+    pub(super) session: Session,
+    pub(super) protocol: P,
+    pub(super) commands: Consumer<OrderCommand>,
+    pub(super) ready: Arc<AtomicBool>,
+    pub(super) stop: StopSignal,
+    pub(super) switch: VenueSwitch,
+    pub(super) presence: Presence,
+    pub(super) symbols: SymbolMap,
+    pub(super) text: Vec<u8>,
+    pub(super) stage: Stage,
     /// The socket was not read in this cycle, since the link is full.
-    is_held_back: bool,
-    answer_ns: u64,
-    next_look_ns: u64,
-    cancel_on_stop: bool,
-    quarantine: Quarantine,
+    pub(super) is_held_back: bool,
+    pub(super) answer_ns: u64,
+    pub(super) next_look_ns: u64,
+    pub(super) cancel_on_stop: bool,
+    pub(super) quarantine: Quarantine,
     /// When orders that are to be cancelled are looked for again.
-    next_cancel_ns: u64,
-    probe: Probe,
+    pub(super) next_cancel_ns: u64,
+    pub(super) probe: Probe,
     /// Consumer and cause of commands that are written but not yet on the wire.
-    unwritten: ArrayVec<(usize, u64), BATCH>,
-    orders: Reconciler<O>,
-    left: Vec<LeftOrder>,
-    closing: Closing<OrderSessionTotals>,
+    pub(super) unwritten: ArrayVec<(usize, u64), BATCH>,
+    pub(super) orders: Reconciler<O>,
+    pub(super) left: Vec<LeftOrder>,
+    pub(super) closing: Closing<OrderSessionTotals>,
 }
 
 impl<O> OrderWiring<O> {
@@ -226,6 +197,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 cancelled_outside: 0,
                 silent_finds: 0,
                 look_at_all_ns: 0,
+                wants_look_at_all: false,
+                fills_cut: 0,
                 lines: Reconciler::<O>::lines(),
                 refused_last: 0,
                 is_slowed: false,
@@ -246,7 +219,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         OrderSessionTotals { histograms: self.probe.into_set(), untaken, left: self.left }
     }
 
-    fn now_ns(&self) -> u64 {
+    pub(super) fn now_ns(&self) -> u64 {
         self.orders.now_ns
     }
 
@@ -302,7 +275,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         }
     }
 
-    fn disconnected(&mut self) {
+    pub(super) fn disconnected(&mut self) {
         self.stage = Stage::Down;
         self.unwritten.clear();
         self.orders.failure = None;
@@ -354,414 +327,6 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             _ => return 0,
         }
         1
-    }
-
-    /// Takes commands: writes them, or answers them at once while the session is not ready.
-    #[inline]
-    fn take_commands(&mut self) -> usize {
-        let mut work = 0;
-        while work < BATCH && !self.unwritten.is_full() && self.orders.room() >= 1 {
-            let mut taken = None;
-            self.commands.poll(1, |command| taken = Some(*command));
-            let Some(command) = taken else { break };
-            work += 1;
-            self.command(&command);
-        }
-        if work > 0 {
-            self.write();
-        }
-        work
-    }
-
-    #[inline]
-    fn command(&mut self, command: &OrderCommand) {
-        let sent = match command.action() {
-            Some(OrderAction::Submit) => self.place(command),
-            Some(OrderAction::Cancel) => self.on_cancel(command),
-            Some(OrderAction::Modify) => self.on_modify(command),
-            Some(OrderAction::Query) => self.on_query(command),
-            None => Err(RejectReason::UnknownOrder),
-        };
-        if let Err(reason) = sent {
-            self.orders.send_event(&rejection(command, reason, self.orders.now_ns));
-        }
-    }
-
-    /// Whether anything that adds risk may leave for this consumer now.
-    #[inline]
-    fn may_add_risk(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
-        let is_over = self.stop.phase() >= Phase::Draining || self.stop.is_killed();
-        if is_over || self.quarantine.has(ConsumerId(command.consumer)) {
-            return Err(RejectReason::TradingHalted);
-        }
-        if self.stage != Stage::Ready || self.presence != Presence::On || !self.switch.is_on() {
-            return Err(RejectReason::NotConnected);
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn place(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
-        self.may_add_risk(command)?;
-        let weight = self.protocol.weight(RequestClass::Order);
-        self.orders.gate.may_order(command.consumer, weight, self.orders.now_ns)?;
-        let now_ns = self.orders.now_ns;
-        self.orders.table.submit(command, now_ns)?;
-        let key = OrderKey::of(command);
-        let sent = self.send_for(key, Asked::Submit(key), |protocol, request, text| {
-            protocol.place(command, request, text)
-        });
-        if let Err(reason) = sent {
-            // Nothing left us: the order is no more, and its number stays used.
-            self.orders.table.change(key, |order| {
-                let mut told_by_the_rejection = Told::new();
-                order.on_refused(reason, 0, now_ns, &mut told_by_the_rejection);
-            });
-            return Err(reason);
-        }
-        self.timed(command);
-        Ok(())
-    }
-
-    /// Notes a command whose write is timed.
-    #[inline]
-    fn timed(&mut self, command: &OrderCommand) {
-        let _room_was_checked =
-            self.unwritten.try_push((usize::from(command.consumer), command.tick_receive_ns));
-    }
-
-    /// A cancel leaves at once, or as soon as the order's pause, the venue's limits and the
-    /// connection allow; it is never lost.
-    #[inline]
-    fn on_cancel(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
-        let key = OrderKey::of(command);
-        let Some(order) = self.orders.table.open_order(key) else {
-            return Err(RejectReason::UnknownOrder);
-        };
-        if order.cancel != CancelWish::None {
-            return Ok(());
-        }
-        self.orders.table.change(key, |order| order.cancel = CancelWish::Wanted);
-        if self.may_cancel(key) && self.cancel(key) {
-            self.timed(command);
-        } else {
-            self.next_cancel_ns = self.next_cancel_ns.min(self.orders.now_ns + LOOK_NS);
-        }
-        Ok(())
-    }
-
-    fn may_cancel(&mut self, key: OrderKey) -> bool {
-        let now_ns = self.now_ns();
-        let is_due = |order: &KnownOrder| now_ns >= order.cancel_ns && !order.is_asked;
-        if !self.orders.table.open_order(key).is_some_and(is_due) {
-            return false;
-        }
-        let is_logged_on = matches!(self.stage, Stage::Asking | Stage::Ready);
-        let weight = self.protocol.weight(RequestClass::Cancel);
-        is_logged_on && self.orders.gate.may_send(RequestClass::Cancel, weight, now_ns)
-    }
-
-    fn cancel(&mut self, key: OrderKey) -> bool {
-        let sent = self.send_for(key, Asked::Cancel(key), |protocol, request, text| {
-            protocol.cancel(request, text);
-            Ok(())
-        });
-        if sent.is_ok() {
-            self.orders.word(key, Word::CancelSent);
-        }
-        sent.is_ok()
-    }
-
-    fn on_modify(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
-        self.may_add_risk(command)?;
-        let key = OrderKey::of(command);
-        let order = self.orders.table.open_order(key).ok_or(RejectReason::UnknownOrder)?;
-        if order.amend.is_some() || order.cancel != CancelWish::None {
-            return Err(RejectReason::DuplicateId);
-        }
-        let has = (order.price, order.qty);
-        let weight = self.protocol.weight(RequestClass::Amend);
-        if !self.orders.gate.may_send(RequestClass::Amend, weight, self.orders.now_ns) {
-            return Err(RejectReason::SlowDown);
-        }
-        self.send_for(key, Asked::Amend(key), |protocol, request, text| {
-            protocol.amend(command, has, request, text)
-        })?;
-        let wanted = (command.price, command.qty);
-        self.orders.table.change(key, |order| order.amend = Some(wanted));
-        self.timed(command);
-        Ok(())
-    }
-
-    /// A strategy's query is answered by what the venue says next, at the latest by the answer to
-    /// ours.
-    fn on_query(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
-        let now_ns = self.orders.now_ns;
-        let asked = self.orders.table.change(OrderKey::of(command), |order| {
-            if order.is_open() {
-                (order.wants_state, order.look_ns) = (true, now_ns);
-            }
-            order.is_open()
-        });
-        if asked == Some(true) { Ok(()) } else { Err(RejectReason::UnknownOrder) }
-    }
-
-    /// Writes a request about an order.
-    #[inline]
-    fn send_for(
-        &mut self,
-        key: OrderKey,
-        asked: Asked,
-        write: impl FnOnce(&mut P, &OrderRequest<'_>, &mut Vec<u8>) -> Result<(), RejectReason>,
-    ) -> Result<(), RejectReason> {
-        let time_ms = self.time_ms();
-        let Self { orders, symbols, protocol, text, session, .. } = self;
-        let order = orders.table.get(key).ok_or(RejectReason::UnknownOrder)?;
-        let instrument = order.command.instrument_id();
-        let unknown = RejectReason::UnknownInstrument;
-        let symbol = symbols.symbol(instrument).ok_or(unknown)?;
-        let native = symbols.native(instrument).ok_or(unknown)?;
-        let name = orders.names.name(key);
-        let id = orders.requests.add(asked, orders.now_ns).ok_or(RejectReason::SlowDown)?;
-        let request = OrderRequest { id, native, scales: symbol.scales, name: &name, time_ms };
-        let mut sent = write(protocol, &request, text);
-        if sent.is_ok() && session.send(text).is_err() {
-            sent = Err(RejectReason::NotConnected);
-        }
-        if sent.is_err() {
-            orders.requests.take(id);
-        }
-        sent
-    }
-
-    /// Asks for the orders whose time has come, a few at a time, within the budget of queries.
-    #[inline]
-    fn ask(&mut self) -> usize {
-        let mut work = 0;
-        while self.orders.requests.queries() < QUERIES_MAX {
-            let Some(key) = self.orders.table.due(self.orders.now_ns) else { break };
-            let weight = self.protocol.weight(RequestClass::Query);
-            if !self.orders.gate.may_send(RequestClass::Query, weight, self.orders.now_ns) {
-                break;
-            }
-            let reports = self.orders.table.get(key).map_or(0, |order| order.reports);
-            let sent = self.send_for(key, Asked::Query(key, reports), |protocol, request, text| {
-                protocol.query(request, text);
-                Ok(())
-            });
-            work += 1;
-            if sent.is_err() {
-                self.orders.change(key, KnownOrder::on_query_failed);
-                break;
-            }
-            self.orders.table.change(key, |order| order.is_asked = true);
-        }
-        if work > 0 {
-            self.session.flush();
-        }
-        work
-    }
-
-    /// Looks for answers that are overdue: a logon ends the connection, an order is in doubt.
-    fn look_for_overdue(&mut self) {
-        let now_ns = self.orders.now_ns;
-        if now_ns < self.next_look_ns {
-            return;
-        }
-        self.next_look_ns = now_ns + LOOK_NS;
-        let before_ns = now_ns.saturating_sub(self.answer_ns);
-        while let Some(asked) = self.orders.requests.next_overdue(before_ns) {
-            self.orders.on_overdue(asked);
-        }
-        let max_ns = self.answer_ns.max(self.orders.in_flight_max_ns);
-        self.orders.requests.forget(now_ns.saturating_sub(max_ns));
-        if let Some((operation, reason, code)) = self.orders.failure.take() {
-            self.session.fail(CloseReason::Refused { operation, reason, code });
-        }
-    }
-
-    /// Orders are to be cancelled: looks for them now, unless it is looking already.
-    fn look_for_cancels(&mut self) {
-        if self.next_cancel_ns == u64::MAX {
-            self.next_cancel_ns = self.orders.now_ns;
-        }
-    }
-
-    /// Marks what quarantined consumers have open, or everybody after a kill or at the stop, and
-    /// writes the cancels whose time has come; again after a while, since an order may have been on
-    /// its way here.
-    #[cold]
-    fn cancel_wanted(&mut self, is_all: bool) -> usize {
-        let now_ns = self.orders.now_ns;
-        if now_ns < self.next_cancel_ns {
-            return 0;
-        }
-        let quarantine = &self.quarantine;
-        self.orders.table.change_open(|order| {
-            let consumer = ConsumerId(order.command.consumer);
-            if order.cancel == CancelWish::None
-                && (is_all || quarantine.cancels_orders_of(consumer))
-            {
-                (order.cancel, order.is_cancelled_outside) = (CancelWish::Wanted, true);
-            }
-        });
-        let wanted = |order: &KnownOrder| order.cancel == CancelWish::Wanted;
-        let keys: Vec<OrderKey> = self
-            .orders
-            .table
-            .open()
-            .filter(|(_, order)| wanted(order))
-            .map(|(key, _)| key)
-            .collect();
-        let mut work = 0;
-        for key in &keys {
-            work += usize::from(self.may_cancel(*key) && self.cancel(*key));
-        }
-        let is_more = work < keys.len() || is_all || self.quarantine.cancels_any();
-        self.next_cancel_ns = if is_more { now_ns + LOOK_NS } else { u64::MAX };
-        if work > 0 {
-            self.session.flush();
-        }
-        work
-    }
-
-    /// Says how many orders were cancelled from outside, once the venue has said so of each.
-    fn say_cancelled(&mut self) {
-        let count = self.orders.cancelled_outside;
-        let is_open =
-            |(_, order): (OrderKey, &KnownOrder)| order.is_cancelled_outside && order.is_open();
-        if count == 0 || self.orders.table.open().any(is_open) {
-            return;
-        }
-        self.orders.cancelled_outside = 0;
-        let is_all = self.stop.is_killed() || self.stop.phase() >= Phase::Draining;
-        let whose = if is_all { "all consumers" } else { "quarantined consumers" };
-        log::warn!("[{}] {count} orders of {whose} cancelled", self.orders.venue);
-    }
-
-    /// Writes what was queued, and takes the time once the system has it.
-    #[inline]
-    fn write(&mut self) {
-        if !self.session.flush() {
-            return; // the rest goes with a later step, and is timed then
-        }
-        let written_ns = self.orders.clock.now_ns();
-        for (consumer, cause_ns) in self.unwritten.drain(..) {
-            self.probe.record(consumer, written_ns.saturating_sub(cause_ns));
-        }
-    }
-
-    fn time_ms(&self) -> i64 {
-        self.orders.clock.wall_at_ns(self.orders.now_ns) / 1_000_000
-    }
-
-    /// The last resort (FR-016): nothing is read any more, since what it says could be stored
-    /// nowhere; the venue keeps it, to be asked for. Cancels still leave.
-    #[cold]
-    fn go_on_unread(&mut self, phase: Phase) -> usize {
-        if self.ready.swap(false, Ordering::AcqRel) {
-            log::error!("[{}] orders: not read any more, trading is halted", self.orders.venue);
-        }
-        let work = self.take_commands();
-        if phase == Phase::Draining || self.stop.is_killed() {
-            self.look_for_cancels();
-            self.cancel_wanted(self.cancels_all());
-        }
-        // Nothing to wait for: the answers stay unread.
-        if phase == Phase::Draining && (self.session.flush() || self.stage != Stage::Ready) {
-            self.close();
-        }
-        work
-    }
-
-    /// Whether the end of the run cancels what is open.
-    fn cancels_all(&self) -> bool {
-        self.cancel_on_stop || self.stop.is_killed()
-    }
-
-    /// Cancels what is open as configured; true when nothing is left to wait for.
-    fn is_wound_down(&mut self) -> bool {
-        if self.cancels_all() {
-            self.look_for_cancels();
-            self.cancel_wanted(true);
-        }
-        let open = if self.cancels_all() { self.orders.table.open_count() } else { 0 };
-        open + self.orders.requests.waiting() == 0 && !self.commands.has_available()
-    }
-
-    fn wind_down(&mut self) {
-        if self.is_wound_down() || self.presence == Presence::Off {
-            self.close();
-        }
-    }
-
-    /// Follows the venue's switch: leaves the venue when what is open has ended, or can't be waited
-    /// for.
-    #[cold]
-    fn follow_switch(&mut self) -> usize {
-        let venue = &self.orders.venue;
-        match (self.presence, self.switch.is_on()) {
-            (Presence::On, true) | (Presence::Off, false) => return 0,
-            (Presence::On, false) => {
-                log::info!("[{venue}] orders switched off: no new ones are taken");
-                let by_ns = self.orders.now_ns + self.answer_ns;
-                self.presence = Presence::Leaving { by_ns };
-                self.next_cancel_ns = 0;
-            }
-            (Presence::Leaving { .. } | Presence::Off, true) => {
-                log::info!("[{venue}] orders switched on");
-                self.presence = Presence::On;
-                self.session.resume();
-                self.orders.stats.set_state(self.session.state());
-            }
-            (Presence::Leaving { by_ns }, false) => {
-                let is_over = !self.session.is_open() || self.orders.now_ns >= by_ns;
-                if is_over || self.is_wound_down() {
-                    self.leave();
-                }
-            }
-        }
-        1
-    }
-
-    fn leave(&mut self) {
-        // Asked for when the venue is switched on again.
-        self.say_left(&self.resting());
-        self.session.suspend();
-        self.disconnected();
-        self.orders.stats.set_state(self.session.state());
-        self.presence = Presence::Off;
-    }
-
-    /// The orders that may rest at the venue.
-    fn resting(&self) -> Vec<LeftOrder> {
-        let orders = self.orders.table.open();
-        let named = orders.filter_map(|(key, order)| {
-            let instrument = order.command.instrument_id();
-            let symbol = self.symbols.symbol(instrument)?;
-            let native = self.symbols.native(instrument)?;
-            let name = self.orders.names.name(key);
-            Some(LeftOrder::new(&self.orders.venue, &name, native, symbol.scales, order))
-        });
-        named.collect()
-    }
-
-    fn say_left(&self, left: &[LeftOrder]) {
-        if !left.is_empty() {
-            log::warn!("[{}] {} orders are left open at the venue", self.orders.venue, left.len());
-        }
-        for order in left {
-            log::error!("{order}");
-        }
-    }
-
-    fn close(&mut self) {
-        self.say_cancelled();
-        self.left = self.resting();
-        self.session.end_for_good();
-        self.orders.stats.set_state(self.session.state());
-        self.ready.store(false, Ordering::Release);
-        self.orders.outlet = None;
     }
 }
 

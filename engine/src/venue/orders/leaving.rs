@@ -44,7 +44,7 @@ impl LeftOrder {
             side: order.command.side().map_or("?", Side::name),
             price: format_scaled(order.price, scales.price).to_string(),
             qty: format_scaled(order.qty, scales.qty).to_string(),
-            filled: format_scaled(order.filled_qty, scales.qty).to_string(),
+            filled: format_scaled(order.filled_qty(), scales.qty).to_string(),
             state: format!("{:?}", order.state).to_lowercase(),
         }
     }

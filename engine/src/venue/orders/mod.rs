@@ -5,18 +5,31 @@
 //! [`OrderProtocol`](crate::venue::protocol::OrderProtocol).
 
 mod agent;
+mod amendments;
+mod answer;
+mod cancels;
+mod checks;
+mod commands;
+mod fills;
 mod gate;
 mod leaving;
 #[cfg(test)]
 mod model;
 mod names;
 pub mod order;
+mod presence;
+mod questions;
 mod reconcile;
+mod replies;
+mod report;
 mod requests_in_flight;
+mod stage;
 pub mod states;
 pub mod table;
+mod words;
 
 pub use agent::{OrderAgent, OrderOptions, OrderSessionTotals, OrderWiring};
 pub use leaving::LeftOrder;
-pub use order::{Applied, KnownOrder, VenueAnswer, VenueReport};
+pub use order::KnownOrder;
 pub use table::OrderTable;
+pub use words::{Applied, VenueAnswer, VenueFill, VenueReport};

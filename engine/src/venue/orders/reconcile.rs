@@ -8,31 +8,25 @@ use crossbeam_utils::CachePadded;
 
 use super::gate::Gate;
 use super::names::OrderNames;
-use super::order::{Applied, KnownOrder, Told, VenueAnswer, VenueReport};
+use super::order::KnownOrder;
 use super::requests_in_flight::{Asked, RequestsInFlight};
 use super::states::Word;
 use super::table::OrderTable;
+use super::words::{Applied, Told, VenueReport};
 use crate::event::{
     Balance, Certainty, Event, EventPayload, ExecReport, ExecType, ExpiryReason, InstrumentId,
-    RejectReason, VenueId, asset_code,
+    VenueId, asset_code,
 };
 use crate::instrument::Instruments;
 use crate::order::OrderKey;
 use crate::rate::Bucket;
 use crate::runtime::Clock;
-use crate::venue::governor::{LimitWords, PauseCause, PauseScope};
-use crate::venue::protocol::{AssetBalance, Failure, OrderMessage, Outcome, Reply, UnreadFrame};
+use crate::venue::protocol::{AssetBalance, Failure, OrderMessage, Outcome, UnreadFrame};
 use crate::venue::{EventOutlet, IntakeStats, LetterReason, TraceIds};
 
 /// A frame that can't be read may have been a report: all open orders are looked at, this often at
 /// most, ns.
 const LOOK_AT_ALL_NS: u64 = 10_000_000_000;
-/// Orders in a row of which the stream had told nothing when a query found news of them.
-const SILENT_FINDS_MAX: u32 = 2;
-/// A pause that the venue wants without saying how long, ns.
-const PAUSE_NS: u64 = 1_000_000_000;
-/// The same, of a ban, ns.
-const BAN_NS: u64 = 120_000_000_000;
 /// Lines a second about contradictions and the like; all are counted.
 const ALARM_LINES_PER_S: u32 = 5;
 
@@ -63,7 +57,11 @@ pub(super) struct Reconciler<O> {
     /// Orders that were ended by cancels from outside their strategies.
     pub(super) cancelled_outside: u64,
     pub(super) silent_finds: u32,
+    /// No look at all open orders before, ns; and whether one is wanted.
     pub(super) look_at_all_ns: u64,
+    pub(super) wants_look_at_all: bool,
+    /// Times in a row that the connection ended while a list of fills was awaited.
+    pub(super) fills_cut: u32,
     pub(super) lines: Bucket,
     /// Code with which an order was refused last; 0 before the first.
     pub(super) refused_last: i32,
@@ -105,6 +103,10 @@ impl<O: EventOutlet> Reconciler<O> {
                 self.stats.control();
                 self.on_reply(&reply, outcome, raw);
             }
+            OrderMessage::Unasked(failure) => {
+                self.stats.control();
+                self.on_unasked(&outcome(&failure), &failure, raw);
+            }
             OrderMessage::Closing(reason) => {
                 self.stats.control();
                 self.failure.get_or_insert(("read", reason, 0));
@@ -113,11 +115,12 @@ impl<O: EventOutlet> Reconciler<O> {
         }
     }
 
-    /// A frame that could not be read makes its own order a doubt. Where it can't be told whose it
-    /// was, all are looked at; a report on a symbol that isn't ours is none of ours.
+    /// A frame that could not be read makes its own order, or its own request's, a doubt. Where it
+    /// can't be told whose it was, all are looked at; a report on a symbol that isn't ours is none
+    /// of ours.
     #[cold]
     pub(super) fn on_unread(&mut self, frame: UnreadFrame<'_>, raw: &[u8]) {
-        let UnreadFrame { error, name } = frame;
+        let UnreadFrame { error, name, reply } = frame;
         self.stats.refused();
         if error.reason == LetterReason::Unknown {
             self.stats.unknown();
@@ -126,9 +129,20 @@ impl<O: EventOutlet> Reconciler<O> {
         if let Some(key) = name.and_then(|name| self.names.parse(name)) {
             self.alarm(key, error.detail);
             self.word(key, Word::Contradiction);
-        } else if error.reason != LetterReason::Symbol && self.now_ns >= self.look_at_all_ns {
-            self.look_at_all_ns = self.now_ns + LOOK_AT_ALL_NS;
-            let now_ns = self.now_ns;
+        } else if let Some(asked) = reply.and_then(|id| self.requests.take(id)) {
+            self.on_unread_reply(asked, error.detail);
+        } else if error.reason != LetterReason::Symbol {
+            self.wants_look_at_all = true;
+            self.look_at_all();
+        }
+    }
+
+    /// Looks at all open orders where a lost frame asks for it, as often as that may be.
+    pub(super) fn look_at_all(&mut self) {
+        let now_ns = self.now_ns;
+        if self.wants_look_at_all && now_ns >= self.look_at_all_ns {
+            self.wants_look_at_all = false;
+            self.look_at_all_ns = now_ns + LOOK_AT_ALL_NS;
             self.table.change_open(|order| order.look_ns = order.look_ns.min(now_ns));
         }
     }
@@ -191,153 +205,6 @@ impl<O: EventOutlet> Reconciler<O> {
         }
     }
 
-    #[inline]
-    fn on_reply(
-        &mut self,
-        reply: &Reply<'_>,
-        outcome: impl FnOnce(&Failure<'_>) -> Outcome,
-        raw: &[u8],
-    ) {
-        let Some(asked) = self.requests.take(reply.id) else {
-            if self.lines.take(self.now_ns) {
-                log::warn!("[{}] reply to unknown request {}", self.venue, reply.id);
-            }
-            return;
-        };
-        let failure = match reply.outcome {
-            Ok(answer) => return self.on_success(asked, answer, raw),
-            Err(failure) => failure,
-        };
-        let outcome = outcome(&failure);
-        match outcome {
-            Outcome::SlowDown => self.pause(PauseScope::Address, &failure),
-            Outcome::TooManyOrders => self.pause(PauseScope::Orders, &failure),
-            _ => {}
-        }
-        self.on_failure(asked, outcome, &failure);
-    }
-
-    fn on_success(&mut self, asked: Asked, answer: Option<VenueAnswer>, raw: &[u8]) {
-        if std::mem::take(&mut self.is_slowed) {
-            self.gate.governor().granted(PauseScope::Address);
-            self.gate.governor().granted(PauseScope::Orders);
-        }
-        match asked {
-            Asked::Logon(_) => self.logon_replies += 1,
-            Asked::Submit(key) => self.word(key, Word::Accepted),
-            Asked::Cancel(key) => self.word(key, Word::CancelAccepted),
-            // The report follows; without one the next look finds out.
-            Asked::Amend(key) => self.word(key, Word::CancelAccepted),
-            Asked::Query(key, reports) => match answer {
-                Some(answer) => self.on_answer(key, reports, &answer, raw),
-                None => {
-                    self.letter(LetterReason::Field, "answer without the order's state", raw);
-                    self.change(key, KnownOrder::on_query_failed);
-                }
-            },
-        }
-    }
-
-    fn on_answer(&mut self, key: OrderKey, reports: u32, answer: &VenueAnswer, raw: &[u8]) {
-        let (mut told, now_ns) = (Told::new(), self.now_ns);
-        let mut was_heard = true;
-        let applied = self.table.change(key, |order| {
-            was_heard = order.is_heard();
-            order.on_answer(answer, reports, now_ns, &mut told)
-        });
-        self.tell(key, 0, &told);
-        match applied {
-            Some(Applied::Contradiction(detail)) => {
-                self.letter(LetterReason::Order, detail, raw);
-                self.alarm(key, detail);
-            }
-            Some(Applied::Taken) if !was_heard => {
-                self.silent_finds += 1;
-                if self.silent_finds >= SILENT_FINDS_MAX {
-                    self.silent_finds = 0;
-                    self.failure.get_or_insert(("read", "the account's stream is silent", 0));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    #[cold]
-    fn on_failure(&mut self, asked: Asked, outcome: Outcome, failure: &Failure<'_>) {
-        let Failure { code, message, .. } = *failure;
-        let message = message.escape_default();
-        if let Asked::Logon(operation) = asked {
-            log::error!("[{}] {operation} failed: {message} (code: {code})", self.venue);
-            self.failure.get_or_insert((operation, "refused by the venue", code));
-            return;
-        }
-        log::debug!("[{}] {asked:?} failed: {message} (code: {code})", self.venue);
-        if matches!(asked, Asked::Submit(_)) && self.refused_last != code {
-            // Once for a row of them: the strategy is told of each, and the report counts them.
-            self.refused_last = code;
-            log::warn!("[{}] order failed: {message} (code: {code})", self.venue);
-        }
-        let reason = match outcome {
-            Outcome::Refused(reason) => reason,
-            Outcome::SlowDown | Outcome::TooManyOrders => RejectReason::SlowDown,
-            _ => RejectReason::Venue,
-        };
-        match (asked, outcome) {
-            (Asked::Submit(key), Outcome::Unknown) => self.word(key, Word::NoAnswer),
-            (Asked::Submit(key), _) => {
-                self.change(key, |order, now, told| order.on_refused(reason, code, now, told));
-            }
-            (Asked::Cancel(key), Outcome::Unknown) => self.word(key, Word::CancelLost),
-            // It stays wanted, and goes out once the pause is over.
-            (Asked::Cancel(key), Outcome::SlowDown) => self.word(key, Word::CancelLost),
-            (Asked::Cancel(key), outcome) => {
-                let is_not_open = matches!(outcome, Outcome::NotOpen | Outcome::NoSuchOrder);
-                self.change(key, |order, now, told| {
-                    order.on_cancel_refused(is_not_open, code, now, told);
-                });
-            }
-            (Asked::Amend(key), Outcome::Unknown) => self.word(key, Word::NoAnswer),
-            (Asked::Amend(key), _) => {
-                self.change(key, |order, _, told| order.on_amend_refused(reason, code, told));
-            }
-            (Asked::Query(key, _), Outcome::NoSuchOrder) => {
-                let max_ns = self.in_flight_max_ns;
-                self.change(key, |order, now, told| {
-                    let is_over = now.saturating_sub(order.sent_ns) > max_ns;
-                    order.on_no_such_order(is_over, code, now, told);
-                });
-            }
-            (Asked::Query(key, _), _) => self.change(key, KnownOrder::on_query_failed),
-            (Asked::Logon(_), _) => {}
-        }
-    }
-
-    /// Follows what a frame said of the venue's limits.
-    #[cold]
-    pub(super) fn learn(&mut self, words: &LimitWords) {
-        let wall_ns = self.clock.wall_at_ns(self.now_ns);
-        self.gate.governor().learn(words, self.now_ns, wall_ns);
-    }
-
-    /// Obeys a pause that the venue wants, to its end, whatever its length.
-    #[cold]
-    fn pause(&mut self, scope: PauseScope, failure: &Failure<'_>) {
-        let cause = PauseCause { status: failure.status, code: failure.code };
-        let governor = self.gate.governor();
-        let Some(at_ms) = failure.retry_after_ms else {
-            let first_ns = if failure.status == 418 { BAN_NS } else { PAUSE_NS };
-            governor.pause_untold(scope, first_ns, cause, &self.clock);
-            self.is_slowed = true;
-            return;
-        };
-        let wall_ms = self.clock.wall_at_ns(self.now_ns) / 1_000_000;
-        // By the venue's own clock where it tells: ours may be ahead of it.
-        let wait_ms = at_ms.saturating_sub(failure.server_time_ms.unwrap_or(wall_ms));
-        let wait_ns = u64::try_from(wait_ms).unwrap_or(0).saturating_mul(1_000_000);
-        let until_ns = self.now_ns.saturating_add(wait_ns);
-        governor.pause(scope, until_ns, cause, &self.clock);
-    }
-
     /// Requests whose reply did not come in time.
     pub(super) fn on_overdue(&mut self, asked: Asked) {
         if !matches!(asked, Asked::Logon(_)) && self.lines.take(self.now_ns) {
@@ -350,11 +217,15 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::Submit(key) | Asked::Amend(key) => self.word(key, Word::NoAnswer),
             Asked::Cancel(key) => self.word(key, Word::CancelLost),
             Asked::Query(key, _) => self.change(key, KnownOrder::on_query_failed),
+            Asked::Fills(key) => self.on_no_fills(key),
         }
     }
 
     /// There is no connection any more: nothing that is open is known for sure.
     pub(super) fn disconnected(&mut self) {
+        if self.requests.fills() > 0 {
+            self.fills_cut += 1;
+        }
         self.requests.clear();
         self.silent_finds = 0;
         let open: Vec<OrderKey> = self.table.open().map(|(key, _)| key).collect();
@@ -385,7 +256,7 @@ impl<O: EventOutlet> Reconciler<O> {
     }
 
     #[inline]
-    fn tell(&mut self, key: OrderKey, time_ns: i64, told: &[ExecReport]) {
+    pub(super) fn tell(&mut self, key: OrderKey, time_ns: i64, told: &[ExecReport]) {
         if told.is_empty() {
             return;
         }
@@ -428,7 +299,7 @@ impl<O: EventOutlet> Reconciler<O> {
 
     /// A word that contradicts what is known: counted, and one line while lines are not too many.
     #[cold]
-    fn alarm(&mut self, key: OrderKey, detail: &'static str) {
+    pub(super) fn alarm(&mut self, key: OrderKey, detail: &'static str) {
         self.stats.contradictions();
         if self.lines.take(self.now_ns) {
             let name = self.names.name(key);

@@ -18,11 +18,26 @@ pub(super) enum Asked {
     Amend(OrderKey),
     /// Tell the state of this order, of which so many reports had counted.
     Query(OrderKey, u32),
+    /// List the fills of this order.
+    Fills(OrderKey),
 }
 
 impl Asked {
+    /// The order that it is about.
+    pub(super) fn order(self) -> Option<OrderKey> {
+        match self {
+            Asked::Logon(_) => None,
+            Asked::Submit(key) | Asked::Cancel(key) | Asked::Amend(key) => Some(key),
+            Asked::Query(key, _) | Asked::Fills(key) => Some(key),
+        }
+    }
+
     fn is_query(self) -> bool {
         matches!(self, Asked::Query(..))
+    }
+
+    fn is_fills(self) -> bool {
+        matches!(self, Asked::Fills(_))
     }
 }
 
@@ -34,8 +49,9 @@ pub(super) struct RequestsInFlight {
     count: usize,
     /// Of them, those that are not overdue.
     waiting: usize,
-    /// Of these, queries.
+    /// Of these, queries, and lists of fills.
     queries: usize,
+    fills: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +60,23 @@ struct Waiting {
     sent_ns: u64,
     asked: Asked,
     is_overdue: bool,
+    /// Its slot is free, and kept until it is needed.
+    is_answered: bool,
+}
+
+impl Waiting {
+    fn takes_slot(slot: Option<&Waiting>) -> bool {
+        slot.is_some_and(|waiting| !waiting.is_answered)
+    }
+}
+
+/// What a reply is the answer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answered {
+    /// A request that waited.
+    First(Asked),
+    /// One that was answered before.
+    Again(Asked),
 }
 
 impl RequestsInFlight {
@@ -54,6 +87,7 @@ impl RequestsInFlight {
             count: 0,
             waiting: 0,
             queries: 0,
+            fills: 0,
         }
     }
 
@@ -61,6 +95,18 @@ impl RequestsInFlight {
     #[inline]
     pub(super) fn waiting(&self) -> usize {
         self.waiting
+    }
+
+    /// How many of them have to be waited for before the session may end.
+    #[inline]
+    pub(super) fn holding(&self) -> usize {
+        self.waiting - self.fills
+    }
+
+    /// How many lists of fills wait and are not overdue.
+    #[inline]
+    pub(super) fn fills(&self) -> usize {
+        self.fills
     }
 
     /// How many queries wait and are not overdue.
@@ -76,47 +122,64 @@ impl RequestsInFlight {
             return None;
         }
         // Ends: at least one slot is free, and ids pass all of them in turn.
-        while self.slots[slot(self.next_id)].is_some() {
+        while Waiting::takes_slot(self.slots[slot(self.next_id)].as_ref()) {
             self.next_id += 1;
         }
         let id = self.next_id;
         self.next_id += 1;
-        self.slots[slot(id)] = Some(Waiting { id, sent_ns, asked, is_overdue: false });
+        self.slots[slot(id)] =
+            Some(Waiting { id, sent_ns, asked, is_overdue: false, is_answered: false });
         self.count += 1;
         self.waiting += 1;
         self.queries += usize::from(asked.is_query());
+        self.fills += usize::from(asked.is_fills());
         Some(id)
     }
 
-    /// What the request with this id was for; it no longer waits. `None` when it does not.
+    /// What the request with this id was for; it no longer waits. `None` for one that was never
+    /// sent, or too long ago.
     #[inline]
-    pub(super) fn take(&mut self, id: u64) -> Option<Asked> {
-        let place = &mut self.slots[slot(id)];
-        let waiting = place.filter(|waiting| waiting.id == id)?;
-        *place = None;
-        self.count -= 1;
-        if !waiting.is_overdue {
-            self.waiting -= 1;
-            self.queries -= usize::from(waiting.asked.is_query());
+    pub(super) fn take(&mut self, id: u64) -> Option<Answered> {
+        let waiting = self.slots[slot(id)].as_mut().filter(|waiting| waiting.id == id)?;
+        if waiting.is_answered {
+            return Some(Answered::Again(waiting.asked));
         }
-        Some(waiting.asked)
+        waiting.is_answered = true;
+        let (asked, is_overdue) = (waiting.asked, waiting.is_overdue);
+        self.count -= 1;
+        if !is_overdue {
+            self.waits_no_more(asked);
+        }
+        Some(Answered::First(asked))
     }
 
     /// A request that was sent before `before_ns` and has become overdue with this call. Its reply
     /// still finds it until [`RequestsInFlight::forget`].
     pub(super) fn next_overdue(&mut self, before_ns: u64) -> Option<Asked> {
-        let is_late = |waiting: &&mut Waiting| !waiting.is_overdue && waiting.sent_ns < before_ns;
+        let is_late = |waiting: &&mut Waiting| {
+            !waiting.is_answered && !waiting.is_overdue && waiting.sent_ns < before_ns
+        };
         let overdue = self.slots.iter_mut().flatten().find(is_late)?;
         overdue.is_overdue = true;
+        let asked = overdue.asked;
+        self.waits_no_more(asked);
+        Some(asked)
+    }
+
+    #[inline]
+    fn waits_no_more(&mut self, asked: Asked) {
         self.waiting -= 1;
-        self.queries -= usize::from(overdue.asked.is_query());
-        Some(overdue.asked)
+        self.queries -= usize::from(asked.is_query());
+        self.fills -= usize::from(asked.is_fills());
     }
 
     /// Forgets what is overdue and was sent before `before_ns`: no reply comes any more.
     pub(super) fn forget(&mut self, before_ns: u64) {
         for slot in &mut self.slots {
-            if slot.is_some_and(|waiting| waiting.is_overdue && waiting.sent_ns < before_ns) {
+            let is_over = |waiting: Waiting| {
+                waiting.is_overdue && !waiting.is_answered && waiting.sent_ns < before_ns
+            };
+            if slot.is_some_and(is_over) {
                 *slot = None;
                 self.count -= 1;
             }
@@ -126,7 +189,7 @@ impl RequestsInFlight {
     /// Forgets all: the connection they went out on is gone.
     pub(super) fn clear(&mut self) {
         self.slots.fill(None);
-        (self.count, self.waiting, self.queries) = (0, 0, 0);
+        (self.count, self.waiting, self.queries, self.fills) = (0, 0, 0, 0);
     }
 }
 
@@ -148,8 +211,8 @@ mod tests {
         let mut requests = RequestsInFlight::new();
         let id = requests.add(submit(5), 0).unwrap();
         assert_eq!(requests.take(id + SLOTS as u64), None, "another id of the same slot");
-        assert_eq!(requests.take(id), Some(submit(5)));
-        assert_eq!((requests.take(id), requests.waiting()), (None, 0));
+        assert_eq!(requests.take(id), Some(Answered::First(submit(5))));
+        assert_eq!((requests.take(id), requests.waiting()), (Some(Answered::Again(submit(5))), 0));
     }
 
     #[test]
@@ -158,7 +221,7 @@ mod tests {
         let oldest = requests.add(Asked::Logon("logon"), 0).unwrap();
         for round in 0..5 * SLOTS as u64 {
             let id = requests.add(submit(round), round).unwrap();
-            assert_eq!(requests.take(id), Some(submit(round)));
+            assert_eq!(requests.take(id), Some(Answered::First(submit(round))));
         }
         while requests.add(submit(1), 9).is_some() {}
         assert_eq!(requests.waiting(), SLOTS);

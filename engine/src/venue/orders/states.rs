@@ -38,6 +38,10 @@ pub enum Word {
     NoAnswer,
     /// The connection was lost.
     Cut,
+    /// The reply to a request tells its state: it is open, and more of it is filled.
+    ReplyLive,
+    /// The reply to a request tells its state: it has ended.
+    ReplyEnd,
     /// A report that leaves it open.
     ReportLive,
     /// A report that ends it.
@@ -54,6 +58,8 @@ pub enum Word {
     AnswerGone,
     /// The query failed, or was not answered.
     AnswerFailed,
+    /// The reply to the amendment: accepted.
+    AmendAccepted,
     /// A cancel was written.
     CancelSent,
     /// The reply to the cancel: accepted.
@@ -145,6 +151,11 @@ impl OrderState {
             (Doubted, Word::NoAnswer) => to(Doubted, Tell::Nothing, Look::BackOff),
             (Working | Cancelling | Doubted, Word::Cut) => to(Doubted, Tell::Nothing, Look::Now),
 
+            (Ended, Word::ReplyLive | Word::ReplyEnd) => to(Ended, Tell::Nothing, Look::Never),
+            (Cancelling, Word::ReplyLive) => to(Cancelling, Tell::News, Look::Soon),
+            (_, Word::ReplyLive) => to(Working, Tell::News, Look::Soon),
+            (_, Word::ReplyEnd) => to(Ended, Tell::News, Look::Never),
+
             (Cancelling, Word::ReportLive) => to(Cancelling, Tell::News, Look::Keep),
             (Ended, Word::ReportLive | Word::ReportEnd) => to(Ended, Tell::Nothing, Look::Never),
             (_, Word::ReportLive) => to(Working, Tell::News, Look::Rest),
@@ -162,6 +173,8 @@ impl OrderState {
             (Working | Cancelling | Doubted, Word::AnswerNone) => to(Doubted, Tell::Nothing, Look::BackOff),
             (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::AnswerGone) => to(Presumed, Tell::End, Look::Never),
             (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::AnswerFailed) => to(self, Tell::Nothing, Look::BackOff),
+
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::AmendAccepted) => to(self, Tell::Nothing, Look::Soon),
 
             (Working, Word::CancelSent) => to(Cancelling, Tell::Nothing, Look::Keep),
             (Fresh | Acknowledged | Cancelling | Doubted, Word::CancelSent) => to(self, Tell::Nothing, Look::Keep),
@@ -184,11 +197,13 @@ const fn to(next: OrderState, tell: Tell, look: Look) -> Step {
 mod tests {
     use super::*;
 
-    const WORDS: [Word; 17] = [
+    const WORDS: [Word; 20] = [
         Word::Accepted,
         Word::Refused,
         Word::NoAnswer,
         Word::Cut,
+        Word::ReplyLive,
+        Word::ReplyEnd,
         Word::ReportLive,
         Word::ReportEnd,
         Word::Contradiction,
@@ -197,6 +212,7 @@ mod tests {
         Word::AnswerNone,
         Word::AnswerGone,
         Word::AnswerFailed,
+        Word::AmendAccepted,
         Word::CancelSent,
         Word::CancelAccepted,
         Word::CancelRefused,

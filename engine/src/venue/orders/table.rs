@@ -16,6 +16,8 @@ use crate::order::{OrderCommand, OrderKey};
 const CLOSED_KEPT: usize = 2_048;
 /// Closed orders that are remembered beyond that, since their end was inferred.
 const UNSETTLED_KEPT: usize = 4_096;
+/// Orders whose fills are asked for at a time; of one above that, what was inferred stays.
+const WANTS_FILLS_MAX: usize = 256;
 
 /// The orders of one venue.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub struct OrderTable {
     /// Closed orders, oldest first.
     closed: VecDeque<OrderKey>,
     unsettled: VecDeque<OrderKey>,
+    /// Orders whose fills are to be asked for, by the time they came in.
+    wants_fills: VecDeque<OrderKey>,
     open_max: usize,
     /// No open order is due before, ns of the engine's clock.
     due_ns: u64,
@@ -43,6 +47,7 @@ impl OrderTable {
             open: Vec::with_capacity(2 * open_max),
             closed: VecDeque::with_capacity(CLOSED_KEPT + 1),
             unsettled: VecDeque::with_capacity(UNSETTLED_KEPT + 1),
+            wants_fills: VecDeque::with_capacity(WANTS_FILLS_MAX),
             open_max,
             due_ns: u64::MAX,
         }
@@ -104,6 +109,9 @@ impl OrderTable {
         let outcome = change(order);
         self.due_ns = self.due_ns.min(order.look_ns);
         let (is_open, is_unsettled) = (order.is_open(), order.is_unsettled());
+        if order.fills_ns != u64::MAX {
+            want_fills(&mut self.wants_fills, key);
+        }
         match (was_open, is_open) {
             (true, false) => self.close(key, is_unsettled),
             (false, true) => self.reopen(key),
@@ -147,6 +155,21 @@ impl OrderTable {
         }
     }
 
+    /// An order whose fills are to be asked for now.
+    pub fn wants_fills(&mut self, now_ns: u64) -> Option<OrderKey> {
+        let Self { orders, wants_fills, .. } = self;
+        let fills_ns = |key: &OrderKey| orders.get(key).map_or(u64::MAX, |order| order.fills_ns);
+        wants_fills.retain(|key| fills_ns(key) != u64::MAX);
+        wants_fills.iter().copied().find(|key| fills_ns(key) <= now_ns)
+    }
+
+    /// Whether [`OrderTable::wants_fills`] has any to give, now or later.
+    #[inline]
+    #[must_use]
+    pub fn any_wants_fills(&self) -> bool {
+        !self.wants_fills.is_empty()
+    }
+
     fn close(&mut self, key: OrderKey, is_unsettled: bool) {
         self.open.retain(|open| *open != key);
         let (queue, kept) = if is_unsettled {
@@ -170,6 +193,13 @@ impl OrderTable {
     }
 }
 
+#[cold]
+fn want_fills(queue: &mut VecDeque<OrderKey>, key: OrderKey) {
+    if queue.len() < WANTS_FILLS_MAX && !queue.contains(&key) {
+        queue.push_back(key);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use zerocopy::FromZeros;
@@ -177,7 +207,7 @@ mod tests {
     use super::*;
     use crate::event::{ClientOrderId, ConsumerId, Side};
     use crate::order::OrderType;
-    use crate::venue::orders::order::Told;
+    use crate::venue::orders::words::Told;
 
     fn command(id: u64) -> OrderCommand {
         let mut command = OrderCommand::new_zeroed();

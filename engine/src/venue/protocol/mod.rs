@@ -14,7 +14,7 @@ pub use limits::{Refusal, VenueLimits};
 pub use market::{MarketMessage, MarketProtocol, MarketSink};
 pub use orders::{
     AssetBalance, Failure, OrderDecoder, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply,
-    UnreadFrame,
+    ReplyBody, UnreadFrame,
 };
 pub use signer::{KeyError, Keys, Signer};
 pub use snapshot::Snapshot;

@@ -1,11 +1,11 @@
 //! An order connection's protocol.
 
 use super::Signer;
-use crate::event::{AssetAmount, AssetName, RejectReason};
+use crate::event::{AssetAmount, AssetName, RejectReason, VenueRef};
 use crate::order::OrderCommand;
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{LimitWords, RequestClass};
-use crate::venue::orders::{VenueAnswer, VenueReport};
+use crate::venue::orders::{VenueAnswer, VenueFill, VenueReport};
 use crate::venue::{Scales, SymbolMap};
 
 /// What every request about an order has.
@@ -54,8 +54,22 @@ pub struct Failure<'a> {
 pub struct Reply<'a> {
     /// The request's number.
     pub id: u64,
-    /// The order's state where the reply has one, or why the request failed.
-    pub outcome: Result<Option<VenueAnswer>, Failure<'a>>,
+    /// What was done, or why it failed.
+    pub outcome: Result<ReplyBody<'a>, Failure<'a>>,
+}
+
+/// What a reply says of the request's order. What it leaves out is none, or empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplyBody<'a> {
+    /// Our name of the order.
+    pub name: &'a [u8],
+    /// The venue's name of it.
+    pub venue_order_id: VenueRef,
+    /// Its state.
+    pub state: Option<VenueAnswer>,
+    /// Its fills, from the first on; in the reply to [`OrderProtocol::fills_since`] those that were
+    /// asked for.
+    pub fills: &'a [VenueFill],
 }
 
 /// One decoded frame.
@@ -81,6 +95,8 @@ pub enum OrderMessage<'a> {
     },
     /// A reply to a request.
     Reply(Reply<'a>),
+    /// A failure of no request of ours, such as a pause that the venue wants.
+    Unasked(Failure<'a>),
     /// The connection, or the account's stream on it, ends; why.
     Closing(&'static str),
     /// Known by this name, and of no use to the engine.
@@ -94,6 +110,8 @@ pub struct UnreadFrame<'a> {
     pub error: DecodeError,
     /// The name of the order it speaks of, where that much could be read.
     pub name: Option<&'a [u8]>,
+    /// The number of the request that it answers, where that much could be read.
+    pub reply: Option<u64>,
 }
 
 /// What a failure means for the request.
@@ -190,6 +208,18 @@ pub trait OrderProtocol: Sized + Send + 'static {
 
     /// Writes a query of an order's state.
     fn query(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>);
+
+    /// Writes a request for the list of an order's fills, in their order; false where the venue has
+    /// no such request.
+    fn fills_since(
+        &mut self,
+        order: VenueRef,
+        request: &OrderRequest<'_>,
+        out: &mut Vec<u8>,
+    ) -> bool;
+
+    /// What [`OrderProtocol::fills_since`] weighs against the venue's budget.
+    fn fills_weight(&self) -> u32;
 
     /// What a failure means.
     fn outcome(failure: &Failure<'_>) -> Outcome;

@@ -122,14 +122,18 @@ fn read_type_and_status(
     Ok((known, read_status(status)?))
 }
 
-/// The fee; `None` when it can't be read: the fill counts all the same.
 fn read_fee(fields: &Letters<'_, '_>) -> Option<(i64, u128)> {
-    let amount = parse_wide(fields.text(b'n').ok()?.as_bytes(), AssetAmount::SCALE).ok()?;
+    fee_of(fields.text(b'n').ok()?, fields.text(b'N').ok())
+}
+
+/// A fee; `None` when it can't be read: the fill counts all the same.
+pub(super) fn fee_of(amount: &str, asset: Option<&str>) -> Option<(i64, u128)> {
+    let amount = parse_wide(amount.as_bytes(), AssetAmount::SCALE).ok()?;
     let amount = i64::try_from(amount).ok()?;
     if amount == 0 {
         return Some((0, 0));
     }
-    Some((amount, asset_code(fields.text(b'N').ok()?)?))
+    Some((amount, asset_code(asset?)?))
 }
 
 /// What can't be, whatever the order was (F17).
@@ -149,13 +153,8 @@ fn check(report: &Execution<'_>) -> Result<(), DecodeError> {
     if is_fill && (report.last_qty == 0 || report.last_price == 0 || report.trade_id.is_none()) {
         return Err(DecodeError::nonsense("fill of no quantity, at no price or without a trade"));
     }
-    let prevented = report.prevented_qty.unwrap_or_default();
-    if prevented < 0 {
+    if report.prevented_qty.is_some_and(|prevented| prevented < 0) {
         return Err(DecodeError::nonsense("negative number in an execution report"));
-    }
-    let whole = report.filled_qty.checked_add(prevented);
-    if report.status == OrderStatus::Filled && whole != Some(report.qty) {
-        return Err(DecodeError::nonsense("filled, but not in whole"));
     }
     Ok(())
 }

@@ -1,12 +1,14 @@
 //! Answers of the WebSocket API to our requests.
 
+use super::fills::read_fills;
 use super::{
-    DecodeError, Node, OrderStatus, Side, Symbol, SymbolMap, expiry_of, is_null, members,
+    DecodeError, Node, OrderStatus, Side, Symbol, SymbolMap, elements, expiry_of, is_null, members,
     parse_scaled, quote_amount, read_side, read_status, signed, text, unsigned,
 };
 use crate::event::ExpiryReason;
 use crate::venue::binance::limits::{ban_end_ms, read_rate_limits};
 use crate::venue::governor::LimitWords;
+use crate::venue::orders::VenueFill;
 
 /// An answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,10 @@ pub struct Reply<'a> {
     pub error: Option<ReplyError<'a>>,
     /// The order, where the answer has one.
     pub order: Option<OrderResult<'a>>,
+    /// Fills of one order, by their numbers: its list, or those that its request made at once.
+    pub fills: &'a [VenueFill],
+    /// The venue's number of the order that a list of fills is about.
+    pub fills_order_id: Option<u64>,
 }
 
 /// The venue's error.
@@ -68,8 +74,10 @@ pub struct OrderResult<'a> {
 pub(super) fn read<'a>(
     nodes: &[Node<'a>],
     symbols: &SymbolMap,
+    fills: &'a mut Vec<VenueFill>,
     limits: &mut LimitWords,
 ) -> Result<Reply<'a>, DecodeError> {
+    fills.clear();
     let mut id = None;
     let mut status = None;
     let mut error = None;
@@ -100,13 +108,28 @@ pub(super) fn read<'a>(
         return Err(DecodeError::field("failed reply without an error"));
     }
     let order = result.map(|result| read_order(result, symbols)).transpose()?.flatten();
-    Ok(Reply { id, status, error, order })
+    let fills_order_id = match (result.and_then(elements), &order) {
+        (Some(list), _) => read_fills(list, None, symbols, fills)?,
+        (None, Some(order)) => {
+            let own = result.and_then(|result| members(result).find(|(name, _)| *name == "fills"));
+            match own.and_then(|(_, value)| elements(value)) {
+                Some(list) => read_fills(list, Some(order.symbol), symbols, fills)?,
+                None => None,
+            }
+        }
+        (None, None) => None,
+    };
+    Ok(Reply { id, status, error, order, fills, fills_order_id })
 }
 
 /// The error of an answer to nobody: a key that was revoked, or a session that ended.
-pub(super) fn read_unsolicited<'a>(nodes: &[Node<'a>]) -> Result<ReplyError<'a>, DecodeError> {
-    let error = members(nodes).find(|(name, _)| *name == "error");
-    error.map_or(Err(DecodeError::unknown("reply without an id")), |(_, error)| read_error(error))
+pub(super) fn read_unsolicited<'a>(
+    nodes: &[Node<'a>],
+) -> Result<(u16, ReplyError<'a>), DecodeError> {
+    let member = |name: &str| members(nodes).find(|(key, _)| *key == name).map(|(_, value)| value);
+    let status = member("status").and_then(unsigned).unwrap_or_default();
+    let error = member("error").ok_or(DecodeError::unknown("reply without an id"))?;
+    Ok((u16::try_from(status).unwrap_or(u16::MAX), read_error(error)?))
 }
 
 fn read_error<'a>(nodes: &[Node<'a>]) -> Result<ReplyError<'a>, DecodeError> {

@@ -103,7 +103,10 @@ impl Api {
             }
             _ => {}
         }
-        let weight = weights::api(call.method, call.params.contains_key("symbol"));
+        let weight = {
+            let names = |what: &str| call.params.contains_key(what);
+            weights::api(call.method, names("symbol"), names("orderId"))
+        };
         let admission = talk.limits.charge(weight, talk.now);
         let Some((status, until_ms)) = refusal_of(admission) else { return Ok(()) };
         let refusal = Refusal::new(status, -1003, &limits_message(talk.limits.rules()));

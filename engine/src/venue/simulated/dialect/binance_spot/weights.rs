@@ -24,9 +24,10 @@ pub fn rest(request: &Request) -> u32 {
     }
 }
 
-/// A request of the WebSocket API; `of_symbol`: it names one.
-pub fn api(method: &str, of_symbol: bool) -> u32 {
+/// A request of the WebSocket API; `of_symbol`, `of_order`: it names one.
+pub fn api(method: &str, of_symbol: bool, of_order: bool) -> u32 {
     match method {
+        "myTrades" if of_order => 5,
         "session.logon"
         | "session.status"
         | "session.logout"

@@ -1,0 +1,232 @@
+//! What the order connection of Binance spot says, in the engine's words.
+
+use super::user_decode::UserDecoder;
+use super::user_decode::{Execution, OrderResult, Reply as UserReply, ReplyError, UserMessage};
+use crate::event::{ExecType, VenueRef};
+use crate::venue::SymbolMap;
+use crate::venue::governor::LimitWords;
+use crate::venue::orders::{VenueAnswer, VenueReport};
+use crate::venue::protocol::{Failure, OrderDecoder, OrderMessage, Reply, ReplyBody, UnreadFrame};
+
+/// Status, and code, of a key that is not accepted (any more).
+const UNAUTHORIZED: u16 = 401;
+const BAD_KEY: i32 = -2015;
+
+/// What is read of the order connection.
+pub struct BinanceReports(UserDecoder);
+
+impl OrderDecoder for BinanceReports {
+    fn new(symbols: SymbolMap, frame_bytes_max: usize) -> BinanceReports {
+        BinanceReports(UserDecoder::new(symbols, frame_bytes_max))
+    }
+
+    #[inline]
+    fn decode<'a>(&'a mut self, frame: &'a [u8]) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
+        let message = match self.0.decode(frame) {
+            Ok(message) => message,
+            Err(error) => {
+                let (name, reply) = (name_in(frame), reply_in(frame));
+                return Err(UnreadFrame { error, name, reply });
+            }
+        };
+        Ok(match message {
+            UserMessage::Execution(execution) => report(&execution),
+            UserMessage::Balances { venue_time_ns, entries, unreadable } => {
+                OrderMessage::Balances { venue_time_ns, entries, unreadable }
+            }
+            UserMessage::Reply(answer) => OrderMessage::Reply(reply(&answer)),
+            UserMessage::Shutdown => OrderMessage::Closing("the venue shuts this connection down"),
+            UserMessage::StreamTerminated => {
+                OrderMessage::Closing("the account's stream was ended")
+            }
+            UserMessage::Unsolicited(status, error) => unasked(status, &error),
+            UserMessage::Other(name) => OrderMessage::Other(name),
+        })
+    }
+
+    #[inline]
+    fn limits(&self) -> Option<&LimitWords> {
+        Some(self.0.limits())
+    }
+}
+
+#[inline]
+fn report<'a>(execution: &Execution<'a>) -> OrderMessage<'a> {
+    // On a cancel `c` names the cancel and `C` the order; an amendment of ours keeps the name.
+    let name = match (execution.exec_type, execution.orig_client_order_id) {
+        (_, b"") => execution.client_order_id,
+        (_, original) => original,
+    };
+    let is_fill = execution.exec_type == ExecType::Trade;
+    let trade = execution.trade_id.filter(|_| is_fill).map(VenueRef::number);
+    let report = VenueReport {
+        exec_type: execution.exec_type,
+        status: execution.status,
+        venue_order_id: VenueRef::number(execution.order_id),
+        execution_id: trade.unwrap_or(VenueRef::number(execution.execution_id)),
+        instrument: execution.symbol.instrument,
+        side: execution.side,
+        price: execution.price,
+        qty: execution.qty,
+        last_price: execution.last_price,
+        last_qty: execution.last_qty,
+        filled_qty: execution.filled_qty,
+        prevented_qty: execution.prevented_qty,
+        quote_total: execution.quote_total,
+        fee: execution.fee,
+        expiry: execution.expiry,
+    };
+    OrderMessage::Report { name, report, venue_time_ns: execution.event_time_ns }
+}
+
+/// A failure with no request: a key that was revoked ends the session.
+#[cold]
+fn unasked<'a>(status: u16, error: &ReplyError<'a>) -> OrderMessage<'a> {
+    if status == UNAUTHORIZED || error.code == BAD_KEY {
+        return OrderMessage::Closing("the venue does not accept this session any more");
+    }
+    OrderMessage::Unasked(failure(status, error))
+}
+
+fn failure<'a>(status: u16, error: &ReplyError<'a>) -> Failure<'a> {
+    let ReplyError { code, message, retry_after_ms, server_time_ms } = *error;
+    Failure { status, code, message, retry_after_ms, server_time_ms }
+}
+
+fn reply<'a>(reply: &UserReply<'a>) -> Reply<'a> {
+    let outcome = match &reply.error {
+        None => Ok(body(reply)),
+        Some(error) => Err(failure(reply.status, error)),
+    };
+    Reply { id: reply.id, outcome }
+}
+
+fn body<'a>(reply: &UserReply<'a>) -> ReplyBody<'a> {
+    let fills = reply.fills;
+    let Some(order) = &reply.order else {
+        let venue_order_id = reply.fills_order_id.map_or(VenueRef::NONE, VenueRef::number);
+        return ReplyBody { fills, venue_order_id, ..ReplyBody::default() };
+    };
+    let name = match order.orig_client_order_id {
+        b"" => order.client_order_id,
+        original => original,
+    };
+    let venue_order_id = VenueRef::number(order.order_id);
+    ReplyBody { name, venue_order_id, state: answer(order), fills }
+}
+
+/// The state of the order in a reply; `None` when the reply leaves it out.
+fn answer(order: &OrderResult<'_>) -> Option<VenueAnswer> {
+    Some(VenueAnswer {
+        status: order.status?,
+        venue_order_id: VenueRef::number(order.order_id),
+        instrument: order.symbol.instrument,
+        side: order.side,
+        qty: order.qty,
+        filled_qty: order.filled_qty?,
+        prevented_qty: order.prevented_qty,
+        quote_total: order.quote_total,
+        expiry: order.expiry,
+    })
+}
+
+/// The order that an unreadable report speaks of. Cold, and without a parser: the frame may be no
+/// JSON.
+#[cold]
+fn name_in(frame: &[u8]) -> Option<&[u8]> {
+    let after = |mark: &[u8]| {
+        let at = frame.windows(mark.len()).position(|window| window == mark)?;
+        let rest = &frame[at + mark.len()..];
+        let name = &rest[..rest.iter().position(|byte| *byte == b'"')?];
+        (!name.is_empty()).then_some(name)
+    };
+    after(br#""C":""#).or_else(|| after(br#""c":""#))
+}
+
+/// The request that an unreadable reply answers: its id comes first.
+#[cold]
+fn reply_in(frame: &[u8]) -> Option<u64> {
+    let mark = br#""id":"#;
+    let at = frame.windows(mark.len()).position(|window| window == mark)? + mark.len();
+    let rest = &frame[at..];
+    let digits = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+    str::from_utf8(&rest[..digits]).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::venue::LetterReason;
+    use crate::venue::orders::VenueFill;
+
+    fn decoder() -> BinanceReports {
+        BinanceReports::new(SymbolMap::of_test(&["BTCUSDT"]), 1 << 20)
+    }
+
+    #[test]
+    fn a_list_of_fills_is_read_in_the_order_of_the_trades() {
+        let mut decoder = decoder();
+        let trade = |id: u64, order: u64, qty: &str| {
+            format!(
+                r#"{{"symbol":"BTCUSDT","id":{id},"orderId":{order},"price":"1.50","qty":"{qty}","quoteQty":"1","commission":"0.1","commissionAsset":"BNB","time":5,"isBuyer":true}}"#
+            )
+        };
+        let (later, first) = (trade(9, 77, "0.5"), trade(8, 77, "0.25"));
+        let frame = format!(r#"{{"id":4,"status":200,"result":[{later},{first}]}}"#);
+        let Ok(OrderMessage::Reply(reply)) = decoder.decode(frame.as_bytes()) else { panic!() };
+        let body = reply.outcome.unwrap();
+        assert_eq!((reply.id, body.venue_order_id), (4, VenueRef::number(77)));
+        let fee = Some((10_000_000, crate::event::asset_code("BNB").unwrap()));
+        let fill =
+            |id: u64, qty: i64| VenueFill { trade: VenueRef::number(id), price: 150, qty, fee };
+        assert_eq!(body.fills, [fill(8, 25_000), fill(9, 50_000)]);
+        let frame =
+            format!(r#"{{"id":4,"status":200,"result":[{},{}]}}"#, first, trade(9, 78, "1"));
+        let unread = decoder.decode(frame.as_bytes()).unwrap_err();
+        assert_eq!((unread.error.reason, unread.reply), (LetterReason::Nonsense, Some(4)));
+        let placed = r#"{"id":5,"status":200,"result":{"symbol":"BTCUSDT","orderId":77,"clientOrderId":"p1-3-41","origQty":"1","executedQty":"0.5","status":"PARTIALLY_FILLED","side":"BUY","fills":[{"price":"1.50","qty":"0.5","commission":"0","commissionAsset":"BNB","tradeId":8}]}}"#;
+        let Ok(OrderMessage::Reply(reply)) = decoder.decode(placed.as_bytes()) else { panic!() };
+        let body = reply.outcome.unwrap();
+        assert_eq!((body.name, body.fills.len()), (&b"p1-3-41"[..], 1));
+        assert_eq!(body.state.map(|state| state.filled_qty), Some(50_000));
+    }
+
+    #[test]
+    fn a_failure_of_no_request_ends_the_session_only_when_the_key_is_what_failed() {
+        let mut decoder = decoder();
+        let mut is_closing = |status: u16, code: i32| {
+            let frame =
+                format!(r#"{{"id":null,"status":{status},"error":{{"code":{code},"msg":""}}}}"#);
+            match decoder.decode(frame.as_bytes()) {
+                Ok(OrderMessage::Closing(_)) => true,
+                Ok(OrderMessage::Unasked(failure)) => {
+                    assert_eq!((failure.status, failure.code), (status, code));
+                    false
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(is_closing(401, -2015) && is_closing(400, -2015) && is_closing(401, -1));
+        assert!(!is_closing(429, -1003) && !is_closing(418, -1003) && !is_closing(400, -1135));
+    }
+
+    #[test]
+    fn an_unreadable_reply_still_names_its_request() {
+        assert_eq!(reply_in(br#"{"id":17,"status":200,"result":{"#), Some(17));
+        assert_eq!(reply_in(br#"{"status":504,"id":9}"#), Some(9));
+        for text in [&b"<html>"[..], br#"{"id":null}"#, br#"{"id":"x"}"#, b""] {
+            assert_eq!(reply_in(text), None);
+        }
+    }
+
+    #[test]
+    fn an_unreadable_report_still_names_its_order() {
+        assert_eq!(
+            name_in(br#"{"e":"executionReport","c":"p1-0-7","C":"","q":1"#),
+            Some(&b"p1-0-7"[..])
+        );
+        assert_eq!(name_in(br#"{"c":"cxl","C":"p1-0-7"}"#), Some(&b"p1-0-7"[..]));
+        assert_eq!(name_in(b"no frame"), None);
+        assert_eq!(name_in(br#""c":"cut off"#), None);
+    }
+}

@@ -1,0 +1,238 @@
+//! What the venue's answers to queries, and the state in its replies, make of an order.
+
+use super::order::{CancelWish, KnownOrder};
+use super::states::{OrderState, Word};
+use super::words::{Applied, Told, VenueAnswer};
+use crate::event::{Certainty, ExecType, INFERRED, OrderStatus, RejectReason};
+
+/// Answers that know less than a report had claimed, before they are believed.
+const CLAIMS_DENIED_MAX: u32 = 4;
+/// Answers that show an order live whose cancel was accepted, before it is cancelled again.
+const CANCELS_DENIED_MAX: u32 = 2;
+
+impl KnownOrder {
+    /// Takes the venue's answer to a query that was asked when `reports` reports had counted.
+    pub fn on_answer(
+        &mut self,
+        answer: &VenueAnswer,
+        reports: u32,
+        now_ns: u64,
+        told: &mut Told,
+    ) -> Applied {
+        self.answered();
+        if let Err(why) = self.check_answer(answer) {
+            // Asking again at once would get the same answer.
+            self.word(Word::AnswerFailed, now_ns, told);
+            return Applied::Contradiction(why);
+        }
+        if self.is_overtaken(answer, reports) {
+            self.word(Word::AnswerFailed, now_ns, told);
+            return Applied::Duplicate;
+        }
+        if self.state == OrderState::Ended {
+            return Applied::Duplicate;
+        }
+        if answer.filled_qty < self.claimed_qty {
+            self.claims_denied += 1;
+            if self.claims_denied < CLAIMS_DENIED_MAX {
+                self.word(Word::AnswerFailed, now_ns, told);
+                return Applied::Duplicate;
+            }
+        }
+        let is_denied = answer.filled_qty < self.claimed_qty;
+        (self.claimed_qty, self.claims_denied) = (0, 0);
+        let is_end = answer.status.is_terminal();
+        self.take_answer(
+            answer,
+            if is_end { Word::AnswerEnd } else { Word::AnswerLive },
+            now_ns,
+            told,
+        );
+        self.deny_cancel(now_ns);
+        if is_denied {
+            return Applied::Contradiction(
+                "the venue's answers do not know a fill that it reported",
+            );
+        }
+        Applied::Taken
+    }
+
+    /// Takes the state in the reply to a request that was written when `reports` reports had
+    /// counted.
+    pub fn on_reply_state(
+        &mut self,
+        answer: &VenueAnswer,
+        reports: u32,
+        now_ns: u64,
+        told: &mut Told,
+    ) -> Applied {
+        if let Err(why) = self.check_answer(answer) {
+            self.word(Word::Contradiction, now_ns, told);
+            return Applied::Contradiction(why);
+        }
+        // Without an end or a fill a reply says no more than that it was accepted.
+        let is_end = answer.status.is_terminal();
+        let has_more = answer.filled_qty > self.fills.qty();
+        if self.state == OrderState::Ended
+            || self.is_overtaken(answer, reports)
+            || !is_end && !has_more
+        {
+            return Applied::Duplicate;
+        }
+        self.take_answer(
+            answer,
+            if is_end { Word::ReplyEnd } else { Word::ReplyLive },
+            now_ns,
+            told,
+        );
+        self.is_end_unconfirmed = is_end;
+        Applied::Taken
+    }
+
+    fn is_overtaken(&self, answer: &VenueAnswer, reports: u32) -> bool {
+        answer.filled_qty < self.fills.qty()
+            || reports != self.reports && answer.filled_qty <= self.fills.qty()
+    }
+
+    fn take_answer(&mut self, answer: &VenueAnswer, word: Word, now_ns: u64, told: &mut Told) {
+        self.answers_none = 0;
+        self.venue_order_id = answer.venue_order_id;
+        self.is_named_by_reply = matches!(word, Word::ReplyLive | Word::ReplyEnd);
+        self.prevented_qty = answer.prevented_qty.unwrap_or(0).max(self.prevented_qty);
+        let is_new = self.told_end.is_some_and(|end| end != answer.status)
+            || (self.told_end.is_some() && answer.filled_qty > self.fills.qty());
+        if is_new {
+            self.revive(told);
+        }
+        self.settle_amendment(answer.qty, told);
+        let was_filled = self.fills.qty();
+        if answer.filled_qty > was_filled {
+            let quote = answer.quote_total.map(|total| total - self.fills.quote());
+            self.infer(answer.filled_qty, quote, 0, told);
+            self.look_for_fills(now_ns);
+        }
+        let had_status = self.status;
+        self.status = self.forward(answer.status);
+        if let Some(fill) = told.iter_mut().rev().find(|fill| fill.has(INFERRED))
+            && answer.status == OrderStatus::Filled
+        {
+            fill.status_code = answer.status.code();
+        }
+        let is_fill_told = self.fills.qty() > was_filled;
+        self.is_seen = true;
+        self.word(word, now_ns, told);
+        self.tell_answer(answer, had_status, is_fill_told, told);
+    }
+
+    /// What an answer says of an amendment whose outcome was not known.
+    fn settle_amendment(&mut self, qty: Option<i64>, told: &mut Told) {
+        let Some(qty) = qty else { return };
+        if qty != self.qty
+            && let Some(terms) = self.amendments.come_true(qty)
+        {
+            (self.price, self.qty) = (terms.price, terms.qty);
+            told.push(self.told_replaced());
+        } else if self.amendments.denied() && self.is_open() {
+            self.tell_amend_refused(RejectReason::NeverArrived, 0, told);
+        }
+    }
+
+    /// An order whose cancel was accepted and that goes on living is cancelled again.
+    fn deny_cancel(&mut self, now_ns: u64) {
+        if self.cancel != CancelWish::Accepted || !self.is_open() {
+            return;
+        }
+        self.cancels_denied += 1;
+        if self.cancels_denied >= CANCELS_DENIED_MAX {
+            self.want_cancel_again(now_ns);
+        }
+    }
+
+    fn tell_answer(
+        &mut self,
+        answer: &VenueAnswer,
+        had_status: OrderStatus,
+        is_fill_told: bool,
+        told: &mut Told,
+    ) {
+        let exec_type = match answer.status {
+            OrderStatus::PendingNew | OrderStatus::New | OrderStatus::PartiallyFilled => {
+                if self.told_new { ExecType::Status } else { ExecType::New }
+            }
+            // A fill says itself that the order is filled.
+            OrderStatus::Filled if is_fill_told => ExecType::Trade,
+            OrderStatus::Filled => ExecType::Status,
+            OrderStatus::Canceled => ExecType::Canceled,
+            OrderStatus::Rejected => ExecType::Rejected,
+            OrderStatus::Expired => ExecType::Expired,
+        };
+        let is_end = answer.status.is_terminal();
+        let is_told = if is_end {
+            self.told_end == Some(answer.status) || exec_type == ExecType::Trade
+        } else {
+            let is_same = had_status == self.status || is_fill_told;
+            self.told_new && is_same && !self.told_unknown && !self.wants_state
+        };
+        if is_end {
+            self.told_end = Some(answer.status);
+        }
+        (self.told_unknown, self.wants_state) = (false, false);
+        if is_told {
+            return;
+        }
+        self.told_new = true;
+        let mut report = self.told(exec_type);
+        report.certainty_code = Certainty::Known.code();
+        report.expiry_code = answer.expiry.code();
+        if exec_type == ExecType::Rejected {
+            report.reason_code = RejectReason::Venue.code();
+        }
+        told.push(report);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::FromZeros;
+
+    use super::*;
+    use crate::event::{ExecReport, ExpiryReason, InstrumentId, Side, VenueRef};
+    use crate::order::{OrderCommand, OrderType};
+
+    /// What is told of an order of 10 at `price` when an answer says that 4 are filled.
+    fn told_of_an_answer(price: i64, quote_total: Option<i128>) -> ExecReport {
+        let mut command = OrderCommand::new_zeroed();
+        (command.price, command.qty, command.side_code) = (price, 10, Side::Buy.code());
+        let is_market = price == 0;
+        let order_type = if is_market { OrderType::Market } else { OrderType::Limit };
+        command.order_type_code = order_type as u8;
+        let mut order = KnownOrder::new(&command, 0);
+        let answer = VenueAnswer {
+            status: OrderStatus::PartiallyFilled,
+            venue_order_id: VenueRef::number(7),
+            instrument: InstrumentId(0),
+            side: Some(Side::Buy),
+            qty: Some(10),
+            filled_qty: 4,
+            prevented_qty: None,
+            quote_total,
+            expiry: ExpiryReason::None,
+        };
+        let mut told = Told::new();
+        assert_eq!(order.on_answer(&answer, 0, 1, &mut told), Applied::Taken);
+        *told.iter().find(|report| report.has(INFERRED)).expect("the fill is told")
+    }
+
+    #[test]
+    fn a_price_that_the_venue_did_not_tell_is_told_as_a_guess() {
+        let fill = told_of_an_answer(100, Some(396));
+        assert_eq!((fill.last_price, fill.certainty()), (99, Some(Certainty::Known)));
+        let fill = told_of_an_answer(100, None);
+        assert_eq!((fill.last_price, fill.certainty()), (100, Some(Certainty::Assumed)));
+        // A sum beyond the limit price is no sum of this order.
+        let fill = told_of_an_answer(100, Some(404));
+        assert_eq!((fill.last_price, fill.certainty()), (100, Some(Certainty::Assumed)));
+        let fill = told_of_an_answer(0, None);
+        assert_eq!((fill.last_price, fill.certainty()), (0, Some(Certainty::Assumed)));
+    }
+}

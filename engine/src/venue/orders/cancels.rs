@@ -1,0 +1,71 @@
+//! Cancels from outside the strategies: of the quarantined, after a kill, at the stop.
+
+use super::agent::OrderAgent;
+use super::order::{CancelWish, KnownOrder};
+use super::stage::LOOK_NS;
+use crate::event::ConsumerId;
+use crate::order::OrderKey;
+use crate::runtime::Phase;
+use crate::venue::EventOutlet;
+use crate::venue::protocol::OrderProtocol;
+
+impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
+    /// Orders are to be cancelled: looks for them now, unless it is looking already.
+    pub(super) fn look_for_cancels(&mut self) {
+        if self.next_cancel_ns == u64::MAX {
+            self.next_cancel_ns = self.orders.now_ns;
+        }
+    }
+
+    /// Marks what quarantined consumers have open, or everybody after a kill or at the stop, and
+    /// writes the cancels whose time has come; again after a while, since an order may have been on
+    /// its way here.
+    #[cold]
+    pub(super) fn cancel_wanted(&mut self, is_all: bool) -> usize {
+        let now_ns = self.orders.now_ns;
+        if now_ns < self.next_cancel_ns {
+            return 0;
+        }
+        let quarantine = &self.quarantine;
+        self.orders.table.change_open(|order| {
+            let consumer = ConsumerId(order.command.consumer);
+            if order.cancel == CancelWish::None
+                && (is_all || quarantine.cancels_orders_of(consumer))
+            {
+                (order.cancel, order.is_cancelled_outside) = (CancelWish::Wanted, true);
+            }
+        });
+        let wanted = |order: &KnownOrder| order.cancel == CancelWish::Wanted;
+        let keys: Vec<OrderKey> = self
+            .orders
+            .table
+            .open()
+            .filter(|(_, order)| wanted(order))
+            .map(|(key, _)| key)
+            .collect();
+        let mut work = 0;
+        for key in &keys {
+            work += usize::from(self.may_cancel(*key) && self.cancel(*key));
+        }
+        let is_more = work < keys.len() || is_all || self.quarantine.cancels_any();
+        self.next_cancel_ns = if is_more { now_ns + LOOK_NS } else { u64::MAX };
+        if work > 0 {
+            self.session.flush();
+        }
+        work
+    }
+
+    /// Says how many orders were cancelled from outside, once the venue has said so of each.
+    pub(super) fn say_cancelled(&mut self) {
+        let count = self.orders.cancelled_outside;
+        let is_open =
+            |(_, order): (OrderKey, &KnownOrder)| order.is_cancelled_outside && order.is_open();
+        if count == 0 || self.orders.table.open().any(is_open) {
+            return;
+        }
+        self.orders.cancelled_outside = 0;
+        let is_all = self.stop.is_killed() || self.stop.phase() >= Phase::Draining;
+        let whose = if is_all { "all consumers" } else { "quarantined consumers" };
+        log::warn!("[{}] {count} orders of {whose} cancelled", self.orders.venue);
+    }
+}

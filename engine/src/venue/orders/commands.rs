@@ -1,0 +1,208 @@
+//! Commands of strategies, on their way to the venue or refused.
+
+use super::agent::OrderAgent;
+use super::order::CancelWish;
+use super::requests_in_flight::Asked;
+use super::stage::{BATCH, LOOK_NS, Presence, Stage};
+use super::states::Word;
+use super::words::Told;
+use crate::event::{ConsumerId, RejectReason};
+use crate::order::{OrderAction, OrderCommand, OrderKey, rejection};
+use crate::runtime::Phase;
+use crate::venue::EventOutlet;
+use crate::venue::governor::RequestClass;
+use crate::venue::protocol::{OrderProtocol, OrderRequest};
+
+impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
+    /// Takes commands: writes them, or answers them at once while the session is not ready.
+    #[inline]
+    pub(super) fn take_commands(&mut self) -> usize {
+        let mut work = 0;
+        while work < BATCH && !self.unwritten.is_full() && self.orders.room() >= 1 {
+            let mut taken = None;
+            self.commands.poll(1, |command| taken = Some(*command));
+            let Some(command) = taken else { break };
+            work += 1;
+            self.command(&command);
+        }
+        if work > 0 {
+            self.write();
+        }
+        work
+    }
+
+    #[inline]
+    fn command(&mut self, command: &OrderCommand) {
+        let sent = match command.action() {
+            Some(OrderAction::Submit) => self.place(command),
+            Some(OrderAction::Cancel) => self.on_cancel(command),
+            Some(OrderAction::Modify) => self.on_modify(command),
+            Some(OrderAction::Query) => self.on_query(command),
+            None => Err(RejectReason::UnknownOrder),
+        };
+        if let Err(reason) = sent {
+            self.orders.send_event(&rejection(command, reason, self.orders.now_ns));
+        }
+    }
+
+    /// Whether anything that adds risk may leave for this consumer now.
+    #[inline]
+    fn may_add_risk(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
+        let is_over = self.stop.phase() >= Phase::Draining || self.stop.is_killed();
+        if is_over || self.quarantine.has(ConsumerId(command.consumer)) {
+            return Err(RejectReason::TradingHalted);
+        }
+        if self.stage != Stage::Ready || self.presence != Presence::On || !self.switch.is_on() {
+            return Err(RejectReason::NotConnected);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn place(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
+        self.may_add_risk(command)?;
+        let weight = self.protocol.weight(RequestClass::Order);
+        self.orders.gate.may_order(command.consumer, weight, self.orders.now_ns)?;
+        let now_ns = self.orders.now_ns;
+        self.orders.table.submit(command, now_ns)?;
+        let key = OrderKey::of(command);
+        let sent = self.send_for(key, Asked::Submit(key), |protocol, request, text| {
+            protocol.place(command, request, text)
+        });
+        if let Err(reason) = sent {
+            // Nothing left us: the order is no more, and its number stays used.
+            self.orders.table.change(key, |order| {
+                let mut told_by_the_rejection = Told::new();
+                order.on_refused(reason, 0, now_ns, &mut told_by_the_rejection);
+            });
+            return Err(reason);
+        }
+        self.timed(command);
+        Ok(())
+    }
+
+    /// Notes a command whose write is timed.
+    #[inline]
+    fn timed(&mut self, command: &OrderCommand) {
+        let _room_was_checked =
+            self.unwritten.try_push((usize::from(command.consumer), command.tick_receive_ns));
+    }
+
+    /// A cancel leaves at once, or as soon as the order's pause, the venue's limits and the
+    /// connection allow; it is never lost.
+    #[inline]
+    fn on_cancel(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
+        let key = OrderKey::of(command);
+        let Some(order) = self.orders.table.open_order(key) else {
+            return Err(RejectReason::UnknownOrder);
+        };
+        if order.cancel != CancelWish::None {
+            return Ok(());
+        }
+        self.orders.table.change(key, |order| order.cancel = CancelWish::Wanted);
+        if self.may_cancel(key) && self.cancel(key) {
+            self.timed(command);
+        } else {
+            self.next_cancel_ns = self.next_cancel_ns.min(self.orders.now_ns + LOOK_NS);
+        }
+        Ok(())
+    }
+
+    pub(super) fn may_cancel(&mut self, key: OrderKey) -> bool {
+        let now_ns = self.now_ns();
+        if !self.orders.table.get(key).is_some_and(|order| order.may_cancel(now_ns)) {
+            return false;
+        }
+        let is_logged_on = matches!(self.stage, Stage::Asking | Stage::Ready);
+        let weight = self.protocol.weight(RequestClass::Cancel);
+        is_logged_on && self.orders.gate.may_send(RequestClass::Cancel, weight, now_ns)
+    }
+
+    pub(super) fn cancel(&mut self, key: OrderKey) -> bool {
+        let sent = self.send_for(key, Asked::Cancel(key), |protocol, request, text| {
+            protocol.cancel(request, text);
+            Ok(())
+        });
+        if sent.is_ok() {
+            self.orders.word(key, Word::CancelSent);
+        }
+        sent.is_ok()
+    }
+
+    fn on_modify(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
+        self.may_add_risk(command)?;
+        let key = OrderKey::of(command);
+        let order = self.orders.table.open_order(key).ok_or(RejectReason::UnknownOrder)?;
+        if !order.may_amend() {
+            return Err(RejectReason::DuplicateId);
+        }
+        let has = (order.price, order.qty);
+        let weight = self.protocol.weight(RequestClass::Amend);
+        if !self.orders.gate.may_send(RequestClass::Amend, weight, self.orders.now_ns) {
+            return Err(RejectReason::SlowDown);
+        }
+        self.send_for(key, Asked::Amend(key), |protocol, request, text| {
+            protocol.amend(command, has, request, text)
+        })?;
+        self.orders.table.change(key, |order| order.amend(command.price, command.qty));
+        self.timed(command);
+        Ok(())
+    }
+
+    /// A strategy's query is answered by what the venue says next, at the latest by the answer to
+    /// ours.
+    fn on_query(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
+        let now_ns = self.orders.now_ns;
+        let asked = self.orders.table.change(OrderKey::of(command), |order| {
+            if order.is_open() {
+                (order.wants_state, order.look_ns) = (true, now_ns);
+            }
+            order.is_open()
+        });
+        if asked == Some(true) { Ok(()) } else { Err(RejectReason::UnknownOrder) }
+    }
+
+    /// Writes a request about an order.
+    #[inline]
+    pub(super) fn send_for(
+        &mut self,
+        key: OrderKey,
+        asked: Asked,
+        write: impl FnOnce(&mut P, &OrderRequest<'_>, &mut Vec<u8>) -> Result<(), RejectReason>,
+    ) -> Result<(), RejectReason> {
+        let time_ms = self.time_ms();
+        let Self { orders, symbols, protocol, text, session, .. } = self;
+        let order = orders.table.get(key).ok_or(RejectReason::UnknownOrder)?;
+        let instrument = order.command.instrument_id();
+        let unknown = RejectReason::UnknownInstrument;
+        let symbol = symbols.symbol(instrument).ok_or(unknown)?;
+        let native = symbols.native(instrument).ok_or(unknown)?;
+        let name = orders.names.name(key);
+        let id = orders.requests.add(asked, orders.now_ns).ok_or(RejectReason::SlowDown)?;
+        let request = OrderRequest { id, native, scales: symbol.scales, name: &name, time_ms };
+        let mut sent = write(protocol, &request, text);
+        if sent.is_ok() && session.send(text).is_err() {
+            sent = Err(RejectReason::NotConnected);
+        }
+        if sent.is_err() {
+            orders.requests.take(id);
+        }
+        sent
+    }
+
+    /// Writes what was queued, and takes the time once the system has it.
+    #[inline]
+    pub(super) fn write(&mut self) {
+        if !self.session.flush() {
+            return; // the rest goes with a later step, and is timed then
+        }
+        let written_ns = self.orders.clock.now_ns();
+        for (consumer, cause_ns) in self.unwritten.drain(..) {
+            self.probe.record(consumer, written_ns.saturating_sub(cause_ns));
+        }
+    }
+
+    pub(super) fn time_ms(&self) -> i64 {
+        self.orders.clock.wall_at_ns(self.orders.now_ns) / 1_000_000
+    }
+}

@@ -1,0 +1,121 @@
+//! How a session leaves: at the stop, when its venue is switched off, and at the last resort.
+
+use std::sync::atomic::Ordering;
+
+use super::agent::OrderAgent;
+use super::leaving::LeftOrder;
+use super::stage::{Presence, Stage};
+use crate::runtime::Phase;
+use crate::venue::EventOutlet;
+use crate::venue::protocol::OrderProtocol;
+
+impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
+    /// The last resort (FR-016): nothing is read any more, since what it says could be stored
+    /// nowhere; the venue keeps it, to be asked for. Cancels still leave.
+    #[cold]
+    pub(super) fn go_on_unread(&mut self, phase: Phase) -> usize {
+        if self.ready.swap(false, Ordering::AcqRel) {
+            log::error!("[{}] orders: not read any more, trading is halted", self.orders.venue);
+        }
+        let work = self.take_commands();
+        if phase == Phase::Draining || self.stop.is_killed() {
+            self.look_for_cancels();
+            self.cancel_wanted(self.cancels_all());
+        }
+        // Nothing to wait for: the answers stay unread.
+        if phase == Phase::Draining && (self.session.flush() || self.stage != Stage::Ready) {
+            self.close();
+        }
+        work
+    }
+
+    /// Whether the end of the run cancels what is open.
+    fn cancels_all(&self) -> bool {
+        self.cancel_on_stop || self.stop.is_killed()
+    }
+
+    /// Cancels what is open as configured; true when nothing is left to wait for.
+    fn is_wound_down(&mut self) -> bool {
+        if self.cancels_all() {
+            self.look_for_cancels();
+            self.cancel_wanted(true);
+        }
+        let open = if self.cancels_all() { self.orders.table.open_count() } else { 0 };
+        open + self.orders.requests.holding() == 0 && !self.commands.has_available()
+    }
+
+    pub(super) fn wind_down(&mut self) {
+        if self.is_wound_down() || self.presence == Presence::Off {
+            self.close();
+        }
+    }
+
+    /// Follows the venue's switch: leaves the venue when what is open has ended, or can't be waited
+    /// for.
+    #[cold]
+    pub(super) fn follow_switch(&mut self) -> usize {
+        let venue = &self.orders.venue;
+        match (self.presence, self.switch.is_on()) {
+            (Presence::On, true) | (Presence::Off, false) => return 0,
+            (Presence::On, false) => {
+                log::info!("[{venue}] orders switched off: no new ones are taken");
+                let by_ns = self.orders.now_ns + self.answer_ns;
+                self.presence = Presence::Leaving { by_ns };
+                self.next_cancel_ns = 0;
+            }
+            (Presence::Leaving { .. } | Presence::Off, true) => {
+                log::info!("[{venue}] orders switched on");
+                self.presence = Presence::On;
+                self.session.resume();
+                self.orders.stats.set_state(self.session.state());
+            }
+            (Presence::Leaving { by_ns }, false) => {
+                let is_over = !self.session.is_open() || self.orders.now_ns >= by_ns;
+                if is_over || self.is_wound_down() {
+                    self.leave();
+                }
+            }
+        }
+        1
+    }
+
+    fn leave(&mut self) {
+        // Asked for when the venue is switched on again.
+        self.say_left(&self.resting());
+        self.session.suspend();
+        self.disconnected();
+        self.orders.stats.set_state(self.session.state());
+        self.presence = Presence::Off;
+    }
+
+    /// The orders that may rest at the venue.
+    pub(super) fn resting(&self) -> Vec<LeftOrder> {
+        let orders = self.orders.table.open();
+        let named = orders.filter_map(|(key, order)| {
+            let instrument = order.command.instrument_id();
+            let symbol = self.symbols.symbol(instrument)?;
+            let native = self.symbols.native(instrument)?;
+            let name = self.orders.names.name(key);
+            Some(LeftOrder::new(&self.orders.venue, &name, native, symbol.scales, order))
+        });
+        named.collect()
+    }
+
+    fn say_left(&self, left: &[LeftOrder]) {
+        if !left.is_empty() {
+            log::warn!("[{}] {} orders are left open at the venue", self.orders.venue, left.len());
+        }
+        for order in left {
+            log::error!("{order}");
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.say_cancelled();
+        self.left = self.resting();
+        self.session.end_for_good();
+        self.orders.stats.set_state(self.session.state());
+        self.ready.store(false, Ordering::Release);
+        self.orders.outlet = None;
+    }
+}

@@ -1,0 +1,96 @@
+//! Questions to the venue: which orders it is asked for, and when.
+
+use super::agent::OrderAgent;
+use super::order::KnownOrder;
+use super::requests_in_flight::Asked;
+use super::stage::{LOOK_NS, QUERIES_MAX};
+use crate::event::RejectReason;
+use crate::runtime::Phase;
+use crate::venue::EventOutlet;
+use crate::venue::governor::RequestClass;
+use crate::venue::protocol::OrderProtocol;
+use crate::venue::transport::CloseReason;
+
+/// Lists of fills that ended the connection, one after the other, before none is asked for.
+const FILLS_CUT_MAX: u32 = 2;
+
+impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
+    /// Asks for the orders whose time has come, a few at a time, within the budget of queries.
+    #[inline]
+    pub(super) fn ask(&mut self) -> usize {
+        let mut work = 0;
+        while self.orders.requests.queries() < QUERIES_MAX {
+            let Some(key) = self.orders.table.due(self.orders.now_ns) else { break };
+            let weight = self.protocol.weight(RequestClass::Query);
+            if !self.orders.gate.may_send(RequestClass::Query, weight, self.orders.now_ns) {
+                break;
+            }
+            let reports = self.orders.table.get(key).map_or(0, |order| order.reports);
+            let sent = self.send_for(key, Asked::Query(key, reports), |protocol, request, text| {
+                protocol.query(request, text);
+                Ok(())
+            });
+            work += 1;
+            if sent.is_err() {
+                self.orders.change(key, KnownOrder::on_query_failed);
+                break;
+            }
+            self.orders.table.change(key, |order| order.is_asked = true);
+        }
+        if self.orders.table.any_wants_fills() {
+            work += self.ask_for_fills();
+        }
+        if work > 0 {
+            self.session.flush();
+        }
+        work
+    }
+
+    /// Asks for the fills of an order of which some were inferred, or have no fee. What is open
+    /// goes first, and nothing is asked for at the end of the run.
+    #[cold]
+    fn ask_for_fills(&mut self) -> usize {
+        let now_ns = self.orders.now_ns;
+        let requests = &self.orders.requests;
+        let is_busy = requests.queries() + requests.fills() > 0;
+        let is_over = self.stop.phase() >= Phase::Draining;
+        if is_busy || is_over || self.orders.fills_cut >= FILLS_CUT_MAX {
+            return 0;
+        }
+        let Some(key) = self.orders.table.wants_fills(now_ns) else { return 0 };
+        let venue_order_id = self.orders.table.get(key).map(|order| order.venue_order_id);
+        let named = venue_order_id.filter(|id| !id.is_none());
+        let weight = self.protocol.fills_weight();
+        if !self.orders.gate.may_send(RequestClass::Query, weight, now_ns) {
+            return 0;
+        }
+        let sent = self.send_for(key, Asked::Fills(key), |protocol, request, text| {
+            let asks = named.is_some_and(|id| protocol.fills_since(id, request, text));
+            if asks { Ok(()) } else { Err(RejectReason::Unsupported) }
+        });
+        self.orders.table.change(key, |order| order.fills_were_asked(now_ns));
+        if sent.is_err() {
+            self.orders.on_no_fills(key);
+        }
+        usize::from(sent.is_ok())
+    }
+
+    /// Looks for answers that are overdue: a logon ends the connection, an order is in doubt.
+    pub(super) fn look_for_overdue(&mut self) {
+        let now_ns = self.orders.now_ns;
+        if now_ns < self.next_look_ns {
+            return;
+        }
+        self.next_look_ns = now_ns + LOOK_NS;
+        self.orders.look_at_all();
+        let before_ns = now_ns.saturating_sub(self.answer_ns);
+        while let Some(asked) = self.orders.requests.next_overdue(before_ns) {
+            self.orders.on_overdue(asked);
+        }
+        let max_ns = self.answer_ns.max(self.orders.in_flight_max_ns);
+        self.orders.requests.forget(now_ns.saturating_sub(max_ns));
+        if let Some((operation, reason, code)) = self.orders.failure.take() {
+            self.session.fail(CloseReason::Refused { operation, reason, code });
+        }
+    }
+}

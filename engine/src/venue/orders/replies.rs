@@ -1,0 +1,295 @@
+//! What replies to requests do to the orders that they are about.
+
+use super::order::KnownOrder;
+use super::reconcile::Reconciler;
+use super::requests_in_flight::{Answered, Asked};
+use super::states::Word;
+use super::words::{Applied, Told, VenueAnswer, VenueFill};
+use crate::event::RejectReason;
+use crate::order::OrderKey;
+use crate::venue::governor::{LimitWords, PauseCause, PauseScope};
+use crate::venue::protocol::{Failure, Outcome, Reply, ReplyBody};
+use crate::venue::{EventOutlet, LetterReason};
+
+/// Orders in a row of which the stream had told nothing when a query found news of them.
+const SILENT_FINDS_MAX: u32 = 2;
+/// A pause that the venue wants without saying how long, ns.
+const PAUSE_NS: u64 = 1_000_000_000;
+/// The same, of a ban, ns.
+const BAN_NS: u64 = 120_000_000_000;
+
+impl<O: EventOutlet> Reconciler<O> {
+    #[inline]
+    pub(super) fn on_reply(
+        &mut self,
+        reply: &Reply<'_>,
+        outcome: impl FnOnce(&Failure<'_>) -> Outcome,
+        raw: &[u8],
+    ) {
+        let asked = match self.requests.take(reply.id) {
+            Some(Answered::First(asked)) => asked,
+            Some(Answered::Again(asked)) => return self.on_second_reply(asked, reply, raw),
+            None => {
+                if self.lines.take(self.now_ns) {
+                    log::warn!("[{}] reply to unknown request {}", self.venue, reply.id);
+                }
+                return;
+            }
+        };
+        match &reply.outcome {
+            Ok(body) => self.on_success(asked, body, raw),
+            Err(failure) => {
+                let outcome = outcome(failure);
+                self.pause(outcome, failure);
+                self.on_failure(asked, outcome, failure);
+            }
+        }
+    }
+
+    /// A failure of no request of ours.
+    #[cold]
+    pub(super) fn on_unasked(&mut self, outcome: &Outcome, failure: &Failure<'_>, raw: &[u8]) {
+        self.letter(LetterReason::Order, "failure of no request", raw);
+        self.pause(*outcome, failure);
+        if self.lines.take(self.now_ns) {
+            let (message, code) = (failure.message.escape_default(), failure.code);
+            log::warn!("[{}] the venue says unasked: {message} (code: {code})", self.venue);
+        }
+    }
+
+    /// A request is answered once. What a second reply to a new order adds is asked for.
+    #[cold]
+    fn on_second_reply(&mut self, asked: Asked, reply: &Reply<'_>, raw: &[u8]) {
+        self.letter(LetterReason::Order, "second reply to a request", raw);
+        let Asked::Submit(key) = asked else { return };
+        self.alarm(key, "second reply to a request");
+        let word = if reply.outcome.is_ok() { Word::Accepted } else { Word::NoAnswer };
+        self.word(key, word);
+    }
+
+    /// A reply that can't be read: what it answered is not known to be done.
+    #[cold]
+    pub(super) fn on_unread_reply(&mut self, answered: Answered, detail: &'static str) {
+        let Answered::First(asked) = answered else { return };
+        match asked {
+            Asked::Logon(operation) => {
+                self.failure.get_or_insert((operation, "reply that can't be read", 0));
+            }
+            Asked::Submit(key) | Asked::Amend(key) => {
+                self.alarm(key, detail);
+                self.word(key, Word::NoAnswer);
+            }
+            Asked::Cancel(key) => {
+                self.alarm(key, detail);
+                self.word(key, Word::CancelLost);
+            }
+            Asked::Query(key, _) => {
+                self.alarm(key, detail);
+                self.change(key, KnownOrder::on_query_failed);
+            }
+            Asked::Fills(key) => self.on_no_fills(key),
+        }
+    }
+
+    fn on_success(&mut self, asked: Asked, body: &ReplyBody<'_>, raw: &[u8]) {
+        if std::mem::take(&mut self.is_slowed) {
+            self.gate.governor().granted(PauseScope::Address);
+            self.gate.governor().granted(PauseScope::Orders);
+        }
+        if let Some(key) = asked.order()
+            && !body.name.is_empty()
+            && body.name != self.names.name(key).as_slice()
+        {
+            self.letter(LetterReason::Order, "reply names another order", raw);
+            return self.on_unread_reply(Answered::First(asked), "reply names another order");
+        }
+        match asked {
+            Asked::Logon(_) => self.logon_replies += 1,
+            Asked::Submit(key) => {
+                let sent_reports = 0;
+                self.table.change(key, |order| order.named_by_reply(body.venue_order_id));
+                self.word(key, Word::Accepted);
+                self.on_reply_state(key, sent_reports, body, raw);
+            }
+            Asked::Cancel(key) => {
+                let reports = self.table.get(key).map_or(0, |order| order.reports);
+                self.word(key, Word::CancelAccepted);
+                self.on_reply_state(key, reports, body, raw);
+            }
+            // The report follows; without one the next look finds out.
+            Asked::Amend(key) => self.change(key, KnownOrder::on_amend_accepted),
+            Asked::Query(key, reports) => match &body.state {
+                Some(answer) => self.on_answer(key, reports, answer, raw),
+                None => {
+                    self.letter(LetterReason::Field, "answer without the order's state", raw);
+                    self.change(key, KnownOrder::on_query_failed);
+                }
+            },
+            Asked::Fills(key) => {
+                let is_its = |order: &KnownOrder| order.venue_order_id == body.venue_order_id;
+                if body.fills.is_empty() || !self.table.get(key).is_some_and(is_its) {
+                    return self.on_no_fills(key);
+                }
+                self.on_fills(key, body.fills, raw);
+            }
+        }
+    }
+
+    /// The state of an order in the reply to a request that is no query.
+    fn on_reply_state(&mut self, key: OrderKey, reports: u32, body: &ReplyBody<'_>, raw: &[u8]) {
+        let Some(answer) = &body.state else { return };
+        let (mut told, now_ns) = (Told::new(), self.now_ns);
+        let applied = self
+            .table
+            .change(key, |order| order.on_reply_state(answer, reports, now_ns, &mut told));
+        self.tell(key, 0, &told);
+        if let Some(Applied::Contradiction(detail)) = applied {
+            self.letter(LetterReason::Order, detail, raw);
+            self.alarm(key, detail);
+        } else if !body.fills.is_empty() {
+            self.on_fills(key, body.fills, raw);
+        }
+    }
+
+    fn on_answer(&mut self, key: OrderKey, reports: u32, answer: &VenueAnswer, raw: &[u8]) {
+        let (mut told, now_ns) = (Told::new(), self.now_ns);
+        let mut was_heard = true;
+        let applied = self.table.change(key, |order| {
+            was_heard = order.is_heard();
+            order.on_answer(answer, reports, now_ns, &mut told)
+        });
+        self.tell(key, 0, &told);
+        match applied {
+            Some(Applied::Contradiction(detail)) => {
+                self.letter(LetterReason::Order, detail, raw);
+                self.alarm(key, detail);
+            }
+            Some(Applied::Taken) if !was_heard => {
+                self.silent_finds += 1;
+                if self.silent_finds >= SILENT_FINDS_MAX {
+                    self.silent_finds = 0;
+                    self.failure.get_or_insert(("read", "the account's stream is silent", 0));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The venue's list of an order's fills, from the first on.
+    #[cold]
+    fn on_fills(&mut self, key: OrderKey, fills: &[VenueFill], raw: &[u8]) {
+        let (mut from, now_ns) = (0, self.now_ns);
+        for fill in fills {
+            let mut told = Told::new();
+            let applied =
+                self.table.change(key, |order| order.on_listed_fill(fill, from, now_ns, &mut told));
+            self.tell(key, 0, &told);
+            if let Some(Applied::Contradiction(detail)) = applied {
+                self.letter(LetterReason::Order, detail, raw);
+                self.alarm(key, detail);
+                return;
+            }
+            from = from.saturating_add(fill.qty);
+        }
+        self.fills_cut = 0;
+        self.table.change(key, |order| order.look_for_fills(now_ns));
+        self.on_no_fills(key);
+    }
+
+    /// A list of fills has come, or did not come. Says what stays as it was inferred, once nothing
+    /// more is asked for.
+    #[cold]
+    pub(super) fn on_no_fills(&mut self, key: OrderKey) {
+        let is_left = |order: &KnownOrder| order.fills.is_unsettled() && order.fills_ns == u64::MAX;
+        if self.table.get(key).is_some_and(is_left) && self.lines.take(self.now_ns) {
+            let name = self.names.name(key);
+            let (venue, name) = (&self.venue, name.escape_ascii());
+            log::warn!(
+                "[{venue}] order {name}: the venue did not list its fills; price or fee of some \
+                 stay as they were told"
+            );
+        }
+    }
+
+    #[cold]
+    fn on_failure(&mut self, asked: Asked, outcome: Outcome, failure: &Failure<'_>) {
+        let Failure { code, message, .. } = *failure;
+        let message = message.escape_default();
+        if let Asked::Logon(operation) = asked {
+            log::error!("[{}] {operation} failed: {message} (code: {code})", self.venue);
+            self.failure.get_or_insert((operation, "refused by the venue", code));
+            return;
+        }
+        log::debug!("[{}] {asked:?} failed: {message} (code: {code})", self.venue);
+        if matches!(asked, Asked::Submit(_)) && self.refused_last != code {
+            // Once for a row of them: the strategy is told of each, and the report counts them.
+            self.refused_last = code;
+            log::warn!("[{}] order failed: {message} (code: {code})", self.venue);
+        }
+        let reason = match outcome {
+            Outcome::Refused(reason) => reason,
+            Outcome::SlowDown | Outcome::TooManyOrders => RejectReason::SlowDown,
+            _ => RejectReason::Venue,
+        };
+        match (asked, outcome) {
+            (Asked::Submit(key), Outcome::Unknown) => self.word(key, Word::NoAnswer),
+            (Asked::Submit(key), _) => {
+                self.change(key, |order, now, told| order.on_refused(reason, code, now, told));
+            }
+            (Asked::Cancel(key), Outcome::Unknown) => self.word(key, Word::CancelLost),
+            // It stays wanted, and goes out once the pause is over.
+            (Asked::Cancel(key), Outcome::SlowDown) => self.word(key, Word::CancelLost),
+            (Asked::Cancel(key), outcome) => {
+                let is_not_open = matches!(outcome, Outcome::NotOpen | Outcome::NoSuchOrder);
+                self.change(key, |order, now, told| {
+                    order.on_cancel_refused(is_not_open, code, now, told);
+                });
+            }
+            (Asked::Amend(key), Outcome::Unknown) => self.word(key, Word::NoAnswer),
+            (Asked::Amend(key), _) => {
+                self.change(key, |order, _, told| order.on_amend_refused(reason, code, told));
+            }
+            (Asked::Query(key, _), Outcome::NoSuchOrder) => {
+                let max_ns = self.in_flight_max_ns;
+                self.change(key, |order, now, told| {
+                    let is_over = now.saturating_sub(order.sent_ns) > max_ns;
+                    order.on_no_such_order(is_over, code, now, told);
+                });
+            }
+            (Asked::Query(key, _), _) => self.change(key, KnownOrder::on_query_failed),
+            (Asked::Fills(key), _) => self.on_no_fills(key),
+            (Asked::Logon(_), _) => {}
+        }
+    }
+
+    /// Follows what a frame said of the venue's limits.
+    #[cold]
+    pub(super) fn learn(&mut self, words: &LimitWords) {
+        let wall_ns = self.clock.wall_at_ns(self.now_ns);
+        self.gate.governor().learn(words, self.now_ns, wall_ns);
+    }
+
+    /// Obeys a failure that wants a pause, to its end, whatever its length.
+    #[cold]
+    fn pause(&mut self, outcome: Outcome, failure: &Failure<'_>) {
+        let scope = match outcome {
+            Outcome::SlowDown => PauseScope::Address,
+            Outcome::TooManyOrders => PauseScope::Orders,
+            _ => return,
+        };
+        let cause = PauseCause { status: failure.status, code: failure.code };
+        let governor = self.gate.governor();
+        let Some(at_ms) = failure.retry_after_ms else {
+            let first_ns = if failure.status == 418 { BAN_NS } else { PAUSE_NS };
+            governor.pause_untold(scope, first_ns, cause, &self.clock);
+            self.is_slowed = true;
+            return;
+        };
+        let wall_ms = self.clock.wall_at_ns(self.now_ns) / 1_000_000;
+        // By the venue's own clock where it tells: ours may be ahead of it.
+        let wait_ms = at_ms.saturating_sub(failure.server_time_ms.unwrap_or(wall_ms));
+        let wait_ns = u64::try_from(wait_ms).unwrap_or(0).saturating_mul(1_000_000);
+        let until_ns = self.now_ns.saturating_add(wait_ns);
+        governor.pause(scope, until_ns, cause, &self.clock);
+    }
+}

@@ -1,0 +1,91 @@
+//! What a venue says of an order, in the instrument's scales.
+
+use arrayvec::ArrayVec;
+
+use crate::event::{ExecReport, ExecType, ExpiryReason, InstrumentId, OrderStatus, Side, VenueRef};
+
+/// The venue's report on an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VenueReport {
+    /// What it tells.
+    pub exec_type: ExecType,
+    /// The order's state after it.
+    pub status: OrderStatus,
+    /// The venue's name of the order.
+    pub venue_order_id: VenueRef,
+    /// The venue's name of the trade; of the report when it is no fill.
+    pub execution_id: VenueRef,
+    /// What it is for.
+    pub instrument: InstrumentId,
+    /// Its side.
+    pub side: Side,
+    /// Limit price; 0 for a market order.
+    pub price: i64,
+    /// Ordered quantity.
+    pub qty: i64,
+    /// Price of this fill.
+    pub last_price: i64,
+    /// Quantity of this fill.
+    pub last_qty: i64,
+    /// Filled so far.
+    pub filled_qty: i64,
+    /// Taken off by self-trade prevention so far; `None` where the report does not say.
+    pub prevented_qty: Option<i64>,
+    /// Quote amount of all fills, in units of 10^-(price scale + quantity scale); `None` where the
+    /// report does not say.
+    pub quote_total: Option<i128>,
+    /// Fee of this fill in units of 10^-8, and its asset; `None` when it is not known.
+    pub fee: Option<(i64, u128)>,
+    /// Why it expired.
+    pub expiry: ExpiryReason,
+}
+
+/// The venue's answer to a query of an order, or the order's state in the reply to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VenueAnswer {
+    /// Its state.
+    pub status: OrderStatus,
+    /// The venue's name of the order.
+    pub venue_order_id: VenueRef,
+    /// What it is for.
+    pub instrument: InstrumentId,
+    /// Its side, where the answer says.
+    pub side: Option<Side>,
+    /// Ordered quantity, where the answer says.
+    pub qty: Option<i64>,
+    /// Filled so far.
+    pub filled_qty: i64,
+    /// Taken off by self-trade prevention, where the answer says.
+    pub prevented_qty: Option<i64>,
+    /// Quote amount of all fills, as in [`VenueReport::quote_total`].
+    pub quote_total: Option<i128>,
+    /// Why it expired.
+    pub expiry: ExpiryReason,
+}
+
+/// One fill in the venue's list of an order's fills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VenueFill {
+    /// The venue's name of the trade.
+    pub trade: VenueRef,
+    /// Its price.
+    pub price: i64,
+    /// Its quantity.
+    pub qty: i64,
+    /// As [`VenueReport::fee`].
+    pub fee: Option<(i64, u128)>,
+}
+
+/// What a word did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It was taken; what is told stands in the list.
+    Taken,
+    /// It was known before.
+    Duplicate,
+    /// It contradicts what is known; why.
+    Contradiction(&'static str),
+}
+
+/// What is told of one word: a revival, fills that were missed, an amendment, the report.
+pub type Told = ArrayVec<ExecReport, 5>;
