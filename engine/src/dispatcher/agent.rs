@@ -50,8 +50,8 @@ pub struct DispatcherAgent {
 struct Inputs {
     critical: Consumer<Event>,
     market: Consumer<Event>,
-    /// Answers to control commands; none in engines that are not controlled.
-    notices: Option<Consumer<Event>>,
+    /// Answers to control commands.
+    notices: Consumer<Event>,
 }
 
 /// Everything but the input lanes, so that both can be borrowed at once.
@@ -94,7 +94,7 @@ pub(crate) struct DispatcherParts {
     pub(crate) flips: Arc<FlipPort>,
     /// The controller's answers to commands: past the orchestrator, so that an answer and the flip
     /// that it speaks of reach a consumer in this order.
-    pub(crate) notices: Option<Consumer<Event>>,
+    pub(crate) notices: Consumer<Event>,
     pub(crate) clock: Clock,
     pub(crate) probe: Probe,
     pub(crate) letters: LetterSender,
@@ -195,14 +195,11 @@ impl DispatcherAgent {
     #[inline]
     fn tell_notices(&mut self) -> usize {
         let Self { inputs, fanout, .. } = self;
-        match &mut inputs.notices {
-            Some(notices) if notices.has_available() => {
-                // All of them: a flip must not overtake one, and there are never more than its lane
-                // holds.
-                notices.poll(usize::MAX, |event| fanout.notice(event))
-            }
-            _ => 0,
+        if !inputs.notices.has_available() {
+            return 0;
         }
+        // All of them: a flip must not overtake one, and there are never more than its lane holds.
+        inputs.notices.poll(usize::MAX, |event| fanout.notice(event))
     }
 
     fn close(&mut self) {

@@ -1,7 +1,7 @@
 //! What a configuration needs beyond its own text, before anything is started.
 
-use super::assemble::strategies;
 use super::options::LaunchError;
+use super::pipeline_plan::strategies;
 use super::venues::check_venues;
 use crate::config::Config;
 use crate::consumer::StrategyRegistry;

@@ -91,11 +91,6 @@ impl Engine {
         }
     }
 
-    /// Stops what was started when the rest could not be.
-    pub(super) fn abandon(self) {
-        drop(self);
-    }
-
     /// The plan it runs by.
     #[must_use]
     pub fn plan(&self) -> Option<&CorePlan> {

@@ -14,6 +14,7 @@ mod footprint;
 mod housekeeping;
 mod one_thread;
 mod options;
+mod pipeline_plan;
 mod rehearsal;
 mod run_header;
 mod start;

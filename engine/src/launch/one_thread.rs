@@ -6,15 +6,15 @@
 
 use std::sync::Arc;
 
-use super::assemble::{Assembly, strategies};
+use super::assemble::Assembly;
 use super::options::{LaunchError, LaunchOptions};
+use super::pipeline_plan::pipeline_plan;
 use super::venue_threads::VenueThreads;
 use crate::config::Config;
 use crate::consumer::StrategyRegistry;
 use crate::control::{Controller, Routes};
-use crate::pipeline::Readings;
-use crate::runtime::{CorePlan, HostCores, OneThread, Phase, StopSignal, look_pause};
-use crate::telemetry::LetterSource;
+use crate::pipeline::Builder;
+use crate::runtime::{CorePlan, HostCores, OneThread, Phase, look_pause};
 use crate::venue::VenueCounters;
 use crate::world::{
     Clock, Entropy, FileConditions, Files, Net, NetConditions, NetTotals, Spawn, VirtualFiles,
@@ -37,12 +37,10 @@ pub struct OneThreadOptions {
 pub struct OneThreadEngine {
     thread: OneThread,
     net: VirtualNet,
-    stop: StopSignal,
-    readings: Readings,
+    /// With the lanes' ends that nobody reads, which stay open as long as the agents.
+    builder: Builder,
     routes: Arc<Routes>,
-    /// Read by nobody; their lanes stay open as long as the agents that write them, and their
-    /// venues too.
-    _ends: (Vec<LetterSource>, VenueThreads),
+    _venues: VenueThreads,
 }
 
 /// Makes the engine of `config`, started at 0 ns of its time.
@@ -67,12 +65,13 @@ pub fn launch_one_thread(
         files: Files::Virtual(files),
         spawn: Spawn::OneThread,
     };
-    let plan = CorePlan::make(config, &HostCores::read())?;
-    let mut assembly = Assembly::new(config, world, strategies(config, registry)?, &plan)?;
-    let flips = assembly.build(launch)?;
+    let cores = CorePlan::make(config, &HostCores::read())?;
+    let plan = pipeline_plan(config, registry, &cores, launch)?;
+    let mut assembly = Assembly::new(config, world, &plan, &cores)?;
+    let flips = assembly.build(plan, launch)?;
     let routes = Arc::clone(flips.routes());
     let random = entropy.random("schedule");
-    let pause = look_pause(plan.profile);
+    let pause = look_pause(cores.profile);
     let venues = config.venue_names().len();
     let commands = std::mem::take(&mut assembly.control);
     let controller = Controller::new(commands, flips, venues, clock.clone(), pause);
@@ -82,9 +81,8 @@ pub fn launch_one_thread(
     assembly.beside.drain(..).for_each(|agent| thread.add(agent));
     assembly.agents.drain(..).for_each(|(_, agent)| thread.add(agent));
     thread.add(Box::new(controller));
-    let Assembly { stop, readings, letters, threads, .. } = assembly;
-    let _ends = (letters, threads);
-    Ok(OneThreadEngine { thread, net, stop, readings, routes, _ends })
+    let Assembly { builder, threads: _venues, .. } = assembly;
+    Ok(OneThreadEngine { thread, net, builder, routes, _venues })
 }
 
 impl OneThreadEngine {
@@ -98,7 +96,7 @@ impl OneThreadEngine {
     /// agents that have not ended by then.
     pub fn stop(&mut self, deadline_ns: u64) -> Vec<String> {
         self.routes.stop();
-        self.stop.raise(Phase::Draining);
+        self.builder.stop.raise(Phase::Draining);
         self.run_ns(deadline_ns);
         self.thread.unfinished().map(str::to_owned).collect()
     }
@@ -118,7 +116,7 @@ impl OneThreadEngine {
     /// What each session has counted: venue, role, counters.
     #[must_use]
     pub fn sessions(&self) -> Vec<(&str, &str, VenueCounters)> {
-        let sessions = self.readings.sessions.iter();
+        let sessions = self.builder.readings.sessions.iter();
         sessions.map(|of| (of.venue.as_str(), of.role.as_str(), of.stats.read())).collect()
     }
 

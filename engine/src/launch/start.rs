@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use pitlane_ring::{IdleStrategy, LaneGauge, Publisher};
+use pitlane_ring::{Consumer, IdleStrategy, LaneGauge, Publisher};
 
 use super::assemble::Assembly;
 use super::control::{self, ReaderSources};
@@ -15,7 +15,10 @@ use super::options::{LaunchError, LaunchOptions};
 use super::rehearsal::rehearsal;
 use super::run_header::{offered, run_header};
 use crate::config::Config;
-use crate::control::{Controller, ControllerHandle, DeskParts, Flips, OperatorDesk};
+use crate::control::{
+    BoundSocket, Controller, ControllerHandle, DeskParts, Flips, OperatorDesk, Routes,
+};
+use crate::pipeline::Readings;
 use crate::runtime::{
     Agent, AgentRole, CoreHandle, CoreOptions, CoreParking, CorePlan, GuardedConsumer, HiccupMeter,
     HostCores, PlannedCore, WatchdogHandle, WatchdogOptions, look_pause,
@@ -53,6 +56,10 @@ fn make_run_folder(files: &Files, base: &Path, stamp_ms: i64) -> Result<PathBuf,
     }
 }
 
+fn started<T>(name: &str, thread: io::Result<T>) -> Result<T, LaunchError> {
+    thread.map_err(|source| LaunchError::Thread { name: name.to_owned(), source })
+}
+
 /// What a core runs.
 #[derive(Default)]
 struct Placed {
@@ -60,136 +67,82 @@ struct Placed {
     consumers: Vec<(Box<dyn Agent>, GuardedConsumer)>,
 }
 
+/// By thread, the ends of the lanes that carry its log lines.
+type LogEnds = Vec<(String, Consumer<LogRecord>)>;
+
 impl Assembly<'_> {
-    /// Opens the files, starts housekeeping, then the cores.
+    /// The folder of this run, and the interval log in it, if there is to be one.
+    fn run_files(&self, plan: &CorePlan) -> Result<(PathBuf, Option<HlogWriter>), LaunchError> {
+        let (config, files) = (self.config, &self.world.files);
+        let started_ns = self.builder.clock.wall_at_ns(0);
+        let run_dir = make_run_folder(files, &config.engine.run_dir, started_ns / 1_000_000)?;
+        if !config.telemetry.hlog {
+            return Ok((run_dir, None));
+        }
+        let started = SystemTime::UNIX_EPOCH + Duration::from_nanos(started_ns.unsigned_abs());
+        let header = run_header(plan, config, &offered(config));
+        let hlog = HlogWriter::create(files, &run_dir.join("latency.hlog"), started, &header)?;
+        Ok((run_dir, Some(hlog)))
+    }
+
+    /// Opens the files, starts housekeeping and the controller, then the cores.
     pub(super) fn start(
         mut self,
         plan: CorePlan,
         flips: Flips,
         options: &LaunchOptions,
     ) -> Result<Engine, LaunchError> {
-        let files = self.world.files.clone();
-        let started_ns = self.clock.wall_at_ns(0);
-        let run_dir = make_run_folder(&files, &self.config.engine.run_dir, started_ns / 1_000_000)?;
-        let started = SystemTime::UNIX_EPOCH + Duration::from_nanos(started_ns.unsigned_abs());
-        let hlog = if self.config.telemetry.hlog {
-            let header = run_header(&plan, self.config, &offered(self.config));
-            Some(HlogWriter::create(&files, &run_dir.join("latency.hlog"), started, &header)?)
-        } else {
-            None
-        };
-        let routes = Arc::clone(flips.routes());
+        let (run_dir, hlog) = self.run_files(&plan)?;
         let socket = control::bind(self.config, &run_dir)?;
-        let mut cores: Vec<(CoreOptions, PlannedCore)> = Vec::new();
-        let mut log_lanes = Vec::new();
-        for (planned, parking) in plan.cores.iter().zip(std::mem::take(&mut self.parking)) {
-            let (log, log_end) = self.lane(format!("log:{}", planned.name), self.config.lanes.log);
-            log_lanes.push((planned.name.clone(), log_end));
-            cores.push((self.core_options(planned, parking, log)?, planned.clone()));
-        }
+        let routes = Arc::clone(flips.routes());
+        let (cores, log_ends) = self.cores(&plan)?;
         let logs = LogLanes::new(self.config.lanes.log);
-        let links = self.probes.iter().map(|(link, _)| Arc::clone(link)).collect();
-        let steady = SteadyState::new();
-        let is_of_events = |gauge: &&LaneGauge| !gauge.name().starts_with("log:");
-        let readings = Arc::new(std::mem::take(&mut self.readings));
-        let gauges: Vec<LaneGauge> = readings.lanes.iter().filter(is_of_events).cloned().collect();
-        let consumers = self.consumer_names();
-        let housekeeping = Housekeeping {
-            logs: LogDrain::new(log_lanes, logs.clone()),
-            failures: self.failures,
-            letters: DeadLetterFile::new(
-                RunFile::new(
-                    &files,
-                    &run_dir.join("dead_letters.jsonl"),
-                    FileLimits::DEFAULT,
-                    Vec::new(),
-                ),
-                self.clock.clone(),
-                self.letters,
-                LetterNames { venues: letter_venues(self.config), consumers },
-                self.quarantine.last_resort().clone(),
-            ),
-            collector: Collector::new(CollectorOptions {
-                links: self.probes,
-                gauges: gauges
-                    .iter()
-                    .map(|gauge| {
-                        let name = format!("{GAUGE_PREFIX}{}", gauge.name());
-                        (name, gauge.capacity() as u64)
-                    })
-                    .collect(),
-                hlog,
-                started_ns: self.clock.now_ns(),
-            }),
-            gauges,
-            flips: routes.latencies(),
-            clock: self.clock.clone(),
-            interval_ns: self.config.telemetry.interval_ms * 1_000_000,
-            warm_up_ns: self.clock.now_ns() + self.config.engine.warm_up_ms * 1_000_000,
-            steady: Arc::clone(&steady),
-            wakers: self.wakers.clone(),
-            pause: look_pause(plan.profile),
-            holds_letters: options.holds_letters,
-        };
-        let last = housekeeping.collector.last();
-        // Started before the cores: threads inherit the mask, and this one must not be pinned.
-        let housekeeping = HousekeepingHandle::start(housekeeping)
-            .map_err(|source| LaunchError::Thread { name: "housekeeping".to_owned(), source })?;
-        let controller = Controller::new(
-            self.control,
-            flips,
-            self.config.venue_names().len(),
-            self.clock.clone(),
-            look_pause(plan.profile),
-        );
-        let controller = match ControllerHandle::start(controller) {
+        let readings = Arc::new(std::mem::take(&mut self.builder.readings));
+        let links = self.builder.probes.iter().map(|(link, _)| Arc::clone(link)).collect();
+        let drain = LogDrain::new(log_ends, logs.clone());
+        let mut housekeeping = self.housekeeping(&run_dir, hlog, drain, &readings, &routes);
+        (housekeeping.pause, housekeeping.holds_letters) =
+            (look_pause(plan.profile), options.holds_letters);
+        let (last, steady) = (housekeeping.collector.last(), Arc::clone(&housekeeping.steady));
+        // Started before the cores: threads inherit the mask, and these must not be pinned.
+        let housekeeping = started("housekeeping", HousekeepingHandle::start(housekeeping))?;
+        let controller = match self.start_controller(flips, &plan) {
             Ok(controller) => controller,
-            Err(source) => {
+            Err(error) => {
                 let _its_files_are_closed = housekeeping.stop(HALT_GRACE);
-                return Err(LaunchError::Thread { name: "controller".to_owned(), source });
+                return Err(error);
             }
         };
+        let watchdog = self.watchdog(&plan, logs, options.takes_nothing);
         let reader = control::reader(ReaderSources {
             config: self.config,
             run_dir: &run_dir,
             plan: &plan,
             readings: &readings,
-            clock: &self.clock,
-            quarantine: &self.quarantine,
-            switch: &self.switch,
+            clock: &self.builder.clock,
+            quarantine: &self.builder.quarantine,
+            switch: &self.builder.switch,
             routes: &routes,
             last,
             steady: &steady,
         });
-        let last_resort = self.quarantine.last_resort().clone();
-        let mut watchdog = WatchdogOptions {
-            cores: Vec::new(),
-            loose_cores: plan.loose_cores(&HostCores::read()),
-            has_room: plan.has_room(&HostCores::read()),
-            yield_ban: self.yield_ban.clone(),
-            quarantine_after_ns: self.config.engine.quarantine_after_ms * 1_000_000,
-            quarantine: self.quarantine,
-            logs,
-            clock: self.clock.clone(),
-            takes_nothing: options.takes_nothing,
-        };
         let desk = OperatorDesk::new(DeskParts {
             reader,
             routes: Arc::clone(&routes),
-            trading: self.switch.clone(),
-            quarantine: watchdog.quarantine.clone(),
+            trading: self.builder.switch.clone(),
+            quarantine: self.builder.quarantine.clone(),
             switches: readings.switches.clone(),
-            stop: self.stop.clone(),
+            stop: self.builder.stop.clone(),
             wakers: self.wakers.clone(),
         });
-        let mut engine = Engine::new(EngineParts {
+        let engine = Engine::new(EngineParts {
             watchdog: None,
             plan,
-            clock: self.clock,
-            stop: self.stop,
+            clock: self.builder.clock,
+            stop: self.builder.stop,
             readings,
-            closings: self.closings,
-            last_resort,
+            closings: self.builder.closings,
+            last_resort: self.builder.quarantine.last_resort().clone(),
             links,
             steady,
             housekeeping,
@@ -200,33 +153,92 @@ impl Assembly<'_> {
             socket: None,
             drain_deadline: Duration::from_millis(self.config.engine.drain_deadline_ms),
         });
-        for (options, planned) in cores {
-            match CoreHandle::start(options) {
-                Ok((core, watched)) => {
-                    engine.add_core(core);
-                    watchdog.cores.extend(watched);
-                }
-                Err(source) => {
-                    engine.abandon();
-                    return Err(LaunchError::Thread { name: planned.name, source });
-                }
-            }
+        run(engine, cores, watchdog, socket, desk)
+    }
+
+    /// The cores with their agents, each with a lane for its log lines.
+    fn cores(&mut self, plan: &CorePlan) -> Result<(Vec<CoreOptions>, LogEnds), LaunchError> {
+        let (mut cores, mut log_ends) = (Vec::new(), Vec::new());
+        for (planned, parking) in plan.cores.iter().zip(std::mem::take(&mut self.parking)) {
+            let name = format!("log:{}", planned.name);
+            let (log, log_end) = self.builder.lane(name, self.config.lanes.log);
+            log_ends.push((planned.name.clone(), log_end));
+            cores.push(self.core_options(planned, parking, log)?);
         }
-        match WatchdogHandle::start(watchdog) {
-            Ok(watchdog) => engine.set_watchdog(watchdog),
-            Err(source) => {
-                engine.abandon();
-                return Err(LaunchError::Thread { name: "watchdog".to_owned(), source });
-            }
+        Ok((cores, log_ends))
+    }
+
+    fn housekeeping(
+        &mut self,
+        run_dir: &Path,
+        hlog: Option<HlogWriter>,
+        logs: LogDrain,
+        readings: &Readings,
+        routes: &Routes,
+    ) -> Housekeeping {
+        let (builder, config) = (&mut self.builder, self.config);
+        let is_of_events = |gauge: &&LaneGauge| !gauge.name().starts_with("log:");
+        let gauges: Vec<LaneGauge> = readings.lanes.iter().filter(is_of_events).cloned().collect();
+        let series = |gauge: &LaneGauge| {
+            (format!("{GAUGE_PREFIX}{}", gauge.name()), gauge.capacity() as u64)
+        };
+        let consumers = readings.consumers.iter().map(|consumer| consumer.name.clone()).collect();
+        let names = LetterNames { venues: letter_venues(config), consumers };
+        let letter_path = run_dir.join("dead_letters.jsonl");
+        let letter_file =
+            RunFile::new(&self.world.files, &letter_path, FileLimits::DEFAULT, Vec::new());
+        let now_ns = builder.clock.now_ns();
+        Housekeeping {
+            logs,
+            failures: std::mem::take(&mut builder.failures),
+            letters: DeadLetterFile::new(
+                letter_file,
+                builder.clock.clone(),
+                std::mem::take(&mut builder.letters),
+                names,
+                builder.quarantine.last_resort().clone(),
+            ),
+            collector: Collector::new(CollectorOptions {
+                links: std::mem::take(&mut builder.probes),
+                gauges: gauges.iter().map(series).collect(),
+                hlog,
+                started_ns: now_ns,
+            }),
+            gauges,
+            flips: routes.latencies(),
+            clock: builder.clock.clone(),
+            interval_ns: config.telemetry.interval_ms * 1_000_000,
+            warm_up_ns: now_ns + config.engine.warm_up_ms * 1_000_000,
+            steady: SteadyState::new(),
+            wakers: self.wakers.clone(),
+            pause: Duration::ZERO,
+            holds_letters: false,
         }
-        match socket.map(|socket| socket.serve(Box::new(desk))).transpose() {
-            Ok(socket) => socket.into_iter().for_each(|socket| engine.set_socket(socket)),
-            Err(source) => {
-                engine.abandon();
-                return Err(LaunchError::Thread { name: "control".to_owned(), source });
-            }
+    }
+
+    fn start_controller(
+        &mut self,
+        flips: Flips,
+        plan: &CorePlan,
+    ) -> Result<ControllerHandle, LaunchError> {
+        let (commands, venues) = (std::mem::take(&mut self.control), self.config.venue_names());
+        let (clock, pause) = (self.builder.clock.clone(), look_pause(plan.profile));
+        let controller = Controller::new(commands, flips, venues.len(), clock, pause);
+        started("controller", ControllerHandle::start(controller))
+    }
+
+    fn watchdog(&self, plan: &CorePlan, logs: LogLanes, takes_nothing: bool) -> WatchdogOptions {
+        WatchdogOptions {
+            cores: Vec::new(),
+            loose_cores: plan.loose_cores(&HostCores::read()),
+            has_room: plan.has_room(&HostCores::read()),
+            yield_ban: self.yield_ban.clone(),
+            quarantine_after_ns: self.config.engine.quarantine_after_ms * 1_000_000,
+            quarantine: self.builder.quarantine.clone(),
+            logs,
+            clock: self.builder.clock.clone(),
+            takes_nothing,
         }
-        Ok(engine)
     }
 
     /// A core's agents in their order, consumers apart.
@@ -258,12 +270,12 @@ impl Assembly<'_> {
             // It sleeps when there is nothing to do.
             IdleStrategy::Park => None,
             IdleStrategy::Spin | IdleStrategy::SpinThenYield { .. } => {
-                rehearsal(&planned.agents, &self.clock)?
+                rehearsal(&planned.agents, &self.builder.clock)?
             }
         };
         let Placed { agents, consumers } = self.take_agents(&planned.agents);
-        let hiccups = HiccupMeter::new(&planned.name, self.clock.clone());
-        self.probes.push(hiccups.link());
+        let hiccups = HiccupMeter::new(&planned.name, self.builder.clock.clone());
+        self.builder.probes.push(hiccups.link());
         Ok(CoreOptions {
             name: planned.name.clone(),
             core: if self.config.cores.pin { planned.core } else { None },
@@ -275,10 +287,31 @@ impl Assembly<'_> {
             yield_ban: self.yield_ban.clone(),
             wakers: self.wakers.clone(),
             log,
-            stop: self.stop.clone(),
-            clock: self.clock.clone(),
+            stop: self.builder.stop.clone(),
+            clock: self.builder.clock.clone(),
             hiccups,
             rehearsal,
         })
     }
+}
+
+/// Starts the cores, then what watches them, then who may ask. An engine that is dropped stops.
+fn run(
+    mut engine: Engine,
+    cores: Vec<CoreOptions>,
+    mut watchdog: WatchdogOptions,
+    socket: Option<BoundSocket>,
+    desk: OperatorDesk,
+) -> Result<Engine, LaunchError> {
+    for core in cores {
+        let name = core.name.clone();
+        let (core, watched) = started(&name, CoreHandle::start(core))?;
+        engine.add_core(core);
+        watchdog.cores.extend(watched);
+    }
+    engine.set_watchdog(started("watchdog", WatchdogHandle::start(watchdog))?);
+    if let Some(socket) = socket {
+        engine.set_socket(started("control", socket.serve(Box::new(desk)))?);
+    }
+    Ok(engine)
 }

@@ -18,7 +18,6 @@ use crate::instrument::Instruments;
 use crate::order::OrderCommand;
 use crate::pipeline::SessionCounters;
 use crate::runtime::{Agent, AgentRole, Beside};
-use crate::telemetry::{Probe, letter_lane};
 use crate::venue::governor::{Counted, Governor, Limit};
 use crate::venue::market::{
     MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits, SnapshotClient, SnapshotOptions,
@@ -118,7 +117,12 @@ impl Assembly<'_> {
         let options = SimulatedVenueOptions {
             bind,
             seed: simulated.seed + place as u64,
-            symbols: simulated_symbols(self.config, &name, place as u64, &self.instruments),
+            symbols: simulated_symbols(
+                self.config,
+                &name,
+                place as u64,
+                &self.builder.readings.instruments,
+            ),
             events_per_s: simulated.events_per_s,
             api_key: EMBEDDED_API_KEY.to_owned(),
             verifying_key: orders
@@ -181,9 +185,9 @@ impl Assembly<'_> {
     ) -> Result<VenueEnds, LaunchError> {
         let api = setup.api.take();
         let name = &setup.name;
-        let symbols = symbol_map(self.config, name, &self.instruments)?;
+        let symbols = symbol_map(self.config, name, &self.builder.readings.instruments)?;
         let switch = VenueSwitch::new(self.config.starts(number));
-        self.readings.switches.push(Some(switch.clone()));
+        self.builder.readings.switches.push(Some(switch.clone()));
         let ready = Arc::new(AtomicBool::new(false));
         let mut links = Vec::new();
         let commands = match api {
@@ -195,7 +199,7 @@ impl Assembly<'_> {
                     venue_id: VenueId(number as u16),
                     session,
                     symbols: symbols.clone(),
-                    instruments: Arc::clone(&self.instruments),
+                    instruments: Arc::clone(&self.builder.readings.instruments),
                     answer_ns: self.config.session.subscribe_ms * 1_000_000,
                     open_max: self.config.consumers.len()
                         * self.config.risk.max_open_orders as usize,
@@ -233,7 +237,7 @@ impl Assembly<'_> {
         // The venue counts the requests of all connections together.
         pace.interval_ns *= with_books.max(1) as u64;
         self.stream_ports.push(Vec::new());
-        self.readings.governors.push((setup.name.clone(), setup.governor.clone()));
+        self.builder.readings.governors.push((setup.name.clone(), setup.governor.clone()));
         for (place, connection) in connections.into_iter().enumerate() {
             let role = match place {
                 0 => "market".to_owned(),
@@ -288,20 +292,20 @@ impl Assembly<'_> {
         let name = options.venue.clone();
         let (outlet, link) = self.outlet(&name, "orders", options.venue_id, Some(sessions_open));
         let (commands, commands_end) =
-            self.lane(format!("gateway>{name}"), self.config.lanes.order);
-        let probe = Probe::new(OrderWiring::<LaneOutlet>::probe_names(&self.consumer_names()));
-        self.probes.push(probe.link());
+            self.builder.lane(format!("gateway>{name}"), self.config.lanes.order);
+        let names = OrderWiring::<LaneOutlet>::probe_names(&self.consumer_names());
+        let probe = self.builder.probe(names);
         let wiring = OrderWiring {
             outlet,
             commands: commands_end,
             ready: ends.ready,
             stats: self.intake(&name, "orders"),
             probe,
-            clock: self.clock.clone(),
-            stop: self.stop.clone(),
-            quarantine: self.quarantine.clone(),
+            clock: self.builder.clock.clone(),
+            stop: self.builder.stop.clone(),
+            quarantine: self.builder.quarantine.clone(),
             switch: ends.switch,
-            closing: self.closings.orders(),
+            closing: self.builder.closings.orders(),
         };
         self.agents.push((AgentRole::VenueOrders(number), keyed.agent(options, wiring)));
         (link, commands)
@@ -322,12 +326,12 @@ impl Assembly<'_> {
             snapshots,
             orders_ready: ends.orders_ready.clone(),
             stats: self.intake(name, &role),
-            clock: self.clock.clone(),
-            stop: self.stop.clone(),
+            clock: self.builder.clock.clone(),
+            stop: self.builder.stop.clone(),
             switch: ends.switch.clone(),
-            closing: self.closings.market(name),
+            closing: self.builder.closings.market(name),
         };
-        let subscriptions = self.subscriptions();
+        let subscriptions = &self.subscriptions;
         let wanted = |(instrument, kind): &Stream| match kind {
             // Books are assembled for the report and for whoever subscribes later.
             EventKind::Book => true,
@@ -351,23 +355,22 @@ impl Assembly<'_> {
         sessions_open: Option<&Arc<AtomicUsize>>,
     ) -> (LaneOutlet, Consumer<Event>) {
         let lanes = &self.config.lanes;
-        let (link, link_end) = self.lane(format!("{name}:{session}>orchestrator"), lanes.venue);
-        let (letters, letters_end) = letter_lane(&format!("{name}:{session}"), lanes.dead_letter);
-        self.readings.letters.push(letters.counts());
-        self.letters.push(letters_end);
+        let (link, link_end) =
+            self.builder.lane(format!("{name}:{session}>orchestrator"), lanes.venue);
+        let letters = self.builder.letters(&format!("{name}:{session}"), lanes.dead_letter);
         if let Some(open) = sessions_open {
             open.fetch_add(1, Ordering::AcqRel);
         }
         let open = sessions_open.map(Arc::clone);
-        let marks = Arc::clone(&self.readings.trading.marks);
-        (LaneOutlet::new(link, letters, self.clock.clone(), (venue, marks), open), link_end)
+        let marks = Arc::clone(&self.builder.readings.trading.marks);
+        (LaneOutlet::new(link, letters, self.builder.clock.clone(), (venue, marks), open), link_end)
     }
 
     fn intake(&mut self, name: &str, role: &str) -> Arc<crossbeam_utils::CachePadded<IntakeStats>> {
         let stats = IntakeStats::new();
         let (venue, role) = (name.to_owned(), role.to_owned());
         let counters = SessionCounters { venue, role, stats: Arc::clone(&stats) };
-        self.readings.sessions.push(counters);
+        self.builder.readings.sessions.push(counters);
         stats
     }
 
@@ -392,13 +395,13 @@ impl Assembly<'_> {
             symbols: symbols.clone(),
             governor: setup.governor.clone(),
             learns_limits: role == "market",
-            clock: self.clock.clone(),
+            clock: self.builder.clock.clone(),
             wakers: self.wakers.clone(),
             waker: beside.as_ref().map(Beside::waker).unwrap_or_default(),
-            stop: self.stop.clone(),
+            stop: self.builder.stop.clone(),
         };
         let (agent, client) = (setup.kind.snapshot_agent)(options);
-        self.readings.lanes.push(client.gauge());
+        self.builder.readings.lanes.push(client.gauge());
         self.run_beside(beside, agent)?;
         Ok(client)
     }
@@ -423,7 +426,7 @@ impl Assembly<'_> {
             return Ok(());
         };
         let name = agent.name().to_owned();
-        match beside.start(&name, agent, self.clock.clone()) {
+        match beside.start(&name, agent, self.builder.clock.clone()) {
             Ok(thread) => self.threads.beside.push(thread),
             Err(source) => return Err(LaunchError::Thread { name, source }),
         }
@@ -467,19 +470,20 @@ impl Assembly<'_> {
         sessions_open: &Arc<AtomicUsize>,
     ) -> VenueEnds {
         // It has no connection to be switched, and sends what it was loaded with.
-        self.readings.switches.push(None);
+        self.builder.readings.switches.push(None);
         self.stream_ports.push(Vec::new());
         let id = VenueId(number as u16);
         let (outlet, link) = self.outlet(name, "synthetic", id, Some(sessions_open));
         let (commands, commands_end) =
-            self.lane(format!("gateway>{name}"), self.config.lanes.order);
+            self.builder.lane(format!("gateway>{name}"), self.config.lanes.order);
         let consumers = self.consumer_names();
-        let probe = Probe::new(SyntheticVenue::<LaneOutlet>::probe_names(&consumers));
-        self.probes.push(probe.link());
+        let probe = self.builder.probe(SyntheticVenue::<LaneOutlet>::probe_names(&consumers));
         let start = |entry: &crate::config::InstrumentConfig| {
             parse_scaled(entry.start_price.as_bytes(), entry.price_scale).map_or(Price(1), Price)
         };
         let instruments = self
+            .builder
+            .readings
             .instruments
             .iter()
             .zip(&self.config.instruments)
@@ -495,7 +499,7 @@ impl Assembly<'_> {
             load,
         };
         let stats = self.intake(name, "synthetic");
-        let (clock, stop) = (self.clock.clone(), self.stop.clone());
+        let (clock, stop) = (self.builder.clock.clone(), self.builder.stop.clone());
         let wiring = SyntheticWiring {
             outlet,
             commands: commands_end,
@@ -503,8 +507,8 @@ impl Assembly<'_> {
             probe,
             clock,
             stop,
-            quarantine: self.quarantine.clone(),
-            closing: self.closings.orders(),
+            quarantine: self.builder.quarantine.clone(),
+            closing: self.builder.closings.orders(),
         };
         let agent = SyntheticVenue::new(options, wiring);
         self.agents.push((AgentRole::VenueMarket(number), Box::new(agent)));

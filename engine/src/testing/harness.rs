@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pitlane_ring::{Consumer, Publisher};
 use zerocopy::FromZeros;
 
-use super::{BareConsumer, Size, bare_consumer};
+use super::{BareConsumer, bare_consumer};
 use crate::consumer::{ConsumerAgent, Context, ControlCommand, FailureLog, RiskLimits, Strategy};
 use crate::event::{
     Event, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty, Quote, Side,
@@ -13,6 +13,7 @@ use crate::event::{
 };
 use crate::instrument::{InstrumentSpec, Instruments};
 use crate::order::OrderCommand;
+use crate::pipeline::Size;
 use crate::runtime::{Agent, Clock, ManualTime};
 
 /// Drives one strategy: feed events, move time, read the orders it sent.

@@ -3,9 +3,11 @@
 mod harness;
 mod stages;
 
+#[doc(hidden)]
+pub use crate::pipeline::Size;
 pub use harness::Harness;
 #[doc(hidden)]
 pub use stages::{
-    BareConsumer, BareDispatcher, Size, Stages, StagesOptions, bare_consumer, bare_dispatcher,
+    BareConsumer, BareDispatcher, Stages, StagesOptions, bare_consumer, bare_dispatcher,
     is_contained, stages, sweep,
 };

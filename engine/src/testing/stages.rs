@@ -1,37 +1,32 @@
-//! The stages between a venue's link and the callbacks, put together without threads or files.
+//! The stages between a venue's link and the callbacks, to be stepped by hand: what
+//! [`crate::launch()`] puts on cores, made by the same builder.
 //!
-//! For benches and tests that drive every duty cycle themselves: the same agents, lanes and tables
-//! that [`crate::launch()`] puts on cores. One venue, any number of instruments, all consumers
-//! subscribed to all of them.
+//! For benches and tests that drive every duty cycle themselves. One venue, any number of
+//! instruments, all consumers subscribed to all of them, all on one thread.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use crossbeam_utils::CachePadded;
-use pitlane_ring::{
-    Consumer, CriticalPublisher, Exchange, LaneOptions, LookAhead, MarketPublisher, Publisher,
-    SharedCursors, lane, lane_beside,
-};
+use pitlane_ring::{Consumer, LookAhead, Publisher};
 
+use crate::config::LanesConfig;
 use crate::consumer::{
-    CONSUMER_LETTER_SLOTS, ConsumerAgent, ConsumerFaults, ConsumerOptions, ConsumerWiring,
-    ContextParts, ControlCommand, RiskLimits, Strategy, contain,
+    Closure, ConsumerAgent, ConsumerFaults, ConsumerOptions, ControlCommand, RiskLimits, Strategy,
+    contain,
 };
-use crate::dispatcher::order::{Sequencer, SequencerOptions};
-use crate::dispatcher::{
-    AcceptFrom, DispatcherAgent, DispatcherParts, LinkParts, RouteBook, RoutingTable, Subscription,
-    routes_of,
-};
-use crate::event::{ConsumerId, Event, InstrumentId};
+use crate::dispatcher::order::SequencerOptions;
+use crate::dispatcher::{AcceptFrom, DispatcherAgent, Subscription};
+use crate::event::{ConsumerId, Event, InstrumentId, Interest};
 use crate::instrument::Instruments;
-use crate::orchestrator::merge::MergePort;
-use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
+use crate::orchestrator::OrchestratorAgent;
 use crate::order::OrderCommand;
-use crate::order::trading::{Ledger, TradingBoard};
-use crate::runtime::{Agent, Clock, Closing, StopSignal};
+use crate::pipeline::{
+    Builder, ConsumerEnds, ConsumerPlan, DispatcherInputs, EngineEnds, Pipeline, PipelinePlan,
+    RoutingEnds, Size,
+};
+use crate::runtime::{Agent, Clock, StopSignal};
 use crate::safety::{Quarantine, TradingSwitch};
-use crate::telemetry::{Asks, ConsumerProbe, LetterSource, Probe, Terms, letter_lane};
+use crate::telemetry::Terms;
 
 /// What the stages are made with.
 pub struct StagesOptions {
@@ -67,16 +62,10 @@ pub struct Stages {
     pub consumers: Vec<ConsumerAgent>,
     /// By consumer, the ends of their order lanes.
     pub orders: Vec<Consumer<OrderCommand>>,
-    /// By consumer, the ends of their control lanes.
-    pub control: Vec<Consumer<ControlCommand>>,
-    /// By consumer, the dispatcher's and the consumer's own side of the account.
-    pub terms: Vec<[Arc<CachePadded<Terms>>; 2]>,
     /// Raises the phase of all of them.
     pub stop: StopSignal,
-    /// The dispatcher's dead letters.
-    pub letters: LetterSource,
-    /// Where merge rules are staged.
-    pub merge: Arc<MergePort>,
+    /// Ends nothing is sent through, which would be closed if they were dropped.
+    _rest: (Builder, RoutingEnds, Vec<Consumer<ControlCommand>>),
 }
 
 /// The dispatcher alone: its market lane's publisher, and each consumer's market lane to read raw.
@@ -90,264 +79,7 @@ pub struct BareDispatcher {
     /// By consumer, the dispatcher's side of the account.
     pub terms: Vec<Arc<CachePadded<Terms>>>,
     /// Ends that must live as long.
-    pub rest: BareEnds,
-}
-
-/// Lane ends nothing is sent through, which would be closed if they were dropped.
-pub struct BareEnds {
-    _critical_in: Publisher<Event>,
-    _critical: Vec<Consumer<Event>>,
-    _letters: LetterSource,
-}
-
-/// Critical events and orders are few in a bench: slots of each of those lanes.
-const SMALL: usize = 256;
-
-/// What the stages are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Size {
-    /// To be measured or tested.
-    Full,
-    /// To be run for their code alone: a few slots a lane, and histograms that nobody reads.
-    Rehearsal,
-}
-
-impl Size {
-    /// Slots of lanes that see little.
-    fn small(self) -> usize {
-        match self {
-            Size::Full => SMALL,
-            Size::Rehearsal => 4,
-        }
-    }
-
-    fn letters(self) -> usize {
-        CONSUMER_LETTER_SLOTS.min(self.small())
-    }
-
-    fn probe(self, names: Vec<String>) -> Probe {
-        match self {
-            Size::Full => Probe::new(names),
-            Size::Rehearsal => Probe::new(names).coarse(),
-        }
-    }
-
-    fn consumer_probe(self, name: &str, fanout_every: u64, asks: &Asks) -> ConsumerProbe {
-        let probe = ConsumerProbe::new(name, fanout_every, asks);
-        match self {
-            Size::Full => probe,
-            Size::Rehearsal => probe.coarse(),
-        }
-    }
-}
-
-fn make<E: pitlane_ring::Record>(name: &str, capacity: usize) -> (Publisher<E>, Consumer<E>) {
-    lane(LaneOptions { name: name.to_owned(), capacity })
-}
-
-/// One consumer's four lane ends.
-struct Pair {
-    link: LinkParts,
-    market: Consumer<Event>,
-    critical: Consumer<Event>,
-}
-
-fn fan_out(
-    interests: impl Iterator<Item = crate::event::Interest>,
-    instruments: &Arc<Instruments>,
-    market_slots: usize,
-    small: usize,
-) -> (Vec<Pair>, RoutingTable) {
-    let all: Vec<InstrumentId> = instruments.iter().map(|(id, _)| id).collect();
-    let subscribe = |(index, interest)| Subscription {
-        consumer: ConsumerId(index as u16),
-        interest,
-        instruments: all.clone(),
-    };
-    let subscriptions: Vec<Subscription> = interests.enumerate().map(subscribe).collect();
-    let mut book = RouteBook::new(subscriptions.len(), 1, Arc::clone(instruments));
-    let routes: BTreeSet<_> = routes_of(&subscriptions, 1).collect();
-    routes.iter().for_each(|route| {
-        book.add(*route);
-    });
-    let (mut market_cursors, mut critical_cursors) = <(SharedCursors, SharedCursors)>::default();
-    let mut pair = |(subscription, accept_from): (&Subscription, AcceptFrom)| {
-        let options = |name: &str, capacity| LaneOptions { name: name.to_owned(), capacity };
-        let (market, market_end) =
-            lane_beside(options("market", market_slots), &mut market_cursors);
-        let (critical, critical_end) =
-            lane_beside(options("critical", small), &mut critical_cursors);
-        let link = LinkParts {
-            market: MarketPublisher::new(market, book.cells(subscription.consumer)),
-            critical: CriticalPublisher::new(critical, small),
-            terms: Terms::new(),
-            accept_from,
-            skips: false,
-            consumer: subscription.consumer,
-        };
-        Pair { link, market: market_end, critical: critical_end }
-    };
-    let accept_from = AcceptFrom::of_each(subscriptions.len());
-    let pairs = subscriptions.iter().zip(accept_from).map(&mut pair).collect();
-    (pairs, book.table(&routes))
-}
-
-/// Puts the stages together.
-#[must_use]
-pub fn stages(options: StagesOptions) -> Stages {
-    let StagesOptions {
-        strategies,
-        instruments,
-        clock,
-        dispatch_slots,
-        market_slots,
-        batch,
-        open_orders_max,
-        fanout_every,
-        size,
-    } = options;
-    let small = size.small();
-    let stop = StopSignal::default();
-    let interests = strategies.iter().map(|strategy| strategy.interest());
-    let (pairs, table) = fan_out(interests, &instruments, market_slots, small);
-    let (link, link_end) = make("link", dispatch_slots);
-    let (critical, critical_end) = make("dispatch:critical", small);
-    let (market, market_end) = make("dispatch:market", dispatch_slots);
-    let (letters, letters_end) = letter_lane("dispatcher", small);
-    let version = Arc::new(AtomicU32::new(1));
-    let merge = Arc::<MergePort>::default();
-    let orchestrator = OrchestratorAgent::new(OrchestratorParts {
-        inputs: vec![link_end],
-        outputs: Outputs { critical, market },
-        version: Arc::clone(&version),
-        merge: Arc::clone(&merge),
-        merge_places: SMALL,
-        clock: clock.clone(),
-        stop: stop.clone(),
-        closing: Closing::default(),
-    });
-    let (mut links, mut consumers, mut orders, mut terms) = (vec![], vec![], vec![], vec![]);
-    let mut control = vec![];
-    let asks = Asks::default();
-    for (index, (pair, strategy)) in pairs.into_iter().zip(strategies).enumerate() {
-        let (order, order_end) = make("orders", small);
-        let (command, command_end) = make("control", small);
-        let handled = Terms::new();
-        terms.push([Arc::clone(&pair.link.terms), Arc::clone(&handled)]);
-        orders.push(order_end);
-        control.push(command_end);
-        let accept_from = pair.link.accept_from.clone();
-        links.push(pair.link);
-        let context = ContextParts {
-            consumer: ConsumerId(index as u16),
-            clock: clock.clone(),
-            ledger: ledger(&instruments),
-            instruments: Arc::clone(&instruments),
-            orders: order,
-            control: command,
-            switch: TradingSwitch::new(true),
-            limits: RiskLimits {
-                max_orders_per_s: u32::MAX,
-                max_open_orders: open_orders_max,
-                ..RiskLimits::default()
-            },
-        };
-        let name = format!("consumer {index}");
-        let wiring = ConsumerWiring {
-            critical: pair.critical,
-            market: pair.market,
-            context,
-            terms: handled,
-            probe: size.consumer_probe(&name, fanout_every, &asks),
-            to_log: Arc::new(Exchange::new()),
-            accept_from,
-            quarantine: Quarantine::default(),
-            letters: letter_lane("consumer", size.letters()).0,
-            stop: stop.clone(),
-            closing: Closing::default(),
-        };
-        let options = ConsumerOptions {
-            name,
-            strategy,
-            batch,
-            batch_ns: u64::MAX,
-            failures_max: u64::MAX,
-            failures_kept: 16,
-            skips: false,
-            faults: ConsumerFaults::default(),
-        };
-        consumers.push(ConsumerAgent::new(options, wiring));
-    }
-    let dispatcher = DispatcherAgent::new(DispatcherParts {
-        critical: critical_end,
-        market: market_end,
-        sequencer: Sequencer::new(&SequencerOptions::default()),
-        links,
-        table,
-        version,
-        quarantine: Quarantine::default(),
-        flips: Arc::default(),
-        notices: None,
-        clock,
-        probe: size.probe(DispatcherAgent::probe_names()),
-        letters,
-        stop: stop.clone(),
-        closing: Closing::default(),
-    });
-    Stages {
-        link,
-        orchestrator,
-        dispatcher,
-        consumers,
-        orders,
-        control,
-        terms,
-        stop,
-        letters: letters_end,
-        merge,
-    }
-}
-
-/// Puts a dispatcher between its input lane and `consumers` raw lanes.
-#[must_use]
-pub fn bare_dispatcher(
-    consumers: usize,
-    instruments: &Instruments,
-    clock: Clock,
-    dispatch_slots: usize,
-    market_slots: usize,
-) -> BareDispatcher {
-    let interests = (0..consumers).map(|_| crate::event::Interest::ALL);
-    let instruments = Arc::new(instruments.clone());
-    let (pairs, table) = fan_out(interests, &instruments, market_slots, SMALL);
-    let (critical_in, critical_end) = make("dispatch:critical", SMALL);
-    let (input, market_end) = make("dispatch:market", dispatch_slots);
-    let (letters, letters_end) = letter_lane("dispatcher", SMALL);
-    let (mut links, mut market, mut critical, mut terms) = (vec![], vec![], vec![], vec![]);
-    for pair in pairs {
-        terms.push(Arc::clone(&pair.link.terms));
-        links.push(pair.link);
-        market.push(pair.market);
-        critical.push(pair.critical);
-    }
-    let dispatcher = DispatcherAgent::new(DispatcherParts {
-        critical: critical_end,
-        market: market_end,
-        sequencer: Sequencer::new(&SequencerOptions::default()),
-        links,
-        table,
-        version: Arc::new(AtomicU32::new(1)),
-        quarantine: Quarantine::default(),
-        flips: Arc::default(),
-        notices: None,
-        clock,
-        probe: Probe::new(DispatcherAgent::probe_names()),
-        letters,
-        stop: StopSignal::default(),
-        closing: Closing::default(),
-    });
-    let rest = BareEnds { _critical_in: critical_in, _critical: critical, _letters: letters_end };
-    BareDispatcher { input, dispatcher, market, terms, rest }
+    _rest: (Builder, [Publisher<Event>; 2], Vec<Consumer<Event>>),
 }
 
 /// A consumer alone, with the other ends of its lanes.
@@ -364,9 +96,114 @@ pub struct BareConsumer {
     pub agent: ConsumerAgent,
 }
 
-/// The books of a strategy at one venue.
-fn ledger(instruments: &Instruments) -> Ledger {
-    Ledger::new(TradingBoard::new(instruments.len(), 1), instruments, 1)
+/// Critical events and orders are few in a bench: slots of each of those lanes.
+const SMALL: usize = 256;
+
+fn builder(plan: &PipelinePlan, clock: Clock, size: Size) -> Builder {
+    let (switch, quarantine) = (TradingSwitch::new(true), Quarantine::default());
+    Builder::new(clock, plan, switch, quarantine).sized(size)
+}
+
+/// A plan for these strategies on one thread; lanes that see little are small.
+fn plan(
+    strategies: Vec<Box<dyn Strategy>>,
+    instruments: &Arc<Instruments>,
+    limits: &RiskLimits,
+    batch: usize,
+    size: Size,
+) -> PipelinePlan {
+    let small = size.at_most(SMALL);
+    let all: Vec<InstrumentId> = instruments.iter().map(|(id, _)| id).collect();
+    let consumer = |(index, strategy): (usize, Box<dyn Strategy>)| ConsumerPlan {
+        subscription: Subscription {
+            consumer: ConsumerId(index as u16),
+            interest: strategy.interest(),
+            instruments: all.clone(),
+        },
+        options: ConsumerOptions {
+            name: format!("consumer {index}"),
+            strategy,
+            batch,
+            batch_ns: u64::MAX,
+            failures_max: u64::MAX,
+            failures_kept: 16,
+            skips: false,
+            faults: ConsumerFaults::default(),
+        },
+        limits: limits.clone(),
+        budget_ns: u64::MAX,
+        thread: 0,
+    };
+    PipelinePlan {
+        instruments: Arc::clone(instruments),
+        venues: vec!["venue".to_owned()],
+        threads: 1,
+        lanes: LanesConfig {
+            venue: small,
+            dispatch: small,
+            market: small,
+            critical: small,
+            spill: small,
+            order: small,
+            dead_letter: small,
+            log: small,
+        },
+        streams: SequencerOptions::default(),
+        merge_places: SMALL,
+        fanout_every: 0,
+        consumers: strategies.into_iter().enumerate().map(consumer).collect(),
+    }
+}
+
+/// Puts the stages together.
+#[must_use]
+pub fn stages(options: StagesOptions) -> Stages {
+    let StagesOptions { instruments, clock, dispatch_slots, size, .. } = options;
+    let limits = RiskLimits {
+        max_orders_per_s: u32::MAX,
+        max_open_orders: options.open_orders_max,
+        ..RiskLimits::default()
+    };
+    let mut plan = plan(options.strategies, &instruments, &limits, options.batch, size);
+    (plan.lanes.dispatch, plan.lanes.market) = (dispatch_slots, options.market_slots);
+    plan.fanout_every = options.fanout_every;
+    let mut builder = builder(&plan, clock, size);
+    let (link, link_end) = builder.lane("link", dispatch_slots);
+    let pipeline = builder.build(plan, vec![link_end]);
+    let Pipeline { orchestrator, dispatcher, consumers, orders, control, routing, .. } = pipeline;
+    let stop = builder.stop.clone();
+    let _rest = (builder, routing, control);
+    Stages { link, orchestrator, dispatcher, consumers, orders, stop, _rest }
+}
+
+/// Puts a dispatcher between its input lane and `consumers` raw lanes.
+#[must_use]
+pub fn bare_dispatcher(
+    consumers: usize,
+    instruments: &Instruments,
+    clock: Clock,
+    dispatch_slots: usize,
+    market_slots: usize,
+) -> BareDispatcher {
+    let instruments = Arc::new(instruments.clone());
+    let strategy = |_| Box::new(Closure::new(Interest::ALL, |_, _| Ok(()))) as Box<dyn Strategy>;
+    let strategies = (0..consumers).map(strategy).collect();
+    let mut plan = plan(strategies, &instruments, &RiskLimits::default(), 1, Size::Full);
+    plan.lanes.market = market_slots;
+    let mut builder = builder(&plan, clock, Size::Full);
+    let (critical, critical_end) = builder.lane("dispatch:critical", SMALL);
+    let (input, market_end) = builder.lane("dispatch:market", dispatch_slots);
+    let (notices, notices_end) = builder.lane("control:answers", SMALL);
+    let inputs = DispatcherInputs::new(critical_end, market_end, notices_end);
+    let mut fan_out = builder.fan_out(&plan);
+    let dispatcher = builder.dispatcher(&plan, inputs, &mut fan_out);
+    let ends = fan_out.consumers.into_iter();
+    let (market, critical_ends) =
+        ends.map(|ConsumerEnds { market, critical, .. }| (market, critical)).unzip();
+    let counters = builder.readings.consumers.iter();
+    let terms = counters.map(|counters| Arc::clone(&counters.published)).collect();
+    let _rest = (builder, [critical, notices], critical_ends);
+    BareDispatcher { input, dispatcher, market, terms, _rest }
 }
 
 /// Puts a consumer behind its lanes, already started.
@@ -378,47 +215,14 @@ pub fn bare_consumer(
     clock: Clock,
     size: Size,
 ) -> BareConsumer {
-    let slots = size.small();
-    let (market, market_end) = make("market", slots);
-    let (critical, critical_end) = make("critical", slots);
-    let (orders, orders_end) = make("orders", slots);
-    let (control, control_end) = make("control", slots);
-    let context = ContextParts {
-        consumer: ConsumerId(0),
-        clock,
-        ledger: ledger(&instruments),
-        instruments,
-        orders,
-        control,
-        switch: TradingSwitch::new(true),
-        limits,
-    };
-    let wiring = ConsumerWiring {
-        critical: critical_end,
-        market: market_end,
-        context,
-        terms: Terms::new(),
-        probe: size.consumer_probe("consumer", 0, &Asks::default()),
-        to_log: Arc::new(Exchange::new()),
-        accept_from: AcceptFrom::default(),
-        quarantine: Quarantine::default(),
-        letters: letter_lane("consumer", size.letters()).0,
-        stop: StopSignal::default(),
-        closing: Closing::default(),
-    };
-    let options = ConsumerOptions {
-        name: "consumer".to_owned(),
-        strategy,
-        batch: 16,
-        batch_ns: u64::MAX,
-        failures_max: u64::MAX,
-        failures_kept: 16,
-        skips: false,
-        faults: ConsumerFaults::default(),
-    };
-    let mut agent = ConsumerAgent::new(options, wiring);
+    let mut plan = plan(vec![strategy], &instruments, &limits, 16, size);
+    let mut builder = builder(&plan, clock, size);
+    let consumer = plan.consumers.remove(0);
+    let (engine, own) = builder.consumer_lanes(&plan, &consumer, &mut Default::default());
+    let mut agent = builder.consumer(consumer, 0, own, AcceptFrom::default());
     agent.duty_cycle();
-    BareConsumer { market, critical, orders: orders_end, control: control_end, agent }
+    let EngineEnds { market, critical, orders, control } = engine;
+    BareConsumer { market, critical, orders, control, agent }
 }
 
 /// One duty cycle of each consumer, with the look ahead that a core has, but without its lease.

@@ -1,0 +1,443 @@
+//! The one place where lanes, cells and agents are made and tied together.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize};
+
+use pitlane_ring::{
+    Consumer, CriticalPublisher, Exchange, LaneOptions, MarketPublisher, Publisher, Record,
+    SharedCursors, lane, lane_beside,
+};
+
+use super::plan::{ConsumerPlan, PipelinePlan, Size};
+use super::{Closings, ConsumerCounters, Readings};
+use crate::consumer::{
+    CONSUMER_LETTER_SLOTS, ConsumerAgent, ConsumerWiring, ContextParts, ControlCommand,
+    FailureRecord,
+};
+use crate::dispatcher::order::Sequencer;
+use crate::dispatcher::{
+    AcceptFrom, DispatcherAgent, DispatcherParts, FlipPort, LinkParts, RouteBook, RouteKey,
+    RoutingTable, Subscription, routes_of,
+};
+use crate::event::{ConsumerId, Event, Interest};
+use crate::orchestrator::merge::MergePort;
+use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
+use crate::order::trading::{Ledger, Marks, TradingBoard, TradingReader};
+use crate::order::{GatewayAgent, GatewayParts, OrderCommand};
+use crate::runtime::{Clock, GuardedConsumer, StallBook, StopSignal};
+use crate::safety::{Quarantine, TradingSwitch};
+use crate::telemetry::{
+    Asks, ConsumerProbe, HistogramSet, LetterSender, LetterSource, Probe, ProbeLink, Terms,
+    letter_lane,
+};
+
+/// Control commands of one strategy that may wait for the controller's next look.
+const CONTROL_SLOTS: usize = 64;
+/// Answers on their way to strategies: as many as there can be commands in a few lanes.
+const ANSWER_SLOTS: usize = 256;
+
+/// A link and the spare set of a probe.
+type ProbeEnd = (Arc<ProbeLink>, Box<HistogramSet>);
+
+/// Makes the parts of an engine, and keeps the other end of each for who reads or stops it.
+pub(crate) struct Builder {
+    pub(crate) clock: Clock,
+    pub(crate) stop: StopSignal,
+    pub(crate) switch: TradingSwitch,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) readings: Readings,
+    pub(crate) closings: Closings,
+    pub(crate) probes: Vec<ProbeEnd>,
+    pub(crate) letters: Vec<LetterSource>,
+    /// By consumer, where the first failure of a site is left for the log.
+    pub(crate) failures: Vec<Arc<Exchange<FailureRecord>>>,
+    /// Of all consumers' probes.
+    asks: Asks,
+    size: Size,
+}
+
+/// The stages between the venues' links and the callbacks.
+pub(crate) struct Pipeline {
+    pub(crate) orchestrator: OrchestratorAgent,
+    pub(crate) dispatcher: DispatcherAgent,
+    pub(crate) consumers: Vec<ConsumerAgent>,
+    /// By consumer, what the watchdog has to know.
+    pub(crate) guarded: Vec<GuardedConsumer>,
+    /// By consumer, the ends of their order lanes.
+    pub(crate) orders: Vec<Consumer<OrderCommand>>,
+    /// By consumer, the ends of their control lanes.
+    pub(crate) control: Vec<Consumer<ControlCommand>>,
+    pub(crate) routing: RoutingEnds,
+}
+
+/// What the owner of the routes works on.
+pub(crate) struct RoutingEnds {
+    pub(crate) routes: BTreeSet<RouteKey>,
+    pub(crate) book: RouteBook,
+    /// By consumer, what its strategy can take.
+    pub(crate) interests: Vec<Interest>,
+    /// Stamped by the orchestrator; the dispatcher owns it.
+    pub(crate) version: Arc<AtomicU32>,
+    /// Where merge rules are staged.
+    pub(crate) merge: Arc<MergePort>,
+    /// Where tables are staged.
+    pub(crate) flips: Arc<FlipPort>,
+    /// Answers to control commands, on their way to strategies.
+    pub(crate) notices: Publisher<Event>,
+}
+
+/// The engine's ends of one consumer's lanes.
+pub(crate) struct EngineEnds {
+    pub(crate) market: Publisher<Event>,
+    pub(crate) critical: Publisher<Event>,
+    pub(crate) orders: Consumer<OrderCommand>,
+    pub(crate) control: Consumer<ControlCommand>,
+}
+
+/// Its own ends.
+pub(crate) struct ConsumerEnds {
+    pub(crate) market: Consumer<Event>,
+    pub(crate) critical: Consumer<Event>,
+    orders: Publisher<OrderCommand>,
+    control: Publisher<ControlCommand>,
+}
+
+/// Where the lanes of the consumers of one thread have their cursors: each lane of one kind runs
+/// between this thread and the same other one.
+#[derive(Default)]
+pub(crate) struct ThreadCursors {
+    market: SharedCursors,
+    critical: SharedCursors,
+    orders: SharedCursors,
+}
+
+/// What lies between the dispatcher and the consumers.
+pub(crate) struct FanOut {
+    routes: BTreeSet<RouteKey>,
+    book: RouteBook,
+    table: RoutingTable,
+    links: Vec<LinkParts>,
+    accept_from: Vec<AcceptFrom>,
+    pub(crate) consumers: Vec<ConsumerEnds>,
+    orders: Vec<Consumer<OrderCommand>>,
+    control: Vec<Consumer<ControlCommand>>,
+}
+
+/// What comes to the dispatcher, and what it shares with the owner of the routes.
+pub(crate) struct DispatcherInputs {
+    pub(crate) critical: Consumer<Event>,
+    pub(crate) market: Consumer<Event>,
+    pub(crate) notices: Consumer<Event>,
+    pub(crate) version: Arc<AtomicU32>,
+    pub(crate) flips: Arc<FlipPort>,
+}
+
+impl DispatcherInputs {
+    /// Lanes to a dispatcher that nobody flips yet.
+    pub(crate) fn new(
+        critical: Consumer<Event>,
+        market: Consumer<Event>,
+        notices: Consumer<Event>,
+    ) -> DispatcherInputs {
+        let version = Arc::new(AtomicU32::new(1));
+        DispatcherInputs { critical, market, notices, version, flips: Arc::default() }
+    }
+}
+
+impl Builder {
+    pub(crate) fn new(
+        clock: Clock,
+        plan: &PipelinePlan,
+        switch: TradingSwitch,
+        quarantine: Quarantine,
+    ) -> Builder {
+        let instruments = Arc::clone(&plan.instruments);
+        let trading = TradingReader {
+            strategies: Vec::new(),
+            marks: Marks::new(instruments.len(), plan.venues.len()),
+            venues: plan.venues.clone(),
+            instruments: Arc::clone(&instruments),
+        };
+        Builder {
+            clock,
+            stop: StopSignal::default(),
+            switch,
+            quarantine,
+            readings: Readings { instruments, trading, ..Readings::default() },
+            closings: Closings::default(),
+            probes: Vec::new(),
+            letters: Vec::new(),
+            failures: Vec::new(),
+            asks: Asks::default(),
+            size: Size::Full,
+        }
+    }
+
+    /// One that makes small parts for this purpose.
+    pub(crate) fn sized(mut self, size: Size) -> Builder {
+        self.size = size;
+        self
+    }
+
+    /// A lane, whose fill is read from now on.
+    pub(crate) fn lane<E: Record>(
+        &mut self,
+        name: impl Into<String>,
+        capacity: usize,
+    ) -> (Publisher<E>, Consumer<E>) {
+        let ends = lane(LaneOptions { name: name.into(), capacity });
+        self.readings.lanes.push(ends.0.gauge());
+        ends
+    }
+
+    fn lane_beside<E: Record>(
+        &mut self,
+        name: String,
+        capacity: usize,
+        cursors: &mut SharedCursors,
+    ) -> (Publisher<E>, Consumer<E>) {
+        let ends = lane_beside(LaneOptions { name, capacity }, cursors);
+        self.readings.lanes.push(ends.0.gauge());
+        ends
+    }
+
+    /// A lane for dead letters.
+    pub(crate) fn letters(&mut self, session: &str, slots: usize) -> LetterSender {
+        let (letters, letters_end) = letter_lane(session, self.size.at_most(slots));
+        self.readings.letters.push(letters.counts());
+        self.letters.push(letters_end);
+        letters
+    }
+
+    /// A probe, whose histograms are collected from now on.
+    pub(crate) fn probe(&mut self, names: Vec<String>) -> Probe {
+        let probe = match self.size {
+            Size::Full => Probe::new(names),
+            Size::Rehearsal => Probe::new(names).coarse(),
+        };
+        self.probes.push(probe.link());
+        probe
+    }
+
+    fn consumer_probe(&mut self, name: &str, fanout_every: u64) -> ConsumerProbe {
+        let probe = ConsumerProbe::new(name, fanout_every, &self.asks);
+        let probe = match self.size {
+            Size::Full => probe,
+            Size::Rehearsal => probe.coarse(),
+        };
+        self.probes.push(probe.link());
+        probe
+    }
+
+    /// Makes the stages behind the venues' links, those first that go first.
+    pub(crate) fn build(&mut self, plan: PipelinePlan, links: Vec<Consumer<Event>>) -> Pipeline {
+        let (critical, critical_end) = self.lane("dispatch:critical", plan.lanes.dispatch);
+        let (market, market_end) = self.lane("dispatch:market", plan.lanes.dispatch);
+        let (notices, notices_end) = self.lane("control:answers", self.size.at_most(ANSWER_SLOTS));
+        let inputs = DispatcherInputs::new(critical_end, market_end, notices_end);
+        let (version, flips) = (Arc::clone(&inputs.version), Arc::clone(&inputs.flips));
+        let merge = Arc::<MergePort>::default();
+        let orchestrator = OrchestratorAgent::new(OrchestratorParts {
+            inputs: links,
+            outputs: Outputs { critical, market },
+            version: Arc::clone(&version),
+            merge: Arc::clone(&merge),
+            merge_places: plan.merge_places,
+            clock: self.clock.clone(),
+            stop: self.stop.clone(),
+            closing: self.closings.orchestrator.clone(),
+        });
+        self.readings.pools.push(orchestrator.pool_gauge());
+        let mut fan_out = self.fan_out(&plan);
+        let dispatcher = self.dispatcher(&plan, inputs, &mut fan_out);
+        let FanOut { routes, book, accept_from, consumers: ends, orders, control, .. } = fan_out;
+        let (mut consumers, mut guarded, mut interests) = (Vec::new(), Vec::new(), Vec::new());
+        for ((consumer, ends), accept_from) in plan.consumers.into_iter().zip(ends).zip(accept_from)
+        {
+            interests.push(consumer.options.strategy.interest());
+            guarded.push(self.guarded(&consumer));
+            consumers.push(self.consumer(consumer, plan.fanout_every, ends, accept_from));
+        }
+        let routing = RoutingEnds { routes, book, interests, version, merge, flips, notices };
+        Pipeline { orchestrator, dispatcher, consumers, guarded, orders, control, routing }
+    }
+
+    /// Makes the gateway from the order lanes to the sessions: by venue, `None` for one without. A
+    /// command that it refuses is answered through `answers`.
+    pub(crate) fn gateway(
+        &self,
+        orders: Vec<Consumer<OrderCommand>>,
+        sessions: Vec<Option<Publisher<OrderCommand>>>,
+        answers: Publisher<Event>,
+        sessions_open: Arc<AtomicUsize>,
+    ) -> GatewayAgent {
+        GatewayAgent::new(GatewayParts {
+            inputs: orders,
+            outputs: sessions,
+            answers,
+            switch: self.switch.clone(),
+            quarantine: self.quarantine.clone(),
+            sessions_open,
+            stop: self.stop.clone(),
+            clock: self.clock.clone(),
+            closing: self.closings.gateway.clone(),
+        })
+    }
+
+    /// Makes routes, cells and lanes of all consumers.
+    pub(crate) fn fan_out(&mut self, plan: &PipelinePlan) -> FanOut {
+        let subscriptions: Vec<Subscription> =
+            plan.consumers.iter().map(|consumer| consumer.subscription.clone()).collect();
+        let mut book =
+            RouteBook::new(subscriptions.len(), plan.venues.len(), Arc::clone(&plan.instruments));
+        let routes: BTreeSet<_> = routes_of(&subscriptions, plan.venues.len()).collect();
+        routes.iter().for_each(|route| {
+            book.add(*route);
+        });
+        let table = book.table(&routes);
+        let mut fan_out = FanOut {
+            routes,
+            book,
+            table,
+            links: Vec::new(),
+            accept_from: AcceptFrom::of_each(plan.consumers.len()).collect(),
+            consumers: Vec::new(),
+            orders: Vec::new(),
+            control: Vec::new(),
+        };
+        let mut cursors: Vec<_> = (0..plan.threads).map(|_| ThreadCursors::default()).collect();
+        for (index, consumer) in plan.consumers.iter().enumerate() {
+            let (engine, own) = self.consumer_lanes(plan, consumer, &mut cursors[consumer.thread]);
+            fan_out.links.push(LinkParts {
+                market: MarketPublisher::new(
+                    engine.market,
+                    fan_out.book.cells(ConsumerId(index as u16)),
+                ),
+                critical: CriticalPublisher::new(engine.critical, plan.lanes.spill),
+                terms: Arc::clone(&self.readings.consumers[index].published),
+                accept_from: fan_out.accept_from[index].clone(),
+                skips: consumer.options.skips,
+                consumer: ConsumerId(index as u16),
+            });
+            fan_out.consumers.push(own);
+            fan_out.orders.push(engine.orders);
+            fan_out.control.push(engine.control);
+        }
+        fan_out
+    }
+
+    /// Makes the four lanes of the next consumer, and its counters.
+    pub(crate) fn consumer_lanes(
+        &mut self,
+        plan: &PipelinePlan,
+        consumer: &ConsumerPlan,
+        cursors: &mut ThreadCursors,
+    ) -> (EngineEnds, ConsumerEnds) {
+        let (lanes, name) = (&plan.lanes, &consumer.options.name);
+        let of = |kind: &str| format!("{name}:{kind}");
+        let (market, market_end) =
+            self.lane_beside(of("market"), lanes.market, &mut cursors.market);
+        let (critical, critical_end) =
+            self.lane_beside(of("critical"), lanes.critical, &mut cursors.critical);
+        let (order, orders) = self.lane_beside(of("orders"), lanes.order, &mut cursors.orders);
+        let (command, control) = self.lane(of("control"), self.size.at_most(CONTROL_SLOTS));
+        self.readings.consumers.push(ConsumerCounters {
+            name: name.clone(),
+            published: Terms::new(),
+            handled: Terms::new(),
+            stalls: StallBook::new(),
+        });
+        (
+            EngineEnds { market, critical, orders, control },
+            ConsumerEnds {
+                market: market_end,
+                critical: critical_end,
+                orders: order,
+                control: command,
+            },
+        )
+    }
+
+    /// Makes the dispatcher; the links are taken out of the fan-out.
+    pub(crate) fn dispatcher(
+        &mut self,
+        plan: &PipelinePlan,
+        inputs: DispatcherInputs,
+        fan_out: &mut FanOut,
+    ) -> DispatcherAgent {
+        let sequencer = Sequencer::new(&plan.streams);
+        self.readings.pools.push(sequencer.gauge());
+        self.readings.streams = sequencer.stats();
+        DispatcherAgent::new(DispatcherParts {
+            critical: inputs.critical,
+            market: inputs.market,
+            sequencer,
+            links: std::mem::take(&mut fan_out.links),
+            table: std::mem::take(&mut fan_out.table),
+            version: inputs.version,
+            quarantine: self.quarantine.clone(),
+            flips: inputs.flips,
+            notices: inputs.notices,
+            clock: self.clock.clone(),
+            probe: self.probe(DispatcherAgent::probe_names()),
+            letters: self.letters("dispatcher", plan.lanes.dead_letter),
+            stop: self.stop.clone(),
+            closing: self.closings.dispatcher.clone(),
+        })
+    }
+
+    fn guarded(&self, consumer: &ConsumerPlan) -> GuardedConsumer {
+        let id = consumer.subscription.consumer;
+        let counters = &self.readings.consumers[id.index()];
+        GuardedConsumer {
+            id,
+            name: counters.name.clone(),
+            budget_ns: consumer.budget_ns,
+            stalls: Arc::clone(&counters.stalls),
+            published: Arc::clone(&counters.published),
+        }
+    }
+
+    /// Makes a consumer whose lanes were made before.
+    pub(crate) fn consumer(
+        &mut self,
+        plan: ConsumerPlan,
+        fanout_every: u64,
+        ends: ConsumerEnds,
+        accept_from: AcceptFrom,
+    ) -> ConsumerAgent {
+        let (consumer, name) = (plan.subscription.consumer, &plan.options.name);
+        let to_log = Arc::new(Exchange::new());
+        self.failures.push(Arc::clone(&to_log));
+        let (instruments, venues) =
+            (&self.readings.instruments, self.readings.trading.venues.len());
+        let board = TradingBoard::new(instruments.len(), venues);
+        let ledger = Ledger::new(Arc::clone(&board), instruments, venues);
+        self.readings.trading.strategies.push((name.clone(), board));
+        let context = ContextParts {
+            consumer,
+            clock: self.clock.clone(),
+            instruments: Arc::clone(&self.readings.instruments),
+            orders: ends.orders,
+            control: ends.control,
+            switch: self.switch.clone(),
+            limits: plan.limits,
+            ledger,
+        };
+        let wiring = ConsumerWiring {
+            critical: ends.critical,
+            market: ends.market,
+            context,
+            terms: Arc::clone(&self.readings.consumers[consumer.index()].handled),
+            probe: self.consumer_probe(name, fanout_every),
+            to_log,
+            accept_from,
+            quarantine: self.quarantine.clone(),
+            letters: self.letters(&format!("consumer:{name}"), CONSUMER_LETTER_SLOTS),
+            stop: self.stop.clone(),
+            closing: self.closings.consumer(),
+        };
+        ConsumerAgent::new(plan.options, wiring)
+    }
+}
