@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 use pitlane_ring::{Home, IdleStrategy, Publisher};
 
+use super::eye::Eye;
 use super::guarded::Watched;
 use super::home::{self, Base, CoreRemains, CoreRules, Rehearsal, Seat, ThreadId};
 use super::{
@@ -136,7 +137,7 @@ impl CoreHandle {
             pinned: Arc::clone(&handle.pinned),
             rules,
             thread,
-            watch,
+            watch: Eye::Lease(watch),
             guarded,
         };
         let is_watched = !watched.guarded.is_empty();

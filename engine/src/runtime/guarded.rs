@@ -5,10 +5,10 @@ use std::sync::atomic::AtomicU8;
 
 use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
-use pitlane_ring::Watch;
 
 use super::StallBook;
-use super::home::{CoreRules, Seat, ThreadId};
+use super::eye::Eye;
+use super::home::{CoreRules, ThreadId};
 use crate::event::ConsumerId;
 use crate::telemetry::Terms;
 
@@ -35,6 +35,6 @@ pub struct Watched {
     pub(super) pinned: Arc<AtomicU8>,
     pub(super) rules: CoreRules,
     pub(super) thread: ThreadId,
-    pub(super) watch: Watch<Seat>,
+    pub(super) watch: Eye,
     pub(super) guarded: Vec<GuardedConsumer>,
 }

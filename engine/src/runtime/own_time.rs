@@ -29,6 +29,7 @@ pub(super) struct OwnTime {
     /// Time on a core at that moment.
     on_core_ns: u64,
     is_burning: bool,
+    is_simulated: bool,
 }
 
 impl OwnTime {
@@ -37,8 +38,17 @@ impl OwnTime {
         Some(OwnTime::from(read(tid)?, now_ns))
     }
 
+    /// Of a consumer of a simulated world, whose time is all its own.
+    pub(super) fn simulated(started_ns: u64) -> OwnTime {
+        let first = Account { on_core_ns: 0, waited_ns: 0, is_asleep: true };
+        OwnTime { is_simulated: true, ..OwnTime::from(first, started_ns) }
+    }
+
     /// What it slept or burned until `now_ns`, ns; `None` as above.
     pub(super) fn until(&mut self, tid: i32, now_ns: u64) -> Option<u64> {
+        if self.is_simulated {
+            return Some(now_ns.saturating_sub(self.started_ns));
+        }
         Some(self.judge(read(tid)?, now_ns))
     }
 
@@ -49,7 +59,14 @@ impl OwnTime {
 
     fn from(first: Account, started_ns: u64) -> OwnTime {
         let is_burning = !first.is_asleep;
-        OwnTime { started_ns, first, certain_ns: 0, on_core_ns: first.on_core_ns, is_burning }
+        OwnTime {
+            started_ns,
+            first,
+            certain_ns: 0,
+            on_core_ns: first.on_core_ns,
+            is_burning,
+            is_simulated: false,
+        }
     }
 
     fn judge(&mut self, now: Account, now_ns: u64) -> u64 {
