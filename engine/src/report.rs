@@ -12,6 +12,7 @@ use crate::control::RoutesView;
 use crate::dispatcher::order::StreamCounts;
 use crate::event::{ConsumerId, EventKind};
 use crate::orchestrator::merge::MergeCounts;
+use crate::order::order_log::OrderLogReport;
 use crate::order::trading::StrategyFigures;
 use crate::order::{GatewayCounts, OrderCounts};
 use crate::pipeline::ConsumerTerms;
@@ -334,6 +335,8 @@ pub struct Report {
     pub fanout_incomplete: u64,
     /// Dead letters.
     pub dead_letters: DeadLetterReport,
+    /// The files of orders and fills.
+    pub order_log: OrderLogReport,
     /// Where the interval log lies; `null` when none was written.
     pub hlog: Option<String>,
     /// Lines of it that could not be written.

@@ -171,6 +171,23 @@ fn files(report: &Report) -> String {
         let _infallible =
             writeln!(text, "              {dropped} without room, {failed} not written");
     }
+    let log = &report.order_log;
+    for (name, file) in [("orders", &log.orders), ("fills", &log.fills)] {
+        let path = file.path.as_deref().unwrap_or("none");
+        let _infallible = writeln!(text, "{name:12}  {path}, {} lines", count(file.written));
+        if file.failed > 0 {
+            let _infallible = writeln!(text, "              {} NOT WRITTEN", count(file.failed));
+        }
+    }
+    if log.dropped > 0 {
+        let dropped = count(log.dropped);
+        let _infallible = writeln!(text, "              {dropped} WITHOUT ROOM on their way");
+    }
+    if log.thinned > 0 {
+        let thinned = count(log.thinned);
+        let _infallible =
+            writeln!(text, "              {thinned} refusals by own checks counted only");
+    }
     if report.log_lines_dropped > 0 {
         let dropped = count(report.log_lines_dropped);
         let _infallible = writeln!(text, "log lines     {dropped} without room");

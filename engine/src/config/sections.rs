@@ -157,6 +157,8 @@ section! {
         interval_ms: u64 = 1_000 => whole(100..=60_000, "ms");
         /// Write the interval histogram log, `latency.hlog`.
         hlog: bool = true => flag();
+        /// Write what came about of every order and fill, `orders.jsonl` and `fills.jsonl`.
+        order_log: bool = true => flag();
         /// One event in this many is followed to its last consumer.
         fanout_every: u64 = 1 => whole(1..=1_000_000, "events");
         /// Failure records kept whole; later ones are only counted.

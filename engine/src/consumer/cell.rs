@@ -156,7 +156,7 @@ impl Cell {
         }
         self.critical_expected = event.critical_sequence.wrapping_add(1);
         if let Some(report) = event.get::<ExecReport>() {
-            self.context.apply_report(event.venue_id(), event.instrument_id(), report);
+            self.context.apply_report(event, report);
         }
         self.handle(event);
         !self.is_batch_over

@@ -16,6 +16,7 @@ use crate::event::{
     ConsumerId, ControlCode, Event, InstrumentId, Interest, Price, Qty, RejectReason, Side, VenueId,
 };
 use crate::instrument::{InstrumentSpec, Instruments};
+use crate::order::order_log::OrderLogSender;
 use crate::order::trading::Ledger;
 use crate::order::{OrderCommand, OrderTracker, OrderType, TimeInForce};
 use crate::rate::Bucket;
@@ -91,6 +92,7 @@ pub struct Context {
     bucket: Bucket,
     tracker: OrderTracker,
     ledger: Ledger,
+    order_log: OrderLogSender,
     next_order_id: u64,
     next_command_id: u64,
     orders: Publisher<OrderCommand>,
@@ -107,6 +109,7 @@ pub(crate) struct ContextParts {
     pub(crate) switch: TradingSwitch,
     pub(crate) limits: RiskLimits,
     pub(crate) ledger: Ledger,
+    pub(crate) order_log: OrderLogSender,
 }
 
 impl Context {
@@ -125,6 +128,7 @@ impl Context {
             switch: parts.switch,
             limits: parts.limits,
             ledger: parts.ledger,
+            order_log: parts.order_log,
             tracker,
             timers: Timers::new(),
             next_order_id: 1,

@@ -12,6 +12,7 @@ use crate::dispatcher::{DispatcherTotals, LinkTotals};
 use crate::instrument::Instruments;
 use crate::orchestrator::OrchestratorTotals;
 use crate::order::OrderCounts;
+use crate::order::order_log::OrderLogReport;
 use crate::pipeline::{Closings, ConsumerCounters, Readings};
 use crate::report::{
     ConsumerReport, DeadLetterReport, IntakeReport, MergeReport, OrdersReport, Report,
@@ -162,6 +163,7 @@ impl Account {
             log_lines_dropped: LogDrain::dropped(),
             fanout_incomplete: collector.map_or(0, Collector::fanout_incomplete),
             dead_letters: DeadLetterReport::default(),
+            order_log: OrderLogReport::default(),
             hlog: collector.and_then(Collector::hlog).map(|hlog| hlog.path().display().to_string()),
             hlog_failed: 0,
             recording: None,

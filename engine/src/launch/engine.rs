@@ -276,8 +276,7 @@ impl Engine {
             account.notes.push(HOUSEKEEPING_LOST.to_owned());
         }
         if let Some(housekeeping) = &mut housekeeping {
-            housekeeping.drain();
-            housekeeping.letters.finish();
+            housekeeping.finish();
             account.collect(&mut housekeeping.collector, &parts.links, parts.clock.now_ns());
         }
         let books = account.books(&parts.readings.instruments);
@@ -315,6 +314,7 @@ impl Engine {
                 suppressed: housekeeping.letters.suppressed(),
                 path: housekeeping.letters.path().map(|path| path.display().to_string()),
             };
+            report.order_log = housekeeping.order_log.report();
             report.hlog_failed = housekeeping.collector.hlog().map_or(0, HlogWriter::failures);
         }
         report.recording = recording;

@@ -9,6 +9,7 @@ use crate::consumer::CONSUMER_LETTER_SLOTS;
 use crate::dispatcher::{is_routed, records_of};
 use crate::event::{Event, EventKind};
 use crate::order::OrderCommand;
+use crate::order::order_log::{ORDER_LOG_SLOTS, OrderNote};
 use crate::order::trading::TradingBoard;
 use crate::runtime::{CorePlan, PlannedCore};
 use crate::telemetry::{LetterChunk, LogRecord};
@@ -62,6 +63,10 @@ pub fn lane_footprints(config: &Config, plan: &CorePlan) -> Vec<LaneFootprint> {
         // One for each session and one for the dispatcher.
         of("dead letters", sessions + order_sessions + 1, lanes.dead_letter, letter),
     ];
+    if config.telemetry.order_log {
+        let note = size_of::<OrderNote>();
+        all.push(of("notes of orders", consumers, ORDER_LOG_SLOTS, note));
+    }
     let rows = TradingBoard::rows(config.instruments.len(), sessions);
     all.push(of("rows of the trading report", consumers, rows, TradingBoard::row_bytes()));
     all.retain(|footprint| footprint.lanes > 0);

@@ -8,6 +8,7 @@ use pitlane_ring::{Exchange, LaneGauge};
 
 use crate::consumer::FailureRecord;
 use crate::control::FlipLatencies;
+use crate::order::order_log::OrderLog;
 use crate::runtime::{Agent, Beside, BesideThread, Clock, Closing, CoreWakers};
 use crate::telemetry::{Collector, DeadLetterFile, LogDrain};
 use crate::world::wait_until;
@@ -22,6 +23,7 @@ pub(super) struct Housekeeping {
     /// First failures of a site, by consumer.
     pub(super) failures: Vec<Arc<Exchange<FailureRecord>>>,
     pub(super) letters: DeadLetterFile,
+    pub(super) order_log: OrderLog,
     pub(super) collector: Collector,
     /// Lanes whose occupancy is sampled, in the order of the collector's gauges.
     pub(super) gauges: Vec<LaneGauge>,
@@ -182,10 +184,18 @@ impl Housekeeping {
         self.flips.take(|ns| self.collector.record_flip(ns));
     }
 
-    /// Returns how many log lines and letters there were.
+    /// Writes the last of everything, and gives up what can't be written.
+    pub(super) fn finish(&mut self) {
+        self.drain();
+        self.letters.finish();
+        self.order_log.drain(&self.letters.take_undelivered());
+    }
+
+    /// Returns how many log lines, letters and notes of orders there were.
     pub(super) fn drain(&mut self) -> u64 {
         let letters = if self.holds_letters { 0 } else { self.letters.drain() };
-        let drained = self.logs.drain() as u64 + letters;
+        let mut drained = self.logs.drain() as u64 + letters;
+        drained += self.order_log.drain(&self.letters.take_undelivered());
         for failure in self.failures.iter().filter_map(|exchange| exchange.take()) {
             let stack = if log::log_enabled!(log::Level::Error) { failure.stack() } else { None };
             log::error!("{failure}; the first at this site\n{}", stack.unwrap_or_default());

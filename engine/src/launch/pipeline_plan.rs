@@ -61,6 +61,7 @@ pub(super) fn pipeline_plan(
         streams: streams(config, options.embedded, instruments.len()),
         merge_places: config.streams.merge_places,
         fanout_every: config.telemetry.fanout_every,
+        has_order_log: config.telemetry.order_log,
         consumers,
         instruments,
     })

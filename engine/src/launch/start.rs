@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::control::{
     BoundSocket, Controller, ControllerHandle, DeskParts, Flips, OperatorDesk, Routes,
 };
+use crate::order::order_log::{OrderLog, OrderLogNames};
 use crate::pipeline::Readings;
 use crate::runtime::{
     Agent, AgentRole, CoreHandle, CoreOptions, CoreParking, CorePlan, GuardedConsumer, HiccupMeter,
@@ -182,7 +183,13 @@ impl Assembly<'_> {
         let series = |gauge: &LaneGauge| {
             (format!("{GAUGE_PREFIX}{}", gauge.name()), gauge.capacity() as u64)
         };
-        let consumers = readings.consumers.iter().map(|consumer| consumer.name.clone()).collect();
+        let consumers: Vec<String> =
+            readings.consumers.iter().map(|consumer| consumer.name.clone()).collect();
+        let order_names = OrderLogNames {
+            consumers: consumers.clone(),
+            venues: config.venue_names(),
+            instruments: Arc::clone(&readings.instruments),
+        };
         let names = LetterNames { venues: letter_venues(config), consumers };
         let letter_path = run_dir.join("dead_letters.jsonl");
         let letter_file =
@@ -197,6 +204,13 @@ impl Assembly<'_> {
                 std::mem::take(&mut builder.letters),
                 names,
                 builder.quarantine.last_resort().clone(),
+            ),
+            order_log: OrderLog::new(
+                &self.world.files,
+                run_dir,
+                std::mem::take(&mut builder.order_logs),
+                order_names,
+                builder.clock.clone(),
             ),
             collector: Collector::new(CollectorOptions {
                 links: std::mem::take(&mut builder.probes),

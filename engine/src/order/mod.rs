@@ -2,6 +2,7 @@
 
 mod command;
 mod gateway;
+pub mod order_log;
 mod tracker;
 pub mod trading;
 

@@ -23,13 +23,14 @@ use crate::dispatcher::{
 use crate::event::{ConsumerId, Event, Interest};
 use crate::orchestrator::merge::MergePort;
 use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
+use crate::order::order_log::{ORDER_LOG_SLOTS, OrderLogSender, OrderLogSource, order_log_lane};
 use crate::order::trading::{Ledger, Marks, TradingBoard, TradingReader};
 use crate::order::{GatewayAgent, GatewayParts, OrderCommand};
 use crate::runtime::{Clock, GuardedConsumer, StallBook, StopSignal};
 use crate::safety::{Quarantine, TradingSwitch};
 use crate::telemetry::{
-    Asks, ConsumerProbe, HistogramSet, LetterSender, LetterSource, Probe, ProbeLink, Terms,
-    letter_lane,
+    Asks, ConsumerProbe, DISPATCHER, HistogramSet, LetterSender, LetterSource, Probe, ProbeLink,
+    Terms, letter_lane,
 };
 
 /// Control commands of one strategy that may wait for the controller's next look.
@@ -52,6 +53,9 @@ pub(crate) struct Builder {
     pub(crate) letters: Vec<LetterSource>,
     /// By consumer, where the first failure of a site is left for the log.
     pub(crate) failures: Vec<Arc<Exchange<FailureRecord>>>,
+    /// By consumer, the ends of their lanes of notes on orders.
+    pub(crate) order_logs: Vec<OrderLogSource>,
+    has_order_log: bool,
     /// Of all consumers' probes.
     asks: Asks,
     size: Size,
@@ -169,6 +173,8 @@ impl Builder {
             probes: Vec::new(),
             letters: Vec::new(),
             failures: Vec::new(),
+            order_logs: Vec::new(),
+            has_order_log: plan.has_order_log,
             asks: Asks::default(),
             size: Size::Full,
         }
@@ -381,7 +387,7 @@ impl Builder {
             notices: inputs.notices,
             clock: self.clock.clone(),
             probe: self.probe(DispatcherAgent::probe_names()),
-            letters: self.letters("dispatcher", plan.lanes.dead_letter),
+            letters: self.letters(DISPATCHER, plan.lanes.dead_letter),
             stop: self.stop.clone(),
             closing: self.closings.dispatcher.clone(),
         })
@@ -397,6 +403,17 @@ impl Builder {
             stalls: Arc::clone(&counters.stalls),
             published: Arc::clone(&counters.published),
         }
+    }
+
+    /// Where a strategy leaves notes for the files of orders and fills.
+    fn order_log(&mut self, name: &str) -> OrderLogSender {
+        if !self.has_order_log {
+            return OrderLogSender::none();
+        }
+        let (sender, source) =
+            order_log_lane(self.lane(format!("log:orders:{name}"), ORDER_LOG_SLOTS));
+        self.order_logs.push(source);
+        sender
     }
 
     /// Makes a consumer whose lanes were made before.
@@ -424,6 +441,7 @@ impl Builder {
             switch: self.switch.clone(),
             limits: plan.limits,
             ledger,
+            order_log: self.order_log(name),
         };
         let wiring = ConsumerWiring {
             critical: ends.critical,

@@ -23,6 +23,8 @@ pub(crate) struct PipelinePlan {
     pub(crate) merge_places: usize,
     /// The fan-out of every so many-th event is sampled; 0 = none.
     pub(crate) fanout_every: u64,
+    /// Whether orders and fills are written down.
+    pub(crate) has_order_log: bool,
     /// By number.
     pub(crate) consumers: Vec<ConsumerPlan>,
 }

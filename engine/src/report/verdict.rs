@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::Report;
+use crate::order::order_log::OrderLogReport;
 
 /// What a finding is about. The first of a report's in this order gives the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -139,6 +140,17 @@ impl Report {
         if self.dead_letters.failed > 0 {
             let path = self.dead_letters.path.as_deref().unwrap_or("the dead-letter file");
             add(kind, format!("{} lines of {path} could not be written", self.dead_letters.failed));
+        }
+        let OrderLogReport { fills, orders, dropped, .. } = &self.order_log;
+        for (file, name) in [(fills, "fills.jsonl"), (orders, "orders.jsonl")] {
+            if file.failed > 0 {
+                let path = file.path.as_deref().unwrap_or(name);
+                add(kind, format!("{} lines of {path} could not be written", file.failed));
+            }
+        }
+        if *dropped > 0 {
+            let text = "events of orders have no line in orders.jsonl: their lane was full";
+            add(kind, format!("{dropped} {text}"));
         }
     }
 

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::letters::{LetterChunk, LetterSource, UNDELIVERED};
 use super::run_file::RunFile;
 use super::thinning::{Thinned, Thinning};
-use crate::event::ConsumerId;
+use crate::event::{ConsumerId, Event};
 use crate::safety::{HaltReason, LastResort};
 use crate::text::masked_bytes;
 use crate::world::Clock;
@@ -23,6 +23,9 @@ use crate::world::Clock;
 /// Critical events kept in memory while the file can't take them. The order sessions read nothing
 /// more by then, so what comes is what was on its way: lanes and spills.
 const KEPT_MAX: usize = 65_536;
+
+/// Who sends letters of events that it could not deliver.
+pub(crate) const DISPATCHER: &str = "dispatcher";
 
 /// Between two attempts to write what is kept, ns.
 const AGAIN_NS: u64 = 1_000_000_000;
@@ -38,6 +41,8 @@ pub struct DeadLetterFile {
     clock: Clock,
     /// When writing what is kept was tried last.
     tried_ns: Option<u64>,
+    /// Events that the dispatcher could not deliver to the consumers they were for.
+    undelivered: Vec<Event>,
     written: u64,
     failures: u64,
     has_failed: bool,
@@ -142,6 +147,7 @@ impl DeadLetterFile {
             kept: VecDeque::new(),
             clock,
             tried_ns: None,
+            undelivered: Vec::new(),
             written: 0,
             failures: 0,
             has_failed: false,
@@ -151,11 +157,15 @@ impl DeadLetterFile {
     /// Writes what has come in; returns how many letters.
     pub fn drain(&mut self) -> u64 {
         let mut letters = Vec::new();
-        let Self { sources, names, flood_gate, .. } = self;
+        let Self { sources, names, flood_gate, undelivered, .. } = self;
         for LetterSource { session, lane, raw } in sources {
             lane.poll(usize::MAX, |chunk| {
                 raw.extend_from_slice(chunk.raw());
                 if chunk.is_last() {
+                    // What a quarantined consumer turns away itself, it has taken note of.
+                    if chunk.is_critical() && session == DISPATCHER {
+                        undelivered.extend(Event::from_used_bytes(raw));
+                    }
                     if chunk.is_critical() || flood_gate.admits(session, chunk, raw.len()) {
                         letters.push(Formed::new(chunk, raw, session, names));
                     }
@@ -171,6 +181,11 @@ impl DeadLetterFile {
         let count = letters.len() as u64;
         letters.into_iter().for_each(|letter| self.take(letter));
         count
+    }
+
+    /// Critical events that the dispatcher could not deliver since the last call, in order.
+    pub(crate) fn take_undelivered(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.undelivered)
     }
 
     /// Writes the last, and gives up what can't be written.

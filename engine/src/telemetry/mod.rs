@@ -16,6 +16,7 @@ mod terms;
 mod thinning;
 
 pub use collector::{Collector, CollectorOptions, StageTotals};
+pub(crate) use dead_letter_file::DISPATCHER;
 pub use dead_letter_file::{DeadLetterFile, LetterNames, LetterVenue};
 pub use fanout::FanoutSample;
 pub use hlog::{

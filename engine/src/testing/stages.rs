@@ -150,6 +150,7 @@ fn plan(
         },
         streams: SequencerOptions::default(),
         merge_places: SMALL,
+        has_order_log: false,
         fanout_every: 0,
         consumers: strategies.into_iter().enumerate().map(consumer).collect(),
     }

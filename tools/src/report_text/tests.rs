@@ -213,3 +213,36 @@ fn what_was_earned_comes_first_and_fits_with_wide_numbers() {
     }
     assert!(!text.contains("self-trade prevention"), "{text}");
 }
+
+/// A report in which every section is there.
+fn with_everything() -> Report {
+    let terms = TermCounts { skipped: 1, dead_lettered: 1, discarded: 1, ..TermCounts::default() };
+    let mut report = report(terms);
+    report.trading = vec![traded()];
+    report.merge.counts.opened = 1;
+    report.consumers[0].stalls.count = 1;
+    report
+}
+
+#[test]
+fn every_head_of_a_table_is_explained_in_the_guide() {
+    let guide = include_str!("../../../engine/docs/report.md");
+    let words: Vec<&str> = guide
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+        .flat_map(|cell| cell.split(", "))
+        .collect();
+    let text = report_text(&with_everything());
+    let lines: Vec<&str> = text.lines().collect();
+    let mut heads = 0;
+    for (head, rule) in lines.iter().zip(&lines[1..]) {
+        let is_head = !rule.is_empty() && rule.chars().all(|c| c == '-');
+        for label in head.split("  ").map(str::trim).filter(|label| is_head && !label.is_empty()) {
+            heads += 1;
+            let is_known =
+                words.contains(&label) || label.split(", ").all(|part| words.contains(&part));
+            assert!(is_known, "{label:?} is in no table of the guide");
+        }
+    }
+    assert!(heads > 50, "{heads} labels");
+}

@@ -4,8 +4,8 @@ use zerocopy::FromZeros;
 
 use super::{Context, NewOrder, SubmitError};
 use crate::event::{
-    ClientOrderId, ExecReport, InstrumentId, OrderStatus, Price, Qty, REDUCE_ONLY, RejectReason,
-    VenueId,
+    ClientOrderId, Event, ExecReport, InstrumentId, OrderStatus, Price, Qty, REDUCE_ONLY,
+    RejectReason, VenueId,
 };
 use crate::order::trading::RefusedWhat;
 use crate::order::{
@@ -42,6 +42,8 @@ impl Context {
         if let Err(reason) = outcome {
             self.tracker.refused();
             self.ledger.refused(order.venue, order.instrument, RefusedWhat::Order, reason);
+            let command = self.new_order(&order, flags, ClientOrderId(0));
+            self.order_log.refused(&command, reason);
         }
         outcome.map_err(SubmitError::from)
     }
@@ -106,12 +108,8 @@ impl Context {
     }
 
     #[inline]
-    pub(crate) fn apply_report(
-        &mut self,
-        venue: VenueId,
-        instrument: InstrumentId,
-        report: &ExecReport,
-    ) {
+    pub(crate) fn apply_report(&mut self, event: &Event, report: &ExecReport) {
+        let (venue, instrument) = (event.venue_id(), event.instrument_id());
         let before = (self.tracker.counts(), self.tracker.open().len());
         self.tracker.apply(venue, instrument, report);
         let after = (self.tracker.counts(), self.tracker.open().len());
@@ -121,6 +119,7 @@ impl Context {
             report,
             [(&before.0, before.1), (&after.0, after.1)],
         );
+        self.order_log.reported(event);
         self.has_order_news = true;
     }
 
@@ -174,7 +173,16 @@ impl Context {
         let (venue, instrument) = open.map_or(NOWHERE, |order| (order.venue, order.instrument));
         match outcome {
             Ok(()) => self.ledger.asked(venue, instrument, what),
-            Err(reason) => self.ledger.refused(venue, instrument, what, reason),
+            Err(reason) => {
+                self.ledger.refused(venue, instrument, what, reason);
+                let action = match what {
+                    RefusedWhat::Cancel => OrderAction::Cancel,
+                    RefusedWhat::Amend => OrderAction::Modify,
+                    RefusedWhat::Query | RefusedWhat::Order => OrderAction::Query,
+                };
+                let command = self.command(action, venue, instrument, id);
+                self.order_log.refused(&command, reason);
+            }
         }
         Ok(outcome?)
     }
@@ -209,18 +217,12 @@ impl Context {
         flags: OrderFlags,
     ) -> Result<ClientOrderId, RejectReason> {
         let id = ClientOrderId(self.next_order_id);
-        let mut command = self.command(OrderAction::Submit, order.venue, order.instrument, id);
-        command.side_code = order.side.code();
-        command.price = order.price.0;
-        command.qty = order.qty.0;
-        command.order_type_code = order.order_type as u8;
-        command.time_in_force_code = order.time_in_force as u8;
-        command.position_side_code = flags.position_side.code();
-        command.flags = if flags.reduce_only { REDUCE_ONLY } else { 0 };
+        let command = self.new_order(order, flags, id);
         self.orders.try_publish(&command).map_err(|_full| RejectReason::OrderLaneFull)?;
         self.next_order_id += 1;
         self.has_order_news = true;
         self.ledger.sent(order.venue, order.instrument);
+        self.order_log.sent(&command);
         self.tracker.opened(OpenOrder {
             id,
             venue: order.venue,
@@ -252,7 +254,20 @@ impl Context {
         command.qty = open.qty.0;
         fill_in(&mut command);
         self.orders.try_publish(&command).map_err(|_full| RejectReason::OrderLaneFull)?;
+        self.order_log.sent(&command);
         Ok(())
+    }
+
+    fn new_order(&self, order: &NewOrder, flags: OrderFlags, id: ClientOrderId) -> OrderCommand {
+        let mut command = self.command(OrderAction::Submit, order.venue, order.instrument, id);
+        command.side_code = order.side.code();
+        command.price = order.price.0;
+        command.qty = order.qty.0;
+        command.order_type_code = order.order_type as u8;
+        command.time_in_force_code = order.time_in_force as u8;
+        command.position_side_code = flags.position_side.code();
+        command.flags = if flags.reduce_only { REDUCE_ONLY } else { 0 };
+        command
     }
 
     fn command(
