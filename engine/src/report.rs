@@ -20,6 +20,7 @@ pub use crate::pipeline::TermCounts;
 use crate::runtime::{Demotion, Pinned, StallFigures};
 use crate::safety::{HaltReason, LastResort};
 use crate::telemetry::LatencyFigures;
+use crate::venue::governor::Allowance;
 use crate::venue::orders::LeftOrder;
 use crate::venue::{BookSummary, VenueCounters};
 pub use verdict::{Finding, FindingKind, RecordingReport};
@@ -341,6 +342,12 @@ pub struct Report {
     pub hlog: Option<String>,
     /// Lines of it that could not be written.
     pub hlog_failed: u64,
+    /// What the venues allow, how much of it was used at the end, and what was held back.
+    pub limits: Vec<Allowance>,
+    /// How often this engine broke a limit of an embedded venue; the real venue punishes each.
+    pub penalties: u64,
+    /// The same, by limit; those that were kept are left out.
+    pub penalties_by_limit: BTreeMap<&'static str, u64>,
     /// How the recording was played; `null` when none was.
     pub recording: Option<RecordingReport>,
     /// What did not go as promised, the gravest first; see [`Report::findings`].

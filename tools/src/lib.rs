@@ -21,6 +21,7 @@ mod duration;
 mod exit;
 #[allow(clippy::disallowed_methods, reason = "reads and writes the files that it is told to")]
 pub mod latency;
+mod limits_text;
 mod plan_text;
 mod report_text;
 #[allow(clippy::disallowed_methods, reason = "waits for the end of a run in real time")]

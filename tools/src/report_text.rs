@@ -13,6 +13,7 @@ use pitlane_engine::dispatcher::order::StreamCounts;
 use pitlane_engine::report::{RecordingReport, Report};
 use pitlane_engine::text::escaped;
 
+use crate::limits_text::limits;
 use crate::table::count;
 use crate::trading_text;
 use accounts::accounts;
@@ -43,6 +44,14 @@ pub fn report_text(report: &Report) -> String {
     let accounts = format!("{}{}", accounts(&report.consumers), intake(report));
     section(&mut text, "Accounts, in events", &accounts);
     section(&mut text, "Venues, in frames", &venues(report));
+    if !report.limits.is_empty() {
+        let mut text_of_limits = limits(&report.limits);
+        for (limit, times) in &report.penalties_by_limit {
+            let _infallible =
+                writeln!(text_of_limits, "PENALTIES of the embedded venue: {limit} {times}");
+        }
+        section(&mut text, "What venues allow", &text_of_limits);
+    }
     if report.merge.counts.opened > 0 {
         section(&mut text, "Merge windows", &merges(&report.merge.counts));
     }

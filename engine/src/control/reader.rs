@@ -87,6 +87,7 @@ impl Reader {
             events: parts.readings.intake().events,
             critical_lost: consumers.iter().map(|consumer| consumer.critical_lost).sum(),
             sessions: self.sessions(&view),
+            limits: parts.readings.allowances(&parts.clock),
             consumers,
             merges: view.rules.iter().map(|rule| self.merge(rule)).collect(),
             streams: parts.readings.streams.read(),

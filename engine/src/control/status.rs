@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dispatcher::order::StreamCounts;
 use crate::orchestrator::merge::MergeCounts;
+use crate::venue::governor::Allowance;
 
 /// A reading of a running engine. Counts are since the start unless they say otherwise; readings of
 /// different counters are a moment apart.
@@ -40,6 +41,9 @@ pub struct Status {
     pub critical_lost: u64,
     /// Sessions of the venues.
     pub sessions: Vec<SessionStatus>,
+    /// What the venues allow, how much of it is used, what is held back, and until when they are
+    /// paused or we are banned.
+    pub limits: Vec<Allowance>,
     /// Consumers, in the order of the configuration.
     pub consumers: Vec<ConsumerStatus>,
     /// Merge rules in force.

@@ -166,6 +166,9 @@ impl Account {
             order_log: OrderLogReport::default(),
             hlog: collector.and_then(Collector::hlog).map(|hlog| hlog.path().display().to_string()),
             hlog_failed: 0,
+            limits: Vec::new(),
+            penalties: 0,
+            penalties_by_limit: BTreeMap::new(),
             recording: None,
             findings: Vec::new(),
         }

@@ -8,6 +8,7 @@ use pitlane_ring::Consumer;
 
 use super::engine::Engine;
 use super::options::{LaunchError, LaunchOptions};
+use super::pause_book::PauseBook;
 use super::pipeline_plan::pipeline_plan;
 use super::venue_threads::VenueThreads;
 use crate::config::Config;
@@ -74,6 +75,8 @@ pub(super) struct Assembly<'c> {
     /// Venues, in such a world.
     pub(super) peers: Vec<Box<dyn Agent>>,
     pub(super) threads: VenueThreads,
+    /// Pauses that venues want, over runs.
+    pub(super) pauses: Option<PauseBook>,
     /// In the order of the plan's cores.
     pub(super) parking: Vec<CoreParking>,
     pub(super) alone: AlonePlaces,
@@ -103,6 +106,7 @@ impl<'c> Assembly<'c> {
         let switch = TradingSwitch::new(config.risk.trading);
         let quarantine = Quarantine::new(consumers, config.risk.cancel_on_quarantine);
         let of_each = plan.consumers.iter();
+        let pauses = PauseBook::open(&world.files, &config.engine.run_dir, &world.clock);
         Ok(Assembly {
             config,
             builder: Builder::new(world.clock.clone(), plan, switch, quarantine),
@@ -112,6 +116,7 @@ impl<'c> Assembly<'c> {
             beside: Vec::new(),
             peers: Vec::new(),
             threads: VenueThreads::default(),
+            pauses: Some(pauses),
             parking,
             alone,
             yield_ban: YieldBan::default(),

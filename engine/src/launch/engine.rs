@@ -268,6 +268,8 @@ impl Engine {
         if !is_controller_whole {
             account.notes.push("thread controller panicked".to_owned());
         }
+        let limits = parts.readings.allowances(&parts.clock);
+        let penalties = parts.venue_threads.penalties();
         let recording = parts.venue_threads.recorded().map(recording_report);
         let (behind, failures) = parts.venue_threads.stop(parts.drain_deadline);
         account.notes.extend(failures);
@@ -318,6 +320,9 @@ impl Engine {
             report.hlog_failed = housekeeping.collector.hlog().map_or(0, HlogWriter::failures);
         }
         report.recording = recording;
+        report.limits = limits;
+        report.penalties = penalties.values().sum();
+        report.penalties_by_limit = penalties;
         report.findings = report.findings();
         Some(report)
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pitlane_ring::{Exchange, LaneGauge};
 
+use super::pause_book::PauseBook;
 use crate::consumer::FailureRecord;
 use crate::control::FlipLatencies;
 use crate::order::order_log::OrderLog;
@@ -24,6 +25,8 @@ pub(super) struct Housekeeping {
     pub(super) failures: Vec<Arc<Exchange<FailureRecord>>>,
     pub(super) letters: DeadLetterFile,
     pub(super) order_log: OrderLog,
+    /// What venues want, for the runs to come.
+    pub(super) pauses: Option<PauseBook>,
     pub(super) collector: Collector,
     /// Lanes whose occupancy is sampled, in the order of the collector's gauges.
     pub(super) gauges: Vec<LaneGauge>,
@@ -155,6 +158,9 @@ impl Agent for HousekeepingAgent {
         }
         let drained = self.work.drain();
         self.work.sample();
+        if let Some(pauses) = &mut self.work.pauses {
+            pauses.keep();
+        }
         let asks = self.keep_intervals(self.work.clock.now_ns());
         let pause = if drained > 0 { self.work.pause.min(SOON) } else { self.work.pause };
         self.next_look_ns = self.work.clock.now_ns() + pause.as_nanos() as u64;

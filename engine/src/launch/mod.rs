@@ -14,6 +14,7 @@ mod footprint;
 mod housekeeping;
 mod one_thread;
 mod options;
+mod pause_book;
 mod pipeline_plan;
 mod rehearsal;
 mod run_header;

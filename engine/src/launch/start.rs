@@ -198,6 +198,7 @@ impl Assembly<'_> {
         Housekeeping {
             logs,
             failures: std::mem::take(&mut builder.failures),
+            pauses: self.pauses.take(),
             letters: DeadLetterFile::new(
                 letter_file,
                 builder.clock.clone(),

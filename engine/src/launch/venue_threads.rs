@@ -1,9 +1,10 @@
 //! The threads and servers of venues that are on no core.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::runtime::BesideThread;
-use crate::venue::simulated::{RecordedSession, SimulatedVenue};
+use crate::venue::simulated::{Penalty, RecordedSession, SimulatedVenue};
 use crate::world::wait_until;
 
 /// The threads and servers of venues that are no pinned cores. Stopped after the cores, in order.
@@ -35,6 +36,18 @@ impl VenueThreads {
             notes.push(format!("[recording] stop failed: {error}"));
         }
         (behind, notes)
+    }
+
+    /// How often the engine broke a limit of an embedded venue, by the limit.
+    pub(super) fn penalties(&self) -> BTreeMap<&'static str, u64> {
+        let mut penalties = BTreeMap::new();
+        for venue in &self.embedded {
+            for penalty in Penalty::ALL {
+                *penalties.entry(penalty.name()).or_default() += venue.penalties().count(*penalty);
+            }
+        }
+        penalties.retain(|_, count| *count > 0);
+        penalties
     }
 
     /// The recording that is played.

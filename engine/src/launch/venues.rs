@@ -12,6 +12,7 @@ use pitlane_ring::{Consumer, Publisher};
 
 use super::assemble::Assembly;
 use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
+use super::pause_book::{PausedAt, account_of};
 use crate::config::{Config, VenueConfig};
 use crate::event::{Event, EventKind, InstrumentId, Price, VenueId, parse_scaled};
 use crate::instrument::Instruments;
@@ -52,6 +53,8 @@ struct VenueSetup {
     kind: &'static VenueKind,
     /// Of all its sessions.
     governor: Governor,
+    /// By what its pauses are known over runs; `None` for an embedded venue.
+    paused_at: Option<PausedAt>,
     /// By the number of the route.
     streams_at: Vec<Endpoint>,
     /// `None` without books.
@@ -82,7 +85,13 @@ impl Assembly<'_> {
     ) -> Result<Vec<VenueEnds>, LaunchError> {
         let mut ends = Vec::new();
         for (number, venue) in self.config.venues.iter().enumerate() {
-            let setup = configured(self.config, number, venue, &self.world)?;
+            let mut setup = configured(self.config, number, venue, &self.world)?;
+            if let (Some(at), Some(pauses)) = (setup.paused_at.take(), &mut self.pauses) {
+                if let Some(governor) = pauses.governor_of(&at) {
+                    setup.governor = governor;
+                }
+                pauses.add(at, &setup.governor);
+            }
             ends.push(self.sessions(number, setup, sessions_open)?);
         }
         for (place, name) in self.config.simulated_names().enumerate() {
@@ -163,6 +172,7 @@ impl Assembly<'_> {
             Ok(VenueSetup {
                 kind,
                 governor: Governor::named(&name, &of_embedded, self.config.consumers.len()),
+                paused_at: None,
                 name,
                 streams_at: kind.routes.iter().map(stream_at).collect::<Result<_, _>>()?,
                 rest: Some(endpoint(Scheme::Http, format!("http://{address}"))?),
@@ -544,7 +554,7 @@ fn configured(
     let kind = kind_of(config, number, venue)?;
     let at =
         |route: &&str| parse("stream_url", &routed_url(&venue.stream_url, route), Scheme::Ws, ws);
-    let streams_at = kind.routes.iter().map(at).collect::<Result<_, _>>()?;
+    let streams_at: Vec<Endpoint> = kind.routes.iter().map(at).collect::<Result<_, _>>()?;
     let rest = match venue.books {
         true => Some(parse("rest_url", &venue.rest_url, Scheme::Http, "http://HOST:PORT")?),
         false => None,
@@ -557,9 +567,19 @@ fn configured(
         }
         None => None,
     };
+    let at = streams_at.iter().chain(&rest).chain(api.iter().map(|(endpoint, _)| endpoint));
+    let paused_at = PausedAt {
+        venue: venue.name.clone(),
+        hosts: at.map(|endpoint| endpoint.authority().to_owned()).collect(),
+        account: match &api {
+            Some(_) => account_of(&api_key(venue)?),
+            None => String::new(),
+        },
+    };
     Ok(VenueSetup {
         name: venue.name.clone(),
         kind,
+        paused_at: Some(paused_at),
         governor: Governor::named(&venue.name, kind.limits.counted, config.consumers.len()),
         streams_at,
         rest,
@@ -603,22 +623,26 @@ fn orders_of(config: &Config, number: usize, kind: &VenueKind) -> Result<OrderKi
 }
 
 /// The environment comes first: a key is better kept there.
+fn api_key(venue: &VenueConfig) -> Result<String, KeyError> {
+    let from_environment = venue
+        .api_key_env
+        .as_ref()
+        .map(|name| std::env::var(name).map_err(|_| KeyError::NoVariable { name: name.clone() }));
+    match (from_environment, &venue.api_key) {
+        (Some(Ok(key)), _) => Ok(key),
+        (_, Some(key)) => Ok(key.clone()),
+        (Some(Err(error)), None) => Err(error),
+        // Refused by the check of the configuration.
+        (None, None) => Err(KeyError::NoVariable { name: "api_key_env".to_owned() }),
+    }
+}
+
 fn keyed_orders(
     orders: OrderKind,
     venue: &VenueConfig,
     files: &Files,
 ) -> Result<KeyedOrders, KeyError> {
-    let from_environment = venue
-        .api_key_env
-        .as_ref()
-        .map(|name| std::env::var(name).map_err(|_| KeyError::NoVariable { name: name.clone() }));
-    let api_key = match (from_environment, &venue.api_key) {
-        (Some(Ok(key)), _) => key,
-        (_, Some(key)) => key.clone(),
-        (Some(Err(error)), None) => return Err(error),
-        // Refused by the check of the configuration.
-        (None, None) => return Err(KeyError::NoVariable { name: "api_key_env".to_owned() }),
-    };
+    let api_key = api_key(venue)?;
     crate::text::hide(&api_key);
     let private_key_file = venue.private_key_file.as_deref().unwrap_or(Path::new(""));
     (orders.with_keys)(Keys { api_key: &api_key, private_key_file, files })

@@ -13,8 +13,9 @@ use crate::instrument::Instruments;
 use crate::order::trading::{StrategyFigures, TradingReader};
 use crate::runtime::{StallBook, StallFigures};
 use crate::telemetry::{DeadLetterCounts, Term, Terms};
-use crate::venue::governor::{Governor, GovernorReading};
+use crate::venue::governor::{Allowance, Governor, GovernorReading};
 use crate::venue::{IntakeStats, VenueCounters, VenueSwitch};
+use crate::world::Clock;
 
 /// The counters of a running engine. Each is written by its owner, whoever reads.
 #[derive(Default)]
@@ -104,6 +105,12 @@ impl Readings {
         let mut sum = VenueCounters::default();
         self.sessions.iter().for_each(|session| sum.merge(&session.stats.read()));
         sum
+    }
+
+    /// What every venue allows, how much of it is used, and what was held back.
+    pub(crate) fn allowances(&self, clock: &Clock) -> Vec<Allowance> {
+        let governors = self.governors.iter();
+        governors.map(|(venue, governor)| governor.allowance(venue, clock)).collect()
     }
 
     /// Letters that found no room on their way to the file.

@@ -11,6 +11,7 @@ use pitlane_engine::dispatcher::order::StreamCounts;
 use pitlane_engine::text::escaped;
 
 use super::Engines;
+use crate::limits_text::limits;
 use crate::table::{WIDTH, count, micros, render, table};
 
 /// Lanes that were never used by so much of their slots, in percent, are left out of a reading.
@@ -174,6 +175,7 @@ fn status(status: &Status) -> String {
     }
     let parts = [
         sessions(&status.sessions),
+        limits(&status.limits),
         consumers(&status.consumers),
         merges(&status.merges),
         latencies(status),

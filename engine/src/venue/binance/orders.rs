@@ -25,6 +25,8 @@ const TOO_MANY_ORDERS: i32 = -1015;
 const FILLS_WEIGHT: u32 = 5;
 /// No such order; archived without a fill.
 const NO_SUCH_ORDER: [i32; 2] = [-2013, -2026];
+/// Unauthorized, invalid signature, and three of the key: unknown, malformed, not allowed.
+const BAD_KEY: [i32; 5] = [-1002, -1022, -2008, -2014, -2015];
 /// A cancel of an order that is not open.
 const CANCEL_OF_NOTHING: i32 = -2011;
 
@@ -151,6 +153,9 @@ impl OrderProtocol for BinanceOrders {
         }
         if NO_SUCH_ORDER.contains(&code) {
             return Outcome::NoSuchOrder;
+        }
+        if BAD_KEY.contains(&code) {
+            return Outcome::BadKey;
         }
         if code == CANCEL_OF_NOTHING {
             return Outcome::NotOpen;

@@ -12,6 +12,7 @@
 //! cut into slices of a seventh of the window, and the eight slices that such an interval can touch
 //! never hold more than the limit.
 
+mod allowance;
 mod class;
 mod pause;
 mod share;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 use parking_lot::{Mutex, MutexGuard};
 
+pub use allowance::{Allowance, LimitUse, PauseLeft};
 pub use class::{Counted, Limit, REQUEST_CLASSES, RequestClass};
 pub use pause::{PauseCause, PauseScope};
 pub use words::{LimitWord, LimitWords, UnknownLimit};
@@ -275,10 +277,7 @@ impl Governor {
         let (venue, what) = (&self.0.venue, scope.name());
         let left_s = until_ns.saturating_sub(clock.now_ns()).div_ceil(1_000_000_000);
         let until = utc_text(clock.wall_at_ns(until_ns) / 1_000_000_000);
-        log::warn!(
-            "[{venue}] the venue wants a pause in {what} until {until}, {left_s} s from now \
-             ({cause})"
-        );
+        log::warn!("[{venue}] a pause in {what} until {until}, {left_s} s from now ({cause})");
     }
 
     /// As [`Governor::pause`], where the venue did not say for how long: `first_ns` at first, and

@@ -36,6 +36,7 @@ use crate::order::OrderCommand;
 use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use crate::safety::Quarantine;
 use crate::telemetry::{HistogramSet, Probe};
+use crate::venue::governor::{PauseScope, RequestClass};
 use crate::venue::protocol::{OrderDecoder, OrderProtocol};
 use crate::venue::transport::{CloseReason, Progress, Session, SessionOptions};
 use crate::venue::{EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds, VenueSwitch};
@@ -234,6 +235,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             Progress::Opened => {
                 let (venue, endpoint) = (&self.orders.venue, self.session.endpoint());
                 log::info!("[{venue}] orders connected to {endpoint}");
+                self.orders.logon_replies = 0;
+                self.stage = Stage::LoggingOn(0);
                 self.log_on(0);
                 1
             }
@@ -244,15 +247,21 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         }
     }
 
-    /// Writes a step of the logon; after the last one the session is logged on.
+    /// Writes a step of the logon, as soon as the venue's limits allow; after the last one the
+    /// session is logged on.
     #[cold]
     fn log_on(&mut self, step: usize) {
         self.orders.logon_replies = step;
         let Some(operation) = P::LOGON.get(step) else {
             self.stage = Stage::Asking;
             self.next_cancel_ns = self.orders.now_ns;
+            self.orders.gate.governor().granted(PauseScope::Account);
             return;
         };
+        let weight = self.protocol.weight(RequestClass::Logon);
+        if !self.orders.gate.may_send(RequestClass::Logon, weight, self.orders.now_ns) {
+            return;
+        }
         let asked = Asked::Logon(operation);
         let Some(id) = self.orders.requests.add(asked, self.orders.now_ns) else { return };
         self.stage = Stage::LoggingOn(step + 1);
@@ -268,6 +277,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         log::warn!("[{}] orders {reason}; reconnecting", self.orders.venue);
         self.orders.stats.reconnects();
         self.disconnected();
+        let logon_ns = self.orders.gate.governor().paused_until_ns(RequestClass::Logon);
+        self.session.wait_until(logon_ns);
         if let CloseReason::Protocol(error) = reason {
             let offending = self.session.offending_bytes();
             let kept = &offending[..offending.len().min(OFFENDING_BYTES_MAX)];

@@ -7,6 +7,7 @@ use super::leaving::LeftOrder;
 use super::stage::{Presence, Stage};
 use crate::runtime::Phase;
 use crate::venue::EventOutlet;
+use crate::venue::governor::PauseScope;
 use crate::venue::protocol::OrderProtocol;
 
 impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
@@ -66,6 +67,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             (Presence::Leaving { .. } | Presence::Off, true) => {
                 log::info!("[{venue}] orders switched on");
                 self.presence = Presence::On;
+                // Whoever switches it on may have set its key right.
+                self.orders.gate.governor().lift(PauseScope::Account);
                 self.session.resume();
                 self.orders.stats.set_state(self.session.state());
             }

@@ -17,6 +17,8 @@ const SILENT_FINDS_MAX: u32 = 2;
 const PAUSE_NS: u64 = 1_000_000_000;
 /// The same, of a ban, ns.
 const BAN_NS: u64 = 120_000_000_000;
+/// The first pause after a key that the venue does not accept, ns.
+const BAD_KEY_NS: u64 = 300_000_000_000;
 
 impl<O: EventOutlet> Reconciler<O> {
     #[inline]
@@ -218,6 +220,9 @@ impl<O: EventOutlet> Reconciler<O> {
         if let Asked::Logon(operation) = asked {
             log::error!("[{}] {operation} failed: {message} (code: {code})", self.venue);
             self.failure.get_or_insert((operation, "refused by the venue", code));
+            if outcome == Outcome::BadKey {
+                self.on_bad_key(failure);
+            }
             return;
         }
         log::debug!("[{}] {asked:?} failed: {message} (code: {code})", self.venue);
@@ -260,6 +265,21 @@ impl<O: EventOutlet> Reconciler<O> {
             (Asked::Fills(key), _) => self.on_no_fills(key),
             (Asked::Logon(_), _) => {}
         }
+    }
+
+    /// A key that does not open the account is not tried again and again.
+    #[cold]
+    fn on_bad_key(&mut self, failure: &Failure<'_>) {
+        let cause = PauseCause { status: failure.status, code: failure.code };
+        let governor = self.gate.governor();
+        governor.pause_untold(PauseScope::Account, BAD_KEY_NS, cause, &self.clock);
+        let venue = &self.venue;
+        log::error!(
+            "[{venue}] the venue does not accept this key: no orders are sent. Check that api_key \
+             is the name of this private key, that the key may trade, that this address is on its \
+             list, and that the clock is right. To try again at once: pitlane ctl venue remove \
+             {venue}, then pitlane ctl venue add {venue}"
+        );
     }
 
     /// Follows what a frame said of the venue's limits.

@@ -127,6 +127,9 @@ pub enum Outcome {
     NotOpen,
     /// It was not done, and nothing must be sent before the time the failure names.
     SlowDown,
+    /// The key does not open the account: asking again changes nothing until somebody sets it
+    /// right.
+    BadKey,
     /// It was not done, and no new order must be sent before the time the failure names; cancels
     /// and questions may.
     TooManyOrders,

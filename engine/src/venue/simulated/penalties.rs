@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 macro_rules! penalties {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($($(#[$doc:meta])* $name:ident $text:literal,)*) => {
         /// A rule of the venue's limits that a client broke.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Penalty { $($(#[$doc])* $name,)* }
@@ -12,27 +12,33 @@ macro_rules! penalties {
         impl Penalty {
             /// All of them, in the order of their numbers.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// Its name in reports.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
         }
     };
 }
 
 penalties! {
     /// A request beyond the weight of a minute (429, -1003).
-    Weight,
+    Weight "weight",
     /// So many of them that the address was banned (418).
-    Ban,
+    Ban "ban",
     /// A request during a ban.
-    WhileBanned,
+    WhileBanned "while_banned",
     /// An order beyond the count of ten seconds or of the day (429, -1015).
-    OrderCount,
+    OrderCount "order_count",
     /// A connection attempt beyond those of five minutes.
-    Connections,
+    Connections "connections",
     /// A stream beyond those of one connection.
-    Streams,
+    Streams "streams",
     /// A message beyond those of one second on a stream connection (closed with 1008).
-    MessageRate,
+    MessageRate "message_rate",
     /// A ping that was not answered with its payload within a minute.
-    NoPong,
+    NoPong "no_pong",
 }
 
 /// Counts of penalties; one thread writes, any thread reads.
