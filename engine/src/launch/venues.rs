@@ -4,6 +4,7 @@
 //! The embedded venue is a venue like any other: its server starts first, and then it is connected
 //! to by its address, through the same adapter.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -568,9 +569,10 @@ fn configured(
         None => None,
     };
     let at = streams_at.iter().chain(&rest).chain(api.iter().map(|(endpoint, _)| endpoint));
+    let hosts: BTreeSet<String> = at.map(|endpoint| endpoint.authority().to_owned()).collect();
     let paused_at = PausedAt {
         venue: venue.name.clone(),
-        hosts: at.map(|endpoint| endpoint.authority().to_owned()).collect(),
+        hosts: hosts.into_iter().collect(),
         account: match &api {
             Some(_) => account_of(&api_key(venue)?),
             None => String::new(),
