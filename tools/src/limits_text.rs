@@ -1,4 +1,5 @@
-//! What venues allow, as text: how much is used, what was held back, and until when they are paused.
+//! What venues allow, as text: how much is used, what was held back, and until when they are
+//! paused.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
