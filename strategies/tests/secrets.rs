@@ -1,14 +1,16 @@
 //! A venue that echoes what it was sent in every answer that it can give: no key and no signature
 //! of it is shown or kept by the real binary.
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
+use common::{PEM, write_key};
 use tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tungstenite::{Message, WebSocket, accept_hdr};
 
@@ -16,11 +18,6 @@ const PITLANE: &str = env!("CARGO_BIN_EXE_pitlane");
 
 /// What the key is called at the venue.
 const API_KEY: &str = "PlantedApiKey0123456789";
-
-/// RFC 8410, section 10.3: a published key.
-const PEM: &str = "-----BEGIN PRIVATE KEY-----\n\
-    MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
-    -----END PRIVATE KEY-----\n";
 
 /// What the venue has seen, and echoes.
 #[derive(Clone, Default)]
@@ -169,8 +166,7 @@ fn what_a_venue_echoes_of_keys_and_signatures_is_nowhere_to_be_found() {
     let rest = with_echo(|_, stream, echo| refuse_by_http(stream, echo));
     let dir = tempfile::tempdir().unwrap();
     let (key, config) = (dir.path().join("key.pem"), dir.path().join("pitlane.toml"));
-    std::fs::write(&key, PEM).unwrap();
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    write_key(&key);
     let toml = format!(
         "[engine]\nrun_dir = {:?}\n[cores]\npin = false\n[simulated]\nenabled = false\n\
          [session]\nbackoff_max_ms = 100\n[[venue]]\nname = \"binance\"\n\

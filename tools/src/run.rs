@@ -124,13 +124,18 @@ fn recording(
     Ok(Some(session))
 }
 
-/// Looks for what a run would refuse beyond the file itself.
+/// Looks for what a run would refuse beyond the file itself, and says what is worth knowing.
 pub(crate) fn check(
     config: &Config,
     registry: &StrategyRegistry,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Exit> {
-    pitlane_engine::check(config, registry).map_err(|error| refused(&error, terminal))
+    let notes =
+        pitlane_engine::check(config, registry).map_err(|error| refused(&error, terminal))?;
+    for note in notes {
+        terminal.say(&format!("note: {}\n", escaped(&note)));
+    }
+    Ok(())
 }
 
 fn refused(error: &LaunchError, terminal: &mut Terminal<'_>) -> Exit {

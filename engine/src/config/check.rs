@@ -43,8 +43,13 @@ impl Walk<'_> {
                 Some(section) => self.table(section, section.name, value),
                 None => {
                     let names = SECTIONS.iter().map(|section| section.name);
-                    let hint = hint(key.get_ref(), names.clone(), "");
-                    let what = if value.get_ref().is_table() { "section" } else { "key" };
+                    let is_section = is_section(value.get_ref());
+                    let what = if is_section { "section" } else { "key" };
+                    let hint = match is_section {
+                        // A key of that name elsewhere is no section.
+                        true => suggestion(key.get_ref(), names.clone()),
+                        false => hint(key.get_ref(), names.clone(), ""),
+                    };
                     let allowed = names.collect::<Vec<_>>().join(", ");
                     self.problem(key.get_ref(), &format!("unknown {what}{hint}"), &allowed);
                 }
@@ -132,10 +137,21 @@ fn hint<'a>(word: &str, names: impl Iterator<Item = &'a str>, section: &str) -> 
     if let Some(other) = elsewhere {
         return format!("; it belongs to {}", other.header());
     }
+    suggestion(word, names)
+}
+
+/// The name alike, as a question.
+pub(super) fn suggestion<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> String {
     match most_alike(word, names) {
         Some(name) => format!("; did you mean `{name}`?"),
         None => String::new(),
     }
+}
+
+/// Whether a value was written under a header: `[name]` or `[[name]]`.
+fn is_section(value: &DeValue<'_>) -> bool {
+    let is_table = |item: &Spanned<DeValue<'_>>| item.get_ref().is_table();
+    value.is_table() || value.as_array().is_some_and(|items| items.iter().any(is_table))
 }
 
 /// The name most like `word`; `None` when none is like it.
@@ -186,6 +202,13 @@ mod tests {
         assert!(line.contains("engine.seed: unknown key; it belongs to [simulated];"), "{line}");
         let line = &lines("[engin]\nbatch = 1\n")[0];
         assert!(line.starts_with("my.toml:1:2: engin: unknown section; did you mean `engine`?"));
+        // A key `consumers` of another section is not what was meant.
+        for (wrong, right) in [("[[consumers]]", "consumer"), ("[[venues]]", "venue")] {
+            let line = &lines(&format!("{wrong}\nname = 'x'\n"))[0];
+            assert!(line.contains(&format!("unknown section; did you mean `{right}`?")), "{line}");
+        }
+        let line = &lines("[risk.instruments.BTC-USDT]\nmax_order_qyt = '1'\n")[0];
+        assert!(line.contains("did you mean `max_order_qty`?"), "{line}");
         let line = &lines("zzz = 1\n")[0];
         assert!(
             line.starts_with("my.toml:1:1: zzz: unknown key; allowed: engine, cores,"),

@@ -1,11 +1,11 @@
 //! What only several keys together can get wrong: names that are used twice or exist nowhere,
 //! numbers that do not fit each other.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use super::check::most_alike;
+use super::check::{most_alike, suggestion};
 use super::error::Problem;
-use super::{Config, InstrumentConfig, SIMULATED_MAX, simulated_name};
+use super::{Config, InstrumentConfig, SIMULATED_MAX, SIMULATED_SYMBOLS_MAX, simulated_name};
 use crate::event::{EventClass, EventKind, parse_scaled};
 
 /// Decimal places that the embedded venue writes.
@@ -21,6 +21,7 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
     cross.session();
     cross.venues();
     cross.instruments();
+    cross.natives();
     cross.risk();
     cross.consumers();
     cross.problems.sort_by_key(|problem| problem.position);
@@ -89,6 +90,7 @@ impl Cross<'_> {
             if venue.stream_url.is_empty() {
                 self.add(&key("stream_url"), "missing", "ws://HOST[:PORT][/PATH]");
             }
+            self.once(&key("streams"), venue.streams.as_deref().unwrap_or_default());
             if venue.books && venue.rest_url.is_empty() {
                 let problem = "missing: books start from a REST snapshot";
                 self.add(&key("rest_url"), problem, "http://HOST[:PORT][/PATH], or books = false");
@@ -111,6 +113,13 @@ impl Cross<'_> {
         if config.instruments.is_empty() {
             self.add("instrument", "there is no instrument", "at least one");
         }
+        if config.simulated.enabled && config.instruments.len() > SIMULATED_SYMBOLS_MAX {
+            let count = config.instruments.len();
+            let problem = format!("{count} of them: the embedded venue trades fewer");
+            let allowed =
+                format!("at most {SIMULATED_SYMBOLS_MAX}, or [simulated] enabled = false");
+            self.add("instrument", &problem, &allowed);
+        }
         let venues = config.venue_names();
         let mut seen = HashSet::new();
         for (index, instrument) in config.instruments.iter().enumerate() {
@@ -121,7 +130,8 @@ impl Cross<'_> {
             }
             for venue in instrument.native.iter().flat_map(|native| native.keys()) {
                 if !venues.contains(venue) {
-                    let problem = format!("there is no venue {venue:?}");
+                    let hint = suggestion(venue, venues.iter().map(String::as_str));
+                    let problem = format!("there is no venue {venue:?}{hint}");
                     self.add(&key(&format!("native.{venue}")), &problem, &venues.join(", "));
                 }
             }
@@ -193,8 +203,7 @@ impl Cross<'_> {
         let symbols = config.instruments.iter().map(|entry| entry.symbol.as_str());
         for symbol in config.risk.instruments.keys() {
             if !symbols.clone().any(|known| known == symbol) {
-                let hint = most_alike(symbol, symbols.clone());
-                let hint = hint.map_or(String::new(), |hint| format!("; did you mean `{hint}`?"));
+                let hint = suggestion(symbol, symbols.clone());
                 let problem = format!("no instrument {symbol:?} is configured{hint}");
                 let key = format!("risk.instruments.{symbol}");
                 self.add(&key, &problem, "the symbol of an [[instrument]]");
@@ -219,8 +228,40 @@ impl Cross<'_> {
                 let problem = format!("the name {:?} is taken", consumer.name);
                 self.add(&key("name"), &problem, "a name of its own");
             }
+            let of_consumer = consumer.kinds.as_deref().unwrap_or_default();
             self.known(&key("instruments"), &consumer.instruments, &symbols);
-            self.known(&key("kinds"), consumer.kinds.as_deref().unwrap_or_default(), &kinds);
+            self.known(&key("kinds"), of_consumer, &kinds);
+            self.once(&key("instruments"), &consumer.instruments);
+            self.once(&key("kinds"), of_consumer);
+        }
+    }
+
+    /// No word may be there twice.
+    fn once(&mut self, key: &str, words: &[String]) {
+        let mut seen = HashSet::new();
+        for (index, word) in words.iter().enumerate() {
+            if !seen.insert(word) {
+                let problem = format!("{word:?} is there twice");
+                self.add(&format!("{key}[{index}]"), &problem, "each once");
+            }
+        }
+    }
+
+    /// No two instruments may have one name at a venue.
+    fn natives(&mut self) {
+        let config = self.config;
+        for venue in config.venue_names() {
+            let mut seen = HashMap::new();
+            for (index, instrument) in config.instruments.iter().enumerate() {
+                let native = instrument.native_symbol(&venue);
+                let Some(other) = seen.insert(native.clone(), &instrument.symbol) else { continue };
+                // The same symbol twice is told by its own name.
+                if *other != instrument.symbol {
+                    let problem = format!("{venue} would call {other} {native:?}, too");
+                    let key = format!("instrument[{index}].native.{venue}");
+                    self.add(&key, &problem, "a name of its own at each venue");
+                }
+            }
         }
     }
 
@@ -278,6 +319,34 @@ mod tests {
         refused(&format!("{VENUE}{VENUE}"), "venue[1].name", "taken");
         refused(&format!("{VENUE}name = 'simulated'\n"), "venue[0].name", "taken");
         refused(&format!("{VENUE}name = 'simulated_2'\n"), "venue[0].name", "taken");
+    }
+
+    #[test]
+    fn what_is_there_twice_is_refused_where_it_stands_again() {
+        let consumer = "[[consumer]]\nstrategy = 'a'\n";
+        let twice = "instruments = ['BTC-USDT', 'BTC-USDT']\n";
+        refused(&format!("{consumer}{twice}"), "consumer[0].instruments[1]", "twice");
+        let twice = "kinds = ['quote', 'trade', 'quote']\n";
+        refused(&format!("{consumer}{twice}"), "consumer[0].kinds[2]", "twice");
+        let twice = "streams = ['a@trade', 'a@trade']\n";
+        refused(&format!("{VENUE}{twice}"), "venue[0].streams[1]", "twice");
+        let alike = "[[instrument]]\nsymbol = 'AB-CD'\n[[instrument]]\nsymbol = 'ABC-D'\n";
+        refused(alike, "instrument[1].native.simulated", "AB-CD \"ABCD\", too");
+        let own = "native = { simulated = 'X' }\n";
+        assert!(Config::parse(&format!("{alike}{own}"), "x").is_ok());
+        refused(
+            &format!("{alike}native = {{ simulatd = 'X' }}\n"),
+            "instrument[1].native.simulatd",
+            "did you mean `simulated`?",
+        );
+    }
+
+    #[test]
+    fn the_embedded_venue_trades_so_many_instruments() {
+        let one = |n| format!("[[instrument]]\nsymbol = 'A{n}-B'\n");
+        let many: String = (0..257).map(one).collect();
+        refused(&many, "instrument", "257 of them");
+        assert!(Config::parse(&format!("{many}{VENUE}"), "x").is_ok());
     }
 
     #[test]

@@ -45,6 +45,9 @@ pub const CORE_IDS: usize = 1_024;
 /// The most embedded venues.
 const SIMULATED_MAX: u32 = 4;
 
+/// The most instruments that an embedded venue trades.
+pub const SIMULATED_SYMBOLS_MAX: usize = 256;
+
 /// The name of an embedded venue, from 1.
 fn simulated_name(number: u32) -> String {
     match number {

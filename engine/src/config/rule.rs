@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use toml::de::DeValue;
 
+use super::check::suggestion;
 use super::schema::{KeySpec, Rule};
 use crate::event::{SCALE_MAX, parse_scaled};
 use crate::instrument::{InstrumentSpec, Instruments};
@@ -89,7 +90,10 @@ fn symbol_tables_fault(value: &DeValue<'_>, keys: &[KeySpec]) -> Option<String> 
                     let fault = key.rule.fault(value.get_ref())?;
                     Some(format!("{symbol}.{name}: {fault}"))
                 }
-                None => Some(format!("{symbol}: unknown key {name}")),
+                None => {
+                    let hint = suggestion(name, keys.iter().map(|key| key.name));
+                    Some(format!("{symbol}: unknown key {name}{hint}"))
+                }
             }
         })
     })

@@ -92,6 +92,14 @@ pub(super) fn listen(path: &Path) -> Result<Listening, SocketError> {
     Ok(listening)
 }
 
+/// Refuses a path that no socket can have.
+///
+/// # Errors
+/// [`SocketError::PathTooLong`].
+pub(crate) fn check_path(path: &Path) -> Result<(), SocketError> {
+    shortest(path).map(|_| ())
+}
+
 /// The whole path where it fits, so that others find it whatever their folder is; else the given
 /// one.
 fn shortest(path: &Path) -> Result<PathBuf, SocketError> {

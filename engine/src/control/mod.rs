@@ -31,6 +31,7 @@ mod status;
 mod threads;
 mod wanted;
 
+pub(crate) use address::check_path;
 pub use address::{PATH_BYTES_MAX, SOCKET_NAME, SocketError};
 pub use change::{RouteChange, RoutingChange};
 pub(crate) use controller::{Controller, ControllerHandle};

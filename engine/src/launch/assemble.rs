@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pitlane_ring::Consumer;
 
+use super::check::check_memory;
 use super::engine::Engine;
 use super::options::{LaunchError, LaunchOptions};
 use super::pause_book::PauseBook;
@@ -18,7 +19,7 @@ use crate::dispatcher::Subscription;
 use crate::pipeline::{Builder, Pipeline, PipelinePlan, RoutingEnds};
 use crate::runtime::{
     Agent, AgentRole, AlonePlaces, CoreParking, CorePlan, CoreWakers, GuardedConsumer, HostCores,
-    YieldBan,
+    HostLimits, YieldBan,
 };
 use crate::safety::{Quarantine, TradingSwitch};
 use crate::telemetry::install_logger;
@@ -46,6 +47,7 @@ pub fn launch_with(
     install_panic_hook();
     // Listed before anything is pinned: afterwards a thread sees its own core only.
     let cores = CorePlan::make(&config, &HostCores::read())?;
+    check_memory(&config, &cores, &HostLimits::read())?;
     let plan = pipeline_plan(&config, registry, &cores, &options)?;
     let world = World::real().map_err(LaunchError::World)?;
     let mut assembly = Assembly::new(&config, world, &plan, &cores)?;

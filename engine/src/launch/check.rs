@@ -1,22 +1,169 @@
 //! What a configuration needs beyond its own text, before anything is started.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::Access;
+
+use super::footprint::lane_footprints;
 use super::options::LaunchError;
 use super::pipeline_plan::strategies;
-use super::venues::check_venues;
+use super::venues::{VenueDemand, check_venue};
 use crate::config::Config;
 use crate::consumer::StrategyRegistry;
-use crate::runtime::{CorePlan, HostCores};
-use crate::world::Files;
+use crate::control::{SOCKET_NAME, check_path};
+use crate::instrument::Instruments;
+use crate::runtime::{CorePlan, HostCores, HostLimits};
+use crate::venue::governor::{Counted, Limit};
+use crate::world::World;
 
-/// Looks for what [`launch`](super::launch) would refuse beyond the file itself: cores, strategies,
-/// their params, keys. Starts nothing.
+/// Files that a run opens beside those of its sockets: its own, and two a thread to be woken by.
+const FILES_BASE: u64 = 24;
+
+/// Files for each thread of the plan.
+const FILES_PER_THREAD: u64 = 2;
+
+/// Files for each venue beside its market connections: orders, snapshots, and a server's where it
+/// is embedded.
+const FILES_PER_VENUE: u64 = 4;
+
+const MIB: u64 = 1 << 20;
+
+/// Looks for what [`launch`](super::launch) would refuse beyond the file itself: cores, memory,
+/// files, strategies, their params, addresses, keys, symbols. Starts nothing. Returns what is worth
+/// knowing and refuses nothing, a line each.
 ///
 /// # Errors
 /// The first [`LaunchError`].
-pub fn check(config: &Config, registry: &StrategyRegistry) -> Result<(), LaunchError> {
-    CorePlan::make(config, &HostCores::read())?;
+pub fn check(config: &Config, registry: &StrategyRegistry) -> Result<Vec<String>, LaunchError> {
+    let plan = CorePlan::make(config, &HostCores::read())?;
+    let limits = HostLimits::read();
+    check_memory(config, &plan, &limits)?;
     strategies(config, registry)?;
-    check_venues(config, &Files::Real)
+    let world = World::real().map_err(LaunchError::World)?;
+    let specs = config.instruments.iter().filter_map(|entry| entry.spec()).collect();
+    let instruments = Arc::new(Instruments::new(specs)?);
+    let demand = |number| check_venue(config, number, &instruments, &world);
+    let demands: Vec<VenueDemand> =
+        (0..config.venues.len()).map(demand).collect::<Result<_, _>>()?;
+    for (number, demand) in demands.iter().enumerate() {
+        check_connections(config, number, demand)?;
+    }
+    check_files(config, &plan, &demands, &limits)?;
+    check_folder(&config.engine.run_dir)?;
+    if config.control.enabled {
+        let of_run = || config.engine.run_dir.join("run-0000000000000/control").join(SOCKET_NAME);
+        check_path(&config.control.socket.clone().unwrap_or_else(of_run))?;
+    }
+    Ok(notes(config, &demands))
+}
+
+/// Refuses lanes that this machine can't hold: they are touched whole before the first event.
+pub(super) fn check_memory(
+    config: &Config,
+    plan: &CorePlan,
+    limits: &HostLimits,
+) -> Result<(), LaunchError> {
+    let all = lane_footprints(config, plan);
+    let need: u64 = all.iter().map(|footprint| footprint.bytes() as u64).sum();
+    let Some((limit, place)) = limits.memory() else { return Ok(()) };
+    let Some(largest) = all.iter().max_by_key(|footprint| footprint.bytes()) else { return Ok(()) };
+    if need <= limit {
+        return Ok(());
+    }
+    Err(LaunchError::Memory {
+        need_mib: need / MIB,
+        place,
+        limit_mib: limit / MIB,
+        largest: largest.lane,
+        largest_mib: largest.bytes() as u64 / MIB,
+    })
+}
+
+/// Refuses more market connections than the venue lets anybody open.
+fn check_connections(
+    config: &Config,
+    number: usize,
+    demand: &VenueDemand,
+) -> Result<(), LaunchError> {
+    let most = limit_of(demand, Counted::Connects).map_or(u64::MAX, |limit| limit.amount.into());
+    if demand.connections as u64 <= most {
+        return Ok(());
+    }
+    let problem = format!("{} connections, where the venue takes {most}", demand.connections);
+    let key = format!("venue[{number}].streams_per_connection_max");
+    let allowed = format!("up to {} streams a connection", demand.limits.topics_per_connection);
+    Err(config.error_at(&key, &problem, &allowed).into())
+}
+
+fn check_files(
+    config: &Config,
+    plan: &CorePlan,
+    demands: &[VenueDemand],
+    limits: &HostLimits,
+) -> Result<(), LaunchError> {
+    let Some(limit) = limits.open_files else { return Ok(()) };
+    let connections: u64 = demands.iter().map(|demand| demand.connections as u64).sum();
+    let threads = plan.cores.len() as u64 * FILES_PER_THREAD;
+    let venues = config.venue_names().len() as u64 * FILES_PER_VENUE;
+    let need = FILES_BASE + threads + venues + connections;
+    if need > limit { Err(LaunchError::OpenFiles { need, limit }) } else { Ok(()) }
+}
+
+/// Refuses a folder for runs that could not be made or written.
+fn check_folder(folder: &Path) -> Result<(), LaunchError> {
+    let failed = |source: rustix::io::Errno| LaunchError::RunDir {
+        path: folder.to_owned(),
+        source: source.into(),
+    };
+    let whole = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let here = PathBuf::from(".");
+    let named = whole.ancestors().filter(|path| !path.as_os_str().is_empty());
+    // The first that is there is the one that the others are made in.
+    let found = named.map(Path::to_owned).chain([here]).find(|path| rustix::fs::stat(path).is_ok());
+    let Some(found) = found else { return Ok(()) };
+    let mode = rustix::fs::stat(&found).map_err(failed)?.st_mode;
+    if !rustix::fs::FileType::from_raw_mode(mode).is_dir() {
+        return Err(failed(rustix::io::Errno::NOTDIR));
+    }
+    rustix::fs::access(&found, Access::WRITE_OK | Access::EXEC_OK).map_err(failed)
+}
+
+fn limit_of(demand: &VenueDemand, counts: Counted) -> Option<Limit> {
+    let of_kind = demand.limits.counted.iter().copied().filter(|limit| limit.counts == counts);
+    // Of several windows, the one that lets the fewest through in the long run.
+    of_kind.min_by_key(|limit| u64::from(limit.amount) * 1_000_000_000_000 / limit.window_ns)
+}
+
+/// What runs, and not as somebody might think.
+fn notes(config: &Config, demands: &[VenueDemand]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (venue, demand) in config.venues.iter().zip(demands) {
+        let name = &venue.name;
+        if venue.api_url.is_none() && !config.consumers.is_empty() {
+            notes.push(format!(
+                "venue {name} has no api_url: market data only, and every order to it is refused"
+            ));
+            continue;
+        }
+        let Some(limit) = limit_of(demand, Counted::Orders) else { continue };
+        let (own, window_s) = (config.risk.max_orders_per_s, limit.window_ns / 1_000_000_000);
+        if u64::from(own) * window_s > u64::from(limit.amount) {
+            notes.push(format!(
+                "risk.max_orders_per_s = {own} is more than {name} takes, {} orders in {window_s} \
+                 s: what is beyond is held back",
+                limit.amount
+            ));
+        }
+        let most = demand.limits.topics_per_connection;
+        if venue.streams_per_connection_max > most {
+            notes.push(format!(
+                "venue {name} takes {most} streams a connection, whatever \
+                 streams_per_connection_max says"
+            ));
+        }
+    }
+    notes
 }
 
 #[cfg(test)]
@@ -24,14 +171,25 @@ mod tests {
     use super::*;
 
     const VENUE: &str = "
+        [[consumer]]
+        strategy = \"none\"
         [[venue]]
         stream_url = \"ws://127.0.0.1:1/stream\"
         books = false
     ";
 
+    fn parsed(lines: &str) -> Config {
+        Config::parse(&format!("{VENUE}\n{lines}"), "venues.toml").unwrap()
+    }
+
+    fn demand(config: &Config) -> Result<VenueDemand, LaunchError> {
+        let specs = config.instruments.iter().filter_map(|entry| entry.spec()).collect();
+        let instruments = Arc::new(Instruments::new(specs).unwrap());
+        check_venue(config, 0, &instruments, &World::real().unwrap())
+    }
+
     fn refused(lines: &str) -> String {
-        let config = Config::parse(&format!("{VENUE}\n{lines}"), "venues.toml").unwrap();
-        check_venues(&config, &Files::Real).unwrap_err().to_string()
+        demand(&parsed(lines)).err().expect("it was taken").to_string()
     }
 
     #[test]
@@ -42,5 +200,48 @@ mod tests {
         let no_orders = refused(&format!("kind = \"binance_futures\"\n{api}"));
         assert!(no_orders.contains("api_url") && no_orders.contains("no orders"), "{no_orders}");
         assert!(refused(api).contains("private key k: cannot be read"));
+    }
+
+    #[test]
+    fn what_the_venue_does_not_take_is_refused_or_noted() {
+        let none = parsed("");
+        let lines = notes(&none, &[demand(&none).unwrap()]);
+        assert!(lines[0].contains("has no api_url: market data only"), "{lines:?}");
+        let symbols = |count: usize| -> String {
+            let one = |n| format!("[[instrument]]\nsymbol = \"A{n}-USDT\"\n");
+            (0..count).map(one).collect()
+        };
+        let many = parsed(&format!("streams_per_connection_max = 4\n{}", symbols(1_000)));
+        let demand = demand(&many).unwrap();
+        let problem = check_connections(&many, 0, &demand).unwrap_err().to_string();
+        assert!(problem.contains("streams_per_connection_max: "), "{problem}");
+        assert!(problem.contains(&format!("{} connections", demand.connections)), "{problem}");
+        let plan = CorePlan::make(&many, &HostCores::of(0..2)).unwrap();
+        let limits = |open_files| HostLimits { open_files: Some(open_files), ..Default::default() };
+        let few = check_files(&many, &plan, &[demand], &limits(256)).unwrap_err();
+        assert!(few.to_string().contains("256 are allowed: ulimit -n"), "{few}");
+    }
+
+    #[test]
+    fn lanes_that_the_machine_cannot_hold_are_refused_with_what_takes_most() {
+        let config = Config::default_run();
+        let plan = CorePlan::make(&config, &HostCores::of(0..2)).unwrap();
+        let with = |mib: u64| HostLimits { memory_bytes: Some(mib * MIB), ..Default::default() };
+        assert!(check_memory(&config, &plan, &with(8_000)).is_ok());
+        let problem = check_memory(&config, &plan, &with(1)).unwrap_err().to_string();
+        assert!(problem.contains("this machine has 1 MiB"), "{problem}");
+    }
+
+    #[test]
+    fn a_folder_for_runs_must_be_one_that_can_be_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(check_folder(&dir.path().join("a/b")).is_ok());
+        assert!(check_folder(Path::new("")).is_ok() && check_folder(Path::new("runs")).is_ok());
+        for bad in [&file, &file.join("runs")] {
+            let problem = check_folder(bad).unwrap_err().to_string();
+            assert!(problem.contains("Not a directory"), "{problem}");
+        }
     }
 }

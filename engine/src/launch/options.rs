@@ -41,6 +41,23 @@ pub enum LaunchError {
     Symbols { venue: String, source: SymbolError },
     #[error(transparent)]
     Control(#[from] SocketError),
+    #[error(
+        "[engine] memory failed: lanes and cells take {need_mib} MiB and {place} has {limit_mib} \
+         MiB; {largest_mib} MiB of it are \"{largest}\" (see `pitlane plan`): give consumers fewer \
+         instruments or kinds, or [lanes] fewer slots (code: memory)"
+    )]
+    Memory {
+        need_mib: u64,
+        place: &'static str,
+        limit_mib: u64,
+        largest: &'static str,
+        largest_mib: u64,
+    },
+    #[error(
+        "[engine] files failed: {need} files and sockets are needed and {limit} are allowed: \
+         ulimit -n {need}, or a larger streams_per_connection_max (code: files)"
+    )]
+    OpenFiles { need: u64, limit: u64 },
     #[error("[engine] starting thread {name} failed: {source}")]
     Thread { name: String, source: std::io::Error },
 }

@@ -26,7 +26,7 @@ use crate::venue::market::{
     SnapshotPace, Stream, routed_url,
 };
 use crate::venue::orders::{OrderOptions, OrderWiring};
-use crate::venue::protocol::{KeyError, Keys};
+use crate::venue::protocol::{KeyError, Keys, VenueLimits};
 use crate::venue::registry::{KeyedOrders, OrderKind, VenueKind};
 use crate::venue::simulated::{
     Enforcement, LimitRules, SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions,
@@ -593,15 +593,27 @@ fn configured(
     })
 }
 
-/// Looks up every venue's kind and reads its key, to see whether it can be used.
-pub(super) fn check_venues(config: &Config, files: &Files) -> Result<(), LaunchError> {
-    for (number, venue) in config.venues.iter().enumerate() {
-        let kind = kind_of(config, number, venue)?;
-        if venue.api_url.is_some() {
-            keyed_orders(orders_of(config, number, kind)?, venue, files)?;
-        }
-    }
-    Ok(())
+/// What a `[[venue]]` would be asked to do; `None` for a number beyond.
+pub(super) fn check_venue(
+    config: &Config,
+    number: usize,
+    instruments: &Arc<Instruments>,
+    world: &World,
+) -> Result<VenueDemand, LaunchError> {
+    let venue = &config.venues[number];
+    let kind = kind_of(config, number, venue)?;
+    let symbols = symbol_map(config, &venue.name, instruments)?;
+    let most = venue.streams_per_connection_max;
+    let connections = (kind.spread)(&symbols, venue.books, venue.streams.as_deref(), most).len();
+    configured(config, number, venue, world)?;
+    Ok(VenueDemand { limits: kind.limits, connections })
+}
+
+/// What a venue allows, and what it would be asked for.
+pub(super) struct VenueDemand {
+    pub(super) limits: VenueLimits,
+    /// Market connections.
+    pub(super) connections: usize,
 }
 
 fn kind_of(

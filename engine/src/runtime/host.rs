@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::control_groups::smallest_limit;
 use crate::world::kernel_text;
 
 /// The cores this process may use.
@@ -51,23 +52,7 @@ impl HostCores {
 /// The smallest quota of this process's control group and all groups around it (version 2:
 /// `cpu.max`; version 1: `cpu.cfs_quota_us`).
 fn read_quota(membership: &Path, root: &Path) -> Option<u64> {
-    let membership = kernel_text(membership).unwrap_or_default();
-    let mut smallest: Option<u64> = None;
-    for line in membership.lines() {
-        let mut fields = line.splitn(3, ':').skip(1);
-        let (Some(controllers), Some(group)) = (fields.next(), fields.next()) else { continue };
-        let mount = match controllers {
-            "" => root.to_owned(),
-            _ if controllers.split(',').any(|name| name == "cpu") => root.join("cpu"),
-            _ => continue,
-        };
-        let group = mount.join(group.trim_start_matches('/'));
-        for folder in group.ancestors().take_while(|folder| folder.starts_with(&mount)) {
-            let quota = quota_of(folder);
-            smallest = [smallest, quota].into_iter().flatten().min();
-        }
-    }
-    smallest
+    smallest_limit(membership, root, "cpu", quota_of)
 }
 
 fn quota_of(folder: &Path) -> Option<u64> {

@@ -3,6 +3,9 @@
 // Each test binary uses its share of this.
 #![allow(dead_code)]
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -12,6 +15,17 @@ use pitlane_engine::{Engine, LaunchOptions, StrategyRegistry, launch_with};
 
 /// Engines pin threads and count allocations of the process: one at a time.
 pub static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// RFC 8410, section 10.3: a published key.
+pub const PEM: &str = "-----BEGIN PRIVATE KEY-----\n\
+    MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+    -----END PRIVATE KEY-----\n";
+
+/// Writes it for its owner alone.
+pub fn write_key(path: &Path) {
+    std::fs::write(path, PEM).unwrap();
+    std::fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+}
 
 /// Longest wait for a condition before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::exchange::{Commission, SelfTrade, SimulatedSymbol};
 use super::fault::FaultPlan;
 use super::limits::LimitRules;
+use crate::config::SIMULATED_SYMBOLS_MAX;
 
 /// Everything a [`SimulatedVenue`](super::SimulatedVenue) is started with.
 #[derive(Clone, Debug)]
@@ -95,8 +96,10 @@ impl SimulatedVenueOptions {
     /// [`SimulatedVenueError::Option`] names the first option out of range.
     pub(super) fn validate(&self) -> Result<(), SimulatedVenueError> {
         let refuse = |option, why: String| Err(SimulatedVenueError::Option { option, why });
-        if !(1..=256).contains(&self.symbols.len()) {
-            return refuse("symbols", format!("{} given, 1 to 256 needed", self.symbols.len()));
+        if !(1..=SIMULATED_SYMBOLS_MAX).contains(&self.symbols.len()) {
+            let given = self.symbols.len();
+            let why = format!("{given} given, 1 to {SIMULATED_SYMBOLS_MAX} needed");
+            return refuse("symbols", why);
         }
         if !(1..=200_000).contains(&self.events_per_s) {
             return refuse("events_per_s", format!("{} is not in 1..=200000", self.events_per_s));
