@@ -8,6 +8,7 @@
 - No comment is wider than 100 columns, nor a line of Markdown, but for tables, links and program
   output. (Code is as wide as rustfmt makes it.)
 - Each link of a Markdown file to a file of the tree finds it, with its heading.
+- No function of a Rust file is longer than 70 lines, but for those listed here with the reason.
 """
 
 import pathlib
@@ -22,6 +23,21 @@ TEXT = {".rs", ".py", ".sh", ".md", ".toml", ".yml"}
 MARK = re.compile(r"\b(?:(FR|SC)-(\d{3})|(LM)-(\d{2})|(EDGE)-(\d{1,2}))\b")
 COMMENT = re.compile(r"^\s*(//|#)|[;{},)] //")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+FUNCTION = re.compile(r"^(\s*)(?:pub(?:\([^)]*\))? )?(?:const |async |unsafe )*fn (\w+)")
+FUNCTION_LINES_MAX = 70
+LONG_FUNCTIONS = {
+    # One run of an operator, step by step: each step needs what the one before left.
+    "strategies/tests/ctl.rs: an_operator_adds_a_venue_merges_two_flips_and_kills",
+    # A run and the judgement of it, row by row of the table that it prints.
+    "tools/src/verify/flip_storm.rs: check",
+    "tools/src/verify/accounts.rs: check",
+    "tools/src/verify/stalls.rs: check",
+    # One arm for each way in which a frame is spoiled.
+    "engine/src/venue/simulated/server/spoil.rs: append_spoiled",
+    # One list of everything that a session of the embedded venue is made of.
+    "engine/src/launch/venues.rs: embedded_server",
+    "engine/tests/binance_session/feed.rs: new",
+}
 
 
 def files() -> list[pathlib.Path]:
@@ -89,6 +105,22 @@ def broken_links(path: pathlib.Path, text: str) -> list[str]:
     return problems
 
 
+def long_functions(name: str, text: str) -> list[str]:
+    """rustfmt closes a function with a brace at its own indentation."""
+    problems, lines = [], text.splitlines()
+    for index, line in enumerate(lines):
+        match = FUNCTION.match(line)
+        if not match or line.rstrip().endswith((";", "}")):
+            continue
+        ends = re.compile(re.escape(match[1]) + r"(\}|\).*;)$")  # or a declaration's
+        length = next((n for n, after in enumerate(lines[index:], 1) if ends.match(after)), 0)
+        if length > FUNCTION_LINES_MAX and f"{name}: {match[2]}" not in LONG_FUNCTIONS:
+            problems.append(
+                f"{index + 1}: {match[2]} has {length} lines, at most {FUNCTION_LINES_MAX}"
+            )
+    return problems
+
+
 def main() -> int:
     known, problems, marks = entries(), [], 0
     for path in filter(is_text, files()):
@@ -101,6 +133,8 @@ def main() -> int:
         problems += [f"{name}:{problem}" for problem in too_wide(path, text)]
         if path.suffix == ".md":
             problems += [f"{name}:{problem}" for problem in broken_links(path, text)]
+        if path.suffix == ".rs":
+            problems += [f"{name}:{problem}" for problem in long_functions(str(name), text)]
     for problem in problems:
         print(problem)
     print(f"{marks} marks, {len(known)} requirements, {len(problems)} problems")

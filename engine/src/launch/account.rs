@@ -12,11 +12,10 @@ use crate::dispatcher::{DispatcherTotals, LinkTotals};
 use crate::instrument::Instruments;
 use crate::orchestrator::OrchestratorTotals;
 use crate::order::OrderCounts;
-use crate::order::order_log::OrderLogReport;
 use crate::pipeline::{Closings, ConsumerCounters, Readings};
 use crate::report::{
-    ConsumerReport, DeadLetterReport, IntakeReport, MergeReport, OrdersReport, Report,
-    RoutingReport, TermCounts, VenueReport,
+    ConsumerReport, IntakeReport, LaneReport, MergeReport, OrdersReport, PoolReport, Report,
+    TermCounts, VenueReport,
 };
 use crate::runtime::{Closing, StallFigures};
 use crate::telemetry::{
@@ -64,7 +63,7 @@ impl Account {
     }
 
     /// The books by symbol; with the venue's name behind it where several sessions have books.
-    pub(super) fn books(&mut self, instruments: &Instruments) -> BTreeMap<String, BookSummary> {
+    fn books(&mut self, instruments: &Instruments) -> BTreeMap<String, BookSummary> {
         let several = self.books.len() > 1;
         let mut by_symbol = BTreeMap::new();
         for (venue, books) in self.books.drain(..) {
@@ -98,29 +97,14 @@ impl Account {
         collector.end_interval(now_ns);
     }
 
+    /// What is known of the run beside its threads and files.
     pub(super) fn report(
         mut self,
         readings: &Readings,
         collector: Option<&Collector>,
         now_ns: u64,
     ) -> Report {
-        let links = self.dispatcher.as_ref().map(|totals| totals.links.clone());
-        let links = links.unwrap_or_default();
-        let consumers: Vec<ConsumerReport> = readings
-            .consumers
-            .iter()
-            .enumerate()
-            .map(|(index, counters)| {
-                let totals = self.consumers.get_mut(index).and_then(Option::take);
-                let link = links.get(index).copied().unwrap_or_default();
-                let mut report = consumer_report(counters, totals, link, &readings.lanes);
-                report.stalls = counters.stalls(now_ns);
-                if report.left_behind && report.stalls.is_quarantined {
-                    report.state = ConsumerState::Quarantined;
-                }
-                report
-            })
-            .collect();
+        let consumers = self.consumers(readings, now_ns);
         for consumer in &consumers {
             self.orders.counts.merge(&consumer.orders);
         }
@@ -134,13 +118,12 @@ impl Account {
             && venues.iter().all(|venue| venue.counters.identity_holds())
             && intake.identity_holds()
             && merge.identity_holds();
+        let lanes: Vec<_> = readings.lanes.iter().map(LaneReport::of).collect();
+        let pools: Vec<_> = readings.pools.iter().map(PoolReport::of).collect();
         Report {
             identity_holds,
             critical_lost: consumers.iter().map(|consumer| consumer.critical_lost).sum(),
-            halted: None,
             events_published: intake.events_in,
-            allocations_steady_state: None,
-            duration_ns: 0,
             stages: collector.map(stages).unwrap_or_default(),
             tick_to_trade: collector.map(tick_to_trade).unwrap_or_default(),
             hiccups: collector.map(hiccups).unwrap_or_default(),
@@ -148,30 +131,36 @@ impl Account {
             consumers,
             orders: std::mem::take(&mut self.orders),
             venues,
-            books: BTreeMap::new(),
-            lanes: Vec::new(),
-            pools: Vec::new(),
-            slots_owned: 0,
+            books: self.books(&readings.instruments),
+            slots_owned: lanes.iter().map(|lane| lane.in_flight).sum::<u64>()
+                + pools.iter().map(|pool| pool.in_use).sum::<u64>(),
+            lanes,
+            pools,
             intake,
             merge,
-            routing: RoutingReport::default(),
             streams: self.streams(),
-            threads: Vec::new(),
-            demotions: Vec::new(),
             notes: self.notes,
-            threads_left_behind: Vec::new(),
             log_lines_dropped: LogDrain::dropped(),
             fanout_incomplete: collector.map_or(0, Collector::fanout_incomplete),
-            dead_letters: DeadLetterReport::default(),
-            order_log: OrderLogReport::default(),
             hlog: collector.and_then(Collector::hlog).map(|hlog| hlog.path().display().to_string()),
-            hlog_failed: 0,
-            limits: Vec::new(),
-            penalties: 0,
-            penalties_by_limit: BTreeMap::new(),
-            recording: None,
-            findings: Vec::new(),
+            ..Report::default()
         }
+    }
+
+    fn consumers(&mut self, readings: &Readings, now_ns: u64) -> Vec<ConsumerReport> {
+        let links = self.dispatcher.as_ref().map(|totals| totals.links.clone());
+        let links = links.unwrap_or_default();
+        let consumer = |(index, counters): (usize, &ConsumerCounters)| {
+            let totals = self.consumers.get_mut(index).and_then(Option::take);
+            let link = links.get(index).copied().unwrap_or_default();
+            let mut report = consumer_report(counters, totals, link, &readings.lanes);
+            report.stalls = counters.stalls(now_ns);
+            if report.left_behind && report.stalls.is_quarantined {
+                report.state = ConsumerState::Quarantined;
+            }
+            report
+        };
+        readings.consumers.iter().enumerate().map(consumer).collect()
     }
 
     fn streams(&self) -> StreamCounts {

@@ -2,41 +2,30 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pitlane_ring::PoolGauge;
 
 use super::account::Account;
-use super::housekeeping::{HousekeepingHandle, SteadyState};
-use super::venue_threads::VenueThreads;
+use super::housekeeping::SteadyState;
+use super::shutdown::{HALT_GRACE, Threads, thread_report};
 use crate::control::{
-    ControlSocket, ControllerHandle, FlipError, Request, RouteChange, Routes, RoutesDifference,
-    RoutesView, RoutingChange,
+    ControlSocket, FlipError, Request, RouteChange, Routes, RoutesDifference, RoutesView,
+    RoutingChange,
 };
 use crate::dispatcher::order::StreamCounts;
 use crate::dispatcher::{FlipOutcome, RouteKey};
 use crate::orchestrator::merge::MergePort;
 use crate::pipeline::{Closings, LiveStatus, Readings};
-use crate::report::{
-    DeadLetterReport, LaneReport, PoolReport, RecordingReport, Report, RoutingReport, ThreadReport,
-};
+use crate::report::{Report, RoutingReport, ThreadReport};
 use crate::runtime::{
     Clock, CoreHandle, CorePlan, CoreWakers, Demotion, Phase, StopSignal, WatchdogHandle,
 };
 use crate::safety::LastResort;
-use crate::telemetry::{HistogramSet, HlogWriter, ProbeLink};
-use crate::venue::simulated::RecordedSession;
-
-/// Pause between two looks at threads that are ending.
-const JOIN_PAUSE: Duration = Duration::from_millis(1);
-
-/// Time that threads get after the deadline, once every loop was told to end.
-pub(super) const HALT_GRACE: Duration = Duration::from_millis(500);
+use crate::telemetry::ProbeLink;
 
 /// What an [`Engine`] is made of.
 pub(super) struct EngineParts {
-    /// Started last, when there is something to watch.
-    pub(super) watchdog: Option<WatchdogHandle>,
     pub(super) plan: CorePlan,
     pub(super) clock: Clock,
     pub(super) stop: StopSignal,
@@ -45,13 +34,9 @@ pub(super) struct EngineParts {
     pub(super) last_resort: LastResort,
     pub(super) links: Vec<Arc<ProbeLink>>,
     pub(super) steady: Arc<SteadyState>,
-    pub(super) housekeeping: HousekeepingHandle,
-    pub(super) venue_threads: VenueThreads,
     pub(super) wakers: CoreWakers,
     pub(super) routes: Arc<Routes>,
-    pub(super) controller: ControllerHandle,
-    /// Started last, where there is one.
-    pub(super) socket: Option<ControlSocket>,
+    pub(super) threads: Threads,
     pub(super) drain_deadline: Duration,
 }
 
@@ -66,29 +51,19 @@ pub struct RecordingProgress {
     pub is_over: bool,
 }
 
-/// What a report says where files could not be closed in order.
-const HOUSEKEEPING_LOST: &str = "thread housekeeping did not end in time, or panicked: a file or disk takes nothing, and what \
-     is in the files may be cut";
-
 /// A running engine. Dropping it without [`Engine::stop`] stops it too, without a report.
 pub struct Engine {
     parts: Option<EngineParts>,
-    cores: Vec<CoreHandle>,
 }
 
 impl Engine {
     pub(super) fn new(parts: EngineParts) -> Engine {
-        Engine { parts: Some(parts), cores: Vec::new() }
+        Engine { parts: Some(parts) }
     }
 
-    pub(super) fn add_core(&mut self, core: CoreHandle) {
-        self.cores.push(core);
-    }
-
-    pub(super) fn set_watchdog(&mut self, watchdog: WatchdogHandle) {
-        if let Some(parts) = &mut self.parts {
-            parts.watchdog = Some(watchdog);
-        }
+    /// Its threads, for who starts them.
+    pub(super) fn threads_mut(&mut self) -> Option<&mut Threads> {
+        self.parts.as_mut().map(|parts| &mut parts.threads)
     }
 
     /// The plan it runs by.
@@ -100,7 +75,8 @@ impl Engine {
     /// The threads as they run; pinning is read back from the system.
     #[must_use]
     pub fn threads(&self) -> Vec<ThreadReport> {
-        let mut threads: Vec<ThreadReport> = self.cores.iter().map(thread_report).collect();
+        let cores = self.parts.iter().flat_map(|parts| &parts.threads.cores);
+        let mut threads: Vec<ThreadReport> = cores.map(thread_report).collect();
         if let Some(watchdog) = self.watchdog() {
             watchdog.with_started(|more| threads.extend(more.iter().map(thread_report)));
         }
@@ -110,17 +86,11 @@ impl Engine {
     /// Where the control socket listens; `None` when it is switched off.
     #[must_use]
     pub fn control_socket(&self) -> Option<&Path> {
-        self.parts.as_ref()?.socket.as_ref().map(ControlSocket::path)
-    }
-
-    pub(super) fn set_socket(&mut self, socket: ControlSocket) {
-        if let Some(parts) = &mut self.parts {
-            parts.socket = Some(socket);
-        }
+        self.parts.as_ref()?.threads.socket.as_ref().map(ControlSocket::path)
     }
 
     fn watchdog(&self) -> Option<&WatchdogHandle> {
-        self.parts.as_ref().and_then(|parts| parts.watchdog.as_ref())
+        self.parts.as_ref().and_then(|parts| parts.threads.watchdog.as_ref())
     }
 
     /// Every consumer that has lost its place on a shared core so far, for a thread of its own.
@@ -157,9 +127,9 @@ impl Engine {
     #[must_use]
     pub fn has_failed(&self) -> bool {
         let any = |cores: &[CoreHandle]| cores.iter().any(CoreHandle::is_finished);
-        let is_halted = self.parts.as_ref().is_some_and(|parts| parts.last_resort.is_halted());
-        is_halted
-            || any(&self.cores)
+        let has_failed =
+            |parts: &EngineParts| parts.last_resort.is_halted() || any(&parts.threads.cores);
+        self.parts.as_ref().is_some_and(has_failed)
             || self.watchdog().is_some_and(|watchdog| watchdog.with_started(any))
     }
 
@@ -169,7 +139,7 @@ impl Engine {
     #[must_use]
     pub fn recording(&self) -> Option<RecordingProgress> {
         let parts = self.parts.as_ref()?;
-        let recorded = parts.venue_threads.recorded()?;
+        let recorded = parts.threads.venues.recorded()?;
         let frames = recorded.frames();
         let counters = parts.readings.intake();
         let taken = counters.decoded + counters.refused;
@@ -248,93 +218,27 @@ impl Engine {
         let parts = self.parts.take()?;
         let duration_ns = parts.clock.now_ns();
         let allocations = parts.steady.allocations();
-        // While the dispatcher still runs, so that every command gets its answer.
-        let is_socket_whole = parts.socket.is_none_or(ControlSocket::stop);
-        let is_controller_whole = parts.controller.stop();
-        parts.stop.raise(Phase::Draining);
-        parts.wakers.wake();
-        let cores = std::mem::take(&mut self.cores);
-        let left = wait(cores, parts.watchdog, &parts.stop, &parts.wakers, parts.drain_deadline);
-        let mut threads: Vec<ThreadReport> = left.finished.iter().map(thread_report).collect();
-        threads.extend(left.behind.iter().map(thread_report));
-        threads.sort_by(|one, other| one.name.cmp(&other.name));
-        let (hiccups, failures) = close(left.finished);
+        let mut ended = parts.threads.end(&parts.stop, &parts.wakers, parts.drain_deadline);
         let mut account = Account::take(&parts.closings);
-        account.sets.extend(hiccups);
-        account.notes.extend(failures);
-        if !is_socket_whole {
-            account.notes.push("thread control panicked".to_owned());
+        account.sets.append(&mut ended.hiccups);
+        if parts.stop.is_killed() {
+            account.notes.push("killed by an operator".to_owned());
         }
-        if !is_controller_whole {
-            account.notes.push("thread controller panicked".to_owned());
-        }
-        let limits = parts.readings.allowances(&parts.clock);
-        let penalties = parts.venue_threads.penalties();
-        let recording = parts.venue_threads.recorded().map(recording_report);
-        let (behind, failures) = parts.venue_threads.stop(parts.drain_deadline);
-        account.notes.extend(failures);
-        let mut housekeeping = parts.housekeeping.stop(parts.drain_deadline);
-        if housekeeping.is_none() {
-            account.notes.push(HOUSEKEEPING_LOST.to_owned());
-        }
-        if let Some(housekeeping) = &mut housekeeping {
-            housekeeping.finish();
+        account.notes.extend_from_slice(&parts.plan.notes);
+        account.notes.append(&mut ended.notes);
+        if let Some(housekeeping) = &mut ended.housekeeping {
             account.collect(&mut housekeeping.collector, &parts.links, parts.clock.now_ns());
         }
-        let books = account.books(&parts.readings.instruments);
-        account.notes.splice(0..0, parts.plan.notes.iter().cloned());
-        if parts.stop.is_killed() {
-            account.notes.insert(0, "killed by an operator".to_owned());
-        }
-        let collector = housekeeping.as_ref().map(|h| &h.collector);
+        let collector = ended.housekeeping.as_ref().map(|housekeeping| &housekeeping.collector);
         let mut report = account.report(&parts.readings, collector, parts.clock.now_ns());
         report.lose(&parts.last_resort);
-        report.books = books;
-        report.lanes = parts.readings.lanes.iter().map(LaneReport::of).collect();
-        report.pools = parts.readings.pools.iter().map(PoolReport::of).collect();
-        report.slots_owned = report.lanes.iter().map(|lane| lane.in_flight).sum::<u64>()
-            + report.pools.iter().map(|pool| pool.in_use).sum::<u64>();
         report.duration_ns = duration_ns;
-        report.routing = RoutingReport::of(&parts.routes.view());
-        if let Some(housekeeping) = &mut housekeeping {
-            housekeeping.collector.note(&achieved(&report));
-        }
         report.allocations_steady_state = allocations;
-        for consumer in &mut report.consumers {
-            let thread = threads.iter().find(|thread| thread.agents.contains(&consumer.name));
-            consumer.core = thread.and_then(|thread| thread.core);
-        }
-        report.threads = threads;
-        report.demotions = left.demotions;
-        let names = left.behind.iter().map(|core| core.name().to_owned());
-        report.threads_left_behind = names.chain(behind).collect();
-        if let Some(housekeeping) = &housekeeping {
-            report.dead_letters = DeadLetterReport {
-                written: housekeeping.letters.written(),
-                dropped: parts.readings.letters_dropped(),
-                failed: housekeeping.letters.failures(),
-                suppressed: housekeeping.letters.suppressed(),
-                path: housekeeping.letters.path().map(|path| path.display().to_string()),
-            };
-            report.order_log = housekeeping.order_log.report();
-            report.hlog_failed = housekeeping.collector.hlog().map_or(0, HlogWriter::failures);
-        }
-        report.recording = recording;
-        report.limits = limits;
-        report.penalties = penalties.values().sum();
-        report.penalties_by_limit = penalties;
+        report.routing = RoutingReport::of(&parts.routes.view());
+        report.limits = parts.readings.allowances(&parts.clock);
+        ended.tell(&mut report, parts.readings.letters_dropped());
         report.findings = report.findings();
         Some(report)
-    }
-}
-
-fn recording_report(recorded: &RecordedSession) -> RecordingReport {
-    let frames = recorded.frames();
-    RecordingReport {
-        frames,
-        played: frames - recorded.frames_left(),
-        left_out: recorded.left_out(),
-        notes: recorded.notes().to_vec(),
     }
 }
 
@@ -342,91 +246,7 @@ impl Drop for Engine {
     fn drop(&mut self) {
         if let Some(parts) = self.parts.take() {
             parts.stop.raise(Phase::Halted);
-            parts.wakers.wake();
-            let _is_whole = parts.socket.is_none_or(ControlSocket::stop);
-            let _is_whole = parts.controller.stop();
-            let cores = std::mem::take(&mut self.cores);
-            let left = wait(cores, parts.watchdog, &parts.stop, &parts.wakers, HALT_GRACE);
-            drop(close(left.finished));
-            drop(parts.venue_threads.stop(HALT_GRACE));
-            drop(parts.housekeeping.stop(HALT_GRACE));
+            drop(parts.threads.end(&parts.stop, &parts.wakers, HALT_GRACE));
         }
     }
-}
-
-/// Joins the threads, then closes their agents: what is left in a lane can only be counted when
-/// nobody writes there. Hiccups that were not collected, and what went wrong.
-fn close(cores: Vec<CoreHandle>) -> (Vec<HistogramSet>, Vec<String>) {
-    let (mut agents, mut hiccups, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-    for core in cores {
-        match core.join() {
-            Ok(ended) => {
-                hiccups.extend(ended.hiccups.map(|set| *set));
-                agents.extend(ended.agents);
-            }
-            Err(failure) => failures.push(failure),
-        }
-    }
-    agents.into_iter().for_each(|agent| agent.on_close());
-    (hiccups, failures)
-}
-
-fn thread_report(core: &CoreHandle) -> ThreadReport {
-    ThreadReport {
-        name: core.name().to_owned(),
-        core: core.core(),
-        pinned: core.pinned(),
-        idle: core.idle().to_string(),
-        agents: core.agents().to_vec(),
-    }
-}
-
-struct Waited {
-    finished: Vec<CoreHandle>,
-    behind: Vec<CoreHandle>,
-    demotions: Vec<Demotion>,
-}
-
-/// Waits until every thread has ended, or the deadline and the grace after it are over (FR-022).
-/// The watchdog goes on until then: a callback can stall while everything drains.
-#[allow(clippy::disallowed_methods, reason = "waits for threads of the real world")]
-fn wait(
-    mut cores: Vec<CoreHandle>,
-    watchdog: Option<WatchdogHandle>,
-    stop: &StopSignal,
-    wakers: &CoreWakers,
-    deadline: Duration,
-) -> Waited {
-    let mut waited = Waited { finished: Vec::new(), behind: Vec::new(), demotions: Vec::new() };
-    let mut watchdog = watchdog;
-    let started = Instant::now();
-    loop {
-        cores.extend(watchdog.iter().flat_map(WatchdogHandle::take_started));
-        let (done, running): (Vec<_>, Vec<_>) =
-            cores.into_iter().partition(CoreHandle::is_finished);
-        waited.finished.extend(done);
-        cores = running;
-        if cores.is_empty() || started.elapsed() > deadline + HALT_GRACE {
-            // What it handed over at the very last still has to end.
-            let Some((handed_over, demotions)) = watchdog.take().map(WatchdogHandle::stop) else {
-                break;
-            };
-            waited.demotions = demotions;
-            cores.extend(handed_over);
-            continue;
-        }
-        if started.elapsed() > deadline {
-            stop.raise(Phase::Halted);
-            wakers.wake();
-        }
-        std::thread::sleep(JOIN_PAUSE);
-    }
-    waited.behind = cores;
-    waited
-}
-
-/// What came of the load, for the end of the interval log.
-fn achieved(report: &Report) -> String {
-    let (events, ns) = (u128::from(report.events_published), u128::from(report.duration_ns));
-    format!("Achieved: {} events/s over {} ms", events * 1_000_000_000 / ns.max(1), ns / 1_000_000)
 }

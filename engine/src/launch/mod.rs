@@ -18,6 +18,7 @@ mod pause_book;
 mod pipeline_plan;
 mod rehearsal;
 mod run_header;
+mod shutdown;
 mod start;
 mod venue_threads;
 mod venues;

@@ -9,11 +9,12 @@ use pitlane_ring::{Consumer, IdleStrategy, LaneGauge, Publisher};
 
 use super::assemble::Assembly;
 use super::control::{self, ReaderSources};
-use super::engine::{Engine, EngineParts, HALT_GRACE};
+use super::engine::{Engine, EngineParts};
 use super::housekeeping::{Housekeeping, HousekeepingHandle, SteadyState};
 use super::options::{LaunchError, LaunchOptions};
 use super::rehearsal::rehearsal;
 use super::run_header::{offered, run_header};
+use super::shutdown::{HALT_GRACE, Threads};
 use crate::config::Config;
 use crate::control::{
     BoundSocket, Controller, ControllerHandle, DeskParts, Flips, OperatorDesk, Routes,
@@ -115,7 +116,7 @@ impl Assembly<'_> {
             }
         };
         let watchdog = self.watchdog(&plan, logs, options.takes_nothing);
-        let reader = control::reader(ReaderSources {
+        let desk = self.desk(ReaderSources {
             config: self.config,
             run_dir: &run_dir,
             plan: &plan,
@@ -127,17 +128,7 @@ impl Assembly<'_> {
             last,
             steady: &steady,
         });
-        let desk = OperatorDesk::new(DeskParts {
-            reader,
-            routes: Arc::clone(&routes),
-            trading: self.builder.switch.clone(),
-            quarantine: self.builder.quarantine.clone(),
-            switches: readings.switches.clone(),
-            stop: self.builder.stop.clone(),
-            wakers: self.wakers.clone(),
-        });
         let engine = Engine::new(EngineParts {
-            watchdog: None,
             plan,
             clock: self.builder.clock,
             stop: self.builder.stop,
@@ -146,12 +137,16 @@ impl Assembly<'_> {
             last_resort: self.builder.quarantine.last_resort().clone(),
             links,
             steady,
-            housekeeping,
-            venue_threads: self.threads,
             wakers: self.wakers,
             routes,
-            controller,
-            socket: None,
+            threads: Threads {
+                cores: Vec::new(),
+                watchdog: None,
+                housekeeping,
+                controller,
+                venues: self.threads,
+                socket: None,
+            },
             drain_deadline: Duration::from_millis(self.config.engine.drain_deadline_ms),
         });
         run(engine, cores, watchdog, socket, desk)
@@ -242,6 +237,19 @@ impl Assembly<'_> {
         started("controller", ControllerHandle::start(controller))
     }
 
+    /// What carries out what operators ask for.
+    fn desk(&self, sources: ReaderSources<'_>) -> OperatorDesk {
+        OperatorDesk::new(DeskParts {
+            routes: Arc::clone(sources.routes),
+            trading: sources.switch.clone(),
+            quarantine: sources.quarantine.clone(),
+            switches: sources.readings.switches.clone(),
+            stop: self.builder.stop.clone(),
+            wakers: self.wakers.clone(),
+            reader: control::reader(sources),
+        })
+    }
+
     fn watchdog(&self, plan: &CorePlan, logs: LogLanes, takes_nothing: bool) -> WatchdogOptions {
         WatchdogOptions {
             cores: Vec::new(),
@@ -318,15 +326,15 @@ fn run(
     socket: Option<BoundSocket>,
     desk: OperatorDesk,
 ) -> Result<Engine, LaunchError> {
+    let Some(threads) = engine.threads_mut() else { return Ok(engine) };
     for core in cores {
         let name = core.name.clone();
         let (core, watched) = started(&name, CoreHandle::start(core))?;
-        engine.add_core(core);
+        threads.cores.push(core);
         watchdog.cores.extend(watched);
     }
-    engine.set_watchdog(started("watchdog", WatchdogHandle::start(watchdog))?);
-    if let Some(socket) = socket {
-        engine.set_socket(started("control", socket.serve(Box::new(desk)))?);
-    }
+    threads.watchdog = Some(started("watchdog", WatchdogHandle::start(watchdog))?);
+    let socket = socket.map(|socket| started("control", socket.serve(Box::new(desk))));
+    threads.socket = socket.transpose()?;
     Ok(engine)
 }
