@@ -22,7 +22,7 @@ use crate::safety::{HaltReason, LastResort};
 use crate::telemetry::LatencyFigures;
 use crate::venue::governor::Allowance;
 use crate::venue::orders::LeftOrder;
-use crate::venue::{BookSummary, VenueCounters};
+use crate::venue::{BookSummary, VenueClockReading, VenueCounters};
 pub use verdict::{Finding, FindingKind, RecordingReport};
 
 /// One consumer's account.
@@ -86,6 +86,8 @@ pub struct VenueReport {
     /// Its counters.
     #[serde(flatten)]
     pub counters: VenueCounters,
+    /// What is known of its clock.
+    pub clock: VenueClockReading,
 }
 
 /// Orders over all consumers.

@@ -14,8 +14,8 @@ use super::protocol::{Reply, RouteFilter, RouteRow};
 use super::refusal::Refusal;
 use super::routes::{Routes, RoutesView};
 use super::status::{
-    ConsumerStatus, DeadLetterStatus, LaneStatus, MergeStatus, MergeVenueStatus, Percentiles,
-    SessionStatus, StageStatus, Status,
+    ClockStatus, ConsumerStatus, DeadLetterStatus, LaneStatus, MergeStatus, MergeVenueStatus,
+    Percentiles, SessionStatus, StageStatus, Status,
 };
 use super::threads::{PlannedThread, Threads};
 use crate::dispatcher::RouteKey;
@@ -86,6 +86,9 @@ impl Reader {
             merge_rules: view.rules.len() as u64,
             events: parts.readings.intake().events,
             critical_lost: consumers.iter().map(|consumer| consumer.critical_lost).sum(),
+            clocks: (parts.readings.clocks(parts.clock.now_ns()).into_iter())
+                .map(|(venue, reading)| ClockStatus { venue, reading })
+                .collect(),
             sessions: self.sessions(&view),
             limits: parts.readings.allowances(&parts.clock),
             consumers,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dispatcher::order::StreamCounts;
 use crate::orchestrator::merge::MergeCounts;
+use crate::venue::VenueClockReading;
 use crate::venue::governor::Allowance;
 
 /// A reading of a running engine. Counts are since the start unless they say otherwise; readings of
@@ -39,6 +40,8 @@ pub struct Status {
     pub events: u64,
     /// Critical events lost by all consumers; anything but 0 is an alarm.
     pub critical_lost: u64,
+    /// What is known of the venues' clocks.
+    pub clocks: Vec<ClockStatus>,
     /// Sessions of the venues.
     pub sessions: Vec<SessionStatus>,
     /// What the venues allow, how much of it is used, what is held back, and until when they are
@@ -70,6 +73,17 @@ pub struct Status {
     pub requests: u64,
     /// Requests and clients that the control socket has refused.
     pub refusals: u64,
+}
+
+/// The clock of one venue.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClockStatus {
+    /// The venue.
+    pub venue: String,
+    /// What is known of it.
+    #[serde(flatten)]
+    pub reading: VenueClockReading,
 }
 
 /// One connection to a venue.

@@ -108,9 +108,15 @@ impl Account {
         for consumer in &consumers {
             self.orders.counts.merge(&consumer.orders);
         }
+        let clocks = readings.clocks(now_ns);
+        let clock_of = |name: &str| {
+            let clock = clocks.iter().find(|(venue, _)| venue == name);
+            clock.map(|(_, reading)| *reading).unwrap_or_default()
+        };
         let venues = readings.venues().into_iter();
-        let venues: Vec<VenueReport> =
-            venues.map(|(name, counters)| VenueReport { name, counters }).collect();
+        let venues: Vec<VenueReport> = venues
+            .map(|(name, counters)| VenueReport { clock: clock_of(&name), name, counters })
+            .collect();
         let intake = self.intake(&venues);
         let windows = self.orchestrator.merge;
         let merge = MergeReport { counts: windows.counts, in_flight: windows.owned };

@@ -161,6 +161,7 @@ impl Agent for HousekeepingAgent {
         if let Some(pauses) = &mut self.work.pauses {
             pauses.keep();
         }
+        self.work.clock.follow_system();
         let asks = self.keep_intervals(self.work.clock.now_ns());
         let pause = if drained > 0 { self.work.pause.min(SOON) } else { self.work.pause };
         self.next_look_ns = self.work.clock.now_ns() + pause.as_nanos() as u64;

@@ -36,7 +36,7 @@ use crate::venue::transport::{
 };
 use crate::venue::{
     IntakeStats, LaneOutlet, SymbolMap, SyntheticLoad, SyntheticOptions, SyntheticVenue,
-    SyntheticWiring, VenueSwitch,
+    SyntheticWiring, VenueClock, VenueSwitch,
 };
 use crate::world::{Files, Spawn, World};
 
@@ -56,10 +56,12 @@ struct VenueSetup {
     governor: Governor,
     /// By what its pauses are known over runs; `None` for an embedded venue.
     paused_at: Option<PausedAt>,
+    clock: VenueClock,
     /// By the number of the route.
     streams_at: Vec<Endpoint>,
-    /// `None` without books.
     rest: Option<Endpoint>,
+    /// Only with `rest`.
+    has_books: bool,
     /// `None` without orders.
     api: Option<(Endpoint, KeyedOrders)>,
     book_levels_max: usize,
@@ -171,6 +173,8 @@ impl Assembly<'_> {
                 None => None,
             };
             Ok(VenueSetup {
+                clock: VenueClock::new(&name, self.builder.clock.clone()),
+                has_books: true,
                 kind,
                 governor: Governor::named(&name, &of_embedded, self.config.consumers.len()),
                 paused_at: None,
@@ -216,6 +220,7 @@ impl Assembly<'_> {
                         * self.config.risk.max_open_orders as usize,
                     cancel_on_stop: self.config.risk.cancel_on_stop,
                     session_number: 2 * number as u16 + 1,
+                    venue_clock: setup.clock.clone(),
                     run: self.world.entropy.run_number(),
                 };
                 let ends = OrderEnds { ready: Arc::clone(&ready), switch: switch.clone() };
@@ -240,15 +245,21 @@ impl Assembly<'_> {
         links: &mut Vec<Consumer<Event>>,
     ) -> Result<(), LaunchError> {
         let VenueSetup { kind, streams, streams_per_connection_max, .. } = setup;
-        let has_books = setup.rest.is_some();
-        let connections =
-            (kind.spread)(&symbols, has_books, streams.as_deref(), *streams_per_connection_max);
+        let connections = (kind.spread)(
+            &symbols,
+            setup.has_books,
+            streams.as_deref(),
+            *streams_per_connection_max,
+        );
         let with_books = connections.iter().filter(|connection| connection.has_books).count();
         let mut pace = SnapshotPace::default();
         // The venue counts the requests of all connections together.
         pace.interval_ns *= with_books.max(1) as u64;
         self.stream_ports.push(Vec::new());
         self.builder.readings.governors.push((setup.name.clone(), setup.governor.clone()));
+        self.builder.readings.clocks.push((setup.name.clone(), setup.clock.clone()));
+        // One agent measures the venue's time: the first, or one that does nothing else.
+        let mut kept = Some(setup.clock.clone());
         for (place, connection) in connections.into_iter().enumerate() {
             let role = match place {
                 0 => "market".to_owned(),
@@ -260,7 +271,7 @@ impl Assembly<'_> {
             };
             let rest = setup.rest.clone().filter(|_| connection.has_books);
             let snapshots = rest
-                .map(|rest| self.snapshots(setup, &role, rest, &connection.symbols))
+                .map(|rest| self.snapshots(setup, &role, rest, &connection.symbols, kept.take()))
                 .transpose()?;
             let mut feed =
                 MarketFeedOptions::new(VenueId(number as u16), connection.symbols.clone());
@@ -282,6 +293,9 @@ impl Assembly<'_> {
                 session_number: session_number as u16,
             };
             links.push(self.market_session(number, setup, options, snapshots, ends));
+        }
+        if let (Some(rest), Some(clock)) = (setup.rest.clone(), kept) {
+            let _nobody_asks = self.snapshots(setup, "time", rest, &symbols, Some(clock))?;
         }
         Ok(())
     }
@@ -391,6 +405,7 @@ impl Assembly<'_> {
         role: &str,
         rest: Endpoint,
         symbols: &SymbolMap,
+        venue_clock: Option<VenueClock>,
     ) -> Result<SnapshotClient, LaunchError> {
         let beside = self.place_beside()?;
         let options = SnapshotOptions {
@@ -406,6 +421,7 @@ impl Assembly<'_> {
             symbols: symbols.clone(),
             governor: setup.governor.clone(),
             learns_limits: role == "market",
+            venue_clock,
             clock: self.builder.clock.clone(),
             wakers: self.wakers.clone(),
             waker: beside.as_ref().map(Beside::waker).unwrap_or_default(),
@@ -556,7 +572,8 @@ fn configured(
     let at =
         |route: &&str| parse("stream_url", &routed_url(&venue.stream_url, route), Scheme::Ws, ws);
     let streams_at: Vec<Endpoint> = kind.routes.iter().map(at).collect::<Result<_, _>>()?;
-    let rest = match venue.books {
+    // Without books it still tells the time.
+    let rest = match venue.books || !venue.rest_url.is_empty() {
         true => Some(parse("rest_url", &venue.rest_url, Scheme::Http, "http://HOST:PORT")?),
         false => None,
     };
@@ -584,7 +601,9 @@ fn configured(
         paused_at: Some(paused_at),
         governor: Governor::named(&venue.name, kind.limits.counted, config.consumers.len()),
         streams_at,
+        clock: VenueClock::new(&venue.name, world.clock.clone()),
         rest,
+        has_books: venue.books,
         api,
         book_levels_max: venue.book_levels_max,
         buffered_diffs_max: venue.buffered_diffs_max,

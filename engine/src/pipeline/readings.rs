@@ -14,7 +14,7 @@ use crate::order::trading::{StrategyFigures, TradingReader};
 use crate::runtime::{StallBook, StallFigures};
 use crate::telemetry::{DeadLetterCounts, Term, Terms};
 use crate::venue::governor::{Allowance, Governor, GovernorReading};
-use crate::venue::{IntakeStats, VenueCounters, VenueSwitch};
+use crate::venue::{IntakeStats, VenueClock, VenueClockReading, VenueCounters, VenueSwitch};
 use crate::world::Clock;
 
 /// The counters of a running engine. Each is written by its owner, whoever reads.
@@ -34,6 +34,8 @@ pub(crate) struct Readings {
     pub(crate) governors: Vec<(String, Governor)>,
     /// What every strategy has earned.
     pub(crate) trading: TradingReader,
+    /// The time of each of these venues.
+    pub(crate) clocks: Vec<(String, VenueClock)>,
     /// By venue; `None` for one without sessions.
     pub(crate) switches: Vec<Option<VenueSwitch>>,
 }
@@ -98,6 +100,12 @@ impl Readings {
             figures.reports_undelivered = undelivered.get(EventKind::ExecReport);
         }
         figures
+    }
+
+    /// What is known of each venue's time, by venue.
+    pub(crate) fn clocks(&self, now_ns: u64) -> Vec<(String, VenueClockReading)> {
+        let clocks = self.clocks.iter();
+        clocks.map(|(venue, clock)| (venue.clone(), clock.reading(now_ns))).collect()
     }
 
     /// What all sessions have counted.

@@ -4,6 +4,7 @@ pub mod binance;
 pub mod binance_futures;
 pub mod book;
 mod book_summary;
+mod clock;
 pub mod codec;
 pub mod governor;
 mod lane_outlet;
@@ -25,6 +26,7 @@ pub mod transport;
 mod utc;
 
 pub use book_summary::BookSummary;
+pub use clock::{Measured, VenueClock, VenueClockReading};
 pub use lane_outlet::LaneOutlet;
 pub use letter_reader::LetterReader;
 pub use outlet::{EventOutlet, LetterReason};

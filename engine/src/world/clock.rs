@@ -1,17 +1,19 @@
 //! The clock seam: the only place where the engine reads time.
 //!
 //! Durations, timers and latencies use the monotonic reading only (F20): nanoseconds since the
-//! engine's start. Wall time is for venue timestamps and files, and is the wall reading at start
-//! plus the monotonic one, so that a step of the system's clock is never seen inside a run
-//! (EDGE-22).
+//! engine's start. Wall time is for venue timestamps and files: the wall reading at start plus the
+//! monotonic one, brought nearer to the system's clock so slowly that a step of that is never seen
+//! inside a run (EDGE-22).
 
 #![allow(clippy::disallowed_methods, reason = "the seam itself")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crossbeam_utils::CachePadded;
+
+use super::wall::Wall;
 
 /// Reads time. Cheap to clone; each agent owns one.
 // A handle to one reading, so that the agents of a thread find the scale of the counter on the same
@@ -22,28 +24,41 @@ pub struct Clock(Arc<CachePadded<Reading>>);
 #[derive(Debug)]
 struct Reading {
     source: Source,
-    wall_start_ns: i64,
+    wall: Wall,
 }
 
 #[derive(Debug)]
 enum Source {
     Tsc { clock: quanta::Clock, start_raw: u64 },
-    Manual(ManualTime),
+    Manual { time: ManualTime, wall_start_ns: i64 },
 }
 
 /// Time that a test or the simulated world moves by hand.
 #[derive(Clone, Debug, Default)]
-pub struct ManualTime(Arc<AtomicU64>);
+pub struct ManualTime(Arc<Moved>);
+
+#[derive(Debug, Default)]
+struct Moved {
+    now_ns: AtomicU64,
+    /// How far the system's clock is ahead of the wall time at the start plus `now_ns`.
+    system_ahead_ns: AtomicI64,
+}
 
 impl ManualTime {
     /// Moves time forward by `ns`.
     pub fn advance_ns(&self, ns: u64) {
-        self.0.fetch_add(ns, Ordering::SeqCst);
+        self.0.now_ns.fetch_add(ns, Ordering::SeqCst);
     }
 
     /// Moves time forward to `ns`; does nothing when it is past that already.
     pub fn advance_to_ns(&self, ns: u64) {
-        self.0.fetch_max(ns, Ordering::SeqCst);
+        self.0.now_ns.fetch_max(ns, Ordering::SeqCst);
+    }
+
+    /// Sets the system's clock forward by `ns`, or back: an operator, a time service, or a machine
+    /// that slept.
+    pub fn set_system_ns(&self, ns: i64) {
+        self.0.system_ahead_ns.fetch_add(ns, Ordering::SeqCst);
     }
 }
 
@@ -61,11 +76,12 @@ impl Clock {
     #[must_use]
     pub fn manual(wall_start_ns: i64) -> (Clock, ManualTime) {
         let time = ManualTime::default();
-        (Clock::of(Source::Manual(time.clone()), wall_start_ns), time)
+        let source = Source::Manual { time: time.clone(), wall_start_ns };
+        (Clock::of(source, wall_start_ns), time)
     }
 
     fn of(source: Source, wall_start_ns: i64) -> Clock {
-        Clock(Arc::new(CachePadded::new(Reading { source, wall_start_ns })))
+        Clock(Arc::new(CachePadded::new(Reading { source, wall: Wall::new(wall_start_ns) })))
     }
 
     /// Monotonic nanoseconds since the engine's start.
@@ -74,7 +90,7 @@ impl Clock {
     pub fn now_ns(&self) -> u64 {
         match &self.0.source {
             Source::Tsc { clock, start_raw } => clock.delta_as_nanos(*start_raw, clock.raw()),
-            Source::Manual(time) => time.0.load(Ordering::Relaxed),
+            Source::Manual { time, .. } => time.0.now_ns.load(Ordering::Relaxed),
         }
     }
 
@@ -89,7 +105,27 @@ impl Clock {
     #[inline]
     #[must_use]
     pub fn wall_at_ns(&self, monotonic_ns: u64) -> i64 {
-        self.0.wall_start_ns.saturating_add_unsigned(monotonic_ns)
+        self.0.wall.at_ns(monotonic_ns)
+    }
+
+    /// Looks how far the system's clock has moved away, and brings wall time nearer to it. To be
+    /// called every second or so; looks that come sooner do nothing.
+    pub fn follow_system(&self) {
+        let system_ns = || match &self.0.source {
+            Source::Tsc { .. } => wall_now_ns(),
+            Source::Manual { time, wall_start_ns } => {
+                let moved_ns = time.0.system_ahead_ns.load(Ordering::Relaxed);
+                wall_start_ns.saturating_add(moved_ns).saturating_add_unsigned(self.now_ns())
+            }
+        };
+        self.0.wall.follow(self.now_ns(), system_ns);
+    }
+
+    /// How often the system's clock was set, or the machine slept, as far as
+    /// [`Clock::follow_system`] has found: what was measured with either may not hold any more.
+    #[must_use]
+    pub fn steps(&self) -> u32 {
+        self.0.wall.steps()
     }
 }
 
@@ -111,6 +147,22 @@ mod tests {
         assert_eq!((clock.now_ns(), clock.wall_ns()), (0, 1_000));
         time.advance_ns(5);
         assert_eq!((clock.now_ns(), clock.wall_ns()), (5, 1_005));
+    }
+
+    #[test]
+    fn a_step_of_the_system_is_followed_without_a_step_of_ours() {
+        let (clock, time) = Clock::manual(0);
+        time.set_system_ns(-2_000_000_000);
+        let mut last_ns = clock.wall_ns();
+        for _ in 0..600 {
+            time.advance_ns(1_100_000_000);
+            clock.follow_system();
+            assert!(clock.wall_ns() > last_ns);
+            last_ns = clock.wall_ns();
+        }
+        assert_eq!(clock.steps(), 1);
+        let error_ns = clock.now_ns() as i64 - 2_000_000_000 - last_ns;
+        assert!(error_ns.abs() < 1_000_000, "{error_ns}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod kernel;
 mod net;
 mod split_mix;
 mod thread;
+mod wall;
 
 pub use clock::{Clock, ManualTime, wall_now_ns};
 pub use entropy::Entropy;

@@ -85,6 +85,7 @@ impl Feed {
                 symbols: symbols(),
                 governor: Governor::default(),
                 learns_limits: false,
+                venue_clock: None,
                 clock: clock.clone(),
                 wakers: CoreWakers::default(),
                 waker: beside.waker(),

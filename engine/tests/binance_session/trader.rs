@@ -18,7 +18,7 @@ use pitlane_engine::venue::orders::{OrderAgent, OrderOptions, OrderWiring};
 use pitlane_engine::venue::protocol::{OrderDecoder, OrderProtocol, Signer};
 use pitlane_engine::venue::simulated::{SimulatedVenue, SimulatedVenueOptions};
 use pitlane_engine::venue::transport::{Endpoint, Scheme, SessionOptions};
-use pitlane_engine::venue::{IntakeStats, SessionState, VenueCounters, VenueSwitch};
+use pitlane_engine::venue::{IntakeStats, SessionState, VenueClock, VenueCounters, VenueSwitch};
 use pitlane_engine::world::{Files, Net};
 use pitlane_ring::{LaneOptions, Publisher, lane};
 use zerocopy::FromZeros;
@@ -116,6 +116,7 @@ impl Trader {
             open_max: 16,
             cancel_on_stop: options.cancel_on_stop,
             session_number: 1,
+            venue_clock: VenueClock::new(options.name, clock.clone()),
             run: options.run,
         };
         let quarantine = Quarantine::new(2, true);

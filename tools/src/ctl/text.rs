@@ -173,6 +173,9 @@ fn status(status: &Status) -> String {
             count(streams.gap_given_up)
         );
     }
+    for clock in status.clocks.iter().filter(|clock| clock.reading.is_measured) {
+        let _infallible = writeln!(text, "{}: {}", clock.venue, clock.reading);
+    }
     let parts = [
         sessions(&status.sessions),
         limits(&status.limits),

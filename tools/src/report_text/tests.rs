@@ -10,7 +10,7 @@ use pitlane_engine::order::trading::{
 use pitlane_engine::report::{ConsumerReport, TermCounts, VenueReport};
 use pitlane_engine::runtime::{Demotion, StallFigures};
 use pitlane_engine::telemetry::LatencyFigures;
-use pitlane_engine::venue::{BookSummary, VenueCounters};
+use pitlane_engine::venue::{BookSummary, VenueClockReading, VenueCounters};
 
 use super::*;
 
@@ -36,6 +36,7 @@ fn consumer(terms: TermCounts) -> ConsumerReport {
 }
 
 fn report(terms: TermCounts) -> Report {
+    let clock = VenueClockReading::default();
     let counters =
         VenueCounters { frames: MANY, decoded: MANY, events: MANY, ..Default::default() };
     Report {
@@ -55,7 +56,7 @@ fn report(terms: TermCounts) -> Report {
             },
         )]),
         consumers: vec![consumer(terms)],
-        venues: vec![VenueReport { name: "simulated".into(), counters }],
+        venues: vec![VenueReport { name: "simulated".into(), counters, clock }],
         books: BTreeMap::from([("BTC-USDT".into(), book())]),
         notes: vec!["a note".into()],
         ..Report::default()

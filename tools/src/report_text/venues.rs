@@ -20,7 +20,7 @@ pub(super) fn venues(report: &Report) -> String {
         ">snapshots",
     ];
     let mut table = table(&heads);
-    for VenueReport { name, counters } in &report.venues {
+    for VenueReport { name, counters, .. } in &report.venues {
         let values = [
             counters.frames,
             counters.decoded,
@@ -36,12 +36,15 @@ pub(super) fn venues(report: &Report) -> String {
         table.add_row(cells);
     }
     let mut text = render(&table);
-    for VenueReport { name, counters } in &report.venues {
+    for VenueReport { name, counters, .. } in &report.venues {
         if counters.unknown > 0 {
             let unknown = count(counters.unknown);
             let _infallible =
                 writeln!(text, "{name}: {unknown} of the refused were of unknown kind");
         }
+    }
+    for VenueReport { name, clock, .. } in report.venues.iter().filter(|v| v.clock.is_measured) {
+        let _infallible = writeln!(text, "{name}: {clock}");
     }
     text
 }

@@ -4,12 +4,14 @@
 
 use super::limits::{read_header, read_info, read_refusal};
 use super::market_decoder::MarketDecoder;
-use super::snapshot::read_snapshot;
+use super::snapshot::{read_snapshot, read_time};
 use crate::event::{EventKind, InstrumentId};
 use crate::venue::book::BookRule;
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{Counted, Limit, LimitWords};
-use crate::venue::protocol::{MarketProtocol, MarketSink, Refusal, Snapshot, VenueLimits};
+use crate::venue::protocol::{
+    MarketProtocol, MarketSink, Refusal, Snapshot, TimeRequest, VenueLimits,
+};
 use crate::venue::{Scales, StreamOrder, StreamOrders, SymbolMap};
 
 /// Levels a side of a snapshot: the venue's own limit.
@@ -53,6 +55,8 @@ impl MarketProtocol for SpotMarket {
         snapshot_weight: 250,
     };
     const ROUTES: &'static [&'static str] = &[""];
+    const TIME: Option<TimeRequest> =
+        Some(TimeRequest { path: "/api/v3/time", weight: 1, read: read_time });
 
     fn new(symbols: SymbolMap, frame_bytes_max: usize) -> SpotMarket {
         SpotMarket { decoder: MarketDecoder::new(symbols, frame_bytes_max) }

@@ -18,5 +18,5 @@ pub(in crate::venue) use market::{request_to_subscribe, stream_of};
 pub use market_decoder::MarketDecoder;
 pub use orders::BinanceOrders;
 pub use reports::BinanceReports;
-pub(in crate::venue) use snapshot::read_snapshot;
+pub(in crate::venue) use snapshot::{read_snapshot, read_time};
 pub use user_decode::{Execution, OrderResult, Reply, ReplyError, UserDecoder, UserMessage};

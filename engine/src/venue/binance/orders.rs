@@ -29,6 +29,8 @@ const NO_SUCH_ORDER: [i32; 2] = [-2013, -2026];
 const BAD_KEY: [i32; 5] = [-1002, -1022, -2008, -2014, -2015];
 /// A cancel of an order that is not open.
 const CANCEL_OF_NOTHING: i32 = -2011;
+/// The time stamp is ahead of the venue's time, or older than `recvWindow`.
+const WRONG_TIMESTAMP: i32 = -1021;
 
 /// The protocol.
 pub struct BinanceOrders {
@@ -60,6 +62,12 @@ impl OrderProtocol for BinanceOrders {
             RequestClass::Order | RequestClass::Cancel => 1,
             RequestClass::Query | RequestClass::Amend => 4,
         }
+    }
+
+    #[cold]
+    fn time(&mut self, id: u64, out: &mut Vec<u8>) -> bool {
+        Request::start(out, id, "time").text("{}}");
+        true
     }
 
     #[cold]
@@ -159,6 +167,9 @@ impl OrderProtocol for BinanceOrders {
         }
         if code == CANCEL_OF_NOTHING {
             return Outcome::NotOpen;
+        }
+        if code == WRONG_TIMESTAMP {
+            return Outcome::WrongTime;
         }
         Outcome::Refused(RejectReason::Venue)
     }
@@ -381,10 +392,11 @@ mod tests {
         for (status, code) in [(429, -1003), (418, -1003), (429, -1), (400, -1003)] {
             assert_eq!(outcome(status, code), Outcome::SlowDown, "{status} {code}");
         }
+        assert_eq!(outcome(400, -1021), Outcome::WrongTime);
         for status in [400, 429] {
             assert_eq!(outcome(status, -1015), Outcome::TooManyOrders, "{status}");
         }
-        for code in [-1013, -1021, -2010, -1008, -1121, -2039] {
+        for code in [-1013, -2010, -1008, -1121, -2039] {
             assert_eq!(outcome(400, code), Outcome::Refused(RejectReason::Venue), "{code}");
         }
         assert_eq!(outcome(400, -2013), Outcome::NoSuchOrder);

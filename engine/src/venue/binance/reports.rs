@@ -98,7 +98,9 @@ fn reply<'a>(reply: &UserReply<'a>) -> Reply<'a> {
         None => Ok(body(reply)),
         Some(error) => Err(failure(reply.status, error)),
     };
-    Reply { id: reply.id, outcome }
+    let told_ms = reply.error.as_ref().and_then(|error| error.server_time_ms);
+    let time_ms = reply.server_time_ms.or(told_ms);
+    Reply { id: reply.id, outcome, time_ns: time_ms.and_then(|ms| ms.checked_mul(1_000_000)) }
 }
 
 fn body<'a>(reply: &UserReply<'a>) -> ReplyBody<'a> {

@@ -3,7 +3,7 @@
 
 use crate::event::InstrumentId;
 use crate::venue::Scales;
-use crate::venue::codec::{DecodeError, JsonBuffer, members, read_levels, unsigned};
+use crate::venue::codec::{DecodeError, JsonBuffer, members, read_levels, signed, unsigned};
 use crate::venue::protocol::Snapshot;
 
 /// Levels a side of a snapshot: four times the venue's own limit.
@@ -54,6 +54,18 @@ pub(in crate::venue) fn read_snapshot(
         Ok(snapshot)
     })
 }
+
+/// The time in the body of `GET /api/v3/time`, ns since the Unix epoch.
+pub(in crate::venue) fn read_time(body: &[u8]) -> Option<i64> {
+    let mut json = JsonBuffer::new(body.len(), SNAPSHOT_BYTES_MAX);
+    let read = json.parse(body, |nodes| {
+        let time = members(nodes).find(|(name, _)| *name == "serverTime");
+        let time_ms = time.and_then(|(_, value)| signed(value));
+        time_ms.ok_or(DecodeError::field("serverTime missing or no whole number"))
+    });
+    read.ok()?.checked_mul(1_000_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +86,22 @@ mod tests {
         assert_eq!((snapshot.instrument, snapshot.last_update_id), (InstrumentId(3), 160));
         assert_eq!(snapshot.bids, [Level { price: 10_010, qty: 150_000 }]);
         assert_eq!(snapshot.asks, [Level { price: 10_020, qty: 1 }]);
+    }
+
+    #[test]
+    fn the_venues_time_is_a_whole_number_of_milliseconds() {
+        assert_eq!(read_time(br#"{"serverTime":1767225600123}"#), Some(1_767_225_600_123_000_000));
+        for body in [
+            r#"{"serverTime":"1767225600123"}"#,
+            r#"{"serverTime":1767225600.5}"#,
+            r#"{"serverTime":9223372036854775807}"#,
+            r#"{"lastUpdateId":1}"#,
+            "[]",
+            "<html>",
+            "",
+        ] {
+            assert_eq!(read_time(body.as_bytes()), None, "{body}");
+        }
     }
 
     #[test]

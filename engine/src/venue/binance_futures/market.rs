@@ -9,13 +9,15 @@
 
 use crate::event::{EventKind, InstrumentId};
 use crate::venue::binance::{
-    MarketDecoder, read_header, read_info, read_refusal, read_snapshot, request_to_subscribe,
-    stream_of,
+    MarketDecoder, read_header, read_info, read_refusal, read_snapshot, read_time,
+    request_to_subscribe, stream_of,
 };
 use crate::venue::book::BookRule;
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{Counted, Limit, LimitWords};
-use crate::venue::protocol::{MarketProtocol, MarketSink, Refusal, Snapshot, VenueLimits};
+use crate::venue::protocol::{
+    MarketProtocol, MarketSink, Refusal, Snapshot, TimeRequest, VenueLimits,
+};
 use crate::venue::{Scales, StreamOrder, StreamOrders, SymbolMap};
 
 /// Levels a side of a snapshot: the venue's own limit.
@@ -58,6 +60,8 @@ impl MarketProtocol for FuturesMarket {
         snapshot_weight: 20,
     };
     const ROUTES: &'static [&'static str] = &["public", "market"];
+    const TIME: Option<TimeRequest> =
+        Some(TimeRequest { path: "/fapi/v1/time", weight: 1, read: read_time });
 
     fn new(symbols: SymbolMap, frame_bytes_max: usize) -> FuturesMarket {
         FuturesMarket { decoder: MarketDecoder::of_linked_diffs(symbols, frame_bytes_max) }

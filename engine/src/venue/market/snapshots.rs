@@ -19,11 +19,11 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::event::InstrumentId;
 use crate::runtime::{Agent, BesideWaker, CoreWakers, Phase, StopSignal};
-use crate::venue::SymbolMap;
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{Governor, LimitWords, PauseCause, PauseScope, RequestClass};
 use crate::venue::protocol::{MarketProtocol, Snapshot};
 use crate::venue::transport::{RestClient, RestError, RestOptions, RestReply};
+use crate::venue::{SymbolMap, VenueClock};
 use crate::world::Clock;
 
 /// Requests that may wait: the pacer allows one a symbol, and a few a second.
@@ -71,6 +71,8 @@ pub struct SnapshotOptions {
     pub governor: Governor,
     /// Whether it asks for the venue's own limits, first of all and again each hour.
     pub learns_limits: bool,
+    /// The venue's time, when this agent is to measure it.
+    pub venue_clock: Option<VenueClock>,
     /// The clock.
     pub clock: Clock,
     /// Wakes the core that waits for an answer.
@@ -146,6 +148,9 @@ pub struct SnapshotAgent<P> {
     limits_due_ns: Option<u64>,
     /// The present request is for them.
     asks_limits: bool,
+    venue_clock: Option<VenueClock>,
+    /// When the venue was asked for its time; `None` when no answer is awaited.
+    time_asked_ns: Option<u64>,
     /// Answers in a row that refused.
     refusals: u32,
     clock: Clock,
@@ -170,7 +175,11 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
     #[must_use]
     pub fn new(options: SnapshotOptions) -> (SnapshotAgent<P>, SnapshotClient) {
         let SnapshotOptions { venue, name, rest, symbols, governor, learns_limits, .. } = options;
-        let SnapshotOptions { clock, wakers, waker, stop, .. } = options;
+        let SnapshotOptions { venue_clock, clock, wakers, waker, stop, .. } = options;
+        let venue_clock = venue_clock.filter(|_| P::TIME.is_some());
+        if let Some(venue_clock) = &venue_clock {
+            venue_clock.is_kept(clock.now_ns());
+        }
         let (requests, requested) = lane(LaneOptions { name: name.clone(), capacity: REQUESTS });
         let shared = Arc::<Shared>::default();
         let client = SnapshotClient { requests, shared: Arc::clone(&shared), waker };
@@ -183,6 +192,8 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
             words: LimitWords::default(),
             limits_due_ns: learns_limits.then_some(0),
             asks_limits: false,
+            venue_clock,
+            time_asked_ns: None,
             refusals: 0,
             clock,
             wakers,
@@ -206,6 +217,49 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
                 queue.push(instrument);
             }
         })
+    }
+
+    /// Asks for the venue's time when that is due: before snapshots, since orders wait for it.
+    fn ask_time(&mut self, now_ns: u64) -> usize {
+        let (Some(venue_clock), Some(request)) = (self.venue_clock.clone(), P::TIME) else {
+            return 0;
+        };
+        let is_free = self.asked.is_none() && !self.asks_limits && self.rest.is_idle();
+        if !is_free || now_ns < self.may_ask_ns || !venue_clock.is_due(now_ns) {
+            return 0;
+        }
+        venue_clock.asked(now_ns);
+        if !self.may_send(request.weight, now_ns) {
+            return 0;
+        }
+        match self.rest.get(request.path, now_ns) {
+            Ok(()) => self.time_asked_ns = Some(now_ns),
+            Err(_unreachable) => venue_clock.failed(now_ns),
+        }
+        1
+    }
+
+    /// The answer to a question for the time. One that has none is no fault: a proxy may serve
+    /// snapshots alone.
+    fn take_time(&mut self, sent_ns: u64, outcome: Result<RestReply, RestError>, now_ns: u64) {
+        let Some(venue_clock) = self.venue_clock.clone() else { return };
+        let time_ns = match &outcome {
+            Ok(reply) if reply.status == 404 => None,
+            Ok(reply) => match self.heed(reply, now_ns) {
+                Ok(()) => P::TIME.and_then(|time| (time.read)(&reply.body)),
+                Err(_refused) => None,
+            },
+            Err(_) => None,
+        };
+        match time_ns {
+            Some(time_ns) => {
+                venue_clock.measured(sent_ns, now_ns, time_ns);
+            }
+            None => {
+                log::debug!("[{}] the venue did not tell its time: {outcome:?}", self.venue);
+                venue_clock.failed(now_ns);
+            }
+        }
     }
 
     fn ask(&mut self, now_ns: u64) -> usize {
@@ -289,8 +343,15 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
         if self.asks_limits {
             return self.hear_limits(now_ns);
         }
-        let Some(instrument) = self.asked else { return 0 };
+        if self.asked.is_none() && self.time_asked_ns.is_none() {
+            return 0;
+        }
         let Some(outcome) = self.rest.step(now_ns) else { return 0 };
+        if let Some(sent_ns) = self.time_asked_ns.take() {
+            self.take_time(sent_ns, outcome, self.clock.now_ns());
+            return 1;
+        }
+        let Some(instrument) = self.asked else { return 0 };
         let snapshot = outcome.map_err(FetchError::Rest);
         let snapshot = snapshot.and_then(|reply| self.read(instrument, &reply, now_ns));
         self.answer(instrument, snapshot);
@@ -379,7 +440,8 @@ impl<P: MarketProtocol> Agent for SnapshotAgent<P> {
         let now_ns = self.clock.now_ns();
         let freed = usize::from(self.shared.spent.take().is_some());
         let taken = self.take_requests();
-        freed + taken + self.hand_over() + self.hear(now_ns) + self.ask(now_ns)
+        let heard = self.hand_over() + self.hear(now_ns);
+        freed + taken + heard + self.ask_time(now_ns) + self.ask(now_ns)
     }
 
     fn has_pending(&self) -> bool {

@@ -39,7 +39,9 @@ use crate::telemetry::{HistogramSet, Probe};
 use crate::venue::governor::{PauseScope, RequestClass};
 use crate::venue::protocol::{OrderDecoder, OrderProtocol};
 use crate::venue::transport::{CloseReason, Progress, Session, SessionOptions};
-use crate::venue::{EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds, VenueSwitch};
+use crate::venue::{
+    EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds, VenueClock, VenueSwitch,
+};
 
 /// Bytes of an offending frame that are kept.
 const OFFENDING_BYTES_MAX: usize = 4_096;
@@ -70,6 +72,8 @@ pub struct OrderOptions {
     pub cancel_on_stop: bool,
     /// Number of this session among all of the engine: the upper part of its trace ids.
     pub session_number: u16,
+    /// The venue's time, with which requests are stamped.
+    pub venue_clock: VenueClock,
     /// Number of this run, by chance: the first part of the names of its orders at the venue.
     pub run: u32,
 }
@@ -190,10 +194,12 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 stats: wiring.stats,
                 traces: TraceIds::new(options.session_number),
                 clock: wiring.clock,
+                venue_clock: options.venue_clock,
                 in_flight_max_ns: protocol.in_flight_max_ns(),
                 now_ns: 0,
                 read_ns: 0,
                 logon_replies: 0,
+                logons_refused: 0,
                 failure: None,
                 cancelled_outside: 0,
                 silent_finds: 0,
@@ -236,8 +242,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 let (venue, endpoint) = (&self.orders.venue, self.session.endpoint());
                 log::info!("[{venue}] orders connected to {endpoint}");
                 self.orders.logon_replies = 0;
-                self.stage = Stage::LoggingOn(0);
-                self.log_on(0);
+                self.stage = Stage::Timing;
                 1
             }
             Progress::Closed(reason) => {
@@ -330,6 +335,11 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[inline]
     fn advance(&mut self) -> usize {
         match self.stage {
+            Stage::Timing if !self.waits_for_time() => {
+                self.stage = Stage::LoggingOn(0);
+                self.log_on(0);
+            }
+            Stage::LoggingOn(1) if self.is_logon_refused() => self.stage = Stage::Timing,
             Stage::LoggingOn(step) if self.orders.logon_replies >= step => self.log_on(step),
             Stage::Asking if !self.orders.table.open().any(|(_, order)| order.holds_session) => {
                 self.stage = Stage::Ready;
@@ -407,7 +417,7 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
         if self.orders.outlet.is_none() || self.quarantine.last_resort().is_halted() {
             return u64::MAX;
         }
-        let is_waiting = self.orders.requests.waiting() > 0;
+        let is_waiting = self.orders.requests.waiting() > 0 || self.waits_for_time();
         let look_ns = if is_waiting { self.next_look_ns } else { u64::MAX };
         let asks = matches!(self.stage, Stage::Asking | Stage::Ready)
             && self.orders.requests.queries() < QUERIES_MAX;

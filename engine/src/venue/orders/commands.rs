@@ -55,6 +55,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         if self.stage != Stage::Ready || self.presence != Presence::On || !self.switch.is_on() {
             return Err(RejectReason::NotConnected);
         }
+        if self.orders.venue_clock.is_in_doubt(self.orders.now_ns) {
+            return Err(RejectReason::SlowDown);
+        }
         Ok(())
     }
 
@@ -110,6 +113,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
 
     pub(super) fn may_cancel(&mut self, key: OrderKey) -> bool {
         let now_ns = self.now_ns();
+        if self.orders.venue_clock.is_in_doubt(now_ns) {
+            return false;
+        }
         if !self.orders.table.get(key).is_some_and(|order| order.may_cancel(now_ns)) {
             return false;
         }
@@ -200,9 +206,5 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         for (consumer, cause_ns) in self.unwritten.drain(..) {
             self.probe.record(consumer, written_ns.saturating_sub(cause_ns));
         }
-    }
-
-    pub(super) fn time_ms(&self) -> i64 {
-        self.orders.clock.wall_at_ns(self.orders.now_ns) / 1_000_000
     }
 }

@@ -26,6 +26,7 @@ mod requests_in_flight;
 mod stage;
 pub mod states;
 pub mod table;
+mod timing;
 mod words;
 
 pub use agent::{OrderAgent, OrderOptions, OrderSessionTotals, OrderWiring};

@@ -82,6 +82,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             return;
         }
         self.next_look_ns = now_ns + LOOK_NS;
+        self.ask_time();
         self.orders.look_at_all();
         let before_ns = now_ns.saturating_sub(self.answer_ns);
         while let Some(asked) = self.orders.requests.next_overdue(before_ns) {

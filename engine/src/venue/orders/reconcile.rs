@@ -22,7 +22,7 @@ use crate::order::OrderKey;
 use crate::rate::Bucket;
 use crate::runtime::Clock;
 use crate::venue::protocol::{AssetBalance, Failure, OrderMessage, Outcome, UnreadFrame};
-use crate::venue::{EventOutlet, IntakeStats, LetterReason, TraceIds};
+use crate::venue::{EventOutlet, IntakeStats, LetterReason, TraceIds, VenueClock};
 
 /// A frame that can't be read may have been a report: all open orders are looked at, this often at
 /// most, ns.
@@ -46,12 +46,15 @@ pub(super) struct Reconciler<O> {
     pub(super) stats: Arc<CachePadded<IntakeStats>>,
     pub(super) traces: TraceIds,
     pub(super) clock: Clock,
+    pub(super) venue_clock: VenueClock,
     pub(super) in_flight_max_ns: u64,
     pub(super) now_ns: u64,
     /// When the frame in hand was read.
     pub(super) read_ns: u64,
     /// The logon's next step; told by its replies.
     pub(super) logon_replies: usize,
+    /// Logons of this connection whose time stamp was refused.
+    pub(super) logons_refused: u32,
     /// The connection has to end; why.
     pub(super) failure: Option<(&'static str, &'static str, i32)>,
     /// Orders that were ended by cancels from outside their strategies.
@@ -218,6 +221,7 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::Cancel(key) => self.word(key, Word::CancelLost),
             Asked::Query(key, _) => self.change(key, KnownOrder::on_query_failed),
             Asked::Fills(key) => self.on_no_fills(key),
+            Asked::Time => self.venue_clock.failed(self.now_ns),
         }
     }
 
@@ -227,7 +231,7 @@ impl<O: EventOutlet> Reconciler<O> {
             self.fills_cut += 1;
         }
         self.requests.clear();
-        self.silent_finds = 0;
+        (self.silent_finds, self.logons_refused) = (0, 0);
         let open: Vec<OrderKey> = self.table.open().map(|(key, _)| key).collect();
         for key in open {
             self.change(key, |order, now, told| {

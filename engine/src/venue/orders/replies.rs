@@ -13,6 +13,8 @@ use crate::venue::{EventOutlet, LetterReason};
 
 /// Orders in a row of which the stream had told nothing when a query found news of them.
 const SILENT_FINDS_MAX: u32 = 2;
+/// Logons on one connection whose time stamp may be refused before it is given up.
+const LOGONS_MAX: u32 = 3;
 /// A pause that the venue wants without saying how long, ns.
 const PAUSE_NS: u64 = 1_000_000_000;
 /// The same, of a ban, ns.
@@ -28,6 +30,10 @@ impl<O: EventOutlet> Reconciler<O> {
         outcome: impl FnOnce(&Failure<'_>) -> Outcome,
         raw: &[u8],
     ) {
+        let sent_ns = self.requests.sent_ns(reply.id);
+        if let (Some(sent_ns), Some(time_ns)) = (sent_ns, reply.time_ns) {
+            self.venue_clock.measured(sent_ns, self.read_ns, time_ns);
+        }
         let asked = match self.requests.take(reply.id) {
             Some(Answered::First(asked)) => asked,
             Some(Answered::Again(asked)) => return self.on_second_reply(asked, reply, raw),
@@ -90,6 +96,7 @@ impl<O: EventOutlet> Reconciler<O> {
                 self.change(key, KnownOrder::on_query_failed);
             }
             Asked::Fills(key) => self.on_no_fills(key),
+            Asked::Time => self.venue_clock.failed(self.now_ns),
         }
     }
 
@@ -107,6 +114,7 @@ impl<O: EventOutlet> Reconciler<O> {
         }
         match asked {
             Asked::Logon(_) => self.logon_replies += 1,
+            Asked::Time => {}
             Asked::Submit(key) => {
                 let sent_reports = 0;
                 self.table.change(key, |order| order.named_by_reply(body.venue_order_id));
@@ -217,7 +225,15 @@ impl<O: EventOutlet> Reconciler<O> {
     fn on_failure(&mut self, asked: Asked, outcome: Outcome, failure: &Failure<'_>) {
         let Failure { code, message, .. } = *failure;
         let message = message.escape_default();
+        if outcome == Outcome::WrongTime {
+            self.on_wrong_time(code);
+        }
         if let Asked::Logon(operation) = asked {
+            if outcome == Outcome::WrongTime && self.logons_refused < LOGONS_MAX {
+                // Sent again once the time is known.
+                self.logons_refused += 1;
+                return;
+            }
             log::error!("[{}] {operation} failed: {message} (code: {code})", self.venue);
             self.failure.get_or_insert((operation, "refused by the venue", code));
             if outcome == Outcome::BadKey {
@@ -243,7 +259,9 @@ impl<O: EventOutlet> Reconciler<O> {
             }
             (Asked::Cancel(key), Outcome::Unknown) => self.word(key, Word::CancelLost),
             // It stays wanted, and goes out once the pause is over.
-            (Asked::Cancel(key), Outcome::SlowDown) => self.word(key, Word::CancelLost),
+            (Asked::Cancel(key), Outcome::SlowDown | Outcome::WrongTime) => {
+                self.word(key, Word::CancelLost);
+            }
             (Asked::Cancel(key), outcome) => {
                 let is_not_open = matches!(outcome, Outcome::NotOpen | Outcome::NoSuchOrder);
                 self.change(key, |order, now, told| {
@@ -264,6 +282,7 @@ impl<O: EventOutlet> Reconciler<O> {
             (Asked::Query(key, _), _) => self.change(key, KnownOrder::on_query_failed),
             (Asked::Fills(key), _) => self.on_no_fills(key),
             (Asked::Logon(_), _) => {}
+            (Asked::Time, _) => self.venue_clock.failed(self.now_ns),
         }
     }
 
@@ -305,9 +324,9 @@ impl<O: EventOutlet> Reconciler<O> {
             self.is_slowed = true;
             return;
         };
-        let wall_ms = self.clock.wall_at_ns(self.now_ns) / 1_000_000;
-        // By the venue's own clock where it tells: ours may be ahead of it.
-        let wait_ms = at_ms.saturating_sub(failure.server_time_ms.unwrap_or(wall_ms));
+        // By the venue's own clock: ours may be ahead of it.
+        let time_ms = failure.server_time_ms.unwrap_or(self.venue_clock.at_ms(self.now_ns));
+        let wait_ms = at_ms.saturating_sub(time_ms);
         let wait_ns = u64::try_from(wait_ms).unwrap_or(0).saturating_mul(1_000_000);
         let until_ns = self.now_ns.saturating_add(wait_ns);
         governor.pause(scope, until_ns, cause, &self.clock);

@@ -20,13 +20,15 @@ pub(super) enum Asked {
     Query(OrderKey, u32),
     /// List the fills of this order.
     Fills(OrderKey),
+    /// Tell the venue's time.
+    Time,
 }
 
 impl Asked {
     /// The order that it is about.
     pub(super) fn order(self) -> Option<OrderKey> {
         match self {
-            Asked::Logon(_) => None,
+            Asked::Logon(_) | Asked::Time => None,
             Asked::Submit(key) | Asked::Cancel(key) | Asked::Amend(key) => Some(key),
             Asked::Query(key, _) | Asked::Fills(key) => Some(key),
         }
@@ -134,6 +136,12 @@ impl RequestsInFlight {
         self.queries += usize::from(asked.is_query());
         self.fills += usize::from(asked.is_fills());
         Some(id)
+    }
+
+    /// When the request with this id was sent; `None` when no reply to it is awaited.
+    pub(super) fn sent_ns(&self, id: u64) -> Option<u64> {
+        let waiting = self.slots[slot(id)]?;
+        (waiting.id == id && !waiting.is_answered).then_some(waiting.sent_ns)
     }
 
     /// What the request with this id was for; it no longer waits. `None` for one that was never

@@ -11,6 +11,8 @@ pub(super) const QUERIES_MAX: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Down,
+    /// Waits for the venue's time before it logs on, or logs on again.
+    Timing,
     /// So many steps of the logon were written.
     LoggingOn(usize),
     /// Asks for the orders that were open when the connection was lost.

@@ -1,6 +1,6 @@
 //! The market half of a protocol: topics, requests to subscribe, frames and snapshots.
 
-use super::{Refusal, Snapshot, VenueLimits};
+use super::{Refusal, Snapshot, TimeRequest, VenueLimits};
 use crate::event::{Bar, EventKind, InstrumentId, Quote, Trade};
 use crate::venue::book::{BookRule, Diff};
 use crate::venue::codec::DecodeError;
@@ -21,6 +21,8 @@ pub trait MarketProtocol: Sized + Send + 'static {
     /// [`MarketProtocol::route`] gives. Each has connections of its own. Put before the last
     /// segment of the configured path; an empty one changes nothing.
     const ROUTES: &'static [&'static str];
+    /// How REST tells the venue's time; `None` when it does not.
+    const TIME: Option<TimeRequest>;
 
     /// A protocol for one connection that knows these symbols and refuses frames above
     /// `frame_bytes_max`.

@@ -9,6 +9,7 @@ mod market;
 mod orders;
 mod signer;
 mod snapshot;
+mod time;
 
 pub use limits::{Refusal, VenueLimits};
 pub use market::{MarketMessage, MarketProtocol, MarketSink};
@@ -18,3 +19,4 @@ pub use orders::{
 };
 pub use signer::{KeyError, Keys, Signer};
 pub use snapshot::Snapshot;
+pub use time::TimeRequest;

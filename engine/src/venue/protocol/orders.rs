@@ -56,6 +56,8 @@ pub struct Reply<'a> {
     pub id: u64,
     /// What was done, or why it failed.
     pub outcome: Result<ReplyBody<'a>, Failure<'a>>,
+    /// The venue's time where the reply tells it, ns since the Unix epoch.
+    pub time_ns: Option<i64>,
 }
 
 /// What a reply says of the request's order. What it leaves out is none, or empty.
@@ -133,6 +135,8 @@ pub enum Outcome {
     /// It was not done, and no new order must be sent before the time the failure names; cancels
     /// and questions may.
     TooManyOrders,
+    /// It was not done, since its time stamp is not the venue's time.
+    WrongTime,
 }
 
 /// Reads the frames of one order connection. It needs no keys: what was kept of a frame can be read
@@ -178,6 +182,9 @@ pub trait OrderProtocol: Sized + Send + 'static {
 
     /// What a request of this class weighs against the venue's budget.
     fn weight(&self, class: RequestClass) -> u32;
+
+    /// Writes a question for the venue's time, whose reply has it; false where there is none.
+    fn time(&mut self, id: u64, out: &mut Vec<u8>) -> bool;
 
     /// Writes the request of a step of the logon, an index into [`OrderProtocol::LOGON`].
     fn logon(&mut self, step: usize, id: u64, time_ms: i64, out: &mut Vec<u8>);

@@ -25,6 +25,8 @@ pub struct Reply<'a> {
     pub fills: &'a [VenueFill],
     /// The venue's number of the order that a list of fills is about.
     pub fills_order_id: Option<u64>,
+    /// The venue's time, where the answer tells it, ms since the Unix epoch.
+    pub server_time_ms: Option<i64>,
 }
 
 /// The venue's error.
@@ -119,7 +121,10 @@ pub(super) fn read<'a>(
         }
         (None, None) => None,
     };
-    Ok(Reply { id, status, error, order, fills, fills_order_id })
+    let mut times = members(result.unwrap_or_default());
+    let time = times.find(|(name, _)| *name == "serverTime");
+    let server_time_ms = time.and_then(|(_, value)| signed(value));
+    Ok(Reply { id, status, error, order, fills, fills_order_id, server_time_ms })
 }
 
 /// The error of an answer to nobody: a key that was revoked, or a session that ended.
