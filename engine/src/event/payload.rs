@@ -75,6 +75,8 @@ coded! {
         Crossed = 6 "crossed",
         /// The staleness watchdog expired.
         Silent = 7 "silent",
+        /// The book is not the venue's, by its checksum.
+        Checksum = 8 "checksum",
     }
 }
 

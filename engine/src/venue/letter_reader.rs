@@ -92,6 +92,11 @@ impl MarketSink for Told {
             MarketMessage::Depth { diff, .. } => {
                 format!("diff of {} bids and {} asks", diff.bids.len(), diff.asks.len())
             }
+            MarketMessage::Book { book, .. } => {
+                format!("book of {} bids and {} asks", book.bids.len(), book.asks.len())
+            }
+            MarketMessage::Gap => "lost frames before it".to_owned(),
+            MarketMessage::KeptAlive => "sign of life".to_owned(),
             MarketMessage::Reply { id, .. } => format!("reply to request {id}"),
             MarketMessage::Shutdown => "notice of shutdown".to_owned(),
         });

@@ -59,6 +59,8 @@ intake! {
     revived,
     /// Gaps found in a venue's sequence.
     gaps,
+    /// Books that were not the venue's, by its checksum.
+    mismatches,
     /// Snapshots requested.
     snapshots,
     /// Answers to them, failures included.

@@ -155,6 +155,12 @@ fn documented_market_streams_end_as_stated() {
             Ok(MarketMessage::Trade { .. }) => "trade",
             Ok(MarketMessage::Bar { .. }) => "bar",
             Ok(MarketMessage::Depth { .. }) => "depth",
+            Ok(
+                other
+                @ (MarketMessage::Book { .. } | MarketMessage::Gap | MarketMessage::KeptAlive),
+            ) => {
+                panic!("spot has no {other:?}")
+            }
             Ok(MarketMessage::Reply { error: None, .. }) => "reply",
             Ok(MarketMessage::Reply { .. }) => "failed reply",
             Ok(MarketMessage::Shutdown) => "shutdown",

@@ -206,8 +206,9 @@ impl<P: MarketProtocol> Replay<P> {
             }
             Step::Snapshot(native, body) => {
                 let symbol = self.feed.symbols().lookup(native.as_bytes()).unwrap();
+                let rest = P::SNAPSHOT.rest().unwrap();
                 let parsed =
-                    P::read_snapshot(symbol.instrument, body.as_bytes(), symbol.scales).unwrap();
+                    (rest.read)(symbol.instrument, body.as_bytes(), symbol.scales).unwrap();
                 self.snapshot(&parsed);
             }
         }

@@ -5,14 +5,15 @@
 use super::limits::{read_header, read_info, read_refusal};
 use super::market_decoder::MarketDecoder;
 use super::snapshot::{read_snapshot, read_time};
-use crate::event::{EventKind, InstrumentId};
+use crate::event::EventKind;
 use crate::venue::book::BookRule;
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{Counted, Limit, LimitWords};
 use crate::venue::protocol::{
-    MarketProtocol, MarketSink, Refusal, Snapshot, TimeRequest, VenueLimits,
+    KeepAlive, MarketProtocol, MarketSink, Refusal, RestSnapshot, SnapshotFrom, TimeRequest,
+    VenueLimits,
 };
-use crate::venue::{Scales, StreamOrder, StreamOrders, SymbolMap};
+use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
 
 /// Levels a side of a snapshot: the venue's own limit.
 const SNAPSHOT_LEVELS: usize = 5_000;
@@ -44,6 +45,12 @@ impl MarketProtocol for SpotMarket {
     /// wording of the first diff ("`lastUpdateId` within `[U;u]`") holds for few real snapshots and
     /// would refetch for ever.
     const BOOK_RULE: BookRule = BookRule::Contiguous;
+    const SNAPSHOT: SnapshotFrom = SnapshotFrom::Rest(RestSnapshot {
+        path: |native| format!("/api/v3/depth?symbol={native}&limit={SNAPSHOT_LEVELS}"),
+        read: read_snapshot,
+        weight: 250,
+    });
+    const KEEP_ALIVE: KeepAlive = KeepAlive::WsPing;
     const EVENTS_MAX: usize = 2;
     /// 1,024 streams a connection, five messages a second of which one is a ping, 4 KiB a message.
     /// A depth request of 5,000 levels weighs 250 ("Order book", REST API).
@@ -52,7 +59,6 @@ impl MarketProtocol for SpotMarket {
         topics_per_request: 64,
         subscribe_interval_ns: 250_000_000,
         counted: COUNTED,
-        snapshot_weight: 250,
     };
     const ROUTES: &'static [&'static str] = &[""];
     const TIME: Option<TimeRequest> =
@@ -85,18 +91,6 @@ impl MarketProtocol for SpotMarket {
     fn decode(&mut self, frame: &[u8], sink: &mut impl MarketSink) -> Result<(), DecodeError> {
         sink.take(self.decoder.decode(frame)?);
         Ok(())
-    }
-
-    fn snapshot_path(native: &str) -> String {
-        format!("/api/v3/depth?symbol={native}&limit={SNAPSHOT_LEVELS}")
-    }
-
-    fn read_snapshot(
-        instrument: InstrumentId,
-        body: &[u8],
-        scales: Scales,
-    ) -> Result<Snapshot, DecodeError> {
-        read_snapshot(instrument, body, scales)
     }
 
     fn limits_request(native: &str) -> Option<(String, u32)> {

@@ -305,7 +305,15 @@ fn read_diff<'a>(
     let side = |letter| fields.get(letter).ok_or(DecodeError::field("a side of the diff missing"));
     read_levels(side(b'b')?, scales, DIFF_LEVELS_MAX, bids)?;
     read_levels(side(b'a')?, scales, DIFF_LEVELS_MAX, asks)?;
-    Ok(Diff { first_update_id, final_update_id, previous_update_id, venue_time_ns, bids, asks })
+    Ok(Diff {
+        first_update_id,
+        final_update_id,
+        previous_update_id,
+        checksum: None,
+        venue_time_ns,
+        bids,
+        asks,
+    })
 }
 
 /// The last update of the diff before: `pu`, the one name of two letters.

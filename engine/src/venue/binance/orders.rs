@@ -9,7 +9,7 @@ use super::reports::BinanceReports;
 use crate::event::{PositionSide, RejectReason, Side, VenueRef, push_scaled};
 use crate::order::{OrderCommand, OrderType, TimeInForce};
 use crate::venue::governor::RequestClass;
-use crate::venue::protocol::{Failure, OrderProtocol, OrderRequest, Outcome};
+use crate::venue::protocol::{Failure, KeepAlive, OrderProtocol, OrderRequest, Outcome};
 
 /// The API stops waiting for the matching engine after 10 s; a request is refused when it is older
 /// than its `recvWindow` (5 s, since we name none), by a clock that may be a second off ours.
@@ -42,6 +42,7 @@ impl OrderProtocol for BinanceOrders {
     type Signer = Credentials;
     type Decoder = BinanceReports;
 
+    const KEEP_ALIVE: KeepAlive = KeepAlive::WsPing;
     const LOGON: &'static [&'static str] = &["logon", "subscribe"];
 
     fn new(credentials: Credentials, decoder: BinanceReports) -> BinanceOrders {

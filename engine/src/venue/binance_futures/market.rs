@@ -7,7 +7,7 @@
 //! others under `/market`, and a stream that is asked for under the wrong one is confirmed and
 //! never comes.
 
-use crate::event::{EventKind, InstrumentId};
+use crate::event::EventKind;
 use crate::venue::binance::{
     MarketDecoder, read_header, read_info, read_refusal, read_snapshot, read_time,
     request_to_subscribe, stream_of,
@@ -16,9 +16,10 @@ use crate::venue::book::BookRule;
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{Counted, Limit, LimitWords};
 use crate::venue::protocol::{
-    MarketProtocol, MarketSink, Refusal, Snapshot, TimeRequest, VenueLimits,
+    KeepAlive, MarketProtocol, MarketSink, Refusal, RestSnapshot, SnapshotFrom, TimeRequest,
+    VenueLimits,
 };
-use crate::venue::{Scales, StreamOrder, StreamOrders, SymbolMap};
+use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
 
 /// Levels a side of a snapshot: the venue's own limit.
 const SNAPSHOT_LEVELS: usize = 1_000;
@@ -49,6 +50,12 @@ impl MarketProtocol for FuturesMarket {
         bar: StreamOrder::Unsequenced,
     };
     const BOOK_RULE: BookRule = BookRule::Linked;
+    const SNAPSHOT: SnapshotFrom = SnapshotFrom::Rest(RestSnapshot {
+        path: |native| format!("/fapi/v1/depth?symbol={native}&limit={SNAPSHOT_LEVELS}"),
+        read: read_snapshot,
+        weight: 20,
+    });
+    const KEEP_ALIVE: KeepAlive = KeepAlive::WsPing;
     const EVENTS_MAX: usize = 2;
     /// 1,024 streams a connection, ten messages a second, of which more than half are left to
     /// pings.
@@ -57,7 +64,6 @@ impl MarketProtocol for FuturesMarket {
         topics_per_request: 64,
         subscribe_interval_ns: 250_000_000,
         counted: COUNTED,
-        snapshot_weight: 20,
     };
     const ROUTES: &'static [&'static str] = &["public", "market"];
     const TIME: Option<TimeRequest> =
@@ -94,18 +100,6 @@ impl MarketProtocol for FuturesMarket {
     fn decode(&mut self, frame: &[u8], sink: &mut impl MarketSink) -> Result<(), DecodeError> {
         sink.take(self.decoder.decode(frame)?);
         Ok(())
-    }
-
-    fn snapshot_path(native: &str) -> String {
-        format!("/fapi/v1/depth?symbol={native}&limit={SNAPSHOT_LEVELS}")
-    }
-
-    fn read_snapshot(
-        instrument: InstrumentId,
-        body: &[u8],
-        scales: Scales,
-    ) -> Result<Snapshot, DecodeError> {
-        read_snapshot(instrument, body, scales)
     }
 
     fn limits_request(_native: &str) -> Option<(String, u32)> {

@@ -61,6 +61,8 @@ impl DiffBuffer {
             first_update_id: kept.first_update_id,
             final_update_id: kept.final_update_id,
             previous_update_id: kept.previous_update_id,
+            // Of a book that is not there.
+            checksum: None,
             venue_time_ns: kept.venue_time_ns,
             bids: &self.levels[kept.bids_at..kept.asks_at],
             asks: &self.levels[kept.asks_at..kept.end],

@@ -11,6 +11,8 @@ pub struct Diff<'a> {
     pub final_update_id: u64,
     /// Last update of the diff before this one, where the venue names it; else 0.
     pub previous_update_id: u64,
+    /// The venue's checksum of the book behind it, where the frame has one.
+    pub checksum: Option<u32>,
     /// The venue's own time, ns since the Unix epoch.
     pub venue_time_ns: i64,
     /// Changed bids.
@@ -27,8 +29,8 @@ pub enum BookRule {
     /// `last + 1` follows, one that begins behind it leaves a hole.
     Contiguous,
     /// Each diff names the last update of the one before it, and numbers are shared with other
-    /// books: a diff that names `last` follows. The first one behind a snapshot spans it: it names
-    /// an update at or before `last` and ends at or behind it.
+    /// books: a diff that names `last` follows, wherever it ends. The first one behind a snapshot
+    /// may span it: it names an update at or before `last` and ends at or behind it.
     Linked,
 }
 
@@ -53,7 +55,7 @@ impl BookRule {
                 let link = diff.previous_update_id;
                 let spans =
                     is_first && link <= last_update_id && last_update_id <= diff.final_update_id;
-                if spans || (!is_first && link == last_update_id) {
+                if spans || link == last_update_id {
                     Judged::Follows
                 } else if diff.final_update_id <= last_update_id {
                     Judged::Old
@@ -85,6 +87,7 @@ mod tests {
                 first_update_id: first,
                 final_update_id: last,
                 previous_update_id: 0,
+                checksum: None,
                 venue_time_ns: 0,
                 bids: &[],
                 asks: &[],
@@ -106,6 +109,7 @@ mod tests {
                 first_update_id: link + 5,
                 final_update_id: last,
                 previous_update_id: link,
+                checksum: None,
                 venue_time_ns: 0,
                 bids: &[],
                 asks: &[],
@@ -121,5 +125,8 @@ mod tests {
         assert_eq!(judge(90, 100, 100, false), Judged::Old);
         assert_eq!(judge(99, 120, 100, false), Judged::Hole, "one is missing");
         assert_eq!(judge(101, 120, 100, false), Judged::Hole);
+        // The numbers start again, be it right behind a snapshot.
+        assert_eq!(judge(100, 7, 100, false), Judged::Follows);
+        assert_eq!(judge(100, 7, 100, true), Judged::Follows);
     }
 }

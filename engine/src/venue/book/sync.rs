@@ -29,12 +29,16 @@ pub enum DiffOutcome {
     Applied,
     /// Kept until the snapshot is there.
     Buffered,
+    /// Of no use: the stream has not told the book yet.
+    Early,
     /// Older than what was applied or kept; ignored.
     Old,
     /// A hole before it. The book is distrusted and the buffer restarts with this diff.
     Gap,
     /// The book crossed when it was applied. The book is distrusted and the buffer is empty.
     Crossed,
+    /// The book is not the venue's, by its checksum. It is distrusted.
+    Mismatch,
 }
 
 /// What a snapshot did.
@@ -48,6 +52,8 @@ pub enum SnapshotOutcome {
     TooOld,
     /// The book crossed on the way: another one is needed.
     Crossed,
+    /// The book is not the venue's, by its checksum: another one is needed.
+    Mismatch,
     /// The book is in step already, or no diff is there to join; ignored.
     NotNeeded,
 }
@@ -65,6 +71,8 @@ pub struct BookSyncCounters {
     pub missing_removals: u64,
     /// Times the book crossed.
     pub crossings: u64,
+    /// Times the book was not the venue's, by its checksum.
+    pub mismatches: u64,
     /// Times the buffer was full and started again.
     pub buffer_overflows: u64,
     /// First and last update of the first diff applied after the last snapshot; 0 when none was.
@@ -85,6 +93,9 @@ pub struct BookSync {
     last_applied_ns: Option<i64>,
     /// The book is a snapshot that the stream has not reached yet.
     is_ahead: bool,
+    /// Where snapshots come in the stream: whether the next one has to be asked for. `None` where
+    /// they come from elsewhere.
+    is_missed: Option<bool>,
     counters: BookSyncCounters,
 }
 
@@ -101,8 +112,17 @@ impl BookSync {
             last_update_id: 0,
             last_applied_ns: None,
             is_ahead: false,
+            is_missed: None,
             counters: BookSyncCounters::default(),
         }
+    }
+
+    /// An empty book that the stream itself will tell.
+    #[must_use]
+    pub fn in_band(rule: BookRule, options: &BookSyncOptions) -> BookSync {
+        let nothing_kept =
+            BookSyncOptions { buffered_diffs_max: 0, buffered_levels_max: 0, ..*options };
+        BookSync { is_missed: Some(false), ..BookSync::new(rule, &nothing_kept) }
     }
 
     /// Takes the next diff of the stream.
@@ -111,8 +131,42 @@ impl BookSync {
         match self.status {
             BookStatus::Live | BookStatus::Stale => self.follow(diff),
             BookStatus::Syncing if self.is_ahead => self.follow(diff),
+            BookStatus::Syncing if self.is_missed.is_some() => {
+                self.is_missed = Some(true);
+                DiffOutcome::Early
+            }
             BookStatus::Syncing => self.keep(diff),
         }
+    }
+
+    /// Takes the book as the stream tells it: whatever was known of it before is over.
+    pub fn on_whole(
+        &mut self,
+        last_update_id: u64,
+        bids: &[Level],
+        asks: &[Level],
+    ) -> SnapshotOutcome {
+        self.book.load(bids, asks);
+        self.buffer.clear();
+        self.last_update_id = last_update_id;
+        self.last_applied_ns = None;
+        self.is_ahead = false;
+        self.is_missed = self.is_missed.map(|_| false);
+        self.counters.first_applied = (0, 0);
+        if self.book.crossed() {
+            self.counters.crossings += 1;
+            self.distrust(BookStatusReason::Crossed);
+            return SnapshotOutcome::Crossed;
+        }
+        self.set(BookStatus::Live, BookStatusReason::Synced);
+        SnapshotOutcome::Joined
+    }
+
+    /// The book is not the venue's, by its checksum.
+    #[cold]
+    pub fn mismatch(&mut self) {
+        self.counters.mismatches += 1;
+        self.distrust(BookStatusReason::Checksum);
     }
 
     /// Takes a snapshot of the venue: its last update and its levels, best first.
@@ -168,6 +222,8 @@ impl BookSync {
         self.buffer.clear();
         self.last_applied_ns = None;
         self.is_ahead = false;
+        // A new connection tells every book by itself.
+        self.is_missed = self.is_missed.map(|_| reason != BookStatusReason::Disconnected);
         self.set(BookStatus::Syncing, reason);
     }
 
@@ -202,11 +258,13 @@ impl BookSync {
         self.reason
     }
 
-    /// Whether a snapshot is needed: the book isn't in step and a diff is there to join.
+    /// Whether a snapshot has to be asked for: the book isn't in step and a diff is there to join,
+    /// or the stream went on without it.
     #[inline]
     #[must_use]
     pub fn wants_snapshot(&self) -> bool {
-        self.status == BookStatus::Syncing && !self.buffer.is_empty()
+        let is_missed = self.is_missed.unwrap_or(!self.buffer.is_empty());
+        self.status == BookStatus::Syncing && is_missed
     }
 
     /// Last update that is in the book; of meaning while the status is not `Syncing`.
@@ -360,6 +418,7 @@ mod tests {
             first_update_id: ids.0,
             final_update_id: ids.1,
             previous_update_id: 0,
+            checksum: None,
             venue_time_ns: time,
             bids: &[level(10, qty_of(ids.1))],
             asks: &[],
@@ -491,6 +550,7 @@ mod tests {
             first_update_id: 101,
             final_update_id: 101,
             previous_update_id: 0,
+            checksum: None,
             venue_time_ns: 101,
             bids: &[level(20, 1)],
             asks: &[],
@@ -592,6 +652,7 @@ mod tests {
                     first_update_id,
                     final_update_id: update_id,
                     previous_update_id: 0,
+                    checksum: None,
                     venue_time_ns: time,
                     bids: &change,
                     asks: &[],

@@ -12,6 +12,7 @@ use crossbeam_utils::CachePadded;
 use mio::Registry;
 
 use super::feed::{FrameOutcome, MarketFeed, MarketFeedOptions};
+use super::resync::{self, ask_again};
 use super::snapshots::SnapshotClient;
 use super::stream_port::{StreamPort, StreamRequest};
 use super::subscriptions::Subscriptions;
@@ -19,7 +20,7 @@ use super::topics::Topics;
 use super::{Connection, Stream};
 use crate::event::{BookStatus, InstrumentId, Side};
 use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
-use crate::venue::protocol::MarketProtocol;
+use crate::venue::protocol::{MarketProtocol, SnapshotFrom};
 use crate::venue::transport::{CloseReason, Progress, Session, SessionOptions};
 use crate::venue::{
     BookSummary, EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds, VenueSwitch,
@@ -131,7 +132,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
                 (port.subscriptions(), Some(port))
             }
         };
-        let mut session = Session::new(session, wiring.clock.clone());
+        let mut session = Session::new(session, P::KEEP_ALIVE, wiring.clock.clone());
         let is_off = !wiring.switch.is_on();
         if is_off {
             session.suspend();
@@ -313,6 +314,13 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
 
     #[cold]
     fn on_reply(&mut self, id: u64, error: Option<i32>) {
+        if let Some(slot) = resync::slot_of(id) {
+            if let Some(code) = error {
+                log::warn!("[{}] book not told again: refused (code: {code})", self.venue);
+                self.feed.on_book_refused(slot);
+            }
+            return;
+        }
         if let (Some(code), Some(asked)) = (error, &mut self.asked)
             && !asked.subscriptions.has(id)
         {
@@ -368,6 +376,9 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     /// Applies what REST has answered, and asks for what is missing.
     #[inline]
     fn exchange_snapshots(&mut self) -> usize {
+        if let SnapshotFrom::InBand(again) = P::SNAPSHOT {
+            return ask_again(&mut self.feed, &mut self.session, again, self.now_ns);
+        }
         let (Some(snapshots), Some(outlet)) = (&mut self.snapshots, &mut self.outlet) else {
             return 0;
         };

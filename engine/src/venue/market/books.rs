@@ -12,17 +12,33 @@ use crate::venue::book::{
     BookRule, BookSync, BookSyncCounters, BookSyncOptions, Diff, DiffOutcome, L2Book,
     SnapshotOutcome,
 };
-use crate::venue::protocol::Snapshot;
-use crate::venue::{EventOutlet, Symbol, SymbolMap};
+use crate::venue::protocol::{BookChecksum, MarketProtocol, Snapshot, SnapshotFrom, WholeBook};
+use crate::venue::{EventOutlet, Scales, Symbol, SymbolMap};
 
 /// A book whose stream says nothing but what is in it already is where the stream never comes to: a
 /// snapshot or a diff had an absurd number. A repeat, or what a snapshot overtook, is behind it by
 /// less than this, ns.
 const STUCK_NS: u64 = 2_000_000_000;
 
+/// How a protocol tells its books.
+#[derive(Clone, Copy)]
+pub(super) struct BookTelling {
+    rule: BookRule,
+    is_in_band: bool,
+    checksum: Option<BookChecksum>,
+}
+
+impl BookTelling {
+    pub(super) fn of<P: MarketProtocol>() -> BookTelling {
+        let is_in_band = matches!(P::SNAPSHOT, SnapshotFrom::InBand(_));
+        BookTelling { rule: P::BOOK_RULE, is_in_band, checksum: P::CHECKSUM }
+    }
+}
+
 /// The books of one connection, by the symbol's slot.
 pub(super) struct FeedBooks {
     books: Vec<BookSlot>,
+    checksum: Option<BookChecksum>,
     pacer: SnapshotPacer,
     /// Books whose status waits for room.
     unannounced: usize,
@@ -31,6 +47,7 @@ pub(super) struct FeedBooks {
 
 struct BookSlot {
     instrument: InstrumentId,
+    scales: Scales,
     sync: BookSync,
     /// When a diff last brought the book, or what is kept of its stream, further.
     heard_ns: u64,
@@ -40,22 +57,27 @@ struct BookSlot {
 impl FeedBooks {
     pub(super) fn new(
         symbols: &SymbolMap,
-        rule: Option<BookRule>,
+        telling: Option<BookTelling>,
         limits: &BookSyncOptions,
         pace: SnapshotPace,
         publish_books: bool,
     ) -> FeedBooks {
-        let slot = |(_, symbol): (&str, Symbol), rule| BookSlot {
+        let slot = |symbol: Symbol, telling: BookTelling| BookSlot {
             instrument: symbol.instrument,
-            sync: BookSync::new(rule, limits),
+            scales: symbol.scales,
+            sync: match telling.is_in_band {
+                true => BookSync::in_band(telling.rule, limits),
+                false => BookSync::new(telling.rule, limits),
+            },
             heard_ns: 0,
             is_unannounced: false,
         };
-        let books: Vec<_> =
-            rule.map_or_else(Vec::new, |rule| symbols.iter().map(|s| slot(s, rule)).collect());
+        let all = |telling| symbols.iter().map(|(_, symbol)| slot(symbol, telling)).collect();
+        let books: Vec<_> = telling.map_or_else(Vec::new, all);
         FeedBooks {
             pacer: SnapshotPacer::new(pace, books.len()),
             books,
+            checksum: telling.and_then(|telling| telling.checksum),
             unannounced: 0,
             publish_books,
         }
@@ -106,6 +128,46 @@ impl FeedBooks {
         self.books.iter().map(|slot| (slot.instrument, slot.sync.counters()))
     }
 
+    /// Takes a book that the stream tells whole.
+    pub(super) fn on_whole(
+        &mut self,
+        stamper: &mut Stamper,
+        index: usize,
+        book: &WholeBook<'_>,
+        origin: Origin,
+        outlet: &mut impl EventOutlet,
+    ) {
+        let Some(slot) = self.books.get_mut(index) else { return };
+        let was = slot.sync.status();
+        let mut outcome = slot.sync.on_whole(book.last_update_id, book.bids, book.asks);
+        slot.heard_ns = origin.receive_ns;
+        if self.pacer.settled(index) {
+            stamper.stats.snapshots_answered();
+        }
+        if let Some(told) = book.checksum
+            && outcome == SnapshotOutcome::Joined
+            && !self.agrees(index, told)
+        {
+            self.books[index].sync.mismatch();
+            stamper.stats.mismatches();
+            outcome = SnapshotOutcome::Mismatch;
+        }
+        if outcome != SnapshotOutcome::Joined || was != BookStatus::Live {
+            self.mark(index);
+        }
+        self.announce(stamper, index, origin, outlet);
+        if outcome == SnapshotOutcome::Joined {
+            self.publish_book(stamper, index, origin, outlet);
+        }
+    }
+
+    /// Whether a book is the venue's, by the checksum that the venue told.
+    #[inline]
+    fn agrees(&self, index: usize, told: u32) -> bool {
+        let slot = &self.books[index];
+        self.checksum.is_none_or(|checksum| checksum(slot.sync.book(), slot.scales) == told)
+    }
+
     #[inline]
     pub(super) fn on_diff(
         &mut self,
@@ -124,6 +186,12 @@ impl FeedBooks {
             slot.heard_ns = origin.receive_ns;
             outcome = slot.sync.restart(diff);
         }
+        if let (Some(told), DiffOutcome::Applied) = (diff.checksum, outcome)
+            && !self.agrees(index, told)
+        {
+            self.books[index].sync.mismatch();
+            outcome = DiffOutcome::Mismatch;
+        }
         match outcome {
             DiffOutcome::Applied => {
                 if was != BookStatus::Live {
@@ -132,17 +200,18 @@ impl FeedBooks {
                 self.announce(stamper, index, origin, outlet);
                 self.publish_book(stamper, index, origin, outlet);
             }
-            DiffOutcome::Buffered | DiffOutcome::Old => {}
-            DiffOutcome::Gap | DiffOutcome::Crossed => {
-                if self.books[index].sync.reason() == BookStatusReason::Gap {
-                    stamper.stats.gaps();
+            DiffOutcome::Buffered | DiffOutcome::Early | DiffOutcome::Old => {}
+            DiffOutcome::Gap | DiffOutcome::Crossed | DiffOutcome::Mismatch => {
+                match self.books[index].sync.reason() {
+                    BookStatusReason::Gap => stamper.stats.gaps(),
+                    BookStatusReason::Checksum => stamper.stats.mismatches(),
+                    _ => {}
                 }
                 self.mark(index);
                 self.announce(stamper, index, origin, outlet);
             }
         }
     }
-
     pub(super) fn on_snapshot(
         &mut self,
         stamper: &mut Stamper,
@@ -169,7 +238,7 @@ impl FeedBooks {
                 self.announce(stamper, symbol.slot, origin, outlet);
                 self.publish_book(stamper, symbol.slot, origin, outlet);
             }
-            SnapshotOutcome::Crossed => {
+            SnapshotOutcome::Crossed | SnapshotOutcome::Mismatch => {
                 self.mark(symbol.slot);
                 self.announce(stamper, symbol.slot, origin, outlet);
             }

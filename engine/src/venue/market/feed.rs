@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
-use super::books::FeedBooks;
+use super::books::{BookTelling, FeedBooks};
 use super::pacing::SnapshotPace;
 use super::silence::{SilenceLimits, SilenceWatch};
 use super::stamper::{Origin, Stamper};
@@ -112,7 +112,7 @@ impl<P: MarketProtocol> MarketFeed<P> {
         MarketFeed {
             books: FeedBooks::new(
                 &options.symbols,
-                options.has_books.then_some(P::BOOK_RULE),
+                options.has_books.then(BookTelling::of::<P>),
                 &limits,
                 options.snapshot_pace,
                 options.publish_books,
@@ -126,6 +126,7 @@ impl<P: MarketProtocol> MarketFeed<P> {
 
     /// The connection is open and subscribed: silence is measured from now on.
     pub fn on_connected(&mut self, now_ns: u64) {
+        self.protocol.on_open();
         self.stamper.epoch = self.stamper.epoch.wrapping_add(1);
         self.watch.start(now_ns);
         self.books.start(now_ns);
@@ -187,6 +188,13 @@ impl<P: MarketProtocol> MarketFeed<P> {
     pub fn on_snapshot_failed(&mut self, instrument: InstrumentId, _now_ns: u64) {
         if let Some(symbol) = self.symbols.symbol(instrument) {
             self.books.settled(symbol.slot);
+        }
+    }
+
+    /// The venue refused to tell the book in this slot again; it is asked again by the pace.
+    pub(super) fn on_book_refused(&mut self, slot: usize) {
+        if slot < self.symbols.len() {
+            self.books.settled(slot);
         }
     }
 
@@ -290,6 +298,16 @@ impl<O: EventOutlet> MarketSink for Intake<'_, O> {
                 let origin = self.origin(symbol, diff.final_update_id, diff.venue_time_ns);
                 self.books.on_diff(self.stamper, symbol.slot, &diff, origin, self.outlet);
             }
+            MarketMessage::Book { symbol, book } => {
+                self.watch.heard(EventKind::Book, self.receive_ns);
+                let origin = self.origin(symbol, book.last_update_id, book.venue_time_ns);
+                self.books.on_whole(self.stamper, symbol.slot, &book, origin, self.outlet);
+            }
+            MarketMessage::Gap => {
+                self.stamper.stats.gaps();
+                self.books.distrust_all(BookStatusReason::Gap);
+            }
+            MarketMessage::KeptAlive => self.outcome = FrameOutcome::KeptAlive,
             MarketMessage::Reply { id, error } => self.outcome = FrameOutcome::Reply { id, error },
             MarketMessage::Shutdown => self.outcome = FrameOutcome::Shutdown,
         }

@@ -7,6 +7,7 @@ mod connections;
 mod feed;
 mod fit;
 mod pacing;
+mod resync;
 mod silence;
 mod snapshots;
 mod stamper;

@@ -72,9 +72,9 @@ impl SnapshotPacer {
         Some(slot)
     }
 
-    /// The request of this slot was answered or failed.
-    pub(super) fn settled(&mut self, slot: usize) {
-        self.slots[slot].in_flight = false;
+    /// The request of this slot was answered or failed. False when there was none.
+    pub(super) fn settled(&mut self, slot: usize) -> bool {
+        std::mem::replace(&mut self.slots[slot].in_flight, false)
     }
 }
 

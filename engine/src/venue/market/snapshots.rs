@@ -270,15 +270,14 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
         if self.limits_due_ns.is_some_and(|due_ns| now_ns >= due_ns) {
             return self.ask_for_limits(now_ns);
         }
-        if self.queue.is_empty() || !self.may_send(P::LIMITS.snapshot_weight, now_ns) {
+        let Some(rest) = P::SNAPSHOT.rest() else { return 0 };
+        if self.queue.is_empty() || !self.may_send(rest.weight, now_ns) {
             return 0;
         }
         let instrument = self.queue.remove(0);
         self.asked = Some(instrument);
         let asked = match self.symbols.native(instrument) {
-            Some(native) => {
-                self.rest.get(&P::snapshot_path(native), now_ns).map_err(FetchError::Rest)
-            }
+            Some(native) => self.rest.get(&(rest.path)(native), now_ns).map_err(FetchError::Rest),
             None => Err(FetchError::Decode(DecodeError::symbol())),
         };
         if let Err(error) = asked {
@@ -374,7 +373,8 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
         heeded?;
         self.refusals = 0;
         let symbol = self.symbols.symbol(instrument).ok_or_else(DecodeError::symbol)?;
-        Ok(P::read_snapshot(instrument, &reply.body, symbol.scales)?)
+        let rest = P::SNAPSHOT.rest().ok_or(DecodeError::unknown("no snapshot over REST"))?;
+        Ok((rest.read)(instrument, &reply.body, symbol.scales)?)
     }
 
     /// Follows what an answer says of the venue's limits.

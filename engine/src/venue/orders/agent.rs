@@ -154,7 +154,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[must_use]
     pub fn new(protocol: P, options: OrderOptions, wiring: OrderWiring<O>) -> OrderAgent<O, P> {
         let gate = Gate::new(options.session.governor.clone());
-        let mut session = Session::new(options.session, wiring.clock.clone());
+        let mut session = Session::new(options.session, P::KEEP_ALIVE, wiring.clock.clone());
         let presence = if wiring.switch.is_on() {
             Presence::On
         } else {

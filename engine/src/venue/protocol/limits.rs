@@ -22,6 +22,4 @@ pub struct VenueLimits {
     pub subscribe_interval_ns: u64,
     /// What requests, orders and connections are counted by, until the venue says otherwise.
     pub counted: &'static [Limit],
-    /// Weight of one request for a book's snapshot.
-    pub snapshot_weight: u32,
 }

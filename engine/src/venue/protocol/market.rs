@@ -1,18 +1,25 @@
 //! The market half of a protocol: topics, requests to subscribe, frames and snapshots.
 
-use super::{Refusal, Snapshot, TimeRequest, VenueLimits};
-use crate::event::{Bar, EventKind, InstrumentId, Quote, Trade};
+use super::{BookChecksum, KeepAlive, Refusal, SnapshotFrom, TimeRequest, VenueLimits, WholeBook};
+use crate::event::{Bar, EventKind, Quote, Trade};
 use crate::venue::book::{BookRule, Diff};
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::LimitWords;
-use crate::venue::{Scales, StreamOrders, Symbol, SymbolMap};
+use crate::venue::{StreamOrders, Symbol, SymbolMap};
 
 /// How a venue speaks about its market.
 pub trait MarketProtocol: Sized + Send + 'static {
     /// What the venue's sequences promise (LM-03).
     const ORDERS: StreamOrders;
-    /// How the diffs of a book follow each other.
+    /// How the diffs of a book follow each other. A venue that does not number them has its
+    /// protocol count them.
     const BOOK_RULE: BookRule;
+    /// Where a book is told whole.
+    const SNAPSHOT: SnapshotFrom;
+    /// What checksums of books are held against; `None` where the venue sends none.
+    const CHECKSUM: Option<BookChecksum> = None;
+    /// What keeps a quiet connection open.
+    const KEEP_ALIVE: KeepAlive;
     /// Most events that one frame gives, at least 2: a book's status and the book.
     const EVENTS_MAX: usize;
     /// What the venue allows.
@@ -27,6 +34,9 @@ pub trait MarketProtocol: Sized + Send + 'static {
     /// A protocol for one connection that knows these symbols and refuses frames above
     /// `frame_bytes_max`.
     fn new(symbols: SymbolMap, frame_bytes_max: usize) -> Self;
+
+    /// A new connection is open: what was counted on the one before is over.
+    fn on_open(&mut self) {}
 
     /// The topic of a kind of event, as it is subscribed to; `None` when the kind has none of its
     /// own.
@@ -44,19 +54,6 @@ pub trait MarketProtocol: Sized + Send + 'static {
     /// [`DecodeError`] says what was wrong. Where the frame was a diff of a configured symbol, its
     /// `book` names the instrument: that book now has a hole.
     fn decode(&mut self, frame: &[u8], sink: &mut impl MarketSink) -> Result<(), DecodeError>;
-
-    /// Path and query under which REST serves a book's snapshot.
-    fn snapshot_path(native: &str) -> String;
-
-    /// Reads the body of the answer to [`MarketProtocol::snapshot_path`].
-    ///
-    /// # Errors
-    /// [`DecodeError`] says what was wrong; the venue's own error body is of reason `Unknown`.
-    fn read_snapshot(
-        instrument: InstrumentId,
-        body: &[u8],
-        scales: Scales,
-    ) -> Result<Snapshot, DecodeError>;
 
     /// Path, query and weight of the request for the venue's own limits, for which it wants one of
     /// its symbols; `None` where REST tells none.
@@ -121,6 +118,13 @@ pub enum MarketMessage<'a> {
         /// The bar, closed or not.
         bar: Bar,
     },
+    /// A book, whole: what was known of it before does not count any more.
+    Book {
+        /// What it is about.
+        symbol: Symbol,
+        /// The book.
+        book: WholeBook<'a>,
+    },
     /// A change of a book.
     Depth {
         /// What it is about.
@@ -135,6 +139,10 @@ pub enum MarketMessage<'a> {
         /// The venue's error code; `None` = done.
         error: Option<i32>,
     },
+    /// Frames of this connection were lost on their way: no book of it can be trusted.
+    Gap,
+    /// Nothing but a sign of life, such as the answer to [`KeepAlive::Text`].
+    KeptAlive,
     /// The server will close this connection soon.
     Shutdown,
 }

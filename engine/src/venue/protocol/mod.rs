@@ -4,6 +4,7 @@
 //! agents own those, with timers, backoff, dead letters and counters, and take the protocol as a
 //! type parameter.
 
+mod keep_alive;
 mod limits;
 mod market;
 mod orders;
@@ -11,6 +12,7 @@ mod signer;
 mod snapshot;
 mod time;
 
+pub use keep_alive::KeepAlive;
 pub use limits::{Refusal, VenueLimits};
 pub use market::{MarketMessage, MarketProtocol, MarketSink};
 pub use orders::{
@@ -18,5 +20,5 @@ pub use orders::{
     ReplyBody, UnreadFrame,
 };
 pub use signer::{KeyError, Keys, Signer};
-pub use snapshot::Snapshot;
+pub use snapshot::{BookChecksum, RestSnapshot, Resubscribe, Snapshot, SnapshotFrom, WholeBook};
 pub use time::TimeRequest;

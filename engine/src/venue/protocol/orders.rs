@@ -1,6 +1,6 @@
 //! An order connection's protocol.
 
-use super::Signer;
+use super::{KeepAlive, Signer};
 use crate::event::{AssetAmount, AssetName, RejectReason, VenueRef};
 use crate::order::OrderCommand;
 use crate::venue::codec::DecodeError;
@@ -169,6 +169,9 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// The steps of the logon, by their names in messages; each waits for the reply to the one
     /// before.
     const LOGON: &'static [&'static str];
+
+    /// What keeps a quiet connection open.
+    const KEEP_ALIVE: KeepAlive;
 
     /// A protocol for one connection of one account.
     fn new(signer: Self::Signer, decoder: Self::Decoder) -> Self;

@@ -33,6 +33,7 @@ use super::inbound::Part;
 use super::{CloseReason, Inbound, Outbound, SendError, SessionLimits, WireError};
 use crate::venue::SessionState;
 use crate::venue::governor::{Governor, PauseCause, PauseScope, RequestClass};
+use crate::venue::protocol::KeepAlive;
 use crate::venue::transport::{Backoff, Endpoint};
 use crate::world::{Clock, Lookup, Net, SplitMix64, Stream};
 
@@ -136,6 +137,7 @@ pub struct Session {
     looked_ns: u64,
     /// The present step's time.
     now_ns: u64,
+    keep_alive: KeepAlive,
     ping_due_ns: u64,
     /// The socket was read since the last step.
     has_read: bool,
@@ -148,7 +150,7 @@ pub struct Session {
 impl Session {
     /// A session that connects with its first step.
     #[must_use]
-    pub fn new(options: SessionOptions, clock: Clock) -> Session {
+    pub fn new(options: SessionOptions, keep_alive: KeepAlive, clock: Clock) -> Session {
         let SessionOptions { endpoint, headers, limits, governor, net, token, seed } = options;
         let mut random = SplitMix64::new(seed);
         let (backoff_seed, mask_seed) = (random.next_u64(), random.next_u64());
@@ -173,6 +175,7 @@ impl Session {
             heard_ns: 0,
             looked_ns: 0,
             now_ns: 0,
+            keep_alive,
             ping_due_ns: 0,
             has_read: false,
             has_heard: false,
@@ -376,8 +379,12 @@ impl Session {
         }
         if now_ns >= self.ping_due_ns {
             self.ping_due_ns = now_ns + self.limits.ping_interval_ns;
-            // A backlog says the same as a missing pong, and ends in the same deadline.
-            let _backlog = self.outbound.control(Control::Ping, b"pitlane");
+            // A backlog says the same as a missing answer, and ends in the same deadline.
+            let _backlog = match self.keep_alive {
+                KeepAlive::None => Ok(()),
+                KeepAlive::WsPing => self.outbound.control(Control::Ping, b"pitlane"),
+                KeepAlive::Text(text) => self.outbound.text(text.as_bytes()),
+            };
             self.outbound.flush(stream).map_err(CloseReason::Write)?;
         }
         Ok(Progress::Idle)

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use tungstenite::handshake::derive_accept_key;
 
 use super::{Progress, Session, SessionLimits, SessionOptions};
+use crate::venue::protocol::KeepAlive;
 use crate::venue::transport::{BackoffOptions, Endpoint, Scheme};
 use crate::world::{Clock, Listener, ManualTime, Net, NetConditions, Stream, VirtualNet};
 
@@ -86,7 +87,7 @@ impl Bench {
             token: 0,
             seed: 4,
         };
-        let session = Session::new(options, clock.clone());
+        let session = Session::new(options, KeepAlive::WsPing, clock.clone());
         Bench { net, clock, time, session }
     }
 

@@ -8,12 +8,12 @@ use pitlane_engine::event::{Book, BookStatus, VenueId};
 use pitlane_engine::runtime::{
     Beside, BesideThread, Clock, Closing, CoreWakers, Phase, StopSignal,
 };
-use pitlane_engine::venue::binance::SpotMarket;
 use pitlane_engine::venue::governor::Governor;
 use pitlane_engine::venue::market::{
     Connection, MarketAgent, MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits,
-    SnapshotAgent, SnapshotOptions,
+    SnapshotAgent, SnapshotClient, SnapshotOptions, routed_url,
 };
+use pitlane_engine::venue::protocol::MarketProtocol;
 use pitlane_engine::venue::simulated::{
     FaultName, FaultPlan, LimitRules, SimulatedVenue, SimulatedVenueOptions, SimulatedVenueReport,
 };
@@ -24,11 +24,12 @@ use pitlane_engine::venue::{IntakeStats, SessionState, VenueCounters, VenueSwitc
 use pitlane_engine::world::Net;
 
 use crate::harness::{BTC, Core, Outlet, Patience, Seen, limits, symbols};
+use crate::subject::Market;
 
 /// What a [`Feed`] is made with.
 #[derive(Clone)]
 pub struct FeedOptions {
-    pub name: &'static str,
+    pub name: String,
     pub limits: SessionLimits,
     pub silence: SilenceLimits,
     pub has_books: bool,
@@ -38,7 +39,7 @@ pub struct FeedOptions {
 impl Default for FeedOptions {
     fn default() -> FeedOptions {
         FeedOptions {
-            name: "test",
+            name: "test".to_owned(),
             limits: limits(),
             silence: SilenceLimits::default(),
             has_books: true,
@@ -48,8 +49,8 @@ impl Default for FeedOptions {
 }
 
 /// A market agent and everything around it.
-pub struct Feed {
-    pub agent: MarketAgent<SpotMarket, Outlet>,
+pub struct Feed<P: MarketProtocol> {
+    pub agent: MarketAgent<P, Outlet>,
     pub outlet: Outlet,
     pub clock: Clock,
     pub stop: StopSignal,
@@ -59,48 +60,27 @@ pub struct Feed {
     snapshots: Option<BesideThread>,
 }
 
-impl Feed {
+impl<P: MarketProtocol> Feed<P> {
     /// An agent that will connect to `stream`, and fetches snapshots from `rest`.
-    pub fn new(stream: SocketAddr, rest: SocketAddr, options: &FeedOptions) -> Feed {
+    pub fn new(stream: SocketAddr, rest: SocketAddr, options: &FeedOptions) -> Feed<P> {
         let (clock, stop) = (Clock::start(), StopSignal::default());
         let stats = IntakeStats::new();
         let switch = VenueSwitch::default();
         let outlet = Outlet::default();
-        let endpoint =
-            |url: String, scheme| Endpoint::parse(&url, scheme, &Net::real()).expect("a good URL");
-        let mut thread = None;
-        let snapshots = options.has_books.then(|| {
-            let beside = Beside::new().expect("a poller");
-            let name = format!("rest-{}", options.name);
-            let options = SnapshotOptions {
-                venue: options.name.into(),
-                name: name.clone(),
-                rest: RestOptions {
-                    endpoint: endpoint(format!("http://{rest}"), Scheme::Http),
-                    net: Net::real(),
-                    token: 0,
-                    timeout_ns: 5_000_000_000,
-                    body_bytes_max: 8 << 20,
-                },
-                symbols: symbols(),
-                governor: Governor::default(),
-                learns_limits: false,
-                venue_clock: None,
-                clock: clock.clone(),
-                wakers: CoreWakers::default(),
-                waker: beside.waker(),
-                stop: stop.clone(),
-            };
-            let (agent, client) = SnapshotAgent::<SpotMarket>::new(options);
-            let started = beside.start(&name, Box::new(agent), clock.clone());
-            thread = Some(started.expect("a thread"));
-            client
-        });
+        let over_rest = options.has_books && P::SNAPSHOT.rest().is_some();
+        let (snapshots, thread) =
+            over_rest.then(|| snapshots::<P>(rest, options, &clock, &stop)).unzip();
         let mut feed = MarketFeedOptions::new(VenueId(0), symbols());
         feed.silence = options.silence;
         feed.frame_bytes_max = options.limits.frame_bytes_max;
+        let spread = Connection::spread::<P>;
+        // With books the one that brings them, else the first.
+        let connections = spread(&symbols(), options.has_books, None, 1_024).into_iter();
+        let mut connections = connections.filter(|one| one.has_books == options.has_books);
+        let connection = connections.next().expect("a connection");
+        let url = routed_url(&format!("ws://{stream}/stream"), P::ROUTES[connection.route]);
         let session = SessionOptions {
-            endpoint: endpoint(format!("ws://{stream}/stream"), Scheme::Ws),
+            endpoint: endpoint(&url, Scheme::Ws),
             headers: String::new(),
             limits: options.limits,
             governor: Governor::default(),
@@ -108,10 +88,8 @@ impl Feed {
             token: 0,
             seed: 7,
         };
-        let spread = Connection::spread::<SpotMarket>;
-        let connection = spread(&symbols(), options.has_books, None, 1_024).remove(0);
         let market = MarketOptions {
-            venue: options.name.into(),
+            venue: options.name.clone(),
             role: "market".into(),
             session,
             feed,
@@ -198,7 +176,7 @@ impl Feed {
     }
 }
 
-impl Drop for Feed {
+impl<P: MarketProtocol> Drop for Feed<P> {
     fn drop(&mut self) {
         self.stop.raise(Phase::Halted);
         if let Some(thread) = self.snapshots.take() {
@@ -212,22 +190,60 @@ impl Drop for Feed {
     }
 }
 
+fn endpoint(url: &str, scheme: Scheme) -> Endpoint {
+    Endpoint::parse(url, scheme, &Net::real()).expect("a good URL")
+}
+
+/// What asks for snapshots, and the thread that fetches them.
+fn snapshots<P: MarketProtocol>(
+    rest: SocketAddr,
+    options: &FeedOptions,
+    clock: &Clock,
+    stop: &StopSignal,
+) -> (SnapshotClient, BesideThread) {
+    let beside = Beside::new().expect("a poller");
+    let name = format!("rest-{}", options.name);
+    let options = SnapshotOptions {
+        venue: options.name.clone(),
+        name: name.clone(),
+        rest: RestOptions {
+            endpoint: endpoint(&format!("http://{rest}"), Scheme::Http),
+            net: Net::real(),
+            token: 0,
+            timeout_ns: 5_000_000_000,
+            body_bytes_max: 8 << 20,
+        },
+        symbols: symbols(),
+        governor: Governor::default(),
+        learns_limits: false,
+        venue_clock: None,
+        clock: clock.clone(),
+        wakers: CoreWakers::default(),
+        waker: beside.waker(),
+        stop: stop.clone(),
+    };
+    let (agent, client) = SnapshotAgent::<P>::new(options);
+    let thread = beside.start(&name, Box::new(agent), clock.clone()).expect("a thread");
+    (client, thread)
+}
+
 /// A feed on the simulated venue.
-pub struct Live {
-    pub feed: Feed,
+pub struct Live<V: Market> {
+    pub feed: Feed<V::Protocol>,
     pub venue: SimulatedVenue,
 }
 
-impl Live {
-    pub fn start(plan: FaultPlan, events_per_s: u32, options: &FeedOptions) -> Live {
-        let venue = SimulatedVenue::start(SimulatedVenueOptions {
+impl<V: Market> Live<V> {
+    pub fn start(plan: FaultPlan, events_per_s: u32, options: &FeedOptions) -> Live<V> {
+        let options_of_venue = SimulatedVenueOptions {
             events_per_s,
             // The feeds of these tests ping every few milliseconds, where seconds are the rule.
             limits: LimitRules { messages_per_s: 10_000, ..LimitRules::default() },
             fault_plan: plan,
             ..SimulatedVenueOptions::default()
-        })
-        .expect("the venue starts");
+        };
+        let venue = SimulatedVenue::start_as(V::dialect(), options_of_venue);
+        let venue = venue.expect("the venue starts");
         let feed = Feed::new(venue.address(), venue.address(), options);
         Live { feed, venue }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use pitlane_engine::runtime::Clock;
 use pitlane_engine::venue::governor::Governor;
+use pitlane_engine::venue::protocol::KeepAlive;
 use pitlane_engine::venue::transport::{
     BackoffOptions, CloseReason, Endpoint, Progress, Scheme, Session, SessionLimits,
     SessionOptions, WireError,
@@ -32,6 +33,7 @@ fn session(address: std::net::SocketAddr, limits: SessionLimits, clock: Clock) -
             token: 0,
             seed: 3,
         },
+        KeepAlive::WsPing,
         clock,
     )
 }

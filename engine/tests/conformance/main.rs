@@ -1,15 +1,23 @@
 //! Promises of the live sessions against faults on the wire: the real agents on real sockets,
 //! against the simulated venue with a fault plan, and against servers whose every byte is scripted.
 
+#[macro_use]
+mod suite;
+
 mod bad_day;
 mod books;
 mod feed;
 mod harness;
+mod in_band;
 mod market_faults;
 mod order_faults;
 mod orders;
 mod proxy;
 mod raw;
 mod session;
+mod subject;
 mod switch;
 mod trader;
+
+market_data!(binance_spot, crate::subject::BinanceSpot);
+market_data!(binance_futures, crate::subject::BinanceFutures);

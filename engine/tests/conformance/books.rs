@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use pitlane_engine::event::{Book, BookState, BookStatus, BookStatusReason, EventKind};
 use pitlane_engine::venue::Scales;
-use pitlane_engine::venue::binance::SpotMarket;
 use pitlane_engine::venue::book::L2Book;
 use pitlane_engine::venue::protocol::MarketProtocol;
 use pitlane_engine::venue::simulated::{
@@ -18,33 +17,35 @@ use pitlane_engine::venue::simulated::{
 
 use crate::feed::{Feed, FeedOptions, Live};
 use crate::harness::{BTC, Patience};
-use crate::raw::{RawServer, diff, snapshot, text};
+use crate::raw::{RawServer, text};
+use crate::subject::Market;
 
 const SCALES: Scales = Scales { price: 2, qty: 5 };
 /// Frames a second that leave pauses in which the book is at rest.
 const QUIET_RATE: u32 = 25;
 
 /// The venue's own book over REST: its last update and its digest.
-fn venues_book(address: SocketAddr) -> (u64, String) {
+fn venues_book<V: Market>(address: SocketAddr) -> (u64, String) {
     let mut socket = TcpStream::connect(address).expect("the venue listens");
-    let request = "GET /api/v3/depth?symbol=BTCUSDT&limit=5000 HTTP/1.1\r\nHost: venue\r\n\
-                   Connection: close\r\n\r\n";
+    let rest = V::Protocol::SNAPSHOT.rest().expect("it is had over REST");
+    let path = (rest.path)("BTCUSDT");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: venue\r\nConnection: close\r\n\r\n");
     socket.write_all(request.as_bytes()).expect("the request is written");
     let mut reply = Vec::new();
     socket.read_to_end(&mut reply).expect("the reply is read");
     let head = reply.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
-    let snapshot = SpotMarket::read_snapshot(BTC, &reply[head..], SCALES).expect("a snapshot");
+    let snapshot = (rest.read)(BTC, &reply[head..], SCALES).expect("a snapshot");
     let mut book = L2Book::new(L2Book::LEVELS_MAX_DEFAULT);
     book.load(&snapshot.bids, &snapshot.asks);
     (snapshot.last_update_id, book.digest(SCALES))
 }
 
 /// Drives until both books are at the same update, and holds them against each other.
-fn assert_equals_the_venues(live: &mut Live) {
+fn assert_equals_the_venues<V: Market>(live: &mut Live<V>) {
     let patience = Patience::new();
     loop {
         assert!(!patience.is_over(), "no update at which both books rest");
-        let (venues, digest) = venues_book(live.venue.address());
+        let (venues, digest) = venues_book::<V>(live.venue.address());
         for _ in 0..100 {
             live.feed.turn();
             match live.feed.book() {
@@ -60,15 +61,15 @@ fn assert_equals_the_venues(live: &mut Live) {
 }
 
 /// The words on the book's state from the fault on.
-fn states_after(live: &Live, start: usize) -> Vec<(BookStatus, BookStatusReason)> {
+fn states_after<V: Market>(live: &Live<V>, start: usize) -> Vec<(BookStatus, BookStatusReason)> {
     let seen = live.feed.seen();
     let states = seen.events[start..].iter().filter_map(|event| event.get::<BookState>());
     states.map(|state| (state.status().unwrap(), state.reason().unwrap())).collect()
 }
 
-fn fault_of_the_sequence(fault: Fault, is_gap: bool) {
+fn fault_of_the_sequence<V: Market>(fault: Fault, is_gap: bool) {
     let plan = FaultPlan::one(fault, Trigger::At(25));
-    let mut live = Live::start(plan, QUIET_RATE, &FeedOptions::default());
+    let mut live = Live::<V>::start(plan, QUIET_RATE, &FeedOptions::default());
     live.feed.drive_to_live_book(5);
     let start = live.feed.seen().events.len();
     assert_eq!(live.report().faults(fault.name()), 0, "the book is live before the fault");
@@ -91,28 +92,24 @@ fn fault_of_the_sequence(fault: Fault, is_gap: bool) {
     assert_eq!(live.feed.counters().reconnects, 0);
 }
 
-#[test]
-fn a_gap_is_healed_by_a_snapshot_and_the_book_is_the_venues() {
-    fault_of_the_sequence(Fault::Gap, true);
+pub fn a_gap_is_healed_by_a_snapshot_and_the_book_is_the_venues<V: Market>() {
+    fault_of_the_sequence::<V>(Fault::Gap, true);
 }
 
-#[test]
-fn a_repeated_diff_changes_nothing() {
-    fault_of_the_sequence(Fault::Duplicate, false);
+pub fn a_repeated_diff_changes_nothing<V: Market>() {
+    fault_of_the_sequence::<V>(Fault::Duplicate, false);
 }
 
-#[test]
-fn diffs_out_of_order_are_a_gap() {
-    fault_of_the_sequence(Fault::Reorder, true);
+pub fn diffs_out_of_order_are_a_gap<V: Market>() {
+    fault_of_the_sequence::<V>(Fault::Reorder, true);
 }
 
-#[test]
-fn a_lost_connection_makes_the_book_untrusted_until_the_next_snapshot() {
+pub fn a_lost_connection_makes_the_book_untrusted_until_the_next_snapshot<V: Market>() {
     // F12
     let cut = Fault::Disconnect { after_bytes: 9, reset: true };
     let rule = FaultRule { fault: cut, trigger: Trigger::At(25), only: Some(FrameKind::Depth) };
     let mut live =
-        Live::start(FaultPlan { rules: vec![rule] }, QUIET_RATE, &FeedOptions::default());
+        Live::<V>::start(FaultPlan { rules: vec![rule] }, QUIET_RATE, &FeedOptions::default());
     live.feed.drive_to_live_book(5);
     let start = live.feed.seen().events.len();
     live.drive_to_fault(FaultName::Disconnect, 1);
@@ -125,11 +122,13 @@ fn a_lost_connection_makes_the_book_untrusted_until_the_next_snapshot() {
     live.feed.assert_sound();
 }
 
-#[test]
-fn a_snapshot_that_is_refused_is_asked_for_again() {
+pub fn a_snapshot_that_is_refused_is_asked_for_again<V: Market>() {
     let refuse = Fault::RefuseRest { status: 503 };
-    let mut live =
-        Live::start(FaultPlan::one(refuse, Trigger::At(1)), QUIET_RATE, &FeedOptions::default());
+    let mut live = Live::<V>::start(
+        FaultPlan::one(refuse, Trigger::At(1)),
+        QUIET_RATE,
+        &FeedOptions::default(),
+    );
     live.feed.drive_to_live_book(5);
     assert_eq!(live.report().faults(FaultName::RefuseRest), 1);
     assert_eq!((live.feed.counters().snapshots, live.feed.counters().snapshots_answered), (2, 2));
@@ -137,15 +136,14 @@ fn a_snapshot_that_is_refused_is_asked_for_again() {
     live.feed.assert_sound();
 }
 
-#[test]
-fn retry_after_is_waited_for_and_no_request_is_made_twice() {
+pub fn retry_after_is_waited_for_and_no_request_is_made_twice<V: Market>() {
     // 429: the pace would allow a request a second, the venue says three.
     let asked = Arc::new(Mutex::new(Vec::new()));
     let times = Arc::clone(&asked);
     let rest = RawServer::start(move |number, peer| {
         peer.read_head()?;
         times.lock().unwrap().push(Instant::now());
-        let body = snapshot(12);
+        let body = V::snapshot(12);
         let head = match number {
             0 => "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3\r\nContent-Length: 0".to_owned(),
             _ => format!("HTTP/1.1 200 OK\r\nContent-Length: {}", body.len()),
@@ -154,12 +152,12 @@ fn retry_after_is_waited_for_and_no_request_is_made_twice() {
         peer.send(format!("{head}\r\nConnection: close\r\n\r\n{body}").as_bytes())
     });
     let stream = RawServer::start(|_, peer| {
-        peer.subscribe()?;
-        peer.send(&text(&diff(10, 12, 1_000)))?;
-        peer.send(&text(&diff(13, 14, 1_100)))?;
+        peer.subscribe(&V::confirmation())?;
+        peer.send(&text(&V::diff(10, 12, 1_000)))?;
+        peer.send(&text(&V::diff(13, 14, 1_100)))?;
         peer.wait_for_end()
     });
-    let mut feed = Feed::new(stream.address, rest.address, &FeedOptions::default());
+    let mut feed = Feed::<V::Protocol>::new(stream.address, rest.address, &FeedOptions::default());
     feed.drive_to_live_book(0);
     let books: Vec<Book> = feed.seen().all();
     assert_eq!((books.len(), books[0].bids[0].qty), (1, 1_400_000), "snapshot and diff joined");
@@ -170,10 +168,10 @@ fn retry_after_is_waited_for_and_no_request_is_made_twice() {
 }
 
 /// A server whose frames are sent one by one.
-fn stepped() -> (RawServer, std::sync::mpsc::Sender<String>) {
+fn stepped<V: Market>() -> (RawServer, std::sync::mpsc::Sender<String>) {
     let (sender, frames): (_, Receiver<String>) = channel();
     let server = RawServer::start(move |_, peer| {
-        peer.subscribe()?;
+        peer.subscribe(&V::confirmation())?;
         while let Ok(frame) = frames.recv() {
             peer.send(&text(&frame))?;
         }
@@ -182,12 +180,11 @@ fn stepped() -> (RawServer, std::sync::mpsc::Sender<String>) {
     (server, sender)
 }
 
-#[test]
-fn a_gap_is_told_with_the_very_frame_that_shows_it() {
+pub fn a_gap_is_told_with_the_very_frame_that_shows_it<V: Market>() {
     // F18, SC: within one event.
     let rest = RawServer::start(|number, peer| {
         peer.read_head()?;
-        let body = snapshot(if number == 0 { 12 } else { 22 });
+        let body = V::snapshot(if number == 0 { 12 } else { 22 });
         let length = body.len();
         peer.send(
             format!(
@@ -196,9 +193,9 @@ fn a_gap_is_told_with_the_very_frame_that_shows_it() {
             .as_bytes(),
         )
     });
-    let (stream, sender) = stepped();
-    let mut feed = Feed::new(stream.address, rest.address, &FeedOptions::default());
-    let send = |first, last| sender.send(diff(first, last, 1_000 + last)).unwrap();
+    let (stream, sender) = stepped::<V>();
+    let mut feed = Feed::<V::Protocol>::new(stream.address, rest.address, &FeedOptions::default());
+    let send = |first, last| sender.send(V::diff(first, last, 1_000 + last)).unwrap();
     send(10, 12);
     feed.drive_to_live_book(0);
     send(13, 13);

@@ -97,12 +97,12 @@ impl Peer {
         self.send(Peer::agreement(&head).as_bytes())
     }
 
-    /// Takes the handshake and the first subscription.
-    pub fn subscribe(&mut self) -> io::Result<()> {
+    /// Takes the handshake and the first subscription, and confirms that.
+    pub fn subscribe(&mut self, confirmation: &str) -> io::Result<()> {
         self.shake_hands()?;
         let request = self.read_text()?;
-        assert!(request.contains("SUBSCRIBE"), "{request}");
-        self.send(&text(r#"{"result":null,"id":1}"#))
+        assert!(request.to_ascii_lowercase().contains("subscribe"), "{request}");
+        self.send(&text(confirmation))
     }
 
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -170,25 +170,4 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     }
     bytes.extend_from_slice(payload);
     bytes
-}
-
-/// A quote with this update number.
-pub fn quote(update: u64) -> String {
-    format!(
-        r#"{{"stream":"btcusdt@bookTicker","data":{{"u":{update},"s":"BTCUSDT","b":"60000.00","B":"1.00000","a":"60000.01","A":"2.00000"}}}}"#
-    )
-}
-
-/// A depth diff that sets bid 100.00 to its last update.
-pub fn diff(first: u64, last: u64, time_ms: u64) -> String {
-    format!(
-        r#"{{"stream":"btcusdt@depth@100ms","data":{{"e":"depthUpdate","E":{time_ms},"s":"BTCUSDT","U":{first},"u":{last},"b":[["100.00","{last}.00000"]],"a":[]}}}}"#
-    )
-}
-
-/// A snapshot at this update.
-pub fn snapshot(last_update: u64) -> String {
-    format!(
-        r#"{{"lastUpdateId":{last_update},"bids":[["99.00","1.00000"]],"asks":[["101.00","1.00000"]]}}"#
-    )
 }

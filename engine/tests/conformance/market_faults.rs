@@ -14,7 +14,8 @@ use pitlane_engine::venue::simulated::{
 
 use crate::feed::{Feed, FeedOptions, Live};
 use crate::harness::{MS, keep_log, limits, logged};
-use crate::raw::{RawServer, quote, text};
+use crate::raw::{RawServer, text};
+use crate::subject::Market;
 
 /// Frames a second: enough for a depth diff in each 100 ms, little for the machine.
 const RATE: u32 = 200;
@@ -23,15 +24,14 @@ fn no_books() -> FeedOptions {
     FeedOptions { has_books: false, ..FeedOptions::default() }
 }
 
-#[test]
-fn a_cut_at_every_byte_of_a_frame_never_gives_a_partial_one() {
+pub fn a_cut_at_every_byte_of_a_frame_never_gives_a_partial_one<V: Market>() {
     // F12, EDGE-23: FIN and RST.
-    let frame = text(&quote(1));
+    let frame = text(&V::quote(1));
     for resets in [false, true] {
         let whole = frame.clone();
         let server = RawServer::start(move |number, peer| {
-            peer.subscribe()?;
-            peer.send(&text(&quote(1_000 + number as u64)))?;
+            peer.subscribe(&V::confirmation())?;
+            peer.send(&text(&V::quote(1_000 + number as u64)))?;
             if resets {
                 peer.reset();
             }
@@ -41,7 +41,7 @@ fn a_cut_at_every_byte_of_a_frame_never_gives_a_partial_one() {
         let mut options = no_books();
         options.limits.backoff.min_ns = MS;
         options.limits.backoff.max_ns = 2 * MS;
-        let mut feed = Feed::new(server.address, server.address, &options);
+        let mut feed = Feed::<V::Protocol>::new(server.address, server.address, &options);
         // A reset may take with it what was not yet read: a whole frame is not owed, a partial
         // forbidden.
         let connections = frame.len() + 5;
@@ -62,9 +62,13 @@ fn a_cut_at_every_byte_of_a_frame_never_gives_a_partial_one() {
 }
 
 /// What a fault must end in: a new connection with a live book, and so many dead letters.
-fn heals_by_a_new_connection(fault: Fault, options: &FeedOptions, letter: Option<LetterReason>) {
+fn heals_by_a_new_connection<V: Market>(
+    fault: Fault,
+    options: &FeedOptions,
+    letter: Option<LetterReason>,
+) {
     // The 30th frame: the book is on its way or live.
-    let mut live = Live::start(FaultPlan::one(fault, Trigger::At(30)), RATE, options);
+    let mut live = Live::<V>::start(FaultPlan::one(fault, Trigger::At(30)), RATE, options);
     live.drive_to_fault(fault.name(), 1);
     live.feed.drive("the reconnect", |_, counters| counters.reconnects >= 1);
     assert_eq!(live.feed.counters().reconnects, 1, "{fault:?}");
@@ -83,65 +87,65 @@ fn heals_by_a_new_connection(fault: Fault, options: &FeedOptions, letter: Option
     }
 }
 
-#[test]
-fn a_cut_inside_a_frame_is_followed_by_a_new_snapshot() {
+pub fn a_cut_inside_a_frame_is_followed_by_a_new_snapshot<V: Market>() {
     // F12
     for reset in [false, true] {
         let cut = Fault::Disconnect { after_bytes: 20, reset };
-        heals_by_a_new_connection(cut, &FeedOptions::default(), None);
+        heals_by_a_new_connection::<V>(cut, &FeedOptions::default(), None);
     }
 }
 
-#[test]
-fn a_venue_that_falls_silent_is_left_within_the_idle_limit() {
+pub fn a_venue_that_falls_silent_is_left_within_the_idle_limit<V: Market>() {
     // F13: not even a pong.
     let mut options = FeedOptions::default();
     options.limits.idle_ns = 800 * MS;
-    heals_by_a_new_connection(Fault::Stall { duration: Duration::from_secs(60) }, &options, None);
+    heals_by_a_new_connection::<V>(
+        Fault::Stall { duration: Duration::from_secs(60) },
+        &options,
+        None,
+    );
 }
 
-#[test]
-fn data_that_is_dead_while_heartbeats_live_ends_the_connection() {
+pub fn data_that_is_dead_while_heartbeats_live_ends_the_connection<V: Market>() {
     // F13: the idle limit is far away, pongs come.
-    let mut options = FeedOptions { name: "dead-data", ..FeedOptions::default() };
+    let mut options =
+        FeedOptions { name: format!("dead-data-{}", V::KIND), ..FeedOptions::default() };
     options.silence = SilenceLimits { depth_ns: Some(1_000 * MS), ..SilenceLimits::default() };
     options.limits.idle_ns = 60_000 * MS;
     keep_log();
     let stall = Fault::DataStall { duration: Duration::from_secs(60) };
-    heals_by_a_new_connection(stall, &options, None);
-    assert!(logged(&["[dead-data]", "alive, but no data (code: data-idle)"]));
+    heals_by_a_new_connection::<V>(stall, &options, None);
+    assert!(logged(&[&format!("[dead-data-{}]", V::KIND), "alive, but no data (code: data-idle)"]));
 }
 
-#[test]
-fn a_slow_loris_meets_the_frame_deadline() {
+pub fn a_slow_loris_meets_the_frame_deadline<V: Market>() {
     // F14
     let mut options = FeedOptions::default();
     options.limits.frame_ns = 500 * MS;
     let loris = Fault::SlowLoris { byte_pause: Duration::from_millis(100) };
-    heals_by_a_new_connection(loris, &options, None);
+    heals_by_a_new_connection::<V>(loris, &options, None);
 }
 
-#[test]
-fn abuse_of_the_protocol_ends_the_connection_and_is_kept() {
+pub fn abuse_of_the_protocol_ends_the_connection_and_is_kept<V: Market>() {
     // F15
     let malformed = Some(LetterReason::Malformed);
     let oversize = Fault::OversizeFrame { bytes: limits().frame_bytes_max + 1 };
-    heals_by_a_new_connection(oversize, &FeedOptions::default(), Some(LetterReason::Oversize));
+    heals_by_a_new_connection::<V>(oversize, &FeedOptions::default(), Some(LetterReason::Oversize));
     for fault in [Fault::MaskedFrame, Fault::ReservedBit, Fault::BadOpcode, Fault::BadUtf8] {
-        heals_by_a_new_connection(fault, &FeedOptions::default(), malformed);
+        heals_by_a_new_connection::<V>(fault, &FeedOptions::default(), malformed);
     }
 }
 
-#[test]
-fn refused_and_unanswered_attempts_are_tried_again() {
+pub fn refused_and_unanswered_attempts_are_tried_again<V: Market>() {
     // F12, F14: handshake refused, handshake never answered, subscription refused.
     keep_log();
-    let mut options = FeedOptions { name: "attempts", ..FeedOptions::default() };
+    let mut options =
+        FeedOptions { name: format!("attempts-{}", V::KIND), ..FeedOptions::default() };
     options.limits.handshake_ns = 700 * MS;
     let at_first = |fault| FaultRule { fault, trigger: Trigger::At(1), only: None };
     let faults = [Fault::RefuseHandshake, Fault::NeverAnswerHandshake, Fault::RefuseSubscribe];
     let plan = FaultPlan { rules: faults.map(at_first).to_vec() };
-    let mut live = Live::start(plan, RATE, &options);
+    let mut live = Live::<V>::start(plan, RATE, &options);
     live.feed.drive_to_live_book(50);
     live.feed.assert_sound();
     let report = live.report();
@@ -152,16 +156,15 @@ fn refused_and_unanswered_attempts_are_tried_again() {
     for part in
         ["(code: http 503)", "no answer in time (code: deadline)", "refused by the venue (code: 2)"]
     {
-        assert!(logged(&["[attempts]", part]), "{part}");
+        assert!(logged(&[&format!("[attempts-{}]", V::KIND), part]), "{part}");
     }
 }
 
-#[test]
-fn corrupt_and_unknown_frames_cost_neither_the_connection_nor_the_next_frame() {
+pub fn corrupt_and_unknown_frames_cost_neither_the_connection_nor_the_next_frame<V: Market>() {
     // F16
     let every = |fault, every| FaultRule { fault, trigger: Trigger::Every(every), only: None };
     let plan = FaultPlan { rules: vec![every(Fault::BadJson, 37), every(Fault::UnknownEvent, 41)] };
-    let mut live = Live::start(plan, RATE, &FeedOptions::default());
+    let mut live = Live::<V>::start(plan, RATE, &FeedOptions::default());
     live.drive_to_fault(FaultName::BadJson, 8);
     live.drive_to_fault(FaultName::UnknownEvent, 8);
     let refused = live.feed.counters().refused;
@@ -180,13 +183,12 @@ fn corrupt_and_unknown_frames_cost_neither_the_connection_nor_the_next_frame() {
     assert_eq!((counters.reconnects, report.handshakes), (0, 1), "the connection is kept");
 }
 
-#[test]
-fn frames_in_pieces_are_whole_frames() {
+pub fn frames_in_pieces_are_whole_frames<V: Market>() {
     // EDGE-23
     let rule = |fault, every| FaultRule { fault, trigger: Trigger::Every(every), only: None };
     let plan =
         FaultPlan { rules: vec![rule(Fault::SplitSegments, 5), rule(Fault::SplitFragments, 3)] };
-    let mut live = Live::start(plan, 60, &FeedOptions::default());
+    let mut live = Live::<V>::start(plan, 60, &FeedOptions::default());
     live.drive_to_fault(FaultName::SplitSegments, 10);
     live.drive_to_fault(FaultName::SplitFragments, 10);
     live.feed.drive_to_live_book(10);
@@ -195,40 +197,38 @@ fn frames_in_pieces_are_whole_frames() {
     assert_eq!((counters.refused, counters.reconnects, counters.gaps), (0, 0, 0), "{counters:?}");
 }
 
-#[test]
-fn a_shutdown_notice_is_followed_by_a_new_connection_at_once() {
+pub fn a_shutdown_notice_is_followed_by_a_new_connection_at_once<V: Market>() {
     let server = RawServer::start(|number, peer| {
-        peer.subscribe()?;
+        peer.subscribe(&V::confirmation())?;
         if number == 0 {
-            peer.send(&text(r#"{"e":"serverShutdown","E":1770123456789}"#))?;
+            peer.send(&text(&V::shutdown()))?;
         } else {
-            peer.send(&text(&quote(5)))?;
+            peer.send(&text(&V::quote(5)))?;
         }
         peer.wait_for_end()
     });
-    let mut feed = Feed::new(server.address, server.address, &no_books());
+    let mut feed = Feed::<V::Protocol>::new(server.address, server.address, &no_books());
     feed.drive("the quote", |seen, _| seen.count(EventKind::Quote) == 1);
     feed.assert_sound();
     let counters = feed.counters();
     assert_eq!((counters.control, counters.decoded, counters.reconnects), (3, 1, 1));
 }
 
-#[test]
-fn a_subscription_that_is_never_answered_ends_the_connection() {
+pub fn a_subscription_that_is_never_answered_ends_the_connection<V: Market>() {
     let server = RawServer::start(|_, peer| {
         peer.shake_hands()?;
         peer.wait_for_end()
     });
-    let options = FeedOptions { subscribe_ms: 200, name: "mute", ..no_books() };
+    let options =
+        FeedOptions { subscribe_ms: 200, name: format!("mute-{}", V::KIND), ..no_books() };
     keep_log();
-    let mut feed = Feed::new(server.address, server.address, &options);
+    let mut feed = Feed::<V::Protocol>::new(server.address, server.address, &options);
     feed.drive("two attempts", |_, counters| counters.reconnects >= 2);
-    assert!(logged(&["[mute]", "subscribe failed: no answer in time"]));
+    assert!(logged(&[&format!("[mute-{}]", V::KIND), "subscribe failed: no answer in time"]));
     feed.assert_sound();
 }
 
-#[test]
-fn attempts_thin_out_while_the_venue_only_accepts() {
+pub fn attempts_thin_out_while_the_venue_only_accepts<V: Market>() {
     // F12: a handshake alone is no sign of health.
     let accepted = Arc::new(Mutex::new(Vec::new()));
     let times = Arc::clone(&accepted);
@@ -239,7 +239,7 @@ fn attempts_thin_out_while_the_venue_only_accepts() {
     let mut options = no_books();
     options.limits.backoff.min_ns = 10 * MS;
     options.limits.backoff.max_ns = 160 * MS;
-    let mut feed = Feed::new(server.address, server.address, &options);
+    let mut feed = Feed::<V::Protocol>::new(server.address, server.address, &options);
     feed.drive("six attempts", |_, counters| counters.reconnects >= 6);
     let times = accepted.lock().unwrap();
     for (attempt, pair) in times.windows(2).enumerate().take(5) {
@@ -249,12 +249,11 @@ fn attempts_thin_out_while_the_venue_only_accepts() {
     }
 }
 
-#[test]
-fn a_full_link_stops_the_reading_and_loses_nothing() {
+pub fn a_full_link_stops_the_reading_and_loses_nothing<V: Market>() {
     let server = RawServer::start(|_, peer| {
-        peer.subscribe()?;
+        peer.subscribe(&V::confirmation())?;
         for update in 1..=500 {
-            peer.send(&text(&quote(update)))?;
+            peer.send(&text(&V::quote(update)))?;
         }
         peer.wait_for_end()
     });
@@ -262,7 +261,7 @@ fn a_full_link_stops_the_reading_and_loses_nothing() {
     options.limits.idle_ns = 150 * MS;
     options.limits.ping_interval_ns = 60_000 * MS;
     options.limits.frame_ns = 150 * MS;
-    let mut feed = Feed::new(server.address, server.address, &options);
+    let mut feed = Feed::<V::Protocol>::new(server.address, server.address, &options);
     feed.outlet.seen().room = Some(100);
     let start_ns = feed.clock.now_ns();
     feed.drive("the full link", |_, counters| counters.backpressure >= 1);
@@ -278,9 +277,8 @@ fn a_full_link_stops_the_reading_and_loses_nothing() {
     assert!(feed.counters().identity_holds());
 }
 
-#[test]
-fn draining_ends_the_session_and_connects_no_more() {
-    let mut live = Live::start(FaultPlan::default(), RATE, &FeedOptions::default());
+pub fn draining_ends_the_session_and_connects_no_more<V: Market>() {
+    let mut live = Live::<V>::start(FaultPlan::default(), RATE, &FeedOptions::default());
     live.feed.drive_to_live_book(20);
     live.feed.stop.raise(Phase::Draining);
     while !live.feed.agent.is_done() {

@@ -7,14 +7,14 @@ use pitlane_engine::venue::simulated::FaultPlan;
 
 use crate::feed::{FeedOptions, Live};
 use crate::proxy::Proxy;
+use crate::subject::Market;
 use crate::trader::{Trader, TraderOptions, credentials, venue};
 
 /// Duty cycles in which a session that is off must not stir: each is a chance to connect.
 const CYCLES: usize = 2_000;
 
-#[test]
-fn a_venue_that_is_switched_off_is_left_and_comes_back_with_a_new_book() {
-    let mut live = Live::start(FaultPlan::default(), 500, &FeedOptions::default());
+pub fn a_venue_that_is_switched_off_is_left_and_comes_back_with_a_new_book<V: Market>() {
+    let mut live = Live::<V>::start(FaultPlan::default(), 500, &FeedOptions::default());
     let feed = &mut live.feed;
     feed.drive_to_live_book(50);
     assert!(feed.switch.set(false));
@@ -33,9 +33,8 @@ fn a_venue_that_is_switched_off_is_left_and_comes_back_with_a_new_book() {
     assert!(live.venue.counters().report().connections > connections);
 }
 
-#[test]
-fn a_venue_that_is_off_from_the_start_is_not_connected_to_until_it_is_on() {
-    let mut live = Live::start(FaultPlan::default(), 500, &FeedOptions::default());
+pub fn a_venue_that_is_off_from_the_start_is_not_connected_to_until_it_is_on<V: Market>() {
+    let mut live = Live::<V>::start(FaultPlan::default(), 500, &FeedOptions::default());
     live.feed.switch.set(false);
     (0..CYCLES).for_each(|_| live.feed.turn());
     assert_eq!(live.feed.state(), SessionState::Off);

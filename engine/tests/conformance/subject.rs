@@ -1,0 +1,92 @@
+//! What the suite needs of a venue: its protocol, its kind, and a few of its texts.
+
+use pitlane_engine::venue::binance::SpotMarket;
+use pitlane_engine::venue::binance_futures::FuturesMarket;
+use pitlane_engine::venue::protocol::MarketProtocol;
+use pitlane_engine::venue::registry::VenueKind;
+use pitlane_engine::venue::simulated::DialectKind;
+
+/// A venue whose market data is put to the test. Its one symbol is `BTCUSDT`, prices have two and
+/// quantities five decimal places.
+pub trait Market: Sized + 'static {
+    /// How it is spoken to.
+    type Protocol: MarketProtocol;
+    /// Its name in the registry.
+    const KIND: &'static str;
+
+    /// The reply to the first request to subscribe, when all went well.
+    fn confirmation() -> String {
+        r#"{"result":null,"id":1}"#.to_owned()
+    }
+
+    /// A quote with this update number.
+    fn quote(update: u64) -> String;
+
+    /// A diff that sets bid 100.00 to its last update, behind one that ended with the update before
+    /// its first.
+    fn diff(first: u64, last: u64, time_ms: u64) -> String;
+
+    /// A snapshot at this update, over REST: bid 99.00 and ask 101.00.
+    fn snapshot(last_update: u64) -> String;
+
+    /// The notice that the connection will be closed.
+    fn shutdown() -> String {
+        r#"{"e":"serverShutdown","E":1770123456789}"#.to_owned()
+    }
+
+    /// The dialect of the simulated venue.
+    fn dialect() -> &'static DialectKind {
+        VenueKind::find(Self::KIND).expect("it is registered").dialect
+    }
+}
+
+/// Binance spot.
+pub struct BinanceSpot;
+
+impl Market for BinanceSpot {
+    type Protocol = SpotMarket;
+    const KIND: &'static str = "binance";
+
+    fn quote(update: u64) -> String {
+        format!(
+            r#"{{"stream":"btcusdt@bookTicker","data":{{"u":{update},"s":"BTCUSDT","b":"60000.00","B":"1.00000","a":"60000.01","A":"2.00000"}}}}"#
+        )
+    }
+
+    fn diff(first: u64, last: u64, time_ms: u64) -> String {
+        format!(
+            r#"{{"stream":"btcusdt@depth@100ms","data":{{"e":"depthUpdate","E":{time_ms},"s":"BTCUSDT","U":{first},"u":{last},"b":[["100.00","{last}.00000"]],"a":[]}}}}"#
+        )
+    }
+
+    fn snapshot(last_update: u64) -> String {
+        format!(
+            r#"{{"lastUpdateId":{last_update},"bids":[["99.00","1.00000"]],"asks":[["101.00","1.00000"]]}}"#
+        )
+    }
+}
+
+/// Binance USD-M futures.
+pub struct BinanceFutures;
+
+impl Market for BinanceFutures {
+    type Protocol = FuturesMarket;
+    const KIND: &'static str = "binance_futures";
+
+    fn quote(update: u64) -> String {
+        format!(
+            r#"{{"stream":"btcusdt@bookTicker","data":{{"e":"bookTicker","u":{update},"s":"BTCUSDT","b":"60000.00","B":"1.00000","a":"60000.01","A":"2.00000","T":8,"E":9}}}}"#
+        )
+    }
+
+    fn diff(first: u64, last: u64, time_ms: u64) -> String {
+        let previous = first - 1;
+        format!(
+            r#"{{"stream":"btcusdt@depth@100ms","data":{{"e":"depthUpdate","E":{time_ms},"T":8,"s":"BTCUSDT","U":{first},"u":{last},"pu":{previous},"b":[["100.00","{last}.00000"]],"a":[]}}}}"#
+        )
+    }
+
+    fn snapshot(last_update: u64) -> String {
+        BinanceSpot::snapshot(last_update)
+    }
+}
