@@ -20,12 +20,13 @@ impl KnownOrder {
         told: &mut Told,
     ) -> Applied {
         self.answered();
-        if let Err(why) = self.check_answer(answer) {
+        let (answer, is_whole) = self.as_filled(answer);
+        if let Err(why) = self.check_answer(&answer) {
             // Asking again at once would get the same answer.
             self.word(Word::AnswerFailed, now_ns, told);
             return Applied::Contradiction(why);
         }
-        if self.is_overtaken(answer, reports) {
+        if self.is_overtaken(&answer, reports) {
             self.word(Word::AnswerFailed, now_ns, told);
             return Applied::Duplicate;
         }
@@ -42,19 +43,28 @@ impl KnownOrder {
         let is_denied = answer.filled_qty < self.claimed_qty;
         (self.claimed_qty, self.claims_denied) = (0, 0);
         let is_end = answer.status.is_terminal();
-        self.take_answer(
-            answer,
-            if is_end { Word::AnswerEnd } else { Word::AnswerLive },
-            now_ns,
-            told,
-        );
+        let word = if is_end { Word::AnswerEnd } else { Word::AnswerLive };
+        self.take_answer(&answer, word, now_ns, told);
         self.deny_cancel(now_ns);
         if is_denied {
             return Applied::Contradiction(
                 "the venue's answers do not know a fill that it reported",
             );
         }
+        if is_whole {
+            return Applied::Contradiction("filled in whole, by a status that says otherwise");
+        }
         Applied::Taken
+    }
+
+    /// The answer, with the status that its quantities make; and whether it told another one.
+    fn as_filled(&self, answer: &VenueAnswer) -> (VenueAnswer, bool) {
+        let taken = answer.filled_qty.checked_add(answer.prevented_qty.unwrap_or(0));
+        let is_whole = !answer.status.is_terminal()
+            && answer.filled_qty > 0
+            && taken == Some(answer.qty.unwrap_or(self.qty));
+        let status = if is_whole { OrderStatus::Filled } else { answer.status };
+        (VenueAnswer { status, ..*answer }, is_whole)
     }
 
     /// Takes the state in the reply to a request that was written when `reports` reports had

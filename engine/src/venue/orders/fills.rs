@@ -73,6 +73,11 @@ impl Fills {
         self.filled_qty
     }
 
+    /// Takes up what was filled of an order that was forgotten but for that.
+    pub(super) fn recall(&mut self, filled_qty: i64, quote: i128) {
+        (self.filled_qty, self.quote) = (filled_qty, quote);
+    }
+
     /// What it cost, in units of 10^-(price scale + quantity scale).
     #[inline]
     pub(super) fn quote(&self) -> i128 {

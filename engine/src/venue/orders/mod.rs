@@ -7,6 +7,7 @@
 mod agent;
 mod amendments;
 mod answer;
+mod archive;
 mod cancels;
 mod checks;
 mod commands;

@@ -90,6 +90,8 @@ pub struct KnownOrder {
     pub(super) claims_denied: u32,
     /// The venue's name of it comes from a reply, which may be another's.
     pub(super) is_named_by_reply: bool,
+    /// When its end was inferred, ns of the engine's clock.
+    presumed_ns: u64,
     /// The end that the strategy was told.
     pub(super) told_end: Option<OrderStatus>,
     /// It was told before the stream told it.
@@ -132,6 +134,7 @@ impl KnownOrder {
             claimed_qty: 0,
             claims_denied: 0,
             is_named_by_reply: false,
+            presumed_ns: 0,
             told_end: None,
             is_end_unconfirmed: false,
             told_new: false,
@@ -165,6 +168,12 @@ impl KnownOrder {
         self.state == OrderState::Presumed || self.fills.is_unsettled()
     }
 
+    /// Whether its end was inferred at this time or later, ns of the engine's clock.
+    #[must_use]
+    pub fn is_presumed_since(&self, since_ns: u64) -> bool {
+        self.state == OrderState::Presumed && self.presumed_ns >= since_ns
+    }
+
     /// Whether the venue's stream has told anything of it.
     #[must_use]
     pub fn is_heard(&self) -> bool {
@@ -193,6 +202,9 @@ impl KnownOrder {
     pub fn word(&mut self, word: Word, now_ns: u64, told: &mut Told) {
         let step = self.state.after(word);
         let has_cancel = matches!(self.cancel, CancelWish::Sent | CancelWish::Accepted);
+        if step.next == OrderState::Presumed && self.state != OrderState::Presumed {
+            self.presumed_ns = now_ns;
+        }
         self.state = match step.next {
             OrderState::Working if has_cancel && word != Word::CancelRefused => {
                 OrderState::Cancelling

@@ -5,6 +5,7 @@ use super::order::KnownOrder;
 use super::requests_in_flight::Asked;
 use super::stage::{LOOK_NS, QUERIES_MAX};
 use crate::event::RejectReason;
+use crate::order::OrderKey;
 use crate::runtime::Phase;
 use crate::venue::EventOutlet;
 use crate::venue::governor::RequestClass;
@@ -21,21 +22,13 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let mut work = 0;
         while self.orders.requests.queries() < QUERIES_MAX {
             let Some(key) = self.orders.table.due(self.orders.now_ns) else { break };
-            let weight = self.protocol.weight(RequestClass::Query);
-            if !self.orders.gate.may_send(RequestClass::Query, weight, self.orders.now_ns) {
+            if !self.query(key) {
                 break;
             }
-            let reports = self.orders.table.get(key).map_or(0, |order| order.reports);
-            let sent = self.send_for(key, Asked::Query(key, reports), |protocol, request, text| {
-                protocol.query(request, text);
-                Ok(())
-            });
             work += 1;
-            if sent.is_err() {
-                self.orders.change(key, KnownOrder::on_query_failed);
-                break;
-            }
-            self.orders.table.change(key, |order| order.is_asked = true);
+        }
+        if work == 0 && self.orders.table.any_doubted_end() {
+            work += self.ask_for_doubted_end();
         }
         if self.orders.table.any_wants_fills() {
             work += self.ask_for_fills();
@@ -44,6 +37,40 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             self.session.flush();
         }
         work
+    }
+
+    /// Queries an order, if the budget allows one more.
+    fn query(&mut self, key: OrderKey) -> bool {
+        let weight = self.protocol.weight(RequestClass::Query);
+        if !self.orders.gate.may_send(RequestClass::Query, weight, self.orders.now_ns) {
+            return false;
+        }
+        let reports = self.orders.table.get(key).map_or(0, |order| order.reports);
+        let sent = self.send_for(key, Asked::Query(key, reports), |protocol, request, text| {
+            protocol.query(request, text);
+            Ok(())
+        });
+        if sent.is_err() {
+            self.orders.change(key, KnownOrder::on_query_failed);
+            return false;
+        }
+        self.orders.table.change(key, |order| order.is_asked = true);
+        true
+    }
+
+    /// Asks once more for an order whose end was inferred: the venue may say otherwise.
+    #[cold]
+    fn ask_for_doubted_end(&mut self) -> usize {
+        let now_ns = self.orders.now_ns;
+        if self.orders.requests.queries() > 0 || self.stop.phase() >= Phase::Draining {
+            return 0;
+        }
+        let Some(key) = self.orders.table.doubted_end(now_ns) else { return 0 };
+        let is_asked = self.query(key);
+        if !is_asked {
+            self.orders.table.doubt_end(key, now_ns + LOOK_NS);
+        }
+        usize::from(is_asked)
     }
 
     /// Asks for the fills of an order of which some were inferred, or have no fee. What is open

@@ -27,6 +27,11 @@ use crate::venue::{EventOutlet, IntakeStats, LetterReason, TraceIds, VenueClock}
 /// A frame that can't be read may have been a report: all open orders are looked at, this often at
 /// most, ns.
 const LOOK_AT_ALL_NS: u64 = 10_000_000_000;
+/// Ends that were inferred this long before a session was lost are asked for once more, ns.
+const DOUBTED_AGAIN_NS: u64 = 120_000_000_000;
+/// An end that was inferred since the venue knows no such order is asked for once more after
+/// this, ns.
+pub(super) const GONE_AGAIN_NS: u64 = 60_000_000_000;
 /// Lines a second about contradictions and the like; all are counted.
 const ALARM_LINES_PER_S: u32 = 5;
 
@@ -169,6 +174,7 @@ impl<O: EventOutlet> Reconciler<O> {
         }
         self.silent_finds = 0;
         let (mut told, now_ns) = (Told::new(), self.now_ns);
+        self.table.recall(key);
         let applied = self.table.change(key, |order| order.on_report(report, now_ns, &mut told));
         self.tell(key, time_ns, &told);
         match applied {
@@ -179,9 +185,16 @@ impl<O: EventOutlet> Reconciler<O> {
                 self.alarm(key, detail);
             }
             None => {
-                let detail = "report on an order that is not remembered";
-                self.letter(LetterReason::Order, detail, raw);
-                self.alarm(key, detail);
+                self.letter(LetterReason::Order, "report on an order that is not remembered", raw);
+                self.stats.contradictions();
+                if self.lines.take(now_ns) {
+                    let name = name.escape_ascii();
+                    log::error!(
+                        "[{}] report on order {name} of this run, which is not remembered: it \
+                         counts in no position",
+                        self.venue
+                    );
+                }
             }
         }
     }
@@ -211,7 +224,9 @@ impl<O: EventOutlet> Reconciler<O> {
     /// Requests whose reply did not come in time.
     pub(super) fn on_overdue(&mut self, asked: Asked) {
         if !matches!(asked, Asked::Logon(_)) && self.lines.take(self.now_ns) {
-            log::warn!("[{}] no answer in time to {asked:?}", self.venue);
+            let (what, name) = (asked.what(), asked.order().map(|key| self.names.name(key)));
+            let name = name.unwrap_or_default();
+            log::warn!("[{}] no answer in time to {what} {}", self.venue, name.escape_ascii());
         }
         match asked {
             Asked::Logon(operation) => {
@@ -232,6 +247,9 @@ impl<O: EventOutlet> Reconciler<O> {
         }
         self.requests.clear();
         (self.silent_finds, self.logons_refused) = (0, 0);
+        // What was told of an end that we only infer may be lost with the session.
+        let now_ns = self.now_ns;
+        self.table.doubt_ends(now_ns.saturating_sub(DOUBTED_AGAIN_NS), now_ns);
         let open: Vec<OrderKey> = self.table.open().map(|(key, _)| key).collect();
         for key in open {
             self.change(key, |order, now, told| {

@@ -1,7 +1,7 @@
 //! What replies to requests do to the orders that they are about.
 
 use super::order::KnownOrder;
-use super::reconcile::Reconciler;
+use super::reconcile::{GONE_AGAIN_NS, Reconciler};
 use super::requests_in_flight::{Answered, Asked};
 use super::states::Word;
 use super::words::{Applied, Told, VenueAnswer, VenueFill};
@@ -188,18 +188,21 @@ impl<O: EventOutlet> Reconciler<O> {
     /// The venue's list of an order's fills, from the first on.
     #[cold]
     fn on_fills(&mut self, key: OrderKey, fills: &[VenueFill], raw: &[u8]) {
-        let (mut from, now_ns) = (0, self.now_ns);
+        let (mut from, now_ns, mut wrong) = (0, self.now_ns, None);
         for fill in fills {
             let mut told = Told::new();
             let applied =
                 self.table.change(key, |order| order.on_listed_fill(fill, from, now_ns, &mut told));
             self.tell(key, 0, &told);
             if let Some(Applied::Contradiction(detail)) = applied {
-                self.letter(LetterReason::Order, detail, raw);
-                self.alarm(key, detail);
-                return;
+                // The others may be right all the same.
+                wrong = wrong.or(Some(detail));
             }
             from = from.saturating_add(fill.qty);
+        }
+        if let Some(detail) = wrong {
+            self.letter(LetterReason::Order, detail, raw);
+            self.alarm(key, detail);
         }
         self.fills_cut = 0;
         self.table.change(key, |order| order.look_for_fills(now_ns));
@@ -278,6 +281,7 @@ impl<O: EventOutlet> Reconciler<O> {
                     let is_over = now.saturating_sub(order.sent_ns) > max_ns;
                     order.on_no_such_order(is_over, code, now, told);
                 });
+                self.doubt_end_once(key);
             }
             (Asked::Query(key, _), _) => self.change(key, KnownOrder::on_query_failed),
             (Asked::Fills(key), _) => self.on_no_fills(key),
@@ -306,6 +310,14 @@ impl<O: EventOutlet> Reconciler<O> {
     pub(super) fn learn(&mut self, words: &LimitWords) {
         let wall_ns = self.clock.wall_at_ns(self.now_ns);
         self.gate.governor().learn(words, self.now_ns, wall_ns);
+    }
+
+    /// An end that was inferred just now is asked for once more, much later.
+    fn doubt_end_once(&mut self, key: OrderKey) {
+        let now_ns = self.now_ns;
+        if self.table.get(key).is_some_and(|order| order.is_presumed_since(now_ns)) {
+            self.table.doubt_end(key, now_ns + GONE_AGAIN_NS);
+        }
     }
 
     /// Obeys a failure that wants a pause, to its end, whatever its length.

@@ -34,6 +34,19 @@ impl Asked {
         }
     }
 
+    /// What it is, in messages; the order's name follows.
+    pub(super) fn what(self) -> &'static str {
+        match self {
+            Asked::Logon(step) => step,
+            Asked::Time => "the question for the time",
+            Asked::Submit(_) => "order",
+            Asked::Cancel(_) => "the cancel of order",
+            Asked::Amend(_) => "the amendment of order",
+            Asked::Query(..) => "the query of order",
+            Asked::Fills(_) => "the request for the fills of order",
+        }
+    }
+
     fn is_query(self) -> bool {
         matches!(self, Asked::Query(..))
     }

@@ -3,21 +3,46 @@
 //! Promises: an order is taken once for its (consumer, client_order_id); open orders stand in the
 //! order of their submission, so no decision follows a hash map; each open order has its own time
 //! of the next look, so that one whose queries fail holds back no other. Bounded: open orders by
-//! the risk limits, closed ones by `CLOSED_KEPT`; those whose end may have to be taken back are
-//! kept `UNSETTLED_KEPT` longer. Nothing allocates after construction.
+//! the risk limits, and all that is remembered by multiples of these (`Bounds`): closed orders
+//! whole, those whose end may have to be taken back for longer, and of the rest what a late report
+//! needs. Nothing allocates after construction.
 
 use std::collections::{HashMap, VecDeque};
 
+use super::archive::{Archive, Past};
 use super::order::KnownOrder;
 use crate::event::RejectReason;
 use crate::order::{OrderCommand, OrderKey};
 
-/// Closed orders that are remembered, to tell a late repeat from a stranger (EDGE-15).
-const CLOSED_KEPT: usize = 2_048;
-/// Closed orders that are remembered beyond that, since their end was inferred.
-const UNSETTLED_KEPT: usize = 4_096;
+/// How many orders are remembered beside the open ones, to tell a late repeat from a stranger
+/// (EDGE-15).
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    /// Closed orders, whole.
+    closed: usize,
+    /// Closed orders beyond that, whole, since their end was inferred or their fills are unsettled.
+    unsettled: usize,
+    /// Orders in the archive.
+    archived: usize,
+    /// Presumed ends that are asked for once more after a lost session.
+    doubted_again: usize,
+}
+
+impl Bounds {
+    fn of(open_max: usize) -> Bounds {
+        Bounds {
+            closed: (2 * open_max).clamp(256, 2_048),
+            unsettled: (4 * open_max).clamp(512, 4_096),
+            archived: (256 * open_max).clamp(8_192, 65_536),
+            doubted_again: open_max.clamp(4, 16),
+        }
+    }
+}
+
 /// Orders whose fills are asked for at a time; of one above that, what was inferred stays.
 const WANTS_FILLS_MAX: usize = 256;
+/// Presumed ends that wait to be asked for once more.
+const AGAIN_MAX: usize = 64;
 
 /// The orders of one venue.
 #[derive(Debug)]
@@ -30,6 +55,10 @@ pub struct OrderTable {
     unsettled: VecDeque<OrderKey>,
     /// Orders whose fills are to be asked for, by the time they came in.
     wants_fills: VecDeque<OrderKey>,
+    /// Presumed ends that are to be asked for once more, and when, ns.
+    again: VecDeque<(u64, OrderKey)>,
+    archive: Archive,
+    bounds: Bounds,
     open_max: usize,
     /// No open order is due before, ns of the engine's clock.
     due_ns: u64,
@@ -39,15 +68,19 @@ impl OrderTable {
     /// Room for `open_max` open orders.
     #[must_use]
     pub fn new(open_max: usize) -> OrderTable {
-        let kept = open_max + CLOSED_KEPT + UNSETTLED_KEPT;
+        let bounds = Bounds::of(open_max);
+        let kept = open_max + bounds.closed + bounds.unsettled;
         OrderTable {
             // Twice as large as what it can hold, so that it only ever rehashes in place.
             orders: HashMap::with_capacity(2 * kept),
             // What is revived may come on top.
             open: Vec::with_capacity(2 * open_max),
-            closed: VecDeque::with_capacity(CLOSED_KEPT + 1),
-            unsettled: VecDeque::with_capacity(UNSETTLED_KEPT + 1),
+            closed: VecDeque::with_capacity(bounds.closed + 1),
+            unsettled: VecDeque::with_capacity(bounds.unsettled + 1),
             wants_fills: VecDeque::with_capacity(WANTS_FILLS_MAX),
+            again: VecDeque::with_capacity(AGAIN_MAX),
+            archive: Archive::new(bounds.archived),
+            bounds,
             open_max,
             due_ns: u64::MAX,
         }
@@ -60,7 +93,7 @@ impl OrderTable {
     #[inline]
     pub fn submit(&mut self, command: &OrderCommand, now_ns: u64) -> Result<(), RejectReason> {
         let key = OrderKey::of(command);
-        if self.orders.contains_key(&key) {
+        if self.orders.contains_key(&key) || self.archive.find(key).is_some() {
             return Err(RejectReason::DuplicateId);
         }
         if self.open.len() >= self.open_max {
@@ -95,6 +128,17 @@ impl OrderTable {
     #[must_use]
     pub fn open_count(&self) -> usize {
         self.open.len()
+    }
+
+    /// Remembers an order whole again, if anything is known of it.
+    #[cold]
+    pub fn recall(&mut self, key: OrderKey) {
+        if self.orders.contains_key(&key) {
+            return;
+        }
+        let Some(order) = self.archive.find(key).map(Past::recalled) else { return };
+        self.orders.insert(key, order);
+        self.remember(key, true);
     }
 
     /// Lets `change` change an order, and puts it where it belongs after that.
@@ -170,17 +214,53 @@ impl OrderTable {
         !self.wants_fills.is_empty()
     }
 
+    /// Presumed ends of this time and since, newest first, are to be asked for once more at
+    /// `at_ns`: their reports may have been lost with the session.
+    pub fn doubt_ends(&mut self, since_ns: u64, at_ns: u64) {
+        let Self { orders, unsettled, again, bounds, .. } = self;
+        let is_recent = |key: &&OrderKey| {
+            orders.get(key).is_some_and(|order| order.is_presumed_since(since_ns))
+        };
+        for key in unsettled.iter().rev().filter(is_recent).take(bounds.doubted_again) {
+            ask_again(again, *key, at_ns);
+        }
+    }
+
+    /// A presumed end is to be asked for once more at `at_ns`.
+    pub fn doubt_end(&mut self, key: OrderKey, at_ns: u64) {
+        ask_again(&mut self.again, key, at_ns);
+    }
+
+    /// A presumed end that is to be asked for now.
+    pub fn doubted_end(&mut self, now_ns: u64) -> Option<OrderKey> {
+        let index = self.again.iter().position(|(at_ns, _)| *at_ns <= now_ns)?;
+        self.again.remove(index).map(|(_, key)| key)
+    }
+
+    /// Whether [`OrderTable::doubted_end`] has any to give, now or later.
+    #[inline]
+    #[must_use]
+    pub fn any_doubted_end(&self) -> bool {
+        !self.again.is_empty()
+    }
+
     fn close(&mut self, key: OrderKey, is_unsettled: bool) {
         self.open.retain(|open| *open != key);
+        self.remember(key, is_unsettled);
+    }
+
+    /// Keeps a closed order whole; the oldest goes to the archive.
+    fn remember(&mut self, key: OrderKey, is_unsettled: bool) {
         let (queue, kept) = if is_unsettled {
-            (&mut self.unsettled, UNSETTLED_KEPT)
+            (&mut self.unsettled, self.bounds.unsettled)
         } else {
-            (&mut self.closed, CLOSED_KEPT)
+            (&mut self.closed, self.bounds.closed)
         };
         if queue.len() == kept
             && let Some(oldest) = queue.pop_front()
+            && let Some(order) = self.orders.remove(&oldest)
         {
-            self.orders.remove(&oldest);
+            self.archive.keep(oldest, &order);
         }
         queue.push_back(key);
     }
@@ -190,6 +270,13 @@ impl OrderTable {
         self.closed.retain(|closed| *closed != key);
         self.unsettled.retain(|closed| *closed != key);
         self.open.push(key);
+    }
+}
+
+#[cold]
+fn ask_again(queue: &mut VecDeque<(u64, OrderKey)>, key: OrderKey, at_ns: u64) {
+    if queue.len() < AGAIN_MAX && !queue.contains(&(at_ns, key)) {
+        queue.push_back((at_ns, key));
     }
 }
 
@@ -205,9 +292,12 @@ mod tests {
     use zerocopy::FromZeros;
 
     use super::*;
-    use crate::event::{ClientOrderId, ConsumerId, Side};
+    use crate::event::{
+        ClientOrderId, ConsumerId, ExecReport, ExecType, ExpiryReason, InstrumentId, OrderStatus,
+        Side, VenueRef,
+    };
     use crate::order::OrderType;
-    use crate::venue::orders::words::Told;
+    use crate::venue::orders::words::{Applied, Told, VenueReport};
 
     fn command(id: u64) -> OrderCommand {
         let mut command = OrderCommand::new_zeroed();
@@ -235,13 +325,69 @@ mod tests {
             table.submit(&command(id), 0).unwrap();
             refuse(&mut table, id);
         }
-        assert_eq!(table.orders.len(), UNSETTLED_KEPT);
+        assert_eq!(table.orders.len(), table.bounds.unsettled);
         // What was removed may count against the capacity until the map rehashes in place.
         assert!(table.orders.capacity() <= capacity, "it never grows");
-        assert_eq!(table.submit(&command(20_000), 0), Err(RejectReason::DuplicateId), "closed too");
+        for id in [20_000, 20_000 - table.bounds.unsettled as u64 - 1, 19_000] {
+            assert_eq!(table.submit(&command(id), 0), Err(RejectReason::DuplicateId), "closed too");
+        }
         table.submit(&command(30_001), 0).unwrap();
         table.submit(&command(30_002), 0).unwrap();
         assert_eq!(table.submit(&command(30_003), 0), Err(RejectReason::MaxOpenOrders));
+    }
+
+    #[test]
+    fn a_late_report_on_an_order_long_over_is_taken_for_what_it_is() {
+        let mut table = OrderTable::new(2);
+        for id in 1..=5_000 {
+            table.submit(&command(id), 0).unwrap();
+            refuse(&mut table, id);
+        }
+        assert!(table.get(key(7)).is_none());
+        table.recall(key(7));
+        let mut told = Told::new();
+        let report = |filled_qty: i64| VenueReport {
+            exec_type: ExecType::Trade,
+            status: OrderStatus::PartiallyFilled,
+            venue_order_id: VenueRef::number(70),
+            execution_id: VenueRef::number(filled_qty as u64),
+            instrument: InstrumentId(0),
+            side: Side::Buy,
+            price: 100,
+            qty: 10,
+            last_price: 100,
+            last_qty: filled_qty,
+            filled_qty,
+            prevented_qty: None,
+            quote_total: None,
+            fee: Some((0, 0)),
+            expiry: ExpiryReason::None,
+        };
+        let applied = table.change(key(7), |order| order.on_report(&report(4), 0, &mut told));
+        assert_eq!(applied, Some(Applied::Taken));
+        let types: Vec<_> = told.iter().filter_map(ExecReport::exec_type).collect();
+        assert_eq!(types, [ExecType::Revived, ExecType::Trade]);
+        assert_eq!(table.open_count(), 1, "it lives");
+        // One that was never an order of ours stays unknown.
+        table.recall(key(6_000));
+        assert!(table.get(key(6_000)).is_none());
+    }
+
+    #[test]
+    fn recent_presumed_ends_are_asked_for_once_more_after_a_lost_session() {
+        let mut table = OrderTable::new(2);
+        for id in 1..=20 {
+            table.submit(&command(id), 0).unwrap();
+            refuse(&mut table, id);
+        }
+        table.doubt_ends(0, 5);
+        let mut asked = Vec::new();
+        while let Some(key) = table.doubted_end(5) {
+            asked.push(key.id.0);
+        }
+        assert_eq!(asked, [20, 19, 18, 17], "the newest, so many as may be open and some");
+        table.doubt_ends(1, 5);
+        assert!(!table.any_doubted_end(), "all of them ended before");
     }
 
     #[test]
