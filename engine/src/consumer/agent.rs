@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crossbeam_utils::CachePadded;
 use pitlane_ring::{Consumer, Exchange, raw};
 
-use super::cell::Cell;
 use super::context::ContextParts;
+use super::strategy_host::StrategyHost;
 use super::{ConsumerFaults, ConsumerState, Context, FailureLog, FailureRecord, Strategy};
 use crate::dispatcher::AcceptFrom;
 use crate::event::{Event, KindCounts};
@@ -64,7 +64,7 @@ pub(crate) struct ConsumerWiring {
 const RARELY: u8 = 16;
 
 /// One strategy with its lanes. A core runs its duty cycle; no other thread touches it.
-// In this order for the reason given at `Cell`.
+// In this order for the reason given at `StrategyHost`.
 #[repr(C)]
 pub struct ConsumerAgent {
     critical: Consumer<Event>,
@@ -78,7 +78,7 @@ pub struct ConsumerAgent {
     leaks: bool,
     /// It has.
     has_leaked: bool,
-    cell: Cell,
+    host: StrategyHost,
     closing: Closing<ConsumerTotals>,
 }
 
@@ -109,7 +109,7 @@ impl ConsumerAgent {
         ConsumerAgent {
             critical: wiring.critical,
             market: wiring.market,
-            cell: Cell {
+            host: StrategyHost {
                 name: options.name,
                 strategy: options.strategy,
                 context: Context::new(wiring.context),
@@ -162,42 +162,42 @@ impl ConsumerAgent {
         if !self.has_leaked {
             self.market.poll(usize::MAX, &mut count);
         }
-        let cell = self.cell;
+        let host = self.host;
         ConsumerTotals {
-            state: cell.state,
-            failures: cell.failures,
+            state: host.state,
+            failures: host.failures,
             in_flight,
-            critical_lost: cell.critical_lost,
-            critical_taken: cell.critical_expected.wrapping_sub(1),
-            orders: cell.context.order_counts(),
-            orders_open: cell.context.open_orders().len(),
-            histograms: cell.probe.into_set(),
+            critical_lost: host.critical_lost,
+            critical_taken: host.critical_expected.wrapping_sub(1),
+            orders: host.context.order_counts(),
+            orders_open: host.context.open_orders().len(),
+            histograms: host.probe.into_set(),
         }
     }
 
     pub(crate) fn context(&self) -> &Context {
-        &self.cell.context
+        &self.host.context
     }
 
     pub(crate) fn failures(&self) -> &FailureLog {
-        &self.cell.failures
+        &self.host.failures
     }
 
     /// The critical lane goes first, and again before each market callback: an exec report never
     /// waits behind more than one market event. Either lane has its turn, however short the time
     /// is.
     fn take_events(&mut self) -> usize {
-        let Self { critical, market, cell, batch, .. } = self;
-        cell.begin_batch();
-        if cell.state == ConsumerState::Quarantined {
+        let Self { critical, market, host, batch, .. } = self;
+        host.begin_batch();
+        if host.state == ConsumerState::Quarantined {
             return self.turn_away_events();
         }
-        let mut work = critical.poll_while(*batch, |event| cell.on_critical(event));
+        let mut work = critical.poll_while(*batch, |event| host.on_critical(event));
         work += market.poll_while(*batch, |event| {
             if critical.has_available() {
-                critical.poll_while(*batch, |event| cell.on_critical(event));
+                critical.poll_while(*batch, |event| host.on_critical(event));
             }
-            cell.on_market(event)
+            host.on_market(event)
         });
         work
     }
@@ -205,14 +205,14 @@ impl ConsumerAgent {
     /// Empties the lanes of a quarantined consumer: no faster than its critical events can be kept.
     #[cold]
     fn turn_away_events(&mut self) -> usize {
-        let Self { critical, market, cell, batch, .. } = self;
-        let room = cell.letters.room(*batch);
+        let Self { critical, market, host, batch, .. } = self;
+        let room = host.letters.room(*batch);
         let mut work = critical.poll_while(room, |event| {
-            cell.on_critical(event);
+            host.on_critical(event);
             true
         });
         work += market.poll_while(*batch, |event| {
-            cell.on_market(event);
+            host.on_market(event);
             true
         });
         work
@@ -221,13 +221,13 @@ impl ConsumerAgent {
     /// A cycle without work.
     #[inline]
     fn rest(&mut self) {
-        self.cell.probe.rest();
+        self.host.probe.rest();
         self.rests = self.rests.wrapping_add(1);
         if self.rests.is_multiple_of(RARELY) {
             self.market.keep_warm();
-            self.cell.keep_warm();
+            self.host.keep_warm();
             if self.is_closed() {
-                self.cell.stop();
+                self.host.stop();
                 self.done = true;
             }
         }
@@ -241,39 +241,39 @@ impl ConsumerAgent {
     #[cold]
     fn leak_slot(&mut self) {
         if !self.has_leaked
-            && self.cell.market_seen + 1 >= self.cell.faults.leak_slot
+            && self.host.market_seen + 1 >= self.host.faults.leak_slot
             && let Some((handle, _kept)) = raw::hold(&mut self.market)
         {
             self.has_leaked = true;
-            self.cell.on_market(&handle.read());
+            self.host.on_market(&handle.read());
         }
     }
 }
 
 impl Agent for ConsumerAgent {
     fn name(&self) -> &str {
-        &self.cell.name
+        &self.host.name
     }
 
     fn duty_cycle(&mut self) -> usize {
-        self.cell.probe.swap_if_asked();
+        self.host.probe.swap_if_asked();
         if self.stop.phase() == Phase::Halted {
             self.done = true;
             return 0;
         }
-        if self.cell.state == ConsumerState::Starting {
-            self.cell.start();
+        if self.host.state == ConsumerState::Starting {
+            self.host.start();
             return 1;
         }
-        self.cell.look_at_board();
+        self.host.look_at_board();
         if self.leaks {
             self.leak_slot();
         }
         let has_events = self.critical.has_available() || self.market.has_available();
         let mut work = if has_events { self.take_events() } else { 0 };
-        work += self.cell.run_timers();
+        work += self.host.run_timers();
         if work > 0 {
-            self.cell.end_batch();
+            self.host.end_batch();
         } else {
             self.rest();
         }
@@ -283,7 +283,7 @@ impl Agent for ConsumerAgent {
     fn has_pending(&self) -> bool {
         // No wake-up tells that there is room for dead letters again, and none comes after the one
         // that told that the lanes were closed.
-        (self.cell.state == ConsumerState::Quarantined && self.critical.has_available())
+        (self.host.state == ConsumerState::Quarantined && self.critical.has_available())
             || (self.is_closed() && !self.done)
     }
 
@@ -293,7 +293,7 @@ impl Agent for ConsumerAgent {
     }
 
     fn next_timer_ns(&self) -> u64 {
-        self.cell.context.next_timer_ns()
+        self.host.context.next_timer_ns()
     }
 
     fn is_done(&self) -> bool {

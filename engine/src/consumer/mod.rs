@@ -1,7 +1,6 @@
 //! Consumers: strategies behind a wrapper that contains their failures and counts every event.
 
 mod agent;
-mod cell;
 mod containment;
 mod context;
 mod control_command;
@@ -11,12 +10,12 @@ mod faulty;
 mod registry;
 mod strategy;
 mod strategy_error;
+mod strategy_host;
 mod timers;
 mod view;
 
 pub(crate) use agent::{CONSUMER_LETTER_SLOTS, ConsumerWiring};
 pub use agent::{ConsumerAgent, ConsumerOptions, ConsumerTotals};
-pub use cell::ConsumerState;
 pub(crate) use containment::contain;
 pub use containment::install_panic_hook;
 pub(crate) use context::ContextParts;
@@ -30,4 +29,5 @@ pub use faulty::{FaultCounts, FaultPlan, Faulty};
 pub use registry::{Params, StrategyRegistry};
 pub use strategy::{Closure, Strategy};
 pub use strategy_error::{StrategyError, StrategyResult};
+pub use strategy_host::ConsumerState;
 pub use view::View;

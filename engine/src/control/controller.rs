@@ -6,7 +6,7 @@ use std::time::Duration;
 use pitlane_ring::{Bits, Consumer};
 
 use super::flips::Flips;
-use super::routes::{Request, Routes};
+use super::routes::{Routes, RoutesRequest};
 use super::{RouteChange, RoutingChange};
 use crate::consumer::{ControlAction, ControlCommand};
 use crate::dispatcher::RouteKey;
@@ -110,7 +110,7 @@ impl Controller {
                 let asked = match changes(command, *venues) {
                     None => Err(ControlCode::Malformed),
                     Some(changes) => {
-                        let request = Request { command_id, asker: Some(asker), changes };
+                        let request = RoutesRequest { command_id, asker: Some(asker), changes };
                         flips.routes().ask(request).map_err(|error| error.code())
                     }
                 };

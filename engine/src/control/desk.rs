@@ -15,7 +15,7 @@ use super::protocol::{
 };
 use super::reader::Reader;
 use super::refusal::Refusal;
-use super::routes::{Flipped, Request as RoutesRequest, Routes, Ticket};
+use super::routes::{Flipped, Routes, RoutesRequest, Ticket};
 use super::status::Status;
 use super::{Desk, FlipError, Progress, RouteChange, RoutesDifference, RoutingChange};
 use crate::consumer::{MergeRequest, VenueSet};

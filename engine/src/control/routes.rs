@@ -23,7 +23,7 @@ use crate::runtime::BesideWaker;
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Changes that are carried out together or not at all.
-pub(crate) struct Request {
+pub(crate) struct RoutesRequest {
     /// Number that comes back in the notices.
     pub(crate) command_id: u64,
     /// The strategy that asked, and is told by `ControlAck` and `ControlResult`.
@@ -68,7 +68,7 @@ impl Ticket {
 
 /// A request in the queue, with the place where its answer is left.
 pub(super) struct Waiting {
-    pub(super) request: Request,
+    pub(super) request: RoutesRequest,
     ticket: Ticket,
 }
 
@@ -259,7 +259,7 @@ impl Routes {
 
     /// Has the changes carried out, together with whatever else waits. The answer comes when the
     /// dispatcher has swapped the tables, or a deadline is over.
-    pub(crate) fn ask(&self, request: Request) -> Result<Ticket, FlipError> {
+    pub(crate) fn ask(&self, request: RoutesRequest) -> Result<Ticket, FlipError> {
         let mut queue = self.queue.lock();
         if queue.len() == QUEUE_MAX {
             return Err(FlipError::QueueFull);
@@ -275,7 +275,7 @@ impl Routes {
     }
 
     /// [`Routes::ask`], and waits for the answer. Not for a thread that others wait for.
-    pub(crate) fn change(&self, request: Request) -> Answer {
+    pub(crate) fn change(&self, request: RoutesRequest) -> Answer {
         let ticket = self.ask(request)?;
         loop {
             // Looked at before the wait: what ends meanwhile has answered before.

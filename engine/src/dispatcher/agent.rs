@@ -35,7 +35,7 @@ const WIRE_MAX_NS: i64 = 60_000_000_000;
 
 /// Fans events out. Owns the publishing side of every consumer's lanes.
 pub struct DispatcherAgent {
-    inputs: Inputs,
+    inputs: DispatcherInputs,
     sequencer: Sequencer,
     fanout: Fanout,
     flips: Arc<FlipPort>,
@@ -47,11 +47,13 @@ pub struct DispatcherAgent {
     closing: Closing<DispatcherTotals>,
 }
 
-struct Inputs {
-    critical: Consumer<Event>,
-    market: Consumer<Event>,
-    /// Answers to control commands.
-    notices: Consumer<Event>,
+/// What comes to the dispatcher.
+pub(crate) struct DispatcherInputs {
+    pub(crate) critical: Consumer<Event>,
+    pub(crate) market: Consumer<Event>,
+    /// The controller's answers to commands: past the orchestrator, so that an answer and the flip
+    /// that it speaks of reach a consumer in this order.
+    pub(crate) notices: Consumer<Event>,
 }
 
 /// Everything but the input lanes, so that both can be borrowed at once.
@@ -83,8 +85,7 @@ struct Fanout {
 
 /// The ends that tie the dispatcher to the engine.
 pub(crate) struct DispatcherParts {
-    pub(crate) critical: Consumer<Event>,
-    pub(crate) market: Consumer<Event>,
+    pub(crate) inputs: DispatcherInputs,
     /// Puts the streams of the market lane in order.
     pub(crate) sequencer: Sequencer,
     pub(crate) links: Vec<LinkParts>,
@@ -92,9 +93,6 @@ pub(crate) struct DispatcherParts {
     pub(crate) version: Arc<AtomicU32>,
     pub(crate) quarantine: Quarantine,
     pub(crate) flips: Arc<FlipPort>,
-    /// The controller's answers to commands: past the orchestrator, so that an answer and the flip
-    /// that it speaks of reach a consumer in this order.
-    pub(crate) notices: Consumer<Event>,
     pub(crate) clock: Clock,
     pub(crate) probe: Probe,
     pub(crate) letters: LetterSender,
@@ -122,11 +120,7 @@ impl DispatcherAgent {
     pub(crate) fn new(parts: DispatcherParts) -> DispatcherAgent {
         let links: Vec<_> = parts.links.into_iter().map(ConsumerLink::new).collect();
         DispatcherAgent {
-            inputs: Inputs {
-                critical: parts.critical,
-                market: parts.market,
-                notices: parts.notices,
-            },
+            inputs: parts.inputs,
             sequencer: parts.sequencer,
             fanout: Fanout {
                 marks: vec![0; links.len()].into_boxed_slice(),
@@ -525,7 +519,7 @@ impl Agent for DispatcherAgent {
         let mut work = self.flip_if_staged();
         work += self.tell_notices();
         let Self { inputs, sequencer, fanout, .. } = self;
-        let Inputs { critical, market, .. } = inputs;
+        let DispatcherInputs { critical, market, .. } = inputs;
         fanout.probe.swap_if_asked();
         work += fanout.flush();
         work += critical.poll(BATCH, |event| fanout.critical(event));

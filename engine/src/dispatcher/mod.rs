@@ -8,8 +8,8 @@ pub mod order;
 mod routing;
 mod run;
 
-pub(crate) use agent::DispatcherParts;
 pub use agent::{DispatcherAgent, DispatcherTotals};
+pub(crate) use agent::{DispatcherInputs, DispatcherParts};
 pub(crate) use cells::records_of;
 pub use flip::{AcceptFrom, COMMAND_DONE, FLIP_BEGIN, FLIP_END, FlipOutcome};
 pub(crate) use flip::{Flip, FlipPort};

@@ -10,7 +10,7 @@ use super::account::Account;
 use super::housekeeping::SteadyState;
 use super::shutdown::{HALT_GRACE, Threads, thread_report};
 use crate::control::{
-    ControlSocket, FlipError, Request, RouteChange, Routes, RoutesDifference, RoutesView,
+    ControlSocket, FlipError, RouteChange, Routes, RoutesDifference, RoutesRequest, RoutesView,
     RoutingChange,
 };
 use crate::dispatcher::order::StreamCounts;
@@ -190,7 +190,7 @@ impl Engine {
         changes: &[RoutingChange],
     ) -> Result<FlipOutcome, FlipError> {
         let parts = self.parts.as_ref().ok_or(FlipError::Stopped)?;
-        let request = Request { command_id, asker: None, changes: changes.to_vec() };
+        let request = RoutesRequest { command_id, asker: None, changes: changes.to_vec() };
         parts.routes.change(request).map(|flipped| flipped.outcome)
     }
 

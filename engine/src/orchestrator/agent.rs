@@ -19,15 +19,9 @@ const BACKLOG_NS: u64 = 10_000_000;
 /// puts merged events behind those that complete them. Both links are lossless: a full lane ahead
 /// holds the lanes behind back, up to the sockets.
 pub struct OrchestratorAgent {
-    /// Links in order of precedence: order sessions and the gateway before market data.
-    inputs: Vec<Consumer<Event>>,
-    outputs: Option<Outputs>,
-    version: Arc<AtomicU32>,
+    ends: OrchestratorEnds,
     merger: Merger,
-    clock: Clock,
-    stop: StopSignal,
     passed: u64,
-    closing: Closing<OrchestratorTotals>,
 }
 
 /// The two lanes to the dispatcher.
@@ -36,15 +30,13 @@ pub(crate) struct Outputs {
     pub(crate) market: Publisher<Event>,
 }
 
-/// What an [`OrchestratorAgent`] is made of.
-pub(crate) struct OrchestratorParts {
+/// What ties an [`OrchestratorAgent`] to the engine.
+pub(crate) struct OrchestratorEnds {
+    /// Links in order of precedence: order sessions and the gateway before market data.
     pub(crate) inputs: Vec<Consumer<Event>>,
-    pub(crate) outputs: Outputs,
+    /// `None` once it has ended.
+    pub(crate) outputs: Option<Outputs>,
     pub(crate) version: Arc<AtomicU32>,
-    /// Where merge rules come from; without any it costs one branch an event.
-    pub(crate) merge: Arc<MergePort>,
-    /// Places for contributions to merge windows.
-    pub(crate) merge_places: usize,
     pub(crate) clock: Clock,
     pub(crate) stop: StopSignal,
     pub(crate) closing: Closing<OrchestratorTotals>,
@@ -64,17 +56,14 @@ pub struct OrchestratorTotals {
 }
 
 impl OrchestratorAgent {
-    pub(crate) fn new(parts: OrchestratorParts) -> OrchestratorAgent {
-        OrchestratorAgent {
-            inputs: parts.inputs,
-            outputs: Some(parts.outputs),
-            version: parts.version,
-            merger: Merger::new(parts.merge, parts.merge_places),
-            clock: parts.clock,
-            stop: parts.stop,
-            passed: 0,
-            closing: parts.closing,
-        }
+    /// Merge rules come from `merge`, and without any it costs one branch an event; there are
+    /// `merge_places` places for contributions to windows.
+    pub(crate) fn new(
+        ends: OrchestratorEnds,
+        merge: Arc<MergePort>,
+        merge_places: usize,
+    ) -> OrchestratorAgent {
+        OrchestratorAgent { ends, merger: Merger::new(merge, merge_places), passed: 0 }
     }
 
     /// A view of the pool of contributions for other threads.
@@ -85,7 +74,7 @@ impl OrchestratorAgent {
     fn finish(mut self) -> OrchestratorTotals {
         self.merger.stop();
         let mut left = 0;
-        for input in &mut self.inputs {
+        for input in &mut self.ends.inputs {
             left += input.poll(usize::MAX, |_event| ()) as u64;
         }
         let merge = self.merger.finish();
@@ -97,7 +86,7 @@ impl OrchestratorAgent {
     /// then comes before the timer.
     #[inline]
     fn now_ns(&self) -> Option<u64> {
-        (self.merger.next_timer_ns() != u64::MAX).then(|| self.clock.now_ns())
+        (self.merger.next_timer_ns() != u64::MAX).then(|| self.ends.clock.now_ns())
     }
 }
 
@@ -109,7 +98,8 @@ impl Agent for OrchestratorAgent {
     fn duty_cycle(&mut self) -> usize {
         let mut work = self.merger.change_if_staged();
         let now_ns = self.now_ns();
-        let Self { inputs, outputs, version, merger, passed, .. } = self;
+        let Self { ends, merger, passed } = self;
+        let OrchestratorEnds { inputs, outputs, version, .. } = ends;
         let Some(lanes) = outputs else { return 0 };
         let mut drained = true;
         for input in inputs.iter_mut() {
@@ -133,9 +123,9 @@ impl Agent for OrchestratorAgent {
             // out.
             work += merger.expire(if drained { now_ns } else { now_ns.saturating_sub(BACKLOG_NS) });
         }
-        if all_closed || self.stop.phase() == Phase::Halted {
+        if all_closed || self.ends.stop.phase() == Phase::Halted {
             self.merger.stop();
-            self.outputs = None;
+            self.ends.outputs = None;
         }
         work
     }
@@ -149,11 +139,11 @@ impl Agent for OrchestratorAgent {
     }
 
     fn is_done(&self) -> bool {
-        self.outputs.is_none()
+        self.ends.outputs.is_none()
     }
 
     fn on_close(self: Box<Self>) {
-        let closing = self.closing.clone();
+        let closing = self.ends.closing.clone();
         closing.leave(self.finish());
     }
 }

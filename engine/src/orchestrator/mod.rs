@@ -5,4 +5,4 @@ mod agent;
 pub mod merge;
 
 pub use agent::{OrchestratorAgent, OrchestratorTotals};
-pub(crate) use agent::{OrchestratorParts, Outputs};
+pub(crate) use agent::{OrchestratorEnds, Outputs};

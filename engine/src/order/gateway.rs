@@ -29,24 +29,17 @@ pub struct GatewayCounts {
 /// forward is answered by an exec report on its own link, so no command ends without a word
 /// (FR-016).
 pub struct GatewayAgent {
-    inputs: Vec<Consumer<OrderCommand>>,
-    /// By venue; `None` for a venue without an order session.
-    outputs: Vec<Option<Publisher<OrderCommand>>>,
-    answers: Option<Publisher<Event>>,
-    switch: TradingSwitch,
-    quarantine: Quarantine,
-    sessions_open: Arc<AtomicUsize>,
-    stop: StopSignal,
-    clock: Clock,
+    ends: GatewayEnds,
     counts: GatewayCounts,
-    closing: Closing<GatewayCounts>,
 }
 
-/// What a [`GatewayAgent`] is made of.
-pub(crate) struct GatewayParts {
+/// What ties a [`GatewayAgent`] to the engine.
+pub(crate) struct GatewayEnds {
     pub(crate) inputs: Vec<Consumer<OrderCommand>>,
+    /// By venue; `None` for a venue without an order session.
     pub(crate) outputs: Vec<Option<Publisher<OrderCommand>>>,
-    pub(crate) answers: Publisher<Event>,
+    /// `None` once it has ended.
+    pub(crate) answers: Option<Publisher<Event>>,
     pub(crate) switch: TradingSwitch,
     pub(crate) quarantine: Quarantine,
     pub(crate) sessions_open: Arc<AtomicUsize>,
@@ -56,24 +49,13 @@ pub(crate) struct GatewayParts {
 }
 
 impl GatewayAgent {
-    pub(crate) fn new(parts: GatewayParts) -> GatewayAgent {
-        GatewayAgent {
-            inputs: parts.inputs,
-            outputs: parts.outputs,
-            answers: Some(parts.answers),
-            switch: parts.switch,
-            quarantine: parts.quarantine,
-            sessions_open: parts.sessions_open,
-            stop: parts.stop,
-            clock: parts.clock,
-            counts: GatewayCounts::default(),
-            closing: parts.closing,
-        }
+    pub(crate) fn new(ends: GatewayEnds) -> GatewayAgent {
+        GatewayAgent { ends, counts: GatewayCounts::default() }
     }
 
     /// What is left in the strategies' lanes is walked and counted.
     fn finish(mut self) -> GatewayCounts {
-        for input in &mut self.inputs {
+        for input in &mut self.ends.inputs {
             let mut left = 0;
             input.poll(usize::MAX, |_command| left += 1);
             self.counts.unsent += left;
@@ -82,7 +64,8 @@ impl GatewayAgent {
     }
 
     fn take_commands(&mut self) -> usize {
-        let Self { inputs, outputs, answers, switch, quarantine, clock, counts, .. } = self;
+        let Self { ends, counts } = self;
+        let GatewayEnds { inputs, outputs, answers, switch, quarantine, clock, .. } = ends;
         let Some(answers) = answers else { return 0 };
         let mut work = 0;
         for input in inputs {
@@ -161,30 +144,30 @@ impl Agent for GatewayAgent {
     }
 
     fn duty_cycle(&mut self) -> usize {
-        let stopping = self.stop.phase() >= Phase::Draining;
-        let sessions_gone = self.sessions_open.load(Ordering::Acquire) == 0;
-        if stopping || self.quarantine.last_resort().is_halted() {
+        let stopping = self.ends.stop.phase() >= Phase::Draining;
+        let sessions_gone = self.ends.sessions_open.load(Ordering::Acquire) == 0;
+        if stopping || self.ends.quarantine.last_resort().is_halted() {
             // Before the commands are looked at: from here on every new order is answered by a
             // rejection, whoever switches trading on again.
-            self.switch.set(false);
+            self.ends.switch.set(false);
         }
         if stopping && sessions_gone {
-            self.outputs.iter_mut().for_each(|output| *output = None);
+            self.ends.outputs.iter_mut().for_each(|output| *output = None);
         }
         let work = self.take_commands();
         let is_drained = stopping && sessions_gone && work == 0;
-        if is_drained || self.stop.phase() == Phase::Halted {
-            self.answers = None;
+        if is_drained || self.ends.stop.phase() == Phase::Halted {
+            self.ends.answers = None;
         }
         work
     }
 
     fn is_done(&self) -> bool {
-        self.answers.is_none()
+        self.ends.answers.is_none()
     }
 
     fn on_close(self: Box<Self>) {
-        let closing = self.closing.clone();
+        let closing = self.ends.closing.clone();
         closing.leave(self.finish());
     }
 }
@@ -209,10 +192,10 @@ mod tests {
         let (lane_in, input) = lane(options("orders"));
         let (output, venue) = lane(options("venue"));
         let (answers, told) = lane(options("answers"));
-        let gateway = GatewayAgent::new(GatewayParts {
+        let gateway = GatewayAgent::new(GatewayEnds {
             inputs: vec![input],
             outputs: vec![Some(output)],
-            answers,
+            answers: Some(answers),
             switch: TradingSwitch::new(true),
             quarantine: Quarantine::new(1, false),
             sessions_open: Arc::new(AtomicUsize::new(1)),
@@ -258,7 +241,7 @@ mod tests {
         // EDGE-14: they were in the lane before the switch was turned.
         let mut bench = bench();
         ALL.into_iter().for_each(|action| bench.send(action));
-        bench.gateway.switch.set(false);
+        bench.gateway.ends.switch.set(false);
         assert_eq!(bench.run(), (REDUCING.to_vec(), vec![RejectReason::TradingHalted; 2]));
         assert_eq!((bench.gateway.counts.forwarded, bench.gateway.counts.rejected), (2, 2));
     }
@@ -267,7 +250,7 @@ mod tests {
     fn nothing_that_adds_risk_leaves_of_a_quarantined_consumer() {
         let mut bench = bench();
         ALL.into_iter().for_each(|action| bench.send(action));
-        bench.gateway.quarantine.raise(ConsumerId(0), QuarantineReason::Failed);
+        bench.gateway.ends.quarantine.raise(ConsumerId(0), QuarantineReason::Failed);
         assert_eq!(bench.run(), (REDUCING.to_vec(), vec![RejectReason::TradingHalted; 2]));
     }
 
@@ -275,9 +258,9 @@ mod tests {
     fn a_stop_turns_trading_off_before_it_looks_at_what_waits() {
         let mut bench = bench();
         bench.send(OrderAction::Submit);
-        bench.gateway.stop.raise(Phase::Draining);
+        bench.gateway.ends.stop.raise(Phase::Draining);
         assert_eq!(bench.run(), (Vec::new(), vec![RejectReason::TradingHalted]));
-        bench.gateway.switch.set(true);
+        bench.gateway.ends.switch.set(true);
         bench.send(OrderAction::Submit);
         assert_eq!(bench.run(), (Vec::new(), vec![RejectReason::TradingHalted]));
     }

@@ -8,5 +8,5 @@ pub mod trading;
 
 pub use command::{OrderAction, OrderCommand, OrderFlags, OrderKey, OrderType, TimeInForce};
 pub use gateway::{GatewayAgent, GatewayCounts};
-pub(crate) use gateway::{GatewayParts, rejection};
+pub(crate) use gateway::{GatewayEnds, rejection};
 pub use tracker::{OpenOrder, OrderCounts, OrderTracker, Position};

@@ -17,15 +17,15 @@ use crate::consumer::{
 };
 use crate::dispatcher::order::Sequencer;
 use crate::dispatcher::{
-    AcceptFrom, DispatcherAgent, DispatcherParts, FlipPort, LinkParts, RouteBook, RouteKey,
-    RoutingTable, Subscription, routes_of,
+    AcceptFrom, DispatcherAgent, DispatcherInputs, DispatcherParts, FlipPort, LinkParts, RouteBook,
+    RouteKey, RoutingTable, Subscription, routes_of,
 };
 use crate::event::{ConsumerId, Event, Interest};
 use crate::orchestrator::merge::MergePort;
-use crate::orchestrator::{OrchestratorAgent, OrchestratorParts, Outputs};
+use crate::orchestrator::{OrchestratorAgent, OrchestratorEnds, Outputs};
 use crate::order::order_log::{ORDER_LOG_SLOTS, OrderLogSender, OrderLogSource, order_log_lane};
 use crate::order::trading::{Ledger, Marks, TradingBoard, TradingReader};
-use crate::order::{GatewayAgent, GatewayParts, OrderCommand};
+use crate::order::{GatewayAgent, GatewayEnds, OrderCommand};
 use crate::runtime::{Clock, GuardedConsumer, StallBook, StopSignal};
 use crate::safety::{Quarantine, TradingSwitch};
 use crate::telemetry::{
@@ -128,27 +128,6 @@ pub(crate) struct FanOut {
     control: Vec<Consumer<ControlCommand>>,
 }
 
-/// What comes to the dispatcher, and what it shares with the owner of the routes.
-pub(crate) struct DispatcherInputs {
-    pub(crate) critical: Consumer<Event>,
-    pub(crate) market: Consumer<Event>,
-    pub(crate) notices: Consumer<Event>,
-    pub(crate) version: Arc<AtomicU32>,
-    pub(crate) flips: Arc<FlipPort>,
-}
-
-impl DispatcherInputs {
-    /// Lanes to a dispatcher that nobody flips yet.
-    pub(crate) fn new(
-        critical: Consumer<Event>,
-        market: Consumer<Event>,
-        notices: Consumer<Event>,
-    ) -> DispatcherInputs {
-        let version = Arc::new(AtomicU32::new(1));
-        DispatcherInputs { critical, market, notices, version, flips: Arc::default() }
-    }
-}
-
 impl Builder {
     pub(crate) fn new(
         clock: Clock,
@@ -241,22 +220,22 @@ impl Builder {
         let (critical, critical_end) = self.lane("dispatch:critical", plan.lanes.dispatch);
         let (market, market_end) = self.lane("dispatch:market", plan.lanes.dispatch);
         let (notices, notices_end) = self.lane("control:answers", self.size.at_most(ANSWER_SLOTS));
-        let inputs = DispatcherInputs::new(critical_end, market_end, notices_end);
-        let (version, flips) = (Arc::clone(&inputs.version), Arc::clone(&inputs.flips));
+        let inputs =
+            DispatcherInputs { critical: critical_end, market: market_end, notices: notices_end };
         let merge = Arc::<MergePort>::default();
-        let orchestrator = OrchestratorAgent::new(OrchestratorParts {
+        let (version, flips) = (Arc::new(AtomicU32::new(1)), Arc::<FlipPort>::default());
+        let ends = OrchestratorEnds {
             inputs: links,
-            outputs: Outputs { critical, market },
+            outputs: Some(Outputs { critical, market }),
             version: Arc::clone(&version),
-            merge: Arc::clone(&merge),
-            merge_places: plan.merge_places,
             clock: self.clock.clone(),
             stop: self.stop.clone(),
             closing: self.closings.orchestrator.clone(),
-        });
+        };
+        let orchestrator = OrchestratorAgent::new(ends, Arc::clone(&merge), plan.merge_places);
         self.readings.pools.push(orchestrator.pool_gauge());
         let mut fan_out = self.fan_out(&plan);
-        let dispatcher = self.dispatcher(&plan, inputs, &mut fan_out);
+        let dispatcher = self.dispatcher(&plan, inputs, (&version, &flips), &mut fan_out);
         let FanOut { routes, book, accept_from, consumers: ends, orders, control, .. } = fan_out;
         let (mut consumers, mut guarded, mut interests) = (Vec::new(), Vec::new(), Vec::new());
         for ((consumer, ends), accept_from) in plan.consumers.into_iter().zip(ends).zip(accept_from)
@@ -278,10 +257,10 @@ impl Builder {
         answers: Publisher<Event>,
         sessions_open: Arc<AtomicUsize>,
     ) -> GatewayAgent {
-        GatewayAgent::new(GatewayParts {
+        GatewayAgent::new(GatewayEnds {
             inputs: orders,
             outputs: sessions,
-            answers,
+            answers: Some(answers),
             switch: self.switch.clone(),
             quarantine: self.quarantine.clone(),
             sessions_open,
@@ -370,21 +349,20 @@ impl Builder {
         &mut self,
         plan: &PipelinePlan,
         inputs: DispatcherInputs,
+        (version, flips): (&Arc<AtomicU32>, &Arc<FlipPort>),
         fan_out: &mut FanOut,
     ) -> DispatcherAgent {
         let sequencer = Sequencer::new(&plan.streams);
         self.readings.pools.push(sequencer.gauge());
         self.readings.streams = sequencer.stats();
         DispatcherAgent::new(DispatcherParts {
-            critical: inputs.critical,
-            market: inputs.market,
+            inputs,
             sequencer,
             links: std::mem::take(&mut fan_out.links),
             table: std::mem::take(&mut fan_out.table),
-            version: inputs.version,
+            version: Arc::clone(version),
             quarantine: self.quarantine.clone(),
-            flips: inputs.flips,
-            notices: inputs.notices,
+            flips: Arc::clone(flips),
             clock: self.clock.clone(),
             probe: self.probe(DispatcherAgent::probe_names()),
             letters: self.letters(DISPATCHER, plan.lanes.dead_letter),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pitlane_ring::{Running, Standby as Rest, Watch};
+use pitlane_ring::{Running, Standby, Watch};
 
 use super::home::Seat;
 
@@ -50,7 +50,7 @@ impl Eye {
 
     /// Takes everything but the cell that `running` holds; `None` when that has just ended, or when
     /// there is nothing to take.
-    pub(super) fn take(&mut self, running: Running) -> Option<Rest<Seat>> {
+    pub(super) fn take(&mut self, running: Running) -> Option<Standby<Seat>> {
         match self {
             Eye::Lease(watch) => watch.take(running),
             Eye::Held(_) => None,

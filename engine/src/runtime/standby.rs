@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
-use pitlane_ring::{Publisher, Standby as Rest};
+use pitlane_ring::{Publisher, Standby};
 
 use super::core::{CoreHandle, ThreadParts};
 use super::home::{CoreRules, Seat, ThreadId};
 use crate::telemetry::LogRecord;
 
 /// A sleeping thread, and the way to wake it with work.
-pub(super) struct Standby {
+pub(super) struct StandbyThread {
     handle: CoreHandle,
     thread: ThreadId,
     place: Arc<Place>,
@@ -21,11 +21,11 @@ pub(super) struct Standby {
 
 #[derive(Default)]
 struct Place {
-    rest: Mutex<Option<Rest<Seat>>>,
+    rest: Mutex<Option<Standby<Seat>>>,
     is_dismissed: AtomicBool,
 }
 
-impl Standby {
+impl StandbyThread {
     /// Starts the thread.
     ///
     /// # Errors
@@ -35,7 +35,7 @@ impl Standby {
         core: Option<usize>,
         rules: CoreRules,
         log: Publisher<LogRecord>,
-    ) -> io::Result<Standby> {
+    ) -> io::Result<StandbyThread> {
         let place = Arc::<Place>::default();
         let thread = ThreadId::default();
         let waiting = Arc::clone(&place);
@@ -51,11 +51,11 @@ impl Standby {
                 std::thread::park();
             }
         })?;
-        Ok(Standby { handle, thread, place })
+        Ok(StandbyThread { handle, thread, place })
     }
 
     /// Hands it what was taken from another thread; from now on it is one of the core's own.
-    pub(super) fn hand_over(self, rest: Rest<Seat>) -> (CoreHandle, ThreadId) {
+    pub(super) fn hand_over(self, rest: Standby<Seat>) -> (CoreHandle, ThreadId) {
         *self.place.rest.lock() = Some(rest);
         self.handle.unpark();
         (self.handle, self.thread)

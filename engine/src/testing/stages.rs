@@ -5,6 +5,7 @@
 //! instruments, all consumers subscribed to all of them, all on one thread.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use crossbeam_utils::CachePadded;
 use pitlane_ring::{Consumer, LookAhead, Publisher};
@@ -15,14 +16,13 @@ use crate::consumer::{
     contain,
 };
 use crate::dispatcher::order::SequencerOptions;
-use crate::dispatcher::{AcceptFrom, DispatcherAgent, Subscription};
+use crate::dispatcher::{AcceptFrom, DispatcherAgent, DispatcherInputs, Subscription};
 use crate::event::{ConsumerId, Event, InstrumentId, Interest};
 use crate::instrument::Instruments;
 use crate::orchestrator::OrchestratorAgent;
 use crate::order::OrderCommand;
 use crate::pipeline::{
-    Builder, ConsumerEnds, ConsumerPlan, DispatcherInputs, EngineEnds, Pipeline, PipelinePlan,
-    RoutingEnds, Size,
+    Builder, ConsumerEnds, ConsumerPlan, EngineEnds, Pipeline, PipelinePlan, RoutingEnds, Size,
 };
 use crate::runtime::{Agent, Clock, StopSignal};
 use crate::safety::{Quarantine, TradingSwitch};
@@ -195,9 +195,11 @@ pub fn bare_dispatcher(
     let (critical, critical_end) = builder.lane("dispatch:critical", SMALL);
     let (input, market_end) = builder.lane("dispatch:market", dispatch_slots);
     let (notices, notices_end) = builder.lane("control:answers", SMALL);
-    let inputs = DispatcherInputs::new(critical_end, market_end, notices_end);
+    let inputs =
+        DispatcherInputs { critical: critical_end, market: market_end, notices: notices_end };
+    let shared = (&Arc::new(AtomicU32::new(1)), &Arc::default());
     let mut fan_out = builder.fan_out(&plan);
-    let dispatcher = builder.dispatcher(&plan, inputs, &mut fan_out);
+    let dispatcher = builder.dispatcher(&plan, inputs, shared, &mut fan_out);
     let ends = fan_out.consumers.into_iter();
     let (market, critical_ends) =
         ends.map(|ConsumerEnds { market, critical, .. }| (market, critical)).unzip();

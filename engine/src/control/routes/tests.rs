@@ -74,7 +74,7 @@ fn office_with_answers(capacity: usize) -> Office {
 
 impl Office {
     /// Has a change carried out, step by step.
-    fn change(&mut self, request: Request) -> Answer {
+    fn change(&mut self, request: RoutesRequest) -> Answer {
         let ticket = self.routes.ask(request).unwrap();
         loop {
             self.step();
@@ -142,8 +142,8 @@ fn quote(consumer: u16, venue: u16, is_on: bool) -> RoutingChange {
     RoutingChange::Route(RouteChange { route, is_on })
 }
 
-fn request(asker: Option<u16>, command_id: u64, changes: Vec<RoutingChange>) -> Request {
-    Request { command_id, asker: asker.map(ConsumerId), changes }
+fn request(asker: Option<u16>, command_id: u64, changes: Vec<RoutingChange>) -> RoutesRequest {
+    RoutesRequest { command_id, asker: asker.map(ConsumerId), changes }
 }
 
 fn merge_of_all() -> MergeRequest {

@@ -36,7 +36,7 @@ use pitlane_ring::Publisher;
 use self::post::{Judgement, Post};
 use super::core::CoreHandle;
 use super::guarded::Watched;
-use super::standby::Standby;
+use super::standby::StandbyThread;
 use super::{Agent, Beside, BesideThread, Clock, YieldBan};
 use crate::safety::Quarantine;
 use crate::telemetry::{LogLanes, LogRecord, attach_thread};
@@ -198,7 +198,10 @@ impl Watchdog {
     }
 
     fn dismiss_standbys(&mut self) {
-        self.posts.iter_mut().filter_map(|post| post.standby.take()).for_each(Standby::dismiss);
+        self.posts
+            .iter_mut()
+            .filter_map(|post| post.standby.take())
+            .for_each(StandbyThread::dismiss);
     }
 
     /// Whether no callback is in sight, nor a thread that has lost its core and is not back yet.

@@ -13,7 +13,7 @@ use super::super::guarded::{GuardedConsumer, Watched};
 use super::super::home::{CoreRules, ThreadId, consumers_in_cell};
 use super::super::own_time::OwnTime;
 use super::super::stalls::Offered;
-use super::super::standby::Standby;
+use super::super::standby::StandbyThread;
 use super::sight::Sight;
 use super::{Demotion, Shared};
 use crate::runtime::YieldBan;
@@ -51,7 +51,7 @@ pub(super) struct Post {
     /// `None` for a demoted thread that has not come back from its callback.
     pub(super) watch: Option<Eye>,
     /// `None` where there is nothing to take, or no thread for it.
-    pub(super) standby: Option<Standby>,
+    pub(super) standby: Option<StandbyThread>,
     standbys_started: usize,
     pub(super) sight: Option<Sight>,
 }
@@ -93,7 +93,7 @@ impl Post {
         self.standbys_started += 1;
         let name = format!("{}+{}", self.first_name, self.standbys_started);
         let log = logs.make(&name);
-        self.standby = Some(Standby::start(name, self.core, self.rules.clone(), log)?);
+        self.standby = Some(StandbyThread::start(name, self.core, self.rules.clone(), log)?);
         Ok(())
     }
 

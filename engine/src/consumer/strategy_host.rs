@@ -48,7 +48,7 @@ pub enum ConsumerState {
 // rest. With fifty consumers on a core each line that a turn touches is one that the first cache
 // does not have.
 #[repr(C)]
-pub(super) struct Cell {
+pub(super) struct StrategyHost {
     pub(super) state: ConsumerState,
     pub(super) is_batch_over: bool,
     /// Whether stale market data is passed over.
@@ -96,7 +96,7 @@ struct Subject<'a> {
     event: Option<&'a Event>,
 }
 
-impl Cell {
+impl StrategyHost {
     /// Fetches again what an event touches and a cycle without one does not: a core's other
     /// threads, the system and other machines on the same hardware would have it out of the near
     /// caches within a millisecond.
@@ -177,7 +177,7 @@ impl Cell {
             self.batch_started_ns = entered_ns;
         }
         self.context.enter(event, entered_ns);
-        let Cell { strategy, context, .. } = self;
+        let StrategyHost { strategy, context, .. } = self;
         let outcome = contain_callback(context.consumer(), || strategy.on_event(event, context));
         let ended_ns = self.clock.now_ns();
         self.ended_ns = ended_ns;
@@ -209,7 +209,7 @@ impl Cell {
     /// Tries `on_start`; quarantines after three failures.
     pub(super) fn start(&mut self) {
         self.context.enter_without_event(self.clock.now_ns());
-        let Cell { strategy, context, .. } = self;
+        let StrategyHost { strategy, context, .. } = self;
         let outcome = contain_callback(context.consumer(), || strategy.on_start(context));
         self.start_attempts += 1;
         let Err(fault) = outcome else {
@@ -274,7 +274,7 @@ impl Cell {
             return;
         }
         self.context.enter_without_event(now_ns);
-        let Cell { strategy, context, .. } = self;
+        let StrategyHost { strategy, context, .. } = self;
         let outcome = contain_callback(context.consumer(), || run(strategy, context));
         if let Err(fault) = outcome {
             self.failed(fault, &Subject { callback, event: None });
