@@ -1,5 +1,6 @@
 //! The report of a run: every term counted where it happened, none derived.
 
+mod silent;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -18,11 +19,13 @@ use crate::order::{GatewayCounts, OrderCounts};
 use crate::pipeline::ConsumerTerms;
 pub use crate::pipeline::TermCounts;
 use crate::runtime::{Demotion, Pinned, StallFigures};
-use crate::safety::{HaltReason, LastResort};
+use crate::safety::{HaltReason, LastResort, QuarantineReason};
 use crate::telemetry::LatencyFigures;
 use crate::venue::governor::Allowance;
 use crate::venue::orders::LeftOrder;
 use crate::venue::{BookSummary, VenueClockReading, VenueCounters};
+pub use silent::SilentStream;
+pub(crate) use silent::silent_streams;
 pub use verdict::{Finding, FindingKind, RecordingReport};
 
 /// One consumer's account.
@@ -34,6 +37,8 @@ pub struct ConsumerReport {
     pub core: Option<usize>,
     /// Its last state.
     pub state: ConsumerState,
+    /// Why it was quarantined; `null` when it was not.
+    pub quarantine: Option<QuarantineReason>,
     /// Sums over all kinds.
     #[serde(flatten)]
     pub terms: TermCounts,
@@ -79,10 +84,16 @@ impl ConsumerReport {
 }
 
 /// One venue's intake.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct VenueReport {
     /// Its name.
     pub name: String,
+    /// Whether it was switched off when the run was stopped.
+    pub is_off: bool,
+    /// Whether it has a session for orders.
+    pub takes_orders: bool,
+    /// Market data frames that were decoded.
+    pub market_frames: u64,
     /// Its counters.
     #[serde(flatten)]
     pub counters: VenueCounters,
@@ -310,6 +321,8 @@ pub struct Report {
     pub venues: Vec<VenueReport>,
     /// Every book as it stood at the end, by symbol; `SYMBOL@VENUE` where several venues have it.
     pub books: BTreeMap<String, BookSummary>,
+    /// Streams that a consumer is subscribed to and that nothing was ever heard of.
+    pub silent_streams: Vec<SilentStream>,
     /// Every lane, in the order in which they were made.
     pub lanes: Vec<LaneReport>,
     /// Pools of what is held across events.

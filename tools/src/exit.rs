@@ -29,12 +29,16 @@ pub enum Exit {
     MarketDataIncomplete = 8,
     /// Lines of the interval log or of the dead letters could not be written.
     LinesLost = 9,
+    /// A strategy was quarantined, and not by an operator.
+    StrategyQuarantined = 10,
+    /// Every order of a strategy was refused.
+    OrdersRefused = 11,
     /// A second signal ended the process at once.
     SecondSignal = 130,
 }
 
 /// Every exit code of `pitlane` with its meaning: help and guides are made from this table.
-pub const EXITS: [(Exit, &str); 11] = [
+pub const EXITS: [(Exit, &str); 13] = [
     (Exit::Ok, "all accounts hold"),
     (Exit::Failed, "an account or a rule does not hold"),
     (Exit::Usage, "command line or configuration"),
@@ -43,8 +47,13 @@ pub const EXITS: [(Exit, &str); 11] = [
     (Exit::CriticalLost, "a critical event was lost"),
     (Exit::ThreadLeftBehind, "a thread did not stop in time"),
     (Exit::OrdersLeft, "orders may still rest at a venue"),
-    (Exit::MarketDataIncomplete, "a book not to be trusted, or a recording not played whole"),
+    (
+        Exit::MarketDataIncomplete,
+        "no market data, a book not to be trusted, or a recording not whole",
+    ),
     (Exit::LinesLost, "lines of a run's files could not be written"),
+    (Exit::StrategyQuarantined, "a strategy was quarantined"),
+    (Exit::OrdersRefused, "every order of a strategy was refused"),
     (Exit::SecondSignal, "a second signal"),
 ];
 

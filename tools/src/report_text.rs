@@ -10,7 +10,7 @@ mod venues;
 use std::fmt::Write;
 
 use pitlane_engine::dispatcher::order::StreamCounts;
-use pitlane_engine::report::{RecordingReport, Report};
+use pitlane_engine::report::{FindingKind, RecordingReport, Report};
 use pitlane_engine::text::escaped;
 
 use crate::limits_text::limits;
@@ -27,7 +27,11 @@ use venues::{books, merges, venues};
 pub fn report_text(report: &Report) -> String {
     let mut text = String::new();
     for finding in &report.findings {
-        let _infallible = writeln!(text, "NOT WELL: {}", escaped(&finding.text));
+        let how = match finding.kind {
+            FindingKind::Notice => "Worth a look",
+            _ => "NOT WELL",
+        };
+        let _infallible = writeln!(text, "{how}: {}", escaped(&finding.text));
     }
     text.push_str(&verdict(report));
     if let Some(recording) = &report.recording {

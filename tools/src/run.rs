@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pitlane_engine::config::{Config, ConfigError};
-use pitlane_engine::report::Report;
+use pitlane_engine::report::{FindingKind, Report};
 use pitlane_engine::runtime::{CorePlan, HostCores};
 use pitlane_engine::text::escaped;
 use pitlane_engine::venue::registry::VenueKind;
@@ -52,7 +52,10 @@ pub(crate) fn run(
     let printed = print_report(&report, args.report, terminal);
     // Last, so that it stands where a person looks, the gravest at the very end.
     for finding in report.findings.iter().rev() {
-        terminal.complain(&finding.text);
+        match finding.kind {
+            FindingKind::Notice => terminal.say(&format!("note: {}\n", escaped(&finding.text))),
+            _ => terminal.complain(&finding.text),
+        }
     }
     match Exit::of_report(&report) {
         Exit::Ok => printed.map(|()| Exit::Ok),

@@ -21,8 +21,8 @@ use crate::runtime::{Closing, StallFigures};
 use crate::telemetry::{
     Collector, HistogramSet, LatencyFigures, LogDrain, ProbeLink, new_histogram,
 };
-use crate::venue::BookSummary;
 use crate::venue::market::BookSummaries;
+use crate::venue::{BookSummary, VenueCounters};
 
 /// What the agents have left.
 pub(super) struct Account {
@@ -115,7 +115,10 @@ impl Account {
         };
         let venues = readings.venues().into_iter();
         let venues: Vec<VenueReport> = venues
-            .map(|(name, counters)| VenueReport { clock: clock_of(&name), name, counters })
+            .map(|(name, counters)| VenueReport {
+                clock: clock_of(&name),
+                ..venue_report(readings, name, counters)
+            })
             .collect();
         let intake = self.intake(&venues);
         let windows = self.orchestrator.merge;
@@ -190,6 +193,21 @@ impl Account {
     }
 }
 
+fn venue_report(readings: &Readings, name: String, counters: VenueCounters) -> VenueReport {
+    let sessions = readings.sessions.iter().filter(|session| session.venue == name);
+    let is_market = |role: &str| role.starts_with("market");
+    VenueReport {
+        takes_orders: sessions.clone().any(|session| !is_market(&session.role)),
+        market_frames: sessions
+            .filter(|session| is_market(&session.role))
+            .map(|session| session.stats.read().decoded)
+            .sum(),
+        name,
+        counters,
+        ..VenueReport::default()
+    }
+}
+
 /// Joins both sides' terms of one consumer. What a thread that was left behind still holds can't be
 /// walked: it is what is missing, by kind, as long as its lanes' own gauges say that so much can be
 /// in them.
@@ -205,6 +223,7 @@ fn consumer_report(
         name: counters.name.clone(),
         core: None,
         state: ConsumerState::Running,
+        quarantine: None,
         terms: TermCounts::default(),
         failures: terms.failed.total(),
         stale_handled: terms.stale.total(),

@@ -15,13 +15,14 @@ use crate::control::{
 };
 use crate::dispatcher::order::StreamCounts;
 use crate::dispatcher::{FlipOutcome, RouteKey};
+use crate::event::ConsumerId;
 use crate::orchestrator::merge::MergePort;
 use crate::pipeline::{Closings, LiveStatus, Readings};
-use crate::report::{Report, RoutingReport, ThreadReport};
+use crate::report::{Report, RoutingReport, ThreadReport, silent_streams};
 use crate::runtime::{
     Clock, CoreHandle, CorePlan, CoreWakers, Demotion, Phase, StopSignal, WatchdogHandle,
 };
-use crate::safety::LastResort;
+use crate::safety::{LastResort, Quarantine};
 use crate::telemetry::ProbeLink;
 
 /// What an [`Engine`] is made of.
@@ -32,6 +33,7 @@ pub(super) struct EngineParts {
     pub(super) readings: Arc<Readings>,
     pub(super) closings: Closings,
     pub(super) last_resort: LastResort,
+    pub(super) quarantine: Quarantine,
     pub(super) links: Vec<Arc<ProbeLink>>,
     pub(super) steady: Arc<SteadyState>,
     pub(super) wakers: CoreWakers,
@@ -218,6 +220,7 @@ impl Engine {
         let parts = self.parts.take()?;
         let duration_ns = parts.clock.now_ns();
         let allocations = parts.steady.allocations();
+        let off = parts.readings.venues_off();
         let mut ended = parts.threads.end(&parts.stop, &parts.wakers, parts.drain_deadline);
         let mut account = Account::take(&parts.closings);
         account.sets.append(&mut ended.hiccups);
@@ -234,6 +237,11 @@ impl Engine {
         report.lose(&parts.last_resort);
         report.duration_ns = duration_ns;
         report.allocations_steady_state = allocations;
+        report.venues.iter_mut().for_each(|venue| venue.is_off = off.contains(&venue.name));
+        report.silent_streams = silent_streams(&parts.routes.view(), &parts.readings);
+        for (index, consumer) in report.consumers.iter_mut().enumerate() {
+            consumer.quarantine = parts.quarantine.reason(ConsumerId(index as u16));
+        }
         report.routing = RoutingReport::of(&parts.routes.view());
         report.limits = parts.readings.allowances(&parts.clock);
         ended.tell(&mut report, parts.readings.letters_dropped());

@@ -135,6 +135,7 @@ impl Assembly<'_> {
             readings,
             closings: self.builder.closings,
             last_resort: self.builder.quarantine.last_resort().clone(),
+            quarantine: self.builder.quarantine.clone(),
             links,
             steady,
             wakers: self.wakers,

@@ -108,6 +108,13 @@ impl Readings {
         clocks.map(|(venue, clock)| (venue.clone(), clock.reading(now_ns))).collect()
     }
 
+    /// The venues that are switched off.
+    pub(crate) fn venues_off(&self) -> Vec<String> {
+        let switches = self.trading.venues.iter().zip(&self.switches);
+        let off = switches.filter(|(_, switch)| switch.as_ref().is_some_and(|one| !one.is_on()));
+        off.map(|(name, _)| name.clone()).collect()
+    }
+
     /// What all sessions have counted.
     pub(crate) fn intake(&self) -> VenueCounters {
         let mut sum = VenueCounters::default();

@@ -1,5 +1,9 @@
-//! What a run ends with: one finding for each thing that did not go as promised, one exit code for
-//! all.
+//! What a run ends with: one finding for each thing that did not go as promised or is worth a look,
+//! one exit code for all.
+
+mod market;
+mod notices;
+mod strategies;
 
 use serde::Serialize;
 
@@ -20,19 +24,28 @@ pub enum FindingKind {
     AccountBroken,
     /// A book is not to be trusted at the end, or frames of a recording were refused or not played.
     MarketDataIncomplete,
+    /// A strategy was quarantined, and not by an operator.
+    StrategyQuarantined,
+    /// Every order of a strategy was refused, for another reason than that trading was off.
+    OrdersRefused,
     /// Lines that a file did not take, as on a full disk.
     LinesLost,
+    /// Worth a look; the run did what it promised.
+    Notice,
 }
 
 impl FindingKind {
     /// Every kind, the gravest first.
-    pub const ALL: [FindingKind; 6] = [
+    pub const ALL: [FindingKind; 9] = [
         FindingKind::CriticalLost,
         FindingKind::OrdersLeft,
         FindingKind::ThreadLeftBehind,
         FindingKind::AccountBroken,
         FindingKind::MarketDataIncomplete,
+        FindingKind::StrategyQuarantined,
+        FindingKind::OrdersRefused,
         FindingKind::LinesLost,
+        FindingKind::Notice,
     ];
 
     /// The exit code of `pitlane` for it.
@@ -45,6 +58,9 @@ impl FindingKind {
             FindingKind::AccountBroken => 1,
             FindingKind::MarketDataIncomplete => 8,
             FindingKind::LinesLost => 9,
+            FindingKind::StrategyQuarantined => 10,
+            FindingKind::OrdersRefused => 11,
+            FindingKind::Notice => 0,
         }
     }
 }
@@ -72,7 +88,8 @@ pub struct RecordingReport {
 }
 
 impl Report {
-    /// Everything that did not go as promised, the gravest first; empty when all is well.
+    /// Everything that did not go as promised, the gravest first, then what is worth a look; empty
+    /// when all is well.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -93,42 +110,12 @@ impl Report {
             let text = "an account does not hold: events are missing or counted twice";
             add(FindingKind::AccountBroken, text.to_owned());
         }
-        self.market_data(&mut add);
+        market::find(self, &mut add);
+        strategies::find(self, &mut add);
         self.lines_lost(&mut add);
+        notices::find(self, &mut add);
         findings.sort_by_key(|finding| finding.kind);
         findings
-    }
-
-    fn market_data(&self, add: &mut impl FnMut(FindingKind, String)) {
-        let kind = FindingKind::MarketDataIncomplete;
-        // A live run may be stopped before a venue's first snapshot has come. A recording has its
-        // snapshots.
-        let is_distrusted =
-            |status| status == "stale" || (status != "live" && self.recording.is_some());
-        for (name, book) in self.books.iter().filter(|(_, book)| is_distrusted(book.status)) {
-            add(
-                kind,
-                format!("the book of {name} is {} at the end: not to be trusted", book.status),
-            );
-        }
-        let Some(recording) = &self.recording else { return };
-        if recording.played < recording.frames {
-            let RecordingReport { frames, played, .. } = recording;
-            add(kind, format!("only {played} of the recording's {frames} frames were played"));
-        }
-        let of_venues = |count: fn(&crate::venue::VenueCounters) -> u64| -> u64 {
-            self.venues.iter().map(|venue| count(&venue.counters)).sum()
-        };
-        let (refused, gaps) = (of_venues(|counts| counts.refused), of_venues(|counts| counts.gaps));
-        if refused > 0 {
-            add(
-                kind,
-                format!("{refused} frames of the recording were refused, see the dead letters"),
-            );
-        }
-        if gaps > 0 {
-            add(kind, format!("{gaps} gaps in the recording's sequences"));
-        }
     }
 
     fn lines_lost(&self, add: &mut impl FnMut(FindingKind, String)) {
@@ -164,6 +151,9 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::order::trading::{PositionFigures, RefusalFigures, StrategyFigures};
+    use crate::report::{SilentStream, VenueReport};
+    use crate::venue::BookSummary;
 
     #[test]
     fn the_gravest_finding_gives_the_exit_code_and_all_are_told() {
@@ -183,5 +173,81 @@ mod tests {
         let texts: Vec<String> = report.findings().into_iter().map(|f| f.text).collect();
         assert_eq!(texts.len(), 5, "{texts:?}");
         assert!(texts[3].contains("only 4 of the recording's 10 frames"), "{texts:?}");
+    }
+
+    fn report() -> Report {
+        Report { identity_holds: true, duration_ns: 10_000_000_000, ..Report::default() }
+    }
+
+    fn kinds(report: &Report) -> Vec<(FindingKind, String)> {
+        report.findings().into_iter().map(|finding| (finding.kind, finding.text)).collect()
+    }
+
+    #[test]
+    fn a_venue_that_takes_no_orders_and_gets_some_is_told_with_the_reason() {
+        let mut report = report();
+        let venue = VenueReport { name: "deaf".into(), market_frames: 9, ..Default::default() };
+        report.venues = vec![venue];
+        let refusal = RefusalFigures {
+            by: "engine".into(),
+            what: "order".into(),
+            reason: "not_connected".into(),
+            venue_code: None,
+            count: 2_998,
+        };
+        let row = PositionFigures {
+            instrument: "BTC-USDT".into(),
+            venue: "deaf".into(),
+            orders_sent: 2_998,
+            orders_rejected: 2_998,
+            refusals: vec![refusal],
+            ..Default::default()
+        };
+        let strategy = "mm".to_owned();
+        report.trading =
+            vec![StrategyFigures { strategy, positions: vec![row], ..Default::default() }];
+        let (kind, text) = kinds(&report).remove(0);
+        assert_eq!((kind, report.exit_code()), (FindingKind::OrdersRefused, 11));
+        assert!(text.contains("all 2998 orders for BTC-USDT at deaf were refused"), "{text}");
+        assert!(text.contains("has no api_url"), "{text}");
+        report.trading[0].positions[0].refusals[0].reason = "trading_halted".into();
+        assert_eq!(report.exit_code(), 0, "trading was off: {:?}", report.findings());
+        report.trading[0].positions[0].orders_acknowledged = 1;
+        assert_eq!(kinds(&report), [], "one was taken");
+    }
+
+    #[test]
+    fn a_venue_without_market_data_and_levels_dropped_are_told() {
+        let mut report = report();
+        report.venues = vec![VenueReport { name: "mute".into(), ..Default::default() }];
+        assert_eq!(report.exit_code(), 8, "{:?}", report.findings());
+        report.venues[0].is_off = true;
+        assert_eq!(kinds(&report), []);
+        let (sha256, status) = (String::new(), "live");
+        let book = BookSummary { sha256, status, bid_levels: 5, ask_levels: 5, levels_dropped: 7 };
+        report.books.insert("BTC-USDT".into(), book);
+        assert_eq!((kinds(&report)[0].0, report.exit_code()), (FindingKind::Notice, 0));
+        report.recording = Some(RecordingReport::default());
+        let (kind, text) = kinds(&report).remove(0);
+        assert_eq!(kind, FindingKind::MarketDataIncomplete);
+        assert!(text.contains("lacks 7 levels"), "{text}");
+    }
+
+    #[test]
+    fn streams_that_never_spoke_are_named_together() {
+        let mut report = report();
+        let stream = |number: u32, is_silent| SilentStream {
+            consumer: "one".into(),
+            venue: "v".into(),
+            instrument: format!("A{number}-USDT"),
+            events: vec!["trade"],
+            is_silent,
+        };
+        report.silent_streams = (0..7).map(|number| stream(number, true)).collect();
+        let texts = kinds(&report);
+        assert_eq!(texts.len(), 1, "{texts:?}");
+        assert!(texts[0].1.contains("A4-USDT and 2 more: v never sent any"), "{texts:?}");
+        report.silent_streams = vec![stream(0, false)];
+        assert_eq!(kinds(&report), [], "a market may be quiet for a minute");
     }
 }

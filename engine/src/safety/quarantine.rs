@@ -12,7 +12,8 @@ use crate::event::ConsumerId;
 const FREE: u8 = 0;
 
 /// Why a consumer is quarantined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum QuarantineReason {
     /// Too many of its callbacks failed. Its thread goes on taking events, and turns them away.
@@ -36,6 +37,19 @@ struct Board {
     cancels_orders: bool,
     changes: AtomicU32,
     last_resort: LastResort,
+}
+
+impl QuarantineReason {
+    /// What happened, in words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            QuarantineReason::Failed => "too many of its callbacks failed",
+            QuarantineReason::Operator => "an operator said so",
+            QuarantineReason::Overrun => "it was too far behind",
+            QuarantineReason::Stuck => "a callback did not return",
+        }
+    }
 }
 
 impl Quarantine {
@@ -70,6 +84,18 @@ impl Quarantine {
     #[must_use]
     pub fn has(&self, consumer: ConsumerId) -> bool {
         self.state(consumer) != FREE
+    }
+
+    /// Why a consumer is quarantined; `None` when it is not.
+    #[must_use]
+    pub fn reason(&self, consumer: ConsumerId) -> Option<QuarantineReason> {
+        Some(match self.state(consumer) {
+            1 => QuarantineReason::Failed,
+            2 => QuarantineReason::Operator,
+            3 => QuarantineReason::Overrun,
+            4 => QuarantineReason::Stuck,
+            _ => return None,
+        })
     }
 
     /// Whether nothing is to be published to a consumer any more: a callback does not return, or it
@@ -122,6 +148,7 @@ mod tests {
         board.raise(two, QuarantineReason::Stuck);
         board.raise(two, QuarantineReason::Failed);
         assert!(board.is_cut_off(two) && board.cancels_any());
+        assert_eq!((board.reason(one), board.reason(two)), (None, Some(QuarantineReason::Stuck)));
         assert!(!board.has(one) && !board.cancels_orders_of(one));
         let keeps = Quarantine::new(1, false);
         keeps.raise(one, QuarantineReason::Stuck);

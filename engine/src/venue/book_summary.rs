@@ -11,4 +11,6 @@ pub struct BookSummary {
     pub bid_levels: usize,
     /// Levels on the ask side.
     pub ask_levels: usize,
+    /// Levels that were dropped since a side was full: the book lacks them (`book_levels_max`).
+    pub levels_dropped: u64,
 }

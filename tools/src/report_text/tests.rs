@@ -22,6 +22,7 @@ fn consumer(terms: TermCounts) -> ConsumerReport {
         name: "market_maker".into(),
         core: Some(1),
         state: ConsumerState::Stopped,
+        quarantine: None,
         terms,
         stale_handled: 0,
         failures: 0,
@@ -56,7 +57,12 @@ fn report(terms: TermCounts) -> Report {
             },
         )]),
         consumers: vec![consumer(terms)],
-        venues: vec![VenueReport { name: "simulated".into(), counters, clock }],
+        venues: vec![VenueReport {
+            name: "simulated".into(),
+            counters,
+            clock,
+            ..VenueReport::default()
+        }],
         books: BTreeMap::from([("BTC-USDT".into(), book())]),
         notes: vec!["a note".into()],
         ..Report::default()
@@ -65,7 +71,7 @@ fn report(terms: TermCounts) -> Report {
 
 fn book() -> BookSummary {
     let sha256 = "0123456789abcdef".repeat(4);
-    BookSummary { sha256, status: "live", bid_levels: 1_209, ask_levels: 2_196 }
+    BookSummary { sha256, status: "live", bid_levels: 1_209, ask_levels: 2_196, levels_dropped: 0 }
 }
 
 fn row<'a>(text: &'a str, start: &str) -> &'a str {

@@ -1,7 +1,7 @@
 //! The last prices of every instrument at every venue, as its sessions heard them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use crate::event::{Event, EventKind, InstrumentId, Payload, VenueId};
 
@@ -14,6 +14,19 @@ struct Cell {
     last_trade: AtomicI64,
     /// When the newest of them was read, ns of the engine's clock.
     at_ns: AtomicU64,
+    /// Market kinds that were heard, a bit each: see [`bit`].
+    heard: AtomicU8,
+}
+
+/// The bit of a market kind; 0 of any other.
+const fn bit(kind: EventKind) -> u8 {
+    match kind {
+        EventKind::Quote => 1,
+        EventKind::Trade => 2,
+        EventKind::Book => 4,
+        EventKind::Bar => 8,
+        _ => 0,
+    }
 }
 
 /// A reading of one instrument's last prices; a price of 0 is none.
@@ -43,14 +56,20 @@ impl Marks {
     /// Takes the prices of a market event; any other is passed over.
     #[inline]
     pub fn take(&self, event: &Event) {
-        if let Some(EventKind::Quote | EventKind::Trade | EventKind::Book) = event.kind() {
-            self.take_prices(event);
+        let bit = event.kind().map_or(0, bit);
+        if bit != 0 {
+            self.take_prices(event, bit);
         }
     }
 
     #[inline]
-    fn take_prices(&self, event: &Event) {
+    fn take_prices(&self, event: &Event, bit: u8) {
         let Some(cell) = self.cell(event.venue_id(), event.instrument_id()) else { return };
+        let heard = cell.heard.load(Ordering::Relaxed);
+        if heard & bit == 0 {
+            // A venue's sessions may be on several threads.
+            cell.heard.fetch_or(bit, Ordering::Relaxed);
+        }
         let top = |bid: Option<i64>, ask: Option<i64>| {
             cell.bid.store(bid.unwrap_or_default(), Ordering::Relaxed);
             cell.ask.store(ask.unwrap_or_default(), Ordering::Relaxed);
@@ -74,6 +93,17 @@ impl Marks {
     fn cell(&self, venue: VenueId, instrument: InstrumentId) -> Option<&Cell> {
         let is_known = instrument.index() < self.instruments;
         self.cells.get(venue.index() * self.instruments + instrument.index()).filter(|_| is_known)
+    }
+
+    /// Whether an event of this market kind was ever heard of the instrument from the venue.
+    pub(crate) fn has_heard(
+        &self,
+        venue: VenueId,
+        instrument: InstrumentId,
+        kind: EventKind,
+    ) -> bool {
+        let cell = self.cell(venue, instrument);
+        cell.is_some_and(|cell| cell.heard.load(Ordering::Relaxed) & bit(kind) != 0)
     }
 
     /// The last prices heard.
@@ -106,6 +136,8 @@ mod tests {
         take(Event::new(&quote), 7, 5);
         let read = |venue| marks.read(VenueId(venue), InstrumentId(1));
         assert_eq!(read(1), LastPrices { bid: 7, ask: 0, last_trade: 8, at_ns: 6 });
+        let heard = |kind| marks.has_heard(VenueId(1), InstrumentId(1), kind);
+        assert!(heard(EventKind::Quote) && heard(EventKind::Trade) && !heard(EventKind::Book));
         assert_eq!((read(0), read(9)), (LastPrices::default(), LastPrices::default()));
     }
 }

@@ -188,6 +188,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
                     status: status.name(),
                     bid_levels: book.level_count(Side::Buy),
                     ask_levels: book.level_count(Side::Sell),
+                    levels_dropped: book.overflows(),
                 };
                 Some((id, summary))
             };
