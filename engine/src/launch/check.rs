@@ -8,7 +8,7 @@ use rustix::fs::Access;
 use super::footprint::lane_footprints;
 use super::options::LaunchError;
 use super::pipeline_plan::strategies;
-use super::venues::{VenueDemand, check_venue};
+use super::venue_setup::{VenueDemand, check_venue};
 use crate::config::Config;
 use crate::consumer::StrategyRegistry;
 use crate::control::{SOCKET_NAME, check_path};

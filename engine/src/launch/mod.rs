@@ -19,7 +19,10 @@ mod pipeline_plan;
 mod rehearsal;
 mod run_header;
 mod shutdown;
+mod snapshot_threads;
 mod start;
+mod synthetic_venue;
+mod venue_setup;
 mod venue_threads;
 mod venues;
 

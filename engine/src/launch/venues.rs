@@ -4,8 +4,6 @@
 //! The embedded venue is a venue like any other: its server starts first, and then it is connected
 //! to by its address, through the same adapter.
 
-use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -13,63 +11,32 @@ use pitlane_ring::{Consumer, Publisher};
 
 use super::assemble::Assembly;
 use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
-use super::pause_book::{PausedAt, account_of};
+use super::venue_setup::{VenueSetup, configured, symbol_map};
 use crate::config::{Config, VenueConfig};
-use crate::event::{Event, EventKind, InstrumentId, Price, VenueId, parse_scaled};
+use crate::event::{Event, EventKind, InstrumentId, VenueId, parse_scaled};
 use crate::instrument::Instruments;
 use crate::order::OrderCommand;
 use crate::pipeline::SessionCounters;
-use crate::runtime::{Agent, AgentRole, Beside};
+use crate::runtime::AgentRole;
 use crate::venue::governor::{Counted, Governor, Limit};
 use crate::venue::market::{
-    MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits, SnapshotClient, SnapshotOptions,
-    SnapshotPace, Stream, routed_url,
+    MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits, SnapshotClient, SnapshotPace,
+    Stream, routed_url,
 };
 use crate::venue::orders::{OrderOptions, OrderWiring};
-use crate::venue::protocol::{KeyError, Keys, VenueLimits};
-use crate::venue::registry::{KeyedOrders, OrderKind, VenueKind};
+use crate::venue::registry::{KeyedOrders, VenueKind};
 use crate::venue::simulated::{
     Enforcement, LimitRules, SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions,
 };
-use crate::venue::transport::{
-    Endpoint, EndpointError, RestOptions, Scheme, SessionLimits, SessionOptions,
-};
-use crate::venue::{
-    IntakeStats, LaneOutlet, SymbolMap, SyntheticLoad, SyntheticOptions, SyntheticVenue,
-    SyntheticWiring, VenueClock, VenueSwitch,
-};
-use crate::world::{Files, Spawn, World};
+use crate::venue::transport::{Endpoint, EndpointError, Scheme, SessionLimits, SessionOptions};
+use crate::venue::{IntakeStats, LaneOutlet, SymbolMap, VenueClock, VenueSwitch};
+use crate::world::Spawn;
 
 /// What the embedded venue calls the one API key it knows.
 const EMBEDDED_API_KEY: &str = "pitlane";
 /// Levels of a buffered diff for which there is memory: recorded ones have 20 on both sides, on
 /// average.
 const LEVELS_PER_DIFF: usize = 32;
-/// Bytes of a snapshot, at most.
-const SNAPSHOT_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-/// Where a venue is, and how to log on there.
-struct VenueSetup {
-    name: String,
-    kind: &'static VenueKind,
-    /// Of all its sessions.
-    governor: Governor,
-    /// By what its pauses are known over runs; `None` for an embedded venue.
-    paused_at: Option<PausedAt>,
-    clock: VenueClock,
-    /// By the number of the route.
-    streams_at: Vec<Endpoint>,
-    rest: Option<Endpoint>,
-    /// Only with `rest`.
-    has_books: bool,
-    /// `None` without orders.
-    api: Option<(Endpoint, KeyedOrders)>,
-    book_levels_max: usize,
-    buffered_diffs_max: usize,
-    /// `None`: those that consumers want.
-    streams: Option<Vec<String>>,
-    streams_per_connection_max: usize,
-}
 
 /// Both ends that the pipeline gets of a venue.
 pub(super) struct VenueEnds {
@@ -372,7 +339,7 @@ impl Assembly<'_> {
     }
 
     /// A session's link to the orchestrator and its dead-letter lane.
-    fn outlet(
+    pub(super) fn outlet(
         &mut self,
         name: &str,
         session: &str,
@@ -391,73 +358,16 @@ impl Assembly<'_> {
         (LaneOutlet::new(link, letters, self.builder.clock.clone(), (venue, marks), open), link_end)
     }
 
-    fn intake(&mut self, name: &str, role: &str) -> Arc<crossbeam_utils::CachePadded<IntakeStats>> {
+    pub(super) fn intake(
+        &mut self,
+        name: &str,
+        role: &str,
+    ) -> Arc<crossbeam_utils::CachePadded<IntakeStats>> {
         let stats = IntakeStats::new();
         let (venue, role) = (name.to_owned(), role.to_owned());
         let counters = SessionCounters { venue, role, stats: Arc::clone(&stats) };
         self.builder.readings.sessions.push(counters);
         stats
-    }
-
-    fn snapshots(
-        &mut self,
-        setup: &VenueSetup,
-        role: &str,
-        rest: Endpoint,
-        symbols: &SymbolMap,
-        venue_clock: Option<VenueClock>,
-    ) -> Result<SnapshotClient, LaunchError> {
-        let beside = self.place_beside()?;
-        let options = SnapshotOptions {
-            venue: setup.name.clone(),
-            name: format!("rest-{}{}", setup.name, role.strip_prefix("market").unwrap_or(role)),
-            rest: RestOptions {
-                endpoint: rest,
-                net: self.world.net.clone(),
-                token: 0,
-                timeout_ns: self.config.session.rest_ms * 1_000_000,
-                body_bytes_max: SNAPSHOT_BYTES_MAX,
-            },
-            symbols: symbols.clone(),
-            governor: setup.governor.clone(),
-            learns_limits: role == "market",
-            venue_clock,
-            clock: self.builder.clock.clone(),
-            wakers: self.wakers.clone(),
-            waker: beside.as_ref().map(Beside::waker).unwrap_or_default(),
-            stop: self.builder.stop.clone(),
-        };
-        let (agent, client) = (setup.kind.snapshot_agent)(options);
-        self.builder.readings.lanes.push(client.gauge());
-        self.run_beside(beside, agent)?;
-        Ok(client)
-    }
-
-    /// A place beside the cores; none in a simulated world, where all agents are on one thread.
-    fn place_beside(&self) -> Result<Option<Beside>, LaunchError> {
-        let source = |source| LaunchError::Thread { name: "(poller)".to_owned(), source };
-        match self.world.spawn {
-            Spawn::Threads => Beside::new().map(Some).map_err(source),
-            Spawn::OneThread => Ok(None),
-        }
-    }
-
-    /// Starts an agent in its place, or leaves it for the one thread.
-    fn run_beside(
-        &mut self,
-        beside: Option<Beside>,
-        agent: Box<dyn Agent>,
-    ) -> Result<(), LaunchError> {
-        let Some(beside) = beside else {
-            self.beside.push(agent);
-            return Ok(());
-        };
-        let name = agent.name().to_owned();
-        match beside.start(&name, agent, self.builder.clock.clone()) {
-            Ok(thread) => self.threads.beside.push(thread),
-            Err(source) => return Err(LaunchError::Thread { name, source }),
-        }
-        Ok(())
     }
 
     fn session_options(
@@ -487,60 +397,6 @@ impl Assembly<'_> {
             ..SilenceLimits::default()
         }
     }
-
-    /// The embedded venue without a socket.
-    fn synthetic_venue(
-        &mut self,
-        number: usize,
-        name: &str,
-        load: SyntheticLoad,
-        sessions_open: &Arc<AtomicUsize>,
-    ) -> VenueEnds {
-        // It has no connection to be switched, and sends what it was loaded with.
-        self.builder.readings.switches.push(None);
-        self.stream_ports.push(Vec::new());
-        let id = VenueId(number as u16);
-        let (outlet, link) = self.outlet(name, "synthetic", id, Some(sessions_open));
-        let (commands, commands_end) =
-            self.builder.lane(format!("gateway>{name}"), self.config.lanes.order);
-        let consumers = self.consumer_names();
-        let probe = self.builder.probe(SyntheticVenue::<LaneOutlet>::probe_names(&consumers));
-        let start = |entry: &crate::config::InstrumentConfig| {
-            parse_scaled(entry.start_price.as_bytes(), entry.price_scale).map_or(Price(1), Price)
-        };
-        let instruments = self
-            .builder
-            .readings
-            .instruments
-            .iter()
-            .zip(&self.config.instruments)
-            .map(|((id, spec), entry)| (id, spec.clone(), start(entry)))
-            .collect();
-        let options = SyntheticOptions {
-            name: name.to_owned(),
-            venue: id,
-            instruments,
-            seed: self.config.simulated.seed,
-            events_per_s: self.config.simulated.events_per_s,
-            consumers,
-            load,
-        };
-        let stats = self.intake(name, "synthetic");
-        let (clock, stop) = (self.builder.clock.clone(), self.builder.stop.clone());
-        let wiring = SyntheticWiring {
-            outlet,
-            commands: commands_end,
-            stats,
-            probe,
-            clock,
-            stop,
-            quarantine: self.builder.quarantine.clone(),
-            closing: self.builder.closings.orders(),
-        };
-        let agent = SyntheticVenue::new(options, wiring);
-        self.agents.push((AgentRole::VenueMarket(number), Box::new(agent)));
-        VenueEnds { links: vec![link], commands: Some(commands) }
-    }
 }
 
 /// What ties an order session to its venue.
@@ -553,145 +409,6 @@ struct OrderEnds {
 struct MarketEnds {
     orders_ready: Option<Arc<AtomicBool>>,
     switch: VenueSwitch,
-}
-
-/// Addresses and keys of a `[[venue]]`.
-fn configured(
-    config: &Config,
-    number: usize,
-    venue: &VenueConfig,
-    world: &World,
-) -> Result<VenueSetup, LaunchError> {
-    let parse = |key: &str, url: &str, scheme, allowed: &str| {
-        Endpoint::parse(url, scheme, &world.net).map_err(|error| {
-            config.error_at(&format!("venue[{number}].{key}"), &error.to_string(), allowed)
-        })
-    };
-    let ws = "ws://HOST:PORT/PATH";
-    let kind = kind_of(config, number, venue)?;
-    let at =
-        |route: &&str| parse("stream_url", &routed_url(&venue.stream_url, route), Scheme::Ws, ws);
-    let streams_at: Vec<Endpoint> = kind.routes.iter().map(at).collect::<Result<_, _>>()?;
-    // Without books it still tells the time.
-    let rest = match venue.books || !venue.rest_url.is_empty() {
-        true => Some(parse("rest_url", &venue.rest_url, Scheme::Http, "http://HOST:PORT")?),
-        false => None,
-    };
-    let api = match &venue.api_url {
-        Some(url) => {
-            let endpoint = parse("api_url", url, Scheme::Ws, ws)?;
-            let orders = orders_of(config, number, kind)?;
-            Some((endpoint, keyed_orders(orders, venue, &world.files)?))
-        }
-        None => None,
-    };
-    let at = streams_at.iter().chain(&rest).chain(api.iter().map(|(endpoint, _)| endpoint));
-    let hosts: BTreeSet<String> = at.map(|endpoint| endpoint.authority().to_owned()).collect();
-    let paused_at = PausedAt {
-        venue: venue.name.clone(),
-        hosts: hosts.into_iter().collect(),
-        account: match &api {
-            Some(_) => account_of(&api_key(venue)?),
-            None => String::new(),
-        },
-    };
-    Ok(VenueSetup {
-        name: venue.name.clone(),
-        kind,
-        paused_at: Some(paused_at),
-        governor: Governor::named(&venue.name, kind.limits.counted, config.consumers.len()),
-        streams_at,
-        clock: VenueClock::new(&venue.name, world.clock.clone()),
-        rest,
-        has_books: venue.books,
-        api,
-        book_levels_max: venue.book_levels_max,
-        buffered_diffs_max: venue.buffered_diffs_max,
-        streams: venue.streams.clone(),
-        streams_per_connection_max: venue.streams_per_connection_max,
-    })
-}
-
-/// What a `[[venue]]` would be asked to do; `None` for a number beyond.
-pub(super) fn check_venue(
-    config: &Config,
-    number: usize,
-    instruments: &Arc<Instruments>,
-    world: &World,
-) -> Result<VenueDemand, LaunchError> {
-    let venue = &config.venues[number];
-    let kind = kind_of(config, number, venue)?;
-    let symbols = symbol_map(config, &venue.name, instruments)?;
-    let most = venue.streams_per_connection_max;
-    let connections = (kind.spread)(&symbols, venue.books, venue.streams.as_deref(), most).len();
-    configured(config, number, venue, world)?;
-    Ok(VenueDemand { limits: kind.limits, connections })
-}
-
-/// What a venue allows, and what it would be asked for.
-pub(super) struct VenueDemand {
-    pub(super) limits: VenueLimits,
-    /// Market connections.
-    pub(super) connections: usize,
-}
-
-fn kind_of(
-    config: &Config,
-    number: usize,
-    venue: &VenueConfig,
-) -> Result<&'static VenueKind, LaunchError> {
-    VenueKind::find(&venue.kind).ok_or_else(|| {
-        let names: Vec<_> = VenueKind::names().collect();
-        let (key, problem) = (format!("venue[{number}].kind"), "no such kind of venue");
-        config.error_at(&key, problem, &names.join(", ")).into()
-    })
-}
-
-fn orders_of(config: &Config, number: usize, kind: &VenueKind) -> Result<OrderKind, LaunchError> {
-    kind.orders.ok_or_else(|| {
-        let problem = format!("no orders are sent to venues of kind {:?}", kind.name);
-        let key = format!("venue[{number}].api_url");
-        config.error_at(&key, &problem, "no api_url: market data only").into()
-    })
-}
-
-/// The environment comes first: a key is better kept there.
-fn api_key(venue: &VenueConfig) -> Result<String, KeyError> {
-    let from_environment = venue
-        .api_key_env
-        .as_ref()
-        .map(|name| std::env::var(name).map_err(|_| KeyError::NoVariable { name: name.clone() }));
-    match (from_environment, &venue.api_key) {
-        (Some(Ok(key)), _) => Ok(key),
-        (_, Some(key)) => Ok(key.clone()),
-        (Some(Err(error)), None) => Err(error),
-        // Refused by the check of the configuration.
-        (None, None) => Err(KeyError::NoVariable { name: "api_key_env".to_owned() }),
-    }
-}
-
-fn keyed_orders(
-    orders: OrderKind,
-    venue: &VenueConfig,
-    files: &Files,
-) -> Result<KeyedOrders, KeyError> {
-    let api_key = api_key(venue)?;
-    crate::text::hide(&api_key);
-    let private_key_file = venue.private_key_file.as_deref().unwrap_or(Path::new(""));
-    (orders.with_keys)(Keys { api_key: &api_key, private_key_file, files })
-}
-
-fn symbol_map(
-    config: &Config,
-    venue: &str,
-    instruments: &Arc<Instruments>,
-) -> Result<SymbolMap, LaunchError> {
-    let native = |(entry, (id, _)): (&crate::config::InstrumentConfig, (InstrumentId, _))| {
-        (entry.native_symbol(venue), id)
-    };
-    let natives: Vec<_> = config.instruments.iter().zip(instruments.iter()).map(native).collect();
-    SymbolMap::new(&natives, Arc::clone(instruments))
-        .map_err(|source| LaunchError::Symbols { venue: venue.to_owned(), source })
 }
 
 /// What an embedded venue trades: every instrument of the configuration. The start prices of each

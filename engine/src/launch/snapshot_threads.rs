@@ -1,0 +1,77 @@
+//! The agents that fetch snapshots, each beside the pinned cores.
+
+use super::assemble::Assembly;
+use super::options::LaunchError;
+use super::venue_setup::VenueSetup;
+use crate::runtime::{Agent, Beside};
+use crate::venue::market::{SnapshotClient, SnapshotOptions};
+use crate::venue::transport::{Endpoint, RestOptions};
+use crate::venue::{SymbolMap, VenueClock};
+use crate::world::Spawn;
+
+/// Bytes of a snapshot, at most.
+const SNAPSHOT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+impl Assembly<'_> {
+    /// The agent of one market session, started, and the end that asks it.
+    pub(super) fn snapshots(
+        &mut self,
+        setup: &VenueSetup,
+        role: &str,
+        rest: Endpoint,
+        symbols: &SymbolMap,
+        venue_clock: Option<VenueClock>,
+    ) -> Result<SnapshotClient, LaunchError> {
+        let beside = self.place_beside()?;
+        let options = SnapshotOptions {
+            venue: setup.name.clone(),
+            name: format!("rest-{}{}", setup.name, role.strip_prefix("market").unwrap_or(role)),
+            rest: RestOptions {
+                endpoint: rest,
+                net: self.world.net.clone(),
+                token: 0,
+                timeout_ns: self.config.session.rest_ms * 1_000_000,
+                body_bytes_max: SNAPSHOT_BYTES_MAX,
+            },
+            symbols: symbols.clone(),
+            governor: setup.governor.clone(),
+            learns_limits: role == "market",
+            venue_clock,
+            clock: self.builder.clock.clone(),
+            wakers: self.wakers.clone(),
+            waker: beside.as_ref().map(Beside::waker).unwrap_or_default(),
+            stop: self.builder.stop.clone(),
+        };
+        let (agent, client) = (setup.kind.snapshot_agent)(options);
+        self.builder.readings.lanes.push(client.gauge());
+        self.run_beside(beside, agent)?;
+        Ok(client)
+    }
+
+    /// A place beside the cores; none in a simulated world, where all agents are on one thread.
+    fn place_beside(&self) -> Result<Option<Beside>, LaunchError> {
+        let source = |source| LaunchError::Thread { name: "(poller)".to_owned(), source };
+        match self.world.spawn {
+            Spawn::Threads => Beside::new().map(Some).map_err(source),
+            Spawn::OneThread => Ok(None),
+        }
+    }
+
+    /// Starts an agent in its place, or leaves it for the one thread.
+    fn run_beside(
+        &mut self,
+        beside: Option<Beside>,
+        agent: Box<dyn Agent>,
+    ) -> Result<(), LaunchError> {
+        let Some(beside) = beside else {
+            self.beside.push(agent);
+            return Ok(());
+        };
+        let name = agent.name().to_owned();
+        match beside.start(&name, agent, self.builder.clock.clone()) {
+            Ok(thread) => self.threads.beside.push(thread),
+            Err(source) => return Err(LaunchError::Thread { name, source }),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,180 @@
+//! From a `[[venue]]` of the configuration to where it is, what speaks to it, and with which keys.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::options::LaunchError;
+use super::pause_book::{PausedAt, account_of};
+use crate::config::{Config, VenueConfig};
+use crate::event::InstrumentId;
+use crate::instrument::Instruments;
+use crate::venue::governor::Governor;
+use crate::venue::market::routed_url;
+use crate::venue::protocol::{KeyError, Keys, VenueLimits};
+use crate::venue::registry::{KeyedOrders, OrderKind, VenueKind};
+use crate::venue::transport::{Endpoint, Scheme};
+use crate::venue::{SymbolMap, VenueClock};
+use crate::world::{Files, World};
+
+/// Where a venue is, and how to log on there.
+pub(super) struct VenueSetup {
+    pub(super) name: String,
+    pub(super) kind: &'static VenueKind,
+    /// Of all its sessions.
+    pub(super) governor: Governor,
+    /// By what its pauses are known over runs; `None` for an embedded venue.
+    pub(super) paused_at: Option<PausedAt>,
+    pub(super) clock: VenueClock,
+    /// By the number of the route.
+    pub(super) streams_at: Vec<Endpoint>,
+    pub(super) rest: Option<Endpoint>,
+    /// Only with `rest`.
+    pub(super) has_books: bool,
+    /// `None` without orders.
+    pub(super) api: Option<(Endpoint, KeyedOrders)>,
+    pub(super) book_levels_max: usize,
+    pub(super) buffered_diffs_max: usize,
+    /// `None`: those that consumers want.
+    pub(super) streams: Option<Vec<String>>,
+    pub(super) streams_per_connection_max: usize,
+}
+
+/// Addresses and keys of a `[[venue]]`.
+pub(super) fn configured(
+    config: &Config,
+    number: usize,
+    venue: &VenueConfig,
+    world: &World,
+) -> Result<VenueSetup, LaunchError> {
+    let parse = |key: &str, url: &str, scheme, allowed: &str| {
+        Endpoint::parse(url, scheme, &world.net).map_err(|error| {
+            config.error_at(&format!("venue[{number}].{key}"), &error.to_string(), allowed)
+        })
+    };
+    let ws = "ws://HOST:PORT/PATH";
+    let kind = kind_of(config, number, venue)?;
+    let at =
+        |route: &&str| parse("stream_url", &routed_url(&venue.stream_url, route), Scheme::Ws, ws);
+    let streams_at: Vec<Endpoint> = kind.routes.iter().map(at).collect::<Result<_, _>>()?;
+    // Without books it still tells the time.
+    let rest = match venue.books || !venue.rest_url.is_empty() {
+        true => Some(parse("rest_url", &venue.rest_url, Scheme::Http, "http://HOST:PORT")?),
+        false => None,
+    };
+    let api = match &venue.api_url {
+        Some(url) => {
+            let endpoint = parse("api_url", url, Scheme::Ws, ws)?;
+            let orders = orders_of(config, number, kind)?;
+            Some((endpoint, keyed_orders(orders, venue, &world.files)?))
+        }
+        None => None,
+    };
+    let at = streams_at.iter().chain(&rest).chain(api.iter().map(|(endpoint, _)| endpoint));
+    let hosts: BTreeSet<String> = at.map(|endpoint| endpoint.authority().to_owned()).collect();
+    let paused_at = PausedAt {
+        venue: venue.name.clone(),
+        hosts: hosts.into_iter().collect(),
+        account: match &api {
+            Some(_) => account_of(&api_key(venue)?),
+            None => String::new(),
+        },
+    };
+    Ok(VenueSetup {
+        name: venue.name.clone(),
+        kind,
+        paused_at: Some(paused_at),
+        governor: Governor::named(&venue.name, kind.limits.counted, config.consumers.len()),
+        streams_at,
+        clock: VenueClock::new(&venue.name, world.clock.clone()),
+        rest,
+        has_books: venue.books,
+        api,
+        book_levels_max: venue.book_levels_max,
+        buffered_diffs_max: venue.buffered_diffs_max,
+        streams: venue.streams.clone(),
+        streams_per_connection_max: venue.streams_per_connection_max,
+    })
+}
+
+/// What a `[[venue]]` would be asked to do; `None` for a number beyond.
+pub(super) fn check_venue(
+    config: &Config,
+    number: usize,
+    instruments: &Arc<Instruments>,
+    world: &World,
+) -> Result<VenueDemand, LaunchError> {
+    let venue = &config.venues[number];
+    let kind = kind_of(config, number, venue)?;
+    let symbols = symbol_map(config, &venue.name, instruments)?;
+    let most = venue.streams_per_connection_max;
+    let connections = (kind.spread)(&symbols, venue.books, venue.streams.as_deref(), most).len();
+    configured(config, number, venue, world)?;
+    Ok(VenueDemand { limits: kind.limits, connections })
+}
+
+/// What a venue allows, and what it would be asked for.
+pub(super) struct VenueDemand {
+    pub(super) limits: VenueLimits,
+    /// Market connections.
+    pub(super) connections: usize,
+}
+
+fn kind_of(
+    config: &Config,
+    number: usize,
+    venue: &VenueConfig,
+) -> Result<&'static VenueKind, LaunchError> {
+    VenueKind::find(&venue.kind).ok_or_else(|| {
+        let names: Vec<_> = VenueKind::names().collect();
+        let (key, problem) = (format!("venue[{number}].kind"), "no such kind of venue");
+        config.error_at(&key, problem, &names.join(", ")).into()
+    })
+}
+
+fn orders_of(config: &Config, number: usize, kind: &VenueKind) -> Result<OrderKind, LaunchError> {
+    kind.orders.ok_or_else(|| {
+        let problem = format!("no orders are sent to venues of kind {:?}", kind.name);
+        let key = format!("venue[{number}].api_url");
+        config.error_at(&key, &problem, "no api_url: market data only").into()
+    })
+}
+
+/// The environment comes first: a key is better kept there.
+fn api_key(venue: &VenueConfig) -> Result<String, KeyError> {
+    let from_environment = venue
+        .api_key_env
+        .as_ref()
+        .map(|name| std::env::var(name).map_err(|_| KeyError::NoVariable { name: name.clone() }));
+    match (from_environment, &venue.api_key) {
+        (Some(Ok(key)), _) => Ok(key),
+        (_, Some(key)) => Ok(key.clone()),
+        (Some(Err(error)), None) => Err(error),
+        // Refused by the check of the configuration.
+        (None, None) => Err(KeyError::NoVariable { name: "api_key_env".to_owned() }),
+    }
+}
+
+fn keyed_orders(
+    orders: OrderKind,
+    venue: &VenueConfig,
+    files: &Files,
+) -> Result<KeyedOrders, KeyError> {
+    let api_key = api_key(venue)?;
+    crate::text::hide(&api_key);
+    let private_key_file = venue.private_key_file.as_deref().unwrap_or(Path::new(""));
+    (orders.with_keys)(Keys { api_key: &api_key, private_key_file, files })
+}
+
+pub(super) fn symbol_map(
+    config: &Config,
+    venue: &str,
+    instruments: &Arc<Instruments>,
+) -> Result<SymbolMap, LaunchError> {
+    let native = |(entry, (id, _)): (&crate::config::InstrumentConfig, (InstrumentId, _))| {
+        (entry.native_symbol(venue), id)
+    };
+    let natives: Vec<_> = config.instruments.iter().zip(instruments.iter()).map(native).collect();
+    SymbolMap::new(&natives, Arc::clone(instruments))
+        .map_err(|source| LaunchError::Symbols { venue: venue.to_owned(), source })
+}
