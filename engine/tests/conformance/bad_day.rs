@@ -9,7 +9,8 @@ use pitlane_engine::order::OrderAction;
 use pitlane_engine::venue::simulated::{FaultName, FaultPlan, Ledger};
 
 use crate::harness::Seen;
-use crate::trader::{Trader, TraderOptions, credentials, fills, reports, venue};
+use crate::subject::Orders;
+use crate::trader::{Trader, TraderOptions, fills, reports, venue};
 
 /// Orders of one day, alternately such that fill at once and such that rest.
 const ORDERS: u64 = 16;
@@ -47,13 +48,12 @@ fn told(seen: &Seen, id: u64) -> i64 {
     fills(&reports(seen, id)).iter().map(|fill| fill.last_qty).sum()
 }
 
-#[test]
-fn what_is_told_of_a_bad_day_is_what_the_venues_ledger_says() {
+pub fn what_is_told_of_a_bad_day_is_what_the_venues_ledger_says<V: Orders>() {
     for seed in 1..=4 {
-        let venue = venue(&credentials(), |options| {
+        let venue = venue::<V>(|options| {
             options.fault_plan = FaultPlan::hostile(seed);
         });
-        let mut trader = Trader::new(venue.address(), credentials(), &TraderOptions::default());
+        let mut trader = Trader::<V>::new(venue.address(), &TraderOptions::default());
         trader.drive_to_ready();
         for id in 1..=ORDERS {
             if id % 2 == 1 {

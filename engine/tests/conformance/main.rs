@@ -21,3 +21,4 @@ mod trader;
 
 market_data!(binance_spot, crate::subject::BinanceSpot);
 market_data!(binance_futures, crate::subject::BinanceFutures);
+orders!(binance_spot_orders, crate::subject::BinanceSpot);

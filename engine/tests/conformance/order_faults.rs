@@ -15,29 +15,29 @@ use pitlane_engine::venue::simulated::{Fault, FaultName, FaultPlan, SimulatedVen
 use crate::harness::MS;
 use crate::proxy::Proxy;
 use crate::raw::{RawServer, text};
-use crate::trader::{QTY, Trader, TraderOptions, credentials, fills, reports, venue};
+use crate::subject::{BinanceSpot, Orders};
+use crate::trader::{QTY, Trader, TraderOptions, fills, reports, venue};
 
 /// A trader behind a line that can be cut.
-fn behind_a_proxy() -> (SimulatedVenue, Proxy, Trader) {
-    let venue = venue(&credentials(), |_| {});
+fn behind_a_proxy<V: Orders>() -> (SimulatedVenue, Proxy, Trader<V>) {
+    let venue = venue::<V>(|_| {});
     let proxy = Proxy::start(venue.address());
-    let mut trader = Trader::new(proxy.address, credentials(), &TraderOptions::default());
+    let mut trader = Trader::<V>::new(proxy.address, &TraderOptions::default());
     trader.drive_to_ready();
     (venue, proxy, trader)
 }
 
 /// Runs until the venue has got `count` orders, whatever comes back.
-fn drive_to_received(trader: &mut Trader, venue: &SimulatedVenue, count: u64) {
+fn drive_to_received<V: Orders>(trader: &mut Trader<V>, venue: &SimulatedVenue, count: u64) {
     let counters = Arc::clone(venue.counters());
     trader.drive("the order at the venue", |_, _| counters.report().orders_received == count);
 }
 
-#[test]
-fn a_report_that_is_told_twice_counts_once() {
-    let venue = venue(&credentials(), |options| {
+pub fn a_report_that_is_told_twice_counts_once<V: Orders>() {
+    let venue = venue::<V>(|options| {
         options.fault_plan = FaultPlan::one(Fault::DuplicateExec, Trigger::Every(1));
     });
-    let mut trader = Trader::new(venue.address(), credentials(), &TraderOptions::default());
+    let mut trader = Trader::<V>::new(venue.address(), &TraderOptions::default());
     trader.drive_to_ready();
     trader.submit_marketable(1);
     trader.drive_to(1, OrderStatus::Filled);
@@ -52,9 +52,10 @@ fn a_report_that_is_told_twice_counts_once() {
     trader.assert_sound();
 }
 
-#[test]
-fn a_cut_with_an_accepted_order_is_followed_by_a_question_and_not_by_the_order_again() {
-    let (venue, proxy, mut trader) = behind_a_proxy();
+pub fn a_cut_with_an_accepted_order_is_followed_by_a_question_and_not_by_the_order_again<
+    V: Orders,
+>() {
+    let (venue, proxy, mut trader) = behind_a_proxy::<V>();
     proxy.lose_replies();
     trader.submit_resting(1);
     drive_to_received(&mut trader, &venue, 1);
@@ -78,9 +79,8 @@ fn a_cut_with_an_accepted_order_is_followed_by_a_question_and_not_by_the_order_a
     trader.assert_sound();
 }
 
-#[test]
-fn a_fill_that_was_lost_with_the_connection_is_told_once() {
-    let (venue, proxy, mut trader) = behind_a_proxy();
+pub fn a_fill_that_was_lost_with_the_connection_is_told_once<V: Orders>() {
+    let (venue, proxy, mut trader) = behind_a_proxy::<V>();
     proxy.lose_replies();
     trader.submit_marketable(1);
     drive_to_received(&mut trader, &venue, 1);
@@ -100,9 +100,8 @@ fn a_fill_that_was_lost_with_the_connection_is_told_once() {
     trader.assert_sound();
 }
 
-#[test]
-fn the_fills_of_an_order_that_were_missed_are_listed_with_price_and_fee() {
-    let (venue, proxy, mut trader) = behind_a_proxy();
+pub fn the_fills_of_an_order_that_were_missed_are_listed_with_price_and_fee<V: Orders>() {
+    let (venue, proxy, mut trader) = behind_a_proxy::<V>();
     proxy.lose_replies();
     trader.submit_marketable(1);
     drive_to_received(&mut trader, &venue, 1);
@@ -127,9 +126,8 @@ fn the_fills_of_an_order_that_were_missed_are_listed_with_price_and_fee() {
     trader.assert_sound();
 }
 
-#[test]
-fn an_order_that_never_arrived_is_rejected_once_it_can_not_arrive_any_more() {
-    let (venue, proxy, mut trader) = behind_a_proxy();
+pub fn an_order_that_never_arrived_is_rejected_once_it_can_not_arrive_any_more<V: Orders>() {
+    let (venue, proxy, mut trader) = behind_a_proxy::<V>();
     proxy.lose_requests();
     trader.submit_resting(1);
     trader.drive("the loss", |_, _| proxy.lost_bytes() > 0);
@@ -139,7 +137,8 @@ fn an_order_that_never_arrived_is_rejected_once_it_can_not_arrive_any_more() {
     let report = trader.drive_to(1, OrderStatus::Rejected);
     // Until its request is too old for the venue, "no such order" may only mean "not yet".
     assert!(trader.clock.now_ns() - sent_ns >= 5_000 * MS);
-    assert_eq!((report.reason(), report.venue_code), (Some(RejectReason::NeverArrived), -2013));
+    let expected = (Some(RejectReason::NeverArrived), V::CODES.no_such_order);
+    assert_eq!((report.reason(), report.venue_code), expected);
     assert_eq!(report.certainty(), Some(Certainty::Assumed));
     trader.drive_to_ready();
     trader.submit_resting(2);
@@ -174,7 +173,7 @@ fn no_order_leaves_before_those_in_doubt_were_asked_for_and_one_that_fails_holds
             log.lock().unwrap().push(peer.read_text()?);
         }
     });
-    let mut trader = Trader::new(server.address, credentials(), &TraderOptions::default());
+    let mut trader = Trader::<BinanceSpot>::new(server.address, &TraderOptions::default());
     trader.drive_to_ready();
     trader.submit_resting(1);
     trader.drive("the query", |_, _| asked.lock().unwrap().len() == 2);
@@ -237,7 +236,7 @@ fn a_report_that_can_not_be_read_makes_the_order_a_question() {
         *log.lock().unwrap() = vec![place, query];
         peer.wait_for_end()
     });
-    let mut trader = Trader::new(server.address, credentials(), &TraderOptions::default());
+    let mut trader = Trader::<BinanceSpot>::new(server.address, &TraderOptions::default());
     trader.drive_to_ready();
     trader.submit_resting(1);
     let is_corrected = |r: &ExecReport| r.exec_type() == Some(ExecType::Corrected);
@@ -275,7 +274,7 @@ fn reports_out_of_order_never_bring_an_order_back() {
         }
         peer.wait_for_end()
     });
-    let mut trader = Trader::new(server.address, credentials(), &TraderOptions::default());
+    let mut trader = Trader::<BinanceSpot>::new(server.address, &TraderOptions::default());
     trader.drive_to_ready();
     trader.submit_resting(1);
     trader.drive("all frames", |_, counters| counters.frames == 2 + 7);
@@ -316,7 +315,7 @@ fn a_request_without_an_answer_makes_the_order_a_question() {
         peer.wait_for_end()
     });
     let options = TraderOptions { answer_ms: 200, ..TraderOptions::default() };
-    let mut trader = Trader::new(server.address, credentials(), &options);
+    let mut trader = Trader::<BinanceSpot>::new(server.address, &options);
     trader.drive_to_ready();
     trader.submit_resting(1);
     let report = trader.drive_to(1, OrderStatus::New);
@@ -325,11 +324,12 @@ fn a_request_without_an_answer_makes_the_order_a_question() {
     trader.assert_sound();
 }
 
-#[test]
-fn once_a_critical_event_can_be_stored_nowhere_nothing_more_is_read_and_cancels_still_leave() {
+pub fn once_a_critical_event_can_be_stored_nowhere_nothing_more_is_read_and_cancels_still_leave<
+    V: Orders,
+>() {
     // FR-016, the last resort: what is not read stays at the venue.
-    let venue = venue(&credentials(), |_| {});
-    let mut trader = Trader::new(venue.address(), credentials(), &TraderOptions::default());
+    let venue = venue::<V>(|_| {});
+    let mut trader = Trader::<V>::new(venue.address(), &TraderOptions::default());
     trader.drive_to_ready();
     for id in [1, 2] {
         trader.submit_resting(id);

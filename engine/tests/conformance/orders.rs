@@ -8,24 +8,22 @@ use pitlane_engine::event::{
 use pitlane_engine::order::{OrderAction, OrderType, TimeInForce};
 use pitlane_engine::runtime::{Agent, Phase};
 use pitlane_engine::safety::QuarantineReason;
-use pitlane_engine::venue::LetterReason;
-use pitlane_engine::venue::binance::Credentials;
+use pitlane_engine::venue::{LetterReason, SessionState};
 
 use crate::harness::{keep_log, logged};
-use crate::trader::{API_KEY, QTY, Trader, TraderOptions, credentials, fills, reports, venue};
+use crate::subject::Orders;
+use crate::trader::{QTY, Trader, TraderOptions, fills, reports, venue};
 
 /// A venue and a trader that is logged on at it.
 macro_rules! logged_on {
     ($venue:ident, $trader:ident, $change:expr) => {
-        let credentials = credentials();
-        let $venue = venue(&credentials, $change);
-        let mut $trader = Trader::new($venue.address(), credentials, &TraderOptions::default());
+        let $venue = venue::<V>($change);
+        let mut $trader = Trader::<V>::new($venue.address(), &TraderOptions::default());
         $trader.drive_to_ready();
     };
 }
 
-#[test]
-fn an_order_is_placed_filled_and_another_one_cancelled() {
+pub fn an_order_is_placed_filled_and_another_one_cancelled<V: Orders>() {
     logged_on!(venue, trader, |_| {});
     trader.submit_resting(1);
     let new = trader.drive_to(1, OrderStatus::New);
@@ -44,12 +42,14 @@ fn an_order_is_placed_filled_and_another_one_cancelled() {
     assert_eq!(trader.counters().refused, 0);
 }
 
-#[test]
-fn refusals_of_the_venue_come_back_with_its_code() {
+pub fn refusals_of_the_venue_come_back_with_its_code<V: Orders>() {
     logged_on!(venue, trader, |options| options.limits.orders_per_10s = 1);
     trader.submit(1, Side::Buy, Price(9_000_000), OrderType::LimitMaker);
     let maker = trader.drive_to(1, OrderStatus::Rejected);
-    assert_eq!((maker.reason(), maker.venue_code), (Some(RejectReason::Venue), -2010));
+    assert_eq!(
+        (maker.reason(), maker.venue_code),
+        (Some(RejectReason::Venue), V::CODES.would_take)
+    );
     // The first is taken, and one more should the venue's ten seconds end between two of them.
     (2..=5).for_each(|id| trader.submit_resting(id));
     trader.drive("four answers", |seen, _| (2..=5).all(|id| !reports(seen, id).is_empty()));
@@ -58,7 +58,10 @@ fn refusals_of_the_venue_come_back_with_its_code() {
         (3..=5).map(last).filter(|r| r.status() == Some(OrderStatus::Rejected)).collect();
     assert!(too_many.len() >= 2, "{too_many:?}");
     for report in &too_many {
-        assert_eq!((report.reason(), report.venue_code), (Some(RejectReason::SlowDown), -1015));
+        assert_eq!(
+            (report.reason(), report.venue_code),
+            (Some(RejectReason::SlowDown), V::CODES.too_many)
+        );
     }
     trader.assert_sound();
     let report = venue.counters().report();
@@ -66,8 +69,7 @@ fn refusals_of_the_venue_come_back_with_its_code() {
     assert!(trader.is_ready(), "a refusal costs the session nothing");
 }
 
-#[test]
-fn a_client_order_id_is_taken_once_also_in_flight_and_after_a_reject() {
+pub fn a_client_order_id_is_taken_once_also_in_flight_and_after_a_reject<V: Orders>() {
     // EDGE-13, LM-06
     logged_on!(venue, trader, |_| {});
     trader.submit_resting(1);
@@ -96,17 +98,16 @@ fn a_client_order_id_is_taken_once_also_in_flight_and_after_a_reject() {
     assert_eq!(venue.counters().report().orders_received, 3);
 }
 
-#[test]
-fn what_can_not_be_sent_now_is_refused_at_once() {
+pub fn what_can_not_be_sent_now_is_refused_at_once<V: Orders>() {
     // EDGE-14: nobody listens.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let mut trader = Trader::new(address, credentials(), &TraderOptions::default());
+    let mut trader = Trader::<V>::new(address, &TraderOptions::default());
     trader.submit_resting(1);
     let report = trader.drive_to(1, OrderStatus::Rejected);
     assert_eq!(report.reason(), Some(RejectReason::NotConnected));
-    trader.drive("attempts", |_, counters| counters.reconnects >= 3);
+    trader.drive("the attempt", |_, counters| counters.reconnects == 1);
     trader.command(OrderAction::Cancel, 7, |_| {});
     trader.drive("the answer", |seen, _| {
         let last = seen.all::<ExecReport>().last().copied();
@@ -118,8 +119,7 @@ fn what_can_not_be_sent_now_is_refused_at_once() {
     trader.drive_to_done();
 }
 
-#[test]
-fn open_orders_are_cancelled_at_the_stop() {
+pub fn open_orders_are_cancelled_at_the_stop<V: Orders>() {
     logged_on!(venue, trader, |_| {});
     (1..=3).for_each(|id| trader.submit_resting(id));
     for id in 1..=3 {
@@ -136,12 +136,10 @@ fn open_orders_are_cancelled_at_the_stop() {
     assert_eq!((report.orders_received, report.cancels_received), (3, 3));
 }
 
-#[test]
-fn open_orders_stay_at_the_stop_where_so_configured() {
-    let credentials = credentials();
-    let venue = venue(&credentials, |_| {});
+pub fn open_orders_stay_at_the_stop_where_so_configured<V: Orders>() {
+    let venue = venue::<V>(|_| {});
     let options = TraderOptions { cancel_on_stop: false, ..TraderOptions::default() };
-    let mut trader = Trader::new(venue.address(), credentials, &options);
+    let mut trader = Trader::<V>::new(venue.address(), &options);
     trader.drive_to_ready();
     trader.submit_resting(1);
     trader.drive_to(1, OrderStatus::New);
@@ -151,12 +149,12 @@ fn open_orders_stay_at_the_stop_where_so_configured() {
     assert_eq!(trader.reports(1).last().unwrap().status(), Some(OrderStatus::New));
 }
 
-#[test]
-fn orders_of_a_quarantined_consumer_are_cancelled_without_it_and_those_of_others_stay() {
+pub fn orders_of_a_quarantined_consumer_are_cancelled_without_it_and_those_of_others_stay<
+    V: Orders,
+>() {
     // F04: whoever does not return from a callback can't cancel anything itself.
-    let credentials = credentials();
-    let venue = venue(&credentials, |_| {});
-    let mut trader = Trader::new(venue.address(), credentials, &TraderOptions::default());
+    let venue = venue::<V>(|_| {});
+    let mut trader = Trader::<V>::new(venue.address(), &TraderOptions::default());
     trader.drive_to_ready();
     for (id, consumer) in [(1, 0), (2, 1), (3, 1)] {
         trader.command(OrderAction::Submit, id, |command| {
@@ -175,30 +173,37 @@ fn orders_of_a_quarantined_consumer_are_cancelled_without_it_and_those_of_others
     trader.assert_sound();
 }
 
-#[test]
-fn a_wrong_key_is_an_error_with_its_code_and_the_agent_goes_on_trying() {
+pub fn a_wrong_key_is_an_error_with_its_code_and_is_tried_again_when_the_venue_is_switched_on<
+    V: Orders,
+>() {
     keep_log();
-    let venue = venue(&credentials(), |_| {});
+    let venue = venue::<V>(|_| {});
     let options = TraderOptions { name: "wrong-key", ..TraderOptions::default() };
     // The key's name is right, the key is another one.
-    let other = Credentials::generate(API_KEY).unwrap();
-    let mut trader = Trader::new(venue.address(), other, &options);
-    trader.drive("attempts", |_, counters| counters.reconnects >= 3);
-    assert!(logged(&["ERROR", "[wrong-key] logon failed", "(code: -1022)"]));
+    let other = V::other_key();
+    let mut trader = Trader::<V>::with_key(venue.address(), other, &options);
+    trader.drive("the attempt", |_, counters| counters.reconnects == 1);
+    let code = format!("(code: {})", V::CODES.wrong_signature);
+    assert!(logged(&["ERROR", "[wrong-key] logon failed", &code]));
     assert!(!trader.is_ready() && !trader.agent.is_done());
     trader.submit_resting(1);
     let report = trader.drive_to(1, OrderStatus::Rejected);
     assert_eq!(report.reason(), Some(RejectReason::NotConnected));
+    (0..1_000).for_each(|_| trader.turn());
+    assert_eq!(trader.counters().reconnects, 1, "no knocking");
+    trader.switch.set(false);
+    trader.drive_to_state(SessionState::Off);
+    trader.switch.set(true);
+    trader.drive("the next attempt", |_, counters| counters.reconnects == 2);
     trader.assert_sound();
     assert_eq!(venue.counters().report().orders_received, 0);
 }
 
-#[test]
-fn a_report_on_a_strangers_order_is_kept_and_the_connection_too() {
+pub fn a_report_on_a_strangers_order_is_kept_and_the_connection_too<V: Orders>() {
     // EDGE-15: another run on the same account.
     logged_on!(venue, trader, |_| {});
     let options = TraderOptions { run: 2, ..TraderOptions::default() };
-    let mut stranger = Trader::new(venue.address(), credentials(), &options);
+    let mut stranger = Trader::<V>::new(venue.address(), &options);
     stranger.drive_to_ready();
     stranger.submit_resting(5);
     stranger.drive_to(5, OrderStatus::New);

@@ -1,10 +1,11 @@
 //! What the suite needs of a venue: its protocol, its kind, and a few of its texts.
 
-use pitlane_engine::venue::binance::SpotMarket;
+use pitlane_engine::venue::binance::{BinanceOrders, Credentials, SpotMarket};
 use pitlane_engine::venue::binance_futures::FuturesMarket;
-use pitlane_engine::venue::protocol::MarketProtocol;
+use pitlane_engine::venue::protocol::{MarketProtocol, OrderProtocol, Signer};
 use pitlane_engine::venue::registry::VenueKind;
 use pitlane_engine::venue::simulated::DialectKind;
+use pitlane_engine::world::SplitMix64;
 
 /// A venue whose market data is put to the test. Its one symbol is `BTCUSDT`, prices have two and
 /// quantities five decimal places.
@@ -40,8 +41,50 @@ pub trait Market: Sized + 'static {
     }
 }
 
+/// A venue whose orders are put to the test, too.
+pub trait Orders: Market {
+    /// How its order entry is spoken to.
+    type Entry: OrderProtocol;
+    /// What the one account's key is called.
+    const API_KEY: &'static str = "test-key";
+    /// The venue's codes.
+    const CODES: Codes;
+
+    /// The one account's key, the same each time.
+    fn key() -> <Self::Entry as OrderProtocol>::Signer;
+
+    /// Another one of the same name.
+    fn other_key() -> <Self::Entry as OrderProtocol>::Signer;
+}
+
+/// What a venue calls its refusals.
+pub struct Codes {
+    /// An order that may only rest would take.
+    pub would_take: i32,
+    /// Too many orders.
+    pub too_many: i32,
+    /// The signature of the logon is wrong.
+    pub wrong_signature: i32,
+    /// There is no such order.
+    pub no_such_order: i32,
+}
+
 /// Binance spot.
 pub struct BinanceSpot;
+
+impl Orders for BinanceSpot {
+    type Entry = BinanceOrders;
+    const CODES: Codes =
+        Codes { would_take: -2010, too_many: -1015, wrong_signature: -1022, no_such_order: -2013 };
+
+    fn key() -> Credentials {
+        Credentials::drawn(Self::API_KEY, &mut SplitMix64::new(1)).expect("a key")
+    }
+
+    fn other_key() -> Credentials {
+        Credentials::drawn(Self::API_KEY, &mut SplitMix64::new(2)).expect("a key")
+    }
+}
 
 impl Market for BinanceSpot {
     type Protocol = SpotMarket;

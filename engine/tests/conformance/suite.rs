@@ -48,3 +48,39 @@ macro_rules! market_data {
         }
     };
 }
+
+/// All checks of orders, for a venue that implements `Orders`.
+macro_rules! orders {
+    ($name:ident, $venue:ty) => {
+        mod $name {
+            checks! { $venue, orders:
+                an_order_is_placed_filled_and_another_one_cancelled
+                refusals_of_the_venue_come_back_with_its_code
+                a_client_order_id_is_taken_once_also_in_flight_and_after_a_reject
+                what_can_not_be_sent_now_is_refused_at_once
+                open_orders_are_cancelled_at_the_stop
+                open_orders_stay_at_the_stop_where_so_configured
+                orders_of_a_quarantined_consumer_are_cancelled_without_it_and_those_of_others_stay
+                a_wrong_key_is_an_error_with_its_code_and_is_tried_again_when_the_venue_is_switched_on
+                a_report_on_a_strangers_order_is_kept_and_the_connection_too
+            }
+            checks! { $venue, order_faults:
+                a_report_that_is_told_twice_counts_once
+                a_cut_with_an_accepted_order_is_followed_by_a_question_and_not_by_the_order_again
+                a_fill_that_was_lost_with_the_connection_is_told_once
+                the_fills_of_an_order_that_were_missed_are_listed_with_price_and_fee
+                an_order_that_never_arrived_is_rejected_once_it_can_not_arrive_any_more
+                once_a_critical_event_can_be_stored_nowhere_nothing_more_is_read_and_cancels_still_leave
+            }
+            checks! { $venue, bad_day:
+                what_is_told_of_a_bad_day_is_what_the_venues_ledger_says
+            }
+            checks! { $venue, switch:
+                orders_are_ended_before_their_venue_is_left_and_go_on_when_it_is_back
+                a_venue_that_does_not_answer_is_left_in_time_and_asked_when_it_is_back
+                a_venue_that_is_off_does_not_hold_up_the_stop
+                a_kill_cancels_every_order_where_a_stop_would_leave_them
+            }
+        }
+    };
+}

@@ -7,8 +7,8 @@ use pitlane_engine::venue::simulated::FaultPlan;
 
 use crate::feed::{FeedOptions, Live};
 use crate::proxy::Proxy;
-use crate::subject::Market;
-use crate::trader::{Trader, TraderOptions, credentials, venue};
+use crate::subject::{Market, Orders};
+use crate::trader::{Trader, TraderOptions, venue};
 
 /// Duty cycles in which a session that is off must not stir: each is a chance to connect.
 const CYCLES: usize = 2_000;
@@ -44,11 +44,10 @@ pub fn a_venue_that_is_off_from_the_start_is_not_connected_to_until_it_is_on<V: 
     live.feed.drive_to_live_book(10);
 }
 
-#[test]
-fn orders_are_ended_before_their_venue_is_left_and_go_on_when_it_is_back() {
-    let venue = venue(&credentials(), |_| {});
+pub fn orders_are_ended_before_their_venue_is_left_and_go_on_when_it_is_back<V: Orders>() {
+    let venue = venue::<V>(|_| {});
     let options = TraderOptions::default();
-    let mut trader = Trader::new(venue.address(), credentials(), &options);
+    let mut trader = Trader::<V>::new(venue.address(), &options);
     trader.drive_to_ready();
     trader.submit_resting(1);
     trader.drive_to(1, OrderStatus::New);
@@ -70,12 +69,11 @@ fn orders_are_ended_before_their_venue_is_left_and_go_on_when_it_is_back() {
     assert_eq!((trader.counters().reconnects, venue.counters().report().orders_received), (0, 2));
 }
 
-#[test]
-fn a_venue_that_does_not_answer_is_left_in_time_and_asked_when_it_is_back() {
-    let venue = venue(&credentials(), |_| {});
+pub fn a_venue_that_does_not_answer_is_left_in_time_and_asked_when_it_is_back<V: Orders>() {
+    let venue = venue::<V>(|_| {});
     let proxy = Proxy::start(venue.address());
     let options = TraderOptions { answer_ms: 200, ..TraderOptions::default() };
-    let mut trader = Trader::new(proxy.address, credentials(), &options);
+    let mut trader = Trader::<V>::new(proxy.address, &options);
     trader.drive_to_ready();
     trader.submit_resting(1);
     trader.drive_to(1, OrderStatus::New);
@@ -92,10 +90,9 @@ fn a_venue_that_does_not_answer_is_left_in_time_and_asked_when_it_is_back() {
     assert_eq!(venue.counters().report().cancels_received, 1, "the cancel had arrived");
 }
 
-#[test]
-fn a_venue_that_is_off_does_not_hold_up_the_stop() {
-    let venue = venue(&credentials(), |_| {});
-    let mut trader = Trader::new(venue.address(), credentials(), &TraderOptions::default());
+pub fn a_venue_that_is_off_does_not_hold_up_the_stop<V: Orders>() {
+    let venue = venue::<V>(|_| {});
+    let mut trader = Trader::<V>::new(venue.address(), &TraderOptions::default());
     trader.switch.set(false);
     trader.drive_to_state(SessionState::Off);
     trader.stop.raise(Phase::Draining);
@@ -103,11 +100,10 @@ fn a_venue_that_is_off_does_not_hold_up_the_stop() {
     assert!(trader.agent.is_done());
 }
 
-#[test]
-fn a_kill_cancels_every_order_where_a_stop_would_leave_them() {
-    let venue = venue(&credentials(), |_| {});
+pub fn a_kill_cancels_every_order_where_a_stop_would_leave_them<V: Orders>() {
+    let venue = venue::<V>(|_| {});
     let options = TraderOptions { cancel_on_stop: false, ..TraderOptions::default() };
-    let mut trader = Trader::new(venue.address(), credentials(), &options);
+    let mut trader = Trader::<V>::new(venue.address(), &options);
     trader.drive_to_ready();
     for id in [1, 2] {
         trader.submit_resting(id);

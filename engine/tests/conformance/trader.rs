@@ -12,52 +12,32 @@ use pitlane_engine::order::{OrderAction, OrderCommand, OrderType, TimeInForce};
 use pitlane_engine::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use pitlane_engine::safety::Quarantine;
 use pitlane_engine::telemetry::Probe;
-use pitlane_engine::venue::binance::{BinanceOrders, BinanceReports, Credentials};
 use pitlane_engine::venue::governor::Governor;
 use pitlane_engine::venue::orders::{OrderAgent, OrderOptions, OrderWiring};
 use pitlane_engine::venue::protocol::{OrderDecoder, OrderProtocol, Signer};
 use pitlane_engine::venue::simulated::{SimulatedVenue, SimulatedVenueOptions};
 use pitlane_engine::venue::transport::{Endpoint, Scheme, SessionOptions};
 use pitlane_engine::venue::{IntakeStats, SessionState, VenueClock, VenueCounters, VenueSwitch};
-use pitlane_engine::world::{Files, Net};
+use pitlane_engine::world::Net;
 use pitlane_ring::{LaneOptions, Publisher, lane};
 use zerocopy::FromZeros;
 
 use crate::harness::{BTC, Core, Outlet, Patience, Seen, instruments, limits, symbols};
+use crate::subject::Orders;
 
-/// What the one account's key is called.
-pub const API_KEY: &str = "test-key";
 /// The largest quantity that the tests order: 0.01000.
 pub const QTY: i64 = 1_000;
 
-/// RFC 8410, section 10.3: a published key, the same for every trader.
-const KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
-    MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
-    -----END PRIVATE KEY-----\n";
-
-/// The account's credentials.
-pub fn credentials() -> Credentials {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("key.pem");
-    std::fs::write(&path, KEY).expect("the key is written");
-    let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    std::fs::set_permissions(&path, own).expect("the mode is set");
-    Credentials::from_pem_file(&Files::Real, API_KEY.into(), &path).expect("the key is good")
-}
-
-/// Starts a venue that knows `credentials`; the market moves little.
-pub fn venue(
-    credentials: &Credentials,
-    change: impl FnOnce(&mut SimulatedVenueOptions),
-) -> SimulatedVenue {
+/// Starts a venue that knows the account's key; the market moves little.
+pub fn venue<V: Orders>(change: impl FnOnce(&mut SimulatedVenueOptions)) -> SimulatedVenue {
     let mut options = SimulatedVenueOptions {
         events_per_s: 20,
-        api_key: API_KEY.into(),
-        verifying_key: credentials.verifying_key(),
+        api_key: V::API_KEY.into(),
+        verifying_key: V::key().verifying_key(),
         ..SimulatedVenueOptions::default()
     };
     change(&mut options);
-    SimulatedVenue::start(options).expect("the venue starts")
+    SimulatedVenue::start_as(V::dialect(), options).expect("the venue starts")
 }
 
 /// What a [`Trader`] is made with.
@@ -75,8 +55,8 @@ impl Default for TraderOptions {
 }
 
 /// An order agent and everything around it.
-pub struct Trader {
-    pub agent: OrderAgent<Outlet, BinanceOrders>,
+pub struct Trader<V: Orders> {
+    pub agent: OrderAgent<Outlet, V::Entry>,
     pub outlet: Outlet,
     pub clock: Clock,
     pub stop: StopSignal,
@@ -89,15 +69,26 @@ pub struct Trader {
     core: Core,
 }
 
-impl Trader {
-    pub fn new(address: SocketAddr, credentials: Credentials, options: &TraderOptions) -> Trader {
+impl<V: Orders> Trader<V> {
+    pub fn new(address: SocketAddr, options: &TraderOptions) -> Trader<V> {
+        Trader::with_key(address, V::key(), options)
+    }
+
+    /// One that signs with another key than the account's.
+    pub fn with_key(
+        address: SocketAddr,
+        key: <V::Entry as OrderProtocol>::Signer,
+        options: &TraderOptions,
+    ) -> Trader<V> {
         let (clock, stop) = (Clock::start(), StopSignal::default());
         let (stats, outlet) = (IntakeStats::new(), Outlet::default());
-        let url = format!("ws://{address}/ws-api/v3?returnRateLimits=false");
+        let path = V::dialect().api_path.expect("it takes orders");
+        let url = format!("ws://{address}{path}");
         let (commands, taken) = lane(LaneOptions { name: "orders".into(), capacity: 64 });
         let ready = Arc::new(AtomicBool::new(false));
-        let decoder = BinanceReports::new(symbols(), limits().frame_bytes_max);
-        let protocol = BinanceOrders::new(credentials, decoder);
+        let decoder =
+            <V::Entry as OrderProtocol>::Decoder::new(symbols(), limits().frame_bytes_max);
+        let protocol = V::Entry::new(key, decoder);
         let order = OrderOptions {
             venue: options.name.into(),
             venue_id: VenueId(0),
@@ -276,7 +267,7 @@ impl Trader {
     }
 }
 
-impl Drop for Trader {
+impl<V: Orders> Drop for Trader<V> {
     fn drop(&mut self) {
         self.stop.raise(Phase::Halted);
     }
