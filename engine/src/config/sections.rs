@@ -207,8 +207,10 @@ section! {
         max_order_qty: Option<String> = None => Rule::Decimal, "\"1.5\"";
         /// Open orders of one consumer.
         max_open_orders: u32 = 64 => whole(1..=1_024, "orders");
-        /// New orders of one consumer in a second. Cancels and queries are never held back by it.
-        max_orders_per_s: u32 = 1_000 => whole(1..=1_000_000, "orders/s");
+        /// New orders and amendments of one consumer in a second, as many at once. Cancels and
+        /// queries are not counted. The default is what Binance allows an account (100 in 10 s);
+        /// the venue's own limit, which all consumers share, holds whatever is set here.
+        max_orders_per_s: u32 = 10 => whole(1..=1_000_000, "orders/s");
         /// Cancel every open order when the engine stops.
         cancel_on_stop: bool = true => flag();
         /// Cancel every open order of a consumer that is quarantined. It gets no new ones either
@@ -246,6 +248,12 @@ section! {
         seed: u64 = 7 => whole(0..=9_223_372_036_854_775_807, "");
         /// Market events it sends, over all instruments.
         events_per_s: u32 = 2_000 => whole(1..=200_000, "events/s");
+        /// New orders that it takes in ten seconds, as the real venue does; more are refused (429,
+        /// -1015). 0 = any number, in a day too: for a load that no real venue would take.
+        orders_per_10s: u32 = 100 => whole(0..=1_000_000, "orders");
+        /// Weight of requests that it takes in a minute; more are refused (429, -1003), and whoever
+        /// goes on is banned (418). 0 = any weight.
+        weight_per_min: u32 = 6_000 => whole(0..=1_000_000, "");
         /// More embedded venues, each with prices of its own, that stand by until
         /// `pitlane ctl venue add simulated_2` (and `_3`, `_4`).
         standby: u32 = 0 => whole(0..=3, "venues");

@@ -56,7 +56,7 @@ pub struct RiskLimits {
 
 impl Default for RiskLimits {
     fn default() -> RiskLimits {
-        RiskLimits { max_order_qty: Arc::default(), max_open_orders: 64, max_orders_per_s: 1_000 }
+        RiskLimits { max_order_qty: Arc::default(), max_open_orders: 64, max_orders_per_s: 10 }
     }
 }
 

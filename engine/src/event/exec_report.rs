@@ -93,6 +93,8 @@ coded! {
         Contradiction = 16 "contradiction",
         /// The strategy's share of the orders that the venue allows is used up.
         FairShare = 17 "fair_share",
+        /// The venue refused such orders again and again; they are sent more rarely.
+        RepeatedRefusal = 18 "repeated_refusal",
     }
 }
 coded! {

@@ -12,7 +12,7 @@ use pitlane_ring::{Consumer, Publisher};
 use super::assemble::Assembly;
 use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
 use super::venue_setup::{VenueSetup, configured, symbol_map};
-use crate::config::{Config, VenueConfig};
+use crate::config::{Config, SimulatedConfig, VenueConfig};
 use crate::event::{Event, EventKind, InstrumentId, VenueId, parse_scaled};
 use crate::instrument::Instruments;
 use crate::order::OrderCommand;
@@ -25,15 +25,15 @@ use crate::venue::market::{
 };
 use crate::venue::orders::{OrderOptions, OrderWiring};
 use crate::venue::registry::{KeyedOrders, VenueKind};
-use crate::venue::simulated::{
-    Enforcement, LimitRules, SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions,
-};
+use crate::venue::simulated::{LimitRules, SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions};
 use crate::venue::transport::{Endpoint, EndpointError, Scheme, SessionLimits, SessionOptions};
 use crate::venue::{IntakeStats, LaneOutlet, SymbolMap, VenueClock, VenueSwitch};
 use crate::world::Spawn;
 
 /// What the embedded venue calls the one API key it knows.
 const EMBEDDED_API_KEY: &str = "pitlane";
+/// New orders that an embedded venue takes in a day: as many as the real one.
+const EMBEDDED_ORDERS_PER_DAY: u32 = 200_000;
 /// Levels of a buffered diff for which there is memory: recorded ones have 20 on both sides, on
 /// average.
 const LEVELS_PER_DIFF: usize = 32;
@@ -108,13 +108,17 @@ impl Assembly<'_> {
                 .as_ref()
                 .map(|keyed| keyed.verifying_key.clone())
                 .unwrap_or_default(),
-            limits: LimitRules { enforcement: Enforcement::CountOnly, ..LimitRules::default() },
+            limits: embedded_rules(simulated),
             ..SimulatedVenueOptions::default()
         };
-        // It counts orders and refuses none: checks and benches send thousands.
+        let is_limited = |limit: &Limit| match limit.counts {
+            Counted::Orders => simulated.orders_per_10s > 0,
+            Counted::Weight => simulated.weight_per_min > 0,
+            Counted::Connects | Counted::Requests => true,
+        };
+        // What differs from the real venue's it tells itself.
         let counted = kind.limits.counted.iter().copied();
-        let of_embedded: Vec<Limit> =
-            counted.filter(|limit| limit.counts != Counted::Orders).collect();
+        let of_embedded: Vec<Limit> = counted.filter(is_limited).collect();
         let address = match self.world.spawn {
             Spawn::Threads => {
                 let server = SimulatedVenue::start_as(kind.dialect, options)?;
@@ -250,10 +254,12 @@ impl Assembly<'_> {
             feed.silence = self.silence(connection.has_books);
             feed.snapshot_pace = pace;
             let endpoint = setup.streams_at[connection.route].clone();
+            let mut session = self.session_options(session_number, endpoint, &setup.governor);
+            session.limits.messages_per_s = Some(kind.limits.messages_per_s);
             let options = MarketOptions {
                 venue: setup.name.clone(),
                 role,
-                session: self.session_options(session_number, endpoint, &setup.governor),
+                session,
                 feed,
                 connection,
                 subscribe_ns: self.config.session.subscribe_ms * 1_000_000,
@@ -411,6 +417,18 @@ struct MarketEnds {
     switch: VenueSwitch,
 }
 
+/// What an embedded venue allows: as strict as the real one, but for what the configuration says.
+fn embedded_rules(simulated: &SimulatedConfig) -> LimitRules {
+    let or_any = |amount: u32, most: u32| if amount == 0 { u32::MAX } else { most };
+    let orders = simulated.orders_per_10s;
+    LimitRules {
+        orders_per_10s: or_any(orders, orders),
+        orders_per_day: or_any(orders, EMBEDDED_ORDERS_PER_DAY),
+        weight_per_min: or_any(simulated.weight_per_min, simulated.weight_per_min),
+        ..LimitRules::default()
+    }
+}
+
 /// What an embedded venue trades: every instrument of the configuration. The start prices of each
 /// are a thousandth above those of the one before, so that merged quotes show who is best.
 fn simulated_symbols(
@@ -438,6 +456,7 @@ fn simulated_symbols(
             tick,
             step: spec.step.unsigned_abs(),
             min_notional: SimulatedSymbol::default().min_notional,
+            position_max: None,
         }
     };
     config.instruments.iter().zip(instruments.iter()).map(symbol).collect()

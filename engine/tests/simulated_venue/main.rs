@@ -2,6 +2,7 @@
 
 mod client;
 mod faults;
+mod filters;
 mod ledger;
 mod limits;
 mod market_data;

@@ -79,6 +79,7 @@ pub const fn reason_words(reason: RejectReason) -> &'static str {
         RejectReason::SlowDown => "the venue's limits leave no room, or it wants a pause",
         RejectReason::NeverArrived => "the venue never got the order",
         RejectReason::Contradiction => "the venue contradicts what is known of the order",
+        RejectReason::RepeatedRefusal => "the venue refused such orders again and again",
         RejectReason::FairShare => "its share of the orders that the venue allows is used up",
     }
 }

@@ -57,6 +57,7 @@ impl MarketProtocol for SpotMarket {
     const LIMITS: VenueLimits = VenueLimits {
         topics_per_connection: 1_024,
         topics_per_request: 64,
+        messages_per_s: 5,
         subscribe_interval_ns: 250_000_000,
         counted: COUNTED,
     };

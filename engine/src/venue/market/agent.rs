@@ -299,6 +299,11 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     /// Sends what is still to be subscribed to, and watches the answers' deadline.
     #[cold]
     fn subscribe(&mut self) {
+        let may_send_ns = self.session.may_send_ns();
+        if self.now_ns < may_send_ns {
+            self.subscribe_at_ns = Some(may_send_ns);
+            return;
+        }
         let Self { session, subscriptions, subscribed_by_ns, .. } = self;
         let due_ns = self.now_ns + self.subscribe_ns;
         self.subscribe_at_ns = None;

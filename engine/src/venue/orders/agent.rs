@@ -30,6 +30,7 @@ use super::reconcile::Reconciler;
 use super::requests_in_flight::{Asked, RequestsInFlight};
 use super::stage::{BATCH, LOOK_NS, Presence, QUERIES_MAX, Stage};
 use super::table::OrderTable;
+use super::thinning::Thinning;
 use crate::event::VenueId;
 use crate::instrument::Instruments;
 use crate::order::OrderCommand;
@@ -191,6 +192,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 instruments: options.instruments,
                 requests: RequestsInFlight::new(),
                 gate,
+                thinning: Thinning::default(),
                 stats: wiring.stats,
                 traces: TraceIds::new(options.session_number),
                 clock: wiring.clock,

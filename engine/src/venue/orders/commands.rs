@@ -10,7 +10,7 @@ use crate::event::{ConsumerId, RejectReason};
 use crate::order::{OrderAction, OrderCommand, OrderKey, rejection};
 use crate::runtime::Phase;
 use crate::venue::EventOutlet;
-use crate::venue::governor::RequestClass;
+use crate::venue::governor::{HoldReason, RequestClass};
 use crate::venue::protocol::{OrderProtocol, OrderRequest};
 
 impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
@@ -64,6 +64,11 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[inline]
     fn place(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
         self.may_add_risk(command)?;
+        if !self.orders.thinning.may_order(command, self.orders.now_ns) {
+            let governor = self.orders.gate.governor();
+            governor.note_held(RequestClass::Order, HoldReason::Refusals);
+            return Err(RejectReason::RepeatedRefusal);
+        }
         let weight = self.protocol.weight(RequestClass::Order);
         self.orders.gate.may_order(command.consumer, weight, self.orders.now_ns)?;
         let now_ns = self.orders.now_ns;

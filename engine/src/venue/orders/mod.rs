@@ -27,6 +27,7 @@ mod requests_in_flight;
 mod stage;
 pub mod states;
 pub mod table;
+mod thinning;
 mod timing;
 mod words;
 

@@ -12,6 +12,7 @@ use super::order::KnownOrder;
 use super::requests_in_flight::{Asked, RequestsInFlight};
 use super::states::Word;
 use super::table::OrderTable;
+use super::thinning::Thinning;
 use super::words::{Applied, Told, VenueReport};
 use crate::event::{
     Balance, Certainty, Event, EventPayload, ExecReport, ExecType, ExpiryReason, InstrumentId,
@@ -48,6 +49,7 @@ pub(super) struct Reconciler<O> {
     pub(super) instruments: Arc<Instruments>,
     pub(super) requests: RequestsInFlight,
     pub(super) gate: Gate,
+    pub(super) thinning: Thinning,
     pub(super) stats: Arc<CachePadded<IntakeStats>>,
     pub(super) traces: TraceIds,
     pub(super) clock: Clock,

@@ -118,6 +118,9 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::Submit(key) => {
                 let sent_reports = 0;
                 self.table.change(key, |order| order.named_by_reply(body.venue_order_id));
+                if let Some(order) = self.table.get(key) {
+                    self.thinning.accepted(&order.command);
+                }
                 self.word(key, Word::Accepted);
                 self.on_reply_state(key, sent_reports, body, raw);
             }
@@ -258,6 +261,9 @@ impl<O: EventOutlet> Reconciler<O> {
         match (asked, outcome) {
             (Asked::Submit(key), Outcome::Unknown) => self.word(key, Word::NoAnswer),
             (Asked::Submit(key), _) => {
+                if matches!(outcome, Outcome::Refused(_)) {
+                    self.thin_out(key, code);
+                }
                 self.change(key, |order, now, told| order.on_refused(reason, code, now, told));
             }
             (Asked::Cancel(key), Outcome::Unknown) => self.word(key, Word::CancelLost),
@@ -287,6 +293,23 @@ impl<O: EventOutlet> Reconciler<O> {
             (Asked::Fills(key), _) => self.on_no_fills(key),
             (Asked::Logon(_), _) => {}
             (Asked::Time, _) => self.venue_clock.failed(self.now_ns),
+        }
+    }
+
+    /// The venue refused an order: those of its kind leave more rarely.
+    #[cold]
+    fn thin_out(&mut self, key: OrderKey, code: i32) {
+        let Some(order) = self.table.get(key) else { return };
+        let held_ns = self.thinning.refused(&order.command, self.now_ns);
+        if let (Some(held_ns), true) = (held_ns, self.lines.take(self.now_ns)) {
+            let (venue, consumer) = (&self.venue, order.command.consumer);
+            let symbol = self.instruments.get(order.command.instrument_id());
+            let symbol = symbol.map_or("?", |spec| spec.symbol.as_str());
+            log::warn!(
+                "[{venue}] orders of consumer {consumer} in {symbol} are refused again and again \
+                 (code: {code}): held back for {} ms, and longer after each refusal",
+                held_ns / 1_000_000
+            );
         }
     }
 

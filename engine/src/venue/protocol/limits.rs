@@ -18,6 +18,9 @@ pub struct VenueLimits {
     pub topics_per_connection: usize,
     /// Topics named in one request to subscribe, at least 1.
     pub topics_per_request: usize,
+    /// Messages that the venue takes on a market connection in a second, pings and pongs included,
+    /// at least 2.
+    pub messages_per_s: u32,
     /// Between two requests to subscribe on one connection, ns.
     pub subscribe_interval_ns: u64,
     /// What requests, orders and connections are counted by, until the venue says otherwise.

@@ -263,6 +263,9 @@ impl Desk {
         if self.open_ids(Some(new.market)).len() >= OPEN_ORDERS_MAX {
             return Err(Refusal::Filter(Filter::MaxNumOrders));
         }
+        if self.is_beyond_position(market, new) {
+            return Err(Refusal::Filter(Filter::MaxPosition));
+        }
         let crosses = || market.book.executable(new.side, Some(new.price), 1) > 0;
         if new.order_type == OrderType::LimitMaker && crosses() {
             return Err(Refusal::WouldTake);
@@ -273,6 +276,20 @@ impl Desk {
         };
         let (asset, amount) = spent(&market.symbol, new.side, new.qty, cost);
         if self.account.has_free(asset, amount) { Ok(()) } else { Err(Refusal::NoBalance) }
+    }
+
+    /// Whether the account could own too much of the base asset with all its buy orders filled.
+    fn is_beyond_position(&self, market: &Market, new: &NewOrder) -> bool {
+        let Some(most) = market.symbol.position_max.filter(|_| new.side == Side::Buy) else {
+            return false;
+        };
+        let symbol = &market.symbol;
+        let owned = self.account.of(&[&symbol.base_asset]);
+        let owned: Amount = owned.iter().map(|balance| balance.free + balance.locked).sum();
+        let open = self.open_ids(Some(new.market)).into_iter().map(|id| self.by_id(id));
+        let buys = open.filter(|order| order.side == Side::Buy);
+        let wanted = buys.map(Order::remaining).sum::<u64>() + new.qty;
+        owned + base_amount(symbol, wanted) > base_amount(symbol, most)
     }
 
     fn accept(&mut self, new: NewOrder, now_ms: i64) -> Order {

@@ -19,6 +19,9 @@ pub fn check_order(market: &Market, new: &NewOrder) -> Result<(), Refusal> {
     let symbol = &market.symbol;
     check_qty(symbol, new.qty)?;
     if new.order_type == OrderType::Market {
+        if new.qty > symbol.market_qty_max() {
+            return Err(Refusal::Filter(Filter::MarketLotSize));
+        }
         let best = market.book.best(new.side.opposite()).map_or(0, |(price, _)| price);
         return check_min_notional(symbol, best, new.qty);
     }
@@ -64,12 +67,25 @@ mod tests {
     use super::super::order::TimeInForce;
     use super::*;
 
+    #[test]
+    fn a_market_order_has_a_largest_quantity_of_its_own() {
+        let symbol = SimulatedSymbol::default();
+        let too_much = symbol.market_qty_max() + 1;
+        assert!(too_much < symbol.qty_max());
+        let refused = check_as(OrderType::Market, 0, too_much);
+        assert_eq!(refused, Some(Refusal::Filter(Filter::MarketLotSize)));
+    }
+
     fn check(price: u64, qty: u64) -> Option<Refusal> {
+        check_as(OrderType::Limit, price, qty)
+    }
+
+    fn check_as(order_type: OrderType, price: u64, qty: u64) -> Option<Refusal> {
         let market = Market::new(SimulatedSymbol::default(), 1, 0);
         let new = NewOrder {
             market: 0,
             side: Side::Buy,
-            order_type: OrderType::Limit,
+            order_type,
             time_in_force: TimeInForce::Gtc,
             price,
             qty,

@@ -24,6 +24,9 @@ pub struct SimulatedSymbol {
     pub step: u64,
     /// Smallest value of an order, in units of 10^-`price_scale` of the quote asset.
     pub min_notional: u64,
+    /// The most of the base asset that the account may own with all its buy orders filled, in units
+    /// of 10^-`qty_scale`; `None`: any amount, as of most pairs.
+    pub position_max: Option<u64>,
 }
 
 impl Default for SimulatedSymbol {
@@ -39,6 +42,7 @@ impl Default for SimulatedSymbol {
             tick: 1,
             step: 1,
             min_notional: 500,
+            position_max: None,
         }
     }
 }
@@ -52,6 +56,11 @@ impl SimulatedSymbol {
     /// The largest quantity of one order.
     pub(in crate::venue::simulated) fn qty_max(&self) -> u64 {
         self.step * 1_000_000_000
+    }
+
+    /// The largest quantity of one market order.
+    pub(in crate::venue::simulated) fn market_qty_max(&self) -> u64 {
+        self.step * 10_000_000
     }
 
     /// Checks all ranges.

@@ -24,6 +24,8 @@ pub enum Refusal {
 pub enum Filter {
     Price,
     LotSize,
+    MarketLotSize,
+    MaxPosition,
     Notional,
     PercentPriceBySide,
     MaxNumOrders,

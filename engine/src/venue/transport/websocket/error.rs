@@ -79,6 +79,8 @@ pub enum SendError {
     NotOpen,
     #[error("send failed: the venue does not read (code: backlog)")]
     Backlog,
+    #[error("send failed: as many messages as the venue takes in a second (code: rate)")]
+    TooMany,
 }
 
 struct IoText<'a>(&'a io::Error);

@@ -28,6 +28,9 @@ pub struct SessionLimits {
     pub healthy_ns: u64,
     /// Nor does one that brought fewer frames, of any kind.
     pub healthy_frames: u64,
+    /// Messages that may be sent in a second, pings and pongs included, at least 2; `None`: as many
+    /// as one likes.
+    pub messages_per_s: Option<u32>,
     /// Waits between attempts.
     pub backoff: BackoffOptions,
     /// Largest frame, and largest joined message, bytes.
@@ -44,6 +47,7 @@ impl Default for SessionLimits {
             idle_ns: 60 * SECOND_NS,
             healthy_ns: HEALTHY_NS,
             healthy_frames: HEALTHY_FRAMES,
+            messages_per_s: None,
             backoff: BackoffOptions::default(),
             frame_bytes_max: 1024 * 1024,
         }
@@ -61,6 +65,7 @@ impl From<&SessionConfig> for SessionLimits {
             idle_ns: ns(config.idle_ms),
             healthy_ns: HEALTHY_NS,
             healthy_frames: HEALTHY_FRAMES,
+            messages_per_s: None,
             backoff: BackoffOptions {
                 min_ns: ns(config.backoff_min_ms),
                 max_ns: ns(config.backoff_max_ms),

@@ -24,6 +24,7 @@
 
 use std::io;
 
+use arrayvec::ArrayVec;
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use tungstenite::protocol::frame::coding::Control;
@@ -31,6 +32,7 @@ use tungstenite::protocol::frame::coding::Control;
 use super::handshake::Handshake;
 use super::inbound::Part;
 use super::{CloseReason, Inbound, Outbound, SendError, SessionLimits, WireError};
+use crate::rate::Rate;
 use crate::venue::SessionState;
 use crate::venue::governor::{Governor, PauseCause, PauseScope, RequestClass};
 use crate::venue::protocol::KeepAlive;
@@ -103,6 +105,9 @@ enum State {
     Ended,
 }
 
+/// Bytes of a control frame, at most (RFC 6455, section 5.5).
+const CONTROL_BYTES_MAX: usize = 125;
+
 /// Weight of an attempt to connect: the most that a venue is known to count (Binance, WebSocket
 /// API).
 const CONNECT_WEIGHT: u32 = 2;
@@ -139,6 +144,11 @@ pub struct Session {
     now_ns: u64,
     keep_alive: KeepAlive,
     ping_due_ns: u64,
+    /// One message in so many ns, where the venue counts them.
+    messages: Rate,
+    message_due_ns: u64,
+    /// A ping of the venue that is not answered yet, for want of a message.
+    pong_owed: Option<ArrayVec<u8, CONTROL_BYTES_MAX>>,
     /// The socket was read since the last step.
     has_read: bool,
     /// It gave bytes.
@@ -177,6 +187,13 @@ impl Session {
             now_ns: 0,
             keep_alive,
             ping_due_ns: 0,
+            messages: match limits.messages_per_s {
+                // One less: what leaves evenly may arrive in bursts.
+                Some(per_s) => Rate::new(u64::from(per_s.max(2)) - 1, 1),
+                None => Rate::new(0, 1),
+            },
+            message_due_ns: 0,
+            pong_owed: None,
             has_read: false,
             has_heard: false,
             failure: None,
@@ -230,9 +247,18 @@ impl Session {
     #[inline]
     pub fn send(&mut self, text: &[u8]) -> Result<(), SendError> {
         match self.state {
-            State::Open { .. } => self.outbound.text(text),
+            State::Open { .. } if self.messages.admits(&mut self.message_due_ns, self.now_ns) => {
+                self.outbound.text(text)
+            }
+            State::Open { .. } => Err(SendError::TooMany),
             _ => Err(SendError::NotOpen),
         }
+    }
+
+    /// When the next message may be sent, as far as the venue counts them, ns.
+    #[must_use]
+    pub fn may_send_ns(&self) -> u64 {
+        self.message_due_ns
     }
 
     /// Writes what is queued, as far as the socket takes it. True when nothing is left. A failure
@@ -346,7 +372,9 @@ impl Session {
                     .incomplete_since_ns()
                     .map_or(u64::MAX, |since_ns| since_ns + self.limits.frame_ns);
                 let idle_end_ns = self.heard_ns + self.limits.idle_ns;
-                self.ping_due_ns.min(idle_end_ns).min(frame_end_ns)
+                let pong_ns = if self.pong_owed.is_some() { self.message_due_ns } else { u64::MAX };
+                let ping_ns = self.ping_due_ns.max(self.message_due_ns);
+                ping_ns.min(idle_end_ns).min(frame_end_ns).min(pong_ns)
             }
             State::Off | State::Ended => u64::MAX,
         }
@@ -377,7 +405,13 @@ impl Session {
         {
             return Err(CloseReason::FrameDeadline);
         }
-        if now_ns >= self.ping_due_ns {
+        if self.pong_owed.is_some() && self.messages.admits(&mut self.message_due_ns, now_ns) {
+            let payload = self.pong_owed.take().unwrap_or_default();
+            // Without room for a pong the venue's own deadline ends the connection.
+            let _backlog = self.outbound.control(Control::Pong, &payload);
+            self.outbound.flush(stream).map_err(CloseReason::Write)?;
+        }
+        if now_ns >= self.ping_due_ns && self.messages.admits(&mut self.message_due_ns, now_ns) {
             self.ping_due_ns = now_ns + self.limits.ping_interval_ns;
             // A backlog says the same as a missing answer, and ends in the same deadline.
             let _backlog = match self.keep_alive {
@@ -434,6 +468,7 @@ impl Session {
                 (self.heard_ns, self.looked_ns) = (now_ns, now_ns);
                 (self.opened_ns, self.frames) = (now_ns, 0);
                 self.ping_due_ns = now_ns + self.limits.ping_interval_ns;
+                (self.message_due_ns, self.pong_owed) = (0, None);
                 self.governor.granted(PauseScope::Connects);
                 self.state = State::Open { stream };
                 Ok(Progress::Opened)
@@ -540,9 +575,11 @@ impl Session {
                 Part::Data | Part::Joined => return Ok(Some((part, range))),
                 Part::Pong => {}
                 Part::Ping => {
-                    // Without room for a pong the venue's own deadline ends the connection.
+                    // Of several, the last one is answered (RFC 6455, section 5.5.3).
                     let payload = self.inbound.payload(part, range);
-                    let _backlog = self.outbound.control(Control::Pong, payload);
+                    let mut owed = ArrayVec::new();
+                    let _longer_is_refused = owed.try_extend_from_slice(payload);
+                    self.pong_owed = Some(owed);
                 }
                 Part::Close => {
                     let payload = self.inbound.payload(part, range);

@@ -46,6 +46,8 @@ impl Refusal {
         let name = match filter {
             Filter::Price => "PRICE_FILTER",
             Filter::LotSize => "LOT_SIZE",
+            Filter::MarketLotSize => "MARKET_LOT_SIZE",
+            Filter::MaxPosition => "MAX_POSITION",
             Filter::Notional => "NOTIONAL",
             Filter::PercentPriceBySide => "PERCENT_PRICE_BY_SIDE",
             Filter::MaxNumOrders => "MAX_NUM_ORDERS",

@@ -147,7 +147,9 @@ pub fn rate_limits(rules: &LimitRules, used: Option<[u32; 3]>) -> String {
         ("ORDERS", "SECOND", 10, rules.orders_per_10s),
         ("ORDERS", "DAY", 1, rules.orders_per_day),
     ];
-    let texts = limits.iter().enumerate().map(|(index, (kind, interval, count, limit))| {
+    // What is not limited is not told.
+    let told = limits.iter().enumerate().filter(|(_, limit)| limit.3 < u32::MAX);
+    let texts = told.map(|(index, (kind, interval, count, limit))| {
         let used = used.map_or(String::new(), |used| format!(r#","count":{}"#, used[index]));
         format!(
             r#"{{"rateLimitType":"{kind}","interval":"{interval}","intervalNum":{count},"limit":{limit}{used}}}"#
@@ -162,10 +164,14 @@ fn write_symbol(body: &mut String, symbol: &SimulatedSymbol) {
     let qty = |value| Decimal::new(value, symbol.qty_scale);
     let (tick, step) = (price(symbol.tick), qty(symbol.step));
     let (price_max, qty_max) = (price(symbol.price_max()), qty(symbol.qty_max()));
+    let market_qty_max = qty(symbol.market_qty_max());
+    let position = symbol.position_max.map_or(String::new(), |most| {
+        format!(r#"{{"filterType":"MAX_POSITION","maxPosition":"{}"}},"#, qty(most))
+    });
     let min_notional = price(symbol.min_notional);
     let price_factor_min = Decimal::new(100 / PRICE_FACTOR_MAX, 2);
     let _ = write!(
         body,
-        r#"{{"symbol":"{name}","status":"TRADING","baseAsset":"{base_asset}","baseAssetPrecision":8,"quoteAsset":"{quote_asset}","quotePrecision":8,"quoteAssetPrecision":8,"baseCommissionPrecision":8,"quoteCommissionPrecision":8,"orderTypes":["LIMIT","LIMIT_MAKER","MARKET"],"icebergAllowed":false,"ocoAllowed":false,"otoAllowed":false,"quoteOrderQtyMarketAllowed":false,"allowTrailingStop":false,"cancelReplaceAllowed":false,"amendAllowed":true,"isSpotTradingAllowed":true,"isMarginTradingAllowed":false,"filters":[{{"filterType":"PRICE_FILTER","minPrice":"{tick}","maxPrice":"{price_max}","tickSize":"{tick}"}},{{"filterType":"LOT_SIZE","minQty":"{step}","maxQty":"{qty_max}","stepSize":"{step}"}},{{"filterType":"NOTIONAL","minNotional":"{min_notional}","applyMinToMarket":true,"maxNotional":"{MAX_NOTIONAL}.00000000","applyMaxToMarket":false,"avgPriceMins":5}},{{"filterType":"PERCENT_PRICE_BY_SIDE","bidMultiplierUp":"{PRICE_FACTOR_MAX}","bidMultiplierDown":"{price_factor_min}","askMultiplierUp":"{PRICE_FACTOR_MAX}","askMultiplierDown":"{price_factor_min}","avgPriceMins":0}},{{"filterType":"MAX_NUM_ORDERS","maxNumOrders":{OPEN_ORDERS_MAX}}},{{"filterType":"MAX_NUM_ORDER_AMENDS","maxNumOrderAmends":{AMENDS_MAX}}}],"permissions":[],"permissionSets":[["SPOT"]],"defaultSelfTradePreventionMode":"EXPIRE_MAKER","allowedSelfTradePreventionModes":["NONE","EXPIRE_TAKER","EXPIRE_MAKER","EXPIRE_BOTH","DECREMENT"]}}"#
+        r#"{{"symbol":"{name}","status":"TRADING","baseAsset":"{base_asset}","baseAssetPrecision":8,"quoteAsset":"{quote_asset}","quotePrecision":8,"quoteAssetPrecision":8,"baseCommissionPrecision":8,"quoteCommissionPrecision":8,"orderTypes":["LIMIT","LIMIT_MAKER","MARKET"],"icebergAllowed":false,"ocoAllowed":false,"otoAllowed":false,"quoteOrderQtyMarketAllowed":false,"allowTrailingStop":false,"cancelReplaceAllowed":false,"amendAllowed":true,"isSpotTradingAllowed":true,"isMarginTradingAllowed":false,"filters":[{{"filterType":"PRICE_FILTER","minPrice":"{tick}","maxPrice":"{price_max}","tickSize":"{tick}"}},{{"filterType":"LOT_SIZE","minQty":"{step}","maxQty":"{qty_max}","stepSize":"{step}"}},{{"filterType":"MARKET_LOT_SIZE","minQty":"{step}","maxQty":"{market_qty_max}","stepSize":"{step}"}},{position}{{"filterType":"NOTIONAL","minNotional":"{min_notional}","applyMinToMarket":true,"maxNotional":"{MAX_NOTIONAL}.00000000","applyMaxToMarket":false,"avgPriceMins":5}},{{"filterType":"PERCENT_PRICE_BY_SIDE","bidMultiplierUp":"{PRICE_FACTOR_MAX}","bidMultiplierDown":"{price_factor_min}","askMultiplierUp":"{PRICE_FACTOR_MAX}","askMultiplierDown":"{price_factor_min}","avgPriceMins":0}},{{"filterType":"MAX_NUM_ORDERS","maxNumOrders":{OPEN_ORDERS_MAX}}},{{"filterType":"MAX_NUM_ORDER_AMENDS","maxNumOrderAmends":{AMENDS_MAX}}}],"permissions":[],"permissionSets":[["SPOT"]],"defaultSelfTradePreventionMode":"EXPIRE_MAKER","allowedSelfTradePreventionModes":["NONE","EXPIRE_TAKER","EXPIRE_MAKER","EXPIRE_BOTH","DECREMENT"]}}"#
     );
 }
