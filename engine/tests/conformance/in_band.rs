@@ -59,6 +59,7 @@ impl MarketProtocol for Plain {
     const LIMITS: VenueLimits = VenueLimits {
         topics_per_connection: 100,
         topics_per_request: 10,
+        messages_per_s: 5,
         subscribe_interval_ns: 1_000_000,
         counted: COUNTED,
     };
