@@ -249,6 +249,24 @@ fn an_operator_adds_a_venue_merges_two_flips_and_kills() {
     assert!(for_good.contains("which is for good"), "{for_good}");
     assert_eq!(engine.done(&["mode", "off"]), "trading is off now\n");
     assert_eq!(engine.done(&["mode", "on"]), "trading is on now\n");
+    // All accounts, while everything runs; the notices of the two turns are in them.
+    let risk = |audit: &Value| {
+        let kinds = audit["consumers"][1]["kinds"].as_array().unwrap();
+        kinds.iter().find(|row| row["kind"] == "risk").map(|row| row["handled"].clone())
+    };
+    let started = std::time::Instant::now();
+    loop {
+        let audit = engine.json(&["audit"])["reply"].take();
+        assert_eq!((&audit["kind"], &audit["holds"]), (&"audit".into(), &true.into()), "{audit:#}");
+        // A turn between two looks of the controller is no turn.
+        if risk(&audit).is_some_and(|handled| handled.as_u64() > Some(0)) {
+            break;
+        }
+        engine.done(&["mode", "off"]);
+        engine.done(&["mode", "on"]);
+        assert!(started.elapsed().as_secs() < 30, "nobody was told of a turn: {audit:#}");
+    }
+    assert!(engine.done(&["audit"]).contains("\nmomentum: holds, "), "as a person sees it");
     engine.done(&["venue", "remove", "simulated_2"]);
     reading(&engine, |status| state_of(status, "simulated_2:orders") == "off");
     engine.done(&["unmerge", "0"]);

@@ -13,7 +13,8 @@ use crate::consumer::{
     CommandId, ControlAction, ControlCommand, ControlError, MergeRequest, VenueSet,
 };
 use crate::event::{
-    ConsumerId, ControlCode, Event, InstrumentId, Interest, Price, Qty, RejectReason, Side, VenueId,
+    ConsumerId, ControlCode, Event, InstrumentId, Interest, Price, Qty, RejectReason, Side,
+    TraceIds, TraceSource, VenueId,
 };
 use crate::instrument::{InstrumentSpec, Instruments};
 use crate::order::order_log::OrderLogSender;
@@ -93,6 +94,8 @@ pub struct Context {
     tracker: OrderTracker,
     ledger: Ledger,
     order_log: OrderLogSender,
+    /// Of what no event has caused: timers, the start, the end of a batch.
+    traces: TraceIds,
     next_order_id: u64,
     next_command_id: u64,
     orders: Publisher<OrderCommand>,
@@ -117,6 +120,7 @@ impl Context {
         let tracker = OrderTracker::new(parts.limits.max_open_orders, &parts.instruments);
         Context {
             consumer: parts.consumer,
+            traces: TraceIds::of(TraceSource::Consumer(parts.consumer)),
             has_order_news: false,
             now_ns: parts.clock.now_ns(),
             bucket: Bucket::per_s(parts.limits.max_orders_per_s),
@@ -248,8 +252,13 @@ impl Context {
     #[inline]
     pub(crate) fn enter_without_event(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
-        self.cause_trace_id = 0;
+        self.cause_trace_id = self.traces.next_id();
         self.cause_receive_ns = now_ns;
+    }
+
+    /// The trace of what the present callback is about; one of its own where it is no event.
+    pub(crate) fn cause_trace_id(&self) -> u64 {
+        self.cause_trace_id
     }
 
     #[inline]

@@ -9,14 +9,17 @@ use pitlane_ring::{Exchange, prefetch_line};
 use super::containment::contain;
 use super::failure::{FailureKind, FailureLog, FailureRecord, Fault, contain_callback};
 use super::{ConsumerFaults, Context, Strategy, StrategyError, StrategyResult, SubmitError};
-use crate::dispatcher::AcceptFrom;
-use crate::event::{Event, EventClass, EventKind, ExecReport};
+use crate::dispatcher::{AcceptFrom, CUT};
+use crate::event::{ControlResult, Event, EventClass, EventKind, ExecReport};
 use crate::runtime::Clock;
 use crate::safety::{HaltReason, Quarantine, QuarantineReason};
 use crate::telemetry::{ConsumerProbe, Letter, LetterSender, Term, Terms};
 
 /// Failures of `on_start` after which a consumer is quarantined (F03).
 const START_ATTEMPTS: u32 = 3;
+
+/// Tries to leave the account at an audit cut: the place is only ever held for a few instructions.
+const CUT_TRIES: u32 = 64;
 
 /// The kind of a market event that was stamped before the flip from which on a consumer takes
 /// events; `None` of one that is not stale. The flip's own version is the first that is taken.
@@ -157,9 +160,30 @@ impl StrategyHost {
         self.critical_expected = event.critical_sequence.wrapping_add(1);
         if let Some(report) = event.get::<ExecReport>() {
             self.context.apply_report(event, report);
+        } else if event.get::<ControlResult>().is_some_and(|result| result.phase == CUT) {
+            self.leave_cut();
+            return true;
         }
         self.handle(event);
         !self.is_batch_over
+    }
+
+    /// At the mark of an audit cut: leaves this side of the account. The mark itself counts as
+    /// handled, and no strategy sees it.
+    #[cold]
+    fn leave_cut(&mut self) {
+        self.terms.add(Term::Handled, EventKind::ControlResult, 1);
+        let port = self.terms.cut_port();
+        // None: it was withdrawn, since this consumer took too long.
+        let Some(mut cut) = port.wanted.take() else { return };
+        self.terms.copy_to(&mut cut);
+        cut.market_taken = self.market_seen;
+        let mut unsent = port.done.put(cut).err();
+        for _ in 0..CUT_TRIES {
+            let Some(cut) = unsent.take() else { break };
+            // The other side was just looking.
+            unsent = port.done.put(cut).err();
+        }
     }
 
     #[inline]
@@ -307,7 +331,7 @@ impl StrategyHost {
             thread: std::thread::current().name().unwrap_or("unnamed").to_owned(),
             core: rustix::thread::sched_getcpu(),
             callback: subject.callback,
-            trace_id: event.map_or(0, |event| event.trace_id),
+            trace_id: self.context.cause_trace_id(),
             venue: event.map_or(0, |event| event.venue),
             instrument: event.map_or(0, |event| event.instrument),
             symbol: event.and_then(|event| self.context.symbol_of(event)),

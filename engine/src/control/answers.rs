@@ -7,20 +7,29 @@ use pitlane_ring::Publisher;
 
 use super::hand_over::FLIP_DEADLINE_NS;
 use crate::dispatcher::COMMAND_DONE;
-use crate::event::{ConsumerId, ControlAck, ControlCode, ControlResult, Event, EventPayload};
+use crate::event::{
+    ConsumerId, ControlAck, ControlCode, ControlResult, Event, EventPayload, RejectReason, Risk,
+    TraceIds, TraceSource,
+};
 use crate::runtime::{CoreWakers, Phase, StopSignal};
 
 /// The answers that wait for room in the lane.
 pub(super) struct Answers {
     lane: Publisher<Event>,
     queue: VecDeque<Event>,
+    traces: TraceIds,
     /// Since when the first of them waits, ns.
     since_ns: u64,
 }
 
 impl Answers {
     pub(super) fn new(lane: Publisher<Event>) -> Answers {
-        Answers { lane, queue: VecDeque::new(), since_ns: 0 }
+        Answers {
+            lane,
+            queue: VecDeque::new(),
+            traces: TraceIds::of(TraceSource::Controller),
+            since_ns: 0,
+        }
     }
 
     /// Whether all are published.
@@ -52,8 +61,22 @@ impl Answers {
         self.tell(&ControlResult { command_id, consumer, code, phase: COMMAND_DONE }, now_ns);
     }
 
+    /// Tells a consumer that the trading switch was turned.
+    pub(super) fn notice_trading(&mut self, consumer: ConsumerId, is_on: bool, now_ns: u64) {
+        let reason = if is_on { RejectReason::None } else { RejectReason::TradingHalted };
+        let notice = Risk {
+            client_order_id: 0,
+            value: i64::from(is_on),
+            limit: 1,
+            consumer: u32::from(consumer.0),
+            reason_code: u32::from(reason.code()),
+        };
+        self.tell(&notice, now_ns);
+    }
+
     fn tell<P: EventPayload>(&mut self, payload: &P, now_ns: u64) {
         let mut event = Event::new(payload);
+        event.trace_id = self.traces.next_id();
         event.receive_ns = now_ns;
         event.stamp_decoded(now_ns);
         if self.queue.is_empty() {

@@ -12,6 +12,7 @@ use crate::consumer::{ControlAction, ControlCommand};
 use crate::dispatcher::RouteKey;
 use crate::event::{ConsumerId, ControlCode, InstrumentId, VenueId};
 use crate::runtime::{Agent, Beside, BesideThread, Clock};
+use crate::safety::TradingSwitch;
 
 /// Takes the strategies' commands, and carries out what anybody asks of the routes.
 pub(crate) struct Controller {
@@ -19,6 +20,7 @@ pub(crate) struct Controller {
     lanes: Vec<Consumer<ControlCommand>>,
     flips: Flips,
     venues: usize,
+    trading: TradingSwitch,
     clock: Clock,
     /// Between two looks at the lanes. Commands that come in one pause make one flip.
     pause: Duration,
@@ -71,6 +73,7 @@ impl Agent for Controller {
             work += self.take_commands();
             self.next_look_ns = now_ns.saturating_add(self.pause.as_nanos() as u64);
         }
+        work += self.flips.notice_trading(self.trading.is_on());
         work += self.flips.poll();
         // Whoever asked until the stop is refused, and told so.
         self.is_done = is_stopping && work == 0 && self.flips.is_idle();
@@ -95,10 +98,11 @@ impl Controller {
         lanes: Vec<Consumer<ControlCommand>>,
         flips: Flips,
         venues: usize,
+        trading: TradingSwitch,
         clock: Clock,
         pause: Duration,
     ) -> Controller {
-        Controller { lanes, flips, venues, clock, pause, next_look_ns: 0, is_done: false }
+        Controller { lanes, flips, venues, trading, clock, pause, next_look_ns: 0, is_done: false }
     }
 
     fn take_commands(&mut self) -> usize {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
+use super::audit::AuditTicket;
 use super::protocol::{
     ConsumerAction, FlipReport, MergeRule, Reply, Request, RouteEdit, Selection, VenueAction,
 };
@@ -54,6 +55,8 @@ pub(crate) struct OperatorDesk {
 enum Pending {
     /// The owner of the routes makes a flip.
     Flip { ticket: Ticket, then: Then },
+    /// All accounts are compared.
+    Audit(AuditTicket),
     /// The sessions of a venue start or end.
     Venue {
         sessions: Vec<Arc<CachePadded<IntakeStats>>>,
@@ -108,6 +111,10 @@ impl OperatorDesk {
             Request::Status {} | Request::Watch { .. } => {
                 done(Reply::Status(Box::new(self.parts.reader.status())))
             }
+            Request::Audit {} => {
+                let ticket = self.parts.routes.ask_audit().map_err(|e| self.refusal(e))?;
+                Ok(self.later(Pending::Audit(ticket)))
+            }
             Request::Routes(filter) => done(self.parts.reader.routes(&filter)?),
             Request::Subscribe(selection) => self.flip(false, &[RouteEdit::Subscribe(selection)]),
             Request::Unsubscribe(selection) => {
@@ -129,6 +136,14 @@ impl OperatorDesk {
             Pending::Flip { ticket, then } => match ticket.take() {
                 Some(answer) => Ok(self.flipped(answer, then)),
                 None => Err(Pending::Flip { ticket, then }),
+            },
+            Pending::Audit(ticket) => match ticket.take() {
+                Some(Ok(consumers)) => {
+                    let holds = consumers.iter().all(|consumer| consumer.holds);
+                    Ok(Ok(Reply::Audit { holds, consumers }))
+                }
+                Some(Err(error)) => Ok(Err(self.refusal(error))),
+                None => Err(Pending::Audit(ticket)),
             },
             Pending::Venue { sessions, wanted, since_ns, message } => {
                 let mut states = sessions.iter().map(|stats: &Arc<_>| IntakeStats::state(stats));

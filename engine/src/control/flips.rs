@@ -12,6 +12,7 @@ use pitlane_ring::{CellMemory, Publisher};
 
 use super::FlipError;
 use super::answers::Answers;
+use super::audit::{AuditedConsumer, Audits};
 use super::hand_over::{FLIP_DEADLINE, FLIP_DEADLINE_NS, HandOver};
 use super::routes::{Answer, Flipped, Routes, RoutesDifference, Waiting};
 use super::rules::RuleBook;
@@ -19,7 +20,7 @@ use super::wanted::Wanted;
 use crate::dispatcher::{Flip, FlipOutcome, FlipPort, RouteBook, RouteKey};
 use crate::event::{ConsumerId, ControlCode, Event, VenueId};
 use crate::orchestrator::merge::{MergeRule, MergeTable};
-use crate::runtime::{Clock, CoreWakers, StopSignal};
+use crate::runtime::{Clock, CoreWakers, Phase, StopSignal};
 use crate::venue::market::{StreamError, StreamPort};
 
 /// Between two looks whether a pinned thread has taken or answered something, ns. A thread that
@@ -39,6 +40,8 @@ pub(crate) struct FlipsParts {
     pub(crate) wakers: CoreWakers,
     pub(crate) clock: Clock,
     pub(crate) stop: StopSignal,
+    /// By consumer, whose accounts are audited.
+    pub(crate) audited: Vec<AuditedConsumer>,
 }
 
 /// The owner of the routes. One thread polls it.
@@ -55,6 +58,9 @@ pub(crate) struct Flips {
     /// the next flip.
     groups: Vec<usize>,
     round: Option<Round>,
+    audits: Audits,
+    /// The position of the trading switch that consumers were told last.
+    told_trading: Option<bool>,
 }
 
 /// All that lay in the queue at one moment.
@@ -118,11 +124,24 @@ struct Change {
 
 impl Flips {
     pub(crate) fn new(routes: Arc<Routes>, parts: FlipsParts, consumers: usize) -> Flips {
-        let FlipsParts { book, streams, port, notices, wakers, clock, stop } = parts;
+        let FlipsParts { book, streams, port, notices, wakers, clock, stop, audited } = parts;
         let groups = (0..consumers).map(|id| book.cells(ConsumerId(id as u16)).len()).collect();
         let answers = Answers::new(notices);
-        let round = None;
-        Flips { routes, book, streams, port, wakers, clock, stop, answers, groups, round }
+        let audits = Audits::new(audited);
+        Flips {
+            routes,
+            book,
+            streams,
+            port,
+            wakers,
+            clock,
+            stop,
+            answers,
+            groups,
+            round: None,
+            audits,
+            told_trading: None,
+        }
     }
 
     /// The shared side.
@@ -132,7 +151,22 @@ impl Flips {
 
     /// Whether nothing is under way and nobody has to be told anything.
     pub(super) fn is_idle(&self) -> bool {
-        self.round.is_none() && self.answers.is_empty()
+        self.round.is_none() && self.answers.is_empty() && self.audits.is_idle()
+    }
+
+    /// Tells every consumer of a turn of the trading switch, once; what stands at the start and
+    /// what a stop turns off is no news.
+    pub(super) fn notice_trading(&mut self, is_on: bool) -> usize {
+        let is_running = self.stop.phase() == Phase::Running && !self.stop.is_killed();
+        let before = self.told_trading.replace(is_on);
+        if !is_running || before.is_none_or(|before| before == is_on) {
+            return 0;
+        }
+        let now_ns = self.clock.now_ns();
+        for consumer in 0..self.groups.len() {
+            self.answers.notice_trading(ConsumerId(consumer as u16), is_on, now_ns);
+        }
+        self.publish()
     }
 
     /// How long to wait for the next look, ns.
@@ -151,8 +185,9 @@ impl Flips {
     /// Goes as far as it can without waiting; returns the steps taken.
     pub(super) fn poll(&mut self) -> usize {
         let mut work = self.publish();
+        work += self.poll_audits();
         // While answers wait, no round begins: the queue is bounded, and so are they.
-        if self.round.is_none() && self.answers.is_empty() {
+        if self.round.is_none() && self.answers.is_empty() && !self.audits.is_cutting() {
             let waiting = self.routes.take_waiting();
             let next = || self.routes.standing().wanted.clone();
             self.round = (!waiting.is_empty()).then(|| Round {
@@ -176,6 +211,18 @@ impl Flips {
             }
             work += 1;
         }
+    }
+
+    /// Audits go between two rounds.
+    fn poll_audits(&mut self) -> usize {
+        let now_ns = self.clock.now_ns();
+        if self.round.is_none()
+            && self.audits.is_idle()
+            && let Some(ticket) = self.routes.take_audit()
+        {
+            self.audits.begin(ticket, &self.port, now_ns);
+        }
+        self.audits.poll(&self.port, &self.wakers, now_ns)
     }
 
     fn publish(&mut self) -> usize {
@@ -360,6 +407,7 @@ impl Flips {
             command_id: round.accepted.first().map_or(0, |waiting| waiting.request.command_id),
             askers: askers.collect(),
             outcome: FlipOutcome::default(),
+            cut: None,
         });
         let flip = HandOver::new(flip, &self.port.done, now_ns);
         Step::Table { flip, change, grown }
@@ -417,6 +465,7 @@ impl Flips {
 
 impl Drop for Flips {
     fn drop(&mut self) {
+        self.audits.end();
         self.routes.end();
     }
 }

@@ -9,6 +9,7 @@
 
 mod address;
 mod answers;
+mod audit;
 mod budget;
 mod change;
 mod client;
@@ -33,6 +34,8 @@ mod wanted;
 
 pub(crate) use address::check_path;
 pub use address::{PATH_BYTES_MAX, SOCKET_NAME, SocketError};
+pub(crate) use audit::AuditedConsumer;
+pub use audit::{ConsumerAudit, KindAudit};
 pub use change::{RouteChange, RoutingChange};
 pub(crate) use controller::{Controller, ControllerHandle};
 pub(crate) use desk::{DeskParts, OperatorDesk};

@@ -9,8 +9,9 @@ use super::protocol::{
 use super::refusal::{Refusal, most_alike, shortened};
 
 /// Every verb with its own fields, for suggestions.
-const VERBS: [(&str, &[&str]); 12] = [
+const VERBS: [(&str, &[&str]); 13] = [
     ("status", &[]),
+    ("audit", &[]),
     ("routes", &["consumer", "instrument", "venue"]),
     ("subscribe", SELECTION),
     ("unsubscribe", SELECTION),
@@ -176,6 +177,7 @@ mod tests {
         let some = || Some("x".to_owned());
         vec![
             Request::Status {},
+            Request::Audit {},
             Request::Routes(RouteFilter { consumer: some(), instrument: some(), venue: some() }),
             Request::Subscribe(selection()),
             Request::Unsubscribe(selection()),

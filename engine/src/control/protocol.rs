@@ -15,7 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{RefusalText, Status};
+use super::{ConsumerAudit, RefusalText, Status};
 
 pub use super::limits::{
     ID_BYTES_MAX, LINE_BYTES_MAX, NAMES_MAX, VERSION, WATCH_INTERVAL_LIMITS_MS, WATCH_INTERVAL_MS,
@@ -28,6 +28,8 @@ pub use super::limits::{
 pub enum Request {
     /// One reading of the engine.
     Status {},
+    /// The accounts of all consumers, compared at one cut of their lanes.
+    Audit {},
     /// The routes in force.
     Routes(RouteFilter),
     /// Turn routes on.
@@ -203,6 +205,13 @@ pub struct ReplyLine {
 pub enum Reply {
     /// To `status`, and each reading of `watch`.
     Status(Box<Status>),
+    /// To `audit`.
+    Audit {
+        /// Whether every consumer reached the cut, and every account holds.
+        holds: bool,
+        /// By consumer.
+        consumers: Vec<ConsumerAudit>,
+    },
     /// To `routes`.
     Routes {
         /// The routing version in force.
@@ -275,6 +284,7 @@ impl Request {
     pub const fn verb(&self) -> &'static str {
         match self {
             Request::Status {} => "status",
+            Request::Audit {} => "audit",
             Request::Routes(_) => "routes",
             Request::Subscribe(_) => "subscribe",
             Request::Unsubscribe(_) => "unsubscribe",
@@ -293,7 +303,9 @@ impl Request {
     #[must_use]
     pub const fn is_mutating(&self) -> bool {
         match self {
-            Request::Status {} | Request::Routes(_) | Request::Watch { .. } => false,
+            Request::Status {} | Request::Audit {} | Request::Routes(_) | Request::Watch { .. } => {
+                false
+            }
             Request::Flip { dry_run, .. } => !*dry_run,
             Request::Subscribe(_)
             | Request::Unsubscribe(_)

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use super::audit::AuditTicket;
 use super::flip_error::QUEUE_MAX;
 use super::rules::RuleView;
 use super::wanted::{Catalogue, Wanted};
@@ -152,6 +153,7 @@ pub(crate) struct RoutesParts {
 /// The side of the routes that every thread but a pinned one may ask.
 pub(crate) struct Routes {
     queue: Mutex<VecDeque<Waiting>>,
+    audits: Mutex<VecDeque<AuditTicket>>,
     standing: Mutex<Standing>,
     catalogue: Catalogue,
     version: Arc<AtomicU32>,
@@ -201,6 +203,7 @@ impl Routes {
         };
         Arc::new(Routes {
             queue: Mutex::default(),
+            audits: Mutex::default(),
             standing: Mutex::new(standing),
             catalogue,
             version,
@@ -274,6 +277,26 @@ impl Routes {
         Ok(ticket)
     }
 
+    /// Has all accounts compared at one cut. The answer comes within about a second.
+    pub(super) fn ask_audit(&self) -> Result<AuditTicket, FlipError> {
+        let mut audits = self.audits.lock();
+        if audits.len() == QUEUE_MAX {
+            return Err(FlipError::QueueFull);
+        }
+        if self.is_over.load(Ordering::Acquire) || self.is_stopping() {
+            return Err(FlipError::Stopped);
+        }
+        let ticket = AuditTicket::default();
+        audits.push_back(ticket.clone());
+        drop(audits);
+        self.wake();
+        Ok(ticket)
+    }
+
+    pub(super) fn take_audit(&self) -> Option<AuditTicket> {
+        self.audits.lock().pop_front()
+    }
+
     /// [`Routes::ask`], and waits for the answer. Not for a thread that others wait for.
     pub(crate) fn change(&self, request: RoutesRequest) -> Answer {
         let ticket = self.ask(request)?;
@@ -313,6 +336,8 @@ impl Routes {
         let mut queue = self.queue.lock();
         self.is_over.store(true, Ordering::Release);
         queue.drain(..).for_each(|waiting| waiting.answer(Err(FlipError::Stopped)));
+        let mut audits = self.audits.lock();
+        audits.drain(..).for_each(|ticket| ticket.answer(Err(FlipError::Stopped)));
     }
 
     pub(super) fn take_waiting(&self) -> VecDeque<Waiting> {
@@ -320,7 +345,7 @@ impl Routes {
     }
 
     pub(super) fn has_waiting(&self) -> bool {
-        !self.queue.lock().is_empty()
+        !self.queue.lock().is_empty() || !self.audits.lock().is_empty()
     }
 
     pub(super) fn standing(&self) -> MutexGuard<'_, Standing> {

@@ -8,11 +8,15 @@ use pitlane_ring::{Consumer, Record, fan_out_groups};
 use zerocopy::FromZeros;
 
 use super::RoutingTable;
+use super::cut::{CUT, LinkCut};
 use super::flip::{COMMAND_DONE, FLIP_BEGIN, FLIP_END, Flip, FlipOutcome, FlipPort};
 use super::link::{ConsumerLink, LinkParts, LinkTotals};
 use super::order::{Sequencer, StreamCounts};
 use super::run::{RUN, Run};
-use crate::event::{ConsumerId, ControlAck, ControlResult, Event, EventKind, ExecReport, Risk};
+use crate::event::{
+    ConsumerId, ControlAck, ControlResult, Event, EventKind, ExecReport, Risk, TraceIds,
+    TraceSource,
+};
 use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use crate::safety::{HaltReason, Quarantine, QuarantineReason};
 use crate::telemetry::{HistogramSet, Letter, LetterSender, Probe};
@@ -73,6 +77,8 @@ struct Fanout {
     /// The version that the orchestrator stamps; the dispatcher owns it.
     version: Arc<AtomicU32>,
     quarantine: Quarantine,
+    /// Of what it tells by itself.
+    traces: TraceIds,
     /// Changes of the board that the links know of.
     changes_seen: u32,
     /// Some consumer never takes anything again.
@@ -134,6 +140,7 @@ impl DispatcherAgent {
                 scratch: Box::new(Event::new_zeroed()),
                 version: parts.version,
                 quarantine: parts.quarantine,
+                traces: TraceIds::of(TraceSource::Dispatcher),
                 changes_seen: 0,
                 has_cut_off: false,
                 has_pending: false,
@@ -346,6 +353,9 @@ impl Fanout {
     /// Swaps the tables; see [`super::flip`].
     #[cold]
     fn flip(&mut self, flip: &mut Flip) {
+        if let Some(cuts) = &mut flip.cut {
+            return self.cut(cuts);
+        }
         let begun_ns = self.clock.now_ns();
         let version = self.version.load(Ordering::Relaxed) + 1;
         let mut stale_queued = 0;
@@ -374,11 +384,27 @@ impl Fanout {
         flip.outcome = FlipOutcome { version, swapped_ns, step_ns, stale_queued };
     }
 
+    /// Its side of every consumer's account; see [`super::cut`].
+    #[cold]
+    fn cut(&mut self, cuts: &mut [LinkCut]) {
+        let version = self.version.load(Ordering::Relaxed);
+        for (index, cut) in cuts.iter_mut().enumerate() {
+            let Some(link) = self.links.get(index) else { return };
+            let (consumer, is_cut_off) = (link.consumer(), link.is_cut_off());
+            if !is_cut_off {
+                self.tell(consumer, 0, CUT, version);
+            }
+            self.links[index].cut(cut);
+            cut.is_cut_off |= is_cut_off;
+        }
+    }
+
     /// A `ControlResult` of the dispatcher's own to one consumer.
     fn tell(&mut self, consumer: ConsumerId, command_id: u64, phase: u64, version: u32) {
         let result = ControlResult { command_id, consumer: u32::from(consumer.0), code: 0, phase };
         let mut event = Event::new(&result);
         event.routing_version = version;
+        event.trace_id = self.traces.next_id();
         event.receive_ns = self.clock.now_ns();
         event.stamp_decoded(event.receive_ns);
         self.scratch.copy_used_from(&event);

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use pitlane_ring::{CellMemory, Exchange};
 
 use super::RoutingTable;
+use super::cut::LinkCut;
 use crate::event::{ConsumerId, Event};
 
 /// Phase of a `ControlResult` that says what came of the consumer's own command.
@@ -78,6 +79,8 @@ pub(crate) struct Flip {
     pub(crate) askers: Vec<(ConsumerId, u64)>,
     /// What came of it; filled in by the dispatcher.
     pub(crate) outcome: FlipOutcome,
+    /// Nothing is to be changed: by consumer, what the dispatcher fills in at an audit cut.
+    pub(crate) cut: Option<Vec<LinkCut>>,
 }
 
 /// What came of a flip.

@@ -9,6 +9,7 @@ use pitlane_ring::{
 
 use super::RoutingTable;
 use super::cells::cell_of;
+use super::cut::LinkCut;
 use super::flip::AcceptFrom;
 use super::run::{Run, marked_of};
 use crate::event::{ConsumerId, Event, EventClass, EventKind, KindCounts};
@@ -281,6 +282,20 @@ impl ConsumerLink {
             });
         }
         queued
+    }
+
+    /// Its side of the account as it is now, between two events; see [`super::cut`].
+    #[cold]
+    pub(super) fn cut(&self, cut: &mut LinkCut) {
+        self.terms.copy_to(&mut cut.terms);
+        cut.held = KindCounts::default();
+        self.market.for_each_pending(|event| {
+            if let Some(kind) = event.kind() {
+                cut.held.add(kind, 1);
+            }
+        });
+        cut.market_published = self.gauge.published();
+        cut.is_cut_off = self.is_cut_off;
     }
 
     /// Takes more cells; `memory` comes back with the old ones.

@@ -2,6 +2,7 @@
 
 mod agent;
 mod cells;
+mod cut;
 mod flip;
 mod link;
 pub mod order;
@@ -11,6 +12,7 @@ mod run;
 pub use agent::{DispatcherAgent, DispatcherTotals};
 pub(crate) use agent::{DispatcherInputs, DispatcherParts};
 pub(crate) use cells::records_of;
+pub(crate) use cut::{CUT, LinkCut};
 pub use flip::{AcceptFrom, COMMAND_DONE, FLIP_BEGIN, FLIP_END, FlipOutcome};
 pub(crate) use flip::{Flip, FlipPort};
 pub(crate) use link::LinkParts;

@@ -18,6 +18,7 @@ mod kind;
 mod merged;
 mod payload;
 mod record;
+mod trace_ids;
 mod typed;
 mod venue_ref;
 
@@ -39,5 +40,6 @@ pub use payload::{
     BookStatusReason, ControlAck, ControlCode, ControlResult, Instrument, Level, Quote, Risk, Side,
     Trade, asset_code, asset_name,
 };
+pub use trace_ids::{TraceIds, TraceSource};
 pub use typed::{EventPayload, Payload};
 pub use venue_ref::VenueRef;

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use pitlane_ring::Consumer;
 
-use super::check::check_memory;
 use super::engine::Engine;
+use super::memory::check_memory;
 use super::options::{LaunchError, LaunchOptions};
 use super::pause_book::PauseBook;
 use super::pipeline_plan::pipeline_plan;
 use super::venue_threads::VenueThreads;
 use crate::config::Config;
 use crate::consumer::{ControlCommand, StrategyRegistry, install_panic_hook};
-use crate::control::{Catalogue, Flips, FlipsParts, Routes, RoutesParts};
+use crate::control::{AuditedConsumer, Catalogue, Flips, FlipsParts, Routes, RoutesParts};
 use crate::dispatcher::Subscription;
 use crate::pipeline::{Builder, Pipeline, PipelinePlan, RoutingEnds};
 use crate::runtime::{
@@ -175,6 +175,11 @@ impl<'c> Assembly<'c> {
             merge: ends.merge,
             version: ends.version,
         });
+        let counters = self.builder.readings.consumers.iter();
+        let audited = counters.map(|counters| AuditedConsumer {
+            name: counters.name.clone(),
+            terms: Arc::clone(&counters.handled),
+        });
         let parts = FlipsParts {
             book: ends.book,
             streams: std::mem::take(&mut self.stream_ports),
@@ -183,6 +188,7 @@ impl<'c> Assembly<'c> {
             wakers: self.wakers.clone(),
             clock: self.builder.clock.clone(),
             stop: self.builder.stop.clone(),
+            audited: audited.collect(),
         };
         Flips::new(routes, parts, consumers)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustix::fs::Access;
 
-use super::footprint::lane_footprints;
+use super::memory::check_memory;
 use super::options::LaunchError;
 use super::pipeline_plan::strategies;
 use super::venue_setup::{VenueDemand, check_venue};
@@ -26,8 +26,6 @@ const FILES_PER_THREAD: u64 = 2;
 /// Files for each venue beside its market connections: orders, snapshots, and a server's where it
 /// is embedded.
 const FILES_PER_VENUE: u64 = 4;
-
-const MIB: u64 = 1 << 20;
 
 /// Looks for what [`launch`](super::launch) would refuse beyond the file itself: cores, memory,
 /// files, strategies, their params, addresses, keys, symbols. Starts nothing. Returns what is worth
@@ -56,28 +54,6 @@ pub fn check(config: &Config, registry: &StrategyRegistry) -> Result<Vec<String>
         check_path(&config.control.socket.clone().unwrap_or_else(of_run))?;
     }
     Ok(notes(config, &demands))
-}
-
-/// Refuses lanes that this machine can't hold: they are touched whole before the first event.
-pub(super) fn check_memory(
-    config: &Config,
-    plan: &CorePlan,
-    limits: &HostLimits,
-) -> Result<(), LaunchError> {
-    let all = lane_footprints(config, plan);
-    let need: u64 = all.iter().map(|footprint| footprint.bytes() as u64).sum();
-    let Some((limit, place)) = limits.memory() else { return Ok(()) };
-    let Some(largest) = all.iter().max_by_key(|footprint| footprint.bytes()) else { return Ok(()) };
-    if need <= limit {
-        return Ok(());
-    }
-    Err(LaunchError::Memory {
-        need_mib: need / MIB,
-        place,
-        limit_mib: limit / MIB,
-        largest: largest.lane,
-        largest_mib: largest.bytes() as u64 / MIB,
-    })
 }
 
 /// Refuses more market connections than the venue lets anybody open.
@@ -220,16 +196,6 @@ mod tests {
         let limits = |open_files| HostLimits { open_files: Some(open_files), ..Default::default() };
         let few = check_files(&many, &plan, &[demand], &limits(256)).unwrap_err();
         assert!(few.to_string().contains("256 are allowed: ulimit -n"), "{few}");
-    }
-
-    #[test]
-    fn lanes_that_the_machine_cannot_hold_are_refused_with_what_takes_most() {
-        let config = Config::default_run();
-        let plan = CorePlan::make(&config, &HostCores::of(0..2)).unwrap();
-        let with = |mib: u64| HostLimits { memory_bytes: Some(mib * MIB), ..Default::default() };
-        assert!(check_memory(&config, &plan, &with(8_000)).is_ok());
-        let problem = check_memory(&config, &plan, &with(1)).unwrap_err().to_string();
-        assert!(problem.contains("this machine has 1 MiB"), "{problem}");
     }
 
     #[test]

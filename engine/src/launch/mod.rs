@@ -12,6 +12,7 @@ mod control;
 mod engine;
 mod footprint;
 mod housekeeping;
+mod memory;
 mod one_thread;
 mod options;
 mod pause_book;

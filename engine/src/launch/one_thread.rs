@@ -74,7 +74,14 @@ pub fn launch_one_thread(
     let pause = look_pause(cores.profile);
     let venues = config.venue_names().len();
     let commands = std::mem::take(&mut assembly.control);
-    let controller = Controller::new(commands, flips, venues, clock.clone(), pause);
+    let controller = Controller::new(
+        commands,
+        flips,
+        venues,
+        assembly.builder.switch.clone(),
+        clock.clone(),
+        pause,
+    );
     let mut thread = OneThread::new(clock, time, net.clone(), random)
         .map_err(|source| LaunchError::Thread { name: "(poller)".to_owned(), source })?;
     assembly.peers.drain(..).for_each(|agent| thread.add_peer(agent));

@@ -234,7 +234,8 @@ impl Assembly<'_> {
     ) -> Result<ControllerHandle, LaunchError> {
         let (commands, venues) = (std::mem::take(&mut self.control), self.config.venue_names());
         let (clock, pause) = (self.builder.clock.clone(), look_pause(plan.profile));
-        let controller = Controller::new(commands, flips, venues.len(), clock, pause);
+        let trading = self.builder.switch.clone();
+        let controller = Controller::new(commands, flips, venues.len(), trading, clock, pause);
         started("controller", ControllerHandle::start(controller))
     }
 

@@ -32,4 +32,4 @@ pub use logging::{LogDrain, LogLanes, LogRecord, attach_thread, install_logger};
 pub use probe::{Asks, ConsumerProbe, HistogramSet, Probe, ProbeLink};
 pub use run_file::{FileLimits, RunFile};
 pub use sink::{Sink, SinkWriter};
-pub use terms::{Term, Terms};
+pub use terms::{CutPort, Term, Terms, TermsCut};

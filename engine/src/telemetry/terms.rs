@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
-use pitlane_ring::prefetch_line;
+use pitlane_ring::{Exchange, prefetch_line};
 
 use crate::event::{EventKind, KIND_SLOTS, KindCounts};
 
@@ -46,6 +46,32 @@ const TERMS: usize = 10;
 pub struct Terms {
     counts: [[AtomicU64; KIND_SLOTS]; TERMS],
     orders_open: AtomicU64,
+    cut: CutPort,
+}
+
+/// A copy of one side's terms at one point of its lanes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TermsCut {
+    terms: [KindCounts; TERMS],
+    /// Events that the consumer has taken out of its market lane so far.
+    pub market_taken: u64,
+}
+
+impl TermsCut {
+    /// A term, by kind.
+    #[must_use]
+    pub fn of(&self, term: Term) -> &KindCounts {
+        &self.terms[term as usize]
+    }
+}
+
+/// Where whoever audits leaves an empty copy for the consumer, and finds it filled in.
+#[derive(Debug, Default)]
+pub struct CutPort {
+    /// On its way there.
+    pub wanted: Exchange<TermsCut>,
+    /// On its way back.
+    pub done: Exchange<TermsCut>,
 }
 
 impl Terms {
@@ -77,6 +103,22 @@ impl Terms {
             counts.add(kind, cell.load(Ordering::Relaxed));
         }
         counts
+    }
+
+    /// Copies all terms as they are now: exact for the thread that writes them.
+    pub fn copy_to(&self, cut: &mut TermsCut) {
+        for (counts, row) in cut.terms.iter_mut().zip(&self.counts) {
+            *counts = KindCounts::default();
+            for kind in EventKind::ALL {
+                counts.add(kind, row[kind.code() as usize].load(Ordering::Relaxed));
+            }
+        }
+    }
+
+    /// Where copies are exchanged.
+    #[must_use]
+    pub fn cut_port(&self) -> &CutPort {
+        &self.cut
     }
 
     /// Leaves how many orders the consumer has open, for whoever looks.

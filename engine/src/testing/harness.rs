@@ -352,6 +352,37 @@ mod tests {
     }
 
     #[test]
+    fn an_order_of_a_timer_names_a_decision_of_its_own() {
+        struct ByTimer;
+        impl Strategy for ByTimer {
+            fn on_quote(&mut self, _: View<'_, Quote>, ctx: &mut Context) -> StrategyResult {
+                ctx.set_timer(0, 1);
+                ctx.set_timer(0, 2);
+                Ok(())
+            }
+            fn on_timer(&mut self, _id: u64, ctx: &mut Context) -> StrategyResult {
+                ctx.submit(NewOrder {
+                    venue: VenueId(0),
+                    instrument: InstrumentId(0),
+                    side: Side::Buy,
+                    price: Price(10),
+                    qty: Qty(100),
+                    order_type: OrderType::LimitMaker,
+                    time_in_force: TimeInForce::Gtc,
+                })?;
+                Ok(())
+            }
+        }
+        let mut harness = Harness::new(ByTimer);
+        harness.quote(Price(10), Qty(10), Price(11), Qty(10));
+        harness.advance_ns(1);
+        let orders = harness.orders();
+        let [first, second] = &orders[..] else { panic!("two orders: {orders:?}") };
+        let (first, second) = (first.decision_id, second.decision_id);
+        assert!(first != 0 && second != 0 && first != second, "{first} and {second}");
+    }
+
+    #[test]
     fn a_refused_order_ends_its_callback_and_is_no_failure() {
         struct Absurd;
         impl Strategy for Absurd {

@@ -21,10 +21,10 @@ mod switch;
 mod symbols;
 mod synthetic;
 mod synthetic_load;
-mod trace_ids;
 pub mod transport;
 mod utc;
 
+pub use crate::event::TraceIds;
 pub use book_summary::BookSummary;
 pub use clock::{Measured, VenueClock, VenueClockReading};
 pub use lane_outlet::LaneOutlet;
@@ -36,4 +36,3 @@ pub use switch::VenueSwitch;
 pub use symbols::{Scales, Symbol, SymbolError, SymbolMap};
 pub use synthetic::{SyntheticOptions, SyntheticVenue, SyntheticWiring};
 pub use synthetic_load::SyntheticLoad;
-pub use trace_ids::TraceIds;

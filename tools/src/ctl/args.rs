@@ -11,6 +11,7 @@ use pitlane_engine::control::protocol::{
 const EXAMPLES: &str = "\
 Examples:
   pitlane ctl status
+  pitlane ctl audit
   pitlane ctl routes --consumer momentum
   pitlane ctl unsubscribe momentum BTC-USDT --kind trade
   pitlane ctl flip --dry-run -- -momentum:BTC-USDT:trade +noop:ETH-USDT
@@ -45,6 +46,9 @@ pub enum CtlVerb {
     List,
     /// One reading: venues, consumers, lanes, threads, stages.
     Status,
+    /// Compare every consumer's account at one cut of its lanes, while the engine runs. Exit code
+    /// 1 when one does not hold, or a consumer does not reach the cut.
+    Audit,
     /// The routes in force.
     Routes {
         /// Only of this consumer.
@@ -180,6 +184,7 @@ impl CtlVerb {
         Ok(match self.clone() {
             CtlVerb::List => return Err("list asks no engine".to_owned()),
             CtlVerb::Status => Request::Status {},
+            CtlVerb::Audit => Request::Audit {},
             CtlVerb::Routes { consumer, instrument, venue } => {
                 Request::Routes(RouteFilter { consumer, instrument, venue })
             }

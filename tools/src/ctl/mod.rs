@@ -1,6 +1,7 @@
 //! `pitlane ctl`: reads and changes a running engine through its control socket.
 
 mod args;
+mod audit_text;
 mod connection;
 mod find;
 mod peer;
@@ -53,7 +54,10 @@ pub(crate) fn ctl(
         let pid = connection.peer().pid;
         terminal.print(&format!("it is process {pid}, at {}\n", connection.path().display()))?;
     }
-    Ok(exit)
+    match answer.reply {
+        Some(Reply::Audit { holds: false, .. }) => Ok(Exit::Failed),
+        _ => Ok(exit),
+    }
 }
 
 /// The engines that run here.

@@ -11,6 +11,7 @@ use pitlane_engine::dispatcher::order::StreamCounts;
 use pitlane_engine::text::escaped;
 
 use super::Engines;
+use super::audit_text::audit;
 use crate::limits_text::limits;
 use crate::table::{WIDTH, count, micros, render, table};
 
@@ -21,6 +22,7 @@ const LANE_SHOWN_PERCENT: u64 = 1;
 pub(crate) fn reply(reply: &Reply) -> String {
     match reply {
         Reply::Status(status) => self::status(status),
+        Reply::Audit { holds, consumers } => audit(*holds, consumers),
         Reply::Routes { version, routes } => self::routes(*version, routes),
         Reply::Flip(report) => flip(report),
         Reply::Merge { rule, flip: report } if report.added.is_empty() => {

@@ -66,6 +66,7 @@ fn office_with_answers(capacity: usize) -> Office {
         wakers: CoreWakers::default(),
         clock: clock.clone(),
         stop: StopSignal::default(),
+        audited: Vec::new(),
     };
     let flips = Flips::new(Arc::clone(&routes), parts, consumers);
     let (carried, is_staffed) = (Vec::new(), true);
