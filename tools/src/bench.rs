@@ -16,6 +16,7 @@ use pitlane_engine::consumer::{Closure, Context};
 use pitlane_engine::event::{Event, Interest};
 use pitlane_engine::report::Report;
 use pitlane_engine::telemetry::{LatencyFigures, WARM_UP_LINE};
+use pitlane_engine::world::Files;
 use pitlane_engine::{EmbeddedVenue, Engine, LaunchOptions, Params, StrategyRegistry, launch_with};
 use serde::Serialize;
 
@@ -61,7 +62,7 @@ pub(crate) fn bench(
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         PathBuf::from(format!("bench-{}", since_epoch.unwrap_or_default().as_secs()))
     });
-    std::fs::create_dir_all(&folder).map_err(|error| {
+    Files::Real.make_private_folder(&folder).map_err(|error| {
         terminal.complain(&format!("{}: cannot be made: {error}", folder.display()));
         Exit::StartRefused
     })?;

@@ -23,7 +23,7 @@ pub(super) fn audit(holds: bool, consumers: &[ConsumerAudit]) -> String {
     }
     let _infallible = writeln!(
         text,
-        "{}; merged: conflated or aggregated, lost: dead letters and discarded, held: in cells",
+        "{}\nmerged: conflated or aggregated; lost: dead letters and discarded; held: in cells",
         if holds { "every account holds" } else { "NOT EVERY ACCOUNT HOLDS" }
     );
     text

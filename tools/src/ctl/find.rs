@@ -12,20 +12,11 @@ use pitlane_engine::control::protocol::{Reply, Request, RequestLine};
 use pitlane_engine::control::{SOCKET_NAME, Status};
 
 use super::connection::{Connection, ConnectionError};
+use super::engine_list::{Engines, engines};
 use super::peer::{Peer, connect};
-use super::text;
 
 /// How long an engine that is only listed has to answer.
 const LIST_PATIENCE: Duration = Duration::from_secs(1);
-
-/// A process that listens as an engine does.
-#[derive(Clone, Debug)]
-pub(crate) struct Engines {
-    pub(crate) path: PathBuf,
-    pub(crate) peer: Peer,
-    /// Its reading; `None` where it does not answer.
-    pub(crate) status: Option<Box<Status>>,
-}
 
 /// Which engine a command is for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,7 +52,7 @@ pub(crate) fn socket(wanted: Wanted<'_>) -> Result<PathBuf, String> {
         (Some((path, _)), 0) => Ok(path),
         (Some(_), others) => {
             let several = others + 1;
-            let list = text::engines(&find_engines());
+            let list = engines(&find_engines());
             Err(format!("{several} engines listen here; say which by --pid or --socket:\n{list}"))
         }
     }

@@ -3,6 +3,7 @@
 mod args;
 mod audit_text;
 mod connection;
+mod engine_list;
 mod find;
 mod peer;
 mod text;
@@ -18,7 +19,7 @@ use crate::terminal::Terminal;
 
 pub use args::{CtlArgs, CtlVerb};
 pub(crate) use connection::{Connection, ConnectionError};
-pub(crate) use find::{Engines, Wanted, find_engines, socket};
+pub(crate) use find::{Wanted, find_engines, socket};
 pub(crate) use text::{is_farewell, reply as reply_text};
 
 /// Runs one verb.
@@ -63,7 +64,7 @@ pub(crate) fn ctl(
 /// The engines that run here.
 fn list(terminal: &mut Terminal<'_>) -> Result<Exit, Exit> {
     let engines = find_engines();
-    let text = text::engines(&engines);
+    let text = engine_list::engines(&engines);
     terminal.print(&text).map(|()| if engines.is_empty() { Exit::Failed } else { Exit::Ok })
 }
 

@@ -8,9 +8,7 @@ use pitlane_engine::control::{
 };
 
 use pitlane_engine::dispatcher::order::StreamCounts;
-use pitlane_engine::text::escaped;
 
-use super::Engines;
 use super::audit_text::audit;
 use crate::limits_text::limits;
 use crate::table::{WIDTH, count, micros, render, table};
@@ -52,35 +50,6 @@ pub(super) fn refusal(refusal: Option<&RefusalText>) -> String {
 /// Whether the engine has said that it stops.
 pub(crate) fn is_farewell(answer: &ReplyLine) -> bool {
     answer.refusal.as_ref().is_some_and(|refusal| refusal.code == "stopping")
-}
-
-/// The engines that run here.
-pub(super) fn engines(engines: &[Engines]) -> String {
-    if engines.is_empty() {
-        return "no engine runs here\n".to_owned();
-    }
-    let mut text = String::new();
-    for Engines { path, peer, status } in engines {
-        let state = match status {
-            Some(status) => {
-                let up_s = count(status.uptime_ns / 1_000_000_000);
-                format!("up {up_s} s since {}, {}", started(status), status.config)
-            }
-            None => "does not answer".to_owned(),
-        };
-        // The path in a line of its own and whole: it is there to be copied.
-        let _infallible = writeln!(text, "process {}, {state}\n  {}", peer.pid, path.display());
-    }
-    escaped(&text).into_owned()
-}
-
-/// When an engine started, by this machine's clock, in UTC.
-fn started(status: &Status) -> String {
-    let up = jiff::SignedDuration::from_nanos(status.uptime_ns.cast_signed());
-    match jiff::Timestamp::now().checked_sub(up) {
-        Ok(start) => start.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-        Err(_) => "-".to_owned(),
-    }
 }
 
 fn on_off(is_on: bool) -> &'static str {

@@ -13,6 +13,7 @@ mod control_group;
 mod core_matrix;
 mod cpu_list;
 mod cpu_time;
+mod cpu_times;
 mod diagnosis;
 mod finding;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod fixture;
 mod frequency;
 mod hiccups;
 mod host_files;
+mod interrupt_table;
 mod interrupts;
 mod isolation;
 mod kernel_noise;

@@ -4,9 +4,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::cpu_list::folded;
-use super::cpu_time::{CpuTimes, STAT};
+use super::cpu_times::{CpuTimes, STAT};
 use super::host_files::{HostFiles, Unread};
-use super::interrupts::{INTERRUPTS, Interrupts};
+use super::interrupt_table::{INTERRUPTS, Interrupts};
 use super::topology::Topology;
 
 /// The host, and the plan for it.

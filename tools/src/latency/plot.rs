@@ -14,9 +14,10 @@ use super::line::printable;
 use super::log_reader::Tags;
 use super::log_writer::refuse_input;
 use super::plot_page::page;
+use super::plot_run::Run;
 use super::plot_svg::{Picture, draw};
 use super::rule::Rule;
-use super::series::{Series, add_to, read, shown};
+use super::series::{add_to, read, shown};
 use super::unit::Unit;
 use crate::exit::Exit;
 
@@ -25,18 +26,6 @@ const RUNS_MAX: usize = 8;
 
 /// Most points of a timeline; beyond it neighbours are joined, the higher value stays.
 const POINTS_MAX: usize = 2_000;
-
-/// A curve.
-pub struct Run {
-    /// Its name in the legend.
-    pub label: String,
-    /// Its values.
-    pub series: Series,
-    /// Its run header.
-    pub header: Vec<String>,
-    /// Highest value by time: seconds from the log's start, nanoseconds.
-    pub maxima: Vec<(f64, u64)>,
-}
 
 /// Runs `plot`.
 ///
@@ -179,19 +168,6 @@ fn short_name(file: &str, all: &[String]) -> String {
     let is_alone = |len: &usize| others.iter().all(|other| tail(other, *len) != tail(&mine, *len));
     let len = (1..mine.len()).find(is_alone).unwrap_or(mine.len());
     tail(&mine, len)
-}
-
-/// The runs by run header, each header once: series of one log have it in common.
-#[must_use]
-pub fn by_header(runs: &[Run]) -> Vec<(&[String], Vec<usize>)> {
-    let mut groups: Vec<(&[String], Vec<usize>)> = Vec::new();
-    for (index, run) in runs.iter().enumerate() {
-        match groups.iter_mut().find(|(header, _)| *header == run.header) {
-            Some((_, members)) => members.push(index),
-            None => groups.push((&run.header, vec![index])),
-        }
-    }
-    groups
 }
 
 /// Joins each two neighbours.

@@ -1,9 +1,9 @@
 //! The picture in one HTML page with its figures and run headers: no script, no network.
 
 use super::distribution::Distribution;
-use super::plot::by_header;
+use super::plot_run::by_header;
 use super::plot_svg::{Picture, colour, escaped};
-use super::summary::rate_text;
+use super::rate_text::rate_text;
 use crate::table::count;
 
 const STYLE: &str = "

@@ -9,7 +9,7 @@ use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
 use super::distribution::Distribution;
-use super::plot::{Run, by_header};
+use super::plot_run::{Run, by_header};
 use super::rule::{Comparison, Metric, Rule};
 use super::unit::Unit;
 use crate::table::count;
@@ -137,7 +137,7 @@ fn run_line(run: &Run, unit: Unit) -> String {
         "{}: {} values, {}/s, 50% {p50}, 99% {p99}, 99.9% {p999}, max {} {}",
         run.label,
         counts.total(),
-        super::summary::rate_text(run.series.rate_per_s()),
+        super::rate_text::rate_text(run.series.rate_per_s()),
         unit.text(counts.max() as f64),
         unit.name()
     )

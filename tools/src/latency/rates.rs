@@ -11,8 +11,9 @@ use super::console::Console;
 use super::distribution::Distribution;
 use super::error::{LogError, VerbError};
 use super::line::printable;
+use super::rate_text::rate_text;
 use super::series::{Series, add_to, read};
-use super::summary::{rate_text, wide_table};
+use super::summary::wide_table;
 use crate::exit::Exit;
 use crate::table;
 

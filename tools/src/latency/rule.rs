@@ -69,7 +69,7 @@ impl Metric {
         if self.is_time() {
             format!("{} {}", unit.text(value), unit.name())
         } else {
-            super::summary::rate_text(value)
+            super::rate_text::rate_text(value)
         }
     }
 }

@@ -10,6 +10,7 @@ use super::distribution::Distribution;
 use super::error::VerbError;
 use super::java_format;
 use super::log_reader::{Selection, Tags};
+use super::rate_text::rate_text;
 use super::series::{Series, add_to, collect, read, shown};
 use super::unit::Unit;
 use crate::exit::Exit;
@@ -93,14 +94,6 @@ fn row_text(name: &str, series: &Series, unit: Unit) -> Vec<String> {
     row.extend(counts.percentiles(PERCENTILES).map(|value| unit.text(value as f64)));
     row.push(unit.text(counts.max() as f64));
     row
-}
-
-/// A rate with as many decimals as are of interest.
-#[must_use]
-pub fn rate_text(rate_per_s: f64) -> String {
-    let mut text = String::new();
-    java_format::fixed(&mut text, rate_per_s, usize::from(rate_per_s < 100.0), 0);
-    text
 }
 
 fn row_json(head: &str, name: &str, series: &Series, unit: Unit) -> Value {

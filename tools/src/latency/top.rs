@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
-use ratatui::{DefaultTerminal, Frame};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 
 use super::cli::TopArgs;
@@ -17,6 +17,7 @@ use super::error::VerbError;
 use super::keys::{self, Waited};
 use super::top_engine::EngineSource;
 use super::top_log::LogSource;
+use super::top_source::{Look, Source};
 use crate::exit::Exit;
 
 /// Time between two looks.
@@ -27,27 +28,6 @@ const PAGE: usize = 8;
 
 /// Time between two tables without a terminal.
 const PRINT: Duration = Duration::from_secs(1);
-
-/// What `top` looks at.
-pub(super) trait Source {
-    /// Takes in what is new.
-    fn look(&mut self) -> Result<Look, VerbError>;
-
-    /// What is known, for a person or as one JSON line.
-    fn text(&self, json: bool) -> String;
-
-    /// Draws what is known, its tables from row `from` on; takes `from` back to where the last rows
-    /// show.
-    fn draw(&self, frame: &mut Frame<'_>, from: &mut usize);
-}
-
-/// What a look has told.
-pub(super) enum Look {
-    /// There may be more.
-    GoesOn,
-    /// It has ended in order; the text says what.
-    Ended(&'static str),
-}
 
 /// Runs `top`.
 ///

@@ -14,8 +14,8 @@ use ratatui::text::Line;
 use ratatui::widgets::Row;
 
 use super::error::VerbError;
-use super::top::{Look, Source};
 use super::top_rows::{aligned, draw_help, draw_if_narrow, draw_rows};
+use super::top_source::{Look, Source};
 use super::unit::Unit;
 use crate::ctl::{Connection, ConnectionError, Wanted, is_farewell, reply_text, socket};
 use crate::table::count;

@@ -11,10 +11,11 @@ use super::error::VerbError;
 use super::interval::Interval;
 use super::interval_text::{Window, check_windows};
 use super::log_reader::{LogReader, Selection, Tags};
+use super::rate_text::rate_text;
 use super::series::shown;
-use super::summary::{rate_text, units_note, wide_table};
-use super::top::{Look, Source};
+use super::summary::{units_note, wide_table};
 use super::top_rows::{aligned, draw_help, draw_if_narrow, draw_rows};
+use super::top_source::{Look, Source};
 use super::unit::Unit;
 use crate::table;
 

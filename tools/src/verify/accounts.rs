@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use pitlane_engine::consumer::{FaultCounts, FaultPlan, Faulty};
 
-use super::criterion::Setting;
 use super::finding::{Finding, Verdict};
 use super::plant::Plant;
+use super::setting::Setting;
 use super::trial::{Trial, TrialError};
 use super::witness::{Testimony, Witness};
 use crate::table::count;

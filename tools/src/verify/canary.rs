@@ -3,9 +3,10 @@
 //! A check that fails without a plant as well proves nothing by failing with one, so each is also
 //! run as it is, at the same scale: where that control does not pass, its canaries are not judged.
 
-use super::criterion::{Criterion, Setting};
+use super::criterion::Criterion;
 use super::finding::{Finding, Row, Verdict};
 use super::plant::Plant;
+use super::setting::Setting;
 use super::trial::TrialError;
 use super::{attempted, progress};
 use crate::terminal::Terminal;

@@ -1,14 +1,9 @@
 //! A success criterion: what it is called, how it is checked, and what proves that the check can
 //! fail.
 
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use pitlane_ring::{Checks, DefaultChecks};
-
 use super::finding::Finding;
 use super::plant::Plant;
-use super::scale::Scale;
+use super::setting::Setting;
 use super::trial::TrialError;
 
 /// One row of the table.
@@ -35,34 +30,4 @@ pub(crate) enum Timing {
     Partly,
     /// All of it: where times are not judged it is shown and not judged.
     Wholly,
-}
-
-/// What a check is run with.
-pub(crate) struct Setting<'a> {
-    pub(crate) scale: Scale,
-    /// The fault that is planted; [`Plant::None`] but for the canary.
-    pub(crate) plant: Plant,
-    /// Times are shown and not judged (`--exact`).
-    pub(crate) is_exact: bool,
-    /// Folder for files of the runs.
-    pub(crate) folder: &'a Path,
-    /// Raised when the person wants an end.
-    pub(crate) stop: &'a AtomicBool,
-}
-
-impl Setting<'_> {
-    /// Whether the person wants an end.
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
-    }
-
-    /// Whether times are only shown: so it was asked for, or this build's lanes are checked.
-    pub(crate) fn judges_no_times(&self) -> bool {
-        self.is_exact || DefaultChecks::CHECKED
-    }
-
-    /// Whether this fault is planted.
-    pub(crate) fn has(&self, plant: Plant) -> bool {
-        self.plant == plant
-    }
 }

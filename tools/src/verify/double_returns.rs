@@ -7,9 +7,9 @@ use pitlane_engine::event::{Event, Quote};
 use pitlane_ring::raw::{self, RefusedReturn, ReturnToken};
 use pitlane_ring::{Consumer, LaneOptions, Plain, Pool, Publisher, lane_with};
 
-use super::criterion::Setting;
 use super::finding::{Finding, Verdict};
 use super::plant::Plant;
+use super::setting::Setting;
 use super::trial::TrialError;
 use crate::table::count;
 

@@ -6,9 +6,9 @@ use pitlane_engine::consumer::{
     FailureKind, FailureLog, FailureRecord, FaultCounts, FaultPlan, Faulty,
 };
 
-use super::criterion::Setting;
 use super::finding::{Finding, Verdict};
 use super::plant::Plant;
+use super::setting::Setting;
 use super::trial::{Trial, TrialError};
 use crate::table::count;
 

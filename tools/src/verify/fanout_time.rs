@@ -7,9 +7,9 @@ use pitlane_engine::report::Report;
 use pitlane_engine::telemetry::LatencyFigures;
 use pitlane_ring::{Checks, DefaultChecks};
 
-use super::criterion::Setting;
 use super::finding::{Finding, Verdict};
 use super::plant::Plant;
+use super::setting::Setting;
 use super::trial::{Trial, TrialError};
 use super::witness::Witness;
 use crate::table::{count, micros};

@@ -17,10 +17,10 @@ use pitlane_engine::dispatcher::RouteKey;
 use pitlane_engine::event::{Event, EventKind};
 use pitlane_engine::{Engine, RouteChange};
 
-use super::criterion::Setting;
 use super::finding::{Finding, Verdict};
 use super::flips::{FlipWitness, Seen, read};
 use super::plant::Plant;
+use super::setting::Setting;
 use super::trial::{Trial, TrialError};
 use crate::table::{count, micros};
 

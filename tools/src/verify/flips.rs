@@ -11,9 +11,9 @@ use pitlane_engine::event::{ControlResult, Event, EventClass, EventKind};
 use pitlane_engine::report::{ConsumerReport, Report};
 use pitlane_engine::{Engine, RouteChange};
 
-use super::criterion::Setting;
 use super::finding::{Finding, Verdict};
 use super::plant::Plant;
+use super::setting::Setting;
 use super::trial::{Trial, TrialError};
 use super::witness::{Testimony, Witness};
 use crate::table::count;

@@ -25,24 +25,29 @@ mod parallelism;
 mod plant;
 mod process;
 mod scale;
+mod setting;
 mod stale_reads;
 mod stalls;
 mod trial;
 mod witness;
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use pitlane_engine::consumer::install_panic_hook;
 use pitlane_engine::telemetry::install_logger;
+use pitlane_engine::world::Entropy;
 
 use crate::cli::VerifyArgs;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
-use criterion::{Criterion, Setting, Timing};
+use criterion::{Criterion, Timing};
 use finding::{Finding, Row, Verdict, ended, table_json, table_text};
 use plant::Plant;
 use scale::Scale;
+use setting::Setting;
 use trial::TrialError;
 
 pub(crate) use process::resident_kib;
@@ -252,16 +257,21 @@ fn failed(error: &TrialError, terminal: &mut Terminal<'_>) -> Exit {
 pub(crate) struct RunFolder(pub(crate) PathBuf);
 
 impl RunFolder {
-    /// Makes one in the system's temporary folder.
+    /// Makes one in the system's temporary folder, for this user alone, under a name that nobody
+    /// can have guessed and prepared.
     pub(crate) fn make(terminal: &mut Terminal<'_>) -> Result<RunFolder, Exit> {
-        let path = std::env::temp_dir().join(format!("pitlane-{}", std::process::id()));
-        match std::fs::create_dir_all(&path) {
-            Ok(()) => Ok(RunFolder(path)),
-            Err(error) => {
-                terminal.complain(&format!("preparing {} failed: {error}", path.display()));
-                Err(Exit::StartRefused)
-            }
-        }
+        let base = std::env::temp_dir();
+        RunFolder::make_in(&base).map_err(|error| {
+            terminal.complain(&format!("preparing a folder in {} failed: {error}", base.display()));
+            Exit::StartRefused
+        })
+    }
+
+    fn make_in(base: &Path) -> std::io::Result<RunFolder> {
+        let path = base.join(format!("pitlane-{:016x}", Entropy::from_os()?.seed("folder")));
+        // One that is there already is not ours.
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(RunFolder(path))
     }
 
     /// Where it is.
@@ -274,5 +284,25 @@ impl Drop for RunFolder {
     fn drop(&mut self) {
         // What can't be removed is left to the system, whose folder it is.
         let _left_behind = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_for_runs_is_this_users_alone_under_a_new_name_each_time() {
+        let base = tempfile::tempdir().unwrap();
+        let (one, two) =
+            (RunFolder::make_in(base.path()).unwrap(), RunFolder::make_in(base.path()).unwrap());
+        assert_ne!(one.path(), two.path());
+        let mode = std::fs::metadata(one.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        let path = one.path().to_owned();
+        drop(one);
+        assert!(!path.exists() && two.path().exists());
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use pitlane_engine::consumer::{FaultPlan, Faulty};
 use pitlane_engine::report::{LaneReport, Report};
 
-use super::criterion::Setting;
 use super::finding::{Finding, Verdict};
 use super::plant::Plant;
+use super::setting::Setting;
 use super::trial::{Trial, TrialError};
 use super::witness::Witness;
 use crate::table::count;

@@ -9,9 +9,9 @@ use pitlane_engine::event::Event;
 use pitlane_engine::runtime::HostCores;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::criterion::Setting;
 use super::finding::{Finding, Verdict};
 use super::plant::Plant;
+use super::setting::Setting;
 use super::trial::{Trial, TrialError};
 use crate::table::count;
 

@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use pitlane_engine::event::{Event, Quote};
 use pitlane_ring::{Checked, Consumer, LaneOptions, Publisher, lane_with, raw};
 
-use super::criterion::Setting;
 use super::finding::{Finding, Verdict};
 use super::plant::Plant;
+use super::setting::Setting;
 use super::trial::TrialError;
 use crate::table::count;
 

@@ -16,9 +16,9 @@ use pitlane_engine::event::Event;
 use pitlane_engine::report::Report;
 use pitlane_engine::runtime::HostCores;
 
-use super::criterion::Setting;
 use super::finding::{Finding, Verdict};
 use super::plant::Plant;
+use super::setting::Setting;
 use super::trial::{Trial, TrialError};
 use crate::table::{count, micros};
 

@@ -13,8 +13,8 @@ use pitlane_engine::{
 };
 use thiserror::Error;
 
-use super::criterion::Setting;
 use super::process::{ProcessFigures, resident_kib};
+use super::setting::Setting;
 
 /// Pause between two looks at the running engine.
 const LOOK: Duration = Duration::from_millis(20);
