@@ -1,10 +1,11 @@
 //! A market maker: one bid and one ask a venue around its best quote, moved when the market moves
 //! away.
 //!
-//! Its orders are told apart by venue: each venue's quote moves that venue's orders alone. A side
-//! that a venue refuses is left alone there for a second, and twice as long after each further
-//! refusal, up to a minute. The position limit counts what is filled and what is open, over all
-//! venues.
+//! Its orders are told apart by venue: each venue's quote moves that venue's orders alone, and of
+//! two on one side, such as after a revival, the second is cancelled. A side that is refused, by
+//! the venue or by the risk check, is left alone there for a second, and twice as long after each
+//! further refusal, up to a minute; the other side goes on. The position limit counts what is
+//! filled and what is open, over all venues.
 
 use pitlane_engine::Params;
 use pitlane_engine::consumer::{Context, NewOrder, Strategy, StrategyResult, SubmitError, View};
@@ -83,58 +84,75 @@ impl MarketMaker {
     }
 
     fn quote_side(
-        &self,
+        &mut self,
         quote: &View<'_, Quote>,
         side: Side,
         target: Price,
         ctx: &mut Context,
-    ) -> StrategyResult {
-        let Some(spec) = ctx.instrument(quote.instrument()) else { return Ok(()) };
-        let (tick, size) = (spec.tick, self.size_steps * spec.step);
-        let mine = ctx
-            .open_orders()
-            .iter()
-            .find(|order| {
-                (order.venue, order.side) == (quote.venue(), side)
-                    && order.instrument == quote.instrument()
-            })
-            .copied();
-        match mine {
-            Some(order) => {
-                let away = (order.price.0 - target.0).abs();
-                if away > self.tolerance_ticks * tick && !order.cancel_pending {
-                    not_now(ctx.cancel(order.id))?;
-                }
-            }
-            None => {
-                let instrument = quote.instrument();
-                let is_held_back = self.is_held_back(quote, side, ctx.now_ns());
-                if !is_held_back && self.has_room(instrument, side, size, ctx) {
-                    let sent = ctx.submit(NewOrder {
-                        venue: quote.venue(),
-                        instrument: quote.instrument(),
-                        side,
-                        price: target,
-                        qty: Qty(size),
-                        order_type: OrderType::LimitMaker,
-                        time_in_force: TimeInForce::Gtc,
-                    });
-                    not_now(sent.map(drop))?;
-                }
-            }
+    ) {
+        let (venue, instrument) = (quote.venue(), quote.instrument());
+        let Some(spec) = ctx.instrument(instrument) else { return };
+        let (tick, size) = (spec.tick, self.size_steps.saturating_mul(spec.step));
+        let is_mine = |order: &&OpenOrder| {
+            (order.venue, order.side) == (venue, side) && order.instrument == instrument
+        };
+        let mut mine = ctx.open_orders().iter().filter(is_mine);
+        let (first, second) = (mine.next().copied(), mine.next().copied());
+        if let Some(order) = second.filter(|order| !order.cancel_pending) {
+            self.try_now(ctx.cancel(order.id), (venue, instrument, side), ctx);
         }
-        Ok(())
+        if let Some(order) = first {
+            let is_away = order.price.0.abs_diff(target.0).cast_signed()
+                > self.tolerance_ticks.saturating_mul(tick);
+            if is_away && !order.cancel_pending {
+                self.try_now(ctx.cancel(order.id), (venue, instrument, side), ctx);
+            }
+            return;
+        }
+        let is_held_back = self.is_held_back(quote, side, ctx.now_ns());
+        if is_held_back || !self.has_room(instrument, side, size, ctx) {
+            return;
+        }
+        let sent = ctx.submit(NewOrder {
+            venue,
+            instrument,
+            side,
+            price: target,
+            qty: Qty(size),
+            order_type: OrderType::LimitMaker,
+            time_in_force: TimeInForce::Gtc,
+        });
+        self.try_now(sent.map(drop), (venue, instrument, side), ctx);
     }
-}
 
-/// An order that can't leave at this moment is no failure of ours: the next quote tries again.
-fn not_now(sent: Result<(), SubmitError>) -> StrategyResult {
-    use RejectReason::{MaxOpenOrders, OrderLaneFull, RateLimit, TradingHalted};
-    match sent {
-        Err(SubmitError { reason: TradingHalted | RateLimit | OrderLaneFull | MaxOpenOrders }) => {
-            Ok(())
+    /// What can't leave at this moment is no failure of ours, and is tried again later.
+    fn try_now(
+        &mut self,
+        sent: Result<(), SubmitError>,
+        (venue, instrument, side): (VenueId, InstrumentId, Side),
+        ctx: &Context,
+    ) {
+        use RejectReason::{MaxOpenOrders, OrderLaneFull, RateLimit, TradingHalted, UnknownOrder};
+        match sent {
+            Ok(()) => {}
+            // It has ended in the meantime, or is about to be possible again.
+            Err(SubmitError { reason: UnknownOrder | RateLimit | OrderLaneFull }) => {}
+            Err(SubmitError { reason: TradingHalted | MaxOpenOrders }) => {}
+            Err(SubmitError { .. }) => self.on_refused(venue, instrument, side, ctx.now_ns()),
         }
-        outcome => Ok(outcome?),
+    }
+
+    fn on_refused(&mut self, venue: VenueId, instrument: InstrumentId, side: Side, now_ns: u64) {
+        let is_it = |r: &Refused| (r.venue, r.instrument, r.side) == (venue, instrument, side);
+        let found = self.refused.iter().position(is_it);
+        let index = found.unwrap_or_else(|| {
+            let (pause_ns, until_ns) = (0, 0);
+            self.refused.push(Refused { venue, instrument, side, pause_ns, until_ns });
+            self.refused.len() - 1
+        });
+        let refused = &mut self.refused[index];
+        refused.pause_ns = (2 * refused.pause_ns).clamp(PAUSE_NS.0, PAUSE_NS.1);
+        refused.until_ns = now_ns + refused.pause_ns;
     }
 }
 
@@ -148,8 +166,9 @@ impl Strategy for MarketMaker {
         let Some(spec) = ctx.instrument(quote.instrument()) else { return Ok(()) };
         let away = self.distance_ticks * spec.tick;
         let bid_target = Price((bid.0 - away).max(spec.tick));
-        self.quote_side(&quote, Side::Buy, bid_target, ctx)?;
-        self.quote_side(&quote, Side::Sell, Price(ask.0 + away), ctx)
+        self.quote_side(&quote, Side::Buy, bid_target, ctx);
+        self.quote_side(&quote, Side::Sell, Price(ask.0.saturating_add(away)), ctx);
+        Ok(())
     }
 
     fn on_exec_report(
@@ -161,17 +180,7 @@ impl Strategy for MarketMaker {
         let (venue, instrument) = (report.venue(), report.instrument());
         let is_it = |r: &Refused| (r.venue, r.instrument, r.side) == (venue, instrument, side);
         match report.exec_type() {
-            Some(ExecType::Rejected) => {
-                let found = self.refused.iter().position(is_it);
-                let index = found.unwrap_or_else(|| {
-                    let (pause_ns, until_ns) = (0, 0);
-                    self.refused.push(Refused { venue, instrument, side, pause_ns, until_ns });
-                    self.refused.len() - 1
-                });
-                let refused = &mut self.refused[index];
-                refused.pause_ns = (2 * refused.pause_ns).clamp(PAUSE_NS.0, PAUSE_NS.1);
-                refused.until_ns = ctx.now_ns() + refused.pause_ns;
-            }
+            Some(ExecType::Rejected) => self.on_refused(venue, instrument, side, ctx.now_ns()),
             // It is accepted again.
             Some(ExecType::New) => self.refused.retain(|refused| !is_it(refused)),
             _ => {}
@@ -183,6 +192,7 @@ impl Strategy for MarketMaker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pitlane_engine::consumer::RiskLimits;
     use pitlane_engine::order::OrderAction;
     use pitlane_engine::testing::Harness;
 
@@ -205,6 +215,69 @@ mod tests {
         assert_eq!(cancels.len(), 2);
         assert!(cancels.iter().all(|order| order.action() == Some(OrderAction::Cancel)));
         assert_eq!(harness.failures().total, 0);
+    }
+
+    #[test]
+    fn each_venues_quote_moves_that_venues_orders_alone() {
+        let mut harness = Harness::new(maker());
+        let mut at = |venue: u16, bid: i64| {
+            let harness = harness.at_venue(VenueId(venue));
+            harness.quote(Price(bid), Qty(1), Price(bid + 2), Qty(1));
+            let orders = harness.orders();
+            orders.iter().for_each(|order| harness.acknowledge(order));
+            orders
+        };
+        assert_eq!((at(0, 10_000).len(), at(1, 10_100).len()), (2, 2));
+        for _ in 0..100 {
+            assert_eq!((at(0, 10_000).len(), at(1, 10_100).len()), (0, 0), "none is moved");
+        }
+        let moved = at(1, 10_200);
+        assert!(moved.len() == 2 && moved.iter().all(|order| order.venue == 1), "{moved:?}");
+    }
+
+    #[test]
+    fn a_side_that_is_refused_is_left_alone_longer_each_time_and_the_other_goes_on() {
+        let mut harness = Harness::new(maker());
+        let mut submits = 0;
+        for _ in 0..60_000 {
+            harness.advance_ns(1_000_000);
+            harness.quote(Price(10_000), Qty(1), Price(10_002), Qty(1));
+            for order in harness.orders() {
+                let is_buy = order.side() == Some(Side::Buy);
+                submits += u32::from(is_buy);
+                if is_buy { harness.rejected(&order) } else { harness.acknowledge(&order) }
+            }
+        }
+        assert_eq!(submits, 6, "after 0, 1, 3, 7, 15, 31 s of a minute");
+        assert_eq!(harness.context().open_orders().len(), 1, "it still sells");
+    }
+
+    #[test]
+    fn what_the_risk_check_refuses_is_not_tried_with_each_quote() {
+        let limits = RiskLimits { max_order_qty: [10].into(), ..RiskLimits::default() };
+        let spec = Harness::new(maker()).context().instrument(InstrumentId(0)).unwrap().clone();
+        let mut harness = Harness::on(spec, limits, maker());
+        for _ in 0..1_000 {
+            harness.quote(Price(10_000), Qty(1), Price(10_002), Qty(1));
+        }
+        assert_eq!(harness.context().order_counts().refused, 2, "once a side");
+        assert_eq!(harness.failures().total, 0);
+    }
+
+    #[test]
+    fn of_two_orders_on_a_side_one_is_cancelled() {
+        let mut harness = Harness::new(maker());
+        harness.quote(Price(10_000), Qty(1), Price(10_002), Qty(1));
+        let bid = harness.orders()[0];
+        harness.canceled(&bid);
+        harness.quote(Price(10_000), Qty(1), Price(10_002), Qty(1));
+        let again = harness.orders()[0];
+        harness.revived(&bid);
+        harness.quote(Price(10_000), Qty(1), Price(10_002), Qty(1));
+        let cancels = harness.orders();
+        assert_eq!(cancels.len(), 1, "{cancels:?}");
+        assert_eq!(cancels[0].action(), Some(OrderAction::Cancel));
+        assert!([again.client_order_id, bid.client_order_id].contains(&cancels[0].client_order_id));
     }
 
     #[test]

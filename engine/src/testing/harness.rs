@@ -18,7 +18,8 @@ use crate::runtime::{Agent, Clock, ManualTime};
 
 /// Drives one strategy: feed events, move time, read the orders it sent.
 ///
-/// One instrument (`BTC-USDT`, id 0, two price places, five quantity places) at one venue (id 0).
+/// One instrument (`BTC-USDT`, id 0, two price places, five quantity places) at venue 0, or at the
+/// one that [`Harness::at_venue`] names.
 pub struct Harness {
     market: Publisher<Event>,
     critical: Publisher<Event>,
@@ -28,6 +29,7 @@ pub struct Harness {
     time: ManualTime,
     clock: Clock,
     critical_sequence: u32,
+    venue: VenueId,
     /// Of the last event; they count from 1.
     trace_id: u64,
 }
@@ -65,10 +67,17 @@ impl Harness {
             time,
             clock,
             critical_sequence: 0,
+            venue: VenueId(0),
             trace_id: 0,
         };
         harness.run();
         harness
+    }
+
+    /// What is fed from now on comes from this venue.
+    pub fn at_venue(&mut self, venue: VenueId) -> &mut Harness {
+        self.venue = venue;
+        self
     }
 
     /// Feeds a quote, in the instrument's scales, and runs the strategy.
@@ -105,6 +114,16 @@ impl Harness {
         let status =
             if filled == order.qty { OrderStatus::Filled } else { OrderStatus::PartiallyFilled };
         self.report(order, ExecType::Trade, status, qty.0, filled);
+    }
+
+    /// Refuses an order that the strategy sent.
+    pub fn rejected(&mut self, order: &OrderCommand) {
+        self.report(order, ExecType::Rejected, OrderStatus::Rejected, 0, 0);
+    }
+
+    /// Takes back the end of an order: it lives.
+    pub fn revived(&mut self, order: &OrderCommand) {
+        self.report(order, ExecType::Revived, OrderStatus::New, 0, 0);
     }
 
     /// Confirms the cancel of an order.
@@ -150,7 +169,7 @@ impl Harness {
 
     fn event<P: EventPayload>(&mut self, payload: &P) -> Event {
         let mut event = Event::new(payload);
-        event.venue = VenueId(0).0;
+        event.venue = self.venue.0;
         event.instrument = InstrumentId(0).0;
         event.receive_ns = self.clock.now_ns();
         self.trace_id += 1;
@@ -349,6 +368,17 @@ mod tests {
         assert_eq!(harness.orders().len(), 0);
         let second = quote(&mut harness)[0];
         assert!(first.decision_id != 0 && second.decision_id > first.decision_id, "{second:?}");
+        // Tick-to-trade begins where the event was read, not where the order was submitted.
+        harness.canceled(&second);
+        harness.advance_ns(1_000);
+        let mut event =
+            harness.event(&Quote { bid_price: 10, bid_qty: 1, ask_price: 11, ask_qty: 1 });
+        event.receive_ns -= 700;
+        assert!(harness.market.try_publish(&event).is_ok());
+        harness.run();
+        let third = harness.orders()[0];
+        assert_eq!(third.tick_receive_ns, event.receive_ns);
+        assert_eq!(third.submitted_ns - third.tick_receive_ns, 700);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! What tests and benches drive by hand: one strategy, or the stages, without threads or files.
 
 mod harness;
+mod ledger_check;
 mod stages;
 
 #[doc(hidden)]
 pub use crate::pipeline::Size;
 pub use harness::Harness;
+pub use ledger_check::{ToldOrders, disagreements};
 #[doc(hidden)]
 pub use stages::{
     BareConsumer, BareDispatcher, Stages, StagesOptions, bare_consumer, bare_dispatcher,

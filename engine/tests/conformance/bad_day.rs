@@ -4,13 +4,14 @@
 
 use std::time::{Duration, Instant};
 
-use pitlane_engine::event::{ExecReport, FEE_UNKNOWN};
+use pitlane_engine::event::ExecReport;
 use pitlane_engine::order::OrderAction;
-use pitlane_engine::venue::simulated::{FaultName, FaultPlan, Ledger};
+use pitlane_engine::testing::{ToldOrders, disagreements};
+use pitlane_engine::venue::simulated::{FaultName, FaultPlan, SimulatedSymbol, SimulatedVenue};
 
 use crate::harness::Seen;
 use crate::subject::Orders;
-use crate::trader::{Trader, TraderOptions, fills, reports, venue};
+use crate::trader::{Trader, TraderOptions, venue};
 
 /// Orders of one day, alternately such that fill at once and such that rest.
 const ORDERS: u64 = 16;
@@ -20,32 +21,11 @@ const LATEST: Duration = Duration::from_millis(2_500);
 /// Pause between two orders.
 const BETWEEN: Duration = Duration::from_millis(40);
 
-/// What the ledger says of an order: executed quantity, and what its trades sum up to.
-fn at_venue(ledger: &Ledger, id: u64) -> (i64, i64) {
-    let suffix = format!("-{id}");
-    let its = |name: &str| name.ends_with(&suffix);
-    let executed = ledger.orders.values().filter(|order| its(&order.client_order_id));
-    let trades = ledger.trades.iter().filter(|trade| its(&trade.client_order_id));
-    let sum = |quantities: &mut dyn Iterator<Item = u64>| quantities.sum::<u64>() as i64;
-    (sum(&mut executed.map(|order| order.executed)), sum(&mut trades.map(|trade| trade.qty)))
-}
-
-/// Value of an order's trades in units of price times quantity, and their fees in 10^-8.
-fn money_at_venue(ledger: &Ledger, id: u64) -> (i128, i64) {
-    let suffix = format!("-{id}");
-    let trades = || ledger.trades.iter().filter(|trade| trade.client_order_id.ends_with(&suffix));
-    let quote = trades().map(|trade| i128::from(trade.price * trade.qty)).sum();
-    (quote, trades().map(|trade| (trade.fee.amount / 100_000_000) as i64).sum())
-}
-
-/// The same as the strategy was told.
-fn money_told(reports: &[ExecReport]) -> (i128, i64) {
-    let quote = reports.iter().map(|report| report.quote - report.replaced_quote).sum();
-    (quote, reports.iter().map(|report| report.fee).sum())
-}
-
-fn told(seen: &Seen, id: u64) -> i64 {
-    fills(&reports(seen, id)).iter().map(|fill| fill.last_qty).sum()
+/// Every way in which what was told differs from the venue's ledger.
+fn differences(seen: &Seen, venue: &SimulatedVenue) -> Vec<String> {
+    let mut told = ToldOrders::default();
+    seen.all::<ExecReport>().iter().for_each(|report| told.take(report));
+    disagreements(&told, &venue.ledger(), &[SimulatedSymbol::default()])
 }
 
 pub fn what_is_told_of_a_bad_day_is_what_the_venues_ledger_says<V: Orders>() {
@@ -67,21 +47,18 @@ pub fn what_is_told_of_a_bad_day_is_what_the_venues_ledger_says<V: Orders>() {
         }
         (2..=ORDERS).step_by(4).for_each(|id| trader.command(OrderAction::Cancel, id, |_| {}));
         let sent = Instant::now();
-        trader.drive(&format!("agreement on the fills of seed {seed}"), |seen, _| {
-            let ledger = venue.ledger();
-            let agrees = |id| at_venue(&ledger, id) == (told(seen, id), told(seen, id));
-            sent.elapsed() > LATEST && (1..=ORDERS).all(agrees)
+        trader.drive(&format!("agreement with the ledger of seed {seed}"), |seen, _| {
+            sent.elapsed() > LATEST && differences(seen, &venue).is_empty()
         });
-        let ledger = venue.ledger();
-        for id in 1..=ORDERS {
-            let (quote, fee) = money_at_venue(&ledger, id);
-            let reports = trader.reports(id);
-            let told = money_told(&reports);
-            assert_eq!(told.0, quote, "seed {seed}, order {id}: {reports:?}");
-            // The fee of a fill that no report told is unknown, and said to be.
-            let is_partial = reports.iter().any(|report| report.has(FEE_UNKNOWN));
-            assert!(told.1 == fee || is_partial, "seed {seed}, order {id}: {fee}, {reports:?}");
-        }
+        // Nothing is taken back of it, and what a list of fills can tell is told.
+        let sent = Instant::now();
+        trader.drive(&format!("the lists of fills of seed {seed}"), |seen, _| {
+            let mut told = ToldOrders::default();
+            seen.all::<ExecReport>().iter().for_each(|report| told.take(report));
+            told.without_fee() == 0 || sent.elapsed() > LATEST
+        });
+        let found = differences(&trader.outlet.seen(), &venue);
+        assert_eq!(found, Vec::<String>::new(), "seed {seed}");
         let report = venue.counters().report();
         let struck: u64 = FaultName::ALL.iter().map(|name| report.faults(*name)).sum();
         assert!(struck >= 2 && !venue.ledger().trades.is_empty(), "seed {seed}: {struck} faults");

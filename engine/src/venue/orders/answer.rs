@@ -3,7 +3,7 @@
 use super::order::{CancelWish, KnownOrder};
 use super::states::{OrderState, Word};
 use super::words::{Applied, Told, VenueAnswer};
-use crate::event::{Certainty, ExecType, INFERRED, OrderStatus, RejectReason};
+use crate::event::{Certainty, ExecType, INFERRED, OrderStatus, RejectReason, VenueRef};
 
 /// Answers that know less than a report had claimed, before they are believed.
 const CLAIMS_DENIED_MAX: u32 = 4;
@@ -21,7 +21,12 @@ impl KnownOrder {
     ) -> Applied {
         self.answered();
         let (answer, is_whole) = self.as_filled(answer);
+        if self.venue_order_id != answer.venue_order_id && self.rival_id == answer.venue_order_id {
+            // Two words against one: the name that was known is the wrong one.
+            (self.venue_order_id, self.rival_id) = (answer.venue_order_id, VenueRef::NONE);
+        }
         if let Err(why) = self.check_answer(&answer) {
+            self.rival_id = answer.venue_order_id;
             // Asking again at once would get the same answer.
             self.word(Word::AnswerFailed, now_ns, told);
             return Applied::Contradiction(why);
@@ -206,7 +211,7 @@ mod tests {
     use zerocopy::FromZeros;
 
     use super::*;
-    use crate::event::{ExecReport, ExpiryReason, InstrumentId, Side, VenueRef};
+    use crate::event::{ExecReport, ExpiryReason, InstrumentId, Side};
     use crate::order::{OrderCommand, OrderType};
 
     /// What is told of an order of 10 at `price` when an answer says that 4 are filled.
@@ -231,6 +236,31 @@ mod tests {
         let mut told = Told::new();
         assert_eq!(order.on_answer(&answer, 0, 1, &mut told), Applied::Taken);
         *told.iter().find(|report| report.has(INFERRED)).expect("the fill is told")
+    }
+
+    #[test]
+    fn one_absurd_name_of_an_order_is_outvoted_by_two_that_agree() {
+        let answer = |id: u64| VenueAnswer {
+            status: OrderStatus::New,
+            venue_order_id: VenueRef::number(id),
+            instrument: InstrumentId(0),
+            side: None,
+            qty: None,
+            filled_qty: 0,
+            prevented_qty: None,
+            quote_total: None,
+            expiry: ExpiryReason::None,
+        };
+        let mut command = OrderCommand::new_zeroed();
+        (command.price, command.qty, command.side_code) = (100, 10, Side::Buy.code());
+        let mut order = KnownOrder::new(&command, 0);
+        let mut take = |id: u64| order.on_answer(&answer(id), 0, 1, &mut Told::new());
+        assert_eq!(take(u64::MAX), Applied::Taken);
+        assert!(matches!(take(7), Applied::Contradiction(_)), "one against one");
+        assert!(matches!(take(8), Applied::Contradiction(_)), "no two agree");
+        assert!(matches!(take(7), Applied::Contradiction(_)));
+        assert_eq!(take(7), Applied::Taken);
+        assert_eq!(order.venue_order_id, VenueRef::number(7));
     }
 
     #[test]

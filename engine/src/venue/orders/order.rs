@@ -27,7 +27,7 @@ const CANCEL_PAUSE_NS: (u64, u64) = (SECOND_NS, 16 * SECOND_NS);
 const GONE_ANSWERS: u32 = 4;
 /// A list of its fills is asked for after this, ns: until then the stream may tell them by itself.
 /// Later twice as long each time.
-const FILLS_AFTER_NS: u64 = SECOND_NS;
+const FILLS_AFTER_NS: u64 = 4 * SECOND_NS;
 /// So many times; what is not told then stays as it was inferred.
 const FILLS_ASKED_MAX: u32 = 4;
 
@@ -90,6 +90,8 @@ pub struct KnownOrder {
     pub(super) claims_denied: u32,
     /// The venue's name of it comes from a reply, which may be another's.
     pub(super) is_named_by_reply: bool,
+    /// Another name by which the venue spoke of it, against the one that is known.
+    pub(super) rival_id: VenueRef,
     /// When its end was inferred, ns of the engine's clock.
     presumed_ns: u64,
     /// The end that the strategy was told.
@@ -134,6 +136,7 @@ impl KnownOrder {
             claimed_qty: 0,
             claims_denied: 0,
             is_named_by_reply: false,
+            rival_id: VenueRef::NONE,
             presumed_ns: 0,
             told_end: None,
             is_end_unconfirmed: false,
@@ -360,8 +363,13 @@ impl KnownOrder {
 
     /// The reply to its request names it.
     pub(super) fn named_by_reply(&mut self, venue_order_id: VenueRef) {
-        if self.venue_order_id.is_none() && !venue_order_id.is_none() {
+        if venue_order_id.is_none() {
+            return;
+        }
+        if self.venue_order_id.is_none() {
             (self.venue_order_id, self.is_named_by_reply) = (venue_order_id, true);
+        } else if self.venue_order_id != venue_order_id {
+            self.rival_id = venue_order_id;
         }
     }
 

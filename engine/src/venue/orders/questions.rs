@@ -2,6 +2,7 @@
 
 use super::agent::OrderAgent;
 use super::order::KnownOrder;
+use super::reconcile::FILLS_CUT_MAX;
 use super::requests_in_flight::Asked;
 use super::stage::{LOOK_NS, QUERIES_MAX};
 use crate::event::RejectReason;
@@ -11,9 +12,6 @@ use crate::venue::EventOutlet;
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::OrderProtocol;
 use crate::venue::transport::CloseReason;
-
-/// Lists of fills that ended the connection, one after the other, before none is asked for.
-const FILLS_CUT_MAX: u32 = 2;
 
 impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// Asks for the orders whose time has come, a few at a time, within the budget of queries.

@@ -33,6 +33,9 @@ const DOUBTED_AGAIN_NS: u64 = 120_000_000_000;
 /// An end that was inferred since the venue knows no such order is asked for once more after
 /// this, ns.
 pub(super) const GONE_AGAIN_NS: u64 = 60_000_000_000;
+/// Sessions that ended, one after the other, while a list of fills was awaited, before none is
+/// asked for any more.
+pub(super) const FILLS_CUT_MAX: u32 = 2;
 /// Lines a second about contradictions and the like; all are counted.
 const ALARM_LINES_PER_S: u32 = 5;
 
@@ -246,6 +249,10 @@ impl<O: EventOutlet> Reconciler<O> {
     pub(super) fn disconnected(&mut self) {
         if self.requests.fills() > 0 {
             self.fills_cut += 1;
+            if self.fills_cut == FILLS_CUT_MAX {
+                let venue = &self.venue;
+                log::warn!("[{venue}] sessions end when fills are asked for: not asked any more");
+            }
         }
         self.requests.clear();
         (self.silent_finds, self.logons_refused) = (0, 0);

@@ -13,7 +13,12 @@ impl KnownOrder {
     pub fn on_report(&mut self, report: &VenueReport, now_ns: u64, told: &mut Told) -> Applied {
         let outcome = match self.check(report) {
             Ok(()) => self.take_report(report, now_ns, told),
-            Err(why) => Err(why),
+            Err(why) => {
+                if report.venue_order_id != self.venue_order_id {
+                    self.rival_id = report.venue_order_id;
+                }
+                Err(why)
+            }
         };
         self.look_for_fills(now_ns);
         outcome.unwrap_or_else(|why| self.contradict(why, now_ns, told))

@@ -203,7 +203,8 @@ pub struct FaultPlan {
 
 impl FaultPlan {
     /// A bad day: every fault of orders, reports, queries and streams that an engine must live
-    /// through, at rates and with numbers that follow from `seed`. Nothing that ends a connection.
+    /// through, at rates and with numbers that follow from `seed`. Of what ends a connection only
+    /// the end of the account's event stream.
     #[must_use]
     pub fn hostile(seed: u64) -> Self {
         let mut random = SplitMix64::new(seed);
@@ -219,13 +220,17 @@ impl FaultPlan {
             Fault::DuplicateExec,
             Fault::ReplicaLag { duration: ms(50, 500) },
             Fault::OrderLimit,
+            Fault::StreamTerminated,
         ];
+        // Two of them: most fields of a report matter in one kind of report only.
+        let absurd =
+            [0, 1].map(|_| Fault::AbsurdField { field: random.between(0, 1_000) as usize });
         let rule = |fault| {
             let per_million = random.between(20_000, 120_000) as u32;
             let trigger = Trigger::Rate { per_million, seed: random.next_u64() };
             FaultRule { fault, trigger, only: None }
         };
-        Self { rules: faults.into_iter().map(rule).collect() }
+        Self { rules: faults.into_iter().chain(absurd).map(rule).collect() }
     }
 
     /// A plan of one rule for all frames that the fault can spoil.
