@@ -4,7 +4,8 @@
 //! what others leave; nobody is kept from its first order by one who asks all the time. A newcomer
 //! lives of the last tenth until what the others sent before it no longer counts.
 
-use super::window::SLICES;
+/// Slices that an interval of a window's length can touch.
+pub(super) const SLICES: usize = 8;
 
 /// The part, in thousandths, that those who have not asked lately have together.
 const NEWCOMERS: u64 = 100;

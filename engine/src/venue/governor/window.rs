@@ -1,10 +1,7 @@
 //! One limit, and what counts for it.
 
-use super::share::FairShare;
+use super::share::{FairShare, SLICES};
 use super::{Counted, HeldBack, HoldReason, Limit, LimitWord, RequestClass};
-
-/// Slices that an interval of a window's length can touch.
-pub(super) const SLICES: usize = 8;
 
 /// Windows of at least this length end by the venue's calendar, in UTC: what is counted in them
 /// would otherwise hold us back for up to twice their length, ns.
