@@ -50,8 +50,8 @@ pub use rules::RuleView;
 pub use socket::CLIENTS_MAX;
 pub(crate) use socket::{BoundSocket, ControlSocket};
 pub use status::{
-    ClockStatus, ConsumerStatus, DeadLetterStatus, LaneStatus, MergeStatus, MergeVenueStatus,
-    Percentiles, SessionStatus, StageStatus, Status, ThreadStatus,
+    BookStateStatus, ClockStatus, ConsumerStatus, DeadLetterStatus, LaneStatus, MergeStatus,
+    MergeVenueStatus, Percentiles, SessionStatus, StageStatus, Status, ThreadStatus,
 };
 pub(crate) use threads::PlannedThread;
 pub(crate) use wanted::Catalogue;

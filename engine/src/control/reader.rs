@@ -14,8 +14,8 @@ use super::protocol::{Reply, RouteFilter, RouteRow};
 use super::refusal::Refusal;
 use super::routes::{Routes, RoutesView};
 use super::status::{
-    ClockStatus, ConsumerStatus, DeadLetterStatus, LaneStatus, MergeStatus, MergeVenueStatus,
-    Percentiles, SessionStatus, StageStatus, Status,
+    BookStateStatus, ClockStatus, ConsumerStatus, DeadLetterStatus, LaneStatus, MergeStatus,
+    MergeVenueStatus, Percentiles, SessionStatus, StageStatus, Status,
 };
 use super::threads::{PlannedThread, Threads};
 use crate::dispatcher::RouteKey;
@@ -91,6 +91,8 @@ impl Reader {
                 .collect(),
             sessions: self.sessions(&view),
             limits: parts.readings.allowances(&parts.clock),
+            books: self.books(),
+            strategies: parts.readings.trading(parts.clock.now_ns()),
             consumers,
             merges: view.rules.iter().map(|rule| self.merge(rule)).collect(),
             streams: parts.readings.streams.read(),
@@ -137,8 +139,11 @@ impl Reader {
             let named = |id: &VenueId| self.parts.venues.get(id.index()).map(String::as_str);
             view.paused_venues.iter().any(|id| named(id) == Some(venue))
         };
+        let now_ns = self.parts.clock.now_ns();
         let session = |SessionCounters { venue, role, stats }: &SessionCounters| {
             let counters = stats.read();
+            let trouble = stats.trouble();
+            let times = trouble.as_ref().map(|one| (one.since_ns, one.next_try_ns));
             let has_socket = *role != "synthetic";
             SessionStatus {
                 venue: venue.clone(),
@@ -153,9 +158,31 @@ impl Reader {
                 reconnects: counters.reconnects,
                 gaps: counters.gaps,
                 backpressure: counters.backpressure,
+                last_error: trouble.map(|one| one.reason),
+                down_ns: times.map_or(0, |(since_ns, _)| now_ns.saturating_sub(since_ns)),
+                next_try_ns: times.map_or(0, |(_, next_ns)| next_ns.saturating_sub(now_ns)),
             }
         };
         self.parts.readings.sessions.iter().map(session).collect()
+    }
+
+    fn books(&self) -> Vec<BookStateStatus> {
+        let (readings, now_ns) = (&self.parts.readings, self.parts.clock.now_ns());
+        let venues = (0..self.parts.venues.len() as u16).map(VenueId);
+        let places = venues.flat_map(|venue| {
+            readings.instruments.iter().map(move |(instrument, _)| (venue, instrument))
+        });
+        let book = |(venue, instrument)| {
+            let (status, reason, since_ns) = readings.trading.marks.book(venue, instrument)?;
+            Some(BookStateStatus {
+                venue: self.venue_name(venue),
+                instrument: self.instrument_name(instrument),
+                status: status.name().to_owned(),
+                reason: reason.name().to_owned(),
+                for_ns: now_ns.saturating_sub(since_ns),
+            })
+        };
+        places.filter_map(book).collect()
     }
 
     fn consumers(&self, view: &RoutesView, interval: &IntervalFigures) -> Vec<ConsumerStatus> {

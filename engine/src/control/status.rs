@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dispatcher::order::StreamCounts;
 use crate::orchestrator::merge::MergeCounts;
+use crate::order::trading::StrategyFigures;
 use crate::venue::VenueClockReading;
 use crate::venue::governor::Allowance;
 
@@ -47,6 +48,10 @@ pub struct Status {
     /// What the venues allow, how much of it is used, what is held back, and until when they are
     /// paused or we are banned.
     pub limits: Vec<Allowance>,
+    /// Books whose state was told, by venue and instrument.
+    pub books: Vec<BookStateStatus>,
+    /// What each strategy has earned, its orders and refusals.
+    pub strategies: Vec<StrategyFigures>,
     /// Consumers, in the order of the configuration.
     pub consumers: Vec<ConsumerStatus>,
     /// Merge rules in force.
@@ -115,6 +120,28 @@ pub struct SessionStatus {
     pub gaps: u64,
     /// Cycles in which the socket was not read since the link ahead was full.
     pub backpressure: u64,
+    /// Why there is no connection; `None` where there is one, or none was tried.
+    pub last_error: Option<String>,
+    /// For how long there is none, ns; 0 where there is one.
+    pub down_ns: u64,
+    /// Until the next attempt, ns.
+    pub next_try_ns: u64,
+}
+
+/// A book at a venue.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BookStateStatus {
+    /// The venue.
+    pub venue: String,
+    /// The instrument.
+    pub instrument: String,
+    /// `syncing`, `live` or `stale`.
+    pub status: String,
+    /// Why that changed last.
+    pub reason: String,
+    /// For how long it is so, ns.
+    pub for_ns: u64,
 }
 
 /// One merge rule.

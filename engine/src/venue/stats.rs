@@ -1,8 +1,8 @@
 //! Intake accounting of a venue session: frames = decoded + control + refused (REQUIREMENTS,
 //! intake).
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crossbeam_utils::CachePadded;
 
@@ -10,7 +10,11 @@ macro_rules! intake {
     ($($(#[$doc:meta])* $field:ident,)+) => {
         /// The counters of one session, written by it alone and read by anyone.
         #[derive(Debug, Default)]
-        pub struct IntakeStats { $($(#[$doc])* $field: AtomicU64,)+ state: AtomicU8 }
+        pub struct IntakeStats {
+            $($(#[$doc])* $field: AtomicU64,)+
+            state: AtomicU8,
+            trouble: Mutex<Option<SessionTrouble>>,
+        }
 
         /// A reading of [`IntakeStats`].
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -69,6 +73,17 @@ intake! {
     backpressure,
 }
 
+/// Why a session has no connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionTrouble {
+    /// What ended the connection, or the last attempt.
+    pub reason: String,
+    /// Since when there is none, ns of the engine's clock.
+    pub since_ns: u64,
+    /// When the next attempt is due, ns of the engine's clock.
+    pub next_try_ns: u64,
+}
+
 /// Where a session's connection is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
@@ -125,6 +140,28 @@ impl IntakeStats {
         SessionState::ALL.get(code).copied().unwrap_or_default()
     }
 
+    /// The connection was lost, or an attempt failed. Never waits: beside a reader it is left out,
+    /// and the next attempt tells.
+    pub fn set_trouble(&self, reason: String, now_ns: u64, next_try_ns: u64) {
+        if let Ok(mut trouble) = self.trouble.try_lock() {
+            let since_ns = trouble.as_ref().map_or(now_ns, |before| before.since_ns);
+            *trouble = Some(SessionTrouble { reason, since_ns, next_try_ns });
+        }
+    }
+
+    /// There is a connection again.
+    pub fn clear_trouble(&self) {
+        if let Ok(mut trouble) = self.trouble.try_lock() {
+            *trouble = None;
+        }
+    }
+
+    /// Why there is no connection; `None` where all is well, or was never tried.
+    #[must_use]
+    pub fn trouble(&self) -> Option<SessionTrouble> {
+        self.trouble.lock().ok().and_then(|trouble| trouble.clone())
+    }
+
     /// Counters for one session.
     #[must_use]
     pub fn new() -> Arc<CachePadded<IntakeStats>> {
@@ -159,5 +196,17 @@ mod tests {
         assert!(!stats.read().identity_holds());
         stats.refused();
         assert!(stats.read().identity_holds());
+    }
+
+    #[test]
+    fn trouble_lasts_since_its_begin_and_says_what_was_last() {
+        let stats = IntakeStats::new();
+        assert_eq!(stats.trouble(), None);
+        stats.set_trouble("refused".into(), 5, 10);
+        stats.set_trouble("no answer".into(), 12, 20);
+        let (reason, since_ns, next_try_ns) = ("no answer".to_owned(), 5, 20);
+        assert_eq!(stats.trouble(), Some(SessionTrouble { reason, since_ns, next_try_ns }));
+        stats.clear_trouble();
+        assert_eq!(stats.trouble(), None);
     }
 }

@@ -5,6 +5,7 @@ mod audit_text;
 mod connection;
 mod engine_list;
 mod find;
+mod health;
 mod peer;
 mod text;
 

@@ -3,15 +3,17 @@
 use std::fmt::Write as _;
 
 use pitlane_engine::control::protocol::{FlipReport, Reply, ReplyLine, RouteRow};
-use pitlane_engine::control::{
-    ConsumerStatus, MergeStatus, Percentiles, RefusalText, SessionStatus, Status,
-};
+use pitlane_engine::control::{ConsumerStatus, MergeStatus, Percentiles, RefusalText, Status};
 
 use pitlane_engine::dispatcher::order::StreamCounts;
+use pitlane_engine::order::trading::rounded;
+use pitlane_engine::text::escaped;
 
 use super::audit_text::audit;
+use super::health::{books, sessions};
 use crate::limits_text::limits;
-use crate::table::{WIDTH, count, micros, render, table};
+use crate::table::{count, micros, render, table};
+use crate::trading_text;
 
 /// Lanes that were never used by so much of their slots, in percent, are left out of a reading.
 const LANE_SHOWN_PERCENT: u64 = 1;
@@ -149,6 +151,8 @@ fn status(status: &Status) -> String {
     }
     let parts = [
         sessions(&status.sessions),
+        books(&status.books),
+        trading_text::trading(&status.strategies),
         limits(&status.limits),
         consumers(&status.consumers),
         merges(&status.merges),
@@ -161,26 +165,6 @@ fn status(status: &Status) -> String {
         text.push_str(&part);
     }
     text
-}
-
-fn sessions(sessions: &[SessionStatus]) -> String {
-    let heads =
-        ["session", "state", ">frames", ">decoded", ">refused", ">events", ">gaps", ">reconnects"];
-    let mut table = table(&heads);
-    for one in sessions {
-        let paused = if one.is_paused { ", paused" } else { "" };
-        table.add_row([
-            format!("{}:{}", one.venue, one.role),
-            format!("{}{paused}", one.state),
-            count(one.frames),
-            count(one.decoded),
-            count(one.refused),
-            count(one.events),
-            count(one.gaps),
-            count(one.reconnects),
-        ]);
-    }
-    render(&table)
 }
 
 /// The rules, and under each its venues.
@@ -320,6 +304,24 @@ fn short_micros(ns: u64) -> String {
     }
 }
 
+/// Columns of a line of `watch`: those of a plain terminal.
+const WATCH_WIDTH: usize = 80;
+
+/// What all strategies have earned, by quote asset, and their open orders.
+fn net(status: &Status) -> String {
+    let mut text = String::new();
+    let rows = status.strategies.iter().flat_map(|one| &one.positions);
+    let open: u64 = rows.map(|row| row.orders_open).sum();
+    if open > 0 {
+        let _infallible = write!(text, "{} open | ", count(open));
+    }
+    for total in status.strategies.iter().flat_map(|one| &one.totals).take(2) {
+        let net = total.net.as_deref().map_or_else(|| "?".to_owned(), |net| rounded(net, 2));
+        let _infallible = write!(text, "net {net} {} | ", escaped(&total.asset));
+    }
+    text
+}
+
 /// One line of `watch`, with rates since the reading before.
 #[derive(Debug, Default)]
 pub(super) struct WatchLine {
@@ -358,7 +360,8 @@ impl WatchLine {
         }
         let _infallible = write!(
             line,
-            "{}/s | p50 {} p99 {} max {} us | {} merged | {} failed | {}",
+            "{}{}/s | p50 {} p99 {} max {} us | {} merged | {} failed | {}",
+            net(status),
             count(u64::try_from(rate).unwrap_or(u64::MAX)),
             short_micros(latency.p50_ns),
             short_micros(latency.p99_ns),
@@ -370,7 +373,7 @@ impl WatchLine {
                 |lane| format!("{} {}/{}", lane.name, lane.in_flight, lane.slots)
             ),
         );
-        line.chars().take(WIDTH - 1).collect()
+        line.chars().take(WATCH_WIDTH - 1).collect()
     }
 }
 
@@ -379,6 +382,7 @@ mod tests {
     use pitlane_engine::control::{LaneStatus, StageStatus};
 
     use super::*;
+    use crate::table::WIDTH;
 
     fn consumer(name: &str, state: &str) -> ConsumerStatus {
         ConsumerStatus {
@@ -434,7 +438,7 @@ mod tests {
             text.starts_with("    3 s | CRITICAL LOST 3 | b QUARANTINED | trading off | 500/s"),
             "{text}"
         );
-        assert!(text.chars().count() < WIDTH);
+        assert!(text.chars().count() < WATCH_WIDTH);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 
-use crate::event::{Event, EventKind, InstrumentId, Payload, VenueId};
+use crate::event::{
+    BookState, BookStatus, BookStatusReason, Event, EventKind, InstrumentId, Payload, VenueId,
+};
 
 /// The last prices of one instrument at one venue.
 #[derive(Debug, Default)]
@@ -16,6 +18,10 @@ struct Cell {
     at_ns: AtomicU64,
     /// Market kinds that were heard, a bit each: see [`bit`].
     heard: AtomicU8,
+    /// Codes of the book's status and of the reason for it; 0 before it was told.
+    book_status: AtomicU8,
+    book_reason: AtomicU8,
+    book_since_ns: AtomicU64,
 }
 
 /// The bit of a market kind; 0 of any other.
@@ -59,7 +65,29 @@ impl Marks {
         let bit = event.kind().map_or(0, bit);
         if bit != 0 {
             self.take_prices(event, bit);
+        } else if let Some(state) = event.get::<BookState>() {
+            self.take_state(event, state);
         }
+    }
+
+    #[cold]
+    fn take_state(&self, event: &Event, state: &BookState) {
+        let Some(cell) = self.cell(event.venue_id(), event.instrument_id()) else { return };
+        cell.book_reason.store(state.reason_code, Ordering::Relaxed);
+        cell.book_since_ns.store(event.receive_ns, Ordering::Relaxed);
+        cell.book_status.store(state.status_code, Ordering::Relaxed);
+    }
+
+    /// Whether the book can be trusted, why that changed last, and when; `None` before it was told.
+    pub(crate) fn book(
+        &self,
+        venue: VenueId,
+        instrument: InstrumentId,
+    ) -> Option<(BookStatus, BookStatusReason, u64)> {
+        let cell = self.cell(venue, instrument)?;
+        let status = BookStatus::from_code(cell.book_status.load(Ordering::Relaxed))?;
+        let reason = BookStatusReason::from_code(cell.book_reason.load(Ordering::Relaxed))?;
+        Some((status, reason, cell.book_since_ns.load(Ordering::Relaxed)))
     }
 
     #[inline]

@@ -227,6 +227,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     #[cold]
     fn on_opened(&mut self) {
         log::info!("[{}] market data connected to {}", self.venue, self.session.endpoint());
+        self.stats.clear_trouble();
         self.subscriptions.restart();
         self.feed.on_connected(self.now_ns);
         self.subscribe();
@@ -236,6 +237,8 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     fn on_closed(&mut self, reason: &CloseReason) {
         log::warn!("[{}] market data {reason}; reconnecting", self.venue);
         self.stats.reconnects();
+        let next_try_ns = self.session.next_timer_ns();
+        self.stats.set_trouble(reason.to_string(), self.now_ns, next_try_ns);
         let Some(outlet) = &mut self.outlet else { return };
         if let CloseReason::Protocol(error) = reason {
             let bytes = self.session.offending_bytes();

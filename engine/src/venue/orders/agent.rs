@@ -283,6 +283,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     fn on_closed(&mut self, reason: &CloseReason) {
         log::warn!("[{}] orders {reason}; reconnecting", self.orders.venue);
         self.orders.stats.reconnects();
+        let (now_ns, next_try_ns) = (self.orders.now_ns, self.session.next_timer_ns());
+        self.orders.stats.set_trouble(reason.to_string(), now_ns, next_try_ns);
         self.disconnected();
         let logon_ns = self.orders.gate.governor().paused_until_ns(RequestClass::Logon);
         self.session.wait_until(logon_ns);
