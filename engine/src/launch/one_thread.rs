@@ -4,6 +4,7 @@
 //! the same assembly; only the world differs. Left out are the watchdog (nothing can hold up a
 //! thread that is alone) and what faces people: log files, histograms, the control socket.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::assemble::Assembly;
@@ -16,6 +17,8 @@ use crate::control::{Controller, Routes};
 use crate::pipeline::Builder;
 use crate::runtime::{CorePlan, HostCores, OneThread, Phase, look_pause};
 use crate::venue::VenueCounters;
+use crate::venue::governor::Allowance;
+use crate::venue::simulated::{Ledger, SimulatedVenue, SimulatedVenueReport};
 use crate::world::{
     Clock, Entropy, FileConditions, Files, Net, NetConditions, NetTotals, Spawn, VirtualFiles,
     VirtualNet, World,
@@ -40,7 +43,7 @@ pub struct OneThreadEngine {
     /// With the lanes' ends that nobody reads, which stay open as long as the agents.
     builder: Builder,
     routes: Arc<Routes>,
-    _venues: VenueThreads,
+    venues: VenueThreads,
 }
 
 /// Makes the engine of `config`, started at 0 ns of its time.
@@ -72,12 +75,12 @@ pub fn launch_one_thread(
     let routes = Arc::clone(flips.routes());
     let random = entropy.random("schedule");
     let pause = look_pause(cores.profile);
-    let venues = config.venue_names().len();
+    let venue_count = config.venue_names().len();
     let commands = std::mem::take(&mut assembly.control);
     let controller = Controller::new(
         commands,
         flips,
-        venues,
+        venue_count,
         assembly.builder.switch.clone(),
         clock.clone(),
         pause,
@@ -88,8 +91,8 @@ pub fn launch_one_thread(
     assembly.beside.drain(..).for_each(|agent| thread.add(agent));
     assembly.agents.drain(..).for_each(|(_, agent)| thread.add(agent));
     thread.add(Box::new(controller));
-    let Assembly { builder, threads: _venues, .. } = assembly;
-    Ok(OneThreadEngine { thread, net, builder, routes, _venues })
+    let Assembly { builder, threads: venues, .. } = assembly;
+    Ok(OneThreadEngine { thread, net, builder, routes, venues })
 }
 
 impl OneThreadEngine {
@@ -125,6 +128,30 @@ impl OneThreadEngine {
     pub fn sessions(&self) -> Vec<(&str, &str, VenueCounters)> {
         let sessions = self.builder.readings.sessions.iter();
         sessions.map(|of| (of.venue.as_str(), of.role.as_str(), of.stats.read())).collect()
+    }
+
+    /// How often the engine broke a limit of an embedded venue, by the limit.
+    #[must_use]
+    pub fn penalties(&self) -> BTreeMap<&'static str, u64> {
+        self.venues.penalties()
+    }
+
+    /// What each embedded venue knows to be true.
+    #[must_use]
+    pub fn ledgers(&self) -> Vec<Ledger> {
+        self.venues.embedded.iter().map(SimulatedVenue::ledger).collect()
+    }
+
+    /// What each embedded venue has counted.
+    #[must_use]
+    pub fn embedded(&self) -> Vec<SimulatedVenueReport> {
+        self.venues.embedded.iter().map(|venue| venue.counters().report()).collect()
+    }
+
+    /// What each venue allows, and what was held back.
+    #[must_use]
+    pub fn allowances(&self) -> Vec<Allowance> {
+        self.builder.readings.allowances(&self.builder.clock)
     }
 
     /// Duty cycles that were run.

@@ -11,7 +11,7 @@ use crate::instrument::InstrumentError;
 use crate::runtime::PlanError;
 use crate::telemetry::HlogError;
 use crate::venue::protocol::KeyError;
-use crate::venue::simulated::{RecordedSession, SimulatedVenueError};
+use crate::venue::simulated::{FaultPlan, RecordedSession, SimulatedVenueError};
 use crate::venue::transport::EndpointError;
 use crate::venue::{SymbolError, SyntheticLoad};
 
@@ -83,6 +83,9 @@ pub struct LaunchOptions {
     pub recorded: Option<RecordedSession>,
     /// How much a synthetic venue writes; of no effect on any other.
     pub load: SyntheticLoad,
+    /// What goes wrong at the embedded venues.
+    #[doc(hidden)]
+    pub venue_faults: FaultPlan,
     /// Faults planted into the first consumer.
     #[doc(hidden)]
     pub faults: ConsumerFaults,

@@ -25,7 +25,9 @@ use crate::venue::market::{
 };
 use crate::venue::orders::{OrderOptions, OrderWiring};
 use crate::venue::registry::{KeyedOrders, VenueKind};
-use crate::venue::simulated::{LimitRules, SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions};
+use crate::venue::simulated::{
+    FaultPlan, LimitRules, SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions,
+};
 use crate::venue::transport::{Endpoint, EndpointError, Scheme, SessionLimits, SessionOptions};
 use crate::venue::{IntakeStats, LaneOutlet, SymbolMap, VenueClock, VenueSwitch};
 use crate::world::Spawn;
@@ -71,7 +73,7 @@ impl Assembly<'_> {
                     self.synthetic_venue(number, &name, options.load, sessions_open)
                 }
                 EmbeddedVenue::Server => {
-                    let setup = self.embedded_server(place, name)?;
+                    let setup = self.embedded_server(place, name, &options.venue_faults)?;
                     self.sessions(number, setup, sessions_open)?
                 }
             });
@@ -81,7 +83,12 @@ impl Assembly<'_> {
 
     /// Starts an embedded venue's server; the one at `place` 0 is the one that the configuration
     /// describes.
-    fn embedded_server(&mut self, place: usize, name: String) -> Result<VenueSetup, LaunchError> {
+    fn embedded_server(
+        &mut self,
+        place: usize,
+        name: String,
+        faults: &FaultPlan,
+    ) -> Result<VenueSetup, LaunchError> {
         let kind = VenueKind::usual();
         let orders = kind.orders.map(|orders| {
             let mut random = self.world.entropy.random(&format!("key of {name}"));
@@ -109,6 +116,7 @@ impl Assembly<'_> {
                 .map(|keyed| keyed.verifying_key.clone())
                 .unwrap_or_default(),
             limits: embedded_rules(simulated),
+            fault_plan: faults.clone(),
             ..SimulatedVenueOptions::default()
         };
         let is_limited = |limit: &Limit| match limit.counts {
