@@ -184,7 +184,8 @@ section! {
         ping_interval_ms: u64 = 20_000 => whole(100..=600_000, "ms");
         /// Nothing at all read, also no pong: reconnect. Above `ping_interval_ms`.
         idle_ms: u64 = 60_000 => whole(200..=3_600_000, "ms");
-        /// No data for a book: it is declared stale.
+        /// No data of a stream: it is told as stale and subscribed to anew. A stream that is often
+        /// as quiet as that gets four times its longest pause of late.
         silence_ms: u64 = 10_000 => whole(100..=3_600_000, "ms");
         /// First wait before a reconnect; it doubles with each failure, with jitter.
         backoff_min_ms: u64 = 100 => whole(10..=60_000, "ms");

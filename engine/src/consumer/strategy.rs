@@ -3,7 +3,7 @@
 use super::{Context, StrategyResult, View};
 use crate::event::{
     Balance, Bar, Book, BookState, ControlAck, ControlResult, Event, ExecReport, Instrument,
-    Interest, Merged, Payload, Quote, Risk, Trade,
+    Interest, Merged, Payload, Quote, Risk, StreamState, Trade,
 };
 
 /// A trading strategy. Override what you need; everything else is a no-op.
@@ -65,6 +65,17 @@ pub trait Strategy: Send + 'static {
     /// A book can be trusted, or can't any more.
     #[inline]
     fn on_book_state(&mut self, state: View<'_, BookState>, ctx: &mut Context) -> StrategyResult {
+        Ok(())
+    }
+
+    /// Quotes, trades or bars that this strategy is subscribed to have stopped, or come again. It
+    /// needs no place in [`Strategy::interest`].
+    #[inline]
+    fn on_stream_state(
+        &mut self,
+        state: View<'_, StreamState>,
+        ctx: &mut Context,
+    ) -> StrategyResult {
         Ok(())
     }
 
@@ -156,6 +167,7 @@ fn dispatch<S: Strategy + ?Sized>(
         Some(Payload::ControlAck(_)) => call!(on_control),
         Some(Payload::ControlResult(_)) => call!(on_control_result),
         Some(Payload::Risk(_)) => call!(on_risk),
+        Some(Payload::StreamState(_)) => call!(on_stream_state),
         None => Ok(()),
     }
 }

@@ -136,6 +136,7 @@ impl Audits {
         let flip = Box::new(Flip {
             table: RoutingTable::default(),
             cells: Vec::new(),
+            added: Vec::new(),
             affected: Vec::new(),
             command_id: 0,
             askers: Vec::new(),

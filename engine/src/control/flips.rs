@@ -404,6 +404,7 @@ impl Flips {
             table: book.table(routes),
             cells: grown.iter().map(|id| (*id, CellMemory::new(book.cells(*id)))).collect(),
             affected: affected.into_iter().collect(),
+            added: routes.difference(&standing.in_force).copied().collect(),
             command_id: round.accepted.first().map_or(0, |waiting| waiting.request.command_id),
             askers: askers.collect(),
             outcome: FlipOutcome::default(),

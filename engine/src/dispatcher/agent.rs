@@ -10,8 +10,10 @@ use zerocopy::FromZeros;
 use super::RoutingTable;
 use super::cut::{CUT, LinkCut};
 use super::flip::{COMMAND_DONE, FLIP_BEGIN, FLIP_END, Flip, FlipOutcome, FlipPort};
+use super::latest::LatestWords;
 use super::link::{ConsumerLink, LinkParts, LinkTotals};
 use super::order::{Sequencer, StreamCounts};
+use super::routing::RouteKey;
 use super::run::{RUN, Run};
 use crate::event::{
     ConsumerId, ControlAck, ControlResult, Event, EventKind, ExecReport, Risk, TraceIds,
@@ -76,6 +78,7 @@ struct Fanout {
     scratch: Box<Event>,
     /// The version that the orchestrator stamps; the dispatcher owns it.
     version: Arc<AtomicU32>,
+    latest: LatestWords,
     quarantine: Quarantine,
     /// Of what it tells by itself.
     traces: TraceIds,
@@ -125,6 +128,8 @@ pub struct DispatcherTotals {
 impl DispatcherAgent {
     pub(crate) fn new(parts: DispatcherParts) -> DispatcherAgent {
         let links: Vec<_> = parts.links.into_iter().map(ConsumerLink::new).collect();
+        let (venues, instruments) = parts.sequencer.dimensions();
+        let latest = LatestWords::new(venues, instruments);
         DispatcherAgent {
             inputs: parts.inputs,
             sequencer: parts.sequencer,
@@ -139,6 +144,7 @@ impl DispatcherAgent {
                 staged_count: 0,
                 scratch: Box::new(Event::new_zeroed()),
                 version: parts.version,
+                latest,
                 quarantine: parts.quarantine,
                 traces: TraceIds::of(TraceSource::Dispatcher),
                 changes_seen: 0,
@@ -219,10 +225,11 @@ impl Fanout {
             // More than came in: a filled gap has released what waited behind it.
             self.publish_staged(critical);
         }
-        let Self { table, staged, staged_count, routed, unrouted, .. } = self;
+        let Self { table, staged, staged_count, routed, unrouted, latest, .. } = self;
         if event.kind().is_none() {
             return;
         }
+        latest.note(event);
         let routes = table.routes(event);
         if routes.is_empty() {
             *unrouted += 1;
@@ -374,6 +381,9 @@ impl Fanout {
         // Release: who stamps with the new version also sees everything done under the old one.
         self.version.store(version, Ordering::Release);
         let swapped_ns = self.clock.now_ns();
+        for key in &flip.added {
+            self.tell_state(*key, version, swapped_ns);
+        }
         for consumer in &flip.affected {
             self.tell(*consumer, flip.command_id, FLIP_END, version);
         }
@@ -397,6 +407,21 @@ impl Fanout {
             self.links[index].cut(cut);
             cut.is_cut_off |= is_cut_off;
         }
+    }
+
+    /// What a new subscriber has to know before the first event: the present state of the book or
+    /// stream.
+    fn tell_state(&mut self, key: RouteKey, version: u32, now_ns: u64) {
+        let Some(mut event) = self.latest.word(key.venue, key.instrument, key.kind) else { return };
+        let Some(kind) = event.kind() else { return };
+        (event.routing_version, event.fanout) = (version, 1);
+        event.stamp_dispatched(now_ns);
+        let Self { links, table, letters, clock, has_pending, .. } = self;
+        let Some(link) = links.get_mut(key.consumer.index()) else { return };
+        let cell = table.cell(&event, key.consumer);
+        let evicted = &mut |event: &Event| keep(letters, clock, event, "queue full");
+        *has_pending |= link.stage_market(&event, kind, cell, evicted);
+        link.publish_staged();
     }
 
     /// A `ControlResult` of the dispatcher's own to one consumer.
@@ -528,6 +553,7 @@ fn owner(event: &Event) -> Option<ConsumerId> {
         | EventKind::Bar
         | EventKind::Merged
         | EventKind::BookState
+        | EventKind::StreamState
         | EventKind::Instrument
         | EventKind::Balance => None,
     }

@@ -6,7 +6,7 @@
 
 use pitlane_ring::{CellGroupSpec, CellId, CellPolicy, CellSpec};
 
-use crate::event::{Bar, Event, EventKind, Merged};
+use crate::event::{Bar, Event, EventKind, Merged, StreamState};
 
 /// Closed bars that queue per key before the oldest is dead-lettered (LM-04).
 const BARS_MAX: usize = 64;
@@ -33,10 +33,15 @@ pub(super) fn group_of(kind: EventKind) -> Option<CellGroupSpec> {
         EventKind::Bar | EventKind::Merged => {
             let policy = CellPolicy::Queue { capacity: BARS_MAX };
             let closed = CellSpec { policy, clears: true };
-            std::iter::once(closed).chain(INTERVALS_S.map(|_| LATEST)).collect()
+            // Behind them the state of the stream.
+            std::iter::once(closed)
+                .chain(INTERVALS_S.map(|_| LATEST))
+                .chain(std::iter::once(LATEST))
+                .collect()
         }
-        EventKind::Quote
-        | EventKind::Trade
+        // The latest, and the state of the stream.
+        EventKind::Quote | EventKind::Trade => vec![LATEST, LATEST],
+        EventKind::StreamState
         | EventKind::Instrument
         | EventKind::Balance
         | EventKind::ExecReport
@@ -72,7 +77,11 @@ fn member_of(event: &Event) -> u8 {
     if let Some(merged) = event.get::<Merged>() {
         return merged.bar().map_or(OPEN, of_bar);
     }
-    0
+    match event.get::<StreamState>() {
+        Some(state) if state.stream() == Some(EventKind::Bar) => OPEN + INTERVALS_S.len() as u8,
+        Some(_) => 1,
+        None => 0,
+    }
 }
 
 /// A bar of an interval that no venue is known to have queues: nothing of another one replaces it.

@@ -20,6 +20,7 @@ use pitlane_ring::{CellMemory, Exchange};
 
 use super::RoutingTable;
 use super::cut::LinkCut;
+use super::routing::RouteKey;
 use crate::event::{ConsumerId, Event};
 
 /// Phase of a `ControlResult` that says what came of the consumer's own command.
@@ -73,6 +74,8 @@ pub(crate) struct Flip {
     pub(crate) cells: Vec<(ConsumerId, CellMemory<Event>)>,
     /// Consumers whose routes change.
     pub(crate) affected: Vec<ConsumerId>,
+    /// Routes that were not there before: who gets them is told the present state.
+    pub(crate) added: Vec<RouteKey>,
     /// Number of the flip, in the notices of its begin and end.
     pub(crate) command_id: u64,
     /// Consumers that asked for it, with the numbers of their commands.

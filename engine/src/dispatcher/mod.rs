@@ -4,6 +4,7 @@ mod agent;
 mod cells;
 mod cut;
 mod flip;
+mod latest;
 mod link;
 pub mod order;
 mod routing;

@@ -9,7 +9,8 @@ use pitlane_ring::{CellGroupSpec, CellId, CellPolicy, CellSpec};
 
 use super::cells;
 use crate::event::{
-    AssetId, Balance, ConsumerId, Event, EventKind, InstrumentId, Interest, KIND_SLOTS, VenueId,
+    AssetId, Balance, ConsumerId, Event, EventKind, InstrumentId, Interest, KIND_SLOTS,
+    StreamState, VenueId,
 };
 use crate::instrument::Instruments;
 use crate::orchestrator::merge::MERGE_RULES_MAX;
@@ -71,11 +72,12 @@ impl RoutingTable {
     #[inline]
     #[must_use]
     pub fn routes(&self, event: &Event) -> &[Route] {
-        let place = match event.kind_code == EventKind::Balance.code() {
-            true => {
-                event.get::<Balance>().and_then(|b| self.asset_place(event.venue, b.asset_id()))
-            }
-            false => self.place(event.venue, event.instrument, event.kind_code),
+        let place = if event.kind_code == EventKind::Balance.code() {
+            event.get::<Balance>().and_then(|b| self.asset_place(event.venue, b.asset_id()))
+        } else {
+            // The state of a stream goes the way of what the stream carries.
+            let kind_code = event.get::<StreamState>().map_or(event.kind_code, |s| s.kind_code);
+            self.place(event.venue, event.instrument, kind_code)
         };
         match place.and_then(|place| self.ranges.get(place)) {
             Some(&(start, end)) => &self.routes[start as usize..end as usize],
@@ -269,9 +271,9 @@ pub(crate) fn routes_of(
 }
 
 /// Whether a kind goes by the table. Critical kinds go to their owner whatever the routes are
-/// (FR-011).
+/// (FR-011), the state of a stream to whom the stream goes.
 pub(crate) fn is_routed(kind: EventKind) -> bool {
-    !kind.is_critical()
+    !kind.is_critical() && kind != EventKind::StreamState
 }
 
 /// The order group of one book: its state first, then its levels (LM-04).

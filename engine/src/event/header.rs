@@ -18,7 +18,7 @@ pub const PAYLOAD_BYTES: usize = 320;
 pub struct Event {
     /// Schema version, [`SCHEMA_VERSION`].
     pub schema: u8,
-    /// Code of the [`EventKind`], 1 to 12; 0 is no event.
+    /// Code of the [`EventKind`], 1 to 13; 0 is no event.
     pub kind_code: u8,
     /// Subscribers this event was fanned out to, saturating; set by the dispatcher.
     pub fanout: u8,

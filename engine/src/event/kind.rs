@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// One more than the largest kind code: the size of a table indexed by [`EventKind::code`].
-pub const KIND_SLOTS: usize = 13;
+pub const KIND_SLOTS: usize = 14;
 
 /// What an event is. The codes are part of the schema: they are never renumbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +33,8 @@ pub enum EventKind {
     ControlResult = 11,
     /// A risk notice of the engine.
     Risk = 12,
+    /// Whether a stream of quotes, trades or bars still speaks.
+    StreamState = 13,
 }
 
 /// How a kind behaves under load.
@@ -61,6 +63,7 @@ impl EventKind {
         EventKind::ControlAck,
         EventKind::ControlResult,
         EventKind::Risk,
+        EventKind::StreamState,
     ];
 
     /// The kind with this code; `None` for 0 and for codes no schema has given out.
@@ -73,7 +76,7 @@ impl EventKind {
         Some(Self::ALL[code as usize - 1])
     }
 
-    /// The code in the event's header, 1 to 12.
+    /// The code in the event's header, 1 to 13.
     #[inline]
     #[must_use]
     pub const fn code(self) -> u8 {
@@ -90,9 +93,10 @@ impl EventKind {
             | EventKind::Book
             | EventKind::Bar
             | EventKind::Merged => EventClass::Market,
-            EventKind::BookState | EventKind::Instrument | EventKind::Balance => {
-                EventClass::Reference
-            }
+            EventKind::BookState
+            | EventKind::Instrument
+            | EventKind::Balance
+            | EventKind::StreamState => EventClass::Reference,
             EventKind::ExecReport
             | EventKind::ControlAck
             | EventKind::ControlResult
@@ -123,6 +127,7 @@ impl EventKind {
             EventKind::ControlAck => "control_ack",
             EventKind::ControlResult => "control_result",
             EventKind::Risk => "risk",
+            EventKind::StreamState => "stream_state",
         }
     }
 }

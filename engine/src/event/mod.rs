@@ -38,7 +38,7 @@ pub use merged::{Merged, MergedBook, MergedPayload};
 pub use payload::{
     ASSET_NAME_BYTES_MAX, AssetName, BOOK_DEPTH, Balance, Bar, Book, BookState, BookStatus,
     BookStatusReason, ControlAck, ControlCode, ControlResult, Instrument, Level, Quote, Risk, Side,
-    Trade, asset_code, asset_name,
+    StreamState, StreamStatus, Trade, asset_code, asset_name,
 };
 pub use trace_ids::{TraceIds, TraceSource};
 pub use typed::{EventPayload, Payload};

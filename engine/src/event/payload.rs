@@ -1,6 +1,6 @@
 //! The payloads, one per kind.
 
-use super::{AssetId, Price, Qty};
+use super::{AssetId, EventKind, Price, Qty};
 
 /// Levels a side in a book payload.
 pub const BOOK_DEPTH: usize = 10;
@@ -56,6 +56,15 @@ coded! {
         Live = 2 "live",
         /// Nothing heard for too long.
         Stale = 3 "stale",
+    }
+}
+coded! {
+    /// Whether a stream still speaks.
+    StreamStatus {
+        /// It is heard again.
+        Live = 1 "live",
+        /// Nothing was heard for longer than is usual for it.
+        Stale = 2 "stale",
     }
 }
 coded! {
@@ -164,6 +173,20 @@ payload! {
         reason_code: u8,
         /// Always 0.
         reserved: [u8; 6],
+    }
+}
+payload! {
+    /// Whether the quotes, trades or bars of (venue, instrument) still come. It reaches everybody
+    /// who is subscribed to them; of a book [`BookState`] tells.
+    StreamState {
+        /// Code of the kind that the stream carries.
+        kind_code: u8,
+        /// Code of the [`StreamStatus`].
+        status_code: u8,
+        /// Always 0.
+        reserved: [u8; 6],
+        /// How long nothing was heard, ns.
+        silent_ns: u64,
     }
 }
 payload! {
@@ -358,6 +381,22 @@ impl BookState {
     #[must_use]
     pub fn reason(&self) -> Option<BookStatusReason> {
         BookStatusReason::from_code(self.reason_code)
+    }
+}
+
+impl StreamState {
+    /// What the stream carries; `None` for a code of a later schema.
+    #[inline]
+    #[must_use]
+    pub fn stream(&self) -> Option<EventKind> {
+        EventKind::from_code(self.kind_code)
+    }
+
+    /// The status; `None` for a code of a later schema.
+    #[inline]
+    #[must_use]
+    pub fn status(&self) -> Option<StreamStatus> {
+        StreamStatus::from_code(self.status_code)
     }
 }
 

@@ -4,7 +4,7 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 use super::{
     Balance, Bar, Book, BookState, ControlAck, ControlResult, Event, EventKind, ExecReport,
-    Instrument, Merged, Quote, Risk, SCHEMA_VERSION, Trade,
+    Instrument, Merged, Quote, Risk, SCHEMA_VERSION, StreamState, Trade,
 };
 
 /// An event's payload, typed by its kind.
@@ -23,6 +23,7 @@ pub enum Payload<'a> {
     ControlAck(&'a ControlAck),
     ControlResult(&'a ControlResult),
     Risk(&'a Risk),
+    StreamState(&'a StreamState),
 }
 
 /// A payload type and its kind; sealed by the list in this file.
@@ -65,7 +66,8 @@ kinds!(
     ExecReport,
     ControlAck,
     ControlResult,
-    Risk
+    Risk,
+    StreamState
 );
 
 impl Event {

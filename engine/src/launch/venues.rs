@@ -261,6 +261,7 @@ impl Assembly<'_> {
             feed.frame_bytes_max = self.config.session.frame_bytes_max;
             feed.silence = self.silence(connection.has_books);
             feed.snapshot_pace = pace;
+            feed.venue_clock = Some(setup.clock.clone());
             let endpoint = setup.streams_at[connection.route].clone();
             let mut session = self.session_options(session_number, endpoint, &setup.governor);
             session.limits.messages_per_s = Some(kind.limits.messages_per_s);
@@ -407,7 +408,7 @@ impl Assembly<'_> {
         let idle_ns = session.idle_ms * 1_000_000;
         SilenceLimits {
             depth_ns: has_books.then_some(idle_ns),
-            book_ns: Some(session.silence_ms * 1_000_000),
+            stream_ns: Some(session.silence_ms * 1_000_000),
             ..SilenceLimits::default()
         }
     }

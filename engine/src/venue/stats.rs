@@ -69,6 +69,12 @@ intake! {
     snapshots,
     /// Answers to them, failures included.
     snapshots_answered,
+    /// Streams told as stale: silent for longer than is usual for them.
+    stale,
+    /// Streams subscribed to anew since they were silent.
+    resubscribed,
+    /// Numbers and times that were not believed: far from what could follow.
+    implausible,
     /// Duty cycles in which the socket was not read because the link ahead was full.
     backpressure,
 }

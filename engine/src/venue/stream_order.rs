@@ -45,7 +45,8 @@ impl StreamOrders {
             | EventKind::ExecReport
             | EventKind::ControlAck
             | EventKind::ControlResult
-            | EventKind::Risk => StreamOrder::Unsequenced,
+            | EventKind::Risk
+            | EventKind::StreamState => StreamOrder::Unsequenced,
         }
     }
 }

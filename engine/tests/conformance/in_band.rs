@@ -86,6 +86,10 @@ impl MarketProtocol for Plain {
         out.push_str(&format!("subscribe {id} {}", topics.join(" ")));
     }
 
+    fn unsubscribe(topics: &[String], id: u64, out: &mut String) {
+        out.push_str(&format!("unsubscribe {id} {}", topics.join(" ")));
+    }
+
     fn decode(&mut self, frame: &[u8], sink: &mut impl MarketSink) -> Result<(), DecodeError> {
         let text = std::str::from_utf8(frame).map_err(|_| malformed("no text"))?;
         let words: Vec<&str> = text.split(' ').collect();

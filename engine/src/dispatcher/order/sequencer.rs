@@ -153,6 +153,12 @@ impl Sequencer {
         }
     }
 
+    /// Venues and instruments that it knows.
+    pub(crate) fn dimensions(&self) -> (usize, usize) {
+        let rows = self.streams.len() / ORDERED.len();
+        (rows / self.instruments.max(1), self.instruments)
+    }
+
     /// The counters, for other threads.
     pub(crate) fn stats(&self) -> Arc<CachePadded<StreamStats>> {
         Arc::clone(&self.stats)

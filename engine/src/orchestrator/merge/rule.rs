@@ -223,7 +223,8 @@ fn place_of(kind: EventKind) -> Option<usize> {
         | EventKind::ExecReport
         | EventKind::ControlAck
         | EventKind::ControlResult
-        | EventKind::Risk => None,
+        | EventKind::Risk
+        | EventKind::StreamState => None,
     }
 }
 

@@ -85,7 +85,11 @@ impl MarketProtocol for SpotMarket {
     }
 
     fn subscribe(topics: &[String], id: u64, out: &mut String) {
-        request_to_subscribe(topics, id, out);
+        request_of_streams("SUBSCRIBE", topics, id, out);
+    }
+
+    fn unsubscribe(topics: &[String], id: u64, out: &mut String) {
+        request_of_streams("UNSUBSCRIBE", topics, id, out);
     }
 
     #[inline]
@@ -117,9 +121,14 @@ pub(in crate::venue) fn stream_of(native: &str, stream: &str) -> String {
     format!("{}@{stream}", native.to_ascii_lowercase())
 }
 
-/// Appends a request to subscribe to streams by their names.
-pub(in crate::venue) fn request_to_subscribe(streams: &[String], id: u64, out: &mut String) {
+/// Appends a request about streams by their names.
+pub(in crate::venue) fn request_of_streams(
+    method: &str,
+    streams: &[String],
+    id: u64,
+    out: &mut String,
+) {
     let names: Vec<String> = streams.iter().map(|name| format!("\"{name}\"")).collect();
     let names = names.join(",");
-    out.push_str(&format!(r#"{{"method":"SUBSCRIBE","params":[{names}],"id":{id}}}"#));
+    out.push_str(&format!(r#"{{"method":"{method}","params":[{names}],"id":{id}}}"#));
 }

@@ -14,7 +14,7 @@ mod user_decode;
 pub use credentials::Credentials;
 pub(in crate::venue) use limits::{read_header, read_info, read_refusal};
 pub use market::SpotMarket;
-pub(in crate::venue) use market::{request_to_subscribe, stream_of};
+pub(in crate::venue) use market::{request_of_streams, stream_of};
 pub use market_decoder::MarketDecoder;
 pub use orders::BinanceOrders;
 pub use reports::BinanceReports;

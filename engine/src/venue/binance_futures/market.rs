@@ -10,7 +10,7 @@
 use crate::event::EventKind;
 use crate::venue::binance::{
     MarketDecoder, read_header, read_info, read_refusal, read_snapshot, read_time,
-    request_to_subscribe, stream_of,
+    request_of_streams, stream_of,
 };
 use crate::venue::book::BookRule;
 use crate::venue::codec::DecodeError;
@@ -94,7 +94,11 @@ impl MarketProtocol for FuturesMarket {
     }
 
     fn subscribe(topics: &[String], id: u64, out: &mut String) {
-        request_to_subscribe(topics, id, out);
+        request_of_streams("SUBSCRIBE", topics, id, out);
+    }
+
+    fn unsubscribe(topics: &[String], id: u64, out: &mut String) {
+        request_of_streams("UNSUBSCRIBE", topics, id, out);
     }
 
     #[inline]

@@ -11,15 +11,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_utils::CachePadded;
 use mio::Registry;
 
-use super::feed::{FrameOutcome, MarketFeed, MarketFeedOptions};
-use super::resync::{self, ask_again};
+use super::feed::{MarketFeed, MarketFeedOptions};
+use super::intake::FrameOutcome;
+use super::resubscribe::Resubscriptions;
+use super::resync::ask_again;
 use super::snapshots::SnapshotClient;
 use super::stream_port::{StreamPort, StreamRequest};
 use super::subscriptions::Subscriptions;
 use super::topics::Topics;
 use super::{Connection, Stream};
 use crate::event::{BookStatus, InstrumentId, Side};
+use crate::rate::Bucket;
 use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
+use crate::venue::book::SnapshotOutcome;
 use crate::venue::protocol::{MarketProtocol, SnapshotFrom};
 use crate::venue::transport::{CloseReason, Progress, Session, SessionOptions};
 use crate::venue::{
@@ -34,6 +38,8 @@ const FRAMES_PER_CYCLE: usize = 64;
 const LOOK_NS: u64 = 25_000_000;
 /// The longest time that market data waits for the order session to be ready, ns.
 const ORDERS_FIRST_NS: u64 = 2_000_000_000;
+/// Lines a second about streams that are silent or heard again.
+const SILENCE_LINES_PER_S: u32 = 5;
 /// Bytes of an offending frame that are kept.
 const OFFENDING_BYTES_MAX: usize = 4_096;
 
@@ -82,36 +88,42 @@ pub type BookSummaries = Vec<(InstrumentId, BookSummary)>;
 
 /// The agent.
 pub struct MarketAgent<P: MarketProtocol, O: EventOutlet> {
-    name: String,
-    venue: String,
-    session: Session,
-    feed: MarketFeed<P>,
-    subscriptions: Subscriptions,
+    pub(super) name: String,
+    pub(super) venue: String,
+    pub(super) session: Session,
+    pub(super) feed: MarketFeed<P>,
+    pub(super) subscriptions: Subscriptions,
+    /// What it subscribes to, where that is known.
+    pub(super) expected: Vec<Stream>,
+    pub(super) resubscriptions: Resubscriptions,
+    /// Lines about silent streams, and those that were too many.
+    pub(super) lines: Bucket,
+    pub(super) unsaid: u64,
     /// Where more streams are asked for; `None` when the configuration names them.
-    port: Option<Arc<StreamPort>>,
+    pub(super) port: Option<Arc<StreamPort>>,
     /// A request for more streams that is not answered yet, with the subscriptions before it.
-    asked: Option<Box<StreamRequest>>,
-    subscribe_ns: u64,
+    pub(super) asked: Option<Box<StreamRequest>>,
+    pub(super) subscribe_ns: u64,
     /// When the answer to a subscription is overdue; `None` when none is awaited.
-    subscribed_by_ns: Option<u64>,
+    pub(super) subscribed_by_ns: Option<u64>,
     /// The next request to subscribe has to wait until then; `None` when none is to be sent.
-    subscribe_at_ns: Option<u64>,
+    pub(super) subscribe_at_ns: Option<u64>,
     /// The venue takes no request to subscribe before that.
-    may_subscribe_ns: u64,
-    switch: VenueSwitch,
-    is_off: bool,
+    pub(super) may_subscribe_ns: u64,
+    pub(super) switch: VenueSwitch,
+    pub(super) is_off: bool,
     /// The socket was not read in this cycle, since the link is full.
-    is_held_back: bool,
-    traces: TraceIds,
+    pub(super) is_held_back: bool,
+    pub(super) traces: TraceIds,
     /// `None` once the venue is closed.
-    outlet: Option<O>,
-    snapshots: Option<SnapshotClient>,
-    orders_ready: Option<Arc<AtomicBool>>,
-    stats: Arc<CachePadded<IntakeStats>>,
-    clock: Clock,
-    stop: StopSignal,
-    closing: Closing<BookSummaries>,
-    now_ns: u64,
+    pub(super) outlet: Option<O>,
+    pub(super) snapshots: Option<SnapshotClient>,
+    pub(super) orders_ready: Option<Arc<AtomicBool>>,
+    pub(super) stats: Arc<CachePadded<IntakeStats>>,
+    pub(super) clock: Clock,
+    pub(super) stop: StopSignal,
+    pub(super) closing: Closing<BookSummaries>,
+    pub(super) now_ns: u64,
 }
 
 impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
@@ -125,10 +137,13 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     ) -> MarketAgent<P, O> {
         let MarketOptions { venue, role, session, feed, connection, subscribe_ns, session_number } =
             options;
+        let by_stream = connection.topics.by_stream.clone();
+        let is_expected = |stream: &&Stream| wanted(stream);
+        let expected = by_stream.keys().filter(is_expected).copied().collect();
         let (subscriptions, port) = match connection.topics {
-            topics @ Topics { listed: Some(_), .. } => (Subscriptions::new(&topics, wanted), None),
+            topics @ Topics { listed: Some(_), .. } => (Subscriptions::new(&topics, &wanted), None),
             topics => {
-                let port = StreamPort::new(topics, wanted);
+                let port = StreamPort::new(topics, &wanted);
                 (port.subscriptions(), Some(port))
             }
         };
@@ -144,6 +159,10 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             session,
             feed: MarketFeed::new(feed, wiring.clock.clone(), Arc::clone(&wiring.stats)),
             subscriptions,
+            expected,
+            resubscriptions: Resubscriptions::new(by_stream),
+            lines: Bucket::per_s(SILENCE_LINES_PER_S),
+            unsaid: 0,
             port,
             asked: None,
             subscribe_ns,
@@ -230,6 +249,9 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         self.stats.clear_trouble();
         self.subscriptions.restart();
         self.feed.on_connected(self.now_ns);
+        for stream in &self.expected {
+            self.feed.expect(*stream, self.now_ns);
+        }
         self.subscribe();
     }
 
@@ -251,6 +273,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     /// There is no connection any more: no answer will come, and no book can be trusted.
     fn disconnected(&mut self) {
         (self.subscribed_by_ns, self.subscribe_at_ns) = (None, None);
+        self.resubscriptions.clear();
         if let Some(outlet) = &mut self.outlet {
             self.feed.on_disconnected(outlet);
         }
@@ -274,84 +297,6 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         }
         self.stats.set_state(self.session.state());
         1
-    }
-
-    /// Takes a request for more streams, and answers it once the venue has. Without a connection it
-    /// is answered at once: the next one subscribes to all.
-    #[cold]
-    fn exchange_streams(&mut self) -> usize {
-        let Some(port) = &self.port else { return 0 };
-        if self.asked.is_none()
-            && let Some(mut request) = port.staged.take()
-        {
-            request.subscriptions.take_over(&self.subscriptions);
-            std::mem::swap(&mut request.subscriptions, &mut self.subscriptions);
-            self.asked = Some(request);
-            if self.session.is_open() && self.subscribed_by_ns.is_none() {
-                self.subscribe_at_ns.get_or_insert(self.may_subscribe_ns);
-            }
-        }
-        let is_settled = !self.session.is_open() || self.subscriptions.is_complete();
-        if is_settled && let Some(asked) = self.asked.take() {
-            // Just being looked at from the other side: the next cycle tries again.
-            self.asked = port.done.put(asked).err();
-        }
-        1
-    }
-
-    /// Sends what is still to be subscribed to, and watches the answers' deadline.
-    #[cold]
-    fn subscribe(&mut self) {
-        let may_send_ns = self.session.may_send_ns();
-        if self.now_ns < may_send_ns {
-            self.subscribe_at_ns = Some(may_send_ns);
-            return;
-        }
-        let Self { session, subscriptions, subscribed_by_ns, .. } = self;
-        let due_ns = self.now_ns + self.subscribe_ns;
-        self.subscribe_at_ns = None;
-        self.may_subscribe_ns = self.now_ns + P::LIMITS.subscribe_interval_ns;
-        subscriptions.send_next(|request| {
-            *subscribed_by_ns = Some(due_ns);
-            session.send(request.as_bytes()).is_ok()
-        });
-        if subscriptions.is_complete() {
-            *subscribed_by_ns = None;
-        }
-        session.flush();
-    }
-
-    #[cold]
-    fn on_reply(&mut self, id: u64, error: Option<i32>) {
-        if let Some(slot) = resync::slot_of(id) {
-            if let Some(code) = error {
-                log::warn!("[{}] book not told again: refused (code: {code})", self.venue);
-                self.feed.on_book_refused(slot);
-            }
-            return;
-        }
-        if let (Some(code), Some(asked)) = (error, &mut self.asked)
-            && !asked.subscriptions.has(id)
-        {
-            // The connection stays as it was before somebody asked for more.
-            log::warn!("[{}] more streams refused by the venue (code: {code})", self.venue);
-            asked.refusal = Some(code);
-            // What was answered since then stays answered.
-            asked.subscriptions.take_over(&self.subscriptions);
-            std::mem::swap(&mut asked.subscriptions, &mut self.subscriptions);
-            self.subscribed_by_ns = None;
-        } else if let Some(code) = error.filter(|_| self.subscriptions.is_essential(id)) {
-            let reason = "refused by the venue";
-            self.session.fail(CloseReason::Refused { operation: "subscribe", reason, code });
-        } else if self.subscriptions.on_reply(id) {
-            if let Some(code) = error {
-                // Asked for while there was no connection. All others are worth more than this one.
-                log::error!("[{}] streams refused, and left out (code: {code})", self.venue);
-            }
-            self.subscribed_by_ns = None;
-            self.subscribe_at_ns = (!self.subscriptions.is_complete())
-                .then_some(self.now_ns + P::LIMITS.subscribe_interval_ns);
-        }
     }
 
     /// Takes the frames of at most one read.
@@ -379,6 +324,11 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
                 }),
             }
         }
+        while let Some((instrument, kind)) = self.feed.next_back() {
+            self.say(instrument, |venue, native| {
+                log::info!("[{venue}] {} of {native} is heard again", kind.name());
+            });
+        }
         work + usize::from(self.session.has_heard())
     }
 
@@ -398,7 +348,16 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             match &answer.snapshot {
                 Some(snapshot) => {
                     let outcome = self.feed.on_snapshot(snapshot, self.now_ns, outlet);
-                    log::info!("[{}] snapshot {outcome:?}", self.venue);
+                    let native = self.feed.symbols().native(answer.instrument);
+                    let native = native.unwrap_or_default();
+                    match outcome {
+                        SnapshotOutcome::Implausible => log::warn!(
+                            "[{}] snapshot of {native} is empty or far from its last price, and \
+                             left out; another one is asked for",
+                            self.venue
+                        ),
+                        _ => log::info!("[{}] snapshot {outcome:?} of {native}", self.venue),
+                    }
                 }
                 None => self.feed.on_snapshot_failed(answer.instrument, self.now_ns),
             }
@@ -417,6 +376,20 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
 
     #[inline]
     fn check_deadlines(&mut self) {
+        if self.now_ns >= self.feed.streams_due_ns() {
+            self.mind_streams();
+        }
+        if let Some(instrument) = self.feed.take_overflowed() {
+            let native = self.feed.symbols().native(instrument).unwrap_or_default();
+            log::warn!(
+                "[{}] the book of {native} has more levels than book_levels_max: the farthest are \
+                 dropped, and it is incomplete",
+                self.venue
+            );
+        }
+        if self.resubscriptions.is_wanted() {
+            self.resubscribe();
+        }
         let Some(outlet) = &mut self.outlet else { return };
         if let Some(kind) = self.feed.check_silence(self.now_ns, outlet)
             && !self.is_held_back

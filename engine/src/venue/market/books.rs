@@ -4,8 +4,9 @@
 //! it. A status that finds no room is kept; only the latest of each book, since it replaces the
 //! earlier ones.
 
+use std::cell::Cell;
+
 use super::pacing::{SnapshotPace, SnapshotPacer};
-use super::silence::SilenceWatch;
 use super::stamper::{Origin, Stamper};
 use crate::event::{BookState, BookStatus, BookStatusReason, InstrumentId};
 use crate::venue::book::{
@@ -35,6 +36,22 @@ impl BookTelling {
     }
 }
 
+/// Best prices of a snapshot are at most this many times the last price, and at least as small a
+/// part of it: else it is another instrument's.
+const PRICE_TIMES: i64 = 3;
+
+/// Whether a snapshot's best prices are anywhere near the instrument's last one; 0: not known.
+fn is_near(snapshot: &Snapshot, last_price: i64) -> bool {
+    let best = [snapshot.bids.first(), snapshot.asks.first()];
+    let is_near = |price: i64| {
+        price <= last_price.saturating_mul(PRICE_TIMES)
+            && last_price <= price.saturating_mul(PRICE_TIMES)
+    };
+    last_price <= 0
+        || best.into_iter().flatten().any(|level| is_near(level.price))
+        || best == [None, None]
+}
+
 /// The books of one connection, by the symbol's slot.
 pub(super) struct FeedBooks {
     books: Vec<BookSlot>,
@@ -43,6 +60,11 @@ pub(super) struct FeedBooks {
     /// Books whose status waits for room.
     unannounced: usize,
     publish_books: bool,
+    /// Some book may want a snapshot.
+    may_want: bool,
+    /// A side of this book was full, and a level had to go: nobody has been told yet.
+    overflowed: Option<InstrumentId>,
+    is_overflow_told: bool,
 }
 
 struct BookSlot {
@@ -51,6 +73,8 @@ struct BookSlot {
     sync: BookSync,
     /// When a diff last brought the book, or what is kept of its stream, further.
     heard_ns: u64,
+    /// The last price of the instrument on this connection; 0 before the first.
+    last_price: i64,
     is_unannounced: bool,
 }
 
@@ -70,6 +94,7 @@ impl FeedBooks {
                 false => BookSync::new(telling.rule, limits),
             },
             heard_ns: 0,
+            last_price: 0,
             is_unannounced: false,
         };
         let all = |telling| symbols.iter().map(|(_, symbol)| slot(symbol, telling)).collect();
@@ -80,11 +105,15 @@ impl FeedBooks {
             checksum: telling.and_then(|telling| telling.checksum),
             unannounced: 0,
             publish_books,
+            may_want: false,
+            overflowed: None,
+            is_overflow_told: false,
         }
     }
 
     /// Silence of each book is measured from now on.
     pub(super) fn start(&mut self, now_ns: u64) {
+        self.may_want = true;
         for slot in &mut self.books {
             slot.heard_ns = now_ns;
         }
@@ -92,24 +121,46 @@ impl FeedBooks {
 
     /// The instrument whose snapshot is to be requested now, if any.
     pub(super) fn next_snapshot_request(&mut self, now_ns: u64) -> Option<InstrumentId> {
+        if !self.may_want {
+            return None;
+        }
         let books = &self.books;
-        let slot = self.pacer.next(now_ns, |slot| books[slot].sync.wants_snapshot())?;
-        Some(books[slot].instrument)
+        let (looked, wanted) = (Cell::new(false), Cell::new(false));
+        let slot = self.pacer.next(now_ns, |slot| {
+            let wants = books[slot].sync.wants_snapshot();
+            looked.set(true);
+            wanted.set(wanted.get() || wants);
+            wants
+        });
+        // Until a diff comes that a book keeps, none has to be looked at again.
+        self.may_want = wanted.get() || !looked.get();
+        Some(books[slot?].instrument)
     }
 
-    /// The snapshot requested for this slot was answered or failed.
-    pub(super) fn settled(&mut self, slot: usize) {
-        self.pacer.settled(slot);
+    /// The snapshot requested for this slot failed.
+    pub(super) fn failed(&mut self, slot: usize) {
+        self.pacer.failed(slot);
     }
 
-    /// Makes live books stale that heard nothing for too long.
-    pub(super) fn check_silence(&mut self, now_ns: u64, watch: &SilenceWatch) {
-        let Some(limit_ns) = watch.book_limit_ns() else { return };
-        for index in 0..self.books.len() {
-            let slot = &mut self.books[index];
-            if now_ns.saturating_sub(slot.heard_ns) > limit_ns && slot.sync.silent() {
-                self.mark(index);
-            }
+    /// A price of the instrument, as a quote or a trade has it.
+    #[inline]
+    pub(super) fn priced(&mut self, slot: usize, price: i64) {
+        if let Some(slot) = self.books.get_mut(slot) {
+            slot.last_price = price;
+        }
+    }
+
+    /// The first book that had to drop a level since its sides are full; told once.
+    pub(super) fn take_overflowed(&mut self) -> Option<InstrumentId> {
+        self.overflowed.take()
+    }
+
+    /// The stream of a book is silent for too long: a live book is stale, and whoever waits for one
+    /// is told that it still is not.
+    pub(super) fn silent(&mut self, index: usize) {
+        let Some(slot) = self.books.get_mut(index) else { return };
+        if slot.sync.silent() || slot.sync.status() == BookStatus::Syncing {
+            self.mark(index);
         }
     }
 
@@ -141,6 +192,7 @@ impl FeedBooks {
         let was = slot.sync.status();
         let mut outcome = slot.sync.on_whole(book.last_update_id, book.bids, book.asks);
         slot.heard_ns = origin.receive_ns;
+        self.may_want = true;
         if self.pacer.settled(index) {
             stamper.stats.snapshots_answered();
         }
@@ -168,6 +220,7 @@ impl FeedBooks {
         self.checksum.is_none_or(|checksum| checksum(slot.sync.book(), slot.scales) == told)
     }
 
+    /// Takes a diff; whether it brought the book, or what is kept of its stream, further.
     #[inline]
     pub(super) fn on_diff(
         &mut self,
@@ -176,8 +229,8 @@ impl FeedBooks {
         diff: &Diff<'_>,
         origin: Origin,
         outlet: &mut impl EventOutlet,
-    ) {
-        let Some(slot) = self.books.get_mut(index) else { return };
+    ) -> bool {
+        let Some(slot) = self.books.get_mut(index) else { return false };
         let was = slot.sync.status();
         let mut outcome = slot.sync.on_diff(diff);
         if outcome != DiffOutcome::Old {
@@ -199,18 +252,24 @@ impl FeedBooks {
                 }
                 self.announce(stamper, index, origin, outlet);
                 self.publish_book(stamper, index, origin, outlet);
+                if !self.is_overflow_told && self.books[index].sync.book().overflows() > 0 {
+                    (self.overflowed, self.is_overflow_told) = (Some(origin.instrument), true);
+                }
             }
-            DiffOutcome::Buffered | DiffOutcome::Early | DiffOutcome::Old => {}
+            DiffOutcome::Buffered | DiffOutcome::Early => self.may_want = true,
+            DiffOutcome::Old => {}
             DiffOutcome::Gap | DiffOutcome::Crossed | DiffOutcome::Mismatch => {
                 match self.books[index].sync.reason() {
                     BookStatusReason::Gap => stamper.stats.gaps(),
                     BookStatusReason::Checksum => stamper.stats.mismatches(),
                     _ => {}
                 }
+                self.may_want = true;
                 self.mark(index);
                 self.announce(stamper, index, origin, outlet);
             }
         }
+        outcome != DiffOutcome::Old
     }
     pub(super) fn on_snapshot(
         &mut self,
@@ -220,16 +279,27 @@ impl FeedBooks {
         now_ns: u64,
         outlet: &mut impl EventOutlet,
     ) -> SnapshotOutcome {
-        self.pacer.settled(symbol.slot);
         let slot = &mut self.books[symbol.slot];
-        let outcome =
-            slot.sync.on_snapshot(snapshot.last_update_id, &snapshot.bids, &snapshot.asks);
+        let outcome = match is_near(snapshot, slot.last_price) {
+            true => slot.sync.on_snapshot(snapshot.last_update_id, &snapshot.bids, &snapshot.asks),
+            false => SnapshotOutcome::Implausible,
+        };
+        match outcome {
+            SnapshotOutcome::Implausible | SnapshotOutcome::Crossed => {
+                self.pacer.failed(symbol.slot);
+            }
+            _ => {
+                self.pacer.settled(symbol.slot);
+            }
+        }
+        self.may_want = true;
         let origin = Origin {
             instrument: symbol.instrument,
             sequence: slot.sync.last_update_id(),
             venue_time_ns: slot.sync.last_applied_ns(),
             receive_ns: now_ns,
             trace_id: stamper.trace_id,
+            renumbered: 0,
         };
         match outcome {
             SnapshotOutcome::Joined => {
@@ -243,6 +313,7 @@ impl FeedBooks {
                 self.announce(stamper, symbol.slot, origin, outlet);
             }
             SnapshotOutcome::Ahead => slot.heard_ns = now_ns,
+            SnapshotOutcome::Implausible => stamper.stats.implausible(),
             SnapshotOutcome::TooOld | SnapshotOutcome::NotNeeded => {}
         }
         outcome
@@ -250,6 +321,7 @@ impl FeedBooks {
 
     /// Distrusts a book and notes that the word is to be published, unless it never was trusted.
     pub(super) fn distrust(&mut self, index: usize, reason: BookStatusReason) {
+        self.may_want = true;
         let Some(slot) = self.books.get_mut(index) else { return };
         let was = slot.sync.status();
         slot.sync.distrust(reason);
@@ -301,6 +373,7 @@ impl FeedBooks {
                     venue_time_ns: 0,
                     receive_ns: stamper.clock.now_ns(),
                     trace_id: stamper.trace_id,
+                    renumbered: 0,
                 };
                 self.announce(stamper, index, origin, outlet);
             }

@@ -4,6 +4,9 @@
 /// One request a symbol in this time, at most.
 const PER_SYMBOL_NS: u64 = 1_000_000_000;
 
+/// Failures after which the pause grows no more: 64 s.
+const FAILURES_MAX: u8 = 7;
+
 /// A request that was neither answered nor failed after this time is taken for lost.
 const LOST_AFTER_NS: u64 = 15_000_000_000;
 
@@ -39,6 +42,8 @@ pub(super) struct SnapshotPacer {
 struct Slot {
     requested_at_ns: Option<u64>,
     in_flight: bool,
+    /// Answers in a row that were of no use.
+    failures: u8,
 }
 
 impl SnapshotPacer {
@@ -68,13 +73,22 @@ impl SnapshotPacer {
             .find(|slot| wants(*slot) && self.slots[*slot].may_ask(now_ns))?;
         self.next_slot = slot + 1;
         self.credit_ns -= self.pace.interval_ns;
-        self.slots[slot] = Slot { requested_at_ns: Some(now_ns), in_flight: true };
+        let failures = self.slots[slot].failures;
+        self.slots[slot] = Slot { requested_at_ns: Some(now_ns), in_flight: true, failures };
         Some(slot)
     }
 
-    /// The request of this slot was answered or failed. False when there was none.
+    /// The request of this slot was answered. False when there was none.
     pub(super) fn settled(&mut self, slot: usize) -> bool {
+        self.slots[slot].failures = 0;
         std::mem::replace(&mut self.slots[slot].in_flight, false)
+    }
+
+    /// The request of this slot failed, or its answer is of no use: each in a row is followed by
+    /// the next one after twice as long.
+    pub(super) fn failed(&mut self, slot: usize) {
+        let slot = &mut self.slots[slot];
+        (slot.in_flight, slot.failures) = (false, (slot.failures + 1).min(FAILURES_MAX));
     }
 }
 
@@ -82,7 +96,8 @@ impl Slot {
     fn may_ask(&self, now_ns: u64) -> bool {
         let Some(requested_at_ns) = self.requested_at_ns else { return true };
         let waited_ns = now_ns.saturating_sub(requested_at_ns);
-        waited_ns >= if self.in_flight { LOST_AFTER_NS } else { PER_SYMBOL_NS }
+        let pause_ns = PER_SYMBOL_NS << self.failures.saturating_sub(1);
+        waited_ns >= if self.in_flight { LOST_AFTER_NS } else { pause_ns }
     }
 }
 

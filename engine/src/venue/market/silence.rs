@@ -1,5 +1,4 @@
-//! When data counts as dead: a connection whose heartbeats still work, or a book nothing is heard
-//! of (F13).
+//! When data counts as dead: a connection whose heartbeats still work (F13).
 
 use crate::event::EventKind;
 
@@ -15,26 +14,24 @@ pub struct SilenceLimits {
     pub depth_ns: Option<u64>,
     /// No bar of any symbol: the connection is given up.
     pub bar_ns: Option<u64>,
-    /// No diff of one symbol: its book is stale.
-    pub book_ns: Option<u64>,
+    /// The least silence of one stream that counts; beyond it what is usual for the stream decides.
+    /// Its subscribers are told, and it is subscribed to anew.
+    pub stream_ns: Option<u64>,
 }
 
 impl Default for SilenceLimits {
-    /// A book is stale after 30 s; no kind is watched as long as it isn't known what is subscribed
-    /// to.
+    /// A stream is stale after 30 s at the earliest; no kind is watched as long as it isn't known
+    /// what is subscribed to.
     fn default() -> SilenceLimits {
         SilenceLimits {
             quote_ns: None,
             trade_ns: None,
             depth_ns: None,
             bar_ns: None,
-            book_ns: Some(30_000_000_000),
+            stream_ns: Some(30_000_000_000),
         }
     }
 }
-
-/// How often books are looked at.
-const CHECK_INTERVAL_NS: u64 = 10_000_000;
 
 /// The kinds watched, each at its place in [`SilenceWatch::heard_ns`].
 const WATCHED: [EventKind; 4] =
@@ -46,12 +43,11 @@ pub(super) struct SilenceWatch {
     limits: SilenceLimits,
     is_connected: bool,
     heard_ns: [u64; WATCHED.len()],
-    next_check_ns: u64,
 }
 
 impl SilenceWatch {
     pub(super) fn new(limits: SilenceLimits) -> SilenceWatch {
-        SilenceWatch { limits, is_connected: false, heard_ns: [0; WATCHED.len()], next_check_ns: 0 }
+        SilenceWatch { limits, is_connected: false, heard_ns: [0; WATCHED.len()] }
     }
 
     /// Silence is measured from now on.
@@ -76,21 +72,6 @@ impl SilenceWatch {
             _ => return,
         };
         self.heard_ns[place] = now_ns;
-    }
-
-    /// Whether books are to be looked at now; at most once in [`CHECK_INTERVAL_NS`].
-    #[inline]
-    pub(super) fn is_due(&mut self, now_ns: u64) -> bool {
-        if !self.is_connected || now_ns < self.next_check_ns {
-            return false;
-        }
-        self.next_check_ns = now_ns + CHECK_INTERVAL_NS;
-        true
-    }
-
-    /// The limit of one book.
-    pub(super) fn book_limit_ns(&self) -> Option<u64> {
-        self.limits.book_ns
     }
 
     /// The first kind that was silent for longer than its limit.

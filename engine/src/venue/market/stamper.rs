@@ -28,6 +28,16 @@ pub(super) struct Origin {
     pub(super) venue_time_ns: i64,
     pub(super) receive_ns: u64,
     pub(super) trace_id: u64,
+    /// How often the stream was numbered anew on its connections.
+    pub(super) renumbered: u8,
+}
+
+impl Origin {
+    /// Of an event that no frame has caused; it belongs to the last one (LM-08).
+    pub(super) fn of_no_frame(instrument: InstrumentId, now_ns: u64, stamper: &Stamper) -> Origin {
+        let (sequence, venue_time_ns, trace_id) = (0, 0, stamper.trace_id);
+        Origin { instrument, sequence, venue_time_ns, receive_ns: now_ns, trace_id, renumbered: 0 }
+    }
 }
 
 impl Stamper {
@@ -45,7 +55,7 @@ impl Stamper {
     #[inline]
     pub(super) fn event<P: EventPayload>(&self, payload: &P, origin: Origin) -> Event {
         let mut event = Event::new(payload);
-        event.epoch = self.epoch;
+        event.epoch = self.epoch.wrapping_add(origin.renumbered);
         event.venue = self.venue.0;
         event.instrument = origin.instrument.0;
         event.sequence = origin.sequence;

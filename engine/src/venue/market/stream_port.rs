@@ -31,6 +31,8 @@ pub(super) struct StreamRequest {
     /// All requests of the connection, the new ones last. On the way back: those that were
     /// replaced.
     pub(super) subscriptions: Subscriptions,
+    /// Those that are new.
+    pub(super) streams: BTreeSet<Stream>,
     /// The venue's error code, when it refused.
     pub(super) refusal: Option<i32>,
 }
@@ -111,7 +113,11 @@ impl StreamPort {
         }
         let mut subscriptions = known.subscriptions.clone();
         subscriptions.add(&self.topics, |stream| missing.contains(stream));
-        let request = StreamRequest { subscriptions: subscriptions.clone(), refusal: None };
+        let request = StreamRequest {
+            subscriptions: subscriptions.clone(),
+            streams: missing.clone(),
+            refusal: None,
+        };
         if self.staged.put(Box::new(request)).is_ok() {
             known.asked = Some((missing, subscriptions));
             wake();

@@ -48,6 +48,9 @@ pub trait MarketProtocol: Sized + Send + 'static {
     /// Appends a request to subscribe to `topics`, whose reply carries `id`.
     fn subscribe(topics: &[String], id: u64, out: &mut String);
 
+    /// Appends a request to send no more of `topics`, whose reply carries `id`.
+    fn unsubscribe(topics: &[String], id: u64, out: &mut String);
+
     /// Decodes one whole frame and hands over what is in it.
     ///
     /// # Errors

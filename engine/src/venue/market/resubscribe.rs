@@ -1,0 +1,99 @@
+//! Requests for streams that were subscribed to and are silent.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::topics::Stream;
+use crate::venue::protocol::MarketProtocol;
+
+/// Numbers of these requests: above those of all others.
+const FIRST_ID: u64 = 1 << 40;
+
+/// Streams that are to be asked for again, and how.
+#[derive(Debug)]
+pub(super) struct Resubscriptions {
+    topics: BTreeMap<Stream, String>,
+    wanted: VecDeque<Stream>,
+    /// Ready to be sent.
+    requests: VecDeque<String>,
+    next_id: u64,
+}
+
+impl Resubscriptions {
+    /// Of these topics.
+    pub(super) fn new(topics: BTreeMap<Stream, String>) -> Resubscriptions {
+        let (wanted, requests) = (VecDeque::new(), VecDeque::new());
+        Resubscriptions { topics, wanted, requests, next_id: FIRST_ID }
+    }
+
+    /// The stream is to be asked for again; false when it has no topic that is known.
+    pub(super) fn want(&mut self, stream: Stream) -> bool {
+        let is_known = self.topics.contains_key(&stream);
+        if is_known && !self.wanted.contains(&stream) {
+            self.wanted.push_back(stream);
+        }
+        is_known
+    }
+
+    /// Whether something is to be sent.
+    #[inline]
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.wanted.is_empty() || !self.requests.is_empty()
+    }
+
+    /// The connection is gone: the next one subscribes to all.
+    pub(super) fn clear(&mut self) {
+        self.wanted.clear();
+        self.requests.clear();
+    }
+
+    /// Whether a reply is to one of these requests.
+    pub(super) fn is_reply(id: u64) -> bool {
+        id >= FIRST_ID
+    }
+
+    /// The next request: for as many streams as one may have, first they are given up, then asked
+    /// for. `None` when nothing is wanted.
+    pub(super) fn next<P: MarketProtocol>(&mut self) -> Option<String> {
+        if self.requests.is_empty() && !self.wanted.is_empty() {
+            self.write::<P>();
+        }
+        self.requests.pop_front()
+    }
+
+    fn write<P: MarketProtocol>(&mut self) {
+        let count = self.wanted.len().min(P::LIMITS.topics_per_request);
+        let streams = self.wanted.drain(..count);
+        let topics: Vec<String> =
+            streams.filter_map(|stream| self.topics.get(&stream).cloned()).collect();
+        let (mut off, mut on) = (String::new(), String::new());
+        P::unsubscribe(&topics, self.next_id, &mut off);
+        P::subscribe(&topics, self.next_id + 1, &mut on);
+        self.next_id += 2;
+        self.requests.extend([off, on]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{EventKind, InstrumentId};
+    use crate::venue::binance::SpotMarket;
+
+    #[test]
+    fn a_silent_stream_is_given_up_and_asked_for_by_itself_and_once() {
+        let stream = (InstrumentId(3), EventKind::Quote);
+        let topics = BTreeMap::from([(stream, "ab@bookTicker".to_owned())]);
+        let mut resubscriptions = Resubscriptions::new(topics);
+        assert!(!resubscriptions.want((InstrumentId(3), EventKind::Trade)), "no topic");
+        assert!(!resubscriptions.is_wanted());
+        assert!(resubscriptions.want(stream) && resubscriptions.want(stream));
+        let expected =
+            |method, id| format!(r#"{{"method":"{method}","params":["ab@bookTicker"],"id":{id}}}"#);
+        let off = resubscriptions.next::<SpotMarket>().unwrap();
+        assert_eq!(off, expected("UNSUBSCRIBE", FIRST_ID));
+        let on = resubscriptions.next::<SpotMarket>().unwrap();
+        assert_eq!(on, expected("SUBSCRIBE", FIRST_ID + 1));
+        assert!(!resubscriptions.is_wanted());
+        assert!(Resubscriptions::is_reply(FIRST_ID) && !Resubscriptions::is_reply(1_024));
+    }
+}
