@@ -448,3 +448,36 @@ impl KnownOrder {
         if self.fills.qty() > 0 { OrderStatus::PartiallyFilled } else { status }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_whose_amendment_was_accepted_can_be_cancelled() {
+        let mut command = OrderCommand::new_zeroed();
+        (command.price, command.qty, command.order_type_code) = (100, 10, OrderType::Limit as u8);
+        let mut order = KnownOrder::new(&command, 0);
+        let mut told = Told::new();
+        order.amend(100, 5);
+        order.on_amend_accepted(1, &mut told);
+        assert_eq!((order.cancel, order.may_cancel(1)), (CancelWish::None, true));
+        order.word(Word::CancelSent, 2, &mut told);
+        order.word(Word::CancelAccepted, 3, &mut told);
+        assert_eq!(order.cancel, CancelWish::Accepted);
+        assert!(told.is_empty());
+    }
+
+    #[test]
+    fn a_cancel_that_was_refused_waits_for_a_query_and_a_first_one_does_not() {
+        let command = OrderCommand::new_zeroed();
+        let mut order = KnownOrder::new(&command, 0);
+        let mut told = Told::new();
+        order.is_asked = true;
+        assert!(order.may_cancel(0));
+        order.on_cancel_refused(true, -2011, 0, &mut told);
+        assert!(!order.may_cancel(SECOND_NS), "a query is on its way");
+        order.is_asked = false;
+        assert!(!order.may_cancel(SECOND_NS - 1) && order.may_cancel(SECOND_NS));
+    }
+}
