@@ -29,6 +29,11 @@ pub(super) fn read_fills<'t, 'a: 't>(
     let mut order_id = None;
     for nodes in list {
         let texts = read_texts(nodes);
+        let is_fill = texts.order_id.is_some() && texts.trade_id.is_some();
+        if symbol.is_none() && fills.is_empty() && !is_fill {
+            // A list of something else: of orders, of tickers, of the market's trades.
+            return Ok(None);
+        }
         let symbol = match (symbol, texts.symbol) {
             (Some(symbol), _) => symbol,
             (None, Some(native)) => find_symbol(native, symbols)?,
