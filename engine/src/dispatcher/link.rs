@@ -345,3 +345,55 @@ fn count_displaced(terms: &Terms, event: &Event, how: Displaced) {
         terms.add(term, kind, 1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pitlane_ring::{LaneOptions, lane};
+
+    use super::*;
+    use crate::event::{ControlResult, Quote};
+
+    /// A link whose lanes have two slots each; nobody reads them.
+    fn link() -> (ConsumerLink, impl Sized) {
+        let options = |name: &str| LaneOptions { name: name.to_owned(), capacity: 2 };
+        let (market, market_end) = lane(options("market"));
+        let (critical, critical_end) = lane(options("critical"));
+        let parts = LinkParts {
+            market: MarketPublisher::new(market, &[]),
+            critical: CriticalPublisher::new(critical, 8),
+            terms: Terms::new(),
+            accept_from: AcceptFrom::default(),
+            skips: false,
+            consumer: ConsumerId(0),
+        };
+        (ConsumerLink::new(parts), (market_end, critical_end))
+    }
+
+    #[test]
+    fn what_was_withdrawn_was_never_issued() {
+        let (mut link, _ends) = link();
+        let result = ControlResult { command_id: 1, consumer: 0, code: 0, phase: 0 };
+        let mut event = Event::new(&result);
+        for _ in 0..5 {
+            assert!(link.offer_critical(&mut event, EventKind::ControlResult));
+        }
+        assert_eq!(link.withdraw(2, |_event| ()), 2);
+        let totals = link.close();
+        assert_eq!((totals.critical_issued, totals.in_flight.total()), (3, 1));
+    }
+
+    #[test]
+    fn what_is_given_up_is_in_the_account_of_its_cause() {
+        let quote = Quote { bid_price: 1, bid_qty: 1, ask_price: 2, ask_qty: 1 };
+        let (terms, event) = (Terms::new(), Event::new(&quote));
+        for (how, term) in [
+            (Displaced::Conflated, Term::Conflated),
+            (Displaced::Aggregated, Term::Aggregated),
+            (Displaced::Evicted, Term::DeadLettered),
+        ] {
+            let before = terms.read(term).total();
+            count_displaced(&terms, &event, how);
+            assert_eq!(terms.read(term).total(), before + 1, "{term:?}");
+        }
+    }
+}

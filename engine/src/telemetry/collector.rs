@@ -291,4 +291,39 @@ mod tests {
         let decode = collector.totals().find(|stage| stage.name == "decode").unwrap();
         assert_eq!((decode.histogram.len(), decode.histogram.max()), (2, 20));
     }
+
+    #[test]
+    fn an_interval_starts_where_the_one_before_ended_and_the_warm_up_is_in_the_log_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("latency.hlog");
+        let started = std::time::SystemTime::UNIX_EPOCH;
+        let hlog = HlogWriter::create(&crate::world::Files::Real, &path, started, &[]).unwrap();
+        let mut probe = Probe::new(vec!["decode".into()]);
+        let (link, spare) = probe.link();
+        let mut collector = Collector::new(CollectorOptions {
+            links: vec![(Arc::clone(&link), spare)],
+            gauges: Vec::new(),
+            hlog: Some(hlog),
+            started_ns: 5_000_000_000,
+        });
+        probe.record(0, 10);
+        collector.ask();
+        probe.swap_if_asked();
+        assert!(collector.take_answers());
+        collector.end_interval(7_000_000_000);
+        collector.forget_totals();
+        probe.record(0, 20);
+        collector.ask();
+        probe.swap_if_asked();
+        assert!(collector.take_answers());
+        collector.end_interval(8_000_000_000);
+        let decode = collector.totals().find(|stage| stage.name == "decode").unwrap();
+        assert_eq!((decode.histogram.len(), decode.histogram.max()), (1, 20));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let starts: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("Tag=decode,")).collect();
+        assert!(starts[0].starts_with("5.000,2.000,"), "{text}");
+        assert!(starts[1].starts_with("7.000,1.000,"), "{text}");
+        assert!(text.contains(WARM_UP_LINE), "{text}");
+    }
 }

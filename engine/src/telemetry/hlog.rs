@@ -241,6 +241,7 @@ mod tests {
         let line =
             "#[StartTime: 1700000000.127 (seconds since epoch), Tue Nov 14 22:13:20 UTC 2023]";
         assert!(head.contains(line), "{head}");
+        assert!(head.contains("\n#[BaseTime: 1700000000.127 (seconds since epoch)]\n"), "{head}");
     }
 
     #[test]

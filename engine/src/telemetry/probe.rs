@@ -406,4 +406,16 @@ mod tests {
         probe.handled(&event, 40, 45);
         assert_eq!(probe.into_set().histograms[END_TO_END].len(), 1);
     }
+
+    #[test]
+    fn an_event_waits_from_its_dispatch_to_its_callback() {
+        let mut probe = ConsumerProbe::new("c", 0, &Asks::default());
+        let mut event = Event::new(&Quote { bid_price: 1, bid_qty: 1, ask_price: 2, ask_qty: 1 });
+        event.receive_ns = 100;
+        event.stamp_dispatched(300);
+        probe.handled(&event, 1_000, 1_005);
+        let set = probe.into_set();
+        let of = |stage: usize| set.histograms[stage].max();
+        assert_eq!((of(QUEUE), of(HANDLE), of(END_TO_END)), (700, 5, 905));
+    }
 }

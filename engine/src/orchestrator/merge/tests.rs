@@ -349,6 +349,23 @@ fn a_dry_pool_suppresses_the_oldest_window() {
     assert_eq!(bench.counts(0).suppressed(), 0);
 }
 
+#[test]
+fn of_two_others_the_older_window_goes() {
+    let wide = |id, kind, venues| MergeRule { max_events: 100, ..rule(id, kind, venues) };
+    let mut bench = bench(&[
+        wide(0, EventKind::Quote, u64::MAX),
+        wide(1, EventKind::Trade, 0b11 << 5),
+        wide(2, EventKind::Trade, 0b11 << 8),
+    ]);
+    bench.offer(&trade(5, 1, 1, Side::Buy));
+    bench.offer(&trade(8, 2, 1, Side::Buy));
+    (0..62).for_each(|venue| bench.offer(&quote(venue, 3, 1)));
+    assert_eq!(bench.owned(), 64);
+    bench.offer(&quote(62, 4, 1));
+    let evicted = [0, 1, 2].map(|id| bench.counts(id).suppressed_evicted);
+    assert_eq!(evicted, [0, 1, 0]);
+}
+
 /// LM-09: nothing of a window outlives the engine.
 #[test]
 fn a_stop_suppresses_what_is_open() {
