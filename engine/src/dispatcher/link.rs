@@ -348,18 +348,24 @@ fn count_displaced(terms: &Terms, event: &Event, how: Displaced) {
 
 #[cfg(test)]
 mod tests {
-    use pitlane_ring::{LaneOptions, lane};
+    use pitlane_ring::{CellGroupSpec, LaneOptions, lane};
 
+    use super::super::routing::{RouteBook, RouteKey};
     use super::*;
-    use crate::event::{ControlResult, Quote};
+    use crate::event::{ControlResult, InstrumentId, Quote, VenueId};
+    use crate::instrument::Instruments;
 
     /// A link whose lanes have two slots each; nobody reads them.
     fn link() -> (ConsumerLink, impl Sized) {
+        link_with(&[])
+    }
+
+    fn link_with(cells: &[CellGroupSpec]) -> (ConsumerLink, impl Sized) {
         let options = |name: &str| LaneOptions { name: name.to_owned(), capacity: 2 };
         let (market, market_end) = lane(options("market"));
         let (critical, critical_end) = lane(options("critical"));
         let parts = LinkParts {
-            market: MarketPublisher::new(market, &[]),
+            market: MarketPublisher::new(market, cells),
             critical: CriticalPublisher::new(critical, 8),
             terms: Terms::new(),
             accept_from: AcceptFrom::default(),
@@ -367,6 +373,27 @@ mod tests {
             consumer: ConsumerId(0),
         };
         (ConsumerLink::new(parts), (market_end, critical_end))
+    }
+
+    #[test]
+    fn what_waits_in_a_cell_and_is_made_stale_by_a_flip_is_skipped() {
+        let mut book = RouteBook::new(1, 1, Instruments::of_test(1));
+        let (venue, instrument) = (VenueId(0), InstrumentId(0));
+        let key = RouteKey { venue, instrument, kind: EventKind::Quote, consumer: ConsumerId(0) };
+        book.add(key);
+        let table = book.table(&[key].into());
+        let (mut link, _ends) = link_with(book.cells(ConsumerId(0)));
+        link.skips = true;
+        let quote = Quote { bid_price: 1, bid_qty: 1, ask_price: 2, ask_qty: 1 };
+        let event = Event::new(&quote);
+        let cell = table.routes(&event)[0].cell;
+        for _ in 0..3 {
+            link.stage_market(&event, EventKind::Quote, cell, &mut |_event| ());
+            link.publish_staged();
+        }
+        assert_eq!((link.gauge.in_flight(), link.pending()), (2, 1));
+        assert_eq!(link.accept_from(1), 3, "what lies in the lane is the consumer's to skip");
+        assert_eq!((link.pending(), link.terms.read(Term::Skipped).total()), (0, 1));
     }
 
     #[test]
