@@ -44,7 +44,8 @@ pub fn run(args: &PlotArgs, console: &mut Console<'_>) -> Result<Exit, VerbError
     let runs = runs(args, console)?;
     let unit = unit(&runs, args.show.unit)?;
     keep_drawable(&mut rules, &runs, console);
-    refuse_input(&args.output, &args.files)?;
+    let inputs: Vec<String> = args.files.iter().chain(&args.sla).cloned().collect();
+    refuse_input(&args.output, &inputs)?;
     let picture = Picture {
         title: &args.title,
         runs: &runs,

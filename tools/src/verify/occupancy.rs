@@ -1,10 +1,11 @@
 //! SC-003: lanes have room to spare.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pitlane_engine::consumer::{FaultPlan, Faulty};
-use pitlane_engine::report::{LaneReport, Report};
+use pitlane_engine::report::{LaneReport, PoolReport, Report};
 
 use super::finding::{Finding, Verdict};
 use super::plant::Plant;
@@ -23,6 +24,7 @@ pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
     let [slow_events, fast_events] = setting.scale.occupancy_events;
     let mut measured = Vec::new();
     let (mut holds, mut published) = (true, 0);
+    let mut pools = Vec::<PoolReport>::new();
     let slow =
         setting.scale.subscribers.iter().map(|subscribers| (*subscribers, 1_000, slow_events));
     for (subscribers, events_per_s, events) in slow.chain([(10, 100_000, fast_events)]) {
@@ -46,7 +48,12 @@ pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
         let report = trial.run()?.report;
         published += report.consumers.iter().map(|consumer| consumer.terms.published).sum::<u64>();
         let Some(fullest) = fullest(&report) else { continue };
+        let is_roomy = |pool: &PoolReport| {
+            pool.exhausted == 0 && pool.high_water * 100 < pool.slots as u64 * PERCENT_MAX
+        };
         holds &= fullest.high_water > 0
+            && !report.pools.is_empty()
+            && report.pools.iter().all(is_roomy)
             && percent(fullest) < PERCENT_MAX
             && report.lanes.iter().all(|lane| lane.full == 0);
         measured.push(format!(
@@ -57,6 +64,7 @@ pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
             count(fullest.high_water),
             count(fullest.slots as u64)
         ));
+        pools.extend(report.pools);
     }
     let finding = Finding {
         done: format!(
@@ -64,12 +72,25 @@ pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
             count(slow_events),
             count(fast_events)
         ),
-        measured: format!("fullest lane {}; no pool is in use", measured.join("; ")),
-        bound: format!("below {PERCENT_MAX} %, no lane ever full"),
+        measured: format!("fullest lane {}; pools: {}", measured.join("; "), fullest_pools(&pools)),
+        bound: format!("below {PERCENT_MAX} %, no lane ever full, no pool ever exhausted"),
         verdict: Verdict::Skipped,
         attack: format!("{} copies published", count(published)),
     };
     Ok(finding.judged(&[holds, published > 0]))
+}
+
+/// By pool, the most slots that were in use at once in any of the runs.
+fn fullest_pools(pools: &[PoolReport]) -> String {
+    let names: BTreeSet<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
+    let most = |name: &&str| {
+        let of_name = pools.iter().filter(|pool| pool.name == **name);
+        of_name.max_by_key(|pool| pool.high_water)
+    };
+    let text = |pool: &PoolReport| {
+        format!("{} {} of {}", pool.name, count(pool.high_water), count(pool.slots as u64))
+    };
+    names.iter().filter_map(most).map(text).collect::<Vec<_>>().join(", ")
 }
 
 /// The fullest lane that an event passes.
