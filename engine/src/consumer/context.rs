@@ -56,8 +56,9 @@ pub struct RiskLimits {
 }
 
 impl Default for RiskLimits {
+    /// Wide enough for a strategy in a harness; a run has those of its configuration.
     fn default() -> RiskLimits {
-        RiskLimits { max_order_qty: Arc::default(), max_open_orders: 64, max_orders_per_s: 10 }
+        RiskLimits { max_order_qty: Arc::default(), max_open_orders: 64, max_orders_per_s: 1_000 }
     }
 }
 
