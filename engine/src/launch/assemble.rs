@@ -2,67 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
 
 use pitlane_ring::Consumer;
 
-use super::engine::Engine;
-use super::memory::check_memory;
 use super::options::{LaunchError, LaunchOptions};
 use super::pause_book::PauseBook;
-use super::pipeline_plan::pipeline_plan;
 use super::venue_threads::VenueThreads;
 use crate::config::Config;
-use crate::consumer::{ControlCommand, StrategyRegistry, install_panic_hook};
+use crate::consumer::ControlCommand;
 use crate::control::{AuditedConsumer, Catalogue, Flips, FlipsParts, Routes, RoutesParts};
 use crate::dispatcher::Subscription;
 use crate::pipeline::{Builder, Pipeline, PipelinePlan, RoutingEnds};
 use crate::runtime::{
-    Agent, AgentRole, AlonePlaces, CoreParking, CorePlan, CoreWakers, GuardedConsumer, HostCores,
-    HostLimits, YieldBan,
+    Agent, AgentRole, AlonePlaces, CoreParking, CorePlan, CoreWakers, GuardedConsumer, YieldBan,
 };
 use crate::safety::{Quarantine, TradingSwitch};
-use crate::telemetry::install_logger;
 use crate::venue::market::StreamPort;
 use crate::world::World;
-
-/// Starts the engine.
-///
-/// # Errors
-/// [`LaunchError`] says what was wrong; nothing is left running.
-pub fn launch(config: Config, registry: &StrategyRegistry) -> Result<Engine, LaunchError> {
-    launch_with(config, registry, LaunchOptions::default())
-}
-
-/// [`launch`] with options.
-///
-/// # Errors
-/// As [`launch`].
-pub fn launch_with(
-    config: Config,
-    registry: &StrategyRegistry,
-    mut options: LaunchOptions,
-) -> Result<Engine, LaunchError> {
-    install_logger();
-    install_panic_hook();
-    // Listed before anything is pinned: afterwards a thread sees its own core only.
-    let cores = CorePlan::make(&config, &HostCores::read())?;
-    check_memory(&config, &cores, &HostLimits::read())?;
-    let plan = pipeline_plan(&config, registry, &cores, &options)?;
-    let world = World::real().map_err(LaunchError::World)?;
-    let mut assembly = Assembly::new(&config, world, &plan, &cores)?;
-    if let Some(recorded) = options.recorded.take() {
-        assembly.threads.play(recorded);
-    }
-    match assembly.build(plan, &options) {
-        Ok(flips) => assembly.start(cores, flips, &options),
-        Err(error) => {
-            let _failures_of_the_failed_start =
-                assembly.threads.stop(Duration::from_millis(config.session.rest_ms));
-            Err(error)
-        }
-    }
-}
 
 /// Everything on its way to becoming an engine.
 pub(super) struct Assembly<'c> {

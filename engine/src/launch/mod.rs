@@ -30,9 +30,9 @@ mod venues;
 #[doc(hidden)]
 pub use crate::consumer::ConsumerFaults as LaunchFaults;
 pub use crate::venue::simulated::RecordedSession;
-pub use assemble::{launch, launch_with};
 pub use check::check;
 pub use engine::{Engine, RecordingProgress};
 pub use footprint::{LaneFootprint, lane_footprints};
 pub use one_thread::{OneThreadEngine, OneThreadOptions, launch_one_thread};
 pub use options::{EmbeddedVenue, LaunchError, LaunchOptions};
+pub use start::{launch, launch_with};

@@ -11,11 +11,14 @@ use super::assemble::Assembly;
 use super::control::{self, ReaderSources};
 use super::engine::{Engine, EngineParts};
 use super::housekeeping::{Housekeeping, HousekeepingHandle, SteadyState};
+use super::memory::check_memory;
 use super::options::{LaunchError, LaunchOptions};
+use super::pipeline_plan::pipeline_plan;
 use super::rehearsal::rehearsal;
 use super::run_header::{offered, run_header};
 use super::shutdown::{HALT_GRACE, Threads};
 use crate::config::Config;
+use crate::consumer::{StrategyRegistry, install_panic_hook};
 use crate::control::{
     BoundSocket, Controller, ControllerHandle, DeskParts, Flips, OperatorDesk, Routes,
 };
@@ -23,14 +26,52 @@ use crate::order::order_log::{OrderLog, OrderLogNames};
 use crate::pipeline::Readings;
 use crate::runtime::{
     Agent, AgentRole, CoreHandle, CoreOptions, CoreParking, CorePlan, GuardedConsumer, HiccupMeter,
-    HostCores, PlannedCore, WatchdogHandle, WatchdogOptions, look_pause,
+    HostCores, HostLimits, PlannedCore, WatchdogHandle, WatchdogOptions, look_pause,
 };
 use crate::telemetry::{
     Collector, CollectorOptions, DeadLetterFile, FileLimits, GAUGE_PREFIX, HlogWriter, LetterNames,
-    LetterVenue, LogDrain, LogLanes, LogRecord, RunFile,
+    LetterVenue, LogDrain, LogLanes, LogRecord, RunFile, install_logger,
 };
 use crate::venue::registry::VenueKind;
-use crate::world::Files;
+use crate::world::{Files, World};
+
+/// Starts the engine.
+///
+/// # Errors
+/// [`LaunchError`] says what was wrong; nothing is left running.
+pub fn launch(config: Config, registry: &StrategyRegistry) -> Result<Engine, LaunchError> {
+    launch_with(config, registry, LaunchOptions::default())
+}
+
+/// [`launch`] with options.
+///
+/// # Errors
+/// As [`launch`].
+pub fn launch_with(
+    config: Config,
+    registry: &StrategyRegistry,
+    mut options: LaunchOptions,
+) -> Result<Engine, LaunchError> {
+    install_logger();
+    install_panic_hook();
+    // Listed before anything is pinned: afterwards a thread sees its own core only.
+    let cores = CorePlan::make(&config, &HostCores::read())?;
+    check_memory(&config, &cores, &HostLimits::read())?;
+    let plan = pipeline_plan(&config, registry, &cores, &options)?;
+    let world = World::real().map_err(LaunchError::World)?;
+    let mut assembly = Assembly::new(&config, world, &plan, &cores)?;
+    if let Some(recorded) = options.recorded.take() {
+        assembly.threads.play(recorded);
+    }
+    match assembly.build(plan, &options) {
+        Ok(flips) => assembly.start(cores, flips, &options),
+        Err(error) => {
+            let _failures_of_the_failed_start =
+                assembly.threads.stop(Duration::from_millis(config.session.rest_ms));
+            Err(error)
+        }
+    }
+}
 
 /// The venues as dead letters name them.
 fn letter_venues(config: &Config) -> Vec<LetterVenue> {

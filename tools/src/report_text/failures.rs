@@ -22,7 +22,8 @@ const MACHINERY: [&str; 8] = [
     "T as core::convert::",
 ];
 /// The frames that every callback is called through.
-const CALLERS: [&str; 4] = ["catch_unwind", "panicking::try", "__rust_try", "consumer::cell::Cell"];
+const CALLERS: [&str; 4] =
+    ["catch_unwind", "panicking::try", "__rust_try", "consumer::strategy_host::StrategyHost"];
 
 /// A paragraph for each site.
 pub(super) fn failures(consumers: &[ConsumerReport]) -> String {
