@@ -34,8 +34,7 @@ LONG_FUNCTIONS = {
     "tools/src/verify/stalls.rs: check",
     # One arm for each way in which a frame is spoiled.
     "engine/src/venue/simulated/server/spoil.rs: append_spoiled",
-    # One list of everything that a session of the embedded venue is made of.
-    "engine/src/launch/venues.rs: embedded_server",
+    # One list of everything that a session is made of.
     "engine/tests/binance_session/feed.rs: new",
 }
 

@@ -4,6 +4,7 @@
 //! The embedded venue is a venue like any other: its server starts first, and then it is connected
 //! to by its address, through the same adapter.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -127,21 +128,7 @@ impl Assembly<'_> {
         // What differs from the real venue's it tells itself.
         let counted = kind.limits.counted.iter().copied();
         let of_embedded: Vec<Limit> = counted.filter(is_limited).collect();
-        let address = match self.world.spawn {
-            Spawn::Threads => {
-                let server = SimulatedVenue::start_as(kind.dialect, options)?;
-                let address = server.address();
-                self.threads.embedded.push(server);
-                address
-            }
-            Spawn::OneThread => {
-                let (server, agent) = SimulatedVenue::in_world(kind.dialect, options, &self.world)?;
-                let address = server.address();
-                self.threads.embedded.push(server);
-                self.peers.push(agent);
-                address
-            }
-        };
+        let address = self.serve(kind, options)?;
         let endpoint = |scheme, url: String| Endpoint::parse(&url, scheme, &self.world.net);
         let setup = || -> Result<VenueSetup, EndpointError> {
             let at = |path: &str| format!("ws://{address}{path}");
@@ -168,6 +155,25 @@ impl Assembly<'_> {
             })
         };
         Ok(setup()?)
+    }
+
+    /// Starts an embedded server, on a thread or as an agent of a simulated world.
+    fn serve(
+        &mut self,
+        kind: &VenueKind,
+        options: SimulatedVenueOptions,
+    ) -> Result<SocketAddr, LaunchError> {
+        let server = match self.world.spawn {
+            Spawn::Threads => SimulatedVenue::start_as(kind.dialect, options)?,
+            Spawn::OneThread => {
+                let (server, agent) = SimulatedVenue::in_world(kind.dialect, options, &self.world)?;
+                self.peers.push(agent);
+                server
+            }
+        };
+        let address = server.address();
+        self.threads.embedded.push(server);
+        Ok(address)
     }
 
     /// The market session of a venue, and its order session if it takes orders.
