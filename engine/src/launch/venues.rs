@@ -120,14 +120,7 @@ impl Assembly<'_> {
             fault_plan: faults.clone(),
             ..SimulatedVenueOptions::default()
         };
-        let is_limited = |limit: &Limit| match limit.counts {
-            Counted::Orders => simulated.orders_per_10s > 0,
-            Counted::Weight => simulated.weight_per_min > 0,
-            Counted::Connects | Counted::Requests => true,
-        };
-        // What differs from the real venue's it tells itself.
-        let counted = kind.limits.counted.iter().copied();
-        let of_embedded: Vec<Limit> = counted.filter(is_limited).collect();
+        let limits = embedded_limits(kind, simulated);
         let address = self.serve(kind, options)?;
         let endpoint = |scheme, url: String| Endpoint::parse(&url, scheme, &self.world.net);
         let setup = || -> Result<VenueSetup, EndpointError> {
@@ -142,7 +135,7 @@ impl Assembly<'_> {
                 clock: VenueClock::new(&name, self.builder.clock.clone()),
                 has_books: true,
                 kind,
-                governor: Governor::named(&name, &of_embedded, self.config.consumers.len()),
+                governor: Governor::named(&name, &limits, self.config.consumers.len()),
                 paused_at: None,
                 name,
                 streams_at: kind.routes.iter().map(stream_at).collect::<Result<_, _>>()?,
@@ -430,6 +423,16 @@ struct OrderEnds {
 struct MarketEnds {
     orders_ready: Option<Arc<AtomicBool>>,
     switch: VenueSwitch,
+}
+
+/// The limits of the embedded venue; what differs from the real venue's it tells itself.
+fn embedded_limits(kind: &VenueKind, simulated: &SimulatedConfig) -> Vec<Limit> {
+    let is_limited = |limit: &Limit| match limit.counts {
+        Counted::Orders => simulated.orders_per_10s > 0,
+        Counted::Weight => simulated.weight_per_min > 0,
+        Counted::Connects | Counted::Requests => true,
+    };
+    kind.limits.counted.iter().copied().filter(is_limited).collect()
 }
 
 /// What an embedded venue allows: as strict as the real one, but for what the configuration says.
