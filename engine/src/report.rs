@@ -115,6 +115,19 @@ pub struct OrdersReport {
     pub left_at_venues: Vec<LeftOrder>,
 }
 
+/// How many callbacks ran at once, since the warm-up (FR-026).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ParallelismReport {
+    /// Time within callbacks, of all consumers together, ns.
+    pub callback_ns: u64,
+    /// The time in which it was spent, ns.
+    pub elapsed_ns: u64,
+    /// Threads that run consumers.
+    pub threads: usize,
+    /// Callbacks that ran at once, on average over the whole time, in thousandths.
+    pub at_once_permille: u64,
+}
+
 /// Events between intake and fan-out.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[allow(missing_docs)]
@@ -313,6 +326,8 @@ pub struct Report {
     pub hiccups: LatencyFigures,
     /// What each strategy has earned: positions, profit, fees, fills, orders, refusals.
     pub trading: Vec<StrategyFigures>,
+    /// How many callbacks ran at once.
+    pub parallelism: ParallelismReport,
     /// By consumer.
     pub consumers: Vec<ConsumerReport>,
     /// Orders and fills.
@@ -370,6 +385,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// Threads that ran at least one consumer.
+    pub(crate) fn consumer_threads(&self) -> usize {
+        let runs = |agent: &String| self.consumers.iter().any(|consumer| consumer.name == *agent);
+        self.threads.iter().filter(|thread| thread.agents.iter().any(runs)).count()
+    }
+
     /// Adds what could be stored nowhere to what was lost.
     pub(crate) fn lose(&mut self, last_resort: &LastResort) {
         for (index, consumer) in self.consumers.iter_mut().enumerate() {

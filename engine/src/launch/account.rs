@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hdrhistogram::Histogram;
+use hdrhistogram::iterators::IterationValue;
 use pitlane_ring::LaneGauge;
 
 use crate::consumer::{ConsumerState, ConsumerTotals};
@@ -14,8 +15,8 @@ use crate::orchestrator::OrchestratorTotals;
 use crate::order::OrderCounts;
 use crate::pipeline::{Closings, ConsumerCounters, Readings};
 use crate::report::{
-    ConsumerReport, IntakeReport, LaneReport, MergeReport, OrdersReport, PoolReport, Report,
-    TermCounts, VenueReport,
+    ConsumerReport, IntakeReport, LaneReport, MergeReport, OrdersReport, ParallelismReport,
+    PoolReport, Report, TermCounts, VenueReport,
 };
 use crate::runtime::{Closing, StallFigures};
 use crate::telemetry::{
@@ -137,6 +138,7 @@ impl Account {
             tick_to_trade: collector.map(tick_to_trade).unwrap_or_default(),
             hiccups: collector.map(hiccups).unwrap_or_default(),
             trading: readings.trading(now_ns),
+            parallelism: collector.map(parallelism).unwrap_or_default(),
             consumers,
             orders: std::mem::take(&mut self.orders),
             venues,
@@ -270,6 +272,24 @@ fn stages(collector: &Collector) -> BTreeMap<String, LatencyFigures> {
         .collect()
 }
 
+/// Time within callbacks over the time that there was. How many threads ran them is told later.
+fn parallelism(collector: &Collector) -> ParallelismReport {
+    let callbacks = collector.totals().filter(|stage| stage.name.starts_with("handle:"));
+    let recorded = callbacks.flat_map(|stage| stage.histogram.iter_recorded());
+    let sum = |value: IterationValue<u64>| {
+        u128::from(value.value_iterated_to()) * u128::from(value.count_at_value())
+    };
+    let callback_ns: u128 = recorded.map(sum).sum();
+    let elapsed_ns = collector.covered_ns();
+    let at_once = callback_ns * 1_000 / u128::from(elapsed_ns.max(1));
+    ParallelismReport {
+        callback_ns: u64::try_from(callback_ns).unwrap_or(u64::MAX),
+        elapsed_ns,
+        threads: 0,
+        at_once_permille: u64::try_from(at_once).unwrap_or(u64::MAX),
+    }
+}
+
 /// What an event that has to pass every pinned loop would have met: it is late when any of them is,
 /// so the tails add up. In the histogram of all loops together, each with the same number of
 /// samples a second, that sum is a tail smaller by their number.
@@ -284,6 +304,7 @@ fn hiccups(collector: &Collector) -> LatencyFigures {
     let tail = |tail: f64| merged.value_at_quantile(1.0 - tail / f64::from(loops.max(1)));
     LatencyFigures {
         count: merged.len(),
+        min_ns: merged.min(),
         p50_ns: tail(0.5),
         p90_ns: tail(0.1),
         p95_ns: tail(0.05),

@@ -245,6 +245,7 @@ impl Engine {
         report.routing = RoutingReport::of(&parts.routes.view());
         report.limits = parts.readings.allowances(&parts.clock);
         ended.tell(&mut report, parts.readings.letters_dropped());
+        report.parallelism.threads = report.consumer_threads();
         report.findings = report.findings();
         Some(report)
     }

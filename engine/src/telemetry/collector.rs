@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::fanout::FanoutJoin;
+use super::fanout::{FANOUT_STAGES, FanoutJoin};
 use super::hlog::{HlogWriter, WARM_UP_LINE, gauge_histogram, new_histogram};
 use super::last_interval::{IntervalFigures, LastInterval};
 use super::probe::{HistogramSet, ProbeLink};
@@ -46,12 +46,14 @@ pub struct Collector {
     totals: Vec<StageTotals>,
     interval: Vec<Histogram<u64>>,
     fanout: FanoutJoin,
-    fanout_stages: [usize; 3],
+    fanout_stages: [usize; FANOUT_STAGES.len()],
     /// Stages of the gauges, which are samples of events in a lane and no latencies.
     gauge_stages: Vec<usize>,
     flip_stage: usize,
     hlog: Option<HlogWriter>,
     interval_started_ns: u64,
+    /// From when on the totals count.
+    totals_from_ns: u64,
     samples_dropped: u64,
     last: LastInterval,
 }
@@ -79,7 +81,7 @@ impl Collector {
                 asked: false,
             })
             .collect();
-        let fanout_stages = ["fanout:first", "fanout:last", "fanout:spread"].map(&mut index_of);
+        let fanout_stages = FANOUT_STAGES.map(&mut index_of);
         let flip_stage = index_of("flip");
         let gauge_stages: Vec<usize> =
             options.gauges.iter().map(|(name, _)| index_of(name)).collect();
@@ -103,6 +105,7 @@ impl Collector {
             flip_stage,
             hlog: options.hlog,
             interval_started_ns: options.started_ns,
+            totals_from_ns: options.started_ns,
             samples_dropped: 0,
             last: LastInterval::default(),
         }
@@ -179,8 +182,7 @@ impl Collector {
     /// Ends the interval at `now_ns`: writes its lines and adds it to the totals.
     pub fn end_interval(&mut self, now_ns: u64) {
         self.fanout.end_round();
-        let joined = [&self.fanout.first, &self.fanout.last, &self.fanout.spread];
-        for (stage, histogram) in self.fanout_stages.iter().zip(joined) {
+        for (stage, histogram) in self.fanout_stages.iter().zip(&self.fanout.stages) {
             let added = self.interval[*stage].add(histogram);
             debug_assert!(added.is_ok());
         }
@@ -226,6 +228,7 @@ impl Collector {
     pub fn forget_totals(&mut self) {
         self.note(WARM_UP_LINE);
         self.totals.iter_mut().for_each(|total| total.histogram.reset());
+        self.totals_from_ns = self.interval_started_ns;
     }
 
     /// Writes a comment into the interval log, where there is one.
@@ -242,6 +245,12 @@ impl Collector {
     pub fn totals(&self) -> impl Iterator<Item = &StageTotals> {
         let is_latency = |stage: &(usize, &StageTotals)| !self.gauge_stages.contains(&stage.0);
         self.totals.iter().enumerate().filter(is_latency).map(|(_, stage)| stage)
+    }
+
+    /// Length of the time that the totals cover, ns.
+    #[must_use]
+    pub fn covered_ns(&self) -> u64 {
+        self.interval_started_ns.saturating_sub(self.totals_from_ns)
     }
 
     /// Fan-out groups that never became whole: a member was conflated or found no room.

@@ -22,18 +22,29 @@ pub struct FanoutSample {
 struct Group {
     missing: u8,
     dispatched_ns: u64,
-    first_ns: u64,
-    last_ns: u64,
+    /// When each member so far had handled it.
+    handled_ns: Vec<u64>,
     round: u64,
 }
+
+impl Group {
+    /// From the dispatch until this part of the members had handled it, by nearest rank.
+    fn reached_ns(&self, percent: usize) -> u64 {
+        let rank = (self.handled_ns.len() * percent).div_ceil(100).max(1);
+        self.handled_ns[rank - 1].saturating_sub(self.dispatched_ns)
+    }
+}
+
+/// The series of a fan-out: what each group was recorded as.
+pub(super) const FANOUT_STAGES: [&str; 6] =
+    ["fanout:first", "fanout:p50", "fanout:p95", "fanout:p99", "fanout:last", "fanout:spread"];
 
 /// Joins samples into groups, off the hot path.
 pub(super) struct FanoutJoin {
     open: HashMap<(u64, u8), Group>,
     round: u64,
-    pub(super) first: Histogram<u64>,
-    pub(super) last: Histogram<u64>,
-    pub(super) spread: Histogram<u64>,
+    /// In the order of [`FANOUT_STAGES`].
+    pub(super) stages: [Histogram<u64>; FANOUT_STAGES.len()],
     /// Groups given up because a member never came: it was conflated, or its sample found no room.
     pub(super) incomplete: u64,
 }
@@ -43,9 +54,7 @@ impl FanoutJoin {
         FanoutJoin {
             open: HashMap::new(),
             round: 0,
-            first: new_histogram(),
-            last: new_histogram(),
-            spread: new_histogram(),
+            stages: FANOUT_STAGES.map(|_| new_histogram()),
             incomplete: 0,
         }
     }
@@ -56,17 +65,19 @@ impl FanoutJoin {
             let group = self.open.entry(sample.key).or_insert_with(|| Group {
                 missing: sample.subscribers,
                 dispatched_ns: sample.dispatched_ns,
-                first_ns: u64::MAX,
-                last_ns: 0,
+                handled_ns: Vec::with_capacity(usize::from(sample.subscribers)),
                 round,
             });
             group.missing -= 1;
-            group.first_ns = group.first_ns.min(sample.handled_ns);
-            group.last_ns = group.last_ns.max(sample.handled_ns);
+            group.handled_ns.push(sample.handled_ns);
             if group.missing == 0 {
-                self.first.saturating_record(group.first_ns.saturating_sub(group.dispatched_ns));
-                self.last.saturating_record(group.last_ns.saturating_sub(group.dispatched_ns));
-                self.spread.saturating_record(group.last_ns - group.first_ns);
+                group.handled_ns.sort_unstable();
+                let [first, last] = [group.reached_ns(0), group.reached_ns(100)];
+                let middle = [50, 95, 99].map(|percent| group.reached_ns(percent));
+                let values = [first, middle[0], middle[1], middle[2], last, last - first];
+                for (histogram, value) in self.stages.iter_mut().zip(values) {
+                    histogram.saturating_record(value);
+                }
                 self.open.remove(&sample.key);
             }
         }
@@ -84,9 +95,7 @@ impl FanoutJoin {
     }
 
     pub(super) fn reset_histograms(&mut self) {
-        self.first.reset();
-        self.last.reset();
-        self.spread.reset();
+        self.stages.iter_mut().for_each(Histogram::reset);
     }
 }
 
@@ -102,10 +111,20 @@ mod tests {
     fn a_group_is_recorded_when_its_last_member_came() {
         let mut join = FanoutJoin::new();
         join.add(&[sample(1, 2, 150)]);
-        assert_eq!(join.last.len(), 0);
+        assert_eq!(join.stages[0].len(), 0);
         join.add(&[sample(1, 2, 400), sample(9, 1, 500)]);
-        assert_eq!((join.first.max(), join.last.max(), join.spread.max()), (50, 300, 250));
-        assert_eq!(join.last.len(), 1);
+        let values = join.stages.each_ref().map(Histogram::max);
+        assert_eq!(values, [50, 50, 300, 300, 300, 250], "two members: half of them is the first");
+        assert_eq!(join.stages[0].len(), 1);
+    }
+
+    #[test]
+    fn percentiles_are_those_of_each_group() {
+        // FR-004
+        let mut join = FanoutJoin::new();
+        let members: Vec<_> = (1..=100).map(|number| sample(1, 100, 100 + number)).collect();
+        join.add(&members);
+        assert_eq!(join.stages.each_ref().map(Histogram::max), [1, 50, 95, 99, 100, 99]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::Serialize;
 #[allow(missing_docs)]
 pub struct LatencyFigures {
     pub count: u64,
+    pub min_ns: u64,
     pub p50_ns: u64,
     pub p90_ns: u64,
     pub p95_ns: u64,
@@ -23,6 +24,7 @@ impl LatencyFigures {
     pub fn of(histogram: &Histogram<u64>) -> LatencyFigures {
         LatencyFigures {
             count: histogram.len(),
+            min_ns: histogram.min(),
             p50_ns: histogram.value_at_quantile(0.5),
             p90_ns: histogram.value_at_quantile(0.9),
             p95_ns: histogram.value_at_quantile(0.95),

@@ -8,10 +8,10 @@ use pitlane_engine::telemetry::LatencyFigures;
 use crate::table::{count, micros, render, table};
 
 pub(super) fn latency(report: &Report) -> String {
-    let mut table = table(&["stage", ">count", ">p50", ">p90", ">p99", ">p99.9", ">max"]);
+    let mut table = table(&["stage", ">count", ">min", ">p50", ">p90", ">p99", ">p99.9", ">max"]);
     let mut add = |name: &str, figures: &LatencyFigures| {
-        let values =
-            [figures.p50_ns, figures.p90_ns, figures.p99_ns, figures.p999_ns, figures.max_ns];
+        let LatencyFigures { min_ns, p50_ns, p90_ns, p99_ns, p999_ns, max_ns, .. } = *figures;
+        let values = [min_ns, p50_ns, p90_ns, p99_ns, p999_ns, max_ns];
         let mut cells = vec![name.to_owned(), count(figures.count)];
         cells.extend(values.map(|ns| if figures.count == 0 { "-".into() } else { micros(ns) }));
         table.add_row(cells);
@@ -22,6 +22,17 @@ pub(super) fn latency(report: &Report) -> String {
     add("tick to trade", &report.tick_to_trade);
     add("hiccups, all", &report.hiccups);
     let mut text = render(&table);
+    let together = &report.parallelism;
+    let at_once = together.at_once_permille;
+    let _infallible = writeln!(
+        text,
+        "wire: from the venue's stamp, which is in whole milliseconds; hiccup: a gap of the machine's\n\
+         fanout: until the first, half, 95 %, 99 %, the last of an event's subscribers had handled it\n\
+         callbacks at once: {}.{:03} on average, on {} threads",
+        at_once / 1_000,
+        at_once % 1_000,
+        together.threads
+    );
     if report.fanout_incomplete > 0 {
         let incomplete = count(report.fanout_incomplete);
         let _infallible =
