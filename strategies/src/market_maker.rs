@@ -136,13 +136,27 @@ impl MarketMaker {
         match sent {
             Ok(()) => {}
             // It has ended in the meantime, or is about to be possible again.
-            Err(SubmitError { reason: UnknownOrder | RateLimit | OrderLaneFull }) => {}
+            Err(SubmitError { reason: UnknownOrder | OrderLaneFull }) => {}
+            // The limit is a second's: no use in asking for more within it.
+            Err(SubmitError { reason: RateLimit }) => {
+                self.hold_back((venue, instrument, side), ctx.now_ns(), |_| PAUSE_NS.0);
+            }
             Err(SubmitError { reason: TradingHalted | MaxOpenOrders }) => {}
-            Err(SubmitError { .. }) => self.on_refused(venue, instrument, side, ctx.now_ns()),
+            Err(SubmitError { .. }) => self.on_refused((venue, instrument, side), ctx.now_ns()),
         }
     }
 
-    fn on_refused(&mut self, venue: VenueId, instrument: InstrumentId, side: Side, now_ns: u64) {
+    fn on_refused(&mut self, refused: (VenueId, InstrumentId, Side), now_ns: u64) {
+        self.hold_back(refused, now_ns, |before_ns| (2 * before_ns).clamp(PAUSE_NS.0, PAUSE_NS.1));
+    }
+
+    /// Leaves a side alone for as long as `pause_ns` makes of its last pause, 0 for none.
+    fn hold_back(
+        &mut self,
+        (venue, instrument, side): (VenueId, InstrumentId, Side),
+        now_ns: u64,
+        pause_ns: impl FnOnce(u64) -> u64,
+    ) {
         let is_it = |r: &Refused| (r.venue, r.instrument, r.side) == (venue, instrument, side);
         let found = self.refused.iter().position(is_it);
         let index = found.unwrap_or_else(|| {
@@ -151,7 +165,7 @@ impl MarketMaker {
             self.refused.len() - 1
         });
         let refused = &mut self.refused[index];
-        refused.pause_ns = (2 * refused.pause_ns).clamp(PAUSE_NS.0, PAUSE_NS.1);
+        refused.pause_ns = pause_ns(refused.pause_ns);
         refused.until_ns = now_ns + refused.pause_ns;
     }
 }
@@ -180,7 +194,7 @@ impl Strategy for MarketMaker {
         let (venue, instrument) = (report.venue(), report.instrument());
         let is_it = |r: &Refused| (r.venue, r.instrument, r.side) == (venue, instrument, side);
         match report.exec_type() {
-            Some(ExecType::Rejected) => self.on_refused(venue, instrument, side, ctx.now_ns()),
+            Some(ExecType::Rejected) => self.on_refused((venue, instrument, side), ctx.now_ns()),
             // It is accepted again.
             Some(ExecType::New) => self.refused.retain(|refused| !is_it(refused)),
             _ => {}
@@ -262,6 +276,21 @@ mod tests {
         }
         assert_eq!(harness.context().order_counts().refused, 2, "once a side");
         assert_eq!(harness.failures().total, 0);
+    }
+
+    #[test]
+    fn asks_for_no_more_orders_within_a_second_whose_limit_is_reached() {
+        let limits = RiskLimits { max_orders_per_s: 1, ..RiskLimits::default() };
+        let spec = Harness::new(maker()).context().instrument(InstrumentId(0)).unwrap().clone();
+        let mut harness = Harness::on(spec, limits, maker());
+        for _ in 0..900 {
+            harness.advance_ns(1_000_000);
+            harness.quote(Price(10_000), Qty(1), Price(10_002), Qty(1));
+        }
+        assert_eq!((harness.orders().len(), harness.context().order_counts().refused), (1, 1));
+        harness.advance_ns(1_000_000_000);
+        harness.quote(Price(10_000), Qty(1), Price(10_002), Qty(1));
+        assert_eq!(harness.orders().len(), 1, "the other side follows");
     }
 
     #[test]
