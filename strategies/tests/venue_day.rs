@@ -10,7 +10,6 @@ use pitlane_engine::config::{Config, ConsumerConfig};
 use pitlane_engine::consumer::{Context, Strategy, StrategyResult, View};
 use pitlane_engine::event::{ExecReport, ExecType, Interest, Quote};
 use pitlane_engine::venue::simulated::{Fault, FaultName, FaultPlan, FaultRule, Trigger};
-use pitlane_engine::world::NetConditions;
 use pitlane_engine::{
     LaunchOptions, OneThreadEngine, OneThreadOptions, Params, StrategyRegistry, launch_one_thread,
 };
@@ -60,6 +59,8 @@ impl Strategy for Kept {
 fn engine(orders: &Orders, seed: u64, faults: FaultPlan) -> OneThreadEngine {
     let mut config = Config::default_run();
     config.simulated.events_per_s = 1;
+    // A line of histograms a second costs more than all else in such a day.
+    config.telemetry.interval_ms = 3_600_000;
     config.consumers = vec![ConsumerConfig::of_strategy("market_maker")];
     let orders = orders.clone();
     let registry = StrategyRegistry::new().with("market_maker", move |params: &Params| {
@@ -67,7 +68,7 @@ fn engine(orders: &Orders, seed: u64, faults: FaultPlan) -> OneThreadEngine {
         Ok(Kept { strategy, orders: orders.clone() })
     });
     let launch = LaunchOptions { venue_faults: faults, ..LaunchOptions::default() };
-    let options = OneThreadOptions { seed, conditions: NetConditions::default() };
+    let options = OneThreadOptions { seed, ..OneThreadOptions::default() };
     launch_one_thread(&config, &registry, &launch, options).unwrap()
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pitlane_ring::PoolGauge;
 
-use super::account::Account;
+use super::conclusion::Conclusion;
 use super::housekeeping::SteadyState;
 use super::shutdown::{HALT_GRACE, Threads, thread_report};
 use crate::control::{
@@ -15,10 +15,9 @@ use crate::control::{
 };
 use crate::dispatcher::order::StreamCounts;
 use crate::dispatcher::{FlipOutcome, RouteKey};
-use crate::event::ConsumerId;
 use crate::orchestrator::merge::MergePort;
 use crate::pipeline::{Closings, LiveStatus, Readings};
-use crate::report::{Report, RoutingReport, ThreadReport, silent_streams};
+use crate::report::{Report, ThreadReport};
 use crate::runtime::{
     Clock, CoreHandle, CorePlan, CoreWakers, Demotion, Phase, StopSignal, WatchdogHandle,
 };
@@ -221,33 +220,21 @@ impl Engine {
         let duration_ns = parts.clock.now_ns();
         let allocations = parts.steady.allocations();
         let off = parts.readings.venues_off();
-        let mut ended = parts.threads.end(&parts.stop, &parts.wakers, parts.drain_deadline);
-        let mut account = Account::take(&parts.closings);
-        account.sets.append(&mut ended.hiccups);
-        if parts.stop.is_killed() {
-            account.notes.push("killed by an operator".to_owned());
-        }
-        account.notes.extend_from_slice(&parts.plan.notes);
-        account.notes.append(&mut ended.notes);
-        if let Some(housekeeping) = &mut ended.housekeeping {
-            account.collect(&mut housekeeping.collector, &parts.links, parts.clock.now_ns());
-        }
-        let collector = ended.housekeeping.as_ref().map(|housekeeping| &housekeeping.collector);
-        let mut report = account.report(&parts.readings, collector, parts.clock.now_ns());
-        report.lose(&parts.last_resort);
-        report.duration_ns = duration_ns;
-        report.allocations_steady_state = allocations;
-        report.venues.iter_mut().for_each(|venue| venue.is_off = off.contains(&venue.name));
-        report.silent_streams = silent_streams(&parts.routes.view(), &parts.readings);
-        for (index, consumer) in report.consumers.iter_mut().enumerate() {
-            consumer.quarantine = parts.quarantine.reason(ConsumerId(index as u16));
-        }
-        report.routing = RoutingReport::of(&parts.routes.view());
-        report.limits = parts.readings.allowances(&parts.clock);
-        ended.tell(&mut report, parts.readings.letters_dropped());
-        report.parallelism.threads = report.consumer_threads();
-        report.findings = report.findings();
-        Some(report)
+        let ended = parts.threads.end(&parts.stop, &parts.wakers, parts.drain_deadline);
+        let conclusion = Conclusion {
+            closings: &parts.closings,
+            readings: &parts.readings,
+            links: &parts.links,
+            quarantine: &parts.quarantine,
+            off,
+            routes: &parts.routes,
+            stop: &parts.stop,
+            clock: &parts.clock,
+            plan_notes: &parts.plan.notes,
+            duration_ns,
+            allocations,
+        };
+        Some(conclusion.report(ended))
     }
 }
 

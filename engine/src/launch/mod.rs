@@ -8,6 +8,7 @@
 mod account;
 mod assemble;
 mod check;
+mod conclusion;
 mod control;
 mod engine;
 mod footprint;

@@ -1,21 +1,34 @@
-//! The whole engine on the calling thread: virtual time, virtual network, one seed a run.
+//! The whole engine on the calling thread: virtual time, network and files, one seed a run.
 //!
-//! The same parts as in a real run, from the frames on the wire to the strategies and back, made by
-//! the same assembly; only the world differs. Left out are the watchdog (nothing can hold up a
-//! thread that is alone) and what faces people: log files, histograms, the control socket.
+//! The same parts as in a real run, from the frames on the wire to the strategies and back, with
+//! housekeeping, the watchdog and the operator's desk, made by the same assembly; only the world
+//! differs. Left out are the threads and their pinning, and the control socket's lines: the desk
+//! behind it is asked directly. Log lines go to the log of the process.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::assemble::Assembly;
+use super::conclusion::Conclusion;
+use super::control::ReaderSources;
+use super::housekeeping::{Housekeeping, HousekeepingAgent};
 use super::options::{LaunchError, LaunchOptions};
 use super::pipeline_plan::pipeline_plan;
+use super::shutdown::Ended;
 use super::venue_threads::VenueThreads;
-use crate::config::Config;
-use crate::consumer::StrategyRegistry;
-use crate::control::{Controller, Routes};
-use crate::pipeline::Builder;
-use crate::runtime::{CorePlan, HostCores, OneThread, Phase, look_pause};
+use crate::config::{Config, Profile};
+use crate::consumer::{StrategyRegistry, install_panic_hook};
+use crate::control::protocol::Request;
+use crate::control::{Controller, Desk, OperatorDesk, Outcome, Progress, Refusal, Routes, Status};
+use crate::pipeline::{Closings, Readings};
+use crate::report::Report;
+use crate::runtime::{
+    AgentLoad, AgentRole, Closing, CorePlan, HeldConsumer, HoldRates, HostCores, OneThread, Phase,
+    StopSignal, WatchdogHandle, look_pause,
+};
+use crate::safety::Quarantine;
+use crate::telemetry::{LogDrain, LogLanes, ProbeLink};
 use crate::venue::VenueCounters;
 use crate::venue::governor::Allowance;
 use crate::venue::simulated::{Ledger, SimulatedVenue, SimulatedVenueReport};
@@ -27,23 +40,46 @@ use crate::world::{
 /// Wall time at the start of every simulated run: 2026-01-01T00:00:00Z.
 const WALL_START_NS: i64 = 1_767_225_600_000_000_000;
 
+/// Cores that every simulated run is planned for, so that one seed is one run on any machine.
+const CORES: usize = 64;
+
+/// Between two looks for an operator's answer, and the longest wait for one, ns.
+const ANSWER_LOOK_NS: u64 = 1_000_000;
+const ANSWER_MAX_NS: u64 = 5_000_000_000;
+
+/// Time that agents get once every loop was told to end, ns.
+const HALT_GRACE_NS: u64 = 500_000_000;
+
 /// What a simulated run is made with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OneThreadOptions {
     /// The root of all chance: it names the run.
     pub seed: u64,
     /// What the network does to bytes.
     pub conditions: NetConditions,
+    /// What the disk does to writes.
+    pub files: FileConditions,
+    /// How often consumers are held up in their callbacks.
+    pub holds: HoldRates,
 }
 
 /// An engine in a world of its own.
 pub struct OneThreadEngine {
     thread: OneThread,
+    clock: Clock,
     net: VirtualNet,
-    /// With the lanes' ends that nobody reads, which stay open as long as the agents.
-    builder: Builder,
+    files: VirtualFiles,
+    stop: StopSignal,
+    desk: OperatorDesk,
     routes: Arc<Routes>,
+    readings: Arc<Readings>,
+    closings: Closings,
+    quarantine: Quarantine,
+    links: Vec<Arc<ProbeLink>>,
+    housekeeping: Closing<Housekeeping>,
     venues: VenueThreads,
+    /// When it was told to stop, ns, and the venues that were switched off then.
+    stopped: Option<(u64, Vec<String>)>,
 }
 
 /// Makes the engine of `config`, started at 0 ns of its time.
@@ -56,43 +92,100 @@ pub fn launch_one_thread(
     launch: &LaunchOptions,
     options: OneThreadOptions,
 ) -> Result<OneThreadEngine, LaunchError> {
+    install_panic_hook();
     let (clock, time) = Clock::manual(WALL_START_NS);
     let entropy = Entropy::seeded(options.seed);
     let net = VirtualNet::new(clock.clone(), entropy.seed("net"), options.conditions);
-    let disk = entropy.seed("files");
-    let files = VirtualFiles::new(disk, FileConditions::default());
+    let files = VirtualFiles::new(entropy.seed("files"), options.files);
     let world = World {
         clock: clock.clone(),
         entropy,
         net: Net::Virtual(net.clone()),
-        files: Files::Virtual(files),
+        files: Files::Virtual(files.clone()),
         spawn: Spawn::OneThread,
     };
-    let cores = CorePlan::make(config, &HostCores::read())?;
+    let cores = CorePlan::make(config, &HostCores::of(0..CORES))?;
     let plan = pipeline_plan(config, registry, &cores, launch)?;
     let mut assembly = Assembly::new(config, world, &plan, &cores)?;
     let flips = assembly.build(plan, launch)?;
-    let routes = Arc::clone(flips.routes());
-    let random = entropy.random("schedule");
-    let pause = look_pause(cores.profile);
-    let venue_count = config.venue_names().len();
-    let commands = std::mem::take(&mut assembly.control);
-    let controller = Controller::new(
-        commands,
-        flips,
-        venue_count,
-        assembly.builder.switch.clone(),
-        clock.clone(),
-        pause,
-    );
-    let mut thread = OneThread::new(clock, time, net.clone(), random)
+    let thread = OneThread::new(clock, time, net.clone(), entropy.random("schedule"))
         .map_err(|source| LaunchError::Thread { name: "(poller)".to_owned(), source })?;
-    assembly.peers.drain(..).for_each(|agent| thread.add_peer(agent));
-    assembly.beside.drain(..).for_each(|agent| thread.add(agent));
-    assembly.agents.drain(..).for_each(|(_, agent)| thread.add(agent));
-    thread.add(Box::new(controller));
-    let Assembly { builder, threads: venues, .. } = assembly;
-    Ok(OneThreadEngine { thread, net, builder, routes, venues })
+    let controller = {
+        let (commands, venues) = (std::mem::take(&mut assembly.control), config.venue_names());
+        let (clock, pause) = (assembly.builder.clock.clone(), look_pause(Profile::Quiet));
+        let (routes, switch) = (Arc::clone(flips.routes()), assembly.builder.switch.clone());
+        (Controller::new(commands, flips, venues.len(), switch, clock, pause), routes)
+    };
+    assembly.schedule(thread, &cores, controller, launch, options, (net, files))
+}
+
+impl Assembly<'_> {
+    /// Adds all agents to `thread`, in an order that is part of what a seed means.
+    fn schedule(
+        mut self,
+        mut thread: OneThread,
+        cores: &CorePlan,
+        (controller, routes): (Controller, Arc<Routes>),
+        launch: &LaunchOptions,
+        options: OneThreadOptions,
+        (net, files): (VirtualNet, VirtualFiles),
+    ) -> Result<OneThreadEngine, LaunchError> {
+        let (run_dir, hlog) = self.run_files(cores)?;
+        let readings = Arc::new(std::mem::take(&mut self.builder.readings));
+        let links = self.builder.probes.iter().map(|(link, _)| Arc::clone(link)).collect();
+        let logs = LogLanes::new(self.config.lanes.log);
+        let drain = LogDrain::new(Vec::new(), logs.clone());
+        let mut housekeeping = self.housekeeping(&run_dir, hlog, drain, &readings, &routes);
+        housekeeping.pause = look_pause(Profile::Quiet);
+        housekeeping.holds_letters = launch.holds_letters;
+        let (last, steady) = (housekeeping.collector.last(), Arc::clone(&housekeeping.steady));
+        let (housekeeping, left) = HousekeepingAgent::new(housekeeping);
+        let mut watchdog = self.watchdog(cores, logs, launch.takes_nothing);
+        self.peers.drain(..).for_each(|agent| thread.add_peer(agent));
+        thread.add_peer(Box::new(housekeeping));
+        self.beside.drain(..).for_each(|agent| thread.add(agent));
+        for (role, agent) in self.agents.drain(..) {
+            let AgentRole::Consumer(index) = role else {
+                thread.add(agent);
+                continue;
+            };
+            let random = self.world.entropy.random(&format!("holds of {}", agent.name()));
+            let (guarded, clock) = (self.guarded[index].clone(), &self.builder.clock);
+            let (agent, watched) = HeldConsumer::new(agent, guarded, options.holds, random, clock);
+            watchdog.cores.push(watched);
+            thread.add(Box::new(agent));
+        }
+        thread.add_peer(WatchdogHandle::in_world(watchdog));
+        thread.add(Box::new(controller));
+        let desk = self.desk(ReaderSources {
+            config: self.config,
+            run_dir: &run_dir,
+            plan: cores,
+            readings: &readings,
+            clock: &self.builder.clock,
+            quarantine: &self.builder.quarantine,
+            switch: &self.builder.switch,
+            routes: &routes,
+            last,
+            steady: &steady,
+        });
+        Ok(OneThreadEngine {
+            thread,
+            clock: self.builder.clock,
+            net,
+            files,
+            stop: self.builder.stop,
+            desk,
+            routes,
+            readings,
+            closings: self.builder.closings,
+            quarantine: self.builder.quarantine.clone(),
+            links,
+            housekeeping: left,
+            venues: self.threads,
+            stopped: None,
+        })
+    }
 }
 
 impl OneThreadEngine {
@@ -102,13 +195,82 @@ impl OneThreadEngine {
         self.thread.run_until_ns(end_ns);
     }
 
-    /// Stops it and runs until all has ended, at most `deadline_ns` of virtual time. Names of the
-    /// agents that have not ended by then.
+    /// Virtual time since the start, ns.
+    #[must_use]
+    pub fn now_ns(&self) -> u64 {
+        self.thread.now_ns()
+    }
+
+    /// Carries out what an operator asks for; time passes until it is answered.
+    ///
+    /// # Errors
+    /// The desk's refusal.
+    pub fn operate(&mut self, request: Request) -> Outcome {
+        let number = match self.desk.carry_out(request) {
+            Progress::Done(outcome) => return outcome,
+            Progress::Later(number) => number,
+        };
+        let end_ns = self.now_ns() + ANSWER_MAX_NS;
+        while self.now_ns() < end_ns {
+            self.run_ns(ANSWER_LOOK_NS);
+            if let Some(outcome) = self.desk.poll(number) {
+                return outcome;
+            }
+        }
+        let (operation, reason) = ("operate".to_owned(), "no answer came".to_owned());
+        Err(Refusal::Failed { operation, reason })
+    }
+
+    /// A reading, as an operator gets it. Its threads are those of the process.
+    #[must_use]
+    pub fn status(&mut self) -> Status {
+        self.desk.status()
+    }
+
+    /// Whether an operator has asked for the end of the run.
+    #[must_use]
+    pub fn is_killed(&self) -> bool {
+        self.stop.is_killed()
+    }
+
+    /// Stops it in order and runs until all has ended, at most `deadline_ns` of virtual time; then
+    /// every loop is told to end. Names of the agents that have not ended after another grace.
     pub fn stop(&mut self, deadline_ns: u64) -> Vec<String> {
+        self.stopped = Some((self.now_ns(), self.readings.venues_off()));
         self.routes.stop();
-        self.builder.stop.raise(Phase::Draining);
+        self.run_ns(ANSWER_LOOK_NS);
+        self.stop.raise(Phase::Draining);
         self.run_ns(deadline_ns);
+        self.stop.raise(Phase::Halted);
+        self.run_ns(HALT_GRACE_NS);
         self.thread.unfinished().map(str::to_owned).collect()
+    }
+
+    /// Closes all agents, and reports as a real run does. To be called after the stop.
+    #[must_use]
+    pub fn finish(mut self) -> Report {
+        let (duration_ns, off) = self.stopped.take().unwrap_or_default();
+        let mut ended = Ended::default();
+        ended.behind = self.thread.unfinished().map(str::to_owned).collect();
+        ended.penalties = self.venues.penalties();
+        self.thread.into_agents().into_iter().for_each(|agent| agent.on_close());
+        ended.housekeeping = self.housekeeping.take();
+        ended.housekeeping.iter_mut().for_each(Housekeeping::finish);
+        ended.notes = self.venues.stop(Duration::ZERO).1;
+        let conclusion = Conclusion {
+            closings: &self.closings,
+            readings: &self.readings,
+            links: &self.links,
+            quarantine: &self.quarantine,
+            off,
+            routes: &self.routes,
+            stop: &self.stop,
+            clock: &self.clock,
+            plan_notes: &[],
+            duration_ns,
+            allocations: None,
+        };
+        conclusion.report(ended)
     }
 
     /// The network, to look at or to disturb.
@@ -117,17 +279,16 @@ impl OneThreadEngine {
         &self.net
     }
 
+    /// The disk, to look at or to disturb.
+    #[must_use]
+    pub fn files(&self) -> &VirtualFiles {
+        &self.files
+    }
+
     /// What the network has carried.
     #[must_use]
     pub fn net_totals(&self) -> NetTotals {
         self.net.totals()
-    }
-
-    /// What each session has counted: venue, role, counters.
-    #[must_use]
-    pub fn sessions(&self) -> Vec<(&str, &str, VenueCounters)> {
-        let sessions = self.builder.readings.sessions.iter();
-        sessions.map(|of| (of.venue.as_str(), of.role.as_str(), of.stats.read())).collect()
     }
 
     /// How often the engine broke a limit of an embedded venue, by the limit.
@@ -151,7 +312,19 @@ impl OneThreadEngine {
     /// What each venue allows, and what was held back.
     #[must_use]
     pub fn allowances(&self) -> Vec<Allowance> {
-        self.builder.readings.allowances(&self.builder.clock)
+        self.readings.allowances(&self.clock)
+    }
+
+    /// What each session has counted: venue, role, counters.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<(&str, &str, VenueCounters)> {
+        let sessions = self.readings.sessions.iter();
+        sessions.map(|of| (of.venue.as_str(), of.role.as_str(), of.stats.read())).collect()
+    }
+
+    /// What each agent has cost, by name.
+    pub fn loads(&self) -> impl Iterator<Item = (&str, AgentLoad)> {
+        self.thread.loads()
     }
 
     /// Duty cycles that were run.

@@ -39,7 +39,7 @@ pub(super) struct Ended {
     threads: Vec<ThreadReport>,
     demotions: Vec<Demotion>,
     /// Names of those that were left behind.
-    behind: Vec<String>,
+    pub(super) behind: Vec<String>,
     /// What went wrong.
     pub(super) notes: Vec<String>,
     /// Hiccups that were not collected.
@@ -48,7 +48,7 @@ pub(super) struct Ended {
     pub(super) housekeeping: Option<Housekeeping>,
     recording: Option<RecordingReport>,
     /// How often the engine broke a limit of an embedded venue, by the limit.
-    penalties: BTreeMap<&'static str, u64>,
+    pub(super) penalties: BTreeMap<&'static str, u64>,
 }
 
 impl Threads {

@@ -115,7 +115,10 @@ type LogEnds = Vec<(String, Consumer<LogRecord>)>;
 
 impl Assembly<'_> {
     /// The folder of this run, and the interval log in it, if there is to be one.
-    fn run_files(&self, plan: &CorePlan) -> Result<(PathBuf, Option<HlogWriter>), LaunchError> {
+    pub(super) fn run_files(
+        &self,
+        plan: &CorePlan,
+    ) -> Result<(PathBuf, Option<HlogWriter>), LaunchError> {
         let (config, files) = (self.config, &self.world.files);
         let started_ns = self.builder.clock.wall_at_ns(0);
         let run_dir = make_run_folder(files, &config.engine.run_dir, started_ns / 1_000_000)?;
@@ -206,7 +209,7 @@ impl Assembly<'_> {
         Ok((cores, log_ends))
     }
 
-    fn housekeeping(
+    pub(super) fn housekeeping(
         &mut self,
         run_dir: &Path,
         hlog: Option<HlogWriter>,
@@ -281,7 +284,7 @@ impl Assembly<'_> {
     }
 
     /// What carries out what operators ask for.
-    fn desk(&self, sources: ReaderSources<'_>) -> OperatorDesk {
+    pub(super) fn desk(&self, sources: ReaderSources<'_>) -> OperatorDesk {
         OperatorDesk::new(DeskParts {
             routes: Arc::clone(sources.routes),
             trading: sources.switch.clone(),
@@ -293,7 +296,12 @@ impl Assembly<'_> {
         })
     }
 
-    fn watchdog(&self, plan: &CorePlan, logs: LogLanes, takes_nothing: bool) -> WatchdogOptions {
+    pub(super) fn watchdog(
+        &self,
+        plan: &CorePlan,
+        logs: LogLanes,
+        takes_nothing: bool,
+    ) -> WatchdogOptions {
         WatchdogOptions {
             cores: Vec::new(),
             loose_cores: plan.loose_cores(&HostCores::read()),

@@ -32,7 +32,7 @@ pub use hiccups::HiccupMeter;
 pub use home::{CoreRemains, Rehearsal};
 pub use host::HostCores;
 pub use host_limits::HostLimits;
-pub use one_thread::OneThread;
+pub use one_thread::{AgentLoad, OneThread};
 pub use parking::{AlonePlaces, CoreParking, CoreWakers};
 pub use plan::{AgentRole, CorePlan, PlanError, PlannedCore};
 pub use stalls::{StallBook, StallFigures};

@@ -47,6 +47,17 @@ struct Placed {
     is_awaited: bool,
     /// Its next timer when it was asked last, ns; 0 where something held back is to be tried again.
     timer_ns: u64,
+    load: AgentLoad,
+}
+
+/// What an agent has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AgentLoad {
+    /// Duty cycles with work.
+    pub busy: u64,
+    /// How often it had nothing to do although its time had come, or held something back: time
+    /// moves by 10 us then, so what waits for long makes a run slow.
+    pub waits: u64,
 }
 
 impl OneThread {
@@ -77,7 +88,7 @@ impl OneThread {
 
     fn place(&mut self, mut agent: Box<dyn Agent>, is_awaited: bool) {
         agent.on_start(self.poll.registry());
-        self.agents.push(Placed { agent, is_awaited, timer_ns: 0 });
+        self.agents.push(Placed { agent, is_awaited, timer_ns: 0, load: AgentLoad::default() });
         self.wake_all();
     }
 
@@ -91,6 +102,11 @@ impl OneThread {
     #[must_use]
     pub fn cycles(&self) -> u64 {
         self.cycles
+    }
+
+    /// What each agent has cost, by name.
+    pub fn loads(&self) -> impl Iterator<Item = (&str, AgentLoad)> {
+        self.agents.iter().map(|placed| (placed.agent.name(), placed.load))
     }
 
     /// Virtual time, ns since its start.
@@ -127,13 +143,14 @@ impl OneThread {
             }
             let last = self.ready.len() as u64 - 1;
             let place = self.ready.swap_remove(self.random.between(0, last) as usize);
-            let agent = &mut self.agents[place].agent;
+            let Placed { agent, load, .. } = &mut self.agents[place];
             if agent.is_done() {
                 continue;
             }
             self.cycles += 1;
             // The end of an agent closes its lanes, which is work for those behind them.
             if agent.duty_cycle() > 0 || agent.is_done() {
+                load.busy += 1;
                 self.time.advance_ns(self.random.between(CYCLE_NS.0, CYCLE_NS.1));
                 self.wake_all();
             }
@@ -148,6 +165,9 @@ impl OneThread {
             let is_pending = placed.agent.has_pending();
             is_held |= is_pending;
             placed.timer_ns = if is_pending { 0 } else { placed.agent.next_timer_ns() };
+            if placed.timer_ns <= now_ns {
+                placed.load.waits += 1;
+            }
             if !is_pending {
                 next_ns = next_ns.min(placed.timer_ns);
             }

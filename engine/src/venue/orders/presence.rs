@@ -74,9 +74,10 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             }
             (Presence::Leaving { by_ns }, false) => {
                 let is_over = !self.session.is_open() || self.orders.now_ns >= by_ns;
-                if is_over || self.is_wound_down() {
-                    self.leave();
+                if !is_over && !self.is_wound_down() {
+                    return 0;
                 }
+                self.leave();
             }
         }
         1
