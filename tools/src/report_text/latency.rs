@@ -13,7 +13,9 @@ pub(super) fn latency(report: &Report) -> String {
         let LatencyFigures { min_ns, p50_ns, p90_ns, p99_ns, p999_ns, max_ns, .. } = *figures;
         let values = [min_ns, p50_ns, p90_ns, p99_ns, p999_ns, max_ns];
         let mut cells = vec![name.to_owned(), count(figures.count)];
-        cells.extend(values.map(|ns| if figures.count == 0 { "-".into() } else { micros(ns) }));
+        cells.extend(
+            values.map(|ns| if figures.count == 0 { "-".into() } else { short_micros(ns) }),
+        );
         table.add_row(cells);
     };
     for (name, figures) in &report.stages {
@@ -39,4 +41,12 @@ pub(super) fn latency(report: &Report) -> String {
             writeln!(text, "{incomplete} fan-outs not timed: a copy was conflated on the way");
     }
     text
+}
+
+/// Microseconds with as many places as say something: long ones leave room for the names.
+fn short_micros(ns: u64) -> String {
+    match ns {
+        0..1_000_000 => micros(ns),
+        _ => format!("{}.{}", count(ns / 1_000), ns % 1_000 / 100),
+    }
 }
