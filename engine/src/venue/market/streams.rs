@@ -22,6 +22,8 @@ pub(super) const KINDS: [EventKind; 4] =
 const PAUSES: u64 = 4;
 /// Messages before its pauses say anything.
 const LEARNED: u32 = 4;
+/// Messages of a stream that speaks all the time.
+const BUSY: u32 = 256;
 /// What a pause in the past still counts for goes by this part with each message.
 const FADES: u64 = 256;
 /// The longest pause that is expected, and between two requests that did not help, ns.
@@ -161,7 +163,6 @@ impl Streams {
             // It may be as quiet as that, or it was dead: it is expected twice as late.
             stream.pause_ns = stream.pause_ns.max(pause_ns.min(2 * limit_ns / PAUSES));
             (stream.asked, stream.is_given_up) = (0, false);
-            self.reconnect_wait_ns = RECONNECT_NS;
         }
         stream.is_expected = true;
         self.queue(place, now_ns);
@@ -232,17 +233,21 @@ impl Streams {
         for stream in self.streams.iter_mut().filter(|stream| stream.is_stale) {
             stream.is_given_up = true;
         }
+        // Where many streams are quiet, some always come back: only an hour without one helps.
+        if now_ns >= self.may_reconnect_ns.saturating_add(LONGEST_NS) {
+            self.reconnect_wait_ns = RECONNECT_NS;
+        }
         self.may_reconnect_ns = now_ns + self.reconnect_wait_ns;
         self.reconnect_wait_ns = (2 * self.reconnect_wait_ns).min(LONGEST_NS);
     }
 
-    /// Requests before the connection is given up. One that has spoken does so again; books and
-    /// quotes change soon where anything is traded; trades may not come for hours.
+    /// Requests before the connection is given up. Books and quotes change soon where anything is
+    /// traded; trades may not come for hours, unless they came all the time.
     fn patience(&self, place: usize) -> u8 {
         match (self.streams[place].count, KINDS[place % KINDS.len()]) {
-            (1.., _) => 1,
             (0, EventKind::Quote | EventKind::Book) => 2,
-            (0, _) => 4,
+            (_, EventKind::Quote | EventKind::Book) | (BUSY.., _) => 1,
+            _ => 4,
         }
     }
 
@@ -373,6 +378,25 @@ mod tests {
         assert!(reconnects <= 2, "{reconnects}");
         assert_eq!(found.iter().filter(|(_, is_new, _)| *is_new).count(), 400);
         assert!(found.len() < 400 * 12, "each is asked for ever more rarely: {}", found.len());
+    }
+
+    #[test]
+    fn trades_that_come_now_and_then_cost_few_reconnects() {
+        let mut streams = streams(50);
+        let mut chance = crate::world::SplitMix64::new(11);
+        let mut next_s = [0; 50];
+        let mut reconnects = 0;
+        for second in 1..=6 * 3_600 {
+            for (slot, at_s) in next_s.iter_mut().enumerate() {
+                if second >= *at_s {
+                    streams.heard(slot * KINDS.len() + 1, second * S);
+                    *at_s = second + chance.between(5, 180);
+                }
+            }
+            let found = look(&mut streams, second, second);
+            reconnects += found.iter().filter(|found| found.2 == Remedy::Reconnect).count();
+        }
+        assert!(reconnects <= 3, "{reconnects}");
     }
 
     #[test]
