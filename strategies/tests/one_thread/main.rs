@@ -67,3 +67,26 @@ fn a_seed_is_a_run_to_the_byte() {
 fn a_planted_look_at_real_time_is_noticed() {
     assert_ne!(run(3, true).heard, run(3, true).heard);
 }
+
+#[test]
+fn two_engines_of_one_process_are_what_each_is_alone() {
+    let (heard, other_heard) = (Heard::default(), Heard::default());
+    let (mut one, mut other) = (engine(&heard, 4, false), engine(&other_heard, 5, false));
+    for _ in 0..100 {
+        one.run_ns(SECOND_NS / 100);
+        other.run_ns(SECOND_NS / 100);
+    }
+    let of = |heard: &Heard, engine: OneThreadEngine| {
+        (heard.notes().hash, engine.net_totals(), engine.finish().events_published)
+    };
+    let (one, other) = (of(&heard, one), of(&other_heard, other));
+    assert_ne!(one, other);
+    let alone = |seed| {
+        let heard = Heard::default();
+        let mut engine = engine(&heard, seed, false);
+        (0..100).for_each(|_| engine.run_ns(SECOND_NS / 100));
+        of(&heard, engine)
+    };
+    assert!(one.2 > 1_000);
+    assert_eq!((one, other), (alone(4), alone(5)));
+}
