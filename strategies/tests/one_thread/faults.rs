@@ -49,10 +49,10 @@ fn trouble(seed: u64) -> (OneThreadOptions, FaultPlan) {
         latency_ns: random.between(10_000, 20 * MS),
         jitter_ns: random.between(0, 5 * MS),
         split_ppm: sometimes(random, 1_000, 200_000),
-        stall_ppm: sometimes(random, 100, 3_000),
+        stall_ppm: sometimes(random, 500, 10_000),
         stall_ns: random.between(10 * MS, 4 * SECOND_NS),
-        cut_ppm: sometimes(random, 20, 1_000),
-        silence_ppm: sometimes(random, 10, 200),
+        cut_ppm: sometimes(random, 100, 3_000),
+        silence_ppm: sometimes(random, 100, 2_000),
         refuse_ppm: sometimes(random, 10_000, 500_000),
         lost_name_ppm: sometimes(random, 10_000, 500_000),
     };
