@@ -234,6 +234,26 @@ mod tests {
     }
 
     #[test]
+    fn live_books_that_never_had_a_snapshot_are_told_unless_their_venue_is_off() {
+        let mut report = report();
+        let venue =
+            |name: &str| VenueReport { name: name.into(), market_frames: 9, ..Default::default() };
+        report.venues = vec![venue("a"), venue("b")];
+        let book = |status| BookSummary { status, ..Default::default() };
+        for name in ["1-USDT@a", "2-USDT@a", "3-USDT@a", "4-USDT@a", "5-USDT@a", "6-USDT@a"] {
+            report.books.insert(name.into(), book("syncing"));
+        }
+        report.books.insert("1-USDT@b".into(), book("live"));
+        let (kind, text) = kinds(&report).remove(0);
+        assert_eq!(kind, FindingKind::MarketDataIncomplete);
+        assert!(text.ends_with("4-USDT@a, 5-USDT@a and 1 more"), "{text}");
+        report.duration_ns = 5_000_000_000;
+        assert_eq!((kinds(&report)[0].0, report.exit_code()), (FindingKind::Notice, 0));
+        report.venues[0].is_off = true;
+        assert_eq!(kinds(&report), []);
+    }
+
+    #[test]
     fn streams_that_never_spoke_are_named_together() {
         let mut report = report();
         let stream = |number: u32, is_silent| SilentStream {

@@ -1,7 +1,7 @@
 //! What a report says of a book.
 
 /// A book as it stood when its session ended, for comparison with another implementation.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct BookSummary {
     /// SHA-256 of all its levels, see [`super::book::L2Book::digest`].
     pub sha256: String,

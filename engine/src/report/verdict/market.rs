@@ -2,7 +2,7 @@
 
 use super::FindingKind;
 use crate::report::{RecordingReport, Report, SilentStream};
-use crate::venue::VenueCounters;
+use crate::venue::{BookSummary, VenueCounters};
 
 /// A run that is over sooner may not have heard anything yet.
 const HEARD_WITHIN_NS: u64 = 3_000_000_000;
@@ -12,6 +12,9 @@ const KINDS_HEARD_WITHIN_NS: u64 = 60_000_000_000;
 
 /// A venue's clock that differs by more is told: venues refuse orders from a second on.
 const CLOCK_OFF_NS: u64 = 500_000_000;
+
+/// Snapshots are paced: with many instruments, not every book can be live at once.
+const BOOKS_LIVE_WITHIN_NS: u64 = 10_000_000_000;
 
 /// Instruments named in one line.
 const NAMED_MAX: usize = 5;
@@ -29,14 +32,16 @@ pub(super) fn find(report: &Report, add: &mut impl FnMut(FindingKind, String)) {
 fn books(report: &Report, add: &mut impl FnMut(FindingKind, String)) {
     let kind = FindingKind::MarketDataIncomplete;
     let is_recording = report.recording.is_some();
-    // A live run may be stopped before a venue's first snapshot has come. A recording has its
-    // snapshots.
+    // A recording has its snapshots.
     let is_distrusted = |status| status == "stale" || (status != "live" && is_recording);
+    for (name, book) in report.books.iter().filter(|(_, book)| is_distrusted(book.status)) {
+        let status = book.status;
+        add(kind, format!("the book of {name} is {status} at the end: not to be trusted"));
+    }
+    if !is_recording && report.duration_ns >= HEARD_WITHIN_NS {
+        never_live(report, add);
+    }
     for (name, book) in &report.books {
-        if is_distrusted(book.status) {
-            let status = book.status;
-            add(kind, format!("the book of {name} is {status} at the end: not to be trusted"));
-        }
         if book.levels_dropped > 0 {
             let kind = if is_recording { kind } else { FindingKind::Notice };
             let dropped = book.levels_dropped;
@@ -47,6 +52,41 @@ fn books(report: &Report, add: &mut impl FnMut(FindingKind, String)) {
             );
         }
     }
+}
+
+/// Live books that still wait for a snapshot.
+fn never_live(report: &Report, add: &mut impl FnMut(FindingKind, String)) {
+    let is_off = |name: &str| {
+        let mut venues = report.venues.iter().filter(|venue| venue.is_off);
+        // The name of a book tells its venue where there are several.
+        venues.any(|venue| match name.rsplit_once('@') {
+            Some((_, at)) => at == venue.name,
+            None => report.venues.len() == 1,
+        })
+    };
+    let waits = |(name, book): &(&String, &BookSummary)| {
+        !matches!(book.status, "live" | "stale") && !is_off(name)
+    };
+    let waiting: Vec<&str> =
+        report.books.iter().filter(waits).map(|(name, _)| name.as_str()).collect();
+    if waiting.is_empty() {
+        return;
+    }
+    let kind = match report.duration_ns < BOOKS_LIVE_WITHIN_NS {
+        true => FindingKind::Notice,
+        false => FindingKind::MarketDataIncomplete,
+    };
+    let named = named(&waiting);
+    add(kind, format!("books not live at the end, no snapshot fitted: {named}"));
+}
+
+/// The first few of many names.
+fn named(names: &[&str]) -> String {
+    let more = match names.len().saturating_sub(NAMED_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    names[..names.len().min(NAMED_MAX)].join(", ") + &more
 }
 
 /// Venues that were switched on and sent no market data.
@@ -84,16 +124,11 @@ fn silent_streams(report: &Report, add: &mut impl FnMut(FindingKind, String)) {
             (stream.consumer.clone(), stream.venue.clone(), stream.events.clone())
         };
         let same = left.iter().take_while(|stream| key(stream) == key(first)).count();
-        let named: Vec<&str> =
-            left[..same.min(NAMED_MAX)].iter().map(|stream| stream.instrument.as_str()).collect();
-        let more = match same.saturating_sub(NAMED_MAX) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
+        let names: Vec<&str> =
+            left[..same].iter().map(|stream| stream.instrument.as_str()).collect();
         let SilentStream { consumer, venue, events, .. } = first;
-        let (events, named) = (events.join(", "), named.join(", "));
-        let text =
-            format!("{consumer} subscribes to {events} of {named}{more}: {venue} never sent any");
+        let (events, named) = (events.join(", "), named(&names));
+        let text = format!("{consumer} subscribes to {events} of {named}: {venue} never sent any");
         add(FindingKind::Notice, text);
         left = &left[same..];
     }
