@@ -107,7 +107,7 @@ fn open_orders_stay_where_the_configuration_says_so() {
     let account = of(&report, "stuck");
     // It came back in time, and stays out: what lay in its lanes it turned away.
     assert_nothing_lost(&report);
-    assert_eq!((account.state, report.exit_code()), (ConsumerState::Quarantined, 0));
+    assert_eq!((account.state, report.exit_code()), (ConsumerState::Quarantined, 10));
     assert!(account.terms.in_flight == 0 && account.terms.dead_lettered > 0);
     let live = account.orders;
     assert_eq!((live.submitted, live.canceled), (1, 0));

@@ -42,7 +42,7 @@ fn a_consumer_that_exhausts_its_spill_is_quarantined_and_what_it_missed_is_kept_
     run.wait_for_more(&[&witness], 1_000);
     let (report, dir) = run.stop();
     assert_nothing_lost(&report);
-    assert_eq!((report.exit_code(), report.halted), (0, None));
+    assert_eq!((report.exit_code(), report.halted), (10, None));
     let account = of(&report, "slow");
     assert_eq!(account.state, ConsumerState::Quarantined);
     let kinds = account.kinds["exec_report"];
