@@ -1,8 +1,8 @@
 //! The run's own record of every order and fill, readable while it runs.
 //!
 //! A strategy's thread leaves a note of what it sends, of what its own check refuses and of every
-//! report that it takes ([`OrderLogSender`]), in a lane of its own; housekeeping writes a line for
-//! each ([`OrderLog`]): `fills.jsonl` has fills and their corrections, `orders.jsonl` all there is.
+//! report that it takes (`OrderLogSender`), in a lane of its own; housekeeping writes a line for
+//! each (`OrderLog`): `fills.jsonl` has fills and their corrections, `orders.jsonl` all there is.
 //! What each field means stands in the [guide of the report](../../../docs/report.md).
 //!
 //! Promises: the lines of one strategy are in the order in which things came about for it; a lane

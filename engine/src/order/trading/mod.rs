@@ -1,9 +1,9 @@
 //! What a strategy has earned: position, average price, profit, fees and counts for each instrument
 //! at each venue.
 //!
-//! The strategy's own thread keeps the rows ([`Ledger`]) as it takes its reports, on a board that
+//! The strategy's own thread keeps the rows (`Ledger`) as it takes its reports, on a board that
 //! anyone may read at any time ([`TradingBoard`]), also after its thread was left behind. Venues
-//! leave their last prices beside it ([`Marks`]). [`TradingReader`] makes figures of both.
+//! leave their last prices beside it (`Marks`). `TradingReader` makes figures of both.
 //!
 //! Promises: whole numbers throughout, sums that do not fit stay at their limit and say so, and for
 //! each row `realised = cash flow + cost of the open position`, to the last unit.

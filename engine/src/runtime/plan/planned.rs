@@ -3,7 +3,7 @@
 use pitlane_ring::IdleStrategy;
 use serde::{Serialize, Serializer};
 
-/// What an agent does. Venues are numbered as in [`Config::venue_names`], consumers as in the file.
+/// What an agent does. Venues are numbered as in `Config::venue_names`, consumers as in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AgentRole {
