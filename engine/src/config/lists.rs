@@ -36,7 +36,7 @@ section! {
         /// WebSocket address for orders. Not given: market data only.
         api_url: Option<String> = None => Rule::Url(&["ws"]), "\"ws://127.0.0.1:9443/ws-api/v3\"";
         /// API key. Better kept in the environment: see `api_key_env`, which comes first.
-        api_key: Option<String> = None => Rule::Text, "\"YOUR-API-KEY\"";
+        api_key: Option<String> = None => Rule::Text, "\"***\"";
         /// Environment variable that holds the API key.
         api_key_env: Option<String> = None => Rule::Text, "\"PITLANE_API_KEY\"";
         /// File with the Ed25519 private key that signs the logon (PKCS#8).
