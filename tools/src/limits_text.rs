@@ -29,7 +29,7 @@ pub(crate) fn limits(allowances: &[Allowance]) -> String {
         let Allowance { venue, held_back_for, unknown_limits, .. } = allowance;
         if !held_back_for.is_empty() {
             let held_back = listed(held_back_for);
-            let _infallible = writeln!(text, "{venue}: held back for {held_back}");
+            let _infallible = writeln!(text, "{venue}: held back, each try counted: {held_back}");
         }
         if *unknown_limits > 0 {
             let unknown = count(*unknown_limits);
@@ -98,7 +98,13 @@ mod tests {
             unknown_limits: 3,
             ..Allowance::default()
         }]);
-        for part in ["binance weight", "1 min", "1,250", "6,000", "held back for pause 1,234"] {
+        for part in [
+            "binance weight",
+            "1 min",
+            "1,250",
+            "6,000",
+            "held back, each try counted: pause 1,234",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
         let pause = "binance: PAUSED, all requests, until 2026-11-29 12:00:00 UTC, 259,200 s from \

@@ -150,9 +150,16 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::consumer::{ConsumerState, FailureLog};
+    use crate::order::OrderCounts;
     use crate::order::trading::{PositionFigures, RefusalFigures, StrategyFigures};
-    use crate::report::{SilentStream, VenueReport};
+    use crate::pipeline::TermCounts;
+    use crate::report::{ConsumerReport, SilentStream, VenueReport};
+    use crate::runtime::StallFigures;
+    use crate::safety::QuarantineReason;
     use crate::venue::BookSummary;
 
     #[test]
@@ -251,6 +258,62 @@ mod tests {
         assert_eq!((kinds(&report)[0].0, report.exit_code()), (FindingKind::Notice, 0));
         report.venues[0].is_off = true;
         assert_eq!(kinds(&report), []);
+    }
+
+    fn consumer() -> ConsumerReport {
+        ConsumerReport {
+            name: "one".into(),
+            core: None,
+            state: ConsumerState::Stopped,
+            quarantine: None,
+            terms: TermCounts::default(),
+            failures: 0,
+            stale_handled: 0,
+            critical_lost: 0,
+            kinds: BTreeMap::new(),
+            orders: OrderCounts::default(),
+            orders_open: 0,
+            failure_log: FailureLog::default(),
+            stalls: StallFigures::default(),
+            left_behind: false,
+        }
+    }
+
+    #[test]
+    fn a_quarantine_is_told_and_has_its_code_unless_an_operator_wanted_it() {
+        let mut report = report();
+        report.duration_ns = 1_000_000_000;
+        let quarantined = |reason| vec![ConsumerReport { quarantine: Some(reason), ..consumer() }];
+        for reason in [QuarantineReason::Failed, QuarantineReason::Overrun, QuarantineReason::Stuck]
+        {
+            report.consumers = quarantined(reason);
+            let (kind, text) = kinds(&report).remove(0);
+            assert_eq!((kind, report.exit_code()), (FindingKind::StrategyQuarantined, 10));
+            assert!(text.contains("one was quarantined"), "{text}");
+        }
+        report.consumers = quarantined(QuarantineReason::Operator);
+        assert_eq!((kinds(&report)[0].0, report.exit_code()), (FindingKind::Notice, 0));
+    }
+
+    #[test]
+    fn a_strategy_without_market_data_is_told_and_why() {
+        let mut report = report();
+        report.consumers = vec![consumer()];
+        let (kind, text) = kinds(&report).remove(0);
+        assert_eq!((kind, report.exit_code()), (FindingKind::Notice, 0));
+        assert!(text.contains("one has no route to any market data"), "{text}");
+        report.silent_streams = vec![SilentStream {
+            consumer: "one".into(),
+            venue: "v".into(),
+            instrument: "A-USDT".into(),
+            events: vec!["trade"],
+            is_silent: true,
+        }];
+        let (kind, text) = kinds(&report).remove(0);
+        assert_eq!((kind, report.exit_code()), (FindingKind::MarketDataIncomplete, 8));
+        assert!(text.contains("one never got a market event"), "{text}");
+        report.duration_ns = 1_000_000_000;
+        assert_eq!(kinds(&report), [], "it has just begun");
     }
 
     #[test]

@@ -121,7 +121,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[allow(clippy::disallowed_methods, reason = "a race needs a second thread")]
     fn a_reader_never_sees_half_a_change() {
         let board = TradingBoard::new(1, 1);
         let index = board.take_row().unwrap();

@@ -42,11 +42,15 @@ fn hunger(report: &Report, consumer: &ConsumerReport, add: &mut impl FnMut(Findi
     let is_fed = ["quote", "trade", "book", "bar", "merged"]
         .iter()
         .any(|kind| consumer.kinds.get(kind).is_some_and(|terms| terms.published > 0));
-    if is_soon || is_fed || streams.count() == 0 {
+    if is_soon || is_fed {
         return;
     }
-    let text = format!("{} never got a market event", consumer.name);
-    add(FindingKind::MarketDataIncomplete, text);
+    let name = &consumer.name;
+    match streams.count() {
+        // It may live by its timers alone.
+        0 => add(FindingKind::Notice, format!("{name} has no route to any market data")),
+        _ => add(FindingKind::MarketDataIncomplete, format!("{name} never got a market event")),
+    }
 }
 
 /// Orders of which not one was taken.

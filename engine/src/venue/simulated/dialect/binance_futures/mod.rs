@@ -6,14 +6,12 @@
 
 mod frames;
 
-use serde_json::Value;
-
 use self::frames::FuturesFrames;
 use super::binance_spot::frames::FrameWriter;
 use super::binance_spot::{
     CombinedStreams, frame_kind, limits_message, market_session, refusal, rest,
 };
-use super::{Dialect, DialectKind, Saying, Stage, Talk};
+use super::{Dialect, DialectKind, Stage, Talk};
 use crate::venue::simulated::exchange::{Event, Exchange, Feed, Side, StreamKey};
 use crate::venue::simulated::fault::{Fault, Faults, Occasion};
 use crate::venue::simulated::limits::Limits;
@@ -133,10 +131,8 @@ impl Dialect for BinanceFutures {
         (fault, faults): (Option<Fault>, &mut Faults),
         now: Moment,
     ) -> Reply {
-        match fault {
-            Some(Fault::RefuseRest { status }) => return refusal::http(status, -1003, "Refused."),
-            Some(Fault::Ban { duration }) => limits.ban(duration.as_millis() as i64, now),
-            _ => {}
+        if let Some(refusal) = rest::struck(fault, limits, now) {
+            return refusal;
         }
         let message = limits_message(limits.rules());
         let admission = limits.charge(weight(request), now);
@@ -161,18 +157,8 @@ impl Dialect for BinanceFutures {
     }
 
     fn message(&mut self, text: &str, _stage: Stage, talk: &mut Talk<'_>) {
-        let is_refused =
-            text.contains("\"SUBSCRIBE\"") && talk.faults.strike(Occasion::Subscribe).is_some();
-        let reply = if is_refused {
-            let request = serde_json::from_str::<Value>(text).unwrap_or_default();
-            market_session::error(2, "Invalid request: refused", &request["id"])
-        } else {
-            let (limits, part) = (&*talk.limits, talk.session.part);
-            let may_have = |count| limits.streams(count);
-            let resolve = |name: &str| self.resolve_under(part, name);
-            market_session::answer(talk.session, text, resolve, may_have)
-        };
-        talk.says.push(Saying::Now(reply));
+        let part = talk.session.part;
+        market_session::take(text, talk, |name| self.resolve_under(part, name));
     }
 
     fn market_frame(

@@ -3,11 +3,28 @@
 use serde_json::Value;
 
 use super::super::super::exchange::StreamKey;
+use super::super::super::fault::Occasion;
 use super::super::super::server::{Envelope, Session};
+use super::super::{Saying, Talk};
 
 /// How a combined session gets its frames.
 pub static COMBINED: Envelope =
     Envelope { before: r#"{"stream":""#, between: r#"","data":"#, after: "}" };
+
+/// Takes a request of a market session, and refuses a subscription where a fault wants that.
+/// `resolve` finds a stream by its name.
+pub fn take(text: &str, talk: &mut Talk<'_>, resolve: impl Fn(&str) -> Option<StreamKey>) {
+    let is_refused =
+        text.contains("\"SUBSCRIBE\"") && talk.faults.strike(Occasion::Subscribe).is_some();
+    let reply = if is_refused {
+        let request = serde_json::from_str::<Value>(text).unwrap_or_default();
+        error(2, "Invalid request: refused", &request["id"])
+    } else {
+        let limits = &*talk.limits;
+        answer(talk.session, text, resolve, |count| limits.streams(count))
+    };
+    talk.says.push(Saying::Now(reply));
+}
 
 /// Answers a request of a market session. `resolve` finds a stream by its name, `may_have` says
 /// whether the session may have so many.
@@ -96,7 +113,7 @@ impl MarketRequest {
 }
 
 /// The venue's error reply of market sessions.
-pub fn error(code: i32, message: &str, id: &Value) -> String {
+fn error(code: i32, message: &str, id: &Value) -> String {
     format!(r#"{{"error":{{"code":{code},"msg":{}}},"id":{id}}}"#, Value::from(message))
 }
 

@@ -14,9 +14,7 @@ mod signature;
 mod stream;
 mod weights;
 
-use serde_json::Value;
-
-use super::{Dialect, DialectKind, Saying, Stage, Talk};
+use super::{Dialect, DialectKind, Stage, Talk};
 use crate::venue::simulated::exchange::{Event, Exchange, Feed, StreamKey};
 use crate::venue::simulated::fault::{Fault, Faults, Occasion};
 use crate::venue::simulated::frame_kind::FrameKind;
@@ -99,10 +97,8 @@ impl Dialect for BinanceSpot {
         (fault, faults): (Option<Fault>, &mut Faults),
         now: Moment,
     ) -> Reply {
-        match fault {
-            Some(Fault::RefuseRest { status }) => return refusal::http(status, -1003, "Refused."),
-            Some(Fault::Ban { duration }) => limits.ban(duration.as_millis() as i64, now),
-            _ => {}
+        if let Some(refusal) = rest::struck(fault, limits, now) {
+            return refusal;
         }
         let admission = limits.charge(weights::rest(request), now);
         let message = limits_message(limits.rules());
@@ -128,18 +124,7 @@ impl Dialect for BinanceSpot {
         if talk.session.door == Door::Api || stage != Stage::Received {
             return self.api.handle(text, stage, talk);
         }
-        let is_refused =
-            text.contains("\"SUBSCRIBE\"") && talk.faults.strike(Occasion::Subscribe).is_some();
-        let reply = if is_refused {
-            let id = serde_json::from_str::<Value>(text)
-                .map_or(Value::Null, |request| request["id"].clone());
-            market_session::error(2, "Invalid request: refused", &id)
-        } else {
-            let limits = &*talk.limits;
-            let may_have = |count| limits.streams(count);
-            market_session::answer(talk.session, text, |name| self.resolve(name), may_have)
-        };
-        talk.says.push(Saying::Now(reply));
+        market_session::take(text, talk, |name| self.resolve(name));
     }
 
     fn market_frame(

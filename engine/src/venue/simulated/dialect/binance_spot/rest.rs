@@ -9,7 +9,8 @@ use super::refusal_of;
 use crate::venue::simulated::exchange::{
     AMENDS_MAX, Exchange, MAX_NOTIONAL, OPEN_ORDERS_MAX, PRICE_FACTOR_MAX, Side, SimulatedSymbol,
 };
-use crate::venue::simulated::limits::{Admission, LimitRules};
+use crate::venue::simulated::fault::Fault;
+use crate::venue::simulated::limits::{Admission, LimitRules, Limits};
 use crate::venue::simulated::moment::Moment;
 use crate::venue::simulated::server::{Reply, Request};
 
@@ -25,6 +26,16 @@ pub fn refused(admission: Admission, message: &str, now: Moment) -> Option<Reply
     let wait_s = ((until_ms - now.epoch_ms).max(0) + 999) / 1_000;
     reply.headers.push(("Retry-After", wait_s.to_string()));
     Some(reply)
+}
+
+/// What a fault makes of a request: a refusal, or a ban that begins with it.
+pub fn struck(fault: Option<Fault>, limits: &mut Limits, now: Moment) -> Option<Reply> {
+    match fault {
+        Some(Fault::RefuseRest { status }) => return Some(http(status, -1003, "Refused.")),
+        Some(Fault::Ban { duration }) => limits.ban(duration.as_millis() as i64, now),
+        _ => {}
+    }
+    None
 }
 
 /// Answers a request about the markets. A snapshot's id lies `ids_ahead` too far.
