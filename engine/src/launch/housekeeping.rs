@@ -194,6 +194,9 @@ impl Housekeeping {
     /// Writes the last of everything, and gives up what can't be written.
     pub(super) fn finish(&mut self) {
         self.drain();
+        if let Some(pauses) = &mut self.pauses {
+            pauses.finish();
+        }
         self.letters.finish();
         self.order_log.drain(&self.letters.take_undelivered());
     }

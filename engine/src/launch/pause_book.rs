@@ -2,7 +2,7 @@
 //! engine that is started again obeys what the one before was told (LM-11).
 //!
 //! Housekeeping writes the file whenever a pause begins or ends, whole and under another name
-//! first. What another engine left there, about venues that are none of ours, stays.
+//! first. What another engine left there, or leaves while this one runs, stays until it is over.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -61,6 +61,11 @@ impl Record {
         let is_account = self.stops == PauseScope::Orders.name();
         self.hosts.iter().any(|host| at.hosts.contains(host))
             && (!is_account || self.account == at.account)
+    }
+
+    /// Whether both stop the same.
+    fn is_like(&self, other: &Record) -> bool {
+        (&self.hosts, &self.account, &self.stops) == (&other.hosts, &other.account, &other.stops)
     }
 
     fn scope(&self) -> Option<PauseScope> {
@@ -147,6 +152,12 @@ impl PauseBook {
         }
     }
 
+    /// Writes what has changed since the last look: a ban may answer the cancels of a stop.
+    pub(super) fn finish(&mut self) {
+        self.next_ns = 0;
+        self.keep();
+    }
+
     fn records(&self, now_ns: u64) -> Vec<Record> {
         let wall_ms = self.clock.wall_at_ns(now_ns) / 1_000_000;
         let mut records = self.others.clone();
@@ -172,7 +183,18 @@ impl PauseBook {
     }
 
     fn write(&self, records: &[Record]) -> std::io::Result<()> {
-        let book = Book { version: VERSION, pauses: records.to_vec() };
+        let mut pauses = records.to_vec();
+        // Engines that share the folder keep each other's: none is shortened, and each ends by
+        // itself.
+        let wall_ms = self.clock.wall_at_ns(self.clock.now_ns()) / 1_000_000;
+        for kept in read(&self.files, &self.path).unwrap_or_default() {
+            match pauses.iter_mut().find(|pause| pause.is_like(&kept)) {
+                Some(pause) => pause.until_ms = pause.until_ms.max(kept.until_ms),
+                None if kept.until_ms > wall_ms => pauses.push(kept),
+                None => {}
+            }
+        }
+        let book = Book { version: VERSION, pauses };
         let text = serde_json::to_string_pretty(&book)?;
         let draft = self.path.with_extension("json.new");
         let mut file = self.files.create_private(&draft)?;
@@ -264,6 +286,44 @@ mod tests {
         run(&files, 1_000, at("a:1", "key"), &pauses);
         assert_eq!(run(&files, 1_010, at("a:1", "another"), &[]), [0, 0]);
         assert_eq!(run(&files, 1_010, at("a:1", "key"), &[]), [0, 90]);
+    }
+
+    #[test]
+    fn a_ban_that_answers_the_last_request_of_a_run_is_kept() {
+        let files = files();
+        files.make_private_folder(Path::new("runs")).unwrap();
+        let (clock, _time) = Clock::manual((1_000 * S) as i64);
+        let governor = Governor::default();
+        let mut book = PauseBook::open(&files, Path::new("runs"), &clock);
+        book.add(at("a:1", "key"), &governor);
+        book.keep();
+        governor.pause(PauseScope::Address, DAY_S * S, BANNED, &clock);
+        book.keep();
+        assert_eq!(run(&files, 1_000, at("a:1", "key"), &[]), [0; 2], "too soon for a look");
+        book.finish();
+        assert_eq!(run(&files, 1_000, at("a:1", "key"), &[]), [DAY_S; 2]);
+    }
+
+    #[test]
+    fn engines_that_share_a_folder_keep_each_others_pauses() {
+        let files = files();
+        files.make_private_folder(Path::new("runs")).unwrap();
+        let (clock, _time) = Clock::manual((1_000 * S) as i64);
+        let engine = |of: PausedAt| {
+            let governor = Governor::default();
+            let mut book = PauseBook::open(&files, Path::new("runs"), &clock);
+            book.add(of, &governor);
+            (book, governor)
+        };
+        let (mut one, banned) = engine(at("a:1", "key"));
+        let (mut two, slowed) = engine(at("a:1", "key"));
+        banned.pause(PauseScope::Address, DAY_S * S, BANNED, &clock);
+        one.keep();
+        slowed.pause(PauseScope::Address, 60 * S, BANNED, &clock);
+        slowed.pause(PauseScope::Orders, 90 * S, BANNED, &clock);
+        two.keep();
+        assert_eq!(run(&files, 1_000, at("a:1", "key"), &[]), [DAY_S; 2], "the longer one");
+        assert_eq!(read(&files, Path::new("runs/venue_pauses.json")).unwrap().len(), 2);
     }
 
     #[test]
