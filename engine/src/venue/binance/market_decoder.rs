@@ -7,13 +7,12 @@
 
 use simd_json::Node;
 
-use super::plausible::{check_quote, make_trade};
 use super::ticker_scan;
 use crate::event::{Bar, Level, Quote};
 use crate::venue::book::Diff;
 use crate::venue::codec::{
-    DIFF_LEVELS_MAX, DecodeError, JsonBuffer, Letters, is_null, members, milliseconds_to_ns,
-    read_levels, signed, unsigned,
+    DIFF_LEVELS_MAX, DecodeError, JsonBuffer, Letters, check_bar, check_quote, is_null, make_trade,
+    members, milliseconds_to_ns, read_levels, signed, unsigned,
 };
 use crate::venue::protocol::MarketMessage;
 use crate::venue::{Scales, Symbol, SymbolMap};
@@ -254,10 +253,7 @@ fn read_bar<'a>(
         trades: u32::try_from(kline.unsigned(b'n')?).unwrap_or(u32::MAX),
         closed: u64::from(kline.boolean(b'x')?),
     };
-    let body = (bar.open.min(bar.close), bar.open.max(bar.close));
-    if bar.low <= 0 || bar.low > body.0 || bar.high < body.1 || bar.volume < 0 {
-        return Err(DecodeError::nonsense("prices or volume of a bar contradict each other"));
-    }
+    check_bar(&bar)?;
     Ok(MarketMessage::Bar { symbol, venue_time_ns: fields.time_ns(b'E')?, bar })
 }
 

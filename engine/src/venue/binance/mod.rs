@@ -5,7 +5,6 @@ mod limits;
 mod market;
 mod market_decoder;
 mod orders;
-mod plausible;
 mod reports;
 mod snapshot;
 mod ticker_scan;

@@ -6,9 +6,8 @@
 //! that would be refused, it takes nothing, and the tape decides. It knows no errors. A frame costs
 //! one pass over its bytes, without a copy.
 
-use super::plausible::{check_quote, make_trade};
 use crate::event::Quote;
-use crate::venue::codec::{Scanner, milliseconds_to_ns};
+use crate::venue::codec::{Scanner, check_quote, make_trade, milliseconds_to_ns};
 use crate::venue::protocol::MarketMessage;
 use crate::venue::{Symbol, SymbolMap};
 

@@ -73,6 +73,8 @@ pub struct BookSyncCounters {
     pub missing_removals: u64,
     /// Times the book crossed.
     pub crossings: u64,
+    /// Times the book was held against the venue's checksum.
+    pub checksums: u64,
     /// Times the book was not the venue's, by its checksum.
     pub mismatches: u64,
     /// Times the buffer was full and started again.
@@ -164,11 +166,13 @@ impl BookSync {
         SnapshotOutcome::Joined
     }
 
-    /// The book is not the venue's, by its checksum.
-    #[cold]
-    pub fn mismatch(&mut self) {
-        self.counters.mismatches += 1;
-        self.distrust(BookStatusReason::Checksum);
+    /// The book was held against the venue's checksum; one that does not agree is distrusted.
+    pub fn checked(&mut self, agrees: bool) {
+        self.counters.checksums += 1;
+        if !agrees {
+            self.counters.mismatches += 1;
+            self.distrust(BookStatusReason::Checksum);
+        }
     }
 
     /// Takes a snapshot of the venue: its last update and its levels, best first.

@@ -115,6 +115,15 @@ pub(in crate::venue) fn signed(nodes: &[Node<'_>]) -> Option<i64> {
     }
 }
 
+/// Whether a value is true; `None` when it is neither true nor false.
+#[inline]
+pub(in crate::venue) fn boolean(value: Option<&[Node<'_>]>) -> Option<bool> {
+    match value?.first() {
+        Some(Node::Static(StaticNode::Bool(value))) => Some(*value),
+        _ => None,
+    }
+}
+
 /// Whether a value is `null`.
 #[inline]
 pub(in crate::venue) fn is_null(nodes: &[Node<'_>]) -> bool {
@@ -203,10 +212,7 @@ impl<'t, 'a> Letters<'t, 'a> {
     /// A field that is true or false.
     #[inline]
     pub(in crate::venue) fn boolean(&self, letter: u8) -> Result<bool, DecodeError> {
-        match self.need(letter)?.first() {
-            Some(Node::Static(StaticNode::Bool(value))) => Ok(*value),
-            _ => Err(self.wrong_type(letter)),
-        }
+        boolean(Some(self.need(letter)?)).ok_or(self.wrong_type(letter))
     }
 
     /// A number in text, in units of 10^-`scale`.

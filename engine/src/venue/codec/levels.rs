@@ -19,15 +19,31 @@ pub(in crate::venue) fn read_levels(
     levels_max: usize,
     out: &mut Vec<Level>,
 ) -> Result<(), DecodeError> {
+    read_wide_levels(nodes, 2, scales, levels_max, out)
+}
+
+/// [`read_levels`] of `[[price, quantity, ..], ..]` with `width` elements each; those behind the
+/// quantity are left out.
+#[inline]
+pub(in crate::venue) fn read_wide_levels(
+    nodes: &[Node<'_>],
+    width: usize,
+    scales: Scales,
+    levels_max: usize,
+    out: &mut Vec<Level>,
+) -> Result<(), DecodeError> {
     out.clear();
     let levels = elements(nodes).ok_or(DecodeError::field("levels are no array"))?;
     if levels.len() > levels_max {
         return Err(DecodeError::new(LetterReason::Oversize, "too many levels"));
     }
     for level in levels {
-        let [Node::Array { len: 2, .. }, price, qty, ..] = level else {
+        let [Node::Array { len, .. }, price, qty, ..] = level else {
             return Err(DecodeError::field("level is not [price, quantity]"));
         };
+        if *len != width {
+            return Err(DecodeError::field("level is not [price, quantity]"));
+        }
         let number = |node| text(std::slice::from_ref(node));
         let (Some(price), Some(qty)) = (number(price), number(qty)) else {
             return Err(DecodeError::field("level is not [price, quantity] in text"));

@@ -7,12 +7,20 @@ mod error;
 mod fields;
 mod json;
 mod levels;
+mod object;
+mod plain_number;
+mod plausible;
 mod scanner;
 
 pub use error::DecodeError;
 pub(in crate::venue) use fields::{
-    Letters, elements, is_null, members, milliseconds_to_ns, signed, text, unsigned,
+    Letters, boolean, elements, is_null, members, milliseconds_to_ns, signed, text, unsigned,
 };
 pub(in crate::venue) use json::JsonBuffer;
-pub(in crate::venue) use levels::{DIFF_LEVELS_MAX, read_levels};
+pub(in crate::venue) use levels::{DIFF_LEVELS_MAX, read_levels, read_wide_levels};
+pub(in crate::venue) use object::{
+    Value, need_scaled, need_text, need_time_ns, need_unsigned, pick,
+};
+pub(in crate::venue) use plain_number::PlainNumber;
+pub(in crate::venue) use plausible::{check_bar, check_quote, make_trade};
 pub(in crate::venue) use scanner::Scanner;

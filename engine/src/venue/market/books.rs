@@ -200,7 +200,6 @@ impl FeedBooks {
             && outcome == SnapshotOutcome::Joined
             && !self.agrees(index, told)
         {
-            self.books[index].sync.mismatch();
             stamper.stats.mismatches();
             outcome = SnapshotOutcome::Mismatch;
         }
@@ -213,11 +212,15 @@ impl FeedBooks {
         }
     }
 
-    /// Whether a book is the venue's, by the checksum that the venue told.
+    /// Whether a book is the venue's, by the checksum that the venue told; one that is not is
+    /// distrusted.
     #[inline]
-    fn agrees(&self, index: usize, told: u32) -> bool {
-        let slot = &self.books[index];
-        self.checksum.is_none_or(|checksum| checksum(slot.sync.book(), slot.scales) == told)
+    fn agrees(&mut self, index: usize, told: u32) -> bool {
+        let Some(checksum) = self.checksum else { return true };
+        let slot = &mut self.books[index];
+        let agrees = checksum(slot.sync.book(), slot.scales) == told;
+        slot.sync.checked(agrees);
+        agrees
     }
 
     /// Takes a diff; whether it brought the book, or what is kept of its stream, further.
@@ -242,7 +245,6 @@ impl FeedBooks {
         if let (Some(told), DiffOutcome::Applied) = (diff.checksum, outcome)
             && !self.agrees(index, told)
         {
-            self.books[index].sync.mismatch();
             outcome = DiffOutcome::Mismatch;
         }
         match outcome {

@@ -158,7 +158,7 @@ pub struct Replay<P = SpotMarket> {
 /// The native symbols, in this order, as instruments of eight places.
 pub fn symbols(natives: &[String]) -> SymbolMap {
     let spec = |native: &String| InstrumentSpec {
-        symbol: format!("{native}-X"),
+        symbol: format!("{}-X", native.replace(|c: char| !c.is_ascii_alphanumeric(), "")),
         price_scale: SCALES.price,
         qty_scale: SCALES.qty,
         tick: 1,

@@ -1,11 +1,11 @@
-//! What a quote and a trade must be to be believed (F17), however their frame was read.
+//! What a quote, a trade and a bar must be to be believed (F17), however their frame was read.
 
-use crate::event::{Price, Qty, Quote, Side, Trade};
-use crate::venue::codec::DecodeError;
+use super::error::DecodeError;
+use crate::event::{Bar, Price, Qty, Quote, Side, Trade};
 
 /// A side is a positive price with a positive quantity, or it is empty and both are 0.
 #[inline]
-pub(super) fn check_quote(quote: &Quote) -> Result<(), DecodeError> {
+pub(in crate::venue) fn check_quote(quote: &Quote) -> Result<(), DecodeError> {
     let is_side = |price: i64, qty: i64| price >= 0 && qty >= 0 && (price == 0) == (qty == 0);
     if !is_side(quote.bid_price, quote.bid_qty) || !is_side(quote.ask_price, quote.ask_qty) {
         return Err(DecodeError::nonsense("side of a quote neither whole nor empty"));
@@ -17,10 +17,23 @@ pub(super) fn check_quote(quote: &Quote) -> Result<(), DecodeError> {
 }
 
 #[inline]
-pub(super) fn make_trade(price: i64, qty: i64, buyer_is_maker: bool) -> Result<Trade, DecodeError> {
+pub(in crate::venue) fn make_trade(
+    price: i64,
+    qty: i64,
+    buyer_is_maker: bool,
+) -> Result<Trade, DecodeError> {
     if price <= 0 || qty <= 0 {
         return Err(DecodeError::nonsense("trade at no price or of no quantity"));
     }
     let aggressor = if buyer_is_maker { Side::Sell } else { Side::Buy };
     Ok(Trade::single(Price(price), Qty(qty), aggressor))
+}
+
+/// Prices and volume of a bar, which must not contradict each other.
+pub(in crate::venue) fn check_bar(bar: &Bar) -> Result<(), DecodeError> {
+    let body = (bar.open.min(bar.close), bar.open.max(bar.close));
+    if bar.low <= 0 || bar.low > body.0 || bar.high < body.1 || bar.volume < 0 {
+        return Err(DecodeError::nonsense("prices or volume of a bar contradict each other"));
+    }
+    Ok(())
 }

@@ -90,7 +90,7 @@ fn book_conforms<P: MarketProtocol>(replay: &Replay<P>, native: &str, expected: 
     assert_eq!((event.bid_levels, event.ask_levels), (bid_levels, ask_levels), "{native}");
 }
 
-fn levels(texts: &Value) -> Vec<Level> {
+pub fn levels(texts: &Value) -> Vec<Level> {
     let scaled = |text: &Value| parse_scaled(text.as_str().unwrap().as_bytes(), 8).unwrap();
     let level = |pair: &Value| Level { price: scaled(&pair[0]), qty: scaled(&pair[1]) };
     texts.as_array().unwrap().iter().map(level).collect()

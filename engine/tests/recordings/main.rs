@@ -6,6 +6,7 @@
 
 mod books;
 mod faults;
+mod in_band;
 mod payloads;
 
 mod replay;

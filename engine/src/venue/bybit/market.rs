@@ -1,0 +1,133 @@
+//! The market data of Bybit v5, of spot and of linear and inverse contracts alike: the address
+//! says which (`/v5/public/spot`, `/v5/public/linear`, ..).
+//!
+//! Source: the venue's "Websocket Stream" pages of July 2026 and a recorded session. Books are told
+//! in the stream: a snapshot at any time starts one over, changes are numbered one by one. A ping
+//! is a text of its own.
+
+use super::market_decoder::MarketDecoder;
+use crate::event::EventKind;
+use crate::venue::book::BookRule;
+use crate::venue::codec::DecodeError;
+use crate::venue::governor::{Counted, Limit};
+use crate::venue::protocol::{
+    KeepAlive, MarketProtocol, MarketSink, SnapshotFrom, TimeRequest, VenueLimits,
+};
+use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
+
+/// The protocol.
+pub struct BybitMarket {
+    decoder: MarketDecoder,
+}
+
+/// "Rate Limit": 600 requests over HTTP in five seconds, 500 connections in five minutes.
+const COUNTED: &[Limit] = &[
+    Limit { counts: Counted::Weight, amount: 600, window_ns: 5_000_000_000 },
+    Limit { counts: Counted::Connects, amount: 500, window_ns: 300_000_000_000 },
+];
+
+impl MarketProtocol for BybitMarket {
+    /// A best quote that did not change is told again after three seconds, by the same number.
+    /// Trades are numbered by the update that made them: several have one number.
+    const ORDERS: StreamOrders = StreamOrders {
+        quote: StreamOrder::Monotonic,
+        trade: StreamOrder::Unsequenced,
+        book: StreamOrder::Monotonic,
+        bar: StreamOrder::Unsequenced,
+    };
+    const BOOK_RULE: BookRule = BookRule::Contiguous;
+    const SNAPSHOT: SnapshotFrom = SnapshotFrom::InBand(|topic, id, out| {
+        for op in ["unsubscribe", "subscribe"] {
+            let mut text = String::new();
+            request(op, &[topic.to_owned()], id, &mut text);
+            out.push(text);
+        }
+    });
+    const KEEP_ALIVE: KeepAlive = KeepAlive::Text(r#"{"op":"ping"}"#);
+    const EVENTS_MAX: usize = MarketDecoder::EVENTS_MAX;
+    /// 21,000 characters of topics a connection, ten topics a request on spot. No pace of messages
+    /// is published for public connections.
+    const LIMITS: VenueLimits = VenueLimits {
+        topics_per_connection: 700,
+        topics_per_request: 10,
+        messages_per_s: 10,
+        subscribe_interval_ns: 250_000_000,
+        counted: COUNTED,
+    };
+    const ROUTES: &'static [&'static str] = &[""];
+    const TIME: Option<TimeRequest> =
+        Some(TimeRequest { path: "/v5/market/time", weight: 1, read: read_time });
+
+    fn new(symbols: SymbolMap, frame_bytes_max: usize) -> BybitMarket {
+        BybitMarket { decoder: MarketDecoder::new(symbols, frame_bytes_max) }
+    }
+
+    fn topic(native: &str, kind: EventKind) -> Option<String> {
+        let channel = match kind {
+            EventKind::Quote => "orderbook.1",
+            EventKind::Trade => "publicTrade",
+            EventKind::Book => "orderbook.200",
+            EventKind::Bar => "kline.1",
+            _ => return None,
+        };
+        Some(format!("{channel}.{native}"))
+    }
+
+    fn route(_topic: &str) -> usize {
+        0
+    }
+
+    fn subscribe(topics: &[String], id: u64, out: &mut String) {
+        request("subscribe", topics, id, out);
+    }
+
+    fn unsubscribe(topics: &[String], id: u64, out: &mut String) {
+        request("unsubscribe", topics, id, out);
+    }
+
+    #[inline]
+    fn decode(&mut self, frame: &[u8], sink: &mut impl MarketSink) -> Result<(), DecodeError> {
+        self.decoder.decode(frame, sink)
+    }
+}
+
+/// Appends a request of these topics. Topics are plain words: nothing in them needs escaping.
+fn request(op: &str, topics: &[String], id: u64, out: &mut String) {
+    out.push_str(&format!(r#"{{"req_id":"{id}","op":"{op}","args":["#));
+    for (n, topic) in topics.iter().enumerate() {
+        let comma = if n == 0 { "" } else { "," };
+        out.push_str(&format!("{comma}\"{topic}\""));
+    }
+    out.push_str("]}");
+}
+
+/// The time in the answer to `/v5/market/time`: `{"retCode":0,..,"time":MILLISECONDS}`.
+fn read_time(body: &[u8]) -> Option<i64> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let is_fine = body.get("retCode").and_then(serde_json::Value::as_u64) == Some(0);
+    let ms = body.get("time")?.as_i64().filter(|ms| is_fine && *ms > 0)?;
+    ms.checked_mul(1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_worded_as_the_venue_wants_them() {
+        let topics = ["publicTrade.BTCUSDT".to_owned(), "orderbook.1.ETHUSDT".to_owned()];
+        let mut text = String::new();
+        BybitMarket::subscribe(&topics, 7, &mut text);
+        let expected = r#"{"req_id":"7","op":"subscribe","args":["publicTrade.BTCUSDT","orderbook.1.ETHUSDT"]}"#;
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn the_time_is_read_from_an_answer_that_is_none_of_an_error() {
+        let body = br#"{"retCode":0,"retMsg":"OK","result":{"timeSecond":"1688639403","timeNano":"1688639403423213947"},"retExtInfo":{},"time":1688639403423}"#;
+        assert_eq!(read_time(body), Some(1_688_639_403_423_000_000));
+        assert_eq!(read_time(br#"{"retCode":10006,"time":1688639403423}"#), None);
+        assert_eq!(read_time(br#"{"retCode":0,"time":0}"#), None);
+        assert_eq!(read_time(b"<html>"), None);
+    }
+}

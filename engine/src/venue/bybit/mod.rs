@@ -1,0 +1,6 @@
+//! Bybit v5: how it words its market data. Takes no orders yet.
+
+mod market;
+mod market_decoder;
+
+pub use market::BybitMarket;

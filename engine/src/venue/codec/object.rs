@@ -1,0 +1,71 @@
+//! Members of an object by their names.
+
+use simd_json::Node;
+
+use super::error::DecodeError;
+use super::fields::{members, milliseconds_to_ns, text, unsigned};
+use crate::event::parse_scaled;
+
+/// A value: the nodes from its own on; `None` when the object lacks it.
+pub(in crate::venue) type Value<'t, 'a> = Option<&'t [Node<'a>]>;
+
+/// The members called `names` of the object that `nodes` starts with, in the order of the names.
+/// Nothing when it isn't an object.
+///
+/// # Errors
+/// When one of them is there twice.
+#[inline]
+pub(in crate::venue) fn pick<'t, 'a, const N: usize>(
+    nodes: &'t [Node<'a>],
+    names: [&str; N],
+) -> Result<[Value<'t, 'a>; N], DecodeError> {
+    let mut found = [None; N];
+    for (name, value) in members(nodes) {
+        if let Some(at) = names.iter().position(|wanted| *wanted == name)
+            && found[at].replace(value).is_some()
+        {
+            return Err(DecodeError::malformed("a member of an object twice"));
+        }
+    }
+    Ok(found)
+}
+
+/// A text; `detail` says that it is missing or none.
+#[inline]
+pub(in crate::venue) fn need_text<'a>(
+    value: Value<'_, 'a>,
+    detail: &'static str,
+) -> Result<&'a str, DecodeError> {
+    value.and_then(text).ok_or(DecodeError::field(detail))
+}
+
+/// An unsigned integer; `detail` says that it is missing or none.
+#[inline]
+pub(in crate::venue) fn need_unsigned(
+    value: Value<'_, '_>,
+    detail: &'static str,
+) -> Result<u64, DecodeError> {
+    value.and_then(unsigned).ok_or(DecodeError::field(detail))
+}
+
+/// A number in text, in units of 10^-`scale`; `detail` says that it is missing or no text.
+#[inline]
+pub(in crate::venue) fn need_scaled(
+    value: Value<'_, '_>,
+    scale: u8,
+    detail: &'static str,
+) -> Result<i64, DecodeError> {
+    Ok(parse_scaled(need_text(value, detail)?.as_bytes(), scale)?)
+}
+
+/// Milliseconds since the Unix epoch, as an integer or in text, in nanoseconds; `detail` says that
+/// they are missing or neither.
+#[inline]
+pub(in crate::venue) fn need_time_ns(
+    value: Value<'_, '_>,
+    detail: &'static str,
+) -> Result<i64, DecodeError> {
+    let in_text = || value.and_then(text).and_then(|text| text.parse().ok());
+    let ms = value.and_then(unsigned).or_else(in_text);
+    milliseconds_to_ns(ms.ok_or(DecodeError::field(detail))?)
+}

@@ -1,0 +1,141 @@
+//! The market data of OKX v5: quotes, trades and books of the public address
+//! (`wss://ws.okx.com/ws/v5/public`).
+//!
+//! Source: the venue's reference, "WebSocket" and "Public Data", and recorded sessions. Books are
+//! told in the stream; each change names the one before it, and one that changes nothing is a sign
+//! of life. Keep-alives are the bare words `ping` and `pong`. Bars are served at another address
+//! (`/business`), and are not taken.
+
+use super::checksum::checksum;
+use super::market_decoder::MarketDecoder;
+use crate::event::EventKind;
+use crate::venue::book::BookRule;
+use crate::venue::codec::DecodeError;
+use crate::venue::governor::{Counted, Limit};
+use crate::venue::protocol::{
+    BookChecksum, KeepAlive, MarketProtocol, MarketSink, SnapshotFrom, TimeRequest, VenueLimits,
+};
+use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
+
+/// The protocol.
+pub struct OkxMarket {
+    decoder: MarketDecoder,
+}
+
+/// "Rate Limits": three connections a second from an address; the time may be asked ten times in
+/// two seconds.
+const COUNTED: &[Limit] = &[
+    Limit { counts: Counted::Weight, amount: 10, window_ns: 2_000_000_000 },
+    Limit { counts: Counted::Connects, amount: 3, window_ns: 1_000_000_000 },
+];
+
+impl MarketProtocol for OkxMarket {
+    const ORDERS: StreamOrders = StreamOrders {
+        quote: StreamOrder::Monotonic,
+        trade: StreamOrder::Monotonic,
+        // Numbers go back when the venue resets them in its maintenance: the chain says what
+        // follows what.
+        book: StreamOrder::Unsequenced,
+        bar: StreamOrder::Unsequenced,
+    };
+    const BOOK_RULE: BookRule = BookRule::Linked;
+    const SNAPSHOT: SnapshotFrom = SnapshotFrom::InBand(|topic, id, out| {
+        for op in ["unsubscribe", "subscribe"] {
+            let mut text = String::new();
+            request(op, &[topic.to_owned()], id, &mut text);
+            out.push(text);
+        }
+    });
+    const CHECKSUM: Option<BookChecksum> = Some(checksum);
+    const KEEP_ALIVE: KeepAlive = KeepAlive::Text("ping");
+    const EVENTS_MAX: usize = MarketDecoder::EVENTS_MAX;
+    /// 480 requests an hour on a connection, 64 KB each; fewer than 30 deep books a connection are
+    /// advised.
+    const LIMITS: VenueLimits = VenueLimits {
+        topics_per_connection: 90,
+        topics_per_request: 90,
+        messages_per_s: 3,
+        subscribe_interval_ns: 7_500_000_000,
+        counted: COUNTED,
+    };
+    const ROUTES: &'static [&'static str] = &[""];
+    const TIME: Option<TimeRequest> =
+        Some(TimeRequest { path: "/api/v5/public/time", weight: 1, read: read_time });
+
+    fn new(symbols: SymbolMap, frame_bytes_max: usize) -> OkxMarket {
+        OkxMarket { decoder: MarketDecoder::new(symbols, frame_bytes_max) }
+    }
+
+    fn on_open(&mut self) {
+        self.decoder.restart();
+    }
+
+    /// Channel and instrument, with a colon between them: instruments have none.
+    fn topic(native: &str, kind: EventKind) -> Option<String> {
+        let channel = match kind {
+            EventKind::Quote => "bbo-tbt",
+            EventKind::Trade => "trades",
+            EventKind::Book => "books",
+            _ => return None,
+        };
+        Some(format!("{channel}:{native}"))
+    }
+
+    fn route(_topic: &str) -> usize {
+        0
+    }
+
+    fn subscribe(topics: &[String], id: u64, out: &mut String) {
+        request("subscribe", topics, id, out);
+    }
+
+    fn unsubscribe(topics: &[String], id: u64, out: &mut String) {
+        request("unsubscribe", topics, id, out);
+    }
+
+    #[inline]
+    fn decode(&mut self, frame: &[u8], sink: &mut impl MarketSink) -> Result<(), DecodeError> {
+        self.decoder.decode(frame, sink)
+    }
+}
+
+/// Appends a request of these topics. Topics are plain words: nothing in them needs escaping.
+fn request(op: &str, topics: &[String], id: u64, out: &mut String) {
+    out.push_str(&format!(r#"{{"id":"{id}","op":"{op}","args":["#));
+    for (n, topic) in topics.iter().enumerate() {
+        let comma = if n == 0 { "" } else { "," };
+        let (channel, instrument) = topic.split_once(':').unwrap_or((topic, ""));
+        out.push_str(&format!(r#"{comma}{{"channel":"{channel}","instId":"{instrument}"}}"#));
+    }
+    out.push_str("]}");
+}
+
+/// The time in `{"code":"0","msg":"","data":[{"ts":"MILLISECONDS"}]}`.
+fn read_time(body: &[u8]) -> Option<i64> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let is_fine = body.get("code")?.as_str() == Some("0");
+    let ms: i64 = body.get("data")?.get(0)?.get("ts")?.as_str()?.parse().ok()?;
+    ms.checked_mul(1_000_000).filter(|ns| is_fine && *ns > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_worded_as_the_venue_wants_them() {
+        let topics = ["books:BTC-USDT".to_owned(), "trades:BTC-USD-SWAP".to_owned()];
+        let mut text = String::new();
+        OkxMarket::subscribe(&topics, 7, &mut text);
+        let expected = r#"{"id":"7","op":"subscribe","args":[{"channel":"books","instId":"BTC-USDT"},{"channel":"trades","instId":"BTC-USD-SWAP"}]}"#;
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn the_time_is_read_from_an_answer_that_is_none_of_an_error() {
+        let body = br#"{"code":"0","data":[{"ts":"1597026383085"}],"msg":""}"#;
+        assert_eq!(read_time(body), Some(1_597_026_383_085_000_000));
+        assert_eq!(read_time(br#"{"code":"50011","data":[{"ts":"1597026383085"}]}"#), None);
+        assert_eq!(read_time(br#"{"code":"0","data":[]}"#), None);
+    }
+}

@@ -1,0 +1,97 @@
+//! Recordings of venues that tell their books in the stream: every frame is taken, every checksum
+//! holds, and each final book equals the independent result (LM-07).
+
+use std::path::Path;
+
+use pitlane_engine::event::{Bar, Book, BookStatus, BookStatusReason, Quote, Side, Trade};
+use pitlane_engine::venue::book::BookSyncCounters;
+use pitlane_engine::venue::bybit::BybitMarket;
+use pitlane_engine::venue::okx::OkxMarket;
+use pitlane_engine::venue::protocol::MarketProtocol;
+use serde_json::Value;
+
+use super::books::levels;
+use super::replay::{Replay, SCALES, expected, lines, recordings};
+
+const SYNCED: (BookStatus, BookStatusReason) = (BookStatus::Live, BookStatusReason::Synced);
+
+/// Plays the frames of a folder; no frame may be refused.
+fn replay<P: MarketProtocol>(folder: &Path, natives: &[&str]) -> Replay<P> {
+    let natives: Vec<String> = natives.iter().map(|&native| native.to_owned()).collect();
+    let frames = lines(&folder.join("ws.jsonl"));
+    let mut replay = Replay::<P>::new(&natives);
+    frames.iter().for_each(|frame| {
+        replay.frame(frame);
+    });
+    let read = replay.read();
+    assert!(read.identity_holds());
+    assert_eq!(replay.out.letters, [], "nothing is refused");
+    assert_eq!((read.frames, read.refused, read.unknown), (frames.len() as u64, 0, 0));
+    assert_eq!((read.gaps, read.snapshots), (0, 0), "no book was asked for again");
+    assert_eq!(replay.out.states(), vec![SYNCED; natives.len()], "each book went live, once");
+    assert!(replay.out.books_only_while_live());
+    replay
+}
+
+/// The final book is that of the independent implementation.
+fn book_conforms<P: MarketProtocol>(
+    replay: &Replay<P>,
+    native: &str,
+    last: &Value,
+) -> BookSyncCounters {
+    let (book, status) = replay.book(native);
+    assert_eq!(status, BookStatus::Live, "{native}");
+    assert!(!book.crossed(), "{native}");
+    for (side, count, top) in
+        [(Side::Buy, "bid_levels", "top5_bids"), (Side::Sell, "ask_levels", "top5_asks")]
+    {
+        assert_eq!(book.level_count(side) as u64, last[count].as_u64().unwrap(), "{native}");
+        let best: Vec<_> = book.best(side).take(5).copied().collect();
+        assert_eq!(best, levels(&last[top]), "{native}");
+    }
+    assert_eq!(Some(book.digest(SCALES).as_str()), last["book_sha256"].as_str(), "{native}");
+    let counters = replay.counters(native);
+    let orphans = last["orphan_deletes"].as_u64().unwrap();
+    assert_eq!(counters.missing_removals, orphans, "{native}");
+    counters
+}
+
+#[test]
+fn bybit_linear_conforms() {
+    const NAME: &str = "bybit/v5_linear_orderbook200_20260809";
+    let Some(folder) = recordings() else { return };
+    let natives = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "DOGEUSDT"];
+    let expected = &expected(&folder)[NAME];
+    let replay = replay::<BybitMarket>(&folder.join(NAME), &natives);
+    let count = |kind: &str| expected["frames_by_kind"][kind].as_u64().unwrap();
+    for native in natives {
+        let topic = &expected["topics"][format!("orderbook.200.{native}")];
+        let counters = book_conforms(&replay, native, &topic["final"]);
+        assert_eq!(Some(counters.applied), topic["deltas"].as_u64(), "{native}");
+        let id = replay.feed.symbols().lookup(native.as_bytes()).unwrap().instrument;
+        let books = replay.out.of::<Book>();
+        let (last, _) = books.filter(|(event, _)| event.instrument_id() == id).last().unwrap();
+        assert_eq!(Some(last.sequence), topic["last_u"].as_u64(), "{native}");
+    }
+    // One frame may hold the bar that ends and the one that begins.
+    assert!(replay.out.of::<Bar>().count() as u64 >= count("kline/snapshot"));
+    assert!(replay.out.of::<Trade>().count() as u64 >= count("publicTrade/snapshot"));
+}
+
+#[test]
+fn okx_conforms_with_every_checksum() {
+    const NAME: &str = "okx/books_trades_tickers_20220513";
+    let Some(folder) = recordings() else { return };
+    let natives = ["BTC-USDT", "UNI-USD-SWAP", "BTC-USD-220527"];
+    let expected = &expected(&folder)[NAME];
+    let replay = replay::<OkxMarket>(&folder.join(NAME), &natives);
+    let count = |kind: &str| expected["frames_by_kind"][kind].as_u64().unwrap();
+    for native in natives {
+        let instrument = &expected["instruments"][native];
+        let counters = book_conforms(&replay, native, &instrument["final"]);
+        assert_eq!(Some(counters.checksums), instrument["checksum_ok"].as_u64(), "{native}");
+        assert_eq!(counters.mismatches, 0, "{native}");
+    }
+    assert_eq!(replay.out.of::<Quote>().count() as u64, count("tickers/data"));
+    assert_eq!(replay.out.of::<Trade>().count() as u64, count("trades/data"));
+}
