@@ -8,6 +8,7 @@ pub mod bybit;
 mod clock;
 pub mod codec;
 pub mod governor;
+pub mod kraken;
 mod lane_outlet;
 mod letter_reader;
 pub mod market;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use pitlane_engine::event::{
     Bar, Book, BookState, BookStatus, BookStatusReason, Level, Quote, Side, Trade, parse_scaled,
 };
+use pitlane_engine::venue::Scales;
 use pitlane_engine::venue::binance::SpotMarket;
 use pitlane_engine::venue::binance_futures::FuturesMarket;
 use pitlane_engine::venue::protocol::MarketProtocol;
@@ -76,7 +77,7 @@ fn book_conforms<P: MarketProtocol>(replay: &Replay<P>, native: &str, expected: 
     {
         assert_eq!(book.level_count(side) as u64, last[count].as_u64().unwrap(), "{native}");
         let best: Vec<Level> = book.best(side).take(5).copied().collect();
-        assert_eq!(best, levels(&last[top]), "{native}");
+        assert_eq!(best, levels(&last[top], SCALES), "{native}");
     }
     assert_eq!(Some(book.digest(SCALES).as_str()), last["book_sha256"].as_str(), "{native}");
 
@@ -90,9 +91,12 @@ fn book_conforms<P: MarketProtocol>(replay: &Replay<P>, native: &str, expected: 
     assert_eq!((event.bid_levels, event.ask_levels), (bid_levels, ask_levels), "{native}");
 }
 
-pub fn levels(texts: &Value) -> Vec<Level> {
-    let scaled = |text: &Value| parse_scaled(text.as_str().unwrap().as_bytes(), 8).unwrap();
-    let level = |pair: &Value| Level { price: scaled(&pair[0]), qty: scaled(&pair[1]) };
+pub fn levels(texts: &Value, scales: Scales) -> Vec<Level> {
+    let scaled = |text: &Value, scale| parse_scaled(text.as_str().unwrap().as_bytes(), scale);
+    let level = |pair: &Value| Level {
+        price: scaled(&pair[0], scales.price).unwrap(),
+        qty: scaled(&pair[1], scales.qty).unwrap(),
+    };
     texts.as_array().unwrap().iter().map(level).collect()
 }
 

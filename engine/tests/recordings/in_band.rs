@@ -4,8 +4,10 @@
 use std::path::Path;
 
 use pitlane_engine::event::{Bar, Book, BookStatus, BookStatusReason, Quote, Side, Trade};
+use pitlane_engine::venue::Scales;
 use pitlane_engine::venue::book::BookSyncCounters;
 use pitlane_engine::venue::bybit::BybitMarket;
+use pitlane_engine::venue::kraken::KrakenMarket;
 use pitlane_engine::venue::okx::OkxMarket;
 use pitlane_engine::venue::protocol::MarketProtocol;
 use serde_json::Value;
@@ -15,11 +17,11 @@ use super::replay::{Replay, SCALES, expected, lines, recordings};
 
 const SYNCED: (BookStatus, BookStatusReason) = (BookStatus::Live, BookStatusReason::Synced);
 
-/// Plays the frames of a folder; no frame may be refused.
-fn replay<P: MarketProtocol>(folder: &Path, natives: &[&str]) -> Replay<P> {
+/// Plays the frames of a file; no frame may be refused.
+fn replay<P: MarketProtocol>(file: &Path, natives: &[&str], scales: Scales) -> Replay<P> {
     let natives: Vec<String> = natives.iter().map(|&native| native.to_owned()).collect();
-    let frames = lines(&folder.join("ws.jsonl"));
-    let mut replay = Replay::<P>::new(&natives);
+    let frames = lines(file);
+    let mut replay = Replay::<P>::of_scales(&natives, scales);
     frames.iter().for_each(|frame| {
         replay.frame(frame);
     });
@@ -38,6 +40,7 @@ fn book_conforms<P: MarketProtocol>(
     replay: &Replay<P>,
     native: &str,
     last: &Value,
+    scales: Scales,
 ) -> BookSyncCounters {
     let (book, status) = replay.book(native);
     assert_eq!(status, BookStatus::Live, "{native}");
@@ -47,9 +50,9 @@ fn book_conforms<P: MarketProtocol>(
     {
         assert_eq!(book.level_count(side) as u64, last[count].as_u64().unwrap(), "{native}");
         let best: Vec<_> = book.best(side).take(5).copied().collect();
-        assert_eq!(best, levels(&last[top]), "{native}");
+        assert_eq!(best, levels(&last[top], scales), "{native}");
     }
-    assert_eq!(Some(book.digest(SCALES).as_str()), last["book_sha256"].as_str(), "{native}");
+    assert_eq!(Some(book.digest(scales).as_str()), last["book_sha256"].as_str(), "{native}");
     let counters = replay.counters(native);
     let orphans = last["orphan_deletes"].as_u64().unwrap();
     assert_eq!(counters.missing_removals, orphans, "{native}");
@@ -62,11 +65,11 @@ fn bybit_linear_conforms() {
     let Some(folder) = recordings() else { return };
     let natives = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "DOGEUSDT"];
     let expected = &expected(&folder)[NAME];
-    let replay = replay::<BybitMarket>(&folder.join(NAME), &natives);
+    let replay = replay::<BybitMarket>(&folder.join(NAME).join("ws.jsonl"), &natives, SCALES);
     let count = |kind: &str| expected["frames_by_kind"][kind].as_u64().unwrap();
     for native in natives {
         let topic = &expected["topics"][format!("orderbook.200.{native}")];
-        let counters = book_conforms(&replay, native, &topic["final"]);
+        let counters = book_conforms(&replay, native, &topic["final"], SCALES);
         assert_eq!(Some(counters.applied), topic["deltas"].as_u64(), "{native}");
         let id = replay.feed.symbols().lookup(native.as_bytes()).unwrap().instrument;
         let books = replay.out.of::<Book>();
@@ -84,14 +87,28 @@ fn okx_conforms_with_every_checksum() {
     let Some(folder) = recordings() else { return };
     let natives = ["BTC-USDT", "UNI-USD-SWAP", "BTC-USD-220527"];
     let expected = &expected(&folder)[NAME];
-    let replay = replay::<OkxMarket>(&folder.join(NAME), &natives);
+    let replay = replay::<OkxMarket>(&folder.join(NAME).join("ws.jsonl"), &natives, SCALES);
     let count = |kind: &str| expected["frames_by_kind"][kind].as_u64().unwrap();
     for native in natives {
         let instrument = &expected["instruments"][native];
-        let counters = book_conforms(&replay, native, &instrument["final"]);
+        let counters = book_conforms(&replay, native, &instrument["final"], SCALES);
         assert_eq!(Some(counters.checksums), instrument["checksum_ok"].as_u64(), "{native}");
         assert_eq!(counters.mismatches, 0, "{native}");
     }
     assert_eq!(replay.out.of::<Quote>().count() as u64, count("tickers/data"));
     assert_eq!(replay.out.of::<Trade>().count() as u64, count("trades/data"));
+}
+
+#[test]
+fn kraken_conforms_with_every_checksum() {
+    const NAME: &str = "kraken/v2_book25_btcusd_20260826";
+    let Some(folder) = recordings() else { return };
+    let scales = Scales { price: 1, qty: 8 };
+    let expected = &expected(&folder)[NAME];
+    let file = folder.join(format!("{NAME}.jsonl"));
+    let replay = replay::<KrakenMarket>(&file, &["BTC/USD"], scales);
+    let counters = book_conforms(&replay, "BTC/USD", &expected["final"], scales);
+    let count = |kind: &str| expected["counts"][kind].as_u64().unwrap();
+    assert_eq!((counters.checksums, counters.mismatches), (count("checksum_ok"), 0));
+    assert_eq!(counters.applied, count("book/update"));
 }

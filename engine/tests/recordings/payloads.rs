@@ -23,7 +23,7 @@ fn natives() -> Vec<String> {
 }
 
 fn user_decoder() -> UserDecoder {
-    UserDecoder::new(symbols(&natives()), FRAME_BYTES_MAX)
+    UserDecoder::new(symbols(&natives(), SCALES), FRAME_BYTES_MAX)
 }
 
 fn scaled(value: &Value) -> i64 {
@@ -131,7 +131,7 @@ fn edge_payloads_of_binance_end_as_stated() {
 #[test]
 fn documented_market_streams_end_as_stated() {
     let Some(folder) = recordings() else { return };
-    let mut decoder = MarketDecoder::new(symbols(&natives()), FRAME_BYTES_MAX);
+    let mut decoder = MarketDecoder::new(symbols(&natives(), SCALES), FRAME_BYTES_MAX);
     let mut counts = std::collections::BTreeMap::new();
     for (doc, json) in documents(&folder) {
         if doc != "web-socket-streams.md" || json.get("method").is_some() {

@@ -155,12 +155,12 @@ pub struct Replay<P = SpotMarket> {
     frames: u64,
 }
 
-/// The native symbols, in this order, as instruments of eight places.
-pub fn symbols(natives: &[String]) -> SymbolMap {
+/// The native symbols, in this order, as instruments.
+pub fn symbols(natives: &[String], scales: Scales) -> SymbolMap {
     let spec = |native: &String| InstrumentSpec {
         symbol: format!("{}-X", native.replace(|c: char| !c.is_ascii_alphanumeric(), "")),
-        price_scale: SCALES.price,
-        qty_scale: SCALES.qty,
+        price_scale: scales.price,
+        qty_scale: scales.qty,
         tick: 1,
         step: 1,
     };
@@ -172,9 +172,14 @@ pub fn symbols(natives: &[String]) -> SymbolMap {
 
 impl<P: MarketProtocol> Replay<P> {
     pub fn new(natives: &[String]) -> Replay<P> {
+        Replay::of_scales(natives, SCALES)
+    }
+
+    /// Of instruments of other places than eight.
+    pub fn of_scales(natives: &[String], scales: Scales) -> Replay<P> {
         let (clock, time) = Clock::manual(0);
         let stats = IntakeStats::new();
-        let mut options = MarketFeedOptions::new(VenueId(3), symbols(natives));
+        let mut options = MarketFeedOptions::new(VenueId(3), symbols(natives, scales));
         // The recordings asked for every snapshot at the first diff.
         options.snapshot_pace.burst = natives.len() as u32;
         let mut feed = MarketFeed::new(options, clock.clone(), stats.clone());

@@ -83,6 +83,14 @@ impl L2Book {
         }
     }
 
+    /// Removes all but the best `depth` levels a side.
+    pub fn truncate(&mut self, depth: usize) {
+        for side in [&mut self.bids, &mut self.asks] {
+            // The farthest ones come first.
+            side.drain(..side.len().saturating_sub(depth));
+        }
+    }
+
     /// Removes every level.
     pub fn clear(&mut self) {
         self.bids.clear();

@@ -16,6 +16,9 @@ use crate::event::{BookStatus, BookStatusReason, Level, Side};
 pub struct BookSyncOptions {
     /// Levels a side of the book.
     pub levels_max: usize,
+    /// Levels a side that the venue keeps up: those behind them fall out without a word. `None`
+    /// where it tells every level that goes.
+    pub depth: Option<usize>,
     /// Diffs kept while waiting for a snapshot.
     pub buffered_diffs_max: usize,
     /// Levels, of both sides, in all diffs kept. At least what one diff may have.
@@ -87,6 +90,7 @@ pub struct BookSyncCounters {
 #[derive(Clone, Debug)]
 pub struct BookSync {
     rule: BookRule,
+    depth: Option<usize>,
     book: L2Book,
     buffer: DiffBuffer,
     status: BookStatus,
@@ -109,6 +113,7 @@ impl BookSync {
     pub fn new(rule: BookRule, options: &BookSyncOptions) -> BookSync {
         BookSync {
             rule,
+            depth: options.depth,
             book: L2Book::new(options.levels_max),
             buffer: DiffBuffer::new(options.buffered_diffs_max, options.buffered_levels_max),
             status: BookStatus::Syncing,
@@ -382,6 +387,11 @@ impl BookSync {
                 let applied = self.book.apply(side, level.price, level.qty);
                 self.counters.missing_removals += u64::from(applied == super::Applied::Missing);
             }
+        }
+        if let Some(depth) = self.depth {
+            // Not before the whole change is in: a level that one part of it pushes out may be
+            // back in by another.
+            self.book.truncate(depth);
         }
         if self.last_applied_ns.is_none() {
             self.counters.first_applied = (diff.first_update_id, diff.final_update_id);

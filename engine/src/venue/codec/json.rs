@@ -47,6 +47,21 @@ impl JsonBuffer {
         }
     }
 
+    /// [`JsonBuffer::parse`] with every number as the text that it is: for venues whose prices are
+    /// JSON numbers. No digit is lost, and none goes through a float.
+    pub(in crate::venue) fn parse_numbers_as_texts<'a, R>(
+        &'a mut self,
+        frame: &[u8],
+        read: impl FnOnce(&[Node<'a>]) -> Result<R, DecodeError>,
+    ) -> Result<R, DecodeError> {
+        self.refuse_oversize(frame)?;
+        self.padded.clear();
+        quote_numbers(frame, &mut self.padded);
+        let bytes = self.padded.len();
+        self.padded.resize(bytes + INPUT_PADDING, 0);
+        self.parse_padded(bytes, read)
+    }
+
     /// Parses `frame` and hands the document's nodes to `read`. What `read` returns may borrow the
     /// document's strings, which live in this buffer until the next frame, but not the nodes.
     #[inline]
@@ -55,18 +70,34 @@ impl JsonBuffer {
         frame: &[u8],
         read: impl FnOnce(&[Node<'a>]) -> Result<R, DecodeError>,
     ) -> Result<R, DecodeError> {
-        if frame.len() > self.frame_bytes_max {
-            return Err(DecodeError::new(LetterReason::Oversize, "frame above the limit"));
-        }
+        self.refuse_oversize(frame)?;
         let padded_bytes = frame.len() + INPUT_PADDING;
         if self.padded.len() < padded_bytes {
             self.padded.resize(padded_bytes, 0);
         }
         self.padded[..frame.len()].copy_from_slice(frame);
+        self.parse_padded(frame.len(), read)
+    }
+
+    #[inline]
+    fn refuse_oversize(&self, frame: &[u8]) -> Result<(), DecodeError> {
+        if frame.len() > self.frame_bytes_max {
+            return Err(DecodeError::new(LetterReason::Oversize, "frame above the limit"));
+        }
+        Ok(())
+    }
+
+    /// Parses what stands in the padded buffer.
+    #[inline]
+    fn parse_padded<'a, R>(
+        &'a mut self,
+        bytes: usize,
+        read: impl FnOnce(&[Node<'a>]) -> Result<R, DecodeError>,
+    ) -> Result<R, DecodeError> {
         // A tape borrows the document, so it can't be kept under that lifetime. An empty one can
         // change lifetimes; its allocation travels along.
         let mut tape: Tape<'a> = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
-        let filled = fill_tape_padded(&mut self.padded, frame.len(), &mut self.buffers, &mut tape);
+        let filled = fill_tape_padded(&mut self.padded, bytes, &mut self.buffers, &mut tape);
         let outcome = match filled {
             Ok(()) => read(&tape.0),
             Err(error) => Err(refuse(error.error())),
@@ -74,6 +105,40 @@ impl JsonBuffer {
         self.tape = tape.reset();
         outcome
     }
+}
+
+/// Copies a frame with quotes around each number that is not in a text.
+fn quote_numbers(frame: &[u8], out: &mut Vec<u8>) {
+    let is_of_number =
+        |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
+    let mut rest = frame;
+    while let Some((&byte, behind)) = rest.split_first() {
+        let taken = match byte {
+            b'"' => text_bytes(rest),
+            b'-' | b'0'..=b'9' => {
+                let number = rest.iter().take_while(|byte| is_of_number(byte)).count();
+                out.push(b'"');
+                out.extend_from_slice(&rest[..number]);
+                out.push(b'"');
+                rest = &rest[number..];
+                continue;
+            }
+            _ => rest.len() - behind.len(),
+        };
+        out.extend_from_slice(&rest[..taken]);
+        rest = &rest[taken..];
+    }
+}
+
+/// Bytes of the text that `rest` starts with, quotes included; all of them when it does not end.
+fn text_bytes(rest: &[u8]) -> usize {
+    let mut is_escaped = false;
+    let end = rest.iter().skip(1).position(|byte| {
+        let ends = *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped;
+        ends
+    });
+    end.map_or(rest.len(), |end| end + 2)
 }
 
 #[cold]
@@ -84,5 +149,27 @@ fn refuse(error: &ErrorType) -> DecodeError {
         ErrorType::DepthLimitExceeded => DecodeError::malformed("nested too deeply"),
         ErrorType::TrailingData => DecodeError::malformed("bytes after the document"),
         _ => DecodeError::malformed("not JSON"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_quoted_and_texts_stay_as_they_are() {
+        for (frame, quoted) in [
+            (
+                r#"{"price":78480.10,"qty":0.00005000}"#,
+                r#"{"price":"78480.10","qty":"0.00005000"}"#,
+            ),
+            (r#"[1e-08,-5,17408390984690501469]"#, r#"["1e-08","-5","17408390984690501469"]"#),
+            (r#"{"a\\":"x \" 7","b":true}"#, r#"{"a\\":"x \" 7","b":true}"#),
+            (r#"{"open":"7"#, r#"{"open":"7"#),
+        ] {
+            let mut out = Vec::new();
+            quote_numbers(frame.as_bytes(), &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), quoted);
+        }
     }
 }

@@ -69,3 +69,14 @@ pub(in crate::venue) fn need_time_ns(
     let ms = value.and_then(unsigned).or_else(in_text);
     milliseconds_to_ns(ms.ok_or(DecodeError::field(detail))?)
 }
+
+/// A time as RFC 3339 writes it, such as `2026-08-26T11:55:56.865741Z`, in nanoseconds since the
+/// Unix epoch; `detail` says that it is missing or none.
+pub(in crate::venue) fn need_date_ns(
+    value: Value<'_, '_>,
+    detail: &'static str,
+) -> Result<i64, DecodeError> {
+    let time = value.and_then(text).and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let time_ns = time.and_then(|time| i64::try_from(time.as_nanosecond()).ok());
+    time_ns.filter(|ns| *ns > 0).ok_or(DecodeError::field(detail))
+}

@@ -104,6 +104,7 @@ impl<P: MarketProtocol> MarketFeed<P> {
     ) -> MarketFeed<P> {
         let limits = BookSyncOptions {
             levels_max: options.book_levels_max,
+            depth: P::BOOK_DEPTH,
             buffered_diffs_max: options.buffered_diffs_max.max(1),
             // At least one diff fits, whatever it holds.
             buffered_levels_max: options.buffered_levels_max.max(2 * DIFF_LEVELS_MAX),

@@ -14,6 +14,9 @@ pub trait MarketProtocol: Sized + Send + 'static {
     /// How the diffs of a book follow each other. A venue that does not number them has its
     /// protocol count them.
     const BOOK_RULE: BookRule;
+    /// Levels a side of a book that the venue keeps up, where those behind them fall out without a
+    /// word; `None` where every level that goes is told.
+    const BOOK_DEPTH: Option<usize> = None;
     /// Where a book is told whole.
     const SNAPSHOT: SnapshotFrom;
     /// What checksums of books are held against; `None` where the venue sends none.

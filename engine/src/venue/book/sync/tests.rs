@@ -6,8 +6,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-const OPTIONS: BookSyncOptions =
-    BookSyncOptions { levels_max: 100, buffered_diffs_max: 8, buffered_levels_max: 64 };
+const OPTIONS: BookSyncOptions = BookSyncOptions {
+    levels_max: 100,
+    depth: None,
+    buffered_diffs_max: 8,
+    buffered_levels_max: 64,
+};
 
 fn level(price: i64, qty: i64) -> Level {
     Level { price, qty }
