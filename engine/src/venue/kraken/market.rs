@@ -1,8 +1,8 @@
 //! The market data of Kraken spot, WebSocket v2 (`wss://ws.kraken.com/v2`).
 //!
-//! Source: the venue's "Spot Websockets v2" and "Book checksum" pages, and a recorded session. Books
-//! are told in the stream, have no numbers but a checksum with each change, and are kept up to
-//! the depth that was subscribed to. A request subscribes to one channel, so each channel has a
+//! Source: the venue's "Spot Websockets v2" and "Book checksum" pages, and a recorded session.
+//! Books are told in the stream, have no numbers but a checksum with each change, and are kept up
+//! to the depth that was subscribed to. A request subscribes to one channel, so each channel has a
 //! connection of its own here.
 
 use super::checksum::checksum;
