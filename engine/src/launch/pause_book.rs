@@ -73,6 +73,15 @@ impl Record {
     }
 }
 
+/// A venue at the same address, by its governor.
+#[derive(Debug)]
+pub(super) enum Neighbour {
+    /// With the same account, or without one.
+    SameAccount(Governor),
+    /// With another account.
+    SameAddress(Governor),
+}
+
 /// What is remembered, and of whom.
 pub(super) struct PauseBook {
     files: Files,
@@ -99,15 +108,22 @@ impl PauseBook {
         PauseBook { files, path, clock, others, ours, written, next_ns }
     }
 
-    /// The governor of a venue that was taken up before and has the same address and account: what
-    /// is counted by them is counted once.
-    pub(super) fn governor_of(&self, at: &PausedAt) -> Option<Governor> {
-        let is_same = |(one, _): &&(PausedAt, Governor)| {
-            let is_near = one.hosts.iter().any(|host| at.hosts.contains(host));
-            let accounts = [&one.account, &at.account];
-            is_near && (accounts[0] == accounts[1] || accounts.iter().any(|key| key.is_empty()))
+    /// A venue that was taken up before and has the same address: what is counted by it, and by the
+    /// account where that is the same, is counted once.
+    pub(super) fn neighbour_of(&self, at: &PausedAt) -> Option<Neighbour> {
+        let is_near = |(one, _): &&(PausedAt, Governor)| {
+            one.hosts.iter().any(|host| at.hosts.contains(host))
         };
-        self.ours.iter().find(is_same).map(|(_, governor)| governor.clone())
+        let near = || self.ours.iter().filter(is_near);
+        let same = near().find(|(one, _)| one.account == at.account || at.account.is_empty());
+        if let Some((_, governor)) = same {
+            return Some(Neighbour::SameAccount(governor.clone()));
+        }
+        // A venue without an account leaves its governor to the first account at its address.
+        if let Some((_, governor)) = near().find(|(one, _)| !one.account.is_empty()) {
+            return Some(Neighbour::SameAddress(governor.clone()));
+        }
+        near().next().map(|(_, governor)| Neighbour::SameAccount(governor.clone()))
     }
 
     /// Takes up a venue: what is remembered of it is imposed on its governor.
@@ -302,6 +318,28 @@ mod tests {
         assert_eq!(run(&files, 1_000, at("a:1", "key"), &[]), [0; 2], "too soon for a look");
         book.finish();
         assert_eq!(run(&files, 1_000, at("a:1", "key"), &[]), [DAY_S; 2]);
+    }
+
+    #[test]
+    fn neighbours_share_an_address_and_those_of_one_account_share_it_whole() {
+        let files = files();
+        let (clock, _time) = Clock::manual((1_000 * S) as i64);
+        let mut book = PauseBook::open(&files, Path::new("runs"), &clock);
+        assert!(book.neighbour_of(&at("a:1", "one")).is_none());
+        let market = PausedAt { account: String::new(), ..at("a:1", "") };
+        let governor = Governor::default();
+        book.add(market.clone(), &governor);
+        let same = book.neighbour_of(&at("a:1", "one"));
+        assert!(matches!(same, Some(Neighbour::SameAccount(_))), "{same:?}");
+        book.add(at("a:1", "one"), &governor);
+        let other = book.neighbour_of(&at("b:1", "two"));
+        assert!(matches!(other, Some(Neighbour::SameAddress(_))), "rest:443 is theirs too");
+        book.add(at("b:1", "two"), &governor.for_account("two", &[], 1));
+        for (of, is_same) in [("one", true), ("two", true), ("three", false)] {
+            let found = book.neighbour_of(&at("c:1", of));
+            assert_eq!(matches!(found, Some(Neighbour::SameAccount(_))), is_same, "{of}");
+        }
+        assert!(matches!(book.neighbour_of(&market), Some(Neighbour::SameAccount(_))));
     }
 
     #[test]

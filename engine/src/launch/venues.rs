@@ -12,6 +12,7 @@ use pitlane_ring::{Consumer, Publisher};
 
 use super::assemble::Assembly;
 use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
+use super::pause_book::Neighbour;
 use super::venue_setup::{VenueSetup, configured, symbol_map};
 use crate::config::{Config, SimulatedConfig, VenueConfig};
 use crate::event::{Event, EventKind, InstrumentId, VenueId, parse_scaled};
@@ -60,8 +61,14 @@ impl Assembly<'_> {
         for (number, venue) in self.config.venues.iter().enumerate() {
             let mut setup = configured(self.config, number, venue, &self.world)?;
             if let (Some(at), Some(pauses)) = (setup.paused_at.take(), &mut self.pauses) {
-                if let Some(governor) = pauses.governor_of(&at) {
-                    setup.governor = governor;
+                match pauses.neighbour_of(&at) {
+                    Some(Neighbour::SameAccount(governor)) => setup.governor = governor,
+                    Some(Neighbour::SameAddress(governor)) => {
+                        let (limits, owners) =
+                            (setup.kind.limits.counted, self.config.consumers.len());
+                        setup.governor = governor.for_account(&venue.name, limits, owners);
+                    }
+                    None => {}
                 }
                 pauses.add(at, &setup.governor);
             }

@@ -151,6 +151,12 @@ pub fn limits() -> SessionLimits {
     }
 }
 
+/// The wall clock, ms since the Unix epoch.
+pub fn wall_ms() -> i64 {
+    let clock = Clock::start();
+    clock.wall_at_ns(clock.now_ns()) / 1_000_000
+}
+
 /// BTC-USDT as the simulated venue trades it.
 pub fn instruments() -> Arc<Instruments> {
     let spec = InstrumentSpec {

@@ -4,9 +4,11 @@
 #[macro_use]
 mod suite;
 
+mod absurd_reports;
 mod bad_day;
 mod books;
 mod feed;
+mod fills_lists;
 mod harness;
 mod in_band;
 mod market_faults;

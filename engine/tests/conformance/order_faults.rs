@@ -12,7 +12,7 @@ use pitlane_engine::safety::HaltReason;
 use pitlane_engine::venue::LetterReason;
 use pitlane_engine::venue::simulated::{Fault, FaultName, FaultPlan, SimulatedVenue, Trigger};
 
-use crate::harness::MS;
+use crate::harness::{MS, wall_ms};
 use crate::proxy::Proxy;
 use crate::raw::{RawServer, text};
 use crate::subject::{BinanceSpot, Orders};
@@ -193,12 +193,12 @@ fn no_order_leaves_before_those_in_doubt_were_asked_for_and_one_that_fails_holds
     assert!(asked[0].contains("order.place") && asked[1].contains("order.status"), "{asked:?}");
 }
 
-fn id_of(request: &str) -> u64 {
+pub fn id_of(request: &str) -> u64 {
     serde_json::from_str::<serde_json::Value>(request).unwrap()["id"].as_u64().unwrap()
 }
 
 /// A scripted order connection: it answers the logon and the subscription.
-fn log_on(peer: &mut crate::raw::Peer) -> std::io::Result<()> {
+pub fn log_on(peer: &mut crate::raw::Peer) -> std::io::Result<()> {
     peer.shake_hands()?;
     for id in 1..=2 {
         let request = peer.read_text()?;
@@ -208,10 +208,11 @@ fn log_on(peer: &mut crate::raw::Peer) -> std::io::Result<()> {
     Ok(())
 }
 
-fn execution(name: &str, id: u64, exec: &str, status: &str, last: &str, filled: &str) -> String {
+pub fn execution(name: &str, id: u64, exec: &str, status: &str, last: &str, filled: &str) -> String {
     let trade = if exec == "TRADE" { id as i64 } else { -1 };
+    let now_ms = wall_ms();
     format!(
-        r#"{{"subscriptionId":0,"event":{{"e":"executionReport","E":1499405658658,"s":"BTCUSDT","c":"{name}","S":"BUY","o":"LIMIT","f":"GTC","q":"0.01000","p":"30000.00","P":"0.00","F":"0.00","g":-1,"C":"","x":"{exec}","X":"{status}","r":"NONE","i":77,"l":"{last}","z":"{filled}","L":"30000.00","n":"0","N":null,"T":1499405658657,"t":{trade},"I":{id},"w":true,"m":false,"O":1499405658657,"Z":"0","Y":"0","Q":"0"}}}}"#
+        r#"{{"subscriptionId":0,"event":{{"e":"executionReport","E":{now_ms},"s":"BTCUSDT","c":"{name}","S":"BUY","o":"LIMIT","f":"GTC","q":"0.01000","p":"30000.00","P":"0.00","F":"0.00","g":-1,"C":"","x":"{exec}","X":"{status}","r":"NONE","i":77,"l":"{last}","z":"{filled}","L":"30000.00","n":"0","N":null,"T":{now_ms},"t":{trade},"I":{id},"w":true,"m":false,"O":{now_ms},"Z":"0","Y":"0","Q":"0"}}}}"#
     )
 }
 

@@ -16,7 +16,7 @@ use pitlane_engine::venue::governor::Governor;
 use pitlane_engine::venue::orders::{OrderAgent, OrderOptions, OrderWiring};
 use pitlane_engine::venue::protocol::{OrderDecoder, OrderProtocol, Signer};
 use pitlane_engine::venue::simulated::{SimulatedVenue, SimulatedVenueOptions};
-use pitlane_engine::venue::transport::{Endpoint, Scheme, SessionOptions};
+use pitlane_engine::venue::transport::{Endpoint, Scheme, SessionLimits, SessionOptions};
 use pitlane_engine::venue::{IntakeStats, SessionState, VenueClock, VenueCounters, VenueSwitch};
 use pitlane_engine::world::Net;
 use pitlane_ring::{LaneOptions, Publisher, lane};
@@ -46,11 +46,18 @@ pub struct TraderOptions {
     pub run: u32,
     pub cancel_on_stop: bool,
     pub answer_ms: u64,
+    pub frame_bytes_max: usize,
 }
 
 impl Default for TraderOptions {
     fn default() -> TraderOptions {
-        TraderOptions { name: "test", run: 1, cancel_on_stop: true, answer_ms: 3_000 }
+        TraderOptions {
+            name: "test",
+            run: 1,
+            cancel_on_stop: true,
+            answer_ms: 3_000,
+            frame_bytes_max: limits().frame_bytes_max,
+        }
     }
 }
 
@@ -87,7 +94,7 @@ impl<V: Orders> Trader<V> {
         let (commands, taken) = lane(LaneOptions { name: "orders".into(), capacity: 64 });
         let ready = Arc::new(AtomicBool::new(false));
         let decoder =
-            <V::Entry as OrderProtocol>::Decoder::new(symbols(), limits().frame_bytes_max);
+            <V::Entry as OrderProtocol>::Decoder::new(symbols(), options.frame_bytes_max);
         let protocol = V::Entry::new(key, decoder);
         let order = OrderOptions {
             venue: options.name.into(),
@@ -95,7 +102,7 @@ impl<V: Orders> Trader<V> {
             session: SessionOptions {
                 endpoint: Endpoint::parse(&url, Scheme::Ws, &Net::real()).expect("a good URL"),
                 headers: String::new(),
-                limits: limits(),
+                limits: SessionLimits { frame_bytes_max: options.frame_bytes_max, ..limits() },
                 governor: Governor::default(),
                 net: Net::real(),
                 token: 0,

@@ -9,7 +9,7 @@ use super::reports::BinanceReports;
 use crate::event::{PositionSide, RejectReason, Side, VenueRef, push_scaled};
 use crate::order::{OrderCommand, OrderType, TimeInForce};
 use crate::venue::governor::RequestClass;
-use crate::venue::protocol::{Failure, KeepAlive, OrderProtocol, OrderRequest, Outcome};
+use crate::venue::protocol::{Failure, FillsFrom, KeepAlive, OrderProtocol, OrderRequest, Outcome};
 
 /// The API stops waiting for the matching engine after 10 s; a request is refused when it is older
 /// than its `recvWindow` (5 s, since we name none), by a clock that may be a second off ours.
@@ -42,6 +42,7 @@ impl OrderProtocol for BinanceOrders {
     type Signer = Credentials;
     type Decoder = BinanceReports;
 
+    const FILLS_MAX: usize = 1_000;
     const KEEP_ALIVE: KeepAlive = KeepAlive::WsPing;
     const LOGON: &'static [&'static str] = &["logon", "subscribe"];
 
@@ -131,6 +132,7 @@ impl OrderProtocol for BinanceOrders {
     fn fills_since(
         &mut self,
         order: VenueRef,
+        from: FillsFrom,
         request: &OrderRequest<'_>,
         out: &mut Vec<u8>,
     ) -> bool {
@@ -140,6 +142,15 @@ impl OrderProtocol for BinanceOrders {
         text.text(request.native);
         text.text(r#"","orderId":"#);
         text.bytes(itoa::Buffer::new().format(number).as_bytes());
+        let from_id = match from {
+            FillsFrom::Newest => None,
+            FillsFrom::First => Some(0),
+            FillsFrom::After(trade) => trade.as_number().map(|id| id.saturating_add(1)),
+        };
+        if let Some(from_id) = from_id {
+            text.text(r#","fromId":"#);
+            text.bytes(itoa::Buffer::new().format(from_id).as_bytes());
+        }
         text.text(r#","limit":1000"#);
         text.end(request.time_ms);
         true
@@ -328,11 +339,17 @@ mod tests {
         assert_eq!(json_of(&out), json!({"id": 2, "method": "order.cancel", "params": params}));
         protocol.query(&request(3), &mut out);
         assert_eq!(json_of(&out), json!({"id": 3, "method": "order.status", "params": params}));
-        assert!(protocol.fills_since(VenueRef::number(77), &request(5), &mut out));
+        let (order, newest) = (VenueRef::number(77), FillsFrom::Newest);
+        assert!(protocol.fills_since(order, newest, &request(5), &mut out));
         let params =
             json!({"symbol": "BTCUSDT", "orderId": 77, "limit": 1_000, "timestamp": 1_000});
         assert_eq!(json_of(&out), json!({"id": 5, "method": "myTrades", "params": params}));
-        assert!(!protocol.fills_since(VenueRef::NONE, &request(5), &mut out));
+        let after = FillsFrom::After(VenueRef::number(41));
+        for (from, from_id) in [(FillsFrom::First, 0), (after, 42)] {
+            assert!(protocol.fills_since(order, from, &request(5), &mut out));
+            assert_eq!(json_of(&out)["params"]["fromId"], json!(from_id));
+        }
+        assert!(!protocol.fills_since(VenueRef::NONE, newest, &request(5), &mut out));
         let mut command = OrderCommand::new_zeroed();
         (command.price, command.qty) = (100, 5);
         assert_eq!(protocol.amend(&command, (100, 10), &request(4), &mut out), Ok(()));

@@ -3,7 +3,7 @@
 use super::user_decode::UserDecoder;
 use super::user_decode::{Execution, OrderResult, Reply as UserReply, ReplyError, UserMessage};
 use crate::event::{ExecType, VenueRef};
-use crate::venue::SymbolMap;
+use crate::venue::{LetterReason, SymbolMap};
 use crate::venue::governor::LimitWords;
 use crate::venue::orders::{VenueAnswer, VenueReport};
 use crate::venue::protocol::{Failure, OrderDecoder, OrderMessage, Reply, ReplyBody, UnreadFrame};
@@ -26,7 +26,10 @@ impl OrderDecoder for BinanceReports {
             Ok(message) => message,
             Err(error) => {
                 let (name, reply) = (name_in(frame), reply_in(frame));
-                return Err(UnreadFrame { error, name, reply });
+                let is_unknown = error.reason == LetterReason::Unknown;
+                let word = if is_unknown { unknown_word_in(frame, error.detail) } else { None };
+                let venue_order_id = number_in(frame, br#""i":"#).map_or(VenueRef::NONE, VenueRef::number);
+                return Err(UnreadFrame { error, name, reply, venue_order_id, word });
             }
         };
         Ok(match message {
@@ -76,7 +79,8 @@ fn report<'a>(execution: &Execution<'a>) -> OrderMessage<'a> {
         fee: execution.fee,
         expiry: execution.expiry,
     };
-    OrderMessage::Report { name, report, venue_time_ns: execution.event_time_ns }
+    let (venue_time_ns, unreadable) = (execution.event_time_ns, execution.fee_error);
+    OrderMessage::Report { name, report, venue_time_ns, unreadable }
 }
 
 /// A failure with no request: a key that was revoked ends the session.
@@ -136,19 +140,38 @@ fn answer(order: &OrderResult<'_>) -> Option<VenueAnswer> {
 /// JSON.
 #[cold]
 fn name_in(frame: &[u8]) -> Option<&[u8]> {
-    let after = |mark: &[u8]| {
-        let at = frame.windows(mark.len()).position(|window| window == mark)?;
-        let rest = &frame[at + mark.len()..];
-        let name = &rest[..rest.iter().position(|byte| *byte == b'"')?];
-        (!name.is_empty()).then_some(name)
+    text_after(frame, br#""C":""#).or_else(|| text_after(frame, br#""c":""#))
+}
+
+/// The text that follows a mark; `None` when it is empty.
+fn text_after<'a>(frame: &'a [u8], mark: &[u8]) -> Option<&'a [u8]> {
+    let at = frame.windows(mark.len()).position(|window| window == mark)?;
+    let rest = &frame[at + mark.len()..];
+    let text = &rest[..rest.iter().position(|byte| *byte == b'"')?];
+    (!text.is_empty()).then_some(text)
+}
+
+/// The word of the venue that is not known, by what was wrong.
+#[cold]
+fn unknown_word_in<'a>(frame: &'a [u8], detail: &str) -> Option<&'a [u8]> {
+    let marks: [&[u8]; 2] = match detail {
+        detail if detail.contains("status") => [br#""X":""#, br#""status":""#],
+        detail if detail.contains("execution type") => [br#""x":""#; 2],
+        detail if detail.contains("side") => [br#""S":""#, br#""side":""#],
+        detail if detail.contains("event kind") => [br#""e":""#; 2],
+        _ => return None,
     };
-    after(br#""C":""#).or_else(|| after(br#""c":""#))
+    marks.into_iter().find_map(|mark| text_after(frame, mark))
 }
 
 /// The request that an unreadable reply answers: its id comes first.
 #[cold]
 fn reply_in(frame: &[u8]) -> Option<u64> {
-    let mark = br#""id":"#;
+    number_in(frame, br#""id":"#)
+}
+
+/// The number that follows a mark.
+fn number_in(frame: &[u8], mark: &[u8]) -> Option<u64> {
     let at = frame.windows(mark.len()).position(|window| window == mark)? + mark.len();
     let rest = &frame[at..];
     let digits = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
@@ -158,7 +181,6 @@ fn reply_in(frame: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venue::LetterReason;
     use crate::venue::orders::VenueFill;
 
     fn decoder() -> BinanceReports {
@@ -219,6 +241,27 @@ mod tests {
         for text in [&b"<html>"[..], br#"{"id":null}"#, br#"{"id":"x"}"#, b""] {
             assert_eq!(reply_in(text), None);
         }
+    }
+
+    #[test]
+    fn a_word_that_is_not_known_is_named() {
+        let mut decoder = decoder();
+        let report = r#"{"e":"executionReport","E":9,"s":"BTCUSDT","c":"mine","S":"SELL","x":"NEW","X":"NEW","C":""}"#;
+        let cases = [
+            (r#""X":"NEW""#, r#""X":"PENDING_CANCEL""#, "PENDING_CANCEL"),
+            (r#""X":"NEW""#, r#""X":"PENDING_MOON""#, "PENDING_MOON"),
+            (r#""x":"NEW""#, r#""x":"EATEN""#, "EATEN"),
+            ("executionReport", "brandNew", "brandNew"),
+        ];
+        for (from, to, word) in cases {
+            let frame = report.replace(from, to);
+            let unread = decoder.decode(frame.as_bytes()).unwrap_err();
+            let told = (unread.error.reason, unread.word, unread.name);
+            assert_eq!(told, (LetterReason::Unknown, Some(word.as_bytes()), Some(&b"mine"[..])));
+        }
+        let answer = r#"{"id":4,"status":200,"result":{"symbol":"BTCUSDT","orderId":77,"clientOrderId":"mine","status":"HALF"}}"#;
+        let unread = decoder.decode(answer.as_bytes()).unwrap_err();
+        assert_eq!((unread.word, unread.reply), (Some(&b"HALF"[..]), Some(4)));
     }
 
     #[test]

@@ -238,7 +238,8 @@ fn read_side(side: &str) -> Result<Side, DecodeError> {
     }
 }
 
-/// `PENDING_CANCEL` is documented as unused and has no meaning here: it is unknown.
+/// `PENDING_CANCEL` is documented as unused, so nobody knows what it would mean: it is unknown, and
+/// named apart since it is no news.
 fn read_status(status: &str) -> Result<OrderStatus, DecodeError> {
     match status {
         "PENDING_NEW" => Ok(OrderStatus::PendingNew),
@@ -248,6 +249,7 @@ fn read_status(status: &str) -> Result<OrderStatus, DecodeError> {
         "CANCELED" => Ok(OrderStatus::Canceled),
         "REJECTED" => Ok(OrderStatus::Rejected),
         "EXPIRED" | "EXPIRED_IN_MATCH" => Ok(OrderStatus::Expired),
+        "PENDING_CANCEL" => Err(DecodeError::unknown("order status that the venue does not use")),
         _ => Err(DecodeError::unknown("order status not known")),
     }
 }
@@ -305,6 +307,7 @@ mod tests {
             prevented_qty: None,
             quote_total: Some(10_000_000),
             fee: Some((0, 0)),
+            fee_error: None,
             expiry: ExpiryReason::None,
             reject_reason: "",
             event_time_ns: 9_000_000,
@@ -379,6 +382,12 @@ mod tests {
         assert_eq!(refused(r#""I":6,"#, ""), LetterReason::Field);
         assert_eq!(refused(r#""I":6"#, r#""I":6,"I":7"#), LetterReason::Malformed);
         assert_eq!(refused("BTCUSDT", "ETHUSDT"), LetterReason::Symbol);
+        for number in ["0", "9223372036854775808", "18446744073709551615"] {
+            for (from, to) in [(r#""i":5"#, r#""i":"#), (r#""I":6"#, r#""I":"#)] {
+                assert_eq!(refused(from, &format!("{to}{number}")), LetterReason::Nonsense);
+            }
+        }
+        assert_eq!(refused(r#""T":8"#, r#""T":99999999999"#), LetterReason::Nonsense);
     }
 
     #[test]

@@ -35,6 +35,16 @@ impl RequestClass {
         RequestClass::Logon,
     ];
 
+    /// All but cancels.
+    pub(super) const ALL_BUT_CANCELS: [RequestClass; REQUEST_CLASSES - 1] = [
+        RequestClass::Order,
+        RequestClass::Query,
+        RequestClass::Snapshot,
+        RequestClass::Connect,
+        RequestClass::Amend,
+        RequestClass::Logon,
+    ];
+
     /// Its name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -16,6 +16,7 @@ mod allowance;
 mod class;
 mod pause;
 mod share;
+mod shared;
 mod window;
 mod words;
 
@@ -52,6 +53,8 @@ const SHORTEST_NS: u64 = 1_000_000_000;
 const WINDOWS_MAX: usize = 10;
 /// Limits that the venue may tell beside those that are known.
 const SPARE_WINDOWS: usize = 4;
+/// Pauses that are not over; those of an account and those of its address differ in scope.
+type PausesPresent = ArrayVec<(PauseScope, u64, PauseCause), { PauseScope::ALL.len() }>;
 /// Kinds of limits that are not known and were named in the log.
 const NAMED_MAX: usize = 16;
 
@@ -181,7 +184,11 @@ pub struct GovernorReading {
 
 /// What one venue allows; shared by all that asks it for anything. The default one knows no limit.
 #[derive(Clone, Debug, Default)]
-pub struct Governor(Arc<Shared>);
+pub struct Governor {
+    own: Arc<Shared>,
+    /// Where what the address has sent is counted, when another account was there first.
+    address: Option<Arc<Shared>>,
+}
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -226,7 +233,8 @@ impl Governor {
         let windows = limits.iter().map(window).collect();
         let spare = (0..SPARE_WINDOWS).map(|_| FairShare::of(owners)).collect();
         let state = State { windows, spare, ..State::default() };
-        Governor(Arc::new(Shared { venue: venue.to_owned(), state: Mutex::new(state) }))
+        let own = Arc::new(Shared { venue: venue.to_owned(), state: Mutex::new(state) });
+        Governor { own, address: None }
     }
 
     /// Whether a request of this class and weight may be sent now; it is counted when it may.
@@ -252,8 +260,12 @@ impl Governor {
     #[inline]
     fn decide(&self, ask: &Ask) -> Result<(), HeldBack> {
         for _ in 0..TRIES {
-            if let Some(mut state) = self.0.state.try_lock() {
-                return state.decide(ask);
+            let decided = match &self.address {
+                None => self.own.state.try_lock().map(|mut state| state.decide(ask)),
+                Some(address) => Governor::decide_with(&self.own, address, ask),
+            };
+            if let Some(outcome) = decided {
+                return outcome;
             }
             std::hint::spin_loop();
         }
@@ -270,11 +282,11 @@ impl Governor {
     /// The venue wants nothing of this scope before `until_ns`. The log tells it once, with the
     /// time as a wall clock has it.
     pub fn pause(&self, scope: PauseScope, until_ns: u64, cause: PauseCause, clock: &Clock) {
-        let is_later = self.state().pauses.impose(scope, until_ns, cause);
+        let is_later = self.keeper(scope).state.lock().pauses.impose(scope, until_ns, cause);
         if !is_later {
             return;
         }
-        let (venue, what) = (&self.0.venue, scope.name());
+        let (venue, what) = (&self.own.venue, scope.name());
         let left_s = until_ns.saturating_sub(clock.now_ns()).div_ceil(1_000_000_000);
         let until = utc_text(clock.wall_at_ns(until_ns) / 1_000_000_000);
         log::warn!("[{venue}] a pause in {what} until {until}, {left_s} s from now ({cause})");
@@ -283,7 +295,7 @@ impl Governor {
     /// As [`Governor::pause`], where the venue did not say for how long: `first_ns` at first, and
     /// twice as long each time in a row.
     pub fn pause_untold(&self, scope: PauseScope, first_ns: u64, cause: PauseCause, clock: &Clock) {
-        let length_ns = self.state().pauses.untold_ns(scope, first_ns);
+        let length_ns = self.keeper(scope).state.lock().pauses.untold_ns(scope, first_ns);
         self.pause(scope, clock.now_ns().saturating_add(length_ns), cause, clock);
     }
 
@@ -291,6 +303,10 @@ impl Governor {
     /// after `wait_ns`, where it says so. Sources: the venue's "IP Limits" (418 and 429 are about
     /// the address; bans last from two minutes to three days) and "HTTP Return Codes" (403 is the
     /// firewall's).
+    ///
+    /// Only a ban (418) holds back cancels: who was asked at a door to slow down may still take
+    /// orders back over a session that stands, since an order that can't be taken back costs more
+    /// than a cancel that is refused. What that session is told about its own requests goes further.
     pub fn obey_http(
         &self,
         door: PauseScope,
@@ -300,8 +316,8 @@ impl Governor {
     ) {
         let (scope, untold_ns) = match (cause.status, wait_ns) {
             (418, _) => (PauseScope::Address, BAN_NS),
-            (429, _) => (PauseScope::Address, SLOW_DOWN_NS),
-            (403, Some(_)) => (PauseScope::Address, 0),
+            (429, _) => (PauseScope::AllButCancels, SLOW_DOWN_NS),
+            (403, Some(_)) => (PauseScope::AllButCancels, 0),
             (403, None) => (door, FIREWALL_NS),
             (500.., Some(_)) => (door, 0),
             _ => return,
@@ -318,20 +334,28 @@ impl Governor {
 
     /// The venue granted something of this scope: the next pause of an unknown length is short.
     pub fn granted(&self, scope: PauseScope) {
-        self.state().pauses.granted(scope);
+        self.keeper(scope).state.lock().pauses.granted(scope);
     }
 
     /// Lifts pauses of a scope, since their cause was set right.
     pub fn lift(&self, scope: PauseScope) {
-        self.state().pauses.lift(scope);
+        self.keeper(scope).state.lock().pauses.lift(scope);
     }
 
     /// Follows what the venue says of its limits. `wall_ns` is the wall time of `now_ns`.
     #[cold]
     pub fn learn(&self, words: &LimitWords, now_ns: u64, wall_ns: i64) {
-        let unnamed = self.state().learn(words, now_ns, wall_ns);
+        let unnamed = match &self.address {
+            None => self.state().learn(words, now_ns, wall_ns),
+            Some(address) => {
+                let [own, shared] = words.by_keeper();
+                let mut unnamed = self.state().learn(&own, now_ns, wall_ns);
+                unnamed.extend(address.state.lock().learn(&shared, now_ns, wall_ns));
+                unnamed
+            }
+        };
         for name in unnamed {
-            let venue = &self.0.venue;
+            let venue = &self.own.venue;
             log::warn!("[{venue}] limit {name}: of a kind that is not known, and not kept");
         }
     }
@@ -339,14 +363,18 @@ impl Governor {
     /// When a request of this class is out of all pauses, ns.
     #[must_use]
     pub fn paused_until_ns(&self, class: RequestClass) -> u64 {
-        self.state().pauses.until_ns(class)
+        let own_ns = self.state().pauses.until_ns(class);
+        let address = self.address.as_ref().map(|it| it.state.lock().pauses.of_address_ns(class));
+        own_ns.max(address.unwrap_or(0))
     }
 
     /// The pauses that are not over: scope, end in ns, cause.
     #[must_use]
     pub fn pauses(&self, now_ns: u64) -> Vec<(PauseScope, u64, PauseCause)> {
-        let present: ArrayVec<_, { PauseScope::ALL.len() }> =
-            self.state().pauses.present(now_ns).collect();
+        let mut present: PausesPresent = self.state().pauses.present(now_ns).collect();
+        if let Some(address) = &self.address {
+            present.extend(address.state.lock().pauses.present_of_address(now_ns));
+        }
         present.into_iter().collect()
     }
 
@@ -355,13 +383,14 @@ impl Governor {
     pub fn reading(&self, now_ns: u64) -> GovernorReading {
         // What is read is held for nanoseconds: nothing allocates meanwhile.
         let mut state = self.state();
-        let reading = |window: &mut Window| LimitReading {
+        let of_window = |window: &mut Window| LimitReading {
             used: window.used(now_ns),
             limit: window.limit,
             is_learned: window.is_learned,
         };
-        let limits: ArrayVec<_, WINDOWS_MAX> = state.windows.iter_mut().map(reading).collect();
-        let pauses: ArrayVec<_, { PauseScope::ALL.len() }> = state.pauses.present(now_ns).collect();
+        let mut limits: ArrayVec<_, { 2 * WINDOWS_MAX }> =
+            state.windows.iter_mut().map(of_window).collect();
+        let mut pauses: PausesPresent = state.pauses.present(now_ns).collect();
         let left_ms = |until_ns: u64| until_ns.saturating_sub(now_ns).div_ceil(1_000_000);
         let mut reading = GovernorReading {
             held_back: state.held_back,
@@ -372,6 +401,12 @@ impl Governor {
             ..GovernorReading::default()
         };
         drop(state);
+        if let Some(address) = &self.address {
+            let mut state = address.state.lock();
+            pauses.extend(state.pauses.present_of_address(now_ns));
+            let shared = state.windows.iter_mut().filter(|window| window.is_of_address());
+            limits.extend(shared.map(of_window));
+        }
         let pause = |(scope, until_ns, cause): (PauseScope, u64, PauseCause)| PauseReading {
             stops: scope.name(),
             left_ms: left_ms(until_ns),
@@ -386,7 +421,7 @@ impl Governor {
 
     /// For what is rare: answers with a word on limits, and readings. Held for nanoseconds.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock()
+        self.own.state.lock()
     }
 }
 

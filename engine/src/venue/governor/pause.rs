@@ -10,6 +10,8 @@ const UNTOLD_MAX_NS: u64 = 3_600 * 1_000_000_000;
 pub enum PauseScope {
     /// All that leaves this address for the venue.
     Address,
+    /// All that leaves this address but cancels over sessions that stand.
+    AllButCancels,
     /// New orders of the account; cancels and questions go on.
     Orders,
     /// What is asked over REST.
@@ -26,6 +28,7 @@ impl PauseScope {
     pub const fn name(self) -> &'static str {
         match self {
             PauseScope::Address => "all requests",
+            PauseScope::AllButCancels => "all but cancels",
             PauseScope::Orders => "new orders",
             PauseScope::Rest => "REST",
             PauseScope::Connects => "connections",
@@ -38,6 +41,7 @@ impl PauseScope {
     pub const fn classes(self) -> &'static [RequestClass] {
         match self {
             PauseScope::Address => &RequestClass::ALL,
+            PauseScope::AllButCancels => &RequestClass::ALL_BUT_CANCELS,
             PauseScope::Orders => &[RequestClass::Order],
             PauseScope::Rest => &[RequestClass::Snapshot],
             PauseScope::Connects => &[RequestClass::Connect],
@@ -45,9 +49,15 @@ impl PauseScope {
         }
     }
 
+    /// Whether it is about the address, whatever account asks.
+    pub(super) const fn is_of_address(self) -> bool {
+        !matches!(self, PauseScope::Orders | PauseScope::Account)
+    }
+
     /// All of them.
-    pub const ALL: [PauseScope; 5] = [
+    pub const ALL: [PauseScope; 6] = [
         PauseScope::Address,
+        PauseScope::AllButCancels,
         PauseScope::Orders,
         PauseScope::Rest,
         PauseScope::Connects,
@@ -92,6 +102,13 @@ impl Pauses {
         self.by_class[class as usize]
     }
 
+    /// As [`Pauses::until_ns`], of the pauses that are about the address.
+    pub(super) fn of_address_ns(&self, class: RequestClass) -> u64 {
+        let stops = |scope: &PauseScope| scope.is_of_address() && scope.classes().contains(&class);
+        let scopes = PauseScope::ALL.into_iter().filter(stops);
+        scopes.map(|scope| self.by_scope[scope as usize].0).max().unwrap_or(0)
+    }
+
     /// Takes a pause. True when it ends later than all that were known of its scope; none is ever
     /// shortened.
     pub(super) fn impose(&mut self, scope: PauseScope, until_ns: u64, cause: PauseCause) -> bool {
@@ -131,6 +148,17 @@ impl Pauses {
     #[inline]
     pub(super) fn granted(&mut self, scope: PauseScope) {
         self.untold[scope as usize] = 0;
+        if scope == PauseScope::Address {
+            self.untold[PauseScope::AllButCancels as usize] = 0;
+        }
+    }
+
+    /// As [`Pauses::present`], of the pauses that are about the address.
+    pub(super) fn present_of_address(
+        &self,
+        now_ns: u64,
+    ) -> impl Iterator<Item = (PauseScope, u64, PauseCause)> + '_ {
+        self.present(now_ns).filter(|(scope, ..)| scope.is_of_address())
     }
 
     /// Those that are not over: scope, end in ns, cause.

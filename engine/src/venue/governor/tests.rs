@@ -177,6 +177,10 @@ fn doors_obey_what_they_are_told() {
         (418, hours_3, RequestClass::Cancel, 10_800),
         (418, None, RequestClass::Cancel, 120),
         (429, None, RequestClass::Order, 60),
+        (429, None, RequestClass::Cancel, 0),
+        (429, hours_3, RequestClass::Cancel, 0),
+        (429, hours_3, RequestClass::Query, 10_800),
+        (403, hours_3, RequestClass::Cancel, 0),
         (429, Some(0), RequestClass::Order, 1),
         (403, None, RequestClass::Order, 0),
         (403, None, RequestClass::Snapshot, 30),
@@ -189,6 +193,55 @@ fn doors_obey_what_they_are_told() {
         let cause = PauseCause { status, code: 0 };
         governor.obey_http(PauseScope::Rest, cause, wait_ns, &Clock::manual(0).0);
         assert_eq!(governor.paused_until_ns(class), left_s * S, "{status} {wait_ns:?}");
+    }
+}
+
+#[test]
+fn two_accounts_at_one_address_share_its_weight_and_its_bans_and_no_orders() {
+    let limits = [WEIGHT, ORDERS];
+    let first = Governor::named("first", &limits, 1);
+    let second = first.for_account("second", &limits, 1);
+    let third = second.for_account("third", &limits, 1);
+    let all = [&first, &second, &third];
+    let mut sent = 0;
+    while all[sent % 3].may_send(RequestClass::Cancel, 10, 0).is_ok() {
+        sent += 1;
+    }
+    assert_eq!(sent as u32, WEIGHT.amount / 10, "what one address may send");
+    for governor in all {
+        let held = governor.may_send(RequestClass::Cancel, 10, 0).unwrap_err();
+        assert_eq!(held.reason, HoldReason::Weight);
+        let weight = governor.reading(0).limits.into_iter().find(|it| it.limit == WEIGHT);
+        assert_eq!(weight.map(|it| it.used), Some(u64::from(WEIGHT.amount)));
+    }
+    // Orders are the account's own.
+    let at_ns = 2 * WEIGHT.window_ns;
+    let orders = |governor: &Governor| {
+        (0..1_000).take_while(|_| governor.may_order(0, 0, at_ns).is_ok()).count()
+    };
+    let counts = all.map(orders);
+    assert!(counts[0] > 0 && counts == [counts[0]; 3], "{counts:?}");
+    let (clock, cause) = (Clock::manual(at_ns).0, PauseCause { status: 429, code: -1015 });
+    let until_ns = at_ns + 5 * S;
+    second.pause(PauseScope::Orders, until_ns, cause, &clock);
+    let paused_ns = all.map(|it| it.paused_until_ns(RequestClass::Order));
+    assert_eq!(paused_ns, [0, until_ns, 0]);
+    // A ban is the address', whoever is told of it.
+    third.pause(PauseScope::Address, 2 * until_ns, BANNED, &clock);
+    for governor in all {
+        assert_eq!(governor.paused_until_ns(RequestClass::Cancel), 2 * until_ns);
+        let held = governor.may_send(RequestClass::Cancel, 1, at_ns).unwrap_err();
+        assert_eq!((held.reason, held.until_ns), (HoldReason::Pause, 2 * until_ns));
+        assert_eq!(governor.pauses(at_ns).iter().filter(|it| it.0 == PauseScope::Address).count(), 1);
+    }
+    // What the venue says of the weight counts for all.
+    let mut words = LimitWords::default();
+    let (counts, window_ns) = (Counted::Weight, WEIGHT.window_ns);
+    words.take(LimitWord { counts, window_ns, amount: Some(20), used: None });
+    second.learn(&words, at_ns, 0);
+    for governor in all {
+        let weight = governor.reading(at_ns).limits.into_iter().filter(|it| it.limit.counts == counts);
+        assert_eq!(weight.map(|it| it.limit.amount).collect::<Vec<_>>(), [20]);
     }
 }
 

@@ -25,7 +25,9 @@ use pitlane_ring::Consumer;
 
 use super::gate::Gate;
 use super::leaving::LeftOrder;
+use super::listing::Known;
 use super::names::OrderNames;
+use super::plausible::FeeBounds;
 use super::reconcile::Reconciler;
 use super::requests_in_flight::{Asked, RequestsInFlight};
 use super::stage::{BATCH, LOOK_NS, Presence, QUERIES_MAX, Stage};
@@ -189,6 +191,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 backlog: VecDeque::with_capacity(options.open_max),
                 table: OrderTable::new(options.open_max),
                 names: OrderNames::new(options.run),
+                fee_bounds: FeeBounds::of(&options.instruments),
                 instruments: options.instruments,
                 requests: RequestsInFlight::new(),
                 gate,
@@ -207,7 +210,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 silent_finds: 0,
                 look_at_all_ns: 0,
                 wants_look_at_all: false,
-                fills_cut: 0,
+                fills_known: Known::Untried,
+                listing: None,
+                fills_max: P::FILLS_MAX,
                 lines: Reconciler::<O>::lines(),
                 refused_last: 0,
                 is_slowed: false,

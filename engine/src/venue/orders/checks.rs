@@ -5,6 +5,12 @@ use super::words::{VenueAnswer, VenueReport};
 use crate::event::{ExecType, OrderStatus, Side};
 use crate::order::OrderType;
 
+/// A fill this many times better than the limit is doubted: venues refuse limits that are further
+/// from the market (Binance's PERCENT_PRICE_BY_SIDE: a fifth and five times).
+const TOO_GOOD: i64 = 10;
+/// The part of a sum by which it may be off for its rounding.
+const SUM_PART: u128 = 1_000;
+
 /// What both a report and an answer say of an order.
 struct Terms {
     qty: i64,
@@ -77,6 +83,25 @@ impl KnownOrder {
         if self.is_beyond_limit(report.last_price) {
             return Err("fill beyond the limit price");
         }
+        if self.is_too_good(report.last_price) {
+            return Err("fill at a price too good to be true");
+        }
+        self.check_sum(report)
+    }
+
+    /// The fill against the venue's own sum of all fills, where both are known for sure.
+    fn check_sum(&self, report: &VenueReport) -> Result<(), &'static str> {
+        let Some(total) = report.quote_total else { return Ok(()) };
+        let is_next = report.filled_qty - report.last_qty == self.fills.qty();
+        if !is_next || self.fills.is_inferred() {
+            return Ok(());
+        }
+        let fill = i128::from(report.last_price) * i128::from(report.last_qty);
+        let expected = self.fills.quote().saturating_add(fill);
+        // The venue's sum has eight decimal places, of which prices and quantities may need more.
+        if expected.abs_diff(total) > expected.unsigned_abs() / SUM_PART {
+            return Err("fill does not make the venue's own sum");
+        }
         Ok(())
     }
 
@@ -124,6 +149,18 @@ impl KnownOrder {
         match self.command.side() {
             Some(Side::Buy) => self.own_prices().all(|limit| price > limit),
             _ => self.own_prices().all(|limit| price < limit),
+        }
+    }
+
+    /// Whether a price is so much better than any limit of the order that the number is to be
+    /// doubted: the venue is asked, and what it says twice is believed.
+    fn is_too_good(&self, price: i64) -> bool {
+        if self.is_market() {
+            return false;
+        }
+        match self.command.side() {
+            Some(Side::Buy) => self.own_prices().all(|limit| price < limit / TOO_GOOD),
+            _ => self.own_prices().all(|limit| price > limit.saturating_mul(TOO_GOOD)),
         }
     }
 }
@@ -204,6 +241,28 @@ mod tests {
         named.on_report(&fill(), 0, &mut Told::new());
         let stranger = VenueReport { venue_order_id: VenueRef::number(8), ..fill() };
         assert!(named.check(&stranger).is_err());
+    }
+
+    #[test]
+    fn a_fill_may_be_better_than_the_limit_but_not_absurdly_and_makes_the_venues_sum() {
+        let at = |last_price: i64, quote_total: Option<i128>| {
+            order().check(&VenueReport { last_price, quote_total, ..fill() })
+        };
+        for price in [1, 9] {
+            assert!(at(price, None).is_err(), "{price}");
+        }
+        for price in [10, 50, 100] {
+            assert_eq!(at(price, None), Ok(()), "{price}");
+        }
+        assert_eq!(at(50, Some(200)), Ok(()));
+        for total in [2, 190, 210, 20_000] {
+            assert!(at(50, Some(total)).is_err(), "{total}");
+        }
+        let mut sell = order();
+        sell.command.side_code = Side::Sell.code();
+        let sold = |last_price| sell.check(&VenueReport { last_price, side: Side::Sell, ..fill() });
+        assert_eq!((sold(100), sold(1_000)), (Ok(()), Ok(())));
+        assert!(sold(99).is_err() && sold(1_001).is_err());
     }
 
     #[test]

@@ -14,10 +14,12 @@ mod commands;
 mod fills;
 mod gate;
 mod leaving;
+mod listing;
 #[cfg(test)]
 mod model;
 mod names;
 pub mod order;
+mod plausible;
 mod presence;
 mod questions;
 mod reconcile;

@@ -353,9 +353,9 @@ impl KnownOrder {
         }
     }
 
-    /// Its fills are asked for.
-    pub(super) fn fills_were_asked(&mut self, now_ns: u64) {
-        self.fills_asked += 1;
+    /// Its fills are asked for; `is_more`: the next of one list.
+    pub(super) fn fills_were_asked(&mut self, is_more: bool, now_ns: u64) {
+        self.fills_asked += u32::from(!is_more);
         let is_over = self.fills_asked >= FILLS_ASKED_MAX;
         let wait_ns = FILLS_AFTER_NS << self.fills_asked;
         self.fills_ns = if is_over { u64::MAX } else { now_ns + wait_ns };

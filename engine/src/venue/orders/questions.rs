@@ -1,8 +1,8 @@
 //! Questions to the venue: which orders it is asked for, and when.
 
 use super::agent::OrderAgent;
+use super::listing::Known;
 use super::order::KnownOrder;
-use super::reconcile::FILLS_CUT_MAX;
 use super::requests_in_flight::Asked;
 use super::stage::{LOOK_NS, QUERIES_MAX};
 use crate::event::RejectReason;
@@ -10,7 +10,7 @@ use crate::order::OrderKey;
 use crate::runtime::Phase;
 use crate::venue::EventOutlet;
 use crate::venue::governor::RequestClass;
-use crate::venue::protocol::OrderProtocol;
+use crate::venue::protocol::{FillsFrom, OrderProtocol};
 use crate::venue::transport::CloseReason;
 
 impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
@@ -79,7 +79,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let requests = &self.orders.requests;
         let is_busy = requests.queries() + requests.fills() > 0;
         let is_over = self.stop.phase() >= Phase::Draining;
-        if is_busy || is_over || self.orders.fills_cut >= FILLS_CUT_MAX {
+        if is_busy || is_over || self.orders.fills_known == Known::EndsSession {
             return 0;
         }
         let Some(key) = self.orders.table.wants_fills(now_ns) else { return 0 };
@@ -89,11 +89,14 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         if !self.orders.gate.may_send(RequestClass::Query, weight, now_ns) {
             return 0;
         }
+        let listing = self.orders.listing.filter(|listing| listing.key == key);
+        let from = listing.map_or(FillsFrom::Newest, |listing| listing.from);
         let sent = self.send_for(key, Asked::Fills(key), |protocol, request, text| {
-            let asks = named.is_some_and(|id| protocol.fills_since(id, request, text));
+            let asks = named.is_some_and(|id| protocol.fills_since(id, from, request, text));
             if asks { Ok(()) } else { Err(RejectReason::Unsupported) }
         });
-        self.orders.table.change(key, |order| order.fills_were_asked(now_ns));
+        let is_more = listing.is_some();
+        self.orders.table.change(key, |order| order.fills_were_asked(is_more, now_ns));
         if sent.is_err() {
             self.orders.on_no_fills(key);
         }

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use crossbeam_utils::CachePadded;
 
 use super::gate::Gate;
+use super::listing::{Known, Listing};
 use super::names::OrderNames;
 use super::order::KnownOrder;
+use super::plausible::{FeeBounds, is_of_now};
 use super::requests_in_flight::{Asked, RequestsInFlight};
 use super::states::Word;
 use super::table::OrderTable;
@@ -16,12 +18,13 @@ use super::thinning::Thinning;
 use super::words::{Applied, Told, VenueReport};
 use crate::event::{
     Balance, Certainty, Event, EventPayload, ExecReport, ExecType, ExpiryReason, InstrumentId,
-    VenueId, asset_code,
+    VenueId, VenueRef, asset_code,
 };
 use crate::instrument::Instruments;
 use crate::order::OrderKey;
 use crate::rate::Bucket;
 use crate::runtime::Clock;
+use crate::venue::codec::DecodeError;
 use crate::venue::protocol::{AssetBalance, Failure, OrderMessage, Outcome, UnreadFrame};
 use crate::venue::{EventOutlet, IntakeStats, LetterReason, TraceIds, VenueClock};
 
@@ -33,9 +36,12 @@ const DOUBTED_AGAIN_NS: u64 = 120_000_000_000;
 /// An end that was inferred since the venue knows no such order is asked for once more after
 /// this, ns.
 pub(super) const GONE_AGAIN_NS: u64 = 60_000_000_000;
-/// Sessions that ended, one after the other, while a list of fills was awaited, before none is
-/// asked for any more.
-pub(super) const FILLS_CUT_MAX: u32 = 2;
+/// What is wrong with a report of another day, and with a fee above what was traded.
+const FOREIGN_TIME: &str = "time of a report is a day or more off";
+const OTHER_NAME: &str = "report on it under another name";
+pub(super) const ABSURD_FEE: &str = "fee above what was bought or sold";
+/// Bytes of a word that is not known which the log shows.
+const WORD_BYTES_MAX: usize = 64;
 /// Lines a second about contradictions and the like; all are counted.
 const ALARM_LINES_PER_S: u32 = 5;
 
@@ -50,6 +56,7 @@ pub(super) struct Reconciler<O> {
     pub(super) table: OrderTable,
     pub(super) names: OrderNames,
     pub(super) instruments: Arc<Instruments>,
+    pub(super) fee_bounds: FeeBounds,
     pub(super) requests: RequestsInFlight,
     pub(super) gate: Gate,
     pub(super) thinning: Thinning,
@@ -73,8 +80,11 @@ pub(super) struct Reconciler<O> {
     /// No look at all open orders before, ns; and whether one is wanted.
     pub(super) look_at_all_ns: u64,
     pub(super) wants_look_at_all: bool,
-    /// Times in a row that the connection ended while a list of fills was awaited.
-    pub(super) fills_cut: u32,
+    /// Whether the venue has lists of fills, and the one that is being read.
+    pub(super) fills_known: Known,
+    pub(super) listing: Option<Listing>,
+    /// Fills in one reply.
+    pub(super) fills_max: usize,
     pub(super) lines: Bucket,
     /// Code with which an order was refused last; 0 before the first.
     pub(super) refused_last: i32,
@@ -101,9 +111,12 @@ impl<O: EventOutlet> Reconciler<O> {
         raw: &[u8],
     ) {
         match message {
-            OrderMessage::Report { name, report, venue_time_ns } => {
+            OrderMessage::Report { name, report, venue_time_ns, unreadable } => {
                 self.stats.decoded();
                 self.on_report(name, &report, venue_time_ns, raw);
+                if let Some(error) = unreadable {
+                    self.on_lost_fee(name, error, raw);
+                }
             }
             OrderMessage::Balances { venue_time_ns, entries, unreadable } => {
                 self.stats.decoded();
@@ -133,10 +146,15 @@ impl<O: EventOutlet> Reconciler<O> {
     /// of ours.
     #[cold]
     pub(super) fn on_unread(&mut self, frame: UnreadFrame<'_>, raw: &[u8]) {
-        let UnreadFrame { error, name, reply } = frame;
+        let UnreadFrame { error, name, reply, venue_order_id, word } = frame;
         self.stats.refused();
         if error.reason == LetterReason::Unknown {
             self.stats.unknown();
+        }
+        if let Some(word) = word.filter(|_| self.lines.take(self.now_ns)) {
+            let word = &word[..word.len().min(WORD_BYTES_MAX)];
+            let (venue, detail, word) = (&self.venue, error.detail, word.escape_ascii());
+            log::warn!("[{venue}] {detail}: \"{word}\"");
         }
         self.letter(error.reason, error.detail, raw);
         if let Some(key) = name.and_then(|name| self.names.parse(name)) {
@@ -144,6 +162,9 @@ impl<O: EventOutlet> Reconciler<O> {
             self.word(key, Word::Contradiction);
         } else if let Some(asked) = reply.and_then(|id| self.requests.take(id)) {
             self.on_unread_reply(asked, error.detail);
+        } else if let Some(key) = self.by_venue_id(venue_order_id) {
+            self.alarm(key, error.detail);
+            self.word(key, Word::Contradiction);
         } else if error.reason != LetterReason::Symbol {
             self.wants_look_at_all = true;
             self.look_at_all();
@@ -170,8 +191,7 @@ impl<O: EventOutlet> Reconciler<O> {
     #[inline]
     fn on_report(&mut self, name: &[u8], report: &VenueReport, time_ns: i64, raw: &[u8]) {
         let Some(key) = self.names.parse(name) else {
-            self.letter(LetterReason::Order, "no order of this run", raw);
-            return;
+            return self.on_strange_name(report, raw);
         };
         if report.expiry == ExpiryReason::Unlisted {
             self.stats.unknown();
@@ -180,7 +200,18 @@ impl<O: EventOutlet> Reconciler<O> {
         self.silent_finds = 0;
         let (mut told, now_ns) = (Told::new(), self.now_ns);
         self.table.recall(key);
-        let applied = self.table.change(key, |order| order.on_report(report, now_ns, &mut told));
+        if self.table.get(key).is_some() && !is_of_now(time_ns, self.venue_clock.at_ms(now_ns)) {
+            self.letter(LetterReason::Order, FOREIGN_TIME, raw);
+            self.alarm(key, FOREIGN_TIME);
+            return self.word(key, Word::Contradiction);
+        }
+        let mut report = *report;
+        if !self.fee_bounds.allow_report(&report) {
+            self.letter(LetterReason::Order, ABSURD_FEE, raw);
+            self.alarm(key, ABSURD_FEE);
+            report.fee = None;
+        }
+        let applied = self.table.change(key, |order| order.on_report(&report, now_ns, &mut told));
         self.tell(key, time_ns, &told);
         match applied {
             Some(Applied::Taken) => {}
@@ -191,6 +222,10 @@ impl<O: EventOutlet> Reconciler<O> {
             }
             None => {
                 self.letter(LetterReason::Order, "report on an order that is not remembered", raw);
+                if let Some(key) = self.by_venue_id(report.venue_order_id) {
+                    self.alarm(key, OTHER_NAME);
+                    return self.word(key, Word::Contradiction);
+                }
                 self.stats.contradictions();
                 if self.lines.take(now_ns) {
                     let name = name.escape_ascii();
@@ -201,6 +236,38 @@ impl<O: EventOutlet> Reconciler<O> {
                     );
                 }
             }
+        }
+    }
+
+    /// A report that names no order of ours is a stranger's, unless the venue's own name in it is
+    /// that of one of ours.
+    #[cold]
+    fn on_strange_name(&mut self, report: &VenueReport, raw: &[u8]) {
+        self.letter(LetterReason::Order, "no order of this run", raw);
+        let key = self.by_venue_id(report.venue_order_id);
+        if let Some(key) = key.filter(|key| self.is_for(*key, report.instrument)) {
+            self.alarm(key, OTHER_NAME);
+            self.word(key, Word::Contradiction);
+        }
+    }
+
+    fn is_for(&self, key: OrderKey, instrument: InstrumentId) -> bool {
+        self.table.get(key).is_some_and(|order| order.command.instrument_id() == instrument)
+    }
+
+    /// The open order that the venue calls so.
+    #[cold]
+    fn by_venue_id(&self, id: VenueRef) -> Option<OrderKey> {
+        let mut open = self.table.open();
+        open.find(|(_, order)| !id.is_none() && order.venue_order_id == id).map(|(key, _)| key)
+    }
+
+    /// A fill counts without its fee, which the venue's list of fills tells later.
+    #[cold]
+    fn on_lost_fee(&mut self, name: &[u8], error: DecodeError, raw: &[u8]) {
+        self.letter(error.reason, error.detail, raw);
+        if let Some(key) = self.names.parse(name) {
+            self.alarm(key, error.detail);
         }
     }
 
@@ -240,19 +307,25 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::Submit(key) | Asked::Amend(key) => self.word(key, Word::NoAnswer),
             Asked::Cancel(key) => self.word(key, Word::CancelLost),
             Asked::Query(key, _) => self.change(key, KnownOrder::on_query_failed),
-            Asked::Fills(key) => self.on_no_fills(key),
+            Asked::Fills(key) => {
+                self.listing = None;
+                self.on_no_fills(key);
+            }
             Asked::Time => self.venue_clock.failed(self.now_ns),
         }
     }
 
     /// There is no connection any more: nothing that is open is known for sure.
     pub(super) fn disconnected(&mut self) {
-        if self.requests.fills() > 0 {
-            self.fills_cut += 1;
-            if self.fills_cut == FILLS_CUT_MAX {
-                let venue = &self.venue;
-                log::warn!("[{venue}] sessions end when fills are asked for: not asked any more");
-            }
+        self.listing = None;
+        if self.requests.fills() > 0 && self.fills_known == Known::Untried {
+            // A venue that does not know the request may end the session for it. Once is enough.
+            self.fills_known = Known::EndsSession;
+            let venue = &self.venue;
+            log::warn!(
+                "[{venue}] the session ended when fills were asked for: they are not asked for any \
+                 more in this run; prices or fees of fills that were missed stay as they were told"
+            );
         }
         self.requests.clear();
         (self.silent_finds, self.logons_refused) = (0, 0);

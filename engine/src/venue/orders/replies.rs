@@ -1,7 +1,8 @@
 //! What replies to requests do to the orders that they are about.
 
+use super::listing::{Known, Listing};
 use super::order::KnownOrder;
-use super::reconcile::{GONE_AGAIN_NS, Reconciler};
+use super::reconcile::{ABSURD_FEE, GONE_AGAIN_NS, Reconciler};
 use super::requests_in_flight::{Answered, Asked};
 use super::states::Word;
 use super::words::{Applied, Told, VenueAnswer, VenueFill};
@@ -138,13 +139,27 @@ impl<O: EventOutlet> Reconciler<O> {
                     self.change(key, KnownOrder::on_query_failed);
                 }
             },
-            Asked::Fills(key) => {
-                let is_its = |order: &KnownOrder| order.venue_order_id == body.venue_order_id;
-                if body.fills.is_empty() || !self.table.get(key).is_some_and(is_its) {
-                    return self.on_no_fills(key);
-                }
-                self.on_fills(key, body.fills, raw);
-            }
+            Asked::Fills(key) => self.on_list(key, body, raw),
+        }
+    }
+
+    /// A page of the list of an order's fills.
+    #[cold]
+    fn on_list(&mut self, key: OrderKey, body: &ReplyBody<'_>, raw: &[u8]) {
+        self.fills_known = Known::Answered;
+        let before = self.listing.take().filter(|listing| listing.key == key);
+        let is_its = |order: &KnownOrder| order.venue_order_id == body.venue_order_id;
+        if body.fills.is_empty() || !self.table.get(key).is_some_and(is_its) {
+            return self.on_no_fills(key);
+        }
+        self.listing = Listing::after(before, key, body.fills, self.fills_max);
+        if before.is_some() || self.listing.is_none() {
+            self.on_fills(key, body.fills, before.map_or(0, |listing| listing.qty), raw);
+        }
+        if self.listing.is_some() {
+            // The next page at once, within the budget of questions.
+            let now_ns = self.now_ns;
+            self.table.change(key, |order| order.fills_ns = now_ns);
         }
     }
 
@@ -160,7 +175,7 @@ impl<O: EventOutlet> Reconciler<O> {
             self.letter(LetterReason::Order, detail, raw);
             self.alarm(key, detail);
         } else if !body.fills.is_empty() {
-            self.on_fills(key, body.fills, raw);
+            self.on_fills(key, body.fills, 0, raw);
         }
     }
 
@@ -188,14 +203,21 @@ impl<O: EventOutlet> Reconciler<O> {
         }
     }
 
-    /// The venue's list of an order's fills, from the first on.
+    /// Fills of the venue's list of them that cover the filled quantity above `from`.
     #[cold]
-    fn on_fills(&mut self, key: OrderKey, fills: &[VenueFill], raw: &[u8]) {
-        let (mut from, now_ns, mut wrong) = (0, self.now_ns, None);
+    fn on_fills(&mut self, key: OrderKey, fills: &[VenueFill], mut from: i64, raw: &[u8]) {
+        let (now_ns, mut wrong) = (self.now_ns, None);
+        let instrument = self.table.get(key).map(|order| order.command.instrument_id());
         for fill in fills {
-            let mut told = Told::new();
-            let applied =
-                self.table.change(key, |order| order.on_listed_fill(fill, from, now_ns, &mut told));
+            let (mut told, mut fill) = (Told::new(), *fill);
+            if let (Some(instrument), Some(fee)) = (instrument, fill.fee)
+                && !self.fee_bounds.allow(instrument, fee, (fill.price, fill.qty))
+            {
+                (fill.fee, wrong) = (None, Some(ABSURD_FEE));
+            }
+            let applied = self
+                .table
+                .change(key, |order| order.on_listed_fill(&fill, from, now_ns, &mut told));
             self.tell(key, 0, &told);
             if let Some(Applied::Contradiction(detail)) = applied {
                 // The others may be right all the same.
@@ -207,7 +229,6 @@ impl<O: EventOutlet> Reconciler<O> {
             self.letter(LetterReason::Order, detail, raw);
             self.alarm(key, detail);
         }
-        self.fills_cut = 0;
         self.table.change(key, |order| order.look_for_fills(now_ns));
         self.on_no_fills(key);
     }
@@ -290,7 +311,10 @@ impl<O: EventOutlet> Reconciler<O> {
                 self.doubt_end_once(key);
             }
             (Asked::Query(key, _), _) => self.change(key, KnownOrder::on_query_failed),
-            (Asked::Fills(key), _) => self.on_no_fills(key),
+            (Asked::Fills(key), _) => {
+                (self.fills_known, self.listing) = (Known::Answered, None);
+                self.on_no_fills(key);
+            }
             (Asked::Logon(_), _) => {}
             (Asked::Time, _) => self.venue_clock.failed(self.now_ns),
         }

@@ -85,6 +85,8 @@ pub enum OrderMessage<'a> {
         report: VenueReport,
         /// The venue's time, ns since the Unix epoch.
         venue_time_ns: i64,
+        /// What of it could not be read and makes the rest no less true: the fill's fee.
+        unreadable: Option<DecodeError>,
     },
     /// The balances that changed.
     Balances {
@@ -114,6 +116,21 @@ pub struct UnreadFrame<'a> {
     pub name: Option<&'a [u8]>,
     /// The number of the request that it answers, where that much could be read.
     pub reply: Option<u64>,
+    /// The venue's name of the order that it speaks of, where that much could be read.
+    pub venue_order_id: VenueRef,
+    /// The venue's word that is not known, where that is what was wrong.
+    pub word: Option<&'a [u8]>,
+}
+
+/// Where a list of an order's fills is to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FillsFrom {
+    /// So that the newest fills are in it; all, where one reply holds them.
+    Newest,
+    /// At the first fill.
+    First,
+    /// Behind this trade.
+    After(VenueRef),
 }
 
 /// What a failure means for the request.
@@ -222,11 +239,16 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// Writes a query of an order's state.
     fn query(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>);
 
+    /// The fills that the reply to [`OrderProtocol::fills_since`] has at most: with so many there
+    /// may be more.
+    const FILLS_MAX: usize;
+
     /// Writes a request for the list of an order's fills, in their order; false where the venue has
     /// no such request.
     fn fills_since(
         &mut self,
         order: VenueRef,
+        from: FillsFrom,
         request: &OrderRequest<'_>,
         out: &mut Vec<u8>,
     ) -> bool;

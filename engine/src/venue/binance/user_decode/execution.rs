@@ -6,6 +6,11 @@ use super::{
 };
 use crate::event::{AssetAmount, ExpiryReason, asset_code, parse_wide};
 
+/// The largest number by which the venue names anything.
+const NUMBER_MAX: u64 = i64::MAX as u64;
+/// A day, ns.
+const DAY_NS: i64 = 86_400 * 1_000_000_000;
+
 /// One report, in the instrument's scales.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Execution<'a> {
@@ -44,6 +49,8 @@ pub struct Execution<'a> {
     /// Fee of this fill in units of 10^-8 and its asset, `n` and `N`; `None` when they can't be
     /// read.
     pub fee: Option<(i64, u128)>,
+    /// Why the fee of a fill can't be read.
+    pub fee_error: Option<DecodeError>,
     /// Why it expired, `eR`.
     pub expiry: ExpiryReason,
     /// Why it was rejected, in the venue's words; empty when it says `NONE`.
@@ -66,6 +73,8 @@ pub(super) fn read<'a>(
     let is_fill = exec_type == ExecType::Trade;
     // Self-trade prevention fills these two with what it prevented: that is no fill.
     let of_a_fill = |letter, scale| if is_fill { fields.scaled(letter, scale) } else { Ok(0) };
+    let fee = read_fee(fields);
+    let is_fee_lost = is_fill && fee.is_none();
     let report = Execution {
         symbol,
         client_order_id: fields.text(b'c')?.as_bytes(),
@@ -73,8 +82,8 @@ pub(super) fn read<'a>(
         side: read_side(fields.text(b'S')?)?,
         exec_type,
         status,
-        order_id: fields.unsigned(b'i')?,
-        execution_id: fields.unsigned(b'I')?,
+        order_id: number_of(fields, b'i')?,
+        execution_id: number_of(fields, b'I')?,
         trade_id: match fields.signed(b't')? {
             -1 => None,
             id => Some(u64::try_from(id).map_err(|_| DecodeError::nonsense("negative trade id"))?),
@@ -89,7 +98,8 @@ pub(super) fn read<'a>(
             Some(_) => Some(fields.scaled(b'A', scales.qty)?),
         },
         quote_total: fields.get(b'Z').and_then(text).and_then(|sum| quote_amount(sum, scales)),
-        fee: read_fee(fields),
+        fee,
+        fee_error: is_fee_lost.then_some(DecodeError::field("fee of a fill can't be read")),
         expiry: read_expiry(members(nodes).find(|(name, _)| *name == "eR"), is_self_trade),
         reject_reason: match fields.text(b'r')? {
             "NONE" => "",
@@ -122,6 +132,14 @@ fn read_type_and_status(
     Ok((known, read_status(status)?))
 }
 
+/// A number by which the venue names something: its own are positive and signed.
+fn number_of(fields: &Letters<'_, '_>, letter: u8) -> Result<u64, DecodeError> {
+    match fields.unsigned(letter)? {
+        number @ 1..=NUMBER_MAX => Ok(number),
+        _ => Err(DecodeError::nonsense("number of an order or a report that no venue gives")),
+    }
+}
+
 fn read_fee(fields: &Letters<'_, '_>) -> Option<(i64, u128)> {
     fee_of(fields.text(b'n').ok()?, fields.text(b'N').ok())
 }
@@ -152,6 +170,9 @@ fn check(report: &Execution<'_>) -> Result<(), DecodeError> {
     let is_fill = report.exec_type == ExecType::Trade;
     if is_fill && (report.last_qty == 0 || report.last_price == 0 || report.trade_id.is_none()) {
         return Err(DecodeError::nonsense("fill of no quantity, at no price or without a trade"));
+    }
+    if report.transaction_time_ns.saturating_sub(report.event_time_ns) > DAY_NS {
+        return Err(DecodeError::nonsense("report that is older than what it tells"));
     }
     if report.prevented_qty.is_some_and(|prevented| prevented < 0) {
         return Err(DecodeError::nonsense("negative number in an execution report"));
