@@ -111,9 +111,8 @@ impl PauseBook {
     /// A venue that was taken up before and has the same address: what is counted by it, and by the
     /// account where that is the same, is counted once.
     pub(super) fn neighbour_of(&self, at: &PausedAt) -> Option<Neighbour> {
-        let is_near = |(one, _): &&(PausedAt, Governor)| {
-            one.hosts.iter().any(|host| at.hosts.contains(host))
-        };
+        let is_near =
+            |(one, _): &&(PausedAt, Governor)| one.hosts.iter().any(|host| at.hosts.contains(host));
         let near = || self.ours.iter().filter(is_near);
         let same = near().find(|(one, _)| one.account == at.account || at.account.is_empty());
         if let Some((_, governor)) = same {

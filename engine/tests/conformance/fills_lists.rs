@@ -104,7 +104,9 @@ fn a_list_of_more_fills_than_one_reply_holds_is_read_page_by_page() {
         .lock()
         .unwrap()
         .iter()
-        .map(|text| serde_json::from_str::<serde_json::Value>(text).unwrap()["params"]["fromId"].as_u64())
+        .map(|text| {
+            serde_json::from_str::<serde_json::Value>(text).unwrap()["params"]["fromId"].as_u64()
+        })
         .collect();
     assert_eq!(asked, [None, Some(0), Some(FIRST + 1_000), Some(FIRST + 2_000)]);
     trader.assert_sound();

@@ -208,7 +208,14 @@ pub fn log_on(peer: &mut crate::raw::Peer) -> std::io::Result<()> {
     Ok(())
 }
 
-pub fn execution(name: &str, id: u64, exec: &str, status: &str, last: &str, filled: &str) -> String {
+pub fn execution(
+    name: &str,
+    id: u64,
+    exec: &str,
+    status: &str,
+    last: &str,
+    filled: &str,
+) -> String {
     let trade = if exec == "TRADE" { id as i64 } else { -1 };
     let now_ms = wall_ms();
     format!(

@@ -93,8 +93,7 @@ impl<V: Orders> Trader<V> {
         let url = format!("ws://{address}{path}");
         let (commands, taken) = lane(LaneOptions { name: "orders".into(), capacity: 64 });
         let ready = Arc::new(AtomicBool::new(false));
-        let decoder =
-            <V::Entry as OrderProtocol>::Decoder::new(symbols(), options.frame_bytes_max);
+        let decoder = <V::Entry as OrderProtocol>::Decoder::new(symbols(), options.frame_bytes_max);
         let protocol = V::Entry::new(key, decoder);
         let order = OrderOptions {
             venue: options.name.into(),

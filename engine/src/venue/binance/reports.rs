@@ -3,10 +3,10 @@
 use super::user_decode::UserDecoder;
 use super::user_decode::{Execution, OrderResult, Reply as UserReply, ReplyError, UserMessage};
 use crate::event::{ExecType, VenueRef};
-use crate::venue::{LetterReason, SymbolMap};
 use crate::venue::governor::LimitWords;
 use crate::venue::orders::{VenueAnswer, VenueReport};
 use crate::venue::protocol::{Failure, OrderDecoder, OrderMessage, Reply, ReplyBody, UnreadFrame};
+use crate::venue::{LetterReason, SymbolMap};
 
 /// Status, and code, of a key that is not accepted (any more).
 const UNAUTHORIZED: u16 = 401;
@@ -28,7 +28,8 @@ impl OrderDecoder for BinanceReports {
                 let (name, reply) = (name_in(frame), reply_in(frame));
                 let is_unknown = error.reason == LetterReason::Unknown;
                 let word = if is_unknown { unknown_word_in(frame, error.detail) } else { None };
-                let venue_order_id = number_in(frame, br#""i":"#).map_or(VenueRef::NONE, VenueRef::number);
+                let venue_order_id =
+                    number_in(frame, br#""i":"#).map_or(VenueRef::NONE, VenueRef::number);
                 return Err(UnreadFrame { error, name, reply, venue_order_id, word });
             }
         };

@@ -14,6 +14,7 @@
 
 mod allowance;
 mod class;
+mod hold;
 mod pause;
 mod share;
 mod shared;
@@ -27,6 +28,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 pub use allowance::{Allowance, LimitUse, PauseLeft};
 pub use class::{Counted, Limit, REQUEST_CLASSES, RequestClass};
+pub use hold::{HOLD_REASONS, HeldBack, HoldReason};
 pub use pause::{PauseCause, PauseScope};
 pub use words::{LimitWord, LimitWords, UnknownLimit};
 
@@ -57,85 +59,6 @@ const SPARE_WINDOWS: usize = 4;
 type PausesPresent = ArrayVec<(PauseScope, u64, PauseCause), { PauseScope::ALL.len() }>;
 /// Kinds of limits that are not known and were named in the log.
 const NAMED_MAX: usize = 16;
-
-/// A request that must wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeldBack {
-    /// When it may be tried again, ns of the engine's clock.
-    pub until_ns: u64,
-    /// Why.
-    pub reason: HoldReason,
-}
-
-/// Why a request must wait. Stable order: reasons are indices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HoldReason {
-    /// The weight that the venue allows is used up.
-    Weight,
-    /// The orders that the venue allows are used up.
-    Orders,
-    /// The attempts to connect that the venue allows are used up.
-    Connects,
-    /// The requests that the venue allows are used up.
-    Requests,
-    /// The venue has asked for a pause, or banned us.
-    Pause,
-    /// Its strategy's share of the orders is used up.
-    Share,
-    /// Attempts to connect are spread over time: half of them are used.
-    Pace,
-    /// The venue refused the same again and again.
-    Refusals,
-    /// The messages of a connection that the venue allows are used up.
-    Messages,
-    /// Another request is being decided on this very moment.
-    Busy,
-}
-
-/// How many there are.
-pub const HOLD_REASONS: usize = 10;
-
-impl HoldReason {
-    /// All of them.
-    pub const ALL: [HoldReason; HOLD_REASONS] = [
-        HoldReason::Weight,
-        HoldReason::Orders,
-        HoldReason::Connects,
-        HoldReason::Requests,
-        HoldReason::Pause,
-        HoldReason::Share,
-        HoldReason::Pace,
-        HoldReason::Refusals,
-        HoldReason::Messages,
-        HoldReason::Busy,
-    ];
-
-    /// Its name in reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            HoldReason::Weight => "weight",
-            HoldReason::Orders => "orders",
-            HoldReason::Connects => "connects",
-            HoldReason::Requests => "requests",
-            HoldReason::Pause => "pause",
-            HoldReason::Share => "share",
-            HoldReason::Pace => "pace",
-            HoldReason::Refusals => "refusals",
-            HoldReason::Messages => "messages",
-            HoldReason::Busy => "busy",
-        }
-    }
-
-    const fn of_limit(counts: Counted) -> HoldReason {
-        match counts {
-            Counted::Weight => HoldReason::Weight,
-            Counted::Orders => HoldReason::Orders,
-            Counted::Connects => HoldReason::Connects,
-            Counted::Requests => HoldReason::Requests,
-        }
-    }
-}
 
 /// One limit in a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

@@ -221,7 +221,7 @@ fn two_accounts_at_one_address_share_its_weight_and_its_bans_and_no_orders() {
     };
     let counts = all.map(orders);
     assert!(counts[0] > 0 && counts == [counts[0]; 3], "{counts:?}");
-    let (clock, cause) = (Clock::manual(at_ns).0, PauseCause { status: 429, code: -1015 });
+    let (clock, cause) = (Clock::manual(0).0, PauseCause { status: 429, code: -1015 });
     let until_ns = at_ns + 5 * S;
     second.pause(PauseScope::Orders, until_ns, cause, &clock);
     let paused_ns = all.map(|it| it.paused_until_ns(RequestClass::Order));
@@ -232,7 +232,10 @@ fn two_accounts_at_one_address_share_its_weight_and_its_bans_and_no_orders() {
         assert_eq!(governor.paused_until_ns(RequestClass::Cancel), 2 * until_ns);
         let held = governor.may_send(RequestClass::Cancel, 1, at_ns).unwrap_err();
         assert_eq!((held.reason, held.until_ns), (HoldReason::Pause, 2 * until_ns));
-        assert_eq!(governor.pauses(at_ns).iter().filter(|it| it.0 == PauseScope::Address).count(), 1);
+        assert_eq!(
+            governor.pauses(at_ns).iter().filter(|it| it.0 == PauseScope::Address).count(),
+            1
+        );
     }
     // What the venue says of the weight counts for all.
     let mut words = LimitWords::default();
@@ -240,7 +243,8 @@ fn two_accounts_at_one_address_share_its_weight_and_its_bans_and_no_orders() {
     words.take(LimitWord { counts, window_ns, amount: Some(20), used: None });
     second.learn(&words, at_ns, 0);
     for governor in all {
-        let weight = governor.reading(at_ns).limits.into_iter().filter(|it| it.limit.counts == counts);
+        let weight =
+            governor.reading(at_ns).limits.into_iter().filter(|it| it.limit.counts == counts);
         assert_eq!(weight.map(|it| it.limit.amount).collect::<Vec<_>>(), [20]);
     }
 }

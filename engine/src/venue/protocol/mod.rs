@@ -16,8 +16,8 @@ pub use keep_alive::KeepAlive;
 pub use limits::{Refusal, VenueLimits};
 pub use market::{MarketMessage, MarketProtocol, MarketSink};
 pub use orders::{
-    AssetBalance, Failure, FillsFrom, OrderDecoder, OrderMessage, OrderProtocol, OrderRequest, Outcome,
-    Reply, ReplyBody, UnreadFrame,
+    AssetBalance, Failure, FillsFrom, OrderDecoder, OrderMessage, OrderProtocol, OrderRequest,
+    Outcome, Reply, ReplyBody, UnreadFrame,
 };
 pub use signer::{KeyError, Keys, Signer};
 pub use snapshot::{BookChecksum, RestSnapshot, Resubscribe, Snapshot, SnapshotFrom, WholeBook};
