@@ -229,7 +229,7 @@ impl Governor {
     ///
     /// Only a ban (418) holds back cancels: who was asked at a door to slow down may still take
     /// orders back over a session that stands, since an order that can't be taken back costs more
-    /// than a cancel that is refused. What that session is told about its own requests goes further.
+    /// than a cancel that is refused. What a session is told about its own requests goes further.
     pub fn obey_http(
         &self,
         door: PauseScope,
