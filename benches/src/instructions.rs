@@ -12,6 +12,7 @@ use pitlane_engine::venue::SymbolMap;
 use pitlane_engine::venue::binance::MarketDecoder;
 use pitlane_ring::{Consumer, LaneOptions, Publisher, lane};
 
+use crate::order_path::{Decision, Passing, Submitting, Writing};
 use crate::stages::{assemble, consumer, instruments, quote};
 
 /// Calls before the counted ones.
@@ -25,7 +26,7 @@ fn measured<R>(work: impl FnOnce() -> R) -> R {
 
 type Case = (&'static str, fn(u64));
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 12] = [
     ("lane_publish_one", publish_one),
     ("lane_publish_run_of_64", publish_run),
     ("lane_poll_run_of_64", poll_run),
@@ -34,6 +35,10 @@ const CASES: [Case; 8] = [
     ("consumer_quote", consume),
     ("consumer_without_work", idle),
     ("decode_book_ticker", decode),
+    ("consumer_quote_and_submit", submit),
+    ("gateway_order", pass_on),
+    ("governor_order", govern),
+    ("order_text_and_frame", write_order),
 ];
 
 /// The command line of the binary `instructions`: `list`, or a case and how many calls to count.
@@ -120,7 +125,7 @@ fn dispatch(calls: u64, run: usize) {
     let mut bare = bare_dispatcher(10, &instruments(), clock, 1_024, 1_024);
     let quotes = quotes();
     repeat(calls, |_, counts| {
-        assert_eq!(bare.input.try_publish_slice(&quotes[..run]), run);
+        assert_eq!(bare.link.try_publish_slice(&quotes[..run]), run);
         let dispatcher = &mut bare.dispatcher;
         let mut cycle = || dispatcher.duty_cycle();
         assert_eq!(if counts { measured(cycle) } else { cycle() }, run);
@@ -136,7 +141,6 @@ fn consume(calls: u64) {
     stages.consumers[0].duty_cycle();
     repeat(calls, |call, counts| {
         assert!(stages.link.try_publish(&quote(call, 0)).is_ok());
-        stages.orchestrator.duty_cycle();
         stages.dispatcher.duty_cycle();
         let agent = &mut stages.consumers[0];
         let mut cycle = || agent.duty_cycle();
@@ -168,5 +172,43 @@ fn decode(calls: u64) {
     repeat(calls, |_, counts| {
         let mut decode = || decoder.decode(frame).is_ok();
         assert!(if counts { measured(decode) } else { decode() });
+    });
+}
+
+fn submit(calls: u64) {
+    let (clock, _time) = Clock::manual(0);
+    let mut strategy = Submitting::new((WARM_UP + calls) as usize, clock);
+    repeat(calls, |call, counts| {
+        strategy.offer(call);
+        let mut cycle = || strategy.cycle();
+        assert!(if counts { measured(cycle) } else { cycle() });
+        assert!(strategy.take());
+    });
+}
+
+fn pass_on(calls: u64) {
+    let (clock, _time) = Clock::manual(0);
+    let mut gateway = Passing::new(clock);
+    repeat(calls, |_, counts| {
+        gateway.offer();
+        let mut cycle = || gateway.cycle();
+        assert!(if counts { measured(cycle) } else { cycle() });
+        assert!(gateway.take());
+    });
+}
+
+fn govern(calls: u64) {
+    let mut decision = Decision::new();
+    repeat(calls, |_, counts| {
+        let mut decide = || decision.decide();
+        assert!(if counts { measured(decide) } else { decide() });
+    });
+}
+
+fn write_order(calls: u64) {
+    let mut order = Writing::new();
+    repeat(calls, |_, counts| {
+        let mut write = || order.write();
+        assert!(if counts { measured(write) } else { write() });
     });
 }

@@ -7,6 +7,7 @@ mod lanes;
 mod limit;
 mod load;
 mod machine;
+mod order_path;
 mod paced;
 mod pairing;
 mod partner;

@@ -19,7 +19,6 @@ pub(crate) fn section(bench: &Bench) {
             let event = quote(number, bench.clock.now_ns());
             assert!(stages.link.try_publish(&event).is_ok(), "the link is drained each time");
             let from_ns = bench.clock.now_ns();
-            stages.orchestrator.duty_cycle();
             stages.dispatcher.duty_cycle();
             added_ns.push(bench.clock.now_ns() - from_ns);
             for consumer in &mut stages.consumers {

@@ -99,7 +99,6 @@ fn efficiency(bench: &Bench, turns: u64) -> f64 {
         while next < EVENTS && stages.link.try_publish(&quote(next, 1)).is_ok() {
             next += 1;
         }
-        stages.orchestrator.duty_cycle();
         stages.dispatcher.duty_cycle();
         sweep(&mut stages.consumers);
     }

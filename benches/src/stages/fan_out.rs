@@ -9,7 +9,7 @@ use pitlane_engine::runtime::Agent;
 use pitlane_engine::telemetry::Term;
 use pitlane_engine::testing::bare_dispatcher;
 
-use super::quotes::{DISPATCH_SLOTS, MARKET_SLOTS, instruments, quote};
+use super::quotes::{LINK_SLOTS, MARKET_SLOTS, instruments, quote};
 use super::{Bench, Job, print};
 use crate::crossing::State;
 use crate::pairing::median;
@@ -44,8 +44,7 @@ pub(crate) fn section(bench: &Bench) {
 /// Millions of quotes a second that reached every subscriber; conflated ones are counted off.
 fn rate(bench: &Bench, subscribers: usize) -> f64 {
     let clock = bench.clock.clone();
-    let mut bare =
-        bare_dispatcher(subscribers, &instruments(), clock, DISPATCH_SLOTS, MARKET_SLOTS);
+    let mut bare = bare_dispatcher(subscribers, &instruments(), clock, LINK_SLOTS, MARKET_SLOTS);
     let mut lanes = std::mem::take(&mut bare.market);
     let drained = bench.partner.run(move || {
         let mut touched = 0;
@@ -74,7 +73,7 @@ fn rate(bench: &Bench, subscribers: usize) -> f64 {
     let quotes: Vec<Event> = (0..BACKLOG as u64).map(|number| quote(number, now_ns)).collect();
     let started = Instant::now();
     while started.elapsed() < SENDS {
-        bare.input.try_publish_slice(&quotes);
+        bare.link.try_publish_slice(&quotes);
         bare.dispatcher.duty_cycle();
     }
     while bare.dispatcher.duty_cycle() > 0 || bare.dispatcher.has_pending() {}

@@ -4,6 +4,7 @@
 mod added;
 mod burn;
 mod fan_out;
+mod orders;
 mod paced_stages;
 mod quotes;
 mod record;
@@ -25,7 +26,7 @@ use crate::partner::Partner;
 #[command(name = "stages", version)]
 struct Options {
     /// Only sections whose name contains this: dispatcher, added, paced, subscribers, burn,
-    /// record.
+    /// record, orders.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
     /// Rounds of each section.
@@ -110,13 +111,14 @@ pub fn main() -> ExitCode {
     };
     let bench = Bench { partner, clock: Clock::start(), rounds: options.rounds };
     crate::machine::header().iter().for_each(|line| println!("{line}"));
-    let sections: [Section; 6] = [
+    let sections: [Section; 7] = [
         ("dispatcher", fan_out::section),
         ("added", added::section),
         ("paced", paced_stages::section),
         ("subscribers", subscribers::section),
         ("burn", burn::section),
         ("record", record::section),
+        ("orders", orders::section),
     ];
     for (_, run) in sections.iter().filter(|(name, _)| name.contains(&options.only)) {
         run(&bench);

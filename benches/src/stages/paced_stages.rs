@@ -106,7 +106,6 @@ fn p50(bench: &Bench, rate_per_s: u64) -> f64 {
             }
             next += 1;
         }
-        stages.orchestrator.duty_cycle();
         stages.dispatcher.duty_cycle();
     }
     stages.stop.raise(Phase::Halted);

@@ -9,7 +9,7 @@ use pitlane_engine::runtime::Clock;
 use pitlane_engine::testing::{Size, Stages, StagesOptions, stages};
 
 /// Slots of the venue's link and of the dispatcher's lanes.
-pub(crate) const DISPATCH_SLOTS: usize = 4_096;
+pub(crate) const LINK_SLOTS: usize = 4_096;
 /// Slots of each market lane.
 pub(crate) const MARKET_SLOTS: usize = 2_048;
 
@@ -62,7 +62,7 @@ pub(crate) fn assemble_sampled(
         strategies,
         instruments: instruments(),
         clock: clock.clone(),
-        dispatch_slots: DISPATCH_SLOTS,
+        link_slots: LINK_SLOTS,
         market_slots: MARKET_SLOTS,
         batch: 16,
         open_orders_max: 64,

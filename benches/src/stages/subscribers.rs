@@ -89,11 +89,9 @@ fn medians(bench: &Bench, subscribers: usize) -> [f64; 4] {
     for number in 0..EVENTS as u64 {
         let due_ns = start_ns + number * 1_000_000_000 / RATE_PER_S;
         while bench.clock.now_ns() < due_ns {
-            stages.orchestrator.duty_cycle();
             stages.dispatcher.duty_cycle();
         }
         assert!(stages.link.try_publish(&quote(number, due_ns)).is_ok(), "one at a time");
-        stages.orchestrator.duty_cycle();
         let from_ns = bench.clock.now_ns();
         stages.dispatcher.duty_cycle();
         stamps.push(from_ns);

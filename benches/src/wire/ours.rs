@@ -15,7 +15,7 @@ use pitlane_engine::venue::binance::SpotMarket;
 use pitlane_engine::venue::market::{MarketFeed, MarketFeedOptions};
 use pitlane_engine::venue::transport::Outbound;
 use pitlane_engine::venue::{EventOutlet, IntakeStats, LetterReason, SymbolMap};
-use pitlane_ring::Publisher;
+use pitlane_ring::{Publisher, Record};
 
 use super::order_text::{OrderText, write_order};
 use super::{CONSUMERS, Latencies, Run, arrived_ns, frames};
@@ -32,7 +32,11 @@ impl EventOutlet for Link<'_> {
     }
 
     fn publish(&mut self, event: &Event) {
-        assert!(self.0.try_publish(event).is_ok(), "the link is drained at each frame");
+        self.publish_with(|slot| slot.copy_used_from(event));
+    }
+
+    fn publish_with(&mut self, write: impl FnOnce(&mut Event)) {
+        assert!(self.0.try_publish_with(write).is_ok(), "the link is drained at each frame");
     }
 
     fn dead_letter(&mut self, _reason: LetterReason, detail: &'static str, raw: &[u8]) {
@@ -115,7 +119,7 @@ pub(crate) fn run(run: &Run<'_>) -> Latencies {
         strategies: seen.iter().enumerate().map(strategy).collect(),
         instruments,
         clock: run.clock.clone(),
-        dispatch_slots: 4_096,
+        link_slots: 4_096,
         market_slots: 1_024,
         batch: 16,
         open_orders_max: run.count,
@@ -141,7 +145,6 @@ pub(crate) fn run(run: &Run<'_>) -> Latencies {
             feed.on_frame(frame, receive_ns, next as u64, &mut Link(&mut stages.link));
             next += 1;
         }
-        stages.orchestrator.duty_cycle();
         stages.dispatcher.duty_cycle();
         orders.poll(16, |command: &OrderCommand| {
             let order = OrderText {

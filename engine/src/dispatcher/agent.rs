@@ -1,5 +1,5 @@
-//! The dispatcher's agent: looks up the routes of each event and copies it into the consumers'
-//! lanes.
+//! The dispatcher's agent: takes each event from the orchestrator, looks up its routes and copies it
+//! into the consumers' lanes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,11 +19,12 @@ use crate::event::{
     ConsumerId, ControlAck, ControlResult, Event, EventKind, ExecReport, Risk, TraceIds,
     TraceSource,
 };
+use crate::orchestrator::{Onward, Orchestrator, OrchestratorTotals, Stamped};
 use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use crate::safety::{HaltReason, Quarantine, QuarantineReason};
 use crate::telemetry::{HistogramSet, Letter, LetterSender, Probe};
 
-/// Critical events taken at a time.
+/// Dead letters of one consumer written at a time.
 const BATCH: usize = 32;
 
 /// Room for dead letters that market events leave to critical ones.
@@ -55,14 +56,14 @@ pub struct DispatcherAgent {
 
 /// What comes to the dispatcher.
 pub(crate) struct DispatcherInputs {
-    pub(crate) critical: Consumer<Event>,
-    pub(crate) market: Consumer<Event>,
+    /// Everything that venues and gateway say.
+    pub(crate) orchestrator: Orchestrator,
     /// The controller's answers to commands: past the orchestrator, so that an answer and the flip
     /// that it speaks of reach a consumer in this order.
     pub(crate) notices: Consumer<Event>,
 }
 
-/// Everything but the input lanes, so that both can be borrowed at once.
+/// Everything but the inputs, so that both can be borrowed at once.
 struct Fanout {
     links: Vec<ConsumerLink>,
     table: RoutingTable,
@@ -76,7 +77,7 @@ struct Fanout {
     marks: Box<[u64]>,
     /// The copy of a critical event.
     scratch: Box<Event>,
-    /// The version that the orchestrator stamps; the dispatcher owns it.
+    /// The version that the orchestrator stamps; owned here.
     version: Arc<AtomicU32>,
     latest: LatestWords,
     quarantine: Quarantine,
@@ -95,7 +96,7 @@ struct Fanout {
 /// The ends that tie the dispatcher to the engine.
 pub(crate) struct DispatcherParts {
     pub(crate) inputs: DispatcherInputs,
-    /// Puts the streams of the market lane in order.
+    /// Puts the streams of market data in order.
     pub(crate) sequencer: Sequencer,
     pub(crate) links: Vec<LinkParts>,
     pub(crate) table: RoutingTable,
@@ -117,8 +118,10 @@ pub struct DispatcherTotals {
     pub unrouted: u64,
     /// What became of events that were out of order.
     pub order: StreamCounts,
-    /// Events left in the dispatcher's own lanes, and those held for an earlier one.
-    pub in_flight: u64,
+    /// Events held for an earlier one.
+    pub held: u64,
+    /// Of the stage that it drives.
+    pub orchestrator: OrchestratorTotals,
     /// By consumer.
     pub links: Vec<LinkTotals>,
     /// Histograms that were not collected yet.
@@ -168,14 +171,12 @@ impl DispatcherAgent {
 
     fn finish(mut self) -> DispatcherTotals {
         self.close();
-        let mut in_flight = self.inputs.critical.poll(usize::MAX, |_event| ()) as u64;
-        in_flight += self.inputs.market.poll(usize::MAX, |_event| ()) as u64;
-        in_flight += self.sequencer.held() as u64;
         DispatcherTotals {
             routed: self.fanout.routed,
             unrouted: self.fanout.unrouted,
             order: self.sequencer.stats().read(),
-            in_flight,
+            held: self.sequencer.held() as u64,
+            orchestrator: self.inputs.orchestrator.finish(),
             links: self.totals.unwrap_or_default(),
             histograms: self.fanout.probe.into_set(),
         }
@@ -209,22 +210,67 @@ impl DispatcherAgent {
         inputs.notices.poll(usize::MAX, |event| fanout.notice(event))
     }
 
+    /// Takes what came in, in order, and fans it out.
+    #[inline]
+    fn take_events(&mut self) -> usize {
+        let Self { inputs, sequencer, fanout, .. } = self;
+        let orchestrator = &mut inputs.orchestrator;
+        let holds = sequencer.next_timer_ns() != u64::MAX;
+        let is_timed = holds || orchestrator.next_timer_ns() != u64::MAX;
+        if !is_timed && !orchestrator.has_events() {
+            return 0;
+        }
+        // One reading for the whole run: all of it is taken within a microsecond or two.
+        let now_ns = fanout.clock.now_ns();
+        let version = fanout.version.load(Ordering::Relaxed);
+        let is_last = holds && orchestrator.is_closed();
+        let mut work = sequencer.expire(now_ns, &mut |stamped| fanout.stage(stamped));
+        work += orchestrator.poll(version, now_ns, &mut Ordered { sequencer, fanout });
+        if is_last {
+            work += sequencer.release_all(now_ns, &mut |stamped| fanout.stage(stamped));
+        }
+        fanout.publish_staged();
+        work
+    }
+
     fn close(&mut self) {
         if self.totals.is_none() {
+            self.inputs.orchestrator.stop();
             let links = self.fanout.links.drain(..);
             self.totals = Some(links.map(ConsumerLink::close).collect());
         }
     }
 }
 
+/// The orchestrator's way into the fan-out: market data through its streams' order, critical events
+/// past it.
+struct Ordered<'d> {
+    sequencer: &'d mut Sequencer,
+    fanout: &'d mut Fanout,
+}
+
+impl Onward for Ordered<'_> {
+    #[inline]
+    fn critical(&mut self, stamped: Stamped<'_>) {
+        self.fanout.critical(stamped);
+    }
+
+    #[inline]
+    fn market(&mut self, stamped: Stamped<'_>) {
+        let Self { sequencer, fanout } = self;
+        sequencer.admit(stamped, &mut |stamped| fanout.stage(stamped));
+    }
+}
+
 impl Fanout {
     /// Takes a private copy of the event, stamped; from here on it is the original (FR-008).
     #[inline]
-    fn stage(&mut self, event: &Event, now_ns: u64, critical: &mut Consumer<Event>) {
+    fn stage(&mut self, stamped: Stamped<'_>) {
         if self.staged_count == RUN {
-            // More than came in: a filled gap has released what waited behind it.
-            self.publish_staged(critical);
+            // The links had more, or a filled gap has released what waited behind it.
+            self.publish_staged();
         }
+        let Stamped { event, version, now_ns } = stamped;
         let Self { table, staged, staged_count, routed, unrouted, latest, .. } = self;
         if event.kind().is_none() {
             return;
@@ -240,16 +286,17 @@ impl Fanout {
         *staged_count += 1;
         copy.copy_used_from(event);
         copy.fanout = u8::try_from(routes.len()).unwrap_or(u8::MAX);
+        copy.routing_version = version;
         copy.stamp_dispatched(now_ns);
     }
 
     /// Publishes what is staged: a lone event at once, a run lane by lane.
     #[inline]
-    fn publish_staged(&mut self, critical: &mut Consumer<Event>) {
+    fn publish_staged(&mut self) {
         match self.staged_count {
             0 => return,
             1 => self.publish_lone(),
-            count => self.publish_run(count, critical),
+            count => self.publish_run(count),
         }
         let Self { staged, staged_count, clock, probe, .. } = self;
         // Nobody waits for these any more.
@@ -285,9 +332,8 @@ impl Fanout {
         }
     }
 
-    /// Critical events that come in meanwhile go out before the next lane.
-    fn publish_run(&mut self, count: usize, critical: &mut Consumer<Event>) {
-        let Self { table, staged, marks, .. } = self;
+    fn publish_run(&mut self, count: usize) {
+        let Self { links, table, staged, letters, clock, marks, has_pending, .. } = self;
         let marks: &mut [u64] = marks;
         for (place, event) in staged[..count].iter().enumerate() {
             for route in table.routes(event) {
@@ -297,26 +343,24 @@ impl Fanout {
             }
         }
         let run = Run::of(&staged[..count]);
-        for index in 0..self.links.len() {
-            if critical.has_available() {
-                critical.poll(BATCH, |event| self.critical(event));
-            }
-            let Self { links, table, staged, letters, clock, marks, has_pending, .. } = self;
+        for (link, marked) in links.iter_mut().zip(marks) {
             let evicted = &mut |event: &Event| keep(letters, clock, event, "queue full");
-            let marked = std::mem::take(&mut marks[index]);
-            links[index].offer_run(&staged[..count], run, marked, table, evicted);
-            *has_pending |= links[index].pending() > 0;
+            let marked = std::mem::take(marked);
+            link.offer_run(&staged[..count], run, marked, table, evicted);
+            *has_pending |= link.pending() > 0;
         }
     }
 
     #[inline]
-    fn critical(&mut self, event: &Event) {
+    fn critical(&mut self, stamped: Stamped<'_>) {
+        let Stamped { event, version, now_ns } = stamped;
         let Some(kind) = event.kind() else { return };
         let Self { links, clock, probe, scratch, routed, unrouted, has_pending, .. } = self;
         let link = owner(event).and_then(|owner| links.get_mut(owner.index()));
         scratch.copy_used_from(event);
         scratch.fanout = 1;
-        scratch.stamp_dispatched(clock.now_ns());
+        scratch.routing_version = version;
+        scratch.stamp_dispatched(now_ns);
         let Some(link) = link else {
             *unrouted += 1;
             record(scratch, clock, probe);
@@ -570,26 +614,11 @@ impl Agent for DispatcherAgent {
         }
         let mut work = self.flip_if_staged();
         work += self.tell_notices();
-        let Self { inputs, sequencer, fanout, .. } = self;
-        let DispatcherInputs { critical, market, .. } = inputs;
-        fanout.probe.swap_if_asked();
-        work += fanout.flush();
-        work += critical.poll(BATCH, |event| fanout.critical(event));
-        let holds = sequencer.next_timer_ns() != u64::MAX;
-        if holds || market.has_available() {
-            // One reading for the whole run: all of it is taken within a microsecond or two.
-            let now_ns = fanout.clock.now_ns();
-            let is_last = market.is_closed();
-            let pass = &mut |event: &Event| fanout.stage(event, now_ns, critical);
-            work += sequencer.expire(now_ns, pass);
-            work += market.poll(RUN, |event| sequencer.admit(event, now_ns, pass));
-            if is_last && holds && !market.has_available() {
-                work += sequencer.release_all(now_ns, pass);
-            }
-            fanout.publish_staged(critical);
-        }
-        let drained =
-            work == 0 && critical.is_closed() && market.is_closed() && !self.has_pending();
+        self.fanout.probe.swap_if_asked();
+        work += self.fanout.flush();
+        work += self.inputs.orchestrator.change_if_staged();
+        work += self.take_events();
+        let drained = work == 0 && self.inputs.orchestrator.is_closed() && !self.has_pending();
         if drained || self.stop.phase() == Phase::Halted {
             self.close();
         }
@@ -597,11 +626,11 @@ impl Agent for DispatcherAgent {
     }
 
     fn has_pending(&self) -> bool {
-        self.fanout.has_pending
+        self.fanout.has_pending || self.inputs.orchestrator.has_pending()
     }
 
     fn next_timer_ns(&self) -> u64 {
-        self.sequencer.next_timer_ns()
+        self.sequencer.next_timer_ns().min(self.inputs.orchestrator.next_timer_ns())
     }
 
     fn is_done(&self) -> bool {

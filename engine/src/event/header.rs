@@ -54,7 +54,10 @@ pub struct Event {
     pub(crate) payload: [u64; PAYLOAD_BYTES / 8],
 }
 
-const _: () = assert!(size_of::<Event>() == 64 + PAYLOAD_BYTES);
+/// Bytes before the payload: one line.
+pub(super) const HEADER_BYTES: usize = 64;
+
+const _: () = assert!(size_of::<Event>() == HEADER_BYTES + PAYLOAD_BYTES);
 const _: () = assert!(align_of::<Event>() == 64);
 
 /// Saturating difference of two clock readings that the header keeps in 32 bits (4.29 s).

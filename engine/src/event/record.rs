@@ -4,10 +4,9 @@ use pitlane_ring::{Absorbed, Conflate, Record};
 
 use zerocopy::{FromZeros, IntoBytes};
 
+use super::header::HEADER_BYTES;
 use super::typed::payload_bytes;
 use super::{Bar, Event, EventKind, KIND_SLOTS, Merged, SCHEMA_VERSION, Trade};
-
-const HEADER_BYTES: usize = size_of::<Event>() - super::PAYLOAD_BYTES;
 
 /// Header and payload, by kind code; 0 where the code alone does not say it.
 const USED_BYTES: [u16; KIND_SLOTS] = {

@@ -2,6 +2,7 @@
 
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
+use super::header::HEADER_BYTES;
 use super::{
     Balance, Bar, Book, BookState, ControlAck, ControlResult, Event, EventKind, ExecReport,
     Instrument, Merged, Quote, Risk, SCHEMA_VERSION, StreamState, Trade,
@@ -76,9 +77,17 @@ impl Event {
     #[must_use]
     pub fn new<P: EventPayload>(payload: &P) -> Event {
         let mut event = Event::new_zeroed();
-        event.schema = SCHEMA_VERSION;
-        event.set(payload);
+        event.start(payload);
         event
+    }
+
+    /// Makes an older event one of the payload's kind, as [`Event::new`] does. What lies behind the
+    /// payload stays as it was.
+    #[inline]
+    pub(crate) fn start<P: EventPayload>(&mut self, payload: &P) {
+        self.as_mut_bytes()[..HEADER_BYTES].zero();
+        self.schema = SCHEMA_VERSION;
+        self.set(payload);
     }
 
     /// Replaces kind and payload, and leaves the header as it is.

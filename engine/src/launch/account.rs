@@ -30,7 +30,6 @@ pub(super) struct Account {
     /// By consumer; `None` for one whose thread was left behind.
     consumers: Vec<Option<ConsumerTotals>>,
     dispatcher: Option<DispatcherTotals>,
-    orchestrator: OrchestratorTotals,
     orders: OrdersReport,
     /// Histograms that were not collected yet, of others than those above.
     pub(super) sets: Vec<HistogramSet>,
@@ -48,7 +47,6 @@ impl Account {
         let mut account = Account {
             consumers: closings.consumers.iter().map(Closing::take).collect(),
             dispatcher: closings.dispatcher.take(),
-            orchestrator: closings.orchestrator.take().unwrap_or_default(),
             orders: OrdersReport::default(),
             sets: Vec::new(),
             books: closings.markets.iter().filter_map(of_market).collect(),
@@ -122,7 +120,7 @@ impl Account {
             })
             .collect();
         let intake = self.intake(&venues);
-        let windows = self.orchestrator.merge;
+        let windows = self.orchestrator().merge;
         let merge = MergeReport { counts: windows.counts, in_flight: windows.owned };
         let identity_holds = consumers.iter().all(ConsumerReport::identity_holds)
             && venues.iter().all(|venue| venue.counters.identity_holds())
@@ -174,23 +172,27 @@ impl Account {
         readings.consumers.iter().enumerate().map(consumer).collect()
     }
 
+    fn orchestrator(&self) -> OrchestratorTotals {
+        self.dispatcher.as_ref().map(|totals| totals.orchestrator).unwrap_or_default()
+    }
+
     fn streams(&self) -> StreamCounts {
         self.dispatcher.as_ref().map(|totals| totals.order).unwrap_or_default()
     }
 
     fn intake(&self, venues: &[VenueReport]) -> IntakeReport {
         let from_venues: u64 = venues.iter().map(|venue| venue.counters.events).sum();
-        let dispatcher = self.dispatcher.as_ref();
+        let (dispatcher, orchestrator) = (self.dispatcher.as_ref(), self.orchestrator());
         let streams = self.streams();
         IntakeReport {
             events_in: from_venues + self.orders.gateway.rejected,
-            merged: self.orchestrator.merged,
+            merged: orchestrator.merge.counts.complete,
             routed: dispatcher.map_or(0, |totals| totals.routed),
             unrouted: dispatcher.map_or(0, |totals| totals.unrouted),
             duplicate: streams.duplicate,
             late: streams.late,
             flooded: streams.flooded,
-            in_flight: self.orchestrator.left + dispatcher.map_or(0, |totals| totals.in_flight),
+            in_flight: orchestrator.left + dispatcher.map_or(0, |totals| totals.held),
         }
     }
 }

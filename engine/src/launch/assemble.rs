@@ -105,10 +105,8 @@ impl<'c> Assembly<'c> {
             sessions.push(ends.commands);
         }
         let pipeline = self.builder.build(plan, links);
-        let Pipeline { orchestrator, dispatcher, consumers, guarded, orders, control, routing } =
-            pipeline;
+        let Pipeline { dispatcher, consumers, guarded, orders, control, routing } = pipeline;
         let gateway = self.builder.gateway(orders, sessions, answers, sessions_open);
-        self.agents.push((AgentRole::Orchestrator, Box::new(orchestrator)));
         self.agents.push((AgentRole::Dispatcher, Box::new(dispatcher)));
         for (index, consumer) in consumers.into_iter().enumerate() {
             self.agents.push((AgentRole::Consumer(index), Box::new(consumer)));

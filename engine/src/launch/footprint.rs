@@ -50,8 +50,6 @@ pub fn lane_footprints(config: &Config, plan: &CorePlan) -> Vec<LaneFootprint> {
         of("venue to orchestrator", sessions + order_sessions, lanes.venue, event),
         // What the gateway rejects is answered on a link of its own.
         of("gateway to orchestrator", 1, lanes.order, event),
-        // Critical and market apart.
-        of("orchestrator to dispatcher", 2, lanes.dispatch, event),
         of("market, to consumer", consumers, lanes.market, event),
         of("critical, to consumer", consumers, lanes.critical, event),
         of("conflation cells, at most", 1, cells(config), event),

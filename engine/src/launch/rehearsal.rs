@@ -32,13 +32,13 @@ pub(super) fn rehearsal(
         step: 1,
     }])?);
     let clock = clock.clone();
-    if has(|role| matches!(role, AgentRole::Orchestrator | AgentRole::Dispatcher)) {
+    if has(|role| matches!(role, AgentRole::Dispatcher)) {
         let stages = stages(StagesOptions {
             // Three of them, so that lanes are written together.
             strategies: (0..3).map(|_| strategy()).collect(),
             instruments,
             clock,
-            dispatch_slots: SLOTS,
+            link_slots: SLOTS,
             market_slots: SLOTS,
             batch: 1,
             open_orders_max: 1,
@@ -65,7 +65,6 @@ fn of_stages(mut stages: Stages) -> Rehearsal {
         event.sequence += 1;
         let published = stages.link.try_publish(&event);
         debug_assert!(published.is_ok(), "it is taken before the next one");
-        stages.orchestrator.duty_cycle();
         stages.dispatcher.duty_cycle();
         for consumer in &mut stages.consumers {
             consumer.duty_cycle();

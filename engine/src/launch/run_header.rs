@@ -36,8 +36,8 @@ pub(super) fn run_header(plan: &CorePlan, config: &Config, load: &str) -> Vec<St
         format!("Load: {load}"),
         GAUGES_LINE.to_owned(),
         format!(
-            "Lanes: venue {}, dispatch {}, market {}, critical {}, spill {}, order {}",
-            lanes.venue, lanes.dispatch, lanes.market, lanes.critical, lanes.spill, lanes.order
+            "Lanes: venue {}, market {}, critical {}, spill {}, order {}",
+            lanes.venue, lanes.market, lanes.critical, lanes.spill, lanes.order
         ),
     ];
     for core in &plan.cores {

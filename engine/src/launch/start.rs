@@ -319,8 +319,9 @@ impl Assembly<'_> {
     fn take_agents(&mut self, roles: &[AgentRole]) -> Placed {
         let mut placed = Placed::default();
         for role in roles {
-            // A synthetic venue's one agent has both roles of a venue: the second finds nothing. Of
-            // a venue's market, each connection has an agent.
+            // A synthetic venue's one agent has both roles of a venue: the second finds nothing. So
+            // does the orchestrator's, which the dispatcher drives. Of a venue's market, each
+            // connection has an agent.
             while let Some(index) = self.agents.iter().position(|(of, _)| of == role) {
                 let agent = self.agents.remove(index).1;
                 match role {

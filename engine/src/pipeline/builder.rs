@@ -21,8 +21,8 @@ use crate::dispatcher::{
     RouteKey, RoutingTable, Subscription, routes_of,
 };
 use crate::event::{ConsumerId, Event, Interest};
+use crate::orchestrator::Orchestrator;
 use crate::orchestrator::merge::MergePort;
-use crate::orchestrator::{OrchestratorAgent, OrchestratorEnds, Outputs};
 use crate::order::order_log::{ORDER_LOG_SLOTS, OrderLogSender, OrderLogSource, order_log_lane};
 use crate::order::trading::{Ledger, Marks, TradingBoard, TradingReader};
 use crate::order::{GatewayAgent, GatewayEnds, OrderCommand};
@@ -63,7 +63,7 @@ pub(crate) struct Builder {
 
 /// The stages between the venues' links and the callbacks.
 pub(crate) struct Pipeline {
-    pub(crate) orchestrator: OrchestratorAgent,
+    /// With the orchestrator, which it drives.
     pub(crate) dispatcher: DispatcherAgent,
     pub(crate) consumers: Vec<ConsumerAgent>,
     /// By consumer, what the watchdog has to know.
@@ -217,23 +217,12 @@ impl Builder {
 
     /// Makes the stages behind the venues' links, those first that go first.
     pub(crate) fn build(&mut self, plan: PipelinePlan, links: Vec<Consumer<Event>>) -> Pipeline {
-        let (critical, critical_end) = self.lane("dispatch:critical", plan.lanes.dispatch);
-        let (market, market_end) = self.lane("dispatch:market", plan.lanes.dispatch);
         let (notices, notices_end) = self.lane("control:answers", self.size.at_most(ANSWER_SLOTS));
-        let inputs =
-            DispatcherInputs { critical: critical_end, market: market_end, notices: notices_end };
         let merge = Arc::<MergePort>::default();
         let (version, flips) = (Arc::new(AtomicU32::new(1)), Arc::<FlipPort>::default());
-        let ends = OrchestratorEnds {
-            inputs: links,
-            outputs: Some(Outputs { critical, market }),
-            version: Arc::clone(&version),
-            clock: self.clock.clone(),
-            stop: self.stop.clone(),
-            closing: self.closings.orchestrator.clone(),
-        };
-        let orchestrator = OrchestratorAgent::new(ends, Arc::clone(&merge), plan.merge_places);
+        let orchestrator = Orchestrator::new(links, Arc::clone(&merge), plan.merge_places);
         self.readings.pools.push(orchestrator.pool_gauge());
+        let inputs = DispatcherInputs { orchestrator, notices: notices_end };
         let mut fan_out = self.fan_out(&plan);
         let dispatcher = self.dispatcher(&plan, inputs, (&version, &flips), &mut fan_out);
         let FanOut { routes, book, accept_from, consumers: ends, orders, control, .. } = fan_out;
@@ -245,7 +234,7 @@ impl Builder {
             consumers.push(self.consumer(consumer, plan.fanout_every, ends, accept_from));
         }
         let routing = RoutingEnds { routes, book, interests, version, merge, flips, notices };
-        Pipeline { orchestrator, dispatcher, consumers, guarded, orders, control, routing }
+        Pipeline { dispatcher, consumers, guarded, orders, control, routing }
     }
 
     /// Makes the gateway from the order lanes to the sessions: by venue, `None` for one without. A

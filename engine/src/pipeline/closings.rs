@@ -2,7 +2,6 @@
 
 use crate::consumer::ConsumerTotals;
 use crate::dispatcher::DispatcherTotals;
-use crate::orchestrator::OrchestratorTotals;
 use crate::order::GatewayCounts;
 use crate::runtime::Closing;
 use crate::venue::market::BookSummaries;
@@ -14,7 +13,6 @@ pub(crate) struct Closings {
     /// By consumer.
     pub(crate) consumers: Vec<Closing<ConsumerTotals>>,
     pub(crate) dispatcher: Closing<DispatcherTotals>,
-    pub(crate) orchestrator: Closing<OrchestratorTotals>,
     pub(crate) gateway: Closing<GatewayCounts>,
     /// By market session, with its venue.
     pub(crate) markets: Vec<(String, Closing<BookSummaries>)>,

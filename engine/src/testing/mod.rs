@@ -10,6 +10,6 @@ pub use harness::Harness;
 pub use ledger_check::{ToldOrders, disagreements};
 #[doc(hidden)]
 pub use stages::{
-    BareConsumer, BareDispatcher, Stages, StagesOptions, bare_consumer, bare_dispatcher,
-    is_contained, stages, sweep,
+    BareConsumer, BareDispatcher, BareGateway, Stages, StagesOptions, bare_consumer,
+    bare_dispatcher, bare_gateway, is_contained, stages, sweep,
 };

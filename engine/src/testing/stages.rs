@@ -5,7 +5,7 @@
 //! instruments, all consumers subscribed to all of them, all on one thread.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicUsize};
 
 use crossbeam_utils::CachePadded;
 use pitlane_ring::{Consumer, LookAhead, Publisher};
@@ -19,8 +19,8 @@ use crate::dispatcher::order::SequencerOptions;
 use crate::dispatcher::{AcceptFrom, DispatcherAgent, DispatcherInputs, Subscription};
 use crate::event::{ConsumerId, Event, InstrumentId, Interest};
 use crate::instrument::Instruments;
-use crate::orchestrator::OrchestratorAgent;
-use crate::order::OrderCommand;
+use crate::orchestrator::Orchestrator;
+use crate::order::{GatewayAgent, OrderCommand};
 use crate::pipeline::{
     Builder, ConsumerEnds, ConsumerPlan, EngineEnds, Pipeline, PipelinePlan, RoutingEnds, Size,
 };
@@ -36,8 +36,8 @@ pub struct StagesOptions {
     pub instruments: Arc<Instruments>,
     /// The clock of every stage.
     pub clock: Clock,
-    /// Slots of the venue's link and of the dispatcher's own lanes.
-    pub dispatch_slots: usize,
+    /// Slots of the venue's link.
+    pub link_slots: usize,
     /// Slots of each consumer's market lane.
     pub market_slots: usize,
     /// Market callbacks in a row.
@@ -54,9 +54,7 @@ pub struct StagesOptions {
 pub struct Stages {
     /// Where a venue publishes.
     pub link: Publisher<Event>,
-    /// Stamps and passes on.
-    pub orchestrator: OrchestratorAgent,
-    /// Fans out.
+    /// Stamps, and fans out.
     pub dispatcher: DispatcherAgent,
     /// Handle.
     pub consumers: Vec<ConsumerAgent>,
@@ -68,10 +66,10 @@ pub struct Stages {
     _rest: (Builder, RoutingEnds, Vec<Consumer<ControlCommand>>),
 }
 
-/// The dispatcher alone: its market lane's publisher, and each consumer's market lane to read raw.
+/// The dispatcher alone: a link's publisher, and each consumer's market lane to read raw.
 pub struct BareDispatcher {
-    /// Where the orchestrator would publish.
-    pub input: Publisher<Event>,
+    /// Where a venue would publish.
+    pub link: Publisher<Event>,
     /// Fans out.
     pub dispatcher: DispatcherAgent,
     /// By consumer.
@@ -79,7 +77,7 @@ pub struct BareDispatcher {
     /// By consumer, the dispatcher's side of the account.
     pub terms: Vec<Arc<CachePadded<Terms>>>,
     /// Ends that must live as long.
-    _rest: (Builder, [Publisher<Event>; 2], Vec<Consumer<Event>>),
+    _rest: (Builder, Publisher<Event>, Vec<Consumer<Event>>),
 }
 
 /// A consumer alone, with the other ends of its lanes.
@@ -94,6 +92,18 @@ pub struct BareConsumer {
     pub control: Consumer<ControlCommand>,
     /// Handles.
     pub agent: ConsumerAgent,
+}
+
+/// A gateway alone, between one strategy and one venue.
+pub struct BareGateway {
+    /// Where the strategy publishes.
+    pub orders: Publisher<OrderCommand>,
+    /// What the venue's session would take.
+    pub sent: Consumer<OrderCommand>,
+    /// Takes them there.
+    pub agent: GatewayAgent,
+    /// Ends that must live as long.
+    _rest: (Builder, Consumer<Event>),
 }
 
 /// Critical events and orders are few in a bench: slots of each of those lanes.
@@ -159,31 +169,31 @@ fn plan(
 /// Puts the stages together.
 #[must_use]
 pub fn stages(options: StagesOptions) -> Stages {
-    let StagesOptions { instruments, clock, dispatch_slots, size, .. } = options;
+    let StagesOptions { instruments, clock, link_slots, size, .. } = options;
     let limits = RiskLimits {
         max_orders_per_s: u32::MAX,
         max_open_orders: options.open_orders_max,
         ..RiskLimits::default()
     };
     let mut plan = plan(options.strategies, &instruments, &limits, options.batch, size);
-    (plan.lanes.dispatch, plan.lanes.market) = (dispatch_slots, options.market_slots);
+    plan.lanes.market = options.market_slots;
     plan.fanout_every = options.fanout_every;
     let mut builder = builder(&plan, clock, size);
-    let (link, link_end) = builder.lane("link", dispatch_slots);
+    let (link, link_end) = builder.lane("link", link_slots);
     let pipeline = builder.build(plan, vec![link_end]);
-    let Pipeline { orchestrator, dispatcher, consumers, orders, control, routing, .. } = pipeline;
+    let Pipeline { dispatcher, consumers, orders, control, routing, .. } = pipeline;
     let stop = builder.stop.clone();
     let _rest = (builder, routing, control);
-    Stages { link, orchestrator, dispatcher, consumers, orders, stop, _rest }
+    Stages { link, dispatcher, consumers, orders, stop, _rest }
 }
 
-/// Puts a dispatcher between its input lane and `consumers` raw lanes.
+/// Puts a dispatcher between a link and `consumers` raw lanes.
 #[must_use]
 pub fn bare_dispatcher(
     consumers: usize,
     instruments: &Instruments,
     clock: Clock,
-    dispatch_slots: usize,
+    link_slots: usize,
     market_slots: usize,
 ) -> BareDispatcher {
     let instruments = Arc::new(instruments.clone());
@@ -192,11 +202,10 @@ pub fn bare_dispatcher(
     let mut plan = plan(strategies, &instruments, &RiskLimits::default(), 1, Size::Full);
     plan.lanes.market = market_slots;
     let mut builder = builder(&plan, clock, Size::Full);
-    let (critical, critical_end) = builder.lane("dispatch:critical", SMALL);
-    let (input, market_end) = builder.lane("dispatch:market", dispatch_slots);
+    let (link, link_end) = builder.lane("link", link_slots);
     let (notices, notices_end) = builder.lane("control:answers", SMALL);
-    let inputs =
-        DispatcherInputs { critical: critical_end, market: market_end, notices: notices_end };
+    let orchestrator = Orchestrator::new(vec![link_end], Arc::default(), plan.merge_places);
+    let inputs = DispatcherInputs { orchestrator, notices: notices_end };
     let shared = (&Arc::new(AtomicU32::new(1)), &Arc::default());
     let mut fan_out = builder.fan_out(&plan);
     let dispatcher = builder.dispatcher(&plan, inputs, shared, &mut fan_out);
@@ -205,8 +214,8 @@ pub fn bare_dispatcher(
         ends.map(|ConsumerEnds { market, critical, .. }| (market, critical)).unzip();
     let counters = builder.readings.consumers.iter();
     let terms = counters.map(|counters| Arc::clone(&counters.published)).collect();
-    let _rest = (builder, [critical, notices], critical_ends);
-    BareDispatcher { input, dispatcher, market, terms, _rest }
+    let _rest = (builder, notices, critical_ends);
+    BareDispatcher { link, dispatcher, market, terms, _rest }
 }
 
 /// Puts a consumer behind its lanes, already started.
@@ -226,6 +235,19 @@ pub fn bare_consumer(
     agent.duty_cycle();
     let EngineEnds { market, critical, orders, control } = engine;
     BareConsumer { market, critical, orders, control, agent }
+}
+
+/// Puts a gateway between one order lane and one venue's.
+#[must_use]
+pub fn bare_gateway(instruments: &Arc<Instruments>, clock: Clock) -> BareGateway {
+    let plan = plan(Vec::new(), instruments, &RiskLimits::default(), 1, Size::Full);
+    let mut builder = builder(&plan, clock, Size::Full);
+    let (orders, orders_end) = builder.lane("orders", SMALL);
+    let (session, sent) = builder.lane("session", SMALL);
+    let (answers, answers_end) = builder.lane("answers", SMALL);
+    let sessions_open = Arc::new(AtomicUsize::new(1));
+    let agent = builder.gateway(vec![orders_end], vec![Some(session)], answers, sessions_open);
+    BareGateway { orders, sent, agent, _rest: (builder, answers_end) }
 }
 
 /// One duty cycle of each consumer, with the look ahead that a core has, but without its lease.

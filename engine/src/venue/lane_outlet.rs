@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pitlane_ring::Publisher;
+use pitlane_ring::{Publisher, Record};
 
 use super::{EventOutlet, LetterReason};
 use crate::event::{Event, VenueId};
@@ -49,9 +49,17 @@ impl EventOutlet for LaneOutlet {
 
     #[inline]
     fn publish(&mut self, event: &Event) {
-        let published = self.link.try_publish(event);
+        self.publish_with(|slot| slot.copy_used_from(event));
+    }
+
+    #[inline]
+    fn publish_with(&mut self, write: impl FnOnce(&mut Event)) {
+        let Self { link, marks, .. } = self;
+        let published = link.try_publish_with(|slot| {
+            write(slot);
+            marks.take(slot);
+        });
         debug_assert!(published.is_ok(), "the session asked for room");
-        self.marks.take(event);
     }
 
     fn dead_letter(&mut self, reason: LetterReason, detail: &'static str, raw: &[u8]) {

@@ -1,5 +1,7 @@
 //! Where a venue session puts what it decoded: the link to the orchestrator, and the dead letters.
 
+use zerocopy::FromZeros;
+
 use super::transport::WireError;
 use crate::event::Event;
 
@@ -33,6 +35,15 @@ pub trait EventOutlet {
 
     /// Publishes one event. The caller made sure of the room.
     fn publish(&mut self, event: &Event);
+
+    /// Publishes the event that `write` makes in the place where it will lie, which may hold an
+    /// older one: all that counts as used must be written. The caller made sure of the room.
+    #[inline]
+    fn publish_with(&mut self, write: impl FnOnce(&mut Event)) {
+        let mut event = Event::new_zeroed();
+        write(&mut event);
+        self.publish(&event);
+    }
 
     /// Keeps raw input that was refused. Bounded and counted; never fails. `detail` is a short
     /// static text such as the field's name.

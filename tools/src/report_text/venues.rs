@@ -72,7 +72,6 @@ pub(super) fn merges(counts: &MergeCounts) -> String {
         ">no place",
         ">rule went",
         ">at the stop",
-        ">no room",
     ];
     let mut table = table(&heads);
     table.add_row(
@@ -84,7 +83,6 @@ pub(super) fn merges(counts: &MergeCounts) -> String {
             counts.suppressed_evicted,
             counts.suppressed_rule_changed,
             counts.suppressed_stopped,
-            counts.no_room,
         ]
         .map(count),
     );

@@ -9,6 +9,7 @@ use zerocopy::FromZeros;
 use super::StreamStats;
 use super::gap::{Gap, Held, Place};
 use crate::event::{Event, EventKind};
+use crate::orchestrator::Stamped;
 use crate::rate::Rate;
 use crate::venue::{StreamOrder, StreamOrders};
 
@@ -58,6 +59,11 @@ pub(crate) struct SequencerOptions {
     /// Events that one stream may bring at once above that rate.
     pub(crate) flood_burst: u64,
 }
+
+/// Takes what may go on.
+pub(crate) trait Pass: FnMut(Stamped<'_>) {}
+
+impl<F: FnMut(Stamped<'_>)> Pass for F {}
 
 /// Orders. Owned by the dispatcher's agent.
 pub(crate) struct Sequencer {
@@ -182,9 +188,10 @@ impl Sequencer {
 
     /// Takes an event of the market lane; `pass` gets what may go on, in order.
     #[inline]
-    pub(crate) fn admit(&mut self, event: &Event, now_ns: u64, pass: &mut impl FnMut(&Event)) {
+    pub(crate) fn admit(&mut self, stamped: Stamped<'_>, pass: &mut impl Pass) {
+        let event = stamped.event;
         let Some(index) = self.index(event) else {
-            self.admit_unordered(event, pass);
+            self.admit_unordered(stamped, pass);
             return;
         };
         let stream = &mut self.streams[index];
@@ -208,14 +215,14 @@ impl Sequencer {
             }
         };
         if in_order {
-            self.go_on(index, event, now_ns, pass);
+            self.go_on(index, stamped, pass);
         } else {
-            self.out_of_order(index, event, now_ns, pass);
+            self.out_of_order(index, stamped, pass);
         }
     }
 
     /// Releases what has waited for too long.
-    pub(crate) fn expire(&mut self, now_ns: u64, pass: &mut impl FnMut(&Event)) -> usize {
+    pub(crate) fn expire(&mut self, now_ns: u64, pass: &mut impl Pass) -> usize {
         if now_ns < self.deadline_ns {
             return 0;
         }
@@ -238,7 +245,7 @@ impl Sequencer {
     }
 
     /// Releases everything that waits: nothing more will come.
-    pub(crate) fn release_all(&mut self, now_ns: u64, pass: &mut impl FnMut(&Event)) -> usize {
+    pub(crate) fn release_all(&mut self, now_ns: u64, pass: &mut impl Pass) -> usize {
         let mut count = 0;
         while let Some(&gap) = self.open.first() {
             count += self.give_up(usize::from(gap), now_ns, pass);
@@ -265,57 +272,48 @@ impl Sequencer {
         (instrument < self.instruments && index < self.streams.len()).then_some(index)
     }
 
-    fn admit_unordered(&mut self, event: &Event, pass: &mut impl FnMut(&Event)) {
+    fn admit_unordered(&mut self, stamped: Stamped<'_>, pass: &mut impl Pass) {
+        let event = stamped.event;
         if event.kind_code == EventKind::BookState.code() {
             let book = usize::from(EventKind::Book.code()) - 1;
             if let Some(index) = self.index_of(event, book) {
                 self.streams[index].epoch = UNSTARTED;
             }
         }
-        pass(event);
+        pass(stamped);
     }
 
     /// Passes an event whose turn it is, unless its stream floods.
     #[inline]
-    fn go_on(&mut self, index: usize, event: &Event, now_ns: u64, pass: &mut impl FnMut(&Event)) {
-        if self.flood.admits(&mut self.streams[index].due_ns, now_ns) {
-            pass(event);
+    fn go_on(&mut self, index: usize, stamped: Stamped<'_>, pass: &mut impl Pass) {
+        if self.flood.admits(&mut self.streams[index].due_ns, stamped.now_ns) {
+            pass(stamped);
         } else {
             self.stats.flooded.increment();
         }
     }
 
     #[cold]
-    fn out_of_order(
-        &mut self,
-        index: usize,
-        event: &Event,
-        now_ns: u64,
-        pass: &mut impl FnMut(&Event),
-    ) {
+    fn out_of_order(&mut self, index: usize, stamped: Stamped<'_>, pass: &mut impl Pass) {
+        let Stamped { event, now_ns, .. } = stamped;
         let stream = self.streams[index];
         if event.sequence == 0 {
-            self.go_on(index, event, now_ns, pass);
+            self.go_on(index, stamped, pass);
         } else if stream.epoch != u16::from(event.epoch) {
-            self.start_anew(index, event, now_ns, pass);
+            self.start_anew(index, stamped, pass);
         } else if event.sequence <= stream.last {
             if self.rivals[index].takes_over(event.sequence, stream.last, now_ns) {
-                self.start_anew(index, event, now_ns, pass);
+                self.start_anew(index, stamped, pass);
             } else {
                 self.count_old(stream, event.sequence);
             }
         } else {
-            self.behind_gap(index, event, now_ns, pass);
+            self.behind_gap(index, stamped, pass);
         }
     }
 
-    fn start_anew(
-        &mut self,
-        index: usize,
-        event: &Event,
-        now_ns: u64,
-        pass: &mut impl FnMut(&Event),
-    ) {
+    fn start_anew(&mut self, index: usize, stamped: Stamped<'_>, pass: &mut impl Pass) {
+        let Stamped { event, now_ns, .. } = stamped;
         while self.streams[index].gap != NONE {
             self.give_up(usize::from(self.streams[index].gap), now_ns, pass);
         }
@@ -323,7 +321,7 @@ impl Sequencer {
         (stream.last, stream.passed) = (event.sequence, 1);
         stream.epoch = u16::from(event.epoch);
         self.find_deadline();
-        self.go_on(index, event, now_ns, pass);
+        self.go_on(index, stamped, pass);
     }
 
     fn count_old(&self, stream: Stream, sequence: u64) {
@@ -341,13 +339,8 @@ impl Sequencer {
 
     /// An event of a contiguous stream that is newer than the last, and not just in order: it fills
     /// the stream's gap, or lies behind one.
-    fn behind_gap(
-        &mut self,
-        index: usize,
-        event: &Event,
-        now_ns: u64,
-        pass: &mut impl FnMut(&Event),
-    ) {
+    fn behind_gap(&mut self, index: usize, stamped: Stamped<'_>, pass: &mut impl Pass) {
+        let Stamped { event, now_ns, .. } = stamped;
         loop {
             let stream = &mut self.streams[index];
             let gap = usize::from(stream.gap);
@@ -364,7 +357,7 @@ impl Sequencer {
                     self.stats.gap_given_up.increment();
                 }
                 stream.advance(event.sequence);
-                self.go_on(index, event, now_ns, pass);
+                self.go_on(index, stamped, pass);
                 if gap != usize::from(NONE) {
                     self.release_run(gap, now_ns, pass);
                     self.find_deadline();
@@ -378,7 +371,7 @@ impl Sequencer {
                     return self.stats.duplicate.increment();
                 }
                 self.release_early(gap, now_ns, pass);
-            } else if self.hold(gap, event, now_ns) {
+            } else if self.hold(gap, stamped) {
                 return;
             } else {
                 self.release_oldest(now_ns, pass);
@@ -386,7 +379,7 @@ impl Sequencer {
         }
     }
 
-    fn open_gap(&mut self, index: usize, now_ns: u64, pass: &mut impl FnMut(&Event)) {
+    fn open_gap(&mut self, index: usize, now_ns: u64, pass: &mut impl Pass) {
         while self.free.is_empty() && !self.open.is_empty() {
             self.release_oldest(now_ns, pass);
         }
@@ -398,7 +391,8 @@ impl Sequencer {
     }
 
     /// Copies an event to where it waits. False when there is no room.
-    fn hold(&mut self, gap: usize, event: &Event, now_ns: u64) -> bool {
+    fn hold(&mut self, gap: usize, stamped: Stamped<'_>) -> bool {
+        let Stamped { event, version, now_ns } = stamped;
         let Place::At(place) = self.gaps[gap].place(event.sequence) else {
             self.stats.duplicate.increment();
             return true;
@@ -406,6 +400,7 @@ impl Sequencer {
         let Some(handle) = self.pool.claim() else { return false };
         if let Some(copy) = self.pool.get_mut(handle) {
             copy.copy_used_from(event);
+            copy.routing_version = version;
         }
         let gap = &mut self.gaps[gap];
         self.stats.held.increment();
@@ -416,14 +411,14 @@ impl Sequencer {
     }
 
     /// Releases the run of the gap that waits longest, to make room.
-    fn release_oldest(&mut self, now_ns: u64, pass: &mut impl FnMut(&Event)) {
+    fn release_oldest(&mut self, now_ns: u64, pass: &mut impl Pass) {
         let oldest = self.open.iter().min_by_key(|id| self.gaps[usize::from(**id)].oldest_ns);
         if let Some(&id) = oldest {
             self.release_early(usize::from(id), now_ns, pass);
         }
     }
 
-    fn release_early(&mut self, gap: usize, now_ns: u64, pass: &mut impl FnMut(&Event)) {
+    fn release_early(&mut self, gap: usize, now_ns: u64, pass: &mut impl Pass) {
         let count = self.give_up(gap, now_ns, pass);
         self.stats.released_early.add(count as u64);
         self.find_deadline();
@@ -431,7 +426,7 @@ impl Sequencer {
 
     /// Waits no longer for what is missing before the first held event. Returns how many were
     /// released.
-    fn give_up(&mut self, gap: usize, now_ns: u64, pass: &mut impl FnMut(&Event)) -> usize {
+    fn give_up(&mut self, gap: usize, now_ns: u64, pass: &mut impl Pass) -> usize {
         if let Some(sequence) = self.gaps[gap].first_sequence() {
             self.stats.gap_given_up.increment();
             let stream = &mut self.streams[self.gaps[gap].stream];
@@ -442,7 +437,7 @@ impl Sequencer {
     }
 
     /// Releases the held events whose turn it is, and closes the gap when none is left.
-    fn release_run(&mut self, gap: usize, now_ns: u64, pass: &mut impl FnMut(&Event)) -> usize {
+    fn release_run(&mut self, gap: usize, now_ns: u64, pass: &mut impl Pass) -> usize {
         let index = self.gaps[gap].stream;
         let mut count = 0;
         while self.gaps[gap]
@@ -453,7 +448,8 @@ impl Sequencer {
             let stream = &mut self.streams[index];
             stream.advance(held.sequence);
             if self.flood.admits(&mut stream.due_ns, now_ns) {
-                self.pool.get(held.handle).into_iter().for_each(&mut *pass);
+                let event = self.pool.get(held.handle).into_iter();
+                event.for_each(|event| pass(Stamped::held(event, now_ns)));
             } else {
                 self.stats.flooded.increment();
             }

@@ -6,9 +6,11 @@ use proptest::prelude::*;
 
 use super::{Sequencer, SequencerOptions, StreamCounts};
 use crate::event::{BookState, Event, EventPayload, ExecReport, Price, Qty, Quote, Side, Trade};
+use crate::orchestrator::Stamped;
 use crate::venue::{StreamOrder, StreamOrders};
 
 const LATENESS_NS: u64 = 1_000;
+const VERSION: u32 = 4;
 
 struct Bench {
     sequencer: Sequencer,
@@ -56,7 +58,9 @@ fn quote(sequence: u64, epoch: u8) -> Event {
 impl Bench {
     fn admit(&mut self, event: &Event) {
         let Bench { sequencer, now_ns, out } = self;
-        sequencer.admit(event, *now_ns, &mut |event| out.push((event.venue, event.sequence)));
+        let stamped = Stamped { event, version: VERSION, now_ns: *now_ns };
+        sequencer
+            .admit(stamped, &mut |passed| out.push((passed.event.venue, passed.event.sequence)));
     }
 
     fn trades(&mut self, sequences: &[u64]) {
@@ -66,7 +70,9 @@ impl Bench {
     fn pass_ns(&mut self, ns: u64) {
         self.now_ns += ns;
         let Bench { sequencer, now_ns, out } = self;
-        sequencer.expire(*now_ns, &mut |event| out.push((event.venue, event.sequence)));
+        sequencer.expire(*now_ns, &mut |Stamped { event, .. }| {
+            out.push((event.venue, event.sequence));
+        });
     }
 
     fn sequences(&mut self) -> Vec<u64> {
@@ -247,12 +253,28 @@ fn a_stream_that_floods_is_cut_to_its_rate_and_others_are_not() {
     assert_eq!(bench.out.last(), Some(&(0, 6)));
 }
 
+/// FR-014: a flip while an event waits does not make it newer.
+#[test]
+fn what_was_held_passes_with_the_version_under_which_it_came() {
+    let mut sequencer = Sequencer::new(&options());
+    let mut passed = Vec::new();
+    for (sequence, version) in [(1, 4), (3, 4), (4, 5), (2, 6)] {
+        let event = &trade(0, sequence);
+        let pass = &mut |stamped: Stamped<'_>| {
+            passed.push((stamped.event.sequence, stamped.version, stamped.now_ns));
+        };
+        sequencer.admit(Stamped { event, version, now_ns: 10 * sequence }, pass);
+    }
+    assert_eq!(passed, [(1, 4, 10), (2, 6, 20), (3, 4, 20), (4, 5, 20)]);
+}
+
 #[test]
 fn what_waits_at_the_end_is_released() {
     let mut bench = bench(&options());
     bench.trades(&[1, 3, 5]);
     let Bench { sequencer, out, .. } = &mut bench;
-    assert_eq!(sequencer.release_all(0, &mut |event| out.push((0, event.sequence))), 2);
+    let pass = &mut |stamped: Stamped<'_>| out.push((0, stamped.event.sequence));
+    assert_eq!(sequencer.release_all(0, pass), 2);
     assert_eq!((bench.sequences(), bench.sequencer.held()), (vec![1, 3, 5], 0));
     assert_eq!(bench.sequencer.next_timer_ns(), u64::MAX);
 }
@@ -271,9 +293,10 @@ fn nothing_is_allocated() {
     let mut passed = 0;
     let allocations = crate::allocations_of(|| {
         for (now_ns, event) in events.iter().enumerate() {
-            let pass = &mut |_: &Event| passed += 1;
-            sequencer.expire(now_ns as u64, pass);
-            sequencer.admit(event, now_ns as u64, pass);
+            let pass = &mut |_: Stamped<'_>| passed += 1;
+            let now_ns = now_ns as u64;
+            sequencer.expire(now_ns, pass);
+            sequencer.admit(Stamped { event, version: VERSION, now_ns }, pass);
         }
     });
     let counts = sequencer.stats().read();
@@ -298,8 +321,10 @@ fn figures_of_streams_in_order() {
             event.sequence = sequence;
             event.venue = (sequence % 3 == 0).into();
             event.sequence = if event.venue == 1 { sequence / 3 } else { sequence - sequence / 3 };
-            sequencer.admit(std::hint::black_box(&event), sequence, &mut |event| {
-                passed += std::hint::black_box(event.sequence) & 1 | 1;
+            let event = std::hint::black_box(&event);
+            let stamped = Stamped { event, version: VERSION, now_ns: sequence };
+            sequencer.admit(stamped, &mut |stamped| {
+                passed += std::hint::black_box(stamped.event.sequence) & 1 | 1;
             });
         }
         let per_event = started.elapsed().as_nanos() as f64 / EVENTS as f64;

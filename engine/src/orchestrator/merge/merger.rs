@@ -73,12 +73,6 @@ impl Merger {
         self.pool.gauge()
     }
 
-    /// Merged events that one event can complete.
-    #[inline]
-    pub(in crate::orchestrator) fn per_event_max(&self) -> usize {
-        self.table.feeds_max()
-    }
-
     /// When a window ends next; `u64::MAX` when none is open. May be early.
     #[inline]
     pub(in crate::orchestrator) fn next_timer_ns(&self) -> u64 {
@@ -100,13 +94,13 @@ impl Merger {
     }
 
     /// Offers an event that was stamped with `version`. `emit` gets each merged event that it
-    /// completes, and says whether there was room for it.
+    /// completes.
     #[inline]
     pub(in crate::orchestrator) fn offer(
         &mut self,
         event: &Event,
         version: u32,
-        emit: &mut impl FnMut(&Event) -> bool,
+        emit: &mut impl FnMut(&Event),
     ) {
         if self.table.is_empty() {
             return;
@@ -177,7 +171,7 @@ impl Merger {
         id: usize,
         event: &Event,
         version: u32,
-        emit: &mut impl FnMut(&Event) -> bool,
+        emit: &mut impl FnMut(&Event),
     ) {
         let Some(&rule) = self.table.rule(id) else { return };
         self.port.stats.rule(id).offered.increment();
@@ -286,7 +280,7 @@ impl Merger {
         id: usize,
         rule: &MergeRule,
         last: &Event,
-        emit: &mut impl FnMut(&Event) -> bool,
+        emit: &mut impl FnMut(&Event),
     ) {
         self.build(id, rule, last);
         let Slot { window, closed_ns, .. } = &mut self.slots[id];
@@ -299,9 +293,7 @@ impl Merger {
         let stats = self.port.stats.rule(id);
         stats.complete.increment();
         stats.merged.add(count);
-        if !emit(&self.scratch) {
-            stats.no_room.increment();
-        }
+        emit(&self.scratch);
     }
 
     /// Builds the merged event of a complete window.

@@ -88,7 +88,6 @@ pub struct MergeTable {
     rows: Vec<u32>,
     /// By (row, venue, kind): bit n set: rule n takes the stream.
     feeds: Vec<u64>,
-    feeds_max: usize,
 }
 
 impl MergeRule {
@@ -160,11 +159,6 @@ impl MergeTable {
         self.rules.is_empty()
     }
 
-    /// The most rules that take one stream.
-    pub(super) fn feeds_max(&self) -> usize {
-        self.feeds_max
-    }
-
     /// Bit n set: rule n takes the event.
     #[inline]
     pub(super) fn feeds(&self, event: &Event) -> u64 {
@@ -196,9 +190,7 @@ impl MergeTable {
             self.rows[instrument] = (self.feeds.len() / (MERGE_VENUES_MAX * KINDS)) as u32;
         }
         for venue in bits(rule.providers) {
-            let feed = &mut self.feeds[index(self.rows[instrument], venue, place)];
-            *feed |= 1 << rule.id;
-            self.feeds_max = self.feeds_max.max(feed.count_ones() as usize);
+            self.feeds[index(self.rows[instrument], venue, place)] |= 1 << rule.id;
         }
         self.rules.push(*rule);
     }
@@ -262,7 +254,7 @@ mod tests {
         assert_eq!(feeds(0, 2, EventKind::Quote), 0);
         assert_eq!(feeds(u16::MAX, u32::MAX, EventKind::Quote), 0);
         assert_eq!(feeds(0, 3, EventKind::ExecReport), 0);
-        assert_eq!((table.feeds_max(), table.rules().len()), (2, 3));
+        assert_eq!(table.rules().len(), 3);
         assert!(MergeTable::default().is_empty());
         assert_eq!(MergeTable::default().feeds_of(0, 0, EventKind::Quote), 0);
     }

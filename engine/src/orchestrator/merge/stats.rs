@@ -96,7 +96,7 @@ counts! {
     opened,
     /// Windows that became complete: merged events.
     complete,
-    /// Merged events that found no room in the lane ahead; counted as complete too.
+    /// Always 0: merged events go on without a lane. For readers of reports from before.
     no_room,
 }
 

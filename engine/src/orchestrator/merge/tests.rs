@@ -40,10 +40,7 @@ impl Bench {
 
     fn offer(&mut self, event: &Event) {
         let Bench { merger, out, .. } = self;
-        merger.offer(event, event.routing_version, &mut |merged| {
-            out.push(*merged);
-            true
-        });
+        merger.offer(event, event.routing_version, &mut |merged| out.push(*merged));
     }
 
     fn counts(&self, rule: u16) -> MergeCounts {
@@ -377,15 +374,6 @@ fn a_stop_suppresses_what_is_open() {
     assert_eq!((remains.counts.in_windows(), bench.out.len()), (0, 0));
 }
 
-#[test]
-fn a_merged_event_without_room_is_counted() {
-    let mut bench = bench(&[rule(0, EventKind::Quote, 0b11)]);
-    bench.offer(&quote(0, 1, 1));
-    let last = quote(1, 1, 1);
-    bench.merger.offer(&last, 1, &mut |_| false);
-    assert_eq!((bench.counts(0).no_room, bench.owned()), (1, 0));
-}
-
 /// SC-002: neither complete windows, nor those that are suppressed, nor a change of rules.
 #[test]
 fn nothing_is_allocated() {
@@ -411,10 +399,7 @@ fn nothing_is_allocated() {
                 assert_eq!(bench.merger.change_if_staged(), 1);
             }
             bench.merger.expire(event.receive_ns.saturating_sub(WINDOW_NS));
-            bench.merger.offer(event, 1, &mut |_| {
-                merged += 1;
-                true
-            });
+            bench.merger.offer(event, 1, &mut |_| merged += 1);
         }
     });
     let total = bench.port.stats.total();
@@ -448,7 +433,6 @@ fn figures_of_three_venues() {
                 bench.merger.offer(event, 1, &mut |event| {
                     std::hint::black_box(event);
                     merged += 1;
-                    true
                 });
             }
             let per_event = started.elapsed().as_nanos() as f64 / EVENTS as f64;

@@ -394,9 +394,8 @@ impl FeedBooks {
             return;
         }
         let (book, bid_levels, ask_levels) = self.books[index].sync.book().top();
-        let mut event = stamper.event(&book, origin);
-        event.bid_levels = bid_levels;
-        event.ask_levels = ask_levels;
-        stamper.send(event, outlet);
+        stamper.publish_with(&book, origin, outlet, |event| {
+            (event.bid_levels, event.ask_levels) = (bid_levels, ask_levels);
+        });
     }
 }

@@ -48,27 +48,30 @@ impl Stamper {
         origin: Origin,
         outlet: &mut impl EventOutlet,
     ) {
-        let event = self.event(payload, origin);
-        self.send(event, outlet);
+        self.publish_with(payload, origin, outlet, |_event| ());
     }
 
+    /// Publishes an event of which `finish` says more.
     #[inline]
-    pub(super) fn event<P: EventPayload>(&self, payload: &P, origin: Origin) -> Event {
-        let mut event = Event::new(payload);
-        event.epoch = self.epoch.wrapping_add(origin.renumbered);
-        event.venue = self.venue.0;
-        event.instrument = origin.instrument.0;
-        event.sequence = origin.sequence;
-        event.venue_time_ns = origin.venue_time_ns;
-        event.receive_ns = origin.receive_ns;
-        event.trace_id = origin.trace_id;
-        event
-    }
-
-    #[inline]
-    pub(super) fn send(&mut self, mut event: Event, outlet: &mut impl EventOutlet) {
-        event.stamp_decoded(self.clock.now_ns());
-        outlet.publish(&event);
+    pub(super) fn publish_with<P: EventPayload>(
+        &mut self,
+        payload: &P,
+        origin: Origin,
+        outlet: &mut impl EventOutlet,
+        finish: impl FnOnce(&mut Event),
+    ) {
+        outlet.publish_with(|event| {
+            event.start(payload);
+            event.epoch = self.epoch.wrapping_add(origin.renumbered);
+            event.venue = self.venue.0;
+            event.instrument = origin.instrument.0;
+            event.sequence = origin.sequence;
+            event.venue_time_ns = origin.venue_time_ns;
+            event.receive_ns = origin.receive_ns;
+            event.trace_id = origin.trace_id;
+            finish(event);
+            event.stamp_decoded(self.clock.now_ns());
+        });
         self.stats.events();
     }
 }

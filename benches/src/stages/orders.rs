@@ -1,0 +1,43 @@
+//! What an order costs on its way to its bytes, part by part, on one core with all at hand.
+
+use super::Bench;
+use crate::order_path::{Decision, Passing, Submitting, Writing};
+
+/// Orders of a batch; the clock is read before and after it.
+const BATCH: u64 = 64;
+const BATCHES: usize = 1_000;
+
+/// Prints the time of one order, medians over batches.
+pub(crate) fn section(bench: &Bench) {
+    println!("\nan order's way, part by part, one core [ns each]");
+    let mut decision = Decision::new();
+    row(bench, "governor's decision", |_| decision.decide());
+    let mut gateway = Passing::new(bench.clock.clone());
+    row(bench, "gateway, with a lane before and behind", |_| {
+        gateway.offer();
+        gateway.cycle() && gateway.take()
+    });
+    let mut order = Writing::new();
+    row(bench, "text and frame of the request", |_| order.write());
+    let orders = BATCHES as u64 * BATCH;
+    let mut strategy = Submitting::new(orders as usize, bench.clock.clone());
+    row(bench, "quote to order lane, callback and submit", |number| {
+        strategy.offer(number);
+        strategy.cycle() && strategy.take()
+    });
+}
+
+fn row(bench: &Bench, name: &str, mut once: impl FnMut(u64) -> bool) {
+    let mut batch_ns: Vec<u64> = (0..BATCHES as u64)
+        .map(|batch| {
+            let from_ns = bench.clock.now_ns();
+            for number in batch * BATCH..(batch + 1) * BATCH {
+                assert!(once(number), "{name}: nothing holds an order back here");
+            }
+            bench.clock.now_ns() - from_ns
+        })
+        .collect();
+    batch_ns.sort_unstable();
+    let at = |quantile: f64| batch_ns[(BATCHES as f64 * quantile) as usize] as f64 / BATCH as f64;
+    println!("  {name:42} p50 {:6.1}, p90 {:6.1}", at(0.5), at(0.9));
+}

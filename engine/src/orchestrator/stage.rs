@@ -1,0 +1,144 @@
+//! The orchestrator's stage: from the links of all venues to the dispatcher.
+
+use std::sync::Arc;
+
+use pitlane_ring::Consumer;
+
+use super::merge::{MergePort, MergeTotals, Merger};
+use crate::event::Event;
+
+/// Events taken from one link in a duty cycle.
+const BATCH: usize = 64;
+
+/// How long a window may be held open by what still lies in the links, ns.
+const BACKLOG_NS: u64 = 10_000_000;
+
+/// An event in the slot that its venue wrote, which nobody writes to any more, with what holds for
+/// it from here on.
+#[derive(Clone, Copy)]
+pub(crate) struct Stamped<'e> {
+    pub(crate) event: &'e Event,
+    /// The routing version under which it was taken (FR-014).
+    pub(crate) version: u32,
+    /// When it was taken, ns of the engine's clock.
+    pub(crate) now_ns: u64,
+}
+
+impl<'e> Stamped<'e> {
+    /// One that was kept, with the version that it was kept with.
+    #[inline]
+    pub(crate) fn held(event: &'e Event, now_ns: u64) -> Stamped<'e> {
+        Stamped { event, version: event.routing_version, now_ns }
+    }
+}
+
+/// The stage ahead. It takes every event at once, whatever its consumers do.
+pub(crate) trait Onward {
+    /// Takes an event of a critical kind.
+    fn critical(&mut self, stamped: Stamped<'_>);
+
+    /// Takes any other.
+    fn market(&mut self, stamped: Stamped<'_>);
+}
+
+/// Hands events on in order, and merged events behind those that complete them. It has no lane and
+/// no duty cycle of its own: both stages always share a core, so the dispatcher drives it, and
+/// gets each event where it lies.
+pub(crate) struct Orchestrator {
+    /// In order of precedence: order sessions and the gateway before market data.
+    links: Vec<Consumer<Event>>,
+    merger: Merger,
+}
+
+/// What an [`Orchestrator`] leaves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OrchestratorTotals {
+    /// Events left in the links.
+    pub left: u64,
+    /// What became of the windows.
+    pub merge: MergeTotals,
+}
+
+impl Orchestrator {
+    /// Merge rules come from `merge`, and without any it costs one branch an event; there are
+    /// `merge_places` places for contributions to windows.
+    pub(crate) fn new(
+        links: Vec<Consumer<Event>>,
+        merge: Arc<MergePort>,
+        merge_places: usize,
+    ) -> Orchestrator {
+        Orchestrator { links, merger: Merger::new(merge, merge_places) }
+    }
+
+    /// A view of the pool of contributions for other threads.
+    pub(crate) fn pool_gauge(&self) -> pitlane_ring::PoolGauge {
+        self.merger.gauge()
+    }
+
+    /// Between two events: takes staged merge rules. Returns the work done.
+    #[inline]
+    pub(crate) fn change_if_staged(&mut self) -> usize {
+        self.merger.change_if_staged()
+    }
+
+    /// Whether a poll would find an event.
+    #[inline]
+    pub(crate) fn has_events(&self) -> bool {
+        self.links.iter().any(Consumer::has_available)
+    }
+
+    /// Whether every link is closed and empty.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.links.iter().all(Consumer::is_closed)
+    }
+
+    /// Whether merge rules wait to be sent back.
+    pub(crate) fn has_pending(&self) -> bool {
+        self.merger.has_pending()
+    }
+
+    /// When a window ends, ns; `u64::MAX` when none is open.
+    #[inline]
+    pub(crate) fn next_timer_ns(&self) -> u64 {
+        self.merger.next_timer_ns()
+    }
+
+    /// Hands on what lies in the links, at most 64 events of each, then closes the windows whose
+    /// time is over. `now_ns` was read before, so that what was received until then comes before a
+    /// window's end. Returns the work done.
+    #[inline]
+    pub(crate) fn poll(&mut self, version: u32, now_ns: u64, ahead: &mut impl Onward) -> usize {
+        let Self { links, merger } = self;
+        let (mut work, mut drained) = (0, true);
+        for link in links.iter_mut().filter(|link| link.has_available()) {
+            let taken = link.poll(BATCH, |event| {
+                let stamped = Stamped { event, version, now_ns };
+                if event.kind().is_some_and(|kind| kind.is_critical()) {
+                    ahead.critical(stamped);
+                } else {
+                    ahead.market(stamped);
+                }
+                merger.offer(event, version, &mut |merged| {
+                    ahead.market(Stamped::held(merged, now_ns));
+                });
+            });
+            drained &= taken < BATCH;
+            work += taken;
+        }
+        // What still lies in the links may belong to a window: it is given some time to come out.
+        work + merger.expire(if drained { now_ns } else { now_ns.saturating_sub(BACKLOG_NS) })
+    }
+
+    /// Suppresses the windows that are open: nothing more is handed on.
+    pub(crate) fn stop(&mut self) {
+        self.merger.stop();
+    }
+
+    /// The account, after [`Orchestrator::stop`].
+    pub(crate) fn finish(&mut self) -> OrchestratorTotals {
+        let links = self.links.iter_mut();
+        let left = links.map(|link| link.poll(usize::MAX, |_event| ()) as u64).sum();
+        OrchestratorTotals { left, merge: self.merger.finish() }
+    }
+}
