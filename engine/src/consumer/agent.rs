@@ -183,6 +183,20 @@ impl ConsumerAgent {
         &self.host.failures
     }
 
+    /// The part of a duty cycle that runs callbacks. Apart from the rest, which is all that most
+    /// cycles run: a cycle without work then saves no registers for it.
+    #[inline(never)]
+    fn work(&mut self, has_events: bool) -> usize {
+        let mut work = if has_events { self.take_events() } else { 0 };
+        work += self.host.run_timers();
+        if work > 0 {
+            self.host.end_batch();
+        } else {
+            self.rest();
+        }
+        work
+    }
+
     /// The critical lane goes first, and again before each market callback: an exec report never
     /// waits behind more than one market event. Either lane has its turn, however short the time
     /// is.
@@ -192,7 +206,10 @@ impl ConsumerAgent {
         if host.state == ConsumerState::Quarantined {
             return self.turn_away_events();
         }
-        let mut work = critical.poll_while(*batch, |event| host.on_critical(event));
+        let mut work = 0;
+        if critical.has_available() {
+            work += critical.poll_while(*batch, |event| host.on_critical(event));
+        }
         work += market.poll_while(*batch, |event| {
             if critical.has_available() {
                 critical.poll_while(*batch, |event| host.on_critical(event));
@@ -270,14 +287,11 @@ impl Agent for ConsumerAgent {
             self.leak_slot();
         }
         let has_events = self.critical.has_available() || self.market.has_available();
-        let mut work = if has_events { self.take_events() } else { 0 };
-        work += self.host.run_timers();
-        if work > 0 {
-            self.host.end_batch();
-        } else {
-            self.rest();
+        if has_events || self.host.has_timers() {
+            return self.work(has_events);
         }
-        work
+        self.rest();
+        0
     }
 
     fn has_pending(&self) -> bool {

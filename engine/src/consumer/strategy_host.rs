@@ -246,10 +246,16 @@ impl StrategyHost {
         }
     }
 
+    /// Whether any timer is set, due or not.
+    #[inline]
+    pub(super) fn has_timers(&self) -> bool {
+        self.context.next_timer_ns() != u64::MAX
+    }
+
     /// Runs the timers that are due; returns how many.
     #[inline]
     pub(super) fn run_timers(&mut self) -> usize {
-        if self.context.next_timer_ns() == u64::MAX {
+        if !self.has_timers() {
             return 0;
         }
         let now_ns = self.clock.now_ns();

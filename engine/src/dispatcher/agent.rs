@@ -1,5 +1,5 @@
-//! The dispatcher's agent: takes each event from the orchestrator, looks up its routes and copies it
-//! into the consumers' lanes.
+//! The dispatcher's agent: takes each event from the orchestrator, looks up its routes and copies
+//! it into the consumers' lanes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,7 +13,7 @@ use super::flip::{COMMAND_DONE, FLIP_BEGIN, FLIP_END, Flip, FlipOutcome, FlipPor
 use super::latest::LatestWords;
 use super::link::{ConsumerLink, LinkParts, LinkTotals};
 use super::order::{Sequencer, StreamCounts};
-use super::routing::RouteKey;
+use super::routing::{RouteKey, RouteRange};
 use super::run::{RUN, Run};
 use crate::event::{
     ConsumerId, ControlAck, ControlResult, Event, EventKind, ExecReport, Risk, TraceIds,
@@ -72,7 +72,11 @@ struct Fanout {
     letters: LetterSender,
     /// The private copies that are stamped and that the consumers' copies are made from.
     staged: Box<[Event]>,
+    /// By staged event, its routes.
+    staged_routes: Box<[RouteRange]>,
     staged_count: usize,
+    /// Of what is staged.
+    run: Run,
     /// By consumer, which of the staged events it gets.
     marks: Box<[u64]>,
     /// The copy of a critical event.
@@ -144,7 +148,9 @@ impl DispatcherAgent {
                 probe: parts.probe,
                 letters: parts.letters,
                 staged: vec![Event::new_zeroed(); RUN].into_boxed_slice(),
+                staged_routes: vec![RouteRange::default(); RUN].into_boxed_slice(),
                 staged_count: 0,
+                run: Run { kind: None, oldest_version: 0 },
                 scratch: Box::new(Event::new_zeroed()),
                 version: parts.version,
                 latest,
@@ -271,21 +277,21 @@ impl Fanout {
             self.publish_staged();
         }
         let Stamped { event, version, now_ns } = stamped;
-        let Self { table, staged, staged_count, routed, unrouted, latest, .. } = self;
-        if event.kind().is_none() {
+        let Some(kind) = event.kind() else { return };
+        self.latest.note(event);
+        let range = self.table.range(event);
+        if range.len() == 0 {
+            self.unrouted += 1;
             return;
         }
-        latest.note(event);
-        let routes = table.routes(event);
-        if routes.is_empty() {
-            *unrouted += 1;
-            return;
-        }
-        *routed += 1;
-        let copy = &mut staged[*staged_count];
-        *staged_count += 1;
+        self.routed += 1;
+        let place = self.staged_count;
+        self.staged_count += 1;
+        self.run = if place == 0 { Run::of(kind, version) } else { self.run.and(kind, version) };
+        self.staged_routes[place] = range;
+        let copy = &mut self.staged[place];
         copy.copy_used_from(event);
-        copy.fanout = u8::try_from(routes.len()).unwrap_or(u8::MAX);
+        copy.fanout = u8::try_from(range.len()).unwrap_or(u8::MAX);
         copy.routing_version = version;
         copy.stamp_dispatched(now_ns);
     }
@@ -308,11 +314,12 @@ impl Fanout {
     /// [`pitlane_ring::Publisher::stage`].
     #[inline]
     fn publish_lone(&mut self) {
-        let Self { links, table, staged, letters, clock, has_pending, .. } = self;
+        let Self { links, table, staged, staged_routes, run, letters, clock, has_pending, .. } =
+            self;
         let event = &staged[0];
-        let Some(kind) = event.kind() else { return };
+        let Some(kind) = run.kind else { return };
         let evicted = &mut |event: &Event| keep(letters, clock, event, "queue full");
-        let routes = table.routes(event);
+        let routes = table.routes_at(staged_routes[0]);
         for group in fan_out_groups(routes.len()) {
             for route in &routes[group.clone()] {
                 if let Some(link) = links.get_mut(route.consumer.index()) {
@@ -333,20 +340,30 @@ impl Fanout {
     }
 
     fn publish_run(&mut self, count: usize) {
-        let Self { links, table, staged, letters, clock, marks, has_pending, .. } = self;
+        let Self {
+            links,
+            table,
+            staged,
+            staged_routes,
+            run,
+            marks,
+            letters,
+            clock,
+            has_pending,
+            ..
+        } = self;
         let marks: &mut [u64] = marks;
-        for (place, event) in staged[..count].iter().enumerate() {
-            for route in table.routes(event) {
+        for (place, range) in staged_routes[..count].iter().enumerate() {
+            for route in table.routes_at(*range) {
                 if let Some(marked) = marks.get_mut(route.consumer.index()) {
                     *marked |= 1 << place;
                 }
             }
         }
-        let run = Run::of(&staged[..count]);
         for (link, marked) in links.iter_mut().zip(marks) {
             let evicted = &mut |event: &Event| keep(letters, clock, event, "queue full");
             let marked = std::mem::take(marked);
-            link.offer_run(&staged[..count], run, marked, table, evicted);
+            link.offer_run(&staged[..count], *run, marked, table, evicted);
             *has_pending |= link.pending() > 0;
         }
     }

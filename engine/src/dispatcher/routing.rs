@@ -49,6 +49,18 @@ pub struct RouteKey {
     pub consumer: ConsumerId,
 }
 
+/// The routes of one stream in a table, from the first to before the second number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct RouteRange(u32, u32);
+
+impl RouteRange {
+    /// How many there are.
+    #[inline]
+    pub(super) fn len(self) -> usize {
+        (self.1 - self.0) as usize
+    }
+}
+
 /// Routes by (venue, instrument, kind), dense: a look-up is an index. Merged streams have one
 /// source each, their rule, and are found by its number. A balance belongs to an asset, which
 /// several instruments trade: it is found by (venue, asset) and goes once to each consumer with a
@@ -59,7 +71,7 @@ pub struct RoutingTable {
     assets: usize,
     /// Start and end in `routes`, by (venue, instrument, kind), behind them by (venue, asset), and
     /// last by merge rule.
-    ranges: Vec<(u32, u32)>,
+    ranges: Vec<RouteRange>,
     /// Where those of the balances begin in `ranges`.
     balances_at: usize,
     /// Where those of the merge rules begin in `ranges`.
@@ -68,10 +80,22 @@ pub struct RoutingTable {
 }
 
 impl RoutingTable {
-    /// The routes of an event of the market lane; empty for a stream nobody subscribed to.
+    /// The routes of an event that is no critical one; empty for a stream nobody subscribed to.
     #[inline]
     #[must_use]
     pub fn routes(&self, event: &Event) -> &[Route] {
+        self.routes_at(self.range(event))
+    }
+
+    /// The routes of a range that was found in this table.
+    #[inline]
+    pub(super) fn routes_at(&self, range: RouteRange) -> &[Route] {
+        &self.routes[range.0 as usize..range.1 as usize]
+    }
+
+    /// Where the routes of an event are.
+    #[inline]
+    pub(super) fn range(&self, event: &Event) -> RouteRange {
         let place = if event.kind_code == EventKind::Balance.code() {
             event.get::<Balance>().and_then(|b| self.asset_place(event.venue, b.asset_id()))
         } else {
@@ -79,10 +103,7 @@ impl RoutingTable {
             let kind_code = event.get::<StreamState>().map_or(event.kind_code, |s| s.kind_code);
             self.place(event.venue, event.instrument, kind_code)
         };
-        match place.and_then(|place| self.ranges.get(place)) {
-            Some(&(start, end)) => &self.routes[start as usize..end as usize],
-            None => &[],
-        }
+        place.and_then(|place| self.ranges.get(place)).copied().unwrap_or_default()
     }
 
     /// The first cell of the route from this event's stream to `consumer`.
@@ -122,7 +143,7 @@ impl RoutingTable {
         let at = self.routes.len() as u32;
         let range = &mut self.ranges[place];
         let start = if range.1 == 0 { at } else { range.0 };
-        *range = (start, at + 1);
+        *range = RouteRange(start, at + 1);
         self.routes.push(route);
     }
 }
@@ -209,7 +230,7 @@ impl RouteBook {
         let mut table = RoutingTable {
             instruments,
             assets,
-            ranges: vec![(0, 0); rules_at + MERGE_RULES_MAX],
+            ranges: vec![RouteRange::default(); rules_at + MERGE_RULES_MAX],
             balances_at,
             rules_at,
             routes: Vec::with_capacity(on.len()),

@@ -10,7 +10,8 @@ use crate::event::{Event, EventKind};
 /// has a bit in a word.
 pub(super) const RUN: usize = u64::BITS as usize;
 
-/// What holds for all events of a run, so that it is not asked for each copy.
+/// What holds for all events of a run, so that it is not asked for each copy. Kept up to date as
+/// they are staged.
 #[derive(Clone, Copy)]
 pub(super) struct Run {
     /// The kind of all of them; `None` when there are several.
@@ -20,12 +21,17 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn of(staged: &[Event]) -> Run {
-        let kind = staged.first().and_then(Event::kind);
-        Run {
-            kind: kind.filter(|kind| staged.iter().all(|event| event.kind_code == kind.code())),
-            oldest_version: staged.iter().map(|event| event.routing_version).min().unwrap_or(0),
-        }
+    /// Of one event.
+    #[inline]
+    pub(super) fn of(kind: EventKind, version: u32) -> Run {
+        Run { kind: Some(kind), oldest_version: version }
+    }
+
+    /// With one more event.
+    #[inline]
+    pub(super) fn and(self, kind: EventKind, version: u32) -> Run {
+        let oldest_version = self.oldest_version.min(version);
+        Run { kind: self.kind.filter(|of_all| *of_all == kind), oldest_version }
     }
 }
 
