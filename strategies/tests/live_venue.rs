@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use pitlane_engine::config::{Config, ConsumerConfig};
 use pitlane_engine::report::Report;
-use pitlane_engine::venue::simulated::{Recording, ReplayPace};
+use pitlane_engine::venue::registry::VenueKind;
+use pitlane_engine::venue::simulated::ReplayPace;
 use pitlane_engine::{Engine, LaunchOptions, RecordedSession, launch_with};
 use serde_json::Value;
 
@@ -105,7 +106,7 @@ fn plays_to_its_known_end(name: &str) {
     let expected = std::fs::read_to_string(folder.join("EXPECTED.json")).unwrap();
     let expected: Value = serde_json::from_str(&expected).unwrap();
     let expected = &expected[name];
-    let recording = Recording::load(&folder.join(name)).unwrap();
+    let (kind, recording) = VenueKind::recording(&folder.join(name), None).unwrap();
     let kinds = expected["frames_by_kind"].as_object().unwrap();
     let frames: u64 = kinds
         .iter()
@@ -113,11 +114,13 @@ fn plays_to_its_known_end(name: &str) {
         .map(|(_, n)| n.as_u64().unwrap())
         .sum();
     assert_eq!(recording.frames(), frames, "{name}");
-    let (streams, symbols) = (recording.streams().to_vec(), recording.symbols().to_vec());
+    let (streams, symbols) = (recording.streams(), recording.symbols().to_vec());
+    let stream_path = recording.stream_path();
     let (mut config, _dir) = config(&["noop"]);
     let session =
         RecordedSession::start(recording, config.simulated.bind, ReplayPace::Max).unwrap();
-    config.play_recording(session.address(), &streams, &symbols).unwrap();
+    let server = (session.address(), stream_path);
+    config.play_recording(kind.name, server, streams, &symbols).unwrap();
     let names: Vec<(String, String)> = config
         .instruments
         .iter()

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use pitlane_engine::venue::registry::VenueKind;
 
 use crate::ctl::CtlArgs;
 use crate::duration::parse_duration;
@@ -106,8 +108,13 @@ pub struct RunArgs {
     /// Stop after this long: 500ms, 10s, 5m, 1h [default: run until Ctrl-C]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub duration: Option<Duration>,
-    /// Play a recorded session instead of the embedded venue, through the same server and adapter.
-    #[arg(long, value_name = "DIR")]
+    /// Kind of the embedded venue, or of the recording, as `kind` in the configuration [default:
+    /// from the configuration, binance; of a recording, what its frames fit]
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(VenueKind::names()))]
+    pub venue: Option<String>,
+    /// Play a recorded session, a folder or one file of it, instead of the embedded venue, through
+    /// the same server and adapter.
+    #[arg(long, value_name = "DIR|FILE")]
     pub recording: Option<PathBuf>,
     /// Pace of the recording: recorded, max, or a factor such as 10 [default: recorded]
     #[arg(long, value_name = "SPEED", requires = "recording")]

@@ -9,7 +9,7 @@ use pitlane_engine::report::{FindingKind, Report};
 use pitlane_engine::runtime::{CorePlan, HostCores};
 use pitlane_engine::text::escaped;
 use pitlane_engine::venue::registry::VenueKind;
-use pitlane_engine::venue::simulated::{Recording, ReplayPace};
+use pitlane_engine::venue::simulated::ReplayPace;
 use pitlane_engine::{
     Engine, LaunchError, LaunchOptions, RecordedSession, StrategyRegistry, launch_with,
 };
@@ -75,6 +75,14 @@ pub(crate) fn configured(args: &RunArgs, terminal: &mut Terminal<'_>) -> Result<
     if let Some(standby) = args.standby {
         config.simulated.standby = standby;
     }
+    if let Some(kind) = &args.venue {
+        config.simulated.kind.clone_from(kind);
+    }
+    let orders = VenueKind::of_venues(&config).into_iter().any(VenueKind::takes_orders);
+    if config.risk.trading && args.recording.is_none() && !orders {
+        config.risk.trading = false;
+        terminal.say("note: trading is off: no venue of this run takes orders\n");
+    }
     Ok(config)
 }
 
@@ -99,18 +107,16 @@ fn recording(
     terminal: &mut Terminal<'_>,
 ) -> Result<Option<RecordedSession>, Exit> {
     let Some(folder) = &args.recording else { return Ok(None) };
-    let recording = Recording::load(folder).map_err(|error| {
+    let asked = args.venue.as_deref().or(config.recorded_kind());
+    let (kind, recording) = VenueKind::recording(folder, asked).map_err(|error| {
         terminal.complain(&error.to_string());
         Exit::Unreadable
     })?;
     for note in recording.notes() {
         terminal.say(&format!("note: {}\n", escaped(note)));
     }
-    let kind = VenueKind::of_recording(&recording, config.recorded_kind()).map_err(|problem| {
-        terminal.complain(&format!("[recording] start failed: {} {problem}", folder.display()));
-        Exit::Unreadable
-    })?;
-    let (streams, symbols) = (recording.streams().to_vec(), recording.symbols().to_vec());
+    let (streams, symbols) = (recording.streams(), recording.symbols().to_vec());
+    let stream_path = recording.stream_path();
     let pace = match args.speed.unwrap_or(Speed::Times(1.0)) {
         Speed::Max => ReplayPace::Max,
         Speed::Times(factor) => ReplayPace::PerMille((factor * 1_000.0).round() as u32),
@@ -121,9 +127,8 @@ fn recording(
             Exit::StartRefused
         })?;
     config
-        .play_recording(session.address(), &streams, &symbols)
+        .play_recording(kind.name, (session.address(), stream_path), streams, &symbols)
         .map_err(|error| misconfigured(&error, terminal))?;
-    config.venues.iter_mut().for_each(|venue| venue.kind = kind.name.to_owned());
     Ok(Some(session))
 }
 

@@ -30,26 +30,28 @@ impl Config {
         venue.map(|venue| venue.kind.as_str())
     }
 
-    /// Makes the server at `address`, which plays a recording of these streams and native symbols,
-    /// the one venue; no orders are taken there, so trading is off. Instruments that come from no
-    /// file are made from the symbols, in the venue's own eight decimal places.
+    /// Makes the server at an address and path, which plays a recording of these streams and native
+    /// symbols of a kind of venue, the one venue; no orders are taken there, so trading is off.
+    /// Instruments that come from no file are made from the symbols, with eight decimal places.
     ///
     /// # Errors
     /// When the file has instruments, and one of the recording is not among them.
     pub fn play_recording(
         &mut self,
-        address: SocketAddr,
-        streams: &[String],
+        kind: &str,
+        (address, stream_path): (SocketAddr, &str),
+        streams: Vec<String>,
         symbols: &[String],
     ) -> Result<(), ConfigError> {
         self.simulated.enabled = false;
         self.risk.trading = false;
         self.venues = vec![VenueConfig {
             name: RECORDED_VENUE.to_owned(),
-            stream_url: format!("ws://{address}/stream"),
+            kind: kind.to_owned(),
+            stream_url: format!("ws://{address}{stream_path}"),
             rest_url: format!("http://{address}"),
             buffered_diffs_max: BUFFERED_DIFFS_MAX,
-            streams: Some(streams.to_vec()),
+            streams: Some(streams),
             ..VenueConfig::default()
         }];
         if !self.origin.has("instrument") {
@@ -71,10 +73,7 @@ impl Config {
 }
 
 fn instrument(native: &str) -> InstrumentConfig {
-    let quote = QUOTES.iter().find(|quote| native.len() > quote.len() && native.ends_with(*quote));
-    // An unknown quote asset is taken to have three letters, as most have.
-    let split = native.len() - quote.map_or(3.min(native.len()), |quote| quote.len());
-    let (base, quote) = native.split_at(split);
+    let (base, quote) = assets(native);
     let unit = "0.00000001".to_owned();
     InstrumentConfig {
         symbol: format!("{base}-{quote}"),
@@ -87,9 +86,29 @@ fn instrument(native: &str) -> InstrumentConfig {
     }
 }
 
+/// Base and quote asset of a native symbol. What follows a quote asset, as the day on which a
+/// future ends, is taken to be part of it.
+fn assets(native: &str) -> (String, String) {
+    let native = native.to_ascii_uppercase();
+    if let Some((base, quote)) = native.split_once(['-', '/', '_']) {
+        return (base.to_owned(), quote.replace(['-', '/', '_'], ""));
+    }
+    let quote = QUOTES.iter().find(|quote| native.len() > quote.len() && native.ends_with(*quote));
+    // An unknown quote asset is taken to have three letters, as most have.
+    let split = native.len() - quote.map_or(3.min(native.len()), |quote| quote.len());
+    let (base, quote) = native.split_at(split);
+    (base.to_owned(), quote.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn play(config: &mut Config, streams: &[&str], symbols: &[&str]) -> Result<(), ConfigError> {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let (streams, symbols): (Vec<String>, Vec<String>) = (owned(streams), owned(symbols));
+        config.play_recording("binance", (address(), "/stream"), streams, &symbols)
+    }
 
     fn address() -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], 9))
@@ -98,10 +117,13 @@ mod tests {
     #[test]
     fn a_recording_brings_its_own_instruments() {
         let mut config = Config::default_run();
-        let symbols = ["BTCUSDT", "AAVEUPUSDT", "QSPBTC", "XYZABC"].map(str::to_owned);
-        config.play_recording(address(), &["btcusdt@trade".to_owned()], &symbols).unwrap();
+        let symbols = ["BTCUSDT", "AAVEUPUSDT", "QSPBTC", "XYZABC", "BTC/USD", "A-B-220527"];
+        play(&mut config, &["btcusdt@trade"], &symbols).unwrap();
         let names: Vec<&str> = config.instruments.iter().map(|i| i.symbol.as_str()).collect();
-        assert_eq!(names, ["BTC-USDT", "AAVEUP-USDT", "QSP-BTC", "XYZ-ABC"]);
+        assert_eq!(
+            names,
+            ["BTC-USDT", "AAVEUP-USDT", "QSP-BTC", "XYZ-ABC", "BTC-USD", "A-B220527"]
+        );
         assert_eq!(config.venue_names(), [RECORDED_VENUE]);
         assert!(!config.takes_orders(0) && !config.risk.trading);
         assert!(config.instruments.iter().all(|i| i.spec().is_some()));
@@ -111,11 +133,10 @@ mod tests {
     fn instruments_of_a_file_must_cover_the_recording() {
         let text = "[[instrument]]\nsymbol = 'BTC-USDT'\n";
         let mut config = Config::parse(text, "x").unwrap();
-        let symbols = ["ETHUSDT".to_owned()];
-        let error = config.play_recording(address(), &[], &symbols).unwrap_err();
+        let error = play(&mut config, &[], &["ETHUSDT"]).unwrap_err();
         assert!(error.to_string().contains("ETHUSDT"), "{error}");
         let mut config = Config::parse(text, "x").unwrap();
-        config.play_recording(address(), &[], &["BTCUSDT".to_owned()]).unwrap();
+        play(&mut config, &[], &["BTCUSDT"]).unwrap();
         assert_eq!(config.instruments[0].price_scale, 2, "the file's scale stays");
     }
 }

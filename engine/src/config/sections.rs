@@ -242,6 +242,8 @@ section! {
         /// Start it and trade on it. When the key is not given: true exactly when no `[[venue]]`
         /// is.
         enabled: bool = true => flag();
+        /// What it speaks: a kind of venue, as `kind` of a `[[venue]]`; `pitlane run --venue KIND`.
+        kind: String = "binance".into() => Rule::Name;
         /// Where it listens; port 0 takes any free one.
         bind: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) => Rule::Loopback;
         /// Seed of prices, sizes and timing.

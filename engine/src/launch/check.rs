@@ -8,7 +8,7 @@ use rustix::fs::Access;
 use super::memory::check_memory;
 use super::options::LaunchError;
 use super::pipeline_plan::strategies;
-use super::venue_setup::{VenueDemand, check_venue};
+use super::venue_setup::{VenueDemand, check_venue, embedded_kind};
 use crate::config::Config;
 use crate::consumer::StrategyRegistry;
 use crate::control::{SOCKET_NAME, check_path};
@@ -46,6 +46,9 @@ pub fn check(config: &Config, registry: &StrategyRegistry) -> Result<Vec<String>
         (0..config.venues.len()).map(demand).collect::<Result<_, _>>()?;
     for (number, demand) in demands.iter().enumerate() {
         check_connections(config, number, demand)?;
+    }
+    if config.simulated.enabled {
+        embedded_kind(config)?;
     }
     check_files(config, &plan, &demands, &limits)?;
     check_folder(&config.engine.run_dir)?;

@@ -13,6 +13,7 @@ use crate::venue::governor::Governor;
 use crate::venue::market::routed_url;
 use crate::venue::protocol::{KeyError, Keys, VenueLimits};
 use crate::venue::registry::{KeyedOrders, OrderKind, VenueKind};
+use crate::venue::simulated::DialectKind;
 use crate::venue::transport::{Endpoint, Scheme};
 use crate::venue::{SymbolMap, VenueClock};
 use crate::world::{Files, World};
@@ -129,6 +130,18 @@ fn kind_of(
         let names: Vec<_> = VenueKind::names().collect();
         let (key, problem) = (format!("venue[{number}].kind"), "no such kind of venue");
         config.error_at(&key, problem, &names.join(", ")).into()
+    })
+}
+
+/// The kind of the embedded venue, and what it speaks.
+pub(super) fn embedded_kind(
+    config: &Config,
+) -> Result<(&'static VenueKind, &'static DialectKind), LaunchError> {
+    let name = &config.simulated.kind;
+    VenueKind::embeddable().find(|(kind, _)| kind.name == name).ok_or_else(|| {
+        let problem = format!("there is no embedded venue of kind {name:?}");
+        let names: Vec<_> = VenueKind::embeddable().map(|(kind, _)| kind.name).collect();
+        config.error_at("simulated.kind", &problem, &names.join(", ")).into()
     })
 }
 

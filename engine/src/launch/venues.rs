@@ -13,7 +13,7 @@ use pitlane_ring::{Consumer, Publisher};
 use super::assemble::Assembly;
 use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
 use super::pause_book::Neighbour;
-use super::venue_setup::{VenueSetup, configured, symbol_map};
+use super::venue_setup::{VenueSetup, configured, embedded_kind, symbol_map};
 use crate::config::{Config, SimulatedConfig, VenueConfig};
 use crate::event::{Event, EventKind, InstrumentId, VenueId, parse_scaled};
 use crate::instrument::Instruments;
@@ -28,7 +28,7 @@ use crate::venue::market::{
 use crate::venue::orders::{OrderOptions, OrderWiring};
 use crate::venue::registry::{KeyedOrders, VenueKind};
 use crate::venue::simulated::{
-    FaultPlan, LimitRules, SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions,
+    DialectKind, FaultPlan, LimitRules, SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions,
 };
 use crate::venue::transport::{Endpoint, EndpointError, Scheme, SessionLimits, SessionOptions};
 use crate::venue::{IntakeStats, LaneOutlet, SymbolMap, VenueClock, VenueSwitch};
@@ -97,7 +97,7 @@ impl Assembly<'_> {
         name: String,
         faults: &FaultPlan,
     ) -> Result<VenueSetup, LaunchError> {
-        let kind = VenueKind::usual();
+        let (kind, dialect) = embedded_kind(self.config)?;
         let orders = kind.orders.map(|orders| {
             let mut random = self.world.entropy.random(&format!("key of {name}"));
             (orders.with_drawn_key)(EMBEDDED_API_KEY, &mut random)
@@ -128,13 +128,13 @@ impl Assembly<'_> {
             ..SimulatedVenueOptions::default()
         };
         let limits = embedded_limits(kind, simulated);
-        let address = self.serve(kind, options)?;
+        let address = self.serve(dialect, options)?;
         let endpoint = |scheme, url: String| Endpoint::parse(&url, scheme, &self.world.net);
         let setup = || -> Result<VenueSetup, EndpointError> {
             let at = |path: &str| format!("ws://{address}{path}");
-            let streams = at(kind.dialect.stream_path);
+            let streams = at(dialect.stream_path);
             let stream_at = |route: &&str| endpoint(Scheme::Ws, routed_url(&streams, route));
-            let api = match kind.dialect.api_path.zip(orders) {
+            let api = match dialect.api_path.zip(orders) {
                 Some((path, keyed)) => Some((endpoint(Scheme::Ws, at(path))?, keyed)),
                 None => None,
             };
@@ -160,13 +160,13 @@ impl Assembly<'_> {
     /// Starts an embedded server, on a thread or as an agent of a simulated world.
     fn serve(
         &mut self,
-        kind: &VenueKind,
+        dialect: &DialectKind,
         options: SimulatedVenueOptions,
     ) -> Result<SocketAddr, LaunchError> {
         let server = match self.world.spawn {
-            Spawn::Threads => SimulatedVenue::start_as(kind.dialect, options)?,
+            Spawn::Threads => SimulatedVenue::start_as(dialect, options)?,
             Spawn::OneThread => {
-                let (server, agent) = SimulatedVenue::in_world(kind.dialect, options, &self.world)?;
+                let (server, agent) = SimulatedVenue::in_world(dialect, options, &self.world)?;
                 self.peers.push(agent);
                 server
             }

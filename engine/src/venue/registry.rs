@@ -3,6 +3,8 @@
 //! What comes from here knows no protocol: agents are erased to [`Agent`], functions are plain
 //! pointers.
 
+use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::binance::{BinanceOrders, SpotMarket};
@@ -16,8 +18,8 @@ use super::orders::{OrderAgent, OrderOptions, OrderWiring};
 use super::protocol::{
     KeyError, Keys, MarketProtocol, OrderDecoder, OrderProtocol, Signer, VenueLimits,
 };
-use super::simulated::dialect::{binance_futures, binance_spot};
-use super::simulated::{DialectKind, Recording};
+use super::simulated::dialect::{RecordedDialect, binance_futures, binance_spot};
+use super::simulated::{DialectKind, Recording, RecordingError};
 use super::{LaneOutlet, LetterReader, StreamOrders, SymbolMap};
 use crate::config::Config;
 use crate::runtime::Agent;
@@ -43,8 +45,16 @@ pub struct VenueKind {
     market_reader: MakeReader,
     /// `None`: it takes no orders here.
     pub(crate) orders: Option<OrderKind>,
-    /// What an embedded venue of this kind speaks.
-    pub dialect: &'static DialectKind,
+    /// What an embedded venue of this kind speaks; `None`: there is none.
+    pub dialect: Option<&'static DialectKind>,
+    /// How its recordings are read.
+    recorded: &'static dyn RecordedDialect,
+}
+
+impl fmt::Debug for VenueKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VenueKind({})", self.name)
+    }
 }
 
 /// How a kind of venue takes orders.
@@ -81,11 +91,17 @@ pub(crate) type MarketSession = (Box<dyn Agent>, Option<Arc<StreamPort>>);
 
 /// Every kind; the first one is what a venue is that names none.
 static KINDS: &[VenueKind] = &[
-    of::<SpotMarket>("binance", &binance_spot::DIALECT).with_orders::<BinanceOrders>(),
-    of::<FuturesMarket>("binance_futures", &binance_futures::DIALECT),
+    of::<SpotMarket>("binance", &binance_spot::CombinedStreams)
+        .with_dialect(&binance_spot::DIALECT)
+        .with_orders::<BinanceOrders>(),
+    of::<FuturesMarket>("binance_futures", &binance_spot::CombinedStreams)
+        .with_dialect(&binance_futures::DIALECT),
 ];
 
-const fn of<P: MarketProtocol>(name: &'static str, dialect: &'static DialectKind) -> VenueKind {
+const fn of<P: MarketProtocol>(
+    name: &'static str,
+    recorded: &'static dyn RecordedDialect,
+) -> VenueKind {
     VenueKind {
         name,
         stream_orders: P::ORDERS,
@@ -97,7 +113,8 @@ const fn of<P: MarketProtocol>(name: &'static str, dialect: &'static DialectKind
         market_agent: market_agent::<P>,
         market_reader: market_reader::<P>,
         orders: None,
-        dialect,
+        dialect: None,
+        recorded,
     }
 }
 
@@ -138,6 +155,11 @@ impl KeyedOrders {
 }
 
 impl VenueKind {
+    /// The same, which the embedded venue can be.
+    const fn with_dialect(self, dialect: &'static DialectKind) -> VenueKind {
+        VenueKind { dialect: Some(dialect), ..self }
+    }
+
     /// The same, which takes orders.
     const fn with_orders<P: OrderProtocol>(self) -> VenueKind {
         let orders = OrderKind {
@@ -148,6 +170,12 @@ impl VenueKind {
             reader: order_reader::<P::Decoder>,
         };
         VenueKind { orders: Some(orders), ..self }
+    }
+
+    /// Whether orders can be sent to venues of this kind.
+    #[must_use]
+    pub fn takes_orders(&self) -> bool {
+        self.orders.is_some()
     }
 
     /// The kind of this name.
@@ -161,8 +189,8 @@ impl VenueKind {
     pub fn of_venues(config: &Config) -> Vec<&'static VenueKind> {
         let configured = config.venues.iter();
         let configured = configured.map(|venue| VenueKind::find(&venue.kind));
-        let embedded = config.simulated_names().map(|_| None);
-        let kinds = configured.chain(embedded);
+        let embedded = VenueKind::find(&config.simulated.kind);
+        let kinds = configured.chain(config.simulated_names().map(|_| embedded));
         kinds.map(|kind| kind.unwrap_or(VenueKind::usual())).collect()
     }
 
@@ -178,40 +206,79 @@ impl VenueKind {
         KINDS.iter().map(|kind| kind.name)
     }
 
-    /// The kind whose frames a recording has: the one `asked` for, or the first one that it fits.
-    ///
-    /// # Errors
-    /// A text that says how it does not fit.
-    pub fn of_recording(
-        recording: &Recording,
-        asked: Option<&str>,
-    ) -> Result<&'static VenueKind, String> {
-        let fit = |kind: &VenueKind| (kind.fit)(recording.symbols(), &mut recording.frame_texts());
-        let fitting = KINDS.iter().find(|kind| fit(kind).is_good());
-        let kind = match asked {
-            None => {
-                return fitting.ok_or_else(|| {
-                    let fits = KINDS.iter().map(|kind| format!("{}: {}", kind.name, fit(kind)));
-                    format!(
-                        "is of no known kind of venue ({})",
-                        fits.collect::<Vec<_>>().join("; ")
-                    )
-                });
-            }
-            Some(name) => VenueKind::find(name).ok_or_else(|| {
-                let names: Vec<_> = VenueKind::names().collect();
-                format!("{name} is no kind of venue; there are {}", names.join(", "))
-            })?,
-        };
-        let found = fit(kind);
-        if found.is_good() {
-            return Ok(kind);
-        }
-        let hint = fitting.map(|other| format!("; set kind = {:?}", other.name));
-        Err(format!("is not of kind {}: {found}{}", kind.name, hint.unwrap_or_default()))
+    /// The kinds that the embedded venue can be, with what each speaks.
+    pub fn embeddable() -> impl Iterator<Item = (&'static VenueKind, &'static DialectKind)> {
+        KINDS.iter().filter_map(|kind| Some((kind, kind.dialect?)))
     }
 
-    /// What a venue is that names no kind, and what the embedded venue speaks.
+    /// Reads a recording, a folder or one file of it, as of the kind `asked` for; without that, of
+    /// the kind that the folder names, or of the first one that its frames fit.
+    ///
+    /// # Errors
+    /// What is wrong with which line, or how the frames do not fit.
+    pub fn recording(
+        path: &Path,
+        asked: Option<&str>,
+    ) -> Result<(&'static VenueKind, Recording), RecordingError> {
+        let refused = |problem| RecordingError::Kind { path: path.to_owned(), problem };
+        let beside = Recording::kind_beside(path)?;
+        let Some(name) = asked.or(beside.as_deref()) else {
+            return VenueKind::fitting(path);
+        };
+        let kind = VenueKind::find(name).ok_or_else(|| {
+            let names: Vec<_> = VenueKind::names().collect();
+            refused(format!("{name} is no kind of venue; there are {}", names.join(", ")))
+        })?;
+        let mut recording = Recording::empty(kind.recorded);
+        recording.read(path)?;
+        let found = kind.fit_of(&recording);
+        if found.is_good() {
+            return Ok((kind, recording));
+        }
+        let hint = VenueKind::fitting(path).ok();
+        let hint = hint.map(|(other, _)| format!("; set kind = {:?}", other.name));
+        Err(refused(format!("is not of kind {name}: {found}{}", hint.unwrap_or_default())))
+    }
+
+    /// Reads a recording as of the first kind that its frames fit.
+    fn fitting(path: &Path) -> Result<(&'static VenueKind, Recording), RecordingError> {
+        let mut problems: Vec<(String, Vec<&str>)> = Vec::new();
+        let mut add = |kind: &VenueKind, problem: String| match problems
+            .iter_mut()
+            .find(|(known, _)| *known == problem)
+        {
+            Some((_, kinds)) => kinds.push(kind.name),
+            None => problems.push((problem, vec![kind.name])),
+        };
+        for kind in KINDS {
+            let mut recording = Recording::empty(kind.recorded);
+            match recording.read(path) {
+                Ok(()) => {
+                    let found = kind.fit_of(&recording);
+                    if found.is_good() {
+                        return Ok((kind, recording));
+                    }
+                    add(kind, found.to_string());
+                }
+                // Another kind may know what stands there, unless frames of this one came before.
+                Err(RecordingError::Line { path, line, problem }) if recording.frames() == 0 => {
+                    let file = path.file_name().unwrap_or_default().display();
+                    add(kind, format!("{file}:{line}: {problem}"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let problems = problems.iter().map(|(why, kinds)| format!("{}: {why}", kinds.join(", ")));
+        let problem = problems.collect::<Vec<_>>().join("; ");
+        let problem = format!("is of no known kind of venue ({problem})");
+        Err(RecordingError::Kind { path: path.to_owned(), problem })
+    }
+
+    fn fit_of(&self, recording: &Recording) -> Fit {
+        (self.fit)(recording.symbols(), &mut recording.frame_texts())
+    }
+
+    /// What a venue is that names no kind.
     #[must_use]
     pub fn usual() -> &'static VenueKind {
         &KINDS[0]

@@ -37,7 +37,7 @@ pub trait Market: Sized + 'static {
 
     /// The dialect of the simulated venue.
     fn dialect() -> &'static DialectKind {
-        VenueKind::find(Self::KIND).expect("it is registered").dialect
+        VenueKind::find(Self::KIND).expect("it is registered").dialect.expect("it has one")
     }
 }
 

@@ -13,14 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::counters::SimulatedVenueReport;
-use super::dialect::{RecordedDialect, RecordedRequest};
+use super::dialect::{RecordedDialect, RecordedRequest, UpdateIds};
 use super::exchange::StreamKey;
 use super::fault::FaultPlan;
-use super::frame_kind::FrameKind;
 use super::limits::LimitRules;
 use super::moment::Moment;
 use super::options::SimulatedVenueError;
-use super::recording::{Recording, Step, UpdateIds};
+use super::recording::{RecordedStream, Recording, Step};
 use super::server::{
     Clients, Content, Handle, MarketFrame, Opening, Reply, Request, ServerOptions,
 };
@@ -198,7 +197,7 @@ struct Replay {
     dialect: &'static dyn RecordedDialect,
     steps: std::vec::IntoIter<(i64, Step)>,
     next: Option<(i64, Step)>,
-    streams: Vec<String>,
+    streams: Vec<RecordedStream>,
     books: BTreeMap<String, SymbolBook>,
     pace: ReplayPace,
     /// The moment at which the recording's first step is due.
@@ -211,7 +210,6 @@ struct Replay {
 
 impl Replay {
     fn new(recording: Recording, pace: ReplayPace, progress: Arc<Progress>) -> Replay {
-        let streams = recording.streams().to_vec();
         let mut books: BTreeMap<String, SymbolBook> = BTreeMap::new();
         for (_, step) in &recording.steps {
             if let Step::Snapshot { symbol, last_update_id, body } = step {
@@ -219,15 +217,14 @@ impl Replay {
                 book.snapshots.push((*last_update_id, body.clone()));
             }
         }
-        let dialect = recording.dialect.recorded;
         let mut steps = recording.steps.into_iter();
         let next = steps.next();
         Replay {
-            dialect,
+            dialect: recording.dialect,
             first_ns: next.as_ref().map_or(0, |(time_ns, _)| *time_ns),
             steps,
             next,
-            streams,
+            streams: recording.streams,
             books,
             pace,
             started_ns: None,
@@ -252,9 +249,10 @@ impl Replay {
     /// What the step has to wait for, although it is due.
     fn held_for(&self, step: &Step, clients: &mut Clients) -> Option<String> {
         match step {
-            Step::Frame { stream, .. } => {
+            Step::Frame { stream: None, .. } => None,
+            Step::Frame { stream: Some(stream), .. } => {
                 let key = key_of(*stream);
-                let name = &self.streams[*stream];
+                let name = &self.streams[*stream].name;
                 if !clients.wants(key) {
                     Some(format!("a subscription to {name}"))
                 } else {
@@ -271,17 +269,18 @@ impl Replay {
     }
 
     fn take(&mut self, step: &Step, now_ns: u64, clients: &mut Clients) {
-        let Step::Frame { stream, data } = step else { return };
-        let name = &self.streams[*stream];
-        let kind = self.dialect.frame_kind(name);
-        if kind == FrameKind::Depth
-            && let Some((symbol, _)) = name.split_once('@')
-            && let Some(ids) = UpdateIds::of(data)
-        {
-            self.books.entry(symbol.to_ascii_uppercase()).or_default().pass(ids);
+        let Step::Frame { stream, updates, data } = step else { return };
+        match stream {
+            None => return clients.publish_to_all(data.as_bytes()),
+            Some(index) => {
+                let RecordedStream { name, symbol, kind } = &self.streams[*index];
+                if let Some(ids) = updates {
+                    self.books.entry(symbol.clone()).or_default().pass(*ids);
+                }
+                let frame = MarketFrame { kind: *kind, stream: name, data: data.as_bytes() };
+                clients.publish(key_of(*index), &frame, now_ns);
+            }
         }
-        let frame = MarketFrame { kind, stream: name, data: data.as_bytes() };
-        clients.publish(key_of(*stream), &frame, now_ns);
         self.progress.left.fetch_sub(1, Ordering::AcqRel);
     }
 
@@ -322,7 +321,7 @@ impl Replay {
                 true
             }
             Some(stream) => {
-                let what = format!("a subscription to {}", self.streams[stream]);
+                let what = format!("a subscription to {}", self.streams[stream].name);
                 if self.wait(now_ns, &what) {
                     self.end(now_ns);
                 }
@@ -344,7 +343,7 @@ fn key_of(stream: usize) -> StreamKey {
 
 impl Content for Replay {
     fn resolve(&self, stream: &str) -> Option<StreamKey> {
-        self.streams.iter().position(|known| known == stream).map(key_of)
+        self.streams.iter().position(|known| known.name == stream).map(key_of)
     }
 
     fn open(&mut self, request: &Request, _now: Moment) -> Result<Opening, Reply> {
@@ -362,8 +361,9 @@ impl Content for Replay {
         let Some(client) = clients.get(slot) else { return };
         let serial = client.serial;
         let resolve = |name: &str| self.resolve(name);
-        let answer = self.dialect.answer(&mut client.session, text, &resolve);
-        clients.reply(slot, serial, &answer);
+        if let Some(answer) = self.dialect.answer(&mut client.session, text, &resolve) {
+            clients.reply(slot, serial, &answer);
+        }
     }
 
     fn tick(&mut self, now: Moment, clients: &mut Clients) {

@@ -3,6 +3,7 @@
 pub mod binance_futures;
 pub mod binance_spot;
 mod kind;
+mod recorded;
 
 use std::sync::Arc;
 
@@ -14,7 +15,8 @@ use super::moment::Moment;
 use super::server::{AccountFrame, MarketFrame, Opening, Reply, Request, Session};
 
 pub use binance_spot::DIALECT as USUAL;
-pub use kind::{DialectKind, RecordedDialect, RecordedRequest};
+pub use kind::DialectKind;
+pub use recorded::{RecordedDialect, RecordedFrame, RecordedLine, RecordedRequest, UpdateIds};
 
 /// The texts of one venue. It owns no socket, no clock and no order: text in, commands to the
 /// exchange, text out.

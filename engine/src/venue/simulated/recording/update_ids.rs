@@ -2,33 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::super::dialect::UpdateIds;
+
 /// A snapshot is refused when its id is this many times nearer to another symbol's updates.
 const NEARER: u64 = 10;
 
-/// The updates of one diff, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct UpdateIds {
-    pub(in super::super) first: u64,
-    pub(in super::super) last: u64,
-}
-
-impl UpdateIds {
-    /// Those of a diff's data; `None` when it has none.
-    pub(in super::super) fn of(data: &str) -> Option<UpdateIds> {
-        Some(UpdateIds { first: number(data, "\"U\":")?, last: number(data, "\"u\":")? })
-    }
-
-    fn distance(self, id: u64) -> u64 {
-        // The update before the first one is what the first one builds on.
-        self.first.saturating_sub(1).saturating_sub(id).max(id.saturating_sub(self.last))
-    }
-}
-
-/// The number behind the first `field`.
-pub(super) fn number(text: &str, field: &str) -> Option<u64> {
-    let rest = text.split_once(field)?.1.trim_start();
-    let end = rest.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
-    rest[..end].parse().ok()
+/// How far an update is from those of a diff.
+fn distance(updates: &UpdateIds, id: u64) -> u64 {
+    // The update before the first one is what the first one builds on.
+    updates.first.saturating_sub(1).saturating_sub(id).max(id.saturating_sub(updates.last))
 }
 
 /// By symbol, the updates that a recording has.
@@ -50,7 +32,7 @@ impl Ranges {
 
     /// The one symbol among whose updates `id` lies.
     pub(super) fn owner(&self, id: u64) -> Option<&str> {
-        let mut owners = self.0.iter().filter(|(_, range)| range.distance(id) == 0);
+        let mut owners = self.0.iter().filter(|(_, range)| distance(range, id) == 0);
         let (symbol, _) = owners.next()?;
         owners.next().is_none().then_some(symbol)
     }
@@ -58,10 +40,10 @@ impl Ranges {
     /// The symbol that a snapshot said to be of `symbol` belongs to by its id, where that is
     /// another.
     pub(super) fn other_owner(&self, symbol: &str, id: u64) -> Option<&str> {
-        let own = self.0.get(symbol)?.distance(id);
+        let own = distance(self.0.get(symbol)?, id);
         let others = self.0.iter().filter(|(name, _)| *name != symbol);
-        let nearest = others.min_by_key(|(_, range)| range.distance(id))?;
-        (nearest.1.distance(id) < own / NEARER).then_some(nearest.0)
+        let nearest = others.min_by_key(|(_, range)| distance(range, id))?;
+        (distance(nearest.1, id) < own / NEARER).then_some(nearest.0)
     }
 }
 
@@ -83,12 +65,5 @@ mod tests {
         for own in [990, 1_100, 1_300] {
             assert_eq!(ranges.other_owner("A", own), None, "{own}");
         }
-    }
-
-    #[test]
-    fn ids_are_read_from_a_diff() {
-        let diff = r#"{"e":"depthUpdate","E":1,"s":"A","U":157,"u": 160,"b":[]}"#;
-        assert_eq!(UpdateIds::of(diff), Some(UpdateIds { first: 157, last: 160 }));
-        assert_eq!(UpdateIds::of(r#"{"e":"trade"}"#), None);
     }
 }

@@ -8,9 +8,7 @@ mod frames;
 
 use self::frames::FuturesFrames;
 use super::binance_spot::frames::FrameWriter;
-use super::binance_spot::{
-    CombinedStreams, frame_kind, limits_message, market_session, refusal, rest,
-};
+use super::binance_spot::{frame_kind, limits_message, market_session, refusal, rest};
 use super::{Dialect, DialectKind, Stage, Talk};
 use crate::venue::simulated::exchange::{Event, Exchange, Feed, Side, StreamKey};
 use crate::venue::simulated::fault::{Fault, Faults, Occasion};
@@ -29,7 +27,6 @@ pub static DIALECT: DialectKind = DialectKind {
     stream_path: "/stream",
     api_path: None,
     new: |options| Box::new(BinanceFutures::new(options)),
-    recorded: &CombinedStreams,
 };
 
 /// The dialect and what it must remember.

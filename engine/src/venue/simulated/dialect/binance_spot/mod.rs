@@ -25,7 +25,7 @@ use crate::venue::simulated::server::{
     AccountFrame, Door, MarketFrame, Opening, Reply, Request, Session,
 };
 
-pub(super) use recorded::CombinedStreams;
+pub use recorded::CombinedStreams;
 pub(super) use stream::frame_kind;
 
 use self::api::Api;
@@ -38,7 +38,6 @@ pub static DIALECT: DialectKind = DialectKind {
     stream_path: "/stream",
     api_path: Some("/ws-api/v3?returnRateLimits=false"),
     new: |options| Box::new(BinanceSpot::new(options)),
-    recorded: &CombinedStreams,
 };
 
 /// The dialect and what it must remember: names of streams, keys, a buffer.
