@@ -254,7 +254,9 @@ pub enum DlqVerb {
         /// Its number, from 1, as `list` gives it.
         number: usize,
     },
-    /// Decode letters again, and say which would now be accepted. Sends nothing anywhere.
+    /// Read letters again, in their venue's dialect: what would be accepted now, or, with a target,
+    /// what becomes of each. Without a target nothing is sent anywhere.
+    #[command(after_help = REPLAY_HELP)]
     Replay {
         /// The file.
         file: PathBuf,
@@ -264,7 +266,42 @@ pub enum DlqVerb {
         /// Configuration file with the instruments [default: the embedded venue, BTC-USDT]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+        /// Where to.
+        #[command(flatten)]
+        target: ReplayTarget,
     },
+}
+
+const REPLAY_HELP: &str = "\
+Examples:
+  pitlane dlq replay dead_letters.jsonl                       # what would be accepted now
+  pitlane dlq replay dead_letters.jsonl --strategy momentum   # through a strategy, offline
+  pitlane dlq replay dead_letters.jsonl --consumer momentum --to momentum   # in a running engine
+
+A running engine takes exec reports and risk notices. A report counts only where it is the next
+fill of an order that is open: nothing is booked twice.
+
+Exit codes: 0 all of them; 1 some were refused; 2 command line; 3 no file, or no engine";
+
+/// Where replayed letters go.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ReplayTarget {
+    /// Deliver to this consumer of the engine that runs here.
+    #[arg(long, value_name = "CONSUMER", conflicts_with_all = ["strategy", "config"])]
+    pub to: Option<String>,
+    /// The engine's control socket [default: that of the one engine that runs here]
+    #[arg(long, value_name = "PATH", requires = "to")]
+    pub socket: Option<PathBuf>,
+    /// The engine of this process, where several run here.
+    #[arg(long, value_name = "NUMBER", requires = "to", conflicts_with = "socket")]
+    pub pid: Option<u32>,
+    /// Feed this strategy, offline: a consumer of the configuration, or a strategy by its name.
+    #[arg(long, value_name = "NAME")]
+    pub strategy: Option<String>,
+    /// Letters that are replayed; more are refused as a whole.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1_000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub max: u64,
 }
 
 /// Which letters.

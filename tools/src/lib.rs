@@ -122,7 +122,7 @@ fn command(
             clap_complete::generate(shell, &mut Cli::command(), "pitlane", &mut text);
             terminal.print(&String::from_utf8_lossy(&text)).map(|()| Exit::Ok)
         }
-        Some(Verb::Dlq { verb }) => dlq::dlq(&verb, terminal),
+        Some(Verb::Dlq { verb }) => dlq::dlq(&verb, registry, stop, terminal),
         Some(Verb::Config { verb: ConfigVerb::Example }) => {
             terminal.print(&Config::example()).map(|()| Exit::Ok)
         }

@@ -74,11 +74,22 @@ impl Answers {
         self.tell(&notice, now_ns);
     }
 
+    /// Tells a consumer an event that an operator has told again; it keeps its trace.
+    pub(super) fn deliver(&mut self, mut event: Event, now_ns: u64) {
+        event.receive_ns = now_ns;
+        event.stamp_decoded(now_ns);
+        self.push(event, now_ns);
+    }
+
     fn tell<P: EventPayload>(&mut self, payload: &P, now_ns: u64) {
         let mut event = Event::new(payload);
         event.trace_id = self.traces.next_id();
         event.receive_ns = now_ns;
         event.stamp_decoded(now_ns);
+        self.push(event, now_ns);
+    }
+
+    fn push(&mut self, event: Event, now_ns: u64) {
         if self.queue.is_empty() {
             self.since_ns = now_ns;
         }

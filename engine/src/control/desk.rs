@@ -11,8 +11,9 @@ use std::sync::Arc;
 use crossbeam_utils::CachePadded;
 
 use super::audit::AuditTicket;
+use super::delivery;
 use super::protocol::{
-    ConsumerAction, FlipReport, MergeRule, Reply, Request, RouteEdit, Selection, VenueAction,
+    ConsumerAction, Delivery, FlipReport, MergeRule, Reply, Request, RouteEdit, Selection, VenueAction,
 };
 use super::reader::Reader;
 use super::refusal::Refusal;
@@ -126,6 +127,7 @@ impl OperatorDesk {
             Request::Venue { action, name } => self.venue(action, &name),
             Request::Consumer { action, name } => self.consumer(action, &name),
             Request::Mode { trading } => done(self.mode(trading)?),
+            Request::Deliver(delivery) => done(self.deliver(&delivery)?),
             Request::Kill {} => done(self.kill()),
         }
     }
@@ -381,6 +383,16 @@ impl OperatorDesk {
         let was_trading = self.parts.trading.is_on();
         self.parts.trading.set(trading);
         Ok(Reply::Mode { trading, was_trading })
+    }
+
+    fn deliver(&self, delivery: &Delivery) -> Result<Reply, Refusal> {
+        let event = delivery::event(delivery, &self.parts.reader, &self.parts.quarantine)?;
+        let kind = event.kind().map_or("event", EventKind::name);
+        self.parts.routes.deliver(event).map_err(|error| self.refusal(error))?;
+        Ok(Reply::Done {
+            message: format!("{kind} handed to consumer {}", delivery.consumer),
+            state: "delivered".to_owned(),
+        })
     }
 
     fn kill(&self) -> Reply {

@@ -184,6 +184,9 @@ impl Flips {
 
     /// Goes as far as it can without waiting; returns the steps taken.
     pub(super) fn poll(&mut self) -> usize {
+        for event in self.routes.take_deliveries() {
+            self.answers.deliver(event, self.clock.now_ns());
+        }
         let mut work = self.publish();
         work += self.poll_audits();
         // While answers wait, no round begins: the queue is bounded, and so are they.

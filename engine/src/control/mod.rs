@@ -14,6 +14,7 @@ mod budget;
 mod change;
 mod client;
 mod controller;
+mod delivery;
 mod desk;
 mod flip_error;
 mod flips;

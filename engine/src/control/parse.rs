@@ -9,7 +9,7 @@ use super::protocol::{
 use super::refusal::{Refusal, most_alike, shortened};
 
 /// Every verb with its own fields, for suggestions.
-const VERBS: [(&str, &[&str]); 13] = [
+const VERBS: [(&str, &[&str]); 14] = [
     ("status", &[]),
     ("audit", &[]),
     ("routes", &["consumer", "instrument", "venue"]),
@@ -22,6 +22,7 @@ const VERBS: [(&str, &[&str]); 13] = [
     ("mode", &["trading"]),
     ("kill", &[]),
     ("flip", &["dry_run", "changes"]),
+    ("deliver", &["consumer", "venue", "instrument", "event"]),
     ("watch", &["interval_ms"]),
 ];
 

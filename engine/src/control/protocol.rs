@@ -72,6 +72,8 @@ pub enum Request {
         /// The changes, carried out in this order.
         changes: Vec<RouteEdit>,
     },
+    /// Tell a consumer an event of a dead letter.
+    Deliver(Delivery),
     /// A reading at once and then one each interval, until the client closes its end or sends
     /// anything.
     Watch {
@@ -142,6 +144,23 @@ pub struct MergeRule {
     pub window_ms: u64,
     /// Events after which a window ends at once, 2 to 1,024.
     pub max_events: u32,
+}
+
+/// An event of a dead letter, for one consumer. Numbers of the run that kept it mean nothing here:
+/// consumer, venue and instrument are given by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delivery {
+    /// The consumer that gets it.
+    pub consumer: String,
+    /// The venue, as the configuration names it; an exec report needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub venue: Option<String>,
+    /// The instrument, `BASE-QUOTE`; an exec report needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instrument: Option<String>,
+    /// The event's bytes in hexadecimal, as `raw_hex` of its letter has them.
+    pub event: String,
 }
 
 /// What can be done with a venue.
@@ -237,7 +256,7 @@ pub enum Reply {
     },
     /// To `kill`: the engine is stopping.
     Stopping {},
-    /// To `venue` and `consumer`.
+    /// To `venue`, `consumer` and `deliver`.
     Done {
         /// What was done, for a person.
         message: String,
@@ -295,6 +314,7 @@ impl Request {
             Request::Mode { .. } => "mode",
             Request::Kill {} => "kill",
             Request::Flip { .. } => "flip",
+            Request::Deliver(_) => "deliver",
             Request::Watch { .. } => "watch",
         }
     }
@@ -314,6 +334,7 @@ impl Request {
             | Request::Venue { .. }
             | Request::Consumer { .. }
             | Request::Mode { .. }
+            | Request::Deliver(_)
             | Request::Kill {} => true,
         }
     }

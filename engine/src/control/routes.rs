@@ -16,7 +16,7 @@ use super::rules::RuleView;
 use super::wanted::{Catalogue, Wanted};
 use super::{FlipError, RoutingChange};
 use crate::dispatcher::{FlipOutcome, RouteKey, is_routed};
-use crate::event::{ConsumerId, EventKind, Interest, VenueId};
+use crate::event::{ConsumerId, Event, EventKind, Interest, VenueId};
 use crate::orchestrator::merge::MergePort;
 use crate::runtime::BesideWaker;
 
@@ -154,6 +154,8 @@ pub(crate) struct RoutesParts {
 pub(crate) struct Routes {
     queue: Mutex<VecDeque<Waiting>>,
     audits: Mutex<VecDeque<AuditTicket>>,
+    /// Events for single consumers, which go the way of answers.
+    deliveries: Mutex<VecDeque<Event>>,
     standing: Mutex<Standing>,
     catalogue: Catalogue,
     version: Arc<AtomicU32>,
@@ -204,6 +206,7 @@ impl Routes {
         Arc::new(Routes {
             queue: Mutex::default(),
             audits: Mutex::default(),
+            deliveries: Mutex::default(),
             standing: Mutex::new(standing),
             catalogue,
             version,
@@ -293,6 +296,25 @@ impl Routes {
         Ok(ticket)
     }
 
+    /// Has a critical event told to the consumer that it names.
+    pub(super) fn deliver(&self, event: Event) -> Result<(), FlipError> {
+        let mut deliveries = self.deliveries.lock();
+        if deliveries.len() == QUEUE_MAX {
+            return Err(FlipError::QueueFull);
+        }
+        if self.is_over.load(Ordering::Acquire) || self.is_stopping() {
+            return Err(FlipError::Stopped);
+        }
+        deliveries.push_back(event);
+        drop(deliveries);
+        self.wake();
+        Ok(())
+    }
+
+    pub(super) fn take_deliveries(&self) -> VecDeque<Event> {
+        std::mem::take(&mut self.deliveries.lock())
+    }
+
     pub(super) fn take_audit(&self) -> Option<AuditTicket> {
         self.audits.lock().pop_front()
     }
@@ -345,7 +367,9 @@ impl Routes {
     }
 
     pub(super) fn has_waiting(&self) -> bool {
-        !self.queue.lock().is_empty() || !self.audits.lock().is_empty()
+        !self.queue.lock().is_empty()
+            || !self.audits.lock().is_empty()
+            || !self.deliveries.lock().is_empty()
     }
 
     pub(super) fn standing(&self) -> MutexGuard<'_, Standing> {

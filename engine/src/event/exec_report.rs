@@ -155,6 +155,9 @@ pub const REDUCE_ONLY: u8 = 1;
 pub const INFERRED: u8 = 2;
 /// In [`ExecReport::flags`]: the fill's fee is not known (yet).
 pub const FEE_UNKNOWN: u8 = 4;
+/// In [`ExecReport::flags`]: an operator has it told again, from a dead letter. It counts only where
+/// it is the next fill of an order that is open.
+pub const RETOLD: u8 = 8;
 
 payload! {
     /// A venue's, or the engine's, word on one of our orders.
@@ -209,7 +212,7 @@ payload! {
         expiry_code: u8,
         /// Code of the [`PositionSide`].
         position_side_code: u8,
-        /// [`REDUCE_ONLY`], [`INFERRED`], [`FEE_UNKNOWN`].
+        /// [`REDUCE_ONLY`], [`INFERRED`], [`FEE_UNKNOWN`], [`RETOLD`].
         flags: u8,
         /// Always 0.
         reserved: [u8; 10],

@@ -24,7 +24,7 @@ mod venue_ref;
 
 pub use exec_report::{
     Certainty, ExecReport, ExecType, ExpiryReason, FEE_UNKNOWN, INFERRED, OrderStatus,
-    PositionSide, REDUCE_ONLY, RejectReason,
+    PositionSide, REDUCE_ONLY, RETOLD, RejectReason,
 };
 pub use fixed::{
     AssetAmount, FixedError, Price, Qty, SCALE_MAX, format_scaled, notional, parse_scaled,

@@ -41,6 +41,12 @@ impl Event {
         merged.map_or(size_of::<Event>(), |merged| HEADER_BYTES + merged.used_bytes())
     }
 
+    /// The bytes that a copy moves: what a dead letter keeps.
+    #[must_use]
+    pub fn to_used_bytes(&self) -> &[u8] {
+        &self.as_bytes()[..self.used_bytes()]
+    }
+
     /// The event whose used bytes these are, as a dead letter keeps them; `None` when they are of
     /// no known kind or schema, or not all there.
     #[must_use]
@@ -127,7 +133,7 @@ mod tests {
     fn an_event_comes_back_from_its_used_bytes_and_only_from_them() {
         let mut event = Event::new(&Quote { bid_price: 7, bid_qty: 1, ask_price: 8, ask_qty: 1 });
         event.trace_id = 9;
-        let bytes = event.as_bytes()[..event.used_bytes()].to_vec();
+        let bytes = event.to_used_bytes().to_vec();
         let back = Event::from_used_bytes(&bytes).unwrap();
         assert_eq!((back.trace_id, back.get::<Quote>().map(|q| q.bid_price)), (9, Some(7)));
         assert!(Event::from_used_bytes(&bytes[..bytes.len() - 1]).is_none());

@@ -230,7 +230,11 @@ impl Assembly<'_> {
             venues: config.venue_names(),
             instruments: Arc::clone(&readings.instruments),
         };
-        let names = LetterNames { venues: letter_venues(config), consumers };
+        let names = LetterNames {
+            venues: letter_venues(config),
+            consumers,
+            instruments: Arc::clone(&readings.instruments),
+        };
         let letter_path = run_dir.join("dead_letters.jsonl");
         let letter_file =
             RunFile::new(&self.world.files, &letter_path, FileLimits::DEFAULT, Vec::new());

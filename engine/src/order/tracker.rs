@@ -234,6 +234,17 @@ impl OrderTracker {
         }
     }
 
+    /// Whether a report is the next word on an order that is open: what an operator has told again
+    /// must not be counted twice.
+    #[cold]
+    #[must_use]
+    pub fn is_next_of(&self, report: &ExecReport) -> bool {
+        let is_fill = report.exec_type() == Some(ExecType::Trade);
+        let filled_before = report.filled_qty.checked_sub(report.last_qty);
+        self.find(ClientOrderId(report.client_order_id))
+            .is_some_and(|order| is_fill && filled_before == Some(order.filled.0))
+    }
+
     /// An order whose end is taken back is open again, also beyond the number that may be opened.
     #[cold]
     fn reopen(

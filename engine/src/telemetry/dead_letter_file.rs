@@ -9,13 +9,15 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::json;
 
 use super::letters::{LetterChunk, LetterSource, UNDELIVERED};
 use super::run_file::RunFile;
 use super::thinning::{Thinned, Thinning};
-use crate::event::{ConsumerId, Event};
+use crate::event::{ConsumerId, Event, EventKind};
+use crate::instrument::Instruments;
 use crate::safety::{HaltReason, LastResort};
 use crate::text::masked_bytes;
 use crate::world::Clock;
@@ -49,12 +51,14 @@ pub struct DeadLetterFile {
 }
 
 /// What numbers mean in letters.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct LetterNames {
     /// By venue number.
     pub venues: Vec<LetterVenue>,
     /// By consumer number.
     pub consumers: Vec<String>,
+    /// Of the run.
+    pub instruments: Arc<Instruments>,
 }
 
 /// A venue in letters.
@@ -292,6 +296,11 @@ impl Formed {
         if let Some(owner) = owner {
             letter["consumer"] = names.consumers.get(owner.index()).cloned().into();
         }
+        if chunk.reason() == UNDELIVERED
+            && let Some(event) = Event::from_used_bytes(raw)
+        {
+            name_event(&mut letter, &event, names);
+        }
         // An event has fields of its own, and none for a secret; input is whatever a venue sends.
         let is_input = owner.is_none() && !is_critical && chunk.reason() != UNDELIVERED;
         let kept = if is_input { masked_bytes(raw) } else { Cow::Borrowed(raw) };
@@ -307,6 +316,16 @@ impl Formed {
             letter["cut_to_bytes"] = raw.len().into();
         }
         Formed { line: format!("{letter}\n"), is_critical, owner }
+    }
+}
+
+/// What an event's numbers mean, so that the letter can be read without the run's configuration.
+fn name_event(letter: &mut serde_json::Value, event: &Event, names: &LetterNames) {
+    letter["event"] = event.kind().map(EventKind::name).into();
+    if let Some(spec) = names.instruments.get(event.instrument_id()) {
+        letter["instrument"] = spec.symbol.as_str().into();
+        letter["price_scale"] = spec.price_scale.into();
+        letter["qty_scale"] = spec.qty_scale.into();
     }
 }
 
@@ -333,7 +352,11 @@ mod tests {
     ) -> (LetterSender, DeadLetterFile, LastResort, ManualTime) {
         let (sender, source) = letter_lane("sim:orders", 128);
         let venues = vec![LetterVenue { name: "sim".into(), kind: "plain" }];
-        let names = LetterNames { venues, consumers: vec!["one".into(), "two".into()] };
+        let names = LetterNames {
+            venues,
+            consumers: vec!["one".into(), "two".into()],
+            instruments: Arc::new(Instruments::new(Vec::new()).unwrap()),
+        };
         let resort = crate::safety::Quarantine::new(2, false).last_resort().clone();
         let run_file = RunFile::new(files, path, FileLimits::DEFAULT, Vec::new());
         let (clock, time) = Clock::manual(0);

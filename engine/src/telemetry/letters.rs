@@ -212,7 +212,7 @@ impl<'a> Letter<'a> {
             detail,
             is_critical: false,
             owner: None,
-            raw: &event.as_bytes()[..event.used_bytes()],
+            raw: event.to_used_bytes(),
         }
     }
 

@@ -8,7 +8,7 @@ use zerocopy::FromZeros;
 use super::{BareConsumer, bare_consumer};
 use crate::consumer::{ConsumerAgent, Context, ControlCommand, FailureLog, RiskLimits, Strategy};
 use crate::event::{
-    Event, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty, Quote, Side,
+    Event, EventKind, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty, Quote, Side,
     Trade, VenueId,
 };
 use crate::instrument::{InstrumentSpec, Instruments};
@@ -51,11 +51,21 @@ impl Harness {
     /// The same on an instrument and under limits of the caller's.
     #[must_use]
     pub fn on(spec: InstrumentSpec, limits: RiskLimits, strategy: impl Strategy) -> Harness {
-        let (clock, time) = Clock::manual(1_700_000_000_000_000_000);
         let instruments = match Instruments::new(vec![spec]) {
             Ok(instruments) => Arc::new(instruments),
             Err(error) => panic!("the harness's instrument: {error}"),
         };
+        Harness::among(instruments, limits, strategy)
+    }
+
+    /// The same with all instruments of a configuration.
+    #[must_use]
+    pub fn among(
+        instruments: Arc<Instruments>,
+        limits: RiskLimits,
+        strategy: impl Strategy,
+    ) -> Harness {
+        let (clock, time) = Clock::manual(1_700_000_000_000_000_000);
         let BareConsumer { market, critical, orders, control, agent } =
             bare_consumer(Box::new(strategy), instruments, limits, clock.clone(), Size::Full);
         let mut harness = Harness {
@@ -99,6 +109,24 @@ impl Harness {
     pub fn market<P: EventPayload>(&mut self, payload: &P) {
         let event = self.event(payload);
         let published = self.market.try_publish(&event);
+        assert!(published.is_ok(), "the harness runs after each event, so its lane has room");
+        self.run();
+    }
+
+    /// Feeds an event as it is, but for its place among the critical ones and the time of its
+    /// receipt, which is now; then runs the strategy.
+    pub fn feed(&mut self, event: &Event) {
+        let mut event = *event;
+        event.receive_ns = self.clock.now_ns();
+        let lane = match event.kind().is_some_and(EventKind::is_critical) {
+            true => {
+                self.critical_sequence += 1;
+                event.critical_sequence = self.critical_sequence;
+                &mut self.critical
+            }
+            false => &mut self.market,
+        };
+        let published = lane.try_publish(&event);
         assert!(published.is_ok(), "the harness runs after each event, so its lane has room");
         self.run();
     }
@@ -213,7 +241,7 @@ mod tests {
 
     use super::*;
     use crate::consumer::{Closure, NewOrder, StrategyResult, View};
-    use crate::event::{Interest, RejectReason};
+    use crate::event::{Interest, RETOLD, RejectReason};
     use crate::order::{OrderType, TimeInForce};
 
     struct Joiner;
@@ -343,6 +371,29 @@ mod tests {
         assert_eq!(seen(&harness), (-50, 550, Some(50)));
         harness.fill(&order, Qty(50), Qty(50));
         assert_eq!(seen(&harness), (-100, 1_100, None));
+    }
+
+    #[test]
+    fn a_report_that_is_told_again_counts_only_where_it_is_the_next_fill() {
+        // LM-06: a dead letter that an operator has delivered must book nothing twice.
+        let (mut harness, order) = sold();
+        harness.fill(&order, Qty(30), Qty(0));
+        let mut again = |last, filled| {
+            let mut report = ExecReport::new_zeroed();
+            (report.client_order_id, report.side_code) = (order.client_order_id, order.side_code);
+            (report.price, report.last_price, report.qty) = (order.price, order.price, order.qty);
+            (report.last_qty, report.filled_qty) = (last, filled);
+            report.exec_type_code = ExecType::Trade.code();
+            report.status_code = OrderStatus::PartiallyFilled.code();
+            report.flags = RETOLD;
+            harness.feed(&Event::new(&report));
+            let open = harness.context().open_orders().first().map(|order| order.filled.0);
+            (harness.context().position(InstrumentId(0)).net, open)
+        };
+        assert_eq!(again(30, 30), (-30, Some(30)), "it was counted before");
+        assert_eq!(again(20, 80), (-30, Some(30)), "what lies between is not known");
+        assert_eq!(again(20, 50), (-50, Some(50)), "the next fill");
+        assert_eq!(again(20, 50), (-50, Some(50)), "and not twice");
     }
 
     #[test]

@@ -3,9 +3,20 @@
 use super::codec::DecodeError;
 use super::protocol::{MarketMessage, MarketProtocol, MarketSink, OrderDecoder, OrderMessage};
 use super::{LetterReason, SymbolMap};
+use crate::event::{Event, EventPayload, InstrumentId};
 
-/// Reads a frame and says in a few words what it is.
-pub(super) type ReadFrame = dyn FnMut(&[u8]) -> Result<String, DecodeError>;
+/// What a frame is.
+#[derive(Clone, Debug, Default)]
+pub struct FrameContent {
+    /// In a few words.
+    pub words: String,
+    /// Its quotes, trades and bars. Changes of a book are none: without the book that they change
+    /// they say nothing.
+    pub events: Vec<Event>,
+}
+
+/// Reads a frame and says what it is.
+pub(super) type ReadFrame = dyn FnMut(&[u8]) -> Result<FrameContent, DecodeError>;
 
 /// A venue's protocols, for frames that were kept.
 pub struct LetterReader {
@@ -20,11 +31,15 @@ impl LetterReader {
     }
 
     /// Reads a frame of the venue's session `role`, such as `market` or `orders`. `None`: it is not
-    /// known which of them it came from. Says what it is, in a few words.
+    /// known which of them it came from.
     ///
     /// # Errors
     /// [`DecodeError`] says what was wrong with it.
-    pub fn read(&mut self, role: Option<&str>, frame: &[u8]) -> Result<String, DecodeError> {
+    pub fn read(
+        &mut self,
+        role: Option<&str>,
+        frame: &[u8],
+    ) -> Result<FrameContent, DecodeError> {
         let is_market = role.is_some_and(|role| role.starts_with("market"));
         match (&mut self.orders, role) {
             (Some(orders), Some("orders")) => orders(frame),
@@ -51,7 +66,9 @@ pub(super) fn market_reader<P: MarketProtocol>(
     Box::new(move |frame| {
         let mut told = Told::default();
         protocol.decode(frame, &mut told)?;
-        Ok(if told.0.is_empty() { "sign of life".to_owned() } else { told.0.join(", ") })
+        let is_empty = told.words.is_empty();
+        let words = if is_empty { "sign of life".to_owned() } else { told.words.join(", ") };
+        Ok(FrameContent { words, events: told.events })
     })
 }
 
@@ -70,25 +87,56 @@ pub(super) fn order_reader<D: OrderDecoder>(
             OrderMessage::Reply(_) => "reply to a request",
             OrderMessage::Unasked(failure) => {
                 let (code, message) = (failure.code, failure.message.escape_default());
-                return Ok(format!("failure of no request: {message} (code: {code})"));
+                return Ok(words(format!("failure of no request: {message} (code: {code})")));
             }
-            OrderMessage::Closing(why) => return Ok(format!("end of the session: {why}")),
+            OrderMessage::Closing(why) => return Ok(words(format!("end of the session: {why}"))),
             OrderMessage::Other(name) => name,
         };
-        Ok(what.to_owned())
+        Ok(words(what.to_owned()))
     })
+}
+
+fn words(words: String) -> FrameContent {
+    FrameContent { words, events: Vec::new() }
 }
 
 /// What the messages of a frame are.
 #[derive(Default)]
-struct Told(Vec<String>);
+struct Told {
+    words: Vec<String>,
+    events: Vec<Event>,
+}
+
+impl Told {
+    fn event<P: EventPayload>(
+        &mut self,
+        payload: &P,
+        instrument: InstrumentId,
+        sequence: u64,
+        venue_time_ns: i64,
+    ) {
+        let mut event = Event::new(payload);
+        event.instrument = instrument.0;
+        (event.sequence, event.venue_time_ns) = (sequence, venue_time_ns);
+        self.events.push(event);
+    }
+}
 
 impl MarketSink for Told {
     fn take(&mut self, message: MarketMessage<'_>) {
-        self.0.push(match message {
-            MarketMessage::Quote { update_id, .. } => format!("quote, update {update_id}"),
-            MarketMessage::Trade { trade_id, .. } => format!("trade {trade_id}"),
-            MarketMessage::Bar { .. } => "bar".to_owned(),
+        let words = match message {
+            MarketMessage::Quote { symbol, update_id, venue_time_ns, quote } => {
+                self.event(&quote, symbol.instrument, update_id, venue_time_ns);
+                format!("quote, update {update_id}")
+            }
+            MarketMessage::Trade { symbol, trade_id, venue_time_ns, trade } => {
+                self.event(&trade, symbol.instrument, trade_id, venue_time_ns);
+                format!("trade {trade_id}")
+            }
+            MarketMessage::Bar { symbol, venue_time_ns, bar } => {
+                self.event(&bar, symbol.instrument, 0, venue_time_ns);
+                "bar".to_owned()
+            }
             MarketMessage::Depth { diff, .. } => {
                 format!("diff of {} bids and {} asks", diff.bids.len(), diff.asks.len())
             }
@@ -99,7 +147,8 @@ impl MarketSink for Told {
             MarketMessage::KeptAlive => "sign of life".to_owned(),
             MarketMessage::Reply { id, .. } => format!("reply to request {id}"),
             MarketMessage::Shutdown => "notice of shutdown".to_owned(),
-        });
+        };
+        self.words.push(words);
     }
 }
 
@@ -120,17 +169,26 @@ mod tests {
     #[test]
     fn a_frame_is_read_by_its_kind_and_session() {
         let mut spot = reader("binance");
+        let mut words = |role, frame: &str| spot.read(role, frame.as_bytes()).map(|it| it.words);
         let diff = Ok("diff of 1 bids and 0 asks".to_owned());
         for role in [Some("market"), Some("market-2"), None] {
-            assert_eq!(spot.read(role, DIFF.as_bytes()), diff, "{role:?}");
+            assert_eq!(words(role, DIFF), diff, "{role:?}");
         }
-        assert!(spot.read(Some("orders"), DIFF.as_bytes()).is_err());
+        assert!(words(Some("orders"), DIFF).is_err());
         for role in [Some("orders"), None] {
-            assert_eq!(spot.read(role, STATUS.as_bytes()), Ok("listStatus".to_owned()), "{role:?}");
+            assert_eq!(words(role, STATUS), Ok("listStatus".to_owned()), "{role:?}");
         }
         let refused = reader("binance_futures").read(Some("market"), DIFF.as_bytes());
         assert_eq!(refused.unwrap_err().detail, "field pu missing");
         assert!(reader("binance_futures").read(Some("orders"), STATUS.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_quote_comes_back_as_an_event() {
+        let frame = r#"{"u":4,"s":"BTCUSDT","b":"1.50","B":"1","a":"1.60","A":"2"}"#;
+        let events = reader("binance").read(Some("market"), frame.as_bytes()).unwrap().events;
+        assert_eq!((events.len(), events[0].sequence), (1, 4));
+        assert!(events[0].get::<crate::event::Quote>().is_some());
     }
 
     #[test]

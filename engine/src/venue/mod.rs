@@ -31,7 +31,7 @@ pub use crate::event::TraceIds;
 pub use book_summary::BookSummary;
 pub use clock::{Measured, VenueClock, VenueClockReading};
 pub use lane_outlet::LaneOutlet;
-pub use letter_reader::LetterReader;
+pub use letter_reader::{FrameContent, LetterReader};
 pub use outlet::{EventOutlet, LetterReason};
 pub use stats::{IntakeStats, SessionState, SessionTrouble, VenueCounters};
 pub use stream_order::{StreamOrder, StreamOrders};

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use pitlane_engine::event::SCALE_MAX;
 use serde::Deserialize;
 
+use super::event_text::Scales;
 use crate::cli::LetterFilter;
 
 /// One line of a dead-letter file.
@@ -31,6 +33,10 @@ pub(super) struct Letter {
     raw: Option<String>,
     raw_hex: Option<String>,
     pub(super) cut_to_bytes: Option<u64>,
+    /// Of an event its instrument, and its scales; files of older versions don't say.
+    pub(super) instrument: Option<String>,
+    price_scale: Option<u8>,
+    qty_scale: Option<u8>,
 }
 
 /// The letters of a file, and the lines that are none.
@@ -78,6 +84,11 @@ impl Letter {
         }
     }
 
+    /// Its bytes in hexadecimal digits, as the file has them.
+    pub(super) fn hex(&self) -> Option<&str> {
+        self.raw_hex.as_deref()
+    }
+
     /// Who sent it, as far as the file says.
     pub(super) fn session(&self) -> &str {
         self.session.as_deref().unwrap_or(&self.venue)
@@ -109,12 +120,23 @@ impl Letter {
 
     /// Its time in UTC, to the millisecond.
     pub(super) fn utc(&self) -> String {
-        let (days, ns) = (self.wall_ns.div_euclid(DAY_NS), self.wall_ns.rem_euclid(DAY_NS));
-        let (year, month, day) = civil(days);
-        let ms = ns / 1_000_000;
-        let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
-        format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{:03}", ms % 1_000)
+        utc(self.wall_ns)
     }
+
+    /// The scales of its event's instrument, as far as the file says; none above what there is.
+    pub(super) fn scales(&self) -> Option<Scales> {
+        let known = |scale: Option<u8>| scale.filter(|scale| *scale <= SCALE_MAX);
+        Some(Scales { price: known(self.price_scale)?, qty: known(self.qty_scale)? })
+    }
+}
+
+/// Wall time, ns since the Unix epoch, in UTC to the millisecond.
+pub(super) fn utc(wall_ns: i64) -> String {
+    let (days, ns) = (wall_ns.div_euclid(DAY_NS), wall_ns.rem_euclid(DAY_NS));
+    let (year, month, day) = civil(days);
+    let ms = ns / 1_000_000;
+    let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{:03}", ms % 1_000)
 }
 
 const DAY_NS: i64 = 24 * 3_600 * 1_000_000_000;

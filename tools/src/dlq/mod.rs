@@ -1,53 +1,93 @@
 //! `pitlane dlq`: reading what could not be decoded or delivered.
 
+mod deliver;
+mod event_text;
 mod letter;
+mod offline;
 mod replay;
 
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-use pitlane_engine::event::Event;
+use pitlane_engine::StrategyRegistry;
+use pitlane_engine::event::{Event, EventKind};
+use pitlane_engine::text::shown;
 
-use crate::cli::{DlqVerb, LetterFilter};
+use crate::cli::{DlqVerb, LetterFilter, ReplayTarget};
 use crate::exit::Exit;
 use crate::run::load;
 use crate::table::{count, render, table};
 use crate::terminal::Terminal;
 use letter::{Letter, Letters};
-use replay::{Replayed, Replayer};
+use replay::Replayer;
 
 /// Bytes in a line of a dump.
 const DUMP_BYTES: usize = 16;
 
 /// Does one of the verbs. Exit code 3 when the file, or a line of it, can't be read.
-pub(crate) fn dlq(verb: &DlqVerb, terminal: &mut Terminal<'_>) -> Result<Exit, Exit> {
+pub(crate) fn dlq(
+    verb: &DlqVerb,
+    registry: &StrategyRegistry,
+    stop: &AtomicBool,
+    terminal: &mut Terminal<'_>,
+) -> Result<Exit, Exit> {
     match verb {
         DlqVerb::List { file, filter } => {
             let (letters, exit) = read(file, filter, terminal)?;
-            terminal.print(&list(&letters)).map(|()| exit)
+            terminal.print(&shown(&list(&letters))).map(|()| exit)
         }
         DlqVerb::Show { file, number } => {
             let (letters, _) = read(file, &LetterFilter::default(), terminal)?;
             match letters.iter().find(|letter| letter.number == *number) {
-                Some(letter) => terminal.print(&show(letter)).map(|()| Exit::Ok),
+                Some(letter) => terminal.print(&shown(&show(letter))).map(|()| Exit::Ok),
                 None => {
                     terminal.complain(&format!("{}: there is no letter {number}", file.display()));
                     Err(Exit::Usage)
                 }
             }
         }
-        DlqVerb::Replay { file, filter, config } => {
-            let config = load(config.as_deref(), terminal)?;
+        DlqVerb::Replay { file, filter, config, target } => {
             let (letters, exit) = read(file, filter, terminal)?;
-            let text = Replayer::new(config).and_then(|replayer| replay(replayer, &letters));
-            let text = text.map_err(|error| {
-                terminal.complain(&error.to_string());
+            limit(&letters, target, terminal)?;
+            if let Some(consumer) = &target.to {
+                let done = deliver::deliver(&letters, consumer, target, stop, terminal)?;
+                return Ok(if exit == Exit::Ok { done } else { exit });
+            }
+            let config = load(config.as_deref(), terminal)?;
+            let usage = |problem: String, terminal: &mut Terminal<'_>| {
+                terminal.complain(&problem);
                 Exit::Usage
-            })?;
-            terminal.print(&text).map(|()| exit)
+            };
+            let replayer = Replayer::new(&config).map_err(|e| usage(e.to_string(), terminal))?;
+            if let Some(name) = &target.strategy {
+                let strategy = offline::strategy(name, &config, registry);
+                let strategy = strategy.map_err(|problem| usage(problem, terminal))?;
+                let done = offline::replay(strategy, replayer, &config, &letters, terminal)?;
+                return Ok(if exit == Exit::Ok { done } else { exit });
+            }
+            terminal.print(&shown(&replay(replayer, &letters))).map(|()| exit)
         }
     }
+}
+
+/// Refuses to replay more than was allowed: half of what was meant is worse than nothing.
+fn limit(
+    letters: &[Letter],
+    target: &ReplayTarget,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Exit> {
+    let has_target = target.to.is_some() || target.strategy.is_some();
+    if !has_target || letters.len() as u64 <= target.max {
+        return Ok(());
+    }
+    let (found, most) = (count(letters.len() as u64), count(target.max));
+    terminal.complain(&format!(
+        "{found} letters, at most {most} are replayed: narrow them by --since, --reason, --session \
+         or --consumer, or raise --max"
+    ));
+    Err(Exit::Usage)
 }
 
 /// The letters that the filter lets through. Lines that are no letters are complained about.
@@ -118,13 +158,8 @@ fn show(letter: &Letter) -> String {
     }
     if letter.is_event()
         && let Some(event) = letter.raw_bytes().as_deref().and_then(Event::from_used_bytes)
-        && let Some(payload) = event.payload()
     {
-        let _infallible = writeln!(
-            text,
-            "event   sequence {}, instrument {}, routing version {}\n\n{payload:#?}",
-            event.sequence, event.instrument, event.routing_version
-        );
+        text.push_str(&show_event(letter, &event));
         return text;
     }
     if let Some(kept) = letter.cut_to_bytes {
@@ -145,6 +180,28 @@ fn show(letter: &Letter) -> String {
     text
 }
 
+/// An event's header and fields.
+fn show_event(letter: &Letter, event: &Event) -> String {
+    let kind = event.kind().map_or("none", EventKind::name);
+    let instrument = letter.instrument.clone().unwrap_or_else(|| format!("{}", event.instrument));
+    let mut text = format!(
+        "event   {kind} of {instrument}, sequence {}, routing version {}\n",
+        event.sequence, event.routing_version
+    );
+    if event.venue_time_ns != 0 {
+        let _infallible = writeln!(text, "stamped {} UTC", letter::utc(event.venue_time_ns));
+    }
+    if event.conflated != 0 {
+        let _infallible = writeln!(text, "stands for {} events before it", event.conflated);
+    }
+    if letter.scales().is_none() {
+        text.push_str("numbers are in the instrument's smallest units: its scales are not here\n");
+    }
+    text.push('\n');
+    text.push_str(&event_text::payload_text(event, letter.scales().unwrap_or_default()));
+    text
+}
+
 /// Offset, bytes in hexadecimal, and what of them is text.
 fn dump(raw: &[u8]) -> String {
     let mut text = String::from("\n");
@@ -161,24 +218,24 @@ fn dump(raw: &[u8]) -> String {
     text
 }
 
-fn replay(mut replayer: Replayer, letters: &[Letter]) -> Result<String, replay::ReplayError> {
+fn replay(mut replayer: Replayer, letters: &[Letter]) -> String {
     let mut table = table(&[">number", "from", "reason then", "now"]);
     let mut accepted = 0;
     for letter in letters {
-        let now = match replayer.replay(letter)? {
-            Replayed::Accepted(what) => {
+        let now = match replayer.read(letter) {
+            Ok(content) => {
                 accepted += 1;
-                format!("accepted: {what}")
+                format!("accepted: {}", content.words)
             }
-            Replayed::Refused(why) => format!("refused: {why}"),
+            Err(why) => format!("refused: {why}"),
         };
         let then = format!("{}: {}", letter.reason, letter.detail);
         table.add_row([letter.number.to_string(), letter.session().to_owned(), then, now]);
     }
-    Ok(format!(
+    format!(
         "{}{} of {} would now be accepted\n",
         render(&table),
         count(accepted),
         count(letters.len() as u64)
-    ))
+    )
 }

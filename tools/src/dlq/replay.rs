@@ -9,7 +9,7 @@ use pitlane_engine::config::Config;
 use pitlane_engine::event::{Event, EventKind};
 use pitlane_engine::instrument::Instruments;
 use pitlane_engine::venue::registry::VenueKind;
-use pitlane_engine::venue::{LetterReader, SymbolMap};
+use pitlane_engine::venue::{FrameContent, LetterReader, SymbolMap};
 
 use super::letter::Letter;
 
@@ -18,65 +18,58 @@ use super::letter::Letter;
 #[error("[dlq] instruments failed: {0}")]
 pub(super) struct ReplayError(String);
 
-/// What became of a letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Replayed {
-    /// Decodes now, as this.
-    Accepted(String),
-    /// Still does not, for this reason.
-    Refused(String),
-}
-
 /// Reads letters by the protocols of their venues.
-pub(super) struct Replayer {
-    config: Config,
+pub(super) struct Replayer<'a> {
+    config: &'a Config,
     instruments: Arc<Instruments>,
     /// By venue and kind.
     readers: HashMap<(String, &'static str), LetterReader>,
 }
 
-impl Replayer {
+impl<'a> Replayer<'a> {
     /// One for the instruments of a configuration.
     ///
     /// # Errors
     /// [`ReplayError`] when its instruments can't be taken.
-    pub(super) fn new(config: Config) -> Result<Replayer, ReplayError> {
+    pub(super) fn new(config: &'a Config) -> Result<Replayer<'a>, ReplayError> {
         let specs = config.instruments.iter().filter_map(|entry| entry.spec()).collect();
         let instruments =
             Instruments::new(specs).map_err(|error| ReplayError(error.to_string()))?;
         Ok(Replayer { config, instruments: Arc::new(instruments), readers: HashMap::new() })
     }
 
-    /// Decodes a letter again.
+    /// The instruments of the configuration.
+    pub(super) fn instruments(&self) -> &Arc<Instruments> {
+        &self.instruments
+    }
+
+    /// Reads a letter again.
     ///
     /// # Errors
-    /// [`ReplayError`] when the venue's symbols can't be taken.
-    pub(super) fn replay(&mut self, letter: &Letter) -> Result<Replayed, ReplayError> {
-        let Some(raw) = letter.raw_bytes() else {
-            return Ok(Replayed::Refused("its hexadecimal form is spoilt".to_owned()));
-        };
+    /// Why it can't be read, in words.
+    pub(super) fn read(&mut self, letter: &Letter) -> Result<FrameContent, String> {
+        let raw = letter.raw_bytes().ok_or("its hexadecimal form is spoilt")?;
         if letter.cut_to_bytes.is_some() {
-            return Ok(Replayed::Refused("only a part of it was kept".to_owned()));
+            return Err("only a part of it was kept".to_owned());
         }
         if letter.is_event() {
-            return Ok(self.event(&raw));
+            return self.event(letter, &raw);
         }
-        let kind = match self.kind_of(letter) {
-            Ok(kind) => kind,
-            Err(problem) => return Ok(Replayed::Refused(problem)),
-        };
+        let kind = self.kind_of(letter)?;
         let role = letter.session().rsplit_once(':').map(|(_, role)| role);
-        Ok(match self.reader_of(&letter.venue, kind)?.read(role, &raw) {
-            Ok(what) => Replayed::Accepted(what),
-            Err(refused) => Replayed::Refused(refused.to_string()),
-        })
+        let reader = self.reader_of(&letter.venue, kind).map_err(|error| error.to_string())?;
+        let mut content = reader.read(role, &raw).map_err(|refused| refused.to_string())?;
+        let names = self.config.venue_names();
+        let venue = names.iter().position(|name| *name == letter.venue).unwrap_or(0) as u16;
+        content.events.iter_mut().for_each(|event| event.venue = venue);
+        Ok(content)
     }
 
     /// The kind of a letter's venue. Older files don't say: then the configuration does.
     fn kind_of(&self, letter: &Letter) -> Result<&'static VenueKind, String> {
         let Some(name) = &letter.kind else {
             let venues = self.config.venue_names().into_iter();
-            let mut venues = venues.zip(VenueKind::of_venues(&self.config));
+            let mut venues = venues.zip(VenueKind::of_venues(self.config));
             let known = venues.find(|(name, _)| *name == letter.venue);
             return Ok(known.map_or(VenueKind::usual(), |(_, kind)| kind));
         };
@@ -105,18 +98,22 @@ impl Replayer {
         }
     }
 
-    /// An event that reached no consumer: is it whole?
-    fn event(&self, raw: &[u8]) -> Replayed {
-        let Some(event) = Event::from_used_bytes(raw) else {
-            return Replayed::Refused("no event of this schema".to_owned());
-        };
+    /// An event that reached no consumer: is it whole, and of an instrument that there is?
+    fn event(&self, letter: &Letter, raw: &[u8]) -> Result<FrameContent, String> {
+        let mut event = Event::from_used_bytes(raw).ok_or("no event of this schema")?;
         let kind = event.kind().map_or("none", EventKind::name);
+        if let Some(symbol) = &letter.instrument {
+            let found = self.instruments.find(symbol);
+            event.instrument =
+                found.ok_or_else(|| format!("{symbol} is no instrument of the configuration"))?.0;
+        }
         let symbol = self.instruments.get(event.instrument_id()).map(|spec| spec.symbol.as_str());
-        Replayed::Accepted(format!(
+        let words = format!(
             "event {kind}, {}, sequence {}, trace {}",
             symbol.unwrap_or("unknown instrument"),
             event.sequence,
             event.trace_id
-        ))
+        );
+        Ok(FrameContent { words, events: vec![event] })
     }
 }

@@ -5,7 +5,7 @@ use zerocopy::FromZeros;
 use super::{Context, NewOrder, SubmitError};
 use crate::event::{
     ClientOrderId, Event, ExecReport, InstrumentId, OrderStatus, Price, Qty, REDUCE_ONLY,
-    RejectReason, VenueId,
+    RETOLD, RejectReason, VenueId,
 };
 use crate::order::trading::RefusedWhat;
 use crate::order::{
@@ -109,6 +109,9 @@ impl Context {
 
     #[inline]
     pub(crate) fn apply_report(&mut self, event: &Event, report: &ExecReport) {
+        if report.has(RETOLD) && !self.tracker.is_next_of(report) {
+            return self.order_log.retold(event);
+        }
         let (venue, instrument) = (event.venue_id(), event.instrument_id());
         let before = (self.tracker.counts(), self.tracker.open().len());
         self.tracker.apply(venue, instrument, report);

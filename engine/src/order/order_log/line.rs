@@ -123,7 +123,8 @@ pub(super) fn lines(
     let name = |names: &'_ [String], number: u16| names.get(usize::from(number)).cloned();
     let strategy = name(&names.consumers, report.consumer).unwrap_or_else(unknown);
     let venue = name(&names.venues, note.venue).unwrap_or_else(unknown);
-    let is_report = matches!(kind, NoteKind::Report | NoteKind::Undelivered);
+    let is_counted = matches!(kind, NoteKind::Report | NoteKind::Undelivered);
+    let is_report = is_counted || kind == NoteKind::Retold;
     let head = || Head {
         time_ns: clock.wall_at_ns(note.at_ns),
         venue_time_ns: Some(note.venue_time_ns).filter(|ns| *ns != 0),
@@ -140,7 +141,7 @@ pub(super) fn lines(
     };
     let mut lines = Vec::with_capacity(2);
     let is_fill = matches!(report.exec_type(), Some(ExecType::Trade | ExecType::Corrected));
-    if is_report && is_fill {
+    if is_counted && is_fill {
         lines.push((LineOf::Fills, text(&fill_line(note, &scales, head()))));
     }
     lines.push((LineOf::Orders, text(&order_line(note, kind, &scales, head()))));
@@ -192,13 +193,15 @@ fn order_line<'a>(
     head: Head<'a>,
 ) -> OrderLine<'a> {
     let report = &note.report;
-    let is_report = matches!(kind, NoteKind::Report | NoteKind::Undelivered);
+    let is_report =
+        matches!(kind, NoteKind::Report | NoteKind::Undelivered | NoteKind::Retold);
     let reason = report.reason().filter(|reason| *reason != RejectReason::None);
     let of_report = |text: String| is_report.then_some(text);
     OrderLine {
         event: match kind {
             NoteKind::Sent => sent(note.action_code),
             NoteKind::Refused => refused(note.action_code),
+            NoteKind::Retold => "retold",
             _ => report.exec_type().map_or("unknown", ExecType::name),
         },
         head,

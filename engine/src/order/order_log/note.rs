@@ -18,6 +18,8 @@ pub(super) enum NoteKind {
     Report = 3,
     /// A report that it was never told: it is in the dead letters.
     Undelivered = 4,
+    /// A report that an operator had told again, and that changed nothing.
+    Retold = 5,
 }
 
 /// One note, four cache lines.
@@ -90,6 +92,7 @@ impl OrderNote {
             2 => NoteKind::Refused,
             3 => NoteKind::Report,
             4 => NoteKind::Undelivered,
+            5 => NoteKind::Retold,
             _ => return None,
         })
     }

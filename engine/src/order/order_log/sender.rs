@@ -91,8 +91,18 @@ impl OrderLogSender {
 
     /// A report was taken.
     pub(crate) fn reported(&mut self, event: &Event) {
+        self.take(event, NoteKind::Report);
+    }
+
+    /// A report was told again, and changed nothing.
+    #[cold]
+    pub(crate) fn retold(&mut self, event: &Event) {
+        self.take(event, NoteKind::Retold);
+    }
+
+    fn take(&mut self, event: &Event, kind: NoteKind) {
         if self.lane.is_some()
-            && let Some(note) = OrderNote::of_event(event, NoteKind::Report)
+            && let Some(note) = OrderNote::of_event(event, kind)
         {
             self.leave(&note);
         }

@@ -2,7 +2,8 @@
 
 /// `value` in units of 10^-`places` as a plain decimal with `shown` places, rounded half away from
 /// 0 when that is fewer.
-pub(crate) fn decimal(value: i128, places: u8, shown: u8) -> String {
+#[must_use]
+pub fn decimal(value: i128, places: u8, shown: u8) -> String {
     let drop = 10_u128.pow(u32::from(places.saturating_sub(shown)));
     let magnitude = value.unsigned_abs();
     let rounded = magnitude / drop + u128::from(magnitude % drop >= drop.div_ceil(2) && drop > 1);

@@ -20,8 +20,7 @@ mod row;
 mod wide;
 
 pub use board::TradingBoard;
-pub(crate) use decimal::decimal;
-pub use decimal::rounded;
+pub use decimal::{decimal, rounded};
 pub use figures::{
     FeeFigures, MarkFigures, MarkFrom, PositionFigures, ProfitFigures, RefusalFigures,
     StrategyFigures,
