@@ -159,7 +159,7 @@ fn kind_of(value: &Value) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::protocol::{ConsumerAction, RouteFilter, VenueAction};
+    use crate::control::protocol::{ConsumerAction, Delivery, RouteFilter, VenueAction};
 
     fn selection() -> Selection {
         Selection {
@@ -189,6 +189,12 @@ mod tests {
             Request::Mode { trading: true },
             Request::Kill {},
             Request::Flip { dry_run: true, changes: vec![RouteEdit::Subscribe(selection())] },
+            Request::Deliver(Delivery {
+                consumer: "a".into(),
+                venue: some(),
+                instrument: some(),
+                event: "00".into(),
+            }),
             Request::Watch { interval_ms: 1_000 },
         ]
     }
