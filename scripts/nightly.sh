@@ -11,7 +11,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 export CARGO_TERM_COLOR=never
 
-readonly PARTS="loom tsan asan fuzz instructions lines peer mutants"
+readonly PARTS="loom tsan asan fuzz instructions lines peer stacks mutants"
 
 loom() { scripts/loom.sh; }
 tsan() { scripts/tsan.sh; }
@@ -23,6 +23,7 @@ peer() {
     cargo build --locked --release --target-dir target/peer --manifest-path benches/peer/Cargo.toml &&
         echo "benches/peer builds"
 }
+stacks() { scripts/allocation_stacks.sh; }
 # shellcheck disable=SC2086 # MUTANTS is a list of arguments
 mutants() { scripts/mutants.py ${MUTANTS:-}; }
 

@@ -29,6 +29,11 @@ impl Engine {
 
     /// Starts one by a configuration without its `[engine]` and `[cores]`.
     pub fn start_on(config: &str, args: &[&str]) -> Engine {
+        Engine::start_under(":", config, args)
+    }
+
+    /// The same by a shell that says this before.
+    pub fn start_under(before: &str, config: &str, args: &[&str]) -> Engine {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pitlane.toml");
         let runs = dir.path().join("runs");
@@ -37,7 +42,8 @@ impl Engine {
             runs.display().to_string()
         );
         std::fs::write(&path, text).unwrap();
-        let mut child = Command::new(PITLANE)
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("{before}; exec \"$0\" \"$@\""), PITLANE])
             .args(["run", "--report", "json", "--duration", "60s", "--config"])
             .arg(&path)
             .args(args)
