@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 mod running_engine;
-use running_engine::{Engine, PITLANE, text};
+use running_engine::{Engine, PITLANE, text, with_engine};
 
 /// Runs it on a configuration to its end.
 fn run(config: &str, args: &[&str]) -> Output {
@@ -19,14 +19,6 @@ fn run(config: &str, args: &[&str]) -> Output {
     let mut command = Command::new(PITLANE);
     command.args(["run", "--report", "json", "--config"]).arg(&path).args(args);
     command.output().unwrap()
-}
-
-/// The configuration with these lines in its `[engine]`.
-fn with_engine(config: &str, engine: &str) -> String {
-    match config.strip_prefix("[engine]\n") {
-        Some(rest) => format!("{engine}{rest}"),
-        None => format!("{engine}{config}"),
-    }
 }
 
 /// A run's code is this one, and standard error and the report say why.
@@ -61,8 +53,8 @@ fn what_is_done_what_can_not_be_read_and_what_is_wrong_have_codes_0_2_3_and_4() 
     let missing = Command::new(PITLANE).args(["run", "--config", "/no/such.toml"]).output();
     assert_eq!(missing.unwrap().status.code(), Some(3));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
-    let refused = run(&format!("[simulated]\nport = {port}\n"), &["--duration", "1s"]);
+    let bind = taken.local_addr().unwrap().to_string();
+    let refused = run(&format!("[simulated]\nbind = {bind:?}\n"), &["--duration", "1s"]);
     assert_eq!(refused.status.code(), Some(4), "{}", text(&refused.stderr));
 }
 
@@ -76,9 +68,9 @@ fn a_command_that_changes_nothing_has_code_1() {
 
 #[test]
 fn a_critical_event_that_is_lost_is_code_5_and_what_rests_after_the_halt_is_named() {
-    // Its reports are dead letters once it is quarantined, and no file takes more than 512 bytes.
+    // Its reports are dead letters once it is quarantined, and no file takes more than 1 KiB.
     let config = "[simulated]\nevents_per_s = 20\n[risk]\ncancel_on_stop = false\n";
-    let engine = Engine::start_under("ulimit -f 1", config, &[]);
+    let engine = Engine::start_under("ulimit -f 2", config, &[]);
     has_open_orders(&engine);
     engine.done(&["consumer", "quarantine", "market_maker"]);
     let (report, said) = engine.end_with(5);
@@ -138,7 +130,7 @@ fn a_strategy_whose_every_order_was_refused_is_code_11() {
 
 #[test]
 fn a_second_signal_is_code_130() {
-    let mut engine = Engine::start_on(STALLS.strip_prefix("[engine]\n").unwrap(), &[]);
+    let mut engine = Engine::start_on(STALLS, &[]);
     running_engine::line_with(&mut engine.err, "quarantined: a callback has not returned");
     let pid = engine.child.id().to_string();
     // As often as it takes: two that come at once are one to the process.

@@ -27,7 +27,7 @@ impl Engine {
         Engine::start_on("[simulated]\nevents_per_s = 500\n", args)
     }
 
-    /// Starts one by a configuration without its `[engine]` and `[cores]`.
+    /// Starts one by a configuration without `[cores]`; its `[engine]` comes first.
     pub fn start_on(config: &str, args: &[&str]) -> Engine {
         Engine::start_under(":", config, args)
     }
@@ -37,10 +37,8 @@ impl Engine {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pitlane.toml");
         let runs = dir.path().join("runs");
-        let text = format!(
-            "[engine]\nrun_dir = {:?}\n[cores]\npin = false\n{config}",
-            runs.display().to_string()
-        );
+        let engine = format!("[engine]\nrun_dir = {:?}\n", runs.display().to_string());
+        let text = format!("[cores]\npin = false\n{}", with_engine(config, &engine));
         std::fs::write(&path, text).unwrap();
         let mut child = Command::new("sh")
             .args(["-c", &format!("{before}; exec \"$0\" \"$@\""), PITLANE])
@@ -140,5 +138,13 @@ pub fn reading(engine: &Engine, is_there: impl Fn(&Value) -> bool) -> Value {
             return status;
         }
         assert!(started.elapsed().as_secs() < 30, "never shown: {status:#}");
+    }
+}
+
+/// The configuration with these lines in its `[engine]`.
+pub fn with_engine(config: &str, engine: &str) -> String {
+    match config.strip_prefix("[engine]\n") {
+        Some(rest) => format!("{engine}{rest}"),
+        None => format!("{engine}{config}"),
     }
 }
