@@ -19,8 +19,7 @@ fn wait_for(engine: &Engine, events: u64) {
 }
 
 fn turn(engine: &Engine, number: u64, routes: &[RouteKey], is_on: bool) {
-    let changes: Vec<_> =
-        routes.iter().map(|route| RouteChange { route: *route, is_on }).collect();
+    let changes: Vec<_> = routes.iter().map(|route| RouteChange { route: *route, is_on }).collect();
     engine.flip(number, &changes).unwrap();
 }
 

@@ -13,7 +13,8 @@ use crossbeam_utils::CachePadded;
 use super::audit::AuditTicket;
 use super::delivery;
 use super::protocol::{
-    ConsumerAction, Delivery, FlipReport, MergeRule, Reply, Request, RouteEdit, Selection, VenueAction,
+    ConsumerAction, Delivery, FlipReport, MergeRule, Reply, Request, RouteEdit, Selection,
+    VenueAction,
 };
 use super::reader::Reader;
 use super::refusal::Refusal;

@@ -8,8 +8,8 @@ use zerocopy::FromZeros;
 use super::{BareConsumer, bare_consumer};
 use crate::consumer::{ConsumerAgent, Context, ControlCommand, FailureLog, RiskLimits, Strategy};
 use crate::event::{
-    Event, EventKind, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty, Quote, Side,
-    Trade, VenueId,
+    Event, EventKind, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty,
+    Quote, Side, Trade, VenueId,
 };
 use crate::instrument::{InstrumentSpec, Instruments};
 use crate::order::OrderCommand;

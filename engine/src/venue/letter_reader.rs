@@ -35,11 +35,7 @@ impl LetterReader {
     ///
     /// # Errors
     /// [`DecodeError`] says what was wrong with it.
-    pub fn read(
-        &mut self,
-        role: Option<&str>,
-        frame: &[u8],
-    ) -> Result<FrameContent, DecodeError> {
+    pub fn read(&mut self, role: Option<&str>, frame: &[u8]) -> Result<FrameContent, DecodeError> {
         let is_market = role.is_some_and(|role| role.starts_with("market"));
         match (&mut self.orders, role) {
             (Some(orders), Some("orders")) => orders(frame),

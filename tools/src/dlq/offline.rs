@@ -120,9 +120,8 @@ fn command(order: &OrderCommand, instruments: &Instruments) -> String {
     let id = order.client_order_id;
     let spec = instruments.get(InstrumentId(order.instrument));
     let (price, qty) = spec.map_or((0, 0), |spec| (spec.price_scale, spec.qty_scale));
-    let terms = || {
-        format!("{} at {}", format_scaled(order.qty, qty), format_scaled(order.price, price))
-    };
+    let terms =
+        || format!("{} at {}", format_scaled(order.qty, qty), format_scaled(order.price, price));
     match order.action() {
         Some(OrderAction::Submit) => {
             let side = order.side().map_or("order", |side| side.name());

@@ -4,8 +4,8 @@ use zerocopy::FromZeros;
 
 use super::{Context, NewOrder, SubmitError};
 use crate::event::{
-    ClientOrderId, Event, ExecReport, InstrumentId, OrderStatus, Price, Qty, REDUCE_ONLY,
-    RETOLD, RejectReason, VenueId,
+    ClientOrderId, Event, ExecReport, InstrumentId, OrderStatus, Price, Qty, REDUCE_ONLY, RETOLD,
+    RejectReason, VenueId,
 };
 use crate::order::trading::RefusedWhat;
 use crate::order::{

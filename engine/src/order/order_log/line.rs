@@ -193,8 +193,7 @@ fn order_line<'a>(
     head: Head<'a>,
 ) -> OrderLine<'a> {
     let report = &note.report;
-    let is_report =
-        matches!(kind, NoteKind::Report | NoteKind::Undelivered | NoteKind::Retold);
+    let is_report = matches!(kind, NoteKind::Report | NoteKind::Undelivered | NoteKind::Retold);
     let reason = report.reason().filter(|reason| *reason != RejectReason::None);
     let of_report = |text: String| is_report.then_some(text);
     OrderLine {
