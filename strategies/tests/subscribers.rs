@@ -46,16 +46,16 @@ fn an_event_that_nobody_wants_is_unrouted_and_one_that_one_wants_reaches_it_alon
     let [noop, momentum] = &report.consumers[..] else { panic!("two consumers") };
     let quotes = momentum.kinds["quote"].handled;
     assert!(quotes > 100, "the one that wants them gets them: {quotes}");
-    assert!(noop.kinds["quote"].handled < quotes, "and nobody else");
+    assert!(noop.kinds.get("quote").map_or(0, |kind| kind.handled) < quotes, "and nobody else");
 }
 
 #[test]
 fn a_subscriber_that_is_removed_and_a_stop_in_mid_publish_leave_every_event_accounted_for() {
-    // Nothing waits for a pause in the events: 50,000 of them a second are under way at each turn
+    // Nothing waits for a pause in the events: 20,000 of them a second are under way at each turn
     // and at the stop. Nothing is derived: every term was counted where it came about.
-    for round in 0..3 {
+    for round in 0..2 {
         let mut run = run_of(&["noop", "momentum", "market_maker"]);
-        run.config.simulated.events_per_s = 50_000;
+        run.config.simulated.events_per_s = 20_000;
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let engine = launch_with(run.config, &run.registry, run.options).unwrap();
         wait_for(&engine, 2_000 + 100 * round);

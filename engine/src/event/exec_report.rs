@@ -155,8 +155,8 @@ pub const REDUCE_ONLY: u8 = 1;
 pub const INFERRED: u8 = 2;
 /// In [`ExecReport::flags`]: the fill's fee is not known (yet).
 pub const FEE_UNKNOWN: u8 = 4;
-/// In [`ExecReport::flags`]: an operator has it told again, from a dead letter. It counts only where
-/// it is the next fill of an order that is open.
+/// In [`ExecReport::flags`]: an operator has it told again, from a dead letter. It counts only
+/// where it is the next fill of an order that is open.
 pub const RETOLD: u8 = 8;
 
 payload! {

@@ -1,4 +1,4 @@
-//! An engine in a process of its own, and its operator in others: what the tests of the binary share.
+//! An engine in a process of its own, and its operator in others.
 
 #![allow(dead_code)]
 

@@ -35,8 +35,8 @@ pub(super) fn strategy(
     made.map_err(|problem| format!("strategy {:?}: {problem}", entry.strategy))
 }
 
-/// Feeds every letter to the strategy, and tells of each what came of it. Exit code 1 when one could
-/// not be read.
+/// Feeds every letter to the strategy, and tells of each what came of it. Exit code 1 when one
+/// could not be read.
 pub(super) fn replay(
     strategy: Box<dyn Strategy>,
     mut replayer: Replayer<'_>,
