@@ -19,6 +19,7 @@ mod dlq;
 pub mod doctor;
 mod duration;
 mod exit;
+#[cfg(feature = "latency")]
 #[allow(clippy::disallowed_methods, reason = "reads and writes the files that it is told to")]
 pub mod latency;
 mod limits_text;

@@ -12,6 +12,7 @@ pub use backoff::{Backoff, BackoffOptions};
 pub use endpoint::{Endpoint, EndpointError, Scheme};
 pub use rest::{RestClient, RestError, RestOptions, RestReply};
 pub use retry_after::RetryAfter;
+pub(in crate::venue) use websocket::accept_key;
 pub use websocket::{
     CloseReason, Frame, Inbound, Message, Outbound, Progress, READ_BUFFER_BYTES, SendError,
     Session, SessionLimits, SessionOptions, WRITE_BUFFER_BYTES, WireError,

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use httparse::{EMPTY_HEADER, Status};
 
+use crate::venue::transport::accept_key;
+
 /// A request head longer than this is refused.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 
@@ -160,7 +162,7 @@ impl Reply {
 
 /// The reply that completes a WebSocket handshake.
 pub fn write_handshake(out: &mut Vec<u8>, websocket_key: &str) {
-    let accept = tungstenite::handshake::derive_accept_key(websocket_key.as_bytes());
+    let accept = accept_key(websocket_key);
     out.extend_from_slice(
         format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

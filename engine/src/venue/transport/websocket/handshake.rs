@@ -1,12 +1,12 @@
 //! The client's half of the opening handshake (RFC 6455, section 4.1), without waiting.
 //!
 //! Why not tungstenite's own: its client keeps bytes that arrive behind the answer inside its frame
-//! reader, where our reader can't get them. The proof of the key is tungstenite's.
+//! reader, where our reader can't get them; and it brings nine packages for one SHA-1.
 
 use std::io::{self, Read, Write};
 
 use data_encoding::BASE64;
-use tungstenite::handshake::derive_accept_key;
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::CloseReason;
 use crate::venue::transport::{Endpoint, RetryAfter};
@@ -16,6 +16,14 @@ use crate::world::SplitMix64;
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Headers of an answer, at most.
 const HEADERS_MAX: usize = 64;
+/// What is appended to a key before it is hashed (RFC 6455, section 1.3).
+const KEY_SUFFIX: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// The proof that a server has read `key`, as `Sec-WebSocket-Accept` carries it.
+pub(in crate::venue) fn accept_key(key: &str) -> String {
+    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, [key, KEY_SUFFIX].concat().as_bytes());
+    BASE64.encode(hash.as_ref())
+}
 
 /// A handshake in progress.
 pub(super) struct Handshake {
@@ -37,7 +45,7 @@ impl Handshake {
             endpoint.path(),
             endpoint.authority()
         );
-        let accept_key = derive_accept_key(key.as_bytes());
+        let accept_key = accept_key(&key);
         Handshake { request: request.into_bytes(), sent: 0, accept_key, answer: Vec::new() }
     }
 
@@ -132,6 +140,12 @@ mod tests {
     use super::*;
     use crate::venue::transport::Scheme;
     use crate::world::Net;
+
+    /// The example of RFC 6455, section 1.3.
+    #[test]
+    fn a_key_is_proved_as_in_the_rfc() {
+        assert_eq!(accept_key("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
 
     /// A peer that takes everything and answers a byte at a time.
     struct Peer {

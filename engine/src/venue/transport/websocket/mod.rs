@@ -11,6 +11,7 @@ mod outbound;
 mod session;
 
 pub use error::{CloseReason, SendError, WireError};
+pub(in crate::venue) use handshake::accept_key;
 pub use inbound::{Inbound, Message, READ_BUFFER_BYTES};
 pub use limits::SessionLimits;
 pub use outbound::{Outbound, WRITE_BUFFER_BYTES};
