@@ -18,7 +18,7 @@ use crate::order::trading::StrategyFigures;
 use crate::order::{GatewayCounts, OrderCounts};
 use crate::pipeline::ConsumerTerms;
 pub use crate::pipeline::TermCounts;
-use crate::runtime::{Demotion, Pinned, StallFigures};
+use crate::runtime::{ContentionFigures, Demotion, Pinned, StallFigures};
 use crate::safety::{HaltReason, LastResort, QuarantineReason};
 use crate::telemetry::LatencyFigures;
 use crate::venue::governor::Allowance;
@@ -354,6 +354,8 @@ pub struct Report {
     pub routing: RoutingReport,
     /// Threads as they ran.
     pub threads: Vec<ThreadReport>,
+    /// What others took of the threads' cores; threads of which nothing was taken are left out.
+    pub contention: Vec<ContentionFigures>,
     /// Consumers that lost their place on a shared core to a stall.
     pub demotions: Vec<Demotion>,
     /// Degradations of the plan, and failures of the engine's own threads.

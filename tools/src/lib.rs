@@ -11,6 +11,7 @@
 #[allow(clippy::disallowed_methods, reason = "measures in real time, and keeps logs")]
 mod bench;
 mod cli;
+mod contention_text;
 #[allow(clippy::disallowed_methods, reason = "talks to an engine over its socket")]
 mod ctl;
 #[allow(clippy::disallowed_methods, reason = "reads the files that it is told to")]

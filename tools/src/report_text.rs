@@ -13,6 +13,7 @@ use pitlane_engine::dispatcher::order::StreamCounts;
 use pitlane_engine::report::{FindingKind, RecordingReport, Report};
 use pitlane_engine::text::escaped;
 
+use crate::contention_text::contention;
 use crate::limits_text::limits;
 use crate::table::count;
 use crate::trading_text;
@@ -64,6 +65,7 @@ pub fn report_text(report: &Report) -> String {
     }
     section(&mut text, "Latency, in us", &latency(report));
     section(&mut text, "Threads", &threads(report));
+    text.push_str(&contention(&report.contention));
     if report.consumers.iter().any(|consumer| consumer.failure_log.total > 0) {
         section(&mut text, "Failures of callbacks", &failures(&report.consumers));
     }

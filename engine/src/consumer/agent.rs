@@ -319,3 +319,66 @@ impl Agent for ConsumerAgent {
         closing.leave(self.finish());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use parking_lot::Mutex;
+    use pitlane_ring::Publisher;
+    use zerocopy::FromZeros;
+
+    use super::*;
+    use crate::consumer::{RiskLimits, StrategyResult, View};
+    use crate::event::{Quote, Risk};
+    use crate::instrument::{InstrumentSpec, Instruments};
+    use crate::pipeline::Size;
+    use crate::testing::{BareConsumer, bare_consumer};
+
+    /// Publishes a critical event out of its first quote, as a venue would at that moment.
+    struct Interrupted {
+        critical: Arc<Mutex<Option<Publisher<Event>>>>,
+        heard: Arc<Mutex<Vec<&'static str>>>,
+    }
+
+    impl Strategy for Interrupted {
+        fn on_quote(&mut self, _quote: View<'_, Quote>, _ctx: &mut Context) -> StrategyResult {
+            self.heard.lock().push("quote");
+            if let Some(mut critical) = self.critical.lock().take() {
+                let mut event = Event::new(&Risk::new_zeroed());
+                event.critical_sequence = 1;
+                critical.try_publish(&event).expect("the lane is empty");
+            }
+            Ok(())
+        }
+
+        fn on_risk(&mut self, _risk: View<'_, Risk>, _ctx: &mut Context) -> StrategyResult {
+            self.heard.lock().push("critical");
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_critical_event_waits_for_one_market_callback_at_most() {
+        let (to_strategy, heard) = (Arc::<Mutex<_>>::default(), Arc::<Mutex<Vec<_>>>::default());
+        let strategy =
+            Interrupted { critical: Arc::clone(&to_strategy), heard: Arc::clone(&heard) };
+        let spec = InstrumentSpec {
+            symbol: "BTC-USDT".to_owned(),
+            price_scale: 2,
+            qty_scale: 5,
+            tick: 1,
+            step: 1,
+        };
+        let instruments = Arc::new(Instruments::new(vec![spec]).unwrap());
+        let (clock, _time) = Clock::manual(0);
+        let limits = RiskLimits::default();
+        let BareConsumer { mut market, critical, mut agent, orders: _orders, control: _control } =
+            bare_consumer(Box::new(strategy), instruments, limits, clock, Size::Full);
+        *to_strategy.lock() = Some(critical);
+        let quote = Event::new(&Quote { bid_price: 1, bid_qty: 1, ask_price: 2, ask_qty: 1 });
+        for _ in 0..3 {
+            market.try_publish(&quote).expect("the lane has room");
+        }
+        assert_eq!(agent.duty_cycle(), 3, "all quotes in one batch");
+        assert_eq!(*heard.lock(), ["quote", "critical", "quote", "quote"]);
+    }
+}

@@ -98,6 +98,7 @@ impl Reader {
             streams: parts.readings.streams.read(),
             lanes: parts.readings.lanes.iter().map(lane).collect(),
             threads,
+            contention: parts.readings.contention(),
             stages: interval.stages.iter().map(stage).collect(),
             interval_ns: interval.length_ns,
             dead_letters: DeadLetterStatus {

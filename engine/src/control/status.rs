@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::dispatcher::order::StreamCounts;
 use crate::orchestrator::merge::MergeCounts;
 use crate::order::trading::StrategyFigures;
+use crate::runtime::ContentionFigures;
 use crate::venue::VenueClockReading;
 use crate::venue::governor::Allowance;
 
@@ -62,6 +63,9 @@ pub struct Status {
     pub lanes: Vec<LaneStatus>,
     /// Threads of the process.
     pub threads: Vec<ThreadStatus>,
+    /// What others took of the threads' cores since the start; threads of which nothing was taken
+    /// are left out.
+    pub contention: Vec<ContentionFigures>,
     /// Stages in the last interval, by their tags in the interval log; `end_to_end` is the untagged
     /// one.
     pub stages: Vec<StageStatus>,

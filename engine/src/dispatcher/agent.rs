@@ -659,3 +659,28 @@ impl Agent for DispatcherAgent {
         closing.leave(self.finish());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Quote;
+    use crate::telemetry::letter_lane;
+
+    #[test]
+    fn letters_of_market_events_leave_just_as_much_room_to_critical_ones() {
+        let (mut letters, _source) = letter_lane("dispatcher", 2 * FOR_CRITICAL);
+        let (clock, _time) = Clock::manual(0);
+        let event = Event::new(&Quote { bid_price: 1, bid_qty: 1, ask_price: 2, ask_qty: 1 });
+        for _ in 0..2 * FOR_CRITICAL {
+            keep(&mut letters, &clock, &event, "queue full");
+        }
+        let counts = letters.counts();
+        let half = FOR_CRITICAL as u64;
+        assert_eq!((counts.sent(), counts.dropped()), (half, half));
+        assert_eq!(letters.room(2 * FOR_CRITICAL), FOR_CRITICAL);
+        // A critical one takes a place of those.
+        let quarantine = Quarantine::default();
+        keep_critical(&mut letters, &clock, &quarantine, &event, "cut off");
+        assert_eq!((counts.sent(), letters.room(2 * FOR_CRITICAL)), (half + 1, FOR_CRITICAL - 1));
+    }
+}

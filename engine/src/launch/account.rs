@@ -328,3 +328,38 @@ fn tick_to_trade(collector: &Collector) -> LatencyFigures {
     }
     LatencyFigures::of(&merged)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consumer::{Closure, RiskLimits};
+    use crate::event::Interest;
+    use crate::pipeline::Size;
+    use crate::runtime::{Clock, StallBook};
+    use crate::telemetry::Terms;
+    use crate::testing::{BareConsumer, bare_consumer};
+
+    #[test]
+    fn the_missing_tail_of_a_critical_stream_is_lost_like_a_hole_in_it() {
+        let lost = |issued: u32, taken: u32, holes: u64| {
+            let strategy = Box::new(Closure::new(Interest::ALL, |_, _| Ok(())));
+            let (clock, _time) = Clock::manual(0);
+            let (instruments, limits) = (Arc::default(), RiskLimits::default());
+            let BareConsumer { agent, market: _m, critical: _c, orders: _o, control: _n } =
+                bare_consumer(strategy, instruments, limits, clock, Size::Full);
+            let mut totals = agent.finish();
+            (totals.critical_taken, totals.critical_lost) = (taken, holes);
+            let counters = ConsumerCounters {
+                name: "one".to_owned(),
+                published: Terms::new(),
+                handled: Terms::new(),
+                stalls: StallBook::new(),
+            };
+            let link = LinkTotals { critical_issued: issued, ..LinkTotals::default() };
+            consumer_report(&counters, Some(totals), link, &[]).critical_lost
+        };
+        assert_eq!(lost(10, 10, 0), 0);
+        assert_eq!(lost(10, 7, 0), 3, "what was issued last never arrived");
+        assert_eq!(lost(10, 7, 2), 5);
+    }
+}

@@ -55,6 +55,7 @@ impl Conclusion<'_> {
         }
         report.routing = RoutingReport::of(&self.routes.view());
         report.limits = self.readings.allowances(self.clock);
+        report.contention = self.readings.contention();
         ended.tell(&mut report, self.readings.letters_dropped());
         report.parallelism.threads = report.consumer_threads();
         report.findings = report.findings();

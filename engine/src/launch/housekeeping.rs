@@ -10,7 +10,7 @@ use super::pause_book::PauseBook;
 use crate::consumer::FailureRecord;
 use crate::control::FlipLatencies;
 use crate::order::order_log::OrderLog;
-use crate::runtime::{Agent, Beside, BesideThread, Clock, Closing, CoreWakers};
+use crate::runtime::{Agent, Beside, BesideThread, Clock, Closing, CoreWakers, Neighbours};
 use crate::telemetry::{Collector, DeadLetterFile, LogDrain};
 use crate::world::wait_until;
 
@@ -30,6 +30,8 @@ pub(super) struct Housekeeping {
     pub(super) collector: Collector,
     /// Lanes whose occupancy is sampled, in the order of the collector's gauges.
     pub(super) gauges: Vec<LaneGauge>,
+    /// Who is busy on contended cores.
+    pub(super) neighbours: Neighbours,
     /// Where the owner of the routes leaves how long its flips took.
     pub(super) flips: Arc<FlipLatencies>,
     pub(super) clock: Clock,
@@ -162,6 +164,7 @@ impl Agent for HousekeepingAgent {
             pauses.keep();
         }
         self.work.clock.follow_system();
+        self.work.neighbours.look(now_ns);
         let asks = self.keep_intervals(self.work.clock.now_ns());
         let pause = if drained > 0 { self.work.pause.min(SOON) } else { self.work.pause };
         self.next_look_ns = self.work.clock.now_ns() + pause.as_nanos() as u64;

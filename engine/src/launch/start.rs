@@ -25,8 +25,9 @@ use crate::control::{
 use crate::order::order_log::{OrderLog, OrderLogNames};
 use crate::pipeline::Readings;
 use crate::runtime::{
-    Agent, AgentRole, CoreHandle, CoreOptions, CoreParking, CorePlan, GuardedConsumer, HiccupMeter,
-    HostCores, HostLimits, PlannedCore, WatchdogHandle, WatchdogOptions, look_pause,
+    Agent, AgentRole, ContentionBook, CoreHandle, CoreOptions, CoreParking, CorePlan,
+    GuardedConsumer, HiccupMeter, HostCores, HostLimits, Neighbours, PlannedCore, WatchdogHandle,
+    WatchdogOptions, look_pause,
 };
 use crate::telemetry::{
     Collector, CollectorOptions, DeadLetterFile, FileLimits, GAUGE_PREFIX, HlogWriter, LetterNames,
@@ -264,6 +265,7 @@ impl Assembly<'_> {
                 started_ns: now_ns,
             }),
             gauges,
+            neighbours: Neighbours::new(readings.contention.clone()),
             flips: routes.latencies(),
             clock: builder.clock.clone(),
             interval_ns: config.telemetry.interval_ms * 1_000_000,
@@ -355,15 +357,19 @@ impl Assembly<'_> {
         let Placed { agents, consumers } = self.take_agents(&planned.agents);
         let hiccups = HiccupMeter::new(&planned.name, self.builder.clock.clone());
         self.builder.probes.push(hiccups.link());
+        let core = if self.config.cores.pin { planned.core } else { None };
+        let contention = ContentionBook::new(planned.name.clone(), core);
+        self.builder.readings.contention.push(Arc::clone(&contention));
         Ok(CoreOptions {
             name: planned.name.clone(),
-            core: if self.config.cores.pin { planned.core } else { None },
+            core,
             idle: planned.idle,
             agents,
             consumers,
             parking,
             alone: self.alone.clone(),
             yield_ban: self.yield_ban.clone(),
+            contention,
             wakers: self.wakers.clone(),
             log,
             stop: self.builder.stop.clone(),

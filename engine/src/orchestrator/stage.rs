@@ -142,3 +142,68 @@ impl Orchestrator {
         OrchestratorTotals { left, merge: self.merger.finish() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pitlane_ring::{LaneOptions, lane};
+
+    use super::super::merge::{MergeRule, MergeTable};
+    use super::*;
+    use crate::event::{EventKind, InstrumentId, Quote};
+
+    const WINDOW_NS: u64 = 1_000;
+
+    /// Counts what is handed on.
+    #[derive(Default)]
+    struct Count(usize);
+
+    impl Onward for Count {
+        fn critical(&mut self, _stamped: Stamped<'_>) {
+            self.0 += 1;
+        }
+
+        fn market(&mut self, _stamped: Stamped<'_>) {
+            self.0 += 1;
+        }
+    }
+
+    fn quote(venue: u16, instrument: u32, receive_ns: u64) -> Event {
+        let mut event = Event::new(&Quote { bid_price: 1, bid_qty: 1, ask_price: 2, ask_qty: 1 });
+        (event.venue, event.instrument, event.receive_ns) = (venue, instrument, receive_ns);
+        event
+    }
+
+    #[test]
+    fn a_window_waits_for_what_still_lies_in_the_links() {
+        let (mut link, end) = lane(LaneOptions { name: "link".to_owned(), capacity: 1_024 });
+        let merge = Arc::<MergePort>::default();
+        let rule = MergeRule {
+            id: 0,
+            instrument: InstrumentId(2),
+            kind: EventKind::Quote,
+            providers: 0b11,
+            window_ns: WINDOW_NS,
+            max_events: 5,
+        };
+        assert!(merge.staged.put(Box::new(MergeTable::new(&[rule]).unwrap())).is_ok());
+        let mut orchestrator = Orchestrator::new(vec![end], Arc::clone(&merge), 64);
+        orchestrator.change_if_staged();
+        // The second contribution came in time, but lies behind more than two batches.
+        let others = (0..2 * BATCH).map(|_| quote(0, 3, 1));
+        for event in [quote(0, 2, 0)].into_iter().chain(others).chain([quote(1, 2, 500)]) {
+            link.try_publish(&event).expect("the lane has room");
+        }
+        let mut ahead = Count::default();
+        let late_ns = WINDOW_NS + 500;
+        assert!((0..3).all(|_| orchestrator.poll(1, late_ns, &mut ahead) > 0));
+        assert!(!orchestrator.has_events(), "all of it has come out");
+        let counts = merge.stats.read(0).unwrap();
+        assert_eq!((counts.complete, counts.suppressed_timeout), (1, 0), "{counts:?}");
+        assert_eq!(ahead.0, 2 * BATCH + 3, "with the merged one");
+        // With the links empty a window ends in time.
+        link.try_publish(&quote(0, 2, late_ns)).expect("the lane has room");
+        orchestrator.poll(1, late_ns, &mut ahead);
+        orchestrator.poll(1, late_ns + WINDOW_NS, &mut ahead);
+        assert_eq!(merge.stats.read(0).unwrap().suppressed_timeout, 1);
+    }
+}

@@ -11,7 +11,7 @@ use crate::dispatcher::order::StreamStats;
 use crate::event::EventKind;
 use crate::instrument::Instruments;
 use crate::order::trading::{StrategyFigures, TradingReader};
-use crate::runtime::{StallBook, StallFigures};
+use crate::runtime::{ContentionBook, ContentionFigures, StallBook, StallFigures};
 use crate::telemetry::{DeadLetterCounts, Term, Terms};
 use crate::venue::governor::{Allowance, Governor, GovernorReading};
 use crate::venue::{IntakeStats, VenueClock, VenueClockReading, VenueCounters, VenueSwitch};
@@ -36,6 +36,8 @@ pub(crate) struct Readings {
     pub(crate) trading: TradingReader,
     /// The time of each of these venues.
     pub(crate) clocks: Vec<(String, VenueClock)>,
+    /// Of each pinned thread, what others took of its core.
+    pub(crate) contention: Vec<Arc<ContentionBook>>,
     /// By venue; `None` for one without sessions.
     pub(crate) switches: Vec<Option<VenueSwitch>>,
 }
@@ -106,6 +108,12 @@ impl Readings {
     pub(crate) fn clocks(&self, now_ns: u64) -> Vec<(String, VenueClockReading)> {
         let clocks = self.clocks.iter();
         clocks.map(|(venue, clock)| (venue.clone(), clock.reading(now_ns))).collect()
+    }
+
+    /// What others took of cores, of each where that was anything.
+    pub(crate) fn contention(&self) -> Vec<ContentionFigures> {
+        let figures = self.contention.iter().map(|book| book.read());
+        figures.filter(|figures| figures.taken_ns > 0).collect()
     }
 
     /// The venues that are switched off.

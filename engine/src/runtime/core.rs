@@ -14,8 +14,8 @@ use super::eye::Eye;
 use super::guarded::Watched;
 use super::home::{self, Base, CoreRemains, CoreRules, Rehearsal, Seat, ThreadId};
 use super::{
-    Agent, AlonePlaces, Clock, CoreParking, CoreWakers, GuardedConsumer, HiccupMeter, StopSignal,
-    YieldBan,
+    Agent, AlonePlaces, Clock, ContentionBook, CoreParking, CoreWakers, GuardedConsumer,
+    HiccupMeter, StopSignal, YieldBan,
 };
 use crate::telemetry::{LogRecord, attach_thread};
 use crate::world::start_thread;
@@ -38,6 +38,8 @@ pub struct CoreOptions {
     pub alone: AlonePlaces,
     /// Whether it may yield.
     pub yield_ban: YieldBan,
+    /// Where it counts what others take of its core.
+    pub contention: Arc<ContentionBook>,
     /// Wakes the cores that it makes work for.
     pub wakers: CoreWakers,
     /// Where this thread's log lines go.
@@ -113,6 +115,7 @@ impl CoreHandle {
             clock: options.clock,
             alone: options.alone,
             yield_ban: options.yield_ban,
+            contention: options.contention,
             adoptions: Arc::default(),
         };
         let thread = ThreadId::default();

@@ -12,7 +12,7 @@ use pitlane_ring::IdleStrategy;
 use super::eye::{Eye, HeldBatch};
 use super::guarded::{GuardedConsumer, Watched};
 use super::home::{CoreRules, ThreadId};
-use super::{Agent, AlonePlaces, Clock, CoreWakers, StopSignal, YieldBan};
+use super::{Agent, AlonePlaces, Clock, ContentionBook, CoreWakers, StopSignal, YieldBan};
 use crate::world::SplitMix64;
 
 /// How often a consumer of a simulated world is held up, and for how long.
@@ -57,6 +57,7 @@ impl HeldConsumer {
             clock: clock.clone(),
             alone: AlonePlaces::default(),
             yield_ban: YieldBan::default(),
+            contention: ContentionBook::new(guarded.name.clone(), None),
             adoptions: Arc::default(),
         };
         let watched = Watched {

@@ -31,6 +31,8 @@ pub struct HiccupMeter {
     /// When the present cycle started, if the one before it was empty.
     started_ns: Option<u64>,
     due_ns: u64,
+    /// From the last cycle to the present one, where the last was empty.
+    gap_ns: u64,
 }
 
 impl HiccupMeter {
@@ -38,7 +40,7 @@ impl HiccupMeter {
     #[must_use]
     pub fn new(name: &str, clock: Clock) -> HiccupMeter {
         let probe = Probe::new(vec![format!("hiccup:{name}")]);
-        HiccupMeter { probe, clock, emptied_ns: None, started_ns: None, due_ns: 0 }
+        HiccupMeter { probe, clock, emptied_ns: None, started_ns: None, due_ns: 0, gap_ns: 0 }
     }
 
     /// The collector's side.
@@ -51,9 +53,10 @@ impl HiccupMeter {
     #[inline]
     pub fn before_cycle(&mut self) {
         self.started_ns = None;
-        if self.emptied_ns.is_some() {
+        if let Some(emptied_ns) = self.emptied_ns {
             let now_ns = self.clock.now_ns();
             self.started_ns = Some(now_ns);
+            self.gap_ns = now_ns.saturating_sub(emptied_ns);
             if now_ns >= self.due_ns {
                 self.record(now_ns);
             }
@@ -75,6 +78,13 @@ impl HiccupMeter {
             self.due_ns = now_ns + TICK_NS;
         }
         Some(now_ns)
+    }
+
+    /// When the present cycle started and how long the loop was away before it, ns; `None` where
+    /// the cycle before had work.
+    #[inline]
+    pub(super) fn gap(&self) -> Option<(u64, u64)> {
+        self.started_ns.map(|started_ns| (started_ns, self.gap_ns))
     }
 
     /// To be called before the loop sleeps by its own will: such a gap is no hiccup.

@@ -14,6 +14,7 @@
 //! **Cost** of a consumer's turn: one store and one compare-and-swap, 7 ns (see
 //! [`pitlane_ring::lease`]).
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
@@ -22,8 +23,11 @@ use parking_lot::Mutex;
 use pitlane_ring::alloc::count_this_thread;
 use pitlane_ring::{Demoted, Home, IdleStrategy, LEASE_CELLS_MAX, LookAhead, Watch, lease};
 
+use super::contention::{Contention, Idling};
 use super::parking::{AlonePlaces, NAP};
-use super::{Agent, Clock, CoreParking, CoreWakers, HiccupMeter, Phase, StopSignal, YieldBan};
+use super::{
+    Agent, Clock, ContentionBook, CoreParking, CoreWakers, HiccupMeter, Phase, StopSignal, YieldBan,
+};
 use crate::telemetry::HistogramSet;
 
 /// The cell that is never slow.
@@ -66,6 +70,8 @@ pub(super) struct CoreRules {
     /// Where a thread that was left alone sleeps.
     pub(super) alone: AlonePlaces,
     pub(super) yield_ban: YieldBan,
+    /// What others take of it.
+    pub(super) contention: Arc<ContentionBook>,
     /// Where it leaves the watch over itself.
     pub(super) adoptions: Adoptions,
 }
@@ -177,16 +183,18 @@ impl Base {
         pass(&mut self.agents)
     }
 
-    /// To be called after each cycle.
+    /// To be called after each cycle. Says about when that is, ns, after one without work.
     #[inline]
-    fn after_cycle(&mut self, work: usize) {
-        if let Some(now_ns) = self.hiccups.after_cycle(work)
+    fn after_cycle(&mut self, work: usize) -> Option<u64> {
+        let idle_ns = self.hiccups.after_cycle(work);
+        if let Some(now_ns) = idle_ns
             && let Some(rehearse) = &mut self.rehearsal
             && now_ns.saturating_sub(self.rehearsed_ns) >= REHEARSE_EVERY_NS
         {
             rehearse();
             self.rehearsed_ns = now_ns;
         }
+        idle_ns
     }
 }
 
@@ -215,6 +223,7 @@ struct Round<'r> {
     total: usize,
     /// How many were done after the last pass.
     done: usize,
+    contention: Contention,
 }
 
 /// Starts the agents, on the thread that will run them.
@@ -252,25 +261,43 @@ impl<'r> Round<'r> {
         base.parking.withdraw();
         base.hiccups.nap();
         rules.wakers.wake();
-        Round { home, rules, total, done: 0 }
+        let contention = Contention::new(Arc::clone(&rules.contention));
+        Round { home, rules, total, done: 0, contention }
     }
 
     fn run(mut self) -> Result<CoreRemains, Demoted<Seat>> {
         let mut idler = self.rules.idle.idler();
-        let yields = matches!(self.rules.idle, IdleStrategy::SpinThenYield { .. });
+        let parks = self.rules.idle == IdleStrategy::Park;
+        precise_naps();
         loop {
-            base(&mut self.home).hiccups.before_cycle();
+            let hiccups = &mut base(&mut self.home).hiccups;
+            hiccups.before_cycle();
+            if let Some((now_ns, gap_ns)) = hiccups.gap() {
+                self.contention.after_gap(now_ns, gap_ns);
+            }
             let work = self.pass()?;
             if self.is_done() || (work == 0 && self.rules.stop.phase() == Phase::Halted) {
                 return Ok(self.into_remains());
             }
-            base(&mut self.home).after_cycle(work);
-            if work == 0 && yields && self.rules.yield_ban.is_on() {
-                std::hint::spin_loop();
-            } else if idler.idle(work) && !self.has_pending() {
-                self.park()?;
+            let idle_ns = base(&mut self.home).after_cycle(work);
+            let idling = match idle_ns {
+                Some(now_ns) if !parks => self.idling(now_ns),
+                _ => Idling::AsPlanned,
+            };
+            match idling {
+                Idling::Spin => std::hint::spin_loop(),
+                Idling::Yield => std::thread::yield_now(),
+                Idling::Nap(nap) => std::thread::park_timeout(nap),
+                Idling::AsPlanned if idler.idle(work) && !self.has_pending() => self.park()?,
+                Idling::AsPlanned => {}
             }
         }
+    }
+
+    /// How a core that does not park idles.
+    #[inline]
+    fn idling(&mut self, now_ns: u64) -> Idling {
+        if self.rules.yield_ban.is_on() { Idling::Spin } else { self.contention.idling(now_ns) }
     }
 
     /// One duty cycle of every agent. Wakes whoever the work may be for, also when all an agent did
@@ -351,6 +378,13 @@ impl<'r> Round<'r> {
             }
         }
         remains
+    }
+}
+
+/// Has the calling thread's naps end when they should: by default they are 50 us late.
+fn precise_naps() {
+    if let Err(error) = rustix::thread::set_current_timer_slack(NonZeroU64::new(1)) {
+        log::debug!("naps will be late: {error} (code: io)");
     }
 }
 

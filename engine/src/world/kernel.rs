@@ -17,6 +17,14 @@ pub fn kernel_text(path: impl AsRef<Path>) -> io::Result<String> {
     fs::read_to_string(path)
 }
 
+/// A file of the kernel as text, also where a process has a name that is none; `None` when it can't
+/// be read.
+#[must_use]
+pub fn kernel_text_lossy(path: impl AsRef<Path>) -> Option<String> {
+    let bytes = fs::read(path).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// The beginning of a file of the kernel, as far as it fits into `text`, without an allocation.
 ///
 /// # Errors

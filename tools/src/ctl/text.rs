@@ -11,6 +11,7 @@ use pitlane_engine::text::escaped;
 
 use super::audit_text::audit;
 use super::health::{books, sessions};
+use crate::contention_text::contention;
 use crate::limits_text::limits;
 use crate::table::{count, micros, render, table};
 use crate::trading_text;
@@ -159,6 +160,7 @@ fn status(status: &Status) -> String {
         latencies(status),
         lanes(status),
         threads(status),
+        contention(&status.contention),
     ];
     for part in parts.into_iter().filter(|part| !part.is_empty()) {
         text.push('\n');
