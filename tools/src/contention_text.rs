@@ -57,7 +57,7 @@ mod tests {
     fn it_says_who_took_a_core_and_how_much() {
         let quiet = ContentionFigures { taken_ns: 5_000_000, ..Default::default() };
         assert_eq!(contention(std::slice::from_ref(&quiet)), "");
-        let taker = |name: &str, ms| Taker {
+        let taker = |name: &str, ms: u64| Taker {
             pid: 7,
             name: name.to_owned(),
             is_own: false,
