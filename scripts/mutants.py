@@ -108,7 +108,7 @@ def all_at_once(mutants: list[dict]) -> dict[str, str]:
 
 def tested(tests: str, number: int) -> subprocess.CompletedProcess | None:
     command = ["cargo", "test", "--locked", "--target-dir", str(BUILD), *tests.split()]
-    environment = {**os.environ, "PITLANE_MUTANT": str(number), "RUSTFLAGS": "-A warnings"}
+    environment = {**os.environ, "PITLANE_MUTANT": str(number)}
     try:
         return subprocess.run(
             command, cwd=TREE, capture_output=True, text=True, errors="replace",
