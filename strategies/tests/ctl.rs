@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use pitlane_engine::testing::skipped;
 use serde_json::Value;
 
 mod running_engine;
@@ -216,7 +217,7 @@ fn what_another_user_has_named_as_an_engines_socket_is_told_nothing() {
             c, _ = s.accept()\n    \
             print('heard', c.recv(100), flush=True)\n";
     if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
-        return eprintln!("skipped: only root can become another user");
+        return skipped("only root can become another user");
     }
     let dir = tempfile::tempdir().unwrap();
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
@@ -225,12 +226,12 @@ fn what_another_user_has_named_as_an_engines_socket_is_told_nothing() {
     let mut command = Command::new("setpriv");
     command.args(become_nobody).args(["/usr/bin/python3", "-c", script]).arg(&socket);
     let Ok(mut child) = command.stdout(Stdio::piped()).spawn() else {
-        return eprintln!("skipped: there is no setpriv");
+        return skipped("there is no setpriv");
     };
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     if out.read_line(&mut line).unwrap() == 0 {
-        return eprintln!("skipped: the other user could not listen");
+        return skipped("the other user could not listen");
     }
     let ctl = |args: &[&str]| Command::new(PITLANE).arg("ctl").args(args).output().unwrap();
     let killed = ctl(&["kill", "--socket", &socket.display().to_string()]);

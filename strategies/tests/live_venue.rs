@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use pitlane_engine::config::{Config, ConsumerConfig};
 use pitlane_engine::report::Report;
+use pitlane_engine::testing::skipped;
 use pitlane_engine::venue::registry::VenueKind;
 use pitlane_engine::venue::simulated::ReplayPace;
 use pitlane_engine::{Engine, LaunchOptions, RecordedSession, launch_with};
@@ -95,7 +96,7 @@ fn the_default_run_trades_over_the_socket_and_leaves_nothing_open() {
 fn recordings() -> Option<PathBuf> {
     let folder = std::env::var_os("PITLANE_RECORDINGS").map(PathBuf::from);
     if folder.is_none() {
-        eprintln!("SKIPPED: PITLANE_RECORDINGS names no folder of recordings");
+        skipped("PITLANE_RECORDINGS is not set");
     }
     folder
 }

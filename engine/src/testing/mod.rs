@@ -2,12 +2,14 @@
 
 mod harness;
 mod ledger_check;
+mod skipped;
 mod stages;
 
 #[doc(hidden)]
 pub use crate::pipeline::Size;
 pub use harness::Harness;
 pub use ledger_check::{ToldOrders, disagreements};
+pub use skipped::skipped;
 #[doc(hidden)]
 pub use stages::{
     BareConsumer, BareDispatcher, BareGateway, Stages, StagesOptions, bare_consumer,

@@ -2,7 +2,7 @@
 //!
 //! `PITLANE_RECORDINGS` names the folder of the recordings, which holds `EXPECTED.json`: counts,
 //! ids, top levels and a digest of each final book, computed by an independent implementation.
-//! Without it these tests say that they are skipped.
+//! Without it each of these tests says SKIPPED.
 
 mod books;
 mod faults;

@@ -9,6 +9,7 @@ use pitlane_engine::event::{
 };
 use pitlane_engine::instrument::{InstrumentSpec, Instruments};
 use pitlane_engine::runtime::{Clock, ManualTime};
+use pitlane_engine::testing::skipped;
 use pitlane_engine::venue::binance::SpotMarket;
 use pitlane_engine::venue::book::{BookSyncCounters, L2Book};
 use pitlane_engine::venue::market::{FrameOutcome, MarketFeed, MarketFeedOptions};
@@ -25,7 +26,7 @@ pub const SCALES: Scales = Scales { price: 8, qty: 8 };
 pub fn recordings() -> Option<PathBuf> {
     let folder = std::env::var_os("PITLANE_RECORDINGS").map(PathBuf::from);
     if folder.is_none() {
-        println!("skipped: PITLANE_RECORDINGS is not set");
+        skipped("PITLANE_RECORDINGS is not set");
     }
     folder
 }

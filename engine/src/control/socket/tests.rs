@@ -9,6 +9,7 @@ use super::*;
 use crate::control::protocol::FlipReport;
 use crate::control::protocol::LINE_BYTES_MAX;
 use crate::event::ControlCode;
+use crate::testing::skipped;
 
 /// A test that waits longer for an answer has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -356,7 +357,7 @@ fn another_user_is_refused() {
         s.connect(sys.argv[1])\n\
         print(s.makefile().readline(), end='')\n";
     if !rustix::process::geteuid().is_root() {
-        return eprintln!("skipped: only root can become another user");
+        return skipped("only root can become another user");
     }
     let rig = Rig::new();
     let open = |path: &Path, mode: u32| {
@@ -372,11 +373,11 @@ fn another_user_is_refused() {
     let become_nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
     command.args(become_nobody).args(["/usr/bin/python3", "-c", script]).arg(&rig.path);
     let Ok(output) = command.output() else {
-        return eprintln!("skipped: there is no setpriv");
+        return skipped("there is no setpriv");
     };
     if !output.status.success() {
         let error = String::from_utf8_lossy(&output.stderr);
-        return eprintln!("skipped: the other user could not connect: {error}");
+        return skipped(&format!("the other user could not connect: {error}"));
     }
     let answer: ReplyLine = serde_json::from_slice(&output.stdout).unwrap();
     let refusal = answer.refusal.unwrap();
