@@ -2,39 +2,38 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
 
 use mio::net::UnixStream;
 
-use super::budget::Budget;
 use super::parse::parse_line;
 use super::protocol::{LINE_BYTES_MAX, ReplyLine, Request, RequestLine};
 use super::refusal::Refusal;
+use crate::rate::Bucket;
 use crate::text::masked_bytes;
 
 /// Requests a second that one client may send.
 pub(super) const REQUESTS_PER_S: u32 = 100;
 
-/// How long a client may take for what.
+/// How long a client may take for what, ns.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     /// From the first byte of a line to its end.
-    pub(super) line: Duration,
+    pub(super) line_ns: u64,
     /// To take something of what waits for it.
-    pub(super) write: Duration,
+    pub(super) write_ns: u64,
     /// Between two lines. Those that watch may be silent.
-    pub(super) idle: Duration,
+    pub(super) idle_ns: u64,
     /// From the connection to its kill, in a place that is kept for one.
-    pub(super) kill: Duration,
+    pub(super) kill_ns: u64,
 }
 
 impl Default for Patience {
     fn default() -> Patience {
         Patience {
-            line: Duration::from_secs(5),
-            write: Duration::from_secs(10),
-            idle: Duration::from_secs(300),
-            kill: Duration::from_secs(1),
+            line_ns: 5_000_000_000,
+            write_ns: 10_000_000_000,
+            idle_ns: 300_000_000_000,
+            kill_ns: 1_000_000_000,
         }
     }
 }
@@ -64,8 +63,8 @@ impl Peer {
 #[derive(Clone, Debug)]
 pub(super) struct Watching {
     pub(super) id: Option<String>,
-    pub(super) interval: Duration,
-    pub(super) next: Instant,
+    pub(super) interval_ns: u64,
+    pub(super) next_ns: u64,
 }
 
 /// One connection.
@@ -74,20 +73,20 @@ pub(super) struct Client {
     pub(super) peer: Peer,
     pub(super) watching: Option<Watching>,
     patience: Patience,
-    budget: Budget,
+    bucket: Bucket,
     input: Vec<u8>,
     output: Vec<u8>,
     /// When the line that is not whole yet began.
-    line_since: Option<Instant>,
+    line_since_ns: Option<u64>,
     /// When something was last taken of the output, or it was empty.
-    written: Instant,
-    heard: Instant,
+    written_ns: u64,
+    heard_ns: u64,
     /// Reading has stopped before the socket was empty.
     has_unread: bool,
     /// It has sent its last; closed once everything is written.
     is_ending: bool,
     /// Until when it must have asked for a kill, and may ask for nothing else.
-    kill_until: Option<Instant>,
+    kill_until_ns: Option<u64>,
 }
 
 /// What reading has brought.
@@ -99,48 +98,48 @@ pub(super) enum Line {
 }
 
 impl Client {
-    pub(super) fn new(stream: UnixStream, peer: Peer, patience: Patience, now: Instant) -> Client {
+    pub(super) fn new(stream: UnixStream, peer: Peer, patience: Patience, now_ns: u64) -> Client {
         Client {
             stream,
             peer,
             watching: None,
             patience,
-            budget: Budget::new(REQUESTS_PER_S, now),
+            bucket: Bucket::per_s(REQUESTS_PER_S),
             input: Vec::new(),
             output: Vec::new(),
-            line_since: None,
-            written: now,
-            heard: now,
+            line_since_ns: None,
+            written_ns: now_ns,
+            heard_ns: now_ns,
             has_unread: false,
             is_ending: false,
-            kill_until: None,
+            kill_until_ns: None,
         }
     }
 
     /// All other places are taken: from this one, only a kill is carried out, and soon.
     pub(super) fn limit_to_kill(&mut self) {
-        self.kill_until = Some(self.heard + self.patience.kill);
+        self.kill_until_ns = Some(self.heard_ns + self.patience.kill_ns);
     }
 
     /// Whether only a kill is taken from it.
     pub(super) fn may_only_kill(&self) -> bool {
-        self.kill_until.is_some()
+        self.kill_until_ns.is_some()
     }
 
     /// Whether its time for a kill is over.
-    pub(super) fn has_kept_a_kill_out(&self, now: Instant) -> bool {
-        !self.is_ending && self.kill_until.is_some_and(|until| now >= until)
+    pub(super) fn has_kept_a_kill_out(&self, now_ns: u64) -> bool {
+        !self.is_ending && self.kill_until_ns.is_some_and(|until| now_ns >= until)
     }
 
     /// A kill among the whole lines that have come: it overtakes those before it. Reads what the
     /// socket has, up to the length of a line.
-    pub(super) fn take_kill(&mut self, now: Instant) -> Option<RequestLine> {
+    pub(super) fn take_kill(&mut self, now_ns: u64) -> Option<RequestLine> {
         if self.is_ending {
             return None;
         }
         // An end or an error is met again by whoever reads in order.
         while self.input.len() <= LINE_BYTES_MAX {
-            match self.read(now) {
+            match self.read(now_ns) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(0) | Err(_) => break,
                 Ok(_) => {}
@@ -151,7 +150,7 @@ impl Client {
             let end = start + len;
             if let Some(kill) = kill_in(&self.input[start..end]) {
                 self.input.drain(start..=end);
-                self.line_since = self.line_since.filter(|_| !self.input.is_empty());
+                self.line_since_ns = self.line_since_ns.filter(|_| !self.input.is_empty());
                 return Some(kill);
             }
             start = end + 1;
@@ -160,19 +159,19 @@ impl Client {
     }
 
     /// Reads once; how many bytes.
-    fn read(&mut self, now: Instant) -> io::Result<usize> {
+    fn read(&mut self, now_ns: u64) -> io::Result<usize> {
         let mut bytes = [0; READ_BYTES];
         let count = self.stream.read(&mut bytes)?;
         self.input.extend_from_slice(&bytes[..count]);
-        self.heard = now;
-        if self.line_since.is_none() && !self.input.is_empty() {
-            self.line_since = Some(now);
+        self.heard_ns = now_ns;
+        if self.line_since_ns.is_none() && !self.input.is_empty() {
+            self.line_since_ns = Some(now_ns);
         }
         Ok(count)
     }
 
     /// The next line, read from the socket if need be; `None` when there is none now.
-    pub(super) fn next_line(&mut self, now: Instant) -> Option<Line> {
+    pub(super) fn next_line(&mut self, now_ns: u64) -> Option<Line> {
         if self.is_ending {
             return None;
         }
@@ -183,7 +182,7 @@ impl Client {
                 }
                 let mut line: Vec<u8> = self.input.drain(..=at).collect();
                 line.pop();
-                self.line_since = (!self.input.is_empty()).then_some(now);
+                self.line_since_ns = (!self.input.is_empty()).then_some(now_ns);
                 return Some(Line::Whole(line));
             }
             if self.input.len() > LINE_BYTES_MAX {
@@ -193,7 +192,7 @@ impl Client {
             if self.has_unread {
                 return None;
             }
-            match self.read(now) {
+            match self.read(now_ns) {
                 Ok(0) if self.input.is_empty() => {
                     self.end();
                     return None;
@@ -212,14 +211,14 @@ impl Client {
     }
 
     /// Whether one more request is within its rate.
-    pub(super) fn may_ask(&mut self, now: Instant) -> bool {
-        self.budget.take(now)
+    pub(super) fn may_ask(&mut self, now_ns: u64) -> bool {
+        self.bucket.take(now_ns)
     }
 
     /// Queues an answer; [`Client::flush`] writes it.
-    pub(super) fn answer(&mut self, line: &ReplyLine, now: Instant) {
+    pub(super) fn answer(&mut self, line: &ReplyLine, now_ns: u64) {
         if self.output.is_empty() {
-            self.written = now;
+            self.written_ns = now_ns;
         }
         // A struct of numbers and texts: it can't fail.
         let written = serde_json::to_vec(line);
@@ -234,13 +233,13 @@ impl Client {
     }
 
     /// Writes what the socket takes; false when the connection is gone.
-    pub(super) fn flush(&mut self, now: Instant) -> bool {
+    pub(super) fn flush(&mut self, now_ns: u64) -> bool {
         while !self.output.is_empty() {
             match self.stream.write(&self.output) {
                 Ok(0) => return false,
                 Ok(count) => {
                     self.output.drain(..count);
-                    self.written = now;
+                    self.written_ns = now_ns;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
@@ -253,7 +252,7 @@ impl Client {
     pub(super) fn end(&mut self) {
         self.is_ending = true;
         self.input.clear();
-        self.line_since = None;
+        self.line_since_ns = None;
         self.watching = None;
     }
 
@@ -268,26 +267,28 @@ impl Client {
     }
 
     /// Whether it has left a line unfinished for too long.
-    pub(super) fn is_half(&self, now: Instant) -> bool {
-        self.line_since
-            .is_some_and(|since| now.saturating_duration_since(since) >= self.patience.line)
-            && !self.is_behind()
+    pub(super) fn is_half(&self, now_ns: u64) -> bool {
+        let is_late = |since_ns| now_ns.saturating_sub(since_ns) >= self.patience.line_ns;
+        self.line_since_ns.is_some_and(is_late) && !self.is_behind()
     }
 
     /// Whether it takes nothing, or has been silent for too long.
-    pub(super) fn is_dead(&self, now: Instant) -> bool {
-        let takes_nothing = self.is_behind() && now - self.written >= self.patience.write;
-        takes_nothing || (self.watching.is_none() && now - self.heard >= self.patience.idle)
+    pub(super) fn is_dead(&self, now_ns: u64) -> bool {
+        let since = |then_ns| now_ns.saturating_sub(then_ns);
+        let takes_nothing = self.is_behind() && since(self.written_ns) >= self.patience.write_ns;
+        let is_silent = self.watching.is_none() && since(self.heard_ns) >= self.patience.idle_ns;
+        takes_nothing || is_silent
     }
 
-    /// When it has to be looked at by time alone.
-    pub(super) fn next_look(&self) -> Option<Instant> {
-        let half =
-            self.line_since.filter(|_| !self.is_behind()).map(|since| since + self.patience.line);
-        let behind = self.is_behind().then(|| self.written + self.patience.write);
-        let reading = self.watching.as_ref().map(|watching| watching.next);
-        let idle = self.watching.is_none().then(|| self.heard + self.patience.idle);
-        let kill = self.kill_until.filter(|_| !self.is_ending);
+    /// When it has to be looked at by time alone, ns.
+    pub(super) fn next_look_ns(&self) -> Option<u64> {
+        let Patience { line_ns, write_ns, idle_ns, .. } = self.patience;
+        let is_behind = self.is_behind();
+        let half = self.line_since_ns.filter(|_| !is_behind).map(|since_ns| since_ns + line_ns);
+        let behind = is_behind.then(|| self.written_ns + write_ns);
+        let reading = self.watching.as_ref().map(|watching| watching.next_ns);
+        let idle = self.watching.is_none().then(|| self.heard_ns + idle_ns);
+        let kill = self.kill_until_ns.filter(|_| !self.is_ending);
         [half, behind, reading, idle, kill].into_iter().flatten().min()
     }
 }

@@ -1,10 +1,8 @@
 //! What the control socket has taken and refused: counted always, logged at a bounded rate.
 
-use std::time::Instant;
-
-use super::budget::Budget;
 use super::client::Peer;
 use super::protocol::Request;
+use crate::rate::Bucket;
 
 /// Lines about refusals in the log, a second.
 const LOG_LINES_PER_S: u32 = 10;
@@ -17,17 +15,18 @@ const COMMAND_CHARS_MAX: usize = 300;
 pub(super) struct Journal {
     requests: u64,
     refusals: u64,
-    budget: Budget,
+    lines: Bucket,
     /// Refusals that were not logged one by one.
     unlogged: u64,
 }
 
-impl Journal {
-    pub(super) fn new(now: Instant) -> Journal {
-        let budget = Budget::new(LOG_LINES_PER_S, now);
-        Journal { requests: 0, refusals: 0, budget, unlogged: 0 }
+impl Default for Journal {
+    fn default() -> Journal {
+        Journal { requests: 0, refusals: 0, lines: Bucket::per_s(LOG_LINES_PER_S), unlogged: 0 }
     }
+}
 
+impl Journal {
     /// Requests and refusals since the start.
     pub(super) fn counts(&self) -> (u64, u64) {
         (self.requests, self.refusals)
@@ -39,9 +38,9 @@ impl Journal {
     }
 
     /// A request or a client was refused.
-    pub(super) fn refused(&mut self, peer: Option<Peer>, text: &str, now: Instant) {
+    pub(super) fn refused(&mut self, peer: Option<Peer>, text: &str, now_ns: u64) {
         self.refusals += 1;
-        if self.budget.take(now) {
+        if self.lines.take(now_ns) {
             let peer = peer.map_or_else(String::new, |peer| format!(", {}", who(peer)));
             log::warn!("[control] refused: {text}{peer}");
         } else {
@@ -55,8 +54,8 @@ impl Journal {
     }
 
     /// Tells how many refusals found no line of their own.
-    pub(super) fn catch_up(&mut self, now: Instant) {
-        if self.is_behind() && self.budget.take(now) {
+    pub(super) fn catch_up(&mut self, now_ns: u64) {
+        if self.is_behind() && self.lines.take(now_ns) {
             log::warn!("[control] {} more refused", self.unlogged);
             self.unlogged = 0;
         }

@@ -10,7 +10,6 @@
 mod address;
 mod answers;
 mod audit;
-mod budget;
 mod change;
 mod client;
 mod controller;

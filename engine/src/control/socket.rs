@@ -1,4 +1,4 @@
-//! The control socket's thread: takes clients, reads their lines, has the desk carry them out.
+//! The control socket's agent: takes clients, reads their lines, has the desk carry them out.
 //!
 //! It promises that no client can hold the engine up or fill its memory: at most [`CLIENTS_MAX`] of
 //! them, 100 requests a second and a bounded line for each, a deadline for every line that was
@@ -8,21 +8,12 @@
 //! A kill waits for nobody: it overtakes all that waits, of its own client, too; it is within no
 //! rate; and when all places are taken there are some that are kept for it alone.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "answers operators in real time, and is no agent yet"
-)]
-
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, Instant};
 
 use mio::net::UnixStream;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Interest, Registry, Token};
 
 use super::address::{Listening, SocketError, listen};
 use super::client::{Client, Line, Patience, Peer, REQUESTS_PER_S, Watching};
@@ -32,40 +23,39 @@ use super::parse::parse_line;
 use super::protocol::{Reply, ReplyLine, Request, RequestLine};
 use super::refusal::Refusal;
 use super::{Desk, Outcome, Progress, Status};
-use crate::runtime::give_way;
+use crate::runtime::{Agent, Beside, BesideThread};
+use crate::world::Clock;
 
 /// Clients at a time, beside those that may only kill.
 pub const CLIENTS_MAX: usize = 16;
 
-/// Longest time from one look for a kill to the next, whatever clients ask for.
-const TURN_TIME: Duration = Duration::from_millis(10);
+/// Longest time from one look for a kill to the next, whatever clients ask for, ns.
+const TURN_NS: u64 = 10_000_000;
 
-/// Time until a connection that could not be taken is tried again.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Time until a connection that could not be taken is tried again, ns.
+const ACCEPT_PAUSE_NS: u64 = 100_000_000;
 
-/// Pause between two looks for an answer that is still to come.
-const ANSWER_PAUSE: Duration = Duration::from_millis(1);
+/// Pause between two looks for an answer that is still to come, ns.
+const ANSWER_PAUSE_NS: u64 = 1_000_000;
+
+/// Time until the log may take more, ns.
+const LOG_PAUSE_NS: u64 = 1_000_000_000;
 
 /// Connections and requests taken before other clients are looked at.
 const TURN_MAX: usize = 64;
 
 const LISTENER: Token = Token(0);
-const WAKER: Token = Token(1);
-const FIRST_CLIENT: usize = 2;
+const FIRST_CLIENT: usize = 1;
 
 /// A socket that listens, and is not served yet.
 pub(crate) struct BoundSocket {
     listening: Listening,
-    poll: Poll,
-    waker: Arc<Waker>,
 }
 
-/// The running thread.
+/// The agent on its thread.
 pub(crate) struct ControlSocket {
     path: PathBuf,
-    stop: Arc<AtomicBool>,
-    waker: Arc<Waker>,
-    thread: JoinHandle<()>,
+    thread: BesideThread,
 }
 
 impl BoundSocket {
@@ -74,36 +64,28 @@ impl BoundSocket {
     /// # Errors
     /// [`SocketError`]; nothing was left behind.
     pub(crate) fn bind(path: &Path) -> Result<BoundSocket, SocketError> {
-        let mut listening = listen(path)?;
-        let mut set_up = || -> io::Result<(Poll, Waker)> {
-            let poll = Poll::new()?;
-            poll.registry().register(&mut listening.listener, LISTENER, Interest::READABLE)?;
-            let waker = Waker::new(poll.registry(), WAKER)?;
-            Ok((poll, waker))
-        };
-        let (poll, waker) =
-            set_up().map_err(|source| SocketError::Io { path: path.to_owned(), source })?;
-        Ok(BoundSocket { listening, poll, waker: Arc::new(waker) })
+        Ok(BoundSocket { listening: listen(path)? })
     }
 
     /// Serves clients on a thread of its own.
     ///
     /// # Errors
     /// The system's, when it gives no thread.
-    pub(crate) fn serve(self, desk: Box<dyn Desk>) -> io::Result<ControlSocket> {
-        self.serve_with(desk, Patience::default())
+    pub(crate) fn serve(self, desk: Box<dyn Desk>, clock: Clock) -> io::Result<ControlSocket> {
+        self.serve_with(desk, clock, Patience::default())
     }
 
-    fn serve_with(self, desk: Box<dyn Desk>, patience: Patience) -> io::Result<ControlSocket> {
-        let BoundSocket { listening, poll, waker } = self;
-        let stop = Arc::new(AtomicBool::new(false));
-        let (path, seen) = (listening.path.clone(), Arc::clone(&stop));
+    fn serve_with(
+        self,
+        desk: Box<dyn Desk>,
+        clock: Clock,
+        patience: Patience,
+    ) -> io::Result<ControlSocket> {
+        let path = self.listening.path.clone();
+        let server = Server::new(self.listening, desk, clock.clone(), patience);
+        let thread = Beside::new()?.start("control", Box::new(server), clock)?;
         log::info!("[control] listening at {}", path.display());
-        let thread = Builder::new().name("control".to_owned()).spawn(move || {
-            give_way();
-            Server::new(listening, desk, patience).run(poll, &seen);
-        })?;
-        Ok(ControlSocket { path, stop, waker, thread })
+        Ok(ControlSocket { path, thread })
     }
 }
 
@@ -114,12 +96,14 @@ impl ControlSocket {
     }
 
     /// Closes every connection and ends the thread, after the command that it is at. False when it
-    /// panicked.
+    /// ended before.
     pub(crate) fn stop(self) -> bool {
-        self.stop.store(true, Ordering::Release);
-        let woken = self.waker.wake();
-        debug_assert!(woken.is_ok());
-        self.thread.join().is_ok()
+        self.thread.ask_to_stop();
+        let ended = self.thread.join();
+        if let Err(reason) = &ended {
+            log::error!("[control] socket ended: {reason}");
+        }
+        ended.is_ok()
     }
 }
 
@@ -159,10 +143,69 @@ struct Server {
     /// The system gave no file for a connection that waits.
     is_short_of_files: bool,
     us: u32,
+    clock: Clock,
+    /// `None` before the agent has its thread.
+    registry: Option<Registry>,
+}
+
+impl Agent for Server {
+    fn name(&self) -> &str {
+        "control"
+    }
+
+    fn on_start(&mut self, registry: &Registry) {
+        let listener = &mut self.listening.listener;
+        let registered = registry.register(listener, LISTENER, Interest::READABLE);
+        match registered.and_then(|()| registry.try_clone()) {
+            Ok(registry) => self.registry = Some(registry),
+            Err(error) => log::error!("[control] socket failed: {error} (code: io)"),
+        }
+    }
+
+    /// Looks for kills first, then serves every client.
+    fn duty_cycle(&mut self) -> usize {
+        let mut has_more = self.accept();
+        let now_ns = self.clock.now_ns();
+        has_more |= self.take_answers(now_ns);
+        for token in self.turn() {
+            self.kill_first(token, now_ns);
+        }
+        for token in self.turn() {
+            self.last_served = token;
+            has_more |= self.serve(token, now_ns);
+            if self.is_long_since(now_ns) {
+                has_more = true;
+                break;
+            }
+        }
+        self.journal.catch_up(now_ns);
+        usize::from(has_more)
+    }
+
+    fn next_timer_ns(&self) -> u64 {
+        let now_ns = self.clock.now_ns();
+        let next = self.clients.values().filter_map(Client::next_look_ns).min();
+        let answer = (!self.unanswered.is_empty()).then_some(now_ns + ANSWER_PAUSE_NS);
+        let log = self.journal.is_behind().then_some(now_ns + LOG_PAUSE_NS);
+        let accept = self.is_short_of_files.then_some(now_ns + ACCEPT_PAUSE_NS);
+        [next, answer, log, accept].into_iter().flatten().min().unwrap_or(u64::MAX)
+    }
+
+    fn is_done(&self) -> bool {
+        false
+    }
+
+    fn on_close(mut self: Box<Self>) {
+        let now_ns = self.clock.now_ns();
+        for client in self.clients.values_mut() {
+            client.answer(&ReplyLine::of(None, Err(Refusal::Stopping)), now_ns);
+            let _taken_or_not = client.flush(now_ns);
+        }
+    }
 }
 
 impl Server {
-    fn new(listening: Listening, desk: Box<dyn Desk>, patience: Patience) -> Server {
+    fn new(listening: Listening, desk: Box<dyn Desk>, clock: Clock, patience: Patience) -> Server {
         Server {
             listening,
             desk,
@@ -172,42 +215,17 @@ impl Server {
             next_token: FIRST_CLIENT,
             last_served: Token(0),
             memory: Memory::default(),
-            journal: Journal::new(Instant::now()),
+            journal: Journal::default(),
             is_short_of_files: false,
             us: rustix::process::geteuid().as_raw(),
+            clock,
+            registry: None,
         }
     }
 
-    fn run(mut self, mut poll: Poll, stop: &AtomicBool) {
-        let mut events = Events::with_capacity(CLIENTS_MAX + 2);
-        let mut has_more = false;
-        while !stop.load(Ordering::Acquire) {
-            let timeout = if has_more { Some(Duration::ZERO) } else { self.timeout() };
-            match poll.poll(&mut events, timeout) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return log::error!("[control] socket ended: {error} (code: io)"),
-                Ok(()) => {}
-            }
-            has_more = self.accept(&poll);
-            let now = Instant::now();
-            has_more |= self.take_answers(now);
-            for token in self.turn() {
-                self.kill_first(token, now);
-            }
-            for token in self.turn() {
-                self.last_served = token;
-                has_more |= self.serve(token, now);
-                if now.elapsed() >= TURN_TIME {
-                    has_more = true;
-                    break;
-                }
-            }
-            self.journal.catch_up(now);
-        }
-        for client in self.clients.values_mut() {
-            client.answer(&ReplyLine::of(None, Err(Refusal::Stopping)), Instant::now());
-            let _taken_or_not = client.flush(Instant::now());
-        }
+    /// Whether a turn that began then has lasted long enough.
+    fn is_long_since(&self, then_ns: u64) -> bool {
+        self.clock.now_ns().saturating_sub(then_ns) >= TURN_NS
     }
 
     /// All clients, beginning behind the one that was served last.
@@ -217,19 +235,8 @@ impl Server {
         tokens
     }
 
-    /// Time until somebody has to be looked at.
-    fn timeout(&self) -> Option<Duration> {
-        let next = self.clients.values().filter_map(Client::next_look).min();
-        let answer = (!self.unanswered.is_empty()).then(|| Instant::now() + ANSWER_PAUSE);
-        let log = self.journal.is_behind().then(|| Instant::now() + Duration::from_secs(1));
-        let accept = self.is_short_of_files.then(|| Instant::now() + ACCEPT_PAUSE);
-        let next = next.into_iter().chain(log).chain(accept).chain(answer).min()?;
-        // Rounded up: the poller counts in milliseconds, and would come back early.
-        Some(next.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
-    }
-
     /// Takes those who wait to be taken; true when there may be more.
-    fn accept(&mut self, poll: &Poll) -> bool {
+    fn accept(&mut self) -> bool {
         self.is_short_of_files = false;
         for _ in 0..TURN_MAX {
             let stream = match self.listening.listener.accept() {
@@ -238,55 +245,53 @@ impl Server {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
                     self.is_short_of_files = true;
-                    self.journal.refused(
-                        None,
-                        &format!("a connection failed: {error}"),
-                        Instant::now(),
-                    );
+                    let text = format!("a connection failed: {error}");
+                    self.journal.refused(None, &text, self.clock.now_ns());
                     return false;
                 }
             };
-            self.take(stream, poll);
+            self.take(stream);
         }
         true
     }
 
-    fn take(&mut self, mut stream: UnixStream, poll: &Poll) {
-        let now = Instant::now();
+    fn take(&mut self, mut stream: UnixStream) {
+        let now_ns = self.clock.now_ns();
         let peer = match Peer::of(&stream) {
             Ok(peer) => peer,
             Err(error) => {
                 let text = format!("a client without a name: {error}");
-                return self.journal.refused(None, &text, now);
+                return self.journal.refused(None, &text, now_ns);
             }
         };
         if peer.uid != self.us && peer.uid != 0 {
-            let mut client = Client::new(stream, peer, self.patience, now);
-            self.turn_away(&mut client, Refusal::WrongUser { uid: peer.uid }, now);
+            let mut client = Client::new(stream, peer, self.patience, now_ns);
+            self.turn_away(&mut client, Refusal::WrongUser { uid: peer.uid }, now_ns);
             // A new connection has room for one line; whoever does not wait for it is not waited
             // for.
-            let _taken_or_not = client.flush(now);
+            let _taken_or_not = client.flush(now_ns);
             return;
         }
         let both = Interest::READABLE | Interest::WRITABLE;
         let token = Token(self.next_token);
-        if let Err(error) = poll.registry().register(&mut stream, token, both) {
+        let register = |registry: &Registry| registry.register(&mut stream, token, both);
+        if let Some(Err(error)) = self.registry.as_ref().map(register) {
             let text = format!("a connection failed: {error}");
-            return self.journal.refused(Some(peer), &text, now);
+            return self.journal.refused(Some(peer), &text, now_ns);
         }
         // Never used again: an event of a connection that has ended finds nobody.
         self.next_token += 1;
-        let mut client = Client::new(stream, peer, self.patience, now);
+        let mut client = Client::new(stream, peer, self.patience, now_ns);
         let ordinary = self.clients.values().filter(|client| !client.may_only_kill()).count();
         if ordinary >= CLIENTS_MAX {
             client.limit_to_kill();
-            self.make_room_for_a_kill(now);
+            self.make_room_for_a_kill(now_ns);
         }
         self.clients.insert(token, client);
     }
 
     /// Reads, answers and writes; true when there may be more to read.
-    fn serve(&mut self, token: Token, now: Instant) -> bool {
+    fn serve(&mut self, token: Token, now_ns: u64) -> bool {
         let Some(mut client) = self.clients.remove(&token) else { return false };
         let mut has_more = true;
         for _ in 0..TURN_MAX {
@@ -295,25 +300,25 @@ impl Server {
                 has_more = false;
                 break;
             }
-            if now.elapsed() >= TURN_TIME {
+            if self.is_long_since(now_ns) {
                 break;
             }
-            match client.next_line(now) {
-                Some(Line::Whole(line)) => self.line(token, &mut client, &line, now),
-                Some(Line::Bad(refusal)) => self.turn_away(&mut client, refusal, now),
+            match client.next_line(now_ns) {
+                Some(Line::Whole(line)) => self.line(token, &mut client, &line, now_ns),
+                Some(Line::Bad(refusal)) => self.turn_away(&mut client, refusal, now_ns),
                 None => {
                     has_more = false;
                     break;
                 }
             }
         }
-        if client.has_kept_a_kill_out(now) {
-            self.turn_away(&mut client, Refusal::TooManyClients { most: CLIENTS_MAX }, now);
-        } else if !self.has_unanswered(token) && client.is_half(now) {
-            self.turn_away(&mut client, Refusal::HalfLine, now);
+        if client.has_kept_a_kill_out(now_ns) {
+            self.turn_away(&mut client, Refusal::TooManyClients { most: CLIENTS_MAX }, now_ns);
+        } else if !self.has_unanswered(token) && client.is_half(now_ns) {
+            self.turn_away(&mut client, Refusal::HalfLine, now_ns);
         }
-        self.reading(&mut client, now);
-        if client.flush(now) && !client.is_over() && !client.is_dead(now) {
+        self.reading(&mut client, now_ns);
+        if client.flush(now_ns) && !client.is_over() && !client.is_dead(now_ns) {
             // Its input waited for room in its output, and no event tells of that.
             has_more |= client.has_unread() && !client.is_behind();
             self.clients.insert(token, client);
@@ -322,17 +327,17 @@ impl Server {
     }
 
     /// The reading that a watching client waits for, when it is time.
-    fn reading(&mut self, client: &mut Client, now: Instant) {
+    fn reading(&mut self, client: &mut Client, now_ns: u64) {
         let is_behind = client.is_behind();
         let Some(watching) = &mut client.watching else { return };
-        if now < watching.next {
+        if now_ns < watching.next_ns {
             return;
         }
-        watching.next = now + watching.interval;
+        watching.next_ns = now_ns + watching.interval_ns;
         let id = watching.id.clone();
         if !is_behind {
             let reply = Reply::Status(Box::new(self.status()));
-            client.answer(&ReplyLine::of(id, Ok(reply)), now);
+            client.answer(&ReplyLine::of(id, Ok(reply)), now_ns);
         }
     }
 
@@ -341,45 +346,45 @@ impl Server {
         Status { requests, refusals, ..self.desk.status() }
     }
 
-    fn line(&mut self, token: Token, client: &mut Client, line: &[u8], now: Instant) {
+    fn line(&mut self, token: Token, client: &mut Client, line: &[u8], now_ns: u64) {
         if client.may_only_kill() {
             let refusal = Refusal::TooManyClients { most: CLIENTS_MAX };
-            return self.turn_away(client, refusal, now);
+            return self.turn_away(client, refusal, now_ns);
         }
         if client.watching.take().is_some() && line.is_empty() {
             return; // an empty line ends the readings
         }
-        if !client.may_ask(now) {
+        if !client.may_ask(now_ns) {
             let refusal = Refusal::RateLimited { per_s: REQUESTS_PER_S };
-            return self.refuse(client, None, refusal, now);
+            return self.refuse(client, None, refusal, now_ns);
         }
         match parse_line(line) {
             Ok(RequestLine { id, request }) => {
                 let command = Command { peer: client.peer, id, request };
-                self.request(token, client, command, now);
+                self.request(token, client, command, now_ns);
             }
-            Err((id, refusal)) => self.refuse(client, id, refusal, now),
+            Err((id, refusal)) => self.refuse(client, id, refusal, now_ns),
         }
     }
 
-    fn request(&mut self, token: Token, client: &mut Client, command: Command, now: Instant) {
+    fn request(&mut self, token: Token, client: &mut Client, command: Command, now_ns: u64) {
         match command.request {
             Request::Status {} => {
                 self.journal.taken();
                 let reply = Reply::Status(Box::new(self.status()));
-                client.answer(&ReplyLine::of(command.id, Ok(reply)), now);
+                client.answer(&ReplyLine::of(command.id, Ok(reply)), now_ns);
             }
             Request::Watch { interval_ms } => {
                 self.journal.taken();
-                let interval = Duration::from_millis(interval_ms);
-                client.watching = Some(Watching { id: command.id, interval, next: now });
+                let interval_ns = interval_ms * 1_000_000;
+                client.watching = Some(Watching { id: command.id, interval_ns, next_ns: now_ns });
             }
-            _ => self.command(token, client, command, now),
+            _ => self.command(token, client, command, now_ns),
         }
     }
 
     /// Something for the desk. What changes the engine is remembered by its id.
-    fn command(&mut self, token: Token, client: &mut Client, command: Command, now: Instant) {
+    fn command(&mut self, token: Token, client: &mut Client, command: Command, now_ns: u64) {
         let stored = command
             .remembered()
             .map_or(Ok(None), |id| self.memory.answer(command.peer.uid, id, &command.request));
@@ -389,9 +394,9 @@ impl Server {
                 self.journal.taken();
                 let (verb, peer) = (command.request.verb(), command.peer);
                 log::info!("[control] {verb} repeated, {}", who(peer));
-                return client.answer(&answer, now);
+                return client.answer(&answer, now_ns);
             }
-            Err(refusal) => return self.refuse(client, command.id, refusal, now),
+            Err(refusal) => return self.refuse(client, command.id, refusal, now_ns),
         }
         let is_it = |other: &Command| {
             let id = command.remembered();
@@ -407,8 +412,8 @@ impl Server {
                 self.unanswered.push(Unanswered { number, command, askers: vec![token] });
             }
             Progress::Done(outcome) => {
-                let answer = self.answer(command, outcome, now);
-                client.answer(&answer, now);
+                let answer = self.answer(command, outcome, now_ns);
+                client.answer(&answer, now_ns);
             }
         }
     }
@@ -419,16 +424,16 @@ impl Server {
 
     /// Passes on what the desk has answered meanwhile; true when it was anything. Whoever has gone
     /// meanwhile finds the answer under the id.
-    fn take_answers(&mut self, now: Instant) -> bool {
+    fn take_answers(&mut self, now_ns: u64) -> bool {
         let before = self.unanswered.len();
         for Unanswered { number, command, askers } in std::mem::take(&mut self.unanswered) {
             match self.desk.poll(number) {
                 None => self.unanswered.push(Unanswered { number, command, askers }),
                 Some(outcome) => {
-                    let answer = self.answer(command, outcome, now);
+                    let answer = self.answer(command, outcome, now_ns);
                     for token in askers {
                         if let Some(client) = self.clients.get_mut(&token) {
-                            client.answer(&answer, now);
+                            client.answer(&answer, now_ns);
                         }
                     }
                 }
@@ -438,10 +443,10 @@ impl Server {
     }
 
     /// Counts, logs and remembers what became of a command.
-    fn answer(&mut self, command: Command, outcome: Outcome, now: Instant) -> ReplyLine {
+    fn answer(&mut self, command: Command, outcome: Outcome, now_ns: u64) -> ReplyLine {
         let Command { peer, request, .. } = &command;
         if let Err(refusal) = &outcome {
-            self.journal.refused(Some(*peer), &format!("{}: {refusal}", request.verb()), now);
+            self.journal.refused(Some(*peer), &format!("{}: {refusal}", request.verb()), now_ns);
         } else {
             self.journal.taken();
             let level = match request.is_mutating() {
@@ -459,14 +464,14 @@ impl Server {
     }
 
     /// Refuses a line; the connection stays.
-    fn refuse(&mut self, client: &mut Client, id: Option<String>, refusal: Refusal, now: Instant) {
-        self.journal.refused(Some(client.peer), &refusal.to_string(), now);
-        client.answer(&ReplyLine::of(id, Err(refusal)), now);
+    fn refuse(&mut self, client: &mut Client, id: Option<String>, refusal: Refusal, now_ns: u64) {
+        self.journal.refused(Some(client.peer), &refusal.to_string(), now_ns);
+        client.answer(&ReplyLine::of(id, Err(refusal)), now_ns);
     }
 
     /// Refuses what can't be read on from.
-    fn turn_away(&mut self, client: &mut Client, refusal: Refusal, now: Instant) {
-        self.refuse(client, None, refusal, now);
+    fn turn_away(&mut self, client: &mut Client, refusal: Refusal, now_ns: u64) {
+        self.refuse(client, None, refusal, now_ns);
         client.end();
     }
 }

@@ -395,8 +395,9 @@ fn run(
         threads.cores.push(core);
         watchdog.cores.extend(watched);
     }
+    let clock = watchdog.clock.clone();
     threads.watchdog = Some(started("watchdog", WatchdogHandle::start(watchdog))?);
-    let socket = socket.map(|socket| started("control", socket.serve(Box::new(desk))));
+    let socket = socket.map(|socket| started("control", socket.serve(Box::new(desk), clock)));
     threads.socket = socket.transpose()?;
     Ok(engine)
 }

@@ -3,7 +3,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream as Stream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::control::protocol::FlipReport;
@@ -67,7 +69,7 @@ impl Rig {
         let desk = CountingDesk::default();
         let carried_out = Arc::clone(&desk.carried_out);
         let socket = BoundSocket::bind(&path).unwrap();
-        let socket = Some(socket.serve_with(Box::new(desk), patience).unwrap());
+        let socket = Some(socket.serve_with(Box::new(desk), Clock::start(), patience).unwrap());
         Rig { socket, path, carried_out, _dir: dir }
     }
 
@@ -187,8 +189,7 @@ fn a_line_of_the_longest_length_is_taken() {
 
 #[test]
 fn a_half_line_is_refused_when_its_time_is_over_or_its_end_closed() {
-    let line = Duration::from_millis(50);
-    let rig = Rig::with(Patience { line, ..Patience::default() });
+    let rig = Rig::with(Patience { line_ns: 50_000_000, ..Patience::default() });
     let mut client = rig.client();
     client.send(br#"{"version":1,"#);
     assert_eq!(client.refused(), "half_line");
@@ -203,8 +204,7 @@ fn a_half_line_is_refused_when_its_time_is_over_or_its_end_closed() {
 
 #[test]
 fn a_byte_at_a_time_does_not_lengthen_a_lines_time() {
-    let line = Duration::from_millis(100);
-    let rig = Rig::with(Patience { line, ..Patience::default() });
+    let rig = Rig::with(Patience { line_ns: 100_000_000, ..Patience::default() });
     let mut client = rig.client();
     let sender = client.stream.try_clone().unwrap();
     let dripping = std::thread::spawn(move || {
@@ -218,8 +218,7 @@ fn a_byte_at_a_time_does_not_lengthen_a_lines_time() {
 
 #[test]
 fn a_silent_client_is_closed_and_a_watching_one_is_not() {
-    let idle = Duration::from_millis(300);
-    let rig = Rig::with(Patience { idle, ..Patience::default() });
+    let rig = Rig::with(Patience { idle_ns: 300_000_000, ..Patience::default() });
     let mut watching = rig.client();
     watching.send(b"{\"version\":1,\"id\":\"w\",\"verb\":\"watch\",\"interval_ms\":100}\n");
     assert!(rig.client().is_closed());
@@ -321,8 +320,7 @@ fn a_client_that_asks_too_often_is_refused_and_served_again_later() {
 
 #[test]
 fn a_client_that_takes_no_answers_is_not_read_from_and_then_closed() {
-    let write = Duration::from_millis(200);
-    let rig = Rig::with(Patience { write, ..Patience::default() });
+    let rig = Rig::with(Patience { write_ns: 200_000_000, ..Patience::default() });
     let client = rig.client();
     let mut sent = 0;
     // Each answer has 2 kB; the socket's own buffers and a mebibyte of ours take some hundreds.
@@ -415,8 +413,7 @@ fn killed(client: &mut Caller) {
 #[test]
 fn a_kill_gets_through_when_all_places_are_taken_by_those_who_say_nothing() {
     // Nobody is turned away by time: it is not patience that lets the kill in.
-    let kill = Duration::from_secs(3_600);
-    let rig = Rig::with(Patience { kill, ..Patience::default() });
+    let rig = Rig::with(Patience { kill_ns: 3_600_000_000_000, ..Patience::default() });
     let mut all: Vec<Caller> = (0..CLIENTS_MAX).map(|_| rig.client()).collect();
     for client in &mut all {
         assert!(client.ask(r#"{"version":1,"verb":"routes"}"#).ok);
@@ -437,8 +434,8 @@ fn a_kill_gets_through_when_all_places_are_taken_by_those_who_say_nothing() {
 
 #[test]
 fn nothing_but_a_kill_is_carried_out_from_a_place_that_is_kept_for_one() {
-    let full = |kill: Duration| {
-        let rig = Rig::with(Patience { kill, ..Patience::default() });
+    let full = |kill_ns| {
+        let rig = Rig::with(Patience { kill_ns, ..Patience::default() });
         let mut all: Vec<Caller> = (0..CLIENTS_MAX).map(|_| rig.client()).collect();
         for client in &mut all {
             assert!(client.ask(r#"{"version":1,"verb":"routes"}"#).ok);
@@ -446,10 +443,10 @@ fn nothing_but_a_kill_is_carried_out_from_a_place_that_is_kept_for_one() {
         (rig, all)
     };
     // By its time alone...
-    let (rig, _all) = full(Duration::from_millis(50));
+    let (rig, _all) = full(50_000_000);
     assert_eq!(rig.client().refused(), "too_many_clients");
     // ...or as soon as it asks for anything else.
-    let (rig, _all) = full(Duration::from_secs(3_600));
+    let (rig, _all) = full(3_600_000_000_000);
     let before = rig.carried_out.load(SeqCst);
     let mut other = rig.client();
     other.send(b"{\"version\":1,\"verb\":\"mode\",\"trading\":false}\n");
