@@ -1,0 +1,79 @@
+//! Kraken, WebSocket v2: how its recordings are read and served.
+
+use serde_json::Value;
+
+use super::{RecordedDialect, RecordedFrame, RecordedLine, market_opening, note_streams};
+use crate::venue::simulated::exchange::StreamKey;
+use crate::venue::simulated::frame_kind::FrameKind;
+use crate::venue::simulated::server::{Opening, Request, Session};
+
+/// A recording: streams are channel and symbol, with a colon between them.
+#[derive(Debug)]
+pub struct Recorded;
+
+impl RecordedDialect for Recorded {
+    fn stream_path(&self) -> &'static str {
+        "/v2"
+    }
+
+    fn line<'l>(&self, line: &'l str) -> Result<RecordedLine<'l>, String> {
+        let value: Value = serde_json::from_str(line).map_err(|why| format!("no JSON: {why}"))?;
+        if value["method"].is_string() {
+            return Ok(RecordedLine::LeftOut("answers to requests".into()));
+        }
+        let Some(channel) = value["channel"].as_str().filter(|_| value["events"].is_null()) else {
+            return Err(r#"no frame {"channel":"..","type":"..","data":[..]}"#.to_owned());
+        };
+        let Some(symbol) = value["data"][0]["symbol"].as_str() else {
+            let what = format!("frames of {channel:?}, which belong to no symbol,");
+            return Ok(RecordedLine::LeftOut(what.into()));
+        };
+        Ok(RecordedLine::Frame(RecordedFrame {
+            stream: format!("{channel}:{symbol}").into(),
+            symbol: symbol.to_owned().into(),
+            kind: match channel {
+                "book" => FrameKind::Depth,
+                "ticker" => FrameKind::BookTicker,
+                "trade" => FrameKind::Trade,
+                "ohlc" => FrameKind::Kline,
+                _ => FrameKind::OtherMarket,
+            },
+            updates: None,
+            data: line,
+        }))
+    }
+
+    fn event_time_ns(&self, line: &str) -> Option<i64> {
+        let value: Value = serde_json::from_str(line).ok()?;
+        let time: jiff::Timestamp = value["data"][0]["timestamp"].as_str()?.parse().ok()?;
+        i64::try_from(time.as_nanosecond()).ok()
+    }
+
+    fn open(&self, request: &Request) -> Option<Opening> {
+        (request.path == self.stream_path()).then(market_opening)
+    }
+
+    /// One text for all symbols of a request, where the venue has one each.
+    fn answer(
+        &self,
+        session: &mut Session,
+        text: &str,
+        resolve: &dyn Fn(&str) -> Option<StreamKey>,
+    ) -> Option<String> {
+        let request: Value = serde_json::from_str(text).ok()?;
+        let method = request["method"].as_str()?;
+        if method == "ping" {
+            return Some(r#"{"method":"pong"}"#.to_owned());
+        }
+        let params = &request["params"];
+        let channel = params["channel"].as_str()?;
+        let symbols = params["symbol"].as_array()?.iter().filter_map(Value::as_str);
+        let names = symbols.map(|symbol| format!("{channel}:{symbol}"));
+        note_streams(session, method == "subscribe", names, resolve);
+        let id = &request["req_id"];
+        let result = format!(r#"{{"channel":"{channel}"}}"#);
+        Some(format!(
+            r#"{{"method":"{method}","req_id":{id},"result":{result},"success":true}}"#
+        ))
+    }
+}
