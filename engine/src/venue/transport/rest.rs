@@ -152,7 +152,7 @@ impl RestClient {
         let State::Idle(kept) = &mut self.state else { panic!("one request at a time") };
         let kept = kept.take();
         let endpoint = &self.options.endpoint;
-        let (base, host) = (endpoint.path().trim_end_matches('/'), endpoint.authority());
+        let (base, host) = (endpoint.path().trim_end_matches('/'), endpoint.host());
         self.request.clear();
         let head = format!(
             "GET {base}{path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: pitlane\r\n\
@@ -187,7 +187,7 @@ impl RestClient {
     }
 
     fn try_step(&mut self) -> Result<Option<RestReply>, RestError> {
-        if let State::Connecting(stream) = &self.state {
+        if let State::Connecting(stream) = &mut self.state {
             if !stream.is_connected()? {
                 return Ok(None);
             }
@@ -262,7 +262,7 @@ impl RestClient {
         let addresses = self.options.endpoint.addresses();
         let address = addresses[self.next_address % addresses.len()];
         self.next_address += 1;
-        let mut stream = self.options.net.connect(address)?;
+        let mut stream = self.options.net.connect(address, self.options.endpoint.tls())?;
         if let Some(registry) = &self.registry {
             let token = Token(self.options.token);
             stream.register(registry, token, Interest::READABLE | Interest::WRITABLE)?;

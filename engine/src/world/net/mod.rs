@@ -10,6 +10,7 @@ mod listener;
 mod pipe;
 mod resolver;
 mod stream;
+mod tls;
 mod virtual_ends;
 mod virtual_net;
 
@@ -21,6 +22,7 @@ pub use listener::Listener;
 pub use resolver::Lookup;
 use resolver::Resolver;
 pub use stream::Stream;
+pub use tls::{TlsError, TlsPeer, TlsTrust};
 use virtual_ends::{VirtualListener, VirtualStream};
 pub use virtual_net::{NetConditions, NetTotals, VirtualNet};
 
@@ -52,15 +54,20 @@ impl Net {
         Net::Real(Real::default())
     }
 
-    /// Starts to connect; [`Stream::is_connected`] says when that has succeeded.
+    /// Starts to connect, over TLS where `peer` says to whom; [`Stream::is_connected`] says when
+    /// that has succeeded. A virtual net has no TLS, and no need of it.
     ///
     /// # Errors
     /// The system's. A refusal may show only later.
-    pub fn connect(&self, address: SocketAddr) -> io::Result<Stream> {
-        match self {
-            Net::Real(_) => Ok(Stream::Plain(mio::net::TcpStream::connect(address)?)),
-            Net::Virtual(net) => Ok(Stream::Virtual(VirtualStream::connect(net, address))),
-        }
+    pub fn connect(&self, address: SocketAddr, peer: Option<&TlsPeer>) -> io::Result<Stream> {
+        let tcp = match self {
+            Net::Real(_) => mio::net::TcpStream::connect(address)?,
+            Net::Virtual(net) => return Ok(Stream::Virtual(VirtualStream::connect(net, address))),
+        };
+        Ok(match peer {
+            Some(peer) => Stream::Tls(Box::new(peer.stream(tcp)?)),
+            None => Stream::Plain(tcp),
+        })
     }
 
     /// Listens at `address`; port 0 takes one that is free.

@@ -8,6 +8,7 @@ use mio::event::Source;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
+use super::tls::TlsStream;
 use super::virtual_ends::VirtualStream;
 
 /// A byte stream, non-blocking: `WouldBlock` when it has nothing to give or takes nothing now.
@@ -17,32 +18,25 @@ use super::virtual_ends::VirtualStream;
 pub enum Stream {
     /// TCP without TLS.
     Plain(TcpStream),
+    /// TCP with TLS.
+    Tls(Box<TlsStream>),
     /// In memory.
     Virtual(VirtualStream),
 }
 
 impl Stream {
-    /// Whether the attempt to connect has succeeded. The first success also turns off the delay of
+    /// Whether the attempt to connect has succeeded; with TLS, whether the peer has proved who it
+    /// is. The first success also turns off the delay of
     /// small writes: orders are single small writes, none may wait for the one before to be
     /// acknowledged.
     ///
     /// # Errors
     /// Why the attempt has failed.
-    pub fn is_connected(&self) -> io::Result<bool> {
-        let stream = match self {
-            Stream::Plain(stream) => stream,
-            Stream::Virtual(stream) => return stream.is_connected(),
-        };
-        if let Some(error) = stream.take_error()? {
-            return Err(error);
-        }
-        match stream.peer_addr() {
-            Ok(_) => {
-                stream.set_nodelay(true)?;
-                Ok(true)
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
-            Err(error) => Err(error),
+    pub fn is_connected(&mut self) -> io::Result<bool> {
+        match self {
+            Stream::Plain(stream) => has_arrived(stream),
+            Stream::Tls(stream) => Ok(has_arrived(&stream.tcp)? && stream.is_agreed()?),
+            Stream::Virtual(stream) => stream.is_connected(),
         }
     }
 
@@ -50,9 +44,13 @@ impl Stream {
     ///
     /// # Errors
     /// The system's, as when the peer is gone already.
-    pub fn shutdown_write(&self) -> io::Result<()> {
+    pub fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
             Stream::Plain(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Tls(stream) => {
+                stream.close();
+                stream.tcp.shutdown(Shutdown::Write)
+            }
             Stream::Virtual(stream) => {
                 stream.shutdown_write();
                 Ok(())
@@ -66,15 +64,30 @@ impl Stream {
     /// # Errors
     /// The system's; the drop is an orderly end then.
     pub fn reset_on_drop(&self) -> io::Result<()> {
-        match self {
-            Stream::Plain(stream) => {
-                Ok(rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO))?)
-            }
+        let stream = match self {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => &stream.tcp,
             Stream::Virtual(stream) => {
                 stream.reset();
-                Ok(())
+                return Ok(());
             }
+        };
+        Ok(rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO))?)
+    }
+}
+
+/// Whether TCP is connected. The first success also turns off the delay of small writes.
+fn has_arrived(stream: &TcpStream) -> io::Result<bool> {
+    if let Some(error) = stream.take_error()? {
+        return Err(error);
+    }
+    match stream.peer_addr() {
+        Ok(_) => {
+            stream.set_nodelay(true)?;
+            Ok(true)
         }
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -83,6 +96,7 @@ impl Read for Stream {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
             Stream::Plain(stream) => stream.read(bytes),
+            Stream::Tls(stream) => stream.read(bytes),
             Stream::Virtual(stream) => stream.read(bytes),
         }
     }
@@ -93,12 +107,16 @@ impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Stream::Plain(stream) => stream.write(bytes),
+            Stream::Tls(stream) => stream.write(bytes),
             Stream::Virtual(stream) => stream.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match self {
+            Stream::Tls(stream) => stream.flush(),
+            Stream::Plain(_) | Stream::Virtual(_) => Ok(()),
+        }
     }
 }
 
@@ -107,6 +125,7 @@ impl Source for Stream {
     fn register(&mut self, registry: &Registry, token: Token, want: Interest) -> io::Result<()> {
         match self {
             Stream::Plain(stream) => stream.register(registry, token, want),
+            Stream::Tls(stream) => stream.tcp.register(registry, token, want),
             Stream::Virtual(_) => Ok(()),
         }
     }
@@ -114,6 +133,7 @@ impl Source for Stream {
     fn reregister(&mut self, registry: &Registry, token: Token, want: Interest) -> io::Result<()> {
         match self {
             Stream::Plain(stream) => stream.reregister(registry, token, want),
+            Stream::Tls(stream) => stream.tcp.reregister(registry, token, want),
             Stream::Virtual(_) => Ok(()),
         }
     }
@@ -121,6 +141,7 @@ impl Source for Stream {
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         match self {
             Stream::Plain(stream) => stream.deregister(registry),
+            Stream::Tls(stream) => stream.tcp.deregister(registry),
             Stream::Virtual(_) => Ok(()),
         }
     }

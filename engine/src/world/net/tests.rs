@@ -41,7 +41,7 @@ fn talks_and_ends(net: &Net, pass: &dyn Fn()) {
     let address = listener.local_address().unwrap();
     assert_ne!(address.port(), 0);
     assert_eq!(net.listen(address).unwrap_err().kind(), ErrorKind::AddrInUse);
-    let mut client = net.connect(address).unwrap();
+    let mut client = net.connect(address, None).unwrap();
     let (mut server, _peer) = until(pass, || not_blocked(listener.accept())).unwrap();
     until(pass, || client.is_connected().unwrap().then_some(()));
     client.write_all(b"ask").unwrap();
@@ -73,9 +73,9 @@ fn a_silent_address_refuses(net: &Net, pass: &dyn Fn()) {
     let listener = net.listen(ANY_PORT.parse().unwrap()).unwrap();
     let address = listener.local_address().unwrap();
     drop(listener);
-    let error = until(pass, || match net.connect(address) {
+    let error = until(pass, || match net.connect(address, None) {
         Err(error) => Some(error),
-        Ok(stream) => Some(until(pass, || stream.is_connected().err())),
+        Ok(mut stream) => Some(until(pass, || stream.is_connected().err())),
     });
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
 }

@@ -43,7 +43,7 @@ impl Handshake {
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nUser-Agent: pitlane\r\n\
              {headers}\r\n",
             endpoint.path(),
-            endpoint.authority()
+            endpoint.host()
         );
         let accept_key = accept_key(&key);
         Handshake { request: request.into_bytes(), sent: 0, accept_key, answer: Vec::new() }

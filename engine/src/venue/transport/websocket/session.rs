@@ -485,7 +485,7 @@ impl Session {
         let addresses = self.endpoint.addresses();
         let address = addresses[self.next_address % addresses.len()];
         self.next_address += 1;
-        let mut stream = self.net.connect(address)?;
+        let mut stream = self.net.connect(address, self.endpoint.tls())?;
         if let Some(registry) = &self.registry {
             stream.register(registry, self.token, Interest::READABLE | Interest::WRITABLE)?;
         }
