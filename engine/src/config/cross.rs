@@ -88,12 +88,12 @@ impl Cross<'_> {
                 self.add(&key("name"), &problem, "a name of its own");
             }
             if venue.stream_url.is_empty() {
-                self.add(&key("stream_url"), "missing", "ws://HOST[:PORT][/PATH]");
+                self.add(&key("stream_url"), "missing", "wss://HOST[:PORT][/PATH]");
             }
             self.once(&key("streams"), venue.streams.as_deref().unwrap_or_default());
             if venue.books && venue.rest_url.is_empty() {
                 let problem = "missing: books start from a REST snapshot";
-                self.add(&key("rest_url"), problem, "http://HOST[:PORT][/PATH], or books = false");
+                self.add(&key("rest_url"), problem, "https://HOST[:PORT][/PATH], or books = false");
             }
             if venue.api_url.is_some() {
                 if venue.api_key.is_none() && venue.api_key_env.is_none() {

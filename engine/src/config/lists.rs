@@ -21,6 +21,10 @@ pub enum OnFlip {
     Skip,
 }
 
+/// Schemes of addresses, without and with TLS.
+const WEB_SOCKET: &[&str] = &["ws", "wss"];
+const HTTP: &[&str] = &["http", "https"];
+
 section! {
     /// A venue to connect to. None given: the embedded one.
     #[name = "venue", most = 64]
@@ -30,11 +34,13 @@ section! {
         /// The protocol it speaks.
         kind: String = "binance".into() => Rule::Name;
         /// WebSocket address of its market data. Required.
-        stream_url: String = String::new() => Rule::Url(&["ws"]), "\"ws://127.0.0.1:9443/stream\"";
+        stream_url: String = String::new() => Rule::Url(WEB_SOCKET), "\"wss://stream.binance.com:9443/stream\"";
         /// Address of its REST interface, for book snapshots. Required while `books` is true.
-        rest_url: String = String::new() => Rule::Url(&["http"]), "\"http://127.0.0.1:9080\"";
+        rest_url: String = String::new() => Rule::Url(HTTP), "\"https://api.binance.com\"";
         /// WebSocket address for orders. Not given: market data only.
-        api_url: Option<String> = None => Rule::Url(&["ws"]), "\"ws://127.0.0.1:9443/ws-api/v3\"";
+        api_url: Option<String> = None => Rule::Url(WEB_SOCKET), "\"wss://ws-api.binance.com/ws-api/v3\"";
+        /// Certificates (PEM) that TLS trusts instead of the public authorities.
+        ca_file: Option<PathBuf> = None => Rule::Text, "\"certificates.pem\"";
         /// API key. Better kept in the environment: see `api_key_env`, which comes first.
         api_key: Option<String> = None => Rule::Text, "\"***\"";
         /// Environment variable that holds the API key.

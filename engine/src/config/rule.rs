@@ -193,9 +193,6 @@ fn url_fault(text: &str, schemes: &[&str]) -> Option<String> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Some(format!("{text:?} is not a URL"));
     };
-    if matches!(scheme, "wss" | "https") {
-        return Some(format!("{text:?}: TLS is not supported yet"));
-    }
     if !schemes.contains(&scheme) {
         return Some(format!("{text:?} has the wrong scheme"));
     }
@@ -260,11 +257,10 @@ mod tests {
             &["\"127.0.0.1:0\"", "\"[::1]:80\""],
             &["\"0.0.0.0:0\"", "\"x:1\""],
         );
-        let right = ["\"ws://h\"", "\"ws://127.0.0.1:9443/ws?x\""];
+        let right = ["\"ws://h\"", "\"wss://h\"", "\"ws://127.0.0.1:9443/ws?x\""];
         let wrong =
             ["\"http://h\"", "\"ws://\"", "\"ws:///x\"", "\"ws://:1\"", "\"h\"", "\"ws://a b\""];
-        judges(&Rule::Url(&["ws"]), &right, &wrong);
-        assert!(fault(&Rule::Url(&["ws"]), "\"wss://h\"").unwrap().contains("TLS"));
+        judges(&Rule::Url(&["ws", "wss"]), &right, &wrong);
         judges(&Rule::OneOf(&["a", "b"]), &["\"a\""], &["\"c\"", "1"]);
         judges(&Rule::NameMap, &["{ x = \"Y\" }"], &["{ x = 1 }", "{ x = \"\" }", "\"x\""]);
         judges(&Rule::Texts, &["[]", "[\"a\"]"], &["[1]", "\"a\""]);

@@ -16,7 +16,7 @@ use crate::venue::registry::{KeyedOrders, OrderKind, VenueKind};
 use crate::venue::simulated::DialectKind;
 use crate::venue::transport::{Endpoint, Scheme};
 use crate::venue::{SymbolMap, VenueClock};
-use crate::world::{Files, World};
+use crate::world::{Files, TlsTrust, World};
 
 /// Where a venue is, and how to log on there.
 pub(super) struct VenueSetup {
@@ -48,19 +48,25 @@ pub(super) fn configured(
     venue: &VenueConfig,
     world: &World,
 ) -> Result<VenueSetup, LaunchError> {
+    let trust = trust_of(config, number, venue, &world.files)?;
     let parse = |key: &str, url: &str, scheme, allowed: &str| {
-        Endpoint::parse(url, scheme, &world.net).map_err(|error| {
+        Endpoint::parse(url, scheme, &world.net, Some(&trust)).map_err(|error| {
             config.error_at(&format!("venue[{number}].{key}"), &error.to_string(), allowed)
         })
     };
-    let ws = "ws://HOST:PORT/PATH";
+    let ws = "wss://HOST[:PORT]/PATH, or ws://HOST:PORT/PATH";
     let kind = kind_of(config, number, venue)?;
     let at =
         |route: &&str| parse("stream_url", &routed_url(&venue.stream_url, route), Scheme::Ws, ws);
     let streams_at: Vec<Endpoint> = kind.routes.iter().map(at).collect::<Result<_, _>>()?;
     // Without books it still tells the time.
     let rest = match venue.books || !venue.rest_url.is_empty() {
-        true => Some(parse("rest_url", &venue.rest_url, Scheme::Http, "http://HOST:PORT")?),
+        true => Some(parse(
+            "rest_url",
+            &venue.rest_url,
+            Scheme::Http,
+            "https://HOST[:PORT], or http://HOST:PORT",
+        )?),
         false => None,
     };
     let api = match &venue.api_url {
@@ -166,6 +172,27 @@ fn api_key(venue: &VenueConfig) -> Result<String, KeyError> {
         // Refused by the check of the configuration.
         (None, None) => Err(KeyError::NoVariable { name: "api_key_env".to_owned() }),
     }
+}
+
+/// Whom a venue's addresses with TLS have to be vouched for by.
+fn trust_of(
+    config: &Config,
+    number: usize,
+    venue: &VenueConfig,
+    files: &Files,
+) -> Result<TlsTrust, LaunchError> {
+    let trust = match &venue.ca_file {
+        None => TlsTrust::public().map_err(|error| error.to_string()),
+        Some(path) => {
+            files.read(path).map_err(|error| format!("{}: {error}", path.display())).and_then(
+                |pem| TlsTrust::only(&pem).map_err(|error| format!("{}: {error}", path.display())),
+            )
+        }
+    };
+    trust.map_err(|problem| {
+        let key = format!("venue[{number}].ca_file");
+        config.error_at(&key, &problem, "a file of certificates in PEM form").into()
+    })
 }
 
 fn keyed_orders(

@@ -129,7 +129,7 @@ impl Assembly<'_> {
         };
         let limits = embedded_limits(kind, simulated);
         let address = self.serve(dialect, options)?;
-        let endpoint = |scheme, url: String| Endpoint::parse(&url, scheme, &self.world.net);
+        let endpoint = |scheme, url: String| Endpoint::parse(&url, scheme, &self.world.net, None);
         let setup = || -> Result<VenueSetup, EndpointError> {
             let at = |path: &str| format!("ws://{address}{path}");
             let streams = at(dialect.stream_path);

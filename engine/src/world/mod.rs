@@ -18,7 +18,10 @@ pub use clock::{Clock, ManualTime, wall_now_ns};
 pub use entropy::Entropy;
 pub use files::{File, FileConditions, FileTotals, Files, VirtualFiles};
 pub use kernel::{kernel_names, kernel_text, kernel_text_into, kernel_text_lossy};
-pub use net::{Listener, Lookup, Net, NetConditions, NetTotals, Stream, VirtualNet};
+pub use net::{
+    Listener, Lookup, Net, NetConditions, NetTotals, Stream, TlsError, TlsPeer, TlsTrust,
+    VirtualNet,
+};
 pub use split_mix::SplitMix64;
 pub use thread::{start_thread, wait_until};
 

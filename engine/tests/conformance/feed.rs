@@ -191,7 +191,7 @@ impl<P: MarketProtocol> Drop for Feed<P> {
 }
 
 fn endpoint(url: &str, scheme: Scheme) -> Endpoint {
-    Endpoint::parse(url, scheme, &Net::real()).expect("a good URL")
+    Endpoint::parse(url, scheme, &Net::real(), None).expect("a good URL")
 }
 
 /// What asks for snapshots, and the thread that fetches them.

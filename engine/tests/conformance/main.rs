@@ -19,6 +19,7 @@ mod raw;
 mod session;
 mod subject;
 mod switch;
+mod tls;
 mod trader;
 
 market_data!(binance_spot, crate::subject::BinanceSpot);

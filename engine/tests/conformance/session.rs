@@ -21,7 +21,7 @@ use crate::raw::{Peer, RawServer, frame, text};
 
 fn session(address: std::net::SocketAddr, limits: SessionLimits, clock: Clock) -> Session {
     let endpoint =
-        Endpoint::parse(&format!("ws://{address}/ws"), Scheme::Ws, &Net::real()).unwrap();
+        Endpoint::parse(&format!("ws://{address}/ws"), Scheme::Ws, &Net::real(), None).unwrap();
     let (headers, net) = (String::new(), Net::real());
     Session::new(
         SessionOptions {

@@ -99,7 +99,8 @@ impl<V: Orders> Trader<V> {
             venue: options.name.into(),
             venue_id: VenueId(0),
             session: SessionOptions {
-                endpoint: Endpoint::parse(&url, Scheme::Ws, &Net::real()).expect("a good URL"),
+                endpoint: Endpoint::parse(&url, Scheme::Ws, &Net::real(), None)
+                    .expect("a good URL"),
                 headers: String::new(),
                 limits: SessionLimits { frame_bytes_max: options.frame_bytes_max, ..limits() },
                 governor: Governor::default(),

@@ -70,7 +70,7 @@ impl Endpoint {
         url: &str,
         scheme: Scheme,
         net: &Net,
-        trust: &TlsTrust,
+        trust: Option<&TlsTrust>,
     ) -> Result<Endpoint, EndpointError> {
         let name = scheme.name();
         let owned = || url.to_owned();
@@ -101,10 +101,12 @@ impl Endpoint {
         if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(EndpointError::Path { url: owned() });
         }
-        let peer = is_secure.then(|| trust.host(host)).transpose();
+        let no_trust = || TlsError::Setup("there is nobody to trust".to_owned());
+        let peer = is_secure.then(|| trust.ok_or_else(no_trust)?.host(host)).transpose();
         let tls = peer.map_err(|source| EndpointError::Tls { url: owned(), source })?;
         let resolve_error = |reason: String| EndpointError::Resolve { url: owned(), reason };
-        let addresses = net.resolve(&authority).map_err(|error| resolve_error(error.to_string()))?;
+        let addresses =
+            net.resolve(&authority).map_err(|error| resolve_error(error.to_string()))?;
         Ok(Endpoint { scheme, authority, path: path.into(), tls, addresses })
     }
 
@@ -164,7 +166,8 @@ mod tests {
 
     #[test]
     fn takes_a_url_apart() {
-        let parse = |url, scheme| Endpoint::parse(url, scheme, &Net::real(), &trust()).unwrap();
+        let parse =
+            |url, scheme| Endpoint::parse(url, scheme, &Net::real(), Some(&trust())).unwrap();
         let endpoint = parse("ws://127.0.0.1:9001/stream?x=1", Scheme::Ws);
         assert_eq!((endpoint.authority(), endpoint.path()), ("127.0.0.1:9001", "/stream?x=1"));
         assert_eq!(endpoint.addresses(), ["127.0.0.1:9001".parse().unwrap()]);
@@ -176,7 +179,8 @@ mod tests {
 
     #[test]
     fn with_tls_the_port_may_go_without_saying() {
-        let parse = |url, scheme| Endpoint::parse(url, scheme, &Net::real(), &trust()).unwrap();
+        let parse =
+            |url, scheme| Endpoint::parse(url, scheme, &Net::real(), Some(&trust())).unwrap();
         let bare = parse("wss://127.0.0.1/ws", Scheme::Ws);
         assert_eq!((bare.authority(), bare.host()), ("127.0.0.1:443", "127.0.0.1"));
         assert_eq!(bare.to_string(), "wss://127.0.0.1/ws");
@@ -190,7 +194,7 @@ mod tests {
     #[test]
     fn refuses_what_it_can_not_speak() {
         let error =
-            |url| Endpoint::parse(url, Scheme::Ws, &Net::real(), &trust()).unwrap_err();
+            |url| Endpoint::parse(url, Scheme::Ws, &Net::real(), Some(&trust())).unwrap_err();
         assert!(matches!(error("wss://a_/ws"), EndpointError::Tls { .. }));
         for url in ["http://127.0.0.1:1/", "https://127.0.0.1:1/", "127.0.0.1:1", ""] {
             assert!(matches!(error(url), EndpointError::Scheme { .. }), "{url}");

@@ -400,7 +400,7 @@ mod tests {
             let listener = world.listen("10.0.0.1:80".parse().unwrap()).unwrap();
             let url = "http://10.0.0.1:80/base";
             let options = RestOptions {
-                endpoint: Endpoint::parse(url, Scheme::Http, &world).unwrap(),
+                endpoint: Endpoint::parse(url, Scheme::Http, &world, None).unwrap(),
                 net: world,
                 token: 0,
                 timeout_ns: 1_000_000_000,

@@ -55,9 +55,7 @@ impl TlsTrust {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let certificate = certificate.map_err(|error| TlsError::Pem(error.to_string()))?;
-            roots
-                .add(certificate)
-                .map_err(|error| TlsError::Certificate(error.to_string()))?;
+            roots.add(certificate).map_err(|error| TlsError::Certificate(error.to_string()))?;
         }
         match roots.is_empty() {
             true => Err(TlsError::Pem("the file has none".to_owned())),

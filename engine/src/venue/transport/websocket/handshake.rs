@@ -182,7 +182,7 @@ mod tests {
 
     fn handshake() -> Handshake {
         let url = "ws://127.0.0.1:9/ws?a=b";
-        let endpoint = Endpoint::parse(url, Scheme::Ws, &Net::real()).unwrap();
+        let endpoint = Endpoint::parse(url, Scheme::Ws, &Net::real(), None).unwrap();
         Handshake::new(&endpoint, "X-Name: value\r\n", &mut SplitMix64::new(1))
     }
 

@@ -442,7 +442,7 @@ impl Session {
                 self.state = State::Connecting { stream, deadline_ns };
                 Ok(Progress::Moved)
             }
-            State::Connecting { stream, deadline_ns } => {
+            State::Connecting { mut stream, deadline_ns } => {
                 if !stream.is_connected().map_err(CloseReason::Connect)? {
                     if now_ns >= deadline_ns {
                         return Err(CloseReason::HandshakeDeadline);

@@ -76,7 +76,7 @@ impl Bench {
         let world = Net::Virtual(net.clone());
         let url = format!("ws://{HOST}/ws");
         let options = SessionOptions {
-            endpoint: Endpoint::parse(&url, Scheme::Ws, &world).unwrap(),
+            endpoint: Endpoint::parse(&url, Scheme::Ws, &world, None).unwrap(),
             headers: String::new(),
             limits: SessionLimits {
                 backoff: BackoffOptions { min_ns: 100 * MS, max_ns: 30_000 * MS },
