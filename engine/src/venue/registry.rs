@@ -9,16 +9,21 @@ use std::sync::Arc;
 
 use super::binance::{BinanceOrders, SpotMarket};
 use super::binance_futures::FuturesMarket;
+use super::bybit::BybitMarket;
+use super::kraken::KrakenMarket;
 use super::letter_reader::{ReadFrame, market_reader, order_reader};
 use super::market::{
     Connection, Fit, MarketAgent, MarketOptions, MarketWiring, SnapshotAgent, SnapshotClient,
     SnapshotOptions, Stream, StreamPort,
 };
+use super::okx::OkxMarket;
 use super::orders::{OrderAgent, OrderOptions, OrderWiring};
 use super::protocol::{
     KeyError, Keys, MarketProtocol, OrderDecoder, OrderProtocol, Signer, VenueLimits,
 };
-use super::simulated::dialect::{RecordedDialect, binance_futures, binance_spot};
+use super::simulated::dialect::{
+    RecordedDialect, binance_futures, binance_spot, bybit, kraken, okx,
+};
 use super::simulated::{DialectKind, Recording, RecordingError};
 use super::{LaneOutlet, LetterReader, StreamOrders, SymbolMap};
 use crate::config::Config;
@@ -96,6 +101,9 @@ static KINDS: &[VenueKind] = &[
         .with_orders::<BinanceOrders>(),
     of::<FuturesMarket>("binance_futures", &binance_spot::CombinedStreams)
         .with_dialect(&binance_futures::DIALECT),
+    of::<BybitMarket>("bybit", &bybit::Recorded),
+    of::<KrakenMarket>("kraken", &kraken::Recorded),
+    of::<OkxMarket>("okx", &okx::Recorded),
 ];
 
 const fn of<P: MarketProtocol>(

@@ -14,7 +14,9 @@ use pitlane_engine::venue::transport::{
     CloseReason, Endpoint, Progress, RestClient, RestOptions, Scheme, Session, SessionOptions,
 };
 use pitlane_engine::world::{Net, TlsTrust};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 

@@ -2,7 +2,11 @@
 
 pub mod binance_futures;
 pub mod binance_spot;
+pub mod bybit;
+mod in_band;
 mod kind;
+pub mod kraken;
+pub mod okx;
 mod recorded;
 
 use std::sync::Arc;

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{RecordedDialect, RecordedFrame, RecordedLine, market_opening, note_streams};
+use super::in_band::{market_opening, note_streams};
+use super::{RecordedDialect, RecordedFrame, RecordedLine};
 use crate::venue::simulated::exchange::StreamKey;
 use crate::venue::simulated::frame_kind::FrameKind;
 use crate::venue::simulated::server::{Opening, Request, Session};
@@ -72,8 +73,6 @@ impl RecordedDialect for Recorded {
         note_streams(session, method == "subscribe", names, resolve);
         let id = &request["req_id"];
         let result = format!(r#"{{"channel":"{channel}"}}"#);
-        Some(format!(
-            r#"{{"method":"{method}","req_id":{id},"result":{result},"success":true}}"#
-        ))
+        Some(format!(r#"{{"method":"{method}","req_id":{id},"result":{result},"success":true}}"#))
     }
 }

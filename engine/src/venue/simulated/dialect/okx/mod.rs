@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{RecordedDialect, RecordedFrame, RecordedLine, market_opening, note_streams};
+use super::in_band::{market_opening, note_streams};
+use super::{RecordedDialect, RecordedFrame, RecordedLine};
 use crate::venue::simulated::exchange::StreamKey;
 use crate::venue::simulated::frame_kind::FrameKind;
 use crate::venue::simulated::server::{Opening, Request, Session};
