@@ -28,7 +28,7 @@ pub(crate) use check::most_alike;
 pub use error::{ConfigError, Position, Problem};
 pub use lists::{ConsumerConfig, InstrumentConfig, OnFlip, VenueConfig};
 pub use origin::Origin;
-pub use recorded::RECORDED_VENUE;
+pub use recorded::{RECORDED_VENUE, RecordedSymbol};
 pub use sections::{
     ControlConfig, CoresConfig, EngineConfig, InstrumentRisk, LanesConfig, Profile, RiskConfig,
     SessionConfig, SimulatedConfig, StreamsConfig, TelemetryConfig,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::{Config, ConfigError, InstrumentConfig, VenueConfig};
+use crate::event::format_scaled;
 
 /// The name of the venue that a recording stands for.
 pub const RECORDED_VENUE: &str = "recorded";
@@ -17,6 +18,25 @@ const QUOTES: [&str; 17] = [
     "FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "BTC", "ETH", "BNB", "EUR", "GBP", "TRY",
     "RUB", "BRL", "AUD", "UAH", "DAI",
 ];
+
+/// A symbol of a recording, with the decimal places that its instrument gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedSymbol {
+    /// The venue's own name of it.
+    pub native: String,
+    /// Decimal places of a price.
+    pub price_scale: u8,
+    /// Decimal places of a quantity.
+    pub qty_scale: u8,
+}
+
+impl RecordedSymbol {
+    /// With eight places each, which every number of a venue's own text fits.
+    #[must_use]
+    pub fn new(native: &str) -> RecordedSymbol {
+        RecordedSymbol { native: native.to_owned(), price_scale: SCALE, qty_scale: SCALE }
+    }
+}
 
 impl Config {
     /// The kind of venue that a recording is said to be of: that of the one venue of the file, or
@@ -32,7 +52,7 @@ impl Config {
 
     /// Makes the server at an address and path, which plays a recording of these streams and native
     /// symbols of a kind of venue, the one venue; no orders are taken there, so trading is off.
-    /// Instruments that come from no file are made from the symbols, with eight decimal places.
+    /// Instruments that come from no file are made from the symbols.
     ///
     /// # Errors
     /// When the file has instruments, and one of the recording is not among them.
@@ -41,7 +61,7 @@ impl Config {
         kind: &str,
         (address, stream_path): (SocketAddr, &str),
         streams: Vec<String>,
-        symbols: &[String],
+        symbols: &[RecordedSymbol],
     ) -> Result<(), ConfigError> {
         self.simulated.enabled = false;
         self.risk.trading = false;
@@ -55,13 +75,13 @@ impl Config {
             ..VenueConfig::default()
         }];
         if !self.origin.has("instrument") {
-            self.instruments = symbols.iter().map(|native| instrument(native)).collect();
+            self.instruments = symbols.iter().map(instrument).collect();
             return Ok(());
         }
         let known = |native: &&String| {
             self.instruments.iter().any(|i| i.native_symbol(RECORDED_VENUE) == **native)
         };
-        match symbols.iter().find(|native| !known(native)) {
+        match symbols.iter().map(|symbol| &symbol.native).find(|native| !known(native)) {
             None => Ok(()),
             Some(native) => {
                 let problem = format!("the recording has {native}, which is no instrument here");
@@ -72,16 +92,17 @@ impl Config {
     }
 }
 
-fn instrument(native: &str) -> InstrumentConfig {
+fn instrument(symbol: &RecordedSymbol) -> InstrumentConfig {
+    let RecordedSymbol { native, price_scale, qty_scale } = symbol;
     let (base, quote) = assets(native);
-    let unit = "0.00000001".to_owned();
+    let unit = |scale: u8| format_scaled(1, scale).to_string();
     InstrumentConfig {
         symbol: format!("{base}-{quote}"),
-        native: Some(BTreeMap::from([(RECORDED_VENUE.to_owned(), native.to_owned())])),
-        price_scale: SCALE,
-        qty_scale: SCALE,
-        tick: unit.clone(),
-        step: unit,
+        native: Some(BTreeMap::from([(RECORDED_VENUE.to_owned(), native.clone())])),
+        price_scale: *price_scale,
+        qty_scale: *qty_scale,
+        tick: unit(*price_scale),
+        step: unit(*qty_scale),
         ..InstrumentConfig::default()
     }
 }
@@ -105,8 +126,8 @@ mod tests {
     use super::*;
 
     fn play(config: &mut Config, streams: &[&str], symbols: &[&str]) -> Result<(), ConfigError> {
-        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        let (streams, symbols): (Vec<String>, Vec<String>) = (owned(streams), owned(symbols));
+        let streams = streams.iter().map(|text| (*text).to_owned()).collect();
+        let symbols: Vec<_> = symbols.iter().map(|native| RecordedSymbol::new(native)).collect();
         config.play_recording("binance", (address(), "/stream"), streams, &symbols)
     }
 

@@ -26,7 +26,7 @@ use super::simulated::dialect::{
 };
 use super::simulated::{DialectKind, Recording, RecordingError};
 use super::{LaneOutlet, LetterReader, StreamOrders, SymbolMap};
-use crate::config::Config;
+use crate::config::{Config, RecordedSymbol};
 use crate::runtime::Agent;
 use crate::world::SplitMix64;
 
@@ -86,7 +86,7 @@ type MakeSnapshotAgent = fn(SnapshotOptions) -> (Box<dyn Agent>, SnapshotClient)
 
 type MakeOrderAgent = dyn FnOnce(OrderOptions, OrderWiring<LaneOutlet>) -> Box<dyn Agent>;
 type MakeReader = fn(SymbolMap, usize) -> Box<ReadFrame>;
-type JudgeFrames = fn(&[String], &mut dyn Iterator<Item = &str>) -> Fit;
+type JudgeFrames = fn(&[RecordedSymbol], &mut dyn Iterator<Item = &str>) -> Fit;
 type Wanted<'a> = &'a dyn Fn(&Stream) -> bool;
 type MakeMarketAgent = fn(MarketOptions, Wanted<'_>, MarketWiring<LaneOutlet>) -> MarketSession;
 

@@ -4,14 +4,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::config::RecordedSymbol;
 use crate::event::InstrumentId;
 use crate::instrument::{InstrumentSpec, Instruments};
 use crate::venue::SymbolMap;
 use crate::venue::book::BookRule;
 use crate::venue::protocol::{MarketMessage, MarketProtocol, MarketSink};
 
-/// Decimal places that every number of a venue's own text fits.
-const SCALE: u8 = 8;
 /// Largest frame, bytes.
 const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -29,16 +28,16 @@ pub struct Fit {
 }
 
 impl Fit {
-    /// How the frames of these native symbols fare.
+    /// How the frames of these symbols fare.
     #[must_use]
     pub fn of<P: MarketProtocol>(
-        natives: &[String],
+        symbols: &[RecordedSymbol],
         frames: &mut dyn Iterator<Item = &str>,
     ) -> Fit {
         let mut fit = Fit::default();
-        let Some(symbols) = symbols(natives) else { return fit };
-        let mut last = vec![None; natives.len()];
-        let mut protocol = P::new(symbols, FRAME_BYTES_MAX);
+        let Some(known) = symbol_map(symbols) else { return fit };
+        let mut last = vec![None; symbols.len()];
+        let mut protocol = P::new(known, FRAME_BYTES_MAX);
         for frame in frames {
             fit.frames += 1;
             let mut follower = Follower { fit: &mut fit, last: &mut last, rule: P::BOOK_RULE };
@@ -65,16 +64,17 @@ impl fmt::Display for Fit {
     }
 }
 
-fn symbols(natives: &[String]) -> Option<SymbolMap> {
-    let spec = |(number, _): (usize, &String)| InstrumentSpec {
+fn symbol_map(symbols: &[RecordedSymbol]) -> Option<SymbolMap> {
+    let spec = |(number, symbol): (usize, &RecordedSymbol)| InstrumentSpec {
         symbol: format!("S{number}-X"),
-        price_scale: SCALE,
-        qty_scale: SCALE,
+        price_scale: symbol.price_scale,
+        qty_scale: symbol.qty_scale,
         tick: 1,
         step: 1,
     };
-    let specs = natives.iter().enumerate().map(spec).collect();
-    let pairs: Vec<_> = natives.iter().cloned().zip((0..).map(InstrumentId)).collect();
+    let specs = symbols.iter().enumerate().map(spec).collect();
+    let natives = symbols.iter().map(|symbol| symbol.native.clone());
+    let pairs: Vec<_> = natives.zip((0..).map(InstrumentId)).collect();
     SymbolMap::new(&pairs, Arc::new(Instruments::new(specs).ok()?)).ok()
 }
 
@@ -115,7 +115,7 @@ mod tests {
     }
 
     fn fit<P: MarketProtocol>(frames: &[String]) -> Fit {
-        Fit::of::<P>(&["AB".to_owned()], &mut frames.iter().map(String::as_str))
+        Fit::of::<P>(&[RecordedSymbol::new("AB")], &mut frames.iter().map(String::as_str))
     }
 
     #[test]

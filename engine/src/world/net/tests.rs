@@ -96,7 +96,7 @@ fn both_nets_connect_talk_end_and_refuse() {
 fn pair(net: &VirtualNet, time: &ManualTime) -> (Stream, Stream) {
     let world = Net::Virtual(net.clone());
     let listener = world.listen(ANY_PORT.parse().unwrap()).unwrap();
-    let client = world.connect(listener.local_address().unwrap()).unwrap();
+    let client = world.connect(listener.local_address().unwrap(), None).unwrap();
     time.advance_to_ns(net.next_due_ns());
     let (server, _peer) = listener.accept().unwrap();
     (client, server)
@@ -230,7 +230,7 @@ fn connections_are_refused_and_names_lost_as_often_as_was_asked() {
     let half = NetConditions { refuse_ppm: 500_000, lost_name_ppm: 500_000, ..plain() };
     net.set_conditions(half);
     let lost = (0..1_000).filter(|_| world.resolve("venue:443").is_err()).count() as u64;
-    let _streams: Vec<_> = (0..1_000).map(|_| world.connect(address).unwrap()).collect();
+    let _streams: Vec<_> = (0..1_000).map(|_| world.connect(address, None).unwrap()).collect();
     let totals = net.totals();
     assert_eq!((totals.lost_names, totals.refused + totals.connections), (lost, 1_000));
     assert!((400..600).contains(&lost) && (400..600).contains(&totals.refused), "{totals:?}");

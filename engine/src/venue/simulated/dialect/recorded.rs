@@ -28,6 +28,12 @@ pub trait RecordedDialect: fmt::Debug + Sync {
         None
     }
 
+    /// Decimal places of prices and quantities in a frame's data, where the venue's numbers have a
+    /// fixed number of them that counts.
+    fn scales(&self, _data: &str) -> Option<(u8, u8)> {
+        None
+    }
+
     /// The update number of a snapshot that was fetched over REST.
     ///
     /// # Errors

@@ -25,6 +25,7 @@ use thiserror::Error;
 
 use super::dialect::{RecordedDialect, RecordedFrame, RecordedLine, UpdateIds};
 use super::frame_kind::FrameKind;
+use crate::config::RecordedSymbol;
 use crate::world::Files;
 use text::{lines, parse_seconds, times_of};
 use update_ids::Ranges;
@@ -78,7 +79,7 @@ pub struct Recording {
     pub(super) dialect: &'static dyn RecordedDialect,
     pub(super) steps: Vec<(i64, Step)>,
     pub(super) streams: Vec<RecordedStream>,
-    symbols: Vec<String>,
+    symbols: Vec<RecordedSymbol>,
     ranges: Ranges,
     left_out: u64,
     notes: Vec<String>,
@@ -197,7 +198,7 @@ impl Recording {
 
     /// The venue's symbols in it.
     #[must_use]
-    pub fn symbols(&self) -> &[String] {
+    pub fn symbols(&self) -> &[RecordedSymbol] {
         &self.symbols
     }
 
@@ -261,6 +262,13 @@ impl Recording {
                 if let Some(ids) = frame.updates {
                     self.ranges.add(&frame.symbol, ids);
                 }
+                if let Some((price_scale, qty_scale)) = self.dialect.scales(frame.data) {
+                    let known =
+                        self.symbols.iter_mut().find(|known| *known.native == *frame.symbol);
+                    if let Some(known) = known {
+                        (known.price_scale, known.qty_scale) = (price_scale, qty_scale);
+                    }
+                }
                 let (updates, data) = (frame.updates, frame.data.to_owned());
                 Step::Frame { stream: Some(self.stream(&frame)), updates, data }
             }
@@ -280,7 +288,7 @@ impl Recording {
             return Ok(());
         };
         *symbol = match (self.symbols.as_slice(), self.ranges.owner(*last_update_id)) {
-            ([only], _) => only.clone(),
+            ([only], _) => only.native.clone(),
             (_, Some(owner)) => owner.to_owned(),
             (all, None) => {
                 let problem = format!(
@@ -306,8 +314,8 @@ impl Recording {
             return index;
         }
         let (name, symbol) = (stream.to_string(), symbol.to_string());
-        if !self.symbols.contains(&symbol) {
-            self.symbols.push(symbol.clone());
+        if !self.symbols.iter().any(|known| known.native == symbol) {
+            self.symbols.push(RecordedSymbol::new(&symbol));
         }
         self.streams.push(RecordedStream { name, symbol, kind: *kind });
         self.streams.len() - 1

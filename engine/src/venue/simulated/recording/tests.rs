@@ -54,7 +54,10 @@ fn the_order_of_the_file_is_the_truth_and_times_only_pace() {
     // K11: the clock steps back behind the first line.
     let text = format!("{TRADE}\n{}\n{}\n", diff("abcusdt", 7, 8), snapshot(7));
     let recording = load(&[("a.jsonl", &text), ("a.recv_ns.txt", "30\n10\n20\n")]).unwrap();
-    assert_eq!((recording.frames(), recording.symbols()), (2, &["ABCUSDT".to_owned()][..]));
+    assert_eq!(
+        (recording.frames(), recording.symbols()),
+        (2, &[RecordedSymbol::new("ABCUSDT")][..])
+    );
     assert_eq!(recording.streams(), ["abcusdt@trade", "abcusdt@depth@100ms"]);
     assert_eq!(times(&recording), [30, 30, 30]);
     assert!(matches!(recording.steps[0].1, Step::Frame { stream: Some(0), .. }));
@@ -196,7 +199,7 @@ fn what_a_line_is_the_kind_of_venue_says() {
     assert_eq!(recording.steps.iter().filter(|step| is_common(step)).count(), 1);
     let mut recording = Recording::empty(&Words);
     recording.read(dir.path()).unwrap();
-    assert_eq!(recording.symbols(), ["A/B", "A-C"]);
+    assert_eq!(recording.symbols(), ["A/B", "A-C"].map(RecordedSymbol::new));
 }
 
 #[test]

@@ -50,6 +50,18 @@ impl RecordedDialect for Recorded {
         i64::try_from(time.as_nanosecond()).ok()
     }
 
+    /// Those of a book's levels: its checksum counts them.
+    fn scales(&self, data: &str) -> Option<(u8, u8)> {
+        let decimals = |field: &str| {
+            let number = data.split_once(field)?.1;
+            let end = number.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+            let fraction = number[..end].split_once('.').map_or("", |(_, fraction)| fraction);
+            u8::try_from(fraction.len()).ok()
+        };
+        data.contains("\"book\"").then_some(())?;
+        Some((decimals("\"price\":")?, decimals("\"qty\":")?))
+    }
+
     fn open(&self, request: &Request) -> Option<Opening> {
         (request.path == self.stream_path()).then(market_opening)
     }
