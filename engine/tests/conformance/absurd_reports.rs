@@ -7,7 +7,7 @@ use pitlane_engine::event::{ExecReport, ExecType, FEE_UNKNOWN, INFERRED, OrderSt
 use pitlane_engine::order::OrderAction;
 
 use crate::harness::wall_ms;
-use crate::order_faults::{execution, id_of, log_on};
+use crate::scripted::{execution, id_of, log_on};
 use crate::raw::{RawServer, text};
 use crate::subject::BinanceSpot;
 use crate::trader::{QTY, Trader, TraderOptions, fills};

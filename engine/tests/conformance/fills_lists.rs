@@ -7,7 +7,7 @@ use pitlane_engine::event::{ExecReport, ExecType, OrderStatus, Side, VenueRef};
 use pitlane_engine::order::{OrderAction, OrderType, TimeInForce};
 
 use crate::harness::{MS, keep_log, logged};
-use crate::order_faults::{execution, id_of};
+use crate::scripted::{execution, id_of};
 use crate::raw::{Peer, RawServer, text};
 use crate::subject::BinanceSpot;
 use crate::trader::{QTY, Trader, TraderOptions, fills};

@@ -16,6 +16,7 @@ mod order_faults;
 mod orders;
 mod proxy;
 mod raw;
+mod scripted;
 mod session;
 mod subject;
 mod switch;

@@ -12,11 +12,15 @@ use pitlane_engine::safety::HaltReason;
 use pitlane_engine::venue::LetterReason;
 use pitlane_engine::venue::simulated::{Fault, FaultName, FaultPlan, SimulatedVenue, Trigger};
 
-use crate::harness::{MS, wall_ms};
+use crate::harness::MS;
 use crate::proxy::Proxy;
 use crate::raw::{RawServer, text};
-use crate::subject::{BinanceSpot, Orders};
+use crate::scripted::Asks;
+use crate::subject::Orders;
 use crate::trader::{QTY, Trader, TraderOptions, fills, reports, venue};
+
+/// What the trader's first order is called at the venue.
+const NAME: &str = "p1-0-1";
 
 /// A trader behind a line that can be cut.
 fn behind_a_proxy<V: Orders>() -> (SimulatedVenue, Proxy, Trader<V>) {
@@ -147,33 +151,26 @@ pub fn an_order_that_never_arrived_is_rejected_once_it_can_not_arrive_any_more<V
     trader.assert_sound();
 }
 
-#[test]
-fn no_order_leaves_before_those_in_doubt_were_asked_for_and_one_that_fails_holds_up_no_other() {
+pub fn no_order_leaves_before_those_in_doubt_were_asked_for_and_one_that_fails_holds_up_no_other<V: Orders>() {
     // F26: state is queried after a reconnect before new orders. A query that the venue refuses,
     // here of a symbol that was delisted, leaves that order in doubt and no other.
     let (answers, may_answer) = std::sync::mpsc::channel::<()>();
     let asked = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&asked);
     let server = RawServer::start(move |number, peer| {
-        peer.shake_hands()?;
-        for _ in 0..2 {
-            let id = id_of(&peer.read_text()?);
-            peer.send(&text(&format!(r#"{{"id":{id},"status":200,"result":{{}}}}"#)))?;
-        }
+        V::log_on(peer)?;
         let request = peer.read_text()?;
-        let id = id_of(&request);
-        log.lock().unwrap().push(request);
+        log.lock().unwrap().push(request.clone());
         if number == 0 {
             return Ok(());
         }
         may_answer.recv().expect("the test lives");
-        let error = r#"{"code":-1121,"msg":"Invalid symbol."}"#;
-        peer.send(&text(&format!(r#"{{"id":{id},"status":400,"error":{error}}}"#)))?;
+        peer.send(&text(&V::refused(&request, V::CODES.delisted)))?;
         loop {
             log.lock().unwrap().push(peer.read_text()?);
         }
     });
-    let mut trader = Trader::<BinanceSpot>::new(server.address, &TraderOptions::default());
+    let mut trader = Trader::<V>::new(server.address, &TraderOptions::default());
     trader.drive_to_ready();
     trader.submit_resting(1);
     trader.drive("the query", |_, _| asked.lock().unwrap().len() == 2);
@@ -190,61 +187,29 @@ fn no_order_leaves_before_those_in_doubt_were_asked_for_and_one_that_fails_holds
     let told = trader.reports(1);
     assert_eq!((told.len(), told[0].exec_type()), (1, Some(ExecType::Unknown)), "{told:?}");
     let asked = asked.lock().unwrap();
-    assert!(asked[0].contains("order.place") && asked[1].contains("order.status"), "{asked:?}");
+    assert_eq!([V::asks(&asked[0]), V::asks(&asked[1])], [Asks::ToPlace, Asks::HowItStands]);
 }
 
-pub fn id_of(request: &str) -> u64 {
-    serde_json::from_str::<serde_json::Value>(request).unwrap()["id"].as_u64().unwrap()
-}
-
-/// A scripted order connection: it answers the logon and the subscription.
-pub fn log_on(peer: &mut crate::raw::Peer) -> std::io::Result<()> {
-    peer.shake_hands()?;
-    for id in 1..=2 {
-        let request = peer.read_text()?;
-        assert!(request.contains(&format!("\"id\":{id}")), "{request}");
-        peer.send(&text(&format!(r#"{{"id":{id},"status":200,"result":{{}}}}"#)))?;
-    }
-    Ok(())
-}
-
-pub fn execution(
-    name: &str,
-    id: u64,
-    exec: &str,
-    status: &str,
-    last: &str,
-    filled: &str,
-) -> String {
-    let trade = if exec == "TRADE" { id as i64 } else { -1 };
-    let now_ms = wall_ms();
-    format!(
-        r#"{{"subscriptionId":0,"event":{{"e":"executionReport","E":{now_ms},"s":"BTCUSDT","c":"{name}","S":"BUY","o":"LIMIT","f":"GTC","q":"0.01000","p":"30000.00","P":"0.00","F":"0.00","g":-1,"C":"","x":"{exec}","X":"{status}","r":"NONE","i":77,"l":"{last}","z":"{filled}","L":"30000.00","n":"0","N":null,"T":{now_ms},"t":{trade},"I":{id},"w":true,"m":false,"O":{now_ms},"Z":"0","Y":"0","Q":"0"}}}}"#
-    )
-}
-
-#[test]
-fn a_report_that_can_not_be_read_makes_the_order_a_question() {
+pub fn a_report_that_can_not_be_read_makes_the_order_a_question<V: Orders>() {
     // F16: the fill's frame is corrupt; without asking, the order would stay open for ever.
     let requests = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&requests);
     let server = RawServer::start(move |_, peer| {
-        log_on(peer)?;
+        V::log_on(peer)?;
         let place = peer.read_text()?;
-        peer.send(&text(r#"{"id":3,"status":200,"result":{}}"#))?;
-        peer.send(&text(&execution("p1-0-1", 10, "NEW", "NEW", "0", "0")))?;
-        let fill = execution("p1-0-1", 11, "TRADE", "FILLED", "0.01000", "0.01000");
+        peer.send(&text(&V::acknowledged(&place)))?;
+        peer.send(&text(&V::report(NAME, 10, ExecType::New, OrderStatus::New, ("0", "0"))))?;
+        let all = ("0.01000", "0.01000");
+        let fill = V::report(NAME, 11, ExecType::Trade, OrderStatus::Filled, all);
         peer.send(&text(&fill[..fill.len() - 9]))?;
         let query = peer.read_text()?;
-        peer.send(&text(
-            r#"{"id":4,"status":200,"result":{"symbol":"BTCUSDT","orderId":77,"clientOrderId":"p1-0-1","price":"30000.00","origQty":"0.01000","executedQty":"0.01000","status":"FILLED","side":"BUY"}}"#,
-        ))?;
+        peer.send(&text(&V::stands(&query, NAME, OrderStatus::Filled, "0.01000")))?;
         // The repeat of what the query has revealed.
         peer.send(&text(&fill))?;
         *log.lock().unwrap() = vec![place, query];
         peer.wait_for_end()
     });
-    let mut trader = Trader::<BinanceSpot>::new(server.address, &TraderOptions::default());
+    let mut trader = Trader::<V>::new(server.address, &TraderOptions::default());
     trader.drive_to_ready();
     trader.submit_resting(1);
     let is_corrected = |r: &ExecReport| r.exec_type() == Some(ExecType::Corrected);
@@ -253,7 +218,8 @@ fn a_report_that_can_not_be_read_makes_the_order_a_question() {
     let filled = fills(&trader.reports(1));
     assert_eq!((filled.len(), filled[0].last_qty), (1, QTY));
     let requests = requests.lock().unwrap();
-    assert!(requests[0].contains("order.place") && requests[1].contains("order.status"));
+    let asked: Vec<_> = requests.iter().map(|request| V::asks(request)).collect();
+    assert_eq!(asked, [Asks::ToPlace, Asks::HowItStands]);
     let seen = trader.outlet.seen();
     assert_eq!(seen.letters.len(), 1);
     assert_eq!(seen.letters[0].reason, LetterReason::Malformed);
@@ -262,27 +228,27 @@ fn a_report_that_can_not_be_read_makes_the_order_a_question() {
     trader.assert_sound();
 }
 
-#[test]
-fn reports_out_of_order_never_bring_an_order_back() {
+pub fn reports_out_of_order_never_bring_an_order_back<V: Orders>() {
     // EDGE-15: PARTIAL after FILLED, a repeat, a contradiction, an unknown order.
     let server = RawServer::start(|_, peer| {
-        log_on(peer)?;
+        V::log_on(peer)?;
         peer.read_text()?;
+        use {ExecType as Exec, OrderStatus as Status};
         let told = [
-            execution("p1-0-1", 10, "NEW", "NEW", "0", "0"),
-            execution("p1-0-1", 12, "TRADE", "FILLED", "0.00600", "0.01000"),
-            execution("p1-0-1", 11, "TRADE", "PARTIALLY_FILLED", "0.00400", "0.00400"),
-            execution("p1-0-1", 12, "TRADE", "FILLED", "0.00600", "0.01000"),
-            execution("p1-0-1", 13, "CANCELED", "CANCELED", "0", "0.01000"),
-            execution("p1-0-9", 14, "NEW", "NEW", "0", "0"),
-            execution("p1-0-1", 15, "TRADE", "FILLED", "0.02000", "0.02000"),
+            V::report(NAME, 10, Exec::New, Status::New, ("0", "0")),
+            V::report(NAME, 12, Exec::Trade, Status::Filled, ("0.00600", "0.01000")),
+            V::report(NAME, 11, Exec::Trade, Status::PartiallyFilled, ("0.00400", "0.00400")),
+            V::report(NAME, 12, Exec::Trade, Status::Filled, ("0.00600", "0.01000")),
+            V::report(NAME, 13, Exec::Canceled, Status::Canceled, ("0", "0.01000")),
+            V::report("p1-0-9", 14, Exec::New, Status::New, ("0", "0")),
+            V::report(NAME, 15, Exec::Trade, Status::Filled, ("0.02000", "0.02000")),
         ];
         for text_of in told {
             peer.send(&text(&text_of))?;
         }
         peer.wait_for_end()
     });
-    let mut trader = Trader::<BinanceSpot>::new(server.address, &TraderOptions::default());
+    let mut trader = Trader::<V>::new(server.address, &TraderOptions::default());
     trader.drive_to_ready();
     trader.submit_resting(1);
     trader.drive("all frames", |_, counters| counters.frames == 2 + 7);
@@ -309,21 +275,18 @@ fn reports_out_of_order_never_bring_an_order_back() {
     trader.assert_sound();
 }
 
-#[test]
-fn a_request_without_an_answer_makes_the_order_a_question() {
+pub fn a_request_without_an_answer_makes_the_order_a_question<V: Orders>() {
     let server = RawServer::start(|_, peer| {
-        log_on(peer)?;
+        V::log_on(peer)?;
         let place = peer.read_text()?;
-        assert!(place.contains("order.place"));
+        assert_eq!(V::asks(&place), Asks::ToPlace);
         let query = peer.read_text()?;
-        assert!(query.contains("order.status"), "never the order again: {query}");
-        peer.send(&text(
-            r#"{"id":4,"status":200,"result":{"symbol":"BTCUSDT","orderId":77,"clientOrderId":"p1-0-1","price":"30000.00","origQty":"0.01000","executedQty":"0.00000","status":"NEW","side":"BUY"}}"#,
-        ))?;
+        assert_eq!(V::asks(&query), Asks::HowItStands, "never the order again: {query}");
+        peer.send(&text(&V::stands(&query, NAME, OrderStatus::New, "0.00000")))?;
         peer.wait_for_end()
     });
     let options = TraderOptions { answer_ms: 200, ..TraderOptions::default() };
-    let mut trader = Trader::<BinanceSpot>::new(server.address, &options);
+    let mut trader = Trader::<V>::new(server.address, &options);
     trader.drive_to_ready();
     trader.submit_resting(1);
     let report = trader.drive_to(1, OrderStatus::New);

@@ -7,6 +7,8 @@ use pitlane_engine::venue::registry::VenueKind;
 use pitlane_engine::venue::simulated::DialectKind;
 use pitlane_engine::world::SplitMix64;
 
+use crate::scripted::Scripted;
+
 /// A venue whose market data is put to the test. Its one symbol is `BTCUSDT`, prices have two and
 /// quantities five decimal places.
 pub trait Market: Sized + 'static {
@@ -42,7 +44,7 @@ pub trait Market: Sized + 'static {
 }
 
 /// A venue whose orders are put to the test, too.
-pub trait Orders: Market {
+pub trait Orders: Market + Scripted {
     /// How its order entry is spoken to.
     type Entry: OrderProtocol;
     /// What the one account's key is called.
@@ -67,6 +69,8 @@ pub struct Codes {
     pub wrong_signature: i32,
     /// There is no such order.
     pub no_such_order: i32,
+    /// There is no such symbol.
+    pub delisted: i32,
 }
 
 /// Binance spot.
@@ -74,8 +78,13 @@ pub struct BinanceSpot;
 
 impl Orders for BinanceSpot {
     type Entry = BinanceOrders;
-    const CODES: Codes =
-        Codes { would_take: -2010, too_many: -1015, wrong_signature: -1022, no_such_order: -2013 };
+    const CODES: Codes = Codes {
+        would_take: -2010,
+        too_many: -1015,
+        wrong_signature: -1022,
+        no_such_order: -2013,
+        delisted: -1121,
+    };
 
     fn key() -> Credentials {
         Credentials::drawn(Self::API_KEY, &mut SplitMix64::new(1)).expect("a key")

@@ -71,6 +71,10 @@ macro_rules! orders {
                 the_fills_of_an_order_that_were_missed_are_listed_with_price_and_fee
                 an_order_that_never_arrived_is_rejected_once_it_can_not_arrive_any_more
                 once_a_critical_event_can_be_stored_nowhere_nothing_more_is_read_and_cancels_still_leave
+                no_order_leaves_before_those_in_doubt_were_asked_for_and_one_that_fails_holds_up_no_other
+                a_report_that_can_not_be_read_makes_the_order_a_question
+                reports_out_of_order_never_bring_an_order_back
+                a_request_without_an_answer_makes_the_order_a_question
             }
             checks! { $venue, bad_day:
                 what_is_told_of_a_bad_day_is_what_the_venues_ledger_says

@@ -1,0 +1,131 @@
+//! Texts of order entry for servers whose every byte is scripted, venue by venue.
+
+use std::io;
+
+use pitlane_engine::event::{ExecType, OrderStatus};
+
+use crate::harness::wall_ms;
+use crate::raw::{Peer, text};
+use crate::subject::BinanceSpot;
+
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    ToPlace,
+    HowItStands,
+    SomethingElse,
+}
+
+/// What a venue hears and says of orders. Each is to buy 0.01 BTC at 30000 and has number 77.
+pub trait Scripted {
+    /// Takes the requests with which a session begins, and grants them.
+    fn log_on(peer: &mut Peer) -> io::Result<()>;
+
+    /// What a request asks for.
+    fn asks(request: &str) -> Asks;
+
+    /// The reply that takes an order.
+    fn acknowledged(request: &str) -> String;
+
+    /// The reply that refuses a request.
+    fn refused(request: &str, code: i32) -> String;
+
+    /// The reply that tells how the order of this name stands, and how much of it is filled.
+    fn stands(request: &str, name: &str, status: OrderStatus, filled: &str) -> String;
+
+    /// A report on the order of this name, with its last and its whole filled quantity.
+    fn report(
+        name: &str,
+        id: u64,
+        exec: ExecType,
+        status: OrderStatus,
+        last_and_filled: (&str, &str),
+    ) -> String;
+}
+
+impl Scripted for BinanceSpot {
+    fn log_on(peer: &mut Peer) -> io::Result<()> {
+        log_on(peer)
+    }
+
+    fn asks(request: &str) -> Asks {
+        if request.contains("order.place") {
+            Asks::ToPlace
+        } else if request.contains("order.status") {
+            Asks::HowItStands
+        } else {
+            Asks::SomethingElse
+        }
+    }
+
+    fn acknowledged(request: &str) -> String {
+        format!(r#"{{"id":{},"status":200,"result":{{}}}}"#, id_of(request))
+    }
+
+    fn refused(request: &str, code: i32) -> String {
+        let error = format!(r#"{{"code":{code},"msg":"A test."}}"#);
+        format!(r#"{{"id":{},"status":400,"error":{error}}}"#, id_of(request))
+    }
+
+    fn stands(request: &str, name: &str, status: OrderStatus, filled: &str) -> String {
+        let names = format!(r#""symbol":"BTCUSDT","orderId":77,"clientOrderId":"{name}""#);
+        let sums = format!(r#""price":"30000.00","origQty":"0.01000","executedQty":"{filled}""#);
+        let state = format!(r#""status":"{}","side":"BUY""#, status_word(status));
+        let result = format!("{{{names},{sums},{state}}}");
+        format!(r#"{{"id":{},"status":200,"result":{result}}}"#, id_of(request))
+    }
+
+    fn report(
+        name: &str,
+        id: u64,
+        exec: ExecType,
+        status: OrderStatus,
+        (last, filled): (&str, &str),
+    ) -> String {
+        let exec = match exec {
+            ExecType::Trade => "TRADE",
+            ExecType::Canceled => "CANCELED",
+            _ => "NEW",
+        };
+        execution(name, id, exec, status_word(status), last, filled)
+    }
+}
+
+fn status_word(status: OrderStatus) -> &'static str {
+    match status {
+        OrderStatus::PartiallyFilled => "PARTIALLY_FILLED",
+        OrderStatus::Filled => "FILLED",
+        OrderStatus::Canceled => "CANCELED",
+        _ => "NEW",
+    }
+}
+
+pub fn id_of(request: &str) -> u64 {
+    serde_json::from_str::<serde_json::Value>(request).unwrap()["id"].as_u64().unwrap()
+}
+
+/// A scripted order connection: it answers the logon and the subscription.
+pub fn log_on(peer: &mut Peer) -> io::Result<()> {
+    peer.shake_hands()?;
+    for _ in 0..2 {
+        let id = id_of(&peer.read_text()?);
+        peer.send(&text(&format!(r#"{{"id":{id},"status":200,"result":{{}}}}"#)))?;
+    }
+    Ok(())
+}
+
+pub fn execution(
+    name: &str,
+    id: u64,
+    exec: &str,
+    status: &str,
+    last: &str,
+    filled: &str,
+) -> String {
+    let trade = if exec == "TRADE" { id as i64 } else { -1 };
+    let now_ms = wall_ms();
+    format!(
+        r#"{{"subscriptionId":0,"event":{{"e":"executionReport","E":{now_ms},"s":"BTCUSDT","c":"{name}","S":"BUY","o":"LIMIT","f":"GTC","q":"0.01000","p":"30000.00","P":"0.00","F":"0.00","g":-1,"C":"","x":"{exec}","X":"{status}","r":"NONE","i":77,"l":"{last}","z":"{filled}","L":"30000.00","n":"0","N":null,"T":{now_ms},"t":{trade},"I":{id},"w":true,"m":false,"O":{now_ms},"Z":"0","Y":"0","Q":"0"}}}}"#
+    )
+}
