@@ -3,7 +3,7 @@
 //! The same parts as in a real run, from the frames on the wire to the strategies and back, with
 //! housekeeping, the watchdog and the operator's desk, made by the same assembly; only the world
 //! differs. Left out are the threads and their pinning, and the control socket's lines: the desk
-//! behind it is asked directly. Log lines go to the log of the process.
+//! behind it is asked directly. Log lines go to the log of the process, with the world's time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use crate::runtime::{
     StopSignal, WatchdogHandle, look_pause,
 };
 use crate::safety::Quarantine;
-use crate::telemetry::{LogDrain, LogLanes, ProbeLink};
+use crate::telemetry::{LogDrain, LogLanes, ProbeLink, log_by_clock};
 use crate::venue::VenueCounters;
 use crate::venue::governor::Allowance;
 use crate::venue::simulated::{Ledger, SimulatedVenue, SimulatedVenueReport};
@@ -192,7 +192,7 @@ impl OneThreadEngine {
     /// Lets `ns` of virtual time pass.
     pub fn run_ns(&mut self, ns: u64) {
         let end_ns = self.thread.now_ns() + ns;
-        self.thread.run_until_ns(end_ns);
+        log_by_clock(&self.clock, || self.thread.run_until_ns(end_ns));
     }
 
     /// Virtual time since the start, ns.

@@ -5,11 +5,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use env_logger::fmt::Formatter;
+use env_logger::fmt::style::AnsiColor;
 use env_logger::{Target, WriteStyle};
+use jiff::Timestamp;
 use log::{Level, Log, Metadata, Record as LogEntry};
 use parking_lot::Mutex;
 use pitlane_ring::{Consumer, LaneOptions, Publisher, Record, lane};
@@ -18,7 +21,7 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 use super::sink::{Sink, SinkWriter};
 use super::thinning::{Thinned, Thinning};
 use crate::text::shown;
-use crate::world::wall_now_ns;
+use crate::world::{Clock, wall_now_ns};
 
 /// Bytes of text in one record; longer messages are cut.
 const TEXT_BYTES: usize = 448;
@@ -73,6 +76,8 @@ impl fmt::Write for LogRecord {
 }
 
 thread_local! {
+    /// In place of the system's.
+    static CLOCK: RefCell<Option<Clock>> = const { RefCell::new(None) };
     static ATTACHED: Cell<bool> = const { Cell::new(false) };
     static LANE: RefCell<Option<Publisher<LogRecord>>> = const { RefCell::new(None) };
 }
@@ -81,6 +86,20 @@ thread_local! {
 pub fn attach_thread(lane: Publisher<LogRecord>) {
     LANE.with(|slot| *slot.borrow_mut() = Some(lane));
     ATTACHED.with(|attached| attached.set(true));
+}
+
+/// Lines that this thread logs in `run` carry the wall time of `clock`, with milliseconds: for a
+/// simulated world.
+pub fn log_by_clock<R>(clock: &Clock, run: impl FnOnce() -> R) -> R {
+    let before = CLOCK.replace(Some(clock.clone()));
+    let result = run();
+    CLOCK.set(before);
+    result
+}
+
+/// Wall time of a simulated world, where this thread is one.
+fn simulated_wall_ns() -> Option<i64> {
+    CLOCK.with(|slot| slot.borrow().as_ref().map(Clock::wall_ns))
 }
 
 /// Installs the logger of the process, once; later calls have no effect. The filter comes from
@@ -97,12 +116,28 @@ pub fn install_logger() {
             builder.write_style(WriteStyle::Always);
         }
         builder.target(Target::Pipe(Box::new(SinkWriter(Sink::standard_error()))));
+        builder.format(write_line);
         let thinning = Mutex::new(Thinning::new(ALIKE_PER_S_MAX));
         RingLogger { sink: builder.build(), thinning }
     });
     if log::set_logger(logger).is_ok() {
         log::set_max_level(logger.sink.filter());
     }
+}
+
+/// As the library writes a line, but for the time.
+fn write_line(out: &mut Formatter, entry: &LogEntry<'_>) -> io::Result<()> {
+    let time = match simulated_wall_ns() {
+        None => out.timestamp().to_string(),
+        Some(wall_ns) => {
+            let time = Timestamp::from_nanosecond(i128::from(wall_ns)).unwrap_or_default();
+            format!("{time:.3}")
+        }
+    };
+    let (grey, level) =
+        (AnsiColor::BrightBlack.on_default(), out.default_level_style(entry.level()));
+    let (name, target, text) = (entry.level(), entry.target(), entry.args());
+    writeln!(out, "{grey}[{grey:#}{time} {level}{name:<5}{level:#} {target}{grey}]{grey:#} {text}")
 }
 
 struct RingLogger {
@@ -115,7 +150,8 @@ impl RingLogger {
     fn deliver(&self, entry: &LogEntry<'_>) {
         let text = entry.args().to_string();
         let kind = kind_of(entry.target(), &text);
-        let thinned = self.thinning.lock().take(&kind, wall_now_ns());
+        let wall_ns = simulated_wall_ns().unwrap_or_else(wall_now_ns);
+        let thinned = self.thinning.lock().take(&kind, wall_ns);
         let note = match thinned {
             Thinned::Passes => None,
             Thinned::LeftOut { note: None } => return,
