@@ -28,14 +28,8 @@ FUNCTION_LINES_MAX = 70
 LONG_FUNCTIONS = {
     # One run of an operator, step by step: each step needs what the one before left.
     "strategies/tests/ctl.rs: an_operator_adds_a_venue_merges_two_flips_and_kills",
-    # A run and the judgement of it, row by row of the table that it prints.
-    "tools/src/verify/flip_storm.rs: check",
-    "tools/src/verify/accounts.rs: check",
-    "tools/src/verify/stalls.rs: check",
     # One arm for each way in which a frame is spoiled.
     "engine/src/venue/simulated/server/spoil.rs: append_spoiled",
-    # One list of everything that a session is made of.
-    "engine/tests/binance_session/feed.rs: new",
 }
 
 

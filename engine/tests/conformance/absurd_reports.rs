@@ -7,8 +7,8 @@ use pitlane_engine::event::{ExecReport, ExecType, FEE_UNKNOWN, INFERRED, OrderSt
 use pitlane_engine::order::OrderAction;
 
 use crate::harness::wall_ms;
-use crate::scripted::{execution, id_of, log_on};
 use crate::raw::{RawServer, text};
+use crate::scripted::{execution, id_of, log_on};
 use crate::subject::BinanceSpot;
 use crate::trader::{QTY, Trader, TraderOptions, fills};
 

@@ -7,8 +7,8 @@ use pitlane_engine::event::{ExecReport, ExecType, OrderStatus, Side, VenueRef};
 use pitlane_engine::order::{OrderAction, OrderType, TimeInForce};
 
 use crate::harness::{MS, keep_log, logged};
-use crate::scripted::{execution, id_of};
 use crate::raw::{Peer, RawServer, text};
+use crate::scripted::{execution, id_of};
 use crate::subject::BinanceSpot;
 use crate::trader::{QTY, Trader, TraderOptions, fills};
 

@@ -151,7 +151,9 @@ pub fn an_order_that_never_arrived_is_rejected_once_it_can_not_arrive_any_more<V
     trader.assert_sound();
 }
 
-pub fn no_order_leaves_before_those_in_doubt_were_asked_for_and_one_that_fails_holds_up_no_other<V: Orders>() {
+pub fn no_order_leaves_before_those_in_doubt_were_asked_for_and_one_that_fails_holds_up_no_other<
+    V: Orders,
+>() {
     // F26: state is queried after a reconnect before new orders. A query that the venue refuses,
     // here of a symbol that was delisted, leaves that order in doubt and no other.
     let (answers, may_answer) = std::sync::mpsc::channel::<()>();

@@ -8,7 +8,6 @@ use crate::harness::wall_ms;
 use crate::raw::{Peer, text};
 use crate::subject::BinanceSpot;
 
-
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asks {

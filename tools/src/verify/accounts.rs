@@ -20,28 +20,9 @@ const EVENTS_PER_S: u32 = 20_000;
 /// themselves.
 pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
     let events = setting.scale.account_events;
-    let mut trial = Trial::new(setting, events, EVENTS_PER_S);
-    trial.load.critical_per_mille = CRITICAL_PER_MILLE;
-    trial.config.lanes.market = 64;
-    trial.config.lanes.critical = 8;
-    let strike = if setting.plant == Plant::None { 0 } else { 500 };
-    match setting.plant {
-        Plant::LostMarketEvent => trial.faults.lose_market_event = strike,
-        Plant::LostCriticalEvent => trial.faults.lose_critical_event = strike / 10,
-        _ => {}
-    }
     let seen: [Arc<Testimony>; WITNESSES] = Default::default();
-    for (number, testimony) in seen.iter().enumerate() {
-        let testimony = Arc::clone(testimony);
-        let make = move || Witness::new(Arc::clone(&testimony));
-        trial = trial.consumer(&format!("witness-{number}"), make);
-    }
     let stalls = Arc::new(FaultCounts::default());
-    let counts = Arc::clone(&stalls);
-    let stall = Duration::from_millis(20);
-    let plan = FaultPlan { seed: 3, stall_ppm: 2_000, stall, ..FaultPlan::default() };
-    let trial = trial.consumer("stalling", move || Faulty::new(plan, Arc::clone(&counts)));
-    let report = trial.run()?.report;
+    let report = trial(setting, &seen, &stalls).run()?.report;
     let broken: usize = report
         .consumers
         .iter()
@@ -91,4 +72,31 @@ pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
         sum(|terms| terms.conflated) > 0 && sum(|terms| terms.aggregated) > 0,
         spills > 0 && stalls.stalls() > 0,
     ]))
+}
+
+/// The run: three witnesses, and one that stalls.
+fn trial<'s>(
+    setting: &'s Setting<'s>,
+    seen: &[Arc<Testimony>],
+    stalls: &Arc<FaultCounts>,
+) -> Trial<'s> {
+    let mut trial = Trial::new(setting, setting.scale.account_events, EVENTS_PER_S);
+    trial.load.critical_per_mille = CRITICAL_PER_MILLE;
+    trial.config.lanes.market = 64;
+    trial.config.lanes.critical = 8;
+    let strike = if setting.plant == Plant::None { 0 } else { 500 };
+    match setting.plant {
+        Plant::LostMarketEvent => trial.faults.lose_market_event = strike,
+        Plant::LostCriticalEvent => trial.faults.lose_critical_event = strike / 10,
+        _ => {}
+    }
+    for (number, testimony) in seen.iter().enumerate() {
+        let testimony = Arc::clone(testimony);
+        let make = move || Witness::new(Arc::clone(&testimony));
+        trial = trial.consumer(&format!("witness-{number}"), make);
+    }
+    let counts = Arc::clone(stalls);
+    let stall = Duration::from_millis(20);
+    let plan = FaultPlan { seed: 3, stall_ppm: 2_000, stall, ..FaultPlan::default() };
+    trial.consumer("stalling", move || Faulty::new(plan, Arc::clone(&counts)))
 }

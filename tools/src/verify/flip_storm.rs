@@ -48,26 +48,9 @@ const PATIENCE_PER_FLIP: Duration = Duration::from_millis(50);
 
 pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
     let flips = setting.scale.storm_flips;
-    let mut trial = Trial::new(setting, 0, EVENTS_PER_S);
-    trial.load.critical_per_mille = CRITICAL_PER_MILLE;
-    trial.config.telemetry.fanout_every = 1_000;
-    trial.config.lanes.market = MARKET_SLOTS;
     let samples = Arc::<Mutex<Vec<Sample>>>::default();
-    let shared = Arc::clone(&samples);
-    let room = (flips * 10 * u64::from(EVENTS_PER_S) / 1_000) as usize;
-    let make = move || Timer { own: Vec::with_capacity(room), all: Arc::clone(&shared) };
-    trial = trial.consumer("steady", make);
     let seen: Vec<Arc<Seen>> = (1..CONSUMERS).map(|_| Arc::default()).collect();
-    for (number, seen) in seen.iter().enumerate() {
-        let seen = Arc::clone(seen);
-        let name = format!("flipped-{number}");
-        trial = trial.consumer(&name, move || FlipWitness::new(Arc::clone(&seen), Duration::ZERO));
-        let on_flip = if number % 2 == 0 { OnFlip::Skip } else { OnFlip::Deliver };
-        trial.config.consumers[number + 1].on_flip = on_flip;
-    }
-    if setting.has(Plant::LostCriticalEvent) {
-        trial.faults.lose_critical_event = 100;
-    }
+    let trial = trial(setting, &samples, &seen);
     let mut driver = Driver { flips, ..Driver::default() };
     let patience = PATIENCE_PER_FLIP * flips as u32 + Duration::from_secs(20);
     let report = trial.run_until(patience, PAUSE, |engine| driver.step(engine))?.report;
@@ -129,6 +112,33 @@ pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
         storm.count > 0 && calm.count > 0,
         is_in_time || setting.judges_no_times(),
     ]))
+}
+
+/// The run: one consumer that times, and nine of which some are flipped.
+fn trial<'s>(
+    setting: &'s Setting<'s>,
+    samples: &Arc<Mutex<Vec<Sample>>>,
+    seen: &[Arc<Seen>],
+) -> Trial<'s> {
+    let mut trial = Trial::new(setting, 0, EVENTS_PER_S);
+    trial.load.critical_per_mille = CRITICAL_PER_MILLE;
+    trial.config.telemetry.fanout_every = 1_000;
+    trial.config.lanes.market = MARKET_SLOTS;
+    let shared = Arc::clone(samples);
+    let room = (setting.scale.storm_flips * 10 * u64::from(EVENTS_PER_S) / 1_000) as usize;
+    let make = move || Timer { own: Vec::with_capacity(room), all: Arc::clone(&shared) };
+    trial = trial.consumer("steady", make);
+    for (number, seen) in seen.iter().enumerate() {
+        let seen = Arc::clone(seen);
+        let name = format!("flipped-{number}");
+        trial = trial.consumer(&name, move || FlipWitness::new(Arc::clone(&seen), Duration::ZERO));
+        let on_flip = if number % 2 == 0 { OnFlip::Skip } else { OnFlip::Deliver };
+        trial.config.consumers[number + 1].on_flip = on_flip;
+    }
+    if setting.has(Plant::LostCriticalEvent) {
+        trial.faults.lose_critical_event = 100;
+    }
+    trial
 }
 
 /// When an event was due, and how much later the dispatcher stamped it; ns.

@@ -92,47 +92,10 @@ pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
         let calm = run(setting, &layout, Hold::Nothing)?;
         for hold in [Hold::Sleep, Hold::Burn] {
             let held = run(setting, &layout, hold)?;
-            let from_ns = held.span.from_ns + budget_ns() + TAKE_OVER_NS;
-            let span = Span { from_ns, to_ns: held.span.to_ns };
-            let with = Latency::of(&held.samples, span);
-            let without = Latency::of(&calm.samples, span);
-            holds &= with.is_within(without) && with.count > 0 && without.count > 0;
-            let slow = held.report.consumers.iter().find(|consumer| consumer.name == SLOW);
-            let stalls = slow.map(|consumer| consumer.stalls).unwrap_or_default();
-            holds &= stalls.count == 1 && held.report.identity_holds;
-            let latest_ns = latest_ns(&held);
-            let hiccups = held.report.hiccups;
-            holds &= match place {
-                Place::SameCore => {
-                    is_no_ones(latest_ns, budget_ns() + TAKE_OVER_NS + SLICE_NS, hiccups.max_ns)
-                }
-                Place::OwnCore => {
-                    let bound_ns = FLOOR_NS.max(P99_TIMES_MAX * without.p99_ns);
-                    is_no_ones(with.p99_ns, bound_ns, hiccups.p99_ns)
-                }
-            };
-            measured.push(format!(
-                "{}, {}: p50 {} us, p90 {} us, p99 {} us (without: {}, {}, {}), latest {} us (hiccups: \
-                 p99 {}, latest {})",
-                place.name(),
-                hold.name(),
-                micros(with.p50_ns),
-                micros(with.p90_ns),
-                micros(with.p99_ns),
-                micros(without.p50_ns),
-                micros(without.p90_ns),
-                micros(without.p99_ns),
-                micros(latest_ns),
-                micros(hiccups.p99_ns),
-                micros(hiccups.max_ns),
-            ));
-            attack.push(format!(
-                "{} ms {}, {} taken over, {} events meanwhile",
-                (held.span.to_ns - held.span.from_ns) / 1_000_000,
-                hold.name(),
-                held.report.demotions.len(),
-                count(with.count as u64)
-            ));
+            let compared = compare(place, hold, &held, &calm);
+            holds &= compared.holds;
+            measured.push(compared.measured);
+            attack.push(compared.attack);
         }
     }
     let finding = Finding {
@@ -154,6 +117,59 @@ pub(crate) fn check(setting: &Setting<'_>) -> Result<Finding, TrialError> {
         attack: attack.join("; "),
     };
     Ok(finding.judged(&[holds]))
+}
+
+/// What a hold-up cost the neighbours.
+struct Compared {
+    holds: bool,
+    measured: String,
+    attack: String,
+}
+
+/// Compares a run with a hold-up with the one without.
+fn compare(place: Place, hold: Hold, held: &Ran, calm: &Ran) -> Compared {
+    let from_ns = held.span.from_ns + budget_ns() + TAKE_OVER_NS;
+    let span = Span { from_ns, to_ns: held.span.to_ns };
+    let with = Latency::of(&held.samples, span);
+    let without = Latency::of(&calm.samples, span);
+    let mut holds = with.is_within(without) && with.count > 0 && without.count > 0;
+    let slow = held.report.consumers.iter().find(|consumer| consumer.name == SLOW);
+    let stalls = slow.map(|consumer| consumer.stalls).unwrap_or_default();
+    holds &= stalls.count == 1 && held.report.identity_holds;
+    let latest_ns = latest_ns(held);
+    let hiccups = held.report.hiccups;
+    holds &= match place {
+        Place::SameCore => {
+            is_no_ones(latest_ns, budget_ns() + TAKE_OVER_NS + SLICE_NS, hiccups.max_ns)
+        }
+        Place::OwnCore => {
+            let bound_ns = FLOOR_NS.max(P99_TIMES_MAX * without.p99_ns);
+            is_no_ones(with.p99_ns, bound_ns, hiccups.p99_ns)
+        }
+    };
+    let measured = format!(
+        "{}, {}: p50 {} us, p90 {} us, p99 {} us (without: {}, {}, {}), latest {} us (hiccups: \
+         p99 {}, latest {})",
+        place.name(),
+        hold.name(),
+        micros(with.p50_ns),
+        micros(with.p90_ns),
+        micros(with.p99_ns),
+        micros(without.p50_ns),
+        micros(without.p90_ns),
+        micros(without.p99_ns),
+        micros(latest_ns),
+        micros(hiccups.p99_ns),
+        micros(hiccups.max_ns),
+    );
+    let attack = format!(
+        "{} ms {}, {} taken over, {} events meanwhile",
+        (held.span.to_ns - held.span.from_ns) / 1_000_000,
+        hold.name(),
+        held.report.demotions.len(),
+        count(with.count as u64)
+    );
+    Compared { holds, measured, attack }
 }
 
 /// Whether a tail is within its bound, or no more than what the machine itself was late.
