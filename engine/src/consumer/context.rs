@@ -19,7 +19,7 @@ use crate::event::{
 use crate::instrument::{InstrumentSpec, Instruments};
 use crate::order::order_log::OrderLogSender;
 use crate::order::trading::Ledger;
-use crate::order::{OrderCommand, OrderTracker, OrderType, TimeInForce};
+use crate::order::{OrderCommand, OrderTracker, OrderType, OrderTypes, TimeInForce};
 use crate::rate::Bucket;
 use crate::runtime::Clock;
 use crate::safety::TradingSwitch;
@@ -33,7 +33,7 @@ pub struct NewOrder {
     pub instrument: InstrumentId,
     /// Buy or sell.
     pub side: Side,
-    /// Limit price, a multiple of the tick; 0 for a market order.
+    /// Limit price, a multiple of the tick; 0 for an order without one.
     pub price: Price,
     /// Quantity, a multiple of the step, above 0.
     pub qty: Qty,
@@ -51,6 +51,8 @@ pub struct RiskLimits {
     pub max_order_qty: Arc<[i64]>,
     /// Open orders at a time, 1 to 1024.
     pub max_open_orders: usize,
+    /// By venue, the order types that it takes; any for one that is not there.
+    pub order_types: Arc<[OrderTypes]>,
     /// New orders a second, as many at once; at least 1. Cancels and queries are not counted.
     pub max_orders_per_s: u32,
 }
@@ -58,7 +60,12 @@ pub struct RiskLimits {
 impl Default for RiskLimits {
     /// Wide enough for a strategy in a harness; a run has those of its configuration.
     fn default() -> RiskLimits {
-        RiskLimits { max_order_qty: Arc::default(), max_open_orders: 64, max_orders_per_s: 1_000 }
+        RiskLimits {
+            max_order_qty: Arc::default(),
+            max_open_orders: 64,
+            order_types: Arc::default(),
+            max_orders_per_s: 1_000,
+        }
     }
 }
 

@@ -215,7 +215,9 @@ payload! {
         /// [`REDUCE_ONLY`], [`INFERRED`], [`FEE_UNKNOWN`], [`RETOLD`].
         flags: u8,
         /// Always 0.
-        reserved: [u8; 10],
+        reserved: [u8; 2],
+        /// The price that triggers a stop, or has; 0 for an order that does not wait.
+        trigger_price: i64,
     }
 }
 

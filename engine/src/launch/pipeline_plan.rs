@@ -9,6 +9,7 @@ use crate::dispatcher::Subscription;
 use crate::dispatcher::order::SequencerOptions;
 use crate::event::{ConsumerId, EventKind, InstrumentId, Interest};
 use crate::instrument::Instruments;
+use crate::order::OrderTypes;
 use crate::pipeline::{ConsumerPlan, PipelinePlan};
 use crate::runtime::CorePlan;
 use crate::venue::registry::VenueKind;
@@ -93,11 +94,24 @@ fn consumer_plan(
         limits: RiskLimits {
             max_order_qty: config.max_order_qtys().into(),
             max_open_orders: risk.max_open_orders as usize,
+            order_types: order_types(config),
             max_orders_per_s: risk.max_orders_per_s,
         },
         budget_ns,
         thread,
     }
+}
+
+/// The order types of every venue, by its number.
+fn order_types(config: &Config) -> Arc<[OrderTypes]> {
+    let kinds = VenueKind::of_venues(config);
+    let configured = config.venues.iter().map(|venue| venue.api_url.is_some());
+    let takes = configured.chain(std::iter::repeat(true));
+    let types = kinds.iter().zip(takes).map(|(kind, takes)| match takes {
+        true => kind.order_types(),
+        false => OrderTypes::NONE,
+    });
+    types.collect()
 }
 
 fn subscription(

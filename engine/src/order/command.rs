@@ -20,7 +20,8 @@ pub enum OrderAction {
     Modify = 4,
 }
 
-/// Order types that every supported venue has.
+/// Order types. Every venue that takes orders has the first three; which others one has, its
+/// protocol says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum OrderType {
@@ -30,6 +31,110 @@ pub enum OrderType {
     LimitMaker = 2,
     /// Takes what there is.
     Market = 3,
+    /// A market order, once a trade has gone to the trigger price or beyond it: at or above of a
+    /// buy, at or below of a sell.
+    StopLoss = 4,
+    /// A limit order, once a trade has gone there.
+    StopLossLimit = 5,
+    /// A market order, once a trade has come to the trigger price: at or below of a buy, at or
+    /// above of a sell.
+    TakeProfit = 6,
+    /// A limit order, once a trade has come there.
+    TakeProfitLimit = 7,
+}
+
+impl OrderType {
+    /// All of them, in the order of their codes.
+    pub const ALL: [OrderType; 7] = [
+        OrderType::Limit,
+        OrderType::LimitMaker,
+        OrderType::Market,
+        OrderType::StopLoss,
+        OrderType::StopLossLimit,
+        OrderType::TakeProfit,
+        OrderType::TakeProfitLimit,
+    ];
+
+    /// The type of a code; `None` for one that was never given out.
+    #[inline]
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<OrderType> {
+        Some(match code {
+            1 => OrderType::Limit,
+            2 => OrderType::LimitMaker,
+            3 => OrderType::Market,
+            4 => OrderType::StopLoss,
+            5 => OrderType::StopLossLimit,
+            6 => OrderType::TakeProfit,
+            7 => OrderType::TakeProfitLimit,
+            _ => return None,
+        })
+    }
+
+    /// Its name in files and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            OrderType::Limit => "limit",
+            OrderType::LimitMaker => "limit_maker",
+            OrderType::Market => "market",
+            OrderType::StopLoss => "stop_loss",
+            OrderType::StopLossLimit => "stop_loss_limit",
+            OrderType::TakeProfit => "take_profit",
+            OrderType::TakeProfitLimit => "take_profit_limit",
+        }
+    }
+
+    /// Whether it has a limit price.
+    #[inline]
+    #[must_use]
+    pub const fn is_priced(self) -> bool {
+        !matches!(self, OrderType::Market | OrderType::StopLoss | OrderType::TakeProfit)
+    }
+
+    /// Whether it waits for its trigger price before it works.
+    #[inline]
+    #[must_use]
+    pub const fn is_stop(self) -> bool {
+        !matches!(self, OrderType::Limit | OrderType::LimitMaker | OrderType::Market)
+    }
+}
+
+/// A set of order types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderTypes(u8);
+
+impl OrderTypes {
+    /// None.
+    pub const NONE: OrderTypes = OrderTypes(0);
+    /// Every one.
+    pub const ALL: OrderTypes = OrderTypes::of(&OrderType::ALL);
+    /// What every venue has that takes orders.
+    pub const PLAIN: OrderTypes =
+        OrderTypes::of(&[OrderType::Limit, OrderType::LimitMaker, OrderType::Market]);
+
+    /// These.
+    #[must_use]
+    pub const fn of(types: &[OrderType]) -> OrderTypes {
+        let (mut bits, mut at) = (0, 0);
+        while at < types.len() {
+            bits |= 1 << types[at] as u8;
+            at += 1;
+        }
+        OrderTypes(bits)
+    }
+
+    /// Whether this type is one of them.
+    #[inline]
+    #[must_use]
+    pub const fn has(self, order_type: OrderType) -> bool {
+        self.0 & 1 << order_type as u8 != 0
+    }
+
+    /// Those that are in it, in the order of their codes.
+    pub fn iter(self) -> impl Iterator<Item = OrderType> {
+        OrderType::ALL.into_iter().filter(move |order_type| self.has(*order_type))
+    }
 }
 
 /// How long an order works.
@@ -51,12 +156,18 @@ pub struct OrderFlags {
     pub reduce_only: bool,
     /// The side of the position, on accounts in hedge mode.
     pub position_side: PositionSide,
+    /// The price that triggers a stop, a multiple of the tick; 0 for an order that does not wait.
+    pub trigger_price: Price,
 }
 
 impl Default for OrderFlags {
-    /// Neither: what a spot account has.
+    /// None: what most orders of a spot account have.
     fn default() -> OrderFlags {
-        OrderFlags { reduce_only: false, position_side: PositionSide::Net }
+        OrderFlags {
+            reduce_only: false,
+            position_side: PositionSide::Net,
+            trigger_price: Price(0),
+        }
     }
 }
 
@@ -72,10 +183,12 @@ pub struct OrderCommand {
     pub tick_receive_ns: u64,
     /// When the strategy submitted it, ns of the engine's clock.
     pub submitted_ns: u64,
-    /// Limit price in the instrument's scale; 0 for a market order.
+    /// Limit price in the instrument's scale; 0 for an order without one.
     pub price: i64,
     /// Quantity in the instrument's scale.
     pub qty: i64,
+    /// The price that triggers a stop, in the instrument's scale; 0 for an order that does not wait.
+    pub trigger_price: i64,
     /// Instrument number.
     pub instrument: u32,
     /// Consumer number.
@@ -95,7 +208,7 @@ pub struct OrderCommand {
     /// [`REDUCE_ONLY`](crate::event::REDUCE_ONLY) or 0.
     pub flags: u8,
     /// Always 0.
-    pub reserved: [u8; 66],
+    pub reserved: [u8; 58],
 }
 
 const _: () = assert!(size_of::<OrderCommand>() == 128);
@@ -118,12 +231,7 @@ impl OrderCommand {
     #[inline]
     #[must_use]
     pub fn order_type(&self) -> Option<OrderType> {
-        Some(match self.order_type_code {
-            1 => OrderType::Limit,
-            2 => OrderType::LimitMaker,
-            3 => OrderType::Market,
-            _ => return None,
-        })
+        OrderType::from_code(self.order_type_code)
     }
 
     /// The time in force; `None` for a code that was never given out.
@@ -223,5 +331,22 @@ impl OrderKey {
 impl pitlane_ring::Record for OrderCommand {
     fn used_bytes(&self) -> usize {
         size_of::<OrderCommand>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_names_and_sets_of_order_types_agree() {
+        for order_type in OrderType::ALL {
+            assert_eq!(OrderType::from_code(order_type as u8), Some(order_type));
+            assert!(OrderTypes::ALL.has(order_type) && !OrderTypes::NONE.has(order_type));
+            assert_eq!(OrderTypes::PLAIN.has(order_type), !order_type.is_stop());
+            assert_eq!(order_type.is_stop(), order_type as u8 > 3, "{}", order_type.name());
+        }
+        assert_eq!((OrderType::from_code(0), OrderType::from_code(8)), (None, None));
+        assert_eq!(OrderTypes::PLAIN.iter().count(), 3);
     }
 }

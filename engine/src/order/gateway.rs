@@ -119,6 +119,7 @@ pub(crate) fn rejection(command: &OrderCommand, reason: RejectReason, now_ns: u6
     report.decision_id = command.decision_id;
     report.side_code = command.side_code;
     report.price = command.price;
+    report.trigger_price = command.trigger_price;
     report.qty = command.qty;
     report.reason_code = reason.code();
     let (status, exec_type) = match command.action() {

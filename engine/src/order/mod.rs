@@ -6,7 +6,9 @@ pub mod order_log;
 mod tracker;
 pub mod trading;
 
-pub use command::{OrderAction, OrderCommand, OrderFlags, OrderKey, OrderType, TimeInForce};
+pub use command::{
+    OrderAction, OrderCommand, OrderFlags, OrderKey, OrderType, OrderTypes, TimeInForce,
+};
 pub use gateway::{GatewayAgent, GatewayCounts};
 pub(crate) use gateway::{GatewayEnds, rejection};
 pub use tracker::{OpenOrder, OrderCounts, OrderTracker, Position};

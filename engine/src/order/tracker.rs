@@ -18,8 +18,10 @@ pub struct OpenOrder {
     pub instrument: InstrumentId,
     /// Its side.
     pub side: Side,
-    /// Limit price; 0 for a market order.
+    /// Limit price; 0 for an order without one.
     pub price: Price,
+    /// The price that triggers a stop; 0 for an order that does not wait.
+    pub trigger_price: Price,
     /// Ordered quantity.
     pub qty: Qty,
     /// Filled so far.
@@ -259,6 +261,7 @@ impl OrderTracker {
             instrument,
             side: report.side()?,
             price: Price(report.price),
+            trigger_price: Price(report.trigger_price),
             qty: Qty(report.qty),
             filled: Qty(report.filled_qty),
             // Not counted as acknowledged again when it was before.
@@ -363,6 +366,7 @@ mod tests {
             instrument: InstrumentId(0),
             side: Side::Buy,
             price: Price(100),
+            trigger_price: Price(0),
             qty: Qty(10),
             filled: Qty(0),
             status: OrderStatus::PendingNew,

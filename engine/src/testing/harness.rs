@@ -242,7 +242,7 @@ mod tests {
     use super::*;
     use crate::consumer::{Closure, NewOrder, StrategyResult, View};
     use crate::event::{Interest, RETOLD, RejectReason};
-    use crate::order::{OrderType, TimeInForce};
+    use crate::order::{OrderAction, OrderType, OrderTypes, TimeInForce};
 
     struct Joiner;
 
@@ -302,7 +302,12 @@ mod tests {
             step: 5,
         };
         let limits =
-            RiskLimits { max_order_qty: [100].into(), max_open_orders: 3, max_orders_per_s: 4 };
+            RiskLimits {
+                max_order_qty: [100].into(),
+                max_open_orders: 3,
+                max_orders_per_s: 4,
+                ..RiskLimits::default()
+            };
         let outcomes = Arc::new(Mutex::new(Vec::new()));
         let mut harness = Harness::on(spec, limits, Copier(Arc::clone(&outcomes)));
         let mut submit = |price, qty| {
@@ -327,6 +332,108 @@ mod tests {
         };
         assert_eq!(submit(6_000, 100), Ok(()), "the fourth of this second");
         assert_eq!(submit(6_000, 100), Err(RejectReason::RateLimit));
+    }
+
+    /// Submits what it is told to, as a stop at a trigger price.
+    struct Stopper(Arc<Mutex<Vec<(NewOrder, Price)>>>, Arc<Mutex<Vec<Result<(), RejectReason>>>>);
+
+    impl Strategy for Stopper {
+        fn on_quote(&mut self, _quote: View<'_, Quote>, ctx: &mut Context) -> StrategyResult {
+            for (order, trigger) in self.0.lock().drain(..) {
+                let submitted = ctx.submit_stop(order, trigger);
+                self.1.lock().push(submitted.map(|_id| ()).map_err(|refused| refused.reason));
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_stop_has_a_trigger_price_and_a_venue_that_takes_it_and_counts_as_open() {
+        let spec = InstrumentSpec {
+            symbol: "BTC-USDT".to_owned(),
+            price_scale: 2,
+            qty_scale: 5,
+            tick: 10,
+            step: 5,
+        };
+        let takes = OrderTypes::of(&[OrderType::Limit, OrderType::StopLoss]);
+        let limits =
+            RiskLimits { order_types: [takes].into(), max_open_orders: 2, ..RiskLimits::default() };
+        let (orders, outcomes) = <(Arc<Mutex<_>>, Arc<Mutex<_>>)>::default();
+        let strategy = Stopper(Arc::clone(&orders), Arc::clone(&outcomes));
+        let mut harness = Harness::on(spec, limits, strategy);
+        let stop = |order_type, price, trigger| {
+            let order = NewOrder {
+                venue: VenueId(0),
+                instrument: InstrumentId(0),
+                side: Side::Sell,
+                price: Price(price),
+                qty: Qty(5),
+                order_type,
+                time_in_force: TimeInForce::Gtc,
+            };
+            (order, Price(trigger))
+        };
+        *orders.lock() = vec![
+            stop(OrderType::StopLoss, 0, 0),
+            stop(OrderType::StopLoss, 0, -10),
+            stop(OrderType::StopLoss, 0, 6_001),
+            stop(OrderType::StopLoss, 6_000, 6_000),
+            stop(OrderType::Limit, 6_000, 6_000),
+            stop(OrderType::TakeProfit, 0, 6_000),
+            stop(OrderType::StopLossLimit, 6_000, 6_000),
+            stop(OrderType::StopLoss, 0, 6_000),
+            stop(OrderType::Limit, 6_000, 0),
+            stop(OrderType::StopLoss, 0, 6_000),
+        ];
+        harness.quote(Price(6_000), Qty(5), Price(6_010), Qty(5));
+        let (bad, no) = (Err(RejectReason::BadPrice), Err(RejectReason::Unsupported));
+        let full = Err(RejectReason::MaxOpenOrders);
+        assert_eq!(
+            *outcomes.lock(),
+            [bad, bad, bad, bad, bad, no, no, Ok(()), Ok(()), full],
+            "a stop that waits is as open as any"
+        );
+        let sent = harness.orders();
+        assert_eq!((sent.len(), sent[0].trigger_price, sent[0].price), (2, 6_000, 0));
+        let context = harness.context();
+        assert_eq!(context.open_orders()[0].trigger_price, Price(6_000));
+        assert_eq!(context.order_types(VenueId(0)), takes);
+        assert_eq!(context.order_types(VenueId(7)), OrderTypes::NONE);
+    }
+
+    #[test]
+    fn cancel_all_cancels_each_open_order_once() {
+        /// Submits twice, and then cancels all, twice.
+        struct Quitter(Arc<Mutex<Vec<usize>>>, u32);
+        impl Strategy for Quitter {
+            fn on_quote(&mut self, quote: View<'_, Quote>, ctx: &mut Context) -> StrategyResult {
+                self.1 += 1;
+                if self.1 > 2 {
+                    self.0.lock().push(ctx.cancel_all()?);
+                    return Ok(());
+                }
+                ctx.submit(NewOrder {
+                    venue: quote.venue(),
+                    instrument: quote.instrument(),
+                    side: Side::Buy,
+                    price: Price(quote.bid_price),
+                    qty: Qty(5),
+                    order_type: OrderType::LimitMaker,
+                    time_in_force: TimeInForce::Gtc,
+                })?;
+                Ok(())
+            }
+        }
+        let counts = Arc::new(Mutex::new(Vec::new()));
+        let mut harness = Harness::new(Quitter(Arc::clone(&counts), 0));
+        for _ in 0..4 {
+            harness.quote(Price(10), Qty(10), Price(11), Qty(10));
+        }
+        assert_eq!(*counts.lock(), [2, 0], "a cancel on its way is not sent again");
+        let actions: Vec<_> = harness.orders().iter().filter_map(OrderCommand::action).collect();
+        use OrderAction::{Cancel, Submit};
+        assert_eq!(actions, [Submit, Submit, Cancel, Cancel]);
     }
 
     /// Sells once, then stays.

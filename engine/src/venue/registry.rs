@@ -27,6 +27,7 @@ use super::simulated::dialect::{
 use super::simulated::{DialectKind, Recording, RecordingError};
 use super::{LaneOutlet, LetterReader, StreamOrders, SymbolMap};
 use crate::config::{Config, RecordedSymbol};
+use crate::order::OrderTypes;
 use crate::runtime::Agent;
 use crate::world::SplitMix64;
 
@@ -70,6 +71,7 @@ pub(crate) struct OrderKind {
     /// With a drawn key, for an embedded venue of this kind.
     pub(crate) with_drawn_key: fn(&str, &mut SplitMix64) -> Result<KeyedOrders, KeyError>,
     reader: MakeReader,
+    types: OrderTypes,
 }
 
 /// An order session that has its keys and lacks its ends.
@@ -176,6 +178,7 @@ impl VenueKind {
                 P::Signer::drawn(name, random).map(KeyedOrders::new::<P>)
             },
             reader: order_reader::<P::Decoder>,
+            types: P::ORDER_TYPES,
         };
         VenueKind { orders: Some(orders), ..self }
     }
@@ -184,6 +187,12 @@ impl VenueKind {
     #[must_use]
     pub fn takes_orders(&self) -> bool {
         self.orders.is_some()
+    }
+
+    /// The order types that it takes.
+    #[must_use]
+    pub fn order_types(&self) -> OrderTypes {
+        self.orders.map_or(OrderTypes::NONE, |orders| orders.types)
     }
 
     /// The kind of this name.

@@ -339,7 +339,11 @@ impl<O: EventOutlet> SyntheticVenue<O> {
             order.command.consumer == command.consumer
                 && order.command.client_order_id == command.client_order_id
         });
+        let is_stop = command.order_type().is_some_and(OrderType::is_stop);
         match (command.action(), known) {
+            (Some(OrderAction::Submit), None) if is_stop => {
+                self.refuse(command, RejectReason::Unsupported);
+            }
             (Some(OrderAction::Submit), None) if self.resting.len() < RESTING_MAX => {
                 let mut command = *command;
                 if command.order_type() == Some(OrderType::Market) {

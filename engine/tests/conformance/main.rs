@@ -18,6 +18,7 @@ mod proxy;
 mod raw;
 mod scripted;
 mod session;
+mod stops;
 mod subject;
 mod switch;
 mod tls;

@@ -7,4 +7,5 @@ mod ledger;
 mod limits;
 mod market_data;
 mod orders;
+mod stops;
 mod trader;

@@ -9,7 +9,7 @@ use crate::event::{
 };
 use crate::order::trading::RefusedWhat;
 use crate::order::{
-    OpenOrder, OrderAction, OrderCommand, OrderCounts, OrderFlags, OrderType, Position,
+    OpenOrder, OrderAction, OrderCommand, OrderCounts, OrderFlags, OrderTypes, Position,
 };
 
 /// Of an order that is not known.
@@ -27,8 +27,48 @@ impl Context {
         self.submit_with(order, OrderFlags::default())
     }
 
-    /// As [`Context::submit`], for an order that only reduces a position, or names the side of one.
-    /// A venue that has no such orders refuses it with `Unsupported`.
+    /// As [`Context::submit`], for a stop: it waits at the venue until a trade there reaches
+    /// `trigger_price`, and counts as open and as able to fill from now on. Which order types wait,
+    /// and for what, [`OrderType`] says; one without a limit has price 0.
+    ///
+    /// ```
+    /// # use pitlane_engine::consumer::{Context, NewOrder, SubmitError};
+    /// # use pitlane_engine::event::{ClientOrderId, InstrumentId, Price, Qty, Side, VenueId};
+    /// # use pitlane_engine::order::{OrderType, TimeInForce};
+    /// /// Sells at any price once a trade at or below `trigger` was made.
+    /// fn protect(
+    ///     ctx: &mut Context,
+    ///     venue: VenueId,
+    ///     instrument: InstrumentId,
+    ///     qty: Qty,
+    ///     trigger: Price,
+    /// ) -> Result<ClientOrderId, SubmitError> {
+    ///     let order = NewOrder {
+    ///         venue,
+    ///         instrument,
+    ///         side: Side::Sell,
+    ///         price: Price(0),
+    ///         qty,
+    ///         order_type: OrderType::StopLoss,
+    ///         time_in_force: TimeInForce::Gtc,
+    ///     };
+    ///     ctx.submit_stop(order, trigger)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Context::submit`]; `Unsupported` where the venue has no such orders, `BadPrice` for a
+    /// trigger price that is none.
+    pub fn submit_stop(
+        &mut self,
+        order: NewOrder,
+        trigger_price: Price,
+    ) -> Result<ClientOrderId, SubmitError> {
+        self.submit_with(order, OrderFlags { trigger_price, ..OrderFlags::default() })
+    }
+
+    /// As [`Context::submit`], for an order that only reduces a position, names the side of one, or
+    /// waits for a trigger price. A venue that has no such orders refuses it with `Unsupported`.
     ///
     /// # Errors
     /// As [`Context::submit`].
@@ -38,7 +78,7 @@ impl Context {
         order: NewOrder,
         flags: OrderFlags,
     ) -> Result<ClientOrderId, SubmitError> {
-        let outcome = self.check(&order).and_then(|()| self.send_new(&order, flags));
+        let outcome = self.check(&order, flags).and_then(|()| self.send_new(&order, flags));
         if let Err(reason) = outcome {
             self.tracker.refused();
             self.ledger.refused(order.venue, order.instrument, RefusedWhat::Order, reason);
@@ -60,6 +100,31 @@ impl Context {
             self.tracker.cancel_sent(id);
         }
         self.asked(id, RefusedWhat::Cancel, outcome)
+    }
+
+    /// Cancels all open orders of this strategy that have no cancel on its way; how many that were.
+    /// Orders of other strategies, and of whoever else uses the account, are left alone.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when the lane is full before all have left: call it again later.
+    pub fn cancel_all(&mut self) -> Result<usize, SubmitError> {
+        let mut count = 0;
+        for index in 0..self.tracker.open().len() {
+            let Some(order) = self.tracker.open().get(index) else { break };
+            let (id, is_leaving) = (order.id, order.cancel_pending);
+            if !is_leaving {
+                self.cancel(id)?;
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    /// The order types that a venue takes; none where it takes no orders, or is not known. For
+    /// `on_start`: `submit` asks the same.
+    #[must_use]
+    pub fn order_types(&self, venue: VenueId) -> OrderTypes {
+        self.limits.order_types.get(venue.index()).copied().unwrap_or(OrderTypes::NONE)
     }
 
     /// Amends an open order to another price and quantity, filled quantity included. The answer
@@ -132,12 +197,16 @@ impl Context {
         std::mem::take(&mut self.has_order_news).then(|| self.tracker.open().len())
     }
 
-    fn check(&mut self, order: &NewOrder) -> Result<(), RejectReason> {
+    #[inline]
+    fn check(&mut self, order: &NewOrder, flags: OrderFlags) -> Result<(), RejectReason> {
         if !self.switch.is_on() {
             return Err(RejectReason::TradingHalted);
         }
-        let is_priced = order.order_type != OrderType::Market;
+        let is_priced = order.order_type.is_priced();
         self.check_terms(order.instrument, is_priced, order.price, order.qty)?;
+        if order.order_type.is_stop() || flags.trigger_price.0 != 0 {
+            self.check_trigger(order, flags.trigger_price)?;
+        }
         if !self.tracker.has_room() {
             return Err(RejectReason::MaxOpenOrders);
         }
@@ -145,6 +214,22 @@ impl Context {
             return Err(RejectReason::RateLimit);
         }
         Ok(())
+    }
+
+    /// A stop has a trigger price and a venue that takes it, and nothing else has one.
+    fn check_trigger(&self, order: &NewOrder, trigger: Price) -> Result<(), RejectReason> {
+        let spec = self.instruments.get(order.instrument);
+        let spec = spec.ok_or(RejectReason::UnknownInstrument)?;
+        let is_price = trigger.0 > 0 && trigger.0 % spec.tick == 0;
+        if !order.order_type.is_stop() || !is_price {
+            return Err(RejectReason::BadPrice);
+        }
+        // A harness knows no venues.
+        let types = self.limits.order_types.get(order.venue.index());
+        match types.is_none_or(|types| types.has(order.order_type)) {
+            true => Ok(()),
+            false => Err(RejectReason::Unsupported),
+        }
     }
 
     fn check_amendment(
@@ -232,6 +317,7 @@ impl Context {
             instrument: order.instrument,
             side: order.side,
             price: order.price,
+            trigger_price: flags.trigger_price,
             qty: order.qty,
             filled: Qty(0),
             status: OrderStatus::PendingNew,
@@ -269,6 +355,7 @@ impl Context {
         command.order_type_code = order.order_type as u8;
         command.time_in_force_code = order.time_in_force as u8;
         command.position_side_code = flags.position_side.code();
+        command.trigger_price = flags.trigger_price.0;
         command.flags = if flags.reduce_only { REDUCE_ONLY } else { 0 };
         command
     }

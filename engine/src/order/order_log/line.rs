@@ -10,6 +10,7 @@ use crate::event::{
     OrderStatus, PositionSide, RejectReason, Side, format_scaled,
 };
 use crate::instrument::Instruments;
+use crate::order::OrderType;
 use crate::order::trading::{decimal, reason_words};
 use crate::runtime::Clock;
 
@@ -73,6 +74,7 @@ struct OrderLine<'a> {
     order_type: Option<&'static str>,
     time_in_force: Option<&'static str>,
     price: String,
+    trigger_price: Option<String>,
     qty: String,
     filled_qty: Option<String>,
     prevented_qty: Option<String>,
@@ -204,12 +206,7 @@ fn order_line<'a>(
             _ => report.exec_type().map_or("unknown", ExecType::name),
         },
         head,
-        order_type: match note.order_type_code {
-            1 => Some("limit"),
-            2 => Some("limit_maker"),
-            3 => Some("market"),
-            _ => None,
-        },
+        order_type: OrderType::from_code(note.order_type_code).map(OrderType::name),
         time_in_force: match note.time_in_force_code {
             1 => Some("gtc"),
             2 => Some("ioc"),
@@ -217,6 +214,9 @@ fn order_line<'a>(
             _ => None,
         },
         price: scales.price(report.price),
+        trigger_price: Some(note.trigger_price)
+            .filter(|price| *price != 0)
+            .map(|price| scales.price(price)),
         qty: scales.qty(report.qty),
         filled_qty: of_report(scales.qty(report.filled_qty)),
         prevented_qty: of_report(scales.qty(report.prevented_qty))

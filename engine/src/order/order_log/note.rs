@@ -34,6 +34,8 @@ pub(crate) struct OrderNote {
     pub(super) venue_time_ns: i64,
     /// Trace of the frame that brought it; 0 of a command.
     pub(super) trace_id: u64,
+    /// Of a command for a stop its trigger price; else 0.
+    pub(super) trigger_price: i64,
     pub(super) instrument: u32,
     pub(super) venue: u16,
     kind_code: u8,
@@ -41,7 +43,7 @@ pub(crate) struct OrderNote {
     pub(super) action_code: u8,
     pub(super) order_type_code: u8,
     pub(super) time_in_force_code: u8,
-    reserved: [u8; 30],
+    reserved: [u8; 22],
 }
 
 const _: () = assert!(size_of::<OrderNote>() == 256);
@@ -61,6 +63,7 @@ impl OrderNote {
         (note.venue, note.instrument) = (command.venue, command.instrument);
         note.action_code = command.action_code;
         note.order_type_code = command.order_type_code;
+        note.trigger_price = command.trigger_price;
         note.time_in_force_code = command.time_in_force_code;
         let report = &mut note.report;
         report.consumer = command.consumer;

@@ -7,7 +7,7 @@
 use super::credentials::Credentials;
 use super::reports::BinanceReports;
 use crate::event::{PositionSide, RejectReason, Side, VenueRef, push_scaled};
-use crate::order::{OrderCommand, OrderType, TimeInForce};
+use crate::order::{OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{Failure, FillsFrom, KeepAlive, OrderProtocol, OrderRequest, Outcome};
 
@@ -42,6 +42,7 @@ impl OrderProtocol for BinanceOrders {
     type Signer = Credentials;
     type Decoder = BinanceReports;
 
+    const ORDER_TYPES: OrderTypes = OrderTypes::ALL;
     const FILLS_MAX: usize = 1_000;
     const KEEP_ALIVE: KeepAlive = KeepAlive::WsPing;
     const LOGON: &'static [&'static str] = &["logon", "subscribe"];
@@ -214,17 +215,31 @@ fn write_order(
         Side::Buy => r#"","side":"BUY""#,
         Side::Sell => r#"","side":"SELL""#,
     });
-    text.text(match (order_type, life) {
-        (OrderType::Limit, TimeInForce::Gtc) => r#","type":"LIMIT","timeInForce":"GTC""#,
-        (OrderType::Limit, TimeInForce::Ioc) => r#","type":"LIMIT","timeInForce":"IOC""#,
-        (OrderType::Limit, TimeInForce::Fok) => r#","type":"LIMIT","timeInForce":"FOK""#,
-        // The venue knows no time in force for these two.
-        (OrderType::LimitMaker, _) => r#","type":"LIMIT_MAKER""#,
-        (OrderType::Market, _) => r#","type":"MARKET""#,
+    text.text(match order_type {
+        OrderType::Limit => r#","type":"LIMIT""#,
+        OrderType::LimitMaker => r#","type":"LIMIT_MAKER""#,
+        OrderType::Market => r#","type":"MARKET""#,
+        OrderType::StopLoss => r#","type":"STOP_LOSS""#,
+        OrderType::StopLossLimit => r#","type":"STOP_LOSS_LIMIT""#,
+        OrderType::TakeProfit => r#","type":"TAKE_PROFIT""#,
+        OrderType::TakeProfitLimit => r#","type":"TAKE_PROFIT_LIMIT""#,
     });
-    if order_type != OrderType::Market {
+    // The venue knows no time in force for the others.
+    if order_type.is_priced() && order_type != OrderType::LimitMaker {
+        text.text(match life {
+            TimeInForce::Gtc => r#","timeInForce":"GTC""#,
+            TimeInForce::Ioc => r#","timeInForce":"IOC""#,
+            TimeInForce::Fok => r#","timeInForce":"FOK""#,
+        });
+    }
+    if order_type.is_priced() {
         text.text(r#","price":""#);
         push_scaled(text.0, command.price, request.scales.price);
+        text.text("\"");
+    }
+    if order_type.is_stop() {
+        text.text(r#","stopPrice":""#);
+        push_scaled(text.0, command.trigger_price, request.scales.price);
         text.text("\"");
     }
     text.text(r#","quantity":""#);
@@ -318,6 +333,22 @@ mod tests {
         assert_eq!(protocol.place(&command, &request(9), &mut out), Ok(()));
         let params = &json_of(&out)["params"];
         assert!(params.get("price").is_none() && params.get("timeInForce").is_none());
+        command.trigger_price = 5_900_000;
+        let told = |order_type: OrderType, protocol: &mut BinanceOrders, out: &mut Vec<u8>| {
+            let stop = OrderCommand { order_type_code: order_type as u8, ..command };
+            assert_eq!(protocol.place(&stop, &request(9), out), Ok(()));
+            let params = &json_of(out)["params"];
+            let texts = ["type", "stopPrice", "price", "timeInForce"].map(|name| params[name].clone());
+            texts.map(|text| text.as_str().unwrap_or("-").to_owned()).join(" ")
+        };
+        for (order_type, expected) in [
+            (OrderType::StopLoss, "STOP_LOSS 59000.00 - -"),
+            (OrderType::StopLossLimit, "STOP_LOSS_LIMIT 59000.00 60000.01 IOC"),
+            (OrderType::TakeProfit, "TAKE_PROFIT 59000.00 - -"),
+            (OrderType::TakeProfitLimit, "TAKE_PROFIT_LIMIT 59000.00 60000.01 IOC"),
+        ] {
+            assert_eq!(told(order_type, &mut protocol, &mut out), expected);
+        }
         for spoil in [
             |command: &mut OrderCommand| command.side_code = 0,
             |command: &mut OrderCommand| command.flags = REDUCE_ONLY,
@@ -382,7 +413,8 @@ mod tests {
         let (mut protocol, mut out) = (protocol(), Vec::with_capacity(1_024));
         let mut command = OrderCommand::new_zeroed();
         (command.price, command.qty, command.side_code) = (i64::MAX, i64::MAX, Side::Sell.code());
-        command.order_type_code = OrderType::Limit as u8;
+        command.order_type_code = OrderType::StopLossLimit as u8;
+        command.trigger_price = i64::MAX;
         command.time_in_force_code = TimeInForce::Ioc as u8;
         let native = "A".repeat(32);
         let name = [b'p'; 36];

@@ -71,6 +71,7 @@ fn report<'a>(execution: &Execution<'a>) -> OrderMessage<'a> {
         instrument: execution.symbol.instrument,
         side: execution.side,
         price: execution.price,
+        trigger_price: Some(execution.trigger_price).filter(|price| *price != 0),
         qty: execution.qty,
         last_price: execution.last_price,
         last_qty: execution.last_qty,

@@ -300,6 +300,7 @@ mod tests {
             execution_id: 6,
             trade_id: Some(4),
             price: 150,
+            trigger_price: 0,
             qty: 200_000,
             last_price: 149,
             last_qty: 50_000,

@@ -21,6 +21,7 @@ pub(super) struct Past {
     venue_order_id: VenueRef,
     decision_id: u64,
     price: i64,
+    trigger_price: i64,
     qty: i64,
     filled_qty: i64,
     prevented_qty: i64,
@@ -36,7 +37,7 @@ pub(super) struct Past {
     is_presumed: bool,
 }
 
-const _: () = assert!(size_of::<Past>() <= 144);
+const _: () = assert!(size_of::<Past>() <= 160);
 
 impl Past {
     fn of(key: OrderKey, order: &KnownOrder) -> Past {
@@ -46,6 +47,7 @@ impl Past {
             venue_order_id: order.venue_order_id,
             decision_id: command.decision_id,
             price: order.price,
+            trigger_price: command.trigger_price,
             qty: order.qty,
             filled_qty: order.fills.qty(),
             prevented_qty: order.prevented_qty,
@@ -68,6 +70,7 @@ impl Past {
         command.consumer = self.key.consumer.0;
         command.decision_id = self.decision_id;
         (command.price, command.qty) = (self.price, self.qty);
+        command.trigger_price = self.trigger_price;
         (command.instrument, command.venue) = (self.instrument, self.venue);
         (command.side_code, command.order_type_code) = (self.side_code, self.order_type_code);
         (command.flags, command.position_side_code) = (self.flags, self.position_side_code);

@@ -57,6 +57,9 @@ impl KnownOrder {
         if !self.is_market() && !self.own_prices().any(|price| price == report.price) {
             return Err("another price than the order's");
         }
+        if report.trigger_price.is_some_and(|trigger| trigger != self.command.trigger_price) {
+            return Err("another trigger price than the order's");
+        }
         Terms {
             qty: report.qty,
             filled_qty: report.filled_qty,
@@ -133,8 +136,9 @@ impl KnownOrder {
         qty == self.qty || qty == self.command.qty || self.amendments.allow_qty(qty)
     }
 
+    /// Whether it takes at any price, once it works.
     fn is_market(&self) -> bool {
-        self.command.order_type() == Some(OrderType::Market)
+        !self.command.order_type().is_none_or(OrderType::is_priced)
     }
 
     /// Prices that the order has had or may have: an amended one may have traded at any of them.
@@ -204,6 +208,7 @@ mod tests {
             instrument: InstrumentId(0),
             side: Side::Buy,
             price: 100,
+            trigger_price: None,
             qty: 10,
             last_price: 99,
             last_qty: 4,
@@ -218,11 +223,12 @@ mod tests {
     #[test]
     fn each_field_of_a_report_is_held_against_the_order() {
         assert_eq!(order().check(&fill()), Ok(()));
-        let spoils: [fn(&mut VenueReport); 12] = [
+        let spoils: [fn(&mut VenueReport); 13] = [
             |report| report.instrument = InstrumentId(1),
             |report| report.side = Side::Sell,
             |report| report.qty = 11,
             |report| report.price = 101,
+            |report| report.trigger_price = Some(99),
             |report| report.filled_qty = 11,
             |report| report.filled_qty = -1,
             |report| report.prevented_qty = Some(7),

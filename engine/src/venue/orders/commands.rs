@@ -64,6 +64,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[inline]
     fn place(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
         self.may_add_risk(command)?;
+        if !command.order_type().is_some_and(|order_type| P::ORDER_TYPES.has(order_type)) {
+            return Err(RejectReason::Unsupported);
+        }
         if !self.orders.thinning.may_order(command, self.orders.now_ns) {
             let governor = self.orders.gate.governor();
             governor.note_held(RequestClass::Order, HoldReason::Refusals);

@@ -55,6 +55,7 @@ impl Record {
             instrument: InstrumentId(0),
             side: Side::Buy,
             price: PRICE,
+            trigger_price: None,
             qty: QTY,
             last_price: 0,
             last_qty: 0,

@@ -315,6 +315,7 @@ impl KnownOrder {
         report.client_order_id = self.command.client_order_id;
         report.venue_order_id = self.venue_order_id;
         report.price = self.price;
+        report.trigger_price = self.command.trigger_price;
         report.qty = self.qty;
         report.filled_qty = self.fills.qty();
         report.prevented_qty = self.prevented_qty;

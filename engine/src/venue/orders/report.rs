@@ -238,7 +238,9 @@ impl KnownOrder {
             let average = i64::try_from(*quote / i128::from(qty.max(1)));
             *quote > 0 && average.is_ok_and(|average| !self.is_beyond_limit(average))
         };
-        let fallback = if next_price > 0 { next_price } else { self.price };
+        // A stop without a limit fills near its trigger price.
+        let own = if self.price > 0 { self.price } else { self.command.trigger_price };
+        let fallback = if next_price > 0 { next_price } else { own };
         let venues_quote = quote.filter(plausible);
         let quote = venues_quote.unwrap_or(i128::from(fallback) * i128::from(qty));
         self.fills.infer(to, quote);

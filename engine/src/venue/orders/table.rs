@@ -354,6 +354,7 @@ mod tests {
             instrument: InstrumentId(0),
             side: Side::Buy,
             price: 100,
+            trigger_price: None,
             qty: 10,
             last_price: 100,
             last_qty: filled_qty,

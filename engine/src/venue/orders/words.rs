@@ -21,6 +21,8 @@ pub struct VenueReport {
     pub side: Side,
     /// Limit price; 0 for a market order.
     pub price: i64,
+    /// The price that triggers it, where the report says.
+    pub trigger_price: Option<i64>,
     /// Ordered quantity.
     pub qty: i64,
     /// Price of this fill.

@@ -2,7 +2,7 @@
 
 use super::{KeepAlive, Signer};
 use crate::event::{AssetAmount, AssetName, RejectReason, VenueRef};
-use crate::order::OrderCommand;
+use crate::order::{OrderCommand, OrderTypes};
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{LimitWords, RequestClass};
 use crate::venue::orders::{VenueAnswer, VenueFill, VenueReport};
@@ -186,6 +186,9 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// The steps of the logon, by their names in messages; each waits for the reply to the one
     /// before.
     const LOGON: &'static [&'static str];
+
+    /// The order types that it can have; any other is refused before it is written.
+    const ORDER_TYPES: OrderTypes;
 
     /// What keeps a quiet connection open.
     const KEEP_ALIVE: KeepAlive;

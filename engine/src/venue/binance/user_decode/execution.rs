@@ -34,6 +34,8 @@ pub struct Execution<'a> {
     pub trade_id: Option<u64>,
     /// Limit price; 0 for a market order.
     pub price: i64,
+    /// The price that triggers it, `P`; 0 where it has none.
+    pub trigger_price: i64,
     /// Quantity of the order.
     pub qty: i64,
     /// Price of this fill; 0 when it is none.
@@ -89,6 +91,10 @@ pub(super) fn read<'a>(
             id => Some(u64::try_from(id).map_err(|_| DecodeError::nonsense("negative trade id"))?),
         },
         price: fields.scaled(b'p', scales.price)?,
+        trigger_price: match fields.get(b'P') {
+            None => 0,
+            Some(_) => fields.scaled(b'P', scales.price)?,
+        },
         qty: fields.scaled(b'q', scales.qty)?,
         last_price: of_a_fill(b'L', scales.price)?,
         last_qty: of_a_fill(b'l', scales.qty)?,
@@ -156,7 +162,8 @@ pub(super) fn fee_of(amount: &str, asset: Option<&str>) -> Option<(i64, u128)> {
 
 /// What can't be, whatever the order was (F17).
 fn check(report: &Execution<'_>) -> Result<(), DecodeError> {
-    let numbers = [report.price, report.last_price, report.last_qty, report.filled_qty];
+    let Execution { price, trigger_price, last_price, last_qty, filled_qty, .. } = *report;
+    let numbers = [price, trigger_price, last_price, last_qty, filled_qty];
     if report.qty < 0 || numbers.iter().any(|number| *number < 0) {
         return Err(DecodeError::nonsense("negative number in an execution report"));
     }

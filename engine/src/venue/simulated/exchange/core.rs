@@ -155,22 +155,39 @@ impl Exchange {
         events.append(&mut self.events);
     }
 
-    /// Tells what happened in a market. Returns the number of market events.
+    /// Tells what happened in a market, and what that has triggered. Returns the number of market
+    /// events.
     fn settle(&mut self, index: usize, now: Moment) -> u64 {
-        let mut happened = std::mem::take(&mut self.market_events);
-        self.markets[index].drain_events(&mut happened);
-        let count = happened.len() as u64;
-        for event in happened.drain(..) {
-            match event {
-                MarketEvent::Trade { tick, maker } => {
-                    let (market, told) = (&self.markets[index], &mut self.events);
-                    self.desk.on_trade(index, market, &tick, maker, now.epoch_ms, told);
-                    self.events.push(Event::Trade { market: index, tick });
+        let mut count = 0;
+        loop {
+            let mut happened = std::mem::take(&mut self.market_events);
+            self.markets[index].drain_events(&mut happened);
+            count += happened.len() as u64;
+            let mut triggered = Vec::new();
+            for event in happened.drain(..) {
+                match event {
+                    MarketEvent::Trade { tick, maker } => {
+                        let (market, told) = (&self.markets[index], &mut self.events);
+                        self.desk.on_trade(index, market, &tick, maker, now.epoch_ms, told);
+                        triggered.extend(self.desk.triggered_by(index, tick.price));
+                        self.events.push(Event::Trade { market: index, tick });
+                    }
+                    MarketEvent::Top(top) => self.events.push(Event::Top { market: index, top }),
                 }
-                MarketEvent::Top(top) => self.events.push(Event::Top { market: index, top }),
+            }
+            self.market_events = happened;
+            triggered.dedup();
+            for id in &triggered {
+                // A trade that an earlier one made may have been there before.
+                if self.desk.by_id(*id).is_waiting {
+                    let market = &mut self.markets[index];
+                    self.desk.trigger(*id, market, now.epoch_ms, &mut self.events);
+                }
+            }
+            if triggered.is_empty() {
+                break;
             }
         }
-        self.market_events = happened;
         self.pace.done(count);
         count
     }

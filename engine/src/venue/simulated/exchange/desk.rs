@@ -3,7 +3,7 @@
 //! Execution ids are contiguous over all orders. Closed orders are remembered for queries, the last
 //! ten thousand of them.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -13,7 +13,7 @@ use super::amount::{Amount, base_amount, quote_amount};
 use super::book::{Fill, Side};
 use super::event::{Event, ExecKind, OrderReport};
 use super::fees::{BNB, Commission, CommissionAsset};
-use super::filters::{self, AMENDS_MAX, OPEN_ORDERS_MAX};
+use super::filters::{self, AMENDS_MAX, OPEN_ORDERS_MAX, WAITING_ORDERS_MAX};
 use super::instrument::SimulatedSymbol;
 use super::ledger::Ledger;
 use super::market::Market;
@@ -51,6 +51,8 @@ pub struct Desk {
     by_name: HashMap<(usize, String), u64>,
     /// Orders in the books by market and id in the book.
     by_resting: BTreeMap<(usize, u64), u64>,
+    /// Orders that wait for their triggers, by market and id.
+    pub(super) waiting: BTreeSet<(usize, u64)>,
     closed: VecDeque<u64>,
     next_order_id: u64,
     next_execution_id: u64,
@@ -78,6 +80,7 @@ impl Desk {
             orders: HashMap::new(),
             by_name: HashMap::new(),
             by_resting: BTreeMap::new(),
+            waiting: BTreeSet::new(),
             closed: VecDeque::new(),
             next_order_id: 1,
             next_execution_id: 1,
@@ -89,6 +92,22 @@ impl Desk {
 
     pub fn account(&self) -> &Account {
         &self.account
+    }
+
+    /// Frees what an order has locked.
+    pub(super) fn release(&mut self, id: u64, symbol: &SimulatedSymbol) {
+        let order = &self.orders[&id];
+        if let Some((asset, amount)) = locked(order, symbol, order.remaining()) {
+            self.account.unlock(asset, amount);
+        }
+    }
+
+    /// Whether what taking an order's quantity now would cost is free.
+    pub(super) fn can_pay(&self, id: u64, market: &Market) -> bool {
+        let order = &self.orders[&id];
+        let cost = market_cost(market, order.side, order.qty);
+        let (asset, amount) = spent(&market.symbol, order.side, order.qty, cost);
+        self.account.has_free(asset, amount)
     }
 
     /// The record, which any thread may read.
@@ -105,16 +124,37 @@ impl Desk {
         events: &mut Vec<Event>,
     ) -> Result<Placed, Refusal> {
         self.check(market, &new)?;
+        let market_index = new.market;
         let order = self.accept(new, now_ms);
-        let (id, side, qty, life) = (order.id, order.side, order.qty, order.time_in_force);
-        let limit = (order.order_type != OrderType::Market).then_some(order.price);
+        let (id, is_waiting) = (order.id, order.is_waiting);
         if let Some((asset, amount)) = locked(&order, &market.symbol, order.qty) {
             assert!(self.account.lock(asset, amount), "the balance was checked before");
         }
         self.by_name.insert((order.market, order.client_order_id.clone()), id);
         self.orders.insert(id, order);
         self.report(id, ExecKind::New, events);
+        let fills = match is_waiting {
+            true => {
+                self.waiting.insert((market_index, id));
+                Vec::new()
+            }
+            false => self.work(id, market, now_ms, events),
+        };
+        self.tell_balances(market, events);
+        Ok(Placed { id, fills })
+    }
 
+    /// Lets an order take what it can; what is left of it rests, or expires.
+    pub(super) fn work(
+        &mut self,
+        id: u64,
+        market: &mut Market,
+        now_ms: i64,
+        events: &mut Vec<Event>,
+    ) -> Vec<OrderFill> {
+        let order = &self.orders[&id];
+        let (side, qty, life) = (order.side, order.qty, order.time_in_force);
+        let limit = order.order_type.is_priced().then_some(order.price);
         let is_killed = life == TimeInForce::Fok && market.book.executable(side, limit, qty) < qty;
         let fills = match is_killed {
             true => Vec::new(),
@@ -137,8 +177,7 @@ impl Desk {
                 _ => self.expire(id, ExpiryReason::IocUnfilled, market, now_ms, events),
             }
         }
-        self.tell_balances(market, events);
-        Ok(Placed { id, fills })
+        fills
     }
 
     /// A trade met a resting order: if it is the account's, it is filled.
@@ -188,6 +227,9 @@ impl Desk {
         let id = self.open_order(index, name)?;
         filters::check_qty(&market.symbol, qty)?;
         let order = &self.orders[&id];
+        if order.is_waiting {
+            return Err(Refusal::AmendNotWorking);
+        }
         if qty >= order.qty || qty <= order.executed + order.prevented {
             return Err(Refusal::AmendNotSmaller);
         }
@@ -226,7 +268,9 @@ impl Desk {
     pub fn open_ids(&self, index: Option<usize>) -> Vec<u64> {
         let of_market = |market: usize| index.is_none_or(|index| index == market);
         let open = self.by_resting.iter().filter(|((market, _), _)| of_market(*market));
-        let mut ids: Vec<u64> = open.map(|(_, &id)| id).collect();
+        let waiting = self.waiting.iter().filter(|(market, _)| of_market(*market));
+        let ids = open.map(|(_, &id)| id).chain(waiting.map(|(_, id)| *id));
+        let mut ids: Vec<u64> = ids.collect();
         ids.sort_unstable();
         ids
     }
@@ -266,12 +310,22 @@ impl Desk {
         if self.is_beyond_position(market, new) {
             return Err(Refusal::Filter(Filter::MaxPosition));
         }
+        let waiting = self.waiting.iter().filter(|(index, _)| *index == new.market);
+        if new.order_type.is_stop() && waiting.count() >= WAITING_ORDERS_MAX {
+            return Err(Refusal::Filter(Filter::MaxNumAlgoOrders));
+        }
+        if new.order_type.is_triggered(new.side, new.stop_price, market.last_price()) {
+            return Err(Refusal::WouldTrigger);
+        }
         let crosses = || market.book.executable(new.side, Some(new.price), 1) > 0;
         if new.order_type == OrderType::LimitMaker && crosses() {
             return Err(Refusal::WouldTake);
         }
         let cost = match new.order_type {
             OrderType::Market => market_cost(market, new.side, new.qty),
+            OrderType::StopLoss | OrderType::TakeProfit => {
+                u128::from(new.stop_price) * u128::from(new.qty)
+            }
             _ => u128::from(new.price) * u128::from(new.qty),
         };
         let (asset, amount) = spent(&market.symbol, new.side, new.qty, cost);
@@ -303,6 +357,8 @@ impl Desk {
             order_type: new.order_type,
             time_in_force: new.time_in_force,
             price: new.price,
+            stop_price: new.stop_price,
+            is_waiting: new.order_type.is_stop(),
             qty: new.qty,
             executed: 0,
             prevented: 0,
@@ -313,6 +369,7 @@ impl Desk {
             expiry: None,
             amends: 0,
             created_ms: now_ms,
+            working_ms: if new.order_type.is_stop() { 0 } else { now_ms },
             updated_ms: now_ms,
         }
     }
@@ -356,7 +413,7 @@ impl Desk {
         fill
     }
 
-    fn expire(
+    pub(super) fn expire(
         &mut self,
         id: u64,
         reason: ExpiryReason,
@@ -429,6 +486,8 @@ impl Desk {
     fn close(&mut self, id: u64) {
         let order = self.order(id);
         let (market, resting) = (order.market, order.resting.take());
+        order.is_waiting = false;
+        self.waiting.remove(&(market, id));
         if let Some(resting) = resting {
             self.by_resting.remove(&(market, resting));
         }
@@ -444,7 +503,7 @@ impl Desk {
         }
     }
 
-    fn report(&mut self, id: u64, kind: ExecKind, events: &mut Vec<Event>) {
+    pub(super) fn report(&mut self, id: u64, kind: ExecKind, events: &mut Vec<Event>) {
         let execution_id = self.next_execution_id;
         self.next_execution_id += 1;
         let order = self.orders[&id].clone();
@@ -456,7 +515,7 @@ impl Desk {
         self.ledger.lock().note_order(&self.orders[&id]);
     }
 
-    fn tell_balances(&self, market: &Market, events: &mut Vec<Event>) {
+    pub(super) fn tell_balances(&self, market: &Market, events: &mut Vec<Event>) {
         let SimulatedSymbol { base_asset, quote_asset, .. } = &market.symbol;
         let mut assets = vec![base_asset.as_str(), quote_asset];
         if self.commission.asset == CommissionAsset::Bnb {
@@ -471,7 +530,7 @@ impl Desk {
         open.map(|order| order.id).ok_or(Refusal::UnknownOrder)
     }
 
-    fn order(&mut self, id: u64) -> &mut Order {
+    pub(super) fn order(&mut self, id: u64) -> &mut Order {
         self.orders.get_mut(&id).expect("the desk knows its orders")
     }
 }
@@ -484,10 +543,15 @@ fn spent(symbol: &SimulatedSymbol, side: Side, qty: u64, notional: u128) -> (&st
     }
 }
 
-/// What an order has locked for `qty` of it; a market order locks nothing.
+/// What an order has locked for `qty` of it; one that takes at any price locks nothing, but for
+/// what its stop price would cost while it waits.
 fn locked<'a>(order: &Order, symbol: &'a SimulatedSymbol, qty: u64) -> Option<(&'a str, Amount)> {
-    let notional = u128::from(order.price) * u128::from(qty);
-    (order.order_type != OrderType::Market).then(|| spent(symbol, order.side, qty, notional))
+    let price = match (order.order_type.is_priced(), order.is_waiting) {
+        (true, _) => order.price,
+        (false, true) => order.stop_price,
+        (false, false) => return None,
+    };
+    Some(spent(symbol, order.side, qty, u128::from(price) * u128::from(qty)))
 }
 
 /// What taking `qty` would cost now.

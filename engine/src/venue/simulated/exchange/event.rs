@@ -44,6 +44,8 @@ pub struct OrderReport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExecKind {
     New,
+    /// Its trigger came: it works from now on.
+    Triggered,
     Trade(OrderFill),
     /// With the client's name for the cancel itself.
     Canceled(String),

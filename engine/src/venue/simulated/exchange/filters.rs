@@ -2,11 +2,13 @@
 
 use super::instrument::SimulatedSymbol;
 use super::market::Market;
-use super::order::{NewOrder, OrderType};
+use super::order::NewOrder;
 use super::refusal::{Filter, Refusal};
 
 /// Open orders of a symbol.
 pub const OPEN_ORDERS_MAX: usize = 200;
+/// Orders of a symbol that wait for their triggers.
+pub const WAITING_ORDERS_MAX: usize = 5;
 /// Amends of one order.
 pub const AMENDS_MAX: u32 = 10;
 /// A limit price lies between the market's price divided by this and multiplied by it.
@@ -18,17 +20,18 @@ pub const MAX_NOTIONAL: u64 = 9_000_000;
 pub fn check_order(market: &Market, new: &NewOrder) -> Result<(), Refusal> {
     let symbol = &market.symbol;
     check_qty(symbol, new.qty)?;
-    if new.order_type == OrderType::Market {
+    if new.order_type.is_stop() {
+        check_price(symbol, new.stop_price)?;
+    }
+    if !new.order_type.is_priced() {
         if new.qty > symbol.market_qty_max() {
             return Err(Refusal::Filter(Filter::MarketLotSize));
         }
-        let best = market.book.best(new.side.opposite()).map_or(0, |(price, _)| price);
-        return check_min_notional(symbol, best, new.qty);
+        let best = || market.book.best(new.side.opposite()).map_or(0, |(price, _)| price);
+        let price = if new.order_type.is_stop() { new.stop_price } else { best() };
+        return check_min_notional(symbol, price, new.qty);
     }
-    let is_legal = (1..=symbol.price_max()).contains(&new.price);
-    if !is_legal || !new.price.is_multiple_of(symbol.tick) {
-        return Err(Refusal::Filter(Filter::Price));
-    }
+    check_price(symbol, new.price)?;
     let reference = market.last_price();
     let (low, high) = (reference / PRICE_FACTOR_MAX, reference.saturating_mul(PRICE_FACTOR_MAX));
     if !(low..=high).contains(&new.price) {
@@ -39,6 +42,12 @@ pub fn check_order(market: &Market, new: &NewOrder) -> Result<(), Refusal> {
         return Err(Refusal::Filter(Filter::Notional));
     }
     Ok(())
+}
+
+/// A price within the symbol's bounds and ticks.
+fn check_price(symbol: &SimulatedSymbol, price: u64) -> Result<(), Refusal> {
+    let is_legal = (1..=symbol.price_max()).contains(&price) && price.is_multiple_of(symbol.tick);
+    if is_legal { Ok(()) } else { Err(Refusal::Filter(Filter::Price)) }
 }
 
 /// A quantity within the symbol's bounds and steps.
@@ -64,7 +73,7 @@ fn whole_value(symbol: &SimulatedSymbol, whole_units: u64) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::super::book::Side;
-    use super::super::order::TimeInForce;
+    use super::super::order::{OrderType, TimeInForce};
     use super::*;
 
     #[test]
@@ -88,6 +97,7 @@ mod tests {
             order_type,
             time_in_force: TimeInForce::Gtc,
             price,
+            stop_price: 0,
             qty,
             client_order_id: None,
             self_trade: None,

@@ -22,6 +22,7 @@ mod order;
 mod pace;
 mod refusal;
 mod self_trade;
+mod stops;
 mod trade_tick;
 
 pub use amount::{AMOUNT_SCALE, Amount};
@@ -32,7 +33,9 @@ pub use desk::{OrderName, Placed};
 pub use event::{Event, ExecKind, OrderReport};
 pub use feed::{Feed, StreamKey};
 pub use fees::{Commission, CommissionAsset, Fee};
-pub use filters::{AMENDS_MAX, MAX_NOTIONAL, OPEN_ORDERS_MAX, PRICE_FACTOR_MAX};
+pub use filters::{
+    AMENDS_MAX, MAX_NOTIONAL, OPEN_ORDERS_MAX, PRICE_FACTOR_MAX, WAITING_ORDERS_MAX,
+};
 pub use instrument::SimulatedSymbol;
 pub use kline::Kline;
 pub use ledger::{Ledger, LedgerBalance, LedgerTrade};

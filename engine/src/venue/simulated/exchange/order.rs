@@ -9,6 +9,36 @@ pub enum OrderType {
     Limit,
     LimitMaker,
     Market,
+    /// A market order, once the price has gone against it.
+    StopLoss,
+    /// A limit order, once the price has gone against it.
+    StopLossLimit,
+    /// A market order, once the price has come to it.
+    TakeProfit,
+    /// A limit order, once the price has come to it.
+    TakeProfitLimit,
+}
+
+impl OrderType {
+    /// Whether it has a limit price.
+    pub fn is_priced(self) -> bool {
+        !matches!(self, OrderType::Market | OrderType::StopLoss | OrderType::TakeProfit)
+    }
+
+    /// Whether it waits for a price before it works.
+    pub fn is_stop(self) -> bool {
+        !matches!(self, OrderType::Limit | OrderType::LimitMaker | OrderType::Market)
+    }
+
+    /// Whether a trade at `last` triggers an order of this side and stop price.
+    pub fn is_triggered(self, side: Side, stop_price: u64, last: u64) -> bool {
+        let is_loss = matches!(self, OrderType::StopLoss | OrderType::StopLossLimit);
+        match (self.is_stop(), is_loss == (side == Side::Buy)) {
+            (false, _) => false,
+            (true, true) => last >= stop_price,
+            (true, false) => last <= stop_price,
+        }
+    }
 }
 
 /// How long an order lives.
@@ -58,6 +88,8 @@ pub enum ExpiryReason {
     FokUnfilled,
     /// A market order found nothing more to take.
     NoLiquidity,
+    /// Its trigger came, and what it may cost was not free.
+    NoBalance,
 }
 
 /// A new order as it is asked for, in the symbol's units.
@@ -67,8 +99,10 @@ pub struct NewOrder {
     pub side: Side,
     pub order_type: OrderType,
     pub time_in_force: TimeInForce,
-    /// 0 for a market order.
+    /// 0 for an order without a limit.
     pub price: u64,
+    /// What triggers it; 0 for one that does not wait.
+    pub stop_price: u64,
     pub qty: u64,
     /// The exchange names it when the client does not.
     pub client_order_id: Option<String>,
@@ -91,8 +125,12 @@ pub struct Order {
     pub order_type: OrderType,
     /// How long it lives.
     pub time_in_force: TimeInForce,
-    /// In units of 10^-`price_scale`; 0 for a market order.
+    /// In units of 10^-`price_scale`; 0 for an order without a limit.
     pub price: u64,
+    /// What triggers it, or has; 0 for one that never waits.
+    pub stop_price: u64,
+    /// Its trigger has not come yet.
+    pub is_waiting: bool,
     /// In units of 10^-`qty_scale`; an amend makes it smaller.
     pub qty: u64,
     /// In units of 10^-`qty_scale`.
@@ -113,6 +151,8 @@ pub struct Order {
     pub amends: u32,
     /// Milliseconds since the epoch.
     pub created_ms: i64,
+    /// When it began to work, milliseconds since the epoch; 0 while it waits.
+    pub working_ms: i64,
     /// Milliseconds since the epoch.
     pub updated_ms: i64,
 }
@@ -133,8 +173,35 @@ impl Order {
         matches!(self.status, Status::New | Status::PartiallyFilled)
     }
 
+    /// Whether it works: it rests, or is about to.
+    pub fn is_working(&self) -> bool {
+        self.is_open() && !self.is_waiting
+    }
+
     /// Quantity that is neither executed nor prevented.
     pub fn remaining(&self) -> u64 {
         self.qty - self.executed - self.prevented
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_is_triggered_where_the_price_goes_against_it_and_a_profit_where_it_comes_to_it() {
+        for (order_type, buys_at_or_above) in [
+            (OrderType::StopLoss, true),
+            (OrderType::StopLossLimit, true),
+            (OrderType::TakeProfit, false),
+            (OrderType::TakeProfitLimit, false),
+        ] {
+            let at = |side, last| order_type.is_triggered(side, 100, last);
+            assert!(at(Side::Buy, 100) && at(Side::Sell, 100), "{order_type:?}");
+            assert_eq!(at(Side::Buy, 101), buys_at_or_above, "{order_type:?}");
+            assert_eq!(at(Side::Sell, 99), buys_at_or_above, "{order_type:?}");
+            assert_eq!(at(Side::Buy, 99), !buys_at_or_above, "{order_type:?}");
+        }
+        assert!(!OrderType::Limit.is_triggered(Side::Buy, 0, 1));
     }
 }

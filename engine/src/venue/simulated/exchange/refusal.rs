@@ -9,6 +9,8 @@ pub enum Refusal {
     DuplicateName,
     /// It was to rest and would take.
     WouldTake,
+    /// It was to wait for a price that is there already.
+    WouldTrigger,
     /// What it may cost is not free.
     NoBalance,
     /// The order to cancel or to amend is not open, or was never known.
@@ -17,6 +19,8 @@ pub enum Refusal {
     NoSuchOrder,
     /// An amend may only make a quantity smaller, and not to what is executed already.
     AmendNotSmaller,
+    /// An order that waits for its trigger can't be amended.
+    AmendNotWorking,
 }
 
 /// A rule of a symbol.
@@ -29,5 +33,6 @@ pub enum Filter {
     Notional,
     PercentPriceBySide,
     MaxNumOrders,
+    MaxNumAlgoOrders,
     MaxNumOrderAmends,
 }

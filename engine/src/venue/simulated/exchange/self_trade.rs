@@ -3,7 +3,7 @@
 use super::desk::Desk;
 use super::event::Event;
 use super::market::Market;
-use super::order::{OrderFill, OrderType, SelfTrade};
+use super::order::{OrderFill, SelfTrade};
 
 impl Desk {
     /// Lets a new order take what it can within its limit; its executions, in order. What it would
@@ -23,7 +23,7 @@ impl Desk {
             if !order.is_open() || left == 0 {
                 return fills;
             }
-            let limit = (order.order_type != OrderType::Market).then_some(order.price);
+            let limit = order.order_type.is_priced().then_some(order.price);
             let is_own = |resting| mode != SelfTrade::Allow && self.own(index, resting).is_some();
             let (free, own) = market.book.executable_before(side, limit, left, is_own);
             if free > 0 {

@@ -34,25 +34,28 @@ pub fn new_order(
         "LIMIT" => OrderType::Limit,
         "LIMIT_MAKER" => OrderType::LimitMaker,
         "MARKET" => OrderType::Market,
+        "STOP_LOSS" => OrderType::StopLoss,
+        "STOP_LOSS_LIMIT" => OrderType::StopLossLimit,
+        "TAKE_PROFIT" => OrderType::TakeProfit,
+        "TAKE_PROFIT_LIMIT" => OrderType::TakeProfitLimit,
         _ => return Err(Refusal::bad(-1116, "Invalid orderType.")),
     };
-    let time_in_force = match (order_type, text(params, "timeInForce").as_deref()) {
-        (OrderType::Limit, None) => return Err(Refusal::missing("timeInForce")),
-        (OrderType::Limit, Some("GTC")) | (_, None) => TimeInForce::Gtc,
-        (OrderType::Limit, Some("IOC")) => TimeInForce::Ioc,
-        (OrderType::Limit, Some("FOK")) => TimeInForce::Fok,
-        (OrderType::Limit, Some(_)) => {
-            return Err(Refusal::bad(-1115, "Invalid timeInForce."));
-        }
-        (_, Some(_)) => return Err(not_required("timeInForce")),
+    let has_life = order_type.is_priced() && order_type != OrderType::LimitMaker;
+    let time_in_force = match (has_life, text(params, "timeInForce").as_deref()) {
+        (true, None) => return Err(Refusal::missing("timeInForce")),
+        (true, Some("GTC")) | (false, None) => TimeInForce::Gtc,
+        (true, Some("IOC")) => TimeInForce::Ioc,
+        (true, Some("FOK")) => TimeInForce::Fok,
+        (true, Some(_)) => return Err(Refusal::bad(-1115, "Invalid timeInForce.")),
+        (false, Some(_)) => return Err(not_required("timeInForce")),
     };
-    let price = match order_type {
-        OrderType::Market if params.contains_key("price") => {
-            return Err(not_required("price"));
-        }
-        OrderType::Market => 0,
-        _ => number(params, "price", symbol.price_scale, Filter::Price)?,
+    let price_of = |name: &str, is_needed: bool| match is_needed {
+        true => number(params, name, symbol.price_scale, Filter::Price),
+        false if params.contains_key(name) => Err(not_required(name)),
+        false => Ok(0),
     };
+    let price = price_of("price", order_type.is_priced())?;
+    let stop_price = price_of("stopPrice", order_type.is_stop())?;
     let self_trade = match text(params, "selfTradePreventionMode").as_deref() {
         None => None,
         Some("NONE") => Some(SelfTrade::Allow),
@@ -68,6 +71,7 @@ pub fn new_order(
         order_type,
         time_in_force,
         price,
+        stop_price,
         qty: qty(params, "quantity", symbol)?,
         client_order_id: client_id(params, "newClientOrderId")?,
         self_trade,
@@ -137,9 +141,10 @@ fn number(
 
 fn response(params: &Map<String, Value>, order_type: OrderType) -> Result<ResponseType, Refusal> {
     match (text(params, "newOrderRespType").as_deref(), order_type) {
-        (Some("ACK"), _) | (None, OrderType::LimitMaker) => Ok(ResponseType::Ack),
+        (Some("ACK"), _) => Ok(ResponseType::Ack),
         (Some("RESULT"), _) => Ok(ResponseType::Result),
-        (Some("FULL"), _) | (None, _) => Ok(ResponseType::Full),
+        (Some("FULL"), _) | (None, OrderType::Limit | OrderType::Market) => Ok(ResponseType::Full),
+        (None, _) => Ok(ResponseType::Ack),
         (Some(_), _) => Err(Refusal::bad(-1100, "Invalid newOrderRespType.")),
     }
 }
@@ -181,6 +186,9 @@ mod tests {
             (json!({"timeInForce": "DAY"}), -1115),
             (json!({"timeInForce": null}), -1102),
             (json!({"type": "MARKET"}), -1106),
+            (json!({"type": "STOP_LOSS_LIMIT"}), -1102),
+            (json!({"type": "STOP_LOSS", "stopPrice": "59000"}), -1106),
+            (json!({"stopPrice": "59000"}), -1106),
             (json!({"price": "60000.015"}), -1013),
             (json!({"price": "60000.0000000001"}), -1111),
             (json!({"price": "1e5"}), -1100),

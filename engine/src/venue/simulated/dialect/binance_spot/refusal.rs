@@ -51,6 +51,7 @@ impl Refusal {
             Filter::Notional => "NOTIONAL",
             Filter::PercentPriceBySide => "PERCENT_PRICE_BY_SIDE",
             Filter::MaxNumOrders => "MAX_NUM_ORDERS",
+            Filter::MaxNumAlgoOrders => "MAX_NUM_ALGO_ORDERS",
             Filter::MaxNumOrderAmends => "MAX_NUM_ORDER_AMENDS",
         };
         let code = if filter == Filter::MaxNumOrderAmends { -2038 } else { -1013 };
@@ -64,11 +65,15 @@ impl From<Refused> for Refusal {
             Refused::Filter(filter) => Self::filter(filter),
             Refused::DuplicateName => Self::bad(-2010, "Duplicate order sent."),
             Refused::WouldTake => Self::bad(-2010, "Order would immediately match and take."),
+            Refused::WouldTrigger => Self::bad(-2010, "Stop price would trigger immediately."),
             Refused::NoBalance => {
                 Self::bad(-2010, "Account has insufficient balance for requested action.")
             }
             Refused::UnknownOrder => Self::bad(-2011, "Unknown order sent."),
             Refused::NoSuchOrder => Self::bad(-2013, "Order does not exist."),
+            Refused::AmendNotWorking => {
+                Self::bad(-2038, "An order that waits for its stop price can not be amended.")
+            }
             Refused::AmendNotSmaller => {
                 Self::bad(-2038, "The new quantity must be less than the order's quantity.")
             }

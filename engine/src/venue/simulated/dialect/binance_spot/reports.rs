@@ -14,6 +14,10 @@ fn order_type(order_type: OrderType) -> &'static str {
         OrderType::Limit => "LIMIT",
         OrderType::LimitMaker => "LIMIT_MAKER",
         OrderType::Market => "MARKET",
+        OrderType::StopLoss => "STOP_LOSS",
+        OrderType::StopLossLimit => "STOP_LOSS_LIMIT",
+        OrderType::TakeProfit => "TAKE_PROFIT",
+        OrderType::TakeProfitLimit => "TAKE_PROFIT_LIMIT",
     }
 }
 
@@ -59,6 +63,7 @@ fn expiry(reason: ExpiryReason) -> &'static str {
         ExpiryReason::IocUnfilled => "UNFILLED_IOC_QUANTITY_EXPIRED",
         ExpiryReason::FokUnfilled => "UNFILLED_FOK_ORDER_EXPIRED",
         ExpiryReason::NoLiquidity => "INSUFFICIENT_LIQUIDITY",
+        ExpiryReason::NoBalance => "REJECTED",
     }
 }
 
@@ -78,12 +83,21 @@ fn quote(symbol: &SimulatedSymbol, value: u128) -> Decimal {
     Decimal { value, scale: symbol.price_scale + symbol.qty_scale }
 }
 
+/// When an order began to work; nothing of one that waits.
+fn working_time(order: &Order, name: &str) -> String {
+    match order.working_ms {
+        0 => String::new(),
+        ms => format!(r#","{name}":{ms}"#),
+    }
+}
+
 /// The `executionReport` event, in the field order of reports recorded from the venue in 2026.
 pub fn exec_report(report: &OrderReport, symbol: &SimulatedSymbol, now_ms: i64) -> String {
     let OrderReport { order, kind, execution_id } = report;
     let name = order.client_order_id.as_str();
     let (exec, client_id, original_id) = match kind {
-        ExecKind::New => ("NEW", name, ""),
+        // From memory: the venue says a second time that it is new once it works.
+        ExecKind::New | ExecKind::Triggered => ("NEW", name, ""),
         ExecKind::Trade(_) => ("TRADE", name, ""),
         ExecKind::Canceled(cancel) => ("CANCELED", cancel.as_str(), name),
         ExecKind::Replaced(before) => ("REPLACED", name, before.as_str()),
@@ -101,13 +115,14 @@ pub fn exec_report(report: &OrderReport, symbol: &SimulatedSymbol, now_ms: i64) 
     };
     let trade_id = fill.map_or(-1, |fill| fill.trade_id as i64);
     let mut text = format!(
-        r#"{{"e":"executionReport","E":{now_ms},"s":"{}","c":"{client_id}","S":"{}","o":"{}","f":"{}","q":"{}","p":"{}","P":"0.00000000","F":"0.00000000","g":-1,"C":"{original_id}","x":"{exec}","X":"{}","r":"NONE","i":{},"l":"{}","z":"{}","L":"{}","n":"{fee}","N":{fee_asset},"T":{now_ms},"t":{trade_id}"#,
+        r#"{{"e":"executionReport","E":{now_ms},"s":"{}","c":"{client_id}","S":"{}","o":"{}","f":"{}","q":"{}","p":"{}","P":"{}","F":"0.00000000","g":-1,"C":"{original_id}","x":"{exec}","X":"{}","r":"NONE","i":{},"l":"{}","z":"{}","L":"{}","n":"{fee}","N":{fee_asset},"T":{now_ms},"t":{trade_id}"#,
         symbol.name,
         side(order.side),
         order_type(order.order_type),
         time_in_force(order.time_in_force),
         qty(symbol, order.qty),
         price(symbol, order.price),
+        price(symbol, order.stop_price),
         status(order.status),
         order.id,
         qty(symbol, last_qty),
@@ -128,14 +143,14 @@ pub fn exec_report(report: &OrderReport, symbol: &SimulatedSymbol, now_ms: i64) 
     }
     let _ = write!(
         text,
-        r#","I":{execution_id},"w":{},"m":{},"M":{},"O":{},"Z":"{}","Y":"{}","Q":"0.00000000","W":{},"V":"{}""#,
-        order.is_open(),
+        r#","I":{execution_id},"w":{},"m":{},"M":{},"O":{},"Z":"{}","Y":"{}","Q":"0.00000000"{},"V":"{}""#,
+        order.is_working(),
         fill.is_some_and(|fill| fill.is_maker),
         fill.is_some(),
         order.created_ms,
         quote(symbol, order.notional),
         quote(symbol, u128::from(last_qty) * u128::from(last_price)),
-        order.created_ms,
+        working_time(order, "W"),
         self_trade(order.self_trade),
     );
     if let ExecKind::Expired(reason) = kind {
@@ -186,7 +201,7 @@ pub fn placed(
     );
     if response != ResponseType::Ack {
         text.push_str(&body(order, symbol));
-        let _ = write!(text, r#","workingTime":{}"#, order.created_ms);
+        text.push_str(&working_time(order, "workingTime"));
         if response == ResponseType::Full {
             let fills: Vec<String> = placed.fills.iter().map(|f| fill(f, symbol)).collect();
             let _ = write!(text, r#","fills":[{}]"#, fills.join(","));
@@ -240,15 +255,16 @@ pub fn queried(order: &Order, symbol: &SimulatedSymbol) -> String {
         some => format!(r#","preventedQuantity":"{}""#, qty(symbol, some)),
     };
     format!(
-        r#"{{"symbol":"{}","orderId":{},"orderListId":-1,"clientOrderId":"{}"{},"stopPrice":"0.00000000","icebergQty":"0.00000000","time":{},"updateTime":{},"isWorking":{},"workingTime":{}{prevented},"selfTradePreventionMode":"{}"}}"#,
+        r#"{{"symbol":"{}","orderId":{},"orderListId":-1,"clientOrderId":"{}"{},"stopPrice":"{}","icebergQty":"0.00000000","time":{},"updateTime":{},"isWorking":{}{}{prevented},"selfTradePreventionMode":"{}"}}"#,
         symbol.name,
         order.id,
         order.client_order_id,
         body(order, symbol),
+        price(symbol, order.stop_price),
         order.created_ms,
         order.updated_ms,
-        order.is_open(),
-        order.created_ms,
+        order.is_working(),
+        working_time(order, "workingTime"),
         self_trade(order.self_trade)
     )
 }
@@ -300,6 +316,8 @@ mod tests {
             order_type: OrderType::Limit,
             time_in_force: TimeInForce::Gtc,
             price: 6_000_000,
+            stop_price: 0,
+            is_waiting: false,
             qty: 100,
             executed: 40,
             prevented: 0,
@@ -310,6 +328,7 @@ mod tests {
             expiry: None,
             amends: 0,
             created_ms: 5,
+            working_ms: 5,
             updated_ms: 6,
         }
     }
