@@ -200,7 +200,7 @@ payload! {
         consumer: u16,
         /// Code of the [`Side`].
         side_code: u8,
-        /// Code of the [`OrderStatus`].
+        /// Code of the [`OrderStatus`]; 0 where the state is not told.
         status_code: u8,
         /// Code of the [`ExecType`].
         exec_type_code: u8,
@@ -225,7 +225,9 @@ payload! {
 const _: () = assert!(size_of::<ExecReport>() <= 192);
 
 impl ExecReport {
-    /// The order's state after this report; `None` for a code of a later schema.
+    /// The order's state after this report; `None` where the engine refused a cancel, an amendment
+    /// or a query before it came to the venue's agent, which alone knows the state, and for a code
+    /// of a later schema.
     #[inline]
     #[must_use]
     pub fn status(&self) -> Option<OrderStatus> {

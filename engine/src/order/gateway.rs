@@ -111,6 +111,17 @@ fn forward(
     output.try_publish(command).map(drop).map_err(|_full| RejectReason::OrderLaneFull)
 }
 
+/// What is told when a command is refused.
+pub(crate) fn refused(command: &OrderCommand) -> ExecType {
+    match command.action() {
+        Some(OrderAction::Cancel) => ExecType::CancelRejected,
+        Some(OrderAction::Modify) => ExecType::ModifyRejected,
+        // What was asked is not known.
+        Some(OrderAction::Query) => ExecType::Unknown,
+        Some(OrderAction::Submit) | None => ExecType::Rejected,
+    }
+}
+
 /// The engine's own answer to a command that did not leave.
 pub(crate) fn rejection(command: &OrderCommand, reason: RejectReason, now_ns: u64) -> Event {
     let mut report = ExecReport::new_zeroed();
@@ -122,15 +133,11 @@ pub(crate) fn rejection(command: &OrderCommand, reason: RejectReason, now_ns: u6
     report.trigger_price = command.trigger_price;
     report.qty = command.qty;
     report.reason_code = reason.code();
-    let (status, exec_type) = match command.action() {
-        Some(OrderAction::Cancel) => (OrderStatus::New, ExecType::CancelRejected),
-        Some(OrderAction::Modify) => (OrderStatus::New, ExecType::ModifyRejected),
-        // What was asked is not known: no state of the order can be told.
-        Some(OrderAction::Query) => (OrderStatus::New, ExecType::Unknown),
-        Some(OrderAction::Submit) | None => (OrderStatus::Rejected, ExecType::Rejected),
-    };
-    report.status_code = status.code();
-    report.exec_type_code = exec_type.code();
+    report.exec_type_code = refused(command).code();
+    // Only of a new order is the state known that follows: of any other the venue's agent tells it.
+    if report.exec_type() == Some(ExecType::Rejected) {
+        report.status_code = OrderStatus::Rejected.code();
+    }
     let mut event = Event::new(&report);
     event.venue = command.venue;
     event.instrument = command.instrument;

@@ -10,5 +10,5 @@ pub use command::{
     OrderAction, OrderCommand, OrderFlags, OrderKey, OrderType, OrderTypes, TimeInForce,
 };
 pub use gateway::{GatewayAgent, GatewayCounts};
-pub(crate) use gateway::{GatewayEnds, rejection};
+pub(crate) use gateway::{GatewayEnds, refused, rejection};
 pub use tracker::{OpenOrder, OrderCounts, OrderTracker, Position};

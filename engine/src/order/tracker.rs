@@ -1,5 +1,9 @@
-//! A strategy's own view of its orders and positions, kept up to date by the exec reports it
+//! A strategy's own view of its orders and positions: a copy, made by the exec reports that it
 //! receives.
+//!
+//! What an order's state is, the venue's agent decides, and each of its reports tells it whole. Here
+//! nothing is judged: a report that tells a state replaces the one before, and one that tells none
+//! changes none.
 
 use crate::event::{
     AssetAmount, ClientOrderId, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty, Side,
@@ -203,7 +207,7 @@ impl OrderTracker {
     /// words.
     #[inline]
     pub fn apply(&mut self, venue: VenueId, instrument: InstrumentId, report: &ExecReport) {
-        let (Some(status), Some(exec_type)) = (report.status(), report.exec_type()) else { return };
+        let Some(exec_type) = report.exec_type() else { return };
         self.book(instrument, exec_type, report);
         let id = ClientOrderId(report.client_order_id);
         let mut index = self.open.iter().position(|order| order.id == id);
@@ -213,12 +217,9 @@ impl OrderTracker {
         }
         let Some(index) = index else { return };
         let order = &mut self.open[index];
-        match exec_type {
-            ExecType::CancelRejected => return order.cancel_pending = false,
-            // The order is as it was, as far as anyone knows.
-            ExecType::ModifyRejected | ExecType::Unknown => return,
-            _ => {}
-        }
+        // Set here, by the strategy itself, and taken back by the answer.
+        order.cancel_pending &= exec_type != ExecType::CancelRejected;
+        let Some(status) = report.status() else { return };
         let is_accepted = !matches!(status, OrderStatus::PendingNew | OrderStatus::Rejected);
         if order.status == OrderStatus::PendingNew && is_accepted {
             self.counts.acknowledged += 1;
@@ -418,9 +419,17 @@ mod tests {
         assert!(!tracker.has_room());
         assert!(tracker.cancel_sent(ClientOrderId(7)));
         assert!(!tracker.cancel_sent(ClientOrderId(7)));
-        let refused = report(7, ExecType::CancelRejected, OrderStatus::New, 0, 0);
+        // Refused by the engine before it came to the venue's agent: no state is told.
+        let mut refused = report(7, ExecType::CancelRejected, OrderStatus::New, 0, 0);
+        refused.status_code = 0;
         tracker.apply(VenueId(0), InstrumentId(0), &refused);
         assert_eq!(tracker.open()[0].status, OrderStatus::PendingNew);
+        assert!(tracker.cancel_sent(ClientOrderId(7)));
+        // Refused by the venue: the state that the venue's agent knows comes with it.
+        let refused = report(7, ExecType::CancelRejected, OrderStatus::PartiallyFilled, 0, 4);
+        tracker.apply(VenueId(0), InstrumentId(0), &refused);
+        let order = tracker.open()[0];
+        assert_eq!((order.status, order.filled), (OrderStatus::PartiallyFilled, Qty(4)));
         assert!(tracker.cancel_sent(ClientOrderId(7)));
         assert!(!tracker.cancel_sent(ClientOrderId(8)));
     }
@@ -486,12 +495,16 @@ mod tests {
     }
 
     #[test]
-    fn a_state_that_is_unknown_leaves_the_order_open_as_it_was() {
+    fn every_report_that_tells_a_state_is_copied_and_no_other_changes_any() {
         let mut tracker = OrderTracker::new(1, &instruments());
         tracker.opened(order(1));
         for exec_type in [ExecType::Unknown, ExecType::ModifyRejected] {
-            tracker.apply(VenueId(0), BTC, &report(1, exec_type, OrderStatus::New, 0, 0));
+            let mut told = report(1, exec_type, OrderStatus::PendingNew, 0, 0);
+            tracker.apply(VenueId(0), BTC, &told);
             assert_eq!(tracker.open()[0].status, OrderStatus::PendingNew);
+            told.status_code = 0;
+            tracker.apply(VenueId(0), BTC, &told);
+            assert_eq!(tracker.open()[0].status, OrderStatus::PendingNew, "none is told");
         }
         tracker.apply(VenueId(0), BTC, &report(1, ExecType::New, OrderStatus::New, 0, 0));
         tracker.apply(VenueId(0), BTC, &report(1, ExecType::Status, OrderStatus::New, 0, 0));

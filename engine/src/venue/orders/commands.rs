@@ -6,8 +6,8 @@ use super::requests_in_flight::Asked;
 use super::stage::{BATCH, LOOK_NS, Presence, Stage};
 use super::states::Word;
 use super::words::Told;
-use crate::event::{ConsumerId, RejectReason};
-use crate::order::{OrderAction, OrderCommand, OrderKey, rejection};
+use crate::event::{ConsumerId, ExecType, RejectReason};
+use crate::order::{OrderAction, OrderCommand, OrderKey, refused, rejection};
 use crate::runtime::Phase;
 use crate::venue::EventOutlet;
 use crate::venue::governor::{HoldReason, RequestClass};
@@ -41,8 +41,23 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             None => Err(RejectReason::UnknownOrder),
         };
         if let Err(reason) = sent {
-            self.orders.send_event(&rejection(command, reason, self.orders.now_ns));
+            self.answer_refused(command, reason);
         }
+    }
+
+    /// A command that does not leave is answered at once: with the state of its order, where that
+    /// is open.
+    #[cold]
+    fn answer_refused(&mut self, command: &OrderCommand, reason: RejectReason) {
+        let (key, is_new) = (OrderKey::of(command), refused(command) == ExecType::Rejected);
+        let open = self.orders.table.open_order(key).filter(|_| !is_new);
+        let Some(mut report) = open.map(|order| order.told(refused(command))) else {
+            self.orders.send_event(&rejection(command, reason, self.orders.now_ns));
+            return;
+        };
+        report.reason_code = reason.code();
+        self.orders.read_ns = self.orders.now_ns;
+        self.orders.tell(key, 0, &[report]);
     }
 
     /// Whether anything that adds risk may leave for this consumer now.
