@@ -2,6 +2,7 @@
 
 mod faults;
 mod heard;
+mod orders;
 
 use std::time::Instant;
 
