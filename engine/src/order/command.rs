@@ -163,11 +163,7 @@ pub struct OrderFlags {
 impl Default for OrderFlags {
     /// None: what most orders of a spot account have.
     fn default() -> OrderFlags {
-        OrderFlags {
-            reduce_only: false,
-            position_side: PositionSide::Net,
-            trigger_price: Price(0),
-        }
+        OrderFlags { reduce_only: false, position_side: PositionSide::Net, trigger_price: Price(0) }
     }
 }
 

@@ -301,13 +301,12 @@ mod tests {
             tick: 10,
             step: 5,
         };
-        let limits =
-            RiskLimits {
-                max_order_qty: [100].into(),
-                max_open_orders: 3,
-                max_orders_per_s: 4,
-                ..RiskLimits::default()
-            };
+        let limits = RiskLimits {
+            max_order_qty: [100].into(),
+            max_open_orders: 3,
+            max_orders_per_s: 4,
+            ..RiskLimits::default()
+        };
         let outcomes = Arc::new(Mutex::new(Vec::new()));
         let mut harness = Harness::on(spec, limits, Copier(Arc::clone(&outcomes)));
         let mut submit = |price, qty| {

@@ -32,8 +32,13 @@ fn a_stop_that_waits_locks_its_cost_is_shown_and_can_not_be_amended() {
     assert_eq!(reply["status"], 200, "{reply}");
     let report = trader.exec_report("s-1");
     let told = (&report["x"], &report["X"], &report["P"], &report["w"], &report["o"]);
-    let expected =
-        (&json!("NEW"), &json!("NEW"), &json!("40000.00000000"), &json!(false), &json!("STOP_LOSS"));
+    let expected = (
+        &json!("NEW"),
+        &json!("NEW"),
+        &json!("40000.00000000"),
+        &json!(false),
+        &json!("STOP_LOSS"),
+    );
     assert_eq!(told, expected);
     assert!(report.get("W").is_none(), "it does not work yet: {report}");
     assert_eq!(locked(&mut trader, "BTC"), "0.01000000");
@@ -42,7 +47,10 @@ fn a_stop_that_waits_locks_its_cost_is_shown_and_can_not_be_amended() {
     assert_eq!(locked(&mut trader, "USDT"), "800.00000000");
     let name = json!({"symbol": "BTCUSDT", "origClientOrderId": "s-2"});
     let status = trader.call("order.status", name.clone())["result"].clone();
-    assert_eq!((&status["stopPrice"], &status["isWorking"]), (&json!("80000.00000000"), &json!(false)));
+    assert_eq!(
+        (&status["stopPrice"], &status["isWorking"]),
+        (&json!("80000.00000000"), &json!(false))
+    );
     let mut amend = name.clone();
     amend["newQty"] = json!("0.00500");
     let refused = trader.call("order.amend.keepPriority", amend);
@@ -80,6 +88,7 @@ fn stops_have_rules_of_their_own() {
     }
     let told = refused(&mut trader, stop("s-5", "STOP_LOSS", "SELL", "40000.00"));
     assert_eq!(told, (json!(-1013), "Filter failure: MAX_NUM_ALGO_ORDERS".to_owned()));
-    let missing = json!({"symbol": "BTCUSDT", "side": "SELL", "type": "STOP_LOSS", "quantity": "1"});
+    let missing =
+        json!({"symbol": "BTCUSDT", "side": "SELL", "type": "STOP_LOSS", "quantity": "1"});
     assert_eq!(refused(&mut trader, missing).0, json!(-1102));
 }

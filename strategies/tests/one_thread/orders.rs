@@ -136,7 +136,10 @@ fn run(told: &Told, seed: u64, rules: Vec<FaultRule>, name: FaultName) -> u64 {
     let report = engine.finish();
     assert!(report.identity_holds && report.orders.left_at_venues.is_empty(), "seed {seed}");
     let filled = ledgers[0].trades.len();
-    println!("seed {seed}: {happened} faults, {filled} trades, told {}", told.0.lock().unwrap().len());
+    println!(
+        "seed {seed}: {happened} faults, {filled} trades, told {}",
+        told.0.lock().unwrap().len()
+    );
     happened
 }
 
@@ -163,7 +166,8 @@ fn an_unknown_outcome_ends_as_the_venues_ledger_has_it() {
         assert_eq!(happened, 6, "seed {seed}");
         for id in 1..=ORDERS {
             let reports = told.of(id);
-            let rejected = reports.iter().position(|(_, r)| r.status() == Some(OrderStatus::Rejected));
+            let rejected =
+                reports.iter().position(|(_, r)| r.status() == Some(OrderStatus::Rejected));
             let is_revived = reports.iter().any(|(_, r)| r.exec_type() == Some(ExecType::Revived));
             revived += u32::from(is_revived);
             if let Some(place) = rejected {
@@ -171,7 +175,10 @@ fn an_unknown_outcome_ends_as_the_venues_ledger_has_it() {
                 let (at_ns, report) = reports[place];
                 assert_eq!(report.reason(), Some(RejectReason::NeverArrived), "seed {seed}, {id}");
                 let first_ns = BETWEEN_NS * id;
-                assert!(at_ns - first_ns >= GIVEN_UP_NS, "seed {seed}: order {id} after {at_ns} ns");
+                assert!(
+                    at_ns - first_ns >= GIVEN_UP_NS,
+                    "seed {seed}: order {id} after {at_ns} ns"
+                );
                 given_up += 1;
             }
             let trades = reports.iter().filter(|(_, r)| r.exec_type() == Some(ExecType::Trade));
@@ -194,9 +201,7 @@ fn an_order_whose_time_stamp_is_too_old_by_then_is_refused_and_the_next_one_is_n
         let told = Told::default();
         let happened = run(&told, seed, rules.collect(), FaultName::LateForward);
         assert_eq!(happened, 3, "seed {seed}");
-        let refused = |id: &u64| {
-            told.of(*id).iter().any(|(_, report)| report.venue_code == -1_021)
-        };
+        let refused = |id: &u64| told.of(*id).iter().any(|(_, report)| report.venue_code == -1_021);
         let late: Vec<u64> = (1..=ORDERS).filter(refused).collect();
         assert_eq!(late.len(), 3, "seed {seed}: {late:?}");
         for id in late {

@@ -63,7 +63,9 @@ impl RefusedWhat {
 pub const fn reason_words(reason: RejectReason) -> &'static str {
     match reason {
         RejectReason::None => "no reason was given",
-        RejectReason::BadPrice => "the price, or a stop's trigger price, is 0, negative or off the tick",
+        RejectReason::BadPrice => {
+            "the price, or a stop's trigger price, is 0, negative or off the tick"
+        }
         RejectReason::BadQty => "the quantity is 0, negative or off the step",
         RejectReason::MaxOrderQty => "above the risk limit of one order",
         RejectReason::MaxOpenOrders => "as many orders are open as the risk limit allows",

@@ -338,7 +338,8 @@ mod tests {
             let stop = OrderCommand { order_type_code: order_type as u8, ..command };
             assert_eq!(protocol.place(&stop, &request(9), out), Ok(()));
             let params = &json_of(out)["params"];
-            let texts = ["type", "stopPrice", "price", "timeInForce"].map(|name| params[name].clone());
+            let texts =
+                ["type", "stopPrice", "price", "timeInForce"].map(|name| params[name].clone());
             texts.map(|text| text.as_str().unwrap_or("-").to_owned()).join(" ")
         };
         for (order_type, expected) in [
