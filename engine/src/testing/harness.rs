@@ -218,6 +218,7 @@ impl Harness {
         report.consumer = order.consumer;
         report.side_code = order.side_code;
         report.price = order.price;
+        report.trigger_price = order.trigger_price;
         report.qty = order.qty;
         report.last_price = if last_qty > 0 { order.price } else { 0 };
         report.last_qty = last_qty;
