@@ -183,7 +183,7 @@ pub struct OrderCommand {
     pub price: i64,
     /// Quantity in the instrument's scale.
     pub qty: i64,
-    /// The price that triggers a stop, in the instrument's scale; 0 for an order that does not wait.
+    /// The price that triggers a stop, in the instrument's scale; 0 for one that does not wait.
     pub trigger_price: i64,
     /// Instrument number.
     pub instrument: u32,

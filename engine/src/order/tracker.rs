@@ -1,9 +1,9 @@
 //! A strategy's own view of its orders and positions: a copy, made by the exec reports that it
 //! receives.
 //!
-//! What an order's state is, the venue's agent decides, and each of its reports tells it whole. Here
-//! nothing is judged: a report that tells a state replaces the one before, and one that tells none
-//! changes none.
+//! What an order's state is, the venue's agent decides, and each of its reports tells it whole.
+//! Here nothing is judged: a report that tells a state replaces the one before, and one that tells
+//! none changes none.
 
 use crate::event::{
     AssetAmount, ClientOrderId, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty, Side,

@@ -1,6 +1,6 @@
-//! Orders whose outcome nobody knows at first, time stamps that come too late, and sessions that are
-//! lost or silent at the end, against the strict venue: what was told in the end is what its ledger
-//! says (F30, F35, F37, F38).
+//! Orders whose outcome nobody knows at first, time stamps that come too late, stops, and sessions
+//! that are lost or silent at the end, against the strict venue: what was told in the end is what
+//! its ledger says (F30, F35, F37, F38).
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -121,12 +121,7 @@ fn engine(told: &Told, seed: u64, rules: Vec<FaultRule>) -> OneThreadEngine {
     engine_of(told, seed, rules, false)
 }
 
-fn engine_of(
-    told: &Told,
-    seed: u64,
-    rules: Vec<FaultRule>,
-    has_stops: bool,
-) -> OneThreadEngine {
+fn engine_of(told: &Told, seed: u64, rules: Vec<FaultRule>, has_stops: bool) -> OneThreadEngine {
     let mut config = Config::default_run();
     config.simulated.events_per_s = 5;
     config.telemetry.interval_ms = 600_000;

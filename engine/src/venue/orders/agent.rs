@@ -214,6 +214,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 listing: None,
                 fills_max: P::FILLS_MAX,
                 lines: Reconciler::<O>::lines(),
+                named_words: ArrayVec::new(),
                 refused_last: 0,
                 is_slowed: false,
             },

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
 use crossbeam_utils::CachePadded;
 
 use super::gate::Gate;
@@ -40,8 +41,12 @@ pub(super) const GONE_AGAIN_NS: u64 = 60_000_000_000;
 const FOREIGN_TIME: &str = "time of a report is a day or more off";
 const OTHER_NAME: &str = "report on it under another name";
 pub(super) const ABSURD_FEE: &str = "fee above what was bought or sold";
-/// Bytes of a word that is not known which the log shows.
+/// Bytes of a word that is not known which the log shows, and words that it names.
 const WORD_BYTES_MAX: usize = 64;
+const WORDS_NAMED_MAX: usize = 16;
+
+/// A word of the venue that is not known.
+type UnknownWord = ArrayVec<u8, WORD_BYTES_MAX>;
 /// Lines a second about contradictions and the like; all are counted.
 const ALARM_LINES_PER_S: u32 = 5;
 
@@ -86,6 +91,8 @@ pub(super) struct Reconciler<O> {
     /// Fills in one reply.
     pub(super) fills_max: usize,
     pub(super) lines: Bucket,
+    /// Words that are not known and were named in the log.
+    pub(super) named_words: ArrayVec<UnknownWord, WORDS_NAMED_MAX>,
     /// Code with which an order was refused last; 0 before the first.
     pub(super) refused_last: i32,
     /// The venue wanted a pause and did not say for how long.
@@ -151,10 +158,8 @@ impl<O: EventOutlet> Reconciler<O> {
         if error.reason == LetterReason::Unknown {
             self.stats.unknown();
         }
-        if let Some(word) = word.filter(|_| self.lines.take(self.now_ns)) {
-            let word = &word[..word.len().min(WORD_BYTES_MAX)];
-            let (venue, detail, word) = (&self.venue, error.detail, word.escape_ascii());
-            log::warn!("[{venue}] {detail}: \"{word}\"");
+        if let Some(word) = word {
+            self.name_word(word, error.detail);
         }
         self.letter(error.reason, error.detail, raw);
         if let Some(key) = name.and_then(|name| self.names.parse(name)) {
@@ -168,6 +173,15 @@ impl<O: EventOutlet> Reconciler<O> {
         } else if error.reason != LetterReason::Symbol {
             self.wants_look_at_all = true;
             self.look_at_all();
+        }
+    }
+
+    /// Names a word that is not known in the log, once a run; all are counted.
+    #[cold]
+    fn name_word(&mut self, word: &[u8], detail: &'static str) {
+        let word: UnknownWord = word.iter().copied().take(WORD_BYTES_MAX).collect();
+        if !self.named_words.contains(&word) && self.named_words.try_push(word.clone()).is_ok() {
+            log::warn!("[{}] {detail}: \"{}\"", self.venue, word.escape_ascii());
         }
     }
 
