@@ -85,7 +85,7 @@ impl Strategy for Prober {
                 order_type: OrderType::StopLoss,
                 time_in_force: TimeInForce::Gtc,
             };
-            ctx.submit_stop(order, Price(quote.bid_price - 2))?;
+            ctx.submit_stop(order, Price(quote.bid_price - 1))?;
         } else if number <= ORDERS {
             let is_marketable = number % 2 == 1;
             // Far through the book, or so far below it that nothing comes there.
@@ -123,7 +123,8 @@ fn engine(told: &Told, seed: u64, rules: Vec<FaultRule>) -> OneThreadEngine {
 
 fn engine_of(told: &Told, seed: u64, rules: Vec<FaultRule>, has_stops: bool) -> OneThreadEngine {
     let mut config = Config::default_run();
-    config.simulated.events_per_s = 5;
+    // Enough for the price to move, where something waits for that.
+    config.simulated.events_per_s = if has_stops { 200 } else { 5 };
     config.telemetry.interval_ms = 600_000;
     config.consumers = vec![ConsumerConfig::of_strategy("prober")];
     let told = told.clone();

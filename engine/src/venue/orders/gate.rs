@@ -82,5 +82,14 @@ mod tests {
         gate.governor().pause(PauseScope::Address, 3_000_000_000, cause, &clock);
         assert!(!gate.may_send(RequestClass::Cancel, 1, 2_999_999_999));
         assert!(gate.may_send(RequestClass::Cancel, 1, 3_000_000_000));
+        // Told at a door, such as a handshake: a session that stands may take orders back.
+        let door = PauseScope::Connects;
+        let slow_down = PauseCause { status: 429, code: 0 };
+        gate.governor().obey_http(door, slow_down, Some(9_000_000_000), &clock);
+        assert!(gate.may_send(RequestClass::Cancel, 1, 8_000_000_000));
+        assert_eq!(gate.may_order(0, 1, 8_000_000_000), Err(RejectReason::SlowDown));
+        let banned = PauseCause { status: 418, code: 0 };
+        gate.governor().obey_http(door, banned, Some(9_000_000_000), &clock);
+        assert!(!gate.may_send(RequestClass::Cancel, 1, 8_000_000_000));
     }
 }

@@ -18,8 +18,11 @@ pub struct LeftOrder {
     pub symbol: String,
     /// `buy` or `sell`.
     pub side: &'static str,
-    /// Limit price; 0 for a market order.
+    /// Limit price; 0 for an order without one.
     pub price: String,
+    /// The price that triggers a stop, or has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger_price: Option<String>,
     /// Quantity.
     pub qty: String,
     /// Filled so far, as far as is known.
@@ -43,6 +46,9 @@ impl LeftOrder {
             symbol: symbol.to_owned(),
             side: order.command.side().map_or("?", Side::name),
             price: format_scaled(order.price, scales.price).to_string(),
+            trigger_price: Some(order.command.trigger_price)
+                .filter(|price| *price != 0)
+                .map(|price| format_scaled(price, scales.price).to_string()),
             qty: format_scaled(order.qty, scales.qty).to_string(),
             filled: format_scaled(order.filled_qty(), scales.qty).to_string(),
             state: format!("{:?}", order.state).to_lowercase(),
@@ -52,12 +58,14 @@ impl LeftOrder {
 
 impl std::fmt::Display for LeftOrder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let LeftOrder { venue, name, venue_order_id, symbol, side, price, qty, filled, state } =
-            self;
+        let LeftOrder { venue, name, venue_order_id, symbol, side, price, qty, filled, .. } = self;
+        let (state, trigger) = (&self.state, self.trigger_price.as_deref());
+        let (of_stop, trigger) = (if trigger.is_some() { ", trigger " } else { "" }, trigger);
+        let trigger = trigger.unwrap_or_default();
         write!(
             f,
-            "[{venue}] order {name} may still rest at the venue: {side} {qty} {symbol} at {price}, \
-             filled {filled}, venue's id {venue_order_id}, last known as {state}"
+            "[{venue}] order {name} may still rest at the venue: {side} {qty} {symbol} at {price}\
+             {of_stop}{trigger}, filled {filled}, venue's id {venue_order_id}, last known as {state}"
         )
     }
 }
