@@ -48,6 +48,7 @@ pub(super) fn replay(
         max_order_qty: config.max_order_qtys().into(),
         max_open_orders: config.risk.max_open_orders as usize,
         max_orders_per_s: config.risk.max_orders_per_s,
+        ..RiskLimits::default()
     };
     let instruments = Arc::clone(replayer.instruments());
     let mut harness = Harness::among(Arc::clone(&instruments), limits, strategy);
