@@ -8,7 +8,9 @@ mod frames;
 
 use self::frames::FuturesFrames;
 use super::binance_spot::frames::FrameWriter;
-use super::binance_spot::{frame_kind, limits_message, market_session, refusal, rest};
+use super::binance_spot::{
+    StreamNames, frame_kind, limits_message, market_session, refusal, rest,
+};
 use super::{Dialect, DialectKind, Stage, Talk};
 use crate::venue::simulated::exchange::{Event, Exchange, Feed, Side, StreamKey};
 use crate::venue::simulated::fault::{Fault, Faults, Occasion};
@@ -31,17 +33,13 @@ pub static DIALECT: DialectKind = DialectKind {
 
 /// The dialect and what it must remember.
 struct BinanceFutures {
-    streams: Vec<[String; Feed::ALL.len()]>,
+    streams: StreamNames,
     frames: FuturesFrames,
 }
 
 impl BinanceFutures {
     fn new(options: &SimulatedVenueOptions) -> BinanceFutures {
-        let names = |symbol: &str| {
-            let lower = symbol.to_ascii_lowercase();
-            Feed::ALL.map(|feed| format!("{lower}@{}", suffix(feed)))
-        };
-        let streams = options.symbols.iter().map(|symbol| names(&symbol.name)).collect();
+        let streams = StreamNames::new(&options.symbols, suffix);
         BinanceFutures { streams, frames: FuturesFrames(FrameWriter::new()) }
     }
 
@@ -83,10 +81,7 @@ impl BinanceFutures {
 
 impl Dialect for BinanceFutures {
     fn resolve(&self, stream: &str) -> Option<StreamKey> {
-        self.streams.iter().enumerate().find_map(|(index, names)| {
-            let feed = names.iter().position(|name| name == stream)?;
-            Some(StreamKey::new(index, Feed::ALL[feed]))
-        })
+        self.streams.resolve(stream)
     }
 
     fn open(
@@ -176,7 +171,7 @@ impl Dialect for BinanceFutures {
             Event::Bar { bar, .. } => frames.0.bar(symbol, bar, now.epoch_ms),
             Event::Order(_) | Event::Balances(_) => return None,
         }
-        let stream = self.streams[index][feed as usize].as_str();
+        let stream = self.streams.of(index, feed);
         Some(MarketFrame { kind: frame_kind(stream), stream, data: frames.0.bytes() })
     }
 

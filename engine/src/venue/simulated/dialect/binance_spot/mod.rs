@@ -15,7 +15,7 @@ mod stream;
 mod weights;
 
 use super::{Dialect, DialectKind, Stage, Talk};
-use crate::venue::simulated::exchange::{Event, Exchange, Feed, StreamKey};
+use crate::venue::simulated::exchange::{Event, Exchange, StreamKey};
 use crate::venue::simulated::fault::{Fault, Faults, Occasion};
 use crate::venue::simulated::frame_kind::FrameKind;
 use crate::venue::simulated::limits::{Admission, LimitRules, Limits};
@@ -26,7 +26,7 @@ use crate::venue::simulated::server::{
 };
 
 pub use recorded::CombinedStreams;
-pub(super) use stream::frame_kind;
+pub(super) use stream::{StreamNames, frame_kind};
 
 use self::api::Api;
 use self::frames::FrameWriter;
@@ -42,7 +42,7 @@ pub static DIALECT: DialectKind = DialectKind {
 
 /// The dialect and what it must remember: names of streams, keys, a buffer.
 pub struct BinanceSpot {
-    streams: Vec<[String; Feed::ALL.len()]>,
+    streams: StreamNames,
     api: Api,
     writer: FrameWriter,
 }
@@ -50,7 +50,7 @@ pub struct BinanceSpot {
 impl BinanceSpot {
     pub fn new(options: &SimulatedVenueOptions) -> Self {
         Self {
-            streams: options.symbols.iter().map(|symbol| stream::names(&symbol.name)).collect(),
+            streams: StreamNames::new(&options.symbols, stream::suffix),
             api: Api::new(options),
             writer: FrameWriter::new(),
         }
@@ -59,10 +59,7 @@ impl BinanceSpot {
 
 impl Dialect for BinanceSpot {
     fn resolve(&self, stream: &str) -> Option<StreamKey> {
-        self.streams.iter().enumerate().find_map(|(index, names)| {
-            let feed = names.iter().position(|name| name == stream)?;
-            Some(StreamKey::new(index, Feed::ALL[feed]))
-        })
+        self.streams.resolve(stream)
     }
 
     fn open(
@@ -145,7 +142,7 @@ impl Dialect for BinanceSpot {
             Event::Bar { bar, .. } => writer.bar(symbol, bar, now.epoch_ms),
             Event::Order(_) | Event::Balances(_) => return None,
         }
-        let stream = self.streams[index][feed as usize].as_str();
+        let stream = self.streams.of(index, feed);
         Some(MarketFrame { kind: frame_kind(stream), stream, data: self.writer.bytes() })
     }
 

@@ -1,7 +1,7 @@
 //! Names of market streams: `<symbol in lower case>@<kind>`.
 
-use super::super::super::exchange::Feed;
-use super::super::super::frame_kind::FrameKind;
+use crate::venue::simulated::exchange::{Feed, SimulatedSymbol, StreamKey};
+use crate::venue::simulated::frame_kind::FrameKind;
 
 /// What follows the symbol and the at sign.
 pub fn suffix(feed: Feed) -> &'static str {
@@ -14,10 +14,31 @@ pub fn suffix(feed: Feed) -> &'static str {
     }
 }
 
-/// The names of a symbol's streams, in the order of the feeds.
-pub fn names(symbol: &str) -> [String; Feed::ALL.len()] {
-    let lower = symbol.to_ascii_lowercase();
-    Feed::ALL.map(|feed| format!("{lower}@{}", suffix(feed)))
+/// The names of all streams, by market and feed.
+pub struct StreamNames(Vec<[String; Feed::ALL.len()]>);
+
+impl StreamNames {
+    /// Those of these symbols; `suffix` is what follows the at sign.
+    pub fn new(symbols: &[SimulatedSymbol], suffix: fn(Feed) -> &'static str) -> StreamNames {
+        let names = |symbol: &SimulatedSymbol| {
+            let lower = symbol.name.to_ascii_lowercase();
+            Feed::ALL.map(|feed| format!("{lower}@{}", suffix(feed)))
+        };
+        StreamNames(symbols.iter().map(names).collect())
+    }
+
+    /// The stream of a name, if there is one.
+    pub fn resolve(&self, stream: &str) -> Option<StreamKey> {
+        self.0.iter().enumerate().find_map(|(index, names)| {
+            let feed = names.iter().position(|name| name == stream)?;
+            Some(StreamKey::new(index, Feed::ALL[feed]))
+        })
+    }
+
+    /// The name of a market's stream.
+    pub fn of(&self, market: usize, feed: Feed) -> &str {
+        &self.0[market][feed as usize]
+    }
 }
 
 /// The kind under which frames of a stream are counted, by its name.
