@@ -21,6 +21,7 @@ use crate::terminal::Terminal;
 pub use args::{CtlArgs, CtlVerb};
 pub(crate) use connection::{Connection, ConnectionError};
 pub(crate) use find::{Wanted, find_engines, socket};
+#[cfg(feature = "latency")]
 pub(crate) use text::{is_farewell, reply as reply_text};
 
 /// Runs one verb.

@@ -9,7 +9,7 @@ macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// Live counters of a venue; one thread writes, any thread reads.
         #[derive(Debug)]
-        pub struct VenueCounters {
+        pub struct SimulatedVenueCounters {
             frames: [AtomicU64; FrameKind::ALL.len()],
             faults: [AtomicU64; FaultName::ALL.len()],
             $($name: AtomicU64,)*
@@ -23,7 +23,7 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: u64,)*
         }
 
-        impl Default for VenueCounters {
+        impl Default for SimulatedVenueCounters {
             fn default() -> Self {
                 Self {
                     frames: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -33,7 +33,7 @@ macro_rules! counters {
             }
         }
 
-        impl VenueCounters {
+        impl SimulatedVenueCounters {
             /// Reads all counters, each by itself: no cut through all of them.
             #[must_use]
             pub fn report(&self) -> SimulatedVenueReport {
@@ -80,7 +80,7 @@ counters! {
     frames_given_up,
 }
 
-impl VenueCounters {
+impl SimulatedVenueCounters {
     pub(super) fn frame(&self, kind: FrameKind) {
         self.frames[kind as usize].fetch_add(1, Relaxed);
     }

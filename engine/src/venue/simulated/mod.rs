@@ -31,7 +31,7 @@ mod server;
 mod simulation;
 mod venue;
 
-pub use counters::{SimulatedVenueReport, VenueCounters};
+pub use counters::{SimulatedVenueCounters, SimulatedVenueReport};
 pub use dialect::DialectKind;
 pub use exchange::{
     AMOUNT_SCALE, Commission, CommissionAsset, Fee, Ledger, LedgerBalance, LedgerTrade,

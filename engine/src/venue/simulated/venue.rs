@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::counters::{SimulatedVenueReport, VenueCounters};
+use super::counters::{SimulatedVenueCounters, SimulatedVenueReport};
 use super::dialect::{DialectKind, USUAL};
 use super::exchange::{Exchange, Ledger};
 use super::limits::Limits;
@@ -99,7 +99,7 @@ impl SimulatedVenue {
 
     /// The live counters.
     #[must_use]
-    pub fn counters(&self) -> &Arc<VenueCounters> {
+    pub fn counters(&self) -> &Arc<SimulatedVenueCounters> {
         self.handle.counters()
     }
 

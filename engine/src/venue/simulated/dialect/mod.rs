@@ -11,7 +11,7 @@ mod recorded;
 
 use std::sync::Arc;
 
-use super::counters::VenueCounters;
+use super::counters::SimulatedVenueCounters;
 use super::exchange::{Event, Exchange, StreamKey};
 use super::fault::{Fault, Faults};
 use super::limits::Limits;
@@ -89,7 +89,7 @@ pub struct Talk<'a> {
     pub session: &'a mut Session,
     pub exchange: &'a mut Exchange,
     pub limits: &'a mut Limits,
-    pub counters: Arc<VenueCounters>,
+    pub counters: Arc<SimulatedVenueCounters>,
     pub faults: &'a mut Faults,
     pub now: Moment,
     /// What is said to the session, in order.

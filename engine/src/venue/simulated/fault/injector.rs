@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::counters::VenueCounters;
+use super::super::counters::SimulatedVenueCounters;
 use super::super::frame_kind::FrameKind;
 use super::{Fault, FaultPlan, FaultRule, Trigger};
 use crate::world::SplitMix64;
@@ -31,7 +31,7 @@ pub enum Occasion {
 /// The plan at work, and the count of what it did.
 pub struct Faults {
     rules: Vec<ArmedRule>,
-    counters: Arc<VenueCounters>,
+    counters: Arc<SimulatedVenueCounters>,
 }
 
 struct ArmedRule {
@@ -42,7 +42,7 @@ struct ArmedRule {
 }
 
 impl Faults {
-    pub fn new(plan: &FaultPlan, counters: Arc<VenueCounters>) -> Self {
+    pub fn new(plan: &FaultPlan, counters: Arc<SimulatedVenueCounters>) -> Self {
         let arm = |rule: &FaultRule| {
             let seed = if let Trigger::Rate { seed, .. } = rule.trigger { seed } else { 0 };
             ArmedRule { rule: *rule, seen: 0, owed: false, random: SplitMix64::new(seed) }
@@ -124,7 +124,7 @@ mod tests {
     const DEPTH: Occasion = Occasion::Frame(FrameKind::Depth);
 
     fn faults(plan: &FaultPlan) -> Faults {
-        Faults::new(plan, Arc::new(VenueCounters::default()))
+        Faults::new(plan, Arc::new(SimulatedVenueCounters::default()))
     }
 
     fn strikes(plan: &FaultPlan, events: u64) -> Vec<u64> {

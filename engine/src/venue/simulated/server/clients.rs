@@ -7,7 +7,7 @@ use super::frame::{AccountFrame, MarketFrame};
 use super::session::{Door, Session};
 use super::spoil;
 use super::wire::{Flushed, Wire};
-use crate::venue::simulated::counters::VenueCounters;
+use crate::venue::simulated::counters::SimulatedVenueCounters;
 use crate::venue::simulated::exchange::StreamKey;
 use crate::venue::simulated::fault::{Fault, Faults, Occasion};
 use crate::venue::simulated::frame_kind::FrameKind;
@@ -25,7 +25,7 @@ const SWEEP_NS: u64 = 1_000_000_000;
 /// The connections, by slot.
 pub struct Clients {
     slots: Vec<Option<Client>>,
-    pub counters: Arc<VenueCounters>,
+    pub counters: Arc<SimulatedVenueCounters>,
     penalties: Arc<Penalties>,
     pub faults: Faults,
     rules: LimitRules,
@@ -37,7 +37,7 @@ impl Clients {
     pub fn new(
         faults: Faults,
         rules: LimitRules,
-        counters: Arc<VenueCounters>,
+        counters: Arc<SimulatedVenueCounters>,
         penalties: Arc<Penalties>,
     ) -> Self {
         Self {

@@ -27,7 +27,7 @@ pub use session::{Door, Envelope, Session};
 
 use self::client::Input;
 use self::wire::Wire;
-use super::counters::{SimulatedVenueReport, VenueCounters};
+use super::counters::{SimulatedVenueCounters, SimulatedVenueReport};
 use super::exchange::StreamKey;
 use super::fault::{Fault, FaultPlan, Faults, Occasion};
 use super::limits::LimitRules;
@@ -77,7 +77,7 @@ pub trait Content: Send + 'static {
 /// The owner's end of a server: what it counts, and how to end it.
 pub struct Handle {
     address: SocketAddr,
-    counters: Arc<VenueCounters>,
+    counters: Arc<SimulatedVenueCounters>,
     stop: Arc<AtomicBool>,
     /// `None` when somebody else runs the agent.
     thread: Option<BesideThread>,
@@ -117,7 +117,7 @@ impl Handle {
             _ => SimulatedVenueError::Bind { address: bind, source },
         })?;
         let address = listener.local_address().map_err(SimulatedVenueError::Start)?;
-        let counters = Arc::new(VenueCounters::default());
+        let counters = Arc::new(SimulatedVenueCounters::default());
         let stop = Arc::new(AtomicBool::new(false));
         let faults = Faults::new(fault_plan, counters.clone());
         let clients = Clients::new(faults, rules, counters.clone(), penalties);
@@ -144,7 +144,7 @@ impl Handle {
         self.address
     }
 
-    pub fn counters(&self) -> &Arc<VenueCounters> {
+    pub fn counters(&self) -> &Arc<SimulatedVenueCounters> {
         &self.counters
     }
 

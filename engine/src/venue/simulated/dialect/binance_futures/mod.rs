@@ -8,9 +8,7 @@ mod frames;
 
 use self::frames::FuturesFrames;
 use super::binance_spot::frames::FrameWriter;
-use super::binance_spot::{
-    StreamNames, frame_kind, limits_message, market_session, refusal, rest,
-};
+use super::binance_spot::{StreamNames, frame_kind, limits_message, market_session, refusal, rest};
 use super::{Dialect, DialectKind, Stage, Talk};
 use crate::venue::simulated::exchange::{Event, Exchange, Feed, Side, StreamKey};
 use crate::venue::simulated::fault::{Fault, Faults, Occasion};
