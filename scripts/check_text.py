@@ -4,7 +4,7 @@
     scripts/check_text.py      # exit 1 when something below does not hold
 
 - Each mark of a requirement (FR-014, SC-003, LM-07, EDGE-18, A-3) has an entry in
-  engine/docs/requirements.md.
+  engine/docs/requirements.md, and each entry names tests there that are in the tree.
 - No comment is wider than 100 columns, nor a line of Markdown, but for tables, links and program
   output. (Code is as wide as rustfmt makes it.)
 - Each link of a Markdown file to a file of the tree finds it, with its heading.
@@ -18,6 +18,9 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 REQUIREMENTS = "engine/docs/requirements.md"
+TESTED = "## Where each is tested"
+ROW = re.compile(r"\| ([A-Z]+-\d+) \| (.+) \|$")
+UNTESTED = {"SC-014", "SC-015"}
 COLUMNS_MAX = 100
 TEXT = {".rs", ".py", ".sh", ".md", ".toml", ".yml"}
 MARK = re.compile(r"\b(?:(FR|SC)-(\d{3})|(LM)-(\d{2})|(EDGE)-(\d{1,2}))\b")
@@ -57,6 +60,27 @@ def entries() -> set[str]:
         if line.startswith("| "):
             found |= {number(match) for match in MARK.finditer(line.split("|")[1])}
     return found
+
+
+def untested() -> list[str]:
+    """What is wrong with the table of tests."""
+    text, _, table = (ROOT / REQUIREMENTS).read_text().partition(TESTED)
+    wanted = [row[1] for row in map(ROW.match, text.splitlines()) if row]
+    rows = {row[1]: row[2] for row in map(ROW.match, table.splitlines()) if row}
+    problems = [f"{mark} has no row under {TESTED!r}" for mark in wanted if mark not in rows]
+    problems += [f"{mark} is no requirement" for mark in rows if mark not in wanted]
+    for mark, cell in rows.items():
+        tests = re.findall(r"`([^`]+)`", cell)
+        if not tests and mark not in UNTESTED:
+            problems.append(f"{mark} names no test")
+        for test in tests:
+            name, _, function = test.partition("::")
+            path = ROOT / name
+            if not path.is_file():
+                problems.append(f"{mark}: {name} is not there")
+            elif function and not re.search(rf"\bfn {function}\b", path.read_text()):
+                problems.append(f"{mark}: {name} has no {function}")
+    return [f"{REQUIREMENTS}: {problem}" for problem in problems]
 
 
 def anchors(path: pathlib.Path) -> set[str]:
@@ -115,7 +139,7 @@ def long_functions(name: str, text: str) -> list[str]:
 
 
 def main() -> int:
-    known, problems, marks = entries(), [], 0
+    known, problems, marks = entries(), untested(), 0
     for path in filter(is_text, files()):
         text, name = path.read_text(), path.relative_to(ROOT)
         for index, line in enumerate(text.splitlines(), 1):

@@ -95,6 +95,11 @@ fn orders_that_were_left_at_a_venue_are_named_and_code_7() {
         [risk]\ncancel_on_stop = false\ncancel_on_quarantine = false\n";
     let engine = Engine::start_on(config, &[]);
     has_open_orders(&engine);
+    let orders = engine.json(&["orders"]);
+    assert!(orders["reply"]["orders"][0]["strategy"] == "market_maker", "{orders}");
+    let table = engine.done(&["orders"]);
+    assert!(table.contains("market_maker") && table.contains(" open\n"), "{table}");
+    assert!(engine.done(&["positions"]).contains("market_maker"));
     // Without its `on_stop` it cancels nothing either.
     engine.done(&["consumer", "quarantine", "market_maker"]);
     let pid = engine.child.id().to_string();

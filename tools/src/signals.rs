@@ -18,15 +18,17 @@ use crate::exit::Exit;
 /// The system's error when it takes no handler.
 pub(crate) fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
+    let again = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGQUIT, SIGHUP] {
         if signal == SIGHUP && is_ignored(signal) {
             continue;
         }
-        // In this order: the first signal finds the flag down and raises it, the second finds it
-        // up.
+        // In this order: a signal that comes before all three are there asks for a stop as well,
+        // and none is lost. The first finds the second flag down and raises it, the next ends.
         let code = i32::from(Exit::SecondSignal.code());
-        flag::register_conditional_shutdown(signal, code, Arc::clone(&stop))?;
         flag::register(signal, Arc::clone(&stop))?;
+        flag::register_conditional_shutdown(signal, code, Arc::clone(&again))?;
+        flag::register(signal, Arc::clone(&again))?;
     }
     flag::register(SIGXFSZ, Arc::default())?;
     Ok(stop)

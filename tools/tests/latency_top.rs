@@ -6,9 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use pitlane_engine::control::protocol::{Reply, ReplyLine, Request};
-use pitlane_engine::control::{
-    ConsumerStatus, Percentiles, Refusal, StageStatus, Status, parse_line,
-};
+use pitlane_engine::control::{ConsumerStatus, Refusal, StageStatus, Status, parse_line};
+use pitlane_engine::telemetry::LatencyFigures;
 
 fn top(path: &Path, args: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_latency"))
@@ -23,7 +22,7 @@ fn top(path: &Path, args: &[&str]) -> Child {
 }
 
 fn reading() -> ReplyLine {
-    let latency = Percentiles { count: 9, p50_ns: 1_500, max_ns: 2_000, ..Default::default() };
+    let latency = LatencyFigures { count: 9, p50_ns: 1_500, max_ns: 2_000, ..Default::default() };
     let noop = || ConsumerStatus {
         name: "noop".into(),
         state: "running".into(),

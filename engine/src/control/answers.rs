@@ -121,3 +121,29 @@ impl Answers {
         published
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pitlane_ring::{LaneOptions, lane};
+
+    use super::*;
+
+    #[test]
+    fn each_answer_has_a_trace_of_its_own() {
+        // LM-08: also what no frame has caused, acknowledgement, outcome and risk notice alike.
+        let (publisher, mut end) = lane(LaneOptions { name: "answers".to_owned(), capacity: 8 });
+        let (mut answers, consumer) = (Answers::new(publisher), ConsumerId(1));
+        answers.acknowledge(consumer, 7, ControlCode::Ok, 100);
+        answers.conclude(consumer, 7, ControlCode::Ok, 100);
+        answers.notice_trading(consumer, false, 100);
+        answers.publish(&CoreWakers::default(), &StopSignal::default(), 100);
+        let mut traces = Vec::new();
+        end.poll(8, |event| traces.push(event.trace_id));
+        let known = TraceIds::of(TraceSource::Controller).next_id() >> 48;
+        assert!(traces.iter().all(|trace| trace >> 48 == known), "{traces:?}");
+        traces.sort_unstable();
+        traces.dedup();
+        assert_eq!(traces.len(), 3, "{traces:?}");
+        assert!(answers.is_empty());
+    }
+}

@@ -113,6 +113,7 @@ impl OperatorDesk {
             Request::Status {} | Request::Watch { .. } => {
                 done(Reply::Status(Box::new(self.parts.reader.status())))
             }
+            Request::Orders {} => done(self.parts.reader.orders()?),
             Request::Audit {} => {
                 let ticket = self.parts.routes.ask_audit().map_err(|e| self.refusal(e))?;
                 Ok(self.later(Pending::Audit(ticket)))

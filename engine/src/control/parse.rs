@@ -9,8 +9,9 @@ use super::protocol::{
 use super::refusal::{Refusal, most_alike, shortened};
 
 /// Every verb with its own fields, for suggestions.
-const VERBS: [(&str, &[&str]); 14] = [
+const VERBS: [(&str, &[&str]); 15] = [
     ("status", &[]),
+    ("orders", &[]),
     ("audit", &[]),
     ("routes", &["consumer", "instrument", "venue"]),
     ("subscribe", SELECTION),
@@ -178,6 +179,7 @@ mod tests {
         let some = || Some("x".to_owned());
         vec![
             Request::Status {},
+            Request::Orders {},
             Request::Audit {},
             Request::Routes(RouteFilter { consumer: some(), instrument: some(), venue: some() }),
             Request::Subscribe(selection()),

@@ -16,6 +16,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ConsumerAudit, RefusalText, Status};
+use crate::order::order_log::OpenOrderRow;
 
 pub use super::limits::{
     ID_BYTES_MAX, LINE_BYTES_MAX, NAMES_MAX, VERSION, WATCH_INTERVAL_LIMITS_MS, WATCH_INTERVAL_MS,
@@ -28,6 +29,8 @@ pub use super::limits::{
 pub enum Request {
     /// One reading of the engine.
     Status {},
+    /// The orders that are open.
+    Orders {},
     /// The accounts of all consumers, compared at one cut of their lanes.
     Audit {},
     /// The routes in force.
@@ -231,6 +234,14 @@ pub enum Reply {
         /// By consumer.
         consumers: Vec<ConsumerAudit>,
     },
+    /// To `orders`.
+    Orders {
+        /// By strategy, the oldest first.
+        orders: Vec<OpenOrderRow>,
+        /// Things told of orders that found no room on their way: where it is not 0, an order may
+        /// be missing, or one that is over be here.
+        missed: u64,
+    },
     /// To `routes`.
     Routes {
         /// The routing version in force.
@@ -303,6 +314,7 @@ impl Request {
     pub const fn verb(&self) -> &'static str {
         match self {
             Request::Status {} => "status",
+            Request::Orders {} => "orders",
             Request::Audit {} => "audit",
             Request::Routes(_) => "routes",
             Request::Subscribe(_) => "subscribe",
@@ -323,9 +335,11 @@ impl Request {
     #[must_use]
     pub const fn is_mutating(&self) -> bool {
         match self {
-            Request::Status {} | Request::Audit {} | Request::Routes(_) | Request::Watch { .. } => {
-                false
-            }
+            Request::Status {}
+            | Request::Orders {}
+            | Request::Audit {}
+            | Request::Routes(_)
+            | Request::Watch { .. } => false,
             Request::Flip { dry_run, .. } => !*dry_run,
             Request::Subscribe(_)
             | Request::Unsubscribe(_)

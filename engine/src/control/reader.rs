@@ -15,7 +15,7 @@ use super::refusal::Refusal;
 use super::routes::{Routes, RoutesView};
 use super::status::{
     BookStateStatus, ClockStatus, ConsumerStatus, DeadLetterStatus, LaneStatus, MergeStatus,
-    MergeVenueStatus, Percentiles, SessionStatus, StageStatus, Status,
+    MergeVenueStatus, SessionStatus, StageStatus, Status,
 };
 use super::threads::{PlannedThread, Threads};
 use crate::dispatcher::RouteKey;
@@ -110,6 +110,17 @@ impl Reader {
             requests: 0,
             refusals: 0,
         }
+    }
+
+    /// The orders that are open.
+    pub(crate) fn orders(&self) -> Result<Reply, Refusal> {
+        let Some((orders, missed)) = self.parts.readings.open_orders.read() else {
+            return Err(Refusal::Failed {
+                operation: "orders".to_owned(),
+                reason: "telemetry.order_log is off, so that nobody keeps them".to_owned(),
+            });
+        };
+        Ok(Reply::Orders { orders, missed })
     }
 
     fn merge(&self, rule: &RuleView) -> MergeStatus {
@@ -214,7 +225,7 @@ impl Reader {
         let figures = |stage: &str| {
             let tag = format!("{stage}:{name}");
             let found = interval.stages.iter().find(|(of, _)| *of == tag);
-            found.map(|(_, figures)| percentiles(figures)).unwrap_or_default()
+            found.map(|(_, figures)| *figures).unwrap_or_default()
         };
         let thread = self.parts.threads.iter().find(|thread| thread.runs(name));
         ConsumerStatus {
@@ -347,16 +358,5 @@ fn lane(gauge: &LaneGauge) -> LaneStatus {
 
 fn stage((tag, figures): &(String, LatencyFigures)) -> StageStatus {
     let name = if tag.is_empty() { "end_to_end" } else { tag };
-    StageStatus { name: name.to_owned(), latency: percentiles(figures) }
-}
-
-fn percentiles(figures: &LatencyFigures) -> Percentiles {
-    Percentiles {
-        count: figures.count,
-        p50_ns: figures.p50_ns,
-        p90_ns: figures.p90_ns,
-        p99_ns: figures.p99_ns,
-        p999_ns: figures.p999_ns,
-        max_ns: figures.max_ns,
-    }
+    StageStatus { name: name.to_owned(), latency: *figures }
 }

@@ -6,6 +6,7 @@ use crate::dispatcher::order::StreamCounts;
 use crate::orchestrator::merge::MergeCounts;
 use crate::order::trading::StrategyFigures;
 use crate::runtime::ContentionFigures;
+use crate::telemetry::LatencyFigures;
 use crate::venue::VenueClockReading;
 use crate::venue::governor::Allowance;
 
@@ -226,27 +227,9 @@ pub struct ConsumerStatus {
     /// Events in its lanes, cells and spill, from the terms: published and not accounted for yet.
     pub pending: u64,
     /// Publish to callback entered, in the last interval.
-    pub queue: Percentiles,
+    pub queue: LatencyFigures,
     /// The callback, in the last interval.
-    pub handle: Percentiles,
-}
-
-/// Latencies of the last interval, ns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Percentiles {
-    /// Values recorded.
-    pub count: u64,
-    /// Half of them are at most this.
-    pub p50_ns: u64,
-    /// 90 % are.
-    pub p90_ns: u64,
-    /// 99 % are.
-    pub p99_ns: u64,
-    /// 99.9 % are.
-    pub p999_ns: u64,
-    /// The highest.
-    pub max_ns: u64,
+    pub handle: LatencyFigures,
 }
 
 /// One stage in the last interval.
@@ -256,7 +239,7 @@ pub struct StageStatus {
     pub name: String,
     /// Its latencies.
     #[serde(flatten)]
-    pub latency: Percentiles,
+    pub latency: LatencyFigures,
 }
 
 /// One lane.

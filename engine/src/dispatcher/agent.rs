@@ -27,9 +27,6 @@ use crate::telemetry::{HistogramSet, Letter, LetterSender, Probe};
 /// Dead letters of one consumer written at a time.
 const BATCH: usize = 32;
 
-/// Room for dead letters that market events leave to critical ones.
-const FOR_CRITICAL: usize = 64;
-
 /// Venue time to bytes read; only where both clocks are of the same age.
 const WIRE: usize = 0;
 /// Bytes read to decoded.
@@ -242,6 +239,7 @@ impl DispatcherAgent {
     fn close(&mut self) {
         if self.totals.is_none() {
             self.inputs.orchestrator.stop();
+            self.fanout.letters.close();
             let links = self.fanout.links.drain(..);
             self.totals = Some(links.map(ConsumerLink::close).collect());
         }
@@ -526,17 +524,18 @@ impl Fanout {
                 self.has_cut_off |= link.look_at(&self.quarantine);
             }
         }
+        let sent = if self.letters.has_waiting() { self.letters.send_waiting() } else { 0 };
         if !self.has_pending {
             debug_assert!(
                 self.links.iter().all(|link| link.pending() == 0),
                 "it is kept up to date"
             );
-            return 0;
+            return sent;
         }
         let flushed: usize = self.links.iter_mut().map(ConsumerLink::flush).sum();
         let buried = if self.has_cut_off { self.bury() } else { 0 };
         self.has_pending = self.links.iter().any(|link| link.pending() > 0);
-        flushed + buried
+        flushed + buried + sent
     }
 
     /// What is spilled for consumers that never take it goes to the dead-letter file, a part of it
@@ -555,15 +554,10 @@ impl Fanout {
     }
 }
 
-/// Keeps a market event that a full queue has given up, as long as that leaves room for critical
-/// ones (EDGE-18).
+/// Keeps a market event that a full queue has given up.
 #[cold]
 fn keep(letters: &mut LetterSender, clock: &Clock, event: &Event, detail: &'static str) {
-    if letters.room(FOR_CRITICAL + 1) > FOR_CRITICAL {
-        letters.send(Letter::undelivered(event, clock.wall_ns(), detail));
-    } else {
-        letters.give_up();
-    }
+    letters.keep_market(event, clock.wall_ns(), detail);
 }
 
 /// A critical event that can't be delivered stays readable in the dead-letter file (FR-016).

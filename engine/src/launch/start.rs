@@ -257,6 +257,7 @@ impl Assembly<'_> {
                 std::mem::take(&mut builder.order_logs),
                 order_names,
                 builder.clock.clone(),
+                Arc::clone(&readings.open_orders),
             ),
             collector: Collector::new(CollectorOptions {
                 links: std::mem::take(&mut builder.probes),

@@ -38,6 +38,9 @@ const CONTROL_SLOTS: usize = 64;
 /// Answers on their way to strategies: as many as there can be commands in a few lanes.
 const ANSWER_SLOTS: usize = 256;
 
+/// Market events given up by full queues that wait for the way to the dead letters.
+const LETTERS_WAITING: usize = 256;
+
 /// A link and the spare set of a probe.
 type ProbeEnd = (Arc<ProbeLink>, Box<HistogramSet>);
 
@@ -354,7 +357,7 @@ impl Builder {
             flips: Arc::clone(flips),
             clock: self.clock.clone(),
             probe: self.probe(DispatcherAgent::probe_names()),
-            letters: self.letters(DISPATCHER, plan.lanes.dead_letter),
+            letters: self.letters(DISPATCHER, plan.lanes.dead_letter).with_waiting(LETTERS_WAITING),
             stop: self.stop.clone(),
             closing: self.closings.dispatcher.clone(),
         })

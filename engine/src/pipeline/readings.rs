@@ -10,6 +10,7 @@ use super::terms::ConsumerTerms;
 use crate::dispatcher::order::StreamStats;
 use crate::event::EventKind;
 use crate::instrument::Instruments;
+use crate::order::order_log::OpenOrders;
 use crate::order::trading::{StrategyFigures, TradingReader};
 use crate::runtime::{ContentionBook, ContentionFigures, StallBook, StallFigures};
 use crate::telemetry::{DeadLetterCounts, Term, Terms};
@@ -32,6 +33,8 @@ pub(crate) struct Readings {
     pub(crate) letters: Vec<Arc<DeadLetterCounts>>,
     /// Of each venue that is reached over a network.
     pub(crate) governors: Vec<(String, Governor)>,
+    /// The orders that are open.
+    pub(crate) open_orders: Arc<OpenOrders>,
     /// What every strategy has earned.
     pub(crate) trading: TradingReader,
     /// The time of each of these venues.

@@ -4,6 +4,7 @@
 //! housekeeping joins them and writes one line a letter ([`super::DeadLetterFile`]). A lane without
 //! room drops the letter, whole, and counts it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -108,7 +109,20 @@ pub struct LetterSender {
     lane: Publisher<LetterChunk>,
     counts: Arc<DeadLetterCounts>,
     chunk: Box<LetterChunk>,
+    /// Market events that wait for room; never more than it was made for.
+    waiting: VecDeque<Waiting>,
+    waiting_max: usize,
 }
+
+/// A market event that waits for room in the lane.
+struct Waiting {
+    event: Event,
+    wall_ns: i64,
+    detail: &'static str,
+}
+
+/// Room in the lane that market events leave to critical ones, chunks.
+const FOR_CRITICAL: usize = 64;
 
 /// The other end of a lane for dead letters.
 pub struct LetterSource {
@@ -125,7 +139,8 @@ pub fn letter_lane(session: &str, capacity: usize) -> (LetterSender, LetterSourc
     let counts = Arc::default();
     let chunk = Box::new(LetterChunk::new_zeroed());
     let source = LetterSource { session: session.to_owned(), lane, raw: Vec::new() };
-    (LetterSender { lane: publisher, counts, chunk }, source)
+    let waiting = VecDeque::new();
+    (LetterSender { lane: publisher, counts, chunk, waiting, waiting_max: 0 }, source)
 }
 
 impl LetterSender {
@@ -140,9 +155,65 @@ impl LetterSender {
         self.lane.room(limit)
     }
 
+    /// The same with room for so many market events that wait for the lane.
+    #[must_use]
+    pub(crate) fn with_waiting(mut self, events: usize) -> LetterSender {
+        self.waiting = VecDeque::with_capacity(events);
+        self.waiting_max = events;
+        self
+    }
+
     /// Counts a letter that is given up, so that there is room for others.
-    pub fn give_up(&mut self) {
+    fn give_up(&mut self) {
         self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Keeps a market event as far as that leaves room for critical ones. One that finds none
+    /// waits; of too many that wait the oldest is given up (EDGE-18).
+    #[cold]
+    pub(crate) fn keep_market(&mut self, event: &Event, wall_ns: i64, detail: &'static str) {
+        self.send_waiting();
+        if self.waiting.is_empty() && self.has_room_for_market() {
+            self.send(Letter::undelivered(event, wall_ns, detail));
+            return;
+        }
+        if self.waiting.len() == self.waiting_max {
+            self.give_up();
+            if self.waiting.pop_front().is_none() {
+                return; // made without a place to wait
+            }
+        }
+        self.waiting.push_back(Waiting { event: *event, wall_ns, detail });
+    }
+
+    /// Whether market events wait for room.
+    #[inline]
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Sends what waits, the oldest first, as far as there is room; returns how many.
+    #[cold]
+    pub(crate) fn send_waiting(&mut self) -> usize {
+        let mut sent = 0;
+        while self.has_room_for_market() {
+            let Some(Waiting { event, wall_ns, detail }) = self.waiting.pop_front() else { break };
+            self.send(Letter::undelivered(&event, wall_ns, detail));
+            sent += 1;
+        }
+        sent
+    }
+
+    /// Sends what waits as far as there is room, and counts the rest as given up.
+    pub(crate) fn close(&mut self) {
+        self.send_waiting();
+        let left = self.waiting.len() as u64;
+        self.counts.dropped.fetch_add(left, Ordering::Relaxed);
+        self.waiting.clear();
+    }
+
+    fn has_room_for_market(&mut self) -> bool {
+        self.lane.room(FOR_CRITICAL + 1) > FOR_CRITICAL
     }
 
     /// Keeps `raw`; false when there was no room. `reason` and `detail` are short texts; together
@@ -230,6 +301,7 @@ impl<'a> Letter<'a> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::event::Quote;
 
     pub(in super::super) fn letter(raw: &[u8]) -> Letter<'_> {
         let (reason, detail) = ("malformed", "field q");
@@ -247,6 +319,40 @@ pub(super) mod tests {
         let mut raw = Vec::new();
         source.lane.poll(usize::MAX, |chunk| raw.extend_from_slice(chunk.raw()));
         assert_eq!(raw, long);
+    }
+
+    #[test]
+    fn of_market_events_the_oldest_is_given_up_first_and_critical_ones_keep_their_room() {
+        // EDGE-18: nobody takes anything out of the lane meanwhile.
+        let (sender, mut source) = letter_lane("dispatcher", 2 * FOR_CRITICAL);
+        let (mut sender, counts) = (sender.with_waiting(4), source.lane.gauge());
+        let quote = |number: i64| {
+            let payload = Quote { bid_price: number, bid_qty: 1, ask_price: 0, ask_qty: 0 };
+            Event::new(&payload)
+        };
+        let dropped = sender.counts();
+        for number in 0..FOR_CRITICAL as i64 + 10 {
+            sender.keep_market(&quote(number), number, "queue full");
+        }
+        assert_eq!((dropped.sent(), dropped.dropped()), (FOR_CRITICAL as u64, 6));
+        assert_eq!(counts.in_flight(), FOR_CRITICAL as u64, "the rest is for critical ones");
+        for _ in 0..FOR_CRITICAL {
+            assert!(sender.send(Letter::undelivered_critical(&quote(-1), 0, "cut off", None)));
+        }
+        assert_eq!(dropped.dropped(), 6, "no critical one");
+        let seen = |source: &mut LetterSource| {
+            let mut prices = Vec::new();
+            source.lane.poll(usize::MAX, |chunk| {
+                let event = Event::from_used_bytes(chunk.raw()).unwrap();
+                prices.push(event.get::<Quote>().unwrap().bid_price);
+            });
+            prices
+        };
+        let first = seen(&mut source);
+        assert_eq!(first[..FOR_CRITICAL], (0..FOR_CRITICAL as i64).collect::<Vec<_>>()[..]);
+        assert!(sender.has_waiting() && sender.send_waiting() == 4 && !sender.has_waiting());
+        let last = FOR_CRITICAL as i64 + 10;
+        assert_eq!(seen(&mut source), (last - 4..last).collect::<Vec<_>>(), "the latest four");
     }
 
     #[test]

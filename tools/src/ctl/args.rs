@@ -11,6 +11,8 @@ use pitlane_engine::control::protocol::{
 const EXAMPLES: &str = "\
 Examples:
   pitlane ctl status
+  pitlane ctl orders
+  pitlane ctl positions
   pitlane ctl audit
   pitlane ctl routes --consumer momentum
   pitlane ctl unsubscribe momentum BTC-USDT --kind trade
@@ -46,6 +48,10 @@ pub enum CtlVerb {
     List,
     /// One reading: venues, consumers, lanes, threads, stages.
     Status,
+    /// The orders that are open: whose, where, at what price, how much is filled.
+    Orders,
+    /// What each strategy holds, has earned, and was refused.
+    Positions,
     /// Compare every consumer's account at one cut of its lanes, while the engine runs. Exit code
     /// 1 when one does not hold, or a consumer does not reach the cut.
     Audit,
@@ -183,7 +189,8 @@ impl CtlVerb {
     pub fn request(&self) -> Result<Request, String> {
         Ok(match self.clone() {
             CtlVerb::List => return Err("list asks no engine".to_owned()),
-            CtlVerb::Status => Request::Status {},
+            CtlVerb::Status | CtlVerb::Positions => Request::Status {},
+            CtlVerb::Orders => Request::Orders {},
             CtlVerb::Audit => Request::Audit {},
             CtlVerb::Routes { consumer, instrument, venue } => {
                 Request::Routes(RouteFilter { consumer, instrument, venue })

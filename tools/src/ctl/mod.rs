@@ -14,9 +14,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use pitlane_engine::control::protocol::{Reply, ReplyLine, Request, RequestLine};
+use pitlane_engine::order::trading::StrategyFigures;
+use pitlane_engine::text::shown;
 
 use crate::exit::Exit;
 use crate::terminal::Terminal;
+use crate::trading_text::trading;
 
 pub use args::{CtlArgs, CtlVerb};
 pub(crate) use connection::{Connection, ConnectionError};
@@ -52,6 +55,9 @@ pub(crate) fn ctl(
         return watch(&mut connection, args.json, stop, terminal);
     }
     let answer = connection.answer().map_err(|error| failed(&error, terminal))?;
+    if let (CtlVerb::Positions, Some(Reply::Status(status))) = (&args.verb, &answer.reply) {
+        return positions(&status.strategies, args.json, terminal);
+    }
     let exit = print(&answer, args.json, terminal)?;
     if matches!(answer.reply, Some(Reply::Stopping {})) && !args.json {
         let pid = connection.peer().pid;
@@ -61,6 +67,19 @@ pub(crate) fn ctl(
         Some(Reply::Audit { holds: false, .. }) => Ok(Exit::Failed),
         _ => Ok(exit),
     }
+}
+
+/// What the strategies hold and have earned: a part of a reading.
+fn positions(
+    strategies: &[StrategyFigures],
+    json: bool,
+    terminal: &mut Terminal<'_>,
+) -> Result<Exit, Exit> {
+    let text = match json {
+        true => serde_json::to_string(strategies).unwrap_or_default() + "\n",
+        false => shown(&trading(strategies)),
+    };
+    terminal.print(&text).map(|()| Exit::Ok)
 }
 
 /// The engines that run here.

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use pitlane_engine::control::protocol::{FlipReport, Reply, ReplyLine, RouteRow};
-use pitlane_engine::control::{ConsumerStatus, MergeStatus, Percentiles, RefusalText, Status};
+use pitlane_engine::control::{ConsumerStatus, MergeStatus, RefusalText, Status};
 
 use pitlane_engine::dispatcher::order::StreamCounts;
+use pitlane_engine::order::order_log::OpenOrderRow;
 use pitlane_engine::order::trading::rounded;
 use pitlane_engine::text::escaped;
 
@@ -24,6 +25,7 @@ pub(crate) fn reply(reply: &Reply) -> String {
     match reply {
         Reply::Status(status) => self::status(status),
         Reply::Audit { holds, consumers } => audit(*holds, consumers),
+        Reply::Orders { orders, missed } => self::orders(orders, *missed),
         Reply::Routes { version, routes } => self::routes(*version, routes),
         Reply::Flip(report) => flip(report),
         Reply::Merge { rule, flip: report } if report.added.is_empty() => {
@@ -101,6 +103,50 @@ fn routes(version: u32, routes: &[RouteRow]) -> String {
         left = &left[same..];
     }
     format!("{}{} routes, routing version {version}\n", render(&table), count(routes.len() as u64))
+}
+
+fn orders(orders: &[OpenOrderRow], missed: u64) -> String {
+    let heads = [
+        "strategy",
+        "venue",
+        "instrument",
+        ">order",
+        ">venue's",
+        "side",
+        ">price",
+        ">quantity",
+        ">filled",
+        "status",
+    ];
+    let mut table = table(&heads);
+    for row in orders {
+        let is_known = row.certainty == "known" || row.venue_order_id.is_none();
+        let status = match is_known {
+            true => row.status.clone(),
+            false => format!("{} ({})", row.status, row.certainty),
+        };
+        table.add_row([
+            row.strategy.clone(),
+            row.venue.clone(),
+            row.instrument.clone(),
+            row.order.to_string(),
+            row.venue_order_id.clone().unwrap_or_else(|| "-".to_owned()),
+            row.side.clone(),
+            row.price.clone(),
+            row.qty.clone(),
+            row.filled.clone(),
+            status,
+        ]);
+    }
+    let open = match orders.len() {
+        1 => "1 order is open".to_owned(),
+        many => format!("{} orders are open", count(many as u64)),
+    };
+    let doubt = match missed {
+        0 => String::new(),
+        missed => format!("; NOT EXACT: {} notes of orders found no room", count(missed)),
+    };
+    format!("{}{open}{doubt}\n", if orders.is_empty() { String::new() } else { render(&table) })
 }
 
 fn status(status: &Status) -> String {
@@ -258,9 +304,9 @@ fn latencies(status: &Status) -> String {
         column.set_cell_alignment(comfy_table::CellAlignment::Left);
     }
     for stage in &status.stages {
-        let Percentiles { count: number, p50_ns, p90_ns, p99_ns, p999_ns, max_ns } = stage.latency;
-        let mut row = vec![stage.name.clone(), count(number)];
-        row.extend([p50_ns, p90_ns, p99_ns, p999_ns, max_ns].map(micros));
+        let of = &stage.latency;
+        let mut row = vec![stage.name.clone(), count(of.count)];
+        row.extend([of.p50_ns, of.p90_ns, of.p99_ns, of.p999_ns, of.max_ns].map(micros));
         table.add_row(row);
     }
     format!("{}the last {} ms\n", render(&table), count(status.interval_ns / 1_000_000))
@@ -382,6 +428,7 @@ impl WatchLine {
 #[cfg(test)]
 mod tests {
     use pitlane_engine::control::{LaneStatus, StageStatus};
+    use pitlane_engine::telemetry::LatencyFigures;
 
     use super::*;
     use crate::table::WIDTH;
@@ -399,7 +446,7 @@ mod tests {
 
     fn sample() -> Status {
         let latency =
-            Percentiles { count: 5, p50_ns: 1_234, max_ns: 7_654_321, ..Default::default() };
+            LatencyFigures { count: 5, p50_ns: 1_234, max_ns: 7_654_321, ..Default::default() };
         Status {
             run: "run-1".into(),
             uptime_ns: 2_000_000_000,

@@ -1,11 +1,13 @@
 //! Housekeeping's side of the order log: the two files.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::line::{LineOf, OrderLogNames, lines};
 use super::note::{NoteKind, OrderNote};
+use super::open_orders::OpenOrders;
 use super::sender::OrderLogSource;
 use crate::event::Event;
 use crate::runtime::Clock;
@@ -104,6 +106,7 @@ pub(crate) struct OrderLog {
     clock: Clock,
     orders: LineFile,
     fills: LineFile,
+    open: Arc<OpenOrders>,
 }
 
 impl OrderLog {
@@ -114,7 +117,11 @@ impl OrderLog {
         sources: Vec<OrderLogSource>,
         names: OrderLogNames,
         clock: Clock,
+        open: Arc<OpenOrders>,
     ) -> OrderLog {
+        if !sources.is_empty() {
+            open.keep();
+        }
         let at = |name: &str| -> PathBuf { run_dir.join(name) };
         OrderLog {
             sources,
@@ -122,16 +129,18 @@ impl OrderLog {
             clock,
             orders: LineFile::new(files, &at("orders.jsonl")),
             fills: LineFile::new(files, &at("fills.jsonl")),
+            open,
         }
     }
 
     /// Writes what has come in, and the reports that their strategies were never told; returns how
     /// many notes there were.
     pub(crate) fn drain(&mut self, undelivered: &[Event]) -> u64 {
-        let Self { sources, names, clock, orders, fills } = self;
+        let Self { sources, names, clock, orders, fills, open } = self;
         let mut count = 0;
         let mut write = |note: &OrderNote| {
             count += 1;
+            open.take(note, names, clock);
             for (of, line) in lines(note, names, clock) {
                 match of {
                     LineOf::Orders => orders.take(&line),
@@ -148,14 +157,19 @@ impl OrderLog {
             .for_each(|note| write(&note));
         self.orders.write();
         self.fills.write();
+        self.open.missed(self.dropped());
         count
+    }
+
+    fn dropped(&self) -> u64 {
+        self.sources.iter().map(|source| source.counts.dropped()).sum()
     }
 
     pub(crate) fn report(&self) -> OrderLogReport {
         OrderLogReport {
             fills: self.fills.report(),
             orders: self.orders.report(),
-            dropped: self.sources.iter().map(|source| source.counts.dropped()).sum(),
+            dropped: self.dropped(),
             thinned: self.sources.iter().map(|source| source.counts.thinned()).sum(),
         }
     }
@@ -191,7 +205,8 @@ mod tests {
             instruments: Instruments::of_test(1),
         };
         let clock = Clock::manual(0).0;
-        let log = OrderLog::new(&Files::Real, dir.path(), vec![source], names, clock);
+        let open = Arc::default();
+        let log = OrderLog::new(&Files::Real, dir.path(), vec![source], names, clock, open);
         Bench { sender, log, dir }
     }
 

@@ -12,10 +12,13 @@
 mod file;
 mod line;
 mod note;
+mod open_orders;
 mod sender;
 
 pub(crate) use file::OrderLog;
 pub use file::{OrderLogReport, RunFileReport};
 pub(crate) use line::OrderLogNames;
 pub(crate) use note::OrderNote;
+pub use open_orders::OpenOrderRow;
+pub(crate) use open_orders::OpenOrders;
 pub(crate) use sender::{ORDER_LOG_SLOTS, OrderLogSender, OrderLogSource, order_log_lane};
