@@ -660,6 +660,9 @@ mod tests {
     use crate::event::Quote;
     use crate::telemetry::letter_lane;
 
+    /// Room that market events leave in a lane of dead letters.
+    const FOR_CRITICAL: usize = 64;
+
     #[test]
     fn letters_of_market_events_leave_just_as_much_room_to_critical_ones() {
         let (mut letters, _source) = letter_lane("dispatcher", 2 * FOR_CRITICAL);
