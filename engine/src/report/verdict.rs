@@ -219,6 +219,10 @@ mod tests {
         assert!(text.contains("has no api_url"), "{text}");
         report.trading[0].positions[0].refusals[0].reason = "trading_halted".into();
         assert_eq!(report.exit_code(), 0, "trading was off: {:?}", report.findings());
+        let mut pace = report.trading[0].positions[0].refusals[0].clone();
+        pace.reason = "rate_limit".into();
+        report.trading[0].positions[0].refusals.push(pace);
+        assert_eq!(report.exit_code(), 0, "and some came too fast: {:?}", report.findings());
         report.trading[0].positions[0].orders_acknowledged = 1;
         assert_eq!(kinds(&report), [], "one was taken");
     }

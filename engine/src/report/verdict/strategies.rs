@@ -68,8 +68,12 @@ fn refused(
     }
     let is_order = |refusal: &&RefusalFigures| refusal.what == "order";
     let Some(first) = row.refusals.iter().find(is_order) else { return };
+    let is_halt = |refusal: &RefusalFigures| refusal.reason == "trading_halted";
+    // Its own pace refuses no order for good: a second later it would have been taken.
+    let is_pace = |refusal: &RefusalFigures| refusal.reason == "rate_limit";
+    let mut orders = row.refusals.iter().filter(is_order);
     let is_trading_off =
-        row.refusals.iter().filter(is_order).all(|refusal| refusal.reason == "trading_halted");
+        orders.clone().any(is_halt) && orders.all(|refusal| is_halt(refusal) || is_pace(refusal));
     let kind = match is_trading_off || refused < REFUSED_MIN {
         true => FindingKind::Notice,
         false => FindingKind::OrdersRefused,
