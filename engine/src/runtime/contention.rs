@@ -10,7 +10,8 @@
 //!
 //! It is seen by what happens: gaps between two cycles that are longer than any thread of our own
 //! leaves. Now and then, where all has been calm, it yields a few times to see whether the other is
-//! gone; each attempt that fails makes the next one come later.
+//! gone; each attempt that fails makes the next one come later. Where even a nap costs a slice,
+//! since more want the core than it has room for, it only spins, and tries again later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,6 +80,8 @@ struct Contended {
     calm_left: u32,
     /// The spin was made longer, and no window has passed since.
     is_attempt: bool,
+    /// Windows until it naps again; 0 while it does.
+    rests_left: u32,
     /// Yields until the core is its own again; 0 when nothing is probed.
     probes_left: u32,
     priority: Priority,
@@ -114,14 +117,19 @@ impl Contention {
         self.window.taken_ns += gap_ns;
         match &mut self.contended {
             None if self.window.taken_ns >= TAKEN_MAX_NS => self.begin(now_ns),
+            Some(contended) if contended.rests_left > 0 => {}
             Some(contended) if contended.probes_left > 0 => {
                 contended.probes_left = 0;
                 contended.priority.raise();
                 self.attempt_failed();
             }
             Some(contended) if self.window.taken_ns >= TAKEN_STILL_NS => {
-                contended.spin_ns = (contended.spin_ns / 2).max(SPIN_MIN_NS);
                 self.window = Window { started_ns: now_ns, taken_ns: 0 };
+                if contended.spin_ns == SPIN_MIN_NS {
+                    self.stop_napping();
+                    return;
+                }
+                contended.spin_ns = (contended.spin_ns / 2).max(SPIN_MIN_NS);
                 if contended.is_attempt {
                     self.attempt_failed();
                 }
@@ -139,9 +147,12 @@ impl Contention {
     fn contended_idling(&mut self, now_ns: u64) -> Idling {
         if now_ns.saturating_sub(self.window.started_ns) >= WINDOW_NS {
             self.window = Window { started_ns: now_ns, taken_ns: 0 };
-            self.after_calm_window();
+            self.after_window();
         }
         let Some(contended) = &mut self.contended else { return Idling::AsPlanned };
+        if contended.rests_left > 0 {
+            return Idling::Spin;
+        }
         if contended.probes_left > 0 {
             contended.probes_left -= 1;
             if contended.probes_left == 0 {
@@ -159,10 +170,18 @@ impl Contention {
         Idling::Nap(NAP)
     }
 
-    /// Next to nothing was taken for a window: after some of them it tries a longer spin, and from
-    /// the longest on whether the other is still there.
-    fn after_calm_window(&mut self) {
+    /// A window has passed in which next to nothing was taken, or naps were no help. After some calm
+    /// ones it tries a longer spin, and from the longest on whether the other is still there.
+    fn after_window(&mut self) {
         let Some(contended) = &mut self.contended else { return };
+        if contended.rests_left > 0 {
+            contended.rests_left -= 1;
+            if contended.rests_left == 0 {
+                contended.spin_ns = SPIN_MAX_NS;
+                contended.priority.raise();
+            }
+            return;
+        }
         if std::mem::take(&mut contended.is_attempt) {
             self.patience = (self.patience / 2).max(PATIENCE.0);
             contended.calm_left = self.patience;
@@ -194,6 +213,7 @@ impl Contention {
             has_napped: false,
             calm_left: self.patience,
             is_attempt: false,
+            rests_left: 0,
             probes_left: 0,
             priority,
         });
@@ -204,6 +224,16 @@ impl Contention {
             contended.priority.restore();
             self.ended_ns = Some(now_ns);
             self.book.end();
+        }
+    }
+
+    /// So many want the core, or so much is to be done, that a nap costs a slice too: all it can do
+    /// is to hold on to what it gets. Tried again later.
+    fn stop_napping(&mut self) {
+        self.attempt_failed();
+        if let Some(contended) = &mut self.contended {
+            contended.rests_left = self.patience;
+            contended.priority.restore();
         }
     }
 
@@ -259,12 +289,14 @@ mod tests {
         now_ns: u64,
         fair_ns: Option<u64>,
         spun_since_ns: u64,
+        /// Whether a nap costs a slice as well.
+        is_crowded: bool,
     }
 
     impl Core {
         fn new(fair_ns: Option<u64>) -> Core {
             let contention = Contention::new(ContentionBook::new("core".into(), Some(1)));
-            Core { contention, now_ns: 0, fair_ns, spun_since_ns: 0 }
+            Core { contention, now_ns: 0, fair_ns, spun_since_ns: 0, is_crowded: false }
         }
 
         fn book(&self) -> &ContentionBook {
@@ -279,6 +311,7 @@ mod tests {
                 let idling = self.contention.idling(self.now_ns);
                 let spun_ns = self.now_ns - self.spun_since_ns;
                 let gap_ns = match (idling, self.fair_ns) {
+                    (Idling::Nap(_), _) if self.is_crowded => SLICE_NS,
                     (Idling::Nap(nap), _) => nap.as_nanos() as u64,
                     (Idling::AsPlanned | Idling::Yield, Some(_)) => SLICE_NS,
                     (Idling::Spin, Some(fair_ns)) if spun_ns > fair_ns => SLICE_NS,
@@ -320,6 +353,20 @@ mod tests {
             let taken_ns = core.idle(20_000 * MS);
             assert!(taken_ns < 20_000 * MS / 100, "{taken_ns} ns of 20 s at {fair_ns}");
         }
+    }
+
+    #[test]
+    fn where_naps_cost_slices_too_it_holds_on_to_its_half_of_the_core() {
+        let mut core = Core::new(Some(SLICE_NS));
+        core.is_crowded = true;
+        core.idle(10_000 * MS);
+        let taken_ns = core.idle(20_000 * MS);
+        assert!(taken_ns < 20_000 * MS * 55 / 100, "{taken_ns} ns of 20 s");
+        // With room again, it naps again.
+        (core.is_crowded, core.fair_ns) = (false, Some(100_000));
+        core.idle(10_000 * MS);
+        let taken_ns = core.idle(20_000 * MS);
+        assert!(taken_ns < 20_000 * MS / 50, "{taken_ns} ns of 20 s");
     }
 
     #[test]
