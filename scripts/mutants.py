@@ -15,6 +15,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -23,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 TREE = ROOT / "target" / "mutants" / "tree"
 BUILD = pathlib.Path(os.environ.get("MUTANTS_TARGET_DIR", ROOT / "target" / "mutants" / "build"))
 # A test that is this much longer than usual does not end.
-LIMIT_S = int(os.environ.get("MUTANTS_LIMIT_S", "300"))
+LIMIT_S = int(os.environ.get("MUTANTS_LIMIT_S", "180"))
 
 SWITCH = '''
 /// Whether the fault of this number is planted.
@@ -109,12 +110,17 @@ def all_at_once(mutants: list[dict]) -> dict[str, str]:
 def tested(tests: str, number: int) -> subprocess.CompletedProcess | None:
     command = ["cargo", "test", "--locked", "--target-dir", str(BUILD), *tests.split()]
     environment = {**os.environ, "PITLANE_MUTANT": str(number)}
+    # A session of its own: what hangs is a child of cargo, and has to end as well.
+    running = subprocess.Popen(
+        command, cwd=TREE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        errors="replace", env=environment, start_new_session=True,
+    )  # fmt: skip
     try:
-        return subprocess.run(
-            command, cwd=TREE, capture_output=True, text=True, errors="replace",
-            timeout=LIMIT_S if number else 3600, env=environment,
-        )  # fmt: skip
+        out, err = running.communicate(timeout=LIMIT_S if number else 3600)
+        return subprocess.CompletedProcess(command, running.returncode, out, err)
     except subprocess.TimeoutExpired:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
         return None
 
 
