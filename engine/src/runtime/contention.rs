@@ -170,8 +170,8 @@ impl Contention {
         Idling::Nap(NAP)
     }
 
-    /// A window has passed in which next to nothing was taken, or naps were no help. After some calm
-    /// ones it tries a longer spin, and from the longest on whether the other is still there.
+    /// A window has passed in which next to nothing was taken, or naps were no help. After some
+    /// calm ones it tries a longer spin, and from the longest on whether the other is still there.
     fn after_window(&mut self) {
         let Some(contended) = &mut self.contended else { return };
         if contended.rests_left > 0 {
