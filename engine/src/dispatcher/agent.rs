@@ -45,6 +45,7 @@ pub struct DispatcherAgent {
     flips: Arc<FlipPort>,
     /// A finished flip whose way back was just being looked at.
     finished: Option<Box<Flip>>,
+    clock: Clock,
     stop: StopSignal,
     /// Of the links, once they are closed.
     totals: Option<Vec<LinkTotals>>,
@@ -135,6 +136,7 @@ impl DispatcherAgent {
         let (venues, instruments) = parts.sequencer.dimensions();
         let latest = LatestWords::new(venues, instruments);
         DispatcherAgent {
+            clock: parts.clock.clone(),
             inputs: parts.inputs,
             sequencer: parts.sequencer,
             fanout: Fanout {
@@ -216,21 +218,20 @@ impl DispatcherAgent {
     /// Takes what came in, in order, and fans it out.
     #[inline]
     fn take_events(&mut self) -> usize {
-        let Self { inputs, sequencer, fanout, .. } = self;
+        let Self { inputs, sequencer, fanout, clock, .. } = self;
         let orchestrator = &mut inputs.orchestrator;
         let holds = sequencer.next_timer_ns() != u64::MAX;
         let is_timed = holds || orchestrator.next_timer_ns() != u64::MAX;
-        if !is_timed && !orchestrator.has_events() {
-            return 0;
-        }
-        // One reading for the whole run: all of it is taken within a microsecond or two.
-        let now_ns = fanout.clock.now_ns();
-        let version = fanout.version.load(Ordering::Relaxed);
+        let now_ns = is_timed.then(|| clock.now_ns());
         let is_last = holds && orchestrator.is_closed();
-        let mut work = sequencer.expire(now_ns, &mut |stamped| fanout.stage(stamped));
-        work += orchestrator.poll(version, now_ns, &mut Ordered { sequencer, fanout });
-        if is_last {
-            work += sequencer.release_all(now_ns, &mut |stamped| fanout.stage(stamped));
+        let mut work = 0;
+        if let Some(now_ns) = now_ns {
+            work += sequencer.expire(now_ns, &mut |stamped| fanout.stage_held(stamped));
+        }
+        let version = fanout.version.load(Ordering::Relaxed);
+        work += orchestrator.poll(version, now_ns, clock, &mut Ordered { sequencer, fanout });
+        if let (true, Some(now_ns)) = (is_last, now_ns) {
+            work += sequencer.release_all(now_ns, &mut |stamped| fanout.stage_held(stamped));
         }
         fanout.publish_staged();
         work
@@ -267,8 +268,15 @@ impl Onward for Ordered<'_> {
 }
 
 impl Fanout {
+    /// As [`Fanout::stage`], for what comes late.
+    #[cold]
+    fn stage_held(&mut self, stamped: Stamped<'_>) {
+        self.stage(stamped);
+    }
+
     /// Takes a private copy of the event, stamped; from here on it is the original (FR-008).
-    #[inline]
+    // For each event: as a call, it saves and restores more registers than it has lines to copy.
+    #[inline(always)]
     fn stage(&mut self, stamped: Stamped<'_>) {
         if self.staged_count == RUN {
             // The links had more, or a filled gap has released what waited behind it.
@@ -576,7 +584,8 @@ fn keep_critical(
 }
 
 /// Records how long a stamped event was on its way.
-#[inline]
+// As `Fanout::stage`.
+#[inline(always)]
 fn record(event: &Event, clock: &Clock, probe: &mut Probe) {
     let now_ns = event.dispatched_ns();
     probe.record(DECODE, u64::from(event.decode_after_ns));

@@ -6,6 +6,7 @@ use pitlane_ring::Consumer;
 
 use super::merge::{MergePort, MergeTotals, Merger};
 use crate::event::Event;
+use crate::world::Clock;
 
 /// Events taken from one link in a duty cycle.
 const BATCH: usize = 64;
@@ -81,12 +82,6 @@ impl Orchestrator {
         self.merger.change_if_staged()
     }
 
-    /// Whether a poll would find an event.
-    #[inline]
-    pub(crate) fn has_events(&self) -> bool {
-        self.links.iter().any(Consumer::has_available)
-    }
-
     /// Whether every link is closed and empty.
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
@@ -105,13 +100,26 @@ impl Orchestrator {
     }
 
     /// Hands on what lies in the links, at most 64 events of each, then closes the windows whose
-    /// time is over. `now_ns` was read before, so that what was received until then comes before a
-    /// window's end. Returns the work done.
-    #[inline]
-    pub(crate) fn poll(&mut self, version: u32, now_ns: u64, ahead: &mut impl Onward) -> usize {
+    /// time is over. Where a timer is set, `now_ns` was read before, so that what was received until
+    /// then comes before a window's end; else the clock is read once there is an event. Returns the
+    /// work done.
+    // One caller, which runs it for each event: a call of its own would cost more than its loop.
+    #[inline(always)]
+    pub(crate) fn poll(
+        &mut self,
+        version: u32,
+        mut now_ns: Option<u64>,
+        clock: &Clock,
+        ahead: &mut impl Onward,
+    ) -> usize {
         let Self { links, merger } = self;
         let (mut work, mut drained) = (0, true);
-        for link in links.iter_mut().filter(|link| link.has_available()) {
+        for link in links {
+            if !link.has_available() {
+                continue;
+            }
+            // One reading for the whole run: all of it is taken within a microsecond or two.
+            let now_ns = *now_ns.get_or_insert_with(|| clock.now_ns());
             let taken = link.poll(BATCH, |event| {
                 let stamped = Stamped { event, version, now_ns };
                 if event.kind().is_some_and(|kind| kind.is_critical()) {
@@ -126,6 +134,7 @@ impl Orchestrator {
             drained &= taken < BATCH;
             work += taken;
         }
+        let Some(now_ns) = now_ns else { return work };
         // What still lies in the links may belong to a window: it is given some time to come out.
         work + merger.expire(if drained { now_ns } else { now_ns.saturating_sub(BACKLOG_NS) })
     }
