@@ -241,12 +241,17 @@ impl ConsumerAgent {
         self.host.probe.rest();
         self.rests = self.rests.wrapping_add(1);
         if self.rests.is_multiple_of(RARELY) {
-            self.market.keep_warm();
-            self.host.keep_warm();
-            if self.is_closed() {
-                self.host.stop();
-                self.done = true;
-            }
+            self.rest_long();
+        }
+    }
+
+    #[inline(never)]
+    fn rest_long(&mut self) {
+        self.market.keep_warm();
+        self.host.keep_warm();
+        if self.is_closed() {
+            self.host.stop();
+            self.done = true;
         }
     }
 

@@ -231,6 +231,7 @@ impl StrategyHost {
     }
 
     /// Tries `on_start`; quarantines after three failures.
+    #[cold]
     pub(super) fn start(&mut self) {
         self.context.enter_without_event(self.clock.now_ns());
         let StrategyHost { strategy, context, .. } = self;

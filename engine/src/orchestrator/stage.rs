@@ -100,9 +100,9 @@ impl Orchestrator {
     }
 
     /// Hands on what lies in the links, at most 64 events of each, then closes the windows whose
-    /// time is over. Where a timer is set, `now_ns` was read before, so that what was received until
-    /// then comes before a window's end; else the clock is read once there is an event. Returns the
-    /// work done.
+    /// time is over. Where a timer is set, `now_ns` was read before, so that what was received
+    /// until then comes before a window's end; else the clock is read once there is an event.
+    /// Returns the work done.
     // One caller, which runs it for each event: a call of its own would cost more than its loop.
     #[inline(always)]
     pub(crate) fn poll(
