@@ -186,8 +186,8 @@ impl ConsumerAgent {
     /// The part of a duty cycle that runs callbacks. Apart from the rest, which is all that most
     /// cycles run: a cycle without work then saves no registers for it.
     #[inline(never)]
-    fn work(&mut self, has_events: bool) -> usize {
-        let mut work = if has_events { self.take_events() } else { 0 };
+    fn work(&mut self) -> usize {
+        let mut work = self.take_events();
         work += self.host.run_timers();
         if work > 0 {
             self.host.end_batch();
@@ -293,7 +293,7 @@ impl Agent for ConsumerAgent {
         }
         let has_events = self.critical.has_available() || self.market.has_available();
         if has_events || self.host.has_timers() {
-            return self.work(has_events);
+            return self.work();
         }
         self.rest();
         0
