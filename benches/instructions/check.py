@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Counts the instructions of the hot functions under callgrind and compares them with the baseline.
 
-    benches/instructions/check.py            # exit 1 when a count is more than 3 % above the baseline
+    benches/instructions/check.py            # exit 1 when a count is more than 1 % above the baseline
     benches/instructions/check.py --update   # writes the baseline
 
 Each case is counted twice; a count that differs between the two is an error, since it could not be
@@ -17,7 +17,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BASELINE = pathlib.Path(__file__).with_name("baseline.csv")
 CALLS = 200
-TOLERANCE = 0.03
+TOLERANCE = 0.01
 
 
 def build() -> pathlib.Path:
