@@ -77,11 +77,14 @@ pub(crate) fn configured(args: &RunArgs, terminal: &mut Terminal<'_>) -> Result<
     }
     if let Some(kind) = &args.venue {
         config.simulated.kind.clone_from(kind);
+        VenueKind::settle(&mut config);
     }
-    let orders = VenueKind::of_venues(&config).into_iter().any(VenueKind::takes_orders);
-    if config.risk.trading && args.recording.is_none() && !orders {
+    let is_embedded = config.simulated.enabled && config.venues.is_empty();
+    let is_played = args.recording.is_some();
+    if config.risk.trading && is_embedded && !config.embedded_takes_orders && !is_played {
         config.risk.trading = false;
-        terminal.say("note: trading is off: no venue of this run takes orders\n");
+        terminal
+            .say("note: trading is off: no orders are taken at an embedded venue of this kind\n");
     }
     Ok(config)
 }
@@ -89,7 +92,9 @@ pub(crate) fn configured(args: &RunArgs, terminal: &mut Terminal<'_>) -> Result<
 /// The file's configuration, or the default one.
 pub(crate) fn load(file: Option<&Path>, terminal: &mut Terminal<'_>) -> Result<Config, Exit> {
     let Some(file) = file else { return Ok(Config::default_run()) };
-    Config::load(file).map_err(|error| misconfigured(&error, terminal))
+    let mut config = Config::load(file).map_err(|error| misconfigured(&error, terminal))?;
+    VenueKind::settle(&mut config);
+    Ok(config)
 }
 
 /// The plan on this machine.

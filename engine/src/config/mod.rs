@@ -87,6 +87,9 @@ pub struct Config {
     /// Consumers, at most 256, numbered in this order.
     #[serde(rename = "consumer")]
     pub consumers: Vec<ConsumerConfig>,
+    /// Whether the embedded venue takes orders: its kind knows, and tells it here.
+    #[serde(skip)]
+    pub embedded_takes_orders: bool,
     /// Where each value stands in the file; empty for a configuration made in code.
     #[serde(skip)]
     pub origin: Origin,
@@ -133,6 +136,7 @@ impl Config {
             consumers: ["noop", "momentum", "market_maker"]
                 .map(ConsumerConfig::of_strategy)
                 .to_vec(),
+            embedded_takes_orders: true,
             origin: Origin::default(),
         }
     }
@@ -190,11 +194,12 @@ impl Config {
         self.venues.get(venue).map_or(venue == self.venues.len(), |venue| venue.start)
     }
 
-    /// Whether the venue with this number can take orders: the embedded one, or one with an
-    /// `api_url`.
+    /// Whether the venue with this number can take orders: one with an `api_url`, or the embedded
+    /// one where its kind does.
     #[must_use]
     pub fn takes_orders(&self, venue: usize) -> bool {
-        self.venues.get(venue).is_none_or(|venue| venue.api_url.is_some())
+        let configured = self.venues.get(venue).map(|venue| venue.api_url.is_some());
+        configured.unwrap_or(self.embedded_takes_orders)
     }
 
     /// By instrument, the largest quantity of one order in the instrument's own scale; `i64::MAX`

@@ -12,7 +12,7 @@ use super::control::{self, ReaderSources};
 use super::engine::{Engine, EngineParts};
 use super::housekeeping::{Housekeeping, HousekeepingHandle, SteadyState};
 use super::memory::check_memory;
-use super::options::{LaunchError, LaunchOptions};
+use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
 use super::pipeline_plan::pipeline_plan;
 use super::rehearsal::rehearsal;
 use super::run_header::{offered, run_header};
@@ -49,12 +49,15 @@ pub fn launch(config: Config, registry: &StrategyRegistry) -> Result<Engine, Lau
 /// # Errors
 /// As [`launch`].
 pub fn launch_with(
-    config: Config,
+    mut config: Config,
     registry: &StrategyRegistry,
     mut options: LaunchOptions,
 ) -> Result<Engine, LaunchError> {
     install_logger();
     install_panic_hook();
+    if options.embedded == EmbeddedVenue::Server {
+        VenueKind::settle(&mut config);
+    }
     // Listed before anything is pinned: afterwards a thread sees its own core only.
     let cores = CorePlan::make(&config, &HostCores::read())?;
     check_memory(&config, &cores, &HostLimits::read())?;

@@ -201,6 +201,12 @@ impl VenueKind {
         KINDS.iter().find(|kind| kind.name == name)
     }
 
+    /// Tells a configuration what its embedded venue can do.
+    pub fn settle(config: &mut Config) {
+        let kind = VenueKind::find(&config.simulated.kind);
+        config.embedded_takes_orders = kind.is_none_or(VenueKind::takes_orders);
+    }
+
     /// The kind of every venue of a checked configuration, by its number.
     #[must_use]
     pub fn of_venues(config: &Config) -> Vec<&'static VenueKind> {
@@ -306,6 +312,17 @@ impl VenueKind {
 mod tests {
     use super::*;
     use crate::config::VenueConfig;
+
+    #[test]
+    fn a_configuration_learns_what_its_embedded_venue_can_do() {
+        let mut config = Config::default_run();
+        assert!(config.takes_orders(0));
+        for kind in KINDS {
+            config.simulated.kind = kind.name.to_owned();
+            VenueKind::settle(&mut config);
+            assert_eq!(config.takes_orders(0), kind.takes_orders(), "{}", kind.name);
+        }
+    }
 
     #[test]
     fn a_venue_that_names_no_kind_is_of_the_usual_one() {
