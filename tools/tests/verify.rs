@@ -198,5 +198,7 @@ fn a_torn_letter_is_named_and_the_others_are_read() {
     assert_eq!(list.exit, Exit::Unreadable);
     assert!(list.out.ends_with("3 letters\n"), "{}", list.out);
     assert!(list.err.contains(":4: not a letter"), "{}", list.err);
-    assert_eq!(ran(&["dlq", "list", "no/such/file"]).exit, Exit::Unreadable);
+    for path in ["no/such/file", "/dev/zero", "/tmp"] {
+        assert_eq!(ran(&["dlq", "list", path]).exit, Exit::Unreadable, "{path}");
+    }
 }

@@ -3,15 +3,18 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use pitlane_engine::control::protocol::{ReplyLine, RequestLine};
+use pitlane_engine::control::protocol::{ReplyLine, RequestLine, VERSION};
 use thiserror::Error;
 
 use super::peer::{Peer, connect, us};
 
 /// An engine that answers later than this does not answer: a flip takes at most a second.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest answer: a reading of ten thousand instruments takes a few MB.
+const REPLY_BYTES_MAX: usize = 64 << 20;
 
 /// Why there is no answer.
 #[derive(Debug, Error)]
@@ -43,6 +46,8 @@ pub(crate) struct Connection {
     stream: BufReader<UnixStream>,
     line: Vec<u8>,
     is_waiting: bool,
+    /// For each answer.
+    patience: Duration,
 }
 
 impl Connection {
@@ -64,11 +69,16 @@ impl Connection {
         if !peer.is_ours() {
             return Err(ConnectionError::Foreign { path: path.to_owned(), peer });
         }
-        let patience = Some(patience);
-        stream.set_read_timeout(patience).map_err(no_engine)?;
-        stream.set_write_timeout(patience).map_err(no_engine)?;
-        let stream = BufReader::new(stream);
-        Ok(Connection { path: path.to_owned(), peer, stream, line: Vec::new(), is_waiting: true })
+        stream.set_read_timeout(Some(patience)).map_err(no_engine)?;
+        stream.set_write_timeout(Some(patience)).map_err(no_engine)?;
+        Ok(Connection {
+            path: path.to_owned(),
+            peer,
+            stream: BufReader::new(stream),
+            line: Vec::new(),
+            is_waiting: true,
+            patience,
+        })
     }
 
     /// Who listens at the other end.
@@ -84,7 +94,7 @@ impl Connection {
     /// From now on [`Connection::answer`] waits no longer than this, and then says that nothing has
     /// come.
     pub(crate) fn wait_at_most(&mut self, time: Duration) -> Result<(), ConnectionError> {
-        self.is_waiting = false;
+        (self.is_waiting, self.patience) = (false, time);
         let set = self.stream.get_ref().set_read_timeout(Some(time));
         set.map_err(|_| ConnectionError::Gone(self.path.clone()))
     }
@@ -101,26 +111,96 @@ impl Connection {
         }
     }
 
-    /// The next answer.
+    /// The next answer. Whoever listens there may be anything: a line has a largest length, and
+    /// the patience is for the whole of it.
     pub(crate) fn answer(&mut self) -> Result<ReplyLine, ConnectionError> {
-        match self.stream.read_until(b'\n', &mut self.line) {
-            Ok(_) if self.line.last() == Some(&b'\n') => {}
-            Ok(_) => return Err(ConnectionError::Gone(self.path.clone())),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                return Err(ConnectionError::NotYet);
+        let began = Instant::now();
+        while self.line.last() != Some(&b'\n') {
+            if self.line.len() > REPLY_BYTES_MAX {
+                self.line.clear();
+                return Err(self.no_reply(format!("a line of more than {REPLY_BYTES_MAX} bytes")));
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Err(match self.is_waiting {
-                    true => ConnectionError::Silent(self.path.clone()),
-                    false => ConnectionError::NotYet,
-                });
+            if began.elapsed() > self.patience {
+                return Err(self.nothing_came());
             }
-            Err(_) => return Err(ConnectionError::Gone(self.path.clone())),
+            let chunk = match self.stream.fill_buf() {
+                Ok(chunk) => chunk,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    return Err(ConnectionError::NotYet);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(self.nothing_came());
+                }
+                Err(_) => return Err(ConnectionError::Gone(self.path.clone())),
+            };
+            if chunk.is_empty() {
+                return Err(ConnectionError::Gone(self.path.clone()));
+            }
+            let end = chunk.iter().position(|byte| *byte == b'\n');
+            let taken = end.map_or(chunk.len(), |end| end + 1);
+            self.line.extend_from_slice(&chunk[..taken]);
+            self.stream.consume(taken);
         }
         let line = std::mem::take(&mut self.line);
-        serde_json::from_slice(&line).map_err(|error| ConnectionError::NoReply {
-            path: self.path.clone(),
-            problem: error.to_string(),
-        })
+        let answer: ReplyLine =
+            serde_json::from_slice(&line).map_err(|error| self.no_reply(error.to_string()))?;
+        if answer.version != VERSION {
+            let problem = format!("version {} of the protocol, not {VERSION}", answer.version);
+            return Err(self.no_reply(problem));
+        }
+        Ok(answer)
+    }
+
+    fn nothing_came(&self) -> ConnectionError {
+        match self.is_waiting {
+            true => ConnectionError::Silent(self.path.clone()),
+            false => ConnectionError::NotYet,
+        }
+    }
+
+    fn no_reply(&self, problem: String) -> ConnectionError {
+        ConnectionError::NoReply { path: self.path.clone(), problem }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::net::UnixListener;
+
+    use pitlane_engine::control::protocol::Request;
+
+    use super::*;
+
+    /// Connects to one who takes a line and then writes `bytes` again and again, with this pause.
+    fn hear(bytes: &'static [u8], pause: Duration, patience: Duration) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("peer.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let peer = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _asked = stream.read(&mut [0; 4_096]);
+            while stream.write_all(bytes).is_ok() {
+                std::thread::sleep(pause);
+            }
+        });
+        let mut connection = Connection::open_within(&path, patience).unwrap();
+        connection.send(&RequestLine { id: None, request: Request::Status {} }).unwrap();
+        let error = connection.answer().unwrap_err().to_string();
+        drop(connection);
+        peer.join().unwrap();
+        error
+    }
+
+    #[test]
+    fn one_who_floods_drips_or_speaks_another_version_is_given_up_in_time_and_memory() {
+        let long = Duration::from_secs(60);
+        let flood = hear(&[b'x'; 1 << 20], Duration::ZERO, long);
+        assert!(flood.contains("a line of more than"), "{flood}");
+        let drip = hear(b" ", Duration::from_millis(5), Duration::from_millis(50));
+        assert!(drip.contains("does not answer"), "{drip}");
+        let other = b"{\"version\":9,\"id\":null,\"ok\":true,\"reply\":{\"kind\":\"stopping\"}}\n";
+        let version = hear(other, Duration::from_millis(5), long);
+        assert!(version.contains("version 9 of the protocol"), "{version}");
     }
 }

@@ -55,6 +55,13 @@ pub(crate) fn ctl(
         return watch(&mut connection, args.json, stop, terminal);
     }
     let answer = connection.answer().map_err(|error| failed(&error, terminal))?;
+    if let Some(reply) = &answer.reply
+        && !fits(&args.verb, reply)
+    {
+        let path = connection.path().display();
+        terminal.complain(&format!("what listens at {path} answers something else"));
+        return Err(Exit::Unreadable);
+    }
     if let (CtlVerb::Positions, Some(Reply::Status(status))) = (&args.verb, &answer.reply) {
         return positions(&status.strategies, args.json, terminal);
     }
@@ -66,6 +73,18 @@ pub(crate) fn ctl(
     match answer.reply {
         Some(Reply::Audit { holds: false, .. }) => Ok(Exit::Failed),
         _ => Ok(exit),
+    }
+}
+
+/// Whether a reply is one to the verb: whoever says "done" to a kill has killed nothing.
+fn fits(verb: &CtlVerb, reply: &Reply) -> bool {
+    match verb {
+        CtlVerb::Kill => matches!(reply, Reply::Stopping {}),
+        CtlVerb::Status | CtlVerb::Positions => matches!(reply, Reply::Status(_)),
+        CtlVerb::Orders => matches!(reply, Reply::Orders { .. }),
+        CtlVerb::Audit => matches!(reply, Reply::Audit { .. }),
+        CtlVerb::Mode { .. } => matches!(reply, Reply::Mode { .. }),
+        _ => true,
     }
 }
 
@@ -105,7 +124,7 @@ fn print(answer: &ReplyLine, json: bool, terminal: &mut Terminal<'_>) -> Result<
     match (&answer.reply, &answer.refusal) {
         (Some(reply), _) => {
             if !json {
-                terminal.print(&text::reply(reply))?;
+                terminal.print(&shown(&text::reply(reply)))?;
             }
             Ok(Exit::Ok)
         }
@@ -143,7 +162,7 @@ fn watch(
         };
         match answer.reply {
             Some(Reply::Status(status)) if !json => {
-                let text = line.update(&status);
+                let text = shown(&line.update(&status));
                 // A terminal shows one line that changes, anything else a line each.
                 let text = if is_line { format!("\r{text}\x1b[K") } else { format!("{text}\n") };
                 terminal.print(&text)?;

@@ -52,6 +52,10 @@ impl Letters {
     /// # Errors
     /// The system's error when it can't be read.
     pub(super) fn read(path: &Path) -> std::io::Result<Letters> {
+        // A pipe or a device would keep whoever reads it for good.
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(std::io::Error::other("it is no regular file"));
+        }
         let bytes = std::fs::read(path)?;
         let (mut letters, mut unreadable) = (Vec::new(), Vec::new());
         for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
