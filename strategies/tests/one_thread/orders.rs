@@ -1,6 +1,6 @@
-//! Orders whose outcome nobody knows at first, time stamps that come too late, and sessions that
-//! are lost or silent at the end, against the strict venue: what was told in the end is what its
-//! ledger says (F30, F35, F37, F38).
+//! Orders whose outcome nobody knows at first, time stamps that come too late, stops, and sessions
+//! that are lost or silent at the end, against the strict venue: what was told in the end is what
+//! its ledger says (F30, F35, F37, F38).
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -50,9 +50,11 @@ impl Told {
     }
 }
 
-/// Submits orders that fill at once, and ones that rest, in turn; cancels what rests late.
+/// Submits orders that fill at once, and ones that rest, in turn; cancels what rests late. With
+/// stops, what it buys is sold again once a trade is a little lower.
 struct Prober {
     told: Told,
+    has_stops: bool,
     best: Option<Quote>,
 }
 
@@ -73,7 +75,18 @@ impl Strategy for Prober {
 
     fn on_timer(&mut self, number: u64, ctx: &mut Context) -> StrategyResult {
         let Some(quote) = self.best else { return Ok(()) };
-        if number <= ORDERS {
+        if number <= ORDERS && self.has_stops && number % 2 == 0 {
+            let order = NewOrder {
+                venue: VenueId(0),
+                instrument: InstrumentId(0),
+                side: Side::Sell,
+                price: Price(0),
+                qty: Qty(100),
+                order_type: OrderType::StopLoss,
+                time_in_force: TimeInForce::Gtc,
+            };
+            ctx.submit_stop(order, Price(quote.bid_price - 1))?;
+        } else if number <= ORDERS {
             let is_marketable = number % 2 == 1;
             // Far through the book, or so far below it that nothing comes there.
             let price = if is_marketable { quote.ask_price * 2 } else { quote.bid_price / 2 };
@@ -105,13 +118,18 @@ impl Strategy for Prober {
 }
 
 fn engine(told: &Told, seed: u64, rules: Vec<FaultRule>) -> OneThreadEngine {
+    engine_of(told, seed, rules, false)
+}
+
+fn engine_of(told: &Told, seed: u64, rules: Vec<FaultRule>, has_stops: bool) -> OneThreadEngine {
     let mut config = Config::default_run();
-    config.simulated.events_per_s = 5;
+    // Enough for the price to move, where something waits for that.
+    config.simulated.events_per_s = if has_stops { 200 } else { 5 };
     config.telemetry.interval_ms = 600_000;
     config.consumers = vec![ConsumerConfig::of_strategy("prober")];
     let told = told.clone();
     let registry = StrategyRegistry::new()
-        .with("prober", move |_: &Params| Ok(Prober { told: told.clone(), best: None }));
+        .with("prober", move |_: &Params| Ok(Prober { told: told.clone(), has_stops, best: None }));
     let venue_faults = FaultPlan { rules };
     let launch = LaunchOptions { venue_faults, ..LaunchOptions::default() };
     let options = OneThreadOptions { seed, ..OneThreadOptions::default() };
@@ -212,6 +230,29 @@ fn an_order_whose_time_stamp_is_too_old_by_then_is_refused_and_the_next_one_is_n
             assert!(is_taken, "seed {seed}: the time is measured, and order {} is taken", id + 1);
         }
     }
+}
+
+#[test]
+fn stops_are_triggered_by_trades_and_told_as_the_ledger_has_them() {
+    let (mut waited, mut worked) = (0, 0);
+    for seed in 0..2 {
+        let told = Told::default();
+        let mut engine = engine_of(&told, seed, Vec::new(), true);
+        engine.run_ns((ORDERS + 25) * BETWEEN_NS);
+        let behind = engine.stop(60 * SECOND_NS);
+        assert!(behind.is_empty(), "seed {seed}: {behind:?} did not end");
+        let (ledger, penalties) = (engine.ledgers().remove(0), engine.penalties());
+        let wrong = disagreements(&told.orders(), &ledger, &[SimulatedSymbol::default()]);
+        assert_eq!(wrong, Vec::<String>::new(), "seed {seed}");
+        assert!(penalties.is_empty(), "seed {seed}: {penalties:?}");
+        assert!(engine.finish().orders.left_at_venues.is_empty(), "seed {seed}");
+        let stops = ledger.orders.values().filter(|order| order.stop_price > 0);
+        let done: Vec<bool> = stops.map(|order| order.executed == order.qty).collect();
+        println!("seed {seed}: {} stops, filled {done:?}", done.len());
+        waited += done.len();
+        worked += done.iter().filter(|is_filled| **is_filled).count();
+    }
+    assert!(waited >= 8 && worked >= 4, "{waited} waited, {worked} were triggered");
 }
 
 /// A run whose network has failed in this way just before its stop.
