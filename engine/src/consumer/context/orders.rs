@@ -29,7 +29,7 @@ impl Context {
 
     /// As [`Context::submit`], for a stop: it waits at the venue until a trade there reaches
     /// `trigger_price`, and counts as open and as able to fill from now on. Which order types wait,
-    /// and for what, [`OrderType`] says; one without a limit has price 0.
+    /// and for what, [`OrderType`](crate::order::OrderType) says; one without a limit has price 0.
     ///
     /// ```
     /// # use pitlane_engine::consumer::{Context, NewOrder, SubmitError};
