@@ -91,10 +91,6 @@ impl Cross<'_> {
                 self.add(&key("stream_url"), "missing", "wss://HOST[:PORT][/PATH]");
             }
             self.once(&key("streams"), venue.streams.as_deref().unwrap_or_default());
-            if venue.books && venue.rest_url.is_empty() {
-                let problem = "missing: books start from a REST snapshot";
-                self.add(&key("rest_url"), problem, "https://HOST[:PORT][/PATH], or books = false");
-            }
             if venue.api_url.is_some() {
                 if venue.api_key.is_none() && venue.api_key_env.is_none() {
                     let problem = "missing: orders need an API key";
@@ -312,7 +308,6 @@ mod tests {
     #[test]
     fn venues_need_their_addresses_and_keys() {
         refused("[[venue]]\nrest_url = 'http://h'\n", "venue[0].stream_url", "missing");
-        refused("[[venue]]\nstream_url = 'ws://h'\n", "venue[0].rest_url", "snapshot");
         let orders = format!("{VENUE}api_url = 'ws://h'\n");
         refused(&orders, "venue[0].api_key_env", "API key");
         refused(&orders, "venue[0].private_key_file", "sign");

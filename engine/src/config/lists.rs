@@ -35,7 +35,8 @@ section! {
         kind: String = "binance".into() => Rule::Name;
         /// WebSocket address of its market data. Required.
         stream_url: String = String::new() => Rule::Url(WEB_SOCKET), "\"wss://stream.binance.com:9443/stream\"";
-        /// Address of its REST interface, for book snapshots. Required while `books` is true.
+        /// Address of its REST interface, for book snapshots and the venue's time.
+        /// Required while `books` is true, unless the venue's streams tell books whole.
         rest_url: String = String::new() => Rule::Url(HTTP), "\"https://api.binance.com\"";
         /// WebSocket address for orders. Not given: market data only.
         api_url: Option<String> = None => Rule::Url(WEB_SOCKET), "\"wss://ws-api.binance.com/ws-api/v3\"";

@@ -186,6 +186,9 @@ section! {
         /// No data of a stream: it is told as stale and subscribed to anew. A stream that is often
         /// as quiet as that gets four times its longest pause of late.
         silence_ms: u64 = 10_000 => whole(100..=3_600_000, "ms");
+        /// Each live book is held against a fresh snapshot once in this time, and at most one a
+        /// second; a book that disagrees with quotes or trades at once. 0: never.
+        book_refresh_s: u64 = 300 => whole(0..=86_400, "s");
         /// First wait before a reconnect; it doubles with each failure, with jitter.
         backoff_min_ms: u64 = 100 => whole(10..=60_000, "ms");
         /// Longest wait before a reconnect. Not below `backoff_min_ms`.

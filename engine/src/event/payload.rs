@@ -86,6 +86,8 @@ coded! {
         Silent = 7 "silent",
         /// The book is not the venue's, by its checksum.
         Checksum = 8 "checksum",
+        /// The book was not what a fresh snapshot of the venue says.
+        Differs = 9 "differs",
     }
 }
 

@@ -59,8 +59,14 @@ pub(super) fn configured(
     let at =
         |route: &&str| parse("stream_url", &routed_url(&venue.stream_url, route), Scheme::Ws, ws);
     let streams_at: Vec<Endpoint> = kind.routes.iter().map(at).collect::<Result<_, _>>()?;
+    if lacks_rest(venue, kind) {
+        let key = format!("venue[{number}].rest_url");
+        let problem = "missing: books start from a REST snapshot";
+        let expected = "https://HOST[:PORT][/PATH], or books = false";
+        return Err(config.error_at(&key, problem, expected).into());
+    }
     // Without books it still tells the time.
-    let rest = match venue.books || !venue.rest_url.is_empty() {
+    let rest = match !venue.rest_url.is_empty() {
         true => Some(parse(
             "rest_url",
             &venue.rest_url,
@@ -102,6 +108,11 @@ pub(super) fn configured(
         streams: venue.streams.clone(),
         streams_per_connection_max: venue.streams_per_connection_max,
     })
+}
+
+/// Whether its books could not start: a kind whose streams tell books whole needs no REST.
+fn lacks_rest(venue: &VenueConfig, kind: &VenueKind) -> bool {
+    venue.books && kind.has_rest_snapshots && venue.rest_url.is_empty()
 }
 
 /// What a `[[venue]]` would be asked to do; `None` for a number beyond.
@@ -217,4 +228,22 @@ pub(super) fn symbol_map(
     let natives: Vec<_> = config.instruments.iter().zip(instruments.iter()).map(native).collect();
     SymbolMap::new(&natives, Arc::clone(instruments))
         .map_err(|source| LaunchError::Symbols { venue: venue.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_books_that_start_from_rest_need_its_address() {
+        let over_rest = *VenueKind::usual();
+        let mut in_band = over_rest;
+        in_band.has_rest_snapshots = false;
+        let venue = VenueConfig::default();
+        assert!(lacks_rest(&venue, &over_rest) && !lacks_rest(&venue, &in_band));
+        let without_books = VenueConfig { books: false, ..VenueConfig::default() };
+        assert!(!lacks_rest(&without_books, &over_rest));
+        let told = VenueConfig { rest_url: "http://h".to_owned(), ..VenueConfig::default() };
+        assert!(!lacks_rest(&told, &over_rest));
+    }
 }

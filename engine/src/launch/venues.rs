@@ -22,8 +22,8 @@ use crate::pipeline::SessionCounters;
 use crate::runtime::AgentRole;
 use crate::venue::governor::{Counted, Governor, Limit};
 use crate::venue::market::{
-    MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits, SnapshotClient, SnapshotPace,
-    Stream, routed_url,
+    MarketFeedOptions, MarketOptions, MarketWiring, RefreshPace, SilenceLimits, SnapshotClient,
+    SnapshotPace, Stream, routed_url,
 };
 use crate::venue::orders::{OrderOptions, OrderWiring};
 use crate::venue::registry::{KeyedOrders, VenueKind};
@@ -240,6 +240,9 @@ impl Assembly<'_> {
         let mut pace = SnapshotPace::default();
         // The venue counts the requests of all connections together.
         pace.interval_ns *= with_books.max(1) as u64;
+        let mut refresh = RefreshPace::default();
+        refresh.every_ns = self.config.session.book_refresh_s * 1_000_000_000;
+        refresh.pause_ns *= with_books.max(1) as u64;
         self.stream_ports.push(Vec::new());
         self.builder.readings.governors.push((setup.name.clone(), setup.governor.clone()));
         self.builder.readings.clocks.push((setup.name.clone(), setup.clock.clone()));
@@ -267,6 +270,7 @@ impl Assembly<'_> {
             feed.frame_bytes_max = self.config.session.frame_bytes_max;
             feed.silence = self.silence(connection.has_books);
             feed.snapshot_pace = pace;
+            feed.refresh_pace = refresh;
             feed.venue_clock = Some(setup.clock.clone());
             let endpoint = setup.streams_at[connection.route].clone();
             let mut session = self.session_options(session_number, endpoint, &setup.governor);

@@ -42,6 +42,8 @@ pub struct VenueKind {
     pub routes: &'static [&'static str],
     /// What the venue allows.
     pub limits: VenueLimits,
+    /// Books are told whole over REST, not in the stream.
+    pub has_rest_snapshots: bool,
     /// See [`Connection::spread`].
     pub spread: Spread,
     /// See [`SnapshotAgent::new`].
@@ -117,6 +119,7 @@ const fn of<P: MarketProtocol>(
         stream_orders: P::ORDERS,
         routes: P::ROUTES,
         limits: P::LIMITS,
+        has_rest_snapshots: P::SNAPSHOT.rest().is_some(),
         spread: Connection::spread::<P>,
         snapshot_agent: snapshot_agent::<P>,
         fit: Fit::of::<P>,

@@ -65,6 +65,12 @@ intake! {
     gaps,
     /// Books that were not the venue's, by its checksum.
     mismatches,
+    /// Live books held against a fresh snapshot, or asked to be.
+    refreshes,
+    /// Of those, books that were doubted: by quotes, or since they stood still beside trades.
+    doubted,
+    /// Live books that were not what a fresh snapshot says.
+    differing,
     /// Snapshots requested.
     snapshots,
     /// Answers to them, failures included.

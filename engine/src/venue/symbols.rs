@@ -157,6 +157,12 @@ impl SymbolMap {
         self.entry(instrument).map(|entry| entry.symbol)
     }
 
+    /// The symbol in a slot.
+    #[must_use]
+    pub fn at(&self, slot: usize) -> Option<Symbol> {
+        self.entries.get(slot).map(|entry| entry.symbol)
+    }
+
     /// Native texts and symbols in the order of the configuration.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, Symbol)> {
         self.entries.iter().map(|entry| (&*entry.native, entry.symbol))

@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 use pitlane_engine::event::{Book, BookState, BookStatus, BookStatusReason, EventKind};
 use pitlane_engine::venue::Scales;
 use pitlane_engine::venue::book::L2Book;
+use pitlane_engine::venue::market::RefreshPace;
 use pitlane_engine::venue::protocol::MarketProtocol;
 use pitlane_engine::venue::simulated::{
     Fault, FaultName, FaultPlan, FaultRule, FrameKind, Trigger,
 };
 
 use crate::feed::{Feed, FeedOptions, Live};
-use crate::harness::{BTC, Patience};
+use crate::harness::{BTC, MS, Patience};
 use crate::raw::{RawServer, text};
 use crate::subject::Market;
 
@@ -216,6 +217,79 @@ pub fn a_gap_is_told_with_the_very_frame_that_shows_it<V: Market>() {
     let last: Book = *feed.seen().all::<Book>().last().unwrap();
     assert_eq!((last.bids[0].price, last.bids[0].qty), (10_000, 2_300_000));
     assert_eq!(last.bids[1].price, 9_900, "levels of the snapshot");
+    feed.assert_sound();
+    drop(sender);
+}
+
+pub fn levels_that_were_lost_without_a_gap_are_found_by_a_refresh_and_healed<V: Market>() {
+    // LM-07: no number is missing, so no rule of the sequence can tell.
+    let rule = |at| {
+        let (fault, trigger) = (Fault::LostLevels, Trigger::At(at));
+        FaultRule { fault, trigger, only: None }
+    };
+    let plan = FaultPlan { rules: (25..125).step_by(10).map(rule).collect() };
+    let refresh = RefreshPace { every_ns: 100 * MS, pause_ns: 100 * MS };
+    let options = FeedOptions { refresh, ..FeedOptions::default() };
+    let mut live = Live::<V>::start(plan, QUIET_RATE, &options);
+    live.feed.drive_to_live_book(5);
+    let start = live.feed.seen().events.len();
+    live.drive_to_fault(FaultName::LostLevels, 10);
+    live.feed.drive("the difference", |_, counters| counters.differing >= 1);
+    let told = states_after(&live, start);
+    assert!(told.contains(&(BookStatus::Syncing, BookStatusReason::Differs)), "{told:?}");
+    // Until all of them are found.
+    let mut differing = 0;
+    while differing != live.feed.counters().differing {
+        differing = live.feed.counters().differing;
+        live.feed.drive_to_live_book(5);
+        let refreshes = live.feed.counters().refreshes;
+        live.feed.drive("more refreshes", |_, counters| counters.refreshes >= refreshes + 3);
+    }
+    let synced = (BookStatus::Live, BookStatusReason::Synced);
+    assert_eq!(states_after(&live, start).last(), Some(&synced));
+    live.feed.assert_sound();
+    assert_eq!((live.feed.counters().gaps, live.feed.counters().reconnects), (0, 0));
+}
+
+pub fn a_book_that_quotes_contradict_is_asked_for_at_once_and_healed<V: Market>() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let paths = Arc::clone(&asked);
+    let rest = RawServer::start(move |number, peer| {
+        paths.lock().unwrap().push(peer.read_head()?);
+        // The level that quotes no longer show has gone.
+        let body = V::snapshot(if number == 0 { 12 } else { 30 });
+        let length = body.len();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close");
+        peer.send(format!("{head}\r\n\r\n{body}").as_bytes())
+    });
+    let (stream, sender) = stepped::<V>();
+    let mut feed = Feed::<V::Protocol>::new(stream.address, rest.address, &FeedOptions::default());
+    sender.send(V::diff(10, 30, 1_000)).unwrap();
+    feed.drive_to_live_book(0);
+    let quote = |update| sender.send(V::quote_at(update, "99.00", "101.00")).unwrap();
+    quote(31);
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_millis(1_500) {
+        feed.turn();
+    }
+    assert_eq!(feed.counters().doubted, 0, "streams are not of one moment");
+    let sent = std::cell::Cell::new((32, started));
+    feed.drive("the doubt", |_, counters| {
+        let (update, at) = sent.get();
+        if at.elapsed() > Duration::from_millis(20) {
+            quote(update);
+            sent.set((update + 1, Instant::now()));
+        }
+        counters.doubted >= 1
+    });
+    feed.drive("the difference", |_, counters| counters.differing == 1);
+    let differs = Some(BookStatusReason::Differs);
+    assert_eq!(feed.seen().all::<BookState>().last().unwrap().reason(), differs);
+    sender.send(V::diff(31, 32, 9_000)).unwrap();
+    feed.drive_to_live_book(0);
+    let asked = asked.lock().unwrap();
+    assert_eq!(asked.len(), 3, "whole, its best levels, whole: {asked:?}");
+    assert!(asked[1].contains("limit=100") && !asked[2].contains("limit=100 "), "{asked:?}");
     feed.assert_sound();
     drop(sender);
 }

@@ -10,8 +10,8 @@ use pitlane_engine::runtime::{
 };
 use pitlane_engine::venue::governor::Governor;
 use pitlane_engine::venue::market::{
-    Connection, MarketAgent, MarketFeedOptions, MarketOptions, MarketWiring, SilenceLimits,
-    SnapshotAgent, SnapshotClient, SnapshotOptions, routed_url,
+    Connection, MarketAgent, MarketFeedOptions, MarketOptions, MarketWiring, RefreshPace,
+    SilenceLimits, SnapshotAgent, SnapshotClient, SnapshotOptions, routed_url,
 };
 use pitlane_engine::venue::protocol::MarketProtocol;
 use pitlane_engine::venue::simulated::{
@@ -34,6 +34,7 @@ pub struct FeedOptions {
     pub silence: SilenceLimits,
     pub has_books: bool,
     pub subscribe_ms: u64,
+    pub refresh: RefreshPace,
 }
 
 impl Default for FeedOptions {
@@ -44,6 +45,7 @@ impl Default for FeedOptions {
             silence: SilenceLimits::default(),
             has_books: true,
             subscribe_ms: 3_000,
+            refresh: RefreshPace::default(),
         }
     }
 }
@@ -72,6 +74,7 @@ impl<P: MarketProtocol> Feed<P> {
             over_rest.then(|| snapshots::<P>(rest, options, &clock, &stop)).unzip();
         let mut feed = MarketFeedOptions::new(VenueId(0), symbols());
         feed.silence = options.silence;
+        feed.refresh_pace = options.refresh;
         feed.frame_bytes_max = options.limits.frame_bytes_max;
         let spread = Connection::spread::<P>;
         // With books the one that brings them, else the first.

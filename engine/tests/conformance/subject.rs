@@ -22,8 +22,13 @@ pub trait Market: Sized + 'static {
         r#"{"result":null,"id":1}"#.to_owned()
     }
 
-    /// A quote with this update number.
-    fn quote(update: u64) -> String;
+    /// A quote with this update number, of 60000.00 and 60000.01.
+    fn quote(update: u64) -> String {
+        Self::quote_at(update, "60000.00", "60000.01")
+    }
+
+    /// A quote with this update number and these best prices.
+    fn quote_at(update: u64, bid: &str, ask: &str) -> String;
 
     /// A diff that sets bid 100.00 to its last update, behind one that ended with the update before
     /// its first.
@@ -99,9 +104,9 @@ impl Market for BinanceSpot {
     type Protocol = SpotMarket;
     const KIND: &'static str = "binance";
 
-    fn quote(update: u64) -> String {
+    fn quote_at(update: u64, bid: &str, ask: &str) -> String {
         format!(
-            r#"{{"stream":"btcusdt@bookTicker","data":{{"u":{update},"s":"BTCUSDT","b":"60000.00","B":"1.00000","a":"60000.01","A":"2.00000"}}}}"#
+            r#"{{"stream":"btcusdt@bookTicker","data":{{"u":{update},"s":"BTCUSDT","b":"{bid}","B":"1.00000","a":"{ask}","A":"2.00000"}}}}"#
         )
     }
 
@@ -125,9 +130,9 @@ impl Market for BinanceFutures {
     type Protocol = FuturesMarket;
     const KIND: &'static str = "binance_futures";
 
-    fn quote(update: u64) -> String {
+    fn quote_at(update: u64, bid: &str, ask: &str) -> String {
         format!(
-            r#"{{"stream":"btcusdt@bookTicker","data":{{"e":"bookTicker","u":{update},"s":"BTCUSDT","b":"60000.00","B":"1.00000","a":"60000.01","A":"2.00000","T":8,"E":9}}}}"#
+            r#"{{"stream":"btcusdt@bookTicker","data":{{"e":"bookTicker","u":{update},"s":"BTCUSDT","b":"{bid}","B":"1.00000","a":"{ask}","A":"2.00000","T":8,"E":9}}}}"#
         )
     }
 

@@ -40,6 +40,8 @@ macro_rules! market_data {
                 a_snapshot_that_is_refused_is_asked_for_again
                 retry_after_is_waited_for_and_no_request_is_made_twice
                 a_gap_is_told_with_the_very_frame_that_shows_it
+                levels_that_were_lost_without_a_gap_are_found_by_a_refresh_and_healed
+                a_book_that_quotes_contradict_is_asked_for_at_once_and_healed
             }
             checks! { $venue, switch:
                 a_venue_that_is_switched_off_is_left_and_comes_back_with_a_new_book

@@ -12,7 +12,9 @@ use pitlane_engine::venue::binance_futures::FuturesMarket;
 use pitlane_engine::venue::protocol::MarketProtocol;
 use serde_json::Value;
 
-use super::replay::{Recording, Replay, SCALES, expected, load_indexed, load_inline, recordings};
+use super::replay::{
+    Recording, Replay, SCALES, Step, expected, load_indexed, load_inline, recordings,
+};
 
 fn conforms<P: MarketProtocol>(recording: &Recording, expected: &Value) {
     let expected = &expected[format!("binance/{}", recording.name)];
@@ -162,4 +164,63 @@ fn us_spot_conforms() {
 fn futures_btcusdt_conforms() {
     let Some(folder) = recordings() else { return };
     conforms::<FuturesMarket>(&load_inline(&folder, "usdm_btcusdt_20240808"), &expected(&folder));
+}
+
+/// Plays a recording at its own times; when live books were doubted, in seconds. `plant` changes
+/// frames.
+fn doubts<P: MarketProtocol>(
+    recording: &Recording,
+    plant: impl Fn(f64, &str) -> Option<String>,
+) -> Vec<f64> {
+    let mut replay = Replay::<P>::new(&recording.natives);
+    let (mut doubts, mut compared) = (Vec::new(), 0);
+    let start_ns = recording.times_ns[0];
+    for (step, time_ns) in recording.steps.iter().zip(&recording.times_ns) {
+        let at_ns = time_ns.saturating_sub(start_ns);
+        replay.time.advance_ns(at_ns.saturating_sub(replay.clock.now_ns()));
+        let second = at_ns as f64 / 1e9;
+        match step {
+            Step::Frame(frame) => {
+                compared += u64::from(frame.contains("bookTicker"));
+                replay.deliver(plant(second, frame).as_deref().unwrap_or(frame));
+            }
+            snapshot => replay.step(snapshot),
+        }
+        if replay.feed.next_refresh(replay.clock.now_ns()).is_some() {
+            doubts.push(second);
+        }
+    }
+    assert!(compared > 10, "{} has quotes", recording.name);
+    doubts
+}
+
+/// With books that are asked for in turn after an hour: only a doubt asks for one before.
+fn never_doubted<P: MarketProtocol>(recording: &Recording) {
+    let doubts = doubts::<P>(recording, |_, _| None);
+    assert!(doubts.is_empty(), "{}: {doubts:?}: quotes and books are only not of one moment", recording.name);
+}
+
+#[test]
+fn no_book_of_a_recorded_session_is_doubted() {
+    let Some(folder) = recordings() else { return };
+    never_doubted::<SpotMarket>(&load_inline(&folder, "spot_btcusdt_20240808"));
+    never_doubted::<FuturesMarket>(&load_inline(&folder, "usdm_btcusdt_20240808"));
+    for name in ["spot_multi4_20211012", "spot_multi10_20210417", "us_spot_20211012"] {
+        never_doubted::<SpotMarket>(&load_indexed(&folder, name));
+    }
+}
+
+#[test]
+fn a_recorded_book_that_stops_changing_is_doubted_within_seconds() {
+    let Some(folder) = recordings() else { return };
+    let recording = load_inline(&folder, "spot_btcusdt_20240808");
+    // From 100 s on the levels of its diffs are lost; their numbers are not.
+    let plant = |second: f64, frame: &str| {
+        let (at, end) = (frame.find(r#","b":["#)?, frame.rfind("}}")?);
+        let is_lost = second > 100.0 && frame.contains("depthUpdate");
+        is_lost.then(|| format!(r#"{},"b":[],"a":[]{}"#, &frame[..at], &frame[end..]))
+    };
+    let doubts = doubts::<SpotMarket>(&recording, plant);
+    let first = doubts.first().copied().expect("it is doubted");
+    assert!((102.0..130.0).contains(&first), "{doubts:?}");
 }

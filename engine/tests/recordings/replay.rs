@@ -60,13 +60,17 @@ pub struct Recording {
     pub name: &'static str,
     pub natives: Vec<String>,
     pub steps: Vec<Step>,
+    /// When each step was read, ns since the Unix epoch.
+    pub times_ns: Vec<u64>,
 }
 
 /// The one-symbol session whose snapshot lies among its frames.
 pub fn load_inline(folder: &Path, name: &'static str) -> Recording {
-    let mut steps = Vec::new();
+    let (mut steps, mut times_ns) = (Vec::new(), Vec::new());
     let part = |part| folder.join("binance").join(name).join(format!("part{part:02}.jsonl"));
     for path in (1..).map(part).take_while(|path| path.exists()) {
+        let times = lines(&path.with_extension("recv_ns.txt"));
+        times_ns.extend(times.iter().map(|time| time.parse::<u64>().unwrap()));
         steps.extend(lines(&path).into_iter().map(|line| {
             if line.starts_with(r#"{"lastUpdateId""#) {
                 Step::Snapshot("BTCUSDT".into(), line)
@@ -76,7 +80,8 @@ pub fn load_inline(folder: &Path, name: &'static str) -> Recording {
         }));
     }
     assert!(!steps.is_empty(), "{name} has parts");
-    Recording { name, natives: vec!["BTCUSDT".into()], steps }
+    assert_eq!(steps.len(), times_ns.len());
+    Recording { name, natives: vec!["BTCUSDT".into()], steps, times_ns }
 }
 
 /// A session of several symbols, whose snapshots have times of arrival.
@@ -97,7 +102,9 @@ pub fn load_indexed(folder: &Path, name: &'static str) -> Recording {
         steps.push((entry["recv_s"].as_f64().unwrap(), Step::Snapshot(native, body)));
     }
     steps.sort_by(|a, b| a.0.total_cmp(&b.0));
-    Recording { name, natives, steps: steps.into_iter().map(|(_, step)| step).collect() }
+    let times_ns = steps.iter().map(|(time_s, _)| (time_s * 1e9) as u64).collect();
+    let steps = steps.into_iter().map(|(_, step)| step).collect();
+    Recording { name, natives, steps, times_ns }
 }
 
 /// An outlet over vectors.
@@ -183,6 +190,8 @@ impl<P: MarketProtocol> Replay<P> {
         let mut options = MarketFeedOptions::new(VenueId(3), symbols(natives, scales));
         // The recordings asked for every snapshot at the first diff.
         options.snapshot_pace.burst = natives.len() as u32;
+        // Longer than any of them.
+        options.refresh_pace.every_ns = 3_600_000_000_000;
         let mut feed = MarketFeed::new(options, clock.clone(), stats.clone());
         feed.on_connected(clock.now_ns());
         let out = Collected::default();
@@ -191,6 +200,11 @@ impl<P: MarketProtocol> Replay<P> {
 
     pub fn frame(&mut self, frame: &str) -> FrameOutcome {
         self.time.advance_ns(1_000_000);
+        self.deliver(frame)
+    }
+
+    /// Takes a frame at the present moment.
+    pub fn deliver(&mut self, frame: &str) -> FrameOutcome {
         self.frames += 1;
         let now_ns = self.clock.now_ns();
         let outcome = self.feed.on_frame(frame.as_bytes(), now_ns, self.frames, &mut self.out);

@@ -3,6 +3,7 @@
 mod faults;
 mod heard;
 mod orders;
+mod slow_streams;
 
 use std::time::Instant;
 

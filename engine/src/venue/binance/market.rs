@@ -10,13 +10,15 @@ use crate::venue::book::BookRule;
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{Counted, Limit, LimitWords};
 use crate::venue::protocol::{
-    KeepAlive, MarketProtocol, MarketSink, Refusal, RestSnapshot, SnapshotFrom, TimeRequest,
-    VenueLimits,
+    KeepAlive, MarketProtocol, MarketSink, Refusal, RestSnapshot, ShallowSnapshot, SnapshotFrom,
+    TimeRequest, VenueLimits,
 };
 use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
 
 /// Levels a side of a snapshot: the venue's own limit.
 const SNAPSHOT_LEVELS: usize = 5_000;
+/// Levels a side that a live book is held against: the most that weigh as little as one.
+const SHALLOW_LEVELS: usize = 100;
 
 /// The protocol.
 pub struct SpotMarket {
@@ -49,6 +51,10 @@ impl MarketProtocol for SpotMarket {
         path: |native| format!("/api/v3/depth?symbol={native}&limit={SNAPSHOT_LEVELS}"),
         read: read_snapshot,
         weight: 250,
+        shallow: ShallowSnapshot {
+            path: |native| format!("/api/v3/depth?symbol={native}&limit={SHALLOW_LEVELS}"),
+            weight: 5,
+        },
     });
     const KEEP_ALIVE: KeepAlive = KeepAlive::WsPing;
     const EVENTS_MAX: usize = 2;

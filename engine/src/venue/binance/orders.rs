@@ -61,7 +61,10 @@ impl OrderProtocol for BinanceOrders {
 
     fn weight(&self, class: RequestClass) -> u32 {
         match class {
-            RequestClass::Connect | RequestClass::Snapshot | RequestClass::Logon => 2,
+            RequestClass::Connect
+            | RequestClass::Snapshot
+            | RequestClass::Refresh
+            | RequestClass::Logon => 2,
             RequestClass::Order | RequestClass::Cancel => 1,
             RequestClass::Query | RequestClass::Amend => 4,
         }

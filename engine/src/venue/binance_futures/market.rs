@@ -16,13 +16,15 @@ use crate::venue::book::BookRule;
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{Counted, Limit, LimitWords};
 use crate::venue::protocol::{
-    KeepAlive, MarketProtocol, MarketSink, Refusal, RestSnapshot, SnapshotFrom, TimeRequest,
-    VenueLimits,
+    KeepAlive, MarketProtocol, MarketSink, Refusal, RestSnapshot, ShallowSnapshot, SnapshotFrom,
+    TimeRequest, VenueLimits,
 };
 use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
 
 /// Levels a side of a snapshot: the venue's own limit.
 const SNAPSHOT_LEVELS: usize = 1_000;
+/// Levels a side that a live book is held against.
+const SHALLOW_LEVELS: usize = 100;
 /// Streams under `/public`, by what their names have behind the symbol.
 const PUBLIC: [&str; 4] = ["depth", "bookTicker", "trade", "rpiDepth"];
 
@@ -54,6 +56,10 @@ impl MarketProtocol for FuturesMarket {
         path: |native| format!("/fapi/v1/depth?symbol={native}&limit={SNAPSHOT_LEVELS}"),
         read: read_snapshot,
         weight: 20,
+        shallow: ShallowSnapshot {
+            path: |native| format!("/fapi/v1/depth?symbol={native}&limit={SHALLOW_LEVELS}"),
+            weight: 5,
+        },
     });
     const KEEP_ALIVE: KeepAlive = KeepAlive::WsPing;
     const EVENTS_MAX: usize = 2;

@@ -116,6 +116,14 @@ impl L2Book {
         (book, bid_levels, ask_levels)
     }
 
+    /// The best bid and the best ask, 0 for an empty side.
+    #[inline]
+    #[must_use]
+    pub fn best_prices(&self) -> (i64, i64) {
+        let price = |level: Option<&Level>| level.map_or(0, |level| level.price);
+        (price(self.bids.last()), price(self.asks.last()))
+    }
+
     /// How many levels a side has.
     #[inline]
     #[must_use]

@@ -8,8 +8,12 @@
 
 use super::L2Book;
 use super::buffer::DiffBuffer;
+use super::check::{CheckBoard, CheckOutcome};
 use super::sequence::{BookRule, Diff, Judged};
 use crate::event::{BookStatus, BookStatusReason, Level, Side};
+
+/// Diffs kept while a live book is held against a snapshot; beyond, the question is given up.
+const CHECKED_DIFFS_MAX: usize = 64;
 
 /// Limits of a [`BookSync`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +108,9 @@ pub struct BookSync {
     /// Where snapshots come in the stream: whether the next one has to be asked for. `None` where
     /// they come from elsewhere.
     is_missed: Option<bool>,
+    /// The book is live and to be held against a snapshot: where it was when that was asked for.
+    /// Diffs are kept since then.
+    checked_from: Option<u64>,
     counters: BookSyncCounters,
 }
 
@@ -122,6 +129,7 @@ impl BookSync {
             last_applied_ns: None,
             is_ahead: false,
             is_missed: None,
+            checked_from: None,
             counters: BookSyncCounters::default(),
         }
     }
@@ -156,7 +164,7 @@ impl BookSync {
         asks: &[Level],
     ) -> SnapshotOutcome {
         self.book.load(bids, asks);
-        self.buffer.clear();
+        self.end_check();
         self.last_update_id = last_update_id;
         self.last_applied_ns = None;
         self.is_ahead = false;
@@ -233,12 +241,53 @@ impl BookSync {
     /// joins.
     pub fn distrust(&mut self, reason: BookStatusReason) {
         self.book.clear();
-        self.buffer.clear();
+        self.end_check();
         self.last_applied_ns = None;
         self.is_ahead = false;
         // A new connection tells every book by itself.
         self.is_missed = self.is_missed.map(|_| reason != BookStatusReason::Disconnected);
         self.set(BookStatus::Syncing, reason);
+    }
+
+    /// A snapshot is asked for to hold the book against: diffs are kept from now on. False, and
+    /// nothing is kept, when the book is not live.
+    pub fn begin_check(&mut self) -> bool {
+        if self.status != BookStatus::Live {
+            return false;
+        }
+        self.end_check();
+        self.checked_from = Some(self.last_update_id);
+        true
+    }
+
+    /// Holds the book against the snapshot that was asked for: its last update and its levels, best
+    /// first. `is_last` compares even where the stream has not come to where the snapshot is.
+    pub fn check(
+        &self,
+        board: &mut CheckBoard,
+        (last_update_id, bids, asks): (u64, &[Level], &[Level]),
+        is_last: bool,
+    ) -> CheckOutcome {
+        let Some(from) = self.checked_from.filter(|_| self.status == BookStatus::Live) else {
+            return CheckOutcome::Unclear;
+        };
+        if last_update_id < from {
+            return CheckOutcome::Unclear;
+        }
+        if last_update_id > self.last_update_id && !is_last {
+            return CheckOutcome::Ahead;
+        }
+        if last_update_id > self.last_update_id && !self.buffer.is_empty() {
+            // The stream is on its way there: what it has brought is older than the snapshot.
+            return CheckOutcome::Unclear;
+        }
+        board.compare(&self.book, (last_update_id, bids, asks), &self.buffer)
+    }
+
+    /// No snapshot will come, or it was used.
+    pub fn end_check(&mut self) {
+        self.buffer.clear();
+        self.checked_from = None;
     }
 
     /// Nothing was heard for too long: a live book is stale until the next diff follows it. Says
@@ -313,6 +362,9 @@ impl BookSync {
         match self.rule.judge(diff, self.last_update_id, self.last_applied_ns.is_none()) {
             Judged::Follows => {
                 self.apply(diff);
+                if self.checked_from.is_some() {
+                    self.keep_for_check(diff);
+                }
                 if self.book.crossed() {
                     self.counters.crossings += 1;
                     self.distrust(BookStatusReason::Crossed);
@@ -333,6 +385,13 @@ impl BookSync {
                 DiffOutcome::Old
             }
             Judged::Old | Judged::Hole => self.restart(diff),
+        }
+    }
+
+    #[cold]
+    fn keep_for_check(&mut self, diff: &Diff<'_>) {
+        if self.buffer.len() == CHECKED_DIFFS_MAX || !self.buffer.push(diff) {
+            self.end_check();
         }
     }
 

@@ -18,10 +18,12 @@ pub enum RequestClass {
     Amend,
     /// A step of a logon.
     Logon,
+    /// A snapshot that a live book is held against: it can wait.
+    Refresh,
 }
 
 /// How many there are.
-pub const REQUEST_CLASSES: usize = 7;
+pub const REQUEST_CLASSES: usize = 8;
 
 impl RequestClass {
     /// All of them.
@@ -33,6 +35,7 @@ impl RequestClass {
         RequestClass::Connect,
         RequestClass::Amend,
         RequestClass::Logon,
+        RequestClass::Refresh,
     ];
 
     /// All but cancels.
@@ -56,6 +59,7 @@ impl RequestClass {
             RequestClass::Connect => "connect",
             RequestClass::Amend => "amend",
             RequestClass::Logon => "logon",
+            RequestClass::Refresh => "refresh",
         }
     }
 
@@ -70,6 +74,7 @@ impl RequestClass {
             | RequestClass::Logon => 950,
             RequestClass::Query => 800,
             RequestClass::Snapshot => 750,
+            RequestClass::Refresh => 500,
         }
     }
 }

@@ -43,7 +43,7 @@ impl PauseScope {
             PauseScope::Address => &RequestClass::ALL,
             PauseScope::AllButCancels => &RequestClass::ALL_BUT_CANCELS,
             PauseScope::Orders => &[RequestClass::Order],
-            PauseScope::Rest => &[RequestClass::Snapshot],
+            PauseScope::Rest => &[RequestClass::Snapshot, RequestClass::Refresh],
             PauseScope::Connects => &[RequestClass::Connect],
             PauseScope::Account => &[RequestClass::Logon],
         }

@@ -14,8 +14,7 @@ use mio::Registry;
 use super::feed::{MarketFeed, MarketFeedOptions};
 use super::intake::FrameOutcome;
 use super::resubscribe::Resubscriptions;
-use super::resync::ask_again;
-use super::snapshots::SnapshotClient;
+use super::snapshot_client::{Answer, SnapshotClient};
 use super::stream_port::{StreamPort, StreamRequest};
 use super::subscriptions::Subscriptions;
 use super::topics::Topics;
@@ -23,8 +22,7 @@ use super::{Connection, Stream};
 use crate::event::{BookStatus, InstrumentId, Side};
 use crate::rate::Bucket;
 use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
-use crate::venue::book::SnapshotOutcome;
-use crate::venue::protocol::{MarketProtocol, SnapshotFrom};
+use crate::venue::protocol::MarketProtocol;
 use crate::venue::transport::{CloseReason, Progress, Session, SessionOptions};
 use crate::venue::{
     BookSummary, EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds, VenueSwitch,
@@ -118,6 +116,8 @@ pub struct MarketAgent<P: MarketProtocol, O: EventOutlet> {
     /// `None` once the venue is closed.
     pub(super) outlet: Option<O>,
     pub(super) snapshots: Option<SnapshotClient>,
+    /// A snapshot that a live book is to be held against once its stream is there.
+    pub(super) ahead: Option<Box<Answer>>,
     pub(super) orders_ready: Option<Arc<AtomicBool>>,
     pub(super) stats: Arc<CachePadded<IntakeStats>>,
     pub(super) clock: Clock,
@@ -175,6 +175,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             traces: TraceIds::new(session_number),
             outlet: Some(wiring.outlet),
             snapshots: wiring.snapshots,
+            ahead: None,
             orders_ready: wiring.orders_ready,
             stats: wiring.stats,
             clock: wiring.clock,
@@ -332,52 +333,13 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         work + usize::from(self.session.has_heard())
     }
 
-    /// Applies what REST has answered, and asks for what is missing.
-    #[inline]
-    fn exchange_snapshots(&mut self) -> usize {
-        if let SnapshotFrom::InBand(again) = P::SNAPSHOT {
-            return ask_again(&mut self.feed, &mut self.session, again, self.now_ns);
-        }
-        let (Some(snapshots), Some(outlet)) = (&mut self.snapshots, &mut self.outlet) else {
-            return 0;
-        };
-        let mut work = 0;
-        if outlet.room() >= P::EVENTS_MAX
-            && let Some(answer) = snapshots.take()
-        {
-            match &answer.snapshot {
-                Some(snapshot) => {
-                    let outcome = self.feed.on_snapshot(snapshot, self.now_ns, outlet);
-                    let native = self.feed.symbols().native(answer.instrument);
-                    let native = native.unwrap_or_default();
-                    match outcome {
-                        SnapshotOutcome::Implausible => log::warn!(
-                            "[{}] snapshot of {native} is empty or far from its last price, and \
-                             left out; another one is asked for",
-                            self.venue
-                        ),
-                        _ => log::info!("[{}] snapshot {outcome:?} of {native}", self.venue),
-                    }
-                }
-                None => self.feed.on_snapshot_failed(answer.instrument, self.now_ns),
-            }
-            self.stats.snapshots_answered();
-            snapshots.give_back(answer);
-            work += 1;
-        }
-        while let Some(instrument) = self.feed.next_snapshot_request(self.now_ns) {
-            if !snapshots.ask(instrument) {
-                self.feed.on_snapshot_failed(instrument, self.now_ns);
-            }
-            work += 1;
-        }
-        work
-    }
-
     #[inline]
     fn check_deadlines(&mut self) {
         if self.now_ns >= self.feed.streams_due_ns() {
             self.mind_streams();
+        }
+        if let Some((instrument, sign)) = self.feed.take_doubted() {
+            self.tell_doubt(instrument, sign);
         }
         if let Some(instrument) = self.feed.take_overflowed() {
             let native = self.feed.symbols().native(instrument).unwrap_or_default();

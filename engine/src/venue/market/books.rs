@@ -4,13 +4,16 @@
 //! it. A status that finds no room is kept; only the latest of each book, since it replaces the
 //! earlier ones.
 
-use std::cell::Cell;
+use std::collections::VecDeque;
 
+use super::book_checks::is_near;
+use super::doubt::{Doubt, Sign};
 use super::pacing::{SnapshotPace, SnapshotPacer};
+use super::refresh::{Refresh, RefreshPace};
 use super::stamper::{Origin, Stamper};
 use crate::event::{BookState, BookStatus, BookStatusReason, InstrumentId};
 use crate::venue::book::{
-    BookRule, BookSync, BookSyncCounters, BookSyncOptions, Diff, DiffOutcome, L2Book,
+    BookRule, BookSync, BookSyncCounters, BookSyncOptions, CheckBoard, Diff, DiffOutcome, L2Book,
     SnapshotOutcome,
 };
 use crate::venue::protocol::{BookChecksum, MarketProtocol, Snapshot, SnapshotFrom, WholeBook};
@@ -36,46 +39,35 @@ impl BookTelling {
     }
 }
 
-/// Best prices of a snapshot are at most this many times the last price, and at least as small a
-/// part of it: else it is another instrument's.
-const PRICE_TIMES: i64 = 3;
-
-/// Whether a snapshot's best prices are anywhere near the instrument's last one; 0: not known.
-fn is_near(snapshot: &Snapshot, last_price: i64) -> bool {
-    let best = [snapshot.bids.first(), snapshot.asks.first()];
-    let is_near = |price: i64| {
-        price <= last_price.saturating_mul(PRICE_TIMES)
-            && last_price <= price.saturating_mul(PRICE_TIMES)
-    };
-    last_price <= 0
-        || best.into_iter().flatten().any(|level| is_near(level.price))
-        || best == [None, None]
-}
-
 /// The books of one connection, by the symbol's slot.
 pub(super) struct FeedBooks {
-    books: Vec<BookSlot>,
+    pub(super) books: Vec<BookSlot>,
     checksum: Option<BookChecksum>,
     pacer: SnapshotPacer,
-    /// Books whose status waits for room.
-    unannounced: usize,
+    pub(super) refresh: Refresh,
+    pub(super) board: CheckBoard,
+    /// A book that is doubted, and why: nobody has been told yet.
+    pub(super) doubted: Option<(InstrumentId, Sign)>,
+    /// Books whose status may wait for room, each once.
+    unannounced: VecDeque<usize>,
     publish_books: bool,
-    /// Some book may want a snapshot.
-    may_want: bool,
     /// A side of this book was full, and a level had to go: nobody has been told yet.
     overflowed: Option<InstrumentId>,
     is_overflow_told: bool,
 }
 
-struct BookSlot {
-    instrument: InstrumentId,
+pub(super) struct BookSlot {
+    pub(super) instrument: InstrumentId,
     scales: Scales,
-    sync: BookSync,
+    pub(super) sync: BookSync,
     /// When a diff last brought the book, or what is kept of its stream, further.
     heard_ns: u64,
     /// The last price of the instrument on this connection; 0 before the first.
-    last_price: i64,
+    pub(super) last_price: i64,
+    pub(super) doubt: Doubt,
     is_unannounced: bool,
+    /// It is among those whose status may wait for room.
+    is_listed: bool,
 }
 
 impl FeedBooks {
@@ -83,7 +75,7 @@ impl FeedBooks {
         symbols: &SymbolMap,
         telling: Option<BookTelling>,
         limits: &BookSyncOptions,
-        pace: SnapshotPace,
+        (pace, refresh): (SnapshotPace, RefreshPace),
         publish_books: bool,
     ) -> FeedBooks {
         let slot = |symbol: Symbol, telling: BookTelling| BookSlot {
@@ -95,17 +87,28 @@ impl FeedBooks {
             },
             heard_ns: 0,
             last_price: 0,
+            doubt: Doubt::default(),
             is_unannounced: false,
+            is_listed: false,
         };
         let all = |telling| symbols.iter().map(|(_, symbol)| slot(symbol, telling)).collect();
         let books: Vec<_> = telling.map_or_else(Vec::new, all);
         FeedBooks {
             pacer: SnapshotPacer::new(pace, books.len()),
+            // A stream that tells books whole is the only one that can.
+            refresh: Refresh::new(
+                refresh,
+                match telling {
+                    Some(telling) if !telling.is_in_band => books.len(),
+                    _ => 0,
+                },
+            ),
+            board: CheckBoard::default(),
+            doubted: None,
             books,
             checksum: telling.and_then(|telling| telling.checksum),
-            unannounced: 0,
+            unannounced: VecDeque::with_capacity(symbols.len()),
             publish_books,
-            may_want: false,
             overflowed: None,
             is_overflow_told: false,
         }
@@ -113,41 +116,40 @@ impl FeedBooks {
 
     /// Silence of each book is measured from now on.
     pub(super) fn start(&mut self, now_ns: u64) {
-        self.may_want = true;
+        self.refresh.start(now_ns);
         for slot in &mut self.books {
             slot.heard_ns = now_ns;
+            slot.doubt.restart();
         }
     }
 
     /// The instrument whose snapshot is to be requested now, if any.
     pub(super) fn next_snapshot_request(&mut self, now_ns: u64) -> Option<InstrumentId> {
-        if !self.may_want {
+        if self.pacer.is_idle() {
             return None;
         }
         let books = &self.books;
-        let (looked, wanted) = (Cell::new(false), Cell::new(false));
-        let slot = self.pacer.next(now_ns, |slot| {
-            let wants = books[slot].sync.wants_snapshot();
-            looked.set(true);
-            wanted.set(wanted.get() || wants);
-            wants
-        });
-        // Until a diff comes that a book keeps, none has to be looked at again.
-        self.may_want = wanted.get() || !looked.get();
-        Some(books[slot?].instrument)
+        let index = self.pacer.next(now_ns, |index| books[index].sync.wants_snapshot())?;
+        Some(books[index].instrument)
+    }
+
+    #[cfg(test)]
+    pub(super) fn looks_for_snapshots(&self) -> u64 {
+        self.pacer.looks()
+    }
+
+    /// A book may want a snapshot now.
+    #[inline]
+    fn look_whether_wanted(&mut self, index: usize) {
+        if self.books[index].sync.wants_snapshot() {
+            self.pacer.want(index);
+        }
     }
 
     /// The snapshot requested for this slot failed.
     pub(super) fn failed(&mut self, slot: usize) {
         self.pacer.failed(slot);
-    }
-
-    /// A price of the instrument, as a quote or a trade has it.
-    #[inline]
-    pub(super) fn priced(&mut self, slot: usize, price: i64) {
-        if let Some(slot) = self.books.get_mut(slot) {
-            slot.last_price = price;
-        }
+        self.look_whether_wanted(slot);
     }
 
     /// The first book that had to drop a level since its sides are full; told once.
@@ -166,6 +168,9 @@ impl FeedBooks {
 
     /// Distrusts every book.
     pub(super) fn distrust_all(&mut self, reason: BookStatusReason) {
+        if reason == BookStatusReason::Disconnected {
+            self.refresh.stop();
+        }
         for index in 0..self.books.len() {
             self.distrust(index, reason);
         }
@@ -192,7 +197,6 @@ impl FeedBooks {
         let was = slot.sync.status();
         let mut outcome = slot.sync.on_whole(book.last_update_id, book.bids, book.asks);
         slot.heard_ns = origin.receive_ns;
-        self.may_want = true;
         if self.pacer.settled(index) {
             stamper.stats.snapshots_answered();
         }
@@ -203,6 +207,7 @@ impl FeedBooks {
             stamper.stats.mismatches();
             outcome = SnapshotOutcome::Mismatch;
         }
+        self.look_whether_wanted(index);
         if outcome != SnapshotOutcome::Joined || was != BookStatus::Live {
             self.mark(index);
         }
@@ -254,11 +259,12 @@ impl FeedBooks {
                 }
                 self.announce(stamper, index, origin, outlet);
                 self.publish_book(stamper, index, origin, outlet);
+                self.changed(index, origin.receive_ns);
                 if !self.is_overflow_told && self.books[index].sync.book().overflows() > 0 {
                     (self.overflowed, self.is_overflow_told) = (Some(origin.instrument), true);
                 }
             }
-            DiffOutcome::Buffered | DiffOutcome::Early => self.may_want = true,
+            DiffOutcome::Buffered | DiffOutcome::Early => self.look_whether_wanted(index),
             DiffOutcome::Old => {}
             DiffOutcome::Gap | DiffOutcome::Crossed | DiffOutcome::Mismatch => {
                 match self.books[index].sync.reason() {
@@ -266,13 +272,15 @@ impl FeedBooks {
                     BookStatusReason::Checksum => stamper.stats.mismatches(),
                     _ => {}
                 }
-                self.may_want = true;
+                self.look_whether_wanted(index);
                 self.mark(index);
                 self.announce(stamper, index, origin, outlet);
             }
         }
         outcome != DiffOutcome::Old
     }
+
+    /// Takes a snapshot that a book waits for.
     pub(super) fn on_snapshot(
         &mut self,
         stamper: &mut Stamper,
@@ -294,7 +302,8 @@ impl FeedBooks {
                 self.pacer.settled(symbol.slot);
             }
         }
-        self.may_want = true;
+        self.look_whether_wanted(symbol.slot);
+        let slot = &mut self.books[symbol.slot];
         let origin = Origin {
             instrument: symbol.instrument,
             sequence: slot.sync.last_update_id(),
@@ -323,10 +332,10 @@ impl FeedBooks {
 
     /// Distrusts a book and notes that the word is to be published, unless it never was trusted.
     pub(super) fn distrust(&mut self, index: usize, reason: BookStatusReason) {
-        self.may_want = true;
         let Some(slot) = self.books.get_mut(index) else { return };
         let was = slot.sync.status();
         slot.sync.distrust(reason);
+        self.look_whether_wanted(index);
         if was != BookStatus::Syncing {
             self.mark(index);
         }
@@ -334,14 +343,16 @@ impl FeedBooks {
 
     /// Notes that the status of a book is to be published.
     fn mark(&mut self, index: usize) {
-        if !std::mem::replace(&mut self.books[index].is_unannounced, true) {
-            self.unannounced += 1;
+        let slot = &mut self.books[index];
+        slot.is_unannounced = true;
+        if !std::mem::replace(&mut slot.is_listed, true) {
+            self.unannounced.push_back(index);
         }
     }
 
     /// Publishes a book's status if it is to be published.
     #[inline]
-    fn announce(
+    pub(super) fn announce(
         &mut self,
         stamper: &mut Stamper,
         index: usize,
@@ -352,7 +363,6 @@ impl FeedBooks {
         if !std::mem::replace(&mut slot.is_unannounced, false) {
             return;
         }
-        self.unannounced -= 1;
         let state = BookState {
             status_code: slot.sync.status().code(),
             reason_code: slot.sync.reason().code(),
@@ -364,21 +374,18 @@ impl FeedBooks {
     /// Publishes every status that is to be published, as long as there is room.
     #[inline]
     pub(super) fn announce_all(&mut self, stamper: &mut Stamper, outlet: &mut impl EventOutlet) {
-        if self.unannounced == 0 {
-            return;
-        }
-        for index in 0..self.books.len() {
-            if self.books[index].is_unannounced && outlet.room() > 0 {
-                let origin = Origin {
-                    instrument: self.books[index].instrument,
-                    sequence: 0,
-                    venue_time_ns: 0,
-                    receive_ns: stamper.clock.now_ns(),
-                    trace_id: stamper.trace_id,
-                    renumbered: 0,
-                };
+        while let Some(index) = self.unannounced.front().copied() {
+            let slot = &mut self.books[index];
+            if slot.is_unannounced {
+                if outlet.room() == 0 {
+                    return;
+                }
+                let now_ns = stamper.clock.now_ns();
+                let origin = Origin::of_no_frame(slot.instrument, now_ns, stamper);
                 self.announce(stamper, index, origin, outlet);
             }
+            self.books[index].is_listed = false;
+            self.unannounced.pop_front();
         }
     }
 

@@ -12,16 +12,20 @@ use arrayvec::ArrayVec;
 use crossbeam_utils::CachePadded;
 
 use super::books::{BookTelling, FeedBooks};
+use super::doubt::Sign;
 use super::intake::{BACK_MAX, FrameOutcome, Intake, state_of};
 use super::pacing::SnapshotPace;
 use super::plausible::{Numbers, Times};
+use super::refresh::RefreshPace;
 use super::silence::{SilenceLimits, SilenceWatch};
 use super::stamper::{Origin, Stamper};
 use super::streams::{KINDS, Remedy, Silence, Streams};
 use super::topics::Stream;
 use crate::event::{BookStatus, BookStatusReason, EventKind, InstrumentId, StreamStatus, VenueId};
 use crate::runtime::Clock;
-use crate::venue::book::{BookSyncCounters, BookSyncOptions, L2Book, SnapshotOutcome};
+use crate::venue::book::{
+    BookSyncCounters, BookSyncOptions, CheckOutcome, L2Book, SnapshotOutcome,
+};
 use crate::venue::codec::{DIFF_LEVELS_MAX, DecodeError};
 use crate::venue::protocol::{MarketProtocol, Snapshot};
 use crate::venue::{EventOutlet, IntakeStats, LetterReason, SymbolMap, VenueClock};
@@ -50,6 +54,8 @@ pub struct MarketFeedOptions {
     pub frame_bytes_max: usize,
     /// How often snapshots may be asked for.
     pub snapshot_pace: SnapshotPace,
+    /// How often live books are held against fresh snapshots.
+    pub refresh_pace: RefreshPace,
     /// Silence after which data counts as dead.
     pub silence: SilenceLimits,
     /// The venue's time, which is bounded by the stamps that arrive.
@@ -71,6 +77,7 @@ impl MarketFeedOptions {
             publish_books: true,
             frame_bytes_max: 1024 * 1024,
             snapshot_pace: SnapshotPace::default(),
+            refresh_pace: RefreshPace::default(),
             silence: SilenceLimits::default(),
             venue_clock: None,
         }
@@ -92,6 +99,7 @@ pub struct MarketFeed<P> {
     next_bound_ns: u64,
     /// Streams that are heard again, to be said.
     back: ArrayVec<Stream, BACK_MAX>,
+    wrong_quotes: Option<InstrumentId>,
 }
 
 impl<P: MarketProtocol> MarketFeed<P> {
@@ -115,7 +123,7 @@ impl<P: MarketProtocol> MarketFeed<P> {
                 &options.symbols,
                 options.has_books.then(BookTelling::of::<P>),
                 &limits,
-                options.snapshot_pace,
+                (options.snapshot_pace, options.refresh_pace),
                 options.publish_books,
             ),
             protocol: P::new(options.symbols.clone(), options.frame_bytes_max),
@@ -128,6 +136,7 @@ impl<P: MarketProtocol> MarketFeed<P> {
             venue_clock: options.venue_clock,
             next_bound_ns: 0,
             back: ArrayVec::new(),
+            wrong_quotes: None,
         }
     }
 
@@ -215,6 +224,55 @@ impl<P: MarketProtocol> MarketFeed<P> {
         self.books.on_snapshot(&mut self.stamper, symbol, snapshot, now_ns, outlet)
     }
 
+    /// The instrument whose live book is to be held against a fresh snapshot now, if any: it is to
+    /// be handed to [`MarketFeed::on_refresh`].
+    #[inline]
+    pub fn next_refresh(&mut self, now_ns: u64) -> Option<InstrumentId> {
+        let (instrument, is_doubted) = self.books.next_refresh(now_ns)?;
+        self.stamper.stats.refreshes();
+        if is_doubted {
+            self.stamper.stats.doubted();
+        }
+        Some(instrument)
+    }
+
+    /// Holds a live book against a fresh snapshot. Gives at most one event. `Ahead`: hand it over
+    /// again, in a later duty cycle.
+    pub fn on_refresh(
+        &mut self,
+        snapshot: &Snapshot,
+        now_ns: u64,
+        outlet: &mut impl EventOutlet,
+    ) -> CheckOutcome {
+        let Some(symbol) = self.symbols.symbol(snapshot.instrument) else {
+            return CheckOutcome::Unclear;
+        };
+        let (outcome, wrong) =
+            self.books.on_refresh(&mut self.stamper, symbol, snapshot, now_ns, outlet);
+        if wrong == Some(Sign::Quotes) {
+            self.wrong_quotes = Some(snapshot.instrument);
+        }
+        outcome
+    }
+
+    /// A snapshot that a live book was to be held against could not be had.
+    pub fn on_refresh_failed(&mut self, instrument: InstrumentId, now_ns: u64) {
+        if let Some(symbol) = self.symbols.symbol(instrument) {
+            self.books.refresh_failed(symbol.slot, now_ns);
+        }
+    }
+
+    /// A live book that is doubted, and why; told once.
+    #[inline]
+    pub(super) fn take_doubted(&mut self) -> Option<(InstrumentId, Sign)> {
+        self.books.take_doubted()
+    }
+
+    /// An instrument whose quotes are not those of its book, which is the venue's; told once.
+    pub(super) fn take_wrong_quotes(&mut self) -> Option<InstrumentId> {
+        self.wrong_quotes.take()
+    }
+
     /// A request for a snapshot failed; it is asked for again by the pace.
     pub fn on_snapshot_failed(&mut self, instrument: InstrumentId, _now_ns: u64) {
         if let Some(symbol) = self.symbols.symbol(instrument) {
@@ -258,7 +316,7 @@ impl<P: MarketProtocol> MarketFeed<P> {
         let has_room = outlet.room() >= P::EVENTS_MAX;
         let Silence { slot, kind, silent_ns, is_new, remedy } =
             self.streams.next_silent(now_ns, has_room)?;
-        let (_, symbol) = self.symbols.iter().nth(slot)?;
+        let symbol = self.symbols.at(slot)?;
         if is_new && kind == EventKind::Book {
             self.books.silent(slot);
             self.books.announce_all(&mut self.stamper, outlet);
@@ -300,6 +358,12 @@ impl<P: MarketProtocol> MarketFeed<P> {
             }
         }
         self.watch.dead(now_ns)
+    }
+
+    /// Symbols that were looked at for whether they want a snapshot.
+    #[cfg(test)]
+    fn looks_for_snapshots(&self) -> u64 {
+        self.books.looks_for_snapshots()
     }
 
     /// Every book with its instrument and status, in the order of the configuration.

@@ -163,11 +163,11 @@ impl<O: EventOutlet> MarketSink for Intake<'_, O> {
         self.outcome = FrameOutcome::Decoded;
         match message {
             MarketMessage::Quote { symbol, update_id, venue_time_ns, quote } => {
-                self.books.priced(symbol.slot, quote.bid_price.max(quote.ask_price));
+                self.books.quoted(symbol.slot, &quote, self.receive_ns);
                 self.publish(&quote, symbol, update_id, venue_time_ns);
             }
             MarketMessage::Trade { symbol, trade_id, venue_time_ns, trade } => {
-                self.books.priced(symbol.slot, trade.last_price);
+                self.books.traded(symbol.slot, trade.last_price, self.receive_ns);
                 self.publish(&trade, symbol, trade_id, venue_time_ns);
             }
             // Bars have no number of their own; 0 says so.

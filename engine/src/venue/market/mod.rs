@@ -2,16 +2,21 @@
 //! protocol.
 
 mod agent;
+mod book_checks;
 mod books;
 mod connections;
+mod doubt;
+mod exchange;
 mod feed;
 mod fit;
 mod intake;
 mod pacing;
 mod plausible;
+mod refresh;
 mod resubscribe;
 mod resync;
 mod silence;
+mod snapshot_client;
 mod snapshots;
 mod stamper;
 mod stream_port;
@@ -26,7 +31,9 @@ pub use feed::{MarketFeed, MarketFeedOptions};
 pub use fit::Fit;
 pub use intake::FrameOutcome;
 pub use pacing::SnapshotPace;
+pub use refresh::RefreshPace;
 pub use silence::SilenceLimits;
-pub use snapshots::{SnapshotAgent, SnapshotClient, SnapshotOptions};
+pub use snapshot_client::SnapshotClient;
+pub use snapshots::{SnapshotAgent, SnapshotOptions};
 pub(crate) use stream_port::{StreamError, StreamPort};
 pub(crate) use topics::Stream;

@@ -1,6 +1,6 @@
 //! Requests for streams that were subscribed to and are silent.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::topics::Stream;
 use crate::venue::protocol::MarketProtocol;
@@ -12,7 +12,7 @@ const FIRST_ID: u64 = 1 << 40;
 #[derive(Debug)]
 pub(super) struct Resubscriptions {
     topics: BTreeMap<Stream, String>,
-    wanted: VecDeque<Stream>,
+    wanted: BTreeSet<Stream>,
     /// Ready to be sent.
     requests: VecDeque<String>,
     next_id: u64,
@@ -21,15 +21,15 @@ pub(super) struct Resubscriptions {
 impl Resubscriptions {
     /// Of these topics.
     pub(super) fn new(topics: BTreeMap<Stream, String>) -> Resubscriptions {
-        let (wanted, requests) = (VecDeque::new(), VecDeque::new());
+        let (wanted, requests) = (BTreeSet::new(), VecDeque::new());
         Resubscriptions { topics, wanted, requests, next_id: FIRST_ID }
     }
 
     /// The stream is to be asked for again; false when it has no topic that is known.
     pub(super) fn want(&mut self, stream: Stream) -> bool {
         let is_known = self.topics.contains_key(&stream);
-        if is_known && !self.wanted.contains(&stream) {
-            self.wanted.push_back(stream);
+        if is_known {
+            self.wanted.insert(stream);
         }
         is_known
     }
@@ -61,8 +61,8 @@ impl Resubscriptions {
     }
 
     fn write<P: MarketProtocol>(&mut self) {
-        let count = self.wanted.len().min(P::LIMITS.topics_per_request);
-        let streams = self.wanted.drain(..count);
+        let next = std::iter::from_fn(|| self.wanted.pop_first());
+        let streams = next.take(P::LIMITS.topics_per_request);
         let topics: Vec<String> =
             streams.filter_map(|stream| self.topics.get(&stream).cloned()).collect();
         let (mut off, mut on) = (String::new(), String::new());

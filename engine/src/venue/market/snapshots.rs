@@ -13,15 +13,15 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use mio::Registry;
-use pitlane_ring::{Consumer, Exchange, LaneGauge, LaneOptions, Publisher, Record, lane};
+use pitlane_ring::{Consumer, LaneOptions, lane};
 use thiserror::Error;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::snapshot_client::{Answer, Request, Shared, SnapshotClient};
 use crate::event::InstrumentId;
 use crate::runtime::{Agent, BesideWaker, CoreWakers, Phase, StopSignal};
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{Governor, LimitWords, PauseCause, PauseScope, RequestClass};
-use crate::venue::protocol::{MarketProtocol, Snapshot};
+use crate::venue::protocol::{MarketProtocol, ShallowSnapshot, Snapshot};
 use crate::venue::transport::{RestClient, RestError, RestOptions, RestReply};
 use crate::venue::{SymbolMap, VenueClock};
 use crate::world::Clock;
@@ -36,26 +36,6 @@ const LIMITS_EVERY_NS: u64 = 3_600 * SECOND_NS;
 const REFUSED_WAIT_MAX_S: u64 = 60;
 /// Without anything to do the requests are looked at this often, should a wake-up be missed.
 const LOOK_NS: u64 = 20_000_000;
-
-/// A request: whose snapshot.
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct Request {
-    instrument: u64,
-}
-
-impl Record for Request {
-    fn used_bytes(&self) -> usize {
-        size_of::<Request>()
-    }
-}
-
-/// What came of a request.
-pub(super) struct Answer {
-    pub(super) instrument: InstrumentId,
-    /// `None` when it failed; why is in the log.
-    pub(super) snapshot: Option<Snapshot>,
-}
 
 /// What a [`SnapshotAgent`] is made of.
 pub struct SnapshotOptions {
@@ -83,20 +63,6 @@ pub struct SnapshotOptions {
     pub stop: StopSignal,
 }
 
-/// The market agent's end: asks and takes answers, and never waits.
-pub struct SnapshotClient {
-    requests: Publisher<Request>,
-    shared: Arc<Shared>,
-    waker: BesideWaker,
-}
-
-#[derive(Default)]
-struct Shared {
-    answers: Exchange<Answer>,
-    /// Answers that were applied, to be freed by the snapshot agent.
-    spent: Exchange<Answer>,
-}
-
 /// Why an answer could not be had. Reads like every other error of a venue.
 #[derive(Debug, Error)]
 enum FetchError {
@@ -106,34 +72,6 @@ enum FetchError {
     Status(u16),
     #[error("{0}")]
     Decode(#[from] DecodeError),
-}
-
-impl SnapshotClient {
-    /// Asks for a snapshot. False when too many requests wait; ask again later.
-    pub(super) fn ask(&mut self, instrument: InstrumentId) -> bool {
-        let request = Request { instrument: u64::from(instrument.0) };
-        let is_taken = self.requests.try_publish(&request).is_ok();
-        self.waker.wake();
-        is_taken
-    }
-
-    /// The next answer, if there is one.
-    #[inline]
-    pub(super) fn take(&self) -> Option<Box<Answer>> {
-        self.shared.answers.take()
-    }
-
-    /// Gives an answer back that was applied, so that the other side frees it.
-    pub(super) fn give_back(&self, answer: Box<Answer>) {
-        // Only when the one before is not yet freed, it is freed here.
-        let _freed_here = self.shared.spent.put(answer);
-        self.waker.wake();
-    }
-
-    /// A view of the lane of requests.
-    pub fn gauge(&self) -> LaneGauge {
-        self.requests.gauge()
-    }
 }
 
 /// The agent that asks.
@@ -160,12 +98,16 @@ pub struct SnapshotAgent<P> {
     /// Whose snapshots are to be fetched, each once: while the venue has us wait, requests are
     /// repeated.
     queue: Vec<InstrumentId>,
-    /// Whose snapshot is asked for now.
-    asked: Option<InstrumentId>,
+    /// Whose best levels are to be fetched; the market agent asks for one at a time.
+    shallow: Option<InstrumentId>,
+    /// Whose snapshot is asked for now, and whether it is of the best levels alone.
+    asked: Option<(InstrumentId, bool)>,
     /// An answer that finds the one before not taken yet.
     unanswered: Option<Box<Answer>>,
     /// The venue wants no request before that.
     may_ask_ns: u64,
+    /// No best levels before that.
+    may_refresh_ns: u64,
     shared: Arc<Shared>,
     protocol: PhantomData<fn() -> P>,
 }
@@ -200,9 +142,11 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
             stop,
             requested,
             queue: Vec::new(),
+            shallow: None,
             asked: None,
             unanswered: None,
             may_ask_ns: 0,
+            may_refresh_ns: 0,
             shared,
             protocol: PhantomData,
         };
@@ -210,10 +154,12 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
     }
 
     fn take_requests(&mut self) -> usize {
-        let (queue, asked) = (&mut self.queue, self.asked);
+        let (queue, shallow, asked) = (&mut self.queue, &mut self.shallow, self.asked);
         self.requested.poll(REQUESTS, |request| {
-            let instrument = InstrumentId(request.instrument as u32);
-            if asked != Some(instrument) && !queue.contains(&instrument) {
+            let instrument = InstrumentId(request.instrument);
+            if request.is_shallow == 1 {
+                *shallow = Some(instrument);
+            } else if asked != Some((instrument, false)) && !queue.contains(&instrument) {
                 queue.push(instrument);
             }
         })
@@ -271,34 +217,64 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
             return self.ask_for_limits(now_ns);
         }
         let Some(rest) = P::SNAPSHOT.rest() else { return 0 };
-        if self.queue.is_empty() || !self.may_send(rest.weight, now_ns) {
+        if self.queue.is_empty() {
+            return self.ask_shallow(&rest.shallow, now_ns);
+        }
+        if !self.may_send(rest.weight, now_ns) {
             return 0;
         }
         let instrument = self.queue.remove(0);
-        self.asked = Some(instrument);
+        self.ask_for(instrument, rest.path, false, now_ns)
+    }
+
+    /// Asks for the best levels of a book that is live: when no other one waits.
+    fn ask_shallow(&mut self, shallow: &ShallowSnapshot, now_ns: u64) -> usize {
+        let Some(instrument) = self.shallow.filter(|_| now_ns >= self.may_refresh_ns) else {
+            return 0;
+        };
+        if let Err(until_ns) = self.admit(RequestClass::Refresh, shallow.weight, now_ns) {
+            self.may_refresh_ns = until_ns;
+            return 0;
+        }
+        self.shallow = None;
+        self.ask_for(instrument, shallow.path, true, now_ns)
+    }
+
+    fn ask_for(
+        &mut self,
+        instrument: InstrumentId,
+        path: fn(&str) -> String,
+        is_shallow: bool,
+        now_ns: u64,
+    ) -> usize {
+        self.asked = Some((instrument, is_shallow));
         let asked = match self.symbols.native(instrument) {
-            Some(native) => self.rest.get(&(rest.path)(native), now_ns).map_err(FetchError::Rest),
+            Some(native) => self.rest.get(&path(native), now_ns).map_err(FetchError::Rest),
             None => Err(FetchError::Decode(DecodeError::symbol())),
         };
         if let Err(error) = asked {
-            self.answer(instrument, Err(error));
+            self.answer((instrument, is_shallow), Err(error));
         }
         1
     }
 
     /// Whether a request may leave, with the connection that it may need.
     fn may_send(&mut self, weight: u32, now_ns: u64) -> bool {
-        let connects = self.rest.needs_connection();
-        let connected = match connects {
+        let admitted = self.admit(RequestClass::Snapshot, weight, now_ns);
+        if let Err(until_ns) = admitted {
+            self.may_ask_ns = until_ns;
+        }
+        admitted.is_ok()
+    }
+
+    /// As above, of this class; else when to try again.
+    fn admit(&self, class: RequestClass, weight: u32, now_ns: u64) -> Result<(), u64> {
+        let connected = match self.rest.needs_connection() {
             true => self.governor.may_send(RequestClass::Connect, 0, now_ns),
             false => Ok(()),
         };
-        let sent =
-            connected.and_then(|()| self.governor.may_send(RequestClass::Snapshot, weight, now_ns));
-        if let Err(held_back) = sent {
-            self.may_ask_ns = held_back.until_ns;
-        }
-        sent.is_ok()
+        let sent = connected.and_then(|()| self.governor.may_send(class, weight, now_ns));
+        sent.map_err(|held_back| held_back.until_ns)
     }
 
     fn ask_for_limits(&mut self, now_ns: u64) -> usize {
@@ -350,10 +326,10 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
             self.take_time(sent_ns, outcome, self.clock.now_ns());
             return 1;
         }
-        let Some(instrument) = self.asked else { return 0 };
+        let Some(asked) = self.asked else { return 0 };
         let snapshot = outcome.map_err(FetchError::Rest);
-        let snapshot = snapshot.and_then(|reply| self.read(instrument, &reply, now_ns));
-        self.answer(instrument, snapshot);
+        let snapshot = snapshot.and_then(|reply| self.read(asked.0, &reply, now_ns));
+        self.answer(asked, snapshot);
         1
     }
 
@@ -402,14 +378,20 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
         Err(FetchError::Status(reply.status))
     }
 
-    fn answer(&mut self, instrument: InstrumentId, outcome: Result<Snapshot, FetchError>) {
+    fn answer(
+        &mut self,
+        (instrument, is_shallow): (InstrumentId, bool),
+        outcome: Result<Snapshot, FetchError>,
+    ) {
+        if !is_shallow {
+            // What was asked for again meanwhile is this very request.
+            self.take_requests();
+            self.queue.retain(|queued| *queued != instrument);
+        }
         self.asked = None;
-        // What was asked for again meanwhile is this very request.
-        self.take_requests();
-        self.queue.retain(|queued| *queued != instrument);
         let snapshot =
             outcome.map_err(|error| log::warn!("[{}] snapshot failed: {error}", self.venue)).ok();
-        self.unanswered = Some(Box::new(Answer { instrument, snapshot }));
+        self.unanswered = Some(Box::new(Answer { instrument, is_shallow, snapshot }));
         self.hand_over();
     }
 
@@ -450,7 +432,11 @@ impl<P: MarketProtocol> Agent for SnapshotAgent<P> {
 
     fn next_timer_ns(&self) -> u64 {
         let wants = !self.queue.is_empty() || self.limits_due_ns == Some(0);
-        let ask_ns = if wants { self.may_ask_ns } else { u64::MAX };
+        let ask_ns = match (wants, self.shallow) {
+            (true, _) => self.may_ask_ns,
+            (false, Some(_)) => self.may_ask_ns.max(self.may_refresh_ns),
+            (false, None) => u64::MAX,
+        };
         let look_ns = self.clock.now_ns() + LOOK_NS;
         self.rest.deadline_ns().min(ask_ns).min(look_ns)
     }

@@ -88,6 +88,8 @@ pub(super) struct Streams {
     /// The shortest silence that counts, ns; `None`: none does.
     floor_ns: Option<u64>,
     connected_ns: Option<u64>,
+    /// Silence before that says nothing, ns: we did not read.
+    excused_ns: u64,
     may_reconnect_ns: u64,
     reconnect_wait_ns: u64,
 }
@@ -101,6 +103,7 @@ impl Streams {
             due: BinaryHeap::with_capacity(count),
             floor_ns,
             connected_ns: None,
+            excused_ns: 0,
             may_reconnect_ns: 0,
             reconnect_wait_ns: RECONNECT_NS,
         }
@@ -142,7 +145,7 @@ impl Streams {
     #[inline]
     pub(super) fn heard(&mut self, place: usize, now_ns: u64) -> bool {
         let Some(stream) = self.streams.get_mut(place) else { return false };
-        let pause_ns = now_ns.saturating_sub(stream.heard_ns);
+        let pause_ns = now_ns.saturating_sub(stream.heard_ns.max(self.excused_ns));
         stream.heard_ns = now_ns;
         stream.count = stream.count.saturating_add(1);
         if stream.is_stale || !stream.is_queued {
@@ -172,11 +175,7 @@ impl Streams {
     /// The link was full and nothing was read: silence until now says nothing.
     #[cold]
     pub(super) fn excuse(&mut self, now_ns: u64) {
-        for stream in &mut self.streams {
-            if stream.is_expected && !stream.is_stale {
-                stream.heard_ns = now_ns;
-            }
-        }
+        self.excused_ns = now_ns;
     }
 
     /// When the next stream is to be looked at, ns; `u64::MAX`: none.
@@ -191,7 +190,8 @@ impl Streams {
             let Reverse((_, place)) = self.due.pop()?;
             let place = place as usize;
             self.streams[place].is_queued = false;
-            let quiet_until_ns = self.streams[place].heard_ns + self.limit_ns(place);
+            let heard_ns = self.streams[place].heard_ns.max(self.excused_ns);
+            let quiet_until_ns = heard_ns + self.limit_ns(place);
             if !self.streams[place].is_stale && now_ns < quiet_until_ns {
                 self.push(place, quiet_until_ns);
             } else if !has_room {

@@ -20,5 +20,7 @@ pub use orders::{
     Outcome, Reply, ReplyBody, UnreadFrame,
 };
 pub use signer::{KeyError, Keys, Signer};
-pub use snapshot::{BookChecksum, RestSnapshot, Resubscribe, Snapshot, SnapshotFrom, WholeBook};
+pub use snapshot::{
+    BookChecksum, RestSnapshot, Resubscribe, ShallowSnapshot, Snapshot, SnapshotFrom, WholeBook,
+};
 pub use time::TimeRequest;

@@ -41,6 +41,17 @@ pub struct RestSnapshot {
     pub read: fn(InstrumentId, &[u8], Scales) -> Result<Snapshot, DecodeError>,
     /// What the request weighs.
     pub weight: u32,
+    /// The same of the best levels alone, which weighs less: live books are held against it.
+    pub shallow: ShallowSnapshot,
+}
+
+/// How REST tells the best levels of a book; the answer is worded as that of the whole book.
+#[derive(Clone, Copy, Debug)]
+pub struct ShallowSnapshot {
+    /// Path and query, for the venue's own symbol.
+    pub path: fn(&str) -> String,
+    /// What the request weighs.
+    pub weight: u32,
 }
 
 impl SnapshotFrom {

@@ -270,3 +270,136 @@ fn a_failed_snapshot_is_asked_for_again_after_a_second() {
     assert_eq!(bench.feed.next_snapshot_request(SECOND_NS), Some(InstrumentId(0)));
     assert_eq!(bench.stats.read().snapshots, 2);
 }
+
+/// A snapshot of symbol 0 with these levels: bid 1.00 of `bid_qty`, ask 2.00 of 1.
+fn fresh(last_update_id: u64, bid_qty: i64) -> Snapshot {
+    let bids = vec![Level { price: 100, qty: bid_qty }];
+    let asks = vec![Level { price: 200, qty: 1 }];
+    Snapshot { instrument: InstrumentId(0), last_update_id, bids, asks }
+}
+
+impl Bench {
+    fn quote(&mut self, update_id: u64, bid: &str, ask: &str) {
+        self.frame(&format!(
+            r#"{{"u":{update_id},"s":"S0","b":"{bid}","B":"2","a":"{ask}","A":"3"}}"#
+        ));
+    }
+
+    /// Asks for what is due, and is answered.
+    fn refresh(&mut self, snapshot: &Snapshot) -> Option<CheckOutcome> {
+        let now_ns = self.clock.now_ns();
+        self.feed.next_refresh(now_ns)?;
+        Some(self.feed.on_refresh(snapshot, now_ns, &mut self.outlet))
+    }
+}
+
+/// Quantity of "2" in scale 5 or whatever symbols of tests have.
+fn two(bench: &Bench) -> i64 {
+    bench.feed.books().next().unwrap().1.best(crate::event::Side::Buy).next().unwrap().qty
+}
+
+#[test]
+fn a_live_book_that_is_not_the_venues_is_told_counted_and_healed() {
+    // LM-07
+    let mut bench = bench(1, SilenceLimits::default());
+    bench.make_live(0);
+    let qty = two(&bench);
+    assert_eq!(bench.refresh(&fresh(11, qty)), None, "it is not its turn");
+    bench.time.advance_ns(300 * SECOND_NS);
+    assert_eq!(bench.refresh(&fresh(11, qty)), Some(CheckOutcome::Agrees));
+    bench.time.advance_ns(300 * SECOND_NS);
+    bench.outlet.events.clear();
+    let outcome = bench.refresh(&fresh(11, qty + 1));
+    assert!(matches!(outcome, Some(CheckOutcome::Differs(_))), "{outcome:?}");
+    assert_eq!(bench.states(), [(0, BookStatus::Syncing, BookStatusReason::Differs)]);
+    let read = bench.stats.read();
+    assert_eq!((read.refreshes, read.differing, read.doubted), (2, 1, 0));
+    bench.diff(0, 12);
+    let now_ns = bench.clock.now_ns();
+    assert_eq!(bench.feed.next_snapshot_request(now_ns), Some(InstrumentId(0)));
+    let outcome = bench.feed.on_snapshot(&fresh(11, qty + 1), now_ns, &mut bench.outlet);
+    assert_eq!(outcome, SnapshotOutcome::Joined);
+    assert_eq!(bench.states()[1..], [(0, BookStatus::Live, BookStatusReason::Synced)]);
+}
+
+#[test]
+fn a_snapshot_that_is_older_ahead_or_far_off_takes_no_trust_from_a_live_book() {
+    let mut bench = bench(1, SilenceLimits::default());
+    bench.make_live(0);
+    let qty = two(&bench);
+    let turn = |bench: &mut Bench| bench.time.advance_ns(300 * SECOND_NS);
+    turn(&mut bench);
+    assert_eq!(bench.refresh(&fresh(10, 77)), Some(CheckOutcome::Unclear), "older");
+    turn(&mut bench);
+    bench.quote(12, "10.00", "20.00");
+    assert_eq!(bench.refresh(&fresh(11, 77)), Some(CheckOutcome::Unclear), "another's prices");
+    bench.quote(13, "1.00", "2.00");
+    // Ahead of the stream: it waits for it, and is held against it then.
+    turn(&mut bench);
+    assert_eq!(bench.refresh(&fresh(13, qty)), Some(CheckOutcome::Ahead));
+    bench.diff(0, 12);
+    bench.time.advance_ns(SECOND_NS / 10);
+    let now_ns = bench.clock.now_ns();
+    let again = |bench: &mut Bench, id, now_ns| {
+        bench.feed.on_refresh(&fresh(id, qty), now_ns, &mut bench.outlet)
+    };
+    assert_eq!(again(&mut bench, 13, now_ns), CheckOutcome::Ahead);
+    bench.diff(0, 13);
+    assert_eq!(again(&mut bench, 13, now_ns), CheckOutcome::Agrees);
+    // An absurd number never comes: what is there is held against it.
+    turn(&mut bench);
+    assert_eq!(bench.refresh(&fresh(u64::MAX, qty)), Some(CheckOutcome::Ahead));
+    let later_ns = bench.clock.now_ns() + 5 * SECOND_NS;
+    assert_eq!(again(&mut bench, u64::MAX, later_ns), CheckOutcome::Agrees);
+    assert_eq!(bench.states().last().unwrap().1, BookStatus::Live);
+    assert_eq!(bench.stats.read().differing, 0);
+}
+
+#[test]
+fn quotes_that_are_not_the_books_have_it_asked_for_and_are_doubted_themselves_if_it_is_right() {
+    let mut bench = bench(1, SilenceLimits::default());
+    bench.make_live(0);
+    let qty = two(&bench);
+    bench.time.advance_ns(SECOND_NS);
+    for tenth in 0..25 {
+        bench.quote(12 + tenth, "0.90", "2.00");
+        bench.time.advance_ns(SECOND_NS / 10);
+        let is_told = bench.feed.take_doubted().is_some();
+        assert_eq!(is_told, tenth == 20, "{tenth}");
+    }
+    assert_eq!(bench.refresh(&fresh(11, qty)), Some(CheckOutcome::Agrees));
+    assert_eq!(bench.feed.take_wrong_quotes(), Some(InstrumentId(0)));
+    assert_eq!(bench.stats.read().doubted, 1);
+    // A book that stands still beside trades.
+    bench.time.advance_ns(100 * SECOND_NS);
+    bench.quote(50, "1.00", "2.00");
+    for trade in 0..10 {
+        bench.time.advance_ns(SECOND_NS / 2);
+        bench.frame(&format!(
+            r#"{{"e":"trade","E":9,"s":"S0","t":{trade},"p":"1.50","q":"2","T":8,"m":true,"M":true}}"#
+        ));
+    }
+    let outcome = bench.refresh(&fresh(11, qty + 1));
+    assert!(matches!(outcome, Some(CheckOutcome::Differs(_))), "{outcome:?}");
+    assert_eq!(bench.stats.read().doubted, 2);
+}
+
+#[test]
+fn words_and_wishes_of_five_thousand_books_cost_a_cycle_nothing() {
+    let mut bench = bench(5_000, SilenceLimits::default());
+    bench.outlet.room = 20_000;
+    for symbol in 0..5_000 {
+        bench.diff(symbol, 11);
+    }
+    // All of them wait for a snapshot; one in half a second may ask.
+    let mut asked = 0;
+    for _ in 0..1_000 {
+        bench.time.advance_ns(SECOND_NS / 100);
+        let now_ns = bench.clock.now_ns();
+        while bench.feed.next_snapshot_request(now_ns).is_some() {
+            asked += 1;
+        }
+        bench.check();
+    }
+    assert_eq!((asked, bench.feed.looks_for_snapshots()), (24, 24));
+}

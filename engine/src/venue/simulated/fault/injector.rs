@@ -106,7 +106,7 @@ impl FaultRule {
             Fault::IdRestart | Fault::ServerShutdown { .. } | Fault::StreamTerminated => {
                 occasion == Occasion::Tenth
             }
-            Fault::Gap | Fault::Duplicate | Fault::Reorder => {
+            Fault::Gap | Fault::Duplicate | Fault::Reorder | Fault::LostLevels => {
                 occasion == Occasion::Frame(self.only.unwrap_or(FrameKind::Depth))
             }
             _ => match occasion {

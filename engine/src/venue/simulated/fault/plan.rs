@@ -19,6 +19,8 @@ pub enum Fault {
     Duplicate,
     /// A depth diff is sent after the next one of its stream.
     Reorder,
+    /// The levels of a depth diff are left out; its numbers are not.
+    LostLevels,
     /// The JSON text ends after two thirds.
     BadJson,
     /// A text frame holds a byte that is no UTF-8.
@@ -158,7 +160,7 @@ macro_rules! fault_names {
 }
 
 fault_names! {
-    Gap, Duplicate, Reorder, BadJson, BadUtf8, SplitSegments, SplitFragments, Stall, DataStall,
+    Gap, Duplicate, Reorder, LostLevels, BadJson, BadUtf8, SplitSegments, SplitFragments, Stall, DataStall,
     Disconnect, SlowLoris, RefuseHandshake, NeverAnswerHandshake, RefuseSubscribe, DuplicateExec,
     OversizeFrame, UnknownEvent, MaskedFrame, ReservedBit, BadOpcode, RefuseRest,
     UnknownOutcome, FalseRefusal, LateForward, LostReply, LostReport, ReorderReports, AbsurdField,

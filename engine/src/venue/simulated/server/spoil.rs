@@ -53,6 +53,10 @@ pub fn append_spoiled(
             append_market(client, frame);
             append_market(client, frame);
         }
+        Fault::LostLevels => {
+            let data = without_levels(frame.data);
+            append_market(client, &MarketFrame { data: &data, ..*frame });
+        }
         Fault::BadJson => {
             let payload = payload(client, frame);
             client.append_text(&[&payload[..payload.len() * 2 / 3]]);
@@ -123,6 +127,23 @@ fn payload(client: &Client, frame: &MarketFrame<'_>) -> Vec<u8> {
     }
 }
 
+/// The text with each list of lists empty.
+fn without_levels(text: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(text.len());
+    let mut is_left_out = false;
+    for (at, byte) in text.iter().enumerate() {
+        let before = if at > 0 { text[at - 1] } else { 0 };
+        is_left_out |= (before, *byte) == (b'[', b'[');
+        if !is_left_out {
+            kept.push(*byte);
+        } else if (before, *byte) == (b']', b']') {
+            is_left_out = false;
+            kept.push(*byte);
+        }
+    }
+    kept
+}
+
 /// The whole frame as bytes.
 fn encoded(client: &Client, frame: &MarketFrame<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -149,5 +170,16 @@ fn append_in_pieces(client: &mut Client, bytes: &[u8], piece: usize, pause: Dura
     for piece in bytes.chunks(piece.max(1)) {
         client.wire().out().extend_from_slice(piece);
         client.wire().mark(Mark::Pause(pause));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_left_out_and_all_else_stays() {
+        let text = br#"{"U":5,"b":[["1.0","2"],["0.9","3"]],"a":[["1.1","1"]],"x":[]}"#;
+        assert_eq!(without_levels(text), br#"{"U":5,"b":[],"a":[],"x":[]}"#);
     }
 }

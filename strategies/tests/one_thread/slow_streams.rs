@@ -1,0 +1,26 @@
+//! A venue where little happens: its quiet streams cost it nothing, and its books are looked at.
+
+use pitlane_engine::config::{Config, ConsumerConfig};
+use pitlane_engine::{LaunchOptions, OneThreadOptions, launch_one_thread};
+
+use crate::SECOND_NS;
+use crate::heard::{Heard, registry};
+
+#[test]
+fn a_book_of_one_event_a_second_is_asked_for_once_and_held_against_the_venue_in_turn() {
+    let mut config = Config::default_run();
+    config.simulated.events_per_s = 1;
+    config.telemetry.interval_ms = 3_600_000;
+    config.consumers = vec![ConsumerConfig::of_strategy("noop")];
+    let registry = registry(&Heard::default(), false);
+    let (launch, options) = (LaunchOptions::default(), OneThreadOptions::default());
+    let mut engine = launch_one_thread(&config, &registry, &launch, options).unwrap();
+    engine.run_ns(1_800 * SECOND_NS);
+    let sessions = engine.sessions();
+    let market = sessions.iter().find(|(_, role, _)| *role == "market").unwrap().2;
+    assert_eq!((market.snapshots, market.reconnects), (1, 0), "{market:?}");
+    // Once in five minutes, and it is the venue's each time.
+    assert!((5..=6).contains(&market.refreshes), "{market:?}");
+    assert_eq!((market.differing, market.doubted), (0, 0), "{market:?}");
+    assert!(engine.penalties().is_empty(), "{:?}", engine.penalties());
+}
