@@ -1,9 +1,9 @@
 //! Signs that a live book is not the venue's although its sequence has no hole.
 //!
-//! Quotes and diffs are two words of the venue on one thing, sent at different times: after a change
-//! they differ until the slower one has come. In recorded sessions that lasts for a tenth of a
-//! second at most, the pace of diffs. A difference that lasts far longer is one of them being wrong.
-//! A book that stands still while trades go on is wrong, too: each trade takes from it.
+//! Quotes and diffs are two words of the venue on one thing, sent at different times: after a
+//! change they differ until the slower one has come. In recorded sessions that lasts for a tenth of
+//! a second at most, the pace of diffs. When they differ for far longer, one of them is wrong. A
+//! book that stands still while trades go on is wrong, too: each trade takes from it.
 
 /// The longest time for which best prices of book and quotes may differ, ns.
 const DIFFERS_NS: u64 = 2_000_000_000;
