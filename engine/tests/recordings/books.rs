@@ -197,7 +197,11 @@ fn doubts<P: MarketProtocol>(
 /// With books that are asked for in turn after an hour: only a doubt asks for one before.
 fn never_doubted<P: MarketProtocol>(recording: &Recording) {
     let doubts = doubts::<P>(recording, |_, _| None);
-    assert!(doubts.is_empty(), "{}: {doubts:?}: quotes and books are only not of one moment", recording.name);
+    assert!(
+        doubts.is_empty(),
+        "{}: {doubts:?}: quotes and books are only not of one moment",
+        recording.name
+    );
 }
 
 #[test]
