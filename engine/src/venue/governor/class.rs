@@ -46,6 +46,7 @@ impl RequestClass {
         RequestClass::Connect,
         RequestClass::Amend,
         RequestClass::Logon,
+        RequestClass::Refresh,
     ];
 
     /// Its name in reports.
