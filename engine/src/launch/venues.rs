@@ -240,9 +240,10 @@ impl Assembly<'_> {
         let mut pace = SnapshotPace::default();
         // The venue counts the requests of all connections together.
         pace.interval_ns *= with_books.max(1) as u64;
-        let mut refresh = RefreshPace::default();
-        refresh.every_ns = self.config.session.book_refresh_s * 1_000_000_000;
-        refresh.pause_ns *= with_books.max(1) as u64;
+        let refresh = RefreshPace {
+            every_ns: self.config.session.book_refresh_s * 1_000_000_000,
+            pause_ns: RefreshPace::default().pause_ns * with_books.max(1) as u64,
+        };
         self.stream_ports.push(Vec::new());
         self.builder.readings.governors.push((setup.name.clone(), setup.governor.clone()));
         self.builder.readings.clocks.push((setup.name.clone(), setup.clock.clone()));
