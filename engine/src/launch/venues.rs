@@ -240,10 +240,7 @@ impl Assembly<'_> {
         let mut pace = SnapshotPace::default();
         // The venue counts the requests of all connections together.
         pace.interval_ns *= with_books.max(1) as u64;
-        let refresh = RefreshPace {
-            every_ns: self.config.session.book_refresh_s * 1_000_000_000,
-            pause_ns: RefreshPace::default().pause_ns * with_books.max(1) as u64,
-        };
+        let refresh = self.refresh_pace(with_books);
         self.stream_ports.push(Vec::new());
         self.builder.readings.governors.push((setup.name.clone(), setup.governor.clone()));
         self.builder.readings.clocks.push((setup.name.clone(), setup.clock.clone()));
@@ -410,6 +407,14 @@ impl Assembly<'_> {
             net: self.world.net.clone(),
             token: session_number,
             seed: self.world.entropy.seed(&format!("session {session_number}")),
+        }
+    }
+
+    /// The venue counts what all connections ask for together.
+    fn refresh_pace(&self, connections: usize) -> RefreshPace {
+        RefreshPace {
+            every_ns: self.config.session.book_refresh_s * 1_000_000_000,
+            pause_ns: RefreshPace::default().pause_ns * connections.max(1) as u64,
         }
     }
 
