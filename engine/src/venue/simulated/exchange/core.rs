@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::account_orders::{AccountOrders, OrderName, Placed};
 use super::book::Side::{Buy, Sell};
-use super::desk::{Desk, OrderName, Placed};
 use super::event::Event;
 use super::kline::Kline;
 use super::ledger::Ledger;
@@ -28,7 +28,7 @@ const ACTIONS_PER_TURN_MAX: u64 = 1_000_000;
 /// Markets and an account.
 pub struct Exchange {
     markets: Vec<Market>,
-    desk: Desk,
+    orders: AccountOrders,
     pace: Pace,
     next_market: usize,
     next_cut_ns: u64,
@@ -44,7 +44,7 @@ impl Exchange {
         let SimulatedVenueOptions { starting_balance, commission, self_trade, .. } = *options;
         Self {
             markets: options.symbols.iter().map(open).collect(),
-            desk: Desk::new(&options.symbols, starting_balance, commission, self_trade),
+            orders: AccountOrders::new(&options.symbols, starting_balance, commission, self_trade),
             pace: Pace::new(now.ns, options.events_per_s),
             next_market: 0,
             next_cut_ns: now.ns + CUT_NS,
@@ -58,12 +58,12 @@ impl Exchange {
         &self.markets
     }
 
-    pub fn desk(&self) -> &Desk {
-        &self.desk
+    pub fn orders(&self) -> &AccountOrders {
+        &self.orders
     }
 
     pub fn ledger(&self) -> &Arc<Mutex<Ledger>> {
-        self.desk.ledger()
+        self.orders.ledger()
     }
 
     /// The number of a market by its symbol's name.
@@ -75,7 +75,7 @@ impl Exchange {
     pub fn place(&mut self, new: NewOrder, now: Moment) -> Result<Placed, Refusal> {
         let index = new.market;
         let market = &mut self.markets[index];
-        let placed = self.desk.place(market, new, now.epoch_ms, &mut self.events)?;
+        let placed = self.orders.place(market, new, now.epoch_ms, &mut self.events)?;
         self.settle(index, now);
         Ok(placed)
     }
@@ -90,7 +90,7 @@ impl Exchange {
     ) -> Result<u64, Refusal> {
         let market = &mut self.markets[index];
         let events = &mut self.events;
-        let id = self.desk.cancel(index, market, name, cancel_id, now.epoch_ms, events)?;
+        let id = self.orders.cancel(index, market, name, cancel_id, now.epoch_ms, events)?;
         self.settle(index, now);
         Ok(id)
     }
@@ -106,14 +106,14 @@ impl Exchange {
     ) -> Result<(u64, u64), Refusal> {
         let market = &mut self.markets[index];
         let events = &mut self.events;
-        let ids = self.desk.amend(index, market, name, change, now.epoch_ms, events)?;
+        let ids = self.orders.amend(index, market, name, change, now.epoch_ms, events)?;
         self.settle(index, now);
         Ok(ids)
     }
 
     /// A name for an order or a cancel whose client gave none.
     pub fn new_name(&mut self) -> String {
-        self.desk.new_name()
+        self.orders.new_name()
     }
 
     /// Starts the ids of all markets anew.
@@ -168,8 +168,8 @@ impl Exchange {
                 match event {
                     MarketEvent::Trade { tick, maker } => {
                         let (market, told) = (&self.markets[index], &mut self.events);
-                        self.desk.on_trade(index, market, &tick, maker, now.epoch_ms, told);
-                        triggered.extend(self.desk.triggered_by(index, tick.price));
+                        self.orders.on_trade(index, market, &tick, maker, now.epoch_ms, told);
+                        triggered.extend(self.orders.triggered_by(index, tick.price));
                         self.events.push(Event::Trade { market: index, tick });
                     }
                     MarketEvent::Top(top) => self.events.push(Event::Top { market: index, top }),
@@ -179,9 +179,9 @@ impl Exchange {
             triggered.dedup();
             for id in &triggered {
                 // A trade that an earlier one made may have been there before.
-                if self.desk.by_id(*id).is_waiting {
+                if self.orders.by_id(*id).is_waiting {
                     let market = &mut self.markets[index];
-                    self.desk.trigger(*id, market, now.epoch_ms, &mut self.events);
+                    self.orders.trigger(*id, market, now.epoch_ms, &mut self.events);
                 }
             }
             if triggered.is_empty() {

@@ -4,12 +4,12 @@
 //! results and events come out. What it says to whom, and how, is a dialect's.
 
 mod account;
+mod account_orders;
 mod amount;
 mod balance;
 mod book;
 mod core;
 mod crowd;
-mod desk;
 mod event;
 mod feed;
 mod fees;
@@ -25,11 +25,11 @@ mod self_trade;
 mod stops;
 mod trade_tick;
 
+pub use account_orders::{OrderName, Placed};
 pub use amount::{AMOUNT_SCALE, Amount};
 pub use balance::BalanceNow;
 pub use book::Side;
 pub use core::Exchange;
-pub use desk::{OrderName, Placed};
 pub use event::{Event, ExecKind, OrderReport};
 pub use feed::{Feed, StreamKey};
 pub use fees::{Commission, CommissionAsset, Fee};

@@ -1,11 +1,11 @@
 //! How a new order takes: along the queue, and around the account's own orders.
 
-use super::desk::Desk;
+use super::account_orders::AccountOrders;
 use super::event::Event;
 use super::market::Market;
 use super::order::{OrderFill, SelfTrade};
 
-impl Desk {
+impl AccountOrders {
     /// Lets a new order take what it can within its limit; its executions, in order. What it would
     /// take of own orders is prevented as its mode says.
     pub(super) fn take(

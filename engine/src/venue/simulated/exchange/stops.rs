@@ -1,11 +1,11 @@
 //! Orders that wait for a price: which of them a trade triggers, and what they do then.
 
-use super::desk::Desk;
+use super::account_orders::AccountOrders;
 use super::event::{Event, ExecKind};
 use super::market::Market;
 use super::order::ExpiryReason;
 
-impl Desk {
+impl AccountOrders {
     /// The orders of a market that a trade at this price triggers, oldest first.
     pub fn triggered_by(&self, index: usize, price: u64) -> Vec<u64> {
         let waiting = self.waiting.range((index, 0)..=(index, u64::MAX));

@@ -151,14 +151,14 @@ impl Api {
             "order.status" => {
                 self.lag(talk)?;
                 let index = market_of(call, talk.exchange)?;
-                let order = talk.exchange.desk().find(index, &name_of(call)?);
+                let order = talk.exchange.orders().find(index, &name_of(call)?);
                 let order = order.ok_or(Refused::NoSuchOrder)?;
                 Ok(reports::queried(order, &talk.exchange.markets()[index].symbol))
             }
             "openOrders.status" => open_orders(call, talk),
             "myTrades" => my_trades(call, talk),
             "account.status" => {
-                Ok(reports::account(talk.exchange.desk().account().balances(), now_ms))
+                Ok(reports::account(talk.exchange.orders().account().balances(), now_ms))
             }
             _ => Err(Refusal::bad(-1020, "This operation is not supported.").into()),
         }
@@ -219,7 +219,7 @@ fn place(call: &Call<'_>, talk: &mut Talk<'_>) -> Result<String, Silence> {
     let placed = talk.exchange.place(order, talk.now);
     let placed = placed.inspect_err(|_| talk.limits.give_back(talk.now))?;
     talk.limits.refund(weights::PLACE, talk.now);
-    Ok(reports::placed(talk.exchange.desk().by_id(placed.id), &symbol, response, &placed))
+    Ok(reports::placed(talk.exchange.orders().by_id(placed.id), &symbol, response, &placed))
 }
 
 /// Lets a fault strike at a new order.
@@ -267,7 +267,7 @@ fn cancel(call: &Call<'_>, talk: &mut Talk<'_>) -> Result<String, Silence> {
     let cancel_id = cancel_id.unwrap_or_else(|| talk.exchange.new_name());
     let id = talk.exchange.cancel(index, &name, cancel_id.clone(), talk.now)?;
     let symbol = &talk.exchange.markets()[index].symbol;
-    Ok(reports::canceled(talk.exchange.desk().by_id(id), symbol, &cancel_id))
+    Ok(reports::canceled(talk.exchange.orders().by_id(id), symbol, &cancel_id))
 }
 
 fn amend(call: &Call<'_>, talk: &mut Talk<'_>) -> Result<String, Silence> {
@@ -276,12 +276,12 @@ fn amend(call: &Call<'_>, talk: &mut Talk<'_>) -> Result<String, Silence> {
     let change =
         (qty(call.params, "newQty", &symbol)?, client_id(call.params, "newClientOrderId")?);
     let (id, execution_id) = talk.exchange.amend(index, &name_of(call)?, change, talk.now)?;
-    Ok(reports::amended(talk.exchange.desk().by_id(id), &symbol, execution_id))
+    Ok(reports::amended(talk.exchange.orders().by_id(id), &symbol, execution_id))
 }
 
 fn cancel_all(call: &Call<'_>, talk: &mut Talk<'_>) -> Result<String, Silence> {
     let index = market_of(call, talk.exchange)?;
-    let ids = talk.exchange.desk().open_ids(Some(index));
+    let ids = talk.exchange.orders().open_ids(Some(index));
     if ids.is_empty() {
         return Err(Refused::UnknownOrder.into());
     }
@@ -290,7 +290,7 @@ fn cancel_all(call: &Call<'_>, talk: &mut Talk<'_>) -> Result<String, Silence> {
     for id in ids {
         talk.exchange.cancel(index, &OrderName::Id(id), cancel_id.clone(), talk.now)?;
         let symbol = &talk.exchange.markets()[index].symbol;
-        results.push(reports::canceled(talk.exchange.desk().by_id(id), symbol, &cancel_id));
+        results.push(reports::canceled(talk.exchange.orders().by_id(id), symbol, &cancel_id));
     }
     Ok(format!("[{}]", results.join(",")))
 }
@@ -300,9 +300,9 @@ fn open_orders(call: &Call<'_>, talk: &Talk<'_>) -> Result<String, Silence> {
         true => Some(market_of(call, talk.exchange)?),
         false => None,
     };
-    let desk = talk.exchange.desk();
-    let orders = desk.open_ids(index).into_iter().map(|id| {
-        let order = desk.by_id(id);
+    let all = talk.exchange.orders();
+    let orders = all.open_ids(index).into_iter().map(|id| {
+        let order = all.by_id(id);
         reports::queried(order, &talk.exchange.markets()[order.market].symbol)
     });
     Ok(format!("[{}]", orders.collect::<Vec<_>>().join(",")))

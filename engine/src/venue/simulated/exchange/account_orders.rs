@@ -1,4 +1,4 @@
-//! The order desk: the account's orders, what happens to them, and what the account is told of it.
+//! The orders of the account, what happens to them, and what the account is told of it.
 //!
 //! Execution ids are contiguous over all orders. Closed orders are remembered for queries, the last
 //! ten thousand of them.
@@ -42,7 +42,7 @@ pub struct Placed {
 }
 
 /// The account's orders and balances.
-pub struct Desk {
+pub struct AccountOrders {
     account: Account,
     commission: Commission,
     self_trade: SelfTrade,
@@ -61,7 +61,7 @@ pub struct Desk {
     ledger: Arc<Mutex<Ledger>>,
 }
 
-impl Desk {
+impl AccountOrders {
     pub fn new(
         symbols: &[SimulatedSymbol],
         starting_balance: u64,
@@ -478,7 +478,7 @@ impl Desk {
     /// Takes an order out of the book, if it rests there.
     fn leave_book(&mut self, id: u64, market: &mut Market) {
         if let Some(resting) = self.orders[&id].resting {
-            market.cancel(resting).expect("what the desk holds open rests in the book");
+            market.cancel(resting).expect("what is held open rests in the book");
         }
     }
 
@@ -531,7 +531,7 @@ impl Desk {
     }
 
     pub(super) fn order(&mut self, id: u64) -> &mut Order {
-        self.orders.get_mut(&id).expect("the desk knows its orders")
+        self.orders.get_mut(&id).expect("an id held here names an order")
     }
 }
 
