@@ -348,19 +348,20 @@ fn count_displaced(terms: &Terms, event: &Event, how: Displaced) {
 
 #[cfg(test)]
 mod tests {
-    use pitlane_ring::{CellGroupSpec, LaneOptions, lane};
+    use pitlane_ring::{CellGroupSpec, Consumer, LaneOptions, lane};
 
     use super::super::routing::{RouteBook, RouteKey};
     use super::*;
     use crate::event::{ControlResult, InstrumentId, Quote, VenueId};
     use crate::instrument::Instruments;
+    use crate::safety::QuarantineReason;
 
     /// A link whose lanes have two slots each; nobody reads them.
-    fn link() -> (ConsumerLink, impl Sized) {
+    fn link() -> (ConsumerLink, [Consumer<Event>; 2]) {
         link_with(&[])
     }
 
-    fn link_with(cells: &[CellGroupSpec]) -> (ConsumerLink, impl Sized) {
+    fn link_with(cells: &[CellGroupSpec]) -> (ConsumerLink, [Consumer<Event>; 2]) {
         let options = |name: &str| LaneOptions { name: name.to_owned(), capacity: 2 };
         let (market, market_end) = lane(options("market"));
         let (critical, critical_end) = lane(options("critical"));
@@ -372,7 +373,7 @@ mod tests {
             skips: false,
             consumer: ConsumerId(0),
         };
-        (ConsumerLink::new(parts), (market_end, critical_end))
+        (ConsumerLink::new(parts), [market_end, critical_end])
     }
 
     #[test]
@@ -422,5 +423,48 @@ mod tests {
             count_displaced(&terms, &event, how);
             assert_eq!(terms.read(term).total(), before + 1, "{term:?}");
         }
+    }
+
+    #[test]
+    fn a_consumer_that_is_cut_off_gets_nothing_more() {
+        let (mut link, mut ends) = link();
+        let result = ControlResult { command_id: 1, consumer: 0, code: 0, phase: 0 };
+        let mut event = Event::new(&result);
+        for _ in 0..5 {
+            assert!(link.offer_critical(&mut event, EventKind::ControlResult));
+        }
+        let board = Quarantine::new(1, false);
+        board.raise(ConsumerId(0), QuarantineReason::Overrun);
+        assert!(link.look_at(&board));
+        assert!(!link.offer_critical(&mut event, EventKind::ControlResult));
+        ends[1].poll(2, |_event| ());
+        assert_eq!((link.flush(), link.pending()), (0, 3), "its spill goes to the dead letters");
+        let quote = Event::new(&Quote { bid_price: 1, bid_qty: 1, ask_price: 2, ask_qty: 1 });
+        assert_eq!(link.welcome(&[quote], 1), 0);
+        let terms = &link.terms;
+        assert_eq!(terms.read(Term::Discarded).get(EventKind::Quote), 1);
+        assert_eq!(terms.read(Term::Skipped).total(), 0);
+    }
+
+    #[test]
+    fn of_a_run_that_spans_a_flip_what_is_older_is_turned_away() {
+        let (mut link, _ends) = link();
+        link.skip_below = 3;
+        let mut staged =
+            [Event::new(&Quote { bid_price: 1, bid_qty: 1, ask_price: 2, ask_qty: 1 }); 3];
+        for (event, version) in staged.iter_mut().zip(2..) {
+            event.routing_version = version;
+        }
+        assert_eq!(link.welcome(&staged, 0b111), 0b110);
+        assert_eq!(link.terms.read(Term::Skipped).total(), 1);
+    }
+
+    #[test]
+    fn a_run_of_several_kinds_is_counted_by_kind() {
+        let terms = Terms::new();
+        let (quote, trade) = (EventKind::Quote, EventKind::Trade);
+        count_published(&terms, [quote, quote, trade, trade, quote].into_iter());
+        let published = terms.read(Term::Published);
+        assert_eq!((published.get(quote), published.get(trade)), (3, 2));
     }
 }

@@ -185,7 +185,7 @@ mod tests {
     use pitlane_ring::{LaneOptions, lane};
 
     use super::*;
-    use crate::safety::QuarantineReason;
+    use crate::safety::{HaltReason, QuarantineReason};
 
     /// A gateway between one strategy's lane and one venue.
     struct Bench {
@@ -271,5 +271,31 @@ mod tests {
         bench.gateway.ends.switch.set(true);
         bench.send(OrderAction::Submit);
         assert_eq!(bench.run(), (Vec::new(), vec![RejectReason::TradingHalted]));
+    }
+
+    #[test]
+    fn a_halt_turns_trading_off() {
+        let mut bench = bench();
+        bench.gateway.ends.quarantine.last_resort().halt(HaltReason::LettersFull);
+        bench.send(OrderAction::Submit);
+        assert_eq!(bench.run(), (Vec::new(), vec![RejectReason::TradingHalted]));
+    }
+
+    #[test]
+    fn a_refusal_names_its_cause_and_what_was_refused() {
+        let mut command = OrderCommand::new_zeroed();
+        (command.client_order_id, command.decision_id) = (7, 9);
+        for (action, exec_type) in [
+            (OrderAction::Submit, ExecType::Rejected),
+            (OrderAction::Modify, ExecType::ModifyRejected),
+            (OrderAction::Cancel, ExecType::CancelRejected),
+        ] {
+            command.action_code = action as u8;
+            let event = rejection(&command, RejectReason::NotConnected, 5);
+            let report = event.get::<ExecReport>().expect("it is a report");
+            assert_eq!((event.trace_id, event.receive_ns), (9, 5));
+            assert_eq!((report.client_order_id, report.decision_id), (7, 9));
+            assert_eq!(report.exec_type(), Some(exec_type));
+        }
     }
 }

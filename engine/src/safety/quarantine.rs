@@ -154,4 +154,13 @@ mod tests {
         keeps.raise(one, QuarantineReason::Stuck);
         assert!(keeps.is_cut_off(one) && !keeps.cancels_orders_of(one) && !keeps.cancels_any());
     }
+
+    #[test]
+    fn whoever_is_too_far_behind_is_cut_off() {
+        let (board, one) = (Quarantine::new(1, false), ConsumerId(0));
+        board.raise(one, QuarantineReason::Operator);
+        assert!(!board.is_cut_off(one), "it takes its events and turns them away itself");
+        board.raise(one, QuarantineReason::Overrun);
+        assert!(board.is_cut_off(one));
+    }
 }
