@@ -126,7 +126,7 @@ fn letters_go_through_a_strategy_offline_and_it_is_said_what_it_did() {
     assert!(said.contains("4 events handled, "), "{said}");
     let unknown = dlq(&["replay", "--strategy", "momentun"], &file);
     assert_eq!(unknown.status.code(), Some(2));
-    assert!(text(&unknown.stderr).contains("there are market_maker, "));
+    assert!(text(&unknown.stderr).contains("there are faulty, market_maker, momentum, noop"));
     let most = dlq(&["replay", "--strategy", "noop", "--max", "3"], &file);
     assert_eq!(most.status.code(), Some(2), "half of it would be worse than nothing");
 }

@@ -121,10 +121,9 @@ fn orders(orders: &[OpenOrderRow], missed: u64) -> String {
     let mut table = table(&heads);
     for row in orders {
         let is_known = row.certainty == "known" || row.venue_order_id.is_none();
-        let status = match is_known {
-            true => row.status.clone(),
-            false => format!("{} ({})", row.status, row.certainty),
-        };
+        // With blanks it wraps between words.
+        let status = row.status.replace('_', " ");
+        let status = if is_known { status } else { format!("{status} ({})", row.certainty) };
         table.add_row([
             row.strategy.clone(),
             row.venue.clone(),
