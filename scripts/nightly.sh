@@ -11,7 +11,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 export CARGO_TERM_COLOR=never
 
-readonly PARTS="loom tsan asan fuzz instructions lines peer stacks mutants"
+readonly PARTS="loom tsan asan fuzz instructions lines peer stacks ignored mutants"
 
 loom() { scripts/loom.sh; }
 tsan() { scripts/tsan.sh; }
@@ -24,6 +24,8 @@ peer() {
         echo "benches/peer builds"
 }
 stacks() { scripts/allocation_stacks.sh; }
+# Tests that take minutes, or print figures that a person reads.
+ignored() { cargo test --locked -- --ignored --nocapture; }
 # shellcheck disable=SC2086 # MUTANTS is a list of arguments
 mutants() { scripts/mutants.py ${MUTANTS:-}; }
 
