@@ -51,7 +51,7 @@ pub(crate) struct Orchestrator {
     merger: Merger,
 }
 
-/// What an [`Orchestrator`] leaves.
+/// What the orchestrator leaves.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OrchestratorTotals {
     /// Events left in the links.

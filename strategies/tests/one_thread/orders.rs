@@ -75,7 +75,7 @@ impl Strategy for Prober {
 
     fn on_timer(&mut self, number: u64, ctx: &mut Context) -> StrategyResult {
         let Some(quote) = self.best else { return Ok(()) };
-        if number <= ORDERS && self.has_stops && number % 2 == 0 {
+        if number <= ORDERS && self.has_stops && number.is_multiple_of(2) {
             let order = NewOrder {
                 venue: VenueId(0),
                 instrument: InstrumentId(0),
