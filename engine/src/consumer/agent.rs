@@ -386,4 +386,59 @@ mod tests {
         assert_eq!(agent.duty_cycle(), 3, "all quotes in one batch");
         assert_eq!(*heard.lock(), ["quote", "critical", "quote", "quote"]);
     }
+
+    /// Fails to start.
+    struct Failing;
+
+    impl Strategy for Failing {
+        fn on_start(&mut self, _ctx: &mut Context) -> StrategyResult {
+            Err("not today".into())
+        }
+    }
+
+    fn bare(strategy: impl Strategy) -> BareConsumer {
+        let (clock, _time) = Clock::manual(0);
+        let limits = RiskLimits::default();
+        bare_consumer(Box::new(strategy), Arc::default(), limits, clock, Size::Full)
+    }
+
+    #[test]
+    fn three_failed_starts_are_a_quarantine() {
+        for (more_cycles, state) in [(1, ConsumerState::Starting), (2, ConsumerState::Quarantined)]
+        {
+            let BareConsumer { mut agent, market: _m, critical: _c, orders: _o, control: _n } =
+                bare(Failing);
+            for _ in 0..more_cycles {
+                agent.duty_cycle();
+            }
+            let totals = agent.finish();
+            assert_eq!((totals.state, totals.failures.total), (state, 1 + more_cycles));
+        }
+    }
+
+    #[test]
+    fn a_critical_sequence_that_goes_back_is_one_loss() {
+        let heard = Interrupted { critical: Arc::default(), heard: Arc::default() };
+        let BareConsumer { mut agent, mut critical, market: _m, orders: _o, control: _n } =
+            bare(heard);
+        for sequence in [1, 2, 1] {
+            let mut event = Event::new(&Risk::new_zeroed());
+            event.critical_sequence = sequence;
+            critical.try_publish(&event).expect("the lane has room");
+        }
+        agent.duty_cycle();
+        assert_eq!(agent.finish().critical_lost, 1);
+    }
+
+    #[test]
+    fn a_consumer_whose_lanes_are_closed_has_stopped() {
+        let heard = Interrupted { critical: Arc::default(), heard: Arc::default() };
+        let BareConsumer { mut agent, market, critical, orders: _o, control: _n } = bare(heard);
+        drop((market, critical));
+        for _ in 0..2 * RARELY {
+            agent.duty_cycle();
+        }
+        assert!(agent.is_done());
+        assert_eq!(agent.finish().state, ConsumerState::Stopped);
+    }
 }
