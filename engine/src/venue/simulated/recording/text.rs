@@ -22,6 +22,11 @@ pub(super) fn stem(path: &Path) -> Option<&str> {
 
 /// A whole file as text, unpacked, without a byte order mark.
 pub(super) fn read(path: &Path) -> Result<String, RecordingError> {
+    // A pipe or a device would keep whoever reads it for good.
+    let mode = rustix::fs::stat(path).map_err(|e| unreadable(path, e.into()))?.st_mode;
+    if !rustix::fs::FileType::from_raw_mode(mode).is_file() {
+        return Err(unreadable(path, std::io::Error::other("it is no regular file")));
+    }
     let mut text = String::new();
     if path.extension().is_some_and(|extension| extension == "gz") {
         let packed = Files::Real.read(path).map_err(|e| unreadable(path, e))?;
@@ -82,4 +87,15 @@ pub(super) fn parse_seconds(text: &str) -> Option<i64> {
     let nine: String = fraction.chars().chain("000000000".chars()).take(9).collect();
     let whole: i64 = whole.parse().ok()?;
     whole.checked_mul(NS_PER_S)?.checked_add(nine.parse().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_or_a_pipe_is_refused_before_it_is_read() {
+        let error = read(Path::new("/dev/null")).unwrap_err();
+        assert!(error.to_string().contains("no regular file"), "{error}");
+    }
 }
