@@ -26,7 +26,7 @@ const GAP_MIN_NS: u64 = 500_000;
 /// Span over which what was taken is added up, ns.
 const WINDOW_NS: u64 = 100_000_000;
 /// Taken within a window from which on a core is contended, ns.
-const TAKEN_MAX_NS: u64 = 8_000_000;
+const TAKEN_MAX_NS: u64 = 30_000_000;
 /// Taken within a window from which on a contended core's thread spins for less, ns.
 const TAKEN_STILL_NS: u64 = 3_000_000;
 /// Between two naps at most, ns. With naps it leaves a tenth of the core to others, which is more
