@@ -53,6 +53,8 @@ intake! {
     unknown,
     /// Events published into the pipeline.
     events,
+    /// Market events left out since they had been told, such as a bar's end.
+    repeats,
     /// Connections lost or given up, each followed by a reconnect.
     reconnects,
     /// Exec reports that had been told before (LM-06).

@@ -254,6 +254,12 @@ fn read_bar<'a>(
         closed: u64::from(kline.boolean(b'x')?),
     };
     check_bar(&bar)?;
+    let close_time_ns = milliseconds_to_ns(kline.unsigned(b'T')?)?;
+    let length_ns = i64::from(bar.interval_s) * 1_000_000_000;
+    let is_month = kline.text(b'i')? == "1M";
+    if !is_month && close_time_ns.saturating_sub(bar.open_time_ns) != length_ns - 1_000_000 {
+        return Err(DecodeError::nonsense("a bar does not end where its interval does"));
+    }
     Ok(MarketMessage::Bar { symbol, venue_time_ns: fields.time_ns(b'E')?, bar })
 }
 

@@ -138,6 +138,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         let MarketOptions { venue, role, session, feed, connection, subscribe_ns, session_number } =
             options;
         let by_stream = connection.topics.by_stream.clone();
+        let has_any_bars = connection.topics.listed.is_some();
         let is_expected = |stream: &&Stream| wanted(stream);
         let expected = by_stream.keys().filter(is_expected).copied().collect();
         let (subscriptions, port) = match connection.topics {
@@ -157,7 +158,11 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             name: format!("{venue}:{role}"),
             venue,
             session,
-            feed: MarketFeed::new(feed, wiring.clock.clone(), Arc::clone(&wiring.stats)),
+            feed: MarketFeed::new(
+                MarketFeedOptions { has_any_bars, ..feed },
+                wiring.clock.clone(),
+                Arc::clone(&wiring.stats),
+            ),
             subscriptions,
             expected,
             resubscriptions: Resubscriptions::new(by_stream),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 use crossbeam_utils::CachePadded;
 
+use super::bars::Bars;
 use super::books::{BookTelling, FeedBooks};
 use super::doubt::Sign;
 use super::intake::{BACK_MAX, FrameOutcome, Intake, state_of};
@@ -58,6 +59,8 @@ pub struct MarketFeedOptions {
     pub refresh_pace: RefreshPace,
     /// Silence after which data counts as dead.
     pub silence: SilenceLimits,
+    /// Bars of whatever interval come on it: what is subscribed to is listed.
+    pub has_any_bars: bool,
     /// The venue's time, which is bounded by the stamps that arrive.
     pub venue_clock: Option<VenueClock>,
 }
@@ -79,6 +82,7 @@ impl MarketFeedOptions {
             snapshot_pace: SnapshotPace::default(),
             refresh_pace: RefreshPace::default(),
             silence: SilenceLimits::default(),
+            has_any_bars: false,
             venue_clock: None,
         }
     }
@@ -94,6 +98,9 @@ pub struct MarketFeed<P> {
     streams: Streams,
     /// By the places of the streams.
     numbers: Box<[Numbers]>,
+    /// By the slots of the symbols.
+    bars: Box<[Bars]>,
+    interval_s: Option<u32>,
     times: Times,
     venue_clock: Option<VenueClock>,
     next_bound_ns: u64,
@@ -132,6 +139,8 @@ impl<P: MarketProtocol> MarketFeed<P> {
             watch: SilenceWatch::new(options.silence),
             streams: Streams::new(symbols, options.silence.stream_ns),
             numbers: vec![Numbers::default(); symbols * KINDS.len()].into(),
+            bars: vec![Bars::default(); symbols].into(),
+            interval_s: (!options.has_any_bars).then_some(P::BAR_INTERVAL_S),
             times: Times::default(),
             venue_clock: options.venue_clock,
             next_bound_ns: 0,
@@ -170,6 +179,7 @@ impl<P: MarketProtocol> MarketFeed<P> {
     ) -> FrameOutcome {
         let MarketFeed { protocol, books, stamper, watch, streams, numbers, times, back, .. } =
             self;
+        let (bars, interval_s) = (&mut self.bars, self.interval_s);
         stamper.stats.frames();
         stamper.trace_id = trace_id;
         let outcome = FrameOutcome::KeptAlive;
@@ -179,6 +189,8 @@ impl<P: MarketProtocol> MarketFeed<P> {
             watch,
             streams,
             numbers,
+            bars,
+            interval_s,
             times,
             back,
             outlet,
@@ -402,5 +414,7 @@ impl<P: MarketProtocol> MarketFeed<P> {
     }
 }
 
+#[cfg(test)]
+mod fault_table;
 #[cfg(test)]
 mod tests;

@@ -2,13 +2,14 @@
 
 use arrayvec::ArrayVec;
 
+use super::bars::{BarIs, Bars};
 use super::books::FeedBooks;
 use super::plausible::{Number, Numbers, Times};
 use super::silence::SilenceWatch;
 use super::stamper::{Origin, Stamper};
 use super::streams::Streams;
 use super::topics::Stream;
-use crate::event::{BookStatusReason, EventKind, EventPayload, StreamState, StreamStatus};
+use crate::event::{Bar, BookStatusReason, EventKind, EventPayload, StreamState, StreamStatus};
 use crate::venue::book::Diff;
 use crate::venue::codec::DecodeError;
 use crate::venue::protocol::{MarketMessage, MarketSink, WholeBook};
@@ -50,6 +51,10 @@ pub(super) struct Intake<'f, O> {
     pub(super) watch: &'f mut SilenceWatch,
     pub(super) streams: &'f mut Streams,
     pub(super) numbers: &'f mut [Numbers],
+    /// By slot.
+    pub(super) bars: &'f mut [Bars],
+    /// What bars were subscribed to, where that is one interval.
+    pub(super) interval_s: Option<u32>,
     pub(super) times: &'f mut Times,
     pub(super) back: &'f mut ArrayVec<Stream, BACK_MAX>,
     pub(super) outlet: &'f mut O,
@@ -108,6 +113,32 @@ impl<O: EventOutlet> Intake<'_, O> {
             self.tell_back(symbol, T::KIND);
         }
         self.stamper.publish(payload, origin, self.outlet);
+    }
+
+    /// What was passed on before.
+    #[cold]
+    fn repeat(&mut self, place: usize, symbol: Symbol, kind: EventKind) {
+        self.stamper.stats.repeats();
+        if self.streams.heard(place, self.receive_ns) {
+            self.tell_back(symbol, kind);
+        }
+    }
+
+    /// Publishes a bar, unless it makes no sense or was told before.
+    fn bar(&mut self, bar: &Bar, symbol: Symbol, venue_time_ns: i64) {
+        let at_ns = self.time(venue_time_ns);
+        let Some(bars) = self.bars.get_mut(symbol.slot) else { return };
+        match bars.take(bar, at_ns, self.interval_s) {
+            // Bars have no number of their own; 0 says so.
+            BarIs::New => self.publish(bar, symbol, 0, at_ns),
+            BarIs::Repeat => {
+                self.watch.heard(EventKind::Bar, self.receive_ns);
+                if let Some(place) = Streams::place(symbol.slot, EventKind::Bar) {
+                    self.repeat(place, symbol, EventKind::Bar);
+                }
+            }
+            BarIs::Absurd(why) => self.refused = Some(DecodeError::nonsense(why)),
+        }
     }
 
     /// A stream that was told as stale is heard again.
@@ -170,9 +201,8 @@ impl<O: EventOutlet> MarketSink for Intake<'_, O> {
                 self.books.traded(symbol.slot, trade.last_price, self.receive_ns);
                 self.publish(&trade, symbol, trade_id, venue_time_ns);
             }
-            // Bars have no number of their own; 0 says so.
             MarketMessage::Bar { symbol, venue_time_ns, bar } => {
-                self.publish(&bar, symbol, 0, venue_time_ns);
+                self.bar(&bar, symbol, venue_time_ns);
             }
             MarketMessage::Depth { symbol, diff } => self.depth(symbol, diff),
             MarketMessage::Book { symbol, book } => self.whole(symbol, &book),

@@ -2,6 +2,7 @@
 //! protocol.
 
 mod agent;
+mod bars;
 mod book_checks;
 mod books;
 mod connections;

@@ -31,6 +31,8 @@ pub trait MarketProtocol: Sized + Send + 'static {
     /// [`MarketProtocol::route`] gives. Each has connections of its own. Put before the last
     /// segment of the configured path; an empty one changes nothing.
     const ROUTES: &'static [&'static str];
+    /// Length of the bars of [`MarketProtocol::topic`], s.
+    const BAR_INTERVAL_S: u32 = 60;
     /// How REST tells the venue's time; `None` when it does not.
     const TIME: Option<TimeRequest>;
 

@@ -8,10 +8,10 @@ use crate::venue::binance::SpotMarket;
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// An outlet with a limited room.
-struct Outlet {
-    room: usize,
-    events: Vec<Event>,
-    letters: Vec<(LetterReason, Vec<u8>)>,
+pub(super) struct Outlet {
+    pub(super) room: usize,
+    pub(super) events: Vec<Event>,
+    pub(super) letters: Vec<(LetterReason, Vec<u8>)>,
 }
 
 impl EventOutlet for Outlet {
