@@ -55,10 +55,11 @@ impl Bars {
             if self.rivals < BORNE_OUT {
                 return BarIs::Absurd("bar from before the one before");
             }
-        } else if bar.open_time_ns == self.open_time_ns && self.interval_s != 0 {
-            if self.is_closed || bar.trades < self.trades {
-                return BarIs::Repeat;
-            }
+        } else if bar.open_time_ns == self.open_time_ns
+            && self.interval_s != 0
+            && (self.is_closed || bar.trades < self.trades)
+        {
+            return BarIs::Repeat;
         }
         *self = Bars {
             interval_s: bar.interval_s,
