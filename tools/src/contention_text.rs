@@ -30,8 +30,8 @@ pub(crate) fn contention(cores: &[ContentionFigures]) -> String {
         ]);
     }
     format!(
-        "{}taken: the thread wanted to run, and others did, in gaps of 0.5 ms or more; beside them: \
-         what they burned there\n",
+        "{}taken: the thread wanted to run, and others did, in gaps of 0.5 ms or more;\n\
+         beside them: what they burned there\n",
         render(&table)
     )
 }
