@@ -11,6 +11,7 @@
 //! | [`venue`] | sessions, protocols, books; the simulated venue |
 //! | [`orchestrator`], [`dispatcher`] | stamp and merge; order of streams, routes, fan-out |
 //! | [`consumer`], [`order`] | the wrapper around a strategy; its orders' way to the venue |
+//! | [`journal`] | what must survive the process, on record before it acts |
 //! | `pipeline` | makes all of it, and what can be read of it |
 //! | [`control`] | changes of a running engine |
 //! | [`launch`](launch()) | puts the parts on cores, and gives the [`Engine`] |
@@ -25,6 +26,7 @@ pub mod control;
 pub mod dispatcher;
 pub mod event;
 pub mod instrument;
+pub mod journal;
 mod launch;
 pub mod orchestrator;
 pub mod order;

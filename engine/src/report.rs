@@ -12,6 +12,7 @@ use crate::consumer::{ConsumerState, FailureLog};
 use crate::control::RoutesView;
 use crate::dispatcher::order::StreamCounts;
 use crate::event::{ConsumerId, EventKind};
+use crate::journal::JournalFailure;
 use crate::orchestrator::merge::MergeCounts;
 use crate::order::order_log::OrderLogReport;
 use crate::order::trading::StrategyFigures;
@@ -99,6 +100,19 @@ pub struct VenueReport {
     pub counters: VenueCounters,
     /// What is known of its clock.
     pub clock: VenueClockReading,
+}
+
+/// What a run has on record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct JournalReport {
+    /// Its folder; `null` without a journal.
+    pub path: Option<String>,
+    /// Records of this run.
+    pub records: u64,
+    /// Words on orders that are not on record.
+    pub missed: u64,
+    /// Why it took nothing more; `null` when it was well to the end.
+    pub failure: Option<JournalFailure>,
 }
 
 /// Orders over all consumers.
@@ -370,6 +384,8 @@ pub struct Report {
     pub dead_letters: DeadLetterReport,
     /// The files of orders and fills.
     pub order_log: OrderLogReport,
+    /// The journal.
+    pub journal: JournalReport,
     /// Where the interval log lies; `null` when none was written.
     pub hlog: Option<String>,
     /// Lines of it that could not be written.

@@ -6,7 +6,7 @@ mod source;
 use source::{Name, Source, circles};
 
 /// From the bottom up. A module may use those before it.
-const LAYERS: [&str; 19] = [
+const LAYERS: [&str; 20] = [
     "event",
     "instrument",
     "text",
@@ -17,6 +17,7 @@ const LAYERS: [&str; 19] = [
     "config",
     "runtime",
     "orchestrator",
+    "journal",
     "order",
     "venue",
     "dispatcher",

@@ -134,7 +134,35 @@ pub fn lane_with<E: Record, C: Checks>(options: LaneOptions) -> (Publisher<E, C>
 pub fn lane_staged_with<E: Record, C: Checks>(
     options: LaneOptions,
 ) -> (Publisher<E, C>, Stage<E, C>, Consumer<E, C>) {
-    let (published, passed) = (Cursor::alone(), Cursor::of_stage());
+    build_staged(options, Cursor::alone())
+}
+
+/// Builds a lane with a stage before its consumer whose cursor shares a line with those of other
+/// lanes between the same two threads, with the checks of the build; see [`lane_beside`].
+///
+/// # Panics
+/// When the capacity is not a power of two or is below 2.
+///
+/// ```
+/// use pitlane_ring::{LaneOptions, SharedCursors, lane_staged_beside};
+///
+/// let mut cursors = SharedCursors::default();
+/// let options = LaneOptions { name: "orders".to_owned(), capacity: 64 };
+/// let (publisher, stage, consumer) = lane_staged_beside::<u64>(options, &mut cursors);
+/// # drop((publisher, stage, consumer));
+/// ```
+pub fn lane_staged_beside<E: Record>(
+    options: LaneOptions,
+    cursors: &mut SharedCursors,
+) -> (Publisher<E>, Stage<E>, Consumer<E>) {
+    build_staged(options, cursors.cursor())
+}
+
+fn build_staged<E: Record, C: Checks>(
+    options: LaneOptions,
+    published: Cursor,
+) -> (Publisher<E, C>, Stage<E, C>, Consumer<E, C>) {
+    let passed = Cursor::of_stage();
     let slots = slots::<E, C>(options, published.clone());
     let (release, admission) = gate(slots.state.capacity);
     let stage = Stage::new(Reader::new(published.clone(), slots.clone()), passed.clone());

@@ -20,6 +20,7 @@
 //! | hold a value across events | [`Pool`] |
 //! | hand an owned value to another thread | [`Exchange`] |
 //! | let a thread idle or sleep | [`IdleStrategy`], [`Waker`] |
+//! | write a file as memory | [`MappedFile`] |
 //! | see what a lane does, from anywhere | [`LaneGauge`], [`PoolGauge`] |
 //! | take the neighbours of a stalled agent away | [`lease`] |
 //!
@@ -70,6 +71,8 @@ mod lane;
 mod lane_state;
 mod lease;
 mod look_ahead;
+#[cfg(not(loom))]
+mod mapped;
 mod market;
 mod pool;
 mod prefetch;
@@ -97,9 +100,13 @@ pub use cursor::SharedCursors;
 pub use exchange::Exchange;
 pub use gauge::LaneGauge;
 pub use idle::{DEFAULT_SPINS, IdleStrategy, Idler, UnknownIdleStrategy};
-pub use lane::{LaneOptions, lane, lane_beside, lane_staged, lane_staged_with, lane_with};
+pub use lane::{
+    LaneOptions, lane, lane_beside, lane_staged, lane_staged_beside, lane_staged_with, lane_with,
+};
 pub use lease::{Demoted, Home, LEASE_CELLS_MAX, Running, Standby, Watch, lease};
 pub use look_ahead::LookAhead;
+#[cfg(not(loom))]
+pub use mapped::MappedFile;
 pub use market::MarketPublisher;
 pub use pool::Pool;
 pub use prefetch::prefetch_line;

@@ -28,7 +28,9 @@ Examples:
   pitlane verify                       every guarantee, measured on this machine
   pitlane soak --duration 24h          the same engine for a day, and what it grew
   pitlane ctl status                   what a running engine does now
-  pitlane dlq list FILE                what could not be decoded or delivered";
+  pitlane dlq list FILE                what could not be decoded or delivered
+  pitlane journal verify DIR           whether the record of orders is whole
+  pitlane journal dump DIR --last 20   what came last, before a crash perhaps";
 
 fn after_help() -> String {
     format!("{EXAMPLES}\n\nExit codes:\n{}", Exit::table())
@@ -73,6 +75,15 @@ pub enum Verb {
         /// What to do with them.
         #[command(subcommand)]
         verb: DlqVerb,
+    },
+    /// Read the journal of orders: what was on record before it acted.
+    ///
+    /// A journal is a folder of segments. After a crash, `verify` says up to where it is whole,
+    /// `dump --last 20` what came last, `export` gives it to another program. Nothing is written.
+    Journal {
+        /// What to do with it.
+        #[command(subcommand)]
+        verb: JournalVerb,
     },
     /// Write or check a configuration file.
     Config {
@@ -234,6 +245,75 @@ pub struct SoakArgs {
     #[arg(long, value_name = "NUMBER", default_value = "2000")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=200_000))]
     pub events_per_s: u32,
+}
+
+/// What `pitlane journal` can do.
+#[derive(Debug, Subcommand)]
+pub enum JournalVerb {
+    /// List the segments of a journal, one a line.
+    Ls {
+        /// The folder, such as `runs/run-1767225600000/journal`.
+        folder: PathBuf,
+    },
+    /// Read every record, and say up to where the journal is whole. Exit code 1 when it is damaged.
+    Verify {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Print records, one a line.
+    Dump {
+        /// The folder.
+        folder: PathBuf,
+        /// Which of them.
+        #[command(flatten)]
+        filter: RecordFilter,
+        /// Only the last so many.
+        #[arg(long, value_name = "NUMBER")]
+        last: Option<usize>,
+    },
+    /// Sums: records by kind, orders, fills and ends by strategy.
+    Stats {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Write records for another program, with names in place of numbers.
+    Export {
+        /// The folder.
+        folder: PathBuf,
+        /// Which of them.
+        #[command(flatten)]
+        filter: RecordFilter,
+        /// One JSON object a line, or comma-separated values with a head.
+        #[arg(long, value_name = "FORM", default_value = "jsonl")]
+        format: RecordForm,
+        /// A file to write [default: stdout]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// Which records.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RecordFilter {
+    /// Only this kind: run_start, named, intent, word, trading, control, run_stop, saved.
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// Only of the order with this number.
+    #[arg(long, value_name = "NUMBER")]
+    pub order: Option<u64>,
+    /// Only of this strategy.
+    #[arg(long, value_name = "NAME")]
+    pub strategy: Option<String>,
+}
+
+/// Form of exported records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum RecordForm {
+    /// One JSON object a line.
+    #[default]
+    Jsonl,
+    /// Comma-separated values with a head.
+    Csv,
 }
 
 /// What `pitlane dlq` can do.

@@ -33,12 +33,14 @@ pub enum Exit {
     StrategyQuarantined = 10,
     /// Every order of a strategy was refused.
     OrdersRefused = 11,
+    /// The journal failed, and trading was halted for it.
+    JournalFailed = 12,
     /// A second signal ended the process at once.
     SecondSignal = 130,
 }
 
 /// Every exit code of `pitlane` with its meaning: help and guides are made from this table.
-pub const EXITS: [(Exit, &str); 13] = [
+pub const EXITS: [(Exit, &str); 14] = [
     (Exit::Ok, "all accounts hold"),
     (Exit::Failed, "an account or a rule does not hold"),
     (Exit::Usage, "command line or configuration"),
@@ -54,6 +56,7 @@ pub const EXITS: [(Exit, &str); 13] = [
     (Exit::LinesLost, "lines of a run's files could not be written"),
     (Exit::StrategyQuarantined, "a strategy was quarantined"),
     (Exit::OrdersRefused, "every order of a strategy was refused"),
+    (Exit::JournalFailed, "the journal failed, and trading was halted"),
     (Exit::SecondSignal, "a second signal"),
 ];
 

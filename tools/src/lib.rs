@@ -20,6 +20,8 @@ mod dlq;
 pub mod doctor;
 mod duration;
 mod exit;
+#[allow(clippy::disallowed_methods, reason = "writes the export that it is told to")]
+mod journal;
 #[cfg(feature = "latency")]
 #[allow(clippy::disallowed_methods, reason = "reads and writes the files that it is told to")]
 pub mod latency;
@@ -125,6 +127,7 @@ fn command(
             terminal.print(&String::from_utf8_lossy(&text)).map(|()| Exit::Ok)
         }
         Some(Verb::Dlq { verb }) => dlq::dlq(&verb, registry, stop, terminal),
+        Some(Verb::Journal { verb }) => journal::journal(&verb, terminal),
         Some(Verb::Config { verb: ConfigVerb::Example }) => {
             terminal.print(&Config::example()).map(|()| Exit::Ok)
         }

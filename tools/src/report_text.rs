@@ -203,6 +203,9 @@ fn files(report: &Report) -> String {
         let _infallible =
             writeln!(text, "              {thinned} refusals by own checks counted only");
     }
+    let journal = &report.journal;
+    let path = journal.path.as_deref().unwrap_or("none");
+    let _infallible = writeln!(text, "journal       {path}, {} records", count(journal.records));
     if report.log_lines_dropped > 0 {
         let dropped = count(report.log_lines_dropped);
         let _infallible = writeln!(text, "log lines     {dropped} without room");

@@ -8,9 +8,13 @@ use pitlane_engine::StrategyRegistry;
 use pitlane_engine::config::Config;
 use pitlane_engine::consumer::Closure;
 use pitlane_engine::event::Interest;
+use pitlane_engine::journal::{Intent, JournalFolder, JournalOptions, NameTable, Named, RunStart};
+use pitlane_engine::runtime::Clock;
+use pitlane_engine::world::Files;
 use pitlane_tools::{Exit, Terminal, run_cli};
 use serde_json::Value;
 use tempfile::TempDir;
+use zerocopy::FromZeros;
 
 /// What a command printed, and how it ended.
 struct Ran {
@@ -47,6 +51,63 @@ fn ran_until(line: &[&str], stop: &AtomicBool, err_is_terminal: bool) -> Ran {
 
 fn ran(line: &[&str]) -> Ran {
     ran_until(line, &AtomicBool::new(false), false)
+}
+
+/// A journal with two records of a start and `intents` intents, as a killed engine leaves it.
+fn journal(folder: &Path, intents: u64) {
+    let opened = JournalFolder::open(&Files::Real, folder, |_, _| ()).expect("a folder");
+    let options = JournalOptions { segment_bytes: 16 << 10, ..JournalOptions::default() };
+    let (mut writer, mut keeper) = opened.start(options, &Clock::manual(0).0).expect("room");
+    let named = Named::new(NameTable::Consumer, 3, "evil\u{1b}[2J");
+    writer.append(1, &RunStart::new(77, 1)).expect("it is well");
+    writer.append(1, &named).expect("it is well");
+    for id in 1..=intents {
+        keeper.make_room(&mut writer).expect("room");
+        let mut intent = Intent::new_zeroed();
+        (intent.client_order_id, intent.consumer) = (id, 3);
+        (intent.action_code, intent.side_code) = (1, 1);
+        writer.append(1_000_000_000, &intent).expect("it is well");
+    }
+}
+
+#[test]
+fn a_journal_is_listed_verified_dumped_and_exported() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let path = folder.path().to_str().expect("it is UTF-8");
+    assert_eq!(ran(&["journal", "verify", path]).exit, Exit::Unreadable);
+    journal(folder.path(), 300);
+    let verified = ran(&["journal", "verify", path]);
+    assert_eq!((verified.exit, verified.err.as_str()), (Exit::Ok, ""));
+    assert!(verified.out.starts_with("302 records in 3 segments of 1 starts"), "{}", verified.out);
+    let listed = ran(&["journal", "ls", path]);
+    assert_eq!(listed.exit, Exit::Ok);
+    let dumped = ran(&["journal", "dump", path, "--last", "2", "--strategy", "evil\u{1b}[2J"]);
+    assert_eq!((dumped.exit, dumped.out.lines().count()), (Exit::Ok, 2), "{}", dumped.out);
+    assert!(dumped.out.contains("p77-3-300") && !dumped.out.contains('\u{1b}'), "{}", dumped.out);
+    let exported = ran(&["journal", "export", path, "--order", "7"]);
+    let line: Value = serde_json::from_str(&exported.out).expect("one line of JSON");
+    assert_eq!((&line["order"], &line["name"]), (&Value::from(7), &Value::from("p77-3-7")));
+    let csv = ran(&["journal", "export", path, "--format", "csv"]);
+    assert_eq!(csv.out.lines().count(), 303);
+    assert!(!csv.out.contains('\u{1b}'));
+    assert!(ran(&["journal", "stats", path]).out.contains("302 records"));
+    let wrong = ran(&["journal", "dump", path, "--kind", "fills"]);
+    assert!(wrong.exit == Exit::Usage && wrong.err.contains("expected one of run_start"));
+}
+
+#[test]
+fn a_damaged_journal_is_told_by_file_byte_and_reason() {
+    let folder = TempDir::new().expect("a temporary folder");
+    journal(folder.path(), 300);
+    let first = folder.path().join("000000000001.journal");
+    let mut bytes = fs::read(&first).expect("the segment");
+    bytes[2_000] ^= 1;
+    fs::write(&first, &bytes).expect("the segment");
+    let verified = ran(&["journal", "verify", folder.path().to_str().expect("it is UTF-8")]);
+    assert_eq!(verified.exit, Exit::Failed);
+    for part in ["000000000001.journal, byte 1", "torn or has rotted", "2 segments behind it"] {
+        assert!(verified.err.contains(part), "{}", verified.err);
+    }
 }
 
 /// A configuration with one consumer of `strategy` and everything else as small as it may be.

@@ -30,8 +30,9 @@ pub use lists::{ConsumerConfig, InstrumentConfig, OnFlip, VenueConfig};
 pub use origin::Origin;
 pub use recorded::{RECORDED_VENUE, RecordedSymbol};
 pub use sections::{
-    ControlConfig, CoresConfig, EngineConfig, InstrumentRisk, LanesConfig, Profile, RiskConfig,
-    SessionConfig, SimulatedConfig, StreamsConfig, TelemetryConfig,
+    ControlConfig, CoresConfig, EngineConfig, InstrumentRisk, JournalConfig, JournalDurability,
+    LanesConfig, Profile, RiskConfig, SessionConfig, SimulatedConfig, StreamsConfig,
+    TelemetryConfig,
 };
 
 use schema::Section;
@@ -74,6 +75,8 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     /// Deadlines of every connection.
     pub session: SessionConfig,
+    /// What is on record.
+    pub journal: JournalConfig,
     /// What is never sent.
     pub risk: RiskConfig,
     /// The embedded venue.
@@ -96,7 +99,7 @@ pub struct Config {
 }
 
 /// The sections in the order of the example.
-const SECTIONS: [Section; 12] = [
+const SECTIONS: [Section; 13] = [
     EngineConfig::SECTION,
     CoresConfig::SECTION,
     LanesConfig::SECTION,
@@ -104,6 +107,7 @@ const SECTIONS: [Section; 12] = [
     ControlConfig::SECTION,
     TelemetryConfig::SECTION,
     SessionConfig::SECTION,
+    JournalConfig::SECTION,
     RiskConfig::SECTION,
     SimulatedConfig::SECTION,
     VenueConfig::SECTION,
@@ -129,6 +133,7 @@ impl Config {
             control: ControlConfig::default(),
             telemetry: TelemetryConfig::default(),
             session: SessionConfig::default(),
+            journal: JournalConfig::default(),
             risk: RiskConfig::default(),
             simulated: SimulatedConfig::default(),
             venues: Vec::new(),

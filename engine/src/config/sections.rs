@@ -198,6 +198,37 @@ section! {
     }
 }
 
+/// What an order waits for before it may leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JournalDurability {
+    /// Nothing: there is no journal.
+    None,
+    /// The system has the record of it.
+    #[default]
+    Os,
+    /// The disk has.
+    FsyncBatch,
+}
+
+section! {
+    /// The journal: orders, on record before they can reach a venue, and the words on them.
+    #[name = "journal", most = 1]
+    #[derive(Debug)]
+    pub struct JournalConfig {
+        /// What an order waits for: `none` keeps no journal; with `os` the system has its record,
+        /// which outlives the process; with `fsync_batch` the disk has, which outlives the loss of
+        /// power and takes as long as the disk does.
+        durability: JournalDurability = JournalDurability::Os
+            => Rule::OneOf(&["none", "os", "fsync_batch"]);
+        /// Folder of the journal, this engine's alone. Not given: `journal` in the run's folder.
+        dir: Option<PathBuf> = None => Rule::Text, "\"/var/lib/pitlane/journal\"";
+        /// Bytes of a segment. It and the next one are allocated and in memory as long as the
+        /// engine runs.
+        segment_bytes: usize = 4_194_304 => whole(16_384..=1_073_741_824, "bytes");
+    }
+}
+
 section! {
     /// What the engine refuses to send, whatever a strategy asks for.
     #[name = "risk", most = 1]

@@ -19,6 +19,7 @@ use crate::event::{
     ConsumerId, ControlAck, ControlResult, Event, EventKind, ExecReport, Risk, TraceIds,
     TraceSource,
 };
+use crate::journal::WordTap;
 use crate::orchestrator::{Onward, Orchestrator, OrchestratorTotals, Stamped};
 use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use crate::safety::{HaltReason, Quarantine, QuarantineReason};
@@ -82,6 +83,8 @@ struct Fanout {
     /// The version that the orchestrator stamps; owned here.
     version: Arc<AtomicU32>,
     latest: LatestWords,
+    /// Words on orders go to the journal too, where there is one.
+    tap: Option<WordTap>,
     quarantine: Quarantine,
     /// Of what it tells by itself.
     traces: TraceIds,
@@ -108,6 +111,7 @@ pub(crate) struct DispatcherParts {
     pub(crate) clock: Clock,
     pub(crate) probe: Probe,
     pub(crate) letters: LetterSender,
+    pub(crate) tap: Option<WordTap>,
     pub(crate) stop: StopSignal,
     pub(crate) closing: Closing<DispatcherTotals>,
 }
@@ -153,6 +157,7 @@ impl DispatcherAgent {
                 scratch: Box::new(Event::new_zeroed()),
                 version: parts.version,
                 latest,
+                tap: parts.tap,
                 quarantine: parts.quarantine,
                 traces: TraceIds::of(TraceSource::Dispatcher),
                 changes_seen: 0,
@@ -378,7 +383,12 @@ impl Fanout {
     fn critical(&mut self, stamped: Stamped<'_>) {
         let Stamped { event, version, now_ns } = stamped;
         let Some(kind) = event.kind() else { return };
-        let Self { links, clock, probe, scratch, routed, unrouted, has_pending, .. } = self;
+        let Self { links, clock, probe, scratch, routed, unrouted, has_pending, tap, .. } = self;
+        if let Some(tap) = tap
+            && kind == EventKind::ExecReport
+        {
+            tap.take(event);
+        }
         let link = owner(event).and_then(|owner| links.get_mut(owner.index()));
         scratch.copy_used_from(event);
         scratch.fanout = 1;

@@ -30,7 +30,7 @@ pub(super) struct Account {
     /// By consumer; `None` for one whose thread was left behind.
     consumers: Vec<Option<ConsumerTotals>>,
     dispatcher: Option<DispatcherTotals>,
-    orders: OrdersReport,
+    pub(super) orders: OrdersReport,
     /// Histograms that were not collected yet, of others than those above.
     pub(super) sets: Vec<HistogramSet>,
     /// By market session, with its venue.

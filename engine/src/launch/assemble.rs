@@ -1,12 +1,15 @@
 //! From a configuration to everything that will run, before anything does.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use pitlane_ring::Consumer;
 
+use super::journal_thread::JournalParts;
 use super::options::{LaunchError, LaunchOptions};
 use super::pause_book::PauseBook;
+use super::run_folder::make_run_folder;
 use super::venue_threads::VenueThreads;
 use crate::config::Config;
 use crate::consumer::ControlCommand;
@@ -35,6 +38,10 @@ pub(super) struct Assembly<'c> {
     pub(super) threads: VenueThreads,
     /// Pauses that venues want, over runs.
     pub(super) pauses: Option<PauseBook>,
+    /// What keeps the journal, until it runs.
+    pub(super) journal: Option<JournalParts>,
+    /// The folder of this run, once it is made.
+    run_dir: Option<PathBuf>,
     /// In the order of the plan's cores.
     pub(super) parking: Vec<CoreParking>,
     pub(super) alone: AlonePlaces,
@@ -75,6 +82,8 @@ impl<'c> Assembly<'c> {
             peers: Vec::new(),
             threads: VenueThreads::default(),
             pauses: Some(pauses),
+            journal: None,
+            run_dir: None,
             parking,
             alone,
             yield_ban: YieldBan::default(),
@@ -84,6 +93,16 @@ impl<'c> Assembly<'c> {
             stream_ports: Vec::new(),
             extra_sessions: 0,
         })
+    }
+
+    /// The folder of this run; made when it is first asked for.
+    pub(super) fn run_dir(&mut self) -> Result<PathBuf, LaunchError> {
+        if let Some(run_dir) = &self.run_dir {
+            return Ok(run_dir.clone());
+        }
+        let stamp_ms = self.builder.clock.wall_at_ns(0) / 1_000_000;
+        let run_dir = make_run_folder(&self.world.files, &self.config.engine.run_dir, stamp_ms)?;
+        Ok(self.run_dir.insert(run_dir).clone())
     }
 
     pub(super) fn consumer_names(&self) -> Vec<String> {
@@ -104,6 +123,7 @@ impl<'c> Assembly<'c> {
             links.extend(ends.links);
             sessions.push(ends.commands);
         }
+        self.open_journal()?;
         let pipeline = self.builder.build(plan, links);
         let Pipeline { dispatcher, consumers, guarded, orders, control, routing } = pipeline;
         let gateway = self.builder.gateway(orders, sessions, answers, sessions_open);

@@ -43,8 +43,12 @@ impl Conclusion<'_> {
         if let Some(housekeeping) = &mut ended.housekeeping {
             account.collect(&mut housekeeping.collector, self.links, now_ns);
         }
+        let left = account.orders.left_at_venues.len() as u64;
+        let recorded = self.closings.journal.take();
+        let journal = ended.journal.take().map(|journal| journal.finish(recorded, left));
         let collector = ended.housekeeping.as_ref().map(|housekeeping| &housekeeping.collector);
         let mut report = account.report(self.readings, collector, now_ns);
+        report.journal = journal.unwrap_or_default();
         report.lose(self.quarantine.last_resort());
         report.duration_ns = self.duration_ns;
         report.allocations_steady_state = self.allocations;

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use crate::config::{Config, ConsumerConfig};
+use crate::config::{Config, ConsumerConfig, JournalDurability};
 use crate::consumer::CONSUMER_LETTER_SLOTS;
 use crate::dispatcher::{is_routed, records_of};
 use crate::event::{Event, EventKind};
 use crate::order::OrderCommand;
 use crate::order::order_log::{ORDER_LOG_SLOTS, OrderNote};
 use crate::order::trading::TradingBoard;
+use crate::pipeline::WORD_SLOTS;
 use crate::runtime::{CorePlan, PlannedCore};
 use crate::telemetry::{LetterChunk, LogRecord};
 
@@ -64,6 +65,10 @@ pub fn lane_footprints(config: &Config, plan: &CorePlan) -> Vec<LaneFootprint> {
     if config.telemetry.order_log {
         let note = size_of::<OrderNote>();
         all.push(of("notes of orders", consumers, ORDER_LOG_SLOTS, note));
+    }
+    if config.journal.durability != JournalDurability::None {
+        all.push(of("words on orders, to the journal", 1, WORD_SLOTS, event));
+        all.push(of("segments of the journal", 2, 1, config.journal.segment_bytes));
     }
     let rows = TradingBoard::rows(config.instruments.len(), sessions);
     all.push(of("rows of the trading report", consumers, rows, TradingBoard::row_bytes()));

@@ -13,6 +13,7 @@ use super::assemble::Assembly;
 use super::conclusion::Conclusion;
 use super::control::ReaderSources;
 use super::housekeeping::{Housekeeping, HousekeepingAgent};
+use super::journal_thread::JournalClosing;
 use super::options::{LaunchError, LaunchOptions};
 use super::pipeline_plan::pipeline_plan;
 use super::shutdown::Ended;
@@ -77,6 +78,7 @@ pub struct OneThreadEngine {
     quarantine: Quarantine,
     links: Vec<Arc<ProbeLink>>,
     housekeeping: Closing<Housekeeping>,
+    journal: Option<JournalClosing>,
     venues: VenueThreads,
     /// When it was told to stop, ns, and the venues that were switched off then.
     stopped: Option<(u64, Vec<String>)>,
@@ -140,6 +142,7 @@ impl Assembly<'_> {
         housekeeping.holds_letters = launch.holds_letters;
         let (last, steady) = (housekeeping.collector.last(), Arc::clone(&housekeeping.steady));
         let (housekeeping, left) = HousekeepingAgent::new(housekeeping);
+        let journal = self.journal.take().map(|parts| parts.in_world(&mut thread));
         let mut watchdog = self.watchdog(cores, logs, launch.takes_nothing);
         self.peers.drain(..).for_each(|agent| thread.add_peer(agent));
         thread.add_peer(Box::new(housekeeping));
@@ -182,6 +185,7 @@ impl Assembly<'_> {
             quarantine: self.builder.quarantine.clone(),
             links,
             housekeeping: left,
+            journal,
             venues: self.threads,
             stopped: None,
         })
@@ -254,6 +258,7 @@ impl OneThreadEngine {
         ended.behind = self.thread.unfinished().map(str::to_owned).collect();
         ended.penalties = self.venues.penalties();
         self.thread.into_agents().into_iter().for_each(|agent| agent.on_close());
+        ended.journal = self.journal.map(JournalClosing::left);
         ended.housekeeping = self.housekeeping.take();
         ended.housekeeping.iter_mut().for_each(Housekeeping::finish);
         ended.notes = self.venues.stop(Duration::ZERO).1;

@@ -8,6 +8,7 @@ use crate::config::ConfigError;
 use crate::consumer::ConsumerFaults;
 use crate::control::SocketError;
 use crate::instrument::InstrumentError;
+use crate::journal::{JournalError, JournalFailure};
 use crate::runtime::PlanError;
 use crate::telemetry::HlogError;
 use crate::venue::protocol::KeyError;
@@ -58,6 +59,10 @@ pub enum LaunchError {
          ulimit -n {need}, or a larger streams_per_connection_max (code: files)"
     )]
     OpenFiles { need: u64, limit: u64 },
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("[journal] start failed: {} (code: io)", .0.words())]
+    JournalStart(JournalFailure),
     #[error("[engine] starting thread {name} failed: {source}")]
     Thread { name: String, source: std::io::Error },
 }

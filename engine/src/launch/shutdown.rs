@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::housekeeping::{Housekeeping, HousekeepingHandle};
+use super::journal_thread::{JournalLeft, JournalThread};
 use super::venue_threads::VenueThreads;
 use crate::control::{ControlSocket, ControllerHandle};
 use crate::report::{DeadLetterReport, RecordingReport, Report, ThreadReport};
@@ -21,12 +22,18 @@ pub(super) const HALT_GRACE: Duration = Duration::from_millis(500);
 const HOUSEKEEPING_LOST: &str = "thread housekeeping did not end in time, or panicked: a file or disk takes nothing, and what \
      is in the files may be cut";
 
+/// What a report says where the journal could not be ended in order.
+const JOURNAL_LOST: &str = "thread journal did not end in time: its disk takes nothing. What is on \
+     record stays so; the next start reads it";
+
 /// The threads of an engine.
 pub(super) struct Threads {
     pub(super) cores: Vec<CoreHandle>,
     /// Started when there is something to watch.
     pub(super) watchdog: Option<WatchdogHandle>,
     pub(super) housekeeping: HousekeepingHandle,
+    /// `None` without a journal.
+    pub(super) journal: Option<JournalThread>,
     pub(super) controller: ControllerHandle,
     pub(super) venues: VenueThreads,
     /// Started last, where there is one.
@@ -46,6 +53,8 @@ pub(super) struct Ended {
     pub(super) hiccups: Vec<HistogramSet>,
     /// `None` when its thread was left behind, or panicked.
     pub(super) housekeeping: Option<Housekeeping>,
+    /// What kept the journal.
+    pub(super) journal: Option<JournalLeft>,
     recording: Option<RecordingReport>,
     /// How often the engine broke a limit of an embedded venue, by the limit.
     pub(super) penalties: BTreeMap<&'static str, u64>,
@@ -75,6 +84,10 @@ impl Threads {
         let (behind, failures) = self.venues.stop(deadline);
         ended.behind.extend(behind);
         ended.notes.extend(failures);
+        ended.journal = self.journal.map(|journal| journal.stop(deadline));
+        if ended.journal.as_ref().is_some_and(|journal| journal.keeper.is_none()) {
+            ended.notes.push(JOURNAL_LOST.to_owned());
+        }
         ended.housekeeping = self.housekeeping.stop(deadline);
         match &mut ended.housekeeping {
             Some(housekeeping) => housekeeping.finish(),

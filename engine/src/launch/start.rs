@@ -11,6 +11,7 @@ use super::assemble::Assembly;
 use super::control::{self, ReaderSources};
 use super::engine::{Engine, EngineParts};
 use super::housekeeping::{Housekeeping, HousekeepingHandle, SteadyState};
+use super::journal_thread::JournalThread;
 use super::memory::check_memory;
 use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
 use super::pipeline_plan::pipeline_plan;
@@ -34,7 +35,7 @@ use crate::telemetry::{
     LetterVenue, LogDrain, LogLanes, LogRecord, RunFile, install_logger,
 };
 use crate::venue::registry::VenueKind;
-use crate::world::{Files, World};
+use crate::world::World;
 
 /// Starts the engine.
 ///
@@ -84,25 +85,6 @@ fn letter_venues(config: &Config) -> Vec<LetterVenue> {
     named.map(|(name, kind)| LetterVenue { name, kind: kind.name }).collect()
 }
 
-/// Makes a folder for this run alone: two engines that start in one millisecond share none.
-fn make_run_folder(files: &Files, base: &Path, stamp_ms: i64) -> Result<PathBuf, LaunchError> {
-    let failed = |path: &Path, source| LaunchError::RunDir { path: path.to_owned(), source };
-    files.make_private_folder(base).map_err(|source| failed(base, source))?;
-    let mut number = 0;
-    loop {
-        let name = match number {
-            0 => format!("run-{stamp_ms}"),
-            number => format!("run-{stamp_ms}-{number}"),
-        };
-        let path = base.join(name);
-        match files.make_new_folder(&path) {
-            Ok(()) => return Ok(path),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-            Err(source) => return Err(failed(&path, source)),
-        }
-    }
-}
-
 fn started<T>(name: &str, thread: io::Result<T>) -> Result<T, LaunchError> {
     thread.map_err(|source| LaunchError::Thread { name: name.to_owned(), source })
 }
@@ -120,12 +102,12 @@ type LogEnds = Vec<(String, Consumer<LogRecord>)>;
 impl Assembly<'_> {
     /// The folder of this run, and the interval log in it, if there is to be one.
     pub(super) fn run_files(
-        &self,
+        &mut self,
         plan: &CorePlan,
     ) -> Result<(PathBuf, Option<HlogWriter>), LaunchError> {
+        let run_dir = self.run_dir()?;
         let (config, files) = (self.config, &self.world.files);
         let started_ns = self.builder.clock.wall_at_ns(0);
-        let run_dir = make_run_folder(files, &config.engine.run_dir, started_ns / 1_000_000)?;
         if !config.telemetry.hlog {
             return Ok((run_dir, None));
         }
@@ -156,8 +138,9 @@ impl Assembly<'_> {
         let (last, steady) = (housekeeping.collector.last(), Arc::clone(&housekeeping.steady));
         // Started before the cores: threads inherit the mask, and these must not be pinned.
         let housekeeping = started("housekeeping", HousekeepingHandle::start(housekeeping))?;
-        let controller = match self.start_controller(flips, &plan) {
-            Ok(controller) => controller,
+        let beside = self.start_beside(flips, &plan);
+        let (controller, journal) = match beside {
+            Ok(beside) => beside,
             Err(error) => {
                 let _its_files_are_closed = housekeeping.stop(HALT_GRACE);
                 return Err(error);
@@ -192,6 +175,7 @@ impl Assembly<'_> {
                 cores: Vec::new(),
                 watchdog: None,
                 housekeeping,
+                journal,
                 controller,
                 venues: self.threads,
                 socket: None,
@@ -278,6 +262,24 @@ impl Assembly<'_> {
             wakers: self.wakers.clone(),
             pause: Duration::ZERO,
             holds_letters: false,
+        }
+    }
+
+    /// What else runs beside the cores.
+    fn start_beside(
+        &mut self,
+        flips: Flips,
+        plan: &CorePlan,
+    ) -> Result<(ControllerHandle, Option<JournalThread>), LaunchError> {
+        let (journal, clock) = (self.journal.take(), &self.builder.clock);
+        let journal = journal.map(|parts| JournalThread::start(parts, clock.clone()));
+        let journal = started("journal", journal.transpose())?;
+        match self.start_controller(flips, plan) {
+            Ok(controller) => Ok((controller, journal)),
+            Err(error) => {
+                let _it_is_not_used = journal.map(|journal| journal.stop(HALT_GRACE));
+                Err(error)
+            }
         }
     }
 

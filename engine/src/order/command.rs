@@ -20,6 +20,32 @@ pub enum OrderAction {
     Modify = 4,
 }
 
+impl OrderAction {
+    /// The action with this code; `None` for a code that was never given out.
+    #[inline]
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<OrderAction> {
+        Some(match code {
+            1 => OrderAction::Submit,
+            2 => OrderAction::Cancel,
+            3 => OrderAction::Query,
+            4 => OrderAction::Modify,
+            _ => return None,
+        })
+    }
+
+    /// The name in files, in lower case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            OrderAction::Submit => "submit",
+            OrderAction::Cancel => "cancel",
+            OrderAction::Query => "query",
+            OrderAction::Modify => "modify",
+        }
+    }
+}
+
 /// Order types. Every venue that takes orders has the first three; which others one has, its
 /// protocol says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +175,30 @@ pub enum TimeInForce {
     Fok = 3,
 }
 
+impl TimeInForce {
+    /// The time with this code; `None` for a code that was never given out.
+    #[inline]
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<TimeInForce> {
+        Some(match code {
+            1 => TimeInForce::Gtc,
+            2 => TimeInForce::Ioc,
+            3 => TimeInForce::Fok,
+            _ => return None,
+        })
+    }
+
+    /// The name in files, in lower case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            TimeInForce::Gtc => "gtc",
+            TimeInForce::Ioc => "ioc",
+            TimeInForce::Fok => "fok",
+        }
+    }
+}
+
 /// What an order may have beside its terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderFlags {
@@ -214,13 +264,7 @@ impl OrderCommand {
     #[inline]
     #[must_use]
     pub fn action(&self) -> Option<OrderAction> {
-        Some(match self.action_code {
-            1 => OrderAction::Submit,
-            2 => OrderAction::Cancel,
-            3 => OrderAction::Query,
-            4 => OrderAction::Modify,
-            _ => return None,
-        })
+        OrderAction::from_code(self.action_code)
     }
 
     /// The order type; `None` for a code that was never given out.
@@ -234,12 +278,7 @@ impl OrderCommand {
     #[inline]
     #[must_use]
     pub fn time_in_force(&self) -> Option<TimeInForce> {
-        Some(match self.time_in_force_code {
-            1 => TimeInForce::Gtc,
-            2 => TimeInForce::Ioc,
-            3 => TimeInForce::Fok,
-            _ => return None,
-        })
+        TimeInForce::from_code(self.time_in_force_code)
     }
 
     /// The side; `None` for a code that was never given out.

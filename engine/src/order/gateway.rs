@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pitlane_ring::{Consumer, Publisher};
+use pitlane_ring::{Consumer, Publisher, Stage};
 use zerocopy::FromZeros;
 
+use super::gateway_journal::GatewayJournal;
 use super::{OrderAction, OrderCommand};
 use crate::event::{ConsumerId, Event, ExecReport, ExecType, OrderStatus, RejectReason};
 use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
@@ -33,9 +34,20 @@ pub struct GatewayAgent {
     counts: GatewayCounts,
 }
 
+/// The end of a strategy's order lane.
+pub(crate) struct OrderLane {
+    /// The journal's stage, before which the gateway sees nothing; `None` without a journal.
+    pub(crate) stage: Option<Stage<OrderCommand>>,
+    pub(crate) commands: Consumer<OrderCommand>,
+}
+
 /// What ties a [`GatewayAgent`] to the engine.
 pub(crate) struct GatewayEnds {
-    pub(crate) inputs: Vec<Consumer<OrderCommand>>,
+    pub(crate) inputs: Vec<OrderLane>,
+    /// `None` when nothing is recorded.
+    pub(crate) journal: Option<GatewayJournal>,
+    /// Where the journal is left, to be ended when nobody tells any more.
+    pub(crate) journal_closing: Closing<GatewayJournal>,
     /// By venue; `None` for a venue without an order session.
     pub(crate) outputs: Vec<Option<Publisher<OrderCommand>>>,
     /// `None` once it has ended.
@@ -57,29 +69,43 @@ impl GatewayAgent {
     fn finish(mut self) -> GatewayCounts {
         for input in &mut self.ends.inputs {
             let mut left = 0;
-            input.poll(usize::MAX, |_command| left += 1);
+            if let Some(stage) = &mut input.stage {
+                stage.poll(usize::MAX, |_command| {});
+            }
+            input.commands.poll(usize::MAX, |_command| left += 1);
             self.counts.unsent += left;
+        }
+        if let Some(journal) = self.ends.journal {
+            self.ends.journal_closing.leave(journal);
         }
         self.counts
     }
 
     fn take_commands(&mut self) -> usize {
         let Self { ends, counts } = self;
-        let GatewayEnds { inputs, outputs, answers, switch, quarantine, clock, .. } = ends;
+        let GatewayEnds { inputs, journal, outputs, answers, switch, quarantine, clock, .. } = ends;
         let Some(answers) = answers else { return 0 };
         let mut work = 0;
-        for input in inputs {
+        for (lane, input) in inputs.iter_mut().enumerate() {
+            let mut may_take = BATCH;
+            if let (Some(journal), Some(stage)) = (&mut *journal, &mut input.stage) {
+                work += journal.record(lane, stage, BATCH);
+                may_take = journal.may_take(lane);
+            }
+            // Behind the recording: what it could not record must not leave.
+            let is_recorded = journal.as_ref().is_none_or(|journal| journal.failure().is_none());
             // A command is only taken when both ways out have room for the whole batch: either link
             // may be needed, and neither may lose (a full lane holds the strategies' lanes back
             // instead).
-            let mut room = answers.room(BATCH);
+            let mut room = answers.room(BATCH.min(may_take));
             for output in outputs.iter_mut().flatten() {
                 room = output.room(room);
             }
-            work += input.poll(room, |command| {
+            let taken = input.commands.poll(room, |command| {
                 // What a quarantined consumer still has in its lane, or goes on submitting from the
                 // callback that does not return, must not leave.
-                let may_trade = switch.is_on() && !quarantine.has(ConsumerId(command.consumer));
+                let owner = ConsumerId(command.consumer);
+                let may_trade = is_recorded && switch.is_on() && !quarantine.has(owner);
                 match forward(command, outputs, may_trade) {
                     Ok(()) => counts.forwarded += 1,
                     Err(reason) => {
@@ -90,6 +116,10 @@ impl GatewayAgent {
                     }
                 }
             });
+            if let Some(journal) = journal {
+                journal.took(lane, taken);
+            }
+            work += taken;
         }
         work
     }
@@ -154,7 +184,9 @@ impl Agent for GatewayAgent {
     fn duty_cycle(&mut self) -> usize {
         let stopping = self.ends.stop.phase() >= Phase::Draining;
         let sessions_gone = self.ends.sessions_open.load(Ordering::Acquire) == 0;
-        if stopping || self.ends.quarantine.last_resort().is_halted() {
+        let journal = self.ends.journal.as_ref();
+        let is_unrecorded = journal.is_some_and(|journal| journal.failure().is_some());
+        if stopping || is_unrecorded || self.ends.quarantine.last_resort().is_halted() {
             // Before the commands are looked at: from here on every new order is answered by a
             // rejection, whoever switches trading on again.
             self.ends.switch.set(false);
@@ -162,12 +194,19 @@ impl Agent for GatewayAgent {
         if stopping && sessions_gone {
             self.ends.outputs.iter_mut().for_each(|output| *output = None);
         }
-        let work = self.take_commands();
-        let is_drained = stopping && sessions_gone && work == 0;
+        let mut work = self.take_commands();
+        if let Some(journal) = &mut self.ends.journal {
+            work += journal.advance(self.ends.switch.is_on());
+        }
+        let is_drained = stopping && sessions_gone && work == 0 && !self.has_pending();
         if is_drained || self.ends.stop.phase() == Phase::Halted {
             self.ends.answers = None;
         }
         work
+    }
+
+    fn has_pending(&self) -> bool {
+        self.ends.journal.as_ref().is_some_and(GatewayJournal::has_pending)
     }
 
     fn is_done(&self) -> bool {
@@ -182,10 +221,14 @@ impl Agent for GatewayAgent {
 
 #[cfg(test)]
 mod tests {
-    use pitlane_ring::{LaneOptions, lane};
+    use std::path::Path;
+
+    use pitlane_ring::{LaneOptions, lane, lane_staged};
 
     use super::*;
+    use crate::journal::{Durability, JournalFolder, JournalKeeper, JournalOptions, JournalWriter};
     use crate::safety::{HaltReason, QuarantineReason};
+    use crate::world::{FileConditions, Files, VirtualFiles};
 
     /// A gateway between one strategy's lane and one venue.
     struct Bench {
@@ -196,12 +239,38 @@ mod tests {
     }
 
     fn bench() -> Bench {
+        bench_on(None)
+    }
+
+    /// One whose lane has a journal's stage.
+    fn recorded_bench(durability: Durability) -> (Bench, JournalKeeper, VirtualFiles) {
+        let disk = VirtualFiles::new(7, FileConditions::default());
+        let files = Files::Virtual(disk.clone());
+        let folder = JournalFolder::open(&files, Path::new("/j"), |_, _| ()).unwrap();
+        let options = JournalOptions { durability, segment_bytes: 16 << 10 };
+        let (writer, keeper) = folder.start(options, &Clock::manual(0).0).unwrap();
+        (bench_on(Some(writer)), keeper, disk)
+    }
+
+    fn bench_on(writer: Option<JournalWriter>) -> Bench {
         let options = |name: &str| LaneOptions { name: name.to_owned(), capacity: 16 };
-        let (lane_in, input) = lane(options("orders"));
+        let (lane_in, input) = match &writer {
+            None => {
+                let (lane_in, commands) = lane(options("orders"));
+                (lane_in, OrderLane { stage: None, commands })
+            }
+            Some(_) => {
+                let (lane_in, stage, commands) = lane_staged(options("orders"));
+                (lane_in, OrderLane { stage: Some(stage), commands })
+            }
+        };
+        let words = lane(options("words")).1;
         let (output, venue) = lane(options("venue"));
         let (answers, told) = lane(options("answers"));
         let gateway = GatewayAgent::new(GatewayEnds {
             inputs: vec![input],
+            journal: writer.map(|writer| GatewayJournal::new(writer, words, 1, Clock::manual(0).0)),
+            journal_closing: Closing::default(),
             outputs: vec![Some(output)],
             answers: Some(answers),
             switch: TradingSwitch::new(true),
@@ -296,6 +365,51 @@ mod tests {
             assert_eq!((event.trace_id, event.receive_ns), (9, 5));
             assert_eq!((report.client_order_id, report.decision_id), (7, 9));
             assert_eq!(report.exec_type(), Some(exec_type));
+        }
+    }
+
+    #[test]
+    fn an_order_leaves_with_its_record_in_the_system_or_only_once_the_disk_has_it() {
+        let (mut bench, _keeper, _) = recorded_bench(Durability::Os);
+        ALL.into_iter().for_each(|action| bench.send(action));
+        assert_eq!(bench.run(), (ALL.to_vec(), Vec::new()));
+        let (mut bench, mut keeper, _) = recorded_bench(Durability::FsyncBatch);
+        ALL.into_iter().for_each(|action| bench.send(action));
+        for _ in 0..3 {
+            assert_eq!(bench.run(), (Vec::new(), Vec::new()), "the disk has nothing yet");
+        }
+        assert!(bench.gateway.has_pending());
+        keeper.duty_cycle();
+        assert_eq!(bench.run(), (Vec::new(), Vec::new()), "what is safe is seen in the next one");
+        assert_eq!(bench.run(), (ALL.to_vec(), Vec::new()));
+    }
+
+    #[test]
+    fn once_the_journal_has_failed_only_what_reduces_risk_leaves() {
+        for (durability, fault) in [
+            (Durability::Os, FileConditions { torn_ppm: 1_000_000, ..Default::default() }),
+            (Durability::FsyncBatch, FileConditions { sync_ppm: 1_000_000, ..Default::default() }),
+        ] {
+            let (mut bench, mut keeper, disk) = recorded_bench(durability);
+            bench.run();
+            keeper.duty_cycle();
+            bench.run();
+            disk.set_conditions(fault);
+            ALL.into_iter().for_each(|action| bench.send(action));
+            let (mut left, mut reasons) = (Vec::new(), Vec::new());
+            for _ in 0..3 {
+                let ran = bench.run();
+                left.extend(ran.0);
+                reasons.extend(ran.1);
+                keeper.duty_cycle();
+            }
+            assert!(disk.totals().torn + disk.totals().sync_failed > 0, "it happened");
+            let halted = RejectReason::TradingHalted;
+            assert_eq!(left, REDUCING, "{durability:?}");
+            assert_eq!(reasons, [halted, halted], "{durability:?}");
+            bench.gateway.ends.switch.set(true);
+            bench.send(OrderAction::Submit);
+            assert_eq!(bench.run(), (Vec::new(), vec![halted]), "for good");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod command;
 mod gateway;
+mod gateway_journal;
 pub mod order_log;
 mod tracker;
 pub mod trading;
@@ -10,5 +11,6 @@ pub use command::{
     OrderAction, OrderCommand, OrderFlags, OrderKey, OrderType, OrderTypes, TimeInForce,
 };
 pub use gateway::{GatewayAgent, GatewayCounts};
-pub(crate) use gateway::{GatewayEnds, refused, rejection};
+pub(crate) use gateway::{GatewayEnds, OrderLane, refused, rejection};
+pub(crate) use gateway_journal::GatewayJournal;
 pub use tracker::{OpenOrder, OrderCounts, OrderTracker, Position};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize};
 
 use pitlane_ring::{
     Consumer, CriticalPublisher, Exchange, LaneOptions, MarketPublisher, Publisher, Record,
-    SharedCursors, lane, lane_beside,
+    SharedCursors, lane, lane_beside, lane_staged_beside,
 };
 
 use super::plan::{ConsumerPlan, PipelinePlan, Size};
@@ -21,11 +21,12 @@ use crate::dispatcher::{
     RouteKey, RoutingTable, Subscription, routes_of,
 };
 use crate::event::{ConsumerId, Event, Interest};
+use crate::journal::{JournalWriter, WordTap};
 use crate::orchestrator::Orchestrator;
 use crate::orchestrator::merge::MergePort;
 use crate::order::order_log::{ORDER_LOG_SLOTS, OrderLogSender, OrderLogSource, order_log_lane};
 use crate::order::trading::{Ledger, Marks, TradingBoard, TradingReader};
-use crate::order::{GatewayAgent, GatewayEnds, OrderCommand};
+use crate::order::{GatewayAgent, GatewayEnds, GatewayJournal, OrderCommand, OrderLane};
 use crate::runtime::{Clock, GuardedConsumer, StallBook, StopSignal};
 use crate::safety::{Quarantine, TradingSwitch};
 use crate::telemetry::{
@@ -35,6 +36,8 @@ use crate::telemetry::{
 
 /// Control commands of one strategy that may wait for the controller's next look.
 const CONTROL_SLOTS: usize = 64;
+/// Words on orders on their way to the journal: ten times what one look of the dispatcher finds.
+pub(crate) const WORD_SLOTS: usize = 512;
 /// Answers on their way to strategies: as many as there can be commands in a few lanes.
 const ANSWER_SLOTS: usize = 256;
 
@@ -59,6 +62,9 @@ pub(crate) struct Builder {
     /// By consumer, the ends of their lanes of notes on orders.
     pub(crate) order_logs: Vec<OrderLogSource>,
     has_order_log: bool,
+    /// What is recorded, and the words' way there; taken by the dispatcher and the gateway.
+    journal: Option<(JournalWriter, Consumer<Event>)>,
+    tap: Option<WordTap>,
     /// Of all consumers' probes.
     asks: Asks,
     size: Size,
@@ -72,7 +78,7 @@ pub(crate) struct Pipeline {
     /// By consumer, what the watchdog has to know.
     pub(crate) guarded: Vec<GuardedConsumer>,
     /// By consumer, the ends of their order lanes.
-    pub(crate) orders: Vec<Consumer<OrderCommand>>,
+    pub(crate) orders: Vec<OrderLane>,
     /// By consumer, the ends of their control lanes.
     pub(crate) control: Vec<Consumer<ControlCommand>>,
     pub(crate) routing: RoutingEnds,
@@ -98,7 +104,7 @@ pub(crate) struct RoutingEnds {
 pub(crate) struct EngineEnds {
     pub(crate) market: Publisher<Event>,
     pub(crate) critical: Publisher<Event>,
-    pub(crate) orders: Consumer<OrderCommand>,
+    pub(crate) orders: OrderLane,
     pub(crate) control: Consumer<ControlCommand>,
 }
 
@@ -127,7 +133,7 @@ pub(crate) struct FanOut {
     links: Vec<LinkParts>,
     accept_from: Vec<AcceptFrom>,
     pub(crate) consumers: Vec<ConsumerEnds>,
-    orders: Vec<Consumer<OrderCommand>>,
+    orders: Vec<OrderLane>,
     control: Vec<Consumer<ControlCommand>>,
 }
 
@@ -157,6 +163,8 @@ impl Builder {
             failures: Vec::new(),
             order_logs: Vec::new(),
             has_order_log: plan.has_order_log,
+            journal: None,
+            tap: None,
             asks: Asks::default(),
             size: Size::Full,
         }
@@ -166,6 +174,13 @@ impl Builder {
     pub(crate) fn sized(mut self, size: Size) -> Builder {
         self.size = size;
         self
+    }
+
+    /// Has orders and the words on them recorded. To be called before the stages are built.
+    pub(crate) fn record_in(&mut self, writer: JournalWriter) {
+        let (words, words_end) = self.lane("journal:words", WORD_SLOTS);
+        self.tap = Some(WordTap::new(words, writer.health().clone()));
+        self.journal = Some((writer, words_end));
     }
 
     /// A lane, whose fill is read from now on.
@@ -243,14 +258,21 @@ impl Builder {
     /// Makes the gateway from the order lanes to the sessions: by venue, `None` for one without. A
     /// command that it refuses is answered through `answers`.
     pub(crate) fn gateway(
-        &self,
-        orders: Vec<Consumer<OrderCommand>>,
+        &mut self,
+        orders: Vec<OrderLane>,
         sessions: Vec<Option<Publisher<OrderCommand>>>,
         answers: Publisher<Event>,
         sessions_open: Arc<AtomicUsize>,
     ) -> GatewayAgent {
+        let lanes = orders.len();
+        let journal = self
+            .journal
+            .take()
+            .map(|(writer, words)| GatewayJournal::new(writer, words, lanes, self.clock.clone()));
         GatewayAgent::new(GatewayEnds {
             inputs: orders,
+            journal,
+            journal_closing: self.closings.journal.clone(),
             outputs: sessions,
             answers: Some(answers),
             switch: self.switch.clone(),
@@ -317,7 +339,7 @@ impl Builder {
             self.lane_beside(of("market"), lanes.market, &mut cursors.market);
         let (critical, critical_end) =
             self.lane_beside(of("critical"), lanes.critical, &mut cursors.critical);
-        let (order, orders) = self.lane_beside(of("orders"), lanes.order, &mut cursors.orders);
+        let (order, orders) = self.order_lane(of("orders"), lanes.order, &mut cursors.orders);
         let (command, control) = self.lane(of("control"), self.size.at_most(CONTROL_SLOTS));
         self.readings.consumers.push(ConsumerCounters {
             name: name.clone(),
@@ -334,6 +356,23 @@ impl Builder {
                 control: command,
             },
         )
+    }
+
+    /// An order lane, with a stage for the journal where there is one.
+    fn order_lane(
+        &mut self,
+        name: String,
+        capacity: usize,
+        cursors: &mut SharedCursors,
+    ) -> (Publisher<OrderCommand>, OrderLane) {
+        if self.journal.is_none() {
+            let (orders, commands) = self.lane_beside(name, capacity, cursors);
+            return (orders, OrderLane { stage: None, commands });
+        }
+        let options = LaneOptions { name, capacity };
+        let (orders, stage, commands) = lane_staged_beside(options, cursors);
+        self.readings.lanes.push(orders.gauge());
+        (orders, OrderLane { stage: Some(stage), commands })
     }
 
     /// Makes the dispatcher; the links are taken out of the fan-out.
@@ -358,6 +397,7 @@ impl Builder {
             clock: self.clock.clone(),
             probe: self.probe(DispatcherAgent::probe_names()),
             letters: self.letters(DISPATCHER, plan.lanes.dead_letter).with_waiting(LETTERS_WAITING),
+            tap: self.tap.take(),
             stop: self.stop.clone(),
             closing: self.closings.dispatcher.clone(),
         })

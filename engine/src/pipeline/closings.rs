@@ -2,7 +2,7 @@
 
 use crate::consumer::ConsumerTotals;
 use crate::dispatcher::DispatcherTotals;
-use crate::order::GatewayCounts;
+use crate::order::{GatewayCounts, GatewayJournal};
 use crate::runtime::Closing;
 use crate::venue::market::BookSummaries;
 use crate::venue::orders::OrderSessionTotals;
@@ -14,6 +14,8 @@ pub(crate) struct Closings {
     pub(crate) consumers: Vec<Closing<ConsumerTotals>>,
     pub(crate) dispatcher: Closing<DispatcherTotals>,
     pub(crate) gateway: Closing<GatewayCounts>,
+    /// What the gateway records in, to be ended when all else has.
+    pub(crate) journal: Closing<GatewayJournal>,
     /// By market session, with its venue.
     pub(crate) markets: Vec<(String, Closing<BookSummaries>)>,
     /// By order session.

@@ -10,7 +10,7 @@ mod plan;
 mod readings;
 mod terms;
 
-pub(crate) use builder::{Builder, ConsumerEnds, EngineEnds, Pipeline, RoutingEnds};
+pub(crate) use builder::{Builder, ConsumerEnds, EngineEnds, Pipeline, RoutingEnds, WORD_SLOTS};
 pub(crate) use closings::Closings;
 pub use plan::Size;
 pub(crate) use plan::{ConsumerPlan, PipelinePlan};

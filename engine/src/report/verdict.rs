@@ -16,6 +16,8 @@ use crate::order::order_log::OrderLogReport;
 pub enum FindingKind {
     /// A critical event was lost, or trading was halted since one could not be stored.
     CriticalLost,
+    /// The journal failed, and trading was halted for it.
+    JournalFailed,
     /// An order may still rest at its venue.
     OrdersLeft,
     /// A thread did not stop in time.
@@ -36,8 +38,9 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// Every kind, the gravest first.
-    pub const ALL: [FindingKind; 9] = [
+    pub const ALL: [FindingKind; 10] = [
         FindingKind::CriticalLost,
+        FindingKind::JournalFailed,
         FindingKind::OrdersLeft,
         FindingKind::ThreadLeftBehind,
         FindingKind::AccountBroken,
@@ -53,6 +56,7 @@ impl FindingKind {
     pub const fn exit_code(self) -> u8 {
         match self {
             FindingKind::CriticalLost => 5,
+            FindingKind::JournalFailed => 12,
             FindingKind::OrdersLeft => 7,
             FindingKind::ThreadLeftBehind => 6,
             FindingKind::AccountBroken => 1,
@@ -99,6 +103,11 @@ impl Report {
         }
         if self.critical_lost > 0 {
             add(FindingKind::CriticalLost, format!("{} critical events lost", self.critical_lost));
+        }
+        if let Some(failure) = self.journal.failure {
+            let (path, words) = (self.journal.path.as_deref().unwrap_or("-"), failure.words());
+            let text = format!("trading was halted: the journal in {path}: {words}");
+            add(FindingKind::JournalFailed, text);
         }
         for order in &self.orders.left_at_venues {
             add(FindingKind::OrdersLeft, order.to_string());

@@ -20,7 +20,7 @@ use crate::dispatcher::{AcceptFrom, DispatcherAgent, DispatcherInputs, Subscript
 use crate::event::{ConsumerId, Event, InstrumentId, Interest};
 use crate::instrument::Instruments;
 use crate::orchestrator::Orchestrator;
-use crate::order::{GatewayAgent, OrderCommand};
+use crate::order::{GatewayAgent, OrderCommand, OrderLane};
 use crate::pipeline::{
     Builder, ConsumerEnds, ConsumerPlan, EngineEnds, Pipeline, PipelinePlan, RoutingEnds, Size,
 };
@@ -183,6 +183,7 @@ pub fn stages(options: StagesOptions) -> Stages {
     let pipeline = builder.build(plan, vec![link_end]);
     let Pipeline { dispatcher, consumers, orders, control, routing, .. } = pipeline;
     let stop = builder.stop.clone();
+    let orders = orders.into_iter().map(|lane| lane.commands).collect();
     let _rest = (builder, routing, control);
     Stages { link, dispatcher, consumers, orders, stop, _rest }
 }
@@ -234,7 +235,7 @@ pub fn bare_consumer(
     let mut agent = builder.consumer(consumer, 0, own, AcceptFrom::default());
     agent.duty_cycle();
     let EngineEnds { market, critical, orders, control } = engine;
-    BareConsumer { market, critical, orders, control, agent }
+    BareConsumer { market, critical, orders: orders.commands, control, agent }
 }
 
 /// Puts a gateway between one order lane and one venue's.
@@ -246,7 +247,8 @@ pub fn bare_gateway(instruments: &Arc<Instruments>, clock: Clock) -> BareGateway
     let (session, sent) = builder.lane("session", SMALL);
     let (answers, answers_end) = builder.lane("answers", SMALL);
     let sessions_open = Arc::new(AtomicUsize::new(1));
-    let agent = builder.gateway(vec![orders_end], vec![Some(session)], answers, sessions_open);
+    let lanes = vec![OrderLane { stage: None, commands: orders_end }];
+    let agent = builder.gateway(lanes, vec![Some(session)], answers, sessions_open);
     BareGateway { orders, sent, agent, _rest: (builder, answers_end) }
 }
 

@@ -16,7 +16,9 @@ mod wall;
 
 pub use clock::{Clock, ManualTime, wall_now_ns};
 pub use entropy::Entropy;
-pub use files::{File, FileConditions, FileTotals, Files, VirtualFiles};
+pub use files::{
+    File, FileConditions, FileTotals, Files, FolderLock, Segment, SegmentFile, VirtualFiles,
+};
 pub use kernel::{kernel_names, kernel_text, kernel_text_into, kernel_text_lossy};
 pub use net::{
     Listener, Lookup, Net, NetConditions, NetTotals, Stream, TlsError, TlsPeer, TlsTrust,

@@ -2,20 +2,24 @@
 //! the operator, then a calm in which everything has to heal.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use pitlane_engine::OneThreadEngine;
-use pitlane_engine::config::{Config, ConsumerConfig};
+use pitlane_engine::config::{Config, ConsumerConfig, JournalDurability};
 use pitlane_engine::control::protocol::{ConsumerAction, Request, Selection, VenueAction};
 use pitlane_engine::order::Position;
 use pitlane_engine::report::Report;
 use pitlane_engine::runtime::HoldRates;
 use pitlane_engine::venue::simulated::{Fault, FaultPlan, FaultRule, Ledger, LedgerSide, Trigger};
-use pitlane_engine::world::{FileConditions, FileTotals, NetConditions, NetTotals, SplitMix64};
+use pitlane_engine::world::{
+    FileConditions, FileTotals, NetConditions, NetTotals, SplitMix64, VirtualFiles,
+};
 use pitlane_engine::{LaunchOptions, OneThreadOptions, launch_one_thread};
 
 use crate::SECOND_NS;
 use crate::heard::{Heard, Notes, registry};
+use crate::on_record::OnRecord;
 
 const MS: u64 = 1_000_000;
 
@@ -167,6 +171,7 @@ struct Day {
     sessions: Vec<(String, String)>,
     cycles: u64,
     net: NetTotals,
+    disk: VirtualFiles,
     files: FileTotals,
     loads: Vec<String>,
 }
@@ -174,9 +179,14 @@ struct Day {
 fn day(seed: u64) -> Day {
     let heard = Heard::default();
     let (options, venue_faults) = trouble(seed);
+    let mut config = config();
+    if options.files.torn_ppm > 0 {
+        // A journal that tears ends trading for good: `journal.rs` has such days.
+        config.journal.durability = JournalDurability::None;
+    }
     let launch = LaunchOptions { venue_faults, ..LaunchOptions::default() };
     let registry = registry(&heard, false);
-    let mut engine = launch_one_thread(&config(), &registry, &launch, options).unwrap();
+    let mut engine = launch_one_thread(&config, &registry, &launch, options).unwrap();
     let mut random = SplitMix64::new(seed ^ 0x6f70_6572_6174_6f72);
     let end_ns = TROUBLE_S * SECOND_NS;
     while engine.now_ns() < end_ns {
@@ -198,6 +208,7 @@ fn day(seed: u64) -> Day {
         notes: heard.notes(),
         net,
         files: files.totals(),
+        disk: files,
         loads,
         behind,
         report: engine.finish(),
@@ -246,6 +257,12 @@ fn problems(day: &Day) -> Vec<String> {
     let held = notes.held.values().map(|(position, _)| (traded(position), position.cash));
     let held = held.fold((0, 0), |sum, (net, cash)| (sum.0 + net, sum.1 + cash));
     check(held == true_sum, format!("held {held:?}, at the venue {true_sum:?}"));
+    if let Some(folder) = &report.journal.path {
+        check(report.journal.failure.is_none(), "the journal failed".to_owned());
+        check(report.journal.missed == 0, "words are not on record".to_owned());
+        let on_record = OnRecord::read(&day.disk, Path::new(folder));
+        found.extend(on_record.problems(ledger));
+    }
     found
 }
 

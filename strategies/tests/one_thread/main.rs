@@ -2,6 +2,7 @@
 
 mod faults;
 mod heard;
+mod on_record;
 mod orders;
 mod slow_streams;
 

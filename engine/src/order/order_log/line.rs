@@ -10,8 +10,8 @@ use crate::event::{
     OrderStatus, PositionSide, RejectReason, Side, format_scaled,
 };
 use crate::instrument::Instruments;
-use crate::order::OrderType;
 use crate::order::trading::{decimal, reason_words};
+use crate::order::{OrderType, TimeInForce};
 use crate::runtime::Clock;
 
 /// What numbers mean in notes.
@@ -207,12 +207,7 @@ fn order_line<'a>(
         },
         head,
         order_type: OrderType::from_code(note.order_type_code).map(OrderType::name),
-        time_in_force: match note.time_in_force_code {
-            1 => Some("gtc"),
-            2 => Some("ioc"),
-            3 => Some("fok"),
-            _ => None,
-        },
+        time_in_force: TimeInForce::from_code(note.time_in_force_code).map(TimeInForce::name),
         price: scales.price(report.price),
         trigger_price: Some(note.trigger_price)
             .filter(|price| *price != 0)

@@ -7,6 +7,7 @@
 
 mod file;
 mod inode;
+mod segment;
 mod virtual_files;
 
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 pub use file::File;
+pub use segment::{Segment, SegmentFile};
 pub use virtual_files::{FileConditions, FileTotals, VirtualFiles};
 
 /// Makes, reads, moves and removes files. Cheap to clone.
@@ -59,6 +61,58 @@ impl Files {
                 Ok(file)
             }
             Files::Virtual(files) => Ok(File::Virtual(files.append(path)?)),
+        }
+    }
+
+    /// Creates a file of `bytes` bytes, all of them zero and all of them allocated, that only its
+    /// owner can read, with the folders above it. If it `is_durable`, name and length outlast the
+    /// end of the machine.
+    ///
+    /// # Errors
+    /// The system's; `StorageFull` when there is no room for all of it, `AlreadyExists` when there
+    /// is anything of that name. Nothing is left behind then.
+    pub fn create_segment(
+        &self,
+        path: &Path,
+        bytes: u64,
+        is_durable: bool,
+    ) -> io::Result<(Segment, SegmentFile)> {
+        match self {
+            Files::Real => {
+                let mut made = segment::real(create_new_private(path)?, bytes, is_durable);
+                if is_durable {
+                    made = made.and_then(|ends| sync_folder(path).map(|()| ends));
+                }
+                if made.is_err() {
+                    fs::remove_file(path)?;
+                }
+                made
+            }
+            Files::Virtual(files) => {
+                let (file, handle) = files.create_segment(path, bytes)?;
+                Ok(segment::of_virtual(file, handle))
+            }
+        }
+    }
+
+    /// Keeps a folder from other processes as long as the lock lives; one that dies lets go. In
+    /// memory there is only one process.
+    ///
+    /// # Errors
+    /// The system's; `WouldBlock` when another process has it.
+    pub fn lock_folder(&self, folder: &Path) -> io::Result<FolderLock> {
+        match self {
+            Files::Real => {
+                let File::Real(file) = open_private(&folder.join("lock"))? else {
+                    return Err(ErrorKind::Unsupported.into());
+                };
+                file.try_lock().map_err(io::Error::from)?;
+                Ok(FolderLock { _held: Some(file) })
+            }
+            Files::Virtual(files) => {
+                files.make_folder(folder)?;
+                Ok(FolderLock { _held: None })
+            }
         }
     }
 
@@ -170,6 +224,24 @@ impl Files {
             Files::Virtual(files) => files.is_there(path),
         }
     }
+}
+
+/// A folder that is kept from other processes.
+#[derive(Debug)]
+pub struct FolderLock {
+    _held: Option<fs::File>,
+}
+
+fn create_new_private(path: &Path) -> io::Result<fs::File> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Files::Real.make_private_folder(folder)?;
+    }
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn text_of(bytes: Vec<u8>) -> io::Result<String> {

@@ -110,6 +110,7 @@ impl VirtualFiles {
     pub fn crash(&self) {
         let Disk { random, inodes, totals, .. } = &mut *self.0.lock();
         for inode in inodes.values_mut() {
+            totals.lost_bytes += inode.undo(random);
             let (synced, len) = (inode.synced as u64, inode.bytes.len() as u64);
             let kept = random.between(synced, len);
             totals.lost_bytes += len - kept;
@@ -156,6 +157,37 @@ impl VirtualFiles {
             inode.handles += 1;
         }
         Ok(VirtualFile { disk: self.clone(), inode: number })
+    }
+
+    /// A new file of so many zeros, open twice.
+    pub(super) fn create_segment(
+        &self,
+        path: &Path,
+        bytes: u64,
+    ) -> io::Result<(VirtualFile, VirtualFile)> {
+        if self.is_there(path) {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        {
+            let disk = &mut *self.0.lock();
+            if disk.room() < bytes as usize {
+                disk.totals.full += 1;
+                return Err(ErrorKind::StorageFull.into());
+            }
+        }
+        let made = self.append(path).and_then(|mut file| {
+            file.set_len(bytes)?;
+            Ok((file, self.append(path)?))
+        });
+        if made.is_err() {
+            self.0.lock().unname(path);
+        }
+        let (file, handle) = made?;
+        // A real one is allocated, and its length is on the disk, before it is used.
+        if let Some(inode) = self.0.lock().inodes.get_mut(&file.inode) {
+            inode.sync();
+        }
+        Ok((file, handle))
     }
 
     pub(super) fn make_folder(&self, folder: &Path) -> io::Result<()> {
@@ -241,9 +273,13 @@ impl Disk {
         }
     }
 
-    fn write(&mut self, number: u64, bytes: &[u8]) -> io::Result<()> {
+    fn room(&self) -> usize {
         let used: usize = self.inodes.values().map(|inode| inode.bytes.len()).sum();
-        let room = self.conditions.room_bytes.saturating_sub(used);
+        self.conditions.room_bytes.saturating_sub(used)
+    }
+
+    fn write(&mut self, number: u64, bytes: &[u8]) -> io::Result<()> {
+        let room = self.room();
         let is_torn = self.random.hits_ppm(self.conditions.torn_ppm);
         let mut taken = bytes.len();
         if is_torn {
@@ -273,6 +309,29 @@ impl VirtualFile {
         self.disk.0.lock().write(self.inode, bytes)
     }
 
+    /// Writes where bytes are already.
+    pub(super) fn write_at(&mut self, offset: usize, bytes: &[u8]) -> io::Result<()> {
+        let Disk { random, conditions, inodes, totals, .. } = &mut *self.disk.0.lock();
+        let inode = inodes.get_mut(&self.inode).ok_or(ErrorKind::NotFound)?;
+        if offset + bytes.len() > inode.bytes.len() {
+            return Err(ErrorKind::WriteZero.into());
+        }
+        let is_torn = random.hits_ppm(conditions.torn_ppm);
+        let mut taken = bytes.len();
+        if is_torn {
+            taken = random.between(0, taken as u64) as usize;
+            totals.torn += 1;
+        }
+        inode.overwrite(offset, &bytes[..taken]);
+        totals.writes += 1;
+        totals.bytes += taken as u64;
+        totals.hash = fnv(totals.hash, &bytes[..taken]);
+        if is_torn {
+            return Err(io::Error::other("the disk has failed in the middle of a write"));
+        }
+        Ok(())
+    }
+
     pub(super) fn set_len(&mut self, len: u64) -> io::Result<()> {
         let disk = &mut *self.disk.0.lock();
         disk.may_refuse()?;
@@ -293,7 +352,7 @@ impl VirtualFile {
             return Err(io::Error::other("the disk has failed in a sync"));
         }
         if let Some(inode) = disk.inodes.get_mut(&self.inode) {
-            inode.synced = inode.bytes.len();
+            inode.sync();
         }
         Ok(())
     }

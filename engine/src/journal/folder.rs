@@ -1,0 +1,281 @@
+//! A folder of segments: opened by an engine, or read by whoever wants to know.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::format::SegmentHeader;
+use super::health::JournalHealth;
+use super::keeper::{JournalKeeper, KeeperParts};
+use super::keeper_waker::KeeperWaker;
+use super::reader::{RecordView, SegmentReader, StopReason};
+use super::segment_name::{number_of, segment_path};
+use super::stops::Stop;
+use super::writer::{Durability, JournalOptions, JournalWriter, Prepared, SegmentPort};
+use crate::runtime::Clock;
+use crate::world::{Files, FolderLock};
+
+/// Why a journal can't be used.
+#[derive(Debug, Error)]
+pub enum JournalError {
+    /// A file or the folder.
+    #[error("[journal] {path}: {source} (code: io)")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Another engine writes there.
+    #[error(
+        "[journal] {path} belongs to a running engine: give each engine a folder of its own \
+         ([journal] dir) (code: locked)"
+    )]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// What lies before the last segment can't be read whole.
+    #[error(
+        "[journal] {0}. Records behind it exist and would be left out: look with `pitlane journal \
+         verify`, and give the engine a new folder or mend this one (code: damaged)"
+    )]
+    Damaged(Stop),
+}
+
+/// What is known of one segment.
+#[derive(Clone, Debug)]
+pub struct SegmentFacts {
+    /// Number in its name.
+    pub number: u64,
+    /// Its file.
+    pub path: PathBuf,
+    /// Bytes of the file.
+    pub bytes: usize,
+    /// Bytes of it up to the end of the last whole record.
+    pub used_bytes: usize,
+    /// Its header; `None` where it has none that can be read.
+    pub header: Option<SegmentHeader>,
+    /// Whole records in it.
+    pub records: u64,
+    /// Wall time of its first and last record, ns since the Unix epoch.
+    pub times_ns: Option<(i64, i64)>,
+    /// Why there are no more.
+    pub stop: StopReason,
+    /// A later start of the engine has found it so, and gone on behind its last whole record.
+    pub is_healed: bool,
+}
+
+/// What was read of a folder.
+#[derive(Clone, Debug, Default)]
+pub struct FolderRead {
+    /// The segments, in order.
+    pub segments: Vec<SegmentFacts>,
+    /// Records that were given.
+    pub records: u64,
+    /// Sequence of the last of them; 0 for none.
+    pub last_sequence: u64,
+    /// The last start of an engine that is on record; 0 for none.
+    pub last_epoch: u64,
+    /// Number in the name of the last file; 0 for none.
+    pub last_number: u64,
+    /// Where the valid prefix ends, if not in order.
+    pub stop: Option<Stop>,
+    /// Segments behind that, which were not read.
+    pub unread: usize,
+}
+
+impl FolderRead {
+    /// Whether nothing is lost but what a crash may have torn: the last record of the last segment.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.stop.is_none() || self.unread == 0
+    }
+}
+
+/// The segments of a folder with their numbers, in order.
+fn segments(files: &Files, folder: &Path) -> Result<Vec<(u64, PathBuf)>, JournalError> {
+    let of_folder = |source| JournalError::File { path: folder.to_owned(), source };
+    let listed = files.list(folder).map_err(of_folder)?.into_iter();
+    let mut found: Vec<_> =
+        listed.filter_map(|path| number_of(&path).map(|number| (number, path))).collect();
+    found.sort();
+    Ok(found)
+}
+
+/// Hands every record of the valid prefix to `visit`, with its segment's header.
+///
+/// # Errors
+/// [`JournalError::File`] for what can't be read at all.
+pub fn read_folder(
+    files: &Files,
+    folder: &Path,
+    mut visit: impl FnMut(&SegmentHeader, &RecordView<'_>),
+) -> Result<FolderRead, JournalError> {
+    let mut read = FolderRead::default();
+    for (number, path) in segments(files, folder)? {
+        let of_file = |source| JournalError::File { path: path.clone(), source };
+        let bytes = files.read(&path).map_err(of_file)?;
+        read.last_number = number;
+        read.take((number, path), &bytes, &mut visit);
+    }
+    Ok(read)
+}
+
+impl FolderRead {
+    fn take(
+        &mut self,
+        (number, path): (u64, PathBuf),
+        bytes: &[u8],
+        visit: &mut impl FnMut(&SegmentHeader, &RecordView<'_>),
+    ) {
+        let mut facts = SegmentFacts {
+            number,
+            path,
+            bytes: bytes.len(),
+            used_bytes: 0,
+            header: None,
+            records: 0,
+            times_ns: None,
+            stop: StopReason::Unused,
+            is_healed: false,
+        };
+        match SegmentReader::new(bytes) {
+            Err(reason) => facts.stop = reason,
+            Ok(mut reader) => {
+                let header = *reader.header();
+                facts.header = Some(header);
+                if self.goes_on_with(&header) {
+                    for record in reader.by_ref() {
+                        let first_ns = facts.times_ns.map_or(record.time_ns, |times| times.0);
+                        facts.times_ns = Some((first_ns, record.time_ns));
+                        facts.records += 1;
+                        self.last_sequence = record.sequence;
+                        visit(&header, &record);
+                    }
+                    self.last_epoch = header.epoch;
+                    self.records += facts.records;
+                    facts.used_bytes = reader.offset();
+                    facts.stop = reader.stop().unwrap_or(StopReason::Filled);
+                } else {
+                    let (expected, found) = (self.last_sequence + 1, header.first_sequence);
+                    facts.stop = StopReason::Sequence { expected, found };
+                }
+            }
+        }
+        if self.stop.is_some() {
+            self.unread += usize::from(facts.stop != StopReason::Unused);
+        } else if !facts.stop.is_clean() {
+            self.stop = Some(Stop {
+                path: facts.path.clone(),
+                offset: facts.used_bytes,
+                last_sequence: self.last_sequence,
+                reason: facts.stop,
+            });
+        }
+        self.segments.push(facts);
+    }
+
+    /// Whether a segment's records are the next ones. A start of the engine goes on behind what a
+    /// crash has torn; so the tear is healed.
+    fn goes_on_with(&mut self, header: &SegmentHeader) -> bool {
+        if self.records > 0 && header.first_sequence != self.last_sequence + 1 {
+            return false;
+        }
+        if self.stop.is_some() {
+            if self.unread > 0 || header.epoch <= self.last_epoch {
+                return false;
+            }
+            self.stop = None;
+            if let Some(torn) = self.segments.iter_mut().rev().find(|of| !of.stop.is_clean()) {
+                torn.is_healed = true;
+            }
+        }
+        true
+    }
+}
+
+/// A folder that this engine alone may write to, read up to its end.
+pub struct JournalFolder {
+    files: Files,
+    folder: PathBuf,
+    lock: FolderLock,
+    read: FolderRead,
+}
+
+impl JournalFolder {
+    /// Locks and reads it; makes it where it is not there.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn open(
+        files: &Files,
+        folder: &Path,
+        visit: impl FnMut(&SegmentHeader, &RecordView<'_>),
+    ) -> Result<JournalFolder, JournalError> {
+        let of_folder = |source| JournalError::File { path: folder.to_owned(), source };
+        files.make_private_folder(folder).map_err(of_folder)?;
+        let lock = files.lock_folder(folder).map_err(|source| match source.kind() {
+            io::ErrorKind::WouldBlock => JournalError::Locked { path: folder.to_owned() },
+            _ => of_folder(source),
+        })?;
+        let read = read_folder(files, folder, visit)?;
+        if let Some(stop) = read.stop.clone().filter(|_| !read.is_usable()) {
+            return Err(JournalError::Damaged(stop));
+        }
+        Ok(JournalFolder { files: files.clone(), folder: folder.to_owned(), lock, read })
+    }
+
+    /// What was read.
+    #[must_use]
+    pub fn read(&self) -> &FolderRead {
+        &self.read
+    }
+
+    /// Makes the first segment of a new epoch, and the two that work on it.
+    ///
+    /// # Errors
+    /// [`JournalError::File`] when there is no room, or no permission.
+    pub fn start(
+        self,
+        options: JournalOptions,
+        clock: &Clock,
+    ) -> Result<(JournalWriter, JournalKeeper), JournalError> {
+        // What an engine before had made ready and not used.
+        for facts in self.read.segments.iter().filter(|facts| facts.stop == StopReason::Unused) {
+            let of_file = |source| JournalError::File { path: facts.path.clone(), source };
+            self.files.remove(&facts.path).map_err(of_file)?;
+        }
+        let number = self.read.last_number + 1;
+        let path = segment_path(&self.folder, number);
+        let is_durable = options.durability == Durability::FsyncBatch;
+        let made = self.files.create_segment(&path, options.segment_bytes as u64, is_durable);
+        let (segment, first) = made.map_err(|source| JournalError::File { path, source })?;
+        let (port, health) = (Arc::<SegmentPort>::default(), JournalHealth::default());
+        let waker = KeeperWaker::default();
+        health.set_synced(self.read.last_sequence);
+        let writer = JournalWriter::new(
+            (Prepared { number, segment }, self.read.last_epoch + 1, self.read.last_sequence),
+            options,
+            Arc::clone(&port),
+            health.clone(),
+            waker.clone(),
+        );
+        let keeper = JournalKeeper::new(KeeperParts {
+            files: self.files,
+            folder: self.folder,
+            options,
+            port,
+            health,
+            waker,
+            clock: clock.clone(),
+            first_number: number,
+            first,
+            synced: self.read.last_sequence,
+            lock: self.lock,
+        });
+        Ok((writer, keeper))
+    }
+}

@@ -1,0 +1,35 @@
+//! The journal: what must survive the process, on record before it acts.
+//!
+//! Promises: a record is in the segment before anyone acts on it; what a reader gives is a prefix
+//! of what was written, record for record, and it says where and why it stops; a write or sync
+//! that failed is never tried again, and nothing is written behind it. It knows no orders' ways:
+//! whoever has something to record appends it. `engine/docs/journal.md` has the format and what is
+//! recorded when.
+
+mod folder;
+mod format;
+mod health;
+mod keeper;
+mod keeper_waker;
+mod payload;
+mod reader;
+mod segment_name;
+mod stops;
+mod tap;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use folder::{FolderRead, JournalError, JournalFolder, SegmentFacts, read_folder};
+pub use format::{
+    FORMAT_VERSION, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES,
+    SegmentHeader,
+};
+pub use health::{JournalFailure, JournalHealth};
+pub use keeper::JournalKeeper;
+pub use keeper_waker::KeeperWaker;
+pub use payload::{Body, Intent, NameTable, Named, RunStart, RunStop, TradingState, VenueWord};
+pub use reader::{RecordView, SegmentReader, StopReason};
+pub use stops::Stop;
+pub(crate) use tap::WordTap;
+pub use writer::{Durability, JournalEnd, JournalOptions, JournalWriter};

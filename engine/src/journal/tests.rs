@@ -1,0 +1,283 @@
+//! What is written is read back, up to what was torn, and nothing that was not written.
+
+use std::path::{Path, PathBuf};
+
+use zerocopy::{FromZeros, IntoBytes};
+
+use super::*;
+use crate::runtime::{Agent, Clock};
+use crate::world::{FileConditions, Files, VirtualFiles};
+
+const SMALL: JournalOptions =
+    JournalOptions { durability: Durability::Os, segment_bytes: 16 << 10 };
+const SYNCED: JournalOptions = JournalOptions { durability: Durability::FsyncBatch, ..SMALL };
+
+fn disk(conditions: FileConditions) -> (VirtualFiles, Files) {
+    let disk = VirtualFiles::new(7, conditions);
+    (disk.clone(), Files::Virtual(disk))
+}
+
+fn folder() -> &'static Path {
+    Path::new("/run/journal")
+}
+
+fn open(files: &Files, options: JournalOptions) -> (JournalWriter, JournalKeeper) {
+    let folder = JournalFolder::open(files, folder(), |_, _| ()).unwrap();
+    folder.start(options, &Clock::manual(0).0).unwrap()
+}
+
+fn intent(id: u64) -> Intent {
+    let mut intent = Intent::new_zeroed();
+    (intent.client_order_id, intent.price, intent.qty) = (id, 100 + id as i64, 5);
+    intent
+}
+
+/// All intents of a folder, and what else is to be said of it.
+fn read(files: &Files) -> (Vec<Intent>, FolderRead) {
+    let mut intents = Vec::new();
+    let read = read_folder(files, folder(), |_, record| intents.extend(record.body::<Intent>()));
+    (intents, read.unwrap())
+}
+
+fn files_of(files: &Files) -> Vec<PathBuf> {
+    files.list(folder()).unwrap()
+}
+
+#[test]
+fn what_is_appended_over_segments_and_starts_is_read_back_in_order() {
+    let (_, files) = disk(FileConditions::default());
+    let mut expected = Vec::new();
+    for start in 0..3_u64 {
+        let (mut writer, mut keeper) = open(&files, SMALL);
+        assert_eq!(writer.epoch(), start + 1);
+        for id in 0..500 {
+            keeper.duty_cycle();
+            assert!(writer.room() > 0);
+            let body = intent(1_000 * start + id);
+            assert_eq!(writer.append(id as i64, &body), Ok(expected.len() as u64 + 1));
+            expected.push(body);
+        }
+        if start != 1 {
+            keeper.finish(&writer.end());
+        }
+    }
+    let (intents, read) = read(&files);
+    assert_eq!(intents, expected);
+    assert_eq!((read.records, read.last_sequence, read.last_epoch), (1_500, 1_500, 3));
+    assert!(read.stop.is_none() && read.segments.len() > 9, "{}", read.segments.len());
+    assert_eq!(read.segments.last().map(|facts| facts.stop), Some(StopReason::Filled));
+}
+
+#[test]
+fn a_journal_cut_at_any_byte_gives_the_whole_records_before_the_cut() {
+    // F23.
+    let (disk, files) = disk(FileConditions::default());
+    let (mut writer, _keeper) = open(&files, SMALL);
+    let mut ends = vec![SEGMENT_HEADER_BYTES];
+    for id in 0..20 {
+        writer.append(0, &intent(id)).unwrap();
+        ends.push(writer.used_bytes());
+    }
+    let path = files_of(&files)[0].clone();
+    let whole = files.read(&path).unwrap();
+    let used = writer.used_bytes();
+    for cut in 0..=used {
+        // Once as a file that ends there, once as one that is allocated behind it.
+        for len in [cut, whole.len()] {
+            let mut bytes = whole[..cut].to_vec();
+            bytes.resize(len, 0);
+            put(&disk, &path, &bytes);
+            let (intents, read) = read(&files);
+            // Zeros that were cut off and stand there again are as they were.
+            let zeros = whole[cut..].iter().take_while(|byte| **byte == 0).count();
+            let reach = if len > cut { cut + zeros } else { cut };
+            let last = ends.iter().filter(|end| **end <= reach).max().copied().unwrap_or(0);
+            let expected = ends.iter().position(|end| *end == last).unwrap_or(0);
+            assert_eq!(intents.len(), expected, "cut at {cut}, {len} bytes");
+            let is_clean = whole[last..cut.max(last)].iter().all(|byte| *byte == 0)
+                && (len > cut || cut == last);
+            assert_eq!(read.stop.is_none(), is_clean, "cut at {cut}, {len} bytes");
+            assert!(intents.iter().enumerate().all(|(id, seen)| *seen == intent(id as u64)));
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_anywhere_never_gives_a_wrong_record() {
+    // F23.
+    let (disk, files) = disk(FileConditions::default());
+    let (mut writer, _keeper) = open(&files, SMALL);
+    for id in 0..5 {
+        writer.append(0, &intent(id)).unwrap();
+    }
+    let path = files_of(&files)[0].clone();
+    let whole = files.read(&path).unwrap();
+    let mut last_offset = 0;
+    for bit in 0..8 * (writer.used_bytes() + 64) {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        put(&disk, &path, &bytes);
+        let (intents, read) = read(&files);
+        assert!(intents.iter().enumerate().all(|(id, seen)| *seen == intent(id as u64)), "{bit}");
+        let stop = read.stop.unwrap_or_else(|| panic!("bit {bit} is not missed"));
+        assert!(stop.offset <= bit / 8 + 1, "bit {bit}: {stop}");
+        assert!(stop.offset >= last_offset || stop.offset == 0);
+        last_offset = stop.offset;
+    }
+}
+
+fn put(disk: &VirtualFiles, path: &Path, bytes: &[u8]) {
+    let files = Files::Virtual(disk.clone());
+    files.create_private(path).unwrap().write_all(bytes).unwrap();
+}
+
+#[test]
+fn a_torn_write_ends_the_journal_for_good_and_the_next_start_goes_on_behind_it() {
+    let (disk, files) = disk(FileConditions::default());
+    let (mut writer, keeper) = open(&files, SMALL);
+    for id in 0..3 {
+        writer.append(0, &intent(id)).unwrap();
+    }
+    disk.set_conditions(FileConditions { torn_ppm: 1_000_000, ..FileConditions::default() });
+    assert_eq!(writer.append(0, &intent(3)), Err(JournalFailure::Write));
+    assert_eq!(disk.totals().torn, 1, "it happened");
+    disk.set_conditions(FileConditions::default());
+    assert_eq!(writer.append(0, &intent(4)), Err(JournalFailure::Write), "never tried again");
+    assert_eq!(disk.totals().torn, 1);
+    drop((writer, keeper));
+    let (intents, _) = read(&files);
+    assert_eq!(intents.len(), 3);
+    let (mut writer, _keeper) = open(&files, SMALL);
+    assert_eq!(writer.append(0, &intent(3)), Ok(4));
+    let (intents, read) = read(&files);
+    assert_eq!((intents.len(), read.stop.is_none()), (4, true), "{:?}", read.stop);
+}
+
+#[test]
+fn rot_before_the_end_is_told_and_the_folder_not_used() {
+    let (disk, files) = disk(FileConditions::default());
+    let (mut writer, mut keeper) = open(&files, SMALL);
+    for id in 0..300 {
+        keeper.duty_cycle();
+        writer.append(0, &intent(id)).unwrap();
+    }
+    let path = files_of(&files)[0].clone();
+    let mut bytes = files.read(&path).unwrap();
+    bytes[1_000] ^= 4;
+    put(&disk, &path, &bytes);
+    let (intents, read) = read(&files);
+    let stop = read.stop.clone().unwrap();
+    assert_eq!((intents.len() as u64, stop.reason), (stop.last_sequence, StopReason::Checksum));
+    assert!(read.unread > 0 && !read.is_usable());
+    let refused = JournalFolder::open(&files, folder(), |_, _| ()).err().unwrap();
+    assert!(matches!(refused, JournalError::Damaged(found) if found == stop));
+}
+
+#[test]
+fn a_full_disk_halts_before_a_record_has_no_place() {
+    let room_bytes = 40 << 10;
+    let (disk, files) = disk(FileConditions { room_bytes, ..FileConditions::default() });
+    let (mut writer, mut keeper) = open(&files, SMALL);
+    let mut id = 0;
+    while writer.room() > 0 {
+        keeper.duty_cycle();
+        if writer.append(0, &intent(id)).is_err() {
+            break;
+        }
+        id += 1;
+    }
+    assert!(disk.totals().full > 0, "it happened");
+    assert_eq!(writer.health().failure(), Some(JournalFailure::NoSegment));
+    assert_eq!(read(&files).0.len() as u64, id, "all that was said to be on record is");
+    let full = disk.totals().full;
+    keeper.duty_cycle();
+    assert_eq!(disk.totals().full, full, "never tried again");
+}
+
+#[test]
+fn a_failed_sync_is_never_tried_again_and_what_was_synced_outlasts_the_machine() {
+    let (disk, files) = disk(FileConditions::default());
+    let (mut writer, mut keeper) = open(&files, SYNCED);
+    for id in 0..200 {
+        keeper.duty_cycle();
+        writer.append(0, &intent(id)).unwrap();
+        if id % 10 == 0 {
+            writer.request_sync();
+        }
+    }
+    keeper.duty_cycle();
+    let synced = writer.health().synced();
+    assert_eq!(synced, 191);
+    disk.set_conditions(FileConditions { sync_ppm: 1_000_000, ..FileConditions::default() });
+    writer.request_sync();
+    keeper.duty_cycle();
+    keeper.duty_cycle();
+    assert_eq!((disk.totals().sync_failed, writer.health().synced()), (1, synced));
+    assert_eq!(writer.health().failure(), Some(JournalFailure::Sync));
+    assert_eq!(writer.append(0, &intent(200)), Err(JournalFailure::Sync));
+    drop((writer, keeper));
+    disk.crash();
+    assert!(disk.totals().lost_bytes > 0, "it happened");
+    let (intents, read) = read(&files);
+    assert!(intents.len() as u64 >= synced, "{} of {synced}", intents.len());
+    assert!(intents.iter().enumerate().all(|(id, seen)| *seen == intent(id as u64)));
+    assert!(read.is_usable());
+}
+
+#[test]
+fn appending_allocates_nothing() {
+    let (mut writer, _keeper) = {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = JournalFolder::open(&Files::Real, dir.path(), |_, _| ()).unwrap();
+        folder.start(SMALL, &Clock::manual(0).0).unwrap()
+    };
+    writer.append(0, &intent(0)).unwrap();
+    let body = VenueWord::new_zeroed();
+    let allocations = crate::allocations_of(|| {
+        for id in 0..20 {
+            writer.append(0, &intent(id)).unwrap();
+            writer.append(0, &body).unwrap();
+        }
+    });
+    assert_eq!(allocations, 0);
+}
+
+#[test]
+fn a_real_folder_is_locked_allocated_and_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = || JournalFolder::open(&Files::Real, dir.path(), |_, _| ());
+    let (mut writer, mut keeper) = start().unwrap().start(SYNCED, &Clock::manual(0).0).unwrap();
+    assert!(matches!(start().err(), Some(JournalError::Locked { .. })));
+    for id in 0..400 {
+        keeper.duty_cycle();
+        assert!(writer.room() > 0);
+        writer.append(0, &intent(id)).unwrap();
+    }
+    let path = dir.path().join("000000000001.journal");
+    let blocks = std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(path).unwrap());
+    assert!(blocks * 512 >= SYNCED.segment_bytes as u64, "it is not sparse: {blocks} blocks");
+    writer.request_sync();
+    keeper.duty_cycle();
+    assert_eq!(writer.health().synced(), 400);
+    keeper.finish(&writer.end());
+    drop(keeper);
+    let mut bytes = 0;
+    let read = read_folder(&Files::Real, dir.path(), |_, record| {
+        bytes += record.payload.as_bytes().len();
+    });
+    let read = read.unwrap();
+    assert_eq!((read.records, bytes), (400, 400 * size_of::<Intent>()));
+    let last = read.segments.last().unwrap();
+    assert_eq!((last.stop, last.bytes), (StopReason::Filled, last.used_bytes), "cut to its end");
+    start().unwrap();
+}
+
+#[test]
+fn names_keep_their_beginning_and_stay_text() {
+    let long = "é".repeat(40);
+    let named = Named::new(NameTable::Venue, 3, &long);
+    assert_eq!((named.text(), named.number), ("é".repeat(32).as_str(), 3));
+    for kind in RecordKind::ALL {
+        assert_eq!(RecordKind::from_code(kind as u8), Some(kind));
+    }
+}

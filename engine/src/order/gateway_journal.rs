@@ -1,0 +1,209 @@
+//! What the gateway has on record before it acts, and what it may act on.
+
+use pitlane_ring::{Consumer, Stage};
+use zerocopy::FromZeros;
+
+use super::OrderCommand;
+use crate::event::{Event, Payload};
+use crate::journal::{
+    Durability, Intent, JournalEnd, JournalFailure, JournalWriter, RunStop, TradingState, VenueWord,
+};
+use crate::runtime::Clock;
+
+/// Words that are recorded in a duty cycle, at most.
+const WORDS_MAX: usize = 32;
+
+/// One strategy's commands: so many are on record, on the disk, and taken by the gateway.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    recorded: u64,
+    safe: u64,
+    taken: u64,
+}
+
+/// A sync that is under way.
+#[derive(Debug)]
+struct Asked {
+    sequence: u64,
+    /// By lane, what is safe once it is done.
+    recorded: Box<[u64]>,
+}
+
+/// The journal stage of the order lanes. The gateway's thread drives it.
+pub(crate) struct GatewayJournal {
+    writer: JournalWriter,
+    /// Words on orders, as the dispatcher tells them.
+    words: Consumer<Event>,
+    lanes: Box<[Progress]>,
+    asked: Asked,
+    /// Whether trading was on when that was recorded last.
+    was_on: Option<bool>,
+    clock: Clock,
+}
+
+impl GatewayJournal {
+    pub(crate) fn new(
+        writer: JournalWriter,
+        words: Consumer<Event>,
+        lanes: usize,
+        clock: Clock,
+    ) -> GatewayJournal {
+        GatewayJournal {
+            asked: Asked {
+                sequence: writer.health().synced(),
+                recorded: vec![0; lanes].into_boxed_slice(),
+            },
+            writer,
+            words,
+            lanes: vec![Progress::default(); lanes].into_boxed_slice(),
+            was_on: None,
+            clock,
+        }
+    }
+
+    /// Why nothing more is recorded; then nothing that adds risk may leave.
+    #[inline]
+    pub(crate) fn failure(&self) -> Option<JournalFailure> {
+        self.writer.health().failure()
+    }
+
+    /// Whether something waits for the disk, which wakes nobody.
+    pub(crate) fn has_pending(&self) -> bool {
+        self.failure().is_none() && self.lanes.iter().any(|lane| lane.safe < lane.recorded)
+    }
+
+    /// Records the next commands of a lane, at most `limit`.
+    #[inline]
+    pub(crate) fn record(
+        &mut self,
+        lane: usize,
+        stage: &mut Stage<OrderCommand>,
+        limit: usize,
+    ) -> usize {
+        if !stage.has_available() {
+            return 0;
+        }
+        let room = if self.failure().is_some() { limit } else { self.writer.room().min(limit) };
+        let now_ns = self.clock.wall_ns();
+        let Self { writer, lanes, .. } = self;
+        let taken = stage.poll(room, |command| {
+            // Once that has failed the gateway lets nothing pass but what reduces risk.
+            let _unrecorded = writer.append(now_ns, &intent(command));
+        });
+        if let Some(progress) = lanes.get_mut(lane) {
+            progress.recorded += taken as u64;
+            if writer.durability() == Durability::Os {
+                progress.safe = progress.recorded;
+            }
+        }
+        taken
+    }
+
+    /// Commands of a lane that may be taken.
+    #[inline]
+    pub(crate) fn may_take(&self, lane: usize) -> usize {
+        let Some(progress) = self.lanes.get(lane) else { return 0 };
+        let safe = if self.failure().is_some() { progress.recorded } else { progress.safe };
+        (safe - progress.taken) as usize
+    }
+
+    /// So many of them were.
+    #[inline]
+    pub(crate) fn took(&mut self, lane: usize, commands: usize) {
+        if let Some(progress) = self.lanes.get_mut(lane) {
+            progress.taken += commands as u64;
+        }
+    }
+
+    /// Records what was told and whether trading is on, and has the disk take what is new.
+    #[inline]
+    pub(crate) fn advance(&mut self, is_on: bool) -> usize {
+        if self.was_on != Some(is_on) {
+            self.record_switch(is_on);
+        }
+        let work = self.record_words(WORDS_MAX);
+        if self.writer.durability() == Durability::FsyncBatch {
+            self.follow_disk();
+        }
+        work
+    }
+
+    #[cold]
+    fn record_switch(&mut self, is_on: bool) {
+        if self.writer.room() > 0 {
+            self.was_on = Some(is_on);
+            let state = TradingState { is_on: u8::from(is_on), reserved: [0; 7] };
+            let _unrecorded = self.writer.append(self.clock.wall_ns(), &state);
+        }
+    }
+
+    fn record_words(&mut self, limit: usize) -> usize {
+        if !self.words.has_available() {
+            return 0;
+        }
+        let room = if self.failure().is_some() { limit } else { self.writer.room().min(limit) };
+        let now_ns = self.clock.wall_ns();
+        let Self { writer, words, .. } = self;
+        words.poll(room, |event| {
+            if let Some(word) = word(event) {
+                let _unrecorded = writer.append(now_ns, &word);
+            }
+        })
+    }
+
+    /// One sync at a time, each of all that came meanwhile.
+    fn follow_disk(&mut self) {
+        let Self { writer, lanes, asked, .. } = self;
+        if writer.health().synced() < asked.sequence {
+            return;
+        }
+        for (progress, recorded) in lanes.iter_mut().zip(&asked.recorded) {
+            progress.safe = progress.safe.max(*recorded);
+        }
+        if writer.sequence() > asked.sequence {
+            asked.sequence = writer.sequence();
+            for (place, progress) in asked.recorded.iter_mut().zip(lanes.iter()) {
+                *place = progress.recorded;
+            }
+            writer.request_sync();
+        }
+    }
+
+    /// Records the last words and the end. To be called when nobody tells any more.
+    pub(crate) fn end(mut self, left: u64) -> JournalEnd {
+        while self.writer.room() > 0 && self.record_words(WORDS_MAX) > 0 {}
+        let missed = self.writer.health().missed() + self.words.gauge().in_flight();
+        let _unrecorded = self.writer.append(self.clock.wall_ns(), &RunStop { missed, left });
+        self.writer.end()
+    }
+}
+
+/// A command as it is recorded.
+#[inline]
+fn intent(command: &OrderCommand) -> Intent {
+    let mut intent = Intent::new_zeroed();
+    intent.client_order_id = command.client_order_id;
+    intent.decision_id = command.decision_id;
+    (intent.price, intent.qty) = (command.price, command.qty);
+    intent.trigger_price = command.trigger_price;
+    intent.instrument = command.instrument;
+    (intent.consumer, intent.venue) = (command.consumer, command.venue);
+    intent.action_code = command.action_code;
+    intent.side_code = command.side_code;
+    intent.order_type_code = command.order_type_code;
+    intent.time_in_force_code = command.time_in_force_code;
+    intent.position_side_code = command.position_side_code;
+    intent.flags = command.flags;
+    intent
+}
+
+/// An exec report as it is recorded; `None` for another event.
+#[inline]
+fn word(event: &Event) -> Option<VenueWord> {
+    let Some(Payload::ExecReport(report)) = event.payload() else { return None };
+    let mut word = VenueWord::new_zeroed();
+    word.report = *report;
+    (word.trace_id, word.venue_time_ns) = (event.trace_id, event.venue_time_ns);
+    (word.instrument, word.venue) = (event.instrument, event.venue);
+    Some(word)
+}

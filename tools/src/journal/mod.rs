@@ -1,0 +1,217 @@
+//! `pitlane journal`: reading what an engine has on record. Nothing is written there.
+
+mod line;
+mod names;
+mod stats;
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use pitlane_engine::journal::{
+    FolderRead, Intent, RecordKind, RecordView, SegmentFacts, SegmentHeader, VenueWord, read_folder,
+};
+use pitlane_engine::world::Files;
+
+use crate::cli::{JournalVerb, RecordFilter, RecordForm};
+use crate::exit::Exit;
+use crate::table::{count, render, table};
+use crate::terminal::Terminal;
+use line::{CSV_HEAD, Line};
+use names::Names;
+use stats::Stats;
+
+/// Does one of the verbs. Exit code 3 when the folder can't be read, 1 when what is in it is
+/// damaged.
+pub(crate) fn journal(verb: &JournalVerb, terminal: &mut Terminal<'_>) -> Result<Exit, Exit> {
+    match verb {
+        JournalVerb::Ls { folder } => {
+            let read = read(folder, terminal, |_, _| ())?;
+            terminal.print(&list(&read))?;
+            judge(&read, terminal)
+        }
+        JournalVerb::Verify { folder } => {
+            let read = read(folder, terminal, |_, _| ())?;
+            terminal.print(&verified(&read))?;
+            judge(&read, terminal)
+        }
+        JournalVerb::Stats { folder } => {
+            let mut stats = Stats::default();
+            let read = read(folder, terminal, |_, record| stats.take(record))?;
+            terminal.print(&stats.text(&read))?;
+            judge(&read, terminal)
+        }
+        JournalVerb::Dump { folder, filter, last } => {
+            let mut lines = Vec::new();
+            let read = lines_of(folder, filter, terminal, |line| {
+                lines.push(line.words(&utc(line.time_ns)));
+                // Of a large journal no more is kept than is shown.
+                if let Some(last) = last.filter(|last| lines.len() > 2 * last.max(&512)) {
+                    lines.drain(..lines.len() - last);
+                }
+            })?;
+            let from = last.map_or(0, |last| lines.len().saturating_sub(last));
+            let text: String = lines[from..].iter().map(|line| format!("{line}\n")).collect();
+            terminal.print(&text)?;
+            judge(&read, terminal)
+        }
+        JournalVerb::Export { folder, filter, format, output } => {
+            export(folder, filter, *format, output.as_deref(), terminal)
+        }
+    }
+}
+
+fn read(
+    folder: &Path,
+    terminal: &mut Terminal<'_>,
+    visit: impl FnMut(&SegmentHeader, &RecordView<'_>),
+) -> Result<FolderRead, Exit> {
+    let read = read_folder(&Files::Real, folder, visit).map_err(|error| {
+        terminal.complain(&error.to_string());
+        Exit::Unreadable
+    })?;
+    if read.segments.is_empty() {
+        let problem = "there is no journal: no file NUMBER.journal";
+        terminal.complain(&format!("{}: {problem}", folder.display()));
+        return Err(Exit::Unreadable);
+    }
+    Ok(read)
+}
+
+fn lines_of(
+    folder: &Path,
+    filter: &RecordFilter,
+    terminal: &mut Terminal<'_>,
+    mut take: impl FnMut(Line),
+) -> Result<FolderRead, Exit> {
+    if let Some(kind) = &filter.kind
+        && !RecordKind::ALL.iter().any(|of| of.name() == kind)
+    {
+        let all = RecordKind::ALL.map(RecordKind::name).join(", ");
+        terminal.complain(&format!("--kind {kind}: expected one of {all}"));
+        return Err(Exit::Usage);
+    }
+    let mut names = Names::default();
+    read(folder, terminal, |header, record| {
+        names.learn(record);
+        if passes(record, filter) {
+            let line = Line::new(header, record, &names);
+            if filter.strategy.is_none() || line.strategy == filter.strategy {
+                take(line);
+            }
+        }
+    })
+}
+
+fn passes(record: &RecordView<'_>, filter: &RecordFilter) -> bool {
+    let has_kind = |kind: &String| record.kind.is_some_and(|of| of.name() == kind);
+    let has_order = |order: u64| {
+        let intent = record.body::<Intent>().map(|intent| intent.client_order_id);
+        let word = || record.body::<VenueWord>().map(|word| word.report.client_order_id);
+        intent.or_else(word) == Some(order)
+    };
+    filter.kind.as_ref().is_none_or(has_kind) && filter.order.is_none_or(has_order)
+}
+
+fn export(
+    folder: &Path,
+    filter: &RecordFilter,
+    format: RecordForm,
+    output: Option<&Path>,
+    terminal: &mut Terminal<'_>,
+) -> Result<Exit, Exit> {
+    let row = |line: &Line| match format {
+        RecordForm::Csv => line.csv(),
+        RecordForm::Jsonl => serde_json::to_string(line).unwrap_or_default(),
+    };
+    let head = (format == RecordForm::Csv).then_some(CSV_HEAD);
+    let Some(path) = output else {
+        let mut text: String = head.map(|head| format!("{head}\n")).unwrap_or_default();
+        let read = lines_of(folder, filter, terminal, |line| {
+            text.push_str(&row(&line));
+            text.push('\n');
+        })?;
+        terminal.print(&text)?;
+        return judge(&read, terminal);
+    };
+    let failed = |terminal: &mut Terminal<'_>, error: std::io::Error| {
+        terminal.complain(&format!("{}: cannot be written: {error}", path.display()));
+        Exit::Unreadable
+    };
+    let file = File::create(path).map_err(|error| failed(terminal, error))?;
+    let mut file = BufWriter::new(file);
+    let mut written = head.map_or(Ok(()), |head| writeln!(file, "{head}"));
+    let read = lines_of(folder, filter, terminal, |line| {
+        if written.is_ok() {
+            written = writeln!(file, "{}", row(&line));
+        }
+    })?;
+    written.and_then(|()| file.flush()).map_err(|error| failed(terminal, error))?;
+    judge(&read, terminal)
+}
+
+/// Says where the valid prefix ends, if not in order.
+fn judge(read: &FolderRead, terminal: &mut Terminal<'_>) -> Result<Exit, Exit> {
+    let Some(stop) = &read.stop else { return Ok(Exit::Ok) };
+    if read.is_usable() {
+        terminal.say(&format!(
+            "note: {stop}. Nothing lies behind it: the next start of the engine goes on there\n"
+        ));
+        return Ok(Exit::Ok);
+    }
+    let unread = match read.unread {
+        1 => "1 segment".to_owned(),
+        many => format!("{many} segments"),
+    };
+    terminal
+        .complain(&format!("{stop}. {unread} behind it cannot be trusted, and no engine starts"));
+    Ok(Exit::Failed)
+}
+
+fn list(read: &FolderRead) -> String {
+    let heads = [">segment", ">start", ">first", ">records", ">bytes", ">of", ">from (UTC)", "end"];
+    let mut table = table(&heads);
+    for facts in &read.segments {
+        let header = facts.header.as_ref();
+        table.add_row([
+            facts.number.to_string(),
+            header.map(|header| header.epoch.to_string()).unwrap_or_default(),
+            header.map(|header| count(header.first_sequence)).unwrap_or_default(),
+            count(facts.records),
+            count(facts.used_bytes as u64),
+            count(facts.bytes as u64),
+            facts.times_ns.map(|times| utc(times.0)).unwrap_or_default(),
+            end(facts),
+        ]);
+    }
+    render(&table)
+}
+
+fn end(facts: &SegmentFacts) -> String {
+    if facts.is_healed {
+        return format!("{}; healed", facts.stop);
+    }
+    facts.stop.to_string()
+}
+
+fn verified(read: &FolderRead) -> String {
+    let healed = read.segments.iter().filter(|facts| facts.is_healed).count();
+    let torn = match healed {
+        0 => String::new(),
+        1 => ", 1 torn end that a later start went on behind".to_owned(),
+        many => format!(", {many} torn ends that later starts went on behind"),
+    };
+    format!(
+        "{} records in {} segments of {} starts are whole, the last is {}{torn}\n",
+        count(read.records),
+        read.segments.len(),
+        read.last_epoch,
+        count(read.last_sequence),
+    )
+}
+
+/// Time of day with its date, to the microsecond.
+fn utc(ns: i64) -> String {
+    let stamp = jiff::Timestamp::from_nanosecond(i128::from(ns)).unwrap_or_default();
+    stamp.strftime("%Y-%m-%d %H:%M:%S%.6f").to_string()
+}
