@@ -10,8 +10,9 @@
 //!
 //! It is seen by what happens: gaps between two cycles that are longer than any thread of our own
 //! leaves. Now and then, where all has been calm, it yields a few times to see whether the other is
-//! gone; each attempt that fails makes the next one come later. Where even a nap costs a slice,
-//! since more want the core than it has room for, it only spins, and tries again later.
+//! gone; each attempt that fails makes the next one come later.
+//! Where even a nap costs a slice, since more want the core than it has room for, it goes back to
+//! its plan, for long.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,11 @@ const SPIN_MAX_NS: u64 = 400_000;
 const SPIN_MIN_NS: u64 = 12_500;
 /// A nap. Its end is late by 10 to 30 us on virtual machines.
 const NAP: Duration = Duration::from_micros(40);
+/// A nap that ends so late is no help at all, ns: longer than any slice.
+const NAP_LOST_NS: u64 = 20_000_000;
+/// Time without naps after they were no help, at first, ns; and how often it doubles.
+const GIVEN_UP_NS: u64 = 10_000_000_000;
+const GIVEN_UP_DOUBLINGS_MAX: u32 = 5;
 /// Calm windows before more is tried, at first and at most.
 const PATIENCE: (u32, u32) = (2, 64);
 /// Yields in a row, none of which may last, that show that the other is gone.
@@ -63,6 +69,9 @@ pub(super) struct Contention {
     contended: Option<Contended>,
     patience: u32,
     ended_ns: Option<u64>,
+    /// How often naps were no help since they last were, and until when none is tried.
+    given_up: u32,
+    given_up_until_ns: u64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -80,8 +89,6 @@ struct Contended {
     calm_left: u32,
     /// The spin was made longer, and no window has passed since.
     is_attempt: bool,
-    /// Windows until it naps again; 0 while it does.
-    rests_left: u32,
     /// Yields until the core is its own again; 0 when nothing is probed.
     probes_left: u32,
     priority: Priority,
@@ -97,6 +104,8 @@ impl Contention {
             contended: None,
             patience: PATIENCE.0,
             ended_ns: None,
+            given_up: 0,
+            given_up_until_ns: 0,
         }
     }
 
@@ -116,8 +125,12 @@ impl Contention {
         }
         self.window.taken_ns += gap_ns;
         match &mut self.contended {
-            None if self.window.taken_ns >= TAKEN_MAX_NS => self.begin(now_ns),
-            Some(contended) if contended.rests_left > 0 => {}
+            None if self.window.taken_ns >= TAKEN_MAX_NS && now_ns >= self.given_up_until_ns => {
+                self.begin(now_ns);
+            }
+            Some(contended) if contended.has_napped && gap_ns >= NAP_LOST_NS => {
+                self.give_up(now_ns);
+            }
             Some(contended) if contended.probes_left > 0 => {
                 contended.probes_left = 0;
                 contended.priority.raise();
@@ -126,7 +139,7 @@ impl Contention {
             Some(contended) if self.window.taken_ns >= TAKEN_STILL_NS => {
                 self.window = Window { started_ns: now_ns, taken_ns: 0 };
                 if contended.spin_ns == SPIN_MIN_NS {
-                    self.stop_napping();
+                    self.give_up(now_ns);
                     return;
                 }
                 contended.spin_ns = (contended.spin_ns / 2).max(SPIN_MIN_NS);
@@ -150,12 +163,10 @@ impl Contention {
             self.after_window();
         }
         let Some(contended) = &mut self.contended else { return Idling::AsPlanned };
-        if contended.rests_left > 0 {
-            return Idling::Spin;
-        }
         if contended.probes_left > 0 {
             contended.probes_left -= 1;
             if contended.probes_left == 0 {
+                self.given_up = 0;
                 self.end(now_ns);
             }
             return Idling::Yield;
@@ -174,14 +185,6 @@ impl Contention {
     /// calm ones it tries a longer spin, and from the longest on whether the other is still there.
     fn after_window(&mut self) {
         let Some(contended) = &mut self.contended else { return };
-        if contended.rests_left > 0 {
-            contended.rests_left -= 1;
-            if contended.rests_left == 0 {
-                contended.spin_ns = SPIN_MAX_NS;
-                contended.priority.raise();
-            }
-            return;
-        }
         if std::mem::take(&mut contended.is_attempt) {
             self.patience = (self.patience / 2).max(PATIENCE.0);
             contended.calm_left = self.patience;
@@ -213,7 +216,6 @@ impl Contention {
             has_napped: false,
             calm_left: self.patience,
             is_attempt: false,
-            rests_left: 0,
             probes_left: 0,
             priority,
         });
@@ -227,14 +229,14 @@ impl Contention {
         }
     }
 
-    /// So many want the core, or so much is to be done, that a nap costs a slice too: all it can do
-    /// is to hold on to what it gets. Tried again later.
-    fn stop_napping(&mut self) {
-        self.attempt_failed();
-        if let Some(contended) = &mut self.contended {
-            contended.rests_left = self.patience;
-            contended.priority.restore();
-        }
+    /// So many want the core, or so much is to be done, that a nap costs a slice too. Then nothing is
+    /// better than the plan, for long: processes of other sessions and control groups share a core
+    /// by group, and take no slice for a yield.
+    fn give_up(&mut self, now_ns: u64) {
+        let doublings = self.given_up.min(GIVEN_UP_DOUBLINGS_MAX);
+        self.given_up += 1;
+        self.end(now_ns);
+        self.given_up_until_ns = now_ns + (GIVEN_UP_NS << doublings);
     }
 
     fn attempt_failed(&mut self) {
@@ -289,7 +291,7 @@ mod tests {
         now_ns: u64,
         fair_ns: Option<u64>,
         spun_since_ns: u64,
-        /// Whether a nap costs a slice as well.
+        /// Whether it is a nap that costs slices, and no yield.
         is_crowded: bool,
     }
 
@@ -311,7 +313,8 @@ mod tests {
                 let idling = self.contention.idling(self.now_ns);
                 let spun_ns = self.now_ns - self.spun_since_ns;
                 let gap_ns = match (idling, self.fair_ns) {
-                    (Idling::Nap(_), _) if self.is_crowded => SLICE_NS,
+                    (Idling::Nap(_), _) if self.is_crowded => 20 * SLICE_NS,
+                    (Idling::AsPlanned | Idling::Yield, _) if self.is_crowded => 1_000,
                     (Idling::Nap(nap), _) => nap.as_nanos() as u64,
                     (Idling::AsPlanned | Idling::Yield, Some(_)) => SLICE_NS,
                     (Idling::Spin, Some(fair_ns)) if spun_ns > fair_ns => SLICE_NS,
@@ -356,17 +359,19 @@ mod tests {
     }
 
     #[test]
-    fn where_naps_cost_slices_too_it_holds_on_to_its_half_of_the_core() {
-        let mut core = Core::new(Some(SLICE_NS));
+    fn where_naps_are_no_help_it_goes_back_to_its_plan_for_long() {
+        let mut core = Core::new(Some(20_000));
+        core.idle(500 * MS);
+        assert!(core.book().read().is_contended);
         core.is_crowded = true;
-        core.idle(10_000 * MS);
-        let taken_ns = core.idle(20_000 * MS);
-        assert!(taken_ns < 20_000 * MS * 55 / 100, "{taken_ns} ns of 20 s");
-        // With room again, it naps again.
+        core.idle(1_000 * MS);
+        assert!(!core.book().read().is_contended);
+        let taken_ns = core.idle(60_000 * MS);
+        assert!(taken_ns < 60_000 * MS / 100, "{taken_ns} ns of a minute");
+        // A burner of its own session, later: it tries again.
         (core.is_crowded, core.fair_ns) = (false, Some(100_000));
-        core.idle(10_000 * MS);
-        let taken_ns = core.idle(20_000 * MS);
-        assert!(taken_ns < 20_000 * MS / 50, "{taken_ns} ns of 20 s");
+        core.idle(500 * MS);
+        assert!(core.book().read().is_contended);
     }
 
     #[test]
