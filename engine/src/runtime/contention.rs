@@ -10,9 +10,8 @@
 //!
 //! It is seen by what happens: gaps between two cycles that are longer than any thread of our own
 //! leaves. Now and then, where all has been calm, it yields a few times to see whether the other is
-//! gone; each attempt that fails makes the next one come later.
-//! Where even a nap costs a slice, since more want the core than it has room for, it goes back to
-//! its plan, for long.
+//! gone; each attempt that fails makes the next one come later. Where even a nap costs a slice,
+//! since more want the core than it has room for, it goes back to its plan, for long.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -229,9 +228,9 @@ impl Contention {
         }
     }
 
-    /// So many want the core, or so much is to be done, that a nap costs a slice too. Then nothing is
-    /// better than the plan, for long: processes of other sessions and control groups share a core
-    /// by group, and take no slice for a yield.
+    /// So many want the core, or so much is to be done, that a nap costs a slice too. Then nothing
+    /// is better than the plan, for long: processes of other sessions and control groups share a
+    /// core by group, and take no slice for a yield.
     fn give_up(&mut self, now_ns: u64) {
         let doublings = self.given_up.min(GIVEN_UP_DOUBLINGS_MAX);
         self.given_up += 1;
