@@ -26,6 +26,11 @@ impl Assembly<'_> {
         };
         let options = JournalOptions { durability, segment_bytes: config.segment_bytes };
         let opened = JournalFolder::open(&self.world.files, &folder, |_, _| ())?;
+        if let Some(stop) = &opened.read().stop {
+            log::warn!(
+                "[journal] {stop}; an earlier start was cut off there, and this one goes on"
+            );
+        }
         let (mut writer, mut keeper) = opened.start(options, &self.builder.clock)?;
         let names = Names { config: self.config, instruments: &self.builder.readings.instruments };
         let now_ns = self.builder.clock.wall_ns();
