@@ -5,13 +5,14 @@
 #   scripts/nightly.sh                 every part
 #   scripts/nightly.sh loom fuzz       some of them
 #
-# FUZZ_SECONDS (600) is the time of the fuzzer, MUTANTS the arguments of scripts/mutants.py. Logs
-# lie in target/nightly/PART.log.
+# FUZZ_SECONDS (600) is the time of the fuzzer, SEEDS (1000) how many bad days pass, MUTANTS the
+# arguments of scripts/mutants.py. Logs lie in target/nightly/PART.log.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export CARGO_TERM_COLOR=never
 
 readonly PARTS="loom tsan asan fuzz instructions lines peer stacks ignored mutants"
+readonly PARTS="loom tsan asan fuzz instructions lines peer stacks simulate mutants"
 
 loom() { scripts/loom.sh; }
 tsan() { scripts/tsan.sh; }
@@ -26,6 +27,10 @@ peer() {
 stacks() { scripts/allocation_stacks.sh; }
 # Tests that take minutes, or print figures that a person reads.
 ignored() { cargo test --locked -- --ignored --nocapture; }
+simulate() {
+    cargo build --locked --release &&
+        target/release/pitlane simulate --seeds "${SEEDS:-1000}" --minutes 9 --jobs 2 --marks
+}
 # shellcheck disable=SC2086 # MUTANTS is a list of arguments
 mutants() { scripts/mutants.py ${MUTANTS:-}; }
 

@@ -16,6 +16,7 @@
 //! | [`control`] | changes of a running engine |
 //! | [`launch`](launch()) | puts the parts on cores, and gives the [`Engine`] |
 //! | [`report`] | what remains of a run |
+//! | [`simulation`] | bad days by seed, and who judges them |
 //! | [`safety`], [`world`], [`telemetry`], [`config`], [`runtime`] | what all of them stand on |
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
@@ -35,6 +36,7 @@ mod rate;
 pub mod report;
 pub mod runtime;
 pub mod safety;
+pub mod simulation;
 pub mod telemetry;
 pub mod testing;
 pub mod text;

@@ -27,6 +27,7 @@ const LAYERS: [&str; 20] = [
     "control",
     "report",
     "launch",
+    "simulation",
 ];
 
 /// Circles between files that are still to be cut. It can only fall.

@@ -27,6 +27,7 @@ Examples:
   pitlane config check my.toml         what is wrong with it, by line and column
   pitlane verify                       every guarantee, measured on this machine
   pitlane soak --duration 24h          the same engine for a day, and what it grew
+  pitlane simulate --seeds 20          bad days by seed, in virtual time
   pitlane ctl status                   what a running engine does now
   pitlane dlq list FILE                what could not be decoded or delivered
   pitlane journal verify DIR           whether the record of orders is whole
@@ -68,6 +69,12 @@ pub enum Verb {
     Verify(VerifyArgs),
     /// Run the engine for hours on a steady load, and watch that nothing grows.
     Soak(SoakArgs),
+    /// Let bad days pass in virtual time, one a seed, and judge them by the venue's own record.
+    ///
+    /// The whole engine with these strategies, the embedded venue, network, disk, clock and
+    /// operator run on one thread; what goes wrong follows from the seed. A calm follows in which
+    /// all has to heal. Exit code 1 when an invariant is broken.
+    Simulate(SimulateArgs),
     /// Read and change a running engine through its control socket.
     Ctl(CtlArgs),
     /// Read dead letters.
@@ -314,6 +321,57 @@ pub enum RecordForm {
     Jsonl,
     /// Comma-separated values with a head.
     Csv,
+/// Options of `simulate`.
+#[derive(Clone, Debug, Args)]
+pub struct SimulateArgs {
+    /// How many seeds, from `--from` on.
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub seeds: u64,
+    /// The first seed.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=i64::MAX as u64))]
+    pub from: u64,
+    /// This seed alone.
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["seeds", "from"])]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=i64::MAX as u64))]
+    pub seed: Option<u64>,
+    /// Virtual time with faults, of each run, in minutes; a minute of calm follows.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, conflicts_with = "hours")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub minutes: u64,
+    /// The same in hours.
+    #[arg(long, value_name = "NUMBER")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub hours: Option<u64>,
+    /// Plan file (TOML): what it names is as it says in every run, the rest is drawn by the seed.
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Print the plan of the first seed, as a plan file, and run nothing.
+    #[arg(long, conflicts_with_all = ["list", "shrink", "twice", "json"])]
+    pub show: bool,
+    /// Print what is checked and what is not, and run nothing.
+    #[arg(long, conflicts_with_all = ["shrink", "twice"])]
+    pub list: bool,
+    /// Make the plan of the first seed that fails as small as it still fails, and print it.
+    #[arg(long)]
+    pub shrink: bool,
+    /// Run every seed twice: both have to come to the same hash.
+    #[arg(long)]
+    pub twice: bool,
+    /// Fail when a mark is not reached by any seed.
+    #[arg(long)]
+    pub marks: bool,
+    /// Threads, each with a run of its own [default: one]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: u16,
+    /// Begin no further seed after this much real time: 60s, 10m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub within: Option<Duration>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What `pitlane dlq` can do.

@@ -32,6 +32,8 @@ mod report_text;
 mod run;
 #[allow(clippy::disallowed_methods, reason = "asks the kernel what is ignored")]
 mod signals;
+#[allow(clippy::disallowed_methods, reason = "reads a plan, and measures in real time")]
+mod simulate;
 #[allow(clippy::disallowed_methods, reason = "waits in real time, and keeps lines")]
 mod soak;
 mod status;
@@ -120,6 +122,7 @@ fn command(
         Some(Verb::Bench(args)) => bench::bench(&args, stop, terminal),
         Some(Verb::Verify(args)) => verify::verify(&args, stop, terminal),
         Some(Verb::Soak(args)) => soak::soak(&args, stop, terminal),
+        Some(Verb::Simulate(args)) => simulate::simulate(&args, registry, stop, terminal),
         Some(Verb::Ctl(args)) => ctl::ctl(&args, stop, terminal),
         Some(Verb::Completions { shell }) => {
             let mut text = Vec::new();

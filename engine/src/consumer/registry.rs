@@ -1,16 +1,18 @@
 //! The strategies a binary has compiled in, by name.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::consumer::Strategy;
 
 /// What a constructor is given: the consumer's free table of the configuration.
 pub type Params = toml::Table;
 
-type Constructor = Box<dyn Fn(&Params) -> Result<Box<dyn Strategy>, String> + Send + Sync>;
+type Constructor = Arc<dyn Fn(&Params) -> Result<Box<dyn Strategy>, String> + Send + Sync>;
 
-/// Strategies by name. The composition root registers them, the configuration names them.
-#[derive(Default)]
+/// Strategies by name. The composition root registers them, the configuration names them. Cheap to
+/// clone.
+#[derive(Clone, Default)]
 pub struct StrategyRegistry {
     constructors: BTreeMap<String, Constructor>,
 }
@@ -31,7 +33,7 @@ impl StrategyRegistry {
         construct: impl Fn(&Params) -> Result<S, String> + Send + Sync + 'static,
     ) -> StrategyRegistry {
         let constructor: Constructor =
-            Box::new(move |params| Ok(Box::new(construct(params)?) as Box<dyn Strategy>));
+            Arc::new(move |params| Ok(Box::new(construct(params)?) as Box<dyn Strategy>));
         self.constructors.insert(name.to_owned(), constructor);
         self
     }

@@ -91,6 +91,13 @@ impl Agent for Controller {
     fn is_done(&self) -> bool {
         self.is_done
     }
+
+    /// Takes what strategies have asked for since: nobody answers any more, and their slots return.
+    fn on_close(mut self: Box<Self>) {
+        for lane in &mut self.lanes {
+            lane.poll(usize::MAX, |_command| {});
+        }
+    }
 }
 
 impl Controller {

@@ -32,14 +32,14 @@ use crate::safety::Quarantine;
 use crate::telemetry::{LogDrain, LogLanes, ProbeLink, log_by_clock};
 use crate::venue::VenueCounters;
 use crate::venue::governor::Allowance;
-use crate::venue::simulated::{Ledger, SimulatedVenue, SimulatedVenueReport};
+use crate::venue::simulated::{Ledger, SimulatedSymbol, SimulatedVenue, SimulatedVenueReport};
 use crate::world::{
-    Clock, Entropy, FileConditions, Files, Net, NetConditions, NetTotals, Spawn, VirtualFiles,
-    VirtualNet, World,
+    Clock, Entropy, FileConditions, Files, ManualTime, Net, NetConditions, NetTotals, Spawn,
+    VirtualFiles, VirtualNet, World,
 };
 
 /// Wall time at the start of every simulated run: 2026-01-01T00:00:00Z.
-const WALL_START_NS: i64 = 1_767_225_600_000_000_000;
+pub(crate) const SIMULATED_WALL_START_NS: i64 = 1_767_225_600_000_000_000;
 
 /// Cores that every simulated run is planned for, so that one seed is one run on any machine.
 const CORES: usize = 64;
@@ -68,6 +68,7 @@ pub struct OneThreadOptions {
 pub struct OneThreadEngine {
     thread: OneThread,
     clock: Clock,
+    time: ManualTime,
     net: VirtualNet,
     files: VirtualFiles,
     stop: StopSignal,
@@ -95,7 +96,7 @@ pub fn launch_one_thread(
     options: OneThreadOptions,
 ) -> Result<OneThreadEngine, LaunchError> {
     install_panic_hook();
-    let (clock, time) = Clock::manual(WALL_START_NS);
+    let (clock, time) = Clock::manual(SIMULATED_WALL_START_NS);
     let entropy = Entropy::seeded(options.seed);
     let net = VirtualNet::new(clock.clone(), entropy.seed("net"), options.conditions);
     let files = VirtualFiles::new(entropy.seed("files"), options.files);
@@ -110,7 +111,7 @@ pub fn launch_one_thread(
     let plan = pipeline_plan(config, registry, &cores, launch)?;
     let mut assembly = Assembly::new(config, world, &plan, &cores)?;
     let flips = assembly.build(plan, launch)?;
-    let thread = OneThread::new(clock, time, net.clone(), entropy.random("schedule"))
+    let thread = OneThread::new(clock, time.clone(), net.clone(), entropy.random("schedule"))
         .map_err(|source| LaunchError::Thread { name: "(poller)".to_owned(), source })?;
     let controller = {
         let (commands, venues) = (std::mem::take(&mut assembly.control), config.venue_names());
@@ -118,7 +119,7 @@ pub fn launch_one_thread(
         let (routes, switch) = (Arc::clone(flips.routes()), assembly.builder.switch.clone());
         (Controller::new(commands, flips, venues.len(), switch, clock, pause), routes)
     };
-    assembly.schedule(thread, &cores, controller, launch, options, (net, files))
+    assembly.schedule(thread, &cores, controller, launch, options, (time, net, files))
 }
 
 impl Assembly<'_> {
@@ -130,7 +131,7 @@ impl Assembly<'_> {
         (controller, routes): (Controller, Arc<Routes>),
         launch: &LaunchOptions,
         options: OneThreadOptions,
-        (net, files): (VirtualNet, VirtualFiles),
+        (time, net, files): (ManualTime, VirtualNet, VirtualFiles),
     ) -> Result<OneThreadEngine, LaunchError> {
         let (run_dir, hlog) = self.run_files(cores)?;
         let readings = Arc::new(std::mem::take(&mut self.builder.readings));
@@ -175,6 +176,7 @@ impl Assembly<'_> {
         Ok(OneThreadEngine {
             thread,
             clock: self.builder.clock,
+            time,
             net,
             files,
             stop: self.builder.stop,
@@ -276,6 +278,22 @@ impl OneThreadEngine {
             allocations: None,
         };
         conclusion.report(ended)
+    }
+
+    /// Sets the clock of the engine's machine forward by `ns`, or back; its venues have another.
+    pub fn set_system_clock(&self, ns: i64) {
+        self.time.set_system_ns(ns);
+    }
+
+    /// Lets no further fault of the venues' plan strike.
+    pub fn calm_venues(&self) {
+        self.venues.embedded.iter().for_each(SimulatedVenue::calm);
+    }
+
+    /// What each embedded venue trades, in the order of its ledger's markets.
+    #[must_use]
+    pub fn symbols(&self) -> Vec<Vec<SimulatedSymbol>> {
+        self.venues.embedded.iter().map(|venue| venue.symbols().to_vec()).collect()
     }
 
     /// The network, to look at or to disturb.

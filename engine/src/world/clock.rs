@@ -84,6 +84,19 @@ impl Clock {
         Clock(Arc::new(CachePadded::new(Reading { source, wall: Wall::new(wall_start_ns) })))
     }
 
+    /// The clock of another machine in the same simulated world: it counts the same seconds, and
+    /// no step of this one's wall time reaches it.
+    #[must_use]
+    pub fn elsewhere(&self) -> Clock {
+        match &self.0.source {
+            Source::Tsc { .. } => self.clone(),
+            Source::Manual { time, wall_start_ns } => {
+                let (time, wall_start_ns) = (time.clone(), *wall_start_ns);
+                Clock::of(Source::Manual { time, wall_start_ns }, wall_start_ns)
+            }
+        }
+    }
+
     /// Monotonic nanoseconds since the engine's start.
     #[inline]
     #[must_use]

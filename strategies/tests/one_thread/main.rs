@@ -1,5 +1,6 @@
 //! The whole engine on one thread, in virtual time: one seed is one run, to the byte.
 
+mod bad_days;
 mod faults;
 mod heard;
 mod on_record;

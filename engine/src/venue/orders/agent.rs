@@ -208,6 +208,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 failure: None,
                 cancelled_outside: 0,
                 silent_finds: 0,
+                cut_ns: 0,
                 look_at_all_ns: 0,
                 wants_look_at_all: false,
                 fills_known: Known::Untried,
@@ -261,28 +262,34 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     }
 
     /// Writes a step of the logon, as soon as the venue's limits allow; after the last one the
-    /// session is logged on.
+    /// session is logged on. Whether it was.
     #[cold]
-    fn log_on(&mut self, step: usize) {
+    fn log_on(&mut self, step: usize) -> bool {
         self.orders.logon_replies = step;
         let Some(operation) = P::LOGON.get(step) else {
             self.stage = Stage::Asking;
             self.next_cancel_ns = self.orders.now_ns;
             self.orders.gate.governor().granted(PauseScope::Account);
-            return;
+            return true;
         };
         let weight = self.protocol.weight(RequestClass::Logon);
         if !self.orders.gate.may_send(RequestClass::Logon, weight, self.orders.now_ns) {
-            return;
+            return false;
         }
         let asked = Asked::Logon(operation);
-        let Some(id) = self.orders.requests.add(asked, self.orders.now_ns) else { return };
+        let Some(id) = self.orders.requests.add(asked, self.orders.now_ns) else { return false };
         self.stage = Stage::LoggingOn(step + 1);
         let time_ms = self.time_ms();
         self.protocol.logon(step, id, time_ms, &mut self.text);
         // Refused only on a connection that is about to end, which clears every request.
         let _refused = self.session.send(&self.text);
         self.session.flush();
+        true
+    }
+
+    /// Whether a step of the logon waits for the venue's limits.
+    fn waits_to_log_on(&self) -> bool {
+        matches!(self.stage, Stage::LoggingOn(step) if self.orders.logon_replies >= step)
     }
 
     #[cold]
@@ -350,7 +357,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 self.log_on(0);
             }
             Stage::LoggingOn(1) if self.is_logon_refused() => self.stage = Stage::Timing,
-            Stage::LoggingOn(step) if self.orders.logon_replies >= step => self.log_on(step),
+            Stage::LoggingOn(step) if self.orders.logon_replies >= step => {
+                return usize::from(self.log_on(step));
+            }
             Stage::Asking if !self.orders.table.open().any(|(_, order)| order.holds_session) => {
                 self.stage = Stage::Ready;
                 log::info!("[{}] orders ready", self.orders.venue);
@@ -441,7 +450,8 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
             Presence::Leaving { .. } => self.now_ns() + LOOK_NS,
             Presence::On | Presence::Off => u64::MAX,
         };
-        let own_ns = look_ns.min(ask_ns).min(held_ns).min(cancel_ns).min(leave_ns);
+        let logon_ns = if self.waits_to_log_on() { self.now_ns() + LOOK_NS } else { u64::MAX };
+        let own_ns = look_ns.min(ask_ns).min(held_ns).min(cancel_ns).min(leave_ns).min(logon_ns);
         self.session.next_timer_ns().min(own_ns)
     }
 

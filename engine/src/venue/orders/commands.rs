@@ -37,7 +37,10 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             Some(OrderAction::Submit) => self.place(command),
             Some(OrderAction::Cancel) => self.on_cancel(command),
             Some(OrderAction::Modify) => self.on_modify(command),
-            Some(OrderAction::Query) => self.on_query(command),
+            Some(OrderAction::Query) => {
+                self.on_query(command);
+                Ok(())
+            }
             None => Err(RejectReason::UnknownOrder),
         };
         if let Err(reason) = sent {
@@ -179,16 +182,14 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     }
 
     /// A strategy's query is answered by what the venue says next, at the latest by the answer to
-    /// ours.
-    fn on_query(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
+    /// ours. Of an order that is over, its end was told before the query came: that is the answer.
+    fn on_query(&mut self, command: &OrderCommand) {
         let now_ns = self.orders.now_ns;
-        let asked = self.orders.table.change(OrderKey::of(command), |order| {
+        self.orders.table.change(OrderKey::of(command), |order| {
             if order.is_open() {
                 (order.wants_state, order.look_ns) = (true, now_ns);
             }
-            order.is_open()
         });
-        if asked == Some(true) { Ok(()) } else { Err(RejectReason::UnknownOrder) }
     }
 
     /// Writes a request about an order.

@@ -82,6 +82,9 @@ pub(super) struct Reconciler<O> {
     /// Orders that were ended by cancels from outside their strategies.
     pub(super) cancelled_outside: u64,
     pub(super) silent_finds: u32,
+    /// When the last connection ended, ns of the engine's clock: what was sent before was to be
+    /// told on another stream than the present one.
+    pub(super) cut_ns: u64,
     /// No look at all open orders before, ns; and whether one is wanted.
     pub(super) look_at_all_ns: u64,
     pub(super) wants_look_at_all: bool,
@@ -343,6 +346,7 @@ impl<O: EventOutlet> Reconciler<O> {
         }
         self.requests.clear();
         (self.silent_finds, self.logons_refused) = (0, 0);
+        self.cut_ns = self.now_ns;
         // What was told of an end that we only infer may be lost with the session.
         let now_ns = self.now_ns;
         self.table.doubt_ends(now_ns.saturating_sub(DOUBTED_AGAIN_NS), now_ns);

@@ -181,9 +181,11 @@ impl<O: EventOutlet> Reconciler<O> {
 
     fn on_answer(&mut self, key: OrderKey, reports: u32, answer: &VenueAnswer, raw: &[u8]) {
         let (mut told, now_ns) = (Told::new(), self.now_ns);
-        let mut was_heard = true;
+        let mut was_missed = false;
+        let cut_ns = self.cut_ns;
         let applied = self.table.change(key, |order| {
-            was_heard = order.is_heard();
+            // Of what an earlier connection sent, that one's stream had to tell.
+            was_missed = !order.is_heard() && order.sent_ns > cut_ns;
             order.on_answer(answer, reports, now_ns, &mut told)
         });
         self.tell(key, 0, &told);
@@ -192,7 +194,7 @@ impl<O: EventOutlet> Reconciler<O> {
                 self.letter(LetterReason::Order, detail, raw);
                 self.alarm(key, detail);
             }
-            Some(Applied::Taken) if !was_heard => {
+            Some(Applied::Taken) if was_missed => {
                 self.silent_finds += 1;
                 if self.silent_finds >= SILENT_FINDS_MAX {
                     self.silent_finds = 0;

@@ -92,6 +92,7 @@ impl RecordedSession {
             ServerOptions {
                 bind,
                 fault_plan: &FaultPlan::default(),
+                is_calm: Arc::default(),
                 rules: LimitRules::default(),
                 penalties: Arc::default(),
                 clock: clock.clone(),

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
 use super::counters::{SimulatedVenueCounters, SimulatedVenueReport};
 use super::dialect::{DialectKind, USUAL};
-use super::exchange::{Exchange, Ledger};
+use super::exchange::{Exchange, Ledger, SimulatedSymbol};
 use super::limits::Limits;
 use super::moment::Moment;
 use super::options::{SimulatedVenueError, SimulatedVenueOptions};
@@ -22,6 +23,8 @@ pub struct SimulatedVenue {
     handle: Handle,
     penalties: Arc<Penalties>,
     ledger: Arc<Mutex<Ledger>>,
+    symbols: Vec<SimulatedSymbol>,
+    is_calm: Arc<AtomicBool>,
 }
 
 impl SimulatedVenue {
@@ -56,7 +59,7 @@ impl SimulatedVenue {
         options: SimulatedVenueOptions,
         world: &World,
     ) -> Result<(Self, Box<dyn Agent>), SimulatedVenueError> {
-        let (clock, net) = (world.clock.clone(), world.net.clone());
+        let (clock, net) = (world.clock.elsewhere(), world.net.clone());
         let mut agent = None;
         let venue = Self::build(dialect, options, clock, net, |server, simulation| {
             let (handle, server) = Handle::bind(server, simulation)?;
@@ -79,22 +82,35 @@ impl SimulatedVenue {
         let ledger = exchange.ledger().clone();
         let limits = Limits::new(options.limits, penalties.clone());
         let dialect = (dialect.new)(&options);
+        let is_calm = Arc::<AtomicBool>::default();
         let server = ServerOptions {
             bind: options.bind,
             fault_plan: &options.fault_plan,
+            is_calm: Arc::clone(&is_calm),
             rules: options.limits,
             penalties: penalties.clone(),
             clock,
             net,
         };
         let handle = open(server, Simulation::new(exchange, limits, dialect))?;
-        Ok(Self { handle, penalties, ledger })
+        Ok(Self { handle, penalties, ledger, symbols: options.symbols, is_calm })
     }
 
     /// Where it listens, with the port the system chose.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.handle.address()
+    }
+
+    /// What is traded there, in the order of the ledger's markets.
+    #[must_use]
+    pub fn symbols(&self) -> &[SimulatedSymbol] {
+        &self.symbols
+    }
+
+    /// From now on nothing of the fault plan strikes any more; what has struck runs its course.
+    pub fn calm(&self) {
+        self.is_calm.store(true, Ordering::Relaxed);
     }
 
     /// The live counters.

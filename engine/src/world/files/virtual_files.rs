@@ -106,6 +106,12 @@ impl VirtualFiles {
         self.0.lock().totals
     }
 
+    /// Files that somebody still holds open.
+    #[must_use]
+    pub fn open_handles(&self) -> usize {
+        self.0.lock().inodes.values().map(|inode| inode.handles as usize).sum()
+    }
+
     /// The machine ends: each file keeps what was synced, and a drawn part of the rest.
     pub fn crash(&self) {
         let Disk { random, inodes, totals, .. } = &mut *self.0.lock();

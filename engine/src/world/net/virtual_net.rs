@@ -161,6 +161,13 @@ impl VirtualNet {
         state.due.push(Reverse(due_ns));
     }
 
+    /// Ends of connections that somebody still holds.
+    #[must_use]
+    pub fn open_ends(&self) -> usize {
+        let held = |connection: &Connection| connection.is_held.iter().filter(|is| **is).count();
+        self.0.state.lock().connections.values().map(held).sum()
+    }
+
     /// What it has done so far.
     #[must_use]
     pub fn totals(&self) -> NetTotals {

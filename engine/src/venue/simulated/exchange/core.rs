@@ -8,7 +8,7 @@ use super::account_orders::{AccountOrders, OrderName, Placed};
 use super::book::Side::{Buy, Sell};
 use super::event::Event;
 use super::kline::Kline;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, LedgerTop, top_hash};
 use super::market::{Market, MarketEvent};
 use super::order::NewOrder;
 use super::pace::Pace;
@@ -217,6 +217,11 @@ impl Exchange {
     fn cut_depth(&mut self, index: usize, is_slow: bool) {
         let market = &mut self.markets[index];
         let Some((ids, bids, asks)) = market.cut_diff(is_slow) else { return };
+        if !is_slow {
+            let hash = top_hash(market.book.levels(Buy), market.book.levels(Sell));
+            let top = LedgerTop { market: index, update_id: ids.1, hash };
+            self.desk.ledger().lock().note_top(top);
+        }
         self.pace.done(1);
         let now = |side, prices: Vec<u64>| {
             prices.into_iter().map(|price| (price, market.book.qty_at(side, price))).collect()

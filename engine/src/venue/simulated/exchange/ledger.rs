@@ -1,13 +1,16 @@
 //! The exchange's own record: what is true whatever a client was told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::balance::BalanceNow;
 use super::order::{Order, OrderFill};
 use super::{Fee, Side};
+use crate::event::BOOK_DEPTH;
 
 /// Orders, and trades, that the record holds; the oldest are forgotten first.
 const RECORDS_MAX: usize = 100_000;
+/// Best levels that the record holds: an hour of one market.
+const TOPS_MAX: usize = 36_000;
 
 /// Balances, as the ledger gives them.
 pub type LedgerBalance = BalanceNow;
@@ -23,8 +26,37 @@ pub struct Ledger {
     pub opening: Vec<LedgerBalance>,
     /// What it owns now.
     pub balances: Vec<LedgerBalance>,
+    /// The best levels of the books at each cut of the fast depth feed, oldest first. The oldest
+    /// are forgotten without being counted.
+    pub tops: VecDeque<LedgerTop>,
     /// Orders and trades that were dropped to stay within bounds: 0 means that the record is whole.
     pub forgotten: u64,
+}
+
+/// The best levels of one book at one cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerTop {
+    /// Number of the market, in the order of the options.
+    pub market: usize,
+    /// Last update id of the cut.
+    pub update_id: u64,
+    /// [`top_hash`] of the best [`BOOK_DEPTH`] levels of both sides.
+    pub hash: u64,
+}
+
+/// A hash of the best levels of a book, (price, quantity), bids from the best down and then asks
+/// from the best up.
+pub fn top_hash(
+    bids: impl Iterator<Item = (u64, u64)>,
+    asks: impl Iterator<Item = (u64, u64)>,
+) -> u64 {
+    let mix =
+        |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+    let side = |hash, levels: &mut dyn Iterator<Item = (u64, u64)>| {
+        levels.take(BOOK_DEPTH).fold(hash, |hash, (price, qty)| mix(mix(hash, price), qty))
+    };
+    let (mut bids, mut asks) = (bids, asks);
+    side(mix(side(1, &mut bids), u64::MAX), &mut asks)
 }
 
 /// One execution of an order of the account.
@@ -59,6 +91,13 @@ impl Ledger {
             self.orders.pop_first();
             self.forgotten += 1;
         }
+    }
+
+    pub(super) fn note_top(&mut self, top: LedgerTop) {
+        if self.tops.len() >= TOPS_MAX {
+            self.tops.pop_front();
+        }
+        self.tops.push_back(top);
     }
 
     pub(super) fn note_trade(&mut self, order: &Order, fill: &OrderFill) {

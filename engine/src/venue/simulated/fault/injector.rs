@@ -1,6 +1,7 @@
 //! The fault plan at work: which event a fault strikes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::counters::SimulatedVenueCounters;
 use super::super::frame_kind::FrameKind;
@@ -32,6 +33,8 @@ pub enum Occasion {
 pub struct Faults {
     rules: Vec<ArmedRule>,
     counters: Arc<SimulatedVenueCounters>,
+    /// Whether nothing strikes any more.
+    is_calm: Arc<AtomicBool>,
 }
 
 struct ArmedRule {
@@ -42,17 +45,24 @@ struct ArmedRule {
 }
 
 impl Faults {
-    pub fn new(plan: &FaultPlan, counters: Arc<SimulatedVenueCounters>) -> Self {
+    pub fn new(
+        plan: &FaultPlan,
+        counters: Arc<SimulatedVenueCounters>,
+        is_calm: Arc<AtomicBool>,
+    ) -> Self {
         let arm = |rule: &FaultRule| {
             let seed = if let Trigger::Rate { seed, .. } = rule.trigger { seed } else { 0 };
             ArmedRule { rule: *rule, seen: 0, owed: false, random: SplitMix64::new(seed) }
         };
-        Self { rules: plan.rules.iter().map(arm).collect(), counters }
+        Self { rules: plan.rules.iter().map(arm).collect(), counters, is_calm }
     }
 
     /// The fault that strikes at this event, if any; it is counted.
     pub fn strike(&mut self, occasion: Occasion) -> Option<Fault> {
         let mut struck = None;
+        if self.rules.is_empty() || self.is_calm.load(Ordering::Relaxed) {
+            return None;
+        }
         for armed in &mut self.rules {
             if !armed.rule.can_spoil(occasion) {
                 continue;
@@ -124,7 +134,7 @@ mod tests {
     const DEPTH: Occasion = Occasion::Frame(FrameKind::Depth);
 
     fn faults(plan: &FaultPlan) -> Faults {
-        Faults::new(plan, Arc::new(SimulatedVenueCounters::default()))
+        Faults::new(plan, Arc::new(SimulatedVenueCounters::default()), Arc::default())
     }
 
     fn strikes(plan: &FaultPlan, events: u64) -> Vec<u64> {

@@ -7,11 +7,17 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::super::frame_kind::FrameKind;
 use crate::world::SplitMix64;
 
 /// A fault and its numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// In a file it is a table: `fault` is its name in snake case, and lengths of time are in
+/// milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "snake_case")]
 pub enum Fault {
     /// A depth diff is not sent.
     Gap,
@@ -32,11 +38,13 @@ pub enum Fault {
     /// After this frame nothing leaves the connection for a while, heartbeats included.
     Stall {
         /// How long.
+        #[serde(rename = "duration_ms", with = "millis")]
         duration: Duration,
     },
     /// From this frame on market frames are lost for a while; heartbeats and replies go on.
     DataStall {
         /// How long.
+        #[serde(rename = "duration_ms", with = "millis")]
         duration: Duration,
     },
     /// The connection ends inside the frame.
@@ -49,6 +57,7 @@ pub enum Fault {
     /// Each byte of the frame leaves by itself.
     SlowLoris {
         /// Time between two bytes.
+        #[serde(rename = "byte_pause_ms", with = "millis")]
         byte_pause: Duration,
     },
     /// The WebSocket handshake is answered with HTTP status 503.
@@ -80,18 +89,23 @@ pub enum Fault {
     /// A new order is answered "unknown outcome" (504, -1007).
     UnknownOutcome {
         /// How long after the request: the real venue waits ten seconds.
+        #[serde(rename = "reply_after_ms", with = "millis")]
         reply_after: Duration,
         /// How long after the request the order takes effect; `None`: never.
+        #[serde(rename = "enters_after_ms", with = "maybe_millis", default)]
+        #[serde(skip_serializing_if = "Option::is_none")]
         enters_after: Option<Duration>,
     },
     /// A new order is answered "internal error" (400, -1001) and takes effect after all.
     FalseRefusal {
         /// How long after the request.
+        #[serde(rename = "enters_after_ms", with = "millis")]
         enters_after: Duration,
     },
     /// A new order waits before it is forwarded, and its age is checked once more then.
     LateForward {
         /// How long.
+        #[serde(rename = "delay_ms", with = "millis")]
         delay: Duration,
     },
     /// The reply to a new order or to a cancel is not sent.
@@ -108,6 +122,7 @@ pub enum Fault {
     /// From this query on, the database that answers queries knows no order for a while (-2013).
     ReplicaLag {
         /// How long.
+        #[serde(rename = "duration_ms", with = "millis")]
         duration: Duration,
     },
     /// A new order is refused as one too many (429, -1015).
@@ -115,6 +130,7 @@ pub enum Fault {
     /// The address is banned (418) without a reason.
     Ban {
         /// How long.
+        #[serde(rename = "duration_ms", with = "millis")]
         duration: Duration,
     },
     /// The key of a session that logged on is revoked; it may log on again.
@@ -131,10 +147,49 @@ pub enum Fault {
     /// All sessions are told of a shutdown and disconnected after a while.
     ServerShutdown {
         /// How long after.
+        #[serde(rename = "notice_ms", with = "millis")]
         notice: Duration,
     },
     /// The account's event streams end with an event that says so.
     StreamTerminated,
+}
+
+/// Lengths of time as whole milliseconds.
+mod millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, into: S) -> Result<S::Ok, S::Error> {
+        into.serialize_u64(time.as_millis() as u64)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_millis)
+    }
+}
+
+/// The same where there may be none.
+mod maybe_millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        time: &Option<Duration>,
+        into: S,
+    ) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => super::millis::serialize(time, into),
+            None => into.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(from)?.map(Duration::from_millis))
+    }
 }
 
 macro_rules! fault_names {

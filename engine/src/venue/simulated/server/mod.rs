@@ -99,6 +99,8 @@ struct Server<C> {
 pub struct ServerOptions<'a> {
     pub bind: SocketAddr,
     pub fault_plan: &'a FaultPlan,
+    /// Whether nothing of it strikes any more.
+    pub is_calm: Arc<AtomicBool>,
     pub rules: LimitRules,
     pub penalties: Arc<Penalties>,
     pub clock: Clock,
@@ -111,7 +113,7 @@ impl Handle {
         options: ServerOptions<'_>,
         content: C,
     ) -> Result<(Self, Box<dyn Agent>), SimulatedVenueError> {
-        let ServerOptions { bind, fault_plan, rules, penalties, clock, net } = options;
+        let ServerOptions { bind, fault_plan, is_calm, rules, penalties, clock, net } = options;
         let listener = net.listen(bind).map_err(|source| match source.kind() {
             ErrorKind::AddrInUse => SimulatedVenueError::PortTaken { address: bind },
             _ => SimulatedVenueError::Bind { address: bind, source },
@@ -119,7 +121,7 @@ impl Handle {
         let address = listener.local_address().map_err(SimulatedVenueError::Start)?;
         let counters = Arc::new(SimulatedVenueCounters::default());
         let stop = Arc::new(AtomicBool::new(false));
-        let faults = Faults::new(fault_plan, counters.clone());
+        let faults = Faults::new(fault_plan, counters.clone(), is_calm);
         let clients = Clients::new(faults, rules, counters.clone(), penalties);
         let (registry, next_due_ns) = (None, clock.now_ns());
         let seen = stop.clone();

@@ -1,0 +1,204 @@
+//! The plan of a seed: most faults are off in most runs, so that what is on can show what it does
+//! alone, and with few others.
+
+use std::time::Duration;
+
+use super::plan::{
+    Disk, End, Load, MachineClock, Misbehaviour, Network, Operator, Outage, Plan, VenueFault,
+};
+use crate::venue::simulated::Fault;
+use crate::world::SplitMix64;
+
+/// Within this time after the last fault everything has healed, ms: the longest backoff (30 s), the
+/// longest drawn ban, and what it takes to ask and to be answered.
+const CALM_MS: u64 = 60_000;
+/// The longest drawn ban, ms.
+const BAN_MS_MAX: u64 = 20_000;
+
+/// The dice of one plan.
+struct Dice(SplitMix64);
+
+impl Dice {
+    fn between(&mut self, low: u64, high: u64) -> u64 {
+        self.0.between(low, high)
+    }
+
+    /// Whether something is so in one of `many` runs.
+    fn one_in(&mut self, many: u64) -> bool {
+        self.between(1, many) == 1
+    }
+
+    /// A number in one of four runs, else 0. As many numbers are drawn either way, so that a range
+    /// which changes leaves the rest of a seed's plan as it was.
+    fn sometimes(&mut self, low: u64, high: u64) -> u32 {
+        let number = self.between(low, high) as u32;
+        if self.one_in(4) { number } else { 0 }
+    }
+
+    fn ms(&mut self, low: u64, high: u64) -> Duration {
+        Duration::from_millis(self.between(low, high))
+    }
+}
+
+/// The plan of `seed`, with faults for `trouble_ms`.
+#[must_use]
+pub fn draw(seed: u64, trouble_ms: u64) -> Plan {
+    let dice = &mut Dice(SplitMix64::new(seed ^ 0x706c_616e_2073_6565));
+    let end = match dice.between(0, 9) {
+        0 => End::KillInTrouble,
+        1 | 2 => End::Kill,
+        _ => End::Stop,
+    };
+    Plan {
+        seed,
+        trouble_ms: match end {
+            End::KillInTrouble => dice.between(trouble_ms / 4, trouble_ms),
+            _ => trouble_ms,
+        },
+        calm_ms: CALM_MS,
+        end,
+        load: load(dice),
+        network: network(dice),
+        disk: disk(dice),
+        strategies: misbehaviour(dice),
+        clock: MachineClock {
+            steps: dice.sometimes(1, 4),
+            step_ms: dice.between(1, 20_000),
+            drift_ppm: i64::from(dice.sometimes(1, 400)) - i64::from(dice.sometimes(1, 400)),
+        },
+        operator: Operator { every_ms: u64::from(dice.sometimes(500, 8_000)) },
+        outage: (0..dice.sometimes(1, 2))
+            .map(|_| Outage {
+                at_ms: dice.between(1_000, trouble_ms.max(1_001)),
+                for_ms: dice.between(100, 15_000),
+            })
+            .collect(),
+        venue_fault: venue_faults(dice, trouble_ms),
+    }
+}
+
+fn load(dice: &mut Dice) -> Load {
+    let mut slots = |usual: usize, small_log: u64| {
+        let small = 1 << dice.between(1, small_log);
+        if dice.one_in(4) { small } else { usual }
+    };
+    Load {
+        market_slots: slots(1_024, 6),
+        critical_slots: slots(256, 3),
+        spill_slots: slots(4_096, 12).max(64),
+        order_slots: slots(256, 4),
+        events_per_s: dice.between(20, 300) as u32,
+    }
+}
+
+fn network(dice: &mut Dice) -> Network {
+    Network {
+        latency_us: dice.between(10, 20_000),
+        jitter_us: dice.between(0, 5_000),
+        split_ppm: dice.sometimes(1_000, 200_000),
+        stall_ppm: dice.sometimes(500, 10_000),
+        stall_ms: dice.between(10, 4_000),
+        cut_ppm: dice.sometimes(100, 3_000),
+        silence_ppm: dice.sometimes(100, 2_000),
+        refuse_ppm: dice.sometimes(10_000, 500_000),
+        lost_name_ppm: dice.sometimes(10_000, 500_000),
+    }
+}
+
+fn disk(dice: &mut Dice) -> Disk {
+    Disk {
+        room_kib: dice.sometimes(1, 256) as usize,
+        torn_ppm: dice.sometimes(1_000, 300_000),
+        refused_ppm: 0,
+        sync_ppm: dice.sometimes(1_000, 300_000),
+    }
+}
+
+fn misbehaviour(dice: &mut Dice) -> Misbehaviour {
+    Misbehaviour {
+        hold_ppm: dice.sometimes(10, 1_000),
+        hold_ms: dice.between(2, 400),
+        panic_ppm: dice.sometimes(10, 3_000),
+        error_ppm: dice.sometimes(10, 3_000),
+        failures_max: u64::from(dice.sometimes(1, 50)),
+    }
+}
+
+/// Faults of the venue, each at a few drawn events within the trouble.
+fn venue_faults(dice: &mut Dice, trouble_ms: u64) -> Vec<VenueFault> {
+    let faults = [
+        Fault::Gap,
+        Fault::Duplicate,
+        Fault::Reorder,
+        Fault::BadJson,
+        Fault::BadUtf8,
+        Fault::SplitSegments,
+        Fault::SplitFragments,
+        Fault::Stall { duration: dice.ms(10, 3_000) },
+        Fault::DataStall { duration: dice.ms(10, 3_000) },
+        Fault::Disconnect { after_bytes: dice.between(0, 60) as usize, reset: dice.one_in(2) },
+        Fault::SlowLoris { byte_pause: dice.ms(1, 50) },
+        Fault::RefuseHandshake,
+        Fault::NeverAnswerHandshake,
+        Fault::RefuseSubscribe,
+        Fault::DuplicateExec,
+        Fault::UnknownEvent,
+        Fault::MaskedFrame,
+        Fault::ReservedBit,
+        Fault::BadOpcode,
+        Fault::RefuseRest { status: [429, 500, 503][dice.between(0, 2) as usize] },
+        Fault::UnknownOutcome {
+            reply_after: dice.ms(50, 500),
+            enters_after: Some(dice.ms(0, 9_000)),
+        },
+        Fault::UnknownOutcome { reply_after: dice.ms(50, 500), enters_after: None },
+        Fault::FalseRefusal { enters_after: dice.ms(0, 2_000) },
+        Fault::LateForward { delay: dice.ms(1, 200) },
+        Fault::LostReply,
+        Fault::LostReport,
+        Fault::ReorderReports,
+        Fault::AbsurdField { field: dice.between(0, 1_000) as usize },
+        Fault::ReplicaLag { duration: dice.ms(50, 500) },
+        Fault::OrderLimit,
+        Fault::Ban { duration: dice.ms(1_000, BAN_MS_MAX) },
+        Fault::KeyRevoked,
+        Fault::SilentStream,
+        Fault::FutureSnapshot { ids_ahead: dice.between(1, 10_000) },
+        Fault::IdRestart,
+        Fault::ServerShutdown { notice: dice.ms(100, 10_000) },
+        Fault::StreamTerminated,
+    ];
+    let tenths = trouble_ms / 100;
+    let mut planned = Vec::new();
+    for fault in faults {
+        let last = match fault {
+            // Counted by tenths of a second.
+            Fault::IdRestart | Fault::ServerShutdown { .. } | Fault::StreamTerminated => tenths,
+            Fault::RefuseHandshake | Fault::NeverAnswerHandshake | Fault::RefuseSubscribe => 6,
+            Fault::FutureSnapshot { .. } => 4,
+            _ => 40,
+        };
+        for _ in 0..dice.sometimes(1, 3) {
+            planned.push(VenueFault { at: dice.between(1, last.max(1)), fault });
+        }
+    }
+    planned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn most_faults_are_off_in_most_runs_and_each_is_on_in_some() {
+        let plans: Vec<_> = (0..200).map(|seed| draw(seed, 60_000)).collect();
+        let cuts = plans.iter().filter(|plan| plan.network.cut_ppm > 0).count();
+        assert!((25..90).contains(&cuts), "{cuts} of 200");
+        let names: std::collections::BTreeSet<_> = plans
+            .iter()
+            .flat_map(|plan| &plan.venue_fault)
+            .map(|planned| planned.fault.name() as usize)
+            .collect();
+        assert!(names.len() >= 35, "{names:?}");
+    }
+}

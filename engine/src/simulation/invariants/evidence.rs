@@ -1,0 +1,57 @@
+//! What is left of a run, for those who judge it.
+
+use std::collections::BTreeMap;
+
+use crate::report::Report;
+use crate::simulation::plan::{End, Plan};
+use crate::simulation::told::ConsumerNotes;
+use crate::testing::ToldOrders;
+use crate::venue::simulated::{Ledger, SimulatedSymbol, SimulatedVenueReport};
+
+/// What is left of a run.
+pub(in crate::simulation) struct Evidence<'a> {
+    pub(in crate::simulation) plan: &'a Plan,
+    /// By number.
+    pub(in crate::simulation) consumers: &'a BTreeMap<u16, ConsumerNotes>,
+    /// By venue, what was told of orders there.
+    pub(in crate::simulation) told: &'a BTreeMap<u16, ToldOrders>,
+    pub(in crate::simulation) report: &'a Report,
+    /// By venue.
+    pub(in crate::simulation) ledgers: &'a [Ledger],
+    pub(in crate::simulation) symbols: &'a [Vec<SimulatedSymbol>],
+    pub(in crate::simulation) embedded: &'a [SimulatedVenueReport],
+    pub(in crate::simulation) penalties: &'a BTreeMap<&'static str, u64>,
+    /// Name and state at the end of the calm.
+    pub(in crate::simulation) sessions: &'a [(String, String)],
+    /// Agents that did not end.
+    pub(in crate::simulation) behind: &'a [String],
+    pub(in crate::simulation) open_ends: usize,
+    pub(in crate::simulation) open_handles: usize,
+    pub(in crate::simulation) cycles: u64,
+    /// The agents with the most duty cycles, and what they cost.
+    pub(in crate::simulation) busiest: &'a str,
+    /// When the operator's kill was answered, ns.
+    pub(in crate::simulation) killed_ns: Option<u64>,
+    /// Open orders that one consumer may have.
+    pub(in crate::simulation) open_orders_max: usize,
+}
+
+impl Evidence<'_> {
+    /// Whether the run had its calm: what was on its way has arrived.
+    pub(in crate::simulation) fn is_quiet(&self) -> bool {
+        self.plan.end != End::KillInTrouble
+    }
+
+    /// Numbers of the consumers that were quarantined: they are told nothing any more.
+    pub(in crate::simulation) fn is_quarantined(&self, consumer: u16) -> bool {
+        let report = self.report.consumers.get(usize::from(consumer));
+        report.is_some_and(|report| report.quarantine.is_some())
+    }
+
+    /// Consumer and number of an order of ours, by its name at the venue.
+    pub(in crate::simulation) fn key_of(name: &str) -> Option<(u16, u64)> {
+        let mut parts = name.strip_prefix('p')?.split('-');
+        let (_run, consumer, id) = (parts.next()?, parts.next()?, parts.next()?);
+        Some((consumer.parse().ok()?, id.parse().ok()?)).filter(|_| parts.next().is_none())
+    }
+}

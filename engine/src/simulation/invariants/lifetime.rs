@@ -1,0 +1,48 @@
+//! Whether a run heals and ends.
+
+use super::evidence::Evidence;
+
+/// Duty cycles of all agents in a second of a run: more are made by an agent that says it has work
+/// and has none.
+const CYCLES_PER_S_MAX: u64 = 20_000;
+
+/// 20: after the calm sessions are up, books live, nothing in doubt, nothing open; the stop ends.
+pub(super) fn liveness(of: &Evidence<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    for agent in of.behind {
+        found.push(format!("{agent} did not end"));
+    }
+    let cycles_max = CYCLES_PER_S_MAX * (of.plan.length_ns() / 1_000_000_000 + 1);
+    if of.cycles > cycles_max {
+        let (cycles, busiest) = (of.cycles, of.busiest);
+        found.push(format!("{cycles} duty cycles of {cycles_max} expected: {busiest}"));
+    }
+    if !of.is_quiet() {
+        return found;
+    }
+    for (session, state) in of.sessions {
+        if state != "open" {
+            found.push(format!("{session} is {state}"));
+        }
+    }
+    if of.report.books.is_empty() {
+        found.push("there is no book".to_owned());
+    }
+    for (symbol, book) in &of.report.books {
+        if book.status != "live" {
+            found.push(format!("the book of {symbol} is {}", book.status));
+        }
+    }
+    for left in &of.report.orders.left_at_venues {
+        found.push(format!("left at the venue: {left}"));
+    }
+    for order in of.ledgers.iter().flat_map(|ledger| ledger.orders.values()) {
+        if order.is_open() {
+            found.push(format!("{}: open at the venue", order.client_order_id));
+        }
+    }
+    if let Some(reason) = of.report.halted.filter(|_| of.plan.disk == Default::default()) {
+        found.push(format!("halted: {}", reason.words()));
+    }
+    found
+}

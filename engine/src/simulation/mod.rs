@@ -1,0 +1,35 @@
+//! Bad days by seed: the whole engine on one thread in virtual time, with everything around it
+//! going wrong, and judged by who does not believe it.
+//!
+//! - [`draw`] makes the [`Plan`] of a seed: load, faults, commands. Most faults are off in most
+//!   plans.
+//! - [`run`] lets it pass: trouble, then a calm in which all has to heal, then a stop.
+//! - [`invariants`] judges: what strategies were told against the simulated venue's own record.
+//! - [`marks`] counts the rare things that were reached.
+//! - [`shrink`] makes a failing plan smaller.
+//!
+//! Promises: one plan is one run, to the byte, on every machine; nothing real is touched, but the
+//! log of the process. `engine/docs/simulation.md` is the guide.
+
+mod draw;
+pub mod invariants;
+pub mod marks;
+mod notes;
+mod operator;
+mod plan;
+mod run;
+mod schedule;
+mod shrink;
+mod told;
+mod trader;
+mod witness;
+
+pub use draw::draw;
+pub use invariants::{Invariant, Violation};
+pub use plan::{
+    Disk, End, Load, MachineClock, Misbehaviour, Network, Operator, Outage, Plan, PlanFileError,
+    VenueFault,
+};
+pub use run::{Outcome, run};
+pub use shrink::{Shrunk, shrink};
+pub use trader::{Listener, RandomTrader};

@@ -1,0 +1,148 @@
+//! What the strategies of a run were told, as the checkers need it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
+use zerocopy::IntoBytes;
+
+use super::invariants::{self, Violation};
+use super::told::ConsumerNotes;
+use crate::consumer::Context;
+use crate::event::{
+    Certainty, Event, EventKind, ExecType, InstrumentId, OrderStatus, Payload, RejectReason, Side,
+};
+use crate::testing::ToldOrders;
+
+/// Events that a violation shows.
+const LAST_MAX: usize = 12;
+/// Violations that are kept of a run: those that follow the first rarely tell more.
+pub(super) const FOUND_MAX: usize = 20;
+
+/// The notes of one run. Cheap to clone; all clones are the same notes.
+#[derive(Clone, Default)]
+pub struct SharedNotes(Arc<Mutex<Notes>>);
+
+impl SharedNotes {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Notes> {
+        self.0.lock()
+    }
+}
+
+/// What was noted of a run.
+#[derive(Default)]
+pub struct Notes {
+    /// A hash of all that was told, in its order, with its time.
+    pub hash: u64,
+    /// Callbacks with an event.
+    pub events: u64,
+    /// By venue, what was told of orders there.
+    pub told: BTreeMap<u16, ToldOrders>,
+    /// By number.
+    pub consumers: BTreeMap<u16, ConsumerNotes>,
+    /// What was violated, first come first.
+    pub found: Vec<Violation>,
+    /// The step of the run.
+    pub step: u64,
+    /// What an event may be old while it is said to be live, ns; 0 = not checked.
+    pub age_ns_max: u64,
+    last: VecDeque<(u64, u16, Event)>,
+}
+
+impl Notes {
+    /// Takes an event that a strategy is about to get.
+    pub(super) fn event(&mut self, event: &Event, ctx: &Context) {
+        let consumer = ctx.consumer().0;
+        self.events += 1;
+        self.mix(u64::from(consumer) | 1 << 32);
+        self.mix(ctx.now_ns());
+        let (words, _) = event.as_bytes().as_chunks::<8>();
+        words.iter().for_each(|word| self.mix(u64::from_le_bytes(*word)));
+        if self.last.len() == LAST_MAX {
+            self.last.pop_front();
+        }
+        self.last.push_back((ctx.now_ns(), consumer, *event));
+        if let Some(Payload::ExecReport(report)) = event.payload() {
+            self.told.entry(event.venue).or_default().take(report);
+        }
+        let notes = self.consumers.entry(consumer).or_default();
+        notes.age_ns_max = self.age_ns_max;
+        let mut broken = Vec::new();
+        for invariant in &invariants::ALL {
+            let found = invariant.on_event.and_then(|check| check(notes, event, ctx.now_ns()));
+            broken.extend(found.map(|what| (invariant.number, what)));
+        }
+        notes.take(event, ctx.now_ns());
+        let name = notes.name.clone();
+        for (number, what) in broken {
+            self.violated(number, ctx.now_ns(), format!("{name}: {what}"));
+        }
+    }
+
+    /// Takes a timer that a strategy is about to get.
+    pub(super) fn timer(&mut self, id: u64, ctx: &Context) {
+        self.mix(u64::from(ctx.consumer().0) | 2 << 32);
+        self.mix(ctx.now_ns());
+        self.mix(id);
+    }
+
+    /// Looks at what a strategy has after a callback.
+    pub(super) fn after(&mut self, ctx: &Context) {
+        let notes = self.consumers.entry(ctx.consumer().0).or_default();
+        notes.position = ctx.position(InstrumentId(0));
+        notes.open = ctx.open_orders().len();
+        for order in ctx.open_orders() {
+            notes.orders.entry(order.id.0).or_default();
+        }
+    }
+
+    /// Notes a violation, with the last events before it.
+    pub(super) fn violated(&mut self, invariant: u8, at_ns: u64, what: String) {
+        if self.found.len() == FOUND_MAX {
+            return;
+        }
+        let last = self.last.iter().map(|(at_ns, consumer, event)| {
+            let name = self.consumers.get(consumer).map_or("?", |notes| notes.name.as_str());
+            line(*at_ns, name, event)
+        });
+        let last = last.collect();
+        self.found.push(Violation { invariant, at_ns, step: self.step, what, last });
+    }
+
+    fn mix(&mut self, word: u64) {
+        self.hash = (self.hash ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+    }
+}
+
+/// An event for a person.
+fn line(at_ns: u64, consumer: &str, event: &Event) -> String {
+    let at = format!("{:>13.6} s {consumer}", at_ns as f64 / 1e9);
+    match event.payload() {
+        Some(Payload::ExecReport(report)) => format!(
+            "{at}: order {} {} ({}): filled {} of {}, last {} at {}, {}, reason {}, certainty {}",
+            report.client_order_id,
+            report.exec_type().map_or("?", ExecType::name),
+            report.status().map_or("?", OrderStatus::name),
+            report.filled_qty,
+            report.qty,
+            report.last_qty,
+            report.last_price,
+            report.side().map_or("?", Side::name),
+            report.reason().map_or("?", RejectReason::name),
+            report.certainty().map_or("?", Certainty::name),
+        ),
+        Some(Payload::BookState(state)) => {
+            format!("{at}: book {:?}, {:?}", state.status(), state.reason())
+        }
+        Some(Payload::StreamState(state)) => {
+            format!("{at}: stream of {:?} {:?}", state.stream(), state.status())
+        }
+        _ => format!(
+            "{at}: {} {}, version {}, sequence {}",
+            event.kind().map_or("?", EventKind::name),
+            event.trace_id,
+            event.routing_version,
+            event.sequence
+        ),
+    }
+}

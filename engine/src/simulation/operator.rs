@@ -1,0 +1,46 @@
+//! The operator of a simulated run, who asks for anything at any time, and puts it right at last.
+
+use crate::control::protocol::{ConsumerAction, Request, Selection, VenueAction};
+use crate::world::SplitMix64;
+
+/// The one venue of a run, and its one instrument.
+const VENUE: &str = "simulated";
+const INSTRUMENT: &str = "BTC-USDT";
+
+fn selection(consumer: &str) -> Selection {
+    let (consumer, instrument) = (consumer.to_owned(), INSTRUMENT.to_owned());
+    Selection { consumer, instrument, ..Selection::default() }
+}
+
+/// What an operator might ask for: anything but the end.
+pub(super) fn command(random: &mut SplitMix64, consumers: &[String]) -> Request {
+    let name = consumers[random.between(0, consumers.len() as u64 - 1) as usize].clone();
+    let venue = VENUE.to_owned();
+    match random.between(0, 9) {
+        0 => Request::Consumer { action: ConsumerAction::Pause, name },
+        1 => Request::Consumer { action: ConsumerAction::Resume, name },
+        2 => Request::Venue { action: VenueAction::Pause, name: venue },
+        3 => Request::Venue { action: VenueAction::Resume, name: venue },
+        4 => Request::Venue { action: VenueAction::Remove, name: venue },
+        5 => Request::Venue { action: VenueAction::Add, name: venue },
+        6 => Request::Mode { trading: random.between(0, 1) == 1 },
+        7 => Request::Unsubscribe(selection(&name)),
+        8 => Request::Subscribe(selection(&name)),
+        _ => Request::Status {},
+    }
+}
+
+/// Everything back to how it should be.
+pub(super) fn restoring(consumers: &[String]) -> Vec<Request> {
+    let venue = || VENUE.to_owned();
+    let mut commands = vec![
+        Request::Venue { action: VenueAction::Add, name: venue() },
+        Request::Venue { action: VenueAction::Resume, name: venue() },
+        Request::Mode { trading: true },
+    ];
+    for name in consumers {
+        let resume = Request::Consumer { action: ConsumerAction::Resume, name: name.clone() };
+        commands.extend([resume, Request::Subscribe(selection(name))]);
+    }
+    commands
+}

@@ -1,0 +1,297 @@
+//! One run: launched, troubled, calmed, stopped, and judged.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::invariants::{self, Evidence, Violation};
+use super::marks;
+use super::notes::SharedNotes;
+use super::operator;
+use super::plan::{End, Plan};
+use super::schedule::{Action, schedule};
+use super::witness::{LISTENER, TRADER, witnessed};
+use crate::config::{Config, ConsumerConfig};
+use crate::consumer::StrategyRegistry;
+use crate::control::protocol::{Reply, Request};
+use crate::launch::{
+    LaunchError, LaunchOptions, OneThreadEngine, OneThreadOptions, launch_one_thread,
+};
+use crate::world::{FileConditions, NetConditions};
+
+const MS: u64 = 1_000_000;
+const SECOND_NS: u64 = 1_000_000_000;
+/// Between two looks whether something was violated, ns.
+const LOOK_NS: u64 = 5 * SECOND_NS;
+/// Virtual time that an orderly stop may take, ns.
+const STOP_NS: u64 = 10 * SECOND_NS;
+/// Strategies that no run has: the one is the listener, the other misbehaves in real time.
+const LEFT_OUT: [&str; 2] = ["noop", "faulty"];
+/// Silence after which a stream is told as stale, ms.
+const SILENCE_MS: u64 = 2_000;
+
+/// What came of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// What was violated; empty when all held. A run ends with the first that shows while it runs.
+    pub violations: Vec<Violation>,
+    /// A hash of all that strategies were told, of all bytes on the network and on the disk, and of
+    /// how many duty cycles that took.
+    pub hash: u64,
+    /// Events that strategies were given.
+    pub events: u64,
+    /// Trades of our orders at the venue.
+    pub trades: u64,
+    /// Virtual time that has passed, ns.
+    pub virtual_ns: u64,
+    /// How often each rare thing happened; see [`marks::ALL`].
+    pub reached: BTreeMap<&'static str, u64>,
+    /// `stop` was raised: nothing was judged.
+    pub is_cut_short: bool,
+}
+
+/// Runs `plan` with the strategies of `registry`, a listener and a random trader, and judges it.
+/// Raising `stop` ends it early.
+///
+/// # Errors
+/// As [`launch_one_thread`].
+pub fn run(
+    plan: &Plan,
+    registry: &StrategyRegistry,
+    stop: &AtomicBool,
+) -> Result<Outcome, LaunchError> {
+    let notes = SharedNotes::default();
+    {
+        let Plan { network, strategies, .. } = plan;
+        let way_ms = (network.latency_us + network.jitter_us) / 1_000;
+        // A stream that is often quiet is told as stale after four times its longest pause.
+        notes.lock().age_ns_max = (4 * SILENCE_MS + way_ms + strategies.hold_ms + 1_000) * MS;
+    }
+    let witnessed = witnessed(registry, &notes, &plan.strategies, plan.seed);
+    let config = config(plan, registry);
+    let launch = LaunchOptions { venue_faults: plan.fault_plan(), ..LaunchOptions::default() };
+    let options = OneThreadOptions {
+        seed: plan.seed,
+        conditions: plan.net_conditions(),
+        // The files of a run are made before anything goes wrong: without them none is started.
+        files: FileConditions::default(),
+        holds: plan.holds(),
+    };
+    let consumers = config.consumers.iter().map(|consumer| consumer.name.clone()).collect();
+    let open_orders_max = config.risk.max_open_orders as usize;
+    let engine = launch_one_thread(&config, &witnessed, &launch, options)?;
+    engine.files().set_conditions(plan.file_conditions());
+    let run = Run { plan, engine, notes, consumers, stop, killed_ns: None, open_orders_max };
+    // The engine contains what strategies do; a panic of its own is a violation like any other.
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| run.whole()));
+    Ok(outcome.unwrap_or_else(|payload| panicked(payload.as_ref(), plan)))
+}
+
+/// The outcome of a run whose engine panicked.
+fn panicked(payload: &(dyn Any + Send), plan: &Plan) -> Outcome {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("?");
+    let (what, last) = (format!("the engine panicked: {text}"), Vec::new());
+    let violation = Violation { invariant: 20, at_ns: plan.length_ns(), step: 0, what, last };
+    Outcome { violations: vec![violation], ..Outcome::default() }
+}
+
+fn config(plan: &Plan, registry: &StrategyRegistry) -> Config {
+    let mut config = Config::default_run();
+    config.simulated.events_per_s = plan.load.events_per_s;
+    config.simulated.seed = plan.seed;
+    config.telemetry.interval_ms = 10_000;
+    // Short, so that silence of every kind is noticed within a short run.
+    (config.session.ping_interval_ms, config.session.idle_ms) = (3_000, 9_000);
+    config.session.silence_ms = SILENCE_MS;
+    let (load, lanes) = (&plan.load, &mut config.lanes);
+    (lanes.market, lanes.critical) = (load.market_slots, load.critical_slots);
+    (lanes.spill, lanes.order) = (load.spill_slots, load.order_slots);
+    if plan.strategies.failures_max > 0 {
+        config.engine.max_failures = plan.strategies.failures_max;
+    }
+    let of_registry = registry.names().filter(|name| !LEFT_OUT.contains(name));
+    let names = [LISTENER, TRADER].into_iter().chain(of_registry);
+    config.consumers = names.map(ConsumerConfig::of_strategy).collect();
+    config
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    engine: OneThreadEngine,
+    notes: SharedNotes,
+    consumers: Vec<String>,
+    stop: &'a AtomicBool,
+    killed_ns: Option<u64>,
+    open_orders_max: usize,
+}
+
+impl Run<'_> {
+    fn whole(mut self) -> Outcome {
+        for (at_ns, action) in schedule(self.plan, &self.consumers) {
+            self.run_until(at_ns);
+            if self.is_over() {
+                return self.cut_short();
+            }
+            self.notes.lock().step += 1;
+            self.act(action);
+        }
+        self.run_until(self.plan.trouble_ms * MS);
+        if !self.is_over() && self.plan.end != End::KillInTrouble {
+            self.calm();
+        }
+        if self.is_over() {
+            return self.cut_short();
+        }
+        self.end()
+    }
+
+    fn run_until(&mut self, end_ns: u64) {
+        while self.engine.now_ns() < end_ns && !self.is_over() {
+            self.engine.run_ns((end_ns - self.engine.now_ns()).min(LOOK_NS));
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || !self.notes.lock().found.is_empty()
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Command(request) => {
+                let _carried_out_or_refused = self.engine.operate(request);
+            }
+            Action::Audit => self.audit(),
+            Action::OutageBegins => {
+                let refuse_ppm = 1_000_000;
+                let conditions = NetConditions { refuse_ppm, ..self.plan.net_conditions() };
+                self.engine.net().set_conditions(conditions);
+                self.engine.net().cut_all();
+            }
+            Action::OutageEnds => self.engine.net().set_conditions(self.plan.net_conditions()),
+            Action::SetClock(ns) => self.engine.set_system_clock(ns),
+        }
+    }
+
+    /// The accounts of all consumers that reach the cut.
+    fn audit(&mut self) {
+        for notes in self.notes.lock().consumers.values_mut() {
+            notes.marks += 1;
+        }
+        let Ok(Reply::Audit { consumers, .. }) = self.engine.operate(Request::Audit {}) else {
+            return;
+        };
+        let at_ns = self.engine.now_ns();
+        let broken = consumers.iter().filter(|of| of.not_reached.is_none() && !of.holds);
+        for of in broken {
+            let kinds: Vec<_> = of.kinds.iter().filter(|kind| !kind.holds).collect();
+            let (lane, what) = (of.lane, &of.consumer);
+            let text = format!("{what}: an audit does not hold: lane {lane}, kinds {kinds:?}");
+            self.notes.lock().violated(7, at_ns, text);
+        }
+    }
+
+    /// Ends all trouble, and lets what was on its way come to rest.
+    fn calm(&mut self) {
+        self.engine.calm_venues();
+        self.engine.net().set_conditions(NetConditions::default());
+        let room_bytes = self.plan.file_conditions().room_bytes;
+        let files = FileConditions { room_bytes, ..FileConditions::default() };
+        self.engine.files().set_conditions(files);
+        self.notes.lock().step += 1;
+        for command in operator::restoring(&self.consumers) {
+            let shown = format!("{command:?}");
+            let outcome = self.engine.operate(command);
+            // A strategy that was quarantined stays so.
+            if let Err(refusal) = outcome
+                && !refusal.to_string().contains("quarantined")
+            {
+                let at_ns = self.engine.now_ns();
+                let text = format!("in the calm {shown} was refused: {refusal}");
+                self.notes.lock().violated(20, at_ns, text);
+            }
+        }
+        self.run_until(self.plan.length_ns());
+        self.audit();
+    }
+
+    /// What there is to tell of a run that is over before its end.
+    fn cut_short(self) -> Outcome {
+        let violations = std::mem::take(&mut self.notes.lock().found);
+        let is_cut_short = violations.is_empty();
+        let mut outcome = Outcome { violations, is_cut_short, ..Outcome::default() };
+        self.figures(&mut outcome);
+        outcome
+    }
+
+    fn figures(&self, outcome: &mut Outcome) {
+        let notes = self.notes.lock();
+        let (net, files) = (self.engine.net_totals(), self.engine.files().totals());
+        let parts = [net.hash, files.hash, net.bytes, self.engine.cycles(), self.engine.now_ns()];
+        let mix = |hash: u64, part: u64| {
+            (hash ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29)
+        };
+        outcome.hash = parts.into_iter().fold(notes.hash, mix);
+        (outcome.events, outcome.virtual_ns) = (notes.events, self.engine.now_ns());
+    }
+
+    /// The three agents that have cost the most.
+    fn busiest(&self) -> String {
+        let mut loads: Vec<_> = self.engine.loads().collect();
+        loads.sort_by_key(|(_, load)| std::cmp::Reverse(load.busy + load.waits));
+        let shown = loads.iter().take(3).map(|(name, load)| format!("{name} {load:?}"));
+        shown.collect::<Vec<_>>().join(", ")
+    }
+
+    fn end(mut self) -> Outcome {
+        self.notes.lock().step += 1;
+        let of_session = |session: crate::control::SessionStatus| {
+            (format!("{}:{}", session.venue, session.role), session.state)
+        };
+        let sessions: Vec<_> = self.engine.status().sessions.into_iter().map(of_session).collect();
+        let (cycles, busiest) = (self.engine.cycles(), self.busiest());
+        if self.plan.end != End::Stop {
+            let _answer = self.engine.operate(Request::Kill {});
+            self.killed_ns = Some(self.engine.now_ns());
+        }
+        let behind = self.engine.stop(STOP_NS);
+        let mut outcome = Outcome::default();
+        self.figures(&mut outcome);
+        let Run { plan, engine, notes, killed_ns, open_orders_max, .. } = self;
+        let (net, files) = (engine.net().clone(), engine.files().clone());
+        let (ledgers, symbols) = (engine.ledgers(), engine.symbols());
+        let (embedded, penalties) = (engine.embedded(), engine.penalties());
+        let at_ns = engine.now_ns();
+        let report = engine.finish();
+        let mut notes = notes.lock();
+        outcome.trades = ledgers.iter().map(|ledger| ledger.trades.len() as u64).sum();
+        outcome.reached = marks::reached(&notes, &report, &embedded, net.totals(), files.totals());
+        let evidence = Evidence {
+            plan,
+            consumers: &notes.consumers,
+            told: &notes.told,
+            report: &report,
+            ledgers: &ledgers,
+            symbols: &symbols,
+            embedded: &embedded,
+            penalties: &penalties,
+            sessions: &sessions,
+            behind: &behind,
+            open_ends: net.open_ends(),
+            open_handles: files.open_handles(),
+            cycles,
+            busiest: &busiest,
+            killed_ns,
+            open_orders_max,
+        };
+        let mut found = Vec::new();
+        for invariant in &invariants::ALL {
+            let broken = invariant.at_rest.map_or(Vec::new(), |check| check(&evidence));
+            found.extend(broken.into_iter().map(|what| (invariant.number, what)));
+        }
+        found.into_iter().for_each(|(number, what)| notes.violated(number, at_ns, what));
+        outcome.violations = std::mem::take(&mut notes.found);
+        outcome
+    }
+}

@@ -1,0 +1,76 @@
+//! What is done to a run from outside, and when: it follows from the plan alone.
+
+use super::operator;
+use super::plan::Plan;
+use crate::control::protocol::Request;
+use crate::world::Entropy;
+
+const MS: u64 = 1_000_000;
+const SECOND_NS: u64 = 1_000_000_000;
+/// The longest time between two audits, ns.
+const AUDIT_NS_MAX: u64 = 20 * SECOND_NS;
+
+/// One thing that is done.
+#[derive(Clone, Debug)]
+pub(super) enum Action {
+    /// An operator's command; it may be refused.
+    Command(Request),
+    /// The accounts are compared at one cut.
+    Audit,
+    /// The venue can't be reached from now on.
+    OutageBegins,
+    /// It can be again.
+    OutageEnds,
+    /// The clock of the engine's machine is set forward by so many ns, or back.
+    SetClock(i64),
+}
+
+/// All actions within the trouble, in the order of their times (ns). Each kind has chance of its
+/// own, so that one which is turned off leaves the others where they were.
+pub(super) fn schedule(plan: &Plan, consumers: &[String]) -> Vec<(u64, Action)> {
+    let entropy = Entropy::seeded(plan.seed);
+    let end_ns = plan.trouble_ms * MS;
+    let mut actions = Vec::new();
+    let mut random = entropy.random("operator");
+    let mut every = |max_ns: u64, make: &mut dyn FnMut(&mut crate::world::SplitMix64) -> Action| {
+        let mut at_ns = 0;
+        while max_ns > 0 {
+            at_ns += random.between(MS, max_ns);
+            if at_ns >= end_ns {
+                break;
+            }
+            actions.push((at_ns, make(&mut random)));
+        }
+    };
+    every(plan.operator.every_ms * MS, &mut |random| {
+        Action::Command(operator::command(random, consumers))
+    });
+    let mut random = entropy.random("audits");
+    let mut at_ns = random.between(SECOND_NS, AUDIT_NS_MAX);
+    while at_ns < end_ns {
+        actions.push((at_ns, Action::Audit));
+        at_ns += random.between(SECOND_NS, AUDIT_NS_MAX);
+    }
+    for outage in &plan.outage {
+        let (from_ns, to_ns) = (outage.at_ms * MS, (outage.at_ms + outage.for_ms) * MS);
+        if from_ns < end_ns {
+            actions.push((from_ns, Action::OutageBegins));
+            actions.push((to_ns.min(end_ns), Action::OutageEnds));
+        }
+    }
+    let mut random = entropy.random("clock");
+    for _ in 0..plan.clock.steps {
+        let (at_ns, most) = (random.between(0, end_ns), 2 * plan.clock.step_ms * MS);
+        let step_ns = random.between(0, most).cast_signed() - (most / 2).cast_signed();
+        actions.push((at_ns, Action::SetClock(step_ns)));
+    }
+    if plan.clock.drift_ppm != 0 {
+        let seconds = 1..=end_ns / SECOND_NS;
+        actions
+            .extend(seconds.map(|second| {
+                (second * SECOND_NS, Action::SetClock(plan.clock.drift_ppm * 1_000))
+            }));
+    }
+    actions.sort_by_key(|(at_ns, _)| *at_ns);
+    actions
+}

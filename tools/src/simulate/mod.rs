@@ -1,0 +1,92 @@
+//! `pitlane simulate`: bad days by seed, judged against the venue's own record.
+
+mod seeds;
+mod text;
+
+use std::fs;
+use std::sync::atomic::AtomicBool;
+
+use pitlane_engine::StrategyRegistry;
+use pitlane_engine::simulation::{Plan, draw, shrink};
+
+use crate::cli::SimulateArgs;
+use crate::exit::Exit;
+use crate::terminal::Terminal;
+use seeds::Summary;
+
+/// Runs the seeds that are asked for, and judges them.
+pub(crate) fn simulate(
+    args: &SimulateArgs,
+    registry: &StrategyRegistry,
+    stop: &AtomicBool,
+    terminal: &mut Terminal<'_>,
+) -> Result<Exit, Exit> {
+    if args.list {
+        let list = if args.json { text::list_json() } else { text::list() };
+        return terminal.print(&list).map(|()| Exit::Ok);
+    }
+    let file = plan_file(args, terminal)?;
+    let (first, count) = args.seed.map_or((args.from, args.seeds), |seed| (seed, 1));
+    let plan = |seed| plan(args, file.as_deref(), seed);
+    let of_first = plan(first).map_err(|problem| {
+        terminal.complain(&problem);
+        Exit::Usage
+    })?;
+    if args.show {
+        return terminal.print(&of_first.text()).map(|()| Exit::Ok);
+    }
+    if std::env::var_os("RUST_LOG").is_some() {
+        pitlane_engine::telemetry::install_logger();
+    }
+    let mut summary = Summary::default();
+    let again = text::again(args);
+    let mut tell = |line: &str| {
+        if !args.json {
+            let _taken_or_not = terminal.print(line);
+        }
+    };
+    summary
+        .run(first..first.saturating_add(count), args, registry, stop, &plan, &mut |seed| {
+            if let Some(failed) = seed.failed() {
+                tell(&text::failed(failed, &again));
+            }
+        })
+        .map_err(|problem| {
+            terminal.complain(&problem);
+            Exit::StartRefused
+        })?;
+    let shown = if args.json { text::json(&summary, args) } else { text::summary(&summary, args) };
+    terminal.print(&shown)?;
+    if args.shrink
+        && let Some(failed) = summary.failed.first()
+        && let Some(violation) = failed.outcome.violations.first()
+    {
+        let shrunk = shrink(&failed.plan, violation.invariant, registry, stop);
+        let shrunk = shrunk.map_err(|error| {
+            terminal.complain(&error.to_string());
+            Exit::StartRefused
+        })?;
+        terminal.print(&text::shrunk(&shrunk, violation.invariant))?;
+    }
+    Ok(if summary.holds(args) { Exit::Ok } else { Exit::Failed })
+}
+
+/// The text of the plan file, if one is given.
+fn plan_file(args: &SimulateArgs, terminal: &mut Terminal<'_>) -> Result<Option<String>, Exit> {
+    let Some(path) = &args.plan else { return Ok(None) };
+    let text = fs::read_to_string(path).map_err(|error| {
+        terminal.complain(&format!("[simulate] reading {} failed: {error}", path.display()));
+        Exit::Unreadable
+    })?;
+    Ok(Some(text))
+}
+
+/// The plan of a seed. A file that names a seed means that one.
+fn plan(args: &SimulateArgs, file: Option<&str>, seed: u64) -> Result<Plan, String> {
+    let minutes = args.hours.map_or(args.minutes, |hours| 60 * hours);
+    let drawn = draw(seed, minutes * 60_000);
+    match file {
+        None => Ok(drawn),
+        Some(text) => drawn.with_file(text).map_err(|error| error.to_string()),
+    }
+}
