@@ -220,7 +220,7 @@ impl Exchange {
         if !is_slow {
             let hash = top_hash(market.book.levels(Buy), market.book.levels(Sell));
             let top = LedgerTop { market: index, update_id: ids.1, hash };
-            self.desk.ledger().lock().note_top(top);
+            self.orders.ledger().lock().note_top(top);
         }
         self.pace.done(1);
         let now = |side, prices: Vec<u64>| {
