@@ -33,13 +33,10 @@ pub(super) fn schedule(plan: &Plan, consumers: &[String]) -> Vec<(u64, Action)> 
     let mut actions = Vec::new();
     let mut random = entropy.random("operator");
     let mut every = |max_ns: u64, make: &mut dyn FnMut(&mut crate::world::SplitMix64) -> Action| {
-        let mut at_ns = 0;
-        while max_ns > 0 {
-            at_ns += random.between(MS, max_ns);
-            if at_ns >= end_ns {
-                break;
-            }
+        let mut at_ns = if max_ns > 0 { random.between(MS, max_ns) } else { end_ns };
+        while at_ns < end_ns {
             actions.push((at_ns, make(&mut random)));
+            at_ns += random.between(MS, max_ns);
         }
     };
     every(plan.operator.every_ms * MS, &mut |random| {

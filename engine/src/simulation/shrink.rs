@@ -73,7 +73,9 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
     with(&|plan| plan.clock = MachineClock::default());
     with(&|plan| plan.operator = Operator::default());
     for index in 0..plan.venue_fault.len() {
-        with(&|plan| drop(plan.venue_fault.remove(index)));
+        with(&|plan| {
+            plan.venue_fault.remove(index);
+        });
     }
     with(&|plan| plan.network.split_ppm = 0);
     with(&|plan| plan.network.stall_ppm = 0);

@@ -155,13 +155,14 @@ impl ConsumerNotes {
         order.is_proved = report.certainty() == Some(Certainty::Known);
         (order.filled, order.qty) = (report.filled_qty, report.qty);
         let is_exact = !report.has(INFERRED) && !report.has(FEE_UNKNOWN);
-        if kind == Some(ExecType::Trade) && is_exact {
-            if let Some(id) = report.execution_id.as_number() {
-                if order.fills.iter().any(|(told, _, _)| *told == id) {
-                    order.twice = Some(id);
-                }
-                order.fills.push((id, report.last_price, report.last_qty));
+        if kind == Some(ExecType::Trade)
+            && is_exact
+            && let Some(id) = report.execution_id.as_number()
+        {
+            if order.fills.iter().any(|(told, _, _)| *told == id) {
+                order.twice = Some(id);
             }
+            order.fills.push((id, report.last_price, report.last_qty));
         }
     }
 }

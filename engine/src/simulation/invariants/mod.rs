@@ -15,6 +15,9 @@ use super::told::ConsumerNotes;
 use crate::event::Event;
 pub(super) use evidence::Evidence;
 
+/// A check of an event that a consumer is given at a time (ns), before it is noted: what is wrong.
+type OnEvent = fn(&ConsumerNotes, &Event, u64) -> Option<String>;
+
 /// One promise, and how it is checked.
 pub struct Invariant {
     /// Its number.
@@ -24,7 +27,7 @@ pub struct Invariant {
     /// What is promised.
     pub promise: &'static str,
     /// At every event that a strategy is given.
-    pub(super) on_event: Option<fn(&ConsumerNotes, &Event, u64) -> Option<String>>,
+    pub(super) on_event: Option<OnEvent>,
     /// Of the whole run, after its end.
     pub(super) at_rest: Option<fn(&Evidence<'_>) -> Vec<String>>,
     /// Why it is not checked, or not whole.
