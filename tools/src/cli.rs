@@ -321,6 +321,8 @@ pub enum RecordForm {
     Jsonl,
     /// Comma-separated values with a head.
     Csv,
+}
+
 /// Options of `simulate`.
 #[derive(Clone, Debug, Args)]
 pub struct SimulateArgs {
