@@ -19,6 +19,8 @@ SOURCE = "registry+https://github.com/rust-lang/crates.io-index"
 
 LICENCES = {
     "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0",
+    # The list of certificate authorities: data, to be named and passed on freely.
+    "CDLA-Permissive-2.0",
     "CC0-1.0", "ISC", "MIT", "MPL-2.0", "Unicode-3.0", "Unlicense", "Zlib",
 }
 
@@ -27,6 +29,7 @@ TWICE = {
     "getrandom": "ring",
     "hashbrown": "simd-json",
     "lock_api": "parking_lot 0.12",
+    "nom": "rcgen's reader of certificates, which tests do not switch on",
     "parking_lot": "crossterm",
     "parking_lot_core": "parking_lot 0.12",
     "signal-hook": "crossterm",
