@@ -11,8 +11,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 export CARGO_TERM_COLOR=never
 
-readonly PARTS="loom tsan asan fuzz instructions lines peer stacks ignored mutants"
-readonly PARTS="loom tsan asan fuzz instructions lines peer stacks simulate mutants"
+readonly PARTS="loom tsan asan fuzz instructions lines peer stacks ignored simulate mutants"
 
 loom() { scripts/loom.sh; }
 tsan() { scripts/tsan.sh; }

@@ -9,10 +9,10 @@ use super::invariants::{self, Evidence, Violation};
 use super::marks;
 use super::notes::SharedNotes;
 use super::operator;
-use super::plan::{End, Plan};
+use super::plan::{Disk, End, Plan};
 use super::schedule::{Action, schedule};
 use super::witness::{LISTENER, TRADER, witnessed};
-use crate::config::{Config, ConsumerConfig};
+use crate::config::{Config, ConsumerConfig, JournalDurability};
 use crate::consumer::StrategyRegistry;
 use crate::control::protocol::{Reply, Request};
 use crate::launch::{
@@ -108,6 +108,10 @@ fn config(plan: &Plan, registry: &StrategyRegistry) -> Config {
     let (load, lanes) = (&plan.load, &mut config.lanes);
     (lanes.market, lanes.critical) = (load.market_slots, load.critical_slots);
     (lanes.spill, lanes.order) = (load.spill_slots, load.order_slots);
+    if plan.disk != Disk::default() {
+        // A journal that can't be written halts trading, as it should: such a run keeps none.
+        config.journal.durability = JournalDurability::None;
+    }
     if plan.strategies.failures_max > 0 {
         config.engine.max_failures = plan.strategies.failures_max;
     }
