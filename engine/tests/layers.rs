@@ -6,7 +6,7 @@ mod source;
 use source::{Name, Source, circles};
 
 /// From the bottom up. A module may use those before it.
-const LAYERS: [&str; 20] = [
+const LAYERS: [&str; 21] = [
     "event",
     "instrument",
     "text",

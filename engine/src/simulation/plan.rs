@@ -326,7 +326,6 @@ fn stranger(file: &toml::Table, plan: &toml::Table) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::simulation::draw;
 
     #[test]

@@ -2,27 +2,12 @@
 
 use super::books::{BookSlot, FeedBooks};
 use super::doubt::Sign;
+use super::plausible::is_near;
 use super::stamper::{Origin, Stamper};
 use crate::event::{BookStatus, BookStatusReason, InstrumentId, Quote};
 use crate::venue::book::CheckOutcome;
 use crate::venue::protocol::Snapshot;
 use crate::venue::{EventOutlet, Symbol};
-
-/// Best prices of a snapshot are at most this many times the last price, and at least as small a
-/// part of it: else it is another instrument's.
-const PRICE_TIMES: i64 = 3;
-
-/// Whether a snapshot's best prices are anywhere near the instrument's last one; 0: not known.
-pub(super) fn is_near(snapshot: &Snapshot, last_price: i64) -> bool {
-    let best = [snapshot.bids.first(), snapshot.asks.first()];
-    let is_near = |price: i64| {
-        price <= last_price.saturating_mul(PRICE_TIMES)
-            && last_price <= price.saturating_mul(PRICE_TIMES)
-    };
-    last_price <= 0
-        || best.into_iter().flatten().any(|level| is_near(level.price))
-        || best == [None, None]
-}
 
 impl BookSlot {
     /// The best prices of a live book, 0 for an empty side.

@@ -6,9 +6,9 @@
 
 use std::collections::VecDeque;
 
-use super::book_checks::is_near;
 use super::doubt::{Doubt, Sign};
 use super::pacing::{SnapshotPace, SnapshotPacer};
+use super::plausible::is_near;
 use super::refresh::{Refresh, RefreshPace};
 use super::stamper::{Origin, Stamper};
 use crate::event::{BookState, BookStatus, BookStatusReason, InstrumentId};

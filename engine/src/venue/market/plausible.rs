@@ -6,6 +6,8 @@
 //! bear it out: then the venue numbers anew. Numbers that fall back far are the same. A time is
 //! judged by the time before it on the connection.
 
+use crate::venue::protocol::Snapshot;
+
 /// Numbers that may lie between two of one stream at any time: those of a venue that counts all its
 /// symbols together, in a burst.
 const JUMP: u64 = 100_000_000;
@@ -15,6 +17,22 @@ const JUMP_PER_S: u64 = 10_000_000;
 const BORNE_OUT: u8 = 3;
 /// A time may be off from what passed since the time before by this much, ns.
 const TIME_OFF_NS: i64 = 3_600_000_000_000;
+
+/// Best prices of a snapshot are at most this many times the last price, and at least as small a
+/// part of it: else it is another instrument's.
+const PRICE_TIMES: i64 = 3;
+
+/// Whether a snapshot's best prices are anywhere near the instrument's last one; 0: not known.
+pub(super) fn is_near(snapshot: &Snapshot, last_price: i64) -> bool {
+    let best = [snapshot.bids.first(), snapshot.asks.first()];
+    let is_near = |price: i64| {
+        price <= last_price.saturating_mul(PRICE_TIMES)
+            && last_price <= price.saturating_mul(PRICE_TIMES)
+    };
+    last_price <= 0
+        || best.into_iter().flatten().any(|level| is_near(level.price))
+        || best == [None, None]
+}
 
 /// What is known of one stream's numbers.
 #[derive(Clone, Copy, Debug, Default)]
