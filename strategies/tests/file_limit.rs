@@ -12,9 +12,11 @@ fn a_file_at_its_size_limit_costs_its_lines_which_the_exit_code_says_and_nothing
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("pitlane.toml");
     let runs = dir.path().join("runs");
+    // A journal that finds no room refuses the start.
     let text = format!(
         "[engine]\nrun_dir = {:?}\nwarm_up_ms = 0\n[simulated]\nevents_per_s = 500\n\
-         [cores]\npin = false\n[telemetry]\ninterval_ms = 100\n",
+         [cores]\npin = false\n[telemetry]\ninterval_ms = 100\n\
+         [journal]\ndurability = \"none\"\n",
         runs.display().to_string()
     );
     std::fs::write(&config, text).unwrap();
