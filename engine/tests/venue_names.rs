@@ -24,7 +24,9 @@ fn sources(root: &Path) -> Vec<PathBuf> {
             let is_rust = path.extension().is_some_and(|extension| extension == "rs");
             if path.is_dir() {
                 folders.push(path);
-            } else if is_rust && path.file_stem().is_some_and(|stem| stem != "tests") {
+            } else if is_rust
+                && path.file_stem().is_some_and(|stem| !stem.to_string_lossy().ends_with("tests"))
+            {
                 files.push(path.strip_prefix(root).unwrap().to_owned());
             }
         }

@@ -21,9 +21,8 @@ use super::orders::{OrderAgent, OrderOptions, OrderWiring};
 use super::protocol::{
     KeyError, Keys, MarketProtocol, OrderDecoder, OrderProtocol, Signer, VenueLimits,
 };
-use super::simulated::dialect::{
-    RecordedDialect, binance_futures, binance_spot, bybit, kraken, okx,
-};
+use super::simulated::dialect::{RecordedDialect, binance_futures, binance_spot};
+use super::simulated::dialect::{bybit, kraken, okx};
 use super::simulated::{DialectKind, Recording, RecordingError};
 use super::{LaneOutlet, LetterReader, StreamOrders, SymbolMap};
 use crate::config::{Config, RecordedSymbol};

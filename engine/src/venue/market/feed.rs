@@ -415,6 +415,6 @@ impl<P: MarketProtocol> MarketFeed<P> {
 }
 
 #[cfg(test)]
-mod fault_table;
+mod fault_table_tests;
 #[cfg(test)]
 mod tests;
