@@ -51,7 +51,7 @@ pub(super) struct Prepared {
 #[derive(Debug, Default)]
 pub(super) struct SegmentPort {
     pub(super) next: Exchange<Prepared>,
-    pub(super) used: Exchange<Segment>,
+    pub(super) used: Exchange<Prepared>,
 }
 
 /// Where a writer has ended.
@@ -75,7 +75,7 @@ pub struct JournalWriter {
     /// The next segment, once the keeper has made it.
     next: Option<Box<Prepared>>,
     /// A full one that the keeper could not take yet.
-    full: Option<Box<Segment>>,
+    full: Option<Box<Prepared>>,
     port: Arc<SegmentPort>,
     health: JournalHealth,
     durability: Durability,
@@ -242,7 +242,6 @@ impl JournalWriter {
         let full = std::mem::replace(&mut self.segment, next);
         // The keeper unmaps it, since that takes a while. Only one that the keeper has not taken
         // before the next but one is full would be unmapped here.
-        let full = Box::new(full.segment);
         self.full = self.full.take().and_then(|left| self.port.used.put(left).err());
         if self.full.is_none() {
             self.full = self.port.used.put(full).err();
