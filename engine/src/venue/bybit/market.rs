@@ -36,13 +36,7 @@ impl MarketProtocol for BybitMarket {
         bar: StreamOrder::Unsequenced,
     };
     const BOOK_RULE: BookRule = BookRule::Contiguous;
-    const SNAPSHOT: SnapshotFrom = SnapshotFrom::InBand(|topic, id, out| {
-        for op in ["unsubscribe", "subscribe"] {
-            let mut text = String::new();
-            request(op, &[topic.to_owned()], id, &mut text);
-            out.push(text);
-        }
-    });
+    const SNAPSHOT: SnapshotFrom = SnapshotFrom::InBand;
     const KEEP_ALIVE: KeepAlive = KeepAlive::Text(r#"{"op":"ping"}"#);
     const EVENTS_MAX: usize = MarketDecoder::EVENTS_MAX;
     /// 21,000 characters of topics a connection, ten topics a request on spot. No pace of messages

@@ -45,13 +45,7 @@ impl MarketProtocol for KrakenMarket {
     /// could not.
     const BOOK_RULE: BookRule = BookRule::Linked;
     const BOOK_DEPTH: Option<usize> = Some(DEPTH);
-    const SNAPSHOT: SnapshotFrom = SnapshotFrom::InBand(|topic, id, out| {
-        for method in ["unsubscribe", "subscribe"] {
-            let mut text = String::new();
-            request(method, &[topic.to_owned()], id, &mut text);
-            out.push(text);
-        }
-    });
+    const SNAPSHOT: SnapshotFrom = SnapshotFrom::InBand;
     const CHECKSUM: Option<BookChecksum> = Some(checksum);
     const KEEP_ALIVE: KeepAlive = KeepAlive::Text(r#"{"method":"ping"}"#);
     const EVENTS_MAX: usize = MarketDecoder::EVENTS_MAX;

@@ -82,8 +82,11 @@ impl Reader<'_> {
             return Ok(());
         }
         let channel = need_text(channel, "field channel is no text")?;
+        if channel == "status" && !is_online(data)? {
+            return Err(DecodeError::unknown("the venue says that it is not online"));
+        }
         if matches!(channel, "heartbeat" | "status" | "instrument") {
-            // A sign of life, the venue's state and version, and reference data that nobody here
+            // A sign of life, that the venue is online, and reference data that nobody here
             // subscribes to.
             sink.take(MarketMessage::KeptAlive);
             return Ok(());
@@ -208,6 +211,14 @@ fn read_levels(
         out.push(Level { price, qty });
     }
     Ok(())
+}
+
+/// Whether `[{"system":..}]` is the word of a venue at work. Others are `maintenance`,
+/// `cancel_only` and `post_only`: a letter says so, and books that stop are told by their silence.
+fn is_online(data: Value<'_, '_>) -> Result<bool, DecodeError> {
+    let status = data.and_then(elements).and_then(|mut all| all.next());
+    let [system] = pick(status.ok_or(DecodeError::field("data is no array"))?, ["system"])?;
+    Ok(need_text(system, "field system missing or no text")? == "online")
 }
 
 /// Digits behind the point.

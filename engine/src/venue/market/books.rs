@@ -34,7 +34,7 @@ pub(super) struct BookTelling {
 
 impl BookTelling {
     pub(super) fn of<P: MarketProtocol>() -> BookTelling {
-        let is_in_band = matches!(P::SNAPSHOT, SnapshotFrom::InBand(_));
+        let is_in_band = matches!(P::SNAPSHOT, SnapshotFrom::InBand);
         BookTelling { rule: P::BOOK_RULE, is_in_band, checksum: P::CHECKSUM }
     }
 }

@@ -14,8 +14,11 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     /// Applies what REST has answered, and asks for what is missing.
     #[inline]
     pub(super) fn exchange_snapshots(&mut self) -> usize {
-        if let SnapshotFrom::InBand(again) = P::SNAPSHOT {
-            return ask_again(&mut self.feed, &mut self.session, again, self.now_ns);
+        if let SnapshotFrom::InBand = P::SNAPSHOT {
+            if !self.session.is_open() {
+                return 0;
+            }
+            return ask_again(&mut self.feed, &mut self.resubscriptions, self.now_ns);
         }
         let (Some(snapshots), Some(outlet)) = (&mut self.snapshots, &mut self.outlet) else {
             return 0;

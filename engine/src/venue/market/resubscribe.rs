@@ -1,4 +1,5 @@
-//! Requests for streams that were subscribed to and are silent.
+//! Requests for streams that were subscribed to and are silent, and for books in the stream that are
+//! to be told again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -65,11 +66,25 @@ impl Resubscriptions {
         let streams = next.take(P::LIMITS.topics_per_request);
         let topics: Vec<String> =
             streams.filter_map(|stream| self.topics.get(&stream).cloned()).collect();
-        let (mut off, mut on) = (String::new(), String::new());
-        P::unsubscribe(&topics, self.next_id, &mut off);
-        P::subscribe(&topics, self.next_id + 1, &mut on);
+        self.queue::<P>(&topics, (self.next_id, self.next_id + 1));
         self.next_id += 2;
+    }
+
+    /// Queues a pair of requests with these numbers: to give topics up, and to subscribe to them.
+    pub(super) fn queue<P: MarketProtocol>(
+        &mut self,
+        topics: &[String],
+        (off_id, on_id): (u64, u64),
+    ) {
+        let (mut off, mut on) = (String::new(), String::new());
+        P::unsubscribe(topics, off_id, &mut off);
+        P::subscribe(topics, on_id, &mut on);
         self.requests.extend([off, on]);
+    }
+
+    /// Whether what was given up is still to be subscribed to.
+    pub(super) fn is_half_done(&self) -> bool {
+        self.requests.len() % 2 == 1
     }
 }
 

@@ -157,10 +157,13 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         if is_busy || !self.session.is_open() || self.now_ns < may_send_ns {
             return;
         }
-        self.may_subscribe_ns = self.now_ns + P::LIMITS.subscribe_interval_ns;
         if let Some(request) = self.resubscriptions.next::<P>() {
             // Refused only on a connection that is about to end.
             let _refused = self.session.send(request.as_bytes());
+        }
+        // Of a pair the second one leaves as soon as a message may: nothing comes between them.
+        if !self.resubscriptions.is_half_done() {
+            self.may_subscribe_ns = self.now_ns + 2 * P::LIMITS.subscribe_interval_ns;
         }
         self.session.flush();
     }

@@ -39,13 +39,7 @@ impl MarketProtocol for OkxMarket {
         bar: StreamOrder::Unsequenced,
     };
     const BOOK_RULE: BookRule = BookRule::Linked;
-    const SNAPSHOT: SnapshotFrom = SnapshotFrom::InBand(|topic, id, out| {
-        for op in ["unsubscribe", "subscribe"] {
-            let mut text = String::new();
-            request(op, &[topic.to_owned()], id, &mut text);
-            out.push(text);
-        }
-    });
+    const SNAPSHOT: SnapshotFrom = SnapshotFrom::InBand;
     const CHECKSUM: Option<BookChecksum> = Some(checksum);
     const KEEP_ALIVE: KeepAlive = KeepAlive::Text("ping");
     const EVENTS_MAX: usize = MarketDecoder::EVENTS_MAX;

@@ -21,6 +21,6 @@ pub use orders::{
 };
 pub use signer::{KeyError, Keys, Signer};
 pub use snapshot::{
-    BookChecksum, RestSnapshot, Resubscribe, ShallowSnapshot, Snapshot, SnapshotFrom, WholeBook,
+    BookChecksum, RestSnapshot, ShallowSnapshot, Snapshot, SnapshotFrom, WholeBook,
 };
 pub use time::TimeRequest;

@@ -22,15 +22,11 @@ pub struct Snapshot {
 #[derive(Clone, Copy, Debug)]
 pub enum SnapshotFrom {
     /// In the stream, behind a subscription and whenever the venue starts over: `decode` hands it
-    /// over. Diffs begin behind it.
-    InBand(Resubscribe),
+    /// over. Diffs begin behind it. To have it told again, its topic is given up and subscribed to.
+    InBand,
     /// Over REST, beside the stream: diffs are kept until it joins them.
     Rest(RestSnapshot),
 }
-
-/// Appends the requests, each one text, that have the venue tell the book of a topic again; their
-/// replies carry `id`, all or some of them.
-pub type Resubscribe = fn(topic: &str, id: u64, out: &mut Vec<String>);
 
 /// How REST tells a book.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +56,7 @@ impl SnapshotFrom {
     pub const fn rest(&self) -> Option<RestSnapshot> {
         match self {
             SnapshotFrom::Rest(rest) => Some(*rest),
-            SnapshotFrom::InBand(_) => None,
+            SnapshotFrom::InBand => None,
         }
     }
 }

@@ -250,8 +250,7 @@ impl Replay {
     /// What the step has to wait for, although it is due.
     fn held_for(&self, step: &Step, clients: &mut Clients) -> Option<String> {
         match step {
-            Step::Frame { stream: None, .. } => None,
-            Step::Frame { stream: Some(stream), .. } => {
+            Step::Frame { stream, .. } => {
                 let key = key_of(*stream);
                 let name = &self.streams[*stream].name;
                 if !clients.wants(key) {
@@ -271,17 +270,12 @@ impl Replay {
 
     fn take(&mut self, step: &Step, now_ns: u64, clients: &mut Clients) {
         let Step::Frame { stream, updates, data } = step else { return };
-        match stream {
-            None => return clients.publish_to_all(data.as_bytes()),
-            Some(index) => {
-                let RecordedStream { name, symbol, kind } = &self.streams[*index];
-                if let Some(ids) = updates {
-                    self.books.entry(symbol.clone()).or_default().pass(*ids);
-                }
-                let frame = MarketFrame { kind: *kind, stream: name, data: data.as_bytes() };
-                clients.publish(key_of(*index), &frame, now_ns);
-            }
+        let RecordedStream { name, symbol, kind } = &self.streams[*stream];
+        if let Some(ids) = updates {
+            self.books.entry(symbol.clone()).or_default().pass(*ids);
         }
+        let frame = MarketFrame { kind: *kind, stream: name, data: data.as_bytes() };
+        clients.publish(key_of(*stream), &frame, now_ns);
         self.progress.left.fetch_sub(1, Ordering::AcqRel);
     }
 

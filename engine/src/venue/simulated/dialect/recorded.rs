@@ -70,10 +70,6 @@ pub trait RecordedDialect: fmt::Debug + Sync {
 pub enum RecordedLine<'l> {
     /// A frame of one stream.
     Frame(RecordedFrame<'l>),
-    /// A frame that belongs to the connection, such as a heartbeat that counts in its numbers: it
-    /// is sent to every market session as it stands.
-    #[allow(dead_code, reason = "no kind of venue counts the frames of a connection yet")]
-    Common,
     /// A snapshot that was fetched over REST, whole. It is given to who asks for it.
     Snapshot,
     /// It is not played: what it is, in the plural.

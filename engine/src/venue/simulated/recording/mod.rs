@@ -59,7 +59,7 @@ pub enum RecordingError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// A frame was received; its data, as the venue sent it. Without a stream it is everybody's.
-    Frame { stream: Option<usize>, updates: Option<UpdateIds>, data: String },
+    Frame { stream: usize, updates: Option<UpdateIds>, data: String },
     /// A snapshot of this symbol was received.
     Snapshot { symbol: String, last_update_id: u64, body: String },
 }
@@ -179,7 +179,7 @@ impl Recording {
     /// The data of every frame of a stream, in their order.
     pub fn frame_texts(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().filter_map(|(_, step)| match step {
-            Step::Frame { stream: Some(_), data, .. } => Some(data.as_str()),
+            Step::Frame { data, .. } => Some(data.as_str()),
             _ => None,
         })
     }
@@ -255,13 +255,11 @@ impl Recording {
                 let last_update_id = self.dialect.snapshot_id(line).map_err(wrong)?;
                 Step::Snapshot { symbol: String::new(), last_update_id, body: line.to_owned() }
             }
-            RecordedLine::Common => {
-                Step::Frame { stream: None, updates: None, data: line.to_owned() }
-            }
             RecordedLine::Frame(frame) => {
                 if let Some(ids) = frame.updates {
                     self.ranges.add(&frame.symbol, ids);
                 }
+                let stream = self.stream(&frame);
                 if let Some((price_scale, qty_scale)) = self.dialect.scales(frame.data) {
                     let known =
                         self.symbols.iter_mut().find(|known| *known.native == *frame.symbol);
@@ -270,7 +268,7 @@ impl Recording {
                     }
                 }
                 let (updates, data) = (frame.updates, frame.data.to_owned());
-                Step::Frame { stream: Some(self.stream(&frame)), updates, data }
+                Step::Frame { stream, updates, data }
             }
             RecordedLine::LeftOut(what) => {
                 let at = format!("{}:{}", place.path.display(), place.line);

@@ -60,7 +60,7 @@ fn the_order_of_the_file_is_the_truth_and_times_only_pace() {
     );
     assert_eq!(recording.streams(), ["abcusdt@trade", "abcusdt@depth@100ms"]);
     assert_eq!(times(&recording), [30, 30, 30]);
-    assert!(matches!(recording.steps[0].1, Step::Frame { stream: Some(0), .. }));
+    assert!(matches!(recording.steps[0].1, Step::Frame { stream: 0, .. }));
     let Step::Snapshot { symbol, last_update_id, .. } = &recording.steps[2].1 else {
         panic!("no snapshot")
     };
@@ -163,7 +163,7 @@ impl RecordedDialect for Words {
 
     fn line<'l>(&self, line: &'l str) -> Result<RecordedLine<'l>, String> {
         if line == "beat" {
-            return Ok(RecordedLine::Common);
+            return Ok(RecordedLine::LeftOut("heartbeats".into()));
         }
         let (symbol, _) = line.split_once(' ').ok_or("no two words")?;
         Ok(RecordedLine::Frame(RecordedFrame {
@@ -195,8 +195,7 @@ fn what_a_line_is_the_kind_of_venue_says() {
     let mut recording = Recording::empty(&Words);
     recording.read(&dir.path().join("a.jsonl")).unwrap();
     assert_eq!((recording.frames(), recording.streams()), (2, vec!["all.A/B".to_owned()]));
-    let is_common = |(_, step): &(i64, Step)| matches!(step, Step::Frame { stream: None, .. });
-    assert_eq!(recording.steps.iter().filter(|step| is_common(step)).count(), 1);
+    assert_eq!(recording.left_out(), 1);
     let mut recording = Recording::empty(&Words);
     recording.read(dir.path()).unwrap();
     assert_eq!(recording.symbols(), ["A/B", "A-C"].map(RecordedSymbol::new));

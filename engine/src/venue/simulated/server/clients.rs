@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::client::Client;
 use super::frame::{AccountFrame, MarketFrame};
-use super::session::{Door, Session};
+use super::session::Session;
 use super::spoil;
 use super::wire::{Flushed, Wire};
 use crate::venue::simulated::counters::SimulatedVenueCounters;
@@ -118,16 +118,6 @@ impl Clients {
             }
             self.counters.frame(frame.kind);
             spoil::release_held(client, frame.stream);
-        }
-    }
-
-    /// Sends a text to all market sessions, in no envelope.
-    pub fn publish_to_all(&mut self, text: &[u8]) {
-        for client in self.slots.iter_mut().flatten() {
-            if client.is_open() && client.session.door == Door::Market && !client.is_dead {
-                client.append_text(&[text]);
-                self.counters.frame(FrameKind::OtherMarket);
-            }
         }
     }
 
