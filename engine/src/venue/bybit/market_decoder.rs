@@ -5,11 +5,11 @@
 
 use simd_json::Node;
 
-use crate::event::{Bar, Level, Quote, Side, Trade};
+use crate::event::{Bar, Level, Side, Trade};
 use crate::venue::book::Diff;
 use crate::venue::codec::{
-    DIFF_LEVELS_MAX, DecodeError, JsonBuffer, boolean, check_bar, check_quote, elements,
-    make_trade, need_scaled, need_text, need_time_ns, need_unsigned, pick, read_levels, text,
+    DIFF_LEVELS_MAX, DecodeError, JsonBuffer, boolean, check_bar, elements, make_trade,
+    need_scaled, need_text, need_time_ns, need_unsigned, pick, quote_of, read_levels, text,
 };
 use crate::venue::protocol::{MarketMessage, MarketSink, WholeBook};
 use crate::venue::{Symbol, SymbolMap};
@@ -143,14 +143,10 @@ fn read_quote<'a>(
     mut levels: Levels<'_>,
 ) -> Result<MarketMessage<'a>, DecodeError> {
     let update_id = read_sides(update, &mut levels)?;
-    if !update.is_whole || levels.bids.len().max(levels.asks.len()) > 1 {
+    if !update.is_whole {
         return Err(DecodeError::unknown("best quote that is not told whole"));
     }
-    // A side without orders is an empty list.
-    let best = |side: &[Level]| side.first().map_or((0, 0), |level| (level.price, level.qty));
-    let ((bid_price, bid_qty), (ask_price, ask_qty)) = (best(levels.bids), best(levels.asks));
-    let quote = Quote { bid_price, bid_qty, ask_price, ask_qty };
-    check_quote(&quote)?;
+    let quote = quote_of(levels.bids, levels.asks)?;
     Ok(MarketMessage::Quote {
         symbol: update.symbol,
         update_id,

@@ -22,5 +22,5 @@ pub(in crate::venue) use object::{
     Value, need_date_ns, need_scaled, need_text, need_time_ns, need_unsigned, pick,
 };
 pub(in crate::venue) use plain_number::PlainNumber;
-pub(in crate::venue) use plausible::{check_bar, check_quote, make_trade};
+pub(in crate::venue) use plausible::{check_bar, check_quote, make_trade, quote_of};
 pub(in crate::venue) use scanner::Scanner;

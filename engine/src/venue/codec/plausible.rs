@@ -1,7 +1,7 @@
 //! What a quote, a trade and a bar must be to be believed (F17), however their frame was read.
 
 use super::error::DecodeError;
-use crate::event::{Bar, Price, Qty, Quote, Side, Trade};
+use crate::event::{Bar, Level, Price, Qty, Quote, Side, Trade};
 
 /// A side is a positive price with a positive quantity, or it is empty and both are 0.
 #[inline]
@@ -27,6 +27,18 @@ pub(in crate::venue) fn make_trade(
     }
     let aggressor = if buyer_is_maker { Side::Sell } else { Side::Buy };
     Ok(Trade::single(Price(price), Qty(qty), aggressor))
+}
+
+/// The quote of a frame that has the best level of each side; a side without orders has none.
+pub(in crate::venue) fn quote_of(bids: &[Level], asks: &[Level]) -> Result<Quote, DecodeError> {
+    if bids.len().max(asks.len()) > 1 {
+        return Err(DecodeError::nonsense("more than one level in a best quote"));
+    }
+    let best = |side: &[Level]| side.first().map_or((0, 0), |level| (level.price, level.qty));
+    let ((bid_price, bid_qty), (ask_price, ask_qty)) = (best(bids), best(asks));
+    let quote = Quote { bid_price, bid_qty, ask_price, ask_qty };
+    check_quote(&quote)?;
+    Ok(quote)
 }
 
 /// Prices and volume of a bar, which must not contradict each other.

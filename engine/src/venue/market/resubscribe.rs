@@ -1,5 +1,5 @@
-//! Requests for streams that were subscribed to and are silent, and for books in the stream that are
-//! to be told again.
+//! Requests for streams that were subscribed to and are silent, and for books in the stream that
+//! are to be told again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

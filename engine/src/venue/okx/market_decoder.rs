@@ -9,7 +9,7 @@ use crate::event::{Level, Quote};
 use crate::venue::book::Diff;
 use crate::venue::codec::{
     DIFF_LEVELS_MAX, DecodeError, JsonBuffer, Value, check_quote, elements, make_trade,
-    need_scaled, need_text, need_time_ns, pick, read_wide_levels, signed, text, unsigned,
+    need_scaled, need_text, need_time_ns, pick, quote_of, read_wide_levels, signed, text, unsigned,
 };
 use crate::venue::protocol::{MarketMessage, MarketSink, WholeBook};
 use crate::venue::{Symbol, SymbolMap};
@@ -198,14 +198,7 @@ impl Reader<'_> {
     ) -> Result<MarketMessage<'_>, DecodeError> {
         let [ts, id] = pick(nodes, ["ts", "seqId"])?;
         self.read_sides(nodes, symbol)?;
-        if self.bids.len().max(self.asks.len()) > 1 {
-            return Err(DecodeError::nonsense("more than one level in a best quote"));
-        }
-        // A side without orders is an empty list.
-        let best = |side: &[Level]| side.first().map_or((0, 0), |level| (level.price, level.qty));
-        let ((bid_price, bid_qty), (ask_price, ask_qty)) = (best(self.bids), best(self.asks));
-        let quote = Quote { bid_price, bid_qty, ask_price, ask_qty };
-        check_quote(&quote)?;
+        let quote = quote_of(self.bids, self.asks)?;
         let update_id = id.map_or(Some(0), unsigned);
         Ok(MarketMessage::Quote {
             symbol,
