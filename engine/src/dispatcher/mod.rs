@@ -3,6 +3,7 @@
 mod agent;
 mod cells;
 mod cut;
+mod fanout;
 mod flip;
 mod latest;
 mod link;
@@ -14,6 +15,7 @@ pub use agent::{DispatcherAgent, DispatcherTotals};
 pub(crate) use agent::{DispatcherInputs, DispatcherParts};
 pub(crate) use cells::records_of;
 pub(crate) use cut::{CUT, LinkCut};
+pub(crate) use fanout::FanoutParts;
 pub use flip::{AcceptFrom, COMMAND_DONE, FLIP_BEGIN, FLIP_END, FlipOutcome};
 pub(crate) use flip::{Flip, FlipPort};
 pub(crate) use link::LinkParts;

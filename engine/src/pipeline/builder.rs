@@ -17,8 +17,8 @@ use crate::consumer::{
 };
 use crate::dispatcher::order::Sequencer;
 use crate::dispatcher::{
-    AcceptFrom, DispatcherAgent, DispatcherInputs, DispatcherParts, FlipPort, LinkParts, RouteBook,
-    RouteKey, RoutingTable, Subscription, routes_of,
+    AcceptFrom, DispatcherAgent, DispatcherInputs, DispatcherParts, FanoutParts, FlipPort,
+    LinkParts, RouteBook, RouteKey, RoutingTable, Subscription, routes_of,
 };
 use crate::event::{ConsumerId, Event, Interest};
 use crate::journal::{JournalWriter, WordTap};
@@ -386,18 +386,21 @@ impl Builder {
         let sequencer = Sequencer::new(&plan.streams);
         self.readings.pools.push(sequencer.gauge());
         self.readings.streams = sequencer.stats();
-        DispatcherAgent::new(DispatcherParts {
-            inputs,
-            sequencer,
+        let fanout = FanoutParts {
             links: std::mem::take(&mut fan_out.links),
             table: std::mem::take(&mut fan_out.table),
             version: Arc::clone(version),
             quarantine: self.quarantine.clone(),
-            flips: Arc::clone(flips),
             clock: self.clock.clone(),
             probe: self.probe(DispatcherAgent::probe_names()),
             letters: self.letters(DISPATCHER, plan.lanes.dead_letter).with_waiting(LETTERS_WAITING),
             tap: self.tap.take(),
+        };
+        DispatcherAgent::new(DispatcherParts {
+            inputs,
+            sequencer,
+            fanout,
+            flips: Arc::clone(flips),
             stop: self.stop.clone(),
             closing: self.closings.dispatcher.clone(),
         })
