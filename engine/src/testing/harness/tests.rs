@@ -399,5 +399,5 @@ fn a_panic_in_the_middle_of_a_batch_costs_one_event() {
     assert_eq!(harness.failures().total, 1);
     let first = &harness.failures().sites[0].first;
     assert_eq!((first.message.as_str(), first.trace_id), ("planted at 2", 2));
-    assert!(first.backtrace.is_some() && first.site.contains("harness.rs"));
+    assert!(first.backtrace.is_some() && first.site.contains(file!()));
 }
