@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What stands in the name of every venue's files and types so far.
-const NAMES: [&str; 4] = ["binance", "bybit", "kraken", "okx"];
+const NAMES: [&str; 5] = ["binance", "bybit", "coinbase", "kraken", "okx"];
 /// Where a venue's own files are, below `engine/src`.
 const HOMES: [&str; 2] = ["venue", "venue/simulated/dialect"];
 /// The places that tie names to venues.

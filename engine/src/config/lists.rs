@@ -52,8 +52,9 @@ section! {
         start: bool = true => flag();
         /// Assemble order books from snapshot and diffs.
         books: bool = true => flag();
-        /// Levels kept per side of a book; beyond, the farthest is dropped and counted.
-        book_levels_max: usize = 20_000 => whole(10..=1_000_000, "levels");
+        /// Levels kept per side of a book; beyond, the farthest is dropped and counted. 0: as many
+        /// as books of its kind have (20,000; coinbase: 50,000).
+        book_levels_max: usize = 0 => whole(0..=1_000_000, "levels");
         /// Diffs kept per book while its snapshot is on its way; beyond, the book starts over.
         buffered_diffs_max: usize = 512 => whole(8..=65_536, "diffs");
         /// Streams to subscribe to, as the venue writes them. Not given: those that the consumers'

@@ -103,7 +103,10 @@ pub(super) fn configured(
         rest,
         has_books: venue.books,
         api,
-        book_levels_max: venue.book_levels_max,
+        book_levels_max: match venue.book_levels_max {
+            0 => kind.book_levels_usual,
+            levels => levels,
+        },
         buffered_diffs_max: venue.buffered_diffs_max,
         streams: venue.streams.clone(),
         streams_per_connection_max: venue.streams_per_connection_max,

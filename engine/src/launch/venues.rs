@@ -148,7 +148,7 @@ impl Assembly<'_> {
                 streams_at: kind.routes.iter().map(stream_at).collect::<Result<_, _>>()?,
                 rest: Some(endpoint(Scheme::Http, format!("http://{address}"))?),
                 api,
-                book_levels_max: VenueConfig::default().book_levels_max,
+                book_levels_max: kind.book_levels_usual,
                 buffered_diffs_max: VenueConfig::default().buffered_diffs_max,
                 streams: None,
                 streams_per_connection_max: VenueConfig::default().streams_per_connection_max,
@@ -265,7 +265,6 @@ impl Assembly<'_> {
             feed.book_levels_max = setup.book_levels_max;
             feed.buffered_diffs_max = setup.buffered_diffs_max;
             feed.buffered_levels_max = setup.buffered_diffs_max * LEVELS_PER_DIFF;
-            feed.frame_bytes_max = self.config.session.frame_bytes_max;
             feed.silence = self.silence(connection.has_books);
             feed.snapshot_pace = pace;
             feed.refresh_pace = refresh;
@@ -273,6 +272,8 @@ impl Assembly<'_> {
             let endpoint = setup.streams_at[connection.route].clone();
             let mut session = self.session_options(session_number, endpoint, &setup.governor);
             session.limits.messages_per_s = Some(kind.limits.messages_per_s);
+            session.limits.allow_frames_of(kind.frame_bytes_usual);
+            feed.frame_bytes_max = session.limits.frame_bytes_max;
             let options = MarketOptions {
                 venue: setup.name.clone(),
                 role,

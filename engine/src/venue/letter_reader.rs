@@ -61,7 +61,7 @@ pub(super) fn market_reader<P: MarketProtocol>(
     let mut protocol = P::new(symbols, frame_bytes_max);
     Box::new(move |frame| {
         let mut told = Told::default();
-        protocol.decode(frame, &mut told)?;
+        protocol.decode_whole(frame, &mut told)?;
         let is_empty = told.words.is_empty();
         let words = if is_empty { "sign of life".to_owned() } else { told.words.join(", ") };
         Ok(FrameContent { words, events: told.events })
@@ -142,6 +142,7 @@ impl MarketSink for Told {
             MarketMessage::Gap => "lost frames before it".to_owned(),
             MarketMessage::KeptAlive => "sign of life".to_owned(),
             MarketMessage::Reply { id, .. } => format!("reply to request {id}"),
+            MarketMessage::NextReply { .. } => "reply to a request".to_owned(),
             MarketMessage::Shutdown => "notice of shutdown".to_owned(),
         };
         self.words.push(words);

@@ -7,6 +7,7 @@ mod book_summary;
 pub mod bybit;
 mod clock;
 pub mod codec;
+pub mod coinbase;
 pub mod governor;
 pub mod kraken;
 mod lane_outlet;

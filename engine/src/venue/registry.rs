@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::binance::{BinanceOrders, SpotMarket};
 use super::binance_futures::FuturesMarket;
 use super::bybit::BybitMarket;
+use super::coinbase::CoinbaseMarket;
 use super::kraken::KrakenMarket;
 use super::letter_reader::{ReadFrame, market_reader, order_reader};
 use super::market::{
@@ -22,7 +23,7 @@ use super::protocol::{
     KeyError, Keys, MarketProtocol, OrderDecoder, OrderProtocol, Signer, VenueLimits,
 };
 use super::simulated::dialect::{RecordedDialect, binance_futures, binance_spot};
-use super::simulated::dialect::{bybit, kraken, okx};
+use super::simulated::dialect::{bybit, coinbase, kraken, okx};
 use super::simulated::{DialectKind, Recording, RecordingError};
 use super::{LaneOutlet, LetterReader, StreamOrders, SymbolMap};
 use crate::config::{Config, RecordedSymbol};
@@ -43,6 +44,10 @@ pub struct VenueKind {
     pub limits: VenueLimits,
     /// Books are told whole over REST, not in the stream.
     pub has_rest_snapshots: bool,
+    /// See [`MarketProtocol::FRAME_BYTES_USUAL`].
+    pub(crate) frame_bytes_usual: usize,
+    /// See [`MarketProtocol::BOOK_LEVELS_USUAL`].
+    pub(crate) book_levels_usual: usize,
     /// See [`Connection::spread`].
     pub spread: Spread,
     /// See [`SnapshotAgent::new`].
@@ -105,6 +110,7 @@ static KINDS: &[VenueKind] = &[
     of::<FuturesMarket>("binance_futures", &binance_spot::CombinedStreams)
         .with_dialect(&binance_futures::DIALECT),
     of::<BybitMarket>("bybit", &bybit::Recorded),
+    of::<CoinbaseMarket>("coinbase", &coinbase::Recorded),
     of::<KrakenMarket>("kraken", &kraken::Recorded),
     of::<OkxMarket>("okx", &okx::Recorded),
 ];
@@ -119,6 +125,8 @@ const fn of<P: MarketProtocol>(
         routes: P::ROUTES,
         limits: P::LIMITS,
         has_rest_snapshots: P::SNAPSHOT.rest().is_some(),
+        frame_bytes_usual: P::FRAME_BYTES_USUAL,
+        book_levels_usual: P::BOOK_LEVELS_USUAL,
         spread: Connection::spread::<P>,
         snapshot_agent: snapshot_agent::<P>,
         fit: Fit::of::<P>,

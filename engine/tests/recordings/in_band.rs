@@ -7,6 +7,7 @@ use pitlane_engine::event::{Bar, Book, BookStatus, BookStatusReason, Quote, Side
 use pitlane_engine::venue::Scales;
 use pitlane_engine::venue::book::BookSyncCounters;
 use pitlane_engine::venue::bybit::BybitMarket;
+use pitlane_engine::venue::coinbase::CoinbaseMarket;
 use pitlane_engine::venue::kraken::KrakenMarket;
 use pitlane_engine::venue::okx::OkxMarket;
 use pitlane_engine::venue::protocol::MarketProtocol;
@@ -97,6 +98,53 @@ fn okx_conforms_with_every_checksum() {
     }
     assert_eq!(replay.out.of::<Quote>().count() as u64, count("tickers/data"));
     assert_eq!(replay.out.of::<Trade>().count() as u64, count("trades/data"));
+}
+
+#[test]
+fn coinbase_conforms_with_whole_books_in_pieces() {
+    const NAME: &str = "coinbase/advanced_l2_20260809";
+    let Some(folder) = recordings() else { return };
+    let natives = ["BTC-USD", "ETH-USD"];
+    let expected = &expected(&folder)[NAME];
+    let file = folder.join(NAME).join("ws_full.jsonl.gz");
+    let replay = replay::<CoinbaseMarket>(&file, &natives, SCALES);
+    for native in natives {
+        let counters = book_conforms(&replay, native, &expected["products"][native], SCALES);
+        assert_eq!(counters.gaps, 0, "{native}");
+    }
+    let read = replay.read();
+    let count = |kind: &str| expected["frames_by_channel"][kind].as_u64().unwrap();
+    assert_eq!(replay.out.of::<Quote>().count() as u64, count("ticker"));
+    assert_eq!(replay.out.of::<Book>().count() as u64, count("l2_data"));
+    // Two frames of each tell what was before the subscription.
+    assert_eq!(replay.out.of::<Bar>().count() as u64, count("candles") - 2);
+    assert_eq!(read.control, count("subscriptions") + count("heartbeats") + 4);
+    let trades: Vec<_> = replay.out.of::<Trade>().map(|(event, _)| event.sequence).collect();
+    assert!(trades.len() as u64 > count("market_trades"));
+    // 46,000 and 23,000 levels.
+    assert!(replay.pieces >= read.frames + 11 + 5, "{} of {}", replay.pieces, read.frames);
+}
+
+#[test]
+fn a_lost_frame_of_coinbase_leaves_no_book_trusted() {
+    const NAME: &str = "coinbase/advanced_l2_20260809";
+    let Some(folder) = recordings() else { return };
+    let natives = ["BTC-USD", "ETH-USD"].map(str::to_owned);
+    let frames = lines(&folder.join(NAME).join("ws_full.jsonl.gz"));
+    // Whatever the lost frame held: here a sign of life.
+    let heartbeat = frames.iter().position(|f| f.starts_with(r#"{"channel":"heartbeats""#));
+    let mut replay = Replay::<CoinbaseMarket>::of_scales(&natives, SCALES);
+    for (n, frame) in frames.iter().enumerate() {
+        if Some(n) != heartbeat {
+            replay.frame(frame);
+        }
+    }
+    assert_eq!(replay.read().gaps, 1);
+    for native in &natives {
+        assert_eq!(replay.book(native).1, BookStatus::Syncing, "{native}");
+    }
+    assert!(replay.out.books_only_while_live());
+    assert_eq!(replay.requested.len(), 2, "both are asked for again");
 }
 
 #[test]

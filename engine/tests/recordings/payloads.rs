@@ -156,8 +156,10 @@ fn documented_market_streams_end_as_stated() {
             Ok(MarketMessage::Bar { .. }) => "bar",
             Ok(MarketMessage::Depth { .. }) => "depth",
             Ok(
-                other
-                @ (MarketMessage::Book { .. } | MarketMessage::Gap | MarketMessage::KeptAlive),
+                other @ (MarketMessage::Book { .. }
+                | MarketMessage::Gap
+                | MarketMessage::NextReply { .. }
+                | MarketMessage::KeptAlive),
             ) => {
                 panic!("spot has no {other:?}")
             }

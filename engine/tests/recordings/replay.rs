@@ -1,9 +1,11 @@
 //! Drives a `MarketFeed` with a recording, and keeps what came out.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use flate2::read::GzDecoder;
 use pitlane_engine::event::{
     Book, BookState, BookStatus, BookStatusReason, Event, EventPayload, InstrumentId, Side, VenueId,
 };
@@ -40,9 +42,15 @@ fn json(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-/// Lines of a file of the recordings.
+/// Lines of a file of the recordings, packed or not.
 pub fn lines(path: &Path) -> Vec<String> {
-    let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let bytes = fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let mut text = String::new();
+    let read = match path.extension().is_some_and(|extension| extension == "gz") {
+        true => GzDecoder::new(&bytes[..]).read_to_string(&mut text),
+        false => (&bytes[..]).read_to_string(&mut text),
+    };
+    read.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     text.lines().map(str::to_owned).collect()
 }
 
@@ -161,6 +169,8 @@ pub struct Replay<P = SpotMarket> {
     pub time: ManualTime,
     pub requested: Vec<InstrumentId>,
     frames: u64,
+    /// In which the frames were taken.
+    pub pieces: u64,
 }
 
 /// The native symbols, in this order, as instruments.
@@ -189,13 +199,15 @@ impl<P: MarketProtocol> Replay<P> {
         let stats = IntakeStats::new();
         let mut options = MarketFeedOptions::new(VenueId(3), symbols(natives, scales));
         // The recordings asked for every snapshot at the first diff.
+        options.book_levels_max = P::BOOK_LEVELS_USUAL;
+        options.frame_bytes_max = P::FRAME_BYTES_USUAL;
         options.snapshot_pace.burst = natives.len() as u32;
         // Longer than any of them.
         options.refresh_pace.every_ns = 3_600_000_000_000;
         let mut feed = MarketFeed::new(options, clock.clone(), stats.clone());
         feed.on_connected(clock.now_ns());
         let out = Collected::default();
-        Replay { feed, out, stats, clock, time, requested: Vec::new(), frames: 0 }
+        Replay { feed, out, stats, clock, time, requested: Vec::new(), frames: 0, pieces: 0 }
     }
 
     pub fn frame(&mut self, frame: &str) -> FrameOutcome {
@@ -207,7 +219,11 @@ impl<P: MarketProtocol> Replay<P> {
     pub fn deliver(&mut self, frame: &str) -> FrameOutcome {
         self.frames += 1;
         let now_ns = self.clock.now_ns();
-        let outcome = self.feed.on_frame(frame.as_bytes(), now_ns, self.frames, &mut self.out);
+        let mut outcome = FrameOutcome::Unfinished;
+        while outcome == FrameOutcome::Unfinished {
+            outcome = self.feed.on_frame(frame.as_bytes(), now_ns, self.frames, &mut self.out);
+            self.pieces += 1;
+        }
         while let Some(instrument) = self.feed.next_snapshot_request(now_ns) {
             self.requested.push(instrument);
         }

@@ -74,13 +74,32 @@ impl L2Book {
     /// taken as well.
     pub fn load(&mut self, bids: &[Level], asks: &[Level]) {
         self.clear();
-        // From the farthest, so that each insertion is at the end.
-        for level in bids.iter().rev() {
-            self.apply(Side::Buy, level.price, level.qty);
+        for (side, levels) in [(Side::Buy, bids), (Side::Sell, asks)] {
+            if self.load_in_order(side, levels) {
+                continue;
+            }
+            // From the farthest, so that each insertion is at the end.
+            for level in levels.iter().rev() {
+                self.apply(side, level.price, level.qty);
+            }
         }
-        for level in asks.iter().rev() {
-            self.apply(Side::Sell, level.price, level.qty);
+    }
+
+    /// Replaces a side that is empty by levels that come best first, as nearly all do: one copy,
+    /// however many they are. False, and nothing is done, when they come in another order.
+    fn load_in_order(&mut self, side: Side, levels: &[Level]) -> bool {
+        let is_better = |pair: &[Level]| match side {
+            Side::Buy => pair[0].price > pair[1].price,
+            Side::Sell => pair[0].price < pair[1].price,
+        };
+        if !levels.windows(2).all(is_better) || levels.iter().any(|level| level.qty == 0) {
+            return false;
         }
+        let kept = levels.len().min(self.levels_max);
+        let to = if side == Side::Buy { &mut self.bids } else { &mut self.asks };
+        to.extend(levels[..kept].iter().rev());
+        self.overflows += (levels.len() - kept) as u64;
+        true
     }
 
     /// Removes all but the best `depth` levels a side.
@@ -256,6 +275,21 @@ mod tests {
         let prices: Vec<_> = book.best(Side::Buy).map(|l| l.price).collect();
         assert_eq!(prices, [11, 10]);
         assert_eq!(book.overflows(), 2);
+    }
+
+    #[test]
+    fn a_book_that_is_told_whole_is_the_same_in_any_order_and_counts_what_it_drops() {
+        let bids: Vec<_> = (1..=20).rev().map(|price| level(price, 7)).collect();
+        let asks: Vec<_> = (21..=40).map(|price| level(price, 7)).collect();
+        let mut in_order = L2Book::new(15);
+        in_order.load(&bids, &asks);
+        let reversed = |levels: &[Level]| levels.iter().rev().copied().collect::<Vec<_>>();
+        let mut worst_first = L2Book::new(15);
+        worst_first.load(&reversed(&bids), &reversed(&asks));
+        for book in [&in_order, &worst_first] {
+            assert!(book.best(Side::Buy).eq(&bids[..15]) && book.best(Side::Sell).eq(&asks[..15]));
+            assert_eq!(book.overflows(), 10);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! silence. When the link is full the socket is not read (counted), since a hole made by us would
 //! look like one of the venue's.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -94,6 +95,10 @@ pub struct MarketAgent<P: MarketProtocol, O: EventOutlet> {
     /// What it subscribes to, where that is known.
     pub(super) expected: Vec<Stream>,
     pub(super) resubscriptions: Resubscriptions,
+    /// Requests without a reply, oldest first, where replies do not say whose they are.
+    pub(super) unanswered: VecDeque<u64>,
+    /// The trace id of a frame that was only begun.
+    unfinished: Option<u64>,
     /// Lines about silent streams, and those that were too many.
     pub(super) lines: Bucket,
     pub(super) unsaid: u64,
@@ -166,6 +171,8 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             subscriptions,
             expected,
             resubscriptions: Resubscriptions::new(by_stream),
+            unanswered: VecDeque::new(),
+            unfinished: None,
             lines: Bucket::per_s(SILENCE_LINES_PER_S),
             unsaid: 0,
             port,
@@ -280,6 +287,8 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     fn disconnected(&mut self) {
         (self.subscribed_by_ns, self.subscribe_at_ns) = (None, None);
         self.resubscriptions.clear();
+        self.unanswered.clear();
+        self.unfinished = None;
         if let Some(outlet) = &mut self.outlet {
             self.feed.on_disconnected(outlet);
         }
@@ -317,12 +326,23 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
                 self.stats.backpressure();
                 break;
             }
-            let Some(frame) = self.session.next_frame() else { break };
+            let begun = self.unfinished.take();
+            let frame = match begun {
+                Some(_) => self.session.last_frame(),
+                None => self.session.next_frame(),
+            };
+            let Some(frame) = frame else { break };
             work += 1;
-            let trace_id = self.traces.next_id();
+            let trace_id = begun.unwrap_or_else(|| self.traces.next_id());
             match self.feed.on_frame(frame.bytes, frame.read_ns, trace_id, outlet) {
                 FrameOutcome::Decoded | FrameOutcome::Refused | FrameOutcome::KeptAlive => {}
                 FrameOutcome::Reply { id, error } => self.on_reply(id, error),
+                FrameOutcome::NextReply { error } => self.on_next_reply(error),
+                FrameOutcome::Unfinished => {
+                    // The other agents of the core have their turn.
+                    self.unfinished = Some(trace_id);
+                    break;
+                }
                 FrameOutcome::Shutdown => self.session.fail(CloseReason::Refused {
                     operation: "read",
                     reason: "the venue shuts this connection down",

@@ -215,6 +215,16 @@ impl FeedBooks {
         if outcome == SnapshotOutcome::Joined {
             self.publish_book(stamper, index, origin, outlet);
         }
+        self.note_overflow(index);
+    }
+
+    /// Notes the first book that had to drop a level.
+    #[inline]
+    fn note_overflow(&mut self, index: usize) {
+        let slot = &self.books[index];
+        if !self.is_overflow_told && slot.sync.book().overflows() > 0 {
+            (self.overflowed, self.is_overflow_told) = (Some(slot.instrument), true);
+        }
     }
 
     /// Whether a book is the venue's, by the checksum that the venue told; one that is not is
@@ -260,9 +270,7 @@ impl FeedBooks {
                 self.announce(stamper, index, origin, outlet);
                 self.publish_book(stamper, index, origin, outlet);
                 self.changed(index, origin.receive_ns);
-                if !self.is_overflow_told && self.books[index].sync.book().overflows() > 0 {
-                    (self.overflowed, self.is_overflow_told) = (Some(origin.instrument), true);
-                }
+                self.note_overflow(index);
             }
             DiffOutcome::Buffered | DiffOutcome::Early => self.look_whether_wanted(index),
             DiffOutcome::Old => {}

@@ -48,6 +48,7 @@ impl Connection {
             let topics = |by_stream, listed| Topics {
                 by_stream,
                 listed,
+                opening: P::OPENING_TOPIC,
                 subscribe: P::subscribe,
                 per_request: P::LIMITS.topics_per_request,
             };

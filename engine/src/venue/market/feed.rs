@@ -168,7 +168,8 @@ impl<P: MarketProtocol> MarketFeed<P> {
     }
 
     /// Takes one whole frame that was read at `receive_ns` (the engine's clock). The caller made
-    /// sure of room for [`MarketProtocol::EVENTS_MAX`] events.
+    /// sure of room for [`MarketProtocol::EVENTS_MAX`] events. `Unfinished`: the same frame is to
+    /// be handed over again, in a later duty cycle and before any other.
     #[inline]
     pub fn on_frame(
         &mut self,
@@ -180,7 +181,6 @@ impl<P: MarketProtocol> MarketFeed<P> {
         let MarketFeed { protocol, books, stamper, watch, streams, numbers, times, back, .. } =
             self;
         let (bars, interval_s) = (&mut self.bars, self.interval_s);
-        stamper.stats.frames();
         stamper.trace_id = trace_id;
         let outcome = FrameOutcome::KeptAlive;
         let mut intake = Intake {
@@ -201,6 +201,10 @@ impl<P: MarketProtocol> MarketFeed<P> {
         };
         let decoded = protocol.decode(raw, &mut intake);
         let (outcome, refused, is_untimely) = (intake.outcome, intake.refused, intake.is_untimely);
+        if self.protocol.is_unfinished() {
+            return FrameOutcome::Unfinished;
+        }
+        self.stamper.stats.frames();
         let decoded = decoded.and_then(|()| refused.map_or(Ok(()), Err));
         if refused.is_some() || is_untimely {
             self.stamper.stats.implausible();

@@ -41,7 +41,7 @@ impl Fit {
         for frame in frames {
             fit.frames += 1;
             let mut follower = Follower { fit: &mut fit, last: &mut last, rule: P::BOOK_RULE };
-            if protocol.decode(frame.as_bytes(), &mut follower).is_err() {
+            if protocol.decode_whole(frame.as_bytes(), &mut follower).is_err() {
                 fit.refused += 1;
             }
         }

@@ -30,6 +30,13 @@ pub enum FrameOutcome {
         /// The venue's error code; `None` = done.
         error: Option<i32>,
     },
+    /// Answer to the oldest request that has none yet.
+    NextReply {
+        /// The venue's error code; `None` = done.
+        error: Option<i32>,
+    },
+    /// Too long for one duty cycle, and only begun: it is to be handed over again.
+    Unfinished,
     /// The server will close this connection soon: reconnect.
     Shutdown,
     /// Nothing but a sign of life.
@@ -212,6 +219,7 @@ impl<O: EventOutlet> MarketSink for Intake<'_, O> {
             }
             MarketMessage::KeptAlive => self.outcome = FrameOutcome::KeptAlive,
             MarketMessage::Reply { id, error } => self.outcome = FrameOutcome::Reply { id, error },
+            MarketMessage::NextReply { error } => self.outcome = FrameOutcome::NextReply { error },
             MarketMessage::Shutdown => self.outcome = FrameOutcome::Shutdown,
         }
     }

@@ -14,8 +14,8 @@ const FIRST_ID: u64 = 1 << 40;
 pub(super) struct Resubscriptions {
     topics: BTreeMap<Stream, String>,
     wanted: BTreeSet<Stream>,
-    /// Ready to be sent.
-    requests: VecDeque<String>,
+    /// Ready to be sent, each with its number.
+    requests: VecDeque<(u64, String)>,
     next_id: u64,
 }
 
@@ -52,9 +52,9 @@ impl Resubscriptions {
         id >= FIRST_ID
     }
 
-    /// The next request: for as many streams as one may have, first they are given up, then asked
-    /// for. `None` when nothing is wanted.
-    pub(super) fn next<P: MarketProtocol>(&mut self) -> Option<String> {
+    /// The next request with its number: for as many streams as one may have, first they are given
+    /// up, then asked for. `None` when nothing is wanted.
+    pub(super) fn next<P: MarketProtocol>(&mut self) -> Option<(u64, String)> {
         if self.requests.is_empty() && !self.wanted.is_empty() {
             self.write::<P>();
         }
@@ -79,7 +79,7 @@ impl Resubscriptions {
         let (mut off, mut on) = (String::new(), String::new());
         P::unsubscribe(topics, off_id, &mut off);
         P::subscribe(topics, on_id, &mut on);
-        self.requests.extend([off, on]);
+        self.requests.extend([(off_id, off), (on_id, on)]);
     }
 
     /// Whether what was given up is still to be subscribed to.
@@ -104,9 +104,10 @@ mod tests {
         assert!(resubscriptions.want(stream) && resubscriptions.want(stream));
         let expected =
             |method, id| format!(r#"{{"method":"{method}","params":["ab@bookTicker"],"id":{id}}}"#);
-        let off = resubscriptions.next::<SpotMarket>().unwrap();
+        let (id, off) = resubscriptions.next::<SpotMarket>().unwrap();
+        assert_eq!(id, FIRST_ID);
         assert_eq!(off, expected("UNSUBSCRIBE", FIRST_ID));
-        let on = resubscriptions.next::<SpotMarket>().unwrap();
+        let (_, on) = resubscriptions.next::<SpotMarket>().unwrap();
         assert_eq!(on, expected("SUBSCRIBE", FIRST_ID + 1));
         assert!(!resubscriptions.is_wanted());
         assert!(Resubscriptions::is_reply(FIRST_ID) && !Resubscriptions::is_reply(1_024));

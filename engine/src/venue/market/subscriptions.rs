@@ -27,6 +27,7 @@ impl Subscriptions {
             write: topics.subscribe,
             per_request: topics.per_request,
         };
+        subscriptions.add_topics(topics.opening.map(str::to_owned).as_slice());
         match &topics.listed {
             Some(listed) => subscriptions.add_topics(listed),
             None => subscriptions.add(topics, wanted),
@@ -87,13 +88,14 @@ impl Subscriptions {
         self.sent == self.requests.len() && self.answered.iter().all(|answered| *answered)
     }
 
-    /// Hands the next request to `send`, which says whether it was taken. One at a time: the next
-    /// one waits for the answer to the one before.
-    pub(super) fn send_next(&mut self, send: impl FnOnce(&str) -> bool) {
+    /// Hands the next request to `send`, which says whether it was taken; the number of one that
+    /// was. One at a time: the next one waits for the answer to the one before.
+    pub(super) fn send_next(&mut self, send: impl FnOnce(&str) -> bool) -> Option<u64> {
         let is_waiting = self.answered[..self.sent].contains(&false);
-        if !is_waiting && self.sent < self.requests.len() && send(&self.requests[self.sent]) {
-            self.sent += 1;
-        }
+        let has_sent =
+            !is_waiting && self.sent < self.requests.len() && send(&self.requests[self.sent]);
+        self.sent += usize::from(has_sent);
+        has_sent.then_some(self.sent as u64)
     }
 
     /// Notes the answer to request `id`; false when no request has it.
@@ -187,6 +189,21 @@ mod tests {
         more.send_next(|_| true);
         before.take_over(&more);
         assert!(before.is_complete());
+    }
+
+    #[test]
+    fn what_keeps_the_connection_open_is_asked_for_first_and_even_alone() {
+        let topics = Topics { opening: Some("heartbeats"), ..topics(1) };
+        let mut subscriptions = Subscriptions::new(&topics, |_| false);
+        let mut sent = String::new();
+        let id = subscriptions.send_next(|text| {
+            sent.push_str(text);
+            true
+        });
+        assert_eq!(sent, r#"{"method":"SUBSCRIBE","params":["heartbeats"],"id":1}"#);
+        assert_eq!(id, Some(1));
+        assert!(subscriptions.on_reply(1) && subscriptions.is_complete());
+        assert_eq!(subscriptions.send_next(|_| true), None);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub(super) struct Topics {
     pub(super) by_stream: BTreeMap<Stream, String>,
     /// Topics that the configuration names; in place of those that are wanted.
     pub(super) listed: Option<Vec<String>>,
+    /// What is subscribed to first of all, if anything: it keeps the connection open.
+    pub(super) opening: Option<&'static str>,
     pub(super) subscribe: WriteSubscribe,
     pub(super) per_request: usize,
 }

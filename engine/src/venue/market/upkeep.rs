@@ -10,6 +10,9 @@ use crate::venue::EventOutlet;
 use crate::venue::protocol::MarketProtocol;
 use crate::venue::transport::CloseReason;
 
+/// Requests that may wait for their replies where replies come in their order.
+const UNANSWERED_MAX: usize = 64;
+
 impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     /// Takes a request for more streams, and answers it once the venue has. Without a connection it
     /// is answered at once: the next one subscribes to all.
@@ -52,7 +55,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         let due_ns = self.now_ns + self.subscribe_ns;
         self.subscribe_at_ns = None;
         self.may_subscribe_ns = self.now_ns + P::LIMITS.subscribe_interval_ns;
-        subscriptions.send_next(|request| {
+        let sent = subscriptions.send_next(|request| {
             *subscribed_by_ns = Some(due_ns);
             session.send(request.as_bytes()).is_ok()
         });
@@ -60,6 +63,35 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             *subscribed_by_ns = None;
         }
         session.flush();
+        if let Some(id) = sent {
+            self.await_reply(id);
+        }
+    }
+
+    /// Notes that a request was sent whose reply will not say whose it is.
+    fn await_reply(&mut self, id: u64) {
+        if P::NUMBERS_REPLIES {
+            return;
+        }
+        if self.unanswered.len() == UNANSWERED_MAX {
+            let reason = "too many requests without an answer";
+            self.session.fail(CloseReason::Refused { operation: "subscribe", reason, code: 0 });
+            return;
+        }
+        self.unanswered.push_back(id);
+    }
+
+    /// A reply that does not say whose it is: that of the oldest request.
+    #[cold]
+    pub(super) fn on_next_reply(&mut self, error: Option<i32>) {
+        match (self.unanswered.pop_front(), error) {
+            (Some(id), error) => self.on_reply(id, error),
+            (None, Some(code)) => {
+                log::warn!("[{}] the venue reports an error (code: {code})", self.venue);
+            }
+            // It repeats what is subscribed to.
+            (None, None) => {}
+        }
     }
 
     #[cold]
@@ -157,9 +189,10 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         if is_busy || !self.session.is_open() || self.now_ns < may_send_ns {
             return;
         }
-        if let Some(request) = self.resubscriptions.next::<P>() {
+        if let Some((id, request)) = self.resubscriptions.next::<P>() {
             // Refused only on a connection that is about to end.
             let _refused = self.session.send(request.as_bytes());
+            self.await_reply(id);
         }
         // Of a pair the second one leaves as soon as a message may: nothing comes between them.
         if !self.resubscriptions.is_half_done() {

@@ -2,7 +2,7 @@
 
 use super::{BookChecksum, KeepAlive, Refusal, SnapshotFrom, TimeRequest, VenueLimits, WholeBook};
 use crate::event::{Bar, EventKind, Quote, Trade};
-use crate::venue::book::{BookRule, Diff};
+use crate::venue::book::{BookRule, Diff, L2Book};
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::LimitWords;
 use crate::venue::{StreamOrders, Symbol, SymbolMap};
@@ -31,6 +31,17 @@ pub trait MarketProtocol: Sized + Send + 'static {
     /// [`MarketProtocol::route`] gives. Each has connections of its own. Put before the last
     /// segment of the configured path; an empty one changes nothing.
     const ROUTES: &'static [&'static str];
+    /// Largest frame that the venue is known to send, bytes: sessions take at least this much,
+    /// whatever is configured.
+    const FRAME_BYTES_USUAL: usize = 1024 * 1024;
+    /// Levels a side that a book is kept with where the configuration does not say.
+    const BOOK_LEVELS_USUAL: usize = L2Book::LEVELS_MAX_DEFAULT;
+    /// Topic that each connection subscribes to before all others, where something has to keep it
+    /// open.
+    const OPENING_TOPIC: Option<&'static str> = None;
+    /// Whether replies carry the numbers of their requests. Otherwise they come in the order of
+    /// the requests, as [`MarketMessage::NextReply`].
+    const NUMBERS_REPLIES: bool = true;
     /// Length of the bars of [`MarketProtocol::topic`], s.
     const BAR_INTERVAL_S: u32 = 60;
     /// How REST tells the venue's time; `None` when it does not.
@@ -62,6 +73,30 @@ pub trait MarketProtocol: Sized + Send + 'static {
     /// [`DecodeError`] says what was wrong. Where the frame was a diff of a configured symbol, its
     /// `book` names the instrument: that book now has a hole.
     fn decode(&mut self, frame: &[u8], sink: &mut impl MarketSink) -> Result<(), DecodeError>;
+
+    /// Whether the frame that [`MarketProtocol::decode`] took last is too long for one duty cycle
+    /// and only begun: it is to be handed over again, in a later one, until this is false. Nothing
+    /// of it was handed over so far.
+    #[inline]
+    fn is_unfinished(&self) -> bool {
+        false
+    }
+
+    /// [`MarketProtocol::decode`] to the end, however long that takes.
+    ///
+    /// # Errors
+    /// As those of `decode`.
+    fn decode_whole(
+        &mut self,
+        frame: &[u8],
+        sink: &mut impl MarketSink,
+    ) -> Result<(), DecodeError> {
+        self.decode(frame, sink)?;
+        while self.is_unfinished() {
+            self.decode(frame, sink)?;
+        }
+        Ok(())
+    }
 
     /// Path, query and weight of the request for the venue's own limits, for which it wants one of
     /// its symbols; `None` where REST tells none.
@@ -144,6 +179,12 @@ pub enum MarketMessage<'a> {
     Reply {
         /// The request's number.
         id: u64,
+        /// The venue's error code; `None` = done.
+        error: Option<i32>,
+    },
+    /// Answer to the oldest request on this connection that has none yet, by a venue that does not
+    /// number its replies.
+    NextReply {
         /// The venue's error code; `None` = done.
         error: Option<i32>,
     },

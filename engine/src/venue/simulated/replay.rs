@@ -269,12 +269,12 @@ impl Replay {
     }
 
     fn take(&mut self, step: &Step, now_ns: u64, clients: &mut Clients) {
-        let Step::Frame { stream, updates, data } = step else { return };
+        let Step::Frame { stream, updates, lost, data } = step else { return };
         let RecordedStream { name, symbol, kind } = &self.streams[*stream];
         if let Some(ids) = updates {
             self.books.entry(symbol.clone()).or_default().pass(*ids);
         }
-        let frame = MarketFrame { kind: *kind, stream: name, data: data.as_bytes() };
+        let frame = MarketFrame { kind: *kind, stream: name, data: data.as_bytes(), lost: *lost };
         clients.publish(key_of(*stream), &frame, now_ns);
         self.progress.left.fetch_sub(1, Ordering::AcqRel);
     }

@@ -12,6 +12,7 @@ pub(super) fn market_opening() -> Opening {
         messages_per_s: None,
         streams: Vec::new(),
         part: "",
+        numbered_by: None,
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod binance_futures;
 pub mod binance_spot;
 pub mod bybit;
+pub mod coinbase;
 mod in_band;
 mod kind;
 pub mod kraken;

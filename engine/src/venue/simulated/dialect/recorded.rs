@@ -28,6 +28,11 @@ pub trait RecordedDialect: fmt::Debug + Sync {
         None
     }
 
+    /// The number of a line among all frames of its connection, where the venue numbers them.
+    fn number(&self, _line: &str) -> Option<u64> {
+        None
+    }
+
     /// Decimal places of prices and quantities in a frame's data, where the venue's numbers have a
     /// fixed number of them that counts.
     fn scales(&self, _data: &str) -> Option<(u8, u8)> {

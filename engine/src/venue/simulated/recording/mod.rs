@@ -58,8 +58,9 @@ pub enum RecordingError {
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// A frame was received; its data, as the venue sent it. Without a stream it is everybody's.
-    Frame { stream: usize, updates: Option<UpdateIds>, data: String },
+    /// A frame was received; its data, as the venue sent it. Before it so many frames of the
+    /// connection were lost.
+    Frame { stream: usize, updates: Option<UpdateIds>, lost: u64, data: String },
     /// A snapshot of this symbol was received.
     Snapshot { symbol: String, last_update_id: u64, body: String },
 }
@@ -214,6 +215,7 @@ impl Recording {
         }
         let mut times = times.map(Vec::into_iter);
         let mut floor_ns = None;
+        let (mut lost, mut next_number) = (0, None);
         let first = self.steps.len();
         let mut unowned = Vec::new();
         for (line, text) in lines(&text) {
@@ -229,8 +231,15 @@ impl Recording {
             });
             let time_ns = own_ns.max(floor);
             floor_ns = Some(time_ns);
+            if let Some(number) = self.dialect.number(text) {
+                lost += number.saturating_sub(next_number.unwrap_or(number));
+                next_number = Some(number + 1);
+            }
             match self.step_of(text, &place)? {
-                Some(step) => {
+                Some(mut step) => {
+                    if let Step::Frame { lost: before, .. } = &mut step {
+                        *before = std::mem::take(&mut lost);
+                    }
                     if matches!(&step, Step::Snapshot { .. }) {
                         unowned.push((self.steps.len(), line));
                     }
@@ -268,7 +277,7 @@ impl Recording {
                     }
                 }
                 let (updates, data) = (frame.updates, frame.data.to_owned());
-                Step::Frame { stream, updates, data }
+                Step::Frame { stream, updates, lost: 0, data }
             }
             RecordedLine::LeftOut(what) => {
                 let at = format!("{}:{}", place.path.display(), place.line);

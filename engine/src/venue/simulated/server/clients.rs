@@ -98,12 +98,17 @@ impl Clients {
     /// Sends a market frame to all sessions that want it.
     pub fn publish(&mut self, key: StreamKey, frame: &MarketFrame<'_>, now_ns: u64) {
         for client in self.slots.iter_mut().flatten() {
+            // Nobody knows whose they were.
+            client.session.skip_numbers(frame.lost);
             if !client.session.wants(key) || client.is_dead || client.is_closing {
                 continue;
             }
             if client.session.muted_until_ns.is_some_and(|until_ns| now_ns < until_ns) {
                 continue;
             }
+            // One that a fault takes has its number all the same.
+            let numbered = client.session.number(frame.data);
+            let frame = &MarketFrame { data: numbered.as_deref().unwrap_or(frame.data), ..*frame };
             match self.faults.strike(Occasion::Frame(frame.kind)) {
                 None => spoil::append_market(client, frame),
                 Some(Fault::SilentStream) => {
@@ -159,7 +164,8 @@ impl Clients {
     /// Answers a request of one session.
     pub fn reply(&mut self, slot: usize, serial: u64, text: &str) {
         if let Some(client) = self.of_serial(slot, serial) {
-            client.append_text(&[text.as_bytes()]);
+            let numbered = client.session.number(text.as_bytes());
+            client.append_text(&[numbered.as_deref().unwrap_or(text.as_bytes())]);
             self.counters.frame(FrameKind::Reply);
         }
     }

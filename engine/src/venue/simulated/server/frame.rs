@@ -10,6 +10,8 @@ pub struct MarketFrame<'a> {
     pub stream: &'a str,
     /// The event, without its wrapping.
     pub data: &'a [u8],
+    /// Frames of the connection that were lost before this one when it was recorded.
+    pub lost: u64,
 }
 
 impl<'a> MarketFrame<'a> {

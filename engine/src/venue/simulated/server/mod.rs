@@ -51,6 +51,9 @@ pub struct Opening {
     pub streams: Vec<String>,
     /// The part of the venue's address space.
     pub part: &'static str,
+    /// What stands before the number of each of its frames, where the venue numbers those of a
+    /// connection. The server counts them, from 0.
+    pub numbered_by: Option<&'static str>,
 }
 
 /// What a server serves.
@@ -304,6 +307,7 @@ impl<C: Content> Server<C> {
         client.session.returns_rate_limits = opening.returns_rate_limits;
         client.session.messages_per_s = opening.messages_per_s;
         client.session.part = opening.part;
+        client.session.numbered_by = opening.numbered_by.map(|field| (field, 0));
         client.upgrade(key);
         for name in opening.streams {
             client.session.subscribe(&name, self.content.resolve(&name));

@@ -38,6 +38,8 @@ pub struct Session {
     pub messages_per_s: Option<u32>,
     /// The part of the venue's address space that it came to.
     pub part: &'static str,
+    /// What stands before the numbers of its frames, and the next number.
+    pub numbered_by: Option<(&'static str, u64)>,
     /// A report held back by a reorder fault.
     pub held_report: Option<String>,
     /// A frame held back by a reorder fault, with its stream.
@@ -65,10 +67,29 @@ impl Session {
             returns_rate_limits: true,
             messages_per_s: None,
             part: "",
+            numbered_by: None,
             held_report: None,
             held: None,
             muted_until_ns: None,
         }
+    }
+
+    /// So many frames of the connection are lost: their numbers are left out.
+    pub fn skip_numbers(&mut self, lost: u64) {
+        if let Some((_, next)) = &mut self.numbered_by {
+            *next += lost;
+        }
+    }
+
+    /// Writes the next number into a frame; `None` when the session's frames have none.
+    pub fn number(&mut self, text: &[u8]) -> Option<Vec<u8>> {
+        let (field, next) = self.numbered_by.as_mut()?;
+        let at = text.windows(field.len()).position(|bytes| bytes == field.as_bytes())?;
+        let at = at + field.len();
+        let digits = text[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let number = next.to_string();
+        *next += 1;
+        Some([&text[..at], number.as_bytes(), &text[at + digits..]].concat())
     }
 
     /// Stops a stream of which the session still believes that it is subscribed.

@@ -28,8 +28,13 @@ use crate::runtime::Clock;
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// The longest header of a frame.
 const HEADER_BYTES_MAX: usize = 14;
-/// A read is given at least this much room.
+/// A read is given at least this much room,
 const READ_BYTES_MIN: usize = 4 * 1024;
+/// and no more than this: of a long frame one read would copy all that the system holds.
+const READ_BYTES_MAX: usize = 256 * 1024;
+/// Where frames of this many bytes are to be expected, the buffer has room for the longest one from
+/// the start: memory that was never written to costs nothing.
+const LONG_FRAME_BYTES: usize = 8 * 1024 * 1024;
 
 /// One whole message.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,8 +79,10 @@ impl Inbound {
     /// An empty buffer; a frame, and a joined message, may have `frame_bytes_max` bytes.
     #[must_use]
     pub fn new(frame_bytes_max: usize) -> Inbound {
+        let whole_bytes = frame_bytes_max.saturating_add(READ_BUFFER_BYTES);
+        let is_long = frame_bytes_max >= LONG_FRAME_BYTES;
         Inbound {
-            bytes: vec![0; READ_BUFFER_BYTES],
+            bytes: vec![0; if is_long { whole_bytes } else { READ_BUFFER_BYTES }],
             start: 0,
             end: 0,
             wanted: HEADER_BYTES_MAX,
@@ -113,7 +120,8 @@ impl Inbound {
     pub fn fill(&mut self, source: &mut impl Read, clock: &Clock) -> io::Result<usize> {
         self.make_room();
         loop {
-            match source.read(&mut self.bytes[self.end..]) {
+            let most = self.bytes.len().min(self.end + READ_BYTES_MAX);
+            match source.read(&mut self.bytes[self.end..most]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
                 Ok(count) => {

@@ -37,6 +37,19 @@ pub struct SessionLimits {
     pub frame_bytes_max: usize,
 }
 
+/// The frame that [`SessionLimits::frame_ns`] is meant for, bytes.
+const FRAME_BYTES_TIMED: usize = 1024 * 1024;
+
+impl SessionLimits {
+    /// Lets frames of so many bytes through. A longer one has as much more time to arrive.
+    pub fn allow_frames_of(&mut self, bytes: usize) {
+        if bytes > self.frame_bytes_max {
+            self.frame_bytes_max = bytes;
+            self.frame_ns *= bytes.div_ceil(FRAME_BYTES_TIMED).max(1) as u64;
+        }
+    }
+}
+
 impl Default for SessionLimits {
     /// Those of the configuration's `[session]`.
     fn default() -> SessionLimits {

@@ -125,6 +125,8 @@ pub struct Session {
     registry: Option<Registry>,
     state: State,
     inbound: Inbound,
+    /// Where the last data message stands, until the socket is read again.
+    last: Option<(Part, std::ops::Range<usize>)>,
     outbound: Outbound,
     backoff: Backoff,
     /// The host's name on its way to addresses.
@@ -176,6 +178,7 @@ impl Session {
             registry: None,
             state: State::Waiting { until_ns: 0 },
             inbound: Inbound::new(limits.frame_bytes_max),
+            last: None,
             outbound: Outbound::new(mask_seed),
             backoff: Backoff::new(limits.backoff, backoff_seed),
             lookup: None,
@@ -228,16 +231,25 @@ impl Session {
     #[inline]
     pub fn next_frame(&mut self) -> Option<Frame<'_>> {
         match self.next_part() {
-            Ok(Some((part, range))) => {
-                let read_ns = self.inbound.stamp_ns();
-                Some(Frame { bytes: self.inbound.payload(part, range), read_ns })
+            Ok(found) => {
+                self.last = found;
+                self.last_frame()
             }
-            Ok(None) => None,
             Err(reason) => {
+                self.last = None;
                 self.failure = Some(reason);
                 None
             }
         }
+    }
+
+    /// The message that [`Session::next_frame`] gave last, once more; `None` when it gave none, or
+    /// the connection has ended.
+    #[inline]
+    pub fn last_frame(&self) -> Option<Frame<'_>> {
+        let (part, range) = self.last.clone()?;
+        let read_ns = self.inbound.stamp_ns();
+        Some(Frame { bytes: self.inbound.payload(part, range), read_ns })
     }
 
     /// Queues one text message; [`Session::flush`] writes it.
@@ -463,6 +475,7 @@ impl Session {
                     return Ok(Progress::Idle);
                 };
                 self.inbound.preload(&rest, now_ns);
+                self.last = None;
                 self.outbound.reset();
                 self.failure = None;
                 (self.heard_ns, self.looked_ns) = (now_ns, now_ns);

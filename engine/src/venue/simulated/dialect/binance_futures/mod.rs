@@ -110,6 +110,7 @@ impl Dialect for BinanceFutures {
             messages_per_s: Some(limits.rules().messages_per_s),
             streams: wanted.map(str::to_owned).collect(),
             part,
+            numbered_by: None,
         })
     }
 
@@ -170,7 +171,7 @@ impl Dialect for BinanceFutures {
             Event::Order(_) | Event::Balances(_) => return None,
         }
         let stream = self.streams.of(index, feed);
-        Some(MarketFrame { kind: frame_kind(stream), stream, data: frames.0.bytes() })
+        Some(MarketFrame { kind: frame_kind(stream), stream, data: frames.0.bytes(), lost: 0 })
     }
 
     fn shutdown_notice(&self, session: &Session, now: Moment) -> Option<String> {

@@ -143,7 +143,7 @@ impl Dialect for BinanceSpot {
             Event::Order(_) | Event::Balances(_) => return None,
         }
         let stream = self.streams.of(index, feed);
-        Some(MarketFrame { kind: frame_kind(stream), stream, data: self.writer.bytes() })
+        Some(MarketFrame { kind: frame_kind(stream), stream, data: self.writer.bytes(), lost: 0 })
     }
 
     fn account_frame(
@@ -210,6 +210,7 @@ pub(super) fn opening(request: &Request, rules: &LimitRules) -> Option<Opening> 
         messages_per_s: Some(rules.messages_per_s),
         streams,
         part: "",
+        numbered_by: None,
     };
     Some(match request.path.trim_end_matches('/') {
         "/ws-api/v3" => Opening {
@@ -219,6 +220,7 @@ pub(super) fn opening(request: &Request, rules: &LimitRules) -> Option<Opening> 
             messages_per_s: None,
             streams: Vec::new(),
             part: "",
+            numbered_by: None,
         },
         // A recording of a venue with routes is asked for under each, such as `/public/stream`.
         path if path.ends_with("/stream") => {

@@ -1,0 +1,169 @@
+//! The market data of Coinbase Advanced (`wss://advanced-trade-ws.coinbase.com`).
+//!
+//! Source: the venue's "Advanced Trade WebSocket" pages and a recorded session. A request
+//! subscribes to one channel, so each channel has a connection of its own here; each of them
+//! subscribes to `heartbeats` first, since quiet channels are closed. Replies do not say whose they
+//! are. All frames of a connection are numbered, so a lost one is seen whatever it held; books are
+//! told in the stream, whole, with every level that there is.
+
+use super::market_decoder::MarketDecoder;
+use crate::event::EventKind;
+use crate::venue::book::BookRule;
+use crate::venue::codec::DecodeError;
+use crate::venue::governor::{Counted, Limit};
+use crate::venue::protocol::{
+    KeepAlive, MarketProtocol, MarketSink, SnapshotFrom, TimeRequest, VenueLimits,
+};
+use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
+
+/// The protocol.
+pub struct CoinbaseMarket {
+    decoder: MarketDecoder,
+}
+
+/// The venue's channels, in the order of their routes.
+const CHANNELS: [&str; 4] = ["level2", "ticker", "market_trades", "candles"];
+
+/// "WebSocket Rate Limits": eight connections a second from an address. REST is asked for the time
+/// alone: once a second never reaches its limit.
+const COUNTED: &[Limit] = &[
+    Limit { counts: Counted::Weight, amount: 60, window_ns: 60_000_000_000 },
+    Limit { counts: Counted::Connects, amount: 8, window_ns: 1_000_000_000 },
+];
+
+impl MarketProtocol for CoinbaseMarket {
+    const ORDERS: StreamOrders = StreamOrders {
+        quote: StreamOrder::Unsequenced,
+        trade: StreamOrder::Monotonic,
+        // Numbers are those of the connection's frames, and start anew with it.
+        book: StreamOrder::Unsequenced,
+        bar: StreamOrder::Unsequenced,
+    };
+    /// Each change is linked to the frame of its book before it: what the connection lost is told
+    /// by its numbers.
+    const BOOK_RULE: BookRule = BookRule::Linked;
+    const SNAPSHOT: SnapshotFrom = SnapshotFrom::InBand;
+    /// Heartbeats come by themselves, one a second.
+    const KEEP_ALIVE: KeepAlive = KeepAlive::None;
+    const EVENTS_MAX: usize = MarketDecoder::EVENTS_MAX;
+    /// Eight messages a second from an address, for all connections together.
+    const LIMITS: VenueLimits = VenueLimits {
+        topics_per_connection: 100,
+        topics_per_request: 50,
+        messages_per_s: 2,
+        subscribe_interval_ns: 1_000_000_000,
+        counted: COUNTED,
+    };
+    /// A book of 46,000 levels is one frame of 5 MB.
+    const FRAME_BYTES_USUAL: usize = 16 * 1024 * 1024;
+    const BOOK_LEVELS_USUAL: usize = 50_000;
+    const ROUTES: &'static [&'static str] = &["", "", "", ""];
+    const OPENING_TOPIC: Option<&'static str> = Some("heartbeats");
+    const NUMBERS_REPLIES: bool = false;
+    /// Candles are of five minutes, and of nothing else.
+    const BAR_INTERVAL_S: u32 = MarketDecoder::BAR_INTERVAL_S;
+    const TIME: Option<TimeRequest> =
+        Some(TimeRequest { path: "/api/v3/brokerage/time", weight: 1, read: read_time });
+
+    fn new(symbols: SymbolMap, frame_bytes_max: usize) -> CoinbaseMarket {
+        CoinbaseMarket { decoder: MarketDecoder::new(symbols, frame_bytes_max) }
+    }
+
+    fn on_open(&mut self) {
+        self.decoder.restart();
+    }
+
+    /// Channel and product, with a colon between them: products (`BTC-USD`) have none.
+    fn topic(native: &str, kind: EventKind) -> Option<String> {
+        let channel = match kind {
+            EventKind::Quote => "ticker",
+            EventKind::Trade => "market_trades",
+            EventKind::Book => "level2",
+            EventKind::Bar => "candles",
+            _ => return None,
+        };
+        Some(format!("{channel}:{native}"))
+    }
+
+    fn route(topic: &str) -> usize {
+        let channel = topic.split_once(':').map_or(topic, |(channel, _)| channel);
+        CHANNELS.iter().position(|name| *name == channel).unwrap_or(0)
+    }
+
+    fn subscribe(topics: &[String], _id: u64, out: &mut String) {
+        request("subscribe", topics, out);
+    }
+
+    fn unsubscribe(topics: &[String], _id: u64, out: &mut String) {
+        request("unsubscribe", topics, out);
+    }
+
+    #[inline]
+    fn decode(&mut self, frame: &[u8], sink: &mut impl MarketSink) -> Result<(), DecodeError> {
+        self.decoder.decode(frame, sink)
+    }
+
+    #[inline]
+    fn is_unfinished(&self) -> bool {
+        self.decoder.is_unfinished()
+    }
+}
+
+/// Appends a request of these topics, which are of one channel. Topics are plain words: nothing in
+/// them needs escaping. `heartbeats` has no products.
+fn request(kind: &str, topics: &[String], out: &mut String) {
+    let parts = |topic: &String| match topic.split_once(':') {
+        Some((channel, product)) => (channel.to_owned(), Some(format!("\"{product}\""))),
+        None => (topic.clone(), None),
+    };
+    let channel = topics.first().map_or_else(String::new, |topic| parts(topic).0);
+    let products: Vec<String> = topics.iter().filter_map(|topic| parts(topic).1).collect();
+    let products = match products.is_empty() {
+        true => String::new(),
+        false => format!(r#""product_ids":[{}],"#, products.join(",")),
+    };
+    out.push_str(&format!(r#"{{"type":"{kind}",{products}"channel":"{channel}"}}"#));
+}
+
+/// The time in `{"iso":..,"epochSeconds":..,"epochMillis":"MILLISECONDS"}`.
+fn read_time(body: &[u8]) -> Option<i64> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let ms: i64 = body.get("epochMillis")?.as_str()?.parse().ok()?;
+    ms.checked_mul(1_000_000).filter(|ns| *ns > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_worded_as_the_venue_wants_them() {
+        let text = |topics: &[&str]| {
+            let topics: Vec<_> = topics.iter().map(|&topic| topic.to_owned()).collect();
+            let mut text = String::new();
+            CoinbaseMarket::subscribe(&topics, 7, &mut text);
+            text
+        };
+        let expected =
+            r#"{"type":"subscribe","product_ids":["BTC-USD","ETH-USD"],"channel":"level2"}"#;
+        assert_eq!(text(&["level2:BTC-USD", "level2:ETH-USD"]), expected);
+        let opening = CoinbaseMarket::OPENING_TOPIC.unwrap();
+        assert_eq!(text(&[opening]), r#"{"type":"subscribe","channel":"heartbeats"}"#);
+    }
+
+    #[test]
+    fn each_channel_has_its_route() {
+        let kinds = [EventKind::Book, EventKind::Quote, EventKind::Trade, EventKind::Bar];
+        for (route, kind) in kinds.into_iter().enumerate() {
+            let topic = CoinbaseMarket::topic("BTC-USD", kind).unwrap();
+            assert_eq!(CoinbaseMarket::route(&topic), route, "{topic}");
+        }
+    }
+
+    #[test]
+    fn the_time_is_read_from_an_answer_that_has_one() {
+        let body = br#"{"iso":"2026-08-09T21:05:48Z","epochSeconds":"1786309548","epochMillis":"1786309548228"}"#;
+        assert_eq!(read_time(body), Some(1_786_309_548_228_000_000));
+        assert_eq!(read_time(br#"{"error":"unknown","message":"no"}"#), None);
+    }
+}
