@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use pitlane_engine::config::{Config, ConsumerConfig};
 use pitlane_engine::report::Report;
 use pitlane_engine::testing::skipped;
+use pitlane_engine::venue::recorder::RecorderOptions;
 use pitlane_engine::venue::registry::VenueKind;
-use pitlane_engine::venue::simulated::ReplayPace;
+use pitlane_engine::venue::simulated::{Recording, ReplayPace};
 use pitlane_engine::{Engine, LaunchOptions, RecordedSession, launch_with};
 use serde_json::Value;
 
@@ -101,6 +102,24 @@ fn recordings() -> Option<PathBuf> {
     folder
 }
 
+/// Plays a recording at the highest speed: the venue's symbols with ours, and the report.
+fn play(kind: &VenueKind, recording: Recording) -> (Vec<(String, String)>, Report) {
+    let (streams, symbols) = (recording.streams(), recording.symbols().to_vec());
+    let stream_path = recording.stream_path();
+    let (mut config, _dir) = config(&["noop"]);
+    let session =
+        RecordedSession::start(recording, config.simulated.bind, ReplayPace::Max).unwrap();
+    let server = (session.address(), stream_path);
+    config.play_recording(kind.name, server, streams, &symbols).unwrap();
+    let names = config.instruments.iter();
+    let names = names.map(|entry| (entry.native_symbol("recorded"), entry.symbol.clone()));
+    let names = names.collect();
+    let options = LaunchOptions { recorded: Some(session), ..LaunchOptions::default() };
+    let report = run(config, options, |engine| engine.recording().unwrap().is_over);
+    assert_clean(&report);
+    (names, report)
+}
+
 /// Plays a recording at the highest speed and holds its end against the reference of it.
 fn plays_to_its_known_end(name: &str) {
     let Some(folder) = recordings() else { return };
@@ -115,21 +134,7 @@ fn plays_to_its_known_end(name: &str) {
         .map(|(_, n)| n.as_u64().unwrap())
         .sum();
     assert_eq!(recording.frames(), frames, "{name}");
-    let (streams, symbols) = (recording.streams(), recording.symbols().to_vec());
-    let stream_path = recording.stream_path();
-    let (mut config, _dir) = config(&["noop"]);
-    let session =
-        RecordedSession::start(recording, config.simulated.bind, ReplayPace::Max).unwrap();
-    let server = (session.address(), stream_path);
-    config.play_recording(kind.name, server, streams, &symbols).unwrap();
-    let names: Vec<(String, String)> = config
-        .instruments
-        .iter()
-        .map(|entry| (entry.native_symbol("recorded"), entry.symbol.clone()))
-        .collect();
-    let options = LaunchOptions { recorded: Some(session), ..LaunchOptions::default() };
-    let report = run(config, options, |engine| engine.recording().unwrap().is_over);
-    assert_clean(&report);
+    let (names, report) = play(kind, recording);
     let counters = &report.venues[0].counters;
     assert_eq!(counters.decoded + counters.refused, frames, "{name}: {counters:?}");
     assert_eq!((counters.gaps, counters.reconnects), (0, 0), "{name}");
@@ -162,5 +167,50 @@ fn recordings_of_several_symbols_end_in_their_known_books() {
         "binance/us_spot_20211012",
     ] {
         plays_to_its_known_end(name);
+    }
+}
+
+#[test]
+fn what_was_recorded_of_a_run_plays_to_the_same_books_and_events() {
+    let (mut config, dir) = config(&["noop"]);
+    config.risk.trading = false;
+    let natives: Vec<(String, String)> = config
+        .instruments
+        .iter()
+        .map(|entry| (entry.native_symbol("simulated"), entry.symbol.clone()))
+        .collect();
+    let folder = dir.path().join("recorded");
+    let record =
+        RecorderOptions { folder: folder.clone(), file_bytes_max: 300_000, bytes_max: 1 << 30 };
+    let options = LaunchOptions { record: Some(record), ..LaunchOptions::default() };
+    let totals = std::cell::RefCell::default();
+    let recorded = run(config, options, |engine| {
+        *totals.borrow_mut() = engine.recorder().unwrap();
+        engine.status().events_in > 4_000
+    });
+    assert_clean(&recorded);
+    let connections = totals.into_inner().connections();
+    assert!(connections.iter().all(|c| c.lost == 0), "{connections:?}");
+    assert!(connections.iter().any(|c| c.files > 1), "a file was followed by the next");
+    assert!(connections.iter().any(|c| c.snapshots > 0), "snapshots over REST are recorded");
+    let venue = folder.join(&recorded.venues[0].name);
+    for entry in std::fs::read_dir(&venue).unwrap() {
+        use std::os::unix::fs::PermissionsExt;
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{:?} is its owner's alone", entry.path());
+    }
+
+    let (kind, recording) = VenueKind::recording(&venue, None).unwrap();
+    assert_eq!(recording.frames(), recorded.venues[0].counters.decoded);
+    let (names, played) = play(kind, recording);
+    let (before, after) = (&recorded.venues[0].counters, &played.venues[0].counters);
+    assert_eq!((before.decoded, before.refused), (after.decoded, after.refused));
+    assert_eq!((after.gaps, after.reconnects), (0, 0));
+    for (native, symbol) in &natives {
+        let (_, as_played) = names.iter().find(|(known, _)| known == native).unwrap();
+        let (then, now) = (&recorded.books[symbol], &played.books[as_played]);
+        assert_eq!((then.status, &then.sha256), (now.status, &now.sha256), "{native}");
+        assert!(then.bid_levels > 0, "{native}");
     }
 }

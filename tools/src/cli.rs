@@ -21,6 +21,8 @@ Examples:
   pitlane run --config my.toml         venues and strategies of your own
   pitlane run --recording DIR --speed max
                                        a recorded session through the real adapter
+  pitlane record --config my.toml --out DIR
+                                       raw market data, to be played as above
   pitlane bench --rates 1k,100k        latency under open-loop load, rate by rate
   pitlane plan --config my.toml        which thread on which core, without starting anything
   pitlane config example > my.toml     every key with its meaning, limit and default
@@ -59,6 +61,13 @@ pub enum Verb {
     /// The first Ctrl-C (or SIGTERM) stops it in order: venues first, then what is in flight, then
     /// the consumers; a second one ends the process at once.
     Run(RunArgs),
+    /// Record the market data of the configured venues, in files that `run --recording` plays.
+    ///
+    /// The engine runs with all its checks of market data, without strategies and without orders,
+    /// so no key is needed. Raw frames, messages sent and snapshots over REST are kept with the
+    /// times of their arrival; at the end stands what is missing, and when. Exit code 8 when
+    /// anything is.
+    Record(RecordArgs),
     /// Show which thread would run what, on which core, and the memory of the lanes. Starts
     /// nothing.
     Plan(PlanArgs),
@@ -103,6 +112,28 @@ pub enum Verb {
         /// The shell.
         shell: Shell,
     },
+}
+
+/// Options of `record`.
+#[derive(Clone, Debug, Args)]
+pub struct RecordArgs {
+    /// Folder to record in; a folder a venue is made in it, which must not be there yet.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Configuration file, for its venues and instruments [default: the embedded venue]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Stop after this long: 10s, 5m, 1h [default: record until Ctrl-C]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub duration: Option<Duration>,
+    /// MiB after which a connection goes on in its next file, 1 to 65536.
+    #[arg(long, value_name = "MIB", default_value_t = 256,
+          value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    pub file_mib: u64,
+    /// MiB that all files together may have; then the recording ends.
+    #[arg(long, value_name = "MIB", default_value_t = 10_240,
+          value_parser = clap::value_parser!(u64).range(1..=16_777_216))]
+    pub disk_mib: u64,
 }
 
 /// What `pitlane config` can do.

@@ -27,6 +27,8 @@ mod journal;
 pub mod latency;
 mod limits_text;
 mod plan_text;
+#[allow(clippy::disallowed_methods, reason = "waits for the end of a run in real time")]
+mod record;
 mod report_text;
 #[allow(clippy::disallowed_methods, reason = "waits for the end of a run in real time")]
 mod run;
@@ -90,7 +92,9 @@ const OUTPUT_PATIENCE: Duration = Duration::from_secs(10);
 fn limit_output(verb: Option<&Verb>) {
     let runs_an_engine = matches!(
         verb,
-        None | Some(Verb::Run(_) | Verb::Bench(_) | Verb::Verify(_) | Verb::Soak(_))
+        None | Some(
+            Verb::Run(_) | Verb::Record(_) | Verb::Bench(_) | Verb::Verify(_) | Verb::Soak(_)
+        )
     );
     Sink::standard_output().set_patience(runs_an_engine.then_some(OUTPUT_PATIENCE));
 }
@@ -118,6 +122,7 @@ fn command(
     match cli.verb {
         None => run::run(&cli.run, registry, stop, terminal),
         Some(Verb::Run(args)) => run::run(&args, registry, stop, terminal),
+        Some(Verb::Record(args)) => record::record(&args, registry, stop, terminal),
         Some(Verb::Plan(args)) => plan(&args, terminal),
         Some(Verb::Bench(args)) => bench::bench(&args, stop, terminal),
         Some(Verb::Verify(args)) => verify::verify(&args, stop, terminal),

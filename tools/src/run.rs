@@ -151,7 +151,7 @@ pub(crate) fn check(
     Ok(())
 }
 
-fn refused(error: &LaunchError, terminal: &mut Terminal<'_>) -> Exit {
+pub(crate) fn refused(error: &LaunchError, terminal: &mut Terminal<'_>) -> Exit {
     if let LaunchError::Config(error) = error {
         return misconfigured(error, terminal);
     }

@@ -21,6 +21,7 @@ use crate::runtime::{
 };
 use crate::safety::{Quarantine, TradingSwitch};
 use crate::venue::market::StreamPort;
+use crate::venue::recorder::Recorder;
 use crate::world::World;
 
 /// Everything on its way to becoming an engine.
@@ -40,6 +41,8 @@ pub(super) struct Assembly<'c> {
     pub(super) pauses: Option<PauseBook>,
     /// What keeps the journal, until it runs.
     pub(super) journal: Option<JournalParts>,
+    /// What records the venues' sessions, until it runs.
+    pub(super) recorder: Option<Recorder>,
     /// The folder of this run, once it is made.
     run_dir: Option<PathBuf>,
     /// In the order of the plan's cores.
@@ -83,6 +86,7 @@ impl<'c> Assembly<'c> {
             threads: VenueThreads::default(),
             pauses: Some(pauses),
             journal: None,
+            recorder: None,
             run_dir: None,
             parking,
             alone,
@@ -123,6 +127,7 @@ impl<'c> Assembly<'c> {
             links.extend(ends.links);
             sessions.push(ends.commands);
         }
+        self.start_recorder()?;
         self.open_journal()?;
         let pipeline = self.builder.build(plan, links);
         let Pipeline { dispatcher, consumers, guarded, orders, control, routing } = pipeline;

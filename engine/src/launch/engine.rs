@@ -23,6 +23,7 @@ use crate::runtime::{
 };
 use crate::safety::{LastResort, Quarantine};
 use crate::telemetry::ProbeLink;
+use crate::venue::recorder::RecorderTotals;
 
 /// What an [`Engine`] is made of.
 pub(super) struct EngineParts {
@@ -132,6 +133,12 @@ impl Engine {
             |parts: &EngineParts| parts.last_resort.is_halted() || any(&parts.threads.cores);
         self.parts.as_ref().is_some_and(has_failed)
             || self.watchdog().is_some_and(|watchdog| watchdog.with_started(any))
+    }
+
+    /// What is recorded; `None` where nothing is.
+    #[must_use]
+    pub fn recorder(&self) -> Option<RecorderTotals> {
+        self.parts.as_ref()?.threads.venues.totals.clone()
     }
 
     /// How far a recording has been taken in; `None` when none is played. It is over once every

@@ -12,6 +12,7 @@ use crate::journal::{JournalError, JournalFailure};
 use crate::runtime::PlanError;
 use crate::telemetry::HlogError;
 use crate::venue::protocol::KeyError;
+use crate::venue::recorder::RecorderOptions;
 use crate::venue::simulated::{FaultPlan, RecordedSession, SimulatedVenueError};
 use crate::venue::transport::EndpointError;
 use crate::venue::{SymbolError, SyntheticLoad};
@@ -63,6 +64,11 @@ pub enum LaunchError {
     Journal(#[from] JournalError),
     #[error("[journal] start failed: {} (code: io)", .0.words())]
     JournalStart(JournalFailure),
+    #[error(
+        "[recorder] {} can't be made: {source}: a recording needs a folder of its own (code: io)",
+        path.display()
+    )]
+    Record { path: PathBuf, source: std::io::Error },
     #[error("[engine] starting thread {name} failed: {source}")]
     Thread { name: String, source: std::io::Error },
 }
@@ -86,6 +92,8 @@ pub struct LaunchOptions {
     /// A recorded session to be played; its server is started, and its address is in the
     /// configuration.
     pub recorded: Option<RecordedSession>,
+    /// Records all market sessions.
+    pub record: Option<RecorderOptions>,
     /// How much a synthetic venue writes; of no effect on any other.
     pub load: SyntheticLoad,
     /// What goes wrong at the embedded venues.

@@ -5,6 +5,7 @@ use super::options::LaunchError;
 use super::venue_setup::VenueSetup;
 use crate::runtime::{Agent, Beside};
 use crate::venue::market::{SnapshotClient, SnapshotOptions};
+use crate::venue::recorder::Tap;
 use crate::venue::transport::{Endpoint, RestOptions};
 use crate::venue::{SymbolMap, VenueClock};
 use crate::world::Spawn;
@@ -40,12 +41,34 @@ impl Assembly<'_> {
             clock: self.builder.clock.clone(),
             wakers: self.wakers.clone(),
             waker: beside.as_ref().map(Beside::waker).unwrap_or_default(),
+            tap: self
+                .tap(setup, &format!("rest{}", role.strip_prefix("market").unwrap_or(role)))?,
             stop: self.builder.stop.clone(),
         };
         let (agent, client) = (setup.kind.snapshot_agent)(options);
         self.builder.readings.lanes.push(client.gauge());
         self.run_beside(beside, agent)?;
         Ok(client)
+    }
+
+    /// The tap of one session, where all is recorded.
+    pub(super) fn tap(
+        &mut self,
+        setup: &VenueSetup,
+        role: &str,
+    ) -> Result<Option<Tap>, LaunchError> {
+        let Some(recorder) = &mut self.recorder else { return Ok(None) };
+        let tap = recorder.tap(&setup.name, setup.kind.name, role, &self.builder.clock);
+        let path = recorder.options().folder.join(&setup.name);
+        tap.map(Some).map_err(|source| LaunchError::Record { path, source })
+    }
+
+    /// Starts the recorder, whose taps are all made.
+    pub(super) fn start_recorder(&mut self) -> Result<(), LaunchError> {
+        let Some(recorder) = self.recorder.take() else { return Ok(()) };
+        self.threads.totals = Some(recorder.totals());
+        let beside = self.place_beside()?;
+        self.run_beside(beside, Box::new(recorder))
     }
 
     /// A place beside the cores; none in a simulated world, where all agents are on one thread.

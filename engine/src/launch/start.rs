@@ -34,6 +34,7 @@ use crate::telemetry::{
     Collector, CollectorOptions, DeadLetterFile, FileLimits, GAUGE_PREFIX, HlogWriter, LetterNames,
     LetterVenue, LogDrain, LogLanes, LogRecord, RunFile, install_logger,
 };
+use crate::venue::recorder::Recorder;
 use crate::venue::registry::VenueKind;
 use crate::world::World;
 
@@ -67,6 +68,10 @@ pub fn launch_with(
     let mut assembly = Assembly::new(&config, world, &plan, &cores)?;
     if let Some(recorded) = options.recorded.take() {
         assembly.threads.play(recorded);
+    }
+    if let Some(record) = options.record.take() {
+        let (clock, files) = (assembly.builder.clock.clone(), assembly.world.files.clone());
+        assembly.recorder = Some(Recorder::new(record, clock, files));
     }
     match assembly.build(plan, &options) {
         Ok(flips) => assembly.start(cores, flips, &options),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::runtime::BesideThread;
+use crate::venue::recorder::RecorderTotals;
 use crate::venue::simulated::{Penalty, RecordedSession, SimulatedVenue};
 use crate::world::wait_until;
 
@@ -13,6 +14,8 @@ pub(super) struct VenueThreads {
     pub(super) beside: Vec<BesideThread>,
     pub(super) embedded: Vec<SimulatedVenue>,
     recorded: Option<RecordedSession>,
+    /// What is recorded, where anything is.
+    pub(super) totals: Option<RecorderTotals>,
 }
 
 impl VenueThreads {

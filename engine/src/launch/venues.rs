@@ -283,7 +283,7 @@ impl Assembly<'_> {
                 subscribe_ns: self.config.session.subscribe_ms * 1_000_000,
                 session_number: session_number as u16,
             };
-            links.push(self.market_session(number, setup, options, snapshots, ends));
+            links.push(self.market_session(number, setup, options, snapshots, ends)?);
         }
         if let (Some(rest), Some(clock)) = (setup.rest.clone(), kept) {
             let _nobody_asks = self.snapshots(setup, "time", rest, &symbols, Some(clock))?;
@@ -334,11 +334,13 @@ impl Assembly<'_> {
         options: MarketOptions,
         snapshots: Option<SnapshotClient>,
         ends: &MarketEnds,
-    ) -> Consumer<Event> {
+    ) -> Result<Consumer<Event>, LaunchError> {
         let (name, role) = (&setup.name, options.role.clone());
+        let tap = self.tap(setup, &role)?;
         let (outlet, link) = self.outlet(name, &role, VenueId(number as u16), None);
         let wiring = MarketWiring {
             outlet,
+            tap,
             snapshots,
             orders_ready: ends.orders_ready.clone(),
             stats: self.intake(name, &role),
@@ -359,7 +361,7 @@ impl Assembly<'_> {
         let (agent, port) = (setup.kind.market_agent)(options, &wanted, wiring);
         self.stream_ports[number].extend(port);
         self.agents.push((AgentRole::VenueMarket(number), agent));
-        link
+        Ok(link)
     }
 
     /// A session's link to the orchestrator and its dead-letter lane.

@@ -17,6 +17,7 @@ pub mod okx;
 pub mod orders;
 mod outlet;
 pub mod protocol;
+pub mod recorder;
 pub mod registry;
 pub mod simulated;
 mod stats;

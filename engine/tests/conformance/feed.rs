@@ -101,6 +101,7 @@ impl<P: MarketProtocol> Feed<P> {
             session_number: 1,
         };
         let wiring = MarketWiring {
+            tap: None,
             outlet: outlet.clone(),
             snapshots,
             orders_ready: None,
@@ -207,6 +208,7 @@ fn snapshots<P: MarketProtocol>(
     let beside = Beside::new().expect("a poller");
     let name = format!("rest-{}", options.name);
     let options = SnapshotOptions {
+        tap: None,
         venue: options.name.clone(),
         name: name.clone(),
         rest: RestOptions {

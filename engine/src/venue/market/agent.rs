@@ -24,6 +24,7 @@ use crate::event::{BookStatus, InstrumentId, Side};
 use crate::rate::Bucket;
 use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use crate::venue::protocol::MarketProtocol;
+use crate::venue::recorder::Tap;
 use crate::venue::transport::{CloseReason, Progress, Session, SessionOptions};
 use crate::venue::{
     BookSummary, EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds, VenueSwitch,
@@ -77,6 +78,8 @@ pub struct MarketWiring<O> {
     pub stop: StopSignal,
     /// Whether it is to be connected.
     pub switch: VenueSwitch,
+    /// Takes what its session hears and says, where that is recorded.
+    pub tap: Option<Tap>,
     /// Where it leaves its books.
     pub closing: Closing<BookSummaries>,
 }
@@ -99,6 +102,8 @@ pub struct MarketAgent<P: MarketProtocol, O: EventOutlet> {
     pub(super) unanswered: VecDeque<u64>,
     /// The trace id of a frame that was only begun.
     unfinished: Option<u64>,
+    /// Gaps that the recording notes already.
+    noted_gaps: u64,
     /// Lines about silent streams, and those that were too many.
     pub(super) lines: Bucket,
     pub(super) unsaid: u64,
@@ -154,6 +159,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             }
         };
         let mut session = Session::new(session, P::KEEP_ALIVE, wiring.clock.clone());
+        session.record(wiring.tap);
         let is_off = !wiring.switch.is_on();
         if is_off {
             session.suspend();
@@ -173,6 +179,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             resubscriptions: Resubscriptions::new(by_stream),
             unanswered: VecDeque::new(),
             unfinished: None,
+            noted_gaps: 0,
             lines: Bucket::per_s(SILENCE_LINES_PER_S),
             unsaid: 0,
             port,
@@ -350,12 +357,28 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
                 }),
             }
         }
+        if work > 0 && self.session.is_recorded() {
+            self.note_gaps();
+        }
         while let Some((instrument, kind)) = self.feed.next_back() {
             self.say(instrument, |venue, native| {
                 log::info!("[{venue}] {} of {native} is heard again", kind.name());
             });
         }
         work + usize::from(self.session.has_heard())
+    }
+
+    /// Notes in the recording that something is missing in what the venue sent.
+    #[cold]
+    fn note_gaps(&mut self) {
+        let counters = self.stats.read();
+        let missed = counters.gaps + counters.mismatches;
+        if missed > self.noted_gaps {
+            self.session.note(|| {
+                format!("{} gaps and wrong checksums so far", counters.gaps + counters.mismatches)
+            });
+            self.noted_gaps = missed;
+        }
     }
 
     #[inline]

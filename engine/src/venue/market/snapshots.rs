@@ -22,6 +22,7 @@ use crate::runtime::{Agent, BesideWaker, CoreWakers, Phase, StopSignal};
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{Governor, LimitWords, PauseCause, PauseScope, RequestClass};
 use crate::venue::protocol::{MarketProtocol, ShallowSnapshot, Snapshot};
+use crate::venue::recorder::Tap;
 use crate::venue::transport::{RestClient, RestError, RestOptions, RestReply};
 use crate::venue::{SymbolMap, VenueClock};
 use crate::world::Clock;
@@ -59,6 +60,8 @@ pub struct SnapshotOptions {
     pub wakers: CoreWakers,
     /// Wakes this agent.
     pub waker: BesideWaker,
+    /// Takes whole books that REST tells, where they are recorded.
+    pub tap: Option<Tap>,
     /// The stop signal.
     pub stop: StopSignal,
 }
@@ -109,6 +112,7 @@ pub struct SnapshotAgent<P> {
     /// No best levels before that.
     may_refresh_ns: u64,
     shared: Arc<Shared>,
+    tap: Option<Tap>,
     protocol: PhantomData<fn() -> P>,
 }
 
@@ -117,7 +121,7 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
     #[must_use]
     pub fn new(options: SnapshotOptions) -> (SnapshotAgent<P>, SnapshotClient) {
         let SnapshotOptions { venue, name, rest, symbols, governor, learns_limits, .. } = options;
-        let SnapshotOptions { venue_clock, clock, wakers, waker, stop, .. } = options;
+        let SnapshotOptions { venue_clock, clock, wakers, waker, tap, stop, .. } = options;
         let venue_clock = venue_clock.filter(|_| P::TIME.is_some());
         if let Some(venue_clock) = &venue_clock {
             venue_clock.is_kept(clock.now_ns());
@@ -148,6 +152,7 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
             may_ask_ns: 0,
             may_refresh_ns: 0,
             shared,
+            tap,
             protocol: PhantomData,
         };
         (agent, client)
@@ -328,7 +333,15 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
         }
         let Some(asked) = self.asked else { return 0 };
         let snapshot = outcome.map_err(FetchError::Rest);
-        let snapshot = snapshot.and_then(|reply| self.read(asked.0, &reply, now_ns));
+        let snapshot = snapshot.and_then(|reply| {
+            let snapshot = self.read(asked.0, &reply, now_ns)?;
+            if let (Some(tap), false, Some(native)) =
+                (&mut self.tap, asked.1, self.symbols.native(asked.0))
+            {
+                tap.snapshot(native, &reply.body, now_ns);
+            }
+            Ok(snapshot)
+        });
         self.answer(asked, snapshot);
         1
     }

@@ -129,8 +129,13 @@ impl Recording {
             // What was sent while recording is no part of what was received.
             !is_index && text::stem(file).is_some_and(|stem| !stem.ends_with(".sent"))
         };
-        let mut last_ns = None;
+        let (mut last_ns, mut before) = (None, None);
         for file in listed.iter().filter(|file| is_frames(file)) {
+            let series = text::series(file);
+            if series != before {
+                // Recorded beside the one before, whenever it began.
+                (last_ns, before) = (None, series);
+            }
             self.add_frames(file, &mut last_ns)?;
         }
         let index = path.join(REST_INDEX);

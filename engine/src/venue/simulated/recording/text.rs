@@ -14,6 +14,13 @@ const FRAMES: [&str; 2] = [".jsonl", ".jsonl.gz"];
 
 const NS_PER_S: i64 = 1_000_000_000;
 
+/// What the files of one connection have in common in their names, `market` in `market.0001.jsonl`;
+/// `None` in names of another form.
+pub(super) fn series(path: &Path) -> Option<&str> {
+    let (series, number) = stem(path)?.rsplit_once('.')?;
+    number.bytes().all(|byte| byte.is_ascii_digit()).then_some(series)
+}
+
 /// The name of a file with frames without its ending; `None` for another file.
 pub(super) fn stem(path: &Path) -> Option<&str> {
     let name = path.file_name()?.to_str()?;

@@ -36,6 +36,7 @@ use crate::rate::Rate;
 use crate::venue::SessionState;
 use crate::venue::governor::{Governor, PauseCause, PauseScope, RequestClass};
 use crate::venue::protocol::KeepAlive;
+use crate::venue::recorder::Tap;
 use crate::venue::transport::{Backoff, Endpoint};
 use crate::world::{Clock, Lookup, Net, SplitMix64, Stream};
 
@@ -127,6 +128,8 @@ pub struct Session {
     inbound: Inbound,
     /// Where the last data message stands, until the socket is read again.
     last: Option<(Part, std::ops::Range<usize>)>,
+    /// Takes all that is heard and said, where it is recorded.
+    tap: Option<Tap>,
     outbound: Outbound,
     backoff: Backoff,
     /// The host's name on its way to addresses.
@@ -179,6 +182,7 @@ impl Session {
             state: State::Waiting { until_ns: 0 },
             inbound: Inbound::new(limits.frame_bytes_max),
             last: None,
+            tap: None,
             outbound: Outbound::new(mask_seed),
             backoff: Backoff::new(limits.backoff, backoff_seed),
             lookup: None,
@@ -233,6 +237,7 @@ impl Session {
         match self.next_part() {
             Ok(found) => {
                 self.last = found;
+                self.tap_frame();
                 self.last_frame()
             }
             Err(reason) => {
@@ -252,6 +257,38 @@ impl Session {
         Some(Frame { bytes: self.inbound.payload(part, range), read_ns })
     }
 
+    /// Has all that is heard and said from now on recorded.
+    pub fn record(&mut self, tap: Option<Tap>) {
+        self.tap = tap;
+    }
+
+    /// Adds a note to the recording, if there is one. `text` is asked only then.
+    pub fn note(&mut self, text: impl FnOnce() -> String) {
+        if let Some(tap) = &mut self.tap {
+            tap.note(&text(), self.now_ns);
+        }
+    }
+
+    /// Whether it is recorded.
+    #[inline]
+    pub fn is_recorded(&self) -> bool {
+        self.tap.is_some()
+    }
+
+    #[inline]
+    fn tap_frame(&mut self) {
+        if let (Some(tap), Some((part, range))) = (&mut self.tap, &self.last) {
+            tap.frame(self.inbound.payload(*part, range.clone()), self.inbound.stamp_ns());
+        }
+    }
+
+    #[inline]
+    fn tap_sent(&mut self, text: &[u8]) {
+        if let Some(tap) = &mut self.tap {
+            tap.sent(text, self.now_ns);
+        }
+    }
+
     /// Queues one text message; [`Session::flush`] writes it.
     ///
     /// # Errors
@@ -260,6 +297,7 @@ impl Session {
     pub fn send(&mut self, text: &[u8]) -> Result<(), SendError> {
         match self.state {
             State::Open { .. } if self.messages.admits(&mut self.message_due_ns, self.now_ns) => {
+                self.tap_sent(text);
                 self.outbound.text(text)
             }
             State::Open { .. } => Err(SendError::TooMany),
@@ -424,6 +462,9 @@ impl Session {
             self.outbound.flush(stream).map_err(CloseReason::Write)?;
         }
         if now_ns >= self.ping_due_ns && self.messages.admits(&mut self.message_due_ns, now_ns) {
+            if let (Some(tap), KeepAlive::Text(text)) = (&mut self.tap, self.keep_alive) {
+                tap.sent(text.as_bytes(), now_ns);
+            }
             self.ping_due_ns = now_ns + self.limits.ping_interval_ns;
             // A backlog says the same as a missing answer, and ends in the same deadline.
             let _backlog = match self.keep_alive {
@@ -476,6 +517,7 @@ impl Session {
                 };
                 self.inbound.preload(&rest, now_ns);
                 self.last = None;
+                self.note(|| "connected".to_owned());
                 self.outbound.reset();
                 self.failure = None;
                 (self.heard_ns, self.looked_ns) = (now_ns, now_ns);
@@ -542,6 +584,7 @@ impl Session {
             let _no_room = self.outbound.control(Control::Close, &code.to_be_bytes());
             let _gone = self.outbound.flush(stream);
         }
+        self.note(|| format!("{reason}"));
         if self.has_lasted(now_ns) {
             self.backoff.reset();
         }
