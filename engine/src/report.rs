@@ -324,6 +324,8 @@ pub struct Report {
     /// Why trading was halted: a critical event could be stored nowhere (FR-016); `null` when it
     /// was not.
     pub halted: Option<HaltReason>,
+    /// Venues in paper mode: their orders were matched in this process, none was sent.
+    pub paper: Vec<String>,
     /// Events that entered the pipeline.
     pub events_published: u64,
     /// Heap allocations of all agent threads after warm-up; `null` when they were not counted.

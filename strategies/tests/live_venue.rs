@@ -1,15 +1,18 @@
 //! The whole engine on real sockets: on the embedded server, and on recorded sessions.
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use pitlane_engine::config::{Config, ConsumerConfig};
+use pitlane_engine::config::{Config, ConsumerConfig, VenueConfig, VenueMode};
 use pitlane_engine::report::Report;
 use pitlane_engine::testing::skipped;
 use pitlane_engine::venue::recorder::RecorderOptions;
 use pitlane_engine::venue::registry::VenueKind;
-use pitlane_engine::venue::simulated::{Recording, ReplayPace};
+use pitlane_engine::venue::simulated::{
+    Recording, ReplayPace, SimulatedVenue, SimulatedVenueOptions,
+};
 use pitlane_engine::{Engine, LaunchOptions, RecordedSession, launch_with};
 use serde_json::Value;
 
@@ -213,4 +216,42 @@ fn what_was_recorded_of_a_run_plays_to_the_same_books_and_events() {
         assert_eq!((then.status, &then.sha256), (now.status, &now.sha256), "{native}");
         assert!(then.bid_levels > 0, "{native}");
     }
+}
+
+/// A venue in paper mode: its market data is that of `venue`; at its address for orders listens
+/// somebody who must never be called.
+fn on_paper(config: &mut Config, venue: &SimulatedVenue, orders: &TcpListener) {
+    let at = venue.address();
+    config.simulated.enabled = false;
+    config.venues = vec![VenueConfig {
+        name: "acme".to_owned(),
+        mode: VenueMode::Paper,
+        stream_url: format!("ws://{at}/stream"),
+        rest_url: format!("http://{at}"),
+        api_url: Some(format!("ws://{}/ws-api/v3", orders.local_addr().unwrap())),
+        paper_taker_fee_ppm: 400,
+        ..VenueConfig::default()
+    }];
+}
+
+#[test]
+fn on_paper_orders_meet_the_live_book_and_none_is_sent() {
+    let venue = SimulatedVenue::start(SimulatedVenueOptions::default()).unwrap();
+    let orders = TcpListener::bind("127.0.0.1:0").unwrap();
+    orders.set_nonblocking(true).unwrap();
+    let (mut config, _dir) = config(&["market_maker", "momentum"]);
+    on_paper(&mut config, &venue, &orders);
+    let report =
+        run(config, LaunchOptions::default(), |engine| engine.status().uptime_ns > 3_000_000_000);
+    assert_clean(&report);
+    assert_eq!(report.paper, ["acme"]);
+    let maker = report.consumers.iter().find(|c| c.name == "market_maker").unwrap();
+    assert!(maker.orders.acknowledged > 0, "{:?}", maker.orders);
+    assert!(maker.orders.fills > 0, "fills against the live book: {:?}", maker.orders);
+    assert_eq!(maker.orders_open, 0, "open orders are cancelled at the stop");
+    // Nobody has called where the orders would have gone, and the venue knows of none.
+    assert_eq!(orders.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    let ledger = venue.ledger();
+    assert!(ledger.orders.is_empty() && ledger.trades.is_empty(), "{ledger:?}");
+    assert_eq!(report.penalties, 0, "{:?}", report.penalties_by_limit);
 }

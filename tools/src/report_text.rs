@@ -26,7 +26,7 @@ use venues::{books, merges, venues};
 /// The report for people, at most 100 columns wide.
 #[must_use]
 pub fn report_text(report: &Report) -> String {
-    let mut text = String::new();
+    let mut text = trading_text::paper(&report.paper);
     for finding in &report.findings {
         let how = match finding.kind {
             FindingKind::Notice => "Worth a look",

@@ -14,6 +14,19 @@ use crate::table::{count, render, table};
 const MORE_PLACES: u8 = 2;
 const PLACES_MAX: u8 = 8;
 
+/// What nobody may miss: that nothing of this is real. Empty where all is.
+pub(crate) fn paper(venues: &[String]) -> String {
+    if venues.is_empty() {
+        return String::new();
+    }
+    let names = venues.iter().map(|name| escaped(name).to_string()).collect::<Vec<_>>().join(", ");
+    let line = "=".repeat(96);
+    format!(
+        "{line}\nPAPER TRADING at {names}: market data is real, orders are matched in this process.\n\
+         None of them is sent to a venue; positions, fills and profit are not real.\n{line}\n"
+    )
+}
+
 /// All tables, each with its title; one line when no strategy has touched an order.
 pub(crate) fn trading(figures: &[StrategyFigures]) -> String {
     let active: Vec<_> = figures.iter().filter(|one| !one.positions.is_empty()).collect();

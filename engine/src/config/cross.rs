@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::check::{most_alike, suggestion};
 use super::error::Problem;
-use super::{Config, InstrumentConfig, SIMULATED_MAX, SIMULATED_SYMBOLS_MAX, simulated_name};
+use super::{
+    Config, InstrumentConfig, SIMULATED_MAX, SIMULATED_SYMBOLS_MAX, VenueMode, simulated_name,
+};
 use crate::event::{EventClass, EventKind, parse_scaled};
 
 /// Decimal places that the embedded venue writes.
@@ -91,7 +93,11 @@ impl Cross<'_> {
                 self.add(&key("stream_url"), "missing", "wss://HOST[:PORT][/PATH]");
             }
             self.once(&key("streams"), venue.streams.as_deref().unwrap_or_default());
-            if venue.api_url.is_some() {
+            if venue.mode == VenueMode::Paper && !venue.books {
+                let problem = "false: orders on paper are matched against the live book";
+                self.add(&key("books"), problem, "true");
+            }
+            if venue.sends_orders() {
                 if venue.api_key.is_none() && venue.api_key_env.is_none() {
                     let problem = "missing: orders need an API key";
                     self.add(&key("api_key_env"), problem, "api_key_env or api_key");

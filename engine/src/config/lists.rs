@@ -21,6 +21,17 @@ pub enum OnFlip {
     Skip,
 }
 
+/// Where the orders of a venue go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VenueMode {
+    /// To the venue.
+    #[default]
+    Live,
+    /// To an exchange in this process that follows the venue's book.
+    Paper,
+}
+
 /// Schemes of addresses, without and with TLS.
 const WEB_SOCKET: &[&str] = &["ws", "wss"];
 const HTTP: &[&str] = &["http", "https"];
@@ -33,13 +44,26 @@ section! {
         name: String = "binance".into() => Rule::Name;
         /// The protocol it speaks.
         kind: String = "binance".into() => Rule::Name;
-        /// WebSocket address of its market data. Required.
+        /// WebSocket address of its market data. Required. For trying, the testnet:
+        /// wss://stream.testnet.binance.vision/stream, or demo: wss://demo-stream.binance.com/stream
         stream_url: String = String::new() => Rule::Url(WEB_SOCKET), "\"wss://stream.binance.com:9443/stream\"";
         /// Address of its REST interface, for book snapshots and the venue's time.
         /// Required while `books` is true, unless the venue's streams tell books whole.
+        /// Testnet: https://testnet.binance.vision, demo: https://demo-api.binance.com
         rest_url: String = String::new() => Rule::Url(HTTP), "\"https://api.binance.com\"";
         /// WebSocket address for orders. Not given: market data only.
+        /// Testnet: wss://ws-api.testnet.binance.vision/ws-api/v3,
+        /// demo: wss://demo-ws-api.binance.com/ws-api/v3
         api_url: Option<String> = None => Rule::Url(WEB_SOCKET), "\"wss://ws-api.binance.com/ws-api/v3\"";
+        /// `live`: orders go to `api_url`. `paper`: they are matched in this process against the
+        /// venue's live book, and `api_url` is never connected to; no keys are needed.
+        mode: VenueMode = VenueMode::Live => Rule::OneOf(&["live", "paper"]);
+        /// In paper mode, the time from an order to its arrival.
+        paper_latency_us: u64 = 1_000 => whole(0..=10_000_000, "us");
+        /// In paper mode, the fee of a fill that rested, in millionths of its value.
+        paper_maker_fee_ppm: u32 = 1_000 => whole(0..=100_000, "ppm");
+        /// In paper mode, the fee of a fill that took, in millionths of its value.
+        paper_taker_fee_ppm: u32 = 1_000 => whole(0..=100_000, "ppm");
         /// Certificates (PEM) that TLS trusts instead of the public authorities.
         ca_file: Option<PathBuf> = None => Rule::Text, "\"certificates.pem\"";
         /// API key. Better kept in the environment: see `api_key_env`, which comes first.
@@ -117,6 +141,20 @@ section! {
     }
 }
 
+impl VenueConfig {
+    /// Whether orders for it are taken, by itself or on paper.
+    #[must_use]
+    pub fn takes_orders(&self) -> bool {
+        self.mode == VenueMode::Paper || self.api_url.is_some()
+    }
+
+    /// Whether an order session is opened at its `api_url`.
+    #[must_use]
+    pub fn sends_orders(&self) -> bool {
+        self.mode == VenueMode::Live && self.api_url.is_some()
+    }
+}
+
 impl fmt::Debug for VenueConfig {
     /// Everything but the API key: configurations end up in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,6 +164,7 @@ impl fmt::Debug for VenueConfig {
             .field("stream_url", &self.stream_url)
             .field("rest_url", &self.rest_url)
             .field("api_url", &self.api_url)
+            .field("mode", &self.mode)
             .field("api_key", &self.api_key.as_ref().map(|_| "(hidden)"))
             .field("api_key_env", &self.api_key_env)
             .field("private_key_file", &self.private_key_file)

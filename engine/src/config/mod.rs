@@ -26,7 +26,7 @@ use crate::text::hide;
 use crate::world::Files;
 pub(crate) use check::most_alike;
 pub use error::{ConfigError, Position, Problem};
-pub use lists::{ConsumerConfig, InstrumentConfig, OnFlip, VenueConfig};
+pub use lists::{ConsumerConfig, InstrumentConfig, OnFlip, VenueConfig, VenueMode};
 pub use origin::Origin;
 pub use recorded::{RECORDED_VENUE, RecordedSymbol};
 pub use sections::{
@@ -203,7 +203,7 @@ impl Config {
     /// one where its kind does.
     #[must_use]
     pub fn takes_orders(&self, venue: usize) -> bool {
-        let configured = self.venues.get(venue).map(|venue| venue.api_url.is_some());
+        let configured = self.venues.get(venue).map(VenueConfig::takes_orders);
         configured.unwrap_or(self.embedded_takes_orders)
     }
 

@@ -79,6 +79,7 @@ impl Reader {
             config: parts.config.clone(),
             profile: parts.profile.clone(),
             trading: parts.switch.is_on(),
+            paper: parts.readings.paper.clone(),
             halted: parts.quarantine.last_resort().reason().map(|why| why.words().to_owned()),
             routing_version: view.version,
             flips: view.flips,

@@ -29,6 +29,8 @@ pub struct Status {
     pub profile: String,
     /// Whether new orders may leave.
     pub trading: bool,
+    /// Venues in paper mode: their orders are matched in this process, none is sent.
+    pub paper: Vec<String>,
     /// Why trading was halted for good; `None` as long as all is well.
     pub halted: Option<String>,
     /// The routing version in force; 1 at the start.

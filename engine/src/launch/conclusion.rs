@@ -51,6 +51,7 @@ impl Conclusion<'_> {
         report.journal = journal.unwrap_or_default();
         report.lose(self.quarantine.last_resort());
         report.duration_ns = self.duration_ns;
+        report.paper.clone_from(&self.readings.paper);
         report.allocations_steady_state = self.allocations;
         report.venues.iter_mut().for_each(|venue| venue.is_off = self.off.contains(&venue.name));
         report.silent_streams = silent_streams(&self.routes.view(), self.readings);

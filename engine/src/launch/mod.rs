@@ -18,6 +18,7 @@ mod journal_thread;
 mod memory;
 mod one_thread;
 mod options;
+mod paper;
 mod pause_book;
 mod pipeline_plan;
 mod rehearsal;

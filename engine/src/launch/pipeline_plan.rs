@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
-use crate::config::{Config, ConsumerConfig, OnFlip};
+use crate::config::{Config, ConsumerConfig, OnFlip, VenueMode};
 use crate::consumer::{ConsumerFaults, ConsumerOptions, RiskLimits, Strategy, StrategyRegistry};
 use crate::dispatcher::Subscription;
 use crate::dispatcher::order::SequencerOptions;
@@ -105,11 +105,10 @@ fn consumer_plan(
 /// The order types of every venue, by its number.
 fn order_types(config: &Config) -> Arc<[OrderTypes]> {
     let kinds = VenueKind::of_venues(config);
-    let configured = config.venues.iter().map(|venue| venue.api_url.is_some());
-    let takes = configured.chain(std::iter::repeat(true));
-    let types = kinds.iter().zip(takes).map(|(kind, takes)| match takes {
-        true => kind.order_types(),
-        false => OrderTypes::NONE,
+    let types = kinds.iter().enumerate().map(|(number, kind)| match config.venues.get(number) {
+        Some(venue) if venue.mode == VenueMode::Paper => VenueKind::usual().order_types(),
+        Some(venue) if !venue.takes_orders() => OrderTypes::NONE,
+        _ => kind.order_types(),
     });
     types.collect()
 }

@@ -13,7 +13,7 @@ use crate::venue::governor::Governor;
 use crate::venue::market::routed_url;
 use crate::venue::protocol::{KeyError, Keys, VenueLimits};
 use crate::venue::registry::{KeyedOrders, OrderKind, VenueKind};
-use crate::venue::simulated::DialectKind;
+use crate::venue::simulated::{DialectKind, LiveFeeds};
 use crate::venue::transport::{Endpoint, Scheme};
 use crate::venue::{SymbolMap, VenueClock};
 use crate::world::{Files, TlsTrust, World};
@@ -32,6 +32,8 @@ pub(super) struct VenueSetup {
     pub(super) rest: Option<Endpoint>,
     /// Only with `rest`.
     pub(super) has_books: bool,
+    /// `None` where orders go to the venue, if anywhere.
+    pub(super) paper: Option<Paper>,
     /// `None` without orders.
     pub(super) api: Option<(Endpoint, KeyedOrders)>,
     pub(super) book_levels_max: usize,
@@ -39,6 +41,16 @@ pub(super) struct VenueSetup {
     /// `None`: those that consumers want.
     pub(super) streams: Option<Vec<String>>,
     pub(super) streams_per_connection_max: usize,
+}
+
+/// What an order session on paper has instead of what the venue's sessions have.
+pub(super) struct Paper {
+    /// As the exchange in this process names them.
+    pub(super) symbols: SymbolMap,
+    /// Where the live books and trades go.
+    pub(super) feeds: LiveFeeds,
+    pub(super) governor: Governor,
+    pub(super) clock: VenueClock,
 }
 
 /// Addresses and keys of a `[[venue]]`.
@@ -75,7 +87,7 @@ pub(super) fn configured(
         )?),
         false => None,
     };
-    let api = match &venue.api_url {
+    let api = match venue.api_url.as_ref().filter(|_| venue.sends_orders()) {
         Some(url) => {
             let endpoint = parse("api_url", url, Scheme::Ws, ws)?;
             let orders = orders_of(config, number, kind)?;
@@ -102,15 +114,18 @@ pub(super) fn configured(
         clock: VenueClock::new(&venue.name, world.clock.clone()),
         rest,
         has_books: venue.books,
+        paper: None,
         api,
-        book_levels_max: match venue.book_levels_max {
-            0 => kind.book_levels_usual,
-            levels => levels,
-        },
+        book_levels_max: levels_of(venue, kind),
         buffered_diffs_max: venue.buffered_diffs_max,
         streams: venue.streams.clone(),
         streams_per_connection_max: venue.streams_per_connection_max,
     })
+}
+
+/// Levels a side of its books.
+fn levels_of(venue: &VenueConfig, kind: &VenueKind) -> usize {
+    if venue.book_levels_max == 0 { kind.book_levels_usual } else { venue.book_levels_max }
 }
 
 /// Whether its books could not start: a kind whose streams tell books whole needs no REST.

@@ -14,7 +14,7 @@ use super::assemble::Assembly;
 use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
 use super::pause_book::Neighbour;
 use super::venue_setup::{VenueSetup, configured, embedded_kind, symbol_map};
-use crate::config::{Config, SimulatedConfig, VenueConfig};
+use crate::config::{Config, SimulatedConfig, VenueConfig, VenueMode};
 use crate::event::{Event, EventKind, InstrumentId, VenueId, parse_scaled};
 use crate::instrument::Instruments;
 use crate::order::OrderCommand;
@@ -35,7 +35,7 @@ use crate::venue::{IntakeStats, LaneOutlet, SymbolMap, VenueClock, VenueSwitch};
 use crate::world::Spawn;
 
 /// What the embedded venue calls the one API key it knows.
-const EMBEDDED_API_KEY: &str = "pitlane";
+pub(super) const EMBEDDED_API_KEY: &str = "pitlane";
 /// New orders that an embedded venue takes in a day: as many as the real one.
 const EMBEDDED_ORDERS_PER_DAY: u32 = 200_000;
 /// Levels of a buffered diff for which there is memory: recorded ones have 20 on both sides, on
@@ -71,6 +71,9 @@ impl Assembly<'_> {
                     None => {}
                 }
                 pauses.add(at, &setup.governor);
+            }
+            if venue.mode == VenueMode::Paper {
+                self.trade_on_paper(venue, &mut setup)?;
             }
             ends.push(self.sessions(number, setup, sessions_open)?);
         }
@@ -140,6 +143,7 @@ impl Assembly<'_> {
             };
             Ok(VenueSetup {
                 clock: VenueClock::new(&name, self.builder.clock.clone()),
+                paper: None,
                 has_books: true,
                 kind,
                 governor: Governor::named(&name, &limits, self.config.consumers.len()),
@@ -158,7 +162,7 @@ impl Assembly<'_> {
     }
 
     /// Starts an embedded server, on a thread or as an agent of a simulated world.
-    fn serve(
+    pub(super) fn serve(
         &mut self,
         dialect: &DialectKind,
         options: SimulatedVenueOptions,
@@ -193,7 +197,11 @@ impl Assembly<'_> {
         let commands = match api {
             None => None,
             Some((endpoint, keyed)) => {
-                let session = self.session_options(2 * number + 1, endpoint, &setup.governor);
+                let (symbols, governor, venue_clock) = match &setup.paper {
+                    Some(paper) => (&paper.symbols, &paper.governor, &paper.clock),
+                    None => (&symbols, &setup.governor, &setup.clock),
+                };
+                let session = self.session_options(2 * number + 1, endpoint, governor);
                 let options = OrderOptions {
                     venue: name.clone(),
                     venue_id: VenueId(number as u16),
@@ -205,7 +213,7 @@ impl Assembly<'_> {
                         * self.config.risk.max_open_orders as usize,
                     cancel_on_stop: self.config.risk.cancel_on_stop,
                     session_number: 2 * number as u16 + 1,
-                    venue_clock: setup.clock.clone(),
+                    venue_clock: venue_clock.clone(),
                     run: self.world.entropy.run_number(),
                 };
                 let ends = OrderEnds { ready: Arc::clone(&ready), switch: switch.clone() };
@@ -338,6 +346,9 @@ impl Assembly<'_> {
         let (name, role) = (&setup.name, options.role.clone());
         let tap = self.tap(setup, &role)?;
         let (outlet, link) = self.outlet(name, &role, VenueId(number as u16), None);
+        let copies = setup.paper.as_ref().map(|paper| paper.feeds.add(&format!("{name}:{role}")));
+        let outlet = outlet.copying_to(copies);
+        let is_on_paper = setup.paper.is_some();
         let wiring = MarketWiring {
             outlet,
             tap,
@@ -353,6 +364,7 @@ impl Assembly<'_> {
         let wanted = |(instrument, kind): &Stream| match kind {
             // Books are assembled for the report and for whoever subscribes later.
             EventKind::Book => true,
+            EventKind::Trade if is_on_paper => true,
             kind => subscriptions.iter().any(|subscription| {
                 subscription.interest.contains(*kind)
                     && subscription.instruments.contains(instrument)
@@ -446,7 +458,7 @@ struct MarketEnds {
 }
 
 /// The limits of the embedded venue; what differs from the real venue's it tells itself.
-fn embedded_limits(kind: &VenueKind, simulated: &SimulatedConfig) -> Vec<Limit> {
+pub(super) fn embedded_limits(kind: &VenueKind, simulated: &SimulatedConfig) -> Vec<Limit> {
     let is_limited = |limit: &Limit| match limit.counts {
         Counted::Orders => simulated.orders_per_10s > 0,
         Counted::Weight => simulated.weight_per_min > 0,
@@ -456,7 +468,7 @@ fn embedded_limits(kind: &VenueKind, simulated: &SimulatedConfig) -> Vec<Limit> 
 }
 
 /// What an embedded venue allows: as strict as the real one, but for what the configuration says.
-fn embedded_rules(simulated: &SimulatedConfig) -> LimitRules {
+pub(super) fn embedded_rules(simulated: &SimulatedConfig) -> LimitRules {
     let or_any = |amount: u32, most: u32| if amount == 0 { u32::MAX } else { most };
     let orders = simulated.orders_per_10s;
     LimitRules {
@@ -469,7 +481,7 @@ fn embedded_rules(simulated: &SimulatedConfig) -> LimitRules {
 
 /// What an embedded venue trades: every instrument of the configuration. The start prices of each
 /// are a thousandth above those of the one before, so that merged quotes show who is best.
-fn simulated_symbols(
+pub(super) fn simulated_symbols(
     config: &Config,
     venue: &str,
     place: u64,

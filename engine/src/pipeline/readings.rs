@@ -41,6 +41,8 @@ pub(crate) struct Readings {
     pub(crate) clocks: Vec<(String, VenueClock)>,
     /// Of each pinned thread, what others took of its core.
     pub(crate) contention: Vec<Arc<ContentionBook>>,
+    /// Venues whose orders are matched in this process.
+    pub(crate) paper: Vec<String>,
     /// By venue; `None` for one without sessions.
     pub(crate) switches: Vec<Option<VenueSwitch>>,
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pitlane_ring::{Publisher, Record};
 
 use super::{EventOutlet, LetterReason};
-use crate::event::{Event, VenueId};
+use crate::event::{Event, EventKind, VenueId};
 use crate::order::trading::Marks;
 use crate::runtime::Clock;
 use crate::telemetry::{Letter, LetterSender};
@@ -24,6 +24,8 @@ pub struct LaneOutlet {
     /// Where the venue's last prices are left.
     marks: Arc<Marks>,
     open_sessions: Option<Arc<AtomicUsize>>,
+    /// Where books and trades are copied to, in paper mode.
+    copies: Option<Publisher<Event>>,
 }
 
 impl LaneOutlet {
@@ -37,7 +39,14 @@ impl LaneOutlet {
         (venue, marks): (VenueId, Arc<Marks>),
         open_sessions: Option<Arc<AtomicUsize>>,
     ) -> LaneOutlet {
-        LaneOutlet { link, letters, clock, venue, marks, open_sessions }
+        LaneOutlet { link, letters, clock, venue, marks, open_sessions, copies: None }
+    }
+
+    /// The same, which copies all of its events of books and trades as far as there is room.
+    #[must_use]
+    pub fn copying_to(mut self, copies: Option<Publisher<Event>>) -> LaneOutlet {
+        self.copies = copies;
+        self
     }
 }
 
@@ -54,10 +63,13 @@ impl EventOutlet for LaneOutlet {
 
     #[inline]
     fn publish_with(&mut self, write: impl FnOnce(&mut Event)) {
-        let Self { link, marks, .. } = self;
+        let Self { link, marks, copies, .. } = self;
         let published = link.try_publish_with(|slot| {
             write(slot);
             marks.take(slot);
+            if let Some(copies) = copies {
+                copy(copies, slot);
+            }
         });
         debug_assert!(published.is_ok(), "the session asked for room");
     }
@@ -73,6 +85,15 @@ impl EventOutlet for LaneOutlet {
             owner: None,
             raw,
         });
+    }
+}
+
+/// Copies what an exchange follows.
+fn copy(copies: &mut Publisher<Event>, event: &Event) {
+    let kind = event.kind();
+    if matches!(kind, Some(EventKind::Book | EventKind::BookState | EventKind::Trade)) {
+        // A full lane loses it; the next book tells all again.
+        let _full = copies.try_publish(event);
     }
 }
 

@@ -149,7 +149,7 @@ fn orders(orders: &[OpenOrderRow], missed: u64) -> String {
 }
 
 fn status(status: &Status) -> String {
-    let mut text = String::new();
+    let mut text = trading_text::paper(&status.paper);
     let _infallible = writeln!(
         text,
         "{}, process {}, up {} s, profile {}, trading {}, routing version {} ({} flips)",

@@ -22,6 +22,7 @@ mod exchange;
 mod fault;
 mod frame_kind;
 mod limits;
+mod live_feed;
 mod moment;
 mod options;
 mod penalties;
@@ -41,6 +42,7 @@ pub use exchange::{
 pub use fault::{Fault, FaultName, FaultPlan, FaultRule, Trigger};
 pub use frame_kind::FrameKind;
 pub use limits::{Enforcement, LimitRules};
+pub use live_feed::LiveFeeds;
 pub use options::{SimulatedVenueError, SimulatedVenueOptions};
 pub use penalties::{Penalties, Penalty};
 pub use recording::{Recording, RecordingError};

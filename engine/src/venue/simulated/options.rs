@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::exchange::{Commission, SelfTrade, SimulatedSymbol};
 use super::fault::FaultPlan;
 use super::limits::LimitRules;
+use super::live_feed::LiveFeeds;
 use crate::config::SIMULATED_SYMBOLS_MAX;
 
 /// Everything a [`SimulatedVenue`](super::SimulatedVenue) is started with.
@@ -36,6 +37,11 @@ pub struct SimulatedVenueOptions {
     pub self_trade: SelfTrade,
     /// What goes wrong, and when.
     pub fault_plan: FaultPlan,
+    /// Where the liquidity of its markets comes from; `None`: from its own crowd. Instruments have
+    /// the numbers of the symbols.
+    pub live: Option<LiveFeeds>,
+    /// From a message of an order session to its arrival, ns.
+    pub order_latency_ns: u64,
 }
 
 impl Default for SimulatedVenueOptions {
@@ -52,6 +58,8 @@ impl Default for SimulatedVenueOptions {
             commission: Commission::STANDARD,
             self_trade: SelfTrade::ExpireMaker,
             fault_plan: FaultPlan::default(),
+            live: None,
+            order_latency_ns: 0,
         }
     }
 }

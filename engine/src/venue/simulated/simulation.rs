@@ -19,6 +19,8 @@ pub struct Simulation {
     events: Vec<Event>,
     pending: Vec<Pending>,
     next_tenth_ns: u64,
+    /// From a message of an order session to its arrival, ns.
+    order_latency_ns: u64,
 }
 
 /// Something that happens later to one connection.
@@ -31,7 +33,12 @@ struct Pending {
 impl Simulation {
     pub fn new(exchange: Exchange, limits: Limits, dialect: Box<dyn Dialect>) -> Self {
         let (events, pending) = (Vec::new(), Vec::new());
-        Self { exchange, limits, dialect, events, pending, next_tenth_ns: 0 }
+        Self { exchange, limits, dialect, events, pending, next_tenth_ns: 0, order_latency_ns: 0 }
+    }
+
+    /// The same, at which messages of order sessions arrive so much later.
+    pub fn with_order_latency(self, order_latency_ns: u64) -> Self {
+        Self { order_latency_ns, ..self }
     }
 
     /// Lets the dialect handle a message, sends what it says, and then what it led to.
@@ -109,6 +116,9 @@ impl Simulation {
                 Saying::Now(text) | Saying::Later { text, .. } => {
                     clients.reply(slot, serial, &text)
                 }
+                Saying::Arrives { text, .. } => {
+                    self.handle((slot, serial), &text, Stage::Received, clients, now);
+                }
                 Saying::Again { text, is_heard, .. } => {
                     let stage = if is_heard { Stage::Forwarded } else { Stage::Unheard };
                     self.handle((slot, serial), &text, stage, clients, now);
@@ -175,7 +185,11 @@ impl Content for Simulation {
     fn message(&mut self, slot: usize, text: &str, clients: &mut Clients, now: Moment) {
         let Some(client) = clients.get(slot) else { return };
         let at = (slot, client.serial);
-        if client.session.door != Door::Rest {
+        if client.session.door == Door::Api && self.order_latency_ns > 0 {
+            let at_ns = now.ns + self.order_latency_ns;
+            let saying = Saying::Arrives { at_ns, text: text.to_owned() };
+            self.pending.push(Pending { slot, serial: at.1, saying });
+        } else if client.session.door != Door::Rest {
             self.handle(at, text, Stage::Received, clients, now);
         }
     }

@@ -92,7 +92,8 @@ impl SimulatedVenue {
             clock,
             net,
         };
-        let handle = open(server, Simulation::new(exchange, limits, dialect))?;
+        let simulation = Simulation::new(exchange, limits, dialect);
+        let handle = open(server, simulation.with_order_latency(options.order_latency_ns))?;
         Ok(Self { handle, penalties, ledger, symbols: options.symbols, is_calm })
     }
 

@@ -104,6 +104,8 @@ pub enum Saying {
     Now(String),
     /// A text, later.
     Later { at_ns: u64, text: String },
+    /// The message arrives, later.
+    Arrives { at_ns: u64, text: String },
     /// The message is handled again, as forwarded; `is_heard`: its reply is given then.
     Again { at_ns: u64, text: String, is_heard: bool },
     /// The connection is closed.
@@ -115,9 +117,10 @@ impl Saying {
     pub fn due_ns(&self) -> u64 {
         match self {
             Saying::Now(_) => 0,
-            Saying::Later { at_ns, .. } | Saying::Again { at_ns, .. } | Saying::Close { at_ns } => {
-                *at_ns
-            }
+            Saying::Later { at_ns, .. }
+            | Saying::Arrives { at_ns, .. }
+            | Saying::Again { at_ns, .. }
+            | Saying::Close { at_ns } => *at_ns,
         }
     }
 }

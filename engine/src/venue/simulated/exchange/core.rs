@@ -7,15 +7,19 @@ use parking_lot::Mutex;
 use super::account_orders::{AccountOrders, OrderName, Placed};
 use super::book::Side::{Buy, Sell};
 use super::event::Event;
+use super::instrument::SimulatedSymbol;
 use super::kline::Kline;
 use super::ledger::{Ledger, LedgerTop, top_hash};
 use super::market::{Market, MarketEvent};
 use super::order::NewOrder;
 use super::pace::Pace;
 use super::refusal::Refusal;
+use crate::venue::simulated::live_feed::{Live, LiveFeeds};
 use crate::venue::simulated::moment::Moment;
 use crate::venue::simulated::options::SimulatedVenueOptions;
 
+/// A live book is looked at this often.
+const FOLLOW_NS: u64 = 1_000_000;
 /// Diffs of the fast depth feed are cut this often.
 const CUT_NS: u64 = 100_000_000;
 /// Every so many fast cuts, the slow feed is cut too.
@@ -28,6 +32,8 @@ const ACTIONS_PER_TURN_MAX: u64 = 1_000_000;
 /// Markets and an account.
 pub struct Exchange {
     markets: Vec<Market>,
+    /// Where their liquidity comes from, if not from their crowds.
+    live: Option<LiveFeeds>,
     orders: AccountOrders,
     pace: Pace,
     next_market: usize,
@@ -40,10 +46,14 @@ pub struct Exchange {
 impl Exchange {
     /// Opens the markets: their books are full, and nobody is owed a frame of that.
     pub fn new(options: &SimulatedVenueOptions, now: Moment) -> Self {
-        let open = |symbol: &_| Market::new(Clone::clone(symbol), options.seed, now.epoch_ms);
+        let open = |symbol: &SimulatedSymbol| match options.live {
+            Some(_) => Market::following(symbol.clone(), now.epoch_ms),
+            None => Market::new(symbol.clone(), options.seed, now.epoch_ms),
+        };
         let SimulatedVenueOptions { starting_balance, commission, self_trade, .. } = *options;
         Self {
             markets: options.symbols.iter().map(open).collect(),
+            live: options.live.clone(),
             orders: AccountOrders::new(&options.symbols, starting_balance, commission, self_trade),
             pace: Pace::new(now.ns, options.events_per_s),
             next_market: 0,
@@ -124,6 +134,10 @@ impl Exchange {
     /// Does all that is due by now. Returns how many market events were given up because the caller
     /// was held up for more than a second.
     pub fn tick(&mut self, now: Moment) -> u64 {
+        if self.live.is_some() {
+            self.follow(now);
+            return 0;
+        }
         let (mut owed, given_up) = self.pace.owed(now.ns);
         let mut actions = 0;
         while owed > 0 && actions < ACTIONS_PER_TURN_MAX {
@@ -147,7 +161,24 @@ impl Exchange {
 
     /// When the next thing is due, nanoseconds of the monotonic clock.
     pub fn next_due_ns(&self, now_ns: u64) -> u64 {
-        self.pace.next_due_ns(now_ns).min(self.next_cut_ns)
+        match self.live {
+            Some(_) => now_ns + FOLLOW_NS,
+            None => self.pace.next_due_ns(now_ns).min(self.next_cut_ns),
+        }
+    }
+
+    /// Takes what the live books and trades have become.
+    fn follow(&mut self, now: Moment) {
+        let Some(feeds) = self.live.clone() else { return };
+        feeds.drain(|index, live| {
+            let Some(market) = self.markets.get_mut(index) else { return };
+            match live {
+                Live::Book { bids, asks } => market.follow_book(bids, asks),
+                Live::Trade { taker, price, qty } => market.follow_trade(taker, price, qty),
+                Live::Lost => market.lose_book(),
+            }
+            self.settle(index, now);
+        });
     }
 
     /// Moves what happened since the last call into `events`, oldest first.

@@ -8,6 +8,7 @@ use super::book::{Book, Fill, Side};
 use super::crowd::{Action, Crowd};
 use super::instrument::SimulatedSymbol;
 use super::kline::Kline;
+use super::live_levels::LiveLevels;
 use super::trade_tick::TradeTick;
 
 /// First and last update id of a depth diff, and the bid and ask prices that it touches.
@@ -41,7 +42,9 @@ pub struct Market {
     crowd: Crowd,
     update_id: u64,
     next_trade_id: u64,
-    last_price: u64,
+    pub(super) last_price: u64,
+    /// Of a market that follows a live book.
+    pub(super) live: LiveLevels,
     top: Option<((u64, u64), (u64, u64))>,
     windows: [DiffWindow; 2],
     /// What happened since the last drain.
@@ -71,6 +74,7 @@ impl Market {
             update_id: 1_000_000,
             next_trade_id: 1,
             last_price: symbol.start_price,
+            live: LiveLevels::default(),
             top: None,
             windows: Default::default(),
             events: Vec::new(),
@@ -84,6 +88,22 @@ impl Market {
         market.kline = Kline::at(now_ms);
         market.windows = std::array::from_fn(|_| DiffWindow::starting(market.update_id + 1));
         market
+    }
+
+    /// A symbol whose book is empty until a live one is followed; it has no crowd.
+    pub fn following(symbol: SimulatedSymbol, now_ms: i64) -> Self {
+        let market = Market::new(symbol, 0, now_ms);
+        Self {
+            book: Book::new(&market.symbol.name),
+            last_price: market.symbol.start_price,
+            top: None,
+            ..market
+        }
+    }
+
+    /// Something has happened.
+    pub(super) fn tell(&mut self, event: MarketEvent) {
+        self.events.push(event);
     }
 
     /// Id of the last change of a level.

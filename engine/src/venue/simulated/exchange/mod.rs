@@ -17,6 +17,8 @@ mod filters;
 mod instrument;
 mod kline;
 mod ledger;
+mod live;
+mod live_levels;
 mod market;
 mod order;
 mod pace;
