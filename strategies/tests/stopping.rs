@@ -1,8 +1,9 @@
 //! What ends a run, in a process of its own: every signal, whatever its output does (LM-16).
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -54,12 +55,26 @@ fn full_pipe(path: &Path) -> (File, File) {
     (both(0).unwrap(), filler)
 }
 
+/// Waits for the end of a child.
+fn ended(child: &mut std::process::Child) -> std::process::ExitStatus {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if started.elapsed() > STOP_MAX {
+            child.kill().unwrap();
+            panic!("it trades on");
+        }
+        std::thread::yield_now();
+    }
+}
+
 /// As a terminal that was stopped by Ctrl-S, or a reader that does not read (EDGE-32, F36).
 #[test]
 fn an_output_that_takes_nothing_holds_up_no_stop() {
     let dir = tempfile::tempdir().unwrap();
     let (err, _kept_open) = full_pipe(&dir.path().join("full"));
-    let started = Instant::now();
     let mut child = Command::new(PITLANE)
         .args(["run", "--duration", "1s", "--report", "json"])
         .current_dir(dir.path())
@@ -68,15 +83,70 @@ fn an_output_that_takes_nothing_holds_up_no_stop() {
         .stderr(Stdio::from(err))
         .spawn()
         .unwrap();
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
+    assert_eq!(ended(&mut child).code(), Some(0));
+}
+
+/// The report is for that output: it is given up, said so, and left in the run's folder.
+#[test]
+fn a_report_that_its_output_does_not_take_lies_in_the_folder_of_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, _kept_open) = full_pipe(&dir.path().join("full"));
+    let mut child = Command::new(PITLANE)
+        .args(["run", "--duration", "1s", "--report", "json"])
+        .current_dir(dir.path())
+        .stdout(Stdio::from(out))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    assert_eq!(ended(&mut child).code(), Some(1));
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("standard output takes nothing"), "{said}");
+    let (_, path) = said.split_once("the report lies in ").unwrap_or_else(|| panic!("{said}"));
+    let path = dir.path().join(path.lines().next().unwrap());
+    let report: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(report["identity_holds"], true);
+}
+
+/// From the first instant on a signal ends a run: by the system while there is nothing to end in
+/// order, else in order (LM-16).
+#[test]
+fn a_signal_at_any_point_of_the_start_ends_the_run() {
+    let mut running = Vec::new();
+    for number in 0..16 {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = Command::new(PITLANE)
+            .args(["run", "--duration", "60s", "--report", "json"])
+            .current_dir(dir.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Points of the start, not times: each comes after more of the process' own work. Whatever
+        // a build touches, the last ones are in the run itself.
+        let stat = format!("/proc/{}/stat", child.id());
+        let started = Instant::now();
+        while pages_touched(&stat) < 500 * number && started.elapsed().as_secs() < 2 {
+            assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+            std::thread::yield_now();
         }
-        if started.elapsed() > STOP_MAX {
-            child.kill().unwrap();
-            panic!("it trades on");
-        }
-        std::thread::yield_now();
-    };
-    assert_eq!(status.code(), Some(0));
+        let signal = ["-HUP", "-TERM", "-QUIT", "-INT"][number as usize % 4];
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        running.push((number, signal, child, dir));
+    }
+    for (number, signal, child, _dir) in &mut running {
+        let status = ended(child);
+        let is_in_order = status.code() == Some(0);
+        let is_by_system = status.signal().is_some();
+        assert!(is_in_order || is_by_system, "{signal} at point {number}: {status}");
+    }
+}
+
+/// How far a process has come, by the pages that it has touched.
+fn pages_touched(stat: &str) -> u64 {
+    let text = std::fs::read_to_string(stat).unwrap_or_default();
+    let (_, fields) = text.rsplit_once(')').unwrap_or_default();
+    fields.split_whitespace().nth(7).and_then(|faults| faults.parse().ok()).unwrap_or(u64::MAX)
 }

@@ -84,8 +84,9 @@ pub fn main(registry: StrategyRegistry) -> ExitCode {
     exit.into()
 }
 
-/// How long a verb that runs an engine waits for a standard output that takes nothing.
-const OUTPUT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a verb that runs an engine waits for a standard output that takes nothing. What waits
+/// behind it is the end of the process.
+const OUTPUT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Verbs that own a running engine must end whatever their output does; all others wait for their
 /// reader.

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use pitlane_engine::config::{Config, ConfigError};
 use pitlane_engine::report::{FindingKind, Report};
 use pitlane_engine::runtime::{CorePlan, HostCores};
-use pitlane_engine::text::escaped;
+use pitlane_engine::text::{escaped, masked};
 use pitlane_engine::venue::registry::VenueKind;
 use pitlane_engine::venue::simulated::ReplayPace;
+use pitlane_engine::world::Files;
 use pitlane_engine::{
     Engine, LaunchError, LaunchOptions, RecordedSession, StrategyRegistry, launch_with,
 };
@@ -203,14 +204,38 @@ fn print_report(
     form: ReportForm,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Exit> {
-    match form {
-        ReportForm::Text => terminal.print(&report_text(report)),
+    let (text, name) = match form {
+        ReportForm::Text => (report_text(report), "report.txt"),
         ReportForm::Json => match serde_json::to_string(report) {
-            Ok(json) => terminal.print(&format!("{json}\n")),
+            Ok(json) => (format!("{json}\n"), "report.json"),
             Err(error) => {
                 terminal.complain(&format!("cannot write the report as JSON: {error}"));
-                Err(Exit::Failed)
+                return Err(Exit::Failed);
             }
         },
+    };
+    let printed = terminal.print(&text);
+    if printed.is_err() {
+        keep_report(report, &masked(&text), name, terminal);
+    }
+    printed
+}
+
+/// A report that nobody could be shown is left beside the run's other files.
+fn keep_report(report: &Report, text: &str, name: &str, terminal: &mut Terminal<'_>) {
+    let Some(folder) = report.hlog.as_deref().and_then(|log| Path::new(log).parent()) else {
+        return;
+    };
+    let path = folder.join(name);
+    let kept =
+        Files::Real.create_private(&path).and_then(|mut file| file.write_all(text.as_bytes()));
+    let shown = path.display();
+    match kept {
+        Ok(()) => terminal.complain(&format!("the report lies in {shown}")),
+        Err(error) => {
+            terminal.complain(&format!("the report is lost: {shown}: {error}"));
+            // A part of it would pass for the whole.
+            let _may_not_be_there = Files::Real.remove(&path);
+        }
     }
 }

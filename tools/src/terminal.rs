@@ -26,7 +26,15 @@ impl Terminal<'_> {
     pub fn print(&mut self, text: &str) -> Result<(), Exit> {
         match self.out.write_all(masked(text).as_bytes()).and_then(|()| self.out.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                self.complain(&format!("cannot write the result: {error}"));
+                let why = match error.kind() {
+                    io::ErrorKind::TimedOut => {
+                        "standard output takes nothing, as a stopped terminal (Ctrl-S) or a reader \
+                         that does not read; the rest of it was given up"
+                            .to_owned()
+                    }
+                    _ => error.to_string(),
+                };
+                self.complain(&format!("cannot write the result: {why}"));
                 Err(Exit::Failed)
             }
             _ => Ok(()),

@@ -189,6 +189,9 @@ section! {
         /// Each live book is held against a fresh snapshot once in this time, and at most one a
         /// second; a book that disagrees with quotes or trades at once. 0: never.
         book_refresh_s: u64 = 300 => whole(0..=86_400, "s");
+        /// What a venue says of its instruments (status, tick, step) is asked for once in this
+        /// time, where REST tells it; a change reaches strategies as an event. 0: never.
+        instrument_refresh_s: u64 = 30 => whole(0..=86_400, "s");
         /// First wait before a reconnect; it doubles with each failure, with jitter.
         backoff_min_ms: u64 = 100 => whole(10..=60_000, "ms");
         /// Longest wait before a reconnect. Not below `backoff_min_ms`.

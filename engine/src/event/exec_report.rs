@@ -111,6 +111,15 @@ coded! {
     }
 }
 coded! {
+    /// Whether a fill met an order of ours that rested, or ours met another that did.
+    Liquidity {
+        /// Ours rested in the book.
+        Maker = 1 "maker",
+        /// Ours came to the book.
+        Taker = 2 "taker",
+    }
+}
+coded! {
     /// Side of the position that an order opens or closes, on accounts in hedge mode.
     PositionSide {
         /// One net position an instrument; all that spot accounts have.
@@ -158,6 +167,10 @@ pub const FEE_UNKNOWN: u8 = 4;
 /// In [`ExecReport::flags`]: an operator has it told again, from a dead letter. It counts only
 /// where it is the next fill of an order that is open.
 pub const RETOLD: u8 = 8;
+/// In [`ExecReport::flags`]: the fill's order rested in the book.
+pub const MAKER: u8 = 16;
+/// In [`ExecReport::flags`]: the fill's order came to the book. Neither of both: it is not known.
+pub const TAKER: u8 = 32;
 
 payload! {
     /// A venue's, or the engine's, word on one of our orders.
@@ -212,7 +225,7 @@ payload! {
         expiry_code: u8,
         /// Code of the [`PositionSide`].
         position_side_code: u8,
-        /// [`REDUCE_ONLY`], [`INFERRED`], [`FEE_UNKNOWN`], [`RETOLD`].
+        /// [`REDUCE_ONLY`], [`INFERRED`], [`FEE_UNKNOWN`], [`RETOLD`], [`MAKER`], [`TAKER`].
         flags: u8,
         /// Always 0.
         reserved: [u8; 2],
@@ -297,6 +310,28 @@ impl ExecReport {
     #[must_use]
     pub fn fee_asset_name(&self) -> AssetName {
         asset_name(self.fee_asset)
+    }
+
+    /// Whether a fill made or took liquidity; `None` where the venue did not say, and of what is no
+    /// fill.
+    #[inline]
+    #[must_use]
+    pub fn liquidity(&self) -> Option<Liquidity> {
+        match (self.has(MAKER), self.has(TAKER)) {
+            (true, false) => Some(Liquidity::Maker),
+            (false, true) => Some(Liquidity::Taker),
+            _ => None,
+        }
+    }
+
+    /// Notes whether the fill made or took liquidity.
+    #[inline]
+    pub(crate) fn set_liquidity(&mut self, liquidity: Option<Liquidity>) {
+        self.flags |= match liquidity {
+            Some(Liquidity::Maker) => MAKER,
+            Some(Liquidity::Taker) => TAKER,
+            None => 0,
+        };
     }
 
     /// Whether all of `flags` are set.

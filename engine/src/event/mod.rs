@@ -23,8 +23,8 @@ mod typed;
 mod venue_ref;
 
 pub use exec_report::{
-    Certainty, ExecReport, ExecType, ExpiryReason, FEE_UNKNOWN, INFERRED, OrderStatus,
-    PositionSide, REDUCE_ONLY, RETOLD, RejectReason,
+    Certainty, ExecReport, ExecType, ExpiryReason, FEE_UNKNOWN, INFERRED, Liquidity, MAKER,
+    OrderStatus, PositionSide, REDUCE_ONLY, RETOLD, RejectReason, TAKER,
 };
 pub use fixed::{
     AssetAmount, FixedError, Price, Qty, SCALE_MAX, format_scaled, notional, parse_scaled,

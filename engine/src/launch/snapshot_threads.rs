@@ -1,10 +1,13 @@
 //! The agents that fetch snapshots, each beside the pinned cores.
 
+use std::collections::BTreeSet;
+
 use super::assemble::Assembly;
 use super::options::LaunchError;
 use super::venue_setup::VenueSetup;
+use crate::event::InstrumentId;
 use crate::runtime::{Agent, Beside};
-use crate::venue::market::{SnapshotClient, SnapshotOptions};
+use crate::venue::market::{Connection, SnapshotClient, SnapshotOptions};
 use crate::venue::recorder::Tap;
 use crate::venue::transport::{Endpoint, RestOptions};
 use crate::venue::{SymbolMap, VenueClock};
@@ -14,6 +17,25 @@ use crate::world::Spawn;
 const SNAPSHOT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 impl Assembly<'_> {
+    /// What asks REST for a connection: for its books, and about those of its instruments that are
+    /// `unwatched` by another. It measures the time by the clock, where that is not yet taken.
+    pub(super) fn rest_side(
+        &mut self,
+        setup: &VenueSetup,
+        role: &str,
+        connection: &Connection,
+        unwatched: &mut BTreeSet<InstrumentId>,
+        clock: &mut Option<VenueClock>,
+    ) -> Result<Option<SnapshotClient>, LaunchError> {
+        let (symbols, kind) = (&connection.symbols, setup.kind);
+        let known = symbols.iter().map(|(_, symbol)| symbol.instrument);
+        let watched: Vec<_> =
+            known.filter(|id| kind.tells_instruments && unwatched.remove(id)).collect();
+        let is_asked = connection.has_books && kind.has_rest_snapshots || !watched.is_empty();
+        let Some(rest) = setup.rest.clone().filter(|_| is_asked) else { return Ok(None) };
+        self.snapshots(setup, role, rest, symbols, watched, clock.take()).map(Some)
+    }
+
     /// The agent of one market session, started, and the end that asks it.
     pub(super) fn snapshots(
         &mut self,
@@ -21,6 +43,7 @@ impl Assembly<'_> {
         role: &str,
         rest: Endpoint,
         symbols: &SymbolMap,
+        watched: Vec<InstrumentId>,
         venue_clock: Option<VenueClock>,
     ) -> Result<SnapshotClient, LaunchError> {
         let beside = self.place_beside()?;
@@ -37,6 +60,7 @@ impl Assembly<'_> {
             symbols: symbols.clone(),
             governor: setup.governor.clone(),
             learns_limits: role == "market",
+            watched: (watched, self.config.session.instrument_refresh_s * 1_000_000_000),
             venue_clock,
             clock: self.builder.clock.clone(),
             wakers: self.wakers.clone(),

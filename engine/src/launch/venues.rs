@@ -4,6 +4,7 @@
 //! The embedded venue is a venue like any other: its server starts first, and then it is connected
 //! to by its address, through the same adapter.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -254,6 +255,7 @@ impl Assembly<'_> {
         self.builder.readings.clocks.push((setup.name.clone(), setup.clock.clone()));
         // One agent measures the venue's time: the first, or one that does nothing else.
         let mut kept = Some(setup.clock.clone());
+        let mut unwatched: BTreeSet<_> = symbols.iter().map(|(_, of)| of.instrument).collect();
         for (place, connection) in connections.into_iter().enumerate() {
             let role = match place {
                 0 => "market".to_owned(),
@@ -263,10 +265,7 @@ impl Assembly<'_> {
                 0 => 2 * number,
                 _ => self.next_extra_session(),
             };
-            let rest = setup.rest.clone().filter(|_| connection.has_books);
-            let snapshots = rest
-                .map(|rest| self.snapshots(setup, &role, rest, &connection.symbols, kept.take()))
-                .transpose()?;
+            let snapshots = self.rest_side(setup, &role, &connection, &mut unwatched, &mut kept)?;
             let mut feed =
                 MarketFeedOptions::new(VenueId(number as u16), connection.symbols.clone());
             feed.has_books = connection.has_books;
@@ -294,7 +293,8 @@ impl Assembly<'_> {
             links.push(self.market_session(number, setup, options, snapshots, ends)?);
         }
         if let (Some(rest), Some(clock)) = (setup.rest.clone(), kept) {
-            let _nobody_asks = self.snapshots(setup, "time", rest, &symbols, Some(clock))?;
+            let _nobody_asks =
+                self.snapshots(setup, "time", rest, &symbols, Vec::new(), Some(clock))?;
         }
         Ok(())
     }

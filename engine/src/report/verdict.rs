@@ -14,12 +14,13 @@ use crate::order::order_log::OrderLogReport;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
+    /// An order may still rest at its venue: it goes on costing money while nobody looks, so it is
+    /// said last and loudest, whatever else went wrong.
+    OrdersLeft,
     /// A critical event was lost, or trading was halted since one could not be stored.
     CriticalLost,
     /// The journal failed, and trading was halted for it.
     JournalFailed,
-    /// An order may still rest at its venue.
-    OrdersLeft,
     /// A thread did not stop in time.
     ThreadLeftBehind,
     /// An account does not hold.
@@ -39,9 +40,9 @@ pub enum FindingKind {
 impl FindingKind {
     /// Every kind, the gravest first.
     pub const ALL: [FindingKind; 10] = [
+        FindingKind::OrdersLeft,
         FindingKind::CriticalLost,
         FindingKind::JournalFailed,
-        FindingKind::OrdersLeft,
         FindingKind::ThreadLeftBehind,
         FindingKind::AccountBroken,
         FindingKind::MarketDataIncomplete,
@@ -55,9 +56,9 @@ impl FindingKind {
     #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
+            FindingKind::OrdersLeft => 7,
             FindingKind::CriticalLost => 5,
             FindingKind::JournalFailed => 12,
-            FindingKind::OrdersLeft => 7,
             FindingKind::ThreadLeftBehind => 6,
             FindingKind::AccountBroken => 1,
             FindingKind::MarketDataIncomplete => 8,
@@ -168,8 +169,9 @@ mod tests {
     use crate::pipeline::TermCounts;
     use crate::report::{ConsumerReport, SilentStream, VenueReport};
     use crate::runtime::StallFigures;
-    use crate::safety::QuarantineReason;
+    use crate::safety::{HaltReason, QuarantineReason};
     use crate::venue::BookSummary;
+    use crate::venue::orders::LeftOrder;
 
     #[test]
     fn the_gravest_finding_gives_the_exit_code_and_all_are_told() {
@@ -189,6 +191,30 @@ mod tests {
         let texts: Vec<String> = report.findings().into_iter().map(|f| f.text).collect();
         assert_eq!(texts.len(), 5, "{texts:?}");
         assert!(texts[3].contains("only 4 of the recording's 10 frames"), "{texts:?}");
+    }
+
+    #[test]
+    fn orders_that_were_left_come_before_a_halt_and_both_are_named() {
+        let mut report = report();
+        report.halted = Some(HaltReason::LettersFull);
+        report.critical_lost = 3;
+        report.orders.left_at_venues.push(LeftOrder {
+            venue: "sim".into(),
+            name: "p1-0-7".into(),
+            venue_order_id: "1234".into(),
+            symbol: "BTCUSDT".into(),
+            side: "buy",
+            price: "1".into(),
+            trigger_price: None,
+            qty: "2".into(),
+            filled: "0".into(),
+            state: "open".into(),
+        });
+        let expected =
+            [FindingKind::OrdersLeft, FindingKind::CriticalLost, FindingKind::CriticalLost];
+        let found: Vec<FindingKind> = kinds(&report).iter().map(|(kind, _)| *kind).collect();
+        assert_eq!((&found[..], report.exit_code()), (&expected[..], 7));
+        assert!(kinds(&report)[0].1.contains("p1-0-7"), "{:?}", kinds(&report));
     }
 
     fn report() -> Report {

@@ -48,6 +48,8 @@ pub struct VenueKind {
     pub(crate) frame_bytes_usual: usize,
     /// See [`MarketProtocol::BOOK_LEVELS_USUAL`].
     pub(crate) book_levels_usual: usize,
+    /// Whether REST tells if instruments trade, and in which increments.
+    pub tells_instruments: bool,
     /// See [`Connection::spread`].
     pub spread: Spread,
     /// See [`SnapshotAgent::new`].
@@ -127,6 +129,7 @@ const fn of<P: MarketProtocol>(
         has_rest_snapshots: P::SNAPSHOT.rest().is_some(),
         frame_bytes_usual: P::FRAME_BYTES_USUAL,
         book_levels_usual: P::BOOK_LEVELS_USUAL,
+        tells_instruments: P::INSTRUMENTS.is_some(),
         spread: Connection::spread::<P>,
         snapshot_agent: snapshot_agent::<P>,
         fit: Fit::of::<P>,

@@ -221,6 +221,7 @@ fn snapshots<P: MarketProtocol>(
         symbols: symbols(),
         governor: Governor::default(),
         learns_limits: false,
+        watched: (Vec::new(), 0),
         venue_clock: None,
         clock: clock.clone(),
         wakers: CoreWakers::default(),

@@ -3,6 +3,7 @@
 mod bad_days;
 mod faults;
 mod heard;
+mod instruments;
 mod on_record;
 mod orders;
 mod slow_streams;

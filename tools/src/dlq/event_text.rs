@@ -245,6 +245,9 @@ fn fill_fields(report: &ExecReport, scales: Scales) -> Fields {
     if report.exec_type() == Some(ExecType::Corrected) {
         fields.push(("value before", decimal(report.replaced_quote, places, places)));
     }
+    if let Some(liquidity) = report.liquidity() {
+        fields.push(("liquidity", liquidity.name().to_owned()));
+    }
     if report.has(INFERRED) {
         fields.push(("flag", "inferred from a sum".to_owned()));
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use pitlane_engine::event::{FEE_UNKNOWN, INFERRED, Side, format_scaled};
+use pitlane_engine::event::{FEE_UNKNOWN, INFERRED, Liquidity, Side, format_scaled};
 use pitlane_engine::journal::{
     Intent, NameTable, Named, RecordKind, RecordView, RunStart, RunStop, SegmentHeader,
     TradingState, VenueWord,
@@ -17,7 +17,7 @@ use super::names::Names;
 pub(super) const CSV_HEAD: &str = "sequence,time_ns,epoch,kind,strategy,venue,instrument,order,\
                                    name,action,exec_type,status,side,order_type,time_in_force,\
                                    price,qty,filled_qty,last_price,last_qty,fee,fee_asset,\
-                                   execution_id,venue_order_id,certainty,reason,inferred,\
+                                   execution_id,venue_order_id,certainty,reason,liquidity,inferred,\
                                    decision_id,trace_id,venue_time_ns,detail";
 
 /// A record with its names. What it has not is left out.
@@ -87,6 +87,8 @@ pub(super) struct OrderFields {
     certainty: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    liquidity: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     inferred: Option<bool>,
 }
@@ -167,6 +169,7 @@ impl Line {
         if is_fill {
             (fields.last_price, fields.last_qty) = (price(report.last_price), qty(report.last_qty));
             fields.inferred = Some(report.has(INFERRED));
+            fields.liquidity = report.liquidity().map(Liquidity::name);
         }
         if is_fill && !report.has(FEE_UNKNOWN) && report.fee_asset != 0 {
             fields.fee = Some(format_scaled(report.fee, 8).to_string());
@@ -227,6 +230,7 @@ impl Line {
             of.venue_order_id.clone(),
             owned(of.certainty),
             owned(of.reason),
+            owned(of.liquidity),
             of.inferred.map(|inferred| inferred.to_string()),
             number(self.decision_id),
             number(self.trace_id),

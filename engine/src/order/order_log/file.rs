@@ -183,8 +183,8 @@ mod tests {
     use super::super::sender::{OrderLogSender, order_log_lane};
     use super::*;
     use crate::event::{
-        ExecReport, ExecType, FEE_UNKNOWN, INFERRED, OrderStatus, RejectReason, Side, VenueRef,
-        asset_code,
+        ExecReport, ExecType, FEE_UNKNOWN, INFERRED, Liquidity, OrderStatus, RejectReason, Side,
+        VenueRef, asset_code,
     };
     use crate::instrument::Instruments;
     use crate::order::{OrderAction, OrderCommand, OrderType, TimeInForce};
@@ -239,6 +239,7 @@ mod tests {
         (report.price, report.qty) = (10_050, 200_000);
         (report.last_price, report.last_qty, report.filled_qty) = (10_049, 100_000, 100_000);
         (report.fee, report.fee_asset) = (12_345, asset_code("BNB").unwrap());
+        report.set_liquidity(Some(Liquidity::Taker));
         let mut event = Event::new(&report);
         (event.trace_id, event.venue_time_ns, event.receive_ns) = (5, 1_700_000_000_000, 10);
         event
@@ -268,6 +269,7 @@ mod tests {
         assert_eq!((&fill["order"], &fill["venue_order_id"]), (&7.into(), &"1234".into()));
         assert_eq!((&fill["value"], &fill["fee"]), (&"100.4900000".into(), &"0.00012345".into()));
         assert_eq!((&fill["fee_asset"], &fill["told"]), (&"BNB".into(), &true.into()));
+        assert_eq!(fill["liquidity"], "taker");
     }
 
     #[test]
@@ -280,6 +282,7 @@ mod tests {
         bench.log.drain(&[inferred]);
         let fill = &bench.lines("fills.jsonl")[0];
         assert_eq!((&fill["fee"], &fill["execution_id"]), (&().into(), &().into()));
+        assert_eq!(fill["liquidity"], serde_json::Value::Null);
         assert_eq!((&fill["inferred"], &fill["told"]), (&true.into(), &false.into()));
     }
 

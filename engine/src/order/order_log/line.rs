@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::note::{NoteKind, OrderNote};
 use crate::event::{
-    AssetAmount, Certainty, ExecType, ExpiryReason, FEE_UNKNOWN, INFERRED, InstrumentId,
+    AssetAmount, Certainty, ExecType, ExpiryReason, FEE_UNKNOWN, INFERRED, InstrumentId, Liquidity,
     OrderStatus, PositionSide, RejectReason, Side, format_scaled,
 };
 use crate::instrument::Instruments;
@@ -60,6 +60,8 @@ struct FillLine<'a> {
     replaced_value: Option<String>,
     fee: Option<String>,
     fee_asset: Option<String>,
+    /// `maker` or `taker`, where the venue says.
+    liquidity: Option<&'static str>,
     inferred: bool,
     filled_qty: String,
     order_qty: String,
@@ -181,6 +183,7 @@ fn fill_line<'a>(note: &OrderNote, scales: &Scales, head: Head<'a>) -> FillLine<
         replaced_value: is_correction.then(|| scales.value(report.replaced_quote)),
         fee: is_fee_known.then_some(fee),
         fee_asset: (is_fee_known && has_fee).then(|| report.fee_asset_name().to_string()),
+        liquidity: report.liquidity().map(Liquidity::name),
         inferred: report.has(INFERRED),
         filled_qty: scales.qty(report.filled_qty),
         order_qty: scales.qty(report.qty),

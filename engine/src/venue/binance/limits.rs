@@ -11,7 +11,7 @@ use crate::venue::protocol::Refusal;
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// Bytes of an answer about the venue's rules, of all symbols.
-const INFO_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub(super) const INFO_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of a refusal that are looked at.
 const REFUSAL_BYTES_MAX: usize = 4 * 1024;
 /// A time in a refusal's text is told from other numbers by its digits: ms since the Unix epoch.

@@ -2,6 +2,7 @@
 //!
 //! Source: the venue's "WebSocket Streams" and "Market Data endpoints", and what recordings show.
 
+use super::instruments::{path_of, read_instruments};
 use super::limits::{read_header, read_info, read_refusal};
 use super::market_decoder::MarketDecoder;
 use super::snapshot::{read_snapshot, read_time};
@@ -10,8 +11,8 @@ use crate::venue::book::BookRule;
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{Counted, Limit, LimitWords};
 use crate::venue::protocol::{
-    KeepAlive, MarketProtocol, MarketSink, Refusal, RestSnapshot, ShallowSnapshot, SnapshotFrom,
-    TimeRequest, VenueLimits,
+    InstrumentsRequest, KeepAlive, MarketProtocol, MarketSink, Refusal, RestSnapshot,
+    ShallowSnapshot, SnapshotFrom, TimeRequest, VenueLimits,
 };
 use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
 
@@ -70,6 +71,13 @@ impl MarketProtocol for SpotMarket {
     const ROUTES: &'static [&'static str] = &[""];
     const TIME: Option<TimeRequest> =
         Some(TimeRequest { path: "/api/v3/time", weight: 1, read: read_time });
+    /// "Exchange information": one weight, however many symbols are named.
+    const INSTRUMENTS: Option<InstrumentsRequest> = Some(InstrumentsRequest {
+        path: path_of,
+        weight: 20,
+        symbols_max: 100,
+        read: read_instruments,
+    });
 
     fn new(symbols: SymbolMap, frame_bytes_max: usize) -> SpotMarket {
         SpotMarket { decoder: MarketDecoder::new(symbols, frame_bytes_max) }

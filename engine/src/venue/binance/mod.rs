@@ -1,6 +1,7 @@
 //! Binance spot: how it words its market data, its orders and its answers.
 
 mod credentials;
+mod instruments;
 mod limits;
 mod market;
 mod market_decoder;
@@ -11,6 +12,7 @@ mod ticker_scan;
 mod user_decode;
 
 pub use credentials::Credentials;
+pub(in crate::venue) use instruments::read_instruments;
 pub(in crate::venue) use limits::{read_header, read_info, read_refusal};
 pub use market::SpotMarket;
 pub(in crate::venue) use market::{request_of_streams, stream_of};

@@ -79,6 +79,7 @@ fn report<'a>(execution: &Execution<'a>) -> OrderMessage<'a> {
         prevented_qty: execution.prevented_qty,
         quote_total: execution.quote_total,
         fee: execution.fee,
+        liquidity: execution.liquidity.filter(|_| is_fill),
         expiry: execution.expiry,
     };
     let (venue_time_ns, unreadable) = (execution.event_time_ns, execution.fee_error);
@@ -183,6 +184,7 @@ fn number_in(frame: &[u8], mark: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Liquidity;
     use crate::venue::orders::VenueFill;
 
     fn decoder() -> BinanceReports {
@@ -194,7 +196,7 @@ mod tests {
         let mut decoder = decoder();
         let trade = |id: u64, order: u64, qty: &str| {
             format!(
-                r#"{{"symbol":"BTCUSDT","id":{id},"orderId":{order},"price":"1.50","qty":"{qty}","quoteQty":"1","commission":"0.1","commissionAsset":"BNB","time":5,"isBuyer":true}}"#
+                r#"{{"symbol":"BTCUSDT","id":{id},"orderId":{order},"price":"1.50","qty":"{qty}","quoteQty":"1","commission":"0.1","commissionAsset":"BNB","time":5,"isBuyer":true,"isMaker":true}}"#
             )
         };
         let (later, first) = (trade(9, 77, "0.5"), trade(8, 77, "0.25"));
@@ -203,8 +205,11 @@ mod tests {
         let body = reply.outcome.unwrap();
         assert_eq!((reply.id, body.venue_order_id), (4, VenueRef::number(77)));
         let fee = Some((10_000_000, crate::event::asset_code("BNB").unwrap()));
-        let fill =
-            |id: u64, qty: i64| VenueFill { trade: VenueRef::number(id), price: 150, qty, fee };
+        let liquidity = Some(Liquidity::Maker);
+        let fill = |id: u64, qty: i64| {
+            let trade = VenueRef::number(id);
+            VenueFill { trade, price: 150, qty, fee, liquidity }
+        };
         assert_eq!(body.fills, [fill(8, 25_000), fill(9, 50_000)]);
         let frame =
             format!(r#"{{"id":4,"status":200,"result":[{},{}]}}"#, first, trade(9, 78, "1"));

@@ -14,7 +14,7 @@ use crate::event::{
 };
 use crate::venue::codec::DecodeError;
 use crate::venue::codec::JsonBuffer;
-use crate::venue::codec::{Letters, elements, is_null, members, signed, text, unsigned};
+use crate::venue::codec::{Letters, boolean, elements, is_null, members, signed, text, unsigned};
 use crate::venue::governor::LimitWords;
 use crate::venue::orders::VenueFill;
 use crate::venue::protocol::AssetBalance;
@@ -259,7 +259,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::InstrumentId;
+    use crate::event::{InstrumentId, Liquidity};
 
     const REPORT: &str = r#"{"subscriptionId":0,"event":{"e":"executionReport","E":9,"s":"BTCUSDT","c":"mine","S":"SELL","o":"LIMIT","f":"GTC","q":"2.00000","p":"1.50","P":"0.00","F":"0.00","g":-1,"C":"","x":"TRADE","X":"PARTIALLY_FILLED","r":"NONE","i":5,"l":"0.50000","z":"0.75000","L":"1.49","n":"0","N":null,"T":8,"t":4,"I":6,"w":true,"m":false,"M":false,"O":7,"Z":"1","Y":"1","Q":"0"}}"#;
     const POSITION: &str = r#"{"subscriptionId":0,"event":{"e":"outboundAccountPosition","E":9,"u":8,"B":[{"a":"BTC","f":"1.5","l":"0.5"},{"a":"USDT","f":"0","l":"0"}]}}"#;
@@ -309,6 +309,7 @@ mod tests {
             quote_total: Some(10_000_000),
             fee: Some((0, 0)),
             fee_error: None,
+            liquidity: Some(Liquidity::Taker),
             expiry: ExpiryReason::None,
             reject_reason: "",
             event_time_ns: 9_000_000,

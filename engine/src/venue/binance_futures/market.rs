@@ -9,15 +9,15 @@
 
 use crate::event::EventKind;
 use crate::venue::binance::{
-    MarketDecoder, read_header, read_info, read_refusal, read_snapshot, read_time,
-    request_of_streams, stream_of,
+    MarketDecoder, read_header, read_info, read_instruments, read_refusal, read_snapshot,
+    read_time, request_of_streams, stream_of,
 };
 use crate::venue::book::BookRule;
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{Counted, Limit, LimitWords};
 use crate::venue::protocol::{
-    KeepAlive, MarketProtocol, MarketSink, Refusal, RestSnapshot, ShallowSnapshot, SnapshotFrom,
-    TimeRequest, VenueLimits,
+    InstrumentsRequest, KeepAlive, MarketProtocol, MarketSink, Refusal, RestSnapshot,
+    ShallowSnapshot, SnapshotFrom, TimeRequest, VenueLimits,
 };
 use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
 
@@ -75,6 +75,13 @@ impl MarketProtocol for FuturesMarket {
     const ROUTES: &'static [&'static str] = &["public", "market"];
     const TIME: Option<TimeRequest> =
         Some(TimeRequest { path: "/fapi/v1/time", weight: 1, read: read_time });
+    /// The answer is of all symbols, whatever is asked for.
+    const INSTRUMENTS: Option<InstrumentsRequest> = Some(InstrumentsRequest {
+        path: |_| "/fapi/v1/exchangeInfo".to_owned(),
+        weight: 1,
+        symbols_max: usize::MAX,
+        read: read_instruments,
+    });
 
     fn new(symbols: SymbolMap, frame_bytes_max: usize) -> FuturesMarket {
         FuturesMarket { decoder: MarketDecoder::of_linked_diffs(symbols, frame_bytes_max) }

@@ -1,48 +1,68 @@
-//! What a market agent exchanges with REST: snapshots that books wait for, and fresh ones that live
-//! books are held against.
+//! What a market agent exchanges with REST: snapshots that books wait for, fresh ones that live
+//! books are held against, and what the venue says of its instruments.
 
 use super::agent::MarketAgent;
 use super::doubt::Sign;
+use super::feed::MarketFeed;
 use super::resync::ask_again;
-use super::snapshot_client::Answer;
+use super::snapshot_client::{Answer, SnapshotClient};
 use crate::event::{EventKind, InstrumentId, Side, format_scaled};
 use crate::venue::EventOutlet;
 use crate::venue::book::{CheckOutcome, Difference, SnapshotOutcome};
 use crate::venue::protocol::{MarketProtocol, SnapshotFrom};
 
+/// Asks REST for the snapshots that books wait for, and for the best levels of one that is live.
+#[inline]
+fn ask_rest<P: MarketProtocol>(
+    feed: &mut MarketFeed<P>,
+    snapshots: &mut SnapshotClient,
+    now_ns: u64,
+) -> usize {
+    let mut work = 0;
+    while let Some(instrument) = feed.next_snapshot_request(now_ns) {
+        if !snapshots.ask(instrument, false) {
+            feed.on_snapshot_failed(instrument, now_ns);
+        }
+        work += 1;
+    }
+    if let Some(instrument) = feed.next_refresh(now_ns) {
+        if !snapshots.ask(instrument, true) {
+            feed.on_refresh_failed(instrument, now_ns);
+        }
+        work += 1;
+    }
+    work
+}
+
 impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     /// Applies what REST has answered, and asks for what is missing.
     #[inline]
     pub(super) fn exchange_snapshots(&mut self) -> usize {
-        if let SnapshotFrom::InBand = P::SNAPSHOT {
-            if !self.session.is_open() {
-                return 0;
-            }
-            return ask_again(&mut self.feed, &mut self.resubscriptions, self.now_ns);
+        let mut work = 0;
+        if let SnapshotFrom::InBand = P::SNAPSHOT
+            && self.session.is_open()
+        {
+            work += ask_again(&mut self.feed, &mut self.resubscriptions, self.now_ns);
         }
         let (Some(snapshots), Some(outlet)) = (&mut self.snapshots, &mut self.outlet) else {
-            return 0;
+            return work;
         };
-        let mut work = 0;
-        while let Some(instrument) = self.feed.next_snapshot_request(self.now_ns) {
-            if !snapshots.ask(instrument, false) {
-                self.feed.on_snapshot_failed(instrument, self.now_ns);
-            }
-            work += 1;
-        }
-        if let Some(instrument) = self.feed.next_refresh(self.now_ns) {
-            if !snapshots.ask(instrument, true) {
-                self.feed.on_refresh_failed(instrument, self.now_ns);
-            }
-            work += 1;
+        if let SnapshotFrom::Rest(_) = P::SNAPSHOT {
+            work += ask_rest(&mut self.feed, snapshots, self.now_ns);
         }
         if outlet.room() < P::EVENTS_MAX {
             return work;
         }
         if let Some(answer) = snapshots.take() {
-            match answer.is_shallow {
-                true => self.hold_against(answer),
-                false => self.apply_snapshot(answer),
+            match (answer.data, answer.is_shallow) {
+                (Some(data), _) => {
+                    let trace_id = self.traces.next_id();
+                    let at = (answer.instrument, self.now_ns, trace_id);
+                    self.feed.on_instrument(at, &data, outlet);
+                    self.give_back(answer);
+                }
+                (None, true) => self.hold_against(answer),
+                (None, false) => self.apply_snapshot(answer),
             }
             work += 1;
         } else if let Some(answer) = self.ahead.take() {

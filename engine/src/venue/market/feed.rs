@@ -22,7 +22,9 @@ use super::silence::{SilenceLimits, SilenceWatch};
 use super::stamper::{Origin, Stamper};
 use super::streams::{KINDS, Remedy, Silence, Streams};
 use super::topics::Stream;
-use crate::event::{BookStatus, BookStatusReason, EventKind, InstrumentId, StreamStatus, VenueId};
+use crate::event::{
+    BookStatus, BookStatusReason, EventKind, Instrument, InstrumentId, StreamStatus, VenueId,
+};
 use crate::runtime::Clock;
 use crate::venue::book::{
     BookSyncCounters, BookSyncOptions, CheckOutcome, L2Book, SnapshotOutcome,
@@ -238,6 +240,18 @@ impl<P: MarketProtocol> MarketFeed<P> {
             return SnapshotOutcome::NotNeeded;
         };
         self.books.on_snapshot(&mut self.stamper, symbol, snapshot, now_ns, outlet)
+    }
+
+    /// Publishes what the venue says of an instrument, under a trace of its own: it comes by no
+    /// frame. The caller made sure of room for one event.
+    pub(super) fn on_instrument(
+        &mut self,
+        (instrument, now_ns, trace_id): (InstrumentId, u64, u64),
+        data: &Instrument,
+        outlet: &mut impl EventOutlet,
+    ) {
+        let origin = Origin::of_no_frame(instrument, now_ns, &self.stamper);
+        self.stamper.publish(data, Origin { trace_id, ..origin }, outlet);
     }
 
     /// The instrument whose live book is to be held against a fresh snapshot now, if any: it is to

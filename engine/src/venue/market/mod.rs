@@ -10,6 +10,7 @@ mod doubt;
 mod exchange;
 mod feed;
 mod fit;
+mod instrument_watch;
 mod intake;
 mod pacing;
 mod plausible;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pitlane_ring::{Exchange, LaneGauge, Publisher, Record};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::event::InstrumentId;
+use crate::event::{Instrument, InstrumentId};
 use crate::runtime::BesideWaker;
 use crate::venue::protocol::Snapshot;
 
@@ -31,6 +31,8 @@ pub(super) struct Answer {
     pub(super) is_shallow: bool,
     /// `None` when it failed; why is in the log.
     pub(super) snapshot: Option<Snapshot>,
+    /// No answer to a request: what the venue says of the instrument.
+    pub(super) data: Option<Instrument>,
 }
 
 /// The market agent's end: asks and takes answers, and never waits.

@@ -16,6 +16,7 @@ use mio::Registry;
 use pitlane_ring::{Consumer, LaneOptions, lane};
 use thiserror::Error;
 
+use super::instrument_watch::InstrumentWatch;
 use super::snapshot_client::{Answer, Request, Shared, SnapshotClient};
 use crate::event::InstrumentId;
 use crate::runtime::{Agent, BesideWaker, CoreWakers, Phase, StopSignal};
@@ -52,6 +53,8 @@ pub struct SnapshotOptions {
     pub governor: Governor,
     /// Whether it asks for the venue's own limits, first of all and again each hour.
     pub learns_limits: bool,
+    /// Of which instruments it asks whether they trade, and how often, ns; 0: never.
+    pub watched: (Vec<InstrumentId>, u64),
     /// The venue's time, when this agent is to measure it.
     pub venue_clock: Option<VenueClock>,
     /// The clock.
@@ -89,6 +92,8 @@ pub struct SnapshotAgent<P> {
     limits_due_ns: Option<u64>,
     /// The present request is for them.
     asks_limits: bool,
+    /// What the venue says of its instruments; `None` when nobody is to know.
+    instruments: Option<InstrumentWatch>,
     venue_clock: Option<VenueClock>,
     /// When the venue was asked for its time; `None` when no answer is awaited.
     time_asked_ns: Option<u64>,
@@ -121,7 +126,9 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
     #[must_use]
     pub fn new(options: SnapshotOptions) -> (SnapshotAgent<P>, SnapshotClient) {
         let SnapshotOptions { venue, name, rest, symbols, governor, learns_limits, .. } = options;
-        let SnapshotOptions { venue_clock, clock, wakers, waker, tap, stop, .. } = options;
+        let SnapshotOptions { venue_clock, watched, clock, .. } = options;
+        let SnapshotOptions { wakers, waker, tap, stop, .. } = options;
+        let (watched, every_ns) = watched;
         let venue_clock = venue_clock.filter(|_| P::TIME.is_some());
         if let Some(venue_clock) = &venue_clock {
             venue_clock.is_kept(clock.now_ns());
@@ -133,6 +140,7 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
             venue,
             name,
             rest: RestClient::new(rest),
+            instruments: InstrumentWatch::new(P::INSTRUMENTS, &symbols, &watched, every_ns),
             symbols,
             governor,
             words: LimitWords::default(),
@@ -175,7 +183,8 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
         let (Some(venue_clock), Some(request)) = (self.venue_clock.clone(), P::TIME) else {
             return 0;
         };
-        let is_free = self.asked.is_none() && !self.asks_limits && self.rest.is_idle();
+        let is_asking = self.asks_limits || self.asks_instruments();
+        let is_free = self.asked.is_none() && !is_asking && self.rest.is_idle();
         if !is_free || now_ns < self.may_ask_ns || !venue_clock.is_due(now_ns) {
             return 0;
         }
@@ -215,11 +224,14 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
 
     fn ask(&mut self, now_ns: u64) -> usize {
         let is_free = self.asked.is_none() && self.unanswered.is_none() && self.rest.is_idle();
-        if !is_free || now_ns < self.may_ask_ns || self.asks_limits {
+        if !is_free || now_ns < self.may_ask_ns || self.asks_limits || self.asks_instruments() {
             return 0;
         }
         if self.limits_due_ns.is_some_and(|due_ns| now_ns >= due_ns) {
             return self.ask_for_limits(now_ns);
+        }
+        if self.queue.is_empty() && self.instruments.as_ref().is_some_and(|i| i.is_due(now_ns)) {
+            return self.ask_for_instruments(now_ns);
         }
         let Some(rest) = P::SNAPSHOT.rest() else { return 0 };
         if self.queue.is_empty() {
@@ -319,9 +331,60 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
         1
     }
 
+    fn asks_instruments(&self) -> bool {
+        self.instruments.as_ref().is_some_and(InstrumentWatch::is_asking)
+    }
+
+    /// Asks what the venue says of some of its instruments: when nothing waits for an answer.
+    fn ask_for_instruments(&mut self, now_ns: u64) -> usize {
+        let Some(weight) = self.instruments.as_ref().map(InstrumentWatch::weight) else { return 0 };
+        let admitted = self.admit(RequestClass::Refresh, weight, now_ns);
+        let Some(instruments) = &mut self.instruments else { return 0 };
+        if let Err(until_ns) = admitted {
+            instruments.hold_until(until_ns);
+            return 0;
+        }
+        if let Err(error) = self.rest.get(&instruments.ask(), now_ns) {
+            log::debug!("[{}] instruments not asked for: {error}", self.venue);
+            instruments.failed(now_ns);
+        }
+        1
+    }
+
+    fn hear_instruments(&mut self, now_ns: u64) -> usize {
+        let Some(outcome) = self.rest.step(now_ns) else { return 0 };
+        let heeded = match &outcome {
+            Ok(reply) => self.heed(reply, now_ns),
+            Err(_) => Ok(()),
+        };
+        let Self { instruments: Some(instruments), symbols, venue, .. } = self else { return 1 };
+        let heard = match (outcome, heeded) {
+            (Ok(_), Err(FetchError::Status(status))) => {
+                if !instruments.refused(venue, status, now_ns) {
+                    log::info!("[{venue}] what its instruments are is not served (code: http 404)");
+                    self.instruments = None;
+                }
+                return 1;
+            }
+            (Ok(reply), _) => instruments.answered(venue, &reply.body, symbols, now_ns),
+            (Err(error), _) => {
+                log::debug!("[{venue}] instruments: {error}");
+                instruments.failed(now_ns);
+                return 1;
+            }
+        };
+        if let Err(error) = heard {
+            log::warn!("[{venue}] what its instruments are can't be read: {error}");
+        }
+        1
+    }
+
     fn hear(&mut self, now_ns: u64) -> usize {
         if self.asks_limits {
             return self.hear_limits(now_ns);
+        }
+        if self.asks_instruments() {
+            return self.hear_instruments(now_ns);
         }
         if self.asked.is_none() && self.time_asked_ns.is_none() {
             return 0;
@@ -404,13 +467,20 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
         self.asked = None;
         let snapshot =
             outcome.map_err(|error| log::warn!("[{}] snapshot failed: {error}", self.venue)).ok();
-        self.unanswered = Some(Box::new(Answer { instrument, is_shallow, snapshot }));
+        self.unanswered = Some(Box::new(Answer { instrument, is_shallow, snapshot, data: None }));
         self.hand_over();
+    }
+
+    /// What the venue said of an instrument, as an answer of its own.
+    fn next_news(&mut self) -> Option<Box<Answer>> {
+        let (instrument, data) = self.instruments.as_mut()?.next_news()?;
+        let (is_shallow, snapshot, data) = (false, None, Some(data));
+        Some(Box::new(Answer { instrument, is_shallow, snapshot, data }))
     }
 
     /// Leaves the answer for the market agent, if that has taken the one before.
     fn hand_over(&mut self) -> usize {
-        let Some(answer) = self.unanswered.take() else { return 0 };
+        let Some(answer) = self.unanswered.take().or_else(|| self.next_news()) else { return 0 };
         if let Err(back) = self.shared.answers.put(answer) {
             self.unanswered = Some(back);
             return 0;

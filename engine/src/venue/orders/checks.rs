@@ -216,6 +216,7 @@ mod tests {
             prevented_qty: None,
             quote_total: None,
             fee: None,
+            liquidity: None,
             expiry: ExpiryReason::None,
         }
     }

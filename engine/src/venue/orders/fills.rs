@@ -8,7 +8,7 @@
 
 use arrayvec::ArrayVec;
 
-use crate::event::VenueRef;
+use crate::event::{Liquidity, VenueRef};
 
 /// Inferred intervals that are remembered; with more the oldest is final.
 const HOLES_MAX: usize = 12;
@@ -32,6 +32,8 @@ pub(super) struct Fill {
     pub(super) to: i64,
     pub(super) price: i64,
     pub(super) has_fee: bool,
+    /// Whether it made or took liquidity, where the venue says.
+    pub(super) liquidity: Option<Liquidity>,
 }
 
 impl Fill {
@@ -188,7 +190,7 @@ mod tests {
     use super::*;
 
     fn fill(trade: u64, from: i64, to: i64, price: i64) -> Fill {
-        Fill { trade: VenueRef::number(trade), from, to, price, has_fee: true }
+        Fill { trade: VenueRef::number(trade), from, to, price, has_fee: true, liquidity: None }
     }
 
     #[test]

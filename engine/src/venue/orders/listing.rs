@@ -59,7 +59,13 @@ mod tests {
     fn a_full_page_is_followed_by_the_first_and_each_full_one_by_the_next() {
         let key = OrderKey { consumer: ConsumerId(0), id: ClientOrderId(1) };
         let page = |first: u64, count: u64| -> Vec<VenueFill> {
-            let fill = |id| VenueFill { trade: VenueRef::number(id), price: 1, qty: 2, fee: None };
+            let fill = |id| VenueFill {
+                trade: VenueRef::number(id),
+                price: 1,
+                qty: 2,
+                fee: None,
+                liquidity: None,
+            };
             (first..first + count).map(fill).collect()
         };
         let after = |before, fills: &[VenueFill]| Listing::after(before, key, fills, 3);

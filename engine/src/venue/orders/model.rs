@@ -63,6 +63,7 @@ impl Record {
             prevented_qty: None,
             quote_total: None,
             fee: None,
+            liquidity: None,
             expiry: ExpiryReason::None,
         };
         let mut record = Record { reports: vec![now], amends: Vec::new() };
@@ -142,6 +143,7 @@ impl Record {
             price: report.last_price,
             qty: report.last_qty,
             fee: report.fee,
+            liquidity: report.liquidity,
         };
         fills.map(fill).collect()
     }

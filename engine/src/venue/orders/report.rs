@@ -50,7 +50,8 @@ impl KnownOrder {
             return self.contradict("list of fills has more than was told", now_ns, told);
         }
         let has_fee = fill.fee.is_some();
-        let listed = Fill { trade: fill.trade, from, to, price: fill.price, has_fee };
+        let (price, liquidity) = (fill.price, fill.liquidity);
+        let listed = Fill { trade: fill.trade, from, to, price, has_fee, liquidity };
         match self.fills.place(&listed) {
             Place::Repeat | Place::New => Applied::Duplicate,
             Place::Contradiction(why) => Applied::Contradiction(why),
@@ -135,6 +136,7 @@ impl KnownOrder {
             to: report.filled_qty,
             price: report.last_price,
             has_fee: report.fee.is_some(),
+            liquidity: report.liquidity,
         };
         match self.fills.place(&fill) {
             Place::Repeat => return Ok(Applied::Duplicate),
@@ -281,6 +283,7 @@ fn fill_in(news: &mut ExecReport, fill: &Fill, fee: Option<(i64, u128)>) {
     news.last_price = fill.price;
     news.last_qty = fill.qty();
     news.quote = fill.quote();
+    news.set_liquidity(fill.liquidity);
     match fee {
         Some((fee, asset)) => (news.fee, news.fee_asset) = (fee, asset),
         None => news.flags |= FEE_UNKNOWN,

@@ -362,6 +362,7 @@ mod tests {
             prevented_qty: None,
             quote_total: None,
             fee: Some((0, 0)),
+            liquidity: None,
             expiry: ExpiryReason::None,
         };
         let applied = table.change(key(7), |order| order.on_report(&report(4), 0, &mut told));

@@ -2,7 +2,9 @@
 
 use arrayvec::ArrayVec;
 
-use crate::event::{ExecReport, ExecType, ExpiryReason, InstrumentId, OrderStatus, Side, VenueRef};
+use crate::event::{
+    ExecReport, ExecType, ExpiryReason, InstrumentId, Liquidity, OrderStatus, Side, VenueRef,
+};
 
 /// The venue's report on an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub struct VenueReport {
     pub quote_total: Option<i128>,
     /// Fee of this fill in units of 10^-8, and its asset; `None` when it is not known.
     pub fee: Option<(i64, u128)>,
+    /// Whether this fill made or took liquidity; `None` where the report does not say.
+    pub liquidity: Option<Liquidity>,
     /// Why it expired.
     pub expiry: ExpiryReason,
 }
@@ -76,6 +80,8 @@ pub struct VenueFill {
     pub qty: i64,
     /// As [`VenueReport::fee`].
     pub fee: Option<(i64, u128)>,
+    /// As [`VenueReport::liquidity`].
+    pub liquidity: Option<Liquidity>,
 }
 
 /// What a word did.

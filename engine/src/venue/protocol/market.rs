@@ -1,6 +1,9 @@
 //! The market half of a protocol: topics, requests to subscribe, frames and snapshots.
 
-use super::{BookChecksum, KeepAlive, Refusal, SnapshotFrom, TimeRequest, VenueLimits, WholeBook};
+use super::{
+    BookChecksum, InstrumentsRequest, KeepAlive, Refusal, SnapshotFrom, TimeRequest, VenueLimits,
+    WholeBook,
+};
 use crate::event::{Bar, EventKind, Quote, Trade};
 use crate::venue::book::{BookRule, Diff, L2Book};
 use crate::venue::codec::DecodeError;
@@ -46,6 +49,8 @@ pub trait MarketProtocol: Sized + Send + 'static {
     const BAR_INTERVAL_S: u32 = 60;
     /// How REST tells the venue's time; `None` when it does not.
     const TIME: Option<TimeRequest>;
+    /// How REST tells whether instruments trade, and in which increments; `None` when it does not.
+    const INSTRUMENTS: Option<InstrumentsRequest> = None;
 
     /// A protocol for one connection that knows these symbols and refuses frames above
     /// `frame_bytes_max`.

@@ -4,6 +4,7 @@
 //! agents own those, with timers, backoff, dead letters and counters, and take the protocol as a
 //! type parameter.
 
+mod instruments;
 mod keep_alive;
 mod limits;
 mod market;
@@ -12,6 +13,8 @@ mod signer;
 mod snapshot;
 mod time;
 
+pub(in crate::venue) use instruments::instrument_data;
+pub use instruments::{InstrumentWord, InstrumentsRequest, ReadInstruments};
 pub use keep_alive::KeepAlive;
 pub use limits::{Refusal, VenueLimits};
 pub use market::{MarketMessage, MarketProtocol, MarketSink};

@@ -136,6 +136,9 @@ impl Simulation {
     fn strike(&mut self, clients: &mut Clients, now: Moment) {
         match clients.faults.strike(Occasion::Tenth) {
             Some(Fault::IdRestart) => self.exchange.restart_ids(),
+            Some(Fault::MarketBreak { duration }) => {
+                self.exchange.close_first(now.epoch_ms + duration.as_millis() as i64);
+            }
             Some(Fault::ServerShutdown { notice }) => {
                 let at_ns = now.ns + notice.as_nanos() as u64;
                 let mut told = Vec::new();

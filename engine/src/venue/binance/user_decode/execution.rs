@@ -4,7 +4,7 @@ use super::{
     DecodeError, ExecType, Letters, Node, OrderStatus, Side, Symbol, SymbolMap, find_symbol,
     members, quote_amount, read_expiry, read_side, read_status, text,
 };
-use crate::event::{AssetAmount, ExpiryReason, asset_code, parse_wide};
+use crate::event::{AssetAmount, ExpiryReason, Liquidity, asset_code, parse_wide};
 
 /// The largest number by which the venue names anything.
 const NUMBER_MAX: u64 = i64::MAX as u64;
@@ -53,6 +53,8 @@ pub struct Execution<'a> {
     pub fee: Option<(i64, u128)>,
     /// Why the fee of a fill can't be read.
     pub fee_error: Option<DecodeError>,
+    /// Whether this fill made or took liquidity, `m`; `None` where that can't be read.
+    pub liquidity: Option<Liquidity>,
     /// Why it expired, `eR`.
     pub expiry: ExpiryReason,
     /// Why it was rejected, in the venue's words; empty when it says `NONE`.
@@ -106,6 +108,7 @@ pub(super) fn read<'a>(
         quote_total: fields.get(b'Z').and_then(text).and_then(|sum| quote_amount(sum, scales)),
         fee,
         fee_error: is_fee_lost.then_some(DecodeError::field("fee of a fill can't be read")),
+        liquidity: fields.boolean(b'm').ok().map(liquidity_of),
         expiry: read_expiry(members(nodes).find(|(name, _)| *name == "eR"), is_self_trade),
         reject_reason: match fields.text(b'r')? {
             "NONE" => "",
@@ -148,6 +151,11 @@ fn number_of(fields: &Letters<'_, '_>, letter: u8) -> Result<u64, DecodeError> {
 
 fn read_fee(fields: &Letters<'_, '_>) -> Option<(i64, u128)> {
     fee_of(fields.text(b'n').ok()?, fields.text(b'N').ok())
+}
+
+/// The side of a fill by the venue's own flag.
+pub(super) const fn liquidity_of(is_maker: bool) -> Liquidity {
+    if is_maker { Liquidity::Maker } else { Liquidity::Taker }
 }
 
 /// A fee; `None` when it can't be read: the fill counts all the same.

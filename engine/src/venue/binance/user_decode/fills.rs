@@ -1,7 +1,7 @@
 //! Fills in a reply: the list of an order's trades, or what a new order matched at once.
 
-use super::execution::fee_of;
-use super::{DecodeError, Node, Symbol, SymbolMap, find_symbol, members, text, unsigned};
+use super::execution::{fee_of, liquidity_of};
+use super::{DecodeError, Node, Symbol, SymbolMap, boolean, find_symbol, members, text, unsigned};
 use crate::event::{VenueRef, parse_scaled};
 use crate::venue::orders::VenueFill;
 
@@ -15,6 +15,8 @@ struct FillTexts<'a> {
     qty: Option<&'a str>,
     commission: Option<&'a str>,
     commission_asset: Option<&'a str>,
+    /// Only a list says so.
+    is_maker: Option<bool>,
 }
 
 /// Reads fills of one order, and sorts them by their numbers. Gives the number of the order, where
@@ -61,6 +63,7 @@ fn read_texts<'a>(nodes: &[Node<'a>]) -> FillTexts<'a> {
             "qty" => texts.qty = text(value),
             "commission" => texts.commission = text(value),
             "commissionAsset" => texts.commission_asset = text(value),
+            "isMaker" => texts.is_maker = boolean(Some(value)),
             _ => {}
         }
     }
@@ -78,5 +81,6 @@ fn read_fill(texts: &FillTexts<'_>, symbol: Symbol) -> Result<VenueFill, DecodeE
         price: number(texts.price, symbol.scales.price)?,
         qty: number(texts.qty, symbol.scales.qty)?,
         fee: texts.commission.and_then(|amount| fee_of(amount, texts.commission_asset)),
+        liquidity: texts.is_maker.map(liquidity_of),
     })
 }

@@ -85,6 +85,9 @@ impl Exchange {
     pub fn place(&mut self, new: NewOrder, now: Moment) -> Result<Placed, Refusal> {
         let index = new.market;
         let market = &mut self.markets[index];
+        if market.is_closed(now.epoch_ms) {
+            return Err(Refusal::MarketClosed);
+        }
         let placed = self.orders.place(market, new, now.epoch_ms, &mut self.events)?;
         self.settle(index, now);
         Ok(placed)
@@ -119,6 +122,13 @@ impl Exchange {
         let ids = self.orders.amend(index, market, name, change, now.epoch_ms, events)?;
         self.settle(index, now);
         Ok(ids)
+    }
+
+    /// The first market takes no orders until then.
+    pub fn close_first(&mut self, until_ms: i64) {
+        if let Some(market) = self.markets.first_mut() {
+            market.closed_until_ms = until_ms;
+        }
     }
 
     /// A name for an order or a cancel whose client gave none.

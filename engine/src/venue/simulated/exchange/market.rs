@@ -39,6 +39,8 @@ pub struct Market {
     pub symbol: SimulatedSymbol,
     pub book: Book,
     pub kline: Kline,
+    /// It takes no orders before that.
+    pub closed_until_ms: i64,
     crowd: Crowd,
     update_id: u64,
     next_trade_id: u64,
@@ -62,6 +64,11 @@ pub struct DiffWindow {
 }
 
 impl Market {
+    /// Whether it takes no orders at this time.
+    pub fn is_closed(&self, now_ms: i64) -> bool {
+        now_ms < self.closed_until_ms
+    }
+
     /// A symbol with a full book. `seed` is the run's; each symbol makes its own of it.
     pub fn new(symbol: SimulatedSymbol, seed: u64, now_ms: i64) -> Self {
         let name_hash = symbol.name.bytes().fold(seed, |hash, byte| {
@@ -70,6 +77,7 @@ impl Market {
         let mut market = Self {
             book: Book::new(&symbol.name),
             kline: Kline::at(now_ms),
+            closed_until_ms: i64::MIN,
             crowd: Crowd::new(&symbol, name_hash),
             update_id: 1_000_000,
             next_trade_id: 1,

@@ -5,6 +5,8 @@
 pub enum Refusal {
     /// It breaks a rule of its symbol.
     Filter(Filter),
+    /// Its market takes no orders now.
+    MarketClosed,
     /// An open order has this name already.
     DuplicateName,
     /// It was to rest and would take.

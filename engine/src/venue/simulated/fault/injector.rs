@@ -113,9 +113,10 @@ impl FaultRule {
             Fault::Ban { .. } => matches!(occasion, Occasion::Request | Occasion::Rest),
             Fault::KeyRevoked => occasion == Occasion::Request,
             Fault::FutureSnapshot { .. } => occasion == Occasion::Snapshot,
-            Fault::IdRestart | Fault::ServerShutdown { .. } | Fault::StreamTerminated => {
-                occasion == Occasion::Tenth
-            }
+            Fault::IdRestart
+            | Fault::ServerShutdown { .. }
+            | Fault::StreamTerminated
+            | Fault::MarketBreak { .. } => occasion == Occasion::Tenth,
             Fault::Gap | Fault::Duplicate | Fault::Reorder | Fault::LostLevels => {
                 occasion == Occasion::Frame(self.only.unwrap_or(FrameKind::Depth))
             }

@@ -152,6 +152,12 @@ pub enum Fault {
     },
     /// The account's event streams end with an event that says so.
     StreamTerminated,
+    /// The first market takes no orders for a while, and its status says so; its data goes on.
+    MarketBreak {
+        /// How long.
+        #[serde(rename = "duration_ms", with = "millis")]
+        duration: Duration,
+    },
 }
 
 /// Lengths of time as whole milliseconds.
@@ -220,7 +226,7 @@ fault_names! {
     OversizeFrame, UnknownEvent, MaskedFrame, ReservedBit, BadOpcode, RefuseRest,
     UnknownOutcome, FalseRefusal, LateForward, LostReply, LostReport, ReorderReports, AbsurdField,
     ReplicaLag, OrderLimit, Ban, KeyRevoked, SilentStream, FutureSnapshot, IdRestart, ServerShutdown,
-    StreamTerminated,
+    StreamTerminated, MarketBreak,
 }
 
 /// When a rule strikes; events are counted from 1.

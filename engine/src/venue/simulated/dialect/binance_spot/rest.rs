@@ -145,7 +145,8 @@ pub fn exchange_info(
         if place > 0 {
             body.push(',');
         }
-        write_symbol(&mut body, &exchange.markets()[index].symbol);
+        let market = &exchange.markets()[index];
+        write_symbol(&mut body, &market.symbol, !market.is_closed(now.epoch_ms));
     }
     body.push_str("]}");
     Some(body)
@@ -170,7 +171,8 @@ pub fn rate_limits(rules: &LimitRules, used: Option<[u32; 3]>) -> String {
     texts.collect::<Vec<_>>().join(",")
 }
 
-fn write_symbol(body: &mut String, symbol: &SimulatedSymbol) {
+fn write_symbol(body: &mut String, symbol: &SimulatedSymbol, is_trading: bool) {
+    let status = if is_trading { "TRADING" } else { "BREAK" };
     let SimulatedSymbol { name, base_asset, quote_asset, .. } = symbol;
     let price = |value| Decimal::new(value, symbol.price_scale);
     let qty = |value| Decimal::new(value, symbol.qty_scale);
@@ -184,6 +186,6 @@ fn write_symbol(body: &mut String, symbol: &SimulatedSymbol) {
     let price_factor_min = Decimal::new(100 / PRICE_FACTOR_MAX, 2);
     let _ = write!(
         body,
-        r#"{{"symbol":"{name}","status":"TRADING","baseAsset":"{base_asset}","baseAssetPrecision":8,"quoteAsset":"{quote_asset}","quotePrecision":8,"quoteAssetPrecision":8,"baseCommissionPrecision":8,"quoteCommissionPrecision":8,"orderTypes":["LIMIT","LIMIT_MAKER","MARKET","STOP_LOSS","STOP_LOSS_LIMIT","TAKE_PROFIT","TAKE_PROFIT_LIMIT"],"icebergAllowed":false,"ocoAllowed":false,"otoAllowed":false,"quoteOrderQtyMarketAllowed":false,"allowTrailingStop":false,"cancelReplaceAllowed":false,"amendAllowed":true,"isSpotTradingAllowed":true,"isMarginTradingAllowed":false,"filters":[{{"filterType":"PRICE_FILTER","minPrice":"{tick}","maxPrice":"{price_max}","tickSize":"{tick}"}},{{"filterType":"LOT_SIZE","minQty":"{step}","maxQty":"{qty_max}","stepSize":"{step}"}},{{"filterType":"MARKET_LOT_SIZE","minQty":"{step}","maxQty":"{market_qty_max}","stepSize":"{step}"}},{position}{{"filterType":"NOTIONAL","minNotional":"{min_notional}","applyMinToMarket":true,"maxNotional":"{MAX_NOTIONAL}.00000000","applyMaxToMarket":false,"avgPriceMins":5}},{{"filterType":"PERCENT_PRICE_BY_SIDE","bidMultiplierUp":"{PRICE_FACTOR_MAX}","bidMultiplierDown":"{price_factor_min}","askMultiplierUp":"{PRICE_FACTOR_MAX}","askMultiplierDown":"{price_factor_min}","avgPriceMins":0}},{{"filterType":"MAX_NUM_ORDERS","maxNumOrders":{OPEN_ORDERS_MAX}}},{{"filterType":"MAX_NUM_ALGO_ORDERS","maxNumAlgoOrders":{WAITING_ORDERS_MAX}}},{{"filterType":"MAX_NUM_ORDER_AMENDS","maxNumOrderAmends":{AMENDS_MAX}}}],"permissions":[],"permissionSets":[["SPOT"]],"defaultSelfTradePreventionMode":"EXPIRE_MAKER","allowedSelfTradePreventionModes":["NONE","EXPIRE_TAKER","EXPIRE_MAKER","EXPIRE_BOTH","DECREMENT"]}}"#
+        r#"{{"symbol":"{name}","status":"{status}","baseAsset":"{base_asset}","baseAssetPrecision":8,"quoteAsset":"{quote_asset}","quotePrecision":8,"quoteAssetPrecision":8,"baseCommissionPrecision":8,"quoteCommissionPrecision":8,"orderTypes":["LIMIT","LIMIT_MAKER","MARKET","STOP_LOSS","STOP_LOSS_LIMIT","TAKE_PROFIT","TAKE_PROFIT_LIMIT"],"icebergAllowed":false,"ocoAllowed":false,"otoAllowed":false,"quoteOrderQtyMarketAllowed":false,"allowTrailingStop":false,"cancelReplaceAllowed":false,"amendAllowed":true,"isSpotTradingAllowed":true,"isMarginTradingAllowed":false,"filters":[{{"filterType":"PRICE_FILTER","minPrice":"{tick}","maxPrice":"{price_max}","tickSize":"{tick}"}},{{"filterType":"LOT_SIZE","minQty":"{step}","maxQty":"{qty_max}","stepSize":"{step}"}},{{"filterType":"MARKET_LOT_SIZE","minQty":"{step}","maxQty":"{market_qty_max}","stepSize":"{step}"}},{position}{{"filterType":"NOTIONAL","minNotional":"{min_notional}","applyMinToMarket":true,"maxNotional":"{MAX_NOTIONAL}.00000000","applyMaxToMarket":false,"avgPriceMins":5}},{{"filterType":"PERCENT_PRICE_BY_SIDE","bidMultiplierUp":"{PRICE_FACTOR_MAX}","bidMultiplierDown":"{price_factor_min}","askMultiplierUp":"{PRICE_FACTOR_MAX}","askMultiplierDown":"{price_factor_min}","avgPriceMins":0}},{{"filterType":"MAX_NUM_ORDERS","maxNumOrders":{OPEN_ORDERS_MAX}}},{{"filterType":"MAX_NUM_ALGO_ORDERS","maxNumAlgoOrders":{WAITING_ORDERS_MAX}}},{{"filterType":"MAX_NUM_ORDER_AMENDS","maxNumOrderAmends":{AMENDS_MAX}}}],"permissions":[],"permissionSets":[["SPOT"]],"defaultSelfTradePreventionMode":"EXPIRE_MAKER","allowedSelfTradePreventionModes":["NONE","EXPIRE_TAKER","EXPIRE_MAKER","EXPIRE_BOTH","DECREMENT"]}}"#
     );
 }
