@@ -47,7 +47,7 @@ pub(super) struct EngineParts {
 pub struct RecordingProgress {
     /// Frames of the recording.
     pub frames: u64,
-    /// Frames decoded or refused.
+    /// Frames of it that were decoded, refused, or known to be of no use.
     pub taken: u64,
     /// Whether nothing more will come.
     pub is_over: bool,
@@ -150,7 +150,9 @@ impl Engine {
         let recorded = parts.threads.venues.recorded()?;
         let frames = recorded.frames();
         let counters = parts.readings.intake();
-        let taken = counters.decoded + counters.refused;
+        // Many frames of some venues tell nothing of a configured kind, and are no events.
+        let all = counters.decoded + counters.refused + counters.control;
+        let taken = all.saturating_sub(recorded.answers());
         let is_over = recorded.is_spent()
             || (recorded.frames_left() == 0
                 && taken >= frames

@@ -67,6 +67,8 @@ pub struct RecordedSession {
 struct Progress {
     /// Frames still to be sent.
     left: AtomicU64,
+    /// Answers to requests of clients: frames, and none of the recording's.
+    answers: AtomicU64,
     /// When nothing more was left to be sent, or what was missing was given up; [`NEVER_NS`]
     /// before.
     ended_ns: AtomicU64,
@@ -85,7 +87,8 @@ impl RecordedSession {
         let (frames, left_out) = (recording.frames(), recording.left_out());
         let notes = recording.notes().to_vec();
         let (left, ended_ns) = (AtomicU64::new(frames), AtomicU64::new(NEVER_NS));
-        let progress = Arc::new(Progress { left, ended_ns });
+        let answers = AtomicU64::default();
+        let progress = Arc::new(Progress { left, answers, ended_ns });
         let replay = Replay::new(recording, pace, Arc::clone(&progress));
         let clock = Clock::start();
         let handle = Handle::start(
@@ -119,6 +122,12 @@ impl RecordedSession {
     #[must_use]
     pub fn frames_left(&self) -> u64 {
         self.progress.left.load(Ordering::Acquire)
+    }
+
+    /// Answers that it gave to requests of clients, beside the recording's frames.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.progress.answers.load(Ordering::Acquire)
     }
 
     /// Lines of the recording that are not played; see [`Recording::left_out`].
@@ -358,6 +367,7 @@ impl Content for Replay {
         let resolve = |name: &str| self.resolve(name);
         if let Some(answer) = self.dialect.answer(&mut client.session, text, &resolve) {
             clients.reply(slot, serial, &answer);
+            self.progress.answers.fetch_add(1, Ordering::AcqRel);
         }
     }
 
