@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
 use pitlane_engine::StrategyRegistry;
@@ -93,6 +94,27 @@ fn a_journal_is_listed_verified_dumped_and_exported() {
     assert!(ran(&["journal", "stats", path]).out.contains("302 records"));
     let wrong = ran(&["journal", "dump", path, "--kind", "fills"]);
     assert!(wrong.exit == Exit::Usage && wrong.err.contains("expected one of run_start"));
+}
+
+#[test]
+fn a_journal_is_never_waited_for_and_its_export_overwrites_nothing() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let path = folder.path().to_str().expect("it is UTF-8");
+    journal(folder.path(), 3);
+    let segment = folder.path().join("000000000001.journal");
+    let before = fs::read(&segment).expect("the segment");
+    let output = segment.to_str().expect("it is UTF-8");
+    let refused = ran(&["journal", "export", path, "--output", output]);
+    assert_eq!(refused.exit, Exit::Unreadable);
+    assert!(refused.err.contains("File exists"), "{}", refused.err);
+    assert_eq!(fs::read(&segment).expect("the segment"), before);
+    fs::remove_file(&segment).expect("the segment");
+    assert!(Command::new("mkfifo").arg(&segment).status().expect("mkfifo").success());
+    for verb in ["ls", "verify", "dump", "stats", "export"] {
+        let refused = ran(&["journal", verb, path]);
+        assert_eq!(refused.exit, Exit::Unreadable, "{verb}");
+        assert!(refused.err.contains("no regular file"), "{}", refused.err);
+    }
 }
 
 #[test]

@@ -4,8 +4,9 @@ mod line;
 mod names;
 mod stats;
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use pitlane_engine::journal::{
@@ -138,7 +139,9 @@ fn export(
         terminal.complain(&format!("{}: cannot be written: {error}", path.display()));
         Exit::Unreadable
     };
-    let file = File::create(path).map_err(|error| failed(terminal, error))?;
+    // Nothing is overwritten: not another export, and least of all the journal itself.
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let file = file.map_err(|error| failed(terminal, error))?;
     let mut file = BufWriter::new(file);
     let mut written = head.map_or(Ok(()), |head| writeln!(file, "{head}"));
     let read = lines_of(folder, filter, terminal, |line| {

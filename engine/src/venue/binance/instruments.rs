@@ -86,9 +86,10 @@ mod tests {
     use super::*;
     use crate::event::InstrumentId;
 
-    fn read(
-        body: &str,
-    ) -> Result<Vec<(u32, String, Result<Instrument, DecodeError>)>, DecodeError> {
+    /// Number of the instrument, the venue's word, and what it comes to.
+    type Word = (u32, String, Result<Instrument, DecodeError>);
+
+    fn read(body: &str) -> Result<Vec<Word>, DecodeError> {
         let symbols = SymbolMap::of_test(&["BTCUSDT", "ETHUSDT"]);
         let mut words = Vec::new();
         read_instruments(body.as_bytes(), &symbols, &mut |word| {
@@ -112,7 +113,7 @@ mod tests {
             entry("BTCUSDT", "TRADING", "0.01")
         );
         let words = read(&body).unwrap();
-        let of = |word: &(u32, String, Result<Instrument, DecodeError>)| {
+        let of = |word: &Word| {
             let data = word.2.unwrap();
             (InstrumentId(word.0), data.trading, data.tick, data.step)
         };

@@ -161,23 +161,27 @@ impl Files {
         }
     }
 
-    /// A whole file.
+    /// A whole plain file.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's; or that something other than a plain file stands there, such as a FIFO, which
+    /// would keep whoever reads it for good.
     pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         match self {
-            Files::Real => fs::read(path),
+            Files::Real => read_plain(path),
             Files::Virtual(files) => files.read(path),
         }
     }
 
-    /// A whole file as text.
+    /// A whole file, or all that comes out of a pipe, as text.
     ///
     /// # Errors
     /// The system's; `InvalidData` when it is not UTF-8.
     pub fn read_text(&self, path: &Path) -> io::Result<String> {
-        text_of(self.read(path)?)
+        text_of(match self {
+            Files::Real => fs::read(path)?,
+            Files::Virtual(files) => files.read(path)?,
+        })
     }
 
     /// A whole file as text, with its mode: of the file that was read, so that nobody can put
@@ -242,6 +246,17 @@ fn create_new_private(path: &Path) -> io::Result<fs::File> {
 fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn text_of(bytes: Vec<u8>) -> io::Result<String> {
