@@ -74,8 +74,8 @@ fn trouble(seed: u64) -> (OneThreadOptions, FaultPlan) {
     (options, FaultPlan { rules: venue_faults(random) })
 }
 
-/// Faults of the venue, each at a few drawn events, so early that what an order is in doubt for
-/// after one is over when the calm ends.
+/// Faults of the venue, each at a few drawn events; none strikes in the calm, so that what an order
+/// is in doubt for is over when it ends.
 fn venue_faults(random: &mut SplitMix64) -> Vec<FaultRule> {
     let mut ms = |low, high| Duration::from_millis(random.between(low, high));
     let faults = [
@@ -142,6 +142,7 @@ fn command(random: &mut SplitMix64) -> Request {
 
 /// Puts everything back to how it should be: the calm that follows has to heal the rest.
 fn calm(engine: &mut OneThreadEngine) {
+    engine.calm_venues();
     engine.net().set_conditions(NetConditions::default());
     engine.files().set_conditions(FileConditions::default());
     let venue = || "simulated".to_owned();
