@@ -5,8 +5,8 @@
 #   scripts/nightly.sh                 every part
 #   scripts/nightly.sh loom fuzz       some of them
 #
-# FUZZ_SECONDS (600) is the time of the fuzzer, SEEDS (1000) how many bad days pass, MUTANTS the
-# arguments of scripts/mutants.py. Logs lie in target/nightly/PART.log.
+# FUZZ_SECONDS (600) is the time of the fuzzer, SEEDS (1000) how many bad days pass, KILLS (200) how
+# often an engine is killed while it trades, MUTANTS the arguments of scripts/mutants.py. Logs lie in target/nightly/PART.log.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export CARGO_TERM_COLOR=never
@@ -24,7 +24,8 @@ peer() {
         echo "benches/peer builds"
 }
 stacks() { scripts/allocation_stacks.sh; }
-# Tests that take minutes, or print figures that a person reads.
+# Tests that take minutes, such as an engine that is killed KILLS times while it trades, or print
+# figures that a person reads.
 ignored() { cargo test --locked -- --ignored --nocapture; }
 simulate() {
     cargo build --locked --release &&

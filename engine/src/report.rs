@@ -15,6 +15,7 @@ use crate::event::{ConsumerId, EventKind};
 use crate::journal::JournalFailure;
 use crate::orchestrator::merge::MergeCounts;
 use crate::order::order_log::OrderLogReport;
+use crate::order::recovery::VenueRecoveryFigures;
 use crate::order::trading::StrategyFigures;
 use crate::order::{GatewayCounts, OrderCounts};
 use crate::pipeline::ConsumerTerms;
@@ -348,6 +349,8 @@ pub struct Report {
     pub consumers: Vec<ConsumerReport>,
     /// Orders and fills.
     pub orders: OrdersReport,
+    /// What was found at the venues of orders of earlier starts; venues without any are left out.
+    pub recovery: Vec<VenueRecoveryFigures>,
     /// By venue.
     pub venues: Vec<VenueReport>,
     /// Every book as it stood at the end, by symbol; `SYMBOL@VENUE` where several venues have it.

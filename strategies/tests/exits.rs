@@ -70,7 +70,7 @@ fn a_command_that_changes_nothing_has_code_1() {
 fn a_critical_event_that_is_lost_is_code_5() {
     // Its reports are dead letters once it is quarantined, and no file takes more than 1 KiB: a
     // journal would refuse the start.
-    let config = "[simulated]\nevents_per_s = 20\n[risk]\ncancel_on_stop = false\n\
+    let config = "[simulated]\nevents_per_s = 20\n[risk]\non_stop = \"leave\"\n\
         [journal]\ndurability = \"none\"\n";
     let engine = Engine::start_under("ulimit -f 2", config, &[]);
     has_open_orders(&engine);
@@ -94,7 +94,7 @@ const STALLS: &str = "[engine]\ndrain_deadline_ms = 3000\nquarantine_after_ms = 
 #[test]
 fn orders_that_were_left_at_a_venue_are_named_and_code_7() {
     let config = "[simulated]\nevents_per_s = 20\n\
-        [risk]\ncancel_on_stop = false\ncancel_on_quarantine = false\n";
+        [risk]\non_stop = \"leave\"\ncancel_on_quarantine = false\n";
     let engine = Engine::start_on(config, &[]);
     has_open_orders(&engine);
     let orders = engine.json(&["orders"]);

@@ -29,6 +29,7 @@ mod limits_text;
 mod plan_text;
 #[allow(clippy::disallowed_methods, reason = "waits for the end of a run in real time")]
 mod record;
+mod recovery_text;
 mod report_text;
 #[allow(clippy::disallowed_methods, reason = "waits for the end of a run in real time")]
 mod run;

@@ -15,6 +15,7 @@ use pitlane_engine::text::escaped;
 
 use crate::contention_text::contention;
 use crate::limits_text::limits;
+use crate::recovery_text;
 use crate::table::count;
 use crate::trading_text;
 use accounts::accounts;
@@ -159,7 +160,11 @@ fn intake(report: &Report) -> String {
 /// Positions, profit, orders and refusals, and what the gateway did.
 fn trading(report: &Report) -> String {
     let gateway = &report.orders.gateway;
-    let mut text = trading_text::trading(&report.trading);
+    let mut text = recovery_text::recovery(&report.recovery);
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&trading_text::trading(&report.trading));
     let _infallible = writeln!(
         text,
         "Gateway: {} commands forwarded, {} rejected, {} unsent; {} never taken by a session",

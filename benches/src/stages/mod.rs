@@ -8,6 +8,7 @@ mod orders;
 mod paced_stages;
 mod quotes;
 mod record;
+mod recovery;
 mod subscribers;
 
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ use crate::partner::Partner;
 #[command(name = "stages", version)]
 struct Options {
     /// Only sections whose name contains this: dispatcher, added, paced, subscribers, burn,
-    /// record, orders.
+    /// record, orders, recovery.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
     /// Rounds of each section.
@@ -111,7 +112,7 @@ pub fn main() -> ExitCode {
     };
     let bench = Bench { partner, clock: Clock::start(), rounds: options.rounds };
     crate::machine::header().iter().for_each(|line| println!("{line}"));
-    let sections: [Section; 7] = [
+    let sections: [Section; 8] = [
         ("dispatcher", fan_out::section),
         ("added", added::section),
         ("paced", paced_stages::section),
@@ -119,6 +120,7 @@ pub fn main() -> ExitCode {
         ("burn", burn::section),
         ("record", record::section),
         ("orders", orders::section),
+        ("recovery", recovery::section),
     ];
     for (_, run) in sections.iter().filter(|(name, _)| name.contains(&options.only)) {
         run(&bench);

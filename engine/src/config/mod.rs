@@ -31,8 +31,8 @@ pub use origin::Origin;
 pub use recorded::{RECORDED_VENUE, RecordedSymbol};
 pub use sections::{
     ControlConfig, CoresConfig, EngineConfig, InstrumentRisk, JournalConfig, JournalDurability,
-    LanesConfig, Profile, RiskConfig, SessionConfig, SimulatedConfig, StreamsConfig,
-    TelemetryConfig,
+    LanesConfig, OnStart, OnStop, Profile, RiskConfig, SessionConfig, SimulatedConfig,
+    StreamsConfig, TelemetryConfig,
 };
 
 use schema::Section;

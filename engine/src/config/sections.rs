@@ -232,6 +232,30 @@ section! {
     }
 }
 
+/// What becomes of orders of an earlier start that are found open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnStart {
+    /// They stay, and belong to the strategy of the same name.
+    #[default]
+    Adopt,
+    /// They are cancelled, before the venue's session takes new ones.
+    Cancel,
+    /// They stay, and trading is off until an operator switches it on.
+    Ask,
+}
+
+/// What becomes of open orders at the end of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnStop {
+    /// They are cancelled.
+    #[default]
+    CancelAll,
+    /// They stay at the venue.
+    Leave,
+}
+
 section! {
     /// What the engine refuses to send, whatever a strategy asks for.
     #[name = "risk", most = 1]
@@ -248,8 +272,15 @@ section! {
         /// queries are not counted. The default is what Binance allows an account (100 in 10 s);
         /// the venue's own limit, which all consumers share, holds whatever is set here.
         max_orders_per_s: u32 = 10 => whole(1..=1_000_000, "orders/s");
-        /// Cancel every open order when the engine stops.
-        cancel_on_stop: bool = true => flag();
+        /// What becomes of orders of an earlier start that are found open at the venue: `adopt`
+        /// leaves them to the strategy of the same name, `cancel` cancels them before new ones may
+        /// leave, with `ask` they stay and trading is off until `pitlane ctl mode on`. It takes a
+        /// journal that outlives the run: `[journal] dir`.
+        on_start: OnStart = OnStart::Adopt => Rule::OneOf(&["adopt", "cancel", "ask"]);
+        /// What becomes of open orders when the engine stops: `cancel_all` cancels them, `leave`
+        /// leaves them at the venue, named in the report, for the next start with the same
+        /// `[journal] dir`.
+        on_stop: OnStop = OnStop::CancelAll => Rule::OneOf(&["cancel_all", "leave"]);
         /// Cancel every open order of a consumer that is quarantined. It gets no new ones either
         /// way.
         cancel_on_quarantine: bool = true => flag();

@@ -1,5 +1,6 @@
 //! What a strategy may reach from a callback: time, orders, timers, positions. Nothing else.
 
+mod once;
 mod orders;
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use pitlane_ring::Publisher;
 use thiserror::Error;
 use zerocopy::FromZeros;
 
+pub use self::once::Once;
 use super::timers::{TIMERS_MAX, Timers};
 use crate::consumer::{
     CommandId, ControlAction, ControlCommand, ControlError, MergeRequest, VenueSet,
@@ -19,7 +21,7 @@ use crate::event::{
 use crate::instrument::{InstrumentSpec, Instruments};
 use crate::order::order_log::OrderLogSender;
 use crate::order::trading::Ledger;
-use crate::order::{OrderCommand, OrderTracker, OrderType, OrderTypes, TimeInForce};
+use crate::order::{OrderCommand, OrderTracker, OrderType, OrderTypes, OwnId, OwnIds, TimeInForce};
 use crate::rate::Bucket;
 use crate::runtime::Clock;
 use crate::safety::TradingSwitch;
@@ -102,6 +104,10 @@ pub struct Context {
     tracker: OrderTracker,
     ledger: Ledger,
     order_log: OrderLogSender,
+    /// Orders that the strategy has named.
+    own_ids: OwnIds,
+    /// The name of the order that is being submitted.
+    own_id: Option<OwnId>,
     /// Of what no event has caused: timers, the start, the end of a batch.
     traces: TraceIds,
     next_order_id: u64,
@@ -119,17 +125,21 @@ pub(crate) struct ContextParts {
     pub(crate) control: Publisher<ControlCommand>,
     pub(crate) switch: TradingSwitch,
     pub(crate) limits: RiskLimits,
+    /// Open orders and positions of earlier starts.
+    pub(crate) tracker: OrderTracker,
     pub(crate) ledger: Ledger,
+    pub(crate) own_ids: OwnIds,
     pub(crate) order_log: OrderLogSender,
+    /// The number of its first order.
+    pub(crate) first_order_id: u64,
 }
 
 impl Context {
     pub(crate) fn new(parts: ContextParts) -> Context {
-        let tracker = OrderTracker::new(parts.limits.max_open_orders, &parts.instruments);
         Context {
             consumer: parts.consumer,
             traces: TraceIds::of(TraceSource::Consumer(parts.consumer)),
-            has_order_news: false,
+            has_order_news: !parts.tracker.open().is_empty(),
             now_ns: parts.clock.now_ns(),
             bucket: Bucket::per_s(parts.limits.max_orders_per_s),
             clock: parts.clock,
@@ -141,9 +151,11 @@ impl Context {
             limits: parts.limits,
             ledger: parts.ledger,
             order_log: parts.order_log,
-            tracker,
+            own_ids: parts.own_ids,
+            own_id: None,
+            tracker: parts.tracker,
             timers: Timers::new(),
-            next_order_id: 1,
+            next_order_id: parts.first_order_id,
             cause_trace_id: 0,
             cause_receive_ns: 0,
         }

@@ -20,6 +20,13 @@ pub trait Strategy: Send + 'static {
         Interest::ALL
     }
 
+    /// How many names of orders that have ended are remembered, for
+    /// [`Context::submit_once`]: a million is usual, and takes 52 MB. Asked once, at launch; 0 for
+    /// a strategy that names no orders.
+    fn remembers_ids(&self) -> usize {
+        0
+    }
+
     /// Before the first event. After three failures the consumer is quarantined (F03).
     fn on_start(&mut self, ctx: &mut Context) -> StrategyResult {
         Ok(())
@@ -175,6 +182,10 @@ fn dispatch<S: Strategy + ?Sized>(
 impl Strategy for Box<dyn Strategy> {
     fn interest(&self) -> Interest {
         (**self).interest()
+    }
+
+    fn remembers_ids(&self) -> usize {
+        (**self).remembers_ids()
     }
 
     fn on_start(&mut self, ctx: &mut Context) -> StrategyResult {

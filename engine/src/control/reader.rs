@@ -93,6 +93,7 @@ impl Reader {
             sessions: self.sessions(&view),
             limits: parts.readings.allowances(&parts.clock),
             books: self.books(),
+            recovery: parts.readings.recovery.read(),
             strategies: parts.readings.trading(parts.clock.now_ns()),
             consumers,
             merges: view.rules.iter().map(|rule| self.merge(rule)).collect(),

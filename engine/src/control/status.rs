@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dispatcher::order::StreamCounts;
 use crate::orchestrator::merge::MergeCounts;
+use crate::order::recovery::VenueRecoveryFigures;
 use crate::order::trading::StrategyFigures;
 use crate::runtime::ContentionFigures;
 use crate::telemetry::LatencyFigures;
@@ -54,6 +55,8 @@ pub struct Status {
     pub limits: Vec<Allowance>,
     /// Books whose state was told, by venue and instrument.
     pub books: Vec<BookStateStatus>,
+    /// What was found at the venues of orders of earlier starts.
+    pub recovery: Vec<VenueRecoveryFigures>,
     /// What each strategy has earned, its orders and refusals.
     pub strategies: Vec<StrategyFigures>,
     /// Consumers, in the order of the configuration.

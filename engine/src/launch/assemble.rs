@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::consumer::ControlCommand;
 use crate::control::{AuditedConsumer, Catalogue, Flips, FlipsParts, Routes, RoutesParts};
 use crate::dispatcher::Subscription;
+use crate::order::recovery::Recovered;
 use crate::pipeline::{Builder, Pipeline, PipelinePlan, RoutingEnds};
 use crate::runtime::{
     Agent, AgentRole, AlonePlaces, CoreParking, CorePlan, CoreWakers, GuardedConsumer, YieldBan,
@@ -43,6 +44,8 @@ pub(super) struct Assembly<'c> {
     pub(super) journal: Option<JournalParts>,
     /// What records the venues' sessions, until it runs.
     pub(super) recorder: Option<Recorder>,
+    /// What it has of earlier starts, until it is handed on.
+    pub(super) recovered: Option<Recovered>,
     /// The folder of this run, once it is made.
     run_dir: Option<PathBuf>,
     /// In the order of the plan's cores.
@@ -87,6 +90,7 @@ impl<'c> Assembly<'c> {
             pauses: Some(pauses),
             journal: None,
             recorder: None,
+            recovered: None,
             run_dir: None,
             parking,
             alone,
@@ -123,12 +127,14 @@ impl<'c> Assembly<'c> {
         let order_slots = self.config.lanes.order;
         let (answers, answers_end) = self.builder.lane("gateway>orchestrator", order_slots);
         let (mut links, mut sessions) = (vec![answers_end], Vec::new());
+        let remembers = plan.consumers.iter().map(|of| of.options.strategy.remembers_ids());
+        let folder = self.read_journal(&remembers.collect::<Vec<usize>>())?;
         for ends in self.venues(options, &sessions_open)? {
             links.extend(ends.links);
             sessions.push(ends.commands);
         }
         self.start_recorder()?;
-        self.open_journal()?;
+        self.start_journal(folder)?;
         let pipeline = self.builder.build(plan, links);
         let Pipeline { dispatcher, consumers, guarded, orders, control, routing } = pipeline;
         let gateway = self.builder.gateway(orders, sessions, answers, sessions_open);

@@ -59,6 +59,7 @@ impl Conclusion<'_> {
             consumer.quarantine = self.quarantine.reason(ConsumerId(index as u16));
         }
         report.routing = RoutingReport::of(&self.routes.view());
+        report.recovery = self.readings.recovery.read();
         report.limits = self.readings.allowances(self.clock);
         report.contention = self.readings.contention();
         ended.tell(&mut report, self.readings.letters_dropped());

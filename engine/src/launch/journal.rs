@@ -1,37 +1,110 @@
 //! The journal of a run, opened before anything can be recorded in it.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use super::assemble::Assembly;
 use super::journal_thread::JournalParts;
 use super::options::LaunchError;
-use crate::config::{Config, JournalDurability};
+use crate::config::{Config, JournalDurability, OnStart};
+use crate::event::VenueId;
 use crate::instrument::Instruments;
 use crate::journal::{
-    Durability, JournalFailure, JournalFolder, JournalKeeper, JournalOptions, JournalWriter,
-    NameTable, Named, RunStart,
+    Durability, FolderRead, JournalFailure, JournalFolder, JournalKeeper, JournalOptions,
+    JournalWriter, NameTable, Named, RunStart,
 };
+use crate::order::order_log::OrderLogNames;
+use crate::order::recovery::{JournalFold, Recovered, VenueRecovery};
 use crate::world::Spawn;
 
+/// A journal that was read, and is not written to yet.
+pub(super) struct ReadJournal {
+    folder: JournalFolder,
+    path: PathBuf,
+    options: JournalOptions,
+}
+
 impl Assembly<'_> {
-    /// Opens the journal that the configuration wants, and has the builder record in it.
-    pub(super) fn open_journal(&mut self) -> Result<(), LaunchError> {
+    /// Reads the journal that the configuration wants, and takes up what earlier starts have left.
+    /// `ids_max` is by consumer how many names of ended orders it remembers.
+    pub(super) fn read_journal(
+        &mut self,
+        ids_max: &[usize],
+    ) -> Result<Option<ReadJournal>, LaunchError> {
         let config = &self.config.journal;
         let durability = match config.durability {
-            JournalDurability::None => return Ok(()),
+            JournalDurability::None => return Ok(None),
             JournalDurability::Os => Durability::Os,
             JournalDurability::FsyncBatch => Durability::FsyncBatch,
         };
-        let folder = match &config.dir {
+        let path = match &config.dir {
             Some(dir) => dir.clone(),
             None => self.run_dir()?.join("journal"),
         };
         let options = JournalOptions { durability, segment_bytes: config.segment_bytes };
-        let opened = JournalFolder::open(&self.world.files, &folder, |_, _| ())?;
-        if let Some(stop) = &opened.read().stop {
+        let instruments = Arc::clone(&self.builder.readings.instruments);
+        let mut fold = JournalFold::new(
+            &self.consumer_names(),
+            &self.config.venue_names(),
+            &instruments,
+            self.config.risk.max_open_orders as usize,
+            ids_max,
+        );
+        let folder = JournalFolder::open(&self.world.files, &path, |header, record| {
+            fold.take(header.epoch, record);
+        })?;
+        if let Some(stop) = &folder.read().stop {
             log::warn!(
                 "[journal] {stop}; an earlier start was cut off there, and this one goes on"
             );
         }
-        let (mut writer, mut keeper) = opened.start(options, &self.builder.clock)?;
+        let recovered = fold.finish().map_err(|problems| LaunchError::JournalOfAnother {
+            path: path.clone(),
+            problems: problems.join("; "),
+        })?;
+        self.take_up(recovered, folder.read());
+        Ok(Some(ReadJournal { folder, path, options }))
+    }
+
+    /// Hands the strategies their books. The orders wait for the sessions of their venues.
+    fn take_up(&mut self, mut recovered: Recovered, read: &FolderRead) {
+        if read.last_epoch > 0 {
+            log::info!(
+                "[journal] {} records of {} earlier starts were read: {} orders are open on record",
+                recovered.records,
+                read.last_epoch,
+                recovered.open.len()
+            );
+        }
+        let is_asked = self.config.risk.on_start == OnStart::Ask && !recovered.open.is_empty();
+        if is_asked && self.config.risk.trading {
+            self.builder.switch.set(false);
+            self.builder.readings.recovery.ask(self.builder.switch.clone());
+        }
+        let names = OrderLogNames {
+            consumers: self.consumer_names(),
+            venues: self.config.venue_names(),
+            instruments: Arc::clone(&self.builder.readings.instruments),
+        };
+        let shown = &self.builder.readings.open_orders;
+        recovered.open.iter().for_each(|order| shown.take_up(order, &names));
+        self.builder.begin_with(std::mem::take(&mut recovered.books));
+        self.recovered = Some(recovered);
+    }
+
+    /// What the order session of a venue has to find out before it takes new orders.
+    pub(super) fn recovery_of(&mut self, venue: VenueId) -> VenueRecovery {
+        let board = &self.builder.readings.recovery;
+        let on_start = self.config.risk.on_start;
+        let recovered = self.recovered.as_mut();
+        recovered.map(|of_all| of_all.of_venue(venue, on_start, board)).unwrap_or_default()
+    }
+
+    /// Begins this start's part of the journal, and has the builder record in it.
+    pub(super) fn start_journal(&mut self, read: Option<ReadJournal>) -> Result<(), LaunchError> {
+        let Some(ReadJournal { folder, path, options }) = read else { return Ok(()) };
+        self.refuse_orphans(&path)?;
+        let (mut writer, mut keeper) = folder.start(options, &self.builder.clock)?;
         let names = Names { config: self.config, instruments: &self.builder.readings.instruments };
         let now_ns = self.builder.clock.wall_ns();
         let process = match self.world.spawn {
@@ -43,8 +116,19 @@ impl Assembly<'_> {
             .record(&mut writer, &mut keeper, now_ns, &start)
             .map_err(LaunchError::JournalStart)?;
         self.builder.record_in(writer);
-        self.journal = Some(JournalParts { keeper, folder });
+        self.journal = Some(JournalParts { keeper, folder: path });
         Ok(())
+    }
+
+    /// Orders on record at a venue that takes none now: nobody would ask for them.
+    fn refuse_orphans(&mut self, path: &Path) -> Result<(), LaunchError> {
+        let open = self.recovered.take().map(|recovered| recovered.open).unwrap_or_default();
+        let Some(first) = open.first() else { return Ok(()) };
+        let venues = self.config.venue_names();
+        let venue = venues.get(first.command.venue_id().index()).map_or("?", String::as_str);
+        let problems =
+            format!("{} open orders at {venue}, which has no order session now", open.len());
+        Err(LaunchError::JournalOfAnother { path: path.to_owned(), problems })
     }
 }
 

@@ -62,6 +62,13 @@ pub enum LaunchError {
     OpenFiles { need: u64, limit: u64 },
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error(
+        "[journal] {} was written under another configuration: {problems}. Bring the consumers, \
+         venues and instruments back that it names (same names, same scales), or settle what is \
+         open by hand and give the engine a new folder ([journal] dir) (code: other_config)",
+        path.display()
+    )]
+    JournalOfAnother { path: PathBuf, problems: String },
     #[error("[journal] start failed: {} (code: io)", .0.words())]
     JournalStart(JournalFailure),
     #[error(

@@ -15,7 +15,7 @@ use super::assemble::Assembly;
 use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
 use super::pause_book::Neighbour;
 use super::venue_setup::{VenueSetup, configured, embedded_kind, symbol_map};
-use crate::config::{Config, SimulatedConfig, VenueConfig, VenueMode};
+use crate::config::{Config, OnStop, SimulatedConfig, VenueConfig, VenueMode};
 use crate::event::{Event, EventKind, InstrumentId, VenueId, parse_scaled};
 use crate::instrument::Instruments;
 use crate::order::OrderCommand;
@@ -212,10 +212,11 @@ impl Assembly<'_> {
                     answer_ns: self.config.session.subscribe_ms * 1_000_000,
                     open_max: self.config.consumers.len()
                         * self.config.risk.max_open_orders as usize,
-                    cancel_on_stop: self.config.risk.cancel_on_stop,
+                    cancel_on_stop: self.config.risk.on_stop == OnStop::CancelAll,
                     session_number: 2 * number as u16 + 1,
                     venue_clock: venue_clock.clone(),
                     run: self.world.entropy.run_number(),
+                    recovery: self.recovery_of(VenueId(number as u16)),
                 };
                 let ends = OrderEnds { ready: Arc::clone(&ready), switch: switch.clone() };
                 let (link, commands) =

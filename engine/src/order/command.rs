@@ -253,8 +253,10 @@ pub struct OrderCommand {
     pub position_side_code: u8,
     /// [`REDUCE_ONLY`](crate::event::REDUCE_ONLY) or 0.
     pub flags: u8,
+    /// The strategy's own name of a new order; zeros are none.
+    pub own_id: [u8; 16],
     /// Always 0.
-    pub reserved: [u8; 58],
+    pub reserved: [u8; 42],
 }
 
 const _: () = assert!(size_of::<OrderCommand>() == 128);

@@ -194,6 +194,7 @@ fn intent(command: &OrderCommand) -> Intent {
     intent.time_in_force_code = command.time_in_force_code;
     intent.position_side_code = command.position_side_code;
     intent.flags = command.flags;
+    intent.own_id = command.own_id;
     intent
 }
 

@@ -3,7 +3,10 @@
 mod command;
 mod gateway;
 mod gateway_journal;
+mod order_ids;
 pub mod order_log;
+mod own_ids;
+pub mod recovery;
 mod tracker;
 pub mod trading;
 
@@ -13,4 +16,8 @@ pub use command::{
 pub use gateway::{GatewayAgent, GatewayCounts};
 pub(crate) use gateway::{GatewayEnds, OrderLane, refused, rejection};
 pub(crate) use gateway_journal::GatewayJournal;
+pub use order_ids::epoch_of_order;
+pub(crate) use order_ids::first_order_id;
+pub(crate) use own_ids::OwnIds;
+pub use own_ids::{OnceOutcome, OwnId};
 pub use tracker::{OpenOrder, OrderCounts, OrderTracker, Position};

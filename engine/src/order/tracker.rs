@@ -180,8 +180,19 @@ impl OrderTracker {
     #[inline]
     pub fn opened(&mut self, order: OpenOrder) {
         debug_assert!(self.has_room());
+        self.take_up(order);
+    }
+
+    /// Takes up an order of a journal: it has left, whatever the limits are now.
+    #[inline]
+    pub(super) fn take_up(&mut self, order: OpenOrder) {
         self.counts.submitted += 1;
         self.open.push(order);
+    }
+
+    /// Counts begin anew; open orders and positions stay.
+    pub(super) fn begin_run(&mut self) {
+        self.counts = OrderCounts::default();
     }
 
     /// Counts an order that the inline risk check refused.

@@ -25,8 +25,11 @@ use crate::journal::{JournalWriter, WordTap};
 use crate::orchestrator::Orchestrator;
 use crate::orchestrator::merge::MergePort;
 use crate::order::order_log::{ORDER_LOG_SLOTS, OrderLogSender, OrderLogSource, order_log_lane};
-use crate::order::trading::{Ledger, Marks, TradingBoard, TradingReader};
-use crate::order::{GatewayAgent, GatewayEnds, GatewayJournal, OrderCommand, OrderLane};
+use crate::order::recovery::StrategyBooks;
+use crate::order::trading::{Marks, TradingReader};
+use crate::order::{
+    GatewayAgent, GatewayEnds, GatewayJournal, OrderCommand, OrderLane, first_order_id,
+};
 use crate::runtime::{Clock, GuardedConsumer, StallBook, StopSignal};
 use crate::safety::{Quarantine, TradingSwitch};
 use crate::telemetry::{
@@ -64,6 +67,10 @@ pub(crate) struct Builder {
     has_order_log: bool,
     /// What is recorded, and the words' way there; taken by the dispatcher and the gateway.
     journal: Option<(JournalWriter, Consumer<Event>)>,
+    /// Number of this start in its journal.
+    epoch: u64,
+    /// By consumer, what earlier starts have left it, until it is made.
+    books: Vec<Option<StrategyBooks>>,
     tap: Option<WordTap>,
     /// Of all consumers' probes.
     asks: Asks,
@@ -164,6 +171,8 @@ impl Builder {
             order_logs: Vec::new(),
             has_order_log: plan.has_order_log,
             journal: None,
+            epoch: 1,
+            books: Vec::new(),
             tap: None,
             asks: Asks::default(),
             size: Size::Full,
@@ -180,7 +189,14 @@ impl Builder {
     pub(crate) fn record_in(&mut self, writer: JournalWriter) {
         let (words, words_end) = self.lane("journal:words", WORD_SLOTS);
         self.tap = Some(WordTap::new(words, writer.health().clone()));
+        self.epoch = writer.epoch();
         self.journal = Some((writer, words_end));
+    }
+
+    /// Has the strategies begin with these books, by their numbers. To be called before the stages
+    /// are built.
+    pub(crate) fn begin_with(&mut self, books: Vec<StrategyBooks>) {
+        self.books = books.into_iter().map(Some).collect();
     }
 
     /// A lane, whose fill is read from now on.
@@ -442,9 +458,14 @@ impl Builder {
         self.failures.push(Arc::clone(&to_log));
         let (instruments, venues) =
             (&self.readings.instruments, self.readings.trading.venues.len());
-        let board = TradingBoard::new(instruments.len(), venues);
-        let ledger = Ledger::new(Arc::clone(&board), instruments, venues);
-        self.readings.trading.strategies.push((name.clone(), board));
+        let books = match self.books.get_mut(consumer.index()).and_then(Option::take) {
+            Some(books) => books,
+            None => {
+                let ids_max = plan.options.strategy.remembers_ids();
+                StrategyBooks::new(plan.limits.max_open_orders, ids_max, instruments, venues)
+            }
+        };
+        self.readings.trading.strategies.push((name.clone(), books.board));
         let context = ContextParts {
             consumer,
             clock: self.clock.clone(),
@@ -453,8 +474,11 @@ impl Builder {
             control: ends.control,
             switch: self.switch.clone(),
             limits: plan.limits,
-            ledger,
+            tracker: books.tracker,
+            ledger: books.ledger,
+            own_ids: books.own_ids,
             order_log: self.order_log(name),
+            first_order_id: first_order_id(self.epoch),
         };
         let wiring = ConsumerWiring {
             critical: ends.critical,

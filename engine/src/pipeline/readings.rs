@@ -11,6 +11,7 @@ use crate::dispatcher::order::StreamStats;
 use crate::event::EventKind;
 use crate::instrument::Instruments;
 use crate::order::order_log::OpenOrders;
+use crate::order::recovery::RecoveryBoard;
 use crate::order::trading::{StrategyFigures, TradingReader};
 use crate::runtime::{ContentionBook, ContentionFigures, StallBook, StallFigures};
 use crate::telemetry::{DeadLetterCounts, Term, Terms};
@@ -35,6 +36,8 @@ pub(crate) struct Readings {
     pub(crate) governors: Vec<(String, Governor)>,
     /// The orders that are open.
     pub(crate) open_orders: Arc<OpenOrders>,
+    /// What was found at the venues of the orders of earlier starts.
+    pub(crate) recovery: Arc<RecoveryBoard>,
     /// What every strategy has earned.
     pub(crate) trading: TradingReader,
     /// The time of each of these venues.

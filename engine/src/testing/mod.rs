@@ -1,5 +1,6 @@
 //! What tests and benches drive by hand: one strategy, or the stages, without threads or files.
 
+mod bare_recovery;
 mod harness;
 mod ledger_check;
 mod skipped;
@@ -7,6 +8,7 @@ mod stages;
 
 #[doc(hidden)]
 pub use crate::pipeline::Size;
+pub use bare_recovery::BareRecovery;
 pub use harness::Harness;
 pub use ledger_check::{ToldOrders, disagreements};
 pub use skipped::skipped;

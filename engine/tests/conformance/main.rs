@@ -16,6 +16,7 @@ mod order_faults;
 mod orders;
 mod proxy;
 mod raw;
+mod recovery;
 mod scripted;
 mod session;
 mod stops;

@@ -66,6 +66,10 @@ macro_rules! orders {
                 a_wrong_key_is_an_error_with_its_code_and_is_tried_again_when_the_venue_is_switched_on
                 a_report_on_a_strangers_order_is_kept_and_the_connection_too
             }
+            checks! { $venue, recovery:
+                orders_of_an_earlier_start_are_asked_for_before_a_new_one_leaves
+                orders_of_an_earlier_start_are_cancelled_first_where_so_configured
+            }
             checks! { $venue, order_faults:
                 a_report_that_is_told_twice_counts_once
                 a_cut_with_an_accepted_order_is_followed_by_a_question_and_not_by_the_order_again

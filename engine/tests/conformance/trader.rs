@@ -8,6 +8,7 @@ use crossbeam_utils::CachePadded;
 use pitlane_engine::event::{
     ExecReport, ExecType, InstrumentId, OrderStatus, Price, Side, VenueId,
 };
+use pitlane_engine::order::recovery::VenueRecovery;
 use pitlane_engine::order::{OrderAction, OrderCommand, OrderType, TimeInForce};
 use pitlane_engine::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use pitlane_engine::safety::Quarantine;
@@ -47,6 +48,7 @@ pub struct TraderOptions {
     pub cancel_on_stop: bool,
     pub answer_ms: u64,
     pub frame_bytes_max: usize,
+    pub recovery: VenueRecovery,
 }
 
 impl Default for TraderOptions {
@@ -57,6 +59,7 @@ impl Default for TraderOptions {
             cancel_on_stop: true,
             answer_ms: 3_000,
             frame_bytes_max: limits().frame_bytes_max,
+            recovery: VenueRecovery::default(),
         }
     }
 }
@@ -116,6 +119,7 @@ impl<V: Orders> Trader<V> {
             session_number: 1,
             venue_clock: VenueClock::new(options.name, clock.clone()),
             run: options.run,
+            recovery: options.recovery.clone(),
         };
         let quarantine = Quarantine::new(2, true);
         let switch = VenueSwitch::default();

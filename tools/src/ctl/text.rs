@@ -14,6 +14,7 @@ use super::audit_text::audit;
 use super::health::{books, sessions};
 use crate::contention_text::contention;
 use crate::limits_text::limits;
+use crate::recovery_text;
 use crate::table::{count, micros, render, table};
 use crate::trading_text;
 
@@ -198,6 +199,7 @@ fn status(status: &Status) -> String {
     let parts = [
         sessions(&status.sessions),
         books(&status.books),
+        recovery_text::recovery(&status.recovery),
         trading_text::trading(&status.strategies),
         limits(&status.limits),
         consumers(&status.consumers),

@@ -195,7 +195,7 @@ impl Line {
         self.venue = Some(names.name(NameTable::Venue, u32::from(venue)));
         self.instrument = Some(names.name(NameTable::Instrument, instrument));
         (self.order, self.decision_id) = (Some(order), Some(decision_id));
-        self.name = Some(format!("p{}-{consumer}-{order}", names.run));
+        self.name = Some(format!("p{}-{consumer}-{order}", names.run_of(order)));
     }
 
     /// As CSV, in the order of [`CSV_HEAD`].

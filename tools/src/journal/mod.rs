@@ -38,7 +38,7 @@ pub(crate) fn journal(verb: &JournalVerb, terminal: &mut Terminal<'_>) -> Result
         }
         JournalVerb::Stats { folder } => {
             let mut stats = Stats::default();
-            let read = read(folder, terminal, |_, record| stats.take(record))?;
+            let read = read(folder, terminal, |header, record| stats.take(header.epoch, record))?;
             terminal.print(&stats.text(&read))?;
             judge(&read, terminal)
         }
@@ -94,7 +94,7 @@ fn lines_of(
     }
     let mut names = Names::default();
     read(folder, terminal, |header, record| {
-        names.learn(record);
+        names.learn(header.epoch, record);
         if passes(record, filter) {
             let line = Line::new(header, record, &names);
             if filter.strategy.is_none() || line.strategy == filter.strategy {

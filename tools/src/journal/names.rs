@@ -4,25 +4,31 @@ use std::collections::HashMap;
 
 use pitlane_engine::event::format_scaled;
 use pitlane_engine::journal::{NameTable, Named, RecordView, RunStart};
+use pitlane_engine::order::epoch_of_order;
 
 /// Names of the run whose records are being read.
 #[derive(Default)]
 pub(super) struct Names {
     names: HashMap<(u8, u32), Named>,
-    /// First part of the names of its orders.
-    pub(super) run: u32,
+    /// By the number of a start, the first part of the names of its orders.
+    runs: HashMap<u64, u32>,
 }
 
 impl Names {
     /// Learns from a record.
-    pub(super) fn learn(&mut self, record: &RecordView<'_>) {
+    pub(super) fn learn(&mut self, epoch: u64, record: &RecordView<'_>) {
         if let Some(start) = record.body::<RunStart>() {
             self.names.clear();
-            self.run = start.run;
+            self.runs.insert(epoch, start.run);
         }
         if let Some(named) = record.body::<Named>() {
             self.names.insert((named.table, named.number), named);
         }
+    }
+
+    /// The first part of the name of an order; 0 of a start that is not on record.
+    pub(super) fn run_of(&self, order: u64) -> u32 {
+        self.runs.get(&epoch_of_order(order)).copied().unwrap_or_default()
     }
 
     /// The name of a number, or the number.

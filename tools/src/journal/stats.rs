@@ -32,8 +32,8 @@ pub(super) struct Stats {
 
 impl Stats {
     /// Adds a record.
-    pub(super) fn take(&mut self, record: &RecordView<'_>) {
-        self.names.learn(record);
+    pub(super) fn take(&mut self, epoch: u64, record: &RecordView<'_>) {
+        self.names.learn(epoch, record);
         self.first_ns.get_or_insert(record.time_ns);
         self.last_ns = record.time_ns;
         let bytes = record.bytes() as u64;

@@ -4,12 +4,13 @@ use zerocopy::FromZeros;
 
 use super::{Context, NewOrder, SubmitError};
 use crate::event::{
-    ClientOrderId, Event, ExecReport, InstrumentId, OrderStatus, Price, Qty, REDUCE_ONLY, RETOLD,
+    ClientOrderId, Event, ExecReport, InstrumentId, OrderStatus, Price, Qty, REDUCE_ONLY,
     RejectReason, VenueId,
 };
+use crate::order::recovery::book;
 use crate::order::trading::RefusedWhat;
 use crate::order::{
-    OpenOrder, OrderAction, OrderCommand, OrderCounts, OrderFlags, OrderTypes, Position,
+    OpenOrder, OrderAction, OrderCommand, OrderCounts, OrderFlags, OrderTypes, OwnId, Position,
 };
 
 /// Of an order that is not known.
@@ -174,19 +175,11 @@ impl Context {
 
     #[inline]
     pub(crate) fn apply_report(&mut self, event: &Event, report: &ExecReport) {
-        if report.has(RETOLD) && !self.tracker.is_next_of(report) {
+        let place = (event.venue_id(), event.instrument_id());
+        if !book(&mut self.tracker, &mut self.ledger, place, report) {
             return self.order_log.retold(event);
         }
-        let (venue, instrument) = (event.venue_id(), event.instrument_id());
-        let before = (self.tracker.counts(), self.tracker.open().len());
-        self.tracker.apply(venue, instrument, report);
-        let after = (self.tracker.counts(), self.tracker.open().len());
-        self.ledger.reported(
-            venue,
-            instrument,
-            report,
-            [(&before.0, before.1), (&after.0, after.1)],
-        );
+        self.own_ids.told(report);
         self.order_log.reported(event);
         self.has_order_news = true;
     }
@@ -357,6 +350,7 @@ impl Context {
         command.position_side_code = flags.position_side.code();
         command.trigger_price = flags.trigger_price.0;
         command.flags = if flags.reduce_only { REDUCE_ONLY } else { 0 };
+        command.own_id = self.own_id.map(OwnId::bytes).unwrap_or_default();
         command
     }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::line::OrderLogNames;
 use super::note::{NoteKind, OrderNote};
 use crate::event::{Certainty, ExecType, InstrumentId, OrderStatus, Side, format_scaled};
+use crate::order::recovery::RecordedOrder;
 use crate::runtime::Clock;
 
 /// Open orders that are kept; the engine itself allows fewer a strategy.
@@ -75,6 +76,19 @@ impl OpenOrders {
     /// What the notes that found no room come to so far.
     pub(super) fn missed(&self, notes: u64) {
         self.0.lock().missed = notes;
+    }
+
+    /// Takes an order of an earlier start.
+    pub(crate) fn take_up(&self, order: &RecordedOrder, names: &OrderLogNames) {
+        let mut note = OrderNote::of_command(&order.command, None);
+        let report = &mut note.report;
+        (report.price, report.qty) = (order.price, order.qty);
+        report.filled_qty = order.filled_qty;
+        report.venue_order_id = order.venue_order_id;
+        (report.status_code, report.certainty_code) =
+            (order.status.code(), Certainty::Unknown.code());
+        let key = (report.consumer, report.client_order_id);
+        self.0.lock().rows.insert(key, row(&note, names, order.sent_wall_ns));
     }
 
     /// Takes what a note changes.

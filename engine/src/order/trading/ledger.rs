@@ -44,6 +44,13 @@ impl Ledger {
         }
     }
 
+    /// Counts begin anew; amounts and what is open stay.
+    pub(crate) fn begin_run(&mut self) {
+        for row in self.rows.iter().filter(|row| !matches!(**row, NO_ROW | BEYOND)) {
+            self.board.update(usize::from(*row), Row::begin_run);
+        }
+    }
+
     /// An order has left for the gateway.
     #[inline]
     pub(crate) fn sent(&mut self, venue: VenueId, instrument: InstrumentId) {

@@ -228,6 +228,15 @@ impl Row {
         value.unwrap_or(i128::MAX)
     }
 
+    /// Counts of orders, fills and refusals begin anew; amounts and what is open stay.
+    pub(super) fn begin_run(&mut self) {
+        self.refusals = Refusals::default();
+        (self.sent, self.acknowledged, self.filled) = (0, 0, 0);
+        (self.fills, self.inferred, self.corrected) = (0, 0, 0);
+        (self.canceled, self.rejected, self.refused, self.revived) = (0, 0, 0, 0);
+        (self.cancels, self.amends) = (0, 0);
+    }
+
     /// Adds what a report has changed of a strategy's counts of orders.
     pub(super) fn count(&mut self, before: &OrderCounts, after: &OrderCounts) {
         self.sent += after.submitted - before.submitted;

@@ -7,7 +7,8 @@
 //! Promises: an order command is written at most once and answered at least once, by the venue's
 //! reports or by a rejection of ours; while the session is not ready every new order is refused at
 //! once instead of being sent late; after a disconnect each open order is asked for before a new
-//! order may leave (F26), and one whose query fails holds up no other; once a stop or a kill has
+//! order may leave (F26), and one whose query fails holds up no other; of each order of an earlier
+//! start the venue has told where it is before the first new one leaves; once a stop or a kill has
 //! begun no new order leaves. A cancel that was lost, or is held back by the venue's limits, leaves
 //! later. The orders that may rest at the venue when the run is over are named.
 //!
@@ -29,6 +30,7 @@ use super::listing::Known;
 use super::names::OrderNames;
 use super::plausible::FeeBounds;
 use super::reconcile::Reconciler;
+use super::recovery::StartRecovery;
 use super::requests_in_flight::{Asked, RequestsInFlight};
 use super::stage::{BATCH, LOOK_NS, Presence, QUERIES_MAX, Stage};
 use super::table::OrderTable;
@@ -36,6 +38,7 @@ use super::thinning::Thinning;
 use crate::event::VenueId;
 use crate::instrument::Instruments;
 use crate::order::OrderCommand;
+use crate::order::recovery::VenueRecovery;
 use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use crate::safety::Quarantine;
 use crate::telemetry::{HistogramSet, Probe};
@@ -79,6 +82,8 @@ pub struct OrderOptions {
     pub venue_clock: VenueClock,
     /// Number of this run, by chance: the first part of the names of its orders at the venue.
     pub run: u32,
+    /// What earlier starts may have open there.
+    pub recovery: VenueRecovery,
 }
 
 /// The ends that tie an [`OrderAgent`] to the engine.
@@ -141,6 +146,8 @@ pub struct OrderAgent<O: EventOutlet, P: OrderProtocol> {
     pub(super) unwritten: ArrayVec<(usize, u64), BATCH>,
     pub(super) orders: Reconciler<O>,
     pub(super) left: Vec<LeftOrder>,
+    /// Until the venue has told of each order of an earlier start.
+    pub(super) recovery: Option<StartRecovery>,
     pub(super) closing: Closing<OrderSessionTotals>,
 }
 
@@ -165,6 +172,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             Presence::Off
         };
         wiring.stats.set_state(session.state());
+        let mut table = OrderTable::new(options.open_max);
+        let names = OrderNames::new(options.run, options.recovery.runs.clone());
+        let recovery = StartRecovery::begin(options.recovery, &options.venue, &mut table);
         OrderAgent {
             name: format!("{}:orders", options.venue),
             session,
@@ -189,8 +199,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 venue_id: options.venue_id,
                 outlet: Some(wiring.outlet),
                 backlog: VecDeque::with_capacity(options.open_max),
-                table: OrderTable::new(options.open_max),
-                names: OrderNames::new(options.run),
+                table,
+                names,
                 fee_bounds: FeeBounds::of(&options.instruments),
                 instruments: options.instruments,
                 requests: RequestsInFlight::new(),
@@ -221,6 +231,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             },
             protocol,
             left: Vec::new(),
+            recovery,
             closing: wiring.closing,
         }
     }
@@ -292,6 +303,13 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         matches!(self.stage, Stage::LoggingOn(step) if self.orders.logon_replies >= step)
     }
 
+    /// Whether the venue was asked for all that was open, and has told what earlier starts left.
+    #[cold]
+    fn is_everything_known(&mut self) -> bool {
+        let is_asked = !self.orders.table.open().any(|(_, order)| order.holds_session);
+        is_asked && self.is_recovered()
+    }
+
     #[cold]
     fn on_closed(&mut self, reason: &CloseReason) {
         log::warn!("[{}] orders {reason}; reconnecting", self.orders.venue);
@@ -351,7 +369,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// Goes on with the logon, and is ready once what was open has been asked for.
     #[inline]
     fn advance(&mut self) -> usize {
-        match self.stage {
+        let stage = self.stage;
+        match stage {
             Stage::Timing if !self.waits_for_time() => {
                 self.stage = Stage::LoggingOn(0);
                 self.log_on(0);
@@ -360,7 +379,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             Stage::LoggingOn(step) if self.orders.logon_replies >= step => {
                 return usize::from(self.log_on(step));
             }
-            Stage::Asking if !self.orders.table.open().any(|(_, order)| order.holds_session) => {
+            Stage::Asking if self.is_everything_known() => {
                 self.stage = Stage::Ready;
                 log::info!("[{}] orders ready", self.orders.venue);
             }

@@ -18,9 +18,9 @@ const TRADES_KEPT: usize = 8;
 /// An interval that was told as an inferred fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hole {
-    from: i64,
-    to: i64,
-    quote: i128,
+    pub(super) from: i64,
+    pub(super) to: i64,
+    pub(super) quote: i128,
 }
 
 /// A fill by the venue's own word.
@@ -78,6 +78,17 @@ impl Fills {
     /// Takes up what was filled of an order that was forgotten but for that.
     pub(super) fn recall(&mut self, filled_qty: i64, quote: i128) {
         (self.filled_qty, self.quote) = (filled_qty, quote);
+    }
+
+    /// Takes up what was filled of an order of an earlier start, with what the venue has more to
+    /// tell of.
+    pub(super) fn take_up(
+        &mut self,
+        inferred: impl Iterator<Item = Hole>,
+        without_fee: impl Iterator<Item = Fill>,
+    ) {
+        inferred.for_each(|hole| self.remember_hole(hole));
+        without_fee.for_each(|fill| self.remember(fill));
     }
 
     /// What it cost, in units of 10^-(price scale + quantity scale).

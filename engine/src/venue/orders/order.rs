@@ -79,6 +79,8 @@ pub struct KnownOrder {
     pub wants_state: bool,
     /// Its cancel is wanted by the engine, not by its strategy.
     pub is_cancelled_outside: bool,
+    /// It was sent by an earlier start of the engine.
+    pub is_taken_up: bool,
     pub(super) amendments: Amendments,
     pub(super) fills: Fills,
     /// When the venue is asked for its fills, ns of the engine's clock.
@@ -93,7 +95,7 @@ pub struct KnownOrder {
     /// Another name by which the venue spoke of it, against the one that is known.
     pub(super) rival_id: VenueRef,
     /// When its end was inferred, ns of the engine's clock.
-    presumed_ns: u64,
+    pub(super) presumed_ns: u64,
     /// The end that the strategy was told.
     pub(super) told_end: Option<OrderStatus>,
     /// It was told before the stream told it.
@@ -129,6 +131,7 @@ impl KnownOrder {
             holds_session: false,
             wants_state: false,
             is_cancelled_outside: false,
+            is_taken_up: false,
             amendments: Amendments::default(),
             fills: Fills::default(),
             fills_ns: u64::MAX,
@@ -350,7 +353,9 @@ impl KnownOrder {
         if !self.fills.is_unsettled() {
             (self.fills_ns, self.fills_asked) = (u64::MAX, 0);
         } else if self.fills_ns == u64::MAX && self.fills_asked < FILLS_ASKED_MAX {
-            self.fills_ns = now_ns + FILLS_AFTER_NS;
+            // No stream tells what was filled before it began.
+            let after_ns = if self.is_taken_up { 0 } else { FILLS_AFTER_NS };
+            self.fills_ns = now_ns + after_ns;
         }
     }
 

@@ -104,6 +104,24 @@ impl OrderTable {
         Ok(())
     }
 
+    /// Takes up an order of an earlier start; beyond the number that may be opened, too.
+    pub(super) fn take_up(&mut self, order: KnownOrder, now_ns: u64) {
+        let key = OrderKey::of(&order.command);
+        let (is_open, is_presumed) = (order.is_open(), order.is_presumed_since(0));
+        self.due_ns = self.due_ns.min(order.look_ns);
+        if order.fills_ns != u64::MAX {
+            want_fills(&mut self.wants_fills, key);
+        }
+        if is_presumed {
+            ask_again(&mut self.again, key, now_ns);
+        }
+        self.orders.insert(key, order);
+        match is_open {
+            true => self.open.push(key),
+            false => self.remember(key, true),
+        }
+    }
+
     /// An order, open or remembered.
     #[inline]
     #[must_use]

@@ -1,0 +1,251 @@
+//! Makes the books of the strategies, and the list of what is open, of the records of a journal.
+
+use std::collections::{HashMap, VecDeque};
+
+use zerocopy::FromZeros;
+
+use super::books::StrategyBooks;
+use super::gone::Gone;
+use super::names::{NamesThen, Place, PresentNames};
+use super::recorded_order::RecordedOrder;
+use super::recovered::{EarlierRun, Recovered};
+use crate::event::{ClientOrderId, ExecReport, ExecType, OrderStatus, Price, Qty, Side};
+use crate::instrument::Instruments;
+use crate::journal::{Intent, Named, RecordKind, RecordView, RunStart, VenueWord};
+use crate::order::order_ids::epoch_of_order;
+use crate::order::{OpenOrder, OrderAction, OrderCommand, OrderKey, OrderType, OwnId};
+
+/// Orders that have ended and of which the venue has more to tell, at most.
+const UNSETTLED_MAX: usize = 256;
+
+/// Takes the records of a journal one by one, in their order.
+pub(crate) struct JournalFold {
+    present: PresentNames,
+    then: NamesThen,
+    books: Vec<StrategyBooks>,
+    open: HashMap<OrderKey, RecordedOrder>,
+    unsettled: VecDeque<RecordedOrder>,
+    runs: Vec<EarlierRun>,
+    gone: Gone,
+    records: u64,
+    /// Records of this engine's kinds that it can't read, by what is wrong.
+    unreadable: Option<String>,
+}
+
+impl JournalFold {
+    /// For a configuration with these names; `open_max` is how many orders each strategy may have
+    /// open, and `ids_max` by consumer how many names of ended orders are remembered.
+    pub(crate) fn new(
+        consumers: &[String],
+        venues: &[String],
+        instruments: &Instruments,
+        open_max: usize,
+        ids_max: &[usize],
+    ) -> JournalFold {
+        let books = |consumer: usize| {
+            let ids_max = ids_max.get(consumer).copied().unwrap_or_default();
+            StrategyBooks::new(open_max, ids_max, instruments, venues.len())
+        };
+        JournalFold {
+            present: PresentNames::new(consumers, venues, instruments),
+            then: NamesThen::default(),
+            books: (0..consumers.len()).map(books).collect(),
+            open: HashMap::new(),
+            unsettled: VecDeque::with_capacity(UNSETTLED_MAX),
+            runs: Vec::new(),
+            gone: Gone::default(),
+            records: 0,
+            unreadable: None,
+        }
+    }
+
+    /// Takes the next record, of this start of an engine.
+    #[inline]
+    pub(crate) fn take(&mut self, epoch: u64, record: &RecordView<'_>) {
+        self.records += 1;
+        let is_read = match record.kind {
+            Some(RecordKind::Word) => record.body().map(|word| self.word(&word)).is_some(),
+            Some(RecordKind::Intent) => {
+                let intent = record.body();
+                intent.map(|intent| self.intent(epoch, &intent, record.time_ns)).is_some()
+            }
+            Some(RecordKind::RunStart) => {
+                record.body().map(|run| self.start(epoch, &run)).is_some()
+            }
+            Some(RecordKind::Named) => {
+                record.body::<Named>().map(|named| self.then.take(&named, &self.present)).is_some()
+            }
+            _ => true,
+        };
+        if !is_read && self.unreadable.is_none() {
+            let name = record.kind.map_or("?", RecordKind::name);
+            self.unreadable = Some(format!(
+                "record {} ({name}) is of version {}, which this engine does not read",
+                record.sequence, record.version
+            ));
+        }
+    }
+
+    fn start(&mut self, epoch: u64, run: &RunStart) {
+        self.then = NamesThen::default();
+        self.runs.push(EarlierRun { epoch, run: run.run });
+    }
+
+    fn intent(&mut self, epoch: u64, intent: &Intent, time_ns: i64) {
+        let place = self.then.place(intent.consumer, intent.venue, intent.instrument);
+        let action = OrderAction::from_code(intent.action_code);
+        let Some(place) = place else {
+            if action == Some(OrderAction::Submit) {
+                let words = self.then.words(intent.consumer, intent.venue, intent.instrument);
+                self.gone.sent(words, intent.client_order_id);
+            }
+            return;
+        };
+        let command = command(intent, place);
+        let key = OrderKey::of(&command);
+        match action {
+            Some(OrderAction::Submit) => {
+                if epoch_of_order(intent.client_order_id) != epoch {
+                    self.unreadable.get_or_insert_with(|| {
+                        format!("the order numbers of start {epoch} are not its own")
+                    });
+                }
+                self.sent(key, &command, time_ns);
+            }
+            Some(OrderAction::Cancel) => {
+                if let Some(order) = self.open.get_mut(&key) {
+                    order.wants_cancel = true;
+                    self.books[place.consumer.index()].tracker.cancel_sent(key.id);
+                }
+            }
+            Some(OrderAction::Modify) => {
+                if let Some(order) = self.open.get_mut(&key) {
+                    order.amend(command.price, command.qty);
+                }
+            }
+            Some(OrderAction::Query) | None => {}
+        }
+    }
+
+    fn sent(&mut self, key: OrderKey, command: &OrderCommand, time_ns: i64) {
+        let order = OpenOrder {
+            id: key.id,
+            venue: command.venue_id(),
+            instrument: command.instrument_id(),
+            side: command.side().unwrap_or(Side::Buy),
+            price: Price(command.price),
+            trigger_price: Price(command.trigger_price),
+            qty: Qty(command.qty),
+            filled: Qty(0),
+            status: OrderStatus::PendingNew,
+            cancel_pending: false,
+        };
+        self.books[key.consumer.index()].sent(order, OwnId::from_bytes(command.own_id));
+        self.open.insert(key, RecordedOrder::new(command, time_ns));
+    }
+
+    fn word(&mut self, word: &VenueWord) {
+        let report = &word.report;
+        let place = self.then.place(report.consumer, word.venue, word.instrument);
+        let Some(place) = place else {
+            let words = self.then.words(report.consumer, word.venue, word.instrument);
+            return self.gone.take(words, report);
+        };
+        let mut report = *report;
+        report.consumer = place.consumer.0;
+        let books = &mut self.books[place.consumer.index()];
+        if !books.take(place.venue, place.instrument, &report) {
+            return;
+        }
+        let key = OrderKey { consumer: place.consumer, id: ClientOrderId(report.client_order_id) };
+        if !self.open.contains_key(&key) {
+            self.revive(key, place, &report);
+        }
+        let Some(order) = self.open.get_mut(&key) else { return };
+        order.take(&report);
+        if !order.is_open()
+            && let Some(order) = self.open.remove(&key)
+            && order.is_unsettled()
+        {
+            if self.unsettled.len() == UNSETTLED_MAX {
+                self.unsettled.pop_front();
+            }
+            self.unsettled.push_back(order);
+        }
+    }
+
+    /// A word on an order that had ended: a late fee, or it lives.
+    #[cold]
+    fn revive(&mut self, key: OrderKey, place: Place, report: &ExecReport) {
+        let known = self.unsettled.iter().position(|order| order.key() == key);
+        let known = known.and_then(|index| self.unsettled.remove(index));
+        let order = match known {
+            Some(order) => order,
+            None if report.exec_type() == Some(ExecType::Revived) => revived(place, report),
+            None => return,
+        };
+        self.open.insert(key, order);
+    }
+
+    /// What is to be taken up.
+    ///
+    /// # Errors
+    /// Why it can't be, a line each.
+    pub(crate) fn finish(mut self) -> Result<Recovered, Vec<String>> {
+        let mut problems: Vec<String> = self.unreadable.into_iter().collect();
+        problems.extend(self.gone.problems());
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        self.books.iter_mut().for_each(StrategyBooks::begin_run);
+        let mut open: Vec<RecordedOrder> = self.open.into_values().collect();
+        open.sort_by_key(|order| (order.command.consumer, order.command.client_order_id));
+        let unsettled: Vec<RecordedOrder> = self.unsettled.into();
+        let is_met = |run: &EarlierRun| {
+            open.iter().chain(&unsettled).any(|order| epoch_of_order(order.key().id.0) == run.epoch)
+        };
+        self.runs.retain(is_met);
+        Ok(Recovered { books: self.books, open, unsettled, runs: self.runs, records: self.records })
+    }
+}
+
+/// The command that was recorded, in the numbers of now.
+fn command(intent: &Intent, place: Place) -> OrderCommand {
+    let mut command = OrderCommand::new_zeroed();
+    command.client_order_id = intent.client_order_id;
+    command.decision_id = intent.decision_id;
+    (command.price, command.qty) = (intent.price, intent.qty);
+    command.trigger_price = intent.trigger_price;
+    command.instrument = place.instrument.0;
+    (command.consumer, command.venue) = (place.consumer.0, place.venue.0);
+    command.action_code = intent.action_code;
+    command.side_code = intent.side_code;
+    command.order_type_code = intent.order_type_code;
+    command.time_in_force_code = intent.time_in_force_code;
+    command.position_side_code = intent.position_side_code;
+    command.flags = intent.flags;
+    command.own_id = intent.own_id;
+    command
+}
+
+/// An order that had ended for good, as the word that takes its end back tells it. Its type is not
+/// told: what has a price is taken for a limit order.
+fn revived(place: Place, report: &ExecReport) -> RecordedOrder {
+    let mut command = OrderCommand::new_zeroed();
+    command.client_order_id = report.client_order_id;
+    command.decision_id = report.decision_id;
+    (command.price, command.qty) = (report.price, report.qty);
+    command.trigger_price = report.trigger_price;
+    command.instrument = place.instrument.0;
+    (command.consumer, command.venue) = (place.consumer.0, place.venue.0);
+    command.action_code = OrderAction::Submit as u8;
+    command.side_code = report.side_code;
+    let is_priced = report.price != 0;
+    let order_type = if is_priced { OrderType::Limit } else { OrderType::Market };
+    command.order_type_code = order_type as u8;
+    command.position_side_code = report.position_side_code;
+    let mut order = RecordedOrder::new(&command, 0);
+    order.filled_qty = report.filled_qty;
+    order.quote = i128::from(report.price) * i128::from(report.filled_qty);
+    order
+}

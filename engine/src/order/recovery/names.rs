@@ -1,0 +1,109 @@
+//! What the numbers of an earlier run stand for now.
+
+use std::collections::BTreeMap;
+
+use crate::event::{ConsumerId, InstrumentId, VenueId};
+use crate::instrument::{InstrumentSpec, Instruments};
+use crate::journal::{NameTable, Named};
+
+/// What is there now.
+pub(super) struct PresentNames {
+    consumers: BTreeMap<String, u16>,
+    venues: BTreeMap<String, u16>,
+    instruments: BTreeMap<String, (u32, u8, u8)>,
+}
+
+impl PresentNames {
+    pub(super) fn new(
+        consumers: &[String],
+        venues: &[String],
+        instruments: &Instruments,
+    ) -> PresentNames {
+        let numbered = |names: &[String]| {
+            names.iter().enumerate().map(|(number, name)| (name.clone(), number as u16)).collect()
+        };
+        let of = |(id, spec): (InstrumentId, &InstrumentSpec)| {
+            (spec.symbol.clone(), (id.0, spec.price_scale, spec.qty_scale))
+        };
+        PresentNames {
+            consumers: numbered(consumers),
+            venues: numbered(venues),
+            instruments: instruments.iter().map(of).collect(),
+        }
+    }
+}
+
+/// One name of an earlier run.
+#[derive(Clone, Debug)]
+struct NameThen {
+    name: String,
+    /// Its number now; `None` when it is there no more, or has other scales.
+    now: Option<u32>,
+}
+
+/// The names of one earlier run, by their numbers then.
+#[derive(Default)]
+pub(super) struct NamesThen {
+    consumers: Vec<NameThen>,
+    venues: Vec<NameThen>,
+    instruments: Vec<NameThen>,
+}
+
+/// Whose an order is, where, and for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) consumer: ConsumerId,
+    pub(super) venue: VenueId,
+    pub(super) instrument: InstrumentId,
+}
+
+impl NamesThen {
+    /// Takes a name of the run.
+    pub(super) fn take(&mut self, named: &Named, present: &PresentNames) {
+        let name = named.text().to_owned();
+        let (table, now) = match NameTable::from_code(named.table) {
+            Some(NameTable::Consumer) => {
+                (&mut self.consumers, present.consumers.get(&name).map(|now| u32::from(*now)))
+            }
+            Some(NameTable::Venue) => {
+                (&mut self.venues, present.venues.get(&name).map(|now| u32::from(*now)))
+            }
+            Some(NameTable::Instrument) => {
+                let found = present.instruments.get(&name);
+                let same = found
+                    .filter(|found| (found.1, found.2) == (named.price_scale, named.qty_scale));
+                (&mut self.instruments, same.map(|found| found.0))
+            }
+            None => return,
+        };
+        if table.len() == named.number as usize {
+            table.push(NameThen { name, now });
+        }
+    }
+
+    /// Where these numbers are now; `None` when one of them is there no more.
+    #[inline]
+    pub(super) fn place(&self, consumer: u16, venue: u16, instrument: u32) -> Option<Place> {
+        let now = |table: &[NameThen], number: usize| table.get(number)?.now;
+        Some(Place {
+            consumer: ConsumerId(now(&self.consumers, usize::from(consumer))? as u16),
+            venue: VenueId(now(&self.venues, usize::from(venue))? as u16),
+            instrument: InstrumentId(now(&self.instruments, instrument as usize)?),
+        })
+    }
+
+    /// What these numbers were, and which of them is there no more.
+    pub(super) fn words(&self, consumer: u16, venue: u16, instrument: u32) -> String {
+        let name = |what: &str, table: &[NameThen], number: usize| match table.get(number) {
+            Some(NameThen { name, now: Some(_) }) => name.clone(),
+            Some(NameThen { name, now: None }) => format!("{name} ({what} not there now)"),
+            None => format!("{what} {number} (without a name on record)"),
+        };
+        format!(
+            "{} of {} at {}",
+            name("instrument, or its scales,", &self.instruments, instrument as usize),
+            name("consumer", &self.consumers, usize::from(consumer)),
+            name("venue", &self.venues, usize::from(venue)),
+        )
+    }
+}

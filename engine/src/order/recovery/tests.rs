@@ -1,0 +1,267 @@
+//! What is folded of a journal is what was recorded in it, wherever it ends.
+
+use std::path::Path;
+
+use zerocopy::FromZeros;
+
+use super::*;
+use crate::event::{
+    Certainty, ClientOrderId, ExecReport, ExecType, FEE_UNKNOWN, INFERRED, InstrumentId,
+    OrderStatus, Side, VenueRef,
+};
+use crate::instrument::Instruments;
+use crate::journal::{
+    Body, Intent, JournalFolder, JournalKeeper, JournalOptions, JournalWriter, NameTable, Named,
+    RunStart, VenueWord,
+};
+use crate::order::{OrderAction, OrderType, first_order_id};
+use crate::runtime::Clock;
+use crate::world::{FileConditions, Files, VirtualFiles};
+
+const BTC: InstrumentId = InstrumentId(0);
+
+/// A journal in a world of its own, with one start a call of `start`.
+struct Bench {
+    disk: VirtualFiles,
+    writer: Option<(JournalWriter, JournalKeeper)>,
+}
+
+fn folder() -> &'static Path {
+    Path::new("/journal")
+}
+
+impl Bench {
+    fn new() -> Bench {
+        Bench { disk: VirtualFiles::new(7, FileConditions::default()), writer: None }
+    }
+
+    fn files(&self) -> Files {
+        Files::Virtual(self.disk.clone())
+    }
+
+    /// The next start, of these consumers.
+    fn start(&mut self, consumers: &[&str]) {
+        self.writer = None;
+        let opened = JournalFolder::open(&self.files(), folder(), |_, _| ()).unwrap();
+        let options = JournalOptions { segment_bytes: 16 << 10, ..JournalOptions::default() };
+        let ends = opened.start(options, &Clock::manual(0).0).unwrap();
+        let run = 50 + ends.0.epoch() as u32;
+        self.writer = Some(ends);
+        self.record(&RunStart::new(run, 1));
+        for (number, name) in consumers.iter().enumerate() {
+            self.record(&Named::new(NameTable::Consumer, number as u32, name));
+        }
+        self.record(&Named::new(NameTable::Venue, 0, "outside"));
+        let instruments = Instruments::of_test(1);
+        let spec = instruments.get(BTC).unwrap();
+        self.record(&Named {
+            price_scale: spec.price_scale,
+            qty_scale: spec.qty_scale,
+            ..Named::new(NameTable::Instrument, 0, &spec.symbol)
+        });
+    }
+
+    fn record<B: Body>(&mut self, body: &B) {
+        let (writer, keeper) = self.writer.as_mut().unwrap();
+        keeper.make_room(writer).unwrap();
+        writer.append(1_000, body).unwrap();
+    }
+
+    /// A buy of 10 at 100.
+    fn intent(&mut self, action: OrderAction, id: u64) {
+        let mut intent = Intent::new_zeroed();
+        (intent.client_order_id, intent.price, intent.qty) = (id, 100, 10);
+        intent.side_code = Side::Buy.code();
+        intent.action_code = action as u8;
+        intent.order_type_code = OrderType::Limit as u8;
+        self.record(&intent);
+    }
+
+    fn word(&mut self, report: &ExecReport) {
+        let mut word = VenueWord::new_zeroed();
+        word.report = *report;
+        self.record(&word);
+    }
+
+    fn fold(&self, consumers: &[&str]) -> Result<Recovered, Vec<String>> {
+        let names: Vec<String> = consumers.iter().map(|name| (*name).to_owned()).collect();
+        let venues = ["outside".to_owned()];
+        let mut fold = JournalFold::new(&names, &venues, &Instruments::of_test(1), 4, &[8]);
+        crate::journal::read_folder(&self.files(), folder(), |header, record| {
+            fold.take(header.epoch, record);
+        })
+        .unwrap();
+        fold.finish()
+    }
+}
+
+fn report(id: u64, exec: ExecType, status: OrderStatus) -> ExecReport {
+    let mut report = ExecReport::new_zeroed();
+    report.client_order_id = id;
+    report.venue_order_id = VenueRef::number(900 + id % 100);
+    (report.price, report.qty) = (100, 10);
+    report.side_code = Side::Buy.code();
+    (report.exec_type_code, report.status_code) = (exec.code(), status.code());
+    report
+}
+
+fn fill(id: u64, qty: i64, filled: i64) -> ExecReport {
+    let whole = filled == 10;
+    let status = if whole { OrderStatus::Filled } else { OrderStatus::PartiallyFilled };
+    let mut fill = report(id, ExecType::Trade, status);
+    (fill.last_qty, fill.last_price, fill.filled_qty) = (qty, 99, filled);
+    fill.quote = i128::from(99 * qty);
+    fill
+}
+
+#[test]
+fn open_orders_positions_and_names_of_all_starts_are_taken_up() {
+    let mut bench = Bench::new();
+    let (first, second) = (first_order_id(1), first_order_id(2));
+    bench.start(&["maker"]);
+    for id in [first, first + 1, first + 2] {
+        bench.intent(OrderAction::Submit, id);
+        bench.word(&report(id, ExecType::New, OrderStatus::New));
+    }
+    bench.word(&fill(first, 10, 10));
+    bench.word(&fill(first + 1, 4, 4));
+    bench.start(&["other", "maker"]);
+    bench.intent(OrderAction::Submit, second);
+    // A word of this run on an order of the last one: its consumer has another number now.
+    let mut canceled = report(first + 2, ExecType::Canceled, OrderStatus::Canceled);
+    canceled.consumer = 1;
+    bench.word(&canceled);
+    let recovered = bench.fold(&["maker", "other"]).map_err(|_| ()).unwrap();
+    // The second start's order is the other's, whose number was 0 then.
+    let open: Vec<(u16, u64)> = recovered
+        .open
+        .iter()
+        .map(|order| (order.command.consumer, order.command.client_order_id))
+        .collect();
+    assert_eq!(open, [(0, first + 1), (1, second)]);
+    assert_eq!(
+        recovered.runs.iter().map(|run| (run.epoch, run.run)).collect::<Vec<_>>(),
+        [(1, 51), (2, 52)]
+    );
+    let partly = &recovered.open[0];
+    assert_eq!((partly.filled_qty, partly.quote, partly.is_heard), (4, 396, true));
+    assert_eq!(partly.venue_order_id, VenueRef::number(900 + (first + 1) % 100));
+    assert!(!recovered.open[1].is_heard && recovered.open[1].status == OrderStatus::PendingNew);
+    let tracker = &recovered.books[0].tracker;
+    assert_eq!(tracker.position(BTC).net, 14);
+    assert_eq!(tracker.position(BTC).cash, -99 * 14);
+    assert_eq!(tracker.find(ClientOrderId(first + 1)).map(|order| order.filled.0), Some(4));
+    assert_eq!(tracker.counts(), crate::order::OrderCounts::default(), "counts are of a run");
+    assert_eq!(recovered.books[1].tracker.open().len(), 1);
+}
+
+#[test]
+fn what_has_no_place_in_the_configuration_is_named_and_refused_unless_it_is_over() {
+    let mut bench = Bench::new();
+    bench.start(&["maker", "idle"]);
+    bench.intent(OrderAction::Submit, 1);
+    assert!(bench.fold(&["maker"]).is_ok(), "nothing is on record of the idle one");
+    let problems = bench.fold(&["taker"]).err().unwrap().join("\n");
+    assert!(problems.contains("1 open orders"), "{problems}");
+    assert!(problems.contains("maker (consumer not there now)"), "{problems}");
+    bench.word(&fill(1, 10, 10));
+    let problems = bench.fold(&["taker"]).err().unwrap().join("\n");
+    assert!(problems.contains("a position of 10") && !problems.contains("open"), "{problems}");
+    let mut bench = Bench::new();
+    bench.start(&["maker"]);
+    bench.intent(OrderAction::Submit, 1);
+    bench.word(&report(1, ExecType::Canceled, OrderStatus::Canceled));
+    assert!(bench.fold(&["taker"]).is_ok());
+}
+
+#[test]
+fn a_cancel_without_an_answer_stays_wanted_and_a_refused_one_does_not() {
+    let mut bench = Bench::new();
+    bench.start(&["maker"]);
+    bench.intent(OrderAction::Submit, 1);
+    bench.intent(OrderAction::Cancel, 1);
+    let wants_cancel = |bench: &Bench| bench.fold(&["maker"]).ok().unwrap().open[0].wants_cancel;
+    assert!(wants_cancel(&bench));
+    bench.word(&report(1, ExecType::CancelRejected, OrderStatus::New));
+    assert!(!wants_cancel(&bench));
+}
+
+#[test]
+fn what_the_venue_has_more_to_tell_of_is_kept_until_it_has() {
+    let mut bench = Bench::new();
+    bench.start(&["maker"]);
+    bench.intent(OrderAction::Submit, 1);
+    let mut inferred = fill(1, 10, 10);
+    inferred.flags = INFERRED | FEE_UNKNOWN;
+    bench.word(&inferred);
+    let unsettled = |bench: &Bench| bench.fold(&["maker"]).ok().unwrap().unsettled;
+    let holes = [InferredFill { from: 0, to: 10, quote: 990 }];
+    assert_eq!(unsettled(&bench)[0].inferred.as_slice(), holes);
+    let mut corrected = report(1, ExecType::Corrected, OrderStatus::Filled);
+    (corrected.last_qty, corrected.last_price, corrected.filled_qty) = (4, 98, 10);
+    (corrected.quote, corrected.replaced_quote) = (392, 396);
+    (corrected.execution_id, corrected.flags) = (VenueRef::number(5), FEE_UNKNOWN);
+    bench.word(&corrected);
+    let order = &unsettled(&bench)[0];
+    assert_eq!(order.inferred.as_slice(), [InferredFill { from: 4, to: 10, quote: 594 }]);
+    assert_eq!((order.quote, order.without_fee.len()), (986, 1));
+    // The fee of the one, then the truth about the rest.
+    (corrected.replaced_quote, corrected.flags) = (392, 0);
+    bench.word(&corrected);
+    (corrected.last_qty, corrected.quote, corrected.replaced_quote) = (6, 594, 594);
+    corrected.execution_id = VenueRef::number(6);
+    bench.word(&corrected);
+    assert!(unsettled(&bench).is_empty());
+    // An end that was inferred may be taken back.
+    bench.intent(OrderAction::Submit, 2);
+    let mut gone = report(2, ExecType::Rejected, OrderStatus::Rejected);
+    gone.certainty_code = Certainty::Assumed.code();
+    bench.word(&gone);
+    assert_eq!(unsettled(&bench).len(), 1);
+    bench.word(&report(2, ExecType::Revived, OrderStatus::New));
+    let recovered = bench.fold(&["maker"]).ok().unwrap();
+    assert_eq!((recovered.open.len(), recovered.unsettled.len()), (1, 0));
+}
+
+#[test]
+fn a_journal_cut_at_any_byte_gives_the_books_of_the_records_before_the_cut() {
+    let mut bench = Bench::new();
+    bench.start(&["maker"]);
+    // Open orders and position after each further record.
+    let mut expected = vec![(0, 0)];
+    let mut ends = vec![bench.writer.as_ref().unwrap().0.used_bytes()];
+    let mut step = |bench: &mut Bench, open: usize, net: i64| {
+        expected.push((open, net));
+        ends.push(bench.writer.as_ref().unwrap().0.used_bytes());
+    };
+    bench.intent(OrderAction::Submit, 1);
+    step(&mut bench, 1, 0);
+    bench.word(&report(1, ExecType::New, OrderStatus::New));
+    step(&mut bench, 1, 0);
+    bench.intent(OrderAction::Submit, 2);
+    step(&mut bench, 2, 0);
+    bench.word(&fill(1, 4, 4));
+    step(&mut bench, 2, 4);
+    bench.word(&fill(1, 6, 10));
+    step(&mut bench, 1, 10);
+    bench.intent(OrderAction::Cancel, 2);
+    step(&mut bench, 1, 10);
+    bench.word(&report(2, ExecType::Canceled, OrderStatus::Canceled));
+    step(&mut bench, 0, 10);
+    let path = bench.files().list(folder()).unwrap()[0].clone();
+    let whole = bench.files().read(&path).unwrap();
+    let last = *ends.last().unwrap();
+    for cut in ends[0]..=last {
+        let mut bytes = whole[..cut].to_vec();
+        bytes.resize(whole.len(), 0);
+        let torn = Bench::new();
+        torn.files().make_private_folder(folder()).unwrap();
+        torn.files().create_private(&path).unwrap().write_all(&bytes).unwrap();
+        let recovered = torn.fold(&["maker"]).ok().unwrap();
+        let records = ends.iter().rposition(|end| *end <= cut).unwrap();
+        let tracker = &recovered.books[0].tracker;
+        let books = (recovered.open.len(), tracker.position(BTC).net);
+        assert_eq!(books, expected[records], "cut at byte {cut}");
+        assert_eq!(tracker.open().len(), recovered.open.len());
+    }
+}
