@@ -4,7 +4,7 @@ use std::path::Path;
 
 use zerocopy::FromZeros;
 
-use crate::event::{ExecReport, ExecType, OrderStatus, Side, VenueRef};
+use crate::event::{ExecType, OrderStatus, Side, VenueRef};
 use crate::instrument::{InstrumentSpec, Instruments};
 use crate::journal::{
     Body, Intent, JournalFolder, JournalKeeper, JournalOptions, JournalWriter, NameTable, Named,

@@ -118,3 +118,35 @@ impl RecoveryBoard {
         self.0.lock().venues.iter().filter(|figures| figures.recorded > 0).cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(found: &str) -> FoundOrder {
+        FoundOrder { found: found.to_owned(), ..FoundOrder::default() }
+    }
+
+    #[test]
+    fn trading_goes_on_by_itself_only_once_every_venue_has_answered_and_nothing_is_open() {
+        for (found, is_on) in [("filled", true), ("open", false), ("unknown", false)] {
+            let (board, trading) = (RecoveryBoard::default(), TradingSwitch::new(false));
+            board.ask(trading.clone());
+            board.expect("one", 1);
+            board.expect("two", 1);
+            assert!(!board.found("one", vec![order("canceled")]));
+            assert!(!trading.is_on(), "the other has not answered");
+            assert_eq!(board.found("two", vec![order(found)]), !is_on, "an operator is needed");
+            assert_eq!(trading.is_on(), is_on, "{found}");
+            assert_eq!((board.read()[0].ended, board.read()[1].recorded), (1, 1));
+        }
+    }
+
+    #[test]
+    fn without_a_question_the_switch_is_left_alone() {
+        let board = RecoveryBoard::default();
+        board.expect("one", 1);
+        assert!(!board.found("one", vec![order("open")]));
+        assert_eq!((board.read()[0].open, board.read()[0].is_done), (1, true));
+    }
+}

@@ -123,6 +123,13 @@ impl RecordedOrder {
         self.amendments.push((price, qty));
     }
 
+    /// The order has these terms now: what was asked for before them has been overtaken.
+    fn come_true(&mut self, terms: (i64, i64)) {
+        if let Some(at) = self.amendments.iter().position(|asked| *asked == terms) {
+            self.amendments.drain(..=at);
+        }
+    }
+
     /// Takes a word on it.
     pub(super) fn take(&mut self, report: &ExecReport) {
         let Some(exec_type) = report.exec_type() else { return };
@@ -131,6 +138,7 @@ impl RecordedOrder {
             ExecType::Corrected => self.correct(report),
             ExecType::CancelRejected => self.wants_cancel = false,
             ExecType::ModifyRejected => drop(self.amendments.pop()),
+            ExecType::Replaced => self.come_true((report.price, report.qty)),
             _ => {}
         }
         let Some(status) = report.status() else { return };

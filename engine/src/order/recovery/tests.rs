@@ -14,7 +14,7 @@ use crate::journal::{
     Body, Intent, JournalFolder, JournalKeeper, JournalOptions, JournalWriter, NameTable, Named,
     RunStart, VenueWord,
 };
-use crate::order::{OrderAction, OrderType, first_order_id};
+use crate::order::{OrderAction, OrderType, OwnId, first_order_id};
 use crate::runtime::Clock;
 use crate::world::{FileConditions, Files, VirtualFiles};
 
@@ -252,11 +252,10 @@ fn a_journal_cut_at_any_byte_gives_the_books_of_the_records_before_the_cut() {
     let whole = bench.files().read(&path).unwrap();
     let last = *ends.last().unwrap();
     for cut in ends[0]..=last {
-        let mut bytes = whole[..cut].to_vec();
-        bytes.resize(whole.len(), 0);
+        let bytes = &whole[..cut];
         let torn = Bench::new();
         torn.files().make_private_folder(folder()).unwrap();
-        torn.files().create_private(&path).unwrap().write_all(&bytes).unwrap();
+        torn.files().create_private(&path).unwrap().write_all(bytes).unwrap();
         let recovered = torn.fold(&["maker"]).ok().unwrap();
         let records = ends.iter().rposition(|end| *end <= cut).unwrap();
         let tracker = &recovered.books[0].tracker;
@@ -264,4 +263,39 @@ fn a_journal_cut_at_any_byte_gives_the_books_of_the_records_before_the_cut() {
         assert_eq!(books, expected[records], "cut at byte {cut}");
         assert_eq!(tracker.open().len(), recovered.open.len());
     }
+}
+
+#[test]
+fn an_amendment_stays_possible_until_it_came_true_or_was_refused() {
+    let mut bench = Bench::new();
+    bench.start(&["maker"]);
+    bench.intent(OrderAction::Submit, 1);
+    bench.word(&report(1, ExecType::New, OrderStatus::New));
+    bench.intent(OrderAction::Modify, 1);
+    let order = |bench: &Bench| bench.fold(&["maker"]).ok().unwrap().open[0].clone();
+    assert_eq!(order(&bench).amendments.as_slice(), [(100, 10)]);
+    bench.word(&report(1, ExecType::Replaced, OrderStatus::New));
+    assert!(order(&bench).amendments.is_empty());
+    bench.intent(OrderAction::Modify, 1);
+    bench.word(&report(1, ExecType::ModifyRejected, OrderStatus::New));
+    assert!(order(&bench).amendments.is_empty());
+}
+
+#[test]
+fn names_of_orders_are_known_over_starts_with_what_became_of_them() {
+    let mut bench = Bench::new();
+    bench.start(&["maker"]);
+    let own_id = OwnId::new("close 1").unwrap();
+    let mut intent = Intent::new_zeroed();
+    (intent.client_order_id, intent.price, intent.qty) = (1, 100, 10);
+    (intent.side_code, intent.action_code) = (Side::Buy.code(), OrderAction::Submit as u8);
+    intent.own_id = own_id.bytes();
+    bench.record(&intent);
+    let outcome = |bench: &Bench| {
+        bench.fold(&["maker"]).ok().unwrap().books[0].own_ids.find(own_id).map(|of| of.status)
+    };
+    assert_eq!(outcome(&bench), Some(OrderStatus::PendingNew));
+    bench.word(&fill(1, 10, 10));
+    bench.start(&["maker"]);
+    assert_eq!(outcome(&bench), Some(OrderStatus::Filled));
 }

@@ -3,9 +3,11 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 
 use super::*;
-use crate::consumer::{Closure, NewOrder, StrategyResult, View};
-use crate::event::{Interest, RETOLD, RejectReason};
-use crate::order::{OrderAction, OrderType, OrderTypes, TimeInForce};
+use crate::consumer::{Closure, NewOrder, Once, StrategyResult, View};
+use crate::event::{ClientOrderId, Interest, RETOLD, RejectReason};
+use crate::order::{
+    OnceOutcome, OrderAction, OrderFlags, OrderType, OrderTypes, OwnId, TimeInForce,
+};
 
 struct Joiner;
 
@@ -400,4 +402,60 @@ fn a_panic_in_the_middle_of_a_batch_costs_one_event() {
     let first = &harness.failures().sites[0].first;
     assert_eq!((first.message.as_str(), first.trace_id), ("planted at 2", 2));
     assert!(first.backtrace.is_some() && first.site.contains(file!()));
+}
+
+#[test]
+fn an_order_with_a_name_is_sent_once_and_a_repeat_gets_what_became_of_it() {
+    /// Submits the same named order at each quote.
+    struct Closer(Arc<Mutex<Vec<Result<Once, RejectReason>>>>, usize);
+    impl Strategy for Closer {
+        fn remembers_ids(&self) -> usize {
+            self.1
+        }
+
+        fn on_quote(&mut self, quote: View<'_, Quote>, ctx: &mut Context) -> StrategyResult {
+            let order = NewOrder {
+                venue: quote.venue(),
+                instrument: quote.instrument(),
+                side: Side::Buy,
+                price: Price(quote.bid_price),
+                qty: Qty(quote.bid_qty),
+                order_type: OrderType::Limit,
+                time_in_force: TimeInForce::Gtc,
+            };
+            let name = OwnId::new("close").expect("a short name");
+            let sent = ctx.submit_once(name, order, OrderFlags::default());
+            self.0.lock().push(sent.map_err(|refused| refused.reason));
+            Ok(())
+        }
+    }
+    let answers = Arc::<Mutex<Vec<_>>>::default();
+    let mut harness = Harness::new(Closer(Arc::clone(&answers), 16));
+    let quote = |harness: &mut Harness, bid: i64| {
+        harness.quote(Price(bid), Qty(10), Price(6_000_001), Qty(10));
+    };
+    // One that the own check refuses was not sent.
+    quote(&mut harness, -1);
+    quote(&mut harness, 6_000_000);
+    quote(&mut harness, 6_000_000);
+    let orders = harness.orders();
+    assert_eq!(orders.len(), 1, "the venue sees it once");
+    assert_eq!(OwnId::from_bytes(orders[0].own_id), OwnId::new("close"));
+    harness.acknowledge(&orders[0]);
+    harness.fill(&orders[0], Qty(10), Qty(0));
+    quote(&mut harness, 6_000_000);
+    assert!(harness.orders().is_empty());
+    let id = ClientOrderId(orders[0].client_order_id);
+    let known = |status, filled| Ok(Once::Known(OnceOutcome { id, status, filled: Qty(filled) }));
+    let expected = [
+        Err(RejectReason::BadPrice),
+        Ok(Once::Sent(id)),
+        known(OrderStatus::PendingNew, 0),
+        known(OrderStatus::Filled, 10),
+    ];
+    assert_eq!(*answers.lock(), expected);
+    let forgetful = Arc::<Mutex<Vec<_>>>::default();
+    let mut harness = Harness::new(Closer(Arc::clone(&forgetful), 0));
+    quote(&mut harness, 6_000_000);
+    assert_eq!(*forgetful.lock(), [Err(RejectReason::Unsupported)]);
 }

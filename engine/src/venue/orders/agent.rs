@@ -165,12 +165,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     pub fn new(protocol: P, options: OrderOptions, wiring: OrderWiring<O>) -> OrderAgent<O, P> {
         let gate = Gate::new(options.session.governor.clone());
         let mut session = Session::new(options.session, P::KEEP_ALIVE, wiring.clock.clone());
-        let presence = if wiring.switch.is_on() {
-            Presence::On
-        } else {
-            session.suspend();
-            Presence::Off
-        };
+        let presence = presence_at_start(&wiring.switch, &mut session);
         wiring.stats.set_state(session.state());
         let mut table = OrderTable::new(options.open_max);
         let names = OrderNames::new(options.run, options.recovery.runs.clone());
@@ -387,6 +382,15 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         }
         1
     }
+}
+
+/// A venue that is off is not connected to.
+fn presence_at_start(switch: &VenueSwitch, session: &mut Session) -> Presence {
+    if switch.is_on() {
+        return Presence::On;
+    }
+    session.suspend();
+    Presence::Off
 }
 
 impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, P> {

@@ -52,8 +52,8 @@ impl OrderNames {
         name
     }
 
-    /// The order that a name stands for; `None` when it is none of this run's, nor of an earlier one
-    /// whose orders were taken up.
+    /// The order that a name stands for; `None` when it is none of this run's, nor of an earlier
+    /// one whose orders were taken up.
     #[inline]
     pub(super) fn parse(&self, name: &[u8]) -> Option<OrderKey> {
         let mut parts = name.strip_prefix(b"p")?.split(|byte| *byte == b'-').map(number);
