@@ -6,8 +6,8 @@
 #   scripts/nightly.sh loom fuzz       some of them
 #
 # FUZZ_SECONDS (600) is the time of the fuzzer, SEEDS (1000) how many bad days pass, KILLS (200) how
-# often an engine is killed while it trades, MUTANTS the arguments of scripts/mutants.py. Logs lie in
-# target/nightly/PART.log.
+# often an engine is killed while it trades, MUTANTS the arguments of scripts/mutants.py. Logs lie
+# in target/nightly/PART.log.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export CARGO_TERM_COLOR=never
