@@ -28,6 +28,7 @@ mod replies;
 mod report;
 mod requests_in_flight;
 mod stage;
+mod start_recovery;
 pub mod states;
 pub mod table;
 mod taken_up;

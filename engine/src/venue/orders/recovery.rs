@@ -1,90 +1,18 @@
 //! The start of a session with orders of earlier starts: each is asked for, and what was found is
 //! told, before the first new order may leave.
 
-use std::sync::Arc;
-
 use super::agent::OrderAgent;
-use super::names::OrderNames;
 use super::order::{CancelWish, KnownOrder};
 use super::states::OrderState;
-use super::table::OrderTable;
 use crate::config::OnStart;
-use crate::event::{OrderStatus, Side, format_scaled};
-use crate::order::recovery::{FoundOrder, RecordedOrder, RecoveryBoard, VenueRecovery};
+use crate::order::recovery::FoundOrder;
+use crate::venue::EventOutlet;
 use crate::venue::protocol::OrderProtocol;
-use crate::venue::{EventOutlet, SymbolMap};
 
 /// Between two lines that say what the start waits for, ns.
 const SAY_NS: u64 = 10_000_000_000;
 /// Orders that have a line in the log; all are in the status and the report.
 const LINES_MAX: usize = 50;
-
-/// What is to be found out before the first new order.
-pub(super) struct StartRecovery {
-    open: Vec<RecordedOrder>,
-    on_start: OnStart,
-    board: Arc<RecoveryBoard>,
-    /// No line about what is waited for before, ns; 0 until the first time that it was looked at.
-    say_ns: u64,
-}
-
-impl StartRecovery {
-    /// Puts the orders of earlier starts into the session's table; `None` where there are none that
-    /// may be open.
-    pub(super) fn begin(
-        recovery: VenueRecovery,
-        venue: &str,
-        table: &mut OrderTable,
-    ) -> Option<StartRecovery> {
-        for order in recovery.unsettled.iter().chain(&recovery.open) {
-            table.take_up(KnownOrder::taken_up(order, 0), 0);
-        }
-        if recovery.open.is_empty() {
-            return None;
-        }
-        recovery.board.expect(venue, recovery.open.len());
-        let VenueRecovery { open, on_start, board, .. } = recovery;
-        Some(StartRecovery { open, on_start, board, say_ns: 0 })
-    }
-
-    /// What the session knows of each of them now.
-    fn found(
-        &self,
-        table: &OrderTable,
-        names: &OrderNames,
-        symbols: &SymbolMap,
-    ) -> Vec<FoundOrder> {
-        let row = |recorded: &RecordedOrder| {
-            let key = recorded.key();
-            let order = table.get(key)?;
-            let instrument = recorded.command.instrument_id();
-            let scales = symbols.symbol(instrument)?.scales;
-            let qty = |qty: i64| format_scaled(qty, scales.qty).to_string();
-            Some(FoundOrder {
-                name: String::from_utf8_lossy(&names.name(key)).into_owned(),
-                consumer: key.consumer.0,
-                symbol: symbols.native(instrument)?.to_owned(),
-                side: recorded.command.side().map_or("?", Side::name).to_owned(),
-                price: format_scaled(order.price, scales.price).to_string(),
-                qty: qty(order.qty),
-                filled_before: qty(recorded.filled_qty),
-                filled: qty(order.filled_qty()),
-                was: recorded.status.name().to_owned(),
-                found: found(order).to_owned(),
-            })
-        };
-        self.open.iter().filter_map(row).collect()
-    }
-}
-
-fn found(order: &KnownOrder) -> &'static str {
-    match order.status {
-        _ if order.state == OrderState::Doubted => "unknown",
-        _ if order.is_open() => "open",
-        OrderStatus::Rejected if order.state == OrderState::Presumed => "never_arrived",
-        status => status.name(),
-    }
-}
 
 impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// Whether nothing of an earlier start has to be waited for; to be called while the session
