@@ -211,14 +211,27 @@ fn kill_again_and_again(bench: &Bench, kills: u64, seed: u64) {
     }
 }
 
+/// The last start, to its end. An order that was on record and never left counts as open until it
+/// can't be on its way any more, and is told as left before: then it takes another start.
+fn settled(bench: &Bench) -> (Option<i32>, Value) {
+    for _ in 0..8 {
+        let mut engine = bench.start();
+        // Long enough for the venue to have listed the fills that were missed.
+        bench.wait_for_orders(&mut engine, bench.orders() + 40);
+        let (code, report) = engine.stop();
+        if code != Some(7) || !bench.open().is_empty() {
+            return (code, report);
+        }
+        println!("{}", report["findings"]);
+    }
+    panic!("an order stays unknown: {}", bench.log());
+}
+
 fn survives(kills: u64, seed: u64) {
     println!("seed {seed}, {kills} kills");
     let bench = Bench::new("", 0);
     kill_again_and_again(&bench, kills, seed);
-    let mut engine = bench.start();
-    // Long enough for the venue to have listed the fills that were missed.
-    bench.wait_for_orders(&mut engine, bench.orders() + 40);
-    let (code, report) = engine.stop();
+    let (code, report) = settled(&bench);
     let (ledger, log) = (bench.venue.ledger(), bench.log());
     assert!(bench.open().is_empty(), "all were cancelled: {:?}\n{log}", bench.open());
     assert_eq!(code, Some(0), "{}\n{log}", report["findings"]);

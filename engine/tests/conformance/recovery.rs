@@ -13,6 +13,8 @@ use crate::harness::BTC;
 use crate::subject::Orders;
 use crate::trader::{QTY, Trader, TraderOptions, venue};
 
+/// An order that was sent just now, by whatever clock: what the venue does not know may turn up.
+const WALL_MAX_NS: i64 = i64::MAX;
 /// The first number of the second start.
 const SECOND: u64 = (1 << 32) + 1;
 
@@ -38,7 +40,7 @@ fn recorded(id: u64, price: i64) -> RecordedOrder {
     (command.side_code, command.price, command.qty) = (Side::Buy.code(), price, QTY);
     command.order_type_code = OrderType::Limit as u8;
     command.time_in_force_code = TimeInForce::Gtc as u8;
-    RecordedOrder::new(&command, 0)
+    RecordedOrder::new(&command, WALL_MAX_NS)
 }
 
 /// The second start.

@@ -169,7 +169,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         wiring.stats.set_state(session.state());
         let mut table = OrderTable::new(options.open_max);
         let names = OrderNames::new(options.run, options.recovery.runs.clone());
-        let recovery = StartRecovery::begin(options.recovery, &options.venue, &mut table);
+        let wall_ns = wiring.clock.wall_at_ns(0);
+        let recovery = StartRecovery::begin(options.recovery, &options.venue, &mut table, wall_ns);
         OrderAgent {
             name: format!("{}:orders", options.venue),
             session,

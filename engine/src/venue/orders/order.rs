@@ -63,6 +63,8 @@ pub struct KnownOrder {
     pub venue_order_id: VenueRef,
     /// When it was handed to the socket, ns of the engine's clock.
     pub sent_ns: u64,
+    /// Of one that an earlier start sent: so long before this start, ns.
+    pub(super) sent_before_ns: u64,
     /// When the venue is asked for it next, ns of the engine's clock.
     pub look_ns: u64,
     /// The cancel.
@@ -123,6 +125,7 @@ impl KnownOrder {
             prevented_qty: 0,
             venue_order_id: VenueRef::NONE,
             sent_ns: now_ns,
+            sent_before_ns: 0,
             look_ns: u64::MAX,
             cancel: CancelWish::None,
             cancel_ns: 0,
@@ -178,6 +181,11 @@ impl KnownOrder {
     #[must_use]
     pub fn is_presumed_since(&self, since_ns: u64) -> bool {
         self.state == OrderState::Presumed && self.presumed_ns >= since_ns
+    }
+
+    /// How long ago it was sent, ns.
+    pub(super) fn age_ns(&self, now_ns: u64) -> u64 {
+        now_ns.saturating_sub(self.sent_ns).saturating_add(self.sent_before_ns)
     }
 
     /// Whether the venue's stream has told anything of it.

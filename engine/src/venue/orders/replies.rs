@@ -307,7 +307,7 @@ impl<O: EventOutlet> Reconciler<O> {
             (Asked::Query(key, _), Outcome::NoSuchOrder) => {
                 let max_ns = self.in_flight_max_ns;
                 self.change(key, |order, now, told| {
-                    let is_over = now.saturating_sub(order.sent_ns) > max_ns;
+                    let is_over = order.age_ns(now) > max_ns;
                     order.on_no_such_order(is_over, code, now, told);
                 });
                 self.doubt_end_once(key);

@@ -27,9 +27,10 @@ impl StartRecovery {
         recovery: VenueRecovery,
         venue: &str,
         table: &mut OrderTable,
+        wall_ns: i64,
     ) -> Option<StartRecovery> {
         for order in recovery.unsettled.iter().chain(&recovery.open) {
-            table.take_up(KnownOrder::taken_up(order, 0), 0);
+            table.take_up(KnownOrder::taken_up(order, 0, wall_ns), 0);
         }
         if recovery.open.is_empty() {
             return None;

@@ -9,11 +9,14 @@ use crate::order::recovery::{InferredFill, RecordedOrder, UnsettledFill};
 impl KnownOrder {
     /// An order of an earlier start. One that is open on record is in doubt, and the venue is asked
     /// at once; of one that has ended, the venue may have more to tell.
-    pub(super) fn taken_up(recorded: &RecordedOrder, now_ns: u64) -> KnownOrder {
-        // Sent before this engine began: of what it said on its own stream nothing is awaited, and
-        // that the venue does not know it proves something once that much time has passed here.
+    /// `wall_ns` is the time of day at `now_ns`, since the Unix epoch.
+    pub(super) fn taken_up(recorded: &RecordedOrder, now_ns: u64, wall_ns: i64) -> KnownOrder {
+        // Sent before this engine began: of what it said on its own stream nothing is awaited.
         let mut order = KnownOrder::new(&recorded.command, 0);
         order.is_taken_up = true;
+        // By the time of day, the one clock that outlives a process.
+        let before_ns = wall_ns.saturating_sub(recorded.sent_wall_ns);
+        order.sent_before_ns = u64::try_from(before_ns).unwrap_or_default();
         order.venue_order_id = recorded.venue_order_id;
         (order.price, order.qty) = (recorded.price, recorded.qty);
         order.prevented_qty = recorded.prevented_qty;
@@ -60,5 +63,5 @@ impl KnownOrder {
 
 fn without_fee(fill: &UnsettledFill) -> Fill {
     let UnsettledFill { trade, from, to, price } = *fill;
-    Fill { trade, from, to, price, has_fee: false }
+    Fill { trade, from, to, price, has_fee: false, liquidity: None }
 }
