@@ -1,9 +1,10 @@
 //! The parts of an order's way to its bytes, each alone: what a strategy submits, the gateway, the
 //! governor's decision, and the text and frame of the request.
 
-use pitlane_engine::consumer::{Closure, Context, NewOrder, RiskLimits};
+use pitlane_engine::consumer::{Closure, Context, NewOrder};
 use pitlane_engine::event::{Event, EventKind, InstrumentId, Interest, Price, Qty, Side, VenueId};
 use pitlane_engine::order::{OrderAction, OrderCommand, OrderType, TimeInForce};
+use pitlane_engine::risk::RiskLimits;
 use pitlane_engine::runtime::{Agent, Clock};
 use pitlane_engine::testing::{BareConsumer, BareGateway, Size, bare_consumer, bare_gateway};
 use pitlane_engine::venue::binance::{BinanceOrders, BinanceReports, Credentials};
@@ -18,7 +19,9 @@ use crate::stages::{instruments, quote};
 /// Strategies that share what the venue allows.
 const OWNERS: u16 = 10;
 /// Between two orders, ns.
-const PACE_NS: u64 = 1_000_000;
+pub(crate) const PACE_NS: u64 = 1_000_000;
+/// Price of the orders.
+pub(crate) const PRICE: i64 = 6_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
 
 fn command() -> OrderCommand {

@@ -11,9 +11,10 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pitlane_engine::consumer::{Closure, Context, RiskLimits, Strategy};
+use pitlane_engine::consumer::{Closure, Context, Strategy};
 use pitlane_engine::event::{Event, EventKind, Interest, Quote};
 use pitlane_engine::instrument::{InstrumentSpec, Instruments};
+use pitlane_engine::risk::RiskLimits;
 use pitlane_engine::runtime::{Agent, Clock};
 use pitlane_engine::testing::{BareConsumer, Size, bare_consumer, is_contained};
 use pitlane_ring::{Consumer, LaneOptions, Publisher, lane, lease};

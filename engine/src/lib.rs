@@ -11,6 +11,7 @@
 //! | [`venue`] | sessions, protocols, books; the simulated venue |
 //! | [`orchestrator`], [`dispatcher`] | stamp and merge; order of streams, routes, fan-out |
 //! | [`consumer`], [`order`] | the wrapper around a strategy; its orders' way to the venue |
+//! | [`risk`] | what is asked before every order |
 //! | [`journal`] | what must survive the process, on record before it acts |
 //! | `pipeline` | makes all of it, and what can be read of it |
 //! | [`control`] | changes of a running engine |
@@ -34,6 +35,7 @@ pub mod order;
 mod pipeline;
 mod rate;
 pub mod report;
+pub mod risk;
 pub mod runtime;
 pub mod safety;
 pub mod simulation;

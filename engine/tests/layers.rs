@@ -6,7 +6,7 @@ mod source;
 use source::{Name, Source, circles};
 
 /// From the bottom up. A module may use those before it.
-const LAYERS: [&str; 21] = [
+const LAYERS: [&str; 22] = [
     "event",
     "instrument",
     "text",
@@ -19,6 +19,7 @@ const LAYERS: [&str; 21] = [
     "orchestrator",
     "journal",
     "order",
+    "risk",
     "venue",
     "dispatcher",
     "consumer",

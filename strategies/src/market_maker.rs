@@ -136,12 +136,12 @@ impl MarketMaker {
         match sent {
             Ok(()) => {}
             // It has ended in the meantime, or is about to be possible again.
-            Err(SubmitError { reason: UnknownOrder | OrderLaneFull }) => {}
+            Err(SubmitError { reason: UnknownOrder | OrderLaneFull, .. }) => {}
             // The limit is a second's: no use in asking for more within it.
-            Err(SubmitError { reason: RateLimit }) => {
+            Err(SubmitError { reason: RateLimit, .. }) => {
                 self.hold_back((venue, instrument, side), ctx.now_ns(), |_| PAUSE_NS.0);
             }
-            Err(SubmitError { reason: TradingHalted | MaxOpenOrders }) => {}
+            Err(SubmitError { reason: TradingHalted | MaxOpenOrders, .. }) => {}
             Err(SubmitError { .. }) => self.on_refused((venue, instrument, side), ctx.now_ns()),
         }
     }
@@ -206,8 +206,8 @@ impl Strategy for MarketMaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pitlane_engine::consumer::RiskLimits;
     use pitlane_engine::order::OrderAction;
+    use pitlane_engine::risk::{InstrumentLimits, RiskLimits};
     use pitlane_engine::testing::Harness;
 
     fn maker() -> MarketMaker {
@@ -268,7 +268,8 @@ mod tests {
 
     #[test]
     fn what_the_risk_check_refuses_is_not_tried_with_each_quote() {
-        let limits = RiskLimits { max_order_qty: [10].into(), ..RiskLimits::default() };
+        let small = InstrumentLimits { max_order_qty: 10, ..InstrumentLimits::default() };
+        let limits = RiskLimits { instruments: [small].into(), ..RiskLimits::default() };
         let spec = Harness::new(maker()).context().instrument(InstrumentId(0)).unwrap().clone();
         let mut harness = Harness::on(spec, limits, maker());
         for _ in 0..1_000 {

@@ -53,7 +53,9 @@ fn letters(folder: &Path) -> PathBuf {
         value: 3,
         limit: 2,
         consumer: 9,
-        reason_code: RejectReason::RateLimit.code().into(),
+        reason_code: RejectReason::RateLimit.code(),
+        scope_code: 0,
+        venue: 0,
     };
     let quote = Quote { bid_price: 6_000_000, bid_qty: 5, ask_price: 6_000_001, ask_qty: 5 };
     let raw = r#"{"u":4,"s":"BTCUSDT","b":"60000.00","B":"1.00000","a":"60000.01","A":"2.00000"}"#;

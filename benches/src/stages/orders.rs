@@ -1,7 +1,9 @@
 //! What an order costs on its way to its bytes, part by part, on one core with all at hand.
 
-use super::Bench;
-use crate::order_path::{Decision, Passing, Submitting, Writing};
+use pitlane_engine::testing::RiskCheck;
+
+use super::{Bench, instruments};
+use crate::order_path::{Decision, PACE_NS, PRICE, Passing, Submitting, Writing};
 
 /// Orders of a batch; the clock is read before and after it.
 const BATCH: u64 = 64;
@@ -12,6 +14,8 @@ pub(crate) fn section(bench: &Bench) {
     println!("\nan order's way, part by part, one core [ns each]");
     let mut decision = Decision::new();
     row(bench, "governor's decision", |_| decision.decide());
+    let mut risk = RiskCheck::new(&instruments(), PRICE);
+    row(bench, "risk check with every limit, and given back", |_| risk.check(PACE_NS));
     let mut gateway = Passing::new(bench.clock.clone());
     row(bench, "gateway, with a lane before and behind", |_| {
         gateway.offer();

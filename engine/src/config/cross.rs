@@ -13,6 +13,9 @@ use crate::event::{EventClass, EventKind, parse_scaled};
 /// Decimal places that the embedded venue writes.
 const SIMULATED_SCALE_MAX: u8 = 8;
 
+/// Decimal places of limits of money.
+const MONEY_SCALE: u8 = 8;
+
 /// Ticks that the embedded venue needs below its first price.
 const SIMULATED_TICKS_MIN: i64 = 1_000;
 
@@ -188,28 +191,114 @@ impl Cross<'_> {
         }
     }
 
+    /// Every limit fits the scales of what it is of, and is of something that there is.
     fn risk(&mut self) {
         let config = self.config;
+        let risk = &config.risk;
         for instrument in &config.instruments {
-            let Some((key, qty)) = config.max_order_qty(instrument) else { continue };
-            if let Err(error) = parse_scaled(qty.as_bytes(), instrument.qty_scale) {
-                let problem = format!("{qty} does not fit {}: {error}", instrument.symbol);
-                let allowed = format!(
-                    "at most {} decimal places, or one of its own at \
-                     risk.instruments.\"{}\".max_order_qty",
-                    instrument.qty_scale, instrument.symbol
-                );
-                self.add(&key, &problem, &allowed);
+            let own = risk.instruments.get(&instrument.symbol);
+            let of_all = [
+                ("max_order_qty", &risk.max_order_qty, own.map(|own| &own.max_order_qty)),
+                ("max_position", &risk.max_position, own.map(|own| &own.max_position)),
+            ];
+            for (name, of_all, own) in of_all {
+                let own = own.and_then(Option::as_deref);
+                let of_own = format!("risk.instruments.{}.{name}", instrument.symbol);
+                match own {
+                    Some(text) => self.quantity(&of_own, text, instrument),
+                    None => self.quantities(&[(&format!("risk.{name}"), of_all)], instrument),
+                }
+            }
+            for (name, own) in &risk.strategies {
+                let key = |limit: &str| format!("risk.strategies.{name}.{limit}");
+                let texts = [
+                    (key("max_order_qty"), &own.max_order_qty),
+                    (key("max_position"), &own.max_position),
+                ];
+                let texts = texts.each_ref().map(|(key, text)| (key.as_str(), *text));
+                self.quantities(&texts, instrument);
+            }
+            for (name, group) in &risk.venues {
+                let key = format!("risk.venues.{name}.max_position");
+                self.quantities(&[(&key, &group.max_position)], instrument);
+            }
+            self.quantities(&[("risk.total.max_position", &risk.total.max_position)], instrument);
+        }
+        self.amounts();
+        let symbols: Vec<&str> = config.instruments.iter().map(|it| it.symbol.as_str()).collect();
+        let consumers: Vec<&str> = config.consumers.iter().map(|it| it.name.as_str()).collect();
+        let venues = config.venue_names();
+        let venues: Vec<&str> = venues.iter().map(String::as_str).collect();
+        self.there("instrument", "instruments", risk.instruments.keys(), &symbols);
+        self.there("consumer", "strategies", risk.strategies.keys(), &consumers);
+        self.there("venue", "venues", risk.venues.keys(), &venues);
+    }
+
+    fn quantities(&mut self, texts: &[(&str, &Option<String>)], instrument: &InstrumentConfig) {
+        for (key, text) in texts {
+            if let Some(text) = text {
+                self.quantity(key, text, instrument);
             }
         }
-        let symbols = config.instruments.iter().map(|entry| entry.symbol.as_str());
-        for symbol in config.risk.instruments.keys() {
-            if !symbols.clone().any(|known| known == symbol) {
-                let hint = suggestion(symbol, symbols.clone());
-                let problem = format!("no instrument {symbol:?} is configured{hint}");
-                let key = format!("risk.instruments.{symbol}");
-                self.add(&key, &problem, "the symbol of an [[instrument]]");
+    }
+
+    fn quantity(&mut self, key: &str, text: &str, instrument: &InstrumentConfig) {
+        let Err(error) = parse_scaled(text.as_bytes(), instrument.qty_scale) else { return };
+        let (symbol, places) = (&instrument.symbol, instrument.qty_scale);
+        let name = key.rsplit('.').next().unwrap_or_default();
+        let problem = format!("{text} does not fit {symbol}: {error}");
+        let own = match ["max_order_qty", "max_position"].contains(&name) {
+            true => format!(", or one of its own at risk.instruments.\"{symbol}\".{name}"),
+            false => String::new(),
+        };
+        self.add(key, &problem, &format!("at most {places} decimal places{own}"));
+    }
+
+    /// Money has eight decimal places everywhere.
+    fn amounts(&mut self) {
+        let risk = &self.config.risk;
+        let mut texts = vec![
+            ("risk.max_order_notional".to_owned(), &risk.max_order_notional),
+            ("risk.max_open_notional".to_owned(), &risk.max_open_notional),
+            ("risk.max_daily_loss".to_owned(), &risk.max_daily_loss),
+            ("risk.breaker_loss".to_owned(), &risk.breaker_loss),
+            ("risk.total.max_open_notional".to_owned(), &risk.total.max_open_notional),
+        ];
+        for (name, own) in &risk.instruments {
+            let key = format!("risk.instruments.{name}.max_order_notional");
+            texts.push((key, &own.max_order_notional));
+        }
+        for (name, own) in &risk.strategies {
+            let key = |limit: &str| format!("risk.strategies.{name}.{limit}");
+            texts.push((key("max_order_notional"), &own.max_order_notional));
+            texts.push((key("max_open_notional"), &own.max_open_notional));
+            texts.push((key("max_daily_loss"), &own.max_daily_loss));
+        }
+        for (name, group) in &risk.venues {
+            let key = format!("risk.venues.{name}.max_open_notional");
+            texts.push((key, &group.max_open_notional));
+        }
+        for (key, text) in texts {
+            let Some(text) = text else { continue };
+            if let Err(error) = parse_scaled(text.as_bytes(), MONEY_SCALE) {
+                let allowed = format!("at most {MONEY_SCALE} decimal places, below 92 billion");
+                self.add(&key, &format!("{text}: {error}"), &allowed);
             }
+        }
+    }
+
+    /// Every name of a table under `risk` is one of `known`.
+    fn there<'n>(
+        &mut self,
+        what: &str,
+        table: &str,
+        names: impl Iterator<Item = &'n String>,
+        known: &[&str],
+    ) {
+        for name in names.filter(|name| !known.contains(&name.as_str())) {
+            let hint = suggestion(name, known.iter().copied());
+            let problem = format!("no {what} {name:?} is configured{hint}");
+            self.add(&format!("risk.{table}.{name}"), &problem, &known.join(", "));
         }
     }
 
@@ -396,6 +485,24 @@ mod tests {
         assert_eq!((spec.tick, spec.step), (1, 1));
     }
 
+    #[test]
+    fn limits_name_what_there_is_and_fit_its_scales() {
+        refused("[risk.strategies.nop]\nmax_position = '1'\n", "risk.strategies.nop", "`noop`?");
+        refused("[risk.venues.x]\nmax_open_orders = 1\n", "risk.venues.x", "no venue");
+        let fine = "[risk.strategies.noop]\nmax_position = '0.000001'\n";
+        refused(fine, "risk.strategies.noop.max_position", "BTC-USDT");
+        let fine = "[risk.total]\nmax_position = '0.000001'\n";
+        refused(fine, "risk.total.max_position", "BTC-USDT");
+        let wide = "[risk]\nmax_daily_loss = '1000000000000'\n";
+        refused(wide, "risk.max_daily_loss", "out of range");
+        refused("[risk]\norder_types = ['limt']\n", "risk.order_types", "none of them");
+        refused("[risk]\norder_types = []\n", "risk.order_types", "empty");
+        refused("[risk.total]\nmax_orders = 1\n", "risk.total", "unknown key");
+        let config = "[risk]\nmax_open_orders = 7\n[risk.strategies.noop]\nmax_open_orders = 2\n";
+        let config = Config::parse(config, "x").unwrap();
+        assert_eq!((config.max_open_orders("noop"), config.open_orders_max()), (2, 2 + 7 + 7));
+    }
+
     /// "2" is 2 BTC and 2 DOGE, whatever the scales are.
     #[test]
     fn a_limit_is_read_at_each_instruments_own_scale() {
@@ -403,8 +510,7 @@ mod tests {
                     max_order_qty = '0.5'\n[[instrument]]\nsymbol = 'BTC-USDT'\n\
                     [[instrument]]\nsymbol = 'DOGE-USDT'\nqty_scale = 0\nstep = '1'\n\
                     [[instrument]]\nsymbol = 'ETH-USDT'\nqty_scale = 4\nstep = '0.0001'\n";
-        let config = Config::parse(text, "x").unwrap();
-        assert_eq!(config.max_order_qtys(), [200_000, 2, 5_000]);
+        assert!(Config::parse(text, "x").is_ok(), "each fits its own scale");
     }
 
     #[test]

@@ -15,6 +15,9 @@ const HEAD: &str = "\
 # change the value. Prices and quantities are text, so that they are never rounded.
 ";
 
+/// Columns of a line.
+const COLUMNS_MAX: usize = 100;
+
 /// The example file.
 pub(super) fn render() -> String {
     let mut text = HEAD.to_owned();
@@ -36,9 +39,25 @@ fn key(text: &mut String, spec: &KeySpec, default: Option<&Value>) {
     let allowed = spec.rule.allowed();
     let default = default.filter(|value| !is_nothing(value)).map(value_text);
     let stated = default.as_deref().unwrap_or("none");
-    let _infallible = writeln!(text, "# Allowed: {allowed}. Default: {stated}.");
+    wrapped(text, &format!("Allowed: {allowed}. Default: {stated}."));
     let value = default.as_deref().or(spec.sample).unwrap_or_default();
     let _infallible = writeln!(text, "#{} = {value}", spec.name);
+}
+
+/// A comment that may need more than one line.
+fn wrapped(text: &mut String, comment: &str) {
+    let mut column = 0;
+    for word in comment.split(' ') {
+        let wide = word.chars().count() + 1;
+        if column == 0 || column + wide > COLUMNS_MAX {
+            text.push_str(if column == 0 { "#" } else { "\n#" });
+            column = 1;
+        }
+        text.push(' ');
+        text.push_str(word);
+        column += wide;
+    }
+    text.push('\n');
 }
 
 fn comment(text: &mut String, lines: &[&str]) {

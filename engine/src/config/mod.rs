@@ -13,6 +13,7 @@ mod example;
 mod lists;
 mod origin;
 mod recorded;
+mod risk;
 mod rule;
 mod schema;
 mod sections;
@@ -21,7 +22,6 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::parse_scaled;
 use crate::text::hide;
 use crate::world::Files;
 pub(crate) use check::most_alike;
@@ -29,10 +29,12 @@ pub use error::{ConfigError, Position, Problem};
 pub use lists::{ConsumerConfig, InstrumentConfig, OnFlip, VenueConfig, VenueMode};
 pub use origin::Origin;
 pub use recorded::{RECORDED_VENUE, RecordedSymbol};
+#[cfg(test)]
+pub(crate) use risk::ORDER_TYPES;
+pub use risk::{GroupRisk, InstrumentRisk, OnStart, OnStop, RiskConfig, SelfCross, StrategyRisk};
 pub use sections::{
-    ControlConfig, CoresConfig, EngineConfig, InstrumentRisk, JournalConfig, JournalDurability,
-    LanesConfig, OnStart, OnStop, Profile, RiskConfig, SessionConfig, SimulatedConfig,
-    StreamsConfig, TelemetryConfig,
+    ControlConfig, CoresConfig, EngineConfig, JournalConfig, JournalDurability, LanesConfig,
+    Profile, SessionConfig, SimulatedConfig, StreamsConfig, TelemetryConfig,
 };
 
 use schema::Section;
@@ -205,26 +207,6 @@ impl Config {
     pub fn takes_orders(&self, venue: usize) -> bool {
         let configured = self.venues.get(venue).map(VenueConfig::takes_orders);
         configured.unwrap_or(self.embedded_takes_orders)
-    }
-
-    /// By instrument, the largest quantity of one order in the instrument's own scale; `i64::MAX`
-    /// for no limit.
-    #[must_use]
-    pub fn max_order_qtys(&self) -> Vec<i64> {
-        let limit = |instrument: &InstrumentConfig| {
-            let (_, text) = self.max_order_qty(instrument)?;
-            parse_scaled(text.as_bytes(), instrument.qty_scale).ok()
-        };
-        self.instruments.iter().map(|entry| limit(entry).unwrap_or(i64::MAX)).collect()
-    }
-
-    /// The limit of an instrument's orders as it is written, and the key it stands at.
-    fn max_order_qty(&self, instrument: &InstrumentConfig) -> Option<(String, &str)> {
-        let symbol = &instrument.symbol;
-        let own = self.risk.instruments.get(symbol).and_then(|own| own.max_order_qty.as_deref());
-        let own = own.map(|text| (format!("risk.instruments.{symbol}.max_order_qty"), text));
-        let of_all = self.risk.max_order_qty.as_deref();
-        own.or_else(|| Some(("risk.max_order_qty".to_owned(), of_all?)))
     }
 
     /// An error about the value at `key`, placed where the file says it; for what only a later

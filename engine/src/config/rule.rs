@@ -20,6 +20,13 @@ impl Rule {
             }
             Rule::Core => whole_fault(value, 0, CORE_MAX),
             Rule::CoreList => core_list_fault(value),
+            Rule::SomeOf(choices) => match value.as_array() {
+                None => Some(expected("a list of texts", value)),
+                Some(items) if items.is_empty() => Some("the list is empty".into()),
+                Some(items) => {
+                    items.iter().find_map(|item| Rule::OneOf(choices).fault(item.get_ref()))
+                }
+            },
             Rule::Texts => match value.as_array() {
                 None => Some(expected("a list of texts", value)),
                 Some(items) => items.iter().find_map(|item| text_fault(item.get_ref(), |_| None)),
@@ -30,7 +37,8 @@ impl Rule {
                     entries.values().find_map(|item| text_fault(item.get_ref(), filled))
                 }
             },
-            Rule::SymbolTables(keys) => symbol_tables_fault(value, keys),
+            Rule::Tables(what, keys) => tables_fault(value, what, keys),
+            Rule::Table(keys) => table_fault(value, keys),
             Rule::Free => value.as_table().is_none().then(|| expected("a table", value)),
             Rule::OneOf(choices) => text_fault(value, |text| {
                 (!choices.contains(&text)).then(|| format!("{text:?} is none of them"))
@@ -59,6 +67,7 @@ impl Rule {
             Rule::OneOf(choices) => {
                 choices.iter().map(|choice| format!("{choice:?}")).collect::<Vec<_>>().join(", ")
             }
+            Rule::SomeOf(choices) => format!("a list of some of {}", choices.join(", ")),
             Rule::Decimal => "a plain decimal number above 0, as text".into(),
             Rule::Name => "1 to 32 of a-z, 0-9, _ and -".into(),
             Rule::Texts => "a list of texts".into(),
@@ -67,35 +76,41 @@ impl Rule {
             Rule::Url(schemes) => format!("{}://HOST[:PORT][/PATH]", schemes.join(" or ")),
             Rule::Loopback => "a loopback address and port, as 127.0.0.1:0".into(),
             Rule::NameMap => "a table { VENUE = \"SYMBOL\" }".into(),
-            Rule::SymbolTables(keys) => {
-                let names = keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ");
-                format!("a table from symbol to a table of: {names}")
+            Rule::Tables(what, keys) => {
+                format!("a table from {what} to a table of: {}", names(keys))
             }
+            Rule::Table(keys) => format!("a table of: {}", names(keys)),
             Rule::Free => "a table".into(),
         }
     }
 }
 
-fn symbol_tables_fault(value: &DeValue<'_>, keys: &[KeySpec]) -> Option<String> {
-    let Some(tables) = value.as_table() else { return Some(expected("a table", value)) };
-    tables.iter().find_map(|(symbol, table)| {
-        let symbol = symbol.get_ref();
-        let Some(table) = table.get_ref().as_table() else {
-            return Some(format!("{symbol}: {}", expected("a table", table.get_ref())));
-        };
-        table.iter().find_map(|(name, value)| {
-            let name = name.get_ref();
-            match keys.iter().find(|key| key.name == name) {
-                Some(key) => {
-                    let fault = key.rule.fault(value.get_ref())?;
-                    Some(format!("{symbol}.{name}: {fault}"))
-                }
-                None => {
-                    let hint = suggestion(name, keys.iter().map(|key| key.name));
-                    Some(format!("{symbol}: unknown key {name}{hint}"))
-                }
+fn names(keys: &[KeySpec]) -> String {
+    keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")
+}
+
+/// A table of tables: the first thing that is wrong, behind the name of its table.
+fn tables_fault(value: &DeValue<'_>, what: &str, keys: &[KeySpec]) -> Option<String> {
+    let Some(tables) = value.as_table() else {
+        return Some(expected(&format!("a table from {what}"), value));
+    };
+    tables.iter().find_map(|(name, table)| {
+        let fault = table_fault(table.get_ref(), keys)?;
+        Some(format!("{}: {fault}", name.get_ref()))
+    })
+}
+
+fn table_fault(value: &DeValue<'_>, keys: &[KeySpec]) -> Option<String> {
+    let Some(table) = value.as_table() else { return Some(expected("a table", value)) };
+    table.iter().find_map(|(name, value)| {
+        let name = name.get_ref();
+        match keys.iter().find(|key| key.name == name) {
+            Some(key) => Some(format!("{name}: {}", key.rule.fault(value.get_ref())?)),
+            None => {
+                let hint = suggestion(name, keys.iter().map(|key| key.name));
+                Some(format!("unknown key {name}{hint}"))
             }
-        })
+        }
     })
 }
 

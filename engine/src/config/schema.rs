@@ -50,6 +50,8 @@ pub enum Rule {
     Decimal,
     /// A name: 1 to 32 of `a-z 0-9 _ -`.
     Name,
+    /// A list of some of these texts.
+    SomeOf(&'static [&'static str]),
     /// A list of texts; what they may be is checked where they are looked up.
     Texts,
     /// Text that must not be empty.
@@ -62,8 +64,10 @@ pub enum Rule {
     Loopback,
     /// A table from venue name to text.
     NameMap,
-    /// A table from symbol to a table of these keys.
-    SymbolTables(&'static [KeySpec]),
+    /// A table from what the text names to a table of these keys.
+    Tables(&'static str, &'static [KeySpec]),
+    /// A table of these keys.
+    Table(&'static [KeySpec]),
     /// A table that belongs to the strategy; nothing in it is checked here.
     Free,
 }

@@ -1,6 +1,5 @@
 //! The single sections of the configuration: `[engine]`, `[cores]`, `[lanes]` and so on.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -229,75 +228,6 @@ section! {
         /// Bytes of a segment. It and the next one are allocated and in memory as long as the
         /// engine runs.
         segment_bytes: usize = 4_194_304 => whole(16_384..=1_073_741_824, "bytes");
-    }
-}
-
-/// What becomes of orders of an earlier start that are found open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnStart {
-    /// They stay, and belong to the strategy of the same name.
-    #[default]
-    Adopt,
-    /// They are cancelled, before the venue's session takes new ones.
-    Cancel,
-    /// They stay, and trading is off until an operator switches it on.
-    Ask,
-}
-
-/// What becomes of open orders at the end of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnStop {
-    /// They are cancelled.
-    #[default]
-    CancelAll,
-    /// They stay at the venue.
-    Leave,
-}
-
-section! {
-    /// What the engine refuses to send, whatever a strategy asks for.
-    #[name = "risk", most = 1]
-    #[derive(Debug)]
-    pub struct RiskConfig {
-        /// Send orders at all. When false, every submit is refused.
-        trading: bool = true => flag();
-        /// Largest quantity of one order, in units of the instrument's base asset: "2" is 2 of it
-        /// for every instrument.
-        max_order_qty: Option<String> = None => Rule::Decimal, "\"1.5\"";
-        /// Open orders of one consumer.
-        max_open_orders: u32 = 64 => whole(1..=1_024, "orders");
-        /// New orders and amendments of one consumer in a second, as many at once. Cancels and
-        /// queries are not counted. The default is what Binance allows an account (100 in 10 s);
-        /// the venue's own limit, which all consumers share, holds whatever is set here.
-        max_orders_per_s: u32 = 10 => whole(1..=1_000_000, "orders/s");
-        /// What becomes of orders of an earlier start that are found open at the venue: `adopt`
-        /// leaves them to the strategy of the same name, `cancel` cancels them before new ones may
-        /// leave, with `ask` they stay and trading is off until `pitlane ctl mode on`. It takes a
-        /// journal that outlives the run: `[journal] dir`.
-        on_start: OnStart = OnStart::Adopt => Rule::OneOf(&["adopt", "cancel", "ask"]);
-        /// What becomes of open orders when the engine stops: `cancel_all` cancels them, `leave`
-        /// leaves them at the venue, named in the report, for the next start with the same
-        /// `[journal] dir`.
-        on_stop: OnStop = OnStop::CancelAll => Rule::OneOf(&["cancel_all", "leave"]);
-        /// Cancel every open order of a consumer that is quarantined. It gets no new ones either
-        /// way.
-        cancel_on_quarantine: bool = true => flag();
-        /// Limits of single instruments, by symbol, in place of those above.
-        instruments: BTreeMap<String, InstrumentRisk> = BTreeMap::new()
-            => Rule::SymbolTables(InstrumentRisk::SECTION.keys),
-            "{ \"BTC-USDT\" = { max_order_qty = \"0.5\" } }";
-    }
-}
-
-section! {
-    /// Limits of one instrument.
-    #[name = "risk.instruments", most = 1]
-    #[derive(Debug)]
-    pub struct InstrumentRisk {
-        /// Largest quantity of one order, in units of the base asset.
-        max_order_qty: Option<String> = None => Rule::Decimal, "\"0.5\"";
     }
 }
 

@@ -332,10 +332,11 @@ mod tests {
     use zerocopy::FromZeros;
 
     use super::*;
-    use crate::consumer::{RiskLimits, StrategyResult, View};
+    use crate::consumer::{StrategyResult, View};
     use crate::event::{Quote, Risk};
     use crate::instrument::{InstrumentSpec, Instruments};
     use crate::pipeline::Size;
+    use crate::risk::RiskLimits;
     use crate::testing::{BareConsumer, bare_consumer};
 
     /// Publishes a critical event out of its first quote, as a venue would at that moment.
@@ -376,8 +377,14 @@ mod tests {
         let instruments = Arc::new(Instruments::new(vec![spec]).unwrap());
         let (clock, _time) = Clock::manual(0);
         let limits = RiskLimits::default();
-        let BareConsumer { mut market, critical, mut agent, orders: _orders, control: _control } =
-            bare_consumer(Box::new(strategy), instruments, limits, clock, Size::Full);
+        let BareConsumer {
+            mut market,
+            critical,
+            mut agent,
+            orders: _orders,
+            control: _control,
+            ..
+        } = bare_consumer(Box::new(strategy), instruments, limits, clock, Size::Full);
         *to_strategy.lock() = Some(critical);
         let quote = Event::new(&Quote { bid_price: 1, bid_qty: 1, ask_price: 2, ask_qty: 1 });
         for _ in 0..3 {
@@ -406,8 +413,9 @@ mod tests {
     fn three_failed_starts_are_a_quarantine() {
         for (more_cycles, state) in [(1, ConsumerState::Starting), (2, ConsumerState::Quarantined)]
         {
-            let BareConsumer { mut agent, market: _m, critical: _c, orders: _o, control: _n } =
-                bare(Failing);
+            let BareConsumer {
+                mut agent, market: _m, critical: _c, orders: _o, control: _n, ..
+            } = bare(Failing);
             for _ in 0..more_cycles {
                 agent.duty_cycle();
             }
@@ -419,7 +427,7 @@ mod tests {
     #[test]
     fn a_critical_sequence_that_goes_back_is_one_loss() {
         let heard = Interrupted { critical: Arc::default(), heard: Arc::default() };
-        let BareConsumer { mut agent, mut critical, market: _m, orders: _o, control: _n } =
+        let BareConsumer { mut agent, mut critical, market: _m, orders: _o, control: _n, .. } =
             bare(heard);
         for sequence in [1, 2, 1] {
             let mut event = Event::new(&Risk::new_zeroed());
@@ -433,7 +441,7 @@ mod tests {
     #[test]
     fn a_consumer_whose_lanes_are_closed_has_stopped() {
         let heard = Interrupted { critical: Arc::default(), heard: Arc::default() };
-        let BareConsumer { mut agent, market, critical, orders: _o, control: _n } = bare(heard);
+        let BareConsumer { mut agent, market, critical, orders: _o, control: _n, .. } = bare(heard);
         drop((market, critical));
         for _ in 0..2 * RARELY {
             agent.duty_cycle();

@@ -3,6 +3,7 @@
 mod once;
 mod orders;
 
+use std::fmt;
 use std::sync::Arc;
 
 use pitlane_ring::Publisher;
@@ -22,9 +23,9 @@ use crate::instrument::{InstrumentSpec, Instruments};
 use crate::order::order_log::OrderLogSender;
 use crate::order::trading::Ledger;
 use crate::order::{OrderCommand, OrderTracker, OrderType, OrderTypes, OwnId, OwnIds, TimeInForce};
-use crate::rate::Bucket;
+use crate::risk::{Account, AccountParts, Refused, RiskBook, RiskLimits, RiskScope};
 use crate::runtime::Clock;
-use crate::safety::TradingSwitch;
+use crate::safety::{Quarantine, TradingSwitch};
 
 /// An order to submit. Prices and quantities in the instrument's scales.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,43 +46,40 @@ pub struct NewOrder {
     pub time_in_force: TimeInForce,
 }
 
-/// Limits of the inline risk check, per consumer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RiskLimits {
-    /// By instrument, the largest quantity of one order in the instrument's own scale; no limit for
-    /// one that is not there.
-    pub max_order_qty: Arc<[i64]>,
-    /// Open orders at a time, 1 to 1024.
-    pub max_open_orders: usize,
-    /// By venue, the order types that it takes; any for one that is not there.
-    pub order_types: Arc<[OrderTypes]>,
-    /// New orders a second, as many at once; at least 1. Cancels and queries are not counted.
-    pub max_orders_per_s: u32,
-}
-
-impl Default for RiskLimits {
-    /// Wide enough for a strategy in a harness; a run has those of its configuration.
-    fn default() -> RiskLimits {
-        RiskLimits {
-            max_order_qty: Arc::default(),
-            max_open_orders: 64,
-            order_types: Arc::default(),
-            max_orders_per_s: 1_000,
-        }
-    }
-}
-
-/// Why an order or a cancel was refused before it left the strategy.
+/// Why an order, an amendment or a cancel was refused before it left the strategy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("[risk] order refused: {} (code: {})", reason.name(), reason.code())]
 pub struct SubmitError {
     /// The stable reason code.
     pub reason: RejectReason,
+    /// Whose limit it was, where it was one.
+    pub scope: RiskScope,
+    /// What would have been, in the limit's own unit; 0 where it was no limit.
+    pub value: i64,
+    /// The limit; 0 where it was none.
+    pub limit: i64,
+}
+
+impl fmt::Display for SubmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SubmitError { reason, scope, value, limit } = self;
+        write!(f, "[risk] order refused: {}", reason.name())?;
+        if (*value, *limit) != (0, 0) {
+            write!(f, " of the {}: {value}, limit {limit}", scope.name())?;
+        }
+        write!(f, " (code: {})", reason.code())
+    }
 }
 
 impl From<RejectReason> for SubmitError {
     fn from(reason: RejectReason) -> SubmitError {
-        SubmitError { reason }
+        Refused::from(reason).into()
+    }
+}
+
+impl From<Refused> for SubmitError {
+    fn from(refused: Refused) -> SubmitError {
+        let Refused { reason, scope, value, limit } = refused;
+        SubmitError { reason, scope, value, limit }
     }
 }
 
@@ -99,8 +97,9 @@ pub struct Context {
     clock: Clock,
     instruments: Arc<Instruments>,
     switch: TradingSwitch,
-    limits: RiskLimits,
-    bucket: Bucket,
+    /// By venue, the order types that it takes; any for one that is not there.
+    order_types: Arc<[OrderTypes]>,
+    risk: Account,
     tracker: OrderTracker,
     ledger: Ledger,
     order_log: OrderLogSender,
@@ -127,6 +126,8 @@ pub(crate) struct ContextParts {
     pub(crate) limits: RiskLimits,
     /// Open orders and positions of earlier starts.
     pub(crate) tracker: OrderTracker,
+    pub(crate) risk: Arc<RiskBook>,
+    pub(crate) quarantine: Quarantine,
     pub(crate) ledger: Ledger,
     pub(crate) own_ids: OwnIds,
     pub(crate) order_log: OrderLogSender,
@@ -136,19 +137,27 @@ pub(crate) struct ContextParts {
 
 impl Context {
     pub(crate) fn new(parts: ContextParts) -> Context {
+        let mut risk = Account::new(AccountParts {
+            book: parts.risk,
+            strategy: parts.consumer.index(),
+            quarantine: parts.quarantine,
+            assumed_ns: parts.limits.assumed_ns,
+            rows: parts.ledger.rows_max(),
+        });
+        risk.begin(&parts.tracker, &parts.ledger);
         Context {
             consumer: parts.consumer,
             traces: TraceIds::of(TraceSource::Consumer(parts.consumer)),
             has_order_news: !parts.tracker.open().is_empty(),
             now_ns: parts.clock.now_ns(),
-            bucket: Bucket::per_s(parts.limits.max_orders_per_s),
             clock: parts.clock,
             instruments: parts.instruments,
             orders: parts.orders,
             control: parts.control,
             next_command_id: 1,
             switch: parts.switch,
-            limits: parts.limits,
+            order_types: parts.limits.order_types,
+            risk,
             ledger: parts.ledger,
             order_log: parts.order_log,
             own_ids: parts.own_ids,

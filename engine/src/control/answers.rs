@@ -8,9 +8,10 @@ use pitlane_ring::Publisher;
 use super::hand_over::FLIP_DEADLINE_NS;
 use crate::dispatcher::COMMAND_DONE;
 use crate::event::{
-    ConsumerId, ControlAck, ControlCode, ControlResult, Event, EventPayload, RejectReason, Risk,
-    TraceIds, TraceSource,
+    ConsumerId, ControlAck, ControlCode, ControlResult, Event, EventPayload, Risk, TraceIds,
+    TraceSource,
 };
+use crate::risk::{RiskNotice, RiskScope};
 use crate::runtime::{CoreWakers, Phase, StopSignal};
 
 /// The answers that wait for room in the lane.
@@ -63,13 +64,19 @@ impl Answers {
 
     /// Tells a consumer that the trading switch was turned.
     pub(super) fn notice_trading(&mut self, consumer: ConsumerId, is_on: bool, now_ns: u64) {
-        let reason = if is_on { RejectReason::None } else { RejectReason::TradingHalted };
+        self.notice_risk(&RiskNotice::switch(consumer, RiskScope::Engine, None, is_on), now_ns);
+    }
+
+    /// Tells a consumer what holds its orders back, or no longer does.
+    pub(super) fn notice_risk(&mut self, notice: &RiskNotice, now_ns: u64) {
         let notice = Risk {
             client_order_id: 0,
-            value: i64::from(is_on),
-            limit: 1,
-            consumer: u32::from(consumer.0),
-            reason_code: u32::from(reason.code()),
+            value: notice.value,
+            limit: notice.limit,
+            consumer: u32::from(notice.consumer.0),
+            reason_code: notice.reason.code(),
+            scope_code: notice.scope as u8,
+            venue: notice.venue.map_or(0, |venue| venue.0),
         };
         self.tell(&notice, now_ns);
     }

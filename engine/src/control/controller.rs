@@ -11,6 +11,7 @@ use super::{RouteChange, RoutingChange};
 use crate::consumer::{ControlAction, ControlCommand};
 use crate::dispatcher::RouteKey;
 use crate::event::{ConsumerId, ControlCode, InstrumentId, VenueId};
+use crate::risk::{RiskNotice, RiskWatch};
 use crate::runtime::{Agent, Beside, BesideThread, Clock};
 use crate::safety::TradingSwitch;
 
@@ -21,6 +22,9 @@ pub(crate) struct Controller {
     flips: Flips,
     venues: usize,
     trading: TradingSwitch,
+    risk: RiskWatch,
+    /// What it found that is to be told.
+    notices: Vec<RiskNotice>,
     clock: Clock,
     /// Between two looks at the lanes. Commands that come in one pause make one flip.
     pause: Duration,
@@ -74,6 +78,10 @@ impl Agent for Controller {
             self.next_look_ns = now_ns.saturating_add(self.pause.as_nanos() as u64);
         }
         work += self.flips.notice_trading(self.trading.is_on());
+        let Controller { risk, notices, .. } = self;
+        risk.look(now_ns, |notice| notices.push(notice));
+        work += self.flips.notice_risk(&self.notices);
+        self.notices.clear();
         work += self.flips.poll();
         // Whoever asked until the stop is refused, and told so.
         self.is_done = is_stopping && work == 0 && self.flips.is_idle();
@@ -105,11 +113,22 @@ impl Controller {
         lanes: Vec<Consumer<ControlCommand>>,
         flips: Flips,
         venues: usize,
-        trading: TradingSwitch,
+        (trading, risk): (TradingSwitch, RiskWatch),
         clock: Clock,
         pause: Duration,
     ) -> Controller {
-        Controller { lanes, flips, venues, trading, clock, pause, next_look_ns: 0, is_done: false }
+        Controller {
+            lanes,
+            flips,
+            venues,
+            trading,
+            risk,
+            notices: Vec::new(),
+            clock,
+            pause,
+            next_look_ns: 0,
+            is_done: false,
+        }
     }
 
     fn take_commands(&mut self) -> usize {

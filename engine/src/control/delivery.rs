@@ -51,8 +51,7 @@ fn parsed(digits: &str, consumer: ConsumerId) -> Result<Event, String> {
         }
         EventKind::Risk => {
             let Some(risk) = event.get_mut::<Risk>() else { return Err(String::new()) };
-            let code = u8::try_from(risk.reason_code).ok();
-            if code.and_then(RejectReason::from_code).is_none() {
+            if RejectReason::from_code(risk.reason_code).is_none() {
                 return Err(format!("reason {} is not known", risk.reason_code));
             }
             risk.consumer = u32::from(consumer.0);

@@ -12,9 +12,10 @@ use crossbeam_utils::CachePadded;
 
 use super::audit::AuditTicket;
 use super::delivery;
+use super::journal::shown;
 use super::protocol::{
-    ConsumerAction, Delivery, FlipReport, MergeRule, Reply, Request, RouteEdit, Selection,
-    VenueAction,
+    ConsumerAction, Delivery, FlipReport, MergeRule, Reply, Request, RiskAction, RiskEdit,
+    RouteEdit, Selection, VenueAction,
 };
 use super::reader::Reader;
 use super::refusal::Refusal;
@@ -24,6 +25,8 @@ use super::{Desk, FlipError, Progress, RouteChange, RoutesDifference, RoutingCha
 use crate::consumer::{MergeRequest, VenueSet};
 use crate::dispatcher::RouteKey;
 use crate::event::{ConsumerId, EventKind, VenueId};
+use crate::journal::ControlRecord;
+use crate::risk::RiskChange;
 use crate::runtime::{CoreWakers, StopSignal};
 use crate::safety::{Quarantine, QuarantineReason, TradingSwitch};
 use crate::venue::{IntakeStats, SessionState, VenueSwitch};
@@ -41,6 +44,8 @@ pub(crate) struct DeskParts {
     pub(crate) switches: Vec<Option<VenueSwitch>>,
     pub(crate) stop: StopSignal,
     pub(crate) wakers: CoreWakers,
+    /// Where commands are recorded; `None` without a journal.
+    pub(crate) record: Option<ControlRecord>,
 }
 
 /// The desk of a running engine.
@@ -80,10 +85,16 @@ enum Then {
 
 impl Desk for OperatorDesk {
     fn carry_out(&mut self, request: Request) -> Progress {
-        match self.begin(request) {
+        let recorded = request.is_mutating().then(|| shown(&request));
+        let progress = match self.begin(request) {
             Ok(progress) => progress,
             Err(refusal) => Progress::Done(Err(refusal)),
+        };
+        if let (Some(text), Some(record)) = (recorded, &mut self.parts.record) {
+            record.take(&text, matches!(progress, Progress::Done(Err(_))));
+            self.parts.wakers.wake();
         }
+        progress
     }
 
     fn poll(&mut self, number: u64) -> Option<Result<Reply, Refusal>> {
@@ -129,6 +140,11 @@ impl OperatorDesk {
             Request::Venue { action, name } => self.venue(action, &name),
             Request::Consumer { action, name } => self.consumer(action, &name),
             Request::Mode { trading } => done(self.mode(trading)?),
+            Request::Risk {} => done(Reply::Risk(Box::new(self.parts.reader.risk()))),
+            Request::RiskSet(edit) => done(self.change_risk(edit)?),
+            Request::RiskSwitch { action, strategy, venue } => {
+                done(self.switch_risk(action, strategy, venue)?)
+            }
             Request::Deliver(delivery) => done(self.deliver(&delivery)?),
             Request::Kill {} => done(self.kill()),
         }
@@ -385,6 +401,57 @@ impl OperatorDesk {
         let was_trading = self.parts.trading.is_on();
         self.parts.trading.set(trading);
         Ok(Reply::Mode { trading, was_trading })
+    }
+
+    fn change_risk(&self, edit: RiskEdit) -> Result<Reply, Refusal> {
+        let RiskEdit { limit, value, strategy, venue, total, instrument } = edit;
+        let named = [strategy.is_some(), venue.is_some(), total].into_iter().filter(|is| *is);
+        if named.count() > 1 {
+            let problem = "one of strategy, venue and total can be meant".to_owned();
+            return Err(Refusal::BadField { verb: "risk_set".to_owned(), problem });
+        }
+        let change = RiskChange { limit, value, strategy, venue, is_total: total, instrument };
+        let changed = self.parts.reader.risk_book().change(&change);
+        let changed = changed.map_err(|error| Refusal::BadField {
+            verb: "risk_set".to_owned(),
+            problem: error.to_string(),
+        })?;
+        changed.iter().for_each(|line| log::warn!("[risk] {line}"));
+        Ok(Reply::Limits { changed })
+    }
+
+    fn switch_risk(
+        &self,
+        action: RiskAction,
+        strategy: Option<String>,
+        venue: Option<String>,
+    ) -> Result<Reply, Refusal> {
+        let (is_killed, kills) = (action == RiskAction::Kill, self.parts.quarantine.kills());
+        let (whose, is_change) = match (strategy, venue) {
+            (Some(name), None) => {
+                let strategy = self.parts.reader.consumer_id(&name)?;
+                (format!("of strategy {name}"), kills.set_strategy(strategy, is_killed))
+            }
+            (None, Some(name)) => {
+                let venue = self.parts.reader.venue_id(&name)?;
+                (format!("to venue {name}"), kills.set_venue(venue, is_killed))
+            }
+            _ => {
+                let problem = "one strategy or one venue must be named".to_owned();
+                return Err(Refusal::BadField { verb: "risk_switch".to_owned(), problem });
+            }
+        };
+        self.parts.wakers.wake();
+        let (what, state) = match is_killed {
+            true => ("no new ones leave, open ones are cancelled", "killed"),
+            false => ("new ones may leave", "running"),
+        };
+        let before = if is_change { "" } else { " (as before)" };
+        log::warn!("[risk] orders {whose}: {what}{before}");
+        Ok(Reply::Done {
+            message: format!("orders {whose}: {what}{before}"),
+            state: state.to_owned(),
+        })
     }
 
     fn deliver(&self, delivery: &Delivery) -> Result<Reply, Refusal> {

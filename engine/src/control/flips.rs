@@ -20,6 +20,7 @@ use super::wanted::Wanted;
 use crate::dispatcher::{Flip, FlipOutcome, FlipPort, RouteBook, RouteKey};
 use crate::event::{ConsumerId, ControlCode, Event, VenueId};
 use crate::orchestrator::merge::{MergeRule, MergeTable};
+use crate::risk::RiskNotice;
 use crate::runtime::{Clock, CoreWakers, Phase, StopSignal};
 use crate::venue::market::{StreamError, StreamPort};
 
@@ -167,6 +168,13 @@ impl Flips {
             self.answers.notice_trading(ConsumerId(consumer as u16), is_on, now_ns);
         }
         self.publish()
+    }
+
+    /// Tells consumers what holds their orders back, or no longer does.
+    pub(super) fn notice_risk(&mut self, notices: &[RiskNotice]) -> usize {
+        let now_ns = self.clock.now_ns();
+        notices.iter().for_each(|notice| self.answers.notice_risk(notice, now_ns));
+        if notices.is_empty() { 0 } else { self.publish() }
     }
 
     /// How long to wait for the next look, ns.

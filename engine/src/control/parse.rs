@@ -9,7 +9,7 @@ use super::protocol::{
 use super::refusal::{Refusal, most_alike, shortened};
 
 /// Every verb with its own fields, for suggestions.
-const VERBS: [(&str, &[&str]); 15] = [
+const VERBS: [(&str, &[&str]); 18] = [
     ("status", &[]),
     ("orders", &[]),
     ("audit", &[]),
@@ -21,6 +21,9 @@ const VERBS: [(&str, &[&str]); 15] = [
     ("venue", &["action", "name"]),
     ("consumer", &["action", "name"]),
     ("mode", &["trading"]),
+    ("risk", &[]),
+    ("risk_set", &["limit", "value", "strategy", "venue", "total", "instrument"]),
+    ("risk_switch", &["action", "strategy", "venue"]),
     ("kill", &[]),
     ("flip", &["dry_run", "changes"]),
     ("deliver", &["consumer", "venue", "instrument", "event"]),
@@ -160,7 +163,9 @@ fn kind_of(value: &Value) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::protocol::{ConsumerAction, Delivery, RouteFilter, VenueAction};
+    use crate::control::protocol::{
+        ConsumerAction, Delivery, RiskAction, RiskEdit, RouteFilter, VenueAction,
+    };
 
     fn selection() -> Selection {
         Selection {
@@ -189,6 +194,16 @@ mod tests {
             Request::Venue { action: VenueAction::Add, name: "a".into() },
             Request::Consumer { action: ConsumerAction::Pause, name: "a".into() },
             Request::Mode { trading: true },
+            Request::Risk {},
+            Request::RiskSet(RiskEdit {
+                limit: "a".into(),
+                value: "1".into(),
+                strategy: some(),
+                venue: some(),
+                total: true,
+                instrument: some(),
+            }),
+            Request::RiskSwitch { action: RiskAction::Kill, strategy: some(), venue: some() },
             Request::Kill {},
             Request::Flip { dry_run: true, changes: vec![RouteEdit::Subscribe(selection())] },
             Request::Deliver(Delivery {

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConsumerAudit, RefusalText, Status};
 use crate::order::order_log::OpenOrderRow;
+use crate::risk::RiskState;
 
 pub use super::limits::{
     ID_BYTES_MAX, LINE_BYTES_MAX, NAMES_MAX, VERSION, WATCH_INTERVAL_LIMITS_MS, WATCH_INTERVAL_MS,
@@ -64,6 +65,22 @@ pub enum Request {
     Mode {
         /// Whether new orders may leave.
         trading: bool,
+    },
+    /// The limits with what is used of them, and what holds orders back.
+    Risk {},
+    /// Change a limit.
+    RiskSet(RiskEdit),
+    /// Kill the orders of a strategy, or to a venue: none leaves that adds risk, what is open is
+    /// cancelled. Or let them leave again.
+    RiskSwitch {
+        /// What to do.
+        action: RiskAction,
+        /// The strategy, as the configuration names it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        strategy: Option<String>,
+        /// The venue, as the configuration names it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        venue: Option<String>,
     },
     /// Stop trading, cancel every open order, stop the engine.
     Kill {},
@@ -192,6 +209,39 @@ pub enum ConsumerAction {
     Quarantine,
 }
 
+/// A change of a limit. Where nobody is named it is each strategy's; where no instrument is, that
+/// in every one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RiskEdit {
+    /// The limit, as the configuration calls it.
+    pub limit: String,
+    /// Its value in the configuration's own unit, or `off`.
+    pub value: String,
+    /// Only of this strategy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
+    /// What all strategies share at this venue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub venue: Option<String>,
+    /// What all strategies share over all venues.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub total: bool,
+    /// Only in this instrument, `BASE-QUOTE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instrument: Option<String>,
+}
+
+/// What can be done with the orders of a strategy, or to a venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RiskAction {
+    /// No order leaves that adds risk; what is open is cancelled.
+    Kill,
+    /// They may leave again.
+    Resume,
+}
+
 /// A line to the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestLine {
@@ -265,9 +315,16 @@ pub enum Reply {
         /// The switch before.
         was_trading: bool,
     },
+    /// To `risk`.
+    Risk(Box<RiskState>),
+    /// To `risk_set`.
+    Limits {
+        /// What was changed, a line each.
+        changed: Vec<String>,
+    },
     /// To `kill`: the engine is stopping.
     Stopping {},
-    /// To `venue`, `consumer` and `deliver`.
+    /// To `venue`, `consumer`, `risk_switch` and `deliver`.
     Done {
         /// What was done, for a person.
         message: String,
@@ -324,6 +381,9 @@ impl Request {
             Request::Venue { .. } => "venue",
             Request::Consumer { .. } => "consumer",
             Request::Mode { .. } => "mode",
+            Request::Risk {} => "risk",
+            Request::RiskSet(_) => "risk_set",
+            Request::RiskSwitch { .. } => "risk_switch",
             Request::Kill {} => "kill",
             Request::Flip { .. } => "flip",
             Request::Deliver(_) => "deliver",
@@ -337,6 +397,7 @@ impl Request {
         match self {
             Request::Status {}
             | Request::Orders {}
+            | Request::Risk {}
             | Request::Audit {}
             | Request::Routes(_)
             | Request::Watch { .. } => false,
@@ -348,6 +409,8 @@ impl Request {
             | Request::Venue { .. }
             | Request::Consumer { .. }
             | Request::Mode { .. }
+            | Request::RiskSet(_)
+            | Request::RiskSwitch { .. }
             | Request::Deliver(_)
             | Request::Kill {} => true,
         }

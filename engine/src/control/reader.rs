@@ -22,6 +22,7 @@ use crate::dispatcher::RouteKey;
 use crate::event::{ConsumerId, EventKind, InstrumentId, VenueId};
 use crate::orchestrator::merge::MergeVenueCounts;
 use crate::pipeline::{ConsumerCounters, Readings, SessionCounters};
+use crate::risk::{RiskBook, RiskState};
 use crate::runtime::Clock;
 use crate::safety::{Quarantine, TradingSwitch};
 use crate::telemetry::{IntervalFigures, LastInterval, LatencyFigures, LogDrain};
@@ -40,6 +41,7 @@ pub(crate) struct ReaderParts {
     pub(crate) threads: Vec<PlannedThread>,
     pub(crate) quarantine: Quarantine,
     pub(crate) switch: TradingSwitch,
+    pub(crate) risk: Arc<RiskBook>,
     pub(crate) routes: Arc<Routes>,
     pub(crate) last: LastInterval,
     /// Allocations of the pinned threads since the warm-up.
@@ -95,6 +97,7 @@ impl Reader {
             books: self.books(),
             recovery: parts.readings.recovery.read(),
             strategies: parts.readings.trading(parts.clock.now_ns()),
+            risk: self.risk(),
             consumers,
             merges: view.rules.iter().map(|rule| self.merge(rule)).collect(),
             streams: parts.readings.streams.read(),
@@ -112,6 +115,17 @@ impl Reader {
             requests: 0,
             refusals: 0,
         }
+    }
+
+    /// What holds orders back, or may.
+    pub(crate) fn risk(&self) -> RiskState {
+        let ReaderParts { risk, quarantine, switch, clock, .. } = &self.parts;
+        risk.state(quarantine.kills(), switch, clock.now_ns())
+    }
+
+    /// The limits, to be changed.
+    pub(crate) fn risk_book(&self) -> &RiskBook {
+        &self.parts.risk
     }
 
     /// The orders that are open.

@@ -6,6 +6,7 @@ use crate::dispatcher::order::StreamCounts;
 use crate::orchestrator::merge::MergeCounts;
 use crate::order::recovery::VenueRecoveryFigures;
 use crate::order::trading::StrategyFigures;
+use crate::risk::RiskState;
 use crate::runtime::ContentionFigures;
 use crate::telemetry::LatencyFigures;
 use crate::venue::VenueClockReading;
@@ -59,6 +60,8 @@ pub struct Status {
     pub recovery: Vec<VenueRecoveryFigures>,
     /// What each strategy has earned, its orders and refusals.
     pub strategies: Vec<StrategyFigures>,
+    /// Limits with what is used of them, and what holds orders back.
+    pub risk: RiskState,
     /// Consumers, in the order of the configuration.
     pub consumers: Vec<ConsumerStatus>,
     /// Merge rules in force.

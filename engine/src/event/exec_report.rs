@@ -95,6 +95,26 @@ coded! {
         FairShare = 17 "fair_share",
         /// The venue refused such orders again and again; they are sent more rarely.
         RepeatedRefusal = 18 "repeated_refusal",
+        /// The order, or all that is open, would trade for more than the configured sum.
+        MaxNotional = 19 "max_notional",
+        /// If all that is open filled, the position would be larger than configured.
+        MaxPosition = 20 "max_position",
+        /// The price is farther through the book than configured.
+        PriceBand = 21 "price_band",
+        /// No price is known that the order could be held against.
+        NoReference = 22 "no_reference",
+        /// It could trade with an order of our own.
+        SelfCross = 23 "self_cross",
+        /// The book is not live, or nothing was heard of it for longer than configured.
+        StaleBook = 24 "stale_book",
+        /// The day's loss has reached what is configured: until midnight UTC.
+        DailyLoss = 25 "daily_loss",
+        /// Orders of this type are not allowed by the configuration.
+        OrderType = 26 "order_type",
+        /// The configured rate of cancels is exceeded.
+        CancelRate = 27 "cancel_rate",
+        /// Too much went wrong in a short time: for as long as the breaker is configured to hold.
+        CircuitBreaker = 28 "circuit_breaker",
     }
 }
 coded! {

@@ -254,14 +254,19 @@ payload! {
     Risk {
         /// The order it concerns, 0 when none.
         client_order_id: u64,
-        /// The value that was found.
+        /// The value that was found, in the limit's own unit; 0 where what held the orders back
+        /// holds no longer. Of a switch: 1 when it is on.
         value: i64,
-        /// The limit it broke.
+        /// The limit it broke; of a switch 1.
         limit: i64,
         /// The consumer it concerns.
         consumer: u32,
         /// Code of the `RejectReason`.
-        reason_code: u32,
+        reason_code: u8,
+        /// Whose limit or switch it is: 0 the strategy's, 1 the venue's, 2 the engine's.
+        scope_code: u8,
+        /// The venue's number, where it is a venue's; else 0.
+        venue: u16,
     }
 }
 

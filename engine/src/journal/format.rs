@@ -83,11 +83,13 @@ pub enum RecordKind {
     RunStop = 7,
     /// A strategy's own state.
     Saved = 8,
+    /// What holds a strategy's orders back, or no longer does.
+    Risk = 9,
 }
 
 impl RecordKind {
     /// All of them.
-    pub const ALL: [RecordKind; 8] = [
+    pub const ALL: [RecordKind; 9] = [
         RecordKind::RunStart,
         RecordKind::Named,
         RecordKind::Intent,
@@ -96,6 +98,7 @@ impl RecordKind {
         RecordKind::Control,
         RecordKind::RunStop,
         RecordKind::Saved,
+        RecordKind::Risk,
     ];
 
     /// The kind with this code; `None` for one of a later version.
@@ -116,6 +119,7 @@ impl RecordKind {
             RecordKind::Control => "control",
             RecordKind::RunStop => "run_stop",
             RecordKind::Saved => "saved",
+            RecordKind::Risk => "risk",
         }
     }
 }

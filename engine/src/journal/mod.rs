@@ -6,6 +6,7 @@
 //! whoever has something to record appends it. `engine/docs/journal.md` has the format and what is
 //! recorded when.
 
+mod control_record;
 mod folder;
 mod format;
 mod health;
@@ -20,6 +21,7 @@ mod tap;
 mod tests;
 mod writer;
 
+pub(crate) use control_record::ControlRecord;
 pub use folder::{FolderRead, JournalError, JournalFolder, SegmentFacts, read_folder};
 pub use format::{
     FORMAT_VERSION, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES,
@@ -28,7 +30,10 @@ pub use format::{
 pub use health::{JournalFailure, JournalHealth};
 pub use keeper::JournalKeeper;
 pub use keeper_waker::KeeperWaker;
-pub use payload::{Body, Intent, NameTable, Named, RunStart, RunStop, TradingState, VenueWord};
+pub use payload::{
+    Body, ControlCommand, Intent, NameTable, Named, RiskWord, RunStart, RunStop, TradingState,
+    VenueWord,
+};
 pub use reader::{RecordView, SegmentReader, StopReason};
 pub use stops::Stop;
 pub(crate) use tap::WordTap;

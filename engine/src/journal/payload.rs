@@ -7,6 +7,8 @@ use crate::event::{ExecReport, SCHEMA_VERSION};
 
 /// Bytes of a name.
 const NAME_BYTES: usize = 64;
+/// Bytes of an operator's command.
+const COMMAND_BYTES: usize = 320;
 
 /// A payload with a kind and a layout of its own.
 pub trait Body: FromBytes + IntoBytes + Immutable + KnownLayout + Copy {
@@ -136,6 +138,43 @@ body! {
 }
 
 body! {
+    /// An operator's command, once it was begun or refused.
+    ControlCommand, Control, 1, 328, {
+        /// 1 when it was refused.
+        is_refused: u8,
+        /// 1 when there was more of it.
+        is_cut: u8,
+        /// Bytes of the text in use.
+        len: u16,
+        /// Always 0.
+        reserved: [u8; 4],
+        /// The request as it came, JSON, padded with zeros.
+        text: [u8; COMMAND_BYTES],
+    }
+}
+
+body! {
+    /// Something holds a strategy's orders back, or does no longer, as it is told.
+    RiskWord, Risk, 1, 32, {
+        /// What was found, in the limit's own unit; 0 where it holds no longer. Of a switch: 1 when
+        /// it is on.
+        value: i64,
+        /// The limit; of a switch 1.
+        limit: i64,
+        /// Consumer number.
+        consumer: u16,
+        /// Venue number, where it is a venue's switch; else 0.
+        venue: u16,
+        /// Code of the reason.
+        reason_code: u8,
+        /// 0 the strategy's, 1 the venue's, 2 the engine's.
+        scope_code: u8,
+        /// Always 0.
+        reserved: [u8; 10],
+    }
+}
+
+body! {
     /// An engine has ended in order.
     RunStop, RunStop, 1, 16, {
         /// Words on orders that found no place in the journal.
@@ -185,6 +224,33 @@ impl RunStart {
     #[must_use]
     pub fn new(run: u32, process: u64) -> RunStart {
         RunStart { run, schema: SCHEMA_VERSION, reserved: [0; 3], process }
+    }
+}
+
+impl ControlCommand {
+    /// A command; of a longer one the beginning.
+    #[must_use]
+    pub fn new(text: &str, is_refused: bool) -> ControlCommand {
+        let mut end = text.len().min(COMMAND_BYTES);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let mut bytes = [0; COMMAND_BYTES];
+        bytes[..end].copy_from_slice(&text.as_bytes()[..end]);
+        ControlCommand {
+            is_refused: u8::from(is_refused),
+            is_cut: u8::from(end < text.len()),
+            len: end as u16,
+            reserved: [0; 4],
+            text: bytes,
+        }
+    }
+
+    /// The text. It comes from a file: escape it before it is shown.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        let len = usize::from(self.len).min(COMMAND_BYTES);
+        str::from_utf8(&self.text[..len]).unwrap_or_default()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where words on orders leave the event's way for the journal, beside delivery.
+//! Where words on orders and limits leave the event's way for the journal, beside delivery.
 
 use pitlane_ring::Publisher;
 
@@ -18,7 +18,7 @@ impl WordTap {
         WordTap { lane, health }
     }
 
-    /// Hands an exec report on.
+    /// Hands an exec report or a risk notice on.
     #[inline]
     pub(crate) fn take(&mut self, event: &Event) {
         if self.lane.try_publish(event).is_err() {

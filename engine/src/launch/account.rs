@@ -332,9 +332,10 @@ fn tick_to_trade(collector: &Collector) -> LatencyFigures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::consumer::{Closure, RiskLimits};
+    use crate::consumer::Closure;
     use crate::event::Interest;
     use crate::pipeline::Size;
+    use crate::risk::RiskLimits;
     use crate::runtime::{Clock, StallBook};
     use crate::telemetry::Terms;
     use crate::testing::{BareConsumer, bare_consumer};
@@ -345,7 +346,7 @@ mod tests {
             let strategy = Box::new(Closure::new(Interest::ALL, |_, _| Ok(())));
             let (clock, _time) = Clock::manual(0);
             let (instruments, limits) = (Arc::default(), RiskLimits::default());
-            let BareConsumer { agent, market: _m, critical: _c, orders: _o, control: _n } =
+            let BareConsumer { agent, market: _m, critical: _c, orders: _o, control: _n, .. } =
                 bare_consumer(strategy, instruments, limits, clock, Size::Full);
             let mut totals = agent.finish();
             (totals.critical_taken, totals.critical_lost) = (taken, holes);

@@ -7,9 +7,8 @@ use super::housekeeping::SteadyState;
 use super::options::LaunchError;
 use crate::config::Config;
 use crate::control::{BoundSocket, PlannedThread, Reader, ReaderParts, Routes, SOCKET_NAME};
-use crate::pipeline::Readings;
-use crate::runtime::{AgentRole, Clock, CorePlan};
-use crate::safety::{Quarantine, TradingSwitch};
+use crate::pipeline::{Builder, Readings};
+use crate::runtime::{AgentRole, CorePlan};
 use crate::telemetry::LastInterval;
 
 /// Listens where the configuration says; `None` when it is switched off.
@@ -28,16 +27,13 @@ pub(super) struct ReaderSources<'a> {
     pub(super) run_dir: &'a Path,
     pub(super) plan: &'a CorePlan,
     pub(super) readings: &'a Arc<Readings>,
-    pub(super) clock: &'a Clock,
-    pub(super) quarantine: &'a Quarantine,
-    pub(super) switch: &'a TradingSwitch,
     pub(super) routes: &'a Arc<Routes>,
     pub(super) last: LastInterval,
     pub(super) steady: &'a Arc<SteadyState>,
 }
 
 /// A reader of the engine.
-pub(super) fn reader(sources: ReaderSources<'_>) -> Reader {
+pub(super) fn reader(sources: ReaderSources<'_>, builder: &Builder) -> Reader {
     let ReaderSources { config, run_dir, plan, .. } = sources;
     let venues = config.venue_names();
     let consumer = |index: usize| config.consumers.get(index).map(|entry| entry.name.clone());
@@ -58,11 +54,12 @@ pub(super) fn reader(sources: ReaderSources<'_>) -> Reader {
         run_dir: run_dir.to_owned(),
         config: config.origin.file(),
         profile: format!("{:?}", plan.profile).to_lowercase(),
-        clock: sources.clock.clone(),
+        clock: builder.clock.clone(),
         readings: Arc::clone(sources.readings),
         threads,
-        quarantine: sources.quarantine.clone(),
-        switch: sources.switch.clone(),
+        quarantine: builder.quarantine.clone(),
+        switch: builder.switch.clone(),
+        risk: Arc::clone(&builder.risk),
         routes: Arc::clone(sources.routes),
         last: sources.last,
         allocations: Box::new(move || steady.allocations()),

@@ -47,7 +47,7 @@ impl Assembly<'_> {
             &self.consumer_names(),
             &self.config.venue_names(),
             &instruments,
-            self.config.risk.max_open_orders as usize,
+            self.config.open_orders_most(),
             ids_max,
         );
         let folder = JournalFolder::open(&self.world.files, &path, |header, record| {

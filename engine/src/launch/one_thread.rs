@@ -116,8 +116,8 @@ pub fn launch_one_thread(
     let controller = {
         let (commands, venues) = (std::mem::take(&mut assembly.control), config.venue_names());
         let (clock, pause) = (assembly.builder.clock.clone(), look_pause(Profile::Quiet));
-        let (routes, switch) = (Arc::clone(flips.routes()), assembly.builder.switch.clone());
-        (Controller::new(commands, flips, venues.len(), switch, clock, pause), routes)
+        let (routes, watched) = (Arc::clone(flips.routes()), assembly.watched());
+        (Controller::new(commands, flips, venues.len(), watched, clock, pause), routes)
     };
     assembly.schedule(thread, &cores, controller, launch, options, (time, net, files))
 }
@@ -166,9 +166,6 @@ impl Assembly<'_> {
             run_dir: &run_dir,
             plan: cores,
             readings: &readings,
-            clock: &self.builder.clock,
-            quarantine: &self.builder.quarantine,
-            switch: &self.builder.switch,
             routes: &routes,
             last,
             steady: &steady,

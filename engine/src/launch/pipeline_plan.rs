@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
 use crate::config::{Config, ConsumerConfig, OnFlip, VenueMode};
-use crate::consumer::{ConsumerFaults, ConsumerOptions, RiskLimits, Strategy, StrategyRegistry};
+use crate::consumer::{ConsumerFaults, ConsumerOptions, Strategy, StrategyRegistry};
 use crate::dispatcher::Subscription;
 use crate::dispatcher::order::SequencerOptions;
 use crate::event::{ConsumerId, EventKind, InstrumentId, Interest};
 use crate::instrument::Instruments;
 use crate::order::OrderTypes;
 use crate::pipeline::{ConsumerPlan, PipelinePlan};
+use crate::risk::{RiskLimits, SharedLimits};
 use crate::runtime::CorePlan;
 use crate::venue::registry::VenueKind;
 use crate::venue::{LaneOutlet, SyntheticVenue};
@@ -63,6 +64,7 @@ pub(super) fn pipeline_plan(
         merge_places: config.streams.merge_places,
         fanout_every: config.telemetry.fanout_every,
         has_order_log: config.telemetry.order_log,
+        risk: SharedLimits::of_config(config),
         consumers,
         instruments,
     })
@@ -76,7 +78,7 @@ fn consumer_plan(
     thread: usize,
     faults: ConsumerFaults,
 ) -> ConsumerPlan {
-    let (entry, risk) = (&config.consumers[index], &config.risk);
+    let entry = &config.consumers[index];
     let budget_ms = entry.stall_budget_ms.unwrap_or(config.engine.stall_budget_ms);
     let budget_ns = budget_ms * 1_000_000;
     ConsumerPlan {
@@ -91,12 +93,7 @@ fn consumer_plan(
             skips: entry.on_flip == OnFlip::Skip,
             faults,
         },
-        limits: RiskLimits {
-            max_order_qty: config.max_order_qtys().into(),
-            max_open_orders: risk.max_open_orders as usize,
-            order_types: order_types(config),
-            max_orders_per_s: risk.max_orders_per_s,
-        },
+        limits: RiskLimits::of_config(config, &entry.name, order_types(config)),
         budget_ns,
         thread,
     }

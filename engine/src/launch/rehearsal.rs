@@ -9,9 +9,10 @@
 
 use std::sync::Arc;
 
-use crate::consumer::{Closure, RiskLimits, Strategy};
+use crate::consumer::{Closure, Strategy};
 use crate::event::{Event, Interest, Quote};
 use crate::instrument::{InstrumentError, InstrumentSpec, Instruments};
+use crate::risk::RiskLimits;
 use crate::runtime::{Agent, AgentRole, Clock, Rehearsal};
 use crate::testing::{BareConsumer, Size, Stages, StagesOptions, bare_consumer, stages};
 
@@ -73,7 +74,7 @@ fn of_stages(mut stages: Stages) -> Rehearsal {
 }
 
 fn of_consumer(consumer: BareConsumer) -> Rehearsal {
-    let BareConsumer { mut market, critical, orders, control, mut agent } = consumer;
+    let BareConsumer { mut market, critical, orders, control, mut agent, .. } = consumer;
     let mut event = event();
     Box::new(move || {
         // Lanes whose other ends were gone would be closed.

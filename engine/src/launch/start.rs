@@ -24,12 +24,14 @@ use crate::control::{
     BoundSocket, Controller, ControllerHandle, DeskParts, Flips, OperatorDesk, Routes,
 };
 use crate::order::order_log::{OrderLog, OrderLogNames};
-use crate::pipeline::Readings;
+use crate::pipeline::{Builder, Readings};
+use crate::risk::RiskWatch;
 use crate::runtime::{
     Agent, AgentRole, ContentionBook, CoreHandle, CoreOptions, CoreParking, CorePlan,
     GuardedConsumer, HiccupMeter, HostCores, HostLimits, Neighbours, PlannedCore, WatchdogHandle,
     WatchdogOptions, look_pause,
 };
+use crate::safety::TradingSwitch;
 use crate::telemetry::{
     Collector, CollectorOptions, DeadLetterFile, FileLimits, GAUGE_PREFIX, HlogWriter, LetterNames,
     LetterVenue, LogDrain, LogLanes, LogRecord, RunFile, install_logger,
@@ -157,9 +159,6 @@ impl Assembly<'_> {
             run_dir: &run_dir,
             plan: &plan,
             readings: &readings,
-            clock: &self.builder.clock,
-            quarantine: &self.builder.quarantine,
-            switch: &self.builder.switch,
             routes: &routes,
             last,
             steady: &steady,
@@ -295,21 +294,28 @@ impl Assembly<'_> {
     ) -> Result<ControllerHandle, LaunchError> {
         let (commands, venues) = (std::mem::take(&mut self.control), self.config.venue_names());
         let (clock, pause) = (self.builder.clock.clone(), look_pause(plan.profile));
-        let trading = self.builder.switch.clone();
-        let controller = Controller::new(commands, flips, venues.len(), trading, clock, pause);
+        let watched = self.watched();
+        let controller = Controller::new(commands, flips, venues.len(), watched, clock, pause);
         started("controller", ControllerHandle::start(controller))
     }
 
+    /// What the controller tells strategies of.
+    pub(super) fn watched(&self) -> (TradingSwitch, RiskWatch) {
+        let Builder { switch, risk, quarantine, .. } = &self.builder;
+        (switch.clone(), RiskWatch::new(Arc::clone(risk), quarantine.clone()))
+    }
+
     /// What carries out what operators ask for.
-    pub(super) fn desk(&self, sources: ReaderSources<'_>) -> OperatorDesk {
+    pub(super) fn desk(&mut self, sources: ReaderSources<'_>) -> OperatorDesk {
         OperatorDesk::new(DeskParts {
             routes: Arc::clone(sources.routes),
-            trading: sources.switch.clone(),
-            quarantine: sources.quarantine.clone(),
+            record: self.builder.control_record.take(),
+            trading: self.builder.switch.clone(),
+            quarantine: self.builder.quarantine.clone(),
             switches: sources.readings.switches.clone(),
             stop: self.builder.stop.clone(),
             wakers: self.wakers.clone(),
-            reader: control::reader(sources),
+            reader: control::reader(sources, &self.builder),
         })
     }
 

@@ -210,8 +210,7 @@ impl Assembly<'_> {
                     symbols: symbols.clone(),
                     instruments: Arc::clone(&self.builder.readings.instruments),
                     answer_ns: self.config.session.subscribe_ms * 1_000_000,
-                    open_max: self.config.consumers.len()
-                        * self.config.risk.max_open_orders as usize,
+                    open_max: self.config.open_orders_max(),
                     cancel_on_stop: self.config.risk.on_stop == OnStop::CancelAll,
                     session_number: 2 * number as u16 + 1,
                     venue_clock: venue_clock.clone(),

@@ -150,6 +150,18 @@ impl OrderTypes {
         OrderTypes(bits)
     }
 
+    /// As a number, for [`OrderTypes::from_bits`].
+    #[inline]
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The set with this number.
+    #[inline]
+    pub(crate) const fn from_bits(bits: u8) -> OrderTypes {
+        OrderTypes(bits)
+    }
+
     /// Whether this type is one of them.
     #[inline]
     #[must_use]

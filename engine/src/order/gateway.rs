@@ -105,7 +105,8 @@ impl GatewayAgent {
                 // What a quarantined consumer still has in its lane, or goes on submitting from the
                 // callback that does not return, must not leave.
                 let owner = ConsumerId(command.consumer);
-                let may_trade = is_recorded && switch.is_on() && !quarantine.has(owner);
+                let is_allowed = quarantine.may_trade(owner, command.venue_id());
+                let may_trade = is_recorded && switch.is_on() && is_allowed;
                 match forward(command, outputs, may_trade) {
                     Ok(()) => counts.forwarded += 1,
                     Err(reason) => {
@@ -264,7 +265,7 @@ mod tests {
                 (lane_in, OrderLane { stage: Some(stage), commands })
             }
         };
-        let words = lane(options("words")).1;
+        let words = (lane(options("words")).1, lane(options("commands")).1);
         let (output, venue) = lane(options("venue"));
         let (answers, told) = lane(options("answers"));
         let gateway = GatewayAgent::new(GatewayEnds {

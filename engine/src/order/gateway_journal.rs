@@ -6,7 +6,8 @@ use zerocopy::FromZeros;
 use super::OrderCommand;
 use crate::event::{Event, Payload};
 use crate::journal::{
-    Durability, Intent, JournalEnd, JournalFailure, JournalWriter, RunStop, TradingState, VenueWord,
+    ControlCommand, Durability, Intent, JournalEnd, JournalFailure, JournalWriter, RiskWord,
+    RunStop, TradingState, VenueWord,
 };
 use crate::runtime::Clock;
 
@@ -32,8 +33,10 @@ struct Asked {
 /// The journal stage of the order lanes. The gateway's thread drives it.
 pub(crate) struct GatewayJournal {
     writer: JournalWriter,
-    /// Words on orders, as the dispatcher tells them.
+    /// Words on orders and on limits, as the dispatcher tells them.
     words: Consumer<Event>,
+    /// Operators' commands.
+    commands: Consumer<ControlCommand>,
     lanes: Box<[Progress]>,
     asked: Asked,
     /// Whether trading was on when that was recorded last.
@@ -44,7 +47,7 @@ pub(crate) struct GatewayJournal {
 impl GatewayJournal {
     pub(crate) fn new(
         writer: JournalWriter,
-        words: Consumer<Event>,
+        (words, commands): (Consumer<Event>, Consumer<ControlCommand>),
         lanes: usize,
         clock: Clock,
     ) -> GatewayJournal {
@@ -55,6 +58,7 @@ impl GatewayJournal {
             },
             writer,
             words,
+            commands,
             lanes: vec![Progress::default(); lanes].into_boxed_slice(),
             was_on: None,
             clock,
@@ -121,7 +125,7 @@ impl GatewayJournal {
         if self.was_on != Some(is_on) {
             self.record_switch(is_on);
         }
-        let work = self.record_words(WORDS_MAX);
+        let work = self.record_words(WORDS_MAX) + self.record_commands();
         if self.writer.durability() == Durability::FsyncBatch {
             self.follow_disk();
         }
@@ -137,6 +141,19 @@ impl GatewayJournal {
         }
     }
 
+    #[inline]
+    fn record_commands(&mut self) -> usize {
+        if !self.commands.has_available() {
+            return 0;
+        }
+        let room = if self.failure().is_some() { WORDS_MAX } else { self.writer.room() };
+        let now_ns = self.clock.wall_ns();
+        let Self { writer, commands, .. } = self;
+        commands.poll(room.min(WORDS_MAX), |command| {
+            let _unrecorded = writer.append(now_ns, command);
+        })
+    }
+
     fn record_words(&mut self, limit: usize) -> usize {
         if !self.words.has_available() {
             return 0;
@@ -146,6 +163,8 @@ impl GatewayJournal {
         let Self { writer, words, .. } = self;
         words.poll(room, |event| {
             if let Some(word) = word(event) {
+                let _unrecorded = writer.append(now_ns, &word);
+            } else if let Some(word) = risk_word(event) {
                 let _unrecorded = writer.append(now_ns, &word);
             }
         })
@@ -171,7 +190,7 @@ impl GatewayJournal {
 
     /// Records the last words and the end. To be called when nobody tells any more.
     pub(crate) fn end(mut self, left: u64) -> JournalEnd {
-        while self.writer.room() > 0 && self.record_words(WORDS_MAX) > 0 {}
+        while self.writer.room() > 0 && self.record_words(WORDS_MAX) + self.record_commands() > 0 {}
         let missed = self.writer.health().missed() + self.words.gauge().in_flight();
         let _unrecorded = self.writer.append(self.clock.wall_ns(), &RunStop { missed, left });
         self.writer.end()
@@ -196,6 +215,16 @@ fn intent(command: &OrderCommand) -> Intent {
     intent.flags = command.flags;
     intent.own_id = command.own_id;
     intent
+}
+
+/// A risk notice as it is recorded; `None` for another event.
+fn risk_word(event: &Event) -> Option<RiskWord> {
+    let Some(Payload::Risk(risk)) = event.payload() else { return None };
+    let mut word = RiskWord::new_zeroed();
+    (word.value, word.limit) = (risk.value, risk.limit);
+    (word.consumer, word.venue) = (risk.consumer as u16, risk.venue);
+    (word.reason_code, word.scope_code) = (risk.reason_code, risk.scope_code);
+    Some(word)
 }
 
 /// An exec report as it is recorded; `None` for another event.

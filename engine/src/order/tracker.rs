@@ -98,7 +98,6 @@ impl OrderCounts {
 #[derive(Debug)]
 pub struct OrderTracker {
     open: Vec<OpenOrder>,
-    open_max: usize,
     positions: Vec<Position>,
     /// By instrument.
     money: Vec<Money>,
@@ -162,24 +161,15 @@ impl OrderTracker {
         OrderTracker {
             // What is revived comes on top.
             open: Vec::with_capacity(2 * open_max),
-            open_max,
             positions: vec![Position::default(); instruments.len()],
             money: instruments.iter().map(|(_, spec)| Money::of(spec)).collect(),
             counts: OrderCounts::default(),
         }
     }
 
-    /// Whether another order may be opened.
-    #[inline]
-    #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.open.len() < self.open_max
-    }
-
-    /// Takes up an order that is on its way. The caller made sure of the room.
+    /// Takes up an order that is on its way. The risk check made sure of the room.
     #[inline]
     pub fn opened(&mut self, order: OpenOrder) {
-        debug_assert!(self.has_room());
         self.take_up(order);
     }
 
@@ -427,7 +417,6 @@ mod tests {
     fn a_refused_cancel_leaves_the_order_as_it_was() {
         let mut tracker = OrderTracker::new(1, &instruments());
         tracker.opened(order(7));
-        assert!(!tracker.has_room());
         assert!(tracker.cancel_sent(ClientOrderId(7)));
         assert!(!tracker.cancel_sent(ClientOrderId(7)));
         // Refused by the engine before it came to the venue's agent: no state is told.

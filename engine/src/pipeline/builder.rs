@@ -21,7 +21,7 @@ use crate::dispatcher::{
     LinkParts, RouteBook, RouteKey, RoutingTable, Subscription, routes_of,
 };
 use crate::event::{ConsumerId, Event, Interest};
-use crate::journal::{JournalWriter, WordTap};
+use crate::journal::{ControlRecord, JournalWriter, WordTap};
 use crate::orchestrator::Orchestrator;
 use crate::orchestrator::merge::MergePort;
 use crate::order::order_log::{ORDER_LOG_SLOTS, OrderLogSender, OrderLogSource, order_log_lane};
@@ -30,6 +30,7 @@ use crate::order::trading::{Marks, TradingReader};
 use crate::order::{
     GatewayAgent, GatewayEnds, GatewayJournal, OrderCommand, OrderLane, first_order_id,
 };
+use crate::risk::RiskBook;
 use crate::runtime::{Clock, GuardedConsumer, StallBook, StopSignal};
 use crate::safety::{Quarantine, TradingSwitch};
 use crate::telemetry::{
@@ -47,6 +48,12 @@ const ANSWER_SLOTS: usize = 256;
 /// Market events given up by full queues that wait for the way to the dead letters.
 const LETTERS_WAITING: usize = 256;
 
+/// Operators' commands on their way to the journal: a client may send a hundred a second.
+const COMMAND_SLOTS: usize = 256;
+
+/// Ends of the ways of words and of commands to the journal.
+type JournalWays = (Consumer<Event>, Consumer<crate::journal::ControlCommand>);
+
 /// A link and the spare set of a probe.
 type ProbeEnd = (Arc<ProbeLink>, Box<HistogramSet>);
 
@@ -56,6 +63,7 @@ pub(crate) struct Builder {
     pub(crate) stop: StopSignal,
     pub(crate) switch: TradingSwitch,
     pub(crate) quarantine: Quarantine,
+    pub(crate) risk: Arc<RiskBook>,
     pub(crate) readings: Readings,
     pub(crate) closings: Closings,
     pub(crate) probes: Vec<ProbeEnd>,
@@ -65,13 +73,16 @@ pub(crate) struct Builder {
     /// By consumer, the ends of their lanes of notes on orders.
     pub(crate) order_logs: Vec<OrderLogSource>,
     has_order_log: bool,
-    /// What is recorded, and the words' way there; taken by the dispatcher and the gateway.
-    journal: Option<(JournalWriter, Consumer<Event>)>,
+    /// What is recorded, and the ways of words and commands there; taken by the gateway.
+    journal: Option<(JournalWriter, JournalWays)>,
     /// Number of this start in its journal.
     epoch: u64,
     /// By consumer, what earlier starts have left it, until it is made.
     books: Vec<Option<StrategyBooks>>,
+    /// The dispatcher's end of the words' way.
     tap: Option<WordTap>,
+    /// The desk's end of the commands' way.
+    pub(crate) control_record: Option<ControlRecord>,
     /// Of all consumers' probes.
     asks: Asks,
     size: Size,
@@ -158,11 +169,17 @@ impl Builder {
             venues: plan.venues.clone(),
             instruments: Arc::clone(&instruments),
         };
+        let strategies: Vec<_> = (plan.consumers.iter())
+            .map(|consumer| (consumer.options.name.as_str(), &consumer.limits))
+            .collect();
+        let (shared, marks) = (&plan.risk, &trading.marks);
+        let risk = RiskBook::new(&strategies, shared, &plan.venues, &instruments, marks);
         Builder {
             clock,
             stop: StopSignal::default(),
             switch,
             quarantine,
+            risk: Arc::new(risk),
             readings: Readings { instruments, trading, ..Readings::default() },
             closings: Closings::default(),
             probes: Vec::new(),
@@ -174,6 +191,7 @@ impl Builder {
             epoch: 1,
             books: Vec::new(),
             tap: None,
+            control_record: None,
             asks: Asks::default(),
             size: Size::Full,
         }
@@ -188,9 +206,11 @@ impl Builder {
     /// Has orders and the words on them recorded. To be called before the stages are built.
     pub(crate) fn record_in(&mut self, writer: JournalWriter) {
         let (words, words_end) = self.lane("journal:words", WORD_SLOTS);
+        let (commands, commands_end) = self.lane("journal:commands", COMMAND_SLOTS);
         self.tap = Some(WordTap::new(words, writer.health().clone()));
+        self.control_record = Some(ControlRecord::new(commands, writer.health().clone()));
         self.epoch = writer.epoch();
-        self.journal = Some((writer, words_end));
+        self.journal = Some((writer, (words_end, commands_end)));
     }
 
     /// Has the strategies begin with these books, by their numbers. To be called before the stages
@@ -284,7 +304,7 @@ impl Builder {
         let journal = self
             .journal
             .take()
-            .map(|(writer, words)| GatewayJournal::new(writer, words, lanes, self.clock.clone()));
+            .map(|(writer, ways)| GatewayJournal::new(writer, ways, lanes, self.clock.clone()));
         GatewayAgent::new(GatewayEnds {
             inputs: orders,
             journal,
@@ -477,6 +497,8 @@ impl Builder {
             tracker: books.tracker,
             ledger: books.ledger,
             own_ids: books.own_ids,
+            risk: Arc::clone(&self.risk),
+            quarantine: self.quarantine.clone(),
             order_log: self.order_log(name),
             first_order_id: first_order_id(self.epoch),
         };

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::config::LanesConfig;
-use crate::consumer::{ConsumerOptions, RiskLimits};
+use crate::consumer::ConsumerOptions;
 use crate::dispatcher::Subscription;
 use crate::dispatcher::order::SequencerOptions;
 use crate::instrument::Instruments;
+use crate::risk::{RiskLimits, SharedLimits};
 
 /// What a pipeline is made from: decided before anything is made.
 pub(crate) struct PipelinePlan {
@@ -25,6 +26,8 @@ pub(crate) struct PipelinePlan {
     pub(crate) fanout_every: u64,
     /// Whether orders and fills are written down.
     pub(crate) has_order_log: bool,
+    /// What strategies share of what may leave.
+    pub(crate) risk: SharedLimits,
     /// By number.
     pub(crate) consumers: Vec<ConsumerPlan>,
 }

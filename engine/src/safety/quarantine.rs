@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
-use super::LastResort;
-use crate::event::ConsumerId;
+use super::{Kills, LastResort};
+use crate::event::{ConsumerId, VenueId};
 
 const FREE: u8 = 0;
 
@@ -37,6 +37,7 @@ struct Board {
     cancels_orders: bool,
     changes: AtomicU32,
     last_resort: LastResort,
+    kills: Kills,
 }
 
 impl QuarantineReason {
@@ -60,7 +61,22 @@ impl Quarantine {
         let states = (0..consumers).map(|_| AtomicU8::new(FREE)).collect();
         let last_resort = LastResort::new(consumers);
         let changes = AtomicU32::new(0);
-        Quarantine(Arc::new(Board { states, cancels_orders, changes, last_resort }))
+        let kills = Kills::new(consumers);
+        Quarantine(Arc::new(Board { states, cancels_orders, changes, last_resort, kills }))
+    }
+
+    /// The strategies and venues whose orders are killed.
+    #[inline]
+    #[must_use]
+    pub fn kills(&self) -> &Kills {
+        &self.0.kills
+    }
+
+    /// Whether anything of a consumer that adds risk may go to a venue.
+    #[inline]
+    #[must_use]
+    pub fn may_trade(&self, consumer: ConsumerId, venue: VenueId) -> bool {
+        !self.has(consumer) && !self.0.kills.has(consumer, venue)
     }
 
     /// What is left when not even quarantine keeps a critical event.
@@ -106,18 +122,19 @@ impl Quarantine {
         self.state(consumer) >= QuarantineReason::Overrun as u8
     }
 
-    /// Whether the open orders of a consumer are to be cancelled.
+    /// Whether the open orders of a consumer at a venue are to be cancelled.
     #[inline]
     #[must_use]
-    pub fn cancels_orders_of(&self, consumer: ConsumerId) -> bool {
-        self.0.cancels_orders && self.has(consumer)
+    pub fn cancels_orders_of(&self, consumer: ConsumerId, venue: VenueId) -> bool {
+        self.0.cancels_orders && self.has(consumer) || self.0.kills.has(consumer, venue)
     }
 
-    /// Whether there are orders to be cancelled at all: a load for whoever asks in each duty cycle.
+    /// Whether there are orders to be cancelled at all: two loads for whoever asks in each duty
+    /// cycle.
     #[inline]
     #[must_use]
     pub fn cancels_any(&self) -> bool {
-        self.0.cancels_orders && self.changes() > 0
+        self.0.cancels_orders && self.changes() > 0 || self.0.kills.any()
     }
 
     /// How often anything was raised. Who finds it unchanged need not look at the consumers.
@@ -144,15 +161,21 @@ mod tests {
         assert!(!board.has(one) && !board.cancels_any());
         assert!(board.raise(two, QuarantineReason::Failed));
         assert!(!board.raise(two, QuarantineReason::Operator));
-        assert!(board.has(two) && !board.is_cut_off(two) && board.cancels_orders_of(two));
+        assert!(
+            board.has(two) && !board.is_cut_off(two) && board.cancels_orders_of(two, VenueId(0))
+        );
         board.raise(two, QuarantineReason::Stuck);
         board.raise(two, QuarantineReason::Failed);
         assert!(board.is_cut_off(two) && board.cancels_any());
         assert_eq!((board.reason(one), board.reason(two)), (None, Some(QuarantineReason::Stuck)));
-        assert!(!board.has(one) && !board.cancels_orders_of(one));
+        assert!(!board.has(one) && !board.cancels_orders_of(one, VenueId(0)));
         let keeps = Quarantine::new(1, false);
         keeps.raise(one, QuarantineReason::Stuck);
-        assert!(keeps.is_cut_off(one) && !keeps.cancels_orders_of(one) && !keeps.cancels_any());
+        assert!(
+            keeps.is_cut_off(one)
+                && !keeps.cancels_orders_of(one, VenueId(0))
+                && !keeps.cancels_any()
+        );
     }
 
     #[test]

@@ -9,14 +9,16 @@ use pitlane_ring::{Consumer, Publisher};
 use zerocopy::FromZeros;
 
 use super::{BareConsumer, bare_consumer};
-use crate::consumer::{ConsumerAgent, Context, ControlCommand, FailureLog, RiskLimits, Strategy};
+use crate::consumer::{ConsumerAgent, Context, ControlCommand, FailureLog, Strategy};
 use crate::event::{
     Event, EventKind, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty,
     Quote, Side, Trade, VenueId,
 };
 use crate::instrument::{InstrumentSpec, Instruments};
 use crate::order::OrderCommand;
+use crate::order::trading::Marks;
 use crate::pipeline::Size;
+use crate::risk::RiskLimits;
 use crate::runtime::{Agent, Clock, ManualTime};
 
 /// Drives one strategy: feed events, move time, read the orders it sent.
@@ -29,6 +31,8 @@ pub struct Harness {
     orders: Consumer<OrderCommand>,
     control: Consumer<ControlCommand>,
     agent: ConsumerAgent,
+    /// What the risk check holds orders against.
+    marks: Arc<Marks>,
     time: ManualTime,
     clock: Clock,
     critical_sequence: u32,
@@ -69,7 +73,7 @@ impl Harness {
         strategy: impl Strategy,
     ) -> Harness {
         let (clock, time) = Clock::manual(1_700_000_000_000_000_000);
-        let BareConsumer { market, critical, orders, control, agent } =
+        let BareConsumer { market, critical, orders, control, agent, marks } =
             bare_consumer(Box::new(strategy), instruments, limits, clock.clone(), Size::Full);
         let mut harness = Harness {
             market,
@@ -77,6 +81,7 @@ impl Harness {
             orders,
             control,
             agent,
+            marks,
             time,
             clock,
             critical_sequence: 0,
@@ -111,6 +116,7 @@ impl Harness {
     /// Feeds any market or reference payload and runs the strategy.
     pub fn market<P: EventPayload>(&mut self, payload: &P) {
         let event = self.event(payload);
+        self.marks.take(&event);
         let published = self.market.try_publish(&event);
         assert!(published.is_ok(), "the harness runs after each event, so its lane has room");
         self.run();
@@ -127,7 +133,10 @@ impl Harness {
                 event.critical_sequence = self.critical_sequence;
                 &mut self.critical
             }
-            false => &mut self.market,
+            false => {
+                self.marks.take(&event);
+                &mut self.market
+            }
         };
         let published = lane.try_publish(&event);
         assert!(published.is_ok(), "the harness runs after each event, so its lane has room");

@@ -3,6 +3,7 @@
 mod bare_recovery;
 mod harness;
 mod ledger_check;
+mod risk;
 mod skipped;
 mod stages;
 
@@ -11,6 +12,8 @@ pub use crate::pipeline::Size;
 pub use bare_recovery::BareRecovery;
 pub use harness::Harness;
 pub use ledger_check::{ToldOrders, disagreements};
+#[doc(hidden)]
+pub use risk::RiskCheck;
 pub use skipped::skipped;
 #[doc(hidden)]
 pub use stages::{

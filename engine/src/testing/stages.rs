@@ -12,18 +12,19 @@ use pitlane_ring::{Consumer, LookAhead, Publisher};
 
 use crate::config::LanesConfig;
 use crate::consumer::{
-    Closure, ConsumerAgent, ConsumerFaults, ConsumerOptions, ControlCommand, RiskLimits, Strategy,
-    contain,
+    Closure, ConsumerAgent, ConsumerFaults, ConsumerOptions, ControlCommand, Strategy, contain,
 };
 use crate::dispatcher::order::SequencerOptions;
 use crate::dispatcher::{AcceptFrom, DispatcherAgent, DispatcherInputs, Subscription};
 use crate::event::{ConsumerId, Event, InstrumentId, Interest};
 use crate::instrument::Instruments;
 use crate::orchestrator::Orchestrator;
+use crate::order::trading::Marks;
 use crate::order::{GatewayAgent, OrderCommand, OrderLane};
 use crate::pipeline::{
     Builder, ConsumerEnds, ConsumerPlan, EngineEnds, Pipeline, PipelinePlan, RoutingEnds, Size,
 };
+use crate::risk::{RiskLimits, SharedLimits};
 use crate::runtime::{Agent, Clock, StopSignal};
 use crate::safety::{Quarantine, TradingSwitch};
 use crate::telemetry::Terms;
@@ -92,6 +93,8 @@ pub struct BareConsumer {
     pub control: Consumer<ControlCommand>,
     /// Handles.
     pub agent: ConsumerAgent,
+    /// Where a venue's sessions would leave its last prices.
+    pub marks: Arc<Marks>,
 }
 
 /// A gateway alone, between one strategy and one venue.
@@ -162,6 +165,7 @@ fn plan(
         merge_places: SMALL,
         has_order_log: false,
         fanout_every: 0,
+        risk: SharedLimits::default(),
         consumers: strategies.into_iter().enumerate().map(consumer).collect(),
     }
 }
@@ -235,7 +239,8 @@ pub fn bare_consumer(
     let mut agent = builder.consumer(consumer, 0, own, AcceptFrom::default());
     agent.duty_cycle();
     let EngineEnds { market, critical, orders, control } = engine;
-    BareConsumer { market, critical, orders: orders.commands, control, agent }
+    let marks = Arc::clone(&builder.readings.trading.marks);
+    BareConsumer { market, critical, orders: orders.commands, control, agent, marks }
 }
 
 /// Puts a gateway between one order lane and one venue's.

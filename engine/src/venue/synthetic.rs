@@ -14,8 +14,8 @@ use zerocopy::FromZeros;
 use super::synthetic_load::LoadPlan;
 use super::{EventOutlet, IntakeStats, StreamOrder, StreamOrders, SyntheticLoad};
 use crate::event::{
-    ConsumerId, Event, EventKind, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus,
-    Price, Qty, Quote, RejectReason, Side, Trade, VenueId, VenueRef,
+    Event, EventKind, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty,
+    Quote, RejectReason, Side, Trade, VenueId, VenueRef,
 };
 use crate::instrument::InstrumentSpec;
 use crate::order::{OrderAction, OrderCommand, OrderType, rejection};
@@ -211,7 +211,8 @@ impl<O: EventOutlet> SyntheticVenue<O> {
         let mut work = 0;
         while self.room() >= 2
             && let Some(index) = self.resting.iter().position(|order| {
-                self.quarantine.cancels_orders_of(ConsumerId(order.command.consumer))
+                let (owner, venue) = (order.command.owner(), order.command.venue_id());
+                self.quarantine.cancels_orders_of(owner, venue)
             })
         {
             let order = self.resting.swap_remove(index);

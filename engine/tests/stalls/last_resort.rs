@@ -74,7 +74,7 @@ fn when_a_critical_event_can_be_stored_nowhere_trading_halts() {
     rig.add("trader", move || {
         let told = Arc::clone(&told);
         Closure::new(Interest::ALL, move |_: &Event, ctx: &mut Context| {
-            let halted = Err(SubmitError { reason: RejectReason::TradingHalted });
+            let halted = Err(SubmitError::from(RejectReason::TradingHalted));
             if ctx.submit(order()).map(drop) == halted {
                 told.store(true, Ordering::Release);
             }

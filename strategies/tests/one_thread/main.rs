@@ -4,6 +4,7 @@ mod bad_days;
 mod faults;
 mod heard;
 mod instruments;
+mod limits;
 mod on_record;
 mod orders;
 mod slow_streams;

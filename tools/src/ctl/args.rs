@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use pitlane_engine::control::protocol::{
-    ConsumerAction, MergeRule, Request, RouteEdit, RouteFilter, Selection, VenueAction,
-    WATCH_INTERVAL_LIMITS_MS,
+    ConsumerAction, MergeRule, Request, RiskAction, RiskEdit, RouteEdit, RouteFilter, Selection,
+    VenueAction, WATCH_INTERVAL_LIMITS_MS,
 };
 
 const EXAMPLES: &str = "\
@@ -19,6 +19,9 @@ Examples:
   pitlane ctl flip --dry-run -- -momentum:BTC-USDT:trade +noop:ETH-USDT
   pitlane ctl merge momentum BTC-USDT --venue binance --venue simulated --window-ms 5 --max-events 10
   pitlane ctl mode off
+  pitlane ctl risk
+  pitlane ctl risk set max_position 0.5 --strategy market_maker --instrument BTC-USDT
+  pitlane ctl risk kill --strategy market_maker
   pitlane ctl watch
 
 Exit codes: 0 done; 1 refused, nothing was changed; 2 command line; 3 no engine, or it went away";
@@ -97,6 +100,12 @@ pub enum CtlVerb {
         /// Its position.
         switch: Switch,
     },
+    /// The risk limits with what is used of them, and what holds orders back; or a change of one.
+    Risk {
+        /// What to do [default: show]
+        #[command(subcommand)]
+        verb: Option<RiskVerb>,
+    },
     /// Stop trading, cancel every open order, stop the engine.
     Kill,
     /// Change several routes in one flip, or show what would change.
@@ -173,6 +182,74 @@ pub enum ConsumerVerb {
     Quarantine,
 }
 
+const RISK_EXAMPLES: &str = "\
+Limits have the names and units that [risk] has in the configuration (pitlane config example). A
+change is checked whole, applies from the next order on, and is recorded in the journal; it is not
+written into the configuration. What is open already stays open.
+
+Examples:
+  pitlane ctl risk set max_order_qty 0.1
+  pitlane ctl risk set price_band_bps 50 --instrument BTC-USDT
+  pitlane ctl risk set max_open_orders 20 --venue binance
+  pitlane ctl risk set max_open_notional 250000 --total
+  pitlane ctl risk set max_daily_loss off --strategy market_maker";
+
+/// What can be done with limits.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RiskVerb {
+    /// Change a limit while the engine runs.
+    #[command(after_help = RISK_EXAMPLES)]
+    Set {
+        /// The limit, as the configuration calls it.
+        limit: String,
+        /// Its value in the configuration's own unit, or off.
+        value: String,
+        /// Only of this strategy [default: of each]
+        #[arg(long, value_name = "NAME")]
+        strategy: Option<String>,
+        /// What all strategies share at this venue.
+        #[arg(long, value_name = "NAME", conflicts_with = "strategy")]
+        venue: Option<String>,
+        /// What all strategies share over all venues.
+        #[arg(long, conflicts_with_all = ["strategy", "venue"])]
+        total: bool,
+        /// Only in this instrument, BASE-QUOTE [default: in each]
+        #[arg(long, value_name = "SYMBOL")]
+        instrument: Option<String>,
+    },
+    /// Let no order of a strategy, or to a venue, leave, and cancel what is open. Everything else
+    /// goes on; `pitlane ctl kill` is for all of it.
+    Kill(RiskTarget),
+    /// Let new orders leave again.
+    Resume(RiskTarget),
+}
+
+/// Whose orders.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct RiskTarget {
+    /// Those of this strategy.
+    #[arg(long, value_name = "NAME")]
+    pub strategy: Option<String>,
+    /// Those to this venue.
+    #[arg(long, value_name = "NAME")]
+    pub venue: Option<String>,
+}
+
+impl RiskVerb {
+    fn request(self) -> Request {
+        let (action, RiskTarget { strategy, venue }) = match self {
+            RiskVerb::Set { limit, value, strategy, venue, total, instrument } => {
+                let edit = RiskEdit { limit, value, strategy, venue, total, instrument };
+                return Request::RiskSet(edit);
+            }
+            RiskVerb::Kill(target) => (RiskAction::Kill, target),
+            RiskVerb::Resume(target) => (RiskAction::Resume, target),
+        };
+        Request::RiskSwitch { action, strategy, venue }
+    }
+}
+
 /// A position of a switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[allow(missing_docs)]
@@ -224,6 +301,7 @@ impl CtlVerb {
                 Request::Consumer { action, name }
             }
             CtlVerb::Mode { switch } => Request::Mode { trading: switch == Switch::On },
+            CtlVerb::Risk { verb } => verb.map_or(Request::Risk {}, RiskVerb::request),
             CtlVerb::Kill => Request::Kill {},
             CtlVerb::Flip { dry_run, changes } => {
                 let changes: Result<Vec<_>, _> = changes.iter().map(|text| change(text)).collect();

@@ -7,6 +7,7 @@ mod engine_list;
 mod find;
 mod health;
 mod peer;
+mod risk_text;
 mod text;
 
 use std::io::IsTerminal;
@@ -21,6 +22,7 @@ use crate::exit::Exit;
 use crate::terminal::Terminal;
 use crate::trading_text::trading;
 
+use args::RiskVerb;
 pub use args::{CtlArgs, CtlVerb};
 pub(crate) use connection::{Connection, ConnectionError};
 pub(crate) use find::{Wanted, find_engines, socket};
@@ -84,6 +86,11 @@ fn fits(verb: &CtlVerb, reply: &Reply) -> bool {
         CtlVerb::Orders => matches!(reply, Reply::Orders { .. }),
         CtlVerb::Audit => matches!(reply, Reply::Audit { .. }),
         CtlVerb::Mode { .. } => matches!(reply, Reply::Mode { .. }),
+        CtlVerb::Risk { verb: None } => matches!(reply, Reply::Risk(_)),
+        CtlVerb::Risk { verb: Some(RiskVerb::Set { .. }) } => {
+            matches!(reply, Reply::Limits { .. })
+        }
+        CtlVerb::Risk { verb: Some(_) } => matches!(reply, Reply::Done { .. }),
         _ => true,
     }
 }

@@ -12,6 +12,7 @@ use pitlane_engine::text::escaped;
 
 use super::audit_text::audit;
 use super::health::{books, sessions};
+use super::risk_text;
 use crate::contention_text::contention;
 use crate::limits_text::limits;
 use crate::recovery_text;
@@ -39,6 +40,8 @@ pub(crate) fn reply(reply: &Reply) -> String {
             format!("trading was {} already\n", on_off(*trading))
         }
         Reply::Mode { trading, .. } => format!("trading is {} now\n", on_off(*trading)),
+        Reply::Risk(state) => risk_text::state(state),
+        Reply::Limits { changed } => changed.join("\n") + "\n",
         Reply::Stopping {} => "the engine is stopping: no new orders, open ones cancelled\n".into(),
         Reply::Done { message, state } => format!("{message}; it is {state} now\n"),
     }
@@ -201,6 +204,7 @@ fn status(status: &Status) -> String {
         books(&status.books),
         recovery_text::recovery(&status.recovery),
         trading_text::trading(&status.strategies),
+        risk_text::held_back(&status.risk),
         limits(&status.limits),
         consumers(&status.consumers),
         merges(&status.merges),

@@ -288,13 +288,13 @@ fn result_fields(result: &ControlResult) -> Fields {
 }
 
 fn risk_fields(risk: &Risk) -> Fields {
-    let reason = u8::try_from(risk.reason_code).ok().and_then(RejectReason::from_code);
+    let reason = RejectReason::from_code(risk.reason_code);
     let order = match risk.client_order_id {
         0 => "none".to_owned(),
         order => order.to_string(),
     };
     vec![
-        ("reason", name(reason.map(reason_words), risk.reason_code)),
+        ("reason", name(reason.map(reason_words), u32::from(risk.reason_code))),
         ("order", order),
         ("value", risk.value.to_string()),
         ("limit", risk.limit.to_string()),

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use pitlane_engine::StrategyRegistry;
 use pitlane_engine::config::{Config, ConsumerConfig};
-use pitlane_engine::consumer::{RiskLimits, Strategy};
+use pitlane_engine::consumer::Strategy;
 use pitlane_engine::event::{Event, EventKind, InstrumentId, format_scaled};
 use pitlane_engine::instrument::Instruments;
 use pitlane_engine::order::{OrderAction, OrderCommand};
+use pitlane_engine::risk::RiskLimits;
 use pitlane_engine::testing::Harness;
 use pitlane_engine::text::shown;
 
@@ -44,12 +45,7 @@ pub(super) fn replay(
     letters: &[Letter],
     terminal: &mut Terminal<'_>,
 ) -> Result<Exit, Exit> {
-    let limits = RiskLimits {
-        max_order_qty: config.max_order_qtys().into(),
-        max_open_orders: config.risk.max_open_orders as usize,
-        max_orders_per_s: config.risk.max_orders_per_s,
-        ..RiskLimits::default()
-    };
+    let limits = RiskLimits::of_config(config, "", Arc::default());
     let instruments = Arc::clone(replayer.instruments());
     let mut harness = Harness::among(Arc::clone(&instruments), limits, strategy);
     let (mut fed, mut sent, mut refused) = (0, 0, 0);

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use pitlane_engine::event::{FEE_UNKNOWN, INFERRED, Liquidity, Side, format_scaled};
+use pitlane_engine::event::{FEE_UNKNOWN, INFERRED, Liquidity, RejectReason, Side, format_scaled};
 use pitlane_engine::journal::{
-    Intent, NameTable, Named, RecordKind, RecordView, RunStart, RunStop, SegmentHeader,
-    TradingState, VenueWord,
+    ControlCommand, Intent, NameTable, Named, RecordKind, RecordView, RiskWord, RunStart, RunStop,
+    SegmentHeader, TradingState, VenueWord,
 };
 use pitlane_engine::order::{OrderAction, OrderType, TimeInForce};
 use pitlane_engine::text::escaped;
@@ -123,7 +123,13 @@ impl Line {
                 let RunStop { missed, left } = stop;
                 line.detail = Some(format!("{left} orders may be left, {missed} words missed"));
             }),
-            Some(RecordKind::Control | RecordKind::Saved) | None => {
+            Some(RecordKind::Control) => record.body::<ControlCommand>().map(|command| {
+                let outcome = if command.is_refused == 1 { "refused: " } else { "" };
+                let cut = if command.is_cut == 1 { " ..." } else { "" };
+                line.detail = Some(format!("{outcome}{}{cut}", command.text()));
+            }),
+            Some(RecordKind::Risk) => line.risk(record.body(), names),
+            Some(RecordKind::Saved) | None => {
                 let bytes = record.payload.len();
                 line.detail = Some(format!("{bytes} bytes, version {}", record.version));
                 Some(())
@@ -133,6 +139,26 @@ impl Line {
             line.detail = Some(format!("payload of version {}, not read here", record.version));
         }
         line
+    }
+
+    fn risk(&mut self, word: Option<RiskWord>, names: &Names) -> Option<()> {
+        let word = word?;
+        self.strategy = Some(names.name(NameTable::Consumer, u32::from(word.consumer)));
+        if word.scope_code == 1 {
+            self.venue = Some(names.name(NameTable::Venue, u32::from(word.venue)));
+        }
+        let reason = RejectReason::from_code(word.reason_code)?;
+        let strategy = self.strategy.as_deref().unwrap_or_default();
+        self.detail = Some(match (reason, word.value) {
+            (RejectReason::None, _) => format!("{strategy}: orders may leave again"),
+            (RejectReason::TradingHalted, _) => format!("{strategy}: orders are off"),
+            (reason, 0) => format!("{strategy}: {} no longer holds its orders", reason.name()),
+            (reason, value) => {
+                let (reason, limit) = (reason.name(), word.limit);
+                format!("{strategy}: {reason} holds its orders, {value} of {limit}")
+            }
+        });
+        Some(())
     }
 
     fn intent(&mut self, intent: Option<Intent>, names: &Names) -> Option<()> {

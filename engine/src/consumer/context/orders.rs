@@ -12,6 +12,7 @@ use crate::order::trading::RefusedWhat;
 use crate::order::{
     OpenOrder, OrderAction, OrderCommand, OrderCounts, OrderFlags, OrderTypes, OwnId, Position,
 };
+use crate::risk::{Ask, Refused, Reserved};
 
 /// Of an order that is not known.
 const NOWHERE: (VenueId, InstrumentId) = (VenueId(u16::MAX), InstrumentId(u32::MAX));
@@ -79,24 +80,35 @@ impl Context {
         order: NewOrder,
         flags: OrderFlags,
     ) -> Result<ClientOrderId, SubmitError> {
-        let outcome = self.check(&order, flags).and_then(|()| self.send_new(&order, flags));
-        if let Err(reason) = outcome {
-            self.tracker.refused();
-            self.ledger.refused(order.venue, order.instrument, RefusedWhat::Order, reason);
-            let command = self.new_order(&order, flags, ClientOrderId(0));
-            self.order_log.refused(&command, reason);
+        let outcome =
+            self.check(&order, flags).and_then(|reserved| self.send_new(&order, flags, reserved));
+        if let Err(refused) = &outcome {
+            self.order_refused(&order, flags, refused.reason);
         }
         outcome.map_err(SubmitError::from)
+    }
+
+    #[cold]
+    fn order_refused(&mut self, order: &NewOrder, flags: OrderFlags, reason: RejectReason) {
+        self.tracker.refused();
+        self.risk.note_refusal(reason, self.now_ns);
+        self.ledger.refused(order.venue, order.instrument, RefusedWhat::Order, reason);
+        let command = self.new_order(order, flags, ClientOrderId(0));
+        self.order_log.refused(&command, reason);
     }
 
     /// Cancels an open order. The answer comes as an exec report.
     ///
     /// # Errors
-    /// [`SubmitError`] when the order isn't open, a cancel is on its way already, or the lane is
-    /// full.
+    /// [`SubmitError`] when the order isn't open, a cancel is on its way already, the lane is full,
+    /// or the rate of cancels is exceeded where one is configured.
     #[inline]
     pub fn cancel(&mut self, id: ClientOrderId) -> Result<(), SubmitError> {
-        let outcome = self.send_for(id, OrderAction::Cancel, |_command| {});
+        let open = self.tracker.find(id).filter(|order| !order.cancel_pending);
+        let venue = open.map(|order| order.venue).ok_or(Refused::from(RejectReason::UnknownOrder));
+        let outcome = venue
+            .and_then(|venue| self.risk.may_cancel(venue, self.now_ns))
+            .and_then(|()| self.send_for(id, OrderAction::Cancel, |_command| {}));
         if outcome.is_ok() {
             self.tracker.cancel_sent(id);
         }
@@ -107,7 +119,8 @@ impl Context {
     /// Orders of other strategies, and of whoever else uses the account, are left alone.
     ///
     /// # Errors
-    /// [`SubmitError`] when the lane is full before all have left: call it again later.
+    /// [`SubmitError`] when the lane is full, or a configured rate of cancels exceeded, before all
+    /// have left: call it again later.
     pub fn cancel_all(&mut self) -> Result<usize, SubmitError> {
         let mut count = 0;
         for index in 0..self.tracker.open().len() {
@@ -125,7 +138,7 @@ impl Context {
     /// `on_start`: `submit` asks the same.
     #[must_use]
     pub fn order_types(&self, venue: VenueId) -> OrderTypes {
-        self.limits.order_types.get(venue.index()).copied().unwrap_or(OrderTypes::NONE)
+        self.order_types.get(venue.index()).copied().unwrap_or(OrderTypes::NONE)
     }
 
     /// Amends an open order to another price and quantity, filled quantity included. The answer
@@ -176,10 +189,18 @@ impl Context {
     #[inline]
     pub(crate) fn apply_report(&mut self, event: &Event, report: &ExecReport) {
         let place = (event.venue_id(), event.instrument_id());
+        let held = self.tracker.position(place.1).net;
+        let closed = if self.risk.follows_profit() { self.closed_profit(place) } else { 0 };
         if !book(&mut self.tracker, &mut self.ledger, place, report) {
             return self.order_log.retold(event);
         }
         self.own_ids.told(report);
+        let moved = self.tracker.position(place.1).net.saturating_sub(held);
+        self.risk.reported(place, report, moved, self.clock.now_ns());
+        if self.risk.follows_profit() {
+            let earned = self.closed_profit(place).saturating_sub(closed);
+            self.follow_profit(place, earned);
+        }
         self.order_log.reported(event);
         self.has_order_news = true;
     }
@@ -190,23 +211,63 @@ impl Context {
         std::mem::take(&mut self.has_order_news).then(|| self.tracker.open().len())
     }
 
+    /// What an instrument at a venue has realised, after fees, in units of 10^-8.
+    fn closed_profit(&self, (venue, instrument): (VenueId, InstrumentId)) -> i64 {
+        let row = self.ledger.row_of(venue, instrument);
+        let profit = row.and_then(|row| self.ledger.profit(row));
+        profit.map_or(0, |(_, profit)| profit.net(None))
+    }
+
+    /// A report has changed what was earned.
+    #[cold]
+    fn follow_profit(&mut self, (venue, instrument): (VenueId, InstrumentId), earned: i64) {
+        let now_ns = self.clock.now_ns();
+        self.risk.earned(instrument, earned, now_ns);
+        if let Some(row) = self.ledger.row_of(venue, instrument) {
+            self.value_row(row, now_ns);
+        }
+    }
+
+    /// Before an order: what it is for is valued, and another row in turn.
+    #[cold]
+    fn look_at_profit(&mut self, venue: VenueId, instrument: InstrumentId) {
+        let own = self.ledger.row_of(venue, instrument);
+        let other = self.risk.turn(self.ledger.rows_used());
+        for row in own.into_iter().chain(Some(other).filter(|other| own != Some(*other))) {
+            self.value_row(row, self.now_ns);
+        }
+    }
+
+    fn value_row(&mut self, row: usize, now_ns: u64) {
+        if let Some((at, profit)) = self.ledger.profit(row) {
+            self.risk.value(row, at, profit, (now_ns, self.clock.wall_at_ns(now_ns)));
+        }
+    }
+
+    /// The instrument's rules, what the venue takes, and then everything that is limited.
     #[inline]
-    fn check(&mut self, order: &NewOrder, flags: OrderFlags) -> Result<(), RejectReason> {
+    fn check(&mut self, order: &NewOrder, flags: OrderFlags) -> Result<Reserved, Refused> {
         if !self.switch.is_on() {
-            return Err(RejectReason::TradingHalted);
+            return Err(RejectReason::TradingHalted.into());
         }
         let is_priced = order.order_type.is_priced();
         self.check_terms(order.instrument, is_priced, order.price, order.qty)?;
         if order.order_type.is_stop() || flags.trigger_price.0 != 0 {
             self.check_trigger(order, flags.trigger_price)?;
         }
-        if !self.tracker.has_room() {
-            return Err(RejectReason::MaxOpenOrders);
+        if self.risk.follows_profit() {
+            self.look_at_profit(order.venue, order.instrument);
         }
-        if !self.bucket.take(self.now_ns) {
-            return Err(RejectReason::RateLimit);
-        }
-        Ok(())
+        let ask = Ask {
+            venue: order.venue,
+            instrument: order.instrument,
+            side: order.side,
+            price: order.price.0,
+            qty: order.qty.0,
+            order_type: order.order_type,
+            trigger_price: flags.trigger_price.0,
+        };
+        self.risk.reserve(&ask, self.now_ns)
     }
 
     /// A stop has a trigger price and a venue that takes it, and nothing else has one.
@@ -218,7 +279,7 @@ impl Context {
             return Err(RejectReason::BadPrice);
         }
         // A harness knows no venues.
-        let types = self.limits.order_types.get(order.venue.index());
+        let types = self.order_types.get(order.venue.index());
         match types.is_none_or(|types| types.has(order.order_type)) {
             true => Ok(()),
             false => Err(RejectReason::Unsupported),
@@ -230,17 +291,18 @@ impl Context {
         id: ClientOrderId,
         price: Price,
         qty: Qty,
-    ) -> Result<(), RejectReason> {
+    ) -> Result<(), Refused> {
         let open = self.tracker.find(id).ok_or(RejectReason::UnknownOrder)?;
-        let (instrument, is_priced) = (open.instrument, open.price.0 != 0);
+        let (instrument, is_priced, filled) = (open.instrument, open.price.0 != 0, open.filled.0);
         if !self.switch.is_on() {
-            return Err(RejectReason::TradingHalted);
+            return Err(RejectReason::TradingHalted.into());
         }
         self.check_terms(instrument, is_priced, price, qty)?;
-        if !self.bucket.take(self.now_ns) {
-            return Err(RejectReason::RateLimit);
+        // Before anything is reserved for it: what was reserved, leaves.
+        if self.orders.room(1) == 0 {
+            return Err(RejectReason::OrderLaneFull.into());
         }
-        Ok(())
+        self.risk.reserve_amendment(id, (price.0, qty.0), filled, self.now_ns)
     }
 
     /// Books what came of asking for something about an order.
@@ -248,13 +310,16 @@ impl Context {
         &mut self,
         id: ClientOrderId,
         what: RefusedWhat,
-        outcome: Result<(), RejectReason>,
+        outcome: Result<(), Refused>,
     ) -> Result<(), SubmitError> {
         let open = self.tracker.find(id);
         let (venue, instrument) = open.map_or(NOWHERE, |order| (order.venue, order.instrument));
         match outcome {
             Ok(()) => self.ledger.asked(venue, instrument, what),
-            Err(reason) => {
+            Err(Refused { reason, .. }) => {
+                if what == RefusedWhat::Amend {
+                    self.risk.note_refusal(reason, self.now_ns);
+                }
                 self.ledger.refused(venue, instrument, what, reason);
                 let action = match what {
                     RefusedWhat::Cancel => OrderAction::Cancel,
@@ -268,7 +333,7 @@ impl Context {
         Ok(outcome?)
     }
 
-    /// Price and quantity against the instrument's rules and the limit of one order.
+    /// Price and quantity against the instrument's rules.
     fn check_terms(
         &self,
         instrument: InstrumentId,
@@ -285,10 +350,6 @@ impl Context {
         if qty.0 <= 0 || qty.0 % spec.step != 0 {
             return Err(RejectReason::BadQty);
         }
-        let max_qty = self.limits.max_order_qty.get(instrument.index());
-        if max_qty.is_some_and(|max_qty| qty.0 > *max_qty) {
-            return Err(RejectReason::MaxOrderQty);
-        }
         Ok(())
     }
 
@@ -296,10 +357,15 @@ impl Context {
         &mut self,
         order: &NewOrder,
         flags: OrderFlags,
-    ) -> Result<ClientOrderId, RejectReason> {
+        reserved: Reserved,
+    ) -> Result<ClientOrderId, Refused> {
         let id = ClientOrderId(self.next_order_id);
         let command = self.new_order(order, flags, id);
-        self.orders.try_publish(&command).map_err(|_full| RejectReason::OrderLaneFull)?;
+        if self.orders.try_publish(&command).is_err() {
+            self.risk.undo(reserved);
+            return Err(RejectReason::OrderLaneFull.into());
+        }
+        self.risk.opened(reserved, id);
         self.next_order_id += 1;
         self.has_order_news = true;
         self.ledger.sent(order.venue, order.instrument);
@@ -324,7 +390,7 @@ impl Context {
         id: ClientOrderId,
         action: OrderAction,
         fill_in: impl FnOnce(&mut OrderCommand),
-    ) -> Result<(), RejectReason> {
+    ) -> Result<(), Refused> {
         let open = *self
             .tracker
             .find(id)

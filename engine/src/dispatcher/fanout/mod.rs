@@ -70,7 +70,7 @@ pub(super) struct Fanout {
     /// The version that the orchestrator stamps; owned here.
     pub(super) version: Arc<AtomicU32>,
     latest: LatestWords,
-    /// Words on orders go to the journal too, where there is one.
+    /// Words on orders and on limits go to the journal too, where there is one.
     tap: Option<WordTap>,
     quarantine: Quarantine,
     /// Of what it tells by itself.

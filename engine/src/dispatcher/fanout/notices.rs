@@ -94,6 +94,11 @@ impl Fanout {
     /// An answer of the controller's, on its way to the consumer that it is for.
     pub(in crate::dispatcher) fn notice(&mut self, event: &Event) {
         let (Some(kind), Some(consumer)) = (event.kind(), owner(event)) else { return };
+        if let Some(tap) = &mut self.tap
+            && kind == EventKind::Risk
+        {
+            tap.take(event);
+        }
         self.scratch.copy_used_from(event);
         self.scratch.routing_version = self.version.load(Ordering::Relaxed);
         self.deliver_scratch(consumer, kind);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::board::TradingBoard;
 use super::refusals::{Refusal, RefusedWhat};
 use super::row::{Row, Units};
-use crate::event::{ExecReport, InstrumentId, RejectReason, VenueId};
+use crate::event::{AssetAmount, ExecReport, InstrumentId, RejectReason, VenueId};
 use crate::instrument::Instruments;
 use crate::order::OrderCounts;
 
@@ -26,6 +26,35 @@ pub(crate) struct Ledger {
     /// By instrument and venue, and at the end for what names none: the row.
     rows: Box<[u16]>,
     prevented: VecDeque<(u64, i64)>,
+    /// By row, what it has earned, and where.
+    profits: Vec<RowProfit>,
+}
+
+/// What one row has earned, in the units of its values.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RowProfit {
+    /// Of the row: instrument times venues plus venue.
+    pub(crate) place: usize,
+    /// Above 0 when long.
+    pub(crate) position: i128,
+    /// What the position cost; below 0 for a short one.
+    pub(crate) cost: i128,
+    /// Earned by what was closed, after fees.
+    pub(crate) closed: i128,
+    /// Units in one of 10^-8.
+    pub(crate) step: i128,
+}
+
+impl RowProfit {
+    /// All of it in units of 10^-8, rounded down: with what is open at `price`; at its cost where
+    /// there is none.
+    pub(crate) fn net(&self, price: Option<i64>) -> i64 {
+        let open =
+            price.and_then(|price| self.position.checked_mul(price.into())?.checked_sub(self.cost));
+        let net = self.closed.saturating_add(open.unwrap_or(0));
+        let net = net.div_euclid(self.step.max(1));
+        i64::try_from(net).unwrap_or(if net < 0 { i64::MIN } else { i64::MAX })
+    }
 }
 
 impl Ledger {
@@ -41,6 +70,7 @@ impl Ledger {
             venues,
             rows: vec![NO_ROW; instruments.len() * venues + 1].into_boxed_slice(),
             prevented: VecDeque::with_capacity(PREVENTED_MAX),
+            profits: Vec::with_capacity(TradingBoard::rows(instruments.len(), venues)),
         }
     }
 
@@ -51,10 +81,47 @@ impl Ledger {
         }
     }
 
+    /// The most rows that there may be.
+    pub(crate) fn rows_max(&self) -> usize {
+        self.profits.capacity()
+    }
+
+    /// The row of an instrument at a venue, where anything was reported of it.
+    #[inline]
+    pub(crate) fn row_of(&self, venue: VenueId, instrument: InstrumentId) -> Option<usize> {
+        let place = instrument.index() * self.venues + venue.index();
+        let row = usize::from(*self.rows.get(place)?);
+        self.profits
+            .get(row)
+            .is_some_and(|profit| profit.place == place && profit.step > 0)
+            .then_some(row)
+    }
+
+    /// What a row has earned, and where; `None` for one of which nothing was reported.
+    #[inline]
+    pub(crate) fn profit(&self, row: usize) -> Option<((VenueId, InstrumentId), &RowProfit)> {
+        let profit = self.profits.get(row).filter(|profit| profit.step > 0)?;
+        let (instrument, venue) = (profit.place / self.venues, profit.place % self.venues);
+        Some(((VenueId(venue as u16), InstrumentId(instrument as u32)), profit))
+    }
+
+    /// The position of a row in its instrument's scale, rounded down.
+    pub(crate) fn position_of(&self, row: usize) -> i64 {
+        let Some(((_, instrument), profit)) = self.profit(row) else { return 0 };
+        let step = self.units.get(instrument.index()).map_or(1, |units| units.step_up);
+        i64::try_from(profit.position.div_euclid(step)).unwrap_or_default()
+    }
+
+    /// Rows that were taken.
+    #[inline]
+    pub(crate) fn rows_used(&self) -> usize {
+        self.profits.len()
+    }
+
     /// An order has left for the gateway.
     #[inline]
     pub(crate) fn sent(&mut self, venue: VenueId, instrument: InstrumentId) {
-        self.update(venue, instrument, |row| {
+        let _row = self.update(venue, instrument, |row| {
             row.sent += 1;
             row.open += 1;
         });
@@ -63,7 +130,7 @@ impl Ledger {
     /// A cancel, an amendment or a question about an order has.
     #[inline]
     pub(crate) fn asked(&mut self, venue: VenueId, instrument: InstrumentId, what: RefusedWhat) {
-        self.update(venue, instrument, |row| match what {
+        let _row = self.update(venue, instrument, |row| match what {
             RefusedWhat::Cancel => row.cancels += 1,
             RefusedWhat::Amend => row.amends += 1,
             RefusedWhat::Order | RefusedWhat::Query => {}
@@ -79,7 +146,7 @@ impl Ledger {
         what: RefusedWhat,
         reason: RejectReason,
     ) {
-        self.update(venue, instrument, |row| {
+        let _row = self.update(venue, instrument, |row| {
             row.refused += u64::from(what == RefusedWhat::Order);
             row.refusals.add(Refusal::of_check(what, reason));
         });
@@ -95,17 +162,31 @@ impl Ledger {
     ) {
         let prevented = self.prevented(report);
         let Some(units) = self.units.get(instrument.index()).copied() else {
-            self.update(venue, instrument, |row| row.count(before.0, after.0));
+            let _row = self.update(venue, instrument, |row| row.count(before.0, after.0));
             return;
         };
-        self.update(venue, instrument, |row| {
+        let mut earned = RowProfit::default();
+        let row = self.update(venue, instrument, |row| {
             row.count(before.0, after.0);
             row.open = (row.open + after.1 as u64).saturating_sub(before.1 as u64);
             row.take(report, &units, prevented);
             if row.saturated > 0 {
                 tell_saturated(row);
             }
+            earned = RowProfit {
+                place: row.place.saturating_sub(1) as usize,
+                position: row.position,
+                cost: row.cost,
+                closed: row.realised.saturating_sub(row.fees_in_quote),
+                step: 10_i128.pow(u32::from(units.value_places - AssetAmount::SCALE)),
+            };
         });
+        if let Some(row) = row {
+            if self.profits.len() <= row {
+                self.profits.resize(row + 1, RowProfit::default());
+            }
+            self.profits[row] = earned;
+        }
     }
 
     /// What self-trade prevention has taken off the order since its report before.
@@ -127,8 +208,14 @@ impl Ledger {
         report.prevented_qty
     }
 
+    /// The row that was changed; `None` when there is no room for one.
     #[inline]
-    fn update(&mut self, venue: VenueId, instrument: InstrumentId, change: impl FnOnce(&mut Row)) {
+    fn update(
+        &mut self,
+        venue: VenueId,
+        instrument: InstrumentId,
+        change: impl FnOnce(&mut Row),
+    ) -> Option<usize> {
         let is_known = venue.index() < self.venues && instrument.index() < self.units.len();
         let unknown = self.rows.len() - 1;
         let place =
@@ -137,12 +224,14 @@ impl Ledger {
             self.rows[place] = self.board.take_row().map_or(BEYOND, |row| row as u16);
         }
         if self.rows[place] == BEYOND {
-            return;
+            return None;
         }
-        self.board.update(usize::from(self.rows[place]), |row| {
+        let row = usize::from(self.rows[place]);
+        self.board.update(row, |row| {
             row.place = place as u64 + 1;
             change(row);
         });
+        Some(row)
     }
 }
 

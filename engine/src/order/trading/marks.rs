@@ -37,11 +37,11 @@ const fn bit(kind: EventKind) -> u8 {
 
 /// A reading of one instrument's last prices; a price of 0 is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct LastPrices {
-    pub(super) bid: i64,
-    pub(super) ask: i64,
-    pub(super) last_trade: i64,
-    pub(super) at_ns: u64,
+pub(crate) struct LastPrices {
+    pub(crate) bid: i64,
+    pub(crate) ask: i64,
+    pub(crate) last_trade: i64,
+    pub(crate) at_ns: u64,
 }
 
 /// Last prices by venue and instrument. Each venue's market session writes its own.
@@ -135,7 +135,8 @@ impl Marks {
     }
 
     /// The last prices heard.
-    pub(super) fn read(&self, venue: VenueId, instrument: InstrumentId) -> LastPrices {
+    #[inline]
+    pub(crate) fn read(&self, venue: VenueId, instrument: InstrumentId) -> LastPrices {
         let Some(cell) = self.cell(venue, instrument) else { return LastPrices::default() };
         LastPrices {
             bid: cell.bid.load(Ordering::Relaxed),

@@ -25,7 +25,8 @@ pub use figures::{
     FeeFigures, MarkFigures, MarkFrom, PositionFigures, ProfitFigures, RefusalFigures,
     StrategyFigures,
 };
-pub(crate) use ledger::Ledger;
+pub(crate) use ledger::{Ledger, RowProfit};
+pub(crate) use marks::LastPrices;
 pub use marks::Marks;
 pub(crate) use reader::TradingReader;
 pub use refusals::{RefusedBy, RefusedWhat, reason_words, words_of_reason};

@@ -83,6 +83,18 @@ pub const fn reason_words(reason: RejectReason) -> &'static str {
         RejectReason::Contradiction => "the venue contradicts what is known of the order",
         RejectReason::RepeatedRefusal => "the venue refused such orders again and again",
         RejectReason::FairShare => "its share of the orders that the venue allows is used up",
+        RejectReason::MaxNotional => "it would trade for more than the risk limit allows",
+        RejectReason::MaxPosition => "the position could become larger than the risk limit allows",
+        RejectReason::PriceBand => {
+            "the price is farther through the book than the risk limit allows"
+        }
+        RejectReason::NoReference => "no price is known to hold the order against",
+        RejectReason::SelfCross => "it could trade with an order of our own",
+        RejectReason::StaleBook => "the book is not live, or was not heard for too long",
+        RejectReason::DailyLoss => "the day's loss has reached its limit",
+        RejectReason::OrderType => "orders of this type are not allowed",
+        RejectReason::CancelRate => "the risk limit of cancels a second",
+        RejectReason::CircuitBreaker => "the circuit breaker holds",
     }
 }
 

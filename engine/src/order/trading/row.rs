@@ -23,7 +23,7 @@ pub(super) struct Units {
     /// Decimal places of values: price times quantity.
     pub(super) value_places: u8,
     /// From the instrument's quantities and values to these.
-    step_up: i128,
+    pub(super) step_up: i128,
 }
 
 impl Units {

@@ -8,6 +8,7 @@ use crate::event::{ClientOrderId, Interest, RETOLD, RejectReason};
 use crate::order::{
     OnceOutcome, OrderAction, OrderFlags, OrderType, OrderTypes, OwnId, TimeInForce,
 };
+use crate::risk::InstrumentLimits;
 
 struct Joiner;
 
@@ -67,7 +68,7 @@ fn each_part_of_the_risk_check_refuses_what_it_is_there_for() {
         step: 5,
     };
     let limits = RiskLimits {
-        max_order_qty: [100].into(),
+        instruments: [InstrumentLimits { max_order_qty: 100, ..Default::default() }].into(),
         max_open_orders: 3,
         max_orders_per_s: 4,
         ..RiskLimits::default()

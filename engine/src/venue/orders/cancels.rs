@@ -29,8 +29,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let quarantine = &self.quarantine;
         self.orders.table.change_open(|order| {
             let consumer = ConsumerId(order.command.consumer);
+            let venue = order.command.venue_id();
             if order.cancel == CancelWish::None
-                && (is_all || quarantine.cancels_orders_of(consumer))
+                && (is_all || quarantine.cancels_orders_of(consumer, venue))
             {
                 (order.cancel, order.is_cancelled_outside) = (CancelWish::Wanted, true);
             }
@@ -65,7 +66,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         }
         self.orders.cancelled_outside = 0;
         let is_all = self.stop.is_killed() || self.stop.phase() >= Phase::Draining;
-        let whose = if is_all { "all consumers" } else { "quarantined consumers" };
+        let whose = if is_all { "all consumers" } else { "who may not trade" };
         log::warn!("[{}] {count} orders of {whose} cancelled", self.orders.venue);
     }
 }

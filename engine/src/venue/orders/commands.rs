@@ -6,7 +6,7 @@ use super::requests_in_flight::Asked;
 use super::stage::{BATCH, LOOK_NS, Presence, Stage};
 use super::states::Word;
 use super::words::Told;
-use crate::event::{ConsumerId, ExecType, RejectReason};
+use crate::event::{ExecType, RejectReason};
 use crate::order::{OrderAction, OrderCommand, OrderKey, refused, rejection};
 use crate::runtime::Phase;
 use crate::venue::EventOutlet;
@@ -67,7 +67,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[inline]
     fn may_add_risk(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
         let is_over = self.stop.phase() >= Phase::Draining || self.stop.is_killed();
-        if is_over || self.quarantine.has(ConsumerId(command.consumer)) {
+        if is_over || !self.quarantine.may_trade(command.owner(), command.venue_id()) {
             return Err(RejectReason::TradingHalted);
         }
         if self.stage != Stage::Ready || self.presence != Presence::On || !self.switch.is_on() {
