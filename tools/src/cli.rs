@@ -21,6 +21,8 @@ Examples:
   pitlane run --config my.toml         venues and strategies of your own
   pitlane run --recording DIR --speed max
                                        a recorded session through the real adapter
+  pitlane venue check binance --config my.toml
+                                       endpoints, clock, schema, limits, gaps, books
   pitlane record --config my.toml --out DIR
                                        raw market data, to be played as above
   pitlane bench --rates 1k,100k        latency under open-loop load, rate by rate
@@ -68,6 +70,12 @@ pub enum Verb {
     /// times of their arrival; at the end stands what is missing, and when. Exit code 8 when
     /// anything is.
     Record(RecordArgs),
+    /// Look whether a venue speaks as its adapter expects.
+    Venue {
+        /// What to do.
+        #[command(subcommand)]
+        verb: VenueVerb,
+    },
     /// Show which thread would run what, on which core, and the memory of the lanes. Starts
     /// nothing.
     Plan(PlanArgs),
@@ -112,6 +120,34 @@ pub enum Verb {
         /// The shell.
         shell: Shell,
     },
+}
+
+/// What `pitlane venue` can do.
+#[derive(Debug, Subcommand)]
+pub enum VenueVerb {
+    /// Check endpoints, clock, schema, limits, unknown values, gaps, checksums and books.
+    ///
+    /// Live: the engine listens to one venue of the configuration, without orders and keys. With a
+    /// recording: every frame goes through the decoder and the books of the kind NAME, and the
+    /// final books are held against EXPECTED.json, where one names them. Exit code 1 when a check
+    /// fails.
+    Check(VenueCheckArgs),
+}
+
+/// Options of `venue check`.
+#[derive(Clone, Debug, Args)]
+pub struct VenueCheckArgs {
+    /// A venue of the configuration; with a recording, its kind.
+    pub name: String,
+    /// A recorded session, a folder or one file of it, to be checked instead.
+    #[arg(long, value_name = "DIR|FILE")]
+    pub recording: Option<PathBuf>,
+    /// Configuration file [default: the embedded venue, simulated]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How long to listen: 10s, 5m
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    pub duration: Duration,
 }
 
 /// Options of `record`.

@@ -43,6 +43,8 @@ mod status;
 mod table;
 mod terminal;
 mod trading_text;
+#[allow(clippy::disallowed_methods, reason = "waits in real time, and reads what is expected")]
+mod venue_check;
 #[allow(clippy::disallowed_methods, reason = "attacks a real engine in real time")]
 mod verify;
 
@@ -58,7 +60,7 @@ use pitlane_engine::StrategyRegistry;
 use pitlane_engine::config::Config;
 use pitlane_engine::telemetry::{Sink, SinkWriter};
 
-use cli::{Cli, ConfigVerb, PlanArgs, Verb};
+use cli::{Cli, ConfigVerb, PlanArgs, VenueVerb, Verb};
 
 pub use duration::parse_duration;
 pub use exit::{EXITS, Exit};
@@ -125,6 +127,9 @@ fn command(
         None => run::run(&cli.run, registry, stop, terminal),
         Some(Verb::Run(args)) => run::run(&args, registry, stop, terminal),
         Some(Verb::Record(args)) => record::record(&args, registry, stop, terminal),
+        Some(Verb::Venue { verb: VenueVerb::Check(args) }) => {
+            venue_check::check(&args, registry, stop, terminal)
+        }
         Some(Verb::Plan(args)) => plan(&args, terminal),
         Some(Verb::Bench(args)) => bench::bench(&args, stop, terminal),
         Some(Verb::Verify(args)) => verify::verify(&args, stop, terminal),

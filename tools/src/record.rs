@@ -62,7 +62,7 @@ pub(crate) fn record(
 }
 
 /// Market data of every kind for all instruments, and no orders.
-fn listen_only(config: &mut Config) {
+pub(crate) fn listen_only(config: &mut Config) {
     config.risk.trading = false;
     config.consumers = vec![ConsumerConfig::of_strategy("noop")];
     for venue in &mut config.venues {

@@ -14,8 +14,8 @@ use super::coinbase::CoinbaseMarket;
 use super::kraken::KrakenMarket;
 use super::letter_reader::{ReadFrame, market_reader, order_reader};
 use super::market::{
-    Connection, Fit, MarketAgent, MarketOptions, MarketWiring, SnapshotAgent, SnapshotClient,
-    SnapshotOptions, Stream, StreamPort,
+    Conformance, Connection, Fit, MarketAgent, MarketOptions, MarketWiring, Recorded,
+    SnapshotAgent, SnapshotClient, SnapshotOptions, Stream, StreamPort,
 };
 use super::okx::OkxMarket;
 use super::orders::{OrderAgent, OrderOptions, OrderWiring};
@@ -55,6 +55,9 @@ pub struct VenueKind {
     /// See [`SnapshotAgent::new`].
     pub(crate) snapshot_agent: MakeSnapshotAgent,
     fit: JudgeFrames,
+    conformance: JudgeRecording,
+    /// Its books come with checksums.
+    pub has_checksums: bool,
     pub(crate) market_agent: MakeMarketAgent,
     market_reader: MakeReader,
     /// `None`: it takes no orders here.
@@ -97,6 +100,8 @@ type MakeSnapshotAgent = fn(SnapshotOptions) -> (Box<dyn Agent>, SnapshotClient)
 type MakeOrderAgent = dyn FnOnce(OrderOptions, OrderWiring<LaneOutlet>) -> Box<dyn Agent>;
 type MakeReader = fn(SymbolMap, usize) -> Box<ReadFrame>;
 type JudgeFrames = fn(&[RecordedSymbol], &mut dyn Iterator<Item = &str>) -> Fit;
+type JudgeRecording =
+    fn(&[RecordedSymbol], &mut dyn Iterator<Item = (i64, Recorded<'_>)>) -> Conformance;
 type Wanted<'a> = &'a dyn Fn(&Stream) -> bool;
 type MakeMarketAgent = fn(MarketOptions, Wanted<'_>, MarketWiring<LaneOutlet>) -> MarketSession;
 
@@ -133,6 +138,8 @@ const fn of<P: MarketProtocol>(
         spread: Connection::spread::<P>,
         snapshot_agent: snapshot_agent::<P>,
         fit: Fit::of::<P>,
+        conformance: Conformance::of::<P>,
+        has_checksums: P::CHECKSUM.is_some(),
         market_agent: market_agent::<P>,
         market_reader: market_reader::<P>,
         orders: None,
@@ -312,6 +319,16 @@ impl VenueKind {
 
     fn fit_of(&self, recording: &Recording) -> Fit {
         (self.fit)(recording.symbols(), &mut recording.frame_texts())
+    }
+
+    /// Holds a recording of this kind against its protocol, frame by frame.
+    #[must_use]
+    pub fn conformance(&self, recording: &Recording) -> Conformance {
+        let mut steps = recording.texts().map(|(time_ns, text, native)| match native {
+            None => (time_ns, Recorded::Frame(text)),
+            Some(native) => (time_ns, Recorded::Snapshot { native, body: text }),
+        });
+        (self.conformance)(recording.symbols(), &mut steps)
     }
 
     /// What a venue is that names no kind.

@@ -11,6 +11,7 @@ use pitlane_engine::venue::coinbase::CoinbaseMarket;
 use pitlane_engine::venue::kraken::KrakenMarket;
 use pitlane_engine::venue::okx::OkxMarket;
 use pitlane_engine::venue::protocol::MarketProtocol;
+use pitlane_engine::venue::registry::VenueKind;
 use serde_json::Value;
 
 use super::books::levels;
@@ -159,4 +160,24 @@ fn kraken_conforms_with_every_checksum() {
     let count = |kind: &str| expected["counts"][kind].as_u64().unwrap();
     assert_eq!((counters.checksums, counters.mismatches), (count("checksum_ok"), 0));
     assert_eq!(counters.applied, count("book/update"));
+}
+
+/// What `venue check` says: numbers of frames are right also where lines are left out.
+#[test]
+fn a_recording_is_checked_without_a_socket_and_ends_in_the_same_books() {
+    let Some(folder) = recordings() else { return };
+    for (kind, name, file) in [
+        ("okx", "okx/books_trades_tickers_20220513", "ws.jsonl"),
+        ("coinbase", "coinbase/advanced_l2_20260809", "ws_full.jsonl.gz"),
+    ] {
+        let file = folder.join(name).join(file);
+        let (kind, recording) = VenueKind::recording(&file, Some(kind)).unwrap();
+        let found = kind.conformance(&recording);
+        assert!(found.counters.identity_holds() && found.counters.gaps == 0, "{name}: {found:?}");
+        assert_eq!(found.counters.refused, 0, "{name}: {:?}", found.refusals);
+        let expected = expected(&folder)[name].to_string();
+        for book in &found.books {
+            assert!(expected.contains(&book.summary.sha256), "{name} {}", book.native);
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod agent;
 mod bars;
 mod book_checks;
 mod books;
+mod conformance;
 mod connections;
 mod doubt;
 mod exchange;
@@ -28,6 +29,7 @@ mod topics;
 mod upkeep;
 
 pub use agent::{BookSummaries, MarketAgent, MarketOptions, MarketWiring};
+pub use conformance::{BookConformance, Conformance, Recorded};
 pub use connections::{Connection, routed_url};
 pub use feed::{MarketFeed, MarketFeedOptions};
 pub use fit::Fit;

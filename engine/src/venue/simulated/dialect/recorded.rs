@@ -28,6 +28,11 @@ pub trait RecordedDialect: fmt::Debug + Sync {
         None
     }
 
+    /// What stands before the number of each frame, where the venue numbers those of a connection.
+    fn numbered_by(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The number of a line among all frames of its connection, where the venue numbers them.
     fn number(&self, _line: &str) -> Option<u64> {
         None

@@ -16,6 +16,7 @@
 mod text;
 mod update_ids;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use thiserror::Error;
 
 use super::dialect::{RecordedDialect, RecordedFrame, RecordedLine, UpdateIds};
 use super::frame_kind::FrameKind;
+use super::server::Session;
 use crate::config::RecordedSymbol;
 use crate::world::Files;
 use text::{lines, parse_seconds, times_of};
@@ -187,6 +189,26 @@ impl Recording {
         self.steps.iter().filter_map(|(_, step)| match step {
             Step::Frame { data, .. } => Some(data.as_str()),
             _ => None,
+        })
+    }
+
+    /// Everything in it, in its order: the time, ns, the text, and of a snapshot over REST the
+    /// symbol. Where frames of a connection are numbered, they are so without those left out.
+    pub(in crate::venue) fn texts(
+        &self,
+    ) -> impl Iterator<Item = (i64, Cow<'_, str>, Option<&str>)> {
+        let mut session = Session::new(0);
+        session.numbered_by = self.dialect.numbered_by().map(|field| (field, 0));
+        self.steps.iter().map(move |(time_ns, step)| match step {
+            Step::Frame { data, lost, .. } => {
+                session.skip_numbers(*lost);
+                let numbered = session.number(data.as_bytes()).map(String::from_utf8);
+                let text = numbered.and_then(Result::ok).map_or(Cow::from(data), Cow::from);
+                (*time_ns, text, None)
+            }
+            Step::Snapshot { symbol, body, .. } => {
+                (*time_ns, Cow::from(body), Some(symbol.as_str()))
+            }
         })
     }
 

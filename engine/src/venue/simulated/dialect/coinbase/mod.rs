@@ -74,6 +74,10 @@ impl RecordedDialect for Recorded {
         i64::try_from(time.as_nanosecond()).ok()
     }
 
+    fn numbered_by(&self) -> Option<&'static str> {
+        Some(NUMBER)
+    }
+
     fn number(&self, line: &str) -> Option<u64> {
         let (_, behind) = line.split_once(NUMBER)?;
         behind.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
