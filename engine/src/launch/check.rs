@@ -1,5 +1,6 @@
 //! What a configuration needs beyond its own text, before anything is started.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,13 +10,14 @@ use super::memory::check_memory;
 use super::options::LaunchError;
 use super::pipeline_plan::strategies;
 use super::venue_setup::{VenueDemand, check_venue, embedded_kind};
-use crate::config::Config;
+use crate::config::{Config, JournalDurability};
 use crate::consumer::StrategyRegistry;
 use crate::control::{SOCKET_NAME, check_path};
 use crate::instrument::Instruments;
+use crate::journal::{JournalError, read_folder};
 use crate::runtime::{CorePlan, HostCores, HostLimits};
 use crate::venue::governor::{Counted, Limit};
-use crate::world::World;
+use crate::world::{Files, World};
 
 /// Files that a run opens beside those of its sockets: its own, and two a thread to be woken by.
 const FILES_BASE: u64 = 24;
@@ -52,6 +54,7 @@ pub fn check(config: &Config, registry: &StrategyRegistry) -> Result<Vec<String>
     }
     check_files(config, &plan, &demands, &limits)?;
     check_folder(&config.engine.run_dir)?;
+    check_journal(config, &world.files)?;
     if config.control.enabled {
         let of_run = || config.engine.run_dir.join("run-0000000000000/control").join(SOCKET_NAME);
         check_path(&config.control.socket.clone().unwrap_or_else(of_run))?;
@@ -91,21 +94,38 @@ fn check_files(
 
 /// Refuses a folder for runs that could not be made or written.
 fn check_folder(folder: &Path) -> Result<(), LaunchError> {
-    let failed = |source: rustix::io::Errno| LaunchError::RunDir {
-        path: folder.to_owned(),
-        source: source.into(),
-    };
+    takes_files(folder).map_err(|source| LaunchError::RunDir { path: folder.to_owned(), source })
+}
+
+/// Refuses a folder for the journal that could not be made or written, or whose journal is damaged.
+fn check_journal(config: &Config, files: &Files) -> Result<(), LaunchError> {
+    let journal = &config.journal;
+    let is_kept = journal.durability != JournalDurability::None;
+    let Some(folder) = journal.dir.as_deref().filter(|_| is_kept) else { return Ok(()) };
+    takes_files(folder).map_err(|source| JournalError::File { path: folder.to_owned(), source })?;
+    if !files.is_there(folder) {
+        return Ok(());
+    }
+    let read = read_folder(files, folder, |_, _| ())?;
+    match &read.stop {
+        Some(stop) if !read.is_usable() => Err(JournalError::Damaged(stop.clone()).into()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether files can be made in a folder, which may have to be made itself.
+fn takes_files(folder: &Path) -> io::Result<()> {
     let whole = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let here = PathBuf::from(".");
     let named = whole.ancestors().filter(|path| !path.as_os_str().is_empty());
     // The first that is there is the one that the others are made in.
     let found = named.map(Path::to_owned).chain([here]).find(|path| rustix::fs::stat(path).is_ok());
     let Some(found) = found else { return Ok(()) };
-    let mode = rustix::fs::stat(&found).map_err(failed)?.st_mode;
+    let mode = rustix::fs::stat(&found)?.st_mode;
     if !rustix::fs::FileType::from_raw_mode(mode).is_dir() {
-        return Err(failed(rustix::io::Errno::NOTDIR));
+        return Err(rustix::io::Errno::NOTDIR.into());
     }
-    rustix::fs::access(&found, Access::WRITE_OK | Access::EXEC_OK).map_err(failed)
+    Ok(rustix::fs::access(&found, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
 fn limit_of(demand: &VenueDemand, counts: Counted) -> Option<Limit> {
@@ -211,6 +231,26 @@ mod tests {
         for bad in [&file, &file.join("runs")] {
             let problem = check_folder(bad).unwrap_err().to_string();
             assert!(problem.contains("Not a directory"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_folder_for_the_journal_must_be_one_too_unless_none_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let mut config = Config::default_run();
+        let mut look = |folder: &Path, durability| {
+            config.journal.dir = Some(folder.to_owned());
+            config.journal.durability = durability;
+            check_journal(&config, &Files::Real).map_err(|error| error.to_string())
+        };
+        assert_eq!(look(&dir.path().join("a/b"), JournalDurability::Os), Ok(()));
+        assert_eq!(look(dir.path(), JournalDurability::Os), Ok(()), "it is empty");
+        for bad in [&file, &file.join("journal")] {
+            let problem = look(bad, JournalDurability::FsyncBatch).unwrap_err();
+            assert!(problem.contains("Not a directory"), "{problem}");
+            assert_eq!(look(bad, JournalDurability::None), Ok(()));
         }
     }
 }

@@ -239,6 +239,34 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_that_knows_less_than_was_told_changes_nothing() {
+        let mut command = OrderCommand::new_zeroed();
+        (command.price, command.qty, command.side_code) = (100, 10, Side::Buy.code());
+        command.order_type_code = OrderType::Limit as u8;
+        let mut order = KnownOrder::new(&command, 0);
+        let answer = |status, filled_qty: i64| VenueAnswer {
+            status,
+            venue_order_id: VenueRef::number(7),
+            instrument: InstrumentId(0),
+            side: Some(Side::Buy),
+            qty: Some(10),
+            filled_qty,
+            prevented_qty: None,
+            quote_total: None,
+            expiry: ExpiryReason::None,
+        };
+        let mut told = Told::new();
+        let known = answer(OrderStatus::PartiallyFilled, 4);
+        assert_eq!(order.on_answer(&known, 0, 1, &mut told), Applied::Taken);
+        told.clear();
+        let reports = order.reports;
+        let older = answer(OrderStatus::Canceled, 2);
+        let applied = order.on_reply_state(&older, reports, 2, &mut told);
+        assert_eq!((applied, told.len()), (Applied::Duplicate, 0));
+        assert!(order.is_open() && order.fills.qty() == 4);
+    }
+
+    #[test]
     fn one_absurd_name_of_an_order_is_outvoted_by_two_that_agree() {
         let answer = |id: u64| VenueAnswer {
             status: OrderStatus::New,

@@ -66,8 +66,17 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venue::governor::{PauseCause, PauseScope};
+    use crate::venue::governor::{Counted, Limit, PauseCause, PauseScope};
     use crate::world::Clock;
+
+    #[test]
+    fn who_has_used_up_its_share_is_told_so_and_not_to_slow_down() {
+        let limit = Limit { counts: Counted::Orders, amount: 100, window_ns: 10_000_000_000 };
+        let mut gate = Gate::new(Governor::named("x", &[limit], 3));
+        while gate.may_order(0, 1, 0).is_ok() {}
+        assert_eq!(gate.may_order(0, 1, 0), Err(RejectReason::FairShare));
+        assert_eq!(gate.may_order(1, 1, 0), Ok(()), "there is room for another");
+    }
 
     #[test]
     fn a_pause_holds_all_and_the_budget_holds_queries_only() {

@@ -426,4 +426,17 @@ mod tests {
         }
         assert_eq!(asked, [1, 2, 3, 1, 2, 3]);
     }
+
+    #[test]
+    fn an_order_is_asked_about_once_at_a_time() {
+        let mut table = OrderTable::new(4);
+        for id in 1..=2 {
+            table.submit(&command(id), 0).unwrap();
+            table.change(key(id), |order| order.look_ns = 10 * id);
+        }
+        table.change(key(1), |order| order.is_asked = true);
+        assert_eq!(table.due(30), Some(key(2)), "the other one waits for its answer");
+        table.change(key(2), |order| order.is_asked = true);
+        assert_eq!((table.due(30), table.due_ns()), (None, u64::MAX));
+    }
 }

@@ -192,7 +192,7 @@ impl Files {
     pub fn read_text_and_mode(&self, path: &Path) -> io::Result<(String, u32)> {
         match self {
             Files::Real => {
-                let mut file = fs::File::open(path)?;
+                let mut file = open_plain(path)?;
                 let mode = file.metadata()?.permissions().mode() & 0o7777;
                 let mut text = String::new();
                 file.read_to_string(&mut text)?;
@@ -249,14 +249,19 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    open_plain(path)?.read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Without waiting, as a FIFO would have who opens it do.
+fn open_plain(path: &Path) -> io::Result<fs::File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no regular file")),
+    }
 }
 
 fn text_of(bytes: Vec<u8>) -> io::Result<String> {
