@@ -85,6 +85,7 @@ pub(super) fn order_reader<D: OrderDecoder>(
                 let (code, message) = (failure.code, failure.message.escape_default());
                 return Ok(words(format!("failure of no request: {message} (code: {code})")));
             }
+            OrderMessage::EndingSoon => "notice of the session's end",
             OrderMessage::Closing(why) => return Ok(words(format!("end of the session: {why}"))),
             OrderMessage::Other(name) => name,
         };

@@ -57,6 +57,8 @@ intake! {
     repeats,
     /// Connections lost or given up, each followed by a reconnect.
     reconnects,
+    /// Connections that the next one took over from before they ended.
+    handed_over,
     /// Exec reports that had been told before (LM-06).
     duplicates,
     /// Words of the venue that contradict what is known of an order; each is an alarm and a query.

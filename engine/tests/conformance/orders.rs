@@ -170,6 +170,10 @@ pub fn orders_of_a_quarantined_consumer_are_cancelled_without_it_and_those_of_ot
     trader.drive_to(3, OrderStatus::Canceled);
     assert_eq!(venue.counters().report().cancels_received, 2);
     assert_eq!(trader.reports(1).last().unwrap().status(), Some(OrderStatus::New));
+    // The stop cancels what is left, although those of the quarantined are looked for all the time.
+    trader.turn();
+    trader.stop.raise(Phase::Draining);
+    trader.drive_to(1, OrderStatus::Canceled);
     trader.assert_sound();
 }
 

@@ -1,5 +1,6 @@
 //! The whole engine on one thread, in virtual time: one seed is one run, to the byte.
 
+mod account_stream;
 mod bad_days;
 mod faults;
 mod heard;
@@ -7,6 +8,7 @@ mod instruments;
 mod limits;
 mod on_record;
 mod orders;
+mod rollover;
 mod slow_streams;
 
 use std::time::Instant;

@@ -38,6 +38,7 @@ impl MarketProtocol for SpotMarket {
     /// Trade ids of `trade` and of `aggTrade` grow by one, so subscribe to one of the two; update
     /// ids of quotes and books grow; bars have no number. Diffs of books are checked one by one
     /// before a book is published.
+    const LIFE_NS: Option<u64> = Some(24 * 3_600_000_000_000);
     const ORDERS: StreamOrders = StreamOrders {
         quote: StreamOrder::Monotonic,
         trade: StreamOrder::Contiguous,

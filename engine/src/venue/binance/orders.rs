@@ -1,6 +1,6 @@
 //! Binance spot's order protocol, over its WebSocket API.
 //!
-//! Source: `session.logon`, `userDataStream.subscribe`, `order.place`, `order.amend.keepPriority`,
+//! Source: `session.logon`, `userDataStream.subscribe` (also errors -2035, -2036), `order.place`, `order.amend.keepPriority`,
 //! `order.cancel`, `order.status`, `myTrades`. After a logon a request needs a timestamp and no
 //! signature.
 
@@ -31,6 +31,8 @@ const BAD_KEY: [i32; 5] = [-1002, -1022, -2008, -2014, -2015];
 const CANCEL_OF_NOTHING: i32 = -2011;
 /// The time stamp is ahead of the venue's time, or older than `recvWindow`.
 const WRONG_TIMESTAMP: i32 = -1021;
+/// A user data stream of this account is active on this connection already.
+const STREAM_ACTIVE: i32 = -2035;
 
 /// The protocol.
 pub struct BinanceOrders {
@@ -46,6 +48,8 @@ impl OrderProtocol for BinanceOrders {
     const FILLS_MAX: usize = 1_000;
     const KEEP_ALIVE: KeepAlive = KeepAlive::WsPing;
     const LOGON: &'static [&'static str] = &["logon", "subscribe"];
+    const LIFE_NS: Option<u64> = Some(24 * 3_600_000_000_000);
+    const SUBSCRIBE_STEP: Option<usize> = Some(1);
 
     fn new(credentials: Credentials, decoder: BinanceReports) -> BinanceOrders {
         BinanceOrders { credentials, decoder }
@@ -186,6 +190,9 @@ impl OrderProtocol for BinanceOrders {
         }
         if code == WRONG_TIMESTAMP {
             return Outcome::WrongTime;
+        }
+        if code == STREAM_ACTIVE {
+            return Outcome::Subscribed;
         }
         Outcome::Refused(RejectReason::Venue)
     }
@@ -447,6 +454,7 @@ mod tests {
             assert_eq!(outcome(status, code), Outcome::SlowDown, "{status} {code}");
         }
         assert_eq!(outcome(400, -1021), Outcome::WrongTime);
+        assert_eq!(outcome(400, -2035), Outcome::Subscribed);
         for status in [400, 429] {
             assert_eq!(outcome(status, -1015), Outcome::TooManyOrders, "{status}");
         }

@@ -39,7 +39,7 @@ impl OrderDecoder for BinanceReports {
                 OrderMessage::Balances { venue_time_ns, entries, unreadable }
             }
             UserMessage::Reply(answer) => OrderMessage::Reply(reply(&answer)),
-            UserMessage::Shutdown => OrderMessage::Closing("the venue shuts this connection down"),
+            UserMessage::Shutdown => OrderMessage::EndingSoon,
             UserMessage::StreamTerminated => {
                 OrderMessage::Closing("the account's stream was ended")
             }

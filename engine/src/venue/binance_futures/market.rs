@@ -45,6 +45,7 @@ const COUNTED: &[Limit] = &[
 impl MarketProtocol for FuturesMarket {
     /// As on spot, but trades that the venue makes itself (insurance fund, deleveraging) have ids
     /// that are not sent.
+    const LIFE_NS: Option<u64> = Some(24 * 3_600_000_000_000);
     const ORDERS: StreamOrders = StreamOrders {
         quote: StreamOrder::Monotonic,
         trade: StreamOrder::Monotonic,

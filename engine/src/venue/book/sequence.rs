@@ -48,6 +48,22 @@ impl BookRule {
         self.judge(diff, last, false) != Judged::Hole
     }
 
+    /// How a diff stands to what is in the book where two connections tell the same changes: each
+    /// may cut them into diffs of its own, and one may be ahead of the other.
+    pub(super) fn judge_beside(self, diff: &Diff<'_>, last_update_id: u64) -> Judged {
+        let begins = match self {
+            BookRule::Linked => diff.previous_update_id,
+            BookRule::Contiguous => diff.first_update_id.saturating_sub(1),
+        };
+        if diff.final_update_id <= last_update_id {
+            Judged::Old
+        } else if begins <= last_update_id {
+            Judged::Follows
+        } else {
+            Judged::Hole
+        }
+    }
+
     #[inline]
     pub(super) fn judge(self, diff: &Diff<'_>, last_update_id: u64, is_first: bool) -> Judged {
         match self {
@@ -128,5 +144,27 @@ mod tests {
         // The numbers start again, be it right behind a snapshot.
         assert_eq!(judge(100, 7, 100, false), Judged::Follows);
         assert_eq!(judge(100, 7, 100, true), Judged::Follows);
+    }
+
+    #[test]
+    fn of_two_connections_that_cut_changes_otherwise_one_goes_on_where_the_other_is() {
+        let judge = |rule: BookRule, first, last, applied| {
+            let diff = Diff {
+                first_update_id: first,
+                final_update_id: last,
+                previous_update_id: first - 1,
+                checksum: None,
+                venue_time_ns: 0,
+                bids: &[],
+                asks: &[],
+            };
+            rule.judge_beside(&diff, applied)
+        };
+        for rule in [BookRule::Contiguous, BookRule::Linked] {
+            assert_eq!(judge(rule, 101, 105, 100), Judged::Follows);
+            assert_eq!(judge(rule, 96, 105, 100), Judged::Follows, "what is in it is told again");
+            assert_eq!(judge(rule, 96, 100, 100), Judged::Old);
+            assert_eq!(judge(rule, 102, 105, 100), Judged::Hole);
+        }
     }
 }

@@ -156,6 +156,23 @@ impl BookSync {
         }
     }
 
+    /// Takes the next diff of one of two connections that both tell this book. `waits`: what the
+    /// other one has yet to bring is left to it, and this diff is of no use without.
+    #[cold]
+    pub fn on_diff_beside(&mut self, diff: &Diff<'_>, waits: bool) -> DiffOutcome {
+        if self.status == BookStatus::Syncing && !self.is_ahead {
+            return if waits { DiffOutcome::Old } else { self.on_diff(diff) };
+        }
+        match self.rule.judge_beside(diff, self.last_update_id) {
+            Judged::Follows => self.take_next(diff),
+            Judged::Hole if !waits => self.restart(diff),
+            Judged::Old | Judged::Hole => {
+                self.counters.old += 1;
+                DiffOutcome::Old
+            }
+        }
+    }
+
     /// Takes the book as the stream tells it: whatever was known of it before is over.
     pub fn on_whole(
         &mut self,
@@ -360,21 +377,7 @@ impl BookSync {
     #[inline]
     fn follow(&mut self, diff: &Diff<'_>) -> DiffOutcome {
         match self.rule.judge(diff, self.last_update_id, self.last_applied_ns.is_none()) {
-            Judged::Follows => {
-                self.apply(diff);
-                if self.checked_from.is_some() {
-                    self.keep_for_check(diff);
-                }
-                if self.book.crossed() {
-                    self.counters.crossings += 1;
-                    self.distrust(BookStatusReason::Crossed);
-                    return DiffOutcome::Crossed;
-                }
-                if self.status != BookStatus::Live {
-                    self.reached();
-                }
-                DiffOutcome::Applied
-            }
+            Judged::Follows => self.take_next(diff),
             Judged::Old if self.is_ahead && diff.final_update_id == self.last_update_id => {
                 self.counters.old += 1;
                 self.reached();
@@ -386,6 +389,24 @@ impl BookSync {
             }
             Judged::Old | Judged::Hole => self.restart(diff),
         }
+    }
+
+    /// The diff that follows.
+    #[inline]
+    fn take_next(&mut self, diff: &Diff<'_>) -> DiffOutcome {
+        self.apply(diff);
+        if self.checked_from.is_some() {
+            self.keep_for_check(diff);
+        }
+        if self.book.crossed() {
+            self.counters.crossings += 1;
+            self.distrust(BookStatusReason::Crossed);
+            return DiffOutcome::Crossed;
+        }
+        if self.status != BookStatus::Live {
+            self.reached();
+        }
+        DiffOutcome::Applied
     }
 
     #[cold]

@@ -44,6 +44,8 @@ const TRIES: u32 = 64;
 /// A decision that still finds another one under way is asked for again after this time, ns.
 const BUSY_NS: u64 = 1_000;
 
+/// No pause is longer, s: a month; the longest ban that a venue is known for lasts three days.
+const LONGEST_S: u64 = 31 * 86_400;
 /// Pauses that the venue did not measure: after a ban, after 429, and after the firewall's 403, ns.
 const BAN_NS: u64 = 120_000_000_000;
 const SLOW_DOWN_NS: u64 = 60_000_000_000;
@@ -204,7 +206,18 @@ impl Governor {
 
     /// The venue wants nothing of this scope before `until_ns`. The log tells it once, with the
     /// time as a wall clock has it.
+    ///
+    /// One that is longer than any venue imposes says nothing of its end: it is taken for one
+    /// without.
     pub fn pause(&self, scope: PauseScope, until_ns: u64, cause: PauseCause, clock: &Clock) {
+        let wanted_s = until_ns.saturating_sub(clock.now_ns()) / 1_000_000_000;
+        if wanted_s > LONGEST_S {
+            log::warn!(
+                "[{}] a pause of {wanted_s} s is not believed: taken for one without an end",
+                self.own.venue
+            );
+            return self.pause_untold(scope, BAN_NS, cause, clock);
+        }
         let is_later = self.keeper(scope).state.lock().pauses.impose(scope, until_ns, cause);
         if !is_later {
             return;
@@ -396,7 +409,7 @@ impl State {
                 (window.limit.counts, window.limit.window_ns) == (word.counts, word.window_ns)
             };
             if let Some(window) = self.windows.iter_mut().find(is_it) {
-                window.learn(word, now_ns, wall_ns);
+                self.unknown_limits += u64::from(!window.learn(word, now_ns, wall_ns));
                 continue;
             }
             // A limit that is new to us. Without its amount there is nothing to keep.
@@ -404,7 +417,7 @@ impl State {
             let limit = Limit { counts: word.counts, amount, window_ns: word.window_ns };
             let share = self.spare.pop().unwrap_or_default();
             let mut window = Window::new(limit, share);
-            window.learn(word, now_ns, wall_ns);
+            self.unknown_limits += u64::from(!window.learn(word, now_ns, wall_ns));
             if self.windows.try_push(window).is_err() {
                 self.unknown_limits += 1;
             }

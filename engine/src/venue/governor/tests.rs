@@ -112,10 +112,24 @@ fn a_day_that_is_used_up_ends_at_midnight_of_the_venue() {
     let limit = Limit { counts: Counted::Orders, amount: 100, window_ns: day_s * S };
     let governor = Governor::new(&[limit]);
     let wall_ns = (3 * day_s - 600) as i64 * S as i64;
-    governor.learn(&said(Counted::Orders, day_s, None, Some(u32::MAX)), 0, wall_ns);
+    governor.learn(&said(Counted::Orders, day_s, None, Some(100)), 0, wall_ns);
     let held_back = governor.may_send(RequestClass::Order, 1, 0).unwrap_err();
     assert_eq!(held_back.until_ns, 660 * S);
     assert!(governor.may_send(RequestClass::Order, 1, 660 * S).is_ok());
+}
+
+#[test]
+fn a_count_and_a_pause_that_make_no_sense_hold_nothing_back_for_long() {
+    let governor = Governor::new(&[WEIGHT]);
+    governor.learn(&said(Counted::Weight, 60, None, Some(u32::MAX)), 0, 0);
+    assert!(governor.may_send(RequestClass::Order, 1, 0).is_ok());
+    assert_eq!(governor.reading(0).unknown_limits, 1, "it is counted");
+    let clock = Clock::manual(0).0;
+    for until_ns in [u64::MAX, 60 * 86_400 * S] {
+        governor.pause(PauseScope::Address, until_ns, BANNED, &clock);
+    }
+    let until_ns = governor.paused_until_ns(RequestClass::Cancel);
+    assert_eq!(until_ns, 240 * S, "as two bans without an end");
 }
 
 #[test]

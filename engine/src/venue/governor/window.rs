@@ -19,6 +19,9 @@ pub(super) struct Ask {
     pub(super) now_ns: u64,
 }
 
+/// A venue's count of so many times the limit is none.
+const ABSURD_TIMES: u64 = 10;
+
 /// A limit, and what was sent in the slices that count for it.
 #[derive(Debug)]
 pub(super) struct Window {
@@ -140,23 +143,28 @@ impl Window {
         if now_ns < self.told_until_ns { self.sum.max(self.told) } else { self.sum }
     }
 
-    /// Follows the venue's word on this limit. `wall_ns` is the wall time of `now_ns`.
-    pub(super) fn learn(&mut self, word: &LimitWord, now_ns: u64, wall_ns: i64) {
+    /// Follows the venue's word on this limit. `wall_ns` is the wall time of `now_ns`. False where a
+    /// number makes no sense: a venue bans long before so much is used.
+    pub(super) fn learn(&mut self, word: &LimitWord, now_ns: u64, wall_ns: i64) -> bool {
         if let Some(amount) = word.amount.filter(|amount| *amount > 0) {
             self.limit.amount = amount;
             self.is_learned = true;
         }
-        let Some(used) = word.used.map(u64::from) else { return };
+        let Some(used) = word.used.map(u64::from) else { return true };
+        if used > ABSURD_TIMES * u64::from(self.limit.amount) {
+            return false;
+        }
         if now_ns >= self.told_until_ns {
             self.told = 0;
         }
         // Somewhat less than we think: requests are on their way, or fills gave orders back. Much
         // less: the venue's window began anew.
         if used < self.told && 2 * used >= self.told {
-            return;
+            return true;
         }
         self.told = used;
         self.told_until_ns = self.end_of_theirs(now_ns, wall_ns);
+        true
     }
 
     /// When the venue's present window is over for sure.

@@ -15,6 +15,7 @@ use mio::Registry;
 use super::feed::{MarketFeed, MarketFeedOptions};
 use super::intake::FrameOutcome;
 use super::resubscribe::Resubscriptions;
+use super::rollover::Rollover;
 use super::snapshot_client::{Answer, SnapshotClient};
 use super::stream_port::{StreamPort, StreamRequest};
 use super::subscriptions::Subscriptions;
@@ -32,7 +33,7 @@ use crate::venue::{
 
 /// Frames taken in one duty cycle: what one read of a busy stream brings, so that the other agents
 /// of the core get their turn.
-const FRAMES_PER_CYCLE: usize = 64;
+pub(super) const FRAMES_PER_CYCLE: usize = 64;
 /// Between two looks for silence by time alone, ns: a quarter of the shortest silence that can be
 /// configured. Only a core that sleeps waits that long.
 const LOOK_NS: u64 = 25_000_000;
@@ -93,6 +94,8 @@ pub struct MarketAgent<P: MarketProtocol, O: EventOutlet> {
     pub(super) name: String,
     pub(super) venue: String,
     pub(super) session: Session,
+    /// The connection that follows the present one.
+    pub(super) rollover: Rollover,
     pub(super) feed: MarketFeed<P>,
     pub(super) subscriptions: Subscriptions,
     /// What it subscribes to, where that is known.
@@ -158,6 +161,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
                 (port.subscriptions(), Some(port))
             }
         };
+        let rollover = Rollover::new::<P>(&session, wiring.clock.clone());
         let mut session = Session::new(session, P::KEEP_ALIVE, wiring.clock.clone());
         session.record(wiring.tap);
         let is_off = !wiring.switch.is_on();
@@ -169,6 +173,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             name: format!("{venue}:{role}"),
             venue,
             session,
+            rollover,
             feed: MarketFeed::new(
                 MarketFeedOptions { has_any_bars, ..feed },
                 wiring.clock.clone(),
@@ -257,7 +262,9 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
                 1
             }
             Progress::Closed(reason) => {
-                self.on_closed(&reason);
+                if !self.ended_while_joining() {
+                    self.on_closed(&reason);
+                }
                 1
             }
         }
@@ -268,6 +275,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         log::info!("[{}] market data connected to {}", self.venue, self.session.endpoint());
         self.stats.clear_trouble();
         self.subscriptions.restart();
+        self.rollover.opened::<P>(self.now_ns);
         self.feed.on_connected(self.now_ns);
         for stream in &self.expected {
             self.feed.expect(*stream, self.now_ns);
@@ -310,6 +318,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         if self.is_off {
             let was_open = self.session.is_open();
             self.session.suspend();
+            self.rollover.give_up(u64::MAX);
             // Of a connection that was lost before, everybody knows.
             if was_open {
                 self.disconnected();
@@ -350,6 +359,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
                     self.unfinished = Some(trace_id);
                     break;
                 }
+                FrameOutcome::Shutdown if self.on_notice() => {}
                 FrameOutcome::Shutdown => self.session.fail(CloseReason::Refused {
                     operation: "read",
                     reason: "the venue shuts this connection down",
@@ -419,6 +429,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     /// Stops taking market data; what was published stays to be drained.
     fn close(&mut self) -> usize {
         self.session.end_for_good();
+        self.rollover.end_for_good();
         self.stats.set_state(self.session.state());
         usize::from(self.outlet.take().is_some())
     }
@@ -431,6 +442,7 @@ impl<P: MarketProtocol, O: EventOutlet + Send + 'static> Agent for MarketAgent<P
 
     fn on_start(&mut self, registry: &Registry) {
         self.session.register(registry);
+        self.rollover.register(registry);
     }
 
     fn duty_cycle(&mut self) -> usize {
@@ -452,7 +464,11 @@ impl<P: MarketProtocol, O: EventOutlet + Send + 'static> Agent for MarketAgent<P
             work += self.exchange_streams();
         }
         if self.session.is_open() {
+            self.feed.overlap = self.rollover.overlap();
             work += self.take_frames();
+        }
+        if self.rollover.is_due(self.now_ns) {
+            work += self.roll();
         }
         // Also while disconnected: the word that a book can't be trusted may still wait for room.
         self.check_deadlines();

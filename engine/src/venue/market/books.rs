@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use super::doubt::{Doubt, Sign};
+use super::overlap::Overlap;
 use super::pacing::{SnapshotPace, SnapshotPacer};
 use super::plausible::is_near;
 use super::refresh::{Refresh, RefreshPace};
@@ -245,12 +246,19 @@ impl FeedBooks {
         stamper: &mut Stamper,
         index: usize,
         diff: &Diff<'_>,
-        origin: Origin,
+        (origin, overlap): (Origin, Overlap),
         outlet: &mut impl EventOutlet,
     ) -> bool {
         let Some(slot) = self.books.get_mut(index) else { return false };
         let was = slot.sync.status();
-        let mut outcome = slot.sync.on_diff(diff);
+        let mut outcome = match overlap {
+            Overlap::None => slot.sync.on_diff(diff),
+            _ => slot.sync.on_diff_beside(diff, overlap.waits()),
+        };
+        if outcome == DiffOutcome::Old && overlap != Overlap::None {
+            stamper.stats.repeats();
+            return false;
+        }
         if outcome != DiffOutcome::Old {
             slot.heard_ns = origin.receive_ns;
         } else if origin.receive_ns.saturating_sub(slot.heard_ns) > STUCK_NS {

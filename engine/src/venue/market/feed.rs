@@ -15,6 +15,7 @@ use super::bars::Bars;
 use super::books::{BookTelling, FeedBooks};
 use super::doubt::Sign;
 use super::intake::{BACK_MAX, FrameOutcome, Intake, state_of};
+use super::overlap::Overlap;
 use super::pacing::SnapshotPace;
 use super::plausible::{Numbers, Times};
 use super::refresh::RefreshPace;
@@ -109,6 +110,8 @@ pub struct MarketFeed<P> {
     /// Streams that are heard again, to be said.
     back: ArrayVec<Stream, BACK_MAX>,
     wrong_quotes: Option<InstrumentId>,
+    /// Which of two connections the frames come from.
+    pub(super) overlap: Overlap,
 }
 
 impl<P: MarketProtocol> MarketFeed<P> {
@@ -148,6 +151,7 @@ impl<P: MarketProtocol> MarketFeed<P> {
             next_bound_ns: 0,
             back: ArrayVec::new(),
             wrong_quotes: None,
+            overlap: Overlap::None,
         }
     }
 
@@ -200,6 +204,7 @@ impl<P: MarketProtocol> MarketFeed<P> {
             outcome,
             refused: None,
             is_untimely: false,
+            overlap: self.overlap,
         };
         let decoded = protocol.decode(raw, &mut intake);
         let (outcome, refused, is_untimely) = (intake.outcome, intake.refused, intake.is_untimely);

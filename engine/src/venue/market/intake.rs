@@ -4,6 +4,7 @@ use arrayvec::ArrayVec;
 
 use super::bars::{BarIs, Bars};
 use super::books::FeedBooks;
+use super::overlap::Overlap;
 use super::plausible::{Number, Numbers, Times};
 use super::silence::SilenceWatch;
 use super::stamper::{Origin, Stamper};
@@ -71,6 +72,8 @@ pub(super) struct Intake<'f, O> {
     pub(super) refused: Option<DecodeError>,
     /// A time was not believed.
     pub(super) is_untimely: bool,
+    /// Whether another connection tells the same.
+    pub(super) overlap: Overlap,
 }
 
 impl<O: EventOutlet> Intake<'_, O> {
@@ -85,6 +88,18 @@ impl<O: EventOutlet> Intake<'_, O> {
             trace_id: self.stamper.trace_id,
             renumbered: 0,
         }
+    }
+
+    /// Whether a price makes no sense after those before it.
+    #[inline]
+    fn is_far(&mut self, symbol: Symbol, kind: EventKind, price: i64) -> bool {
+        let place = Streams::place(symbol.slot, kind);
+        let numbers = place.and_then(|place| self.numbers.get_mut(place));
+        let is_far = numbers.is_some_and(|numbers| !numbers.take_price(price));
+        if is_far {
+            self.refused = Some(DecodeError::nonsense("price far from the one before"));
+        }
+        is_far
     }
 
     /// A time, or 0 for one that is not believed.
@@ -110,6 +125,10 @@ impl<O: EventOutlet> Intake<'_, O> {
         let mut origin = self.origin(symbol, sequence, venue_time_ns);
         let Some(place) = Streams::place(symbol.slot, T::KIND) else { return };
         if let Some(numbers) = self.numbers.get_mut(place) {
+            if self.overlap != Overlap::None && self.overlap.leaves_out(T::KIND, numbers, sequence)
+            {
+                return self.stamper.stats.repeats();
+            }
             if numbers.take(sequence, self.receive_ns) == Number::Absurd {
                 self.refused = Some(DecodeError::nonsense("number far from the one before"));
                 return;
@@ -189,7 +208,8 @@ impl<O: EventOutlet> Intake<'_, O> {
             // It would tell a repeat from a new numbering.
             diff.venue_time_ns = last_ns;
         }
-        if self.books.on_diff(self.stamper, symbol.slot, &diff, origin, self.outlet) {
+        let told = (origin, self.overlap);
+        if self.books.on_diff(self.stamper, symbol.slot, &diff, told, self.outlet) {
             self.heard_book(symbol);
         }
     }
@@ -201,13 +221,21 @@ impl<O: EventOutlet> MarketSink for Intake<'_, O> {
         self.outcome = FrameOutcome::Decoded;
         match message {
             MarketMessage::Quote { symbol, update_id, venue_time_ns, quote } => {
+                let price = quote.bid_price.max(quote.ask_price);
+                if self.is_far(symbol, EventKind::Quote, price) {
+                    return;
+                }
                 self.books.quoted(symbol.slot, &quote, self.receive_ns);
                 self.publish(&quote, symbol, update_id, venue_time_ns);
             }
             MarketMessage::Trade { symbol, trade_id, venue_time_ns, trade } => {
+                if self.is_far(symbol, EventKind::Trade, trade.last_price) {
+                    return;
+                }
                 self.books.traded(symbol.slot, trade.last_price, self.receive_ns);
                 self.publish(&trade, symbol, trade_id, venue_time_ns);
             }
+            MarketMessage::Bar { .. } if self.overlap.waits() => self.stamper.stats.repeats(),
             MarketMessage::Bar { symbol, venue_time_ns, bar } => {
                 self.bar(&bar, symbol, venue_time_ns);
             }

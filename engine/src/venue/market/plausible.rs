@@ -18,6 +18,10 @@ const BORNE_OUT: u8 = 3;
 /// A time may be off from what passed since the time before by this much, ns.
 const TIME_OFF_NS: i64 = 3_600_000_000_000;
 
+/// A price is at most this many times the one before of its stream, and at least as small a part of
+/// it: else it is left out, until others bear it out.
+const NEXT_PRICE_TIMES: i64 = 10;
+
 /// Best prices of a snapshot are at most this many times the last price, and at least as small a
 /// part of it: else it is another instrument's.
 const PRICE_TIMES: i64 = 3;
@@ -44,6 +48,10 @@ pub(super) struct Numbers {
     rival: u64,
     rivals: u8,
     is_begun: bool,
+    /// The last price that was taken; 0 before the first of a connection. And those in a row that
+    /// are far from it.
+    price: i64,
+    far: u8,
     /// How often it has been numbered anew, wrapping.
     pub(super) renumbered: u8,
 }
@@ -61,6 +69,38 @@ impl Numbers {
     /// Another connection: its first number is taken as it is.
     pub(super) fn restart(&mut self) {
         (self.is_begun, self.rivals) = (false, 0);
+        (self.price, self.far) = (0, 0);
+    }
+
+    /// Takes the next price of the stream; 0 is none. False for one that is far from the one
+    /// before, unless it is the third in a row.
+    #[inline]
+    pub(super) fn take_price(&mut self, price: i64) -> bool {
+        let is_near = price <= self.price.saturating_mul(NEXT_PRICE_TIMES)
+            && self.price <= price.saturating_mul(NEXT_PRICE_TIMES);
+        if is_near {
+            (self.price, self.far) = (price, 0);
+            return true;
+        }
+        self.judge_price(price)
+    }
+
+    #[cold]
+    fn judge_price(&mut self, price: i64) -> bool {
+        if price <= 0 {
+            return true;
+        }
+        self.far += 1;
+        if self.price > 0 && self.far < BORNE_OUT {
+            return false;
+        }
+        (self.price, self.far) = (price, 0);
+        true
+    }
+
+    /// The last number that was taken; `None` before the first of a connection.
+    pub(super) fn last(&self) -> Option<u64> {
+        self.is_begun.then_some(self.last)
     }
 
     /// Takes the next number of the stream; 0 is none.
@@ -151,6 +191,23 @@ mod tests {
     use super::*;
 
     const S: u64 = 1_000_000_000;
+
+    #[test]
+    fn a_price_far_from_the_one_before_is_left_out_until_the_third_in_a_row_bears_it_out() {
+        let mut numbers = Numbers::default();
+        assert!(numbers.take_price(0) && numbers.take_price(60_000), "the first of all");
+        for price in [60_000_000, 600_001, 5_999] {
+            assert!(!numbers.take_price(price), "{price}");
+            assert!(numbers.take_price(60_000) && numbers.take_price(599_999));
+            assert!(numbers.take_price(60_000));
+        }
+        // A side that is empty says nothing of the price.
+        assert!(numbers.take_price(0) && numbers.take_price(60_000));
+        let taken = [600_100; 4].map(|price| numbers.take_price(price));
+        assert_eq!(taken, [false, false, true, true]);
+        numbers.restart();
+        assert!(numbers.take_price(1), "another connection");
+    }
 
     #[test]
     fn one_absurd_number_is_left_out_and_the_next_ones_pass() {

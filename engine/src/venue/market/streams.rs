@@ -90,6 +90,8 @@ pub(super) struct Streams {
     connected_ns: Option<u64>,
     /// Silence before that says nothing, ns: we did not read.
     excused_ns: u64,
+    /// When any of them was heard last, ns.
+    any_ns: u64,
     may_reconnect_ns: u64,
     reconnect_wait_ns: u64,
 }
@@ -104,6 +106,7 @@ impl Streams {
             floor_ns,
             connected_ns: None,
             excused_ns: 0,
+            any_ns: 0,
             may_reconnect_ns: 0,
             reconnect_wait_ns: RECONNECT_NS,
         }
@@ -147,6 +150,7 @@ impl Streams {
         let Some(stream) = self.streams.get_mut(place) else { return false };
         let pause_ns = now_ns.saturating_sub(stream.heard_ns.max(self.excused_ns));
         stream.heard_ns = now_ns;
+        self.any_ns = now_ns;
         stream.count = stream.count.saturating_add(1);
         if stream.is_stale || !stream.is_queued {
             return self.is_back(place, pause_ns, now_ns);
@@ -242,9 +246,13 @@ impl Streams {
     }
 
     /// Requests before the connection is given up. Books and quotes change soon where anything is
-    /// traded; trades may not come for hours, unless they came all the time.
+    /// traded; trades may not come for hours, unless they came all the time. A connection on which
+    /// others are heard is given up later: a new one costs every book of it a snapshot.
     fn patience(&self, place: usize) -> u8 {
-        match (self.streams[place].count, KINDS[place % KINDS.len()]) {
+        let stream = &self.streams[place];
+        let are_others_heard = self.any_ns > stream.heard_ns + self.limit_ns(place);
+        match (stream.count, KINDS[place % KINDS.len()]) {
+            (..BUSY, EventKind::Quote | EventKind::Book) if are_others_heard => 3,
             (0, EventKind::Quote | EventKind::Book) => 2,
             (_, EventKind::Quote | EventKind::Book) | (BUSY.., _) => 1,
             _ => 4,

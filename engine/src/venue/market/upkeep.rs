@@ -22,6 +22,10 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         if self.asked.is_none()
             && let Some(mut request) = port.staged.take()
         {
+            // What is added now would be missing on the next connection.
+            if self.rollover.is_under_way() {
+                self.rollover.give_up(self.now_ns);
+            }
             request.subscriptions.take_over(&self.subscriptions);
             std::mem::swap(&mut request.subscriptions, &mut self.subscriptions);
             self.asked = Some(request);

@@ -24,6 +24,7 @@ use crossbeam_utils::CachePadded;
 use mio::Registry;
 use pitlane_ring::Consumer;
 
+use super::account_stream::AccountStream;
 use super::gate::Gate;
 use super::leaving::LeftOrder;
 use super::listing::Known;
@@ -31,6 +32,7 @@ use super::names::OrderNames;
 use super::plausible::FeeBounds;
 use super::reconcile::Reconciler;
 use super::requests_in_flight::{Asked, RequestsInFlight};
+use super::rollover::OrderRollover;
 use super::stage::{BATCH, LOOK_NS, Presence, QUERIES_MAX, Stage};
 use super::start_recovery::StartRecovery;
 use super::table::OrderTable;
@@ -52,7 +54,7 @@ use crate::venue::{
 /// Bytes of an offending frame that are kept.
 const OFFENDING_BYTES_MAX: usize = 4_096;
 /// Room in the link that one frame needs: what one word tells, or the balances of a few assets.
-const EVENTS_PER_FRAME_MAX: usize = 8;
+pub(super) const EVENTS_PER_FRAME_MAX: usize = 8;
 /// Pause of a parked core while the link is full, ns.
 const HELD_BACK_NS: u64 = 1_000_000;
 /// No request is longer, bytes.
@@ -124,6 +126,8 @@ pub struct OrderSessionTotals {
 pub struct OrderAgent<O: EventOutlet, P: OrderProtocol> {
     pub(super) name: String,
     pub(super) session: Session,
+    /// The connection that follows the present one.
+    pub(super) rollover: OrderRollover,
     pub(super) protocol: P,
     pub(super) commands: Consumer<OrderCommand>,
     pub(super) ready: Arc<AtomicBool>,
@@ -164,6 +168,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[must_use]
     pub fn new(protocol: P, options: OrderOptions, wiring: OrderWiring<O>) -> OrderAgent<O, P> {
         let gate = Gate::new(options.session.governor.clone());
+        let rollover = OrderRollover::new::<P>(&options.session, wiring.clock.clone());
         let mut session = Session::new(options.session, P::KEEP_ALIVE, wiring.clock.clone());
         let presence = presence_at_start(&wiring.switch, &mut session);
         wiring.stats.set_state(session.state());
@@ -174,6 +179,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         OrderAgent {
             name: format!("{}:orders", options.venue),
             session,
+            rollover,
             commands: wiring.commands,
             ready: wiring.ready,
             stop: wiring.stop,
@@ -214,10 +220,14 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 failure: None,
                 cancelled_outside: 0,
                 silent_finds: 0,
+                account_stream: AccountStream::default(),
                 cut_ns: 0,
                 look_at_all_ns: 0,
                 wants_look_at_all: false,
+                is_ending: false,
                 fills_known: Known::Untried,
+                time_known: Known::Untried,
+                stream_known: Known::Untried,
                 listing: None,
                 fills_max: P::FILLS_MAX,
                 lines: Reconciler::<O>::lines(),
@@ -258,6 +268,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 let (venue, endpoint) = (&self.orders.venue, self.session.endpoint());
                 log::info!("[{venue}] orders connected to {endpoint}");
                 self.orders.logon_replies = 0;
+                self.rollover.opened::<P>(self.orders.now_ns);
                 self.stage = Stage::Timing;
                 1
             }
@@ -326,13 +337,14 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         self.stage = Stage::Down;
         self.unwritten.clear();
         self.orders.failure = None;
+        self.rollover.give_up(u64::MAX);
         self.orders.disconnected();
     }
 
     /// Takes the frames of at most one read.
     #[inline]
     fn take_frames(&mut self) -> usize {
-        let Self { session, protocol, orders, .. } = self;
+        let Self { session, protocol, orders, rollover, .. } = self;
         let mut work = 0;
         self.is_held_back = false;
         while work < BATCH {
@@ -359,6 +371,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         if let Some((operation, reason, code)) = orders.failure.take() {
             session.fail(CloseReason::Refused { operation, reason, code });
         }
+        if std::mem::take(&mut orders.is_ending) {
+            rollover.noticed(orders.now_ns);
+        }
         work + usize::from(session.has_heard())
     }
 
@@ -377,6 +392,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             }
             Stage::Asking if self.is_everything_known() => {
                 self.stage = Stage::Ready;
+                self.orders.account_stream.subscribed(self.orders.now_ns);
                 log::info!("[{}] orders ready", self.orders.venue);
             }
             _ => return 0,
@@ -401,6 +417,7 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
 
     fn on_start(&mut self, registry: &Registry) {
         self.session.register(registry);
+        self.rollover.register(registry);
     }
 
     fn duty_cycle(&mut self) -> usize {
@@ -433,6 +450,9 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
         } else {
             self.orders.flush_backlog();
         }
+        if self.rollover.is_due(self.orders.now_ns) {
+            work += self.roll();
+        }
         if self.presence != Presence::On || !self.switch.is_on() {
             work += self.follow_switch();
         }
@@ -445,7 +465,8 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
             self.look_for_cancels();
         }
         if self.orders.now_ns >= self.next_cancel_ns {
-            work += self.cancel_wanted(is_killed);
+            // Also while a quarantined consumer has its own looked for all the time.
+            work += self.cancel_wanted(is_killed || self.ends_with_cancels(phase));
         }
         if self.orders.cancelled_outside > 0 {
             self.say_cancelled();
@@ -475,7 +496,9 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
             Presence::On | Presence::Off => u64::MAX,
         };
         let logon_ns = if self.waits_to_log_on() { self.now_ns() + LOOK_NS } else { u64::MAX };
+        let stream_ns = self.stream_look_ns();
         let own_ns = look_ns.min(ask_ns).min(held_ns).min(cancel_ns).min(leave_ns).min(logon_ns);
+        let own_ns = own_ns.min(stream_ns).min(self.rollover.next_timer_ns(self.now_ns()));
         self.session.next_timer_ns().min(own_ns)
     }
 

@@ -4,6 +4,7 @@
 //! `agent` the agent that joins them to a socket, through the venue's
 //! [`OrderProtocol`](crate::venue::protocol::OrderProtocol).
 
+mod account_stream;
 mod agent;
 mod amendments;
 mod answer;
@@ -27,6 +28,7 @@ mod recovery;
 mod replies;
 mod report;
 mod requests_in_flight;
+mod rollover;
 mod stage;
 mod start_recovery;
 pub mod states;

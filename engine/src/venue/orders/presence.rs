@@ -30,6 +30,12 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         work
     }
 
+    /// Whether what is open is cancelled now, since the run ends or the venue is left.
+    pub(super) fn ends_with_cancels(&self, phase: Phase) -> bool {
+        let is_leaving = matches!(self.presence, Presence::Leaving { .. });
+        (phase == Phase::Draining || is_leaving) && self.cancels_all()
+    }
+
     /// Whether the end of the run cancels what is open.
     fn cancels_all(&self) -> bool {
         self.cancel_on_stop || self.stop.is_killed()
@@ -118,6 +124,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         self.say_cancelled();
         self.left = self.resting();
         self.session.end_for_good();
+        self.rollover.end_for_good();
         self.orders.stats.set_state(self.session.state());
         self.ready.store(false, Ordering::Release);
         self.orders.outlet = None;

@@ -111,6 +111,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         }
         self.next_look_ns = now_ns + LOOK_NS;
         self.ask_time();
+        self.ask_whether_stream_stands();
         self.orders.look_at_all();
         let before_ns = now_ns.saturating_sub(self.answer_ns);
         while let Some(asked) = self.orders.requests.next_overdue(before_ns) {
@@ -118,6 +119,11 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         }
         let max_ns = self.answer_ns.max(self.orders.in_flight_max_ns);
         self.orders.requests.forget(now_ns.saturating_sub(max_ns));
+        if self.rollover.is_joining()
+            && let Some((_, reason, _)) = self.orders.failure.take()
+        {
+            self.give_next_up(reason);
+        }
         if let Some((operation, reason, code)) = self.orders.failure.take() {
             self.session.fail(CloseReason::Refused { operation, reason, code });
         }

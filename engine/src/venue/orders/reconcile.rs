@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 use crossbeam_utils::CachePadded;
 
+use super::account_stream::AccountStream;
 use super::gate::Gate;
 use super::listing::{Known, Listing};
 use super::names::OrderNames;
@@ -33,7 +34,7 @@ use crate::venue::{EventOutlet, IntakeStats, LetterReason, TraceIds, VenueClock}
 /// most, ns.
 const LOOK_AT_ALL_NS: u64 = 10_000_000_000;
 /// Ends that were inferred this long before a session was lost are asked for once more, ns.
-const DOUBTED_AGAIN_NS: u64 = 120_000_000_000;
+pub(super) const DOUBTED_AGAIN_NS: u64 = 120_000_000_000;
 /// An end that was inferred since the venue knows no such order is asked for once more after
 /// this, ns.
 pub(super) const GONE_AGAIN_NS: u64 = 60_000_000_000;
@@ -82,14 +83,20 @@ pub(super) struct Reconciler<O> {
     /// Orders that were ended by cancels from outside their strategies.
     pub(super) cancelled_outside: u64,
     pub(super) silent_finds: u32,
+    pub(super) account_stream: AccountStream,
     /// When the last connection ended, ns of the engine's clock: what was sent before was to be
     /// told on another stream than the present one.
     pub(super) cut_ns: u64,
     /// No look at all open orders before, ns; and whether one is wanted.
     pub(super) look_at_all_ns: u64,
     pub(super) wants_look_at_all: bool,
+    /// The venue says that the connection will end.
+    pub(super) is_ending: bool,
     /// Whether the venue has lists of fills, and the one that is being read.
     pub(super) fills_known: Known,
+    /// Whether it answers a question for its time, and one for the account's stream.
+    pub(super) time_known: Known,
+    pub(super) stream_known: Known,
     pub(super) listing: Option<Listing>,
     /// Fills in one reply.
     pub(super) fills_max: usize,
@@ -123,6 +130,7 @@ impl<O: EventOutlet> Reconciler<O> {
         match message {
             OrderMessage::Report { name, report, venue_time_ns, unreadable } => {
                 self.stats.decoded();
+                self.account_stream.heard(self.now_ns);
                 self.on_report(name, &report, venue_time_ns, raw);
                 if let Some(error) = unreadable {
                     self.on_lost_fee(name, error, raw);
@@ -130,6 +138,7 @@ impl<O: EventOutlet> Reconciler<O> {
             }
             OrderMessage::Balances { venue_time_ns, entries, unreadable } => {
                 self.stats.decoded();
+                self.account_stream.heard(self.now_ns);
                 self.on_balances(venue_time_ns, entries, raw);
                 if let Some(error) = unreadable {
                     self.letter(error.reason, error.detail, raw);
@@ -142,6 +151,10 @@ impl<O: EventOutlet> Reconciler<O> {
             OrderMessage::Unasked(failure) => {
                 self.stats.control();
                 self.on_unasked(&outcome(&failure), &failure, raw);
+            }
+            OrderMessage::EndingSoon => {
+                self.stats.control();
+                self.is_ending = true;
             }
             OrderMessage::Closing(reason) => {
                 self.stats.control();
@@ -289,7 +302,11 @@ impl<O: EventOutlet> Reconciler<O> {
     }
 
     /// A balance goes with the first instrument that trades its asset: routes are by instrument.
-    fn on_balances(&mut self, venue_time_ns: i64, entries: &[AssetBalance], raw: &[u8]) {
+    fn on_balances(&mut self, mut venue_time_ns: i64, entries: &[AssetBalance], raw: &[u8]) {
+        if !is_of_now(venue_time_ns, self.venue_clock.at_ms(self.now_ns)) {
+            self.letter(LetterReason::Order, "time of balances is a day or more off", raw);
+            venue_time_ns = 0;
+        }
         for entry in entries {
             let name = entry.asset.as_str();
             let traded = self.instruments.asset(name).zip(asset_code(name));
@@ -329,6 +346,9 @@ impl<O: EventOutlet> Reconciler<O> {
                 self.on_no_fills(key);
             }
             Asked::Time => self.venue_clock.failed(self.now_ns),
+            Asked::Subscribe => {
+                self.failure.get_or_insert(("subscribe", "no answer in time", 0));
+            }
         }
     }
 
@@ -344,6 +364,8 @@ impl<O: EventOutlet> Reconciler<O> {
                  more in this run; prices or fees of fills that were missed stay as they were told"
             );
         }
+        self.note_ended(Asked::Time);
+        self.note_ended(Asked::Subscribe);
         self.requests.clear();
         (self.silent_finds, self.logons_refused) = (0, 0);
         self.cut_ns = self.now_ns;
@@ -356,6 +378,19 @@ impl<O: EventOutlet> Reconciler<O> {
                 (order.is_asked, order.holds_session) = (false, true);
                 order.word(Word::Cut, now, told);
             });
+        }
+    }
+
+    /// A venue that does not know a request may end the session for it. Once is enough.
+    fn note_ended(&mut self, asked: Asked) {
+        let known = match asked {
+            Asked::Time => &mut self.time_known,
+            _ => &mut self.stream_known,
+        };
+        if *known == Known::Untried && self.requests.waits_for(asked) {
+            *known = Known::EndsSession;
+            let (venue, what) = (&self.venue, asked.what());
+            log::warn!("[{venue}] the session ended with {what}: not asked again in this run");
         }
     }
 

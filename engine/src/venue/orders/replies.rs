@@ -36,6 +36,14 @@ impl<O: EventOutlet> Reconciler<O> {
             self.venue_clock.measured(sent_ns, self.read_ns, time_ns);
         }
         let asked = match self.requests.take(reply.id) {
+            Some(Answered::First(Asked::Time)) => {
+                self.time_known = Known::Answered;
+                Asked::Time
+            }
+            Some(Answered::First(Asked::Subscribe)) => {
+                self.stream_known = Known::Answered;
+                Asked::Subscribe
+            }
             Some(Answered::First(asked)) => asked,
             Some(Answered::Again(asked)) => return self.on_second_reply(asked, reply, raw),
             None => {
@@ -98,6 +106,7 @@ impl<O: EventOutlet> Reconciler<O> {
             }
             Asked::Fills(key) => self.on_no_fills(key),
             Asked::Time => self.venue_clock.failed(self.now_ns),
+            Asked::Subscribe => self.account_stream.unclear(self.now_ns),
         }
     }
 
@@ -116,6 +125,7 @@ impl<O: EventOutlet> Reconciler<O> {
         match asked {
             Asked::Logon(_) => self.logon_replies += 1,
             Asked::Time => {}
+            Asked::Subscribe => self.on_stream_renewed(),
             Asked::Submit(key) => {
                 let sent_reports = 0;
                 self.table.change(key, |order| order.named_by_reply(body.venue_order_id));
@@ -319,6 +329,8 @@ impl<O: EventOutlet> Reconciler<O> {
             }
             (Asked::Logon(_), _) => {}
             (Asked::Time, _) => self.venue_clock.failed(self.now_ns),
+            (Asked::Subscribe, Outcome::Subscribed) => self.account_stream.stands(self.now_ns),
+            (Asked::Subscribe, _) => self.account_stream.unclear(self.now_ns),
         }
     }
 

@@ -22,13 +22,15 @@ pub(super) enum Asked {
     Fills(OrderKey),
     /// Tell the venue's time.
     Time,
+    /// Subscribe to the account's stream, unless it stands.
+    Subscribe,
 }
 
 impl Asked {
     /// The order that it is about.
     pub(super) fn order(self) -> Option<OrderKey> {
         match self {
-            Asked::Logon(_) | Asked::Time => None,
+            Asked::Logon(_) | Asked::Time | Asked::Subscribe => None,
             Asked::Submit(key) | Asked::Cancel(key) | Asked::Amend(key) => Some(key),
             Asked::Query(key, _) | Asked::Fills(key) => Some(key),
         }
@@ -39,6 +41,7 @@ impl Asked {
         match self {
             Asked::Logon(step) => step,
             Asked::Time => "the question for the time",
+            Asked::Subscribe => "whether the account's stream stands",
             Asked::Submit(_) => "order",
             Asked::Cancel(_) => "the cancel of order",
             Asked::Amend(_) => "the amendment of order",
@@ -203,6 +206,24 @@ impl RequestsInFlight {
             if slot.is_some_and(is_over) {
                 *slot = None;
                 self.count -= 1;
+            }
+        }
+    }
+
+    /// Whether such a request waits, overdue or not.
+    #[cold]
+    pub(super) fn waits_for(&self, asked: Asked) -> bool {
+        let mut waiting = self.slots.iter().flatten().filter(|waiting| !waiting.is_answered);
+        waiting.any(|waiting| waiting.asked == asked)
+    }
+
+    /// Forgets the steps of a logon: the connection they went out on is gone.
+    #[cold]
+    pub(super) fn forget_logons(&mut self) {
+        for index in 0..SLOTS {
+            let of_logon = |waiting: &Waiting| matches!(waiting.asked, Asked::Logon(_));
+            if let Some(waiting) = self.slots[index].filter(of_logon) {
+                self.take(waiting.id);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The venue's time on an order connection: when to wait for it, to ask for it, to distrust it.
 
 use super::agent::OrderAgent;
+use super::listing::Known;
 use super::reconcile::Reconciler;
 use super::requests_in_flight::Asked;
 use crate::venue::EventOutlet;
@@ -26,7 +27,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[cold]
     pub(super) fn ask_time(&mut self) {
         let (now_ns, class) = (self.orders.now_ns, RequestClass::Query);
-        if !self.orders.venue_clock.is_due_on_orders(now_ns)
+        if self.orders.time_known == Known::EndsSession
+            || !self.orders.venue_clock.is_due_on_orders(now_ns)
             || !self.orders.gate.may_send(class, TIME_WEIGHT, now_ns)
         {
             return;

@@ -103,6 +103,10 @@ pub trait MarketProtocol: Sized + Send + 'static {
         Ok(())
     }
 
+    /// After this time the venue ends a connection, ns; `None` where it says nothing of it. The
+    /// next one takes over before, without a gap, where snapshots are had over REST.
+    const LIFE_NS: Option<u64> = None;
+
     /// Path, query and weight of the request for the venue's own limits, for which it wants one of
     /// its symbols; `None` where REST tells none.
     fn limits_request(_native: &str) -> Option<(String, u32)> {

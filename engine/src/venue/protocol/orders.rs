@@ -101,6 +101,8 @@ pub enum OrderMessage<'a> {
     Reply(Reply<'a>),
     /// A failure of no request of ours, such as a pause that the venue wants.
     Unasked(Failure<'a>),
+    /// The connection will end: the next one is to be made now.
+    EndingSoon,
     /// The connection, or the account's stream on it, ends; why.
     Closing(&'static str),
     /// Known by this name, and of no use to the engine.
@@ -154,6 +156,8 @@ pub enum Outcome {
     TooManyOrders,
     /// It was not done, since its time stamp is not the venue's time.
     WrongTime,
+    /// The account's stream is subscribed to already.
+    Subscribed,
 }
 
 /// Reads the frames of one order connection. It needs no keys: what was kept of a frame can be read
@@ -186,6 +190,15 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// The steps of the logon, by their names in messages; each waits for the reply to the one
     /// before.
     const LOGON: &'static [&'static str];
+
+    /// The step of the logon that subscribes to the account's stream, where asking again does no
+    /// harm: the venue says that the stream stands ([`Outcome::Subscribed`]), or subscribes anew.
+    /// `None` where a venue has no such request.
+    const SUBSCRIBE_STEP: Option<usize> = None;
+
+    /// After this time the venue ends a connection, ns; `None` where it says nothing of it. The
+    /// next one takes over before.
+    const LIFE_NS: Option<u64> = None;
 
     /// The order types that it can have; any other is refused before it is written.
     const ORDER_TYPES: OrderTypes;

@@ -165,6 +165,11 @@ impl Simulation {
                     }
                 }
             }
+            Some(Fault::StreamLost) => {
+                for client in clients.sessions() {
+                    client.session.user_subscription = None;
+                }
+            }
             _ => {}
         }
     }

@@ -53,6 +53,31 @@ fn live() -> BookSync {
 }
 
 #[test]
+fn beside_another_connection_a_repeat_with_a_newer_time_is_old_and_a_hole_waits_for_the_other() {
+    let mut sync = live();
+    let mut beside = |ids: (u64, u64), time, waits| {
+        let diff = Diff {
+            first_update_id: ids.0,
+            final_update_id: ids.1,
+            previous_update_id: 0,
+            checksum: None,
+            venue_time_ns: time,
+            bids: &[level(10, qty_of(ids.1))],
+            asks: &[],
+        };
+        (sync.on_diff_beside(&diff, waits), sync.last_update_id())
+    };
+    // The venue stamps each connection by itself.
+    assert_eq!(beside((99, 100), 105, false), (DiffOutcome::Old, 100));
+    assert_eq!(beside((102, 102), 102, true), (DiffOutcome::Old, 100));
+    assert_eq!(beside((101, 101), 101, false), (DiffOutcome::Applied, 101));
+    assert_eq!(beside((101, 103), 103, true), (DiffOutcome::Applied, 103));
+    assert_eq!(beside((102, 102), 104, false), (DiffOutcome::Old, 103));
+    assert_eq!(beside((105, 105), 105, false).0, DiffOutcome::Gap, "nobody brings the one between");
+    assert_eq!(sync.status(), BookStatus::Syncing);
+}
+
+#[test]
 fn wants_a_snapshot_only_once_a_diff_is_there() {
     // EDGE-16: diff before snapshot.
     let mut sync = BookSync::new(BookRule::Contiguous, &OPTIONS);

@@ -116,7 +116,8 @@ impl FaultRule {
             Fault::IdRestart
             | Fault::ServerShutdown { .. }
             | Fault::StreamTerminated
-            | Fault::MarketBreak { .. } => occasion == Occasion::Tenth,
+            | Fault::MarketBreak { .. }
+            | Fault::StreamLost => occasion == Occasion::Tenth,
             Fault::Gap | Fault::Duplicate | Fault::Reorder | Fault::LostLevels => {
                 occasion == Occasion::Frame(self.only.unwrap_or(FrameKind::Depth))
             }

@@ -158,6 +158,8 @@ pub enum Fault {
         #[serde(rename = "duration_ms", with = "millis")]
         duration: Duration,
     },
+    /// The account's event streams end without a word; their connections live on.
+    StreamLost,
 }
 
 /// Lengths of time as whole milliseconds.
@@ -226,7 +228,7 @@ fault_names! {
     OversizeFrame, UnknownEvent, MaskedFrame, ReservedBit, BadOpcode, RefuseRest,
     UnknownOutcome, FalseRefusal, LateForward, LostReply, LostReport, ReorderReports, AbsurdField,
     ReplicaLag, OrderLimit, Ban, KeyRevoked, SilentStream, FutureSnapshot, IdRestart, ServerShutdown,
-    StreamTerminated, MarketBreak,
+    StreamTerminated, MarketBreak, StreamLost,
 }
 
 /// When a rule strikes; events are counted from 1.

@@ -137,6 +137,10 @@ impl Api {
         self.authorize(call, talk)?;
         match call.method {
             "userDataStream.subscribe" => {
+                if talk.session.user_subscription.is_some() {
+                    let message = "Subscription already active for this account/session.";
+                    return Err(Refusal::bad(-2035, message).into());
+                }
                 talk.session.user_subscription = Some(0);
                 Ok(r#"{"subscriptionId":0}"#.into())
             }

@@ -1,0 +1,296 @@
+//! A connection that is about to end hands over to the next one before it does: after the venue's
+//! notice, or before it ends by the venue's rule for its age.
+//!
+//! ```text
+//! alone -> the next one connects and subscribes -> both are read -> the old one is closed -> alone
+//! ```
+//!
+//! Promises: streams go on without a gap, and nothing is told twice ([`Overlap`]); the old
+//! connection is the one that counts until the next one has all its streams; attempts pass the
+//! governor as any other. Where the old one ends too soon, the next one is what its owner goes on
+//! with, and what was missed heals as after any lost connection.
+
+use super::agent::MarketAgent;
+use super::intake::FrameOutcome;
+use super::overlap::Overlap;
+use super::subscriptions::Subscriptions;
+use crate::venue::EventOutlet;
+use crate::venue::protocol::MarketProtocol;
+use crate::venue::transport::{Progress, Session, SessionOptions};
+
+/// Both connections are read for this time once the next one has all its streams, and for this time
+/// after the old one is closed the other's repeats are expected, ns.
+const OVERLAP_NS: u64 = 2_000_000_000;
+/// The next connection is made so long before the old one ends by rule, ns.
+const AHEAD_NS: u64 = 900_000_000_000;
+/// Connections of one venue take turns, ns apart.
+const TURN_NS: u64 = 60_000_000_000;
+const TURNS: u64 = 10;
+/// After an attempt that was given up, ns.
+const AGAIN_NS: u64 = 30_000_000_000;
+/// Sockets of the next connections have numbers of their own in the core's poller.
+const TOKENS: usize = 1 << 20;
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Alone,
+    /// The next one connects and subscribes.
+    Joining,
+    /// Both are read until then, ns.
+    Both {
+        until_ns: u64,
+    },
+    /// The old one is closed; repeats may come until then, ns.
+    Settling {
+        until_ns: u64,
+    },
+}
+
+/// The next connection of a market session.
+pub(super) struct Rollover {
+    /// Off as long as it is not needed.
+    session: Session,
+    stage: Stage,
+    subscriptions: Option<Subscriptions>,
+    subscribe_at_ns: Option<u64>,
+    /// The present connection is to be followed by the next one then, ns.
+    due_ns: u64,
+    /// Which turn it has.
+    turn_ns: u64,
+}
+
+impl Rollover {
+    /// Beside a session of these options.
+    pub(super) fn new<P: MarketProtocol>(
+        options: &SessionOptions,
+        clock: crate::runtime::Clock,
+    ) -> Rollover {
+        let turn_ns = options.token as u64 % TURNS * TURN_NS;
+        let options = SessionOptions {
+            token: options.token + TOKENS,
+            seed: options.seed.rotate_left(32),
+            ..options.clone()
+        };
+        let mut session = Session::new(options, P::KEEP_ALIVE, clock);
+        session.suspend();
+        Rollover {
+            session,
+            stage: Stage::Alone,
+            subscriptions: None,
+            subscribe_at_ns: None,
+            due_ns: u64::MAX,
+            turn_ns,
+        }
+    }
+
+    pub(super) fn register(&mut self, registry: &mio::Registry) {
+        self.session.register(registry);
+    }
+
+    /// The present connection was opened.
+    pub(super) fn opened<P: MarketProtocol>(&mut self, now_ns: u64) {
+        let life_ns = P::LIFE_NS.filter(|_| can_hand_over::<P>());
+        self.due_ns = life_ns.map_or(u64::MAX, |life_ns| {
+            now_ns + life_ns.saturating_sub(AHEAD_NS).saturating_sub(self.turn_ns)
+        });
+    }
+
+    /// Whether there is something to do.
+    #[inline]
+    pub(super) fn is_due(&self, now_ns: u64) -> bool {
+        self.stage != Stage::Alone || now_ns >= self.due_ns
+    }
+
+    /// Whether the next connection is on its way.
+    pub(super) fn is_under_way(&self) -> bool {
+        matches!(self.stage, Stage::Joining | Stage::Both { .. })
+    }
+
+    /// What the frames of the present connection are.
+    #[inline]
+    pub(super) fn overlap(&self) -> Overlap {
+        match self.stage {
+            Stage::Alone => Overlap::None,
+            Stage::Joining | Stage::Both { .. } | Stage::Settling { .. } => Overlap::Old,
+        }
+    }
+
+    /// Gives the next connection up; another one at `due_ns`.
+    pub(super) fn give_up(&mut self, due_ns: u64) {
+        self.session.suspend();
+        (self.stage, self.subscriptions, self.subscribe_at_ns) = (Stage::Alone, None, None);
+        self.due_ns = due_ns;
+    }
+
+    pub(super) fn end_for_good(&mut self) {
+        self.session.end_for_good();
+        self.stage = Stage::Alone;
+    }
+}
+
+/// Whether books survive a change of connections: those that the stream tells whole begin anew.
+fn can_hand_over<P: MarketProtocol>() -> bool {
+    P::SNAPSHOT.rest().is_some()
+}
+
+impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
+    /// The venue says that this connection will end. False where it has to be given up at once.
+    #[cold]
+    pub(super) fn on_notice(&mut self) -> bool {
+        // A recording is of one connection at a time.
+        let can_hand_over = can_hand_over::<P>() && !self.session.is_recorded();
+        if can_hand_over {
+            self.rollover.due_ns = self.rollover.due_ns.min(self.now_ns);
+        }
+        can_hand_over
+    }
+
+    /// Goes on with handing over.
+    #[cold]
+    pub(super) fn roll(&mut self) -> usize {
+        let now_ns = self.now_ns;
+        match self.rollover.stage {
+            Stage::Alone => self.begin(),
+            Stage::Joining => self.join(),
+            Stage::Both { until_ns } => {
+                let work = self.join();
+                if now_ns >= until_ns && matches!(self.rollover.stage, Stage::Both { .. }) {
+                    self.take_over();
+                }
+                work
+            }
+            Stage::Settling { until_ns } if now_ns >= until_ns => {
+                self.rollover.stage = Stage::Alone;
+                1
+            }
+            Stage::Settling { .. } => 0,
+        }
+    }
+
+    fn begin(&mut self) -> usize {
+        let is_busy =
+            self.asked.is_some() || self.subscribed_by_ns.is_some() || self.session.is_recorded();
+        if !self.session.is_open() || is_busy || !self.subscriptions.is_complete() {
+            return 0;
+        }
+        log::info!("[{}] market data: the next connection is made, this one ends soon", self.venue);
+        (self.rollover.stage, self.rollover.due_ns) = (Stage::Joining, u64::MAX);
+        self.rollover.session.resume();
+        1
+    }
+
+    /// Steps and reads the next connection.
+    fn join(&mut self) -> usize {
+        let now_ns = self.now_ns;
+        let work = match self.rollover.session.step(now_ns) {
+            Progress::Idle => 0,
+            Progress::Moved => 1,
+            Progress::Opened => {
+                let mut subscriptions = self.subscriptions.clone();
+                subscriptions.restart();
+                self.rollover.subscriptions = Some(subscriptions);
+                self.rollover.subscribe_at_ns = Some(now_ns);
+                1
+            }
+            Progress::Closed(reason) => {
+                log::warn!("[{}] market data, the next connection: {reason}", self.venue);
+                self.stats.reconnects();
+                self.rollover.give_up(now_ns + AGAIN_NS);
+                return 1;
+            }
+        };
+        if !self.rollover.session.is_open() {
+            return work;
+        }
+        if self.rollover.subscribe_at_ns.is_some_and(|at_ns| now_ns >= at_ns) {
+            self.subscribe_next();
+        }
+        work + self.take_next_frames()
+    }
+
+    fn subscribe_next(&mut self) {
+        let Rollover { session, subscriptions, subscribe_at_ns, .. } = &mut self.rollover;
+        let may_send_ns = session.may_send_ns();
+        if self.now_ns < may_send_ns {
+            *subscribe_at_ns = Some(may_send_ns);
+            return;
+        }
+        *subscribe_at_ns = None;
+        if let Some(subscriptions) = subscriptions {
+            subscriptions.send_next(|request| session.send(request.as_bytes()).is_ok());
+        }
+        session.flush();
+    }
+
+    /// Takes the frames of at most one read of the next connection.
+    fn take_next_frames(&mut self) -> usize {
+        let mut work = 0;
+        self.feed.overlap = Overlap::New(P::ORDERS.trade);
+        while work < super::agent::FRAMES_PER_CYCLE {
+            let Some(outlet) = &mut self.outlet else { break };
+            if outlet.room() < P::EVENTS_MAX {
+                break;
+            }
+            let Some(frame) = self.rollover.session.next_frame() else { break };
+            work += 1;
+            let trace_id = self.traces.next_id();
+            match self.feed.on_frame(frame.bytes, frame.read_ns, trace_id, outlet) {
+                FrameOutcome::Decoded | FrameOutcome::Refused | FrameOutcome::KeptAlive => {}
+                FrameOutcome::Reply { id, error } => self.on_reply_of_next(id, error),
+                // Of venues whose stream tells books whole: their connections are made anew.
+                FrameOutcome::NextReply { .. } | FrameOutcome::Unfinished => {}
+                FrameOutcome::Shutdown => self.rollover.give_up(self.now_ns),
+            }
+        }
+        self.feed.overlap = self.rollover.overlap();
+        work + usize::from(self.rollover.session.has_heard())
+    }
+
+    fn on_reply_of_next(&mut self, id: u64, error: Option<i32>) {
+        let now_ns = self.now_ns;
+        if let Some(code) = error {
+            log::warn!("[{}] the next connection's streams were refused ({code})", self.venue);
+            return self.rollover.give_up(now_ns + AGAIN_NS);
+        }
+        let Some(subscriptions) = &mut self.rollover.subscriptions else { return };
+        if !subscriptions.on_reply(id) {
+            return;
+        }
+        if subscriptions.is_complete() {
+            self.rollover.stage = Stage::Both { until_ns: now_ns + OVERLAP_NS };
+        } else {
+            self.rollover.subscribe_at_ns = Some(now_ns + P::LIMITS.subscribe_interval_ns);
+        }
+    }
+
+    /// The old connection has ended while the next one was on its way; whether that one goes on in
+    /// its place.
+    #[cold]
+    pub(super) fn ended_while_joining(&mut self) -> bool {
+        match self.rollover.stage {
+            Stage::Both { .. } => self.take_over(),
+            Stage::Joining => self.rollover.give_up(u64::MAX),
+            Stage::Alone | Stage::Settling { .. } => self.rollover.stage = Stage::Alone,
+        }
+        matches!(self.rollover.stage, Stage::Settling { .. })
+    }
+
+    /// The next connection is the present one from now on; the old one is closed.
+    fn take_over(&mut self) {
+        let now_ns = self.now_ns;
+        std::mem::swap(&mut self.session, &mut self.rollover.session);
+        if let Some(subscriptions) = self.rollover.subscriptions.take() {
+            self.subscriptions = subscriptions;
+        }
+        self.rollover.session.suspend();
+        self.rollover.stage = Stage::Settling { until_ns: now_ns + OVERLAP_NS };
+        self.rollover.opened::<P>(now_ns);
+        (self.subscribed_by_ns, self.subscribe_at_ns) = (None, None);
+        self.may_subscribe_ns = now_ns + P::LIMITS.subscribe_interval_ns;
+        self.resubscriptions.clear();
+        self.stats.set_state(self.session.state());
+        self.stats.handed_over();
+        log::info!("[{}] market data handed over to the next connection", self.venue);
+    }
+}

@@ -1,0 +1,260 @@
+//! An order connection that is about to end hands over to the next one before it does: after the
+//! venue's notice, or before it ends by the venue's rule for its age.
+//!
+//! ```text
+//! alone -> the next one connects, logs on and subscribes -> new requests leave on it, the old one
+//! is read for the replies that it owes -> alone
+//! ```
+//!
+//! Promises: there is no time at which no order can leave, and none in which nothing is told of
+//! what the account does; what both streams tell counts once, as any report that is told twice; a
+//! request whose reply was lost with the old connection is asked for as one that was never
+//! answered. Where the old one ends too soon, the session connects anew as after any lost one.
+
+use super::agent::OrderAgent;
+use super::requests_in_flight::Asked;
+use super::stage::{BATCH, LOOK_NS, Presence, Stage};
+use crate::runtime::{Clock, Phase};
+use crate::venue::EventOutlet;
+use crate::venue::governor::RequestClass;
+use crate::venue::protocol::{OrderDecoder, OrderProtocol};
+use crate::venue::transport::{Progress, Session, SessionOptions};
+
+/// The next connection is made so long before the old one ends by rule, ns: before those of market
+/// data.
+const AHEAD_NS: u64 = 1_800_000_000_000;
+/// After an attempt that was given up, ns.
+const AGAIN_NS: u64 = 30_000_000_000;
+/// The old connection is read for this time beyond the time in which replies have to come, ns.
+const READ_ON_NS: u64 = 2_000_000_000;
+/// Sockets of the next connections have numbers of their own in the core's poller.
+const TOKENS: usize = 1 << 20;
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Alone,
+    /// The next one connects and logs on; so many steps of the logon were written.
+    Joining(usize),
+    /// The old one is read until then, ns.
+    ReadingOn {
+        until_ns: u64,
+    },
+}
+
+/// The next connection of an order session, or the old one.
+pub(super) struct OrderRollover {
+    /// Off as long as it is not needed.
+    session: Session,
+    step: Step,
+    /// The present connection is to be followed by the next one then, ns.
+    due_ns: u64,
+}
+
+impl OrderRollover {
+    /// Beside a session of these options.
+    pub(super) fn new<P: OrderProtocol>(options: &SessionOptions, clock: Clock) -> OrderRollover {
+        let options = SessionOptions {
+            token: options.token + TOKENS,
+            seed: options.seed.rotate_left(32),
+            ..options.clone()
+        };
+        let mut session = Session::new(options, P::KEEP_ALIVE, clock);
+        session.suspend();
+        OrderRollover { session, step: Step::Alone, due_ns: u64::MAX }
+    }
+
+    pub(super) fn register(&mut self, registry: &mio::Registry) {
+        self.session.register(registry);
+    }
+
+    /// The present connection was opened.
+    pub(super) fn opened<P: OrderProtocol>(&mut self, now_ns: u64) {
+        self.due_ns =
+            P::LIFE_NS.map_or(u64::MAX, |life_ns| now_ns + life_ns.saturating_sub(AHEAD_NS));
+    }
+
+    /// The venue says that the present connection will end.
+    pub(super) fn noticed(&mut self, now_ns: u64) {
+        if self.step == Step::Alone {
+            self.due_ns = self.due_ns.min(now_ns);
+        }
+    }
+
+    /// Whether there is something to do.
+    #[inline]
+    pub(super) fn is_due(&self, now_ns: u64) -> bool {
+        self.step != Step::Alone || now_ns >= self.due_ns
+    }
+
+    /// Whether the next connection logs on.
+    pub(super) fn is_joining(&self) -> bool {
+        matches!(self.step, Step::Joining(_))
+    }
+
+    /// When there is something to do by time alone, ns.
+    pub(super) fn next_timer_ns(&self, now_ns: u64) -> u64 {
+        match self.step {
+            Step::Alone if self.due_ns == u64::MAX => u64::MAX,
+            Step::Alone => self.due_ns.max(now_ns + LOOK_NS),
+            _ => self.session.next_timer_ns().min(now_ns + LOOK_NS),
+        }
+    }
+
+    /// Closes the other connection; the next one is made at `due_ns`.
+    pub(super) fn give_up(&mut self, due_ns: u64) {
+        self.session.suspend();
+        (self.step, self.due_ns) = (Step::Alone, due_ns);
+    }
+
+    pub(super) fn end_for_good(&mut self) {
+        self.session.end_for_good();
+        self.step = Step::Alone;
+    }
+}
+
+impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
+    /// Goes on with handing over.
+    #[cold]
+    pub(super) fn roll(&mut self) -> usize {
+        let now_ns = self.orders.now_ns;
+        let is_over = self.stop.phase() >= Phase::Draining || self.presence != Presence::On;
+        let is_there = self.stage == Stage::Ready && !is_over;
+        match self.rollover.step {
+            Step::Alone if is_there => {
+                let venue = &self.orders.venue;
+                log::info!("[{venue}] orders: the next connection is made, this one ends soon");
+                (self.rollover.step, self.rollover.due_ns) = (Step::Joining(0), u64::MAX);
+                (self.orders.logon_replies, self.orders.logons_refused) = (0, 0);
+                self.rollover.session.resume();
+                1
+            }
+            Step::Alone => 0,
+            Step::Joining(_) if !is_there => {
+                self.orders.requests.forget_logons();
+                self.rollover.give_up(u64::MAX);
+                1
+            }
+            Step::Joining(step) => self.join(step),
+            Step::ReadingOn { until_ns } => {
+                let is_closed = matches!(self.rollover.session.step(now_ns), Progress::Closed(_));
+                let work = self.take_other_frames();
+                if is_closed || now_ns >= until_ns {
+                    let due_ns = self.rollover.due_ns;
+                    self.rollover.give_up(due_ns);
+                }
+                work
+            }
+        }
+    }
+
+    /// Steps the next connection, and logs it on.
+    fn join(&mut self, step: usize) -> usize {
+        let now_ns = self.orders.now_ns;
+        match self.rollover.session.step(now_ns) {
+            Progress::Idle | Progress::Moved => {}
+            Progress::Opened => return 1 + usize::from(self.log_next_on(0)),
+            Progress::Closed(reason) => {
+                log::warn!("[{}] orders, the next connection: {reason}", self.orders.venue);
+                self.orders.stats.reconnects();
+                self.orders.requests.forget_logons();
+                self.rollover.give_up(now_ns + AGAIN_NS);
+                return 1;
+            }
+        }
+        if !self.rollover.session.is_open() {
+            return 0;
+        }
+        let work = self.take_other_frames();
+        if self.orders.logons_refused > 0 {
+            self.give_next_up("its logon was refused");
+        } else if self.orders.logon_replies >= step {
+            return work + usize::from(self.log_next_on(step));
+        }
+        work
+    }
+
+    /// Writes a step of the logon on the next connection; behind the last one it takes over.
+    fn log_next_on(&mut self, step: usize) -> bool {
+        let now_ns = self.orders.now_ns;
+        let Some(operation) = P::LOGON.get(step) else {
+            // What is half written has to be ended where it was begun.
+            if self.unwritten.is_empty() && self.session.flush() {
+                self.take_over();
+            }
+            return true;
+        };
+        let weight = self.protocol.weight(RequestClass::Logon);
+        if !self.orders.gate.may_send(RequestClass::Logon, weight, now_ns) {
+            return false;
+        }
+        let Some(id) = self.orders.requests.add(Asked::Logon(operation), now_ns) else {
+            return false;
+        };
+        let time_ms = self.time_ms();
+        self.protocol.logon(step, id, time_ms, &mut self.text);
+        // Refused only on a connection that is about to end.
+        let _refused = self.rollover.session.send(&self.text);
+        self.rollover.session.flush();
+        self.rollover.step = Step::Joining(step + 1);
+        true
+    }
+
+    /// New requests leave on the next connection from now on.
+    fn take_over(&mut self) {
+        let now_ns = self.orders.now_ns;
+        std::mem::swap(&mut self.session, &mut self.rollover.session);
+        let until_ns = now_ns + self.answer_ns.max(self.orders.in_flight_max_ns) + READ_ON_NS;
+        self.rollover.step = Step::ReadingOn { until_ns };
+        self.rollover.opened::<P>(now_ns);
+        self.orders.account_stream.subscribed(now_ns);
+        // Nothing should be missing: a look at what is open costs little.
+        self.orders.wants_look_at_all = true;
+        self.orders.stats.handed_over();
+        self.orders.stats.set_state(self.session.state());
+        log::info!("[{}] orders handed over to the next connection", self.orders.venue);
+    }
+
+    /// The next connection can't be had.
+    #[cold]
+    pub(super) fn give_next_up(&mut self, why: &str) {
+        log::warn!("[{}] orders, the next connection is given up: {why}", self.orders.venue);
+        self.orders.requests.forget_logons();
+        self.rollover.give_up(self.orders.now_ns + AGAIN_NS);
+    }
+
+    /// Takes the frames of at most one read of the other connection.
+    fn take_other_frames(&mut self) -> usize {
+        let mut work = 0;
+        while work < BATCH {
+            let Self { rollover, protocol, orders, .. } = self;
+            if !orders.flush_backlog() || orders.room() < super::agent::EVENTS_PER_FRAME_MAX {
+                break;
+            }
+            let Some(frame) = rollover.session.next_frame() else { break };
+            work += 1;
+            orders.read_ns = frame.read_ns;
+            orders.stats.frames();
+            match protocol.decoder().decode(frame.bytes) {
+                Err(unread) => orders.on_unread(unread, frame.bytes),
+                Ok(message) => orders.on_message(message, P::outcome, frame.bytes),
+            }
+            if let Some(words) = protocol.decoder().limits().filter(|words| !words.is_empty()) {
+                orders.learn(words);
+            }
+            orders.is_ending = false;
+            if let Some((operation, reason, code)) = orders.failure.take() {
+                if rollover.is_joining() {
+                    log::warn!("[{}] {operation}: {reason} (code: {code})", orders.venue);
+                    self.give_next_up(reason);
+                } else {
+                    // The old one ends, as it was to.
+                    let due_ns = rollover.due_ns;
+                    rollover.give_up(due_ns);
+                }
+                break;
+            }
+        }
+        work
+    }
+}

@@ -1,0 +1,217 @@
+//! A connection that the venue is about to end: the next one takes over, and the streams go on
+//! without a gap and without a repeat (LM-03, LM-06).
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use pitlane_engine::config::{Config, ConsumerConfig};
+use pitlane_engine::consumer::{Context, NewOrder, Strategy, StrategyResult, View};
+use pitlane_engine::event::{
+    Event, EventKind, ExecReport, InstrumentId, Interest, OrderStatus, Price, Qty, Quote, Side,
+    VenueId,
+};
+use pitlane_engine::order::{OrderType, TimeInForce};
+use pitlane_engine::testing::{ToldOrders, disagreements};
+use pitlane_engine::venue::VenueCounters;
+use pitlane_engine::venue::simulated::{Fault, FaultName, FaultPlan, SimulatedSymbol, Trigger};
+use pitlane_engine::world::NetConditions;
+use pitlane_engine::{
+    LaunchOptions, OneThreadEngine, OneThreadOptions, Params, StrategyRegistry, launch_one_thread,
+};
+
+use crate::SECOND_NS;
+
+/// The numbers of all that was told, by kind.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<(EventKind, u64)>>>);
+
+impl Told {
+    fn of(&self, wanted: EventKind) -> Vec<u64> {
+        let told = self.0.lock().unwrap();
+        told.iter().filter(|(kind, _)| *kind == wanted).map(|(_, number)| *number).collect()
+    }
+}
+
+struct Listener(Told);
+
+impl Strategy for Listener {
+    fn interest(&self) -> Interest {
+        Interest::ALL
+    }
+
+    fn on_event(&mut self, event: &Event, _ctx: &mut Context) -> StrategyResult {
+        if let Some(kind) = event.kind() {
+            self.0.0.lock().unwrap().push((kind, event.sequence));
+        }
+        Ok(())
+    }
+}
+
+fn engine(kind: &str, told: &Told, seed: u64, venue_faults: FaultPlan) -> OneThreadEngine {
+    let mut config = Config::default_run();
+    config.simulated.kind = kind.into();
+    config.simulated.events_per_s = 200;
+    config.telemetry.interval_ms = 3_600_000;
+    config.consumers = vec![ConsumerConfig::of_strategy("listener")];
+    let told = told.clone();
+    let registry =
+        StrategyRegistry::new().with("listener", move |_: &Params| Ok(Listener(told.clone())));
+    let launch = LaunchOptions { venue_faults, ..LaunchOptions::default() };
+    // One connection is ahead of the other by up to a quarter of a second.
+    let conditions = NetConditions {
+        jitter_ns: 5_000_000,
+        stall_ppm: 20_000,
+        stall_ns: 250_000_000,
+        split_ppm: 50_000,
+        ..NetConditions::default()
+    };
+    let options = OneThreadOptions { seed, conditions, ..OneThreadOptions::default() };
+    launch_one_thread(&config, &registry, &launch, options).unwrap()
+}
+
+fn session(engine: &OneThreadEngine, wanted: &str) -> VenueCounters {
+    let sessions = engine.sessions();
+    let of_role = sessions.iter().filter(|(_, role, _)| role.starts_with(wanted));
+    of_role.fold(VenueCounters::default(), |mut sum, (.., counters)| {
+        sum.merge(counters);
+        sum
+    })
+}
+
+#[test]
+fn market_data_goes_on_without_a_gap_or_a_repeat() {
+    for kind in ["binance", "binance_futures"] {
+        for seed in 0..2 {
+            let told = Told::default();
+            let notice = Duration::from_secs(10);
+            let plan = FaultPlan::one(Fault::ServerShutdown { notice }, Trigger::At(50));
+            let mut engine = engine(kind, &told, seed, plan);
+            engine.run_ns(20 * SECOND_NS);
+            let notices = engine.embedded()[0].faults(FaultName::ServerShutdown);
+            assert_eq!(notices, 1, "{kind}, seed {seed}");
+            let market = session(&engine, "market");
+            println!("{kind}, seed {seed}: {market:?}");
+            assert!(market.handed_over > 0, "{kind}, seed {seed}");
+            assert!(market.repeats > 10, "{kind}, seed {seed}: both were read");
+            assert_eq!((market.reconnects, market.gaps), (0, 0), "{kind}, seed {seed}");
+            assert_eq!(market.refused, 0, "{kind}, seed {seed}");
+            let states = told.of(EventKind::BookState);
+            assert_eq!(states.len(), 1, "{kind}, seed {seed}: live once, and for good");
+            for of in [EventKind::Quote, EventKind::Trade, EventKind::Book] {
+                let numbers = told.of(of);
+                assert!(numbers.len() > 100, "{kind}, seed {seed}: {of:?}");
+                let rises = numbers.is_sorted_by(|before, after| before < after);
+                assert!(rises, "{kind}, seed {seed}: {of:?} told twice");
+            }
+            let trades = told.of(EventKind::Trade);
+            if kind == "binance" {
+                let follow = trades.windows(2).all(|two| two[1] == two[0] + 1);
+                assert!(follow, "seed {seed}: a trade was lost");
+            }
+            assert!(engine.penalties().is_empty(), "{:?}", engine.penalties());
+        }
+    }
+}
+
+/// Orders eight times a second, half of which fill at once, while the order connection is handed
+/// over: the venue's record is what was told, and no order was refused for want of a connection.
+#[test]
+fn orders_leave_and_are_told_all_the_time() {
+    for seed in 0..2 {
+        let told = ToldReports::default();
+        let notice = Duration::from_secs(10);
+        let plan = FaultPlan::one(Fault::ServerShutdown { notice }, Trigger::At(100));
+        let mut engine = trading_engine(&told, seed, plan);
+        engine.run_ns(60 * SECOND_NS);
+        let notices = engine.embedded()[0].faults(FaultName::ServerShutdown);
+        assert_eq!(notices, 1, "seed {seed}");
+        let orders = session(&engine, "orders");
+        println!("seed {seed}: {orders:?}");
+        assert_eq!((orders.handed_over, orders.reconnects), (1, 0), "seed {seed}");
+        assert!(orders.duplicates > 0, "seed {seed}: both streams were read");
+        assert_eq!(orders.contradictions, 0, "seed {seed}");
+        let behind = engine.stop(20 * SECOND_NS);
+        assert!(behind.is_empty(), "seed {seed}: {behind:?} did not end");
+        let (ledger, penalties) = (engine.ledgers().remove(0), engine.penalties());
+        let mut orders = ToldOrders::default();
+        let reports = told.0.lock().unwrap().clone();
+        reports.iter().for_each(|report| orders.take(report));
+        let wrong = disagreements(&orders, &ledger, &[SimulatedSymbol::default()]);
+        assert_eq!(wrong, Vec::<String>::new(), "seed {seed}");
+        assert!(ledger.trades.len() > 100, "seed {seed}: {}", ledger.trades.len());
+        let is_refused = |report: &&ExecReport| report.status() == Some(OrderStatus::Rejected);
+        assert_eq!(reports.iter().find(is_refused), None, "seed {seed}");
+        assert!(penalties.is_empty(), "seed {seed}: {penalties:?}");
+        let report = engine.finish();
+        assert!(report.identity_holds && report.orders.left_at_venues.is_empty(), "seed {seed}");
+    }
+}
+
+#[derive(Clone, Default)]
+struct ToldReports(Arc<Mutex<Vec<ExecReport>>>);
+
+struct Trader {
+    told: ToldReports,
+    best: Option<Quote>,
+}
+
+impl Strategy for Trader {
+    fn interest(&self) -> Interest {
+        Interest::ALL
+    }
+
+    fn on_start(&mut self, ctx: &mut Context) -> StrategyResult {
+        ctx.set_timer(2 * SECOND_NS, 1);
+        Ok(())
+    }
+
+    fn on_quote(&mut self, quote: View<'_, Quote>, _ctx: &mut Context) -> StrategyResult {
+        self.best = Some(*quote);
+        Ok(())
+    }
+
+    fn on_timer(&mut self, number: u64, ctx: &mut Context) -> StrategyResult {
+        let Some(quote) = self.best else { return Ok(()) };
+        let is_marketable = number.is_multiple_of(2);
+        let price = if is_marketable { quote.ask_price * 2 } else { quote.bid_price / 2 };
+        ctx.submit(NewOrder {
+            venue: VenueId(0),
+            instrument: InstrumentId(0),
+            side: Side::Buy,
+            price: Price(price),
+            qty: Qty(100),
+            order_type: OrderType::Limit,
+            time_in_force: TimeInForce::Gtc,
+        })?;
+        if number.is_multiple_of(8) {
+            ctx.cancel_all()?;
+        }
+        if number < 400 {
+            ctx.set_timer(SECOND_NS / 8, number + 1);
+        }
+        Ok(())
+    }
+
+    fn on_exec_report(
+        &mut self,
+        report: View<'_, ExecReport>,
+        _ctx: &mut Context,
+    ) -> StrategyResult {
+        self.told.0.lock().unwrap().push(*report);
+        Ok(())
+    }
+}
+
+fn trading_engine(told: &ToldReports, seed: u64, venue_faults: FaultPlan) -> OneThreadEngine {
+    let mut config = Config::default_run();
+    config.simulated.events_per_s = 50;
+    config.telemetry.interval_ms = 3_600_000;
+    config.consumers = vec![ConsumerConfig::of_strategy("trader")];
+    let told = told.clone();
+    let registry = StrategyRegistry::new()
+        .with("trader", move |_: &Params| Ok(Trader { told: told.clone(), best: None }));
+    let launch = LaunchOptions { venue_faults, ..LaunchOptions::default() };
+    let conditions = NetConditions { jitter_ns: 30_000_000, ..NetConditions::default() };
+    let options = OneThreadOptions { seed, conditions, ..OneThreadOptions::default() };
+    launch_one_thread(&config, &registry, &launch, options).unwrap()
+}
