@@ -1,8 +1,8 @@
 //! Binance spot's order protocol, over its WebSocket API.
 //!
-//! Source: `session.logon`, `userDataStream.subscribe` (also errors -2035, -2036), `order.place`, `order.amend.keepPriority`,
-//! `order.cancel`, `order.status`, `myTrades`. After a logon a request needs a timestamp and no
-//! signature.
+//! Source: `session.logon`, `userDataStream.subscribe` (error -2035: it is active already),
+//! `order.place`, `order.amend.keepPriority`, `order.cancel`, `order.status`, `myTrades`. After a
+//! logon a request needs a timestamp and no signature.
 
 use super::credentials::Credentials;
 use super::reports::BinanceReports;

@@ -143,8 +143,8 @@ impl Window {
         if now_ns < self.told_until_ns { self.sum.max(self.told) } else { self.sum }
     }
 
-    /// Follows the venue's word on this limit. `wall_ns` is the wall time of `now_ns`. False where a
-    /// number makes no sense: a venue bans long before so much is used.
+    /// Follows the venue's word on this limit. `wall_ns` is the wall time of `now_ns`. False where
+    /// a number makes no sense: a venue bans long before so much is used.
     pub(super) fn learn(&mut self, word: &LimitWord, now_ns: u64, wall_ns: i64) -> bool {
         if let Some(amount) = word.amount.filter(|amount| *amount > 0) {
             self.limit.amount = amount;

@@ -13,7 +13,7 @@ use super::stage::{LOOK_NS, Stage};
 use crate::runtime::Phase;
 use crate::venue::EventOutlet;
 use crate::venue::governor::RequestClass;
-use crate::venue::protocol::OrderProtocol;
+use crate::venue::protocol::{OrderProtocol, Outcome};
 
 /// A stream that was quiet for this time is asked after, ns.
 const QUIET_NS: u64 = 30_000_000_000;
@@ -30,6 +30,12 @@ pub(super) struct AccountStream {
     is_asked: bool,
     /// Answers in a row that did not say that it stands.
     unproved: u32,
+    /// Orders in a row of which it had told nothing when a query found news of them.
+    pub(super) silent_finds: u32,
+    /// When the stream before it ended, ns: what was sent before was to be told on that one.
+    pub(super) cut_ns: u64,
+    /// The venue says that the connection will end.
+    pub(super) is_ending: bool,
 }
 
 impl AccountStream {
@@ -46,13 +52,13 @@ impl AccountStream {
 
     /// The venue says that it stands.
     pub(super) fn stands(&mut self, now_ns: u64) {
-        *self = AccountStream { stood_ns: now_ns, ..AccountStream::default() };
+        (self.stood_ns, self.is_asked, self.unproved) = (now_ns, false, 0);
     }
 
     /// The answer says nothing, or that it is a new one: the next question comes later.
     pub(super) fn unclear(&mut self, now_ns: u64) {
-        let unproved = (self.unproved + 1).min(DOUBLINGS_MAX);
-        *self = AccountStream { stood_ns: now_ns, is_asked: false, unproved };
+        (self.stood_ns, self.is_asked) = (now_ns, false);
+        self.unproved = (self.unproved + 1).min(DOUBLINGS_MAX);
     }
 
     /// When it is to be asked after, ns.
@@ -68,7 +74,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// When the account's stream is to be asked after, ns.
     pub(super) fn stream_look_ns(&self) -> u64 {
         let is_known =
-            P::SUBSCRIBE_STEP.is_some() && self.orders.stream_known != Known::EndsSession;
+            P::SUBSCRIBE_STEP.is_some() && self.orders.known.stream != Known::EndsSession;
         if !is_known || self.stage != Stage::Ready {
             return u64::MAX;
         }
@@ -80,7 +86,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let Some(step) = P::SUBSCRIBE_STEP else { return };
         let now_ns = self.orders.now_ns;
         let is_over =
-            self.stop.phase() >= Phase::Draining || self.orders.stream_known == Known::EndsSession;
+            self.stop.phase() >= Phase::Draining || self.orders.known.stream == Known::EndsSession;
         let is_ready = self.stage == Stage::Ready && !self.rollover.is_joining();
         if !is_ready || is_over || now_ns < self.orders.account_stream.due_ns() {
             return;
@@ -102,6 +108,14 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
 }
 
 impl<O: EventOutlet> Reconciler<O> {
+    /// The venue did not subscribe anew.
+    pub(super) fn on_no_new_stream(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Subscribed => self.account_stream.stands(self.now_ns),
+            _ => self.account_stream.unclear(self.now_ns),
+        }
+    }
+
     /// The venue subscribed anew: the stream before had ended, and what it should have told is
     /// asked for.
     #[cold]
@@ -115,7 +129,7 @@ impl<O: EventOutlet> Reconciler<O> {
         self.stats.resubscribed();
         self.account_stream.unclear(now_ns);
         // What was sent before was to be told on the stream that is gone.
-        (self.silent_finds, self.cut_ns) = (0, now_ns);
+        (self.account_stream.silent_finds, self.account_stream.cut_ns) = (0, now_ns);
         self.table.doubt_ends(now_ns.saturating_sub(DOUBTED_AGAIN_NS), now_ns);
         self.wants_look_at_all = true;
         self.look_at_all();

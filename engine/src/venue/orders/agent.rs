@@ -27,7 +27,7 @@ use pitlane_ring::Consumer;
 use super::account_stream::AccountStream;
 use super::gate::Gate;
 use super::leaving::LeftOrder;
-use super::listing::Known;
+use super::listing::KnownRequests;
 use super::names::OrderNames;
 use super::plausible::FeeBounds;
 use super::reconcile::Reconciler;
@@ -219,15 +219,10 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 logons_refused: 0,
                 failure: None,
                 cancelled_outside: 0,
-                silent_finds: 0,
                 account_stream: AccountStream::default(),
-                cut_ns: 0,
                 look_at_all_ns: 0,
                 wants_look_at_all: false,
-                is_ending: false,
-                fills_known: Known::Untried,
-                time_known: Known::Untried,
-                stream_known: Known::Untried,
+                known: KnownRequests::default(),
                 listing: None,
                 fills_max: P::FILLS_MAX,
                 lines: Reconciler::<O>::lines(),
@@ -371,7 +366,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         if let Some((operation, reason, code)) = orders.failure.take() {
             session.fail(CloseReason::Refused { operation, reason, code });
         }
-        if std::mem::take(&mut orders.is_ending) {
+        if std::mem::take(&mut orders.account_stream.is_ending) {
             rollover.noticed(orders.now_ns);
         }
         work + usize::from(session.has_heard())

@@ -1,6 +1,7 @@
 //! A list of an order's fills that is longer than one reply, page by page; and whether the venue
 //! knows that request at all.
 
+use super::requests_in_flight::Asked;
 use super::words::VenueFill;
 use crate::order::OrderKey;
 use crate::venue::protocol::FillsFrom;
@@ -9,14 +10,38 @@ use crate::venue::protocol::FillsFrom;
 const PAGES_MAX: u32 = 100;
 
 /// What is known of a request that not every venue has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Known {
     /// It was never answered.
+    #[default]
     Untried,
     /// The venue answers it, be it with a refusal.
     Answered,
     /// The session ended when it was sent: it is sent no more in this run.
     EndsSession,
+}
+
+/// What is known of each of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct KnownRequests {
+    /// For an order's fills.
+    pub(super) fills: Known,
+    /// For the venue's time.
+    pub(super) time: Known,
+    /// Whether the account's stream stands.
+    pub(super) stream: Known,
+}
+
+impl KnownRequests {
+    /// A request was answered.
+    #[inline]
+    pub(super) fn answered(&mut self, asked: Asked) {
+        match asked {
+            Asked::Time => self.time = Known::Answered,
+            Asked::Subscribe => self.stream = Known::Answered,
+            _ => {}
+        }
+    }
 }
 
 /// A list that is being read.

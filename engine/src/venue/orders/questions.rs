@@ -79,7 +79,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let requests = &self.orders.requests;
         let is_busy = requests.queries() + requests.fills() > 0;
         let is_over = self.stop.phase() >= Phase::Draining;
-        if is_busy || is_over || self.orders.fills_known == Known::EndsSession {
+        if is_busy || is_over || self.orders.known.fills == Known::EndsSession {
             return 0;
         }
         let Some(key) = self.orders.table.wants_fills(now_ns) else { return 0 };

@@ -9,7 +9,7 @@ use crossbeam_utils::CachePadded;
 
 use super::account_stream::AccountStream;
 use super::gate::Gate;
-use super::listing::{Known, Listing};
+use super::listing::{Known, KnownRequests, Listing};
 use super::names::OrderNames;
 use super::order::KnownOrder;
 use super::plausible::{FeeBounds, is_of_now};
@@ -82,21 +82,12 @@ pub(super) struct Reconciler<O> {
     pub(super) failure: Option<(&'static str, &'static str, i32)>,
     /// Orders that were ended by cancels from outside their strategies.
     pub(super) cancelled_outside: u64,
-    pub(super) silent_finds: u32,
     pub(super) account_stream: AccountStream,
-    /// When the last connection ended, ns of the engine's clock: what was sent before was to be
-    /// told on another stream than the present one.
-    pub(super) cut_ns: u64,
     /// No look at all open orders before, ns; and whether one is wanted.
     pub(super) look_at_all_ns: u64,
     pub(super) wants_look_at_all: bool,
-    /// The venue says that the connection will end.
-    pub(super) is_ending: bool,
     /// Whether the venue has lists of fills, and the one that is being read.
-    pub(super) fills_known: Known,
-    /// Whether it answers a question for its time, and one for the account's stream.
-    pub(super) time_known: Known,
-    pub(super) stream_known: Known,
+    pub(super) known: KnownRequests,
     pub(super) listing: Option<Listing>,
     /// Fills in one reply.
     pub(super) fills_max: usize,
@@ -154,7 +145,7 @@ impl<O: EventOutlet> Reconciler<O> {
             }
             OrderMessage::EndingSoon => {
                 self.stats.control();
-                self.is_ending = true;
+                self.account_stream.is_ending = true;
             }
             OrderMessage::Closing(reason) => {
                 self.stats.control();
@@ -227,7 +218,7 @@ impl<O: EventOutlet> Reconciler<O> {
             self.stats.unknown();
             self.letter(LetterReason::Unknown, "expiry reason not known", raw);
         }
-        self.silent_finds = 0;
+        self.account_stream.silent_finds = 0;
         let (mut told, now_ns) = (Told::new(), self.now_ns);
         self.table.recall(key);
         if self.table.get(key).is_some() && !is_of_now(time_ns, self.venue_clock.at_ms(now_ns)) {
@@ -355,9 +346,9 @@ impl<O: EventOutlet> Reconciler<O> {
     /// There is no connection any more: nothing that is open is known for sure.
     pub(super) fn disconnected(&mut self) {
         self.listing = None;
-        if self.requests.fills() > 0 && self.fills_known == Known::Untried {
+        if self.requests.fills() > 0 && self.known.fills == Known::Untried {
             // A venue that does not know the request may end the session for it. Once is enough.
-            self.fills_known = Known::EndsSession;
+            self.known.fills = Known::EndsSession;
             let venue = &self.venue;
             log::warn!(
                 "[{venue}] the session ended when fills were asked for: they are not asked for any \
@@ -367,8 +358,8 @@ impl<O: EventOutlet> Reconciler<O> {
         self.note_ended(Asked::Time);
         self.note_ended(Asked::Subscribe);
         self.requests.clear();
-        (self.silent_finds, self.logons_refused) = (0, 0);
-        self.cut_ns = self.now_ns;
+        (self.account_stream.silent_finds, self.logons_refused) = (0, 0);
+        self.account_stream.cut_ns = self.now_ns;
         // What was told of an end that we only infer may be lost with the session.
         let now_ns = self.now_ns;
         self.table.doubt_ends(now_ns.saturating_sub(DOUBTED_AGAIN_NS), now_ns);
@@ -384,8 +375,8 @@ impl<O: EventOutlet> Reconciler<O> {
     /// A venue that does not know a request may end the session for it. Once is enough.
     fn note_ended(&mut self, asked: Asked) {
         let known = match asked {
-            Asked::Time => &mut self.time_known,
-            _ => &mut self.stream_known,
+            Asked::Time => &mut self.known.time,
+            _ => &mut self.known.stream,
         };
         if *known == Known::Untried && self.requests.waits_for(asked) {
             *known = Known::EndsSession;

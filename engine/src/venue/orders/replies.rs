@@ -36,14 +36,6 @@ impl<O: EventOutlet> Reconciler<O> {
             self.venue_clock.measured(sent_ns, self.read_ns, time_ns);
         }
         let asked = match self.requests.take(reply.id) {
-            Some(Answered::First(Asked::Time)) => {
-                self.time_known = Known::Answered;
-                Asked::Time
-            }
-            Some(Answered::First(Asked::Subscribe)) => {
-                self.stream_known = Known::Answered;
-                Asked::Subscribe
-            }
             Some(Answered::First(asked)) => asked,
             Some(Answered::Again(asked)) => return self.on_second_reply(asked, reply, raw),
             None => {
@@ -53,6 +45,7 @@ impl<O: EventOutlet> Reconciler<O> {
                 return;
             }
         };
+        self.known.answered(asked);
         match &reply.outcome {
             Ok(body) => self.on_success(asked, body, raw),
             Err(failure) => {
@@ -156,7 +149,7 @@ impl<O: EventOutlet> Reconciler<O> {
     /// A page of the list of an order's fills.
     #[cold]
     fn on_list(&mut self, key: OrderKey, body: &ReplyBody<'_>, raw: &[u8]) {
-        self.fills_known = Known::Answered;
+        self.known.fills = Known::Answered;
         let before = self.listing.take().filter(|listing| listing.key == key);
         let is_its = |order: &KnownOrder| order.venue_order_id == body.venue_order_id;
         if body.fills.is_empty() || !self.table.get(key).is_some_and(is_its) {
@@ -192,7 +185,7 @@ impl<O: EventOutlet> Reconciler<O> {
     fn on_answer(&mut self, key: OrderKey, reports: u32, answer: &VenueAnswer, raw: &[u8]) {
         let (mut told, now_ns) = (Told::new(), self.now_ns);
         let mut was_missed = false;
-        let cut_ns = self.cut_ns;
+        let cut_ns = self.account_stream.cut_ns;
         let applied = self.table.change(key, |order| {
             // Of what an earlier connection sent, that one's stream had to tell.
             was_missed = !order.is_heard() && order.sent_ns > cut_ns;
@@ -205,9 +198,9 @@ impl<O: EventOutlet> Reconciler<O> {
                 self.alarm(key, detail);
             }
             Some(Applied::Taken) if was_missed => {
-                self.silent_finds += 1;
-                if self.silent_finds >= SILENT_FINDS_MAX {
-                    self.silent_finds = 0;
+                self.account_stream.silent_finds += 1;
+                if self.account_stream.silent_finds >= SILENT_FINDS_MAX {
+                    self.account_stream.silent_finds = 0;
                     self.failure.get_or_insert(("read", "the account's stream is silent", 0));
                 }
             }
@@ -269,8 +262,7 @@ impl<O: EventOutlet> Reconciler<O> {
         }
         if let Asked::Logon(operation) = asked {
             if outcome == Outcome::WrongTime && self.logons_refused < LOGONS_MAX {
-                // Sent again once the time is known.
-                self.logons_refused += 1;
+                self.logons_refused += 1; // Sent again once the time is known.
                 return;
             }
             log::error!("[{}] {operation} failed: {message} (code: {code})", self.venue);
@@ -292,16 +284,17 @@ impl<O: EventOutlet> Reconciler<O> {
             _ => RejectReason::Venue,
         };
         match (asked, outcome) {
-            (Asked::Submit(key), Outcome::Unknown) => self.word(key, Word::NoAnswer),
+            (Asked::Submit(key) | Asked::Amend(key), Outcome::Unknown) => {
+                self.word(key, Word::NoAnswer);
+            }
             (Asked::Submit(key), _) => {
                 if matches!(outcome, Outcome::Refused(_)) {
                     self.thin_out(key, code);
                 }
                 self.change(key, |order, now, told| order.on_refused(reason, code, now, told));
             }
-            (Asked::Cancel(key), Outcome::Unknown) => self.word(key, Word::CancelLost),
             // It stays wanted, and goes out once the pause is over.
-            (Asked::Cancel(key), Outcome::SlowDown | Outcome::WrongTime) => {
+            (Asked::Cancel(key), Outcome::Unknown | Outcome::SlowDown | Outcome::WrongTime) => {
                 self.word(key, Word::CancelLost);
             }
             (Asked::Cancel(key), outcome) => {
@@ -310,7 +303,6 @@ impl<O: EventOutlet> Reconciler<O> {
                     order.on_cancel_refused(is_not_open, code, now, told);
                 });
             }
-            (Asked::Amend(key), Outcome::Unknown) => self.word(key, Word::NoAnswer),
             (Asked::Amend(key), _) => {
                 self.change(key, |order, _, told| order.on_amend_refused(reason, code, told));
             }
@@ -324,13 +316,12 @@ impl<O: EventOutlet> Reconciler<O> {
             }
             (Asked::Query(key, _), _) => self.change(key, KnownOrder::on_query_failed),
             (Asked::Fills(key), _) => {
-                (self.fills_known, self.listing) = (Known::Answered, None);
+                (self.known.fills, self.listing) = (Known::Answered, None);
                 self.on_no_fills(key);
             }
             (Asked::Logon(_), _) => {}
             (Asked::Time, _) => self.venue_clock.failed(self.now_ns),
-            (Asked::Subscribe, Outcome::Subscribed) => self.account_stream.stands(self.now_ns),
-            (Asked::Subscribe, _) => self.account_stream.unclear(self.now_ns),
+            (Asked::Subscribe, _) => self.on_no_new_stream(outcome),
         }
     }
 

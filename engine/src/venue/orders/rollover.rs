@@ -242,7 +242,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             if let Some(words) = protocol.decoder().limits().filter(|words| !words.is_empty()) {
                 orders.learn(words);
             }
-            orders.is_ending = false;
+            orders.account_stream.is_ending = false;
             if let Some((operation, reason, code)) = orders.failure.take() {
                 if rollover.is_joining() {
                     log::warn!("[{}] {operation}: {reason} (code: {code})", orders.venue);

@@ -27,7 +27,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[cold]
     pub(super) fn ask_time(&mut self) {
         let (now_ns, class) = (self.orders.now_ns, RequestClass::Query);
-        if self.orders.time_known == Known::EndsSession
+        if self.orders.known.time == Known::EndsSession
             || !self.orders.venue_clock.is_due_on_orders(now_ns)
             || !self.orders.gate.may_send(class, TIME_WEIGHT, now_ns)
         {
