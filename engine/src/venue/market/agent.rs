@@ -14,8 +14,8 @@ use mio::Registry;
 
 use super::feed::{MarketFeed, MarketFeedOptions};
 use super::intake::FrameOutcome;
+use super::next_connection::Rollover;
 use super::resubscribe::Resubscriptions;
-use super::rollover::Rollover;
 use super::snapshot_client::{Answer, SnapshotClient};
 use super::stream_port::{StreamPort, StreamRequest};
 use super::subscriptions::Subscriptions;

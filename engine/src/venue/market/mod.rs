@@ -13,6 +13,7 @@ mod feed;
 mod fit;
 mod instrument_watch;
 mod intake;
+mod next_connection;
 mod overlap;
 mod pacing;
 mod plausible;

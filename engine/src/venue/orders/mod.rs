@@ -19,6 +19,7 @@ mod listing;
 #[cfg(test)]
 mod model;
 mod names;
+mod next_session;
 pub mod order;
 mod plausible;
 mod presence;
@@ -32,6 +33,7 @@ mod rollover;
 mod stage;
 mod start_recovery;
 pub mod states;
+mod stream_watch;
 pub mod table;
 mod taken_up;
 mod thinning;

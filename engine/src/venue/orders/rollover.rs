@@ -11,107 +11,20 @@
 //! request whose reply was lost with the old connection is asked for as one that was never
 //! answered. Where the old one ends too soon, the session connects anew as after any lost one.
 
-use super::agent::OrderAgent;
+use super::agent::{EVENTS_PER_FRAME_MAX, OrderAgent};
+use super::next_session::Step;
 use super::requests_in_flight::Asked;
-use super::stage::{BATCH, LOOK_NS, Presence, Stage};
-use crate::runtime::{Clock, Phase};
+use super::stage::{BATCH, Presence, Stage};
+use crate::runtime::Phase;
 use crate::venue::EventOutlet;
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{OrderDecoder, OrderProtocol};
-use crate::venue::transport::{Progress, Session, SessionOptions};
+use crate::venue::transport::Progress;
 
-/// The next connection is made so long before the old one ends by rule, ns: before those of market
-/// data.
-const AHEAD_NS: u64 = 1_800_000_000_000;
 /// After an attempt that was given up, ns.
 const AGAIN_NS: u64 = 30_000_000_000;
 /// The old connection is read for this time beyond the time in which replies have to come, ns.
 const READ_ON_NS: u64 = 2_000_000_000;
-/// Sockets of the next connections have numbers of their own in the core's poller.
-const TOKENS: usize = 1 << 20;
-
-/// How far it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Alone,
-    /// The next one connects and logs on; so many steps of the logon were written.
-    Joining(usize),
-    /// The old one is read until then, ns.
-    ReadingOn {
-        until_ns: u64,
-    },
-}
-
-/// The next connection of an order session, or the old one.
-pub(super) struct OrderRollover {
-    /// Off as long as it is not needed.
-    session: Session,
-    step: Step,
-    /// The present connection is to be followed by the next one then, ns.
-    due_ns: u64,
-}
-
-impl OrderRollover {
-    /// Beside a session of these options.
-    pub(super) fn new<P: OrderProtocol>(options: &SessionOptions, clock: Clock) -> OrderRollover {
-        let options = SessionOptions {
-            token: options.token + TOKENS,
-            seed: options.seed.rotate_left(32),
-            ..options.clone()
-        };
-        let mut session = Session::new(options, P::KEEP_ALIVE, clock);
-        session.suspend();
-        OrderRollover { session, step: Step::Alone, due_ns: u64::MAX }
-    }
-
-    pub(super) fn register(&mut self, registry: &mio::Registry) {
-        self.session.register(registry);
-    }
-
-    /// The present connection was opened.
-    pub(super) fn opened<P: OrderProtocol>(&mut self, now_ns: u64) {
-        self.due_ns =
-            P::LIFE_NS.map_or(u64::MAX, |life_ns| now_ns + life_ns.saturating_sub(AHEAD_NS));
-    }
-
-    /// The venue says that the present connection will end.
-    pub(super) fn noticed(&mut self, now_ns: u64) {
-        if self.step == Step::Alone {
-            self.due_ns = self.due_ns.min(now_ns);
-        }
-    }
-
-    /// Whether there is something to do.
-    #[inline]
-    pub(super) fn is_due(&self, now_ns: u64) -> bool {
-        self.step != Step::Alone || now_ns >= self.due_ns
-    }
-
-    /// Whether the next connection logs on.
-    pub(super) fn is_joining(&self) -> bool {
-        matches!(self.step, Step::Joining(_))
-    }
-
-    /// When there is something to do by time alone, ns.
-    pub(super) fn next_timer_ns(&self, now_ns: u64) -> u64 {
-        match self.step {
-            Step::Alone if self.due_ns == u64::MAX => u64::MAX,
-            Step::Alone => self.due_ns.max(now_ns + LOOK_NS),
-            _ => self.session.next_timer_ns().min(now_ns + LOOK_NS),
-        }
-    }
-
-    /// Closes the other connection; the next one is made at `due_ns`.
-    pub(super) fn give_up(&mut self, due_ns: u64) {
-        self.session.suspend();
-        (self.step, self.due_ns) = (Step::Alone, due_ns);
-    }
-
-    pub(super) fn end_for_good(&mut self) {
-        self.session.end_for_good();
-        self.step = Step::Alone;
-    }
-}
 
 impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// Goes on with handing over.
@@ -228,7 +141,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let mut work = 0;
         while work < BATCH {
             let Self { rollover, protocol, orders, .. } = self;
-            if !orders.flush_backlog() || orders.room() < super::agent::EVENTS_PER_FRAME_MAX {
+            if !orders.flush_backlog() || orders.room() < EVENTS_PER_FRAME_MAX {
                 break;
             }
             let Some(frame) = rollover.session.next_frame() else { break };
