@@ -6,13 +6,13 @@
 #   scripts/nightly.sh loom fuzz       some of them
 #
 # FUZZ_SECONDS (600) is the time of the fuzzer, SEEDS (1000) how many bad days pass, KILLS (200) how
-# often an engine is killed while it trades, MUTANTS the arguments of scripts/mutants.py. Logs lie
-# in target/nightly/PART.log.
+# often an engine is killed while it trades, PLANTED and MUTANTS the arguments of scripts/planted.py
+# and scripts/mutants.py. Logs lie in target/nightly/PART.log.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export CARGO_TERM_COLOR=never
 
-readonly PARTS="loom tsan asan fuzz instructions lines peer stacks ignored simulate mutants"
+readonly PARTS="loom tsan asan fuzz instructions lines peer stacks ignored simulate planted mutants"
 
 loom() { scripts/loom.sh; }
 tsan() { scripts/tsan.sh; }
@@ -32,6 +32,8 @@ simulate() {
     cargo build --locked --release &&
         target/release/pitlane simulate --seeds "${SEEDS:-1000}" --minutes 9 --jobs 2 --marks
 }
+# shellcheck disable=SC2086 # PLANTED is a list of arguments
+planted() { scripts/planted.py ${PLANTED:-}; }
 # shellcheck disable=SC2086 # MUTANTS is a list of arguments
 mutants() { scripts/mutants.py ${MUTANTS:-}; }
 

@@ -49,8 +49,8 @@ pub use consumer::{Params, StrategyRegistry};
 pub use control::{FlipError, RouteChange};
 pub use launch::{
     EmbeddedVenue, Engine, LaneFootprint, LaunchError, LaunchFaults, LaunchOptions,
-    OneThreadEngine, OneThreadOptions, RecordedSession, RecordingProgress, check, lane_footprints,
-    launch, launch_one_thread, launch_with,
+    OneThreadEngine, OneThreadOptions, RecordedSession, RecordingProgress, SimulatedWorld, check,
+    lane_footprints, launch, launch_one_thread, launch_with,
 };
 pub use pipeline::LiveStatus;
 

@@ -425,6 +425,13 @@ pub struct SimulateArgs {
     /// Make the plan of the first seed that fails as small as it still fails, and print it.
     #[arg(long)]
     pub shrink: bool,
+    /// Runs that `--shrink` makes at most; `--within` bounds its time.
+    #[arg(long, value_name = "NUMBER", default_value_t = 300)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub shrink_runs: u64,
+    /// Begin no further seed once one has failed.
+    #[arg(long)]
+    pub first: bool,
     /// Run every seed twice: both have to come to the same hash.
     #[arg(long)]
     pub twice: bool,

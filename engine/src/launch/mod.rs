@@ -39,6 +39,6 @@ pub use check::check;
 pub use engine::{Engine, RecordingProgress};
 pub use footprint::{LaneFootprint, lane_footprints};
 pub(crate) use one_thread::SIMULATED_WALL_START_NS;
-pub use one_thread::{OneThreadEngine, OneThreadOptions, launch_one_thread};
+pub use one_thread::{OneThreadEngine, OneThreadOptions, SimulatedWorld, launch_one_thread};
 pub use options::{EmbeddedVenue, LaunchError, LaunchOptions};
 pub use start::{launch, launch_with};

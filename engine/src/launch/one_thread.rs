@@ -5,7 +5,8 @@
 //! differs. Left out are the threads and their pinning, and the control socket's lines: the desk
 //! behind it is asked directly. Log lines go to the log of the process, with the world's time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,11 +67,11 @@ pub struct OneThreadOptions {
 
 /// An engine in a world of its own.
 pub struct OneThreadEngine {
-    thread: OneThread,
-    clock: Clock,
-    time: ManualTime,
-    net: VirtualNet,
-    files: VirtualFiles,
+    world: SimulatedWorld,
+    /// Its number in the names of its orders.
+    run: u32,
+    /// Places of the agents that outlive it: those of venues.
+    outliving: Range<usize>,
     stop: StopSignal,
     desk: OperatorDesk,
     routes: Arc<Routes>,
@@ -85,6 +86,96 @@ pub struct OneThreadEngine {
     stopped: Option<(u64, Vec<String>)>,
 }
 
+/// What a simulated engine lives in, and what outlives it: time, the network, the disk, venues.
+pub struct SimulatedWorld {
+    thread: OneThread,
+    clock: Clock,
+    time: ManualTime,
+    net: VirtualNet,
+    files: VirtualFiles,
+    /// Venues of an engine that is no more.
+    venues: VecDeque<SimulatedVenue>,
+    seed: u64,
+    /// Engines that have lived in it.
+    lives: u64,
+}
+
+impl SimulatedWorld {
+    /// A world at 0 ns of its time.
+    ///
+    /// # Errors
+    /// When the system gives no poller.
+    pub fn new(options: &OneThreadOptions) -> Result<SimulatedWorld, LaunchError> {
+        let (clock, time) = Clock::manual(SIMULATED_WALL_START_NS);
+        let entropy = Entropy::seeded(options.seed);
+        let net = VirtualNet::new(clock.clone(), entropy.seed("net"), options.conditions);
+        let files = VirtualFiles::new(entropy.seed("files"), options.files);
+        let schedule = entropy.random("schedule");
+        let thread = OneThread::new(clock.clone(), time.clone(), net.clone(), schedule)
+            .map_err(|source| LaunchError::Thread { name: "(poller)".to_owned(), source })?;
+        let (venues, seed, lives) = (VecDeque::new(), options.seed, 0);
+        Ok(SimulatedWorld { thread, clock, time, net, files, venues, seed, lives })
+    }
+
+    /// Lets `ns` of virtual time pass, with the venues alone.
+    pub fn run_ns(&mut self, ns: u64) {
+        let end_ns = self.thread.now_ns() + ns;
+        log_by_clock(&self.clock, || self.thread.run_until_ns(end_ns));
+    }
+
+    /// Virtual time since the start, ns.
+    #[must_use]
+    pub fn now_ns(&self) -> u64 {
+        self.thread.now_ns()
+    }
+
+    /// The disk, to look at or to disturb.
+    #[must_use]
+    pub fn files(&self) -> &VirtualFiles {
+        &self.files
+    }
+
+    /// Makes the next engine, of `config`: it finds the disk and the venues as the one before has
+    /// left them.
+    ///
+    /// # Errors
+    /// As [`super::launch`].
+    pub fn launch(
+        mut self,
+        config: &Config,
+        registry: &StrategyRegistry,
+        launch: &LaunchOptions,
+        holds: HoldRates,
+    ) -> Result<OneThreadEngine, LaunchError> {
+        install_panic_hook();
+        let first = Entropy::seeded(self.seed);
+        let entropy = match self.lives {
+            0 => first,
+            lives => Entropy::seeded(first.seed(&format!("life {lives}"))),
+        };
+        let world = World {
+            clock: self.clock.clone(),
+            entropy,
+            net: Net::Virtual(self.net.clone()),
+            files: Files::Virtual(self.files.clone()),
+            spawn: Spawn::OneThread,
+        };
+        let cores = CorePlan::make(config, &HostCores::of(0..CORES))?;
+        let plan = pipeline_plan(config, registry, &cores, launch)?;
+        let mut assembly = Assembly::new(config, world, &plan, &cores)?;
+        assembly.threads.keys = Some(first);
+        assembly.threads.standing = std::mem::take(&mut self.venues);
+        let flips = assembly.build(plan, launch)?;
+        let controller = {
+            let (commands, venues) = (std::mem::take(&mut assembly.control), config.venue_names());
+            let (clock, pause) = (assembly.builder.clock.clone(), look_pause(Profile::Quiet));
+            let (routes, watched) = (Arc::clone(flips.routes()), assembly.watched());
+            (Controller::new(commands, flips, venues.len(), watched, clock, pause), routes)
+        };
+        assembly.schedule(self, &cores, controller, launch, holds)
+    }
+}
+
 /// Makes the engine of `config`, started at 0 ns of its time.
 ///
 /// # Errors
@@ -95,44 +186,21 @@ pub fn launch_one_thread(
     launch: &LaunchOptions,
     options: OneThreadOptions,
 ) -> Result<OneThreadEngine, LaunchError> {
-    install_panic_hook();
-    let (clock, time) = Clock::manual(SIMULATED_WALL_START_NS);
-    let entropy = Entropy::seeded(options.seed);
-    let net = VirtualNet::new(clock.clone(), entropy.seed("net"), options.conditions);
-    let files = VirtualFiles::new(entropy.seed("files"), options.files);
-    let world = World {
-        clock: clock.clone(),
-        entropy,
-        net: Net::Virtual(net.clone()),
-        files: Files::Virtual(files.clone()),
-        spawn: Spawn::OneThread,
-    };
-    let cores = CorePlan::make(config, &HostCores::of(0..CORES))?;
-    let plan = pipeline_plan(config, registry, &cores, launch)?;
-    let mut assembly = Assembly::new(config, world, &plan, &cores)?;
-    let flips = assembly.build(plan, launch)?;
-    let thread = OneThread::new(clock, time.clone(), net.clone(), entropy.random("schedule"))
-        .map_err(|source| LaunchError::Thread { name: "(poller)".to_owned(), source })?;
-    let controller = {
-        let (commands, venues) = (std::mem::take(&mut assembly.control), config.venue_names());
-        let (clock, pause) = (assembly.builder.clock.clone(), look_pause(Profile::Quiet));
-        let (routes, watched) = (Arc::clone(flips.routes()), assembly.watched());
-        (Controller::new(commands, flips, venues.len(), watched, clock, pause), routes)
-    };
-    assembly.schedule(thread, &cores, controller, launch, options, (time, net, files))
+    SimulatedWorld::new(&options)?.launch(config, registry, launch, options.holds)
 }
 
 impl Assembly<'_> {
     /// Adds all agents to `thread`, in an order that is part of what a seed means.
     fn schedule(
         mut self,
-        mut thread: OneThread,
+        mut world: SimulatedWorld,
         cores: &CorePlan,
         (controller, routes): (Controller, Arc<Routes>),
         launch: &LaunchOptions,
-        options: OneThreadOptions,
-        (time, net, files): (ManualTime, VirtualNet, VirtualFiles),
+        holds: HoldRates,
     ) -> Result<OneThreadEngine, LaunchError> {
+        let thread = &mut world.thread;
+        let standing = 0..thread.count();
         let (run_dir, hlog) = self.run_files(cores)?;
         let readings = Arc::new(std::mem::take(&mut self.builder.readings));
         let links = self.builder.probes.iter().map(|(link, _)| Arc::clone(link)).collect();
@@ -143,9 +211,11 @@ impl Assembly<'_> {
         housekeeping.holds_letters = launch.holds_letters;
         let (last, steady) = (housekeeping.collector.last(), Arc::clone(&housekeeping.steady));
         let (housekeeping, left) = HousekeepingAgent::new(housekeeping);
-        let journal = self.journal.take().map(|parts| parts.in_world(&mut thread));
+        let journal = self.journal.take().map(|parts| parts.in_world(thread));
         let mut watchdog = self.watchdog(cores, logs, launch.takes_nothing);
+        let first = thread.count();
         self.peers.drain(..).for_each(|agent| thread.add_peer(agent));
+        let outliving = if standing.is_empty() { first..thread.count() } else { standing };
         thread.add_peer(Box::new(housekeeping));
         self.beside.drain(..).for_each(|agent| thread.add(agent));
         for (role, agent) in self.agents.drain(..) {
@@ -155,7 +225,7 @@ impl Assembly<'_> {
             };
             let random = self.world.entropy.random(&format!("holds of {}", agent.name()));
             let (guarded, clock) = (self.guarded[index].clone(), &self.builder.clock);
-            let (agent, watched) = HeldConsumer::new(agent, guarded, options.holds, random, clock);
+            let (agent, watched) = HeldConsumer::new(agent, guarded, holds, random, clock);
             watchdog.cores.push(watched);
             thread.add(Box::new(agent));
         }
@@ -171,11 +241,9 @@ impl Assembly<'_> {
             steady: &steady,
         });
         Ok(OneThreadEngine {
-            thread,
-            clock: self.builder.clock,
-            time,
-            net,
-            files,
+            world,
+            outliving,
+            run: self.world.entropy.run_number(),
             stop: self.builder.stop,
             desk,
             routes,
@@ -194,14 +262,13 @@ impl Assembly<'_> {
 impl OneThreadEngine {
     /// Lets `ns` of virtual time pass.
     pub fn run_ns(&mut self, ns: u64) {
-        let end_ns = self.thread.now_ns() + ns;
-        log_by_clock(&self.clock, || self.thread.run_until_ns(end_ns));
+        self.world.run_ns(ns);
     }
 
     /// Virtual time since the start, ns.
     #[must_use]
     pub fn now_ns(&self) -> u64 {
-        self.thread.now_ns()
+        self.world.thread.now_ns()
     }
 
     /// Carries out what an operator asks for; time passes until it is answered.
@@ -230,6 +297,12 @@ impl OneThreadEngine {
         self.desk.status()
     }
 
+    /// Its number, as the names of its orders have it.
+    #[must_use]
+    pub fn run_number(&self) -> u32 {
+        self.run
+    }
+
     /// Whether an operator has asked for the end of the run.
     #[must_use]
     pub fn is_killed(&self) -> bool {
@@ -246,7 +319,21 @@ impl OneThreadEngine {
         self.run_ns(deadline_ns);
         self.stop.raise(Phase::Halted);
         self.run_ns(HALT_GRACE_NS);
-        self.thread.unfinished().map(str::to_owned).collect()
+        self.world.thread.unfinished().map(str::to_owned).collect()
+    }
+
+    /// Kill -9: all of the engine is gone at once, and nothing is closed or written in order. What
+    /// it has written stays, but for what a crash of the disk takes ([`VirtualFiles::crash`]).
+    #[must_use]
+    pub fn crash(self) -> SimulatedWorld {
+        let OneThreadEngine { mut world, outliving, mut venues, .. } = self;
+        world.files.freeze(true);
+        world.thread.keep(outliving);
+        world.venues = venues.embedded.drain(..).collect();
+        drop(venues);
+        world.files.freeze(false);
+        world.lives += 1;
+        world
     }
 
     /// Closes all agents, and reports as a real run does. To be called after the stop.
@@ -254,9 +341,9 @@ impl OneThreadEngine {
     pub fn finish(mut self) -> Report {
         let (duration_ns, off) = self.stopped.take().unwrap_or_default();
         let mut ended = Ended::default();
-        ended.behind = self.thread.unfinished().map(str::to_owned).collect();
+        ended.behind = self.world.thread.unfinished().map(str::to_owned).collect();
         ended.penalties = self.venues.penalties();
-        self.thread.into_agents().into_iter().for_each(|agent| agent.on_close());
+        self.world.thread.into_agents().into_iter().for_each(|agent| agent.on_close());
         ended.journal = self.journal.map(JournalClosing::left);
         ended.housekeeping = self.housekeeping.take();
         ended.housekeeping.iter_mut().for_each(Housekeeping::finish);
@@ -269,7 +356,7 @@ impl OneThreadEngine {
             off,
             routes: &self.routes,
             stop: &self.stop,
-            clock: &self.clock,
+            clock: &self.world.clock,
             plan_notes: &[],
             duration_ns,
             allocations: None,
@@ -279,7 +366,7 @@ impl OneThreadEngine {
 
     /// Sets the clock of the engine's machine forward by `ns`, or back; its venues have another.
     pub fn set_system_clock(&self, ns: i64) {
-        self.time.set_system_ns(ns);
+        self.world.time.set_system_ns(ns);
     }
 
     /// Lets no further fault of the venues' plan strike.
@@ -296,19 +383,19 @@ impl OneThreadEngine {
     /// The network, to look at or to disturb.
     #[must_use]
     pub fn net(&self) -> &VirtualNet {
-        &self.net
+        &self.world.net
     }
 
     /// The disk, to look at or to disturb.
     #[must_use]
     pub fn files(&self) -> &VirtualFiles {
-        &self.files
+        &self.world.files
     }
 
     /// What the network has carried.
     #[must_use]
     pub fn net_totals(&self) -> NetTotals {
-        self.net.totals()
+        self.world.net.totals()
     }
 
     /// How often the engine broke a limit of an embedded venue, by the limit.
@@ -332,7 +419,7 @@ impl OneThreadEngine {
     /// What each venue allows, and what was held back.
     #[must_use]
     pub fn allowances(&self) -> Vec<Allowance> {
-        self.readings.allowances(&self.clock)
+        self.readings.allowances(&self.world.clock)
     }
 
     /// What each session has counted: venue, role, counters.
@@ -344,12 +431,12 @@ impl OneThreadEngine {
 
     /// What each agent has cost, by name.
     pub fn loads(&self) -> impl Iterator<Item = (&str, AgentLoad)> {
-        self.thread.loads()
+        self.world.thread.loads()
     }
 
     /// Duty cycles that were run.
     #[must_use]
     pub fn cycles(&self) -> u64 {
-        self.thread.cycles()
+        self.world.thread.cycles()
     }
 }

@@ -1,18 +1,22 @@
 //! The threads and servers of venues that are on no core.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::runtime::BesideThread;
 use crate::venue::recorder::RecorderTotals;
 use crate::venue::simulated::{Penalty, RecordedSession, SimulatedVenue};
-use crate::world::wait_until;
+use crate::world::{Entropy, wait_until};
 
 /// The threads and servers of venues that are no pinned cores. Stopped after the cores, in order.
 #[derive(Default)]
 pub(super) struct VenueThreads {
     pub(super) beside: Vec<BesideThread>,
     pub(super) embedded: Vec<SimulatedVenue>,
+    /// Those that have outlived an engine, and are taken over by the next, in their order.
+    pub(super) standing: VecDeque<SimulatedVenue>,
+    /// Chance of their keys: that of the engine for which they were made.
+    pub(super) keys: Option<Entropy>,
     recorded: Option<RecordedSession>,
     /// What is recorded, where anything is.
     pub(super) totals: Option<RecorderTotals>,

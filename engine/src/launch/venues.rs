@@ -103,7 +103,8 @@ impl Assembly<'_> {
     ) -> Result<VenueSetup, LaunchError> {
         let (kind, dialect) = embedded_kind(self.config)?;
         let orders = kind.orders.map(|orders| {
-            let mut random = self.world.entropy.random(&format!("key of {name}"));
+            let entropy = self.threads.keys.unwrap_or(self.world.entropy);
+            let mut random = entropy.random(&format!("key of {name}"));
             (orders.with_drawn_key)(EMBEDDED_API_KEY, &mut random)
         });
         let orders = orders.transpose()?;
@@ -168,9 +169,10 @@ impl Assembly<'_> {
         dialect: &DialectKind,
         options: SimulatedVenueOptions,
     ) -> Result<SocketAddr, LaunchError> {
-        let server = match self.world.spawn {
-            Spawn::Threads => SimulatedVenue::start_as(dialect, options)?,
-            Spawn::OneThread => {
+        let server = match (self.threads.standing.pop_front(), self.world.spawn) {
+            (Some(standing), _) => standing,
+            (None, Spawn::Threads) => SimulatedVenue::start_as(dialect, options)?,
+            (None, Spawn::OneThread) => {
                 let (server, agent) = SimulatedVenue::in_world(dialect, options, &self.world)?;
                 self.peers.push(agent);
                 server

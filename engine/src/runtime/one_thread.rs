@@ -10,6 +10,7 @@
 //! each other can stop time.
 
 use std::io;
+use std::ops::Range;
 
 use mio::Poll;
 
@@ -92,6 +93,19 @@ impl OneThread {
         self.wake_all();
     }
 
+    /// Keeps the agents of these places; the others are no more, and are not told.
+    pub fn keep(&mut self, places: Range<usize>) {
+        self.agents.truncate(places.end);
+        self.agents.drain(..places.start);
+        self.wake_all();
+    }
+
+    /// Agents that it has.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.agents.len()
+    }
+
     /// Gives the agents back, in the order in which they came; nobody runs any more.
     #[must_use]
     pub fn into_agents(self) -> Vec<Box<dyn Agent>> {
@@ -115,10 +129,10 @@ impl OneThread {
         self.clock.now_ns()
     }
 
-    /// Whether every agent has finished.
+    /// Whether every agent has finished whose end is waited for; never, where there is none.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.unfinished().next().is_none()
+        self.agents.iter().any(|placed| placed.is_awaited) && self.unfinished().next().is_none()
     }
 
     /// Names of the agents that have not finished.

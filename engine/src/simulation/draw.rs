@@ -73,6 +73,7 @@ pub fn draw(seed: u64, trouble_ms: u64) -> Plan {
                 for_ms: dice.between(100, 15_000),
             })
             .collect(),
+        crash: Vec::new(),
         venue_fault: venue_faults(dice, trouble_ms),
     }
 }
@@ -82,11 +83,12 @@ fn load(dice: &mut Dice) -> Load {
         let small = 1 << dice.between(1, small_log);
         if dice.one_in(4) { small } else { usual }
     };
+    let usual = Load::usual();
     Load {
-        market_slots: slots(1_024, 6),
-        critical_slots: slots(256, 3),
-        spill_slots: slots(4_096, 12).max(64),
-        order_slots: slots(256, 4),
+        market_slots: slots(usual.market_slots, 6),
+        critical_slots: slots(usual.critical_slots, 3),
+        spill_slots: slots(usual.spill_slots, 12).max(64),
+        order_slots: slots(usual.order_slots, 4),
         events_per_s: dice.between(20, 300) as u32,
     }
 }

@@ -27,9 +27,9 @@ mod witness;
 pub use draw::draw;
 pub use invariants::{Invariant, Violation};
 pub use plan::{
-    Disk, End, Load, MachineClock, Misbehaviour, Network, Operator, Outage, Plan, PlanFileError,
-    VenueFault,
+    Crash, Disk, End, Load, MachineClock, Misbehaviour, Network, Operator, Outage, Plan,
+    PlanFileError, VenueFault,
 };
 pub use run::{Outcome, run};
-pub use shrink::{Shrunk, shrink};
+pub use shrink::{Shrinking, Shrunk, shrink};
 pub use trader::{Listener, RandomTrader};

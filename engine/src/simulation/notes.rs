@@ -1,6 +1,7 @@
 //! What the strategies of a run were told, as the checkers need it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::mem;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -13,6 +14,7 @@ use crate::event::{
     Certainty, Event, EventKind, ExecType, InstrumentId, OrderStatus, Payload, RejectReason, Side,
 };
 use crate::testing::ToldOrders;
+use crate::venue::simulated::top_hash;
 
 /// Events that a violation shows.
 const LAST_MAX: usize = 12;
@@ -46,8 +48,13 @@ pub struct Notes {
     pub step: u64,
     /// What an event may be old while it is said to be live, ns; 0 = not checked.
     pub age_ns_max: u64,
+    /// Quotes and trades as they were told, but for those that several were made one of.
+    pub prints: BTreeSet<Print>,
     last: VecDeque<(u64, u16, Event)>,
 }
+
+/// A quote or a trade: venue, instrument, kind, its number, and a hash of what it says.
+pub type Print = (u16, u32, u8, u64, u64);
 
 impl Notes {
     /// Takes an event that a strategy is about to get.
@@ -65,6 +72,7 @@ impl Notes {
         if let Some(Payload::ExecReport(report)) = event.payload() {
             self.told.entry(event.venue).or_default().take(report);
         }
+        self.prints.extend(print_of(event));
         let notes = self.consumers.entry(consumer).or_default();
         notes.age_ns_max = self.age_ns_max;
         let mut broken = Vec::new();
@@ -86,13 +94,34 @@ impl Notes {
         self.mix(id);
     }
 
+    /// Begins with a new engine: what the strategies of the one before were told says nothing of
+    /// these, but the market's truth goes on.
+    pub(super) fn begin_life(&mut self) {
+        self.told.clear();
+        for notes in self.consumers.values_mut() {
+            let (name, books) = (mem::take(&mut notes.name), mem::take(&mut notes.books));
+            *notes = ConsumerNotes { name, books, ..ConsumerNotes::default() };
+        }
+    }
+
+    /// Takes what a strategy has before its first callback.
+    pub(super) fn start(&mut self, name: &str, ctx: &Context) {
+        let notes = self.consumers.entry(ctx.consumer().0).or_default();
+        name.clone_into(&mut notes.name);
+        let position = ctx.position(InstrumentId(0));
+        let traded = i128::from(position.bought) - i128::from(position.sold);
+        notes.fills = (traded, position.cash);
+    }
+
     /// Looks at what a strategy has after a callback.
     pub(super) fn after(&mut self, ctx: &Context) {
         let notes = self.consumers.entry(ctx.consumer().0).or_default();
         notes.position = ctx.position(InstrumentId(0));
         notes.open = ctx.open_orders().len();
         for order in ctx.open_orders() {
-            notes.orders.entry(order.id.0).or_default();
+            let told = notes.orders.entry(order.id.0).or_default();
+            let since_ns = told.cancel_ns.unwrap_or(ctx.now_ns());
+            told.cancel_ns = order.cancel_pending.then_some(since_ns);
         }
     }
 
@@ -112,6 +141,30 @@ impl Notes {
     fn mix(&mut self, word: u64) {
         self.hash = (self.hash ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
     }
+}
+
+/// What a quote or a trade says, if it is one alone.
+fn print_of(event: &Event) -> Option<Print> {
+    if event.conflated > 0 {
+        return None;
+    }
+    let level = |price: i64, qty: i64| {
+        let level = (price.cast_unsigned(), qty.cast_unsigned());
+        std::iter::once(level).filter(|(_, qty)| *qty > 0)
+    };
+    let (kind, hash) = match event.payload()? {
+        Payload::Quote(it) => {
+            let (bid, ask) = (level(it.bid_price, it.bid_qty), level(it.ask_price, it.ask_qty));
+            (EventKind::Quote, top_hash(bid, ask))
+        }
+        Payload::Trade(it) => {
+            let (bought, sold) =
+                (level(it.last_price, it.buy_qty), level(it.last_price, it.sell_qty));
+            (EventKind::Trade, top_hash(bought, sold))
+        }
+        _ => return None,
+    };
+    Some((event.venue, event.instrument, kind.code(), event.sequence, hash))
 }
 
 /// An event for a person.

@@ -46,6 +46,8 @@ part! {
         operator: Operator,
         /// Times in which the venue can't be reached.
         outage: Vec<Outage>,
+        /// Times at which the engine is killed.
+        crash: Vec<Crash>,
         /// What the venue does wrong.
         venue_fault: Vec<VenueFault>,
     }
@@ -151,6 +153,28 @@ part! {
     }
 }
 
+part! {
+    /// The engine is killed, and started again on the same disk, with the same venue. Such a run
+    /// keeps one journal over all of its engines.
+    Crash {
+        /// When, ms.
+        at_ms: u64,
+        /// How long there is no engine, ms.
+        down_ms: u64,
+        /// The machine goes down, too: what was not synced may be lost.
+        loses_power: bool,
+    }
+}
+
+impl Load {
+    /// The engine's own defaults, and few events.
+    pub(super) fn usual() -> Load {
+        let (market_slots, critical_slots) = (1_024, 256);
+        let (spill_slots, order_slots) = (4_096, 256);
+        Load { events_per_s: 20, market_slots, critical_slots, spill_slots, order_slots }
+    }
+}
+
 /// One thing that the venue does wrong, once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VenueFault {
@@ -245,6 +269,12 @@ impl Plan {
 
     fn table(&self) -> toml::Table {
         toml::Table::try_from(self).expect("a plan is a table with numbers below 2^63")
+    }
+
+    /// Whether the engine is the same from the start to the end.
+    #[must_use]
+    pub fn has_one_engine(&self) -> bool {
+        self.crash.iter().all(|crash| crash.at_ms >= self.trouble_ms)
     }
 
     /// Its length, ns.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,12 +10,13 @@ use super::invariants::{self, Evidence, Violation};
 use super::marks;
 use super::notes::SharedNotes;
 use super::operator;
-use super::plan::{Disk, End, Plan};
+use super::plan::{Crash, Disk, End, Plan};
 use super::schedule::{Action, schedule};
 use super::witness::{LISTENER, TRADER, witnessed};
 use crate::config::{Config, ConsumerConfig, JournalDurability};
 use crate::consumer::StrategyRegistry;
 use crate::control::protocol::{Reply, Request};
+use crate::event::OrderStatus;
 use crate::launch::{
     LaunchError, LaunchOptions, OneThreadEngine, OneThreadOptions, launch_one_thread,
 };
@@ -30,6 +32,9 @@ const STOP_NS: u64 = 10 * SECOND_NS;
 const LEFT_OUT: [&str; 2] = ["noop", "faulty"];
 /// Silence after which a stream is told as stale, ms.
 const SILENCE_MS: u64 = 2_000;
+
+/// The journal that all engines of a run with crashes keep.
+const JOURNAL: &str = "/journal";
 
 /// What came of a run.
 #[derive(Clone, Debug, Default)]
@@ -78,11 +83,11 @@ pub fn run(
         files: FileConditions::default(),
         holds: plan.holds(),
     };
-    let consumers = config.consumers.iter().map(|consumer| consumer.name.clone()).collect();
-    let open_orders_max = config.risk.max_open_orders as usize;
     let engine = launch_one_thread(&config, &witnessed, &launch, options)?;
     engine.files().set_conditions(plan.file_conditions());
-    let run = Run { plan, engine, notes, consumers, stop, killed_ns: None, open_orders_max };
+    let consumers = config.consumers.iter().map(|consumer| consumer.name.clone()).collect();
+    let of = Engines { config, registry: witnessed, launch, consumers };
+    let run = Run { plan, engine, notes, of, stop, killed_ns: None };
     // The engine contains what strategies do; a panic of its own is a violation like any other.
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| run.whole()));
     Ok(outcome.unwrap_or_else(|payload| panicked(payload.as_ref(), plan)))
@@ -112,6 +117,12 @@ fn config(plan: &Plan, registry: &StrategyRegistry) -> Config {
         // A journal that can't be written halts trading, as it should: such a run keeps none.
         config.journal.durability = JournalDurability::None;
     }
+    if !plan.crash.is_empty() {
+        config.journal.dir = Some(JOURNAL.into());
+        if plan.crash.iter().any(|crash| crash.loses_power) {
+            config.journal.durability = JournalDurability::FsyncBatch;
+        }
+    }
     if plan.strategies.failures_max > 0 {
         config.engine.max_failures = plan.strategies.failures_max;
     }
@@ -121,25 +132,38 @@ fn config(plan: &Plan, registry: &StrategyRegistry) -> Config {
     config
 }
 
+/// What every engine of a run is made of.
+struct Engines {
+    config: Config,
+    registry: StrategyRegistry,
+    launch: LaunchOptions,
+    consumers: Vec<String>,
+}
+
 struct Run<'a> {
     plan: &'a Plan,
     engine: OneThreadEngine,
     notes: SharedNotes,
-    consumers: Vec<String>,
+    of: Engines,
     stop: &'a AtomicBool,
     killed_ns: Option<u64>,
-    open_orders_max: usize,
 }
 
 impl Run<'_> {
     fn whole(mut self) -> Outcome {
-        for (at_ns, action) in schedule(self.plan, &self.consumers) {
+        for (at_ns, action) in schedule(self.plan, &self.of.consumers) {
             self.run_until(at_ns);
             if self.is_over() {
                 return self.cut_short();
             }
             self.notes.lock().step += 1;
-            self.act(action);
+            match action {
+                Action::Crash(crash) => match self.crashed(&crash) {
+                    Ok(next) => self = next,
+                    Err(outcome) => return outcome,
+                },
+                other => self.act(other),
+            }
         }
         self.run_until(self.plan.trouble_ms * MS);
         if !self.is_over() && self.plan.end != End::KillInTrouble {
@@ -175,6 +199,38 @@ impl Run<'_> {
             }
             Action::OutageEnds => self.engine.net().set_conditions(self.plan.net_conditions()),
             Action::SetClock(ns) => self.engine.set_system_clock(ns),
+            // It takes the engine with it, and is done where that is owned.
+            Action::Crash(_) => {}
+        }
+    }
+
+    /// Kills the engine, and starts the next one on its disk.
+    fn crashed(self, crash: &Crash) -> Result<Self, Outcome> {
+        let Run { plan, engine, notes, of, stop, .. } = self;
+        let mut world = engine.crash();
+        if crash.loses_power {
+            world.files().crash();
+        }
+        // Its files are made on a disk that works, as those of the first are.
+        world.files().set_conditions(FileConditions::default());
+        world.run_ns(crash.down_ms * MS);
+        notes.lock().begin_life();
+        let at_ns = world.now_ns();
+        match world.launch(&of.config, &of.registry, &of.launch, plan.holds()) {
+            Ok(engine) => {
+                engine.files().set_conditions(plan.file_conditions());
+                Ok(Run { plan, engine, notes, of, stop, killed_ns: None })
+            }
+            Err(error) => {
+                let mut notes = notes.lock();
+                notes.violated(
+                    18,
+                    at_ns,
+                    format!("after a crash the engine does not start: {error}"),
+                );
+                let violations = mem::take(&mut notes.found);
+                Err(Outcome { violations, virtual_ns: at_ns, ..Outcome::default() })
+            }
         }
     }
 
@@ -204,25 +260,53 @@ impl Run<'_> {
         let files = FileConditions { room_bytes, ..FileConditions::default() };
         self.engine.files().set_conditions(files);
         self.notes.lock().step += 1;
-        for command in operator::restoring(&self.consumers) {
+        for command in operator::restoring(&self.of.consumers) {
             let shown = format!("{command:?}");
             let outcome = self.engine.operate(command);
-            // A strategy that was quarantined stays so.
-            if let Err(refusal) = outcome
-                && !refusal.to_string().contains("quarantined")
-            {
+            let Err(refusal) = outcome else { continue };
+            let words = refusal.to_string();
+            // A strategy that was quarantined stays so; so does a halt by a disk that the plan took
+            // away, in which a critical event may have found no place at all.
+            let is_disk_bad = self.plan.disk != Disk::default();
+            let is_halted = is_disk_bad && words.contains("halted for good");
+            if !is_halted && !words.contains("quarantined") {
                 let at_ns = self.engine.now_ns();
-                let text = format!("in the calm {shown} was refused: {refusal}");
+                let text = format!("in the calm {shown} was refused: {words}");
                 self.notes.lock().violated(20, at_ns, text);
             }
         }
         self.run_until(self.plan.length_ns());
         self.audit();
+        self.look_for_lost_cancels();
+    }
+
+    /// Cancels that have had no outcome since the calm began: each has one within it.
+    fn look_for_lost_cancels(&mut self) {
+        if self.engine.status().halted.is_some() {
+            // Nothing is read any more; the report names what may be left at the venue.
+            return;
+        }
+        let (at_ns, calm_ns) = (self.engine.now_ns(), self.plan.trouble_ms * MS);
+        let mut notes = self.notes.lock();
+        let mut lost = Vec::new();
+        for consumer in notes.consumers.values() {
+            for (id, order) in &consumer.orders {
+                let is_over = order.status.is_some_and(OrderStatus::is_terminal);
+                let since_ns = order.cancel_ns.filter(|since_ns| *since_ns < calm_ns && !is_over);
+                if let Some(since_ns) = since_ns {
+                    let (name, since_ms) = (&consumer.name, since_ns / MS);
+                    lost.push(format!(
+                        "{name}: a cancel of order {id} is lost since {since_ms} ms"
+                    ));
+                }
+            }
+        }
+        lost.into_iter().for_each(|what| notes.violated(20, at_ns, what));
     }
 
     /// What there is to tell of a run that is over before its end.
     fn cut_short(self) -> Outcome {
-        let violations = std::mem::take(&mut self.notes.lock().found);
+        let violations = mem::take(&mut self.notes.lock().found);
         let is_cut_short = violations.is_empty();
         let mut outcome = Outcome { violations, is_cut_short, ..Outcome::default() };
         self.figures(&mut outcome);
@@ -259,22 +343,25 @@ impl Run<'_> {
             let _answer = self.engine.operate(Request::Kill {});
             self.killed_ns = Some(self.engine.now_ns());
         }
+        let stopped_ns = self.engine.now_ns();
         let behind = self.engine.stop(STOP_NS);
         let mut outcome = Outcome::default();
         self.figures(&mut outcome);
-        let Run { plan, engine, notes, killed_ns, open_orders_max, .. } = self;
+        let Run { plan, engine, notes, killed_ns, of, .. } = self;
         let (net, files) = (engine.net().clone(), engine.files().clone());
         let (ledgers, symbols) = (engine.ledgers(), engine.symbols());
         let (embedded, penalties) = (engine.embedded(), engine.penalties());
-        let at_ns = engine.now_ns();
+        let (at_ns, run) = (engine.now_ns(), engine.run_number());
         let report = engine.finish();
         let mut notes = notes.lock();
         outcome.trades = ledgers.iter().map(|ledger| ledger.trades.len() as u64).sum();
         outcome.reached = marks::reached(&notes, &report, &embedded, net.totals(), files.totals());
         let evidence = Evidence {
             plan,
+            run,
             consumers: &notes.consumers,
             told: &notes.told,
+            prints: &notes.prints,
             report: &report,
             ledgers: &ledgers,
             symbols: &symbols,
@@ -282,12 +369,14 @@ impl Run<'_> {
             penalties: &penalties,
             sessions: &sessions,
             behind: &behind,
+            stopped_ns,
+            files: &files,
             open_ends: net.open_ends(),
             open_handles: files.open_handles(),
             cycles,
             busiest: &busiest,
             killed_ns,
-            open_orders_max,
+            open_orders_max: of.config.risk.max_open_orders as usize,
         };
         let mut found = Vec::new();
         for invariant in &invariants::ALL {
@@ -295,7 +384,7 @@ impl Run<'_> {
             found.extend(broken.into_iter().map(|what| (invariant.number, what)));
         }
         found.into_iter().for_each(|(number, what)| notes.violated(number, at_ns, what));
-        outcome.violations = std::mem::take(&mut notes.found);
+        outcome.violations = mem::take(&mut notes.found);
         outcome
     }
 }

@@ -1,7 +1,7 @@
 //! What is done to a run from outside, and when: it follows from the plan alone.
 
 use super::operator;
-use super::plan::Plan;
+use super::plan::{Crash, Plan};
 use crate::control::protocol::Request;
 use crate::world::Entropy;
 
@@ -21,6 +21,8 @@ pub(super) enum Action {
     OutageBegins,
     /// It can be again.
     OutageEnds,
+    /// The engine is killed, and started again.
+    Crash(Crash),
     /// The clock of the engine's machine is set forward by so many ns, or back.
     SetClock(i64),
 }
@@ -55,6 +57,8 @@ pub(super) fn schedule(plan: &Plan, consumers: &[String]) -> Vec<(u64, Action)> 
             actions.push((to_ns.min(end_ns), Action::OutageEnds));
         }
     }
+    let crashes = plan.crash.iter().filter(|crash| crash.at_ms * MS < end_ns);
+    actions.extend(crashes.map(|crash| (crash.at_ms * MS, Action::Crash(crash.clone()))));
     let mut random = entropy.random("clock");
     for _ in 0..plan.clock.steps {
         let (at_ns, most) = (random.between(0, end_ns), 2 * plan.clock.step_ms * MS);

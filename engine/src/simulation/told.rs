@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::dispatcher::FLIP_BEGIN;
 use crate::event::{
     BookStatus, Certainty, Event, EventKind, ExecReport, ExecType, FEE_UNKNOWN, INFERRED, Level,
     OrderStatus, Payload, RejectReason, Side, StreamStatus,
@@ -33,6 +34,8 @@ pub struct ConsumerNotes {
     pub open: usize,
     /// The routing version of the last outcome of a change.
     pub version: u32,
+    /// The routing version in force when the flip began that is under way.
+    pub begun: Option<u32>,
     /// Reports of a corrected fill, of a refused cancel, of an amended order.
     pub corrected: u64,
     #[allow(missing_docs)]
@@ -81,6 +84,8 @@ pub struct OrderNotes {
     pub was_unknown: bool,
     /// An end was told and taken back.
     pub was_revived: bool,
+    /// Since when a cancel of it is on its way, ns.
+    pub cancel_ns: Option<u64>,
 }
 
 impl ConsumerNotes {
@@ -116,7 +121,10 @@ impl ConsumerNotes {
                 let (update_id, hash) = (event.sequence, top_hash(bids, asks));
                 self.books.push(BookNote { venue, instrument, update_id, hash, at_ns: now_ns });
             }
-            Some(Payload::ControlResult(_)) => self.version = event.routing_version,
+            Some(Payload::ControlResult(result)) => {
+                self.version = event.routing_version;
+                self.begun = (result.phase == FLIP_BEGIN).then_some(self.version);
+            }
             _ => {}
         }
         let is_plain = matches!(event.kind(), Some(EventKind::Quote | EventKind::Trade));

@@ -41,8 +41,7 @@ impl Strategy for Witness {
     }
 
     fn on_start(&mut self, ctx: &mut Context) -> StrategyResult {
-        let name = self.name.clone();
-        self.notes.lock().consumers.entry(ctx.consumer().0).or_default().name = name;
+        self.notes.lock().start(&self.name, ctx);
         let outcome = self.strategy.on_start(ctx);
         self.notes.lock().after(ctx);
         outcome

@@ -8,6 +8,7 @@ mod instruments;
 mod limits;
 mod on_record;
 mod orders;
+mod restarts;
 mod rollover;
 mod slow_streams;
 

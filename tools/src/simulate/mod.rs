@@ -5,14 +5,18 @@ mod text;
 
 use std::fs;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use pitlane_engine::StrategyRegistry;
-use pitlane_engine::simulation::{Plan, draw, shrink};
+use pitlane_engine::simulation::{Plan, Shrinking, Shrunk, draw, shrink};
 
 use crate::cli::SimulateArgs;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 use seeds::Summary;
+
+/// Runs between two words on how far a plan has been made smaller.
+const PROGRESS_RUNS: u64 = 10;
 
 /// Runs the seeds that are asked for, and judges them.
 pub(crate) fn simulate(
@@ -61,14 +65,39 @@ pub(crate) fn simulate(
         && let Some(failed) = summary.failed.first()
         && let Some(violation) = failed.outcome.violations.first()
     {
-        let shrunk = shrink(&failed.plan, violation.invariant, registry, stop);
-        let shrunk = shrunk.map_err(|error| {
-            terminal.complain(&error.to_string());
-            Exit::StartRefused
-        })?;
-        terminal.print(&text::shrunk(&shrunk, violation.invariant))?;
+        let invariant = violation.invariant;
+        let shrunk = smaller(&failed.plan, invariant, (args, registry, stop), terminal)?;
+        terminal.print(&text::shrunk(&shrunk, invariant))?;
     }
     Ok(if summary.holds(args) { Exit::Ok } else { Exit::Failed })
+}
+
+/// Makes a failing plan smaller, within the time and the runs that are allowed.
+fn smaller(
+    plan: &Plan,
+    invariant: u8,
+    (args, registry, stop): (&SimulateArgs, &StrategyRegistry, &AtomicBool),
+    terminal: &mut Terminal<'_>,
+) -> Result<Shrunk, Exit> {
+    let started = Instant::now();
+    let mut shown_runs = 0;
+    let shrinking = Shrinking {
+        invariant,
+        registry,
+        stop,
+        runs_max: args.shrink_runs,
+        tell: &mut |shrunk| {
+            if shrunk.runs >= shown_runs + PROGRESS_RUNS {
+                shown_runs = shrunk.runs;
+                terminal.say(&text::shrinking(shrunk, started.elapsed()));
+            }
+            args.within.is_none_or(|within| started.elapsed() < within)
+        },
+    };
+    shrink(plan, shrinking).map_err(|error| {
+        terminal.complain(&error.to_string());
+        Exit::StartRefused
+    })
 }
 
 /// The text of the plan file, if one is given.

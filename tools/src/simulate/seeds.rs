@@ -64,18 +64,29 @@ impl Summary {
     ) -> Result<(), String> {
         let started = Instant::now();
         let next = AtomicU64::new(seeds.start);
-        let is_late = || args.within.is_some_and(|within| started.elapsed() >= within);
+        let has_failed = AtomicBool::new(false);
+        let is_late = || {
+            let is_over = args.within.is_some_and(|within| started.elapsed() >= within);
+            is_over || args.first && has_failed.load(Ordering::Relaxed)
+        };
         let (sender, results) = mpsc::channel();
         let mut waiting = BTreeMap::new();
         let mut due = seeds.start;
         let outcome = std::thread::scope(|scope| {
             for _ in 0..args.jobs {
-                let (sender, seeds, next, is_late) = (sender.clone(), &seeds, &next, &is_late);
+                let (sender, has_failed) = (sender.clone(), &has_failed);
+                let (seeds, next, is_late) = (&seeds, &next, &is_late);
                 scope.spawn(move || {
                     while !is_late() && !stop.load(Ordering::Relaxed) {
                         let seed = next.fetch_add(1, Ordering::Relaxed);
-                        let is_over = seed >= seeds.end;
-                        if is_over || sender.send(one(seed, args, registry, stop, plan)).is_err() {
+                        if seed >= seeds.end {
+                            return;
+                        }
+                        let result = one(seed, args, registry, stop, plan);
+                        if result.as_ref().is_ok_and(|seed| seed.failed().is_some()) {
+                            has_failed.store(true, Ordering::Relaxed);
+                        }
+                        if sender.send(result).is_err() {
                             return;
                         }
                     }

@@ -1,6 +1,7 @@
 //! What `simulate` prints.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use pitlane_engine::simulation::{Shrunk, invariants, marks};
 use serde_json::json;
@@ -157,12 +158,25 @@ pub(super) fn json(summary: &Summary, args: &SimulateArgs) -> String {
     format!("{whole:#}\n")
 }
 
+/// How far a plan has been made smaller.
+pub(super) fn shrinking(shrunk: &Shrunk, took: Duration) -> String {
+    let Shrunk { plan, runs, .. } = shrunk;
+    format!(
+        "[simulate] {runs} runs in {} s: {} ms of trouble, {} faults of the venue, {} outages left\n",
+        took.as_secs(),
+        plan.trouble_ms,
+        plan.venue_fault.len(),
+        plan.outage.len()
+    )
+}
+
 /// A plan that was made smaller.
 pub(super) fn shrunk(shrunk: &Shrunk, invariant: u8) -> String {
     let (runs, name) = (shrunk.runs, name_of(invariant));
+    let state = if shrunk.is_whole { "as small as it gets" } else { "not to its end" };
     format!(
-        "\n# Breaks invariant {invariant} ({name}); made smaller in {runs} runs. Keep it as a file \
-         and run\n# pitlane simulate --plan FILE --seed {}\n{}",
+        "\n# Breaks invariant {invariant} ({name}); made smaller in {runs} runs, {state}. Keep it \
+         as a file and run\n# pitlane simulate --plan FILE --seed {}\n{}",
         shrunk.plan.seed,
         shrunk.plan.text()
     )

@@ -1,6 +1,7 @@
 //! What reaches a strategy, and what is given back.
 
 use super::evidence::Evidence;
+use crate::dispatcher::FLIP_END;
 use crate::event::{Event, EventKind, Payload};
 use crate::simulation::told::ConsumerNotes;
 
@@ -77,6 +78,11 @@ pub(super) fn routing_version(
 ) -> Option<String> {
     let version = event.routing_version;
     let before = match event.payload() {
+        Some(Payload::ControlResult(result)) if result.phase == FLIP_END => {
+            let begun = notes.begun.unwrap_or(notes.version);
+            let is_other = version > begun;
+            return (!is_other).then(|| format!("a flip ends with version {version}, as it began"));
+        }
         Some(Payload::ControlResult(_)) => notes.version,
         // What was conflated carries the lowest version in it.
         Some(Payload::Quote(_)) if event.conflated == 0 => {

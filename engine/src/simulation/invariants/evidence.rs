@@ -1,20 +1,26 @@
 //! What is left of a run, for those who judge it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::report::Report;
+use crate::simulation::notes::Print;
 use crate::simulation::plan::{End, Plan};
 use crate::simulation::told::ConsumerNotes;
 use crate::testing::ToldOrders;
 use crate::venue::simulated::{Ledger, SimulatedSymbol, SimulatedVenueReport};
+use crate::world::VirtualFiles;
 
 /// What is left of a run.
 pub(in crate::simulation) struct Evidence<'a> {
     pub(in crate::simulation) plan: &'a Plan,
+    /// The number of the last engine, in the names of its orders.
+    pub(in crate::simulation) run: u32,
     /// By number.
     pub(in crate::simulation) consumers: &'a BTreeMap<u16, ConsumerNotes>,
     /// By venue, what was told of orders there.
     pub(in crate::simulation) told: &'a BTreeMap<u16, ToldOrders>,
+    /// Quotes and trades as they were told.
+    pub(in crate::simulation) prints: &'a BTreeSet<Print>,
     pub(in crate::simulation) report: &'a Report,
     /// By venue.
     pub(in crate::simulation) ledgers: &'a [Ledger],
@@ -25,6 +31,10 @@ pub(in crate::simulation) struct Evidence<'a> {
     pub(in crate::simulation) sessions: &'a [(String, String)],
     /// Agents that did not end.
     pub(in crate::simulation) behind: &'a [String],
+    /// When the run was stopped, ns.
+    pub(in crate::simulation) stopped_ns: u64,
+    /// The disk, as it was left.
+    pub(in crate::simulation) files: &'a VirtualFiles,
     pub(in crate::simulation) open_ends: usize,
     pub(in crate::simulation) open_handles: usize,
     pub(in crate::simulation) cycles: u64,
@@ -48,10 +58,22 @@ impl Evidence<'_> {
         report.is_some_and(|report| report.quarantine.is_some())
     }
 
-    /// Consumer and number of an order of ours, by its name at the venue.
-    pub(in crate::simulation) fn key_of(name: &str) -> Option<(u16, u64)> {
-        let mut parts = name.strip_prefix('p')?.split('-');
-        let (_run, consumer, id) = (parts.next()?, parts.next()?, parts.next()?);
-        Some((consumer.parse().ok()?, id.parse().ok()?)).filter(|_| parts.next().is_none())
+    /// Consumer and number of an order of the last engine, by its name at the venue.
+    pub(in crate::simulation) fn key_of(&self, name: &str) -> Option<(u16, u64)> {
+        let (run, key) = parsed(name)?;
+        (run == self.run).then_some(key)
     }
+
+    /// The same of any engine of the run.
+    pub(in crate::simulation) fn key_of_any(name: &str) -> Option<(u16, u64)> {
+        parsed(name).map(|(_, key)| key)
+    }
+}
+
+/// Run, consumer and number, of a name of ours.
+fn parsed(name: &str) -> Option<(u32, (u16, u64))> {
+    let mut parts = name.strip_prefix('p')?.split('-');
+    let (run, consumer, id) = (parts.next()?, parts.next()?, parts.next()?);
+    let key = (consumer.parse().ok()?, id.parse().ok()?);
+    Some((run.parse().ok()?, key)).filter(|_| parts.next().is_none())
 }

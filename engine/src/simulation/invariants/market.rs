@@ -6,6 +6,10 @@ use super::evidence::Evidence;
 use crate::event::{Event, EventKind, Payload};
 use crate::launch::SIMULATED_WALL_START_NS;
 use crate::simulation::told::ConsumerNotes;
+use crate::venue::simulated::LedgerTop;
+
+/// The age of the newest book that a strategy may have, ms.
+const BOOK_AGE_MS: i64 = 10_000;
 
 /// 8: a book comes only while it is said to be live, and is never crossed.
 pub(super) fn book_is_live(notes: &ConsumerNotes, event: &Event, _now_ns: u64) -> Option<String> {
@@ -18,8 +22,13 @@ pub(super) fn book_is_live(notes: &ConsumerNotes, event: &Event, _now_ns: u64) -
     (has_both && bid >= ask).then(|| format!("book {} is crossed: {bid} {ask}", event.sequence))
 }
 
+/// 8: all that at rest shows of it.
+pub(super) fn truth(of: &Evidence<'_>) -> Vec<String> {
+    [book_truth(of), prints(of), books_follow(of)].concat()
+}
+
 /// 8: its best levels are those that the venue had at the same update id.
-pub(super) fn book_truth(of: &Evidence<'_>) -> Vec<String> {
+fn book_truth(of: &Evidence<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for (venue, ledger) in of.ledgers.iter().enumerate() {
         // After a restart of the venue's ids one id stands for several books.
@@ -38,6 +47,65 @@ pub(super) fn book_truth(of: &Evidence<'_>) -> Vec<String> {
                         notes.name, book.update_id, book.at_ns
                     ));
                 }
+            }
+        }
+    }
+    found
+}
+
+/// 8: quotes and trades are those of the venue.
+fn prints(of: &Evidence<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (venue, ledger) in of.ledgers.iter().enumerate() {
+        for (kind, told) in [(EventKind::Quote, &ledger.quotes), (EventKind::Trade, &ledger.prints)]
+        {
+            let mut truth: BTreeMap<(u32, u64), Vec<u64>> = BTreeMap::new();
+            for top in told {
+                truth.entry((top.market as u32, top.update_id)).or_default().push(top.hash);
+            }
+            let prints = of
+                .prints
+                .iter()
+                .filter(|print| (usize::from(print.0), print.2) == (venue, kind.code()));
+            for (_, instrument, _, number, hash) in prints {
+                let known = truth.get(&(*instrument, *number));
+                if known.is_some_and(|hashes| !hashes.contains(hash)) {
+                    let kind = kind.name();
+                    found.push(format!(
+                        "{kind} {number} of instrument {instrument} is not the venue's"
+                    ));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// 8: at the end of the calm the books of strategies are those of some seconds ago at most.
+fn books_follow(of: &Evidence<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    if !of.is_quiet() {
+        return found;
+    }
+    let end_ms = SIMULATED_WALL_START_NS / 1_000_000 + (of.stopped_ns / 1_000_000).cast_signed();
+    for (venue, ledger) in of.ledgers.iter().enumerate() {
+        for (number, notes) in
+            of.consumers.iter().filter(|(number, _)| !of.is_quarantined(**number))
+        {
+            let Some(last) = notes.books.iter().rfind(|book| usize::from(book.venue) == venue)
+            else {
+                continue;
+            };
+            let is_due = |top: &&LedgerTop| {
+                top.market == last.instrument as usize && top.at_ms < end_ms - BOOK_AGE_MS
+            };
+            let due = ledger.tops.iter().rfind(is_due).map_or(0, |top| top.update_id);
+            if last.update_id < due {
+                let name = &notes.name;
+                let (has, at_ms) = (last.update_id, last.at_ns / 1_000_000);
+                found.push(format!(
+                    "{name} ({number}): the last book, {has}, came at {at_ms} ms, the venue's is {due}"
+                ));
             }
         }
     }

@@ -4,6 +4,7 @@
 
 mod delivery;
 mod evidence;
+mod journal;
 mod lifetime;
 mod limits;
 mod market;
@@ -101,8 +102,8 @@ pub static ALL: [Invariant; 20] = [
     },
     Invariant {
         on_event: Some(market::book_is_live),
-        at_rest: Some(market::book_truth),
-        ..invariant(8, "book_truth", "a live book is the venue's book of its update id")
+        at_rest: Some(market::truth),
+        ..invariant(8, "market_truth", "a live book, a quote, a trade is the venue's of its number")
     },
     Invariant {
         on_event: Some(market::freshness),
@@ -144,11 +145,13 @@ pub static ALL: [Invariant; 20] = [
         ..invariant(16, "pace", "the venue punishes nothing")
     },
     Invariant {
-        gap: Some("the venue answers a request before the logon with an error and keeps no record"),
+        at_rest: Some(limits::logon),
+        gap: Some("shutdown notices: the next connection is not made before the old one is cut"),
         ..invariant(17, "logon", "nothing is sent before the logon; rollovers lose nothing")
     },
     Invariant {
-        gap: Some("venue and engine end together in this world; see the tests of the journal"),
+        at_rest: Some(journal::on_record),
+        gap: Some("of recovery only its ground, the journal: it has all orders and all fills"),
         ..invariant(18, "recovery", "after a kill -9 and a restart the state is the same")
     },
     Invariant {

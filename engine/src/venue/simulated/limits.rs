@@ -222,6 +222,11 @@ impl Limits {
         Ok(())
     }
 
+    /// A request came that needs a logon, before any.
+    pub fn before_logon(&self) {
+        self.penalties.add(Penalty::BeforeLogon);
+    }
+
     /// Gives an order's count back: once it is filled, or refused for itself, it counts no more.
     pub fn give_back(&mut self, now: Moment) {
         self.orders_10s.take_back(1, now.epoch_ms);

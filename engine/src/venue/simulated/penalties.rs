@@ -37,6 +37,8 @@ penalties! {
     Streams "streams",
     /// A message beyond those of one second on a stream connection (closed with 1008).
     MessageRate "message_rate",
+    /// A request that needs a logon, of a session that never logged on (401, -2015).
+    BeforeLogon "before_logon",
     /// A ping that was not answered with its payload within a minute.
     NoPong "no_pong",
 }

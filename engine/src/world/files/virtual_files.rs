@@ -71,6 +71,8 @@ struct Disk {
     inodes: BTreeMap<u64, Inode>,
     next_inode: u64,
     totals: FileTotals,
+    /// Nothing is written: whoever would is no more.
+    is_frozen: bool,
 }
 
 /// An open file of a virtual disk.
@@ -92,6 +94,7 @@ impl VirtualFiles {
             inodes: BTreeMap::new(),
             next_inode: 0,
             totals: FileTotals::default(),
+            is_frozen: false,
         })))
     }
 
@@ -123,6 +126,12 @@ impl VirtualFiles {
             inode.set_len(kept as usize);
             inode.synced = inode.bytes.len();
         }
+    }
+
+    /// While it is frozen nothing is written: what a process that was killed had in its own memory
+    /// never reaches its files.
+    pub fn freeze(&self, is_frozen: bool) {
+        self.0.lock().is_frozen = is_frozen;
     }
 
     /// Takes a folder away with all that is in it, as `rm -r` does.
@@ -285,6 +294,9 @@ impl Disk {
     }
 
     fn write(&mut self, number: u64, bytes: &[u8]) -> io::Result<()> {
+        if self.is_frozen {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
         let room = self.room();
         let is_torn = self.random.hits_ppm(self.conditions.torn_ppm);
         let mut taken = bytes.len();

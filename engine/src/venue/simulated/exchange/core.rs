@@ -211,9 +211,13 @@ impl Exchange {
                         let (market, told) = (&self.markets[index], &mut self.events);
                         self.orders.on_trade(index, market, &tick, maker, now.epoch_ms, told);
                         triggered.extend(self.orders.triggered_by(index, tick.price));
+                        self.orders.ledger().lock().note_print(index, &tick, now.epoch_ms);
                         self.events.push(Event::Trade { market: index, tick });
                     }
-                    MarketEvent::Top(top) => self.events.push(Event::Top { market: index, top }),
+                    MarketEvent::Top(top) => {
+                        self.orders.ledger().lock().note_quote(index, &top, now.epoch_ms);
+                        self.events.push(Event::Top { market: index, top });
+                    }
                 }
             }
             self.market_events = happened;
@@ -236,9 +240,9 @@ impl Exchange {
     fn cut(&mut self, now: Moment) {
         self.cuts += 1;
         for index in 0..self.markets.len() {
-            self.cut_depth(index, false);
+            self.cut_depth(index, false, now.epoch_ms);
             if self.cuts.is_multiple_of(FAST_CUTS_PER_SLOW) {
-                self.cut_depth(index, true);
+                self.cut_depth(index, true, now.epoch_ms);
             }
             let market = &mut self.markets[index];
             let is_over = market.kline.is_over(now.epoch_ms);
@@ -255,12 +259,12 @@ impl Exchange {
         }
     }
 
-    fn cut_depth(&mut self, index: usize, is_slow: bool) {
+    fn cut_depth(&mut self, index: usize, is_slow: bool, at_ms: i64) {
         let market = &mut self.markets[index];
         let Some((ids, bids, asks)) = market.cut_diff(is_slow) else { return };
         if !is_slow {
             let hash = top_hash(market.book.levels(Buy), market.book.levels(Sell));
-            let top = LedgerTop { market: index, update_id: ids.1, hash };
+            let top = LedgerTop { market: index, update_id: ids.1, hash, at_ms };
             self.orders.ledger().lock().note_top(top);
         }
         self.pace.done(1);

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::balance::BalanceNow;
+use super::market::Top;
 use super::order::{Order, OrderFill};
+use super::trade_tick::TradeTick;
 use super::{Fee, Side};
 use crate::event::BOOK_DEPTH;
 
@@ -29,19 +31,27 @@ pub struct Ledger {
     /// The best levels of the books at each cut of the fast depth feed, oldest first. The oldest
     /// are forgotten without being counted.
     pub tops: VecDeque<LedgerTop>,
+    /// The same of the best prices, at each change of them.
+    pub quotes: VecDeque<LedgerTop>,
+    /// The same of public trades; the id is the trade's.
+    pub prints: VecDeque<LedgerTop>,
     /// Orders and trades that were dropped to stay within bounds: 0 means that the record is whole.
     pub forgotten: u64,
 }
 
-/// The best levels of one book at one cut.
+/// What one market told at one time: the best levels of its book at a cut, its best prices, or a
+/// trade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LedgerTop {
     /// Number of the market, in the order of the options.
     pub market: usize,
     /// Last update id of the cut.
     pub update_id: u64,
-    /// [`top_hash`] of the best [`BOOK_DEPTH`] levels of both sides.
+    /// [`top_hash`] of the best [`BOOK_DEPTH`] levels of both sides; of a trade, its price and
+    /// quantity on the aggressor's side.
     pub hash: u64,
+    /// Milliseconds since the epoch.
+    pub at_ms: i64,
 }
 
 /// A hash of the best levels of a book, (price, quantity), bids from the best down and then asks
@@ -57,6 +67,13 @@ pub fn top_hash(
     };
     let (mut bids, mut asks) = (bids, asks);
     side(mix(side(1, &mut bids), u64::MAX), &mut asks)
+}
+
+fn note(tops: &mut VecDeque<LedgerTop>, top: LedgerTop) {
+    if tops.len() >= TOPS_MAX {
+        tops.pop_front();
+    }
+    tops.push_back(top);
 }
 
 /// One execution of an order of the account.
@@ -94,10 +111,24 @@ impl Ledger {
     }
 
     pub(super) fn note_top(&mut self, top: LedgerTop) {
-        if self.tops.len() >= TOPS_MAX {
-            self.tops.pop_front();
-        }
-        self.tops.push_back(top);
+        note(&mut self.tops, top);
+    }
+
+    pub(super) fn note_quote(&mut self, market: usize, top: &Top, at_ms: i64) {
+        let is_there = |level: &(u64, u64)| level.1 > 0;
+        let side = |level| std::iter::once(level).filter(is_there);
+        let hash = top_hash(side(top.bid), side(top.ask));
+        note(&mut self.quotes, LedgerTop { market, update_id: top.update_id, hash, at_ms });
+    }
+
+    pub(super) fn note_print(&mut self, market: usize, tick: &TradeTick, at_ms: i64) {
+        let level = std::iter::once((tick.price, tick.qty));
+        // Whose order was taken did not ask for the trade.
+        let hash = match tick.is_buyer_maker {
+            true => top_hash(std::iter::empty(), level),
+            false => top_hash(level, std::iter::empty()),
+        };
+        note(&mut self.prints, LedgerTop { market, update_id: tick.id, hash, at_ms });
     }
 
     pub(super) fn note_trade(&mut self, order: &Order, fill: &OrderFill) {

@@ -32,6 +32,8 @@ pub struct Session {
     pub connected_ms: i64,
     /// Milliseconds of the epoch at which it logged on.
     pub authorized_ms: Option<i64>,
+    /// It logged on at some time.
+    pub has_logged_on: bool,
     pub user_subscription: Option<u32>,
     pub returns_rate_limits: bool,
     /// Messages that its client may send in a second; `None`: any number.
@@ -63,6 +65,7 @@ impl Session {
             masks: Vec::new(),
             connected_ms,
             authorized_ms: None,
+            has_logged_on: false,
             user_subscription: None,
             returns_rate_limits: true,
             messages_per_s: None,

@@ -121,7 +121,7 @@ impl Api {
             "exchangeInfo" => return exchange_info(call, talk),
             "session.logon" => {
                 self.keys.verify(call.params, now_ms)?;
-                talk.session.authorized_ms = Some(now_ms);
+                (talk.session.authorized_ms, talk.session.has_logged_on) = (Some(now_ms), true);
                 return Ok(self.session_status(talk));
             }
             "session.logout" => {
@@ -192,6 +192,9 @@ impl Api {
         }
         if call.params.contains_key("signature") {
             return Ok(self.keys.verify(call.params, now_ms)?);
+        }
+        if !talk.session.has_logged_on {
+            talk.limits.before_logon();
         }
         Err(Refusal::key().into())
     }
