@@ -50,7 +50,7 @@ pub use control::{FlipError, RouteChange};
 pub use launch::{
     EmbeddedVenue, Engine, LaneFootprint, LaunchError, LaunchFaults, LaunchOptions,
     OneThreadEngine, OneThreadOptions, RecordedSession, RecordingProgress, SimulatedWorld, check,
-    lane_footprints, launch, launch_one_thread, launch_with,
+    guard_sessions, lane_footprints, launch, launch_one_thread, launch_with,
 };
 pub use pipeline::LiveStatus;
 

@@ -12,6 +12,7 @@ use pitlane_engine::venue::registry::VenueKind;
 use crate::ctl::CtlArgs;
 use crate::duration::parse_duration;
 use crate::exit::Exit;
+use crate::guard::GuardArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -94,6 +95,9 @@ pub enum Verb {
     Simulate(SimulateArgs),
     /// Read and change a running engine through its control socket.
     Ctl(CtlArgs),
+    /// Watch an engine from a process of its own, and cancel all at its venues when it stands
+    /// still.
+    Guard(GuardArgs),
     /// Read dead letters.
     Dlq {
         /// What to do with them.

@@ -35,12 +35,16 @@ pub enum Exit {
     OrdersRefused = 11,
     /// The journal failed, and trading was halted for it.
     JournalFailed = 12,
+    /// The engine stood still, and the guard has cancelled all.
+    GuardActed = 13,
+    /// The engine stood still, and the guard does not know whether all is cancelled.
+    GuardUnsure = 14,
     /// A second signal ended the process at once.
     SecondSignal = 130,
 }
 
 /// Every exit code of `pitlane` with its meaning: help and guides are made from this table.
-pub const EXITS: [(Exit, &str); 14] = [
+pub const EXITS: [(Exit, &str); 16] = [
     (Exit::Ok, "all accounts hold"),
     (Exit::Failed, "an account or a rule does not hold"),
     (Exit::Usage, "command line or configuration"),
@@ -57,6 +61,8 @@ pub const EXITS: [(Exit, &str); 14] = [
     (Exit::StrategyQuarantined, "a strategy was quarantined"),
     (Exit::OrdersRefused, "every order of a strategy was refused"),
     (Exit::JournalFailed, "the journal failed, and trading was halted"),
+    (Exit::GuardActed, "guard: the engine stood still, all is cancelled"),
+    (Exit::GuardUnsure, "guard: the engine stood still, orders may be open"),
     (Exit::SecondSignal, "a second signal"),
 ];
 

@@ -20,6 +20,8 @@ mod dlq;
 pub mod doctor;
 mod duration;
 mod exit;
+#[allow(clippy::disallowed_methods, reason = "watches an engine in real time")]
+mod guard;
 #[allow(clippy::disallowed_methods, reason = "writes the export that it is told to")]
 mod journal;
 #[cfg(feature = "latency")]
@@ -136,6 +138,7 @@ fn command(
         Some(Verb::Soak(args)) => soak::soak(&args, stop, terminal),
         Some(Verb::Simulate(args)) => simulate::simulate(&args, registry, stop, terminal),
         Some(Verb::Ctl(args)) => ctl::ctl(&args, stop, terminal),
+        Some(Verb::Guard(args)) => guard::guard(&args, stop, terminal),
         Some(Verb::Completions { shell }) => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "pitlane", &mut text);

@@ -72,6 +72,11 @@ section! {
         api_key_env: Option<String> = None => Rule::Text, "\"PITLANE_API_KEY\"";
         /// File with the Ed25519 private key that signs the logon (PKCS#8).
         private_key_file: Option<PathBuf> = None => Rule::Text, "\"keys/ed25519.pem\"";
+        /// Environment variable that holds the API key of `pitlane guard`, which should have one of
+        /// its own for the same account. Not given: the engine's.
+        guard_api_key_env: Option<String> = None => Rule::Text, "\"PITLANE_GUARD_KEY\"";
+        /// File with the guard's Ed25519 private key.
+        guard_private_key_file: Option<PathBuf> = None => Rule::Text, "\"keys/guard.pem\"";
         /// Connect at the start. Without, it stands by until `pitlane ctl venue add`.
         start: bool = true => flag();
         /// Assemble order books from snapshot and diffs.

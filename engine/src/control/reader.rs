@@ -80,6 +80,7 @@ impl Reader {
             pid: std::process::id(),
             config: parts.config.clone(),
             profile: parts.profile.clone(),
+            beat: (parts.profile != "quiet").then(|| parts.readings.heartbeat.count()),
             trading: parts.switch.is_on(),
             paper: parts.readings.paper.clone(),
             halted: parts.quarantine.last_resort().reason().map(|why| why.words().to_owned()),

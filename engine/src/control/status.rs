@@ -29,6 +29,9 @@ pub struct Status {
     pub config: String,
     /// How idle threads idle: `latency`, `balanced` or `quiet`.
     pub profile: String,
+    /// Turns of the thread that hands orders to their sessions: while they grow, it lives. `None`
+    /// where it sleeps when there is nothing to do.
+    pub beat: Option<u64>,
     /// Whether new orders may leave.
     pub trading: bool,
     /// Venues in paper mode: their orders are matched in this process, none is sent.

@@ -11,10 +11,11 @@ use crate::event::InstrumentId;
 use crate::instrument::Instruments;
 use crate::venue::governor::Governor;
 use crate::venue::market::routed_url;
+use crate::venue::orders::{GuardOptions, GuardSession};
 use crate::venue::protocol::{KeyError, Keys, VenueLimits};
 use crate::venue::registry::{KeyedOrders, OrderKind, VenueKind};
 use crate::venue::simulated::{DialectKind, LiveFeeds};
-use crate::venue::transport::{Endpoint, Scheme};
+use crate::venue::transport::{Endpoint, Scheme, SessionLimits, SessionOptions};
 use crate::venue::{SymbolMap, VenueClock};
 use crate::world::{Files, TlsTrust, World};
 
@@ -186,6 +187,51 @@ fn orders_of(config: &Config, number: usize, kind: &VenueKind) -> Result<OrderKi
         let key = format!("venue[{number}].api_url");
         config.error_at(&key, &problem, "no api_url: market data only").into()
     })
+}
+
+/// A session of the guard's: at the orders' address, with the guard's own keys where it has any.
+pub(super) fn guard_session(
+    config: &Config,
+    number: usize,
+    venue: &VenueConfig,
+    symbols: SymbolMap,
+    world: &World,
+) -> Result<Box<dyn GuardSession>, LaunchError> {
+    let trust = trust_of(config, number, venue, &world.files)?;
+    let kind = kind_of(config, number, venue)?;
+    let orders = orders_of(config, number, kind)?;
+    let url = venue.api_url.as_deref().unwrap_or_default();
+    let endpoint = Endpoint::parse(url, Scheme::Ws, &world.net, Some(&trust)).map_err(|error| {
+        let allowed = "wss://HOST[:PORT]/PATH, or ws://HOST:PORT/PATH";
+        config.error_at(&format!("venue[{number}].api_url"), &error.to_string(), allowed)
+    })?;
+    let own = VenueConfig {
+        api_key_env: venue.guard_api_key_env.clone().or_else(|| venue.api_key_env.clone()),
+        private_key_file: (venue.guard_private_key_file.clone())
+            .or_else(|| venue.private_key_file.clone()),
+        ..venue.clone()
+    };
+    let api_key = api_key(&own)?;
+    crate::text::hide(&api_key);
+    let private_key_file = own.private_key_file.as_deref().unwrap_or(Path::new(""));
+    let natives = config.instruments.iter().map(|entry| entry.native_symbol(&venue.name));
+    let options = GuardOptions {
+        venue: venue.name.clone(),
+        session: SessionOptions {
+            endpoint,
+            headers: String::new(),
+            limits: SessionLimits::from(&config.session),
+            governor: Governor::named(&venue.name, kind.limits.counted, 1),
+            net: world.net.clone(),
+            token: number,
+            seed: world.entropy.seed(&format!("guard {number}")),
+        },
+        symbols,
+        natives: natives.collect(),
+        clock: world.clock.clone(),
+    };
+    let keys = Keys { api_key: &api_key, private_key_file, files: &world.files };
+    Ok((orders.guard_with_keys)(keys, options)?)
 }
 
 /// The environment comes first: a key is better kept there.

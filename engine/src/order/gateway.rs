@@ -10,7 +10,7 @@ use super::gateway_journal::GatewayJournal;
 use super::{OrderAction, OrderCommand};
 use crate::event::{ConsumerId, Event, ExecReport, ExecType, OrderStatus, RejectReason};
 use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
-use crate::safety::{Quarantine, TradingSwitch};
+use crate::safety::{Heartbeat, Quarantine, TradingSwitch};
 
 /// Commands taken from one strategy's lane in a duty cycle.
 const BATCH: usize = 16;
@@ -57,6 +57,7 @@ pub(crate) struct GatewayEnds {
     pub(crate) sessions_open: Arc<AtomicUsize>,
     pub(crate) stop: StopSignal,
     pub(crate) clock: Clock,
+    pub(crate) heartbeat: Heartbeat,
     pub(crate) closing: Closing<GatewayCounts>,
 }
 
@@ -183,6 +184,7 @@ impl Agent for GatewayAgent {
     }
 
     fn duty_cycle(&mut self) -> usize {
+        self.ends.heartbeat.beat();
         let stopping = self.ends.stop.phase() >= Phase::Draining;
         let sessions_gone = self.ends.sessions_open.load(Ordering::Acquire) == 0;
         let journal = self.ends.journal.as_ref();
@@ -279,6 +281,7 @@ mod tests {
             sessions_open: Arc::new(AtomicUsize::new(1)),
             stop: StopSignal::default(),
             clock: Clock::manual(0).0,
+            heartbeat: Heartbeat::default(),
             closing: Closing::default(),
         });
         Bench { gateway, lane: lane_in, venue, answers: told }

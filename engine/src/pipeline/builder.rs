@@ -316,6 +316,7 @@ impl Builder {
             sessions_open,
             stop: self.stop.clone(),
             clock: self.clock.clone(),
+            heartbeat: self.readings.heartbeat.clone(),
             closing: self.closings.gateway.clone(),
         })
     }

@@ -14,6 +14,7 @@ use crate::order::order_log::OpenOrders;
 use crate::order::recovery::RecoveryBoard;
 use crate::order::trading::{StrategyFigures, TradingReader};
 use crate::runtime::{ContentionBook, ContentionFigures, StallBook, StallFigures};
+use crate::safety::Heartbeat;
 use crate::telemetry::{DeadLetterCounts, Term, Terms};
 use crate::venue::governor::{Allowance, Governor, GovernorReading};
 use crate::venue::{IntakeStats, VenueClock, VenueClockReading, VenueCounters, VenueSwitch};
@@ -46,6 +47,8 @@ pub(crate) struct Readings {
     pub(crate) contention: Vec<Arc<ContentionBook>>,
     /// Venues whose orders are matched in this process.
     pub(crate) paper: Vec<String>,
+    /// The gateway's turns.
+    pub(crate) heartbeat: Heartbeat,
     /// By venue; `None` for one without sessions.
     pub(crate) switches: Vec<Option<VenueSwitch>>,
 }

@@ -18,7 +18,7 @@ use super::market::{
     SnapshotAgent, SnapshotClient, SnapshotOptions, Stream, StreamPort,
 };
 use super::okx::OkxMarket;
-use super::orders::{OrderAgent, OrderOptions, OrderWiring};
+use super::orders::{Guard, GuardOptions, GuardSession, OrderAgent, OrderOptions, OrderWiring};
 use super::protocol::{
     KeyError, Keys, MarketProtocol, OrderDecoder, OrderProtocol, Signer, VenueLimits,
 };
@@ -81,6 +81,8 @@ pub(crate) struct OrderKind {
     pub(crate) with_keys: fn(Keys<'_>) -> Result<KeyedOrders, KeyError>,
     /// With a drawn key, for an embedded venue of this kind.
     pub(crate) with_drawn_key: fn(&str, &mut SplitMix64) -> Result<KeyedOrders, KeyError>,
+    /// With the keys that a configuration names, and nothing but a cancel of all.
+    pub(crate) guard_with_keys: MakeGuard,
     reader: MakeReader,
     types: OrderTypes,
 }
@@ -97,6 +99,7 @@ pub type Spread = fn(&SymbolMap, bool, Option<&[String]>, usize) -> Vec<Connecti
 
 type MakeSnapshotAgent = fn(SnapshotOptions) -> (Box<dyn Agent>, SnapshotClient);
 
+type MakeGuard = fn(Keys<'_>, GuardOptions) -> Result<Box<dyn GuardSession>, KeyError>;
 type MakeOrderAgent = dyn FnOnce(OrderOptions, OrderWiring<LaneOutlet>) -> Box<dyn Agent>;
 type MakeReader = fn(SymbolMap, usize) -> Box<ReadFrame>;
 type JudgeFrames = fn(&[RecordedSymbol], &mut dyn Iterator<Item = &str>) -> Fit;
@@ -196,6 +199,10 @@ impl VenueKind {
             with_keys: |keys| P::Signer::read(keys).map(KeyedOrders::new::<P>),
             with_drawn_key: |name, random| {
                 P::Signer::drawn(name, random).map(KeyedOrders::new::<P>)
+            },
+            guard_with_keys: |keys, options| {
+                let signer = P::Signer::read(keys)?;
+                Ok(Box::new(Guard::<P>::new(signer, options)))
             },
             reader: order_reader::<P::Decoder>,
             types: P::ORDER_TYPES,

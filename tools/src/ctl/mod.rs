@@ -26,8 +26,9 @@ use args::RiskVerb;
 pub use args::{CtlArgs, CtlVerb};
 pub(crate) use connection::{Connection, ConnectionError};
 pub(crate) use find::{Wanted, find_engines, socket};
+pub(crate) use text::is_farewell;
 #[cfg(feature = "latency")]
-pub(crate) use text::{is_farewell, reply as reply_text};
+pub(crate) use text::reply as reply_text;
 
 /// Runs one verb.
 pub(crate) fn ctl(

@@ -1,8 +1,8 @@
 //! Binance spot's order protocol, over its WebSocket API.
 //!
 //! Source: `session.logon`, `userDataStream.subscribe` (error -2035: it is active already),
-//! `order.place`, `order.amend.keepPriority`, `order.cancel`, `order.status`, `myTrades`. After a
-//! logon a request needs a timestamp and no signature.
+//! `order.place`, `order.amend.keepPriority`, `order.cancel`, `openOrders.cancelAll`,
+//! `order.status`, `myTrades`. After a logon a request needs a timestamp and no signature.
 
 use super::credentials::Credentials;
 use super::reports::BinanceReports;
@@ -131,6 +131,16 @@ impl OrderProtocol for BinanceOrders {
     #[inline]
     fn cancel(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
         Request::of_order(out, request, "order.cancel").end(request.time_ms);
+    }
+
+    #[cold]
+    fn cancel_all(&mut self, native: &str, id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
+        let mut text = Request::start(out, id, "openOrders.cancelAll");
+        text.text(r#"{"symbol":""#);
+        text.text(native);
+        text.text("\"");
+        text.end(time_ms);
+        true
     }
 
     fn query(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
@@ -379,6 +389,10 @@ mod tests {
             json!({"symbol": "BTCUSDT", "origClientOrderId": "p1-3-41", "timestamp": 1_000});
         protocol.cancel(&request(2), &mut out);
         assert_eq!(json_of(&out), json!({"id": 2, "method": "order.cancel", "params": params}));
+        assert!(protocol.cancel_all("BTCUSDT", 7, 1_000, &mut out));
+        let all = json!({"symbol": "BTCUSDT", "timestamp": 1_000});
+        let expected = json!({"id": 7, "method": "openOrders.cancelAll", "params": all});
+        assert_eq!(json_of(&out), expected);
         protocol.query(&request(3), &mut out);
         assert_eq!(json_of(&out), json!({"id": 3, "method": "order.status", "params": params}));
         let (order, newest) = (VenueRef::number(77), FillsFrom::Newest);

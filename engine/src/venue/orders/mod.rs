@@ -14,6 +14,7 @@ mod checks;
 mod commands;
 mod fills;
 mod gate;
+mod guard;
 mod leaving;
 mod listing;
 #[cfg(test)]
@@ -41,6 +42,8 @@ mod timing;
 mod words;
 
 pub use agent::{OrderAgent, OrderOptions, OrderSessionTotals, OrderWiring};
+pub(crate) use guard::Guard;
+pub use guard::{GuardOptions, GuardSession, GuardState};
 pub use leaving::LeftOrder;
 pub use order::KnownOrder;
 pub use table::OrderTable;

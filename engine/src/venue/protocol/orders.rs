@@ -252,6 +252,13 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// Writes an order's cancel.
     fn cancel(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>);
 
+    /// Writes a cancel of all that the account has open in a symbol, by the venue's own name of it;
+    /// false where the venue has no such request. It ends the orders of whoever else uses the
+    /// account, too: for a guard, not for a strategy.
+    fn cancel_all(&mut self, _native: &str, _id: u64, _time_ms: i64, _out: &mut Vec<u8>) -> bool {
+        false
+    }
+
     /// Writes a query of an order's state.
     fn query(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>);
 
