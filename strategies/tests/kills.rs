@@ -89,6 +89,31 @@ impl Bench {
         }
     }
 
+    /// Replaces a part of the configuration.
+    fn reconfigure(&self, from: &str, to: &str) {
+        let config = std::fs::read_to_string(&self.config).unwrap();
+        assert!(config.contains(from), "{config}");
+        std::fs::write(&self.config, config.replace(from, to)).unwrap();
+    }
+
+    /// What an operator is told.
+    fn ctl(&self, args: &[&str]) -> String {
+        let socket = self.dir.path().join("control/socket");
+        let mut command = Command::new(PITLANE);
+        let output = command.arg("ctl").arg("--socket").arg(socket).args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn wait_for_log(&self, engine: &mut Engine, mark: &str) {
+        let started = Instant::now();
+        while !self.log().contains(mark) {
+            assert!(started.elapsed() < PATIENCE, "no {mark:?}: {}", self.log());
+            assert!(engine.0.try_wait().unwrap().is_none(), "it ended: {}", self.log());
+            nap();
+        }
+    }
+
     fn open(&self) -> Vec<LedgerOrder> {
         let orders = self.venue.ledger().orders.into_values();
         let is_open = |order: &LedgerOrder| {
@@ -132,7 +157,7 @@ fn text(venue: &SimulatedVenue, dir: &Path, risk: &str, distance_ticks: u32) -> 
     let (stream, api) = (dialect.stream_path, dialect.api_path.unwrap());
     format!(
         "[engine]\nrun_dir = \"{path}/runs\"\nprofile = \"quiet\"\n[cores]\npin = false\n\
-         [control]\nenabled = false\n[telemetry]\nhlog = false\n\
+         [control]\nsocket = \"{path}/control/socket\"\n[telemetry]\nhlog = false\n\
          [journal]\ndir = \"{path}/journal\"\nsegment_bytes = 65536\n\
          [risk]\nmax_orders_per_s = 50\n{risk}\n\
          [[venue]]\nname = \"outside\"\nkind = \"{}\"\nbooks = false\n\
@@ -265,9 +290,7 @@ fn orders_that_a_stop_leaves_are_taken_up_by_the_next_start() {
     let left = bench.open();
     assert_eq!(left.len(), 2, "{left:?}\n{}", bench.log());
     assert_eq!(report["orders"]["left_at_venues"].as_array().unwrap().len(), left.len());
-    let config = std::fs::read_to_string(&bench.config).unwrap();
-    let config = config.replace("on_stop = \"leave\"", "on_start = \"cancel\"");
-    std::fs::write(&bench.config, config).unwrap();
+    bench.reconfigure("on_stop = \"leave\"", "on_start = \"cancel\"");
     let mut engine = bench.start();
     bench.wait_for_orders(&mut engine, bench.orders() + 1);
     let ledger = bench.venue.ledger();
@@ -281,4 +304,28 @@ fn orders_that_a_stop_leaves_are_taken_up_by_the_next_start() {
     assert_eq!(found["recorded"], left.len(), "{found}\n{log}");
     assert_eq!(found["is_done"], true);
     assert_same_books(&report, &bench.venue.ledger(), &log);
+}
+
+#[test]
+fn trading_waits_for_an_operator_and_a_start_for_a_place_for_what_is_open() {
+    let bench = Bench::new("on_stop = \"leave\"", 5_000);
+    let mut engine = bench.start();
+    bench.wait_for_orders(&mut engine, 2);
+    engine.kill();
+    bench.reconfigure("on_stop = \"leave\"", "on_start = \"ask\"");
+    let mut engine = bench.start();
+    bench.wait_for_log(&mut engine, "trading stays off");
+    let status: Value = serde_json::from_str(&bench.ctl(&["--json", "status"])).unwrap();
+    let reply = &status["reply"];
+    assert_eq!((&reply["trading"], &reply["recovery"][0]["open"]), (&false.into(), &2.into()));
+    let text = bench.ctl(&["status"]);
+    assert!(text.contains("Orders of earlier starts"), "{text}");
+    assert!(bench.ctl(&["mode", "on"]).contains("trading is on now"));
+    assert_eq!((bench.open().len(), bench.orders()), (2, 2), "they were kept");
+    engine.kill();
+    bench.reconfigure("strategy = \"market_maker\"", "name = \"new\"\nstrategy = \"market_maker\"");
+    let mut engine = bench.start();
+    assert_eq!(engine.0.wait().unwrap().code(), Some(4), "{}", bench.log());
+    let log = bench.log();
+    assert!(log.contains("2 open orders in") && log.contains("consumer not there now"), "{log}");
 }

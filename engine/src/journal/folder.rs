@@ -85,6 +85,9 @@ pub struct FolderRead {
     pub stop: Option<Stop>,
     /// Segments behind that, which were not read.
     pub unread: usize,
+    /// Whole records behind that in its own segment: what stands there has rotted, or the power was
+    /// lost before the disk had it.
+    pub records_behind: u64,
 }
 
 impl FolderRead {
@@ -131,6 +134,7 @@ impl FolderRead {
         bytes: &[u8],
         visit: &mut impl FnMut(&SegmentHeader, &RecordView<'_>),
     ) {
+        let mut behind = 0;
         let mut facts = SegmentFacts {
             number,
             path,
@@ -159,6 +163,7 @@ impl FolderRead {
                     self.records += facts.records;
                     facts.used_bytes = reader.offset();
                     facts.stop = reader.stop().unwrap_or(StopReason::Filled);
+                    behind = if facts.stop.is_clean() { 0 } else { reader.records_behind() };
                 } else {
                     let (expected, found) = (self.last_sequence + 1, header.first_sequence);
                     facts.stop = StopReason::Sequence { expected, found };
@@ -168,6 +173,7 @@ impl FolderRead {
         if self.stop.is_some() {
             self.unread += usize::from(facts.stop != StopReason::Unused);
         } else if !facts.stop.is_clean() {
+            self.records_behind = behind;
             self.stop = Some(Stop {
                 path: facts.path.clone(),
                 offset: facts.used_bytes,
@@ -188,7 +194,7 @@ impl FolderRead {
             if self.unread > 0 || header.epoch <= self.last_epoch {
                 return false;
             }
-            self.stop = None;
+            (self.stop, self.records_behind) = (None, 0);
             if let Some(torn) = self.segments.iter_mut().rev().find(|of| !of.stop.is_clean()) {
                 torn.is_healed = true;
             }

@@ -171,6 +171,29 @@ impl<'a> SegmentReader<'a> {
         self.stop
     }
 
+    /// Whole records of later sequences behind the place where reading has stopped. A process that
+    /// was killed leaves none: what it was writing was the last.
+    #[must_use]
+    pub fn records_behind(&self) -> u64 {
+        let (mut offset, mut last, mut count) = (self.offset, self.next_sequence, 0);
+        while let Some(rest) = self.bytes.get(offset..).filter(|rest| !rest.is_empty()) {
+            let found = RecordHeader::read_from_prefix(rest).ok().and_then(|(header, _)| {
+                let record = rest.get(..header.len as usize)?;
+                let is_length = header.len.is_multiple_of(8) && record.len() >= RECORD_HEADER_BYTES;
+                let is_next = is_length && header.sequence > last;
+                (is_next && record_crc(record) == header.crc).then_some(header)
+            });
+            match found {
+                Some(header) => {
+                    (offset, last) = (offset + header.len as usize, header.sequence);
+                    count += 1;
+                }
+                None => offset += 8,
+            }
+        }
+        count
+    }
+
     fn read(&self) -> Result<(RecordView<'a>, usize), StopReason> {
         let rest = &self.bytes[self.offset..];
         if rest.is_empty() {

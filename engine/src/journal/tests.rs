@@ -174,6 +174,29 @@ fn rot_before_the_end_is_told_and_the_folder_not_used() {
 }
 
 #[test]
+fn whole_records_behind_a_rotten_one_are_counted_and_none_behind_a_torn_end() {
+    let (disk, files) = disk(FileConditions::default());
+    let (mut writer, _keeper) = open(&files, SMALL);
+    let mut ends = Vec::new();
+    for id in 0..20 {
+        writer.append(0, &intent(id)).unwrap();
+        ends.push(writer.used_bytes());
+    }
+    let path = files_of(&files)[0].clone();
+    let whole = files.read(&path).unwrap();
+    for (rotten, end) in ends.iter().enumerate() {
+        let mut bytes = whole.clone();
+        bytes[end - 20] ^= 1;
+        put(&disk, &path, &bytes);
+        let (intents, read) = read(&files);
+        assert_eq!((intents.len(), read.records_behind), (rotten, 19 - rotten as u64));
+        bytes[*end..].fill(0);
+        put(&disk, &path, &bytes);
+        assert_eq!(self::read(&files).1.records_behind, 0, "what was being written is the last");
+    }
+}
+
+#[test]
 fn a_full_disk_halts_before_a_record_has_no_place() {
     let room_bytes = 40 << 10;
     let (disk, files) = disk(FileConditions { room_bytes, ..FileConditions::default() });

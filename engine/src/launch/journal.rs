@@ -10,8 +10,8 @@ use crate::config::{Config, JournalDurability, OnStart};
 use crate::event::VenueId;
 use crate::instrument::Instruments;
 use crate::journal::{
-    Durability, FolderRead, JournalFailure, JournalFolder, JournalKeeper, JournalOptions,
-    JournalWriter, NameTable, Named, RunStart,
+    Durability, FolderRead, JournalError, JournalFailure, JournalFolder, JournalKeeper,
+    JournalOptions, JournalWriter, NameTable, Named, RunStart,
 };
 use crate::order::order_log::OrderLogNames;
 use crate::order::recovery::{JournalFold, Recovered, VenueRecovery};
@@ -54,6 +54,11 @@ impl Assembly<'_> {
             fold.take(header.epoch, record);
         })?;
         if let Some(stop) = &folder.read().stop {
+            // Nobody but a disk that lost its power leaves a hole: there, what lies behind it was
+            // not safe, and no order of it has left.
+            if durability == Durability::Os && folder.read().records_behind > 0 {
+                return Err(JournalError::Damaged(stop.clone()).into());
+            }
             log::warn!(
                 "[journal] {stop}; an earlier start was cut off there, and this one goes on"
             );

@@ -156,6 +156,14 @@ fn export(
 /// Says where the valid prefix ends, if not in order.
 fn judge(read: &FolderRead, terminal: &mut Terminal<'_>) -> Result<Exit, Exit> {
     let Some(stop) = &read.stop else { return Ok(Exit::Ok) };
+    if read.records_behind > 0 {
+        terminal.complain(&format!(
+            "{stop}. {} whole records lie behind it and would be left out: with durability = \"os\" \
+             no engine starts; with \"fsync_batch\" the disk had none of them before an order left",
+            read.records_behind
+        ));
+        return Ok(Exit::Failed);
+    }
     if read.is_usable() {
         terminal.say(&format!(
             "note: {stop}. Nothing lies behind it: the next start of the engine goes on there\n"
