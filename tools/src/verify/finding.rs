@@ -1,8 +1,11 @@
-//! What came out of a check, and the table and the JSON of all of them.
+//! What came out of a check, and the text and the JSON of all of them.
 
 use serde::Serialize;
 
-use crate::table::{render, table};
+use crate::table::WIDTH;
+
+/// Characters of the longest label of a finding's parts.
+const LABEL_CHARS: usize = 8;
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -85,13 +88,10 @@ pub(crate) fn ended(rows: &[Row], verdict: Verdict) -> usize {
     rows.iter().filter(|row| row.finding.verdict == verdict).count()
 }
 
-/// The table for people.
+/// The findings for people: a verdict each, and below it what was found, as wide as a terminal is.
 pub(crate) fn table_text(scale: &str, rows: &[Row]) -> String {
-    let mut table = table(&["criterion", "done", "measured", "bound", "verdict", "attack"]);
-    for (index, row) in rows.iter().enumerate() {
-        if index > 0 {
-            table.add_row([""; 6]);
-        }
+    let mut text = String::new();
+    for row in rows {
         let Finding { done, measured, bound, verdict, attack } = &row.finding;
         let measured = match &row.first_attempt {
             Some(first) => format!("{measured} [second attempt; the first: {first}]"),
@@ -102,16 +102,35 @@ pub(crate) fn table_text(scale: &str, rows: &[Row]) -> String {
             Verdict::Fail => "FAIL",
             Verdict::Skipped => "not judged",
         };
-        let head = format!("{} {}", row.id, row.title);
-        table.add_row([&head, done, &measured, bound, verdict, attack]);
+        text.push_str(&format!("{} {}: {verdict}\n", row.id, row.title));
+        let parts = [("done", done), ("measured", &measured), ("bound", bound), ("attack", attack)];
+        parts.iter().for_each(|(label, part)| push_wrapped(&mut text, label, part));
+        text.push('\n');
     }
     format!(
-        "{}\n{scale}: {} passed, {} failed, {} not judged\n",
-        render(&table),
+        "{text}{scale}: {} passed, {} failed, {} not judged\n",
         ended(rows, Verdict::Pass),
         ended(rows, Verdict::Fail),
         ended(rows, Verdict::Skipped),
     )
+}
+
+/// Appends a label and a text of words, its lines below each other.
+fn push_wrapped(out: &mut String, label: &str, text: &str) {
+    let mut line = format!("  {label:LABEL_CHARS$}");
+    let empty = line.chars().count();
+    for word in text.split_whitespace() {
+        let (used, more) = (line.chars().count(), word.chars().count());
+        if used > empty && used + 1 + more > WIDTH {
+            out.push_str(line.trim_end());
+            out.push('\n');
+            line = " ".repeat(empty);
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    out.push_str(line.trim_end());
+    out.push('\n');
 }
 
 /// The same as one JSON object on a line.
@@ -155,8 +174,19 @@ mod tests {
         let rows = [row(Verdict::Pass, Some("p50 9 us")), row(Verdict::Fail, None)];
         let text = table_text("quick", &rows);
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
-        assert!(text.contains("second") && text.contains("FAIL"), "{text}");
+        assert!(text.contains("second attempt; the first: p50 9 us"), "{text}");
+        assert!(text.contains("SC-008 double returns: FAIL\n  done     10,000 second"), "{text}");
         assert!(text.ends_with("quick: 1 passed, 1 failed, 0 not judged\n"), "{text}");
+    }
+
+    #[test]
+    fn a_long_finding_takes_the_lines_that_its_words_need() {
+        let mut long = row(Verdict::Pass, None);
+        long.finding.measured = "p50 1.000 us, ".repeat(100);
+        let text = table_text("quick", &[long]);
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        // 1,400 characters in lines of 90.
+        assert!(text.lines().count() < 24, "{text}");
     }
 
     #[test]
