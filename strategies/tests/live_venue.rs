@@ -255,3 +255,28 @@ fn on_paper_orders_meet_the_live_book_and_none_is_sent() {
     assert!(ledger.orders.is_empty() && ledger.trades.is_empty(), "{ledger:?}");
     assert_eq!(report.penalties, 0, "{:?}", report.penalties_by_limit);
 }
+
+/// The default run at an embedded venue of each kind that tells its books in the stream.
+#[test]
+fn each_kind_of_venue_serves_a_run_whose_books_are_the_exchanges() {
+    for kind in ["bybit", "coinbase", "kraken", "okx"] {
+        let (mut config, _dir) = config(&["noop"]);
+        config.simulated.kind = kind.to_owned();
+        config.risk.trading = false;
+        VenueKind::settle(&mut config);
+        let report = run(config, LaunchOptions::default(), |engine| {
+            let status = engine.status();
+            status.uptime_ns > 800_000_000 && status.events_in > 500
+        });
+        assert_clean(&report);
+        let counters = &report.venues[0].counters;
+        assert_eq!((counters.refused, counters.gaps, counters.mismatches), (0, 0, 0), "{kind}");
+        assert_eq!((counters.reconnects, report.penalties), (0, 0), "{kind}");
+        let [(_, book)] = &report.books.iter().collect::<Vec<_>>()[..] else { panic!("{kind}") };
+        assert_eq!((book.status, book.bid_levels > 20), ("live", true), "{kind}: {book:?}");
+        let noop = &report.consumers[0];
+        for event in ["quote", "trade", "book"] {
+            assert!(noop.kinds[event].published > 0, "{kind}: no {event}: {:?}", noop.kinds);
+        }
+    }
+}

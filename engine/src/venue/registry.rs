@@ -119,10 +119,10 @@ static KINDS: &[VenueKind] = &[
         .with_orders::<BinanceOrders>(),
     of::<FuturesMarket>("binance_futures", &binance_spot::CombinedStreams)
         .with_dialect(&binance_futures::DIALECT),
-    of::<BybitMarket>("bybit", &bybit::Recorded),
-    of::<CoinbaseMarket>("coinbase", &coinbase::Recorded),
-    of::<KrakenMarket>("kraken", &kraken::Recorded),
-    of::<OkxMarket>("okx", &okx::Recorded),
+    of::<BybitMarket>("bybit", &bybit::Recorded).with_dialect(&bybit::DIALECT),
+    of::<CoinbaseMarket>("coinbase", &coinbase::Recorded).with_dialect(&coinbase::DIALECT),
+    of::<KrakenMarket>("kraken", &kraken::Recorded).with_dialect(&kraken::DIALECT),
+    of::<OkxMarket>("okx", &okx::Recorded).with_dialect(&okx::DIALECT),
 ];
 
 const fn of<P: MarketProtocol>(

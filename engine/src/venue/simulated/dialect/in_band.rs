@@ -1,7 +1,277 @@
-//! What recordings of venues that tell their books in the stream have in common.
+//! What dialects of venues that tell their books in the stream have in common: subscriptions behind
+//! which a book is told whole, changes of a book that is kept up to a depth, and recordings.
 
-use crate::venue::simulated::exchange::StreamKey;
-use crate::venue::simulated::server::{Door, Opening, Session};
+use std::marker::PhantomData;
+
+use super::{Dialect, Saying, Stage, Talk};
+use crate::venue::codec::PlainNumber;
+use crate::venue::simulated::exchange::{
+    Event, Exchange, Feed, Kline, Market, Side, SimulatedSymbol, StreamKey, Top, TradeTick,
+};
+
+use crate::venue::simulated::fault::{Fault, Faults, Occasion};
+use crate::venue::simulated::frame_kind::FrameKind;
+use crate::venue::simulated::limits::{Admission, Limits};
+use crate::venue::simulated::moment::Moment;
+use crate::venue::simulated::options::SimulatedVenueOptions;
+use crate::venue::simulated::server::{Door, MarketFrame, Opening, Reply, Request, Session};
+
+/// A price and the quantity there.
+pub(super) type Change = (u64, u64);
+
+/// How a venue of this sort words things.
+pub(super) trait InBandWords: Send + 'static {
+    /// Path of its market data.
+    const PATH: &'static str;
+    /// Levels a side of a book.
+    const DEPTH: usize;
+    /// Messages that a client may send in a second.
+    const MESSAGES_PER_S: u32;
+    /// What stands before the number of each frame, where it has one.
+    const NUMBERED_BY: Option<&'static str> = None;
+
+    /// The stream of a feed, as it is subscribed to; `None`: it has none.
+    fn stream(feed: Feed, symbol: &str) -> Option<String>;
+    /// Writes a trade.
+    fn trade(out: &mut String, symbol: &SimulatedSymbol, trade: &TradeTick, now: Moment);
+    /// Writes a best quote.
+    fn top(out: &mut String, symbol: &SimulatedSymbol, top: &Top, now: Moment);
+    /// Writes a bar.
+    fn bar(out: &mut String, symbol: &SimulatedSymbol, bar: &Kline, now: Moment);
+    /// Writes a book, or a change of it.
+    fn book(out: &mut String, symbol: &SimulatedSymbol, told: &ToldBook<'_>, now: Moment);
+    /// Answers a message, and notes what it subscribes to; `None`: there is no answer.
+    fn answer(
+        session: &mut Session,
+        text: &str,
+        resolve: &dyn Fn(&str) -> Option<StreamKey>,
+    ) -> Option<String>;
+    /// Refuses a subscription.
+    fn refusal(request: &serde_json::Value) -> String;
+    /// Path and body of the answer to a question for the time.
+    fn time(now: Moment) -> (&'static str, String);
+    /// What is told before a connection ends.
+    fn shutdown_notice() -> Option<String> {
+        None
+    }
+}
+
+/// What is told of a book.
+pub(super) struct ToldBook<'a> {
+    /// The book, and not a change of it.
+    pub is_whole: bool,
+    /// Counts what is told of this book, from 1.
+    pub number: u64,
+    /// The exchange's update in it, and the one of what was told before.
+    pub update_id: u64,
+    pub previous_id: u64,
+    /// All levels, or those that have changed; 0: the level is gone.
+    pub bids: &'a [Change],
+    pub asks: &'a [Change],
+    /// The book as it is then, best first.
+    pub shown: (&'a [Change], &'a [Change]),
+}
+
+/// A dialect in the words of `W`.
+pub(super) struct InBand<W> {
+    /// By market, and by the number of the feed.
+    names: Vec<[Option<String>; Feed::ALL.len()]>,
+    books: Vec<ShownBook>,
+    text: String,
+    words: PhantomData<fn() -> W>,
+}
+
+/// A book as it was told last.
+#[derive(Clone, Debug, Default)]
+struct ShownBook {
+    number: u64,
+    update_id: u64,
+    bids: Vec<Change>,
+    asks: Vec<Change>,
+}
+
+impl ShownBook {
+    /// Looks at the market: what has changed in the best `depth` levels. A level that others have
+    /// pushed out is not told.
+    fn advance(&mut self, market: &Market, depth: usize) -> (Vec<Change>, Vec<Change>) {
+        self.number += 1;
+        self.update_id = market.update_id();
+        let turn = |side, shown: &mut Vec<Change>| {
+            let now: Vec<Change> = market.book.levels(side).take(depth).collect();
+            let is_there = |price| market.book.qty_at(side, price) > 0;
+            let gone = shown.iter().filter(|(price, _)| !is_there(*price));
+            let mut changed: Vec<Change> = gone.map(|(price, _)| (*price, 0)).collect();
+            changed.extend(now.iter().filter(|level| !shown.contains(level)));
+            *shown = now;
+            changed
+        };
+        let bids = turn(Side::Buy, &mut self.bids);
+        let asks = turn(Side::Sell, &mut self.asks);
+        (bids, asks)
+    }
+}
+
+impl<W: InBandWords> InBand<W> {
+    pub(super) fn new(options: &SimulatedVenueOptions) -> InBand<W> {
+        let of_symbol =
+            |symbol: &SimulatedSymbol| Feed::ALL.map(|feed| W::stream(feed, &symbol.name));
+        InBand {
+            names: options.symbols.iter().map(of_symbol).collect(),
+            books: vec![ShownBook::default(); options.symbols.len()],
+            text: String::new(),
+            words: PhantomData,
+        }
+    }
+
+    /// Writes the whole book of a market, as it was told last.
+    fn whole(&mut self, index: usize, exchange: &Exchange, now: Moment) -> String {
+        let (market, book) = (&exchange.markets()[index], &mut self.books[index]);
+        if book.number == 0 {
+            book.advance(market, W::DEPTH);
+        }
+        let told = ToldBook {
+            is_whole: true,
+            number: book.number,
+            update_id: book.update_id,
+            previous_id: 0,
+            bids: &book.bids,
+            asks: &book.asks,
+            shown: (&book.bids, &book.asks),
+        };
+        let mut text = String::new();
+        W::book(&mut text, &market.symbol, &told, now);
+        text
+    }
+
+    fn change(&mut self, index: usize, exchange: &Exchange, now: Moment) {
+        let (market, book) = (&exchange.markets()[index], &mut self.books[index]);
+        let previous_id = book.update_id;
+        let (bids, asks) = book.advance(market, W::DEPTH);
+        let told = ToldBook {
+            is_whole: false,
+            number: book.number,
+            update_id: book.update_id,
+            previous_id,
+            bids: &bids,
+            asks: &asks,
+            shown: (&book.bids, &book.asks),
+        };
+        W::book(&mut self.text, &market.symbol, &told, now);
+    }
+}
+
+impl<W: InBandWords> Dialect for InBand<W> {
+    fn resolve(&self, stream: &str) -> Option<StreamKey> {
+        let is_it = |name: &Option<String>| name.as_deref() == Some(stream);
+        let of_market = |(index, names): (usize, &[Option<String>; Feed::ALL.len()])| {
+            let feed = names.iter().position(is_it)?;
+            Some(StreamKey::new(index, Feed::ALL[feed]))
+        };
+        self.names.iter().enumerate().find_map(of_market)
+    }
+
+    fn open(
+        &mut self,
+        request: &Request,
+        limits: &mut Limits,
+        now: Moment,
+    ) -> Result<Opening, Reply> {
+        if request.path != W::PATH {
+            return Err(Reply::not_found());
+        }
+        if let Some(refusal) = refused(limits.connect(now), now) {
+            return Err(refusal);
+        }
+        Ok(Opening {
+            messages_per_s: Some(W::MESSAGES_PER_S),
+            numbered_by: W::NUMBERED_BY,
+            ..market_opening()
+        })
+    }
+
+    fn rest(
+        &mut self,
+        request: &Request,
+        _exchange: &Exchange,
+        limits: &mut Limits,
+        (fault, _faults): (Option<Fault>, &mut Faults),
+        now: Moment,
+    ) -> Reply {
+        match fault {
+            Some(Fault::RefuseRest { status }) => return Reply::new(status, b"{}".to_vec()),
+            Some(Fault::Ban { duration }) => limits.ban(duration.as_millis() as i64, now),
+            _ => {}
+        }
+        if let Some(refusal) = refused(limits.charge(1, now), now) {
+            return refusal;
+        }
+        let (path, body) = W::time(now);
+        if request.path == path { Reply::json(body.into_bytes()) } else { Reply::not_found() }
+    }
+
+    fn message(&mut self, text: &str, _stage: Stage, talk: &mut Talk<'_>) {
+        let is_subscription = text.contains("\"subscribe\"");
+        if is_subscription && talk.faults.strike(Occasion::Subscribe).is_some() {
+            let request = serde_json::from_str(text).unwrap_or_default();
+            return talk.says.push(Saying::Now(W::refusal(&request)));
+        }
+        let before = talk.session.names.clone();
+        let resolve = |name: &str| self.resolve(name);
+        let Some(answer) = W::answer(talk.session, text, &resolve) else { return };
+        talk.says.push(Saying::Now(answer));
+        let wanted = talk.session.names.iter().filter(|name| !before.contains(name));
+        let books: Vec<StreamKey> = wanted.filter_map(|name| self.resolve(name)).collect();
+        for key in books {
+            if key == StreamKey::new(key.index, Feed::FastDepth) {
+                let text = self.whole(key.index, talk.exchange, talk.now);
+                talk.says.push(Saying::Now(text));
+            }
+        }
+    }
+
+    fn market_frame(
+        &mut self,
+        event: &Event,
+        exchange: &Exchange,
+        now: Moment,
+    ) -> Option<MarketFrame<'_>> {
+        let (index, feed) = event.feed()?;
+        let symbol = &exchange.markets()[index].symbol;
+        self.text.clear();
+        match event {
+            Event::Trade { tick, .. } => W::trade(&mut self.text, symbol, tick, now),
+            Event::Top { top, .. } => W::top(&mut self.text, symbol, top, now),
+            Event::Bar { bar, .. } => W::bar(&mut self.text, symbol, bar, now),
+            Event::Depth { .. } => self.change(index, exchange, now),
+            Event::Order(_) | Event::Balances(_) => return None,
+        }
+        let stream = self.names[index][feed as usize].as_deref()?;
+        let kind = match feed {
+            Feed::Trades => FrameKind::Trade,
+            Feed::Top => FrameKind::BookTicker,
+            Feed::FastDepth | Feed::SlowDepth => FrameKind::Depth,
+            Feed::Bars => FrameKind::Kline,
+        };
+        Some(MarketFrame { kind, stream, data: self.text.as_bytes(), lost: 0 })
+    }
+
+    fn shutdown_notice(&self, _session: &Session, _now: Moment) -> Option<String> {
+        W::shutdown_notice()
+    }
+}
+
+/// The answer to a request for which there is no room.
+fn refused(admission: Admission, now: Moment) -> Option<Reply> {
+    let (status, until_ms) = match admission {
+        Admission::Granted => return None,
+        Admission::SlowDown { until_ms } => (429, until_ms),
+        Admission::Banned { until_ms } => (418, until_ms),
+    };
+    let mut reply = Reply::new(status, b"{}".to_vec());
+    let wait_s = ((until_ms - now.epoch_ms).max(0) + 999) / 1_000;
+    reply.headers.push(("Retry-After", wait_s.to_string()));
+    Some(reply)
+}
 
 /// A session of market data, whose frames are sent as they stand.
 pub(super) fn market_opening() -> Opening {
@@ -29,5 +299,62 @@ pub(super) fn note_streams(
             true => session.subscribe(&name, key),
             false => session.unsubscribe(&name, key),
         }
+    }
+}
+
+/// A price without zeros at its end.
+pub(super) fn price(symbol: &SimulatedSymbol, value: u64) -> String {
+    plain(value, symbol.price_scale)
+}
+
+/// A quantity without zeros at its end.
+pub(super) fn qty(symbol: &SimulatedSymbol, value: u64) -> String {
+    plain(value, symbol.qty_scale)
+}
+
+fn plain(value: u64, scale: u32) -> String {
+    let number = PlainNumber::new(value.cast_signed(), scale as u8);
+    String::from_utf8_lossy(number.as_bytes()).into_owned()
+}
+
+/// `["price","quantity"MORE],..`.
+pub(super) fn levels(symbol: &SimulatedSymbol, levels: &[Change], more: &str) -> String {
+    let level =
+        |(at, of): &Change| format!(r#"["{}","{}"{more}]"#, price(symbol, *at), qty(symbol, *of));
+    levels.iter().map(level).collect::<Vec<_>>().join(",")
+}
+
+/// A time as RFC 3339 writes it.
+pub(super) fn date(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_book_adds_up_to_its_best_levels() {
+        let mut market = Market::new(SimulatedSymbol::default(), 5, 0);
+        let mut book = ShownBook::default();
+        let (bids, _) = book.advance(&market, 10);
+        let mut client: std::collections::BTreeMap<u64, u64> = bids.into_iter().collect();
+        for _ in 0..200 {
+            (0..30).for_each(|_| market.crowd_acts());
+            let (bids, _) = book.advance(&market, 10);
+            for (price, qty) in bids {
+                match qty {
+                    0 => client.remove(&price),
+                    qty => client.insert(price, qty),
+                };
+            }
+            // As the venue wants it: cut to the depth behind each change.
+            while client.len() > 10 {
+                client.pop_first();
+            }
+            assert!(client.iter().rev().map(|(p, q)| (*p, *q)).eq(book.bids.iter().copied()));
+            assert!(market.book.levels(Side::Buy).take(10).eq(book.bids.iter().copied()));
+        }
+        assert_eq!((book.number, book.update_id), (201, market.update_id()));
     }
 }

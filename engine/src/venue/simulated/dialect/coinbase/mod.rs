@@ -1,4 +1,6 @@
-//! Coinbase Advanced: how its recordings are read and served.
+//! Coinbase Advanced: its words, and how its recordings are read and served.
+
+mod words;
 
 use serde_json::{Value, json};
 
@@ -7,6 +9,8 @@ use super::{RecordedDialect, RecordedFrame, RecordedLine};
 use crate::venue::simulated::exchange::StreamKey;
 use crate::venue::simulated::frame_kind::FrameKind;
 use crate::venue::simulated::server::{Opening, Request, Session};
+
+pub use words::DIALECT;
 
 /// What stands before the number of a frame.
 const NUMBER: &str = "\"sequence_num\":";

@@ -1,4 +1,6 @@
-//! Kraken, WebSocket v2: how its recordings are read and served.
+//! Kraken, WebSocket v2: its words, and how its recordings are read and served.
+
+mod words;
 
 use serde_json::Value;
 
@@ -7,6 +9,8 @@ use super::{RecordedDialect, RecordedFrame, RecordedLine};
 use crate::venue::simulated::exchange::StreamKey;
 use crate::venue::simulated::frame_kind::FrameKind;
 use crate::venue::simulated::server::{Opening, Request, Session};
+
+pub use words::DIALECT;
 
 /// A recording: streams are channel and symbol, with a colon between them.
 #[derive(Debug)]

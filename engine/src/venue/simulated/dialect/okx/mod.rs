@@ -1,4 +1,6 @@
-//! OKX v5: how its recordings are read and served.
+//! OKX v5: its words, and how its recordings are read and served.
+
+mod words;
 
 use serde_json::Value;
 
@@ -7,6 +9,8 @@ use super::{RecordedDialect, RecordedFrame, RecordedLine};
 use crate::venue::simulated::exchange::StreamKey;
 use crate::venue::simulated::frame_kind::FrameKind;
 use crate::venue::simulated::server::{Opening, Request, Session};
+
+pub use words::DIALECT;
 
 const NS_PER_MS: i64 = 1_000_000;
 

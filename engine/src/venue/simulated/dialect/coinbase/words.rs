@@ -1,0 +1,107 @@
+//! How the venue words its market data. The numbers of frames are the server's to count.
+
+use serde_json::Value;
+
+use super::{NUMBER, Recorded};
+use crate::venue::simulated::dialect::in_band::{
+    Change, InBand, InBandWords, ToldBook, date, price, qty,
+};
+use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
+use crate::venue::simulated::exchange::{Feed, Kline, SimulatedSymbol, StreamKey, Top, TradeTick};
+use crate::venue::simulated::moment::Moment;
+use crate::venue::simulated::server::Session;
+
+/// The dialect.
+pub static DIALECT: DialectKind = DialectKind {
+    name: "coinbase",
+    stream_path: "/",
+    api_path: None,
+    new: |options| Box::new(InBand::<Coinbase>::new(options)),
+};
+
+/// The words.
+struct Coinbase;
+
+/// A frame of one event.
+fn frame(out: &mut String, channel: &str, event: &str, now: Moment) {
+    let time = date(now.epoch_ms);
+    out.push_str(&format!(
+        r#"{{"channel":"{channel}","timestamp":"{time}",{NUMBER}0,"events":[{event}]}}"#
+    ));
+}
+
+impl InBandWords for Coinbase {
+    const PATH: &'static str = "/";
+    const DEPTH: usize = usize::MAX;
+    const MESSAGES_PER_S: u32 = 8;
+    const NUMBERED_BY: Option<&'static str> = Some(NUMBER);
+
+    /// Its bars are of five minutes, which the exchange does not make.
+    fn stream(feed: Feed, symbol: &str) -> Option<String> {
+        let channel = match feed {
+            Feed::Trades => "market_trades",
+            Feed::Top => "ticker",
+            Feed::FastDepth => "level2",
+            Feed::SlowDepth | Feed::Bars => return None,
+        };
+        Some(format!("{channel}:{symbol}"))
+    }
+
+    fn trade(out: &mut String, symbol: &SimulatedSymbol, trade: &TradeTick, now: Moment) {
+        let (name, time, id) = (&symbol.name, date(now.epoch_ms), trade.id);
+        let (at, of) = (price(symbol, trade.price), qty(symbol, trade.qty));
+        // The maker's.
+        let side = if trade.is_buyer_maker { "BUY" } else { "SELL" };
+        let event = format!(
+            r#"{{"type":"update","trades":[{{"product_id":"{name}","trade_id":"{id}","price":"{at}","size":"{of}","time":"{time}","side":"{side}"}}]}}"#
+        );
+        frame(out, "market_trades", &event, now);
+    }
+
+    fn top(out: &mut String, symbol: &SimulatedSymbol, top: &Top, now: Moment) {
+        let name = &symbol.name;
+        let (bid, bid_qty) = (price(symbol, top.bid.0), qty(symbol, top.bid.1));
+        let (ask, ask_qty) = (price(symbol, top.ask.0), qty(symbol, top.ask.1));
+        let event = format!(
+            r#"{{"type":"update","tickers":[{{"type":"ticker","product_id":"{name}","price":"{bid}","best_bid":"{bid}","best_ask":"{ask}","best_bid_quantity":"{bid_qty}","best_ask_quantity":"{ask_qty}"}}]}}"#
+        );
+        frame(out, "ticker", &event, now);
+    }
+
+    fn bar(_out: &mut String, _symbol: &SimulatedSymbol, _bar: &Kline, _now: Moment) {}
+
+    fn book(out: &mut String, symbol: &SimulatedSymbol, told: &ToldBook<'_>, now: Moment) {
+        let (name, time) = (&symbol.name, date(now.epoch_ms));
+        let level = |side: &str, (at, of): &Change| {
+            let (at, of) = (price(symbol, *at), qty(symbol, *of));
+            format!(
+                r#"{{"side":"{side}","event_time":"{time}","price_level":"{at}","new_quantity":"{of}"}}"#
+            )
+        };
+        let bids = told.bids.iter().map(|change| level("bid", change));
+        let levels: Vec<_> =
+            bids.chain(told.asks.iter().map(|change| level("offer", change))).collect();
+        let kind = if told.is_whole { "snapshot" } else { "update" };
+        let levels = levels.join(",");
+        let event = format!(r#"{{"type":"{kind}","product_id":"{name}","updates":[{levels}]}}"#);
+        frame(out, "l2_data", &event, now);
+    }
+
+    fn answer(
+        session: &mut Session,
+        text: &str,
+        resolve: &dyn Fn(&str) -> Option<StreamKey>,
+    ) -> Option<String> {
+        Recorded.answer(session, text, resolve)
+    }
+
+    fn refusal(_request: &Value) -> String {
+        r#"{"type":"error","message":"refused"}"#.to_owned()
+    }
+
+    fn time(now: Moment) -> (&'static str, String) {
+        let ms = now.epoch_ms;
+        let body = format!(r#"{{"iso":"","epochSeconds":"{}","epochMillis":"{ms}"}}"#, ms / 1_000);
+        ("/api/v3/brokerage/time", body)
+    }
+}
