@@ -49,7 +49,7 @@ section! {
         stream_url: String = String::new() => Rule::Url(WEB_SOCKET), "\"wss://stream.binance.com:9443/stream\"";
         /// Address of its REST interface, for book snapshots and the venue's time.
         /// Required while `books` is true, unless the venue's streams tell books whole.
-        /// Testnet: https://testnet.binance.vision, demo: https://demo-api.binance.com
+        /// Testnet: `https://testnet.binance.vision`, demo: `https://demo-api.binance.com`
         rest_url: String = String::new() => Rule::Url(HTTP), "\"https://api.binance.com\"";
         /// WebSocket address for orders. Not given: market data only.
         /// Testnet: wss://ws-api.testnet.binance.vision/ws-api/v3,

@@ -1,8 +1,8 @@
 //! Pre-trade risk: what is asked before every order, and the one place that answers it.
 //!
 //! Three owners have limits: each strategy, each venue (all strategies together), and the engine
-//! (all venues together). A strategy's own thread asks ([`Account`]) before anything enters its
-//! order lane; what strategies share is reserved in padded atomics ([`RiskBook`]), so that two of
+//! (all venues together). A strategy's own thread asks (`Account`) before anything enters its
+//! order lane; what strategies share is reserved in padded atomics (`RiskBook`), so that two of
 //! them on two cores can't both take the last room.
 //!
 //! Promises: the worst case counts. An order that is open, in doubt, or whose end is only assumed
