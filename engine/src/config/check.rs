@@ -5,7 +5,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::SECTIONS;
-use super::error::{ConfigError, Position, Problem};
+use super::error::{ConfigError, Problem};
 use super::origin::Origin;
 use super::schema::{KeySpec, Section};
 
@@ -14,7 +14,7 @@ const ALIKE: f64 = 0.6;
 
 /// Checks every key and value of `text` by itself, and returns where each stands.
 pub(super) fn keys_and_values(text: &str, name: &str) -> Result<Origin, ConfigError> {
-    let mut walk = Walk { text, origin: Origin::new(name), problems: Vec::new() };
+    let mut walk = Walk { origin: Origin::new(name, text), problems: Vec::new() };
     let (root, faults) = DeTable::parse_recoverable(text);
     if faults.is_empty() {
         walk.root(root.get_ref());
@@ -28,13 +28,12 @@ pub(super) fn keys_and_values(text: &str, name: &str) -> Result<Origin, ConfigEr
     Err(ConfigError::Invalid(walk.problems))
 }
 
-struct Walk<'a> {
-    text: &'a str,
+struct Walk {
     origin: Origin,
     problems: Vec<Problem>,
 }
 
-impl Walk<'_> {
+impl Walk {
     fn root(&mut self, root: &DeTable<'_>) {
         for (key, value) in root {
             self.record(key.get_ref(), key);
@@ -106,7 +105,7 @@ impl Walk<'_> {
     }
 
     fn record<T>(&mut self, path: &str, at: &Spanned<T>) {
-        self.origin.record(path, Position::of(self.text, at.span().start));
+        self.origin.record(path, at.span().start);
     }
 
     /// Records a value and all that is inside it.

@@ -1,15 +1,19 @@
 //! Where each value stands in the file.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::error::{ConfigError, Position, Problem};
 
-/// The name of the text and the position of every key in it, by path: `engine.batch`,
-/// `venue[0].name`.
+/// The text, its name, and where every key stands in it, by path: `engine.batch`, `venue[0].name`.
+///
+/// Lines are counted for what is complained of only: a file has thousands of values.
 #[derive(Clone, Debug)]
 pub struct Origin {
     name: String,
-    positions: BTreeMap<String, Position>,
+    text: Arc<str>,
+    /// In bytes.
+    offsets: BTreeMap<String, usize>,
 }
 
 /// The name of a configuration that no file gives.
@@ -17,13 +21,13 @@ const NO_FILE: &str = "(defaults)";
 
 impl Default for Origin {
     fn default() -> Origin {
-        Origin::new(NO_FILE)
+        Origin::new(NO_FILE, "")
     }
 }
 
 impl Origin {
-    pub(super) fn new(name: &str) -> Origin {
-        Origin { name: name.to_owned(), positions: BTreeMap::new() }
+    pub(super) fn new(name: &str, text: &str) -> Origin {
+        Origin { name: name.to_owned(), text: text.into(), offsets: BTreeMap::new() }
     }
 
     /// The file by its whole path; `(defaults)` without one.
@@ -35,13 +39,13 @@ impl Origin {
         }
     }
 
-    pub(super) fn record(&mut self, path: &str, position: Position) {
-        self.positions.insert(path.to_owned(), position);
+    pub(super) fn record(&mut self, path: &str, offset: usize) {
+        self.offsets.insert(path.to_owned(), offset);
     }
 
     /// Whether the file gives this key.
     pub(super) fn has(&self, path: &str) -> bool {
-        self.positions.contains_key(path)
+        self.offsets.contains_key(path)
     }
 
     /// A problem with the value at `path`, or with the nearest section around it.
@@ -73,8 +77,8 @@ impl Origin {
     fn nearest(&self, path: &str) -> Option<Position> {
         let mut path = path;
         loop {
-            if let Some(position) = self.positions.get(path) {
-                return Some(*position);
+            if let Some(offset) = self.offsets.get(path) {
+                return Some(Position::of(&self.text, *offset));
             }
             path = &path[..path.rfind(['.', '['])?];
         }

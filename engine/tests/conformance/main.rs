@@ -14,6 +14,7 @@ mod in_band;
 mod market_faults;
 mod order_faults;
 mod orders;
+mod paces;
 mod proxy;
 mod raw;
 mod recovery;

@@ -22,6 +22,8 @@ const PAUSE_NS: u64 = 1_000_000_000;
 const BAN_NS: u64 = 120_000_000_000;
 /// The first pause after a key that the venue does not accept, ns.
 const BAD_KEY_NS: u64 = 300_000_000_000;
+/// The first pause of new orders when the key of a session that stands may not trade, ns.
+const NO_ORDERS_NS: u64 = 10_000_000_000;
 
 impl<O: EventOutlet> Reconciler<O> {
     #[inline]
@@ -285,11 +287,17 @@ impl<O: EventOutlet> Reconciler<O> {
         };
         match (asked, outcome) {
             (Asked::Submit(key) | Asked::Amend(key), Outcome::Unknown) => {
+                // A venue in trouble is not helped by more orders at the same pace.
+                if matches!(asked, Asked::Submit(_)) {
+                    self.thin_out(key, code);
+                }
                 self.word(key, Word::NoAnswer);
             }
             (Asked::Submit(key), _) => {
-                if matches!(outcome, Outcome::Refused(_)) {
-                    self.thin_out(key, code);
+                match outcome {
+                    Outcome::Refused(_) => self.thin_out(key, code),
+                    Outcome::BadKey => self.on_key_without_orders(failure),
+                    _ => {}
                 }
                 self.change(key, |order, now, told| order.on_refused(reason, code, now, told));
             }
@@ -357,6 +365,23 @@ impl<O: EventOutlet> Reconciler<O> {
         );
     }
 
+    /// The session stands, but its key may not trade: new orders are tried ever more rarely, cancels
+    /// and questions go on.
+    #[cold]
+    fn on_key_without_orders(&mut self, failure: &Failure<'_>) {
+        let cause = PauseCause { status: failure.status, code: failure.code };
+        self.gate.governor().pause_untold(PauseScope::Orders, NO_ORDERS_NS, cause, &self.clock);
+        self.is_slowed = true;
+        if self.lines.take(self.now_ns) {
+            log::error!(
+                "[{}] the venue takes no order with this key (code: {}): new orders are held back. \
+                 Check that the key may trade, and that this address is on its list",
+                self.venue,
+                failure.code
+            );
+        }
+    }
+
     /// Follows what a frame said of the venue's limits.
     #[cold]
     pub(super) fn learn(&mut self, words: &LimitWords) {
@@ -382,17 +407,18 @@ impl<O: EventOutlet> Reconciler<O> {
         };
         let cause = PauseCause { status: failure.status, code: failure.code };
         let governor = self.gate.governor();
-        let Some(at_ms) = failure.retry_after_ms else {
+        // By the venue's own clock: ours may be ahead of it.
+        let time_ms = failure.server_time_ms.unwrap_or(self.venue_clock.at_ms(self.now_ns));
+        let wait_ms = failure.retry_after_ms.map(|at_ms| at_ms.saturating_sub(time_ms));
+        let wait_ms = wait_ms.and_then(|wait_ms| u64::try_from(wait_ms).ok()).filter(|ms| *ms > 0);
+        let Some(wait_ms) = wait_ms else {
+            // No time named, or one that has passed: asking at once again can't be what it wants.
             let first_ns = if failure.status == 418 { BAN_NS } else { PAUSE_NS };
             governor.pause_untold(scope, first_ns, cause, &self.clock);
             self.is_slowed = true;
             return;
         };
-        // By the venue's own clock: ours may be ahead of it.
-        let time_ms = failure.server_time_ms.unwrap_or(self.venue_clock.at_ms(self.now_ns));
-        let wait_ms = at_ms.saturating_sub(time_ms);
-        let wait_ns = u64::try_from(wait_ms).unwrap_or(0).saturating_mul(1_000_000);
-        let until_ns = self.now_ns.saturating_add(wait_ns);
+        let until_ns = self.now_ns.saturating_add(wait_ms.saturating_mul(1_000_000));
         governor.pause(scope, until_ns, cause, &self.clock);
     }
 }
