@@ -19,7 +19,7 @@ pub(super) fn keys_and_values(text: &str, name: &str) -> Result<Origin, ConfigEr
     if faults.is_empty() {
         walk.root(root.get_ref());
     } else {
-        walk.problems = faults.iter().map(|e| walk.origin.syntax_problem(text, e)).collect();
+        walk.problems = faults.iter().map(|e| walk.origin.syntax_problem(e)).collect();
     }
     if walk.problems.is_empty() {
         return Ok(walk.origin);

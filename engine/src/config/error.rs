@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -14,15 +15,29 @@ pub struct Position {
     pub column: usize,
 }
 
-impl Position {
-    /// The position of byte `offset` in `text`.
-    #[must_use]
-    pub fn of(text: &str, offset: usize) -> Position {
-        let before = &text.as_bytes()[..offset.min(text.len())];
-        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+/// A text whose positions are looked up often: its lines are counted once.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    text: Arc<str>,
+    /// Where each begins, in bytes.
+    starts: Arc<[usize]>,
+}
+
+impl Places {
+    pub(super) fn of(text: &str) -> Places {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let starts = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
+        Places { text: text.into(), starts }
+    }
+
+    /// The position of byte `offset`; of the end, where the text is shorter.
+    pub(super) fn position(&self, offset: usize) -> Position {
+        let offset = offset.min(self.text.len());
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let before = &self.text.as_bytes()[self.starts[line - 1]..offset];
         // UTF-8 continuation bytes are no characters of their own.
-        let column = before[line_start..].iter().filter(|byte| **byte & 0xC0 != 0x80).count() + 1;
-        Position { line: before.iter().filter(|byte| **byte == b'\n').count() + 1, column }
+        let column = before.iter().filter(|byte| **byte & 0xC0 != 0x80).count() + 1;
+        Position { line, column }
     }
 }
 
@@ -105,10 +120,11 @@ mod tests {
     #[test]
     fn positions_count_from_one_and_in_characters() {
         let text = "a = 1\nname = \"\u{e9}\u{e9}\" x\n";
-        assert_eq!(Position::of(text, 0), Position { line: 1, column: 1 });
-        assert_eq!(Position::of(text, 6), Position { line: 2, column: 1 });
+        let lines = Places::of(text);
+        assert_eq!(lines.position(0), Position { line: 1, column: 1 });
+        assert_eq!(lines.position(6), Position { line: 2, column: 1 });
         let x = text.find('x').unwrap();
-        assert_eq!(Position::of(text, x), Position { line: 2, column: 13 });
-        assert_eq!(Position::of(text, 10_000), Position { line: 3, column: 1 });
+        assert_eq!(lines.position(x), Position { line: 2, column: 13 });
+        assert_eq!(lines.position(10_000), Position { line: 3, column: 1 });
     }
 }

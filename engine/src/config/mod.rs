@@ -166,8 +166,7 @@ impl Config {
     /// [`ConfigError::Invalid`] with everything that is wrong, in the order of the text.
     pub fn parse(text: &str, origin: &str) -> Result<Config, ConfigError> {
         let origin = check::keys_and_values(text, origin)?;
-        let mut config: Config =
-            toml::from_str(text).map_err(|error| origin.syntax(text, &error))?;
+        let mut config: Config = toml::from_str(text).map_err(|error| origin.syntax(&error))?;
         config.origin = origin;
         config.venues.iter().filter_map(|venue| venue.api_key.as_deref()).for_each(hide);
         config.resolve();

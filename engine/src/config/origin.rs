@@ -1,17 +1,14 @@
 //! Where each value stands in the file.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use super::error::{ConfigError, Position, Problem};
+use super::error::{ConfigError, Places, Position, Problem};
 
 /// The text, its name, and where every key stands in it, by path: `engine.batch`, `venue[0].name`.
-///
-/// Lines are counted for what is complained of only: a file has thousands of values.
 #[derive(Clone, Debug)]
 pub struct Origin {
     name: String,
-    text: Arc<str>,
+    places: Places,
     /// In bytes.
     offsets: BTreeMap<String, usize>,
 }
@@ -27,7 +24,7 @@ impl Default for Origin {
 
 impl Origin {
     pub(super) fn new(name: &str, text: &str) -> Origin {
-        Origin { name: name.to_owned(), text: text.into(), offsets: BTreeMap::new() }
+        Origin { name: name.to_owned(), places: Places::of(text), offsets: BTreeMap::new() }
     }
 
     /// The file by its whole path; `(defaults)` without one.
@@ -60,14 +57,14 @@ impl Origin {
     }
 
     /// A fault that the TOML reader found.
-    pub(super) fn syntax(&self, text: &str, error: &toml::de::Error) -> ConfigError {
-        ConfigError::Invalid(vec![self.syntax_problem(text, error)])
+    pub(super) fn syntax(&self, error: &toml::de::Error) -> ConfigError {
+        ConfigError::Invalid(vec![self.syntax_problem(error)])
     }
 
-    pub(super) fn syntax_problem(&self, text: &str, error: &toml::de::Error) -> Problem {
+    pub(super) fn syntax_problem(&self, error: &toml::de::Error) -> Problem {
         Problem {
             origin: self.name.clone(),
-            position: error.span().map(|span| Position::of(text, span.start)),
+            position: error.span().map(|span| self.places.position(span.start)),
             key: String::new(),
             problem: error.message().replace('\n', "; "),
             allowed: String::new(),
@@ -78,7 +75,7 @@ impl Origin {
         let mut path = path;
         loop {
             if let Some(offset) = self.offsets.get(path) {
-                return Some(Position::of(&self.text, *offset));
+                return Some(self.places.position(*offset));
             }
             path = &path[..path.rfind(['.', '['])?];
         }

@@ -286,21 +286,8 @@ impl<O: EventOutlet> Reconciler<O> {
             _ => RejectReason::Venue,
         };
         match (asked, outcome) {
-            (Asked::Submit(key) | Asked::Amend(key), Outcome::Unknown) => {
-                // A venue in trouble is not helped by more orders at the same pace.
-                if matches!(asked, Asked::Submit(_)) {
-                    self.thin_out(key, code);
-                }
-                self.word(key, Word::NoAnswer);
-            }
-            (Asked::Submit(key), _) => {
-                match outcome {
-                    Outcome::Refused(_) => self.thin_out(key, code),
-                    Outcome::BadKey => self.on_key_without_orders(failure),
-                    _ => {}
-                }
-                self.change(key, |order, now, told| order.on_refused(reason, code, now, told));
-            }
+            (Asked::Submit(key), outcome) => self.on_order_failed(key, outcome, reason, failure),
+            (Asked::Amend(key), Outcome::Unknown) => self.word(key, Word::NoAnswer),
             // It stays wanted, and goes out once the pause is over.
             (Asked::Cancel(key), Outcome::Unknown | Outcome::SlowDown | Outcome::WrongTime) => {
                 self.word(key, Word::CancelLost);
@@ -331,6 +318,28 @@ impl<O: EventOutlet> Reconciler<O> {
             (Asked::Time, _) => self.venue_clock.failed(self.now_ns),
             (Asked::Subscribe, _) => self.on_no_new_stream(outcome),
         }
+    }
+
+    /// A new order was refused, or nobody knows what became of it.
+    #[cold]
+    fn on_order_failed(
+        &mut self,
+        key: OrderKey,
+        outcome: Outcome,
+        reason: RejectReason,
+        failure: &Failure<'_>,
+    ) {
+        let code = failure.code;
+        match outcome {
+            // A venue in trouble is not helped by more orders at the same pace.
+            Outcome::Refused(_) | Outcome::Unknown => self.thin_out(key, code),
+            Outcome::BadKey => self.on_key_without_orders(failure),
+            _ => {}
+        }
+        if outcome == Outcome::Unknown {
+            return self.word(key, Word::NoAnswer);
+        }
+        self.change(key, |order, now, told| order.on_refused(reason, code, now, told));
     }
 
     /// The venue refused an order: those of its kind leave more rarely.
@@ -365,8 +374,8 @@ impl<O: EventOutlet> Reconciler<O> {
         );
     }
 
-    /// The session stands, but its key may not trade: new orders are tried ever more rarely, cancels
-    /// and questions go on.
+    /// The session stands, but its key may not trade: new orders are tried ever more rarely,
+    /// cancels and questions go on.
     #[cold]
     fn on_key_without_orders(&mut self, failure: &Failure<'_>) {
         let cause = PauseCause { status: failure.status, code: failure.code };
