@@ -16,11 +16,18 @@ pub struct Position {
 }
 
 /// A text whose positions are looked up often: its lines are counted once.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Places {
     text: Arc<str>,
     /// Where each begins, in bytes.
     starts: Arc<[usize]>,
+}
+
+/// Without the text, which may hold a key.
+impl fmt::Debug for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Places").field("lines", &self.starts.len()).finish_non_exhaustive()
+    }
 }
 
 impl Places {
