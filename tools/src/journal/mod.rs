@@ -156,6 +156,16 @@ fn export(
 /// Says where the valid prefix ends, if not in order.
 fn judge(read: &FolderRead, terminal: &mut Terminal<'_>) -> Result<Exit, Exit> {
     let Some(stop) = &read.stop else { return Ok(Exit::Ok) };
+    if !read.is_usable() {
+        let unread = match read.unread {
+            1 => "1 segment".to_owned(),
+            many => format!("{many} segments"),
+        };
+        terminal.complain(&format!(
+            "{stop}. {unread} behind it cannot be trusted, and no engine starts"
+        ));
+        return Ok(Exit::Failed);
+    }
     if read.records_behind > 0 {
         terminal.complain(&format!(
             "{stop}. {} whole records lie behind it and would be left out: with durability = \"os\" \
@@ -164,19 +174,10 @@ fn judge(read: &FolderRead, terminal: &mut Terminal<'_>) -> Result<Exit, Exit> {
         ));
         return Ok(Exit::Failed);
     }
-    if read.is_usable() {
-        terminal.say(&format!(
-            "note: {stop}. Nothing lies behind it: the next start of the engine goes on there\n"
-        ));
-        return Ok(Exit::Ok);
-    }
-    let unread = match read.unread {
-        1 => "1 segment".to_owned(),
-        many => format!("{many} segments"),
-    };
-    terminal
-        .complain(&format!("{stop}. {unread} behind it cannot be trusted, and no engine starts"));
-    Ok(Exit::Failed)
+    terminal.say(&format!(
+        "note: {stop}. Nothing lies behind it: the next start of the engine goes on there\n"
+    ));
+    Ok(Exit::Ok)
 }
 
 fn list(read: &FolderRead) -> String {
