@@ -13,9 +13,9 @@ use clap::Args;
 use pitlane_engine::control::protocol::{Reply, Request, RequestLine};
 use pitlane_engine::venue::orders::{GuardSession, GuardState};
 
+use crate::config_file;
 use crate::ctl::{Connection, ConnectionError, Wanted, is_farewell, socket};
 use crate::exit::Exit;
-use crate::run;
 use crate::terminal::Terminal;
 
 const ABOUT: &str = "\
@@ -82,7 +82,7 @@ pub(crate) fn guard(
     stop: &AtomicBool,
     terminal: &mut Terminal<'_>,
 ) -> Result<Exit, Exit> {
-    let config = run::load(Some(&args.config), terminal)?;
+    let config = config_file::load(Some(&args.config), terminal)?;
     let sessions = pitlane_engine::guard_sessions(&config, args.venue.as_deref());
     let mut sessions = sessions.map_err(|error| {
         terminal.complain(&error.to_string());

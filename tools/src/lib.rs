@@ -11,6 +11,7 @@
 #[allow(clippy::disallowed_methods, reason = "measures in real time, and keeps logs")]
 mod bench;
 mod cli;
+mod config_file;
 mod contention_text;
 #[allow(clippy::disallowed_methods, reason = "talks to an engine over its socket")]
 mod ctl;
@@ -45,6 +46,7 @@ mod status;
 mod table;
 mod terminal;
 mod trading_text;
+mod utc;
 #[allow(clippy::disallowed_methods, reason = "waits in real time, and reads what is expected")]
 mod venue_check;
 #[allow(clippy::disallowed_methods, reason = "attacks a real engine in real time")]
@@ -150,8 +152,8 @@ fn command(
             terminal.print(&Config::example()).map(|()| Exit::Ok)
         }
         Some(Verb::Config { verb: ConfigVerb::Check { file } }) => {
-            let config = run::load(Some(&file), terminal)?;
-            run::check(&config, registry, terminal)?;
+            let config = config_file::load(Some(&file), terminal)?;
+            config_file::check(&config, registry, terminal)?;
             terminal.print(&format!("{}: no problem found\n", file.display())).map(|()| Exit::Ok)
         }
     }
@@ -173,7 +175,7 @@ fn parsed(
 }
 
 fn plan(args: &PlanArgs, terminal: &mut Terminal<'_>) -> Result<Exit, Exit> {
-    let config = run::load(args.config.as_deref(), terminal)?;
+    let config = config_file::load(args.config.as_deref(), terminal)?;
     let plan = run::plan_of(&config, terminal)?;
     let text =
         if args.json { plan_text::plan_json(&config, &plan) } else { plan_text(&config, &plan) };

@@ -12,8 +12,8 @@ use pitlane_engine::venue::recorder::{RecordedConnection, RecorderOptions, Recor
 use pitlane_engine::{LaunchOptions, StrategyRegistry, launch_with};
 
 use crate::cli::RecordArgs;
+use crate::config_file;
 use crate::exit::Exit;
-use crate::run;
 use crate::terminal::Terminal;
 
 /// Pause between two looks at the stop flag.
@@ -27,7 +27,7 @@ pub(crate) fn record(
     stop: &AtomicBool,
     terminal: &mut Terminal<'_>,
 ) -> Result<Exit, Exit> {
-    let mut config = run::load(args.config.as_deref(), terminal)?;
+    let mut config = config_file::load(args.config.as_deref(), terminal)?;
     listen_only(&mut config);
     let record = RecorderOptions {
         folder: args.out.clone(),
@@ -35,8 +35,8 @@ pub(crate) fn record(
         bytes_max: args.disk_mib * MIB,
     };
     let options = LaunchOptions { record: Some(record), ..LaunchOptions::default() };
-    let engine =
-        launch_with(config, registry, options).map_err(|error| run::refused(&error, terminal))?;
+    let engine = launch_with(config, registry, options)
+        .map_err(|error| config_file::refused(&error, terminal))?;
     let totals = engine.recorder().unwrap_or_default();
     let started = Instant::now();
     loop {

@@ -4,18 +4,17 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use pitlane_engine::config::{Config, ConfigError};
+use pitlane_engine::config::Config;
 use pitlane_engine::report::{FindingKind, Report};
 use pitlane_engine::runtime::{CorePlan, HostCores};
 use pitlane_engine::text::{escaped, masked};
 use pitlane_engine::venue::registry::VenueKind;
 use pitlane_engine::venue::simulated::ReplayPace;
 use pitlane_engine::world::Files;
-use pitlane_engine::{
-    Engine, LaunchError, LaunchOptions, RecordedSession, StrategyRegistry, launch_with,
-};
+use pitlane_engine::{Engine, LaunchOptions, RecordedSession, StrategyRegistry, launch_with};
 
 use crate::cli::{ReportForm, RunArgs, Speed};
+use crate::config_file::{load, misconfigured, refused};
 use crate::exit::Exit;
 use crate::plan_text::plan_text;
 use crate::report_text::report_text;
@@ -90,14 +89,6 @@ pub(crate) fn configured(args: &RunArgs, terminal: &mut Terminal<'_>) -> Result<
     Ok(config)
 }
 
-/// The file's configuration, or the default one.
-pub(crate) fn load(file: Option<&Path>, terminal: &mut Terminal<'_>) -> Result<Config, Exit> {
-    let Some(file) = file else { return Ok(Config::default_run()) };
-    let mut config = Config::load(file).map_err(|error| misconfigured(&error, terminal))?;
-    VenueKind::settle(&mut config);
-    Ok(config)
-}
-
 /// The plan on this machine.
 pub(crate) fn plan_of(config: &Config, terminal: &mut Terminal<'_>) -> Result<CorePlan, Exit> {
     CorePlan::make(config, &HostCores::read()).map_err(|error| {
@@ -136,37 +127,6 @@ fn recording(
         .play_recording(kind.name, (session.address(), stream_path), streams, &symbols)
         .map_err(|error| misconfigured(&error, terminal))?;
     Ok(Some(session))
-}
-
-/// Looks for what a run would refuse beyond the file itself, and says what is worth knowing.
-pub(crate) fn check(
-    config: &Config,
-    registry: &StrategyRegistry,
-    terminal: &mut Terminal<'_>,
-) -> Result<(), Exit> {
-    let notes =
-        pitlane_engine::check(config, registry).map_err(|error| refused(&error, terminal))?;
-    for note in notes {
-        terminal.say(&format!("note: {}\n", escaped(&note)));
-    }
-    Ok(())
-}
-
-pub(crate) fn refused(error: &LaunchError, terminal: &mut Terminal<'_>) -> Exit {
-    if let LaunchError::Config(error) = error {
-        return misconfigured(error, terminal);
-    }
-    terminal.complain(&error.to_string());
-    Exit::StartRefused
-}
-
-/// Prints the problems as `FILE:LINE:COLUMN: ...` from the first column on, as editors look for it.
-fn misconfigured(error: &ConfigError, terminal: &mut Terminal<'_>) -> Exit {
-    terminal.say(&format!("{error}\n"));
-    match error {
-        ConfigError::Unreadable { .. } => Exit::Unreadable,
-        ConfigError::Invalid(_) => Exit::Usage,
-    }
 }
 
 /// Waits for the end of the duration or the recording, the stop flag, or a core that has ended by

@@ -13,9 +13,9 @@ use pitlane_engine::venue::simulated::Recording;
 use pitlane_engine::{LaunchOptions, StrategyRegistry, launch_with};
 
 use crate::cli::VenueCheckArgs;
+use crate::config_file;
 use crate::exit::Exit;
 use crate::record::listen_only;
-use crate::run;
 use crate::table::{count, render, table};
 use crate::terminal::Terminal;
 
@@ -242,7 +242,7 @@ fn check_live(
     stop: &AtomicBool,
     terminal: &mut Terminal<'_>,
 ) -> Result<Exit, Exit> {
-    let mut config = run::load(args.config.as_deref(), terminal)?;
+    let mut config = config_file::load(args.config.as_deref(), terminal)?;
     let names = config.venue_names();
     if !names.contains(&args.name) {
         let names = names.join(", ");
@@ -256,7 +256,7 @@ fn check_live(
     config.simulated.enabled &= config.venues.is_empty();
     listen_only(&mut config);
     let engine = launch_with(config, registry, LaunchOptions::default())
-        .map_err(|error| run::refused(&error, terminal))?;
+        .map_err(|error| config_file::refused(&error, terminal))?;
     let started = Instant::now();
     while started.elapsed() < args.duration
         && !stop.load(Ordering::Acquire)

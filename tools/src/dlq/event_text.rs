@@ -8,6 +8,8 @@ use pitlane_engine::event::{
 };
 use pitlane_engine::order::trading::{decimal, reason_words};
 
+use crate::utc::utc;
+
 /// Decimal places of an instrument's numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Scales {
@@ -128,7 +130,7 @@ fn levels(
 fn bar_fields(bar: &pitlane_engine::event::Bar, scales: Scales) -> Fields {
     let price = |value| price_text(value, scales);
     vec![
-        ("interval", format!("{} s from {}", bar.interval_s, super::letter::utc(bar.open_time_ns))),
+        ("interval", format!("{} s from {}", bar.interval_s, utc(bar.open_time_ns))),
         ("closed", yes(bar.closed == 1)),
         ("open", price(bar.open)),
         ("high", price(bar.high)),

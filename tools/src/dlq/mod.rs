@@ -16,10 +16,11 @@ use pitlane_engine::event::{Event, EventKind};
 use pitlane_engine::text::shown;
 
 use crate::cli::{DlqVerb, LetterFilter, ReplayTarget};
+use crate::config_file::load;
 use crate::exit::Exit;
-use crate::run::load;
 use crate::table::{count, render, table};
 use crate::terminal::Terminal;
+use crate::utc::utc;
 use letter::{Letter, Letters};
 use replay::Replayer;
 
@@ -189,7 +190,7 @@ fn show_event(letter: &Letter, event: &Event) -> String {
         event.sequence, event.routing_version
     );
     if event.venue_time_ns != 0 {
-        let _infallible = writeln!(text, "stamped {} UTC", letter::utc(event.venue_time_ns));
+        let _infallible = writeln!(text, "stamped {} UTC", utc(event.venue_time_ns));
     }
     if event.conflated != 0 {
         let _infallible = writeln!(text, "stands for {} events before it", event.conflated);

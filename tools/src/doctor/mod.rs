@@ -49,7 +49,7 @@ use diagnosis::{Diagnosis, DiagnosisError};
 use finding::Severity;
 use text::Ink;
 
-use crate::{Exit, Terminal, run};
+use crate::{Exit, Terminal, config_file};
 
 /// The command line of the binary. Call it from `main`.
 #[must_use]
@@ -92,7 +92,7 @@ fn doctor(args: &Args, ink: Ink, terminal: &mut Terminal<'_>) -> Result<Exit, Ex
         terminal.complain("--matrix and --hiccups measure the running machine: leave --root away");
         return Err(Exit::Usage);
     }
-    let config: Config = run::load(args.config.as_deref(), terminal)?;
+    let config: Config = config_file::load(args.config.as_deref(), terminal)?;
     let made = Diagnosis::make(&args.root, &config, args.sample)
         .and_then(|diagnosis| measured(args, diagnosis));
     let diagnosis = made.map_err(|error| {

@@ -18,6 +18,7 @@ use crate::cli::{JournalVerb, RecordFilter, RecordForm};
 use crate::exit::Exit;
 use crate::table::{count, render, table};
 use crate::terminal::Terminal;
+use crate::utc::utc_us;
 use line::{CSV_HEAD, Line};
 use names::Names;
 use stats::Stats;
@@ -45,7 +46,7 @@ pub(crate) fn journal(verb: &JournalVerb, terminal: &mut Terminal<'_>) -> Result
         JournalVerb::Dump { folder, filter, last } => {
             let mut lines = Vec::new();
             let read = lines_of(folder, filter, terminal, |line| {
-                lines.push(line.words(&utc(line.time_ns)));
+                lines.push(line.words(&utc_us(line.time_ns)));
                 // Of a large journal no more is kept than is shown.
                 if let Some(last) = last.filter(|last| lines.len() > 2 * last.max(&512)) {
                     lines.drain(..lines.len() - last);
@@ -192,7 +193,7 @@ fn list(read: &FolderRead) -> String {
             count(facts.records),
             count(facts.used_bytes as u64),
             count(facts.bytes as u64),
-            facts.times_ns.map(|times| utc(times.0)).unwrap_or_default(),
+            facts.times_ns.map(|times| utc_us(times.0)).unwrap_or_default(),
             end(facts),
         ]);
     }
@@ -220,10 +221,4 @@ fn verified(read: &FolderRead) -> String {
         read.last_epoch,
         count(read.last_sequence),
     )
-}
-
-/// Time of day with its date, to the microsecond.
-fn utc(ns: i64) -> String {
-    let stamp = jiff::Timestamp::from_nanosecond(i128::from(ns)).unwrap_or_default();
-    stamp.strftime("%Y-%m-%d %H:%M:%S%.6f").to_string()
 }
