@@ -23,10 +23,10 @@ The guard logs on at every venue of the configuration that takes orders, and wat
 runs here. When that is killed, is stopped (SIGSTOP) or hangs for longer than --timeout-ms, the guard
 cancels every open order of the account in the configured instruments, also those of others on the
 account, until the venue says that nothing is open. When the engine stops in order, the guard stands
-down: the engine cancels for itself.
+down: the engine cancels or leaves its orders as its on_stop says, and names what it leaves.
 
 Give it a key of its own for the same account (guard_api_key_env and guard_private_key_file of a
-[[venue]]), and let it run on another core, or on another machine that reaches the control socket.
+[[venue]]), and let it run on another core.
 The embedded venue needs none: it ends with the engine.
 
 Examples:
@@ -116,8 +116,10 @@ pub(crate) fn guard(
     match watch(&mut engine, &mut sessions, timeout, stop, terminal) {
         Over::Still(why) => Ok(cancel(&why, &mut sessions, terminal)),
         Over::InOrder => {
-            terminal
-                .say("guard: the engine stops in order and cancels for itself; standing down\n");
+            terminal.say(
+                "guard: the engine stops in order, and names itself what it leaves open (exit code \
+                 7); standing down\n",
+            );
             Ok(Exit::Ok)
         }
         Over::Told => {

@@ -22,7 +22,7 @@ const PAUSE_NS: u64 = 1_000_000_000;
 const BAN_NS: u64 = 120_000_000_000;
 /// The first pause after a key that the venue does not accept, ns.
 const BAD_KEY_NS: u64 = 300_000_000_000;
-/// The first pause of new orders when the key of a session that stands may not trade, ns.
+/// The pause of new orders when the key of a session that stands may not trade, ns.
 const NO_ORDERS_NS: u64 = 10_000_000_000;
 
 impl<O: EventOutlet> Reconciler<O> {
@@ -374,13 +374,13 @@ impl<O: EventOutlet> Reconciler<O> {
         );
     }
 
-    /// The session stands, but its key may not trade: new orders are tried ever more rarely,
-    /// cancels and questions go on.
+    /// The session stands, but its key may not trade: a new order is tried now and then, cancels
+    /// and questions go on. Never for long, since nobody tells when the key was set right.
     #[cold]
     fn on_key_without_orders(&mut self, failure: &Failure<'_>) {
         let cause = PauseCause { status: failure.status, code: failure.code };
-        self.gate.governor().pause_untold(PauseScope::Orders, NO_ORDERS_NS, cause, &self.clock);
-        self.is_slowed = true;
+        let until_ns = self.now_ns.saturating_add(NO_ORDERS_NS);
+        self.gate.governor().pause(PauseScope::Orders, until_ns, cause, &self.clock);
         if self.lines.take(self.now_ns) {
             log::error!(
                 "[{}] the venue takes no order with this key (code: {}): new orders are held back. \
