@@ -3,7 +3,7 @@
 //! It is the guard's, beside the engine's own, with a key of its own. It logs on and stays logged
 //! on, so that a key that does not open the account is seen before it is needed. Once it is told to
 //! cancel, it asks for every symbol, again and again, until the venue has said of each that nothing
-//! is open there, and once more after an order that was on its way could have come.
+//! is open there, and once more after the longest time that an order may be on its way.
 
 use crate::venue::SymbolMap;
 use crate::venue::governor::{Governor, RequestClass};
@@ -16,9 +16,6 @@ const SECOND_NS: u64 = 1_000_000_000;
 const ANSWER_NS: u64 = 2 * SECOND_NS;
 /// Between two rounds of cancels, ns.
 const ROUND_NS: u64 = SECOND_NS;
-/// The last round begins this long after the first, ns: what the engine had written by then has
-/// come to the venue.
-const SETTLED_NS: u64 = 3 * SECOND_NS;
 const MS_NS: i64 = 1_000_000;
 
 /// What a guard's session is made of.
@@ -84,7 +81,7 @@ enum Stage {
 struct Place {
     /// The number of the request that is under way, 0 for none, and when it was sent, ns.
     asked: (u64, u64),
-    /// When the venue said that nothing is open, ns; 0 when it has not since.
+    /// When the venue was asked to whose answer nothing is open, ns; 0 before.
     empty_ns: u64,
 }
 
@@ -208,11 +205,12 @@ impl<P: OrderProtocol> Guard<P> {
     /// cancelled.
     fn cancelled_at(&mut self, place: usize, failure: Option<Told>, now_ns: u64) {
         let at = &mut self.places[place];
+        let asked_ns = at.asked.1;
         at.asked = (0, now_ns);
         match failure {
             None => self.cancelled += 1,
             Some(Told { outcome: Outcome::NotOpen | Outcome::NoSuchOrder, .. }) => {
-                at.empty_ns = now_ns;
+                at.empty_ns = asked_ns;
             }
             Some(Told { text, code, .. }) => {
                 let native = &self.natives[place];
@@ -248,9 +246,15 @@ impl<P: OrderProtocol> Guard<P> {
         }
     }
 
+    /// When the last round may begin, ns: what the engine had written before the first one can not
+    /// turn up at the venue any more.
+    fn settled_ns(&self) -> u64 {
+        self.since_ns + self.protocol.in_flight_max_ns()
+    }
+
     /// Asks for every symbol of which the venue has not said since that nothing is open.
     fn ask(&mut self, now_ns: u64) {
-        let settled_ns = self.since_ns + SETTLED_NS;
+        let settled_ns = self.settled_ns();
         for place in 0..self.places.len() {
             let Place { asked: (id, at_ns), empty_ns } = self.places[place];
             let is_over = empty_ns >= settled_ns;
@@ -322,7 +326,7 @@ impl<P: OrderProtocol> GuardSession for Guard<P> {
     }
 
     fn state(&self) -> GuardState {
-        let settled_ns = self.since_ns + SETTLED_NS;
+        let settled_ns = self.settled_ns();
         let open = self.places.iter().filter(|place| place.empty_ns < settled_ns).count();
         match (self.since_ns, self.stage) {
             (1.., _) if open == 0 => GuardState::Done,
