@@ -122,9 +122,23 @@ fn two_hours_with_a_restart_and_a_ban() {
 }
 
 #[test]
+#[ignore = "two hours of each seed take minutes"]
+fn two_hours_of_more_seeds() {
+    for seed in 3..11 {
+        run(seed, 2, 2_000 + 200 * seed);
+    }
+}
+
+#[test]
 #[ignore = "a day takes minutes without optimisation"]
 fn a_day_and_an_hour() {
-    let engine = run(2, 25, 1_800);
+    for seed in [2, 11, 12] {
+        run_a_day(seed);
+    }
+}
+
+fn run_a_day(seed: u64) {
+    let engine = run(seed, 25, 1_800);
     let sum = |of: fn(&VenueCounters) -> u64| -> u64 {
         engine.sessions().iter().map(|(_, _, counts)| of(counts)).sum()
     };

@@ -188,6 +188,10 @@ section! {
         /// Each live book is held against a fresh snapshot once in this time, and at most one a
         /// second; a book that disagrees with quotes or trades at once. 0: never.
         book_refresh_s: u64 = 300 => whole(0..=86_400, "s");
+        /// A market connection of this age is followed by the next one, without a gap, for venues
+        /// that end connections and publish no rule for it. 0: as the venue's own rule and notices
+        /// say.
+        hand_over_s: u64 = 0 => whole(0..=604_800, "s");
         /// What a venue says of its instruments (status, tick, step) is asked for once in this
         /// time, where REST tells it; a change reaches strategies as an event. 0: never.
         instrument_refresh_s: u64 = 30 => whole(0..=86_400, "s");

@@ -115,6 +115,8 @@ coded! {
         CancelRate = 27 "cancel_rate",
         /// Too much went wrong in a short time: for as long as the breaker is configured to hold.
         CircuitBreaker = 28 "circuit_breaker",
+        /// The price is outside the range that the venue sets around its average.
+        PriceRange = 29 "price_range",
     }
 }
 coded! {

@@ -206,6 +206,15 @@ payload! {
         trading: u8,
         /// Always 0.
         reserved: [u8; 5],
+        /// The lowest and the highest price of a buy, in millionths of the venue's average; 0 where
+        /// it sets none.
+        buy_range_ppm: [u32; 2],
+        /// The same of a sell.
+        sell_range_ppm: [u32; 2],
+        /// What the venue averages over, s; 0: it takes the last price.
+        range_window_s: u32,
+        /// Always 0.
+        unused: u32,
     }
 }
 payload! {

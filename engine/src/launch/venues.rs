@@ -290,6 +290,7 @@ impl Assembly<'_> {
                 feed,
                 connection,
                 subscribe_ns: self.config.session.subscribe_ms * 1_000_000,
+                hand_over_ns: self.hand_over_ns(),
                 session_number: session_number as u16,
             };
             links.push(self.market_session(number, setup, options, snapshots, ends)?);
@@ -299,6 +300,12 @@ impl Assembly<'_> {
                 self.snapshots(setup, "time", rest, &symbols, Vec::new(), Some(clock))?;
         }
         Ok(())
+    }
+
+    /// At which age market connections are followed by the next one.
+    fn hand_over_ns(&self) -> Option<u64> {
+        let after_s = self.config.session.hand_over_s;
+        (after_s > 0).then(|| after_s * 1_000_000_000)
     }
 
     /// A number for a session beyond the two that every venue has.

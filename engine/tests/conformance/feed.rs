@@ -98,6 +98,7 @@ impl<P: MarketProtocol> Feed<P> {
             feed,
             connection,
             subscribe_ns: options.subscribe_ms * 1_000_000,
+            hand_over_ns: None,
             session_number: 1,
         };
         let wiring = MarketWiring {

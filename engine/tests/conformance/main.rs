@@ -4,6 +4,7 @@
 #[macro_use]
 mod suite;
 
+mod absurd_answers;
 mod absurd_reports;
 mod bad_day;
 mod books;

@@ -2,6 +2,7 @@
 
 mod account_stream;
 mod bad_days;
+mod clock_steps;
 mod faults;
 mod heard;
 mod instruments;
@@ -10,6 +11,7 @@ mod on_record;
 mod orders;
 mod restarts;
 mod rollover;
+mod shared_address;
 mod slow_streams;
 
 use std::time::Instant;

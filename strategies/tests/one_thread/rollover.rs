@@ -21,14 +21,19 @@ use pitlane_engine::{
 
 use crate::SECOND_NS;
 
-/// The numbers of all that was told, by kind.
+/// The numbers and the venue's times of all that was told, by kind.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<(EventKind, u64)>>>);
+struct Told(Arc<Mutex<Vec<(EventKind, u64, i64)>>>);
 
 impl Told {
     fn of(&self, wanted: EventKind) -> Vec<u64> {
         let told = self.0.lock().unwrap();
-        told.iter().filter(|(kind, _)| *kind == wanted).map(|(_, number)| *number).collect()
+        told.iter().filter(|(kind, ..)| *kind == wanted).map(|(_, number, _)| *number).collect()
+    }
+
+    fn times_of(&self, wanted: EventKind) -> Vec<i64> {
+        let told = self.0.lock().unwrap();
+        told.iter().filter(|(kind, ..)| *kind == wanted).map(|(.., time_ns)| *time_ns).collect()
     }
 }
 
@@ -41,14 +46,23 @@ impl Strategy for Listener {
 
     fn on_event(&mut self, event: &Event, _ctx: &mut Context) -> StrategyResult {
         if let Some(kind) = event.kind() {
-            self.0.0.lock().unwrap().push((kind, event.sequence));
+            self.0.0.lock().unwrap().push((kind, event.sequence, event.venue_time_ns));
         }
         Ok(())
     }
 }
 
 fn engine(kind: &str, told: &Told, seed: u64, venue_faults: FaultPlan) -> OneThreadEngine {
-    let mut config = Config::default_run();
+    engine_of(Config::default_run(), kind, told, seed, venue_faults)
+}
+
+fn engine_of(
+    mut config: Config,
+    kind: &str,
+    told: &Told,
+    seed: u64,
+    venue_faults: FaultPlan,
+) -> OneThreadEngine {
     config.simulated.kind = kind.into();
     config.simulated.events_per_s = 200;
     config.telemetry.interval_ms = 3_600_000;
@@ -109,6 +123,56 @@ fn market_data_goes_on_without_a_gap_or_a_repeat() {
                 assert!(follow, "seed {seed}: a trade was lost");
             }
             assert!(engine.penalties().is_empty(), "{:?}", engine.penalties());
+        }
+    }
+}
+
+/// Kinds whose stream tells books whole, and whether the venue gives notice before it ends a
+/// connection.
+const IN_BAND: [(&str, bool); 4] =
+    [("okx", true), ("bybit", false), ("kraken", false), ("coinbase", false)];
+
+/// Holds what was told of a venue whose stream tells books whole against what must be: one word
+/// that its book is live, each trade once, nothing older behind something newer.
+fn check_in_band(told: &Told, market: &VenueCounters, what: &str) {
+    println!("{what}: {market:?}");
+    assert_eq!((market.reconnects, market.gaps, market.mismatches), (0, 0, 0), "{what}");
+    assert_eq!((market.refused, market.implausible), (0, 0), "{what}");
+    let states = told.of(EventKind::BookState);
+    assert_eq!(states.len(), 1, "{what}: live once, and for good");
+    let trades = told.of(EventKind::Trade);
+    assert!(trades.len() > 100, "{what}: {}", trades.len());
+    let follow = trades.windows(2).all(|two| two[1] == two[0] + 1);
+    assert!(follow, "{what}: a trade was lost or told twice");
+    for of in [EventKind::Quote, EventKind::Book] {
+        let times = told.times_of(of);
+        assert!(times.len() > 100, "{what}: {of:?}");
+        assert!(times.is_sorted(), "{what}: an older {of:?} was told behind a newer one");
+        let numbers = told.of(of);
+        let is_twice = |two: &[u64]| two[0] != 0 && two[0] == two[1];
+        assert!(!numbers.windows(2).any(is_twice), "{what}: {of:?} told twice");
+    }
+}
+
+#[test]
+fn venues_whose_stream_tells_books_whole_hand_over_without_a_gap_or_a_repeat_too() {
+    for (kind, gives_notice) in IN_BAND {
+        for seed in 0..2 {
+            let told = Told::default();
+            let notice = Duration::from_secs(20);
+            let plan = FaultPlan::one(Fault::ServerShutdown { notice }, Trigger::At(50));
+            let plan = if gives_notice { plan } else { FaultPlan::default() };
+            let mut config = Config::default_run();
+            config.session.hand_over_s = if gives_notice { 0 } else { 10 };
+            let mut engine = engine_of(config, kind, &told, seed, plan);
+            engine.run_ns(30 * SECOND_NS);
+            let what = format!("{kind}, seed {seed}");
+            let notices = engine.embedded()[0].faults(FaultName::ServerShutdown);
+            assert_eq!(notices, u64::from(gives_notice), "{what}");
+            let market = session(&engine, "market");
+            assert!(market.handed_over > 0, "{what}: {market:?}");
+            check_in_band(&told, &market, &what);
+            assert!(engine.penalties().is_empty(), "{what}: {:?}", engine.penalties());
         }
     }
 }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 
+use super::price_range::PriceRange;
 use crate::event::{
-    BookState, BookStatus, BookStatusReason, Event, EventKind, InstrumentId, Payload, VenueId,
+    BookState, BookStatus, BookStatusReason, Event, EventKind, Instrument, InstrumentId, Payload,
+    Side, StreamState, VenueId,
 };
 
 /// The last prices of one instrument at one venue.
@@ -22,6 +24,7 @@ struct Cell {
     book_status: AtomicU8,
     book_reason: AtomicU8,
     book_since_ns: AtomicU64,
+    range: PriceRange,
 }
 
 /// The bit of a market kind; 0 of any other.
@@ -67,7 +70,33 @@ impl Marks {
             self.take_prices(event, bit);
         } else if let Some(state) = event.get::<BookState>() {
             self.take_state(event, state);
+        } else {
+            self.take_rest(event);
         }
+    }
+
+    /// What the venue says of the instrument, or of a stream of it.
+    #[cold]
+    fn take_rest(&self, event: &Event) {
+        let Some(cell) = self.cell(event.venue_id(), event.instrument_id()) else { return };
+        if let Some(word) = event.get::<Instrument>() {
+            cell.range.learn(word);
+        } else if event.get::<StreamState>().is_some() {
+            cell.range.restart();
+        }
+    }
+
+    /// The lowest and the highest price at which the venue may take an order of this side; `None`
+    /// where it sets no range, or nothing sure is known of its average.
+    #[inline]
+    pub(crate) fn price_range(
+        &self,
+        (venue, instrument): (VenueId, InstrumentId),
+        side: Side,
+        now_ns: u64,
+    ) -> Option<(i64, i64)> {
+        let range = &self.cell(venue, instrument)?.range;
+        if range.is_set() { range.of(side, now_ns) } else { None }
     }
 
     #[cold]
@@ -76,6 +105,9 @@ impl Marks {
         cell.book_reason.store(state.reason_code, Ordering::Relaxed);
         cell.book_since_ns.store(event.receive_ns, Ordering::Relaxed);
         cell.book_status.store(state.status_code, Ordering::Relaxed);
+        if state.status_code != BookStatus::Live.code() {
+            cell.range.restart();
+        }
     }
 
     /// Whether the book can be trusted, why that changed last, and when; `None` before it was told.
@@ -116,6 +148,13 @@ impl Marks {
             _ => return,
         }
         cell.at_ns.store(event.receive_ns, Ordering::Relaxed);
+        if cell.range.is_set() {
+            let (low, high) = match event.payload() {
+                Some(Payload::Trade(trade)) => (trade.last_price, trade.last_price),
+                _ => (cell.bid.load(Ordering::Relaxed), cell.ask.load(Ordering::Relaxed)),
+            };
+            cell.range.take(low, high, event.receive_ns);
+        }
     }
 
     fn cell(&self, venue: VenueId, instrument: InstrumentId) -> Option<&Cell> {

@@ -14,6 +14,7 @@ mod decimal;
 mod figures;
 mod ledger;
 mod marks;
+mod price_range;
 mod reader;
 mod refusals;
 mod row;

@@ -95,6 +95,7 @@ pub const fn reason_words(reason: RejectReason) -> &'static str {
         RejectReason::OrderType => "orders of this type are not allowed",
         RejectReason::CancelRate => "the risk limit of cancels a second",
         RejectReason::CircuitBreaker => "the circuit breaker holds",
+        RejectReason::PriceRange => "the price is outside the venue's range around its average",
     }
 }
 

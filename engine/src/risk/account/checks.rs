@@ -100,6 +100,9 @@ impl Account {
         if band_bps != NO_LIMIT && ask.price > 0 {
             check_band(ask, &prices, band_bps)?;
         }
+        if ask.price > 0 && ask.trigger_price == 0 {
+            self.check_range(ask, now_ns)?;
+        }
         let money_price = self.money_price(ask, &prices, place);
         if is_money_limited {
             if money_price == 0 {
@@ -112,6 +115,23 @@ impl Account {
             }
         }
         Ok(money_price)
+    }
+
+    /// A price against the range that the venue sets, where it would refuse it for sure.
+    #[inline]
+    fn check_range(&self, ask: &Ask, now_ns: u64) -> Result<(), Refused> {
+        let at = (ask.venue, ask.instrument);
+        let Some((lowest, highest)) = self.book.marks.price_range(at, ask.side, now_ns) else {
+            return Ok(());
+        };
+        let limit = ask.price.clamp(lowest, highest);
+        match limit == ask.price {
+            true => Ok(()),
+            false => {
+                let reason = RejectReason::PriceRange;
+                Err(Refused::by(RiskScope::Venue, reason, ask.price, limit))
+            }
+        }
     }
 
     /// Whether anybody limits what all open orders trade for.

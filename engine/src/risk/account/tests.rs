@@ -446,3 +446,33 @@ fn a_check_allocates_nothing() {
     });
     assert_eq!(allocations, 0);
 }
+
+#[test]
+fn a_price_that_the_venue_refuses_for_sure_does_not_leave_and_a_nearer_one_is_the_venues_to_judge()
+{
+    let mut bench = one(RiskLimits::default());
+    let mut word = crate::event::Instrument::new_zeroed();
+    word.buy_range_ppm = [500_000, 2_000_000];
+    word.sell_range_ppm = [500_000, 3_000_000];
+    word.range_window_s = 60;
+    bench.marks.take(&Event::new(&word));
+    bench.quote(990, 1_000, SECOND_NS);
+    bench.quote(1_000, 1_010, 30 * SECOND_NS);
+    let mut reason = |id: u64, ask: &Ask, second: u64| {
+        let refused = bench.submit_at(0, id, ask, second * SECOND_NS).err();
+        refused.map(|refused| (refused.reason, refused.limit))
+    };
+    assert_eq!(reason(1, &buy(5_000, 1), 60), None, "a minute was not heard yet");
+    let by_range = |limit| Some((RejectReason::PriceRange, limit));
+    assert_eq!(reason(2, &buy(2_022, 1), 61), by_range(2_021));
+    assert_eq!(reason(3, &buy(494, 1), 61), by_range(495));
+    assert_eq!(reason(4, &sell(3_032, 1), 61), by_range(3_031));
+    let near = [buy(2_021, 1), buy(495, 1), sell(3_031, 1), sell(2_022, 1)];
+    for (id, ask) in near.iter().enumerate() {
+        assert_eq!(reason(5 + id as u64, ask, 61), None, "{ask:?}");
+    }
+    let stop = Ask { trigger_price: 2_500, ..buy(5_000, 1) };
+    assert_eq!(reason(9, &stop, 61), None, "where the price will be then nobody knows");
+    let elsewhere = Ask { venue: VenueId(1), ..buy(5_000, 1) };
+    assert_eq!(reason(10, &elsewhere, 61), None, "the other venue sets none");
+}

@@ -1,4 +1,5 @@
-//! What Binance says of its symbols in `exchangeInfo`: status, tick and step.
+//! What Binance says of its symbols in `exchangeInfo`: status, tick and step, and the range of
+//! prices around its average.
 //!
 //! Source: "Exchange Information" of the REST API, "ENUM definitions" (symbol status) and
 //! "Filters"; for futures "Exchange Information" and "Contract status".
@@ -6,10 +7,15 @@
 use simd_json::Node;
 
 use super::limits::INFO_BYTES_MAX;
-use crate::event::Instrument;
-use crate::venue::codec::{DecodeError, JsonBuffer, elements, members, need_text, pick, text};
+use crate::event::{Instrument, parse_wide};
+use crate::venue::codec::{
+    DecodeError, JsonBuffer, elements, members, need_text, pick, text, unsigned,
+};
 use crate::venue::protocol::{InstrumentWord, instrument_data};
 use crate::venue::{Scales, SymbolMap};
+
+/// Decimal places of a millionth.
+const PPM_SCALE: u8 = 6;
 
 /// Path and query of the rules of these symbols, as a list in the query.
 pub(in crate::venue) fn path_of(natives: &[&str]) -> String {
@@ -56,16 +62,61 @@ fn read_data(
     filters: &[Node<'_>],
 ) -> Result<Instrument, DecodeError> {
     let (mut tick, mut step) = ("0", "0");
+    let mut range = PriceRange::default();
     for nodes in elements(filters).into_iter().flatten() {
         let [kind, tick_size, step_size] = pick(nodes, ["filterType", "tickSize", "stepSize"])?;
         match kind.and_then(text) {
             Some("PRICE_FILTER") => tick = need_text(tick_size, "tickSize missing or no text")?,
             Some("LOT_SIZE") => step = need_text(step_size, "stepSize missing or no text")?,
+            Some("PERCENT_PRICE_BY_SIDE") => {
+                let named = ["bidMultiplierDown", "bidMultiplierUp"];
+                range.buy_ppm = read_parts(nodes, named)?;
+                range.sell_ppm = read_parts(nodes, ["askMultiplierDown", "askMultiplierUp"])?;
+                range.window_s = read_window_s(nodes)?;
+            }
+            // That of futures is around the mark price, and says nothing of a time.
+            Some("PERCENT_PRICE") if pick(nodes, ["avgPriceMins"])?[0].is_some() => {
+                let parts = read_parts(nodes, ["multiplierDown", "multiplierUp"])?;
+                (range.buy_ppm, range.sell_ppm) = (parts, parts);
+                range.window_s = read_window_s(nodes)?;
+            }
             // The others bound orders, and are the venue's to judge.
             _ => {}
         }
     }
-    instrument_data(scales, (tick, step), is_trading(status)?)
+    let mut data = instrument_data(scales, (tick, step), is_trading(status)?)?;
+    (data.buy_range_ppm, data.sell_range_ppm) = (range.buy_ppm, range.sell_ppm);
+    data.range_window_s = range.window_s;
+    Ok(data)
+}
+
+/// The prices that an order may have, around the venue's average.
+#[derive(Default)]
+struct PriceRange {
+    buy_ppm: [u32; 2],
+    sell_ppm: [u32; 2],
+    window_s: u32,
+}
+
+/// Two factors of the average, in millionths; a venue that allows more than fits sets no range.
+fn read_parts(nodes: &[Node<'_>], named: [&str; 2]) -> Result<[u32; 2], DecodeError> {
+    let [least, most] = pick(nodes, named)?;
+    let part = |factor| {
+        let factor = need_text(factor, "factor of a price range missing or no text")?;
+        let ppm = parse_wide(factor.as_bytes(), PPM_SCALE)?;
+        match ppm {
+            0.. => Ok(u32::try_from(ppm).unwrap_or(0)),
+            _ => Err(DecodeError::nonsense("negative factor of a price range")),
+        }
+    };
+    Ok([part(least)?, part(most)?])
+}
+
+fn read_window_s(nodes: &[Node<'_>]) -> Result<u32, DecodeError> {
+    let [minutes] = pick(nodes, ["avgPriceMins"])?;
+    let minutes = minutes.and_then(unsigned).and_then(|minutes| u32::try_from(minutes).ok());
+    let seconds = minutes.and_then(|minutes| minutes.checked_mul(60));
+    seconds.ok_or(DecodeError::field("avgPriceMins missing or no number"))
 }
 
 /// Whether orders are taken in this status. One that is not known says nothing.
@@ -120,6 +171,29 @@ mod tests {
         assert_eq!(of(&words[0]), (InstrumentId(1), 0, 10, 10));
         assert_eq!(of(&words[1]), (InstrumentId(0), 1, 1, 10));
         assert_eq!((words.len(), words[0].1.as_str()), (2, "BREAK"));
+    }
+
+    #[test]
+    fn the_range_of_prices_around_the_venues_average_is_read_where_it_says_what_it_averages() {
+        let with = |filter: &str| {
+            let entry = entry("BTCUSDT", "TRADING", "0.01");
+            let entry = entry.replace(r#"{"filterType":"NEW_ONE"}"#, filter);
+            read(&format!(r#"{{"symbols":[{entry}]}}"#)).unwrap().remove(0).2
+        };
+        let by_side = r#"{"filterType":"PERCENT_PRICE_BY_SIDE","bidMultiplierUp":"1.2","bidMultiplierDown":"0.2","askMultiplierUp":"5","askMultiplierDown":"0.8","avgPriceMins":5}"#;
+        let data = with(by_side).unwrap();
+        assert_eq!(data.buy_range_ppm, [200_000, 1_200_000]);
+        assert_eq!((data.sell_range_ppm, data.range_window_s), ([800_000, 5_000_000], 300));
+        let both = r#"{"filterType":"PERCENT_PRICE","multiplierUp":"1.3000","multiplierDown":"0.7","avgPriceMins":0}"#;
+        let data = with(both).unwrap();
+        assert_eq!([data.buy_range_ppm, data.sell_range_ppm], [[700_000, 1_300_000]; 2]);
+        let of_futures = r#"{"filterType":"PERCENT_PRICE","multiplierUp":"1.15","multiplierDown":"0.85","multiplierDecimal":"4"}"#;
+        assert_eq!(with(of_futures).unwrap().buy_range_ppm, [0, 0]);
+        for absurd in [by_side.replace("1.2", "-1.2"), by_side.replace("1.2", "much")] {
+            assert!(with(&absurd).is_err(), "{absurd}");
+        }
+        let endless = with(&by_side.replace("1.2", "1000000")).unwrap();
+        assert_eq!(endless.buy_range_ppm[1], 0, "no order can be beyond that");
     }
 
     #[test]

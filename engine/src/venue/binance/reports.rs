@@ -131,6 +131,8 @@ fn answer(order: &OrderResult<'_>) -> Option<VenueAnswer> {
         venue_order_id: VenueRef::number(order.order_id),
         instrument: order.symbol.instrument,
         side: order.side,
+        price: order.price,
+        trigger_price: order.trigger_price,
         qty: order.qty,
         filled_qty: order.filled_qty?,
         prevented_qty: order.prevented_qty,
@@ -255,7 +257,6 @@ mod tests {
         let mut decoder = decoder();
         let report = r#"{"e":"executionReport","E":9,"s":"BTCUSDT","c":"mine","S":"SELL","x":"NEW","X":"NEW","C":""}"#;
         let cases = [
-            (r#""X":"NEW""#, r#""X":"PENDING_CANCEL""#, "PENDING_CANCEL"),
             (r#""X":"NEW""#, r#""X":"PENDING_MOON""#, "PENDING_MOON"),
             (r#""x":"NEW""#, r#""x":"EATEN""#, "EATEN"),
             ("executionReport", "brandNew", "brandNew"),

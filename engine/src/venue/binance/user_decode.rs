@@ -238,10 +238,12 @@ fn read_side(side: &str) -> Result<Side, DecodeError> {
     }
 }
 
-/// `PENDING_CANCEL` is documented as unused, so nobody knows what it would mean: it is unknown, and
-/// named apart since it is no news.
-fn read_status(status: &str) -> Result<OrderStatus, DecodeError> {
+/// An order whose cancel is under way (`PENDING_CANCEL`, which the venue documents and does not use
+/// yet) is open like any other: until the cancel is told, it may fill.
+fn read_status(status: &str, has_fill: bool) -> Result<OrderStatus, DecodeError> {
     match status {
+        "PENDING_CANCEL" if has_fill => Ok(OrderStatus::PartiallyFilled),
+        "PENDING_CANCEL" => Ok(OrderStatus::New),
         "PENDING_NEW" => Ok(OrderStatus::PendingNew),
         "NEW" => Ok(OrderStatus::New),
         "PARTIALLY_FILLED" => Ok(OrderStatus::PartiallyFilled),
@@ -249,7 +251,6 @@ fn read_status(status: &str) -> Result<OrderStatus, DecodeError> {
         "CANCELED" => Ok(OrderStatus::Canceled),
         "REJECTED" => Ok(OrderStatus::Rejected),
         "EXPIRED" | "EXPIRED_IN_MATCH" => Ok(OrderStatus::Expired),
-        "PENDING_CANCEL" => Err(DecodeError::unknown("order status that the venue does not use")),
         _ => Err(DecodeError::unknown("order status not known")),
     }
 }
@@ -348,12 +349,10 @@ mod tests {
             ("EXPIRED_IN_MATCH", OrderStatus::Expired),
         ];
         for (text, status) in statuses {
-            assert_eq!(read_status(text), Ok(status));
+            assert_eq!(read_status(text, false), Ok(status));
         }
-        assert_eq!(
-            refused(r#""X":"PARTIALLY_FILLED""#, r#""X":"PENDING_CANCEL""#),
-            LetterReason::Unknown
-        );
+        let under_cancel = [true, false].map(|has_fill| read_status("PENDING_CANCEL", has_fill));
+        assert_eq!(under_cancel, [Ok(OrderStatus::PartiallyFilled), Ok(OrderStatus::New)]);
         assert_eq!(refused(r#""X":"PARTIALLY_FILLED""#, r#""X":"filled""#), LetterReason::Unknown);
         assert_eq!(refused(r#""x":"TRADE""#, r#""x":"""#), LetterReason::Unknown);
         for (word, known) in

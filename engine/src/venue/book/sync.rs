@@ -324,6 +324,12 @@ impl BookSync {
         &self.book
     }
 
+    /// How its changes follow each other.
+    #[must_use]
+    pub fn rule(&self) -> BookRule {
+        self.rule
+    }
+
     /// Whether the book can be trusted.
     #[inline]
     #[must_use]

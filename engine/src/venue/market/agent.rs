@@ -58,6 +58,9 @@ pub struct MarketOptions {
     pub connection: Connection,
     /// An answer to a subscription has to come in this time, ns.
     pub subscribe_ns: u64,
+    /// A connection of this age is followed by the next one, ns; `None`: only when the venue's own
+    /// rule, or its notice, says so.
+    pub hand_over_ns: Option<u64>,
     /// Number of this session among all of the engine: the upper part of its trace ids.
     pub session_number: u16,
 }
@@ -104,7 +107,7 @@ pub struct MarketAgent<P: MarketProtocol, O: EventOutlet> {
     /// Requests without a reply, oldest first, where replies do not say whose they are.
     pub(super) unanswered: VecDeque<u64>,
     /// The trace id of a frame that was only begun.
-    unfinished: Option<u64>,
+    pub(super) unfinished: Option<u64>,
     /// Gaps that the recording notes already.
     noted_gaps: u64,
     /// Lines about silent streams, and those that were too many.
@@ -148,8 +151,8 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         wanted: impl Fn(&Stream) -> bool,
         wiring: MarketWiring<O>,
     ) -> MarketAgent<P, O> {
-        let MarketOptions { venue, role, session, feed, connection, subscribe_ns, session_number } =
-            options;
+        let MarketOptions { venue, role, session, feed, connection, subscribe_ns, .. } = options;
+        let MarketOptions { session_number, hand_over_ns, .. } = options;
         let by_stream = connection.topics.by_stream.clone();
         let has_any_bars = connection.topics.listed.is_some();
         let is_expected = |stream: &&Stream| wanted(stream);
@@ -161,7 +164,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
                 (port.subscriptions(), Some(port))
             }
         };
-        let rollover = Rollover::new::<P>(&session, wiring.clock.clone());
+        let rollover = Rollover::new::<P>(&session, hand_over_ns, wiring.clock.clone());
         let mut session = Session::new(session, P::KEEP_ALIVE, wiring.clock.clone());
         session.record(wiring.tap);
         let is_off = !wiring.switch.is_on();
@@ -463,7 +466,9 @@ impl<P: MarketProtocol, O: EventOutlet + Send + 'static> Agent for MarketAgent<P
         if self.asked.is_some() || self.port.as_ref().is_some_and(|port| port.staged.is_full()) {
             work += self.exchange_streams();
         }
-        if self.session.is_open() {
+        if self.feed.has_kept() {
+            work += self.tell_kept();
+        } else if self.session.is_open() {
             self.feed.overlap = self.rollover.overlap();
             work += self.take_frames();
         }

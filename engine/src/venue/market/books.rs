@@ -51,6 +51,8 @@ pub(super) struct FeedBooks {
     pub(super) doubted: Option<(InstrumentId, Sign)>,
     /// Books whose status may wait for room, each once.
     unannounced: VecDeque<usize>,
+    /// Books of a connection that took over which are further than what was told.
+    untold: VecDeque<usize>,
     publish_books: bool,
     /// A side of this book was full, and a level had to go: nobody has been told yet.
     overflowed: Option<InstrumentId>,
@@ -66,9 +68,43 @@ pub(super) struct BookSlot {
     /// The last price of the instrument on this connection; 0 before the first.
     pub(super) last_price: i64,
     pub(super) doubt: Doubt,
+    /// The venue's time of the book as it was told whole last, ns.
+    whole_ns: i64,
+    /// The connection before was further: nothing is published before this place; 0: all is.
+    held_until: i64,
     is_unannounced: bool,
     /// It is among those whose status may wait for room.
     is_listed: bool,
+}
+
+impl BookSlot {
+    /// The venue's time of the book, ns; 0 where it tells none.
+    fn time_ns(&self) -> i64 {
+        self.whole_ns.max(self.sync.last_applied_ns())
+    }
+
+    /// How far it is, by what two connections of one venue have in common: numbers that count the
+    /// book's own updates, or the time.
+    fn place(&self) -> i64 {
+        match self.sync.rule() {
+            BookRule::Contiguous => self.sync.last_update_id().cast_signed(),
+            BookRule::Linked => self.time_ns(),
+        }
+    }
+
+    /// Whether what is to be told was told by the connection before.
+    #[cold]
+    fn is_held(&mut self, origin: &Origin) -> bool {
+        let place = match self.sync.rule() {
+            BookRule::Contiguous => origin.sequence.cast_signed(),
+            BookRule::Linked => origin.venue_time_ns,
+        };
+        let is_held = place != 0 && place <= self.held_until;
+        if !is_held {
+            self.held_until = 0;
+        }
+        is_held
+    }
 }
 
 impl FeedBooks {
@@ -89,6 +125,8 @@ impl FeedBooks {
             heard_ns: 0,
             last_price: 0,
             doubt: Doubt::default(),
+            whole_ns: 0,
+            held_until: 0,
             is_unannounced: false,
             is_listed: false,
         };
@@ -105,6 +143,7 @@ impl FeedBooks {
                 },
             ),
             board: CheckBoard::default(),
+            untold: VecDeque::new(),
             doubted: None,
             books,
             checksum: telling.and_then(|telling| telling.checksum),
@@ -171,6 +210,8 @@ impl FeedBooks {
     pub(super) fn distrust_all(&mut self, reason: BookStatusReason) {
         if reason == BookStatusReason::Disconnected {
             self.refresh.stop();
+            self.untold.clear();
+            self.books.iter_mut().for_each(|slot| slot.held_until = 0);
         }
         for index in 0..self.books.len() {
             self.distrust(index, reason);
@@ -197,7 +238,7 @@ impl FeedBooks {
         let Some(slot) = self.books.get_mut(index) else { return };
         let was = slot.sync.status();
         let mut outcome = slot.sync.on_whole(book.last_update_id, book.bids, book.asks);
-        slot.heard_ns = origin.receive_ns;
+        (slot.heard_ns, slot.whole_ns) = (origin.receive_ns, origin.venue_time_ns);
         if self.pacer.settled(index) {
             stamper.stats.snapshots_answered();
         }
@@ -251,11 +292,11 @@ impl FeedBooks {
     ) -> bool {
         let Some(slot) = self.books.get_mut(index) else { return false };
         let was = slot.sync.status();
-        let mut outcome = match overlap {
-            Overlap::None => slot.sync.on_diff(diff),
-            _ => slot.sync.on_diff_beside(diff, overlap.waits()),
+        let mut outcome = match overlap.is_shared() {
+            false => slot.sync.on_diff(diff),
+            true => slot.sync.on_diff_beside(diff, overlap.waits()),
         };
-        if outcome == DiffOutcome::Old && overlap != Overlap::None {
+        if outcome == DiffOutcome::Old && overlap.is_shared() {
             stamper.stats.repeats();
             return false;
         }
@@ -357,6 +398,61 @@ impl FeedBooks {
         }
     }
 
+    /// Distrusts the book of an instrument.
+    pub(super) fn distrust_of(&mut self, instrument: InstrumentId, reason: BookStatusReason) {
+        if let Some(index) = self.books.iter().position(|slot| slot.instrument == instrument) {
+            self.distrust(index, reason);
+        }
+    }
+
+    /// Goes on with the books of another connection, which keeps these. A book that is live in both
+    /// stays so without a word; one that is behind is not published before it has caught up.
+    #[cold]
+    pub(super) fn take_over(&mut self, next: &mut FeedBooks) {
+        for index in 0..self.books.len().min(next.books.len()) {
+            let (slot, other) = (&mut self.books[index], &mut next.books[index]);
+            let (had, place) = (slot.sync.status(), slot.place());
+            let is_same = slot.sync.book().top() == other.sync.book().top();
+            std::mem::swap(&mut slot.sync, &mut other.sync);
+            std::mem::swap(&mut slot.whole_ns, &mut other.whole_ns);
+            let (has, is_behind) = (slot.sync.status(), slot.place() < place);
+            slot.held_until = if is_behind && had == BookStatus::Live { place } else { 0 };
+            if had != has {
+                self.mark(index);
+            } else if has == BookStatus::Live && !is_behind && !is_same {
+                self.untold.push_back(index);
+            }
+            self.look_whether_wanted(index);
+        }
+    }
+
+    /// Whether a book is further than what was told.
+    #[inline]
+    pub(super) fn has_untold(&self) -> bool {
+        !self.untold.is_empty()
+    }
+
+    /// Publishes the books that are further than what was told, as long as there is room.
+    #[cold]
+    pub(super) fn tell_untold(
+        &mut self,
+        stamper: &mut Stamper,
+        now_ns: u64,
+        outlet: &mut impl EventOutlet,
+    ) {
+        while outlet.room() > 0
+            && let Some(index) = self.untold.pop_front()
+        {
+            let slot = &self.books[index];
+            if slot.sync.status() == BookStatus::Live {
+                let origin = Origin::of_no_frame(slot.instrument, now_ns, stamper);
+                let (sequence, venue_time_ns) = (slot.sync.last_update_id(), slot.time_ns());
+                let origin = Origin { sequence, venue_time_ns, ..origin };
+                self.publish_book(stamper, index, origin, outlet);
+            }
+        }
+    }
+
     /// Notes that the status of a book is to be published.
     fn mark(&mut self, index: usize) {
         let slot = &mut self.books[index];
@@ -413,10 +509,11 @@ impl FeedBooks {
         origin: Origin,
         outlet: &mut impl EventOutlet,
     ) {
-        if !self.publish_books {
+        let slot = &mut self.books[index];
+        if !self.publish_books || slot.held_until != 0 && slot.is_held(&origin) {
             return;
         }
-        let (book, bid_levels, ask_levels) = self.books[index].sync.book().top();
+        let (book, bid_levels, ask_levels) = slot.sync.book().top();
         stamper.publish_with(&book, origin, outlet, |event| {
             (event.bid_levels, event.ask_levels) = (bid_levels, ask_levels);
         });

@@ -6,6 +6,7 @@
 //! and goes out with the next call. Does not own a socket, a thread or a clock's source; its agent
 //! drives it and asks [`MarketFeed::next_snapshot_request`] each duty cycle.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
@@ -15,7 +16,8 @@ use super::bars::Bars;
 use super::books::{BookTelling, FeedBooks};
 use super::doubt::Sign;
 use super::intake::{BACK_MAX, FrameOutcome, Intake, state_of};
-use super::overlap::Overlap;
+use super::next_feed::{Kept, NextFeed, NextFeedOptions};
+use super::overlap::{Mark, Overlap};
 use super::pacing::SnapshotPace;
 use super::plausible::{Numbers, Times};
 use super::refresh::RefreshPace;
@@ -93,14 +95,14 @@ impl MarketFeedOptions {
 
 /// Protocol, books and publishing of one connection.
 pub struct MarketFeed<P> {
-    protocol: P,
-    symbols: SymbolMap,
-    books: FeedBooks,
-    stamper: Stamper,
+    pub(super) protocol: P,
+    pub(super) symbols: SymbolMap,
+    pub(super) books: FeedBooks,
+    pub(super) stamper: Stamper,
     watch: SilenceWatch,
     streams: Streams,
     /// By the places of the streams.
-    numbers: Box<[Numbers]>,
+    pub(super) numbers: Box<[Numbers]>,
     /// By the slots of the symbols.
     bars: Box<[Bars]>,
     interval_s: Option<u32>,
@@ -112,6 +114,13 @@ pub struct MarketFeed<P> {
     wrong_quotes: Option<InstrumentId>,
     /// Which of two connections the frames come from.
     pub(super) overlap: Overlap,
+    /// What the connection before had told of each stream; empty before the first of a take-over.
+    pub(super) marks: Box<[Mark]>,
+    /// What waits of a connection that took over.
+    pub(super) kept: VecDeque<Kept>,
+    /// Where streams tell books whole: the feed of the next connection, once there has been one.
+    pub(super) next: Option<Box<NextFeed<P>>>,
+    pub(super) next_options: NextFeedOptions,
 }
 
 impl<P: MarketProtocol> MarketFeed<P> {
@@ -130,10 +139,12 @@ impl<P: MarketProtocol> MarketFeed<P> {
             buffered_levels_max: options.buffered_levels_max.max(2 * DIFF_LEVELS_MAX),
         };
         let symbols = options.symbols.len();
+        let telling = options.has_books.then(BookTelling::of::<P>);
+        let frame_bytes_max = options.frame_bytes_max;
         MarketFeed {
             books: FeedBooks::new(
                 &options.symbols,
-                options.has_books.then(BookTelling::of::<P>),
+                telling,
                 &limits,
                 (options.snapshot_pace, options.refresh_pace),
                 options.publish_books,
@@ -152,6 +163,10 @@ impl<P: MarketProtocol> MarketFeed<P> {
             back: ArrayVec::new(),
             wrong_quotes: None,
             overlap: Overlap::None,
+            marks: Box::default(),
+            kept: VecDeque::new(),
+            next: None,
+            next_options: NextFeedOptions { telling, limits, frame_bytes_max },
         }
     }
 
@@ -168,6 +183,7 @@ impl<P: MarketProtocol> MarketFeed<P> {
     /// The connection is gone: no book can be trusted until a new snapshot joins the new stream.
     pub fn on_disconnected(&mut self, outlet: &mut impl EventOutlet) {
         self.watch.stop();
+        self.kept.clear();
         self.streams.disconnected();
         self.books.distrust_all(BookStatusReason::Disconnected);
         self.books.announce_all(&mut self.stamper, outlet);
@@ -184,30 +200,12 @@ impl<P: MarketProtocol> MarketFeed<P> {
         trace_id: u64,
         outlet: &mut impl EventOutlet,
     ) -> FrameOutcome {
-        let MarketFeed { protocol, books, stamper, watch, streams, numbers, times, back, .. } =
-            self;
-        let (bars, interval_s) = (&mut self.bars, self.interval_s);
-        stamper.trace_id = trace_id;
-        let outcome = FrameOutcome::KeptAlive;
-        let mut intake = Intake {
-            books,
-            stamper,
-            watch,
-            streams,
-            numbers,
-            bars,
-            interval_s,
-            times,
-            back,
-            outlet,
-            receive_ns,
-            outcome,
-            refused: None,
-            is_untimely: false,
-            overlap: self.overlap,
+        self.stamper.trace_id = trace_id;
+        let decode = |protocol: &mut P, intake: &mut Intake<'_, _>| {
+            let decoded = protocol.decode(raw, intake);
+            (decoded, intake.outcome, intake.refused, intake.is_untimely)
         };
-        let decoded = protocol.decode(raw, &mut intake);
-        let (outcome, refused, is_untimely) = (intake.outcome, intake.refused, intake.is_untimely);
+        let (decoded, outcome, refused, is_untimely) = self.with_intake(receive_ns, outlet, decode);
         if self.protocol.is_unfinished() {
             return FrameOutcome::Unfinished;
         }
@@ -225,6 +223,38 @@ impl<P: MarketProtocol> MarketFeed<P> {
             (Err(error), _) => return self.refuse(error, raw, outlet),
         }
         outcome
+    }
+
+    /// Has `run` take messages that were read at `receive_ns`.
+    #[inline]
+    pub(super) fn with_intake<O: EventOutlet, R>(
+        &mut self,
+        receive_ns: u64,
+        outlet: &mut O,
+        run: impl FnOnce(&mut P, &mut Intake<'_, O>) -> R,
+    ) -> R {
+        let MarketFeed { protocol, books, stamper, watch, streams, numbers, times, back, .. } =
+            self;
+        let (bars, interval_s) = (&mut self.bars, self.interval_s);
+        let mut intake = Intake {
+            books,
+            stamper,
+            watch,
+            streams,
+            numbers,
+            bars,
+            interval_s,
+            times,
+            back,
+            outlet,
+            receive_ns,
+            outcome: FrameOutcome::KeptAlive,
+            refused: None,
+            is_untimely: false,
+            overlap: self.overlap,
+            marks: &self.marks,
+        };
+        run(protocol, &mut intake)
     }
 
     /// The instrument whose snapshot is to be requested now, if any. Call it until it gives `None`.

@@ -4,7 +4,7 @@ use arrayvec::ArrayVec;
 
 use super::bars::{BarIs, Bars};
 use super::books::FeedBooks;
-use super::overlap::Overlap;
+use super::overlap::{Mark, Overlap};
 use super::plausible::{Number, Numbers, Times};
 use super::silence::SilenceWatch;
 use super::stamper::{Origin, Stamper};
@@ -74,6 +74,8 @@ pub(super) struct Intake<'f, O> {
     pub(super) is_untimely: bool,
     /// Whether another connection tells the same.
     pub(super) overlap: Overlap,
+    /// What the connection before had told of each stream.
+    pub(super) marks: &'f [Mark],
 }
 
 impl<O: EventOutlet> Intake<'_, O> {
@@ -125,9 +127,15 @@ impl<O: EventOutlet> Intake<'_, O> {
         let mut origin = self.origin(symbol, sequence, venue_time_ns);
         let Some(place) = Streams::place(symbol.slot, T::KIND) else { return };
         if let Some(numbers) = self.numbers.get_mut(place) {
-            if self.overlap != Overlap::None && self.overlap.leaves_out(T::KIND, numbers, sequence)
-            {
-                return self.stamper.stats.repeats();
+            if self.overlap != Overlap::None {
+                let mark = self.marks.get(place).copied().unwrap_or_default();
+                let told = (sequence, origin.venue_time_ns);
+                if self.overlap.leaves_out(T::KIND, (numbers, mark), told) {
+                    return self.stamper.stats.repeats();
+                }
+            }
+            if sequence == 0 {
+                numbers.note_time(origin.venue_time_ns);
             }
             if numbers.take(sequence, self.receive_ns) == Number::Absurd {
                 self.refused = Some(DecodeError::nonsense("number far from the one before"));

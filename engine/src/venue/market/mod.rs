@@ -14,6 +14,7 @@ mod fit;
 mod instrument_watch;
 mod intake;
 mod next_connection;
+mod next_feed;
 mod overlap;
 mod pacing;
 mod plausible;
@@ -28,6 +29,7 @@ mod stamper;
 mod stream_port;
 mod streams;
 mod subscriptions;
+mod take_over;
 mod topics;
 mod upkeep;
 

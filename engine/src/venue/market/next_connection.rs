@@ -1,5 +1,7 @@
 //! The connection of a market session that is to follow the present one; see `rollover`.
 
+use std::collections::VecDeque;
+
 use super::overlap::Overlap;
 use super::subscriptions::Subscriptions;
 use crate::runtime::Clock;
@@ -41,11 +43,24 @@ pub(super) struct Rollover {
     pub(super) due_ns: u64,
     /// Which turn it has.
     turn_ns: u64,
+    /// A connection of this age is to be followed by the next one, ns; `None`: only by the venue's
+    /// own rule.
+    age_ns: Option<u64>,
+    /// The stream tells books whole: the next connection is kept apart until it takes over.
+    pub(super) is_in_band: bool,
+    /// Requests without a reply, oldest first, where replies do not say whose they are.
+    pub(super) unanswered: VecDeque<u64>,
+    /// The trace id of a frame that was only begun.
+    pub(super) unfinished: Option<u64>,
 }
 
 impl Rollover {
-    /// Beside a session of these options.
-    pub(super) fn new<P: MarketProtocol>(options: &SessionOptions, clock: Clock) -> Rollover {
+    /// Beside a session of these options, whose connections are followed at the age `age_ns`.
+    pub(super) fn new<P: MarketProtocol>(
+        options: &SessionOptions,
+        age_ns: Option<u64>,
+        clock: Clock,
+    ) -> Rollover {
         let turn_ns = options.token as u64 % TURNS * TURN_NS;
         let options = SessionOptions {
             token: options.token + TOKENS,
@@ -61,6 +76,10 @@ impl Rollover {
             subscribe_at_ns: None,
             due_ns: u64::MAX,
             turn_ns,
+            age_ns,
+            is_in_band: P::SNAPSHOT.rest().is_none(),
+            unanswered: VecDeque::new(),
+            unfinished: None,
         }
     }
 
@@ -70,10 +89,10 @@ impl Rollover {
 
     /// The present connection was opened.
     pub(super) fn opened<P: MarketProtocol>(&mut self, now_ns: u64) {
-        let life_ns = P::LIFE_NS.filter(|_| can_hand_over::<P>());
-        self.due_ns = life_ns.map_or(u64::MAX, |life_ns| {
-            now_ns + life_ns.saturating_sub(AHEAD_NS).saturating_sub(self.turn_ns)
-        });
+        let ahead_ns = AHEAD_NS + self.turn_ns;
+        let by_rule_ns = P::LIFE_NS.map(|life_ns| life_ns.saturating_sub(ahead_ns));
+        let after_ns = [by_rule_ns, self.age_ns].into_iter().flatten().min();
+        self.due_ns = after_ns.map_or(u64::MAX, |after_ns| now_ns.saturating_add(after_ns));
     }
 
     /// Whether there is something to do.
@@ -92,6 +111,8 @@ impl Rollover {
     pub(super) fn overlap(&self) -> Overlap {
         match self.stage {
             Stage::Alone => Overlap::None,
+            Stage::Settling { .. } if self.is_in_band => Overlap::Behind,
+            Stage::Joining | Stage::Both { .. } if self.is_in_band => Overlap::None,
             Stage::Joining | Stage::Both { .. } | Stage::Settling { .. } => Overlap::Old,
         }
     }
@@ -100,16 +121,18 @@ impl Rollover {
     pub(super) fn give_up(&mut self, due_ns: u64) {
         self.session.suspend();
         (self.stage, self.subscriptions, self.subscribe_at_ns) = (Stage::Alone, None, None);
+        self.begin_connection();
         self.due_ns = due_ns;
+    }
+
+    /// Nothing of an earlier connection is awaited.
+    pub(super) fn begin_connection(&mut self) {
+        self.unanswered.clear();
+        self.unfinished = None;
     }
 
     pub(super) fn end_for_good(&mut self) {
         self.session.end_for_good();
         self.stage = Stage::Alone;
     }
-}
-
-/// Whether books survive a change of connections: those that the stream tells whole begin anew.
-pub(super) fn can_hand_over<P: MarketProtocol>() -> bool {
-    P::SNAPSHOT.rest().is_some()
 }

@@ -52,6 +52,8 @@ pub(super) struct Numbers {
     /// are far from it.
     price: i64,
     far: u8,
+    /// The venue's time of the last one, of a stream without numbers, ns.
+    venue_time_ns: i64,
     /// How often it has been numbered anew, wrapping.
     pub(super) renumbered: u8,
 }
@@ -96,6 +98,19 @@ impl Numbers {
         }
         (self.price, self.far) = (price, 0);
         true
+    }
+
+    /// Notes the venue's time of one without a number, ns; 0 is none.
+    #[inline]
+    pub(super) fn note_time(&mut self, venue_time_ns: i64) {
+        if venue_time_ns != 0 {
+            self.venue_time_ns = venue_time_ns;
+        }
+    }
+
+    /// What was noted last.
+    pub(super) fn venue_time_ns(&self) -> i64 {
+        self.venue_time_ns
     }
 
     /// The last number that was taken; `None` before the first of a connection.

@@ -7,12 +7,13 @@
 //!
 //! Promises: streams go on without a gap, and nothing is told twice ([`Overlap`]); the old
 //! connection is the one that counts until the next one has all its streams; attempts pass the
-//! governor as any other. Where the old one ends too soon, the next one is what its owner goes on
+//! governor as any other. Where the stream tells books whole, the next connection is read beside
+//! the old one and not told before it takes over. Where the old one ends too soon, the next one is what its owner goes on
 //! with, and what was missed heals as after any lost connection.
 
 use super::agent::{FRAMES_PER_CYCLE, MarketAgent};
 use super::intake::FrameOutcome;
-use super::next_connection::{Rollover, Stage, can_hand_over};
+use super::next_connection::{Rollover, Stage};
 use super::overlap::Overlap;
 use crate::venue::EventOutlet;
 use crate::venue::protocol::MarketProtocol;
@@ -21,6 +22,8 @@ use crate::venue::transport::Progress;
 /// Both connections are read for this time once the next one has all its streams, and for this time
 /// after the old one is closed the other's repeats are expected, ns.
 const OVERLAP_NS: u64 = 2_000_000_000;
+/// Books that the stream of the next connection is to tell whole are waited for so long, ns.
+const PATIENCE_NS: u64 = 30_000_000_000;
 /// After an attempt that was given up, ns.
 const AGAIN_NS: u64 = 30_000_000_000;
 
@@ -29,7 +32,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     #[cold]
     pub(super) fn on_notice(&mut self) -> bool {
         // A recording is of one connection at a time.
-        let can_hand_over = can_hand_over::<P>() && !self.session.is_recorded();
+        let can_hand_over = !self.session.is_recorded();
         if can_hand_over {
             self.rollover.due_ns = self.rollover.due_ns.min(self.now_ns);
         }
@@ -45,8 +48,14 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             Stage::Joining => self.join(),
             Stage::Both { until_ns } => {
                 let work = self.join();
-                if now_ns >= until_ns && matches!(self.rollover.stage, Stage::Both { .. }) {
+                if now_ns < until_ns || !matches!(self.rollover.stage, Stage::Both { .. }) {
+                    return work;
+                }
+                if self.has_all_that_is_needed() {
                     self.take_over();
+                } else if now_ns >= until_ns + PATIENCE_NS {
+                    log::warn!("[{}] the next connection does not tell every book", self.venue);
+                    self.rollover.give_up(now_ns + AGAIN_NS);
                 }
                 work
             }
@@ -79,6 +88,10 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             Progress::Opened => {
                 let mut subscriptions = self.subscriptions.clone();
                 subscriptions.restart();
+                self.rollover.begin_connection();
+                if self.rollover.is_in_band {
+                    self.feed.open_next(now_ns);
+                }
                 self.rollover.subscriptions = Some(subscriptions);
                 self.rollover.subscribe_at_ns = Some(now_ns);
                 1
@@ -107,10 +120,14 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             return;
         }
         *subscribe_at_ns = None;
+        let mut sent = None;
         if let Some(subscriptions) = subscriptions {
-            subscriptions.send_next(|request| session.send(request.as_bytes()).is_ok());
+            sent = subscriptions.send_next(|request| session.send(request.as_bytes()).is_ok());
         }
         session.flush();
+        if let (Some(id), false) = (sent, P::NUMBERS_REPLIES) {
+            self.rollover.unanswered.push_back(id);
+        }
     }
 
     /// Takes the frames of at most one read of the next connection.
@@ -122,14 +139,32 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             if outlet.room() < P::EVENTS_MAX {
                 break;
             }
-            let Some(frame) = self.rollover.session.next_frame() else { break };
+            let begun = self.rollover.unfinished.take();
+            let session = &mut self.rollover.session;
+            let frame = match begun {
+                Some(_) => session.last_frame(),
+                None => session.next_frame(),
+            };
+            let Some(frame) = frame else { break };
             work += 1;
-            let trace_id = self.traces.next_id();
-            match self.feed.on_frame(frame.bytes, frame.read_ns, trace_id, outlet) {
+            let trace_id = begun.unwrap_or_else(|| self.traces.next_id());
+            let read = (frame.read_ns, trace_id);
+            let outcome = match self.rollover.is_in_band {
+                true => self.feed.on_next_frame(frame.bytes, read, outlet),
+                false => self.feed.on_frame(frame.bytes, frame.read_ns, trace_id, outlet),
+            };
+            match outcome {
                 FrameOutcome::Decoded | FrameOutcome::Refused | FrameOutcome::KeptAlive => {}
                 FrameOutcome::Reply { id, error } => self.on_reply_of_next(id, error),
-                // Of venues whose stream tells books whole: their connections are made anew.
-                FrameOutcome::NextReply { .. } | FrameOutcome::Unfinished => {}
+                FrameOutcome::NextReply { error } => {
+                    if let Some(id) = self.rollover.unanswered.pop_front() {
+                        self.on_reply_of_next(id, error);
+                    }
+                }
+                FrameOutcome::Unfinished => {
+                    self.rollover.unfinished = Some(trace_id);
+                    break;
+                }
                 FrameOutcome::Shutdown => self.rollover.give_up(self.now_ns),
             }
         }
@@ -154,13 +189,27 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         }
     }
 
+    /// Whether the next connection can go on in the place of the present one.
+    fn has_all_that_is_needed(&self) -> bool {
+        !self.rollover.is_in_band || self.feed.is_next_ready()
+    }
+
+    /// Tells what waited on a connection that has taken over.
+    #[cold]
+    pub(super) fn tell_kept(&mut self) -> usize {
+        match &mut self.outlet {
+            Some(outlet) => self.feed.tell_kept(self.now_ns, outlet),
+            None => 0,
+        }
+    }
+
     /// The old connection has ended while the next one was on its way; whether that one goes on in
     /// its place.
     #[cold]
     pub(super) fn ended_while_joining(&mut self) -> bool {
         match self.rollover.stage {
-            Stage::Both { .. } => self.take_over(),
-            Stage::Joining => self.rollover.give_up(u64::MAX),
+            Stage::Both { .. } if self.has_all_that_is_needed() => self.take_over(),
+            Stage::Both { .. } | Stage::Joining => self.rollover.give_up(u64::MAX),
             Stage::Alone | Stage::Settling { .. } => self.rollover.stage = Stage::Alone,
         }
         matches!(self.rollover.stage, Stage::Settling { .. })
@@ -172,6 +221,11 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         std::mem::swap(&mut self.session, &mut self.rollover.session);
         if let Some(subscriptions) = self.rollover.subscriptions.take() {
             self.subscriptions = subscriptions;
+        }
+        if self.rollover.is_in_band {
+            self.feed.take_over_next();
+            self.unanswered = std::mem::take(&mut self.rollover.unanswered);
+            self.unfinished = self.rollover.unfinished.take();
         }
         self.rollover.session.suspend();
         self.rollover.stage = Stage::Settling { until_ns: now_ns + OVERLAP_NS };

@@ -20,7 +20,7 @@ impl KnownOrder {
         told: &mut Told,
     ) -> Applied {
         self.answered();
-        let (answer, is_whole) = self.as_filled(answer);
+        let (mut answer, is_whole) = self.as_filled(answer);
         if self.venue_order_id != answer.venue_order_id && self.rival_id == answer.venue_order_id {
             // Two words against one: the name that was known is the wrong one.
             (self.venue_order_id, self.rival_id) = (answer.venue_order_id, VenueRef::NONE);
@@ -46,6 +46,8 @@ impl KnownOrder {
             }
         }
         let is_denied = answer.filled_qty < self.claimed_qty;
+        let odd_sum = self.leave_out_odd_sum(&mut answer);
+        let is_misnamed = self.is_named_by_reply && self.venue_order_id != answer.venue_order_id;
         (self.claimed_qty, self.claims_denied) = (0, 0);
         let is_end = answer.status.is_terminal();
         let word = if is_end { Word::AnswerEnd } else { Word::AnswerLive };
@@ -59,7 +61,17 @@ impl KnownOrder {
         if is_whole {
             return Applied::Contradiction("filled in whole, by a status that says otherwise");
         }
-        Applied::Taken
+        if is_misnamed {
+            return Applied::Contradiction("the reply to a request gave it another number");
+        }
+        odd_sum.map_or(Applied::Taken, Applied::Contradiction)
+    }
+
+    /// Leaves out a sum that can't be that of this order's fills; what is wrong with it.
+    fn leave_out_odd_sum(&self, answer: &mut VenueAnswer) -> Option<&'static str> {
+        let why = self.check_answered_sum(answer).err()?;
+        answer.quote_total = None;
+        Some(why)
     }
 
     /// The answer, with the status that its quantities make; and whether it told another one.
@@ -94,14 +106,12 @@ impl KnownOrder {
         {
             return Applied::Duplicate;
         }
-        self.take_answer(
-            answer,
-            if is_end { Word::ReplyEnd } else { Word::ReplyLive },
-            now_ns,
-            told,
-        );
+        let mut answer = *answer;
+        let odd_sum = self.leave_out_odd_sum(&mut answer);
+        let word = if is_end { Word::ReplyEnd } else { Word::ReplyLive };
+        self.take_answer(&answer, word, now_ns, told);
         self.is_end_unconfirmed = is_end;
-        Applied::Taken
+        odd_sum.map_or(Applied::Taken, Applied::Contradiction)
     }
 
     fn is_overtaken(&self, answer: &VenueAnswer, reports: u32) -> bool {
@@ -227,6 +237,8 @@ mod tests {
             venue_order_id: VenueRef::number(7),
             instrument: InstrumentId(0),
             side: Some(Side::Buy),
+            price: Some(price),
+            trigger_price: None,
             qty: Some(10),
             filled_qty: 4,
             prevented_qty: None,
@@ -234,7 +246,9 @@ mod tests {
             expiry: ExpiryReason::None,
         };
         let mut told = Told::new();
-        assert_eq!(order.on_answer(&answer, 0, 1, &mut told), Applied::Taken);
+        let is_odd = order.check_answered_sum(&answer).is_err();
+        let applied = order.on_answer(&answer, 0, 1, &mut told);
+        assert_eq!(matches!(applied, Applied::Contradiction(_)), is_odd);
         *told.iter().find(|report| report.has(INFERRED)).expect("the fill is told")
     }
 
@@ -249,6 +263,8 @@ mod tests {
             venue_order_id: VenueRef::number(7),
             instrument: InstrumentId(0),
             side: Some(Side::Buy),
+            price: Some(100),
+            trigger_price: None,
             qty: Some(10),
             filled_qty,
             prevented_qty: None,
@@ -273,6 +289,8 @@ mod tests {
             venue_order_id: VenueRef::number(id),
             instrument: InstrumentId(0),
             side: None,
+            price: None,
+            trigger_price: None,
             qty: None,
             filled_qty: 0,
             prevented_qty: None,

@@ -54,12 +54,7 @@ impl KnownOrder {
         if !self.is_own_qty(report.qty) {
             return Err("another quantity than the order's");
         }
-        if !self.is_market() && !self.own_prices().any(|price| price == report.price) {
-            return Err("another price than the order's");
-        }
-        if report.trigger_price.is_some_and(|trigger| trigger != self.command.trigger_price) {
-            return Err("another trigger price than the order's");
-        }
+        self.check_prices(Some(report.price), report.trigger_price)?;
         Terms {
             qty: report.qty,
             filled_qty: report.filled_qty,
@@ -77,6 +72,18 @@ impl KnownOrder {
             ExecType::Rejected if report.filled_qty != 0 => Err("rejected, but filled"),
             _ => Ok(()),
         }
+    }
+
+    /// Limit and trigger price of a word, where it says.
+    fn check_prices(&self, price: Option<i64>, trigger: Option<i64>) -> Result<(), &'static str> {
+        let is_own = |price: i64| self.own_prices().any(|own| own == price);
+        if !self.is_market() && price.is_some_and(|price| !is_own(price)) {
+            return Err("another price than the order's");
+        }
+        if trigger.is_some_and(|trigger| trigger != self.command.trigger_price) {
+            return Err("another trigger price than the order's");
+        }
+        Ok(())
     }
 
     fn check_fill(&self, report: &VenueReport) -> Result<(), &'static str> {
@@ -100,12 +107,39 @@ impl KnownOrder {
             return Ok(());
         }
         let fill = i128::from(report.last_price) * i128::from(report.last_qty);
-        let expected = self.fills.quote().saturating_add(fill);
-        // The venue's sum has eight decimal places, of which prices and quantities may need more.
-        if expected.abs_diff(total) > expected.unsigned_abs() / SUM_PART {
+        if !is_about(total, self.fills.quote().saturating_add(fill)) {
             return Err("fill does not make the venue's own sum");
         }
         Ok(())
+    }
+
+    /// The sum of all fills in an answer: against the fills that were told, where it is about those
+    /// alone, else against the limit. The quantities count whatever the sum says; it is left out
+    /// then, and the price is a guess until the fills are listed.
+    pub(super) fn check_answered_sum(&self, answer: &VenueAnswer) -> Result<(), &'static str> {
+        let Some(total) = answer.quote_total else { return Ok(()) };
+        let more = answer.filled_qty - self.fills.qty();
+        match more {
+            _ if answer.filled_qty == 0 => Err("a sum of fills, and nothing filled"),
+            0 if !self.fills.is_inferred() && !is_about(total, self.fills.quote()) => {
+                Err("the sum is not that of the fills that were told")
+            }
+            1.. => {
+                // Of a sum of which we have guessed a part only the average says anything.
+                let price = match self.fills.is_inferred() {
+                    true => total / i128::from(answer.filled_qty),
+                    false => (total - self.fills.quote()) / i128::from(more),
+                };
+                let price = i64::try_from(price).unwrap_or(0);
+                let is_odd = price <= 0 || self.is_beyond_limit(price) || self.is_too_good(price);
+                if is_odd {
+                    Err("the sum makes a price that this order can't have")
+                } else {
+                    Ok(())
+                }
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn check_answer(&self, answer: &VenueAnswer) -> Result<(), &'static str> {
@@ -122,6 +156,7 @@ impl KnownOrder {
         if answer.qty.is_some_and(|qty| !self.is_own_qty(qty)) {
             return Err("another quantity than the order's");
         }
+        self.check_prices(answer.price, answer.trigger_price)?;
         Terms {
             qty: answer.qty.unwrap_or(self.qty),
             filled_qty: answer.filled_qty,
@@ -167,6 +202,12 @@ impl KnownOrder {
             _ => self.own_prices().all(|limit| price > limit.saturating_mul(TOO_GOOD)),
         }
     }
+}
+
+/// Whether a sum of the venue is this one: it has eight decimal places, of which prices and
+/// quantities may need more.
+fn is_about(total: i128, expected: i128) -> bool {
+    expected.abs_diff(total) <= expected.unsigned_abs() / SUM_PART
 }
 
 fn status_fits(exec_type: ExecType, status: OrderStatus) -> bool {
@@ -270,6 +311,69 @@ mod tests {
         let sold = |last_price| sell.check(&VenueReport { last_price, side: Side::Sell, ..fill() });
         assert_eq!((sold(100), sold(1_000)), (Ok(()), Ok(())));
         assert!(sold(99).is_err() && sold(1_001).is_err());
+    }
+
+    /// What an answer says of an order of 10 at 100 of which 4 are filled.
+    fn answer() -> VenueAnswer {
+        VenueAnswer {
+            status: OrderStatus::PartiallyFilled,
+            venue_order_id: VenueRef::number(7),
+            instrument: InstrumentId(0),
+            side: Some(Side::Buy),
+            price: Some(100),
+            trigger_price: Some(0),
+            qty: Some(10),
+            filled_qty: 4,
+            prevented_qty: None,
+            quote_total: Some(396),
+            expiry: ExpiryReason::None,
+        }
+    }
+
+    #[test]
+    fn each_field_of_an_answer_is_held_against_the_order() {
+        assert_eq!(order().check_answer(&answer()), Ok(()));
+        let spoils: [fn(&mut VenueAnswer); 9] = [
+            |answer| answer.instrument = InstrumentId(1),
+            |answer| answer.side = Some(Side::Sell),
+            |answer| answer.price = Some(101),
+            |answer| answer.price = Some(0),
+            |answer| answer.trigger_price = Some(99),
+            |answer| answer.qty = Some(11),
+            |answer| answer.filled_qty = -1,
+            |answer| answer.prevented_qty = Some(7),
+            |answer| answer.status = OrderStatus::Filled,
+        ];
+        for (number, spoil) in spoils.into_iter().enumerate() {
+            let mut answer = answer();
+            spoil(&mut answer);
+            assert!(order().check_answer(&answer).is_err(), "{number}: {answer:?}");
+        }
+        let mut amended = order();
+        amended.amend(98, 9);
+        let told = VenueAnswer { price: Some(98), qty: Some(9), ..answer() };
+        assert_eq!(amended.check_answer(&told), Ok(()), "it may have come true");
+        let mut named = order();
+        named.on_report(&fill(), 0, &mut Told::new());
+        let stranger = VenueAnswer { venue_order_id: VenueRef::number(8), ..answer() };
+        assert!(named.check_answer(&stranger).is_err());
+    }
+
+    #[test]
+    fn the_sum_of_an_answer_is_that_of_the_fills_or_makes_a_price_within_the_limit() {
+        let sum = |order: &KnownOrder, filled_qty, quote_total| {
+            let quote_total = Some(quote_total);
+            order.check_answered_sum(&VenueAnswer { filled_qty, quote_total, ..answer() })
+        };
+        let fresh = order();
+        assert_eq!((sum(&fresh, 4, 396), sum(&fresh, 4, 400)), (Ok(()), Ok(())));
+        for (filled, total) in [(4, 404), (4, 3), (4, -396), (0, 396), (4, i128::MAX)] {
+            assert!(sum(&fresh, filled, total).is_err(), "{filled} for {total}");
+        }
+        let mut known = order();
+        known.on_report(&fill(), 0, &mut Told::new());
+        assert_eq!((sum(&known, 4, 396), sum(&known, 5, 496)), (Ok(()), Ok(())));
+        assert!(sum(&known, 4, 300).is_err() && sum(&known, 5, 396).is_err());
     }
 
     #[test]

@@ -10,10 +10,11 @@ use super::order::KnownOrder;
 use super::states::{OrderState, Word};
 use super::words::{Applied, Told, VenueAnswer, VenueFill, VenueReport};
 use crate::event::{
-    ExecReport, ExecType, ExpiryReason, FEE_UNKNOWN, InstrumentId, OrderStatus, RejectReason, Side,
-    VenueRef,
+    ClientOrderId, ExecReport, ExecType, ExpiryReason, FEE_UNKNOWN, InstrumentId, OrderStatus,
+    Price, Qty, RejectReason, Side, VenueId, VenueRef,
 };
-use crate::order::{OrderCommand, OrderType};
+use crate::instrument::Instruments;
+use crate::order::{OpenOrder, OrderCommand, OrderTracker, OrderType};
 
 const QTY: i64 = 100;
 const PRICE: i64 = 1_000;
@@ -126,6 +127,8 @@ impl Record {
             venue_order_id: report.venue_order_id,
             instrument: report.instrument,
             side: Some(report.side),
+            price: Some(report.price),
+            trigger_price: None,
             qty: Some(report.qty),
             filled_qty: report.filled_qty,
             prevented_qty: report.prevented_qty,
@@ -158,10 +161,50 @@ struct Books {
     is_over: bool,
     true_fills: Vec<VenueRef>,
     news: u32,
+    copy: OwnCopy,
+}
+
+/// The strategy's own copy of the order, as the engine keeps it for it.
+struct OwnCopy(OrderTracker);
+
+impl Default for OwnCopy {
+    fn default() -> OwnCopy {
+        let mut tracker = OrderTracker::new(1, &Instruments::of_test(1));
+        tracker.opened(OpenOrder {
+            id: ClientOrderId(0),
+            venue: VenueId(0),
+            instrument: InstrumentId(0),
+            side: Side::Buy,
+            price: Price(PRICE),
+            trigger_price: Price(0),
+            qty: Qty(QTY),
+            filled: Qty(0),
+            status: OrderStatus::PendingNew,
+            cancel_pending: false,
+        });
+        OwnCopy(tracker)
+    }
+}
+
+impl OwnCopy {
+    /// It says what the venue's agent has told, and the agent has told all that it knows of an
+    /// order that is open.
+    fn agrees(&self, order: &KnownOrder) -> Result<(), TestCaseError> {
+        let copy = self.0.find(ClientOrderId(0));
+        prop_assert_eq!(copy.is_some(), order.told_end.is_none(), "{:?}", order);
+        prop_assert!(copy.is_some() || !order.is_open() || order.state == OrderState::Doubted);
+        if let Some(copy) = copy {
+            prop_assert_eq!(copy.status, order.status);
+            prop_assert_eq!(copy.filled, Qty(order.filled_qty()));
+            prop_assert_eq!((copy.price, copy.qty), (Price(order.price), Qty(order.qty)));
+        }
+        Ok(())
+    }
 }
 
 impl Books {
     fn take(&mut self, report: &ExecReport) {
+        self.copy.0.apply(VenueId(0), InstrumentId(0), report);
         let exec_type = report.exec_type().unwrap();
         self.news += u32::from(exec_type == ExecType::New);
         match exec_type {
@@ -196,6 +239,8 @@ enum Step {
     Fills(usize),
     /// This report arrives with something wrong.
     Nonsense(usize, u8),
+    /// An answer to a query, or the state in a reply, arrives with something wrong.
+    OddAnswer(usize, u8, bool),
     Word(Word),
     AmendAccepted,
     Refused,
@@ -222,6 +267,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => index().prop_map(Step::ReplyState),
         1 => index().prop_map(Step::Fills),
         2 => (index(), any::<u8>()).prop_map(|(index, what)| Step::Nonsense(index, what)),
+        2 => (index(), any::<u8>(), any::<bool>())
+            .prop_map(|(index, what, is_query)| Step::OddAnswer(index, what, is_query)),
         3 => prop::sample::select(words.to_vec()).prop_map(Step::Word),
         1 => Just(Step::AmendAccepted),
         1 => Just(Step::Refused),
@@ -247,6 +294,21 @@ fn nonsense(mut report: VenueReport, what: u8) -> VenueReport {
         }
     }
     report
+}
+
+/// An answer that no order of ours can have.
+fn odd(mut answer: VenueAnswer, what: u8) -> VenueAnswer {
+    match what % 8 {
+        0 => answer.instrument = InstrumentId(1),
+        1 => answer.side = Some(Side::Sell),
+        2 => answer.qty = Some(1_000 * QTY),
+        3 => answer.price = Some(PRICE + 1),
+        4 => answer.trigger_price = Some(1),
+        5 => answer.filled_qty = i64::MAX,
+        6 => answer.filled_qty = -1,
+        _ => answer.prevented_qty = Some(i64::MAX),
+    }
+    answer
 }
 
 fn apply(order: &mut KnownOrder, step: Step, truth: &Record, now: u64, books: &mut Books) {
@@ -288,6 +350,16 @@ fn apply(order: &mut KnownOrder, step: Step, truth: &Record, now: u64, books: &m
             assert!(!is_sound(applied), "{applied:?} {step:?}");
             assert_eq!(order.filled_qty(), filled, "nothing of it counts");
         }
+        Step::OddAnswer(index, what, is_query) => {
+            let (filled, answer) = (order.filled_qty(), odd(truth.answer(index), what));
+            let reports = order.reports;
+            let applied = match is_query {
+                true => order.on_answer(&answer, reports, now, &mut told),
+                false => order.on_reply_state(&answer, reports, now, &mut told),
+            };
+            assert!(!is_sound(applied), "{applied:?} {step:?}");
+            assert_eq!(order.filled_qty(), filled, "nothing of it counts");
+        }
         Step::Word(word) => order.word(word, now, &mut told),
         Step::AmendAccepted => order.on_amend_accepted(now, &mut told),
         Step::Refused => order.on_refused(RejectReason::Venue, -2010, now, &mut told),
@@ -307,7 +379,8 @@ proptest! {
 
     /// F30, F31: whatever came in which order, once everything is revealed, by reports or by
     /// answers and a list of fills, the strategy's books are the venue's: quantity, money, fees and
-    /// end, and no trade was told twice.
+    /// end, and no trade was told twice. After each word the strategy's own copy of the order is
+    /// what the venue's agent has of it.
     #[test]
     fn what_is_told_converges_to_the_venues_record(
         deeds in deeds(),
@@ -330,6 +403,7 @@ proptest! {
         revealed.extend([Step::Answer(newest, false), Step::Fills(newest)]);
         for (now, step) in steps.into_iter().chain(revealed).enumerate() {
             apply(&mut order, step, &truth, now as u64 * 1_000_000, &mut books);
+            books.copy.agrees(&order)?;
         }
         let last = truth.last();
         prop_assert_eq!(books.filled, last.filled_qty);

@@ -12,6 +12,8 @@ use crate::venue::governor::{LimitWords, PauseCause, PauseScope};
 use crate::venue::protocol::{Failure, Outcome, Reply, ReplyBody};
 use crate::venue::{EventOutlet, LetterReason};
 
+/// What is wrong with a list of fills that names another order.
+const OTHERS_FILLS: &str = "list of another order's fills";
 /// Orders in a row of which the stream had told nothing when a query found news of them.
 const SILENT_FINDS_MAX: u32 = 2;
 /// Logons on one connection whose time stamp may be refused before it is given up.
@@ -99,7 +101,11 @@ impl<O: EventOutlet> Reconciler<O> {
                 self.alarm(key, detail);
                 self.change(key, KnownOrder::on_query_failed);
             }
-            Asked::Fills(key) => self.on_no_fills(key),
+            Asked::Fills(key) => {
+                self.alarm(key, detail);
+                self.listing = None;
+                self.on_no_fills(key);
+            }
             Asked::Time => self.venue_clock.failed(self.now_ns),
             Asked::Subscribe => self.account_stream.unclear(self.now_ns),
         }
@@ -110,12 +116,9 @@ impl<O: EventOutlet> Reconciler<O> {
             self.gate.governor().granted(PauseScope::Address);
             self.gate.governor().granted(PauseScope::Orders);
         }
-        if let Some(key) = asked.order()
-            && !body.name.is_empty()
-            && body.name != self.names.name(key).as_slice()
-        {
-            self.letter(LetterReason::Order, "reply names another order", raw);
-            return self.on_unread_reply(Answered::First(asked), "reply names another order");
+        if let Some(why) = asked.order().and_then(|key| self.is_of_another(key, asked, body)) {
+            self.letter(LetterReason::Order, why, raw);
+            return self.on_unread_reply(Answered::First(asked), why);
         }
         match asked {
             Asked::Logon(_) => self.logon_replies += 1,
@@ -136,7 +139,11 @@ impl<O: EventOutlet> Reconciler<O> {
                 self.on_reply_state(key, reports, body, raw);
             }
             // The report follows; without one the next look finds out.
-            Asked::Amend(key) => self.change(key, KnownOrder::on_amend_accepted),
+            Asked::Amend(key) => {
+                let reports = self.table.get(key).map_or(0, |order| order.reports);
+                self.change(key, KnownOrder::on_amend_accepted);
+                self.on_reply_state(key, reports, body, raw);
+            }
             Asked::Query(key, reports) => match &body.state {
                 Some(answer) => self.on_answer(key, reports, answer, raw),
                 None => {
@@ -148,13 +155,49 @@ impl<O: EventOutlet> Reconciler<O> {
         }
     }
 
+    /// What in a reply about an order says that it is about another one.
+    fn is_of_another(
+        &mut self,
+        key: OrderKey,
+        asked: Asked,
+        body: &ReplyBody<'_>,
+    ) -> Option<&'static str> {
+        let is_named = !body.name.is_empty();
+        if is_named && body.name != self.names.name(key).as_slice() {
+            return Some("reply names another order");
+        }
+        if !is_named && body.state.is_some() {
+            return Some("reply tells an order's state and not its name");
+        }
+        let id = body.venue_order_id;
+        // Of a state, the number is held against the order's with the rest of it.
+        if id.is_none() || body.state.is_some() {
+            return None;
+        }
+        let is_other = |order: &mut KnownOrder| {
+            let has_name = !order.venue_order_id.is_none() && !order.is_named_by_reply;
+            let is_other = has_name && order.venue_order_id != id;
+            if is_other && !matches!(asked, Asked::Fills(_)) {
+                order.rival_id = id;
+            }
+            is_other
+        };
+        let is_other = self.table.change(key, is_other).unwrap_or(false);
+        is_other.then_some("reply on another order of that name")
+    }
+
     /// A page of the list of an order's fills.
     #[cold]
     fn on_list(&mut self, key: OrderKey, body: &ReplyBody<'_>, raw: &[u8]) {
         self.known.fills = Known::Answered;
         let before = self.listing.take().filter(|listing| listing.key == key);
         let is_its = |order: &KnownOrder| order.venue_order_id == body.venue_order_id;
-        if body.fills.is_empty() || !self.table.get(key).is_some_and(is_its) {
+        let is_its = self.table.get(key).is_some_and(is_its);
+        if !is_its && !body.fills.is_empty() {
+            self.letter(LetterReason::Order, OTHERS_FILLS, raw);
+            self.alarm(key, OTHERS_FILLS);
+        }
+        if !is_its || body.fills.is_empty() {
             return self.on_no_fills(key);
         }
         self.listing = Listing::after(before, key, body.fills, self.fills_max);

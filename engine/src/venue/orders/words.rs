@@ -57,6 +57,10 @@ pub struct VenueAnswer {
     pub instrument: InstrumentId,
     /// Its side, where the answer says.
     pub side: Option<Side>,
+    /// Limit price, where the answer says; 0 for an order without one.
+    pub price: Option<i64>,
+    /// The price that triggers it, where the answer says; 0 for one that does not wait.
+    pub trigger_price: Option<i64>,
     /// Ordered quantity, where the answer says.
     pub qty: Option<i64>,
     /// Filled so far.

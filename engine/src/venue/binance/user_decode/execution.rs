@@ -7,7 +7,7 @@ use super::{
 use crate::event::{AssetAmount, ExpiryReason, Liquidity, asset_code, parse_wide};
 
 /// The largest number by which the venue names anything.
-const NUMBER_MAX: u64 = i64::MAX as u64;
+pub(super) const NUMBER_MAX: u64 = i64::MAX as u64;
 /// A day, ns.
 const DAY_NS: i64 = 86_400 * 1_000_000_000;
 
@@ -72,7 +72,9 @@ pub(super) fn read<'a>(
 ) -> Result<Execution<'a>, DecodeError> {
     let symbol = find_symbol(fields.text(b's')?, symbols)?;
     let scales = symbol.scales;
-    let (exec_type, status) = read_type_and_status(fields.text(b'x')?, fields.text(b'X')?)?;
+    let filled_qty = fields.scaled(b'z', scales.qty);
+    let exec_type = read_exec_type(fields.text(b'x')?, fields.text(b'X')?)?;
+    let status = read_status(fields.text(b'X')?, filled_qty.is_ok_and(|qty| qty > 0))?;
     let is_self_trade = fields.text(b'X')? == "EXPIRED_IN_MATCH";
     let is_fill = exec_type == ExecType::Trade;
     // Self-trade prevention fills these two with what it prevented: that is no fill.
@@ -100,7 +102,7 @@ pub(super) fn read<'a>(
         qty: fields.scaled(b'q', scales.qty)?,
         last_price: of_a_fill(b'L', scales.price)?,
         last_qty: of_a_fill(b'l', scales.qty)?,
-        filled_qty: fields.scaled(b'z', scales.qty)?,
+        filled_qty: filled_qty?,
         prevented_qty: match fields.get(b'A') {
             None => None,
             Some(_) => Some(fields.scaled(b'A', scales.qty)?),
@@ -123,11 +125,8 @@ pub(super) fn read<'a>(
 
 /// The venue's self-trade prevention ends an order as `TRADE_PREVENTION` with `EXPIRED_IN_MATCH`:
 /// for us it expired. Else it only takes some quantity off a living order.
-fn read_type_and_status(
-    exec_type: &str,
-    status: &str,
-) -> Result<(ExecType, OrderStatus), DecodeError> {
-    let known = match exec_type {
+fn read_exec_type(exec_type: &str, status: &str) -> Result<ExecType, DecodeError> {
+    Ok(match exec_type {
         "NEW" => ExecType::New,
         "CANCELED" => ExecType::Canceled,
         "REJECTED" => ExecType::Rejected,
@@ -137,8 +136,7 @@ fn read_type_and_status(
         "TRADE_PREVENTION" => ExecType::Prevented,
         "REPLACED" => ExecType::Replaced,
         _ => return Err(DecodeError::unknown("execution type not known")),
-    };
-    Ok((known, read_status(status)?))
+    })
 }
 
 /// A number by which the venue names something: its own are positive and signed.

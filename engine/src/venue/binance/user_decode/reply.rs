@@ -1,9 +1,10 @@
 //! Answers of the WebSocket API to our requests.
 
+use super::execution::NUMBER_MAX;
 use super::fills::read_fills;
 use super::{
-    DecodeError, Node, OrderStatus, Side, Symbol, SymbolMap, elements, expiry_of, is_null, members,
-    parse_scaled, quote_amount, read_side, read_status, signed, text, unsigned,
+    DecodeError, Node, OrderStatus, Side, Symbol, SymbolMap, elements, expiry_of, find_symbol,
+    is_null, members, parse_scaled, quote_amount, read_side, read_status, signed, text, unsigned,
 };
 use crate::event::ExpiryReason;
 use crate::venue::binance::limits::{ban_end_ms, read_rate_limits};
@@ -59,6 +60,8 @@ pub struct OrderResult<'a> {
     pub side: Option<Side>,
     /// Limit price, in the instrument's scale.
     pub price: Option<i64>,
+    /// The price that triggers it, in the instrument's scale; 0 for one that does not wait.
+    pub trigger_price: Option<i64>,
     /// Quantity, in the instrument's scale.
     pub qty: Option<i64>,
     /// Quantity filled, in the instrument's scale.
@@ -170,6 +173,7 @@ struct OrderTexts<'a> {
     status: Option<&'a str>,
     side: Option<&'a str>,
     price: Option<&'a str>,
+    trigger_price: Option<&'a str>,
     qty: Option<&'a str>,
     filled_qty: Option<&'a str>,
     prevented_qty: Option<&'a str>,
@@ -177,48 +181,77 @@ struct OrderTexts<'a> {
     expiry: Option<&'a str>,
 }
 
-/// The order in a result; `None` when the result is something else.
+impl<'a> OrderTexts<'a> {
+    /// Reads the members of an order. The answer to an amendment has words of its own for three of
+    /// them.
+    fn read(nodes: &[Node<'a>]) -> Result<OrderTexts<'a>, DecodeError> {
+        let mut texts = OrderTexts::default();
+        let not_text = DecodeError::field("a field of an order in a reply is no text");
+        for (name, value) in members(nodes) {
+            if is_null(value) {
+                continue;
+            }
+            if name == "orderId" {
+                let number = unsigned(value).filter(|number| (1..=NUMBER_MAX).contains(number));
+                let number = number.ok_or(DecodeError::nonsense("number of no order"))?;
+                texts.order_id = Some(number);
+                continue;
+            }
+            let text = || text(value).ok_or(not_text);
+            match name {
+                "symbol" => texts.symbol = Some(text()?),
+                "clientOrderId" => texts.client_order_id = text()?,
+                "origClientOrderId" => texts.orig_client_order_id = text()?,
+                "status" => texts.status = Some(text()?),
+                "side" => texts.side = Some(text()?),
+                "price" => texts.price = Some(text()?),
+                "stopPrice" => texts.trigger_price = Some(text()?),
+                "origQty" | "qty" => texts.qty = Some(text()?),
+                "executedQty" => texts.filled_qty = Some(text()?),
+                "preventedQuantity" | "preventedQty" => texts.prevented_qty = Some(text()?),
+                "cummulativeQuoteQty" | "cumulativeQuoteQty" => texts.quote_total = Some(text()?),
+                "expiryReason" => texts.expiry = Some(text()?),
+                _ => {}
+            }
+        }
+        Ok(texts)
+    }
+}
+
+/// The order in a result; `None` when the result is something else. What speaks of an order and
+/// does not say of which is refused: it would pass for the one that was asked about.
 fn read_order<'a>(
     nodes: &[Node<'a>],
     symbols: &SymbolMap,
 ) -> Result<Option<OrderResult<'a>>, DecodeError> {
-    let mut texts = OrderTexts::default();
-    for (name, value) in members(nodes) {
-        if is_null(value) {
-            continue;
-        }
-        match name {
-            "symbol" => texts.symbol = text(value),
-            "orderId" => texts.order_id = unsigned(value),
-            "clientOrderId" => texts.client_order_id = text(value).unwrap_or_default(),
-            "origClientOrderId" => texts.orig_client_order_id = text(value).unwrap_or_default(),
-            "status" => texts.status = text(value),
-            "side" => texts.side = text(value),
-            "price" => texts.price = text(value),
-            "origQty" => texts.qty = text(value),
-            "executedQty" => texts.filled_qty = text(value),
-            "preventedQuantity" => texts.prevented_qty = text(value),
-            "cummulativeQuoteQty" => texts.quote_total = text(value),
-            "expiryReason" => texts.expiry = text(value),
-            _ => {}
-        }
+    let amended = members(nodes).find(|(name, _)| *name == "amendedOrder");
+    let texts = OrderTexts::read(amended.map_or(nodes, |(_, order)| order))?;
+    let Some(order_id) = texts.order_id else {
+        return match texts.status {
+            Some(_) => Err(DecodeError::field("order in a reply without its number")),
+            None => Ok(None),
+        };
+    };
+    let native = texts.symbol.ok_or(DecodeError::field("order in a reply without its symbol"))?;
+    let symbol = find_symbol(native, symbols)?;
+    if texts.client_order_id.is_empty() && texts.orig_client_order_id.is_empty() {
+        return Err(DecodeError::field("order in a reply without a client order id"));
     }
-    let (Some(native), Some(order_id)) = (texts.symbol, texts.order_id) else { return Ok(None) };
-    // Somebody else's: whoever asked for it will not take it for its order.
-    let Some(symbol) = symbols.lookup(native.as_bytes()) else { return Ok(None) };
     let number = |text: Option<&str>, scale| {
         text.map(|text| parse_scaled(text.as_bytes(), scale)).transpose().map_err(DecodeError::from)
     };
+    let filled_qty = number(texts.filled_qty, symbol.scales.qty)?;
     let order = OrderResult {
         symbol,
         order_id,
         client_order_id: texts.client_order_id.as_bytes(),
         orig_client_order_id: texts.orig_client_order_id.as_bytes(),
-        status: texts.status.map(read_status).transpose()?,
+        status: texts.status.map(|status| read_status(status, filled_qty > Some(0))).transpose()?,
         side: texts.side.map(read_side).transpose()?,
         price: number(texts.price, symbol.scales.price)?,
+        trigger_price: number(texts.trigger_price, symbol.scales.price)?,
         qty: number(texts.qty, symbol.scales.qty)?,
-        filled_qty: number(texts.filled_qty, symbol.scales.qty)?,
+        filled_qty,
         prevented_qty: number(texts.prevented_qty, symbol.scales.qty)?,
         quote_total: texts.quote_total.and_then(|sum| quote_amount(sum, symbol.scales)),
         expiry: expiry_of(texts.expiry, texts.status == Some("EXPIRED_IN_MATCH")),

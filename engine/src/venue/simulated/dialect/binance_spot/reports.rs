@@ -239,12 +239,15 @@ pub fn canceled(order: &Order, symbol: &SimulatedSymbol, cancel_id: &str) -> Str
     )
 }
 
-/// The result of an amend.
+/// The result of an amend. It has words of its own for three of the fields of other results.
 pub fn amended(order: &Order, symbol: &SimulatedSymbol, execution_id: u64) -> String {
+    let order_text = queried(order, symbol)
+        .replace(r#""origQty""#, r#""qty""#)
+        .replace(r#""preventedQuantity""#, r#""preventedQty""#)
+        .replace(r#""cummulativeQuoteQty""#, r#""cumulativeQuoteQty""#);
     format!(
-        r#"{{"transactTime":{},"executionId":{execution_id},"amendedOrder":{}}}"#,
-        order.updated_ms,
-        queried(order, symbol)
+        r#"{{"transactTime":{},"executionId":{execution_id},"amendedOrder":{order_text}}}"#,
+        order.updated_ms
     )
 }
 
