@@ -402,6 +402,9 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         if let Some((instrument, sign)) = self.feed.take_doubted() {
             self.tell_doubt(instrument, sign);
         }
+        if let Some(instrument) = self.feed.take_wrong_quotes() {
+            self.renew_quotes(instrument);
+        }
         if let Some(instrument) = self.feed.take_overflowed() {
             let native = self.feed.symbols().native(instrument).unwrap_or_default();
             log::warn!(

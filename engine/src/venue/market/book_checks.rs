@@ -42,11 +42,29 @@ impl FeedBooks {
         }
     }
 
-    /// A live book is doubted: it is asked for.
+    /// A live book is doubted: it is asked for. Where the stream tells books whole, it is left until
+    /// the stream has told it again.
     #[cold]
     fn raise(&mut self, index: usize, sign: Sign) {
         if self.refresh.doubt(index) {
             self.doubted = Some((self.books[index].instrument, sign));
+        } else if self.is_told_again {
+            let slot = &mut self.books[index];
+            slot.doubted_at = Some(slot.sync.book().best_prices());
+            self.doubted = Some((slot.instrument, sign));
+            self.distrust(index, BookStatusReason::Differs);
+        }
+    }
+
+    /// The stream has told a book whole that was doubted: with the same best prices it was right,
+    /// and the quotes are not.
+    #[cold]
+    pub(super) fn told_again(&mut self, index: usize, now_ns: u64) {
+        let slot = &mut self.books[index];
+        let Some(had) = slot.doubted_at.take() else { return };
+        let is_venues = slot.sync.book().best_prices() == had;
+        if slot.doubt.answered(Some(is_venues), now_ns) == Some(Sign::Quotes) {
+            self.wrong_quotes = Some(slot.instrument);
         }
     }
 

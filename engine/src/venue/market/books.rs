@@ -51,8 +51,13 @@ pub(super) struct FeedBooks {
     pub(super) doubted: Option<(InstrumentId, Sign)>,
     /// Books whose status may wait for room, each once.
     unannounced: VecDeque<usize>,
+    /// A doubted book is told whole by the stream once it is asked to.
+    pub(super) is_told_again: bool,
+    /// An instrument whose quotes are not those of its book, which the stream has told again:
+    /// nobody has been told yet.
+    pub(super) wrong_quotes: Option<InstrumentId>,
     /// Books of a connection that took over which are further than what was told.
-    untold: VecDeque<usize>,
+    pub(super) untold: VecDeque<usize>,
     publish_books: bool,
     /// A side of this book was full, and a level had to go: nobody has been told yet.
     overflowed: Option<InstrumentId>,
@@ -68,43 +73,15 @@ pub(super) struct BookSlot {
     /// The last price of the instrument on this connection; 0 before the first.
     pub(super) last_price: i64,
     pub(super) doubt: Doubt,
+    /// Best prices that it had when it was doubted, until it is told again.
+    pub(super) doubted_at: Option<(i64, i64)>,
     /// The venue's time of the book as it was told whole last, ns.
-    whole_ns: i64,
+    pub(super) whole_ns: i64,
     /// The connection before was further: nothing is published before this place; 0: all is.
-    held_until: i64,
+    pub(super) held_until: i64,
     is_unannounced: bool,
     /// It is among those whose status may wait for room.
     is_listed: bool,
-}
-
-impl BookSlot {
-    /// The venue's time of the book, ns; 0 where it tells none.
-    fn time_ns(&self) -> i64 {
-        self.whole_ns.max(self.sync.last_applied_ns())
-    }
-
-    /// How far it is, by what two connections of one venue have in common: numbers that count the
-    /// book's own updates, or the time.
-    fn place(&self) -> i64 {
-        match self.sync.rule() {
-            BookRule::Contiguous => self.sync.last_update_id().cast_signed(),
-            BookRule::Linked => self.time_ns(),
-        }
-    }
-
-    /// Whether what is to be told was told by the connection before.
-    #[cold]
-    fn is_held(&mut self, origin: &Origin) -> bool {
-        let place = match self.sync.rule() {
-            BookRule::Contiguous => origin.sequence.cast_signed(),
-            BookRule::Linked => origin.venue_time_ns,
-        };
-        let is_held = place != 0 && place <= self.held_until;
-        if !is_held {
-            self.held_until = 0;
-        }
-        is_held
-    }
 }
 
 impl FeedBooks {
@@ -125,6 +102,7 @@ impl FeedBooks {
             heard_ns: 0,
             last_price: 0,
             doubt: Doubt::default(),
+            doubted_at: None,
             whole_ns: 0,
             held_until: 0,
             is_unannounced: false,
@@ -144,6 +122,9 @@ impl FeedBooks {
             ),
             board: CheckBoard::default(),
             untold: VecDeque::new(),
+            is_told_again: refresh.every_ns > 0
+                && telling.is_some_and(|telling| telling.is_in_band),
+            wrong_quotes: None,
             doubted: None,
             books,
             checksum: telling.and_then(|telling| telling.checksum),
@@ -160,6 +141,7 @@ impl FeedBooks {
         for slot in &mut self.books {
             slot.heard_ns = now_ns;
             slot.doubt.restart();
+            slot.doubted_at = None;
         }
     }
 
@@ -180,7 +162,7 @@ impl FeedBooks {
 
     /// A book may want a snapshot now.
     #[inline]
-    fn look_whether_wanted(&mut self, index: usize) {
+    pub(super) fn look_whether_wanted(&mut self, index: usize) {
         if self.books[index].sync.wants_snapshot() {
             self.pacer.want(index);
         }
@@ -248,6 +230,9 @@ impl FeedBooks {
         {
             stamper.stats.mismatches();
             outcome = SnapshotOutcome::Mismatch;
+        }
+        if outcome == SnapshotOutcome::Joined && self.books[index].doubted_at.is_some() {
+            self.told_again(index, origin.receive_ns);
         }
         self.look_whether_wanted(index);
         if outcome != SnapshotOutcome::Joined || was != BookStatus::Live {
@@ -405,56 +390,8 @@ impl FeedBooks {
         }
     }
 
-    /// Goes on with the books of another connection, which keeps these. A book that is live in both
-    /// stays so without a word; one that is behind is not published before it has caught up.
-    #[cold]
-    pub(super) fn take_over(&mut self, next: &mut FeedBooks) {
-        for index in 0..self.books.len().min(next.books.len()) {
-            let (slot, other) = (&mut self.books[index], &mut next.books[index]);
-            let (had, place) = (slot.sync.status(), slot.place());
-            let is_same = slot.sync.book().top() == other.sync.book().top();
-            std::mem::swap(&mut slot.sync, &mut other.sync);
-            std::mem::swap(&mut slot.whole_ns, &mut other.whole_ns);
-            let (has, is_behind) = (slot.sync.status(), slot.place() < place);
-            slot.held_until = if is_behind && had == BookStatus::Live { place } else { 0 };
-            if had != has {
-                self.mark(index);
-            } else if has == BookStatus::Live && !is_behind && !is_same {
-                self.untold.push_back(index);
-            }
-            self.look_whether_wanted(index);
-        }
-    }
-
-    /// Whether a book is further than what was told.
-    #[inline]
-    pub(super) fn has_untold(&self) -> bool {
-        !self.untold.is_empty()
-    }
-
-    /// Publishes the books that are further than what was told, as long as there is room.
-    #[cold]
-    pub(super) fn tell_untold(
-        &mut self,
-        stamper: &mut Stamper,
-        now_ns: u64,
-        outlet: &mut impl EventOutlet,
-    ) {
-        while outlet.room() > 0
-            && let Some(index) = self.untold.pop_front()
-        {
-            let slot = &self.books[index];
-            if slot.sync.status() == BookStatus::Live {
-                let origin = Origin::of_no_frame(slot.instrument, now_ns, stamper);
-                let (sequence, venue_time_ns) = (slot.sync.last_update_id(), slot.time_ns());
-                let origin = Origin { sequence, venue_time_ns, ..origin };
-                self.publish_book(stamper, index, origin, outlet);
-            }
-        }
-    }
-
     /// Notes that the status of a book is to be published.
-    fn mark(&mut self, index: usize) {
+    pub(super) fn mark(&mut self, index: usize) {
         let slot = &mut self.books[index];
         slot.is_unannounced = true;
         if !std::mem::replace(&mut slot.is_listed, true) {
@@ -502,7 +439,7 @@ impl FeedBooks {
     }
 
     #[inline]
-    fn publish_book(
+    pub(super) fn publish_book(
         &mut self,
         stamper: &mut Stamper,
         index: usize,

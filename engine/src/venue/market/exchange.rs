@@ -112,9 +112,6 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             }
             CheckOutcome::Agrees | CheckOutcome::Unclear => {}
         }
-        if let Some(instrument) = self.feed.take_wrong_quotes() {
-            self.renew_quotes(instrument);
-        }
         self.give_back(answer);
     }
 
@@ -142,7 +139,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
 
     /// The book is the venue's, and the quotes say something else: they are subscribed to anew.
     #[cold]
-    fn renew_quotes(&mut self, instrument: InstrumentId) {
+    pub(super) fn renew_quotes(&mut self, instrument: InstrumentId) {
         if self.resubscriptions.want((instrument, EventKind::Quote)) {
             self.stats.resubscribed();
         }
@@ -157,6 +154,9 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     /// A live book is doubted.
     #[cold]
     pub(super) fn tell_doubt(&mut self, instrument: InstrumentId, sign: Sign) {
+        if let SnapshotFrom::InBand = P::SNAPSHOT {
+            self.stats.doubted();
+        }
         self.say(instrument, |venue, native| {
             log::warn!(
                 "[{venue}] the book of {native} is doubted, {}: asking for a fresh snapshot",

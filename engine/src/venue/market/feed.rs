@@ -335,7 +335,7 @@ impl<P: MarketProtocol> MarketFeed<P> {
 
     /// An instrument whose quotes are not those of its book, which is the venue's; told once.
     pub(super) fn take_wrong_quotes(&mut self) -> Option<InstrumentId> {
-        self.wrong_quotes.take()
+        self.wrong_quotes.take().or_else(|| self.books.wrong_quotes.take())
     }
 
     /// A request for a snapshot failed; it is asked for again by the pace.
@@ -469,5 +469,7 @@ impl<P: MarketProtocol> MarketFeed<P> {
 
 #[cfg(test)]
 mod fault_table_tests;
+#[cfg(test)]
+mod in_band_tests;
 #[cfg(test)]
 mod tests;

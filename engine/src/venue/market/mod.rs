@@ -11,6 +11,7 @@ mod doubt;
 mod exchange;
 mod feed;
 mod fit;
+mod handed_books;
 mod instrument_watch;
 mod intake;
 mod next_connection;
