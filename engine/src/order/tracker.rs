@@ -1,11 +1,11 @@
 //! A strategy's own view of its orders and positions: a copy, made by the exec reports that it
 //! receives.
 //!
-//! What an order's state is, the venue's agent decides: it owns that state, and each of its reports
-//! tells it whole. This copy is there since a callback reads it in a few nanoseconds on the
-//! strategy's thread, without a lock against the venue's, and since it is what the strategy was
-//! told, not what it will be told next. Here nothing is judged: a report that tells a state replaces
-//! the one before, and one that tells none changes none. So both can't disagree, which
+//! What an order's state is, the venue's agent decides: it owns that state, and each of its
+//! reports tells it whole. This copy is there since a callback reads it in a few nanoseconds on
+//! the strategy's thread, without a lock against the venue's, and since it is what the strategy
+//! was told, not what it will be told next. Here nothing is judged: a report that tells a state
+//! replaces the one before, and one that tells none changes none. So both can't disagree, which
 //! `venue/orders/model.rs` holds after each of its random words.
 
 use crate::event::{

@@ -42,8 +42,8 @@ impl FeedBooks {
         }
     }
 
-    /// A live book is doubted: it is asked for. Where the stream tells books whole, it is left until
-    /// the stream has told it again.
+    /// A live book is doubted: it is asked for. Where the stream tells books whole, it is left
+    /// until the stream has told it again.
     #[cold]
     fn raise(&mut self, index: usize, sign: Sign) {
         if self.refresh.doubt(index) {

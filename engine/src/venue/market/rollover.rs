@@ -8,8 +8,8 @@
 //! Promises: streams go on without a gap, and nothing is told twice ([`Overlap`]); the old
 //! connection is the one that counts until the next one has all its streams; attempts pass the
 //! governor as any other. Where the stream tells books whole, the next connection is read beside
-//! the old one and not told before it takes over. Where the old one ends too soon, the next one is what its owner goes on
-//! with, and what was missed heals as after any lost connection.
+//! the old one and not told before it takes over. Where the old one ends too soon, the next one is
+//! what its owner goes on with, and what was missed heals as after any lost connection.
 
 use super::agent::{FRAMES_PER_CYCLE, MarketAgent};
 use super::intake::FrameOutcome;
