@@ -60,7 +60,6 @@ impl MarketProtocol for Plain {
         subscribe_interval_ns: 1_000_000,
         counted: COUNTED,
     };
-    const ROUTES: &'static [&'static str] = &[""];
     const TIME: Option<TimeRequest> = None;
 
     fn new(symbols: SymbolMap, _frame_bytes_max: usize) -> Plain {
@@ -75,16 +74,8 @@ impl MarketProtocol for Plain {
         (kind == EventKind::Book).then(|| format!("book.{native}"))
     }
 
-    fn route(_topic: &str) -> usize {
-        0
-    }
-
-    fn subscribe(topics: &[String], id: u64, out: &mut String) {
-        out.push_str(&format!("subscribe {id} {}", topics.join(" ")));
-    }
-
-    fn unsubscribe(topics: &[String], id: u64, out: &mut String) {
-        out.push_str(&format!("unsubscribe {id} {}", topics.join(" ")));
+    fn request(word: &str, topics: &[String], id: u64, out: &mut String) {
+        out.push_str(&format!("{word} {id} {}", topics.join(" ")));
     }
 
     fn decode(&mut self, frame: &[u8], sink: &mut impl MarketSink) -> Result<(), DecodeError> {

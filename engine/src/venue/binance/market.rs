@@ -69,7 +69,7 @@ impl MarketProtocol for SpotMarket {
         subscribe_interval_ns: 250_000_000,
         counted: COUNTED,
     };
-    const ROUTES: &'static [&'static str] = &[""];
+    const SUBSCRIBES: [&'static str; 2] = ["SUBSCRIBE", "UNSUBSCRIBE"];
     const TIME: Option<TimeRequest> =
         Some(TimeRequest { path: "/api/v3/time", weight: 1, read: read_time });
     /// "Exchange information": one weight, however many symbols are named.
@@ -95,16 +95,8 @@ impl MarketProtocol for SpotMarket {
         Some(stream_of(native, stream))
     }
 
-    fn route(_topic: &str) -> usize {
-        0
-    }
-
-    fn subscribe(topics: &[String], id: u64, out: &mut String) {
-        request_of_streams("SUBSCRIBE", topics, id, out);
-    }
-
-    fn unsubscribe(topics: &[String], id: u64, out: &mut String) {
-        request_of_streams("UNSUBSCRIBE", topics, id, out);
+    fn request(word: &str, topics: &[String], id: u64, out: &mut String) {
+        request_of_streams(word, topics, id, out);
     }
 
     #[inline]

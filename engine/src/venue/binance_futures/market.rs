@@ -74,6 +74,7 @@ impl MarketProtocol for FuturesMarket {
         counted: COUNTED,
     };
     const ROUTES: &'static [&'static str] = &["public", "market"];
+    const SUBSCRIBES: [&'static str; 2] = ["SUBSCRIBE", "UNSUBSCRIBE"];
     const TIME: Option<TimeRequest> =
         Some(TimeRequest { path: "/fapi/v1/time", weight: 1, read: read_time });
     /// The answer is of all symbols, whatever is asked for.
@@ -107,12 +108,8 @@ impl MarketProtocol for FuturesMarket {
         usize::from(!PUBLIC.contains(&stream))
     }
 
-    fn subscribe(topics: &[String], id: u64, out: &mut String) {
-        request_of_streams("SUBSCRIBE", topics, id, out);
-    }
-
-    fn unsubscribe(topics: &[String], id: u64, out: &mut String) {
-        request_of_streams("UNSUBSCRIBE", topics, id, out);
+    fn request(word: &str, topics: &[String], id: u64, out: &mut String) {
+        request_of_streams(word, topics, id, out);
     }
 
     #[inline]

@@ -5,19 +5,19 @@
 //! in the stream: a snapshot at any time starts one over, changes are numbered one by one. A ping
 //! is a text of its own.
 
-use super::market_decoder::MarketDecoder;
+use super::market_decoder::{self, EVENTS_MAX};
 use crate::event::EventKind;
 use crate::venue::book::BookRule;
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{Counted, Limit};
 use crate::venue::protocol::{
-    KeepAlive, MarketProtocol, MarketSink, SnapshotFrom, TimeRequest, VenueLimits,
+    KeepAlive, MarketFrames, MarketProtocol, MarketSink, SnapshotFrom, TimeRequest, VenueLimits,
 };
 use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
 
 /// The protocol.
 pub struct BybitMarket {
-    decoder: MarketDecoder,
+    frames: MarketFrames,
 }
 
 /// "Rate Limit": 600 requests over HTTP in five seconds, 500 connections in five minutes.
@@ -38,7 +38,7 @@ impl MarketProtocol for BybitMarket {
     const BOOK_RULE: BookRule = BookRule::Contiguous;
     const SNAPSHOT: SnapshotFrom = SnapshotFrom::InBand;
     const KEEP_ALIVE: KeepAlive = KeepAlive::Text(r#"{"op":"ping"}"#);
-    const EVENTS_MAX: usize = MarketDecoder::EVENTS_MAX;
+    const EVENTS_MAX: usize = EVENTS_MAX;
     /// 21,000 characters of topics a connection, ten topics a request on spot. No pace of messages
     /// is published for public connections.
     const LIMITS: VenueLimits = VenueLimits {
@@ -48,12 +48,11 @@ impl MarketProtocol for BybitMarket {
         subscribe_interval_ns: 250_000_000,
         counted: COUNTED,
     };
-    const ROUTES: &'static [&'static str] = &[""];
     const TIME: Option<TimeRequest> =
         Some(TimeRequest { path: "/v5/market/time", weight: 1, read: read_time });
 
     fn new(symbols: SymbolMap, frame_bytes_max: usize) -> BybitMarket {
-        BybitMarket { decoder: MarketDecoder::new(symbols, frame_bytes_max) }
+        BybitMarket { frames: MarketFrames::new(symbols, frame_bytes_max) }
     }
 
     fn topic(native: &str, kind: EventKind) -> Option<String> {
@@ -67,32 +66,19 @@ impl MarketProtocol for BybitMarket {
         Some(format!("{channel}.{native}"))
     }
 
-    fn route(_topic: &str) -> usize {
-        0
-    }
-
-    fn subscribe(topics: &[String], id: u64, out: &mut String) {
-        request("subscribe", topics, id, out);
-    }
-
-    fn unsubscribe(topics: &[String], id: u64, out: &mut String) {
-        request("unsubscribe", topics, id, out);
+    fn request(op: &str, topics: &[String], id: u64, out: &mut String) {
+        out.push_str(&format!(r#"{{"req_id":"{id}","op":"{op}","args":["#));
+        for (n, topic) in topics.iter().enumerate() {
+            let comma = if n == 0 { "" } else { "," };
+            out.push_str(&format!("{comma}\"{topic}\""));
+        }
+        out.push_str("]}");
     }
 
     #[inline]
     fn decode(&mut self, frame: &[u8], sink: &mut impl MarketSink) -> Result<(), DecodeError> {
-        self.decoder.decode(frame, sink)
+        market_decoder::decode(&mut self.frames, frame, sink)
     }
-}
-
-/// Appends a request of these topics. Topics are plain words: nothing in them needs escaping.
-fn request(op: &str, topics: &[String], id: u64, out: &mut String) {
-    out.push_str(&format!(r#"{{"req_id":"{id}","op":"{op}","args":["#));
-    for (n, topic) in topics.iter().enumerate() {
-        let comma = if n == 0 { "" } else { "," };
-        out.push_str(&format!("{comma}\"{topic}\""));
-    }
-    out.push_str("]}");
 }
 
 /// The time in the answer to `/v5/market/time`: `{"retCode":0,..,"time":MILLISECONDS}`.

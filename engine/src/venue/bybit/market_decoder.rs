@@ -1,109 +1,83 @@
 //! Frames of Bybit's public streams: `{"topic":..,"type":..,"ts":..,"data":..}`, and replies.
 //!
-//! Every frame becomes messages or one typed error, whatever the bytes; nothing is allocated for a
-//! frame in steady state.
+//! Every frame becomes messages or one typed error, whatever the bytes.
 
 use simd_json::Node;
+use zerocopy::FromZeros;
 
-use crate::event::{Bar, Level, Side, Trade};
-use crate::venue::book::Diff;
+use crate::event::{Bar, Side, Trade};
+use crate::venue::Symbol;
 use crate::venue::codec::{
-    DIFF_LEVELS_MAX, DecodeError, JsonBuffer, boolean, check_bar, elements, make_trade,
-    need_scaled, need_text, need_time_ns, need_unsigned, pick, quote_of, read_levels, text,
+    DecodeError, Value, bar_of, boolean, need_elements, need_text, need_time_ns, need_unsigned,
+    need_word, pick, quote_of, text, trade_of,
 };
-use crate::venue::protocol::{MarketMessage, MarketSink, WholeBook};
-use crate::venue::{Symbol, SymbolMap};
+use crate::venue::protocol::{
+    BookUpdate, FrameParts, MarketFrames, MarketMessage, MarketSink, in_book, numbered_reply,
+};
 
-/// Bytes of a frame for which memory is there from the start: a snapshot of 200 levels has 10,000.
-const FRAME_BYTES_USUAL: usize = 64 * 1024;
+/// Most events of a frame. One of trades has up to 1,024 elements: neighbours of one aggressor and
+/// price are one event, and so is all that lies beyond this many.
+pub(super) const EVENTS_MAX: usize = 32;
 /// The venue tells no code with the refusal of a subscription.
 const NO_CODE: i32 = 0;
+const OTHER_SYMBOL: DecodeError = DecodeError::nonsense("data of another symbol than the topic's");
 
-/// Decodes market frames of one connection.
-pub(super) struct MarketDecoder {
-    json: JsonBuffer,
-    symbols: SymbolMap,
-    bids: Vec<Level>,
-    asks: Vec<Level>,
-}
-
-/// Where the levels of a book go.
-struct Levels<'a> {
-    bids: &'a mut Vec<Level>,
-    asks: &'a mut Vec<Level>,
-}
-
-impl MarketDecoder {
-    /// Most events of a frame. One of trades has up to 1,024 elements: neighbours of one aggressor
-    /// and price are one event, and so is all that lies beyond this many.
-    pub(super) const EVENTS_MAX: usize = 32;
-
-    pub(super) fn new(symbols: SymbolMap, frame_bytes_max: usize) -> MarketDecoder {
-        MarketDecoder {
-            json: JsonBuffer::warmed(FRAME_BYTES_USUAL, frame_bytes_max),
-            symbols,
-            bids: Vec::with_capacity(DIFF_LEVELS_MAX),
-            asks: Vec::with_capacity(DIFF_LEVELS_MAX),
-        }
-    }
-
-    pub(super) fn decode(
-        &mut self,
-        frame: &[u8],
-        sink: &mut impl MarketSink,
-    ) -> Result<(), DecodeError> {
-        let MarketDecoder { json, symbols, bids, asks } = self;
-        json.parse(frame, |nodes| read_frame(nodes, symbols, Levels { bids, asks }, sink))
-    }
+pub(super) fn decode(
+    frames: &mut MarketFrames,
+    frame: &[u8],
+    sink: &mut impl MarketSink,
+) -> Result<(), DecodeError> {
+    frames.parse(frame, |parts, nodes| read_frame(parts, nodes, sink))
 }
 
 fn read_frame(
+    parts: &mut FrameParts,
     nodes: &[Node<'_>],
-    symbols: &SymbolMap,
-    levels: Levels<'_>,
     sink: &mut impl MarketSink,
 ) -> Result<(), DecodeError> {
-    if !matches!(nodes.first(), Some(Node::Object { .. })) {
-        return Err(DecodeError::unknown("frame is not an object"));
-    }
     let [topic, kind, ts, cts, data] = pick(nodes, ["topic", "type", "ts", "cts", "data"])?;
     if topic.is_none() {
         sink.take(read_reply(nodes)?);
         return Ok(());
     }
-    let topic = need_text(topic, "field topic is no text")?;
+    let (channel, rest) = split(need_text(topic, "field topic is no text")?)?;
     let data = data.ok_or(DecodeError::field("field data missing"))?;
-    let (channel, name) =
-        topic.split_once('.').ok_or(DecodeError::unknown("topic of no known form"))?;
+    let (depth, name) = match channel {
+        "orderbook" | "kline" => split(rest)?,
+        _ => ("", rest),
+    };
+    let symbol = parts.find(name)?;
     match channel {
+        "orderbook" if !depth.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Err(DecodeError::unknown("kind of order book not known"))
+        }
         "orderbook" => {
-            let (depth, name) =
-                name.split_once('.').ok_or(DecodeError::unknown("topic of no known form"))?;
-            let symbol = find(name, symbols)?;
-            let in_book = |error| DecodeError { book: Some(symbol.instrument), ..error };
-            let is_whole = match need_text(kind, "field type missing or no text")? {
-                "snapshot" => true,
-                "delta" => false,
-                _ => return Err(in_book(DecodeError::unknown("type of a frame not known"))),
-            };
             // The time of the matching engine; older frames have that of the sending alone.
             let time = if cts.is_some() { cts } else { ts };
-            let time_ns = need_time_ns(time, "no time").map_err(in_book)?;
-            let update = Update { symbol, name, is_whole, time_ns, data };
-            match depth {
-                "1" => sink.take(read_quote(&update, levels)?),
-                _ if depth.bytes().all(|byte| byte.is_ascii_digit()) => {
-                    sink.take(read_book(&update, levels).map_err(in_book)?);
+            let update = read_update(parts, (kind, time), data, (name, symbol));
+            sink.take(match depth {
+                "1" => quote(parts, symbol, update?)?,
+                _ => {
+                    let update = update.map_err(in_book(symbol))?;
+                    parts.book(symbol, update)
                 }
-                _ => return Err(DecodeError::unknown("kind of order book not known")),
+            });
+            Ok(())
+        }
+        "publicTrade" => read_trades(data, name, symbol, sink),
+        "kline" => {
+            let bars = || need_elements(Some(data), EVENTS_MAX);
+            let interval_s = interval_s(depth)?;
+            for bar in bars()? {
+                read_bar(bar, symbol, interval_s)?;
+            }
+            for bar in bars()? {
+                sink.take(read_bar(bar, symbol, interval_s)?);
             }
             Ok(())
         }
-        "publicTrade" => read_trades(data, name, symbols, sink),
-        "kline" => read_bars(data, name, symbols, sink),
         // Statistics of a day, mark price and funding: no event carries them yet.
         "tickers" => {
-            find(name, symbols)?;
             sink.take(MarketMessage::KeptAlive);
             Ok(())
         }
@@ -111,73 +85,42 @@ fn read_frame(
     }
 }
 
-/// A frame of an order book, its envelope read.
-struct Update<'t, 'a> {
-    symbol: Symbol,
-    name: &'a str,
-    is_whole: bool,
-    time_ns: i64,
-    data: &'t [Node<'a>],
+/// The parts of a topic before and behind its first point.
+fn split(topic: &str) -> Result<(&str, &str), DecodeError> {
+    topic.split_once('.').ok_or(DecodeError::unknown("topic of no known form"))
 }
 
-fn find(name: &str, symbols: &SymbolMap) -> Result<Symbol, DecodeError> {
-    symbols.lookup(name.as_bytes()).ok_or(DecodeError::symbol())
-}
-
-/// Reads both sides, and gives the number of the update.
-fn read_sides(update: &Update<'_, '_>, levels: &mut Levels<'_>) -> Result<u64, DecodeError> {
-    let [name, bids, asks, id] = pick(update.data, ["s", "b", "a", "u"])?;
-    if need_text(name, "field s missing or no text")? != update.name {
-        return Err(DecodeError::nonsense("data of another symbol than the topic's"));
+/// Reads both sides, and gives what is said beside them.
+fn read_update(
+    parts: &mut FrameParts,
+    (kind, time): (Value<'_, '_>, Value<'_, '_>),
+    data: &[Node<'_>],
+    (topic_name, symbol): (&str, Symbol),
+) -> Result<BookUpdate, DecodeError> {
+    let kinds = [("snapshot", true), ("delta", false)];
+    let missing = "field type missing or no text";
+    let is_whole = need_word(kind, missing, kinds, "type of a frame not known")?;
+    let venue_time_ns = need_time_ns(time, "no time")?;
+    let [name, bids, asks, id] = pick(data, ["s", "b", "a", "u"])?;
+    if need_text(name, "field s missing or no text")? != topic_name {
+        return Err(OTHER_SYMBOL);
     }
-    let scales = update.symbol.scales;
-    let bids = bids.ok_or(DecodeError::field("field b missing"))?;
-    let asks = asks.ok_or(DecodeError::field("field a missing"))?;
-    read_levels(bids, scales, DIFF_LEVELS_MAX, levels.bids)?;
-    read_levels(asks, scales, DIFF_LEVELS_MAX, levels.asks)?;
-    need_unsigned(id, "field u missing or no integer")
+    parts.read_sides([bids, asks], 2, symbol)?;
+    let update_id = need_unsigned(id, "field u missing or no integer")?;
+    Ok(BookUpdate { is_whole, update_id, previous_id: 0, checksum: None, venue_time_ns })
 }
 
-fn read_quote<'a>(
-    update: &Update<'_, '_>,
-    mut levels: Levels<'_>,
+fn quote<'a>(
+    parts: &FrameParts,
+    symbol: Symbol,
+    update: BookUpdate,
 ) -> Result<MarketMessage<'a>, DecodeError> {
-    let update_id = read_sides(update, &mut levels)?;
-    if !update.is_whole {
+    let BookUpdate { is_whole, update_id, venue_time_ns, .. } = update;
+    if !is_whole {
         return Err(DecodeError::unknown("best quote that is not told whole"));
     }
-    let quote = quote_of(levels.bids, levels.asks)?;
-    Ok(MarketMessage::Quote {
-        symbol: update.symbol,
-        update_id,
-        venue_time_ns: update.time_ns,
-        quote,
-    })
-}
-
-fn read_book<'a>(
-    update: &Update<'_, '_>,
-    mut levels: Levels<'a>,
-) -> Result<MarketMessage<'a>, DecodeError> {
-    let update_id = read_sides(update, &mut levels)?;
-    let Levels { bids, asks } = levels;
-    let (symbol, venue_time_ns) = (update.symbol, update.time_ns);
-    Ok(if update.is_whole {
-        let book =
-            WholeBook { last_update_id: update_id, venue_time_ns, bids, asks, checksum: None };
-        MarketMessage::Book { symbol, book }
-    } else {
-        let diff = Diff {
-            first_update_id: update_id,
-            final_update_id: update_id,
-            previous_update_id: 0,
-            checksum: None,
-            venue_time_ns,
-            bids,
-            asks,
-        };
-        MarketMessage::Depth { symbol, diff }
-    })
+    let quote = quote_of(&parts.bids, &parts.asks)?;
+    Ok(MarketMessage::Quote { symbol, update_id, venue_time_ns, quote })
 }
 
 /// Trades that are one event, and what tells which ones are.
@@ -193,22 +136,18 @@ impl Run {
         let [time, symbol_text, side, qty, price, seq] =
             pick(nodes, ["T", "s", "S", "v", "p", "seq"])?;
         if need_text(symbol_text, "field s missing or no text")? != name {
-            return Err(DecodeError::nonsense("data of another symbol than the topic's"));
+            return Err(OTHER_SYMBOL);
         }
         // The side of the taker.
-        let buyer_is_maker = match need_text(side, "field S missing or no text")? {
-            "Buy" => false,
-            "Sell" => true,
-            _ => return Err(DecodeError::unknown("side of a trade not known")),
-        };
-        let price = need_scaled(price, symbol.scales.price, "field p missing or no text")?;
-        let qty = need_scaled(qty, symbol.scales.qty, "field v missing or no text")?;
+        let sides = [("Buy", false), ("Sell", true)];
+        let buyer_is_maker =
+            need_word(side, "field S missing or no text", sides, "side of a trade not known")?;
         Ok(Run {
             symbol,
             // Frames of before 2025 have none.
             trade_id: seq.map_or(Ok(0), |_| need_unsigned(seq, "field seq is no integer"))?,
             venue_time_ns: need_time_ns(time, "field T missing or no time")?,
-            trade: make_trade(price, qty, buyer_is_maker)?,
+            trade: trade_of(price, qty, symbol.scales, buyer_is_maker)?,
         })
     }
 
@@ -236,11 +175,10 @@ impl Run {
 fn read_trades(
     nodes: &[Node<'_>],
     name: &str,
-    symbols: &SymbolMap,
+    symbol: Symbol,
     sink: &mut impl MarketSink,
 ) -> Result<(), DecodeError> {
-    let symbol = find(name, symbols)?;
-    let trades = || elements(nodes).ok_or(DecodeError::field("trades are no array"));
+    let trades = || need_elements(Some(nodes), usize::MAX);
     for trade in trades()? {
         Run::read(trade, name, symbol)?;
     }
@@ -248,9 +186,7 @@ fn read_trades(
     for trade in trades()? {
         let next = Run::read(trade, name, symbol)?;
         match &mut run {
-            Some(run) if run.goes_on_with(&next) || told + 1 == MarketDecoder::EVENTS_MAX => {
-                run.absorb(&next);
-            }
+            Some(run) if run.goes_on_with(&next) || told + 1 == EVENTS_MAX => run.absorb(&next),
             _ => {
                 if let Some(run) = run.replace(next) {
                     sink.take(run.message());
@@ -259,30 +195,8 @@ fn read_trades(
             }
         }
     }
-    let last = run.ok_or(DecodeError::nonsense("a frame of no trade"))?;
-    sink.take(last.message());
-    Ok(())
-}
-
-fn read_bars(
-    nodes: &[Node<'_>],
-    name: &str,
-    symbols: &SymbolMap,
-    sink: &mut impl MarketSink,
-) -> Result<(), DecodeError> {
-    let (interval, name) =
-        name.split_once('.').ok_or(DecodeError::unknown("topic of no known form"))?;
-    let symbol = find(name, symbols)?;
-    let interval_s = interval_s(interval)?;
-    let bars = || elements(nodes).ok_or(DecodeError::field("bars are no array"));
-    if bars()?.len() > MarketDecoder::EVENTS_MAX {
-        return Err(DecodeError::nonsense("too many bars in a frame"));
-    }
-    for bar in bars()? {
-        read_bar(bar, symbol, interval_s)?;
-    }
-    for bar in bars()? {
-        sink.take(read_bar(bar, symbol, interval_s)?);
+    if let Some(last) = run {
+        sink.take(last.message());
     }
     Ok(())
 }
@@ -292,22 +206,15 @@ fn read_bar<'a>(
     symbol: Symbol,
     interval_s: u32,
 ) -> Result<MarketMessage<'a>, DecodeError> {
-    let [start, open, close, high, low, volume, confirm, timestamp] =
-        pick(nodes, ["start", "open", "close", "high", "low", "volume", "confirm", "timestamp"])?;
-    let price = |value, detail| need_scaled(value, symbol.scales.price, detail);
+    let [start, confirm, timestamp] = pick(nodes, ["start", "confirm", "timestamp"])?;
     let bar = Bar {
-        open: price(open, "field open missing or no text")?,
-        high: price(high, "field high missing or no text")?,
-        low: price(low, "field low missing or no text")?,
-        close: price(close, "field close missing or no text")?,
-        volume: need_scaled(volume, symbol.scales.qty, "field volume missing or no text")?,
         open_time_ns: need_time_ns(start, "field start missing or no time")?,
         interval_s,
-        // The venue does not count them.
-        trades: 0,
         closed: u64::from(boolean(confirm).ok_or(DecodeError::field("field confirm missing"))?),
+        // The venue does not count its trades.
+        ..Bar::new_zeroed()
     };
-    check_bar(&bar)?;
+    let bar = bar_of(nodes, symbol.scales, bar)?;
     let venue_time_ns = need_time_ns(timestamp, "field timestamp missing or no time")?;
     Ok(MarketMessage::Bar { symbol, venue_time_ns, bar })
 }
@@ -338,18 +245,13 @@ fn interval_s(interval: &str) -> Result<u32, DecodeError> {
 /// the products.
 fn read_reply<'a>(nodes: &[Node<'_>]) -> Result<MarketMessage<'a>, DecodeError> {
     let [op, success, message, id] = pick(nodes, ["op", "success", "ret_msg", "req_id"])?;
-    let op = need_text(op, "frame with neither topic nor op")?;
-    match op {
+    match need_text(op, "frame with neither topic nor op")? {
         "pong" => return Ok(MarketMessage::KeptAlive),
         "ping" if message.and_then(text) == Some("pong") => return Ok(MarketMessage::KeptAlive),
         "subscribe" | "unsubscribe" => (),
         _ => return Err(DecodeError::unknown("reply to an op that is not known")),
     }
     let is_done = boolean(success).ok_or(DecodeError::field("field success missing"))?;
-    match id.and_then(text).filter(|id| !id.is_empty()).map(str::parse) {
-        Some(Ok(id)) => Ok(MarketMessage::Reply { id, error: (!is_done).then_some(NO_CODE) }),
-        // Of a request that had no number: none of ours, but of those who recorded.
-        None if is_done => Ok(MarketMessage::KeptAlive),
-        _ => Err(DecodeError::unknown("reply without a number of ours")),
-    }
+    let id = id.filter(|id| text(id) != Some(""));
+    numbered_reply(id, (!is_done).then_some(NO_CODE))
 }

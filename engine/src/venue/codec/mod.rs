@@ -19,8 +19,11 @@ pub(in crate::venue) use fields::{
 pub(in crate::venue) use json::JsonBuffer;
 pub(in crate::venue) use levels::{DIFF_LEVELS_MAX, read_levels, read_wide_levels};
 pub(in crate::venue) use object::{
-    Value, need_date_ns, need_scaled, need_text, need_time_ns, need_unsigned, pick,
+    Value, need_date_ns, need_elements, need_number, need_scaled, need_text, need_time_ns,
+    need_unsigned, need_word, number_of, pick,
 };
 pub(in crate::venue) use plain_number::PlainNumber;
-pub(in crate::venue) use plausible::{check_bar, check_quote, make_trade, quote_of};
+pub(in crate::venue) use plausible::{
+    bar_of, best_of, check_bar, check_quote, make_trade, quote_of, trade_of,
+};
 pub(in crate::venue) use scanner::Scanner;

@@ -3,7 +3,7 @@
 use simd_json::Node;
 
 use super::error::DecodeError;
-use super::fields::{members, milliseconds_to_ns, text, unsigned};
+use super::fields::{Elements, elements, members, milliseconds_to_ns, text, unsigned};
 use crate::event::parse_scaled;
 
 /// A value: the nodes from its own on; `None` when the object lacks it.
@@ -65,9 +65,50 @@ pub(in crate::venue) fn need_time_ns(
     value: Value<'_, '_>,
     detail: &'static str,
 ) -> Result<i64, DecodeError> {
+    milliseconds_to_ns(need_number(value, detail)?)
+}
+
+/// An unsigned integer, as a number or in text; `None` when it is neither.
+#[inline]
+pub(in crate::venue) fn number_of(value: Value<'_, '_>) -> Option<u64> {
     let in_text = || value.and_then(text).and_then(|text| text.parse().ok());
-    let ms = value.and_then(unsigned).or_else(in_text);
-    milliseconds_to_ns(ms.ok_or(DecodeError::field(detail))?)
+    value.and_then(unsigned).or_else(in_text)
+}
+
+/// [`number_of`]; `detail` says that it is missing or none.
+#[inline]
+pub(in crate::venue) fn need_number(
+    value: Value<'_, '_>,
+    detail: &'static str,
+) -> Result<u64, DecodeError> {
+    number_of(value).ok_or(DecodeError::field(detail))
+}
+
+/// A word of a few, and what it stands for; `detail` says that it is missing, `unknown` that it is
+/// another one.
+#[inline]
+pub(in crate::venue) fn need_word<T: Copy, const N: usize>(
+    value: Value<'_, '_>,
+    detail: &'static str,
+    words: [(&str, T); N],
+    unknown: &'static str,
+) -> Result<T, DecodeError> {
+    let word = need_text(value, detail)?;
+    let found = words.into_iter().find(|(known, _)| *known == word);
+    found.map(|(_, meaning)| meaning).ok_or(DecodeError::unknown(unknown))
+}
+
+/// The elements of the list that a frame brings, at least one and at most `most`.
+#[inline]
+pub(in crate::venue) fn need_elements<'t, 'a>(
+    value: Value<'t, 'a>,
+    most: usize,
+) -> Result<Elements<'t, 'a>, DecodeError> {
+    let elements = value.and_then(elements).ok_or(DecodeError::field("data is no array"))?;
+    if elements.len() == 0 || elements.len() > most {
+        return Err(DecodeError::nonsense("no data, or too many in a frame"));
+    }
+    Ok(elements)
 }
 
 /// A time as RFC 3339 writes it, such as `2026-08-26T11:55:56.865741Z`, in nanoseconds since the

@@ -1,7 +1,11 @@
 //! What a quote, a trade and a bar must be to be believed (F17), however their frame was read.
 
+use simd_json::Node;
+
 use super::error::DecodeError;
+use super::object::{Value, need_scaled, need_text, pick};
 use crate::event::{Bar, Level, Price, Qty, Quote, Side, Trade};
+use crate::venue::Scales;
 
 /// A side is a positive price with a positive quantity, or it is empty and both are 0.
 #[inline]
@@ -27,6 +31,63 @@ pub(in crate::venue) fn make_trade(
     }
     let aggressor = if buyer_is_maker { Side::Sell } else { Side::Buy };
     Ok(Trade::single(Price(price), Qty(qty), aggressor))
+}
+
+/// [`make_trade`] of price and quantity in text.
+#[inline]
+pub(in crate::venue) fn trade_of(
+    price: Value<'_, '_>,
+    qty: Value<'_, '_>,
+    scales: Scales,
+    buyer_is_maker: bool,
+) -> Result<Trade, DecodeError> {
+    let price = need_scaled(price, scales.price, "price of a trade missing or no text")?;
+    let qty = need_scaled(qty, scales.qty, "quantity of a trade missing or no text")?;
+    make_trade(price, qty, buyer_is_maker)
+}
+
+/// The quote of a frame that has its four numbers, in the order of `names`: price and quantity of
+/// the bid, then of the ask. An empty text is none.
+#[inline]
+pub(in crate::venue) fn best_of(
+    nodes: &[Node<'_>],
+    names: [&str; 4],
+    scales: Scales,
+) -> Result<Quote, DecodeError> {
+    let number = |value, scale| match need_text(value, "side of a quote missing or no text")? {
+        "" => Ok(0),
+        _ => need_scaled(value, scale, "side of a quote missing or no text"),
+    };
+    let [bid_price, bid_qty, ask_price, ask_qty] = pick(nodes, names)?;
+    let quote = Quote {
+        bid_price: number(bid_price, scales.price)?,
+        bid_qty: number(bid_qty, scales.qty)?,
+        ask_price: number(ask_price, scales.price)?,
+        ask_qty: number(ask_qty, scales.qty)?,
+    };
+    check_quote(&quote)?;
+    Ok(quote)
+}
+
+/// The prices and the volume of a bar, under the names that venues agree on; the rest is that of
+/// `bar`.
+pub(in crate::venue) fn bar_of(
+    nodes: &[Node<'_>],
+    scales: Scales,
+    bar: Bar,
+) -> Result<Bar, DecodeError> {
+    let [open, high, low, close, volume] = pick(nodes, ["open", "high", "low", "close", "volume"])?;
+    let number = |value, scale| need_scaled(value, scale, "number of a bar missing or no text");
+    let bar = Bar {
+        open: number(open, scales.price)?,
+        high: number(high, scales.price)?,
+        low: number(low, scales.price)?,
+        close: number(close, scales.price)?,
+        volume: number(volume, scales.qty)?,
+        ..bar
+    };
+    check_bar(&bar)?;
+    Ok(bar)
 }
 
 /// The quote of a frame that has the best level of each side; a side without orders has none.

@@ -90,12 +90,19 @@ impl MarketProtocol for CoinbaseMarket {
         CHANNELS.iter().position(|name| *name == channel).unwrap_or(0)
     }
 
-    fn subscribe(topics: &[String], _id: u64, out: &mut String) {
-        request("subscribe", topics, out);
-    }
-
-    fn unsubscribe(topics: &[String], _id: u64, out: &mut String) {
-        request("unsubscribe", topics, out);
+    /// The topics are of one channel; `heartbeats` has no products.
+    fn request(kind: &str, topics: &[String], _id: u64, out: &mut String) {
+        let parts = |topic: &String| match topic.split_once(':') {
+            Some((channel, product)) => (channel.to_owned(), Some(format!("\"{product}\""))),
+            None => (topic.clone(), None),
+        };
+        let channel = topics.first().map_or_else(String::new, |topic| parts(topic).0);
+        let products: Vec<String> = topics.iter().filter_map(|topic| parts(topic).1).collect();
+        let products = match products.is_empty() {
+            true => String::new(),
+            false => format!(r#""product_ids":[{}],"#, products.join(",")),
+        };
+        out.push_str(&format!(r#"{{"type":"{kind}",{products}"channel":"{channel}"}}"#));
     }
 
     #[inline]
@@ -107,22 +114,6 @@ impl MarketProtocol for CoinbaseMarket {
     fn is_unfinished(&self) -> bool {
         self.decoder.is_unfinished()
     }
-}
-
-/// Appends a request of these topics, which are of one channel. Topics are plain words: nothing in
-/// them needs escaping. `heartbeats` has no products.
-fn request(kind: &str, topics: &[String], out: &mut String) {
-    let parts = |topic: &String| match topic.split_once(':') {
-        Some((channel, product)) => (channel.to_owned(), Some(format!("\"{product}\""))),
-        None => (topic.clone(), None),
-    };
-    let channel = topics.first().map_or_else(String::new, |topic| parts(topic).0);
-    let products: Vec<String> = topics.iter().filter_map(|topic| parts(topic).1).collect();
-    let products = match products.is_empty() {
-        true => String::new(),
-        false => format!(r#""product_ids":[{}],"#, products.join(",")),
-    };
-    out.push_str(&format!(r#"{{"type":"{kind}",{products}"channel":"{channel}"}}"#));
 }
 
 /// The time in `{"iso":..,"epochSeconds":..,"epochMillis":"MILLISECONDS"}`.

@@ -6,15 +6,16 @@
 //! no book of the connection can be trusted after it.
 
 use simd_json::Node;
+use zerocopy::FromZeros;
 
 use super::long_snapshot::{FRAME_BYTES_MIN, LongSnapshot, Piece, head};
-use crate::event::{Bar, Level, Quote, Trade};
+use crate::event::{Bar, Level, Trade};
 use crate::venue::book::Diff;
 use crate::venue::codec::{
-    DIFF_LEVELS_MAX, DecodeError, JsonBuffer, Value, check_bar, check_quote, elements, make_trade,
-    need_date_ns, need_scaled, need_text, need_unsigned, pick, text,
+    DIFF_LEVELS_MAX, DecodeError, JsonBuffer, Value, bar_of, best_of, elements, need_date_ns,
+    need_number, need_scaled, need_text, need_unsigned, need_word, pick, text, trade_of,
 };
-use crate::venue::protocol::{MarketMessage, MarketSink, WholeBook};
+use crate::venue::protocol::{MarketMessage, MarketSink, WholeBook, in_book, object};
 use crate::venue::{LetterReason, Symbol, SymbolMap};
 
 /// Bytes of a frame for which memory is there from the start; whole books are read without it.
@@ -174,10 +175,7 @@ impl State {
         nodes: &[Node<'_>],
         sink: &mut impl MarketSink,
     ) -> Result<(), DecodeError> {
-        if !matches!(nodes.first(), Some(Node::Object { .. })) {
-            return Err(DecodeError::unknown("frame is not an object"));
-        }
-        let [kind] = pick(nodes, ["type"])?;
+        let [kind] = pick(object(nodes)?, ["type"])?;
         if kind.and_then(text) == Some("error") {
             sink.take(MarketMessage::NextReply { error: Some(NO_CODE) });
             return Ok(());
@@ -191,8 +189,7 @@ impl State {
             "l2_data" => {
                 for event in events {
                     let (symbol, update) = self.book_of(event, &envelope)?;
-                    let in_book = |error| DecodeError { book: Some(symbol.instrument), ..error };
-                    self.read_levels(event, symbol).map_err(in_book)?;
+                    self.read_levels(event, symbol).map_err(in_book(symbol))?;
                     sink.take(self.message(symbol, update));
                 }
             }
@@ -253,9 +250,8 @@ impl State {
         envelope: &Envelope<'_, '_>,
     ) -> Result<(Symbol, Update), DecodeError> {
         let symbol = self.find(event)?;
-        let in_book = |error| DecodeError { book: Some(symbol.instrument), ..error };
-        let is_whole = is_past(event).map_err(in_book)?;
-        let venue_time_ns = envelope.time_ns().map_err(in_book)?;
+        let is_whole = is_past(event).map_err(in_book(symbol))?;
+        let venue_time_ns = envelope.time_ns().map_err(in_book(symbol))?;
         Ok((symbol, Update { id: envelope.number + 1, venue_time_ns, is_whole }))
     }
 
@@ -375,11 +371,8 @@ impl<'t, 'a> Envelope<'t, 'a> {
 /// Whether an event tells what was there when the subscription began.
 fn is_past(event: &[Node<'_>]) -> Result<bool, DecodeError> {
     let [kind] = pick(event, ["type"])?;
-    match need_text(kind, "field type missing or no text")? {
-        "snapshot" => Ok(true),
-        "update" => Ok(false),
-        _ => Err(DecodeError::unknown("type of an event not known")),
-    }
+    let kinds = [("snapshot", true), ("update", false)];
+    need_word(kind, "field type missing or no text", kinds, "type of an event not known")
 }
 
 /// Hands over the elements of the member `name` of all events, and whether their event is a
@@ -417,35 +410,22 @@ fn read_ticker<'m>(
     symbol: Symbol,
     venue_time_ns: i64,
 ) -> Result<MarketMessage<'m>, DecodeError> {
-    let [bid_price, bid_qty, ask_price, ask_qty] =
-        pick(nodes, ["best_bid", "best_bid_quantity", "best_ask", "best_ask_quantity"])?;
-    let (price, qty) = (symbol.scales.price, symbol.scales.qty);
-    let quote = Quote {
-        bid_price: need_scaled(bid_price, price, "field best_bid missing or no text")?,
-        bid_qty: need_scaled(bid_qty, qty, "field best_bid_quantity missing or no text")?,
-        ask_price: need_scaled(ask_price, price, "field best_ask missing or no text")?,
-        ask_qty: need_scaled(ask_qty, qty, "field best_ask_quantity missing or no text")?,
-    };
-    check_quote(&quote)?;
+    let names = ["best_bid", "best_bid_quantity", "best_ask", "best_ask_quantity"];
+    let quote = best_of(nodes, names, symbol.scales)?;
     Ok(MarketMessage::Quote { symbol, update_id: 0, venue_time_ns, quote })
 }
 
 fn read_trade(nodes: &[Node<'_>], symbol: Symbol) -> Result<Told, DecodeError> {
     let [id, price, qty, time, side] = pick(nodes, ["trade_id", "price", "size", "time", "side"])?;
     // The side of the maker: in recordings trades at the ask are called SELL.
-    let buyer_is_maker = match need_text(side, "field side missing or no text")? {
-        "BUY" => true,
-        "SELL" => false,
-        _ => return Err(DecodeError::unknown("side of a trade not known")),
-    };
-    let price = need_scaled(price, symbol.scales.price, "field price missing or no text")?;
-    let qty = need_scaled(qty, symbol.scales.qty, "field size missing or no text")?;
-    let id = need_text(id, "field trade_id missing or no text")?;
+    let sides = [("BUY", true), ("SELL", false)];
+    let buyer_is_maker =
+        need_word(side, "field side missing or no text", sides, "side of a trade not known")?;
     Ok(Told {
         symbol,
-        trade_id: id.parse().map_err(|_| DecodeError::field("field trade_id is no integer"))?,
+        trade_id: need_number(id, "field trade_id missing or no integer")?,
         venue_time_ns: need_date_ns(time, "field time missing or no time")?,
-        trade: make_trade(price, qty, buyer_is_maker)?,
+        trade: trade_of(price, qty, symbol.scales, buyer_is_maker)?,
     })
 }
 
@@ -455,27 +435,20 @@ fn read_bar<'m>(
     symbol: Symbol,
     venue_time_ns: i64,
 ) -> Result<MarketMessage<'m>, DecodeError> {
-    let [start, open, high, low, close, volume] =
-        pick(nodes, ["start", "open", "high", "low", "close", "volume"])?;
-    let price = |value, detail| need_scaled(value, symbol.scales.price, detail);
+    let [start] = pick(nodes, ["start"])?;
     let start_s = need_text(start, "field start missing or no text")?.parse::<i64>().ok();
     let open_time_ns = start_s.filter(|s| *s > 0).and_then(|s| s.checked_mul(1_000_000_000));
     let open_time_ns = open_time_ns.ok_or(DecodeError::field("field start is no time"))?;
     let ends_ns =
         open_time_ns.saturating_add(i64::from(MarketDecoder::BAR_INTERVAL_S) * 1_000_000_000);
     let bar = Bar {
-        open: price(open, "field open missing or no text")?,
-        high: price(high, "field high missing or no text")?,
-        low: price(low, "field low missing or no text")?,
-        close: price(close, "field close missing or no text")?,
-        volume: need_scaled(volume, symbol.scales.qty, "field volume missing or no text")?,
         open_time_ns,
         interval_s: MarketDecoder::BAR_INTERVAL_S,
-        // The venue does not count them.
-        trades: 0,
         closed: u64::from(venue_time_ns >= ends_ns),
+        // The venue does not count its trades.
+        ..Bar::new_zeroed()
     };
-    check_bar(&bar)?;
+    let bar = bar_of(nodes, symbol.scales, bar)?;
     Ok(MarketMessage::Bar { symbol, venue_time_ns, bar })
 }
 

@@ -6,19 +6,20 @@
 //! connection of its own here.
 
 use super::checksum::checksum;
-use super::market_decoder::MarketDecoder;
+use super::market_decoder::{self, EVENTS_MAX};
 use crate::event::EventKind;
 use crate::venue::book::BookRule;
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{Counted, Limit};
 use crate::venue::protocol::{
-    BookChecksum, KeepAlive, MarketProtocol, MarketSink, SnapshotFrom, TimeRequest, VenueLimits,
+    BookChecksum, KeepAlive, MarketFrames, MarketProtocol, MarketSink, SnapshotFrom, TimeRequest,
+    VenueLimits,
 };
 use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
 
 /// The protocol.
 pub struct KrakenMarket {
-    decoder: MarketDecoder,
+    frames: MarketFrames,
 }
 
 /// Levels a side that are subscribed to; the venue has 10, 25, 100, 500 and 1,000.
@@ -48,7 +49,7 @@ impl MarketProtocol for KrakenMarket {
     const SNAPSHOT: SnapshotFrom = SnapshotFrom::InBand;
     const CHECKSUM: Option<BookChecksum> = Some(checksum);
     const KEEP_ALIVE: KeepAlive = KeepAlive::Text(r#"{"method":"ping"}"#);
-    const EVENTS_MAX: usize = MarketDecoder::EVENTS_MAX;
+    const EVENTS_MAX: usize = EVENTS_MAX;
     const LIMITS: VenueLimits = VenueLimits {
         topics_per_connection: 200,
         topics_per_request: 100,
@@ -61,11 +62,11 @@ impl MarketProtocol for KrakenMarket {
         Some(TimeRequest { path: "/0/public/Time", weight: 1, read: read_time });
 
     fn new(symbols: SymbolMap, frame_bytes_max: usize) -> KrakenMarket {
-        KrakenMarket { decoder: MarketDecoder::new(symbols, frame_bytes_max) }
+        KrakenMarket { frames: MarketFrames::new(symbols, frame_bytes_max) }
     }
 
     fn on_open(&mut self) {
-        self.decoder.restart();
+        self.frames.restart();
     }
 
     /// Channel and symbol, with a colon between them: symbols (`BTC/USD`) have none.
@@ -85,44 +86,35 @@ impl MarketProtocol for KrakenMarket {
         CHANNELS.iter().position(|name| *name == channel).unwrap_or(0)
     }
 
-    fn subscribe(topics: &[String], id: u64, out: &mut String) {
-        request("subscribe", topics, id, out);
-    }
-
-    fn unsubscribe(topics: &[String], id: u64, out: &mut String) {
-        request("unsubscribe", topics, id, out);
+    /// The topics are of one channel.
+    fn request(method: &str, topics: &[String], id: u64, out: &mut String) {
+        let parts = |topic: &str| {
+            let (channel, symbol) = topic.split_once(':').unwrap_or((topic, ""));
+            (channel.to_owned(), format!("\"{symbol}\""))
+        };
+        let channel = topics.first().map_or_else(String::new, |topic| parts(topic).0);
+        let symbols: Vec<String> = topics.iter().map(|topic| parts(topic).1).collect();
+        let is_subscribe = method == "subscribe";
+        let more = match channel.as_str() {
+            "book" => format!(r#","depth":{DEPTH}"#),
+            // Every change of the best prices, and not only those that trades make.
+            "ticker" => r#","event_trigger":"bbo""#.to_owned(),
+            // Trades of before would be told as new ones.
+            "trade" if is_subscribe => r#","snapshot":false"#.to_owned(),
+            "ohlc" if is_subscribe => r#","interval":1,"snapshot":false"#.to_owned(),
+            "ohlc" => r#","interval":1"#.to_owned(),
+            _ => String::new(),
+        };
+        out.push_str(&format!(
+            r#"{{"method":"{method}","params":{{"channel":"{channel}","symbol":[{}]{more}}},"req_id":{id}}}"#,
+            symbols.join(",")
+        ));
     }
 
     #[inline]
     fn decode(&mut self, frame: &[u8], sink: &mut impl MarketSink) -> Result<(), DecodeError> {
-        self.decoder.decode(frame, sink)
+        market_decoder::decode(&mut self.frames, frame, sink)
     }
-}
-
-/// Appends a request of these topics, which are of one channel. Topics are plain words: nothing in
-/// them needs escaping.
-fn request(method: &str, topics: &[String], id: u64, out: &mut String) {
-    let parts = |topic: &str| {
-        let (channel, symbol) = topic.split_once(':').unwrap_or((topic, ""));
-        (channel.to_owned(), format!("\"{symbol}\""))
-    };
-    let channel = topics.first().map_or_else(String::new, |topic| parts(topic).0);
-    let symbols: Vec<String> = topics.iter().map(|topic| parts(topic).1).collect();
-    let is_subscribe = method == "subscribe";
-    let more = match channel.as_str() {
-        "book" => format!(r#","depth":{DEPTH}"#),
-        // Every change of the best prices, and not only those that trades make.
-        "ticker" => r#","event_trigger":"bbo""#.to_owned(),
-        // Trades of before would be told as new ones.
-        "trade" if is_subscribe => r#","snapshot":false"#.to_owned(),
-        "ohlc" if is_subscribe => r#","interval":1,"snapshot":false"#.to_owned(),
-        "ohlc" => r#","interval":1"#.to_owned(),
-        _ => String::new(),
-    };
-    out.push_str(&format!(
-        r#"{{"method":"{method}","params":{{"channel":"{channel}","symbol":[{}]{more}}},"req_id":{id}}}"#,
-        symbols.join(",")
-    ));
 }
 
 /// The time in `{"error":[],"result":{"unixtime":SECONDS,"rfc1123":..}}`.
@@ -145,7 +137,7 @@ mod tests {
             |channel: &str| vec![format!("{channel}:BTC/USD"), format!("{channel}:ETH/USD")];
         let text = |method, channel| {
             let mut text = String::new();
-            request(method, &topics(channel), 7, &mut text);
+            KrakenMarket::request(method, &topics(channel), 7, &mut text);
             text
         };
         let expected = r#"{"method":"subscribe","params":{"channel":"book","symbol":["BTC/USD","ETH/USD"],"depth":25},"req_id":7}"#;

@@ -7,19 +7,20 @@
 //! (`/business`), and are not taken.
 
 use super::checksum::checksum;
-use super::market_decoder::MarketDecoder;
+use super::market_decoder::{self, EVENTS_MAX};
 use crate::event::EventKind;
 use crate::venue::book::BookRule;
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{Counted, Limit};
 use crate::venue::protocol::{
-    BookChecksum, KeepAlive, MarketProtocol, MarketSink, SnapshotFrom, TimeRequest, VenueLimits,
+    BookChecksum, KeepAlive, MarketFrames, MarketProtocol, MarketSink, SnapshotFrom, TimeRequest,
+    VenueLimits,
 };
 use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
 
 /// The protocol.
 pub struct OkxMarket {
-    decoder: MarketDecoder,
+    frames: MarketFrames,
 }
 
 /// "Rate Limits": three connections a second from an address; the time may be asked ten times in
@@ -42,7 +43,7 @@ impl MarketProtocol for OkxMarket {
     const SNAPSHOT: SnapshotFrom = SnapshotFrom::InBand;
     const CHECKSUM: Option<BookChecksum> = Some(checksum);
     const KEEP_ALIVE: KeepAlive = KeepAlive::Text("ping");
-    const EVENTS_MAX: usize = MarketDecoder::EVENTS_MAX;
+    const EVENTS_MAX: usize = EVENTS_MAX;
     /// 480 requests an hour on a connection, 64 KB each; fewer than 30 deep books a connection are
     /// advised.
     const LIMITS: VenueLimits = VenueLimits {
@@ -52,16 +53,15 @@ impl MarketProtocol for OkxMarket {
         subscribe_interval_ns: 7_500_000_000,
         counted: COUNTED,
     };
-    const ROUTES: &'static [&'static str] = &[""];
     const TIME: Option<TimeRequest> =
         Some(TimeRequest { path: "/api/v5/public/time", weight: 1, read: read_time });
 
     fn new(symbols: SymbolMap, frame_bytes_max: usize) -> OkxMarket {
-        OkxMarket { decoder: MarketDecoder::new(symbols, frame_bytes_max) }
+        OkxMarket { frames: MarketFrames::new(symbols, frame_bytes_max) }
     }
 
     fn on_open(&mut self) {
-        self.decoder.restart();
+        self.frames.restart();
     }
 
     /// Channel and instrument, with a colon between them: instruments have none.
@@ -75,33 +75,20 @@ impl MarketProtocol for OkxMarket {
         Some(format!("{channel}:{native}"))
     }
 
-    fn route(_topic: &str) -> usize {
-        0
-    }
-
-    fn subscribe(topics: &[String], id: u64, out: &mut String) {
-        request("subscribe", topics, id, out);
-    }
-
-    fn unsubscribe(topics: &[String], id: u64, out: &mut String) {
-        request("unsubscribe", topics, id, out);
+    fn request(op: &str, topics: &[String], id: u64, out: &mut String) {
+        out.push_str(&format!(r#"{{"id":"{id}","op":"{op}","args":["#));
+        for (n, topic) in topics.iter().enumerate() {
+            let comma = if n == 0 { "" } else { "," };
+            let (channel, instrument) = topic.split_once(':').unwrap_or((topic, ""));
+            out.push_str(&format!(r#"{comma}{{"channel":"{channel}","instId":"{instrument}"}}"#));
+        }
+        out.push_str("]}");
     }
 
     #[inline]
     fn decode(&mut self, frame: &[u8], sink: &mut impl MarketSink) -> Result<(), DecodeError> {
-        self.decoder.decode(frame, sink)
+        market_decoder::decode(&mut self.frames, frame, sink)
     }
-}
-
-/// Appends a request of these topics. Topics are plain words: nothing in them needs escaping.
-fn request(op: &str, topics: &[String], id: u64, out: &mut String) {
-    out.push_str(&format!(r#"{{"id":"{id}","op":"{op}","args":["#));
-    for (n, topic) in topics.iter().enumerate() {
-        let comma = if n == 0 { "" } else { "," };
-        let (channel, instrument) = topic.split_once(':').unwrap_or((topic, ""));
-        out.push_str(&format!(r#"{comma}{{"channel":"{channel}","instId":"{instrument}"}}"#));
-    }
-    out.push_str("]}");
 }
 
 /// The time in `{"code":"0","msg":"","data":[{"ts":"MILLISECONDS"}]}`.

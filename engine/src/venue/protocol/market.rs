@@ -33,7 +33,9 @@ pub trait MarketProtocol: Sized + Send + 'static {
     /// Parts of the venue's address space, in the order of their numbers: what
     /// [`MarketProtocol::route`] gives. Each has connections of its own. Put before the last
     /// segment of the configured path; an empty one changes nothing.
-    const ROUTES: &'static [&'static str];
+    const ROUTES: &'static [&'static str] = &[""];
+    /// What a request to subscribe is called, and one to send no more.
+    const SUBSCRIBES: [&'static str; 2] = ["subscribe", "unsubscribe"];
     /// Largest frame that the venue is known to send, bytes: sessions take at least this much,
     /// whatever is configured.
     const FRAME_BYTES_USUAL: usize = 1024 * 1024;
@@ -64,13 +66,23 @@ pub trait MarketProtocol: Sized + Send + 'static {
     fn topic(native: &str, kind: EventKind) -> Option<String>;
 
     /// Index into [`MarketProtocol::ROUTES`] of a topic.
-    fn route(topic: &str) -> usize;
+    fn route(_topic: &str) -> usize {
+        0
+    }
 
-    /// Appends a request to subscribe to `topics`, whose reply carries `id`.
-    fn subscribe(topics: &[String], id: u64, out: &mut String);
+    /// Appends a request about `topics`, one of [`MarketProtocol::SUBSCRIBES`], whose reply carries
+    /// `id`. Topics are plain words: nothing in them needs escaping.
+    fn request(word: &str, topics: &[String], id: u64, out: &mut String);
 
-    /// Appends a request to send no more of `topics`, whose reply carries `id`.
-    fn unsubscribe(topics: &[String], id: u64, out: &mut String);
+    /// [`MarketProtocol::request`] to subscribe.
+    fn subscribe(topics: &[String], id: u64, out: &mut String) {
+        Self::request(Self::SUBSCRIBES[0], topics, id, out);
+    }
+
+    /// [`MarketProtocol::request`] to send no more.
+    fn unsubscribe(topics: &[String], id: u64, out: &mut String) {
+        Self::request(Self::SUBSCRIBES[1], topics, id, out);
+    }
 
     /// Decodes one whole frame and hands over what is in it.
     ///

@@ -8,6 +8,7 @@ mod instruments;
 mod keep_alive;
 mod limits;
 mod market;
+mod market_frames;
 mod orders;
 mod signer;
 mod snapshot;
@@ -18,6 +19,9 @@ pub use instruments::{InstrumentWord, InstrumentsRequest, ReadInstruments};
 pub use keep_alive::KeepAlive;
 pub use limits::{Refusal, VenueLimits};
 pub use market::{MarketMessage, MarketProtocol, MarketSink};
+pub(in crate::venue) use market_frames::{
+    BookUpdate, FrameParts, MarketFrames, in_book, numbered_reply, object,
+};
 pub use orders::{
     AssetBalance, Failure, FillsFrom, OrderDecoder, OrderMessage, OrderProtocol, OrderRequest,
     Outcome, Reply, ReplyBody, UnreadFrame,

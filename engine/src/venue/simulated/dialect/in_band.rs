@@ -3,7 +3,7 @@
 
 use std::marker::PhantomData;
 
-use super::{Dialect, Saying, Stage, Talk};
+use super::{Dialect, DialectKind, RecordedDialect, Saying, Stage, Talk};
 use crate::venue::codec::PlainNumber;
 use crate::venue::simulated::exchange::{
     Event, Exchange, Feed, Kline, Market, Side, SimulatedSymbol, StreamKey, Top, TradeTick,
@@ -14,21 +14,22 @@ use crate::venue::simulated::frame_kind::FrameKind;
 use crate::venue::simulated::limits::{Admission, Limits};
 use crate::venue::simulated::moment::Moment;
 use crate::venue::simulated::options::SimulatedVenueOptions;
-use crate::venue::simulated::server::{Door, MarketFrame, Opening, Reply, Request, Session};
+use crate::venue::simulated::server::{MarketFrame, Opening, Reply, Request, Session};
 
 /// A price and the quantity there.
 pub(super) type Change = (u64, u64);
 
 /// How a venue of this sort words things.
 pub(super) trait InBandWords: Send + 'static {
-    /// Path of its market data.
+    /// Its name, and the path of its market data.
+    const NAME: &'static str;
     const PATH: &'static str;
+    /// How its recordings are read, which answers its requests, too.
+    const RECORDED: &'static dyn RecordedDialect;
     /// Levels a side of a book.
     const DEPTH: usize;
     /// Messages that a client may send in a second.
     const MESSAGES_PER_S: u32;
-    /// What stands before the number of each frame, where it has one.
-    const NUMBERED_BY: Option<&'static str> = None;
 
     /// The stream of a feed, as it is subscribed to; `None`: it has none.
     fn stream(feed: Feed, symbol: &str) -> Option<String>;
@@ -36,16 +37,10 @@ pub(super) trait InBandWords: Send + 'static {
     fn trade(out: &mut String, symbol: &SimulatedSymbol, trade: &TradeTick, now: Moment);
     /// Writes a best quote.
     fn top(out: &mut String, symbol: &SimulatedSymbol, top: &Top, now: Moment);
-    /// Writes a bar.
-    fn bar(out: &mut String, symbol: &SimulatedSymbol, bar: &Kline, now: Moment);
+    /// Writes a bar, where it has them.
+    fn bar(_out: &mut String, _symbol: &SimulatedSymbol, _bar: &Kline, _now: Moment) {}
     /// Writes a book, or a change of it.
     fn book(out: &mut String, symbol: &SimulatedSymbol, told: &ToldBook<'_>, now: Moment);
-    /// Answers a message, and notes what it subscribes to; `None`: there is no answer.
-    fn answer(
-        session: &mut Session,
-        text: &str,
-        resolve: &dyn Fn(&str) -> Option<StreamKey>,
-    ) -> Option<String>;
     /// Refuses a subscription.
     fn refusal(request: &serde_json::Value) -> String;
     /// Path and body of the answer to a question for the time.
@@ -70,6 +65,16 @@ pub(super) struct ToldBook<'a> {
     pub asks: &'a [Change],
     /// The book as it is then, best first.
     pub shown: (&'a [Change], &'a [Change]),
+}
+
+/// What is known of the dialect in the words of `W`.
+pub(super) const fn kind<W: InBandWords>() -> DialectKind {
+    DialectKind {
+        name: W::NAME,
+        stream_path: W::PATH,
+        api_path: None,
+        new: |options| Box::new(InBand::<W>::new(options)),
+    }
 }
 
 /// A dialect in the words of `W`.
@@ -184,8 +189,8 @@ impl<W: InBandWords> Dialect for InBand<W> {
         }
         Ok(Opening {
             messages_per_s: Some(W::MESSAGES_PER_S),
-            numbered_by: W::NUMBERED_BY,
-            ..market_opening()
+            numbered_by: W::RECORDED.numbered_by(),
+            ..Opening::market()
         })
     }
 
@@ -217,7 +222,7 @@ impl<W: InBandWords> Dialect for InBand<W> {
         }
         let before = talk.session.names.clone();
         let resolve = |name: &str| self.resolve(name);
-        let Some(answer) = W::answer(talk.session, text, &resolve) else { return };
+        let Some(answer) = W::RECORDED.answer(talk.session, text, &resolve) else { return };
         talk.says.push(Saying::Now(answer));
         let wanted = talk.session.names.iter().filter(|name| !before.contains(name));
         let books: Vec<StreamKey> = wanted.filter_map(|name| self.resolve(name)).collect();
@@ -271,19 +276,6 @@ fn refused(admission: Admission, now: Moment) -> Option<Reply> {
     let wait_s = ((until_ms - now.epoch_ms).max(0) + 999) / 1_000;
     reply.headers.push(("Retry-After", wait_s.to_string()));
     Some(reply)
-}
-
-/// A session of market data, whose frames are sent as they stand.
-pub(super) fn market_opening() -> Opening {
-    Opening {
-        door: Door::Market,
-        envelope: None,
-        returns_rate_limits: false,
-        messages_per_s: None,
-        streams: Vec::new(),
-        part: "",
-        numbered_by: None,
-    }
 }
 
 /// Notes streams that a session wants, or wants no more. `resolve` finds a stream by its name.

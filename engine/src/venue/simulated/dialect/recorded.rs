@@ -53,7 +53,10 @@ pub trait RecordedDialect: fmt::Debug + Sync {
     }
 
     /// What a handshake's target opens; `None`: no such path.
-    fn open(&self, request: &Request) -> Option<Opening>;
+    fn open(&self, request: &Request) -> Option<Opening> {
+        let opening = Opening { numbered_by: self.numbered_by(), ..Opening::market() };
+        (request.path == self.stream_path()).then_some(opening)
+    }
 
     /// The answer to a message of a session; `None`: it gets none. What it subscribes to is noted
     /// in `session`.

@@ -56,6 +56,21 @@ pub struct Opening {
     pub numbered_by: Option<&'static str>,
 }
 
+impl Opening {
+    /// A session of market data, whose frames are sent as they stand.
+    pub fn market() -> Opening {
+        Opening {
+            door: Door::Market,
+            envelope: None,
+            returns_rate_limits: false,
+            messages_per_s: None,
+            streams: Vec::new(),
+            part: "",
+            numbered_by: None,
+        }
+    }
+}
+
 /// What a server serves.
 pub trait Content: Send + 'static {
     /// The stream of a name, if there is one.

@@ -204,23 +204,16 @@ pub(super) fn limits_message(rules: &LimitRules) -> String {
 pub(super) fn opening(request: &Request, rules: &LimitRules) -> Option<Opening> {
     let names = |list: &str| list.split('/').filter(|s| !s.is_empty()).map(Into::into).collect();
     let market = |envelope, streams| Opening {
-        door: Door::Market,
         envelope,
-        returns_rate_limits: false,
         messages_per_s: Some(rules.messages_per_s),
         streams,
-        part: "",
-        numbered_by: None,
+        ..Opening::market()
     };
     Some(match request.path.trim_end_matches('/') {
         "/ws-api/v3" => Opening {
             door: Door::Api,
-            envelope: None,
             returns_rate_limits: request.parameter("returnRateLimits").as_deref() != Some("false"),
-            messages_per_s: None,
-            streams: Vec::new(),
-            part: "",
-            numbered_by: None,
+            ..Opening::market()
         },
         // A recording of a venue with routes is asked for under each, such as `/public/stream`.
         path if path.ends_with("/stream") => {

@@ -4,7 +4,7 @@ mod words;
 
 use serde_json::Value;
 
-use super::in_band::{market_opening, note_streams};
+use super::in_band::note_streams;
 use super::{RecordedDialect, RecordedFrame, RecordedLine};
 use crate::venue::simulated::exchange::StreamKey;
 use crate::venue::simulated::frame_kind::FrameKind;
@@ -55,7 +55,7 @@ impl RecordedDialect for Recorded {
     }
 
     fn open(&self, request: &Request) -> Option<Opening> {
-        request.path.starts_with("/v5/public/").then(market_opening)
+        request.path.starts_with("/v5/public/").then(Opening::market)
     }
 
     fn answer(

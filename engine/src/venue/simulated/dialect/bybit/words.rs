@@ -3,27 +3,21 @@
 use serde_json::Value;
 
 use super::Recorded;
-use crate::venue::simulated::dialect::in_band::{
-    InBand, InBandWords, ToldBook, levels, price, qty,
-};
+use crate::venue::simulated::dialect::in_band::{InBandWords, ToldBook, kind, levels, price, qty};
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
-use crate::venue::simulated::exchange::{Feed, Kline, SimulatedSymbol, StreamKey, Top, TradeTick};
+use crate::venue::simulated::exchange::{Feed, Kline, SimulatedSymbol, Top, TradeTick};
 use crate::venue::simulated::moment::Moment;
-use crate::venue::simulated::server::Session;
 
 /// The dialect.
-pub static DIALECT: DialectKind = DialectKind {
-    name: "bybit",
-    stream_path: "/v5/public/spot",
-    api_path: None,
-    new: |options| Box::new(InBand::<Bybit>::new(options)),
-};
+pub static DIALECT: DialectKind = kind::<Bybit>();
 
 /// The words.
 struct Bybit;
 
 impl InBandWords for Bybit {
+    const NAME: &'static str = "bybit";
     const PATH: &'static str = "/v5/public/spot";
+    const RECORDED: &'static dyn RecordedDialect = &Recorded;
     const DEPTH: usize = 200;
     const MESSAGES_PER_S: u32 = 10;
 
@@ -73,14 +67,6 @@ impl InBandWords for Bybit {
         out.push_str(&format!(
             r#"{{"topic":"orderbook.200.{name}","ts":{ms},"type":"{kind}","data":{{"s":"{name}","b":[{bids}],"a":[{asks}],"u":{number},"seq":{id}}},"cts":{ms}}}"#
         ));
-    }
-
-    fn answer(
-        session: &mut Session,
-        text: &str,
-        resolve: &dyn Fn(&str) -> Option<StreamKey>,
-    ) -> Option<String> {
-        Recorded.answer(session, text, resolve)
     }
 
     fn refusal(request: &Value) -> String {

@@ -4,11 +4,11 @@ mod words;
 
 use serde_json::{Value, json};
 
-use super::in_band::{market_opening, note_streams};
+use super::in_band::note_streams;
 use super::{RecordedDialect, RecordedFrame, RecordedLine};
 use crate::venue::simulated::exchange::StreamKey;
 use crate::venue::simulated::frame_kind::FrameKind;
-use crate::venue::simulated::server::{Opening, Request, Session};
+use crate::venue::simulated::server::Session;
 
 pub use words::DIALECT;
 
@@ -85,11 +85,6 @@ impl RecordedDialect for Recorded {
     fn number(&self, line: &str) -> Option<u64> {
         let (_, behind) = line.split_once(NUMBER)?;
         behind.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
-    }
-
-    fn open(&self, request: &Request) -> Option<Opening> {
-        let opening = Opening { numbered_by: Some(NUMBER), ..market_opening() };
-        (request.path == self.stream_path()).then_some(opening)
     }
 
     fn answer(

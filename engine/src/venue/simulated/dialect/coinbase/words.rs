@@ -4,20 +4,14 @@ use serde_json::Value;
 
 use super::{NUMBER, Recorded};
 use crate::venue::simulated::dialect::in_band::{
-    Change, InBand, InBandWords, ToldBook, date, price, qty,
+    Change, InBandWords, ToldBook, date, kind, price, qty,
 };
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
-use crate::venue::simulated::exchange::{Feed, Kline, SimulatedSymbol, StreamKey, Top, TradeTick};
+use crate::venue::simulated::exchange::{Feed, SimulatedSymbol, Top, TradeTick};
 use crate::venue::simulated::moment::Moment;
-use crate::venue::simulated::server::Session;
 
 /// The dialect.
-pub static DIALECT: DialectKind = DialectKind {
-    name: "coinbase",
-    stream_path: "/",
-    api_path: None,
-    new: |options| Box::new(InBand::<Coinbase>::new(options)),
-};
+pub static DIALECT: DialectKind = kind::<Coinbase>();
 
 /// The words.
 struct Coinbase;
@@ -31,10 +25,11 @@ fn frame(out: &mut String, channel: &str, event: &str, now: Moment) {
 }
 
 impl InBandWords for Coinbase {
+    const NAME: &'static str = "coinbase";
     const PATH: &'static str = "/";
+    const RECORDED: &'static dyn RecordedDialect = &Recorded;
     const DEPTH: usize = usize::MAX;
     const MESSAGES_PER_S: u32 = 8;
-    const NUMBERED_BY: Option<&'static str> = Some(NUMBER);
 
     /// Its bars are of five minutes, which the exchange does not make.
     fn stream(feed: Feed, symbol: &str) -> Option<String> {
@@ -68,8 +63,6 @@ impl InBandWords for Coinbase {
         frame(out, "ticker", &event, now);
     }
 
-    fn bar(_out: &mut String, _symbol: &SimulatedSymbol, _bar: &Kline, _now: Moment) {}
-
     fn book(out: &mut String, symbol: &SimulatedSymbol, told: &ToldBook<'_>, now: Moment) {
         let (name, time) = (&symbol.name, date(now.epoch_ms));
         let level = |side: &str, (at, of): &Change| {
@@ -85,14 +78,6 @@ impl InBandWords for Coinbase {
         let levels = levels.join(",");
         let event = format!(r#"{{"type":"{kind}","product_id":"{name}","updates":[{levels}]}}"#);
         frame(out, "l2_data", &event, now);
-    }
-
-    fn answer(
-        session: &mut Session,
-        text: &str,
-        resolve: &dyn Fn(&str) -> Option<StreamKey>,
-    ) -> Option<String> {
-        Recorded.answer(session, text, resolve)
     }
 
     fn refusal(_request: &Value) -> String {

@@ -4,11 +4,11 @@ mod words;
 
 use serde_json::Value;
 
-use super::in_band::{market_opening, note_streams};
+use super::in_band::note_streams;
 use super::{RecordedDialect, RecordedFrame, RecordedLine};
 use crate::venue::simulated::exchange::StreamKey;
 use crate::venue::simulated::frame_kind::FrameKind;
-use crate::venue::simulated::server::{Opening, Request, Session};
+use crate::venue::simulated::server::Session;
 
 pub use words::DIALECT;
 
@@ -64,10 +64,6 @@ impl RecordedDialect for Recorded {
         };
         data.contains("\"book\"").then_some(())?;
         Some((decimals("\"price\":")?, decimals("\"qty\":")?))
-    }
-
-    fn open(&self, request: &Request) -> Option<Opening> {
-        (request.path == self.stream_path()).then(market_opening)
     }
 
     /// One text for all symbols of a request, where the venue has one each.

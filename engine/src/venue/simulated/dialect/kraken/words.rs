@@ -5,19 +5,13 @@ use serde_json::Value;
 
 use super::Recorded;
 use crate::event::format_scaled;
-use crate::venue::simulated::dialect::in_band::{Change, InBand, InBandWords, ToldBook, date};
+use crate::venue::simulated::dialect::in_band::{Change, InBandWords, ToldBook, date, kind};
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
-use crate::venue::simulated::exchange::{Feed, Kline, SimulatedSymbol, StreamKey, Top, TradeTick};
+use crate::venue::simulated::exchange::{Feed, Kline, SimulatedSymbol, Top, TradeTick};
 use crate::venue::simulated::moment::Moment;
-use crate::venue::simulated::server::Session;
 
 /// The dialect.
-pub static DIALECT: DialectKind = DialectKind {
-    name: "kraken",
-    stream_path: "/v2",
-    api_path: None,
-    new: |options| Box::new(InBand::<Kraken>::new(options)),
-};
+pub static DIALECT: DialectKind = kind::<Kraken>();
 
 /// The words.
 struct Kraken;
@@ -49,7 +43,9 @@ fn checksum(symbol: &SimulatedSymbol, (bids, asks): (&[Change], &[Change])) -> u
 }
 
 impl InBandWords for Kraken {
+    const NAME: &'static str = "kraken";
     const PATH: &'static str = "/v2";
+    const RECORDED: &'static dyn RecordedDialect = &Recorded;
     const DEPTH: usize = 25;
     const MESSAGES_PER_S: u32 = 10;
 
@@ -101,14 +97,6 @@ impl InBandWords for Kraken {
         out.push_str(&format!(
             r#"{{"channel":"book","type":"{kind}","data":[{{"symbol":"{name}","bids":[{bids}],"asks":[{asks}],"checksum":{sum},"timestamp":"{time}"}}]}}"#
         ));
-    }
-
-    fn answer(
-        session: &mut Session,
-        text: &str,
-        resolve: &dyn Fn(&str) -> Option<StreamKey>,
-    ) -> Option<String> {
-        Recorded.answer(session, text, resolve)
     }
 
     fn refusal(request: &Value) -> String {

@@ -4,11 +4,11 @@ mod words;
 
 use serde_json::Value;
 
-use super::in_band::{market_opening, note_streams};
+use super::in_band::note_streams;
 use super::{RecordedDialect, RecordedFrame, RecordedLine};
 use crate::venue::simulated::exchange::StreamKey;
 use crate::venue::simulated::frame_kind::FrameKind;
-use crate::venue::simulated::server::{Opening, Request, Session};
+use crate::venue::simulated::server::Session;
 
 pub use words::DIALECT;
 
@@ -63,10 +63,6 @@ impl RecordedDialect for Recorded {
         let value: Value = serde_json::from_str(line).ok()?;
         let ms: i64 = value["data"][0]["ts"].as_str()?.parse().ok()?;
         ms.checked_mul(NS_PER_MS)
-    }
-
-    fn open(&self, request: &Request) -> Option<Opening> {
-        (request.path == self.stream_path()).then(market_opening)
     }
 
     /// One text for all topics of a request, where the venue has one each.

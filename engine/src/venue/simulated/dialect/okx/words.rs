@@ -4,20 +4,14 @@ use serde_json::Value;
 
 use super::Recorded;
 use crate::venue::simulated::dialect::in_band::{
-    Change, InBand, InBandWords, ToldBook, levels, price, qty,
+    Change, InBandWords, ToldBook, kind, levels, price, qty,
 };
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
-use crate::venue::simulated::exchange::{Feed, Kline, SimulatedSymbol, StreamKey, Top, TradeTick};
+use crate::venue::simulated::exchange::{Feed, SimulatedSymbol, Top, TradeTick};
 use crate::venue::simulated::moment::Moment;
-use crate::venue::simulated::server::Session;
 
 /// The dialect.
-pub static DIALECT: DialectKind = DialectKind {
-    name: "okx",
-    stream_path: "/ws/v5/public",
-    api_path: None,
-    new: |options| Box::new(InBand::<Okx>::new(options)),
-};
+pub static DIALECT: DialectKind = kind::<Okx>();
 
 /// The words.
 struct Okx;
@@ -36,7 +30,9 @@ fn checksum(symbol: &SimulatedSymbol, (bids, asks): (&[Change], &[Change])) -> i
 }
 
 impl InBandWords for Okx {
+    const NAME: &'static str = "okx";
     const PATH: &'static str = "/ws/v5/public";
+    const RECORDED: &'static dyn RecordedDialect = &Recorded;
     const DEPTH: usize = 400;
     const MESSAGES_PER_S: u32 = 3;
 
@@ -67,8 +63,6 @@ impl InBandWords for Okx {
         ));
     }
 
-    fn bar(_out: &mut String, _symbol: &SimulatedSymbol, _bar: &Kline, _now: Moment) {}
-
     fn book(out: &mut String, symbol: &SimulatedSymbol, told: &ToldBook<'_>, now: Moment) {
         let (name, ms, id) = (&symbol.name, now.epoch_ms, told.update_id);
         let (bids, asks) = (levels(symbol, told.bids, MORE), levels(symbol, told.asks, MORE));
@@ -80,14 +74,6 @@ impl InBandWords for Okx {
         out.push_str(&format!(
             r#"{{"arg":{{"channel":"books","instId":"{name}"}},"action":"{action}","data":[{{"asks":[{asks}],"bids":[{bids}],"ts":"{ms}","checksum":{sum},"seqId":{id},"prevSeqId":{previous}}}]}}"#
         ));
-    }
-
-    fn answer(
-        session: &mut Session,
-        text: &str,
-        resolve: &dyn Fn(&str) -> Option<StreamKey>,
-    ) -> Option<String> {
-        Recorded.answer(session, text, resolve)
     }
 
     fn refusal(request: &Value) -> String {
