@@ -92,6 +92,7 @@ pub(super) fn configured(
         Some(url) => {
             let endpoint = parse("api_url", url, Scheme::Ws, ws)?;
             let orders = orders_of(config, number, kind)?;
+            need_rest(config, number, &orders, rest.is_some())?;
             Some((endpoint, keyed_orders(orders, venue, &world.files)?))
         }
         None => None,
@@ -122,6 +123,21 @@ pub(super) fn configured(
         streams: venue.streams.clone(),
         streams_per_connection_max: venue.streams_per_connection_max,
     })
+}
+
+/// Refuses orders at a venue that is asked about them over REST, and has no address for that.
+fn need_rest(
+    config: &Config,
+    number: usize,
+    orders: &OrderKind,
+    has_rest: bool,
+) -> Result<(), LaunchError> {
+    if has_rest || !orders.needs_rest {
+        return Ok(());
+    }
+    let problem = "missing: this kind of venue is asked about orders over REST";
+    let key = format!("venue[{number}].rest_url");
+    Err(config.error_at(&key, problem, "https://HOST[:PORT][/PATH]").into())
 }
 
 /// Levels a side of its books.
@@ -200,6 +216,11 @@ pub(super) fn guard_session(
     let trust = trust_of(config, number, venue, &world.files)?;
     let kind = kind_of(config, number, venue)?;
     let orders = orders_of(config, number, kind)?;
+    if orders.needs_rest {
+        let problem = format!("no guard can cancel all at a venue of kind {:?} yet", kind.name);
+        let key = format!("venue[{number}].kind");
+        return Err(config.error_at(&key, &problem, "a kind whose guard can").into());
+    }
     let url = venue.api_url.as_deref().unwrap_or_default();
     let endpoint = Endpoint::parse(url, Scheme::Ws, &world.net, Some(&trust)).map_err(|error| {
         let allowed = "wss://HOST[:PORT]/PATH, or ws://HOST:PORT/PATH";

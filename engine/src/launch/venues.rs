@@ -31,7 +31,9 @@ use crate::venue::registry::{KeyedOrders, VenueKind};
 use crate::venue::simulated::{
     DialectKind, FaultPlan, LimitRules, SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions,
 };
-use crate::venue::transport::{Endpoint, EndpointError, Scheme, SessionLimits, SessionOptions};
+use crate::venue::transport::{
+    Endpoint, EndpointError, RestOptions, Scheme, SessionLimits, SessionOptions,
+};
 use crate::venue::{IntakeStats, LaneOutlet, SymbolMap, VenueClock, VenueSwitch};
 use crate::world::Spawn;
 
@@ -39,6 +41,10 @@ use crate::world::Spawn;
 pub(super) const EMBEDDED_API_KEY: &str = "pitlane";
 /// New orders that an embedded venue takes in a day: as many as the real one.
 const EMBEDDED_ORDERS_PER_DAY: u32 = 200_000;
+/// Sockets to REST of order sessions have numbers of their own in their core's poller.
+const ORDERS_REST_TOKENS: usize = 1 << 21;
+/// The longest answer to an order session: a list of all instruments.
+const ORDERS_REST_BYTES_MAX: usize = 16 << 20;
 /// Levels of a buffered diff for which there is memory: recorded ones have 20 on both sides, on
 /// average.
 const LEVELS_PER_DIFF: usize = 32;
@@ -205,7 +211,16 @@ impl Assembly<'_> {
                     None => (&symbols, &setup.governor, &setup.clock),
                 };
                 let session = self.session_options(2 * number + 1, endpoint, governor);
+                let rest = setup.rest.clone().filter(|_| keyed.needs_rest);
+                let rest = rest.map(|endpoint| RestOptions {
+                    endpoint,
+                    net: self.world.net.clone(),
+                    token: ORDERS_REST_TOKENS + number,
+                    timeout_ns: self.config.session.rest_ms * 1_000_000,
+                    body_bytes_max: ORDERS_REST_BYTES_MAX,
+                });
                 let options = OrderOptions {
+                    rest,
                     venue: name.clone(),
                     venue_id: VenueId(number as u16),
                     session,

@@ -68,7 +68,7 @@ impl ToldOrders {
 }
 
 /// Everything in which what was told differs from the ledger; one line each. The orders are those
-/// of one run of ours, by the names that it gives them: `<run>-<consumer>-<number>`.
+/// of one run of ours, by the names that it gives them: `p<run>-<consumer>-<number>`.
 #[must_use]
 pub fn disagreements(
     told: &ToldOrders,
@@ -167,7 +167,8 @@ fn balances(ledger: &Ledger, symbols: &[SimulatedSymbol], found: &mut Vec<String
 
 /// Consumer and number of an order of ours; `None` for a stranger's.
 fn key_of(name: &str) -> Option<Key> {
-    let mut parts = name.strip_prefix('p')?.split('-');
+    // What stands between the parts is the venue's.
+    let mut parts = name.strip_prefix('p')?.split(|c: char| !c.is_ascii_digit());
     let (_run, consumer, id) = (parts.next()?, parts.next()?, parts.next()?);
     Some((consumer.parse().ok()?, id.parse().ok()?)).filter(|_| parts.next().is_none())
 }

@@ -17,7 +17,7 @@ use super::market::{
     Conformance, Connection, Fit, MarketAgent, MarketOptions, MarketWiring, Recorded,
     SnapshotAgent, SnapshotClient, SnapshotOptions, Stream, StreamPort,
 };
-use super::okx::OkxMarket;
+use super::okx::{OkxMarket, OkxOrders};
 use super::orders::{Guard, GuardOptions, GuardSession, OrderAgent, OrderOptions, OrderWiring};
 use super::protocol::{
     KeyError, Keys, MarketProtocol, OrderDecoder, OrderProtocol, Signer, VenueLimits,
@@ -83,12 +83,16 @@ pub(crate) struct OrderKind {
     pub(crate) with_drawn_key: fn(&str, &mut SplitMix64) -> Result<KeyedOrders, KeyError>,
     /// With the keys that a configuration names, and nothing but a cancel of all.
     pub(crate) guard_with_keys: MakeGuard,
+    /// It needs the venue's REST interface, too.
+    pub(crate) needs_rest: bool,
     reader: MakeReader,
     types: OrderTypes,
 }
 
 /// An order session that has its keys and lacks its ends.
 pub(crate) struct KeyedOrders {
+    /// See [`OrderKind::needs_rest`].
+    pub(crate) needs_rest: bool,
     /// See [`Signer::verifying_key`].
     pub(crate) verifying_key: Vec<u8>,
     make: Box<MakeOrderAgent>,
@@ -122,7 +126,7 @@ static KINDS: &[VenueKind] = &[
     of::<BybitMarket>("bybit", &bybit::Recorded).with_dialect(&bybit::DIALECT),
     of::<CoinbaseMarket>("coinbase", &coinbase::Recorded).with_dialect(&coinbase::DIALECT),
     of::<KrakenMarket>("kraken", &kraken::Recorded).with_dialect(&kraken::DIALECT),
-    of::<OkxMarket>("okx", &okx::Recorded).with_dialect(&okx::DIALECT),
+    of::<OkxMarket>("okx", &okx::Recorded).with_dialect(&okx::DIALECT).with_orders::<OkxOrders>(),
 ];
 
 const fn of<P: MarketProtocol>(
@@ -174,7 +178,8 @@ impl KeyedOrders {
             let decoder = P::Decoder::new(options.symbols.clone(), frame_bytes_max);
             Box::new(OrderAgent::new(P::new(signer, decoder), options, wiring))
         };
-        KeyedOrders { verifying_key, make: Box::new(make) }
+        let needs_rest = P::ASKS_OVER_REST || P::LOGON_OVER_REST.is_some();
+        KeyedOrders { needs_rest, verifying_key, make: Box::new(make) }
     }
 
     /// The session's agent.
@@ -204,6 +209,7 @@ impl VenueKind {
                 let signer = P::Signer::read(keys)?;
                 Ok(Box::new(Guard::<P>::new(signer, options)))
             },
+            needs_rest: P::ASKS_OVER_REST || P::LOGON_OVER_REST.is_some(),
             reader: order_reader::<P::Decoder>,
             types: P::ORDER_TYPES,
         };

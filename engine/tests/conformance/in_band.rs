@@ -212,7 +212,7 @@ impl Venue {
         let weak = Arc::downgrade(&answers);
         let server = RawServer::start(move |_, peer| {
             peer.shake_hands()?;
-            let mut reader = Peer { stream: peer.stream.try_clone()? };
+            let mut reader = Peer::new(peer.stream.try_clone()?);
             let (hears, answers) = (Arc::clone(&hears), weak.clone());
             std::thread::spawn(move || {
                 while let Ok(request) = reader.read_text() {

@@ -207,7 +207,7 @@ pub fn a_shutdown_notice_is_followed_by_a_new_connection_at_once<V: Market>() {
         peer.send(&text(&V::shutdown()))?;
         // It stays beside the next one.
         let stream = peer.stream.try_clone()?;
-        std::thread::spawn(move || Peer { stream }.wait_for_end());
+        std::thread::spawn(move || Peer::new(stream).wait_for_end());
         Ok(())
     });
     let mut feed = Feed::<V::Protocol>::new(server.address, server.address, &no_books());

@@ -10,6 +10,7 @@ use pitlane_engine::order::OrderAction;
 use pitlane_engine::runtime::Phase;
 use pitlane_engine::safety::HaltReason;
 use pitlane_engine::venue::LetterReason;
+use pitlane_engine::venue::protocol::OrderProtocol;
 use pitlane_engine::venue::simulated::{Fault, FaultName, FaultPlan, SimulatedVenue, Trigger};
 
 use crate::harness::MS;
@@ -19,14 +20,13 @@ use crate::scripted::Asks;
 use crate::subject::Orders;
 use crate::trader::{QTY, Trader, TraderOptions, fills, reports, venue};
 
-/// What the trader's first order is called at the venue.
-const NAME: &str = "p1-0-1";
-
 /// A trader behind a line that can be cut.
 fn behind_a_proxy<V: Orders>() -> (SimulatedVenue, Proxy, Trader<V>) {
     let venue = venue::<V>(|_| {});
     let proxy = Proxy::start(venue.address());
-    let mut trader = Trader::<V>::new(proxy.address, &TraderOptions::default());
+    // What is asked over REST goes another way.
+    let options = TraderOptions { rest: Some(venue.address()), ..TraderOptions::default() };
+    let mut trader = Trader::<V>::new(proxy.address, &options);
     trader.drive_to_ready();
     (venue, proxy, trader)
 }
@@ -167,12 +167,12 @@ pub fn no_order_leaves_before_those_in_doubt_were_asked_for_and_one_that_fails_h
             return Ok(());
         }
         may_answer.recv().expect("the test lives");
-        peer.send(&text(&V::refused(&request, V::CODES.delisted)))?;
+        peer.reply(&request, &V::refused(&request, V::CODES.delisted))?;
         loop {
             log.lock().unwrap().push(peer.read_text()?);
         }
     });
-    let mut trader = Trader::<V>::new(server.address, &TraderOptions::default());
+    let mut trader = Trader::<V>::new(server.address, &server.options());
     trader.drive_to_ready();
     trader.submit_resting(1);
     trader.drive("the query", |_, _| asked.lock().unwrap().len() == 2);
@@ -184,7 +184,7 @@ pub fn no_order_leaves_before_those_in_doubt_were_asked_for_and_one_that_fails_h
     trader.drive_to_ready();
     trader.submit_resting(3);
     trader.drive("the new order", |_, _| {
-        asked.lock().unwrap().iter().any(|text| text.contains("p1-0-3"))
+        asked.lock().unwrap().iter().any(|text| text.contains(&V::name(3)))
     });
     let told = trader.reports(1);
     assert_eq!((told.len(), told[0].exec_type()), (1, Some(ExecType::Unknown)), "{told:?}");
@@ -200,18 +200,18 @@ pub fn a_report_that_can_not_be_read_makes_the_order_a_question<V: Orders>() {
         V::log_on(peer)?;
         let place = peer.read_text()?;
         peer.send(&text(&V::acknowledged(&place)))?;
-        peer.send(&text(&V::report(NAME, 10, ExecType::New, OrderStatus::New, ("0", "0"))))?;
+        peer.send(&text(&V::report(&V::name(1), 10, ExecType::New, OrderStatus::New, ("0", "0"))))?;
         let all = ("0.01000", "0.01000");
-        let fill = V::report(NAME, 11, ExecType::Trade, OrderStatus::Filled, all);
+        let fill = V::report(&V::name(1), 11, ExecType::Trade, OrderStatus::Filled, all);
         peer.send(&text(&fill[..fill.len() - 9]))?;
         let query = peer.read_text()?;
-        peer.send(&text(&V::stands(&query, NAME, OrderStatus::Filled, "0.01000")))?;
+        peer.reply(&query, &V::stands(&query, &V::name(1), OrderStatus::Filled, "0.01000"))?;
         // The repeat of what the query has revealed.
         peer.send(&text(&fill))?;
         *log.lock().unwrap() = vec![place, query];
         peer.wait_for_end()
     });
-    let mut trader = Trader::<V>::new(server.address, &TraderOptions::default());
+    let mut trader = Trader::<V>::new(server.address, &server.options());
     trader.drive_to_ready();
     trader.submit_resting(1);
     let is_corrected = |r: &ExecReport| r.exec_type() == Some(ExecType::Corrected);
@@ -237,23 +237,30 @@ pub fn reports_out_of_order_never_bring_an_order_back<V: Orders>() {
         peer.read_text()?;
         use {ExecType as Exec, OrderStatus as Status};
         let told = [
-            V::report(NAME, 10, Exec::New, Status::New, ("0", "0")),
-            V::report(NAME, 12, Exec::Trade, Status::Filled, ("0.00600", "0.01000")),
-            V::report(NAME, 11, Exec::Trade, Status::PartiallyFilled, ("0.00400", "0.00400")),
-            V::report(NAME, 12, Exec::Trade, Status::Filled, ("0.00600", "0.01000")),
-            V::report(NAME, 13, Exec::Canceled, Status::Canceled, ("0", "0.01000")),
-            V::report("p1-0-9", 14, Exec::New, Status::New, ("0", "0")),
-            V::report(NAME, 15, Exec::Trade, Status::Filled, ("0.02000", "0.02000")),
+            V::report(&V::name(1), 10, Exec::New, Status::New, ("0", "0")),
+            V::report(&V::name(1), 12, Exec::Trade, Status::Filled, ("0.00600", "0.01000")),
+            V::report(
+                &V::name(1),
+                11,
+                Exec::Trade,
+                Status::PartiallyFilled,
+                ("0.00400", "0.00400"),
+            ),
+            V::report(&V::name(1), 12, Exec::Trade, Status::Filled, ("0.00600", "0.01000")),
+            V::report(&V::name(1), 13, Exec::Canceled, Status::Canceled, ("0", "0.01000")),
+            V::report(&V::name(9), 14, Exec::New, Status::New, ("0", "0")),
+            V::report(&V::name(1), 15, Exec::Trade, Status::Filled, ("0.02000", "0.02000")),
         ];
         for text_of in told {
             peer.send(&text(&text_of))?;
         }
         peer.wait_for_end()
     });
-    let mut trader = Trader::<V>::new(server.address, &TraderOptions::default());
+    let mut trader = Trader::<V>::new(server.address, &server.options());
     trader.drive_to_ready();
     trader.submit_resting(1);
-    trader.drive("all frames", |_, counters| counters.frames == 2 + 7);
+    let frames = V::Entry::LOGON.len() as u64 + 7;
+    trader.drive("all frames", |_, counters| counters.frames == frames);
     let filled = fills(&trader.reports(1));
     let quantities: Vec<i64> = filled.iter().map(|fill| fill.last_qty).collect();
     assert_eq!(quantities, [400, 600], "the lost one is told with the next, and counts once");
@@ -284,10 +291,10 @@ pub fn a_request_without_an_answer_makes_the_order_a_question<V: Orders>() {
         assert_eq!(V::asks(&place), Asks::ToPlace);
         let query = peer.read_text()?;
         assert_eq!(V::asks(&query), Asks::HowItStands, "never the order again: {query}");
-        peer.send(&text(&V::stands(&query, NAME, OrderStatus::New, "0.00000")))?;
+        peer.reply(&query, &V::stands(&query, &V::name(1), OrderStatus::New, "0.00000"))?;
         peer.wait_for_end()
     });
-    let options = TraderOptions { answer_ms: 200, ..TraderOptions::default() };
+    let options = TraderOptions { answer_ms: 200, ..server.options() };
     let mut trader = Trader::<V>::new(server.address, &options);
     trader.drive_to_ready();
     trader.submit_resting(1);

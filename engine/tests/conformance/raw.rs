@@ -2,17 +2,22 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tungstenite::handshake::derive_accept_key;
 
-use crate::harness::PATIENCE;
+use crate::harness::{PATIENCE, Patience};
+use crate::trader::TraderOptions;
 
-/// A server that runs a script for each connection, one connection at a time.
+/// A server that runs a script for each connection, one connection at a time. What it is asked over
+/// REST comes to the script that runs.
 pub struct RawServer {
     pub address: SocketAddr,
+    rest: RestServer,
     accepted: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -28,6 +33,8 @@ impl RawServer {
         let address = listener.local_addr().expect("an address");
         let (accepted, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let (counter, stopped) = (Arc::clone(&accepted), Arc::clone(&stop));
+        let (rest, asked) = RestServer::start();
+        let asked = Arc::new(Mutex::new(asked));
         let run = move || {
             for stream in listener.incoming() {
                 if stopped.load(Ordering::Acquire) {
@@ -37,11 +44,17 @@ impl RawServer {
                 stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
                 stream.set_nodelay(true).expect("no delay");
                 let number = counter.fetch_add(1, Ordering::AcqRel);
-                let _ended = script(number, &mut Peer { stream });
+                let asked = Some(Arc::clone(&asked));
+                let _ended = script(number, &mut Peer { stream, asked, answers: None });
             }
         };
         let thread = std::thread::spawn(run);
-        RawServer { address, accepted, stop, thread: Some(thread) }
+        RawServer { address, rest, accepted, stop, thread: Some(thread) }
+    }
+
+    /// Of a trader at this server.
+    pub fn options(&self) -> TraderOptions {
+        TraderOptions { rest: Some(self.rest.address), ..TraderOptions::default() }
     }
 
     /// Connections accepted so far.
@@ -64,18 +77,117 @@ impl Drop for RawServer {
 /// One accepted connection.
 pub struct Peer {
     pub stream: TcpStream,
+    /// `None`: nobody asks it over REST.
+    asked: Option<Arc<Mutex<Receiver<Asked>>>>,
+    /// Where the last question over REST is answered.
+    answers: Option<TcpStream>,
+}
+
+/// A question over REST: its first line, and where it is answered.
+type Asked = (String, TcpStream);
+
+/// What a script is asked over REST.
+struct RestServer {
+    address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl RestServer {
+    fn start() -> (RestServer, Receiver<Asked>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (asks, asked) = channel();
+        let stop = Arc::<AtomicBool>::default();
+        let stopped = Arc::clone(&stop);
+        let run = move || {
+            for stream in listener.incoming() {
+                if stopped.load(Ordering::Acquire) {
+                    return;
+                }
+                let (mut stream, asks) = (stream.expect("a connection"), asks.clone());
+                // Ends with the connection, which the trader closes at the latest.
+                std::thread::spawn(move || {
+                    while let Ok(head) = read_head(&mut stream) {
+                        let line = head.lines().next().unwrap_or_default().to_owned();
+                        let answers = stream.try_clone().expect("a handle");
+                        if asks.send((line, answers)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        };
+        let thread = Some(std::thread::spawn(run));
+        (RestServer { address, stop, thread }, asked)
+    }
+}
+
+impl Drop for RestServer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        let _wakes_the_accept = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+/// The head of an HTTP request.
+fn read_head(stream: &mut TcpStream) -> io::Result<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    Ok(String::from_utf8(head).expect("a head is text"))
 }
 
 impl Peer {
+    /// One that nobody asks over REST.
+    pub fn new(stream: TcpStream) -> Peer {
+        Peer { stream, asked: None, answers: None }
+    }
+
     /// The head of an HTTP request.
     pub fn read_head(&mut self) -> io::Result<String> {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            self.stream.read_exact(&mut byte)?;
-            head.push(byte[0]);
+        read_head(&mut self.stream)
+    }
+
+    /// Answers a request that [`Peer::read_text`] gave, the way it came.
+    pub fn reply(&mut self, request: &str, answer: &str) -> io::Result<()> {
+        match self.answers.as_mut().filter(|_| request.starts_with("GET ")) {
+            Some(stream) => {
+                let length = answer.len();
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+                stream.write_all((head + answer).as_bytes())
+            }
+            None => self.send(&text(answer)),
         }
-        Ok(String::from_utf8(head).expect("a head is text"))
+    }
+
+    /// The next question over REST, if there is one before the connection has something to read.
+    fn asked_over_rest(&mut self) -> io::Result<Option<String>> {
+        let Some(rest) = &self.asked else { return Ok(None) };
+        let patience = Patience::new();
+        self.stream.set_read_timeout(Some(Duration::from_millis(5)))?;
+        let asked = loop {
+            if let Ok(asked) = rest.lock().expect("no panic").try_recv() {
+                break Some(asked);
+            }
+            match self.stream.peek(&mut [0]) {
+                Ok(_) => break None,
+                Err(_) if patience.is_over() => return Err(io::ErrorKind::TimedOut.into()),
+                Err(error) if is_not_yet(&error) => {}
+                Err(error) => return Err(error),
+            }
+        };
+        self.stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(asked.map(|(line, stream)| {
+            self.answers = Some(stream);
+            line
+        }))
     }
 
     /// The answer that agrees to the handshake in `head`.
@@ -109,9 +221,13 @@ impl Peer {
         self.stream.write_all(bytes)
     }
 
-    /// The next text of the client; control frames are passed over.
+    /// The next text of the client, or the first line of what it asks over REST; control frames
+    /// and keep-alives are passed over.
     pub fn read_text(&mut self) -> io::Result<String> {
         loop {
+            if let Some(line) = self.asked_over_rest()? {
+                return Ok(line);
+            }
             let mut head = [0; 2];
             self.stream.read_exact(&mut head)?;
             assert_ne!(head[1] & 0x80, 0, "a client masks");
@@ -129,6 +245,7 @@ impl Peer {
             self.stream.read_exact(&mut payload)?;
             payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
             match head[0] & 0x0F {
+                1 if self.asked.is_some() && payload == b"ping" => {}
                 1 => return Ok(String::from_utf8(payload).expect("text")),
                 8 => return Err(io::ErrorKind::ConnectionAborted.into()),
                 _ => {}
@@ -147,6 +264,10 @@ impl Peer {
         rustix::net::sockopt::set_socket_linger(&self.stream, Some(std::time::Duration::ZERO))
             .expect("linger is set");
     }
+}
+
+fn is_not_yet(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 /// An unmasked text frame.

@@ -6,7 +6,7 @@ use pitlane_engine::event::{ExecType, OrderStatus};
 
 use crate::harness::wall_ms;
 use crate::raw::{Peer, text};
-use crate::subject::BinanceSpot;
+use crate::subject::{BinanceSpot, Okx};
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,4 +127,78 @@ pub fn execution(
     format!(
         r#"{{"subscriptionId":0,"event":{{"e":"executionReport","E":{now_ms},"s":"BTCUSDT","c":"{name}","S":"BUY","o":"LIMIT","f":"GTC","q":"0.01000","p":"30000.00","P":"0.00","F":"0.00","g":-1,"C":"","x":"{exec}","X":"{status}","r":"NONE","i":77,"l":"{last}","z":"{filled}","L":"30000.00","n":"0","N":null,"T":{now_ms},"t":{trade},"I":{id},"w":true,"m":false,"O":{now_ms},"Z":"0","Y":"0","Q":"0"}}}}"#
     )
+}
+
+impl Scripted for Okx {
+    fn log_on(peer: &mut Peer) -> io::Result<()> {
+        peer.shake_hands()?;
+        let asked = peer.read_text()?;
+        peer.reply(&asked, r#"{"code":"0","data":[{"instId":"BTCUSDT","instIdCode":1000}]}"#)?;
+        peer.read_text()?;
+        peer.send(&text(r#"{"event":"login","code":"0","msg":""}"#))?;
+        for _ in 0..2 {
+            let id = &json_of(&peer.read_text()?)["id"];
+            peer.send(&text(&format!(r#"{{"event":"subscribe","id":{id}}}"#)))?;
+        }
+        Ok(())
+    }
+
+    fn asks(request: &str) -> Asks {
+        if request.contains(r#""op":"order""#) {
+            Asks::ToPlace
+        } else if request.contains("/api/v5/trade/order?") {
+            Asks::HowItStands
+        } else {
+            Asks::SomethingElse
+        }
+    }
+
+    fn acknowledged(request: &str) -> String {
+        let id = &json_of(request)["id"];
+        let result = r#"{"clOrdId":"","ordId":"77","sCode":"0","sMsg":""}"#;
+        format!(r#"{{"id":{id},"op":"order","data":[{result}],"code":"0","msg":""}}"#)
+    }
+
+    fn refused(_request: &str, code: i32) -> String {
+        format!(r#"{{"code":"{code}","msg":"A test.","data":[]}}"#)
+    }
+
+    fn stands(_request: &str, name: &str, status: OrderStatus, filled: &str) -> String {
+        let order = okx_order(name, status, filled, "");
+        format!(r#"{{"code":"0","msg":"","data":[{order}]}}"#)
+    }
+
+    fn report(
+        name: &str,
+        id: u64,
+        exec: ExecType,
+        status: OrderStatus,
+        (last, filled): (&str, &str),
+    ) -> String {
+        let fill = match exec {
+            ExecType::Trade => format!(
+                r#","tradeId":"{id}","fillPx":"30000","fillSz":"{last}","fillFee":"0","fillFeeCcy":"BTC","execType":"T""#
+            ),
+            _ => r#","tradeId":"","fillPx":"","fillSz":"0""#.to_owned(),
+        };
+        let order = okx_order(name, status, filled, &fill);
+        format!(r#"{{"arg":{{"channel":"orders","instType":"SPOT"}},"data":[{order}]}}"#)
+    }
+}
+
+fn okx_order(name: &str, status: OrderStatus, filled: &str, more: &str) -> String {
+    let state = match status {
+        OrderStatus::PartiallyFilled => "partially_filled",
+        OrderStatus::Filled => "filled",
+        OrderStatus::Canceled => "canceled",
+        _ => "live",
+    };
+    let now_ms = wall_ms();
+    format!(
+        r#"{{"instId":"BTCUSDT","ordId":"77","clOrdId":"{name}","px":"30000","sz":"0.01","side":"buy","state":"{state}","accFillSz":"{filled}","avgPx":"","uTime":"{now_ms}"{more}}}"#
+    )
+}
+
+fn json_of(request: &str) -> serde_json::Value {
+    serde_json::from_str(request).expect("requests are JSON")
 }

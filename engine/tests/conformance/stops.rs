@@ -88,7 +88,11 @@ pub fn a_stop_that_would_be_triggered_at_once_is_refused<V: Orders>() {
         submit(&mut trader, id, of);
         let refused = trader.drive_to(id, OrderStatus::Rejected);
         let told = (refused.reason(), refused.venue_code);
-        assert_eq!(told, (Some(RejectReason::Venue), V::CODES.would_take), "{of:?}");
+        assert_eq!(
+            told,
+            (Some(RejectReason::Venue), V::CODES.would_take.expect("it refuses")),
+            "{of:?}"
+        );
     }
     assert_eq!(venue.counters().report().orders_refused, 4);
     trader.assert_sound();

@@ -2,7 +2,8 @@
 
 use pitlane_engine::venue::binance::{BinanceOrders, Credentials, SpotMarket};
 use pitlane_engine::venue::binance_futures::FuturesMarket;
-use pitlane_engine::venue::protocol::{MarketProtocol, OrderProtocol, Signer};
+use pitlane_engine::venue::okx::{OkxMarket, OkxOrders};
+use pitlane_engine::venue::protocol::{MarketProtocol, OrderProtocol, SharedSecret, Signer};
 use pitlane_engine::venue::registry::VenueKind;
 use pitlane_engine::venue::simulated::DialectKind;
 use pitlane_engine::world::SplitMix64;
@@ -56,18 +57,31 @@ pub trait Orders: Market + Scripted {
     const API_KEY: &'static str = "test-key";
     /// The venue's codes.
     const CODES: Codes;
+    /// Its reports have names of their own, beside those of fills.
+    const NAMES_REPORTS: bool = true;
 
     /// The one account's key, the same each time.
     fn key() -> <Self::Entry as OrderProtocol>::Signer;
 
     /// Another one of the same name.
     fn other_key() -> <Self::Entry as OrderProtocol>::Signer;
+
+    /// What an order of the first consumer is called in a run.
+    fn name_in(run: u32, id: u64) -> String {
+        let mark = char::from(Self::Entry::NAME_MARK);
+        format!("p{run}{mark}0{mark}{id}")
+    }
+
+    /// The same in the run of most tests.
+    fn name(id: u64) -> String {
+        Self::name_in(1, id)
+    }
 }
 
 /// What a venue calls its refusals.
 pub struct Codes {
-    /// An order that may only rest would take.
-    pub would_take: i32,
+    /// An order that may only rest would take; `None`: it is accepted, and expires at once.
+    pub would_take: Option<i32>,
     /// Too many orders.
     pub too_many: i32,
     /// The signature of the logon is wrong.
@@ -84,7 +98,7 @@ pub struct BinanceSpot;
 impl Orders for BinanceSpot {
     type Entry = BinanceOrders;
     const CODES: Codes = Codes {
-        would_take: -2010,
+        would_take: Some(-2010),
         too_many: -1015,
         wrong_signature: -1022,
         no_such_order: -2013,
@@ -145,5 +159,50 @@ impl Market for BinanceFutures {
 
     fn snapshot(last_update: u64) -> String {
         BinanceSpot::snapshot(last_update)
+    }
+}
+
+/// OKX.
+pub struct Okx;
+
+impl Orders for Okx {
+    type Entry = OkxOrders;
+    const CODES: Codes = Codes {
+        would_take: None,
+        too_many: 50_061,
+        wrong_signature: 60_007,
+        no_such_order: 51_603,
+        delisted: 51_001,
+    };
+    const NAMES_REPORTS: bool = false;
+
+    fn key() -> SharedSecret<2> {
+        SharedSecret::drawn(Self::API_KEY, &mut SplitMix64::new(1)).expect("a key")
+    }
+
+    fn other_key() -> SharedSecret<2> {
+        SharedSecret::drawn(Self::API_KEY, &mut SplitMix64::new(2)).expect("a key")
+    }
+}
+
+impl Market for Okx {
+    type Protocol = OkxMarket;
+    const KIND: &'static str = "okx";
+
+    fn quote_at(update: u64, bid: &str, ask: &str) -> String {
+        format!(
+            r#"{{"arg":{{"channel":"bbo-tbt","instId":"BTCUSDT"}},"data":[{{"asks":[["{ask}","2","0","1"]],"bids":[["{bid}","1","0","1"]],"ts":"9","seqId":{update}}}]}}"#
+        )
+    }
+
+    fn diff(first: u64, last: u64, time_ms: u64) -> String {
+        let previous = first - 1;
+        format!(
+            r#"{{"arg":{{"channel":"books","instId":"BTCUSDT"}},"action":"update","data":[{{"asks":[],"bids":[["100.00","{last}","0","1"]],"ts":"{time_ms}","seqId":{last},"prevSeqId":{previous}}}]}}"#
+        )
+    }
+
+    fn snapshot(_last_update: u64) -> String {
+        unreachable!("books are told in the stream")
     }
 }

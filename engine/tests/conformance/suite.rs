@@ -82,13 +82,6 @@ macro_rules! orders {
                 reports_out_of_order_never_bring_an_order_back
                 a_request_without_an_answer_makes_the_order_a_question
             }
-            checks! { $venue, stops:
-                a_stop_waits_for_its_trigger_and_fills_without_a_limit
-                a_stop_with_a_limit_rests_at_it_once_it_is_triggered
-                a_stop_that_would_be_triggered_at_once_is_refused
-                stops_that_wait_are_asked_for_and_cancelled_like_any_order
-                a_stop_that_was_lost_with_the_connection_is_found_again
-            }
             checks! { $venue, bad_day:
                 what_is_told_of_a_bad_day_is_what_the_venues_ledger_says
             }
@@ -97,6 +90,21 @@ macro_rules! orders {
                 a_venue_that_does_not_answer_is_left_in_time_and_asked_when_it_is_back
                 a_venue_that_is_off_does_not_hold_up_the_stop
                 a_kill_cancels_every_order_where_a_stop_would_leave_them
+            }
+        }
+    };
+}
+
+/// All checks of stop orders, for a venue that implements `Orders` and has them.
+macro_rules! stops {
+    ($name:ident, $venue:ty) => {
+        mod $name {
+            checks! { $venue, stops:
+                a_stop_waits_for_its_trigger_and_fills_without_a_limit
+                a_stop_with_a_limit_rests_at_it_once_it_is_triggered
+                a_stop_that_would_be_triggered_at_once_is_refused
+                stops_that_wait_are_asked_for_and_cancelled_like_any_order
+                a_stop_that_was_lost_with_the_connection_is_found_again
             }
         }
     };

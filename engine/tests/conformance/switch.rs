@@ -72,7 +72,8 @@ pub fn orders_are_ended_before_their_venue_is_left_and_go_on_when_it_is_back<V: 
 pub fn a_venue_that_does_not_answer_is_left_in_time_and_asked_when_it_is_back<V: Orders>() {
     let venue = venue::<V>(|_| {});
     let proxy = Proxy::start(venue.address());
-    let options = TraderOptions { answer_ms: 200, ..TraderOptions::default() };
+    let rest = Some(venue.address());
+    let options = TraderOptions { answer_ms: 200, rest, ..TraderOptions::default() };
     let mut trader = Trader::<V>::new(proxy.address, &options);
     trader.drive_to_ready();
     trader.submit_resting(1);

@@ -17,7 +17,9 @@ use pitlane_engine::venue::governor::Governor;
 use pitlane_engine::venue::orders::{OrderAgent, OrderOptions, OrderWiring};
 use pitlane_engine::venue::protocol::{OrderDecoder, OrderProtocol, Signer};
 use pitlane_engine::venue::simulated::{SimulatedVenue, SimulatedVenueOptions};
-use pitlane_engine::venue::transport::{Endpoint, Scheme, SessionLimits, SessionOptions};
+use pitlane_engine::venue::transport::{
+    Endpoint, RestOptions, Scheme, SessionLimits, SessionOptions,
+};
 use pitlane_engine::venue::{IntakeStats, SessionState, VenueClock, VenueCounters, VenueSwitch};
 use pitlane_engine::world::Net;
 use pitlane_ring::{LaneOptions, Publisher, lane};
@@ -49,6 +51,8 @@ pub struct TraderOptions {
     pub answer_ms: u64,
     pub frame_bytes_max: usize,
     pub recovery: VenueRecovery,
+    /// Where it is asked over REST; `None`: where everything else is.
+    pub rest: Option<SocketAddr>,
 }
 
 impl Default for TraderOptions {
@@ -60,6 +64,7 @@ impl Default for TraderOptions {
             answer_ms: 3_000,
             frame_bytes_max: limits().frame_bytes_max,
             recovery: VenueRecovery::default(),
+            rest: None,
         }
     }
 }
@@ -98,7 +103,16 @@ impl<V: Orders> Trader<V> {
         let ready = Arc::new(AtomicBool::new(false));
         let decoder = <V::Entry as OrderProtocol>::Decoder::new(symbols(), options.frame_bytes_max);
         let protocol = V::Entry::new(key, decoder);
+        let rest = format!("http://{}", options.rest.unwrap_or(address));
         let order = OrderOptions {
+            rest: Some(RestOptions {
+                endpoint: Endpoint::parse(&rest, Scheme::Http, &Net::real(), None)
+                    .expect("a good URL"),
+                net: Net::real(),
+                token: 1,
+                timeout_ns: options.answer_ms * 1_000_000,
+                body_bytes_max: 1 << 20,
+            }),
             venue: options.name.into(),
             venue_id: VenueId(0),
             session: SessionOptions {
@@ -241,6 +255,17 @@ impl<V: Orders> Trader<V> {
             reports(seen, id).last().and_then(ExecReport::status) == Some(status)
         });
         *self.reports(id).last().expect("just seen")
+    }
+
+    /// Runs until an order that may only rest, and would take, is over; what the venue made of it.
+    pub fn drive_to_no_maker(&mut self, id: u64) -> ExecReport {
+        self.drive_to(
+            id,
+            match V::CODES.would_take {
+                Some(_) => OrderStatus::Rejected,
+                None => OrderStatus::Expired,
+            },
+        )
     }
 
     /// What holds of every run, whatever went wrong in it: frames are accounted for; per order

@@ -72,7 +72,7 @@ impl Evidence<'_> {
 
 /// Run, consumer and number, of a name of ours.
 fn parsed(name: &str) -> Option<(u32, (u16, u64))> {
-    let mut parts = name.strip_prefix('p')?.split('-');
+    let mut parts = name.strip_prefix('p')?.split(|c: char| !c.is_ascii_digit());
     let (run, consumer, id) = (parts.next()?, parts.next()?, parts.next()?);
     let key = (consumer.parse().ok()?, id.parse().ok()?);
     Some((run.parse().ok()?, key)).filter(|_| parts.next().is_none())

@@ -6,7 +6,7 @@ use std::path::Path;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
 use crate::text::hide;
-use crate::venue::protocol::{KeyError, Keys, Signer};
+use crate::venue::protocol::{KeyError, Keys, Signer, read_private};
 use crate::world::{Entropy, Files, SplitMix64};
 
 /// An API key and its Ed25519 key pair.
@@ -27,11 +27,7 @@ impl Credentials {
         path: &Path,
     ) -> Result<Credentials, KeyError> {
         let owned = || path.to_owned();
-        let unreadable = |source| KeyError::Unreadable { path: owned(), source };
-        let (text, mode) = files.read_text_and_mode(path).map_err(unreadable)?;
-        if mode & 0o077 != 0 {
-            return Err(KeyError::Open { path: owned(), mode });
-        }
+        let text = read_private(files, path)?;
         let der = pem_body(&text).ok_or_else(|| KeyError::NotPem { path: owned() })?;
         // The venue's keys have no public half in them: it is computed.
         let key_pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|reason| {

@@ -3,6 +3,7 @@
 use super::user_decode::UserDecoder;
 use super::user_decode::{Execution, OrderResult, Reply as UserReply, ReplyError, UserMessage};
 use crate::event::{ExecType, VenueRef};
+use crate::venue::codec::{number_after, text_after};
 use crate::venue::governor::LimitWords;
 use crate::venue::orders::{VenueAnswer, VenueReport};
 use crate::venue::protocol::{Failure, OrderDecoder, OrderMessage, Reply, ReplyBody, UnreadFrame};
@@ -29,7 +30,7 @@ impl OrderDecoder for BinanceReports {
                 let is_unknown = error.reason == LetterReason::Unknown;
                 let word = if is_unknown { unknown_word_in(frame, error.detail) } else { None };
                 let venue_order_id =
-                    number_in(frame, br#""i":"#).map_or(VenueRef::NONE, VenueRef::number);
+                    number_after(frame, br#""i":"#).map_or(VenueRef::NONE, VenueRef::number);
                 return Err(UnreadFrame { error, name, reply, venue_order_id, word });
             }
         };
@@ -148,14 +149,6 @@ fn name_in(frame: &[u8]) -> Option<&[u8]> {
     text_after(frame, br#""C":""#).or_else(|| text_after(frame, br#""c":""#))
 }
 
-/// The text that follows a mark; `None` when it is empty.
-fn text_after<'a>(frame: &'a [u8], mark: &[u8]) -> Option<&'a [u8]> {
-    let at = frame.windows(mark.len()).position(|window| window == mark)?;
-    let rest = &frame[at + mark.len()..];
-    let text = &rest[..rest.iter().position(|byte| *byte == b'"')?];
-    (!text.is_empty()).then_some(text)
-}
-
 /// The word of the venue that is not known, by what was wrong.
 #[cold]
 fn unknown_word_in<'a>(frame: &'a [u8], detail: &str) -> Option<&'a [u8]> {
@@ -172,15 +165,7 @@ fn unknown_word_in<'a>(frame: &'a [u8], detail: &str) -> Option<&'a [u8]> {
 /// The request that an unreadable reply answers: its id comes first.
 #[cold]
 fn reply_in(frame: &[u8]) -> Option<u64> {
-    number_in(frame, br#""id":"#)
-}
-
-/// The number that follows a mark.
-fn number_in(frame: &[u8], mark: &[u8]) -> Option<u64> {
-    let at = frame.windows(mark.len()).position(|window| window == mark)? + mark.len();
-    let rest = &frame[at..];
-    let digits = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
-    str::from_utf8(&rest[..digits]).ok()?.parse().ok()
+    number_after(frame, br#""id":"#)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod levels;
 mod object;
 mod plain_number;
 mod plausible;
+mod raw_text;
 mod scanner;
 
 pub use error::DecodeError;
@@ -26,4 +27,5 @@ pub(in crate::venue) use plain_number::PlainNumber;
 pub(in crate::venue) use plausible::{
     bar_of, best_of, check_bar, check_quote, make_trade, quote_of, trade_of,
 };
+pub(in crate::venue) use raw_text::{number_after, parse_cut, text_after};
 pub(in crate::venue) use scanner::Scanner;

@@ -1,7 +1,11 @@
-//! OKX v5: how it words its market data. Takes no orders yet.
+//! OKX v5: how it words its market data, and orders for spot.
 
 mod checksum;
 mod market;
 mod market_decoder;
+mod order_decoder;
+mod orders;
 
 pub use market::OkxMarket;
+pub use order_decoder::OkxReports;
+pub use orders::OkxOrders;

@@ -33,6 +33,7 @@ use super::next_session::OrderRollover;
 use super::plausible::FeeBounds;
 use super::reconcile::Reconciler;
 use super::requests_in_flight::{Asked, RequestsInFlight};
+use super::rest_line::RestLine;
 use super::stage::{BATCH, LOOK_NS, Presence, QUERIES_MAX, Stage};
 use super::start_recovery::StartRecovery;
 use super::table::OrderTable;
@@ -46,7 +47,7 @@ use crate::safety::Quarantine;
 use crate::telemetry::{HistogramSet, Probe};
 use crate::venue::governor::{PauseScope, RequestClass};
 use crate::venue::protocol::{OrderDecoder, OrderProtocol};
-use crate::venue::transport::{CloseReason, Progress, Session, SessionOptions};
+use crate::venue::transport::{CloseReason, Progress, RestOptions, Session, SessionOptions};
 use crate::venue::{
     EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds, VenueClock, VenueSwitch,
 };
@@ -68,6 +69,8 @@ pub struct OrderOptions {
     pub venue_id: VenueId,
     /// The connection.
     pub session: SessionOptions,
+    /// Where it is asked what the venue answers over REST alone.
+    pub rest: Option<RestOptions>,
     /// The symbols it trades.
     pub symbols: SymbolMap,
     /// Their instruments.
@@ -128,6 +131,8 @@ pub struct OrderAgent<O: EventOutlet, P: OrderProtocol> {
     pub(super) session: Session,
     /// The connection that follows the present one.
     pub(super) rollover: OrderRollover,
+    /// Where the venue is asked over REST.
+    pub(super) rest: Option<RestLine>,
     pub(super) protocol: P,
     pub(super) commands: Consumer<OrderCommand>,
     pub(super) ready: Arc<AtomicBool>,
@@ -170,16 +175,16 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let gate = Gate::new(options.session.governor.clone());
         let rollover = OrderRollover::new::<P>(&options.session, wiring.clock.clone());
         let mut session = Session::new(options.session, P::KEEP_ALIVE, wiring.clock.clone());
-        let presence = presence_at_start(&wiring.switch, &mut session);
-        wiring.stats.set_state(session.state());
+        let presence = presence_at_start(&wiring.switch, &wiring.stats, &mut session);
         let mut table = OrderTable::new(options.open_max);
-        let names = OrderNames::new(options.run, options.recovery.runs.clone());
+        let names = OrderNames::new(options.run, options.recovery.runs.clone(), P::NAME_MARK);
         let wall_ns = wiring.clock.wall_at_ns(0);
         let recovery = StartRecovery::begin(options.recovery, &options.venue, &mut table, wall_ns);
         OrderAgent {
             name: format!("{}:orders", options.venue),
             session,
             rollover,
+            rest: RestLine::of(options.rest, gate.governor()),
             commands: wiring.commands,
             ready: wiring.ready,
             stop: wiring.stop,
@@ -295,7 +300,10 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let time_ms = self.time_ms();
         self.protocol.logon(step, id, time_ms, &mut self.text);
         // Refused only on a connection that is about to end, which clears every request.
-        let _refused = self.session.send(&self.text);
+        let _refused = match P::LOGON_OVER_REST == Some(step) {
+            true => self.ask_over_rest(id),
+            false => self.session.send(&self.text).is_ok(),
+        };
         self.session.flush();
         true
     }
@@ -334,6 +342,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         self.orders.failure = None;
         self.rollover.give_up(u64::MAX);
         self.orders.disconnected();
+        if let Some(rest) = &mut self.rest {
+            rest.forget();
+        }
     }
 
     /// Takes the frames of at most one read.
@@ -342,25 +353,23 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let Self { session, protocol, orders, rollover, .. } = self;
         let mut work = 0;
         self.is_held_back = false;
-        while work < BATCH {
+        while work < BATCH && orders.failure.is_none() {
             if !orders.flush_backlog() || orders.room() < EVENTS_PER_FRAME_MAX {
                 self.is_held_back = true;
                 orders.stats.backpressure();
                 break;
             }
+            if let Some((next, raw)) = protocol.decoder().next_of_frame() {
+                orders.on_decoded(next, P::outcome, raw);
+                work += 1;
+                continue;
+            }
             let Some(frame) = session.next_frame() else { break };
             work += 1;
             orders.read_ns = frame.read_ns;
-            orders.stats.frames();
-            match protocol.decoder().decode(frame.bytes) {
-                Err(unread) => orders.on_unread(unread, frame.bytes),
-                Ok(message) => orders.on_message(message, P::outcome, frame.bytes),
-            }
+            orders.on_decoded(protocol.decoder().decode(frame.bytes), P::outcome, frame.bytes);
             if let Some(words) = protocol.decoder().limits().filter(|words| !words.is_empty()) {
                 orders.learn(words);
-            }
-            if orders.failure.is_some() {
-                break;
             }
         }
         if let Some((operation, reason, code)) = orders.failure.take() {
@@ -397,12 +406,13 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
 }
 
 /// A venue that is off is not connected to.
-fn presence_at_start(switch: &VenueSwitch, session: &mut Session) -> Presence {
-    if switch.is_on() {
-        return Presence::On;
+fn presence_at_start(switch: &VenueSwitch, stats: &IntakeStats, session: &mut Session) -> Presence {
+    let presence = if switch.is_on() { Presence::On } else { Presence::Off };
+    if presence == Presence::Off {
+        session.suspend();
     }
-    session.suspend();
-    Presence::Off
+    stats.set_state(session.state());
+    presence
 }
 
 impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, P> {
@@ -413,6 +423,9 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
     fn on_start(&mut self, registry: &Registry) {
         self.session.register(registry);
         self.rollover.register(registry);
+        if let Some(rest) = &mut self.rest {
+            rest.register(registry);
+        }
     }
 
     fn duty_cycle(&mut self) -> usize {
@@ -432,6 +445,9 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
         let mut work = self.step();
         // Before the socket is read: an order that waits would pay for that system call.
         work += self.take_commands();
+        if self.rest.as_ref().is_some_and(RestLine::is_busy) {
+            work += self.step_rest();
+        }
         if self.session.is_open() {
             work += self.take_frames();
             if !self.unwritten.is_empty() {
@@ -493,7 +509,9 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
         let logon_ns = if self.waits_to_log_on() { self.now_ns() + LOOK_NS } else { u64::MAX };
         let stream_ns = self.stream_look_ns();
         let own_ns = look_ns.min(ask_ns).min(held_ns).min(cancel_ns).min(leave_ns).min(logon_ns);
+        let rest_ns = self.rest.as_ref().map_or(u64::MAX, RestLine::deadline_ns);
         let own_ns = own_ns.min(stream_ns).min(self.rollover.next_timer_ns(self.now_ns()));
+        let own_ns = own_ns.min(rest_ns);
         self.session.next_timer_ns().min(own_ns)
     }
 

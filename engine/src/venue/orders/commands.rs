@@ -201,7 +201,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         write: impl FnOnce(&mut P, &OrderRequest<'_>, &mut Vec<u8>) -> Result<(), RejectReason>,
     ) -> Result<(), RejectReason> {
         let time_ms = self.time_ms();
-        let Self { orders, symbols, protocol, text, session, .. } = self;
+        let Self { orders, symbols, protocol, text, session, rest, .. } = self;
         let order = orders.table.get(key).ok_or(RejectReason::UnknownOrder)?;
         let instrument = order.command.instrument_id();
         let unknown = RejectReason::UnknownInstrument;
@@ -211,7 +211,11 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let id = orders.requests.add(asked, orders.now_ns).ok_or(RejectReason::SlowDown)?;
         let request = OrderRequest { id, native, scales: symbol.scales, name: &name, time_ms };
         let mut sent = write(protocol, &request, text);
-        if sent.is_ok() && session.send(text).is_err() {
+        let goes_over_rest = P::ASKS_OVER_REST && asked.is_question();
+        if sent.is_ok() && goes_over_rest {
+            let is_taken = rest.as_mut().is_some_and(|rest| rest.send(id, text));
+            sent = if is_taken { Ok(()) } else { Err(RejectReason::SlowDown) };
+        } else if sent.is_ok() && session.send(text).is_err() {
             sent = Err(RejectReason::NotConnected);
         }
         if sent.is_err() {

@@ -30,6 +30,7 @@ mod recovery;
 mod replies;
 mod report;
 mod requests_in_flight;
+mod rest_line;
 mod rollover;
 mod stage;
 mod start_recovery;

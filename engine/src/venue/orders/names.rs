@@ -7,7 +7,8 @@ use crate::order::{OrderKey, epoch_of_order};
 /// The longest name that every supported venue takes, bytes.
 const ORDER_NAME_BYTES_MAX: usize = 36;
 
-/// The text under which an order is known at the venue: `p<run>-<consumer>-<client_order_id>`.
+/// The text under which an order is known at the venue: `p<run>-<consumer>-<client_order_id>`,
+/// with another mark where a venue does not take dashes.
 pub(super) type OrderName = arrayvec::ArrayVec<u8, ORDER_NAME_BYTES_MAX>;
 
 /// Names orders so that another engine's can't be taken for ours. Each start has a run number of
@@ -15,12 +16,14 @@ pub(super) type OrderName = arrayvec::ArrayVec<u8, ORDER_NAME_BYTES_MAX>;
 #[derive(Clone, Debug)]
 pub(super) struct OrderNames {
     run: u32,
+    /// What stands between their parts.
+    mark: u8,
     earlier: Vec<EarlierRun>,
 }
 
 impl OrderNames {
-    pub(super) fn new(run: u32, earlier: Vec<EarlierRun>) -> OrderNames {
-        OrderNames { run, earlier }
+    pub(super) fn new(run: u32, earlier: Vec<EarlierRun>, mark: u8) -> OrderNames {
+        OrderNames { run, mark, earlier }
     }
 
     /// The run of the order with this number.
@@ -42,7 +45,7 @@ impl OrderNames {
         name.push(b'p');
         for part in [u64::from(self.run_of(key.id)), u64::from(key.consumer.0), key.id.0] {
             if name.len() > 1 {
-                name.push(b'-');
+                name.push(self.mark);
             }
             // 1 + 10 + 1 + 5 + 1 bytes leave room for the eighteen digits of the last part: a
             // hundred million starts.
@@ -56,7 +59,7 @@ impl OrderNames {
     /// one whose orders were taken up.
     #[inline]
     pub(super) fn parse(&self, name: &[u8]) -> Option<OrderKey> {
-        let mut parts = name.strip_prefix(b"p")?.split(|byte| *byte == b'-').map(number);
+        let mut parts = name.strip_prefix(b"p")?.split(|byte| *byte == self.mark).map(number);
         let (run, consumer, id) = (parts.next()??, parts.next()??, parts.next()??);
         let id = ClientOrderId(id);
         if parts.next().is_some() || run != u64::from(self.run_of(id)) {
@@ -85,7 +88,7 @@ mod tests {
 
     #[test]
     fn names_are_read_back_and_strangers_are_not_ours() {
-        let names = OrderNames::new(77, Vec::new());
+        let names = OrderNames::new(77, Vec::new(), b'-');
         assert_eq!(names.name(KEY).as_slice(), b"p77-3-41");
         assert_eq!(names.parse(b"p77-3-41"), Some(KEY));
         // EDGE-21: one name is a prefix of another.
@@ -94,19 +97,22 @@ mod tests {
             assert_eq!(names.parse(name.as_bytes()), None, "{name}");
         }
         assert_eq!(names.parse(b"p77-99999-1"), None);
+        let plain = OrderNames::new(77, Vec::new(), b'x');
+        assert_eq!(plain.name(KEY).as_slice(), b"p77x3x41");
+        assert_eq!((plain.parse(b"p77x3x41"), plain.parse(b"p77-3-41")), (Some(KEY), None));
         for name in ["p77-3-041", "p77-03-41", "p077-3-41"] {
             assert_eq!(names.parse(name.as_bytes()), None, "{name}: not as we write it");
         }
         let longest =
             OrderKey { consumer: ConsumerId(u16::MAX), id: ClientOrderId(10_u64.pow(17)) };
-        let names = OrderNames::new(u32::MAX, Vec::new());
+        let names = OrderNames::new(u32::MAX, Vec::new(), b'-');
         assert_eq!(names.parse(&names.name(longest)), Some(longest));
     }
 
     #[test]
     fn orders_of_earlier_starts_keep_their_names_and_no_two_starts_share_one() {
         let earlier = vec![EarlierRun { epoch: 2, run: 55 }];
-        let names = OrderNames::new(77, earlier);
+        let names = OrderNames::new(77, earlier, b'-');
         let key = |epoch| OrderKey { id: ClientOrderId(first_order_id(epoch)), ..KEY };
         let (taken_up, own) = (names.name(key(2)), names.name(key(3)));
         assert_eq!(taken_up.as_slice(), b"p55-3-4294967297");

@@ -1,16 +1,16 @@
 //! Questions to the venue: which orders it is asked for, and when.
 
-use super::agent::OrderAgent;
+use super::agent::{EVENTS_PER_FRAME_MAX, OrderAgent};
 use super::listing::Known;
 use super::order::KnownOrder;
-use super::requests_in_flight::Asked;
+use super::requests_in_flight::{Answered, Asked};
 use super::stage::{LOOK_NS, QUERIES_MAX};
 use crate::event::RejectReason;
 use crate::order::OrderKey;
 use crate::runtime::Phase;
 use crate::venue::EventOutlet;
 use crate::venue::governor::RequestClass;
-use crate::venue::protocol::{FillsFrom, OrderProtocol};
+use crate::venue::protocol::{FillsFrom, OrderDecoder, OrderProtocol};
 use crate::venue::transport::CloseReason;
 
 impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
@@ -119,6 +119,11 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         }
         let max_ns = self.answer_ns.max(self.orders.in_flight_max_ns);
         self.orders.requests.forget(now_ns.saturating_sub(max_ns));
+        self.end_what_failed();
+    }
+
+    /// Ends the connection whose logon failed, or where an answer is overdue that has to come.
+    fn end_what_failed(&mut self) {
         if self.rollover.is_joining()
             && let Some((_, reason, _)) = self.orders.failure.take()
         {
@@ -127,5 +132,39 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         if let Some((operation, reason, code)) = self.orders.failure.take() {
             self.session.fail(CloseReason::Refused { operation, reason, code });
         }
+    }
+
+    /// Hands the request that was written over to the line to REST; false where there is none, or
+    /// where too many wait.
+    #[cold]
+    pub(super) fn ask_over_rest(&mut self, id: u64) -> bool {
+        let Self { rest, text, .. } = self;
+        rest.as_mut().is_some_and(|rest| rest.send(id, text))
+    }
+
+    /// Goes on with what was asked over REST.
+    #[cold]
+    pub(super) fn step_rest(&mut self) -> usize {
+        let Self { rest, protocol, orders, .. } = self;
+        if !orders.flush_backlog() || orders.room() < EVENTS_PER_FRAME_MAX {
+            return 0;
+        }
+        let answered = rest.as_mut().and_then(|rest| rest.step(orders.now_ns));
+        let Some((id, outcome)) = answered else { return 0 };
+        orders.read_ns = orders.now_ns;
+        match outcome {
+            Ok(reply) => {
+                let read = protocol.decoder().decode_rest(id, reply.status, &reply.body);
+                orders.on_decoded(read, P::outcome, &reply.body);
+            }
+            Err(error) => {
+                log::debug!("[{}] {error}", orders.venue);
+                if let Some(Answered::First(asked)) = orders.requests.take(id) {
+                    orders.on_overdue(asked);
+                }
+            }
+        }
+        self.end_what_failed();
+        1
     }
 }

@@ -112,7 +112,20 @@ impl<O: EventOutlet> Reconciler<O> {
 
     /// Takes one decoded frame. `outcome` is what the protocol makes of a failure.
     #[inline]
-    pub(super) fn on_message(
+    pub(super) fn on_decoded(
+        &mut self,
+        read: Result<OrderMessage<'_>, UnreadFrame<'_>>,
+        outcome: impl FnOnce(&Failure<'_>) -> Outcome,
+        raw: &[u8],
+    ) {
+        self.stats.frames();
+        match read {
+            Err(unread) => self.on_unread(unread, raw),
+            Ok(message) => self.on_message(message, outcome, raw),
+        }
+    }
+
+    fn on_message(
         &mut self,
         message: OrderMessage<'_>,
         outcome: impl FnOnce(&Failure<'_>) -> Outcome,

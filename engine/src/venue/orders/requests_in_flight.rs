@@ -50,6 +50,11 @@ impl Asked {
         }
     }
 
+    /// Whether it only asks what stands.
+    pub(super) fn is_question(self) -> bool {
+        self.is_query() || self.is_fills()
+    }
+
     fn is_query(self) -> bool {
         matches!(self, Asked::Query(..))
     }

@@ -107,7 +107,10 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let time_ms = self.time_ms();
         self.protocol.logon(step, id, time_ms, &mut self.text);
         // Refused only on a connection that is about to end.
-        let _refused = self.rollover.session.send(&self.text);
+        let _refused = match P::LOGON_OVER_REST == Some(step) {
+            true => self.ask_over_rest(id),
+            false => self.rollover.session.send(&self.text).is_ok(),
+        };
         self.rollover.session.flush();
         self.rollover.step = Step::Joining(step + 1);
         true
@@ -144,14 +147,15 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             if !orders.flush_backlog() || orders.room() < EVENTS_PER_FRAME_MAX {
                 break;
             }
+            if let Some((next, raw)) = protocol.decoder().next_of_frame() {
+                orders.on_decoded(next, P::outcome, raw);
+                work += 1;
+                continue;
+            }
             let Some(frame) = rollover.session.next_frame() else { break };
             work += 1;
             orders.read_ns = frame.read_ns;
-            orders.stats.frames();
-            match protocol.decoder().decode(frame.bytes) {
-                Err(unread) => orders.on_unread(unread, frame.bytes),
-                Ok(message) => orders.on_message(message, P::outcome, frame.bytes),
-            }
+            orders.on_decoded(protocol.decoder().decode(frame.bytes), P::outcome, frame.bytes);
             if let Some(words) = protocol.decoder().limits().filter(|words| !words.is_empty()) {
                 orders.learn(words);
             }

@@ -10,6 +10,8 @@ mod limits;
 mod market;
 mod market_frames;
 mod orders;
+mod several;
+mod shared_secret;
 mod signer;
 mod snapshot;
 mod time;
@@ -26,6 +28,9 @@ pub use orders::{
     AssetBalance, Failure, FillsFrom, OrderDecoder, OrderMessage, OrderProtocol, OrderRequest,
     Outcome, Reply, ReplyBody, UnreadFrame,
 };
+pub(in crate::venue) use several::{KeptReport, ReadReport, Several, UnreadReport};
+pub use shared_secret::SharedSecret;
+pub(in crate::venue) use signer::read_private;
 pub use signer::{KeyError, Keys, Signer};
 pub use snapshot::{
     BookChecksum, RestSnapshot, ShallowSnapshot, Snapshot, SnapshotFrom, WholeBook,

@@ -172,6 +172,28 @@ pub trait OrderDecoder: Sized + Send + 'static {
     /// [`UnreadFrame`] says what was wrong with it.
     fn decode<'a>(&'a mut self, frame: &'a [u8]) -> Result<OrderMessage<'a>, UnreadFrame<'a>>;
 
+    /// The next message of the frame that was decoded last, where it has several, and that frame.
+    /// Asked for until there is none, before another frame is decoded.
+    #[inline]
+    fn next_of_frame(&mut self) -> Option<(Result<OrderMessage<'_>, UnreadFrame<'_>>, &[u8])> {
+        None
+    }
+
+    /// Reads the answer over REST to the request with this number.
+    ///
+    /// # Errors
+    /// As those of [`OrderDecoder::decode`].
+    fn decode_rest<'a>(
+        &'a mut self,
+        id: u64,
+        _status: u16,
+        _body: &'a [u8],
+    ) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
+        let error = DecodeError::unknown("answer over REST of a venue that is not asked there");
+        let venue_order_id = VenueRef::NONE;
+        Err(UnreadFrame { error, name: None, reply: Some(id), venue_order_id, word: None })
+    }
+
     /// What the frame that was decoded last said of the venue's limits.
     #[inline]
     fn limits(&self) -> Option<&LimitWords> {
@@ -195,6 +217,18 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// harm: the venue says that the stream stands ([`Outcome::Subscribed`]), or subscribes anew.
     /// `None` where a venue has no such request.
     const SUBSCRIBE_STEP: Option<usize> = None;
+
+    /// The step of the logon that goes over REST: what it writes is read by
+    /// [`RestClient::ask`](crate::venue::transport::RestClient::ask), and answered by
+    /// [`OrderDecoder::decode_rest`].
+    const LOGON_OVER_REST: Option<usize> = None;
+
+    /// Whether queries and lists of fills go over REST, too. Orders never do.
+    const ASKS_OVER_REST: bool = false;
+
+    /// What stands between the parts of the names of orders, where the venue takes it: neither a
+    /// digit nor a `p`.
+    const NAME_MARK: u8 = b'-';
 
     /// After this time the venue ends a connection, ns; `None` where it says nothing of it. The
     /// next one takes over before.

@@ -17,6 +17,27 @@ pub struct Keys<'a> {
     pub files: &'a Files,
 }
 
+impl Keys<'_> {
+    /// The text of the private key file.
+    ///
+    /// # Errors
+    /// As [`Signer::read`].
+    pub fn read_text(&self) -> Result<String, KeyError> {
+        read_private(self.files, self.private_key_file)
+    }
+}
+
+/// The text of a file that nobody else may read.
+pub(in crate::venue) fn read_private(files: &Files, path: &Path) -> Result<String, KeyError> {
+    let owned = || path.to_owned();
+    let unreadable = |source| KeyError::Unreadable { path: owned(), source };
+    let (text, mode) = files.read_text_and_mode(path).map_err(unreadable)?;
+    if mode & 0o077 != 0 {
+        return Err(KeyError::Open { path: owned(), mode });
+    }
+    Ok(text)
+}
+
 /// Signs the requests of one account. Never shows key material.
 pub trait Signer: Sized + Send + 'static {
     /// Reads the secret half, and makes it known as a secret ([`crate::text::hide`]); signatures

@@ -27,6 +27,7 @@ const HEADERS_MAX: usize = 64;
 const READ_BYTES: usize = 64 * 1024;
 /// Reads in one step, so that other agents get their turn.
 const READS_PER_STEP: usize = 16;
+const NO_REQUEST: RestError = RestError::Protocol("a request without a method or a path");
 
 /// What a [`RestClient`] is made of.
 #[derive(Clone, Debug)]
@@ -149,14 +150,30 @@ impl RestClient {
     /// # Panics
     /// When the client isn't idle.
     pub fn get(&mut self, path: &str, now_ns: u64) -> Result<(), RestError> {
+        self.ask(format!("GET {path}\n\n").as_bytes(), now_ns)
+    }
+
+    /// Asks for what `request` says: a line with the method and the path, lines of headers, and an
+    /// empty line.
+    ///
+    /// # Errors
+    /// When no connection can be tried, or the request is none.
+    ///
+    /// # Panics
+    /// When the client isn't idle.
+    pub fn ask(&mut self, request: &[u8], now_ns: u64) -> Result<(), RestError> {
         let State::Idle(kept) = &mut self.state else { panic!("one request at a time") };
         let kept = kept.take();
         let endpoint = &self.options.endpoint;
         let (base, host) = (endpoint.path().trim_end_matches('/'), endpoint.host());
+        let text = str::from_utf8(request).ok();
+        let (method, rest) = text.and_then(|text| text.split_once(' ')).ok_or(NO_REQUEST)?;
+        let (path, headers) = rest.split_once('\n').ok_or(NO_REQUEST)?;
+        let headers = headers.replace('\n', "\r\n");
         self.request.clear();
         let head = format!(
-            "GET {base}{path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: pitlane\r\n\
-             Accept: application/json\r\n\r\n"
+            "{method} {base}{path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: pitlane\r\n\
+             Accept: application/json\r\n{headers}"
         );
         self.request.extend_from_slice(head.as_bytes());
         self.reply.clear();
@@ -197,7 +214,7 @@ impl RestClient {
             };
             self.state = State::Asking { stream, sent: 0, is_kept: false };
         }
-        match self.ask() {
+        match self.send_and_read() {
             // The venue had closed the connection that was kept.
             Err(RestError::Io(_)) if self.is_stale() => {
                 self.state = State::Connecting(self.connect()?);
@@ -212,7 +229,7 @@ impl RestClient {
     }
 
     /// Sends what is left of the request, and reads.
-    fn ask(&mut self) -> Result<Option<RestReply>, RestError> {
+    fn send_and_read(&mut self) -> Result<Option<RestReply>, RestError> {
         let State::Asking { stream, sent, .. } = &mut self.state else { return Ok(None) };
         while *sent < self.request.len() {
             match stream.write(&self.request[*sent..]) {

@@ -3,6 +3,7 @@
 
 use std::marker::PhantomData;
 
+use super::order_desk::{OrderDesk, OrderWords};
 use super::{Dialect, DialectKind, RecordedDialect, Saying, Stage, Talk};
 use crate::venue::codec::PlainNumber;
 use crate::venue::simulated::exchange::{
@@ -14,7 +15,9 @@ use crate::venue::simulated::frame_kind::FrameKind;
 use crate::venue::simulated::limits::{Admission, Limits};
 use crate::venue::simulated::moment::Moment;
 use crate::venue::simulated::options::SimulatedVenueOptions;
-use crate::venue::simulated::server::{MarketFrame, Opening, Reply, Request, Session};
+use crate::venue::simulated::server::{
+    AccountFrame, Door, MarketFrame, Opening, Reply, Request, Session,
+};
 
 /// A price and the quantity there.
 pub(super) type Change = (u64, u64);
@@ -24,6 +27,8 @@ pub(super) trait InBandWords: Send + 'static {
     /// Its name, and the path of its market data.
     const NAME: &'static str;
     const PATH: &'static str;
+    /// The path of its order entry, where it takes orders.
+    const API_PATH: Option<&'static str> = None;
     /// How its recordings are read, which answers its requests, too.
     const RECORDED: &'static dyn RecordedDialect;
     /// Levels a side of a book.
@@ -31,6 +36,10 @@ pub(super) trait InBandWords: Send + 'static {
     /// Messages that a client may send in a second.
     const MESSAGES_PER_S: u32;
 
+    /// How its order entry is worded, where it takes orders.
+    fn orders(_options: &SimulatedVenueOptions) -> Option<Box<dyn OrderWords>> {
+        None
+    }
     /// The stream of a feed, as it is subscribed to; `None`: it has none.
     fn stream(feed: Feed, symbol: &str) -> Option<String>;
     /// Writes a trade.
@@ -72,7 +81,7 @@ pub(super) const fn kind<W: InBandWords>() -> DialectKind {
     DialectKind {
         name: W::NAME,
         stream_path: W::PATH,
-        api_path: None,
+        api_path: W::API_PATH,
         new: |options| Box::new(InBand::<W>::new(options)),
     }
 }
@@ -82,6 +91,7 @@ pub(super) struct InBand<W> {
     /// By market, and by the number of the feed.
     names: Vec<[Option<String>; Feed::ALL.len()]>,
     books: Vec<ShownBook>,
+    orders: Option<OrderDesk>,
     text: String,
     words: PhantomData<fn() -> W>,
 }
@@ -123,6 +133,7 @@ impl<W: InBandWords> InBand<W> {
         InBand {
             names: options.symbols.iter().map(of_symbol).collect(),
             books: vec![ShownBook::default(); options.symbols.len()],
+            orders: W::orders(options).map(OrderDesk::new),
             text: String::new(),
             words: PhantomData,
         }
@@ -181,11 +192,15 @@ impl<W: InBandWords> Dialect for InBand<W> {
         limits: &mut Limits,
         now: Moment,
     ) -> Result<Opening, Reply> {
-        if request.path != W::PATH {
+        let is_api = self.orders.as_ref().is_some_and(|desk| desk.path() == request.path);
+        if request.path != W::PATH && !is_api {
             return Err(Reply::not_found());
         }
         if let Some(refusal) = refused(limits.connect(now), now) {
             return Err(refusal);
+        }
+        if is_api {
+            return Ok(Opening { door: Door::Api, ..Opening::market() });
         }
         Ok(Opening {
             messages_per_s: Some(W::MESSAGES_PER_S),
@@ -197,9 +212,9 @@ impl<W: InBandWords> Dialect for InBand<W> {
     fn rest(
         &mut self,
         request: &Request,
-        _exchange: &Exchange,
+        exchange: &Exchange,
         limits: &mut Limits,
-        (fault, _faults): (Option<Fault>, &mut Faults),
+        (fault, faults): (Option<Fault>, &mut Faults),
         now: Moment,
     ) -> Reply {
         match fault {
@@ -211,10 +226,18 @@ impl<W: InBandWords> Dialect for InBand<W> {
             return refusal;
         }
         let (path, body) = W::time(now);
-        if request.path == path { Reply::json(body.into_bytes()) } else { Reply::not_found() }
+        if request.path == path {
+            return Reply::json(body.into_bytes());
+        }
+        let desk = self.orders.as_mut();
+        let answer = desk.and_then(|desk| desk.rest(request, exchange, faults, now));
+        answer.unwrap_or_else(Reply::not_found)
     }
 
-    fn message(&mut self, text: &str, _stage: Stage, talk: &mut Talk<'_>) {
+    fn message(&mut self, text: &str, stage: Stage, talk: &mut Talk<'_>) {
+        if talk.session.door == Door::Api || stage != Stage::Received {
+            return self.orders.iter_mut().for_each(|desk| desk.message(text, stage, talk));
+        }
         let is_subscription = text.contains("\"subscribe\"");
         if is_subscription && talk.faults.strike(Occasion::Subscribe).is_some() {
             let request = serde_json::from_str(text).unwrap_or_default();
@@ -258,6 +281,15 @@ impl<W: InBandWords> Dialect for InBand<W> {
             Feed::Bars => FrameKind::Kline,
         };
         Some(MarketFrame { kind, stream, data: self.text.as_bytes(), lost: 0 })
+    }
+
+    fn account_frame(
+        &mut self,
+        event: &Event,
+        exchange: &Exchange,
+        now: Moment,
+    ) -> Option<AccountFrame> {
+        self.orders.as_ref()?.account_frame(event, exchange, now)
     }
 
     fn shutdown_notice(&self, _session: &Session, _now: Moment) -> Option<String> {

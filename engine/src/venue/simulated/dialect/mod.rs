@@ -8,6 +8,7 @@ mod in_band;
 mod kind;
 pub mod kraken;
 pub mod okx;
+mod order_desk;
 mod recorded;
 
 use std::sync::Arc;

@@ -155,6 +155,11 @@ impl AccountOrders {
         let order = &self.orders[&id];
         let (side, qty, life) = (order.side, order.qty, order.time_in_force);
         let limit = order.order_type.is_priced().then_some(order.price);
+        let takes = || market.book.executable(side, limit, 1) > 0;
+        if order.order_type == OrderType::LimitMaker && takes() {
+            self.expire(id, ExpiryReason::WouldTake, market, now_ms, events);
+            return Vec::new();
+        }
         let is_killed = life == TimeInForce::Fok && market.book.executable(side, limit, qty) < qty;
         let fills = match is_killed {
             true => Vec::new(),
@@ -318,7 +323,8 @@ impl AccountOrders {
             return Err(Refusal::WouldTrigger);
         }
         let crosses = || market.book.executable(new.side, Some(new.price), 1) > 0;
-        if new.order_type == OrderType::LimitMaker && crosses() {
+        let is_maker = new.order_type == OrderType::LimitMaker;
+        if is_maker && !new.is_accepted_first && crosses() {
             return Err(Refusal::WouldTake);
         }
         let cost = match new.order_type {

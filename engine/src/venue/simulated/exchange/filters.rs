@@ -92,6 +92,7 @@ mod tests {
     fn check_as(order_type: OrderType, price: u64, qty: u64) -> Option<Refusal> {
         let market = Market::new(SimulatedSymbol::default(), 1, 0);
         let new = NewOrder {
+            is_accepted_first: false,
             market: 0,
             side: Side::Buy,
             order_type,

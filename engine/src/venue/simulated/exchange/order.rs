@@ -90,6 +90,8 @@ pub enum ExpiryReason {
     NoLiquidity,
     /// Its trigger came, and what it may cost was not free.
     NoBalance,
+    /// It was to rest, and would have taken.
+    WouldTake,
 }
 
 /// A new order as it is asked for, in the symbol's units.
@@ -108,6 +110,8 @@ pub struct NewOrder {
     pub client_order_id: Option<String>,
     /// `None`: the exchange's default.
     pub self_trade: Option<SelfTrade>,
+    /// A maker that would take is accepted all the same, and expires at once.
+    pub is_accepted_first: bool,
 }
 
 /// An order of the account.

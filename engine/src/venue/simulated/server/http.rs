@@ -18,6 +18,8 @@ pub struct Request {
     pub path: String,
     /// Query as sent, without the question mark.
     pub query: String,
+    /// Its headers: names in lower case, and values.
+    pub headers: Vec<(String, String)>,
     /// The WebSocket key, when the request asks for an upgrade that this server can give.
     pub websocket_key: Option<String>,
     /// Whether the connection stays open afterwards.
@@ -68,13 +70,25 @@ pub fn parse_request(bytes: &[u8]) -> Parsed {
         method: head.method.unwrap_or("").into(),
         path: path.into(),
         query: query.into(),
+        headers: head.headers.iter().filter_map(text_of).collect(),
         websocket_key: header("sec-websocket-key").filter(|_| upgrades).map(Into::into),
         keep_alive: head.version == Some(1) && !has("connection", "close"),
     };
     Parsed::Whole(Box::new(request), length)
 }
 
+fn text_of(header: &httparse::Header<'_>) -> Option<(String, String)> {
+    let value = std::str::from_utf8(header.value).ok()?;
+    Some((header.name.to_ascii_lowercase(), value.trim().to_owned()))
+}
+
 impl Request {
+    /// The value of a header, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known == name)?;
+        Some(&found.1)
+    }
+
     /// A parameter of the query, percent-decoded.
     pub fn parameter(&self, name: &str) -> Option<Cow<'_, str>> {
         self.query.split('&').find_map(|pair| {
@@ -184,6 +198,7 @@ mod tests {
         assert_eq!(&text[length..], b"rest");
         assert_eq!((request.path.as_str(), request.keep_alive), ("/api/v3/depth", true));
         assert_eq!(request.parameter("limit").as_deref(), Some("5"));
+        assert_eq!((request.header("host"), request.header("x-key")), (Some("a"), None));
         assert_eq!(request.websocket_key, None);
     }
 

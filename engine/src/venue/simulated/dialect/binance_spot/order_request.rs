@@ -66,6 +66,7 @@ pub fn new_order(
         Some(_) => return Err(Refusal::bad(-1130, "Invalid selfTradePreventionMode.")),
     };
     let order = NewOrder {
+        is_accepted_first: false,
         market,
         side,
         order_type,

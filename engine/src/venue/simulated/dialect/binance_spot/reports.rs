@@ -63,7 +63,8 @@ fn expiry(reason: ExpiryReason) -> &'static str {
         ExpiryReason::IocUnfilled => "UNFILLED_IOC_QUANTITY_EXPIRED",
         ExpiryReason::FokUnfilled => "UNFILLED_FOK_ORDER_EXPIRED",
         ExpiryReason::NoLiquidity => "INSUFFICIENT_LIQUIDITY",
-        ExpiryReason::NoBalance => "REJECTED",
+        // The venue refuses the second before it accepts it.
+        ExpiryReason::NoBalance | ExpiryReason::WouldTake => "REJECTED",
     }
 }
 

@@ -3,12 +3,15 @@
 use serde_json::Value;
 
 use super::Recorded;
+use super::orders::OkxOrders;
 use crate::venue::simulated::dialect::in_band::{
     Change, InBandWords, ToldBook, kind, levels, price, qty,
 };
+use crate::venue::simulated::dialect::order_desk::OrderWords;
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
 use crate::venue::simulated::exchange::{Feed, SimulatedSymbol, Top, TradeTick};
 use crate::venue::simulated::moment::Moment;
+use crate::venue::simulated::options::SimulatedVenueOptions;
 
 /// The dialect.
 pub static DIALECT: DialectKind = kind::<Okx>();
@@ -33,8 +36,13 @@ impl InBandWords for Okx {
     const NAME: &'static str = "okx";
     const PATH: &'static str = "/ws/v5/public";
     const RECORDED: &'static dyn RecordedDialect = &Recorded;
+    const API_PATH: Option<&'static str> = Some("/ws/v5/private");
     const DEPTH: usize = 400;
     const MESSAGES_PER_S: u32 = 3;
+
+    fn orders(options: &SimulatedVenueOptions) -> Option<Box<dyn OrderWords>> {
+        Some(Box::new(OkxOrders::new(options)))
+    }
 
     fn stream(feed: Feed, symbol: &str) -> Option<String> {
         let channel = match feed {

@@ -1,0 +1,534 @@
+//! What OKX's private connection says: replies to requests, and the channels `orders` and
+//! `account`.
+//!
+//! Source: "WS / Place order", "WS / Order channel", "WS / Account channel", and of REST
+//! "Order details", "Transaction details" and "Get instruments" in the venue's reference.
+
+use simd_json::Node;
+
+use super::market_decoder::CLOSES_SOON;
+use crate::event::{
+    AssetAmount, AssetName, ExecType, ExpiryReason, Liquidity, OrderStatus, Side, VenueRef,
+    asset_code, parse_scaled,
+};
+use crate::venue::codec::{
+    DecodeError, JsonBuffer, Value, elements, need_number, need_scaled, need_text, need_time_ns,
+    need_word, number_after, number_of, parse_cut, pick, text, text_after,
+};
+use crate::venue::orders::{VenueAnswer, VenueFill, VenueReport};
+use crate::venue::protocol::{
+    AssetBalance, Failure, KeptReport, OrderDecoder, OrderMessage, ReadReport, Reply, ReplyBody,
+    Several, UnreadFrame, UnreadReport, object,
+};
+use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
+
+/// Bytes of a frame for which memory is there from the start.
+const FRAME_BYTES_USUAL: usize = 16 * 1024;
+/// The list of all instruments has less than 1 MB.
+const REST_BYTES_MAX: usize = 16 * 1024 * 1024;
+const BALANCES_MAX: usize = 1_024;
+/// Fills of one answer; "Transaction details" lists no more.
+pub(super) const FILLS_MAX: usize = 100;
+/// Decimal places of an average price that are read.
+const AVERAGE_SCALE: u8 = 16;
+
+/// What is read of the private connection.
+pub struct OkxReports {
+    json: JsonBuffer,
+    rest: JsonBuffer,
+    symbols: SymbolMap,
+    reports: Several,
+    balances: Vec<AssetBalance>,
+    fills: Vec<VenueFill>,
+    /// The request that logs on: its reply has no number.
+    pub(super) logon: Option<u64>,
+    /// By the symbols' slots: what the venue calls the instrument in requests; 0 before it is
+    /// known.
+    codes: Box<[u64]>,
+}
+
+impl OkxReports {
+    /// The number by which requests name an instrument.
+    pub(super) fn code(&self, native: &str) -> Option<u64> {
+        let symbol = self.symbols.lookup(native.as_bytes())?;
+        Some(self.codes[symbol.slot]).filter(|code| *code > 0)
+    }
+}
+
+impl OrderDecoder for OkxReports {
+    fn new(symbols: SymbolMap, frame_bytes_max: usize) -> OkxReports {
+        OkxReports {
+            json: JsonBuffer::warmed(FRAME_BYTES_USUAL, frame_bytes_max),
+            rest: JsonBuffer::new(FRAME_BYTES_USUAL, REST_BYTES_MAX),
+            codes: vec![0; symbols.len()].into(),
+            symbols,
+            reports: Several::default(),
+            balances: Vec::with_capacity(BALANCES_MAX),
+            fills: Vec::with_capacity(FILLS_MAX),
+            logon: None,
+        }
+    }
+
+    #[inline]
+    fn decode<'a>(&'a mut self, frame: &'a [u8]) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
+        if frame == b"pong" {
+            return Ok(OrderMessage::Other("pong"));
+        }
+        let OkxReports { json, symbols, reports, balances, logon, .. } = self;
+        reports.clear();
+        let read = json
+            .parse(frame, |nodes| read_frame(object(nodes)?, symbols, (reports, balances), logon));
+        if let Some(message) = read.map_err(|error| unread(error, frame))? {
+            return Ok(message);
+        }
+        reports.keep(frame);
+        let nothing = DecodeError::nonsense("no order in a frame of orders");
+        reports.take().unwrap_or(Err(unread(nothing, frame)))
+    }
+
+    fn next_of_frame(&mut self) -> Option<(Result<OrderMessage<'_>, UnreadFrame<'_>>, &[u8])> {
+        self.reports.take_with_frame()
+    }
+
+    #[cold]
+    fn decode_rest<'a>(
+        &'a mut self,
+        id: u64,
+        status: u16,
+        body: &'a [u8],
+    ) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
+        let OkxReports { rest, symbols, fills, codes, .. } = self;
+        let read = rest.parse(body, |nodes| {
+            let [code, message, data] = pick(object(nodes)?, ["code", "msg", "data"])?;
+            let message = message.and_then(text).unwrap_or_default();
+            let code = need_code(code)?;
+            if code != 0 || status != 200 {
+                return Ok(failed(id, status, code, message));
+            }
+            let list = data.ok_or(DecodeError::field("field data missing"))?;
+            let body = read_rest(list, symbols, (fills, codes))?;
+            Ok(OrderMessage::Reply(Reply { id, outcome: Ok(body), time_ns: None }))
+        });
+        match read {
+            Ok(OrderMessage::Reply(Reply { id, outcome: Ok(body), time_ns })) => {
+                let body = ReplyBody { fills: &self.fills, ..body };
+                Ok(OrderMessage::Reply(Reply { id, outcome: Ok(body), time_ns }))
+            }
+            Ok(message) => Ok(message),
+            // A proxy, or a server in trouble, which says so by its status alone.
+            Err(_) if status != 200 => Ok(failed(id, status, 0, "")),
+            Err(error) => {
+                let none = VenueRef::NONE;
+                Err(UnreadFrame {
+                    error,
+                    name: None,
+                    reply: Some(id),
+                    venue_order_id: none,
+                    word: None,
+                })
+            }
+        }
+    }
+}
+
+fn failed<'a>(id: u64, status: u16, code: i32, message: &'a str) -> OrderMessage<'a> {
+    let outcome = Err(failure(status, code, message));
+    OrderMessage::Reply(Reply { id, outcome, time_ns: None })
+}
+
+fn failure(status: u16, code: i32, message: &str) -> Failure<'_> {
+    Failure { status, code, message, retry_after_ms: None, server_time_ms: None }
+}
+
+/// What can be told of a frame that can't be read. Cold, and without a parser: it may be no JSON.
+#[cold]
+fn unread(error: DecodeError, frame: &[u8]) -> UnreadFrame<'_> {
+    UnreadFrame {
+        error,
+        name: text_after(frame, br#""clOrdId":""#),
+        reply: number_after(frame, br#""id":""#),
+        venue_order_id: number_after(frame, br#""ordId":""#)
+            .map_or(VenueRef::NONE, VenueRef::number),
+        word: None,
+    }
+}
+
+/// A code, which the venue writes as text; 0 is none.
+fn need_code(code: Value<'_, '_>) -> Result<i32, DecodeError> {
+    let code = need_number(code, "field code missing or no integer")?;
+    i32::try_from(code).map_err(|_| DecodeError::number("code out of range"))
+}
+
+/// `None`: reports were read.
+fn read_frame<'a>(
+    nodes: &[Node<'a>],
+    symbols: &SymbolMap,
+    (reports, balances): (&mut Several, &'a mut Vec<AssetBalance>),
+    logon: &mut Option<u64>,
+) -> Result<Option<OrderMessage<'a>>, DecodeError> {
+    let [event, op, arg, id, data] = pick(nodes, ["event", "op", "arg", "id", "data"])?;
+    if event.is_some() {
+        return read_event(nodes, event, id, logon).map(Some);
+    }
+    if op.is_some() {
+        return read_reply(nodes, id, data).map(Some);
+    }
+    let arg = arg.ok_or(DecodeError::unknown("frame of no known kind"))?;
+    let [channel] = pick(arg, ["channel"])?;
+    let data = data.and_then(elements).ok_or(DecodeError::field("data is no array"))?;
+    match need_text(channel, "field channel missing or no text")? {
+        "orders" => {
+            data.for_each(|order| reports.push(read_order(order, symbols)));
+            Ok(None)
+        }
+        "account" => {
+            balances.clear();
+            let (mut venue_time_ns, mut unreadable) = (0, None);
+            for account in data {
+                let (at_ns, error) = read_account(account, balances)?;
+                (venue_time_ns, unreadable) = (at_ns, unreadable.or(error));
+            }
+            Ok(Some(OrderMessage::Balances { venue_time_ns, entries: balances, unreadable }))
+        }
+        _ => Err(DecodeError::unknown("channel not known")),
+    }
+}
+
+/// `{"event":"subscribe","id":"3",..}`, and `{"event":"error","code":"60009","msg":..}`. What has
+/// no number answers the logon, while that waits.
+fn read_event<'a>(
+    nodes: &[Node<'a>],
+    event: Value<'_, 'a>,
+    id: Value<'_, 'a>,
+    logon: &mut Option<u64>,
+) -> Result<OrderMessage<'a>, DecodeError> {
+    let [code, message] = pick(nodes, ["code", "msg"])?;
+    let message = message.and_then(text).unwrap_or_default();
+    let id = number_of(id);
+    match need_text(event, "field event is no text")? {
+        "login" | "subscribe" | "unsubscribe" => {
+            let id = id.or_else(|| logon.take()).unwrap_or(0);
+            let outcome = Ok(ReplyBody::default());
+            Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None }))
+        }
+        "error" => {
+            let code = need_code(code)?;
+            match id.or_else(|| logon.take()) {
+                Some(id) => Ok(failed(id, 0, code, message)),
+                None => Ok(OrderMessage::Unasked(failure(0, code, message))),
+            }
+        }
+        "notice" if code.and_then(text) == Some(CLOSES_SOON) => Ok(OrderMessage::EndingSoon),
+        "channel-conn-count" => Ok(OrderMessage::Other("channel-conn-count")),
+        "channel-conn-count-error" => {
+            Ok(OrderMessage::Closing("too many connections of this account listen to a channel"))
+        }
+        _ => Err(DecodeError::unknown("event not known")),
+    }
+}
+
+/// `{"id":"7","op":"order","code":"0","data":[{"ordId":..,"clOrdId":..,"sCode":"0"}],..}`.
+fn read_reply<'a>(
+    nodes: &[Node<'a>],
+    id: Value<'_, 'a>,
+    data: Value<'_, 'a>,
+) -> Result<OrderMessage<'a>, DecodeError> {
+    let [code, message] = pick(nodes, ["code", "msg"])?;
+    let id = need_number(id, "reply without a number of ours")?;
+    let mut results = data.and_then(elements).into_iter().flatten();
+    let Some(result) = results.next() else {
+        let message = message.and_then(text).unwrap_or_default();
+        return match need_code(code)? {
+            0 => Err(DecodeError::field("reply without its result")),
+            code => Ok(failed(id, 0, code, message)),
+        };
+    };
+    let [order, name, code, message] = pick(result, ["ordId", "clOrdId", "sCode", "sMsg"])?;
+    match need_code(code)? {
+        0 => {
+            let name = name.and_then(text).unwrap_or_default().as_bytes();
+            let venue_order_id = number_of(order).map_or(VenueRef::NONE, VenueRef::number);
+            let outcome = Ok(ReplyBody { name, venue_order_id, ..ReplyBody::default() });
+            Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None }))
+        }
+        code => Ok(failed(id, 0, code, message.and_then(text).unwrap_or_default())),
+    }
+}
+
+/// An order's state, its fills, or the instruments: the answer's own members say which.
+fn read_rest<'a>(
+    list: &[Node<'a>],
+    symbols: &SymbolMap,
+    (fills, codes): (&mut Vec<VenueFill>, &mut [u64]),
+) -> Result<ReplyBody<'a>, DecodeError> {
+    fills.clear();
+    let mut body = ReplyBody::default();
+    for entry in elements(list).ok_or(DecodeError::field("data is no array"))? {
+        let [state, trade, code, native] =
+            pick(entry, ["state", "billId", "instIdCode", "instId"])?;
+        let native = need_text(native, "field instId missing or no text")?;
+        let symbol = symbols.lookup(native.as_bytes());
+        if code.is_some() {
+            // One of all that are listed.
+            if let (Some(symbol), Some(code)) = (symbol, number_of(code)) {
+                codes[symbol.slot] = code;
+            }
+            continue;
+        }
+        let symbol = symbol.ok_or(DecodeError::symbol())?;
+        let [order, name] = pick(entry, ["ordId", "clOrdId"])?;
+        let order = need_number(order, "field ordId missing or no integer")?;
+        let of_another =
+            !body.venue_order_id.is_none() && body.venue_order_id != VenueRef::number(order);
+        if of_another {
+            return Err(DecodeError::nonsense("fills of several orders"));
+        }
+        body.venue_order_id = VenueRef::number(order);
+        body.name = name.and_then(text).unwrap_or_default().as_bytes();
+        if trade.is_some() {
+            fills.push(read_fill(entry, symbol)?);
+        } else {
+            body.state = Some(read_state(entry, state, symbol, body.venue_order_id)?);
+        }
+    }
+    // The newest is told first.
+    fills.sort_unstable_by_key(|fill| fill.trade.as_number());
+    Ok(body)
+}
+
+fn read_fill(nodes: &[Node<'_>], symbol: Symbol) -> Result<VenueFill, DecodeError> {
+    let [trade, price, qty, fee, asset, kind] =
+        pick(nodes, ["tradeId", "fillPx", "fillSz", "fee", "feeCcy", "execType"])?;
+    Ok(VenueFill {
+        trade: VenueRef::number(need_number(trade, "field tradeId missing or no integer")?),
+        price: need_scaled(price, symbol.scales.price, "field fillPx missing or no text")?,
+        qty: need_scaled(qty, symbol.scales.qty, "field fillSz missing or no text")?,
+        fee: fee_of(fee, asset),
+        liquidity: liquidity_of(kind),
+    })
+}
+
+fn read_state(
+    nodes: &[Node<'_>],
+    state: Value<'_, '_>,
+    symbol: Symbol,
+    venue_order_id: VenueRef,
+) -> Result<VenueAnswer, DecodeError> {
+    let [side, price, qty, filled, average, source] =
+        pick(nodes, ["side", "px", "sz", "accFillSz", "avgPx", "cancelSource"])?;
+    let (status, expiry) = status_of(state, source)?;
+    let filled_qty = number_or_none(filled, symbol.scales.qty)?;
+    Ok(VenueAnswer {
+        status,
+        venue_order_id,
+        instrument: symbol.instrument,
+        side: Some(read_side(side)?),
+        price: Some(number_or_none(price, symbol.scales.price)?).filter(|price| *price > 0),
+        trigger_price: None,
+        qty: Some(need_scaled(qty, symbol.scales.qty, "field sz missing or no text")?),
+        filled_qty,
+        prevented_qty: None,
+        quote_total: quote_total(average, filled_qty, symbol.scales),
+        expiry,
+    })
+}
+
+/// One element of the channel `orders`.
+fn read_order(nodes: &[Node<'_>], symbols: &SymbolMap) -> KeptReport {
+    let named = pick(nodes, ["clOrdId", "ordId"]).unwrap_or_default();
+    let name = named[0].and_then(text).unwrap_or_default();
+    let venue_order_id = number_of(named[1]).map_or(VenueRef::NONE, VenueRef::number);
+    KeptReport::new(name, venue_order_id, read_report(nodes, venue_order_id, symbols))
+}
+
+fn read_report<'a>(
+    nodes: &[Node<'a>],
+    venue_order_id: VenueRef,
+    symbols: &SymbolMap,
+) -> Result<ReadReport, UnreadReport<'a>> {
+    let [native, side, price, qty, state, source, filled, average] =
+        pick(nodes, ["instId", "side", "px", "sz", "state", "cancelSource", "accFillSz", "avgPx"])
+            .map_err(known)?;
+    let [trade, last_price, last_qty, fee, asset, kind, time] =
+        pick(nodes, ["tradeId", "fillPx", "fillSz", "fillFee", "fillFeeCcy", "execType", "uTime"])
+            .map_err(known)?;
+    let unknown = |error| (error, state.and_then(text));
+    let (status, expiry) = status_of(state, source).map_err(unknown)?;
+    let read = || {
+        let native = need_text(native, "field instId missing or no text")?;
+        let symbol = symbols.lookup(native.as_bytes()).ok_or(DecodeError::symbol())?;
+        let scales = symbol.scales;
+        let filled_qty = number_or_none(filled, scales.qty)?;
+        let last_qty = number_or_none(last_qty, scales.qty)?;
+        let ends = matches!(status, OrderStatus::Canceled | OrderStatus::Expired);
+        let trade = number_of(trade).filter(|_| last_qty > 0 && !ends);
+        let fee = trade.and_then(|_| fee_of(fee, asset));
+        let report = VenueReport {
+            exec_type: exec_type(status, trade.is_some(), nodes)?,
+            status,
+            venue_order_id,
+            // The venue names fills, and no other reports.
+            execution_id: trade.map_or(VenueRef::NONE, VenueRef::number),
+            instrument: symbol.instrument,
+            side: read_side(side)?,
+            price: number_or_none(price, scales.price)?,
+            trigger_price: None,
+            qty: need_scaled(qty, scales.qty, "field sz missing or no text")?,
+            last_price: trade.map_or(Ok(0), |_| number_or_none(last_price, scales.price))?,
+            last_qty: trade.map_or(0, |_| last_qty),
+            filled_qty,
+            prevented_qty: None,
+            quote_total: quote_total(average, filled_qty, scales),
+            fee,
+            liquidity: trade.and_then(|_| liquidity_of(kind)),
+            expiry,
+        };
+        check(&report)?;
+        let no_fee = trade.is_some() && fee.is_none();
+        Ok(ReadReport {
+            report,
+            venue_time_ns: need_time_ns(time, "field uTime missing or no time")?,
+            unreadable: no_fee.then_some(DecodeError::field("fee of a fill can't be read")),
+        })
+    };
+    read().map_err(known)
+}
+
+fn known<'a>(error: DecodeError) -> UnreadReport<'a> {
+    (error, None)
+}
+
+/// What can't be, whatever the order was (F17).
+fn check(report: &VenueReport) -> Result<(), DecodeError> {
+    let VenueReport { price, qty, last_price, last_qty, filled_qty, .. } = *report;
+    if [price, qty, last_price, last_qty, filled_qty].iter().any(|number| *number < 0) {
+        return Err(DecodeError::nonsense("negative number in an order"));
+    }
+    if filled_qty > qty || last_qty > filled_qty {
+        return Err(DecodeError::nonsense("filled above the order's quantity"));
+    }
+    Ok(())
+}
+
+/// What an element tells: a fill, an end, an amendment (a failed one leaves the order as it was),
+/// or that it is there.
+fn exec_type(
+    status: OrderStatus,
+    is_fill: bool,
+    nodes: &[Node<'_>],
+) -> Result<ExecType, DecodeError> {
+    let [amended] = pick(nodes, ["amendResult"])?;
+    let is_amended = amended.and_then(text).is_some_and(|result| !result.is_empty());
+    match status {
+        OrderStatus::Canceled => Ok(ExecType::Canceled),
+        OrderStatus::Expired => Ok(ExecType::Expired),
+        _ if is_fill => Ok(ExecType::Trade),
+        OrderStatus::Filled => Err(DecodeError::nonsense("filled without a fill")),
+        OrderStatus::New if !is_amended => Ok(ExecType::New),
+        _ => Ok(ExecType::Replaced),
+    }
+}
+
+/// An order's state, and why it ended where it did so by a rule of its own.
+fn status_of(
+    state: Value<'_, '_>,
+    source: Value<'_, '_>,
+) -> Result<(OrderStatus, ExpiryReason), DecodeError> {
+    let states = [
+        ("live", OrderStatus::New),
+        ("partially_filled", OrderStatus::PartiallyFilled),
+        ("filled", OrderStatus::Filled),
+        ("canceled", OrderStatus::Canceled),
+        ("mmp_canceled", OrderStatus::Canceled),
+    ];
+    let status =
+        need_word(state, "field state missing or no text", states, "order status not known")?;
+    if status != OrderStatus::Canceled {
+        return Ok((status, ExpiryReason::None));
+    }
+    Ok(match source.and_then(text).unwrap_or_default() {
+        // By its client, or by the timer that its client set.
+        "" | "1" | "20" => (status, ExpiryReason::None),
+        "0" => (status, ExpiryReason::ExchangeCanceled),
+        "13" => (OrderStatus::Expired, ExpiryReason::UnfilledFok),
+        "14" => (OrderStatus::Expired, ExpiryReason::UnfilledIoc),
+        // It was to rest, and would have taken.
+        "31" => (OrderStatus::Expired, ExpiryReason::Rejected),
+        "32" => (OrderStatus::Expired, ExpiryReason::SelfTrade),
+        _ => (status, ExpiryReason::Unlisted),
+    })
+}
+
+fn read_side(side: Value<'_, '_>) -> Result<Side, DecodeError> {
+    let sides = [("buy", Side::Buy), ("sell", Side::Sell)];
+    need_word(side, "field side missing or no text", sides, "order side not known")
+}
+
+fn liquidity_of(kind: Value<'_, '_>) -> Option<Liquidity> {
+    match kind.and_then(text)? {
+        "M" => Some(Liquidity::Maker),
+        "T" => Some(Liquidity::Taker),
+        _ => None,
+    }
+}
+
+/// A number in text; the venue leaves the text empty where there is none: 0.
+fn number_or_none(value: Value<'_, '_>, scale: u8) -> Result<i64, DecodeError> {
+    match value.and_then(text) {
+        None | Some("") => Ok(0),
+        Some(number) => Ok(parse_scaled(number.as_bytes(), scale)?),
+    }
+}
+
+/// A fee: the venue tells what it takes as a negative number, with more decimals than are kept.
+fn fee_of(fee: Value<'_, '_>, asset: Value<'_, '_>) -> Option<(i64, u128)> {
+    let fee = parse_cut(fee.and_then(text)?.as_bytes(), AssetAmount::SCALE).ok()?;
+    match i64::try_from(fee).ok()? {
+        0 => Some((0, 0)),
+        fee => Some((-fee, asset_code(asset.and_then(text)?)?)),
+    }
+}
+
+/// The sum of all fills, from their average price: as exact as that is.
+fn quote_total(average: Value<'_, '_>, filled_qty: i64, scales: Scales) -> Option<i128> {
+    let average = parse_cut(average.and_then(text)?.as_bytes(), AVERAGE_SCALE).ok()?;
+    let sum = average.checked_mul(i128::from(filled_qty))?;
+    let unit = 10_i128.pow(u32::from(AVERAGE_SCALE.saturating_sub(scales.price)));
+    Some((sum + unit / 2) / unit).filter(|sum| *sum > 0)
+}
+
+/// The balances of an account; of those that can't be read, what is wrong with the first.
+fn read_account(
+    nodes: &[Node<'_>],
+    balances: &mut Vec<AssetBalance>,
+) -> Result<(i64, Option<DecodeError>), DecodeError> {
+    let [details, time] = pick(nodes, ["details", "uTime"])?;
+    let mut unreadable = None;
+    for entry in details.and_then(elements).ok_or(DecodeError::field("details is no array"))? {
+        if balances.len() == BALANCES_MAX {
+            return Err(DecodeError::new(LetterReason::Oversize, "too many balances"));
+        }
+        match read_balance(entry) {
+            Ok(balance) => balances.push(balance),
+            Err(error) => unreadable = unreadable.or(Some(error)),
+        }
+    }
+    Ok((need_time_ns(time, "field uTime missing or no time")?, unreadable))
+}
+
+fn read_balance(nodes: &[Node<'_>]) -> Result<AssetBalance, DecodeError> {
+    let [asset, free, locked] = pick(nodes, ["ccy", "availBal", "frozenBal"])?;
+    let asset = AssetName::from(need_text(asset, "field ccy missing or no text")?)
+        .map_err(|_| DecodeError::nonsense("name of an asset above 16 bytes"))?;
+    let amount = |value| {
+        let number = need_text(value, "balance missing or no text")?;
+        match parse_cut(number.as_bytes(), AssetAmount::SCALE)? {
+            amount @ 0.. => Ok(AssetAmount(amount)),
+            _ => Err(DecodeError::nonsense("negative balance")),
+        }
+    };
+    Ok(AssetBalance { asset, free: amount(free)?, locked: amount(locked)? })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! Frames of the venue's pages, and what is wrong with others.
+
+use super::*;
+use crate::event::InstrumentId;
+
+/// The page's example of the channel, cut to what is read.
+const FILL: &str = r#"{"accFillSz":"0.001","amendResult":"","avgPx":"31527.1","cancelSource":"","clOrdId":"p1x3x41","execType":"M","fee":"-0.02522168","feeCcy":"USDT","fillFee":"-0.02522168812","fillFeeCcy":"USDT","fillPx":"31527.1","fillSz":"0.001","instId":"BTC-USDT","ordId":"452197707845865472","ordType":"limit","px":"31527.1","side":"sell","state":"filled","sz":"0.001","tradeId":"242589207","uTime":"1654084353264"}"#;
+
+fn decoder() -> OkxReports {
+    OkxReports::new(SymbolMap::of_test(&["BTC-USDT"]), 1 << 20)
+}
+
+fn orders(elements: &[&str]) -> String {
+    let arg = r#"{"channel":"orders","instType":"SPOT","uid":"614488474791936"}"#;
+    format!(r#"{{"arg":{arg},"data":[{}]}}"#, elements.join(","))
+}
+
+/// Reports of a frame, or what was wrong with each: details and unknown words.
+fn reports(elements: &[&str]) -> Vec<Result<VenueReport, (DecodeError, String)>> {
+    let (mut decoder, frame) = (decoder(), orders(elements));
+    let told = |read: Result<OrderMessage<'_>, UnreadFrame<'_>>| match read {
+        Ok(OrderMessage::Report { name, report, .. }) => {
+            assert_eq!(name, b"p1x3x41");
+            Ok(report)
+        }
+        Ok(other) => panic!("{other:?}"),
+        Err(unread) => {
+            let word = unread.word.unwrap_or_default();
+            Err((unread.error, String::from_utf8_lossy(word).into_owned()))
+        }
+    };
+    let mut all = vec![told(decoder.decode(frame.as_bytes()))];
+    while let Some((next, raw)) = decoder.next_of_frame() {
+        assert_eq!(raw, frame.as_bytes());
+        all.push(told(next));
+    }
+    all
+}
+
+fn report(element: &str) -> VenueReport {
+    reports(&[element])[0].clone().unwrap()
+}
+
+#[test]
+fn a_fill_is_read_in_the_instruments_scales_with_its_fee_as_what_was_taken() {
+    let fill = report(FILL);
+    let expected = VenueReport {
+        exec_type: ExecType::Trade,
+        status: OrderStatus::Filled,
+        venue_order_id: VenueRef::number(452_197_707_845_865_472),
+        execution_id: VenueRef::number(242_589_207),
+        instrument: InstrumentId(0),
+        side: Side::Sell,
+        price: 3_152_710,
+        trigger_price: None,
+        qty: 100,
+        last_price: 3_152_710,
+        last_qty: 100,
+        filled_qty: 100,
+        prevented_qty: None,
+        quote_total: Some(315_271_000),
+        fee: Some((2_522_168, asset_code("USDT").unwrap())),
+        liquidity: Some(Liquidity::Maker),
+        expiry: ExpiryReason::None,
+    };
+    assert_eq!(fill, expected);
+    let rebate = report(&FILL.replace("-0.02522168812", "0.00000001"));
+    assert_eq!(rebate.fee.map(|(fee, _)| fee), Some(-1));
+}
+
+#[test]
+fn what_an_element_tells_follows_from_its_state() {
+    let live = FILL
+        .replace("\"filled\"", "\"live\"")
+        .replace(r#""accFillSz":"0.001""#, r#""accFillSz":"0""#)
+        .replace(r#""fillSz":"0.001""#, r#""fillSz":"0""#)
+        .replace("242589207", "");
+    let told = |text: &str| {
+        let report = report(text);
+        (report.exec_type, report.status, report.expiry)
+    };
+    use {ExecType as Exec, ExpiryReason as Why, OrderStatus as Status};
+    assert_eq!(told(&live), (Exec::New, Status::New, Why::None));
+    let amended = live.replace(r#""amendResult":"""#, r#""amendResult":"0""#);
+    assert_eq!(told(&amended), (Exec::Replaced, Status::New, Why::None));
+    for (source, expected) in [
+        ("1", (Exec::Canceled, Status::Canceled, Why::None)),
+        ("0", (Exec::Canceled, Status::Canceled, Why::ExchangeCanceled)),
+        ("13", (Exec::Expired, Status::Expired, Why::UnfilledFok)),
+        ("14", (Exec::Expired, Status::Expired, Why::UnfilledIoc)),
+        ("31", (Exec::Expired, Status::Expired, Why::Rejected)),
+        ("32", (Exec::Expired, Status::Expired, Why::SelfTrade)),
+        ("999", (Exec::Canceled, Status::Canceled, Why::Unlisted)),
+    ] {
+        let ended = live.replace("\"live\"", "\"canceled\"");
+        let source_text = format!(r#""cancelSource":"{source}""#);
+        let ended = ended.replace(r#""cancelSource":"""#, &source_text);
+        assert_eq!(told(&ended), expected, "{source}");
+    }
+    // The last fill may still stand in the word on an order's end.
+    let after_fill = FILL.replace("\"filled\"", "\"canceled\"");
+    assert_eq!(told(&after_fill), (Exec::Canceled, Status::Canceled, Why::None));
+}
+
+#[test]
+fn each_of_several_orders_is_told_and_one_that_can_not_be_read_costs_no_other() {
+    let strange = FILL.replace("\"filled\"", "\"half\"");
+    let negative = FILL.replace(r#""sz":"0.001""#, r#""sz":"-0.001""#);
+    let told = reports(&[&strange, FILL, &negative]);
+    let (error, word) = told[0].clone().unwrap_err();
+    assert_eq!((error.reason, word.as_str()), (LetterReason::Unknown, "half"));
+    assert!(told[1].is_ok());
+    assert_eq!(told[2].clone().unwrap_err().0.reason, LetterReason::Nonsense);
+    for (from, to, reason) in [
+        ("\"sell\"", "\"hold\"", LetterReason::Unknown),
+        ("BTC-USDT", "MOON-USDT", LetterReason::Symbol),
+        (r#""accFillSz":"0.001""#, r#""accFillSz":"0.002""#, LetterReason::Nonsense),
+        ("242589207", "", LetterReason::Nonsense),
+        (r#""uTime":"1654084353264""#, r#""uTime":"""#, LetterReason::Field),
+    ] {
+        let wrong = reports(&[&FILL.replace(from, to)])[0].clone().unwrap_err();
+        assert_eq!(wrong.0.reason, reason, "{to}");
+    }
+}
+
+#[test]
+fn replies_are_found_by_their_numbers_and_the_logons_has_none() {
+    let mut decoder = decoder();
+    let mut outcome = |frame: &str| match decoder.decode(frame.as_bytes()) {
+        Ok(OrderMessage::Reply(reply)) => {
+            (reply.id, reply.outcome.map(|_| ()).map_err(|failure| failure.code))
+        }
+        Ok(OrderMessage::Unasked(failure)) => (0, Err(failure.code)),
+        other => panic!("{frame}: {other:?}"),
+    };
+    let placed = r#"{"id":"1512","op":"order","data":[{"clOrdId":"","ordId":"12345689","tag":"","sCode":"0","sMsg":""}],"code":"0","msg":"","inTime":"1695190491421339","outTime":"1695190491423240"}"#;
+    assert_eq!(outcome(placed), (1_512, Ok(())));
+    let refused = placed.replace(r#""sCode":"0""#, r#""sCode":"51008""#);
+    assert_eq!(outcome(&refused.replace(r#""code":"0""#, r#""code":"1""#)), (1_512, Err(51_008)));
+    let format = r#"{"id":"1512","op":"order","data":[],"code":"60013","msg":"Invalid args"}"#;
+    assert_eq!(outcome(format), (1_512, Err(60_013)));
+    let login = r#"{"event":"login","code":"0","msg":"","connId":"a4d3ae55"}"#;
+    let failed = r#"{"event":"error","code":"60009","msg":"Login failed.","connId":"a4d3ae55"}"#;
+    assert_eq!((outcome(login), outcome(failed)), ((0, Ok(())), (0, Err(60_009))));
+    decoder.logon = Some(7);
+    let Ok(OrderMessage::Reply(reply)) = decoder.decode(failed.as_bytes()) else { panic!() };
+    assert_eq!((reply.id, reply.outcome.unwrap_err().code), (7, 60_009));
+    let notice = r#"{"event":"notice","code":"64008","msg":"soon","connId":"a"}"#;
+    assert!(matches!(decoder.decode(notice.as_bytes()), Ok(OrderMessage::EndingSoon)));
+    let unread = decoder.decode(br#"{"id":"17","op":"order","code":"0","data":[]}"#).unwrap_err();
+    assert_eq!((unread.reply, unread.error.reason), (Some(17), LetterReason::Field));
+}
+
+#[test]
+fn answers_over_rest_tell_states_fills_and_failures() {
+    let mut decoder = decoder();
+    let state = format!(r#"{{"code":"0","msg":"","data":[{FILL}]}}"#);
+    let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(5, 200, state.as_bytes()) else {
+        panic!()
+    };
+    let body = reply.outcome.unwrap();
+    let answer = body.state.unwrap();
+    assert_eq!((reply.id, body.name), (5, &b"p1x3x41"[..]));
+    assert_eq!((answer.status, answer.filled_qty), (OrderStatus::Filled, 100));
+    assert_eq!((answer.qty, answer.quote_total), (Some(100), Some(315_271_000)));
+    let fill = |trade: u64| {
+        format!(
+            r#"{{"instId":"BTC-USDT","ordId":"77","clOrdId":"p1x3x41","billId":"9","tradeId":"{trade}","fillPx":"1.5","fillSz":"0.5","execType":"T","fee":"-0.1","feeCcy":"BTC"}}"#
+        )
+    };
+    let list = format!(r#"{{"code":"0","msg":"","data":[{},{}]}}"#, fill(9), fill(8));
+    let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(6, 200, list.as_bytes()) else {
+        panic!()
+    };
+    let body = reply.outcome.unwrap();
+    let trades: Vec<_> = body.fills.iter().filter_map(|fill| fill.trade.as_number()).collect();
+    assert_eq!((trades, body.venue_order_id), (vec![8, 9], VenueRef::number(77)));
+    assert_eq!(body.fills[0].fee, Some((10_000_000, asset_code("BTC").unwrap())));
+    let failed = |decoder: &mut OkxReports, status, body: &str| match decoder.decode_rest(
+        6,
+        status,
+        body.as_bytes(),
+    ) {
+        Ok(OrderMessage::Reply(reply)) => reply.outcome.map(|_| ()).map_err(|f| (f.status, f.code)),
+        other => panic!("{other:?}"),
+    };
+    let none = r#"{"code":"51603","msg":"Order does not exist","data":[]}"#;
+    assert_eq!(failed(&mut decoder, 200, none), Err((200, 51_603)));
+    assert_eq!(failed(&mut decoder, 502, "<html>"), Err((502, 0)));
+    let unread = decoder.decode_rest(6, 200, b"<html>").unwrap_err();
+    assert_eq!((unread.reply, unread.error.reason), (Some(6), LetterReason::Malformed));
+}
+
+#[test]
+fn balances_are_cut_to_the_decimals_that_are_kept() {
+    let mut decoder = decoder();
+    let frame = r#"{"arg":{"channel":"account","uid":"44"},"eventType":"snapshot","curPage":1,"lastPage":true,"data":[{"uTime":"1705474164160","details":[{"availBal":"4734.371190691436","ccy":"USDT","frozenBal":"158.57998"},{"availBal":"-1","ccy":"BTC","frozenBal":"0"}]}]}"#;
+    let Ok(OrderMessage::Balances { entries, unreadable, venue_time_ns }) =
+        decoder.decode(frame.as_bytes())
+    else {
+        panic!()
+    };
+    assert_eq!(venue_time_ns, 1_705_474_164_160_000_000);
+    let free: Vec<_> = entries.iter().map(|entry| entry.free).collect();
+    assert_eq!(free, [AssetAmount(473_437_119_069)]);
+    assert_eq!(unreadable.map(|error| error.reason), Some(LetterReason::Nonsense));
+}

@@ -1,0 +1,471 @@
+//! OKX v5's order protocol for spot, over its private WebSocket (`wss://ws.okx.com/ws/v5/private`)
+//! and, for questions, its REST interface.
+//!
+//! Source: "WebSocket, Login", "Place order", "Amend order", "Cancel order", "Order details",
+//! "Transaction details (last 3 days)", "Get instruments", "Transaction Timeouts" and "Error Code"
+//! of the venue's reference. Since February 2026 requests name an instrument by `instIdCode`, a
+//! number that REST lists with each instrument: the first step of the logon.
+//!
+//! Spot alone: `tdMode` is `cash`, and quantities are of the base currency, also of market orders.
+//! Stops are another kind of order at this venue ("algo orders") and are not placed. An amendment
+//! keeps the price.
+
+use super::order_decoder::{FILLS_MAX, OkxReports};
+use crate::event::{PositionSide, RejectReason, Side, VenueRef, push_scaled};
+use crate::order::{OrderCommand, OrderType, OrderTypes, TimeInForce};
+use crate::venue::governor::RequestClass;
+use crate::venue::protocol::{
+    Failure, FillsFrom, KeepAlive, OrderProtocol, OrderRequest, Outcome, SharedSecret,
+};
+
+/// A new order that reaches the matching engine later than this is dropped by the venue
+/// (`expTime`), ms.
+const EXPIRES_MS: i64 = 5_000;
+/// An order is dropped once it has expired, by a clock that may be a second off ours; its state may
+/// take as long again to be known to those who answer questions.
+const IN_FLIGHT_MAX_NS: u64 = 10_000_000_000;
+
+/// "Does not mean success or failure", unavailable, busy, system error, and the internal errors of
+/// the WebSocket.
+const UNKNOWN_OUTCOME: [i32; 6] = [50_001, 50_004, 50_013, 50_026, 63_999, 64_007];
+/// Too many requests, too frequent operations, and those of the WebSocket.
+const SLOW_DOWN: [i32; 4] = [50_011, 50_040, 60_014, 60_023];
+/// The account's orders and amendments of two seconds are used up.
+const TOO_MANY_ORDERS: i32 = 50_061;
+/// Order does not exist.
+const NO_SUCH_ORDER: i32 = 51_603;
+/// A cancel or an amendment of what is filled, canceled, or was never there.
+const NOT_OPEN: [i32; 4] = [51_400, 51_401, 51_402, 51_503];
+/// Frozen, wrong environment, address, key, signature or passphrase, not allowed.
+const BAD_KEY: [i32; 14] = [
+    50_100, 50_101, 50_105, 50_110, 50_111, 50_113, 50_114, 50_119, 50_120, 60_005, 60_007, 60_009,
+    60_024, 60_032,
+];
+/// A time stamp that is too old, or none.
+const WRONG_TIME: [i32; 5] = [50_036, 50_102, 50_112, 60_004, 60_006];
+
+/// The protocol.
+pub struct OkxOrders {
+    secret: SharedSecret<2>,
+    decoder: OkxReports,
+}
+
+impl OrderProtocol for OkxOrders {
+    /// The secret, and the passphrase of the key.
+    type Signer = SharedSecret<2>;
+    type Decoder = OkxReports;
+
+    const ORDER_TYPES: OrderTypes = OrderTypes::PLAIN;
+    const FILLS_MAX: usize = FILLS_MAX;
+    const KEEP_ALIVE: KeepAlive = KeepAlive::Text("ping");
+    const LOGON: &'static [&'static str] =
+        &["instruments", "logon", "subscribe to orders", "subscribe to balances"];
+    const LOGON_OVER_REST: Option<usize> = Some(0);
+    const ASKS_OVER_REST: bool = true;
+    /// Names are letters and digits.
+    const NAME_MARK: u8 = b'x';
+
+    fn new(secret: SharedSecret<2>, decoder: OkxReports) -> OkxOrders {
+        OkxOrders { secret, decoder }
+    }
+
+    fn decoder(&mut self) -> &mut OkxReports {
+        &mut self.decoder
+    }
+
+    fn in_flight_max_ns(&self) -> u64 {
+        IN_FLIGHT_MAX_NS
+    }
+
+    /// Only what goes over REST counts there.
+    fn weight(&self, class: RequestClass) -> u32 {
+        u32::from(class == RequestClass::Query)
+    }
+
+    /// REST tells it, and nothing else.
+    fn time(&mut self, _id: u64, _out: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    #[cold]
+    fn logon(&mut self, step: usize, id: u64, time_ms: i64, out: &mut Vec<u8>) {
+        out.clear();
+        match step {
+            0 => {
+                let all = b"GET /api/v5/public/instruments?instType=SPOT\n\n";
+                out.extend_from_slice(all);
+            }
+            1 => {
+                self.decoder.logon = Some(id);
+                self.write_login(time_ms, out);
+            }
+            2 => write_subscription(id, r#"{"channel":"orders","instType":"SPOT"}"#, out),
+            _ => {
+                let updates = r#""extraParams":"{\"updateInterval\":\"0\"}""#;
+                write_subscription(id, &format!(r#"{{"channel":"account",{updates}}}"#), out);
+            }
+        }
+    }
+
+    #[inline]
+    fn place(
+        &mut self,
+        command: &OrderCommand,
+        request: &OrderRequest<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RejectReason> {
+        let unsupported = RejectReason::Unsupported;
+        let side = command.side().ok_or(unsupported)?;
+        let order_type = command.order_type().ok_or(unsupported)?;
+        let life = command.time_in_force().ok_or(unsupported)?;
+        let is_spot =
+            !command.is_reduce_only() && command.position_side() == Some(PositionSide::Net);
+        if !is_spot || !Self::ORDER_TYPES.has(order_type) {
+            return Err(unsupported);
+        }
+        let code = self.decoder.code(request.native).ok_or(RejectReason::UnknownInstrument)?;
+        let mut text = Request::start(out, request, "order", Some(EXPIRES_MS));
+        text.instrument(code);
+        text.text(r#","tdMode":"cash","clOrdId":""#);
+        text.bytes(request.name);
+        text.text(match side {
+            Side::Buy => r#"","side":"buy","ordType":""#,
+            Side::Sell => r#"","side":"sell","ordType":""#,
+        });
+        text.text(match (order_type, life) {
+            (OrderType::Market, _) => r#"market","tgtCcy":"base_ccy""#,
+            (OrderType::LimitMaker, _) => r#"post_only""#,
+            (_, TimeInForce::Gtc) => r#"limit""#,
+            (_, TimeInForce::Ioc) => r#"ioc""#,
+            (_, TimeInForce::Fok) => r#"fok""#,
+        });
+        if order_type.is_priced() {
+            text.number("px", command.price, request.scales.price);
+        }
+        text.number("sz", command.qty, request.scales.qty);
+        text.end();
+        Ok(())
+    }
+
+    #[inline]
+    fn amend(
+        &mut self,
+        command: &OrderCommand,
+        (price, qty): (i64, i64),
+        request: &OrderRequest<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RejectReason> {
+        if command.price != price || command.qty >= qty {
+            return Err(RejectReason::Unsupported);
+        }
+        let code = self.decoder.code(request.native).ok_or(RejectReason::UnknownInstrument)?;
+        let mut text = Request::of_order(out, request, "amend-order", code, Some(EXPIRES_MS));
+        text.number("newSz", command.qty, request.scales.qty);
+        text.end();
+        Ok(())
+    }
+
+    #[inline]
+    fn cancel(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
+        let code = self.decoder.code(request.native).unwrap_or(0);
+        Request::of_order(out, request, "cancel-order", code, None).end();
+    }
+
+    fn query(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
+        let name = String::from_utf8_lossy(request.name);
+        let path = format!("/api/v5/trade/order?instId={}&clOrdId={name}", request.native);
+        self.write_get(&path, request.time_ms, out);
+    }
+
+    /// The newest hundred: the venue pages by numbers of the account's bills, not by trades.
+    fn fills_since(
+        &mut self,
+        order: VenueRef,
+        from: FillsFrom,
+        request: &OrderRequest<'_>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let (Some(number), FillsFrom::Newest) = (order.as_number(), from) else { return false };
+        let path = format!("/api/v5/trade/fills?instType=SPOT&ordId={number}");
+        self.write_get(&path, request.time_ms, out);
+        true
+    }
+
+    fn fills_weight(&self) -> u32 {
+        1
+    }
+
+    fn outcome(failure: &Failure<'_>) -> Outcome {
+        let Failure { status, code, .. } = *failure;
+        match code {
+            TOO_MANY_ORDERS => Outcome::TooManyOrders,
+            NO_SUCH_ORDER => Outcome::NoSuchOrder,
+            code if SLOW_DOWN.contains(&code) => Outcome::SlowDown,
+            code if UNKNOWN_OUTCOME.contains(&code) => Outcome::Unknown,
+            code if NOT_OPEN.contains(&code) => Outcome::NotOpen,
+            code if BAD_KEY.contains(&code) => Outcome::BadKey,
+            code if WRONG_TIME.contains(&code) => Outcome::WrongTime,
+            _ if status == 429 => Outcome::SlowDown,
+            _ if status >= 500 => Outcome::Unknown,
+            _ => Outcome::Refused(RejectReason::Venue),
+        }
+    }
+}
+
+impl OkxOrders {
+    fn write_login(&self, time_ms: i64, out: &mut Vec<u8>) {
+        let (api_key, passphrase) = (self.secret.api_key(), self.secret.passphrase());
+        let time_s = time_ms / 1_000;
+        let sign = self.secret.sign_base64(&format!("{time_s}GET/users/self/verify"));
+        crate::text::hide_passing(&sign);
+        let text = format!(
+            r#"{{"op":"login","args":[{{"apiKey":"{api_key}","passphrase":"{passphrase}","timestamp":"{time_s}","sign":"{sign}"}}]}}"#
+        );
+        out.extend_from_slice(text.as_bytes());
+    }
+
+    /// A signed question.
+    #[cold]
+    fn write_get(&self, path: &str, time_ms: i64, out: &mut Vec<u8>) {
+        let time = iso_time(time_ms);
+        let sign = self.secret.sign_base64(&format!("{time}GET{path}"));
+        crate::text::hide_passing(&sign);
+        let (api_key, passphrase) = (self.secret.api_key(), self.secret.passphrase());
+        out.clear();
+        let head = format!(
+            "GET {path}\nOK-ACCESS-KEY: {api_key}\nOK-ACCESS-SIGN: {sign}\n\
+             OK-ACCESS-TIMESTAMP: {time}\nOK-ACCESS-PASSPHRASE: {passphrase}\n\n"
+        );
+        out.extend_from_slice(head.as_bytes());
+    }
+}
+
+/// `2020-12-08T09:08:57.715Z`.
+fn iso_time(time_ms: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(time_ms).unwrap_or_default();
+    format!("{time:.3}")
+}
+
+fn write_subscription(id: u64, arg: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!(r#"{{"id":"{id}","op":"subscribe","args":[{arg}]}}"#).as_bytes());
+}
+
+/// One request's text, written without formatting machinery.
+struct Request<'a>(&'a mut Vec<u8>);
+
+impl<'a> Request<'a> {
+    fn start(
+        out: &'a mut Vec<u8>,
+        request: &OrderRequest<'_>,
+        op: &str,
+        expires_ms: Option<i64>,
+    ) -> Request<'a> {
+        out.clear();
+        let mut text = Request(out);
+        text.text(r#"{"id":""#);
+        text.bytes(itoa::Buffer::new().format(request.id).as_bytes());
+        text.text(r#"","op":""#);
+        text.text(op);
+        if let Some(expires_ms) = expires_ms {
+            text.text(r#"","expTime":""#);
+            let at_ms = request.time_ms.saturating_add(expires_ms);
+            text.bytes(itoa::Buffer::new().format(at_ms).as_bytes());
+        }
+        text.text(r#"","args":[{"#);
+        text
+    }
+
+    fn of_order(
+        out: &'a mut Vec<u8>,
+        request: &OrderRequest<'_>,
+        op: &str,
+        code: u64,
+        expires_ms: Option<i64>,
+    ) -> Request<'a> {
+        let mut text = Request::start(out, request, op, expires_ms);
+        text.instrument(code);
+        text.text(r#","clOrdId":""#);
+        text.bytes(request.name);
+        text.text("\"");
+        text
+    }
+
+    fn instrument(&mut self, code: u64) {
+        self.text(r#""instIdCode":"#);
+        self.bytes(itoa::Buffer::new().format(code).as_bytes());
+    }
+
+    fn number(&mut self, name: &str, value: i64, scale: u8) {
+        self.text(",\"");
+        self.text(name);
+        self.text("\":\"");
+        push_scaled(self.0, value, scale);
+        self.text("\"");
+    }
+
+    fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn end(&mut self) {
+        self.text("}]}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use zerocopy::FromZeros;
+
+    use super::*;
+    use crate::event::REDUCE_ONLY;
+    use crate::venue::protocol::OrderDecoder;
+    use crate::venue::{Scales, SymbolMap};
+
+    const LISTED: &str = r#"{"code":"0","msg":"","data":[{"instId":"ETH-USDT","instIdCode":7},{"instId":"BTC-USDT","instIdCode":11}]}"#;
+
+    /// With the secret of the venue's own examples.
+    fn protocol() -> OkxOrders {
+        let lines = ["22582BD0CFF14C41EDBF1AB98506286D", "pass"].map(str::to_owned);
+        let mut decoder = OkxReports::new(SymbolMap::of_test(&["BTC-USDT"]), 1 << 20);
+        assert!(decoder.decode_rest(1, 200, LISTED.as_bytes()).is_ok());
+        OkxOrders::new(SharedSecret::new("key", lines), decoder)
+    }
+
+    fn request(id: u64) -> OrderRequest<'static> {
+        let scales = Scales { price: 2, qty: 5 };
+        OrderRequest { id, native: "BTC-USDT", scales, name: b"p1x3x41", time_ms: 1_000 }
+    }
+
+    fn json_of(text: &[u8]) -> Value {
+        serde_json::from_slice(text).unwrap()
+    }
+
+    fn order() -> OrderCommand {
+        let mut command = OrderCommand::new_zeroed();
+        (command.price, command.qty, command.side_code) = (6_000_001, 150, Side::Sell.code());
+        command.order_type_code = OrderType::Limit as u8;
+        command.time_in_force_code = TimeInForce::Gtc as u8;
+        command
+    }
+
+    #[test]
+    fn every_kind_of_order_is_written_as_the_venue_wants_it() {
+        let (mut protocol, mut out) = (protocol(), Vec::new());
+        assert_eq!(protocol.place(&order(), &request(9), &mut out), Ok(()));
+        let args = json!([{
+            "instIdCode": 11, "tdMode": "cash", "clOrdId": "p1x3x41", "side": "sell",
+            "ordType": "limit", "px": "60000.01", "sz": "0.00150",
+        }]);
+        let expected = json!({"id": "9", "op": "order", "expTime": "6000", "args": args});
+        assert_eq!(json_of(&out), expected);
+        for (order_type, life, expected) in [
+            (OrderType::Limit, TimeInForce::Ioc, "ioc"),
+            (OrderType::Limit, TimeInForce::Fok, "fok"),
+            (OrderType::LimitMaker, TimeInForce::Gtc, "post_only"),
+            (OrderType::Market, TimeInForce::Gtc, "market"),
+        ] {
+            let command = OrderCommand {
+                order_type_code: order_type as u8,
+                time_in_force_code: life as u8,
+                ..order()
+            };
+            assert_eq!(protocol.place(&command, &request(9), &mut out), Ok(()));
+            let args = &json_of(&out)["args"][0];
+            assert_eq!(args["ordType"], expected);
+            let is_market = order_type == OrderType::Market;
+            assert_eq!(args.get("px").is_none(), is_market);
+            assert_eq!(args.get("tgtCcy").is_some(), is_market, "never a quantity in USDT");
+        }
+        let spoils: [fn(&mut OrderCommand); 4] = [
+            |command| command.side_code = 0,
+            |command| command.flags = REDUCE_ONLY,
+            |command| command.position_side_code = PositionSide::Long.code(),
+            |command| command.order_type_code = OrderType::StopLoss as u8,
+        ];
+        for spoil in spoils {
+            let mut spoiled = order();
+            spoil(&mut spoiled);
+            let refused = protocol.place(&spoiled, &request(9), &mut out);
+            assert_eq!(refused, Err(RejectReason::Unsupported), "never sent as something else");
+        }
+        let unlisted = OrderRequest { native: "ETH-USDT", ..request(9) };
+        let refused = protocol.place(&order(), &unlisted, &mut out);
+        assert_eq!(refused, Err(RejectReason::UnknownInstrument));
+    }
+
+    #[test]
+    fn requests_name_the_order_and_an_amendment_only_takes_quantity_off() {
+        let (mut protocol, mut out) = (protocol(), Vec::new());
+        protocol.cancel(&request(2), &mut out);
+        let args = json!([{"instIdCode": 11, "clOrdId": "p1x3x41"}]);
+        assert_eq!(json_of(&out), json!({"id": "2", "op": "cancel-order", "args": args}));
+        let mut command = OrderCommand::new_zeroed();
+        (command.price, command.qty) = (100, 5);
+        assert_eq!(protocol.amend(&command, (100, 10), &request(4), &mut out), Ok(()));
+        let amend = json_of(&out);
+        assert_eq!((&amend["op"], &amend["expTime"]), (&json!("amend-order"), &json!("6000")));
+        assert_eq!(amend["args"][0]["newSz"], "0.00005");
+        for has in [(101, 10), (100, 5), (100, 4)] {
+            let refused = protocol.amend(&command, has, &request(4), &mut out);
+            assert_eq!(refused, Err(RejectReason::Unsupported));
+        }
+    }
+
+    #[test]
+    fn questions_are_signed_as_the_venue_wants_it() {
+        let (mut protocol, mut out) = (protocol(), Vec::new());
+        // 2020-12-08T09:08:57.715Z, the venue's own example; the signatures are by OpenSSL.
+        let request = OrderRequest { time_ms: 1_607_418_537_715, ..request(5) };
+        protocol.query(&request, &mut out);
+        let text = String::from_utf8(out.clone()).unwrap();
+        let path = "GET /api/v5/trade/order?instId=BTC-USDT&clOrdId=p1x3x41\n";
+        assert!(text.starts_with(path), "{text}");
+        assert!(text.contains("\nOK-ACCESS-TIMESTAMP: 2020-12-08T09:08:57.715Z\n"), "{text}");
+        assert!(
+            text.contains("\nOK-ACCESS-SIGN: C6EHzzkiu7XjpfBMI/WgY/S2z0XFgJpoaIgI6UOHr+I=\n"),
+            "{text}"
+        );
+        assert!(text.ends_with("\nOK-ACCESS-PASSPHRASE: pass\n\n"), "{text}");
+        let (order, newest) = (VenueRef::number(77), FillsFrom::Newest);
+        assert!(protocol.fills_since(order, newest, &request, &mut out));
+        let text = String::from_utf8(out.clone()).unwrap();
+        assert!(text.starts_with("GET /api/v5/trade/fills?instType=SPOT&ordId=77\n"), "{text}");
+        assert!(!protocol.fills_since(order, FillsFrom::First, &request, &mut out));
+        protocol.logon(1, 3, 1_538_054_050_000, &mut out);
+        let args = json_of(&out)["args"][0].clone();
+        assert_eq!((&args["apiKey"], &args["timestamp"]), (&json!("key"), &json!("1538054050")));
+        assert_eq!(args["sign"], "+LdIr8lkkvhr5hoA3g9TMC0+uQJ849ftAcocA/ouu4M=");
+    }
+
+    #[test]
+    fn each_code_means_what_the_venue_says_it_means() {
+        let outcome = |status, code| {
+            let message = "";
+            OkxOrders::outcome(&Failure {
+                status,
+                code,
+                message,
+                retry_after_ms: None,
+                server_time_ms: None,
+            })
+        };
+        for code in [50_001, 50_004, 50_013, 50_026, 63_999, 64_007] {
+            assert_eq!(outcome(0, code), Outcome::Unknown, "{code}");
+        }
+        assert_eq!((outcome(502, 0), outcome(429, 50_013)), (Outcome::Unknown, Outcome::Unknown));
+        assert_eq!((outcome(429, 0), outcome(200, 50_011)), (Outcome::SlowDown, Outcome::SlowDown));
+        assert_eq!(outcome(0, 50_061), Outcome::TooManyOrders);
+        assert_eq!(outcome(200, 51_603), Outcome::NoSuchOrder);
+        assert_eq!(outcome(0, 51_400), Outcome::NotOpen);
+        assert_eq!(outcome(0, 60_007), Outcome::BadKey);
+        assert_eq!(outcome(401, 50_102), Outcome::WrongTime);
+        for code in [51_008, 51_020, 51_016, 50_014, 51_121] {
+            assert_eq!(outcome(0, code), Outcome::Refused(RejectReason::Venue), "{code}");
+        }
+    }
+}

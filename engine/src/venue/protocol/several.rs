@@ -1,0 +1,127 @@
+//! The reports of a frame that may bring several, told one after the other.
+
+use std::collections::VecDeque;
+
+use arrayvec::ArrayVec;
+
+use super::{OrderMessage, UnreadFrame};
+use crate::event::VenueRef;
+use crate::venue::codec::DecodeError;
+use crate::venue::orders::VenueReport;
+
+/// Bytes of an order's name, or of a word, that are kept: no venue's names are longer.
+const TEXT_BYTES_MAX: usize = 36;
+/// Reports for which there is room from the start.
+const USUAL: usize = 64;
+
+type KeptText = ArrayVec<u8, TEXT_BYTES_MAX>;
+
+/// One report, or why it could not be read.
+#[derive(Clone, Debug)]
+pub(in crate::venue) struct KeptReport {
+    name: KeptText,
+    /// The venue's word that is not known.
+    word: KeptText,
+    venue_order_id: VenueRef,
+    what: Result<ReadReport, DecodeError>,
+}
+
+/// What a report says.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::venue) struct ReadReport {
+    pub(in crate::venue) report: VenueReport,
+    pub(in crate::venue) venue_time_ns: i64,
+    /// Why the fee of a fill can't be read.
+    pub(in crate::venue) unreadable: Option<DecodeError>,
+}
+
+/// Why a report could not be read, and the venue's word that is not known, if that is why.
+pub(in crate::venue) type UnreadReport<'a> = (DecodeError, Option<&'a str>);
+
+impl KeptReport {
+    pub(in crate::venue) fn new(
+        name: &str,
+        venue_order_id: VenueRef,
+        what: Result<ReadReport, UnreadReport<'_>>,
+    ) -> KeptReport {
+        let kept = |text: &str| text.bytes().take(TEXT_BYTES_MAX).collect();
+        let word = what.as_ref().err().and_then(|(_, word)| *word).unwrap_or_default();
+        KeptReport {
+            name: kept(name),
+            word: kept(word),
+            venue_order_id,
+            what: what.map_err(|(error, _)| error),
+        }
+    }
+}
+
+/// The reports of the frame that was decoded last.
+#[derive(Debug)]
+pub(in crate::venue) struct Several {
+    waiting: VecDeque<KeptReport>,
+    told: Option<KeptReport>,
+    /// The frame, where more than one waits.
+    frame: Vec<u8>,
+}
+
+impl Default for Several {
+    fn default() -> Several {
+        Several { waiting: VecDeque::with_capacity(USUAL), told: None, frame: Vec::new() }
+    }
+}
+
+impl Several {
+    /// A new frame.
+    #[inline]
+    pub(in crate::venue) fn clear(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// One report more.
+    #[inline]
+    pub(in crate::venue) fn push(&mut self, report: KeptReport) {
+        self.waiting.push_back(report);
+    }
+
+    /// Keeps the frame, where it is needed for those that wait.
+    #[inline]
+    pub(in crate::venue) fn keep(&mut self, frame: &[u8]) {
+        if self.waiting.len() > 1 {
+            self.frame.clear();
+            self.frame.extend_from_slice(frame);
+        }
+    }
+
+    /// The next report; `None` when all are told.
+    #[inline]
+    pub(in crate::venue) fn take(&mut self) -> Option<Result<OrderMessage<'_>, UnreadFrame<'_>>> {
+        let told = self.told.insert(self.waiting.pop_front()?);
+        Some(told.message())
+    }
+
+    /// The next report, and the frame that brought it.
+    pub(in crate::venue) fn take_with_frame(
+        &mut self,
+    ) -> Option<(Result<OrderMessage<'_>, UnreadFrame<'_>>, &[u8])> {
+        let told = self.told.insert(self.waiting.pop_front()?);
+        Some((told.message(), &self.frame))
+    }
+}
+
+impl KeptReport {
+    fn message(&self) -> Result<OrderMessage<'_>, UnreadFrame<'_>> {
+        let name = self.name.as_slice();
+        match self.what {
+            Ok(ReadReport { report, venue_time_ns, unreadable }) => {
+                Ok(OrderMessage::Report { name, report, venue_time_ns, unreadable })
+            }
+            Err(error) => Err(UnreadFrame {
+                error,
+                name: Some(name).filter(|name| !name.is_empty()),
+                reply: None,
+                venue_order_id: self.venue_order_id,
+                word: Some(self.word.as_slice()).filter(|word| !word.is_empty()),
+            }),
+        }
+    }
+}

@@ -1,0 +1,463 @@
+//! How the venue words its order entry: the private WebSocket, and what REST answers of orders.
+//!
+//! Strict: an instrument is named by its number, a name has letters and digits, a request has a
+//! deadline, and a question a signature. A maker that would take is accepted first.
+
+use ring::hmac;
+use serde_json::{Value, json};
+
+use crate::venue::simulated::dialect::in_band::{price, qty};
+use crate::venue::simulated::dialect::order_desk::{
+    OrderWords, Refused, Wish, amount, average, number,
+};
+use crate::venue::simulated::dialect::{Saying, Talk};
+use crate::venue::simulated::exchange::{
+    BalanceNow, Exchange, ExecKind, ExpiryReason, Filter, LedgerTrade, NewOrder, Order, OrderName,
+    OrderReport, OrderType, Refusal, SelfTrade, Side, SimulatedSymbol, Status, TimeInForce,
+};
+use crate::venue::simulated::moment::Moment;
+use crate::venue::simulated::options::SimulatedVenueOptions;
+use crate::venue::simulated::server::{Reply, Request};
+
+/// Numbers of instruments begin here.
+const CODES_FROM: usize = 1_000;
+/// A logon, and a question, may be this old, ms.
+const AGE_MAX_MS: i64 = 30_000;
+/// A client's own name has at most this many letters and digits.
+const NAME_LEN_MAX: usize = 32;
+/// Fills of one answer.
+const FILLS_MAX: usize = 100;
+
+/// The words, and the account's key.
+pub(super) struct OkxOrders {
+    api_key: String,
+    passphrase: String,
+    key: hmac::Key,
+}
+
+impl OkxOrders {
+    pub(super) fn new(options: &SimulatedVenueOptions) -> OkxOrders {
+        let lines = String::from_utf8_lossy(&options.verifying_key).into_owned();
+        let (secret, passphrase) = lines.split_once('\n').unwrap_or((&lines, ""));
+        OkxOrders {
+            api_key: options.api_key.clone(),
+            passphrase: passphrase.to_owned(),
+            key: hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()),
+        }
+    }
+
+    fn is_signed(&self, text: &str, sign: &str) -> bool {
+        let sign = data_encoding::BASE64.decode(sign.as_bytes()).unwrap_or_default();
+        hmac::verify(&self.key, text.as_bytes(), &sign).is_ok()
+    }
+
+    /// What is wrong with a logon, if anything is.
+    fn check_login(&self, arg: &Value, now: Moment) -> Result<(), (i32, &'static str)> {
+        let text = |name: &str| arg[name].as_str().unwrap_or_default();
+        let time = text("timestamp");
+        let time_s: i64 = time.parse().map_err(|_| (60_004, "Invalid timestamp"))?;
+        if text("apiKey") != self.api_key {
+            return Err((60_005, "Invalid apiKey"));
+        }
+        if (now.epoch_ms - time_s * 1_000).abs() > AGE_MAX_MS {
+            return Err((60_006, "Timestamp request expired"));
+        }
+        if !self.is_signed(&format!("{time}GET/users/self/verify"), text("sign")) {
+            return Err((60_007, "Invalid sign"));
+        }
+        if text("passphrase") != self.passphrase {
+            return Err((60_024, "Wrong passphrase"));
+        }
+        Ok(())
+    }
+
+    fn log_on(&self, request: &Value, talk: &mut Talk<'_>) {
+        match self.check_login(&request["args"][0], talk.now) {
+            Ok(()) => {
+                talk.session.authorized_ms = Some(talk.now.epoch_ms);
+                talk.session.has_logged_on = true;
+                let text = r#"{"event":"login","code":"0","msg":"","connId":"0"}"#;
+                talk.says.push(Saying::Now(text.to_owned()));
+            }
+            Err((code, message)) => {
+                let text = format!(
+                    r#"{{"event":"error","code":"{code}","msg":"{message}","connId":"0"}}"#
+                );
+                talk.says.push(Saying::Now(text));
+                talk.says.push(Saying::Close { at_ns: talk.now.ns });
+            }
+        }
+    }
+
+    fn subscribe(&self, request: &Value, talk: &mut Talk<'_>) {
+        let id = &request["id"];
+        if talk.session.authorized_ms.is_none() {
+            let text = format!(
+                r#"{{"id":{id},"event":"error","code":"60011","msg":"Please log in","connId":"0"}}"#
+            );
+            return talk.says.push(Saying::Now(text));
+        }
+        for arg in request["args"].as_array().into_iter().flatten() {
+            let text = format!(r#"{{"id":{id},"event":"subscribe","arg":{arg},"connId":"0"}}"#);
+            talk.says.push(Saying::Now(text));
+            match arg["channel"].as_str() {
+                Some("orders") => talk.session.user_subscription = Some(0),
+                _ => {
+                    let balances = talk.exchange.orders().account().balances();
+                    let text = account("snapshot", balances, talk.now);
+                    talk.says.push(Saying::Now(text));
+                }
+            }
+        }
+    }
+
+    /// Whether a question is signed by the account, or what is wrong with it.
+    fn check_signature(&self, request: &Request, now: Moment) -> Result<(), (i32, &'static str)> {
+        let header = |name: &str| request.header(name).unwrap_or_default();
+        let time = header("ok-access-timestamp");
+        let at: jiff::Timestamp =
+            time.parse().map_err(|_| (50_112, "Invalid OK-ACCESS-TIMESTAMP"))?;
+        if (now.epoch_ms - at.as_millisecond()).abs() > AGE_MAX_MS {
+            return Err((50_102, "Timestamp request expired"));
+        }
+        if header("ok-access-key") != self.api_key {
+            return Err((50_111, "Invalid OK-ACCESS-KEY"));
+        }
+        let target = format!("{}?{}", request.path, request.query);
+        if !self.is_signed(&format!("{time}GET{target}"), header("ok-access-sign")) {
+            return Err((50_113, "Invalid signature"));
+        }
+        if header("ok-access-passphrase") != self.passphrase {
+            return Err((50_105, "OK-ACCESS-PASSPHRASE incorrect"));
+        }
+        Ok(())
+    }
+
+    fn order_of(
+        &self,
+        request: &Request,
+        exchange: &Exchange,
+        is_behind: bool,
+    ) -> Result<String, (i32, &'static str)> {
+        let parameter = |name: &str| request.parameter(name).unwrap_or_default();
+        let market = exchange.market(&parameter("instId"));
+        let market = market.ok_or((51_001, "Instrument ID doesn't exist."))?;
+        let name = OrderName::Client(parameter("clOrdId").into_owned());
+        let found = exchange.orders().find(market, &name).filter(|_| !is_behind);
+        let order = found.ok_or((51_603, "Order does not exist"))?;
+        Ok(order_text(order, &exchange.markets()[market].symbol, ""))
+    }
+
+    fn fills_of(&self, request: &Request, exchange: &Exchange) -> String {
+        let id = request.parameter("ordId").and_then(|id| id.parse::<u64>().ok());
+        let ledger = exchange.ledger().lock();
+        let its = ledger.trades.iter().rev().filter(|trade| Some(trade.order_id) == id);
+        let fill = |trade: &LedgerTrade| fill_text(trade, &exchange.markets()[trade.market].symbol);
+        its.take(FILLS_MAX).map(fill).collect::<Vec<_>>().join(",")
+    }
+}
+
+impl OrderWords for OkxOrders {
+    fn path(&self) -> &'static str {
+        "/ws/v5/private"
+    }
+
+    fn answers(&mut self, text: &str, talk: &mut Talk<'_>) -> bool {
+        if text == "ping" {
+            talk.says.push(Saying::Now("pong".to_owned()));
+            return true;
+        }
+        let request: Value = serde_json::from_str(text).unwrap_or_default();
+        match request["op"].as_str() {
+            Some("login") => self.log_on(&request, talk),
+            Some("subscribe") => self.subscribe(&request, talk),
+            Some(_) => return false,
+            None => talk.says.push(Saying::Now(
+                r#"{"event":"error","code":"60012","msg":"Invalid request","connId":"0"}"#
+                    .to_owned(),
+            )),
+        }
+        true
+    }
+
+    fn read(&self, text: &str, exchange: &Exchange, now: Moment) -> Result<Wish, Refused> {
+        let request: Value = serde_json::from_str(text).map_err(|_| Refused::Malformed)?;
+        let arg = &request["args"][0];
+        if let Some(deadline) = request["expTime"].as_str() {
+            let deadline_ms: i64 = deadline.parse().map_err(|_| Refused::Malformed)?;
+            if deadline_ms < now.epoch_ms {
+                return Err(Refused::Expired);
+            }
+        }
+        let code = arg["instIdCode"].as_u64().ok_or(Refused::Malformed)?;
+        let market = usize::try_from(code).ok().and_then(|code| code.checked_sub(CODES_FROM));
+        let market = market.filter(|market| *market < exchange.markets().len());
+        let market = market.ok_or(Refused::NoSuchMarket)?;
+        let name = arg["clOrdId"].as_str().ok_or(Refused::Malformed)?.to_owned();
+        let is_legal = (1..=NAME_LEN_MAX).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !is_legal {
+            return Err(Refused::Malformed);
+        }
+        let symbol = &exchange.markets()[market].symbol;
+        match request["op"].as_str() {
+            Some("order") => new_order(arg, (market, name), symbol).map(Box::new).map(Wish::Place),
+            Some("cancel-order") => Ok(Wish::Cancel(market, OrderName::Client(name))),
+            Some("amend-order") => {
+                let size = number(arg["newSz"].as_str(), symbol.qty_scale, Filter::LotSize)?;
+                Ok(Wish::Amend(market, OrderName::Client(name), size))
+            }
+            _ => Err(Refused::Malformed),
+        }
+    }
+
+    fn granted(&self, text: &str, order: &Order, now: Moment) -> String {
+        let (name, id) = (&order.client_order_id, order.id);
+        let result =
+            format!(r#"{{"clOrdId":"{name}","ordId":"{id}","tag":"","sCode":"0","sMsg":""}}"#);
+        reply(text, "0", &result, now)
+    }
+
+    fn refused(&self, text: &str, why: Refused, now: Moment) -> String {
+        let request: Value = serde_json::from_str(text).unwrap_or_default();
+        let name = request["args"][0]["clOrdId"].as_str().unwrap_or_default();
+        let (code, message) = refusal(why, request["op"] == "amend-order");
+        let result = format!(
+            r#"{{"clOrdId":"{name}","ordId":"","tag":"","sCode":"{code}","sMsg":"{message}"}}"#
+        );
+        reply(text, "1", &result, now)
+    }
+
+    fn report(
+        &self,
+        report: &OrderReport,
+        symbol: &SimulatedSymbol,
+        _now: Moment,
+    ) -> Option<String> {
+        let fill = match &report.kind {
+            ExecKind::Trade(fill) => Some(fill),
+            // Nothing of it is told before it ends.
+            ExecKind::Prevented { .. } if report.order.is_open() => return None,
+            _ => None,
+        };
+        let told = match fill {
+            None => r#","tradeId":"","fillPx":"","fillSz":"0","fillFee":"0","fillFeeCcy":"","execType":"""#.to_owned(),
+            Some(fill) => format!(
+                r#","tradeId":"{}","fillPx":"{}","fillSz":"{}","fillFee":"-{}","fillFeeCcy":"{}","execType":"{}""#,
+                fill.trade_id,
+                price(symbol, fill.price),
+                qty(symbol, fill.qty),
+                amount(fill.fee.amount),
+                fill.fee.asset,
+                if fill.is_maker { "M" } else { "T" },
+            ),
+        };
+        let amended = if matches!(report.kind, ExecKind::Replaced(_)) { "0" } else { "" };
+        let told = format!(r#"{told},"amendResult":"{amended}","reqId":"","code":"0","msg":"""#);
+        let order = order_text(&report.order, symbol, &told);
+        let name = &symbol.name;
+        let arg =
+            format!(r#"{{"channel":"orders","instType":"SPOT","instId":"{name}","uid":"1"}}"#);
+        Some(format!(r#"{{"arg":{arg},"data":[{order}]}}"#))
+    }
+
+    fn balances(&self, balances: &[BalanceNow], now: Moment) -> String {
+        account("event_update", balances, now)
+    }
+
+    fn rest(
+        &self,
+        request: &Request,
+        exchange: &Exchange,
+        is_behind: bool,
+        now: Moment,
+    ) -> Option<Reply> {
+        let signed = || self.check_signature(request, now);
+        let data = match request.path.as_str() {
+            "/api/v5/public/instruments" => Ok(instruments(exchange, now)),
+            "/api/v5/trade/order" => {
+                signed().and_then(|()| self.order_of(request, exchange, is_behind))
+            }
+            "/api/v5/trade/fills" => signed().map(|()| self.fills_of(request, exchange)),
+            _ => return None,
+        };
+        Some(match data {
+            Ok(data) => Reply::json(format!(r#"{{"code":"0","msg":"","data":[{data}]}}"#).into()),
+            Err((code, message)) => {
+                let body = format!(r#"{{"code":"{code}","msg":"{message}","data":[]}}"#);
+                let status = if (50_100..50_115).contains(&code) { 401 } else { 200 };
+                Reply::new(status, body.into_bytes())
+            }
+        })
+    }
+}
+
+fn new_order(
+    arg: &Value,
+    (market, name): (usize, String),
+    symbol: &SimulatedSymbol,
+) -> Result<NewOrder, Refused> {
+    let (order_type, time_in_force) = match arg["ordType"].as_str() {
+        Some("limit") => (OrderType::Limit, TimeInForce::Gtc),
+        Some("post_only") => (OrderType::LimitMaker, TimeInForce::Gtc),
+        Some("ioc") => (OrderType::Limit, TimeInForce::Ioc),
+        Some("fok") => (OrderType::Limit, TimeInForce::Fok),
+        // A size in the quote currency is the default of a purchase, and not traded here.
+        Some("market") if arg["tgtCcy"] == "base_ccy" => (OrderType::Market, TimeInForce::Gtc),
+        _ => return Err(Refused::Malformed),
+    };
+    if arg["tdMode"] != "cash" {
+        return Err(Refused::Malformed);
+    }
+    let price = match order_type.is_priced() {
+        true => number(arg["px"].as_str(), symbol.price_scale, Filter::Price)?,
+        false => 0,
+    };
+    Ok(NewOrder {
+        market,
+        side: match arg["side"].as_str() {
+            Some("buy") => Side::Buy,
+            Some("sell") => Side::Sell,
+            _ => return Err(Refused::Malformed),
+        },
+        order_type,
+        time_in_force,
+        price,
+        stop_price: 0,
+        qty: number(arg["sz"].as_str(), symbol.qty_scale, Filter::LotSize)?,
+        client_order_id: Some(name),
+        self_trade: Some(SelfTrade::ExpireMaker),
+        is_accepted_first: true,
+    })
+}
+
+/// The reply to a request about one order.
+fn reply(text: &str, code: &str, result: &str, now: Moment) -> String {
+    let request: Value = serde_json::from_str(text).unwrap_or_default();
+    let (id, op, us) = (&request["id"], &request["op"], now.epoch_ms * 1_000);
+    format!(
+        r#"{{"id":{id},"op":{op},"data":[{result}],"code":"{code}","msg":"","inTime":"{us}","outTime":"{us}"}}"#
+    )
+}
+
+fn refusal(why: Refused, is_amendment: bool) -> (i32, &'static str) {
+    match why {
+        Refused::NotLoggedOn => (60_011, "Please log in"),
+        Refused::Expired => (50_036, "The expTime can't be earlier than the current system time."),
+        Refused::Malformed => (51_000, "Parameter error"),
+        Refused::NoSuchMarket => (51_001, "Instrument ID doesn't exist."),
+        Refused::TooManyOrders => (50_061, "You've reached the maximum order rate limit."),
+        Refused::Unknown => (50_004, "API endpoint request timeout."),
+        Refused::Internal => (50_026, "System error. Try again later"),
+        Refused::Exchange(refusal) => match refusal {
+            Refusal::Filter(Filter::Price | Filter::PercentPriceBySide) => {
+                (51_006, "Order price is not within the price limit")
+            }
+            Refusal::Filter(Filter::LotSize | Filter::MarketLotSize) => {
+                (51_121, "Order quantity must be a multiple of the lot size.")
+            }
+            Refusal::Filter(Filter::Notional) => (51_020, "Below the minimum order amount."),
+            Refusal::Filter(_) => (51_005, "Your order amount exceeds the max order amount."),
+            Refusal::MarketClosed => (51_022, "Contract suspended."),
+            Refusal::DuplicateName => (51_016, "Client order ID already exists."),
+            Refusal::NoBalance => (51_008, "Order failed. Insufficient balance in account"),
+            Refusal::UnknownOrder if is_amendment => (51_503, "Order filled or canceled."),
+            Refusal::UnknownOrder => (51_400, "Filled, canceled or does not exist."),
+            Refusal::NoSuchOrder => (51_603, "Order does not exist"),
+            // The venue accepts the first, has no stops here, and amends what they do not allow.
+            Refusal::WouldTake
+            | Refusal::WouldTrigger
+            | Refusal::AmendNotSmaller
+            | Refusal::AmendNotWorking => (51_000, "Parameter error"),
+        },
+    }
+}
+
+/// An order, as the channel and REST tell it; `more` is the channel's.
+fn order_text(order: &Order, symbol: &SimulatedSymbol, more: &str) -> String {
+    let (name, filled) = (&symbol.name, qty(symbol, order.executed));
+    let (state, source) = match order.status {
+        Status::New => ("live", ""),
+        Status::PartiallyFilled => ("partially_filled", ""),
+        Status::Filled => ("filled", ""),
+        Status::Canceled => ("canceled", "1"),
+        Status::ExpiredInMatch => ("canceled", "32"),
+        Status::Expired => (
+            "canceled",
+            match order.expiry {
+                Some(ExpiryReason::FokUnfilled) => "13",
+                Some(ExpiryReason::IocUnfilled | ExpiryReason::NoLiquidity) => "14",
+                Some(ExpiryReason::WouldTake) => "31",
+                Some(ExpiryReason::NoBalance) | None => "0",
+            },
+        ),
+    };
+    let kind = match (order.order_type, order.time_in_force) {
+        (OrderType::Market, _) => "market",
+        (OrderType::LimitMaker, _) => "post_only",
+        (_, TimeInForce::Gtc) => "limit",
+        (_, TimeInForce::Ioc) => "ioc",
+        (_, TimeInForce::Fok) => "fok",
+    };
+    let at = if order.price == 0 { String::new() } else { price(symbol, order.price) };
+    let side = if order.side == Side::Buy { "buy" } else { "sell" };
+    format!(
+        r#"{{"instType":"SPOT","instId":"{name}","ordId":"{}","clOrdId":"{}","px":"{at}","sz":"{}","ordType":"{kind}","side":"{side}","tdMode":"cash","state":"{state}","cancelSource":"{source}","accFillSz":"{filled}","avgPx":"{}","cTime":"{}","uTime":"{}"{more}}}"#,
+        order.id,
+        order.client_order_id,
+        qty(symbol, order.qty),
+        average(order, symbol),
+        order.created_ms,
+        order.updated_ms,
+    )
+}
+
+/// One entry of the account's fills.
+fn fill_text(trade: &LedgerTrade, symbol: &SimulatedSymbol) -> String {
+    let (name, id, ms) = (&symbol.name, trade.trade_id, trade.at_ms);
+    let side = if trade.side == Side::Buy { "buy" } else { "sell" };
+    let kind = if trade.is_maker { "M" } else { "T" };
+    format!(
+        r#"{{"instType":"SPOT","instId":"{name}","tradeId":"{id}","ordId":"{}","clOrdId":"{}","billId":"{id}","fillPx":"{}","fillSz":"{}","side":"{side}","execType":"{kind}","feeCcy":"{}","fee":"-{}","ts":"{ms}"}}"#,
+        trade.order_id,
+        trade.client_order_id,
+        price(symbol, trade.price),
+        qty(symbol, trade.qty),
+        trade.fee.asset,
+        amount(trade.fee.amount),
+    )
+}
+
+fn account(kind: &str, balances: &[BalanceNow], now: Moment) -> String {
+    let ms = now.epoch_ms;
+    let detail = |balance: &BalanceNow| {
+        json!({
+            "ccy": &*balance.asset, "uTime": ms.to_string(), "availBal": amount(balance.free),
+            "frozenBal": amount(balance.locked), "cashBal": amount(balance.free + balance.locked),
+        })
+        .to_string()
+    };
+    let details = balances.iter().map(detail).collect::<Vec<_>>().join(",");
+    format!(
+        r#"{{"arg":{{"channel":"account","uid":"1"}},"eventType":"{kind}","curPage":1,"lastPage":true,"data":[{{"uTime":"{ms}","details":[{details}]}}]}}"#
+    )
+}
+
+/// What is traded, with the number of each.
+fn instruments(exchange: &Exchange, now: Moment) -> String {
+    let one = |(place, market): (usize, &crate::venue::simulated::exchange::Market)| {
+        let symbol = &market.symbol;
+        let state = if market.is_closed(now.epoch_ms) { "suspend" } else { "live" };
+        format!(
+            r#"{{"instType":"SPOT","instId":"{}","instIdCode":{},"baseCcy":"{}","quoteCcy":"{}","tickSz":"{}","lotSz":"{}","minSz":"{}","state":"{state}"}}"#,
+            symbol.name,
+            CODES_FROM + place,
+            symbol.base_asset,
+            symbol.quote_asset,
+            price(symbol, symbol.tick),
+            qty(symbol, symbol.step),
+            qty(symbol, symbol.step),
+        )
+    };
+    exchange.markets().iter().enumerate().map(one).collect::<Vec<_>>().join(",")
+}

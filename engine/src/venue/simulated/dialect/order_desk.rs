@@ -1,0 +1,316 @@
+//! Order entry of dialects: what happens to a request, whatever the venue, and where faults strike.
+//! How requests and answers are worded is the venue's own.
+
+use std::time::Duration;
+
+use super::{Saying, Stage, Talk};
+use crate::event::{FixedError, parse_scaled};
+use crate::venue::simulated::exchange::{
+    AMOUNT_SCALE, BalanceNow, Event, Exchange, Filter, NewOrder, Order, OrderName, OrderReport,
+    Refusal, SimulatedSymbol,
+};
+use crate::venue::simulated::fault::{Fault, Faults, Occasion};
+use crate::venue::simulated::frame_kind::FrameKind;
+use crate::venue::simulated::moment::Moment;
+use crate::venue::simulated::server::{AccountFrame, Reply, Request};
+
+/// Digits of an average price beyond those of a price.
+const AVERAGE_MORE: u32 = 8;
+
+/// How a venue words its order entry.
+pub(super) trait OrderWords: Send + 'static {
+    /// Path of its sessions.
+    fn path(&self) -> &'static str;
+
+    /// Answers what is no request about an order, such as a logon; false: it is one.
+    fn answers(&mut self, text: &str, talk: &mut Talk<'_>) -> bool;
+
+    /// Reads a request about an order.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    fn read(&self, text: &str, exchange: &Exchange, now: Moment) -> Result<Wish, Refused>;
+
+    /// The answer to a request that was granted: the order as it is then.
+    fn granted(&self, text: &str, order: &Order, now: Moment) -> String;
+
+    /// The answer to one that was not.
+    fn refused(&self, text: &str, why: Refused, now: Moment) -> String;
+
+    /// What the account is told of an order; `None`: nothing.
+    fn report(&self, report: &OrderReport, symbol: &SimulatedSymbol, now: Moment)
+    -> Option<String>;
+
+    /// What it is told of balances.
+    fn balances(&self, balances: &[BalanceNow], now: Moment) -> String;
+
+    /// Answers a request over REST; `None`: there is no such path. `is_behind`: what answers does
+    /// not know the newest orders.
+    fn rest(
+        &self,
+        request: &Request,
+        exchange: &Exchange,
+        is_behind: bool,
+        now: Moment,
+    ) -> Option<Reply>;
+}
+
+/// What is to be done with an order.
+pub(super) enum Wish {
+    Place(Box<NewOrder>),
+    Cancel(usize, OrderName),
+    Amend(usize, OrderName, u64),
+}
+
+/// Why a request about an order is not granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    Exchange(Refusal),
+    /// The session has not logged on.
+    NotLoggedOn,
+    /// It is older than it says that it may be.
+    Expired,
+    /// One of its members is missing, or means nothing.
+    Malformed,
+    /// There is no such market.
+    NoSuchMarket,
+    TooManyOrders,
+    /// Nobody knows what became of it.
+    Unknown,
+    /// It says so, and may take effect all the same.
+    Internal,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Refused {
+        Refused::Exchange(refusal)
+    }
+}
+
+/// A number of the client's in units of 10^-`scale`.
+///
+/// # Errors
+/// `Malformed` where it is none, or the filter that it breaks with too many digits.
+pub(super) fn number(text: Option<&str>, scale: u32, filter: Filter) -> Result<u64, Refused> {
+    let text = text.ok_or(Refused::Malformed)?;
+    match parse_scaled(text.as_bytes(), scale as u8) {
+        Ok(value) => u64::try_from(value).map_err(|_| Refused::Malformed),
+        Err(FixedError::TooPrecise) => Err(Refusal::Filter(filter).into()),
+        Err(_) => Err(Refused::Malformed),
+    }
+}
+
+/// An amount of an asset.
+pub(super) fn amount(value: u128) -> String {
+    let one = 10_u128.pow(AMOUNT_SCALE);
+    format!("{}.{:016}", value / one, value % one)
+}
+
+/// The average price of what an order has executed; empty where that is nothing.
+pub(super) fn average(order: &Order, symbol: &SimulatedSymbol) -> String {
+    if order.executed == 0 {
+        return String::new();
+    }
+    let value = order.notional * 10_u128.pow(AVERAGE_MORE) / u128::from(order.executed);
+    let one = 10_u128.pow(symbol.price_scale + AVERAGE_MORE);
+    let digits = (symbol.price_scale + AVERAGE_MORE) as usize;
+    format!("{}.{:0digits$}", value / one, value % one)
+}
+
+/// The order entry of a dialect.
+pub(super) struct OrderDesk {
+    words: Box<dyn OrderWords>,
+    /// Until then questions know no order; nanoseconds of the monotonic clock.
+    behind_until_ns: u64,
+}
+
+impl OrderDesk {
+    pub(super) fn new(words: Box<dyn OrderWords>) -> OrderDesk {
+        OrderDesk { words, behind_until_ns: 0 }
+    }
+
+    pub(super) fn path(&self) -> &'static str {
+        self.words.path()
+    }
+
+    /// Handles a message of a session.
+    pub(super) fn message(&mut self, text: &str, stage: Stage, talk: &mut Talk<'_>) {
+        if stage == Stage::Received {
+            match talk.faults.strike(Occasion::Request) {
+                Some(Fault::Ban { duration }) => {
+                    talk.limits.ban(duration.as_millis() as i64, talk.now);
+                }
+                // Whoever used it is cut off.
+                Some(Fault::KeyRevoked) => {
+                    talk.session.authorized_ms = None;
+                    return talk.says.push(Saying::Close { at_ns: talk.now.ns });
+                }
+                _ => {}
+            }
+            if self.words.answers(text, talk) {
+                return;
+            }
+        }
+        let wish = self.words.read(text, talk.exchange, talk.now);
+        let is_new = matches!(wish, Ok(Wish::Place(_)));
+        match wish {
+            Ok(Wish::Place(_)) if stage == Stage::Received => talk.counters.orders_received(),
+            Ok(Wish::Cancel(..)) => talk.counters.cancels_received(),
+            _ => {}
+        }
+        let outcome = match talk.session.authorized_ms {
+            None if stage == Stage::Received => {
+                talk.limits.before_logon();
+                Err(Refused::NotLoggedOn)
+            }
+            _ => wish.and_then(|wish| self.carry_out(wish, (text, stage), talk)),
+        };
+        let Ok(id) = outcome else {
+            let Err(why) = outcome else { return };
+            return self.refuse(why, (text, stage, is_new), talk);
+        };
+        let Some(id) = id else { return };
+        let answer = self.words.granted(text, talk.exchange.orders().by_id(id), talk.now);
+        self.reply(answer, stage, talk);
+    }
+
+    fn refuse(&self, why: Refused, of: (&str, Stage, bool), talk: &mut Talk<'_>) {
+        let (text, stage, is_new) = of;
+        if is_new {
+            talk.counters.orders_refused();
+        }
+        let answer = self.words.refused(text, why, talk.now);
+        self.reply(answer, stage, talk);
+    }
+
+    fn reply(&self, answer: String, stage: Stage, talk: &mut Talk<'_>) {
+        let is_lost = talk.faults.strike(Occasion::Reply).is_some();
+        if stage != Stage::Unheard && !is_lost {
+            talk.says.push(Saying::Now(answer));
+        }
+    }
+
+    /// Does what is wished: the number of the order, or `None` when it is done later.
+    fn carry_out(
+        &self,
+        wish: Wish,
+        (text, stage): (&str, Stage),
+        talk: &mut Talk<'_>,
+    ) -> Result<Option<u64>, Refused> {
+        match wish {
+            Wish::Place(order) => {
+                if stage == Stage::Received {
+                    talk.limits.order(talk.now).map_err(|_| Refused::TooManyOrders)?;
+                    if self.misplace(text, talk)? {
+                        return Ok(None);
+                    }
+                }
+                let placed = talk.exchange.place(*order, talk.now);
+                // An order that is refused for itself counts no more than one that is filled.
+                let placed = placed.inspect_err(|_| talk.limits.give_back(talk.now))?;
+                Ok(Some(placed.id))
+            }
+            Wish::Cancel(market, name) => {
+                let cancel = talk.exchange.new_name();
+                Ok(Some(talk.exchange.cancel(market, &name, cancel, talk.now)?))
+            }
+            Wish::Amend(market, name, qty) => {
+                let kept = talk.exchange.orders().find(market, &name);
+                let kept = kept.map(|order| order.client_order_id.clone());
+                let (id, _) = talk.exchange.amend(market, &name, (qty, kept), talk.now)?;
+                Ok(Some(id))
+            }
+        }
+    }
+
+    /// Lets a fault strike at a new order: whether it is done later, or never.
+    fn misplace(&self, text: &str, talk: &mut Talk<'_>) -> Result<bool, Refused> {
+        let after = |duration| talk.now.ns + nanos(duration);
+        let again = |duration, is_heard| Saying::Again {
+            at_ns: after(duration),
+            text: text.into(),
+            is_heard,
+        };
+        match talk.faults.strike(Occasion::Place) {
+            Some(Fault::UnknownOutcome { reply_after, enters_after }) => {
+                let text = self.words.refused(text, Refused::Unknown, talk.now);
+                let later = Saying::Later { at_ns: after(reply_after), text };
+                let enters = enters_after.map(|duration| again(duration, false));
+                talk.says.push(later);
+                talk.says.extend(enters);
+                Ok(true)
+            }
+            Some(Fault::FalseRefusal { enters_after }) => {
+                let enters = again(enters_after, false);
+                talk.says.push(enters);
+                Err(Refused::Internal)
+            }
+            Some(Fault::LateForward { delay }) => {
+                let later = again(delay, true);
+                talk.says.push(later);
+                Ok(true)
+            }
+            Some(_) => Err(Refused::TooManyOrders),
+            None => Ok(false),
+        }
+    }
+
+    /// Answers a request over REST.
+    pub(super) fn rest(
+        &mut self,
+        request: &Request,
+        exchange: &Exchange,
+        faults: &mut Faults,
+        now: Moment,
+    ) -> Option<Reply> {
+        if let Some(Fault::ReplicaLag { duration }) = faults.strike(Occasion::Query) {
+            self.behind_until_ns = now.ns + nanos(duration);
+        }
+        self.words.rest(request, exchange, now.ns < self.behind_until_ns, now)
+    }
+
+    /// Renders an event of the account.
+    pub(super) fn account_frame(
+        &self,
+        event: &Event,
+        exchange: &Exchange,
+        now: Moment,
+    ) -> Option<AccountFrame> {
+        let (kind, text, is_fill) = match event {
+            Event::Order(report) => {
+                let symbol = &exchange.markets()[report.order.market].symbol;
+                let text = self.words.report(report, symbol, now)?;
+                (FrameKind::ExecReport, text, report.is_fill())
+            }
+            Event::Balances(balances) => {
+                (FrameKind::Account, self.words.balances(balances, now), false)
+            }
+            _ => return None,
+        };
+        Some(AccountFrame { kind, text, is_fill })
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_in_the_symbols_scale_or_refused_for_what_is_wrong() {
+        let read = |text| number(Some(text), 2, Filter::Price);
+        assert_eq!(read("60000.01"), Ok(6_000_001));
+        assert_eq!(read("0.001"), Err(Refusal::Filter(Filter::Price).into()));
+        for text in ["", "-1", "1e5", "x"] {
+            assert_eq!(read(text), Err(Refused::Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn amounts_have_all_their_decimals() {
+        assert_eq!(amount(12_500_000_000_000_000), "1.2500000000000000");
+    }
+}
