@@ -17,6 +17,10 @@ use super::writer::{Durability, JournalOptions, JournalWriter, Prepared, Segment
 use crate::runtime::Clock;
 use crate::world::{Files, FolderLock};
 
+/// Segments behind a torn one that a writer may have used before the torn one was on the disk: one
+/// is made ready while another is written, and the thread that makes them is the one that syncs.
+const UNSYNCED_MAX: usize = 2;
+
 /// Why a journal can't be used.
 #[derive(Debug, Error)]
 pub enum JournalError {
@@ -95,6 +99,25 @@ impl FolderRead {
     #[must_use]
     pub fn is_usable(&self) -> bool {
         self.stop.is_none() || self.unread == 0
+    }
+
+    /// Whether what lies behind the end may be what one start had not synced when the power was
+    /// lost: a disk may have written a later segment before an earlier one.
+    #[must_use]
+    pub fn may_have_lost_power(&self) -> bool {
+        let torn = self.segments.iter().position(|of| self.is_torn(of));
+        let Some((torn, behind)) = torn.and_then(|at| self.segments[at..].split_first()) else {
+            return false;
+        };
+        let is_of_its_start = |of: &SegmentFacts| match (torn.header, of.header) {
+            (Some(torn), Some(of)) => torn.epoch == of.epoch,
+            _ => true,
+        };
+        self.unread <= UNSYNCED_MAX && behind.iter().all(is_of_its_start)
+    }
+
+    fn is_torn(&self, segment: &SegmentFacts) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.path == segment.path)
     }
 }
 
@@ -221,6 +244,20 @@ impl JournalFolder {
         folder: &Path,
         visit: impl FnMut(&SegmentHeader, &RecordView<'_>),
     ) -> Result<JournalFolder, JournalError> {
+        Self::open_as(Durability::Os, files, folder, visit)
+    }
+
+    /// The same of a journal that was kept with this durability: where records were synced before
+    /// they were acted on, a loss of power may have left a hole near the end.
+    ///
+    /// # Errors
+    /// As [`JournalFolder::open`].
+    pub fn open_as(
+        durability: Durability,
+        files: &Files,
+        folder: &Path,
+        visit: impl FnMut(&SegmentHeader, &RecordView<'_>),
+    ) -> Result<JournalFolder, JournalError> {
         let of_folder = |source| JournalError::File { path: folder.to_owned(), source };
         files.make_private_folder(folder).map_err(of_folder)?;
         let lock = files.lock_folder(folder).map_err(|source| match source.kind() {
@@ -228,7 +265,8 @@ impl JournalFolder {
             _ => of_folder(source),
         })?;
         let read = read_folder(files, folder, visit)?;
-        if let Some(stop) = read.stop.clone().filter(|_| !read.is_usable()) {
+        let is_explained = durability == Durability::FsyncBatch && read.may_have_lost_power();
+        if let Some(stop) = read.stop.clone().filter(|_| !read.is_usable() && !is_explained) {
             return Err(JournalError::Damaged(stop));
         }
         Ok(JournalFolder { files: files.clone(), folder: folder.to_owned(), lock, read })
@@ -249,10 +287,19 @@ impl JournalFolder {
         options: JournalOptions,
         clock: &Clock,
     ) -> Result<(JournalWriter, JournalKeeper), JournalError> {
-        // What an engine before had made ready and not used.
-        for facts in self.read.segments.iter().filter(|facts| facts.stop == StopReason::Unused) {
+        let torn = self.read.segments.iter().position(|of| self.read.is_torn(of));
+        for (at, facts) in self.read.segments.iter().enumerate() {
             let of_file = |source| JournalError::File { path: facts.path.clone(), source };
-            self.files.remove(&facts.path).map_err(of_file)?;
+            let is_behind = torn.is_some_and(|torn| at > torn);
+            if facts.stop == StopReason::Unused {
+                // What an engine before had made ready and not used.
+                self.files.remove(&facts.path).map_err(of_file)?;
+            } else if is_behind {
+                // Of what was not safe nothing was acted on. Its records come again, under the
+                // numbers that they had.
+                let aside = facts.path.with_extension("not_synced");
+                self.files.rename(&facts.path, &aside).map_err(of_file)?;
+            }
         }
         let number = self.read.last_number + 1;
         let path = segment_path(&self.folder, number);

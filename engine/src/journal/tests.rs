@@ -174,6 +174,32 @@ fn rot_before_the_end_is_told_and_the_folder_not_used() {
 }
 
 #[test]
+fn a_later_segment_that_was_on_the_disk_before_an_earlier_one_is_laid_aside() {
+    let (disk, files) = disk(FileConditions::default());
+    let (mut writer, mut keeper) = open(&files, SYNCED);
+    for id in 0..200 {
+        keeper.duty_cycle();
+        writer.append(0, &intent(id)).unwrap();
+    }
+    drop((writer, keeper));
+    let path = files_of(&files)[0].clone();
+    let mut bytes = files.read(&path).unwrap();
+    bytes[10_000..10_100].fill(0);
+    put(&disk, &path, &bytes);
+    assert_eq!(read(&files).1.unread, 1, "it happened");
+    let left = read(&files).0.len() as u64;
+    let open_as = |durability| JournalFolder::open_as(durability, &files, folder(), |_, _| ());
+    assert!(matches!(open_as(Durability::Os), Err(JournalError::Damaged(_))));
+    let opened = open_as(Durability::FsyncBatch).unwrap();
+    let (mut writer, _keeper) = opened.start(SYNCED, &Clock::manual(0).0).unwrap();
+    assert_eq!(writer.append(0, &intent(7)), Ok(left + 1));
+    let is_aside = |path: &&PathBuf| path.extension().is_some_and(|end| end == "not_synced");
+    assert_eq!(files_of(&files).iter().filter(is_aside).count(), 1);
+    let (intents, read) = read(&files);
+    assert_eq!((intents.len() as u64, read.stop.is_none()), (left + 1, true), "{:?}", read.stop);
+}
+
+#[test]
 fn whole_records_behind_a_rotten_one_are_counted_and_none_behind_a_torn_end() {
     let (disk, files) = disk(FileConditions::default());
     let (mut writer, _keeper) = open(&files, SMALL);

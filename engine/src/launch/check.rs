@@ -107,8 +107,12 @@ fn check_journal(config: &Config, files: &Files) -> Result<(), LaunchError> {
         return Ok(());
     }
     let read = read_folder(files, folder, |_, _| ())?;
+    let syncs = journal.durability == JournalDurability::FsyncBatch;
+    let is_explained = syncs && read.may_have_lost_power();
     match &read.stop {
-        Some(stop) if !read.is_usable() => Err(JournalError::Damaged(stop.clone()).into()),
+        Some(stop) if !read.is_usable() && !is_explained => {
+            Err(JournalError::Damaged(stop.clone()).into())
+        }
         _ => Ok(()),
     }
 }

@@ -50,7 +50,8 @@ impl Assembly<'_> {
             self.config.open_orders_most(),
             ids_max,
         );
-        let folder = JournalFolder::open(&self.world.files, &path, |header, record| {
+        let files = &self.world.files;
+        let folder = JournalFolder::open_as(durability, files, &path, |header, record| {
             fold.take(header.epoch, record);
         })?;
         if let Some(stop) = &folder.read().stop {
