@@ -111,8 +111,9 @@ impl SimulatedWorld {
         let net = VirtualNet::new(clock.clone(), entropy.seed("net"), options.conditions);
         let files = VirtualFiles::new(entropy.seed("files"), options.files);
         let schedule = entropy.random("schedule");
-        let thread = OneThread::new(clock.clone(), time.clone(), net.clone(), schedule)
+        let mut thread = OneThread::new(clock.clone(), time.clone(), net.clone(), schedule)
             .map_err(|source| LaunchError::Thread { name: "(poller)".to_owned(), source })?;
+        thread.ends_with(files.killed());
         let (venues, seed, lives) = (VecDeque::new(), options.seed, 0);
         Ok(SimulatedWorld { thread, clock, time, net, files, venues, seed, lives })
     }
@@ -281,7 +282,7 @@ impl OneThreadEngine {
             Progress::Later(number) => number,
         };
         let end_ns = self.now_ns() + ANSWER_MAX_NS;
-        while self.now_ns() < end_ns {
+        while self.now_ns() < end_ns && !self.is_dead() {
             self.run_ns(ANSWER_LOOK_NS);
             if let Some(outcome) = self.desk.poll(number) {
                 return outcome;
@@ -320,6 +321,18 @@ impl OneThreadEngine {
         self.stop.raise(Phase::Halted);
         self.run_ns(HALT_GRACE_NS);
         self.world.thread.unfinished().map(str::to_owned).collect()
+    }
+
+    /// Kills it in the middle of its `nth` write to its journal from now on; 0 takes that back. To
+    /// be followed by [`OneThreadEngine::crash`] once [`OneThreadEngine::is_dead`].
+    pub fn kill_at_write(&self, nth: u64) {
+        self.world.files.kill_at_write(nth);
+    }
+
+    /// Whether it was killed in a write: time stands still.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        self.world.thread.is_killed()
     }
 
     /// Kill -9: all of the engine is gone at once, and nothing is closed or written in order. What

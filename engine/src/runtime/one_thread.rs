@@ -11,6 +11,8 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::Poll;
 
@@ -39,6 +41,8 @@ pub struct OneThread {
     /// When all were ready last, ns.
     all_ready_ns: u64,
     cycles: u64,
+    /// Set when all but the venues was killed in the middle of a duty cycle.
+    killed: Arc<AtomicBool>,
 }
 
 /// An agent, and what the scheduler knows of it.
@@ -74,7 +78,30 @@ impl OneThread {
     ) -> io::Result<OneThread> {
         let (agents, ready) = (Vec::new(), Vec::new());
         let (poll, all_ready_ns, cycles) = (Poll::new()?, 0, 0);
-        Ok(OneThread { clock, time, net, random, poll, agents, ready, all_ready_ns, cycles })
+        let killed = Arc::default();
+        Ok(OneThread {
+            clock,
+            time,
+            net,
+            random,
+            poll,
+            agents,
+            ready,
+            all_ready_ns,
+            cycles,
+            killed,
+        })
+    }
+
+    /// Runs nobody any more once `killed` is set.
+    pub fn ends_with(&mut self, killed: Arc<AtomicBool>) {
+        self.killed = killed;
+    }
+
+    /// Whether a process of its agents was killed in the middle of a duty cycle.
+    #[must_use]
+    pub fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Relaxed)
     }
 
     /// Takes an agent and starts it. The order of the calls is part of what a seed means.
@@ -145,7 +172,7 @@ impl OneThread {
     pub fn run_until_ns(&mut self, end_ns: u64) {
         // The caller may have changed anything that agents look at.
         self.wake_all();
-        while self.clock.now_ns() < end_ns {
+        while self.clock.now_ns() < end_ns && !self.is_killed() {
             if self.ready.is_empty() {
                 if self.is_done() {
                     return;

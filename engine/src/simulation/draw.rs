@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use super::plan::{
-    Disk, End, Load, MachineClock, Misbehaviour, Network, Operator, Outage, Plan, VenueFault,
+    Crash, Disk, End, Load, MachineClock, Misbehaviour, Network, Operator, Outage, Plan, Restart,
+    VenueFault,
 };
+use crate::config::OnStart;
 use crate::venue::simulated::Fault;
 use crate::world::SplitMix64;
 
@@ -49,7 +51,7 @@ pub fn draw(seed: u64, trouble_ms: u64) -> Plan {
         1 | 2 => End::Kill,
         _ => End::Stop,
     };
-    Plan {
+    let mut plan = Plan {
         seed,
         trouble_ms: match end {
             End::KillInTrouble => dice.between(trouble_ms / 4, trouble_ms),
@@ -74,8 +76,39 @@ pub fn draw(seed: u64, trouble_ms: u64) -> Plan {
             })
             .collect(),
         crash: Vec::new(),
+        restart: Restart::default(),
         venue_fault: venue_faults(dice, trouble_ms),
+    };
+    if dice.one_in(3) {
+        (plan.crash, plan.restart) = crashes(dice, trouble_ms);
+        // A journal that can't be written halts trading, and then there is little to recover.
+        plan.disk = Disk::default();
     }
+    plan
+}
+
+/// One to four ends of an engine, at any time, some in the middle of a write to the journal, and
+/// some of the engine that follows, too: in its start, or while it asks the venue.
+fn crashes(dice: &mut Dice, trouble_ms: u64) -> (Vec<Crash>, Restart) {
+    let can_lose_power = dice.one_in(3);
+    let write = |dice: &mut Dice, most: u64| {
+        let nth = dice.between(1, most);
+        if dice.one_in(2) { nth } else { 0 }
+    };
+    let crash = |dice: &mut Dice| Crash {
+        at_ms: dice.between(500, trouble_ms.max(501)),
+        at_write: write(dice, 40),
+        down_ms: [dice.between(1, 50), dice.between(50, 15_000)][dice.between(0, 1) as usize],
+        loses_power: can_lose_power && dice.one_in(2),
+        again_at_write: [write(dice, 12), write(dice, 150)][dice.between(0, 1) as usize],
+    };
+    let crashes = (0..dice.between(1, 4)).map(|_| crash(dice)).collect();
+    let on_start = match dice.between(0, 5) {
+        0 | 1 => OnStart::Cancel,
+        2 => OnStart::Ask,
+        _ => OnStart::Adopt,
+    };
+    (crashes, Restart { on_start, segment_kib: 16 << dice.between(0, 5) })
 }
 
 fn load(dice: &mut Dice) -> Load {

@@ -67,6 +67,10 @@ marks! {
     key_revoked "the venue revokes a logon",
     update_ids_restart "a venue's ids start anew",
     absurd_report "a field of an exec report is absurd",
+    crash "an engine is killed",
+    killed_in_write "an engine is killed in the middle of a write to its journal",
+    taken_up "an order that is open on record is taken up by the next engine",
+    filled_while_down "an order is filled while there is no engine",
 }
 
 /// How often each mark was reached in a run.
@@ -85,6 +89,7 @@ pub(super) fn reached(
         refused_connection: net.refused,
         disk_full: files.full,
         torn_write: files.torn,
+        killed_in_write: files.killed,
         critical_lost: report.critical_lost,
         flip: report.routing.flips,
         flip_abandoned: report.routing.flips_abandoned,

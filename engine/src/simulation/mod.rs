@@ -11,10 +11,12 @@
 //! Promises: one plan is one run, to the byte, on every machine; nothing real is touched, but the
 //! log of the process. `engine/docs/simulation.md` is the guide.
 
+mod crash;
 mod draw;
 pub mod invariants;
 pub mod marks;
 mod notes;
+mod on_record;
 mod operator;
 mod plan;
 mod run;
@@ -28,7 +30,7 @@ pub use draw::draw;
 pub use invariants::{Invariant, Violation};
 pub use plan::{
     Crash, Disk, End, Load, MachineClock, Misbehaviour, Network, Operator, Outage, Plan,
-    PlanFileError, VenueFault,
+    PlanFileError, Restart, VenueFault,
 };
 pub use run::{Outcome, run};
 pub use shrink::{Shrinking, Shrunk, shrink};

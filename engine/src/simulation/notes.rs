@@ -1,17 +1,18 @@
 //! What the strategies of a run were told, as the checkers need it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::mem;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 use zerocopy::IntoBytes;
 
 use super::invariants::{self, Violation};
+use super::on_record::{Entry, OnRecord};
 use super::told::ConsumerNotes;
 use crate::consumer::Context;
 use crate::event::{
-    Certainty, Event, EventKind, ExecType, InstrumentId, OrderStatus, Payload, RejectReason, Side,
+    Certainty, Event, EventKind, ExecReport, ExecType, InstrumentId, OrderStatus, Payload,
+    RejectReason, Side,
 };
 use crate::testing::ToldOrders;
 use crate::venue::simulated::top_hash;
@@ -71,6 +72,7 @@ impl Notes {
         self.last.push_back((ctx.now_ns(), consumer, *event));
         if let Some(Payload::ExecReport(report)) = event.payload() {
             self.told.entry(event.venue).or_default().take(report);
+            self.consumers.entry(consumer).or_default().reports.push(hash_of(report));
         }
         self.prints.extend(print_of(event));
         let notes = self.consumers.entry(consumer).or_default();
@@ -94,14 +96,67 @@ impl Notes {
         self.mix(id);
     }
 
-    /// Begins with a new engine: what the strategies of the one before were told says nothing of
-    /// these, but the market's truth goes on.
-    pub(super) fn begin_life(&mut self) {
+    /// Begins with a new engine after the one of the number `dead`: its strategies know what is on
+    /// record, and no more. Consumer and number of the orders that are open there, of which the
+    /// venue has been heard.
+    pub(super) fn begin_life(
+        &mut self,
+        on_record: &OnRecord,
+        dead: u32,
+        has_halted: bool,
+        at_ns: u64,
+    ) -> BTreeSet<(u16, u64)> {
+        if !has_halted {
+            self.compare_with_record(on_record, dead, at_ns);
+        }
         self.told.clear();
         for notes in self.consumers.values_mut() {
-            let (name, books) = (mem::take(&mut notes.name), mem::take(&mut notes.books));
-            *notes = ConsumerNotes { name, books, ..ConsumerNotes::default() };
+            *notes = notes.of_next_life();
         }
+        let mut heard = BTreeSet::new();
+        for entry in &on_record.entries {
+            match entry {
+                Entry::Submit(consumer, id) => {
+                    self.consumers.entry(*consumer).or_default().orders.entry(*id).or_default();
+                }
+                Entry::Word(_, word) => {
+                    let report = &word.report;
+                    self.told.entry(word.venue).or_default().take(report);
+                    let notes = self.consumers.entry(report.consumer).or_default();
+                    notes.report(word.instrument, report);
+                    heard.insert((report.consumer, report.client_order_id));
+                }
+            }
+        }
+        heard.retain(|(consumer, id)| {
+            let order = self.consumers.get(consumer).and_then(|notes| notes.orders.get(id));
+            order.is_some_and(|order| !order.is_over())
+        });
+        heard
+    }
+
+    /// What a strategy of the engine that is no more was told, and what is on record of that: one
+    /// of them is the beginning of the other.
+    fn compare_with_record(&mut self, on_record: &OnRecord, dead: u32, at_ns: u64) {
+        let mut words: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
+        for entry in &on_record.entries {
+            if let Entry::Word(run, word) = entry
+                && *run == dead
+            {
+                words.entry(word.report.consumer).or_default().push(hash_of(&word.report));
+            }
+        }
+        let mut found = Vec::new();
+        for (number, notes) in &self.consumers {
+            let of_record = words.get(number).map_or(&[][..], Vec::as_slice);
+            let differs =
+                of_record.iter().zip(&notes.reports).position(|(one, other)| one != other);
+            found.extend(differs.map(|at| {
+                let name = &notes.name;
+                format!("{name}: report {at} of its run is not what is on record")
+            }));
+        }
+        found.into_iter().for_each(|what| self.violated(18, at_ns, what));
     }
 
     /// Takes what a strategy has before its first callback.
@@ -109,8 +164,18 @@ impl Notes {
         let notes = self.consumers.entry(ctx.consumer().0).or_default();
         name.clone_into(&mut notes.name);
         let position = ctx.position(InstrumentId(0));
-        let traded = i128::from(position.bought) - i128::from(position.sold);
-        notes.fills = (traded, position.cash);
+        let has = (i128::from(position.bought) - i128::from(position.sold), position.cash);
+        let open: BTreeSet<u64> = ctx.open_orders().iter().map(|order| order.id.0).collect();
+        let orders = notes.orders.iter().filter(|(_, order)| !order.is_over());
+        let due: BTreeSet<u64> = orders.map(|(id, _)| *id).collect();
+        let mut found = Vec::new();
+        if has != notes.fills {
+            found.push(format!("{name}: begins with {has:?}, on record {:?}", notes.fills));
+        }
+        if open != due {
+            found.push(format!("{name}: begins with the orders {open:?}, on record {due:?}"));
+        }
+        found.into_iter().for_each(|what| self.violated(18, ctx.now_ns(), what));
     }
 
     /// Looks at what a strategy has after a callback.
@@ -139,8 +204,17 @@ impl Notes {
     }
 
     fn mix(&mut self, word: u64) {
-        self.hash = (self.hash ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+        self.hash = mixed(self.hash, word);
     }
+}
+
+fn mixed(hash: u64, word: u64) -> u64 {
+    (hash ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29)
+}
+
+fn hash_of(report: &ExecReport) -> u64 {
+    let (words, _) = report.as_bytes().as_chunks::<8>();
+    words.iter().fold(0, |hash, word| mixed(hash, u64::from_le_bytes(*word)))
 }
 
 /// What a quote or a trade says, if it is one alone.

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::config::OnStart;
 use crate::runtime::HoldRates;
 use crate::venue::simulated::{Fault, FaultPlan, FaultRule, Trigger};
 use crate::world::{FileConditions, NetConditions};
@@ -48,6 +49,8 @@ part! {
         outage: Vec<Outage>,
         /// Times at which the engine is killed.
         crash: Vec<Crash>,
+        /// How an engine that follows begins.
+        restart: Restart,
         /// What the venue does wrong.
         venue_fault: Vec<VenueFault>,
     }
@@ -159,10 +162,25 @@ part! {
     Crash {
         /// When, ms.
         at_ms: u64,
+        /// In the middle of so manieth a write to the journal from then on; 0 = at once.
+        at_write: u64,
         /// How long there is no engine, ms.
         down_ms: u64,
         /// The machine goes down, too: what was not synced may be lost.
         loses_power: bool,
+        /// The engine that follows is killed as well, in the middle of so manieth a write to the
+        /// journal from its start on; 0 = it is not.
+        again_at_write: u64,
+    }
+}
+
+part! {
+    /// How an engine begins that finds a journal, in a run with crashes.
+    Restart {
+        /// What becomes of orders that it finds open.
+        on_start: OnStart,
+        /// Size of the journal's segments, KiB; 0 = the engine's default.
+        segment_kib: u64,
     }
 }
 
@@ -257,6 +275,9 @@ impl Plan {
         let hours = 1_000 * 3_600_000;
         let length = self.trouble_ms.saturating_add(self.calm_ms);
         limit("trouble_ms + calm_ms", length, "1 to 1000 hours", (1..=hours).contains(&length))?;
+        let kib = self.restart.segment_kib;
+        let fits = kib == 0 || (16..=1 << 20).contains(&kib);
+        limit("restart.segment_kib", kib, "0, or 16 to 1048576", fits)?;
         limit("seed", self.seed, "below 2^63", self.seed < 1 << 63)?;
         Ok(self)
     }
@@ -271,10 +292,10 @@ impl Plan {
         toml::Table::try_from(self).expect("a plan is a table with numbers below 2^63")
     }
 
-    /// Whether the engine is the same from the start to the end.
+    /// Whether the engine may be killed, and followed by another.
     #[must_use]
-    pub fn has_one_engine(&self) -> bool {
-        self.crash.iter().all(|crash| crash.at_ms >= self.trouble_ms)
+    pub fn has_crashes(&self) -> bool {
+        self.crash.iter().any(|crash| crash.at_ms < self.trouble_ms)
     }
 
     /// Its length, ns.

@@ -1,7 +1,7 @@
 //! One run: launched, troubled, calmed, stopped, and judged.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,11 +18,13 @@ use crate::consumer::StrategyRegistry;
 use crate::control::protocol::{Reply, Request};
 use crate::event::OrderStatus;
 use crate::launch::{
-    LaunchError, LaunchOptions, OneThreadEngine, OneThreadOptions, launch_one_thread,
+    LaunchError, LaunchOptions, OneThreadEngine, OneThreadOptions, SIMULATED_WALL_START_NS,
+    launch_one_thread,
 };
+use crate::venue::simulated::Ledger;
 use crate::world::{FileConditions, NetConditions};
 
-const MS: u64 = 1_000_000;
+pub(super) const MS: u64 = 1_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
 /// Between two looks whether something was violated, ns.
 const LOOK_NS: u64 = 5 * SECOND_NS;
@@ -34,7 +36,7 @@ const LEFT_OUT: [&str; 2] = ["noop", "faulty"];
 const SILENCE_MS: u64 = 2_000;
 
 /// The journal that all engines of a run with crashes keep.
-const JOURNAL: &str = "/journal";
+pub(super) const JOURNAL: &str = "/journal";
 
 /// What came of a run.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +89,8 @@ pub fn run(
     engine.files().set_conditions(plan.file_conditions());
     let consumers = config.consumers.iter().map(|consumer| consumer.name.clone()).collect();
     let of = Engines { config, registry: witnessed, launch, consumers };
-    let run = Run { plan, engine, notes, of, stop, killed_ns: None };
+    let (armed, lives, killed_ns) = (None, Lives::default(), None);
+    let run = Run { plan, engine, notes, of, stop, armed, lives, killed_ns };
     // The engine contains what strategies do; a panic of its own is a violation like any other.
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| run.whole()));
     Ok(outcome.unwrap_or_else(|payload| panicked(payload.as_ref(), plan)))
@@ -122,6 +125,10 @@ fn config(plan: &Plan, registry: &StrategyRegistry) -> Config {
         if plan.crash.iter().any(|crash| crash.loses_power) {
             config.journal.durability = JournalDurability::FsyncBatch;
         }
+        config.risk.on_start = plan.restart.on_start;
+        if plan.restart.segment_kib > 0 {
+            config.journal.segment_bytes = plan.restart.segment_kib as usize * 1_024;
+        }
     }
     if plan.strategies.failures_max > 0 {
         config.engine.max_failures = plan.strategies.failures_max;
@@ -133,39 +140,72 @@ fn config(plan: &Plan, registry: &StrategyRegistry) -> Config {
 }
 
 /// What every engine of a run is made of.
-struct Engines {
-    config: Config,
-    registry: StrategyRegistry,
-    launch: LaunchOptions,
+pub(super) struct Engines {
+    pub(super) config: Config,
+    pub(super) registry: StrategyRegistry,
+    pub(super) launch: LaunchOptions,
     consumers: Vec<String>,
 }
 
-struct Run<'a> {
-    plan: &'a Plan,
-    engine: OneThreadEngine,
-    notes: SharedNotes,
-    of: Engines,
-    stop: &'a AtomicBool,
-    killed_ns: Option<u64>,
+/// The engines before the last one.
+#[derive(Default)]
+pub(super) struct Lives {
+    /// By the number of an engine that followed, the orders that its journal had as open and heard
+    /// of when it began.
+    pub(super) taken_up: BTreeMap<u32, BTreeSet<(u16, u64)>>,
+    /// Times without an engine, ns.
+    pub(super) downs: Vec<(u64, u64)>,
+}
+
+impl Lives {
+    /// Trades of our orders that nobody of ours heard of when they were made.
+    fn trades_unheard(&self, ledgers: &[Ledger]) -> u64 {
+        let trades = ledgers.iter().flat_map(|ledger| &ledger.trades);
+        let at_ns = trades.map(|trade| trade.at_ms * MS.cast_signed() - SIMULATED_WALL_START_NS);
+        let is_unheard = |at_ns: &i64| {
+            self.downs.iter().any(|(from, to)| (*from..*to).contains(&at_ns.cast_unsigned()))
+        };
+        at_ns.filter(is_unheard).count() as u64
+    }
+}
+
+pub(super) struct Run<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) engine: OneThreadEngine,
+    pub(super) notes: SharedNotes,
+    pub(super) of: Engines,
+    pub(super) stop: &'a AtomicBool,
+    /// A crash that comes with a write.
+    pub(super) armed: Option<Crash>,
+    pub(super) lives: Lives,
+    pub(super) killed_ns: Option<u64>,
 }
 
 impl Run<'_> {
     fn whole(mut self) -> Outcome {
         for (at_ns, action) in schedule(self.plan, &self.of.consumers) {
-            self.run_until(at_ns);
+            self = match self.until(at_ns) {
+                Ok(next) => next,
+                Err(outcome) => return outcome,
+            };
             if self.is_over() {
                 return self.cut_short();
             }
             self.notes.lock().step += 1;
             match action {
-                Action::Crash(crash) => match self.crashed(&crash) {
+                Action::Crash(crash) => match self.begin_crash(crash) {
                     Ok(next) => self = next,
                     Err(outcome) => return outcome,
                 },
                 other => self.act(other),
             }
         }
-        self.run_until(self.plan.trouble_ms * MS);
+        let trouble_ns = self.plan.trouble_ms * MS;
+        self = match self.until(trouble_ns) {
+            Ok(next) => next,
+            Err(outcome) => return outcome,
+        };
+        self.disarm();
         if !self.is_over() && self.plan.end != End::KillInTrouble {
             self.calm();
         }
@@ -175,8 +215,8 @@ impl Run<'_> {
         self.end()
     }
 
-    fn run_until(&mut self, end_ns: u64) {
-        while self.engine.now_ns() < end_ns && !self.is_over() {
+    pub(super) fn run_until(&mut self, end_ns: u64) {
+        while self.engine.now_ns() < end_ns && !self.is_over() && !self.engine.is_dead() {
             self.engine.run_ns((end_ns - self.engine.now_ns()).min(LOOK_NS));
         }
     }
@@ -201,36 +241,6 @@ impl Run<'_> {
             Action::SetClock(ns) => self.engine.set_system_clock(ns),
             // It takes the engine with it, and is done where that is owned.
             Action::Crash(_) => {}
-        }
-    }
-
-    /// Kills the engine, and starts the next one on its disk.
-    fn crashed(self, crash: &Crash) -> Result<Self, Outcome> {
-        let Run { plan, engine, notes, of, stop, .. } = self;
-        let mut world = engine.crash();
-        if crash.loses_power {
-            world.files().crash();
-        }
-        // Its files are made on a disk that works, as those of the first are.
-        world.files().set_conditions(FileConditions::default());
-        world.run_ns(crash.down_ms * MS);
-        notes.lock().begin_life();
-        let at_ns = world.now_ns();
-        match world.launch(&of.config, &of.registry, &of.launch, plan.holds()) {
-            Ok(engine) => {
-                engine.files().set_conditions(plan.file_conditions());
-                Ok(Run { plan, engine, notes, of, stop, killed_ns: None })
-            }
-            Err(error) => {
-                let mut notes = notes.lock();
-                notes.violated(
-                    18,
-                    at_ns,
-                    format!("after a crash the engine does not start: {error}"),
-                );
-                let violations = mem::take(&mut notes.found);
-                Err(Outcome { violations, virtual_ns: at_ns, ..Outcome::default() })
-            }
         }
     }
 
@@ -347,18 +357,22 @@ impl Run<'_> {
         let behind = self.engine.stop(STOP_NS);
         let mut outcome = Outcome::default();
         self.figures(&mut outcome);
-        let Run { plan, engine, notes, killed_ns, of, .. } = self;
+        let Run { plan, engine, notes, killed_ns, of, lives, .. } = self;
         let (net, files) = (engine.net().clone(), engine.files().clone());
         let (ledgers, symbols) = (engine.ledgers(), engine.symbols());
         let (embedded, penalties) = (engine.embedded(), engine.penalties());
-        let (at_ns, run) = (engine.now_ns(), engine.run_number());
+        let at_ns = engine.now_ns();
         let report = engine.finish();
         let mut notes = notes.lock();
         outcome.trades = ledgers.iter().map(|ledger| ledger.trades.len() as u64).sum();
         outcome.reached = marks::reached(&notes, &report, &embedded, net.totals(), files.totals());
+        outcome.reached.insert("crash", lives.downs.len() as u64);
+        let taken_up: usize = lives.taken_up.values().map(BTreeSet::len).sum();
+        outcome.reached.insert("taken_up", taken_up as u64);
+        outcome.reached.insert("filled_while_down", lives.trades_unheard(&ledgers));
         let evidence = Evidence {
             plan,
-            run,
+            taken_up: &lives.taken_up,
             consumers: &notes.consumers,
             told: &notes.told,
             prints: &notes.prints,

@@ -1,6 +1,7 @@
 //! What one strategy of a run was told, as the checkers need it.
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use crate::dispatcher::FLIP_BEGIN;
 use crate::event::{
@@ -44,6 +45,8 @@ pub struct ConsumerNotes {
     pub amended: u64,
     /// What an event may be old while it is said to be live, ns.
     pub(super) age_ns_max: u64,
+    /// A hash of each exec report of the present engine, in their order.
+    pub(super) reports: Vec<u64>,
 }
 
 /// One stream of a consumer.
@@ -88,6 +91,13 @@ pub struct OrderNotes {
     pub cancel_ns: Option<u64>,
 }
 
+impl OrderNotes {
+    /// Whether its end was told last.
+    pub(super) fn is_over(&self) -> bool {
+        self.status.is_some_and(OrderStatus::is_terminal)
+    }
+}
+
 impl ConsumerNotes {
     pub(super) fn stream(&self, event: &Event, kind: EventKind) -> StreamNotes {
         let key = (event.venue, event.instrument, kind.code());
@@ -102,7 +112,7 @@ impl ConsumerNotes {
             self.critical_sequence = event.critical_sequence;
         }
         match event.payload() {
-            Some(Payload::ExecReport(report)) => self.report(event, report),
+            Some(Payload::ExecReport(report)) => self.report(instrument, report),
             Some(Payload::BookState(state)) => {
                 let key = (venue, instrument, EventKind::Book.code());
                 let stream = self.streams.entry(key).or_default();
@@ -134,18 +144,24 @@ impl ConsumerNotes {
         }
     }
 
-    fn report(&mut self, event: &Event, report: &ExecReport) {
+    /// What is left of it for the next engine: the market's truth goes on.
+    pub(super) fn of_next_life(&mut self) -> ConsumerNotes {
+        let (name, books) = (mem::take(&mut self.name), mem::take(&mut self.books));
+        ConsumerNotes { name, books, ..ConsumerNotes::default() }
+    }
+
+    pub(super) fn report(&mut self, instrument: u32, report: &ExecReport) {
         let order = self.orders.entry(report.client_order_id).or_default();
         let kind = report.exec_type();
         let sign = match report.side() {
             Some(Side::Buy) => 1,
             _ => -1,
         };
-        if event.instrument == 0 && kind == Some(ExecType::Trade) {
+        if instrument == 0 && kind == Some(ExecType::Trade) {
             self.fills.0 += sign * i128::from(report.last_qty);
             self.fills.1 -= sign * report.quote;
         }
-        if event.instrument == 0 && kind == Some(ExecType::Corrected) {
+        if instrument == 0 && kind == Some(ExecType::Corrected) {
             self.fills.1 -= sign * (report.quote - report.replaced_quote);
         }
         self.corrected += u64::from(kind == Some(ExecType::Corrected));

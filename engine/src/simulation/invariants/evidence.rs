@@ -13,8 +13,8 @@ use crate::world::VirtualFiles;
 /// What is left of a run.
 pub(in crate::simulation) struct Evidence<'a> {
     pub(in crate::simulation) plan: &'a Plan,
-    /// The number of the last engine, in the names of its orders.
-    pub(in crate::simulation) run: u32,
+    /// By the number of an engine that followed another, the orders that it found open on record.
+    pub(in crate::simulation) taken_up: &'a BTreeMap<u32, BTreeSet<(u16, u64)>>,
     /// By number.
     pub(in crate::simulation) consumers: &'a BTreeMap<u16, ConsumerNotes>,
     /// By venue, what was told of orders there.
@@ -58,15 +58,15 @@ impl Evidence<'_> {
         report.is_some_and(|report| report.quarantine.is_some())
     }
 
-    /// Consumer and number of an order of the last engine, by its name at the venue.
-    pub(in crate::simulation) fn key_of(&self, name: &str) -> Option<(u16, u64)> {
-        let (run, key) = parsed(name)?;
-        (run == self.run).then_some(key)
+    /// Consumer and number of an order of ours, by its name at the venue: no two engines of a run
+    /// give out the same.
+    pub(in crate::simulation) fn key_of(name: &str) -> Option<(u16, u64)> {
+        parsed(name).map(|(_, key)| key)
     }
 
-    /// The same of any engine of the run.
-    pub(in crate::simulation) fn key_of_any(name: &str) -> Option<(u16, u64)> {
-        parsed(name).map(|(_, key)| key)
+    /// The number of the engine whose order it is.
+    pub(in crate::simulation) fn run_of(name: &str) -> Option<u32> {
+        parsed(name).map(|(run, _)| run)
     }
 }
 

@@ -1,40 +1,11 @@
-//! The journal against the venue's ledger: what a recovery would start from.
+//! The journal against the venue's ledger, and recovery against the journal.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::evidence::Evidence;
-use crate::event::{ExecType, Side};
-use crate::journal::{Intent, RunStart, VenueWord, read_folder};
+use crate::config::OnStart;
+use crate::simulation::on_record::OnRecord;
 use crate::venue::simulated::LedgerSide;
-use crate::world::Files;
-
-/// What is on record of a run, or of several.
-#[derive(Default)]
-struct OnRecord {
-    /// Names of the orders that were to be sent.
-    names: BTreeSet<String>,
-    /// Bought minus sold, and sums of fills: those that were told.
-    traded: (i128, i128),
-}
-
-impl OnRecord {
-    fn book(&mut self, word: &VenueWord) {
-        let report = &word.report;
-        let sign = if report.side() == Some(Side::Buy) { 1 } else { -1 };
-        let (qty, value) = match report.exec_type() {
-            Some(ExecType::Trade) if report.quote == 0 => {
-                let value = i128::from(report.last_price) * i128::from(report.last_qty);
-                (report.last_qty, value)
-            }
-            Some(ExecType::Trade) => (report.last_qty, report.quote),
-            Some(ExecType::Corrected) => (0, report.quote - report.replaced_quote),
-            _ => return,
-        };
-        self.traded.0 += sign * i128::from(qty);
-        self.traded.1 -= sign * value;
-    }
-}
 
 /// 18: each order at the venue is on record, and what was told of fills.
 pub(super) fn on_record(of: &Evidence<'_>) -> Vec<String> {
@@ -42,24 +13,9 @@ pub(super) fn on_record(of: &Evidence<'_>) -> Vec<String> {
     let Some(folder) = journal.path.as_ref().filter(|_| journal.failure.is_none()) else {
         return Vec::new();
     };
-    let (mut on_record, mut run) = (OnRecord::default(), 0);
-    let files = Files::Virtual(of.files.clone());
-    let read = read_folder(&files, Path::new(folder), |_, record| {
-        if let Some(start) = record.body::<RunStart>() {
-            run = start.run;
-        } else if let Some(intent) = record.body::<Intent>() {
-            let (consumer, id) = (intent.consumer, intent.client_order_id);
-            on_record.names.insert(format!("p{run}-{consumer}-{id}"));
-        } else if let Some(word) = record.body::<VenueWord>() {
-            on_record.book(&word);
-        }
-    });
-    let stop = match read {
-        Ok(read) => read.stop.map(|stop| stop.to_string()),
-        Err(error) => Some(error.to_string()),
-    };
-    let mut found: Vec<_> =
-        stop.map(|stop| format!("the journal stops: {stop}")).into_iter().collect();
+    let on_record = OnRecord::read(of.files, Path::new(folder));
+    let stop = on_record.stop.iter();
+    let mut found: Vec<_> = stop.map(|stop| format!("the journal stops: {stop}")).collect();
     for order in of.ledgers.iter().flat_map(|ledger| ledger.orders.values()) {
         let name = &order.client_order_id;
         if !on_record.names.contains(name) {
@@ -75,8 +31,34 @@ pub(super) fn on_record(of: &Evidence<'_>) -> Vec<String> {
         let qty = sign * i128::from(trade.qty);
         (sum.0 + qty, sum.1 - qty * i128::from(trade.price))
     });
-    if of.is_quiet() && of.plan.has_one_engine() && on_record.traded != sum {
+    if of.is_quiet() && on_record.traded != sum {
         found.push(format!("on record {:?}, at the venue {sum:?}", on_record.traded));
+    }
+    found.extend(cancelled_first(of));
+    found
+}
+
+/// 18: with `on_start = "cancel"` what was open before is over before anything new is there.
+fn cancelled_first(of: &Evidence<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    if of.plan.restart.on_start != OnStart::Cancel {
+        return found;
+    }
+    for ledger in of.ledgers {
+        for (run, known) in of.taken_up {
+            let of_run = |name: &str| Evidence::run_of(name) == Some(*run);
+            let orders = ledger.orders.values();
+            let new = orders.filter(|order| of_run(&order.client_order_id));
+            let Some(first_ms) = new.map(|order| order.created_ms).min() else { continue };
+            for order in ledger.orders.values() {
+                let name = &order.client_order_id;
+                let is_old = Evidence::key_of(name).is_some_and(|key| known.contains(&key));
+                if is_old && (order.is_open() || order.updated_ms > first_ms) {
+                    let late_ms = order.updated_ms - first_ms;
+                    found.push(format!("{name} lived {late_ms} ms longer than run {run} waited"));
+                }
+            }
+        }
     }
     found
 }

@@ -37,7 +37,7 @@ pub(super) fn liveness(of: &Evidence<'_>) -> Vec<String> {
         found.push(format!("left at the venue: {left}"));
     }
     for order in of.ledgers.iter().flat_map(|ledger| ledger.orders.values()) {
-        if order.is_open() && of.key_of(&order.client_order_id).is_some() {
+        if order.is_open() && Evidence::key_of(&order.client_order_id).is_some() {
             found.push(format!("{}: open at the venue", order.client_order_id));
         }
     }

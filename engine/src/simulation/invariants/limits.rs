@@ -18,7 +18,7 @@ pub(super) fn open_orders(of: &Evidence<'_>) -> Vec<String> {
         for (consumer, notes) in of.consumers {
             let mut changes = Vec::new();
             for order in ledger.orders.values() {
-                let Some((owner, id)) = of.key_of(&order.client_order_id) else { continue };
+                let Some((owner, id)) = Evidence::key_of(&order.client_order_id) else { continue };
                 // What was taken back was over for its owner in between, and said to be so.
                 let was_revived = notes.orders.get(&id).is_some_and(|order| order.was_revived);
                 if owner != *consumer || was_revived {
@@ -64,7 +64,7 @@ pub(super) fn nothing_after_kill(of: &Evidence<'_>) -> Vec<String> {
         }
         let left = &of.report.orders.left_at_venues;
         if order.is_open()
-            && of.key_of(name).is_some()
+            && Evidence::key_of(name).is_some()
             && !left.iter().any(|left| left.name == *name)
         {
             found.push(format!("{name}: open at the venue after the kill, and not named as left"));

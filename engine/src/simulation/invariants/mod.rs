@@ -151,7 +151,7 @@ pub static ALL: [Invariant; 20] = [
     },
     Invariant {
         at_rest: Some(journal::on_record),
-        gap: Some("of recovery only its ground, the journal: it has all orders and all fills"),
+        gap: Some("an engine is not killed between two calls to the system of one duty cycle"),
         ..invariant(18, "recovery", "after a kill -9 and a restart the state is the same")
     },
     Invariant {

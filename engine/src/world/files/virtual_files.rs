@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
@@ -56,6 +57,8 @@ pub struct FileTotals {
     pub lost_bytes: u64,
     /// Files that vanished with their folder.
     pub vanished: u64,
+    /// Writes in whose middle the writer was killed.
+    pub killed: u64,
 }
 
 /// A disk in memory. Cheap to clone; all clones are one disk.
@@ -73,6 +76,10 @@ struct Disk {
     totals: FileTotals,
     /// Nothing is written: whoever would is no more.
     is_frozen: bool,
+    /// Writes to segments until the one in whose middle the writer is killed; 0 = it is not.
+    writes_left: u64,
+    /// Whether it was.
+    is_killed: Arc<AtomicBool>,
 }
 
 /// An open file of a virtual disk.
@@ -95,6 +102,8 @@ impl VirtualFiles {
             next_inode: 0,
             totals: FileTotals::default(),
             is_frozen: false,
+            writes_left: 0,
+            is_killed: Arc::default(),
         })))
     }
 
@@ -131,7 +140,23 @@ impl VirtualFiles {
     /// While it is frozen nothing is written: what a process that was killed had in its own memory
     /// never reaches its files.
     pub fn freeze(&self, is_frozen: bool) {
-        self.0.lock().is_frozen = is_frozen;
+        let disk = &mut *self.0.lock();
+        disk.is_frozen = is_frozen;
+        disk.writes_left = 0;
+        disk.is_killed.store(false, Ordering::Relaxed);
+    }
+
+    /// The `nth` write to a segment from now on is the last: a drawn part of it is done, and then
+    /// its writer is killed. From there on the disk is frozen, and [`VirtualFiles::killed`] says
+    /// so. 0 takes it back.
+    pub fn kill_at_write(&self, nth: u64) {
+        self.0.lock().writes_left = nth;
+    }
+
+    /// Set when [`VirtualFiles::kill_at_write`] has killed, until the disk is frozen or thawed.
+    #[must_use]
+    pub fn killed(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0.lock().is_killed)
     }
 
     /// Takes a folder away with all that is in it, as `rm -r` does.
@@ -293,9 +318,20 @@ impl Disk {
         self.conditions.room_bytes.saturating_sub(used)
     }
 
+    /// Counts a write to a segment; whether its writer is killed in it.
+    fn is_last_write(&mut self) -> bool {
+        if self.writes_left == 0 {
+            return false;
+        }
+        self.writes_left -= 1;
+        self.is_frozen = self.writes_left == 0;
+        self.is_killed.store(self.is_frozen, Ordering::Relaxed);
+        self.is_frozen
+    }
+
     fn write(&mut self, number: u64, bytes: &[u8]) -> io::Result<()> {
         if self.is_frozen {
-            return Err(ErrorKind::BrokenPipe.into());
+            return Ok(());
         }
         let room = self.room();
         let is_torn = self.random.hits_ppm(self.conditions.torn_ppm);
@@ -329,13 +365,22 @@ impl VirtualFile {
 
     /// Writes where bytes are already.
     pub(super) fn write_at(&mut self, offset: usize, bytes: &[u8]) -> io::Result<()> {
-        let Disk { random, conditions, inodes, totals, .. } = &mut *self.disk.0.lock();
+        let disk = &mut *self.disk.0.lock();
+        if disk.is_frozen {
+            return Ok(());
+        }
+        let is_last = disk.is_last_write();
+        let Disk { random, conditions, inodes, totals, .. } = disk;
         let inode = inodes.get_mut(&self.inode).ok_or(ErrorKind::NotFound)?;
         if offset + bytes.len() > inode.bytes.len() {
             return Err(ErrorKind::WriteZero.into());
         }
-        let is_torn = random.hits_ppm(conditions.torn_ppm);
+        let is_torn = !is_last && random.hits_ppm(conditions.torn_ppm);
         let mut taken = bytes.len();
+        if is_last {
+            taken = random.between(0, taken as u64) as usize;
+            totals.killed += 1;
+        }
         if is_torn {
             taken = random.between(0, taken as u64) as usize;
             totals.torn += 1;

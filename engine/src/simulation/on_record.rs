@@ -1,0 +1,76 @@
+//! A journal, as one reads it who does not believe the engine: with no fold of the engine's own.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::event::{ExecType, Side};
+use crate::journal::{Intent, RunStart, VenueWord, read_folder};
+use crate::order::OrderAction;
+use crate::world::{Files, VirtualFiles};
+
+/// What is on record of all engines of a run.
+#[derive(Default)]
+pub(super) struct OnRecord {
+    /// Names of the orders that were to be sent.
+    pub(super) names: BTreeSet<String>,
+    /// Bought minus sold, and sums of fills: those that were told.
+    pub(super) traded: (i128, i128),
+    /// Orders and words on them, oldest first.
+    pub(super) entries: Vec<Entry>,
+    /// Why it can't be read to its end.
+    pub(super) stop: Option<String>,
+}
+
+/// One thing that is on record.
+pub(super) enum Entry {
+    /// A consumer wants an order of this number.
+    Submit(u16, u64),
+    /// A word, and the number of the engine that heard it.
+    Word(u32, Box<VenueWord>),
+}
+
+impl OnRecord {
+    pub(super) fn read(disk: &VirtualFiles, folder: &Path) -> OnRecord {
+        let (mut on_record, mut run) = (OnRecord::default(), 0);
+        let files = Files::Virtual(disk.clone());
+        let read = read_folder(&files, folder, |_, record| {
+            if let Some(start) = record.body::<RunStart>() {
+                run = start.run;
+            } else if let Some(intent) = record.body::<Intent>() {
+                on_record.intent(run, &intent);
+            } else if let Some(word) = record.body::<VenueWord>() {
+                on_record.book(&word);
+                on_record.entries.push(Entry::Word(run, Box::new(word)));
+            }
+        });
+        on_record.stop = match read {
+            Ok(read) => read.stop.map(|stop| stop.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        on_record
+    }
+
+    fn intent(&mut self, run: u32, intent: &Intent) {
+        let (consumer, id) = (intent.consumer, intent.client_order_id);
+        if OrderAction::from_code(intent.action_code) == Some(OrderAction::Submit) {
+            self.names.insert(format!("p{run}-{consumer}-{id}"));
+            self.entries.push(Entry::Submit(consumer, id));
+        }
+    }
+
+    fn book(&mut self, word: &VenueWord) {
+        let report = &word.report;
+        let sign = if report.side() == Some(Side::Buy) { 1 } else { -1 };
+        let (qty, value) = match report.exec_type() {
+            Some(ExecType::Trade) if report.quote == 0 => {
+                let value = i128::from(report.last_price) * i128::from(report.last_qty);
+                (report.last_qty, value)
+            }
+            Some(ExecType::Trade) => (report.last_qty, report.quote),
+            Some(ExecType::Corrected) => (0, report.quote - report.replaced_quote),
+            _ => return,
+        };
+        self.traded.0 += sign * i128::from(qty);
+        self.traded.1 -= sign * value;
+    }
+}
