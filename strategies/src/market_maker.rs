@@ -13,7 +13,7 @@ use pitlane_engine::event::{
     EventKind, ExecReport, ExecType, InstrumentId, Interest, Price, Qty, Quote, RejectReason, Side,
     VenueId,
 };
-use pitlane_engine::order::{OpenOrder, OrderType, TimeInForce};
+use pitlane_engine::order::{OpenOrder, OrderNeeds, OrderType, TimeInForce};
 
 use crate::params::{only, whole};
 
@@ -171,6 +171,10 @@ impl MarketMaker {
 }
 
 impl Strategy for MarketMaker {
+    fn needs(&self, _venue: &str) -> OrderNeeds {
+        OrderNeeds::of(&[OrderType::LimitMaker]).and_times(&[TimeInForce::Gtc])
+    }
+
     fn interest(&self) -> Interest {
         Interest::NONE.and(EventKind::Quote)
     }

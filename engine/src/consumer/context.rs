@@ -22,7 +22,9 @@ use crate::event::{
 use crate::instrument::{InstrumentSpec, Instruments};
 use crate::order::order_log::OrderLogSender;
 use crate::order::trading::Ledger;
-use crate::order::{OrderCommand, OrderTracker, OrderType, OrderTypes, OwnId, OwnIds, TimeInForce};
+use crate::order::{
+    Capabilities, Lack, OrderCommand, OrderTracker, OrderType, OwnId, OwnIds, TimeInForce,
+};
 use crate::risk::{Account, AccountParts, Refused, RiskBook, RiskLimits, RiskScope};
 use crate::runtime::Clock;
 use crate::safety::{Quarantine, TradingSwitch};
@@ -57,14 +59,19 @@ pub struct SubmitError {
     pub value: i64,
     /// The limit; 0 where it was none.
     pub limit: i64,
+    /// What the venue lacks, where that is why.
+    pub lack: Option<Lack>,
 }
 
 impl fmt::Display for SubmitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SubmitError { reason, scope, value, limit } = self;
+        let SubmitError { reason, scope, value, limit, lack } = self;
         write!(f, "[risk] order refused: {}", reason.name())?;
         if (*value, *limit) != (0, 0) {
             write!(f, " of the {}: {value}, limit {limit}", scope.name())?;
+        }
+        if let Some(lack) = lack {
+            write!(f, ": {lack}")?;
         }
         write!(f, " (code: {})", reason.code())
     }
@@ -78,8 +85,8 @@ impl From<RejectReason> for SubmitError {
 
 impl From<Refused> for SubmitError {
     fn from(refused: Refused) -> SubmitError {
-        let Refused { reason, scope, value, limit } = refused;
-        SubmitError { reason, scope, value, limit }
+        let Refused { reason, scope, value, limit, lack } = refused;
+        SubmitError { reason, scope, value, limit, lack }
     }
 }
 
@@ -97,8 +104,8 @@ pub struct Context {
     clock: Clock,
     instruments: Arc<Instruments>,
     switch: TradingSwitch,
-    /// By venue, the order types that it takes; any for one that is not there.
-    order_types: Arc<[OrderTypes]>,
+    /// By venue, what it can do with orders; everything for one that is not there.
+    venues: Arc<[Capabilities]>,
     risk: Account,
     tracker: OrderTracker,
     ledger: Ledger,
@@ -156,7 +163,7 @@ impl Context {
             control: parts.control,
             next_command_id: 1,
             switch: parts.switch,
-            order_types: parts.limits.order_types,
+            venues: parts.limits.venues,
             risk,
             ledger: parts.ledger,
             order_log: parts.order_log,

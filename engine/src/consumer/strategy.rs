@@ -5,6 +5,7 @@ use crate::event::{
     Balance, Bar, Book, BookState, ControlAck, ControlResult, Event, ExecReport, Instrument,
     Interest, Merged, Payload, Quote, Risk, StreamState, Trade,
 };
+use crate::order::OrderNeeds;
 
 /// A trading strategy. Override what you need; everything else is a no-op.
 ///
@@ -18,6 +19,13 @@ pub trait Strategy: Send + 'static {
     /// The market and reference kinds to receive. Asked once, at launch.
     fn interest(&self) -> Interest {
         Interest::ALL
+    }
+
+    /// What it needs of the orders at a venue, by the venue's name in the configuration; nothing at
+    /// one that it does not trade at. Asked once, by the check of a configuration and at launch:
+    /// where a venue can't serve it, nothing is started.
+    fn needs(&self, venue: &str) -> OrderNeeds {
+        OrderNeeds::NONE
     }
 
     /// How many names of orders that have ended are remembered, for
@@ -182,6 +190,10 @@ fn dispatch<S: Strategy + ?Sized>(
 impl Strategy for Box<dyn Strategy> {
     fn interest(&self) -> Interest {
         (**self).interest()
+    }
+
+    fn needs(&self, venue: &str) -> OrderNeeds {
+        (**self).needs(venue)
     }
 
     fn remembers_ids(&self) -> usize {

@@ -104,8 +104,12 @@ body! {
         position_side_code: u8,
         /// As in the command.
         flags: u8,
+        /// Code of the price that triggers a stop.
+        trigger_by_code: u8,
         /// Always 0.
-        reserved: [u8; 10],
+        reserved: [u8; 1],
+        /// The order that ends before this one is sent, by its client_order_id; 0 for none.
+        replaces: u64,
     }
 }
 

@@ -8,7 +8,7 @@ use rustix::fs::Access;
 
 use super::memory::check_memory;
 use super::options::LaunchError;
-use super::pipeline_plan::strategies;
+use super::pipeline_plan::{check_needs, strategies};
 use super::venue_setup::{VenueDemand, check_venue, embedded_kind};
 use crate::config::{Config, JournalDurability};
 use crate::consumer::StrategyRegistry;
@@ -39,7 +39,7 @@ pub fn check(config: &Config, registry: &StrategyRegistry) -> Result<Vec<String>
     let plan = CorePlan::make(config, &HostCores::read())?;
     let limits = HostLimits::read();
     check_memory(config, &plan, &limits)?;
-    strategies(config, registry)?;
+    let needs = check_needs(config, &strategies(config, registry)?)?;
     let world = World::real().map_err(LaunchError::World)?;
     let specs = config.instruments.iter().filter_map(|entry| entry.spec()).collect();
     let instruments = Arc::new(Instruments::new(specs)?);
@@ -59,7 +59,9 @@ pub fn check(config: &Config, registry: &StrategyRegistry) -> Result<Vec<String>
         let of_run = || config.engine.run_dir.join("run-0000000000000/control").join(SOCKET_NAME);
         check_path(&config.control.socket.clone().unwrap_or_else(of_run))?;
     }
-    Ok(notes(config, &demands))
+    let mut notes = notes(config, &demands);
+    notes.extend(needs);
+    Ok(notes)
 }
 
 /// Refuses more market connections than the venue lets anybody open.
@@ -172,6 +174,8 @@ fn notes(config: &Config, demands: &[VenueDemand]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::consumer::Strategy;
+    use crate::order::{OrderNeeds, OrderType, TimeInForce};
 
     const VENUE: &str = "
         [[consumer]]
@@ -203,6 +207,32 @@ mod tests {
         let no_orders = refused(&format!("kind = \"binance_futures\"\n{api}"));
         assert!(no_orders.contains("api_url") && no_orders.contains("no orders"), "{no_orders}");
         assert!(refused(api).contains("private key k: cannot be read"));
+    }
+
+    /// Needs what a test wants of every venue.
+    struct Needy(OrderNeeds);
+
+    impl Strategy for Needy {
+        fn needs(&self, _venue: &str) -> OrderNeeds {
+            self.0
+        }
+    }
+
+    #[test]
+    fn a_strategy_is_refused_at_a_venue_that_can_not_serve_its_needs() {
+        let config = Config::default_run();
+        let ask = |config: &Config, needs: OrderNeeds| {
+            let needy: Vec<Box<dyn Strategy>> = vec![Box::new(Needy(needs))];
+            check_needs(config, &needy).map_err(|error| error.to_string())
+        };
+        let plain = OrderNeeds::of(&OrderType::ALL).and_times(&TimeInForce::ALL);
+        assert_eq!(ask(&config, plain), Ok(Vec::new()));
+        let problem = ask(&config, plain.and_reduces_only()).unwrap_err();
+        let told = ["consumer[0].strategy", "reduce-only orders", "of kind binance "];
+        assert!(told.iter().all(|word| problem.contains(word)), "{problem}");
+        let notes = ask(&parsed(""), plain.and_hedges()).unwrap();
+        assert!(notes[0].contains("takes no orders: each is refused"), "{notes:?}");
+        assert_eq!(ask(&parsed(""), OrderNeeds::NONE), Ok(Vec::new()));
     }
 
     #[test]

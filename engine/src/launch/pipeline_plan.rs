@@ -9,7 +9,7 @@ use crate::dispatcher::Subscription;
 use crate::dispatcher::order::SequencerOptions;
 use crate::event::{ConsumerId, EventKind, InstrumentId, Interest};
 use crate::instrument::Instruments;
-use crate::order::OrderTypes;
+use crate::order::Capabilities;
 use crate::pipeline::{ConsumerPlan, PipelinePlan};
 use crate::risk::{RiskLimits, SharedLimits};
 use crate::runtime::CorePlan;
@@ -51,11 +51,13 @@ pub(super) fn pipeline_plan(
 ) -> Result<PipelinePlan, LaunchError> {
     let specs = config.instruments.iter().filter_map(|entry| entry.spec()).collect();
     let instruments = Arc::new(Instruments::new(specs)?);
+    let constructed = strategies(config, registry)?;
+    check_needs(config, &constructed)?;
     let consumer = |(index, strategy): (usize, Box<dyn Strategy>)| {
         let faults = if index == 0 { options.faults } else { ConsumerFaults::default() };
         consumer_plan(config, index, strategy, &instruments, cores.thread_of(index), faults)
     };
-    let consumers = strategies(config, registry)?.into_iter().enumerate().map(consumer).collect();
+    let consumers = constructed.into_iter().enumerate().map(consumer).collect();
     Ok(PipelinePlan {
         venues: config.venue_names(),
         threads: cores.cores.len(),
@@ -93,21 +95,60 @@ fn consumer_plan(
             skips: entry.on_flip == OnFlip::Skip,
             faults,
         },
-        limits: RiskLimits::of_config(config, &entry.name, order_types(config)),
+        limits: RiskLimits::of_config(config, &entry.name, capabilities(config)),
         budget_ns,
         thread,
     }
 }
 
-/// The order types of every venue, by its number.
-fn order_types(config: &Config) -> Arc<[OrderTypes]> {
+/// Refuses a strategy whose needs a venue that takes orders can't serve. What it would have at the
+/// others is worth a line each, which comes back.
+///
+/// # Errors
+/// The first need that is not served, at the strategy's key.
+pub(super) fn check_needs(
+    config: &Config,
+    strategies: &[Box<dyn Strategy>],
+) -> Result<Vec<String>, LaunchError> {
+    let (venues, can) = (config.venue_names(), capabilities(config));
+    let mut notes = Vec::new();
+    for (index, strategy) in strategies.iter().enumerate() {
+        let consumer = &config.consumers[index].name;
+        for (venue, can) in venues.iter().zip(can.iter()) {
+            let needs = strategy.needs(venue);
+            let lacks: Vec<String> = can.lacks(needs).map(|lack| lack.to_string()).collect();
+            if lacks.is_empty() {
+                continue;
+            }
+            let lacks = lacks.join(", ");
+            if *can == Capabilities::NONE {
+                notes.push(format!(
+                    "{consumer} needs {lacks} of {venue}, which takes no orders: each is refused"
+                ));
+                continue;
+            }
+            let key = format!("consumer[{index}].strategy");
+            let problem = format!(
+                "{consumer} needs {lacks}, which venue {venue} of kind {} does not have",
+                can.kind
+            );
+            let allowed = "what the venue has, see engine/docs/orders.md";
+            return Err(config.error_at(&key, &problem, allowed).into());
+        }
+    }
+    Ok(notes)
+}
+
+/// What every venue can do with orders, by its number.
+pub(super) fn capabilities(config: &Config) -> Arc<[Capabilities]> {
     let kinds = VenueKind::of_venues(config);
-    let types = kinds.iter().enumerate().map(|(number, kind)| match config.venues.get(number) {
-        Some(venue) if venue.mode == VenueMode::Paper => VenueKind::usual().order_types(),
-        Some(venue) if !venue.takes_orders() => OrderTypes::NONE,
-        _ => kind.order_types(),
+    let of = kinds.iter().enumerate().map(|(number, kind)| match config.venues.get(number) {
+        // An exchange in this process takes them, which speaks as the usual kind does.
+        Some(venue) if venue.mode == VenueMode::Paper => VenueKind::usual().capabilities(),
+        Some(venue) if !venue.takes_orders() => Capabilities::NONE,
+        _ => kind.capabilities(),
     });
-    types.collect()
+    of.collect()
 }
 
 fn subscription(

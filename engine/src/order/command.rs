@@ -2,6 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::trigger::TriggerBy;
 use crate::event::{
     ClientOrderId, ConsumerId, InstrumentId, PositionSide, Price, Qty, REDUCE_ONLY, Side, VenueId,
 };
@@ -169,6 +170,12 @@ impl OrderTypes {
         self.0 & 1 << order_type as u8 != 0
     }
 
+    /// Whether any of them waits for a trigger price.
+    #[must_use]
+    pub(crate) const fn has_stops(self) -> bool {
+        self.0 & !OrderTypes::PLAIN.0 != 0
+    }
+
     /// Those that are in it, in the order of their codes.
     pub fn iter(self) -> impl Iterator<Item = OrderType> {
         OrderType::ALL.into_iter().filter(move |order_type| self.has(*order_type))
@@ -188,6 +195,9 @@ pub enum TimeInForce {
 }
 
 impl TimeInForce {
+    /// All of them, in the order of their codes.
+    pub const ALL: [TimeInForce; 3] = [TimeInForce::Gtc, TimeInForce::Ioc, TimeInForce::Fok];
+
     /// The time with this code; `None` for a code that was never given out.
     #[inline]
     #[must_use]
@@ -220,12 +230,19 @@ pub struct OrderFlags {
     pub position_side: PositionSide,
     /// The price that triggers a stop, a multiple of the tick; 0 for an order that does not wait.
     pub trigger_price: Price,
+    /// Which price triggers a stop.
+    pub trigger_by: TriggerBy,
 }
 
 impl Default for OrderFlags {
     /// None: what most orders of a spot account have.
     fn default() -> OrderFlags {
-        OrderFlags { reduce_only: false, position_side: PositionSide::Net, trigger_price: Price(0) }
+        OrderFlags {
+            reduce_only: false,
+            position_side: PositionSide::Net,
+            trigger_price: Price(0),
+            trigger_by: TriggerBy::Last,
+        }
     }
 }
 
@@ -267,8 +284,14 @@ pub struct OrderCommand {
     pub flags: u8,
     /// The strategy's own name of a new order; zeros are none.
     pub own_id: [u8; 16],
+    /// Code of the [`TriggerBy`].
+    pub trigger_by_code: u8,
     /// Always 0.
-    pub reserved: [u8; 42],
+    pub reserved: [u8; 1],
+    /// The order that ends before this new one is sent, by its client_order_id; 0 for none.
+    pub replaces: u64,
+    /// Always 0.
+    pub reserved_too: [u8; 32],
 }
 
 const _: () = assert!(size_of::<OrderCommand>() == 128);
@@ -307,6 +330,32 @@ impl OrderCommand {
     #[must_use]
     pub fn position_side(&self) -> Option<PositionSide> {
         PositionSide::from_code(self.position_side_code)
+    }
+
+    /// Which price triggers a stop; `None` for a code that was never given out.
+    #[inline]
+    #[must_use]
+    pub fn trigger_by(&self) -> Option<TriggerBy> {
+        TriggerBy::from_code(self.trigger_by_code)
+    }
+
+    /// What it has beside its terms; `None` when one of the codes was never given out.
+    #[must_use]
+    pub fn order_flags(&self) -> Option<OrderFlags> {
+        Some(OrderFlags {
+            reduce_only: self.is_reduce_only(),
+            position_side: self.position_side()?,
+            trigger_price: Price(self.trigger_price),
+            trigger_by: self.trigger_by()?,
+        })
+    }
+
+    /// The order of the same strategy that ends before this new one is sent.
+    #[inline]
+    #[must_use]
+    pub fn replaced(&self) -> Option<OrderKey> {
+        let id = ClientOrderId(self.replaces);
+        (self.replaces != 0).then_some(OrderKey { consumer: self.owner(), id })
     }
 
     /// Whether the order may only reduce a position.

@@ -214,6 +214,7 @@ fn intent(command: &OrderCommand) -> Intent {
     intent.position_side_code = command.position_side_code;
     intent.flags = command.flags;
     intent.own_id = command.own_id;
+    (intent.trigger_by_code, intent.replaces) = (command.trigger_by_code, command.replaces);
     intent
 }
 

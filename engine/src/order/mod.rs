@@ -1,5 +1,6 @@
 //! Orders: what a strategy asks for, on its way to a venue, and what became of it.
 
+mod capabilities;
 mod command;
 mod gateway;
 mod gateway_journal;
@@ -9,7 +10,9 @@ mod own_ids;
 pub mod recovery;
 mod tracker;
 pub mod trading;
+mod trigger;
 
+pub use capabilities::{Amends, Capabilities, DeadManTimer, Feature, Lack, OrderNeeds};
 pub use command::{
     OrderAction, OrderCommand, OrderFlags, OrderKey, OrderType, OrderTypes, TimeInForce,
 };
@@ -21,3 +24,4 @@ pub(crate) use order_ids::first_order_id;
 pub(crate) use own_ids::OwnIds;
 pub use own_ids::{OnceOutcome, OwnId};
 pub use tracker::{OpenOrder, OrderCounts, OrderTracker, Position};
+pub use trigger::TriggerBy;

@@ -7,7 +7,7 @@ use super::limits::{
 };
 use crate::config::{Config, GroupRisk, InstrumentConfig, SelfCross};
 use crate::event::{AssetAmount, parse_scaled};
-use crate::order::{OrderType, OrderTypes};
+use crate::order::{Capabilities, OrderType, OrderTypes};
 
 const MS_NS: i64 = 1_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
@@ -35,13 +35,9 @@ fn types(names: Option<&Vec<String>>) -> OrderTypes {
 }
 
 impl RiskLimits {
-    /// Those of a consumer by its name; `order_types` are those that each venue takes.
+    /// Those of a consumer by its name; `venues` is what each can do with orders.
     #[must_use]
-    pub fn of_config(
-        config: &Config,
-        consumer: &str,
-        order_types: Arc<[OrderTypes]>,
-    ) -> RiskLimits {
+    pub fn of_config(config: &Config, consumer: &str, venues: Arc<[Capabilities]>) -> RiskLimits {
         let risk = &config.risk;
         let own = risk.strategies.get(consumer).cloned().unwrap_or_default();
         let max_orders_per_s = own.max_orders_per_s.unwrap_or(risk.max_orders_per_s);
@@ -52,7 +48,7 @@ impl RiskLimits {
                 .map(|it| instrument(config, consumer, it))
                 .collect(),
             max_open_orders: config.max_open_orders(consumer),
-            order_types,
+            venues,
             allowed_types: types(own.order_types.as_ref().or(risk.order_types.as_ref())),
             max_orders_per_s,
             max_cancels_per_s: whole(own.max_cancels_per_s.or(risk.max_cancels_per_s)),

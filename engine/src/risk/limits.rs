@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::order::OrderTypes;
+use crate::order::{Capabilities, OrderTypes};
 
 /// The value of a limit that is not set.
 pub const NO_LIMIT: i64 = i64::MAX;
@@ -67,8 +67,8 @@ pub struct RiskLimits {
     pub instruments: Arc<[InstrumentLimits]>,
     /// Open orders at a time, 1 to 1,024.
     pub max_open_orders: usize,
-    /// By venue, the order types that it takes; any for one that is not there.
-    pub order_types: Arc<[OrderTypes]>,
+    /// By venue, what it can do with orders; everything for one that is not there.
+    pub venues: Arc<[Capabilities]>,
     /// Those that the strategy may use.
     pub allowed_types: OrderTypes,
     /// New orders and amendments a second, as many at once; at least 1.
@@ -93,7 +93,7 @@ impl Default for RiskLimits {
         RiskLimits {
             instruments: Arc::default(),
             max_open_orders: 64,
-            order_types: Arc::default(),
+            venues: Arc::default(),
             allowed_types: OrderTypes::ALL,
             max_orders_per_s: 1_000,
             max_cancels_per_s: NO_LIMIT,

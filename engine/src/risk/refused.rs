@@ -1,6 +1,7 @@
 //! Why the check refused.
 
 use crate::event::RejectReason;
+use crate::order::Lack;
 
 /// Whose limit it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,18 +36,27 @@ pub(crate) struct Refused {
     /// What would have been.
     pub(crate) value: i64,
     pub(crate) limit: i64,
+    /// What the venue lacks, where that is why.
+    pub(crate) lack: Option<Lack>,
 }
 
 impl Refused {
     /// By a limit.
     #[cold]
     pub(crate) fn by(scope: RiskScope, reason: RejectReason, value: i64, limit: i64) -> Refused {
-        Refused { reason, scope, value, limit }
+        Refused { reason, scope, value, limit, lack: None }
     }
 }
 
 impl From<RejectReason> for Refused {
     fn from(reason: RejectReason) -> Refused {
-        Refused { reason, scope: RiskScope::Strategy, value: 0, limit: 0 }
+        Refused { reason, scope: RiskScope::Strategy, value: 0, limit: 0, lack: None }
+    }
+}
+
+impl From<Lack> for Refused {
+    #[cold]
+    fn from(lack: Lack) -> Refused {
+        Refused { lack: Some(lack), ..RejectReason::Unsupported.into() }
     }
 }

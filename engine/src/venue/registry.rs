@@ -27,7 +27,7 @@ use super::simulated::dialect::{bybit, coinbase, kraken, okx};
 use super::simulated::{DialectKind, Recording, RecordingError};
 use super::{LaneOutlet, LetterReader, StreamOrders, SymbolMap};
 use crate::config::{Config, RecordedSymbol};
-use crate::order::OrderTypes;
+use crate::order::Capabilities;
 use crate::runtime::Agent;
 use crate::world::SplitMix64;
 
@@ -86,7 +86,7 @@ pub(crate) struct OrderKind {
     /// It needs the venue's REST interface, too.
     pub(crate) needs_rest: bool,
     reader: MakeReader,
-    types: OrderTypes,
+    capabilities: Capabilities,
 }
 
 /// An order session that has its keys and lacks its ends.
@@ -211,7 +211,7 @@ impl VenueKind {
             },
             needs_rest: P::ASKS_OVER_REST || P::LOGON_OVER_REST.is_some(),
             reader: order_reader::<P::Decoder>,
-            types: P::ORDER_TYPES,
+            capabilities: P::CAPABILITIES.of_kind(self.name),
         };
         VenueKind { orders: Some(orders), ..self }
     }
@@ -222,10 +222,10 @@ impl VenueKind {
         self.orders.is_some()
     }
 
-    /// The order types that it takes.
+    /// What it can do with orders.
     #[must_use]
-    pub fn order_types(&self) -> OrderTypes {
-        self.orders.map_or(OrderTypes::NONE, |orders| orders.types)
+    pub fn capabilities(&self) -> Capabilities {
+        self.orders.map_or(Capabilities::NONE, |orders| orders.capabilities)
     }
 
     /// The kind of this name.
@@ -355,6 +355,7 @@ impl VenueKind {
 mod tests {
     use super::*;
     use crate::config::VenueConfig;
+    use crate::order::{OrderType, TimeInForce, TriggerBy};
 
     #[test]
     fn a_configuration_learns_what_its_embedded_venue_can_do() {
@@ -364,6 +365,38 @@ mod tests {
             config.simulated.kind = kind.name.to_owned();
             VenueKind::settle(&mut config);
             assert_eq!(config.takes_orders(0), kind.takes_orders(), "{}", kind.name);
+        }
+    }
+
+    /// A row of the table in the guide.
+    fn row(kind: &VenueKind) -> String {
+        let can = kind.capabilities();
+        if !kind.takes_orders() {
+            return format!("| `{}` | no orders | | | | | | |", kind.name);
+        }
+        let joined = |names: Vec<&str>| names.join(", ");
+        let yes = |has: bool| if has { "yes" } else { "no" };
+        let types = joined(can.types.iter().map(OrderType::name).collect());
+        let times = TimeInForce::ALL.into_iter().filter(|time| can.has_time(*time));
+        let times = joined(times.map(TimeInForce::name).collect());
+        let triggers = TriggerBy::ALL.into_iter().filter(|by| can.has_trigger(*by));
+        let triggers = joined(triggers.map(TriggerBy::name).collect());
+        let (name, amends) = (kind.name, can.amends.name());
+        let (reduces, batch) = (yes(can.reduces_only), can.cancels_per_request);
+        let dead_man = can.dead_man.map_or("no: `pitlane guard`".to_owned(), |timer| {
+            format!("{} to {} ms", timer.min_ms, timer.max_ms)
+        });
+        format!(
+            "| `{name}` | {types} | {times} | {triggers} | {amends} | {reduces} | {batch} | \
+             {dead_man} |"
+        )
+    }
+
+    #[test]
+    fn the_guide_says_what_each_kind_can_do_with_orders() {
+        let guide = include_str!("../../docs/orders.md");
+        for kind in KINDS {
+            assert!(guide.contains(&row(kind)), "engine/docs/orders.md lacks:\n{}", row(kind));
         }
     }
 

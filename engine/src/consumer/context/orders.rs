@@ -10,7 +10,8 @@ use crate::event::{
 use crate::order::recovery::book;
 use crate::order::trading::RefusedWhat;
 use crate::order::{
-    OpenOrder, OrderAction, OrderCommand, OrderCounts, OrderFlags, OrderTypes, OwnId, Position,
+    Capabilities, Lack, OpenOrder, OrderAction, OrderCommand, OrderCounts, OrderFlags, OwnId,
+    Position,
 };
 use crate::risk::{Ask, Refused, Reserved};
 
@@ -134,11 +135,11 @@ impl Context {
         Ok(count)
     }
 
-    /// The order types that a venue takes; none where it takes no orders, or is not known. For
+    /// What a venue can do with orders; nothing where it takes none, or is not known. For
     /// `on_start`: `submit` asks the same.
     #[must_use]
-    pub fn order_types(&self, venue: VenueId) -> OrderTypes {
-        self.order_types.get(venue.index()).copied().unwrap_or(OrderTypes::NONE)
+    pub fn capabilities(&self, venue: VenueId) -> Capabilities {
+        self.venues.get(venue.index()).copied().unwrap_or(Capabilities::NONE)
     }
 
     /// Amends an open order to another price and quantity, filled quantity included. The answer
@@ -255,6 +256,7 @@ impl Context {
         if order.order_type.is_stop() || flags.trigger_price.0 != 0 {
             self.check_trigger(order, flags.trigger_price)?;
         }
+        self.check_kind(order, flags)?;
         if self.risk.follows_profit() {
             self.look_at_profit(order.venue, order.instrument);
         }
@@ -270,19 +272,24 @@ impl Context {
         self.risk.reserve(&ask, self.now_ns)
     }
 
-    /// A stop has a trigger price and a venue that takes it, and nothing else has one.
+    /// A stop has a trigger price, and nothing else has one.
     fn check_trigger(&self, order: &NewOrder, trigger: Price) -> Result<(), RejectReason> {
         let spec = self.instruments.get(order.instrument);
         let spec = spec.ok_or(RejectReason::UnknownInstrument)?;
         let is_price = trigger.0 > 0 && trigger.0 % spec.tick == 0;
-        if !order.order_type.is_stop() || !is_price {
-            return Err(RejectReason::BadPrice);
-        }
-        // A harness knows no venues.
-        let types = self.order_types.get(order.venue.index());
-        match types.is_none_or(|types| types.has(order.order_type)) {
+        match order.order_type.is_stop() && is_price {
             true => Ok(()),
-            false => Err(RejectReason::Unsupported),
+            false => Err(RejectReason::BadPrice),
+        }
+    }
+
+    /// Whether the venue can have such an order. A harness knows no venues.
+    #[inline]
+    fn check_kind(&self, order: &NewOrder, flags: OrderFlags) -> Result<(), Refused> {
+        let Some(venue) = self.venues.get(order.venue.index()) else { return Ok(()) };
+        match venue.lacks_of_order(order.order_type, order.time_in_force, flags) {
+            None => Ok(()),
+            Some(feature) => Err(Lack { venue: order.venue, kind: venue.kind, feature }.into()),
         }
     }
 
@@ -415,6 +422,7 @@ impl Context {
         command.time_in_force_code = order.time_in_force as u8;
         command.position_side_code = flags.position_side.code();
         command.trigger_price = flags.trigger_price.0;
+        command.trigger_by_code = flags.trigger_by as u8;
         command.flags = if flags.reduce_only { REDUCE_ONLY } else { 0 };
         command.own_id = self.own_id.map(OwnId::bytes).unwrap_or_default();
         command

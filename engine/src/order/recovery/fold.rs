@@ -225,6 +225,7 @@ fn command(intent: &Intent, place: Place) -> OrderCommand {
     command.position_side_code = intent.position_side_code;
     command.flags = intent.flags;
     command.own_id = intent.own_id;
+    (command.trigger_by_code, command.replaces) = (intent.trigger_by_code, intent.replaces);
     command
 }
 

@@ -3,12 +3,13 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 
 use super::*;
-use crate::consumer::{Closure, NewOrder, Once, StrategyResult, View};
+use crate::consumer::{Closure, NewOrder, Once, StrategyResult, SubmitError, View};
 use crate::event::{ClientOrderId, Interest, RETOLD, RejectReason};
 use crate::order::{
-    OnceOutcome, OrderAction, OrderFlags, OrderType, OrderTypes, OwnId, TimeInForce,
+    Capabilities, Feature, Lack, OnceOutcome, OrderAction, OrderFlags, OrderType, OrderTypes,
+    OwnId, TimeInForce,
 };
-use crate::risk::InstrumentLimits;
+use crate::risk::{InstrumentLimits, Refused};
 
 struct Joiner;
 
@@ -121,9 +122,8 @@ fn a_stop_has_a_trigger_price_and_a_venue_that_takes_it_and_counts_as_open() {
         tick: 10,
         step: 5,
     };
-    let takes = OrderTypes::of(&[OrderType::Limit, OrderType::StopLoss]);
-    let limits =
-        RiskLimits { order_types: [takes].into(), max_open_orders: 2, ..RiskLimits::default() };
+    let takes = Capabilities::of(OrderTypes::of(&[OrderType::Limit, OrderType::StopLoss]));
+    let limits = RiskLimits { venues: [takes].into(), max_open_orders: 2, ..RiskLimits::default() };
     let (orders, outcomes) = <(Arc<Mutex<_>>, Arc<Mutex<_>>)>::default();
     let strategy = Stopper(Arc::clone(&orders), Arc::clone(&outcomes));
     let mut harness = Harness::on(spec, limits, strategy);
@@ -159,12 +159,21 @@ fn a_stop_has_a_trigger_price_and_a_venue_that_takes_it_and_counts_as_open() {
         [bad, bad, bad, bad, bad, no, no, Ok(()), Ok(()), full],
         "a stop that waits is as open as any"
     );
+    let lacks =
+        Lack { venue: VenueId(0), kind: "a_kind", feature: Feature::Type(OrderType::TakeProfit) };
+    let told = SubmitError::from(Refused::from(lacks));
+    assert_eq!((told.reason, told.lack), (RejectReason::Unsupported, Some(lacks)));
+    assert_eq!(
+        told.to_string(),
+        "[risk] order refused: unsupported: venue 0 of kind a_kind has no order type take_profit \
+         (code: 13)"
+    );
     let sent = harness.orders();
     assert_eq!((sent.len(), sent[0].trigger_price, sent[0].price), (2, 6_000, 0));
     let context = harness.context();
     assert_eq!(context.open_orders()[0].trigger_price, Price(6_000));
-    assert_eq!(context.order_types(VenueId(0)), takes);
-    assert_eq!(context.order_types(VenueId(7)), OrderTypes::NONE);
+    assert_eq!(context.capabilities(VenueId(0)), takes);
+    assert_eq!(context.capabilities(VenueId(7)), Capabilities::NONE);
 }
 
 #[test]

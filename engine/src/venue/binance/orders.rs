@@ -7,7 +7,7 @@
 use super::credentials::Credentials;
 use super::reports::BinanceReports;
 use crate::event::{PositionSide, RejectReason, Side, VenueRef, push_scaled};
-use crate::order::{OrderCommand, OrderType, OrderTypes, TimeInForce};
+use crate::order::{Amends, Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{Failure, FillsFrom, KeepAlive, OrderProtocol, OrderRequest, Outcome};
 
@@ -45,6 +45,8 @@ impl OrderProtocol for BinanceOrders {
     type Decoder = BinanceReports;
 
     const ORDER_TYPES: OrderTypes = OrderTypes::ALL;
+    const CAPABILITIES: Capabilities =
+        Capabilities::of(OrderTypes::ALL).with_amends(Amends::Smaller);
     const FILLS_MAX: usize = 1_000;
     const KEEP_ALIVE: KeepAlive = KeepAlive::WsPing;
     const LOGON: &'static [&'static str] = &["logon", "subscribe"];

@@ -82,9 +82,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[inline]
     fn place(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
         self.may_add_risk(command)?;
-        if !command.order_type().is_some_and(|order_type| P::ORDER_TYPES.has(order_type)) {
-            return Err(RejectReason::Unsupported);
-        }
+        can_have::<P>(command)?;
         if !self.orders.thinning.may_order(command, self.orders.now_ns) {
             let governor = self.orders.gate.governor();
             governor.note_held(RequestClass::Order, HoldReason::Refusals);
@@ -234,5 +232,19 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         for (consumer, cause_ns) in self.unwritten.drain(..) {
             self.probe.record(consumer, written_ns.saturating_sub(cause_ns));
         }
+    }
+}
+
+/// Whether the venue can have such an order at all.
+#[inline]
+fn can_have<P: OrderProtocol>(command: &OrderCommand) -> Result<(), RejectReason> {
+    let (Some(order_type), Some(time), Some(flags)) =
+        (command.order_type(), command.time_in_force(), command.order_flags())
+    else {
+        return Err(RejectReason::Unsupported);
+    };
+    match P::CAPABILITIES.lacks_of_order(order_type, time, flags) {
+        None => Ok(()),
+        Some(_) => Err(RejectReason::Unsupported),
     }
 }

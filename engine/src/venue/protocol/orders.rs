@@ -2,7 +2,7 @@
 
 use super::{KeepAlive, Signer};
 use crate::event::{AssetAmount, AssetName, RejectReason, VenueRef};
-use crate::order::{OrderCommand, OrderTypes};
+use crate::order::{Capabilities, OrderCommand, OrderTypes};
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{LimitWords, RequestClass};
 use crate::venue::orders::{VenueAnswer, VenueFill, VenueReport};
@@ -236,6 +236,10 @@ pub trait OrderProtocol: Sized + Send + 'static {
 
     /// The order types that it can have; any other is refused before it is written.
     const ORDER_TYPES: OrderTypes;
+
+    /// What else it can do with orders: what it lacks is refused before it is written. Without a
+    /// word more it has its types, each time in force, stops by the last trade, and no amendments.
+    const CAPABILITIES: Capabilities = Capabilities::of(Self::ORDER_TYPES);
 
     /// What keeps a quiet connection open.
     const KEEP_ALIVE: KeepAlive;
