@@ -92,6 +92,9 @@ section! {
         /// How far above the best ask a buy's price may be, and below the best bid a sale's, in
         /// hundredths of a percent. A stop's price is held against its trigger price.
         price_band_bps: Option<u32> = None => whole(1..=100_000, "bps"), "100";
+        /// How far from the best price of its side, above or below, the trigger price of a stop may
+        /// be, in hundredths of a percent.
+        trigger_band_bps: Option<u32> = None => whole(1..=100_000, "bps"), "1000";
         /// Longest time since the venue's quote, book or trades were heard. An older one, or a book
         /// that is not live, lets no order leave.
         stale_ms: Option<u32> = None => whole(1..=3_600_000, "ms"), "2_000";
@@ -160,6 +163,8 @@ section! {
         max_position: Option<String> = None => Rule::Decimal, "\"2\"";
         /// How far through the book a price may be, in hundredths of a percent.
         price_band_bps: Option<u32> = None => whole(1..=100_000, "bps"), "50";
+        /// How far from the market a trigger price may be, in hundredths of a percent.
+        trigger_band_bps: Option<u32> = None => whole(1..=100_000, "bps"), "500";
         /// Longest time since its quote, book or trades were heard.
         stale_ms: Option<u32> = None => whole(1..=3_600_000, "ms"), "1_000";
     }

@@ -1,5 +1,6 @@
 //! What a strategy may reach from a callback: time, orders, timers, positions. Nothing else.
 
+mod changes;
 mod once;
 mod orders;
 
@@ -10,6 +11,7 @@ use pitlane_ring::Publisher;
 use thiserror::Error;
 use zerocopy::FromZeros;
 
+pub use self::changes::Replacement;
 pub use self::once::Once;
 use super::timers::{TIMERS_MAX, Timers};
 use crate::consumer::{

@@ -19,7 +19,7 @@ pub use agent::{ConsumerAgent, ConsumerOptions, ConsumerTotals};
 pub(crate) use containment::contain;
 pub use containment::install_panic_hook;
 pub(crate) use context::ContextParts;
-pub use context::{Context, NewOrder, Once, SubmitError};
+pub use context::{Context, NewOrder, Once, Replacement, SubmitError};
 pub use control_command::{
     CommandId, ControlAction, ControlCommand, ControlError, MergeRequest, VenueSet,
 };

@@ -117,6 +117,14 @@ coded! {
         CircuitBreaker = 28 "circuit_breaker",
         /// The price is outside the range that the venue sets around its average.
         PriceRange = 29 "price_range",
+        /// It was to take the place of an order whose cancel was refused, or took too long, or
+        /// which is only assumed to be over: it was not sent.
+        ReplacedLives = 30 "replaced_lives",
+        /// It was to take the place of an order that has filled more than was known: it was not
+        /// sent.
+        ReplacedFilled = 31 "replaced_filled",
+        /// Its strategy cancelled it before it was sent.
+        CanceledUnsent = 32 "canceled_unsent",
     }
 }
 coded! {

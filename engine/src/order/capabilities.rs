@@ -77,6 +77,8 @@ pub struct Capabilities {
     pub hedges: bool,
     /// Cancels that go in one request.
     pub cancels_per_request: usize,
+    /// One request that cancels all that the account has open in a symbol, whoever sent it.
+    pub cancels_symbol: bool,
     /// A timer that cancels what is open once nobody sets it any more.
     pub dead_man: Option<DeadManTimer>,
 }
@@ -92,6 +94,7 @@ impl Capabilities {
         reduces_only: false,
         hedges: false,
         cancels_per_request: 1,
+        cancels_symbol: false,
         dead_man: None,
     };
 
@@ -142,6 +145,12 @@ impl Capabilities {
     #[must_use]
     pub const fn with_cancels_per_request(self, most: usize) -> Capabilities {
         Capabilities { cancels_per_request: most, ..self }
+    }
+
+    /// The same with a request that cancels all of the account's orders in a symbol.
+    #[must_use]
+    pub const fn with_symbol_cancel(self) -> Capabilities {
+        Capabilities { cancels_symbol: true, ..self }
     }
 
     /// The same with a timer that cancels what is open.
@@ -306,6 +315,8 @@ pub enum Feature {
     ReduceOnly,
     /// Positions on both sides.
     PositionSide,
+    /// One request that cancels all of the account's orders in a symbol.
+    SymbolCancel,
 }
 
 impl fmt::Display for Feature {
@@ -317,6 +328,7 @@ impl fmt::Display for Feature {
             Feature::Amend(it) => write!(f, "amendments ({})", it.name()),
             Feature::ReduceOnly => f.write_str("reduce-only orders"),
             Feature::PositionSide => f.write_str("positions on both sides"),
+            Feature::SymbolCancel => f.write_str("cancel of a whole symbol"),
         }
     }
 }

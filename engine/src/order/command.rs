@@ -19,6 +19,8 @@ pub enum OrderAction {
     Query = 3,
     /// Amend the order with this client_order_id: `price` and `qty` are the new ones.
     Modify = 4,
+    /// Cancel all that the account has open in the instrument, whoever sent it.
+    CancelSymbol = 5,
 }
 
 impl OrderAction {
@@ -31,6 +33,7 @@ impl OrderAction {
             2 => OrderAction::Cancel,
             3 => OrderAction::Query,
             4 => OrderAction::Modify,
+            5 => OrderAction::CancelSymbol,
             _ => return None,
         })
     }
@@ -43,6 +46,7 @@ impl OrderAction {
             OrderAction::Cancel => "cancel",
             OrderAction::Query => "query",
             OrderAction::Modify => "modify",
+            OrderAction::CancelSymbol => "cancel_symbol",
         }
     }
 }
@@ -246,6 +250,17 @@ impl Default for OrderFlags {
     }
 }
 
+/// What kind of order it is, beside price and quantity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderTerms {
+    /// Its type.
+    pub order_type: OrderType,
+    /// How long it works.
+    pub time_in_force: TimeInForce,
+    /// What it has beside.
+    pub flags: OrderFlags,
+}
+
 /// One command, two cache lines, plain old data.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
@@ -290,8 +305,10 @@ pub struct OrderCommand {
     pub reserved: [u8; 1],
     /// The order that ends before this new one is sent, by its client_order_id; 0 for none.
     pub replaces: u64,
+    /// What that one had filled, as far as its strategy knew, in the instrument's scale.
+    pub replaced_filled: i64,
     /// Always 0.
-    pub reserved_too: [u8; 32],
+    pub reserved_too: [u8; 24],
 }
 
 const _: () = assert!(size_of::<OrderCommand>() == 128);
@@ -348,6 +365,14 @@ impl OrderCommand {
             trigger_price: Price(self.trigger_price),
             trigger_by: self.trigger_by()?,
         })
+    }
+
+    /// What kind of order it opens; `None` when one of the codes was never given out.
+    #[must_use]
+    pub fn terms(&self) -> Option<OrderTerms> {
+        let flags = self.order_flags()?;
+        let (order_type, time_in_force) = (self.order_type()?, self.time_in_force()?);
+        Some(OrderTerms { order_type, time_in_force, flags })
     }
 
     /// The order of the same strategy that ends before this new one is sent.

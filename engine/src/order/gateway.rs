@@ -146,7 +146,7 @@ fn forward(
 /// What is told when a command is refused.
 pub(crate) fn refused(command: &OrderCommand) -> ExecType {
     match command.action() {
-        Some(OrderAction::Cancel) => ExecType::CancelRejected,
+        Some(OrderAction::Cancel | OrderAction::CancelSymbol) => ExecType::CancelRejected,
         Some(OrderAction::Modify) => ExecType::ModifyRejected,
         // What was asked is not known.
         Some(OrderAction::Query) => ExecType::Unknown,

@@ -14,7 +14,7 @@ mod trigger;
 
 pub use capabilities::{Amends, Capabilities, DeadManTimer, Feature, Lack, OrderNeeds};
 pub use command::{
-    OrderAction, OrderCommand, OrderFlags, OrderKey, OrderType, OrderTypes, TimeInForce,
+    OrderAction, OrderCommand, OrderFlags, OrderKey, OrderTerms, OrderType, OrderTypes, TimeInForce,
 };
 pub use gateway::{GatewayAgent, GatewayCounts};
 pub(crate) use gateway::{GatewayEnds, OrderLane, refused, rejection};

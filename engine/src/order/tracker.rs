@@ -8,6 +8,7 @@
 //! replaces the one before, and one that tells none changes none. So both can't disagree, which
 //! `venue/orders/model.rs` holds after each of its random words.
 
+use super::command::OrderTerms;
 use crate::event::{
     AssetAmount, ClientOrderId, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty, Side,
     VenueId, asset_code,
@@ -37,6 +38,8 @@ pub struct OpenOrder {
     pub status: OrderStatus,
     /// Whether a cancel is on its way.
     pub cancel_pending: bool,
+    /// What kind of order it is; `None` of one whose end was told and taken back.
+    pub terms: Option<OrderTerms>,
 }
 
 /// Net position in one instrument, over all venues. Sums saturate, and [`OrderCounts::saturated`]
@@ -272,6 +275,7 @@ impl OrderTracker {
             // Not counted as acknowledged again when it was before.
             status: report.status()?,
             cancel_pending: false,
+            terms: None,
         });
         Some(self.open.len() - 1)
     }
@@ -376,6 +380,7 @@ mod tests {
             filled: Qty(0),
             status: OrderStatus::PendingNew,
             cancel_pending: false,
+            terms: None,
         }
     }
 

@@ -46,6 +46,7 @@ pub(super) struct Place {
     pub(super) max_order_notional: AtomicI64,
     pub(super) max_position: AtomicI64,
     pub(super) price_band_bps: AtomicI64,
+    pub(super) trigger_band_bps: AtomicI64,
     pub(super) stale_ns: AtomicI64,
     /// The position if all that buys filled, and nothing that sells; and the other way round, with
     /// its sign turned. Written by the strategy.
@@ -234,6 +235,7 @@ impl Place {
             max_order_notional: AtomicI64::new(limits.max_order_notional),
             max_position: AtomicI64::new(limits.max_position),
             price_band_bps: AtomicI64::new(limits.price_band_bps),
+            trigger_band_bps: AtomicI64::new(limits.trigger_band_bps),
             stale_ns: AtomicI64::new(limits.stale_ns),
             worst: Default::default(),
         }

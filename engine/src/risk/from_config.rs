@@ -82,6 +82,7 @@ fn instrument(config: &Config, consumer: &str, entry: &InstrumentConfig) -> Inst
         max_order_notional: money(notional).min(money(of_strategy.max_order_notional.as_ref())),
         max_position: qty(&own.max_position, &risk.max_position, &of_strategy.max_position),
         price_band_bps: whole(own.price_band_bps.or(risk.price_band_bps)),
+        trigger_band_bps: whole(own.trigger_band_bps.or(risk.trigger_band_bps)),
         stale_ns: match whole(own.stale_ms.or(risk.stale_ms)) {
             NO_LIMIT => NO_LIMIT,
             ms => ms * MS_NS,

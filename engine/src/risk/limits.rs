@@ -18,6 +18,8 @@ pub struct InstrumentLimits {
     pub max_position: i64,
     /// How far through the book a price may be, in hundredths of a percent.
     pub price_band_bps: i64,
+    /// How far from the market a trigger price may be, in hundredths of a percent.
+    pub trigger_band_bps: i64,
     /// Longest time since the book was heard, ns.
     pub stale_ns: i64,
 }
@@ -30,6 +32,7 @@ impl Default for InstrumentLimits {
             max_order_notional: NO_LIMIT,
             max_position: NO_LIMIT,
             price_band_bps: NO_LIMIT,
+            trigger_band_bps: NO_LIMIT,
             stale_ns: NO_LIMIT,
         }
     }

@@ -20,6 +20,7 @@ pub(super) enum LimitName {
     MaxOrderNotional,
     MaxPosition,
     PriceBandBps,
+    TriggerBandBps,
     StaleMs,
     MaxOpenOrders,
     MaxOrdersPerS,
@@ -70,11 +71,12 @@ pub(super) struct Target<'a> {
 }
 
 impl LimitName {
-    pub(super) const ALL: [LimitName; 16] = [
+    pub(super) const ALL: [LimitName; 17] = [
         LimitName::MaxOrderQty,
         LimitName::MaxOrderNotional,
         LimitName::MaxPosition,
         LimitName::PriceBandBps,
+        LimitName::TriggerBandBps,
         LimitName::StaleMs,
         LimitName::MaxOpenOrders,
         LimitName::MaxOrdersPerS,
@@ -95,6 +97,7 @@ impl LimitName {
             LimitName::MaxOrderNotional => "max_order_notional",
             LimitName::MaxPosition => "max_position",
             LimitName::PriceBandBps => "price_band_bps",
+            LimitName::TriggerBandBps => "trigger_band_bps",
             LimitName::StaleMs => "stale_ms",
             LimitName::MaxOpenOrders => "max_open_orders",
             LimitName::MaxOrdersPerS => "max_orders_per_s",
@@ -141,6 +144,7 @@ impl RiskBook {
             | LimitName::MaxOrderNotional
             | LimitName::MaxPosition
             | LimitName::PriceBandBps
+            | LimitName::TriggerBandBps
             | LimitName::StaleMs => self.place_targets(limit, cells),
             LimitName::MaxOpenOrders => {
                 let open = used.open_orders.load(Ordering::Relaxed);
@@ -201,6 +205,9 @@ impl RiskBook {
                 LimitName::MaxOrderNotional => (Cell::Number(&place.max_order_notional), money),
                 LimitName::PriceBandBps => {
                     (Cell::Number(&place.price_band_bps), Unit::Whole(1, 100_000))
+                }
+                LimitName::TriggerBandBps => {
+                    (Cell::Number(&place.trigger_band_bps), Unit::Whole(1, 100_000))
                 }
                 LimitName::StaleMs => {
                     (Cell::Age(&place.stale_ns, 1_000_000), Unit::Whole(1, 3_600_000))

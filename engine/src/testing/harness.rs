@@ -1,6 +1,8 @@
 //! A strategy in a unit test: the real wrapper and real lanes, driven by hand with a manual clock.
 
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

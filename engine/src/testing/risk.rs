@@ -34,6 +34,7 @@ impl RiskCheck {
             max_order_notional: WIDE,
             max_position: WIDE,
             price_band_bps: 100,
+            trigger_band_bps: 100,
             stale_ns: WIDE,
         };
         let limits = RiskLimits {

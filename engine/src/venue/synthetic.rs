@@ -345,6 +345,10 @@ impl<O: EventOutlet> SyntheticVenue<O> {
             (Some(OrderAction::Submit), None) if is_stop => {
                 self.refuse(command, RejectReason::Unsupported);
             }
+            (Some(OrderAction::CancelSymbol), _) => self.refuse(command, RejectReason::Unsupported),
+            (Some(OrderAction::Submit), None) if command.replaced().is_some() => {
+                self.refuse(command, RejectReason::Unsupported);
+            }
             (Some(OrderAction::Submit), None) if self.resting.len() < RESTING_MAX => {
                 let mut command = *command;
                 if command.order_type() == Some(OrderType::Market) {

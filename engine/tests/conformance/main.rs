@@ -8,6 +8,7 @@ mod absurd_answers;
 mod absurd_reports;
 mod bad_day;
 mod books;
+mod changes;
 mod feed;
 mod fills_lists;
 mod harness;

@@ -82,6 +82,12 @@ macro_rules! orders {
                 reports_out_of_order_never_bring_an_order_back
                 a_request_without_an_answer_makes_the_order_a_question
             }
+            checks! { $venue, changes:
+                an_order_takes_the_place_of_another_once_that_is_over
+                an_order_whose_end_was_asked_for_is_told_also_when_the_new_one_is_refused
+                what_can_not_take_the_place_of_an_order_is_never_sent
+                strangers_orders_end_only_when_the_whole_symbol_is_cancelled
+            }
             checks! { $venue, bad_day:
                 what_is_told_of_a_bad_day_is_what_the_venues_ledger_says
             }

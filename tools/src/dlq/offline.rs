@@ -127,6 +127,10 @@ fn command(order: &OrderCommand, instruments: &Instruments) -> String {
         }
         Some(OrderAction::Cancel) => format!("cancelled order {id}"),
         Some(OrderAction::Query) => format!("asked for order {id}"),
+        Some(OrderAction::CancelSymbol) => {
+            let symbol = spec.map_or("unknown", |spec| spec.symbol.as_str());
+            format!("had the venue cancel all of {symbol}")
+        }
         Some(OrderAction::Modify) => format!("amended order {id} to {}", terms()),
         None => format!("sent an unknown command for order {id}"),
     }

@@ -10,8 +10,8 @@ use crate::event::{
 use crate::order::recovery::book;
 use crate::order::trading::RefusedWhat;
 use crate::order::{
-    Capabilities, Lack, OpenOrder, OrderAction, OrderCommand, OrderCounts, OrderFlags, OwnId,
-    Position,
+    Capabilities, Lack, OpenOrder, OrderAction, OrderCommand, OrderCounts, OrderFlags, OrderTerms,
+    OwnId, Position,
 };
 use crate::risk::{Ask, Refused, Reserved};
 
@@ -81,10 +81,22 @@ impl Context {
         order: NewOrder,
         flags: OrderFlags,
     ) -> Result<ClientOrderId, SubmitError> {
-        let outcome =
-            self.check(&order, flags).and_then(|reserved| self.send_new(&order, flags, reserved));
+        self.submit_in_place(&order, flags, None)
+    }
+
+    /// Submits an order, in place of another one where there is one: its number, and what it has
+    /// filled.
+    #[inline]
+    pub(super) fn submit_in_place(
+        &mut self,
+        order: &NewOrder,
+        flags: OrderFlags,
+        of: Option<(ClientOrderId, Qty)>,
+    ) -> Result<ClientOrderId, SubmitError> {
+        let outcome = self.check(order, flags);
+        let outcome = outcome.and_then(|reserved| self.send_new(order, flags, of, reserved));
         if let Err(refused) = &outcome {
-            self.order_refused(&order, flags, refused.reason);
+            self.order_refused(order, flags, refused.reason);
         }
         outcome.map_err(SubmitError::from)
     }
@@ -114,25 +126,6 @@ impl Context {
             self.tracker.cancel_sent(id);
         }
         self.asked(id, RefusedWhat::Cancel, outcome)
-    }
-
-    /// Cancels all open orders of this strategy that have no cancel on its way; how many that were.
-    /// Orders of other strategies, and of whoever else uses the account, are left alone.
-    ///
-    /// # Errors
-    /// [`SubmitError`] when the lane is full, or a configured rate of cancels exceeded, before all
-    /// have left: call it again later.
-    pub fn cancel_all(&mut self) -> Result<usize, SubmitError> {
-        let mut count = 0;
-        for index in 0..self.tracker.open().len() {
-            let Some(order) = self.tracker.open().get(index) else { break };
-            let (id, is_leaving) = (order.id, order.cancel_pending);
-            if !is_leaving {
-                self.cancel(id)?;
-                count += 1;
-            }
-        }
-        Ok(count)
     }
 
     /// What a venue can do with orders; nothing where it takes none, or is not known. For
@@ -313,7 +306,7 @@ impl Context {
     }
 
     /// Books what came of asking for something about an order.
-    fn asked(
+    pub(super) fn asked(
         &mut self,
         id: ClientOrderId,
         what: RefusedWhat,
@@ -364,10 +357,14 @@ impl Context {
         &mut self,
         order: &NewOrder,
         flags: OrderFlags,
+        in_place_of: Option<(ClientOrderId, Qty)>,
         reserved: Reserved,
     ) -> Result<ClientOrderId, Refused> {
         let id = ClientOrderId(self.next_order_id);
-        let command = self.new_order(order, flags, id);
+        let mut command = self.new_order(order, flags, id);
+        if let Some((old, filled)) = in_place_of {
+            (command.replaces, command.replaced_filled) = (old.0, filled.0);
+        }
         if self.orders.try_publish(&command).is_err() {
             self.risk.undo(reserved);
             return Err(RejectReason::OrderLaneFull.into());
@@ -388,6 +385,11 @@ impl Context {
             filled: Qty(0),
             status: OrderStatus::PendingNew,
             cancel_pending: false,
+            terms: Some(OrderTerms {
+                order_type: order.order_type,
+                time_in_force: order.time_in_force,
+                flags,
+            }),
         });
         Ok(id)
     }
@@ -428,7 +430,7 @@ impl Context {
         command
     }
 
-    fn command(
+    pub(super) fn command(
         &self,
         action: OrderAction,
         venue: VenueId,

@@ -235,16 +235,16 @@ fn order_line<'a>(
     }
 }
 
-/// Names by the code of an action: submit, cancel, query, modify.
+/// Names by the code of an action: submit, cancel, query, modify, cancel of a symbol.
 fn sent(action_code: u8) -> &'static str {
-    ["sent", "cancel_sent", "query_sent", "amend_sent"]
+    ["sent", "cancel_sent", "query_sent", "amend_sent", "cancel_symbol_sent"]
         .get(usize::from(action_code.wrapping_sub(1)))
         .copied()
         .unwrap_or("unknown")
 }
 
 fn refused(action_code: u8) -> &'static str {
-    ["refused", "cancel_refused", "query_refused", "amend_refused"]
+    ["refused", "cancel_refused", "query_refused", "amend_refused", "cancel_symbol_refused"]
         .get(usize::from(action_code.wrapping_sub(1)))
         .copied()
         .unwrap_or("unknown")

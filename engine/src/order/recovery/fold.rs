@@ -123,7 +123,7 @@ impl JournalFold {
                     order.amend(command.price, command.qty);
                 }
             }
-            Some(OrderAction::Query) | None => {}
+            Some(OrderAction::Query | OrderAction::CancelSymbol) | None => {}
         }
     }
 
@@ -139,6 +139,7 @@ impl JournalFold {
             filled: Qty(0),
             status: OrderStatus::PendingNew,
             cancel_pending: false,
+            terms: command.terms(),
         };
         self.books[key.consumer.index()].sent(order, OwnId::from_bytes(command.own_id));
         self.open.insert(key, RecordedOrder::new(command, time_ns));

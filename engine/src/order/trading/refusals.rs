@@ -96,6 +96,9 @@ pub const fn reason_words(reason: RejectReason) -> &'static str {
         RejectReason::CancelRate => "the risk limit of cancels a second",
         RejectReason::CircuitBreaker => "the circuit breaker holds",
         RejectReason::PriceRange => "the price is outside the venue's range around its average",
+        RejectReason::ReplacedLives => "the order that it was to replace may still be open",
+        RejectReason::ReplacedFilled => "the order that it was to replace has filled more",
+        RejectReason::CanceledUnsent => "its strategy cancelled it before it was sent",
     }
 }
 

@@ -86,10 +86,15 @@ impl Account {
         }
         let stale_ns = place.stale_ns.load(RELAXED);
         let band_bps = place.price_band_bps.load(RELAXED);
+        let trigger_bps = match ask.trigger_price {
+            0 => NO_LIMIT,
+            _ => place.trigger_band_bps.load(RELAXED),
+        };
         let notional_max = place.max_order_notional.load(RELAXED);
         let is_money_limited = notional_max != NO_LIMIT || self.is_sum_limited(ask.venue);
         let is_free = ask.price > 0 && (!is_money_limited || ask.side == Side::Buy);
-        let looks = stale_ns != NO_LIMIT || band_bps != NO_LIMIT || !is_free;
+        let is_held = band_bps != NO_LIMIT || trigger_bps != NO_LIMIT;
+        let looks = stale_ns != NO_LIMIT || is_held || !is_free;
         let prices = match looks {
             true => self.book.marks.read(ask.venue, ask.instrument),
             false => LastPrices::default(),
@@ -102,6 +107,9 @@ impl Account {
         }
         if ask.price > 0 && ask.trigger_price == 0 {
             self.check_range(ask, now_ns)?;
+        }
+        if trigger_bps != NO_LIMIT {
+            check_trigger_band(ask, &prices, trigger_bps)?;
         }
         let money_price = self.money_price(ask, &prices, place);
         if is_money_limited {
@@ -218,5 +226,24 @@ fn check_band(ask: &Ask, prices: &LastPrices, band_bps: i64) -> Result<(), Refus
     match is_within {
         true => Ok(()),
         false => Err(by_strategy(RejectReason::PriceBand, ask.price, limit)),
+    }
+}
+
+/// A trigger price against the market, on either side of it.
+#[cold]
+fn check_trigger_band(ask: &Ask, prices: &LastPrices, band_bps: i64) -> Result<(), Refused> {
+    let reference = opposite(prices, ask.side);
+    if reference <= 0 {
+        return Err(RejectReason::NoReference.into());
+    }
+    let (low, high) =
+        (beyond(reference, band_bps, Side::Sell), beyond(reference, band_bps, Side::Buy));
+    let trigger_price = ask.trigger_price;
+    match (low..=high).contains(&trigger_price) {
+        true => Ok(()),
+        false => {
+            let limit = if trigger_price < low { low } else { high };
+            Err(by_strategy(RejectReason::PriceBand, trigger_price, limit))
+        }
     }
 }

@@ -177,6 +177,28 @@ fn a_price_may_go_through_the_book_by_the_band_and_not_farther() {
 }
 
 #[test]
+fn a_trigger_price_may_be_so_far_from_the_market_and_no_further() {
+    let limits = InstrumentLimits { trigger_band_bps: 1_000, ..InstrumentLimits::default() };
+    let mut bench = one(in_each(limits));
+    let stop = |trigger_price| Ask {
+        order_type: OrderType::StopLoss,
+        trigger_price,
+        ..Ask { price: 0, ..sell(1, 1) }
+    };
+    assert_eq!(bench.reason(1, &stop(9_000)), Some(RejectReason::NoReference));
+    bench.quote(10_000, 10_010, SECOND_NS);
+    for (trigger, expected) in [
+        (9_000_i64, None),
+        (8_999, Some(RejectReason::PriceBand)),
+        (11_000, None),
+        (11_001, Some(RejectReason::PriceBand)),
+    ] {
+        assert_eq!(bench.reason(trigger.unsigned_abs(), &stop(trigger)), expected, "{trigger}");
+    }
+    assert_eq!(bench.reason(2, &buy(1, 1)), None, "it waits for nothing");
+}
+
+#[test]
 fn a_book_that_is_old_or_not_live_lets_nothing_leave() {
     let mut bench = one(in_each(InstrumentLimits { stale_ns: 100, ..Default::default() }));
     assert_eq!(bench.reason(1, &buy(100, 1)), Some(RejectReason::StaleBook), "never heard");
@@ -427,6 +449,7 @@ fn a_check_allocates_nothing() {
         max_order_notional: i64::MAX - 1,
         max_position: 1_000,
         price_band_bps: 100,
+        trigger_band_bps: 100,
         stale_ns: i64::MAX - 1,
     };
     let limits = RiskLimits {

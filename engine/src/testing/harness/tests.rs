@@ -61,13 +61,6 @@ fn each_part_of_the_risk_check_refuses_what_it_is_there_for() {
             Ok(())
         }
     }
-    let spec = InstrumentSpec {
-        symbol: "BTC-USDT".to_owned(),
-        price_scale: 2,
-        qty_scale: 5,
-        tick: 10,
-        step: 5,
-    };
     let limits = RiskLimits {
         instruments: [InstrumentLimits { max_order_qty: 100, ..Default::default() }].into(),
         max_open_orders: 3,
@@ -75,7 +68,7 @@ fn each_part_of_the_risk_check_refuses_what_it_is_there_for() {
         ..RiskLimits::default()
     };
     let outcomes = Arc::new(Mutex::new(Vec::new()));
-    let mut harness = Harness::on(spec, limits, Copier(Arc::clone(&outcomes)));
+    let mut harness = Harness::on(changes::coarse(), limits, Copier(Arc::clone(&outcomes)));
     let mut submit = |price, qty| {
         harness.quote(Price(price), Qty(qty), Price(price + 10), Qty(5));
         outcomes.lock().pop().expect("the strategy was asked")
@@ -115,18 +108,11 @@ impl Strategy for Stopper {
 
 #[test]
 fn a_stop_has_a_trigger_price_and_a_venue_that_takes_it_and_counts_as_open() {
-    let spec = InstrumentSpec {
-        symbol: "BTC-USDT".to_owned(),
-        price_scale: 2,
-        qty_scale: 5,
-        tick: 10,
-        step: 5,
-    };
     let takes = Capabilities::of(OrderTypes::of(&[OrderType::Limit, OrderType::StopLoss]));
     let limits = RiskLimits { venues: [takes].into(), max_open_orders: 2, ..RiskLimits::default() };
     let (orders, outcomes) = <(Arc<Mutex<_>>, Arc<Mutex<_>>)>::default();
     let strategy = Stopper(Arc::clone(&orders), Arc::clone(&outcomes));
-    let mut harness = Harness::on(spec, limits, strategy);
+    let mut harness = Harness::on(changes::coarse(), limits, strategy);
     let stop = |order_type, price, trigger| {
         let order = NewOrder {
             venue: VenueId(0),

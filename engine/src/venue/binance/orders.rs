@@ -46,7 +46,7 @@ impl OrderProtocol for BinanceOrders {
 
     const ORDER_TYPES: OrderTypes = OrderTypes::ALL;
     const CAPABILITIES: Capabilities =
-        Capabilities::of(OrderTypes::ALL).with_amends(Amends::Smaller);
+        Capabilities::of(OrderTypes::ALL).with_amends(Amends::Smaller).with_symbol_cancel();
     const FILLS_MAX: usize = 1_000;
     const KEEP_ALIVE: KeepAlive = KeepAlive::WsPing;
     const LOGON: &'static [&'static str] = &["logon", "subscribe"];

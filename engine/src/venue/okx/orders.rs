@@ -12,7 +12,7 @@
 
 use super::order_decoder::{FILLS_MAX, OkxReports};
 use crate::event::{PositionSide, RejectReason, Side, VenueRef, push_scaled};
-use crate::order::{OrderCommand, OrderType, OrderTypes, TimeInForce};
+use crate::order::{Amends, Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{
     Failure, FillsFrom, KeepAlive, OrderProtocol, OrderRequest, Outcome, SharedSecret,
@@ -56,6 +56,8 @@ impl OrderProtocol for OkxOrders {
     type Decoder = OkxReports;
 
     const ORDER_TYPES: OrderTypes = OrderTypes::PLAIN;
+    const CAPABILITIES: Capabilities =
+        Capabilities::of(OrderTypes::PLAIN).with_amends(Amends::Smaller);
     const FILLS_MAX: usize = FILLS_MAX;
     const KEEP_ALIVE: KeepAlive = KeepAlive::Text("ping");
     const LOGON: &'static [&'static str] =

@@ -32,6 +32,7 @@ use super::names::OrderNames;
 use super::next_session::OrderRollover;
 use super::plausible::FeeBounds;
 use super::reconcile::Reconciler;
+use super::replacing::Replacements;
 use super::requests_in_flight::{Asked, RequestsInFlight};
 use super::rest_line::RestLine;
 use super::stage::{BATCH, LOOK_NS, Presence, QUERIES_MAX, Stage};
@@ -154,6 +155,8 @@ pub struct OrderAgent<O: EventOutlet, P: OrderProtocol> {
     /// Consumer and cause of commands that are written but not yet on the wire.
     pub(super) unwritten: ArrayVec<(usize, u64), BATCH>,
     pub(super) orders: Reconciler<O>,
+    /// New orders that wait for the end of those that they replace.
+    pub(super) replacements: Replacements,
     pub(super) left: Vec<LeftOrder>,
     /// Until the venue has told of each order of an earlier start.
     pub(super) recovery: Option<StartRecovery>,
@@ -232,10 +235,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 fills_max: P::FILLS_MAX,
                 lines: Reconciler::<O>::lines(),
                 named_words: ArrayVec::new(),
-                refused_last: 0,
-                is_slowed: false,
             },
             protocol,
+            replacements: Replacements::new(),
             left: Vec::new(),
             recovery,
             closing: wiring.closing,
@@ -244,7 +246,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
 
     /// Names the orders that may still rest at the venue.
     fn finish(mut self) -> OrderSessionTotals {
-        let mut untaken = 0;
+        let mut untaken = self.replacements.len() as u64;
         self.commands.poll(usize::MAX, |_command| untaken += 1);
         if self.left.is_empty() {
             self.left = self.resting();
@@ -461,6 +463,9 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
         } else {
             self.orders.flush_backlog();
         }
+        if !self.replacements.is_empty() {
+            work += self.place_replacements();
+        }
         if self.rollover.is_due(self.orders.now_ns) {
             work += self.roll();
         }
@@ -510,6 +515,7 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
         let stream_ns = self.stream_look_ns();
         let own_ns = look_ns.min(ask_ns).min(held_ns).min(cancel_ns).min(leave_ns).min(logon_ns);
         let rest_ns = self.rest.as_ref().map_or(u64::MAX, RestLine::deadline_ns);
+        let own_ns = own_ns.min(self.replacements.next_timer_ns());
         let own_ns = own_ns.min(stream_ns).min(self.rollover.next_timer_ns(self.now_ns()));
         let own_ns = own_ns.min(rest_ns);
         self.session.next_timer_ns().min(own_ns)

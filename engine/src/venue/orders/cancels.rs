@@ -2,11 +2,13 @@
 
 use super::agent::OrderAgent;
 use super::order::{CancelWish, KnownOrder};
-use super::stage::LOOK_NS;
-use crate::event::ConsumerId;
-use crate::order::OrderKey;
+use super::requests_in_flight::Asked;
+use super::stage::{LOOK_NS, Stage};
+use crate::event::{ConsumerId, RejectReason};
+use crate::order::{OrderCommand, OrderKey};
 use crate::runtime::Phase;
 use crate::venue::EventOutlet;
+use crate::venue::governor::RequestClass;
 use crate::venue::protocol::OrderProtocol;
 
 impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
@@ -54,6 +56,34 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             self.session.flush();
         }
         work
+    }
+
+    /// Asks the venue to cancel all that the account has open in a symbol. What becomes of orders
+    /// of ours, their own reports tell.
+    #[cold]
+    pub(super) fn cancel_symbol(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
+        if !P::CAPABILITIES.cancels_symbol {
+            return Err(RejectReason::Unsupported);
+        }
+        if !matches!(self.stage, Stage::Asking | Stage::Ready) {
+            return Err(RejectReason::NotConnected);
+        }
+        let (instrument, now_ns) = (command.instrument_id(), self.orders.now_ns);
+        let time_ms = self.time_ms();
+        let native = self.symbols.native(instrument).ok_or(RejectReason::UnknownInstrument)?;
+        let weight = self.protocol.weight(RequestClass::Cancel);
+        if !self.orders.gate.may_send(RequestClass::Cancel, weight, now_ns) {
+            return Err(RejectReason::SlowDown);
+        }
+        let asked = Asked::CancelSymbol(command.owner(), instrument);
+        let id = self.orders.requests.add(asked, now_ns).ok_or(RejectReason::SlowDown)?;
+        let is_written = self.protocol.cancel_all(native, id, time_ms, &mut self.text);
+        if !is_written || self.session.send(&self.text).is_err() {
+            self.orders.requests.take(id);
+            return Err(RejectReason::NotConnected);
+        }
+        self.timed(command);
+        Ok(())
     }
 
     /// Says how many orders were cancelled from outside, once the venue has said so of each.

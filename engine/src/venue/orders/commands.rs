@@ -1,7 +1,7 @@
 //! Commands of strategies, on their way to the venue or refused.
 
 use super::agent::OrderAgent;
-use super::order::CancelWish;
+use super::order::{CancelWish, KnownOrder};
 use super::requests_in_flight::Asked;
 use super::stage::{BATCH, LOOK_NS, Presence, Stage};
 use super::states::Word;
@@ -41,6 +41,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 self.on_query(command);
                 Ok(())
             }
+            Some(OrderAction::CancelSymbol) => self.cancel_symbol(command),
             None => Err(RejectReason::UnknownOrder),
         };
         if let Err(reason) = sent {
@@ -51,7 +52,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// A command that does not leave is answered at once: with the state of its order, where that
     /// is open.
     #[cold]
-    fn answer_refused(&mut self, command: &OrderCommand, reason: RejectReason) {
+    pub(super) fn answer_refused(&mut self, command: &OrderCommand, reason: RejectReason) {
         let (key, is_new) = (OrderKey::of(command), refused(command) == ExecType::Rejected);
         let open = self.orders.table.open_order(key).filter(|_| !is_new);
         let Some(mut report) = open.map(|order| order.told(refused(command))) else {
@@ -65,7 +66,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
 
     /// Whether anything that adds risk may leave for this consumer now.
     #[inline]
-    fn may_add_risk(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
+    pub(super) fn may_add_risk(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
         let is_over = self.stop.phase() >= Phase::Draining || self.stop.is_killed();
         if is_over || !self.quarantine.may_trade(command.owner(), command.venue_id()) {
             return Err(RejectReason::TradingHalted);
@@ -83,6 +84,58 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     fn place(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
         self.may_add_risk(command)?;
         can_have::<P>(command)?;
+        match command.replaced() {
+            None => self.place_now(command),
+            Some(old) => self.replace(command, old),
+        }
+    }
+
+    /// Cancels the old order, and keeps the new one until that is over.
+    #[cold]
+    fn replace(&mut self, command: &OrderCommand, old: OrderKey) -> Result<(), RejectReason> {
+        let order = self.orders.table.open_order(old).ok_or(RejectReason::UnknownOrder)?;
+        if order.filled_qty() != command.replaced_filled {
+            return Err(RejectReason::ReplacedFilled);
+        }
+        if order.command.instrument != command.instrument {
+            return Err(RejectReason::UnknownOrder);
+        }
+        self.replacements.add(command, old, self.orders.now_ns)?;
+        self.want_cancel(old);
+        Ok(())
+    }
+
+    /// Sends the new orders whose old ones are over, and says of those that can't be sent why.
+    #[cold]
+    pub(super) fn place_replacements(&mut self) -> usize {
+        let (mut index, mut work) = (0, 0);
+        while let Some(waiting) = self.replacements.get(index) {
+            if self.orders.room() == 0 || self.unwritten.is_full() {
+                break;
+            }
+            let verdict = waiting.verdict(self.orders.table.get(waiting.old), self.orders.now_ns);
+            // Once nothing that adds risk leaves any more, there is nothing to wait for.
+            let may_leave = self.may_add_risk(&waiting.command);
+            if verdict.is_none() && may_leave.is_ok() {
+                index += 1;
+                continue;
+            }
+            self.replacements.remove(index);
+            work += 1;
+            let outcome = verdict.unwrap_or(Ok(())).and(may_leave);
+            if let Err(reason) = outcome.and_then(|()| self.place_now(&waiting.command)) {
+                self.answer_refused(&waiting.command, reason);
+            }
+        }
+        if work > 0 {
+            self.write();
+        }
+        work
+    }
+
+    /// Writes a new order.
+    #[inline]
+    pub(super) fn place_now(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
         if !self.orders.thinning.may_order(command, self.orders.now_ns) {
             let governor = self.orders.gate.governor();
             governor.note_held(RequestClass::Order, HoldReason::Refusals);
@@ -110,7 +163,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
 
     /// Notes a command whose write is timed.
     #[inline]
-    fn timed(&mut self, command: &OrderCommand) {
+    pub(super) fn timed(&mut self, command: &OrderCommand) {
         let _room_was_checked =
             self.unwritten.try_push((usize::from(command.consumer), command.tick_receive_ns));
     }
@@ -120,19 +173,29 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[inline]
     fn on_cancel(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
         let key = OrderKey::of(command);
-        let Some(order) = self.orders.table.open_order(key) else {
-            return Err(RejectReason::UnknownOrder);
-        };
-        if order.cancel != CancelWish::None {
+        if self.orders.table.open_order(key).is_none() {
+            let unsent = self.replacements.take(key).ok_or(RejectReason::UnknownOrder)?;
+            self.answer_refused(&unsent, RejectReason::CanceledUnsent);
             return Ok(());
+        }
+        if self.want_cancel(key) {
+            self.timed(command);
+        }
+        Ok(())
+    }
+
+    /// An open order is to be cancelled; whether its cancel is written now.
+    pub(super) fn want_cancel(&mut self, key: OrderKey) -> bool {
+        let is_wanted = |order: &KnownOrder| order.cancel != CancelWish::None;
+        if self.orders.table.get(key).is_none_or(is_wanted) {
+            return false;
         }
         self.orders.table.change(key, |order| order.cancel = CancelWish::Wanted);
         if self.may_cancel(key) && self.cancel(key) {
-            self.timed(command);
-        } else {
-            self.next_cancel_ns = self.next_cancel_ns.min(self.orders.now_ns + LOOK_NS);
+            return true;
         }
-        Ok(())
+        self.next_cancel_ns = self.next_cancel_ns.min(self.orders.now_ns + LOOK_NS);
+        false
     }
 
     pub(super) fn may_cancel(&mut self, key: OrderKey) -> bool {

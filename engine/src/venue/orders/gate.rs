@@ -17,12 +17,16 @@ pub(super) struct Gate {
     governor: Governor,
     queries: Rate,
     query_due_ns: u64,
+    /// Code with which an order was refused last; 0 before the first.
+    pub(super) refused_last: i32,
+    /// The venue wanted a pause and did not say for how long.
+    pub(super) is_slowed: bool,
 }
 
 impl Gate {
     pub(super) fn new(governor: Governor) -> Gate {
         let queries = Rate::every(QUERY_INTERVAL_NS, QUERY_BURST);
-        Gate { governor, queries, query_due_ns: 0 }
+        Gate { governor, queries, query_due_ns: 0, refused_last: 0, is_slowed: false }
     }
 
     /// Whether a request of this class and weight may be sent now.

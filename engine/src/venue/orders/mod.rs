@@ -27,6 +27,7 @@ mod presence;
 mod questions;
 mod reconcile;
 mod recovery;
+mod replacing;
 mod replies;
 mod report;
 mod requests_in_flight;

@@ -181,6 +181,7 @@ impl Default for OwnCopy {
             filled: Qty(0),
             status: OrderStatus::PendingNew,
             cancel_pending: false,
+            terms: None,
         });
         OwnCopy(tracker)
     }

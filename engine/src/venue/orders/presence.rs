@@ -48,7 +48,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             self.cancel_wanted(true);
         }
         let open = if self.cancels_all() { self.orders.table.open_count() } else { 0 };
-        open + self.orders.requests.holding() == 0 && !self.commands.has_available()
+        let waiting = open + self.orders.requests.holding() + self.replacements.len();
+        waiting == 0 && !self.commands.has_available()
     }
 
     pub(super) fn wind_down(&mut self) {

@@ -20,7 +20,7 @@ use super::thinning::Thinning;
 use super::words::{Applied, Told, VenueReport};
 use crate::event::{
     Balance, Certainty, Event, EventPayload, ExecReport, ExecType, ExpiryReason, InstrumentId,
-    VenueId, VenueRef, asset_code,
+    RejectReason, VenueId, VenueRef, asset_code,
 };
 use crate::instrument::Instruments;
 use crate::order::OrderKey;
@@ -94,10 +94,6 @@ pub(super) struct Reconciler<O> {
     pub(super) lines: Bucket,
     /// Words that are not known and were named in the log.
     pub(super) named_words: ArrayVec<UnknownWord, WORDS_NAMED_MAX>,
-    /// Code with which an order was refused last; 0 before the first.
-    pub(super) refused_last: i32,
-    /// The venue wanted a pause and did not say for how long.
-    pub(super) is_slowed: bool,
 }
 
 impl<O: EventOutlet> Reconciler<O> {
@@ -353,6 +349,9 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::Subscribe => {
                 self.failure.get_or_insert(("subscribe", "no answer in time", 0));
             }
+            Asked::CancelSymbol(consumer, instrument) => {
+                self.symbol_not_cancelled((consumer, instrument), RejectReason::NotConnected, 0);
+            }
         }
     }
 
@@ -370,6 +369,9 @@ impl<O: EventOutlet> Reconciler<O> {
         }
         self.note_ended(Asked::Time);
         self.note_ended(Asked::Subscribe);
+        while let Some(of) = self.requests.next_symbol_cancel() {
+            self.symbol_not_cancelled(of, RejectReason::NotConnected, 0);
+        }
         self.requests.clear();
         (self.account_stream.silent_finds, self.logons_refused) = (0, 0);
         self.account_stream.cut_ns = self.now_ns;

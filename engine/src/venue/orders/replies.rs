@@ -1,13 +1,15 @@
 //! What replies to requests do to the orders that they are about.
 
+use zerocopy::FromZeros;
+
 use super::listing::{Known, Listing};
 use super::order::KnownOrder;
 use super::reconcile::{ABSURD_FEE, GONE_AGAIN_NS, Reconciler};
 use super::requests_in_flight::{Answered, Asked};
 use super::states::Word;
 use super::words::{Applied, Told, VenueAnswer, VenueFill};
-use crate::event::RejectReason;
-use crate::order::OrderKey;
+use crate::event::{ConsumerId, ExecReport, InstrumentId, RejectReason};
+use crate::order::{OrderAction, OrderCommand, OrderKey, rejection};
 use crate::venue::governor::{LimitWords, PauseCause, PauseScope};
 use crate::venue::protocol::{Failure, Outcome, Reply, ReplyBody};
 use crate::venue::{EventOutlet, LetterReason};
@@ -108,11 +110,14 @@ impl<O: EventOutlet> Reconciler<O> {
             }
             Asked::Time => self.venue_clock.failed(self.now_ns),
             Asked::Subscribe => self.account_stream.unclear(self.now_ns),
+            Asked::CancelSymbol(consumer, instrument) => {
+                self.symbol_not_cancelled((consumer, instrument), RejectReason::Venue, 0);
+            }
         }
     }
 
     fn on_success(&mut self, asked: Asked, body: &ReplyBody<'_>, raw: &[u8]) {
-        if std::mem::take(&mut self.is_slowed) {
+        if std::mem::take(&mut self.gate.is_slowed) {
             self.gate.governor().granted(PauseScope::Address);
             self.gate.governor().granted(PauseScope::Orders);
         }
@@ -122,7 +127,8 @@ impl<O: EventOutlet> Reconciler<O> {
         }
         match asked {
             Asked::Logon(_) => self.logon_replies += 1,
-            Asked::Time => {}
+            // The stream tells which orders it ended.
+            Asked::Time | Asked::CancelSymbol(..) => {}
             Asked::Subscribe => self.on_stream_renewed(),
             Asked::Submit(key) => {
                 let sent_reports = 0;
@@ -318,9 +324,9 @@ impl<O: EventOutlet> Reconciler<O> {
             return;
         }
         log::debug!("[{}] {asked:?} failed: {message} (code: {code})", self.venue);
-        if matches!(asked, Asked::Submit(_)) && self.refused_last != code {
+        if matches!(asked, Asked::Submit(_)) && self.gate.refused_last != code {
             // Once for a row of them: the strategy is told of each, and the report counts them.
-            self.refused_last = code;
+            self.gate.refused_last = code;
             log::warn!("[{}] order failed: {message} (code: {code})", self.venue);
         }
         let reason = match outcome {
@@ -360,7 +366,32 @@ impl<O: EventOutlet> Reconciler<O> {
             (Asked::Logon(_), _) => {}
             (Asked::Time, _) => self.venue_clock.failed(self.now_ns),
             (Asked::Subscribe, _) => self.on_no_new_stream(outcome),
+            // Nothing was open.
+            (Asked::CancelSymbol(..), Outcome::NotOpen | Outcome::NoSuchOrder) => {}
+            (Asked::CancelSymbol(consumer, instrument), _) => {
+                self.symbol_not_cancelled((consumer, instrument), reason, code);
+            }
         }
+    }
+
+    /// Not everything in an instrument was cancelled, as far as is known: told under no order's
+    /// number.
+    #[cold]
+    pub(super) fn symbol_not_cancelled(
+        &mut self,
+        (consumer, instrument): (ConsumerId, InstrumentId),
+        reason: RejectReason,
+        code: i32,
+    ) {
+        let mut command = OrderCommand::new_zeroed();
+        command.action_code = OrderAction::CancelSymbol as u8;
+        (command.consumer, command.venue) = (consumer.0, self.venue_id.0);
+        command.instrument = instrument.0;
+        let mut event = rejection(&command, reason, self.now_ns);
+        if let Some(report) = event.get_mut::<ExecReport>() {
+            report.venue_code = code;
+        }
+        self.send_event(&event);
     }
 
     /// A new order was refused, or nobody knows what became of it.
@@ -467,7 +498,7 @@ impl<O: EventOutlet> Reconciler<O> {
             // No time named, or one that has passed: asking at once again can't be what it wants.
             let first_ns = if failure.status == 418 { BAN_NS } else { PAUSE_NS };
             governor.pause_untold(scope, first_ns, cause, &self.clock);
-            self.is_slowed = true;
+            self.gate.is_slowed = true;
             return;
         };
         let until_ns = self.now_ns.saturating_add(wait_ms.saturating_mul(1_000_000));

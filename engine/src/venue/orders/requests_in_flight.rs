@@ -1,5 +1,6 @@
 //! Requests that wait for their answers: a fixed table, found by the request's id.
 
+use crate::event::{ConsumerId, InstrumentId};
 use crate::order::OrderKey;
 
 /// Requests that may wait at a time; a power of two.
@@ -24,13 +25,15 @@ pub(super) enum Asked {
     Time,
     /// Subscribe to the account's stream, unless it stands.
     Subscribe,
+    /// Cancel all that is open in this instrument, for this consumer.
+    CancelSymbol(ConsumerId, InstrumentId),
 }
 
 impl Asked {
     /// The order that it is about.
     pub(super) fn order(self) -> Option<OrderKey> {
         match self {
-            Asked::Logon(_) | Asked::Time | Asked::Subscribe => None,
+            Asked::Logon(_) | Asked::Time | Asked::Subscribe | Asked::CancelSymbol(..) => None,
             Asked::Submit(key) | Asked::Cancel(key) | Asked::Amend(key) => Some(key),
             Asked::Query(key, _) | Asked::Fills(key) => Some(key),
         }
@@ -42,6 +45,7 @@ impl Asked {
             Asked::Logon(step) => step,
             Asked::Time => "the question for the time",
             Asked::Subscribe => "whether the account's stream stands",
+            Asked::CancelSymbol(..) => "the cancel of a whole symbol",
             Asked::Submit(_) => "order",
             Asked::Cancel(_) => "the cancel of order",
             Asked::Amend(_) => "the amendment of order",
@@ -233,6 +237,19 @@ impl RequestsInFlight {
         }
     }
 
+    /// Takes out the cancel of a whole symbol that was sent first.
+    #[cold]
+    pub(super) fn next_symbol_cancel(&mut self) -> Option<(ConsumerId, InstrumentId)> {
+        let open = self.slots.iter().flatten().filter(|waiting| !waiting.is_answered);
+        let is_one = |waiting: &&Waiting| matches!(waiting.asked, Asked::CancelSymbol(..));
+        let Waiting { id, asked, .. } = *open.filter(is_one).min_by_key(|waiting| waiting.id)?;
+        self.take(id);
+        match asked {
+            Asked::CancelSymbol(consumer, instrument) => Some((consumer, instrument)),
+            _ => None,
+        }
+    }
+
     /// Forgets all: the connection they went out on is gone.
     pub(super) fn clear(&mut self) {
         self.slots.fill(None);
@@ -247,7 +264,7 @@ fn slot(id: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{ClientOrderId, ConsumerId};
+    use crate::event::ClientOrderId;
 
     fn submit(id: u64) -> Asked {
         Asked::Submit(OrderKey { consumer: ConsumerId(0), id: ClientOrderId(id) })
