@@ -77,6 +77,10 @@ section! {
         guard_api_key_env: Option<String> = None => Rule::Text, "\"PITLANE_GUARD_KEY\"";
         /// File with the guard's Ed25519 private key.
         guard_private_key_file: Option<PathBuf> = None => Rule::Text, "\"keys/guard.pem\"";
+        /// Dead man: the venue cancels all that the account has open this long after the order
+        /// session's last word, also orders of others; it is told again three times in this time.
+        /// For kinds that have such a timer (engine/docs/orders.md); for others: `pitlane guard`.
+        dead_man_ms: Option<u32> = None => whole(1_000..=86_400_000, "ms"), "60_000";
         /// Connect at the start. Without, it stands by until `pitlane ctl venue add`.
         start: bool = true => flag();
         /// Assemble order books from snapshot and diffs.

@@ -142,6 +142,10 @@ pub struct SessionStatus {
     pub down_ns: u64,
     /// Until the next attempt, ns.
     pub next_try_ns: u64,
+    /// Until the venue's own timer cancels all, as far as is known, ns: 0 when it has run out;
+    /// `None` where none runs.
+    #[serde(default)]
+    pub dead_man_left_ns: Option<u64>,
 }
 
 /// A book at a venue.

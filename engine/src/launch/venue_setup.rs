@@ -88,6 +88,7 @@ pub(super) fn configured(
         )?),
         false => None,
     };
+    check_dead_man(config, number, venue, kind)?;
     let api = match venue.api_url.as_ref().filter(|_| venue.sends_orders()) {
         Some(url) => {
             let endpoint = parse("api_url", url, Scheme::Ws, ws)?;
@@ -138,6 +139,33 @@ fn need_rest(
     let problem = "missing: this kind of venue is asked about orders over REST";
     let key = format!("venue[{number}].rest_url");
     Err(config.error_at(&key, problem, "https://HOST[:PORT][/PATH]").into())
+}
+
+/// Refuses a timer that the venue does not have, or not for so long.
+fn check_dead_man(
+    config: &Config,
+    number: usize,
+    venue: &VenueConfig,
+    kind: &VenueKind,
+) -> Result<(), LaunchError> {
+    let Some(wanted_ms) = venue.dead_man_ms else { return Ok(()) };
+    let key = format!("venue[{number}].dead_man_ms");
+    let name = kind.name;
+    let (problem, allowed) = match kind.capabilities().dead_man {
+        None => (
+            format!("venues of kind {name} have no timer that cancels all"),
+            "none: run pitlane guard beside the engine".to_owned(),
+        ),
+        Some(_) if !venue.sends_orders() => {
+            ("no orders are sent to this venue".to_owned(), "none, or api_url".to_owned())
+        }
+        Some(timer) if !(timer.min_ms..=timer.max_ms).contains(&wanted_ms) => (
+            format!("{wanted_ms} ms is no time that venues of kind {name} take"),
+            format!("{} to {} ms", timer.min_ms, timer.max_ms),
+        ),
+        Some(_) => return Ok(()),
+    };
+    Err(config.error_at(&key, &problem, &allowed).into())
 }
 
 /// Levels a side of its books.

@@ -229,6 +229,7 @@ impl Assembly<'_> {
                     answer_ns: self.config.session.subscribe_ms * 1_000_000,
                     open_max: self.config.open_orders_max(),
                     cancel_on_stop: self.config.risk.on_stop == OnStop::CancelAll,
+                    dead_man_ms: self.config.venues.get(number).and_then(|it| it.dead_man_ms),
                     session_number: 2 * number as u16 + 1,
                     venue_clock: venue_clock.clone(),
                     run: self.world.entropy.run_number(),

@@ -54,8 +54,6 @@ pub struct DeadManTimer {
     pub min_ms: u32,
     /// Longest time that it takes, ms.
     pub max_ms: u32,
-    /// It ends orders in one symbol; of the whole account otherwise.
-    pub of_symbol: bool,
 }
 
 /// What a venue can do with orders.

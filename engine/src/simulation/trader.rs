@@ -53,10 +53,7 @@ impl RandomTrader {
                 }
             }
             13 => {
-                let open: Vec<_> = ctx.open_orders().iter().map(|order| order.id).collect();
-                for id in open {
-                    let _refused = ctx.cancel(id);
-                }
+                let _refused = ctx.cancel_all();
             }
             14 | 15 => self.amend(ctx),
             16 => {
@@ -96,15 +93,28 @@ impl RandomTrader {
     }
 
     /// The same price and less: what every venue that amends can do; now and then more, which some
-    /// can't.
+    /// can't, or another price at any venue.
     fn amend(&mut self, ctx: &mut Context) {
         let Some(order) = self.pick(ctx.open_orders()) else { return };
         let Some(step) = ctx.instrument(order.instrument).map(|spec| spec.step) else { return };
         let OpenOrder { id, price, qty, filled, .. } = order;
+        if self.random.between(0, 3) == 0 {
+            return self.move_price(order, ctx);
+        }
         let most = (qty.0 - filled.0) / step;
         let steps = self.random.between(1, most.max(1).cast_unsigned()).cast_signed();
         let sign = if self.random.between(0, 7) == 0 { 1 } else { -1 };
         let _refused = ctx.modify(id, price, Qty((qty.0 + sign * steps * step).max(step)));
+    }
+
+    /// Another price: an amendment where the venue has one for it, else a cancel and a new order.
+    fn move_price(&mut self, order: OpenOrder, ctx: &mut Context) {
+        let Some(tick) = ctx.instrument(order.instrument).map(|spec| spec.tick) else { return };
+        let ticks = self.random.between(1, TICKS_MAX).cast_signed();
+        // Away from the other side: it rests at its new price, too.
+        let by = if order.side == Side::Buy { -ticks } else { ticks };
+        let price = if order.price.0 == 0 { 0 } else { (order.price.0 + by * tick).max(tick) };
+        let _refused = ctx.replace(order.id, Price(price), order.qty);
     }
 
     fn change_streams(&mut self, ctx: &mut Context) {

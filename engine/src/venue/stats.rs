@@ -13,6 +13,7 @@ macro_rules! intake {
         pub struct IntakeStats {
             $($(#[$doc])* $field: AtomicU64,)+
             state: AtomicU8,
+            dead_man_until_ns: AtomicU64,
             trouble: Mutex<Option<SessionTrouble>>,
         }
 
@@ -147,6 +148,19 @@ impl IntakeStats {
     /// Where the connection is from now on.
     pub fn set_state(&self, state: SessionState) {
         self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// When the venue's timer that cancels all runs out, ns of the engine's clock; 0: it does not
+    /// run.
+    pub fn set_dead_man(&self, until_ns: u64) {
+        self.dead_man_until_ns.store(until_ns, Ordering::Relaxed);
+    }
+
+    /// When the venue's timer that cancels all runs out, as far as is known, ns of the engine's
+    /// clock; `None` where it does not run.
+    #[must_use]
+    pub fn dead_man_until_ns(&self) -> Option<u64> {
+        Some(self.dead_man_until_ns.load(Ordering::Relaxed)).filter(|until_ns| *until_ns > 0)
     }
 
     /// Where the connection is.

@@ -9,6 +9,7 @@ mod absurd_reports;
 mod bad_day;
 mod books;
 mod changes;
+mod dead_man;
 mod feed;
 mod fills_lists;
 mod harness;

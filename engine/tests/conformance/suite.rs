@@ -88,6 +88,10 @@ macro_rules! orders {
                 what_can_not_take_the_place_of_an_order_is_never_sent
                 strangers_orders_end_only_when_the_whole_symbol_is_cancelled
             }
+            checks! { $venue, dead_man:
+                the_venue_cancels_what_is_open_once_the_engine_is_gone
+                an_orderly_stop_that_leaves_orders_stands_the_timer_down
+            }
             checks! { $venue, bad_day:
                 what_is_told_of_a_bad_day_is_what_the_venues_ledger_says
             }

@@ -48,6 +48,7 @@ pub struct TraderOptions {
     pub name: &'static str,
     pub run: u32,
     pub cancel_on_stop: bool,
+    pub dead_man_ms: Option<u32>,
     pub answer_ms: u64,
     pub frame_bytes_max: usize,
     pub recovery: VenueRecovery,
@@ -61,6 +62,7 @@ impl Default for TraderOptions {
             name: "test",
             run: 1,
             cancel_on_stop: true,
+            dead_man_ms: None,
             answer_ms: 3_000,
             frame_bytes_max: limits().frame_bytes_max,
             recovery: VenueRecovery::default(),
@@ -130,6 +132,7 @@ impl<V: Orders> Trader<V> {
             answer_ns: options.answer_ms * 1_000_000,
             open_max: 16,
             cancel_on_stop: options.cancel_on_stop,
+            dead_man_ms: options.dead_man_ms,
             session_number: 1,
             venue_clock: VenueClock::new(options.name, clock.clone()),
             run: options.run,
@@ -197,6 +200,17 @@ impl<V: Orders> Trader<V> {
 
     pub fn counters(&self) -> VenueCounters {
         self.stats.read()
+    }
+
+    /// When the venue's timer that cancels all runs out, as far as is known.
+    pub fn dead_man_until_ns(&self) -> Option<u64> {
+        self.stats.dead_man_until_ns()
+    }
+
+    /// Runs until the venue has taken that timer.
+    pub fn drive_to_dead_man(&mut self) {
+        let stats = Arc::clone(&self.stats);
+        self.drive("the venue's timer", |_, _| stats.dead_man_until_ns().is_some());
     }
 
     pub fn state(&self) -> SessionState {

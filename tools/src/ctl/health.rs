@@ -30,6 +30,18 @@ pub(super) fn sessions(sessions: &[SessionStatus]) -> String {
     }
     let mut text = render(&table);
     for one in sessions {
+        let Some(left_ns) = one.dead_man_left_ns else { continue };
+        let (venue, role) = (&one.venue, &one.role);
+        let _infallible = match left_ns {
+            0 => writeln!(text, "{venue}:{role} dead man: the venue's timer has run out"),
+            ns => writeln!(
+                text,
+                "{venue}:{role} dead man: the venue cancels all in {} s",
+                seconds(ns)
+            ),
+        };
+    }
+    for one in sessions {
         let Some(error) = &one.last_error else { continue };
         let _infallible = writeln!(
             text,

@@ -7,7 +7,7 @@ use pitlane_engine::journal::{
     ControlCommand, Intent, NameTable, Named, RecordKind, RecordView, RiskWord, RunStart, RunStop,
     SegmentHeader, TradingState, VenueWord,
 };
-use pitlane_engine::order::{OrderAction, OrderType, TimeInForce};
+use pitlane_engine::order::{OrderAction, OrderType, TimeInForce, TriggerBy};
 use pitlane_engine::text::escaped;
 use serde::Serialize;
 
@@ -173,6 +173,13 @@ impl Line {
             TimeInForce::from_code(intent.time_in_force_code).map(TimeInForce::name);
         fields.price = Some(names.price(intent.instrument, intent.price));
         fields.qty = Some(names.qty(intent.instrument, intent.qty));
+        let trigger = (intent.trigger_price != 0).then(|| {
+            let by = TriggerBy::from_code(intent.trigger_by_code).map_or("?", TriggerBy::name);
+            format!("trigger {} ({by})", names.price(intent.instrument, intent.trigger_price))
+        });
+        let replaces = (intent.replaces != 0).then(|| format!("replaces {}", intent.replaces));
+        let details: Vec<String> = trigger.into_iter().chain(replaces).collect();
+        self.detail = (!details.is_empty()).then(|| details.join(", "));
         Some(())
     }
 

@@ -11,7 +11,7 @@ use crate::event::{
 };
 use crate::instrument::Instruments;
 use crate::order::trading::{decimal, reason_words};
-use crate::order::{OrderType, TimeInForce};
+use crate::order::{OrderType, TimeInForce, TriggerBy};
 use crate::runtime::Clock;
 
 /// What numbers mean in notes.
@@ -77,6 +77,10 @@ struct OrderLine<'a> {
     time_in_force: Option<&'static str>,
     price: String,
     trigger_price: Option<String>,
+    /// `last`, `mark` or `index`, of a stop that is sent.
+    trigger_by: Option<&'static str>,
+    /// The order that ends before this new one leaves.
+    replaces: Option<u64>,
     qty: String,
     filled_qty: Option<String>,
     prevented_qty: Option<String>,
@@ -215,6 +219,10 @@ fn order_line<'a>(
         trigger_price: Some(note.trigger_price)
             .filter(|price| *price != 0)
             .map(|price| scales.price(price)),
+        trigger_by: TriggerBy::from_code(note.trigger_by_code)
+            .filter(|_| note.trigger_price != 0)
+            .map(TriggerBy::name),
+        replaces: Some(note.replaces).filter(|order| *order != 0),
         qty: scales.qty(report.qty),
         filled_qty: of_report(scales.qty(report.filled_qty)),
         prevented_qty: of_report(scales.qty(report.prevented_qty))

@@ -36,6 +36,8 @@ pub(crate) struct OrderNote {
     pub(super) trace_id: u64,
     /// Of a command for a stop its trigger price; else 0.
     pub(super) trigger_price: i64,
+    /// Of a command for a new order the one that ends before it; 0 for none.
+    pub(super) replaces: u64,
     pub(super) instrument: u32,
     pub(super) venue: u16,
     kind_code: u8,
@@ -43,7 +45,9 @@ pub(crate) struct OrderNote {
     pub(super) action_code: u8,
     pub(super) order_type_code: u8,
     pub(super) time_in_force_code: u8,
-    reserved: [u8; 22],
+    /// Of a command for a stop the price that triggers it.
+    pub(super) trigger_by_code: u8,
+    reserved: [u8; 13],
 }
 
 const _: () = assert!(size_of::<OrderNote>() == 256);
@@ -63,7 +67,8 @@ impl OrderNote {
         (note.venue, note.instrument) = (command.venue, command.instrument);
         note.action_code = command.action_code;
         note.order_type_code = command.order_type_code;
-        note.trigger_price = command.trigger_price;
+        (note.trigger_price, note.replaces) = (command.trigger_price, command.replaces);
+        note.trigger_by_code = command.trigger_by_code;
         note.time_in_force_code = command.time_in_force_code;
         let report = &mut note.report;
         report.consumer = command.consumer;

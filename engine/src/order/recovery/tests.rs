@@ -7,14 +7,14 @@ use zerocopy::FromZeros;
 use super::*;
 use crate::event::{
     Certainty, ClientOrderId, ExecReport, ExecType, FEE_UNKNOWN, INFERRED, InstrumentId,
-    OrderStatus, Side, VenueRef,
+    OrderStatus, Price, Side, VenueRef,
 };
 use crate::instrument::Instruments;
 use crate::journal::{
     Body, Intent, JournalFolder, JournalKeeper, JournalOptions, JournalWriter, NameTable, Named,
     RunStart, VenueWord,
 };
-use crate::order::{OrderAction, OrderType, OwnId, first_order_id};
+use crate::order::{OrderAction, OrderType, OwnId, TriggerBy, first_order_id};
 use crate::runtime::Clock;
 use crate::world::{FileConditions, Files, VirtualFiles};
 
@@ -298,4 +298,23 @@ fn names_of_orders_are_known_over_starts_with_what_became_of_them() {
     bench.word(&fill(1, 10, 10));
     bench.start(&["maker"]);
     assert_eq!(outcome(&bench), Some(OrderStatus::Filled));
+}
+
+#[test]
+fn a_stop_and_what_an_order_replaces_are_known_after_a_start() {
+    let mut bench = Bench::new();
+    bench.start(&["maker"]);
+    let mut intent = Intent::new_zeroed();
+    (intent.client_order_id, intent.action_code) = (2, OrderAction::Submit as u8);
+    (intent.side_code, intent.qty) = (Side::Buy.code(), 10);
+    (intent.order_type_code, intent.time_in_force_code) = (OrderType::StopLoss as u8, 1);
+    (intent.trigger_price, intent.trigger_by_code) = (500, TriggerBy::Mark as u8);
+    intent.replaces = 1;
+    bench.record(&intent);
+    let recovered = bench.fold(&["maker"]).ok().unwrap();
+    let command = recovered.open[0].command;
+    assert_eq!(command.replaced().map(|key| key.id.0), Some(1));
+    let terms = recovered.books[0].tracker.open()[0].terms.expect("they are on record");
+    assert_eq!((terms.order_type, terms.flags.trigger_by), (OrderType::StopLoss, TriggerBy::Mark));
+    assert_eq!(terms.flags.trigger_price, Price(500));
 }

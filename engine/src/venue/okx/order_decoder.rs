@@ -264,8 +264,12 @@ fn read_rest<'a>(
     fills.clear();
     let mut body = ReplyBody::default();
     for entry in elements(list).ok_or(DecodeError::field("data is no array"))? {
-        let [state, trade, code, native] =
-            pick(entry, ["state", "billId", "instIdCode", "instId"])?;
+        let [state, trade, code, native, timer] =
+            pick(entry, ["state", "billId", "instIdCode", "instId", "triggerTime"])?;
+        // The timer that cancels all is set, and nothing else is told.
+        if timer.is_some() {
+            continue;
+        }
         let native = need_text(native, "field instId missing or no text")?;
         let symbol = symbols.lookup(native.as_bytes());
         if code.is_some() {

@@ -12,7 +12,9 @@
 
 use super::order_decoder::{FILLS_MAX, OkxReports};
 use crate::event::{PositionSide, RejectReason, Side, VenueRef, push_scaled};
-use crate::order::{Amends, Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
+use crate::order::{
+    Amends, Capabilities, DeadManTimer, OrderCommand, OrderType, OrderTypes, TimeInForce,
+};
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{
     Failure, FillsFrom, KeepAlive, OrderProtocol, OrderRequest, Outcome, SharedSecret,
@@ -44,6 +46,9 @@ const BAD_KEY: [i32; 14] = [
 /// A time stamp that is too old, or none.
 const WRONG_TIME: [i32; 5] = [50_036, 50_102, 50_112, 60_004, 60_006];
 
+/// "Cancel All After" takes 10 to 120 whole seconds, and one request a second.
+const CANCEL_ALL_AFTER: DeadManTimer = DeadManTimer { min_ms: 10_000, max_ms: 120_000 };
+
 /// The protocol.
 pub struct OkxOrders {
     secret: SharedSecret<2>,
@@ -56,8 +61,9 @@ impl OrderProtocol for OkxOrders {
     type Decoder = OkxReports;
 
     const ORDER_TYPES: OrderTypes = OrderTypes::PLAIN;
-    const CAPABILITIES: Capabilities =
-        Capabilities::of(OrderTypes::PLAIN).with_amends(Amends::Smaller);
+    const CAPABILITIES: Capabilities = Capabilities::of(OrderTypes::PLAIN)
+        .with_amends(Amends::Smaller)
+        .with_dead_man(CANCEL_ALL_AFTER);
     const FILLS_MAX: usize = FILLS_MAX;
     const KEEP_ALIVE: KeepAlive = KeepAlive::Text("ping");
     const LOGON: &'static [&'static str] =
@@ -173,6 +179,15 @@ impl OrderProtocol for OkxOrders {
         Request::of_order(out, request, "cancel-order", code, None).end();
     }
 
+    const DEAD_MAN_OVER_REST: bool = true;
+
+    #[cold]
+    fn dead_man(&mut self, timeout_ms: u32, _id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
+        let body = format!(r#"{{"timeOut":"{}"}}"#, timeout_ms.div_ceil(1_000));
+        self.write_signed(("POST", "/api/v5/trade/cancel-all-after", &body), time_ms, out);
+        true
+    }
+
     fn query(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
         let name = String::from_utf8_lossy(request.name);
         let path = format!("/api/v5/trade/order?instId={}&clOrdId={name}", request.native);
@@ -229,16 +244,34 @@ impl OkxOrders {
     /// A signed question.
     #[cold]
     fn write_get(&self, path: &str, time_ms: i64, out: &mut Vec<u8>) {
+        self.write_signed(("GET", path, ""), time_ms, out);
+    }
+
+    /// A signed request over REST: method, path and body.
+    #[cold]
+    fn write_signed(
+        &self,
+        (method, path, body): (&str, &str, &str),
+        time_ms: i64,
+        out: &mut Vec<u8>,
+    ) {
         let time = iso_time(time_ms);
-        let sign = self.secret.sign_base64(&format!("{time}GET{path}"));
+        let sign = self.secret.sign_base64(&format!("{time}{method}{path}{body}"));
         crate::text::hide_passing(&sign);
         let (api_key, passphrase) = (self.secret.api_key(), self.secret.passphrase());
+        let length = body.len();
         out.clear();
         let head = format!(
-            "GET {path}\nOK-ACCESS-KEY: {api_key}\nOK-ACCESS-SIGN: {sign}\n\
-             OK-ACCESS-TIMESTAMP: {time}\nOK-ACCESS-PASSPHRASE: {passphrase}\n\n"
+            "{method} {path}\nOK-ACCESS-KEY: {api_key}\nOK-ACCESS-SIGN: {sign}\n\
+             OK-ACCESS-TIMESTAMP: {time}\nOK-ACCESS-PASSPHRASE: {passphrase}\n"
         );
         out.extend_from_slice(head.as_bytes());
+        if length > 0 {
+            let of_body = format!("Content-Type: application/json\nContent-Length: {length}\n");
+            out.extend_from_slice(of_body.as_bytes());
+        }
+        out.push(b'\n');
+        out.extend_from_slice(body.as_bytes());
     }
 }
 

@@ -25,6 +25,7 @@ use mio::Registry;
 use pitlane_ring::Consumer;
 
 use super::account_stream::AccountStream;
+use super::dead_man::DeadMan;
 use super::gate::Gate;
 use super::leaving::LeftOrder;
 use super::listing::KnownRequests;
@@ -82,6 +83,8 @@ pub struct OrderOptions {
     pub open_max: usize,
     /// Cancel what is open when the engine stops.
     pub cancel_on_stop: bool,
+    /// Have the venue cancel all that is open so many ms after the last word of this session.
+    pub dead_man_ms: Option<u32>,
     /// Number of this session among all of the engine: the upper part of its trace ids.
     pub session_number: u16,
     /// The venue's time, with which requests are stamped.
@@ -231,6 +234,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 look_at_all_ns: 0,
                 wants_look_at_all: false,
                 known: KnownRequests::default(),
+                dead_man: DeadMan::new(options.dead_man_ms),
                 listing: None,
                 fills_max: P::FILLS_MAX,
                 lines: Reconciler::<O>::lines(),
@@ -460,6 +464,7 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
                 work += self.ask();
             }
             self.look_for_overdue();
+            work += self.set_dead_man();
         } else {
             self.orders.flush_backlog();
         }
@@ -515,7 +520,9 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
         let stream_ns = self.stream_look_ns();
         let own_ns = look_ns.min(ask_ns).min(held_ns).min(cancel_ns).min(leave_ns).min(logon_ns);
         let rest_ns = self.rest.as_ref().map_or(u64::MAX, RestLine::deadline_ns);
-        let own_ns = own_ns.min(self.replacements.next_timer_ns());
+        let is_up = matches!(self.stage, Stage::Asking | Stage::Ready);
+        let dead_man_ns = if is_up { self.orders.dead_man.next_timer_ns() } else { u64::MAX };
+        let own_ns = own_ns.min(self.replacements.next_timer_ns()).min(dead_man_ns);
         let own_ns = own_ns.min(stream_ns).min(self.rollover.next_timer_ns(self.now_ns()));
         let own_ns = own_ns.min(rest_ns);
         self.session.next_timer_ns().min(own_ns)

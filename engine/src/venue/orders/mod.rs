@@ -12,6 +12,8 @@ mod archive;
 mod cancels;
 mod checks;
 mod commands;
+mod dead_man;
+mod dead_man_requests;
 mod fills;
 mod gate;
 mod guard;

@@ -53,7 +53,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     }
 
     pub(super) fn wind_down(&mut self) {
-        if self.is_wound_down() || self.presence == Presence::Off {
+        let is_over = self.is_wound_down() && !self.stand_dead_man_down();
+        if is_over || self.presence == Presence::Off {
             self.close();
         }
     }
@@ -74,6 +75,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             (Presence::Leaving { .. } | Presence::Off, true) => {
                 log::info!("[{venue}] orders switched on");
                 self.presence = Presence::On;
+                self.orders.dead_man.begin_anew();
                 // Whoever switches it on may have set its key right.
                 self.orders.gate.governor().lift(PauseScope::Account);
                 self.session.resume();
@@ -81,7 +83,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             }
             (Presence::Leaving { by_ns }, false) => {
                 let is_over = !self.session.is_open() || self.orders.now_ns >= by_ns;
-                if !is_over && !self.is_wound_down() {
+                if !is_over && (!self.is_wound_down() || self.stand_dead_man_down()) {
                     return 0;
                 }
                 self.leave();

@@ -8,6 +8,7 @@ use arrayvec::ArrayVec;
 use crossbeam_utils::CachePadded;
 
 use super::account_stream::AccountStream;
+use super::dead_man::DeadMan;
 use super::gate::Gate;
 use super::listing::{Known, KnownRequests, Listing};
 use super::names::OrderNames;
@@ -88,6 +89,8 @@ pub(super) struct Reconciler<O> {
     pub(super) wants_look_at_all: bool,
     /// Whether the venue has lists of fills, and the one that is being read.
     pub(super) known: KnownRequests,
+    /// The venue's timer that cancels all.
+    pub(super) dead_man: DeadMan,
     pub(super) listing: Option<Listing>,
     /// Fills in one reply.
     pub(super) fills_max: usize,
@@ -349,6 +352,7 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::Subscribe => {
                 self.failure.get_or_insert(("subscribe", "no answer in time", 0));
             }
+            Asked::DeadMan => self.on_dead_man_failed(None),
             Asked::CancelSymbol(consumer, instrument) => {
                 self.symbol_not_cancelled((consumer, instrument), RejectReason::NotConnected, 0);
             }
@@ -369,6 +373,7 @@ impl<O: EventOutlet> Reconciler<O> {
         }
         self.note_ended(Asked::Time);
         self.note_ended(Asked::Subscribe);
+        self.dead_man.failed(self.now_ns);
         while let Some(of) = self.requests.next_symbol_cancel() {
             self.symbol_not_cancelled(of, RejectReason::NotConnected, 0);
         }

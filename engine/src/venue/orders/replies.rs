@@ -110,6 +110,7 @@ impl<O: EventOutlet> Reconciler<O> {
             }
             Asked::Time => self.venue_clock.failed(self.now_ns),
             Asked::Subscribe => self.account_stream.unclear(self.now_ns),
+            Asked::DeadMan => self.on_dead_man_failed(None),
             Asked::CancelSymbol(consumer, instrument) => {
                 self.symbol_not_cancelled((consumer, instrument), RejectReason::Venue, 0);
             }
@@ -129,6 +130,7 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::Logon(_) => self.logon_replies += 1,
             // The stream tells which orders it ended.
             Asked::Time | Asked::CancelSymbol(..) => {}
+            Asked::DeadMan => self.on_dead_man_set(),
             Asked::Subscribe => self.on_stream_renewed(),
             Asked::Submit(key) => {
                 let sent_reports = 0;
@@ -366,6 +368,7 @@ impl<O: EventOutlet> Reconciler<O> {
             (Asked::Logon(_), _) => {}
             (Asked::Time, _) => self.venue_clock.failed(self.now_ns),
             (Asked::Subscribe, _) => self.on_no_new_stream(outcome),
+            (Asked::DeadMan, _) => self.on_dead_man_failed(Some(failure)),
             // Nothing was open.
             (Asked::CancelSymbol(..), Outcome::NotOpen | Outcome::NoSuchOrder) => {}
             (Asked::CancelSymbol(consumer, instrument), _) => {

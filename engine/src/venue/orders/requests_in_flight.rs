@@ -25,6 +25,8 @@ pub(super) enum Asked {
     Time,
     /// Subscribe to the account's stream, unless it stands.
     Subscribe,
+    /// Set the venue's timer that cancels all.
+    DeadMan,
     /// Cancel all that is open in this instrument, for this consumer.
     CancelSymbol(ConsumerId, InstrumentId),
 }
@@ -33,7 +35,11 @@ impl Asked {
     /// The order that it is about.
     pub(super) fn order(self) -> Option<OrderKey> {
         match self {
-            Asked::Logon(_) | Asked::Time | Asked::Subscribe | Asked::CancelSymbol(..) => None,
+            Asked::Logon(_)
+            | Asked::Time
+            | Asked::Subscribe
+            | Asked::DeadMan
+            | Asked::CancelSymbol(..) => None,
             Asked::Submit(key) | Asked::Cancel(key) | Asked::Amend(key) => Some(key),
             Asked::Query(key, _) | Asked::Fills(key) => Some(key),
         }
@@ -45,6 +51,7 @@ impl Asked {
             Asked::Logon(step) => step,
             Asked::Time => "the question for the time",
             Asked::Subscribe => "whether the account's stream stands",
+            Asked::DeadMan => "the timer that cancels all",
             Asked::CancelSymbol(..) => "the cancel of a whole symbol",
             Asked::Submit(_) => "order",
             Asked::Cancel(_) => "the cancel of order",

@@ -297,6 +297,21 @@ pub trait OrderProtocol: Sized + Send + 'static {
         false
     }
 
+    /// Whether [`OrderProtocol::dead_man`] goes over REST.
+    const DEAD_MAN_OVER_REST: bool = false;
+
+    /// Writes a request that has the venue cancel all that the account has open in so many ms,
+    /// unless it is told again before; 0 takes it back. False where the venue has no such timer.
+    /// [`Capabilities::dead_man`] says which times it takes.
+    fn dead_man(&mut self, _timeout_ms: u32, _id: u64, _time_ms: i64, _out: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    /// What [`OrderProtocol::dead_man`] weighs against the venue's budget.
+    fn dead_man_weight(&self) -> u32 {
+        1
+    }
+
     /// Writes a query of an order's state.
     fn query(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>);
 

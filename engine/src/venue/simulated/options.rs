@@ -40,6 +40,8 @@ pub struct SimulatedVenueOptions {
     /// Where the liquidity of its markets comes from; `None`: from its own crowd. Instruments have
     /// the numbers of the symbols.
     pub live: Option<LiveFeeds>,
+    /// How long a second of its timers is that cancel all, ns.
+    pub timer_second_ns: u64,
     /// From a message of an order session to its arrival, ns.
     pub order_latency_ns: u64,
 }
@@ -59,6 +61,7 @@ impl Default for SimulatedVenueOptions {
             self_trade: SelfTrade::ExpireMaker,
             fault_plan: FaultPlan::default(),
             live: None,
+            timer_second_ns: 1_000_000_000,
             order_latency_ns: 0,
         }
     }

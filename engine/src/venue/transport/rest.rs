@@ -153,8 +153,8 @@ impl RestClient {
         self.ask(format!("GET {path}\n\n").as_bytes(), now_ns)
     }
 
-    /// Asks for what `request` says: a line with the method and the path, lines of headers, and an
-    /// empty line.
+    /// Asks for what `request` says: a line with the method and the path, lines of headers, an
+    /// empty line, and the body, if there is one, without ends of lines.
     ///
     /// # Errors
     /// When no connection can be tried, or the request is none.

@@ -1,6 +1,7 @@
 //! The exchange: markets, the account, and the schedule that drives them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -39,6 +40,9 @@ pub struct Exchange {
     next_market: usize,
     next_cut_ns: u64,
     cuts: u64,
+    /// When all open orders are cancelled, nanoseconds of the monotonic clock. Set by whoever only
+    /// looks at the exchange.
+    cancel_all_ns: AtomicU64,
     market_events: Vec<MarketEvent>,
     events: Vec<Event>,
 }
@@ -59,6 +63,7 @@ impl Exchange {
             next_market: 0,
             next_cut_ns: now.ns + CUT_NS,
             cuts: 0,
+            cancel_all_ns: AtomicU64::new(u64::MAX),
             market_events: Vec::new(),
             events: Vec::new(),
         }
@@ -124,6 +129,23 @@ impl Exchange {
         Ok(ids)
     }
 
+    /// All open orders are cancelled then, nanoseconds of the monotonic clock, unless it is said
+    /// again before; `u64::MAX` takes it back. Once only.
+    pub fn cancel_all_at(&self, at_ns: u64) {
+        self.cancel_all_ns.store(at_ns, Ordering::Relaxed);
+    }
+
+    fn cancel_all(&mut self, now: Moment) {
+        self.cancel_all_at(u64::MAX);
+        for index in 0..self.markets.len() {
+            for id in self.orders.open_ids(Some(index)) {
+                let cancel_id = self.new_name();
+                // One that a cancel before it has ended is over.
+                let _over = self.cancel(index, &OrderName::Id(id), cancel_id, now);
+            }
+        }
+    }
+
     /// The first market takes no orders until then.
     pub fn close_first(&mut self, until_ms: i64) {
         if let Some(market) = self.markets.first_mut() {
@@ -144,6 +166,9 @@ impl Exchange {
     /// Does all that is due by now. Returns how many market events were given up because the caller
     /// was held up for more than a second.
     pub fn tick(&mut self, now: Moment) -> u64 {
+        if now.ns >= self.cancel_all_ns.load(Ordering::Relaxed) {
+            self.cancel_all(now);
+        }
         if self.live.is_some() {
             self.follow(now);
             return 0;
@@ -173,7 +198,10 @@ impl Exchange {
     pub fn next_due_ns(&self, now_ns: u64) -> u64 {
         match self.live {
             Some(_) => now_ns + FOLLOW_NS,
-            None => self.pace.next_due_ns(now_ns).min(self.next_cut_ns),
+            None => {
+                let due_ns = self.pace.next_due_ns(now_ns).min(self.next_cut_ns);
+                due_ns.min(self.cancel_all_ns.load(Ordering::Relaxed))
+            }
         }
     }
 

@@ -9,6 +9,8 @@ use crate::venue::transport::accept_key;
 
 /// A request head longer than this is refused.
 const HEAD_BYTES_MAX: usize = 16 << 10;
+/// Longest body of a request.
+const BODY_BYTES_MAX: usize = 16 << 10;
 
 /// A request's head.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct Request {
     pub query: String,
     /// Its headers: names in lower case, and values.
     pub headers: Vec<(String, String)>,
+    /// Its body; empty without one.
+    pub body: String,
     /// The WebSocket key, when the request asks for an upgrade that this server can give.
     pub websocket_key: Option<String>,
     /// Whether the connection stays open afterwards.
@@ -55,12 +59,16 @@ pub fn parse_request(bytes: &[u8]) -> Parsed {
             value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token))
         })
     };
-    // A body would have to be skipped to find the next request; nothing here takes one.
-    if header("content-length").is_some_and(|value| value != "0")
-        || header("transfer-encoding").is_some()
-    {
+    let body_bytes = match header("content-length").map(str::parse::<usize>) {
+        None => 0,
+        Some(Ok(bytes)) if bytes <= BODY_BYTES_MAX => bytes,
+        Some(_) => return Parsed::Bad,
+    };
+    if header("transfer-encoding").is_some() {
         return Parsed::Bad;
     }
+    let Some(body) = bytes.get(length..length + body_bytes) else { return Parsed::Partial };
+    let Ok(body) = std::str::from_utf8(body) else { return Parsed::Bad };
     let target = head.path.unwrap_or("/");
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let upgrades = has("upgrade", "websocket")
@@ -71,10 +79,11 @@ pub fn parse_request(bytes: &[u8]) -> Parsed {
         path: path.into(),
         query: query.into(),
         headers: head.headers.iter().filter_map(text_of).collect(),
+        body: body.to_owned(),
         websocket_key: header("sec-websocket-key").filter(|_| upgrades).map(Into::into),
         keep_alive: head.version == Some(1) && !has("connection", "close"),
     };
-    Parsed::Whole(Box::new(request), length)
+    Parsed::Whole(Box::new(request), length + body_bytes)
 }
 
 fn text_of(header: &httparse::Header<'_>) -> Option<(String, String)> {
@@ -200,6 +209,18 @@ mod tests {
         assert_eq!(request.parameter("limit").as_deref(), Some("5"));
         assert_eq!((request.header("host"), request.header("x-key")), (Some("a"), None));
         assert_eq!(request.websocket_key, None);
+    }
+
+    #[test]
+    fn a_body_belongs_to_its_request_and_is_waited_for() {
+        let text = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n{\"\"}GET";
+        for end in [0, 20, text.len() - 4] {
+            assert_eq!(parse_request(&text[..end]), Parsed::Partial);
+        }
+        let Parsed::Whole(request, length) = parse_request(text) else { panic!() };
+        assert_eq!((request.body.as_str(), &text[length..]), ("{\"\"}", &b"GET"[..]));
+        let long = b"POST /x HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n";
+        assert_eq!(parse_request(long), Parsed::Bad);
     }
 
     #[test]

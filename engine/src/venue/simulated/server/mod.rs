@@ -293,6 +293,10 @@ impl<C: Content> Server<C> {
         }
         let reply = match request.method.as_str() {
             "GET" => self.content.rest(request, &mut self.clients, now),
+            // What changes something is told in a body.
+            "POST" if !request.body.is_empty() => {
+                self.content.rest(request, &mut self.clients, now)
+            }
             _ => Reply::new(405, b"{}".to_vec()),
         };
         self.clients.counters.rest_requests();

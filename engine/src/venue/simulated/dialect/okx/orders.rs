@@ -33,6 +33,8 @@ pub(super) struct OkxOrders {
     api_key: String,
     passphrase: String,
     key: hmac::Key,
+    /// How long a second of its timers is.
+    timer_second_ns: u64,
 }
 
 impl OkxOrders {
@@ -43,6 +45,7 @@ impl OkxOrders {
             api_key: options.api_key.clone(),
             passphrase: passphrase.to_owned(),
             key: hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()),
+            timer_second_ns: options.timer_second_ns,
         }
     }
 
@@ -123,8 +126,10 @@ impl OkxOrders {
         if header("ok-access-key") != self.api_key {
             return Err((50_111, "Invalid OK-ACCESS-KEY"));
         }
-        let target = format!("{}?{}", request.path, request.query);
-        if !self.is_signed(&format!("{time}GET{target}"), header("ok-access-sign")) {
+        let mark = if request.query.is_empty() { "" } else { "?" };
+        let Request { method, path, query, body, .. } = request;
+        let text = format!("{time}{method}{path}{mark}{query}{body}");
+        if !self.is_signed(&text, header("ok-access-sign")) {
             return Err((50_113, "Invalid signature"));
         }
         if header("ok-access-passphrase") != self.passphrase {
@@ -146,6 +151,27 @@ impl OkxOrders {
         let found = exchange.orders().find(market, &name).filter(|_| !is_behind);
         let order = found.ok_or((51_603, "Order does not exist"))?;
         Ok(order_text(order, &exchange.markets()[market].symbol, ""))
+    }
+
+    /// Cancels all unless it is told again in time: 10 to 120 whole seconds, or 0.
+    fn cancel_all_after(
+        &self,
+        request: &Request,
+        exchange: &Exchange,
+        now: Moment,
+    ) -> Result<String, (i32, &'static str)> {
+        let wrong = (51_000, "Parameter timeOut error");
+        let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+        let seconds = body["timeOut"].as_str().and_then(|text| text.parse::<u64>().ok());
+        let at_ns = match seconds.ok_or(wrong)? {
+            0 => u64::MAX,
+            seconds @ 10..=120 => now.ns + seconds * self.timer_second_ns,
+            _ => return Err(wrong),
+        };
+        exchange.cancel_all_at(at_ns);
+        let ms = now.epoch_ms;
+        let at_ms = seconds.map_or(0, |seconds| ms + seconds.cast_signed() * 1_000);
+        Ok(format!(r#"{{"triggerTime":"{at_ms}","tag":"","ts":"{ms}"}}"#))
     }
 
     fn fills_of(&self, request: &Request, exchange: &Exchange) -> String {
@@ -277,6 +303,9 @@ impl OrderWords for OkxOrders {
             "/api/v5/public/instruments" => Ok(instruments(exchange, now)),
             "/api/v5/trade/order" => {
                 signed().and_then(|()| self.order_of(request, exchange, is_behind))
+            }
+            "/api/v5/trade/cancel-all-after" if request.method == "POST" => {
+                signed().and_then(|()| self.cancel_all_after(request, exchange, now))
             }
             "/api/v5/trade/fills" => signed().map(|()| self.fills_of(request, exchange)),
             _ => return None,

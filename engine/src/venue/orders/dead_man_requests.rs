@@ -1,0 +1,92 @@
+//! The requests that set the venue's timer that cancels all, and what their answers say.
+
+use super::agent::OrderAgent;
+use super::reconcile::Reconciler;
+use super::requests_in_flight::Asked;
+use super::stage::{LOOK_NS, Stage};
+use crate::runtime::Phase;
+use crate::venue::EventOutlet;
+use crate::venue::governor::RequestClass;
+use crate::venue::protocol::{Failure, OrderProtocol};
+
+impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
+    /// Sets the timer again, when it is time and the session could cancel by itself.
+    pub(super) fn set_dead_man(&mut self) -> usize {
+        let is_due = self.orders.now_ns >= self.orders.dead_man.next_timer_ns();
+        let is_up = matches!(self.stage, Stage::Asking | Stage::Ready);
+        if !is_due || !is_up || self.stop.phase() >= Phase::Draining {
+            return 0;
+        }
+        let timeout_ms = self.orders.dead_man.timeout_ms;
+        usize::from(self.ask_dead_man(timeout_ms))
+    }
+
+    /// Stops the timer before the session ends in order; whether there is an answer to wait for.
+    #[cold]
+    pub(super) fn stand_dead_man_down(&mut self) -> bool {
+        let dead_man = &self.orders.dead_man;
+        let is_over = dead_man.is_stood_down || dead_man.until_ns == 0 && dead_man.asked.is_none();
+        let is_up = matches!(self.stage, Stage::Asking | Stage::Ready);
+        if is_over || !is_up {
+            return false;
+        }
+        // One that the venue's limits hold back is tried again, until the run's deadline.
+        self.orders.dead_man.is_stood_down = self.ask_dead_man(0);
+        true
+    }
+
+    #[cold]
+    fn ask_dead_man(&mut self, timeout_ms: u32) -> bool {
+        let now_ns = self.orders.now_ns;
+        // It stands for cancels, and passes as they do.
+        let weight = self.protocol.dead_man_weight();
+        if !self.orders.gate.may_send(RequestClass::Cancel, weight, now_ns) {
+            self.orders.dead_man.next_ns = now_ns + LOOK_NS;
+            return false;
+        }
+        let Some(id) = self.orders.requests.add(Asked::DeadMan, now_ns) else { return false };
+        let time_ms = self.time_ms();
+        let is_written = self.protocol.dead_man(timeout_ms, id, time_ms, &mut self.text);
+        let is_sent = is_written
+            && match P::DEAD_MAN_OVER_REST {
+                true => self.ask_over_rest(id),
+                false => self.session.send(&self.text).is_ok(),
+            };
+        self.session.flush();
+        if is_sent {
+            self.orders.dead_man.sent(timeout_ms, now_ns);
+        } else {
+            self.orders.requests.take(id);
+            self.orders.dead_man.failed(now_ns);
+        }
+        is_sent
+    }
+}
+
+impl<O: EventOutlet> Reconciler<O> {
+    pub(super) fn on_dead_man_set(&mut self) {
+        let was_running = self.dead_man.until_ns > 0;
+        let until_ns = self.dead_man.done();
+        self.stats.set_dead_man(until_ns);
+        if was_running != (until_ns > 0) {
+            let (venue, ms) = (&self.venue, self.dead_man.timeout_ms);
+            match until_ns {
+                0 => log::info!("[{venue}] the venue's timer that cancels all is stopped"),
+                _ => log::info!("[{venue}] the venue cancels all {ms} ms after our last word"),
+            }
+        }
+    }
+
+    /// It was not set: what runs, runs out.
+    #[cold]
+    pub(super) fn on_dead_man_failed(&mut self, failure: Option<&Failure<'_>>) {
+        self.dead_man.failed(self.now_ns);
+        if self.lines.take(self.now_ns) {
+            let venue = &self.venue;
+            let why = failure.map_or("no answer".to_owned(), |failure| {
+                format!("{} (code: {})", failure.message.escape_default(), failure.code)
+            });
+            log::error!("[{venue}] the venue's timer that cancels all could not be set: {why}");
+        }
+    }
+}

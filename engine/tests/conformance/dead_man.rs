@@ -1,0 +1,62 @@
+//! The venue's own timer that cancels all: it strikes once the engine is gone, and is stood down
+//! when the engine leaves in order.
+
+use pitlane_engine::event::OrderStatus;
+use pitlane_engine::runtime::Phase;
+use pitlane_engine::venue::protocol::OrderProtocol;
+use pitlane_engine::venue::simulated::SimulatedVenue;
+
+use crate::harness::{MS, Patience};
+use crate::subject::Orders;
+use crate::trader::{Trader, TraderOptions, venue};
+
+/// A second of the venue's timers: ten of them are one of ours.
+const SECOND_NS: u64 = 100 * MS;
+
+/// A venue where an order rests, and the trader that sent it, which has set the timer; `None` where
+/// there is none.
+fn armed<V: Orders>(cancel_on_stop: bool) -> Option<(SimulatedVenue, Trader<V>)> {
+    let timer = V::Entry::CAPABILITIES.dead_man?;
+    let venue = venue::<V>(|options| options.timer_second_ns = SECOND_NS);
+    let dead_man_ms = Some(timer.min_ms);
+    let options = TraderOptions { dead_man_ms, cancel_on_stop, ..TraderOptions::default() };
+    let mut trader = Trader::<V>::new(venue.address(), &options);
+    trader.drive_to_ready();
+    trader.drive_to_dead_man();
+    trader.submit_resting(1);
+    trader.drive_to(1, OrderStatus::New);
+    Some((venue, trader))
+}
+
+fn is_open(venue: &SimulatedVenue) -> bool {
+    venue.ledger().orders.values().any(|order| order.is_open())
+}
+
+pub fn the_venue_cancels_what_is_open_once_the_engine_is_gone<V: Orders>() {
+    let Some((venue, trader)) = armed::<V>(true) else { return };
+    assert!(is_open(&venue));
+    let before = venue.counters().report().cancels_received;
+    drop(trader);
+    let patience = Patience::new();
+    while is_open(&venue) {
+        assert!(!patience.is_over(), "the venue's timer did not strike");
+        std::thread::yield_now();
+    }
+    assert_eq!(venue.counters().report().cancels_received, before, "nobody asked for it");
+}
+
+pub fn an_orderly_stop_that_leaves_orders_stands_the_timer_down<V: Orders>() {
+    let Some((venue, mut trader)) = armed::<V>(false) else { return };
+    trader.stop.raise(Phase::Draining);
+    trader.drive_to_done();
+    assert_eq!(trader.dead_man_until_ns(), None, "it was told to stop");
+    let last_ms = || venue.ledger().tops.back().map_or(0, |top| top.at_ms);
+    let begin_ms = last_ms();
+    let patience = Patience::new();
+    // Longer than it would have run.
+    while last_ms() < begin_ms + 1_500 {
+        assert!(!patience.is_over(), "the market stands still");
+        std::thread::yield_now();
+    }
+    assert!(is_open(&venue), "what was to stay stays");
+}
