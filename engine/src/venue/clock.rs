@@ -28,6 +28,8 @@ const INTERVAL_NS: u64 = 60_000_000_000;
 /// The first few follow each other quickly: the first one of a connection pays for its set-up.
 const FIRST_NS: u64 = 250_000_000;
 const FIRST_COUNT: u64 = 3;
+/// So many questions without a time, and none with one, are told.
+const FAILURES_TOLD: u32 = 2;
 /// A measurement that failed, or that contradicts what is known, is taken again after this time.
 const AGAIN_NS: u64 = 1_000_000_000;
 /// A logon waits so long for the first measurement, ns.
@@ -80,6 +82,8 @@ struct State {
     own_steps: u32,
     is_told: bool,
     is_absurd_told: bool,
+    /// Questions that gave no time.
+    failures: u32,
 }
 
 /// What became of a measurement.
@@ -229,7 +233,16 @@ impl VenueClock {
     /// It gave no time: it is asked again in its turn, and not before.
     pub fn failed(&self, now_ns: u64) {
         self.0.first_by_ns.store(0, Ordering::Relaxed);
-        self.0.state.lock().due_ns = now_ns + INTERVAL_NS;
+        let mut state = self.0.state.lock();
+        state.due_ns = now_ns + INTERVAL_NS;
+        state.failures = state.failures.saturating_add(1);
+        if state.count == 0 && state.failures == FAILURES_TOLD {
+            log::warn!(
+                "[{}] the venue's time could not be had: until it is, requests carry this \
+                 machine's clock",
+                self.0.venue
+            );
+        }
     }
 
     /// The venue refused a stamp (Binance: -1021): its time is measured at once.

@@ -177,6 +177,35 @@ fn venues_whose_stream_tells_books_whole_hand_over_without_a_gap_or_a_repeat_too
     }
 }
 
+/// Connections are cut at any moment of a change to the next one: then it goes on as after any lost
+/// connection, and heals.
+#[test]
+fn a_cut_in_the_middle_of_a_hand_over_heals() {
+    for (kind, _) in IN_BAND {
+        let told = Told::default();
+        let mut config = Config::default_run();
+        (config.session.hand_over_s, config.session.backoff_max_ms) = (3, 1_000);
+        let mut engine = engine_of(config, kind, &told, 7, FaultPlan::default());
+        let calm = NetConditions { jitter_ns: 5_000_000, ..NetConditions::default() };
+        engine.net().set_conditions(NetConditions { cut_ppm: 2_000, ..calm });
+        engine.run_ns(25 * SECOND_NS);
+        engine.net().set_conditions(calm);
+        engine.run_ns(15 * SECOND_NS);
+        let market = session(&engine, "market");
+        let allowances = engine.allowances();
+        println!("{kind}: {market:?}, {:?}", allowances[0].sent);
+        let cuts = engine.net_totals().cuts;
+        assert!(cuts > 3 && market.reconnects > 0, "{kind}: it happened, {cuts}");
+        assert!(market.handed_over > 0, "{kind}");
+        let quotes = told.of(EventKind::Quote).len();
+        let books = told.of(EventKind::Book).len();
+        engine.run_ns(3 * SECOND_NS);
+        assert!(told.of(EventKind::Quote).len() > quotes + 20, "{kind}: quotes go on");
+        assert!(told.of(EventKind::Book).len() > books + 20, "{kind}: the book is live");
+        assert!(engine.penalties().is_empty(), "{kind}: {:?}", engine.penalties());
+    }
+}
+
 /// Orders eight times a second, half of which fill at once, while the order connection is handed
 /// over: the venue's record is what was told, and no order was refused for want of a connection.
 #[test]

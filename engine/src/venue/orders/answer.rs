@@ -3,7 +3,7 @@
 use super::order::{CancelWish, KnownOrder};
 use super::states::{OrderState, Word};
 use super::words::{Applied, Told, VenueAnswer};
-use crate::event::{Certainty, ExecType, INFERRED, OrderStatus, RejectReason, VenueRef};
+use crate::event::{Certainty, ExecType, INFERRED, OrderStatus, RejectReason};
 
 /// Answers that know less than a report had claimed, before they are believed.
 const CLAIMS_DENIED_MAX: u32 = 4;
@@ -21,12 +21,9 @@ impl KnownOrder {
     ) -> Applied {
         self.answered();
         let (mut answer, is_whole) = self.as_filled(answer);
-        if self.venue_order_id != answer.venue_order_id && self.rival_id == answer.venue_order_id {
-            // Two words against one: the name that was known is the wrong one.
-            (self.venue_order_id, self.rival_id) = (answer.venue_order_id, VenueRef::NONE);
-        }
+        let is_misnamed = self.is_named_by_reply && self.venue_order_id != answer.venue_order_id;
+        self.answered_by_name(answer.venue_order_id);
         if let Err(why) = self.check_answer(&answer) {
-            self.rival_id = answer.venue_order_id;
             // Asking again at once would get the same answer.
             self.word(Word::AnswerFailed, now_ns, told);
             return Applied::Contradiction(why);
@@ -47,7 +44,6 @@ impl KnownOrder {
         }
         let is_denied = answer.filled_qty < self.claimed_qty;
         let odd_sum = self.leave_out_odd_sum(&mut answer);
-        let is_misnamed = self.is_named_by_reply && self.venue_order_id != answer.venue_order_id;
         (self.claimed_qty, self.claims_denied) = (0, 0);
         let is_end = answer.status.is_terminal();
         let word = if is_end { Word::AnswerEnd } else { Word::AnswerLive };
@@ -221,7 +217,7 @@ mod tests {
     use zerocopy::FromZeros;
 
     use super::*;
-    use crate::event::{ExecReport, ExpiryReason, InstrumentId, Side};
+    use crate::event::{ExecReport, ExpiryReason, InstrumentId, Side, VenueRef};
     use crate::order::{OrderCommand, OrderType};
 
     /// What is told of an order of 10 at `price` when an answer says that 4 are filled.
@@ -306,6 +302,11 @@ mod tests {
         assert!(matches!(take(8), Applied::Contradiction(_)), "no two agree");
         assert!(matches!(take(7), Applied::Contradiction(_)));
         assert_eq!(take(7), Applied::Taken);
+        assert_eq!(order.venue_order_id, VenueRef::number(7));
+        // What several words have told is outvoted by more of them, and by no fewer.
+        let mut take = |id: u64| order.on_answer(&answer(id), 0, 1, &mut Told::new());
+        let words = [7, 7, 7, 8, 8, 8, 8, 7].map(|id| take(id) == Applied::Taken);
+        assert_eq!(words, [true, true, true, false, false, false, false, true]);
         assert_eq!(order.venue_order_id, VenueRef::number(7));
     }
 

@@ -28,6 +28,8 @@ const GONE_ANSWERS: u32 = 4;
 /// A list of its fills is asked for after this, ns: until then the stream may tell them by itself.
 /// Later twice as long each time.
 const FILLS_AFTER_NS: u64 = 4 * SECOND_NS;
+/// Words for an order's name that count against another one.
+const NAME_VOTES_MAX: u8 = 4;
 /// So many times; what is not told then stays as it was inferred.
 const FILLS_ASKED_MAX: u32 = 4;
 
@@ -94,8 +96,9 @@ pub struct KnownOrder {
     pub(super) claims_denied: u32,
     /// The venue's name of it comes from a reply, which may be another's.
     pub(super) is_named_by_reply: bool,
-    /// Another name by which the venue spoke of it, against the one that is known.
-    pub(super) rival_id: VenueRef,
+    /// Words that gave it the name that is known, and another name with the words for that.
+    name_votes: u8,
+    rival: (VenueRef, u8),
     /// When its end was inferred, ns of the engine's clock.
     pub(super) presumed_ns: u64,
     /// The end that the strategy was told.
@@ -142,7 +145,8 @@ impl KnownOrder {
             claimed_qty: 0,
             claims_denied: 0,
             is_named_by_reply: false,
-            rival_id: VenueRef::NONE,
+            name_votes: 0,
+            rival: (VenueRef::NONE, 0),
             presumed_ns: 0,
             told_end: None,
             is_end_unconfirmed: false,
@@ -382,8 +386,34 @@ impl KnownOrder {
         }
         if self.venue_order_id.is_none() {
             (self.venue_order_id, self.is_named_by_reply) = (venue_order_id, true);
-        } else if self.venue_order_id != venue_order_id {
-            self.rival_id = venue_order_id;
+            self.name_votes = 1;
+        } else {
+            self.count_name(venue_order_id);
+        }
+    }
+
+    /// A word of the venue gave it this name.
+    pub(super) fn count_name(&mut self, name: VenueRef) {
+        if name.is_none() || self.venue_order_id.is_none() {
+            return;
+        }
+        if name == self.venue_order_id {
+            self.name_votes = self.name_votes.saturating_add(1).min(NAME_VOTES_MAX);
+            return;
+        }
+        let votes = if self.rival.0 == name { self.rival.1.saturating_add(1) } else { 1 };
+        self.rival = (name, votes);
+    }
+
+    /// The answer to a query gives it this name, which takes the place of the one that is known once
+    /// more words have given it: one absurd number must not make a stranger of the order, nor what
+    /// is told a few times of another order ours.
+    pub(super) fn answered_by_name(&mut self, name: VenueRef) {
+        self.count_name(name);
+        let (rival, votes) = self.rival;
+        if rival == name && votes > self.name_votes.max(1) {
+            (self.venue_order_id, self.name_votes) = (name, votes.min(NAME_VOTES_MAX));
+            (self.rival, self.is_named_by_reply) = ((VenueRef::NONE, 0), false);
         }
     }
 

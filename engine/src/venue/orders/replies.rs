@@ -53,7 +53,7 @@ impl<O: EventOutlet> Reconciler<O> {
         };
         self.known.answered(asked);
         match &reply.outcome {
-            Ok(body) => self.on_success(asked, body, raw),
+            Ok(body) => self.on_success(asked, body, reply.time_ns.is_some(), raw),
             Err(failure) => {
                 let outcome = outcome(failure);
                 self.pause(outcome, failure);
@@ -117,7 +117,7 @@ impl<O: EventOutlet> Reconciler<O> {
         }
     }
 
-    fn on_success(&mut self, asked: Asked, body: &ReplyBody<'_>, raw: &[u8]) {
+    fn on_success(&mut self, asked: Asked, body: &ReplyBody<'_>, has_time: bool, raw: &[u8]) {
         if std::mem::take(&mut self.gate.is_slowed) {
             self.gate.governor().granted(PauseScope::Address);
             self.gate.governor().granted(PauseScope::Orders);
@@ -128,6 +128,7 @@ impl<O: EventOutlet> Reconciler<O> {
         }
         match asked {
             Asked::Logon(_) => self.logon_replies += 1,
+            Asked::Time if !has_time => self.venue_clock.failed(self.now_ns),
             // The stream tells which orders it ended.
             Asked::Time | Asked::CancelSymbol(..) => {}
             Asked::DeadMan => self.on_dead_man_set(),
@@ -186,7 +187,7 @@ impl<O: EventOutlet> Reconciler<O> {
             let has_name = !order.venue_order_id.is_none() && !order.is_named_by_reply;
             let is_other = has_name && order.venue_order_id != id;
             if is_other && !matches!(asked, Asked::Fills(_)) {
-                order.rival_id = id;
+                order.count_name(id);
             }
             is_other
         };

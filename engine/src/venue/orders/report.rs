@@ -14,9 +14,7 @@ impl KnownOrder {
         let outcome = match self.check(report) {
             Ok(()) => self.take_report(report, now_ns, told),
             Err(why) => {
-                if report.venue_order_id != self.venue_order_id {
-                    self.rival_id = report.venue_order_id;
-                }
+                self.count_name(report.venue_order_id);
                 Err(why)
             }
         };
@@ -173,6 +171,7 @@ impl KnownOrder {
     /// Notes that the stream tells something new.
     fn heard(&mut self, report: &VenueReport, told: &mut Told) {
         self.venue_order_id = report.venue_order_id;
+        self.count_name(report.venue_order_id);
         (self.is_named_by_reply, self.is_end_unconfirmed) = (false, false);
         self.is_seen = true;
         self.reports = self.reports.wrapping_add(1);
