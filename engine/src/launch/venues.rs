@@ -57,6 +57,16 @@ pub(super) struct VenueEnds {
     pub(super) commands: Option<Publisher<OrderCommand>>,
 }
 
+/// Sets what a kind of venue allows of a market session.
+fn limit_market(limits: &mut SessionLimits, kind: &VenueKind) {
+    limits.messages_per_s = Some(kind.limits.messages_per_s);
+    if !kind.has_rest_snapshots {
+        // Such venues weigh what REST is asked, for the time alone, and nothing else.
+        limits.connect_weight = 0;
+    }
+    limits.allow_frames_of(kind.frame_bytes_usual);
+}
+
 impl Assembly<'_> {
     /// Makes the sessions of every venue.
     pub(super) fn venues(
@@ -296,8 +306,7 @@ impl Assembly<'_> {
             feed.venue_clock = Some(setup.clock.clone());
             let endpoint = setup.streams_at[connection.route].clone();
             let mut session = self.session_options(session_number, endpoint, &setup.governor);
-            session.limits.messages_per_s = Some(kind.limits.messages_per_s);
-            session.limits.allow_frames_of(kind.frame_bytes_usual);
+            limit_market(&mut session.limits, kind);
             feed.frame_bytes_max = session.limits.frame_bytes_max;
             let options = MarketOptions {
                 venue: setup.name.clone(),

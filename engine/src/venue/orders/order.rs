@@ -405,9 +405,9 @@ impl KnownOrder {
         self.rival = (name, votes);
     }
 
-    /// The answer to a query gives it this name, which takes the place of the one that is known once
-    /// more words have given it: one absurd number must not make a stranger of the order, nor what
-    /// is told a few times of another order ours.
+    /// The answer to a query gives it this name, which takes the place of the one that is known
+    /// once more words have given it: one absurd number must not make a stranger of the order, nor
+    /// what is told a few times of another order ours.
     pub(super) fn answered_by_name(&mut self, name: VenueRef) {
         self.count_name(name);
         let (rival, votes) = self.rival;

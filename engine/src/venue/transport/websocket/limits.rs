@@ -31,12 +31,17 @@ pub struct SessionLimits {
     /// Messages that may be sent in a second, pings and pongs included, at least 2; `None`: as many
     /// as one likes.
     pub messages_per_s: Option<u32>,
+    /// What an attempt to connect weighs against the venue's budget of requests.
+    pub connect_weight: u32,
     /// Waits between attempts.
     pub backoff: BackoffOptions,
     /// Largest frame, and largest joined message, bytes.
     pub frame_bytes_max: usize,
 }
 
+/// Weight of an attempt to connect: the most that a venue is known to count (Binance, WebSocket
+/// API).
+const CONNECT_WEIGHT: u32 = 2;
 /// The frame that [`SessionLimits::frame_ns`] is meant for, bytes.
 const FRAME_BYTES_TIMED: usize = 1024 * 1024;
 
@@ -61,6 +66,7 @@ impl Default for SessionLimits {
             healthy_ns: HEALTHY_NS,
             healthy_frames: HEALTHY_FRAMES,
             messages_per_s: None,
+            connect_weight: CONNECT_WEIGHT,
             backoff: BackoffOptions::default(),
             frame_bytes_max: 1024 * 1024,
         }
@@ -79,6 +85,7 @@ impl From<&SessionConfig> for SessionLimits {
             healthy_ns: HEALTHY_NS,
             healthy_frames: HEALTHY_FRAMES,
             messages_per_s: None,
+            connect_weight: CONNECT_WEIGHT,
             backoff: BackoffOptions {
                 min_ns: ns(config.backoff_min_ms),
                 max_ns: ns(config.backoff_max_ms),

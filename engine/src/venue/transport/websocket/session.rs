@@ -109,10 +109,6 @@ enum State {
 /// Bytes of a control frame, at most (RFC 6455, section 5.5).
 const CONTROL_BYTES_MAX: usize = 125;
 
-/// Weight of an attempt to connect: the most that a venue is known to count (Binance, WebSocket
-/// API).
-const CONNECT_WEIGHT: u32 = 2;
-
 /// One client session.
 pub struct Session {
     endpoint: Endpoint,
@@ -485,7 +481,8 @@ impl Session {
                 Ok(Progress::Idle)
             }
             State::Waiting { .. } => {
-                let allowed = self.governor.may_send(RequestClass::Connect, CONNECT_WEIGHT, now_ns);
+                let weight = self.limits.connect_weight;
+                let allowed = self.governor.may_send(RequestClass::Connect, weight, now_ns);
                 if let Err(held_back) = allowed {
                     self.state = State::Waiting { until_ns: held_back.until_ns };
                     return Ok(Progress::Idle);
