@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::binance::{BinanceOrders, SpotMarket};
 use super::binance_futures::FuturesMarket;
-use super::bybit::BybitMarket;
+use super::bybit::{BybitMarket, BybitOrders};
 use super::coinbase::CoinbaseMarket;
 use super::kraken::KrakenMarket;
 use super::letter_reader::{ReadFrame, market_reader, order_reader};
@@ -123,7 +123,9 @@ static KINDS: &[VenueKind] = &[
         .with_orders::<BinanceOrders>(),
     of::<FuturesMarket>("binance_futures", &binance_spot::CombinedStreams)
         .with_dialect(&binance_futures::DIALECT),
-    of::<BybitMarket>("bybit", &bybit::Recorded).with_dialect(&bybit::DIALECT),
+    of::<BybitMarket>("bybit", &bybit::Recorded)
+        .with_dialect(&bybit::DIALECT)
+        .with_orders::<BybitOrders>(),
     of::<CoinbaseMarket>("coinbase", &coinbase::Recorded).with_dialect(&coinbase::DIALECT),
     of::<KrakenMarket>("kraken", &kraken::Recorded).with_dialect(&kraken::DIALECT),
     of::<OkxMarket>("okx", &okx::Recorded).with_dialect(&okx::DIALECT).with_orders::<OkxOrders>(),
@@ -178,7 +180,7 @@ impl KeyedOrders {
             let decoder = P::Decoder::new(options.symbols.clone(), frame_bytes_max);
             Box::new(OrderAgent::new(P::new(signer, decoder), options, wiring))
         };
-        let needs_rest = P::ASKS_OVER_REST || P::LOGON_OVER_REST.is_some();
+        let needs_rest = P::ASKS_OVER_REST;
         KeyedOrders { needs_rest, verifying_key, make: Box::new(make) }
     }
 
@@ -209,7 +211,7 @@ impl VenueKind {
                 let signer = P::Signer::read(keys)?;
                 Ok(Box::new(Guard::<P>::new(signer, options)))
             },
-            needs_rest: P::ASKS_OVER_REST || P::LOGON_OVER_REST.is_some(),
+            needs_rest: P::ASKS_OVER_REST,
             reader: order_reader::<P::Decoder>,
             capabilities: P::CAPABILITIES.of_kind(self.name),
         };

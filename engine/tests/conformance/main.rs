@@ -34,3 +34,4 @@ market_data!(binance_futures, crate::subject::BinanceFutures);
 orders!(binance_spot_orders, crate::subject::BinanceSpot);
 stops!(binance_spot_stops, crate::subject::BinanceSpot);
 orders!(okx_orders, crate::subject::Okx);
+orders!(bybit_orders, crate::subject::Bybit);

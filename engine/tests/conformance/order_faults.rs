@@ -79,7 +79,7 @@ pub fn a_cut_with_an_accepted_order_is_followed_by_a_question_and_not_by_the_ord
     trader.drive_to(1, OrderStatus::Canceled);
     let report = venue.counters().report();
     assert_eq!((report.orders_received, report.orders_refused, report.cancels_received), (1, 0, 1));
-    assert_eq!(proxy.connections(), 2);
+    assert_eq!(proxy.connections(), 2 * V::CONNECTIONS);
     trader.assert_sound();
 }
 
@@ -200,14 +200,14 @@ pub fn a_report_that_can_not_be_read_makes_the_order_a_question<V: Orders>() {
         V::log_on(peer)?;
         let place = peer.read_text()?;
         peer.send(&text(&V::acknowledged(&place)))?;
-        peer.send(&text(&V::report(&V::name(1), 10, ExecType::New, OrderStatus::New, ("0", "0"))))?;
+        peer.tell(&V::report(&V::name(1), 10, ExecType::New, OrderStatus::New, ("0", "0")))?;
         let all = ("0.01000", "0.01000");
         let fill = V::report(&V::name(1), 11, ExecType::Trade, OrderStatus::Filled, all);
-        peer.send(&text(&fill[..fill.len() - 9]))?;
+        peer.tell(&fill[..fill.len() - 9])?;
         let query = peer.read_text()?;
         peer.reply(&query, &V::stands(&query, &V::name(1), OrderStatus::Filled, "0.01000"))?;
         // The repeat of what the query has revealed.
-        peer.send(&text(&fill))?;
+        peer.tell(&fill)?;
         *log.lock().unwrap() = vec![place, query];
         peer.wait_for_end()
     });
@@ -252,7 +252,7 @@ pub fn reports_out_of_order_never_bring_an_order_back<V: Orders>() {
             V::report(&V::name(1), 15, Exec::Trade, Status::Filled, ("0.02000", "0.02000")),
         ];
         for text_of in told {
-            peer.send(&text(&text_of))?;
+            peer.tell(&text_of)?;
         }
         peer.wait_for_end()
     });

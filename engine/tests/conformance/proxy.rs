@@ -14,14 +14,14 @@ struct Line {
     loses_requests: AtomicBool,
     /// Bytes to us are lost.
     loses_replies: AtomicBool,
-    /// The present connection ends.
-    cuts: AtomicBool,
+    /// How often the present connections were ended.
+    cuts: AtomicUsize,
     stop: AtomicBool,
     lost_bytes: AtomicUsize,
     connections: AtomicUsize,
 }
 
-/// A proxy for one connection at a time.
+/// A proxy: what happens, happens to all connections that there are.
 pub struct Proxy {
     pub address: SocketAddr,
     line: Arc<Line>,
@@ -41,7 +41,10 @@ impl Proxy {
                 }
                 let client = client.expect("a connection");
                 shared.connections.fetch_add(1, Ordering::AcqRel);
-                shared.carry(&client, &TcpStream::connect(venue).expect("the venue listens"));
+                let (line, cuts) = (Arc::clone(&shared), shared.cuts.load(Ordering::Acquire));
+                let venue = TcpStream::connect(venue).expect("the venue listens");
+                // Ends with its connection, at the latest when the proxy goes.
+                std::thread::spawn(move || line.carry(&client, &venue, cuts));
             }
         });
         Proxy { address, line, thread: Some(thread) }
@@ -65,9 +68,11 @@ impl Proxy {
         self.line.connections.load(Ordering::Acquire)
     }
 
-    /// Ends the present connection; the next one is whole again.
+    /// Ends the present connections; the next ones are whole again.
     pub fn cut(&self) {
-        self.line.cuts.store(true, Ordering::Release);
+        self.line.cuts.fetch_add(1, Ordering::AcqRel);
+        self.line.loses_requests.store(false, Ordering::Release);
+        self.line.loses_replies.store(false, Ordering::Release);
     }
 }
 
@@ -84,32 +89,32 @@ impl Drop for Proxy {
 
 impl Line {
     /// Carries bytes both ways until one side ends or the line is cut.
-    fn carry(&self, client: &TcpStream, venue: &TcpStream) {
+    fn carry(&self, client: &TcpStream, venue: &TcpStream, cuts: usize) {
         for stream in [client, venue] {
             stream.set_nodelay(true).expect("no delay");
             stream.set_read_timeout(Some(Duration::from_millis(1))).expect("a timeout");
         }
-        loop {
-            if self.cuts.swap(false, Ordering::AcqRel) {
-                break;
-            }
-            if !self.pass(client, venue, &self.loses_requests)
-                || !self.pass(venue, client, &self.loses_replies)
-            {
-                break;
-            }
-        }
-        self.loses_requests.store(false, Ordering::Release);
-        self.loses_replies.store(false, Ordering::Release);
+        while self.pass(client, venue, (&self.loses_requests, cuts))
+            && self.pass(venue, client, (&self.loses_replies, cuts))
+        {}
         for stream in [client, venue] {
             let _gone = stream.shutdown(Shutdown::Both);
         }
     }
 
-    /// False at the end of the bytes.
-    fn pass(&self, mut from: &TcpStream, mut to: &TcpStream, loses: &AtomicBool) -> bool {
+    /// False at the end of the bytes, and once the line was cut again.
+    fn pass(
+        &self,
+        mut from: &TcpStream,
+        mut to: &TcpStream,
+        (loses, cuts): (&AtomicBool, usize),
+    ) -> bool {
         let mut bytes = [0; 4_096];
-        match from.read(&mut bytes) {
+        let read = from.read(&mut bytes);
+        if self.cuts.load(Ordering::Acquire) != cuts {
+            return false;
+        }
+        match read {
             Ok(0) => false,
             Ok(count) if loses.load(Ordering::Acquire) => {
                 self.lost_bytes.fetch_add(count, Ordering::AcqRel);

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::harness::{PATIENCE, Patience};
 use crate::trader::TraderOptions;
 
 /// A server that runs a script for each connection, one connection at a time. What it is asked over
-/// REST comes to the script that runs.
+/// REST, and on a connection of the account's stream, comes to the script that runs.
 pub struct RawServer {
     pub address: SocketAddr,
     rest: RestServer,
@@ -33,9 +33,10 @@ impl RawServer {
         let address = listener.local_addr().expect("an address");
         let (accepted, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let (counter, stopped) = (Arc::clone(&accepted), Arc::clone(&stop));
-        let (rest, asked) = RestServer::start();
+        let (rest, asks, asked) = RestServer::start();
         let asked = Arc::new(Mutex::new(asked));
-        let run = move || {
+        let (scripted, connections) = channel::<TcpStream>();
+        let accept = move || {
             for stream in listener.incoming() {
                 if stopped.load(Ordering::Acquire) {
                     return;
@@ -43,10 +44,26 @@ impl RawServer {
                 let stream = stream.expect("a connection");
                 stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
                 stream.set_nodelay(true).expect("no delay");
-                let number = counter.fetch_add(1, Ordering::AcqRel);
-                let asked = Some(Arc::clone(&asked));
-                let _ended = script(number, &mut Peer { stream, asked, answers: None });
+                if is_of_account(&stream) {
+                    let asks = asks.clone();
+                    // Ends with the connection, which the trader closes at the latest.
+                    std::thread::spawn(move || serve_account(stream, &asks));
+                    continue;
+                }
+                counter.fetch_add(1, Ordering::AcqRel);
+                if scripted.send(stream).is_err() {
+                    return;
+                }
             }
+        };
+        let run = move || {
+            let accepting = std::thread::spawn(accept);
+            for (number, stream) in connections.iter().enumerate() {
+                let asked = Some(Arc::clone(&asked));
+                let mut peer = Peer { stream, asked, answers: None, account: None };
+                let _ended = script(number, &mut peer);
+            }
+            let _panicked = accepting.join();
         };
         let thread = std::thread::spawn(run);
         RawServer { address, rest, accepted, stop, thread: Some(thread) }
@@ -79,12 +96,45 @@ pub struct Peer {
     pub stream: TcpStream,
     /// `None`: nobody asks it over REST.
     asked: Option<Arc<Mutex<Receiver<Asked>>>>,
-    /// Where the last question over REST is answered.
-    answers: Option<TcpStream>,
+    /// Where the last request is answered that did not come on this connection.
+    answers: Option<Answers>,
+    /// The connection of the account's stream, where it is another one.
+    account: Option<TcpStream>,
 }
 
-/// A question over REST: its first line, and where it is answered.
-type Asked = (String, TcpStream);
+/// Where a request is answered that did not come on the script's connection.
+enum Answers {
+    Rest(TcpStream),
+    Account(TcpStream),
+}
+
+/// A question over REST, its first line, or a text of the account's stream; and where it is
+/// answered.
+type Asked = (String, Answers);
+
+/// Whether a connection is that of an account's stream, beside one for order entry.
+fn is_of_account(stream: &TcpStream) -> bool {
+    const REQUEST: &[u8] = b"GET /v5/private";
+    let mut bytes = [0; REQUEST.len()];
+    stream.peek(&mut bytes).is_ok_and(|count| count > 0) && bytes == REQUEST
+}
+
+/// Hands over what an account's stream is asked, for as long as it lives.
+fn serve_account(stream: TcpStream, asks: &Sender<Asked>) {
+    let mut peer = Peer::new(stream);
+    if peer.shake_hands().is_err() {
+        return;
+    }
+    while let Ok(request) = peer.read_text() {
+        if is_keep_alive(request.as_bytes()) {
+            continue;
+        }
+        let Ok(stream) = peer.stream.try_clone() else { return };
+        if asks.send((request, Answers::Account(stream))).is_err() {
+            return;
+        }
+    }
+}
 
 /// What a script is asked over REST.
 struct RestServer {
@@ -94,10 +144,11 @@ struct RestServer {
 }
 
 impl RestServer {
-    fn start() -> (RestServer, Receiver<Asked>) {
+    fn start() -> (RestServer, Sender<Asked>, Receiver<Asked>) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let (asks, asked) = channel();
+        let others = asks.clone();
         let stop = Arc::<AtomicBool>::default();
         let stopped = Arc::clone(&stop);
         let run = move || {
@@ -110,7 +161,7 @@ impl RestServer {
                 std::thread::spawn(move || {
                     while let Ok(head) = read_head(&mut stream) {
                         let line = head.lines().next().unwrap_or_default().to_owned();
-                        let answers = stream.try_clone().expect("a handle");
+                        let answers = Answers::Rest(stream.try_clone().expect("a handle"));
                         if asks.send((line, answers)).is_err() {
                             return;
                         }
@@ -119,7 +170,7 @@ impl RestServer {
             }
         };
         let thread = Some(std::thread::spawn(run));
-        (RestServer { address, stop, thread }, asked)
+        (RestServer { address, stop, thread }, others, asked)
     }
 }
 
@@ -147,7 +198,7 @@ fn read_head(stream: &mut TcpStream) -> io::Result<String> {
 impl Peer {
     /// One that nobody asks over REST.
     pub fn new(stream: TcpStream) -> Peer {
-        Peer { stream, asked: None, answers: None }
+        Peer { stream, asked: None, answers: None, account: None }
     }
 
     /// The head of an HTTP request.
@@ -157,13 +208,22 @@ impl Peer {
 
     /// Answers a request that [`Peer::read_text`] gave, the way it came.
     pub fn reply(&mut self, request: &str, answer: &str) -> io::Result<()> {
-        match self.answers.as_mut().filter(|_| request.starts_with("GET ")) {
-            Some(stream) => {
+        match &mut self.answers {
+            Some(Answers::Rest(stream)) if request.starts_with("GET ") => {
                 let length = answer.len();
                 let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
                 stream.write_all((head + answer).as_bytes())
             }
-            None => self.send(&text(answer)),
+            Some(Answers::Account(stream)) => stream.write_all(&text(answer)),
+            _ => self.send(&text(answer)),
+        }
+    }
+
+    /// Tells the account something.
+    pub fn tell(&mut self, what: &str) -> io::Result<()> {
+        match &mut self.account {
+            Some(account) => account.write_all(&text(what)),
+            None => self.send(&text(what)),
         }
     }
 
@@ -184,10 +244,13 @@ impl Peer {
             }
         };
         self.stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(asked.map(|(line, stream)| {
-            self.answers = Some(stream);
-            line
-        }))
+        self.answers = None;
+        let Some((request, answers)) = asked else { return Ok(None) };
+        if let Answers::Account(stream) = &answers {
+            self.account = Some(stream.try_clone()?);
+        }
+        self.answers = Some(answers);
+        Ok(Some(request))
     }
 
     /// The answer that agrees to the handshake in `head`.
@@ -245,7 +308,7 @@ impl Peer {
             self.stream.read_exact(&mut payload)?;
             payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
             match head[0] & 0x0F {
-                1 if self.asked.is_some() && payload == b"ping" => {}
+                1 if self.asked.is_some() && is_keep_alive(&payload) => {}
                 1 => return Ok(String::from_utf8(payload).expect("text")),
                 8 => return Err(io::ErrorKind::ConnectionAborted.into()),
                 _ => {}
@@ -264,6 +327,11 @@ impl Peer {
         rustix::net::sockopt::set_socket_linger(&self.stream, Some(std::time::Duration::ZERO))
             .expect("linger is set");
     }
+}
+
+/// What OKX and Bybit are sent in a quiet connection.
+fn is_keep_alive(text: &[u8]) -> bool {
+    text == b"ping" || text == br#"{"op":"ping"}"#
 }
 
 fn is_not_yet(error: &io::Error) -> bool {

@@ -6,7 +6,7 @@ use pitlane_engine::event::{ExecType, OrderStatus};
 
 use crate::harness::wall_ms;
 use crate::raw::{Peer, text};
-use crate::subject::{BinanceSpot, Okx};
+use crate::subject::{BinanceSpot, Bybit, Okx};
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,4 +201,81 @@ fn okx_order(name: &str, status: OrderStatus, filled: &str, more: &str) -> Strin
 
 fn json_of(request: &str) -> serde_json::Value {
     serde_json::from_str(request).expect("requests are JSON")
+}
+
+impl Scripted for Bybit {
+    fn log_on(peer: &mut Peer) -> io::Result<()> {
+        peer.shake_hands()?;
+        // Order entry, then the account's stream.
+        for _ in 0..2 {
+            let request = peer.read_text()?;
+            let json = json_of(&request);
+            let id = if json["reqId"].is_string() { &json["reqId"] } else { &json["req_id"] };
+            let answer = format!(r#"{{"reqId":{id},"retCode":0,"retMsg":"OK","op":"auth"}}"#);
+            peer.reply(&request, &answer)?;
+        }
+        let request = peer.read_text()?;
+        let id = &json_of(&request)["req_id"];
+        let answer = format!(r#"{{"req_id":{id},"success":true,"ret_msg":"","op":"subscribe"}}"#);
+        peer.reply(&request, &answer)
+    }
+
+    fn asks(request: &str) -> Asks {
+        if request.contains("order.create") {
+            Asks::ToPlace
+        } else if request.contains("/v5/order/realtime?") {
+            Asks::HowItStands
+        } else {
+            Asks::SomethingElse
+        }
+    }
+
+    fn acknowledged(request: &str) -> String {
+        let id = &json_of(request)["reqId"];
+        let data = r#"{"orderId":"77","orderLinkId":""}"#;
+        format!(r#"{{"reqId":{id},"retCode":0,"retMsg":"OK","op":"order.create","data":{data}}}"#)
+    }
+
+    fn refused(_request: &str, code: i32) -> String {
+        format!(r#"{{"retCode":{code},"retMsg":"A test.","result":{{}}}}"#)
+    }
+
+    fn stands(_request: &str, name: &str, status: OrderStatus, filled: &str) -> String {
+        let order = bybit_order(name, status, filled);
+        format!(r#"{{"retCode":0,"retMsg":"OK","result":{{"list":[{order}]}}}}"#)
+    }
+
+    fn report(
+        name: &str,
+        id: u64,
+        exec: ExecType,
+        status: OrderStatus,
+        (last, filled): (&str, &str),
+    ) -> String {
+        let now_ms = wall_ms();
+        if exec != ExecType::Trade {
+            let order = bybit_order(name, status, filled);
+            return format!(r#"{{"topic":"order.spot","creationTime":{now_ms},"data":[{order}]}}"#);
+        }
+        let units = |text: &str| -> i64 { text.replace('.', "").parse().expect("a quantity") };
+        let left = units("0.01000") - units(filled);
+        let left = format!("{}0.{:05}", if left < 0 { "-" } else { "" }, left.abs());
+        let fill = format!(
+            r#"{{"symbol":"BTCUSDT","orderId":"77","orderLinkId":"{name}","side":"Buy","orderPrice":"30000","orderQty":"0.01","leavesQty":"{left}","execType":"Trade","execId":"{id}","execPrice":"30000","execQty":"{last}","execFee":"0","feeCurrency":"BTC","isMaker":false,"execTime":"{now_ms}"}}"#
+        );
+        format!(r#"{{"topic":"execution.spot","creationTime":{now_ms},"data":[{fill}]}}"#)
+    }
+}
+
+fn bybit_order(name: &str, status: OrderStatus, filled: &str) -> String {
+    let status = match status {
+        OrderStatus::PartiallyFilled => "PartiallyFilled",
+        OrderStatus::Filled => "Filled",
+        OrderStatus::Canceled => "Cancelled",
+        _ => "New",
+    };
+    let now_ms = wall_ms();
+    format!(
+        r#"{{"symbol":"BTCUSDT","orderId":"77","orderLinkId":"{name}","side":"Buy","price":"30000","qty":"0.01","orderStatus":"{status}","cancelType":"CancelByUser","rejectReason":"EC_PerCancelRequest","cumExecQty":"{filled}","cumExecValue":"0","updatedTime":"{now_ms}"}}"#
+    )
 }

@@ -2,6 +2,7 @@
 
 use pitlane_engine::venue::binance::{BinanceOrders, Credentials, SpotMarket};
 use pitlane_engine::venue::binance_futures::FuturesMarket;
+use pitlane_engine::venue::bybit::{BybitMarket, BybitOrders};
 use pitlane_engine::venue::okx::{OkxMarket, OkxOrders};
 use pitlane_engine::venue::protocol::{MarketProtocol, OrderProtocol, SharedSecret, Signer};
 use pitlane_engine::venue::registry::VenueKind;
@@ -57,6 +58,8 @@ pub trait Orders: Market + Scripted {
     const API_KEY: &'static str = "test-key";
     /// The venue's codes.
     const CODES: Codes;
+    /// Connections of an order session.
+    const CONNECTIONS: usize = 1;
     /// Its reports have names of their own, beside those of fills.
     const NAMES_REPORTS: bool = true;
 
@@ -199,6 +202,51 @@ impl Market for Okx {
         let previous = first - 1;
         format!(
             r#"{{"arg":{{"channel":"books","instId":"BTCUSDT"}},"action":"update","data":[{{"asks":[],"bids":[["100.00","{last}","0","1"]],"ts":"{time_ms}","seqId":{last},"prevSeqId":{previous}}}]}}"#
+        )
+    }
+
+    fn snapshot(_last_update: u64) -> String {
+        unreachable!("books are told in the stream")
+    }
+}
+
+/// Bybit.
+pub struct Bybit;
+
+impl Orders for Bybit {
+    type Entry = BybitOrders;
+    const CODES: Codes = Codes {
+        would_take: None,
+        too_many: 170_005,
+        wrong_signature: 10_004,
+        no_such_order: 110_001,
+        delisted: 10_029,
+    };
+    const CONNECTIONS: usize = 2;
+    const NAMES_REPORTS: bool = false;
+
+    fn key() -> SharedSecret<1> {
+        SharedSecret::drawn(Self::API_KEY, &mut SplitMix64::new(1)).expect("a key")
+    }
+
+    fn other_key() -> SharedSecret<1> {
+        SharedSecret::drawn(Self::API_KEY, &mut SplitMix64::new(2)).expect("a key")
+    }
+}
+
+impl Market for Bybit {
+    type Protocol = BybitMarket;
+    const KIND: &'static str = "bybit";
+
+    fn quote_at(update: u64, bid: &str, ask: &str) -> String {
+        format!(
+            r#"{{"topic":"orderbook.1.BTCUSDT","type":"snapshot","ts":9,"data":{{"s":"BTCUSDT","b":[["{bid}","1"]],"a":[["{ask}","2"]],"u":{update}}}}}"#
+        )
+    }
+
+    fn diff(_first: u64, last: u64, time_ms: u64) -> String {
+        format!(
+            r#"{{"topic":"orderbook.200.BTCUSDT","type":"delta","ts":{time_ms},"data":{{"s":"BTCUSDT","b":[["100.00","{last}"]],"a":[],"u":{last}}}}}"#
         )
     }
 

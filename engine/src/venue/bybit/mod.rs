@@ -1,6 +1,10 @@
-//! Bybit v5: how it words its market data. Takes no orders yet.
+//! Bybit v5: how it words its market data, and orders for spot.
 
 mod market;
 mod market_decoder;
+mod order_decoder;
+mod orders;
 
 pub use market::BybitMarket;
+pub use order_decoder::BybitReports;
+pub use orders::BybitOrders;

@@ -6,6 +6,7 @@ mod digits;
 mod error;
 mod fields;
 mod json;
+mod json_text;
 mod levels;
 mod object;
 mod plain_number;
@@ -18,10 +19,11 @@ pub(in crate::venue) use fields::{
     Letters, boolean, elements, is_null, members, milliseconds_to_ns, signed, text, unsigned,
 };
 pub(in crate::venue) use json::JsonBuffer;
+pub(in crate::venue) use json_text::JsonText;
 pub(in crate::venue) use levels::{DIFF_LEVELS_MAX, read_levels, read_wide_levels};
 pub(in crate::venue) use object::{
     Value, need_date_ns, need_elements, need_number, need_scaled, need_text, need_time_ns,
-    need_unsigned, need_word, number_of, pick,
+    need_unsigned, need_word, number_of, number_or_none, pick,
 };
 pub(in crate::venue) use plain_number::PlainNumber;
 pub(in crate::venue) use plausible::{

@@ -121,3 +121,15 @@ pub(in crate::venue) fn need_date_ns(
     let time_ns = time.and_then(|time| i64::try_from(time.as_nanosecond()).ok());
     time_ns.filter(|ns| *ns > 0).ok_or(DecodeError::field(detail))
 }
+
+/// A number in text; venues leave the text empty where there is none: 0.
+#[inline]
+pub(in crate::venue) fn number_or_none(
+    value: Value<'_, '_>,
+    scale: u8,
+) -> Result<i64, DecodeError> {
+    match value.and_then(text) {
+        None | Some("") => Ok(0),
+        Some(number) => Ok(parse_scaled(number.as_bytes(), scale)?),
+    }
+}

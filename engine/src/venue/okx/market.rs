@@ -10,11 +10,11 @@ use super::checksum::checksum;
 use super::market_decoder::{self, EVENTS_MAX};
 use crate::event::EventKind;
 use crate::venue::book::BookRule;
-use crate::venue::codec::DecodeError;
+use crate::venue::codec::{DecodeError, JsonBuffer, elements, need_text, need_word, pick, text};
 use crate::venue::governor::{Counted, Limit};
 use crate::venue::protocol::{
-    BookChecksum, KeepAlive, MarketFrames, MarketProtocol, MarketSink, SnapshotFrom, TimeRequest,
-    VenueLimits,
+    BookChecksum, InstrumentWord, InstrumentsRequest, KeepAlive, MarketFrames, MarketProtocol,
+    MarketSink, SnapshotFrom, TimeRequest, VenueLimits, instrument_data,
 };
 use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
 
@@ -23,9 +23,13 @@ pub struct OkxMarket {
     frames: MarketFrames,
 }
 
+/// The list of all instruments has less than 1 MB.
+const INSTRUMENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// "Rate Limits": three connections a second from an address; the time may be asked ten times in
-/// two seconds.
+/// two seconds. Of an instrument, 60 orders are taken in two seconds: here those of all are counted
+/// together.
 const COUNTED: &[Limit] = &[
+    Limit { counts: Counted::Orders, amount: 60, window_ns: 2_000_000_000 },
     Limit { counts: Counted::Weight, amount: 10, window_ns: 2_000_000_000 },
     Limit { counts: Counted::Connects, amount: 3, window_ns: 1_000_000_000 },
 ];
@@ -55,6 +59,14 @@ impl MarketProtocol for OkxMarket {
     };
     const TIME: Option<TimeRequest> =
         Some(TimeRequest { path: "/api/v5/public/time", weight: 1, read: read_time });
+
+    /// All of spot in one answer, whatever is asked for.
+    const INSTRUMENTS: Option<InstrumentsRequest> = Some(InstrumentsRequest {
+        path: |_| "/api/v5/public/instruments?instType=SPOT".to_owned(),
+        weight: 1,
+        symbols_max: usize::MAX,
+        read: read_instruments,
+    });
 
     fn new(symbols: SymbolMap, frame_bytes_max: usize) -> OkxMarket {
         OkxMarket { frames: MarketFrames::new(symbols, frame_bytes_max) }
@@ -99,9 +111,58 @@ fn read_time(body: &[u8]) -> Option<i64> {
     ms.checked_mul(1_000_000).filter(|ns| is_fine && *ns > 0)
 }
 
+/// Reads `{"code":"0","data":[{"instId":..,"state":..,"tickSz":..,"lotSz":..},..]}`.
+fn read_instruments(
+    body: &[u8],
+    symbols: &SymbolMap,
+    take: &mut dyn FnMut(InstrumentWord<'_>),
+) -> Result<(), DecodeError> {
+    let mut json = JsonBuffer::new(body.len(), INSTRUMENTS_BYTES_MAX);
+    json.parse(body, |nodes| {
+        let [code, data] = pick(nodes, ["code", "data"])?;
+        if code.and_then(text) != Some("0") {
+            return Err(DecodeError::nonsense("instruments refused"));
+        }
+        for entry in data.and_then(elements).ok_or(DecodeError::field("data is no array"))? {
+            let [native, state, tick, step] = pick(entry, ["instId", "state", "tickSz", "lotSz"])?;
+            let native = need_text(native, "instId missing or no text")?;
+            let Some(symbol) = symbols.lookup(native.as_bytes()) else { continue };
+            let status = need_text(state, "state missing or no text")?;
+            let states = [("live", true), ("suspend", false), ("preopen", false), ("test", false)];
+            let data = || {
+                let is_trading = need_word(state, "state missing", states, "state not known")?;
+                let tick = need_text(tick, "tickSz missing or no text")?;
+                let step = need_text(step, "lotSz missing or no text")?;
+                instrument_data(symbol.scales, (tick, step), is_trading)
+            };
+            take(InstrumentWord { instrument: symbol.instrument, status, data: data() });
+        }
+        Ok(())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::venue::LetterReason;
+
+    #[test]
+    fn instruments_are_told_with_their_increments_and_whether_they_trade() {
+        let list = r#"{"code":"0","msg":"","data":[{"instId":"BTC-USDT","state":"live","tickSz":"0.1","lotSz":"0.00000001"},{"instId":"ETH-USDT","state":"suspend","tickSz":"0.01","lotSz":"0.0001"},{"instId":"SOL-USDT","state":"moon","tickSz":"1","lotSz":"1"}]}"#;
+        let symbols = SymbolMap::of_test(&["BTC-USDT", "SOL-USDT"]);
+        let mut told = Vec::new();
+        let mut take = |word: InstrumentWord<'_>| {
+            let data = word.data.map(|data| (data.tick, data.step, data.trading));
+            told.push((word.status.to_owned(), data.map_err(|error| error.reason)));
+        };
+        read_instruments(list.as_bytes(), &symbols, &mut take).unwrap();
+        // A step below the scale of five places is one unit.
+        assert_eq!(told[0], ("live".to_owned(), Ok((10, 1, 1))));
+        assert_eq!(told[1], ("moon".to_owned(), Err(LetterReason::Unknown)));
+        assert_eq!(told.len(), 2);
+        let refused = br#"{"code":"50011","msg":"","data":[]}"#;
+        assert!(read_instruments(refused, &symbols, &mut |_| {}).is_err());
+    }
 
     #[test]
     fn requests_are_worded_as_the_venue_wants_them() {

@@ -9,11 +9,11 @@ use simd_json::Node;
 use super::market_decoder::CLOSES_SOON;
 use crate::event::{
     AssetAmount, AssetName, ExecType, ExpiryReason, Liquidity, OrderStatus, Side, VenueRef,
-    asset_code, parse_scaled,
+    asset_code,
 };
 use crate::venue::codec::{
     DecodeError, JsonBuffer, Value, elements, need_number, need_scaled, need_text, need_time_ns,
-    need_word, number_after, number_of, parse_cut, pick, text, text_after,
+    need_word, number_after, number_of, number_or_none, parse_cut, pick, text, text_after,
 };
 use crate::venue::orders::{VenueAnswer, VenueFill, VenueReport};
 use crate::venue::protocol::{
@@ -473,14 +473,6 @@ fn liquidity_of(kind: Value<'_, '_>) -> Option<Liquidity> {
         "M" => Some(Liquidity::Maker),
         "T" => Some(Liquidity::Taker),
         _ => None,
-    }
-}
-
-/// A number in text; the venue leaves the text empty where there is none: 0.
-fn number_or_none(value: Value<'_, '_>, scale: u8) -> Result<i64, DecodeError> {
-    match value.and_then(text) {
-        None | Some("") => Ok(0),
-        Some(number) => Ok(parse_scaled(number.as_bytes(), scale)?),
     }
 }
 

@@ -11,13 +11,14 @@
 //! keeps the price.
 
 use super::order_decoder::{FILLS_MAX, OkxReports};
-use crate::event::{PositionSide, RejectReason, Side, VenueRef, push_scaled};
+use crate::event::{PositionSide, RejectReason, Side, VenueRef};
 use crate::order::{
     Amends, Capabilities, DeadManTimer, OrderCommand, OrderType, OrderTypes, TimeInForce,
 };
+use crate::venue::codec::JsonText;
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{
-    Failure, FillsFrom, KeepAlive, OrderProtocol, OrderRequest, Outcome, SharedSecret,
+    Failure, FillsFrom, KeepAlive, OrderProtocol, OrderRequest, Outcome, SharedSecret, Way,
 };
 
 /// A new order that reaches the matching engine later than this is dropped by the venue
@@ -68,7 +69,6 @@ impl OrderProtocol for OkxOrders {
     const KEEP_ALIVE: KeepAlive = KeepAlive::Text("ping");
     const LOGON: &'static [&'static str] =
         &["instruments", "logon", "subscribe to orders", "subscribe to balances"];
-    const LOGON_OVER_REST: Option<usize> = Some(0);
     const ASKS_OVER_REST: bool = true;
     /// Names are letters and digits.
     const NAME_MARK: u8 = b'x';
@@ -79,6 +79,10 @@ impl OrderProtocol for OkxOrders {
 
     fn decoder(&mut self) -> &mut OkxReports {
         &mut self.decoder
+    }
+
+    fn logon_way(step: usize) -> Way {
+        if step == 0 { Way::Rest } else { Way::Session }
     }
 
     fn in_flight_max_ns(&self) -> u64 {
@@ -132,13 +136,10 @@ impl OrderProtocol for OkxOrders {
             return Err(unsupported);
         }
         let code = self.decoder.code(request.native).ok_or(RejectReason::UnknownInstrument)?;
-        let mut text = Request::start(out, request, "order", Some(EXPIRES_MS));
-        text.instrument(code);
-        text.text(r#","tdMode":"cash","clOrdId":""#);
-        text.bytes(request.name);
+        let mut text = start(out, request, ("order", code), Some(EXPIRES_MS));
         text.text(match side {
-            Side::Buy => r#"","side":"buy","ordType":""#,
-            Side::Sell => r#"","side":"sell","ordType":""#,
+            Side::Buy => r#","tdMode":"cash","side":"buy","ordType":""#,
+            Side::Sell => r#","tdMode":"cash","side":"sell","ordType":""#,
         });
         text.text(match (order_type, life) {
             (OrderType::Market, _) => r#"market","tgtCcy":"base_ccy""#,
@@ -151,7 +152,7 @@ impl OrderProtocol for OkxOrders {
             text.number("px", command.price, request.scales.price);
         }
         text.number("sz", command.qty, request.scales.qty);
-        text.end();
+        text.text("}]}");
         Ok(())
     }
 
@@ -167,16 +168,16 @@ impl OrderProtocol for OkxOrders {
             return Err(RejectReason::Unsupported);
         }
         let code = self.decoder.code(request.native).ok_or(RejectReason::UnknownInstrument)?;
-        let mut text = Request::of_order(out, request, "amend-order", code, Some(EXPIRES_MS));
+        let mut text = start(out, request, ("amend-order", code), Some(EXPIRES_MS));
         text.number("newSz", command.qty, request.scales.qty);
-        text.end();
+        text.text("}]}");
         Ok(())
     }
 
     #[inline]
     fn cancel(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
         let code = self.decoder.code(request.native).unwrap_or(0);
-        Request::of_order(out, request, "cancel-order", code, None).end();
+        start(out, request, ("cancel-order", code), None).text("}]}");
     }
 
     const DEAD_MAN_OVER_REST: bool = true;
@@ -285,70 +286,29 @@ fn write_subscription(id: u64, arg: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(format!(r#"{{"id":"{id}","op":"subscribe","args":[{arg}]}}"#).as_bytes());
 }
 
-/// One request's text, written without formatting machinery.
-struct Request<'a>(&'a mut Vec<u8>);
-
-impl<'a> Request<'a> {
-    fn start(
-        out: &'a mut Vec<u8>,
-        request: &OrderRequest<'_>,
-        op: &str,
-        expires_ms: Option<i64>,
-    ) -> Request<'a> {
-        out.clear();
-        let mut text = Request(out);
-        text.text(r#"{"id":""#);
-        text.bytes(itoa::Buffer::new().format(request.id).as_bytes());
-        text.text(r#"","op":""#);
-        text.text(op);
-        if let Some(expires_ms) = expires_ms {
-            text.text(r#"","expTime":""#);
-            let at_ms = request.time_ms.saturating_add(expires_ms);
-            text.bytes(itoa::Buffer::new().format(at_ms).as_bytes());
-        }
-        text.text(r#"","args":[{"#);
-        text
+/// A request about orders, as far as all have it.
+fn start<'a>(
+    out: &'a mut Vec<u8>,
+    request: &OrderRequest<'_>,
+    (op, code): (&str, u64),
+    expires_ms: Option<i64>,
+) -> JsonText<'a> {
+    out.clear();
+    let mut text = JsonText(out);
+    text.text(r#"{"id":""#);
+    text.integer(request.id);
+    text.text(r#"","op":""#);
+    text.text(op);
+    if let Some(expires_ms) = expires_ms {
+        text.text(r#"","expTime":""#);
+        text.integer(request.time_ms.saturating_add(expires_ms));
     }
-
-    fn of_order(
-        out: &'a mut Vec<u8>,
-        request: &OrderRequest<'_>,
-        op: &str,
-        code: u64,
-        expires_ms: Option<i64>,
-    ) -> Request<'a> {
-        let mut text = Request::start(out, request, op, expires_ms);
-        text.instrument(code);
-        text.text(r#","clOrdId":""#);
-        text.bytes(request.name);
-        text.text("\"");
-        text
-    }
-
-    fn instrument(&mut self, code: u64) {
-        self.text(r#""instIdCode":"#);
-        self.bytes(itoa::Buffer::new().format(code).as_bytes());
-    }
-
-    fn number(&mut self, name: &str, value: i64, scale: u8) {
-        self.text(",\"");
-        self.text(name);
-        self.text("\":\"");
-        push_scaled(self.0, value, scale);
-        self.text("\"");
-    }
-
-    fn text(&mut self, text: &str) {
-        self.bytes(text.as_bytes());
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn end(&mut self) {
-        self.text("}]}");
-    }
+    text.text(r#"","args":[{"instIdCode":"#);
+    text.integer(code);
+    text.text(r#","clOrdId":""#);
+    text.bytes(request.name);
+    text.text("\"");
+    text
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ use super::listing::KnownRequests;
 use super::names::OrderNames;
 use super::next_session::OrderRollover;
 use super::plausible::FeeBounds;
+use super::reading::{stream_session, take_frames};
 use super::reconcile::Reconciler;
 use super::replacing::Replacements;
 use super::requests_in_flight::{Asked, RequestsInFlight};
@@ -48,7 +49,7 @@ use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use crate::safety::Quarantine;
 use crate::telemetry::{HistogramSet, Probe};
 use crate::venue::governor::{PauseScope, RequestClass};
-use crate::venue::protocol::{OrderDecoder, OrderProtocol};
+use crate::venue::protocol::OrderProtocol;
 use crate::venue::transport::{CloseReason, Progress, RestOptions, Session, SessionOptions};
 use crate::venue::{
     EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds, VenueClock, VenueSwitch,
@@ -56,8 +57,6 @@ use crate::venue::{
 
 /// Bytes of an offending frame that are kept.
 const OFFENDING_BYTES_MAX: usize = 4_096;
-/// Room in the link that one frame needs: what one word tells, or the balances of a few assets.
-pub(super) const EVENTS_PER_FRAME_MAX: usize = 8;
 /// Pause of a parked core while the link is full, ns.
 const HELD_BACK_NS: u64 = 1_000_000;
 /// No request is longer, bytes.
@@ -135,6 +134,8 @@ pub struct OrderAgent<O: EventOutlet, P: OrderProtocol> {
     pub(super) session: Session,
     /// The connection that follows the present one.
     pub(super) rollover: OrderRollover,
+    /// The connection of the account's stream, where it is another one.
+    pub(super) stream: Option<Session>,
     /// Where the venue is asked over REST.
     pub(super) rest: Option<RestLine>,
     pub(super) protocol: P,
@@ -180,8 +181,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     pub fn new(protocol: P, options: OrderOptions, wiring: OrderWiring<O>) -> OrderAgent<O, P> {
         let gate = Gate::new(options.session.governor.clone());
         let rollover = OrderRollover::new::<P>(&options.session, wiring.clock.clone());
-        let mut session = Session::new(options.session, P::KEEP_ALIVE, wiring.clock.clone());
-        let presence = presence_at_start(&wiring.switch, &wiring.stats, &mut session);
+        let (session, presence) = session_at_start::<O, P>(&options.session, &wiring);
         let mut table = OrderTable::new(options.open_max);
         let names = OrderNames::new(options.run, options.recovery.runs.clone(), P::NAME_MARK);
         let wall_ns = wiring.clock.wall_at_ns(0);
@@ -190,6 +190,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             name: format!("{}:orders", options.venue),
             session,
             rollover,
+            stream: stream_session::<P>(&options.session, &wiring.clock),
             rest: RestLine::of(options.rest, gate.governor()),
             commands: wiring.commands,
             ready: wiring.ready,
@@ -274,6 +275,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 let (venue, endpoint) = (&self.orders.venue, self.session.endpoint());
                 log::info!("[{venue}] orders connected to {endpoint}");
                 self.orders.logon_replies = 0;
+                self.stream.iter_mut().for_each(Session::resume);
                 self.rollover.opened::<P>(self.orders.now_ns);
                 self.stage = Stage::Timing;
                 1
@@ -297,7 +299,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             return true;
         };
         let weight = self.protocol.weight(RequestClass::Logon);
-        if !self.orders.gate.may_send(RequestClass::Logon, weight, self.orders.now_ns) {
+        if !self.may_log_on(step)
+            || !self.orders.gate.may_send(RequestClass::Logon, weight, self.orders.now_ns)
+        {
             return false;
         }
         let asked = Asked::Logon(operation);
@@ -305,12 +309,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         self.stage = Stage::LoggingOn(step + 1);
         let time_ms = self.time_ms();
         self.protocol.logon(step, id, time_ms, &mut self.text);
-        // Refused only on a connection that is about to end, which clears every request.
-        let _refused = match P::LOGON_OVER_REST == Some(step) {
-            true => self.ask_over_rest(id),
-            false => self.session.send(&self.text).is_ok(),
-        };
-        self.session.flush();
+        self.send_logon(step, id);
         true
     }
 
@@ -348,35 +347,18 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         self.orders.failure = None;
         self.rollover.give_up(u64::MAX);
         self.orders.disconnected();
-        if let Some(rest) = &mut self.rest {
-            rest.forget();
-        }
+        self.rest.iter_mut().for_each(RestLine::forget);
+        self.stream.iter_mut().for_each(Session::suspend);
     }
 
     /// Takes the frames of at most one read.
     #[inline]
     fn take_frames(&mut self) -> usize {
         let Self { session, protocol, orders, rollover, .. } = self;
-        let mut work = 0;
-        self.is_held_back = false;
-        while work < BATCH && orders.failure.is_none() {
-            if !orders.flush_backlog() || orders.room() < EVENTS_PER_FRAME_MAX {
-                self.is_held_back = true;
-                orders.stats.backpressure();
-                break;
-            }
-            if let Some((next, raw)) = protocol.decoder().next_of_frame() {
-                orders.on_decoded(next, P::outcome, raw);
-                work += 1;
-                continue;
-            }
-            let Some(frame) = session.next_frame() else { break };
-            work += 1;
-            orders.read_ns = frame.read_ns;
-            orders.on_decoded(protocol.decoder().decode(frame.bytes), P::outcome, frame.bytes);
-            if let Some(words) = protocol.decoder().limits().filter(|words| !words.is_empty()) {
-                orders.learn(words);
-            }
+        let taken = take_frames(session, protocol, orders);
+        self.is_held_back = taken.is_held_back;
+        if taken.is_held_back {
+            orders.stats.backpressure();
         }
         if let Some((operation, reason, code)) = orders.failure.take() {
             session.fail(CloseReason::Refused { operation, reason, code });
@@ -384,7 +366,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         if std::mem::take(&mut orders.account_stream.is_ending) {
             rollover.noticed(orders.now_ns);
         }
-        work + usize::from(session.has_heard())
+        taken.messages + usize::from(session.has_heard())
     }
 
     /// Goes on with the logon, and is ready once what was open has been asked for.
@@ -412,13 +394,17 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
 }
 
 /// A venue that is off is not connected to.
-fn presence_at_start(switch: &VenueSwitch, stats: &IntakeStats, session: &mut Session) -> Presence {
-    let presence = if switch.is_on() { Presence::On } else { Presence::Off };
+fn session_at_start<O, P: OrderProtocol>(
+    options: &SessionOptions,
+    wiring: &OrderWiring<O>,
+) -> (Session, Presence) {
+    let mut session = Session::new(options.clone(), P::KEEP_ALIVE, wiring.clock.clone());
+    let presence = if wiring.switch.is_on() { Presence::On } else { Presence::Off };
     if presence == Presence::Off {
         session.suspend();
     }
-    stats.set_state(session.state());
-    presence
+    wiring.stats.set_state(session.state());
+    (session, presence)
 }
 
 impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, P> {
@@ -429,9 +415,8 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
     fn on_start(&mut self, registry: &Registry) {
         self.session.register(registry);
         self.rollover.register(registry);
-        if let Some(rest) = &mut self.rest {
-            rest.register(registry);
-        }
+        self.rest.iter_mut().for_each(|rest| rest.register(registry));
+        self.stream.iter_mut().for_each(|stream| stream.register(registry));
     }
 
     fn duty_cycle(&mut self) -> usize {
@@ -455,7 +440,7 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
             work += self.step_rest();
         }
         if self.session.is_open() {
-            work += self.take_frames();
+            work += self.take_frames() + self.step_stream();
             if !self.unwritten.is_empty() {
                 self.write();
             }
@@ -524,7 +509,8 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
         let dead_man_ns = if is_up { self.orders.dead_man.next_timer_ns() } else { u64::MAX };
         let own_ns = own_ns.min(self.replacements.next_timer_ns()).min(dead_man_ns);
         let own_ns = own_ns.min(stream_ns).min(self.rollover.next_timer_ns(self.now_ns()));
-        let own_ns = own_ns.min(rest_ns);
+        let beside_ns = self.stream.as_ref().map_or(u64::MAX, Session::next_timer_ns);
+        let own_ns = own_ns.min(rest_ns).min(beside_ns);
         self.session.next_timer_ns().min(own_ns)
     }
 

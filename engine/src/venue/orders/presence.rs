@@ -9,6 +9,7 @@ use crate::runtime::Phase;
 use crate::venue::EventOutlet;
 use crate::venue::governor::PauseScope;
 use crate::venue::protocol::OrderProtocol;
+use crate::venue::transport::Session;
 
 impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// The last resort (FR-016): nothing is read any more, since what it says could be stored
@@ -128,6 +129,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         self.left = self.resting();
         self.session.end_for_good();
         self.rollover.end_for_good();
+        self.stream.iter_mut().for_each(Session::end_for_good);
         self.orders.stats.set_state(self.session.state());
         self.ready.store(false, Ordering::Release);
         self.orders.outlet = None;

@@ -1,10 +1,10 @@
 //! Questions to the venue: which orders it is asked for, and when.
 
-use super::agent::{EVENTS_PER_FRAME_MAX, OrderAgent};
+use super::agent::OrderAgent;
 use super::listing::Known;
 use super::order::KnownOrder;
 use super::requests_in_flight::{Answered, Asked};
-use super::stage::{LOOK_NS, QUERIES_MAX};
+use super::stage::{EVENTS_PER_FRAME_MAX, LOOK_NS, QUERIES_MAX};
 use crate::event::RejectReason;
 use crate::order::OrderKey;
 use crate::runtime::Phase;
@@ -123,7 +123,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     }
 
     /// Ends the connection whose logon failed, or where an answer is overdue that has to come.
-    fn end_what_failed(&mut self) {
+    pub(super) fn end_what_failed(&mut self) {
         if self.rollover.is_joining()
             && let Some((_, reason, _)) = self.orders.failure.take()
         {

@@ -199,6 +199,8 @@ impl KnownOrder {
     /// Whether a report that is no fill and no end tells anything new.
     fn is_news(&self, report: &VenueReport) -> bool {
         match report.exec_type {
+            // A venue may tell an amendment by nothing but the quantity.
+            ExecType::New if self.amendments.awaits_qty(report.qty) => true,
             ExecType::New => {
                 !self.told_new && report.status == OrderStatus::New
                     || self.state == OrderState::Presumed

@@ -11,14 +11,15 @@
 //! request whose reply was lost with the old connection is asked for as one that was never
 //! answered. Where the old one ends too soon, the session connects anew as after any lost one.
 
-use super::agent::{EVENTS_PER_FRAME_MAX, OrderAgent};
+use super::agent::OrderAgent;
 use super::next_session::Step;
+use super::reading::take_frames;
 use super::requests_in_flight::Asked;
-use super::stage::{BATCH, Presence, Stage};
+use super::stage::{Presence, Stage};
 use crate::runtime::Phase;
 use crate::venue::EventOutlet;
 use crate::venue::governor::RequestClass;
-use crate::venue::protocol::{OrderDecoder, OrderProtocol};
+use crate::venue::protocol::{OrderProtocol, Way};
 use crate::venue::transport::Progress;
 
 /// After an attempt that was given up, ns.
@@ -107,9 +108,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let time_ms = self.time_ms();
         self.protocol.logon(step, id, time_ms, &mut self.text);
         // Refused only on a connection that is about to end.
-        let _refused = match P::LOGON_OVER_REST == Some(step) {
-            true => self.ask_over_rest(id),
-            false => self.rollover.session.send(&self.text).is_ok(),
+        let _refused = match P::logon_way(step) {
+            Way::Rest => self.ask_over_rest(id),
+            Way::Session | Way::Stream => self.rollover.session.send(&self.text).is_ok(),
         };
         self.rollover.session.flush();
         self.rollover.step = Step::Joining(step + 1);
@@ -141,37 +142,19 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
 
     /// Takes the frames of at most one read of the other connection.
     fn take_other_frames(&mut self) -> usize {
-        let mut work = 0;
-        while work < BATCH {
-            let Self { rollover, protocol, orders, .. } = self;
-            if !orders.flush_backlog() || orders.room() < EVENTS_PER_FRAME_MAX {
-                break;
-            }
-            if let Some((next, raw)) = protocol.decoder().next_of_frame() {
-                orders.on_decoded(next, P::outcome, raw);
-                work += 1;
-                continue;
-            }
-            let Some(frame) = rollover.session.next_frame() else { break };
-            work += 1;
-            orders.read_ns = frame.read_ns;
-            orders.on_decoded(protocol.decoder().decode(frame.bytes), P::outcome, frame.bytes);
-            if let Some(words) = protocol.decoder().limits().filter(|words| !words.is_empty()) {
-                orders.learn(words);
-            }
-            orders.account_stream.is_ending = false;
-            if let Some((operation, reason, code)) = orders.failure.take() {
-                if rollover.is_joining() {
-                    log::warn!("[{}] {operation}: {reason} (code: {code})", orders.venue);
-                    self.give_next_up(reason);
-                } else {
-                    // The old one ends, as it was to.
-                    let due_ns = rollover.due_ns;
-                    rollover.give_up(due_ns);
-                }
-                break;
+        let Self { rollover, protocol, orders, .. } = self;
+        let taken = take_frames(&mut rollover.session, protocol, orders);
+        orders.account_stream.is_ending = false;
+        if let Some((operation, reason, code)) = orders.failure.take() {
+            if rollover.is_joining() {
+                log::warn!("[{}] {operation}: {reason} (code: {code})", orders.venue);
+                self.give_next_up(reason);
+            } else {
+                // The old one ends, as it was to.
+                let due_ns = rollover.due_ns;
+                rollover.give_up(due_ns);
             }
         }
-        work
+        taken.messages
     }
 }

@@ -26,7 +26,7 @@ pub(in crate::venue) use market_frames::{
 };
 pub use orders::{
     AssetBalance, Failure, FillsFrom, OrderDecoder, OrderMessage, OrderProtocol, OrderRequest,
-    Outcome, Reply, ReplyBody, UnreadFrame,
+    Outcome, Reply, ReplyBody, UnreadFrame, Way,
 };
 pub(in crate::venue) use several::{KeptReport, ReadReport, Several, UnreadReport};
 pub use shared_secret::SharedSecret;

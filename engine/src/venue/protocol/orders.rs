@@ -201,6 +201,19 @@ pub trait OrderDecoder: Sized + Send + 'static {
     }
 }
 
+/// Where a request of an order session goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Over the connection that orders are sent on.
+    Session,
+    /// Over that of the account's stream ([`OrderProtocol::STREAM_PATH`]).
+    Stream,
+    /// Over REST: what is written is read by
+    /// [`RestClient::ask`](crate::venue::transport::RestClient::ask), and answered by
+    /// [`OrderDecoder::decode_rest`].
+    Rest,
+}
+
 /// How a venue's order connection is spoken to.
 pub trait OrderProtocol: Sized + Send + 'static {
     /// What its requests are signed with.
@@ -218,10 +231,9 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// `None` where a venue has no such request.
     const SUBSCRIBE_STEP: Option<usize> = None;
 
-    /// The step of the logon that goes over REST: what it writes is read by
-    /// [`RestClient::ask`](crate::venue::transport::RestClient::ask), and answered by
-    /// [`OrderDecoder::decode_rest`].
-    const LOGON_OVER_REST: Option<usize> = None;
+    /// Path of the account's stream at the host of order entry, where it has a connection of its
+    /// own: both are up, or neither is.
+    const STREAM_PATH: Option<&'static str> = None;
 
     /// Whether queries and lists of fills go over REST, too. Orders never do.
     const ASKS_OVER_REST: bool = false;
@@ -262,6 +274,11 @@ pub trait OrderProtocol: Sized + Send + 'static {
 
     /// Writes the request of a step of the logon, an index into [`OrderProtocol::LOGON`].
     fn logon(&mut self, step: usize, id: u64, time_ms: i64, out: &mut Vec<u8>);
+
+    /// Where a step of the logon goes.
+    fn logon_way(_step: usize) -> Way {
+        Way::Session
+    }
 
     /// Writes a new order.
     ///

@@ -142,6 +142,12 @@ impl Endpoint {
         &self.path
     }
 
+    /// Another path at the same host.
+    #[must_use]
+    pub fn at_path(&self, path: &str) -> Endpoint {
+        Endpoint { path: path.to_owned(), ..self.clone() }
+    }
+
     /// `host:port`.
     #[must_use]
     pub fn authority(&self) -> &str {

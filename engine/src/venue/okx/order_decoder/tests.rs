@@ -1,10 +1,14 @@
 //! Frames of the venue's pages, and what is wrong with others.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::event::InstrumentId;
 
 /// The page's example of the channel, cut to what is read.
 const FILL: &str = r#"{"accFillSz":"0.001","amendResult":"","avgPx":"31527.1","cancelSource":"","clOrdId":"p1x3x41","execType":"M","fee":"-0.02522168","feeCcy":"USDT","fillFee":"-0.02522168812","fillFeeCcy":"USDT","fillPx":"31527.1","fillSz":"0.001","instId":"BTC-USDT","ordId":"452197707845865472","ordType":"limit","px":"31527.1","side":"sell","state":"filled","sz":"0.001","tradeId":"242589207","uTime":"1654084353264"}"#;
+
+const LOGIN: &str = r#"{"event":"login","code":"0","msg":"","connId":"a4d3ae55"}"#;
 
 fn decoder() -> OkxReports {
     OkxReports::new(SymbolMap::of_test(&["BTC-USDT"]), 1 << 20)
@@ -139,9 +143,8 @@ fn replies_are_found_by_their_numbers_and_the_logons_has_none() {
     assert_eq!(outcome(&refused.replace(r#""code":"0""#, r#""code":"1""#)), (1_512, Err(51_008)));
     let format = r#"{"id":"1512","op":"order","data":[],"code":"60013","msg":"Invalid args"}"#;
     assert_eq!(outcome(format), (1_512, Err(60_013)));
-    let login = r#"{"event":"login","code":"0","msg":"","connId":"a4d3ae55"}"#;
     let failed = r#"{"event":"error","code":"60009","msg":"Login failed.","connId":"a4d3ae55"}"#;
-    assert_eq!((outcome(login), outcome(failed)), ((0, Ok(())), (0, Err(60_009))));
+    assert_eq!((outcome(LOGIN), outcome(failed)), ((0, Ok(())), (0, Err(60_009))));
     decoder.logon = Some(7);
     let Ok(OrderMessage::Reply(reply)) = decoder.decode(failed.as_bytes()) else { panic!() };
     assert_eq!((reply.id, reply.outcome.unwrap_err().code), (7, 60_009));
@@ -204,4 +207,26 @@ fn balances_are_cut_to_the_decimals_that_are_kept() {
     let free: Vec<_> = entries.iter().map(|entry| entry.free).collect();
     assert_eq!(free, [AssetAmount(473_437_119_069)]);
     assert_eq!(unreadable.map(|error| error.reason), Some(LetterReason::Nonsense));
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_and_changed_frames_never_panic(
+        original in prop::sample::select(vec![orders(&[FILL]), LOGIN.to_owned()]),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        noise in prop::collection::vec(any::<u8>(), 0..100),
+    ) {
+        let mut frame = original.as_bytes().to_vec();
+        for (at, byte) in changes {
+            let at = at.index(frame.len());
+            frame[at] = byte;
+        }
+        let mut decoder = decoder();
+        for bytes in [&frame, &noise] {
+            let _outcome = decoder.decode(bytes);
+            while decoder.next_of_frame().is_some() {}
+            let _outcome = decoder.decode_rest(7, 200, bytes);
+        }
+        prop_assert!(decoder.decode(original.as_bytes()).is_ok());
+    }
 }

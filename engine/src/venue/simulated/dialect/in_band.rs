@@ -192,15 +192,15 @@ impl<W: InBandWords> Dialect for InBand<W> {
         limits: &mut Limits,
         now: Moment,
     ) -> Result<Opening, Reply> {
-        let is_api = self.orders.as_ref().is_some_and(|desk| desk.path() == request.path);
-        if request.path != W::PATH && !is_api {
+        let api = self.orders.as_ref().and_then(|desk| desk.serves(&request.path));
+        if request.path != W::PATH && api.is_none() {
             return Err(Reply::not_found());
         }
         if let Some(refusal) = refused(limits.connect(now), now) {
             return Err(refusal);
         }
-        if is_api {
-            return Ok(Opening { door: Door::Api, ..Opening::market() });
+        if let Some(part) = api {
+            return Ok(Opening { door: Door::Api, part, ..Opening::market() });
         }
         Ok(Opening {
             messages_per_s: Some(W::MESSAGES_PER_S),

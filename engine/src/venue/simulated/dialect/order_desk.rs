@@ -19,8 +19,8 @@ const AVERAGE_MORE: u32 = 8;
 
 /// How a venue words its order entry.
 pub(super) trait OrderWords: Send + 'static {
-    /// Path of its sessions.
-    fn path(&self) -> &'static str;
+    /// Paths of its sessions.
+    fn paths(&self) -> &'static [&'static str];
 
     /// Answers what is no request about an order, such as a logon; false: it is one.
     fn answers(&mut self, text: &str, talk: &mut Talk<'_>) -> bool;
@@ -129,8 +129,9 @@ impl OrderDesk {
         OrderDesk { words, behind_until_ns: 0 }
     }
 
-    pub(super) fn path(&self) -> &'static str {
-        self.words.path()
+    /// The path, if it is one of its sessions'.
+    pub(super) fn serves(&self, path: &str) -> Option<&'static str> {
+        self.words.paths().iter().copied().find(|known| *known == path)
     }
 
     /// Handles a message of a session.

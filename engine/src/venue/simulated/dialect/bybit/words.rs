@@ -3,10 +3,13 @@
 use serde_json::Value;
 
 use super::Recorded;
+use super::orders::BybitOrders;
 use crate::venue::simulated::dialect::in_band::{InBandWords, ToldBook, kind, levels, price, qty};
+use crate::venue::simulated::dialect::order_desk::OrderWords;
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
 use crate::venue::simulated::exchange::{Feed, Kline, SimulatedSymbol, Top, TradeTick};
 use crate::venue::simulated::moment::Moment;
+use crate::venue::simulated::options::SimulatedVenueOptions;
 
 /// The dialect.
 pub static DIALECT: DialectKind = kind::<Bybit>();
@@ -18,8 +21,13 @@ impl InBandWords for Bybit {
     const NAME: &'static str = "bybit";
     const PATH: &'static str = "/v5/public/spot";
     const RECORDED: &'static dyn RecordedDialect = &Recorded;
+    const API_PATH: Option<&'static str> = Some("/v5/trade");
     const DEPTH: usize = 200;
     const MESSAGES_PER_S: u32 = 10;
+
+    fn orders(options: &SimulatedVenueOptions) -> Option<Box<dyn OrderWords>> {
+        Some(Box::new(BybitOrders::new(options)))
+    }
 
     fn stream(feed: Feed, symbol: &str) -> Option<String> {
         let channel = match feed {

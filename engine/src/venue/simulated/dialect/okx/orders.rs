@@ -184,8 +184,8 @@ impl OkxOrders {
 }
 
 impl OrderWords for OkxOrders {
-    fn path(&self) -> &'static str {
-        "/ws/v5/private"
+    fn paths(&self) -> &'static [&'static str] {
+        &["/ws/v5/private"]
     }
 
     fn answers(&mut self, text: &str, talk: &mut Talk<'_>) -> bool {

@@ -1,0 +1,517 @@
+//! What Bybit's connections say: replies of order entry (`/v5/trade`), and the topics `order`,
+//! `execution` and `wallet` of the account's stream (`/v5/private`).
+//!
+//! Source: "Websocket Trade Guideline", "Order", "Execution", "Wallet", and of REST "Get Open &
+//! Closed Orders" and "Get Trade History" in the venue's reference of July 2026.
+
+use simd_json::Node;
+
+use crate::event::{
+    AssetAmount, AssetName, ExecType, ExpiryReason, Liquidity, OrderStatus, Side, VenueRef,
+    asset_code, parse_wide,
+};
+use crate::venue::codec::{
+    DecodeError, JsonBuffer, Value, boolean, elements, need_scaled, need_text, need_time_ns,
+    need_word, number_after, number_of, number_or_none, parse_cut, pick, signed, text, text_after,
+};
+use crate::venue::orders::{VenueAnswer, VenueFill, VenueReport};
+use crate::venue::protocol::{
+    AssetBalance, Failure, KeptReport, OrderDecoder, OrderMessage, ReadReport, Reply, ReplyBody,
+    Several, UnreadFrame, UnreadReport, object,
+};
+use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
+
+/// Bytes of a frame for which memory is there from the start.
+const FRAME_BYTES_USUAL: usize = 16 * 1024;
+const REST_BYTES_MAX: usize = 1024 * 1024;
+const BALANCES_MAX: usize = 1_024;
+/// Fills of one answer; "Get Trade History" lists no more.
+pub(super) const FILLS_MAX: usize = 100;
+
+/// What is read of both connections.
+pub struct BybitReports {
+    json: JsonBuffer,
+    rest: JsonBuffer,
+    symbols: SymbolMap,
+    reports: Several,
+    balances: Vec<AssetBalance>,
+    fills: Vec<VenueFill>,
+    /// The request whose reply has no number, if one waits: a logon.
+    pub(super) logon: Option<u64>,
+}
+
+impl OrderDecoder for BybitReports {
+    fn new(symbols: SymbolMap, frame_bytes_max: usize) -> BybitReports {
+        BybitReports {
+            json: JsonBuffer::warmed(FRAME_BYTES_USUAL, frame_bytes_max),
+            rest: JsonBuffer::new(FRAME_BYTES_USUAL, REST_BYTES_MAX),
+            symbols,
+            reports: Several::default(),
+            balances: Vec::with_capacity(BALANCES_MAX),
+            fills: Vec::with_capacity(FILLS_MAX),
+            logon: None,
+        }
+    }
+
+    #[inline]
+    fn decode<'a>(&'a mut self, frame: &'a [u8]) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
+        let BybitReports { json, symbols, reports, balances, logon, .. } = self;
+        reports.clear();
+        let read = json
+            .parse(frame, |nodes| read_frame(object(nodes)?, symbols, (reports, balances), logon));
+        if let Some(message) = read.map_err(|error| unread(error, frame))? {
+            return Ok(message);
+        }
+        reports.keep(frame);
+        // Without one: words on orders that their executions tell.
+        reports.take().unwrap_or(Ok(OrderMessage::Other("order")))
+    }
+
+    fn next_of_frame(&mut self) -> Option<(Result<OrderMessage<'_>, UnreadFrame<'_>>, &[u8])> {
+        self.reports.take_with_frame()
+    }
+
+    #[cold]
+    fn decode_rest<'a>(
+        &'a mut self,
+        id: u64,
+        status: u16,
+        body: &'a [u8],
+    ) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
+        let BybitReports { rest, symbols, fills, .. } = self;
+        fills.clear();
+        let read = rest.parse(body, |nodes| {
+            let [code, message, result] = pick(object(nodes)?, ["retCode", "retMsg", "result"])?;
+            let code = need_code(code)?;
+            if code != 0 || status != 200 {
+                let message = message.and_then(text).unwrap_or_default();
+                return Ok(Err(failure(status, code, message)));
+            }
+            let result = result.ok_or(DecodeError::field("field result missing"))?;
+            let [list] = pick(result, ["list"])?;
+            let list = list.and_then(elements).ok_or(DecodeError::field("list is no array"))?;
+            read_list(list, symbols, fills).map(Ok)
+        });
+        let outcome = match read {
+            // The answer to a question for an order that is not there has an empty list.
+            Ok(Ok(body)) if body.venue_order_id.is_none() => Err(failure(status, NONE_LISTED, "")),
+            Ok(Ok(body)) => Ok(ReplyBody { fills: &self.fills, ..body }),
+            Ok(Err(failure)) => Err(failure),
+            // A proxy, or a server in trouble, which says so by its status alone.
+            Err(_) if status != 200 => Err(failure(status, 0, "")),
+            Err(error) => return Err(UnreadFrame { reply: Some(id), ..unread(error, b"") }),
+        };
+        Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None }))
+    }
+}
+
+/// A list without the order that was asked for: as the venue says it of a cancel.
+pub(super) const NONE_LISTED: i32 = 110_001;
+/// The same of a cancel and of an amendment on spot.
+pub(super) const NOT_OPEN: i32 = 170_213;
+
+fn failure(status: u16, code: i32, message: &str) -> Failure<'_> {
+    Failure { status, code, message, retry_after_ms: None, server_time_ms: None }
+}
+
+/// What can be told of a frame that can't be read. Cold, and without a parser: it may be no JSON.
+#[cold]
+fn unread(error: DecodeError, frame: &[u8]) -> UnreadFrame<'_> {
+    let venue_order_id = text_after(frame, br#""orderId":""#).map_or(VenueRef::NONE, name_of);
+    UnreadFrame {
+        error,
+        name: text_after(frame, br#""orderLinkId":""#),
+        reply: number_after(frame, br#""reqId":""#),
+        venue_order_id,
+        word: None,
+    }
+}
+
+/// A venue's name: digits on spot, a UUID elsewhere.
+fn name_of(text: &[u8]) -> VenueRef {
+    let number = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    let named = number.map(VenueRef::number).or_else(|| VenueRef::uuid(text));
+    named.or_else(|| VenueRef::text(text)).unwrap_or(VenueRef::NONE)
+}
+
+fn need_code(code: Value<'_, '_>) -> Result<i32, DecodeError> {
+    let code = code.and_then(signed).and_then(|code| i32::try_from(code).ok());
+    code.ok_or(DecodeError::field("field retCode missing or no integer"))
+}
+
+/// `None`: reports were read.
+fn read_frame<'a>(
+    nodes: &[Node<'a>],
+    symbols: &SymbolMap,
+    (reports, balances): (&mut Several, &'a mut Vec<AssetBalance>),
+    logon: &mut Option<u64>,
+) -> Result<Option<OrderMessage<'a>>, DecodeError> {
+    let [topic, op, data, time] = pick(nodes, ["topic", "op", "data", "creationTime"])?;
+    let Some(topic) = topic else {
+        return read_reply(nodes, op, data, logon).map(Some);
+    };
+    let topic = text(topic).ok_or(DecodeError::field("field topic is no text"))?;
+    let data = data.and_then(elements).ok_or(DecodeError::field("data is no array"))?;
+    match topic.split('.').next() {
+        Some("order") => {
+            data.filter(|order| tells_itself(order))
+                .for_each(|order| reports.push(read_entry(order, symbols, read_order)));
+            Ok(None)
+        }
+        Some("execution") => {
+            data.for_each(|fill| reports.push(read_entry(fill, symbols, read_execution)));
+            Ok(None)
+        }
+        Some("wallet") => {
+            balances.clear();
+            let venue_time_ns = need_time_ns(time, "field creationTime missing or no time")?;
+            let mut unreadable = None;
+            for account in data {
+                unreadable = unreadable.or(read_wallet(account, balances)?);
+            }
+            Ok(Some(OrderMessage::Balances { venue_time_ns, entries: balances, unreadable }))
+        }
+        _ => Err(DecodeError::unknown("topic not known")),
+    }
+}
+
+/// `{"reqId":"7","retCode":0,"op":"order.create","data":{..}}` of order entry, and
+/// `{"req_id":"7","success":true,"op":"subscribe"}` of the account's stream. A logon's may have no
+/// number.
+fn read_reply<'a>(
+    nodes: &[Node<'a>],
+    op: Value<'_, 'a>,
+    data: Value<'_, 'a>,
+    logon: &mut Option<u64>,
+) -> Result<OrderMessage<'a>, DecodeError> {
+    let [code, message, id] = pick(nodes, ["retCode", "retMsg", "reqId"])?;
+    let [success, other_message, other_id] = pick(nodes, ["success", "ret_msg", "req_id"])?;
+    let op = need_text(op, "frame with neither topic nor op")?;
+    if matches!(op, "pong" | "ping") {
+        return Ok(OrderMessage::Other("pong"));
+    }
+    let message = message.or(other_message).and_then(text).unwrap_or_default();
+    let code = match success {
+        Some(_) if boolean(success) == Some(true) => 0,
+        // The venue tells no code there.
+        Some(_) => NO_CODE,
+        None => need_code(code)?,
+    };
+    // Behind the number stands when it was sent.
+    let id = id.and_then(text).and_then(|id| id.split('.').next()?.parse().ok());
+    let id = id.or(number_of(other_id));
+    let id = id.or_else(|| logon.take_if(|_| op == "auth"));
+    let outcome = match code {
+        0 => {
+            let [order, name] =
+                data.map_or(Ok([None; 2]), |data| pick(data, ["orderId", "orderLinkId"]))?;
+            let venue_order_id =
+                order.and_then(text).map_or(VenueRef::NONE, |order| name_of(order.as_bytes()));
+            let name = name.and_then(text).unwrap_or_default().as_bytes();
+            Ok(ReplyBody { name, venue_order_id, ..ReplyBody::default() })
+        }
+        code => Err(failure(0, code, message)),
+    };
+    match (id, outcome) {
+        (Some(id), outcome) => Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None })),
+        (None, Err(failure)) => Ok(OrderMessage::Unasked(failure)),
+        (None, Ok(_)) => Ok(OrderMessage::Other("reply without a number")),
+    }
+}
+
+/// What stands for a refusal without a code.
+pub(super) const NO_CODE: i32 = -1;
+
+/// Whether an element of `order` tells what no execution does. Stops are none of ours.
+fn tells_itself(nodes: &[Node<'_>]) -> bool {
+    let told = ["PartiallyFilled", "Filled", "Untriggered", "Triggered"];
+    let status = pick(nodes, ["orderStatus"]).ok().and_then(|[status]| status.and_then(text));
+    !status.is_some_and(|status| told.contains(&status))
+}
+
+type ReadEntry = for<'a> fn(&[Node<'a>], Symbol, VenueRef) -> Result<ReadReport, UnreadReport<'a>>;
+
+fn read_entry(nodes: &[Node<'_>], symbols: &SymbolMap, read: ReadEntry) -> KeptReport {
+    let [name, order, native] =
+        pick(nodes, ["orderLinkId", "orderId", "symbol"]).unwrap_or_default();
+    let name = name.and_then(text).unwrap_or_default();
+    let order = order.and_then(text).map_or(VenueRef::NONE, |order| name_of(order.as_bytes()));
+    let symbol = native.and_then(text).and_then(|native| symbols.lookup(native.as_bytes()));
+    let read =
+        symbol.map_or(Err((DecodeError::symbol(), None)), |symbol| read(nodes, symbol, order));
+    KeptReport::new(name, order, read)
+}
+
+/// One element of the topic `order` that is no fill.
+fn read_order<'a>(
+    nodes: &[Node<'a>],
+    symbol: Symbol,
+    order: VenueRef,
+) -> Result<ReadReport, UnreadReport<'a>> {
+    let [status, time] = pick(nodes, ["orderStatus", "updatedTime"]).map_err(known)?;
+    let read = || {
+        let answer = read_state(nodes, symbol, order)?;
+        let report = VenueReport {
+            exec_type: match answer.status {
+                OrderStatus::Canceled => ExecType::Canceled,
+                OrderStatus::Expired => ExecType::Expired,
+                OrderStatus::Rejected => ExecType::Rejected,
+                _ => ExecType::New,
+            },
+            price: answer.price.unwrap_or(0),
+            qty: answer.qty.unwrap_or(0),
+            ..of_answer(&answer)?
+        };
+        Ok(ReadReport {
+            report,
+            venue_time_ns: need_time_ns(time, "field updatedTime missing or no time")?,
+            unreadable: None,
+        })
+    };
+    read().map_err(|error: DecodeError| match error.reason {
+        LetterReason::Unknown => (error, status.and_then(text)),
+        _ => known(error),
+    })
+}
+
+/// A report of an order that stands so.
+fn of_answer(answer: &VenueAnswer) -> Result<VenueReport, DecodeError> {
+    Ok(VenueReport {
+        exec_type: ExecType::New,
+        status: answer.status,
+        venue_order_id: answer.venue_order_id,
+        // The venue names fills, and no other reports.
+        execution_id: VenueRef::NONE,
+        instrument: answer.instrument,
+        side: answer.side.ok_or(DecodeError::field("field side missing"))?,
+        price: 0,
+        trigger_price: None,
+        qty: 0,
+        last_price: 0,
+        last_qty: 0,
+        filled_qty: answer.filled_qty,
+        prevented_qty: None,
+        quote_total: answer.quote_total,
+        fee: None,
+        liquidity: None,
+        expiry: answer.expiry,
+    })
+}
+
+/// One element of the topic `execution`.
+fn read_execution<'a>(
+    nodes: &[Node<'a>],
+    symbol: Symbol,
+    order: VenueRef,
+) -> Result<ReadReport, UnreadReport<'a>> {
+    let [kind, side, time] = pick(nodes, ["execType", "side", "execTime"]).map_err(known)?;
+    let kinds = [("Trade", ())];
+    need_word(kind, "field execType missing or no text", kinds, "execution type not known")
+        .map_err(|error| (error, kind.and_then(text)))?;
+    let read = || {
+        let [price, qty, left] = pick(nodes, ["orderPrice", "orderQty", "leavesQty"])?;
+        let fill = read_fill(nodes, symbol)?;
+        let scales = symbol.scales;
+        let qty = need_scaled(qty, scales.qty, "field orderQty missing or no text")?;
+        let left = need_scaled(left, scales.qty, "field leavesQty missing or no text")?;
+        if left < 0 || fill.qty <= 0 || qty.saturating_sub(left) < fill.qty {
+            return Err(DecodeError::nonsense("fill above the order's quantity"));
+        }
+        let whole = if left == 0 { OrderStatus::Filled } else { OrderStatus::PartiallyFilled };
+        let report = VenueReport {
+            exec_type: ExecType::Trade,
+            status: whole,
+            venue_order_id: order,
+            execution_id: fill.trade,
+            instrument: symbol.instrument,
+            side: read_side(side)?,
+            price: number_or_none(price, scales.price)?,
+            trigger_price: None,
+            qty,
+            last_price: fill.price,
+            last_qty: fill.qty,
+            filled_qty: qty - left,
+            prevented_qty: None,
+            quote_total: None,
+            fee: fill.fee,
+            liquidity: fill.liquidity,
+            expiry: ExpiryReason::None,
+        };
+        let no_fee = DecodeError::field("fee of a fill can't be read");
+        Ok(ReadReport {
+            report,
+            venue_time_ns: need_time_ns(time, "field execTime missing or no time")?,
+            unreadable: fill.fee.is_none().then_some(no_fee),
+        })
+    };
+    read().map_err(known)
+}
+
+fn known<'a>(error: DecodeError) -> UnreadReport<'a> {
+    (error, None)
+}
+
+/// An order's state, or the fills of one order: the entries' own members say which.
+fn read_list<'t, 'a: 't>(
+    list: impl Iterator<Item = &'t [Node<'a>]>,
+    symbols: &SymbolMap,
+    fills: &mut Vec<VenueFill>,
+) -> Result<ReplyBody<'a>, DecodeError> {
+    let mut body = ReplyBody::default();
+    for entry in list {
+        let [order, name, native, fill] =
+            pick(entry, ["orderId", "orderLinkId", "symbol", "execId"])?;
+        let order = name_of(need_text(order, "field orderId missing or no text")?.as_bytes());
+        if !body.venue_order_id.is_none() && body.venue_order_id != order {
+            return Err(DecodeError::nonsense("several orders in an answer about one"));
+        }
+        let native = need_text(native, "field symbol missing or no text")?;
+        let symbol = symbols.lookup(native.as_bytes()).ok_or(DecodeError::symbol())?;
+        body.venue_order_id = order;
+        body.name = name.and_then(text).unwrap_or_default().as_bytes();
+        match fill {
+            Some(_) => fills.push(read_fill(entry, symbol)?),
+            None => body.state = Some(read_state(entry, symbol, order)?),
+        }
+    }
+    // The newest is told first.
+    fills.reverse();
+    Ok(body)
+}
+
+fn read_fill(nodes: &[Node<'_>], symbol: Symbol) -> Result<VenueFill, DecodeError> {
+    let [trade, price, qty, fee, asset, is_maker] =
+        pick(nodes, ["execId", "execPrice", "execQty", "execFee", "feeCurrency", "isMaker"])?;
+    Ok(VenueFill {
+        trade: name_of(need_text(trade, "field execId missing or no text")?.as_bytes()),
+        price: need_scaled(price, symbol.scales.price, "field execPrice missing or no text")?,
+        qty: need_scaled(qty, symbol.scales.qty, "field execQty missing or no text")?,
+        fee: fee_of(fee, asset),
+        liquidity: boolean(is_maker)
+            .map(|is_maker| if is_maker { Liquidity::Maker } else { Liquidity::Taker }),
+    })
+}
+
+fn read_state(
+    nodes: &[Node<'_>],
+    symbol: Symbol,
+    venue_order_id: VenueRef,
+) -> Result<VenueAnswer, DecodeError> {
+    let [status, side, price, qty, filled, sum] =
+        pick(nodes, ["orderStatus", "side", "price", "qty", "cumExecQty", "cumExecValue"])?;
+    let [cancel, reject] = pick(nodes, ["cancelType", "rejectReason"])?;
+    let scales = symbol.scales;
+    let statuses = [
+        ("New", OrderStatus::New),
+        ("PartiallyFilled", OrderStatus::PartiallyFilled),
+        ("Filled", OrderStatus::Filled),
+        ("Cancelled", OrderStatus::Canceled),
+        ("PartiallyFilledCanceled", OrderStatus::Canceled),
+        ("Rejected", OrderStatus::Rejected),
+    ];
+    let status = need_word(
+        status,
+        "field orderStatus missing or no text",
+        statuses,
+        "order status not known",
+    )?;
+    let (status, expiry) = match status {
+        OrderStatus::Canceled => end_of(cancel, reject),
+        status => (status, ExpiryReason::None),
+    };
+    let qty = need_scaled(qty, scales.qty, "field qty missing or no text")?;
+    let filled_qty = number_or_none(filled, scales.qty)?;
+    if qty < 0 || filled_qty < 0 || filled_qty > qty {
+        return Err(DecodeError::nonsense("filled above the order's quantity"));
+    }
+    Ok(VenueAnswer {
+        status,
+        venue_order_id,
+        instrument: symbol.instrument,
+        side: Some(read_side(side)?),
+        price: Some(number_or_none(price, scales.price)?),
+        trigger_price: None,
+        qty: Some(qty),
+        filled_qty,
+        prevented_qty: None,
+        quote_total: quote_total(sum, scales),
+        expiry,
+    })
+}
+
+/// Why an order was cancelled: by its client, or by a rule of its own.
+fn end_of(cancel: Value<'_, '_>, reject: Value<'_, '_>) -> (OrderStatus, ExpiryReason) {
+    let word = |value: Value<'_, '_>| value.and_then(text).unwrap_or_default().to_owned();
+    match (word(cancel).as_str(), word(reject).as_str()) {
+        (_, "EC_PostOnlyWillTakeLiquidity") => (OrderStatus::Expired, ExpiryReason::Rejected),
+        (_, "EC_NoImmediateQtyToFill") => (OrderStatus::Expired, ExpiryReason::UnfilledIoc),
+        (_, "EC_CancelForNoFullFill") => (OrderStatus::Expired, ExpiryReason::UnfilledFok),
+        (_, "EC_NoEnoughQtyToFill") => (OrderStatus::Expired, ExpiryReason::InsufficientLiquidity),
+        ("CancelBySmp", _) | (_, "EC_BySelfMatch") => {
+            (OrderStatus::Expired, ExpiryReason::SelfTrade)
+        }
+        ("CancelByUser" | "CancelByDCP", _) | (_, "EC_PerCancelRequest") => {
+            (OrderStatus::Canceled, ExpiryReason::None)
+        }
+        ("CancelByAdmin", _) => (OrderStatus::Canceled, ExpiryReason::ExchangeCanceled),
+        _ => (OrderStatus::Canceled, ExpiryReason::Unlisted),
+    }
+}
+
+fn read_side(side: Value<'_, '_>) -> Result<Side, DecodeError> {
+    let sides = [("Buy", Side::Buy), ("Sell", Side::Sell)];
+    need_word(side, "field side missing or no text", sides, "order side not known")
+}
+
+/// A fee: the venue tells what it takes as a positive number, with more decimals than are kept.
+fn fee_of(fee: Value<'_, '_>, asset: Value<'_, '_>) -> Option<(i64, u128)> {
+    let fee = parse_cut(fee.and_then(text)?.as_bytes(), AssetAmount::SCALE).ok()?;
+    match i64::try_from(fee).ok()? {
+        0 => Some((0, 0)),
+        fee => Some((fee, asset_code(asset.and_then(text)?)?)),
+    }
+}
+
+/// The sum of all fills; the venue tells 0 where there is none.
+fn quote_total(sum: Value<'_, '_>, scales: Scales) -> Option<i128> {
+    let sum = parse_wide(sum.and_then(text)?.as_bytes(), scales.price + scales.qty).ok()?;
+    Some(sum).filter(|sum| *sum > 0)
+}
+
+/// The balances of an account; of those that can't be read, what is wrong with the first.
+fn read_wallet(
+    nodes: &[Node<'_>],
+    balances: &mut Vec<AssetBalance>,
+) -> Result<Option<DecodeError>, DecodeError> {
+    let [coins] = pick(nodes, ["coin"])?;
+    let mut unreadable = None;
+    for entry in coins.and_then(elements).ok_or(DecodeError::field("coin is no array"))? {
+        if balances.len() == BALANCES_MAX {
+            return Err(DecodeError::new(LetterReason::Oversize, "too many balances"));
+        }
+        match read_balance(entry) {
+            Ok(balance) => balances.push(balance),
+            Err(error) => unreadable = unreadable.or(Some(error)),
+        }
+    }
+    Ok(unreadable)
+}
+
+/// What is free is not told apart: it is what is there, less what orders hold.
+fn read_balance(nodes: &[Node<'_>]) -> Result<AssetBalance, DecodeError> {
+    let [asset, all, locked] = pick(nodes, ["coin", "walletBalance", "locked"])?;
+    let asset = AssetName::from(need_text(asset, "field coin missing or no text")?)
+        .map_err(|_| DecodeError::nonsense("name of an asset above 16 bytes"))?;
+    let amount = |value: Value<'_, '_>| match value.and_then(text) {
+        None | Some("") => Ok(0),
+        Some(number) => parse_cut(number.as_bytes(), AssetAmount::SCALE),
+    };
+    let (all, locked) = (amount(all)?, amount(locked)?);
+    if locked < 0 || all < locked {
+        return Err(DecodeError::nonsense("negative balance"));
+    }
+    Ok(AssetBalance { asset, free: AssetAmount(all - locked), locked: AssetAmount(locked) })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! The connection of the account's stream, where it is another one than that of order entry: both
+//! are up, or neither is.
+
+use super::agent::OrderAgent;
+use super::reading::take_frames;
+use crate::venue::EventOutlet;
+use crate::venue::protocol::{OrderProtocol, Way};
+use crate::venue::transport::{CloseReason, Progress, Session};
+
+impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
+    /// Goes on with it. Where it ends, the session ends.
+    pub(super) fn step_stream(&mut self) -> usize {
+        let Some(stream) = &mut self.stream else { return 0 };
+        let moved = match stream.step(self.orders.now_ns) {
+            Progress::Idle => 0,
+            Progress::Moved | Progress::Opened => 1,
+            Progress::Closed(reason) => {
+                log::warn!("[{}] the account's stream: {reason}", self.orders.venue);
+                let (operation, reason) = ("read", "the account's stream ended");
+                self.session.fail(CloseReason::Refused { operation, reason, code: 0 });
+                return 1;
+            }
+        };
+        if !stream.is_open() {
+            return moved;
+        }
+        let taken = take_frames(stream, &mut self.protocol, &mut self.orders);
+        self.is_held_back |= taken.is_held_back;
+        self.end_what_failed();
+        moved + taken.messages
+    }
+
+    /// Whether a step of the logon can be sent.
+    pub(super) fn may_log_on(&self, step: usize) -> bool {
+        P::logon_way(step) != Way::Stream || self.stream.as_ref().is_some_and(Session::is_open)
+    }
+
+    /// Sends the step of a logon that was written, by its way. Refused only on a connection that is
+    /// about to end, which clears every request.
+    #[cold]
+    pub(super) fn send_logon(&mut self, step: usize, id: u64) {
+        let _sent = match (P::logon_way(step), &mut self.stream) {
+            (Way::Rest, _) => self.ask_over_rest(id),
+            (Way::Stream, Some(stream)) => {
+                let is_taken = stream.send(&self.text).is_ok();
+                stream.flush();
+                is_taken
+            }
+            _ => self.session.send(&self.text).is_ok(),
+        };
+        self.session.flush();
+    }
+}

@@ -1,0 +1,395 @@
+//! How the venue words its order entry, the account's stream, and what REST answers of orders.
+//!
+//! Strict: orders come to `/v5/trade` and are told of on `/v5/private`, both after a logon; a
+//! request has a time and a number of its own, a question a signature. A maker that would take is
+//! accepted first.
+
+use ring::hmac;
+use serde_json::{Value, json};
+
+use crate::venue::simulated::dialect::in_band::{price, qty};
+use crate::venue::simulated::dialect::order_desk::{
+    OrderWords, Refused, Wish, amount, average, number,
+};
+use crate::venue::simulated::dialect::{Saying, Talk};
+use crate::venue::simulated::exchange::{
+    BalanceNow, Exchange, ExecKind, ExpiryReason, Filter, LedgerTrade, NewOrder, Order, OrderFill,
+    OrderName, OrderReport, OrderType, Refusal, SelfTrade, Side, SimulatedSymbol, Status,
+    TimeInForce,
+};
+use crate::venue::simulated::moment::Moment;
+use crate::venue::simulated::options::SimulatedVenueOptions;
+use crate::venue::simulated::server::{Reply, Request};
+
+const TRADE: &str = "/v5/trade";
+const STREAM: &str = "/v5/private";
+/// A client's clock may be ahead by this much, ms.
+const AHEAD_MAX_MS: i64 = 1_000;
+/// A client's own name has at most this many letters, digits, dashes and underscores.
+const NAME_LEN_MAX: usize = 36;
+/// Fills of one answer.
+const FILLS_MAX: usize = 100;
+
+/// The words, and the account's key.
+pub(super) struct BybitOrders {
+    api_key: String,
+    key: hmac::Key,
+}
+
+impl BybitOrders {
+    pub(super) fn new(options: &SimulatedVenueOptions) -> BybitOrders {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &options.verifying_key);
+        BybitOrders { api_key: options.api_key.clone(), key }
+    }
+
+    fn is_signed(&self, text: &str, sign: &str) -> bool {
+        let sign = data_encoding::HEXLOWER.decode(sign.as_bytes()).unwrap_or_default();
+        hmac::verify(&self.key, text.as_bytes(), &sign).is_ok()
+    }
+
+    /// What is wrong with a logon, if anything is.
+    fn check_auth(&self, args: &Value, now: Moment) -> Result<(), (i32, &'static str)> {
+        let expires_ms = args[1].as_i64().ok_or((10_001, "param error"))?;
+        if args[0].as_str() != Some(&self.api_key) {
+            return Err((10_003, "API key is invalid"));
+        }
+        if expires_ms < now.epoch_ms {
+            return Err((10_002, "The request time exceeds the time window range."));
+        }
+        let sign = args[2].as_str().unwrap_or_default();
+        match self.is_signed(&format!("GET/realtime{expires_ms}"), sign) {
+            true => Ok(()),
+            false => Err((10_004, "Error sign")),
+        }
+    }
+
+    fn log_on(&self, request: &Value, talk: &mut Talk<'_>) {
+        let checked = self.check_auth(&request["args"], talk.now);
+        let (code, message) = checked.err().unwrap_or((0, "OK"));
+        let text = match talk.session.part == STREAM {
+            true => json!({"success": code == 0, "ret_msg": message, "op": "auth",
+                "req_id": request["req_id"], "conn_id": "0"}),
+            false => json!({"retCode": code, "retMsg": message, "op": "auth",
+                "reqId": request["reqId"], "connId": "0"}),
+        };
+        talk.says.push(Saying::Now(text.to_string()));
+        if code == 0 {
+            talk.session.authorized_ms = Some(talk.now.epoch_ms);
+            talk.session.has_logged_on = true;
+        } else {
+            talk.says.push(Saying::Close { at_ns: talk.now.ns });
+        }
+    }
+
+    fn subscribe(&self, request: &Value, talk: &mut Talk<'_>) {
+        let is_right = talk.session.authorized_ms.is_some() && talk.session.part == STREAM;
+        if is_right {
+            talk.session.user_subscription = Some(0);
+        }
+        let message = if is_right { "" } else { "error:request not authorized" };
+        let text = json!({"success": is_right, "ret_msg": message, "op": "subscribe",
+            "req_id": request["req_id"], "conn_id": "0"});
+        talk.says.push(Saying::Now(text.to_string()));
+    }
+
+    /// Whether a question is signed by the account, or what is wrong with it.
+    fn check_signature(&self, request: &Request, now: Moment) -> Result<(), (i32, &'static str)> {
+        let header = |name: &str| request.header(name).unwrap_or_default();
+        let (time, window) = (header("x-bapi-timestamp"), header("x-bapi-recv-window"));
+        if header("x-bapi-api-key") != self.api_key {
+            return Err((10_003, "API key is invalid."));
+        }
+        let text = format!("{time}{}{window}{}", self.api_key, request.query);
+        if !self.is_signed(&text, header("x-bapi-sign")) {
+            return Err((10_004, "Error sign"));
+        }
+        match is_in_window(time, window, now) {
+            true => Ok(()),
+            false => Err((10_002, "The request time exceeds the time window range.")),
+        }
+    }
+
+    fn fills_of(&self, request: &Request, exchange: &Exchange) -> String {
+        let id = request.parameter("orderId").and_then(|id| id.parse::<u64>().ok());
+        let ledger = exchange.ledger().lock();
+        let its = ledger.trades.iter().rev().filter(|trade| Some(trade.order_id) == id);
+        let fill = |trade: &LedgerTrade| listed(trade, &exchange.markets()[trade.market].symbol);
+        its.take(FILLS_MAX).map(fill).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// Whether a time stamp is neither too old nor from the future.
+fn is_in_window(time: &str, window: &str, now: Moment) -> bool {
+    let (Ok(time_ms), Ok(window_ms)) = (time.parse::<i64>(), window.parse::<i64>()) else {
+        return false;
+    };
+    now.epoch_ms - window_ms <= time_ms && time_ms < now.epoch_ms + AHEAD_MAX_MS
+}
+
+impl OrderWords for BybitOrders {
+    fn paths(&self) -> &'static [&'static str] {
+        &[TRADE, STREAM]
+    }
+
+    fn answers(&mut self, text: &str, talk: &mut Talk<'_>) -> bool {
+        let request: Value = serde_json::from_str(text).unwrap_or_default();
+        match request["op"].as_str() {
+            Some("ping") => {
+                let text = r#"{"retCode":0,"retMsg":"OK","op":"pong","data":["0"],"connId":"0"}"#;
+                talk.says.push(Saying::Now(text.to_owned()));
+            }
+            Some("auth") => self.log_on(&request, talk),
+            Some("subscribe") => self.subscribe(&request, talk),
+            _ => return talk.session.part != TRADE,
+        }
+        true
+    }
+
+    fn read(&self, text: &str, exchange: &Exchange, now: Moment) -> Result<Wish, Refused> {
+        let request: Value = serde_json::from_str(text).map_err(|_| Refused::Malformed)?;
+        let (arg, header) = (&request["args"][0], &request["header"]);
+        let stamp = |name: &str| header[name].as_str().unwrap_or_default();
+        if !is_in_window(stamp("X-BAPI-TIMESTAMP"), stamp("X-BAPI-RECV-WINDOW"), now) {
+            return Err(Refused::Expired);
+        }
+        if arg["category"] != "spot" {
+            return Err(Refused::Malformed);
+        }
+        let market = exchange.market(arg["symbol"].as_str().unwrap_or_default());
+        let market = market.ok_or(Refused::NoSuchMarket)?;
+        let name = arg["orderLinkId"].as_str().ok_or(Refused::Malformed)?.to_owned();
+        let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if !(1..=NAME_LEN_MAX).contains(&name.len()) || !name.bytes().all(is_of_name) {
+            return Err(Refused::Malformed);
+        }
+        let symbol = &exchange.markets()[market].symbol;
+        match request["op"].as_str() {
+            Some("order.create") => {
+                new_order(arg, (market, name), symbol).map(Box::new).map(Wish::Place)
+            }
+            Some("order.cancel") => Ok(Wish::Cancel(market, OrderName::Client(name))),
+            Some("order.amend") => {
+                let size = number(arg["qty"].as_str(), symbol.qty_scale, Filter::LotSize)?;
+                Ok(Wish::Amend(market, OrderName::Client(name), size))
+            }
+            _ => Err(Refused::Malformed),
+        }
+    }
+
+    fn granted(&self, text: &str, order: &Order, now: Moment) -> String {
+        let data = json!({"orderId": order.id.to_string(), "orderLinkId": order.client_order_id});
+        reply(text, (0, "OK"), &data, now)
+    }
+
+    fn refused(&self, text: &str, why: Refused, now: Moment) -> String {
+        reply(text, refusal(why), &json!({}), now)
+    }
+
+    fn report(
+        &self,
+        report: &OrderReport,
+        symbol: &SimulatedSymbol,
+        now: Moment,
+    ) -> Option<String> {
+        let ms = now.epoch_ms;
+        let order = &report.order;
+        let (topic, entry) = match &report.kind {
+            ExecKind::Trade(fill) => ("execution.spot", execution(order, fill, symbol, ms)),
+            // Nothing of it is told before it ends.
+            ExecKind::Prevented { .. } if order.is_open() => return None,
+            _ => ("order.spot", order_text(order, symbol)),
+        };
+        Some(format!(r#"{{"id":"0","topic":"{topic}","creationTime":{ms},"data":[{entry}]}}"#))
+    }
+
+    fn balances(&self, balances: &[BalanceNow], now: Moment) -> String {
+        let coin = |balance: &BalanceNow| {
+            json!({
+                "coin": &*balance.asset, "walletBalance": amount(balance.free + balance.locked),
+                "locked": amount(balance.locked), "equity": amount(balance.free + balance.locked),
+            })
+        };
+        let coins: Vec<Value> = balances.iter().map(coin).collect();
+        let account = json!({"accountType": "UNIFIED", "coin": coins});
+        json!({"id": "0", "topic": "wallet", "creationTime": now.epoch_ms, "data": [account]})
+            .to_string()
+    }
+
+    fn rest(
+        &self,
+        request: &Request,
+        exchange: &Exchange,
+        is_behind: bool,
+        now: Moment,
+    ) -> Option<Reply> {
+        let parameter = |name: &str| request.parameter(name).unwrap_or_default().into_owned();
+        let list = match request.path.as_str() {
+            "/v5/order/realtime" => {
+                let market = exchange.market(&parameter("symbol"));
+                let name = OrderName::Client(parameter("orderLinkId"));
+                let order = market.and_then(|market| exchange.orders().find(market, &name));
+                let order = order.filter(|_| !is_behind);
+                let text =
+                    |order: &Order| order_text(order, &exchange.markets()[order.market].symbol);
+                order.map_or_else(String::new, text)
+            }
+            "/v5/execution/list" => self.fills_of(request, exchange),
+            _ => return None,
+        };
+        let ms = now.epoch_ms;
+        let body = match self.check_signature(request, now) {
+            Ok(()) => format!(
+                r#"{{"retCode":0,"retMsg":"OK","result":{{"category":"spot","list":[{list}]}},"time":{ms}}}"#
+            ),
+            Err((code, message)) => {
+                format!(r#"{{"retCode":{code},"retMsg":"{message}","result":{{}},"time":{ms}}}"#)
+            }
+        };
+        Some(Reply::json(body.into_bytes()))
+    }
+}
+
+fn new_order(
+    arg: &Value,
+    (market, name): (usize, String),
+    symbol: &SimulatedSymbol,
+) -> Result<NewOrder, Refused> {
+    let kind = (arg["orderType"].as_str(), arg["timeInForce"].as_str());
+    let (order_type, time_in_force) = match kind {
+        (Some("Limit"), Some("GTC")) => (OrderType::Limit, TimeInForce::Gtc),
+        (Some("Limit"), Some("PostOnly")) => (OrderType::LimitMaker, TimeInForce::Gtc),
+        (Some("Limit"), Some("IOC")) => (OrderType::Limit, TimeInForce::Ioc),
+        (Some("Limit"), Some("FOK")) => (OrderType::Limit, TimeInForce::Fok),
+        // A quantity in the quote coin is the default of a purchase, and not traded here.
+        (Some("Market"), _) if arg["marketUnit"] == "baseCoin" => {
+            (OrderType::Market, TimeInForce::Gtc)
+        }
+        _ => return Err(Refused::Malformed),
+    };
+    let price = match order_type.is_priced() {
+        true => number(arg["price"].as_str(), symbol.price_scale, Filter::Price)?,
+        false => 0,
+    };
+    Ok(NewOrder {
+        market,
+        side: match arg["side"].as_str() {
+            Some("Buy") => Side::Buy,
+            Some("Sell") => Side::Sell,
+            _ => return Err(Refused::Malformed),
+        },
+        order_type,
+        time_in_force,
+        price,
+        stop_price: 0,
+        qty: number(arg["qty"].as_str(), symbol.qty_scale, Filter::LotSize)?,
+        client_order_id: Some(name),
+        self_trade: Some(SelfTrade::ExpireMaker),
+        is_accepted_first: true,
+    })
+}
+
+/// The reply to a request about one order.
+fn reply(text: &str, (code, message): (i32, &str), data: &Value, now: Moment) -> String {
+    let request: Value = serde_json::from_str(text).unwrap_or_default();
+    let (id, op, ms) = (&request["reqId"], &request["op"], now.epoch_ms);
+    format!(
+        r#"{{"reqId":{id},"retCode":{code},"retMsg":"{message}","op":{op},"data":{data},"retExtInfo":{{}},"header":{{"Timenow":"{ms}"}},"connId":"0"}}"#
+    )
+}
+
+fn refusal(why: Refused) -> (i32, &'static str) {
+    match why {
+        Refused::NotLoggedOn => (10_005, "Permission denied"),
+        Refused::Expired => (10_002, "The request time exceeds the time window range."),
+        Refused::Malformed => (10_001, "Request parameter error"),
+        Refused::NoSuchMarket => (10_029, "The requested symbol is invalid"),
+        Refused::TooManyOrders => (170_005, "Too many new orders"),
+        Refused::Unknown => (10_000, "Server Timeout"),
+        Refused::Internal => (10_016, "Server error."),
+        Refused::Exchange(refusal) => match refusal {
+            Refusal::Filter(Filter::Price | Filter::PercentPriceBySide) => {
+                (170_193, "Buy order price cannot be higher than the limit.")
+            }
+            Refusal::Filter(Filter::LotSize | Filter::MarketLotSize) => {
+                (170_137, "Order quantity has too many decimals.")
+            }
+            Refusal::Filter(Filter::Notional) => (170_140, "Order value exceeded lower limit"),
+            Refusal::Filter(_) => (170_005, "Too many new orders"),
+            Refusal::MarketClosed => (170_121, "Invalid symbol."),
+            Refusal::DuplicateName => (170_141, "Duplicate clientOrderId"),
+            Refusal::NoBalance => (170_131, "Balance insufficient"),
+            Refusal::UnknownOrder | Refusal::NoSuchOrder => (170_213, "Order does not exist."),
+            // The venue accepts the first, has no stops here, and amends what they do not allow.
+            Refusal::WouldTake
+            | Refusal::WouldTrigger
+            | Refusal::AmendNotSmaller
+            | Refusal::AmendNotWorking => (10_001, "Request parameter error"),
+        },
+    }
+}
+
+fn side_word(side: Side) -> &'static str {
+    if side == Side::Buy { "Buy" } else { "Sell" }
+}
+
+/// An order, as the topic and REST tell it.
+fn order_text(order: &Order, symbol: &SimulatedSymbol) -> String {
+    let (status, cancel, reject) = match (order.status, order.expiry) {
+        (Status::New, _) => ("New", "UNKNOWN", "EC_NoError"),
+        (Status::PartiallyFilled, _) => ("PartiallyFilled", "UNKNOWN", "EC_NoError"),
+        (Status::Filled, _) => ("Filled", "UNKNOWN", "EC_NoError"),
+        (Status::Canceled, _) => ("Cancelled", "CancelByUser", "EC_PerCancelRequest"),
+        (Status::ExpiredInMatch, _) => ("Cancelled", "CancelBySmp", "EC_BySelfMatch"),
+        (_, Some(ExpiryReason::FokUnfilled)) => ("Cancelled", "UNKNOWN", "EC_CancelForNoFullFill"),
+        (_, Some(ExpiryReason::WouldTake)) => {
+            ("Cancelled", "UNKNOWN", "EC_PostOnlyWillTakeLiquidity")
+        }
+        (_, Some(ExpiryReason::NoBalance) | None) => ("Cancelled", "CancelByAdmin", "EC_Others"),
+        (_, Some(_)) => ("Cancelled", "UNKNOWN", "EC_NoImmediateQtyToFill"),
+    };
+    let status = match status {
+        "Cancelled" if order.executed > 0 => "PartiallyFilledCanceled",
+        status => status,
+    };
+    let sum = order.notional;
+    let one = 10_u128.pow(symbol.price_scale + symbol.qty_scale);
+    let digits = (symbol.price_scale + symbol.qty_scale) as usize;
+    json!({
+        "category": "spot", "symbol": symbol.name, "orderId": order.id.to_string(),
+        "orderLinkId": order.client_order_id, "side": side_word(order.side),
+        "price": price(symbol, order.price), "qty": qty(symbol, order.qty),
+        "orderStatus": status, "cancelType": cancel, "rejectReason": reject,
+        "cumExecQty": qty(symbol, order.executed),
+        "cumExecValue": format!("{}.{:0digits$}", sum / one, sum % one),
+        "avgPrice": average(order, symbol), "createdTime": order.created_ms.to_string(),
+        "updatedTime": order.updated_ms.to_string(),
+    })
+    .to_string()
+}
+
+/// One fill, as the topic tells it.
+fn execution(order: &Order, fill: &OrderFill, symbol: &SimulatedSymbol, ms: i64) -> String {
+    json!({
+        "category": "spot", "symbol": symbol.name, "orderId": order.id.to_string(),
+        "orderLinkId": order.client_order_id, "side": side_word(order.side),
+        "orderPrice": price(symbol, order.price), "orderQty": qty(symbol, order.qty),
+        "leavesQty": qty(symbol, order.qty - order.executed), "execType": "Trade",
+        "execId": fill.trade_id.to_string(), "execPrice": price(symbol, fill.price),
+        "execQty": qty(symbol, fill.qty), "execFee": amount(fill.fee.amount),
+        "feeCurrency": &*fill.fee.asset, "isMaker": fill.is_maker, "execTime": ms.to_string(),
+    })
+    .to_string()
+}
+
+/// One entry of the account's fills.
+fn listed(trade: &LedgerTrade, symbol: &SimulatedSymbol) -> String {
+    json!({
+        "symbol": symbol.name, "orderId": trade.order_id.to_string(),
+        "orderLinkId": trade.client_order_id, "side": side_word(trade.side),
+        "execType": "Trade", "execId": trade.trade_id.to_string(),
+        "execPrice": price(symbol, trade.price), "execQty": qty(symbol, trade.qty),
+        "execFee": amount(trade.fee.amount), "feeCurrency": &*trade.fee.asset,
+        "isMaker": trade.is_maker, "execTime": trade.at_ms.to_string(),
+    })
+    .to_string()
+}
