@@ -278,6 +278,19 @@ impl JournalFolder {
         &self.read
     }
 
+    /// Has the disk take what the last start left behind. One that was killed has not synced its
+    /// end: the system had it, and it was read; it has to outlive a loss of power from here on.
+    fn sync_last_start(&self) -> Result<(), JournalError> {
+        let is_last = |of: &&SegmentFacts| {
+            of.header.is_some_and(|header| header.epoch == self.read.last_epoch)
+        };
+        for facts in self.read.segments.iter().filter(|of| of.records > 0).filter(is_last) {
+            let synced = self.files.append_private(&facts.path).and_then(|mut file| file.sync());
+            synced.map_err(|source| JournalError::File { path: facts.path.clone(), source })?;
+        }
+        Ok(())
+    }
+
     /// Makes the first segment of a new epoch, and the two that work on it.
     ///
     /// # Errors
@@ -304,6 +317,9 @@ impl JournalFolder {
         let number = self.read.last_number + 1;
         let path = segment_path(&self.folder, number);
         let is_durable = options.durability == Durability::FsyncBatch;
+        if is_durable {
+            self.sync_last_start()?;
+        }
         let made = self.files.create_segment(&path, options.segment_bytes as u64, is_durable);
         let (segment, first) = made.map_err(|source| JournalError::File { path, source })?;
         let (port, health) = (Arc::<SegmentPort>::default(), JournalHealth::default());

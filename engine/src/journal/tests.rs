@@ -200,6 +200,29 @@ fn a_later_segment_that_was_on_the_disk_before_an_earlier_one_is_laid_aside() {
 }
 
 #[test]
+fn what_a_killed_start_left_outlives_the_machine_once_it_was_taken_up() {
+    for seed in 0..20 {
+        let disk = VirtualFiles::new(seed, FileConditions::default());
+        let files = Files::Virtual(disk.clone());
+        let (mut writer, mut keeper) = open(&files, SYNCED);
+        for id in 0..200 {
+            keeper.duty_cycle();
+            writer.append(0, &intent(id)).unwrap();
+        }
+        assert_eq!(writer.health().synced(), 0, "nothing was asked for");
+        drop((writer, keeper));
+        let (mut writer, mut keeper) = open(&files, SYNCED);
+        writer.append(0, &intent(200)).unwrap();
+        writer.request_sync();
+        keeper.duty_cycle();
+        drop((writer, keeper));
+        disk.crash();
+        let (intents, read) = read(&files);
+        assert_eq!((intents.len(), read.stop.is_none()), (201, true), "seed {seed}: {read:?}");
+    }
+}
+
+#[test]
 fn whole_records_behind_a_rotten_one_are_counted_and_none_behind_a_torn_end() {
     let (disk, files) = disk(FileConditions::default());
     let (mut writer, _keeper) = open(&files, SMALL);
