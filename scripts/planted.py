@@ -4,12 +4,17 @@
     scripts/planted.py                  # all faults of scripts/planted.toml, from five first seeds
     scripts/planted.py --quick          # the quick ones, from one first seed: part of every change
     scripts/planted.py books governor   # those of which name, part or file contains one of the words
-    scripts/planted.py --table          # prints the rows for engine/docs/planted.md
+    scripts/planted.py --table          # prints the rows for engine/docs/simulation.md
+    scripts/planted.py --shrink quantity # also makes the plan of a fault that is found smaller
 
 The faults stand in no source file. As scripts/mutants.py does it, the copy has each behind a switch
 that PITLANE_MUTANT turns on; `pitlane simulate --first` of that one build then runs seeds until an
 invariant breaks. Exit 1 when a fault is not found, finds its place no more, or when a seed fails
 with nothing planted. The copy and what is built from it lie in target/mutants.
+
+With --shrink, and of the first quick fault with --quick, the failing plan is made smaller and kept
+as NAME.toml beside the built copy: that file has to break the same invariant with the fault, and to hold
+without. PLANTED_FIRSTS says from how many first seeds, PLANTED_SEEDS how many from each.
 """
 
 import concurrent.futures
@@ -28,7 +33,9 @@ BUILD = mutants.BUILD.parent / "planted"
 BINARY = BUILD / "debug" / "pitlane"
 # Seeds that are tried from each first seed, before a fault counts as not found.
 SEEDS_MAX = int(os.environ.get("PLANTED_SEEDS", "60"))
-FIRST_SEEDS = [0, 1_000, 2_000, 3_000, 4_000]
+FIRST_SEEDS = [0, 1_000, 2_000, 3_000, 4_000][: int(os.environ.get("PLANTED_FIRSTS", "5"))]
+# Runs in which a failing plan is made smaller.
+SHRINK_RUNS = os.environ.get("PLANTED_SHRINK_RUNS", "40")
 LIMIT_S = int(os.environ.get("PLANTED_LIMIT_S", "900"))
 JOBS = int(os.environ.get("PLANTED_JOBS", "2"))
 
@@ -81,6 +88,37 @@ def simulated(number: int, first: int, seeds: int) -> dict | None:
     except json.JSONDecodeError:
         # An abort: as loud as a fault can be, and no invariant found it.
         return {"holds": False, "seeds": 1, "cpu_s": 0.0, "failed": []}
+
+
+def run(number: int, *arguments: str) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "PITLANE_MUTANT": str(number)}
+    command = [BINARY, "simulate", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+def shrunk(fault: dict) -> str | None:
+    """Makes the first failing plan smaller and keeps it; what is wrong with what comes of that."""
+    told = simulated(fault["number"], FIRST_SEEDS[0], SEEDS_MAX)
+    if not told or told["holds"] or not told["failed"]:
+        return "no plan to make smaller"
+    failed = told["failed"][0]
+    seed, invariant = str(failed["seed"]), failed["violations"][0]["invariant"]
+    ended = run(fault["number"], "--seed", seed, "--shrink", "--shrink-runs", SHRINK_RUNS)
+    _, found, plan = ended.stdout.partition("\n# Breaks invariant ")
+    if not found:
+        return f"nothing was made smaller of seed {seed}: {ended.stderr[-300:]}"
+    name = "_".join("".join(c if c.isalnum() else " " for c in fault["name"]).split())
+    file = BUILD / f"{name}.toml"
+    file.write_text("# Breaks invariant " + plan)
+    again = json.loads(run(fault["number"], "--plan", str(file), "--seed", seed, "--json").stdout)
+    if again["holds"] or again["failed"][0]["violations"][0]["invariant"] != invariant:
+        return f"{file} does not break invariant {invariant}"
+    whole = json.loads(run(0, "--plan", str(file), "--seed", seed, "--json").stdout)
+    if not whole["holds"]:
+        return f"{file} breaks something with nothing planted"
+    left = len(failed["plan"]["venue_fault"]), plan.count("[[venue_fault]]")
+    print(f"made smaller: {fault['name']}: {file.name}, of {left[0]} faults of the venue {left[1]}")
+    return None
 
 
 def judge(fault: dict, firsts: list[int]) -> dict:
@@ -151,7 +189,10 @@ def main() -> int:
         outcomes = pool.map(lambda fault: judge(fault, firsts), there)
         found = sum(told(fault, outcome) for fault, outcome in zip(there, outcomes))
     print(f"{len(chosen)} faults planted, {found} found")
-    return 0 if found == len(chosen) and not lost else 1
+    smaller = there if "--shrink" in sys.argv else there[:1] if is_quick else []
+    problems = [problem for fault in smaller if (problem := shrunk(fault))]
+    print("\n".join(problems), end="\n" if problems else "")
+    return 0 if found == len(chosen) and not lost and not problems else 1
 
 
 if __name__ == "__main__":

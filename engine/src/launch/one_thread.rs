@@ -226,7 +226,8 @@ impl Assembly<'_> {
             };
             let random = self.world.entropy.random(&format!("holds of {}", agent.name()));
             let (guarded, clock) = (self.guarded[index].clone(), &self.builder.clock);
-            let (agent, watched) = HeldConsumer::new(agent, guarded, holds, random, clock);
+            let (agent, watched) =
+                HeldConsumer::new(agent, guarded, holds.of(index), random, clock);
             watchdog.cores.push(watched);
             thread.add(Box::new(agent));
         }

@@ -24,6 +24,19 @@ pub struct HoldRates {
     pub least_ns: u64,
     /// The longest, ns.
     pub most_ns: u64,
+    /// The number of the one consumer that is; `None` = every one.
+    pub only: Option<u16>,
+}
+
+impl HoldRates {
+    /// Those of the consumer of this number.
+    #[must_use]
+    pub fn of(self, consumer: usize) -> HoldRates {
+        match self.only {
+            Some(only) if usize::from(only) != consumer => HoldRates::default(),
+            _ => self,
+        }
+    }
 }
 
 /// The consumer.
@@ -185,7 +198,10 @@ mod tests {
 
     #[test]
     fn a_hold_beyond_the_budget_is_a_stall_and_a_long_one_a_quarantine() {
-        let holds = |hold_ppm, ms| HoldRates { hold_ppm, least_ns: ms * MS, most_ns: ms * MS };
+        let holds = |hold_ppm, ms| {
+            let (least_ns, most_ns, only) = (ms * MS, ms * MS, None);
+            HoldRates { hold_ppm, least_ns, most_ns, only }
+        };
         assert_eq!(stalls_in_a_second(holds(0, 0), 4), (0, 0, false));
         assert_eq!(stalls_in_a_second(holds(1_000, 2), 4), (0, 0, false), "within the budget");
         let (count, longest_ns, is_quarantined) = stalls_in_a_second(holds(1_000, 20), 4);

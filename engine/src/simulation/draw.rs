@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::plan::{
     Crash, Disk, End, Load, MachineClock, Misbehaviour, Network, Operator, Outage, Plan, Restart,
-    VenueFault,
+    VenueFault, Venues,
 };
 use crate::config::OnStart;
+use crate::venue::registry::VenueKind;
 use crate::venue::simulated::Fault;
 use crate::world::SplitMix64;
 
@@ -60,6 +61,7 @@ pub fn draw(seed: u64, trouble_ms: u64) -> Plan {
         calm_ms: CALM_MS,
         end,
         load: load(dice),
+        venues: Venues::default(),
         network: network(dice),
         disk: disk(dice),
         strategies: misbehaviour(dice),
@@ -84,7 +86,20 @@ pub fn draw(seed: u64, trouble_ms: u64) -> Plan {
         // A journal that can't be written halts trading, and then there is little to recover.
         plan.disk = Disk::default();
     }
+    if dice.one_in(4) {
+        plan.venues.more = dice.between(1, 2) as u32;
+    }
+    // A kind without orders and a crash: see what the guide says that it can't see.
+    if dice.one_in(8) && plan.crash.is_empty() {
+        plan.venues.kind = kind(dice);
+    }
     plan
+}
+
+/// Any kind of venue that can be embedded.
+fn kind(dice: &mut Dice) -> String {
+    let kinds: Vec<_> = VenueKind::embedded_names().collect();
+    kinds[dice.between(0, kinds.len() as u64 - 1) as usize].to_owned()
 }
 
 /// One to four ends of an engine, at any time, some in the middle of a write to the journal, and

@@ -14,6 +14,7 @@
 mod crash;
 mod draw;
 pub mod invariants;
+mod isolation;
 pub mod marks;
 mod notes;
 mod on_record;
@@ -30,7 +31,7 @@ pub use draw::draw;
 pub use invariants::{Invariant, Violation};
 pub use plan::{
     Crash, Disk, End, Load, MachineClock, Misbehaviour, Network, Operator, Outage, Plan,
-    PlanFileError, Restart, VenueFault,
+    PlanFileError, Restart, VenueFault, Venues,
 };
 pub use run::{Outcome, run};
 pub use shrink::{Shrinking, Shrunk, shrink};

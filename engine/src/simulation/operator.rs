@@ -3,8 +3,7 @@
 use crate::control::protocol::{ConsumerAction, Request, Selection, VenueAction};
 use crate::world::SplitMix64;
 
-/// The one venue of a run, and its one instrument.
-const VENUE: &str = "simulated";
+/// The one instrument of a run.
 const INSTRUMENT: &str = "BTC-USDT";
 
 fn selection(consumer: &str) -> Selection {
@@ -13,9 +12,9 @@ fn selection(consumer: &str) -> Selection {
 }
 
 /// What an operator might ask for: anything but the end.
-pub(super) fn command(random: &mut SplitMix64, consumers: &[String]) -> Request {
+pub(super) fn command(random: &mut SplitMix64, consumers: &[String], venues: &[String]) -> Request {
     let name = consumers[random.between(0, consumers.len() as u64 - 1) as usize].clone();
-    let venue = VENUE.to_owned();
+    let venue = venues[random.between(0, venues.len() as u64 - 1) as usize].clone();
     match random.between(0, 9) {
         0 => Request::Consumer { action: ConsumerAction::Pause, name },
         1 => Request::Consumer { action: ConsumerAction::Resume, name },
@@ -30,14 +29,20 @@ pub(super) fn command(random: &mut SplitMix64, consumers: &[String]) -> Request 
     }
 }
 
+/// Every venue is to be connected to: of several, the first alone is at the start.
+pub(super) fn adding(venues: &[String]) -> Vec<Request> {
+    let add = |venue: &String| Request::Venue { action: VenueAction::Add, name: venue.clone() };
+    venues.iter().map(add).collect()
+}
+
 /// Everything back to how it should be.
-pub(super) fn restoring(consumers: &[String]) -> Vec<Request> {
-    let venue = || VENUE.to_owned();
-    let mut commands = vec![
-        Request::Venue { action: VenueAction::Add, name: venue() },
-        Request::Venue { action: VenueAction::Resume, name: venue() },
-        Request::Mode { trading: true },
-    ];
+pub(super) fn restoring(consumers: &[String], venues: &[String]) -> Vec<Request> {
+    let mut commands = adding(venues);
+    commands.extend(venues.iter().map(|venue| {
+        let name = venue.clone();
+        Request::Venue { action: VenueAction::Resume, name }
+    }));
+    commands.push(Request::Mode { trading: true });
     for name in consumers {
         let resume = Request::Consumer { action: ConsumerAction::Resume, name: name.clone() };
         commands.extend([resume, Request::Subscribe(selection(name))]);

@@ -35,6 +35,8 @@ part! {
         end: End,
         /// Data and room.
         load: Load,
+        /// Which venues there are.
+        venues: Venues,
         /// What the network does to bytes.
         network: Network,
         /// What the disk does to writes.
@@ -69,6 +71,16 @@ part! {
         spill_slots: usize,
         /// Slots of each consumer's order lane, a power of two.
         order_slots: usize,
+    }
+}
+
+part! {
+    /// The venues of a run, each with prices of its own.
+    Venues {
+        /// What they speak: a kind of venue, as under `[simulated]`; empty = the usual one.
+        kind: String,
+        /// How many there are besides the first; up to 3.
+        more: u32,
     }
 }
 
@@ -277,6 +289,8 @@ impl Plan {
         limit("trouble_ms + calm_ms", length, "1 to 1000 hours", (1..=hours).contains(&length))?;
         let kib = self.restart.segment_kib;
         let fits = kib == 0 || (16..=1 << 20).contains(&kib);
+        let more = u64::from(self.venues.more);
+        limit("venues.more", more, "0 to 3", more <= 3)?;
         limit("restart.segment_kib", kib, "0, or 16 to 1048576", fits)?;
         limit("seed", self.seed, "below 2^63", self.seed < 1 << 63)?;
         Ok(self)
@@ -331,7 +345,7 @@ impl Plan {
 
     pub(super) fn holds(&self) -> HoldRates {
         let Misbehaviour { hold_ppm, hold_ms, .. } = self.strategies;
-        HoldRates { hold_ppm, least_ns: MS, most_ns: hold_ms.max(1) * MS }
+        HoldRates { hold_ppm, least_ns: MS, most_ns: hold_ms.max(1) * MS, only: None }
     }
 
     pub(super) fn fault_plan(&self) -> FaultPlan {

@@ -7,6 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::invariants::{self, Evidence, Violation};
+use super::isolation;
 use super::marks;
 use super::notes::SharedNotes;
 use super::operator;
@@ -21,6 +22,7 @@ use crate::launch::{
     LaunchError, LaunchOptions, OneThreadEngine, OneThreadOptions, SIMULATED_WALL_START_NS,
     launch_one_thread,
 };
+use crate::venue::registry::VenueKind;
 use crate::venue::simulated::Ledger;
 use crate::world::{FileConditions, NetConditions};
 
@@ -88,12 +90,17 @@ pub fn run(
     let engine = launch_one_thread(&config, &witnessed, &launch, options)?;
     engine.files().set_conditions(plan.file_conditions());
     let consumers = config.consumers.iter().map(|consumer| consumer.name.clone()).collect();
-    let of = Engines { config, registry: witnessed, launch, consumers };
+    let venues = config.venue_names();
+    let of = Engines { config, registry: witnessed, launch, consumers, venues };
     let (armed, lives, killed_ns) = (None, Lives::default(), None);
     let run = Run { plan, engine, notes, of, stop, armed, lives, killed_ns };
     // The engine contains what strategies do; a panic of its own is a violation like any other.
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| run.whole()));
-    Ok(outcome.unwrap_or_else(|payload| panicked(payload.as_ref(), plan)))
+    let mut outcome = outcome.unwrap_or_else(|payload| panicked(payload.as_ref(), plan));
+    if outcome.violations.is_empty() && !outcome.is_cut_short {
+        outcome.violations = isolation::compared(plan)?;
+    }
+    Ok(outcome)
 }
 
 /// The outcome of a run whose engine panicked.
@@ -109,6 +116,11 @@ fn config(plan: &Plan, registry: &StrategyRegistry) -> Config {
     let mut config = Config::default_run();
     config.simulated.events_per_s = plan.load.events_per_s;
     config.simulated.seed = plan.seed;
+    config.simulated.standby = plan.venues.more;
+    if !plan.venues.kind.is_empty() {
+        config.simulated.kind.clone_from(&plan.venues.kind);
+    }
+    VenueKind::settle(&mut config);
     config.telemetry.interval_ms = 10_000;
     // Short, so that silence of every kind is noticed within a short run.
     (config.session.ping_interval_ms, config.session.idle_ms) = (3_000, 9_000);
@@ -145,6 +157,7 @@ pub(super) struct Engines {
     pub(super) registry: StrategyRegistry,
     pub(super) launch: LaunchOptions,
     consumers: Vec<String>,
+    venues: Vec<String>,
 }
 
 /// The engines before the last one.
@@ -183,7 +196,7 @@ pub(super) struct Run<'a> {
 
 impl Run<'_> {
     fn whole(mut self) -> Outcome {
-        for (at_ns, action) in schedule(self.plan, &self.of.consumers) {
+        for (at_ns, action) in schedule(self.plan, &self.of.consumers, &self.of.venues) {
             self = match self.until(at_ns) {
                 Ok(next) => next,
                 Err(outcome) => return outcome,
@@ -270,7 +283,7 @@ impl Run<'_> {
         let files = FileConditions { room_bytes, ..FileConditions::default() };
         self.engine.files().set_conditions(files);
         self.notes.lock().step += 1;
-        for command in operator::restoring(&self.of.consumers) {
+        for command in operator::restoring(&self.of.consumers, &self.of.venues) {
             let shown = format!("{command:?}");
             let outcome = self.engine.operate(command);
             let Err(refusal) = outcome else { continue };

@@ -29,7 +29,7 @@ pub(super) enum Action {
 
 /// All actions within the trouble, in the order of their times (ns). Each kind has chance of its
 /// own, so that one which is turned off leaves the others where they were.
-pub(super) fn schedule(plan: &Plan, consumers: &[String]) -> Vec<(u64, Action)> {
+pub(super) fn schedule(plan: &Plan, consumers: &[String], venues: &[String]) -> Vec<(u64, Action)> {
     let entropy = Entropy::seeded(plan.seed);
     let end_ns = plan.trouble_ms * MS;
     let mut actions = Vec::new();
@@ -42,8 +42,10 @@ pub(super) fn schedule(plan: &Plan, consumers: &[String]) -> Vec<(u64, Action)> 
         }
     };
     every(plan.operator.every_ms * MS, &mut |random| {
-        Action::Command(operator::command(random, consumers))
+        Action::Command(operator::command(random, consumers, venues))
     });
+    let others = operator::adding(&venues[1..]).into_iter();
+    actions.extend(others.map(|command| (SECOND_NS, Action::Command(command))));
     let mut random = entropy.random("audits");
     let mut at_ns = random.between(SECOND_NS, AUDIT_NS_MAX);
     while at_ns < end_ns {

@@ -259,6 +259,11 @@ impl VenueKind {
         LetterReader::new((self.market_reader)(symbols, frame_bytes_max), orders)
     }
 
+    /// The names of the kinds as which the embedded venue can speak.
+    pub fn embedded_names() -> impl Iterator<Item = &'static str> {
+        KINDS.iter().filter(|kind| kind.dialect.is_some()).map(|kind| kind.name)
+    }
+
     /// The names of all kinds.
     pub fn names() -> impl Iterator<Item = &'static str> {
         KINDS.iter().map(|kind| kind.name)

@@ -69,6 +69,7 @@ fn trouble(seed: u64) -> (OneThreadOptions, FaultPlan) {
         hold_ppm: sometimes(random, 10, 1_000),
         least_ns: MS,
         most_ns: random.between(2 * MS, 400 * MS),
+        only: None,
     };
     let options = OneThreadOptions { seed, conditions, files, holds };
     (options, FaultPlan { rules: venue_faults(random) })

@@ -20,7 +20,8 @@ pub(super) fn critical_sequence(
 /// 6: and none is missing at the end.
 pub(super) fn nothing_critical_lost(of: &Evidence<'_>) -> Vec<String> {
     let lost = of.report.critical_lost;
-    let has_said_so = of.report.exit_code() == 5;
+    // Orders that are left at the venue are graver, and then both are named.
+    let has_said_so = matches!(of.report.exit_code(), 5 | 7);
     let mut found = Vec::new();
     if lost > 0 && !has_said_so {
         found.push(format!("{lost} lost, and the run ends with {}", of.report.exit_code()));

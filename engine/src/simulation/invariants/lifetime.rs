@@ -17,7 +17,9 @@ pub(super) fn liveness(of: &Evidence<'_>) -> Vec<String> {
         let (cycles, busiest) = (of.cycles, of.busiest);
         found.push(format!("{cycles} duty cycles of {cycles_max} expected: {busiest}"));
     }
-    if !of.is_quiet() {
+    // After a halt by a disk that the plan took away no order session is read, as it should be.
+    let is_disk_bad = of.plan.disk != Default::default();
+    if !of.is_quiet() || of.report.halted.is_some() && is_disk_bad {
         return found;
     }
     for (session, state) in of.sessions {
@@ -41,7 +43,7 @@ pub(super) fn liveness(of: &Evidence<'_>) -> Vec<String> {
             found.push(format!("{}: open at the venue", order.client_order_id));
         }
     }
-    if let Some(reason) = of.report.halted.filter(|_| of.plan.disk == Default::default()) {
+    if let Some(reason) = of.report.halted {
         found.push(format!("halted: {}", reason.words()));
     }
     found
