@@ -2,8 +2,8 @@
 
 use super::evidence::Evidence;
 
-/// Duty cycles of all agents in a second of a run: more are made by an agent that says it has work
-/// and has none.
+/// Duty cycles of all agents in a second of a run, for each venue: more are made by an agent that
+/// says it has work and has none.
 const CYCLES_PER_S_MAX: u64 = 20_000;
 
 /// 20: after the calm sessions are up, books live, nothing in doubt, nothing open; the stop ends.
@@ -12,7 +12,8 @@ pub(super) fn liveness(of: &Evidence<'_>) -> Vec<String> {
     for agent in of.behind {
         found.push(format!("{agent} did not end"));
     }
-    let cycles_max = CYCLES_PER_S_MAX * (of.plan.length_ns() / 1_000_000_000 + 1);
+    let venues = 1 + u64::from(of.plan.venues.more);
+    let cycles_max = venues * CYCLES_PER_S_MAX * (of.plan.length_ns() / 1_000_000_000 + 1);
     if of.cycles > cycles_max {
         let (cycles, busiest) = (of.cycles, of.busiest);
         found.push(format!("{cycles} duty cycles of {cycles_max} expected: {busiest}"));
