@@ -3,11 +3,15 @@
 use pitlane_engine::Params;
 use pitlane_engine::consumer::{Context, Strategy, StrategyResult, View};
 use pitlane_engine::event::{EventKind, Interest, Merged, Quote, Trade};
+use pitlane_engine::journal::{SavedState, StateBuffer};
 
 use crate::params::{only, whole};
 
 /// Weight of the past in the averages, as a power of two.
 const DEFAULT_SHIFT: i64 = 6;
+
+/// What is saved: the shift and three numbers.
+const STATE_BYTES: usize = 4 + 3 * 8;
 
 /// Follows quotes and trades of one instrument, of one venue each or merged over several, and keeps
 /// a signal in integer arithmetic.
@@ -64,6 +68,35 @@ impl Strategy for Momentum {
         Interest::NONE.and(EventKind::Quote).and(EventKind::Trade).and(EventKind::Merged)
     }
 
+    fn saves_bytes(&self) -> usize {
+        STATE_BYTES
+    }
+
+    fn on_save(&mut self, state: &mut StateBuffer) -> StrategyResult {
+        state.put(&self.shift.to_le_bytes())?;
+        for number in [self.mid_average, self.flow_average, self.drift] {
+            state.put(&number.to_le_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with the averages of the last start. Those of another `shift` mean something else:
+    /// they begin anew.
+    fn on_restore(&mut self, saved: &SavedState, _ctx: &mut Context) -> StrategyResult {
+        let Ok(bytes) = <[u8; STATE_BYTES]>::try_from(saved.bytes.as_slice()) else {
+            return Ok(());
+        };
+        let (shift, numbers) = bytes.split_at(4);
+        if saved.version == self.state_version() && *shift == self.shift.to_le_bytes() {
+            let mut numbers = numbers.chunks_exact(8).map(|bytes| {
+                bytes.iter().rev().fold(0, |number, byte| number << 8 | i64::from(*byte))
+            });
+            let mut next = || numbers.next().unwrap_or_default();
+            (self.mid_average, self.flow_average, self.drift) = (next(), next(), next());
+        }
+        Ok(())
+    }
+
     fn on_quote(&mut self, quote: View<'_, Quote>, _ctx: &mut Context) -> StrategyResult {
         self.take_quote(&quote);
         Ok(())
@@ -89,6 +122,30 @@ impl Strategy for Momentum {
 mod tests {
     use super::*;
     use pitlane_engine::event::{Price, Qty, Side};
+    use pitlane_engine::testing::Harness;
+
+    #[test]
+    fn what_is_saved_is_restored_unless_it_means_something_else() {
+        let drop = |mut params: Params| {
+            params.insert("shift".to_owned(), 3.into());
+            params
+        };
+        let strategy = Momentum::from_params(&drop(Params::new())).unwrap();
+        let mut harness = Harness::new(strategy);
+        for step in 0..20 {
+            harness.quote(Price(100 - step), Qty(1), Price(102 - step), Qty(1));
+            harness.trade(Price(102 - step), Qty(5), Side::Sell);
+        }
+        let saved = harness.save().unwrap();
+        assert_eq!(saved.bytes.len(), STATE_BYTES);
+        let mut restored = Harness::restored(strategy, saved.clone());
+        assert_eq!(restored.save().unwrap().bytes, saved.bytes, "negative numbers, too");
+        let other = Momentum::from_params(&Params::new()).unwrap();
+        let fresh = Harness::new(other).save().unwrap();
+        assert_ne!(fresh.bytes[4..], saved.bytes[4..]);
+        let mut begun_anew = Harness::restored(other, saved);
+        assert_eq!(begun_anew.save().unwrap().bytes, fresh.bytes);
+    }
 
     #[test]
     fn rising_prices_and_buyers_give_a_signal_up() {

@@ -324,7 +324,7 @@ fn trading_waits_for_an_operator_and_a_start_for_a_place_for_what_is_open() {
     let reply = &status["reply"];
     assert_eq!((&reply["trading"], &reply["recovery"][0]["open"]), (&false.into(), &2.into()));
     let text = bench.ctl(&["status"]);
-    assert!(text.contains("Orders of earlier starts"), "{text}");
+    assert!(text.contains("found at the start"), "{text}");
     assert!(bench.ctl(&["mode", "on"]).contains("trading is on now"));
     assert_eq!((bench.open().len(), bench.orders()), (2, 2), "they were kept");
     engine.kill();

@@ -373,7 +373,8 @@ pub enum JournalVerb {
 /// Which records.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RecordFilter {
-    /// Only this kind: run_start, named, intent, word, trading, control, run_stop, saved.
+    /// Only this kind: run_start, named, intent, word, trading, control, run_stop, risk,
+    /// balance.
     #[arg(long)]
     pub kind: Option<String>,
     /// Only of the order with this number.

@@ -263,6 +263,7 @@ impl Cross<'_> {
             ("risk.max_daily_loss".to_owned(), &risk.max_daily_loss),
             ("risk.breaker_loss".to_owned(), &risk.breaker_loss),
             ("risk.total.max_open_notional".to_owned(), &risk.total.max_open_notional),
+            ("risk.total.max_daily_loss".to_owned(), &risk.total.max_daily_loss),
         ];
         for (name, own) in &risk.instruments {
             let key = format!("risk.instruments.{name}.max_order_notional");
@@ -277,6 +278,11 @@ impl Cross<'_> {
         for (name, group) in &risk.venues {
             let key = format!("risk.venues.{name}.max_open_notional");
             texts.push((key, &group.max_open_notional));
+            if let Some(loss) = &group.max_daily_loss {
+                let key = format!("risk.venues.{name}.max_daily_loss");
+                let problem = format!("{loss}: the loss of a day is of no single venue");
+                self.add(&key, &problem, "in [risk], [risk.strategies.NAME] or [risk.total]");
+            }
         }
         for (key, text) in texts {
             let Some(text) = text else { continue };
@@ -493,6 +499,10 @@ mod tests {
         refused(fine, "risk.strategies.noop.max_position", "BTC-USDT");
         let fine = "[risk.total]\nmax_position = '0.000001'\n";
         refused(fine, "risk.total.max_position", "BTC-USDT");
+        let at_venue = "[risk.venues.binance]\nmax_daily_loss = '5'\n";
+        refused(at_venue, "risk.venues.binance.max_daily_loss", "no single venue");
+        let wide = "[risk.total]\nmax_daily_loss = '1000000000000'\n";
+        refused(wide, "risk.total", "out of range");
         let wide = "[risk]\nmax_daily_loss = '1000000000000'\n";
         refused(wide, "risk.max_daily_loss", "out of range");
         refused("[risk]\norder_types = ['limt']\n", "risk.order_types", "none of them");

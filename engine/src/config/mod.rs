@@ -33,8 +33,8 @@ pub use recorded::{RECORDED_VENUE, RecordedSymbol};
 pub(crate) use risk::ORDER_TYPES;
 pub use risk::{GroupRisk, InstrumentRisk, OnStart, OnStop, RiskConfig, SelfCross, StrategyRisk};
 pub use sections::{
-    ControlConfig, CoresConfig, EngineConfig, JournalConfig, JournalDurability, LanesConfig,
-    Profile, SessionConfig, SimulatedConfig, StreamsConfig, TelemetryConfig,
+    ControlConfig, CoresConfig, EngineConfig, JournalConfig, JournalDurability, JournalKeep,
+    LanesConfig, Profile, SessionConfig, SimulatedConfig, StreamsConfig, TelemetryConfig,
 };
 
 use schema::Section;

@@ -82,11 +82,11 @@ section! {
         max_open_notional: Option<String> = None => Rule::Decimal, "\"250000\"";
         /// Open orders of one consumer.
         max_open_orders: u32 = 64 => whole(1..=1_024, "orders");
-        /// New orders and amendments of one consumer in a second, as many at once. Cancels and
+        /// New orders and amendments of one consumer in any second. Cancels and
         /// queries are not counted. The default is what Binance allows an account (100 in 10 s);
         /// the venue's own limit, which all consumers share, holds whatever is set here.
         max_orders_per_s: u32 = 10 => whole(1..=1_000_000, "orders/s");
-        /// Cancels of one consumer in a second, as many at once. Those of a kill, a stop or a
+        /// Cancels of one consumer in any second. Those of a kill, a stop or a
         /// quarantine are never held back by it.
         max_cancels_per_s: Option<u32> = None => whole(1..=1_000_000, "cancels/s"), "50";
         /// How far above the best ask a buy's price may be, and below the best bid a sale's, in
@@ -124,6 +124,11 @@ section! {
         /// leave, with `ask` they stay and trading is off until `pitlane ctl mode on`. It takes a
         /// journal that outlives the run: `[journal] dir`.
         on_start: OnStart = OnStart::Adopt => Rule::OneOf(&["adopt", "cancel", "ask"]);
+        /// Whether no other engine trades on this account. With it an order at the venue that has a
+        /// name of this engine's form, and that the journal does not have, is taken for one of a
+        /// journal that is lost: `on_start = "cancel"` cancels it too. Without it such orders are
+        /// left alone and shown.
+        sole_engine: bool = false => flag();
         /// What becomes of open orders when the engine stops: `cancel_all` cancels them, `leave`
         /// leaves them at the venue, named in the report, for the next start with the same
         /// `[journal] dir`.
@@ -185,9 +190,9 @@ section! {
         max_open_notional: Option<String> = None => Rule::Decimal, "\"100000\"";
         /// Open orders.
         max_open_orders: Option<u32> = None => whole(1..=1_024, "orders"), "8";
-        /// New orders and amendments in a second, as many at once.
+        /// New orders and amendments in any second.
         max_orders_per_s: Option<u32> = None => whole(1..=1_000_000, "orders/s"), "5";
-        /// Cancels in a second, as many at once.
+        /// Cancels in any second.
         max_cancels_per_s: Option<u32> = None => whole(1..=1_000_000, "cancels/s"), "10";
         /// Order types that it may use.
         order_types: Option<Vec<String>> = None => SOME_TYPES, "[\"limit_maker\"]";
@@ -207,10 +212,13 @@ section! {
         max_open_notional: Option<String> = None => Rule::Decimal, "\"500000\"";
         /// Open orders.
         max_open_orders: Option<u32> = None => whole(1..=1_000_000, "orders"), "100";
-        /// New orders and amendments in a second, as many at once.
+        /// New orders and amendments in any second.
         max_orders_per_s: Option<u32> = None => whole(1..=1_000_000, "orders/s"), "20";
-        /// Cancels of strategies in a second, as many at once.
+        /// Cancels of strategies in any second.
         max_cancels_per_s: Option<u32> = None => whole(1..=1_000_000, "cancels/s"), "40";
+        /// Loss of all consumers together between two midnights UTC, by quote asset, as in
+        /// `[risk]`; of `[risk.total]` alone. Once it is reached no order leaves until midnight.
+        max_daily_loss: Option<String> = None => Rule::Decimal, "\"2000\"";
         /// Order types that may be used.
         order_types: Option<Vec<String>> = None => SOME_TYPES, "[\"limit\", \"limit_maker\"]";
     }

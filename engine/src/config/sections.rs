@@ -217,6 +217,17 @@ pub enum JournalDurability {
     FsyncBatch,
 }
 
+/// What becomes of segments of the journal that no start needs any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JournalKeep {
+    /// They stay.
+    #[default]
+    All,
+    /// They are removed.
+    Needed,
+}
+
 section! {
     /// The journal: orders, on record before they can reach a venue, and the words on them.
     #[name = "journal", most = 1]
@@ -232,6 +243,14 @@ section! {
         /// Bytes of a segment. It and the next one are allocated and in memory as long as the
         /// engine runs.
         segment_bytes: usize = 4_194_304 => whole(16_384..=1_073_741_824, "bytes");
+        /// Segments after which a checkpoint of all before is written, so that a start need not
+        /// read them.
+        checkpoint_segments: u64 = 16 => whole(1..=1_000_000, "segments");
+        /// What becomes of segments that no start needs any more, since two checkpoints are
+        /// behind them: `all` keeps them, `needed` removes them.
+        keep: JournalKeep = JournalKeep::All => Rule::OneOf(&["all", "needed"]);
+        /// How often a strategy that saves its state does so at most, while something happens.
+        save_ms: u64 = 1_000 => whole(10..=3_600_000, "ms");
     }
 }
 

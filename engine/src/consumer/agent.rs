@@ -6,10 +6,14 @@ use crossbeam_utils::CachePadded;
 use pitlane_ring::{Consumer, Exchange, raw};
 
 use super::context::ContextParts;
+use super::state_saver::StateSaver;
 use super::strategy_host::StrategyHost;
-use super::{ConsumerFaults, ConsumerState, Context, FailureLog, FailureRecord, Strategy};
+use super::{
+    ConsumerFaults, ConsumerState, Context, FailureLog, FailureRecord, Strategy, StrategyError,
+};
 use crate::dispatcher::AcceptFrom;
 use crate::event::{Event, KindCounts};
+use crate::journal::{SavedState, StateBuffer};
 use crate::order::OrderCounts;
 use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use crate::safety::Quarantine;
@@ -46,6 +50,10 @@ pub(crate) struct ConsumerWiring {
     pub(crate) critical: Consumer<Event>,
     pub(crate) market: Consumer<Event>,
     pub(crate) context: ContextParts,
+    /// Where it saves its state; `None` for one that saves nothing.
+    pub(crate) saver: Option<StateSaver>,
+    /// What an earlier start has saved.
+    pub(crate) restores: Option<SavedState>,
     pub(crate) terms: Arc<CachePadded<Terms>>,
     pub(crate) probe: ConsumerProbe,
     /// Where the first failure of a site is left for the log.
@@ -111,7 +119,10 @@ impl ConsumerAgent {
             market: wiring.market,
             host: StrategyHost {
                 name: options.name,
+                state_version: options.strategy.state_version(),
                 strategy: options.strategy,
+                saver: wiring.saver,
+                restores: wiring.restores,
                 context: Context::new(wiring.context),
                 clock,
                 quarantine: wiring.quarantine,
@@ -173,6 +184,15 @@ impl ConsumerAgent {
             orders_open: host.context.open_orders().len(),
             histograms: host.probe.into_set(),
         }
+    }
+
+    /// What the strategy saves, outside a run.
+    pub(crate) fn saved(&mut self) -> Result<SavedState, StrategyError> {
+        let StrategyHost { strategy, clock, state_version, .. } = &mut self.host;
+        let mut state = StateBuffer::with_room(strategy.saves_bytes());
+        state.begin(*state_version, clock.wall_ns());
+        strategy.on_save(&mut state)?;
+        Ok(state.saved())
     }
 
     pub(crate) fn context(&self) -> &Context {
@@ -312,7 +332,7 @@ impl Agent for ConsumerAgent {
     }
 
     fn next_timer_ns(&self) -> u64 {
-        self.host.context.next_timer_ns()
+        self.host.next_timer_ns()
     }
 
     fn is_done(&self) -> bool {

@@ -5,6 +5,7 @@ use crate::event::{
     Balance, Bar, Book, BookState, ControlAck, ControlResult, Event, ExecReport, Instrument,
     Interest, Merged, Payload, Quote, Risk, StreamState, Trade,
 };
+use crate::journal::{SavedState, StateBuffer};
 use crate::order::OrderNeeds;
 
 /// A trading strategy. Override what you need; everything else is a no-op.
@@ -33,6 +34,41 @@ pub trait Strategy: Send + 'static {
     /// a strategy that names no orders.
     fn remembers_ids(&self) -> usize {
         0
+    }
+
+    /// Bytes that [`Strategy::on_save`] writes at most, up to 1 MiB; twice as many are allocated.
+    /// Asked once, at launch; 0 for a strategy that saves nothing.
+    fn saves_bytes(&self) -> usize {
+        0
+    }
+
+    /// Version of what [`Strategy::on_save`] writes: the strategy's own number, told to
+    /// [`Strategy::on_restore`]. Asked once, at launch.
+    fn state_version(&self) -> u32 {
+        1
+    }
+
+    /// Writes what is to be known after a restart: after something has happened, at most every
+    /// `[journal] save_ms`, and after [`Strategy::on_stop`]. Positions, open orders and names of
+    /// orders are not part of it: the journal has them, up to the last word. Kept beside the
+    /// journal by the name of the consumer.
+    ///
+    /// # Errors
+    /// The strategy's own, and [`StateTooLarge`](crate::journal::StateTooLarge): it counts as a
+    /// failure, and what was saved before stays.
+    fn on_save(&mut self, state: &mut StateBuffer) -> StrategyResult {
+        Ok(())
+    }
+
+    /// Before [`Strategy::on_start`], where an earlier start of a consumer of this name has saved
+    /// something: what it was `state_version` then, and when. It may be older than the last orders:
+    /// what [`Context`] says of positions and orders is right. A strategy that can't use an older
+    /// version returns `Ok` and begins anew.
+    ///
+    /// # Errors
+    /// The strategy's own: it is tried three times, and then the consumer is quarantined.
+    fn on_restore(&mut self, saved: &SavedState, ctx: &mut Context) -> StrategyResult {
+        Ok(())
     }
 
     /// Before the first event. After three failures the consumer is quarantined (F03).
@@ -198,6 +234,22 @@ impl Strategy for Box<dyn Strategy> {
 
     fn remembers_ids(&self) -> usize {
         (**self).remembers_ids()
+    }
+
+    fn saves_bytes(&self) -> usize {
+        (**self).saves_bytes()
+    }
+
+    fn state_version(&self) -> u32 {
+        (**self).state_version()
+    }
+
+    fn on_save(&mut self, state: &mut StateBuffer) -> StrategyResult {
+        (**self).on_save(state)
+    }
+
+    fn on_restore(&mut self, saved: &SavedState, ctx: &mut Context) -> StrategyResult {
+        (**self).on_restore(saved, ctx)
     }
 
     fn on_start(&mut self, ctx: &mut Context) -> StrategyResult {

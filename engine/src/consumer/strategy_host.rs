@@ -8,9 +8,11 @@ use pitlane_ring::{Exchange, prefetch_line};
 
 use super::containment::contain;
 use super::failure::{FailureKind, FailureLog, FailureRecord, Fault, contain_callback};
+use super::state_saver::StateSaver;
 use super::{ConsumerFaults, Context, Strategy, StrategyError, StrategyResult, SubmitError};
 use crate::dispatcher::{AcceptFrom, CUT};
 use crate::event::{ControlResult, Event, EventClass, EventKind, ExecReport};
+use crate::journal::SavedState;
 use crate::runtime::Clock;
 use crate::safety::{HaltReason, Quarantine, QuarantineReason};
 use crate::telemetry::{ConsumerProbe, Letter, LetterSender, Term, Terms};
@@ -82,6 +84,10 @@ pub(super) struct StrategyHost {
     pub(super) failures: FailureLog,
     pub(super) failures_max: u64,
     pub(super) start_attempts: u32,
+    /// What an earlier start has saved, until it was restored.
+    pub(super) restores: Option<SavedState>,
+    pub(super) saver: Option<StateSaver>,
+    pub(super) state_version: u32,
     /// The first failure of a site is left here, so that the log shows it with its backtrace.
     pub(super) to_log: Arc<Exchange<FailureRecord>>,
     pub(super) letters: LetterSender,
@@ -234,23 +240,59 @@ impl StrategyHost {
     #[cold]
     pub(super) fn start(&mut self) {
         self.context.enter_without_event(self.clock.now_ns());
-        let StrategyHost { strategy, context, .. } = self;
-        let outcome = contain_callback(context.consumer(), || strategy.on_start(context));
+        let StrategyHost { strategy, context, restores, .. } = self;
+        let mut outcome = match restores {
+            Some(saved) => {
+                contain_callback(context.consumer(), || strategy.on_restore(saved, context))
+            }
+            None => Ok(()),
+        };
+        let callback = if outcome.is_err() { "on_restore" } else { "on_start" };
+        if outcome.is_ok() {
+            *restores = None;
+            outcome = contain_callback(context.consumer(), || strategy.on_start(context));
+        }
         self.start_attempts += 1;
         let Err(fault) = outcome else {
             self.state = ConsumerState::Running;
             return;
         };
-        self.failed(fault, &Subject { callback: "on_start", event: None });
+        self.failed(fault, &Subject { callback, event: None });
         if self.start_attempts == START_ATTEMPTS {
-            self.quarantine("on_start failed three times");
+            self.quarantine(&format!("{callback} failed three times"));
         }
+    }
+
+    /// Has the strategy save its state.
+    #[cold]
+    fn save(&mut self, now_ns: u64) {
+        let wall_ns = self.clock.wall_ns();
+        let StrategyHost { strategy, context, saver, state_version, .. } = self;
+        let Some(saver) = saver else { return };
+        let Some(mut state) = saver.begin(now_ns) else { return };
+        state.begin(*state_version, wall_ns);
+        context.enter_without_event(now_ns);
+        let outcome = contain_callback(context.consumer(), || strategy.on_save(&mut state));
+        match outcome {
+            Ok(()) => saver.leave(state, now_ns),
+            Err(fault) => {
+                saver.given_up(state, now_ns);
+                self.failed(fault, &Subject { callback: "on_save", event: None });
+            }
+        }
+    }
+
+    /// When a timer, or a state to be saved, is due, ns.
+    #[inline]
+    pub(super) fn next_timer_ns(&self) -> u64 {
+        let save_ns = self.saver.as_ref().map_or(u64::MAX, StateSaver::due_ns);
+        self.context.next_timer_ns().min(save_ns)
     }
 
     /// Whether any timer is set, due or not.
     #[inline]
     pub(super) fn has_timers(&self) -> bool {
-        self.context.next_timer_ns() != u64::MAX
+        self.next_timer_ns() != u64::MAX
     }
 
     /// Runs the timers that are due; returns how many.
@@ -270,6 +312,11 @@ impl StrategyHost {
                 break;
             }
         }
+        if self.saver.as_ref().is_some_and(|saver| saver.due_ns() <= now_ns)
+            && self.state == ConsumerState::Running
+        {
+            self.save(now_ns);
+        }
         fired
     }
 
@@ -283,6 +330,9 @@ impl StrategyHost {
         // lone event costs its consumer.
         let now_ns = if self.ended_ns != 0 { self.ended_ns } else { self.clock.now_ns() };
         self.call("on_batch_end", now_ns, |strategy, context| strategy.on_batch_end(context));
+        if let Some(saver) = &mut self.saver {
+            saver.touched(now_ns);
+        }
     }
 
     /// Calls `on_stop` once.
@@ -290,6 +340,9 @@ impl StrategyHost {
         if self.state == ConsumerState::Running {
             let now_ns = self.clock.now_ns();
             self.call("on_stop", now_ns, |strategy, context| strategy.on_stop(context));
+            if self.state == ConsumerState::Running {
+                self.save(now_ns);
+            }
             self.state = ConsumerState::Stopped;
         }
     }

@@ -33,18 +33,20 @@ impl LatestWords {
         LatestWords { instruments, words }
     }
 
-    /// Keeps the word if the event is one.
+    /// Whether the event is a word on a book or a stream, or a balance: what is not only for those
+    /// who are subscribed to it.
     #[inline]
-    pub(super) fn note(&mut self, event: &Event) {
-        let is_word = event.kind_code == EventKind::BookState.code()
-            || event.kind_code == EventKind::StreamState.code();
-        if is_word {
-            self.keep(event);
-        }
+    pub(super) fn is_word(event: &Event) -> bool {
+        const WORDS: u64 = 1 << EventKind::BookState.code()
+            | 1 << EventKind::StreamState.code()
+            | 1 << EventKind::Balance.code();
+        // One test for all of them: every event passes here.
+        WORDS >> (event.kind_code & 63) & 1 == 1
     }
 
+    /// Keeps the word if the event is one on a book or a stream.
     #[cold]
-    fn keep(&mut self, event: &Event) {
+    pub(super) fn note(&mut self, event: &Event) {
         let mut word = Word {
             sequence: event.sequence,
             venue_time_ns: event.venue_time_ns,

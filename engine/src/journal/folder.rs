@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::checkpoint_file::{CheckpointFacts, CheckpointFile, read_checkpoints};
 use super::format::SegmentHeader;
 use super::health::JournalHealth;
 use super::keeper::{JournalKeeper, KeeperParts};
@@ -40,6 +41,18 @@ pub enum JournalError {
     Locked {
         /// The folder.
         path: PathBuf,
+    },
+    /// Segments were removed, and what they came to can't be read.
+    #[error(
+        "[journal] {path} begins with record {first}, and no checkpoint of what lies before is \
+         whole: bring the files NUMBER.checkpoint or the earlier segments back, or give the engine \
+         a new folder once every strategy is flat (code: no_checkpoint)"
+    )]
+    NoCheckpoint {
+        /// The folder.
+        path: PathBuf,
+        /// Sequence of its first record.
+        first: u64,
     },
     /// What lies before the last segment can't be read whole.
     #[error(
@@ -92,9 +105,17 @@ pub struct FolderRead {
     /// Whole records behind that in its own segment: what stands there has rotted, or the power was
     /// lost before the disk had it.
     pub records_behind: u64,
+    /// The checkpoint behind which it was read.
+    pub base: Option<CheckpointFacts>,
 }
 
 impl FolderRead {
+    /// Up to this segment a checkpoint stands for all; where there is none, the first one.
+    pub(crate) fn begin(&self) -> u64 {
+        let first = self.segments.first().map(|facts| facts.number);
+        self.base.map(|base| base.number).or(first).unwrap_or(1)
+    }
+
     /// Whether nothing is lost but what a crash may have torn: the last record of the last segment.
     #[must_use]
     pub fn is_usable(&self) -> bool {
@@ -140,17 +161,65 @@ pub fn read_folder(
     folder: &Path,
     mut visit: impl FnMut(&SegmentHeader, &RecordView<'_>),
 ) -> Result<FolderRead, JournalError> {
-    let mut read = FolderRead::default();
-    for (number, path) in segments(files, folder)? {
+    read_behind(files, folder, None, &mut visit)
+}
+
+fn read_behind(
+    files: &Files,
+    folder: &Path,
+    base: Option<CheckpointFacts>,
+    visit: &mut impl FnMut(&SegmentHeader, &RecordView<'_>),
+) -> Result<FolderRead, JournalError> {
+    let mut read = FolderRead::behind(base);
+    let first = base.map_or(0, |base| base.number);
+    for (number, path) in segments(files, folder)?.into_iter().filter(|of| of.0 >= first) {
         let of_file = |source| JournalError::File { path: path.clone(), source };
         let bytes = files.read(&path).map_err(of_file)?;
         read.last_number = number;
-        read.take((number, path), &bytes, &mut visit);
+        read.take((number, path), &bytes, visit);
     }
     Ok(read)
 }
 
+/// Reads one segment more, of those that nobody writes to any more.
+///
+/// # Errors
+/// [`JournalError::File`] for what can't be read at all.
+pub(crate) fn read_segment(
+    files: &Files,
+    folder: &Path,
+    number: u64,
+    read: &mut FolderRead,
+    mut visit: impl FnMut(&SegmentHeader, &RecordView<'_>),
+) -> Result<(), JournalError> {
+    let path = segment_path(folder, number);
+    let of_file = |source| JournalError::File { path: path.clone(), source };
+    let bytes = files.read(&path).map_err(of_file)?;
+    read.take((number, path), &bytes, &mut visit);
+    Ok(())
+}
+
+/// The numbers of a folder's segments, in order.
+///
+/// # Errors
+/// [`JournalError::File`] of the folder.
+pub(crate) fn segment_numbers(files: &Files, folder: &Path) -> Result<Vec<u64>, JournalError> {
+    Ok(segments(files, folder)?.into_iter().map(|(number, _)| number).collect())
+}
+
 impl FolderRead {
+    /// Nothing but a checkpoint was read.
+    pub(crate) fn behind(base: Option<CheckpointFacts>) -> FolderRead {
+        let facts = base.unwrap_or_default();
+        FolderRead {
+            last_sequence: facts.last_sequence,
+            last_epoch: facts.last_epoch,
+            last_number: facts.number.saturating_sub(1),
+            base,
+            ..FolderRead::default()
+        }
+    }
+
     fn take(
         &mut self,
         (number, path): (u64, PathBuf),
@@ -210,7 +279,8 @@ impl FolderRead {
     /// Whether a segment's records are the next ones. A start of the engine goes on behind what a
     /// crash has torn; so the tear is healed.
     fn goes_on_with(&mut self, header: &SegmentHeader) -> bool {
-        if self.records > 0 && header.first_sequence != self.last_sequence + 1 {
+        let has_more_before = self.records > 0 || self.base.is_some();
+        if has_more_before && header.first_sequence != self.last_sequence + 1 {
             return false;
         }
         if self.stop.is_some() {
@@ -226,6 +296,80 @@ impl FolderRead {
     }
 }
 
+/// A folder that this engine alone may write to.
+pub struct LockedFolder {
+    files: Files,
+    folder: PathBuf,
+    lock: FolderLock,
+}
+
+impl LockedFolder {
+    /// Locks it; makes it where it is not there.
+    ///
+    /// # Errors
+    /// [`JournalError::Locked`], and [`JournalError::File`].
+    pub fn open(files: &Files, folder: &Path) -> Result<LockedFolder, JournalError> {
+        let of_folder = |source| JournalError::File { path: folder.to_owned(), source };
+        files.make_private_folder(folder).map_err(of_folder)?;
+        let lock = files.lock_folder(folder).map_err(|source| match source.kind() {
+            io::ErrorKind::WouldBlock => JournalError::Locked { path: folder.to_owned() },
+            _ => of_folder(source),
+        })?;
+        Ok(LockedFolder { files: files.clone(), folder: folder.to_owned(), lock })
+    }
+
+    /// The newest checkpoint that `take_up` can take up: it is given the body of each that is
+    /// whole. `None` where there is none at all.
+    ///
+    /// # Errors
+    /// [`JournalError::NoCheckpoint`] where none can be taken up, and earlier segments are not
+    /// there any more.
+    pub fn checkpoint(
+        &self,
+        mut take_up: impl FnMut(&[u8]) -> bool,
+    ) -> Result<Option<CheckpointFacts>, JournalError> {
+        let of_folder = |source| JournalError::File { path: self.folder.clone(), source };
+        let found = read_checkpoints(&self.files, &self.folder).map_err(of_folder)?;
+        let is_any = !found.is_empty();
+        for CheckpointFile { path, content, .. } in found {
+            let reason = match content {
+                Ok((facts, body)) if take_up(&body) => return Ok(Some(facts)),
+                Ok(_) => "not one that this engine can take up",
+                Err(reason) => reason,
+            };
+            let path = path.display();
+            log::warn!("[journal] {path} is {reason}: what lies before it is read");
+        }
+        let first = segments(&self.files, &self.folder)?.into_iter().next();
+        let bytes = first.and_then(|(_, path)| self.files.read(&path).ok()).unwrap_or_default();
+        let first = SegmentReader::new(&bytes).map_or(1, |reader| reader.header().first_sequence);
+        if is_any && first > 1 {
+            return Err(JournalError::NoCheckpoint { path: self.folder.clone(), first });
+        }
+        Ok(None)
+    }
+
+    /// Reads it up to its end, behind a checkpoint or from its beginning. Where records were synced
+    /// before they were acted on, a loss of power may have left a hole near the end.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn read(
+        self,
+        durability: Durability,
+        base: Option<CheckpointFacts>,
+        mut visit: impl FnMut(&SegmentHeader, &RecordView<'_>),
+    ) -> Result<JournalFolder, JournalError> {
+        let LockedFolder { files, folder, lock } = self;
+        let read = read_behind(&files, &folder, base, &mut visit)?;
+        let is_explained = durability == Durability::FsyncBatch && read.may_have_lost_power();
+        if let Some(stop) = read.stop.clone().filter(|_| !read.is_usable() && !is_explained) {
+            return Err(JournalError::Damaged(stop));
+        }
+        Ok(JournalFolder { files, folder, lock, read })
+    }
+}
+
 /// A folder that this engine alone may write to, read up to its end.
 pub struct JournalFolder {
     files: Files,
@@ -235,7 +379,7 @@ pub struct JournalFolder {
 }
 
 impl JournalFolder {
-    /// Locks and reads it; makes it where it is not there.
+    /// Locks and reads it from its first segment on; makes it where it is not there.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -247,8 +391,7 @@ impl JournalFolder {
         Self::open_as(Durability::Os, files, folder, visit)
     }
 
-    /// The same of a journal that was kept with this durability: where records were synced before
-    /// they were acted on, a loss of power may have left a hole near the end.
+    /// The same of a journal that was kept with this durability.
     ///
     /// # Errors
     /// As [`JournalFolder::open`].
@@ -258,18 +401,7 @@ impl JournalFolder {
         folder: &Path,
         visit: impl FnMut(&SegmentHeader, &RecordView<'_>),
     ) -> Result<JournalFolder, JournalError> {
-        let of_folder = |source| JournalError::File { path: folder.to_owned(), source };
-        files.make_private_folder(folder).map_err(of_folder)?;
-        let lock = files.lock_folder(folder).map_err(|source| match source.kind() {
-            io::ErrorKind::WouldBlock => JournalError::Locked { path: folder.to_owned() },
-            _ => of_folder(source),
-        })?;
-        let read = read_folder(files, folder, visit)?;
-        let is_explained = durability == Durability::FsyncBatch && read.may_have_lost_power();
-        if let Some(stop) = read.stop.clone().filter(|_| !read.is_usable() && !is_explained) {
-            return Err(JournalError::Damaged(stop));
-        }
-        Ok(JournalFolder { files: files.clone(), folder: folder.to_owned(), lock, read })
+        LockedFolder::open(files, folder)?.read(durability, None, visit)
     }
 
     /// What was read.

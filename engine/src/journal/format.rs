@@ -81,10 +81,10 @@ pub enum RecordKind {
     Control = 6,
     /// An engine has ended in order.
     RunStop = 7,
-    /// A strategy's own state.
-    Saved = 8,
     /// What holds a strategy's orders back, or no longer does.
     Risk = 9,
+    /// What the account has of an asset, by the venue's word.
+    Balance = 10,
 }
 
 impl RecordKind {
@@ -97,8 +97,8 @@ impl RecordKind {
         RecordKind::Trading,
         RecordKind::Control,
         RecordKind::RunStop,
-        RecordKind::Saved,
         RecordKind::Risk,
+        RecordKind::Balance,
     ];
 
     /// The kind with this code; `None` for one of a later version.
@@ -118,8 +118,8 @@ impl RecordKind {
             RecordKind::Trading => "trading",
             RecordKind::Control => "control",
             RecordKind::RunStop => "run_stop",
-            RecordKind::Saved => "saved",
             RecordKind::Risk => "risk",
+            RecordKind::Balance => "balance",
         }
     }
 }

@@ -105,7 +105,7 @@ impl JournalHealth {
     }
 
     /// The segment that is written to.
-    pub(super) fn segment(&self) -> u64 {
+    pub(crate) fn segment(&self) -> u64 {
         self.0.segment.load(Ordering::Acquire)
     }
 

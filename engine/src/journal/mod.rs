@@ -6,6 +6,7 @@
 //! whoever has something to record appends it. `engine/docs/journal.md` has the format and what is
 //! recorded when.
 
+mod checkpoint_file;
 mod control_record;
 mod folder;
 mod format;
@@ -15,14 +16,22 @@ mod keeper_waker;
 mod payload;
 mod reader;
 mod segment_name;
+mod state;
 mod stops;
 mod tap;
 #[cfg(test)]
 mod tests;
 mod writer;
 
+pub use checkpoint_file::{CheckpointFacts, CheckpointFile, read_checkpoints};
+pub(crate) use checkpoint_file::{
+    checkpoint_numbers, checkpoint_path, read_checkpoint, write_checkpoint,
+};
 pub(crate) use control_record::ControlRecord;
-pub use folder::{FolderRead, JournalError, JournalFolder, SegmentFacts, read_folder};
+pub use folder::{
+    FolderRead, JournalError, JournalFolder, LockedFolder, SegmentFacts, read_folder,
+};
+pub(crate) use folder::{read_segment, segment_numbers};
 pub use format::{
     FORMAT_VERSION, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES,
     SegmentHeader,
@@ -31,10 +40,13 @@ pub use health::{JournalFailure, JournalHealth};
 pub use keeper::JournalKeeper;
 pub use keeper_waker::KeeperWaker;
 pub use payload::{
-    Body, ControlCommand, Intent, NameTable, Named, RiskWord, RunStart, RunStop, TradingState,
-    VenueWord,
+    BalanceWord, Body, ControlCommand, Intent, NameTable, Named, RiskWord, RunStart, RunStop,
+    TradingState, VenueWord,
 };
 pub use reader::{RecordView, SegmentReader, StopReason};
+pub(crate) use segment_name::segment_path;
+pub(crate) use state::StatePort;
+pub use state::{STATE_BYTES_MAX, SavedState, StateBuffer, StateTooLarge, read_state};
 pub use stops::Stop;
 pub(crate) use tap::WordTap;
 pub use writer::{Durability, JournalEnd, JournalOptions, JournalWriter};

@@ -179,6 +179,22 @@ body! {
 }
 
 body! {
+    /// What the account has of an asset, in units of 10^-8, by the venue's word.
+    BalanceWord, Balance, 1, 64, {
+        /// The asset's name: its UTF-8 bytes, the first one lowest, then zeros.
+        asset: u128,
+        /// Free to use.
+        free: i128,
+        /// Locked in orders.
+        locked: i128,
+        /// Venue number.
+        venue: u16,
+        /// Always 0.
+        reserved: [u8; 14],
+    }
+}
+
+body! {
     /// An engine has ended in order.
     RunStop, RunStop, 1, 16, {
         /// Words on orders that found no place in the journal.

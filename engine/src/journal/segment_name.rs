@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const EXTENSION: &str = "journal";
 
 /// Path of a segment.
-pub(super) fn segment_path(folder: &Path, number: u64) -> PathBuf {
+pub(crate) fn segment_path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:012}.{EXTENSION}"))
 }
 

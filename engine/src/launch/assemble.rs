@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicUsize;
 
 use pitlane_ring::Consumer;
 
+use super::compaction::Compactor;
 use super::journal_thread::JournalParts;
 use super::options::{LaunchError, LaunchOptions};
 use super::pause_book::PauseBook;
@@ -40,6 +41,8 @@ pub(super) struct Assembly<'c> {
     pub(super) threads: VenueThreads,
     /// Pauses that venues want, over runs.
     pub(super) pauses: Option<PauseBook>,
+    /// What keeps the journal short, until housekeeping has it.
+    pub(super) compactor: Option<Compactor>,
     /// What keeps the journal, until it runs.
     pub(super) journal: Option<JournalParts>,
     /// What records the venues' sessions, until it runs.
@@ -89,6 +92,7 @@ impl<'c> Assembly<'c> {
             threads: VenueThreads::default(),
             pauses: Some(pauses),
             journal: None,
+            compactor: None,
             recorder: None,
             recovered: None,
             run_dir: None,
@@ -136,6 +140,9 @@ impl<'c> Assembly<'c> {
         self.start_recorder()?;
         self.start_journal(folder)?;
         let pipeline = self.builder.build(plan, links);
+        if let Some(journal) = &mut self.journal {
+            journal.keeper.keep_states(self.builder.state_ports());
+        }
         let Pipeline { dispatcher, consumers, guarded, orders, control, routing } = pipeline;
         let gateway = self.builder.gateway(orders, sessions, answers, sessions_open);
         self.agents.push((AgentRole::Dispatcher, Box::new(dispatcher)));

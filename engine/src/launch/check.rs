@@ -11,10 +11,11 @@ use super::options::LaunchError;
 use super::pipeline_plan::{check_needs, strategies};
 use super::venue_setup::{VenueDemand, check_venue, embedded_kind};
 use crate::config::{Config, JournalDurability};
-use crate::consumer::StrategyRegistry;
+use crate::consumer::{Strategy, StrategyRegistry};
 use crate::control::{SOCKET_NAME, check_path};
 use crate::instrument::Instruments;
-use crate::journal::{JournalError, read_folder};
+use crate::journal::{JournalError, STATE_BYTES_MAX, read_folder};
+use crate::order::OwnIds;
 use crate::runtime::{CorePlan, HostCores, HostLimits};
 use crate::venue::governor::{Counted, Limit};
 use crate::world::{Files, World};
@@ -39,7 +40,8 @@ pub fn check(config: &Config, registry: &StrategyRegistry) -> Result<Vec<String>
     let plan = CorePlan::make(config, &HostCores::read())?;
     let limits = HostLimits::read();
     check_memory(config, &plan, &limits)?;
-    let needs = check_needs(config, &strategies(config, registry)?)?;
+    let strategies = strategies(config, registry)?;
+    let needs = check_needs(config, &strategies)?;
     let world = World::real().map_err(LaunchError::World)?;
     let specs = config.instruments.iter().filter_map(|entry| entry.spec()).collect();
     let instruments = Arc::new(Instruments::new(specs)?);
@@ -61,6 +63,7 @@ pub fn check(config: &Config, registry: &StrategyRegistry) -> Result<Vec<String>
     }
     let mut notes = notes(config, &demands);
     notes.extend(needs);
+    notes.extend(memory_notes(config, &strategies));
     Ok(notes)
 }
 
@@ -141,6 +144,31 @@ fn limit_of(demand: &VenueDemand, counts: Counted) -> Option<Limit> {
 }
 
 /// What runs, and not as somebody might think.
+/// What strategies keep beside the lanes of the plan, by their own word.
+fn memory_notes(config: &Config, strategies: &[Box<dyn Strategy>]) -> Vec<String> {
+    const MIB: usize = 1 << 20;
+    let mut notes = Vec::new();
+    for (consumer, strategy) in config.consumers.iter().zip(strategies) {
+        let (name, names) = (&consumer.name, strategy.remembers_ids());
+        let bytes = OwnIds::bytes(names, config.max_open_orders(name));
+        if bytes >= MIB {
+            notes.push(format!(
+                "{name} remembers {names} names of ended orders, in {} MiB, and once more while a \
+                 checkpoint is written",
+                bytes.div_ceil(MIB)
+            ));
+        }
+        if strategy.saves_bytes() > STATE_BYTES_MAX {
+            let most = STATE_BYTES_MAX;
+            notes.push(format!(
+                "{name} saves {} bytes, where {most} are the most: what is beyond is refused",
+                strategy.saves_bytes()
+            ));
+        }
+    }
+    notes
+}
+
 fn notes(config: &Config, demands: &[VenueDemand]) -> Vec<String> {
     let mut notes = Vec::new();
     for (venue, demand) in config.venues.iter().zip(demands) {

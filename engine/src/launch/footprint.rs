@@ -12,6 +12,7 @@ use crate::order::OrderCommand;
 use crate::order::order_log::{ORDER_LOG_SLOTS, OrderNote};
 use crate::order::trading::TradingBoard;
 use crate::pipeline::WORD_SLOTS;
+use crate::risk::RiskBook;
 use crate::runtime::{CorePlan, PlannedCore};
 use crate::telemetry::{LetterChunk, LogRecord};
 
@@ -71,6 +72,9 @@ pub fn lane_footprints(config: &Config, plan: &CorePlan) -> Vec<LaneFootprint> {
         all.push(of("segments of the journal", 2, 1, config.journal.segment_bytes));
     }
     let rows = TradingBoard::rows(config.instruments.len(), sessions);
+    // Limits of each strategy in each instrument beside what it uses, and what all share.
+    let limits = config.instruments.len() * (consumers + sessions + 1);
+    all.push(of("limits of risk", 1, limits, RiskBook::PLACE_BYTES));
     all.push(of("rows of the trading report", consumers, rows, TradingBoard::row_bytes()));
     all.retain(|footprint| footprint.lanes > 0);
     all

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pitlane_ring::{Exchange, LaneGauge};
 
+use super::compaction::Compactor;
 use super::pause_book::PauseBook;
 use crate::consumer::FailureRecord;
 use crate::control::FlipLatencies;
@@ -27,6 +28,8 @@ pub(super) struct Housekeeping {
     pub(super) order_log: OrderLog,
     /// What venues want, for the runs to come.
     pub(super) pauses: Option<PauseBook>,
+    /// Keeps the journal short.
+    pub(super) compactor: Option<Compactor>,
     pub(super) collector: Collector,
     /// Lanes whose occupancy is sampled, in the order of the collector's gauges.
     pub(super) gauges: Vec<LaneGauge>,
@@ -162,6 +165,9 @@ impl Agent for HousekeepingAgent {
         self.work.sample();
         if let Some(pauses) = &mut self.work.pauses {
             pauses.keep();
+        }
+        if let Some(compactor) = &mut self.work.compactor {
+            compactor.look();
         }
         self.work.clock.follow_system();
         self.work.neighbours.look(now_ns);

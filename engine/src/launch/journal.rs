@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::assemble::Assembly;
+use super::compaction::{Compactor, FoldParts};
 use super::journal_thread::JournalParts;
 use super::options::LaunchError;
-use crate::config::{Config, JournalDurability, OnStart};
+use crate::config::{Config, JournalDurability, JournalKeep, OnStart};
 use crate::event::VenueId;
 use crate::instrument::Instruments;
 use crate::journal::{
     Durability, FolderRead, JournalError, JournalFailure, JournalFolder, JournalKeeper,
-    JournalOptions, JournalWriter, NameTable, Named, RunStart,
+    JournalOptions, JournalWriter, LockedFolder, NameTable, Named, RunStart, read_state,
 };
 use crate::order::order_log::OrderLogNames;
-use crate::order::recovery::{JournalFold, Recovered, VenueRecovery};
+use crate::order::recovery::{Recovered, VenueRecovery};
 use crate::world::Spawn;
 
 /// A journal that was read, and is not written to yet.
@@ -22,6 +23,7 @@ pub(super) struct ReadJournal {
     folder: JournalFolder,
     path: PathBuf,
     options: JournalOptions,
+    parts: FoldParts,
 }
 
 impl Assembly<'_> {
@@ -42,16 +44,23 @@ impl Assembly<'_> {
             None => self.run_dir()?.join("journal"),
         };
         let options = JournalOptions { durability, segment_bytes: config.segment_bytes };
-        let instruments = Arc::clone(&self.builder.readings.instruments);
-        let mut fold = JournalFold::new(
-            &self.consumer_names(),
-            &self.config.venue_names(),
-            &instruments,
-            self.config.open_orders_most(),
-            ids_max,
-        );
-        let files = &self.world.files;
-        let folder = JournalFolder::open_as(durability, files, &path, |header, record| {
+        let parts = FoldParts {
+            consumers: self.consumer_names(),
+            venues: self.config.venue_names(),
+            instruments: Arc::clone(&self.builder.readings.instruments),
+            open_max: self.config.open_orders_most(),
+            ids_max: ids_max.to_vec(),
+        };
+        let mut fold = parts.fold();
+        let locked = LockedFolder::open(&self.world.files, &path)?;
+        let base = locked.checkpoint(|body| {
+            fold = parts.fold();
+            fold.restore(body).is_some()
+        })?;
+        if base.is_none() {
+            fold = parts.fold();
+        }
+        let folder = locked.read(durability, base, |header, record| {
             fold.take(header.epoch, record);
         })?;
         if let Some(stop) = &folder.read().stop {
@@ -69,7 +78,7 @@ impl Assembly<'_> {
             problems: problems.join("; "),
         })?;
         self.take_up(recovered, folder.read());
-        Ok(Some(ReadJournal { folder, path, options }))
+        Ok(Some(ReadJournal { folder, path, options, parts }))
     }
 
     /// Hands the strategies their books. The orders wait for the sessions of their venues.
@@ -82,10 +91,10 @@ impl Assembly<'_> {
                 recovered.open.len()
             );
         }
-        let is_asked = self.config.risk.on_start == OnStart::Ask && !recovered.open.is_empty();
-        if is_asked && self.config.risk.trading {
-            self.builder.switch.set(false);
-            self.builder.readings.recovery.ask(self.builder.switch.clone());
+        if self.config.risk.on_start == OnStart::Ask && self.config.risk.trading {
+            let is_held = !recovered.open.is_empty();
+            self.builder.switch.set(!is_held);
+            self.builder.readings.recovery.ask(self.builder.switch.clone(), is_held);
         }
         let names = OrderLogNames {
             consumers: self.consumer_names(),
@@ -101,15 +110,23 @@ impl Assembly<'_> {
     /// What the order session of a venue has to find out before it takes new orders.
     pub(super) fn recovery_of(&mut self, venue: VenueId) -> VenueRecovery {
         let board = &self.builder.readings.recovery;
-        let on_start = self.config.risk.on_start;
-        let recovered = self.recovered.as_mut();
-        recovered.map(|of_all| of_all.of_venue(venue, on_start, board)).unwrap_or_default()
+        let risk = &self.config.risk;
+        match &mut self.recovered {
+            Some(of_all) => of_all.of_venue(venue, risk, board),
+            None => VenueRecovery {
+                on_start: risk.on_start,
+                is_sole_engine: risk.sole_engine,
+                board: Arc::clone(board),
+                ..VenueRecovery::default()
+            },
+        }
     }
 
     /// Begins this start's part of the journal, and has the builder record in it.
     pub(super) fn start_journal(&mut self, read: Option<ReadJournal>) -> Result<(), LaunchError> {
-        let Some(ReadJournal { folder, path, options }) = read else { return Ok(()) };
+        let Some(ReadJournal { folder, path, options, parts }) = read else { return Ok(()) };
         self.refuse_orphans(&path)?;
+        let begin = folder.read().begin();
         let (mut writer, mut keeper) = folder.start(options, &self.builder.clock)?;
         let names = Names { config: self.config, instruments: &self.builder.readings.instruments };
         let now_ns = self.builder.clock.wall_ns();
@@ -121,7 +138,20 @@ impl Assembly<'_> {
         names
             .record(&mut writer, &mut keeper, now_ns, &start)
             .map_err(LaunchError::JournalStart)?;
+        let restores = self.consumer_names().into_iter();
+        let restores = restores.map(|name| read_state(&self.world.files, &path, &name));
+        let save_ns = self.config.journal.save_ms * 1_000_000;
+        let restores = restores.collect();
+        let journal = &self.config.journal;
+        self.compactor = Some(Compactor::new(
+            (self.world.files.clone(), path.clone()),
+            parts,
+            keeper.health().clone(),
+            self.builder.clock.clone(),
+            (begin, journal.checkpoint_segments, journal.keep == JournalKeep::All),
+        ));
         self.builder.record_in(writer);
+        self.builder.save_states(restores, save_ns);
         self.journal = Some(JournalParts { keeper, folder: path });
         Ok(())
     }

@@ -8,6 +8,7 @@
 mod account;
 mod assemble;
 mod check;
+mod compaction;
 mod conclusion;
 mod control;
 mod engine;

@@ -235,6 +235,7 @@ impl Assembly<'_> {
             logs,
             failures: std::mem::take(&mut builder.failures),
             pauses: self.pauses.take(),
+            compactor: self.compactor.take(),
             letters: DeadLetterFile::new(
                 letter_file,
                 builder.clock.clone(),

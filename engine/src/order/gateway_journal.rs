@@ -6,8 +6,8 @@ use zerocopy::FromZeros;
 use super::OrderCommand;
 use crate::event::{Event, Payload};
 use crate::journal::{
-    ControlCommand, Durability, Intent, JournalEnd, JournalFailure, JournalWriter, RiskWord,
-    RunStop, TradingState, VenueWord,
+    BalanceWord, ControlCommand, Durability, Intent, JournalEnd, JournalFailure, JournalWriter,
+    RiskWord, RunStop, TradingState, VenueWord,
 };
 use crate::runtime::Clock;
 
@@ -166,6 +166,8 @@ impl GatewayJournal {
                 let _unrecorded = writer.append(now_ns, &word);
             } else if let Some(word) = risk_word(event) {
                 let _unrecorded = writer.append(now_ns, &word);
+            } else if let Some(word) = balance_word(event) {
+                let _unrecorded = writer.append(now_ns, &word);
             }
         })
     }
@@ -225,6 +227,15 @@ fn risk_word(event: &Event) -> Option<RiskWord> {
     (word.value, word.limit) = (risk.value, risk.limit);
     (word.consumer, word.venue) = (risk.consumer as u16, risk.venue);
     (word.reason_code, word.scope_code) = (risk.reason_code, risk.scope_code);
+    Some(word)
+}
+
+/// A balance as it is recorded; `None` for another event.
+fn balance_word(event: &Event) -> Option<BalanceWord> {
+    let Some(Payload::Balance(balance)) = event.payload() else { return None };
+    let mut word = BalanceWord::new_zeroed();
+    (word.asset, word.free, word.locked) = (balance.asset, balance.free, balance.locked);
+    word.venue = event.venue;
     Some(word)
 }
 

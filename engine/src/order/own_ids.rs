@@ -90,6 +90,14 @@ pub(crate) struct OwnIds {
 }
 
 impl OwnIds {
+    /// Memory of such names, bytes.
+    pub(crate) fn bytes(closed_max: usize, open_max: usize) -> usize {
+        let most = if closed_max == 0 { 0 } else { closed_max + 2 * open_max };
+        let slots = if most == 0 { 0 } else { (2 * most).next_power_of_two() };
+        let place = size_of::<u32>();
+        most * size_of::<Entry>() + (slots + closed_max) * place
+    }
+
     /// Room for the open orders, and for `closed_max` that have ended; with 0 there is none at all.
     pub(crate) fn new(closed_max: usize, open_max: usize) -> OwnIds {
         // What is revived may come on top.
@@ -137,6 +145,29 @@ impl OwnIds {
         };
         self.link(own_id, place);
         self.open.push(place);
+    }
+
+    /// All names with what became of their orders: those that have ended, oldest first, then those
+    /// that are open.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (OwnId, OnceOutcome)> {
+        self.closed.iter().chain(&self.open).map(|place| {
+            let Entry { own_id, outcome } = self.entries[*place as usize];
+            (own_id, outcome)
+        })
+    }
+
+    /// Takes up a name of an earlier start.
+    pub(crate) fn recall(&mut self, own_id: OwnId, outcome: OnceOutcome) {
+        if !self.is_kept() || self.place_of(own_id).is_some() {
+            return;
+        }
+        self.sent(own_id, outcome.id);
+        let Some(place) = self.open.pop() else { return };
+        self.entries[place as usize].outcome = outcome;
+        match outcome.status.is_terminal() {
+            true => self.close(place),
+            false => self.open.push(place),
+        }
     }
 
     /// Takes a word on an order, with a name or without.

@@ -186,6 +186,20 @@ impl OrderTracker {
         self.open.push(order);
     }
 
+    /// Positions that are not empty, by instrument.
+    pub(super) fn positions_held(&self) -> Vec<(InstrumentId, Position)> {
+        let numbered = self.positions.iter().enumerate();
+        let held = numbered.filter(|(_, position)| **position != Position::default());
+        held.map(|(index, position)| (InstrumentId(index as u32), *position)).collect()
+    }
+
+    /// Takes up a position.
+    pub(super) fn hold(&mut self, instrument: InstrumentId, position: Position) {
+        if let Some(held) = self.positions.get_mut(instrument.index()) {
+            *held = position;
+        }
+    }
+
     /// Counts begin anew; open orders and positions stay.
     pub(super) fn begin_run(&mut self) {
         self.counts = OrderCounts::default();

@@ -10,6 +10,7 @@ use pitlane_ring::{
 };
 
 use super::plan::{ConsumerPlan, PipelinePlan, Size};
+use super::states::States;
 use super::{Closings, ConsumerCounters, Readings};
 use crate::consumer::{
     CONSUMER_LETTER_SLOTS, ConsumerAgent, ConsumerWiring, ContextParts, ControlCommand,
@@ -21,7 +22,7 @@ use crate::dispatcher::{
     LinkParts, RouteBook, RouteKey, RoutingTable, Subscription, routes_of,
 };
 use crate::event::{ConsumerId, Event, Interest};
-use crate::journal::{ControlRecord, JournalWriter, WordTap};
+use crate::journal::{ControlRecord, JournalWriter, SavedState, StatePort, WordTap};
 use crate::orchestrator::Orchestrator;
 use crate::orchestrator::merge::MergePort;
 use crate::order::order_log::{ORDER_LOG_SLOTS, OrderLogSender, OrderLogSource, order_log_lane};
@@ -81,6 +82,7 @@ pub(crate) struct Builder {
     books: Vec<Option<StrategyBooks>>,
     /// The dispatcher's end of the words' way.
     tap: Option<WordTap>,
+    states: Option<States>,
     /// The desk's end of the commands' way.
     pub(crate) control_record: Option<ControlRecord>,
     /// Of all consumers' probes.
@@ -191,6 +193,7 @@ impl Builder {
             epoch: 1,
             books: Vec::new(),
             tap: None,
+            states: None,
             control_record: None,
             asks: Asks::default(),
             size: Size::Full,
@@ -211,6 +214,17 @@ impl Builder {
         self.control_record = Some(ControlRecord::new(commands, writer.health().clone()));
         self.epoch = writer.epoch();
         self.journal = Some((writer, (words_end, commands_end)));
+    }
+
+    /// Has strategies save their states, and restore these, by their numbers. To be called before
+    /// the stages are built.
+    pub(crate) fn save_states(&mut self, restores: Vec<Option<SavedState>>, interval_ns: u64) {
+        self.states = Some(States { restores, interval_ns, ports: Vec::new() });
+    }
+
+    /// Where strategies leave their states, by their names. To be called when the stages are built.
+    pub(crate) fn state_ports(&mut self) -> Vec<(String, Arc<StatePort>)> {
+        self.states.as_mut().map(|of| std::mem::take(&mut of.ports)).unwrap_or_default()
     }
 
     /// Has the strategies begin with these books, by their numbers. To be called before the stages
@@ -487,6 +501,10 @@ impl Builder {
             }
         };
         self.readings.trading.strategies.push((name.clone(), books.board));
+        let (saver, restores) = match &mut self.states {
+            Some(states) => states.of(consumer, &plan.options),
+            None => (None, None),
+        };
         let context = ContextParts {
             consumer,
             clock: self.clock.clone(),
@@ -507,6 +525,8 @@ impl Builder {
             critical: ends.critical,
             market: ends.market,
             context,
+            saver,
+            restores,
             terms: Arc::clone(&self.readings.consumers[consumer.index()].handled),
             probe: self.consumer_probe(name, fanout_every),
             to_log,

@@ -8,6 +8,7 @@ mod builder;
 mod closings;
 mod plan;
 mod readings;
+mod states;
 mod terms;
 
 pub(crate) use builder::{Builder, ConsumerEnds, EngineEnds, Pipeline, RoutingEnds, WORD_SLOTS};

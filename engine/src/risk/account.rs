@@ -41,8 +41,6 @@ pub(crate) struct Account {
     quarantine: Quarantine,
     assumed_ns: u64,
     held: HeldOrders,
-    orders_due_ns: u64,
-    cancels_due_ns: u64,
     breaker: Breaker,
     loss: DailyLoss,
 }
@@ -76,8 +74,6 @@ impl Account {
             quarantine,
             assumed_ns,
             held: HeldOrders::new(room),
-            orders_due_ns: 0,
-            cancels_due_ns: 0,
             breaker: Breaker::new(assets),
             loss: DailyLoss::new(rows, assets),
             book,
@@ -205,9 +201,9 @@ impl Account {
     /// The rate that it would break.
     #[inline]
     pub(crate) fn may_cancel(&mut self, venue: VenueId, now_ns: u64) -> Result<(), Refused> {
-        let Account { book, strategy, cancels_due_ns, .. } = self;
+        let Account { book, strategy, .. } = self;
         let cancels = &book.strategies[*strategy].limits.cancels;
-        if !cancels.take(cancels_due_ns, now_ns) {
+        if !cancels.take(now_ns) {
             let (reason, per_s) = (RejectReason::CancelRate, cancels.per_s());
             return Err(Refused::by(RiskScope::Strategy, reason, per_s, per_s));
         }
@@ -249,7 +245,7 @@ impl Account {
         claim: &Claim,
         now_ns: u64,
     ) -> Result<(), Refused> {
-        let Account { book, strategy, orders_due_ns, .. } = self;
+        let Account { book, strategy, .. } = self;
         let group = book.venues.get(venue.index());
         if let Some(group) = group {
             group.reserve(claim)?;
@@ -261,7 +257,7 @@ impl Account {
         };
         book.total.reserve(claim).inspect_err(|_| give_back_venue())?;
         let orders = &book.strategies[*strategy].limits.orders;
-        let own = match orders.take(orders_due_ns, now_ns) {
+        let own = match orders.take(now_ns) {
             true => Ok(()),
             false => {
                 let (reason, per_s) = (RejectReason::RateLimit, orders.per_s());

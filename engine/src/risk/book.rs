@@ -18,10 +18,7 @@ use crate::event::{InstrumentId, RejectReason, Side};
 use crate::instrument::Instruments;
 use crate::order::OrderTypes;
 use crate::order::trading::Marks;
-use crate::rate::Rate;
-
-/// Tries to take from a shared bucket before a strategy is refused.
-const TRIES: usize = 16;
+use crate::rate::Window;
 
 /// Everything that risk knows of an engine.
 pub(crate) struct RiskBook {
@@ -85,6 +82,9 @@ pub(super) struct StrategyUse {
     pub(super) open_notional: Box<[AtomicI64]>,
     /// The day's loss in the asset in which it is largest; below 0 for a profit.
     pub(super) daily_loss: AtomicI64,
+    /// By asset, what was lost on `lost_day` as of the last look; below 0 for a profit.
+    pub(super) lost: Box<[AtomicI64]>,
+    pub(super) lost_day: AtomicI64,
     pub(super) breaker: Alarm,
     pub(super) loss: Alarm,
 }
@@ -99,12 +99,11 @@ pub(super) struct Alarm {
     pub(super) limit: AtomicI64,
 }
 
-/// A rate a second, as many at once.
+/// So many in any second.
 #[derive(Debug)]
 pub(super) struct RateCell {
     per_s: AtomicI64,
-    /// 0: no limit.
-    interval_ns: AtomicU64,
+    window: Window,
 }
 
 /// What strategies share: a venue, or the engine.
@@ -113,10 +112,12 @@ pub(super) struct GroupCells {
     pub(super) orders: RateCell,
     pub(super) cancels: RateCell,
     pub(super) max_open_notional: AtomicI64,
+    pub(super) max_daily_loss: AtomicI64,
+    /// The day's loss of all together, in the asset in which it was looked at last.
+    pub(super) daily_loss: AtomicI64,
+    pub(super) loss: Alarm,
     pub(super) allowed_types: AtomicU8,
     pub(super) open_orders: CachePadded<AtomicI64>,
-    orders_due_ns: CachePadded<AtomicU64>,
-    cancels_due_ns: CachePadded<AtomicU64>,
     /// By asset.
     pub(super) open_notional: Box<[CachePadded<AtomicI64>]>,
     pub(super) places: Box<[GroupPlace]>,
@@ -154,6 +155,9 @@ pub(super) const fn index_of(side: Side) -> usize {
 }
 
 impl RiskBook {
+    /// Memory of the limits of one strategy, or of what strategies share, in one instrument.
+    pub(crate) const PLACE_BYTES: usize = size_of::<Place>();
+
     /// Of strategies by name, with their limits, and what they share.
     pub(crate) fn new(
         strategies: &[(&str, &RiskLimits)],
@@ -220,6 +224,8 @@ impl StrategyCells {
                 open_orders: AtomicI64::new(0),
                 open_notional: (0..instruments.asset_count()).map(|_| AtomicI64::new(0)).collect(),
                 daily_loss: AtomicI64::new(0),
+                lost: (0..instruments.asset_count()).map(|_| AtomicI64::new(0)).collect(),
+                lost_day: AtomicI64::new(0),
                 breaker: Alarm::default(),
                 loss: Alarm::default(),
             }),
@@ -261,54 +267,25 @@ impl Alarm {
 
 impl RateCell {
     fn new(per_s: i64) -> RateCell {
-        let cell = RateCell { per_s: AtomicI64::new(NO_LIMIT), interval_ns: AtomicU64::new(0) };
-        cell.set(per_s);
-        cell
+        RateCell { per_s: AtomicI64::new(per_s), window: Window::default() }
     }
 
     /// From now on so many a second, at least 1; [`NO_LIMIT`] for no limit.
     pub(super) fn set(&self, per_s: i64) {
-        let interval_ns = match per_s {
-            NO_LIMIT => 0,
-            per_s => (1_000_000_000 / per_s.max(1).unsigned_abs()).max(1),
-        };
         self.per_s.store(per_s, Ordering::Relaxed);
-        self.interval_ns.store(interval_ns, Ordering::Relaxed);
     }
 
     pub(super) fn per_s(&self) -> i64 {
         self.per_s.load(Ordering::Relaxed)
     }
 
+    /// Takes one, if there is one.
     #[inline]
-    fn rate(&self) -> Option<Rate> {
-        let interval_ns = self.interval_ns.load(Ordering::Relaxed);
-        let burst = self.per_s.load(Ordering::Relaxed).unsigned_abs();
-        (interval_ns > 0).then(|| Rate::every(interval_ns, burst))
-    }
-
-    /// Takes one out of a bucket of one's own.
-    #[inline]
-    pub(super) fn take(&self, due_ns: &mut u64, now_ns: u64) -> bool {
-        self.rate().is_none_or(|rate| rate.admits(due_ns, now_ns))
-    }
-
-    /// Takes one out of a bucket that others take from, too.
-    #[inline]
-    fn take_shared(&self, due_ns: &AtomicU64, now_ns: u64) -> bool {
-        let Some(rate) = self.rate() else { return true };
-        let mut before = due_ns.load(Ordering::Relaxed);
-        for _ in 0..TRIES {
-            let mut next = before;
-            if !rate.admits(&mut next, now_ns) {
-                return false;
-            }
-            match due_ns.compare_exchange(before, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return true,
-                Err(other) => before = other,
-            }
+    pub(super) fn take(&self, now_ns: u64) -> bool {
+        match self.per_s() {
+            NO_LIMIT => true,
+            per_s => self.window.take(per_s.max(1).unsigned_abs(), now_ns),
         }
-        false
     }
 }
 
@@ -326,10 +303,11 @@ impl GroupCells {
             orders: RateCell::new(limits.max_orders_per_s),
             cancels: RateCell::new(limits.max_cancels_per_s),
             max_open_notional: AtomicI64::new(limits.max_open_notional),
+            max_daily_loss: AtomicI64::new(limits.max_daily_loss),
+            daily_loss: AtomicI64::new(0),
+            loss: Alarm::default(),
             allowed_types: AtomicU8::new(limits.allowed_types.bits()),
             open_orders: CachePadded::default(),
-            orders_due_ns: CachePadded::default(),
-            cancels_due_ns: CachePadded::default(),
             open_notional: (0..instruments.asset_count()).map(zero).collect(),
             places: (0..instruments.len()).map(place).collect(),
             scope,
@@ -399,10 +377,10 @@ impl GroupCells {
         }
     }
 
-    /// Takes an order out of the shared bucket.
+    /// Takes an order out of the shared rate.
     #[inline]
     pub(super) fn may_order(&self, now_ns: u64) -> Result<(), Refused> {
-        match self.orders.take_shared(&self.orders_due_ns, now_ns) {
+        match self.orders.take(now_ns) {
             true => Ok(()),
             false => {
                 let per_s = self.orders.per_s();
@@ -411,10 +389,10 @@ impl GroupCells {
         }
     }
 
-    /// Takes a strategy's cancel out of the shared bucket.
+    /// Takes a strategy's cancel out of the shared rate.
     #[inline]
     pub(super) fn may_cancel(&self, now_ns: u64) -> Result<(), Refused> {
-        match self.cancels.take_shared(&self.cancels_due_ns, now_ns) {
+        match self.cancels.take(now_ns) {
             true => Ok(()),
             false => {
                 let per_s = self.cancels.per_s();

@@ -112,6 +112,7 @@ fn group(config: &Config, limits: &GroupRisk) -> GroupLimits {
         max_orders_per_s: whole(limits.max_orders_per_s),
         max_cancels_per_s: whole(limits.max_cancels_per_s),
         max_open_notional: money(limits.max_open_notional.as_ref()),
+        max_daily_loss: money(limits.max_daily_loss.as_ref()),
         allowed_types: types(limits.order_types.as_ref()),
         max_position: match position {
             None => Arc::default(),

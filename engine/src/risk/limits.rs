@@ -74,9 +74,9 @@ pub struct RiskLimits {
     pub venues: Arc<[Capabilities]>,
     /// Those that the strategy may use.
     pub allowed_types: OrderTypes,
-    /// New orders and amendments a second, as many at once; at least 1.
+    /// New orders and amendments in any second; at least 1.
     pub max_orders_per_s: u32,
-    /// Cancels a second, as many at once; [`NO_LIMIT`] for no limit.
+    /// Cancels in any second; [`NO_LIMIT`] for no limit.
     pub max_cancels_per_s: i64,
     /// What all open orders may trade for together, by quote asset, in units of 10^-8.
     pub max_open_notional: i64,
@@ -122,12 +122,14 @@ impl RiskLimits {
 pub struct GroupLimits {
     /// Open orders at a time.
     pub max_open_orders: i64,
-    /// New orders and amendments a second, as many at once.
+    /// New orders and amendments in any second.
     pub max_orders_per_s: i64,
-    /// Cancels of strategies a second, as many at once.
+    /// Cancels of strategies in any second.
     pub max_cancels_per_s: i64,
     /// What all open orders may trade for together, by quote asset, in units of 10^-8.
     pub max_open_notional: i64,
+    /// Loss of a day, as in [`RiskLimits::max_daily_loss`]; of the engine alone.
+    pub max_daily_loss: i64,
     /// Order types that are allowed.
     pub allowed_types: OrderTypes,
     /// By instrument, the largest position, long or short; none is set for one that is not there.
@@ -142,6 +144,7 @@ impl Default for GroupLimits {
             max_orders_per_s: NO_LIMIT,
             max_cancels_per_s: NO_LIMIT,
             max_open_notional: NO_LIMIT,
+            max_daily_loss: NO_LIMIT,
             allowed_types: OrderTypes::ALL,
             max_position: Arc::default(),
         }

@@ -4,6 +4,10 @@
 //! Each row is one instrument at one venue. A row is valued when it trades, when an order for it is
 //! checked, and in turn with the others at each check: no check looks at more than two.
 
+use std::sync::atomic::Ordering;
+
+use super::book::{RiskBook, StrategyCells};
+use super::limits::NO_LIMIT;
 use crate::order::trading::RowProfit;
 
 const DAY_NS: i64 = 86_400_000_000_000;
@@ -64,7 +68,7 @@ impl DailyLoss {
         price: Option<i64>,
         wall_ns: i64,
     ) -> i64 {
-        let day = wall_ns.div_euclid(DAY_NS);
+        let day = DailyLoss::day(wall_ns);
         if day != self.day {
             let is_first = self.day == 0;
             self.day = day;
@@ -82,9 +86,46 @@ impl DailyLoss {
         self.at_start[asset].saturating_sub(*sum)
     }
 
+    /// The day, since 1970.
+    pub(super) fn day(wall_ns: i64) -> i64 {
+        wall_ns.div_euclid(DAY_NS)
+    }
+
     /// How long the day still is, ns.
     pub(super) fn rest_ns(wall_ns: i64) -> u64 {
         (DAY_NS - wall_ns.rem_euclid(DAY_NS)).unsigned_abs()
+    }
+}
+
+impl RiskBook {
+    /// A strategy has lost so much of an asset today; holds the orders of all when that is too much
+    /// together with the others. Of each of them the last look of this day counts.
+    pub(super) fn lost(
+        &self,
+        cells: &StrategyCells,
+        asset: usize,
+        lost: i64,
+        (now_ns, wall_ns): (u64, i64),
+    ) {
+        let limit = self.total.max_daily_loss.load(Ordering::Relaxed);
+        let Some(cell) = cells.used.lost.get(asset).filter(|_| limit != NO_LIMIT) else { return };
+        let day = DailyLoss::day(wall_ns);
+        if cells.used.lost_day.load(Ordering::Relaxed) != day {
+            cells.used.lost.iter().for_each(|of| of.store(0, Ordering::Relaxed));
+        }
+        cell.store(lost, Ordering::Relaxed);
+        cells.used.lost_day.store(day, Ordering::Release);
+        let of_today = self.strategies.iter().map(|of| &of.used);
+        let of_today = of_today.filter(|used| used.lost_day.load(Ordering::Acquire) == day);
+        let sum = of_today.fold(0_i64, |sum, used| {
+            sum.saturating_add(used.lost.get(asset).map_or(0, |of| of.load(Ordering::Relaxed)))
+        });
+        self.total.daily_loss.store(sum, Ordering::Relaxed);
+        if sum >= limit && !self.total.loss.holds(now_ns) {
+            let until_ns = now_ns.saturating_add(DailyLoss::rest_ns(wall_ns));
+            self.total.loss.ring(until_ns, sum, limit);
+            self.changed();
+        }
     }
 }
 

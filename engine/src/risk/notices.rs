@@ -44,8 +44,8 @@ struct Told {
 pub(crate) struct RiskWatch {
     book: Arc<RiskBook>,
     quarantine: Quarantine,
-    /// By strategy: breaker and day's loss.
-    alarms: Vec<[Told; 2]>,
+    /// By strategy: breaker, day's loss, and day's loss of all together.
+    alarms: Vec<[Told; 3]>,
     /// By strategy, and by venue, whether it is killed.
     strategies: Vec<bool>,
     venues: Vec<bool>,
@@ -83,13 +83,14 @@ impl RiskWatch {
         for (index, told) in self.alarms.iter_mut().enumerate() {
             let used = &self.book.strategies[index].used;
             let alarms = [
-                (&used.breaker, RejectReason::CircuitBreaker),
-                (&used.loss, RejectReason::DailyLoss),
+                (&used.breaker, RejectReason::CircuitBreaker, RiskScope::Strategy),
+                (&used.loss, RejectReason::DailyLoss, RiskScope::Strategy),
+                (&self.book.total.loss, RejectReason::DailyLoss, RiskScope::Engine),
             ];
-            for ((alarm, reason), told) in alarms.into_iter().zip(told) {
+            for ((alarm, reason, scope), told) in alarms.into_iter().zip(told) {
                 let notice = |value, limit| RiskNotice {
                     consumer: ConsumerId(index as u16),
-                    scope: RiskScope::Strategy,
+                    scope,
                     venue: None,
                     reason,
                     value,

@@ -267,6 +267,12 @@ impl RiskBook {
                 Unit::Decimal(AssetAmount::SCALE),
                 sum(),
             ),
+            // A venue has no loss of its own.
+            LimitName::MaxDailyLoss if scope == "total" => one(
+                Cell::Number(&group.max_daily_loss),
+                Unit::Decimal(AssetAmount::SCALE),
+                Some(group.daily_loss.load(Ordering::Relaxed)),
+            ),
             LimitName::OrderTypes => one(Cell::Types(&group.allowed_types), Unit::Types, None),
             _ => Vec::new(),
         }

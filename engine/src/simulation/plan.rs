@@ -318,7 +318,9 @@ impl Plan {
         (self.trouble_ms + self.calm_ms) * MS
     }
 
-    pub(super) fn net_conditions(&self) -> NetConditions {
+    /// What the network does to what is sent.
+    #[must_use]
+    pub fn net_conditions(&self) -> NetConditions {
         let network = &self.network;
         NetConditions {
             latency_ns: network.latency_us * 1_000,
@@ -348,7 +350,9 @@ impl Plan {
         HoldRates { hold_ppm, least_ns: MS, most_ns: hold_ms.max(1) * MS, only: None }
     }
 
-    pub(super) fn fault_plan(&self) -> FaultPlan {
+    /// What the venues do wrong, and when.
+    #[must_use]
+    pub fn fault_plan(&self) -> FaultPlan {
         let rule = |planned: &VenueFault| {
             let (fault, trigger) = (planned.fault, Trigger::At(planned.at));
             FaultRule { fault, trigger, only: None }

@@ -10,13 +10,16 @@ use std::sync::Arc;
 use pitlane_ring::{Consumer, Publisher};
 use zerocopy::FromZeros;
 
-use super::{BareConsumer, bare_consumer};
-use crate::consumer::{ConsumerAgent, Context, ControlCommand, FailureLog, Strategy};
+use super::{BareConsumer, restored_consumer};
+use crate::consumer::{
+    ConsumerAgent, Context, ControlCommand, FailureLog, Strategy, StrategyError,
+};
 use crate::event::{
     Event, EventKind, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty,
     Quote, Side, Trade, VenueId,
 };
 use crate::instrument::{InstrumentSpec, Instruments};
+use crate::journal::SavedState;
 use crate::order::OrderCommand;
 use crate::order::trading::Marks;
 use crate::pipeline::Size;
@@ -47,24 +50,13 @@ impl Harness {
     /// A harness around `strategy`, with `on_start` already called.
     #[must_use]
     pub fn new(strategy: impl Strategy) -> Harness {
-        let spec = InstrumentSpec {
-            symbol: "BTC-USDT".to_owned(),
-            price_scale: 2,
-            qty_scale: 5,
-            tick: 1,
-            step: 1,
-        };
-        Harness::on(spec, RiskLimits::default(), strategy)
+        Harness::on(usual_spec(), RiskLimits::default(), strategy)
     }
 
     /// The same on an instrument and under limits of the caller's.
     #[must_use]
     pub fn on(spec: InstrumentSpec, limits: RiskLimits, strategy: impl Strategy) -> Harness {
-        let instruments = match Instruments::new(vec![spec]) {
-            Ok(instruments) => Arc::new(instruments),
-            Err(error) => panic!("the harness's instrument: {error}"),
-        };
-        Harness::among(instruments, limits, strategy)
+        Harness::among(instruments(spec), limits, strategy)
     }
 
     /// The same with all instruments of a configuration.
@@ -74,9 +66,24 @@ impl Harness {
         limits: RiskLimits,
         strategy: impl Strategy,
     ) -> Harness {
+        Harness::begun((instruments, limits), strategy, None)
+    }
+
+    /// A harness around a strategy that was saved before: `on_restore` is called, then `on_start`.
+    #[must_use]
+    pub fn restored(strategy: impl Strategy, saved: SavedState) -> Harness {
+        let limits = RiskLimits::default();
+        Harness::begun((instruments(usual_spec()), limits), strategy, Some(saved))
+    }
+
+    fn begun(
+        of: (Arc<Instruments>, RiskLimits),
+        strategy: impl Strategy,
+        saved: Option<SavedState>,
+    ) -> Harness {
         let (clock, time) = Clock::manual(1_700_000_000_000_000_000);
         let BareConsumer { market, critical, orders, control, agent, marks } =
-            bare_consumer(Box::new(strategy), instruments, limits, clock.clone(), Size::Full);
+            restored_consumer(Box::new(strategy), saved, of, clock.clone(), Size::Full);
         let mut harness = Harness {
             market,
             critical,
@@ -98,6 +105,14 @@ impl Harness {
     pub fn at_venue(&mut self, venue: VenueId) -> &mut Harness {
         self.venue = venue;
         self
+    }
+
+    /// What the strategy saves now.
+    ///
+    /// # Errors
+    /// Its own, and that of a state larger than it said.
+    pub fn save(&mut self) -> Result<SavedState, StrategyError> {
+        self.agent.saved()
     }
 
     /// Feeds a quote, in the instrument's scales, and runs the strategy.
@@ -245,5 +260,16 @@ impl Harness {
         let published = self.critical.try_publish(&event);
         assert!(published.is_ok(), "the harness runs after each event, so its lane has room");
         self.run();
+    }
+}
+
+fn usual_spec() -> InstrumentSpec {
+    InstrumentSpec { symbol: "BTC-USDT".to_owned(), price_scale: 2, qty_scale: 5, tick: 1, step: 1 }
+}
+
+fn instruments(spec: InstrumentSpec) -> Arc<Instruments> {
+    match Instruments::new(vec![spec]) {
+        Ok(instruments) => Arc::new(instruments),
+        Err(error) => panic!("the harness's instrument: {error}"),
     }
 }

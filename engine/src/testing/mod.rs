@@ -18,5 +18,5 @@ pub use skipped::skipped;
 #[doc(hidden)]
 pub use stages::{
     BareConsumer, BareDispatcher, BareGateway, Stages, StagesOptions, bare_consumer,
-    bare_dispatcher, bare_gateway, is_contained, stages, sweep,
+    bare_dispatcher, bare_gateway, is_contained, restored_consumer, stages, sweep,
 };

@@ -18,6 +18,7 @@ use crate::dispatcher::order::SequencerOptions;
 use crate::dispatcher::{AcceptFrom, DispatcherAgent, DispatcherInputs, Subscription};
 use crate::event::{ConsumerId, Event, InstrumentId, Interest};
 use crate::instrument::Instruments;
+use crate::journal::SavedState;
 use crate::orchestrator::Orchestrator;
 use crate::order::trading::Marks;
 use crate::order::{GatewayAgent, OrderCommand, OrderLane};
@@ -232,8 +233,23 @@ pub fn bare_consumer(
     clock: Clock,
     size: Size,
 ) -> BareConsumer {
+    restored_consumer(strategy, None, (instruments, limits), clock, size)
+}
+
+/// The same of a strategy that an earlier start has saved.
+#[must_use]
+pub fn restored_consumer(
+    strategy: Box<dyn Strategy>,
+    saved: Option<SavedState>,
+    (instruments, limits): (Arc<Instruments>, RiskLimits),
+    clock: Clock,
+    size: Size,
+) -> BareConsumer {
     let mut plan = plan(vec![strategy], &instruments, &limits, 16, size);
     let mut builder = builder(&plan, clock, size);
+    if saved.is_some() {
+        builder.save_states(vec![saved], 1_000_000_000);
+    }
     let consumer = plan.consumers.remove(0);
     let (engine, own) = builder.consumer_lanes(&plan, &consumer, &mut Default::default());
     let mut agent = builder.consumer(consumer, 0, own, AcceptFrom::default());

@@ -10,7 +10,7 @@ use std::io;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::SplitMix64;
-use super::fnv::{FNV_START, fnv};
+use super::fnv::fnv_of;
 
 /// The root of all chance of one engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Entropy {
     #[must_use]
     pub fn seed(self, name: &str) -> u64 {
         // FNV-1a of the name, then one step of the generator, so that near names are far apart.
-        SplitMix64::new(self.root ^ fnv(FNV_START, name.as_bytes())).next_u64()
+        SplitMix64::new(self.root ^ fnv_of(name.as_bytes())).next_u64()
     }
 
     /// A generator of its own for `name`.

@@ -19,6 +19,7 @@ pub use entropy::Entropy;
 pub use files::{
     File, FileConditions, FileTotals, Files, FolderLock, Segment, SegmentFile, VirtualFiles,
 };
+pub(crate) use fnv::fnv_of;
 pub use kernel::{kernel_names, kernel_text, kernel_text_into, kernel_text_lossy};
 pub use net::{
     Listener, Lookup, Net, NetConditions, NetTotals, Stream, TlsError, TlsPeer, TlsTrust,

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use pitlane_engine::config::OnStart;
-use pitlane_engine::event::{ExecType, OrderStatus, RejectReason, Side};
-use pitlane_engine::order::recovery::{EarlierRun, RecordedOrder, RecoveryBoard, VenueRecovery};
+use pitlane_engine::event::{ExecType, OrderStatus, RejectReason, Side, VenueId, asset_code};
+use pitlane_engine::order::recovery::{
+    EarlierRun, RecordedBalance, RecordedOrder, RecoveryBoard, VenueRecovery,
+};
+use pitlane_engine::order::trading::decimal;
 use pitlane_engine::order::{OrderAction, OrderCommand, OrderType, TimeInForce};
-use pitlane_engine::venue::simulated::SimulatedVenue;
+use pitlane_engine::venue::simulated::{LedgerBalance, SimulatedVenue};
 use zerocopy::FromZeros;
 
 use crate::harness::BTC;
@@ -43,21 +46,36 @@ fn recorded(id: u64, price: i64) -> RecordedOrder {
     RecordedOrder::new(&command, WALL_MAX_NS)
 }
 
+fn open_orders(venue: &SimulatedVenue) -> usize {
+    venue.ledger().orders.values().filter(|order| order.resting.is_some()).count()
+}
+
+/// What is on record of the first start.
+fn of_first_start(ids: &[u64], on_start: OnStart) -> VenueRecovery {
+    let price = |id: &u64| if *id == 2 { 9_000_000 } else { 3_000_000 };
+    let last_ids = vec![ids.iter().copied().max().unwrap_or_default()];
+    VenueRecovery {
+        open: ids.iter().map(|id| recorded(*id, price(id))).collect(),
+        runs: vec![EarlierRun { last_ids, ..EarlierRun::new(1, 1) }],
+        on_start,
+        ..VenueRecovery::default()
+    }
+}
+
 /// The second start.
 fn restarted<V: Orders>(
     venue: &SimulatedVenue,
     ids: &[u64],
     on_start: OnStart,
 ) -> (Trader<V>, Arc<RecoveryBoard>) {
-    let board = Arc::<RecoveryBoard>::default();
-    let price = |id: &u64| if *id == 2 { 9_000_000 } else { 3_000_000 };
-    let recovery = VenueRecovery {
-        open: ids.iter().map(|id| recorded(*id, price(id))).collect(),
-        unsettled: Vec::new(),
-        runs: vec![EarlierRun { epoch: 1, run: 1 }],
-        on_start,
-        board: Arc::clone(&board),
-    };
+    started_with(venue, of_first_start(ids, on_start))
+}
+
+fn started_with<V: Orders>(
+    venue: &SimulatedVenue,
+    recovery: VenueRecovery,
+) -> (Trader<V>, Arc<RecoveryBoard>) {
+    let board = Arc::clone(&recovery.board);
     let options = TraderOptions { run: 2, recovery, ..TraderOptions::default() };
     (Trader::new(venue.address(), &options), board)
 }
@@ -98,4 +116,84 @@ pub fn orders_of_an_earlier_start_are_cancelled_first_where_so_configured<V: Ord
     let found = board.read();
     assert_eq!((found[0].open, found[0].filled, found[0].ended), (0, 1, 1));
     assert_eq!(found[0].orders.len(), 2);
+}
+
+/// Only the first of two orders is on record: the end of the journal was lost with the power.
+pub fn an_order_behind_the_end_of_the_record_is_taken_up<V: Orders>() {
+    let venue = venue_with_orders::<V>();
+    let mut recovery = of_first_start(&[], OnStart::Adopt);
+    recovery.runs[0].last_ids = vec![0];
+    let (mut trader, board) = started_with::<V>(&venue, recovery);
+    trader.drive_to_ready();
+    let told = trader.reports(1);
+    assert_eq!(told[0].exec_type(), Some(ExecType::Revived), "{told:?}");
+    assert_eq!(told.last().unwrap().status(), Some(OrderStatus::New));
+    assert!(trader.reports(2).is_empty(), "what is over is in no list");
+    let found = board.read();
+    assert_eq!((found[0].adopted, found[0].open, found[0].others_count), (1, 1, 0));
+    assert_eq!(found[0].orders[0].was, "not_recorded");
+    trader.command(OrderAction::Cancel, 1, |_| {});
+    trader.drive_to(1, OrderStatus::Canceled);
+}
+
+pub fn orders_that_no_record_has_are_left_alone_and_shown<V: Orders>() {
+    for (last_id, run, what) in [(1, 1, "ended_on_record"), (0, 9, "unrecorded")] {
+        let venue = venue_with_orders::<V>();
+        let mut recovery = of_first_start(&[], OnStart::Cancel);
+        (recovery.runs[0].last_ids, recovery.runs[0].run) = (vec![last_id], run);
+        let (mut trader, board) = started_with::<V>(&venue, recovery);
+        trader.drive_to_ready();
+        assert!(trader.reports(1).is_empty());
+        let found = &board.read()[0];
+        assert!(found.is_listed && found.has_balances);
+        assert_eq!((found.others_count, found.others[0].what.as_str()), (1, what));
+        assert!(!found.others[0].is_canceled);
+        assert_eq!(venue.counters().report().cancels_received, 0);
+        assert_eq!(open_orders(&venue), 1);
+    }
+}
+
+pub fn a_sole_engine_cancels_what_a_lost_journal_has_left<V: Orders>() {
+    let venue = venue_with_orders::<V>();
+    let recovery = VenueRecovery {
+        on_start: OnStart::Cancel,
+        is_sole_engine: true,
+        ..VenueRecovery::default()
+    };
+    let (mut trader, board) = started_with::<V>(&venue, recovery);
+    trader.drive_to_ready();
+    assert!(board.read()[0].others[0].is_canceled);
+    assert_eq!((venue.counters().report().cancels_received, open_orders(&venue)), (1, 0));
+}
+
+/// The second order was filled while nobody was there.
+pub fn balances_are_held_against_the_record<V: Orders>() {
+    let venue = venue_with_orders::<V>();
+    let asset = |name: &str| asset_code(name).unwrap();
+    let units = |balances: &[LedgerBalance], name: &str| {
+        let of = balances.iter().find(|of| &*of.asset == name).unwrap();
+        i128::try_from((of.free + of.locked) / 10_u128.pow(8)).unwrap()
+    };
+    let ledger = venue.ledger();
+    let (opening, now) = (ledger.opening, ledger.balances);
+    let mut recovery = of_first_start(&[1, 2], OnStart::Adopt);
+    let recorded = |name, total| RecordedBalance { venue: VenueId(0), asset: asset(name), total };
+    // Of the one the record is right but for the trade; of the other somebody has taken 5.
+    recovery.balances = vec![
+        recorded("BTC", units(&opening, "BTC")),
+        recorded("USDT", units(&opening, "USDT") + 500_000_000),
+    ];
+    let (mut trader, board) = started_with::<V>(&venue, recovery);
+    trader.drive_to_ready();
+    let found = board.read().remove(0);
+    let row = |name: &str| found.balances.iter().find(|of| of.asset == name);
+    // Fees are taken in what was bought.
+    let fee = units(&opening, "BTC") + i128::from(QTY) * 1_000 - units(&now, "BTC");
+    let btc = row("BTC").map(|of| of.difference.clone());
+    let expected = (fee != 0).then(|| decimal(-fee, 8, 8));
+    assert_eq!(btc, expected, "{:?}", found.balances);
+    let usdt = row("USDT").expect("5 are missing");
+    assert_eq!(usdt.difference, "-5.00000000");
+    assert!(usdt.traded.starts_with('-'), "{usdt:?}");
+    assert_eq!(usdt.found, decimal(units(&now, "USDT"), 8, 8));
 }

@@ -69,6 +69,10 @@ macro_rules! orders {
             checks! { $venue, recovery:
                 orders_of_an_earlier_start_are_asked_for_before_a_new_one_leaves
                 orders_of_an_earlier_start_are_cancelled_first_where_so_configured
+                an_order_behind_the_end_of_the_record_is_taken_up
+                orders_that_no_record_has_are_left_alone_and_shown
+                a_sole_engine_cancels_what_a_lost_journal_has_left
+                balances_are_held_against_the_record
             }
             checks! { $venue, order_faults:
                 a_report_that_is_told_twice_counts_once

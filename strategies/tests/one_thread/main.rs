@@ -8,6 +8,7 @@ mod heard;
 mod instruments;
 mod limits;
 mod on_record;
+mod once;
 mod orders;
 mod restarts;
 mod rollover;

@@ -2,11 +2,14 @@
 
 use std::fmt::Write;
 
-use pitlane_engine::event::{FEE_UNKNOWN, INFERRED, Liquidity, RejectReason, Side, format_scaled};
-use pitlane_engine::journal::{
-    ControlCommand, Intent, NameTable, Named, RecordKind, RecordView, RiskWord, RunStart, RunStop,
-    SegmentHeader, TradingState, VenueWord,
+use pitlane_engine::event::{
+    FEE_UNKNOWN, INFERRED, Liquidity, RejectReason, Side, asset_name, format_scaled,
 };
+use pitlane_engine::journal::{
+    BalanceWord, ControlCommand, Intent, NameTable, Named, RecordKind, RecordView, RiskWord,
+    RunStart, RunStop, SegmentHeader, TradingState, VenueWord,
+};
+use pitlane_engine::order::trading::decimal;
 use pitlane_engine::order::{OrderAction, OrderType, TimeInForce, TriggerBy};
 use pitlane_engine::text::escaped;
 use serde::Serialize;
@@ -129,7 +132,8 @@ impl Line {
                 line.detail = Some(format!("{outcome}{}{cut}", command.text()));
             }),
             Some(RecordKind::Risk) => line.risk(record.body(), names),
-            Some(RecordKind::Saved) | None => {
+            Some(RecordKind::Balance) => line.balance(record.body(), names),
+            None => {
                 let bytes = record.payload.len();
                 line.detail = Some(format!("{bytes} bytes, version {}", record.version));
                 Some(())
@@ -158,6 +162,15 @@ impl Line {
                 format!("{strategy}: {reason} holds its orders, {value} of {limit}")
             }
         });
+        Some(())
+    }
+
+    fn balance(&mut self, word: Option<BalanceWord>, names: &Names) -> Option<()> {
+        let word = word?;
+        self.venue = Some(names.name(NameTable::Venue, u32::from(word.venue)));
+        let (free, locked) = (decimal(word.free, 8, 8), decimal(word.locked, 8, 8));
+        let asset = asset_name(word.asset);
+        self.detail = Some(format!("{}: {free} free, {locked} locked", asset.as_str()));
         Some(())
     }
 

@@ -10,7 +10,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use pitlane_engine::journal::{
-    FolderRead, Intent, RecordKind, RecordView, SegmentFacts, SegmentHeader, VenueWord, read_folder,
+    CheckpointFile, FolderRead, Intent, RecordKind, RecordView, SegmentFacts, SegmentHeader,
+    VenueWord, read_checkpoints, read_folder,
 };
 use pitlane_engine::world::Files;
 
@@ -29,13 +30,26 @@ pub(crate) fn journal(verb: &JournalVerb, terminal: &mut Terminal<'_>) -> Result
     match verb {
         JournalVerb::Ls { folder } => {
             let read = read(folder, terminal, |_, _| ())?;
-            terminal.print(&list(&read))?;
+            let checkpoints = checkpoints(folder, terminal)?;
+            terminal.print(&format!("{}{}", list(&read), list_checkpoints(&checkpoints)))?;
             judge(&read, terminal)
         }
         JournalVerb::Verify { folder } => {
             let read = read(folder, terminal, |_, _| ())?;
-            terminal.print(&verified(&read))?;
-            judge(&read, terminal)
+            let checkpoints = checkpoints(folder, terminal)?;
+            terminal.print(&format!(
+                "{}{}",
+                verified(&read),
+                verified_checkpoints(&checkpoints)
+            ))?;
+            let first = read.segments.iter().find_map(|of| Some(of.header?.first_sequence));
+            match lost_beginning(first.unwrap_or(1), &checkpoints) {
+                Some(problem) => {
+                    terminal.complain(&problem);
+                    Ok(Exit::Failed)
+                }
+                None => judge(&read, terminal),
+            }
         }
         JournalVerb::Stats { folder } => {
             let mut stats = Stats::default();
@@ -78,6 +92,26 @@ fn read(
         return Err(Exit::Unreadable);
     }
     Ok(read)
+}
+
+fn checkpoints(folder: &Path, terminal: &mut Terminal<'_>) -> Result<Vec<CheckpointFile>, Exit> {
+    read_checkpoints(&Files::Real, folder).map_err(|error| {
+        terminal.complain(&format!("{}: cannot be read: {error}", folder.display()));
+        Exit::Unreadable
+    })
+}
+
+/// Why a start can't know what lies before the first segment; `None` where it can.
+fn lost_beginning(first: u64, checkpoints: &[CheckpointFile]) -> Option<String> {
+    let reaches = |of: &CheckpointFile| {
+        of.content.as_ref().is_ok_and(|(facts, _)| facts.last_sequence + 1 >= first)
+    };
+    let is_lost = first > 1 && !checkpoints.is_empty() && !checkpoints.iter().any(reaches);
+    is_lost.then(|| {
+        format!(
+            "the journal begins with record {first}, and no checkpoint of what lies before is whole"
+        )
+    })
 }
 
 fn lines_of(
@@ -198,6 +232,38 @@ fn list(read: &FolderRead) -> String {
         ]);
     }
     render(&table)
+}
+
+fn list_checkpoints(checkpoints: &[CheckpointFile]) -> String {
+    if checkpoints.is_empty() {
+        return String::new();
+    }
+    let mut table =
+        table(&[">checkpoint before", ">starts", ">records", ">bytes", ">at (UTC)", "is"]);
+    for of in checkpoints {
+        let facts = of.content.as_ref().ok().map(|(facts, _)| facts);
+        table.add_row([
+            of.number.to_string(),
+            facts.map(|facts| facts.last_epoch.to_string()).unwrap_or_default(),
+            facts.map(|facts| count(facts.last_sequence)).unwrap_or_default(),
+            count(of.bytes),
+            facts.map(|facts| utc_us(facts.written_ns)).unwrap_or_default(),
+            of.content.as_ref().err().unwrap_or(&"whole").to_string(),
+        ]);
+    }
+    format!("\n{}", render(&table))
+}
+
+fn verified_checkpoints(checkpoints: &[CheckpointFile]) -> String {
+    let line = |of: &CheckpointFile| match &of.content {
+        Ok((facts, _)) => format!(
+            "the checkpoint before segment {} is whole, and stands for {} records\n",
+            of.number,
+            count(facts.last_sequence)
+        ),
+        Err(reason) => format!("the checkpoint before segment {} is {reason}\n", of.number),
+    };
+    checkpoints.iter().map(line).collect()
 }
 
 fn end(facts: &SegmentFacts) -> String {

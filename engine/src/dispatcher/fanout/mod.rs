@@ -135,7 +135,9 @@ impl Fanout {
         }
         let Stamped { event, version, now_ns } = stamped;
         let Some(kind) = event.kind() else { return };
-        self.latest.note(event);
+        if LatestWords::is_word(event) {
+            self.note_word(event);
+        }
         let range = self.table.range(event);
         if range.len() == 0 {
             self.unrouted += 1;
@@ -151,6 +153,15 @@ impl Fanout {
         copy.fanout = u8::try_from(range.len()).unwrap_or(u8::MAX);
         copy.routing_version = version;
         copy.stamp_dispatched(now_ns);
+    }
+
+    /// Balances are recorded whoever is subscribed to them, and states kept for who will be.
+    #[cold]
+    fn note_word(&mut self, event: &Event) {
+        match &mut self.tap {
+            Some(tap) if event.kind() == Some(EventKind::Balance) => tap.take(event),
+            _ => self.latest.note(event),
+        }
     }
 
     /// Publishes what is staged: a lone event at once, a run lane by lane.

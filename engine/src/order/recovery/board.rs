@@ -35,6 +35,45 @@ pub struct FoundOrder {
     pub found: String,
 }
 
+/// An order that the account has open and that is in no book of ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OtherOrder {
+    /// Its name at the venue. Raw: it must be escaped before it is shown.
+    pub name: String,
+    /// The venue's symbol.
+    pub symbol: String,
+    /// `buy` or `sell`.
+    pub side: String,
+    /// Its limit price, in the venue's words.
+    pub price: String,
+    /// Its quantity.
+    pub qty: String,
+    /// Filled so far.
+    pub filled: String,
+    /// `stranger`; `unrecorded`, where the name has the form of ours and no start on record has
+    /// given it out; `ended_on_record`, where one has and its end is on record.
+    pub what: String,
+    /// It was cancelled by this start.
+    pub is_canceled: bool,
+}
+
+/// What the account has of an asset, beside what is on record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FoundBalance {
+    /// The asset.
+    pub asset: String,
+    /// Free and locked by the venue's last word on record.
+    pub recorded: String,
+    /// What our orders have traded since, before fees.
+    pub traded: String,
+    /// Free and locked now.
+    pub found: String,
+    /// What is found above that: fees of what was traded, and whatever others have done.
+    pub difference: String,
+}
+
 /// What one venue's order session has found of the orders on record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -43,6 +82,10 @@ pub struct VenueRecoveryFigures {
     pub venue: String,
     /// Whether it has answered for all of them.
     pub is_done: bool,
+    /// Whether it has told all that the account has open; `others` is whole only then.
+    pub is_listed: bool,
+    /// Whether it has told what the account has.
+    pub has_balances: bool,
     /// Orders that were open on record.
     pub recorded: u64,
     /// Still open.
@@ -55,15 +98,71 @@ pub struct VenueRecoveryFigures {
     pub ended: u64,
     /// Never seen by the venue.
     pub never_arrived: u64,
-    /// Each of them, in the order of consumers and their numbers.
+    /// Orders of ours that were not on record and are taken up; they are counted above, too.
+    pub adopted: u64,
+    /// Open orders of the account that are in no book of ours.
+    pub others_count: u64,
+    /// Each that was on record or is taken up, in the order of consumers and their numbers.
     pub orders: Vec<FoundOrder>,
+    /// The others: left alone, unless they were cancelled.
+    pub others: Vec<OtherOrder>,
+    /// Assets of which the account has not what is on record.
+    pub balances: Vec<FoundBalance>,
+}
+
+impl VenueRecoveryFigures {
+    fn take(&mut self, of: VenueFound) {
+        let all = || of.orders.iter().chain(&of.adopted);
+        let count = |what: &str| all().filter(|order| order.found == what).count() as u64;
+        self.is_done = true;
+        (self.is_listed, self.has_balances) = (of.is_listed, of.has_balances);
+        (self.open, self.filled) = (count("open"), count("filled"));
+        (self.unknown, self.never_arrived) = (count("unknown"), count("never_arrived"));
+        let told = self.open + self.unknown + self.filled + self.never_arrived;
+        self.ended = all().count() as u64 - told;
+        self.adopted = of.adopted.len() as u64;
+        self.orders = of.orders;
+        self.orders.extend(of.adopted);
+        self.orders.truncate(LINES_MAX);
+        (self.others, self.others_count) = of.others;
+        self.balances = of.balances;
+    }
+
+    /// Whether an operator is asked because of it, where that is configured.
+    fn needs_operator(&self) -> bool {
+        let is_doubtful = |of: &OtherOrder| of.what != "stranger" && !of.is_canceled;
+        self.open + self.unknown > 0 || self.others.iter().any(is_doubtful)
+    }
+
+    fn is_worth_a_line(&self) -> bool {
+        let found = self.adopted + self.others_count + self.balances.len() as u64;
+        self.recorded > 0 || self.is_done && found > 0
+    }
+}
+
+/// What a venue's session has found.
+#[derive(Clone, Debug, Default)]
+pub struct VenueFound {
+    /// Whether the venue has told all that the account has open.
+    pub is_listed: bool,
+    /// Whether it has told what the account has.
+    pub has_balances: bool,
+    /// Orders that were on record.
+    pub orders: Vec<FoundOrder>,
+    /// Orders of ours that were not.
+    pub adopted: Vec<FoundOrder>,
+    /// The others that are shown, and how many there are.
+    pub others: (Vec<OtherOrder>, u64),
+    /// Assets that differ from what is on record.
+    pub balances: Vec<FoundBalance>,
 }
 
 #[derive(Debug, Default)]
 struct Found {
     venues: Vec<VenueRecoveryFigures>,
-    /// Switched on once no order was found open: an operator is asked only where there is one.
-    asks: Option<TradingSwitch>,
+    /// Switched on once no order was found open, where it was off until then: an operator is asked
+    /// only where there is one.
+    asks: Option<(TradingSwitch, bool)>,
 }
 
 /// Written by the order sessions at the start, read by anyone at any time.
@@ -71,10 +170,10 @@ struct Found {
 pub struct RecoveryBoard(Mutex<Found>);
 
 impl RecoveryBoard {
-    /// Trading is off until each venue has answered, and then until an operator switches it on,
-    /// unless no order was found open.
-    pub(crate) fn ask(&self, trading: TradingSwitch) {
-        self.0.lock().asks = Some(trading);
+    /// An operator is asked before there is trading, where an order is found open. `is_held`:
+    /// trading is off until each venue has answered.
+    pub(crate) fn ask(&self, trading: TradingSwitch, is_held: bool) {
+        self.0.lock().asks = Some((trading, is_held));
     }
 
     /// A venue will be asked about so many orders.
@@ -82,40 +181,36 @@ impl RecoveryBoard {
         self.0.lock().venues.push(VenueRecoveryFigures {
             venue: venue.to_owned(),
             recorded: recorded as u64,
-            is_done: recorded == 0,
             ..VenueRecoveryFigures::default()
         });
     }
 
     /// A venue has answered. Whether trading waits for an operator now.
-    pub fn found(&self, venue: &str, orders: Vec<FoundOrder>) -> bool {
+    pub fn found(&self, venue: &str, of: VenueFound) -> bool {
         let mut found = self.0.lock();
         if let Some(figures) = found.venues.iter_mut().find(|figures| figures.venue == venue) {
-            let count =
-                |what: &str| orders.iter().filter(|order| order.found == what).count() as u64;
-            figures.is_done = true;
-            (figures.open, figures.filled) = (count("open"), count("filled"));
-            (figures.unknown, figures.never_arrived) = (count("unknown"), count("never_arrived"));
-            let told = figures.open + figures.unknown + figures.filled + figures.never_arrived;
-            figures.ended = orders.len() as u64 - told;
-            figures.orders = orders;
-            figures.orders.truncate(LINES_MAX);
+            figures.take(of);
         }
-        let is_open = |figures: &VenueRecoveryFigures| figures.open + figures.unknown > 0;
-        let is_any_open = found.venues.iter().any(is_open);
-        if is_any_open || found.venues.iter().any(|figures| !figures.is_done) {
-            return found.asks.is_some() && is_any_open;
+        let needs_operator = found.venues.iter().any(VenueRecoveryFigures::needs_operator);
+        if needs_operator {
+            if let Some((trading, is_held @ false)) = &mut found.asks {
+                trading.set(false);
+                *is_held = true;
+            }
+            return found.asks.is_some();
         }
-        if let Some(trading) = found.asks.take() {
+        if found.venues.iter().all(|figures| figures.is_done)
+            && let Some((trading, true)) = found.asks.take()
+        {
             trading.set(true);
         }
         false
     }
 
-    /// What was found so far, by venue; empty where there was nothing to ask for.
+    /// What was found so far, by venue; those where nothing was are left out.
     #[must_use]
     pub fn read(&self) -> Vec<VenueRecoveryFigures> {
-        self.0.lock().venues.iter().filter(|figures| figures.recorded > 0).cloned().collect()
+        self.0.lock().venues.iter().filter(|of| of.is_worth_a_line()).cloned().collect()
     }
 }
 
@@ -123,30 +218,58 @@ impl RecoveryBoard {
 mod tests {
     use super::*;
 
-    fn order(found: &str) -> FoundOrder {
-        FoundOrder { found: found.to_owned(), ..FoundOrder::default() }
+    fn found(what: &str) -> VenueFound {
+        let order = FoundOrder { found: what.to_owned(), ..FoundOrder::default() };
+        VenueFound { orders: vec![order], ..VenueFound::default() }
+    }
+
+    fn other(what: &str) -> VenueFound {
+        let other = OtherOrder { what: what.to_owned(), ..OtherOrder::default() };
+        VenueFound { others: (vec![other], 1), ..VenueFound::default() }
     }
 
     #[test]
     fn trading_goes_on_by_itself_only_once_every_venue_has_answered_and_nothing_is_open() {
-        for (found, is_on) in [("filled", true), ("open", false), ("unknown", false)] {
+        for (found_there, is_on) in [
+            (found("filled"), true),
+            (found("open"), false),
+            (found("unknown"), false),
+            (other("stranger"), true),
+            (other("unrecorded"), false),
+            (other("ended_on_record"), false),
+        ] {
             let (board, trading) = (RecoveryBoard::default(), TradingSwitch::new(false));
-            board.ask(trading.clone());
+            board.ask(trading.clone(), true);
             board.expect("one", 1);
             board.expect("two", 1);
-            assert!(!board.found("one", vec![order("canceled")]));
+            assert!(!board.found("one", found("canceled")));
             assert!(!trading.is_on(), "the other has not answered");
-            assert_eq!(board.found("two", vec![order(found)]), !is_on, "an operator is needed");
-            assert_eq!(trading.is_on(), is_on, "{found}");
+            assert_eq!(board.found("two", found_there), !is_on, "an operator is needed");
+            assert_eq!(trading.is_on(), is_on);
             assert_eq!((board.read()[0].ended, board.read()[1].recorded), (1, 1));
         }
+    }
+
+    #[test]
+    fn an_order_that_nobody_expected_stops_trading_where_an_operator_is_asked() {
+        let (board, trading) = (RecoveryBoard::default(), TradingSwitch::new(true));
+        board.ask(trading.clone(), false);
+        board.expect("one", 0);
+        assert!(board.read().is_empty(), "nothing is known of it");
+        assert!(board.found("one", other("unrecorded")) && !trading.is_on());
+        assert_eq!(board.read()[0].others_count, 1);
+        let (board, trading) = (RecoveryBoard::default(), TradingSwitch::new(true));
+        board.ask(trading.clone(), false);
+        board.expect("one", 0);
+        assert!(!board.found("one", VenueFound::default()) && trading.is_on());
+        assert!(board.read().is_empty());
     }
 
     #[test]
     fn without_a_question_the_switch_is_left_alone() {
         let board = RecoveryBoard::default();
         board.expect("one", 1);
-        assert!(!board.found("one", vec![order("open")]));
+        assert!(!board.found("one", found("open")));
         assert_eq!((board.read()[0].open, board.read()[0].is_done), (1, true));
     }
 }

@@ -8,25 +8,30 @@ use super::books::StrategyBooks;
 use super::gone::Gone;
 use super::names::{NamesThen, Place, PresentNames};
 use super::recorded_order::RecordedOrder;
-use super::recovered::{EarlierRun, Recovered};
-use crate::event::{ClientOrderId, ExecReport, ExecType, OrderStatus, Price, Qty, Side};
+use super::recovered::{EarlierRun, RecordedBalance, Recovered};
+use crate::event::{
+    ClientOrderId, ConsumerId, ExecReport, ExecType, OrderStatus, Price, Qty, Side,
+};
 use crate::instrument::Instruments;
-use crate::journal::{Intent, Named, RecordKind, RecordView, RunStart, VenueWord};
+use crate::journal::{
+    BalanceWord, Intent, NameTable, Named, RecordKind, RecordView, RunStart, VenueWord,
+};
 use crate::order::order_ids::epoch_of_order;
-use crate::order::{OpenOrder, OrderAction, OrderCommand, OrderKey, OrderType, OwnId};
+use crate::order::{OpenOrder, OrderAction, OrderCommand, OrderKey, OwnId};
 
 /// Orders that have ended and of which the venue has more to tell, at most.
-const UNSETTLED_MAX: usize = 256;
+const UNSETTLED_MAX: usize = 1_024;
 
 /// Takes the records of a journal one by one, in their order.
 pub(crate) struct JournalFold {
-    present: PresentNames,
-    then: NamesThen,
-    books: Vec<StrategyBooks>,
-    open: HashMap<OrderKey, RecordedOrder>,
-    unsettled: VecDeque<RecordedOrder>,
-    runs: Vec<EarlierRun>,
-    gone: Gone,
+    pub(super) present: PresentNames,
+    pub(super) then: NamesThen,
+    pub(super) books: Vec<StrategyBooks>,
+    pub(super) open: HashMap<OrderKey, RecordedOrder>,
+    pub(super) unsettled: VecDeque<RecordedOrder>,
+    pub(super) runs: Vec<EarlierRun>,
+    pub(super) balances: Vec<RecordedBalance>,
+    pub(super) gone: Gone,
     records: u64,
     /// Records of this engine's kinds that it can't read, by what is wrong.
     unreadable: Option<String>,
@@ -53,6 +58,7 @@ impl JournalFold {
             open: HashMap::new(),
             unsettled: VecDeque::with_capacity(UNSETTLED_MAX),
             runs: Vec::new(),
+            balances: Vec::new(),
             gone: Gone::default(),
             records: 0,
             unreadable: None,
@@ -69,11 +75,12 @@ impl JournalFold {
                 let intent = record.body();
                 intent.map(|intent| self.intent(epoch, &intent, record.time_ns)).is_some()
             }
+            Some(RecordKind::Balance) => record.body().map(|word| self.balance(&word)).is_some(),
             Some(RecordKind::RunStart) => {
                 record.body().map(|run| self.start(epoch, &run)).is_some()
             }
             Some(RecordKind::Named) => {
-                record.body::<Named>().map(|named| self.then.take(&named, &self.present)).is_some()
+                record.body::<Named>().map(|named| self.named(&named)).is_some()
             }
             _ => true,
         };
@@ -88,7 +95,27 @@ impl JournalFold {
 
     fn start(&mut self, epoch: u64, run: &RunStart) {
         self.then = NamesThen::default();
-        self.runs.push(EarlierRun { epoch, run: run.run });
+        self.runs.push(EarlierRun::new(epoch, run.run));
+    }
+
+    fn named(&mut self, named: &Named) {
+        self.then.take(named, &self.present);
+        if named.table == NameTable::Consumer as u8
+            && let Some(run) = self.runs.last_mut()
+        {
+            run.consumers = self.then.consumers_now();
+        }
+    }
+
+    /// An order is on record: its number is used. Numbers of a start are met in its own records,
+    /// and in those of later ones.
+    #[inline]
+    fn met(&mut self, consumer: ConsumerId, id: u64) {
+        let epoch = epoch_of_order(id);
+        let its = self.runs.iter_mut().rev().find(|run| run.epoch == epoch);
+        if let Some(run) = its {
+            run.met(consumer, id);
+        }
     }
 
     fn intent(&mut self, epoch: u64, intent: &Intent, time_ns: i64) {
@@ -110,6 +137,7 @@ impl JournalFold {
                         format!("the order numbers of start {epoch} are not its own")
                     });
                 }
+                self.met(place.consumer, intent.client_order_id);
                 self.sent(key, &command, time_ns);
             }
             Some(OrderAction::Cancel) => {
@@ -160,6 +188,7 @@ impl JournalFold {
         }
         let key = OrderKey { consumer: place.consumer, id: ClientOrderId(report.client_order_id) };
         if !self.open.contains_key(&key) {
+            self.met(key.consumer, key.id.0);
             self.revive(key, place, &report);
         }
         let Some(order) = self.open.get_mut(&key) else { return };
@@ -175,6 +204,16 @@ impl JournalFold {
         }
     }
 
+    fn balance(&mut self, word: &BalanceWord) {
+        let Some(venue) = self.then.venue(word.venue) else { return };
+        let total = word.free.saturating_add(word.locked);
+        let known = self.balances.iter_mut().find(|of| (of.venue, of.asset) == (venue, word.asset));
+        match known {
+            Some(known) => known.total = total,
+            None => self.balances.push(RecordedBalance { venue, asset: word.asset, total }),
+        }
+    }
+
     /// A word on an order that had ended: a late fee, or it lives.
     #[cold]
     fn revive(&mut self, key: OrderKey, place: Place, report: &ExecReport) {
@@ -182,10 +221,15 @@ impl JournalFold {
         let known = known.and_then(|index| self.unsettled.remove(index));
         let order = match known {
             Some(order) => order,
-            None if report.exec_type() == Some(ExecType::Revived) => revived(place, report),
+            None if report.exec_type() == Some(ExecType::Revived) => revived(key, place, report),
             None => return,
         };
         self.open.insert(key, order);
+    }
+
+    /// Why what was folded can't be taken up, a line each.
+    pub(super) fn problems(&self) -> Vec<String> {
+        self.unreadable.iter().cloned().chain(self.gone.problems()).collect()
     }
 
     /// What is to be taken up.
@@ -193,8 +237,7 @@ impl JournalFold {
     /// # Errors
     /// Why it can't be, a line each.
     pub(crate) fn finish(mut self) -> Result<Recovered, Vec<String>> {
-        let mut problems: Vec<String> = self.unreadable.into_iter().collect();
-        problems.extend(self.gone.problems());
+        let problems = self.problems();
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -202,11 +245,14 @@ impl JournalFold {
         let mut open: Vec<RecordedOrder> = self.open.into_values().collect();
         open.sort_by_key(|order| (order.command.consumer, order.command.client_order_id));
         let unsettled: Vec<RecordedOrder> = self.unsettled.into();
-        let is_met = |run: &EarlierRun| {
-            open.iter().chain(&unsettled).any(|order| epoch_of_order(order.key().id.0) == run.epoch)
-        };
-        self.runs.retain(is_met);
-        Ok(Recovered { books: self.books, open, unsettled, runs: self.runs, records: self.records })
+        Ok(Recovered {
+            books: self.books,
+            open,
+            unsettled,
+            runs: self.runs,
+            balances: self.balances,
+            records: self.records,
+        })
     }
 }
 
@@ -230,23 +276,15 @@ fn command(intent: &Intent, place: Place) -> OrderCommand {
     command
 }
 
-/// An order that had ended for good, as the word that takes its end back tells it. Its type is not
-/// told: what has a price is taken for a limit order.
-fn revived(place: Place, report: &ExecReport) -> RecordedOrder {
-    let mut command = OrderCommand::new_zeroed();
-    command.client_order_id = report.client_order_id;
-    command.decision_id = report.decision_id;
-    (command.price, command.qty) = (report.price, report.qty);
-    command.trigger_price = report.trigger_price;
-    command.instrument = place.instrument.0;
-    (command.consumer, command.venue) = (place.consumer.0, place.venue.0);
-    command.action_code = OrderAction::Submit as u8;
-    command.side_code = report.side_code;
-    let is_priced = report.price != 0;
-    let order_type = if is_priced { OrderType::Limit } else { OrderType::Market };
-    command.order_type_code = order_type as u8;
-    command.position_side_code = report.position_side_code;
-    let mut order = RecordedOrder::new(&command, 0);
+/// An order that had ended for good, or was never on record, as the word that takes its end back
+/// tells it.
+fn revived(key: OrderKey, place: Place, report: &ExecReport) -> RecordedOrder {
+    let side = report.side().unwrap_or(Side::Buy);
+    let terms = (place.instrument, side, report.price, report.qty);
+    let mut order = RecordedOrder::unrecorded(key, place.venue, terms, 0);
+    order.command.decision_id = report.decision_id;
+    order.command.trigger_price = report.trigger_price;
+    order.command.position_side_code = report.position_side_code;
     order.filled_qty = report.filled_qty;
     order.quote = i128::from(report.price) * i128::from(report.filled_qty);
     order

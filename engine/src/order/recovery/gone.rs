@@ -29,6 +29,11 @@ impl Gone {
         }
     }
 
+    /// A position that a checkpoint has.
+    pub(super) fn holds(&mut self, place: String, net: i64) {
+        *self.net.entry(place).or_default() += i128::from(net);
+    }
+
     /// What of it can't be left behind, a line each.
     pub(super) fn problems(&self) -> Vec<String> {
         let open = self.open.iter().filter(|(_, ids)| !ids.is_empty());

@@ -7,6 +7,7 @@
 
 mod board;
 mod books;
+mod checkpoint;
 mod fold;
 mod gone;
 mod names;
@@ -15,9 +16,11 @@ mod recovered;
 #[cfg(test)]
 mod tests;
 
-pub use board::{FoundOrder, RecoveryBoard, VenueRecoveryFigures};
+pub use board::{
+    FoundBalance, FoundOrder, OtherOrder, RecoveryBoard, VenueFound, VenueRecoveryFigures,
+};
 pub(crate) use books::{StrategyBooks, book};
 pub(crate) use fold::JournalFold;
 pub use recorded_order::{InferredFill, RecordedOrder, UnsettledFill};
 pub(crate) use recovered::Recovered;
-pub use recovered::{EarlierRun, VenueRecovery};
+pub use recovered::{EarlierRun, RecordedBalance, VenueRecovery};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::recovered::EarlierRun;
 use crate::event::{ConsumerId, InstrumentId, VenueId};
 use crate::instrument::{InstrumentSpec, Instruments};
 use crate::journal::{NameTable, Named};
@@ -30,6 +31,34 @@ impl PresentNames {
             venues: numbered(venues),
             instruments: instruments.iter().map(of).collect(),
         }
+    }
+}
+
+impl PresentNames {
+    /// All of them, as a run records them.
+    pub(super) fn named(&self) -> Vec<Named> {
+        let of = |table, names: &BTreeMap<String, u16>| {
+            let mut named: Vec<Named> = names
+                .iter()
+                .map(|(name, number)| Named::new(table, u32::from(*number), name))
+                .collect();
+            named.sort_by_key(|of| of.number);
+            named
+        };
+        let mut all = of(NameTable::Consumer, &self.consumers);
+        all.extend(of(NameTable::Venue, &self.venues));
+        let mut instruments: Vec<Named> = self
+            .instruments
+            .iter()
+            .map(|(symbol, (number, price_scale, qty_scale))| Named {
+                price_scale: *price_scale,
+                qty_scale: *qty_scale,
+                ..Named::new(NameTable::Instrument, *number, symbol)
+            })
+            .collect();
+        instruments.sort_by_key(|of| of.number);
+        all.extend(instruments);
+        all
     }
 }
 
@@ -79,6 +108,44 @@ impl NamesThen {
         if table.len() == named.number as usize {
             table.push(NameThen { name, now });
         }
+    }
+
+    /// By the numbers of consumers then, their numbers now.
+    pub(super) fn consumers_now(&self) -> Vec<Option<u16>> {
+        self.consumers.iter().map(|of| of.now.and_then(|now| u16::try_from(now).ok())).collect()
+    }
+
+    /// The consumer that had this number.
+    pub(super) fn consumer(&self, then: u16) -> Option<ConsumerId> {
+        self.consumers.get(usize::from(then))?.now.map(|now| ConsumerId(now as u16))
+    }
+
+    /// Whose a position is, and in what.
+    pub(super) fn held_by(
+        &self,
+        consumer: u16,
+        instrument: u32,
+    ) -> Option<(ConsumerId, InstrumentId)> {
+        let instrument = self.instruments.get(instrument as usize)?.now?;
+        Some((self.consumer(consumer)?, InstrumentId(instrument)))
+    }
+
+    /// A run of which these names know the consumers.
+    pub(super) fn run_now(&self, run: EarlierRun) -> EarlierRun {
+        let now = |then: u16| self.consumer(then).map(|now| now.0);
+        let mut moved = EarlierRun::new(run.epoch, run.run);
+        moved.consumers = run.consumers.iter().map(|then| then.and_then(now)).collect();
+        for (then, last) in run.last_ids.iter().enumerate() {
+            if let Some(consumer) = self.consumer(then as u16) {
+                moved.met(consumer, *last);
+            }
+        }
+        moved
+    }
+
+    /// The number that a venue has now.
+    pub(super) fn venue(&self, then: u16) -> Option<VenueId> {
+        self.venues.get(usize::from(then))?.now.map(|now| VenueId(now as u16))
     }
 
     /// Where these numbers are now; `None` when one of them is there no more.

@@ -1,9 +1,13 @@
 //! One order as the journal has it.
 
 use arrayvec::ArrayVec;
+use zerocopy::FromZeros;
 
-use crate::event::{Certainty, ExecReport, ExecType, FEE_UNKNOWN, INFERRED, OrderStatus, VenueRef};
-use crate::order::{OrderCommand, OrderKey};
+use crate::event::{
+    Certainty, ExecReport, ExecType, FEE_UNKNOWN, INFERRED, InstrumentId, OrderStatus,
+    PositionSide, Side, VenueId, VenueRef,
+};
+use crate::order::{OrderAction, OrderCommand, OrderKey, OrderType};
 
 /// Inferred fills of one order that are remembered, as its session does.
 const INFERRED_MAX: usize = 12;
@@ -92,6 +96,32 @@ impl RecordedOrder {
             inferred: ArrayVec::new(),
             without_fee: ArrayVec::new(),
         }
+    }
+
+    /// One that the venue has and the journal has not, as if its end had been told: what the venue
+    /// says of it takes that back. `terms`: what it is for, its side, price and quantity. Its type
+    /// is not told: what has a price is taken for a limit order.
+    #[must_use]
+    pub fn unrecorded(
+        key: OrderKey,
+        venue: VenueId,
+        terms: (InstrumentId, Side, i64, i64),
+        wall_ns: i64,
+    ) -> RecordedOrder {
+        let (instrument, side, price, qty) = terms;
+        let mut command = OrderCommand::new_zeroed();
+        command.client_order_id = key.id.0;
+        (command.price, command.qty) = (price, qty);
+        command.instrument = instrument.0;
+        (command.consumer, command.venue) = (key.consumer.0, venue.0);
+        command.action_code = OrderAction::Submit as u8;
+        command.side_code = side.code();
+        let order_type = if price != 0 { OrderType::Limit } else { OrderType::Market };
+        command.order_type_code = order_type as u8;
+        command.position_side_code = PositionSide::Net.code();
+        let mut order = RecordedOrder::new(&command, wall_ns);
+        order.status = OrderStatus::Rejected;
+        order
     }
 
     /// Whose it is, and its number.

@@ -11,8 +11,8 @@ use crate::event::{
 };
 use crate::instrument::Instruments;
 use crate::journal::{
-    Body, Intent, JournalFolder, JournalKeeper, JournalOptions, JournalWriter, NameTable, Named,
-    RunStart, VenueWord,
+    BalanceWord, Body, Intent, JournalFolder, JournalKeeper, JournalOptions, JournalWriter,
+    NameTable, Named, RecordKind, RecordView, RunStart, VenueWord,
 };
 use crate::order::{OrderAction, OrderType, OwnId, TriggerBy, first_order_id};
 use crate::runtime::Clock;
@@ -317,4 +317,123 @@ fn a_stop_and_what_an_order_replaces_are_known_after_a_start() {
     let terms = recovered.books[0].tracker.open()[0].terms.expect("they are on record");
     assert_eq!((terms.order_type, terms.flags.trigger_by), (OrderType::StopLoss, TriggerBy::Mark));
     assert_eq!(terms.flags.trigger_price, Price(500));
+}
+
+/// What a fold has come to, as a checkpoint has it.
+fn body_of(fold: &JournalFold) -> Vec<u8> {
+    fold.checkpoint().unwrap()
+}
+
+fn fold_for(consumers: &[&str]) -> JournalFold {
+    let names: Vec<String> = consumers.iter().map(|name| (*name).to_owned()).collect();
+    JournalFold::new(&names, &["outside".to_owned()], &Instruments::of_test(1), 4, &[8, 8, 8])
+}
+
+/// A journal with something of everything.
+fn eventful() -> Bench {
+    let mut bench = Bench::new();
+    bench.start(&["maker", "taker"]);
+    let mut intent = Intent::new_zeroed();
+    (intent.client_order_id, intent.price, intent.qty) = (1, 100, 10);
+    (intent.side_code, intent.action_code) = (Side::Buy.code(), OrderAction::Submit as u8);
+    intent.own_id = OwnId::new("close 1").unwrap().bytes();
+    bench.record(&intent);
+    bench.word(&report(1, ExecType::New, OrderStatus::New));
+    (intent.client_order_id, intent.own_id) = (2, OwnId::new("close 2").unwrap().bytes());
+    bench.record(&intent);
+    bench.word(&fill(2, 10, 10));
+    let mut balance = BalanceWord::new_zeroed();
+    (balance.asset, balance.free, balance.locked) = (7, 5, 1);
+    bench.record(&balance);
+    let mut unsettled = fill(1, 4, 4);
+    unsettled.flags = INFERRED | FEE_UNKNOWN;
+    bench.word(&unsettled);
+    bench.intent(OrderAction::Modify, 1);
+    bench.start(&["taker", "maker"]);
+    let second = first_order_id(2);
+    bench.intent(OrderAction::Submit, second);
+    let mut no_fee = fill(second, 10, 10);
+    (no_fee.flags, no_fee.execution_id) = (FEE_UNKNOWN, VenueRef::number(4));
+    no_fee.prevented_qty = 3;
+    bench.word(&no_fee);
+    bench.intent(OrderAction::Submit, second + 1);
+    bench.intent(OrderAction::Cancel, second + 1);
+    let mut gone = report(second + 1, ExecType::Rejected, OrderStatus::Rejected);
+    gone.certainty_code = Certainty::Assumed.code();
+    bench.word(&gone);
+    bench.intent(OrderAction::Submit, second + 2);
+    bench
+}
+
+#[test]
+fn a_checkpoint_after_any_record_and_those_behind_it_come_to_what_all_records_do() {
+    let bench = eventful();
+    let mut all = Vec::new();
+    crate::journal::read_folder(&bench.files(), folder(), |header, record| {
+        all.push((header.epoch, record.kind, record.payload.to_vec(), record.version));
+    })
+    .unwrap();
+    let take = |fold: &mut JournalFold, of: &(u64, Option<RecordKind>, Vec<u8>, u8)| {
+        let view = RecordView {
+            sequence: 1,
+            time_ns: 1_000,
+            kind: of.1,
+            kind_code: of.1.map_or(0, |kind| kind as u8),
+            version: of.3,
+            offset: 0,
+            payload: &of.2,
+        };
+        fold.take(of.0, &view);
+    };
+    let names = ["maker", "taker"];
+    let mut whole = fold_for(&names);
+    all.iter().for_each(|of| take(&mut whole, of));
+    let expected = body_of(&whole);
+    assert!(all.len() > 20 && expected.len() > 500);
+    // Behind the names of a start: segments begin with them, and checkpoints end before.
+    let starts: Vec<usize> = (0..all.len())
+        .filter(|at| all[*at].1 == Some(RecordKind::RunStart))
+        .chain([all.len()])
+        .collect();
+    for cut in starts {
+        let mut first = fold_for(&names);
+        all[..cut].iter().for_each(|of| take(&mut first, of));
+        let mut second = fold_for(&names);
+        assert_eq!(second.restore(&body_of(&first)), Some(()), "cut at {cut}");
+        assert_eq!(body_of(&second), body_of(&first), "cut at {cut}");
+        all[cut..].iter().for_each(|of| take(&mut second, of));
+        assert_eq!(body_of(&second), expected, "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_checkpoint_is_taken_up_by_names_and_what_has_no_place_is_refused() {
+    let bench = eventful();
+    let mut fold = fold_for(&["maker", "taker"]);
+    crate::journal::read_folder(&bench.files(), folder(), |header, record| {
+        fold.take(header.epoch, record);
+    })
+    .unwrap();
+    let body = body_of(&fold);
+    let restored = |names: &[&str]| {
+        let mut fold = fold_for(names);
+        fold.restore(&body).expect("it is whole");
+        fold.finish()
+    };
+    let same = restored(&["maker", "taker"]).ok().unwrap();
+    let other = restored(&["new", "taker", "maker"]).ok().unwrap();
+    let net = |of: &Recovered, consumer: usize| of.books[consumer].tracker.position(BTC);
+    assert_eq!((net(&same, 0), net(&same, 1)), (net(&other, 2), net(&other, 1)));
+    assert!(net(&same, 0).net != 0 && net(&same, 1).net != 0);
+    let name = |of: &Recovered, consumer: usize| {
+        of.books[consumer].own_ids.find(OwnId::new("close 2").unwrap()).map(|of| of.status)
+    };
+    assert_eq!((name(&same, 0), name(&other, 2)), (Some(OrderStatus::Filled), name(&same, 0)));
+    assert_eq!(same.open.len(), other.open.len());
+    assert!(other.runs.iter().all(|run| run.last_ids.len() <= 3));
+    let problems = restored(&["taker"]).err().unwrap().join("\n");
+    assert!(problems.contains("open orders") && problems.contains("a position of"), "{problems}");
+    for cut in 0..body.len() {
+        assert_eq!(fold_for(&["maker", "taker"]).restore(&body[..cut]), None, "cut at {cut}");
+    }
 }

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use zerocopy::{FromBytes, IntoBytes};
+
 use super::board::TradingBoard;
 use super::refusals::{Refusal, RefusedWhat};
 use super::row::{Row, Units};
@@ -46,6 +48,16 @@ pub(crate) struct RowProfit {
 }
 
 impl RowProfit {
+    fn of(row: &Row, units: &Units) -> RowProfit {
+        RowProfit {
+            place: row.place.saturating_sub(1) as usize,
+            position: row.position,
+            cost: row.cost,
+            closed: row.realised.saturating_sub(row.fees_in_quote),
+            step: 10_i128.pow(u32::from(units.value_places - AssetAmount::SCALE)),
+        }
+    }
+
     /// All of it in units of 10^-8, rounded down: with what is open at `price`; at its cost where
     /// there is none.
     pub(crate) fn net(&self, price: Option<i64>) -> i64 {
@@ -79,6 +91,56 @@ impl Ledger {
         for row in self.rows.iter().filter(|row| !matches!(**row, NO_ROW | BEYOND)) {
             self.board.update(usize::from(*row), Row::begin_run);
         }
+    }
+
+    /// The rows with anything in them, as plain bytes.
+    pub(crate) fn saved_rows(&self) -> Vec<(VenueId, InstrumentId, Vec<u8>)> {
+        let last = self.rows.len() - 1;
+        let used = self.rows[..last].iter().enumerate();
+        let used = used.filter(|(_, row)| !matches!(**row, NO_ROW | BEYOND));
+        used.map(|(place, row)| {
+            let mut bytes = Vec::new();
+            self.board.update(usize::from(*row), |row| bytes.extend_from_slice(row.as_bytes()));
+            let (instrument, venue) = (place / self.venues, place % self.venues);
+            (VenueId(venue as u16), InstrumentId(instrument as u32), bytes)
+        })
+        .collect()
+    }
+
+    /// Takes up such a row; `None` where these bytes are none.
+    pub(crate) fn hold(
+        &mut self,
+        venue: VenueId,
+        instrument: InstrumentId,
+        bytes: &[u8],
+    ) -> Option<()> {
+        let saved = Row::read_from_bytes(bytes).ok()?;
+        let units = self.units.get(instrument.index()).copied()?;
+        let mut earned = RowProfit::default();
+        let row = self.update(venue, instrument, |row| {
+            let place = row.place;
+            *row = saved;
+            row.place = place;
+            earned = RowProfit::of(row, &units);
+        });
+        if let Some(row) = row {
+            self.earned(row, earned);
+        }
+        Some(())
+    }
+
+    /// What self-trade prevention had taken off an order that is open.
+    pub(crate) fn knows_prevented(&mut self, id: u64, prevented_qty: i64) {
+        if prevented_qty > 0 && self.prevented.len() < PREVENTED_MAX {
+            self.prevented.push_back((id, prevented_qty));
+        }
+    }
+
+    fn earned(&mut self, row: usize, earned: RowProfit) {
+        if self.profits.len() <= row {
+            self.profits.resize(row + 1, RowProfit::default());
+        }
+        self.profits[row] = earned;
     }
 
     /// The most rows that there may be.
@@ -173,19 +235,10 @@ impl Ledger {
             if row.saturated > 0 {
                 tell_saturated(row);
             }
-            earned = RowProfit {
-                place: row.place.saturating_sub(1) as usize,
-                position: row.position,
-                cost: row.cost,
-                closed: row.realised.saturating_sub(row.fees_in_quote),
-                step: 10_i128.pow(u32::from(units.value_places - AssetAmount::SCALE)),
-            };
+            earned = RowProfit::of(row, &units);
         });
         if let Some(row) = row {
-            if self.profits.len() <= row {
-                self.profits.resize(row + 1, RowProfit::default());
-            }
-            self.profits[row] = earned;
+            self.earned(row, earned);
         }
     }
 

@@ -53,6 +53,12 @@ impl Account {
         if limit != NO_LIMIT && loss.holds(now_ns) {
             return Err(by_strategy(RejectReason::DailyLoss, loss.value.load(RELAXED), limit));
         }
+        let total = &self.book.total;
+        let limit = total.max_daily_loss.load(RELAXED);
+        if limit != NO_LIMIT && total.loss.holds(now_ns) {
+            let (reason, value) = (RejectReason::DailyLoss, total.loss.value.load(RELAXED));
+            return Err(Refused::by(RiskScope::Engine, reason, value, limit));
+        }
         Ok(())
     }
 

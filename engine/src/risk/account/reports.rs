@@ -211,6 +211,7 @@ impl Account {
     pub(crate) fn follows_profit(&self) -> bool {
         let limits = &self.cells().limits;
         limits.max_daily_loss.load(Ordering::Relaxed) != NO_LIMIT
+            || self.book.total.max_daily_loss.load(Ordering::Relaxed) != NO_LIMIT
             || limits.breaker_loss.load(Ordering::Relaxed) != NO_LIMIT
     }
 
@@ -244,6 +245,7 @@ impl Account {
         let lost = self.loss.value(row, money.asset, profit, price, wall_ns);
         let cells = &self.book.strategies[self.strategy];
         cells.used.daily_loss.store(lost, RELAXED);
+        self.book.lost(cells, money.asset, lost, (now_ns, wall_ns));
         let limit = cells.limits.max_daily_loss.load(RELAXED);
         if limit != NO_LIMIT && lost >= limit && !cells.used.loss.holds(now_ns) {
             let until_ns = now_ns.saturating_add(DailyLoss::rest_ns(wall_ns));

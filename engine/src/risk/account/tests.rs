@@ -11,7 +11,7 @@ use crate::event::{
 };
 use crate::instrument::Instruments;
 use crate::order::OrderTypes;
-use crate::order::trading::Marks;
+use crate::order::trading::{Marks, RowProfit};
 use crate::risk::limits::{GroupLimits, InstrumentLimits, RiskLimits, SharedLimits};
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -288,7 +288,57 @@ fn open_orders_and_orders_a_second_of_one_strategy() {
     assert_eq!(bench.reason(5, &buy(100, 1)), Some(RejectReason::RateLimit));
     bench.report(&report(2, ExecType::Canceled, OrderStatus::Canceled, 1, 0), 0);
     bench.is_empty(0);
-    assert!(bench.submit_at(0, 6, &buy(100, 1), SECOND_NS + SECOND_NS / 3 + 1).is_ok());
+    let again = |bench: &mut Bench, at_ns| {
+        let refused = bench.submit_at(0, 6, &buy(100, 1), at_ns).err();
+        refused.map(|refused| refused.reason)
+    };
+    let edge_ns = 2 * SECOND_NS;
+    assert_eq!(again(&mut bench, edge_ns - 1), Some(RejectReason::RateLimit), "three in a second");
+    assert_eq!(again(&mut bench, edge_ns + SECOND_NS / 16), None);
+}
+
+/// What a window of any second allows, a burst at its end and one at the next one's beginning do
+/// not break.
+#[test]
+fn the_orders_of_any_second_are_within_the_limit_over_the_edges_of_seconds() {
+    let limits = RiskLimits { max_open_orders: 64, max_orders_per_s: 5, ..RiskLimits::default() };
+    let mut bench = one(limits);
+    let mut passed = Vec::new();
+    for step in 0..400_u64 {
+        let at_ns = SECOND_NS + step * SECOND_NS / 100;
+        if passed.len() < 60 && bench.submit_at(0, step + 1, &buy(100, 1), at_ns).is_ok() {
+            passed.push(at_ns);
+        }
+    }
+    assert!(passed.len() >= 18, "{passed:?}");
+    assert!(passed.windows(6).all(|of| of[5] - of[0] >= SECOND_NS), "{passed:?}");
+}
+
+#[test]
+fn the_loss_of_all_together_holds_the_orders_of_each_until_midnight() {
+    let day_ns = 86_400_000_000_000;
+    let wall_ns = 20_000 * day_ns + 7_000_000_000;
+    let total = GroupLimits { max_daily_loss: 100, ..GroupLimits::default() };
+    let shared = SharedLimits { venues: Vec::new(), total };
+    let mut bench = bench(&[RiskLimits::default(), RiskLimits::default()], shared);
+    assert!(bench.accounts[0].follows_profit());
+    let lost = |by: i128| RowProfit { closed: -by, step: 1, ..RowProfit::default() };
+    let value = |of: usize, by: i128, bench: &mut Bench| {
+        let at = (SECOND_NS, wall_ns);
+        bench.accounts[of].value(0, (VENUE, BTC), &lost(by), at);
+    };
+    value(0, 60, &mut bench);
+    value(1, 39, &mut bench);
+    assert!(bench.submit(0, 1, &buy(100, 1)).is_ok(), "99 of 100");
+    value(1, 40, &mut bench);
+    for of in [0, 1] {
+        let refused = bench.submit(of, 2, &buy(100, 1)).unwrap_err();
+        assert_eq!((refused.reason, refused.scope), (RejectReason::DailyLoss, RiskScope::Engine));
+        assert_eq!((refused.value, refused.limit), (100, 100));
+    }
+    let midnight_ns = SECOND_NS + day_ns as u64 - 7_000_000_000;
+    assert!(bench.submit_at(0, 3, &buy(100, 1), midnight_ns - 1).is_err());
+    assert!(bench.submit_at(0, 4, &buy(100, 1), midnight_ns).is_ok());
 }
 
 #[test]

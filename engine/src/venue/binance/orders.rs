@@ -2,7 +2,8 @@
 //!
 //! Source: `session.logon`, `userDataStream.subscribe` (error -2035: it is active already),
 //! `order.place`, `order.amend.keepPriority`, `order.cancel`, `openOrders.cancelAll`,
-//! `order.status`, `myTrades`. After a logon a request needs a timestamp and no signature.
+//! `order.status`, `myTrades`, `openOrders.status`, `account.status`. After a logon a request needs
+//! a timestamp and no signature.
 
 use super::credentials::Credentials;
 use super::reports::BinanceReports;
@@ -23,6 +24,10 @@ const TOO_MANY_REQUESTS: i32 = -1003;
 const TOO_MANY_ORDERS: i32 = -1015;
 /// `myTrades` of one order.
 const FILLS_WEIGHT: u32 = 5;
+/// `openOrders.status` of all symbols: of one alone it weighs 6, and shows nobody else's in others.
+const OPEN_ORDERS_WEIGHT: u32 = 80;
+/// `account.status`.
+const BALANCES_WEIGHT: u32 = 20;
 /// No such order; archived without a fill.
 const NO_SUCH_ORDER: [i32; 2] = [-2013, -2026];
 /// Unauthorized, invalid signature, and three of the key: unknown, malformed, not allowed.
@@ -180,6 +185,28 @@ impl OrderProtocol for BinanceOrders {
         FILLS_WEIGHT
     }
 
+    #[cold]
+    fn open_orders(&mut self, id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
+        write_timed(id, "openOrders.status", time_ms, out);
+        true
+    }
+
+    fn open_orders_weight(&self) -> u32 {
+        OPEN_ORDERS_WEIGHT
+    }
+
+    #[cold]
+    fn balances(&mut self, id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
+        let mut text = Request::start(out, id, "account.status");
+        text.text(r#"{"omitZeroBalances":true"#);
+        text.end(time_ms);
+        true
+    }
+
+    fn balances_weight(&self) -> u32 {
+        BALANCES_WEIGHT
+    }
+
     fn outcome(failure: &Failure<'_>) -> Outcome {
         let Failure { status, code, .. } = *failure;
         if code == TOO_MANY_ORDERS {
@@ -208,6 +235,14 @@ impl OrderProtocol for BinanceOrders {
         }
         Outcome::Refused(RejectReason::Venue)
     }
+}
+
+#[cold]
+fn write_timed(id: u64, method: &str, time_ms: i64, out: &mut Vec<u8>) {
+    let mut text = Request::start(out, id, method);
+    text.text(r#"{"timestamp":"#);
+    text.bytes(itoa::Buffer::new().format(time_ms).as_bytes());
+    text.text("}}");
 }
 
 #[cold]

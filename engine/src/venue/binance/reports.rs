@@ -1,11 +1,11 @@
 //! What the order connection of Binance spot says, in the engine's words.
 
-use super::user_decode::UserDecoder;
-use super::user_decode::{Execution, OrderResult, Reply as UserReply, ReplyError, UserMessage};
+use super::user_decode::{Execution, Reply as UserReply, ReplyError, UserMessage};
+use super::user_decode::{UserDecoder, answer};
 use crate::event::{ExecType, VenueRef};
 use crate::venue::codec::{number_after, text_after};
 use crate::venue::governor::LimitWords;
-use crate::venue::orders::{VenueAnswer, VenueReport};
+use crate::venue::orders::VenueReport;
 use crate::venue::protocol::{Failure, OrderDecoder, OrderMessage, Reply, ReplyBody, UnreadFrame};
 use crate::venue::{LetterReason, SymbolMap};
 
@@ -112,34 +112,18 @@ fn reply<'a>(reply: &UserReply<'a>) -> Reply<'a> {
 }
 
 fn body<'a>(reply: &UserReply<'a>) -> ReplyBody<'a> {
-    let fills = reply.fills;
+    let UserReply { fills, listed, balances, unreadable, .. } = *reply;
+    let lists = ReplyBody { fills, listed, balances, unreadable, ..ReplyBody::default() };
     let Some(order) = &reply.order else {
         let venue_order_id = reply.fills_order_id.map_or(VenueRef::NONE, VenueRef::number);
-        return ReplyBody { fills, venue_order_id, ..ReplyBody::default() };
+        return ReplyBody { venue_order_id, ..lists };
     };
     let name = match order.orig_client_order_id {
         b"" => order.client_order_id,
         original => original,
     };
     let venue_order_id = VenueRef::number(order.order_id);
-    ReplyBody { name, venue_order_id, state: answer(order), fills }
-}
-
-/// The state of the order in a reply; `None` when the reply leaves it out.
-fn answer(order: &OrderResult<'_>) -> Option<VenueAnswer> {
-    Some(VenueAnswer {
-        status: order.status?,
-        venue_order_id: VenueRef::number(order.order_id),
-        instrument: order.symbol.instrument,
-        side: order.side,
-        price: order.price,
-        trigger_price: order.trigger_price,
-        qty: order.qty,
-        filled_qty: order.filled_qty?,
-        prevented_qty: order.prevented_qty,
-        quote_total: order.quote_total,
-        expiry: order.expiry,
-    })
+    ReplyBody { name, venue_order_id, state: answer(order), ..lists }
 }
 
 /// The order that an unreadable report speaks of. Cold, and without a parser: the frame may be no

@@ -17,15 +17,19 @@ use crate::venue::codec::JsonBuffer;
 use crate::venue::codec::{Letters, boolean, elements, is_null, members, signed, text, unsigned};
 use crate::venue::governor::LimitWords;
 use crate::venue::orders::VenueFill;
-use crate::venue::protocol::AssetBalance;
+use crate::venue::protocol::{AssetBalance, ListedOrder};
 use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
 
+mod account;
 mod execution;
 mod fills;
+mod order_result;
 mod reply;
 
+pub(super) use account::answer;
 pub use execution::Execution;
-pub use reply::{OrderResult, Reply, ReplyError};
+pub use order_result::OrderResult;
+pub use reply::{Reply, ReplyError};
 
 /// Bytes of a frame for which memory is there from the start.
 const FRAME_BYTES_USUAL: usize = 16 * 1024;
@@ -68,6 +72,8 @@ pub struct UserDecoder {
     symbols: SymbolMap,
     balances: Vec<AssetBalance>,
     fills: Vec<VenueFill>,
+    /// What a start asks for; empty before.
+    listed: Vec<ListedOrder>,
     limits: LimitWords,
 }
 
@@ -80,6 +86,7 @@ impl UserDecoder {
             symbols,
             balances: Vec::with_capacity(BALANCES_MAX),
             fills: Vec::with_capacity(FILLS_MAX),
+            listed: Vec::new(),
             limits: LimitWords::default(),
         }
     }
@@ -90,9 +97,10 @@ impl UserDecoder {
     /// [`DecodeError`] says what was wrong.
     #[inline]
     pub fn decode<'a>(&'a mut self, frame: &[u8]) -> Result<UserMessage<'a>, DecodeError> {
-        let UserDecoder { json, symbols, balances, fills, limits } = self;
+        let UserDecoder { json, symbols, balances, fills, listed, limits } = self;
         limits.clear();
-        json.parse(frame, |nodes| read_frame(nodes, symbols, (balances, fills), limits))
+        let lists = Lists { balances, fills, listed };
+        json.parse(frame, |nodes| read_frame(nodes, symbols, lists, limits))
     }
 
     /// What the last frame said of the venue's limits.
@@ -109,10 +117,17 @@ impl UserDecoder {
     }
 }
 
+/// Where a frame's lists are read to.
+struct Lists<'a> {
+    balances: &'a mut Vec<AssetBalance>,
+    fills: &'a mut Vec<VenueFill>,
+    listed: &'a mut Vec<ListedOrder>,
+}
+
 fn read_frame<'a>(
     nodes: &[Node<'a>],
     symbols: &SymbolMap,
-    (balances, fills): (&'a mut Vec<AssetBalance>, &'a mut Vec<VenueFill>),
+    lists: Lists<'a>,
     limits: &mut LimitWords,
 ) -> Result<UserMessage<'a>, DecodeError> {
     if !matches!(nodes.first(), Some(Node::Object { .. })) {
@@ -126,14 +141,14 @@ fn read_frame<'a>(
                 let (status, error) = reply::read_unsolicited(nodes)?;
                 return Ok(UserMessage::Unsolicited(status, error));
             }
-            "id" => return reply::read(nodes, symbols, fills, limits).map(UserMessage::Reply),
+            "id" => return reply::read(nodes, symbols, lists, limits).map(UserMessage::Reply),
             _ => continue,
         }
         if event.replace(value).is_some() {
             return Err(DecodeError::malformed("a member of the frame twice"));
         }
     }
-    read_event(event.unwrap_or(nodes), symbols, balances)
+    read_event(event.unwrap_or(nodes), symbols, lists.balances)
 }
 
 fn read_event<'a>(

@@ -184,8 +184,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let (session, presence) = session_at_start::<O, P>(&options.session, &wiring);
         let mut table = OrderTable::new(options.open_max);
         let names = OrderNames::new(options.run, options.recovery.runs.clone(), P::NAME_MARK);
-        let wall_ns = wiring.clock.wall_at_ns(0);
-        let recovery = StartRecovery::begin(options.recovery, &options.venue, &mut table, wall_ns);
+        let recovery = options.recovery.begin(&options.venue, &wiring.clock, &mut table);
         OrderAgent {
             name: format!("{}:orders", options.venue),
             session,
@@ -232,6 +231,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 failure: None,
                 cancelled_outside: 0,
                 account_stream: AccountStream::default(),
+                account: recovery.account(),
                 look_at_all_ns: 0,
                 wants_look_at_all: false,
                 known: KnownRequests::default(),
@@ -244,7 +244,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             protocol,
             replacements: Replacements::new(),
             left: Vec::new(),
-            recovery,
+            recovery: Some(recovery),
             closing: wiring.closing,
         }
     }
@@ -322,7 +322,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[cold]
     fn is_everything_known(&mut self) -> bool {
         let is_asked = !self.orders.table.open().any(|(_, order)| order.holds_session);
-        is_asked && self.is_recovered()
+        // What the account has is asked for with each connection, and waited for at the start.
+        let is_told = self.recovery.is_none() || self.orders.account.is_over();
+        is_asked && is_told && self.is_recovered()
     }
 
     #[cold]
@@ -446,7 +448,7 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
             }
             work += self.advance();
             if matches!(self.stage, Stage::Asking | Stage::Ready) {
-                work += self.ask();
+                work += self.ask() + self.ask_account();
             }
             self.look_for_overdue();
             work += self.set_dead_man();
@@ -508,6 +510,7 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
         let is_up = matches!(self.stage, Stage::Asking | Stage::Ready);
         let dead_man_ns = if is_up { self.orders.dead_man.next_timer_ns() } else { u64::MAX };
         let own_ns = own_ns.min(self.replacements.next_timer_ns()).min(dead_man_ns);
+        let own_ns = own_ns.min(self.account_look_ns());
         let own_ns = own_ns.min(stream_ns).min(self.rollover.next_timer_ns(self.now_ns()));
         let beside_ns = self.stream.as_ref().map_or(u64::MAX, Session::next_timer_ns);
         let own_ns = own_ns.min(rest_ns).min(beside_ns);

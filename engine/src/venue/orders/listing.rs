@@ -30,6 +30,10 @@ pub(super) struct KnownRequests {
     pub(super) time: Known,
     /// Whether the account's stream stands.
     pub(super) stream: Known,
+    /// For the account's open orders.
+    pub(super) open_orders: Known,
+    /// For the account's balances.
+    pub(super) balances: Known,
 }
 
 impl KnownRequests {
@@ -39,6 +43,8 @@ impl KnownRequests {
         match asked {
             Asked::Time => self.time = Known::Answered,
             Asked::Subscribe => self.stream = Known::Answered,
+            Asked::OpenOrders => self.open_orders = Known::Answered,
+            Asked::Balances => self.balances = Known::Answered,
             _ => {}
         }
     }

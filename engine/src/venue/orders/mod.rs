@@ -4,6 +4,8 @@
 //! `agent` the agent that joins them to a socket, through the venue's
 //! [`OrderProtocol`](crate::venue::protocol::OrderProtocol).
 
+mod account_check;
+mod account_questions;
 mod account_stream;
 mod agent;
 mod amendments;

@@ -22,19 +22,30 @@ pub(super) struct OrderNames {
 }
 
 impl OrderNames {
-    pub(super) fn new(run: u32, earlier: Vec<EarlierRun>, mark: u8) -> OrderNames {
+    pub(super) fn new(run: u32, mut earlier: Vec<EarlierRun>, mark: u8) -> OrderNames {
+        earlier.sort_by_key(|of| of.epoch);
         OrderNames { run, mark, earlier }
     }
 
-    /// The run of the order with this number.
+    /// The earlier start that gave out this number; `None` for this one.
     #[inline]
-    fn run_of(&self, id: ClientOrderId) -> u32 {
-        if self.earlier.is_empty() {
-            return self.run;
-        }
+    fn earlier(&self, id: ClientOrderId) -> Option<&EarlierRun> {
+        let newest = self.earlier.last()?;
         let epoch = epoch_of_order(id.0);
-        let its = self.earlier.iter().find(|earlier| earlier.epoch == epoch);
-        its.map_or(self.run, |earlier| earlier.run)
+        if epoch > newest.epoch {
+            return None;
+        }
+        let index = self.earlier.binary_search_by_key(&epoch, |earlier| earlier.epoch).ok()?;
+        self.earlier.get(index)
+    }
+
+    /// Whether an earlier start of the journal may have given out this number, although the journal
+    /// does not have it: it is behind the last one on record.
+    #[cold]
+    pub(super) fn is_behind_record(&self, key: OrderKey) -> bool {
+        let earlier = self.earlier(key.id);
+        let last = earlier.map(|run| run.last_id(key.consumer));
+        last.is_some_and(|last| key.id.0 > last)
     }
 
     /// The name of an order.
@@ -42,8 +53,12 @@ impl OrderNames {
     pub(super) fn name(&self, key: OrderKey) -> OrderName {
         let mut name = OrderName::new();
         let mut digits = itoa::Buffer::new();
+        let (run, consumer) = match self.earlier(key.id) {
+            None => (self.run, key.consumer.0),
+            Some(earlier) => (earlier.run, earlier.number_then(key.consumer)),
+        };
         name.push(b'p');
-        for part in [u64::from(self.run_of(key.id)), u64::from(key.consumer.0), key.id.0] {
+        for part in [u64::from(run), u64::from(consumer), key.id.0] {
             if name.len() > 1 {
                 name.push(self.mark);
             }
@@ -61,12 +76,26 @@ impl OrderNames {
     pub(super) fn parse(&self, name: &[u8]) -> Option<OrderKey> {
         let mut parts = name.strip_prefix(b"p")?.split(|byte| *byte == self.mark).map(number);
         let (run, consumer, id) = (parts.next()??, parts.next()??, parts.next()??);
-        let id = ClientOrderId(id);
-        if parts.next().is_some() || run != u64::from(self.run_of(id)) {
+        let (id, consumer) = (ClientOrderId(id), u16::try_from(consumer).ok()?);
+        let (its_run, consumer) = match self.earlier(id) {
+            None => (self.run, Some(ConsumerId(consumer))),
+            Some(earlier) => (earlier.run, earlier.consumer_now(consumer)),
+        };
+        if parts.next().is_some() || run != u64::from(its_run) {
             return None;
         }
-        let consumer = ConsumerId(u16::try_from(consumer).ok()?);
-        Some(OrderKey { consumer, id })
+        Some(OrderKey { consumer: consumer?, id })
+    }
+
+    /// Whether a name has the form of ours, of whatever run.
+    #[cold]
+    pub(super) fn is_like_ours(&self, name: &[u8]) -> bool {
+        let Some(rest) = name.strip_prefix(b"p") else { return false };
+        let numbers: Option<Vec<u64>> = rest.split(|byte| *byte == self.mark).map(number).collect();
+        numbers.is_some_and(|numbers| {
+            let is_within = |at: usize, most: u64| numbers.get(at).is_some_and(|of| *of <= most);
+            numbers.len() == 3 && is_within(0, u32::MAX.into()) && is_within(1, u16::MAX.into())
+        })
     }
 }
 
@@ -111,7 +140,7 @@ mod tests {
 
     #[test]
     fn orders_of_earlier_starts_keep_their_names_and_no_two_starts_share_one() {
-        let earlier = vec![EarlierRun { epoch: 2, run: 55 }];
+        let earlier = vec![EarlierRun::new(2, 55)];
         let names = OrderNames::new(77, earlier, b'-');
         let key = |epoch| OrderKey { id: ClientOrderId(first_order_id(epoch)), ..KEY };
         let (taken_up, own) = (names.name(key(2)), names.name(key(3)));
@@ -121,5 +150,33 @@ mod tests {
         assert_eq!(names.parse(&own), Some(key(3)));
         assert_eq!(names.parse(b"p55-3-8589934593"), None, "that start gave out no such number");
         assert_eq!(names.parse(b"p77-3-4294967297"), None);
+    }
+
+    #[test]
+    fn a_consumer_with_another_number_now_has_its_orders_under_the_number_it_had() {
+        let consumers = vec![None, Some(3), Some(0)];
+        let earlier =
+            EarlierRun { consumers, last_ids: vec![0, 0, 0, 7], ..EarlierRun::new(1, 55) };
+        let names = OrderNames::new(77, vec![earlier], b'-');
+        assert_eq!(names.name(KEY).as_slice(), b"p55-1-41");
+        assert_eq!(names.parse(b"p55-1-41"), Some(KEY));
+        assert_eq!(names.parse(b"p55-0-41"), None, "its strategy is not there any more");
+        assert_eq!(names.parse(b"p55-2-41").map(|key| key.consumer), Some(ConsumerId(0)));
+        assert!(names.is_behind_record(KEY));
+        let on_record = OrderKey { id: ClientOrderId(7), ..KEY };
+        assert!(!names.is_behind_record(on_record));
+        let own = OrderKey { id: ClientOrderId(first_order_id(2)), ..KEY };
+        assert!(!names.is_behind_record(own), "of this start nothing is on record yet");
+    }
+
+    #[test]
+    fn names_of_another_run_have_the_form_of_ours_and_strangers_names_do_not() {
+        let names = OrderNames::new(77, Vec::new(), b'-');
+        for name in ["p1-0-1", "p4294967295-65535-18446744073709551615"] {
+            assert!(names.is_like_ours(name.as_bytes()), "{name}");
+        }
+        for name in ["web_1", "p1-0", "p1-0-1-2", "p01-0-1", "p4294967296-0-1", "p1-65536-1", ""] {
+            assert!(!names.is_like_ours(name.as_bytes()), "{name}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 use crossbeam_utils::CachePadded;
 
+use super::account_check::AccountCheck;
 use super::account_stream::AccountStream;
 use super::dead_man::DeadMan;
 use super::gate::Gate;
@@ -84,6 +85,8 @@ pub(super) struct Reconciler<O> {
     /// Orders that were ended by cancels from outside their strategies.
     pub(super) cancelled_outside: u64,
     pub(super) account_stream: AccountStream,
+    /// What was asked of the account as a whole.
+    pub(super) account: AccountCheck,
     /// No look at all open orders before, ns; and whether one is wanted.
     pub(super) look_at_all_ns: u64,
     pub(super) wants_look_at_all: bool,
@@ -311,23 +314,28 @@ impl<O: EventOutlet> Reconciler<O> {
             venue_time_ns = 0;
         }
         for entry in entries {
-            let name = entry.asset.as_str();
-            let traded = self.instruments.asset(name).zip(asset_code(name));
-            let Some((asset, code)) = traded else { continue };
             if self.room() == 0 {
                 // Latest wins: the next change of this asset tells its balance again.
                 self.letter(LetterReason::Oversize, "balances without room", raw);
                 return;
             }
-            let balance = Balance {
-                asset: code,
-                free: entry.free.0,
-                locked: entry.locked.0,
-                asset_id: asset.id.0,
-                reserved: [0; 12],
-            };
-            self.publish(asset.first, venue_time_ns, &balance);
+            self.tell_balance(entry, venue_time_ns);
         }
+    }
+
+    /// Tells the balance of an asset that one of our instruments trades.
+    pub(super) fn tell_balance(&mut self, entry: &AssetBalance, venue_time_ns: i64) {
+        let name = entry.asset.as_str();
+        let traded = self.instruments.asset(name).zip(asset_code(name));
+        let Some((asset, code)) = traded else { return };
+        let balance = Balance {
+            asset: code,
+            free: entry.free.0,
+            locked: entry.locked.0,
+            asset_id: asset.id.0,
+            reserved: [0; 12],
+        };
+        self.publish(asset.first, venue_time_ns, &balance);
     }
 
     /// Requests whose reply did not come in time.
@@ -349,6 +357,9 @@ impl<O: EventOutlet> Reconciler<O> {
                 self.on_no_fills(key);
             }
             Asked::Time => self.venue_clock.failed(self.now_ns),
+            Asked::OpenOrders | Asked::Balances | Asked::CancelListed(_) => {
+                self.account.failed(asked, None, self.now_ns);
+            }
             Asked::Subscribe => {
                 self.failure.get_or_insert(("subscribe", "no answer in time", 0));
             }
@@ -373,6 +384,9 @@ impl<O: EventOutlet> Reconciler<O> {
         }
         self.note_ended(Asked::Time);
         self.note_ended(Asked::Subscribe);
+        self.note_ended(Asked::OpenOrders);
+        self.note_ended(Asked::Balances);
+        self.account.disconnected();
         self.dead_man.failed(self.now_ns);
         while let Some(of) = self.requests.next_symbol_cancel() {
             self.symbol_not_cancelled(of, RejectReason::NotConnected, 0);
@@ -396,6 +410,8 @@ impl<O: EventOutlet> Reconciler<O> {
     fn note_ended(&mut self, asked: Asked) {
         let known = match asked {
             Asked::Time => &mut self.known.time,
+            Asked::OpenOrders => &mut self.known.open_orders,
+            Asked::Balances => &mut self.known.balances,
             _ => &mut self.known.stream,
         };
         if *known == Known::Untried && self.requests.waits_for(asked) {

@@ -5,7 +5,7 @@ use super::agent::OrderAgent;
 use super::order::{CancelWish, KnownOrder};
 use super::states::OrderState;
 use crate::config::OnStart;
-use crate::order::recovery::FoundOrder;
+use crate::order::recovery::{FoundBalance, FoundOrder, OtherOrder, VenueFound};
 use crate::venue::EventOutlet;
 use crate::venue::protocol::OrderProtocol;
 
@@ -53,26 +53,11 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
 
     fn say_found(&mut self) {
         let Some(recovery) = self.recovery.take() else { return };
-        let (venue, names) = (&self.orders.venue, &self.orders.names);
-        let rows = recovery.found(&self.orders.table, names, &self.symbols);
-        let count = |what: &str| rows.iter().filter(|row| row.found == what).count();
-        let (open, filled, unknown) = (count("open"), count("filled"), count("unknown"));
-        let never = count("never_arrived");
-        log::info!(
-            "[{venue}] {} orders of earlier starts: {open} open, {filled} filled, {} ended \
-             otherwise, {never} never arrived, {unknown} not known there and asked for again",
-            rows.len(),
-            rows.len() - open - filled - never - unknown,
-        );
-        for row in rows.iter().take(LINES_MAX) {
-            let FoundOrder { name, symbol, side, price, qty, filled_before, filled, was, .. } = row;
-            let (name, is) = (name.escape_default(), &row.found);
-            log::info!(
-                "[{venue}]   {name}: {side} {qty} {symbol} at {price} was {was}, filled \
-                 {filled_before}; is {is}, filled {filled}"
-            );
-        }
-        if recovery.board.found(venue, rows) {
+        let found = recovery.found(&mut self.orders, &self.symbols);
+        let venue = &self.orders.venue;
+        say_orders(venue, &found);
+        say_account(venue, &found);
+        if recovery.board.found(venue, found) {
             log::warn!(
                 "[{venue}] trading stays off, since orders of earlier starts are open (on_start = \
                  \"ask\"). To keep them and trade: pitlane ctl mode on. To cancel all and stop: \
@@ -80,5 +65,54 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                  \"cancel\""
             );
         }
+    }
+}
+
+fn say_orders(venue: &str, found: &VenueFound) {
+    let VenueFound { orders, adopted, .. } = found;
+    let rows = || orders.iter().chain(adopted);
+    let all = rows().count();
+    if all == 0 {
+        return;
+    }
+    let count = |what: &str| rows().filter(|row| row.found == what).count();
+    let (open, filled, unknown) = (count("open"), count("filled"), count("unknown"));
+    let never = count("never_arrived");
+    log::info!(
+        "[{venue}] {all} orders of earlier starts: {open} open, {filled} filled, {} ended \
+         otherwise, {never} never arrived, {unknown} not known there and asked for again",
+        all - open - filled - never - unknown,
+    );
+    for row in rows().take(LINES_MAX) {
+        let FoundOrder { name, symbol, side, price, qty, filled_before, filled, was, .. } = row;
+        let (name, is) = (name.escape_default(), &row.found);
+        log::info!(
+            "[{venue}]   {name}: {side} {qty} {symbol} at {price} was {was}, filled \
+             {filled_before}; is {is}, filled {filled}"
+        );
+    }
+}
+
+/// What the account has that is none of ours, or not as it was.
+fn say_account(venue: &str, found: &VenueFound) {
+    let (others, count) = (&found.others.0, found.others.1);
+    if count > 0 {
+        log::warn!(
+            "[{venue}] {count} open orders of the account are in no book of this engine: they are \
+             left alone, unless their line says otherwise, and count in no limit"
+        );
+    }
+    for OtherOrder { name, symbol, side, price, qty, what, is_canceled, .. } in
+        others.iter().take(LINES_MAX)
+    {
+        let (name, symbol) = (name.escape_default(), symbol.escape_default());
+        let canceled = if *is_canceled { "; cancelled" } else { "" };
+        log::warn!("[{venue}]   {name}: {side} {qty} {symbol} at {price}: {what}{canceled}");
+    }
+    for FoundBalance { asset, recorded, traded, found, difference } in &found.balances {
+        log::warn!(
+            "[{venue}] {asset}: {recorded} on record, and {traded} traded since; the account has \
+             {found}: {difference} is fees of that, or somebody else's doing"
+        );
     }
 }

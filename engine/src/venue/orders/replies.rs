@@ -114,6 +114,9 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::CancelSymbol(consumer, instrument) => {
                 self.symbol_not_cancelled((consumer, instrument), RejectReason::Venue, 0);
             }
+            Asked::OpenOrders | Asked::Balances | Asked::CancelListed(_) => {
+                self.account.failed(asked, None, self.now_ns);
+            }
         }
     }
 
@@ -161,6 +164,9 @@ impl<O: EventOutlet> Reconciler<O> {
                 }
             },
             Asked::Fills(key) => self.on_list(key, body, raw),
+            Asked::OpenOrders => self.on_open_orders(body, raw),
+            Asked::Balances => self.on_account_balances(body, raw),
+            Asked::CancelListed(place) => self.account.canceled(place),
         }
     }
 
@@ -236,7 +242,13 @@ impl<O: EventOutlet> Reconciler<O> {
         }
     }
 
-    fn on_answer(&mut self, key: OrderKey, reports: u32, answer: &VenueAnswer, raw: &[u8]) {
+    pub(super) fn on_answer(
+        &mut self,
+        key: OrderKey,
+        reports: u32,
+        answer: &VenueAnswer,
+        raw: &[u8],
+    ) {
         let (mut told, now_ns) = (Told::new(), self.now_ns);
         let mut was_missed = false;
         let cut_ns = self.account_stream.cut_ns;
@@ -375,6 +387,7 @@ impl<O: EventOutlet> Reconciler<O> {
             (Asked::CancelSymbol(consumer, instrument), _) => {
                 self.symbol_not_cancelled((consumer, instrument), reason, code);
             }
+            (asked, _) => self.account.failed(asked, Some(outcome), self.now_ns),
         }
     }
 

@@ -29,6 +29,12 @@ pub(super) enum Asked {
     DeadMan,
     /// Cancel all that is open in this instrument, for this consumer.
     CancelSymbol(ConsumerId, InstrumentId),
+    /// List what the account has open.
+    OpenOrders,
+    /// Tell what the account has of each asset.
+    Balances,
+    /// Cancel the order at this place of the list of those that no record has.
+    CancelListed(u16),
 }
 
 impl Asked {
@@ -40,6 +46,7 @@ impl Asked {
             | Asked::Subscribe
             | Asked::DeadMan
             | Asked::CancelSymbol(..) => None,
+            Asked::OpenOrders | Asked::Balances | Asked::CancelListed(_) => None,
             Asked::Submit(key) | Asked::Cancel(key) | Asked::Amend(key) => Some(key),
             Asked::Query(key, _) | Asked::Fills(key) => Some(key),
         }
@@ -53,6 +60,9 @@ impl Asked {
             Asked::Subscribe => "whether the account's stream stands",
             Asked::DeadMan => "the timer that cancels all",
             Asked::CancelSymbol(..) => "the cancel of a whole symbol",
+            Asked::OpenOrders => "the request for the account's open orders",
+            Asked::Balances => "the request for the account's balances",
+            Asked::CancelListed(_) => "the cancel of an order that is not on record",
             Asked::Submit(_) => "order",
             Asked::Cancel(_) => "the cancel of order",
             Asked::Amend(_) => "the amendment of order",

@@ -2,72 +2,159 @@
 
 use std::sync::Arc;
 
-use super::names::OrderNames;
+use super::account_check::AccountCheck;
 use super::order::KnownOrder;
+use super::reconcile::Reconciler;
 use super::states::OrderState;
 use super::table::OrderTable;
 use crate::config::OnStart;
-use crate::event::{OrderStatus, Side, format_scaled};
-use crate::order::recovery::{FoundOrder, RecordedOrder, RecoveryBoard, VenueRecovery};
+use crate::event::{AssetAmount, OrderStatus, Side, asset_code, asset_name, format_scaled};
+use crate::order::recovery::{
+    FoundBalance, FoundOrder, RecordedBalance, RecordedOrder, RecoveryBoard, VenueFound,
+    VenueRecovery,
+};
+use crate::order::trading::decimal;
+use crate::runtime::Clock;
 use crate::venue::SymbolMap;
+use crate::venue::protocol::AssetBalance;
 
 /// What is to be found out before the first new order.
 pub(super) struct StartRecovery {
     pub(super) open: Vec<RecordedOrder>,
+    /// What the account had by the last word on record.
+    balances: Vec<RecordedBalance>,
     pub(super) on_start: OnStart,
     pub(super) board: Arc<RecoveryBoard>,
+    /// Orders with names like ours that no record has are cancelled.
+    cancels_unrecorded: bool,
     /// No line about what is waited for before, ns; 0 until the first time that it was looked at.
     pub(super) say_ns: u64,
 }
 
-impl StartRecovery {
-    /// Puts the orders of earlier starts into the session's table; `None` where there are none that
-    /// may be open.
-    pub(super) fn begin(
-        recovery: VenueRecovery,
-        venue: &str,
-        table: &mut OrderTable,
-        wall_ns: i64,
-    ) -> Option<StartRecovery> {
-        for order in recovery.unsettled.iter().chain(&recovery.open) {
+impl VenueRecovery {
+    /// Puts the orders of earlier starts into the session's table.
+    pub(super) fn begin(self, venue: &str, clock: &Clock, table: &mut OrderTable) -> StartRecovery {
+        let (wall_ns, cancels_unrecorded) = (clock.wall_at_ns(0), self.cancels_unrecorded());
+        for order in self.unsettled.iter().chain(&self.open) {
             table.take_up(KnownOrder::taken_up(order, 0, wall_ns), 0);
         }
-        if recovery.open.is_empty() {
-            return None;
-        }
-        recovery.board.expect(venue, recovery.open.len());
-        let VenueRecovery { open, on_start, board, .. } = recovery;
-        Some(StartRecovery { open, on_start, board, say_ns: 0 })
+        self.board.expect(venue, self.open.len());
+        let VenueRecovery { open, balances, on_start, board, .. } = self;
+        StartRecovery { open, balances, on_start, board, cancels_unrecorded, say_ns: 0 }
+    }
+}
+
+impl StartRecovery {
+    /// What is asked of the account beside it.
+    pub(super) fn account(&self) -> AccountCheck {
+        AccountCheck::new(self.cancels_unrecorded)
     }
 
-    /// What the session knows of each of them now.
-    pub(super) fn found(
-        &self,
-        table: &OrderTable,
-        names: &OrderNames,
-        symbols: &SymbolMap,
-    ) -> Vec<FoundOrder> {
-        let row = |recorded: &RecordedOrder| {
-            let key = recorded.key();
-            let order = table.get(key)?;
-            let instrument = recorded.command.instrument_id();
-            let scales = symbols.symbol(instrument)?.scales;
-            let qty = |qty: i64| format_scaled(qty, scales.qty).to_string();
-            Some(FoundOrder {
-                name: String::from_utf8_lossy(&names.name(key)).into_owned(),
-                consumer: key.consumer.0,
-                symbol: symbols.native(instrument)?.to_owned(),
-                side: recorded.command.side().map_or("?", Side::name).to_owned(),
-                price: format_scaled(order.price, scales.price).to_string(),
-                qty: qty(order.qty),
-                filled_before: qty(recorded.filled_qty),
-                filled: qty(order.filled_qty()),
-                was: recorded.status.name().to_owned(),
-                found: found(order).to_owned(),
+    /// What the session knows now of each order, and of the account.
+    pub(super) fn found<O>(&self, orders: &mut Reconciler<O>, symbols: &SymbolMap) -> VenueFound {
+        let account = &mut orders.account;
+        let (is_listed, has_balances) = (account.is_listed(), account.has_balances());
+        let others = (std::mem::take(&mut account.others), account.others_count);
+        let (adopted, found) =
+            (std::mem::take(&mut account.adopted), std::mem::take(&mut account.found));
+        let rows = |recorded: &[RecordedOrder]| {
+            recorded.iter().filter_map(|of| row(of, orders, symbols)).collect::<Vec<FoundOrder>>()
+        };
+        let mut adopted_rows = rows(&adopted);
+        adopted_rows.iter_mut().for_each(|row| row.was = "not_recorded".to_owned());
+        let traded = Traded::of(self.open.iter().chain(&adopted), orders);
+        let balances = if has_balances { self.differences(&found, &traded) } else { Vec::new() };
+        let orders = rows(&self.open);
+        VenueFound { is_listed, has_balances, orders, adopted: adopted_rows, others, balances }
+    }
+
+    /// Assets of which the account has not what is on record.
+    fn differences(&self, found: &[AssetBalance], traded: &Traded) -> Vec<FoundBalance> {
+        let row = |recorded: &RecordedBalance| {
+            let asset = asset_name(recorded.asset);
+            let its = found.iter().find(|of| of.asset == asset);
+            let now = its.map_or(0, |of| of.free.0.saturating_add(of.locked.0));
+            let traded = traded.of_asset(recorded.asset);
+            let difference = now - recorded.total - traded;
+            let text = |amount: i128| decimal(amount, AssetAmount::SCALE, AssetAmount::SCALE);
+            (difference != 0).then(|| FoundBalance {
+                asset: asset.as_str().to_owned(),
+                recorded: text(recorded.total),
+                traded: text(traded),
+                found: text(now),
+                difference: text(difference),
             })
         };
-        self.open.iter().filter_map(row).collect()
+        self.balances.iter().filter_map(row).collect()
     }
+}
+
+fn row<O>(
+    recorded: &RecordedOrder,
+    orders: &Reconciler<O>,
+    symbols: &SymbolMap,
+) -> Option<FoundOrder> {
+    let key = recorded.key();
+    let order = orders.table.get(key)?;
+    let instrument = recorded.command.instrument_id();
+    let scales = symbols.symbol(instrument)?.scales;
+    let qty = |qty: i64| format_scaled(qty, scales.qty).to_string();
+    Some(FoundOrder {
+        name: String::from_utf8_lossy(&orders.names.name(key)).into_owned(),
+        consumer: key.consumer.0,
+        symbol: symbols.native(instrument)?.to_owned(),
+        side: recorded.command.side().map_or("?", Side::name).to_owned(),
+        price: format_scaled(order.price, scales.price).to_string(),
+        qty: qty(order.qty),
+        filled_before: qty(recorded.filled_qty),
+        filled: qty(order.filled_qty()),
+        was: recorded.status.name().to_owned(),
+        found: found(order).to_owned(),
+    })
+}
+
+/// What orders have traded since their last word on record, by asset, in units of 10^-8.
+struct Traded(Vec<(u128, i128)>);
+
+impl Traded {
+    fn of<'a, O>(
+        recorded: impl Iterator<Item = &'a RecordedOrder>,
+        orders: &Reconciler<O>,
+    ) -> Traded {
+        let mut traded = Traded(Vec::new());
+        for of in recorded {
+            let Some(order) = orders.table.get(of.key()) else { continue };
+            let Some(spec) = orders.instruments.get(of.command.instrument_id()) else { continue };
+            let sign = if of.command.side() == Some(Side::Buy) { 1 } else { -1 };
+            let qty = i128::from(order.filled_qty() - of.filled_qty);
+            let quote = order.fills.quote() - of.quote;
+            let mut legs = spec.symbol.split('-').map(asset_code);
+            let scales = [spec.qty_scale, spec.price_scale + spec.qty_scale];
+            for (amount, scale) in [sign * qty, -sign * quote].into_iter().zip(scales) {
+                if let Some(asset) = legs.next().flatten() {
+                    traded.add(asset, in_amounts(amount, scale));
+                }
+            }
+        }
+        traded
+    }
+
+    fn add(&mut self, asset: u128, amount: i128) {
+        match self.0.iter_mut().find(|(of, _)| *of == asset) {
+            Some((_, sum)) => *sum += amount,
+            None => self.0.push((asset, amount)),
+        }
+    }
+
+    fn of_asset(&self, asset: u128) -> i128 {
+        self.0.iter().find(|(of, _)| *of == asset).map_or(0, |(_, sum)| *sum)
+    }
+}
+
+/// Units of 10^-`scale` as units of 10^-8.
+fn in_amounts(units: i128, scale: u8) -> i128 {
+    let by = 10_i128.pow(u32::from(scale.abs_diff(AssetAmount::SCALE)));
+    if scale <= AssetAmount::SCALE { units.saturating_mul(by) } else { units / by }
 }
 
 fn found(order: &KnownOrder) -> &'static str {

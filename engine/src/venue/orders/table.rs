@@ -32,14 +32,14 @@ impl Bounds {
     fn of(open_max: usize) -> Bounds {
         Bounds {
             closed: (2 * open_max).clamp(256, 2_048),
-            unsettled: (4 * open_max).clamp(512, 4_096),
+            unsettled: (4 * open_max).clamp(1_024, 4_096),
             archived: (256 * open_max).clamp(8_192, 65_536),
             doubted_again: open_max.clamp(4, 16),
         }
     }
 }
 
-/// Orders whose fills are asked for at a time; of one above that, what was inferred stays.
+/// Orders whose fills are asked for at a time; more wait among the unsettled.
 const WANTS_FILLS_MAX: usize = 256;
 /// Presumed ends that wait to be asked for once more.
 const AGAIN_MAX: usize = 64;
@@ -55,6 +55,8 @@ pub struct OrderTable {
     unsettled: VecDeque<OrderKey>,
     /// Orders whose fills are to be asked for, by the time they came in.
     wants_fills: VecDeque<OrderKey>,
+    /// Some found no place there.
+    more_want_fills: bool,
     /// Presumed ends that are to be asked for once more, and when, ns.
     again: VecDeque<(u64, OrderKey)>,
     archive: Archive,
@@ -78,6 +80,7 @@ impl OrderTable {
             closed: VecDeque::with_capacity(bounds.closed + 1),
             unsettled: VecDeque::with_capacity(bounds.unsettled + 1),
             wants_fills: VecDeque::with_capacity(WANTS_FILLS_MAX),
+            more_want_fills: false,
             again: VecDeque::with_capacity(AGAIN_MAX),
             archive: Archive::new(bounds.archived),
             bounds,
@@ -110,7 +113,7 @@ impl OrderTable {
         let (is_open, is_presumed) = (order.is_open(), order.is_presumed_since(0));
         self.due_ns = self.due_ns.min(order.look_ns);
         if order.fills_ns != u64::MAX {
-            want_fills(&mut self.wants_fills, key);
+            self.more_want_fills |= !want_fills(&mut self.wants_fills, key);
         }
         if is_presumed {
             ask_again(&mut self.again, key, now_ns);
@@ -172,7 +175,7 @@ impl OrderTable {
         self.due_ns = self.due_ns.min(order.look_ns);
         let (is_open, is_unsettled) = (order.is_open(), order.is_unsettled());
         if order.fills_ns != u64::MAX {
-            want_fills(&mut self.wants_fills, key);
+            self.more_want_fills |= !want_fills(&mut self.wants_fills, key);
         }
         match (was_open, is_open) {
             (true, false) => self.close(key, is_unsettled),
@@ -219,9 +222,14 @@ impl OrderTable {
 
     /// An order whose fills are to be asked for now.
     pub fn wants_fills(&mut self, now_ns: u64) -> Option<OrderKey> {
-        let Self { orders, wants_fills, .. } = self;
+        let Self { orders, wants_fills, unsettled, more_want_fills, .. } = self;
         let fills_ns = |key: &OrderKey| orders.get(key).map_or(u64::MAX, |order| order.fills_ns);
         wants_fills.retain(|key| fills_ns(key) != u64::MAX);
+        if *more_want_fills && wants_fills.len() < WANTS_FILLS_MAX / 2 {
+            let mut left = unsettled.iter().filter(|key| fills_ns(key) != u64::MAX);
+            // One that finds no place finds the queue full.
+            *more_want_fills = left.any(|key| !want_fills(wants_fills, *key));
+        }
         wants_fills.iter().copied().find(|key| fills_ns(key) <= now_ns)
     }
 
@@ -229,7 +237,7 @@ impl OrderTable {
     #[inline]
     #[must_use]
     pub fn any_wants_fills(&self) -> bool {
-        !self.wants_fills.is_empty()
+        !self.wants_fills.is_empty() || self.more_want_fills
     }
 
     /// Presumed ends of this time and since, newest first, are to be asked for once more at
@@ -298,11 +306,17 @@ fn ask_again(queue: &mut VecDeque<(u64, OrderKey)>, key: OrderKey, at_ns: u64) {
     }
 }
 
+/// Whether the order has a place in the queue.
 #[cold]
-fn want_fills(queue: &mut VecDeque<OrderKey>, key: OrderKey) {
-    if queue.len() < WANTS_FILLS_MAX && !queue.contains(&key) {
+fn want_fills(queue: &mut VecDeque<OrderKey>, key: OrderKey) -> bool {
+    if queue.contains(&key) {
+        return true;
+    }
+    let has_room = queue.len() < WANTS_FILLS_MAX;
+    if has_room {
         queue.push_back(key);
     }
+    has_room
 }
 
 #[cfg(test)]
@@ -311,10 +325,11 @@ mod tests {
 
     use super::*;
     use crate::event::{
-        ClientOrderId, ConsumerId, ExecReport, ExecType, ExpiryReason, InstrumentId, OrderStatus,
-        Side, VenueRef,
+        Certainty, ClientOrderId, ConsumerId, ExecReport, ExecType, ExpiryReason, InstrumentId,
+        OrderStatus, Side, VenueRef,
     };
     use crate::order::OrderType;
+    use crate::order::recovery::{InferredFill, RecordedOrder};
     use crate::venue::orders::words::{Applied, Told, VenueReport};
 
     fn command(id: u64) -> OrderCommand {
@@ -333,6 +348,25 @@ mod tests {
         let mut told = Told::new();
         table.change(key(id), |order| order.on_refused(RejectReason::Venue, -1, 0, &mut told));
         assert_eq!(told.len(), 1);
+    }
+
+    #[test]
+    fn of_more_orders_than_are_asked_for_at_a_time_each_has_its_turn() {
+        const ORDERS: u64 = 3 * WANTS_FILLS_MAX as u64;
+        let mut table = OrderTable::new(8);
+        for id in 0..ORDERS {
+            let mut ended = RecordedOrder::new(&command(id), 0);
+            (ended.status, ended.certainty) = (OrderStatus::Filled, Certainty::Known);
+            (ended.filled_qty, ended.quote) = (10, 1_000);
+            ended.inferred.push(InferredFill { from: 0, to: 10, quote: 1_000 });
+            table.take_up(KnownOrder::taken_up(&ended, 0, 0), 0);
+        }
+        let mut asked = std::collections::BTreeSet::new();
+        while let Some(key) = table.wants_fills(0) {
+            assert!(table.any_wants_fills() && asked.insert(key.id.0), "twice: {key:?}");
+            table.change(key, |order| order.fills_ns = u64::MAX);
+        }
+        assert_eq!((asked.len() as u64, table.any_wants_fills()), (ORDERS, false));
     }
 
     #[test]

@@ -25,8 +25,8 @@ pub(in crate::venue) use market_frames::{
     BookUpdate, FrameParts, MarketFrames, in_book, numbered_reply, object,
 };
 pub use orders::{
-    AssetBalance, Failure, FillsFrom, OrderDecoder, OrderMessage, OrderProtocol, OrderRequest,
-    Outcome, Reply, ReplyBody, UnreadFrame, Way,
+    AssetBalance, Failure, FillsFrom, ListedOrder, ListedText, OrderDecoder, OrderMessage,
+    OrderProtocol, OrderRequest, Outcome, Reply, ReplyBody, UnreadFrame, Way, listed_text,
 };
 pub(in crate::venue) use several::{KeptReport, ReadReport, Several, UnreadReport};
 pub use shared_secret::SharedSecret;

@@ -1,7 +1,9 @@
 //! An order connection's protocol.
 
+use arrayvec::{ArrayString, ArrayVec};
+
 use super::{KeepAlive, Signer};
-use crate::event::{AssetAmount, AssetName, RejectReason, VenueRef};
+use crate::event::{AssetAmount, AssetName, RejectReason, Side, VenueRef};
 use crate::order::{Capabilities, OrderCommand, OrderTypes};
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{LimitWords, RequestClass};
@@ -32,6 +34,44 @@ pub struct AssetBalance {
     pub free: AssetAmount,
     /// Locked in orders.
     pub locked: AssetAmount,
+}
+
+/// The longest name of an order that is read of a list, bytes; of a longer one the beginning.
+const LISTED_NAME_BYTES_MAX: usize = 64;
+/// The same of a symbol, and of a number.
+const LISTED_TEXT_BYTES_MAX: usize = 40;
+
+/// A symbol or a number of a list, as the venue writes it. Raw: it must be escaped before it is
+/// shown.
+pub type ListedText = ArrayString<LISTED_TEXT_BYTES_MAX>;
+
+/// One order in the venue's list of what the account has open: ours, or a stranger's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedOrder {
+    /// Its name. Raw: it must be escaped before it is shown.
+    pub name: ArrayVec<u8, LISTED_NAME_BYTES_MAX>,
+    /// The venue's own symbol.
+    pub native: ListedText,
+    /// Its side.
+    pub side: Side,
+    /// Its limit price; 0 for an order without one.
+    pub price: ListedText,
+    /// Its quantity.
+    pub qty: ListedText,
+    /// Filled so far.
+    pub filled: ListedText,
+    /// Its price and its state in the instrument's scales, where it is one of ours.
+    pub state: Option<(i64, VenueAnswer)>,
+}
+
+/// As much of a text as there is room for.
+#[must_use]
+pub fn listed_text(text: &str) -> ListedText {
+    let mut end = text.len().min(LISTED_TEXT_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    ListedText::from(&text[..end]).unwrap_or_default()
 }
 
 /// Why a request failed, in the venue's words.
@@ -72,6 +112,12 @@ pub struct ReplyBody<'a> {
     /// Its fills, from the first on; in the reply to [`OrderProtocol::fills_since`] those that were
     /// asked for.
     pub fills: &'a [VenueFill],
+    /// In the reply to [`OrderProtocol::open_orders`] the orders that are open.
+    pub listed: &'a [ListedOrder],
+    /// In the reply to [`OrderProtocol::balances`] what the account has; what is missing is 0.
+    pub balances: &'a [AssetBalance],
+    /// Why an order or an asset is not in these lists: it could not be read.
+    pub unreadable: Option<DecodeError>,
 }
 
 /// One decoded frame.
@@ -348,6 +394,28 @@ pub trait OrderProtocol: Sized + Send + 'static {
 
     /// What [`OrderProtocol::fills_since`] weighs against the venue's budget.
     fn fills_weight(&self) -> u32;
+
+    /// Writes a request for all orders that the account has open, whoever has placed them; false
+    /// where the venue has no such request.
+    fn open_orders(&mut self, _id: u64, _time_ms: i64, _out: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    /// What [`OrderProtocol::open_orders`] weighs against the venue's budget.
+    fn open_orders_weight(&self) -> u32 {
+        0
+    }
+
+    /// Writes a request for what the account has of each asset; false where the venue has no such
+    /// request.
+    fn balances(&mut self, _id: u64, _time_ms: i64, _out: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    /// What [`OrderProtocol::balances`] weighs against the venue's budget.
+    fn balances_weight(&self) -> u32 {
+        0
+    }
 
     /// What a failure means.
     fn outcome(failure: &Failure<'_>) -> Outcome;

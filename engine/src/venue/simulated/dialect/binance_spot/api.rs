@@ -162,7 +162,10 @@ impl Api {
             "openOrders.status" => open_orders(call, talk),
             "myTrades" => my_trades(call, talk),
             "account.status" => {
-                Ok(reports::account(talk.exchange.orders().account().balances(), now_ms))
+                let omits = call.params.get("omitZeroBalances").and_then(Value::as_bool);
+                let mut balances = talk.exchange.orders().account().balances().to_vec();
+                balances.retain(|of| omits != Some(true) || of.free + of.locked > 0);
+                Ok(reports::account(&balances, now_ms))
             }
             _ => Err(Refusal::bad(-1020, "This operation is not supported.").into()),
         }

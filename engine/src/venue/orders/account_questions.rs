@@ -1,0 +1,174 @@
+//! How the account is asked for what it has, and what its answers come to.
+
+use super::account_check::Step;
+use super::agent::OrderAgent;
+use super::listing::Known;
+use super::order::KnownOrder;
+use super::reconcile::Reconciler;
+use super::requests_in_flight::Asked;
+use super::stage::{LOOK_NS, Stage};
+use crate::event::Side;
+use crate::order::recovery::RecordedOrder;
+use crate::runtime::Phase;
+use crate::venue::governor::RequestClass;
+use crate::venue::protocol::{ListedOrder, OrderProtocol, OrderRequest, ReplyBody};
+use crate::venue::{EventOutlet, LetterReason, Scales};
+
+/// A request that the venue's limits hold back for so long is given up, ns.
+const HELD_BACK_NS: u64 = 20_000_000_000;
+
+impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
+    /// When the account is to be asked after, ns.
+    pub(super) fn account_look_ns(&self) -> u64 {
+        if !matches!(self.stage, Stage::Asking | Stage::Ready) {
+            return u64::MAX;
+        }
+        match self.orders.account.due_ns() {
+            u64::MAX => u64::MAX,
+            due_ns => due_ns.max(self.orders.now_ns + LOOK_NS),
+        }
+    }
+
+    /// Asks for what the account has, one request at a time.
+    pub(super) fn ask_account(&mut self) -> usize {
+        let now_ns = self.orders.now_ns;
+        let Some(asked) = self.orders.account.due(now_ns) else { return 0 };
+        if self.stop.phase() >= Phase::Draining || self.rollover.is_joining() {
+            return 0;
+        }
+        let known = &self.orders.known;
+        let (class, weight, known) = match asked {
+            Asked::OpenOrders => {
+                (RequestClass::Query, self.protocol.open_orders_weight(), known.open_orders)
+            }
+            Asked::Balances => {
+                (RequestClass::Query, self.protocol.balances_weight(), known.balances)
+            }
+            _ => (RequestClass::Cancel, self.protocol.weight(RequestClass::Cancel), Known::Untried),
+        };
+        if known == Known::EndsSession {
+            self.orders.account.set(asked, Step::GivenUp);
+            return 1;
+        }
+        if !self.orders.gate.may_send(class, weight, now_ns) {
+            return self.hold_account_back(asked, weight);
+        }
+        self.orders.account.held_back_ns = 0;
+        let Some(id) = self.orders.requests.add(asked, now_ns) else { return 0 };
+        let is_written = self.write_for_account(asked, id);
+        if is_written && self.session.send(&self.text).is_ok() {
+            if let Some(step) = self.orders.account.step(asked) {
+                step.sent();
+            }
+            self.session.flush();
+        } else {
+            self.orders.requests.take(id);
+            if !is_written {
+                self.orders.account.set(asked, Step::GivenUp);
+            }
+        }
+        1
+    }
+
+    #[cold]
+    fn write_for_account(&mut self, asked: Asked, id: u64) -> bool {
+        let time_ms = self.time_ms();
+        let Self { protocol, text, orders, .. } = self;
+        match asked {
+            Asked::OpenOrders => protocol.open_orders(id, time_ms, text),
+            Asked::Balances => protocol.balances(id, time_ms, text),
+            Asked::CancelListed(place) => {
+                let listed = orders.account.unrecorded.get(usize::from(place));
+                let Some((order, _)) = listed else { return false };
+                let (native, name) = (order.native.as_str(), order.name.as_slice());
+                let scales = Scales { price: 0, qty: 0 };
+                protocol.cancel(&OrderRequest { id, native, scales, name, time_ms }, text);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The limits have no room: a start does not wait for that without an end.
+    #[cold]
+    fn hold_account_back(&mut self, asked: Asked, weight: u32) -> usize {
+        let (now_ns, account) = (self.orders.now_ns, &mut self.orders.account);
+        if account.held_back_ns == 0 {
+            account.held_back_ns = now_ns.max(1);
+        } else if now_ns - account.held_back_ns > HELD_BACK_NS {
+            account.held_back_ns = 0;
+            account.set(asked, Step::GivenUp);
+            let (venue, what) = (&self.orders.venue, asked.what());
+            log::warn!(
+                "[{venue}] {what} is given up: the venue's limits had no room for its weight of \
+                 {weight}"
+            );
+        }
+        0
+    }
+}
+
+impl<O: EventOutlet> Reconciler<O> {
+    /// The list of what the account has open.
+    #[cold]
+    pub(super) fn on_open_orders(&mut self, body: &ReplyBody<'_>, raw: &[u8]) {
+        self.account.open_orders = Step::Answered;
+        if let Some(error) = body.unreadable {
+            self.letter(error.reason, error.detail, raw);
+        }
+        for order in body.listed {
+            self.on_listed(order, raw);
+        }
+    }
+
+    fn on_listed(&mut self, order: &ListedOrder, raw: &[u8]) {
+        let Some(key) = self.names.parse(&order.name) else {
+            let is_like_ours = self.names.is_like_ours(&order.name);
+            self.account.other(order, if is_like_ours { "unrecorded" } else { "stranger" });
+            if is_like_ours && self.account.cancels_unrecorded {
+                self.account.unrecorded.push((order.clone(), Step::FIRST));
+            }
+            return;
+        };
+        self.table.recall(key);
+        if let Some(known) = self.table.get(key) {
+            if !known.is_open() {
+                // Its own query says whether the list is behind, or the order lives.
+                self.table.doubt_end(key, self.now_ns);
+            }
+            return;
+        }
+        let Some((price, answer)) = order.state.filter(|_| self.names.is_behind_record(key)) else {
+            return self.account.other(order, "ended_on_record");
+        };
+        let side = answer.side.unwrap_or(Side::Buy);
+        let terms = (answer.instrument, side, price, answer.qty.unwrap_or_default());
+        let wall_ns = self.clock.wall_at_ns(self.now_ns);
+        let recorded = RecordedOrder::unrecorded(key, self.venue_id, terms, wall_ns);
+        self.table.take_up(KnownOrder::taken_up(&recorded, self.now_ns, wall_ns), self.now_ns);
+        let name = order.name.escape_ascii();
+        log::error!(
+            "[{}] order {name} is open at the venue, and the journal does not have it: what it \
+             had at its end is lost. It is taken up",
+            self.venue
+        );
+        self.account.adopted.push(recorded);
+        self.on_answer(key, 0, &answer, raw);
+    }
+
+    /// What the account has of each asset; what is missing is 0.
+    #[cold]
+    pub(super) fn on_account_balances(&mut self, body: &ReplyBody<'_>, raw: &[u8]) {
+        self.account.balances = Step::Answered;
+        if let Some(error) = body.unreadable {
+            self.letter(error.reason, error.detail, raw);
+        } else if body.balances.is_empty() {
+            self.letter(LetterReason::Field, "account without a balance", raw);
+        }
+        self.read_ns = self.now_ns;
+        for entry in body.balances {
+            self.tell_balance(entry, 0);
+        }
+        self.account.found = body.balances.to_vec();
+    }
+}
