@@ -124,6 +124,16 @@ fn a_clock_that_goes_backwards_is_a_warning_with_its_line() {
 }
 
 #[test]
+fn a_start_time_that_no_clock_shows_is_refused_with_its_line() {
+    for time in ["nan", "inf", "-1.5", "1e300", "soon", ""] {
+        for name in ["StartTime", "BaseTime"] {
+            let log = format!("#[{name}: {time} (seconds since epoch)]\n{}\n", good_line(0));
+            unreadable(log.as_bytes(), &["line 1", name]);
+        }
+    }
+}
+
+#[test]
 fn odd_tags_are_taken_and_shown_without_harm() {
     let line = good_line(0);
     let log = format!("Tag=a=b:\"c\",{line}\nTag=\x1b[31mred\x07,{line}\nTag=,{line}\n");

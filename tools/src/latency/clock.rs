@@ -1,6 +1,6 @@
 //! The times of a log: where its seconds start, by the rules of the Java reader.
 
-use super::line::parse_decimal;
+use super::line::{LineError, TIMES_S, number};
 
 /// A start time that lies more than a year before the log's own makes it relative, says the Java
 /// reader.
@@ -16,20 +16,18 @@ pub struct LogClock {
 impl LogClock {
     /// Takes notice of a comment: `#[StartTime: ...]` or `#[BaseTime: ...]`. Tells whether it was
     /// one.
-    pub fn comment(&mut self, comment: &str) -> bool {
-        let time = |prefix| {
-            let rest = comment.strip_prefix(prefix)?;
-            let number = rest.trim_start().split([' ', ']']).next()?;
-            parse_decimal(number.trim_end_matches(','))
-        };
-        if let Some(start_s) = time("#[StartTime:") {
-            self.start_s = Some(start_s);
-        } else if let Some(base_s) = time("#[BaseTime:") {
-            self.base_s = Some(base_s);
+    ///
+    /// # Errors
+    /// [`LineError`] when the time in it is no number, or is none that a clock shows.
+    pub fn comment(&mut self, comment: &str) -> Result<bool, LineError> {
+        if let Some(rest) = comment.strip_prefix("#[StartTime:") {
+            self.start_s = Some(time_s("StartTime", rest)?);
+        } else if let Some(rest) = comment.strip_prefix("#[BaseTime:") {
+            self.base_s = Some(time_s("BaseTime", rest)?);
         } else {
-            return false;
+            return Ok(false);
         }
-        true
+        Ok(true)
     }
 
     /// Start of an interval, in seconds since the epoch, from the time in its line.
@@ -47,6 +45,17 @@ impl LogClock {
     }
 }
 
+/// The time behind the name of a header, in seconds since the epoch.
+fn time_s(field: &'static str, text: &str) -> Result<f64, LineError> {
+    let text = text.trim_start().split([' ', ']']).next().unwrap_or_default();
+    let time_s = number(field, text.trim_end_matches(',').as_bytes())?;
+    if TIMES_S.contains(&time_s) {
+        Ok(time_s)
+    } else {
+        Err(LineError::Range { field, value: time_s })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,21 +67,21 @@ mod tests {
     #[test]
     fn relative_and_absolute_logs_are_told_apart() {
         let mut relative = LogClock::default();
-        assert!(relative.comment("#[StartTime: 1438867590.285 (seconds since epoch), Thu Aug 06]"));
+        assert_eq!(relative.comment("#[StartTime: 1438867590.285 (seconds since epoch), Thu Aug 06]"), Ok(true));
         assert!(close(relative.absolute_s(0.127), 1_438_867_590.412));
         let mut comma = LogClock::default();
-        assert!(comma.comment("#[StartTime: 1438867590,285 (seconds since epoch), Do Aug 06]"));
+        assert_eq!(comma.comment("#[StartTime: 1438867590,285 (seconds since epoch), Do Aug 06]"), Ok(true));
         assert!(close(comma.absolute_s(0.127), 1_438_867_590.412));
         let mut absolute = LogClock::default();
-        absolute.comment("#[StartTime: 1438867590.285 (seconds since epoch)]");
+        assert_eq!(absolute.comment("#[StartTime: 1438867590.285 (seconds since epoch)]"), Ok(true));
         assert!(close(absolute.absolute_s(1_438_867_590.5), 1_438_867_590.5));
         let mut based = LogClock::default();
-        based.comment("#[StartTime: 1000.0 (seconds since epoch)]");
-        based.comment("#[BaseTime: 900.0 (seconds since epoch)]");
+        assert_eq!(based.comment("#[StartTime: 1000.0 (seconds since epoch)]"), Ok(true));
+        assert_eq!(based.comment("#[BaseTime: 900.0 (seconds since epoch)]"), Ok(true));
         assert!(close(based.absolute_s(150.0), 1_050.0));
         let mut bare = LogClock::default();
         assert!(close(bare.absolute_s(5.0), 5.0));
         assert!(close(bare.start_s(), 5.0));
-        assert!(!bare.comment("#[Plan: one core]"));
+        assert_eq!(bare.comment("#[Plan: one core]"), Ok(false));
     }
 }

@@ -1,8 +1,13 @@
 //! One line of an interval log, taken apart without being copied.
 
+use std::ops::RangeInclusive;
 use std::str;
 
 use thiserror::Error;
+
+/// Times that make sense, s: a date far beyond any clock, or a negative one, would spoil sums and
+/// axes.
+pub const TIMES_S: RangeInclusive<f64> = 0.0..=1e12;
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,11 +112,10 @@ fn interval(line: &[u8]) -> Result<Fields<'_>, LineError> {
     if payload.is_empty() {
         return Err(LineError::Missing("histogram"));
     }
-    // A date far beyond any clock, or a negative one, would spoil sums and axes.
-    if !(0.0..=1e12).contains(&start_s) {
+    if !TIMES_S.contains(&start_s) {
         return Err(LineError::Range { field: "start time", value: start_s });
     }
-    if !(0.0..=1e12).contains(&length_s) {
+    if !TIMES_S.contains(&length_s) {
         return Err(LineError::Range { field: "interval length", value: length_s });
     }
     Ok(Fields { tag, start_s, length_s, payload })
@@ -137,7 +141,11 @@ pub fn parse_decimal(text: &str) -> Option<f64> {
     }
 }
 
-fn number(field: &'static str, text: &[u8]) -> Result<f64, LineError> {
+/// The number of a field.
+///
+/// # Errors
+/// [`LineError::Number`] when it is none.
+pub fn number(field: &'static str, text: &[u8]) -> Result<f64, LineError> {
     let parsed = str::from_utf8(text).ok().and_then(|text| parse_decimal(text.trim()));
     parsed.ok_or_else(|| LineError::Number { field, found: excerpt(text) })
 }

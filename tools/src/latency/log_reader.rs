@@ -217,7 +217,11 @@ impl LogReader {
             let fields = match line::parse(&self.line) {
                 Ok(Line::Interval(fields)) => fields,
                 Ok(Line::Comment(comment)) => {
-                    note_comment(comment, &mut self.clock, &mut self.header);
+                    let noted = note_comment(comment, &mut self.clock, &mut self.header);
+                    if let Err(problem) = noted {
+                        self.broken(problem.into())?;
+                        continue;
+                    }
                     self.gauges |= self.header.last().is_some_and(|line| line == GAUGES_LINE);
                     self.keep_head();
                     continue;
@@ -443,9 +447,13 @@ fn more(times: u64) -> String {
     if times > 1 { format!(", and {} times more", times - 1) } else { String::new() }
 }
 
-fn note_comment(comment: &str, clock: &mut LogClock, header: &mut Vec<String>) {
-    if clock.comment(comment) || comment.starts_with("#[Histogram log format") {
-        return;
+fn note_comment(
+    comment: &str,
+    clock: &mut LogClock,
+    header: &mut Vec<String>,
+) -> Result<(), LineError> {
+    if clock.comment(comment)? || comment.starts_with("#[Histogram log format") {
+        return Ok(());
     }
     if header.len() < HEADER_LINES_MAX {
         let text = comment.trim_start_matches('#');
@@ -456,6 +464,7 @@ fn note_comment(comment: &str, clock: &mut LogClock, header: &mut Vec<String>) {
             header.push(text);
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
