@@ -4,6 +4,8 @@
 mod added;
 mod burn;
 mod fan_out;
+mod flips;
+mod ordering;
 mod orders;
 mod paced_stages;
 mod quotes;
@@ -27,7 +29,8 @@ use crate::partner::Partner;
 #[command(name = "stages", version)]
 struct Options {
     /// Only sections whose name contains this: dispatcher, added, paced, subscribers, burn,
-    /// record, orders, recovery.
+    /// record, orders, recovery, merging,
+    /// flips.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
     /// Rounds of each section.
@@ -112,7 +115,7 @@ pub fn main() -> ExitCode {
     };
     let bench = Bench { partner, clock: Clock::start(), rounds: options.rounds };
     crate::machine::header().iter().for_each(|line| println!("{line}"));
-    let sections: [Section; 8] = [
+    let sections: [Section; 10] = [
         ("dispatcher", fan_out::section),
         ("added", added::section),
         ("paced", paced_stages::section),
@@ -121,6 +124,8 @@ pub fn main() -> ExitCode {
         ("record", record::section),
         ("orders", orders::section),
         ("recovery", recovery::section),
+        ("merging", ordering::section),
+        ("flips", flips::section),
     ];
     for (_, run) in sections.iter().filter(|(name, _)| name.contains(&options.only)) {
         run(&bench);

@@ -122,6 +122,10 @@ fn check_journal(config: &Config, files: &Files) -> Result<(), LaunchError> {
     }
 }
 
+/// The kernel's own file systems, by `statfs(2)`: `/proc` and `/sys`. Whether a folder may be made
+/// there the rights of the super-user don't tell.
+const NOBODY_MAKES_FILES_IN: [rustix::fs::FsWord; 2] = [rustix::fs::PROC_SUPER_MAGIC, 0x6265_6572];
+
 /// Whether files can be made in a folder, which may have to be made itself.
 fn takes_files(folder: &Path) -> io::Result<()> {
     let whole = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
@@ -133,6 +137,9 @@ fn takes_files(folder: &Path) -> io::Result<()> {
     let mode = rustix::fs::stat(&found)?.st_mode;
     if !rustix::fs::FileType::from_raw_mode(mode).is_dir() {
         return Err(rustix::io::Errno::NOTDIR.into());
+    }
+    if NOBODY_MAKES_FILES_IN.contains(&rustix::fs::statfs(&found)?.f_type) {
+        return Err(rustix::io::Errno::PERM.into());
     }
     Ok(rustix::fs::access(&found, Access::WRITE_OK | Access::EXEC_OK)?)
 }
@@ -293,6 +300,10 @@ mod tests {
         for bad in [&file, &file.join("runs")] {
             let problem = check_folder(bad).unwrap_err().to_string();
             assert!(problem.contains("Not a directory"), "{problem}");
+        }
+        for kernels in ["/proc", "/proc/runs", "/sys/runs"] {
+            let problem = check_folder(Path::new(kernels)).unwrap_err().to_string();
+            assert!(problem.contains("not permitted"), "{problem}");
         }
     }
 

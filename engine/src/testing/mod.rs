@@ -3,6 +3,7 @@
 mod bare_recovery;
 mod harness;
 mod ledger_check;
+mod ordering;
 mod risk;
 mod skipped;
 mod stages;
@@ -12,6 +13,8 @@ pub use crate::pipeline::Size;
 pub use bare_recovery::BareRecovery;
 pub use harness::Harness;
 pub use ledger_check::{ToldOrders, disagreements};
+#[doc(hidden)]
+pub use ordering::{BareMerger, BareSequencer};
 #[doc(hidden)]
 pub use risk::RiskCheck;
 pub use skipped::skipped;

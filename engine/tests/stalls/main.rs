@@ -4,7 +4,6 @@
 //! happen meanwhile.
 
 mod consumers;
-mod flip_step;
 mod for_ever;
 mod last_resort;
 mod rig;

@@ -67,13 +67,22 @@ mod tests {
     #[test]
     fn relative_and_absolute_logs_are_told_apart() {
         let mut relative = LogClock::default();
-        assert_eq!(relative.comment("#[StartTime: 1438867590.285 (seconds since epoch), Thu Aug 06]"), Ok(true));
+        assert_eq!(
+            relative.comment("#[StartTime: 1438867590.285 (seconds since epoch), Thu Aug 06]"),
+            Ok(true)
+        );
         assert!(close(relative.absolute_s(0.127), 1_438_867_590.412));
         let mut comma = LogClock::default();
-        assert_eq!(comma.comment("#[StartTime: 1438867590,285 (seconds since epoch), Do Aug 06]"), Ok(true));
+        assert_eq!(
+            comma.comment("#[StartTime: 1438867590,285 (seconds since epoch), Do Aug 06]"),
+            Ok(true)
+        );
         assert!(close(comma.absolute_s(0.127), 1_438_867_590.412));
         let mut absolute = LogClock::default();
-        assert_eq!(absolute.comment("#[StartTime: 1438867590.285 (seconds since epoch)]"), Ok(true));
+        assert_eq!(
+            absolute.comment("#[StartTime: 1438867590.285 (seconds since epoch)]"),
+            Ok(true)
+        );
         assert!(close(absolute.absolute_s(1_438_867_590.5), 1_438_867_590.5));
         let mut based = LogClock::default();
         assert_eq!(based.comment("#[StartTime: 1000.0 (seconds since epoch)]"), Ok(true));

@@ -306,37 +306,6 @@ fn nothing_is_allocated() {
     assert_eq!(passed + gone, events.len() as u64, "{counts:?}");
 }
 
-/// Prints what order costs an event in order; run it alone, in a release build, with `--nocapture`.
-#[test]
-#[ignore = "prints figures"]
-fn figures_of_streams_in_order() {
-    const EVENTS: u64 = 50_000_000;
-    let payload = Trade::single(Price(1), Qty(1), Side::Buy);
-    let per_event_ns = |options: &SequencerOptions, name: &str| {
-        let mut sequencer = Sequencer::new(options);
-        let mut event = event(0, 0, 1, &payload);
-        let mut passed = 0_u64;
-        let started = std::time::Instant::now();
-        for sequence in 1..=EVENTS {
-            event.sequence = sequence;
-            event.venue = (sequence % 3 == 0).into();
-            event.sequence = if event.venue == 1 { sequence / 3 } else { sequence - sequence / 3 };
-            let event = std::hint::black_box(&event);
-            let stamped = Stamped { event, version: VERSION, now_ns: sequence };
-            sequencer.admit(stamped, &mut |stamped| {
-                passed += std::hint::black_box(stamped.event.sequence) & 1 | 1;
-            });
-        }
-        let per_event = started.elapsed().as_nanos() as f64 / EVENTS as f64;
-        println!("{name}: {per_event:.2} ns an event ({passed} passed)");
-        assert_eq!(sequencer.stats().read(), StreamCounts::default());
-    };
-    let flooded = SequencerOptions { flood_events_per_s: 100_000_000, ..options() };
-    per_event_ns(&SequencerOptions::default(), "no stream is ordered");
-    per_event_ns(&options(), "contiguous, in order");
-    per_event_ns(&SequencerOptions { flood_burst: EVENTS, ..flooded }, "and with a flood limit");
-}
-
 /// One contiguous stream, with sets.
 #[derive(Default)]
 struct Model {

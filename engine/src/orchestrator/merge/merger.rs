@@ -12,7 +12,7 @@ use super::{MergeCounts, MergePort, MergeTable, bar, book, quote, trade};
 use crate::event::{Bar, BookState, BookStatus, Event, EventKind, Merged, SCHEMA_VERSION};
 
 /// Merges. Owned by the orchestrator's agent.
-pub(in crate::orchestrator) struct Merger {
+pub(crate) struct Merger {
     table: Box<MergeTable>,
     /// By rule.
     slots: Box<[Slot]>,
@@ -52,7 +52,7 @@ impl Merger {
     ///
     /// # Panics
     /// When there are fewer places than one window may need.
-    pub(in crate::orchestrator) fn new(port: Arc<MergePort>, places: usize) -> Merger {
+    pub(crate) fn new(port: Arc<MergePort>, places: usize) -> Merger {
         assert!(places >= MERGE_VENUES_MAX, "a window needs {MERGE_VENUES_MAX} places");
         let slot = |_| Slot { window: Window::new(), closed_ns: 0, sequence: 0 };
         Merger {
@@ -69,24 +69,24 @@ impl Merger {
     }
 
     /// A view of the pool for other threads.
-    pub(in crate::orchestrator) fn gauge(&self) -> PoolGauge {
+    pub(crate) fn gauge(&self) -> PoolGauge {
         self.pool.gauge()
     }
 
     /// When a window ends next; `u64::MAX` when none is open. May be early.
     #[inline]
-    pub(in crate::orchestrator) fn next_timer_ns(&self) -> u64 {
+    pub(crate) fn next_timer_ns(&self) -> u64 {
         self.deadline_ns
     }
 
     /// Whether a table on its way back has to be tried again.
-    pub(in crate::orchestrator) fn has_pending(&self) -> bool {
+    pub(crate) fn has_pending(&self) -> bool {
         self.finished.is_some()
     }
 
     /// Between two events: takes a staged table and sends the old one back. Returns the work done.
     #[inline]
-    pub(in crate::orchestrator) fn change_if_staged(&mut self) -> usize {
+    pub(crate) fn change_if_staged(&mut self) -> usize {
         if self.finished.is_none() && !self.port.staged.is_full() {
             return 0;
         }
@@ -96,12 +96,7 @@ impl Merger {
     /// Offers an event that was stamped with `version`. `emit` gets each merged event that it
     /// completes.
     #[inline]
-    pub(in crate::orchestrator) fn offer(
-        &mut self,
-        event: &Event,
-        version: u32,
-        emit: &mut impl FnMut(&Event),
-    ) {
+    pub(crate) fn offer(&mut self, event: &Event, version: u32, emit: &mut impl FnMut(&Event)) {
         if self.table.is_empty() {
             return;
         }
@@ -115,7 +110,7 @@ impl Merger {
     }
 
     /// Suppresses the windows whose time is over at `now_ns`.
-    pub(in crate::orchestrator) fn expire(&mut self, now_ns: u64) -> usize {
+    pub(crate) fn expire(&mut self, now_ns: u64) -> usize {
         if now_ns < self.deadline_ns {
             return 0;
         }
@@ -131,13 +126,13 @@ impl Merger {
     }
 
     /// Suppresses every open window: nothing of them outlives the engine (LM-09).
-    pub(in crate::orchestrator) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         bits(self.open).for_each(|rule| self.suppress(rule, Suppressed::Stopped));
         self.deadline_ns = u64::MAX;
     }
 
     /// The account, after [`Merger::stop`].
-    pub(in crate::orchestrator) fn finish(&self) -> MergeTotals {
+    pub(crate) fn finish(&self) -> MergeTotals {
         MergeTotals { counts: self.port.stats.total(), owned: self.pool.owned() as u64 }
     }
 

@@ -46,7 +46,7 @@ mod trade;
 mod window;
 
 pub use merger::MergeTotals;
-pub(super) use merger::Merger;
+pub(crate) use merger::Merger;
 pub use port::MergePort;
 pub use rule::{
     MERGE_RULES_MAX, MERGE_VENUES_MAX, MergeProblem, MergeRule, MergeRuleError, MergeTable,

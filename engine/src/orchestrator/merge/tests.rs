@@ -407,40 +407,6 @@ fn nothing_is_allocated() {
     assert!(merged > 100 && total.suppressed() > 100, "{total:?}");
 }
 
-/// Prints what merging costs an event; run it alone, in a release build, with `--nocapture`.
-#[test]
-#[ignore = "prints figures"]
-fn figures_of_three_venues() {
-    const EVENTS: u64 = 6_000_000;
-    let levels = |first: i64| (0..10).map(|n| (first - n, 1)).collect::<Vec<_>>();
-    let sides = (levels(100), levels(120));
-    let of_kind = |venue: u16, kind: EventKind| match kind {
-        EventKind::Quote => quote(venue, 1, 50),
-        EventKind::Trade => trade(venue, 1, 50, Side::Buy),
-        EventKind::Book => book(venue, 1, &sides.0, &sides.1),
-        _ => bar(venue, 1, 60, [1; 4], 1),
-    };
-    for kind in [EventKind::Quote, EventKind::Trade, EventKind::Book, EventKind::Bar] {
-        for rules in [vec![], vec![MergeRule { max_events: 100, ..rule(0, kind, 0b111) }]] {
-            let mut bench = bench(&rules);
-            let mut events = [0, 1, 2].map(|venue| of_kind(venue, kind));
-            let mut merged = 0_u64;
-            let started = std::time::Instant::now();
-            for number in 0..EVENTS {
-                let event = &mut events[(number % 3) as usize];
-                event.receive_ns = number;
-                let event = std::hint::black_box(&*event);
-                bench.merger.offer(event, 1, &mut |event| {
-                    std::hint::black_box(event);
-                    merged += 1;
-                });
-            }
-            let per_event = started.elapsed().as_nanos() as f64 / EVENTS as f64;
-            println!("{kind}, {} rules: {per_event:.1} ns an event, {merged} merged", rules.len());
-        }
-    }
-}
-
 /// What a window must do, with vectors: the contributions in order of arrival.
 #[derive(Default)]
 struct Model {
