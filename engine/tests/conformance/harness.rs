@@ -1,7 +1,7 @@
 //! What every test needs: outlets over vectors, a duty cycle in a loop as a core runs it, a log
 //! that can be read, and the limits that make a test short.
 
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
@@ -10,6 +10,7 @@ use pitlane_engine::instrument::{InstrumentSpec, Instruments};
 use pitlane_engine::runtime::{Agent, Clock};
 use pitlane_engine::venue::transport::{BackoffOptions, SessionLimits};
 use pitlane_engine::venue::{EventOutlet, LetterReason, SymbolMap};
+use pitlane_engine::world::wall_now_ns;
 
 /// Longest wait for a condition before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -151,10 +152,41 @@ pub fn limits() -> SessionLimits {
     }
 }
 
-/// The wall clock, ms since the Unix epoch.
+/// How many times as fast time passes for orders and their venues as it does for us: what venues
+/// have one wait for is counted in tens of seconds. Of deadlines that only a lost peer misses, it
+/// takes nothing away: [`unhurried`].
+pub const PACE: u32 = 4;
+
+/// The clock of orders and their venues, one for all tests.
+pub fn fast_clock() -> Clock {
+    static CLOCK: OnceLock<Clock> = OnceLock::new();
+    let start = || {
+        let (real, (clock, time)) = (Clock::start(), Clock::manual(wall_now_ns()));
+        std::thread::spawn(move || {
+            loop {
+                time.advance_to_ns(real.now_ns() * u64::from(PACE));
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        });
+        clock
+    };
+    CLOCK.get_or_init(start).clone()
+}
+
+/// [`limits`] by the fast clock, with as much time for a good peer.
+pub fn unhurried() -> SessionLimits {
+    let limits = limits();
+    SessionLimits {
+        handshake_ns: limits.handshake_ns * u64::from(PACE),
+        frame_ns: limits.frame_ns * u64::from(PACE),
+        idle_ns: limits.idle_ns * u64::from(PACE),
+        ..limits
+    }
+}
+
+/// The wall clock of the fast clock, ms since the Unix epoch.
 pub fn wall_ms() -> i64 {
-    let clock = Clock::start();
-    clock.wall_at_ns(clock.now_ns()) / 1_000_000
+    fast_clock().wall_ns() / 1_000_000
 }
 
 /// BTC-USDT as the simulated venue trades it.

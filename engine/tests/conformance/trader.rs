@@ -25,7 +25,9 @@ use pitlane_engine::world::Net;
 use pitlane_ring::{LaneOptions, Publisher, lane};
 use zerocopy::FromZeros;
 
-use crate::harness::{BTC, Core, Outlet, Patience, Seen, instruments, limits, symbols};
+use crate::harness::{
+    BTC, Core, Outlet, PACE, Patience, Seen, fast_clock, instruments, limits, symbols, unhurried,
+};
 use crate::subject::Orders;
 
 /// The largest quantity that the tests order: 0.01000.
@@ -40,7 +42,7 @@ pub fn venue<V: Orders>(change: impl FnOnce(&mut SimulatedVenueOptions)) -> Simu
         ..SimulatedVenueOptions::default()
     };
     change(&mut options);
-    SimulatedVenue::start_as(V::dialect(), options).expect("the venue starts")
+    SimulatedVenue::start_at(V::dialect(), options, fast_clock()).expect("the venue starts")
 }
 
 /// What a [`Trader`] is made with.
@@ -63,7 +65,7 @@ impl Default for TraderOptions {
             run: 1,
             cancel_on_stop: true,
             dead_man_ms: None,
-            answer_ms: 3_000,
+            answer_ms: 3_000 * u64::from(PACE),
             frame_bytes_max: limits().frame_bytes_max,
             recovery: VenueRecovery::default(),
             rest: None,
@@ -97,7 +99,7 @@ impl<V: Orders> Trader<V> {
         key: <V::Entry as OrderProtocol>::Signer,
         options: &TraderOptions,
     ) -> Trader<V> {
-        let (clock, stop) = (Clock::start(), StopSignal::default());
+        let (clock, stop) = (fast_clock(), StopSignal::default());
         let (stats, outlet) = (IntakeStats::new(), Outlet::default());
         let path = V::dialect().api_path.expect("it takes orders");
         let url = format!("ws://{address}{path}");
@@ -121,7 +123,7 @@ impl<V: Orders> Trader<V> {
                 endpoint: Endpoint::parse(&url, Scheme::Ws, &Net::real(), None)
                     .expect("a good URL"),
                 headers: String::new(),
-                limits: SessionLimits { frame_bytes_max: options.frame_bytes_max, ..limits() },
+                limits: SessionLimits { frame_bytes_max: options.frame_bytes_max, ..unhurried() },
                 governor: Governor::default(),
                 net: Net::real(),
                 token: 0,

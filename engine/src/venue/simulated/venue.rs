@@ -45,8 +45,19 @@ impl SimulatedVenue {
         dialect: &DialectKind,
         options: SimulatedVenueOptions,
     ) -> Result<Self, SimulatedVenueError> {
-        let (clock, net) = (Clock::start(), Net::real());
-        Self::build(dialect, options, clock, net, Handle::start)
+        Self::start_at(dialect, options, Clock::start())
+    }
+
+    /// [`SimulatedVenue::start_as`], by a clock of choice: of tests in which time passes faster.
+    ///
+    /// # Errors
+    /// As [`SimulatedVenue::start`].
+    pub fn start_at(
+        dialect: &DialectKind,
+        options: SimulatedVenueOptions,
+        clock: Clock,
+    ) -> Result<Self, SimulatedVenueError> {
+        Self::build(dialect, options, clock, Net::real(), Handle::start)
     }
 
     /// Like [`SimulatedVenue::start_as`], without a thread: whoever runs the agent serves. Time and
