@@ -23,7 +23,9 @@ use pitlane_engine::venue::transport::{
 use pitlane_engine::venue::{IntakeStats, SessionState, VenueCounters, VenueSwitch};
 use pitlane_engine::world::Net;
 
-use crate::harness::{BTC, Core, Outlet, Patience, Seen, limits, symbols};
+use crate::harness::{
+    BTC, Core, Outlet, PACE, Patience, Seen, fast_clock, limits, symbols, unhurried,
+};
 use crate::subject::Market;
 
 /// What a [`Feed`] is made with.
@@ -65,7 +67,12 @@ pub struct Feed<P: MarketProtocol> {
 impl<P: MarketProtocol> Feed<P> {
     /// An agent that will connect to `stream`, and fetches snapshots from `rest`.
     pub fn new(stream: SocketAddr, rest: SocketAddr, options: &FeedOptions) -> Feed<P> {
-        let (clock, stop) = (Clock::start(), StopSignal::default());
+        Feed::at(stream, rest, options, Clock::start())
+    }
+
+    /// [`Feed::new`], by a clock of choice.
+    fn at(stream: SocketAddr, rest: SocketAddr, options: &FeedOptions, clock: Clock) -> Feed<P> {
+        let stop = StopSignal::default();
         let stats = IntakeStats::new();
         let switch = VenueSwitch::default();
         let outlet = Outlet::default();
@@ -249,9 +256,14 @@ impl<V: Market> Live<V> {
             fault_plan: plan,
             ..SimulatedVenueOptions::default()
         };
-        let venue = SimulatedVenue::start_as(V::dialect(), options_of_venue);
+        let venue = SimulatedVenue::start_at(V::dialect(), options_of_venue, fast_clock());
         let venue = venue.expect("the venue starts");
-        let feed = Feed::new(venue.address(), venue.address(), options);
+        let options = FeedOptions {
+            limits: unhurried(options.limits),
+            subscribe_ms: options.subscribe_ms * u64::from(PACE),
+            ..options.clone()
+        };
+        let feed = Feed::at(venue.address(), venue.address(), &options, fast_clock());
         Live { feed, venue }
     }
 

@@ -152,12 +152,12 @@ pub fn limits() -> SessionLimits {
     }
 }
 
-/// How many times as fast time passes for orders and their venues as it does for us: what venues
-/// have one wait for is counted in tens of seconds. Of deadlines that only a lost peer misses, it
-/// takes nothing away: [`unhurried`].
+/// How many times as fast time passes for orders, and at simulated venues, as it does for us: what
+/// venues have one wait for is counted in tens of seconds. Of deadlines that only a lost peer
+/// misses, it takes nothing away: [`unhurried`].
 pub const PACE: u32 = 4;
 
-/// The clock of orders and their venues, one for all tests.
+/// The clock of orders and of simulated venues, one for all tests.
 pub fn fast_clock() -> Clock {
     static CLOCK: OnceLock<Clock> = OnceLock::new();
     let start = || {
@@ -173,9 +173,8 @@ pub fn fast_clock() -> Clock {
     CLOCK.get_or_init(start).clone()
 }
 
-/// [`limits`] by the fast clock, with as much time for a good peer.
-pub fn unhurried() -> SessionLimits {
-    let limits = limits();
+/// Limits by the fast clock, with as much time for a good peer.
+pub fn unhurried(limits: SessionLimits) -> SessionLimits {
     SessionLimits {
         handshake_ns: limits.handshake_ns * u64::from(PACE),
         frame_ns: limits.frame_ns * u64::from(PACE),

@@ -169,7 +169,8 @@ pub fn no_order_leaves_before_those_in_doubt_were_asked_for_and_one_that_fails_h
         may_answer.recv().expect("the test lives");
         peer.reply(&request, &V::refused(&request, V::CODES.delisted))?;
         loop {
-            log.lock().unwrap().push(peer.read_text()?);
+            let text = peer.read_text()?;
+            log.lock().unwrap().push(text);
         }
     });
     let mut trader = Trader::<V>::new(server.address, &server.options());

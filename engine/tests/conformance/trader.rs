@@ -123,7 +123,10 @@ impl<V: Orders> Trader<V> {
                 endpoint: Endpoint::parse(&url, Scheme::Ws, &Net::real(), None)
                     .expect("a good URL"),
                 headers: String::new(),
-                limits: SessionLimits { frame_bytes_max: options.frame_bytes_max, ..unhurried() },
+                limits: SessionLimits {
+                    frame_bytes_max: options.frame_bytes_max,
+                    ..unhurried(limits())
+                },
                 governor: Governor::default(),
                 net: Net::real(),
                 token: 0,
