@@ -58,6 +58,7 @@ fn of_first_start(ids: &[u64], on_start: OnStart) -> VenueRecovery {
         open: ids.iter().map(|id| recorded(*id, price(id))).collect(),
         runs: vec![EarlierRun { last_ids, ..EarlierRun::new(1, 1) }],
         on_start,
+        asks_account: true,
         ..VenueRecovery::default()
     }
 }
@@ -158,6 +159,7 @@ pub fn a_sole_engine_cancels_what_a_lost_journal_has_left<V: Orders>() {
     let recovery = VenueRecovery {
         on_start: OnStart::Cancel,
         is_sole_engine: true,
+        asks_account: true,
         ..VenueRecovery::default()
     };
     let (mut trader, board) = started_with::<V>(&venue, recovery);

@@ -69,10 +69,6 @@ macro_rules! orders {
             checks! { $venue, recovery:
                 orders_of_an_earlier_start_are_asked_for_before_a_new_one_leaves
                 orders_of_an_earlier_start_are_cancelled_first_where_so_configured
-                an_order_behind_the_end_of_the_record_is_taken_up
-                orders_that_no_record_has_are_left_alone_and_shown
-                a_sole_engine_cancels_what_a_lost_journal_has_left
-                balances_are_held_against_the_record
             }
             checks! { $venue, order_faults:
                 a_report_that_is_told_twice_counts_once
@@ -104,6 +100,20 @@ macro_rules! orders {
                 a_venue_that_does_not_answer_is_left_in_time_and_asked_when_it_is_back
                 a_venue_that_is_off_does_not_hold_up_the_stop
                 a_kill_cancels_every_order_where_a_stop_would_leave_them
+            }
+        }
+    };
+}
+
+/// All checks of what an account has, for a venue that implements `Orders` and tells it.
+macro_rules! accounts {
+    ($name:ident, $venue:ty) => {
+        mod $name {
+            checks! { $venue, recovery:
+                an_order_behind_the_end_of_the_record_is_taken_up
+                orders_that_no_record_has_are_left_alone_and_shown
+                a_sole_engine_cancels_what_a_lost_journal_has_left
+                balances_are_held_against_the_record
             }
         }
     };

@@ -85,6 +85,9 @@ pub struct VenueRecovery {
     pub on_start: OnStart,
     /// No other engine trades on the account: what has a name like ours is ours.
     pub is_sole_engine: bool,
+    /// A journal outlives the run: what the account has open, and its balances, are asked for and
+    /// held against it.
+    pub asks_account: bool,
     /// Where it tells what it has found.
     pub board: Arc<RecoveryBoard>,
 }
@@ -125,6 +128,7 @@ impl Recovered {
             balances: self.balances.extract_if(.., |of| of.venue == venue).collect(),
             on_start: risk.on_start,
             is_sole_engine: risk.sole_engine,
+            asks_account: true,
             board: Arc::clone(board),
         }
     }

@@ -84,10 +84,12 @@ pub(super) struct AccountCheck {
 }
 
 impl AccountCheck {
-    pub(super) fn new(cancels_unrecorded: bool) -> AccountCheck {
+    /// One that asks, or never does.
+    pub(super) fn new(asks: bool, cancels_unrecorded: bool) -> AccountCheck {
+        let first = if asks { Step::FIRST } else { Step::GivenUp };
         AccountCheck {
-            open_orders: Step::FIRST,
-            balances: Step::FIRST,
+            open_orders: first,
+            balances: first,
             held_back_ns: 0,
             cancels_unrecorded,
             unrecorded: Vec::new(),
@@ -214,7 +216,7 @@ mod tests {
 
     #[test]
     fn what_fails_is_asked_again_a_few_times_and_what_is_refused_is_not() {
-        let mut account = AccountCheck::new(false);
+        let mut account = AccountCheck::new(true, false);
         let mut pauses = Vec::new();
         let mut now_ns = 0;
         while let Some(Asked::OpenOrders) = account.due(now_ns) {
@@ -237,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_new_connection_asks_for_balances_again_and_for_open_orders_once() {
-        let mut account = AccountCheck::new(false);
+        let mut account = AccountCheck::new(true, false);
         account.open_orders.sent();
         account.disconnected();
         assert_eq!(account.due(0), Some(Asked::OpenOrders), "its answer was lost");
@@ -248,5 +250,8 @@ mod tests {
         (account.open_orders, account.balances) = (Step::GivenUp, Step::GivenUp);
         account.disconnected();
         assert_eq!(account.due(0), None, "a venue that has no such request is not asked again");
+        let mut without_journal = AccountCheck::new(false, false);
+        without_journal.disconnected();
+        assert!(without_journal.due(0).is_none() && without_journal.is_over());
     }
 }

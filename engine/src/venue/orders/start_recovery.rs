@@ -27,6 +27,8 @@ pub(super) struct StartRecovery {
     pub(super) board: Arc<RecoveryBoard>,
     /// Orders with names like ours that no record has are cancelled.
     cancels_unrecorded: bool,
+    /// Whether the account is asked for what it has.
+    asks_account: bool,
     /// No line about what is waited for before, ns; 0 until the first time that it was looked at.
     pub(super) say_ns: u64,
 }
@@ -39,15 +41,23 @@ impl VenueRecovery {
             table.take_up(KnownOrder::taken_up(order, 0, wall_ns), 0);
         }
         self.board.expect(venue, self.open.len());
-        let VenueRecovery { open, balances, on_start, board, .. } = self;
-        StartRecovery { open, balances, on_start, board, cancels_unrecorded, say_ns: 0 }
+        let VenueRecovery { open, balances, on_start, board, asks_account, .. } = self;
+        StartRecovery {
+            open,
+            balances,
+            on_start,
+            board,
+            cancels_unrecorded,
+            asks_account,
+            say_ns: 0,
+        }
     }
 }
 
 impl StartRecovery {
     /// What is asked of the account beside it.
     pub(super) fn account(&self) -> AccountCheck {
-        AccountCheck::new(self.cancels_unrecorded)
+        AccountCheck::new(self.asks_account, self.cancels_unrecorded)
     }
 
     /// What the session knows now of each order, and of the account.
