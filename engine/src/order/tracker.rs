@@ -10,8 +10,8 @@
 
 use super::command::OrderTerms;
 use crate::event::{
-    AssetAmount, ClientOrderId, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty, Side,
-    VenueId, asset_code,
+    AssetAmount, ClientOrderId, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty,
+    RejectReason, Side, VenueId, asset_code,
 };
 use crate::instrument::{InstrumentSpec, Instruments};
 
@@ -40,6 +40,8 @@ pub struct OpenOrder {
     pub cancel_pending: bool,
     /// What kind of order it is; `None` of one whose end was told and taken back.
     pub terms: Option<OrderTerms>,
+    /// The order whose place it takes once that is over ([`replace`](crate::consumer::Context)).
+    pub replaces: Option<ClientOrderId>,
 }
 
 /// Net position in one instrument, over all venues. Sums saturate, and [`OrderCounts::saturated`]
@@ -254,7 +256,20 @@ impl OrderTracker {
                 OrderStatus::Canceled | OrderStatus::Expired => self.counts.canceled += 1,
                 OrderStatus::PendingNew | OrderStatus::New | OrderStatus::PartiallyFilled => {}
             }
-            self.open.swap_remove(index);
+            let over = self.open.swap_remove(index);
+            if status == OrderStatus::Rejected {
+                self.not_replaced(&over, report.reason());
+            }
+        }
+    }
+
+    /// An order was refused that was to take another's place: the cancel of that one was never
+    /// asked for, or may be asked for again. Where the cancel is what failed, its own report tells.
+    #[cold]
+    fn not_replaced(&mut self, refused: &OpenOrder, reason: Option<RejectReason>) {
+        let old = self.open.iter_mut().find(|order| Some(order.id) == refused.replaces);
+        if let Some(old) = old.filter(|_| reason != Some(RejectReason::ReplacedLives)) {
+            old.cancel_pending = false;
         }
     }
 
@@ -290,6 +305,7 @@ impl OrderTracker {
             status: report.status()?,
             cancel_pending: false,
             terms: None,
+            replaces: None,
         });
         Some(self.open.len() - 1)
     }
@@ -395,6 +411,7 @@ mod tests {
             status: OrderStatus::PendingNew,
             cancel_pending: false,
             terms: None,
+            replaces: None,
         }
     }
 
@@ -454,6 +471,25 @@ mod tests {
         assert_eq!((order.status, order.filled), (OrderStatus::PartiallyFilled, Qty(4)));
         assert!(tracker.cancel_sent(ClientOrderId(7)));
         assert!(!tracker.cancel_sent(ClientOrderId(8)));
+    }
+
+    #[test]
+    fn an_order_that_nothing_takes_the_place_of_can_be_cancelled_again() {
+        for (reason, is_pending) in [
+            (RejectReason::NotConnected, false),
+            (RejectReason::TradingHalted, false),
+            (RejectReason::ReplacedLives, true),
+        ] {
+            let mut tracker = OrderTracker::new(4, &instruments());
+            tracker.opened(order(1));
+            tracker.opened(OpenOrder { replaces: Some(ClientOrderId(1)), ..order(2) });
+            assert!(tracker.cancel_sent(ClientOrderId(1)));
+            let mut refused = report(2, ExecType::Rejected, OrderStatus::Rejected, 0, 0);
+            refused.reason_code = reason.code();
+            tracker.apply(VenueId(0), BTC, &refused);
+            let old = tracker.find(ClientOrderId(1)).unwrap();
+            assert_eq!((old.cancel_pending, tracker.open().len()), (is_pending, 1), "{reason:?}");
+        }
     }
 
     #[test]

@@ -390,6 +390,7 @@ impl Context {
                 time_in_force: order.time_in_force,
                 flags,
             }),
+            replaces: in_place_of.map(|(old, _)| old),
         });
         Ok(id)
     }

@@ -198,6 +198,7 @@ impl JournalFold {
             filled: Qty(order.filled_qty),
             status: order.status,
             cancel_pending: order.wants_cancel,
+            replaces: None,
             terms: command.terms(),
         });
         books.ledger.knows_prevented(command.client_order_id, order.prevented_qty);

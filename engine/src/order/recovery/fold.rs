@@ -167,6 +167,7 @@ impl JournalFold {
             filled: Qty(0),
             status: OrderStatus::PendingNew,
             cancel_pending: false,
+            replaces: None,
             terms: command.terms(),
         };
         self.books[key.consumer.index()].sent(order, OwnId::from_bytes(command.own_id));

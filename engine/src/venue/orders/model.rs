@@ -181,6 +181,7 @@ impl Default for OwnCopy {
             filled: Qty(0),
             status: OrderStatus::PendingNew,
             cancel_pending: false,
+            replaces: None,
             terms: None,
         });
         OwnCopy(tracker)
