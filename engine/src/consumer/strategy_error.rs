@@ -121,7 +121,9 @@ mod tests {
         for consumer in [1, 2] {
             // Another test may be printing one just now.
             let stack = (0..100_000).find_map(|_| fail(consumer)).expect("the first one's is kept");
-            assert!(stack.contains("strategy_error::tests::fails"), "{stack}");
+            // How much of a name there is depends on what debug information the build has.
+            let is_named = stack.contains("fails") && stack.contains("strategy_error.rs");
+            assert!(is_named, "{stack}");
             assert_eq!((fail(consumer), fail(consumer)), (None, None), "and no other's");
         }
     }

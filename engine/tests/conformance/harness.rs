@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll};
 use pitlane_engine::event::{BookState, BookStatus, Event, EventKind, InstrumentId};
 use pitlane_engine::instrument::{InstrumentSpec, Instruments};
-use pitlane_engine::runtime::{Agent, Clock};
+use pitlane_engine::runtime::{Agent, Clock, ManualTime};
 use pitlane_engine::venue::transport::{BackoffOptions, SessionLimits};
 use pitlane_engine::venue::{EventOutlet, LetterReason, SymbolMap};
 use pitlane_engine::world::wall_now_ns;
@@ -157,20 +157,55 @@ pub fn limits() -> SessionLimits {
 /// misses, it takes nothing away: [`unhurried`].
 pub const PACE: u32 = 4;
 
-/// The clock of orders and of simulated venues, one for all tests.
+/// Fast time, from one beginning for all clocks.
+struct FastTime {
+    real: Clock,
+    /// Wall time at the beginning, ns.
+    wall_ns: i64,
+    /// The clocks that it moves, and when each began.
+    clocks: Mutex<Vec<(ManualTime, u64)>>,
+}
+
+impl FastTime {
+    fn get() -> &'static FastTime {
+        static TIME: OnceLock<FastTime> = OnceLock::new();
+        TIME.get_or_init(|| {
+            std::thread::spawn(|| {
+                loop {
+                    FastTime::get().tick();
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+            });
+            let (real, wall_ns) = (Clock::start(), wall_now_ns());
+            FastTime { real, wall_ns, clocks: Mutex::default() }
+        })
+    }
+
+    fn passed_ns(&self) -> u64 {
+        self.real.now_ns() * u64::from(PACE)
+    }
+
+    fn wall_ns(&self, passed_ns: u64) -> i64 {
+        self.wall_ns + passed_ns.cast_signed()
+    }
+
+    fn tick(&self) {
+        let clocks = self.clocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let now_ns = self.passed_ns();
+        for (time, began_ns) in &*clocks {
+            time.advance_to_ns(now_ns - began_ns);
+        }
+    }
+}
+
+/// A clock of orders or of a simulated venue: it begins now, and all have one wall time.
 pub fn fast_clock() -> Clock {
-    static CLOCK: OnceLock<Clock> = OnceLock::new();
-    let start = || {
-        let (real, (clock, time)) = (Clock::start(), Clock::manual(wall_now_ns()));
-        std::thread::spawn(move || {
-            loop {
-                time.advance_to_ns(real.now_ns() * u64::from(PACE));
-                std::thread::sleep(Duration::from_micros(200));
-            }
-        });
-        clock
-    };
-    CLOCK.get_or_init(start).clone()
+    let fast = FastTime::get();
+    let mut clocks = fast.clocks.lock().unwrap_or_else(PoisonError::into_inner);
+    let began_ns = fast.passed_ns();
+    let (clock, time) = Clock::manual(fast.wall_ns(began_ns));
+    clocks.push((time, began_ns));
+    clock
 }
 
 /// Limits by the fast clock, with as much time for a good peer.
@@ -185,7 +220,8 @@ pub fn unhurried(limits: SessionLimits) -> SessionLimits {
 
 /// The wall clock of the fast clock, ms since the Unix epoch.
 pub fn wall_ms() -> i64 {
-    fast_clock().wall_ns() / 1_000_000
+    let fast = FastTime::get();
+    fast.wall_ns(fast.passed_ns()) / 1_000_000
 }
 
 /// BTC-USDT as the simulated venue trades it.

@@ -226,7 +226,8 @@ fn documented_replies_carry_status_error_and_order() {
         assert_eq!(reply.error.map(|e| i64::from(e.code)), json["error"]["code"].as_i64());
         assert_eq!(reply.error.map(|e| e.message), json["error"]["msg"].as_str());
         errors += u32::from(reply.error.is_some());
-        let result = &json["result"];
+        // The reply to an amendment has the order one level deeper.
+        let result = json["result"].get("amendedOrder").unwrap_or(&json["result"]);
         let Some(order) = reply.order else {
             assert!(!(result["orderId"].is_u64() && result["symbol"].is_string()), "{json}");
             continue;

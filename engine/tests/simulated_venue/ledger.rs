@@ -129,7 +129,7 @@ fn an_amend_makes_an_order_smaller_and_renames_it() {
     };
     assert_eq!(amend(&mut trader, "before", "0.06")["error"]["code"], -2038);
     let reply = amend(&mut trader, "before", "0.02");
-    assert_eq!(reply["result"]["amendedOrder"]["origQty"], "0.02000000", "{reply}");
+    assert_eq!(reply["result"]["amendedOrder"]["qty"], "0.02000000", "{reply}");
     trader.exec_report("before");
     let report = trader.exec_report("after");
     assert_eq!(

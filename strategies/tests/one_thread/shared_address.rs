@@ -47,12 +47,14 @@ fn a_ban_of_the_address_that_one_of_two_venues_earns_stops_the_other_too() {
         engine.run_ns(SECOND_NS);
         is_banned(&engine)
     });
+    // What had left before its sender could know of the ban.
+    engine.run_ns(SECOND_NS);
     let on_its_way = engine.penalties();
     println!("banned after {began_s:?} s: {on_its_way:?}");
     assert!(began_s.is_some(), "it was banned");
     // The other one comes back within the ban, and waits for its end like the one that earned it.
     ask(&mut engine, VenueAction::Add, "two");
-    engine.run_ns(BAN.as_nanos() as u64 - 10 * SECOND_NS);
+    engine.run_ns(BAN.as_nanos() as u64 - 11 * SECOND_NS);
     assert_eq!(engine.penalties(), on_its_way, "nothing was sent into the ban");
     engine.run_ns(60 * SECOND_NS);
     assert_eq!(engine.penalties(), on_its_way);

@@ -122,8 +122,9 @@ impl FeedBooks {
             ),
             board: CheckBoard::default(),
             untold: VecDeque::new(),
+            // A book that its venue's checksums confirm is not doubted for what quotes say.
             is_told_again: refresh.every_ns > 0
-                && telling.is_some_and(|telling| telling.is_in_band),
+                && telling.is_some_and(|telling| telling.is_in_band && telling.checksum.is_none()),
             wrong_quotes: None,
             doubted: None,
             books,
