@@ -241,7 +241,7 @@ fn documented_replies_carry_status_error_and_order() {
         assert_eq!(order.side.is_some(), result["side"].is_string());
         let number = |name: &str| result[name].is_string().then(|| scaled(&result[name]));
         assert_eq!(order.price, number("price"));
-        assert_eq!(order.qty, number("origQty"));
+        assert_eq!(order.qty, number("origQty").or(number("qty")));
         assert_eq!(order.filled_qty, number("executedQty"));
     }
     assert_eq!((replies, errors, orders), (89, 10, 7));
