@@ -67,6 +67,7 @@ impl Assembly<'_> {
             waker: beside.as_ref().map(Beside::waker).unwrap_or_default(),
             tap: self
                 .tap(setup, &format!("rest{}", role.strip_prefix("market").unwrap_or(role)))?,
+            switch: setup.switch.clone(),
             stop: self.builder.stop.clone(),
         };
         let (agent, client) = (setup.kind.snapshot_agent)(options);

@@ -16,7 +16,7 @@ use crate::venue::protocol::{KeyError, Keys, VenueLimits};
 use crate::venue::registry::{KeyedOrders, OrderKind, VenueKind};
 use crate::venue::simulated::{DialectKind, LiveFeeds};
 use crate::venue::transport::{Endpoint, Scheme, SessionLimits, SessionOptions};
-use crate::venue::{SymbolMap, VenueClock};
+use crate::venue::{SymbolMap, VenueClock, VenueSwitch};
 use crate::world::{Files, TlsTrust, World};
 
 /// Where a venue is, and how to log on there.
@@ -28,6 +28,8 @@ pub(super) struct VenueSetup {
     /// By what its pauses are known over runs; `None` for an embedded venue.
     pub(super) paused_at: Option<PausedAt>,
     pub(super) clock: VenueClock,
+    /// Turned as the configuration says once its sessions are made.
+    pub(super) switch: VenueSwitch,
     /// By the number of the route.
     pub(super) streams_at: Vec<Endpoint>,
     pub(super) rest: Option<Endpoint>,
@@ -115,6 +117,7 @@ pub(super) fn configured(
         governor: Governor::named(&venue.name, kind.limits.counted, config.consumers.len()),
         streams_at,
         clock: VenueClock::new(&venue.name, world.clock.clone()),
+        switch: VenueSwitch::default(),
         rest,
         has_books: venue.books,
         paper: None,

@@ -161,6 +161,7 @@ impl Assembly<'_> {
             };
             Ok(VenueSetup {
                 clock: VenueClock::new(&name, self.builder.clock.clone()),
+                switch: VenueSwitch::default(),
                 paper: None,
                 has_books: true,
                 kind,
@@ -209,7 +210,8 @@ impl Assembly<'_> {
         let api = setup.api.take();
         let name = &setup.name;
         let symbols = symbol_map(self.config, name, &self.builder.readings.instruments)?;
-        let switch = VenueSwitch::new(self.config.starts(number));
+        let switch = setup.switch.clone();
+        switch.set(self.config.starts(number));
         self.builder.readings.switches.push(Some(switch.clone()));
         let ready = Arc::new(AtomicBool::new(false));
         let mut links = Vec::new();

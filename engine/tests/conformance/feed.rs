@@ -234,6 +234,7 @@ fn snapshots<P: MarketProtocol>(
         clock: clock.clone(),
         wakers: CoreWakers::default(),
         waker: beside.waker(),
+        switch: VenueSwitch::default(),
         stop: stop.clone(),
     };
     let (agent, client) = SnapshotAgent::<P>::new(options);

@@ -25,7 +25,7 @@ use crate::venue::governor::{Governor, LimitWords, PauseCause, PauseScope, Reque
 use crate::venue::protocol::{MarketProtocol, ShallowSnapshot, Snapshot};
 use crate::venue::recorder::Tap;
 use crate::venue::transport::{RestClient, RestError, RestOptions, RestReply};
-use crate::venue::{SymbolMap, VenueClock};
+use crate::venue::{SymbolMap, VenueClock, VenueSwitch};
 use crate::world::Clock;
 
 /// Requests that may wait: the pacer allows one a symbol, and a few a second.
@@ -65,6 +65,8 @@ pub struct SnapshotOptions {
     pub waker: BesideWaker,
     /// Takes whole books that REST tells, where they are recorded.
     pub tap: Option<Tap>,
+    /// Of a venue that is switched off nothing is asked.
+    pub switch: VenueSwitch,
     /// The stop signal.
     pub stop: StopSignal,
 }
@@ -101,6 +103,7 @@ pub struct SnapshotAgent<P> {
     refusals: u32,
     clock: Clock,
     wakers: CoreWakers,
+    switch: VenueSwitch,
     stop: StopSignal,
     requested: Consumer<Request>,
     /// Whose snapshots are to be fetched, each once: while the venue has us wait, requests are
@@ -127,7 +130,7 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
     pub fn new(options: SnapshotOptions) -> (SnapshotAgent<P>, SnapshotClient) {
         let SnapshotOptions { venue, name, rest, symbols, governor, learns_limits, .. } = options;
         let SnapshotOptions { venue_clock, watched, clock, .. } = options;
-        let SnapshotOptions { wakers, waker, tap, stop, .. } = options;
+        let SnapshotOptions { wakers, waker, tap, switch, stop, .. } = options;
         let (watched, every_ns) = watched;
         let venue_clock = venue_clock.filter(|_| P::TIME.is_some());
         if let Some(venue_clock) = &venue_clock {
@@ -151,6 +154,7 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
             refusals: 0,
             clock,
             wakers,
+            switch,
             stop,
             requested,
             queue: Vec::new(),
@@ -506,7 +510,8 @@ impl<P: MarketProtocol> Agent for SnapshotAgent<P> {
         let freed = usize::from(self.shared.spent.take().is_some());
         let taken = self.take_requests();
         let heard = self.hand_over() + self.hear(now_ns);
-        freed + taken + heard + self.ask_time(now_ns) + self.ask(now_ns)
+        let work = freed + taken + heard;
+        if self.switch.is_on() { work + self.ask_time(now_ns) + self.ask(now_ns) } else { work }
     }
 
     fn has_pending(&self) -> bool {
@@ -516,6 +521,7 @@ impl<P: MarketProtocol> Agent for SnapshotAgent<P> {
     fn next_timer_ns(&self) -> u64 {
         let wants = !self.queue.is_empty() || self.limits_due_ns == Some(0);
         let ask_ns = match (wants, self.shallow) {
+            _ if !self.switch.is_on() => u64::MAX,
             (true, _) => self.may_ask_ns,
             (false, Some(_)) => self.may_ask_ns.max(self.may_refresh_ns),
             (false, None) => u64::MAX,
