@@ -105,10 +105,7 @@ pub(super) fn configured(
     let paused_at = PausedAt {
         venue: venue.name.clone(),
         hosts: hosts.into_iter().collect(),
-        account: match &api {
-            Some(_) => account_of(&api_key(venue)?),
-            None => String::new(),
-        },
+        account: if api.is_some() { account_of(&api_key(venue)?) } else { String::new() },
     };
     Ok(VenueSetup {
         name: venue.name.clone(),
