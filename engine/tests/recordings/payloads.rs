@@ -217,7 +217,13 @@ fn documented_replies_carry_status_error_and_order() {
         }
         json["id"] = json!(7);
         let text = json.to_string();
-        let reply = match decoder.decode(text.as_bytes()) {
+        let decoded = decoder.decode(text.as_bytes());
+        // A misprint of the documentation, and so the symbol of nobody.
+        if json["result"]["amendedOrder"]["symbol"] == "BTUCSDT" {
+            assert!(decoded.is_err(), "{json}");
+            continue;
+        }
+        let reply = match decoded {
             Ok(UserMessage::Reply(reply)) => reply,
             other => panic!("{other:?}: {json}"),
         };
