@@ -250,7 +250,7 @@ fn documented_replies_carry_status_error_and_order() {
         assert_eq!(order.qty, number("origQty").or(number("qty")));
         assert_eq!(order.filled_qty, number("executedQty"));
     }
-    assert_eq!((replies, errors, orders), (89, 10, 7));
+    assert_eq!((replies, errors, orders), (88, 10, 8));
 }
 
 #[test]
