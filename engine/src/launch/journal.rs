@@ -111,7 +111,7 @@ impl Assembly<'_> {
     pub(super) fn recovery_of(&mut self, venue: VenueId) -> VenueRecovery {
         let board = &self.builder.readings.recovery;
         let risk = &self.config.risk;
-        match &mut self.recovered {
+        let recovery = match &mut self.recovered {
             Some(of_all) => of_all.of_venue(venue, risk, board),
             None => VenueRecovery {
                 on_start: risk.on_start,
@@ -119,7 +119,9 @@ impl Assembly<'_> {
                 board: Arc::clone(board),
                 ..VenueRecovery::default()
             },
-        }
+        };
+        // What is written for one run alone is nothing to hold an account against.
+        VenueRecovery { asks_account: self.config.journal.dir.is_some(), ..recovery }
     }
 
     /// Begins this start's part of the journal, and has the builder record in it.

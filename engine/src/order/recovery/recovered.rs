@@ -128,7 +128,7 @@ impl Recovered {
             balances: self.balances.extract_if(.., |of| of.venue == venue).collect(),
             on_start: risk.on_start,
             is_sole_engine: risk.sole_engine,
-            asks_account: true,
+            asks_account: false,
             board: Arc::clone(board),
         }
     }
