@@ -6,6 +6,7 @@
 
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 use zerocopy::IntoBytes;
@@ -52,10 +53,12 @@ impl Strategy for Bystander {
     }
 }
 
-/// Floods, fails and panics.
+/// Asks for floods of orders, fails and panics.
 struct Offender {
     random: SplitMix64,
     is_bad: bool,
+    /// What it has done wrong so far.
+    deeds: Arc<AtomicU32>,
 }
 
 impl Strategy for Offender {
@@ -63,7 +66,13 @@ impl Strategy for Offender {
         if !self.is_bad {
             return Ok(());
         }
-        match self.random.between(0, 99) {
+        // The first event at the latest, and every tenth or so behind it.
+        let is_first = self.deeds.load(Ordering::Relaxed) == 0;
+        let deed = if is_first { 1 } else { self.random.between(0, 99) };
+        if deed <= 9 {
+            self.deeds.fetch_add(1, Ordering::Relaxed);
+        }
+        match deed {
             0 => panic!("a panic of the strategy that misbehaves"),
             1 => return Err("an error of the strategy that misbehaves".into()),
             2..=9 => (0..100).for_each(|_| flood(ctx)),
@@ -92,9 +101,13 @@ fn flood(ctx: &mut Context) {
 /// # Errors
 /// As [`launch_one_thread`].
 pub(super) fn compared(plan: &Plan) -> Result<Vec<Violation>, LaunchError> {
-    let (with, without) = (told(plan, true)?, told(plan, false)?);
+    let ((with, deeds), (without, none)) = (told(plan, true)?, told(plan, false)?);
     let lists = OTHERS.iter().zip(with.iter().zip(&without));
-    let found = lists.filter_map(|(name, (with, without))| difference(name, with, without));
+    let differences = lists.filter_map(|(name, (with, without))| difference(name, with, without));
+    // What compares nothing proves nothing.
+    let is_void = deeds == 0 || none > 0 || without.iter().any(Vec::is_empty);
+    let void = format!("{deeds} and {none} misdeeds, trades of others: {}", without[0].len());
+    let found = differences.chain(is_void.then_some(void));
     let violation = |what| {
         let (invariant, at_ns, step, last) = (13, LENGTH_NS, 0, Vec::new());
         Violation { invariant, at_ns, step, what, last }
@@ -113,8 +126,9 @@ fn difference(name: &str, with: &[Told], without: &[Told]) -> Option<String> {
     is_behind.then(|| format!("{name}: {with} trades beside one that misbehaves, else {without}"))
 }
 
-/// The trades that each of the others is told in one run.
-fn told(plan: &Plan, is_bad: bool) -> Result<Vec<Vec<Told>>, LaunchError> {
+/// The trades that each of the others is told in one run, and how often the one misbehaved.
+fn told(plan: &Plan, is_bad: bool) -> Result<(Vec<Vec<Told>>, u32), LaunchError> {
+    let deeds = Arc::<AtomicU32>::default();
     let lists = OTHERS.map(|_| Trades::default());
     let mut registry = StrategyRegistry::new();
     for (name, list) in OTHERS.iter().zip(&lists) {
@@ -122,8 +136,11 @@ fn told(plan: &Plan, is_bad: bool) -> Result<Vec<Vec<Told>>, LaunchError> {
         registry = registry.with(name, move |_: &Params| Ok(Bystander(Arc::clone(&list))));
     }
     let seed = plan.seed;
-    registry = registry
-        .with(OFFENDER, move |_: &Params| Ok(Offender { random: SplitMix64::new(seed), is_bad }));
+    let counted = Arc::clone(&deeds);
+    registry = registry.with(OFFENDER, move |_: &Params| {
+        let deeds = Arc::clone(&counted);
+        Ok(Offender { random: SplitMix64::new(seed), is_bad, deeds })
+    });
     let mut config = Config::default_run();
     config.simulated.events_per_s = plan.load.events_per_s;
     config.simulated.seed = seed;
@@ -140,7 +157,8 @@ fn told(plan: &Plan, is_bad: bool) -> Result<Vec<Vec<Told>>, LaunchError> {
     let mut engine = launch_one_thread(&config, &registry, &LaunchOptions::default(), options)?;
     engine.run_ns(LENGTH_NS);
     drop(engine);
-    Ok(lists.map(|list| mem::take(&mut *list.lock())).to_vec())
+    let lists = lists.map(|list| mem::take(&mut *list.lock())).to_vec();
+    Ok((lists, deeds.load(Ordering::Relaxed)))
 }
 
 #[cfg(test)]

@@ -223,6 +223,7 @@ fn exactly_once(seed: u64, names: u64) -> u64 {
     assert!(engine.stop(60 * SECOND_NS).is_empty(), "seed {seed}");
     assert!(engine.finish().identity_holds, "seed {seed}");
     judge(seed, names, &own, &ledger);
+    assert!(faults > 0, "seed {seed}: no fault struck");
     println!(
         "seed {seed}: {} submits, {} repeats, {} refused, {} at the venue, {} trades, {faults} \
          faults",
