@@ -296,6 +296,20 @@ impl FolderRead {
     }
 }
 
+/// Whether the segments that are there tell the whole journal.
+///
+/// # Errors
+/// [`JournalError::NoCheckpoint`] where earlier ones are missing, and [`JournalError::File`].
+pub(crate) fn needs_no_checkpoint(files: &Files, folder: &Path) -> Result<(), JournalError> {
+    let Some((_, path)) = segments(files, folder)?.into_iter().next() else { return Ok(()) };
+    let bytes = files.read(&path).map_err(|source| JournalError::File { path, source })?;
+    let first = SegmentReader::new(&bytes).map_or(1, |reader| reader.header().first_sequence);
+    if first > 1 {
+        return Err(JournalError::NoCheckpoint { path: folder.to_owned(), first });
+    }
+    Ok(())
+}
+
 /// A folder that this engine alone may write to.
 pub struct LockedFolder {
     files: Files,
@@ -330,7 +344,6 @@ impl LockedFolder {
     ) -> Result<Option<CheckpointFacts>, JournalError> {
         let of_folder = |source| JournalError::File { path: self.folder.clone(), source };
         let found = read_checkpoints(&self.files, &self.folder).map_err(of_folder)?;
-        let is_any = !found.is_empty();
         for CheckpointFile { path, content, .. } in found {
             let reason = match content {
                 Ok((facts, body)) if take_up(&body) => return Ok(Some(facts)),
@@ -340,12 +353,7 @@ impl LockedFolder {
             let path = path.display();
             log::warn!("[journal] {path} is {reason}: what lies before it is read");
         }
-        let first = segments(&self.files, &self.folder)?.into_iter().next();
-        let bytes = first.and_then(|(_, path)| self.files.read(&path).ok()).unwrap_or_default();
-        let first = SegmentReader::new(&bytes).map_or(1, |reader| reader.header().first_sequence);
-        if is_any && first > 1 {
-            return Err(JournalError::NoCheckpoint { path: self.folder.clone(), first });
-        }
+        needs_no_checkpoint(&self.files, &self.folder)?;
         Ok(None)
     }
 

@@ -31,7 +31,7 @@ pub(crate) use control_record::ControlRecord;
 pub use folder::{
     FolderRead, JournalError, JournalFolder, LockedFolder, SegmentFacts, read_folder,
 };
-pub(crate) use folder::{read_segment, segment_numbers};
+pub(crate) use folder::{needs_no_checkpoint, read_segment, segment_numbers};
 pub use format::{
     FORMAT_VERSION, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES,
     SegmentHeader,

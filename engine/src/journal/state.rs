@@ -171,9 +171,11 @@ impl StateFiles {
     /// Writes what the strategy has left; whether there was anything.
     pub(super) fn write(&mut self, files: &Files, is_durable: bool) -> bool {
         let Some(state) = self.port.filled.take() else { return false };
-        self.generation += 1;
-        fill(&mut self.text, &self.name, self.generation, &state);
-        let path = &self.paths[(self.generation % 2) as usize];
+        // Only what was written counts: one that fails is tried again over the same file, and the
+        // other file, which has the last whole state, is left alone.
+        let generation = self.generation + 1;
+        fill(&mut self.text, &self.name, generation, &state);
+        let path = &self.paths[(generation % 2) as usize];
         let written = files.create_private(path).and_then(|mut file| {
             file.write_all(&self.text)?;
             if is_durable { file.sync() } else { Ok(()) }
@@ -189,6 +191,9 @@ impl StateFiles {
             );
         }
         self.fails = written.is_err();
+        if written.is_ok() {
+            self.generation = generation;
+        }
         let _the_strategy_makes_no_third = self.port.empty.put(state);
         true
     }
@@ -244,18 +249,22 @@ fn read(files: &Files, path: &Path, name: &str) -> Result<(u64, SavedState), &'s
 /// The newest state of a strategy that is whole; `None` where there is none.
 #[must_use]
 pub fn read_state(files: &Files, folder: &Path, name: &str) -> Option<SavedState> {
-    let mut newest: Option<(u64, SavedState)> = None;
-    for path in paths(folder, name) {
-        match read(files, &path, name) {
-            Ok(found) if newest.as_ref().is_none_or(|of| of.0 < found.0) => newest = Some(found),
-            Ok(_) | Err("not there") => {}
-            Err(reason) => {
-                let path = path.display();
-                log::warn!("[journal] {path} is {reason}: the state before it is taken");
-            }
+    let found = paths(folder, name).map(|path| (read(files, &path, name), path));
+    let bad = found.iter().filter_map(|(read, path)| {
+        let reason = read.as_ref().err().filter(|reason| **reason != "not there")?;
+        Some(format!("{} is {reason}", path.display()))
+    });
+    let bad: Vec<String> = bad.collect();
+    let whole = found.into_iter().filter_map(|(read, _)| read.ok());
+    let newest = whole.max_by_key(|(generation, _)| *generation).map(|(_, state)| state);
+    match (bad.is_empty(), &newest) {
+        (true, _) => {}
+        (false, Some(_)) => log::warn!("[journal] {}: the other state is taken", bad.join(", ")),
+        (false, None) => {
+            log::error!("[journal] {}: {name} begins without its state", bad.join(", "));
         }
     }
-    newest.map(|(_, state)| state)
+    newest
 }
 
 #[cfg(test)]
@@ -318,6 +327,33 @@ mod tests {
             assert_eq!(before(&rotten), (1, true), "bit {bit}");
         }
         assert_eq!(before(&whole), (2, false));
+    }
+
+    #[test]
+    fn saves_that_fail_in_a_row_leave_the_last_whole_state() {
+        let dir = tempfile::tempdir().unwrap();
+        let (files, folder) = (Files::Real, dir.path());
+        let (port, mut state) = StatePort::with_room(64);
+        let mut its = StateFiles::new(&files, folder, "one", Arc::clone(&port));
+        let mut save = |state: &mut Option<Box<StateBuffer>>, version: u32| {
+            let mut next = state.take().or_else(|| port.memory()).unwrap();
+            next.begin(version, 5);
+            next.put(b"whole").unwrap();
+            port.leave(next).unwrap();
+            assert!(its.write(&files, false));
+            read_state(&files, folder, "one").map(|state| state.version)
+        };
+        state.begin(0, 0);
+        let mut first = Some(state);
+        assert_eq!(save(&mut first, 1), Some(1));
+        // Nothing can be written where the next one goes.
+        let next = &paths(folder, "one")[0];
+        std::fs::create_dir(next).unwrap();
+        for version in 2..6 {
+            assert_eq!(save(&mut None, version), Some(1), "{version}");
+        }
+        std::fs::remove_dir(next).unwrap();
+        assert_eq!(save(&mut None, 6), Some(6));
     }
 
     #[test]

@@ -150,7 +150,6 @@ fn limit_of(demand: &VenueDemand, counts: Counted) -> Option<Limit> {
     of_kind.min_by_key(|limit| u64::from(limit.amount) * 1_000_000_000_000 / limit.window_ns)
 }
 
-/// What runs, and not as somebody might think.
 /// What strategies keep beside the lanes of the plan, by their own word.
 fn memory_notes(config: &Config, strategies: &[Box<dyn Strategy>]) -> Vec<String> {
     const MIB: usize = 1 << 20;
@@ -176,6 +175,7 @@ fn memory_notes(config: &Config, strategies: &[Box<dyn Strategy>]) -> Vec<String
     notes
 }
 
+/// What runs, and not as somebody might think.
 fn notes(config: &Config, demands: &[VenueDemand]) -> Vec<String> {
     let mut notes = Vec::new();
     for (venue, demand) in config.venues.iter().zip(demands) {

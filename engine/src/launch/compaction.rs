@@ -10,8 +10,8 @@ use std::sync::Arc;
 use crate::instrument::Instruments;
 use crate::journal::{
     CheckpointFacts, FolderRead, JournalHealth, RecordView, SegmentHeader, checkpoint_numbers,
-    checkpoint_path, read_checkpoint, read_segment, segment_numbers, segment_path,
-    write_checkpoint,
+    checkpoint_path, needs_no_checkpoint, read_checkpoint, read_segment, segment_numbers,
+    segment_path, write_checkpoint,
 };
 use crate::order::recovery::JournalFold;
 use crate::runtime::Clock;
@@ -93,8 +93,8 @@ impl Compactor {
         };
         if let Err(problem) = outcome {
             log::warn!(
-                "[journal] no checkpoint is written any more in this run: {problem}. A start reads \
-                 all segments"
+                "[journal] no checkpoint is written and no segment removed any more in this run: \
+                 {problem}. A start reads the segments behind the last whole checkpoint"
             );
             self.state = State::GivenUp;
         }
@@ -112,7 +112,11 @@ impl Compactor {
                 fold.restore(&body).ok_or("the one before can't be taken up")?;
                 Some(facts)
             }
-            None => None,
+            None => {
+                let whole = needs_no_checkpoint(&self.files, &self.folder);
+                whole.map_err(|error| error.to_string())?;
+                None
+            }
         };
         let segments = segment_numbers(&self.files, &self.folder);
         let segments = segments.map_err(|error| error.to_string())?;

@@ -106,7 +106,7 @@ fn lost_beginning(first: u64, checkpoints: &[CheckpointFile]) -> Option<String> 
     let reaches = |of: &CheckpointFile| {
         of.content.as_ref().is_ok_and(|(facts, _)| facts.last_sequence + 1 >= first)
     };
-    let is_lost = first > 1 && !checkpoints.is_empty() && !checkpoints.iter().any(reaches);
+    let is_lost = first > 1 && !checkpoints.iter().any(reaches);
     is_lost.then(|| {
         format!(
             "the journal begins with record {first}, and no checkpoint of what lies before is whole"

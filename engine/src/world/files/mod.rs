@@ -139,13 +139,14 @@ impl Files {
         }
     }
 
-    /// Gives a file another name, in place of one that has it.
+    /// Gives a file another name, in place of one that has it; the name is on the disk when this
+    /// returns.
     ///
     /// # Errors
     /// The system's.
     pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         match self {
-            Files::Real => fs::rename(from, to),
+            Files::Real => fs::rename(from, to).and_then(|()| sync_folder(to)),
             Files::Virtual(files) => files.rename(from, to),
         }
     }
