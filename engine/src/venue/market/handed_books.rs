@@ -49,9 +49,12 @@ impl FeedBooks {
             std::mem::swap(&mut slot.whole_ns, &mut other.whole_ns);
             let (has, is_behind) = (slot.sync.status(), slot.place() < place);
             slot.held_until = if is_behind && had == BookStatus::Live { place } else { 0 };
+            slot.doubt.restart();
+            slot.doubted_at = None;
             if had != has {
                 self.mark(index);
-            } else if has == BookStatus::Live && !is_behind && !is_same {
+            }
+            if has == BookStatus::Live && !is_behind && (had != has || !is_same) {
                 self.untold.push_back(index);
             }
             self.look_whether_wanted(index);
@@ -72,7 +75,8 @@ impl FeedBooks {
         now_ns: u64,
         outlet: &mut impl EventOutlet,
     ) {
-        while outlet.room() > 0
+        // Its status goes first, where that has not been told yet.
+        while outlet.room() > 1
             && let Some(index) = self.untold.pop_front()
         {
             let slot = &self.books[index];
@@ -80,6 +84,7 @@ impl FeedBooks {
                 let origin = Origin::of_no_frame(slot.instrument, now_ns, stamper);
                 let (sequence, venue_time_ns) = (slot.sync.last_update_id(), slot.time_ns());
                 let origin = Origin { sequence, venue_time_ns, ..origin };
+                self.announce(stamper, index, origin, outlet);
                 self.publish_book(stamper, index, origin, outlet);
             }
         }

@@ -233,14 +233,19 @@ impl<O: EventOutlet> MarketSink for Intake<'_, O> {
                 if self.is_far(symbol, EventKind::Quote, price) {
                     return;
                 }
-                self.books.quoted(symbol.slot, &quote, self.receive_ns);
+                // What waited is older than the book that took over.
+                if self.overlap != Overlap::Behind {
+                    self.books.quoted(symbol.slot, &quote, self.receive_ns);
+                }
                 self.publish(&quote, symbol, update_id, venue_time_ns);
             }
             MarketMessage::Trade { symbol, trade_id, venue_time_ns, trade } => {
                 if self.is_far(symbol, EventKind::Trade, trade.last_price) {
                     return;
                 }
-                self.books.traded(symbol.slot, trade.last_price, self.receive_ns);
+                if self.overlap != Overlap::Behind {
+                    self.books.traded(symbol.slot, trade.last_price, self.receive_ns);
+                }
                 self.publish(&trade, symbol, trade_id, venue_time_ns);
             }
             MarketMessage::Bar { .. } if self.overlap.waits() => self.stamper.stats.repeats(),

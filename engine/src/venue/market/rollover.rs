@@ -15,6 +15,7 @@ use super::agent::{FRAMES_PER_CYCLE, MarketAgent};
 use super::intake::FrameOutcome;
 use super::next_connection::{Rollover, Stage};
 use super::overlap::Overlap;
+use super::take_over::ROOM;
 use crate::venue::EventOutlet;
 use crate::venue::protocol::MarketProtocol;
 use crate::venue::transport::Progress;
@@ -197,10 +198,14 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     /// Tells what waited on a connection that has taken over.
     #[cold]
     pub(super) fn tell_kept(&mut self) -> usize {
-        match &mut self.outlet {
-            Some(outlet) => self.feed.tell_kept(self.now_ns, outlet),
-            None => 0,
+        let Some(outlet) = &mut self.outlet else { return 0 };
+        let told = self.feed.tell_kept(self.now_ns, outlet);
+        // A link without room is no silence of the venue's.
+        self.is_held_back = self.feed.has_kept() && outlet.room() < ROOM;
+        if self.is_held_back {
+            self.stats.backpressure();
         }
+        told
     }
 
     /// The old connection has ended while the next one was on its way; whether that one goes on in

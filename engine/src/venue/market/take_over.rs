@@ -10,7 +10,9 @@ use crate::venue::protocol::{MarketProtocol, MarketSink};
 use crate::venue::{EventOutlet, LetterReason};
 
 /// Room that a message which waited needs: itself, and the word that its stream is back.
-const ROOM: usize = 2;
+pub(super) const ROOM: usize = 2;
+/// Messages that waited which one duty cycle takes: most were told, and need no room.
+const TOLD_PER_CYCLE: usize = 256;
 
 impl<P: MarketProtocol> MarketFeed<P> {
     /// The next connection is open.
@@ -83,7 +85,8 @@ impl<P: MarketProtocol> MarketFeed<P> {
     pub(super) fn tell_kept(&mut self, now_ns: u64, outlet: &mut impl EventOutlet) -> usize {
         let mut told = 0;
         self.overlap = Overlap::Behind;
-        while outlet.room() >= ROOM
+        while told < TOLD_PER_CYCLE
+            && outlet.room() >= ROOM
             && let Some(kept) = self.kept.pop_front()
         {
             self.stamper.trace_id = kept.trace_id;
@@ -93,7 +96,9 @@ impl<P: MarketProtocol> MarketFeed<P> {
             self.with_intake(kept.receive_ns, outlet, run);
             told += 1;
         }
-        self.books.tell_untold(&mut self.stamper, now_ns, outlet);
+        if self.kept.is_empty() {
+            self.books.tell_untold(&mut self.stamper, now_ns, outlet);
+        }
         told + 1
     }
 }
