@@ -282,7 +282,8 @@ impl OrderNeeds {
     /// [`Context::replace`]: crate::consumer::Context::replace
     #[must_use]
     pub const fn and_amends(self, amends: Amends) -> OrderNeeds {
-        OrderNeeds { amends, ..self }
+        let is_more = amends as u8 > self.amends as u8;
+        OrderNeeds { amends: if is_more { amends } else { self.amends }, ..self }
     }
 
     /// Orders that only reduce a position, too.

@@ -109,8 +109,8 @@ pub(super) struct RateCell {
 /// What strategies share: a venue, or the engine.
 pub(super) struct GroupCells {
     pub(super) max_open_orders: AtomicI64,
-    pub(super) orders: RateCell,
-    pub(super) cancels: RateCell,
+    pub(super) orders: CachePadded<RateCell>,
+    pub(super) cancels: CachePadded<RateCell>,
     pub(super) max_open_notional: AtomicI64,
     pub(super) max_daily_loss: AtomicI64,
     /// The day's loss of all together, in the asset in which it was looked at last.
@@ -300,8 +300,8 @@ impl GroupCells {
         let zero = |_| CachePadded::new(AtomicI64::new(0));
         GroupCells {
             max_open_orders: AtomicI64::new(limits.max_open_orders),
-            orders: RateCell::new(limits.max_orders_per_s),
-            cancels: RateCell::new(limits.max_cancels_per_s),
+            orders: CachePadded::new(RateCell::new(limits.max_orders_per_s)),
+            cancels: CachePadded::new(RateCell::new(limits.max_cancels_per_s)),
             max_open_notional: AtomicI64::new(limits.max_open_notional),
             max_daily_loss: AtomicI64::new(limits.max_daily_loss),
             daily_loss: AtomicI64::new(0),

@@ -47,6 +47,10 @@ impl Context {
         if self.can_amend(&open, (price, qty)) {
             return self.modify(id, price, qty).map(|()| Replacement::Amended);
         }
+        // The cancel counts as one, though the venue's session writes it.
+        if let Err(refused) = self.risk.may_cancel(open.venue, self.now_ns) {
+            return self.asked(id, RefusedWhat::Amend, Err(refused)).map(|()| Replacement::Amended);
+        }
         let left = Qty(qty.0.saturating_sub(open.filled.0));
         let Some(terms) = open.terms else {
             let refused = Err(RejectReason::Unsupported.into());

@@ -82,11 +82,12 @@ impl PriceRange {
             present[1].store(high, Ordering::Relaxed);
             self.begun_ns.store(now_ns, Ordering::Relaxed);
         }
+        // Sessions of one venue may be on several threads: the more extreme one stays.
         if low < present[0].load(Ordering::Relaxed) {
-            present[0].store(low, Ordering::Relaxed);
+            present[0].fetch_min(low, Ordering::Relaxed);
         }
         if high > present[1].load(Ordering::Relaxed) {
-            present[1].store(high, Ordering::Relaxed);
+            present[1].fetch_max(high, Ordering::Relaxed);
         }
     }
 

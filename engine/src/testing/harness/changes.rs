@@ -88,6 +88,32 @@ fn an_order_is_amended_where_the_venue_can_and_else_cancelled_first_with_the_gap
 }
 
 #[test]
+fn an_order_that_takes_anothers_place_counts_as_a_cancel_too() {
+    let venues = [Capabilities::of(OrderTypes::ALL)].into();
+    let limits = RiskLimits { max_cancels_per_s: 1, venues, ..RiskLimits::default() };
+    let steps = Arc::new(Mutex::new(Vec::<Step>::new()));
+    let mut harness = Harness::on(coarse(), limits, Scripted(Arc::clone(&steps)));
+    steps.lock().push(Box::new(|ctx| {
+        let order = NewOrder {
+            venue: VenueId(0),
+            instrument: InstrumentId(0),
+            side: Side::Buy,
+            price: Price(5_000),
+            qty: Qty(100),
+            order_type: OrderType::Limit,
+            time_in_force: TimeInForce::Gtc,
+        };
+        let ids = [0, 1].map(|_| ctx.submit(order).unwrap());
+        assert!(ctx.replace(ids[0], Price(5_020), Qty(100)).is_ok());
+        let refused = ctx.replace(ids[1], Price(5_030), Qty(100)).unwrap_err();
+        assert_eq!(refused.reason, RejectReason::RateLimit);
+        assert!(!ctx.open_orders()[1].cancel_pending, "nothing was asked for");
+    }));
+    harness.quote(Price(6_000), Qty(5), Price(6_010), Qty(5));
+    assert_eq!(harness.orders().len(), 3);
+}
+
+#[test]
 fn the_orders_of_one_instrument_end_together_and_those_of_strangers_only_when_asked_for() {
     let (some, every) =
         (Capabilities::of(OrderTypes::ALL), Capabilities::of(OrderTypes::ALL).with_symbol_cancel());
