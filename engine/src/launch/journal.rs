@@ -109,19 +109,15 @@ impl Assembly<'_> {
 
     /// What the order session of a venue has to find out before it takes new orders.
     pub(super) fn recovery_of(&mut self, venue: VenueId) -> VenueRecovery {
-        let board = &self.builder.readings.recovery;
-        let risk = &self.config.risk;
-        let recovery = match &mut self.recovered {
-            Some(of_all) => of_all.of_venue(venue, risk, board),
-            None => VenueRecovery {
-                on_start: risk.on_start,
-                is_sole_engine: risk.sole_engine,
-                board: Arc::clone(board),
-                ..VenueRecovery::default()
-            },
-        };
-        // What is written for one run alone is nothing to hold an account against.
-        VenueRecovery { asks_account: self.config.journal.dir.is_some(), ..recovery }
+        let recorded = self.recovered.as_mut().map(|of_all| of_all.of_venue(venue));
+        VenueRecovery {
+            on_start: self.config.risk.on_start,
+            is_sole_engine: self.config.risk.sole_engine,
+            // What is written for one run alone is nothing to hold an account against.
+            asks_account: self.config.journal.dir.is_some(),
+            board: Arc::clone(&self.builder.readings.recovery),
+            ..recorded.unwrap_or_default()
+        }
     }
 
     /// Begins this start's part of the journal, and has the builder record in it.

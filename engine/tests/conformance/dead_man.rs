@@ -13,10 +13,9 @@ use crate::trader::{Trader, TraderOptions, venue};
 /// A second of the venue's timers: ten of them are one of ours.
 const SECOND_NS: u64 = 100 * MS;
 
-/// A venue where an order rests, and the trader that sent it, which has set the timer; `None` where
-/// there is none.
-fn armed<V: Orders>(cancel_on_stop: bool) -> Option<(SimulatedVenue, Trader<V>)> {
-    let timer = V::Entry::CAPABILITIES.dead_man?;
+/// A venue where an order rests, and the trader that sent it, which has set the timer.
+fn armed<V: Orders>(cancel_on_stop: bool) -> (SimulatedVenue, Trader<V>) {
+    let timer = V::Entry::CAPABILITIES.dead_man.expect("the venue has a timer");
     let venue = venue::<V>(|options| options.timer_second_ns = SECOND_NS);
     let dead_man_ms = Some(timer.min_ms);
     let options = TraderOptions { dead_man_ms, cancel_on_stop, ..TraderOptions::default() };
@@ -25,7 +24,7 @@ fn armed<V: Orders>(cancel_on_stop: bool) -> Option<(SimulatedVenue, Trader<V>)>
     trader.drive_to_dead_man();
     trader.submit_resting(1);
     trader.drive_to(1, OrderStatus::New);
-    Some((venue, trader))
+    (venue, trader)
 }
 
 fn is_open(venue: &SimulatedVenue) -> bool {
@@ -33,7 +32,7 @@ fn is_open(venue: &SimulatedVenue) -> bool {
 }
 
 pub fn the_venue_cancels_what_is_open_once_the_engine_is_gone<V: Orders>() {
-    let Some((venue, trader)) = armed::<V>(true) else { return };
+    let (venue, trader) = armed::<V>(true);
     assert!(is_open(&venue));
     let before = venue.counters().report().cancels_received;
     drop(trader);
@@ -46,7 +45,7 @@ pub fn the_venue_cancels_what_is_open_once_the_engine_is_gone<V: Orders>() {
 }
 
 pub fn an_orderly_stop_that_leaves_orders_stands_the_timer_down<V: Orders>() {
-    let Some((venue, mut trader)) = armed::<V>(false) else { return };
+    let (venue, mut trader) = armed::<V>(false);
     trader.stop.raise(Phase::Draining);
     trader.drive_to_done();
     assert_eq!(trader.dead_man_until_ns(), None, "it was told to stop");

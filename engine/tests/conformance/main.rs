@@ -33,6 +33,7 @@ market_data!(binance_spot, crate::subject::BinanceSpot);
 market_data!(binance_futures, crate::subject::BinanceFutures);
 orders!(binance_spot_orders, crate::subject::BinanceSpot);
 accounts!(binance_spot_accounts, crate::subject::BinanceSpot);
+dead_man!(okx_dead_man, crate::subject::Okx);
 stops!(binance_spot_stops, crate::subject::BinanceSpot);
 orders!(okx_orders, crate::subject::Okx);
 orders!(bybit_orders, crate::subject::Bybit);

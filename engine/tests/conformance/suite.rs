@@ -88,10 +88,6 @@ macro_rules! orders {
                 what_can_not_take_the_place_of_an_order_is_never_sent
                 strangers_orders_end_only_when_the_whole_symbol_is_cancelled
             }
-            checks! { $venue, dead_man:
-                the_venue_cancels_what_is_open_once_the_engine_is_gone
-                an_orderly_stop_that_leaves_orders_stands_the_timer_down
-            }
             checks! { $venue, bad_day:
                 what_is_told_of_a_bad_day_is_what_the_venues_ledger_says
             }
@@ -114,6 +110,18 @@ macro_rules! accounts {
                 orders_that_no_record_has_are_left_alone_and_shown
                 a_sole_engine_cancels_what_a_lost_journal_has_left
                 balances_are_held_against_the_record
+            }
+        }
+    };
+}
+
+/// All checks of the venue's own timer, for a venue that implements `Orders` and has one.
+macro_rules! dead_man {
+    ($name:ident, $venue:ty) => {
+        mod $name {
+            checks! { $venue, dead_man:
+                the_venue_cancels_what_is_open_once_the_engine_is_gone
+                an_orderly_stop_that_leaves_orders_stands_the_timer_down
             }
         }
     };

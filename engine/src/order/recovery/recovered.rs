@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::board::RecoveryBoard;
 use super::books::StrategyBooks;
 use super::recorded_order::RecordedOrder;
-use crate::config::{OnStart, RiskConfig};
+use crate::config::OnStart;
 use crate::event::{ConsumerId, VenueId};
 
 /// A start of an engine whose orders may be met at a venue.
@@ -113,23 +113,15 @@ pub(crate) struct Recovered {
 }
 
 impl Recovered {
-    /// Takes out what is a venue's.
-    pub(crate) fn of_venue(
-        &mut self,
-        venue: VenueId,
-        risk: &RiskConfig,
-        board: &Arc<RecoveryBoard>,
-    ) -> VenueRecovery {
+    /// Takes out what is a venue's, with nothing of the configuration.
+    pub(crate) fn of_venue(&mut self, venue: VenueId) -> VenueRecovery {
         let its = |order: &mut RecordedOrder| order.command.venue_id() == venue;
         VenueRecovery {
             open: self.open.extract_if(.., its).collect(),
             unsettled: self.unsettled.extract_if(.., its).collect(),
             runs: self.runs.clone(),
             balances: self.balances.extract_if(.., |of| of.venue == venue).collect(),
-            on_start: risk.on_start,
-            is_sole_engine: risk.sole_engine,
-            asks_account: false,
-            board: Arc::clone(board),
+            ..VenueRecovery::default()
         }
     }
 }

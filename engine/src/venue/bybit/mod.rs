@@ -4,6 +4,7 @@ mod market;
 mod market_decoder;
 mod order_decoder;
 mod orders;
+mod questions;
 
 pub use market::BybitMarket;
 pub use order_decoder::BybitReports;

@@ -6,6 +6,7 @@
 
 use simd_json::Node;
 
+use super::questions::Questions;
 use crate::event::{
     AssetAmount, AssetName, ExecType, ExpiryReason, Liquidity, OrderStatus, Side, VenueRef,
     asset_code, parse_wide,
@@ -38,6 +39,7 @@ pub struct BybitReports {
     fills: Vec<VenueFill>,
     /// The request whose reply has no number, if one waits: a logon.
     pub(super) logon: Option<u64>,
+    pub(super) questions: Questions,
 }
 
 impl OrderDecoder for BybitReports {
@@ -50,6 +52,7 @@ impl OrderDecoder for BybitReports {
             balances: Vec::with_capacity(BALANCES_MAX),
             fills: Vec::with_capacity(FILLS_MAX),
             logon: None,
+            questions: Questions::default(),
         }
     }
 
@@ -78,7 +81,8 @@ impl OrderDecoder for BybitReports {
         status: u16,
         body: &'a [u8],
     ) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
-        let BybitReports { rest, symbols, fills, .. } = self;
+        let BybitReports { rest, symbols, fills, questions, .. } = self;
+        let of_present = questions.answered(id);
         fills.clear();
         let read = rest.parse(body, |nodes| {
             let [code, message, result] = pick(object(nodes)?, ["retCode", "retMsg", "result"])?;
@@ -94,7 +98,13 @@ impl OrderDecoder for BybitReports {
         });
         let outcome = match read {
             // The answer to a question for an order that is not there has an empty list.
-            Ok(Ok(body)) if body.venue_order_id.is_none() => Err(failure(status, NONE_LISTED, "")),
+            Ok(Ok(body)) if body.venue_order_id.is_none() => match of_present {
+                Some(name) => {
+                    questions.ask_history_for(name);
+                    Err(failure(status, NOT_PRESENT, "not among the present orders"))
+                }
+                None => Err(failure(status, NONE_LISTED, "")),
+            },
             Ok(Ok(body)) => Ok(ReplyBody { fills: &self.fills, ..body }),
             Ok(Err(failure)) => Err(failure),
             // A proxy, or a server in trouble, which says so by its status alone.
@@ -105,6 +115,8 @@ impl OrderDecoder for BybitReports {
     }
 }
 
+/// The list of the present orders does not have it, which says nothing yet.
+pub(super) const NOT_PRESENT: i32 = -3;
 /// A list without the order that was asked for: as the venue says it of a cancel.
 pub(super) const NONE_LISTED: i32 = 110_001;
 /// The same of a cancel and of an amendment on spot.
@@ -194,7 +206,8 @@ fn read_reply<'a>(
     let code = match success {
         Some(_) if boolean(success) == Some(true) => 0,
         // The venue tells no code there.
-        Some(_) => NO_CODE,
+        Some(_) if op == "auth" => NO_CODE,
+        Some(_) => NOT_DONE,
         None => need_code(code)?,
     };
     // Behind the number stands when it was sent.
@@ -219,8 +232,10 @@ fn read_reply<'a>(
     }
 }
 
-/// What stands for a refusal without a code.
+/// What stands for a logon that is refused without a code.
 pub(super) const NO_CODE: i32 = -1;
+/// The same of anything else, such as a subscription.
+const NOT_DONE: i32 = -2;
 
 /// Whether an element of `order` tells what no execution does. Stops are none of ours.
 fn tells_itself(nodes: &[Node<'_>]) -> bool {
@@ -441,8 +456,8 @@ fn read_state(
 
 /// Why an order was cancelled: by its client, or by a rule of its own.
 fn end_of(cancel: Value<'_, '_>, reject: Value<'_, '_>) -> (OrderStatus, ExpiryReason) {
-    let word = |value: Value<'_, '_>| value.and_then(text).unwrap_or_default().to_owned();
-    match (word(cancel).as_str(), word(reject).as_str()) {
+    let words = (cancel.and_then(text), reject.and_then(text));
+    match (words.0.unwrap_or_default(), words.1.unwrap_or_default()) {
         (_, "EC_PostOnlyWillTakeLiquidity") => (OrderStatus::Expired, ExpiryReason::Rejected),
         (_, "EC_NoImmediateQtyToFill") => (OrderStatus::Expired, ExpiryReason::UnfilledIoc),
         (_, "EC_CancelForNoFullFill") => (OrderStatus::Expired, ExpiryReason::UnfilledFok),

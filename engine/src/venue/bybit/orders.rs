@@ -10,7 +10,7 @@
 //! quantities are of the base coin, also of market orders. Stops are not placed. An amendment keeps
 //! the price.
 
-use super::order_decoder::{BybitReports, FILLS_MAX, NONE_LISTED, NOT_OPEN};
+use super::order_decoder::{BybitReports, FILLS_MAX, NONE_LISTED, NOT_OPEN, NOT_PRESENT};
 use crate::event::{PositionSide, RejectReason, Side, VenueRef};
 use crate::order::{Amends, Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::codec::JsonText;
@@ -28,8 +28,8 @@ const LOGON_MS: i64 = 10_000;
 const IN_FLIGHT_MAX_NS: u64 = 10_000_000_000;
 
 /// Server timeout, internal error or restarting; 10019 refuses what is new, and of what was sent
-/// before nobody says.
-const UNKNOWN_OUTCOME: [i32; 4] = [10_000, 10_016, 10_019, 170_007];
+/// before nobody says. And a list that need not have the order.
+const UNKNOWN_OUTCOME: [i32; 5] = [10_000, 10_016, 10_019, 170_007, NOT_PRESENT];
 /// Too many visits, of the account, of the address, of the system, and of the session.
 const SLOW_DOWN: [i32; 5] = [10_006, 10_018, 10_403, 10_429, 20_003];
 /// Too many new orders.
@@ -168,7 +168,11 @@ impl OrderProtocol for BybitOrders {
     fn query(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
         let name = String::from_utf8_lossy(request.name);
         let query = format!("category=spot&symbol={}&orderLinkId={name}", request.native);
-        self.write_get("/v5/order/realtime", &query, request.time_ms, out);
+        let path = match self.decoder.questions.goes_to_history(request.id, request.name) {
+            true => "/v5/order/history",
+            false => "/v5/order/realtime",
+        };
+        self.write_get(path, &query, request.time_ms, out);
     }
 
     /// The newest hundred: the venue pages by a cursor, not by executions.

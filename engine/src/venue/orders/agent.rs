@@ -234,7 +234,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 account: recovery.account(),
                 look_at_all_ns: 0,
                 wants_look_at_all: false,
-                known: KnownRequests::default(),
+                known: KnownRequests::of(P::ASKS_OVER_REST),
                 dead_man: DeadMan::new(options.dead_man_ms),
                 listing: None,
                 fills_max: P::FILLS_MAX,

@@ -24,14 +24,22 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// Stops the timer before the session ends in order; whether there is an answer to wait for.
     #[cold]
     pub(super) fn stand_dead_man_down(&mut self) -> bool {
-        let dead_man = &self.orders.dead_man;
-        let is_over = dead_man.is_stood_down || dead_man.until_ns == 0 && dead_man.asked.is_none();
+        let now_ns = self.orders.now_ns;
+        let dead_man = &mut self.orders.dead_man;
+        let is_waiting = dead_man.asked.is_some();
+        // Where it has run out there is nothing to stop any more.
+        let is_over = !is_waiting && dead_man.until_ns <= now_ns;
         let is_up = matches!(self.stage, Stage::Asking | Stage::Ready);
         if is_over || !is_up {
             return false;
         }
-        // One that the venue's limits hold back is tried again, until the run's deadline.
-        self.orders.dead_man.is_stood_down = self.ask_dead_man(0);
+        // A request that is held back or refused (the venue takes one a second) is made again,
+        // until the run's deadline.
+        let is_early = dead_man.is_stood_down && now_ns < dead_man.next_ns;
+        dead_man.is_stood_down = true;
+        if !is_waiting && !is_early {
+            self.ask_dead_man(0);
+        }
         true
     }
 
@@ -57,7 +65,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             self.orders.dead_man.sent(timeout_ms, now_ns);
         } else {
             self.orders.requests.take(id);
-            self.orders.dead_man.failed(now_ns);
+            self.orders.on_dead_man_failed(None);
         }
         is_sent
     }
@@ -83,7 +91,7 @@ impl<O: EventOutlet> Reconciler<O> {
         self.dead_man.failed(self.now_ns);
         if self.lines.take(self.now_ns) {
             let venue = &self.venue;
-            let why = failure.map_or("no answer".to_owned(), |failure| {
+            let why = failure.map_or("not sent, or no answer".to_owned(), |failure| {
                 format!("{} (code: {})", failure.message.escape_default(), failure.code)
             });
             log::error!("[{venue}] the venue's timer that cancels all could not be set: {why}");

@@ -37,6 +37,12 @@ pub(super) struct KnownRequests {
 }
 
 impl KnownRequests {
+    /// Before anything was asked. What is asked over REST ends no session.
+    pub(super) fn of(asks_over_rest: bool) -> KnownRequests {
+        let fills = if asks_over_rest { Known::Answered } else { Known::Untried };
+        KnownRequests { fills, ..KnownRequests::default() }
+    }
+
     /// A request was answered.
     #[inline]
     pub(super) fn answered(&mut self, asked: Asked) {

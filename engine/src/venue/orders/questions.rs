@@ -158,7 +158,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 orders.on_decoded(read, P::outcome, &reply.body);
             }
             Err(error) => {
-                log::debug!("[{}] {error}", orders.venue);
+                if orders.lines.take(orders.now_ns) {
+                    log::warn!("[{}] a question over REST failed: {error}", orders.venue);
+                }
                 if let Some(Answered::First(asked)) = orders.requests.take(id) {
                     orders.on_overdue(asked);
                 }

@@ -56,6 +56,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let found = recovery.found(&mut self.orders, &self.symbols);
         let venue = &self.orders.venue;
         say_orders(venue, &found);
+        if recovery.asks_account {
+            say_what_was_not_told(venue, &found);
+        }
         say_account(venue, &found);
         if recovery.board.found(venue, found) {
             log::warn!(
@@ -89,6 +92,21 @@ fn say_orders(venue: &str, found: &VenueFound) {
         log::info!(
             "[{venue}]   {name}: {side} {qty} {symbol} at {price} was {was}, filled \
              {filled_before}; is {is}, filled {filled}"
+        );
+    }
+}
+
+/// The account was asked for what it has, and an answer did not come.
+fn say_what_was_not_told(venue: &str, found: &VenueFound) {
+    if !found.is_listed {
+        log::warn!(
+            "[{venue}] what the account has open was not told: orders that the journal does not \
+             have were not looked for, and none of them is cancelled"
+        );
+    }
+    if !found.has_balances {
+        log::warn!(
+            "[{venue}] what the account has was not told: balances are held against nothing"
         );
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct StartRecovery {
     /// Orders with names like ours that no record has are cancelled.
     cancels_unrecorded: bool,
     /// Whether the account is asked for what it has.
-    asks_account: bool,
+    pub(super) asks_account: bool,
     /// No line about what is waited for before, ns; 0 until the first time that it was looked at.
     pub(super) say_ns: u64,
 }

@@ -138,7 +138,7 @@ fn replies_are_found_by_their_numbers_on_either_connection() {
     );
     let subscribed = r#"{"success":true,"ret_msg":"","op":"subscribe","req_id":"7","conn_id":"c"}"#;
     assert_eq!(outcome(subscribed), (7, Ok(())));
-    assert_eq!(outcome(&subscribed.replace("true", "false")), (7, Err(NO_CODE)));
+    assert_eq!(outcome(&subscribed.replace("true", "false")), (7, Err(NOT_DONE)));
     let failed = r#"{"retCode":10004,"retMsg":"invalid sign","op":"auth","connId":"c"}"#;
     assert_eq!(outcome(failed), (0, Err(10_004)));
     decoder.logon = Some(9);

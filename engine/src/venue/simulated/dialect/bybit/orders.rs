@@ -224,11 +224,13 @@ impl OrderWords for BybitOrders {
     ) -> Option<Reply> {
         let parameter = |name: &str| request.parameter(name).unwrap_or_default().into_owned();
         let list = match request.path.as_str() {
-            "/v5/order/realtime" => {
+            // As after a restart of the venue: the present list has nothing that is over.
+            path @ ("/v5/order/realtime" | "/v5/order/history") => {
+                let is_present = path.ends_with("realtime");
                 let market = exchange.market(&parameter("symbol"));
                 let name = OrderName::Client(parameter("orderLinkId"));
                 let order = market.and_then(|market| exchange.orders().find(market, &name));
-                let order = order.filter(|_| !is_behind);
+                let order = order.filter(|of| !is_behind && (of.is_open() || !is_present));
                 let text =
                     |order: &Order| order_text(order, &exchange.markets()[order.market].symbol);
                 order.map_or_else(String::new, text)
