@@ -15,7 +15,7 @@ const EXTENSION: &str = "checkpoint";
 const UNFINISHED: &str = "checkpoint-new";
 const MAGIC: [u8; 8] = *b"PITLCHKP";
 /// Version of header and body.
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 const HEADER_BYTES: usize = size_of::<Header>();
 
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -148,10 +148,25 @@ pub(crate) fn write_checkpoint(
     let crc = crc32fast::hash(&text);
     text[12..16].copy_from_slice(&crc.to_le_bytes());
     let unfinished = folder.join(format!("{number:012}.{UNFINISHED}"));
-    let mut file = files.create_private(&unfinished)?;
-    file.write_all(&text)?;
-    file.sync()?;
-    files.rename(&unfinished, &checkpoint_path(folder, number))
+    let written = files.create_private(&unfinished).and_then(|mut file| {
+        file.write_all(&text)?;
+        file.sync()
+    });
+    let named = written.and_then(|()| files.rename(&unfinished, &checkpoint_path(folder, number)));
+    if named.is_err() {
+        // The room that it takes belongs to the segments.
+        let _it_may_not_be_there = files.remove(&unfinished);
+    }
+    named
+}
+
+/// Removes what was left of checkpoints by engines that were killed while they wrote one.
+///
+/// # Errors
+/// Of the folder, or of the first file that can't be removed.
+pub(crate) fn remove_unfinished(files: &Files, folder: &Path) -> io::Result<()> {
+    let is_one = |path: &PathBuf| path.extension().is_some_and(|of| of == UNFINISHED);
+    files.list(folder)?.iter().filter(|path| is_one(path)).try_for_each(|path| files.remove(path))
 }
 
 #[cfg(test)]

@@ -179,7 +179,8 @@ pub fn balances_are_held_against_the_record<V: Orders>() {
     let ledger = venue.ledger();
     let (opening, now) = (ledger.opening, ledger.balances);
     let mut recovery = of_first_start(&[1, 2], OnStart::Adopt);
-    let recorded = |name, total| RecordedBalance { venue: VenueId(0), asset: asset(name), total };
+    let recorded =
+        |name, total| RecordedBalance { venue: VenueId(0), asset: asset(name), total, traded: 0 };
     // Of the one the record is right but for the trade; of the other somebody has taken 5.
     recovery.balances = vec![
         recorded("BTC", units(&opening, "BTC")),

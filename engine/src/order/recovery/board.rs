@@ -128,10 +128,21 @@ impl VenueRecoveryFigures {
         self.balances = of.balances;
     }
 
-    /// Whether an operator is asked because of it, where that is configured.
-    fn needs_operator(&self) -> bool {
-        let is_doubtful = |of: &OtherOrder| of.what != "stranger" && !of.is_canceled;
-        self.open + self.unknown > 0 || self.others.iter().any(is_doubtful)
+    /// What of it an operator is asked about, where that is configured; `None` for nothing.
+    fn question(&self) -> Option<String> {
+        let others = |what: &str| {
+            let its = |of: &&OtherOrder| of.what == what && !of.is_canceled;
+            self.others.iter().filter(its).count() as u64
+        };
+        let of = [
+            (self.open, "open"),
+            (self.unknown, "not known there, and may still turn up"),
+            (others("unrecorded"), "unrecorded: named like ours, and in no record"),
+            (others("ended_on_record"), "open although their end is on record"),
+        ];
+        let of = of.into_iter().filter(|(count, _)| *count > 0);
+        let words: Vec<String> = of.map(|(count, what)| format!("{count} {what}")).collect();
+        (!words.is_empty()).then(|| format!("orders at {}: {}", self.venue, words.join("; ")))
     }
 
     fn is_worth_a_line(&self) -> bool {
@@ -185,26 +196,29 @@ impl RecoveryBoard {
         });
     }
 
-    /// A venue has answered. Whether trading waits for an operator now.
-    pub fn found(&self, venue: &str, of: VenueFound) -> bool {
+    /// A venue has answered. Why trading waits for an operator now; `None` where it does not.
+    pub fn found(&self, venue: &str, of: VenueFound) -> Option<String> {
         let mut found = self.0.lock();
         if let Some(figures) = found.venues.iter_mut().find(|figures| figures.venue == venue) {
             figures.take(of);
         }
-        let needs_operator = found.venues.iter().any(VenueRecoveryFigures::needs_operator);
-        if needs_operator {
-            if let Some((trading, is_held @ false)) = &mut found.asks {
+        let questions: Vec<String> =
+            found.venues.iter().filter_map(VenueRecoveryFigures::question).collect();
+        if !questions.is_empty() {
+            let (trading, is_held) = found.asks.as_mut()?;
+            if !*is_held {
                 trading.set(false);
                 *is_held = true;
             }
-            return found.asks.is_some();
+            // An operator may have answered before the last venue has.
+            return (!trading.is_on()).then(|| questions.join(", "));
         }
         if found.venues.iter().all(|figures| figures.is_done)
             && let Some((trading, true)) = found.asks.take()
         {
             trading.set(true);
         }
-        false
+        None
     }
 
     /// What was found so far, by venue; those where nothing was are left out.
@@ -242,9 +256,10 @@ mod tests {
             board.ask(trading.clone(), true);
             board.expect("one", 1);
             board.expect("two", 1);
-            assert!(!board.found("one", found("canceled")));
+            assert_eq!(board.found("one", found("canceled")), None);
             assert!(!trading.is_on(), "the other has not answered");
-            assert_eq!(board.found("two", found_there), !is_on, "an operator is needed");
+            let question = board.found("two", found_there);
+            assert_eq!(question.is_none(), is_on, "an operator is needed: {question:?}");
             assert_eq!(trading.is_on(), is_on);
             assert_eq!((board.read()[0].ended, board.read()[1].recorded), (1, 1));
         }
@@ -256,12 +271,19 @@ mod tests {
         board.ask(trading.clone(), false);
         board.expect("one", 0);
         assert!(board.read().is_empty(), "nothing is known of it");
-        assert!(board.found("one", other("unrecorded")) && !trading.is_on());
+        let question = board.found("one", other("unrecorded")).expect("an operator is asked");
+        assert!(question.contains("orders at one: 1 unrecorded"), "{question}");
+        assert!(!question.contains("1 open"), "nothing on record is open: {question}");
+        assert!(!trading.is_on());
+        trading.set(true);
+        board.expect("two", 0);
+        assert_eq!(board.found("two", found("filled")), None, "an operator has answered");
+        assert!(trading.is_on());
         assert_eq!(board.read()[0].others_count, 1);
         let (board, trading) = (RecoveryBoard::default(), TradingSwitch::new(true));
         board.ask(trading.clone(), false);
         board.expect("one", 0);
-        assert!(!board.found("one", VenueFound::default()) && trading.is_on());
+        assert!(board.found("one", VenueFound::default()).is_none() && trading.is_on());
         assert!(board.read().is_empty());
     }
 
@@ -269,7 +291,7 @@ mod tests {
     fn without_a_question_the_switch_is_left_alone() {
         let board = RecoveryBoard::default();
         board.expect("one", 1);
-        assert!(!board.found("one", found("open")));
+        assert_eq!(board.found("one", found("open")), None);
         assert_eq!((board.read()[0].open, board.read()[0].is_done), (1, true));
     }
 }

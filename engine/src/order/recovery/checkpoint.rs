@@ -73,17 +73,17 @@ impl JournalFold {
         out.each(&self.runs, put_run);
         out.each(&self.balances, |out, of| {
             out.put(&of.venue.0);
-            out.put(&of.asset);
-            out.put(&of.total);
+            [of.asset.cast_signed(), of.total, of.traded].iter().for_each(|number| out.put(number));
         });
         for books in &self.books {
             out.each(&books.tracker.positions_held(), |out, (instrument, position)| {
                 out.put(&instrument.0);
                 put_position(out, position);
             });
-            out.each(&books.ledger.saved_rows(), |out, (venue, instrument, row)| {
+            out.each(&books.ledger.saved_rows(), |out, (venue, instrument, net, row)| {
                 out.put(&venue.0);
                 out.put(&instrument.0);
+                out.put(net);
                 out.bytes(row);
             });
             let owned: Vec<_> = books.own_ids.all().collect();
@@ -115,9 +115,10 @@ impl JournalFold {
             Some(())
         })?;
         from.each(|from| {
-            let (venue, asset, total) = (from.get::<u16>()?, from.get()?, from.get()?);
+            let (venue, asset) = (from.get::<u16>()?, from.get::<i128>()?.cast_unsigned());
+            let (total, traded) = (from.get()?, from.get()?);
             if let Some(venue) = self.then.venue(venue) {
-                self.balances.push(RecordedBalance { venue, asset, total });
+                self.balances.push(RecordedBalance { venue, asset, total, traded });
             }
             Some(())
         })?;
@@ -143,21 +144,26 @@ impl JournalFold {
         from.each(|from| {
             let instrument = from.get::<u32>()?;
             let position = get_position(from)?;
-            // The venue is of no matter to a position: any that is still there.
             match self.then.held_by(consumer, instrument) {
                 Some((consumer, instrument)) => {
                     self.books[consumer.index()].tracker.hold(instrument, position);
                 }
-                None => self.gone.holds(self.then.words(consumer, NONE, instrument), position.net),
+                None => {
+                    let held_in = self.then.position_words(consumer, NONE, instrument);
+                    self.gone.holds(held_in, position.net.into());
+                }
             }
             Some(())
         })?;
         from.each(|from| {
             let (venue, instrument) = (from.get::<u16>()?, from.get::<u32>()?);
-            let row = from.bytes()?;
+            let (net, row) = (from.get()?, from.bytes()?);
             if let Some(place) = self.then.place(consumer, venue, instrument) {
                 let books = &mut self.books[place.consumer.index()];
                 books.ledger.hold(place.venue, place.instrument, row)?;
+            } else if self.then.held_by(consumer, instrument).is_some() {
+                let held_in = self.then.position_words(consumer, venue, instrument);
+                self.gone.holds(held_in, net);
             }
             Some(())
         })?;
@@ -199,7 +205,7 @@ impl JournalFold {
             status: order.status,
             cancel_pending: order.wants_cancel,
             replaces: None,
-            terms: command.terms(),
+            terms: command.terms().filter(|_| !order.is_guessed),
         });
         books.ledger.knows_prevented(command.client_order_id, order.prevented_qty);
         self.open.insert(order.key(), order);
@@ -268,6 +274,7 @@ fn put_order(out: &mut Out, order: &RecordedOrder) {
     out.put(&order.certainty.code());
     out.put(&u8::from(order.is_heard));
     out.put(&u8::from(order.wants_cancel));
+    out.put(&u8::from(order.is_guessed));
     out.each(&order.amendments, |out, (price, qty)| {
         out.put(price);
         out.put(qty);
@@ -294,6 +301,7 @@ fn get_order(from: &mut In<'_>) -> Option<RecordedOrder> {
     order.certainty = Certainty::from_code(from.get()?)?;
     order.is_heard = from.get::<u8>()? == 1;
     order.wants_cancel = from.get::<u8>()? == 1;
+    order.is_guessed = from.get::<u8>()? == 1;
     from.each(|from| order.amendments.try_push((from.get()?, from.get()?)).ok())?;
     from.each(|from| {
         let (from_qty, to, quote) = (from.get()?, from.get()?, from.get()?);

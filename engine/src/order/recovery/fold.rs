@@ -1,9 +1,10 @@
 //! Makes the books of the strategies, and the list of what is open, of the records of a journal.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use zerocopy::FromZeros;
 
+use super::asset_legs::AssetLegs;
 use super::books::StrategyBooks;
 use super::gone::Gone;
 use super::names::{NamesThen, Place, PresentNames};
@@ -22,6 +23,10 @@ use crate::order::{OpenOrder, OrderAction, OrderCommand, OrderKey, OwnId};
 /// Orders that have ended and of which the venue has more to tell, at most.
 const UNSETTLED_MAX: usize = 1_024;
 
+/// Starts whose names of orders are remembered, beside those that have orders about. An order of
+/// one before them that is met at the venue is told as `unrecorded`.
+const RUNS_MAX: usize = 256;
+
 /// Takes the records of a journal one by one, in their order.
 pub(crate) struct JournalFold {
     pub(super) present: PresentNames,
@@ -31,6 +36,7 @@ pub(crate) struct JournalFold {
     pub(super) unsettled: VecDeque<RecordedOrder>,
     pub(super) runs: Vec<EarlierRun>,
     pub(super) balances: Vec<RecordedBalance>,
+    legs: Box<[AssetLegs]>,
     pub(super) gone: Gone,
     records: u64,
     /// Records of this engine's kinds that it can't read, by what is wrong.
@@ -59,6 +65,7 @@ impl JournalFold {
             unsettled: VecDeque::with_capacity(UNSETTLED_MAX),
             runs: Vec::new(),
             balances: Vec::new(),
+            legs: instruments.iter().map(|(_, spec)| AssetLegs::of(spec)).collect(),
             gone: Gone::default(),
             records: 0,
             unreadable: None,
@@ -95,7 +102,20 @@ impl JournalFold {
 
     fn start(&mut self, epoch: u64, run: &RunStart) {
         self.then = NamesThen::default();
+        self.forget_runs();
         self.runs.push(EarlierRun::new(epoch, run.run));
+    }
+
+    /// Of starts that lie far back only those are kept whose orders are still about.
+    fn forget_runs(&mut self) {
+        while self.runs.len() >= RUNS_MAX {
+            let orders = self.open.values().chain(&self.unsettled);
+            let about: BTreeSet<u64> =
+                orders.map(|order| epoch_of_order(order.command.client_order_id)).collect();
+            let oldest = self.runs.iter().position(|run| !about.contains(&run.epoch));
+            let Some(oldest) = oldest else { return };
+            self.runs.remove(oldest);
+        }
     }
 
     fn named(&mut self, named: &Named) {
@@ -178,8 +198,10 @@ impl JournalFold {
         let report = &word.report;
         let place = self.then.place(report.consumer, word.venue, word.instrument);
         let Some(place) = place else {
-            let words = self.then.words(report.consumer, word.venue, word.instrument);
-            return self.gone.take(words, report);
+            let of = (report.consumer, word.venue, word.instrument);
+            let words = self.then.words(of.0, of.1, of.2);
+            let held_in = self.then.position_words(of.0, of.1, of.2);
+            return self.gone.take((words, held_in), report);
         };
         let mut report = *report;
         report.consumer = place.consumer.0;
@@ -187,6 +209,7 @@ impl JournalFold {
         if !books.take(place.venue, place.instrument, &report) {
             return;
         }
+        self.traded(place, &report);
         let key = OrderKey { consumer: place.consumer, id: ClientOrderId(report.client_order_id) };
         if !self.open.contains_key(&key) {
             self.met(key.consumer, key.id.0);
@@ -208,10 +231,33 @@ impl JournalFold {
     fn balance(&mut self, word: &BalanceWord) {
         let Some(venue) = self.then.venue(word.venue) else { return };
         let total = word.free.saturating_add(word.locked);
-        let known = self.balances.iter_mut().find(|of| (of.venue, of.asset) == (venue, word.asset));
-        match known {
-            Some(known) => known.total = total,
-            None => self.balances.push(RecordedBalance { venue, asset: word.asset, total }),
+        let told = RecordedBalance { venue, asset: word.asset, total, traded: 0 };
+        match self.balances.iter_mut().find(|of| (of.venue, of.asset) == (venue, word.asset)) {
+            Some(known) => *known = told,
+            None => self.balances.push(told),
+        }
+    }
+
+    /// What a fill has moved of the assets whose balance was told before it.
+    #[inline]
+    fn traded(&mut self, place: Place, report: &ExecReport) {
+        let (qty, quote) = match report.exec_type() {
+            Some(ExecType::Trade) if report.quote == 0 => {
+                let quote = i128::from(report.last_price) * i128::from(report.last_qty);
+                (i128::from(report.last_qty), quote)
+            }
+            Some(ExecType::Trade) => (i128::from(report.last_qty), report.quote),
+            Some(ExecType::Corrected) => (0, report.quote - report.replaced_quote),
+            _ => return,
+        };
+        let Some(side) = report.side().filter(|_| !self.balances.is_empty()) else { return };
+        let Some(legs) = self.legs.get(place.instrument.index()) else { return };
+        for (asset, amount) in legs.moved(side, qty, quote) {
+            let its =
+                self.balances.iter_mut().find(|of| (of.venue, of.asset) == (place.venue, asset));
+            if let Some(its) = its {
+                its.traded = its.traded.saturating_add(amount);
+            }
         }
     }
 

@@ -16,7 +16,8 @@ impl Gone {
         self.open.entry(place).or_default().insert(id);
     }
 
-    pub(super) fn take(&mut self, place: String, report: &ExecReport) {
+    /// A word on an order in `place`; its fill moves what is held in `held_in`.
+    pub(super) fn take(&mut self, (place, held_in): (String, String), report: &ExecReport) {
         if report.status().is_some_and(|status| status.is_terminal())
             && let Some(open) = self.open.get_mut(&place)
         {
@@ -25,13 +26,13 @@ impl Gone {
         if report.exec_type() == Some(ExecType::Trade) {
             let qty = i128::from(report.last_qty);
             let signed = if report.side() == Some(Side::Buy) { qty } else { -qty };
-            *self.net.entry(place).or_default() += signed;
+            *self.net.entry(held_in).or_default() += signed;
         }
     }
 
     /// A position that a checkpoint has.
-    pub(super) fn holds(&mut self, place: String, net: i64) {
-        *self.net.entry(place).or_default() += i128::from(net);
+    pub(super) fn holds(&mut self, held_in: String, net: i128) {
+        *self.net.entry(held_in).or_default() += net;
     }
 
     /// What of it can't be left behind, a line each.

@@ -5,6 +5,7 @@
 //! venue about it before it takes new ones; what the present configuration has no place for is
 //! named, and the engine does not start on it.
 
+mod asset_legs;
 mod board;
 mod books;
 mod checkpoint;
@@ -16,6 +17,7 @@ mod recovered;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use asset_legs::AssetLegs;
 pub use board::{
     FoundBalance, FoundOrder, OtherOrder, RecoveryBoard, VenueFound, VenueRecoveryFigures,
 };

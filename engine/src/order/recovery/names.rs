@@ -161,16 +161,33 @@ impl NamesThen {
 
     /// What these numbers were, and which of them is there no more.
     pub(super) fn words(&self, consumer: u16, venue: u16, instrument: u32) -> String {
-        let name = |what: &str, table: &[NameThen], number: usize| match table.get(number) {
-            Some(NameThen { name, now: Some(_) }) => name.clone(),
-            Some(NameThen { name, now: None }) => format!("{name} ({what} not there now)"),
-            None => format!("{what} {number} (without a name on record)"),
-        };
+        let venue = name_of("venue", &self.venues, usize::from(venue));
+        format!("{} at {venue}", self.holder(consumer, instrument))
+    }
+
+    /// Where a position without a place is counted: the venue is of a matter to it only where
+    /// nothing but the venue is gone, since a position has its consumer and its instrument.
+    pub(super) fn position_words(&self, consumer: u16, venue: u16, instrument: u32) -> String {
+        match self.held_by(consumer, instrument) {
+            Some(_) => self.words(consumer, venue, instrument),
+            None => self.holder(consumer, instrument),
+        }
+    }
+
+    fn holder(&self, consumer: u16, instrument: u32) -> String {
         format!(
-            "{} of {} at {}",
-            name("instrument, or its scales,", &self.instruments, instrument as usize),
-            name("consumer", &self.consumers, usize::from(consumer)),
-            name("venue", &self.venues, usize::from(venue)),
+            "{} of {}",
+            name_of("instrument, or its scales,", &self.instruments, instrument as usize),
+            name_of("consumer", &self.consumers, usize::from(consumer)),
         )
+    }
+}
+
+/// A name, and whether it is there no more.
+fn name_of(what: &str, table: &[NameThen], number: usize) -> String {
+    match table.get(number) {
+        Some(NameThen { name, now: Some(_) }) => name.clone(),
+        Some(NameThen { name, now: None }) => format!("{name} ({what} not there now)"),
+        None => format!("{what} {number} (without a name on record)"),
     }
 }

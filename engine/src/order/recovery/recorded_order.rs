@@ -67,6 +67,8 @@ pub struct RecordedOrder {
     pub is_heard: bool,
     /// Its strategy had a cancel on its way, which nothing has answered.
     pub wants_cancel: bool,
+    /// Its command is not on record: type, time in force and flags of it are guessed.
+    pub is_guessed: bool,
     /// Price and quantity of amendments that may have reached the venue.
     pub amendments: ArrayVec<(i64, i64), AMENDMENTS_MAX>,
     /// Inferred fills.
@@ -92,6 +94,7 @@ impl RecordedOrder {
             certainty: Certainty::Assumed,
             is_heard: false,
             wants_cancel: false,
+            is_guessed: false,
             amendments: ArrayVec::new(),
             inferred: ArrayVec::new(),
             without_fee: ArrayVec::new(),
@@ -120,7 +123,7 @@ impl RecordedOrder {
         command.order_type_code = order_type as u8;
         command.position_side_code = PositionSide::Net.code();
         let mut order = RecordedOrder::new(&command, wall_ns);
-        order.status = OrderStatus::Rejected;
+        (order.status, order.is_guessed) = (OrderStatus::Rejected, true);
         order
     }
 

@@ -68,6 +68,8 @@ pub struct RecordedBalance {
     pub asset: u128,
     /// Free and locked.
     pub total: i128,
+    /// What our orders have traded since that word, by what is on record, before fees.
+    pub traded: i128,
 }
 
 /// What the order session of one venue has to find out.

@@ -6,8 +6,8 @@ use zerocopy::FromZeros;
 
 use super::*;
 use crate::event::{
-    Certainty, ClientOrderId, ExecReport, ExecType, FEE_UNKNOWN, INFERRED, InstrumentId,
-    OrderStatus, Price, Side, VenueRef,
+    AssetAmount, Certainty, ClientOrderId, ExecReport, ExecType, FEE_UNKNOWN, INFERRED,
+    InstrumentId, OrderStatus, Price, Side, VenueRef,
 };
 use crate::instrument::Instruments;
 use crate::journal::{
@@ -436,4 +436,119 @@ fn a_checkpoint_is_taken_up_by_names_and_what_has_no_place_is_refused() {
     for cut in 0..body.len() {
         assert_eq!(fold_for(&["maker", "taker"]).restore(&body[..cut]), None, "cut at {cut}");
     }
+}
+
+/// What is on record of a bench, folded for these names.
+fn folded(bench: &Bench, fold: &mut JournalFold) {
+    crate::journal::read_folder(&bench.files(), folder(), |header, record| {
+        fold.take(header.epoch, record);
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_position_without_a_place_is_one_sum_over_a_checkpoint_and_what_lies_behind_it() {
+    let names = |of: &[&str]| of.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let all = Instruments::of_test(1);
+    let other = Instruments::of_test(2);
+    let other = Instruments::new(vec![other.get(InstrumentId(1)).unwrap().clone()]).unwrap();
+    for (what, consumers, venues, instruments) in [
+        ("consumer", names(&["taker"]), names(&["outside"]), &*all),
+        ("instrument", names(&["maker"]), names(&["outside"]), &other),
+        ("venue", names(&["maker"]), names(&["elsewhere"]), &all),
+    ] {
+        let mut bench = Bench::new();
+        bench.start(&["maker"]);
+        bench.intent(OrderAction::Submit, 1);
+        bench.word(&fill(1, 10, 10));
+        let mut before = fold_for(&["maker"]);
+        folded(&bench, &mut before);
+        let body = body_of(&before);
+        let now = || JournalFold::new(&consumers, &venues, instruments, 4, &[8]);
+        let mut held = now();
+        held.restore(&body).unwrap();
+        let problems = held.finish().err().unwrap().join("\n");
+        assert!(problems.contains("a position of 10") && problems.contains(what), "{problems}");
+        // Sold again, behind the checkpoint.
+        let mut tail = Bench::new();
+        tail.start(&["maker"]);
+        tail.intent(OrderAction::Submit, 2);
+        let mut sold = fill(2, 10, 10);
+        sold.side_code = Side::Sell.code();
+        tail.word(&sold);
+        let mut both = now();
+        both.restore(&body).unwrap();
+        folded(&tail, &mut both);
+        let left = both.finish();
+        assert!(left.is_ok(), "{what}: {:?}", left.err());
+    }
+}
+
+#[test]
+fn what_was_traded_since_a_balance_was_told_is_since_that_word() {
+    let mut bench = Bench::new();
+    bench.start(&["maker"]);
+    let instruments = Instruments::of_test(1);
+    let spec = instruments.get(BTC).unwrap();
+    let assets: Vec<u128> =
+        spec.symbol.split('-').map(|name| crate::event::asset_code(name).unwrap()).collect();
+    let told = |bench: &mut Bench, asset: u128| {
+        let mut balance = BalanceWord::new_zeroed();
+        (balance.asset, balance.free) = (asset, 1_000);
+        bench.record(&balance);
+    };
+    let traded = |bench: &Bench, asset: u128| {
+        let found = bench.fold(&["maker"]).ok().unwrap().balances;
+        found.iter().find(|of| of.asset == asset).map(|of| of.traded)
+    };
+    let unit = 10_i128.pow(u32::from(AssetAmount::SCALE - spec.qty_scale));
+    bench.intent(OrderAction::Submit, 1);
+    bench.word(&fill(1, 4, 4));
+    told(&mut bench, assets[0]);
+    assert_eq!(traded(&bench, assets[0]), Some(0), "the word came behind the fill");
+    bench.word(&fill(1, 6, 10));
+    assert_eq!(traded(&bench, assets[0]), Some(6 * unit));
+    assert_eq!(traded(&bench, assets[1]), None, "nothing was told of it");
+    told(&mut bench, assets[0]);
+    assert_eq!(traded(&bench, assets[0]), Some(0));
+}
+
+#[test]
+fn the_terms_of_an_order_that_is_not_on_record_stay_unknown_over_a_checkpoint() {
+    let mut bench = Bench::new();
+    bench.start(&["maker"]);
+    bench.word(&report(7, ExecType::Revived, OrderStatus::New));
+    let mut whole = fold_for(&["maker"]);
+    folded(&bench, &mut whole);
+    let mut restored = fold_for(&["maker"]);
+    restored.restore(&body_of(&whole)).unwrap();
+    for fold in [whole, restored] {
+        let recovered = fold.finish().ok().unwrap();
+        assert_eq!(recovered.books[0].tracker.open()[0].terms, None);
+        assert!(recovered.open[0].is_guessed);
+    }
+}
+
+#[test]
+fn starts_that_lie_far_back_are_forgotten_unless_an_order_of_them_is_about() {
+    let names = ["maker"];
+    let mut fold = fold_for(&names);
+    let mut long = 0;
+    for epoch in 1..=1_000_u64 {
+        let mut bench = Bench::new();
+        bench.start(&names);
+        if epoch == 3 {
+            bench.intent(OrderAction::Submit, first_order_id(3));
+        }
+        crate::journal::read_folder(&bench.files(), folder(), |_, record| fold.take(epoch, record))
+            .unwrap();
+        if epoch == 500 {
+            long = body_of(&fold).len();
+        }
+    }
+    assert_eq!(body_of(&fold).len(), long, "a checkpoint grows with starts");
+    let recovered = fold.finish().ok().unwrap();
+    let epochs: Vec<u64> = recovered.runs.iter().map(|run| run.epoch).collect();
+    assert!(epochs.len() < 300, "{}", epochs.len());
+    assert_eq!((epochs[0], epochs.last()), (3, Some(&1_000)), "it has an order open");
 }

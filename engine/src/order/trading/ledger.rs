@@ -93,16 +93,20 @@ impl Ledger {
         }
     }
 
-    /// The rows with anything in them, as plain bytes.
-    pub(crate) fn saved_rows(&self) -> Vec<(VenueId, InstrumentId, Vec<u8>)> {
+    /// The rows with anything in them: what was bought less what was sold, in the instrument's
+    /// scale, and the row as plain bytes.
+    pub(crate) fn saved_rows(&self) -> Vec<(VenueId, InstrumentId, i128, Vec<u8>)> {
         let last = self.rows.len() - 1;
         let used = self.rows[..last].iter().enumerate();
         let used = used.filter(|(_, row)| !matches!(**row, NO_ROW | BEYOND));
         used.map(|(place, row)| {
-            let mut bytes = Vec::new();
-            self.board.update(usize::from(*row), |row| bytes.extend_from_slice(row.as_bytes()));
+            let (mut net, mut bytes) = (0, Vec::new());
             let (instrument, venue) = (place / self.venues, place % self.venues);
-            (VenueId(venue as u16), InstrumentId(instrument as u32), bytes)
+            self.board.update(usize::from(*row), |row| {
+                net = row.bought.saturating_sub(row.sold) / self.units[instrument].step_up;
+                bytes.extend_from_slice(row.as_bytes());
+            });
+            (VenueId(venue as u16), InstrumentId(instrument as u32), net, bytes)
         })
         .collect()
     }

@@ -60,12 +60,11 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             say_what_was_not_told(venue, &found);
         }
         say_account(venue, &found);
-        if recovery.board.found(venue, found) {
+        if let Some(question) = recovery.board.found(venue, found) {
             log::warn!(
-                "[{venue}] trading stays off, since orders of earlier starts are open (on_start = \
-                 \"ask\"). To keep them and trade: pitlane ctl mode on. To cancel all and stop: \
-                 pitlane ctl kill. Without the control socket: start with on_start = \"adopt\" or \
-                 \"cancel\""
+                "[{venue}] trading stays off (on_start = \"ask\"): {question}. To keep \
+                 them and trade: pitlane ctl mode on. To cancel all and stop: pitlane ctl kill. \
+                 Without the control socket: start with on_start = \"adopt\" or \"cancel\""
             );
         }
     }

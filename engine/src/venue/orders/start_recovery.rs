@@ -8,9 +8,9 @@ use super::reconcile::Reconciler;
 use super::states::OrderState;
 use super::table::OrderTable;
 use crate::config::OnStart;
-use crate::event::{AssetAmount, OrderStatus, Side, asset_code, asset_name, format_scaled};
+use crate::event::{AssetAmount, OrderStatus, Side, asset_name, format_scaled};
 use crate::order::recovery::{
-    FoundBalance, FoundOrder, RecordedBalance, RecordedOrder, RecoveryBoard, VenueFound,
+    AssetLegs, FoundBalance, FoundOrder, RecordedBalance, RecordedOrder, RecoveryBoard, VenueFound,
     VenueRecovery,
 };
 use crate::order::trading::decimal;
@@ -84,7 +84,8 @@ impl StartRecovery {
             let asset = asset_name(recorded.asset);
             let its = found.iter().find(|of| of.asset == asset);
             let now = its.map_or(0, |of| of.free.0.saturating_add(of.locked.0));
-            let traded = traded.of_asset(recorded.asset);
+            // Since the venue's word on the asset: what is on record of it, and what was found now.
+            let traded = recorded.traded.saturating_add(traded.of_asset(recorded.asset));
             let difference = now - recorded.total - traded;
             let text = |amount: i128| decimal(amount, AssetAmount::SCALE, AssetAmount::SCALE);
             (difference != 0).then(|| FoundBalance {
@@ -135,15 +136,11 @@ impl Traded {
         for of in recorded {
             let Some(order) = orders.table.get(of.key()) else { continue };
             let Some(spec) = orders.instruments.get(of.command.instrument_id()) else { continue };
-            let sign = if of.command.side() == Some(Side::Buy) { 1 } else { -1 };
+            let side = of.command.side().unwrap_or(Side::Buy);
             let qty = i128::from(order.filled_qty() - of.filled_qty);
             let quote = order.fills.quote() - of.quote;
-            let mut legs = spec.symbol.split('-').map(asset_code);
-            let scales = [spec.qty_scale, spec.price_scale + spec.qty_scale];
-            for (amount, scale) in [sign * qty, -sign * quote].into_iter().zip(scales) {
-                if let Some(asset) = legs.next().flatten() {
-                    traded.add(asset, in_amounts(amount, scale));
-                }
+            for (asset, amount) in AssetLegs::of(spec).moved(side, qty, quote) {
+                traded.add(asset, amount);
             }
         }
         traded
@@ -159,12 +156,6 @@ impl Traded {
     fn of_asset(&self, asset: u128) -> i128 {
         self.0.iter().find(|(of, _)| *of == asset).map_or(0, |(_, sum)| *sum)
     }
-}
-
-/// Units of 10^-`scale` as units of 10^-8.
-fn in_amounts(units: i128, scale: u8) -> i128 {
-    let by = 10_i128.pow(u32::from(scale.abs_diff(AssetAmount::SCALE)));
-    if scale <= AssetAmount::SCALE { units.saturating_mul(by) } else { units / by }
 }
 
 fn found(order: &KnownOrder) -> &'static str {
