@@ -12,7 +12,7 @@ use crate::consumer::{ConsumerState, FailureLog};
 use crate::control::RoutesView;
 use crate::dispatcher::order::StreamCounts;
 use crate::event::{ConsumerId, EventKind};
-use crate::journal::JournalFailure;
+use crate::journal::{CheckpointFigures, JournalFailure};
 use crate::orchestrator::merge::MergeCounts;
 use crate::order::order_log::OrderLogReport;
 use crate::order::recovery::VenueRecoveryFigures;
@@ -114,6 +114,8 @@ pub struct JournalReport {
     pub missed: u64,
     /// Why it took nothing more; `null` when it was well to the end.
     pub failure: Option<JournalFailure>,
+    /// Its checkpoints.
+    pub checkpoints: CheckpointFigures,
 }
 
 /// Orders over all consumers.

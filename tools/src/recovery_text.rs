@@ -3,10 +3,33 @@
 
 use std::fmt::Write;
 
+use pitlane_engine::journal::CheckpointFigures;
 use pitlane_engine::order::recovery::VenueRecoveryFigures;
 use pitlane_engine::text::escaped;
 
-use crate::table::{render, table};
+use crate::table::{count, render, table};
+
+/// How checkpoints of the journal get on, where there is anything to say.
+pub(crate) fn checkpoints(figures: &CheckpointFigures) -> String {
+    let CheckpointFigures { written, newest, removed, failures, problem } = figures;
+    let mut text = String::new();
+    if *written > 0 {
+        let (written, removed) = (count(*written), count(*removed));
+        let _infallible = writeln!(
+            text,
+            "checkpoints   {written} written, the newest before segment {newest}; {removed} \
+             segments removed"
+        );
+    }
+    if *failures > 0 {
+        let last = match problem {
+            Some(problem) => format!("at last since {}", escaped(problem)),
+            None => "and worked again since".to_owned(),
+        };
+        let _infallible = writeln!(text, "checkpoints   {} TRIES FAILED, {last}", count(*failures));
+    }
+    text
+}
 
 /// One table with a line for each venue above it; empty when there was nothing to be found.
 pub(crate) fn recovery(venues: &[VenueRecoveryFigures]) -> String {
@@ -114,6 +137,19 @@ mod tests {
     use pitlane_engine::order::recovery::{FoundBalance, OtherOrder};
 
     use super::*;
+
+    #[test]
+    fn checkpoints_have_lines_where_there_is_anything_to_say() {
+        assert_eq!(checkpoints(&CheckpointFigures::default()), "");
+        let mut figures = CheckpointFigures { written: 2, newest: 33, ..Default::default() };
+        let text = checkpoints(&figures);
+        assert!(text.contains("2 written, the newest before segment 33"), "{text}");
+        assert_eq!(text.lines().count(), 1);
+        (figures.failures, figures.problem) = (3, Some("a full disk\u{1b}".to_owned()));
+        let text = checkpoints(&figures);
+        assert!(text.contains("3 TRIES FAILED, at last since a full disk"), "{text}");
+        assert!(!text.contains('\u{1b}'));
+    }
 
     #[test]
     fn orders_of_others_and_balances_are_shown_with_names_escaped() {

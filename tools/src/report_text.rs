@@ -211,6 +211,7 @@ fn files(report: &Report) -> String {
     let journal = &report.journal;
     let path = journal.path.as_deref().unwrap_or("none");
     let _infallible = writeln!(text, "journal       {path}, {} records", count(journal.records));
+    text.push_str(&recovery_text::checkpoints(&journal.checkpoints));
     if report.log_lines_dropped > 0 {
         let dropped = count(report.log_lines_dropped);
         let _infallible = writeln!(text, "log lines     {dropped} without room");

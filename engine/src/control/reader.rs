@@ -97,6 +97,7 @@ impl Reader {
             limits: parts.readings.allowances(&parts.clock),
             books: self.books(),
             recovery: parts.readings.recovery.read(),
+            checkpoints: parts.readings.checkpoints.read(),
             strategies: parts.readings.trading(parts.clock.now_ns()),
             risk: self.risk(),
             consumers,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dispatcher::order::StreamCounts;
+use crate::journal::CheckpointFigures;
 use crate::orchestrator::merge::MergeCounts;
 use crate::order::recovery::VenueRecoveryFigures;
 use crate::order::trading::StrategyFigures;
@@ -61,6 +62,8 @@ pub struct Status {
     pub books: Vec<BookStateStatus>,
     /// What was found at the venues of orders of earlier starts.
     pub recovery: Vec<VenueRecoveryFigures>,
+    /// Checkpoints of the journal.
+    pub checkpoints: CheckpointFigures,
     /// What each strategy has earned, its orders and refusals.
     pub strategies: Vec<StrategyFigures>,
     /// Limits with what is used of them, and what holds orders back.

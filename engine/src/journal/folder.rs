@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::checkpoint_file::{CheckpointFacts, CheckpointFile, read_checkpoints};
+use super::checkpoint_file::{
+    CheckpointFacts, CheckpointFile, checkpoint_numbers, read_checkpoint,
+};
 use super::format::SegmentHeader;
 use super::health::JournalHealth;
 use super::keeper::{JournalKeeper, KeeperParts};
 use super::keeper_waker::KeeperWaker;
 use super::reader::{RecordView, SegmentReader, StopReason};
 use super::segment_name::{number_of, segment_path};
+use super::segment_reading::SegmentReading;
 use super::stops::Stop;
 use super::writer::{Durability, JournalOptions, JournalWriter, Prepared, SegmentPort};
 use crate::runtime::Clock;
@@ -173,30 +176,10 @@ fn read_behind(
     let mut read = FolderRead::behind(base);
     let first = base.map_or(0, |base| base.number);
     for (number, path) in segments(files, folder)?.into_iter().filter(|of| of.0 >= first) {
-        let of_file = |source| JournalError::File { path: path.clone(), source };
-        let bytes = files.read(&path).map_err(of_file)?;
-        read.last_number = number;
-        read.take((number, path), &bytes, visit);
+        let mut reading = SegmentReading::begin(files, (number, path), &mut read)?;
+        reading.go_on(&mut read, usize::MAX, visit)?;
     }
     Ok(read)
-}
-
-/// Reads one segment more, of those that nobody writes to any more.
-///
-/// # Errors
-/// [`JournalError::File`] for what can't be read at all.
-pub(crate) fn read_segment(
-    files: &Files,
-    folder: &Path,
-    number: u64,
-    read: &mut FolderRead,
-    mut visit: impl FnMut(&SegmentHeader, &RecordView<'_>),
-) -> Result<(), JournalError> {
-    let path = segment_path(folder, number);
-    let of_file = |source| JournalError::File { path: path.clone(), source };
-    let bytes = files.read(&path).map_err(of_file)?;
-    read.take((number, path), &bytes, &mut visit);
-    Ok(())
 }
 
 /// The numbers of a folder's segments, in order.
@@ -220,48 +203,8 @@ impl FolderRead {
         }
     }
 
-    fn take(
-        &mut self,
-        (number, path): (u64, PathBuf),
-        bytes: &[u8],
-        visit: &mut impl FnMut(&SegmentHeader, &RecordView<'_>),
-    ) {
-        let mut behind = 0;
-        let mut facts = SegmentFacts {
-            number,
-            path,
-            bytes: bytes.len(),
-            used_bytes: 0,
-            header: None,
-            records: 0,
-            times_ns: None,
-            stop: StopReason::Unused,
-            is_healed: false,
-        };
-        match SegmentReader::new(bytes) {
-            Err(reason) => facts.stop = reason,
-            Ok(mut reader) => {
-                let header = *reader.header();
-                facts.header = Some(header);
-                if self.goes_on_with(&header) {
-                    for record in reader.by_ref() {
-                        let first_ns = facts.times_ns.map_or(record.time_ns, |times| times.0);
-                        facts.times_ns = Some((first_ns, record.time_ns));
-                        facts.records += 1;
-                        self.last_sequence = record.sequence;
-                        visit(&header, &record);
-                    }
-                    self.last_epoch = header.epoch;
-                    self.records += facts.records;
-                    facts.used_bytes = reader.offset();
-                    facts.stop = reader.stop().unwrap_or(StopReason::Filled);
-                    behind = if facts.stop.is_clean() { 0 } else { reader.records_behind() };
-                } else {
-                    let (expected, found) = (self.last_sequence + 1, header.first_sequence);
-                    facts.stop = StopReason::Sequence { expected, found };
-                }
-            }
-        }
+    /// A segment was read to its end, behind which so many whole records lie.
+    pub(super) fn end(&mut self, facts: SegmentFacts, behind: u64) {
         if self.stop.is_some() {
             self.unread += usize::from(facts.stop != StopReason::Unused);
         } else if !facts.stop.is_clean() {
@@ -278,7 +221,7 @@ impl FolderRead {
 
     /// Whether a segment's records are the next ones. A start of the engine goes on behind what a
     /// crash has torn; so the tear is healed.
-    fn goes_on_with(&mut self, header: &SegmentHeader) -> bool {
+    pub(super) fn goes_on_with(&mut self, header: &SegmentHeader) -> bool {
         let has_more_before = self.records > 0 || self.base.is_some();
         if has_more_before && header.first_sequence != self.last_sequence + 1 {
             return false;
@@ -300,14 +243,65 @@ impl FolderRead {
 ///
 /// # Errors
 /// [`JournalError::NoCheckpoint`] where earlier ones are missing, and [`JournalError::File`].
-pub(crate) fn needs_no_checkpoint(files: &Files, folder: &Path) -> Result<(), JournalError> {
+fn needs_no_checkpoint(files: &Files, folder: &Path) -> Result<(), JournalError> {
     let Some((_, path)) = segments(files, folder)?.into_iter().next() else { return Ok(()) };
-    let bytes = files.read(&path).map_err(|source| JournalError::File { path, source })?;
-    let first = SegmentReader::new(&bytes).map_or(1, |reader| reader.header().first_sequence);
+    let opened = files.open(&path).and_then(SegmentReader::new);
+    let opened = opened.map_err(|source| JournalError::File { path, source })?;
+    let first = opened.map_or(1, |reader| reader.header().first_sequence);
     if first > 1 {
         return Err(JournalError::NoCheckpoint { path: folder.to_owned(), first });
     }
     Ok(())
+}
+
+/// The newest checkpoint that `take_up` can take up: it is given the body of each that is whole.
+/// `None` where there is none at all.
+///
+/// # Errors
+/// [`JournalError::NoCheckpoint`] where none can be taken up, and earlier segments are not there
+/// any more; [`JournalError::File`].
+pub fn newest_checkpoint(
+    files: &Files,
+    folder: &Path,
+    mut take_up: impl FnMut(&[u8]) -> bool,
+) -> Result<Option<CheckpointFacts>, JournalError> {
+    let of_folder = |source| JournalError::File { path: folder.to_owned(), source };
+    for number in checkpoint_numbers(files, folder).map_err(of_folder)? {
+        let CheckpointFile { path, content, .. } = read_checkpoint(files, folder, number);
+        let reason = match content {
+            Ok((facts, body)) if take_up(&body) => return Ok(Some(facts)),
+            Ok(_) => "not one that this engine can take up",
+            Err(reason) => reason,
+        };
+        let path = path.display();
+        log::warn!("[journal] {path} is {reason}: what lies before it is read");
+    }
+    needs_no_checkpoint(files, folder)?;
+    Ok(None)
+}
+
+/// Reads a folder up to its end as a start does, behind a checkpoint or from its beginning. Where
+/// records were synced before they were acted on, a loss of power may have left a hole near the
+/// end.
+///
+/// # Errors
+/// [`JournalError::Damaged`] where a start would leave something out, and [`JournalError::File`].
+pub fn read_for_start(
+    files: &Files,
+    folder: &Path,
+    durability: Durability,
+    base: Option<CheckpointFacts>,
+    mut visit: impl FnMut(&SegmentHeader, &RecordView<'_>),
+) -> Result<FolderRead, JournalError> {
+    let read = read_behind(files, folder, base, &mut visit)?;
+    let Some(stop) = &read.stop else { return Ok(read) };
+    // Nobody but a disk that lost its power leaves a hole: there, what lies behind it was not safe,
+    // and no order of it has left.
+    let is_damaged = match durability {
+        Durability::Os => !read.is_usable() || read.records_behind > 0,
+        Durability::FsyncBatch => !read.is_usable() && !read.may_have_lost_power(),
+    };
+    if is_damaged { Err(JournalError::Damaged(stop.clone())) } else { Ok(read) }
 }
 
 /// A folder that this engine alone may write to.
@@ -332,48 +326,18 @@ impl LockedFolder {
         Ok(LockedFolder { files: files.clone(), folder: folder.to_owned(), lock })
     }
 
-    /// The newest checkpoint that `take_up` can take up: it is given the body of each that is
-    /// whole. `None` where there is none at all.
+    /// Reads it up to its end; see [`read_for_start`].
     ///
     /// # Errors
-    /// [`JournalError::NoCheckpoint`] where none can be taken up, and earlier segments are not
-    /// there any more.
-    pub fn checkpoint(
-        &self,
-        mut take_up: impl FnMut(&[u8]) -> bool,
-    ) -> Result<Option<CheckpointFacts>, JournalError> {
-        let of_folder = |source| JournalError::File { path: self.folder.clone(), source };
-        let found = read_checkpoints(&self.files, &self.folder).map_err(of_folder)?;
-        for CheckpointFile { path, content, .. } in found {
-            let reason = match content {
-                Ok((facts, body)) if take_up(&body) => return Ok(Some(facts)),
-                Ok(_) => "not one that this engine can take up",
-                Err(reason) => reason,
-            };
-            let path = path.display();
-            log::warn!("[journal] {path} is {reason}: what lies before it is read");
-        }
-        needs_no_checkpoint(&self.files, &self.folder)?;
-        Ok(None)
-    }
-
-    /// Reads it up to its end, behind a checkpoint or from its beginning. Where records were synced
-    /// before they were acted on, a loss of power may have left a hole near the end.
-    ///
-    /// # Errors
-    /// [`JournalError`].
+    /// As those of [`read_for_start`].
     pub fn read(
         self,
         durability: Durability,
         base: Option<CheckpointFacts>,
-        mut visit: impl FnMut(&SegmentHeader, &RecordView<'_>),
+        visit: impl FnMut(&SegmentHeader, &RecordView<'_>),
     ) -> Result<JournalFolder, JournalError> {
         let LockedFolder { files, folder, lock } = self;
-        let read = read_behind(&files, &folder, base, &mut visit)?;
-        let is_explained = durability == Durability::FsyncBatch && read.may_have_lost_power();
-        if let Some(stop) = read.stop.clone().filter(|_| !read.is_usable() && !is_explained) {
-            return Err(JournalError::Damaged(stop));
-        }
+        let read = read_for_start(&files, &folder, durability, base, visit)?;
         Ok(JournalFolder { files, folder, lock, read })
     }
 }

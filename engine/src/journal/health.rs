@@ -126,7 +126,7 @@ impl JournalHealth {
         (self.0.requested_segment.load(Ordering::Relaxed), sequence)
     }
 
-    pub(super) fn set_synced(&self, sequence: u64) {
+    pub(crate) fn set_synced(&self, sequence: u64) {
         self.0.synced.store(sequence, Ordering::Release);
     }
 

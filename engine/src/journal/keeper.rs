@@ -7,7 +7,6 @@ use std::sync::Arc;
 use super::health::{JournalFailure, JournalHealth};
 use super::keeper_waker::KeeperWaker;
 use super::segment_name::segment_path;
-use super::state::{StateFiles, StatePort};
 use super::writer::{Durability, JournalEnd, JournalOptions, JournalWriter, Prepared, SegmentPort};
 use crate::runtime::{Agent, Clock, Closing};
 use crate::world::{Files, FolderLock, SegmentFile};
@@ -30,7 +29,6 @@ pub struct JournalKeeper {
     synced: u64,
     next_look_ns: u64,
     closing: Closing<JournalKeeper>,
-    states: Vec<StateFiles>,
     _lock: FolderLock,
 }
 
@@ -64,22 +62,8 @@ impl JournalKeeper {
             synced: parts.synced,
             next_look_ns: 0,
             closing: Closing::default(),
-            states: Vec::new(),
             _lock: parts.lock,
         }
-    }
-
-    /// Writes what strategies save, by their names. To be called before the agent runs.
-    pub(crate) fn keep_states(&mut self, ports: Vec<(String, Arc<StatePort>)>) {
-        let files = |(name, port): (String, Arc<StatePort>)| {
-            StateFiles::new(&self.files, &self.folder, &name, port)
-        };
-        self.states = ports.into_iter().map(files).collect();
-    }
-
-    fn write_states(&mut self) -> usize {
-        let (files, is_durable) = (&self.files, self.options.durability == Durability::FsyncBatch);
-        self.states.iter_mut().filter_map(|of| of.write(files, is_durable).then_some(())).count()
     }
 
     /// Where it is left when its thread ends.
@@ -124,7 +108,6 @@ impl JournalKeeper {
     pub fn finish(&mut self, end: &JournalEnd) {
         self.health.request(end.segment, end.sequence);
         self.sync();
-        self.write_states();
         drop((self.port.next.take(), self.port.used.take()));
         for (number, mut file) in self.held.drain(..) {
             let is_used = number <= end.segment && end.used_bytes > 0;
@@ -207,7 +190,7 @@ impl Agent for JournalKeeper {
         };
         drop(self.port.used.take());
         self.next_look_ns = now_ns + LOOK_NS;
-        work + self.prepare() + self.write_states()
+        work + self.prepare()
     }
 
     fn next_timer_ns(&self) -> u64 {

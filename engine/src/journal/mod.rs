@@ -6,6 +6,7 @@
 //! whoever has something to record appends it. `engine/docs/journal.md` has the format and what is
 //! recorded when.
 
+mod checkpoint_board;
 mod checkpoint_file;
 mod control_record;
 mod folder;
@@ -16,22 +17,26 @@ mod keeper_waker;
 mod payload;
 mod reader;
 mod segment_name;
+mod segment_reading;
 mod state;
+mod state_keeper;
 mod stops;
 mod tap;
 #[cfg(test)]
 mod tests;
 mod writer;
 
+pub use checkpoint_board::{CheckpointBoard, CheckpointFigures};
 pub use checkpoint_file::{CheckpointFacts, CheckpointFile, read_checkpoints};
 pub(crate) use checkpoint_file::{
-    checkpoint_numbers, checkpoint_path, read_checkpoint, write_checkpoint,
+    checkpoint_numbers, checkpoint_path, remove_unfinished, write_checkpoint,
 };
 pub(crate) use control_record::ControlRecord;
+pub(crate) use folder::segment_numbers;
 pub use folder::{
-    FolderRead, JournalError, JournalFolder, LockedFolder, SegmentFacts, read_folder,
+    FolderRead, JournalError, JournalFolder, LockedFolder, SegmentFacts, newest_checkpoint,
+    read_folder, read_for_start,
 };
-pub(crate) use folder::{needs_no_checkpoint, read_segment, segment_numbers};
 pub use format::{
     FORMAT_VERSION, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES,
     SegmentHeader,
@@ -43,10 +48,12 @@ pub use payload::{
     BalanceWord, Body, ControlCommand, Intent, NameTable, Named, RiskWord, RunStart, RunStop,
     TradingState, VenueWord,
 };
-pub use reader::{RecordView, SegmentReader, StopReason};
+pub use reader::{RecordView, StopReason};
 pub(crate) use segment_name::segment_path;
+pub(crate) use segment_reading::SegmentReading;
 pub(crate) use state::StatePort;
 pub use state::{STATE_BYTES_MAX, SavedState, StateBuffer, StateTooLarge, read_state};
+pub(crate) use state_keeper::StateKeeper;
 pub use stops::Stop;
 pub(crate) use tap::WordTap;
 pub use writer::{Durability, JournalEnd, JournalOptions, JournalWriter};

@@ -1,14 +1,24 @@
-//! One segment's bytes, read: the records that are whole, and why there are no more.
+//! One segment's file, read: the records that are whole, and why there are no more.
+//!
+//! A part of it is in memory at a time, however large it is.
 
 use std::fmt;
+use std::io::{self, Read};
 
 use zerocopy::FromBytes;
 
 use super::format::{
-    FORMAT_VERSION, MAGIC, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES,
-    SegmentHeader, record_crc,
+    FORMAT_VERSION, MAGIC, RECORD_BYTES_MAX, RECORD_HEADER_BYTES, RecordHeader, RecordKind,
+    SEGMENT_HEADER_BYTES, SegmentHeader, record_crc,
 };
 use super::payload::Body;
+use crate::world::PlainFile;
+
+/// Bytes that are read at once. What a record needs is far less.
+const PART_BYTES: usize = 256 << 10;
+
+const _: () =
+    assert!(PART_BYTES >= 4 * RECORD_BYTES_MAX && RECORD_BYTES_MAX > SEGMENT_HEADER_BYTES);
 
 /// Why there are no more records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,149 +118,228 @@ impl RecordView<'_> {
 
 /// Reads the records of one segment, in order.
 #[derive(Debug)]
-pub struct SegmentReader<'a> {
+pub(super) struct SegmentReader {
     header: SegmentHeader,
-    bytes: &'a [u8],
-    offset: usize,
+    part: Part,
     next_sequence: u64,
     stop: Option<StopReason>,
 }
 
-impl<'a> SegmentReader<'a> {
-    /// Over a whole segment file.
+/// What of the file is in memory.
+#[derive(Debug)]
+struct Part {
+    file: PlainFile,
+    bytes: Vec<u8>,
+    /// What lies before it in `bytes` was given.
+    from: usize,
+    /// Bytes of the file before `bytes`.
+    before: usize,
+    /// Nothing of the file is left behind `bytes`.
+    is_last: bool,
+}
+
+impl Part {
+    fn new(file: PlainFile) -> Part {
+        Part { file, bytes: Vec::new(), from: 0, before: 0, is_last: false }
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.from..]
+    }
+
+    fn offset(&self) -> usize {
+        self.before + self.from
+    }
+
+    /// Has a whole record in memory, or all that is left.
+    #[inline]
+    fn fill(&mut self) -> io::Result<()> {
+        if self.is_last || self.bytes.len() - self.from >= RECORD_BYTES_MAX {
+            return Ok(());
+        }
+        self.read_on()
+    }
+
+    #[cold]
+    fn read_on(&mut self) -> io::Result<()> {
+        self.bytes.drain(..self.from);
+        (self.before, self.from) = (self.before + self.from, 0);
+        while self.bytes.len() < PART_BYTES {
+            let old = self.bytes.len();
+            self.bytes.resize(PART_BYTES, 0);
+            let read = self.file.read(&mut self.bytes[old..]);
+            let more = *read.as_ref().unwrap_or(&0);
+            self.bytes.truncate(old + more);
+            match read {
+                Ok(0) => {
+                    self.is_last = true;
+                    return Ok(());
+                }
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether only zeros are left: in memory, and in the file behind it.
+    fn is_zero(&self) -> io::Result<bool> {
+        if self.rest().iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        let mut file = self.file.behind((self.before + self.bytes.len()) as u64)?;
+        let mut part = vec![0; PART_BYTES];
+        loop {
+            match file.read(&mut part) {
+                Ok(0) => return Ok(true),
+                Ok(read) if part[..read].iter().any(|byte| *byte != 0) => return Ok(false),
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+}
+
+impl SegmentReader {
+    /// Over a whole segment file; or why there is nothing to read.
     ///
     /// # Errors
-    /// Why there is nothing to read.
-    pub fn new(bytes: &'a [u8]) -> Result<SegmentReader<'a>, StopReason> {
-        if bytes.iter().all(|byte| *byte == 0) {
-            return Err(StopReason::Unused);
-        }
-        let Ok((header, _)) = SegmentHeader::read_from_prefix(bytes) else {
-            return Err(StopReason::CutShort);
+    /// Of the file.
+    pub(super) fn new(file: PlainFile) -> io::Result<Result<SegmentReader, StopReason>> {
+        let mut part = Part::new(file);
+        part.fill()?;
+        let Ok((header, _)) = SegmentHeader::read_from_prefix(part.rest()) else {
+            let is_unused = part.is_zero()?;
+            return Ok(Err(if is_unused { StopReason::Unused } else { StopReason::CutShort }));
         };
         if header.magic != MAGIC {
-            return Err(StopReason::NotASegment);
+            let is_unused = header.magic == [0; 8] && part.is_zero()?;
+            return Ok(Err(if is_unused { StopReason::Unused } else { StopReason::NotASegment }));
         }
         // Before the version is believed.
         if !header.is_whole() {
-            return Err(StopReason::Header);
+            return Ok(Err(StopReason::Header));
         }
         if header.version != FORMAT_VERSION {
-            return Err(StopReason::Version(header.version));
+            return Ok(Err(StopReason::Version(header.version)));
         }
-        Ok(SegmentReader {
-            header,
-            bytes,
-            offset: SEGMENT_HEADER_BYTES,
-            next_sequence: header.first_sequence,
-            stop: None,
-        })
+        part.from = SEGMENT_HEADER_BYTES;
+        Ok(Ok(SegmentReader { header, part, next_sequence: header.first_sequence, stop: None }))
     }
 
     /// The segment's header.
-    #[must_use]
-    pub fn header(&self) -> &SegmentHeader {
+    pub(super) fn header(&self) -> &SegmentHeader {
         &self.header
     }
 
-    /// Sequence of the record after the last one that was given.
-    #[must_use]
-    pub fn next_sequence(&self) -> u64 {
-        self.next_sequence
-    }
-
     /// The first byte behind the last record that was given.
-    #[must_use]
-    pub fn offset(&self) -> usize {
-        self.offset
+    pub(super) fn offset(&self) -> usize {
+        self.part.offset()
     }
 
     /// Why there are no more; `None` as long as there may be.
-    #[must_use]
-    pub fn stop(&self) -> Option<StopReason> {
+    pub(super) fn stop(&self) -> Option<StopReason> {
         self.stop
+    }
+
+    /// The next record; `None` where there are no more, and [`SegmentReader::stop`] says why.
+    ///
+    /// # Errors
+    /// Of the file.
+    #[inline]
+    pub(super) fn next(&mut self) -> io::Result<Option<RecordView<'_>>> {
+        if self.stop.is_some() {
+            return Ok(None);
+        }
+        self.part.fill()?;
+        let offset = self.part.offset();
+        match read_record(self.part.rest(), self.next_sequence) {
+            Ok((header, len)) => {
+                self.next_sequence += 1;
+                let from = self.part.from + RECORD_HEADER_BYTES;
+                self.part.from += len;
+                let payload = &self.part.bytes[from..from + header.payload_bytes as usize];
+                Ok(Some(RecordView {
+                    sequence: header.sequence,
+                    time_ns: header.time_ns,
+                    kind: RecordKind::from_code(header.kind),
+                    kind_code: header.kind,
+                    version: header.version,
+                    offset,
+                    payload,
+                }))
+            }
+            Err(reason) => {
+                let reason = match reason {
+                    StopReason::Zeros if !self.part.is_zero()? => StopReason::BytesBehindEnd,
+                    reason => reason,
+                };
+                self.stop = Some(reason);
+                Ok(None)
+            }
+        }
     }
 
     /// Whole records of later sequences behind the place where reading has stopped. A process that
     /// was killed leaves none: what it was writing was the last.
-    #[must_use]
-    pub fn records_behind(&self) -> u64 {
-        let (mut offset, mut last, mut count) = (self.offset, self.next_sequence, 0);
-        while let Some(rest) = self.bytes.get(offset..).filter(|rest| !rest.is_empty()) {
-            let found = RecordHeader::read_from_prefix(rest).ok().and_then(|(header, _)| {
-                let record = rest.get(..header.len as usize)?;
-                let is_length = header.len.is_multiple_of(8) && record.len() >= RECORD_HEADER_BYTES;
-                let is_next = is_length && header.sequence > last;
-                (is_next && record_crc(record) == header.crc).then_some(header)
-            });
-            match found {
+    ///
+    /// # Errors
+    /// Of the file.
+    pub(super) fn records_behind(&self) -> io::Result<u64> {
+        let mut part = Part::new(self.part.file.behind(self.offset() as u64)?);
+        let (mut last, mut count) = (self.next_sequence, 0);
+        loop {
+            part.fill()?;
+            if part.rest().is_empty() {
+                return Ok(count);
+            }
+            match record_behind(part.rest(), last) {
                 Some(header) => {
-                    (offset, last) = (offset + header.len as usize, header.sequence);
+                    (part.from, last) = (part.from + header.len as usize, header.sequence);
                     count += 1;
                 }
-                None => offset += 8,
+                None => part.from = (part.from + 8).min(part.bytes.len()),
             }
         }
-        count
-    }
-
-    fn read(&self) -> Result<(RecordView<'a>, usize), StopReason> {
-        let rest = &self.bytes[self.offset..];
-        if rest.is_empty() {
-            return Err(StopReason::Filled);
-        }
-        let Ok((header, _)) = RecordHeader::read_from_prefix(rest) else {
-            let is_zero = rest.iter().all(|byte| *byte == 0);
-            return Err(if is_zero { StopReason::Zeros } else { StopReason::CutShort });
-        };
-        if header.len == 0 {
-            let is_zero = rest.iter().all(|byte| *byte == 0);
-            return Err(if is_zero { StopReason::Zeros } else { StopReason::BytesBehindEnd });
-        }
-        let (len, payload_bytes) = (header.len as usize, header.payload_bytes as usize);
-        if !len.is_multiple_of(8) || len < RECORD_HEADER_BYTES {
-            return Err(StopReason::Length(header.len));
-        }
-        let Some(record) = rest.get(..len) else { return Err(StopReason::CutShort) };
-        if record_crc(record) != header.crc {
-            return Err(StopReason::Checksum);
-        }
-        if header.sequence != self.next_sequence {
-            let (expected, found) = (self.next_sequence, header.sequence);
-            return Err(StopReason::Sequence { expected, found });
-        }
-        let payload = record[RECORD_HEADER_BYTES..].get(..payload_bytes);
-        let Some(payload) = payload else { return Err(StopReason::Length(header.len)) };
-        let view = RecordView {
-            sequence: header.sequence,
-            time_ns: header.time_ns,
-            kind: RecordKind::from_code(header.kind),
-            kind_code: header.kind,
-            version: header.version,
-            offset: self.offset,
-            payload,
-        };
-        Ok((view, len))
     }
 }
 
-impl<'a> Iterator for SegmentReader<'a> {
-    type Item = RecordView<'a>;
+/// A whole record of a later sequence at the beginning of these bytes.
+fn record_behind(rest: &[u8], last: u64) -> Option<RecordHeader> {
+    let (header, _) = RecordHeader::read_from_prefix(rest).ok()?;
+    let record = rest.get(..header.len as usize)?;
+    let is_length = header.len.is_multiple_of(8) && record.len() >= RECORD_HEADER_BYTES;
+    let is_next = is_length && header.sequence > last;
+    (is_next && record_crc(record) == header.crc).then_some(header)
+}
 
-    fn next(&mut self) -> Option<RecordView<'a>> {
-        if self.stop.is_some() {
-            return None;
-        }
-        match self.read() {
-            Ok((view, len)) => {
-                self.offset += len;
-                self.next_sequence += 1;
-                Some(view)
-            }
-            Err(reason) => {
-                self.stop = Some(reason);
-                None
-            }
-        }
+/// The record at the beginning of these bytes, of which there are as many as the longest has, or
+/// all that are left; and its length.
+#[inline]
+fn read_record(rest: &[u8], next_sequence: u64) -> Result<(RecordHeader, usize), StopReason> {
+    if rest.is_empty() {
+        return Err(StopReason::Filled);
     }
+    let Ok((header, _)) = RecordHeader::read_from_prefix(rest) else {
+        let is_zero = rest.iter().all(|byte| *byte == 0);
+        return Err(if is_zero { StopReason::Zeros } else { StopReason::CutShort });
+    };
+    if header.len == 0 {
+        return Err(StopReason::Zeros);
+    }
+    let (len, payload_bytes) = (header.len as usize, header.payload_bytes as usize);
+    if !len.is_multiple_of(8) || !(RECORD_HEADER_BYTES..=RECORD_BYTES_MAX).contains(&len) {
+        return Err(StopReason::Length(header.len));
+    }
+    let Some(record) = rest.get(..len) else { return Err(StopReason::CutShort) };
+    if record_crc(record) != header.crc {
+        return Err(StopReason::Checksum);
+    }
+    if header.sequence != next_sequence {
+        return Err(StopReason::Sequence { expected: next_sequence, found: header.sequence });
+    }
+    if payload_bytes > len - RECORD_HEADER_BYTES {
+        return Err(StopReason::Length(header.len));
+    }
+    Ok((header, len))
 }

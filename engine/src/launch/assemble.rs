@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::consumer::ControlCommand;
 use crate::control::{AuditedConsumer, Catalogue, Flips, FlipsParts, Routes, RoutesParts};
 use crate::dispatcher::Subscription;
+use crate::journal::StateKeeper;
 use crate::order::recovery::Recovered;
 use crate::pipeline::{Builder, Pipeline, PipelinePlan, RoutingEnds};
 use crate::runtime::{
@@ -43,6 +44,7 @@ pub(super) struct Assembly<'c> {
     pub(super) pauses: Option<PauseBook>,
     /// What keeps the journal short, until housekeeping has it.
     pub(super) compactor: Option<Compactor>,
+    pub(super) states: Option<StateKeeper>,
     /// What keeps the journal, until it runs.
     pub(super) journal: Option<JournalParts>,
     /// What records the venues' sessions, until it runs.
@@ -93,6 +95,7 @@ impl<'c> Assembly<'c> {
             pauses: Some(pauses),
             journal: None,
             compactor: None,
+            states: None,
             recorder: None,
             recovered: None,
             run_dir: None,
@@ -140,9 +143,10 @@ impl<'c> Assembly<'c> {
         self.start_recorder()?;
         self.start_journal(folder)?;
         let pipeline = self.builder.build(plan, links);
-        if let Some(journal) = &mut self.journal {
-            journal.keeper.keep_states(self.builder.state_ports());
-        }
+        let ports = self.builder.state_ports();
+        self.states = self.journal.as_ref().map(|journal| {
+            StateKeeper::new(&self.world.files, &journal.folder, journal.durability, ports)
+        });
         let Pipeline { dispatcher, consumers, guarded, orders, control, routing } = pipeline;
         let gateway = self.builder.gateway(orders, sessions, answers, sessions_open);
         self.agents.push((AgentRole::Dispatcher, Box::new(dispatcher)));

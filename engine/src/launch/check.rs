@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use rustix::fs::Access;
 
+use super::compaction::FoldParts;
+use super::journal::durability;
 use super::memory::check_memory;
 use super::options::LaunchError;
 use super::pipeline_plan::{check_needs, strategies};
 use super::venue_setup::{VenueDemand, check_venue, embedded_kind};
-use crate::config::{Config, JournalDurability};
+use crate::config::Config;
 use crate::consumer::{Strategy, StrategyRegistry};
 use crate::control::{SOCKET_NAME, check_path};
 use crate::instrument::Instruments;
-use crate::journal::{JournalError, STATE_BYTES_MAX, read_folder};
+use crate::journal::{JournalError, STATE_BYTES_MAX, read_for_start};
 use crate::order::OwnIds;
 use crate::runtime::{CorePlan, HostCores, HostLimits};
 use crate::venue::governor::{Counted, Limit};
@@ -56,7 +58,13 @@ pub fn check(config: &Config, registry: &StrategyRegistry) -> Result<Vec<String>
     }
     check_files(config, &plan, &demands, &limits)?;
     check_folder(&config.engine.run_dir)?;
-    check_journal(config, &world.files)?;
+    check_journal(config, &world.files, || FoldParts {
+        consumers: config.consumers.iter().map(|consumer| consumer.name.clone()).collect(),
+        venues: config.venue_names(),
+        instruments: Arc::clone(&instruments),
+        open_max: config.open_orders_most(),
+        ids_max: strategies.iter().map(|strategy| strategy.remembers_ids()).collect(),
+    })?;
     if config.control.enabled {
         let of_run = || config.engine.run_dir.join("run-0000000000000/control").join(SOCKET_NAME);
         check_path(&config.control.socket.clone().unwrap_or_else(of_run))?;
@@ -102,23 +110,29 @@ fn check_folder(folder: &Path) -> Result<(), LaunchError> {
     takes_files(folder).map_err(|source| LaunchError::RunDir { path: folder.to_owned(), source })
 }
 
-/// Refuses a folder for the journal that could not be made or written, or whose journal is damaged.
-fn check_journal(config: &Config, files: &Files) -> Result<(), LaunchError> {
-    let journal = &config.journal;
-    let is_kept = journal.durability != JournalDurability::None;
-    let Some(folder) = journal.dir.as_deref().filter(|_| is_kept) else { return Ok(()) };
+/// Refuses a folder for the journal that could not be made or written, or whose journal no start
+/// takes up: read as a start reads it, behind its newest checkpoint.
+fn check_journal(
+    config: &Config,
+    files: &Files,
+    parts: impl FnOnce() -> FoldParts,
+) -> Result<(), LaunchError> {
+    let Some(durability) = durability(config.journal.durability) else { return Ok(()) };
+    let Some(folder) = config.journal.dir.as_deref() else { return Ok(()) };
     takes_files(folder).map_err(|source| JournalError::File { path: folder.to_owned(), source })?;
     if !files.is_there(folder) {
         return Ok(());
     }
-    let read = read_folder(files, folder, |_, _| ())?;
-    let syncs = journal.durability == JournalDurability::FsyncBatch;
-    let is_explained = syncs && read.may_have_lost_power();
-    match &read.stop {
-        Some(stop) if !read.is_usable() && !is_explained => {
-            Err(JournalError::Damaged(stop.clone()).into())
-        }
-        _ => Ok(()),
+    let (mut fold, base) = parts().begin(files, folder)?;
+    read_for_start(files, folder, durability, base, |header, record| {
+        fold.take(header.epoch, record);
+    })?;
+    match fold.finish() {
+        Ok(_) => Ok(()),
+        Err(problems) => Err(LaunchError::JournalOfAnother {
+            path: folder.to_owned(),
+            problems: problems.join("; "),
+        }),
     }
 }
 
@@ -209,6 +223,7 @@ fn notes(config: &Config, demands: &[VenueDemand]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::JournalDurability;
     use crate::consumer::Strategy;
     use crate::order::{OrderNeeds, OrderType, TimeInForce};
 
@@ -307,6 +322,16 @@ mod tests {
         }
     }
 
+    fn parts() -> FoldParts {
+        FoldParts {
+            consumers: Vec::new(),
+            venues: Vec::new(),
+            instruments: Instruments::of_test(1),
+            open_max: 4,
+            ids_max: Vec::new(),
+        }
+    }
+
     #[test]
     fn a_folder_for_the_journal_must_be_one_too_unless_none_is_kept() {
         let dir = tempfile::tempdir().unwrap();
@@ -316,7 +341,7 @@ mod tests {
         let mut look = |folder: &Path, durability| {
             config.journal.dir = Some(folder.to_owned());
             config.journal.durability = durability;
-            check_journal(&config, &Files::Real).map_err(|error| error.to_string())
+            check_journal(&config, &Files::Real, parts).map_err(|error| error.to_string())
         };
         assert_eq!(look(&dir.path().join("a/b"), JournalDurability::Os), Ok(()));
         assert_eq!(look(dir.path(), JournalDurability::Os), Ok(()), "it is empty");

@@ -49,6 +49,7 @@ impl Conclusion<'_> {
         let collector = ended.housekeeping.as_ref().map(|housekeeping| &housekeeping.collector);
         let mut report = account.report(self.readings, collector, now_ns);
         report.journal = journal.unwrap_or_default();
+        report.journal.checkpoints = self.readings.checkpoints.read();
         report.lose(self.quarantine.last_resort());
         report.duration_ns = self.duration_ns;
         report.paper.clone_from(&self.readings.paper);

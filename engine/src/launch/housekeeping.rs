@@ -10,6 +10,7 @@ use super::compaction::Compactor;
 use super::pause_book::PauseBook;
 use crate::consumer::FailureRecord;
 use crate::control::FlipLatencies;
+use crate::journal::StateKeeper;
 use crate::order::order_log::OrderLog;
 use crate::runtime::{Agent, Beside, BesideThread, Clock, Closing, CoreWakers, Neighbours};
 use crate::telemetry::{Collector, DeadLetterFile, LogDrain};
@@ -30,6 +31,8 @@ pub(super) struct Housekeeping {
     pub(super) pauses: Option<PauseBook>,
     /// Keeps the journal short.
     pub(super) compactor: Option<Compactor>,
+    /// Writes what strategies save.
+    pub(super) states: Option<StateKeeper>,
     pub(super) collector: Collector,
     /// Lanes whose occupancy is sampled, in the order of the collector's gauges.
     pub(super) gauges: Vec<LaneGauge>,
@@ -169,6 +172,9 @@ impl Agent for HousekeepingAgent {
         if let Some(compactor) = &mut self.work.compactor {
             compactor.look();
         }
+        if let Some(states) = &mut self.work.states {
+            states.look();
+        }
         self.work.clock.follow_system();
         self.work.neighbours.look(now_ns);
         let asks = self.keep_intervals(self.work.clock.now_ns());
@@ -205,6 +211,9 @@ impl Housekeeping {
         self.drain();
         if let Some(pauses) = &mut self.pauses {
             pauses.finish();
+        }
+        if let Some(states) = &mut self.states {
+            states.finish();
         }
         self.letters.finish();
         self.order_log.drain(&self.letters.take_undelivered());

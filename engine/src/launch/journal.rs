@@ -11,8 +11,8 @@ use crate::config::{Config, JournalDurability, JournalKeep, OnStart};
 use crate::event::VenueId;
 use crate::instrument::Instruments;
 use crate::journal::{
-    Durability, FolderRead, JournalError, JournalFailure, JournalFolder, JournalKeeper,
-    JournalOptions, JournalWriter, LockedFolder, NameTable, Named, RunStart, read_state,
+    Durability, FolderRead, JournalFailure, JournalFolder, JournalKeeper, JournalOptions,
+    JournalWriter, LockedFolder, NameTable, Named, RunStart, read_state,
 };
 use crate::order::order_log::OrderLogNames;
 use crate::order::recovery::{Recovered, VenueRecovery};
@@ -34,11 +34,7 @@ impl Assembly<'_> {
         ids_max: &[usize],
     ) -> Result<Option<ReadJournal>, LaunchError> {
         let config = &self.config.journal;
-        let durability = match config.durability {
-            JournalDurability::None => return Ok(None),
-            JournalDurability::Os => Durability::Os,
-            JournalDurability::FsyncBatch => Durability::FsyncBatch,
-        };
+        let Some(durability) = durability(config.durability) else { return Ok(None) };
         let path = match &config.dir {
             Some(dir) => dir.clone(),
             None => self.run_dir()?.join("journal"),
@@ -51,24 +47,12 @@ impl Assembly<'_> {
             open_max: self.config.open_orders_most(),
             ids_max: ids_max.to_vec(),
         };
-        let mut fold = parts.fold();
         let locked = LockedFolder::open(&self.world.files, &path)?;
-        let base = locked.checkpoint(|body| {
-            fold = parts.fold();
-            fold.restore(body).is_some()
-        })?;
-        if base.is_none() {
-            fold = parts.fold();
-        }
+        let (mut fold, base) = parts.begin(&self.world.files, &path)?;
         let folder = locked.read(durability, base, |header, record| {
             fold.take(header.epoch, record);
         })?;
         if let Some(stop) = &folder.read().stop {
-            // Nobody but a disk that lost its power leaves a hole: there, what lies behind it was
-            // not safe, and no order of it has left.
-            if durability == Durability::Os && folder.read().records_behind > 0 {
-                return Err(JournalError::Damaged(stop.clone()).into());
-            }
             log::warn!(
                 "[journal] {stop}; an earlier start was cut off there, and this one goes on"
             );
@@ -125,6 +109,7 @@ impl Assembly<'_> {
         let Some(ReadJournal { folder, path, options, parts }) = read else { return Ok(()) };
         self.refuse_orphans(&path)?;
         let begin = folder.read().begin();
+        let durability = options.durability;
         let (mut writer, mut keeper) = folder.start(options, &self.builder.clock)?;
         let names = Names { config: self.config, instruments: &self.builder.readings.instruments };
         let now_ns = self.builder.clock.wall_ns();
@@ -144,13 +129,14 @@ impl Assembly<'_> {
         self.compactor = Some(Compactor::new(
             (self.world.files.clone(), path.clone()),
             parts,
-            keeper.health().clone(),
+            (keeper.health().clone(), self.builder.readings.checkpoints.clone()),
             self.builder.clock.clone(),
-            (begin, journal.checkpoint_segments, journal.keep == JournalKeep::All),
+            (begin, journal.checkpoint_segments),
+            (journal.keep == JournalKeep::All, durability == Durability::FsyncBatch),
         ));
         self.builder.record_in(writer);
         self.builder.save_states(restores, save_ns);
-        self.journal = Some(JournalParts { keeper, folder: path });
+        self.journal = Some(JournalParts { keeper, folder: path, durability });
         Ok(())
     }
 
@@ -163,6 +149,15 @@ impl Assembly<'_> {
         let problems =
             format!("{} open orders at {venue}, which has no order session now", open.len());
         Err(LaunchError::JournalOfAnother { path: path.to_owned(), problems })
+    }
+}
+
+/// How a journal is kept by the configuration's word; `None` where there is none.
+pub(super) fn durability(config: JournalDurability) -> Option<Durability> {
+    match config {
+        JournalDurability::None => None,
+        JournalDurability::Os => Some(Durability::Os),
+        JournalDurability::FsyncBatch => Some(Durability::FsyncBatch),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::journal::{JournalHealth, JournalKeeper};
+use crate::journal::{Durability, JournalHealth, JournalKeeper};
 use crate::order::GatewayJournal;
 use crate::report::JournalReport;
 use crate::runtime::{Beside, BesideThread, Clock, Closing, OneThread};
@@ -13,6 +13,7 @@ use crate::world::wait_until;
 pub(super) struct JournalParts {
     pub(super) keeper: JournalKeeper,
     pub(super) folder: PathBuf,
+    pub(super) durability: Durability,
 }
 
 /// The keeper's thread.
@@ -41,7 +42,7 @@ pub(super) struct JournalLeft {
 impl JournalParts {
     /// Has the keeper run in a world without threads.
     pub(super) fn in_world(self, thread: &mut OneThread) -> JournalClosing {
-        let JournalParts { keeper, folder } = self;
+        let JournalParts { keeper, folder, .. } = self;
         let (closing, health) = (keeper.closing(), keeper.health().clone());
         thread.add_peer(Box::new(keeper));
         JournalClosing { closing, folder, health }
@@ -57,7 +58,7 @@ impl JournalClosing {
 
 impl JournalThread {
     pub(super) fn start(parts: JournalParts, clock: Clock) -> std::io::Result<JournalThread> {
-        let JournalParts { keeper, folder } = parts;
+        let JournalParts { keeper, folder, .. } = parts;
         let (closing, health) = (keeper.closing(), keeper.health().clone());
         // Orders may wait for it.
         let place = Beside::without_sockets()?.urgent();
@@ -95,5 +96,6 @@ fn report(folder: &Path, health: &JournalHealth) -> JournalReport {
         records: health.records(),
         missed: health.missed(),
         failure: health.failure(),
+        ..JournalReport::default()
     }
 }

@@ -236,6 +236,7 @@ impl Assembly<'_> {
             failures: std::mem::take(&mut builder.failures),
             pauses: self.pauses.take(),
             compactor: self.compactor.take(),
+            states: self.states.take(),
             letters: DeadLetterFile::new(
                 letter_file,
                 builder.clock.clone(),

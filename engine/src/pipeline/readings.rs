@@ -10,6 +10,7 @@ use super::terms::ConsumerTerms;
 use crate::dispatcher::order::StreamStats;
 use crate::event::EventKind;
 use crate::instrument::Instruments;
+use crate::journal::CheckpointBoard;
 use crate::order::order_log::OpenOrders;
 use crate::order::recovery::RecoveryBoard;
 use crate::order::trading::{StrategyFigures, TradingReader};
@@ -39,6 +40,8 @@ pub(crate) struct Readings {
     pub(crate) open_orders: Arc<OpenOrders>,
     /// What was found at the venues of the orders of earlier starts.
     pub(crate) recovery: Arc<RecoveryBoard>,
+    /// How checkpoints of the journal get on.
+    pub(crate) checkpoints: CheckpointBoard,
     /// What every strategy has earned.
     pub(crate) trading: TradingReader,
     /// The time of each of these venues.

@@ -17,7 +17,8 @@ mod wall;
 pub use clock::{Clock, ManualTime, wall_now_ns};
 pub use entropy::Entropy;
 pub use files::{
-    File, FileConditions, FileTotals, Files, FolderLock, Segment, SegmentFile, VirtualFiles,
+    File, FileConditions, FileTotals, Files, FolderLock, PlainFile, Segment, SegmentFile,
+    VirtualFiles,
 };
 pub(crate) use fnv::fnv_of;
 pub use kernel::{kernel_names, kernel_text, kernel_text_into, kernel_text_lossy};

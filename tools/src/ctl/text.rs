@@ -199,6 +199,7 @@ fn status(status: &Status) -> String {
     for clock in status.clocks.iter().filter(|clock| clock.reading.is_measured) {
         let _infallible = writeln!(text, "{}: {}", clock.venue, clock.reading);
     }
+    text.push_str(&recovery_text::checkpoints(&status.checkpoints));
     let parts = [
         sessions(&status.sessions),
         books(&status.books),

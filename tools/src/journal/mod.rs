@@ -10,8 +10,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use pitlane_engine::journal::{
-    CheckpointFile, FolderRead, Intent, RecordKind, RecordView, SegmentFacts, SegmentHeader,
-    VenueWord, read_checkpoints, read_folder,
+    CheckpointFile, Durability, FolderRead, Intent, RecordKind, RecordView, SegmentFacts,
+    SegmentHeader, VenueWord, newest_checkpoint, read_checkpoints, read_folder, read_for_start,
 };
 use pitlane_engine::world::Files;
 
@@ -32,7 +32,7 @@ pub(crate) fn journal(verb: &JournalVerb, terminal: &mut Terminal<'_>) -> Result
             let read = read(folder, terminal, |_, _| ())?;
             let checkpoints = checkpoints(folder, terminal)?;
             terminal.print(&format!("{}{}", list(&read), list_checkpoints(&checkpoints)))?;
-            judge(&read, terminal)
+            judge(folder, &read, terminal)
         }
         JournalVerb::Verify { folder } => {
             let read = read(folder, terminal, |_, _| ())?;
@@ -48,14 +48,14 @@ pub(crate) fn journal(verb: &JournalVerb, terminal: &mut Terminal<'_>) -> Result
                     terminal.complain(&problem);
                     Ok(Exit::Failed)
                 }
-                None => judge(&read, terminal),
+                None => judge(folder, &read, terminal),
             }
         }
         JournalVerb::Stats { folder } => {
             let mut stats = Stats::default();
             let read = read(folder, terminal, |header, record| stats.take(header.epoch, record))?;
             terminal.print(&stats.text(&read))?;
-            judge(&read, terminal)
+            judge(folder, &read, terminal)
         }
         JournalVerb::Dump { folder, filter, last } => {
             let mut lines = Vec::new();
@@ -69,7 +69,7 @@ pub(crate) fn journal(verb: &JournalVerb, terminal: &mut Terminal<'_>) -> Result
             let from = last.map_or(0, |last| lines.len().saturating_sub(last));
             let text: String = lines[from..].iter().map(|line| format!("{line}\n")).collect();
             terminal.print(&text)?;
-            judge(&read, terminal)
+            judge(folder, &read, terminal)
         }
         JournalVerb::Export { folder, filter, format, output } => {
             export(folder, filter, *format, output.as_deref(), terminal)
@@ -168,7 +168,7 @@ fn export(
             text.push('\n');
         })?;
         terminal.print(&text)?;
-        return judge(&read, terminal);
+        return judge(folder, &read, terminal);
     };
     let failed = |terminal: &mut Terminal<'_>, error: std::io::Error| {
         terminal.complain(&format!("{}: cannot be written: {error}", path.display()));
@@ -185,34 +185,48 @@ fn export(
         }
     })?;
     written.and_then(|()| file.flush()).map_err(|error| failed(terminal, error))?;
-    judge(&read, terminal)
+    judge(folder, &read, terminal)
 }
 
-/// Says where the valid prefix ends, if not in order.
-fn judge(read: &FolderRead, terminal: &mut Terminal<'_>) -> Result<Exit, Exit> {
+/// Says where the valid prefix ends, if not in order, and what a start makes of that.
+fn judge(folder: &Path, read: &FolderRead, terminal: &mut Terminal<'_>) -> Result<Exit, Exit> {
     let Some(stop) = &read.stop else { return Ok(Exit::Ok) };
-    if !read.is_usable() {
+    if read.is_usable() && read.records_behind == 0 {
+        terminal.say(&format!(
+            "note: {stop}. Nothing lies behind it: the next start of the engine goes on there\n"
+        ));
+        return Ok(Exit::Ok);
+    }
+    let lost = if read.is_usable() {
+        format!("{} whole records lie behind it", read.records_behind)
+    } else {
         let unread = match read.unread {
             1 => "1 segment".to_owned(),
             many => format!("{many} segments"),
         };
-        terminal.complain(&format!(
-            "{stop}. {unread} behind it cannot be trusted, and no engine starts"
-        ));
-        return Ok(Exit::Failed);
+        format!("{unread} behind it cannot be trusted")
+    };
+    terminal.complain(&format!("{stop}. {lost}. {}", what_a_start_does(folder)));
+    Ok(Exit::Failed)
+}
+
+/// What a start of the engine makes of a damaged folder: it reads behind the newest checkpoint.
+fn what_a_start_does(folder: &Path) -> String {
+    let reads = |durability| {
+        let base = newest_checkpoint(&Files::Real, folder, |_| true)?;
+        read_for_start(&Files::Real, folder, durability, base, |_, _| ()).map(|_| base)
+    };
+    match (reads(Durability::Os), reads(Durability::FsyncBatch)) {
+        (Ok(Some(base)), _) => format!(
+            "A start is not concerned: it reads from segment {} on, behind a checkpoint",
+            base.number
+        ),
+        (Ok(None), _) => "A start goes on behind it".to_owned(),
+        (Err(_), Ok(_)) => "With durability = \"os\" no engine starts; with \"fsync_batch\" the \
+             disk had none of it before an order left, and one does"
+            .to_owned(),
+        (Err(_), Err(_)) => "No engine starts".to_owned(),
     }
-    if read.records_behind > 0 {
-        terminal.complain(&format!(
-            "{stop}. {} whole records lie behind it and would be left out: with durability = \"os\" \
-             no engine starts; with \"fsync_batch\" the disk had none of them before an order left",
-            read.records_behind
-        ));
-        return Ok(Exit::Failed);
-    }
-    terminal.say(&format!(
-        "note: {stop}. Nothing lies behind it: the next start of the engine goes on there\n"
-    ));
-    Ok(Exit::Ok)
 }
 
 fn list(read: &FolderRead) -> String {

@@ -17,6 +17,11 @@ pub(super) fn find(report: &Report, add: &mut impl FnMut(FindingKind, String)) {
     notice(letters.dropped, "dead letters found no room on their way to the file");
     notice(letters.suppressed, "dead letters were counted and not written: too many alike");
     notice(report.log_lines_dropped, "log lines found no room");
+    let checkpoints = &report.journal.checkpoints;
+    if let Some(problem) = &checkpoints.problem {
+        let words = format!("tries to keep the journal short failed, at last since {problem}");
+        notice(checkpoints.failures, &words);
+    }
     let streams = &report.streams;
     notice(streams.late, "market events came too late for their place in their stream");
     notice(streams.gap_given_up, "gaps in streams were given up");

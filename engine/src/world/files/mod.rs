@@ -7,6 +7,7 @@
 
 mod file;
 mod inode;
+mod plain_file;
 mod segment;
 mod virtual_files;
 
@@ -14,10 +15,12 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
 pub use file::File;
+pub use plain_file::PlainFile;
 pub use segment::{Segment, SegmentFile};
 pub use virtual_files::{FileConditions, FileTotals, VirtualFiles};
 
@@ -171,6 +174,19 @@ impl Files {
         match self {
             Files::Real => read_plain(path),
             Files::Virtual(files) => files.read(path),
+        }
+    }
+
+    /// Opens a plain file to read it part by part.
+    ///
+    /// # Errors
+    /// As [`Files::read`].
+    pub fn open(&self, path: &Path) -> io::Result<PlainFile> {
+        match self {
+            Files::Real => Ok(PlainFile::Real(Arc::new(open_plain(path)?), 0)),
+            Files::Virtual(files) => {
+                Ok(PlainFile::Virtual(io::Cursor::new(files.read(path)?.into())))
+            }
         }
     }
 
