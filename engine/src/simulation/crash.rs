@@ -6,7 +6,8 @@ use std::path::Path;
 use super::on_record::OnRecord;
 use super::plan::Crash;
 use super::run::{JOURNAL, MS, Outcome, Run};
-use crate::world::FileConditions;
+use crate::journal::read_checkpoints;
+use crate::world::{FileConditions, Files};
 
 impl Run<'_> {
     /// Runs until then. An engine that is killed in a write meanwhile is followed by the next.
@@ -52,6 +53,9 @@ impl Run<'_> {
         let on_record = OnRecord::read(world.files(), Path::new(JOURNAL));
         let at_ns = world.now_ns();
         lives.downs.push((died_ns, at_ns));
+        let files = Files::Virtual(world.files().clone());
+        let checkpoints = read_checkpoints(&files, Path::new(JOURNAL)).unwrap_or_default();
+        lives.from_checkpoint += u64::from(checkpoints.iter().any(|of| of.content.is_ok()));
         let known = notes.lock().begin_life(&on_record, dead, has_halted, at_ns);
         world.files().kill_at_write(crash.again_at_write);
         match world.launch(&of.config, &of.registry, &of.launch, plan.holds()) {

@@ -89,8 +89,7 @@ pub fn draw(seed: u64, trouble_ms: u64) -> Plan {
     if dice.one_in(4) {
         plan.venues.more = dice.between(1, 2) as u32;
     }
-    // A kind without orders and a crash: see what the guide says that it can't see.
-    if dice.one_in(8) && plan.crash.is_empty() {
+    if dice.one_in(8) {
         plan.venues.kind = kind(dice);
     }
     plan
@@ -123,7 +122,13 @@ fn crashes(dice: &mut Dice, trouble_ms: u64) -> (Vec<Crash>, Restart) {
         2 => OnStart::Ask,
         _ => OnStart::Adopt,
     };
-    (crashes, Restart { on_start, segment_kib: 16 << dice.between(0, 5) })
+    let restart = Restart {
+        on_start,
+        segment_kib: 16 << dice.between(0, 5),
+        checkpoint_segments: dice.between(1, 4),
+        removes_segments: dice.one_in(2),
+    };
+    (crashes, restart)
 }
 
 fn load(dice: &mut Dice) -> Load {

@@ -71,6 +71,9 @@ marks! {
     killed_in_write "an engine is killed in the middle of a write to its journal",
     taken_up "an order that is open on record is taken up by the next engine",
     filled_while_down "an order is filled while there is no engine",
+    checkpoint "a checkpoint of the journal is written",
+    segment_removed "a segment that no start needs any more is removed",
+    from_checkpoint "an engine begins behind a checkpoint",
 }
 
 /// How often each mark was reached in a run.
@@ -94,6 +97,8 @@ pub(super) fn reached(
         flip: report.routing.flips,
         flip_abandoned: report.routing.flips_abandoned,
         left_at_venue: report.orders.left_at_venues.len() as u64,
+        checkpoint: report.journal.checkpoints.written,
+        segment_removed: report.journal.checkpoints.removed,
         ..Counts::default()
     };
     of_sessions(&mut counts, report);

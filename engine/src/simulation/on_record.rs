@@ -32,7 +32,7 @@ pub(super) enum Entry {
 impl OnRecord {
     pub(super) fn read(disk: &VirtualFiles, folder: &Path) -> OnRecord {
         let (mut on_record, mut run) = (OnRecord::default(), 0);
-        let files = Files::Virtual(disk.clone());
+        let files = Files::Virtual(disk.with_removed());
         let read = read_folder(&files, folder, |_, record| {
             if let Some(start) = record.body::<RunStart>() {
                 run = start.run;

@@ -193,6 +193,10 @@ part! {
         on_start: OnStart,
         /// Size of the journal's segments, KiB; 0 = the engine's default.
         segment_kib: u64,
+        /// Segments between two checkpoints; 0 = the engine's default.
+        checkpoint_segments: u64,
+        /// Segments that no start needs are removed.
+        removes_segments: bool,
     }
 }
 
@@ -292,6 +296,8 @@ impl Plan {
         let more = u64::from(self.venues.more);
         limit("venues.more", more, "0 to 3", more <= 3)?;
         limit("restart.segment_kib", kib, "0, or 16 to 1048576", fits)?;
+        let every = self.restart.checkpoint_segments;
+        limit("restart.checkpoint_segments", every, "0 to 1000000", every <= 1_000_000)?;
         limit("seed", self.seed, "below 2^63", self.seed < 1 << 63)?;
         Ok(self)
     }

@@ -14,7 +14,7 @@ use super::operator;
 use super::plan::{Crash, Disk, End, Plan};
 use super::schedule::{Action, schedule};
 use super::witness::{LISTENER, TRADER, witnessed};
-use crate::config::{Config, ConsumerConfig, JournalDurability};
+use crate::config::{Config, ConsumerConfig, JournalDurability, JournalKeep};
 use crate::consumer::StrategyRegistry;
 use crate::control::protocol::{Reply, Request};
 use crate::event::OrderStatus;
@@ -88,6 +88,8 @@ pub fn run(
         holds: plan.holds(),
     };
     let engine = launch_one_thread(&config, &witnessed, &launch, options)?;
+    // The checker reads all that was ever on record.
+    engine.files().keep_removed();
     engine.files().set_conditions(plan.file_conditions());
     let consumers = config.consumers.iter().map(|consumer| consumer.name.clone()).collect();
     let venues = config.venue_names();
@@ -141,6 +143,12 @@ fn config(plan: &Plan, registry: &StrategyRegistry) -> Config {
         if plan.restart.segment_kib > 0 {
             config.journal.segment_bytes = plan.restart.segment_kib as usize * 1_024;
         }
+        if plan.restart.checkpoint_segments > 0 {
+            config.journal.checkpoint_segments = plan.restart.checkpoint_segments;
+        }
+        if plan.restart.removes_segments {
+            config.journal.keep = JournalKeep::Needed;
+        }
     }
     if plan.strategies.failures_max > 0 {
         config.engine.max_failures = plan.strategies.failures_max;
@@ -168,6 +176,8 @@ pub(super) struct Lives {
     pub(super) taken_up: BTreeMap<u32, BTreeSet<(u16, u64)>>,
     /// Times without an engine, ns.
     pub(super) downs: Vec<(u64, u64)>,
+    /// Engines that began behind a checkpoint.
+    pub(super) from_checkpoint: u64,
 }
 
 impl Lives {
@@ -383,6 +393,7 @@ impl Run<'_> {
         let taken_up: usize = lives.taken_up.values().map(BTreeSet::len).sum();
         outcome.reached.insert("taken_up", taken_up as u64);
         outcome.reached.insert("filled_while_down", lives.trades_unheard(&ledgers));
+        outcome.reached.insert("from_checkpoint", lives.from_checkpoint);
         let evidence = Evidence {
             plan,
             taken_up: &lives.taken_up,

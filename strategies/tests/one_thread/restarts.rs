@@ -219,3 +219,30 @@ fn a_run_with_crashes_holds() {
     assert!(outcome.trades > 10, "{} trades", outcome.trades);
     assert!(plan.has_crashes() && outcome.virtual_ns > 45 * SECOND_NS);
 }
+
+/// At a venue that takes no orders each is refused before it is on record: a kill at any time
+/// leaves nothing that nobody could ask for.
+#[test]
+fn an_engine_that_is_killed_at_a_venue_without_orders_goes_on() {
+    let text = "
+        trouble_ms = 12000
+        calm_ms = 20000
+        end = 'stop'
+        crash = [
+            { at_ms = 4000, at_write = 3, down_ms = 500 },
+            { at_ms = 8000, down_ms = 500 },
+        ]
+        [venues]
+        kind = 'coinbase'
+        [disk]
+        room_kib = 0
+        torn_ppm = 0
+        sync_ppm = 0
+    ";
+    let plan = draw(3, 12_000).with_file(text).unwrap();
+    let outcome = run(&plan, &builtin(), &AtomicBool::new(false)).unwrap();
+    assert!(outcome.violations.is_empty(), "{:#?}", outcome.violations);
+    assert_eq!(outcome.trades, 0);
+    assert!(outcome.reached["order_refused_at_once"] > 0, "{:?}", outcome.reached);
+    assert_eq!(outcome.reached["crash"], 2);
+}

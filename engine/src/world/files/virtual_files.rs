@@ -80,6 +80,8 @@ struct Disk {
     writes_left: u64,
     /// Whether it was.
     is_killed: Arc<AtomicBool>,
+    /// What was in files that were removed, by their names, where that is kept.
+    removed: Option<BTreeMap<PathBuf, Vec<u8>>>,
 }
 
 /// An open file of a virtual disk.
@@ -104,6 +106,7 @@ impl VirtualFiles {
             is_frozen: false,
             writes_left: 0,
             is_killed: Arc::default(),
+            removed: None,
         })))
     }
 
@@ -157,6 +160,36 @@ impl VirtualFiles {
     #[must_use]
     pub fn killed(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.0.lock().is_killed)
+    }
+
+    /// Keeps what is in files that are removed from now on, for [`VirtualFiles::with_removed`].
+    pub fn keep_removed(&self) {
+        self.0.lock().removed.get_or_insert_default();
+    }
+
+    /// Another disk with what is on this one, and with each file that was removed from it and has
+    /// not been made anew.
+    #[must_use]
+    pub fn with_removed(&self) -> VirtualFiles {
+        let other = VirtualFiles::new(0, FileConditions::default());
+        let disk = &*self.0.lock();
+        let present = disk
+            .names
+            .iter()
+            .filter_map(|(path, number)| disk.inodes.get(number).map(|inode| (path, &inode.bytes)));
+        {
+            let copy = &mut *other.0.lock();
+            copy.folders.clone_from(&disk.folders);
+            let removed = disk.removed.iter().flatten();
+            for (path, bytes) in removed.chain(present) {
+                let number = copy.next_inode;
+                copy.next_inode += 1;
+                let inode = Inode { is_named: true, bytes: bytes.clone(), ..Inode::default() };
+                copy.inodes.insert(number, inode);
+                copy.names.insert(path.clone(), number);
+            }
+        }
+        other
     }
 
     /// Takes a folder away with all that is in it, as `rm -r` does.
@@ -256,6 +289,11 @@ impl VirtualFiles {
     pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
         let disk = &mut *self.0.lock();
         disk.may_refuse()?;
+        let number = disk.names.get(path);
+        let bytes = number.and_then(|number| disk.inodes.get(number)).map(|it| it.bytes.clone());
+        if let (Some(removed), Some(bytes)) = (&mut disk.removed, bytes) {
+            removed.insert(path.to_owned(), bytes);
+        }
         if disk.unname(path) { Ok(()) } else { Err(ErrorKind::NotFound.into()) }
     }
 
