@@ -10,6 +10,7 @@ mod orders;
 mod paced_stages;
 mod quotes;
 mod record;
+mod recorded;
 mod recovery;
 mod subscribers;
 
