@@ -4,146 +4,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use thiserror::Error;
-
 use super::checkpoint_file::{
     CheckpointFacts, CheckpointFile, checkpoint_numbers, read_checkpoint,
 };
+use super::folder_read::{FolderRead, SegmentFacts};
 use super::format::SegmentHeader;
 use super::health::JournalHealth;
+use super::journal_error::JournalError;
 use super::keeper::{JournalKeeper, KeeperParts};
 use super::keeper_waker::KeeperWaker;
 use super::reader::{RecordView, SegmentReader, StopReason};
 use super::segment_name::{number_of, segment_path};
 use super::segment_reading::SegmentReading;
-use super::stops::Stop;
 use super::writer::{Durability, JournalOptions, JournalWriter, Prepared, SegmentPort};
 use crate::runtime::Clock;
 use crate::world::{Files, FolderLock};
-
-/// Segments behind a torn one that a writer may have used before the torn one was on the disk: one
-/// is made ready while another is written, and the thread that makes them is the one that syncs.
-const UNSYNCED_MAX: usize = 2;
-
-/// Why a journal can't be used.
-#[derive(Debug, Error)]
-pub enum JournalError {
-    /// A file or the folder.
-    #[error("[journal] {path}: {source} (code: io)")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// Another engine writes there.
-    #[error(
-        "[journal] {path} belongs to a running engine: give each engine a folder of its own \
-         ([journal] dir) (code: locked)"
-    )]
-    Locked {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// Segments were removed, and what they came to can't be read.
-    #[error(
-        "[journal] {path} begins with record {first}, and no checkpoint of what lies before is \
-         whole: bring the files NUMBER.checkpoint or the earlier segments back, or give the engine \
-         a new folder once every strategy is flat (code: no_checkpoint)"
-    )]
-    NoCheckpoint {
-        /// The folder.
-        path: PathBuf,
-        /// Sequence of its first record.
-        first: u64,
-    },
-    /// What lies before the last segment can't be read whole.
-    #[error(
-        "[journal] {0}. Records behind it exist and would be left out: look with `pitlane journal \
-         verify`, and give the engine a new folder or mend this one (code: damaged)"
-    )]
-    Damaged(Stop),
-}
-
-/// What is known of one segment.
-#[derive(Clone, Debug)]
-pub struct SegmentFacts {
-    /// Number in its name.
-    pub number: u64,
-    /// Its file.
-    pub path: PathBuf,
-    /// Bytes of the file.
-    pub bytes: usize,
-    /// Bytes of it up to the end of the last whole record.
-    pub used_bytes: usize,
-    /// Its header; `None` where it has none that can be read.
-    pub header: Option<SegmentHeader>,
-    /// Whole records in it.
-    pub records: u64,
-    /// Wall time of its first and last record, ns since the Unix epoch.
-    pub times_ns: Option<(i64, i64)>,
-    /// Why there are no more.
-    pub stop: StopReason,
-    /// A later start of the engine has found it so, and gone on behind its last whole record.
-    pub is_healed: bool,
-}
-
-/// What was read of a folder.
-#[derive(Clone, Debug, Default)]
-pub struct FolderRead {
-    /// The segments, in order.
-    pub segments: Vec<SegmentFacts>,
-    /// Records that were given.
-    pub records: u64,
-    /// Sequence of the last of them; 0 for none.
-    pub last_sequence: u64,
-    /// The last start of an engine that is on record; 0 for none.
-    pub last_epoch: u64,
-    /// Number in the name of the last file; 0 for none.
-    pub last_number: u64,
-    /// Where the valid prefix ends, if not in order.
-    pub stop: Option<Stop>,
-    /// Segments behind that, which were not read.
-    pub unread: usize,
-    /// Whole records behind that in its own segment: what stands there has rotted, or the power was
-    /// lost before the disk had it.
-    pub records_behind: u64,
-    /// The checkpoint behind which it was read.
-    pub base: Option<CheckpointFacts>,
-}
-
-impl FolderRead {
-    /// Up to this segment a checkpoint stands for all; where there is none, the first one.
-    pub(crate) fn begin(&self) -> u64 {
-        let first = self.segments.first().map(|facts| facts.number);
-        self.base.map(|base| base.number).or(first).unwrap_or(1)
-    }
-
-    /// Whether nothing is lost but what a crash may have torn: the last record of the last segment.
-    #[must_use]
-    pub fn is_usable(&self) -> bool {
-        self.stop.is_none() || self.unread == 0
-    }
-
-    /// Whether what lies behind the end may be what one start had not synced when the power was
-    /// lost: a disk may have written a later segment before an earlier one.
-    #[must_use]
-    pub fn may_have_lost_power(&self) -> bool {
-        let torn = self.segments.iter().position(|of| self.is_torn(of));
-        let Some((torn, behind)) = torn.and_then(|at| self.segments[at..].split_first()) else {
-            return false;
-        };
-        let is_of_its_start = |of: &SegmentFacts| match (torn.header, of.header) {
-            (Some(torn), Some(of)) => torn.epoch == of.epoch,
-            _ => true,
-        };
-        self.unread <= UNSYNCED_MAX && behind.iter().all(is_of_its_start)
-    }
-
-    fn is_torn(&self, segment: &SegmentFacts) -> bool {
-        self.stop.as_ref().is_some_and(|stop| stop.path == segment.path)
-    }
-}
 
 /// The segments of a folder with their numbers, in order.
 fn segments(files: &Files, folder: &Path) -> Result<Vec<(u64, PathBuf)>, JournalError> {
@@ -188,55 +63,6 @@ fn read_behind(
 /// [`JournalError::File`] of the folder.
 pub(crate) fn segment_numbers(files: &Files, folder: &Path) -> Result<Vec<u64>, JournalError> {
     Ok(segments(files, folder)?.into_iter().map(|(number, _)| number).collect())
-}
-
-impl FolderRead {
-    /// Nothing but a checkpoint was read.
-    pub(crate) fn behind(base: Option<CheckpointFacts>) -> FolderRead {
-        let facts = base.unwrap_or_default();
-        FolderRead {
-            last_sequence: facts.last_sequence,
-            last_epoch: facts.last_epoch,
-            last_number: facts.number.saturating_sub(1),
-            base,
-            ..FolderRead::default()
-        }
-    }
-
-    /// A segment was read to its end, behind which so many whole records lie.
-    pub(super) fn end(&mut self, facts: SegmentFacts, behind: u64) {
-        if self.stop.is_some() {
-            self.unread += usize::from(facts.stop != StopReason::Unused);
-        } else if !facts.stop.is_clean() {
-            self.records_behind = behind;
-            self.stop = Some(Stop {
-                path: facts.path.clone(),
-                offset: facts.used_bytes,
-                last_sequence: self.last_sequence,
-                reason: facts.stop,
-            });
-        }
-        self.segments.push(facts);
-    }
-
-    /// Whether a segment's records are the next ones. A start of the engine goes on behind what a
-    /// crash has torn; so the tear is healed.
-    pub(super) fn goes_on_with(&mut self, header: &SegmentHeader) -> bool {
-        let has_more_before = self.records > 0 || self.base.is_some();
-        if has_more_before && header.first_sequence != self.last_sequence + 1 {
-            return false;
-        }
-        if self.stop.is_some() {
-            if self.unread > 0 || header.epoch <= self.last_epoch {
-                return false;
-            }
-            (self.stop, self.records_behind) = (None, 0);
-            if let Some(torn) = self.segments.iter_mut().rev().find(|of| !of.stop.is_clean()) {
-                torn.is_healed = true;
-            }
-        }
-        true
-    }
 }
 
 /// Whether the segments that are there tell the whole journal.

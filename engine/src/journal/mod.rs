@@ -10,8 +10,10 @@ mod checkpoint_board;
 mod checkpoint_file;
 mod control_record;
 mod folder;
+mod folder_read;
 mod format;
 mod health;
+mod journal_error;
 mod keeper;
 mod keeper_waker;
 mod payload;
@@ -33,15 +35,14 @@ pub(crate) use checkpoint_file::{
 };
 pub(crate) use control_record::ControlRecord;
 pub(crate) use folder::segment_numbers;
-pub use folder::{
-    FolderRead, JournalError, JournalFolder, LockedFolder, SegmentFacts, newest_checkpoint,
-    read_folder, read_for_start,
-};
+pub use folder::{JournalFolder, LockedFolder, newest_checkpoint, read_folder, read_for_start};
+pub use folder_read::{FolderRead, SegmentFacts};
 pub use format::{
     FORMAT_VERSION, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES,
     SegmentHeader,
 };
 pub use health::{JournalFailure, JournalHealth};
+pub use journal_error::JournalError;
 pub use keeper::JournalKeeper;
 pub use keeper_waker::KeeperWaker;
 pub use payload::{

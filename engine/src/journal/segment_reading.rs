@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::folder::{FolderRead, JournalError, SegmentFacts};
+use super::folder_read::{FolderRead, SegmentFacts};
 use super::format::SegmentHeader;
+use super::journal_error::JournalError;
 use super::reader::{RecordView, SegmentReader, StopReason};
 use crate::world::Files;
 
