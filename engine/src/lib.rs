@@ -49,8 +49,9 @@ pub use consumer::{Params, StrategyRegistry};
 pub use control::{FlipError, RouteChange};
 pub use launch::{
     EmbeddedVenue, Engine, LaneFootprint, LaunchError, LaunchFaults, LaunchOptions,
-    OneThreadEngine, OneThreadOptions, RecordedSession, RecordingProgress, SimulatedWorld, check,
-    guard_sessions, lane_footprints, launch, launch_one_thread, launch_with,
+    OneThreadEngine, OneThreadOptions, Played, RecordRun, RecordedEngine, RecordedSession,
+    RecordingProgress, Replay, ReplayEnd, SimulatedWorld, check, guard_sessions, lane_footprints,
+    launch, launch_one_thread, launch_recorded, launch_with,
 };
 pub use pipeline::LiveStatus;
 

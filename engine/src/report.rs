@@ -26,6 +26,7 @@ use crate::telemetry::LatencyFigures;
 use crate::venue::governor::Allowance;
 use crate::venue::orders::LeftOrder;
 use crate::venue::{BookSummary, VenueClockReading, VenueCounters};
+use crate::world::tape::Sums;
 pub use silent::SilentStream;
 pub(crate) use silent::silent_streams;
 pub use verdict::{Finding, FindingKind, RecordingReport};
@@ -197,6 +198,22 @@ impl MergeReport {
     pub fn identity_holds(&self) -> bool {
         self.counts.in_windows() == self.in_flight && self.counts.gone() <= self.counts.offered
     }
+}
+
+/// What is kept of a run so that it can be replayed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RunRecordReport {
+    /// Its folder.
+    pub path: String,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// Why it ends before the run; `null` where it is whole.
+    pub ended_early: Option<String>,
+    /// Hash of all callbacks and of all bytes written.
+    pub hash: u64,
+    /// The parts of that: by consumer, and by session.
+    #[serde(flatten)]
+    pub sums: Sums,
 }
 
 /// One thread as it ran.
@@ -393,6 +410,8 @@ pub struct Report {
     pub order_log: OrderLogReport,
     /// The journal.
     pub journal: JournalReport,
+    /// What is kept of the run so that it can be replayed; `null` where nothing is.
+    pub record: Option<RunRecordReport>,
     /// Where the interval log lies; `null` when none was written.
     pub hlog: Option<String>,
     /// Lines of it that could not be written.

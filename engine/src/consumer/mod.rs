@@ -12,6 +12,7 @@ mod state_saver;
 mod strategy;
 mod strategy_error;
 mod strategy_host;
+mod taped;
 mod timers;
 mod view;
 
@@ -32,4 +33,5 @@ pub(crate) use state_saver::StateSaver;
 pub use strategy::{Closure, Strategy};
 pub use strategy_error::{StrategyError, StrategyResult};
 pub use strategy_host::ConsumerState;
+pub(crate) use taped::TapedStrategy;
 pub use view::View;

@@ -114,8 +114,8 @@ impl Assembly<'_> {
         let names = Names { config: self.config, instruments: &self.builder.readings.instruments };
         let now_ns = self.builder.clock.wall_ns();
         let process = match self.world.spawn {
-            Spawn::Threads => std::process::id(),
-            Spawn::OneThread => 0,
+            Spawn::Threads | Spawn::LiveThread => std::process::id(),
+            Spawn::OneThread | Spawn::Replay => 0,
         };
         let start = RunStart::new(self.world.entropy.run_number(), u64::from(process));
         names

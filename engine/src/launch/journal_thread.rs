@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::journal::{Durability, JournalHealth, JournalKeeper};
 use crate::order::GatewayJournal;
 use crate::report::JournalReport;
-use crate::runtime::{Beside, BesideThread, Clock, Closing, OneThread};
+use crate::runtime::{Beside, BesideThread, Clock, Closing, Placement, Role};
 use crate::world::wait_until;
 
 /// The keeper before it runs.
@@ -40,12 +40,12 @@ pub(super) struct JournalLeft {
 }
 
 impl JournalParts {
-    /// Has the keeper run in a world without threads.
-    pub(super) fn in_world(self, thread: &mut OneThread) -> JournalClosing {
+    /// The keeper for a world without threads.
+    pub(super) fn in_world(self) -> (Placement, JournalClosing) {
         let JournalParts { keeper, folder, .. } = self;
         let (closing, health) = (keeper.closing(), keeper.health().clone());
-        thread.add_peer(Box::new(keeper));
-        JournalClosing { closing, folder, health }
+        let placement = Placement::new(Role::Peer, Box::new(keeper));
+        (placement, JournalClosing { closing, folder, health })
     }
 }
 

@@ -7,43 +7,33 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::Path;
 
 use super::assemble::Assembly;
-use super::conclusion::Conclusion;
-use super::control::ReaderSources;
-use super::housekeeping::{Housekeeping, HousekeepingAgent};
-use super::journal_thread::JournalClosing;
 use super::options::{LaunchError, LaunchOptions};
 use super::pipeline_plan::pipeline_plan;
-use super::shutdown::Ended;
-use super::venue_threads::VenueThreads;
-use crate::config::{Config, Profile};
+use super::replay::taped;
+use super::scheduled::{OfThread, STOP_STEPS, Scheduled};
+use crate::config::Config;
 use crate::consumer::{StrategyRegistry, install_panic_hook};
 use crate::control::protocol::Request;
-use crate::control::{Controller, Desk, OperatorDesk, Outcome, Progress, Refusal, Routes, Status};
-use crate::pipeline::{Closings, Readings};
+use crate::control::{Outcome, Progress, Refusal, Status};
 use crate::report::Report;
-use crate::runtime::{
-    AgentLoad, AgentRole, Closing, CorePlan, HeldConsumer, HoldRates, HostCores, OneThread, Phase,
-    StopSignal, WatchdogHandle, look_pause,
-};
-use crate::safety::Quarantine;
-use crate::telemetry::{LogDrain, LogLanes, ProbeLink, log_by_clock};
+use crate::runtime::{AgentLoad, CorePlan, HoldRates, HostCores, OneThread};
+use crate::telemetry::log_by_clock;
 use crate::venue::VenueCounters;
 use crate::venue::governor::Allowance;
 use crate::venue::simulated::{Ledger, SimulatedSymbol, SimulatedVenue, SimulatedVenueReport};
 use crate::world::{
     Clock, Entropy, FileConditions, Files, ManualTime, Net, NetConditions, NetTotals, Spawn,
-    VirtualFiles, VirtualNet, World,
+    VirtualFiles, VirtualNet, World, tape,
 };
 
 /// Wall time at the start of every simulated run: 2026-01-01T00:00:00Z.
 pub(crate) const SIMULATED_WALL_START_NS: i64 = 1_767_225_600_000_000_000;
 
 /// Cores that every simulated run is planned for, so that one seed is one run on any machine.
-const CORES: usize = 64;
+pub(super) const SIMULATED_CORES: usize = 64;
 
 /// Between two looks for an operator's answer, and the longest wait for one, ns.
 const ANSWER_LOOK_NS: u64 = 1_000_000;
@@ -68,22 +58,9 @@ pub struct OneThreadOptions {
 /// An engine in a world of its own.
 pub struct OneThreadEngine {
     world: SimulatedWorld,
-    /// Its number in the names of its orders.
-    run: u32,
     /// Places of the agents that outlive it: those of venues.
     outliving: Range<usize>,
-    stop: StopSignal,
-    desk: OperatorDesk,
-    routes: Arc<Routes>,
-    readings: Arc<Readings>,
-    closings: Closings,
-    quarantine: Quarantine,
-    links: Vec<Arc<ProbeLink>>,
-    housekeeping: Closing<Housekeeping>,
-    journal: Option<JournalClosing>,
-    venues: VenueThreads,
-    /// When it was told to stop, ns, and the venues that were switched off then.
-    stopped: Option<(u64, Vec<String>)>,
+    engine: Scheduled,
 }
 
 /// What a simulated engine lives in, and what outlives it: time, the network, the disk, venues.
@@ -98,6 +75,8 @@ pub struct SimulatedWorld {
     seed: u64,
     /// Engines that have lived in it.
     lives: u64,
+    /// Whether what enters the engine is kept.
+    is_taped: bool,
 }
 
 impl SimulatedWorld {
@@ -114,8 +93,8 @@ impl SimulatedWorld {
         let mut thread = OneThread::new(clock.clone(), time.clone(), net.clone(), schedule)
             .map_err(|source| LaunchError::Thread { name: "(poller)".to_owned(), source })?;
         thread.ends_with(files.killed());
-        let (venues, seed, lives) = (VecDeque::new(), options.seed, 0);
-        Ok(SimulatedWorld { thread, clock, time, net, files, venues, seed, lives })
+        let (venues, seed, lives, is_taped) = (VecDeque::new(), options.seed, 0, false);
+        Ok(SimulatedWorld { thread, clock, time, net, files, venues, seed, lives, is_taped })
     }
 
     /// Lets `ns` of virtual time pass, with the venues alone.
@@ -136,6 +115,18 @@ impl SimulatedWorld {
         &self.files
     }
 
+    /// Keeps what enters the engine that is launched next in a new `folder`, until its end. One
+    /// engine a thread can be recorded at a time, and none that is killed.
+    ///
+    /// # Errors
+    /// When the folder is there already or can't be made.
+    pub fn record_in(&mut self, files: &Files, folder: &Path) -> Result<(), LaunchError> {
+        let pen = tape::Pen::to_folder(tape::TapeFolder::create(files, folder, u64::MAX)?);
+        tape::attach(tape::Tape::Recording(tape::Writer::new(pen)));
+        self.is_taped = true;
+        Ok(())
+    }
+
     /// Makes the next engine, of `config`: it finds the disk and the venues as the one before has
     /// left them.
     ///
@@ -154,26 +145,35 @@ impl SimulatedWorld {
             0 => first,
             lives => Entropy::seeded(first.seed(&format!("life {lives}"))),
         };
-        let world = World {
-            clock: self.clock.clone(),
-            entropy,
-            net: Net::Virtual(self.net.clone()),
-            files: Files::Virtual(self.files.clone()),
-            spawn: Spawn::OneThread,
+        let net = Net::Virtual(self.net.clone());
+        let (clock, net) = match self.is_taped {
+            true => (self.clock.taped(), taped(net)),
+            false => (self.clock.clone(), net),
         };
-        let cores = CorePlan::make(config, &HostCores::of(0..CORES))?;
-        let plan = pipeline_plan(config, registry, &cores, launch)?;
+        let files = Files::Virtual(self.files.clone());
+        let world = World { clock, entropy, net, files, spawn: Spawn::OneThread };
+        let cores = CorePlan::make(config, &HostCores::of(0..SIMULATED_CORES))?;
+        let mut plan = pipeline_plan(config, registry, &cores, launch)?;
+        if self.is_taped {
+            plan.tape_strategies();
+        }
         let mut assembly = Assembly::new(config, world, &plan, &cores)?;
         assembly.threads.keys = Some(first);
         assembly.threads.standing = std::mem::take(&mut self.venues);
         let flips = assembly.build(plan, launch)?;
-        let controller = {
-            let (commands, venues) = (std::mem::take(&mut assembly.control), config.venue_names());
-            let (clock, pause) = (assembly.builder.clock.clone(), look_pause(Profile::Quiet));
-            let (routes, watched) = (Arc::clone(flips.routes()), assembly.watched());
-            (Controller::new(commands, flips, venues.len(), watched, clock, pause), routes)
-        };
-        assembly.schedule(self, &cores, controller, launch, holds)
+        let (placements, engine) = assembly.schedule(flips, &cores, launch, holds)?;
+        let standing = 0..self.thread.count();
+        let mut venues = 0..0;
+        for placement in placements {
+            let (place, is_venue) = (self.thread.count(), placement.is_venue());
+            self.thread.place(placement);
+            if is_venue {
+                let start = if venues.is_empty() { place } else { venues.start };
+                venues = start..place + 1;
+            }
+        }
+        let outliving = if standing.is_empty() { venues } else { standing };
+        Ok(OneThreadEngine { world: self, outliving, engine })
     }
 }
 
@@ -188,77 +188,6 @@ pub fn launch_one_thread(
     options: OneThreadOptions,
 ) -> Result<OneThreadEngine, LaunchError> {
     SimulatedWorld::new(&options)?.launch(config, registry, launch, options.holds)
-}
-
-impl Assembly<'_> {
-    /// Adds all agents to `thread`, in an order that is part of what a seed means.
-    fn schedule(
-        mut self,
-        mut world: SimulatedWorld,
-        cores: &CorePlan,
-        (controller, routes): (Controller, Arc<Routes>),
-        launch: &LaunchOptions,
-        holds: HoldRates,
-    ) -> Result<OneThreadEngine, LaunchError> {
-        let thread = &mut world.thread;
-        let standing = 0..thread.count();
-        let (run_dir, hlog) = self.run_files(cores)?;
-        let readings = Arc::new(std::mem::take(&mut self.builder.readings));
-        let links = self.builder.probes.iter().map(|(link, _)| Arc::clone(link)).collect();
-        let logs = LogLanes::new(self.config.lanes.log);
-        let drain = LogDrain::new(Vec::new(), logs.clone());
-        let mut housekeeping = self.housekeeping(&run_dir, hlog, drain, &readings, &routes);
-        housekeeping.pause = look_pause(Profile::Quiet);
-        housekeeping.holds_letters = launch.holds_letters;
-        let (last, steady) = (housekeeping.collector.last(), Arc::clone(&housekeeping.steady));
-        let (housekeeping, left) = HousekeepingAgent::new(housekeeping);
-        let journal = self.journal.take().map(|parts| parts.in_world(thread));
-        let mut watchdog = self.watchdog(cores, logs, launch.takes_nothing);
-        let first = thread.count();
-        self.peers.drain(..).for_each(|agent| thread.add_peer(agent));
-        let outliving = if standing.is_empty() { first..thread.count() } else { standing };
-        thread.add_peer(Box::new(housekeeping));
-        self.beside.drain(..).for_each(|agent| thread.add(agent));
-        for (role, agent) in self.agents.drain(..) {
-            let AgentRole::Consumer(index) = role else {
-                thread.add(agent);
-                continue;
-            };
-            let random = self.world.entropy.random(&format!("holds of {}", agent.name()));
-            let (guarded, clock) = (self.guarded[index].clone(), &self.builder.clock);
-            let (agent, watched) =
-                HeldConsumer::new(agent, guarded, holds.of(index), random, clock);
-            watchdog.cores.push(watched);
-            thread.add(Box::new(agent));
-        }
-        thread.add_peer(WatchdogHandle::in_world(watchdog));
-        thread.add(Box::new(controller));
-        let desk = self.desk(ReaderSources {
-            config: self.config,
-            run_dir: &run_dir,
-            plan: cores,
-            readings: &readings,
-            routes: &routes,
-            last,
-            steady: &steady,
-        });
-        Ok(OneThreadEngine {
-            world,
-            outliving,
-            run: self.world.entropy.run_number(),
-            stop: self.builder.stop,
-            desk,
-            routes,
-            readings,
-            closings: self.builder.closings,
-            quarantine: self.builder.quarantine.clone(),
-            links,
-            housekeeping: left,
-            journal,
-            venues: self.threads,
-            stopped: None,
-        })
-    }
 }
 
 impl OneThreadEngine {
@@ -278,14 +207,14 @@ impl OneThreadEngine {
     /// # Errors
     /// The desk's refusal.
     pub fn operate(&mut self, request: Request) -> Outcome {
-        let number = match self.desk.carry_out(request) {
+        let number = match self.engine.begin(request) {
             Progress::Done(outcome) => return outcome,
             Progress::Later(number) => number,
         };
         let end_ns = self.now_ns() + ANSWER_MAX_NS;
         while self.now_ns() < end_ns && !self.is_dead() {
             self.run_ns(ANSWER_LOOK_NS);
-            if let Some(outcome) = self.desk.poll(number) {
+            if let Some(outcome) = self.engine.poll(number) {
                 return outcome;
             }
         }
@@ -296,31 +225,28 @@ impl OneThreadEngine {
     /// A reading, as an operator gets it. Its threads are those of the process.
     #[must_use]
     pub fn status(&mut self) -> Status {
-        self.desk.status()
+        self.engine.status()
     }
 
     /// Its number, as the names of its orders have it.
     #[must_use]
     pub fn run_number(&self) -> u32 {
-        self.run
+        self.engine.run
     }
 
     /// Whether an operator has asked for the end of the run.
     #[must_use]
     pub fn is_killed(&self) -> bool {
-        self.stop.is_killed()
+        self.engine.stop.is_killed()
     }
 
     /// Stops it in order and runs until all has ended, at most `deadline_ns` of virtual time; then
     /// every loop is told to end. Names of the agents that have not ended after another grace.
     pub fn stop(&mut self, deadline_ns: u64) -> Vec<String> {
-        self.stopped = Some((self.now_ns(), self.readings.venues_off()));
-        self.routes.stop();
-        self.run_ns(ANSWER_LOOK_NS);
-        self.stop.raise(Phase::Draining);
-        self.run_ns(deadline_ns);
-        self.stop.raise(Phase::Halted);
-        self.run_ns(HALT_GRACE_NS);
+        for (step, ns) in STOP_STEPS.into_iter().zip([ANSWER_LOOK_NS, deadline_ns, HALT_GRACE_NS]) {
+            self.engine.stop(step);
+            self.run_ns(ns);
+        }
         self.world.thread.unfinished().map(str::to_owned).collect()
     }
 
@@ -340,11 +266,11 @@ impl OneThreadEngine {
     /// it has written stays, but for what a crash of the disk takes ([`VirtualFiles::crash`]).
     #[must_use]
     pub fn crash(self) -> SimulatedWorld {
-        let OneThreadEngine { mut world, outliving, mut venues, .. } = self;
+        let OneThreadEngine { mut world, outliving, mut engine } = self;
         world.files.freeze(true);
         world.thread.keep(outliving);
-        world.venues = venues.embedded.drain(..).collect();
-        drop(venues);
+        world.venues = engine.venues.embedded.drain(..).collect();
+        drop(engine);
         world.files.freeze(false);
         world.lives += 1;
         world
@@ -352,30 +278,14 @@ impl OneThreadEngine {
 
     /// Closes all agents, and reports as a real run does. To be called after the stop.
     #[must_use]
-    pub fn finish(mut self) -> Report {
-        let (duration_ns, off) = self.stopped.take().unwrap_or_default();
-        let mut ended = Ended::default();
-        ended.behind = self.world.thread.unfinished().map(str::to_owned).collect();
-        ended.penalties = self.venues.penalties();
-        self.world.thread.into_agents().into_iter().for_each(|agent| agent.on_close());
-        ended.journal = self.journal.map(JournalClosing::left);
-        ended.housekeeping = self.housekeeping.take();
-        ended.housekeeping.iter_mut().for_each(Housekeeping::finish);
-        ended.notes = self.venues.stop(Duration::ZERO).1;
-        let conclusion = Conclusion {
-            closings: &self.closings,
-            readings: &self.readings,
-            links: &self.links,
-            quarantine: &self.quarantine,
-            off,
-            routes: &self.routes,
-            stop: &self.stop,
-            clock: &self.world.clock,
-            plan_notes: &[],
-            duration_ns,
-            allocations: None,
-        };
-        conclusion.report(ended)
+    pub fn finish(self) -> Report {
+        let OneThreadEngine { world, engine, .. } = self;
+        if world.is_taped {
+            tape::end();
+            drop(tape::detach());
+        }
+        let behind = world.thread.unfinished().map(str::to_owned).collect();
+        engine.finish(world.thread.into_agents(), OfThread { behind, ..OfThread::default() })
     }
 
     /// Sets the clock of the engine's machine forward by `ns`, or back; its venues have another.
@@ -385,13 +295,13 @@ impl OneThreadEngine {
 
     /// Lets no further fault of the venues' plan strike.
     pub fn calm_venues(&self) {
-        self.venues.embedded.iter().for_each(SimulatedVenue::calm);
+        self.engine.venues.embedded.iter().for_each(SimulatedVenue::calm);
     }
 
     /// What each embedded venue trades, in the order of its ledger's markets.
     #[must_use]
     pub fn symbols(&self) -> Vec<Vec<SimulatedSymbol>> {
-        self.venues.embedded.iter().map(|venue| venue.symbols().to_vec()).collect()
+        self.engine.venues.embedded.iter().map(|venue| venue.symbols().to_vec()).collect()
     }
 
     /// The network, to look at or to disturb.
@@ -415,32 +325,38 @@ impl OneThreadEngine {
     /// How often the engine broke a limit of an embedded venue, by the limit.
     #[must_use]
     pub fn penalties(&self) -> BTreeMap<&'static str, u64> {
-        self.venues.penalties()
+        self.engine.venues.penalties()
     }
 
     /// What each embedded venue knows to be true.
     #[must_use]
     pub fn ledgers(&self) -> Vec<Ledger> {
-        self.venues.embedded.iter().map(SimulatedVenue::ledger).collect()
+        self.engine.venues.embedded.iter().map(SimulatedVenue::ledger).collect()
     }
 
     /// What each embedded venue has counted.
     #[must_use]
     pub fn embedded(&self) -> Vec<SimulatedVenueReport> {
-        self.venues.embedded.iter().map(|venue| venue.counters().report()).collect()
+        self.engine.venues.embedded.iter().map(|venue| venue.counters().report()).collect()
     }
 
     /// What each venue allows, and what was held back.
     #[must_use]
     pub fn allowances(&self) -> Vec<Allowance> {
-        self.readings.allowances(&self.world.clock)
+        self.engine.readings.allowances(&self.world.clock)
     }
 
     /// What each session has counted: venue, role, counters.
     #[must_use]
     pub fn sessions(&self) -> Vec<(&str, &str, VenueCounters)> {
-        let sessions = self.readings.sessions.iter();
+        let sessions = self.engine.readings.sessions.iter();
         sessions.map(|of| (of.venue.as_str(), of.role.as_str(), of.stats.read())).collect()
+    }
+
+    /// What has left the engine so far, by hash; `None` where nothing is recorded.
+    #[must_use]
+    pub fn sums(&self) -> Option<tape::Sums> {
+        tape::sums().filter(|_| self.world.is_taped)
     }
 
     /// What each agent has cost, by name.

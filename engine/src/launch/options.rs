@@ -16,6 +16,7 @@ use crate::venue::recorder::RecorderOptions;
 use crate::venue::simulated::{FaultPlan, RecordedSession, SimulatedVenueError};
 use crate::venue::transport::EndpointError;
 use crate::venue::{SymbolError, SyntheticLoad};
+use crate::world::tape::TapeError;
 
 /// Why the engine did not start. No pinned thread was left running.
 #[derive(Debug, Error)]
@@ -76,6 +77,8 @@ pub enum LaunchError {
         path.display()
     )]
     Record { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Tape(#[from] TapeError),
     #[error("[engine] starting thread {name} failed: {source}")]
     Thread { name: String, source: std::io::Error },
 }

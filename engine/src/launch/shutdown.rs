@@ -43,7 +43,7 @@ pub(super) struct Threads {
 /// What is left when all threads have ended, or were left behind.
 #[derive(Default)]
 pub(super) struct Ended {
-    threads: Vec<ThreadReport>,
+    pub(super) threads: Vec<ThreadReport>,
     demotions: Vec<Demotion>,
     /// Names of those that were left behind.
     pub(super) behind: Vec<String>,

@@ -101,7 +101,7 @@ impl Assembly<'_> {
         let source = |source| LaunchError::Thread { name: "(poller)".to_owned(), source };
         match self.world.spawn {
             Spawn::Threads => Beside::new().map(Some).map_err(source),
-            Spawn::OneThread => Ok(None),
+            Spawn::OneThread | Spawn::LiveThread | Spawn::Replay => Ok(None),
         }
     }
 

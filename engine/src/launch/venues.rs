@@ -5,7 +5,7 @@
 //! to by its address, through the same adapter.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -36,6 +36,7 @@ use crate::venue::transport::{
 };
 use crate::venue::{IntakeStats, LaneOutlet, SymbolMap, VenueClock, VenueSwitch};
 use crate::world::Spawn;
+use crate::world::tape::{self, Tag};
 
 /// What the embedded venue calls the one API key it knows.
 pub(super) const EMBEDDED_API_KEY: &str = "pitlane";
@@ -180,22 +181,27 @@ impl Assembly<'_> {
         Ok(setup()?)
     }
 
-    /// Starts an embedded server, on a thread or as an agent of a simulated world.
+    /// Starts an embedded server, on a thread or as an agent of a simulated world; a replay only
+    /// learns where it was.
     pub(super) fn serve(
         &mut self,
         dialect: &DialectKind,
         options: SimulatedVenueOptions,
     ) -> Result<SocketAddr, LaunchError> {
+        let nowhere = || SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let server = match (self.threads.standing.pop_front(), self.world.spawn) {
             (Some(standing), _) => standing,
-            (None, Spawn::Threads) => SimulatedVenue::start_as(dialect, options)?,
+            (None, Spawn::Threads | Spawn::LiveThread) => {
+                SimulatedVenue::start_as(dialect, options)?
+            }
             (None, Spawn::OneThread) => {
                 let (server, agent) = SimulatedVenue::in_world(dialect, options, &self.world)?;
                 self.peers.push(agent);
                 server
             }
+            (None, Spawn::Replay) => return Ok(tape::kept(Tag::Address, nowhere, nowhere)),
         };
-        let address = server.address();
+        let address = tape::kept(Tag::Address, || server.address(), nowhere);
         self.threads.embedded.push(server);
         Ok(address)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::LanesConfig;
-use crate::consumer::ConsumerOptions;
+use crate::consumer::{ConsumerOptions, TapedStrategy};
 use crate::dispatcher::Subscription;
 use crate::dispatcher::order::SequencerOptions;
 use crate::instrument::Instruments;
@@ -32,6 +32,14 @@ pub(crate) struct PipelinePlan {
     pub(crate) consumers: Vec<ConsumerPlan>,
 }
 
+impl PipelinePlan {
+    /// Has every callback kept by its hash on the tape of the thread that makes it.
+    pub(crate) fn tape_strategies(&mut self) {
+        let consumers = std::mem::take(&mut self.consumers).into_iter();
+        self.consumers = consumers.map(ConsumerPlan::taped).collect();
+    }
+}
+
 /// One consumer of a plan.
 pub(crate) struct ConsumerPlan {
     pub(crate) options: ConsumerOptions,
@@ -42,6 +50,13 @@ pub(crate) struct ConsumerPlan {
     /// Which of the plan's threads it is on: lanes between the same two threads have their cursors
     /// together.
     pub(crate) thread: usize,
+}
+
+impl ConsumerPlan {
+    fn taped(mut self) -> ConsumerPlan {
+        self.options.strategy = Box::new(TapedStrategy::new(self.options.strategy));
+        self
+    }
 }
 
 /// What a pipeline is for.

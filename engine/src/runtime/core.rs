@@ -234,7 +234,7 @@ impl CoreHandle {
 }
 
 /// Pins the calling thread and reads back whether it took.
-fn pin(core: Option<usize>) -> Pinned {
+pub(crate) fn pin(core: Option<usize>) -> Pinned {
     let Some(id) = core else { return Pinned::NotAsked };
     let was_set = core_affinity::set_for_current(core_affinity::CoreId { id });
     let mask = core_affinity::get_core_ids().unwrap_or_default();

@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mio::Poll;
 
 use super::Agent;
-use crate::world::{Clock, ManualTime, SplitMix64, VirtualNet};
+use super::placement::{Placement, Role};
+use crate::world::{Clock, ManualTime, SplitMix64, VirtualNet, tape};
 
 /// What a duty cycle with work takes, ns.
 const CYCLE_NS: (u64, u64) = (100, 2_000);
@@ -36,6 +37,8 @@ pub struct OneThread {
     /// Agents register their sockets there; nobody waits on it.
     poll: Poll,
     agents: Vec<Placed>,
+    /// Agents that have a number on a tape.
+    numbered: usize,
     /// Places of agents that may have work.
     ready: Vec<usize>,
     /// When all were ready last, ns.
@@ -48,8 +51,9 @@ pub struct OneThread {
 /// An agent, and what the scheduler knows of it.
 struct Placed {
     agent: Box<dyn Agent>,
-    /// Whether the engine's end waits for its end.
-    is_awaited: bool,
+    role: Role,
+    /// Its number on a tape; `None` for one that is not of the engine.
+    number: Option<usize>,
     /// Its next timer when it was asked last, ns; 0 where something held back is to be tried again.
     timer_ns: u64,
     load: AgentLoad,
@@ -63,6 +67,20 @@ pub struct AgentLoad {
     /// How often it had nothing to do although its time had come, or held something back: time
     /// moves by 10 us then, so what waits for long makes a run slow.
     pub waits: u64,
+}
+
+impl Placed {
+    /// A duty cycle, kept on the thread's tape if it is one of the engine.
+    fn cycle(&mut self) -> usize {
+        let agent = &mut self.agent;
+        match self.number {
+            Some(number) => {
+                tape::cycle(number);
+                agent.duty_cycle()
+            }
+            None => tape::outside(|| agent.duty_cycle()),
+        }
+    }
 }
 
 impl OneThread {
@@ -86,6 +104,7 @@ impl OneThread {
             random,
             poll,
             agents,
+            numbered: 0,
             ready,
             all_ready_ns,
             cycles,
@@ -104,19 +123,24 @@ impl OneThread {
         self.killed.load(Ordering::Relaxed)
     }
 
-    /// Takes an agent and starts it. The order of the calls is part of what a seed means.
+    /// Takes a stage, as [`OneThread::place`] does.
     pub fn add(&mut self, agent: Box<dyn Agent>) {
-        self.place(agent, true);
+        self.place(Placement::new(Role::Stage, agent));
     }
 
-    /// Takes an agent whose end nobody waits for, as a venue or housekeeping.
+    /// Takes an agent whose end nobody waits for.
     pub fn add_peer(&mut self, agent: Box<dyn Agent>) {
-        self.place(agent, false);
+        self.place(Placement::new(Role::Peer, agent));
     }
 
-    fn place(&mut self, mut agent: Box<dyn Agent>, is_awaited: bool) {
+    /// Takes an agent and starts it. The order of the calls is part of what a seed means.
+    pub fn place(&mut self, placement: Placement) {
+        let Placement { mut agent, role } = placement;
         agent.on_start(self.poll.registry());
-        self.agents.push(Placed { agent, is_awaited, timer_ns: 0, load: AgentLoad::default() });
+        let (timer_ns, load) = (0, AgentLoad::default());
+        let number = (role != Role::Venue).then_some(self.numbered);
+        self.numbered += usize::from(number.is_some());
+        self.agents.push(Placed { agent, role, number, timer_ns, load });
         self.wake_all();
     }
 
@@ -159,12 +183,13 @@ impl OneThread {
     /// Whether every agent has finished whose end is waited for; never, where there is none.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.agents.iter().any(|placed| placed.is_awaited) && self.unfinished().next().is_none()
+        self.agents.iter().any(|placed| placed.role.is_awaited())
+            && self.unfinished().next().is_none()
     }
 
     /// Names of the agents that have not finished.
     pub fn unfinished(&self) -> impl Iterator<Item = &str> {
-        let awaited = self.agents.iter().filter(|placed| placed.is_awaited);
+        let awaited = self.agents.iter().filter(|placed| placed.role.is_awaited());
         awaited.filter(|placed| !placed.agent.is_done()).map(|placed| placed.agent.name())
     }
 
@@ -184,14 +209,14 @@ impl OneThread {
             }
             let last = self.ready.len() as u64 - 1;
             let place = self.ready.swap_remove(self.random.between(0, last) as usize);
-            let Placed { agent, load, .. } = &mut self.agents[place];
-            if agent.is_done() {
+            let placed = &mut self.agents[place];
+            if placed.agent.is_done() {
                 continue;
             }
             self.cycles += 1;
             // The end of an agent closes its lanes, which is work for those behind them.
-            if agent.duty_cycle() > 0 || agent.is_done() {
-                load.busy += 1;
+            if placed.cycle() > 0 || placed.agent.is_done() {
+                placed.load.busy += 1;
                 self.time.advance_ns(self.random.between(CYCLE_NS.0, CYCLE_NS.1));
                 self.wake_all();
             }
@@ -203,9 +228,11 @@ impl OneThread {
         let now_ns = self.clock.now_ns();
         let (mut next_ns, mut is_held) = (self.all_ready_ns + LOOK_NS, false);
         for placed in self.agents.iter_mut().filter(|placed| !placed.agent.is_done()) {
-            let is_pending = placed.agent.has_pending();
+            let agent = &placed.agent;
+            let (is_pending, timer_ns) =
+                tape::outside(|| (agent.has_pending(), agent.next_timer_ns()));
             is_held |= is_pending;
-            placed.timer_ns = if is_pending { 0 } else { placed.agent.next_timer_ns() };
+            placed.timer_ns = if is_pending { 0 } else { timer_ns };
             if placed.timer_ns <= now_ns {
                 placed.load.waits += 1;
             }

@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crossbeam_utils::CachePadded;
 
+use super::tape::{self, Tag};
 use super::wall::Wall;
 
 /// Reads time. Cheap to clone; each agent owns one.
@@ -29,8 +30,16 @@ struct Reading {
 
 #[derive(Debug)]
 enum Source {
-    Tsc { clock: quanta::Clock, start_raw: u64 },
-    Manual { time: ManualTime, wall_start_ns: i64 },
+    Tsc {
+        clock: quanta::Clock,
+        start_raw: u64,
+    },
+    Manual {
+        time: ManualTime,
+        wall_start_ns: i64,
+    },
+    /// Another clock, each of whose readings is kept.
+    Taped(Clock),
 }
 
 /// Time that a test or the simulated world moves by hand.
@@ -90,11 +99,19 @@ impl Clock {
     pub fn elsewhere(&self) -> Clock {
         match &self.0.source {
             Source::Tsc { .. } => self.clone(),
+            Source::Taped(behind) => behind.elsewhere(),
             Source::Manual { time, wall_start_ns } => {
                 let (time, wall_start_ns) = (time.clone(), *wall_start_ns);
                 Clock::of(Source::Manual { time, wall_start_ns }, wall_start_ns)
             }
         }
+    }
+
+    /// The same clock, each of whose readings on a thread with a tape is kept there, or is what
+    /// was kept.
+    #[must_use]
+    pub fn taped(&self) -> Clock {
+        Clock::of(Source::Taped(self.clone()), self.wall_at_ns(0))
     }
 
     /// Monotonic nanoseconds since the engine's start.
@@ -104,6 +121,7 @@ impl Clock {
         match &self.0.source {
             Source::Tsc { clock, start_raw } => clock.delta_as_nanos(*start_raw, clock.raw()),
             Source::Manual { time, .. } => time.0.now_ns.load(Ordering::Relaxed),
+            Source::Taped(behind) => tape::clock(|| behind.now_ns()),
         }
     }
 
@@ -124,14 +142,19 @@ impl Clock {
     /// Looks how far the system's clock has moved away, and brings wall time nearer to it. To be
     /// called every second or so; looks that come sooner do nothing.
     pub fn follow_system(&self) {
-        let system_ns = || match &self.0.source {
+        self.0.wall.follow(self.now_ns(), || self.system_ns());
+    }
+
+    /// The system's wall time, ns since the Unix epoch.
+    fn system_ns(&self) -> i64 {
+        match &self.0.source {
             Source::Tsc { .. } => wall_now_ns(),
             Source::Manual { time, wall_start_ns } => {
                 let moved_ns = time.0.system_ahead_ns.load(Ordering::Relaxed);
                 wall_start_ns.saturating_add(moved_ns).saturating_add_unsigned(self.now_ns())
             }
-        };
-        self.0.wall.follow(self.now_ns(), system_ns);
+            Source::Taped(behind) => tape::kept(Tag::System, || behind.system_ns(), || 0),
+        }
     }
 
     /// How often the system's clock was set, or the machine slept, as far as

@@ -11,6 +11,7 @@ mod fnv;
 mod kernel;
 mod net;
 mod split_mix;
+pub mod tape;
 mod thread;
 mod wall;
 
@@ -49,8 +50,12 @@ pub struct World {
 pub enum Spawn {
     /// On pinned cores, and on threads beside them.
     Threads,
-    /// All on one thread, which draws the next by its seed.
+    /// All on one thread, which draws the next by its seed; venues too.
     OneThread,
+    /// All on one thread in real time; embedded venues have their own.
+    LiveThread,
+    /// All on one thread, as it was recorded; venues are where their bytes come from.
+    Replay,
 }
 
 impl World {

@@ -21,7 +21,7 @@ use crate::SECOND_NS;
 use crate::heard::{Heard, Notes, registry};
 use crate::on_record::OnRecord;
 
-const MS: u64 = 1_000_000;
+pub const MS: u64 = 1_000_000;
 
 /// Seeds that every change is tried with, and the virtual time of each.
 const SEEDS: u64 = 20;
@@ -30,7 +30,7 @@ const CALM_S: u64 = 30;
 
 const CONSUMERS: [&str; 3] = ["noop", "momentum", "market_maker"];
 
-fn config() -> Config {
+pub fn config() -> Config {
     let mut config = Config::default_run();
     config.simulated.events_per_s = 200;
     config.telemetry.interval_ms = 10_000;
@@ -47,7 +47,7 @@ fn sometimes(random: &mut SplitMix64, low: u64, high: u64) -> u32 {
 }
 
 /// What goes wrong in the run of this seed.
-fn trouble(seed: u64) -> (OneThreadOptions, FaultPlan) {
+pub fn trouble(seed: u64) -> (OneThreadOptions, FaultPlan) {
     let random = &mut SplitMix64::new(seed ^ 0x7472_6f75_626c_6500);
     let conditions = NetConditions {
         latency_ns: random.between(10_000, 20 * MS),
@@ -119,7 +119,7 @@ fn venue_faults(random: &mut SplitMix64) -> Vec<FaultRule> {
 }
 
 /// What an operator might ask for.
-fn command(random: &mut SplitMix64) -> Request {
+pub fn command(random: &mut SplitMix64) -> Request {
     let name = CONSUMERS[random.between(0, 2) as usize].to_owned();
     let venue = "simulated".to_owned();
     let selection = || Selection {

@@ -10,6 +10,7 @@ mod limits;
 mod on_record;
 mod once;
 mod orders;
+mod replayed;
 mod restarts;
 mod rollover;
 mod shared_address;

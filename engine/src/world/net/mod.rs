@@ -26,6 +26,8 @@ pub use tls::{TlsError, TlsPeer, TlsTrust};
 use virtual_ends::{VirtualListener, VirtualStream};
 pub use virtual_net::{NetConditions, NetTotals, VirtualNet};
 
+use super::tape::{self, Begun, Tag, TapedStream};
+
 /// Opens streams and listeners, and finds the addresses of names. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Net {
@@ -33,6 +35,9 @@ pub enum Net {
     Real(Real),
     /// In memory, in virtual time.
     Virtual(VirtualNet),
+    /// Another net, of which all that comes in is kept on the thread's tape; `None` where a tape is
+    /// played, and nothing is behind it.
+    Taped(Option<Arc<Net>>),
 }
 
 /// The system's network.
@@ -63,6 +68,13 @@ impl Net {
         let tcp = match self {
             Net::Real(_) => mio::net::TcpStream::connect(address)?,
             Net::Virtual(net) => return Ok(Stream::Virtual(VirtualStream::connect(net, address))),
+            Net::Taped(behind) => {
+                let begin = || live(behind).and_then(|net| net.connect(address, peer));
+                return Ok(match TapedStream::connect(address, begin)? {
+                    Begun::Taped(stream) => Stream::Taped(Box::new(stream)),
+                    Begun::Live(stream) => stream,
+                });
+            }
         };
         Ok(match peer {
             Some(peer) => Stream::Tls(Box::new(peer.stream(tcp)?)),
@@ -78,6 +90,8 @@ impl Net {
         match self {
             Net::Real(_) => Ok(Listener::Plain(mio::net::TcpListener::bind(address)?)),
             Net::Virtual(net) => Ok(Listener::Virtual(VirtualListener::listen(net, address)?)),
+            // What is accepted there is another's: of a venue in the same world.
+            Net::Taped(behind) => live(behind)?.listen(address),
         }
     }
 
@@ -93,6 +107,11 @@ impl Net {
                 resolve(authority)
             }
             Net::Virtual(net) => net.resolve(authority),
+            Net::Taped(behind) => tape::kept(
+                Tag::Resolve,
+                || live(behind).and_then(|net| net.resolve(authority)),
+                || Err(io::ErrorKind::NotFound.into()),
+            ),
         }
     }
 
@@ -102,8 +121,14 @@ impl Net {
         match self {
             Net::Real(real) => real.resolver.look_up(authority),
             Net::Virtual(net) => Lookup::done(net.resolve(authority)),
+            Net::Taped(behind) => Lookup::taped(behind.as_ref().map(|net| net.look_up(authority))),
         }
     }
+}
+
+/// The net behind one with a tape.
+fn live(behind: &Option<Arc<Net>>) -> io::Result<&Net> {
+    behind.as_deref().ok_or_else(|| io::ErrorKind::NotConnected.into())
 }
 
 /// The system's resolver; an address written in digits is returned without asking it.

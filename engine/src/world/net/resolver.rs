@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use parking_lot::Mutex;
 
+use crate::world::tape::{self, Tag};
 use crate::world::thread::start_thread;
 
 /// An answer, or none yet.
@@ -18,18 +19,35 @@ type Answer = Option<io::Result<Vec<SocketAddr>>>;
 
 /// A question to the resolver, whose answer is polled.
 #[derive(Debug)]
-pub struct Lookup(Arc<Mutex<Answer>>);
+pub struct Lookup(Asked);
+
+#[derive(Debug)]
+enum Asked {
+    Once(Arc<Mutex<Answer>>),
+    /// Each look is kept; `None` where a tape is played.
+    Taped(Option<Box<Lookup>>),
+}
 
 impl Lookup {
     /// A question that is answered already.
     pub(super) fn done(answer: io::Result<Vec<SocketAddr>>) -> Lookup {
-        Lookup(Arc::new(Mutex::new(Some(answer))))
+        Lookup(Asked::Once(Arc::new(Mutex::new(Some(answer)))))
+    }
+
+    /// A question each look at which is kept.
+    pub(super) fn taped(live: Option<Lookup>) -> Lookup {
+        Lookup(Asked::Taped(live.map(Box::new)))
     }
 
     /// The answer, once; `None` while there is none.
     #[must_use]
     pub fn poll(&self) -> Answer {
-        self.0.lock().take()
+        match &self.0 {
+            Asked::Once(answer) => answer.lock().take(),
+            Asked::Taped(live) => {
+                tape::kept(Tag::Lookup, || live.as_ref().and_then(|live| live.poll()), || None)
+            }
+        }
     }
 }
 
@@ -73,7 +91,7 @@ impl Resolver {
         let answer = Arc::new(Mutex::new(None));
         let question = Question { authority: authority.to_owned(), answer: Arc::clone(&answer) };
         sender.send(question).map_err(|_| io::Error::other("the resolver's thread has ended"))?;
-        Ok(Lookup(answer))
+        Ok(Lookup(Asked::Once(answer)))
     }
 }
 

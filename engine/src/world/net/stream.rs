@@ -10,6 +10,7 @@ use mio::{Interest, Registry, Token};
 
 use super::tls::TlsStream;
 use super::virtual_ends::VirtualStream;
+use crate::world::tape::{Line, TapedStream};
 
 /// A byte stream, non-blocking: `WouldBlock` when it has nothing to give or takes nothing now.
 ///
@@ -22,6 +23,8 @@ pub enum Stream {
     Tls(Box<TlsStream>),
     /// In memory.
     Virtual(VirtualStream),
+    /// One of which all that comes in is kept.
+    Taped(Box<TapedStream<Stream>>),
 }
 
 impl Stream {
@@ -37,6 +40,7 @@ impl Stream {
             Stream::Plain(stream) => has_arrived(stream),
             Stream::Tls(stream) => Ok(has_arrived(&stream.tcp)? && stream.is_agreed()?),
             Stream::Virtual(stream) => stream.is_connected(),
+            Stream::Taped(stream) => stream.is_connected(),
         }
     }
 
@@ -55,6 +59,7 @@ impl Stream {
                 stream.shutdown_write();
                 Ok(())
             }
+            Stream::Taped(stream) => stream.shutdown_write(),
         }
     }
 
@@ -71,8 +76,23 @@ impl Stream {
                 stream.reset();
                 return Ok(());
             }
+            Stream::Taped(stream) => return stream.reset_on_drop(),
         };
         Ok(rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO))?)
+    }
+}
+
+impl Line for Stream {
+    fn is_connected(&mut self) -> io::Result<bool> {
+        Stream::is_connected(self)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Stream::shutdown_write(self)
+    }
+
+    fn reset_on_drop(&self) -> io::Result<()> {
+        Stream::reset_on_drop(self)
     }
 }
 
@@ -98,6 +118,7 @@ impl Read for Stream {
             Stream::Plain(stream) => stream.read(bytes),
             Stream::Tls(stream) => stream.read(bytes),
             Stream::Virtual(stream) => stream.read(bytes),
+            Stream::Taped(stream) => stream.read(bytes),
         }
     }
 }
@@ -109,12 +130,14 @@ impl Write for Stream {
             Stream::Plain(stream) => stream.write(bytes),
             Stream::Tls(stream) => stream.write(bytes),
             Stream::Virtual(stream) => stream.write(bytes),
+            Stream::Taped(stream) => stream.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Stream::Tls(stream) => stream.flush(),
+            Stream::Taped(stream) => stream.flush(),
             Stream::Plain(_) | Stream::Virtual(_) => Ok(()),
         }
     }
@@ -126,6 +149,7 @@ impl Source for Stream {
         match self {
             Stream::Plain(stream) => stream.register(registry, token, want),
             Stream::Tls(stream) => stream.tcp.register(registry, token, want),
+            Stream::Taped(stream) => stream.register(registry, token, want),
             Stream::Virtual(_) => Ok(()),
         }
     }
@@ -134,6 +158,7 @@ impl Source for Stream {
         match self {
             Stream::Plain(stream) => stream.reregister(registry, token, want),
             Stream::Tls(stream) => stream.tcp.reregister(registry, token, want),
+            Stream::Taped(stream) => stream.reregister(registry, token, want),
             Stream::Virtual(_) => Ok(()),
         }
     }
@@ -142,6 +167,7 @@ impl Source for Stream {
         match self {
             Stream::Plain(stream) => stream.deregister(registry),
             Stream::Tls(stream) => stream.tcp.deregister(registry),
+            Stream::Taped(stream) => stream.deregister(registry),
             Stream::Virtual(_) => Ok(()),
         }
     }

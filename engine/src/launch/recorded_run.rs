@@ -1,0 +1,455 @@
+//! A live engine that keeps what enters it: all agents on one pinned thread, in real time.
+//!
+//! What is on the tape is what that thread was given: its clock, its sockets, names, and what
+//! operators ask for, each at its place among the duty cycles. A thread beside it takes the record
+//! to the disk; another serves the control socket, and has the engine's thread carry out what
+//! changes anything. Nothing waits for the disk.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use mio::Waker;
+
+use super::control;
+use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
+use super::replay::{RunHead, THREAD, engine_on_tape, plan_on_one_core, taped};
+use super::scheduled::{OfThread, Scheduled};
+use crate::config::{Config, CoresConfig, Profile};
+use crate::consumer::{StrategyRegistry, install_panic_hook};
+use crate::control::protocol::Request;
+use crate::control::{ControlSocket, Desk, OperatorDesk, Outcome, Progress, Refusal, Status};
+use crate::pipeline::{LiveStatus, Readings};
+use crate::report::{Report, RunRecordReport, ThreadReport};
+use crate::runtime::{
+    Agent, Beside, BesideThread, Clock, CorePlan, HoldRates, HostCores, LiveThread, StopSignal, pin,
+};
+use crate::safety::LastResort;
+use crate::telemetry::install_logger;
+use crate::venue::registry::VenueKind;
+use crate::world::tape::{self, Pen, Tape, TapeDrain, TapeFolder, TapeState, Writer};
+use crate::world::{Files, Spawn, World, start_thread, wait_until};
+
+/// Blocks of 4 KiB on their way to the disk: 1 MiB, three seconds at 1,000 events a second.
+const RING_BLOCKS: usize = 256;
+/// What is kept is on its way to the disk after so long, ns.
+const FLUSH_NS: u64 = 1_000_000_000;
+/// Between two looks at the ring, ns.
+const DRAIN_NS: u64 = 5_000_000;
+/// From the last change of routes to the end of intake, and from the last call to the end, ns.
+const SETTLE_NS: u64 = 1_000_000;
+const HALT_GRACE_NS: u64 = 500_000_000;
+/// How long the socket's thread waits for the engine's to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// What is to be kept of a run.
+#[derive(Clone, Debug)]
+pub struct RecordRun {
+    /// A folder that is not there yet.
+    pub folder: PathBuf,
+    /// All files together; then the record ends, and the run goes on.
+    pub bytes_max: u64,
+}
+
+/// A running engine that is recorded.
+pub struct RecordedEngine {
+    thread: JoinHandle<Option<Report>>,
+    owner: Owner,
+    socket: Option<ControlSocket>,
+}
+
+/// What is known of the engine outside of its thread.
+struct Owner {
+    mails: Sender<Mail>,
+    waker: Arc<Waker>,
+    readings: Arc<Readings>,
+    stop: StopSignal,
+    last_resort: LastResort,
+    clock: Clock,
+    state: TapeState,
+    deadline: Duration,
+    /// Reads for the control socket, and where that is to be.
+    reader: Option<OperatorDesk>,
+    run_dir: PathBuf,
+}
+
+/// What the engine's thread is asked for.
+enum Mail {
+    Request(Box<Request>, Sender<Progress>),
+    Poll(u64, Sender<Option<Outcome>>),
+    Stop,
+}
+
+/// Starts an engine that is recorded.
+///
+/// # Errors
+/// As [`super::launch`]; or that the configuration gives it more than one core.
+pub fn launch_recorded(
+    mut config: Config,
+    registry: &StrategyRegistry,
+    options: LaunchOptions,
+    record: RecordRun,
+) -> Result<RecordedEngine, LaunchError> {
+    install_logger();
+    install_panic_hook();
+    if options.embedded == EmbeddedVenue::Server {
+        VenueKind::settle(&mut config);
+    }
+    let core = the_core(&config)?;
+    let named = config.clone();
+    let registry = registry.clone();
+    let (to_owner, made) = channel();
+    let run = move || run(&config, &registry, &options, &record, core, to_owner);
+    let failed = |source| LaunchError::Thread { name: THREAD.to_owned(), source };
+    let thread = start_thread(THREAD, run).map_err(failed)?;
+    let mut owner = match made.recv() {
+        Ok(made) => made?,
+        Err(_) => return Err(failed(std::io::Error::other("it panicked"))),
+    };
+    let socket = serve(&named, &mut owner)?;
+    Ok(RecordedEngine { thread, owner, socket })
+}
+
+/// The core of the thread; `None` where nothing is pinned.
+fn the_core(config: &Config) -> Result<Option<usize>, LaunchError> {
+    let plan = CorePlan::make(config, &HostCores::read())?;
+    let CoresConfig { dispatch, consumers, pin } = &config.cores;
+    let first = plan.cores.first().and_then(|core| core.core);
+    let core = dispatch.or(consumers.as_ref().and_then(|cores| cores.first().copied())).or(first);
+    let others = consumers.iter().flatten().find(|consumer| Some(**consumer) != core);
+    if let Some(other) = others {
+        let problem = format!("core {other} beside core {}", core.unwrap_or_default());
+        let allowed = "one core for all: a run is recorded on one thread";
+        return Err(config.error_at("cores.consumers", &problem, allowed).into());
+    }
+    Ok(core.filter(|_| *pin))
+}
+
+/// Serves the control socket, where the configuration wants one.
+fn serve(config: &Config, owner: &mut Owner) -> Result<Option<ControlSocket>, LaunchError> {
+    let Some(reader) = owner.reader.take() else { return Ok(None) };
+    let Some(socket) = control::bind(config, &owner.run_dir)? else { return Ok(None) };
+    let (mails, waker) = (owner.mails.clone(), Arc::clone(&owner.waker));
+    let desk = MailDesk { reader, mails, waker };
+    let served = socket.serve(Box::new(desk), owner.clock.clone());
+    let failed = |source| LaunchError::Thread { name: "control".to_owned(), source };
+    served.map(Some).map_err(failed)
+}
+
+/// What carries out on the engine's thread what the socket's is asked for; readings are its own.
+struct MailDesk {
+    reader: OperatorDesk,
+    mails: Sender<Mail>,
+    waker: Arc<Waker>,
+}
+
+impl MailDesk {
+    fn ask<T>(&self, mail: impl FnOnce(Sender<T>) -> Mail) -> Option<T> {
+        let (to_us, answer) = channel();
+        self.mails.send(mail(to_us)).ok()?;
+        let _gone_with_its_thread = self.waker.wake();
+        answer.recv_timeout(ANSWER_MAX).ok()
+    }
+}
+
+fn no_answer() -> Refusal {
+    let reason = "the engine's thread does not answer: a callback holds it up".to_owned();
+    Refusal::Failed { operation: "operate".to_owned(), reason }
+}
+
+impl Desk for MailDesk {
+    fn carry_out(&mut self, request: Request) -> Progress {
+        if !request.is_mutating() && request != (Request::Audit {}) {
+            return self.reader.carry_out(request);
+        }
+        let begun = self.ask(|to_us| Mail::Request(Box::new(request), to_us));
+        begun.unwrap_or_else(|| Progress::Done(Err(no_answer())))
+    }
+
+    fn poll(&mut self, number: u64) -> Option<Outcome> {
+        self.ask(|to_us| Mail::Poll(number, to_us)).unwrap_or_else(|| Some(Err(no_answer())))
+    }
+
+    fn status(&mut self) -> Status {
+        self.reader.status()
+    }
+}
+
+impl RecordedEngine {
+    /// A reading for the status line.
+    #[must_use]
+    pub fn status(&self) -> LiveStatus {
+        let Owner { readings, clock, last_resort, .. } = &self.owner;
+        LiveStatus { is_halted: last_resort.is_halted(), ..readings.live(clock.now_ns()) }
+    }
+
+    /// Whether an operator has asked for the end of the run.
+    #[must_use]
+    pub fn is_killed(&self) -> bool {
+        self.owner.stop.is_killed()
+    }
+
+    /// Whether the run can only be stopped.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.thread.is_finished() || self.owner.last_resort.is_halted()
+    }
+
+    /// How the record stands.
+    #[must_use]
+    pub fn record(&self) -> &TapeState {
+        &self.owner.state
+    }
+
+    /// Where the control socket listens; `None` when it is switched off.
+    #[must_use]
+    pub fn control_socket(&self) -> Option<&Path> {
+        self.socket.as_ref().map(ControlSocket::path)
+    }
+
+    /// Ends the run in order, as [`super::Engine::stop`] does; `None` when its thread does not come
+    /// back, or has panicked.
+    #[must_use]
+    pub fn stop(self) -> Option<Report> {
+        let RecordedEngine { thread, owner, socket } = self;
+        let is_socket_whole = socket.is_none_or(ControlSocket::stop);
+        let _ended_by_itself = owner.mails.send(Mail::Stop);
+        let _gone_with_its_thread = owner.waker.wake();
+        let most = owner.deadline * 3 + Duration::from_secs(2);
+        if !wait_until(most, || thread.is_finished()) {
+            return None;
+        }
+        let mut report = thread.join().ok()??;
+        if !is_socket_whole {
+            report.notes.push("thread control panicked".to_owned());
+        }
+        Some(report)
+    }
+}
+
+/// Takes the record to the disk.
+struct DrainAgent {
+    drain: TapeDrain,
+    clock: Clock,
+    next_ns: u64,
+}
+
+impl Agent for DrainAgent {
+    fn name(&self) -> &str {
+        "record"
+    }
+
+    fn duty_cycle(&mut self) -> usize {
+        let work = self.drain.drain();
+        self.next_ns = self.clock.now_ns() + DRAIN_NS;
+        work
+    }
+
+    fn next_timer_ns(&self) -> u64 {
+        self.next_ns
+    }
+
+    fn is_done(&self) -> bool {
+        self.drain.is_over()
+    }
+}
+
+/// The engine's thread: makes the engine, runs it to its end, and reports.
+fn run(
+    config: &Config,
+    registry: &StrategyRegistry,
+    options: &LaunchOptions,
+    record: &RecordRun,
+    core: Option<usize>,
+    to_owner: Sender<Result<Owner, LaunchError>>,
+) -> Option<Report> {
+    let (mails, from_owner) = channel();
+    let made = make(config, registry, options, record, core, mails);
+    let (thread, engine, drain, owner) = match made {
+        Ok(made) => made,
+        Err(error) => {
+            drop(tape::detach());
+            let _nobody_is_there = to_owner.send(Err(error));
+            return None;
+        }
+    };
+    let pinned = pin(core);
+    let (clock, state) = (owner.clock.clone(), owner.state.clone());
+    let deadline_ns = owner.deadline.as_nanos() as u64;
+    let (spins, deadline) = (config.engine.profile == Profile::Latency, owner.deadline);
+    to_owner.send(Ok(owner)).ok()?;
+    let mut live =
+        Live { thread, engine, mails: from_owner, clock, deadline_ns, stopping: None, flush_ns: 0 };
+    live.run(spins);
+    let Live { thread, engine, .. } = live;
+    let behind = thread.unfinished().map(str::to_owned).collect();
+    let agents = thread.names().map(str::to_owned).collect();
+    tape::end();
+    let sums = tape::sums().unwrap_or_default();
+    drop(tape::detach());
+    let mut notes = Vec::new();
+    if !wait_until(deadline, || drain.is_finished()) {
+        notes.push("thread record did not end in time: its disk takes nothing".to_owned());
+    }
+    let record = RunRecordReport {
+        path: record.folder.display().to_string(),
+        bytes: state.bytes(),
+        ended_early: state.ended_early().map(str::to_owned),
+        hash: sums.hash(),
+        sums,
+    };
+    let idle = if spins { "spin" } else { "park" }.to_owned();
+    let threads = vec![ThreadReport { name: THREAD.to_owned(), core, pinned, idle, agents }];
+    let record = Some(record);
+    let of = OfThread { behind, notes, threads, record, counts_allocations: true };
+    Some(engine.finish(thread.into_agents(), of))
+}
+
+type Made = (LiveThread, Scheduled, BesideThread, Owner);
+
+fn make(
+    config: &Config,
+    registry: &StrategyRegistry,
+    options: &LaunchOptions,
+    record: &RecordRun,
+    core: Option<usize>,
+    mails: Sender<Mail>,
+) -> Result<Made, LaunchError> {
+    let mut world = World::real().map_err(LaunchError::World)?;
+    let clock = world.clock.clone();
+    let folder = TapeFolder::create(&world.files, &record.folder, record.bytes_max)?;
+    let (pen, drain) = Pen::with_drain(folder, RING_BLOCKS);
+    let mut writer = Writer::new(pen);
+    let state = writer.state();
+    writer.head(&head(config, &world));
+    for path in files_at_start(config) {
+        if let Ok(bytes) = world.files.read(&path) {
+            writer.file(&path, &bytes);
+        }
+    }
+    let started = |name: &str| {
+        let name = name.to_owned();
+        move |source| LaunchError::Thread { name, source }
+    };
+    let drain = DrainAgent { drain, clock: clock.clone(), next_ns: 0 };
+    let place = Beside::without_sockets().map_err(started("record"))?;
+    let drain = place.start("record", Box::new(drain), clock.clone()).map_err(started("record"))?;
+    tape::attach(Tape::Recording(writer));
+    (world.clock, world.net, world.spawn) = (clock.taped(), taped(world.net), Spawn::LiveThread);
+    let mut cores = plan_on_one_core(config)?;
+    cores.cores.iter_mut().for_each(|planned| planned.core = core);
+    let holds = HoldRates::default();
+    let (thread, mut engine) =
+        engine_on_tape(config, registry, world, (options, holds), (clock.clone(), &cores))?;
+    let owner = Owner {
+        mails,
+        waker: thread.waker(),
+        readings: Arc::clone(&engine.readings),
+        stop: engine.stop.clone(),
+        last_resort: engine.quarantine.last_resort().clone(),
+        clock,
+        state,
+        deadline: Duration::from_millis(config.engine.drain_deadline_ms),
+        reader: engine.reader.take(),
+        run_dir: engine.run_dir.clone(),
+    };
+    Ok((thread, engine, drain, owner))
+}
+
+/// What the run is. No key is in it.
+fn head(config: &Config, world: &World) -> String {
+    let mut config = config.clone();
+    config.venues.iter_mut().for_each(|venue| venue.api_key = None);
+    let head = RunHead {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        config: toml::to_string(&config).unwrap_or_default(),
+        entropy: world.entropy.root(),
+        wall_start_ns: world.clock.wall_at_ns(0),
+    };
+    serde_json::to_string(&head).unwrap_or_default()
+}
+
+/// Files that an engine reads at its start and that change from run to run. Private keys are none
+/// of them: a replay reads those where they are.
+fn files_at_start(config: &Config) -> Vec<PathBuf> {
+    let mut paths = vec![config.engine.run_dir.join("venue_pauses.json")];
+    if let Some(journal) = &config.journal.dir {
+        paths.extend(Files::Real.list(journal).unwrap_or_default());
+    }
+    paths.extend(config.venues.iter().filter_map(|venue| venue.ca_file.clone()));
+    paths
+}
+
+/// The engine at work.
+struct Live {
+    thread: LiveThread,
+    engine: Scheduled,
+    mails: Receiver<Mail>,
+    /// As it is, beside the tape.
+    clock: Clock,
+    deadline_ns: u64,
+    /// The next step of the stop, and when it is due, ns.
+    stopping: Option<(u64, u64)>,
+    /// When what is kept is sent on, ns.
+    flush_ns: u64,
+}
+
+impl Live {
+    fn run(&mut self, spins: bool) {
+        loop {
+            while let Ok(mail) = self.mails.try_recv() {
+                self.carry_out(mail);
+            }
+            if self.stopping.is_some() && self.is_over() {
+                return;
+            }
+            if self.thread.round() > 0 {
+                continue;
+            }
+            let now_ns = self.clock.now_ns();
+            if now_ns >= self.flush_ns {
+                tape::flush();
+                self.flush_ns = now_ns + FLUSH_NS;
+            }
+            self.thread.idle(spins);
+        }
+    }
+
+    fn carry_out(&mut self, mail: Mail) {
+        // Whoever asked may have given up.
+        match mail {
+            Mail::Request(request, answer) => {
+                let _given_up = answer.send(self.engine.begin(*request));
+            }
+            Mail::Poll(number, answer) => {
+                let _given_up = answer.send(self.engine.poll(number));
+            }
+            Mail::Stop if self.stopping.is_none() => {
+                self.engine.stop(0);
+                self.stopping = Some((1, self.clock.now_ns() + SETTLE_NS));
+            }
+            Mail::Stop => {}
+        }
+    }
+
+    /// Goes on with the stop; whether all has ended, or nothing more is waited for.
+    fn is_over(&mut self) -> bool {
+        let Some((step, due_ns)) = self.stopping else { return false };
+        if step > 1 && self.thread.is_done() {
+            return true;
+        }
+        let now_ns = self.clock.now_ns();
+        if now_ns < due_ns {
+            return false;
+        }
+        match step {
+            1 => self.stopping = Some((2, now_ns + self.deadline_ns)),
+            2 => self.stopping = Some((3, now_ns + HALT_GRACE_NS)),
+            _ => return true,
+        }
+        self.engine.stop(step);
+        false
+    }
+}
