@@ -12,7 +12,6 @@ use std::path::Path;
 use super::assemble::Assembly;
 use super::options::{LaunchError, LaunchOptions};
 use super::pipeline_plan::pipeline_plan;
-use super::replay::taped;
 use super::scheduled::{OfThread, STOP_STEPS, Scheduled};
 use crate::config::Config;
 use crate::consumer::{StrategyRegistry, install_panic_hook};
@@ -147,7 +146,7 @@ impl SimulatedWorld {
         };
         let net = Net::Virtual(self.net.clone());
         let (clock, net) = match self.is_taped {
-            true => (self.clock.taped(), taped(net)),
+            true => (self.clock.taped(), net.taped()),
             false => (self.clock.clone(), net),
         };
         let files = Files::Virtual(self.files.clone());

@@ -15,7 +15,7 @@ use mio::Waker;
 
 use super::control;
 use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
-use super::replay::{RunHead, THREAD, engine_on_tape, plan_on_one_core, taped};
+use super::replay::{RunHead, THREAD, engine_on_tape, plan_on_one_core};
 use super::scheduled::{OfThread, Scheduled};
 use crate::config::{Config, CoresConfig, Profile};
 use crate::consumer::{StrategyRegistry, install_panic_hook};
@@ -337,7 +337,7 @@ fn make(
     let place = Beside::without_sockets().map_err(started("record"))?;
     let drain = place.start("record", Box::new(drain), clock.clone()).map_err(started("record"))?;
     tape::attach(Tape::Recording(writer));
-    (world.clock, world.net, world.spawn) = (clock.taped(), taped(world.net), Spawn::LiveThread);
+    (world.clock, world.net, world.spawn) = (clock.taped(), world.net.taped(), Spawn::LiveThread);
     let mut cores = plan_on_one_core(config)?;
     cores.cores.iter_mut().for_each(|planned| planned.core = core);
     let holds = HoldRates::default();

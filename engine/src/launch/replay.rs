@@ -1,7 +1,6 @@
 //! A recorded engine, run again: the same agents, given what was kept.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -265,9 +264,4 @@ fn put(files: &Files, path: &Path, bytes: &[u8]) -> Result<(), LaunchError> {
     let failed = |source| LaunchError::RunDir { path: PathBuf::from(path), source };
     let mut file = files.create_private(path).map_err(failed)?;
     file.write_all(bytes).map_err(failed)
-}
-
-/// The network of a world that is recorded.
-pub(super) fn taped(net: Net) -> Net {
-    Net::Taped(Some(Arc::new(net)))
 }

@@ -59,6 +59,12 @@ impl Net {
         Net::Real(Real::default())
     }
 
+    /// The same network, all that comes in from which is kept on the tape of the thread.
+    #[must_use]
+    pub fn taped(self) -> Net {
+        Net::Taped(Some(Arc::new(self)))
+    }
+
     /// Starts to connect, over TLS where `peer` says to whom; [`Stream::is_connected`] says when
     /// that has succeeded. A virtual net has no TLS, and no need of it.
     ///

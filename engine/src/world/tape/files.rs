@@ -180,11 +180,11 @@ impl TapeReader {
         let rest = &self.data[at..];
         let is_last = || !self.files.is_there(&part_path(&self.folder, part + 1));
         let damaged = Err(TapeError::Damaged { path, offset: at as u64 });
-        let block = rest.split_at_checked(BLOCK_HEAD_BYTES).and_then(|(head, rest)| {
+        let block = rest.split_at_checked(BLOCK_HEAD_BYTES).map(|(head, rest)| {
             let (head, _) = head.as_chunks::<4>();
             let [len, turned, crc] = [0, 1, 2].map(|at| u32::from_le_bytes(head[at]));
             let is_length = len == !turned && len as usize <= BLOCK_BYTES_MAX;
-            Some((is_length, len as usize, crc, rest.get(..len as usize)))
+            (is_length, len as usize, crc, rest.get(..len as usize))
         });
         match block {
             Some((false, ..)) => damaged,
