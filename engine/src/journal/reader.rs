@@ -27,7 +27,7 @@ pub enum StopReason {
     Filled,
     /// Only zeros follow: no more was written.
     Zeros,
-    /// It was made and never used: there is not even a header.
+    /// It was made and never used: there is no whole header, and nothing behind it.
     Unused,
     /// The file does not begin as a segment does.
     NotASegment,
@@ -212,14 +212,16 @@ impl SegmentReader {
             let is_unused = part.is_zero()?;
             return Ok(Err(if is_unused { StopReason::Unused } else { StopReason::CutShort }));
         };
-        if header.magic != MAGIC {
-            let is_unused = header.magic == [0; 8] && part.is_zero()?;
-            return Ok(Err(if is_unused { StopReason::Unused } else { StopReason::NotASegment }));
+        if header.magic != MAGIC || !header.is_whole() {
+            // One that was killed while it wrote the header had nothing on record here.
+            part.from = SEGMENT_HEADER_BYTES;
+            return Ok(Err(match header.magic {
+                _ if part.is_zero()? => StopReason::Unused,
+                MAGIC => StopReason::Header,
+                _ => StopReason::NotASegment,
+            }));
         }
-        // Before the version is believed.
-        if !header.is_whole() {
-            return Ok(Err(StopReason::Header));
-        }
+        // Its version is believed, since its checksum holds.
         if header.version != FORMAT_VERSION {
             return Ok(Err(StopReason::Version(header.version)));
         }

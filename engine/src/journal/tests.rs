@@ -94,8 +94,10 @@ fn a_journal_cut_at_any_byte_gives_the_whole_records_before_the_cut() {
             let last = ends.iter().filter(|end| **end <= reach).max().copied().unwrap_or(0);
             let expected = ends.iter().position(|end| *end == last).unwrap_or(0);
             assert_eq!(intents.len(), expected, "cut at {cut}, {len} bytes");
-            let is_clean = whole[last..cut.max(last)].iter().all(|byte| *byte == 0)
-                && (len > cut || cut == last);
+            let has_no_header = reach < SEGMENT_HEADER_BYTES;
+            let is_clean = has_no_header && len > cut
+                || whole[last..cut.max(last)].iter().all(|byte| *byte == 0)
+                    && (len > cut || cut == last);
             assert_eq!(read.stop.is_none(), is_clean, "cut at {cut}, {len} bytes");
             assert!(intents.iter().enumerate().all(|(id, seen)| *seen == intent(id as u64)));
         }
@@ -151,6 +153,39 @@ fn a_torn_write_ends_the_journal_for_good_and_the_next_start_goes_on_behind_it()
     assert_eq!(writer.append(0, &intent(3)), Ok(4));
     let (intents, read) = read(&files);
     assert_eq!((intents.len(), read.stop.is_none()), (4, true), "{:?}", read.stop);
+}
+
+#[test]
+fn a_start_that_was_killed_in_its_segments_header_is_no_damage() {
+    let (disk, files) = disk(FileConditions::default());
+    let (mut writer, keeper) = open(&files, SMALL);
+    writer.append(0, &intent(0)).unwrap();
+    let torn_at = writer.used_bytes();
+    writer.append(0, &intent(1)).unwrap();
+    drop((writer, keeper));
+    let first = files_of(&files)[0].clone();
+    let mut bytes = files.read(&first).unwrap();
+    bytes[torn_at + 40..].fill(0);
+    put(&disk, &first, &bytes);
+    let (mut writer, keeper) = open(&files, SMALL);
+    writer.append(0, &intent(1)).unwrap();
+    drop((writer, keeper));
+    let second = files_of(&files)[1].clone();
+    let whole = files.read(&second).unwrap();
+    for cut in 0..SEGMENT_HEADER_BYTES {
+        let mut bytes = whole.clone();
+        bytes[cut..].fill(0);
+        put(&disk, &second, &bytes);
+        let (intents, read) = read(&files);
+        assert_eq!((intents.len(), read.unread), (1, 0), "cut at {cut}: {read:?}");
+        assert!(JournalFolder::open(&files, folder(), |_, _| ()).is_ok(), "cut at {cut}");
+    }
+    // What has a record behind such a header was written whole once, and has rotted.
+    let mut bytes = whole;
+    bytes[3] ^= 1;
+    put(&disk, &second, &bytes);
+    let refused = JournalFolder::open(&files, folder(), |_, _| ());
+    assert!(matches!(refused, Err(JournalError::Damaged(_))));
 }
 
 #[test]
