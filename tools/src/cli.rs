@@ -197,10 +197,12 @@ pub struct RunArgs {
     /// Stop after this long: 500ms, 10s, 5m, 1h [default: run until Ctrl-C]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub duration: Option<Duration>,
-    /// Kind of the embedded venue, or of the recording, as `kind` in the configuration [default:
-    /// from the configuration, binance; of a recording, what its frames fit]
-    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(VenueKind::names()))]
-    pub venue: Option<String>,
+    /// Kind of the embedded venue, or of the recording, as `kind` in the configuration; several
+    /// (binance,okx) are as many embedded venues at once [default: from the configuration, binance;
+    /// of a recording, what its frames fit]
+    #[arg(long = "venue", value_name = "KIND", value_delimiter = ',')]
+    #[arg(value_parser = PossibleValuesParser::new(VenueKind::names()))]
+    pub venues: Vec<String>,
     /// Play a recorded session, a folder or one file of it, instead of the embedded venue, through
     /// the same server and adapter.
     #[arg(long, value_name = "DIR|FILE")]

@@ -75,13 +75,18 @@ pub(crate) fn configured(args: &RunArgs, terminal: &mut Terminal<'_>) -> Result<
     if let Some(standby) = args.standby {
         config.simulated.standby = standby;
     }
-    if let Some(kind) = &args.venue {
-        config.simulated.kind.clone_from(kind);
-        VenueKind::settle(&mut config);
+    if let Some((first, others)) = args.venues.split_first() {
+        config.simulated.kind.clone_from(first);
+        config.simulated.others = others.to_vec();
     }
+    VenueKind::settle(&mut config);
     let is_embedded = config.simulated.enabled && config.venues.is_empty();
     let is_played = args.recording.is_some();
-    if config.risk.trading && is_embedded && !config.embedded_takes_orders && !is_played {
+    if config.risk.trading
+        && is_embedded
+        && !config.embedded_take_orders.contains(&true)
+        && !is_played
+    {
         config.risk.trading = false;
         terminal
             .say("note: trading is off: no orders are taken at an embedded venue of this kind\n");
@@ -104,7 +109,7 @@ fn recording(
     terminal: &mut Terminal<'_>,
 ) -> Result<Option<RecordedSession>, Exit> {
     let Some(folder) = &args.recording else { return Ok(None) };
-    let asked = args.venue.as_deref().or(config.recorded_kind());
+    let asked = args.venues.first().map(String::as_str).or(config.recorded_kind());
     let (kind, recording) = VenueKind::recording(folder, asked).map_err(|error| {
         terminal.complain(&error.to_string());
         Exit::Unreadable

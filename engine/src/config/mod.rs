@@ -18,6 +18,7 @@ mod rule;
 mod schema;
 mod sections;
 
+use std::iter;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -92,9 +93,10 @@ pub struct Config {
     /// Consumers, at most 256, numbered in this order.
     #[serde(rename = "consumer")]
     pub consumers: Vec<ConsumerConfig>,
-    /// Whether the embedded venue takes orders: its kind knows, and tells it here.
+    /// Whether the embedded venues take orders, by their places: their kinds know, and tell it
+    /// here. Those that nothing was told of do.
     #[serde(skip)]
-    pub embedded_takes_orders: bool,
+    pub embedded_take_orders: Vec<bool>,
     /// Where each value stands in the file; empty for a configuration made in code.
     #[serde(skip)]
     pub origin: Origin,
@@ -143,7 +145,7 @@ impl Config {
             consumers: ["noop", "momentum", "market_maker"]
                 .map(ConsumerConfig::of_strategy)
                 .to_vec(),
-            embedded_takes_orders: true,
+            embedded_take_orders: Vec::new(),
             origin: Origin::default(),
         }
     }
@@ -189,23 +191,33 @@ impl Config {
 
     /// The names of the embedded venues.
     pub fn simulated_names(&self) -> impl Iterator<Item = String> + use<> {
-        let count = if self.simulated.enabled { 1 + self.simulated.standby } else { 0 };
-        (1..=count).map(simulated_name)
+        (1..=self.simulated_kinds().count() as u32).map(simulated_name)
+    }
+
+    /// The kinds of the embedded venues, in the order of their names: those that start come first.
+    pub fn simulated_kinds(&self) -> impl Iterator<Item = &str> {
+        let SimulatedConfig { enabled, kind, others, standby, .. } = &self.simulated;
+        let standing_by = iter::repeat_n(kind, *standby as usize);
+        let all = iter::once(kind).chain(others).chain(standing_by);
+        all.map(String::as_str).take(if *enabled { usize::MAX } else { 0 })
     }
 
     /// Whether the venue with this number is connected to at the start.
     #[must_use]
     pub fn starts(&self, venue: usize) -> bool {
-        // Of the embedded ones, the first.
-        self.venues.get(venue).map_or(venue == self.venues.len(), |venue| venue.start)
+        let embedded = self.venues.len()..=self.venues.len() + self.simulated.others.len();
+        self.venues.get(venue).map_or(embedded.contains(&venue), |venue| venue.start)
     }
 
-    /// Whether the venue with this number can take orders: one with an `api_url`, or the embedded
+    /// Whether the venue with this number can take orders: one with an `api_url`, or an embedded
     /// one where its kind does.
     #[must_use]
     pub fn takes_orders(&self, venue: usize) -> bool {
         let configured = self.venues.get(venue).map(VenueConfig::takes_orders);
-        configured.unwrap_or(self.embedded_takes_orders)
+        configured.unwrap_or_else(|| {
+            let embedded = self.embedded_take_orders.get(venue - self.venues.len());
+            embedded.copied().unwrap_or(true)
+        })
     }
 
     /// An error about the value at `key`, placed where the file says it; for what only a later

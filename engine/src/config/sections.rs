@@ -277,8 +277,11 @@ section! {
         /// Weight of requests that it takes in a minute; more are refused (429, -1003), and whoever
         /// goes on is banned (418). 0 = any weight.
         weight_per_min: u32 = 6_000 => whole(0..=1_000_000, "");
-        /// More embedded venues, each with prices of its own, that stand by until
-        /// `pitlane ctl venue add simulated_2` (and `_3`, `_4`).
+        /// More embedded venues that start with it, one of each kind that is named, each with
+        /// prices of its own: `simulated_2`, `_3`, `_4`; `pitlane run --venue binance,okx`.
+        others: Vec<String> = Vec::new() => Rule::Texts;
+        /// More embedded venues of its kind, each with prices of its own, that stand by until
+        /// `pitlane ctl venue add simulated_2` (the first number that no other has).
         standby: u32 = 0 => whole(0..=3, "venues");
     }
 }

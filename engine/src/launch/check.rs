@@ -11,7 +11,7 @@ use super::journal::durability;
 use super::memory::check_memory;
 use super::options::LaunchError;
 use super::pipeline_plan::{check_needs, strategies};
-use super::venue_setup::{VenueDemand, check_venue, embedded_kind};
+use super::venue_setup::{VenueDemand, check_venue, embedded_kinds};
 use crate::config::Config;
 use crate::consumer::{Strategy, StrategyRegistry};
 use crate::control::{SOCKET_NAME, check_path};
@@ -53,9 +53,7 @@ pub fn check(config: &Config, registry: &StrategyRegistry) -> Result<Vec<String>
     for (number, demand) in demands.iter().enumerate() {
         check_connections(config, number, demand)?;
     }
-    if config.simulated.enabled {
-        embedded_kind(config)?;
-    }
+    embedded_kinds(config)?;
     check_files(config, &plan, &demands, &limits)?;
     check_folder(&config.engine.run_dir)?;
     check_journal(config, &world.files, || FoldParts {

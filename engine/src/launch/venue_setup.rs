@@ -213,16 +213,20 @@ fn kind_of(
     })
 }
 
-/// The kind of the embedded venue, and what it speaks.
-pub(super) fn embedded_kind(
+/// The kinds of the embedded venues by their places, and what each speaks.
+pub(super) fn embedded_kinds(
     config: &Config,
-) -> Result<(&'static VenueKind, &'static DialectKind), LaunchError> {
-    let name = &config.simulated.kind;
-    VenueKind::embeddable().find(|(kind, _)| kind.name == name).ok_or_else(|| {
-        let problem = format!("there is no embedded venue of kind {name:?}");
-        let names: Vec<_> = VenueKind::embeddable().map(|(kind, _)| kind.name).collect();
-        config.error_at("simulated.kind", &problem, &names.join(", ")).into()
-    })
+) -> Result<Vec<(&'static VenueKind, &'static DialectKind)>, LaunchError> {
+    let others = config.simulated.others.len();
+    let found = config.simulated_kinds().enumerate().map(|(place, name)| {
+        VenueKind::embeddable().find(|(kind, _)| kind.name == name).ok_or_else(|| {
+            let problem = format!("there is no embedded venue of kind {name:?}");
+            let names: Vec<_> = VenueKind::embeddable().map(|(kind, _)| kind.name).collect();
+            let key = if (1..=others).contains(&place) { "others" } else { "kind" };
+            config.error_at(&format!("simulated.{key}"), &problem, &names.join(", ")).into()
+        })
+    });
+    found.collect()
 }
 
 fn orders_of(config: &Config, number: usize, kind: &VenueKind) -> Result<OrderKind, LaunchError> {

@@ -14,7 +14,7 @@ use pitlane_ring::{Consumer, Publisher};
 use super::assemble::Assembly;
 use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
 use super::pause_book::Neighbour;
-use super::venue_setup::{VenueSetup, configured, embedded_kind, symbol_map};
+use super::venue_setup::{VenueSetup, configured, embedded_kinds, symbol_map};
 use crate::config::{Config, OnStop, SimulatedConfig, VenueConfig, VenueMode};
 use crate::event::{Event, EventKind, InstrumentId, VenueId, parse_scaled};
 use crate::instrument::Instruments;
@@ -95,14 +95,15 @@ impl Assembly<'_> {
             }
             ends.push(self.sessions(number, setup, sessions_open)?);
         }
-        for (place, name) in self.config.simulated_names().enumerate() {
+        let kinds = embedded_kinds(self.config)?;
+        for ((place, name), kind) in self.config.simulated_names().enumerate().zip(kinds) {
             let number = self.config.venues.len() + place;
             ends.push(match options.embedded {
                 EmbeddedVenue::Synthetic => {
                     self.synthetic_venue(number, &name, options.load, sessions_open)
                 }
                 EmbeddedVenue::Server => {
-                    let setup = self.embedded_server(place, name, &options.venue_faults)?;
+                    let setup = self.embedded_server(place, name, kind, &options.venue_faults)?;
                     self.sessions(number, setup, sessions_open)?
                 }
             });
@@ -116,9 +117,9 @@ impl Assembly<'_> {
         &mut self,
         place: usize,
         name: String,
+        (kind, dialect): (&'static VenueKind, &'static DialectKind),
         faults: &FaultPlan,
     ) -> Result<VenueSetup, LaunchError> {
-        let (kind, dialect) = embedded_kind(self.config)?;
         let orders = kind.orders.map(|orders| {
             let entropy = self.threads.keys.unwrap_or(self.world.entropy);
             let mut random = entropy.random(&format!("key of {name}"));

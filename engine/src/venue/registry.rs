@@ -236,10 +236,11 @@ impl VenueKind {
         KINDS.iter().find(|kind| kind.name == name)
     }
 
-    /// Tells a configuration what its embedded venue can do.
+    /// Tells a configuration what its embedded venues can do.
     pub fn settle(config: &mut Config) {
-        let kind = VenueKind::find(&config.simulated.kind);
-        config.embedded_takes_orders = kind.is_none_or(VenueKind::takes_orders);
+        let kinds = config.simulated_kinds().map(VenueKind::find);
+        config.embedded_take_orders =
+            kinds.map(|kind| kind.is_none_or(VenueKind::takes_orders)).collect();
     }
 
     /// The kind of every venue of a checked configuration, by its number.
@@ -247,8 +248,7 @@ impl VenueKind {
     pub fn of_venues(config: &Config) -> Vec<&'static VenueKind> {
         let configured = config.venues.iter();
         let configured = configured.map(|venue| VenueKind::find(&venue.kind));
-        let embedded = VenueKind::find(&config.simulated.kind);
-        let kinds = configured.chain(config.simulated_names().map(|_| embedded));
+        let kinds = configured.chain(config.simulated_kinds().map(VenueKind::find));
         kinds.map(|kind| kind.unwrap_or(VenueKind::usual())).collect()
     }
 
