@@ -249,6 +249,12 @@ impl OneThreadEngine {
         self.world.thread.unfinished().map(str::to_owned).collect()
     }
 
+    /// One of its agents, by `number`, gets no core for `ns`, as when the system gives it to
+    /// another process.
+    pub fn hold_agent(&mut self, number: usize, ns: u64) {
+        self.world.thread.hold(number, ns);
+    }
+
     /// Kills it in the middle of its `nth` write to its journal from now on; 0 takes that back. To
     /// be followed by [`OneThreadEngine::crash`] once [`OneThreadEngine::is_dead`].
     pub fn kill_at_write(&self, nth: u64) {

@@ -56,6 +56,8 @@ struct Placed {
     number: Option<usize>,
     /// Its next timer when it was asked last, ns; 0 where something held back is to be tried again.
     timer_ns: u64,
+    /// It gets no duty cycle before this time, ns.
+    held_until_ns: u64,
     load: AgentLoad,
 }
 
@@ -137,11 +139,22 @@ impl OneThread {
     pub fn place(&mut self, placement: Placement) {
         let Placement { mut agent, role } = placement;
         agent.on_start(self.poll.registry());
-        let (timer_ns, load) = (0, AgentLoad::default());
+        let (timer_ns, held_until_ns, load) = (0, 0, AgentLoad::default());
         let number = (role != Role::Venue).then_some(self.numbered);
         self.numbered += usize::from(number.is_some());
-        self.agents.push(Placed { agent, role, number, timer_ns, load });
+        self.agents.push(Placed { agent, role, number, timer_ns, held_until_ns, load });
         self.wake_all();
+    }
+
+    /// One of the agents whose end is waited for, by `number`, gets no core for `ns`.
+    pub fn hold(&mut self, number: usize, ns: u64) {
+        let until_ns = self.clock.now_ns() + ns;
+        let mut awaited: Vec<_> =
+            self.agents.iter_mut().filter(|of| of.role.is_awaited()).collect();
+        let count = awaited.len().max(1);
+        if let Some(placed) = awaited.get_mut(number % count) {
+            placed.held_until_ns = placed.held_until_ns.max(until_ns);
+        }
     }
 
     /// Keeps the agents of these places; the others are no more, and are not told.
@@ -210,7 +223,7 @@ impl OneThread {
             let last = self.ready.len() as u64 - 1;
             let place = self.ready.swap_remove(self.random.between(0, last) as usize);
             let placed = &mut self.agents[place];
-            if placed.agent.is_done() {
+            if placed.agent.is_done() || placed.held_until_ns > self.clock.now_ns() {
                 continue;
             }
             self.cycles += 1;
@@ -228,6 +241,11 @@ impl OneThread {
         let now_ns = self.clock.now_ns();
         let (mut next_ns, mut is_held) = (self.all_ready_ns + LOOK_NS, false);
         for placed in self.agents.iter_mut().filter(|placed| !placed.agent.is_done()) {
+            if placed.held_until_ns > now_ns {
+                placed.timer_ns = placed.held_until_ns;
+                next_ns = next_ns.min(placed.timer_ns);
+                continue;
+            }
             let agent = &placed.agent;
             let (is_pending, timer_ns) =
                 tape::outside(|| (agent.has_pending(), agent.next_timer_ns()));

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::plan::{
-    Crash, Disk, End, Load, MachineClock, Misbehaviour, Network, Operator, Outage, Plan, Restart,
-    VenueFault, Venues,
+    Cores, Crash, Disk, End, Load, MachineClock, Misbehaviour, Network, Operator, Outage, Plan,
+    Restart, VenueFault, Venues,
 };
 use crate::config::OnStart;
 use crate::venue::registry::VenueKind;
@@ -70,6 +70,7 @@ pub fn draw(seed: u64, trouble_ms: u64) -> Plan {
             step_ms: dice.between(1, 20_000),
             drift_ppm: i64::from(dice.sometimes(1, 400)) - i64::from(dice.sometimes(1, 400)),
         },
+        cores: Cores { holds: dice.sometimes(1, 8), hold_ms: dice.between(1, 3_000) },
         operator: Operator { every_ms: u64::from(dice.sometimes(500, 8_000)) },
         outage: (0..dice.sometimes(1, 2))
             .map(|_| Outage {
@@ -91,6 +92,9 @@ pub fn draw(seed: u64, trouble_ms: u64) -> Plan {
     }
     if dice.one_in(8) {
         plan.venues.kind = kind(dice);
+    }
+    if dice.one_in(8) && plan.crash.is_empty() {
+        plan.venues.others = vec![kind(dice)];
     }
     plan
 }
@@ -138,6 +142,7 @@ fn load(dice: &mut Dice) -> Load {
     };
     let usual = Load::usual();
     Load {
+        link_slots: slots(usual.link_slots, 6).max(64),
         market_slots: slots(usual.market_slots, 6),
         critical_slots: slots(usual.critical_slots, 3),
         spill_slots: slots(usual.spill_slots, 12).max(64),
@@ -172,7 +177,8 @@ fn disk(dice: &mut Dice) -> Disk {
 fn misbehaviour(dice: &mut Dice) -> Misbehaviour {
     Misbehaviour {
         hold_ppm: dice.sometimes(10, 1_000),
-        hold_ms: dice.between(2, 400),
+        // The longer ones outlast a flip's deadline.
+        hold_ms: [dice.between(2, 400), dice.between(400, 4_000)][dice.between(0, 1) as usize],
         panic_ppm: dice.sometimes(10, 3_000),
         error_ppm: dice.sometimes(10, 3_000),
         failures_max: u64::from(dice.sometimes(1, 50)),
@@ -198,6 +204,7 @@ fn venue_faults(dice: &mut Dice, trouble_ms: u64) -> Vec<VenueFault> {
         Fault::RefuseSubscribe,
         Fault::DuplicateExec,
         Fault::UnknownEvent,
+        Fault::AbsurdNumber { number: dice.between(0, 1_000) as usize },
         Fault::MaskedFrame,
         Fault::ReservedBit,
         Fault::BadOpcode,
@@ -207,7 +214,8 @@ fn venue_faults(dice: &mut Dice, trouble_ms: u64) -> Vec<VenueFault> {
             enters_after: Some(dice.ms(0, 9_000)),
         },
         Fault::UnknownOutcome { reply_after: dice.ms(50, 500), enters_after: None },
-        Fault::FalseRefusal { enters_after: dice.ms(0, 2_000) },
+        Fault::FalseRefusal { enters_after: dice.ms(0, 2_000), is_final: false },
+        Fault::FalseRefusal { enters_after: dice.ms(0, 2_000), is_final: true },
         Fault::LateForward { delay: dice.ms(1, 200) },
         Fault::LostReply,
         Fault::LostReport,
@@ -231,6 +239,8 @@ fn venue_faults(dice: &mut Dice, trouble_ms: u64) -> Vec<VenueFault> {
             Fault::IdRestart | Fault::ServerShutdown { .. } | Fault::StreamTerminated => tenths,
             Fault::RefuseHandshake | Fault::NeverAnswerHandshake | Fault::RefuseSubscribe => 6,
             Fault::FutureSnapshot { .. } => 4,
+            // Of the first of a connection nobody can say what they should be.
+            Fault::AbsurdNumber { .. } => 400,
             _ => 40,
         };
         for _ in 0..dice.sometimes(1, 3) {

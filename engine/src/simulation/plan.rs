@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::config::OnStart;
 use crate::runtime::HoldRates;
+use crate::venue::registry::VenueKind;
 use crate::venue::simulated::{Fault, FaultPlan, FaultRule, Trigger};
 use crate::world::{FileConditions, NetConditions};
 
@@ -45,6 +46,8 @@ part! {
         strategies: Misbehaviour,
         /// What the clock of the engine's machine does.
         clock: MachineClock,
+        /// When agents of the engine get no core.
+        cores: Cores,
         /// What an operator does.
         operator: Operator,
         /// Times in which the venue can't be reached.
@@ -63,6 +66,8 @@ part! {
     Load {
         /// Market events a second of the venue.
         events_per_s: u32,
+        /// Slots of the lane of each venue's events, a power of two from 64 on.
+        link_slots: usize,
         /// Slots of each consumer's market lane, a power of two.
         market_slots: usize,
         /// Slots of each consumer's critical lane, a power of two.
@@ -77,9 +82,11 @@ part! {
 part! {
     /// The venues of a run, each with prices of its own.
     Venues {
-        /// What they speak: a kind of venue, as under `[simulated]`; empty = the usual one.
+        /// What the first speaks: a kind of venue, as under `[simulated]`; empty = the usual one.
         kind: String,
-        /// How many there are besides the first; up to 3.
+        /// Venues that are there from the start as well, and what they speak.
+        others: Vec<String>,
+        /// Venues of the first one's kind that an operator adds; with the others up to 3.
         more: u32,
     }
 }
@@ -151,6 +158,16 @@ part! {
 }
 
 part! {
+    /// When agents of the engine get no core, as when another process has it.
+    Cores {
+        /// How often one of them gets none.
+        holds: u32,
+        /// For how long at most, ms.
+        hold_ms: u64,
+    }
+}
+
+part! {
     /// What an operator does.
     Operator {
         /// The longest time between two commands, ms; 0 = there are none.
@@ -203,9 +220,16 @@ part! {
 impl Load {
     /// The engine's own defaults, and few events.
     pub(super) fn usual() -> Load {
-        let (market_slots, critical_slots) = (1_024, 256);
+        let (link_slots, market_slots, critical_slots) = (4_096, 1_024, 256);
         let (spill_slots, order_slots) = (4_096, 256);
-        Load { events_per_s: 20, market_slots, critical_slots, spill_slots, order_slots }
+        Load {
+            events_per_s: 20,
+            link_slots,
+            market_slots,
+            critical_slots,
+            spill_slots,
+            order_slots,
+        }
     }
 }
 
@@ -279,6 +303,9 @@ impl Plan {
         };
         let rate = u64::from(self.load.events_per_s);
         limit("load.events_per_s", rate, "1 to 200000", (1..=200_000).contains(&rate))?;
+        let link = self.load.link_slots;
+        let fits = link.is_power_of_two() && (64..=1 << 20).contains(&link);
+        limit("load.link_slots", link as u64, "a power of two, 64 to 1048576", fits)?;
         for (key, slots) in [
             ("load.market_slots", self.load.market_slots),
             ("load.critical_slots", self.load.critical_slots),
@@ -293,8 +320,8 @@ impl Plan {
         limit("trouble_ms + calm_ms", length, "1 to 1000 hours", (1..=hours).contains(&length))?;
         let kib = self.restart.segment_kib;
         let fits = kib == 0 || (16..=1 << 20).contains(&kib);
-        let more = u64::from(self.venues.more);
-        limit("venues.more", more, "0 to 3", more <= 3)?;
+        let more = self.venues.others.len() as u64 + u64::from(self.venues.more);
+        limit("venues.more", more, "with venues.others 0 to 3", more <= 3)?;
         limit("restart.segment_kib", kib, "0, or 16 to 1048576", fits)?;
         let every = self.restart.checkpoint_segments;
         limit("restart.checkpoint_segments", every, "0 to 1000000", every <= 1_000_000)?;
@@ -310,6 +337,13 @@ impl Plan {
 
     fn table(&self) -> toml::Table {
         toml::Table::try_from(self).expect("a plan is a table with numbers below 2^63")
+    }
+
+    /// Whether the venue at `place` speaks as the usual one: its numbers are the exchange's own.
+    pub(super) fn is_usual(&self, place: usize) -> bool {
+        let Venues { kind, others, .. } = &self.venues;
+        let kind = place.checked_sub(1).and_then(|place| others.get(place)).unwrap_or(kind);
+        [VenueKind::usual().name, ""].contains(&kind.as_str())
     }
 
     /// Whether the engine may be killed, and followed by another.

@@ -72,10 +72,12 @@ pub fn run(
 ) -> Result<Outcome, LaunchError> {
     let notes = SharedNotes::default();
     {
-        let Plan { network, strategies, .. } = plan;
+        let Plan { network, strategies, cores, .. } = plan;
         let way_ms = (network.latency_us + network.jitter_us) / 1_000;
+        // Holds of the stages before it add up.
+        let held_ms = strategies.hold_ms + u64::from(cores.holds.min(3)) * cores.hold_ms;
         // A stream that is often quiet is told as stale after four times its longest pause.
-        notes.lock().age_ns_max = (4 * SILENCE_MS + way_ms + strategies.hold_ms + 1_000) * MS;
+        notes.lock().age_ns_max = (4 * SILENCE_MS + way_ms + held_ms + 1_000) * MS;
     }
     let witnessed = witnessed(registry, &notes, &plan.strategies, plan.seed);
     let config = config(plan, registry);
@@ -118,6 +120,7 @@ fn config(plan: &Plan, registry: &StrategyRegistry) -> Config {
     let mut config = Config::default_run();
     config.simulated.events_per_s = plan.load.events_per_s;
     config.simulated.seed = plan.seed;
+    config.simulated.others.clone_from(&plan.venues.others);
     config.simulated.standby = plan.venues.more;
     if !plan.venues.kind.is_empty() {
         config.simulated.kind.clone_from(&plan.venues.kind);
@@ -128,6 +131,7 @@ fn config(plan: &Plan, registry: &StrategyRegistry) -> Config {
     (config.session.ping_interval_ms, config.session.idle_ms) = (3_000, 9_000);
     config.session.silence_ms = SILENCE_MS;
     let (load, lanes) = (&plan.load, &mut config.lanes);
+    lanes.venue = load.link_slots;
     (lanes.market, lanes.critical) = (load.market_slots, load.critical_slots);
     (lanes.spill, lanes.order) = (load.spill_slots, load.order_slots);
     if plan.disk != Disk::default() {
@@ -261,6 +265,7 @@ impl Run<'_> {
                 self.engine.net().cut_all();
             }
             Action::OutageEnds => self.engine.net().set_conditions(self.plan.net_conditions()),
+            Action::Hold(number, ns) => self.engine.hold_agent(number, ns),
             Action::SetClock(ns) => self.engine.set_system_clock(ns),
             // It takes the engine with it, and is done where that is owned.
             Action::Crash(_) => {}

@@ -21,6 +21,8 @@ pub(super) enum Action {
     OutageBegins,
     /// It can be again.
     OutageEnds,
+    /// An agent, by its number, gets no core for so many ns.
+    Hold(usize, u64),
     /// The engine is killed, and started again.
     Crash(Crash),
     /// The clock of the engine's machine is set forward by so many ns, or back.
@@ -61,6 +63,12 @@ pub(super) fn schedule(plan: &Plan, consumers: &[String], venues: &[String]) -> 
     }
     let crashes = plan.crash.iter().filter(|crash| crash.at_ms * MS < end_ns);
     actions.extend(crashes.map(|crash| (crash.at_ms * MS, Action::Crash(crash.clone()))));
+    let mut random = entropy.random("cores");
+    for _ in 0..plan.cores.holds {
+        let (at_ns, number) = (random.between(0, end_ns), random.between(0, 1_000));
+        let for_ns = random.between(MS, (plan.cores.hold_ms * MS).max(MS));
+        actions.push((at_ns, Action::Hold(number as usize, for_ns)));
+    }
     let mut random = entropy.random("clock");
     for _ in 0..plan.clock.steps {
         let (at_ns, most) = (random.between(0, end_ns), 2 * plan.clock.step_ms * MS);

@@ -6,7 +6,9 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::plan::{Disk, End, Load, MachineClock, Misbehaviour, Network, Operator, Plan};
+use super::plan::{
+    Cores, Disk, End, Load, MachineClock, Misbehaviour, Network, Operator, Plan, Venues,
+};
 use super::run::run;
 use crate::consumer::StrategyRegistry;
 use crate::launch::LaunchError;
@@ -158,7 +160,7 @@ impl Search<'_> {
 }
 
 /// Kinds of trouble as a whole.
-const WHOLE_KINDS: [fn(&mut Plan); 10] = [
+const WHOLE_KINDS: [fn(&mut Plan); 12] = [
     |plan| plan.venue_fault.clear(),
     |plan| plan.crash.clear(),
     |plan| plan.outage.clear(),
@@ -169,7 +171,9 @@ const WHOLE_KINDS: [fn(&mut Plan); 10] = [
     |plan| plan.disk = Disk::default(),
     |plan| plan.strategies = Misbehaviour::default(),
     |plan| plan.clock = MachineClock::default(),
+    |plan| plan.cores = Cores::default(),
     |plan| plan.operator = Operator::default(),
+    |plan| plan.venues = Venues::default(),
     |plan| plan.load = Load { events_per_s: plan.load.events_per_s, ..Load::usual() },
     |plan| plan.end = if plan.end == End::Kill { End::Stop } else { plan.end },
 ];

@@ -58,10 +58,12 @@ fn an_unknown_outcome_dies() {
 
 #[test]
 fn a_refused_order_lives_after_all() {
-    let (venue, mut trader) = start(Fault::FalseRefusal { enters_after: SHORT });
-    assert_eq!(trader.limit("risen", "BUY", "40000.00", "GTC")["error"]["code"], -1001);
-    assert_eq!(trader.exec_report("risen")["x"], "NEW");
-    happened(&venue, FaultName::FalseRefusal);
+    for (is_final, code) in [(false, -1001), (true, -2010)] {
+        let (venue, mut trader) = start(Fault::FalseRefusal { enters_after: SHORT, is_final });
+        assert_eq!(trader.limit("risen", "BUY", "40000.00", "GTC")["error"]["code"], code);
+        assert_eq!(trader.exec_report("risen")["x"], "NEW");
+        happened(&venue, FaultName::FalseRefusal);
+    }
 }
 
 #[test]

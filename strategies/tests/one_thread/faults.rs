@@ -98,7 +98,7 @@ fn venue_faults(random: &mut SplitMix64) -> Vec<FaultRule> {
         Fault::RefuseRest { status: 503 },
         Fault::UnknownOutcome { reply_after: ms(50, 500), enters_after: Some(ms(0, 2_000)) },
         Fault::UnknownOutcome { reply_after: ms(50, 500), enters_after: None },
-        Fault::FalseRefusal { enters_after: ms(0, 2_000) },
+        Fault::FalseRefusal { enters_after: ms(0, 2_000), is_final: false },
         Fault::LateForward { delay: ms(1, 200) },
         Fault::LostReply,
         Fault::LostReport,

@@ -6,7 +6,7 @@ use super::evidence::Evidence;
 use crate::event::{Event, EventKind, Payload};
 use crate::launch::SIMULATED_WALL_START_NS;
 use crate::simulation::told::ConsumerNotes;
-use crate::venue::simulated::LedgerTop;
+use crate::venue::simulated::{Ledger, LedgerTop};
 
 /// The age of the newest book that a strategy may have, ms.
 const BOOK_AGE_MS: i64 = 10_000;
@@ -24,17 +24,20 @@ pub(super) fn book_is_live(notes: &ConsumerNotes, event: &Event, _now_ns: u64) -
 
 /// 8: all that at rest shows of it.
 pub(super) fn truth(of: &Evidence<'_>) -> Vec<String> {
-    if !of.plan.venues.kind.is_empty() {
-        // Another dialect has numbers of its own, which the exchange behind it does not know.
-        return Vec::new();
-    }
     [book_truth(of), prints(of), books_follow(of)].concat()
+}
+
+/// Number and record of the venues whose numbers are the exchange's own: those of other kinds have
+/// numbers of their dialect.
+fn usual<'a>(of: &Evidence<'a>) -> impl Iterator<Item = (usize, &'a Ledger)> {
+    let (plan, ledgers) = (of.plan, of.ledgers.iter().enumerate());
+    ledgers.filter(|(venue, _)| plan.is_usual(*venue))
 }
 
 /// 8: its best levels are those that the venue had at the same update id.
 fn book_truth(of: &Evidence<'_>) -> Vec<String> {
     let mut found = Vec::new();
-    for (venue, ledger) in of.ledgers.iter().enumerate() {
+    for (venue, ledger) in usual(of) {
         // After a restart of the venue's ids one id stands for several books.
         let mut truth: BTreeMap<(u32, u64), Vec<u64>> = BTreeMap::new();
         for top in &ledger.tops {
@@ -60,7 +63,7 @@ fn book_truth(of: &Evidence<'_>) -> Vec<String> {
 /// 8: quotes and trades are those of the venue.
 fn prints(of: &Evidence<'_>) -> Vec<String> {
     let mut found = Vec::new();
-    for (venue, ledger) in of.ledgers.iter().enumerate() {
+    for (venue, ledger) in usual(of) {
         for (kind, told) in [(EventKind::Quote, &ledger.quotes), (EventKind::Trade, &ledger.prints)]
         {
             let mut truth: BTreeMap<(u32, u64), Vec<u64>> = BTreeMap::new();
@@ -92,7 +95,7 @@ fn books_follow(of: &Evidence<'_>) -> Vec<String> {
         return found;
     }
     let end_ms = SIMULATED_WALL_START_NS / 1_000_000 + (of.stopped_ns / 1_000_000).cast_signed();
-    for (venue, ledger) in of.ledgers.iter().enumerate() {
+    for (venue, ledger) in usual(of) {
         for (number, notes) in
             of.consumers.iter().filter(|(number, _)| !of.is_quarantined(**number))
         {

@@ -241,10 +241,10 @@ impl OrderDesk {
                 talk.says.extend(enters);
                 Ok(true)
             }
-            Some(Fault::FalseRefusal { enters_after }) => {
+            Some(Fault::FalseRefusal { enters_after, is_final }) => {
                 let enters = again(enters_after, false);
                 talk.says.push(enters);
-                Err(Refused::Internal)
+                Err(if is_final { Refusal::NoBalance.into() } else { Refused::Internal })
             }
             Some(Fault::LateForward { delay }) => {
                 let later = again(delay, true);

@@ -75,6 +75,11 @@ pub enum Fault {
     },
     /// An event that no documentation knows is sent before the frame.
     UnknownEvent,
+    /// A whole number of the frame, such as an id or a time, is absurd.
+    AbsurdNumber {
+        /// Which, of its numbers and of the absurd values; any number is one.
+        number: usize,
+    },
     /// The frame is masked, which a server must never do (RFC 6455, section 5.1).
     MaskedFrame,
     /// The frame has a reserved bit set (RFC 6455, section 5.2).
@@ -96,8 +101,11 @@ pub enum Fault {
         #[serde(skip_serializing_if = "Option::is_none")]
         enters_after: Option<Duration>,
     },
-    /// A new order is answered "internal error" (400, -1001) and takes effect after all.
+    /// A new order is refused and takes effect after all.
     FalseRefusal {
+        /// By words that leave no doubt (400, -2010), not as an internal error (400, -1001).
+        #[serde(default)]
+        is_final: bool,
         /// How long after the request.
         #[serde(rename = "enters_after_ms", with = "millis")]
         enters_after: Duration,
@@ -225,7 +233,7 @@ macro_rules! fault_names {
 fault_names! {
     Gap, Duplicate, Reorder, LostLevels, BadJson, BadUtf8, SplitSegments, SplitFragments, Stall, DataStall,
     Disconnect, SlowLoris, RefuseHandshake, NeverAnswerHandshake, RefuseSubscribe, DuplicateExec,
-    OversizeFrame, UnknownEvent, MaskedFrame, ReservedBit, BadOpcode, RefuseRest,
+    OversizeFrame, UnknownEvent, AbsurdNumber, MaskedFrame, ReservedBit, BadOpcode, RefuseRest,
     UnknownOutcome, FalseRefusal, LateForward, LostReply, LostReport, ReorderReports, AbsurdField,
     ReplicaLag, OrderLimit, Ban, KeyRevoked, SilentStream, FutureSnapshot, IdRestart, ServerShutdown,
     StreamTerminated, MarketBreak, StreamLost,
@@ -277,7 +285,7 @@ impl FaultPlan {
         let faults = [
             Fault::UnknownOutcome { reply_after: ms(50, 500), enters_after: Some(ms(0, 2_000)) },
             Fault::UnknownOutcome { reply_after: ms(50, 500), enters_after: None },
-            Fault::FalseRefusal { enters_after: ms(0, 2_000) },
+            Fault::FalseRefusal { enters_after: ms(0, 2_000), is_final: false },
             Fault::LateForward { delay: ms(1, 200) },
             Fault::LostReply,
             Fault::LostReport,

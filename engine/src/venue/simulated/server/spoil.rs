@@ -73,6 +73,10 @@ pub fn append_spoiled(
             append_market(client, &MarketFrame { data, ..*frame });
             append_market(client, frame);
         }
+        Fault::AbsurdNumber { number } => {
+            let data = with_absurd_number(frame.data, number);
+            append_market(client, &MarketFrame { data: &data, ..*frame });
+        }
         Fault::OversizeFrame { bytes } => {
             client.append_text(&[&vec![b' '; bytes]]);
             append_market(client, frame);
@@ -144,6 +148,32 @@ fn without_levels(text: &[u8]) -> Vec<u8> {
     kept
 }
 
+/// Values that no id and no time has.
+const ABSURD: [&str; 6] =
+    ["0", "-1", "4000000000000000000", "18446744073709551615", "1e30", "null"];
+
+/// The text with an absurd value in place of one of its whole numbers: those of five digits or more
+/// that are no text, so ids and times at all venues, and prices and quantities at none.
+fn with_absurd_number(text: &[u8], number: usize) -> Vec<u8> {
+    let is_of_number = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    let mut places = Vec::new();
+    let (mut at, mut is_in_text) = (0, false);
+    while at < text.len() {
+        is_in_text ^= text[at] == b'"';
+        let digits = text[at..].iter().take_while(|byte| is_of_number(byte)).count();
+        let is_whole = text[at..at + digits].iter().all(u8::is_ascii_digit);
+        if !is_in_text && digits >= 5 && is_whole {
+            places.push(at..at + digits);
+        }
+        at += digits.max(1);
+    }
+    let Some(place) = places.get(number % places.len().max(1)).cloned() else {
+        return text.to_vec();
+    };
+    let value = ABSURD[number / places.len() % ABSURD.len()].as_bytes();
+    [&text[..place.start], value, &text[place.end..]].concat()
+}
+
 /// The whole frame as bytes.
 fn encoded(client: &Client, frame: &MarketFrame<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -176,6 +206,17 @@ fn append_in_pieces(client: &mut Client, bytes: &[u8], piece: usize, pause: Dura
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_whole_number_becomes_absurd_and_all_else_stays() {
+        let text =
+            br#"{"u":400900217,"s":"BTC12345","b":"25.35190","T":1700000000000,"q":1.50000}"#;
+        let spoiled = |number| String::from_utf8(with_absurd_number(text, number)).unwrap();
+        assert!(spoiled(0).starts_with(r#"{"u":0,"s":"BTC12345","b":"25.35190","T":1700"#));
+        assert!(spoiled(1).ends_with(r#""b":"25.35190","T":0,"q":1.50000}"#));
+        assert!(spoiled(6).starts_with(r#"{"u":18446744073709551615,"#));
+        assert_eq!(with_absurd_number(b"{\"a\":\"12345\"}", 7), b"{\"a\":\"12345\"}");
+    }
 
     #[test]
     fn levels_are_left_out_and_all_else_stays() {

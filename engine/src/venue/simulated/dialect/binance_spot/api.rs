@@ -252,8 +252,11 @@ fn misplace(call: &Call<'_>, talk: &mut Talk<'_>) -> Result<(), Silence> {
             talk.says.extend(enters_after.map(|duration| again(duration, false)));
             Err(Silence::Later)
         }
-        Some(Fault::FalseRefusal { enters_after }) => {
+        Some(Fault::FalseRefusal { enters_after, is_final }) => {
             talk.says.push(again(enters_after, false));
+            if is_final {
+                return Err(Refused::NoBalance.into());
+            }
             Err(Refusal::bad(-1001, "Internal error; unable to process your request.").into())
         }
         Some(Fault::LateForward { delay }) => {
