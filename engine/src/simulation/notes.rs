@@ -83,9 +83,11 @@ impl Notes {
             broken.extend(found.map(|what| (invariant.number, what)));
         }
         notes.take(event, ctx.now_ns());
-        let name = notes.name.clone();
-        for (number, what) in broken {
-            self.violated(number, ctx.now_ns(), format!("{name}: {what}"));
+        if !broken.is_empty() {
+            let name = notes.name.clone();
+            for (number, what) in broken {
+                self.violated(number, ctx.now_ns(), format!("{name}: {what}"));
+            }
         }
     }
 

@@ -5,6 +5,8 @@ use super::evidence::Evidence;
 /// Duty cycles of all agents in a second of a run, for each venue: more are made by an agent that
 /// says it has work and has none.
 const CYCLES_PER_S_MAX: u64 = 20_000;
+/// The same for each event of the venue.
+const CYCLES_PER_EVENT_MAX: u64 = 20;
 
 /// 20: after the calm sessions are up, books live, nothing in doubt, nothing open; the stop ends.
 pub(super) fn liveness(of: &Evidence<'_>) -> Vec<String> {
@@ -13,7 +15,8 @@ pub(super) fn liveness(of: &Evidence<'_>) -> Vec<String> {
         found.push(format!("{agent} did not end"));
     }
     let venues = of.ledgers.len() as u64;
-    let cycles_max = venues * CYCLES_PER_S_MAX * (of.plan.length_ns() / 1_000_000_000 + 1);
+    let per_s = CYCLES_PER_S_MAX + CYCLES_PER_EVENT_MAX * u64::from(of.plan.load.events_per_s);
+    let cycles_max = venues * per_s * (of.plan.length_ns() / 1_000_000_000 + 1);
     if of.cycles > cycles_max {
         let (cycles, busiest) = (of.cycles, of.busiest);
         found.push(format!("{cycles} duty cycles of {cycles_max} expected: {busiest}"));

@@ -1,12 +1,12 @@
 //! Market data, against the venue's own books and times.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::evidence::Evidence;
 use crate::event::{Event, EventKind, Payload};
 use crate::launch::SIMULATED_WALL_START_NS;
 use crate::simulation::told::ConsumerNotes;
-use crate::venue::simulated::{Ledger, LedgerTop};
+use crate::venue::simulated::{FaultName, Ledger, LedgerTop, TOPS_MAX};
 
 /// The age of the newest book that a strategy may have, ms.
 const BOOK_AGE_MS: i64 = 10_000;
@@ -34,15 +34,29 @@ fn usual<'a>(of: &Evidence<'a>) -> impl Iterator<Item = (usize, &'a Ledger)> {
     ledgers.filter(|(venue, _)| plan.is_usual(*venue))
 }
 
+/// What the venue had, by market and number, as hashes: after a restart of its ids one number stands
+/// for several. Nothing where some of them are forgotten, since then nobody knows all.
+fn by_number(
+    of: &Evidence<'_>,
+    venue: usize,
+    told: &VecDeque<LedgerTop>,
+) -> BTreeMap<(u32, u64), Vec<u64>> {
+    let mut truth: BTreeMap<_, Vec<u64>> = BTreeMap::new();
+    let is_renumbered = of.embedded[venue].faults(FaultName::IdRestart) > 0;
+    if told.len() == TOPS_MAX && is_renumbered {
+        return truth;
+    }
+    for top in told {
+        truth.entry((top.market as u32, top.update_id)).or_default().push(top.hash);
+    }
+    truth
+}
+
 /// 8: its best levels are those that the venue had at the same update id.
 fn book_truth(of: &Evidence<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for (venue, ledger) in usual(of) {
-        // After a restart of the venue's ids one id stands for several books.
-        let mut truth: BTreeMap<(u32, u64), Vec<u64>> = BTreeMap::new();
-        for top in &ledger.tops {
-            truth.entry((top.market as u32, top.update_id)).or_default().push(top.hash);
-        }
+        let truth = by_number(of, venue, &ledger.tops);
         for notes in of.consumers.values() {
             let books = notes.books.iter().filter(|book| usize::from(book.venue) == venue);
             for book in books {
@@ -66,10 +80,7 @@ fn prints(of: &Evidence<'_>) -> Vec<String> {
     for (venue, ledger) in usual(of) {
         for (kind, told) in [(EventKind::Quote, &ledger.quotes), (EventKind::Trade, &ledger.prints)]
         {
-            let mut truth: BTreeMap<(u32, u64), Vec<u64>> = BTreeMap::new();
-            for top in told {
-                truth.entry((top.market as u32, top.update_id)).or_default().push(top.hash);
-            }
+            let truth = by_number(of, venue, told);
             let prints = of
                 .prints
                 .iter()

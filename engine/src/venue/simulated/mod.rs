@@ -37,7 +37,7 @@ pub use dialect::DialectKind;
 pub use exchange::{
     AMOUNT_SCALE, Commission, CommissionAsset, Fee, Ledger, LedgerBalance, LedgerTop, LedgerTrade,
     Order as LedgerOrder, SelfTrade, Side as LedgerSide, SimulatedSymbol, Status as LedgerStatus,
-    top_hash,
+    TOPS_MAX, top_hash,
 };
 pub use fault::{Fault, FaultName, FaultPlan, FaultRule, Trigger};
 pub use frame_kind::FrameKind;

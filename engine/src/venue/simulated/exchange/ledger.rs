@@ -11,8 +11,8 @@ use crate::event::BOOK_DEPTH;
 
 /// Orders, and trades, that the record holds; the oldest are forgotten first.
 const RECORDS_MAX: usize = 100_000;
-/// Best levels that the record holds: an hour of one market.
-const TOPS_MAX: usize = 36_000;
+/// Best levels that the record holds: an hour of one market. The same of best prices and trades.
+pub const TOPS_MAX: usize = 36_000;
 
 /// Balances, as the ledger gives them.
 pub type LedgerBalance = BalanceNow;

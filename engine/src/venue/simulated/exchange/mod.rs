@@ -40,7 +40,7 @@ pub use filters::{
 };
 pub use instrument::SimulatedSymbol;
 pub use kline::Kline;
-pub use ledger::{Ledger, LedgerBalance, LedgerTop, LedgerTrade, top_hash};
+pub use ledger::{Ledger, LedgerBalance, LedgerTop, LedgerTrade, TOPS_MAX, top_hash};
 pub use market::{Market, Top};
 pub use order::{
     ExpiryReason, NewOrder, Order, OrderFill, OrderType, SelfTrade, Status, TimeInForce,
