@@ -279,7 +279,7 @@ section! {
         weight_per_min: u32 = 6_000 => whole(0..=1_000_000, "");
         /// More embedded venues that start with it, one of each kind that is named, each with
         /// prices of its own: `simulated_2`, `_3`, `_4`; `pitlane run --venue binance,okx`.
-        others: Vec<String> = Vec::new() => Rule::Texts;
+        others: Vec<String> = Vec::new() => Rule::Texts, "[\"okx\"]";
         /// More embedded venues of its kind, each with prices of its own, that stand by until
         /// `pitlane ctl venue add simulated_2` (the first number that no other has).
         standby: u32 = 0 => whole(0..=3, "venues");
