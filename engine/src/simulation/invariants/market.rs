@@ -34,8 +34,8 @@ fn usual<'a>(of: &Evidence<'a>) -> impl Iterator<Item = (usize, &'a Ledger)> {
     ledgers.filter(|(venue, _)| plan.is_usual(*venue))
 }
 
-/// What the venue had, by market and number, as hashes: after a restart of its ids one number stands
-/// for several. Nothing where some of them are forgotten, since then nobody knows all.
+/// What the venue had, by market and number, as hashes: after a restart of its ids one number is
+/// that of several. Nothing where some of them are forgotten, since then nobody knows all.
 fn by_number(
     of: &Evidence<'_>,
     venue: usize,
