@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use pitlane_engine::config::OnStart;
-use pitlane_engine::event::{ExecType, OrderStatus, RejectReason, Side, VenueId, asset_code};
+use pitlane_engine::event::{
+    Balance, ExecType, OrderStatus, RejectReason, Side, VenueId, asset_code,
+};
 use pitlane_engine::order::recovery::{
     EarlierRun, RecordedBalance, RecordedOrder, RecoveryBoard, VenueRecovery,
 };
@@ -12,8 +14,10 @@ use pitlane_engine::order::{OrderAction, OrderCommand, OrderType, TimeInForce};
 use pitlane_engine::venue::simulated::{LedgerBalance, SimulatedVenue};
 use zerocopy::FromZeros;
 
-use crate::harness::BTC;
-use crate::subject::Orders;
+use crate::harness::{BTC, Seen};
+use crate::raw::{RawServer, text};
+use crate::scripted::{id_of, log_on};
+use crate::subject::{BinanceSpot, Orders};
 use crate::trader::{QTY, Trader, TraderOptions, venue};
 
 /// An order that was sent just now, by whatever clock: what the venue does not know may turn up.
@@ -199,4 +203,43 @@ pub fn balances_are_held_against_the_record<V: Orders>() {
     assert_eq!(usdt.difference, "-5.00000000");
     assert!(usdt.traded.starts_with('-'), "{usdt:?}");
     assert_eq!(usdt.found, decimal(units(&now, "USDT"), 8, 8));
+}
+
+/// Lists hold what the account has: an asset that was sold while nobody was there is in none.
+#[test]
+fn an_asset_that_is_missing_in_a_later_list_is_told_as_nothing() {
+    let server = RawServer::start(|number, peer| {
+        log_on(peer)?;
+        let usdt = r#"{"asset":"USDT","free":"5.00000000","locked":"0.00000000"}"#;
+        let btc = r#"{"asset":"BTC","free":"1.00000000","locked":"0.50000000"}"#;
+        loop {
+            let request = peer.read_text()?;
+            let result = match (request.contains("account.status"), number) {
+                (false, _) => "[]".to_owned(),
+                (true, 0) => format!(r#"{{"balances":[{btc},{usdt}]}}"#),
+                (true, _) => format!(r#"{{"balances":[{usdt}]}}"#),
+            };
+            let id = id_of(&request);
+            peer.send(&text(&format!(r#"{{"id":{id},"status":200,"result":{result}}}"#)))?;
+            if number == 0 && request.contains("account.status") {
+                return Ok(());
+            }
+        }
+    });
+    let recovery = VenueRecovery { asks_account: true, ..VenueRecovery::default() };
+    let options = TraderOptions { recovery, ..server.options() };
+    let mut trader = Trader::<BinanceSpot>::new(server.address, &options);
+    let of = |seen: &Seen, name: &str| -> Vec<(i128, i128)> {
+        let balances = seen.all::<Balance>().into_iter();
+        let its = balances.filter(|balance| Some(balance.asset) == asset_code(name));
+        its.map(|balance| (balance.free.into(), balance.locked.into())).collect()
+    };
+    trader.drive("both lists", |seen, counters| {
+        counters.reconnects == 1 && of(seen, "USDT").len() == 2
+    });
+    let seen = trader.outlet.seen();
+    assert_eq!(of(&seen, "BTC"), [(100_000_000, 50_000_000), (0, 0)]);
+    assert_eq!(of(&seen, "USDT"), [(500_000_000, 0); 2]);
+    drop(seen);
+    trader.assert_sound();
 }

@@ -7,11 +7,11 @@ use super::order::KnownOrder;
 use super::reconcile::Reconciler;
 use super::requests_in_flight::Asked;
 use super::stage::{LOOK_NS, Stage};
-use crate::event::Side;
+use crate::event::{Balance, InstrumentId, Side};
 use crate::order::recovery::RecordedOrder;
 use crate::runtime::Phase;
 use crate::venue::governor::RequestClass;
-use crate::venue::protocol::{ListedOrder, OrderProtocol, OrderRequest, ReplyBody};
+use crate::venue::protocol::{AssetBalance, ListedOrder, OrderProtocol, OrderRequest, ReplyBody};
 use crate::venue::{EventOutlet, LetterReason, Scales};
 
 /// A request that the venue's limits hold back for so long is given up, ns.
@@ -166,9 +166,30 @@ impl<O: EventOutlet> Reconciler<O> {
             self.letter(LetterReason::Field, "account without a balance", raw);
         }
         self.read_ns = self.now_ns;
+        if body.unreadable.is_none() && !body.balances.is_empty() {
+            self.tell_missing(body.balances);
+        }
         for entry in body.balances {
             self.tell_balance(entry, 0);
         }
         self.account.found = body.balances.to_vec();
+    }
+
+    /// Of an asset that was told and is missing in a whole list, the account has nothing any more.
+    #[cold]
+    fn tell_missing(&mut self, listed: &[AssetBalance]) {
+        let is_listed = |told: &Balance| {
+            let mut ids = listed.iter().filter_map(|entry| self.instruments.asset(&entry.asset));
+            ids.any(|asset| asset.id.0 == told.asset_id)
+        };
+        let told = self.told_balances.iter().flatten();
+        let missing: Vec<(InstrumentId, Balance)> = told
+            .filter(|(_, told)| (told.free, told.locked) != (0, 0) && !is_listed(told))
+            .map(|(first, told)| (*first, Balance { free: 0, locked: 0, ..*told }))
+            .collect();
+        for (first, none) in missing {
+            self.told_balances[none.asset_id as usize] = Some((first, none));
+            self.publish(first, 0, &none);
+        }
     }
 }

@@ -215,6 +215,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 table,
                 names,
                 fee_bounds: FeeBounds::of(&options.instruments),
+                told_balances: vec![None; options.instruments.asset_count()].into(),
                 instruments: options.instruments,
                 requests: RequestsInFlight::new(),
                 gate,

@@ -219,6 +219,7 @@ mod tests {
     use super::*;
     use crate::event::{ExecReport, ExpiryReason, InstrumentId, Side, VenueRef};
     use crate::order::{OrderCommand, OrderType};
+    use crate::venue::orders::order::WordKind;
 
     /// What is told of an order of 10 at `price` when an answer says that 4 are filled.
     fn told_of_an_answer(price: i64, quote_total: Option<i128>) -> ExecReport {
@@ -308,6 +309,38 @@ mod tests {
         let words = [7, 7, 7, 8, 8, 8, 8, 7].map(|id| take(id) == Applied::Taken);
         assert_eq!(words, [true, true, true, false, false, false, false, true]);
         assert_eq!(order.venue_order_id, VenueRef::number(7));
+    }
+
+    #[test]
+    fn answers_alone_give_no_other_name_to_an_order_that_a_report_named() {
+        let mut command = OrderCommand::new_zeroed();
+        (command.price, command.qty, command.side_code) = (100, 10, Side::Buy.code());
+        command.order_type_code = OrderType::Limit as u8;
+        let mut order = KnownOrder::new(&command, 0);
+        order.named_by_reply(VenueRef::number(7));
+        let answer = VenueAnswer {
+            status: OrderStatus::Filled,
+            venue_order_id: VenueRef::number(8),
+            instrument: InstrumentId(0),
+            side: Some(Side::Buy),
+            price: Some(100),
+            trigger_price: None,
+            qty: Some(10),
+            filled_qty: 10,
+            prevented_qty: None,
+            quote_total: None,
+            expiry: ExpiryReason::None,
+        };
+        order.is_named_by_reply = false;
+        for _ in 0..100 {
+            let applied = order.on_answer(&answer, 0, 1, &mut Told::new());
+            assert!(matches!(applied, Applied::Contradiction(_)));
+        }
+        assert_eq!((order.venue_order_id, order.fills.qty()), (VenueRef::number(7), 0));
+        // A word of another kind bears it out.
+        order.count_name(VenueRef::number(8), WordKind::Reply);
+        order.on_answer(&answer, 0, 1, &mut Told::new());
+        assert_eq!((order.venue_order_id, order.fills.qty()), (VenueRef::number(8), 10));
     }
 
     #[test]

@@ -23,8 +23,10 @@ const BACK_OFF_NS: (u64, u64) = (SECOND_NS / 4, 30 * SECOND_NS);
 const UNSEEN_BACK_OFF_NS: (u64, u64) = (SECOND_NS / 4, 2 * SECOND_NS);
 /// The first and the longest pause between two cancels of one order, ns.
 const CANCEL_PAUSE_NS: (u64, u64) = (SECOND_NS, 16 * SECOND_NS);
-/// "No such order" for an order that the venue had reported ends it only after so many answers.
+/// "No such order" for an order that the venue had reported ends it only after so many answers,
+/// over this time, ns: they may come from a replica that lags.
 const GONE_ANSWERS: u32 = 4;
+const GONE_OVER_NS: u64 = 10 * SECOND_NS;
 /// A list of its fills is asked for after this, ns: until then the stream may tell them by itself.
 /// Later twice as long each time.
 const FILLS_AFTER_NS: u64 = 4 * SECOND_NS;
@@ -32,6 +34,39 @@ const FILLS_AFTER_NS: u64 = 4 * SECOND_NS;
 const NAME_VOTES_MAX: u8 = 4;
 /// So many times; what is not told then stays as it was inferred.
 const FILLS_ASKED_MAX: u32 = 4;
+
+/// What kind of word gave an order its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WordKind {
+    /// The answer to a query.
+    Answer,
+    /// The reply to any other request.
+    Reply,
+    /// A report of the stream.
+    Report,
+}
+
+/// Words that gave an order one name: how many of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Votes([u8; 3]);
+
+impl Votes {
+    fn add(&mut self, by: WordKind) {
+        let votes = &mut self.0[by as usize];
+        *votes = votes.saturating_add(1).min(4 * NAME_VOTES_MAX);
+    }
+
+    fn sum(self) -> u8 {
+        self.0.iter().sum::<u8>().min(NAME_VOTES_MAX)
+    }
+
+    /// Whether these are more than those for the name that is known, and of kinds that may.
+    fn outvote(self, known: Votes) -> bool {
+        let are_only_answers = |votes: Votes| votes.0[1..] == [0, 0];
+        let all = self.0.iter().sum::<u8>();
+        all > known.sum().max(1) && (!are_only_answers(self) || are_only_answers(known))
+    }
+}
 
 /// A cancel on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +132,8 @@ pub struct KnownOrder {
     /// The venue's name of it comes from a reply, which may be another's.
     pub(super) is_named_by_reply: bool,
     /// Words that gave it the name that is known, and another name with the words for that.
-    name_votes: u8,
-    rival: (VenueRef, u8),
+    name_votes: Votes,
+    rival: (VenueRef, Votes),
     /// When its end was inferred, ns of the engine's clock.
     pub(super) presumed_ns: u64,
     /// The end that the strategy was told.
@@ -109,7 +144,9 @@ pub struct KnownOrder {
     pub(super) told_unknown: bool,
     pub(super) is_seen: bool,
     looks_failed: u32,
+    /// "No such order" in a row, and when the first of them came, ns.
     pub(super) answers_none: u32,
+    none_since_ns: u64,
     cancels_refused: u32,
     /// Answers that show it live since its cancel was accepted.
     pub(super) cancels_denied: u32,
@@ -145,8 +182,8 @@ impl KnownOrder {
             claimed_qty: 0,
             claims_denied: 0,
             is_named_by_reply: false,
-            name_votes: 0,
-            rival: (VenueRef::NONE, 0),
+            name_votes: Votes::default(),
+            rival: (VenueRef::NONE, Votes::default()),
             presumed_ns: 0,
             told_end: None,
             is_end_unconfirmed: false,
@@ -155,6 +192,7 @@ impl KnownOrder {
             is_seen: false,
             looks_failed: 0,
             answers_none: 0,
+            none_since_ns: 0,
             cancels_refused: 0,
             cancels_denied: 0,
         }
@@ -269,9 +307,14 @@ impl KnownOrder {
     /// The venue does not know it. `is_over`: nothing can be on its way any more.
     pub fn on_no_such_order(&mut self, is_over: bool, code: i32, now_ns: u64, told: &mut Told) {
         self.answered();
+        if self.answers_none == 0 {
+            self.none_since_ns = now_ns;
+        }
         self.answers_none += 1;
-        // An order that was reported may be missing in an answer that comes from a replica.
-        let is_gone = is_over && (!self.is_seen || self.answers_none >= GONE_ANSWERS);
+        // Of an order of an earlier start the venue has told nothing of late.
+        let is_long = self.is_taken_up || now_ns.saturating_sub(self.none_since_ns) >= GONE_OVER_NS;
+        let is_agreed = self.answers_none >= GONE_ANSWERS && is_long;
+        let is_gone = is_over && (!self.is_seen || is_agreed);
         self.word(if is_gone { Word::AnswerGone } else { Word::AnswerNone }, now_ns, told);
         if is_gone && self.state == OrderState::Presumed {
             let status = if self.is_seen { OrderStatus::Canceled } else { OrderStatus::Rejected };
@@ -386,34 +429,35 @@ impl KnownOrder {
         }
         if self.venue_order_id.is_none() {
             (self.venue_order_id, self.is_named_by_reply) = (venue_order_id, true);
-            self.name_votes = 1;
-        } else {
-            self.count_name(venue_order_id);
+            self.name_votes = Votes::default();
         }
+        self.count_name(venue_order_id, WordKind::Reply);
     }
 
     /// A word of the venue gave it this name.
-    pub(super) fn count_name(&mut self, name: VenueRef) {
+    pub(super) fn count_name(&mut self, name: VenueRef, by: WordKind) {
         if name.is_none() || self.venue_order_id.is_none() {
             return;
         }
         if name == self.venue_order_id {
-            self.name_votes = self.name_votes.saturating_add(1).min(NAME_VOTES_MAX);
-            return;
+            return self.name_votes.add(by);
         }
-        let votes = if self.rival.0 == name { self.rival.1.saturating_add(1) } else { 1 };
-        self.rival = (name, votes);
+        if self.rival.0 != name {
+            self.rival = (name, Votes::default());
+        }
+        self.rival.1.add(by);
     }
 
     /// The answer to a query gives it this name, which takes the place of the one that is known
     /// once more words have given it: one absurd number must not make a stranger of the order, nor
-    /// what is told a few times of another order ours.
+    /// what is told a few times of another order ours. However often answers repeat it, they alone
+    /// stand against no name that a reply or a report gave.
     pub(super) fn answered_by_name(&mut self, name: VenueRef) {
-        self.count_name(name);
+        self.count_name(name, WordKind::Answer);
         let (rival, votes) = self.rival;
-        if rival == name && votes > self.name_votes.max(1) {
-            (self.venue_order_id, self.name_votes) = (name, votes.min(NAME_VOTES_MAX));
-            (self.rival, self.is_named_by_reply) = ((VenueRef::NONE, 0), false);
+        if rival == name && votes.outvote(self.name_votes) {
+            (self.venue_order_id, self.name_votes) = (name, votes);
+            (self.rival, self.is_named_by_reply) = ((VenueRef::NONE, Votes::default()), false);
         }
     }
 

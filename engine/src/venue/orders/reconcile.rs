@@ -65,6 +65,8 @@ pub(super) struct Reconciler<O> {
     pub(super) names: OrderNames,
     pub(super) instruments: Arc<Instruments>,
     pub(super) fee_bounds: FeeBounds,
+    /// What was told last of each asset, by its number, and the instrument that it goes with.
+    pub(super) told_balances: Box<[Option<(InstrumentId, Balance)>]>,
     pub(super) requests: RequestsInFlight,
     pub(super) gate: Gate,
     pub(super) thinning: Thinning,
@@ -324,6 +326,7 @@ impl<O: EventOutlet> Reconciler<O> {
     }
 
     /// Tells the balance of an asset that one of our instruments trades.
+    #[inline]
     pub(super) fn tell_balance(&mut self, entry: &AssetBalance, venue_time_ns: i64) {
         let name = entry.asset.as_str();
         let traded = self.instruments.asset(name).zip(asset_code(name));
@@ -335,6 +338,9 @@ impl<O: EventOutlet> Reconciler<O> {
             asset_id: asset.id.0,
             reserved: [0; 12],
         };
+        if let Some(told) = self.told_balances.get_mut(asset.id.0 as usize) {
+            *told = Some((asset.first, balance));
+        }
         self.publish(asset.first, venue_time_ns, &balance);
     }
 

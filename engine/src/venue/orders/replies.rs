@@ -3,7 +3,7 @@
 use zerocopy::FromZeros;
 
 use super::listing::{Known, Listing};
-use super::order::KnownOrder;
+use super::order::{KnownOrder, WordKind};
 use super::reconcile::{ABSURD_FEE, GONE_AGAIN_NS, Reconciler};
 use super::requests_in_flight::{Answered, Asked};
 use super::states::Word;
@@ -193,7 +193,7 @@ impl<O: EventOutlet> Reconciler<O> {
             let has_name = !order.venue_order_id.is_none() && !order.is_named_by_reply;
             let is_other = has_name && order.venue_order_id != id;
             if is_other && !matches!(asked, Asked::Fills(_)) {
-                order.count_name(id);
+                order.count_name(id, WordKind::Reply);
             }
             is_other
         };

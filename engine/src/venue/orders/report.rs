@@ -1,7 +1,7 @@
 //! What the venue's reports make of an order: fills, ends, amendments, and what contradicts.
 
 use super::fills::{Fill, Place};
-use super::order::KnownOrder;
+use super::order::{KnownOrder, WordKind};
 use super::states::{OrderState, Word};
 use super::words::{Applied, Told, VenueFill, VenueReport};
 use crate::event::{
@@ -14,7 +14,7 @@ impl KnownOrder {
         let outcome = match self.check(report) {
             Ok(()) => self.take_report(report, now_ns, told),
             Err(why) => {
-                self.count_name(report.venue_order_id);
+                self.count_name(report.venue_order_id, WordKind::Report);
                 Err(why)
             }
         };
@@ -171,7 +171,7 @@ impl KnownOrder {
     /// Notes that the stream tells something new.
     fn heard(&mut self, report: &VenueReport, told: &mut Told) {
         self.venue_order_id = report.venue_order_id;
-        self.count_name(report.venue_order_id);
+        self.count_name(report.venue_order_id, WordKind::Report);
         (self.is_named_by_reply, self.is_end_unconfirmed) = (false, false);
         self.is_seen = true;
         self.reports = self.reports.wrapping_add(1);
