@@ -298,6 +298,12 @@ impl OneThreadEngine {
         self.world.time.set_system_ns(ns);
     }
 
+    /// Steps of the system's clock that the engine's clock has found so far.
+    #[must_use]
+    pub fn system_clock_steps(&self) -> u32 {
+        self.world.clock.steps()
+    }
+
     /// Lets no further fault of the venues' plan strike.
     pub fn calm_venues(&self) {
         self.engine.venues.embedded.iter().for_each(SimulatedVenue::calm);

@@ -60,6 +60,8 @@ intake! {
     reconnects,
     /// Connections that the next one took over from before they ended.
     handed_over,
+    /// Next connections that were lost or given up before they took over.
+    hand_overs_lost,
     /// Exec reports that had been told before (LM-06).
     duplicates,
     /// Words of the venue that contradict what is known of an order; each is an alarm and a query.

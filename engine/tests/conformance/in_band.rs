@@ -18,6 +18,7 @@ use pitlane_engine::event::{
 use pitlane_engine::venue::book::{BookRule, Diff, L2Book};
 use pitlane_engine::venue::codec::DecodeError;
 use pitlane_engine::venue::governor::{Counted, Limit};
+use pitlane_engine::venue::market::RefreshPace;
 use pitlane_engine::venue::protocol::{
     BookChecksum, KeepAlive, MarketMessage, MarketProtocol, MarketSink, SnapshotFrom, TimeRequest,
     VenueLimits, WholeBook,
@@ -405,6 +406,69 @@ fn a_book_that_is_told_wrong_is_asked_for_again_until_it_is_right() {
     let reasons: Vec<_> = states(&feed).into_iter().map(|(_, reason)| reason).collect();
     use BookStatusReason::{Checksum, Crossed, Synced};
     assert_eq!(reasons, [Checksum, Crossed, Synced]);
+}
+
+/// A live book, whose turn to be told again comes three times a second.
+fn refreshed(venue: &Venue, name: &str) -> Feed<Plain> {
+    let mut options = FeedOptions { name: name.to_owned(), ..FeedOptions::default() };
+    options.refresh = RefreshPace { every_ns: 10 * MS, pause_ns: 10 * MS };
+    let mut feed = venue.feed(&options);
+    venue.say(&book(1, 50));
+    feed.drive_to_live_book(0);
+    venue.drive_to(&mut feed, AGAIN, 1);
+    feed
+}
+
+#[test]
+fn a_live_book_is_told_again_in_turn_and_a_word_goes_out_only_where_it_differs() {
+    // LM-07
+    keep_log();
+    let venue = Venue::start(obliging);
+    let mut feed = refreshed(&venue, "refreshed");
+    assert_eq!(venue.heard("unsubscribe 4294967296 book.BTCUSDT"), 1);
+    venue.say(&book(2, 50));
+    venue.drive_to(&mut feed, AGAIN, 2);
+    assert_eq!((states(&feed), feed.counters().differing), (vec![SYNCED], 0));
+    // Of the same update, and a level that was never told.
+    venue.say(&format!("#3 book BTCUSDT 50 {} 100:2,99:1 101:1", right_sum(2)));
+    venue.drive_to(&mut feed, AGAIN, 3);
+    let differs = (BookStatus::Syncing, BookStatusReason::Differs);
+    assert_eq!(states(&feed), [SYNCED, differs, SYNCED]);
+    assert_eq!((last_bid(&feed), feed.counters().differing), ((10_000, 200_000), 1));
+    assert!(logged(&["[refreshed]", "BTCUSDT was not the venue's: 0.00000 at bid 100.00"]));
+    // Of a later one: what changed in between was told to nobody.
+    venue.say(&book(4, 60));
+    venue.drive_to(&mut feed, AGAIN, 4);
+    assert_eq!((last_bid(&feed), feed.counters().differing), ((9_900, 100_000), 1));
+    const LOT: i64 = 100_000;
+    let sum = sum([(5_000, LOT), (5_100, LOT)].into_iter());
+    venue.say(&format!("#5 book BTCUSDT 70 {sum} 50:1 51:1"));
+    venue.drive_to(&mut feed, AGAIN, 5);
+    assert_eq!(states(&feed), [SYNCED, differs, SYNCED, differs, SYNCED]);
+    feed.assert_sound();
+    let counters = feed.counters();
+    assert!(counters.differing == 2 && counters.refreshes >= 5);
+    assert_eq!((counters.snapshots, counters.gaps, counters.reconnects), (0, 0, 0));
+}
+
+#[test]
+fn a_live_book_that_the_venue_refuses_to_tell_again_is_distrusted_and_asked_for() {
+    fn refusing(request: &str) -> Option<String> {
+        match request.starts_with(AGAIN) {
+            true => Some("no 4294967296 7".to_owned()),
+            false => obliging(request),
+        }
+    }
+    let venue = Venue::start(refusing);
+    let mut feed = refreshed(&venue, "not-refreshed");
+    venue.drive_to(&mut feed, AGAIN, 2);
+    let lost = (BookStatus::Syncing, BookStatusReason::Gap);
+    assert_eq!(states(&feed), [SYNCED, lost]);
+    assert!(feed.counters().snapshots >= 1);
+    venue.say(&book(2, 60));
+    feed.drive("it heals", |seen, _| seen.events.last().is_some_and(|e| e.sequence == 60));
+    assert_eq!(states(&feed), [SYNCED, lost, SYNCED]);
+    feed.assert_sound();
 }
 
 #[test]

@@ -232,7 +232,7 @@ fn an_asset_that_is_missing_in_a_later_list_is_told_as_nothing() {
     let of = |seen: &Seen, name: &str| -> Vec<(i128, i128)> {
         let balances = seen.all::<Balance>().into_iter();
         let its = balances.filter(|balance| Some(balance.asset) == asset_code(name));
-        its.map(|balance| (balance.free.into(), balance.locked.into())).collect()
+        its.map(|balance| (balance.free, balance.locked)).collect()
     };
     trader.drive("both lists", |seen, counters| {
         counters.reconnects == 1 && of(seen, "USDT").len() == 2

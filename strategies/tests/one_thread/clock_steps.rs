@@ -28,8 +28,10 @@ fn a_step_of_an_hour_moves_no_timer_and_costs_no_order_and_no_connection() {
         engine.run_ns(10 * SECOND_NS);
         let (before, _) = market(&engine);
         let trades_before = engine.ledgers()[0].orders.len();
+        let steps_before = engine.system_clock_steps();
         engine.set_system_clock(step_ns);
         engine.run_ns(10 * SECOND_NS);
+        assert_eq!(engine.system_clock_steps(), steps_before + 1, "{step_ns}: it happened");
         let (after, lost) = market(&engine);
         println!("{step_ns} ns: {before} events before the step, {after} with those behind it");
         assert!(before > 1_000 && after > before * 3 / 2, "{step_ns}: {before}, {after}");

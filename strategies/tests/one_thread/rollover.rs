@@ -196,6 +196,7 @@ fn a_cut_in_the_middle_of_a_hand_over_heals() {
         println!("{kind}: {market:?}, {:?}", allowances[0].sent);
         let cuts = engine.net_totals().cuts;
         assert!(cuts > 3 && market.reconnects > 0, "{kind}: it happened, {cuts}");
+        assert!(market.hand_overs_lost > 0, "{kind}: none fell into a hand-over");
         assert!(market.handed_over > 0, "{kind}");
         let quotes = told.of(EventKind::Quote).len();
         let books = told.of(EventKind::Book).len();

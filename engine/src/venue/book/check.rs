@@ -96,6 +96,25 @@ impl CheckBoard {
         difference.map_or(CheckOutcome::Agrees, CheckOutcome::Differs)
     }
 
+    /// Whether the book has, as they are, at least half of the levels of the snapshot that was
+    /// compared last.
+    pub(super) fn is_mostly(&self, book: &L2Book) -> bool {
+        let (mut same, mut all) = (0, 0);
+        for side in [Side::Buy, Side::Sell] {
+            let is_ahead = |our: &Level, price: i64| match side {
+                Side::Buy => our.price > price,
+                Side::Sell => our.price < price,
+            };
+            let mut ours = book.best(side).peekable();
+            for venues in self.joined.best(side) {
+                all += 1;
+                while ours.next_if(|our| is_ahead(our, venues.price)).is_some() {}
+                same += usize::from(ours.next_if(|our| *our == venues).is_some());
+            }
+        }
+        2 * same >= all
+    }
+
     fn difference(
         &self,
         book: &L2Book,

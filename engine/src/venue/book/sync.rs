@@ -301,6 +301,27 @@ impl BookSync {
         board.compare(&self.book, (last_update_id, bids, asks), &self.buffer)
     }
 
+    /// Holds a live book against what the stream tells whole in its place: its last update and its
+    /// levels, best first. Where that is of a later update, what changed in between was told to
+    /// nobody: then only a book that differs in most levels is known to be wrong.
+    pub fn check_whole(
+        &self,
+        board: &mut CheckBoard,
+        venues: (u64, &[Level], &[Level]),
+    ) -> CheckOutcome {
+        if self.status != BookStatus::Live {
+            return CheckOutcome::Unclear;
+        }
+        let outcome = board.compare(&self.book, venues, &self.buffer);
+        let is_of_one_update = venues.0 == self.last_update_id;
+        match outcome {
+            CheckOutcome::Differs(_) if !is_of_one_update && board.is_mostly(&self.book) => {
+                CheckOutcome::Agrees
+            }
+            outcome => outcome,
+        }
+    }
+
     /// No snapshot will come, or it was used.
     pub fn end_check(&mut self) {
         self.buffer.clear();

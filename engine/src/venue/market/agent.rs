@@ -142,6 +142,14 @@ pub struct MarketAgent<P: MarketProtocol, O: EventOutlet> {
     pub(super) now_ns: u64,
 }
 
+#[cold]
+fn warn_of_no_hand_over(venue: &str, role: &str) {
+    log::warn!(
+        "[{venue}] a recording is of one connection at a time: session.hand_over_s does nothing \
+         while {role} is recorded"
+    );
+}
+
 impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     /// An agent that connects with its first duty cycles, or once its venue is switched on, and
     /// subscribes to the kinds that `wanted` says of each instrument.
@@ -167,6 +175,9 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         let rollover = Rollover::new::<P>(&session, hand_over_ns, wiring.clock.clone());
         let mut session = Session::new(session, P::KEEP_ALIVE, wiring.clock.clone());
         session.record(wiring.tap);
+        if session.is_recorded() && hand_over_ns.is_some() {
+            warn_of_no_hand_over(&venue, &role);
+        }
         let is_off = !wiring.switch.is_on();
         if is_off {
             session.suspend();
@@ -404,6 +415,9 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         }
         if let Some(instrument) = self.feed.take_wrong_quotes() {
             self.renew_quotes(instrument);
+        }
+        if let Some((instrument, difference)) = self.feed.take_difference() {
+            self.tell_difference(instrument, difference);
         }
         if let Some(instrument) = self.feed.take_overflowed() {
             let native = self.feed.symbols().native(instrument).unwrap_or_default();

@@ -6,7 +6,7 @@ use super::plausible::is_near;
 use super::stamper::{Origin, Stamper};
 use crate::event::{BookStatus, BookStatusReason, InstrumentId, Quote};
 use crate::venue::book::CheckOutcome;
-use crate::venue::protocol::Snapshot;
+use crate::venue::protocol::{Snapshot, WholeBook};
 use crate::venue::{EventOutlet, Symbol};
 
 impl BookSlot {
@@ -46,24 +46,58 @@ impl FeedBooks {
     /// until the stream has told it again.
     #[cold]
     fn raise(&mut self, index: usize, sign: Sign) {
-        if self.refresh.doubt(index) {
-            self.doubted = Some((self.books[index].instrument, sign));
-        } else if self.is_told_again {
-            let slot = &mut self.books[index];
-            slot.doubted_at = Some(slot.sync.book().best_prices());
-            self.doubted = Some((slot.instrument, sign));
-            self.distrust(index, BookStatusReason::Differs);
+        let slot = &mut self.books[index];
+        if !self.is_in_band {
+            if self.refresh.doubt(index) {
+                self.doubted = Some((slot.instrument, sign));
+            }
+            return;
+        }
+        // A book that its venue's checksums confirm is not doubted for what quotes say.
+        if self.refresh.is_off() || slot.sync.counters().checksums > 0 {
+            return;
+        }
+        slot.doubted_at = Some((sign, slot.sync.book().best_prices()));
+        self.doubted = Some((slot.instrument, sign));
+        self.distrust(index, BookStatusReason::Differs);
+    }
+
+    /// Holds a live book against what the stream, which was asked for it, tells in its place.
+    #[cold]
+    pub(super) fn hold_against_whole(
+        &mut self,
+        stamper: &mut Stamper,
+        index: usize,
+        book: &WholeBook<'_>,
+        origin: Origin,
+        outlet: &mut impl EventOutlet,
+    ) {
+        self.refresh.settled();
+        let slot = &mut self.books[index];
+        let venues = (book.last_update_id, book.bids, book.asks);
+        if let CheckOutcome::Differs(difference) = slot.sync.check_whole(&mut self.board, venues) {
+            stamper.stats.differing();
+            self.difference = Some((slot.instrument, difference));
+            slot.sync.distrust(BookStatusReason::Differs);
+            self.mark(index);
+            self.announce(stamper, index, origin, outlet);
         }
     }
 
-    /// The stream has told a book whole that was doubted: with the same best prices it was right,
-    /// and the quotes are not.
+    /// The stream has told a book whole that was doubted. What it had then is in the past: with the
+    /// prices of the quotes it was wrong, and is not any more; with those that it had it was right,
+    /// and the quotes are not; with others nothing can be said.
     #[cold]
     pub(super) fn told_again(&mut self, index: usize, now_ns: u64) {
         let slot = &mut self.books[index];
-        let Some(had) = slot.doubted_at.take() else { return };
-        let is_venues = slot.sync.book().best_prices() == had;
-        if slot.doubt.answered(Some(is_venues), now_ns) == Some(Sign::Quotes) {
+        let Some((sign, had)) = slot.doubted_at.take() else { return };
+        let has = slot.sync.book().best_prices();
+        let is_venues = match sign {
+            Sign::Trades => Some(has == had),
+            Sign::Quotes if slot.doubt.quote() == Some(has) => Some(false),
+            Sign::Quotes => (has == had).then_some(true),
+        };
+        if slot.doubt.answered(is_venues, now_ns) == Some(Sign::Quotes) {
             self.wrong_quotes = Some(slot.instrument);
         }
     }
@@ -81,7 +115,9 @@ impl FeedBooks {
         let is_live = |slot: usize| books[slot].sync.status() == BookStatus::Live;
         let index = self.refresh.next(now_ns, is_live)?;
         let slot = &mut self.books[index];
-        slot.sync.begin_check();
+        if !self.is_in_band {
+            slot.sync.begin_check();
+        }
         let is_doubted = self.refresh.asked(index).is_some_and(|asked| asked.is_doubted);
         Some((slot.instrument, is_doubted))
     }

@@ -14,8 +14,8 @@ use super::refresh::{Refresh, RefreshPace};
 use super::stamper::{Origin, Stamper};
 use crate::event::{BookState, BookStatus, BookStatusReason, InstrumentId};
 use crate::venue::book::{
-    BookRule, BookSync, BookSyncCounters, BookSyncOptions, CheckBoard, Diff, DiffOutcome, L2Book,
-    SnapshotOutcome,
+    BookRule, BookSync, BookSyncCounters, BookSyncOptions, CheckBoard, Diff, DiffOutcome,
+    Difference, L2Book, SnapshotOutcome,
 };
 use crate::venue::protocol::{BookChecksum, MarketProtocol, Snapshot, SnapshotFrom, WholeBook};
 use crate::venue::{EventOutlet, Scales, Symbol, SymbolMap};
@@ -51,8 +51,10 @@ pub(super) struct FeedBooks {
     pub(super) doubted: Option<(InstrumentId, Sign)>,
     /// Books whose status may wait for room, each once.
     unannounced: VecDeque<usize>,
-    /// A doubted book is told whole by the stream once it is asked to.
-    pub(super) is_told_again: bool,
+    /// The stream tells books whole, and again once it is asked to.
+    pub(super) is_in_band: bool,
+    /// A book that was not what the stream told in its place: nobody has been told yet.
+    pub(super) difference: Option<(InstrumentId, Difference)>,
     /// An instrument whose quotes are not those of its book, which the stream has told again:
     /// nobody has been told yet.
     pub(super) wrong_quotes: Option<InstrumentId>,
@@ -73,8 +75,8 @@ pub(super) struct BookSlot {
     /// The last price of the instrument on this connection; 0 before the first.
     pub(super) last_price: i64,
     pub(super) doubt: Doubt,
-    /// Best prices that it had when it was doubted, until it is told again.
-    pub(super) doubted_at: Option<(i64, i64)>,
+    /// Why it was doubted, and the best prices that it had then, until it is told again.
+    pub(super) doubted_at: Option<(Sign, (i64, i64))>,
     /// The venue's time of the book as it was told whole last, ns.
     pub(super) whole_ns: i64,
     /// The connection before was further: nothing is published before this place; 0: all is.
@@ -110,21 +112,17 @@ impl FeedBooks {
         };
         let all = |telling| symbols.iter().map(|(_, symbol)| slot(symbol, telling)).collect();
         let books: Vec<_> = telling.map_or_else(Vec::new, all);
+        let refresh = match telling {
+            Some(telling) if telling.is_in_band => refresh.in_band(telling.checksum.is_some()),
+            _ => refresh,
+        };
         FeedBooks {
             pacer: SnapshotPacer::new(pace, books.len()),
-            // A stream that tells books whole is the only one that can.
-            refresh: Refresh::new(
-                refresh,
-                match telling {
-                    Some(telling) if !telling.is_in_band => books.len(),
-                    _ => 0,
-                },
-            ),
+            refresh: Refresh::new(refresh, books.len()),
             board: CheckBoard::default(),
             untold: VecDeque::new(),
-            // A book that its venue's checksums confirm is not doubted for what quotes say.
-            is_told_again: refresh.every_ns > 0
-                && telling.is_some_and(|telling| telling.is_in_band && telling.checksum.is_none()),
+            is_in_band: telling.is_some_and(|telling| telling.is_in_band),
+            difference: None,
             wrong_quotes: None,
             doubted: None,
             books,
@@ -175,6 +173,15 @@ impl FeedBooks {
         self.look_whether_wanted(slot);
     }
 
+    /// The venue refused to tell this book again. Of a live one it may send nothing any more.
+    pub(super) fn refused(&mut self, slot: usize) {
+        if self.refresh.asked(slot).is_some() {
+            self.refresh.settled();
+            self.distrust(slot, BookStatusReason::Gap);
+        }
+        self.failed(slot);
+    }
+
     /// The first book that had to drop a level since its sides are full; told once.
     pub(super) fn take_overflowed(&mut self) -> Option<InstrumentId> {
         self.overflowed.take()
@@ -218,6 +225,9 @@ impl FeedBooks {
         origin: Origin,
         outlet: &mut impl EventOutlet,
     ) {
+        if self.refresh.asked(index).is_some() {
+            self.hold_against_whole(stamper, index, book, origin, outlet);
+        }
         let Some(slot) = self.books.get_mut(index) else { return };
         let was = slot.sync.status();
         let mut outcome = slot.sync.on_whole(book.last_update_id, book.bids, book.asks);

@@ -57,6 +57,11 @@ impl Doubt {
         (self.quote, self.differs_ns, self.trades, self.open) = (None, 0, 0, None);
     }
 
+    /// Best bid and ask of the last quote; `None` before the first of a connection.
+    pub(super) fn quote(&self) -> Option<(i64, i64)> {
+        self.quote
+    }
+
     /// A quote was read beside a live book with these best prices, 0 for an empty side.
     #[inline]
     pub(super) fn quoted(

@@ -42,7 +42,10 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         if let SnapshotFrom::InBand = P::SNAPSHOT
             && self.session.is_open()
         {
-            work += ask_again(&mut self.feed, &mut self.resubscriptions, self.now_ns);
+            // The next connection tells every book anyway.
+            let may_refresh = !self.rollover.is_under_way() && !self.resubscriptions.is_wanted();
+            let requests = &mut self.resubscriptions;
+            work += ask_again(&mut self.feed, requests, may_refresh, self.now_ns);
         }
         let (Some(snapshots), Some(outlet)) = (&mut self.snapshots, &mut self.outlet) else {
             return work;
@@ -122,7 +125,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     }
 
     #[cold]
-    fn tell_difference(&mut self, instrument: InstrumentId, difference: Difference) {
+    pub(super) fn tell_difference(&mut self, instrument: InstrumentId, difference: Difference) {
         let Some(symbol) = self.feed.symbols().symbol(instrument) else { return };
         let Difference { side, price, ours, venues } = difference;
         let price = format_scaled(price, symbol.scales.price);
@@ -131,8 +134,8 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         let side = if side == Side::Buy { "bid" } else { "ask" };
         self.say(instrument, |venue, native| {
             log::warn!(
-                "[{venue}] the book of {native} is not the venue's: {ours} at {side} {price}, the \
-                 venue has {venues}; it is left until a new snapshot has come"
+                "[{venue}] the book of {native} was not the venue's: {ours} at {side} {price}, the \
+                 venue has {venues}; it starts anew from a whole snapshot"
             );
         });
     }

@@ -30,7 +30,7 @@ use crate::event::{
 };
 use crate::runtime::Clock;
 use crate::venue::book::{
-    BookSyncCounters, BookSyncOptions, CheckOutcome, L2Book, SnapshotOutcome,
+    BookSyncCounters, BookSyncOptions, CheckOutcome, Difference, L2Book, SnapshotOutcome,
 };
 use crate::venue::codec::{DIFF_LEVELS_MAX, DecodeError};
 use crate::venue::protocol::{MarketProtocol, Snapshot};
@@ -115,7 +115,7 @@ pub struct MarketFeed<P> {
     /// Which of two connections the frames come from.
     pub(super) overlap: Overlap,
     /// What the connection before had told of each stream; empty before the first of a take-over.
-    pub(super) marks: Box<[Mark]>,
+    pub(super) marks: Vec<Mark>,
     /// What waits of a connection that took over.
     pub(super) kept: VecDeque<Kept>,
     /// Where streams tell books whole: the feed of the next connection, once there has been one.
@@ -163,7 +163,7 @@ impl<P: MarketProtocol> MarketFeed<P> {
             back: ArrayVec::new(),
             wrong_quotes: None,
             overlap: Overlap::None,
-            marks: Box::default(),
+            marks: Vec::new(),
             kept: VecDeque::new(),
             next: None,
             next_options: NextFeedOptions { telling, limits, frame_bytes_max },
@@ -333,6 +333,12 @@ impl<P: MarketProtocol> MarketFeed<P> {
         self.books.take_doubted()
     }
 
+    /// A book that was not what the stream told in its place; told once.
+    #[inline]
+    pub(super) fn take_difference(&mut self) -> Option<(InstrumentId, Difference)> {
+        self.books.difference.take()
+    }
+
     /// An instrument whose quotes are not those of its book, which is the venue's; told once.
     pub(super) fn take_wrong_quotes(&mut self) -> Option<InstrumentId> {
         self.wrong_quotes.take().or_else(|| self.books.wrong_quotes.take())
@@ -348,7 +354,7 @@ impl<P: MarketProtocol> MarketFeed<P> {
     /// The venue refused to tell the book in this slot again; it is asked again by the pace.
     pub(super) fn on_book_refused(&mut self, slot: usize) {
         if slot < self.symbols.len() {
-            self.books.failed(slot);
+            self.books.refused(slot);
         }
     }
 

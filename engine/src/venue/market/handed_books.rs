@@ -40,7 +40,9 @@ impl FeedBooks {
     /// Goes on with the books of another connection, which keeps these. A book that is live in both
     /// stays so without a word; one that is behind is not published before it has caught up.
     #[cold]
-    pub(super) fn take_over(&mut self, next: &mut FeedBooks) {
+    pub(super) fn take_over(&mut self, next: &mut FeedBooks, now_ns: u64) {
+        // What was asked of the old connection is answered by nobody.
+        self.refresh.start(now_ns);
         for index in 0..self.books.len().min(next.books.len()) {
             let (slot, other) = (&mut self.books[index], &mut next.books[index]);
             let (had, place) = (slot.sync.status(), slot.place());

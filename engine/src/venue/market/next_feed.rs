@@ -22,7 +22,8 @@ use crate::venue::codec::DecodeError;
 use crate::venue::protocol::{MarketMessage, MarketProtocol, MarketSink};
 use crate::venue::{EventOutlet, IntakeStats, LetterReason, Symbol, SymbolMap};
 
-/// Messages that wait. Of more the oldest goes: the present connection has told it long since.
+/// Messages that wait. Of more the oldest goes; the present connection has told it, unless that
+/// one is late by the seconds which so many take.
 const KEPT_MAX: usize = 16_384;
 
 /// A quote, a trade or a bar that waits.
@@ -46,6 +47,8 @@ pub(super) struct NextFeed<P> {
     pub(super) protocol: P,
     pub(super) books: FeedBooks,
     pub(super) kept: VecDeque<Kept>,
+    /// Messages that went.
+    pub(super) left_out: u64,
     stamper: Stamper,
 }
 
@@ -65,6 +68,7 @@ impl<P: MarketProtocol> NextFeed<P> {
             protocol: P::new(symbols.clone(), options.frame_bytes_max),
             books: FeedBooks::new(symbols, options.telling, &options.limits, paces, false),
             kept: VecDeque::with_capacity(KEPT_MAX),
+            left_out: 0,
             stamper: Stamper { venue, clock, stats, trace_id: 0, epoch: 0 },
         }
     }
@@ -77,6 +81,7 @@ impl<P: MarketProtocol> NextFeed<P> {
         self.books.announce_all(&mut self.stamper, &mut Nowhere);
         self.books.start(now_ns);
         self.kept.clear();
+        self.left_out = 0;
     }
 
     /// Takes a frame. `Unfinished`: it is to be handed over again.
@@ -89,9 +94,10 @@ impl<P: MarketProtocol> NextFeed<P> {
         receive_ns: u64,
         trace_id: u64,
     ) -> Result<FrameOutcome, DecodeError> {
-        let NextFeed { protocol, books, kept, stamper } = self;
+        let NextFeed { protocol, books, kept, left_out, stamper } = self;
         let outcome = FrameOutcome::KeptAlive;
-        let mut intake = NextIntake { books, kept, stamper, receive_ns, trace_id, outcome };
+        let mut intake =
+            NextIntake { books, kept, left_out, stamper, receive_ns, trace_id, outcome };
         let decoded = protocol.decode(raw, &mut intake);
         let outcome = intake.outcome;
         if protocol.is_unfinished() {
@@ -114,6 +120,7 @@ impl<P: MarketProtocol> NextFeed<P> {
 struct NextIntake<'n> {
     books: &'n mut FeedBooks,
     kept: &'n mut VecDeque<Kept>,
+    left_out: &'n mut u64,
     stamper: &'n mut Stamper,
     receive_ns: u64,
     trace_id: u64,
@@ -124,6 +131,7 @@ impl NextIntake<'_> {
     fn keep(&mut self, message: MarketMessage<'static>) {
         if self.kept.len() == KEPT_MAX {
             self.kept.pop_front();
+            *self.left_out += 1;
         }
         let (receive_ns, trace_id) = (self.receive_ns, self.trace_id);
         self.kept.push_back(Kept { message, receive_ns, trace_id });

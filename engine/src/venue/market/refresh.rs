@@ -11,6 +11,8 @@ const LOST_NS: u64 = 30_000_000_000;
 /// An answer that is ahead of the stream waits so long for the stream, ns: diffs come every tenth
 /// of a second.
 const AHEAD_NS: u64 = 3_000_000_000;
+/// Pauses between two books that the stream is to tell again.
+const IN_BAND_PAUSES: u64 = 30;
 
 /// How often live books are held against snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,18 @@ pub struct RefreshPace {
     pub every_ns: u64,
     /// Between two questions of one connection, ns.
     pub pause_ns: u64,
+}
+
+impl RefreshPace {
+    /// The pace where the stream tells books whole: to be told one again costs two messages of the
+    /// connection, of which some venues allow few an hour, and the book is without changes until it
+    /// comes. Where `has_checksums`, these say most of what it could.
+    #[must_use]
+    pub fn in_band(self, has_checksums: bool) -> RefreshPace {
+        let times = if has_checksums { 24 } else { 6 };
+        let pause_ns = self.pause_ns.saturating_mul(IN_BAND_PAUSES);
+        RefreshPace { every_ns: self.every_ns.saturating_mul(times), pause_ns }
+    }
 }
 
 impl Default for RefreshPace {
@@ -89,6 +103,11 @@ impl Refresh {
     /// Between two turns, ns.
     fn turn_ns(&self) -> u64 {
         (self.pace.every_ns / self.books.max(1) as u64).max(self.pace.pause_ns).max(1)
+    }
+
+    /// Whether books are never asked for.
+    pub(super) fn is_off(&self) -> bool {
+        self.books == 0
     }
 
     /// A book is to be asked for out of turn. False where books are never asked for.
@@ -217,6 +236,19 @@ mod tests {
         refresh.doubt(0);
         assert_eq!(refresh.next(0, |_| true), Some(0));
         assert!(!refresh.waits(S) && !refresh.waits(3 * S) && refresh.waits(4 * S));
+    }
+
+    #[test]
+    fn books_of_the_stream_are_asked_for_rarely_and_the_rarer_where_checksums_tell() {
+        let pace = RefreshPace { every_ns: 60 * S, pause_ns: S };
+        let mut refresh = Refresh::new(pace.in_band(false), 3);
+        refresh.start(0);
+        assert_eq!(turns(&mut refresh, 400, |_| true), [(120, 0), (240, 1), (360, 2)]);
+        assert_eq!(pace.in_band(true).every_ns, 1_440 * S);
+        let mut many = Refresh::new(pace.in_band(false), 1_000);
+        many.start(0);
+        assert_eq!(turns(&mut many, 3_600, |_| true).len(), 119, "two a minute");
+        assert!(Refresh::new(RefreshPace { every_ns: 0, pause_ns: S }.in_band(true), 9).is_off());
     }
 
     #[test]

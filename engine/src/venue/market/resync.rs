@@ -1,4 +1,5 @@
-//! Books that the stream tells again: where snapshots come in band, one is had by subscribing anew.
+//! Books that the stream tells again: where snapshots come in band, one is had by subscribing anew,
+//! be it for a book that can't be trusted, or to hold a live one against.
 
 use super::feed::MarketFeed;
 use super::resubscribe::Resubscriptions;
@@ -9,13 +10,20 @@ use crate::venue::protocol::MarketProtocol;
 const FIRST_ID: u64 = 1 << 32;
 
 /// Queues the requests for every book that is to be told again now: they leave one by one, as the
-/// venue takes messages. How many books.
+/// venue takes messages; with `may_refresh` also for a live one whose turn it is. How many books.
 pub(super) fn ask_again<P: MarketProtocol>(
     feed: &mut MarketFeed<P>,
     requests: &mut Resubscriptions,
+    may_refresh: bool,
     now_ns: u64,
 ) -> usize {
     let mut asked = 0;
+    if may_refresh && let Some(instrument) = feed.next_refresh(now_ns) {
+        asked += 1;
+        if !ask(feed, requests, instrument) {
+            feed.on_refresh_failed(instrument, now_ns);
+        }
+    }
     while let Some(instrument) = feed.next_snapshot_request(now_ns) {
         asked += 1;
         if !ask(feed, requests, instrument) {

@@ -56,7 +56,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
                     self.take_over();
                 } else if now_ns >= until_ns + PATIENCE_NS {
                     log::warn!("[{}] the next connection does not tell every book", self.venue);
-                    self.rollover.give_up(now_ns + AGAIN_NS);
+                    self.lose_next(now_ns + AGAIN_NS);
                 }
                 work
             }
@@ -100,7 +100,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             Progress::Closed(reason) => {
                 log::warn!("[{}] market data, the next connection: {reason}", self.venue);
                 self.stats.reconnects();
-                self.rollover.give_up(now_ns + AGAIN_NS);
+                self.lose_next(now_ns + AGAIN_NS);
                 return 1;
             }
         };
@@ -111,6 +111,13 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             self.subscribe_next();
         }
         work + self.take_next_frames()
+    }
+
+    /// The next connection is of no use; another one at `due_ns`.
+    #[cold]
+    fn lose_next(&mut self, due_ns: u64) {
+        self.stats.hand_overs_lost();
+        self.rollover.give_up(due_ns);
     }
 
     fn subscribe_next(&mut self) {
@@ -166,7 +173,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
                     self.rollover.unfinished = Some(trace_id);
                     break;
                 }
-                FrameOutcome::Shutdown => self.rollover.give_up(self.now_ns),
+                FrameOutcome::Shutdown => self.lose_next(self.now_ns),
             }
         }
         self.feed.overlap = self.rollover.overlap();
@@ -177,7 +184,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
         let now_ns = self.now_ns;
         if let Some(code) = error {
             log::warn!("[{}] the next connection's streams were refused ({code})", self.venue);
-            return self.rollover.give_up(now_ns + AGAIN_NS);
+            return self.lose_next(now_ns + AGAIN_NS);
         }
         let Some(subscriptions) = &mut self.rollover.subscriptions else { return };
         if !subscriptions.on_reply(id) {
@@ -214,7 +221,7 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
     pub(super) fn ended_while_joining(&mut self) -> bool {
         match self.rollover.stage {
             Stage::Both { .. } if self.has_all_that_is_needed() => self.take_over(),
-            Stage::Both { .. } | Stage::Joining => self.rollover.give_up(u64::MAX),
+            Stage::Both { .. } | Stage::Joining => self.lose_next(u64::MAX),
             Stage::Alone | Stage::Settling { .. } => self.rollover.stage = Stage::Alone,
         }
         matches!(self.rollover.stage, Stage::Settling { .. })
@@ -228,8 +235,16 @@ impl<P: MarketProtocol, O: EventOutlet> MarketAgent<P, O> {
             self.subscriptions = subscriptions;
         }
         if self.rollover.is_in_band {
-            self.feed.take_over_next();
-            self.unanswered = std::mem::take(&mut self.rollover.unanswered);
+            let left_out = self.feed.take_over_next(now_ns);
+            if left_out > 0 {
+                log::warn!(
+                    "[{}] {left_out} messages of the next connection had no place until it took \
+                     over: what the old one did not tell of them is lost",
+                    self.venue
+                );
+            }
+            std::mem::swap(&mut self.unanswered, &mut self.rollover.unanswered);
+            self.rollover.unanswered.clear();
             self.unfinished = self.rollover.unfinished.take();
         }
         self.rollover.session.suspend();

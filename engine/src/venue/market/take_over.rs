@@ -64,14 +64,17 @@ impl<P: MarketProtocol> MarketFeed<P> {
         self.next.as_ref().is_some_and(|next| next.has_books_of(&self.books))
     }
 
-    /// The next connection is the present one from now on.
+    /// The next connection is the present one from now on. How many messages that waited there had
+    /// no place and are gone.
     #[cold]
-    pub(super) fn take_over_next(&mut self) {
-        let Some(next) = &mut self.next else { return };
+    pub(super) fn take_over_next(&mut self, now_ns: u64) -> u64 {
+        let Some(next) = &mut self.next else { return 0 };
         std::mem::swap(&mut self.protocol, &mut next.protocol);
-        self.books.take_over(&mut next.books);
+        self.books.take_over(&mut next.books, now_ns);
         std::mem::swap(&mut self.kept, &mut next.kept);
-        self.marks = self.numbers.iter().map(Mark::of).collect();
+        self.marks.clear();
+        self.marks.extend(self.numbers.iter().map(Mark::of));
+        next.left_out
     }
 
     /// Whether something that waited is still to be told.

@@ -7,6 +7,7 @@
 //! another engine, and a stranger can't be told apart by a name.
 
 use super::requests_in_flight::Asked;
+use crate::event::{Balance, InstrumentId};
 use crate::order::recovery::{OtherOrder, RecordedOrder};
 use crate::venue::protocol::{AssetBalance, ListedOrder, Outcome};
 
@@ -81,6 +82,8 @@ pub(super) struct AccountCheck {
     pub(super) others_count: u64,
     /// What the account had when the start asked.
     pub(super) found: Vec<AssetBalance>,
+    /// What was told last of each asset, by its number, and the instrument that it goes with.
+    pub(super) told: Box<[Option<(InstrumentId, Balance)>]>,
 }
 
 impl AccountCheck {
@@ -97,6 +100,7 @@ impl AccountCheck {
             others: Vec::new(),
             others_count: 0,
             found: Vec::new(),
+            told: Box::default(),
         }
     }
 

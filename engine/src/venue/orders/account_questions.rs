@@ -182,13 +182,13 @@ impl<O: EventOutlet> Reconciler<O> {
             let mut ids = listed.iter().filter_map(|entry| self.instruments.asset(&entry.asset));
             ids.any(|asset| asset.id.0 == told.asset_id)
         };
-        let told = self.told_balances.iter().flatten();
+        let told = self.account.told.iter().flatten();
         let missing: Vec<(InstrumentId, Balance)> = told
             .filter(|(_, told)| (told.free, told.locked) != (0, 0) && !is_listed(told))
             .map(|(first, told)| (*first, Balance { free: 0, locked: 0, ..*told }))
             .collect();
         for (first, none) in missing {
-            self.told_balances[none.asset_id as usize] = Some((first, none));
+            self.account.told[none.asset_id as usize] = Some((first, none));
             self.publish(first, 0, &none);
         }
     }

@@ -65,8 +65,6 @@ pub(super) struct Reconciler<O> {
     pub(super) names: OrderNames,
     pub(super) instruments: Arc<Instruments>,
     pub(super) fee_bounds: FeeBounds,
-    /// What was told last of each asset, by its number, and the instrument that it goes with.
-    pub(super) told_balances: Box<[Option<(InstrumentId, Balance)>]>,
     pub(super) requests: RequestsInFlight,
     pub(super) gate: Gate,
     pub(super) thinning: Thinning,
@@ -338,7 +336,7 @@ impl<O: EventOutlet> Reconciler<O> {
             asset_id: asset.id.0,
             reserved: [0; 12],
         };
-        if let Some(told) = self.told_balances.get_mut(asset.id.0 as usize) {
+        if let Some(told) = self.account.told.get_mut(asset.id.0 as usize) {
             *told = Some((asset.first, balance));
         }
         self.publish(asset.first, venue_time_ns, &balance);

@@ -55,9 +55,10 @@ impl VenueRecovery {
 }
 
 impl StartRecovery {
-    /// What is asked of the account beside it.
-    pub(super) fn account(&self) -> AccountCheck {
-        AccountCheck::new(self.asks_account, self.cancels_unrecorded)
+    /// What is asked of the account beside it; of so many assets.
+    pub(super) fn account(&self, assets: usize) -> AccountCheck {
+        let account = AccountCheck::new(self.asks_account, self.cancels_unrecorded);
+        AccountCheck { told: vec![None; assets].into(), ..account }
     }
 
     /// What the session knows now of each order, and of the account.
