@@ -26,6 +26,8 @@ Examples:
                                        endpoints, clock, schema, limits, gaps, books
   pitlane record --config my.toml --out DIR
                                        raw market data, to be played as above
+  pitlane run --record-run DIR         keep what enters the engine
+  pitlane replay DIR --explain TRACE   and run it again: equal, or the first difference
   pitlane bench --rates 1k,100k        latency under open-loop load, rate by rate
   pitlane plan --config my.toml        which thread on which core, without starting anything
   pitlane config example > my.toml     every key with its meaning, limit and default
@@ -71,6 +73,11 @@ pub enum Verb {
     /// times of their arrival; at the end stands what is missing, and when. Exit code 8 when
     /// anything is.
     Record(RecordArgs),
+    /// Run a recorded run again: the same callbacks and bytes, or the first that differs.
+    ///
+    /// Nothing real is touched. Exit code 0 when all is equal, 1 when it differs, 3 without a
+    /// record or with a damaged one, 8 when the record has no end.
+    Replay(ReplayArgs),
     /// Look whether a venue speaks as its adapter expects.
     Venue {
         /// What to do.
@@ -136,6 +143,23 @@ pub enum VenueVerb {
     /// final books are held against EXPECTED.json, where one names them. Exit code 1 when a check
     /// fails.
     Check(VenueCheckArgs),
+}
+
+/// Options of `replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// The record, as `run --record-run` has made it.
+    pub dir: PathBuf,
+    /// Stop before the first callback with the event of this trace, and show it.
+    #[arg(long, value_name = "TRACE", conflicts_with = "explain")]
+    pub until: Option<u64>,
+    /// Show the whole way of the event of this trace: bytes read, stamps, callbacks, orders, what
+    /// was sent for them and what came back.
+    #[arg(long, value_name = "TRACE")]
+    pub explain: Option<u64>,
+    /// Another configuration than that of the run: it is told where it first differs.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// Options of `venue check`.
@@ -210,6 +234,14 @@ pub struct RunArgs {
     /// Pace of the recording: recorded, max, or a factor such as 10 [default: recorded]
     #[arg(long, value_name = "SPEED", requires = "recording")]
     pub speed: Option<Speed>,
+    /// Keep all that enters the engine in a new folder, for `pitlane replay`. All runs on one core
+    /// then.
+    #[arg(long, value_name = "DIR", conflicts_with = "recording")]
+    pub record_run: Option<PathBuf>,
+    /// The most that such a record may take, in MiB; then it ends, and the run goes on.
+    #[arg(long, value_name = "NUMBER", default_value_t = 16_384, requires = "record_run")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
+    pub record_mib: u64,
     /// Form of the final report; json prints nothing else on stdout.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub report: ReportForm,

@@ -33,6 +33,8 @@ mod plan_text;
 #[allow(clippy::disallowed_methods, reason = "waits for the end of a run in real time")]
 mod record;
 mod recovery_text;
+#[allow(clippy::disallowed_methods, reason = "measures how long a replay takes")]
+mod replay;
 mod report_text;
 #[allow(clippy::disallowed_methods, reason = "waits for the end of a run in real time")]
 mod run;
@@ -130,6 +132,7 @@ fn command(
     match cli.verb {
         None => run::run(&cli.run, registry, stop, terminal),
         Some(Verb::Run(args)) => run::run(&args, registry, stop, terminal),
+        Some(Verb::Replay(args)) => replay::replay(&args, registry, terminal),
         Some(Verb::Record(args)) => record::record(&args, registry, stop, terminal),
         Some(Verb::Venue { verb: VenueVerb::Check(args) }) => {
             venue_check::check(&args, registry, stop, terminal)

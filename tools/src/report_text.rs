@@ -10,12 +10,15 @@ mod venues;
 use std::fmt::Write;
 
 use pitlane_engine::dispatcher::order::StreamCounts;
-use pitlane_engine::report::{FindingKind, RecordingReport, Report};
+use pitlane_engine::report::{
+    ConsumerReport, FindingKind, RecordingReport, Report, RunRecordReport,
+};
 use pitlane_engine::text::escaped;
 
 use crate::contention_text::contention;
 use crate::limits_text::limits;
 use crate::recovery_text;
+use crate::replay::sums_text;
 use crate::table::count;
 use crate::trading_text;
 use accounts::accounts;
@@ -76,7 +79,26 @@ pub fn report_text(report: &Report) -> String {
     for note in &report.notes {
         let _infallible = writeln!(text, "\nNote: {note}");
     }
+    if let Some(record) = &report.record {
+        section(&mut text, "Record of this run", &record_text(record, &report.consumers));
+    }
     section(&mut text, "Files", &files(report));
+    text
+}
+
+/// What is kept of the run, and the hashes that a replay comes to.
+fn record_text(record: &RunRecordReport, consumers: &[ConsumerReport]) -> String {
+    let names: Vec<_> = consumers.iter().map(|consumer| consumer.name.clone()).collect();
+    let mut text = sums_text(&record.sums, &names);
+    let (path, kib) = (escaped(&record.path), count(record.bytes >> 10));
+    let _infallible = match &record.ended_early {
+        None => writeln!(text, "\nHash {:016x}; {kib} KiB in {path}", record.hash),
+        Some(why) => writeln!(
+            text,
+            "\nTHE RECORD ENDS BEFORE THE RUN: {}; {kib} KiB in {path}",
+            escaped(why)
+        ),
+    };
     text
 }
 

@@ -11,7 +11,10 @@ use pitlane_engine::text::{escaped, masked};
 use pitlane_engine::venue::registry::VenueKind;
 use pitlane_engine::venue::simulated::ReplayPace;
 use pitlane_engine::world::Files;
-use pitlane_engine::{Engine, LaunchOptions, RecordedSession, StrategyRegistry, launch_with};
+use pitlane_engine::{
+    Engine, LaunchError, LaunchOptions, LiveStatus, RecordRun, RecordedEngine, RecordedSession,
+    StrategyRegistry, launch_recorded, launch_with,
+};
 
 use crate::cli::{ReportForm, RunArgs, Speed};
 use crate::config_file::{load, misconfigured, refused};
@@ -42,8 +45,8 @@ pub(crate) fn run(
     }
     let interval = Duration::from_millis(config.telemetry.interval_ms);
     let options = LaunchOptions { recorded, ..LaunchOptions::default() };
-    let engine =
-        launch_with(config, registry, options).map_err(|error| refused(&error, terminal))?;
+    let engine = Running::start(args, config, registry, options);
+    let engine = engine.map_err(|error| refused(&error, terminal))?;
     watch(&engine, args.duration, interval, stop, terminal);
     let Some(report) = engine.stop() else {
         terminal.complain("the engine left no report");
@@ -60,6 +63,54 @@ pub(crate) fn run(
     match Exit::of_report(&report) {
         Exit::Ok => printed.map(|()| Exit::Ok),
         exit => Ok(exit),
+    }
+}
+
+/// An engine, on its threads or recorded.
+enum Running {
+    Threads(Box<Engine>),
+    Recorded(Box<RecordedEngine>),
+}
+
+impl Running {
+    fn start(
+        args: &RunArgs,
+        config: Config,
+        registry: &StrategyRegistry,
+        options: LaunchOptions,
+    ) -> Result<Running, LaunchError> {
+        let Some(folder) = args.record_run.clone() else {
+            let engine = launch_with(config, registry, options)?;
+            return Ok(Running::Threads(Box::new(engine)));
+        };
+        let record = RecordRun { folder, bytes_max: args.record_mib << 20 };
+        let engine = launch_recorded(config, registry, options, record)?;
+        Ok(Running::Recorded(Box::new(engine)))
+    }
+
+    fn status(&self) -> LiveStatus {
+        match self {
+            Running::Threads(engine) => engine.status(),
+            Running::Recorded(engine) => engine.status(),
+        }
+    }
+
+    /// Whether it can or is to go on no more.
+    fn is_over(&self) -> bool {
+        match self {
+            Running::Threads(engine) => {
+                let is_played = engine.recording().is_some_and(|recording| recording.is_over);
+                is_played || engine.is_killed() || engine.has_failed()
+            }
+            Running::Recorded(engine) => engine.is_killed() || engine.has_failed(),
+        }
+    }
+
+    fn stop(self) -> Option<Report> {
+        match self {
+            Running::Threads(engine) => engine.stop(),
+            Running::Recorded(engine) => engine.stop(),
+        }
     }
 }
 
@@ -137,7 +188,7 @@ fn recording(
 /// Waits for the end of the duration or the recording, the stop flag, or a core that has ended by
 /// itself.
 fn watch(
-    engine: &Engine,
+    engine: &Running,
     duration: Option<Duration>,
     interval: Duration,
     stop: &AtomicBool,
@@ -148,10 +199,8 @@ fn watch(
     let mut next_line = interval;
     loop {
         let elapsed = started.elapsed();
-        let is_over = duration.is_some_and(|duration| elapsed >= duration)
-            || engine.recording().is_some_and(|recording| recording.is_over);
-        let is_asked = stop.load(Ordering::Acquire) || engine.is_killed();
-        if is_over || is_asked || engine.has_failed() {
+        let is_over = duration.is_some_and(|duration| elapsed >= duration);
+        if is_over || stop.load(Ordering::Acquire) || engine.is_over() {
             break;
         }
         if terminal.err_is_terminal && elapsed >= next_line {

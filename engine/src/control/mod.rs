@@ -51,7 +51,7 @@ pub use socket::CLIENTS_MAX;
 pub(crate) use socket::{BoundSocket, ControlSocket};
 pub use status::{
     BookStateStatus, ClockStatus, ConsumerStatus, DeadLetterStatus, LaneStatus, MergeStatus,
-    MergeVenueStatus, SessionStatus, StageStatus, Status, ThreadStatus,
+    MergeVenueStatus, RunRecordStatus, SessionStatus, StageStatus, Status, ThreadStatus,
 };
 pub(crate) use threads::PlannedThread;
 pub(crate) use wanted::Catalogue;

@@ -15,7 +15,7 @@ use super::refusal::Refusal;
 use super::routes::{Routes, RoutesView};
 use super::status::{
     BookStateStatus, ClockStatus, ConsumerStatus, DeadLetterStatus, LaneStatus, MergeStatus,
-    MergeVenueStatus, SessionStatus, StageStatus, Status,
+    MergeVenueStatus, RunRecordStatus, SessionStatus, StageStatus, Status,
 };
 use super::threads::{PlannedThread, Threads};
 use crate::dispatcher::RouteKey;
@@ -83,6 +83,10 @@ impl Reader {
             beat: (parts.profile != "quiet").then(|| parts.readings.heartbeat.count()),
             trading: parts.switch.is_on(),
             paper: parts.readings.paper.clone(),
+            record: parts.readings.record.as_ref().map(|state| RunRecordStatus {
+                bytes: state.bytes(),
+                ended_early: state.ended_early().map(str::to_owned),
+            }),
             halted: parts.quarantine.last_resort().reason().map(|why| why.words().to_owned()),
             routing_version: view.version,
             flips: view.flips,

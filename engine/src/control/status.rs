@@ -13,6 +13,16 @@ use crate::telemetry::LatencyFigures;
 use crate::venue::VenueClockReading;
 use crate::venue::governor::Allowance;
 
+/// What is kept of a run for a replay.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunRecordStatus {
+    /// Bytes on the disk.
+    pub bytes: u64,
+    /// Why it has ended before the run; `None` as long as it goes on.
+    pub ended_early: Option<String>,
+}
+
 /// A reading of a running engine. Counts are since the start unless they say otherwise; readings of
 /// different counters are a moment apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +47,8 @@ pub struct Status {
     pub trading: bool,
     /// Venues in paper mode: their orders are matched in this process, none is sent.
     pub paper: Vec<String>,
+    /// What is kept of the run for a replay; `None` where nothing is.
+    pub record: Option<RunRecordStatus>,
     /// Why trading was halted for good; `None` as long as all is well.
     pub halted: Option<String>,
     /// The routing version in force; 1 at the start.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 use super::{EventKind, InstrumentId, TraceId, VenueId};
 
@@ -67,6 +67,15 @@ fn after_ns(base_ns: u64, now_ns: u64) -> u32 {
 }
 
 impl Event {
+    /// An event of its used bytes, as they are kept; what is not among them is zero.
+    #[must_use]
+    pub fn of_used(bytes: &[u8]) -> Event {
+        let mut event = Event::new_zeroed();
+        let count = bytes.len().min(size_of::<Event>());
+        event.as_mut_bytes()[..count].copy_from_slice(&bytes[..count]);
+        event
+    }
+
     /// The kind; `None` when the slot holds no valid event.
     #[inline]
     #[must_use]
@@ -129,8 +138,6 @@ impl fmt::Debug for Event {
 
 #[cfg(test)]
 mod tests {
-    use zerocopy::FromZeros;
-
     use super::*;
 
     #[test]

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use mio::Waker;
+use pitlane_ring::{LaneOptions, lane};
 
 use super::control;
 use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
@@ -27,7 +28,7 @@ use crate::runtime::{
     Agent, Beside, BesideThread, Clock, CorePlan, HoldRates, HostCores, LiveThread, StopSignal, pin,
 };
 use crate::safety::LastResort;
-use crate::telemetry::install_logger;
+use crate::telemetry::{LogDrain, LogLanes, attach_thread, detach_thread, install_logger};
 use crate::venue::registry::VenueKind;
 use crate::world::tape::{self, Pen, Tape, TapeDrain, TapeFolder, TapeState, Writer};
 use crate::world::{Files, Spawn, World, start_thread, wait_until};
@@ -229,9 +230,10 @@ impl RecordedEngine {
     }
 }
 
-/// Takes the record to the disk.
+/// Takes the record to the disk, and the log lines of the engine's thread to the log.
 struct DrainAgent {
     drain: TapeDrain,
+    logs: LogDrain,
     clock: Clock,
     next_ns: u64,
 }
@@ -242,7 +244,7 @@ impl Agent for DrainAgent {
     }
 
     fn duty_cycle(&mut self) -> usize {
-        let work = self.drain.drain();
+        let work = self.drain.drain() + self.logs.drain();
         self.next_ns = self.clock.now_ns() + DRAIN_NS;
         work
     }
@@ -253,6 +255,11 @@ impl Agent for DrainAgent {
 
     fn is_done(&self) -> bool {
         self.drain.is_over()
+    }
+
+    /// Lines that came before the record was over, and were not seen yet.
+    fn on_close(mut self: Box<Self>) {
+        let _lines = self.logs.drain();
     }
 }
 
@@ -270,6 +277,7 @@ fn run(
     let (thread, engine, drain, owner) = match made {
         Ok(made) => made,
         Err(error) => {
+            detach_thread();
             drop(tape::detach());
             let _nobody_is_there = to_owner.send(Err(error));
             return None;
@@ -286,12 +294,19 @@ fn run(
     let Live { thread, engine, .. } = live;
     let behind = thread.unfinished().map(str::to_owned).collect();
     let agents = thread.names().map(str::to_owned).collect();
+    detach_thread();
     tape::end();
     let sums = tape::sums().unwrap_or_default();
     drop(tape::detach());
     let mut notes = Vec::new();
-    if !wait_until(deadline, || drain.is_finished()) {
-        notes.push("thread record did not end in time: its disk takes nothing".to_owned());
+    match wait_until(deadline, || drain.is_finished()) {
+        true => notes.extend(drain.join().err()),
+        false => {
+            notes.push("thread record did not end in time: its disk takes nothing".to_owned());
+        }
+    }
+    if let Some(why) = state.ended_early() {
+        notes.push(format!("the record ends before the run: {why}"));
     }
     let record = RunRecordReport {
         path: record.folder.display().to_string(),
@@ -333,9 +348,13 @@ fn make(
         let name = name.to_owned();
         move |source| LaunchError::Thread { name, source }
     };
-    let drain = DrainAgent { drain, clock: clock.clone(), next_ns: 0 };
+    let (log, log_end) =
+        lane(LaneOptions { name: format!("log:{THREAD}"), capacity: config.lanes.log });
+    let logs = LogDrain::new(vec![(THREAD.to_owned(), log_end)], LogLanes::new(config.lanes.log));
+    let drain = DrainAgent { drain, logs, clock: clock.clone(), next_ns: 0 };
     let place = Beside::without_sockets().map_err(started("record"))?;
     let drain = place.start("record", Box::new(drain), clock.clone()).map_err(started("record"))?;
+    attach_thread(log);
     tape::attach(Tape::Recording(writer));
     (world.clock, world.net, world.spawn) = (clock.taped(), world.net.taped(), Spawn::LiveThread);
     let mut cores = plan_on_one_core(config)?;

@@ -133,6 +133,12 @@ impl Replay {
         self.head.as_ref().map(|head| head.version.as_str())
     }
 
+    /// The number of the run, as the names of its orders have it.
+    #[must_use]
+    pub fn run(&self) -> u32 {
+        self.entropy.run_number()
+    }
+
     /// Has `observer` see what happens.
     pub fn observe(&mut self, observer: Box<dyn Observer>) {
         self.player.observe(observer);

@@ -49,8 +49,16 @@ pub(super) struct Scheduled {
     housekeeping: Closing<Housekeeping>,
     journal: Option<JournalClosing>,
     pub(super) venues: VenueThreads,
-    /// When it was told to stop, ns, and the venues that were switched off then.
-    stopped: Option<(u64, Vec<String>)>,
+    stopped: Option<Stopped>,
+}
+
+/// What was known when it was told to stop.
+#[derive(Default)]
+struct Stopped {
+    at_ns: u64,
+    /// Venues that were switched off.
+    off: Vec<String>,
+    allocations: Option<u64>,
 }
 
 /// What a report has of the thread that ran all.
@@ -78,6 +86,7 @@ impl Assembly<'_> {
         let (pause, is_live) = (look_pause(Profile::Quiet), self.world.spawn == Spawn::LiveThread);
         let routes = Arc::clone(flips.routes());
         let (run_dir, hlog) = self.run_files(cores)?;
+        self.builder.readings.record = tape::state();
         let readings = Arc::new(std::mem::take(&mut self.builder.readings));
         let links = self.builder.probes.iter().map(|(link, _)| Arc::clone(link)).collect();
         let logs = LogLanes::new(self.config.lanes.log);
@@ -181,8 +190,9 @@ impl Scheduled {
         tape::stop(step);
         match step {
             0 => {
-                let now_ns = tape::outside(|| self.clock.now_ns());
-                self.stopped = Some((now_ns, self.readings.venues_off()));
+                let at_ns = tape::outside(|| self.clock.now_ns());
+                let (off, allocations) = (self.readings.venues_off(), self.steady.allocations());
+                self.stopped = Some(Stopped { at_ns, off, allocations });
                 self.routes.stop();
             }
             1 => self.stop.raise(Phase::Draining),
@@ -192,11 +202,11 @@ impl Scheduled {
 
     /// Closes all agents, and reports as a run on threads does. To be called after the stop.
     pub(super) fn finish(mut self, agents: Vec<Box<dyn Agent>>, of: OfThread) -> Report {
-        let (duration_ns, off) = self.stopped.take().unwrap_or_default();
+        let Stopped { at_ns, off, allocations } = self.stopped.take().unwrap_or_default();
         let mut ended = Ended::default();
         (ended.behind, ended.notes, ended.threads) = (of.behind, of.notes, of.threads);
         ended.penalties = self.venues.penalties();
-        let allocations = self.steady.allocations().filter(|_| of.counts_allocations);
+        let allocations = allocations.filter(|_| of.counts_allocations);
         agents.into_iter().for_each(|agent| agent.on_close());
         ended.journal = self.journal.map(JournalClosing::left);
         ended.housekeeping = self.housekeeping.take();
@@ -212,7 +222,7 @@ impl Scheduled {
             stop: &self.stop,
             clock: &self.clock,
             plan_notes: &[],
-            duration_ns,
+            duration_ns: at_ns,
             allocations,
         };
         let mut report = conclusion.report(ended);

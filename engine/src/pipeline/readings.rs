@@ -20,6 +20,7 @@ use crate::telemetry::{DeadLetterCounts, Term, Terms};
 use crate::venue::governor::{Allowance, Governor, GovernorReading};
 use crate::venue::{IntakeStats, VenueClock, VenueClockReading, VenueCounters, VenueSwitch};
 use crate::world::Clock;
+use crate::world::tape::TapeState;
 
 /// The counters of a running engine. Each is written by its owner, whoever reads.
 #[derive(Default)]
@@ -50,6 +51,8 @@ pub(crate) struct Readings {
     pub(crate) contention: Vec<Arc<ContentionBook>>,
     /// Venues whose orders are matched in this process.
     pub(crate) paper: Vec<String>,
+    /// What is kept of the run; `None` where nothing is.
+    pub(crate) record: Option<TapeState>,
     /// The gateway's turns.
     pub(crate) heartbeat: Heartbeat,
     /// By venue; `None` for one without sessions.

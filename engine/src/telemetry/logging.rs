@@ -88,6 +88,12 @@ pub fn attach_thread(lane: Publisher<LogRecord>) {
     ATTACHED.with(|attached| attached.set(true));
 }
 
+/// Takes the lane away: this thread logs as any other again.
+pub(crate) fn detach_thread() {
+    ATTACHED.with(|attached| attached.set(false));
+    LANE.with(|slot| *slot.borrow_mut() = None);
+}
+
 /// Lines that this thread logs in `run` carry the wall time of `clock`, with milliseconds: for a
 /// simulated world.
 pub fn log_by_clock<R>(clock: &Clock, run: impl FnOnce() -> R) -> R {

@@ -28,6 +28,7 @@ pub use latency_figures::LatencyFigures;
 pub use letters::{
     CHUNK_BYTES, DeadLetterCounts, Letter, LetterChunk, LetterSender, LetterSource, letter_lane,
 };
+pub(crate) use logging::detach_thread;
 pub use logging::{LogDrain, LogLanes, LogRecord, attach_thread, install_logger, log_by_clock};
 pub use probe::{Asks, ConsumerProbe, HistogramSet, Probe, ProbeLink};
 pub use run_file::{FileLimits, RunFile};

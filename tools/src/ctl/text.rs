@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use pitlane_engine::control::protocol::{FlipReport, Reply, ReplyLine, RouteRow};
-use pitlane_engine::control::{ConsumerStatus, MergeStatus, RefusalText, Status};
+use pitlane_engine::control::{ConsumerStatus, MergeStatus, RefusalText, RunRecordStatus, Status};
 
 use pitlane_engine::dispatcher::order::StreamCounts;
 use pitlane_engine::order::order_log::OpenOrderRow;
@@ -152,8 +152,19 @@ fn orders(orders: &[OpenOrderRow], missed: u64) -> String {
     format!("{}{open}{doubt}\n", if orders.is_empty() { String::new() } else { render(&table) })
 }
 
+/// What is kept of the run, where anything is.
+fn record_line(record: Option<&RunRecordStatus>) -> String {
+    let Some(RunRecordStatus { bytes, ended_early }) = record else { return String::new() };
+    let kib = count(bytes >> 10);
+    match ended_early {
+        None => format!("Recorded for a replay: {kib} KiB\n"),
+        Some(why) => format!("THE RECORD OF THIS RUN HAS ENDED at {kib} KiB: {}\n", escaped(why)),
+    }
+}
+
 fn status(status: &Status) -> String {
     let mut text = trading_text::paper(&status.paper);
+    text.push_str(&record_line(status.record.as_ref()));
     let _infallible = writeln!(
         text,
         "{}, process {}, up {} s, profile {}, trading {}, routing version {} ({} flips)",

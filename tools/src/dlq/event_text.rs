@@ -12,16 +12,16 @@ use crate::utc::utc;
 
 /// Decimal places of an instrument's numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Scales {
-    pub(super) price: u8,
-    pub(super) qty: u8,
+pub(crate) struct Scales {
+    pub(crate) price: u8,
+    pub(crate) qty: u8,
 }
 
 /// Fields of an event with what they say.
 type Fields = Vec<(&'static str, String)>;
 
 /// The payload's fields, each on a line, the names padded to one width.
-pub(super) fn payload_text(event: &Event, scales: Scales) -> String {
+pub(crate) fn payload_text(event: &Event, scales: Scales) -> String {
     let fields = fields(event, scales);
     let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     fields.iter().map(|(name, value)| format!("  {name:width$}  {value}\n")).collect()

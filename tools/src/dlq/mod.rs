@@ -15,6 +15,8 @@ use pitlane_engine::StrategyRegistry;
 use pitlane_engine::event::{Event, EventKind};
 use pitlane_engine::text::shown;
 
+pub(crate) use event_text::{Scales, payload_text};
+
 use crate::cli::{DlqVerb, LetterFilter, ReplayTarget};
 use crate::config_file::load;
 use crate::exit::Exit;

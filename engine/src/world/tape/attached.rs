@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use super::entry::{Kept, Tag};
 use super::note::{CallNote, Step};
+use super::pen::TapeState;
 use super::player::Player;
 use super::sums::Sums;
 use super::writer::Writer;
@@ -200,6 +201,11 @@ pub(crate) fn end() {
     if MODE.get() == Mode::Recording {
         note(Writer::end);
     }
+}
+
+/// How the record of the calling thread stands; `None` where nothing is recorded.
+pub(crate) fn state() -> Option<TapeState> {
+    note(|writer| writer.state())
 }
 
 /// What has left so far; `None` on a thread without a tape.

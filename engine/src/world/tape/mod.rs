@@ -27,8 +27,8 @@ mod writer;
 pub(super) use attached::clock;
 pub use attached::{Tape, attach, detach};
 pub(crate) use attached::{
-    call, cycle, end, flush, is_on, kept, next_step, operate, orders, outside, poll, stop, sums,
-    wants_orders,
+    call, cycle, end, flush, is_on, kept, next_step, operate, orders, outside, poll, state, stop,
+    sums, wants_orders,
 };
 pub(super) use connection::Begun;
 pub use connection::{Line, TapedStream};
