@@ -25,7 +25,7 @@ use crate::status::StatusLine;
 use crate::terminal::Terminal;
 
 /// Pause between two looks at the stop flag: what a person calls at once.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Runs the engine; returns when it has stopped and the report is printed.
 pub(crate) fn run(
@@ -44,6 +44,10 @@ pub(crate) fn run(
         ReportForm::Json => terminal.say(&shown),
     }
     let interval = Duration::from_millis(config.telemetry.interval_ms);
+    if stop.load(Ordering::Acquire) {
+        terminal.say("note: stopped before the engine was started\n");
+        return Ok(Exit::Ok);
+    }
     let options = LaunchOptions { recorded, ..LaunchOptions::default() };
     let engine = Running::start(args, config, registry, options);
     let engine = engine.map_err(|error| refused(&error, terminal))?;

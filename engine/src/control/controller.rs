@@ -49,10 +49,10 @@ impl ControllerHandle {
         Ok(ControllerHandle { routes, thread })
     }
 
-    /// Ends it, after what it is at. False when it panicked.
-    pub(crate) fn stop(self) -> bool {
+    /// Ends it, after what it is at. False when it panicked, or did not end within `deadline`.
+    pub(crate) fn stop(self, deadline: Duration) -> bool {
         self.routes.stop();
-        match self.thread.join() {
+        match self.thread.end_within(deadline) {
             Ok(()) => true,
             Err(failure) => {
                 log::error!("[control] {failure}");

@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
@@ -96,10 +97,9 @@ impl ControlSocket {
     }
 
     /// Closes every connection and ends the thread, after the command that it is at. False when it
-    /// ended before.
-    pub(crate) fn stop(self) -> bool {
-        self.thread.ask_to_stop();
-        let ended = self.thread.join();
+    /// ended before, or not within `deadline`.
+    pub(crate) fn stop(self, deadline: Duration) -> bool {
+        let ended = self.thread.end_within(deadline);
         if let Err(reason) = &ended {
             log::error!("[control] socket ended: {reason}");
         }

@@ -21,7 +21,7 @@ use crate::report::{Report, ThreadReport};
 use crate::runtime::{
     Clock, CoreHandle, CorePlan, CoreWakers, Demotion, Phase, StopSignal, WatchdogHandle,
 };
-use crate::safety::{LastResort, Quarantine};
+use crate::safety::{LastResort, Quarantine, TradingSwitch};
 use crate::telemetry::ProbeLink;
 use crate::venue::recorder::RecorderTotals;
 
@@ -34,6 +34,7 @@ pub(super) struct EngineParts {
     pub(super) closings: Closings,
     pub(super) last_resort: LastResort,
     pub(super) quarantine: Quarantine,
+    pub(super) trading: TradingSwitch,
     pub(super) links: Vec<Arc<ProbeLink>>,
     pub(super) steady: Arc<SteadyState>,
     pub(super) wakers: CoreWakers,
@@ -226,6 +227,8 @@ impl Engine {
     #[must_use]
     pub fn stop(mut self) -> Option<Report> {
         let parts = self.parts.take()?;
+        // Before anybody is waited for: from here on no new order leaves.
+        parts.trading.set(false);
         let duration_ns = parts.clock.now_ns();
         let allocations = parts.steady.allocations();
         let off = parts.readings.venues_off();

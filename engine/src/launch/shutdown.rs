@@ -67,8 +67,8 @@ impl Threads {
     pub(super) fn end(self, stop: &StopSignal, wakers: &CoreWakers, deadline: Duration) -> Ended {
         let mut ended = Ended::default();
         // While the dispatcher still runs, so that every command gets its answer.
-        let is_socket_whole = self.socket.is_none_or(ControlSocket::stop);
-        let is_controller_whole = self.controller.stop();
+        let is_socket_whole = self.socket.is_none_or(|socket| socket.stop(deadline));
+        let is_controller_whole = self.controller.stop(deadline);
         stop.raise(Phase::Draining);
         wakers.wake();
         let finished = ended.wait(self.cores, self.watchdog, stop, wakers, deadline);
@@ -76,7 +76,7 @@ impl Threads {
         for (name, is_whole) in [("control", is_socket_whole), ("controller", is_controller_whole)]
         {
             if !is_whole {
-                ended.notes.push(format!("thread {name} panicked"));
+                ended.notes.push(format!("thread {name} did not end in time, or panicked"));
             }
         }
         ended.penalties = self.venues.penalties();

@@ -171,6 +171,7 @@ impl Assembly<'_> {
             closings: self.builder.closings,
             last_resort: self.builder.quarantine.last_resort().clone(),
             quarantine: self.builder.quarantine.clone(),
+            trading: self.builder.switch.clone(),
             links,
             steady,
             wakers: self.wakers,

@@ -11,7 +11,7 @@ use crossbeam_utils::sync::{Parker, Unparker};
 use mio::{Events, Poll, Token, Waker};
 
 use super::{Agent, give_way};
-use crate::world::{Clock, start_thread};
+use crate::world::{Clock, start_thread, wait_until};
 
 /// The waker's number in the poller; sockets of the agent have lower ones.
 const WAKER: Token = Token(usize::MAX);
@@ -167,6 +167,19 @@ impl BesideThread {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.thread.is_finished()
+    }
+
+    /// Asks the thread to end, joins it and closes its agent. One that has not ended after
+    /// `deadline` is left behind.
+    ///
+    /// # Errors
+    /// As [`BesideThread::join`], and that it did not end.
+    pub fn end_within(self, deadline: Duration) -> Result<(), String> {
+        self.ask_to_stop();
+        if wait_until(deadline, || self.is_finished()) {
+            return self.join();
+        }
+        Err(format!("thread {} did not end in time and was left behind", self.name))
     }
 
     /// Joins the thread and closes its agent.

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use pitlane_ring::{Consumer, LaneOptions, Publisher, Record, lane};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
-use super::sink::{Sink, SinkWriter};
+use super::sink::Sink;
 use super::thinning::{Thinned, Thinning};
 use crate::text::shown;
 use crate::world::{Clock, wall_now_ns};
@@ -121,13 +121,28 @@ pub fn install_logger() {
         {
             builder.write_style(WriteStyle::Always);
         }
-        builder.target(Target::Pipe(Box::new(SinkWriter(Sink::standard_error()))));
+        builder.target(Target::Pipe(Box::new(LogLines(Sink::standard_error()))));
         builder.format(write_line);
         let thinning = Mutex::new(Thinning::new(ALIKE_PER_S_MAX));
         RingLogger { sink: builder.build(), thinning }
     });
     if log::set_logger(logger).is_ok() {
         log::set_max_level(logger.sink.filter());
+    }
+}
+
+/// Lines on their way to a sink. The library flushes behind each, with a lock in its hand that every
+/// thread needs to log: here nobody waits for what a terminal takes.
+struct LogLines(&'static Sink);
+
+impl io::Write for LogLines {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        let _is_counted_there = self.0.send(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -163,7 +178,7 @@ impl RingLogger {
             Thinned::LeftOut { note: None } => return,
             Thinned::LeftOut { note } => note,
         };
-        let text = shown(&text);
+        let text = one_entry(&shown(&text));
         let mut line = LogEntry::builder();
         line.level(entry.level()).target(entry.target());
         match note {
@@ -177,6 +192,12 @@ impl RingLogger {
             ),
         }
     }
+}
+
+/// What a text continues with stands behind a margin: nobody who is quoted in a line can begin one
+/// that looks like another.
+fn one_entry(text: &str) -> String {
+    text.trim_end().replace('\n', "\n    ")
 }
 
 /// What makes two lines alike: their target and their first words, whatever the numbers in them.
@@ -302,6 +323,46 @@ fn emit(thread: &str, record: &LogRecord) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A terminal that was stopped.
+    struct Stopped(std::sync::mpsc::Receiver<()>);
+
+    impl io::Write for Stopped {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            let _gone = self.0.recv();
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Whoever waited here would wait for ever: the sink has all the patience that there is.
+    #[test]
+    fn a_line_waits_for_no_terminal() {
+        let (go_on, stopped) = std::sync::mpsc::channel();
+        let sink = Box::leak(Box::new(Sink::start("stopped", Stopped(stopped)).unwrap()));
+        let logger = env_logger::Builder::new()
+            .filter_level(log::LevelFilter::Info)
+            .target(Target::Pipe(Box::new(LogLines(sink))))
+            .format(write_line)
+            .build();
+        for _ in 0..3 {
+            logger.log(&LogEntry::builder().level(Level::Warn).args(format_args!("x")).build());
+        }
+        logger.flush();
+        drop(go_on);
+        sink.flush().unwrap();
+    }
+
+    #[test]
+    fn no_text_begins_a_line_of_its_own() {
+        assert_eq!(
+            one_entry("a stack:\n  one\nERROR forged\n"),
+            "a stack:\n      one\n    ERROR forged"
+        );
+    }
 
     #[test]
     fn long_messages_are_cut_at_a_character() {

@@ -19,6 +19,9 @@ use crate::world::start_thread;
 const QUEUED_BYTES_MAX: usize = 1 << 20;
 /// Bytes handed to the system at a time, so that a slow reader still shows progress.
 const CHUNK_BYTES: usize = 4_096;
+/// Pause before a writer that takes nothing now is tried again: another process that shares a
+/// terminal or pipe may have set it so that writes to it do not wait.
+const RETRY_PAUSE: Duration = Duration::from_millis(5);
 
 /// The queue in front of one writer. Cheap to clone.
 #[derive(Clone)]
@@ -43,7 +46,8 @@ struct State {
     /// Bytes that the system has taken.
     written_bytes: u64,
     is_writing: bool,
-    /// The writer's last error: from then on texts are dropped.
+    /// What became of the last text, if it could not be written. Behind a reader that has gone away
+    /// nothing more is tried; a disk that was full may have room again.
     error: Option<io::ErrorKind>,
     /// How long a flush waits without progress; `None` for as long as it takes.
     patience: Option<Duration>,
@@ -102,9 +106,8 @@ impl Sink {
         let mut state = self.0.state.lock();
         let has_room =
             state.queue.is_empty() || state.queued_bytes + text.len() <= QUEUED_BYTES_MAX;
-        if !has_room || state.error.is_some() {
-            state.dropped += 1;
-            state.dropped_new += 1;
+        if !has_room || state.error == Some(io::ErrorKind::BrokenPipe) {
+            state.drop_texts(1);
             return false;
         }
         if std::mem::take(&mut state.dropped_new) > 0 {
@@ -131,11 +134,8 @@ impl Sink {
     pub fn flush(&self) -> io::Result<()> {
         let mut state = self.0.state.lock();
         loop {
-            if let Some(kind) = state.error {
-                return Err(kind.into());
-            }
             if state.queue.is_empty() && !state.is_writing {
-                return Ok(());
+                return state.error.map_or(Ok(()), |kind| Err(kind.into()));
             }
             let Some(patience) = state.patience else {
                 self.0.moved.wait(&mut state);
@@ -155,6 +155,11 @@ impl State {
         self.queued_bytes += text.len();
         self.queue.push_back(text);
     }
+
+    fn drop_texts(&mut self, count: u64) {
+        self.dropped += count;
+        self.dropped_new += count;
+    }
 }
 
 impl Shared {
@@ -173,9 +178,11 @@ impl Shared {
             let written = self.write(&text, &mut writer);
             let mut state = self.state.lock();
             state.is_writing = false;
-            if let Err(error) = written {
-                // Nobody reads any more: what follows would fail too.
-                state.error = Some(error.kind());
+            state.error = written.err().map(|error| error.kind());
+            if state.error.is_some() {
+                // What waits would fail too, and whoever waits for it would wait in vain.
+                let waiting = state.queue.len() as u64;
+                state.drop_texts(waiting + 1);
                 state.queue.clear();
                 state.queued_bytes = 0;
             }
@@ -193,6 +200,10 @@ impl Shared {
                     self.moved.notify_all();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let mut state = self.state.lock();
+                    let _is_over_or_not = self.filled.wait_for(&mut state, RETRY_PAUSE);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -273,6 +284,51 @@ mod tests {
         assert_eq!(texts.last().unwrap(), b"last\n");
         let note = String::from_utf8_lossy(&texts[texts.len() - 2]).into_owned();
         assert!(note.contains("were dropped: test was blocked"), "{note}");
+    }
+
+    /// A writer that gives these answers, one a write, and then takes everything.
+    struct Script {
+        errors: std::vec::IntoIter<io::ErrorKind>,
+        told: Sender<Vec<u8>>,
+    }
+
+    impl Write for Script {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            if let Some(kind) = self.errors.next() {
+                return Err(kind.into());
+            }
+            self.told.send(text.to_vec()).map_err(|_gone| io::ErrorKind::BrokenPipe)?;
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn script(errors: Vec<io::ErrorKind>) -> (Sink, Receiver<Vec<u8>>) {
+        let (told, texts) = channel();
+        (Sink::start("test", Script { errors: errors.into_iter(), told }).unwrap(), texts)
+    }
+
+    #[test]
+    fn what_takes_nothing_just_now_is_tried_again() {
+        let (sink, texts) = script(vec![io::ErrorKind::WouldBlock; 3]);
+        assert!(sink.send(b"text\n"));
+        sink.flush().unwrap();
+        assert_eq!((texts.try_iter().next(), sink.dropped()), (Some(b"text\n".to_vec()), 0));
+    }
+
+    #[test]
+    fn a_full_disk_costs_what_found_no_room_and_nothing_later() {
+        let (sink, texts) = script(vec![io::ErrorKind::StorageFull]);
+        assert!(sink.send(b"lost\n"));
+        assert_eq!(sink.flush().unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(sink.dropped(), 1);
+        assert!(sink.send(b"later\n"));
+        sink.flush().unwrap();
+        let written = texts.try_iter().collect::<Vec<_>>().concat();
+        assert!(written.ends_with(b"later\n") && written.starts_with(b"1 lines were dropped"));
     }
 
     #[test]

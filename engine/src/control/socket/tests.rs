@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream as Stream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::*;
 use crate::control::protocol::FlipReport;
@@ -91,7 +91,7 @@ impl Rig {
 impl Drop for Rig {
     fn drop(&mut self) {
         if let Some(socket) = self.socket.take() {
-            assert!(socket.stop() || std::thread::panicking(), "the thread panicked");
+            assert!(socket.stop(PATIENCE) || std::thread::panicking(), "the thread panicked");
         }
     }
 }
@@ -341,7 +341,7 @@ fn stopping_tells_clients_and_takes_the_socket_away() {
     let mut rig = Rig::new();
     let mut client = rig.client();
     assert!(client.ask(r#"{"version":1,"verb":"routes"}"#).ok);
-    assert!(rig.socket.take().unwrap().stop());
+    assert!(rig.socket.take().unwrap().stop(PATIENCE));
     assert_eq!(client.refused(), "stopping");
     assert!(client.is_closed());
     assert!(!rig.path.exists());

@@ -50,6 +50,8 @@ const CALM_LOOKS: u32 = 64;
 /// Longest time between two looks in a calm, where the period is shorter: with it a stall is seen,
 /// its budget is over, and it is looked at twice more within budget + 10 ms (F04).
 const CALM_PAUSE_MAX: Duration = Duration::from_millis(5);
+/// How long its end is waited for: a look takes microseconds.
+const STOP_DEADLINE: Duration = Duration::from_millis(500);
 
 /// What the watchdog goes by.
 pub struct WatchdogOptions {
@@ -150,9 +152,8 @@ impl WatchdogHandle {
     /// Ends the watchdog and the threads that stand by, closes the books, and gives what has taken
     /// over and was not taken out yet, with every demotion.
     pub fn stop(self) -> (Vec<CoreHandle>, Vec<Demotion>) {
-        self.thread.ask_to_stop();
         // What it started is joined all the same.
-        if let Err(failure) = self.thread.join() {
+        if let Err(failure) = self.thread.end_within(STOP_DEADLINE) {
             log::error!("[watchdog] {failure}");
         }
         let started = std::mem::take(&mut *self.shared.started.lock());
