@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use pitlane_engine::text::{masked, shown};
+use pitlane_engine::text::{escaped_json, masked, shown};
 
 use crate::exit::Exit;
 
@@ -24,7 +24,10 @@ impl Terminal<'_> {
     /// [`Exit::Failed`] when the stream takes nothing more, or nothing for as long as the verb may
     /// wait. A reader that has gone away, as `head` does, has seen enough: that is no error.
     pub fn print(&mut self, text: &str) -> Result<(), Exit> {
-        match self.out.write_all(masked(text).as_bytes()).and_then(|()| self.out.flush()) {
+        let text = masked(text);
+        // What a venue said may be in it, as JSON or as plain text.
+        let text = escaped_json(&text);
+        match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 let why = match error.kind() {
                     io::ErrorKind::TimedOut => {
@@ -44,7 +47,7 @@ impl Terminal<'_> {
     /// Prints a line beside the result, without waiting: a terminal that takes nothing must not
     /// hold up whoever runs the engine. What can't be written is counted where it was dropped.
     pub fn say(&mut self, text: &str) {
-        let _is_counted_there = self.err.write_all(masked(text).as_bytes());
+        let _is_counted_there = self.err.write_all(escaped_json(&masked(text)).as_bytes());
     }
 
     /// Prints an error, one line each. What a venue or a file put into it steers no terminal.

@@ -19,7 +19,7 @@ use super::thinning::{Thinned, Thinning};
 use crate::event::{ConsumerId, Event, EventKind};
 use crate::instrument::Instruments;
 use crate::safety::{HaltReason, LastResort};
-use crate::text::masked_bytes;
+use crate::text::{escaped_json, masked_bytes};
 use crate::world::Clock;
 
 /// Critical events kept in memory while the file can't take them. The order sessions read nothing
@@ -315,7 +315,8 @@ impl Formed {
         if raw.len() < chunk.total_bytes as usize {
             letter["cut_to_bytes"] = raw.len().into();
         }
-        Formed { line: format!("{letter}\n"), is_critical, owner }
+        let line = format!("{}\n", escaped_json(&letter.to_string()));
+        Formed { line, is_critical, owner }
     }
 }
 

@@ -13,6 +13,7 @@ use pitlane_engine::journal::{
     CheckpointFile, Durability, FolderRead, Intent, RecordKind, RecordView, SegmentFacts,
     SegmentHeader, VenueWord, newest_checkpoint, read_checkpoints, read_folder, read_for_start,
 };
+use pitlane_engine::text::escaped_json;
 use pitlane_engine::world::Files;
 
 use crate::cli::{JournalVerb, RecordFilter, RecordForm};
@@ -158,7 +159,9 @@ fn export(
 ) -> Result<Exit, Exit> {
     let row = |line: &Line| match format {
         RecordForm::Csv => line.csv(),
-        RecordForm::Jsonl => serde_json::to_string(line).unwrap_or_default(),
+        RecordForm::Jsonl => {
+            escaped_json(&serde_json::to_string(line).unwrap_or_default()).into_owned()
+        }
     };
     let head = (format == RecordForm::Csv).then_some(CSV_HEAD);
     let Some(path) = output else {

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use pitlane_engine::text::escaped_json;
+
 use super::error::VerbError;
 
 /// The streams of a verb. Tests give it buffers.
@@ -51,7 +53,7 @@ impl Console<'_> {
     /// # Errors
     /// As [`Console::print`].
     pub fn print_json(&mut self, value: &serde_json::Value) -> Result<(), VerbError> {
-        self.print(&format!("{value:#}\n"))
+        self.print(&escaped_json(&format!("{value:#}\n")))
     }
 
     /// Prints what a person should know beside the result.

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::str;
 
+use pitlane_engine::text::is_dangerous;
 use thiserror::Error;
 
 /// Times that make sense, s: a date far beyond any clock, or a negative one, would spoil sums and
@@ -164,7 +165,8 @@ fn excerpt(text: &[u8]) -> String {
 /// The text without characters that would move a terminal's cursor or change its colours.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    let is_unfit = |c: char| c.is_control() || is_dangerous(c);
+    text.chars().map(|c| if is_unfit(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 #[cfg(test)]

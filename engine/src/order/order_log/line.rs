@@ -13,6 +13,7 @@ use crate::instrument::Instruments;
 use crate::order::trading::{decimal, reason_words};
 use crate::order::{OrderType, TimeInForce, TriggerBy};
 use crate::runtime::Clock;
+use crate::text::escaped_json;
 
 /// What numbers mean in notes.
 pub(crate) struct OrderLogNames {
@@ -162,9 +163,8 @@ fn unknown() -> String {
 
 fn text(line: &impl Serialize) -> String {
     // Strings and numbers: nothing of it can fail.
-    let mut text = serde_json::to_string(line).unwrap_or_default();
-    text.push('\n');
-    text
+    let text = serde_json::to_string(line).unwrap_or_default();
+    format!("{}\n", escaped_json(&text))
 }
 
 fn fill_line<'a>(note: &OrderNote, scales: &Scales, head: Head<'a>) -> FillLine<'a> {
