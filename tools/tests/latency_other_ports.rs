@@ -164,6 +164,35 @@ fn a_compressed_log_is_read_and_a_torn_one_is_refused() {
     let torn = scratch.log("torn.hlog.gz", &bytes[..bytes.len() / 2]);
     let output = latency(&["summary", &torn]);
     assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+    assert!(err(&output).contains("the gzip data is cut off"), "{}", err(&output));
+    let more = scratch.log("more.hlog.gz", [&bytes[..], &[0; 512]].concat());
+    let output = latency(&["summary", &more]);
+    assert!(err(&output).contains("something else stands behind it"), "{}", err(&output));
+}
+
+#[test]
+fn text_of_another_encoding_is_refused_by_its_name() {
+    let scratch = Scratch::new();
+    let wide: Vec<u8> = backwards().bytes().flat_map(|byte| [byte, 0]).collect();
+    let log = scratch.log("wide.hlog", [b"\xff\xfe".as_slice(), &wide].concat());
+    let output = latency(&["summary", &log]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(err(&output).contains("it is UTF-16"), "{}", err(&output));
+}
+
+#[test]
+fn a_tag_neither_steers_a_terminal_nor_reorders_its_line() {
+    let scratch = Scratch::new();
+    for tag in ["\u{1b}[2Jx", "a\u{202e}b", "a\u{9b}2J", "a\u{2028}b"] {
+        let log = scratch.log("run.hlog", format!("Tag={tag},{}", line("1.000", 1_000, 100)));
+        for more in [&["--json"][..], &[]] {
+            let output = latency(&[&["summary", &log], more].concat());
+            assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+            let text = String::from_utf8(output.stdout.clone()).unwrap() + &err(&output);
+            let is_unfit = |character: char| pitlane_engine::text::is_dangerous(character);
+            assert!(!text.chars().any(is_unfit), "{text:?}");
+        }
+    }
 }
 
 #[test]

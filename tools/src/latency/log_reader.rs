@@ -436,11 +436,34 @@ impl LogReader {
 
 /// The input, decompressed where it is compressed by gzip, and whether it is.
 fn unzipped(mut input: impl BufRead + 'static) -> io::Result<(Box<dyn BufRead>, bool)> {
-    if !input.fill_buf()?.starts_with(GZIP_MARK) {
+    let start = input.fill_buf()?;
+    if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
+        let problem = "it is UTF-16: make it UTF-8 first (iconv -f UTF-16 -t UTF-8)";
+        return Err(io::Error::other(problem));
+    }
+    if !start.starts_with(GZIP_MARK) {
         return Ok((Box::new(input), false));
     }
-    let unzipped = BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(input));
+    let unzipped = BufReader::with_capacity(BUFFER_BYTES, Gunzip(MultiGzDecoder::new(input)));
     Ok((Box::new(unzipped), true))
+}
+
+/// The decoder, which says of a file that ends too soon that a stream is incomplete.
+struct Gunzip<R>(MultiGzDecoder<R>);
+
+impl<R: BufRead> Read for Gunzip<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.read(into).map_err(|error| {
+            let problem = match error.kind() {
+                io::ErrorKind::UnexpectedEof => "the gzip data is cut off",
+                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
+                    "the gzip data is damaged, or something else stands behind it"
+                }
+                _ => return error,
+            };
+            io::Error::new(error.kind(), format!("{problem} ({error})"))
+        })
+    }
 }
 
 fn more(times: u64) -> String {

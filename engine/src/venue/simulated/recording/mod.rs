@@ -53,6 +53,13 @@ pub enum RecordingError {
     Line { path: PathBuf, line: usize, problem: String },
     #[error("{}: {times} times for {frames} lines", path.display())]
     Times { path: PathBuf, times: usize, frames: usize },
+    #[error("{}:{line}: {text:?} is no time", path.display())]
+    Time { path: PathBuf, line: usize, text: String },
+    #[error(
+        "{}: the same frames lie packed and unpacked beside each other: remove one of both",
+        path.display()
+    )]
+    Twice { path: PathBuf },
     #[error("[recording] start failed: {} {problem}", path.display())]
     Kind { path: PathBuf, problem: String },
 }
@@ -131,8 +138,13 @@ impl Recording {
             // What was sent while recording is no part of what was received.
             !is_index && text::stem(file).is_some_and(|stem| !stem.ends_with(".sent"))
         };
+        let files: Vec<&PathBuf> = listed.iter().filter(|file| is_frames(file)).collect();
+        // Sorted, so that both forms of one name stand beside each other.
+        if let Some(pair) = files.windows(2).find(|two| text::stem(two[0]) == text::stem(two[1])) {
+            return Err(RecordingError::Twice { path: pair[1].to_owned() });
+        }
         let (mut last_ns, mut before) = (None, None);
-        for file in listed.iter().filter(|file| is_frames(file)) {
+        for file in files {
             let series = text::series(file);
             if series != before {
                 // Recorded beside the one before, whenever it began.
@@ -147,6 +159,7 @@ impl Recording {
         if self.frames() == 0 {
             return Err(RecordingError::Empty { path: path.to_owned() });
         }
+        self.note_books_without_snapshots();
         // Stable: what has one time stays in the order of its file.
         self.steps.sort_by_key(|(time_ns, _)| *time_ns);
         Ok(())
@@ -232,8 +245,14 @@ impl Recording {
 
     /// Adds a file behind those that were added before; `last_ns` is the time of their last line.
     fn add_frames(&mut self, path: &Path, last_ns: &mut Option<i64>) -> Result<(), RecordingError> {
-        let text = text::read(path)?;
-        let times = times_of(path, lines(&text).count())?;
+        let mut text = text::read(path)?;
+        let torn = text::cut_torn_end(&mut text);
+        if let Some(line) = torn {
+            self.left_out += 1;
+            let at = format!("{}:{line}", path.display());
+            self.note(&at, format!("{at}: the last line is cut off, and left out"));
+        }
+        let times = times_of(path, lines(&text).count(), torn.is_some())?;
         if times.is_none() {
             self.note(
                 "times",
@@ -382,9 +401,31 @@ impl Recording {
                 self.note("twice", text);
                 continue;
             }
+            if !self.symbols.iter().any(|known| known.native == symbol) {
+                let at = format!("{}:{line}", index.display());
+                self.note(&at, format!("{at}: no frame is of {symbol}"));
+            }
             self.steps.push((time_ns, Step::Snapshot { symbol, last_update_id, body }));
         }
         Ok(())
+    }
+
+    /// Says of books that are kept by changes and never told whole that they can't become live.
+    fn note_books_without_snapshots(&mut self) {
+        let is_whole = |native: &str| {
+            self.steps
+                .iter()
+                .any(|(_, step)| matches!(step, Step::Snapshot { symbol, .. } if *symbol == native))
+        };
+        let missing: Vec<_> = self.ranges.symbols().filter(|native| !is_whole(native)).collect();
+        if !missing.is_empty() {
+            let text = format!(
+                "no snapshot of {}: its book can't become live (snapshots are listed in \
+                 {REST_INDEX}, or stand among the frames)",
+                missing.join(", ")
+            );
+            self.note("snapshots", text);
+        }
     }
 }
 

@@ -220,6 +220,51 @@ fn the_kind_of_venue_may_stand_in_the_folder() {
 }
 
 #[test]
+fn a_last_line_that_is_cut_off_is_left_out_with_a_note() {
+    let text = format!("{TRADE}\n{TRADE}\n{}", &TRADE[..TRADE.len() - 5]);
+    for times in ["1\n2\n", "1\n2\n3\n"] {
+        let recording = load(&[("a.jsonl", &text), ("a.recv_ns.txt", times)]).unwrap();
+        assert_eq!((recording.frames(), recording.left_out()), (2, 1));
+        assert!(recording.notes()[0].contains("a.jsonl:3: the last line is cut off"));
+    }
+    let text = error(&[("a.jsonl", &text), ("a.recv_ns.txt", "1\n2\n3\n4\n")]);
+    assert!(text.contains("4 times for 2 lines"), "{text}");
+    // In the middle it is none that a killed recorder leaves.
+    let text = error(&[("a.jsonl", &format!("{}\n{TRADE}\n", &TRADE[..TRADE.len() - 5]))]);
+    assert!(text.contains("a.jsonl:1: "), "{text}");
+}
+
+#[test]
+fn one_session_is_not_played_twice_and_gzip_is_known_by_its_bytes() {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(format!("{TRADE}\n").as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    let dir = folder(&[("a.jsonl", TRADE)]);
+    fs::write(dir.path().join("a.jsonl.gz"), &packed).unwrap();
+    let text = loaded(dir.path()).unwrap_err().to_string();
+    assert!(text.contains("a.jsonl.gz: the same frames lie packed and unpacked"), "{text}");
+    let dir = folder(&[]);
+    fs::write(dir.path().join("a.jsonl"), &packed).unwrap();
+    assert_eq!(loaded(dir.path()).unwrap().frames(), 1);
+    fs::write(dir.path().join("a.jsonl"), &packed[..packed.len() - 9]).unwrap();
+    let text = loaded(dir.path()).unwrap_err().to_string();
+    assert!(text.contains("a.jsonl: cannot be read: the gzip data is cut off"), "{text}");
+}
+
+#[test]
+fn a_book_without_a_snapshot_and_a_snapshot_without_a_book_are_noted() {
+    let text = format!("{}\n", diff("abcusdt", 7, 8));
+    let index = r#"{"symbol":"abcusdt","recv_s":1.5,"file":"s.json"}"#;
+    let files = [("ws.jsonl", text.as_str()), ("ws.recv_s.txt", "1\n"), ("s.json", &snapshot(7))];
+    let notes =
+        |more: &[(&str, &str)]| load(&[&files[..], more].concat()).unwrap().notes().join("\n");
+    assert!(notes(&[]).contains("no snapshot of ABCUSDT: its book can't become live"));
+    let of_another = notes(&[(REST_INDEX, index)]);
+    assert!(of_another.contains("rest_index.jsonl:1: no frame is of abcusdt"), "{of_another}");
+    assert!(of_another.contains("no snapshot of ABCUSDT"), "{of_another}");
+}
+
+#[test]
 fn what_is_wrong_is_named_with_file_and_line() {
     assert!(error(&[]).contains("no recorded frames"));
     let text = error(&[("a.jsonl", "{\"x\":1}\n"), ("a.recv_ns.txt", "1\n")]);

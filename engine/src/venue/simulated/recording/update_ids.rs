@@ -30,6 +30,11 @@ impl Ranges {
         }
     }
 
+    /// The symbols that have any.
+    pub(super) fn symbols(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The one symbol among whose updates `id` lies.
     pub(super) fn owner(&self, id: u64) -> Option<&str> {
         let mut owners = self.0.iter().filter(|(_, range)| distance(range, id) == 0);
