@@ -39,9 +39,9 @@ pub(crate) fn run(
     let plan = plan_of(&config, terminal)?;
     let shown = format!("{}\n", plan_text(&config, &plan));
     match args.report {
-        ReportForm::Text => terminal.print(&shown)?,
+        ReportForm::Text => terminal.print(&escaped(&shown))?,
         // Standard output belongs to the JSON object alone.
-        ReportForm::Json => terminal.say(&shown),
+        ReportForm::Json => terminal.say(&escaped(&shown)),
     }
     let interval = Duration::from_millis(config.telemetry.interval_ms);
     if stop.load(Ordering::Acquire) {
@@ -223,7 +223,7 @@ fn print_report(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Exit> {
     let (text, name) = match form {
-        ReportForm::Text => (report_text(report), "report.txt"),
+        ReportForm::Text => (escaped(&report_text(report)).into_owned(), "report.txt"),
         ReportForm::Json => match serde_json::to_string(report) {
             Ok(json) => (format!("{json}\n"), "report.json"),
             Err(error) => {

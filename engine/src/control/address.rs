@@ -92,12 +92,21 @@ pub(super) fn listen(path: &Path) -> Result<Listening, SocketError> {
     Ok(listening)
 }
 
-/// Refuses a path that no socket can have.
+/// Refuses a path that no socket can have: too long, in a folder that others may enter, or of
+/// something else. That an engine listens there now is no fault of the path.
 ///
 /// # Errors
-/// [`SocketError::PathTooLong`].
+/// [`SocketError`].
 pub(crate) fn check_path(path: &Path) -> Result<(), SocketError> {
-    shortest(path).map(|_| ())
+    let path = shortest(path)?;
+    let Some(folder) = path.parent().filter(|folder| folder.exists()) else { return Ok(()) };
+    let open =
+        File::open(folder).map_err(|source| SocketError::Io { path: folder.to_owned(), source })?;
+    check_folder(folder, &open)?;
+    match std::fs::symlink_metadata(&path) {
+        Ok(metadata) if !metadata.file_type().is_socket() => Err(SocketError::NotASocket(path)),
+        _ => Ok(()),
+    }
 }
 
 /// The whole path where it fits, so that others find it whatever their folder is; else the given
@@ -191,6 +200,25 @@ mod tests {
         assert!(matches!(error, SocketError::OpenFolder { mode: 0o750, .. }), "{error}");
         assert!(error.to_string().contains("chmod 700"), "{error}");
         assert!(!dir.path().join(SOCKET_NAME).exists());
+    }
+
+    #[test]
+    fn what_can_be_no_socket_is_known_before_anything_listens() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(SOCKET_NAME);
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
+        assert!(check_path(&path).is_ok() && check_path(&dir.path().join("none/a.sock")).is_ok());
+        for is_file in [true, false] {
+            match is_file {
+                true => drop(File::create(&path).unwrap()),
+                false => std::fs::create_dir(&path).unwrap(),
+            }
+            assert!(matches!(check_path(&path), Err(SocketError::NotASocket(_))));
+            assert!(matches!(listen(&path), Err(SocketError::NotASocket(_))));
+            std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir(&path)).unwrap();
+        }
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+        assert!(matches!(check_path(&path), Err(SocketError::OpenFolder { .. })));
     }
 
     #[test]

@@ -144,7 +144,9 @@ fn takes_files(folder: &Path) -> io::Result<()> {
     let here = PathBuf::from(".");
     let named = whole.ancestors().filter(|path| !path.as_os_str().is_empty());
     // The first that is there is the one that the others are made in.
-    let found = named.map(Path::to_owned).chain([here]).find(|path| rustix::fs::stat(path).is_ok());
+    // A link to nothing is there, too, and in the way.
+    let is_there = |path: &PathBuf| rustix::fs::lstat(path).is_ok();
+    let found = named.map(Path::to_owned).chain([here]).find(is_there);
     let Some(found) = found else { return Ok(()) };
     let mode = rustix::fs::stat(&found)?.st_mode;
     if !rustix::fs::FileType::from_raw_mode(mode).is_dir() {
@@ -310,6 +312,9 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         assert!(check_folder(&dir.path().join("a/b")).is_ok());
         assert!(check_folder(Path::new("")).is_ok() && check_folder(Path::new("runs")).is_ok());
+        let nowhere = dir.path().join("nowhere");
+        std::os::unix::fs::symlink("gone", &nowhere).unwrap();
+        assert!(check_folder(&nowhere).is_err());
         for bad in [&file, &file.join("runs")] {
             let problem = check_folder(bad).unwrap_err().to_string();
             assert!(problem.contains("Not a directory"), "{problem}");

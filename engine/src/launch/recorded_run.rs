@@ -215,7 +215,7 @@ impl RecordedEngine {
     #[must_use]
     pub fn stop(self) -> Option<Report> {
         let RecordedEngine { thread, owner, socket } = self;
-        let is_socket_whole = socket.is_none_or(ControlSocket::stop);
+        let is_socket_whole = socket.is_none_or(|socket| socket.stop(owner.deadline));
         let _ended_by_itself = owner.mails.send(Mail::Stop);
         let _gone_with_its_thread = owner.waker.wake();
         let most = owner.deadline * 3 + Duration::from_secs(2);
@@ -224,7 +224,7 @@ impl RecordedEngine {
         }
         let mut report = thread.join().ok()??;
         if !is_socket_whole {
-            report.notes.push("thread control panicked".to_owned());
+            report.notes.push("thread control did not end in time, or panicked".to_owned());
         }
         Some(report)
     }

@@ -131,8 +131,8 @@ pub fn install_logger() {
     }
 }
 
-/// Lines on their way to a sink. The library flushes behind each, with a lock in its hand that every
-/// thread needs to log: here nobody waits for what a terminal takes.
+/// Lines on their way to a sink. The library flushes behind each, with a lock in its hand that
+/// every thread needs to log: here nobody waits for what a terminal takes.
 struct LogLines(&'static Sink);
 
 impl io::Write for LogLines {

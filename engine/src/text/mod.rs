@@ -36,9 +36,9 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// The same of JSON, which stays what it is: its writers put out the control characters of ASCII as
-/// `\\u001b`, and leave those above (`\\u009b` begins a sequence as escape does) and what reorders a
-/// line as they are. Such characters stand in strings alone.
+/// The same of JSON, which stays what it is: its writers put out the control characters of ASCII
+/// as `\\u001b`, and leave those above (`\\u009b` begins a sequence as escape does) and what
+/// reorders a line as they are. Such characters stand in strings alone.
 #[must_use]
 pub fn escaped_json(json: &str) -> Cow<'_, str> {
     if json.is_ascii() || !json.chars().any(is_dangerous_in_json) {

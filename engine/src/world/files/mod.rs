@@ -24,6 +24,9 @@ pub use plain_file::PlainFile;
 pub use segment::{Segment, SegmentFile};
 pub use virtual_files::{FileConditions, FileTotals, VirtualFiles};
 
+/// Bytes of the longest text that is read as one.
+const TEXT_BYTES_MAX: u64 = 64 << 20;
+
 /// Makes, reads, moves and removes files. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub enum Files {
@@ -193,10 +196,19 @@ impl Files {
     /// A whole file, or all that comes out of a pipe, as text.
     ///
     /// # Errors
-    /// The system's; `InvalidData` when it is not UTF-8.
+    /// The system's; `InvalidData` when it is not UTF-8, `FileTooLarge` beyond 64 MiB: a device may
+    /// have no end.
     pub fn read_text(&self, path: &Path) -> io::Result<String> {
         text_of(match self {
-            Files::Real => fs::read(path)?,
+            Files::Real => {
+                let mut bytes = Vec::new();
+                fs::File::open(path)?.take(TEXT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+                if bytes.len() as u64 > TEXT_BYTES_MAX {
+                    let problem = format!("it has more than {} MiB", TEXT_BYTES_MAX >> 20);
+                    return Err(io::Error::new(ErrorKind::FileTooLarge, problem));
+                }
+                bytes
+            }
             Files::Virtual(files) => files.read(path)?,
         })
     }

@@ -146,3 +146,9 @@ fn a_folder_that_vanishes_takes_its_files_along() {
     files.create_private(path).unwrap();
     assert_eq!(files.read(path).unwrap(), b"");
 }
+
+#[test]
+fn a_device_without_an_end_is_no_text() {
+    let error = Files::Real.read_text(Path::new("/dev/zero")).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::FileTooLarge);
+}
