@@ -19,7 +19,7 @@ const STOP_MAX: Duration = Duration::from_secs(20);
 
 #[test]
 fn each_signal_stops_in_order() {
-    for signal in ["-INT", "-TERM", "-QUIT", "-HUP"] {
+    for signal in ["-INT", "-TERM", "-QUIT", "-HUP", "-USR1", "-ALRM", "-XCPU"] {
         let engine = Engine::start();
         let pid = engine.child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
@@ -27,6 +27,18 @@ fn each_signal_stops_in_order() {
         assert_eq!(report["identity_holds"], true, "{signal}: {said}");
         assert_eq!(report["findings"].as_array().map(Vec::len), Some(0), "{signal}: {said}");
     }
+}
+
+/// As a terminal does that goes away: by the kernel, by the shell, and by who ends the session.
+#[test]
+fn hang_ups_are_no_second_signal() {
+    let engine = Engine::start();
+    let pid = engine.child.id().to_string();
+    // By one shell, so that all come before the process has ended.
+    let all = ["HUP", "HUP", "USR1", "TERM"].map(|signal| format!("kill -{signal} {pid}"));
+    assert!(Command::new("sh").args(["-c", &all.join(" && ")]).status().unwrap().success());
+    let (report, said) = engine.end();
+    assert_eq!(report["identity_holds"], true, "{said}");
 }
 
 #[test]

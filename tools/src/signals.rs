@@ -1,13 +1,18 @@
-//! SIGINT, SIGTERM, SIGQUIT and SIGHUP: the first asks for an orderly stop, the second ends the
-//! process at once. Whoever started the process with SIGHUP ignored (`nohup`) wants it to outlive
-//! its terminal: then it does. SIGXFSZ, a file at its size limit, ends nothing: the write fails,
-//! and is counted as on a full disk (F21).
+//! SIGINT, SIGTERM and SIGQUIT: the first asks for an orderly stop, the second ends the process at
+//! once. SIGHUP asks for an orderly stop, however often it comes: a terminal that goes away sends
+//! it twice, by the kernel and by the shell, and who ends a session sends SIGTERM as well. The
+//! others that would end a process without any order ask for one, too. Whoever started the process
+//! with SIGHUP ignored (`nohup`) wants it to outlive its terminal: then it does. SIGXFSZ, a file at
+//! its size limit, ends nothing: the write fails, and is counted as on a full disk (F21).
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{
+    SIGALRM, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU,
+    SIGXFSZ,
+};
 use signal_hook::flag;
 
 use crate::exit::Exit;
@@ -19,10 +24,12 @@ use crate::exit::Exit;
 pub(crate) fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let again = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGQUIT, SIGHUP] {
-        if signal == SIGHUP && is_ignored(signal) {
-            continue;
+    for signal in [SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU] {
+        if signal != SIGHUP || !is_ignored(signal) {
+            flag::register(signal, Arc::clone(&stop))?;
         }
+    }
+    for signal in [SIGINT, SIGTERM, SIGQUIT] {
         // In this order: a signal that comes before all three are there asks for a stop as well,
         // and none is lost. The first finds the second flag down and raises it, the next ends.
         let code = i32::from(Exit::SecondSignal.code());
