@@ -88,6 +88,12 @@ impl ContentionBook {
         self.is_contended.load(Ordering::Relaxed)
     }
 
+    /// How often somebody came who stayed.
+    #[must_use]
+    pub fn spells(&self) -> u64 {
+        self.spells.load(Ordering::Relaxed)
+    }
+
     /// A reading.
     #[must_use]
     pub fn read(&self) -> ContentionFigures {

@@ -15,6 +15,9 @@ use crate::world::{kernel_names, kernel_text_lossy};
 const LOOK_NS: u64 = 1_000_000_000;
 /// From the first look, which only notes where everybody stands, to the second, ns.
 const SECOND_LOOK_NS: u64 = 250_000_000;
+/// How long it goes on looking when no core is contended any more, ns: a spell may be over before
+/// the second look, and who is there comes back.
+const LINGER_NS: u64 = 2_000_000_000;
 /// Between two log lines of a core, ns.
 const TELL_NS: u64 = 60_000_000_000;
 /// Nanoseconds of a hundredth of a second, in which `stat` counts.
@@ -25,6 +28,8 @@ const TICK_NS: u64 = 10_000_000;
 pub struct Neighbours {
     books: Vec<Arc<ContentionBook>>,
     next_look_ns: u64,
+    /// It looks until then, whatever comes.
+    linger_until_ns: u64,
     /// Processor time of each process when it was looked at last, ns; empty between two spells.
     processes: BTreeMap<u32, u64>,
     /// The same of threads.
@@ -37,6 +42,8 @@ pub struct Neighbours {
 struct Told {
     at_ns: Option<u64>,
     is_told: bool,
+    /// Spells of the core when it was looked at last.
+    spells: u64,
 }
 
 /// A line of `stat`.
@@ -57,7 +64,13 @@ impl Neighbours {
 
     /// Looks, where a core is contended and its time has come.
     pub fn look(&mut self, now_ns: u64) {
-        if !self.books.iter().any(|book| book.is_contended() && book.core().is_some()) {
+        let is_new = |(book, told): (&Arc<ContentionBook>, &Told)| {
+            book.core().is_some() && (book.is_contended() || book.spells() > told.spells)
+        };
+        if self.books.iter().zip(&self.told).any(is_new) {
+            self.linger_until_ns = now_ns + LINGER_NS;
+        }
+        if now_ns >= self.linger_until_ns {
             if !self.processes.is_empty() {
                 *self =
                     Neighbours { told: self.told.clone(), ..Neighbours::new(self.books.clone()) };
@@ -75,7 +88,8 @@ impl Neighbours {
             return;
         }
         for (book, told) in self.books.iter().zip(&mut self.told) {
-            if !book.is_contended() {
+            let has_come = std::mem::replace(&mut told.spells, book.spells()) < book.spells();
+            if !book.is_contended() && !has_come {
                 told.is_told = false;
                 continue;
             }
@@ -200,6 +214,31 @@ mod tests {
     }
 
     #[test]
+    fn a_spell_that_is_over_before_the_second_look_has_its_names_too() {
+        let book = |core| ContentionBook::new("pinned".into(), Some(core));
+        let books: Vec<_> = (0..256).map(book).collect();
+        for book in &books {
+            book.begin(false);
+            book.end();
+        }
+        let mut neighbours = Neighbours::new(books.clone());
+        neighbours.look(0);
+        let started = std::process::id();
+        let mut turns = 0_u64;
+        let own = || kernel_text_lossy("/proc/thread-self/schedstat").unwrap_or_default();
+        let burned = || own().split(' ').next().and_then(|text| text.parse::<u64>().ok());
+        let before = burned();
+        while burned().zip(before).is_some_and(|(now, before)| now < before + 2 * TICK_NS) {
+            (0..100_000).for_each(|turn: u64| turns = std::hint::black_box(turns ^ turn));
+        }
+        neighbours.look(SECOND_LOOK_NS);
+        let is_named = |book: &Arc<ContentionBook>| {
+            book.read().takers.iter().any(|taker| taker.pid == started && taker.is_own)
+        };
+        assert!(books.iter().any(is_named), "{turns}");
+    }
+
+    #[test]
     fn whoever_burns_where_a_core_is_contended_is_named() {
         // Whichever core this thread is on, its book is among these; its name is not a pinned one.
         let book = |core| ContentionBook::new("pinned".into(), Some(core));
@@ -221,6 +260,8 @@ mod tests {
         }
         books.iter().for_each(|book| book.end());
         neighbours.look(looks * LOOK_NS);
+        assert!(!neighbours.processes.is_empty(), "they may come back");
+        neighbours.look(looks * LOOK_NS + LINGER_NS);
         assert!(neighbours.processes.is_empty() && neighbours.tasks.is_empty());
     }
 }
