@@ -120,7 +120,7 @@ fn launched(run_dir: &std::path::Path, seen: &Arc<Seen>) -> Result<Engine, Strin
     }
     let options = LaunchOptions {
         embedded: EmbeddedVenue::Synthetic,
-        load: SyntheticLoad { events_max: 0, critical_per_mille: 100 },
+        load: SyntheticLoad { critical_per_mille: 100, ..SyntheticLoad::default() },
         ..LaunchOptions::default()
     };
     launch_with(config, &registry, options).map_err(|error| error.to_string())

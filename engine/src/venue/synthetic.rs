@@ -14,8 +14,8 @@ use zerocopy::FromZeros;
 use super::synthetic_load::LoadPlan;
 use super::{EventOutlet, IntakeStats, StreamOrder, StreamOrders, SyntheticLoad};
 use crate::event::{
-    Event, EventKind, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty,
-    Quote, RejectReason, Side, Trade, VenueId, VenueRef,
+    Bar, Event, EventKind, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price,
+    Qty, Quote, RejectReason, Side, Trade, VenueId, VenueRef,
 };
 use crate::instrument::InstrumentSpec;
 use crate::order::{OrderAction, OrderCommand, OrderType, rejection};
@@ -79,6 +79,8 @@ struct Market {
     tick: i64,
     step: i64,
     sequence: u64,
+    /// Of the last bar whose pair is whole.
+    bar_sequence: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -113,12 +115,13 @@ pub struct SyntheticVenue<O: EventOutlet> {
 }
 
 impl<O: EventOutlet> SyntheticVenue<O> {
-    /// What its sequences promise (LM-03): quotes and trades of an instrument share one.
+    /// What its sequences promise (LM-03): quotes and trades of an instrument share one, bars have
+    /// one of their own without holes.
     pub const STREAM_ORDERS: StreamOrders = StreamOrders {
         quote: StreamOrder::Monotonic,
         trade: StreamOrder::Monotonic,
         book: StreamOrder::Unsequenced,
-        bar: StreamOrder::Unsequenced,
+        bar: StreamOrder::Contiguous,
     };
 
     /// The tags of the probe that [`SyntheticWiring`] takes.
@@ -140,6 +143,7 @@ impl<O: EventOutlet> SyntheticVenue<O> {
                 tick: spec.tick,
                 step: spec.step,
                 sequence: 0,
+                bar_sequence: 0,
             })
             .collect();
         SyntheticVenue {
@@ -239,7 +243,10 @@ impl<O: EventOutlet> SyntheticVenue<O> {
             let due_ns = started_ns + (self.written + 1) * self.interval_ns;
             match self.load.next_report() {
                 Some(report) => self.write_report(due_ns, report),
-                None => self.write_one(due_ns),
+                None => match self.load.next_of_pair() {
+                    Some(is_later) => self.write_bar(due_ns, is_later),
+                    None => self.write_one(due_ns),
+                },
             }
             self.written += 1;
             work += 1;
@@ -275,6 +282,21 @@ impl<O: EventOutlet> SyntheticVenue<O> {
             ask_qty: qty(32),
         };
         self.emit(id, sequence, due_ns, &quote);
+    }
+
+    /// Writes one bar of a pair, the later of both first.
+    fn write_bar(&mut self, due_ns: u64, is_later: bool) {
+        let Some(market) = self.markets.first_mut() else { return };
+        let (id, mid) = (market.id, market.mid);
+        let sequence = market.bar_sequence + if is_later { 2 } else { 1 };
+        if !is_later {
+            market.bar_sequence += 2;
+        }
+        self.trace_id += 1;
+        let mut bar = Bar::new_zeroed();
+        (bar.open, bar.high, bar.low, bar.close) = (mid, mid, mid, mid);
+        (bar.interval_s, bar.open_time_ns) = (60, sequence as i64);
+        self.emit(id, sequence, due_ns, &bar);
     }
 
     /// Writes a report that no order asked for.
@@ -575,7 +597,10 @@ mod tests {
 
     #[test]
     fn a_bounded_load_writes_its_share_of_reports_and_falls_silent() {
-        let mut rig = rig_of(5, SyntheticLoad { events_max: 500, critical_per_mille: 100 });
+        let mut rig = rig_of(
+            5,
+            SyntheticLoad { events_max: 500, critical_per_mille: 100, ..SyntheticLoad::default() },
+        );
         run_ms(&mut rig, 2_000);
         let events = rig.events.lock();
         let numbers: Vec<u64> = events

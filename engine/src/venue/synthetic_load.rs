@@ -14,6 +14,9 @@ pub struct SyntheticLoad {
     /// Of 1,000 events on schedule, so many are exec reports, spread evenly and sent to the
     /// consumers in turn; 0 to 1,000.
     pub critical_per_mille: u16,
+    /// Of 1,000 market events on schedule, so many come before the one that goes before them, as
+    /// bars in pairs: the later of two waits for the earlier one in the dispatcher. 0 to 500.
+    pub swapped_per_mille: u16,
 }
 
 /// Counts out the load. The reports of a consumer are numbered from 1 in their `venue_order_id`, so
@@ -24,6 +27,10 @@ pub(super) struct LoadPlan {
     load: SyntheticLoad,
     /// Thousandths of a critical event that are owed.
     owed: u32,
+    /// Thousandths of a pair that is swapped that are owed.
+    owed_pairs: u32,
+    /// The second of a pair is owed.
+    is_in_pair: bool,
     /// Reports sent, by consumer.
     reports: Vec<u64>,
     turn: usize,
@@ -31,13 +38,33 @@ pub(super) struct LoadPlan {
 
 impl LoadPlan {
     pub(super) fn new(load: SyntheticLoad, consumers: usize) -> LoadPlan {
-        LoadPlan { load, owed: 0, reports: vec![0; consumers], turn: 0 }
+        let reports = vec![0; consumers];
+        LoadPlan { load, owed: 0, owed_pairs: 0, is_in_pair: false, reports, turn: 0 }
     }
 
     /// Whether event number `written`, from 0, is still part of the load.
     #[inline]
     pub(super) fn has_more(&self, written: u64) -> bool {
         self.load.events_max == 0 || written < self.load.events_max
+    }
+
+    /// Which one of a swapped pair the next market event is: `Some(true)` the later one, which
+    /// comes first.
+    #[inline]
+    pub(super) fn next_of_pair(&mut self) -> Option<bool> {
+        if self.load.swapped_per_mille == 0 {
+            return None;
+        }
+        if std::mem::take(&mut self.is_in_pair) {
+            return Some(false);
+        }
+        self.owed_pairs += u32::from(self.load.swapped_per_mille);
+        if self.owed_pairs < 1_000 {
+            return None;
+        }
+        self.owed_pairs -= 1_000;
+        self.is_in_pair = true;
+        Some(true)
     }
 
     /// The report that comes next on the schedule; `None` when a market event does.
@@ -82,9 +109,22 @@ mod tests {
     }
 
     #[test]
+    fn of_a_pair_the_later_one_comes_first_and_its_other_at_once() {
+        let load = SyntheticLoad { swapped_per_mille: 400, ..SyntheticLoad::default() };
+        let mut plan = LoadPlan::new(load, 0);
+        let pairs: Vec<_> = (0..10).map(|_| plan.next_of_pair()).collect();
+        let (later, other) = (Some(true), Some(false));
+        let expected = [None, None, later, other, None, later, other, None, later, other];
+        assert_eq!(pairs, expected);
+        let mut plain = LoadPlan::new(SyntheticLoad::default(), 0);
+        assert!((0..100).all(|_| plain.next_of_pair().is_none()));
+    }
+
+    #[test]
     fn a_load_without_critical_events_or_without_consumers_has_none() {
         assert!(LoadPlan::new(SyntheticLoad::default(), 3).next_report().is_none());
-        let all = SyntheticLoad { critical_per_mille: 1_000, events_max: 5 };
+        let all =
+            SyntheticLoad { critical_per_mille: 1_000, events_max: 5, ..SyntheticLoad::default() };
         assert!(LoadPlan::new(all, 0).next_report().is_none());
         let plan = LoadPlan::new(all, 1);
         assert!(plan.has_more(4) && !plan.has_more(5));

@@ -49,7 +49,7 @@ impl Rig {
         config.simulated.events_per_s = 5_000;
         config.lanes.market = 64;
         config.consumers.clear();
-        let load = SyntheticLoad { events_max: 0, critical_per_mille: 100 };
+        let load = SyntheticLoad { critical_per_mille: 100, ..SyntheticLoad::default() };
         let embedded = EmbeddedVenue::Synthetic;
         let options = LaunchOptions { embedded, load, ..LaunchOptions::default() };
         Rig { config, registry: StrategyRegistry::new(), options, dir }

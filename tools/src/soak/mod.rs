@@ -114,7 +114,10 @@ impl Soak {
         }
         let options = LaunchOptions {
             embedded: EmbeddedVenue::Synthetic,
-            load: SyntheticLoad { events_max: 0, critical_per_mille: CRITICAL_PER_MILLE },
+            load: SyntheticLoad {
+                critical_per_mille: CRITICAL_PER_MILLE,
+                ..SyntheticLoad::default()
+            },
             ..LaunchOptions::default()
         };
         let engine = launch_with(config, &registry, options).map_err(|error| {

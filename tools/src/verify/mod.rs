@@ -71,9 +71,9 @@ const CRITERIA: [Criterion; 13] = [
     },
     Criterion {
         id: "SC-003",
-        title: "lane occupancy",
+        title: "lane and pool occupancy",
         timing: Timing::Wholly,
-        plants: &[Plant::SmallLanes],
+        plants: &[Plant::SmallLanes, Plant::SmallPool],
         check: occupancy::check,
     },
     Criterion {

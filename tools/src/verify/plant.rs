@@ -11,6 +11,8 @@ pub(crate) enum Plant {
     Allocation,
     /// Lanes far too small for the load, and a consumer that stalls.
     SmallLanes,
+    /// A pool of one place for what waits for its turn.
+    SmallPool,
     /// A slot of a market lane is never returned.
     LeakedSlot,
     /// The engine keeps one failure to itself.
@@ -37,6 +39,7 @@ impl Plant {
             Plant::SlowConsumer => "a consumer that burns 100 us on every event",
             Plant::Allocation => "an allocation on one event in a hundred",
             Plant::SmallLanes => "lanes of 64 slots before a consumer that stalls",
+            Plant::SmallPool => "a pool of one place for what waits for its turn",
             Plant::LeakedSlot => "a slot that is never returned",
             Plant::SwallowedFailure => "a failure that is not reported",
             Plant::ForgottenReturn => "a ring that forgets that a slot was returned",

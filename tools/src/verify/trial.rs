@@ -71,7 +71,7 @@ impl<'s> Trial<'s> {
             setting,
             config,
             registry: StrategyRegistry::new(),
-            load: SyntheticLoad { events_max: events, critical_per_mille: 0 },
+            load: SyntheticLoad { events_max: events, ..SyntheticLoad::default() },
             faults: LaunchFaults::default(),
             takes_nothing: false,
         }
@@ -94,12 +94,20 @@ impl<'s> Trial<'s> {
     /// [`TrialError`]; nothing is left running.
     pub(crate) fn run(self) -> Result<Ran, TrialError> {
         let wanted = self.load.events_max;
-        let due = wanted / u64::from(self.config.simulated.events_per_s);
-        let patience = 2 * Duration::from_secs(due) + PATIENCE;
-        self.run_until(patience, LOOK, |engine| engine.status().events_in >= wanted)
+        self.run_while(|engine| engine.status().events_in >= wanted)
     }
 
-    /// The same until `is_over` says so, which is asked every `look` and may do things to the
+    /// The same until `is_over` says so, in the time that the load may take.
+    ///
+    /// # Errors
+    /// [`TrialError`]; nothing is left running.
+    pub(crate) fn run_while(self, is_over: impl FnMut(&Engine) -> bool) -> Result<Ran, TrialError> {
+        let due = self.load.events_max / u64::from(self.config.simulated.events_per_s);
+        let patience = 2 * Duration::from_secs(due) + PATIENCE;
+        self.run_until(patience, LOOK, is_over)
+    }
+
+    /// The same within `patience`; `is_over` is asked every `look` and may do things to the
     /// engine.
     ///
     /// # Errors
@@ -111,7 +119,8 @@ impl<'s> Trial<'s> {
         mut is_over: impl FnMut(&Engine) -> bool,
     ) -> Result<Ran, TrialError> {
         let Trial { setting, config, registry, load, faults, takes_nothing } = self;
-        let wanted = load.events_max;
+        // Each embedded venue writes the whole load.
+        let wanted = load.events_max * u64::from(1 + config.simulated.standby);
         let before = ProcessFigures::read();
         let options = LaunchOptions {
             embedded: EmbeddedVenue::Synthetic,
