@@ -59,6 +59,7 @@ impl Assembly<'_> {
             },
             symbols: symbols.clone(),
             governor: setup.governor.clone(),
+            stream_path: setup.streams_at.first().map_or("", Endpoint::path).to_owned(),
             learns_limits: role == "market",
             watched: (watched, self.config.session.instrument_refresh_s * 1_000_000_000),
             venue_clock,

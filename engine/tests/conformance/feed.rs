@@ -228,6 +228,7 @@ fn snapshots<P: MarketProtocol>(
         },
         symbols: symbols(),
         governor: Governor::default(),
+        stream_path: String::new(),
         learns_limits: false,
         watched: (Vec::new(), 0),
         venue_clock: None,

@@ -18,7 +18,7 @@ use crate::venue::{Scales, SymbolMap};
 const PPM_SCALE: u8 = 6;
 
 /// Path and query of the rules of these symbols, as a list in the query.
-pub(in crate::venue) fn path_of(natives: &[&str]) -> String {
+pub(in crate::venue) fn path_of(natives: &[&str], _stream_path: &str) -> String {
     let names: Vec<String> =
         natives.iter().map(|native| format!("%22{}%22", percent_encoded(native))).collect();
     format!("/api/v3/exchangeInfo?symbols=%5B{}%5D", names.join(","))
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn symbols_stand_in_the_query_as_a_list() {
-        let path = path_of(&["BTCUSDT", "币USDT"]);
+        let path = path_of(&["BTCUSDT", "币USDT"], "");
         let expected = "/api/v3/exchangeInfo?symbols=%5B%22BTCUSDT%22,%22%E5%B8%81USDT%22%5D";
         assert_eq!(path, expected);
     }

@@ -79,7 +79,7 @@ impl MarketProtocol for FuturesMarket {
         Some(TimeRequest { path: "/fapi/v1/time", weight: 1, read: read_time });
     /// The answer is of all symbols, whatever is asked for.
     const INSTRUMENTS: Option<InstrumentsRequest> = Some(InstrumentsRequest {
-        path: |_| "/fapi/v1/exchangeInfo".to_owned(),
+        path: |_, _| "/fapi/v1/exchangeInfo".to_owned(),
         weight: 1,
         symbols_max: usize::MAX,
         read: read_instruments,

@@ -8,12 +8,28 @@
 use super::market_decoder::{self, EVENTS_MAX};
 use crate::event::EventKind;
 use crate::venue::book::BookRule;
-use crate::venue::codec::DecodeError;
+use crate::venue::codec::{
+    DecodeError, JsonBuffer, elements, need_text, need_word, pick, unsigned,
+};
 use crate::venue::governor::{Counted, Limit};
 use crate::venue::protocol::{
-    KeepAlive, MarketFrames, MarketProtocol, MarketSink, SnapshotFrom, TimeRequest, VenueLimits,
+    InstrumentWord, InstrumentsRequest, KeepAlive, MarketFrames, MarketProtocol, MarketSink,
+    SnapshotFrom, TimeRequest, VenueLimits, instrument_data,
 };
 use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
+
+/// An answer about one symbol has a few kB.
+const INSTRUMENTS_BYTES_MAX: usize = 1024 * 1024;
+/// "Request parameter error", the answer for a symbol that is not listed.
+const BAD_PARAMETER: u64 = 10_001;
+/// Whether an instrument of this status trades.
+const STATES: [(&str, bool); 5] = [
+    ("Trading", true),
+    ("PreLaunch", false),
+    ("Settling", false),
+    ("Delivering", false),
+    ("Closed", false),
+];
 
 /// The protocol.
 pub struct BybitMarket {
@@ -53,6 +69,17 @@ impl MarketProtocol for BybitMarket {
     const TIME: Option<TimeRequest> =
         Some(TimeRequest { path: "/v5/market/time", weight: 1, read: read_time });
 
+    /// One symbol a request. Which of the venue's markets it is in, the streams' address says.
+    const INSTRUMENTS: Option<InstrumentsRequest> = Some(InstrumentsRequest {
+        path: |natives, stream_path| {
+            let (category, native) = (category(stream_path), natives.join(","));
+            format!("/v5/market/instruments-info?category={category}&symbol={native}")
+        },
+        weight: 1,
+        symbols_max: 1,
+        read: read_instruments,
+    });
+
     fn new(symbols: SymbolMap, frame_bytes_max: usize) -> BybitMarket {
         BybitMarket { frames: MarketFrames::new(symbols, frame_bytes_max) }
     }
@@ -83,6 +110,53 @@ impl MarketProtocol for BybitMarket {
     }
 }
 
+/// `linear` of `/v5/public/linear`.
+fn category(stream_path: &str) -> &str {
+    let path = stream_path.split('?').next().unwrap_or_default();
+    path.rsplit('/').next().filter(|last| !last.is_empty()).unwrap_or("spot")
+}
+
+/// Reads `{"retCode":0,"result":{"list":[{"symbol":..,"status":..,"lotSizeFilter":{..},
+/// "priceFilter":{"tickSize":..}},..]}}`.
+///
+/// Source: "Get Instruments Info" and "Enums Definitions" (status). A step is `basePrecision` of
+/// spot and `qtyStep` of contracts.
+fn read_instruments(
+    body: &[u8],
+    symbols: &SymbolMap,
+    take: &mut dyn FnMut(InstrumentWord<'_>),
+) -> Result<(), DecodeError> {
+    let mut json = JsonBuffer::new(body.len(), INSTRUMENTS_BYTES_MAX);
+    json.parse(body, |nodes| {
+        let [code, result] = pick(nodes, ["retCode", "result"])?;
+        match code.and_then(unsigned) {
+            Some(0) => {}
+            // A symbol that is not listed: the others are asked about by themselves.
+            Some(BAD_PARAMETER) => return Ok(()),
+            _ => return Err(DecodeError::nonsense("instruments refused")),
+        }
+        let [list] = pick(result.unwrap_or_default(), ["list"])?;
+        for entry in list.and_then(elements).ok_or(DecodeError::field("list is no array"))? {
+            let fields = ["symbol", "status", "lotSizeFilter", "priceFilter"];
+            let [native, state, lots, prices] = pick(entry, fields)?;
+            let native = need_text(native, "symbol missing or no text")?;
+            let Some(symbol) = symbols.lookup(native.as_bytes()) else { continue };
+            let status = need_text(state, "status missing or no text")?;
+            let data = || {
+                let is_trading = need_word(state, "status missing", STATES, "status not known")?;
+                let [of_spot, of_contracts] =
+                    pick(lots.unwrap_or_default(), ["basePrecision", "qtyStep"])?;
+                let [tick] = pick(prices.unwrap_or_default(), ["tickSize"])?;
+                let step = need_text(of_contracts.or(of_spot), "step missing or no text")?;
+                let tick = need_text(tick, "tickSize missing or no text")?;
+                instrument_data(symbol.scales, (tick, step), is_trading)
+            };
+            take(InstrumentWord { instrument: symbol.instrument, status, data: data() });
+        }
+        Ok(())
+    })
+}
+
 /// The time in the answer to `/v5/market/time`: `{"retCode":0,..,"time":MILLISECONDS}`.
 fn read_time(body: &[u8]) -> Option<i64> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
@@ -94,6 +168,40 @@ fn read_time(body: &[u8]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn instruments_are_told_with_their_increments_and_whether_they_trade() {
+        let request = BybitMarket::INSTRUMENTS.unwrap();
+        for (stream, category) in
+            [("/v5/public/linear", "linear"), ("/v5/public/spot?x=1", "spot"), ("/", "spot")]
+        {
+            let path = (request.path)(&["BTCUSDT"], stream);
+            let expected =
+                format!("/v5/market/instruments-info?category={category}&symbol=BTCUSDT");
+            assert_eq!(path, expected);
+        }
+        let symbols = SymbolMap::of_test(&["BTCUSDT"]);
+        let told = |status: &str, lots: &str| {
+            let body = format!(
+                r#"{{"retCode":0,"retMsg":"OK","result":{{"category":"spot","list":[{{"symbol":"BTCUSDT","status":"{status}","lotSizeFilter":{{{lots}}},"priceFilter":{{"tickSize":"0.10"}}}}]}},"time":1}}"#
+            );
+            let mut told = Vec::new();
+            let mut take = |word: InstrumentWord<'_>| {
+                let data = word.data.map(|data| (data.tick, data.step, data.trading));
+                told.push(data.map_err(|error| error.reason));
+            };
+            read_instruments(body.as_bytes(), &symbols, &mut take).unwrap();
+            told
+        };
+        assert_eq!(told("Trading", r#""basePrecision":"0.000001""#), [Ok((10, 1, 1))]);
+        assert_eq!(told("PreLaunch", r#""qtyStep":"0.001""#), [Ok((10, 100, 0))]);
+        let unknown = crate::venue::LetterReason::Unknown;
+        assert_eq!(told("Moon", r#""qtyStep":"0.001""#), [Err(unknown)]);
+        let read = |body: &[u8]| read_instruments(body, &symbols, &mut |_| panic!("it was told"));
+        let gone = br#"{"retCode":10001,"retMsg":"params error: symbol invalid","result":{}}"#;
+        assert!(read(gone).is_ok());
+        assert!(read(br#"{"retCode":10006,"result":{}}"#).is_err());
+    }
 
     #[test]
     fn requests_are_worded_as_the_venue_wants_them() {

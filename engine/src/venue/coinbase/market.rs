@@ -9,12 +9,19 @@
 use super::market_decoder::MarketDecoder;
 use crate::event::EventKind;
 use crate::venue::book::BookRule;
-use crate::venue::codec::DecodeError;
+use crate::venue::codec::{DecodeError, JsonBuffer, boolean, elements, need_text, pick};
 use crate::venue::governor::{Counted, Limit};
 use crate::venue::protocol::{
-    KeepAlive, MarketProtocol, MarketSink, SnapshotFrom, TimeRequest, VenueLimits,
+    InstrumentWord, InstrumentsRequest, KeepAlive, MarketProtocol, MarketSink, SnapshotFrom,
+    TimeRequest, VenueLimits, instrument_data,
 };
 use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
+
+/// Of 50 products: some 100 kB.
+const INSTRUMENTS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What ends trading of a product, beside its status.
+const ENDS: [&str; 5] =
+    ["trading_disabled", "is_disabled", "cancel_only", "auction_mode", "view_only"];
 
 /// The protocol.
 pub struct CoinbaseMarket {
@@ -64,6 +71,18 @@ impl MarketProtocol for CoinbaseMarket {
     const BAR_INTERVAL_S: u32 = MarketDecoder::BAR_INTERVAL_S;
     const TIME: Option<TimeRequest> =
         Some(TimeRequest { path: "/api/v3/brokerage/time", weight: 1, read: read_time });
+
+    /// Without a key, like the time.
+    const INSTRUMENTS: Option<InstrumentsRequest> = Some(InstrumentsRequest {
+        path: |natives, _| {
+            let names: Vec<_> =
+                natives.iter().map(|native| format!("product_ids={native}")).collect();
+            format!("/api/v3/brokerage/market/products?{}", names.join("&"))
+        },
+        weight: 1,
+        symbols_max: 50,
+        read: read_instruments,
+    });
 
     fn new(symbols: SymbolMap, frame_bytes_max: usize) -> CoinbaseMarket {
         CoinbaseMarket { decoder: MarketDecoder::new(symbols, frame_bytes_max) }
@@ -116,6 +135,42 @@ impl MarketProtocol for CoinbaseMarket {
     }
 }
 
+/// Reads `{"products":[{"product_id":..,"status":..,"price_increment":..,"base_increment":..,
+/// "trading_disabled":false,..},..]}`.
+///
+/// Source: "List Public Products". Trading ends by any of several words.
+fn read_instruments(
+    body: &[u8],
+    symbols: &SymbolMap,
+    take: &mut dyn FnMut(InstrumentWord<'_>),
+) -> Result<(), DecodeError> {
+    let mut json = JsonBuffer::new(body.len(), INSTRUMENTS_BYTES_MAX);
+    json.parse(body, |nodes| {
+        let [products] = pick(nodes, ["products"])?;
+        for entry in products.and_then(elements).ok_or(DecodeError::field("products missing"))? {
+            let fields = ["product_id", "status", "price_increment", "base_increment"];
+            let [native, state, tick, step] = pick(entry, fields)?;
+            let native = need_text(native, "product_id missing or no text")?;
+            let Some(symbol) = symbols.lookup(native.as_bytes()) else { continue };
+            let status = need_text(state, "status missing or no text")?;
+            let data = || {
+                let ends = pick(entry, ENDS)?;
+                let is_ended = ends.into_iter().any(|end| boolean(end) == Some(true));
+                let is_online = match status {
+                    "online" => true,
+                    "offline" | "internal" | "delisted" => false,
+                    _ => return Err(DecodeError::unknown("status not known")),
+                };
+                let tick = need_text(tick, "price_increment missing or no text")?;
+                let step = need_text(step, "base_increment missing or no text")?;
+                instrument_data(symbol.scales, (tick, step), is_online && !is_ended)
+            };
+            take(InstrumentWord { instrument: symbol.instrument, status, data: data() });
+        }
+        Ok(())
+    })
+}
+
 /// The time in `{"iso":..,"epochSeconds":..,"epochMillis":"MILLISECONDS"}`.
 fn read_time(body: &[u8]) -> Option<i64> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
@@ -126,6 +181,33 @@ fn read_time(body: &[u8]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn instruments_are_told_with_their_increments_and_whether_they_trade() {
+        let path = (CoinbaseMarket::INSTRUMENTS.unwrap().path)(&["BTC-USD", "ETH-USD"], "");
+        let expected = "/api/v3/brokerage/market/products?product_ids=BTC-USD&product_ids=ETH-USD";
+        assert_eq!(path, expected);
+        let symbols = SymbolMap::of_test(&["BTC-USD"]);
+        let told = |status: &str, more: &str| {
+            let body = format!(
+                r#"{{"products":[{{"product_id":"BTC-USD","status":"{status}","price_increment":"0.10","base_increment":"0.00000001"{more}}},{{"product_id":"X-USD"}}],"num_products":2}}"#
+            );
+            let mut told = Vec::new();
+            let mut take = |word: InstrumentWord<'_>| {
+                let data = word.data.map(|data| (data.tick, data.step, data.trading));
+                told.push(data.map_err(|error| error.reason));
+            };
+            read_instruments(body.as_bytes(), &symbols, &mut take).unwrap();
+            told
+        };
+        assert_eq!(told("online", ""), [Ok((10, 1, 1))]);
+        assert_eq!(told("online", r#","trading_disabled":true"#), [Ok((10, 1, 0))]);
+        assert_eq!(told("online", r#","view_only":false,"cancel_only":true"#), [Ok((10, 1, 0))]);
+        assert_eq!(told("delisted", ""), [Ok((10, 1, 0))]);
+        assert_eq!(told("moon", ""), [Err(crate::venue::LetterReason::Unknown)]);
+        let refused = br#"{"error":"unknown","message":"no"}"#;
+        assert!(read_instruments(refused, &symbols, &mut |_| {}).is_err());
+    }
 
     #[test]
     fn requests_are_worded_as_the_venue_wants_them() {

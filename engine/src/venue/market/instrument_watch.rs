@@ -20,6 +20,8 @@ const NOT_FOUND: u16 = 404;
 /// Whom to ask about next, and what was said last.
 pub(super) struct InstrumentWatch {
     request: InstrumentsRequest,
+    /// Path of the streams.
+    stream_path: String,
     /// Between two rounds, ns.
     every_ns: u64,
     /// When the next request of the round, or the next round, may be sent, ns.
@@ -52,6 +54,7 @@ impl InstrumentWatch {
         symbols: &SymbolMap,
         watched: &[InstrumentId],
         every_ns: u64,
+        stream_path: &str,
     ) -> Option<InstrumentWatch> {
         let of = |instrument: &InstrumentId| {
             let native = symbols.native(*instrument)?.to_owned();
@@ -62,7 +65,18 @@ impl InstrumentWatch {
         let request = request.filter(|_| every_ns > 0 && !watched.is_empty())?;
         let (due_ns, next, asked, alone_until) = (0, 0, 0, 0);
         let news = VecDeque::new();
-        Some(InstrumentWatch { request, every_ns, due_ns, watched, next, asked, alone_until, news })
+        let stream_path = stream_path.to_owned();
+        Some(InstrumentWatch {
+            request,
+            stream_path,
+            every_ns,
+            due_ns,
+            watched,
+            next,
+            asked,
+            alone_until,
+            news,
+        })
     }
 
     /// Whether a request is to be sent.
@@ -96,7 +110,7 @@ impl InstrumentWatch {
         let run = run.enumerate().take_while(|(place, one)| *place == 0 || !one.is_gone);
         let natives: Vec<&str> = run.map(|(_, one)| one.native.as_str()).collect();
         self.asked = natives.len().max(1);
-        (self.request.path)(&natives)
+        (self.request.path)(&natives, &self.stream_path)
     }
 
     /// The request could not be had: the next round asks again.
@@ -243,10 +257,10 @@ mod tests {
 
     fn watch(natives: &[&str], symbols_max: usize) -> (InstrumentWatch, SymbolMap) {
         let symbols = SymbolMap::of_test(natives);
-        let path = |natives: &[&str]| natives.join(",");
+        let path = |natives: &[&str], _: &str| natives.join(",");
         let request = InstrumentsRequest { path, weight: 1, symbols_max, read };
         let ids: Vec<_> = (0..natives.len() as u32).map(InstrumentId).collect();
-        let watch = InstrumentWatch::new(Some(request), &symbols, &ids, EVERY_NS).unwrap();
+        let watch = InstrumentWatch::new(Some(request), &symbols, &ids, EVERY_NS, "").unwrap();
         (watch, symbols)
     }
 
@@ -319,6 +333,6 @@ mod tests {
         assert!(!watch.is_due(EVERY_NS - 1));
         watch.ask();
         assert!(!watch.refused("v", 404, 0));
-        assert!(InstrumentWatch::new(None, &symbols, &[InstrumentId(0)], 1).is_none());
+        assert!(InstrumentWatch::new(None, &symbols, &[InstrumentId(0)], 1, "").is_none());
     }
 }

@@ -51,6 +51,8 @@ pub struct SnapshotOptions {
     pub symbols: SymbolMap,
     /// What the venue allows.
     pub governor: Governor,
+    /// Path of the market connection's streams.
+    pub stream_path: String,
     /// Whether it asks for the venue's own limits, first of all and again each hour.
     pub learns_limits: bool,
     /// Of which instruments it asks whether they trade, and how often, ns; 0: never.
@@ -129,7 +131,7 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
     #[must_use]
     pub fn new(options: SnapshotOptions) -> (SnapshotAgent<P>, SnapshotClient) {
         let SnapshotOptions { venue, name, rest, symbols, governor, learns_limits, .. } = options;
-        let SnapshotOptions { venue_clock, watched, clock, .. } = options;
+        let SnapshotOptions { venue_clock, watched, stream_path, clock, .. } = options;
         let SnapshotOptions { wakers, waker, tap, switch, stop, .. } = options;
         let (watched, every_ns) = watched;
         let venue_clock = venue_clock.filter(|_| P::TIME.is_some());
@@ -143,7 +145,13 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
             venue,
             name,
             rest: RestClient::new(rest),
-            instruments: InstrumentWatch::new(P::INSTRUMENTS, &symbols, &watched, every_ns),
+            instruments: InstrumentWatch::new(
+                P::INSTRUMENTS,
+                &symbols,
+                &watched,
+                every_ns,
+                &stream_path,
+            ),
             symbols,
             governor,
             words: LimitWords::default(),

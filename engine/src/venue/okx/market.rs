@@ -62,7 +62,7 @@ impl MarketProtocol for OkxMarket {
 
     /// All of spot in one answer, whatever is asked for.
     const INSTRUMENTS: Option<InstrumentsRequest> = Some(InstrumentsRequest {
-        path: |_| "/api/v5/public/instruments?instType=SPOT".to_owned(),
+        path: |_, _| "/api/v5/public/instruments?instType=SPOT".to_owned(),
         weight: 1,
         symbols_max: usize::MAX,
         read: read_instruments,

@@ -10,8 +10,9 @@ use crate::venue::{Scales, SymbolMap};
 /// The request, and how its answer is read.
 #[derive(Clone, Copy, Debug)]
 pub struct InstrumentsRequest {
-    /// Path and query, for these of the venue's own symbols.
-    pub path: fn(&[&str]) -> String,
+    /// Path and query, for these of the venue's own symbols, and the path of the stream that they
+    /// are subscribed at.
+    pub path: fn(&[&str], &str) -> String,
     /// What it weighs against the venue's budget.
     pub weight: u32,
     /// Symbols that one request may name, at least 1.
