@@ -14,8 +14,8 @@ pub struct SyntheticLoad {
     /// Of 1,000 events on schedule, so many are exec reports, spread evenly and sent to the
     /// consumers in turn; 0 to 1,000.
     pub critical_per_mille: u16,
-    /// Of 1,000 market events on schedule, so many come before the one that goes before them, as
-    /// bars in pairs: the later of two waits for the earlier one in the dispatcher. 0 to 500.
+    /// For 1,000 other market events on schedule, so many pairs of bars, of which the later one
+    /// comes first: it waits for the earlier one in the dispatcher. 0 to 1,000.
     pub swapped_per_mille: u16,
 }
 
@@ -114,7 +114,7 @@ mod tests {
         let mut plan = LoadPlan::new(load, 0);
         let pairs: Vec<_> = (0..10).map(|_| plan.next_of_pair()).collect();
         let (later, other) = (Some(true), Some(false));
-        let expected = [None, None, later, other, None, later, other, None, later, other];
+        let expected = [None, None, later, other, None, later, other, None, None, later];
         assert_eq!(pairs, expected);
         let mut plain = LoadPlan::new(SyntheticLoad::default(), 0);
         assert!((0..100).all(|_| plain.next_of_pair().is_none()));
