@@ -4,9 +4,9 @@ use std::fmt;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// A venue's own name of an order or an execution: a number, a text of at most 16 bytes, or a UUID.
-/// Plain old data; zeroed it is no name. Which form it has is part of it: the number 7 is not the
-/// text "7".
+/// A venue's own name of an order or an execution: a number, a text of at most 16 bytes, one of at
+/// most 24 capital letters, digits and dashes, or a UUID. Plain old data; zeroed it is no name.
+/// Which form it has is part of it: the number 7 is not the text "7".
 #[derive(
     Clone, Copy, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
@@ -19,6 +19,12 @@ pub struct VenueRef {
 const NUMBER: u64 = 1;
 const TEXT: u64 = 2;
 const UUID: u64 = 3;
+const PACKED: u64 = 4;
+
+/// The letters of a packed text; a digit is a place here, and 0 is none: 24 of them fit 128 bits.
+const LETTERS: &[u8; 37] = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+const PACKED_BYTES_MAX: usize = 24;
+const _: () = assert!((LETTERS.len() as u128 + 1).checked_pow(PACKED_BYTES_MAX as u32).is_some());
 
 impl VenueRef {
     /// No name.
@@ -31,14 +37,30 @@ impl VenueRef {
         VenueRef { words: [number, 0], kind: NUMBER }
     }
 
-    /// A text; `None` when it is empty, longer than 16 bytes, or has a zero byte.
+    /// A text; `None` when it is empty or has a zero byte, and when it is longer than 16 bytes and
+    /// not of at most 24 capital letters, digits and dashes.
     #[inline]
     #[must_use]
     pub fn text(text: &[u8]) -> Option<VenueRef> {
+        if text.len() > 16 {
+            return VenueRef::packed(text);
+        }
         let fits = !text.is_empty() && text.len() <= 16 && !text.contains(&0);
         let mut bytes = [0; 16];
         bytes.get_mut(..text.len()).filter(|_| fits)?.copy_from_slice(text);
         Some(VenueRef::of_bytes(bytes, TEXT))
+    }
+
+    fn packed(text: &[u8]) -> Option<VenueRef> {
+        if text.len() > PACKED_BYTES_MAX {
+            return None;
+        }
+        let digit = |byte: &u8| LETTERS.iter().position(|letter| letter == byte);
+        let base = LETTERS.len() as u128 + 1;
+        let packed = text
+            .iter()
+            .try_fold(0_u128, |packed, byte| Some(packed * base + digit(byte)? as u128 + 1))?;
+        Some(VenueRef::of_bytes(packed.to_ne_bytes(), PACKED))
     }
 
     /// A UUID of 36 hexadecimal digits and dashes; `None` for anything else.
@@ -88,6 +110,20 @@ impl fmt::Display for VenueRef {
                 // What a venue sent may hold anything: no terminal may act on it.
                 bytes[..end].escape_ascii().fmt(f)
             }
+            PACKED => {
+                let mut packed = u128::from_ne_bytes(bytes.try_into().map_err(|_| fmt::Error)?);
+                let mut text = [0; PACKED_BYTES_MAX];
+                let mut start = text.len();
+                let base = LETTERS.len() as u128 + 1;
+                while packed > 0 && start > 0 {
+                    start -= 1;
+                    // Memory that is no name of ours may hold the digit that stands for none.
+                    let digit = (packed % base).saturating_sub(1) as usize;
+                    text[start] = LETTERS[digit];
+                    packed /= base;
+                }
+                text[start..].escape_ascii().fmt(f)
+            }
             UUID => {
                 for (index, byte) in bytes.iter().enumerate() {
                     let dash = if matches!(index, 4 | 6 | 8 | 10) { "-" } else { "" };
@@ -117,6 +153,9 @@ mod tests {
         assert_eq!(name.to_string(), uuid);
         let text = VenueRef::text(b"OQCLMLBW3P3BUCMW").unwrap();
         assert_eq!(text.to_string(), "OQCLMLBW3P3BUCMW");
+        for long in ["OVN7VD-7VYHS-APBKHA", "ZZZZZZZZZZZZZZZZZZZZZZZZ", "-----------------"] {
+            assert_eq!(VenueRef::text(long.as_bytes()).unwrap().to_string(), long);
+        }
         assert_eq!(VenueRef::number(u64::MAX).as_number(), Some(u64::MAX));
         assert_ne!(VenueRef::number(7), VenueRef::text(b"7").unwrap());
         assert!(VenueRef::NONE.is_none() && VenueRef::default().is_none());
@@ -126,7 +165,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_or_no_uuid_is_no_name() {
-        for text in [&b""[..], b"12345678901234567", b"a\0b"] {
+        for text in [&b""[..], b"12345678901234567x", b"a\0b", &[b'A'; 25]] {
             assert_eq!(VenueRef::text(text), None);
         }
         for text in

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::event::{ExecReport, ExecType, FEE_UNKNOWN, asset_code};
+use crate::venue::orders::parts_of_name;
 use crate::venue::simulated::{
     AMOUNT_SCALE, Ledger, LedgerBalance, LedgerSide, LedgerTrade, SimulatedSymbol,
 };
@@ -68,7 +69,7 @@ impl ToldOrders {
 }
 
 /// Everything in which what was told differs from the ledger; one line each. The orders are those
-/// of one run of ours, by the names that it gives them: `p<run>-<consumer>-<number>`.
+/// of one run of ours, by the names that it gives them.
 #[must_use]
 pub fn disagreements(
     told: &ToldOrders,
@@ -167,8 +168,5 @@ fn balances(ledger: &Ledger, symbols: &[SimulatedSymbol], found: &mut Vec<String
 
 /// Consumer and number of an order of ours; `None` for a stranger's.
 fn key_of(name: &str) -> Option<Key> {
-    // What stands between the parts is the venue's.
-    let mut parts = name.strip_prefix('p')?.split(|c: char| !c.is_ascii_digit());
-    let (_run, consumer, id) = (parts.next()?, parts.next()?, parts.next()?);
-    Some((consumer.parse().ok()?, id.parse().ok()?)).filter(|_| parts.next().is_none())
+    parts_of_name(name).map(|(_run, consumer, id)| (consumer, id))
 }

@@ -11,7 +11,7 @@ use super::binance::{BinanceOrders, SpotMarket};
 use super::binance_futures::FuturesMarket;
 use super::bybit::{BybitMarket, BybitOrders};
 use super::coinbase::CoinbaseMarket;
-use super::kraken::KrakenMarket;
+use super::kraken::{KrakenMarket, KrakenOrders};
 use super::letter_reader::{ReadFrame, market_reader, order_reader};
 use super::market::{
     Conformance, Connection, Fit, MarketAgent, MarketOptions, MarketWiring, Recorded,
@@ -127,7 +127,9 @@ static KINDS: &[VenueKind] = &[
         .with_dialect(&bybit::DIALECT)
         .with_orders::<BybitOrders>(),
     of::<CoinbaseMarket>("coinbase", &coinbase::Recorded).with_dialect(&coinbase::DIALECT),
-    of::<KrakenMarket>("kraken", &kraken::Recorded).with_dialect(&kraken::DIALECT),
+    of::<KrakenMarket>("kraken", &kraken::Recorded)
+        .with_dialect(&kraken::DIALECT)
+        .with_orders::<KrakenOrders>(),
     of::<OkxMarket>("okx", &okx::Recorded).with_dialect(&okx::DIALECT).with_orders::<OkxOrders>(),
 ];
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::event::InstrumentId;
+use crate::event::{InstrumentId, asset_code};
 use crate::instrument::Instruments;
 
 /// Decimal places of an instrument's prices and quantities, at most 12 each.
@@ -64,6 +64,8 @@ pub struct SymbolMap {
 struct Entry {
     native: Box<str>,
     symbol: Symbol,
+    /// What its prices are in, where the instrument's name says.
+    quote: Option<u128>,
 }
 
 impl SymbolMap {
@@ -93,7 +95,8 @@ impl SymbolMap {
             let slot = entries.len();
             let scales = Scales { price: spec.price_scale, qty: spec.qty_scale };
             let symbol = Symbol { instrument: *instrument, scales, slot };
-            entries.push(Entry { native: native.as_str().into(), symbol });
+            let quote = spec.symbol.split_once('-').and_then(|(_, quote)| asset_code(quote));
+            entries.push(Entry { native: native.as_str().into(), symbol, quote });
         }
         Ok(SymbolMap::of_entries(entries))
     }
@@ -105,6 +108,7 @@ impl SymbolMap {
         let entry = |entry: &Entry| Entry {
             native: entry.native.clone(),
             symbol: Symbol { slot: entry.symbol.slot - start, ..entry.symbol },
+            quote: entry.quote,
         };
         SymbolMap::of_entries(self.entries[slots].iter().map(entry).collect())
     }
@@ -155,6 +159,13 @@ impl SymbolMap {
     #[must_use]
     pub fn symbol(&self, instrument: InstrumentId) -> Option<Symbol> {
         self.entry(instrument).map(|entry| entry.symbol)
+    }
+
+    /// The asset of an instrument's prices, as [`asset_code`] has it; `None` where its name does
+    /// not say.
+    #[must_use]
+    pub fn quote_asset(&self, instrument: InstrumentId) -> Option<u128> {
+        self.entry(instrument)?.quote
     }
 
     /// The symbol in a slot.

@@ -13,6 +13,30 @@ pub fn utc_text(epoch_s: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
+/// Writes a time such as `2026-11-29T12:00:00.000Z`, as RFC 3339 has it, from ms since the Unix
+/// epoch.
+pub(in crate::venue) fn push_rfc3339(out: &mut Vec<u8>, epoch_ms: i64) {
+    let (epoch_s, ms) = (epoch_ms.div_euclid(1_000), epoch_ms.rem_euclid(1_000));
+    let (days, second) = (epoch_s.div_euclid(DAY_S), epoch_s.rem_euclid(DAY_S));
+    let (year, month, day) = date_of(days);
+    let parts = [
+        (year, 4, b'-'),
+        (month, 2, b'-'),
+        (day, 2, b'T'),
+        (second / 3_600, 2, b':'),
+        (second / 60 % 60, 2, b':'),
+        (second % 60, 2, b'.'),
+        (ms, 3, b'Z'),
+    ];
+    for (number, digits, after) in parts {
+        for place in (0..digits).rev() {
+            let digit = number / 10_i64.pow(place) % 10;
+            out.push(b'0' + digit.unsigned_abs() as u8);
+        }
+        out.push(after);
+    }
+}
+
 /// Seconds since the Unix epoch of a date as HTTP writes it, in any of the three forms that a
 /// client must read (RFC 9110, section 5.6.7); `None` when it is none.
 #[must_use]
@@ -69,6 +93,12 @@ mod tests {
         }
         assert_eq!(utc_text(0), "1970-01-01 00:00:00 UTC");
         assert_eq!(utc_text(1_709_210_096), "2024-02-29 12:34:56 UTC");
+        for ms in [0, 951_782_399_999, 1_709_210_096_007, 1_798_761_599_050] {
+            let mut text = Vec::new();
+            push_rfc3339(&mut text, ms);
+            let at = jiff::Timestamp::from_millisecond(ms).unwrap();
+            assert_eq!(String::from_utf8(text).unwrap(), format!("{at:.3}"));
+        }
         assert_eq!(utc_text(-1), "1969-12-31 23:59:59 UTC");
     }
 

@@ -37,3 +37,5 @@ dead_man!(okx_dead_man, crate::subject::Okx);
 stops!(binance_spot_stops, crate::subject::BinanceSpot);
 orders!(okx_orders, crate::subject::Okx);
 orders!(bybit_orders, crate::subject::Bybit);
+orders!(kraken_orders, crate::subject::Kraken);
+dead_man!(kraken_dead_man, crate::subject::Kraken);

@@ -108,8 +108,8 @@ enum Answers {
     Account(TcpStream),
 }
 
-/// A question over REST, its first line, or a text of the account's stream; and where it is
-/// answered.
+/// A question over REST, its first line and its body, or a text of the account's stream; and where
+/// it is answered.
 type Asked = (String, Answers);
 
 /// Whether a connection is that of an account's stream, beside one for order entry.
@@ -160,7 +160,8 @@ impl RestServer {
                 // Ends with the connection, which the trader closes at the latest.
                 std::thread::spawn(move || {
                     while let Ok(head) = read_head(&mut stream) {
-                        let line = head.lines().next().unwrap_or_default().to_owned();
+                        let Ok(body) = read_body(&head, &mut stream) else { return };
+                        let line = head.lines().next().unwrap_or_default().to_owned() + &body;
                         let answers = Answers::Rest(stream.try_clone().expect("a handle"));
                         if asks.send((line, answers)).is_err() {
                             return;
@@ -182,6 +183,14 @@ impl Drop for RestServer {
             let _panicked = thread.join();
         }
     }
+}
+
+/// The body that follows a head; empty where that names none.
+fn read_body(head: &str, stream: &mut TcpStream) -> io::Result<String> {
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.trim().parse().expect("a length"))];
+    stream.read_exact(&mut body)?;
+    Ok(String::from_utf8(body).expect("a body is text"))
 }
 
 /// The head of an HTTP request.
@@ -209,7 +218,7 @@ impl Peer {
     /// Answers a request that [`Peer::read_text`] gave, the way it came.
     pub fn reply(&mut self, request: &str, answer: &str) -> io::Result<()> {
         match &mut self.answers {
-            Some(Answers::Rest(stream)) if request.starts_with("GET ") => {
+            Some(Answers::Rest(stream)) if is_over_rest(request) => {
                 let length = answer.len();
                 let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
                 stream.write_all((head + answer).as_bytes())
@@ -329,9 +338,13 @@ impl Peer {
     }
 }
 
-/// What OKX and Bybit are sent in a quiet connection.
+/// What OKX, Bybit and Kraken are sent in a quiet connection.
 fn is_keep_alive(text: &[u8]) -> bool {
-    text == b"ping" || text == br#"{"op":"ping"}"#
+    matches!(text, b"ping" | br#"{"op":"ping"}"# | br#"{"method":"ping"}"#)
+}
+
+fn is_over_rest(request: &str) -> bool {
+    request.starts_with("GET ") || request.starts_with("POST ")
 }
 
 fn is_not_yet(error: &io::Error) -> bool {

@@ -6,7 +6,7 @@ use pitlane_engine::event::{ExecType, OrderStatus};
 
 use crate::harness::wall_ms;
 use crate::raw::{Peer, text};
-use crate::subject::{BinanceSpot, Bybit, Okx};
+use crate::subject::{BinanceSpot, Bybit, Kraken, Okx, Orders};
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -278,4 +278,78 @@ fn bybit_order(name: &str, status: OrderStatus, filled: &str) -> String {
     format!(
         r#"{{"symbol":"BTCUSDT","orderId":"77","orderLinkId":"{name}","side":"Buy","price":"30000","qty":"0.01","orderStatus":"{status}","cancelType":"CancelByUser","rejectReason":"EC_PerCancelRequest","cumExecQty":"{filled}","cumExecValue":"0","updatedTime":"{now_ms}"}}"#
     )
+}
+
+impl Scripted for Kraken {
+    fn log_on(peer: &mut Peer) -> io::Result<()> {
+        peer.shake_hands()?;
+        let asked = peer.read_text()?;
+        peer.reply(&asked, r#"{"error":[],"result":{"token":"TOKEN","expires":900}}"#)?;
+        for _ in 0..2 {
+            let id = &json_of(&peer.read_text()?)["req_id"];
+            let granted = format!(r#"{{"method":"subscribe","req_id":{id},"success":true}}"#);
+            peer.send(&text(&granted))?;
+        }
+        Ok(())
+    }
+
+    fn asks(request: &str) -> Asks {
+        if request.contains("add_order") {
+            Asks::ToPlace
+        } else if request.contains("/0/private/OpenOrders") {
+            Asks::HowItStands
+        } else {
+            Asks::SomethingElse
+        }
+    }
+
+    fn acknowledged(request: &str) -> String {
+        let (id, order) = (&json_of(request)["req_id"], Kraken::ORDER);
+        let result = format!(r#"{{"order_id":"{order}"}}"#);
+        format!(r#"{{"method":"add_order","req_id":{id},"result":{result},"success":true}}"#)
+    }
+
+    fn refused(_request: &str, code: i32) -> String {
+        assert_eq!(code, Kraken::CODES.delisted);
+        r#"{"error":["EQuery:Unknown asset pair"]}"#.to_owned()
+    }
+
+    fn stands(_request: &str, name: &str, status: OrderStatus, filled: &str) -> String {
+        let (list, status) = match status {
+            OrderStatus::Filled => ("closed", "closed"),
+            OrderStatus::Canceled => ("closed", "canceled"),
+            _ => ("open", "open"),
+        };
+        let terms = r#"{"pair":"XBTUSDT","type":"buy","ordertype":"limit","price":"30000.0"}"#;
+        let told = format!(
+            r#"{{"cl_ord_id":"{name}","status":"{status}","descr":{terms},"vol":"0.01000","vol_exec":"{filled}","cost":"0.00000"}}"#
+        );
+        let order = Kraken::ORDER;
+        format!(r#"{{"error":[],"result":{{"{list}":{{"{order}":{told}}}}}}}"#)
+    }
+
+    fn report(
+        name: &str,
+        id: u64,
+        exec: ExecType,
+        status: OrderStatus,
+        (last, filled): (&str, &str),
+    ) -> String {
+        let (order, now_ms) = (Kraken::ORDER, wall_ms());
+        let time = jiff::Timestamp::from_millisecond(now_ms).expect("a time");
+        let names = format!(r#""order_id":"{order}","cl_ord_id":"{name}","timestamp":"{time}""#);
+        let terms = r#""symbol":"BTCUSDT","side":"buy","order_type":"limit""#;
+        let told = match (exec, status) {
+            (ExecType::Trade, _) => format!(
+                r#"{{{names},{terms},"exec_type":"trade","trade_id":{id},"last_qty":{last},"last_price":30000.0,"cum_qty":{filled},"fees":[]}}"#
+            ),
+            (_, OrderStatus::Canceled) => format!(
+                r#"{{{names},"exec_type":"canceled","cum_qty":{filled},"reason":"User requested"}}"#
+            ),
+            _ => format!(
+                r#"{{{names},{terms},"exec_type":"pending_new","order_qty":0.01000,"limit_price":30000.0}},{{{names},"exec_type":"new"}}"#
+            ),
+        };
+        format!(r#"{{"channel":"executions","type":"update","data":[{told}]}}"#)
+    }
 }

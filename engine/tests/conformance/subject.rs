@@ -3,8 +3,11 @@
 use pitlane_engine::venue::binance::{BinanceOrders, Credentials, SpotMarket};
 use pitlane_engine::venue::binance_futures::FuturesMarket;
 use pitlane_engine::venue::bybit::{BybitMarket, BybitOrders};
+use pitlane_engine::venue::kraken::{KrakenMarket, KrakenOrders, KrakenSecret};
 use pitlane_engine::venue::okx::{OkxMarket, OkxOrders};
-use pitlane_engine::venue::protocol::{MarketProtocol, OrderProtocol, SharedSecret, Signer};
+use pitlane_engine::venue::protocol::{
+    MarketProtocol, NameForm, OrderProtocol, SharedSecret, Signer,
+};
 use pitlane_engine::venue::registry::VenueKind;
 use pitlane_engine::venue::simulated::DialectKind;
 use pitlane_engine::world::SplitMix64;
@@ -60,6 +63,8 @@ pub trait Orders: Market + Scripted {
     const CODES: Codes;
     /// Connections of an order session.
     const CONNECTIONS: usize = 1;
+    /// What the venue calls the order of the scripted servers.
+    const ORDER: &'static str = "77";
     /// Its reports have names of their own, beside those of fills.
     const NAMES_REPORTS: bool = true;
 
@@ -71,8 +76,13 @@ pub trait Orders: Market + Scripted {
 
     /// What an order of the first consumer is called in a run.
     fn name_in(run: u32, id: u64) -> String {
-        let mark = char::from(Self::Entry::NAME_MARK);
-        format!("p{run}{mark}0{mark}{id}")
+        match Self::Entry::NAMES {
+            NameForm::Marked(mark) => {
+                let mark = char::from(mark);
+                format!("p{run}{mark}0{mark}{id}")
+            }
+            NameForm::Uuid => format!("{run:08x}-0000-4700-8000-{id:012x}"),
+        }
     }
 
     /// The same in the run of most tests.
@@ -248,6 +258,50 @@ impl Market for Bybit {
         format!(
             r#"{{"topic":"orderbook.200.BTCUSDT","type":"delta","ts":{time_ms},"data":{{"s":"BTCUSDT","b":[["100.00","{last}"]],"a":[],"u":{last}}}}}"#
         )
+    }
+
+    fn snapshot(_last_update: u64) -> String {
+        unreachable!("books are told in the stream")
+    }
+}
+
+/// Kraken.
+pub struct Kraken;
+
+impl Orders for Kraken {
+    type Entry = KrakenOrders;
+    /// Places in the engine's list of the venue's words.
+    const CODES: Codes = Codes {
+        would_take: None,
+        too_many: 2,
+        wrong_signature: 20,
+        no_such_order: 1,
+        delisted: 14,
+    };
+    const ORDER: &'static str = "OVN7VD-7VYHS-APBKHA";
+    const NAMES_REPORTS: bool = false;
+
+    fn key() -> KrakenSecret {
+        KrakenSecret::drawn(Self::API_KEY, &mut SplitMix64::new(1)).expect("a key")
+    }
+
+    fn other_key() -> KrakenSecret {
+        KrakenSecret::drawn(Self::API_KEY, &mut SplitMix64::new(2)).expect("a key")
+    }
+}
+
+impl Market for Kraken {
+    type Protocol = KrakenMarket;
+    const KIND: &'static str = "kraken";
+
+    fn quote_at(_update: u64, bid: &str, ask: &str) -> String {
+        format!(
+            r#"{{"channel":"ticker","type":"update","data":[{{"symbol":"BTCUSDT","bid":{bid},"bid_qty":1.00000,"ask":{ask},"ask_qty":2.00000}}]}}"#
+        )
+    }
+
+    fn diff(_first: u64, _last: u64, _time_ms: u64) -> String {
+        unreachable!("its books have checksums: they are put to the test with recordings")
     }
 
     fn snapshot(_last_update: u64) -> String {

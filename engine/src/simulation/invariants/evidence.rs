@@ -7,6 +7,7 @@ use crate::simulation::notes::Print;
 use crate::simulation::plan::{End, Plan};
 use crate::simulation::told::ConsumerNotes;
 use crate::testing::ToldOrders;
+use crate::venue::orders::parts_of_name;
 use crate::venue::simulated::{Ledger, SimulatedSymbol, SimulatedVenueReport};
 use crate::world::VirtualFiles;
 
@@ -61,19 +62,11 @@ impl Evidence<'_> {
     /// Consumer and number of an order of ours, by its name at the venue: no two engines of a run
     /// give out the same.
     pub(in crate::simulation) fn key_of(name: &str) -> Option<(u16, u64)> {
-        parsed(name).map(|(_, key)| key)
+        parts_of_name(name).map(|(_, consumer, id)| (consumer, id))
     }
 
     /// The number of the engine whose order it is.
     pub(in crate::simulation) fn run_of(name: &str) -> Option<u32> {
-        parsed(name).map(|(run, _)| run)
+        parts_of_name(name).map(|(run, ..)| run)
     }
-}
-
-/// Run, consumer and number, of a name of ours.
-fn parsed(name: &str) -> Option<(u32, (u16, u64))> {
-    let mut parts = name.strip_prefix('p')?.split(|c: char| !c.is_ascii_digit());
-    let (run, consumer, id) = (parts.next()?, parts.next()?, parts.next()?);
-    let key = (consumer.parse().ok()?, id.parse().ok()?);
-    Some((run.parse().ok()?, key)).filter(|_| parts.next().is_none())
 }

@@ -7,10 +7,12 @@
 
 use super::credentials::Credentials;
 use super::reports::BinanceReports;
-use crate::event::{PositionSide, RejectReason, Side, VenueRef, push_scaled};
+use crate::event::{RejectReason, Side, VenueRef, push_scaled};
 use crate::order::{Amends, Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::governor::RequestClass;
-use crate::venue::protocol::{Failure, FillsFrom, KeepAlive, OrderProtocol, OrderRequest, Outcome};
+use crate::venue::protocol::{
+    Failure, FillsFrom, KeepAlive, OrderProtocol, OrderRequest, Outcome, spot_terms,
+};
 
 /// The API stops waiting for the matching engine after 10 s; a request is refused when it is older
 /// than its `recvWindow` (5 s, since we name none), by a clock that may be a second off ours.
@@ -102,28 +104,16 @@ impl OrderProtocol for BinanceOrders {
         request: &OrderRequest<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), RejectReason> {
-        if command.is_reduce_only() || command.position_side() != Some(PositionSide::Net) {
-            return Err(RejectReason::Unsupported);
-        }
-        let (Some(side), Some(order_type), Some(life)) =
-            (command.side(), command.order_type(), command.time_in_force())
-        else {
-            return Err(RejectReason::Unsupported);
-        };
-        write_order(command, (side, order_type, life), request, out);
+        write_order(command, spot_terms(command, Self::CAPABILITIES)?, request, out);
         Ok(())
     }
 
     fn amend(
         &mut self,
         command: &OrderCommand,
-        (price, qty): (i64, i64),
         request: &OrderRequest<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), RejectReason> {
-        if command.price != price || command.qty >= qty {
-            return Err(RejectReason::Unsupported);
-        }
         let mut text = Request::of_order(out, request, "order.amend.keepPriority");
         // The same name again: without it the venue invents one.
         text.text(r#","newClientOrderId":""#);
@@ -354,7 +344,7 @@ mod tests {
     use zerocopy::FromZeros;
 
     use super::*;
-    use crate::event::REDUCE_ONLY;
+    use crate::event::{PositionSide, REDUCE_ONLY};
     use crate::venue::protocol::OrderDecoder;
     use crate::venue::{Scales, SymbolMap};
 
@@ -445,16 +435,12 @@ mod tests {
         assert!(!protocol.fills_since(VenueRef::NONE, newest, &request(5), &mut out));
         let mut command = OrderCommand::new_zeroed();
         (command.price, command.qty) = (100, 5);
-        assert_eq!(protocol.amend(&command, (100, 10), &request(4), &mut out), Ok(()));
+        assert_eq!(protocol.amend(&command, &request(4), &mut out), Ok(()));
         let amend = &json_of(&out)["params"];
         assert_eq!(
             (&amend["newQty"], &amend["newClientOrderId"]),
             (&json!("0.00005"), &json!("p1-3-41"))
         );
-        for has in [(101, 10), (100, 5), (100, 4)] {
-            let refused = protocol.amend(&command, has, &request(4), &mut out);
-            assert_eq!(refused, Err(RejectReason::Unsupported));
-        }
     }
 
     #[test]
@@ -487,16 +473,7 @@ mod tests {
 
     #[test]
     fn each_code_means_what_the_venue_says_it_means() {
-        let outcome = |status, code| {
-            let message = "";
-            BinanceOrders::outcome(&Failure {
-                status,
-                code,
-                message,
-                retry_after_ms: None,
-                server_time_ms: None,
-            })
-        };
+        let outcome = |status, code| BinanceOrders::outcome(&Failure::of(status, code, ""));
         for (status, code) in [(500, -1), (503, -1008), (400, -1000), (400, -1001), (400, -1006)] {
             assert_eq!(outcome(status, code), Outcome::Unknown, "{status} {code}");
         }

@@ -10,7 +10,7 @@
 use simd_json::Node;
 
 use crate::event::{
-    AssetAmount, AssetName, ExecType, ExpiryReason, OrderStatus, Side, parse_scaled, parse_wide,
+    AssetAmount, ExecType, ExpiryReason, OrderStatus, Side, parse_scaled, parse_wide,
 };
 use crate::venue::codec::DecodeError;
 use crate::venue::codec::JsonBuffer;
@@ -203,14 +203,9 @@ fn read_balances(
 
 fn read_balance(nodes: &[Node<'_>]) -> Result<AssetBalance, DecodeError> {
     let entry = Letters::read(nodes)?;
-    let asset = AssetName::from(entry.text(b'a')?)
-        .map_err(|_| DecodeError::nonsense("name of an asset above 16 bytes"))?;
     let free = entry.wide(b'f', AssetAmount::SCALE)?;
     let locked = entry.wide(b'l', AssetAmount::SCALE)?;
-    if free < 0 || locked < 0 {
-        return Err(DecodeError::nonsense("negative balance"));
-    }
-    Ok(AssetBalance { asset, free: AssetAmount(free), locked: AssetAmount(locked) })
+    AssetBalance::named(entry.text(b'a')?, free, locked)
 }
 
 /// A sum in quote currency, in units of 10^-(price scale + quantity scale). The venue tells 0 where
@@ -275,7 +270,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::{InstrumentId, Liquidity};
+    use crate::event::{AssetName, InstrumentId, Liquidity};
 
     const REPORT: &str = r#"{"subscriptionId":0,"event":{"e":"executionReport","E":9,"s":"BTCUSDT","c":"mine","S":"SELL","o":"LIMIT","f":"GTC","q":"2.00000","p":"1.50","P":"0.00","F":"0.00","g":-1,"C":"","x":"TRADE","X":"PARTIALLY_FILLED","r":"NONE","i":5,"l":"0.50000","z":"0.75000","L":"1.49","n":"0","N":null,"T":8,"t":4,"I":6,"w":true,"m":false,"M":false,"O":7,"Z":"1","Y":"1","Q":"0"}}"#;
     const POSITION: &str = r#"{"subscriptionId":0,"event":{"e":"outboundAccountPosition","E":9,"u":8,"B":[{"a":"BTC","f":"1.5","l":"0.5"},{"a":"USDT","f":"0","l":"0"}]}}"#;

@@ -4,7 +4,6 @@ mod market;
 mod market_decoder;
 mod order_decoder;
 mod orders;
-mod questions;
 
 pub use market::BybitMarket;
 pub use order_decoder::BybitReports;

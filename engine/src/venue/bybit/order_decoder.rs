@@ -6,10 +6,9 @@
 
 use simd_json::Node;
 
-use super::questions::Questions;
 use crate::event::{
-    AssetAmount, AssetName, ExecType, ExpiryReason, Liquidity, OrderStatus, Side, VenueRef,
-    asset_code, parse_wide,
+    AssetAmount, ExecType, ExpiryReason, Liquidity, OrderStatus, Side, VenueRef, asset_code,
+    parse_wide,
 };
 use crate::venue::codec::{
     DecodeError, JsonBuffer, Value, boolean, elements, need_scaled, need_text, need_time_ns,
@@ -17,8 +16,8 @@ use crate::venue::codec::{
 };
 use crate::venue::orders::{VenueAnswer, VenueFill, VenueReport};
 use crate::venue::protocol::{
-    AssetBalance, Failure, KeptReport, OrderDecoder, OrderMessage, ReadReport, Reply, ReplyBody,
-    Several, UnreadFrame, UnreadReport, object,
+    AssetBalance, Failure, KeptReport, OrderDecoder, OrderMessage, Questions, ReadReport, Reply,
+    ReplyBody, Several, UnreadFrame, UnreadReport, object,
 };
 use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
 
@@ -82,14 +81,14 @@ impl OrderDecoder for BybitReports {
         body: &'a [u8],
     ) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
         let BybitReports { rest, symbols, fills, questions, .. } = self;
-        let of_present = questions.answered(id);
+        let of_present = questions.answered(id).filter(|question| !question.is_last);
         fills.clear();
         let read = rest.parse(body, |nodes| {
             let [code, message, result] = pick(object(nodes)?, ["retCode", "retMsg", "result"])?;
             let code = need_code(code)?;
             if code != 0 || status != 200 {
                 let message = message.and_then(text).unwrap_or_default();
-                return Ok(Err(failure(status, code, message)));
+                return Ok(Err(Failure::of(status, code, message)));
             }
             let result = result.ok_or(DecodeError::field("field result missing"))?;
             let [list] = pick(result, ["list"])?;
@@ -99,16 +98,16 @@ impl OrderDecoder for BybitReports {
         let outcome = match read {
             // The answer to a question for an order that is not there has an empty list.
             Ok(Ok(body)) if body.venue_order_id.is_none() => match of_present {
-                Some(name) => {
-                    questions.ask_history_for(name);
-                    Err(failure(status, NOT_PRESENT, "not among the present orders"))
+                Some(question) => {
+                    questions.ask_history_for(question.name);
+                    Err(Failure::of(status, NOT_PRESENT, "not among the present orders"))
                 }
-                None => Err(failure(status, NONE_LISTED, "")),
+                None => Err(Failure::of(status, NONE_LISTED, "")),
             },
             Ok(Ok(body)) => Ok(ReplyBody { fills: &self.fills, ..body }),
             Ok(Err(failure)) => Err(failure),
             // A proxy, or a server in trouble, which says so by its status alone.
-            Err(_) if status != 200 => Err(failure(status, 0, "")),
+            Err(_) if status != 200 => Err(Failure::of(status, 0, "")),
             Err(error) => return Err(UnreadFrame { reply: Some(id), ..unread(error, b"") }),
         };
         Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None }))
@@ -121,10 +120,6 @@ pub(super) const NOT_PRESENT: i32 = -3;
 pub(super) const NONE_LISTED: i32 = 110_001;
 /// The same of a cancel and of an amendment on spot.
 pub(super) const NOT_OPEN: i32 = 170_213;
-
-fn failure(status: u16, code: i32, message: &str) -> Failure<'_> {
-    Failure { status, code, message, retry_after_ms: None, server_time_ms: None }
-}
 
 /// What can be told of a frame that can't be read. Cold, and without a parser: it may be no JSON.
 #[cold]
@@ -223,7 +218,7 @@ fn read_reply<'a>(
             let name = name.and_then(text).unwrap_or_default().as_bytes();
             Ok(ReplyBody { name, venue_order_id, ..ReplyBody::default() })
         }
-        code => Err(failure(0, code, message)),
+        code => Err(Failure::of(0, code, message)),
     };
     match (id, outcome) {
         (Some(id), outcome) => Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None })),
@@ -515,17 +510,13 @@ fn read_wallet(
 /// What is free is not told apart: it is what is there, less what orders hold.
 fn read_balance(nodes: &[Node<'_>]) -> Result<AssetBalance, DecodeError> {
     let [asset, all, locked] = pick(nodes, ["coin", "walletBalance", "locked"])?;
-    let asset = AssetName::from(need_text(asset, "field coin missing or no text")?)
-        .map_err(|_| DecodeError::nonsense("name of an asset above 16 bytes"))?;
+    let asset = need_text(asset, "field coin missing or no text")?;
     let amount = |value: Value<'_, '_>| match value.and_then(text) {
         None | Some("") => Ok(0),
         Some(number) => parse_cut(number.as_bytes(), AssetAmount::SCALE),
     };
     let (all, locked) = (amount(all)?, amount(locked)?);
-    if locked < 0 || all < locked {
-        return Err(DecodeError::nonsense("negative balance"));
-    }
-    Ok(AssetBalance { asset, free: AssetAmount(all - locked), locked: AssetAmount(locked) })
+    AssetBalance::named(asset, all - locked, locked)
 }
 
 #[cfg(test)]

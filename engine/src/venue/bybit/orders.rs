@@ -11,12 +11,13 @@
 //! the price.
 
 use super::order_decoder::{BybitReports, FILLS_MAX, NONE_LISTED, NOT_OPEN, NOT_PRESENT};
-use crate::event::{PositionSide, RejectReason, Side, VenueRef};
+use crate::event::{RejectReason, Side, VenueRef};
 use crate::order::{Amends, Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::codec::JsonText;
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{
     Failure, FillsFrom, KeepAlive, OrderProtocol, OrderRequest, Outcome, SharedSecret, Way,
+    spot_terms,
 };
 
 /// A request that is older than this is refused (`X-BAPI-RECV-WINDOW`), ms.
@@ -114,15 +115,7 @@ impl OrderProtocol for BybitOrders {
         request: &OrderRequest<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), RejectReason> {
-        let unsupported = RejectReason::Unsupported;
-        let side = command.side().ok_or(unsupported)?;
-        let order_type = command.order_type().ok_or(unsupported)?;
-        let life = command.time_in_force().ok_or(unsupported)?;
-        let is_spot =
-            !command.is_reduce_only() && command.position_side() == Some(PositionSide::Net);
-        if !is_spot || !Self::ORDER_TYPES.has(order_type) {
-            return Err(unsupported);
-        }
+        let (side, order_type, life) = spot_terms(command, Self::CAPABILITIES)?;
         let mut text = start(out, request, "order.create");
         text.text(match side {
             Side::Buy => r#","side":"Buy""#,
@@ -147,13 +140,9 @@ impl OrderProtocol for BybitOrders {
     fn amend(
         &mut self,
         command: &OrderCommand,
-        (price, qty): (i64, i64),
         request: &OrderRequest<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), RejectReason> {
-        if command.price != price || command.qty >= qty {
-            return Err(RejectReason::Unsupported);
-        }
         let mut text = start(out, request, "order.amend");
         text.number("qty", command.qty, request.scales.qty);
         text.text("}]}");
@@ -168,7 +157,7 @@ impl OrderProtocol for BybitOrders {
     fn query(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
         let name = String::from_utf8_lossy(request.name);
         let query = format!("category=spot&symbol={}&orderLinkId={name}", request.native);
-        let path = match self.decoder.questions.goes_to_history(request.id, request.name) {
+        let path = match self.decoder.questions.goes_to_history(request.id, request.name, None) {
             true => "/v5/order/history",
             false => "/v5/order/realtime",
         };
@@ -263,7 +252,7 @@ mod tests {
     use zerocopy::FromZeros;
 
     use super::*;
-    use crate::event::REDUCE_ONLY;
+    use crate::event::{PositionSide, REDUCE_ONLY};
     use crate::venue::protocol::OrderDecoder;
     use crate::venue::{Scales, SymbolMap};
 
@@ -333,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_name_the_order_and_an_amendment_only_takes_quantity_off() {
+    fn requests_name_the_order() {
         let (mut protocol, mut out) = (protocol(), Vec::new());
         protocol.cancel(&request(2), &mut out);
         let cancel = json_of(&out);
@@ -341,16 +330,12 @@ mod tests {
         assert_eq!((&cancel["op"], &cancel["args"]), (&json!("order.cancel"), &args));
         let mut command = OrderCommand::new_zeroed();
         (command.price, command.qty) = (100, 5);
-        assert_eq!(protocol.amend(&command, (100, 10), &request(4), &mut out), Ok(()));
+        assert_eq!(protocol.amend(&command, &request(4), &mut out), Ok(()));
         let amend = json_of(&out);
         assert_eq!(
             (&amend["op"], &amend["args"][0]["qty"]),
             (&json!("order.amend"), &json!("0.00005"))
         );
-        for has in [(101, 10), (100, 5), (100, 4)] {
-            let refused = protocol.amend(&command, has, &request(4), &mut out);
-            assert_eq!(refused, Err(RejectReason::Unsupported));
-        }
     }
 
     #[test]
@@ -385,16 +370,7 @@ mod tests {
 
     #[test]
     fn each_code_means_what_the_venue_says_it_means() {
-        let outcome = |status, code| {
-            let message = "";
-            BybitOrders::outcome(&Failure {
-                status,
-                code,
-                message,
-                retry_after_ms: None,
-                server_time_ms: None,
-            })
-        };
+        let outcome = |status, code| BybitOrders::outcome(&Failure::of(status, code, ""));
         for code in [10_000, 10_016, 10_019] {
             assert_eq!(outcome(0, code), Outcome::Unknown, "{code}");
         }

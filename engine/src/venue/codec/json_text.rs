@@ -22,6 +22,15 @@ impl JsonText<'_> {
         self.bytes(itoa::Buffer::new().format(integer).as_bytes());
     }
 
+    /// `,"NAME":NUMBER`, of a number in units of 10^-`scale`.
+    #[inline]
+    pub(in crate::venue) fn bare_number(&mut self, name: &str, value: i64, scale: u8) {
+        self.text(",\"");
+        self.text(name);
+        self.text("\":");
+        push_scaled(self.0, value, scale);
+    }
+
     /// `,"NAME":"NUMBER"`, of a number in units of 10^-`scale`.
     #[inline]
     pub(in crate::venue) fn number(&mut self, name: &str, value: i64, scale: u8) {

@@ -132,7 +132,7 @@ fn read_levels(
 
 /// Whether `[{"system":..}]` is the word of a venue at work. Others are `maintenance`,
 /// `cancel_only` and `post_only`: a letter says so, and books that stop are told by their silence.
-fn is_online(data: Value<'_, '_>) -> Result<bool, DecodeError> {
+pub(super) fn is_online(data: Value<'_, '_>) -> Result<bool, DecodeError> {
     let status = data.and_then(elements).and_then(|mut all| all.next());
     let [system] = pick(status.ok_or(DecodeError::field("data is no array"))?, ["system"])?;
     Ok(need_text(system, "field system missing or no text")? == "online")

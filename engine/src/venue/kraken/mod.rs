@@ -1,7 +1,16 @@
-//! Kraken spot, WebSocket v2: how it words its market data. Takes no orders yet.
+//! Kraken spot, WebSocket v2: how it words its market data, and orders.
 
 mod checksum;
+mod known_orders;
 mod market;
 mod market_decoder;
+mod order_decoder;
+mod orders;
+pub(in crate::venue) mod refusals;
+mod secret;
 
 pub use market::KrakenMarket;
+pub use order_decoder::KrakenReports;
+pub use orders::KrakenOrders;
+pub use secret::KrakenSecret;
+pub(in crate::venue) use secret::signed_text;

@@ -8,8 +8,7 @@ use simd_json::Node;
 
 use super::market_decoder::CLOSES_SOON;
 use crate::event::{
-    AssetAmount, AssetName, ExecType, ExpiryReason, Liquidity, OrderStatus, Side, VenueRef,
-    asset_code,
+    AssetAmount, ExecType, ExpiryReason, Liquidity, OrderStatus, Side, VenueRef, asset_code,
 };
 use crate::venue::codec::{
     DecodeError, JsonBuffer, Value, elements, need_number, need_scaled, need_text, need_time_ns,
@@ -132,12 +131,8 @@ impl OrderDecoder for OkxReports {
 }
 
 fn failed<'a>(id: u64, status: u16, code: i32, message: &'a str) -> OrderMessage<'a> {
-    let outcome = Err(failure(status, code, message));
+    let outcome = Err(Failure::of(status, code, message));
     OrderMessage::Reply(Reply { id, outcome, time_ns: None })
-}
-
-fn failure(status: u16, code: i32, message: &str) -> Failure<'_> {
-    Failure { status, code, message, retry_after_ms: None, server_time_ms: None }
 }
 
 /// What can be told of a frame that can't be read. Cold, and without a parser: it may be no JSON.
@@ -215,7 +210,7 @@ fn read_event<'a>(
             let code = need_code(code)?;
             match id.or_else(|| logon.take()) {
                 Some(id) => Ok(failed(id, 0, code, message)),
-                None => Ok(OrderMessage::Unasked(failure(0, code, message))),
+                None => Ok(OrderMessage::Unasked(Failure::of(0, code, message))),
             }
         }
         "notice" if code.and_then(text) == Some(CLOSES_SOON) => Ok(OrderMessage::EndingSoon),
@@ -514,16 +509,12 @@ fn read_account(
 
 fn read_balance(nodes: &[Node<'_>]) -> Result<AssetBalance, DecodeError> {
     let [asset, free, locked] = pick(nodes, ["ccy", "availBal", "frozenBal"])?;
-    let asset = AssetName::from(need_text(asset, "field ccy missing or no text")?)
-        .map_err(|_| DecodeError::nonsense("name of an asset above 16 bytes"))?;
+    let asset = need_text(asset, "field ccy missing or no text")?;
     let amount = |value| {
         let number = need_text(value, "balance missing or no text")?;
-        match parse_cut(number.as_bytes(), AssetAmount::SCALE)? {
-            amount @ 0.. => Ok(AssetAmount(amount)),
-            _ => Err(DecodeError::nonsense("negative balance")),
-        }
+        parse_cut(number.as_bytes(), AssetAmount::SCALE)
     };
-    Ok(AssetBalance { asset, free: amount(free)?, locked: amount(locked)? })
+    AssetBalance::named(asset, amount(free)?, amount(locked)?)
 }
 
 #[cfg(test)]

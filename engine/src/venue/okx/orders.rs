@@ -11,14 +11,15 @@
 //! keeps the price.
 
 use super::order_decoder::{FILLS_MAX, OkxReports};
-use crate::event::{PositionSide, RejectReason, Side, VenueRef};
+use crate::event::{RejectReason, Side, VenueRef};
 use crate::order::{
     Amends, Capabilities, DeadManTimer, OrderCommand, OrderType, OrderTypes, TimeInForce,
 };
 use crate::venue::codec::JsonText;
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{
-    Failure, FillsFrom, KeepAlive, OrderProtocol, OrderRequest, Outcome, SharedSecret, Way,
+    Failure, FillsFrom, KeepAlive, NameForm, OrderProtocol, OrderRequest, Outcome, SharedSecret,
+    Way, spot_terms,
 };
 
 /// A new order that reaches the matching engine later than this is dropped by the venue
@@ -71,7 +72,7 @@ impl OrderProtocol for OkxOrders {
         &["instruments", "logon", "subscribe to orders", "subscribe to balances"];
     const ASKS_OVER_REST: bool = true;
     /// Names are letters and digits.
-    const NAME_MARK: u8 = b'x';
+    const NAMES: NameForm = NameForm::Marked(b'x');
 
     fn new(secret: SharedSecret<2>, decoder: OkxReports) -> OkxOrders {
         OkxOrders { secret, decoder }
@@ -126,15 +127,7 @@ impl OrderProtocol for OkxOrders {
         request: &OrderRequest<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), RejectReason> {
-        let unsupported = RejectReason::Unsupported;
-        let side = command.side().ok_or(unsupported)?;
-        let order_type = command.order_type().ok_or(unsupported)?;
-        let life = command.time_in_force().ok_or(unsupported)?;
-        let is_spot =
-            !command.is_reduce_only() && command.position_side() == Some(PositionSide::Net);
-        if !is_spot || !Self::ORDER_TYPES.has(order_type) {
-            return Err(unsupported);
-        }
+        let (side, order_type, life) = spot_terms(command, Self::CAPABILITIES)?;
         let code = self.decoder.code(request.native).ok_or(RejectReason::UnknownInstrument)?;
         let mut text = start(out, request, ("order", code), Some(EXPIRES_MS));
         text.text(match side {
@@ -160,13 +153,9 @@ impl OrderProtocol for OkxOrders {
     fn amend(
         &mut self,
         command: &OrderCommand,
-        (price, qty): (i64, i64),
         request: &OrderRequest<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), RejectReason> {
-        if command.price != price || command.qty >= qty {
-            return Err(RejectReason::Unsupported);
-        }
         let code = self.decoder.code(request.native).ok_or(RejectReason::UnknownInstrument)?;
         let mut text = start(out, request, ("amend-order", code), Some(EXPIRES_MS));
         text.number("newSz", command.qty, request.scales.qty);
@@ -317,7 +306,7 @@ mod tests {
     use zerocopy::FromZeros;
 
     use super::*;
-    use crate::event::REDUCE_ONLY;
+    use crate::event::{PositionSide, REDUCE_ONLY};
     use crate::venue::protocol::OrderDecoder;
     use crate::venue::{Scales, SymbolMap};
 
@@ -394,21 +383,17 @@ mod tests {
     }
 
     #[test]
-    fn requests_name_the_order_and_an_amendment_only_takes_quantity_off() {
+    fn requests_name_the_order() {
         let (mut protocol, mut out) = (protocol(), Vec::new());
         protocol.cancel(&request(2), &mut out);
         let args = json!([{"instIdCode": 11, "clOrdId": "p1x3x41"}]);
         assert_eq!(json_of(&out), json!({"id": "2", "op": "cancel-order", "args": args}));
         let mut command = OrderCommand::new_zeroed();
         (command.price, command.qty) = (100, 5);
-        assert_eq!(protocol.amend(&command, (100, 10), &request(4), &mut out), Ok(()));
+        assert_eq!(protocol.amend(&command, &request(4), &mut out), Ok(()));
         let amend = json_of(&out);
         assert_eq!((&amend["op"], &amend["expTime"]), (&json!("amend-order"), &json!("6000")));
         assert_eq!(amend["args"][0]["newSz"], "0.00005");
-        for has in [(101, 10), (100, 5), (100, 4)] {
-            let refused = protocol.amend(&command, has, &request(4), &mut out);
-            assert_eq!(refused, Err(RejectReason::Unsupported));
-        }
     }
 
     #[test]
@@ -439,16 +424,7 @@ mod tests {
 
     #[test]
     fn each_code_means_what_the_venue_says_it_means() {
-        let outcome = |status, code| {
-            let message = "";
-            OkxOrders::outcome(&Failure {
-                status,
-                code,
-                message,
-                retry_after_ms: None,
-                server_time_ms: None,
-            })
-        };
+        let outcome = |status, code| OkxOrders::outcome(&Failure::of(status, code, ""));
         for code in [50_001, 50_004, 50_013, 50_026, 63_999, 64_007] {
             assert_eq!(outcome(0, code), Outcome::Unknown, "{code}");
         }

@@ -183,7 +183,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let rollover = OrderRollover::new::<P>(&options.session, wiring.clock.clone());
         let (session, presence) = session_at_start::<O, P>(&options.session, &wiring);
         let mut table = OrderTable::new(options.open_max);
-        let names = OrderNames::new(options.run, options.recovery.runs.clone(), P::NAME_MARK);
+        let names = OrderNames::new(options.run, options.recovery.runs.clone(), P::NAMES);
         let recovery = options.recovery.begin(&options.venue, &wiring.clock, &mut table);
         OrderAgent {
             name: format!("{}:orders", options.venue),

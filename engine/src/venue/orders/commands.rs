@@ -6,7 +6,7 @@ use super::requests_in_flight::Asked;
 use super::stage::{BATCH, LOOK_NS, Presence, Stage};
 use super::states::Word;
 use super::words::Told;
-use crate::event::{ExecType, RejectReason};
+use crate::event::{ExecType, Price, Qty, RejectReason};
 use crate::order::{OrderAction, OrderCommand, OrderKey, refused, rejection};
 use crate::runtime::Phase;
 use crate::venue::EventOutlet;
@@ -229,13 +229,16 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         if !order.may_amend() {
             return Err(RejectReason::DuplicateId);
         }
-        let has = (order.price, order.qty);
+        let has = (Price(order.price), Qty(order.qty));
+        if !P::CAPABILITIES.amends.can(has, (Price(command.price), Qty(command.qty))) {
+            return Err(RejectReason::Unsupported);
+        }
         let weight = self.protocol.weight(RequestClass::Amend);
         if !self.orders.gate.may_send(RequestClass::Amend, weight, self.orders.now_ns) {
             return Err(RejectReason::SlowDown);
         }
         self.send_for(key, Asked::Amend(key), |protocol, request, text| {
-            protocol.amend(command, has, request, text)
+            protocol.amend(command, request, text)
         })?;
         self.orders.table.change(key, |order| order.amend(command.price, command.qty));
         self.timed(command);

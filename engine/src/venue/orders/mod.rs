@@ -53,6 +53,7 @@ pub use agent::{OrderAgent, OrderOptions, OrderSessionTotals, OrderWiring};
 pub(crate) use guard::Guard;
 pub use guard::{GuardOptions, GuardSession, GuardState};
 pub use leaving::LeftOrder;
+pub use names::parts_of_name;
 pub use order::KnownOrder;
 pub use table::OrderTable;
 pub use words::{Applied, VenueAnswer, VenueFill, VenueReport};

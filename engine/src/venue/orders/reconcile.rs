@@ -309,7 +309,8 @@ impl<O: EventOutlet> Reconciler<O> {
 
     /// A balance goes with the first instrument that trades its asset: routes are by instrument.
     fn on_balances(&mut self, mut venue_time_ns: i64, entries: &[AssetBalance], raw: &[u8]) {
-        if !is_of_now(venue_time_ns, self.venue_clock.at_ms(self.now_ns)) {
+        let is_told = venue_time_ns != 0;
+        if is_told && !is_of_now(venue_time_ns, self.venue_clock.at_ms(self.now_ns)) {
             self.letter(LetterReason::Order, "time of balances is a day or more off", raw);
             venue_time_ns = 0;
         }

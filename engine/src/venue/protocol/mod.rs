@@ -10,6 +10,7 @@ mod limits;
 mod market;
 mod market_frames;
 mod orders;
+mod questions;
 mod several;
 mod shared_secret;
 mod signer;
@@ -24,10 +25,13 @@ pub use market::{MarketMessage, MarketProtocol, MarketSink};
 pub(in crate::venue) use market_frames::{
     BookUpdate, FrameParts, MarketFrames, in_book, numbered_reply, object,
 };
+pub(in crate::venue) use orders::spot_terms;
 pub use orders::{
-    AssetBalance, Failure, FillsFrom, ListedOrder, ListedText, OrderDecoder, OrderMessage,
-    OrderProtocol, OrderRequest, Outcome, Reply, ReplyBody, UnreadFrame, Way, listed_text,
+    AssetBalance, Failure, FillsFrom, ListedOrder, ListedText, NameForm, OrderDecoder,
+    OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply, ReplyBody, UnreadFrame, Way,
+    listed_text,
 };
+pub(in crate::venue) use questions::Questions;
 pub(in crate::venue) use several::{KeptReport, ReadReport, Several, UnreadReport};
 pub use shared_secret::SharedSecret;
 pub(in crate::venue) use signer::read_private;

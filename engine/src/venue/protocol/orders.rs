@@ -4,7 +4,7 @@ use arrayvec::{ArrayString, ArrayVec};
 
 use super::{KeepAlive, Signer};
 use crate::event::{AssetAmount, AssetName, RejectReason, Side, VenueRef};
-use crate::order::{Capabilities, OrderCommand, OrderTypes};
+use crate::order::{Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{LimitWords, RequestClass};
 use crate::venue::orders::{VenueAnswer, VenueFill, VenueReport};
@@ -34,6 +34,25 @@ pub struct AssetBalance {
     pub free: AssetAmount,
     /// Locked in orders.
     pub locked: AssetAmount,
+}
+
+impl AssetBalance {
+    /// That of an asset by its name, in units of 10^-8.
+    ///
+    /// # Errors
+    /// When the name is longer than a name of an asset can be, or an amount is negative.
+    pub(in crate::venue) fn named(
+        name: &str,
+        free: i128,
+        locked: i128,
+    ) -> Result<AssetBalance, DecodeError> {
+        let asset = AssetName::from(name)
+            .map_err(|_| DecodeError::nonsense("name of an asset above 16 bytes"))?;
+        if free < 0 || locked < 0 {
+            return Err(DecodeError::nonsense("negative balance"));
+        }
+        Ok(AssetBalance { asset, free: AssetAmount(free), locked: AssetAmount(locked) })
+    }
 }
 
 /// The longest name of an order that is read of a list, bytes; of a longer one the beginning.
@@ -89,6 +108,14 @@ pub struct Failure<'a> {
     pub server_time_ms: Option<i64>,
 }
 
+impl<'a> Failure<'a> {
+    /// One that names no time.
+    #[must_use]
+    pub const fn of(status: u16, code: i32, message: &'a str) -> Failure<'a> {
+        Failure { status, code, message, retry_after_ms: None, server_time_ms: None }
+    }
+}
+
 /// A reply to one of our requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reply<'a> {
@@ -136,7 +163,7 @@ pub enum OrderMessage<'a> {
     },
     /// The balances that changed.
     Balances {
-        /// The venue's time, ns since the Unix epoch.
+        /// The venue's time, ns since the Unix epoch; 0 where it tells none.
         venue_time_ns: i64,
         /// One entry an asset.
         entries: &'a [AssetBalance],
@@ -179,6 +206,27 @@ pub enum FillsFrom {
     First,
     /// Behind this trade.
     After(VenueRef),
+}
+
+/// Side, type and time in force of an order on a venue that has no positions; what it lacks was
+/// refused before by [`OrderProtocol::CAPABILITIES`].
+///
+/// # Errors
+/// `Unsupported` for an order that says none of these, or speaks of positions.
+#[inline]
+pub(in crate::venue) fn spot_terms(
+    command: &OrderCommand,
+    can: Capabilities,
+) -> Result<(Side, OrderType, TimeInForce), RejectReason> {
+    let unsupported = RejectReason::Unsupported;
+    let side = command.side().ok_or(unsupported)?;
+    let order_type = command.order_type().ok_or(unsupported)?;
+    let life = command.time_in_force().ok_or(unsupported)?;
+    let flags = command.order_flags().ok_or(unsupported)?;
+    match can.lacks_of_order(order_type, life, flags) {
+        None => Ok((side, order_type, life)),
+        Some(_) => Err(unsupported),
+    }
 }
 
 /// What a failure means for the request.
@@ -260,6 +308,15 @@ pub enum Way {
     Rest,
 }
 
+/// What our names of orders look like at a venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameForm {
+    /// Three numbers, with this between them: neither a digit nor a `p`.
+    Marked(u8),
+    /// A UUID that holds the three numbers, for venues whose names have to be short otherwise.
+    Uuid,
+}
+
 /// How a venue's order connection is spoken to.
 pub trait OrderProtocol: Sized + Send + 'static {
     /// What its requests are signed with.
@@ -284,9 +341,8 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// Whether queries and lists of fills go over REST, too. Orders never do.
     const ASKS_OVER_REST: bool = false;
 
-    /// What stands between the parts of the names of orders, where the venue takes it: neither a
-    /// digit nor a `p`.
-    const NAME_MARK: u8 = b'-';
+    /// What our names of orders look like there.
+    const NAMES: NameForm = NameForm::Marked(b'-');
 
     /// After this time the venue ends a connection, ns; `None` where it says nothing of it. The
     /// next one takes over before.
@@ -337,15 +393,14 @@ pub trait OrderProtocol: Sized + Send + 'static {
         out: &mut Vec<u8>,
     ) -> Result<(), RejectReason>;
 
-    /// Writes an order's amendment to the command's price and quantity. `price` and `qty` are those
-    /// it has.
+    /// Writes an order's amendment to the command's price and quantity, which is one of those that
+    /// [`Capabilities::amends`] allows.
     ///
     /// # Errors
     /// Why this venue can't amend an order so.
     fn amend(
         &mut self,
         command: &OrderCommand,
-        has: (i64, i64),
         request: &OrderRequest<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), RejectReason>;

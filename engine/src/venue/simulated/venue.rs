@@ -82,12 +82,13 @@ impl SimulatedVenue {
 
     fn build(
         dialect: &DialectKind,
-        options: SimulatedVenueOptions,
+        mut options: SimulatedVenueOptions,
         clock: Clock,
         net: Net,
         open: impl FnOnce(ServerOptions<'_>, Simulation) -> Result<Handle, SimulatedVenueError>,
     ) -> Result<Self, SimulatedVenueError> {
         options.validate()?;
+        options.commission.asset = dialect.fees_in.unwrap_or(options.commission.asset);
         let penalties = Arc::new(Penalties::default());
         let exchange = Exchange::new(&options, Moment::read(&clock));
         let ledger = exchange.ledger().clone();

@@ -3,7 +3,7 @@
 //! Source: `openOrders.status` and `account.status` of the WebSocket API.
 
 use super::order_result::{OrderResult, read_order};
-use super::{AssetAmount, AssetName, LetterReason, parse_wide, read_side};
+use super::{AssetAmount, LetterReason, parse_wide, read_side};
 use super::{BALANCES_MAX, DecodeError, Node, SymbolMap, elements, is_null, members, text};
 use crate::event::VenueRef;
 use crate::venue::orders::VenueAnswer;
@@ -117,14 +117,8 @@ fn read_asset(nodes: &[Node<'_>]) -> Result<AssetBalance, DecodeError> {
     }
     let amount = |text: Option<&str>| {
         let text = text.ok_or(DecodeError::field("balance without an amount"))?;
-        let amount = parse_wide(text.as_bytes(), AssetAmount::SCALE)?;
-        match amount < 0 {
-            true => Err(DecodeError::nonsense("negative balance")),
-            false => Ok(AssetAmount(amount)),
-        }
+        Ok::<_, DecodeError>(parse_wide(text.as_bytes(), AssetAmount::SCALE)?)
     };
     let name = asset.ok_or(DecodeError::field("balance without an asset"))?;
-    let asset = AssetName::from(name)
-        .map_err(|_| DecodeError::nonsense("name of an asset above 16 bytes"))?;
-    Ok(AssetBalance { asset, free: amount(free)?, locked: amount(locked)? })
+    AssetBalance::named(name, amount(free)?, amount(locked)?)
 }

@@ -7,7 +7,8 @@ use super::order_desk::{OrderDesk, OrderWords};
 use super::{Dialect, DialectKind, RecordedDialect, Saying, Stage, Talk};
 use crate::venue::codec::PlainNumber;
 use crate::venue::simulated::exchange::{
-    Event, Exchange, Feed, Kline, Market, Side, SimulatedSymbol, StreamKey, Top, TradeTick,
+    CommissionAsset, Event, Exchange, Feed, Kline, Market, Side, SimulatedSymbol, StreamKey, Top,
+    TradeTick,
 };
 
 use crate::venue::simulated::fault::{Fault, Faults, Occasion};
@@ -29,6 +30,8 @@ pub(super) trait InBandWords: Send + 'static {
     const PATH: &'static str;
     /// The path of its order entry, where it takes orders.
     const API_PATH: Option<&'static str> = None;
+    /// What its fees are paid in, where nobody can choose.
+    const FEES_IN: Option<CommissionAsset> = None;
     /// How its recordings are read, which answers its requests, too.
     const RECORDED: &'static dyn RecordedDialect;
     /// Levels a side of a book.
@@ -82,6 +85,7 @@ pub(super) const fn kind<W: InBandWords>() -> DialectKind {
         name: W::NAME,
         stream_path: W::PATH,
         api_path: W::API_PATH,
+        fees_in: W::FEES_IN,
         new: |options| Box::new(InBand::<W>::new(options)),
     }
 }

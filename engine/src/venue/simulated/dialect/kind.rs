@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Dialect;
+use crate::venue::simulated::exchange::CommissionAsset;
 use crate::venue::simulated::options::SimulatedVenueOptions;
 
 /// A dialect of the simulated venue.
@@ -13,6 +14,8 @@ pub struct DialectKind {
     pub stream_path: &'static str,
     /// Path and query of its order entry; `None`: it takes no orders.
     pub api_path: Option<&'static str>,
+    /// What its fees are paid in, where the venue lets nobody choose.
+    pub fees_in: Option<CommissionAsset>,
     pub(in super::super) new: fn(&SimulatedVenueOptions) -> Box<dyn Dialect>,
 }
 

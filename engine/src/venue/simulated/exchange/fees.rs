@@ -33,6 +33,8 @@ pub struct Commission {
 pub enum CommissionAsset {
     /// What the fill brings: the base asset of a buy, the quote asset of a sell.
     Received,
+    /// The quote asset, of either side.
+    Quote,
     /// BNB at three quarters of the rate, and what the fill brings once no BNB is left.
     Bnb,
 }
@@ -65,8 +67,10 @@ impl Commission {
             }
         }
         let (received, asset) = match side {
-            Side::Buy => (base_amount(symbol, qty), &symbol.base_asset),
-            Side::Sell => (value, &symbol.quote_asset),
+            Side::Buy if self.asset != CommissionAsset::Quote => {
+                (base_amount(symbol, qty), &symbol.base_asset)
+            }
+            _ => (value, &symbol.quote_asset),
         };
         Fee { amount: whole(received / 1_000_000 * ppm), asset: account.name(asset) }
     }
@@ -99,6 +103,7 @@ mod tests {
         let received = CommissionAsset::Received;
         assert_eq!(fee(received, Side::Buy, 9), ("BTC".into(), 50_000));
         assert_eq!(fee(received, Side::Sell, 9), ("USDT".into(), 3_000_000_000));
+        assert_eq!(fee(CommissionAsset::Quote, Side::Buy, 9), ("USDT".into(), 3_000_000_000));
         // 30,000 * 0.001 * 0.75 / 600 = 0.0375 BNB.
         assert_eq!(fee(CommissionAsset::Bnb, Side::Buy, 9), ("BNB".into(), 3_750_000));
         assert_eq!(fee(CommissionAsset::Bnb, Side::Buy, 0), ("BTC".into(), 50_000));

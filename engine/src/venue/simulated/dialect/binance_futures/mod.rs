@@ -26,6 +26,7 @@ pub static DIALECT: DialectKind = DialectKind {
     name: "binance_futures",
     stream_path: "/stream",
     api_path: None,
+    fees_in: None,
     new: |options| Box::new(BinanceFutures::new(options)),
 };
 

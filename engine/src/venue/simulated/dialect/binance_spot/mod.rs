@@ -37,6 +37,7 @@ pub static DIALECT: DialectKind = DialectKind {
     name: "binance",
     stream_path: "/stream",
     api_path: Some("/ws-api/v3?returnRateLimits=false"),
+    fees_in: None,
     new: |options| Box::new(BinanceSpot::new(options)),
 };
 

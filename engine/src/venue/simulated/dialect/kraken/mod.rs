@@ -1,5 +1,6 @@
 //! Kraken, WebSocket v2: its words, and how its recordings are read and served.
 
+mod orders;
 mod words;
 
 use serde_json::Value;

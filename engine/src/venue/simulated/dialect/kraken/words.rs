@@ -4,11 +4,16 @@
 use serde_json::Value;
 
 use super::Recorded;
+use super::orders::{KrakenOrders, PRIVATE};
 use crate::event::format_scaled;
 use crate::venue::simulated::dialect::in_band::{Change, InBandWords, ToldBook, date, kind};
+use crate::venue::simulated::dialect::order_desk::OrderWords;
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
-use crate::venue::simulated::exchange::{Feed, Kline, SimulatedSymbol, Top, TradeTick};
+use crate::venue::simulated::exchange::{
+    CommissionAsset, Feed, Kline, SimulatedSymbol, Top, TradeTick,
+};
 use crate::venue::simulated::moment::Moment;
+use crate::venue::simulated::options::SimulatedVenueOptions;
 
 /// The dialect.
 pub static DIALECT: DialectKind = kind::<Kraken>();
@@ -19,11 +24,11 @@ struct Kraken;
 /// Levels a side that the checksum counts.
 const SUMMED: usize = 10;
 
-fn price(symbol: &SimulatedSymbol, value: u64) -> String {
+pub(super) fn price(symbol: &SimulatedSymbol, value: u64) -> String {
     format_scaled(value.cast_signed(), symbol.price_scale as u8).to_string()
 }
 
-fn qty(symbol: &SimulatedSymbol, value: u64) -> String {
+pub(super) fn qty(symbol: &SimulatedSymbol, value: u64) -> String {
     format_scaled(value.cast_signed(), symbol.qty_scale as u8).to_string()
 }
 
@@ -45,9 +50,15 @@ fn checksum(symbol: &SimulatedSymbol, (bids, asks): (&[Change], &[Change])) -> u
 impl InBandWords for Kraken {
     const NAME: &'static str = "kraken";
     const PATH: &'static str = "/v2";
+    const API_PATH: Option<&'static str> = Some(PRIVATE);
+    const FEES_IN: Option<CommissionAsset> = Some(CommissionAsset::Quote);
     const RECORDED: &'static dyn RecordedDialect = &Recorded;
     const DEPTH: usize = 25;
     const MESSAGES_PER_S: u32 = 10;
+
+    fn orders(options: &SimulatedVenueOptions) -> Option<Box<dyn OrderWords>> {
+        Some(Box::new(KrakenOrders::new(options)))
+    }
 
     fn stream(feed: Feed, symbol: &str) -> Option<String> {
         let channel = match feed {
