@@ -11,8 +11,8 @@ use crate::world::{Files, VirtualFiles};
 /// What is on record of all engines of a run.
 #[derive(Default)]
 pub(super) struct OnRecord {
-    /// Names of the orders that were to be sent.
-    pub(super) names: BTreeSet<String>,
+    /// Run, consumer and number of the orders that were to be sent.
+    pub(super) sent: BTreeSet<(u32, u16, u64)>,
     /// Bought minus sold, and sums of fills: those that were told.
     pub(super) traded: (i128, i128),
     /// Orders and words on them, oldest first.
@@ -53,7 +53,7 @@ impl OnRecord {
     fn intent(&mut self, run: u32, intent: &Intent) {
         let (consumer, id) = (intent.consumer, intent.client_order_id);
         if OrderAction::from_code(intent.action_code) == Some(OrderAction::Submit) {
-            self.names.insert(format!("p{run}-{consumer}-{id}"));
+            self.sent.insert((run, consumer, id));
             self.entries.push(Entry::Submit(consumer, id));
         }
     }

@@ -31,7 +31,7 @@ fn market(trader: &mut Trader, side: &str, qty: &str) -> Value {
 
 #[test]
 fn trades_fees_and_balances_are_the_fold_of_what_was_told() {
-    for asset in [CommissionAsset::Received, CommissionAsset::Bnb] {
+    for asset in [CommissionAsset::Received, CommissionAsset::Quote, CommissionAsset::Bnb] {
         let commission = Commission { maker_ppm: 1_000, taker_ppm: 2_000, asset };
         let (venue, mut trader) = start(|options| options.commission = commission);
         let mut fees = BTreeMap::<String, u128>::new();
@@ -45,6 +45,7 @@ fn trades_fees_and_balances_are_the_fold_of_what_was_told() {
         }
         let expected: &[&str] = match asset {
             CommissionAsset::Received => &["BTC", "USDT"],
+            CommissionAsset::Quote => &["USDT"],
             CommissionAsset::Bnb => &["BNB"],
         };
         assert_eq!(fees.keys().collect::<Vec<_>>(), expected);

@@ -1,5 +1,6 @@
 //! Kraken, WebSocket v2: its words, and how its recordings are read and served.
 
+mod numbers;
 mod orders;
 mod words;
 

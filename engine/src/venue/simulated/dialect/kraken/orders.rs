@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ring::hmac;
 use serde_json::{Value, json};
 
-use super::words::{price, qty};
+use super::numbers::{price, qty};
 use crate::venue::kraken::signed_text;
 use crate::venue::simulated::dialect::in_band::date;
 use crate::venue::simulated::dialect::order_desk::{

@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use super::Recorded;
+use super::numbers::{price, qty};
 use super::orders::{KrakenOrders, PRIVATE};
-use crate::event::format_scaled;
 use crate::venue::simulated::dialect::in_band::{Change, InBandWords, ToldBook, date, kind};
 use crate::venue::simulated::dialect::order_desk::OrderWords;
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
@@ -23,14 +23,6 @@ struct Kraken;
 
 /// Levels a side that the checksum counts.
 const SUMMED: usize = 10;
-
-pub(super) fn price(symbol: &SimulatedSymbol, value: u64) -> String {
-    format_scaled(value.cast_signed(), symbol.price_scale as u8).to_string()
-}
-
-pub(super) fn qty(symbol: &SimulatedSymbol, value: u64) -> String {
-    format_scaled(value.cast_signed(), symbol.qty_scale as u8).to_string()
-}
 
 fn levels(symbol: &SimulatedSymbol, levels: &[Change]) -> String {
     let level = |(at, of): &Change| {
