@@ -182,29 +182,37 @@ fn venues_whose_stream_tells_books_whole_hand_over_without_a_gap_or_a_repeat_too
 #[test]
 fn a_cut_in_the_middle_of_a_hand_over_heals() {
     for (kind, _) in IN_BAND {
-        let told = Told::default();
-        let mut config = Config::default_run();
-        (config.session.hand_over_s, config.session.backoff_max_ms) = (3, 1_000);
-        let mut engine = engine_of(config, kind, &told, 7, FaultPlan::default());
-        let calm = NetConditions { jitter_ns: 5_000_000, ..NetConditions::default() };
-        engine.net().set_conditions(NetConditions { cut_ppm: 2_000, ..calm });
-        engine.run_ns(25 * SECOND_NS);
-        engine.net().set_conditions(calm);
-        engine.run_ns(15 * SECOND_NS);
-        let market = session(&engine, "market");
-        let allowances = engine.allowances();
-        println!("{kind}: {market:?}, {:?}", allowances[0].sent);
-        let cuts = engine.net_totals().cuts;
-        assert!(cuts > 3 && market.reconnects > 0, "{kind}: it happened, {cuts}");
-        assert!(market.hand_overs_lost > 0, "{kind}: none fell into a hand-over");
-        assert!(market.handed_over > 0, "{kind}");
-        let quotes = told.of(EventKind::Quote).len();
-        let books = told.of(EventKind::Book).len();
-        engine.run_ns(3 * SECOND_NS);
-        assert!(told.of(EventKind::Quote).len() > quotes + 20, "{kind}: quotes go on");
-        assert!(told.of(EventKind::Book).len() > books + 20, "{kind}: the book is live");
-        assert!(engine.penalties().is_empty(), "{kind}: {:?}", engine.penalties());
+        // Not every seed cuts a connection while the next one is on its way.
+        let lost =
+            (7..20).map(|seed| hand_overs_lost_and_healed(kind, seed)).find(|lost| *lost > 0);
+        assert!(lost.is_some(), "{kind}: no cut fell into a hand-over");
     }
+}
+
+/// How many hand-overs were lost to cuts of this seed, after which all went on.
+fn hand_overs_lost_and_healed(kind: &str, seed: u64) -> u64 {
+    let told = Told::default();
+    let mut config = Config::default_run();
+    (config.session.hand_over_s, config.session.backoff_max_ms) = (3, 1_000);
+    let mut engine = engine_of(config, kind, &told, seed, FaultPlan::default());
+    let calm = NetConditions { jitter_ns: 5_000_000, ..NetConditions::default() };
+    engine.net().set_conditions(NetConditions { cut_ppm: 2_000, ..calm });
+    engine.run_ns(25 * SECOND_NS);
+    engine.net().set_conditions(calm);
+    engine.run_ns(15 * SECOND_NS);
+    let market = session(&engine, "market");
+    let allowances = engine.allowances();
+    println!("{kind}, seed {seed}: {market:?}, {:?}", allowances[0].sent);
+    let cuts = engine.net_totals().cuts;
+    assert!(cuts > 3 && market.reconnects > 0, "{kind}, seed {seed}: it happened, {cuts}");
+    assert!(market.handed_over > 0, "{kind}, seed {seed}");
+    let quotes = told.of(EventKind::Quote).len();
+    let books = told.of(EventKind::Book).len();
+    engine.run_ns(3 * SECOND_NS);
+    assert!(told.of(EventKind::Quote).len() > quotes + 20, "{kind}, seed {seed}: quotes go on");
+    assert!(told.of(EventKind::Book).len() > books + 20, "{kind}, seed {seed}: the book is live");
+    assert!(engine.penalties().is_empty(), "{kind}, seed {seed}: {:?}", engine.penalties());
+    market.hand_overs_lost
 }
 
 /// Orders eight times a second, half of which fill at once, while the order connection is handed

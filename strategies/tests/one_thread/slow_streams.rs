@@ -50,6 +50,8 @@ fn run_twenty_quiet_books(seconds: u64) {
     assert!(((rounds - 1) * BOOKS..=rounds * BOOKS).contains(&market.refreshes), "{market:?}");
     assert_eq!((market.differing, market.doubted, market.reconnects), (0, 0, 0), "{market:?}");
     assert_eq!(market.snapshots_answered, BOOKS, "{market:?}");
+    // Of eighty streams few are subscribed to anew before it is known how quiet they are.
+    assert!(market.resubscribed <= 3 * BOOKS, "{market:?}");
     assert!(engine.penalties().is_empty(), "{:?}", engine.penalties());
 }
 

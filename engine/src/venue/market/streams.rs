@@ -20,8 +20,10 @@ pub(super) const KINDS: [EventKind; 4] =
 
 /// A stream counts as silent after so many times its longest pause of late.
 const PAUSES: u64 = 4;
-/// Messages before its pauses say anything.
-const LEARNED: u32 = 4;
+/// Trades and bars that may be quiet are asked for after so many times what counts as silence.
+const QUIET: u64 = 3;
+/// Bars that were never told, or now and then, are not asked for earlier, ns: they are of a minute.
+const BAR_NS: u64 = 65_000_000_000;
 /// Messages of a stream that speaks all the time.
 const BUSY: u32 = 256;
 /// What a pause in the past still counts for goes by this part with each message.
@@ -51,6 +53,8 @@ struct Stream {
     is_given_up: bool,
     /// Requests for it since it spoke last.
     asked: u8,
+    /// It is silent, and was left alone so far.
+    has_waited: bool,
 }
 
 /// What is to be done about a silent stream.
@@ -133,6 +137,7 @@ impl Streams {
         self.connected_ns = Some(now_ns);
         for place in 0..self.streams.len() {
             let stream = &mut self.streams[place];
+            stream.has_waited = false;
             if stream.is_expected && stream.count == 0 {
                 stream.heard_ns = now_ns;
             }
@@ -167,9 +172,12 @@ impl Streams {
         let stream = &mut self.streams[place];
         let was_stale = std::mem::replace(&mut stream.is_stale, false);
         if was_stale {
-            // It may be as quiet as that, or it was dead: it is expected twice as late.
-            stream.pause_ns = stream.pause_ns.max(pause_ns.min(2 * limit_ns / PAUSES));
-            (stream.asked, stream.is_given_up) = (0, false);
+            // It may be as quiet as that, or it was dead: it is expected twice as late. One that
+            // came back by itself is as quiet as that.
+            let is_quiet = stream.has_waited && stream.asked == 0;
+            let longest_ns = if is_quiet { LONGEST_NS } else { 2 * limit_ns / PAUSES };
+            stream.pause_ns = stream.pause_ns.max(pause_ns.min(longest_ns));
+            (stream.asked, stream.is_given_up, stream.has_waited) = (0, false, false);
         }
         stream.is_expected = true;
         self.queue(place, now_ns);
@@ -210,11 +218,14 @@ impl Streams {
     fn silence(&mut self, place: usize, now_ns: u64) -> Silence {
         let limit_ns = self.limit_ns(place);
         let is_fresh = self.connected_ns.is_none_or(|at_ns| now_ns < at_ns + limit_ns);
-        let patience = self.patience(place);
+        let (patience, quiet_ns) = (self.patience(place), self.quiet_ns(place));
         let stream = &mut self.streams[place];
         let is_new = !std::mem::replace(&mut stream.is_stale, true);
         let silent_ns = now_ns.saturating_sub(stream.heard_ns);
         let (remedy, wait_ns) = if is_fresh {
+            (Remedy::Wait, limit_ns)
+        } else if silent_ns < quiet_ns {
+            stream.has_waited = true;
             (Remedy::Wait, limit_ns)
         } else if stream.asked < patience {
             stream.asked += 1;
@@ -245,6 +256,19 @@ impl Streams {
         self.reconnect_wait_ns = (2 * self.reconnect_wait_ns).min(LONGEST_NS);
     }
 
+    /// How long a stream is left alone before it is asked for, ns: one that has spoken now and
+    /// then, or not yet, of a kind that is silent where nothing is traded, on a connection that
+    /// lives. A bar may be told at its end alone.
+    fn quiet_ns(&self, place: usize) -> u64 {
+        let (stream, limit_ns) = (&self.streams[place], self.limit_ns(place));
+        let are_others_heard = self.any_ns > stream.heard_ns + limit_ns / 2;
+        match (stream.count, KINDS[place % KINDS.len()]) {
+            (..BUSY, EventKind::Bar) if are_others_heard => (QUIET * limit_ns).max(BAR_NS),
+            (..BUSY, EventKind::Trade) if are_others_heard => QUIET * limit_ns,
+            _ => 0,
+        }
+    }
+
     /// Requests before the connection is given up. Books and quotes change soon where anything is
     /// traded; trades may not come for hours, unless they came all the time. A connection on which
     /// others are heard is given up later: a new one costs every book of it a snapshot.
@@ -263,8 +287,7 @@ impl Streams {
     fn limit_ns(&self, place: usize) -> u64 {
         let floor_ns = self.floor_ns.unwrap_or(LONGEST_NS);
         let stream = &self.streams[place];
-        let learned_ns = if stream.count < LEARNED { 0 } else { PAUSES * stream.pause_ns };
-        learned_ns.clamp(floor_ns, LONGEST_NS.max(floor_ns))
+        (PAUSES * stream.pause_ns).clamp(floor_ns, LONGEST_NS.max(floor_ns))
     }
 
     fn queue(&mut self, place: usize, now_ns: u64) {
@@ -336,9 +359,11 @@ mod tests {
             streams.heard(QUOTE, second * S);
             found.extend(look(&mut streams, second, second));
         }
-        let first = found.first().copied();
-        assert_eq!(first, Some((10, true, Remedy::Resubscribe)));
-        assert!(found.iter().all(|(_, _, remedy)| *remedy == Remedy::Resubscribe), "{found:?}");
+        // Trades may be as rare as that.
+        assert_eq!(found[..2], [(10, true, Remedy::Wait), (20, false, Remedy::Wait)]);
+        assert_eq!(found[2], (30, false, Remedy::Resubscribe));
+        let later = &found[2..];
+        assert!(later.iter().all(|(_, _, remedy)| *remedy == Remedy::Resubscribe), "{found:?}");
     }
 
     #[test]
@@ -360,6 +385,21 @@ mod tests {
         let found = look(&mut streams, 86_401, 2 * 86_400);
         assert_eq!(found.first().map(|(_, is_new, _)| *is_new), Some(true));
         assert!(found.len() < 60 && found[0].0 < 86_400 + 7_200, "{found:?}");
+    }
+
+    #[test]
+    fn trades_beside_quotes_that_live_are_left_alone_once_and_their_pause_is_learned() {
+        let mut streams = streams(1);
+        let mut found = Vec::new();
+        for second in 1..=400 {
+            streams.heard(QUOTE, second * S);
+            if [1, 2, 17, 60, 120].contains(&second) {
+                streams.heard(QUOTE + 1, second * S);
+            }
+            found.extend(look(&mut streams, second, second));
+        }
+        // Four times the longest pause, once that is longer than the floor.
+        assert_eq!(found, [(12, true, Remedy::Wait), (360, true, Remedy::Wait)]);
     }
 
     #[test]
