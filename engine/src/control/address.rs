@@ -59,6 +59,19 @@ pub(super) struct Listening {
     folder: Option<PathBuf>,
 }
 
+impl Listening {
+    /// Whether its file is still there for others.
+    pub(super) fn is_there(&self) -> bool {
+        let metadata = std::fs::symlink_metadata(&self.path);
+        metadata.is_ok_and(|metadata| metadata.file_type().is_socket())
+    }
+
+    /// Closes it and takes nothing away: what is at its path is another one's.
+    pub(super) fn leave(mut self) {
+        (self.path, self.folder) = (PathBuf::new(), None);
+    }
+}
+
 impl Drop for Listening {
     fn drop(&mut self) {
         let _gone_already = std::fs::remove_file(&self.path);
@@ -127,7 +140,7 @@ fn make_folder(folder: &Path) -> io::Result<bool> {
         return Ok(false);
     }
     if let Some(above) = folder.parent() {
-        std::fs::create_dir_all(above)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(above)?;
     }
     DirBuilder::new().mode(0o700).create(folder)?;
     Ok(true)

@@ -144,6 +144,10 @@ struct Server {
     is_short_of_files: bool,
     us: u32,
     clock: Clock,
+    /// When it is to see that it can be reached.
+    next_look_ns: u64,
+    /// It can't, and that was said.
+    is_lost: bool,
     /// `None` before the agent has its thread.
     registry: Option<Registry>,
 }
@@ -179,6 +183,7 @@ impl Agent for Server {
             }
         }
         self.journal.catch_up(now_ns);
+        self.keep_reachable(now_ns);
         usize::from(has_more)
     }
 
@@ -219,6 +224,8 @@ impl Server {
             is_short_of_files: false,
             us: rustix::process::geteuid().as_raw(),
             clock,
+            next_look_ns: 0,
+            is_lost: false,
             registry: None,
         }
     }
@@ -476,6 +483,7 @@ impl Server {
     }
 }
 
+mod anew;
 mod kill;
 #[cfg(test)]
 mod tests;

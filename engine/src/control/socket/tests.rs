@@ -337,6 +337,25 @@ fn a_client_that_takes_no_answers_is_not_read_from_and_then_closed() {
 }
 
 #[test]
+fn a_socket_that_vanished_is_made_anew_and_who_is_connected_stays_so() {
+    let rig = Rig::new();
+    let mut client = rig.client();
+    let folder = rig.path.parent().unwrap();
+    for is_renamed in [false, true] {
+        match is_renamed {
+            true => std::fs::rename(folder, folder.with_extension("moved")).unwrap(),
+            false => std::fs::remove_dir_all(folder).unwrap(),
+        }
+        let started = Instant::now();
+        while !rig.path.exists() && started.elapsed() < PATIENCE {
+            std::thread::yield_now();
+        }
+        assert!(rig.client().ask(r#"{"version":1,"verb":"routes"}"#).ok);
+        assert!(client.ask(r#"{"version":1,"verb":"routes"}"#).ok);
+    }
+}
+
+#[test]
 fn stopping_tells_clients_and_takes_the_socket_away() {
     let mut rig = Rig::new();
     let mut client = rig.client();
