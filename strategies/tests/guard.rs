@@ -5,12 +5,14 @@ mod common;
 mod running_engine;
 
 use std::io::{BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pitlane_engine::venue::binance::Credentials;
-use pitlane_engine::venue::protocol::{Keys, Signer};
+use pitlane_engine::venue::protocol::{Keys, SharedSecret, Signer};
+use pitlane_engine::venue::registry::VenueKind;
 use pitlane_engine::venue::simulated::{SimulatedVenue, SimulatedVenueOptions};
 use pitlane_engine::world::Files;
 
@@ -21,6 +23,34 @@ use running_engine::{Engine, PITLANE, line_with};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The key's name at the venue.
 const KEY: &str = "engine";
+
+/// A venue of a kind whose guard asks over REST, with a secret that both share.
+fn venue_over_rest<const LINES: usize>(kind: &str) -> (SimulatedVenue, String, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let key_file = dir.path().join("secret");
+    std::fs::write(&key_file, ["first", "second"][..LINES].join("\n")).unwrap();
+    std::fs::set_permissions(&key_file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let keys = Keys { api_key: KEY, private_key_file: &key_file, files: &Files::Real };
+    let verifying_key = SharedSecret::<LINES>::read(keys).unwrap().verifying_key();
+    let dialect = VenueKind::embeddable().find(|(of, _)| of.name == kind).unwrap().1;
+    let options = SimulatedVenueOptions {
+        events_per_s: 200,
+        api_key: KEY.to_owned(),
+        verifying_key,
+        ..SimulatedVenueOptions::default()
+    };
+    let venue = SimulatedVenue::start_as(dialect, options).unwrap();
+    let (at, stream, api) = (venue.address(), dialect.stream_path, dialect.api_path.unwrap());
+    let config = format!(
+        "[[venue]]\nname = 'near'\nkind = '{kind}'\nbooks = false\n\
+         stream_url = 'ws://{at}{stream}'\nrest_url = 'http://{at}'\n\
+         api_url = 'ws://{at}{api}'\napi_key = '{KEY}'\nprivate_key_file = '{}'\n\
+         [[consumer]]\nname = 'maker'\nstrategy = 'market_maker'\n\
+         params = {{ distance_ticks = 5_000, tolerance_ticks = 5_000 }}\n",
+        key_file.display()
+    );
+    (venue, config, dir)
+}
 
 /// A venue, the configuration of an engine there, and the folder that both are in.
 fn venue() -> (SimulatedVenue, String, tempfile::TempDir) {
@@ -97,8 +127,10 @@ fn signal(name: &str, child: &Child) {
 }
 
 /// An engine with open orders gets this signal while a guard watches.
-fn nothing_is_left_open_after(name: &str) {
-    let (venue, config, _keys) = venue();
+fn nothing_is_left_open_after(
+    name: &str,
+    (venue, config, _keys): (SimulatedVenue, String, tempfile::TempDir),
+) {
     let mut engine = Engine::start_on(&config, &[]);
     wait_for("orders rest", || open_orders(&venue) >= 2);
     let guard = Guard::start(&engine.dir.path().join("pitlane.toml"), &engine.socket);
@@ -117,12 +149,35 @@ fn nothing_is_left_open_after(name: &str) {
 
 #[test]
 fn an_engine_that_is_killed_leaves_nothing_open_where_a_guard_watches() {
-    nothing_is_left_open_after("-KILL");
+    nothing_is_left_open_after("-KILL", venue());
 }
 
 #[test]
 fn an_engine_that_is_stopped_leaves_nothing_open_where_a_guard_watches() {
-    nothing_is_left_open_after("-STOP");
+    nothing_is_left_open_after("-STOP", venue());
+}
+
+#[test]
+fn an_engine_that_is_killed_leaves_nothing_open_at_venues_that_are_guarded_over_rest() {
+    nothing_is_left_open_after("-KILL", venue_over_rest::<1>("bybit"));
+    nothing_is_left_open_after("-KILL", venue_over_rest::<2>("okx"));
+}
+
+#[test]
+fn an_engine_that_is_stopped_leaves_nothing_open_at_venues_that_are_guarded_over_rest() {
+    nothing_is_left_open_after("-STOP", venue_over_rest::<1>("bybit"));
+    nothing_is_left_open_after("-STOP", venue_over_rest::<2>("okx"));
+}
+
+#[test]
+fn a_guard_over_rest_says_at_once_that_its_key_does_not_open_the_account() {
+    let (_venue, config, dir) = venue_over_rest::<1>("bybit");
+    let path = dir.path().join("wrong.toml");
+    std::fs::write(&path, config.replace("api_key = 'engine'", "api_key = 'nobody'")).unwrap();
+    let refused = Command::new(PITLANE).arg("guard").arg("--config").arg(&path).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(4), "{said}");
+    assert!(said.contains("can't log on"), "{said}");
 }
 
 #[test]

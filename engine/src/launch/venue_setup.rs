@@ -15,9 +15,12 @@ use crate::venue::orders::{GuardOptions, GuardSession};
 use crate::venue::protocol::{KeyError, Keys, VenueLimits};
 use crate::venue::registry::{KeyedOrders, OrderKind, VenueKind};
 use crate::venue::simulated::{DialectKind, LiveFeeds};
-use crate::venue::transport::{Endpoint, Scheme, SessionLimits, SessionOptions};
+use crate::venue::transport::{Endpoint, RestOptions, Scheme, SessionLimits, SessionOptions};
 use crate::venue::{SymbolMap, VenueClock, VenueSwitch};
 use crate::world::{Files, TlsTrust, World};
+
+/// Bytes of an answer to a guard, at most: a list of open orders.
+const GUARD_REST_BYTES_MAX: usize = 4 << 20;
 
 /// Where a venue is, and how to log on there.
 pub(super) struct VenueSetup {
@@ -248,11 +251,12 @@ pub(super) fn guard_session(
     let trust = trust_of(config, number, venue, &world.files)?;
     let kind = kind_of(config, number, venue)?;
     let orders = orders_of(config, number, kind)?;
-    if orders.needs_rest {
+    if orders.needs_rest && !orders.guards_over_rest {
         let problem = format!("no guard can cancel all at a venue of kind {:?} yet", kind.name);
         let key = format!("venue[{number}].kind");
         return Err(config.error_at(&key, &problem, "a kind whose guard can").into());
     }
+    let rest = guard_rest(config, number, venue, &orders, &trust, world)?;
     let url = venue.api_url.as_deref().unwrap_or_default();
     let endpoint = Endpoint::parse(url, Scheme::Ws, &world.net, Some(&trust)).map_err(|error| {
         let allowed = "wss://HOST[:PORT]/PATH, or ws://HOST:PORT/PATH";
@@ -284,7 +288,35 @@ pub(super) fn guard_session(
         clock: world.clock.clone(),
     };
     let keys = Keys { api_key: &api_key, private_key_file, files: &world.files };
-    Ok((orders.guard_with_keys)(keys, options)?)
+    Ok((orders.guard_with_keys)(keys, options, rest)?)
+}
+
+/// Where a guard asks over REST; `None` where it has a session.
+fn guard_rest(
+    config: &Config,
+    number: usize,
+    venue: &VenueConfig,
+    orders: &OrderKind,
+    trust: &TlsTrust,
+    world: &World,
+) -> Result<Option<RestOptions>, LaunchError> {
+    if !orders.guards_over_rest {
+        return Ok(None);
+    }
+    need_rest(config, number, orders, !venue.rest_url.is_empty())?;
+    let url = venue.rest_url.as_str();
+    let endpoint =
+        Endpoint::parse(url, Scheme::Http, &world.net, Some(trust)).map_err(|error| {
+            let allowed = "https://HOST[:PORT][/PATH], or http://HOST:PORT[/PATH]";
+            config.error_at(&format!("venue[{number}].rest_url"), &error.to_string(), allowed)
+        })?;
+    Ok(Some(RestOptions {
+        endpoint,
+        net: world.net.clone(),
+        token: number,
+        timeout_ns: config.session.rest_ms * 1_000_000,
+        body_bytes_max: GUARD_REST_BYTES_MAX,
+    }))
 }
 
 /// The environment comes first: a key is better kept there.

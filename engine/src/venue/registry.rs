@@ -18,13 +18,16 @@ use super::market::{
     SnapshotAgent, SnapshotClient, SnapshotOptions, Stream, StreamPort,
 };
 use super::okx::{OkxMarket, OkxOrders};
-use super::orders::{Guard, GuardOptions, GuardSession, OrderAgent, OrderOptions, OrderWiring};
+use super::orders::{
+    Guard, GuardOptions, GuardSession, OrderAgent, OrderOptions, OrderWiring, RestGuard,
+};
 use super::protocol::{
     KeyError, Keys, MarketProtocol, OrderDecoder, OrderProtocol, Signer, VenueLimits,
 };
 use super::simulated::dialect::{RecordedDialect, binance_futures, binance_spot};
 use super::simulated::dialect::{bybit, coinbase, kraken, okx};
 use super::simulated::{DialectKind, Recording, RecordingError};
+use super::transport::RestOptions;
 use super::{LaneOutlet, LetterReader, StreamOrders, SymbolMap};
 use crate::config::{Config, RecordedSymbol};
 use crate::order::Capabilities;
@@ -83,6 +86,8 @@ pub(crate) struct OrderKind {
     pub(crate) with_drawn_key: fn(&str, &mut SplitMix64) -> Result<KeyedOrders, KeyError>,
     /// With the keys that a configuration names, and nothing but a cancel of all.
     pub(crate) guard_with_keys: MakeGuard,
+    /// Its guard asks over REST.
+    pub(crate) guards_over_rest: bool,
     /// It needs the venue's REST interface, too.
     pub(crate) needs_rest: bool,
     reader: MakeReader,
@@ -103,7 +108,8 @@ pub type Spread = fn(&SymbolMap, bool, Option<&[String]>, usize) -> Vec<Connecti
 
 type MakeSnapshotAgent = fn(SnapshotOptions) -> (Box<dyn Agent>, SnapshotClient);
 
-type MakeGuard = fn(Keys<'_>, GuardOptions) -> Result<Box<dyn GuardSession>, KeyError>;
+type MakeGuard =
+    fn(Keys<'_>, GuardOptions, Option<RestOptions>) -> Result<Box<dyn GuardSession>, KeyError>;
 type MakeOrderAgent = dyn FnOnce(OrderOptions, OrderWiring<LaneOutlet>) -> Box<dyn Agent>;
 type MakeReader = fn(SymbolMap, usize) -> Box<ReadFrame>;
 type JudgeFrames = fn(&[RecordedSymbol], &mut dyn Iterator<Item = &str>) -> Fit;
@@ -209,10 +215,14 @@ impl VenueKind {
             with_drawn_key: |name, random| {
                 P::Signer::drawn(name, random).map(KeyedOrders::new::<P>)
             },
-            guard_with_keys: |keys, options| {
+            guard_with_keys: |keys, options, rest| {
                 let signer = P::Signer::read(keys)?;
-                Ok(Box::new(Guard::<P>::new(signer, options)))
+                Ok(match rest.filter(|_| P::GUARDS_OVER_REST) {
+                    Some(rest) => Box::new(RestGuard::<P>::new(signer, options, rest)),
+                    None => Box::new(Guard::<P>::new(signer, options)),
+                })
             },
+            guards_over_rest: P::GUARDS_OVER_REST,
             needs_rest: P::ASKS_OVER_REST,
             reader: order_reader::<P::Decoder>,
             capabilities: P::CAPABILITIES.of_kind(self.name),

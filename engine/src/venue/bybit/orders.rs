@@ -16,8 +16,8 @@ use crate::order::{Amends, Capabilities, OrderCommand, OrderType, OrderTypes, Ti
 use crate::venue::codec::JsonText;
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{
-    Failure, FillsFrom, KeepAlive, OrderProtocol, OrderRequest, Outcome, SharedSecret, Way,
-    spot_terms,
+    Failure, FillsFrom, GuardRequest, KeepAlive, OrderProtocol, OrderRequest, Outcome,
+    SharedSecret, Way, spot_terms,
 };
 
 /// A request that is older than this is refused (`X-BAPI-RECV-WINDOW`), ms.
@@ -154,6 +154,31 @@ impl OrderProtocol for BybitOrders {
         start(out, request, "order.cancel").text("}]}");
     }
 
+    const GUARDS_OVER_REST: bool = true;
+
+    /// "Cancel All Orders", and the list of those that are open.
+    #[cold]
+    fn guard_request(
+        &mut self,
+        what: GuardRequest,
+        native: &str,
+        _id: u64,
+        time_ms: i64,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        match what {
+            GuardRequest::List => {
+                let query = format!("category=spot&symbol={native}&openOnly=0");
+                self.write_get("/v5/order/realtime", &query, time_ms, out);
+            }
+            GuardRequest::CancelAll => {
+                let body = format!(r#"{{"category":"spot","symbol":"{native}"}}"#);
+                self.write_signed(("POST", "/v5/order/cancel-all", &body), time_ms, out);
+            }
+        }
+        true
+    }
+
     fn query(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
         let name = String::from_utf8_lossy(request.name);
         let query = format!("category=spot&symbol={}&orderLinkId={name}", request.native);
@@ -212,14 +237,34 @@ impl BybitOrders {
     /// A signed question.
     #[cold]
     fn write_get(&self, path: &str, query: &str, time_ms: i64, out: &mut Vec<u8>) {
+        self.write_signed(("GET", path, query), time_ms, out);
+    }
+
+    /// A signed request over REST: method, path, and its query or body.
+    #[cold]
+    fn write_signed(
+        &self,
+        (method, path, what): (&str, &str, &str),
+        time_ms: i64,
+        out: &mut Vec<u8>,
+    ) {
         let api_key = self.secret.api_key();
-        let sign = self.sign(&format!("{time_ms}{api_key}{WINDOW_MS}{query}"));
+        let sign = self.sign(&format!("{time_ms}{api_key}{WINDOW_MS}{what}"));
+        let (query, body) = if method == "GET" { (what, "") } else { ("", what) };
+        let mark = if query.is_empty() { "" } else { "?" };
         out.clear();
         let head = format!(
-            "GET {path}?{query}\nX-BAPI-API-KEY: {api_key}\nX-BAPI-TIMESTAMP: {time_ms}\n\
-             X-BAPI-RECV-WINDOW: {WINDOW_MS}\nX-BAPI-SIGN: {sign}\n\n"
+            "{method} {path}{mark}{query}\nX-BAPI-API-KEY: {api_key}\nX-BAPI-TIMESTAMP: \
+             {time_ms}\nX-BAPI-RECV-WINDOW: {WINDOW_MS}\nX-BAPI-SIGN: {sign}\n"
         );
         out.extend_from_slice(head.as_bytes());
+        if !body.is_empty() {
+            let length = body.len();
+            let of_body = format!("Content-Type: application/json\nContent-Length: {length}\n");
+            out.extend_from_slice(of_body.as_bytes());
+        }
+        out.push(b'\n');
+        out.extend_from_slice(body.as_bytes());
     }
 }
 

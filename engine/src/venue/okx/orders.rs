@@ -18,8 +18,8 @@ use crate::order::{
 use crate::venue::codec::JsonText;
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{
-    Failure, FillsFrom, KeepAlive, NameForm, OrderProtocol, OrderRequest, Outcome, SharedSecret,
-    Way, spot_terms,
+    Failure, FillsFrom, GuardRequest, KeepAlive, NameForm, OrderProtocol, OrderRequest, Outcome,
+    SharedSecret, Way, spot_terms,
 };
 
 /// A new order that reaches the matching engine later than this is dropped by the venue
@@ -176,6 +176,30 @@ impl OrderProtocol for OkxOrders {
         let body = format!(r#"{{"timeOut":"{}"}}"#, timeout_ms.div_ceil(1_000));
         self.write_signed(("POST", "/api/v5/trade/cancel-all-after", &body), time_ms, out);
         true
+    }
+
+    const GUARDS_OVER_REST: bool = true;
+    const GUARDS_BY_TIMER: bool = true;
+
+    /// The venue has no request that cancels all of a symbol on spot: its timer does, for the whole
+    /// account.
+    #[cold]
+    fn guard_request(
+        &mut self,
+        what: GuardRequest,
+        native: &str,
+        id: u64,
+        time_ms: i64,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        match what {
+            GuardRequest::CancelAll => self.dead_man(CANCEL_ALL_AFTER.min_ms, id, time_ms, out),
+            GuardRequest::List => {
+                let path = format!("/api/v5/trade/orders-pending?instType=SPOT&instId={native}");
+                self.write_get(&path, time_ms, out);
+                true
+            }
+        }
     }
 
     fn query(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {

@@ -276,14 +276,14 @@ impl<P: OrderProtocol> Guard<P> {
 }
 
 /// A failure as it is kept.
-struct Told {
-    outcome: Outcome,
-    text: String,
-    code: i32,
+pub(super) struct Told {
+    pub(super) outcome: Outcome,
+    pub(super) text: String,
+    pub(super) code: i32,
 }
 
 impl Told {
-    fn of(failure: &Failure<'_>, outcome: Outcome) -> Told {
+    pub(super) fn of(failure: &Failure<'_>, outcome: Outcome) -> Told {
         let text = crate::text::escaped(failure.message).into_owned();
         Told { outcome, text, code: failure.code }
     }

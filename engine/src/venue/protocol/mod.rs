@@ -27,9 +27,9 @@ pub(in crate::venue) use market_frames::{
 };
 pub(in crate::venue) use orders::spot_terms;
 pub use orders::{
-    AssetBalance, Failure, FillsFrom, ListedOrder, ListedText, NameForm, OrderDecoder,
-    OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply, ReplyBody, UnreadFrame, Way,
-    listed_text,
+    AssetBalance, Failure, FillsFrom, GuardRequest, ListedOrder, ListedText, NameForm,
+    OrderDecoder, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply, ReplyBody,
+    UnreadFrame, Way, listed_text,
 };
 pub(in crate::venue) use questions::Questions;
 pub(in crate::venue) use several::{KeptReport, ReadReport, Several, UnreadReport};

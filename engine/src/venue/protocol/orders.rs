@@ -254,6 +254,15 @@ pub enum Outcome {
     Subscribed,
 }
 
+/// What a guard asks over REST of a symbol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuardRequest {
+    /// Which orders are open.
+    List,
+    /// To cancel all that is open, at once or within 12 s.
+    CancelAll,
+}
+
 /// Reads the frames of one order connection. It needs no keys: what was kept of a frame can be read
 /// with it again.
 pub trait OrderDecoder: Sized + Send + 'static {
@@ -412,6 +421,25 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// false where the venue has no such request. It ends the orders of whoever else uses the
     /// account, too: for a guard, not for a strategy.
     fn cancel_all(&mut self, _native: &str, _id: u64, _time_ms: i64, _out: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    /// Whether a guard asks over REST ([`OrderProtocol::guard_request`]), and needs no session.
+    const GUARDS_OVER_REST: bool = false;
+
+    /// Whether its [`GuardRequest::CancelAll`] only sets a timer of up to 12 s.
+    const GUARDS_BY_TIMER: bool = false;
+
+    /// Writes a guard's request, signed; false where the venue has none. An answer without an order
+    /// says that none is open.
+    fn guard_request(
+        &mut self,
+        _what: GuardRequest,
+        _native: &str,
+        _id: u64,
+        _time_ms: i64,
+        _out: &mut Vec<u8>,
+    ) -> bool {
         false
     }
 

@@ -1,7 +1,7 @@
 //! The exchange: markets, the account, and the schedule that drives them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -43,6 +43,8 @@ pub struct Exchange {
     /// When all open orders are cancelled, nanoseconds of the monotonic clock. Set by whoever only
     /// looks at the exchange.
     cancel_all_ns: AtomicU64,
+    /// In this market alone, where there is one of this number.
+    cancel_all_in: AtomicUsize,
     market_events: Vec<MarketEvent>,
     events: Vec<Event>,
 }
@@ -64,6 +66,7 @@ impl Exchange {
             next_cut_ns: now.ns + CUT_NS,
             cuts: 0,
             cancel_all_ns: AtomicU64::new(u64::MAX),
+            cancel_all_in: AtomicUsize::new(usize::MAX),
             market_events: Vec::new(),
             events: Vec::new(),
         }
@@ -132,12 +135,21 @@ impl Exchange {
     /// All open orders are cancelled then, nanoseconds of the monotonic clock, unless it is said
     /// again before; `u64::MAX` takes it back. Once only.
     pub fn cancel_all_at(&self, at_ns: u64) {
+        self.cancel_all_in.store(usize::MAX, Ordering::Relaxed);
         self.cancel_all_ns.store(at_ns, Ordering::Relaxed);
     }
 
+    /// All open orders of a market are cancelled, with the next thing that is due.
+    pub fn cancel_all_of(&self, market: usize) {
+        self.cancel_all_in.store(market, Ordering::Relaxed);
+        self.cancel_all_ns.store(0, Ordering::Relaxed);
+    }
+
     fn cancel_all(&mut self, now: Moment) {
+        let only = self.cancel_all_in.load(Ordering::Relaxed);
         self.cancel_all_at(u64::MAX);
-        for index in 0..self.markets.len() {
+        let is_meant = |index: &usize| only == usize::MAX || only == *index;
+        for index in (0..self.markets.len()).filter(is_meant) {
             for id in self.orders.open_ids(Some(index)) {
                 let cancel_id = self.new_name();
                 // One that a cancel before it has ended is over.

@@ -99,7 +99,8 @@ impl BybitOrders {
         if header("x-bapi-api-key") != self.api_key {
             return Err((10_003, "API key is invalid."));
         }
-        let text = format!("{time}{}{window}{}", self.api_key, request.query);
+        let what = if request.method == "POST" { &request.body } else { &request.query };
+        let text = format!("{time}{}{window}{what}", self.api_key);
         if !self.is_signed(&text, header("x-bapi-sign")) {
             return Err((10_004, "Error sign"));
         }
@@ -107,6 +108,21 @@ impl BybitOrders {
             true => Ok(()),
             false => Err((10_002, "The request time exceeds the time window range.")),
         }
+    }
+
+    /// Cancels what is open in a symbol, and names it.
+    fn cancel_all(request: &Request, exchange: &Exchange) -> String {
+        let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+        let named = body["symbol"].as_str().and_then(|symbol| exchange.market(symbol));
+        let Some(market) = named.filter(|_| body["category"] == "spot") else {
+            return String::new();
+        };
+        exchange.cancel_all_of(market);
+        let name = |order: &Order| {
+            let (id, link) = (order.id.to_string(), &order.client_order_id);
+            json!({"orderId": id, "orderLinkId": link}).to_string()
+        };
+        each_open(exchange, market, name)
     }
 
     fn fills_of(&self, request: &Request, exchange: &Exchange) -> String {
@@ -225,6 +241,16 @@ impl OrderWords for BybitOrders {
         let parameter = |name: &str| request.parameter(name).unwrap_or_default().into_owned();
         let list = match request.path.as_str() {
             // As after a restart of the venue: the present list has nothing that is over.
+            "/v5/order/cancel-all" if request.method == "POST" => {
+                if self.check_signature(request, now).is_ok() {
+                    Self::cancel_all(request, exchange)
+                } else {
+                    String::new()
+                }
+            }
+            "/v5/order/realtime" if request.parameter("orderLinkId").is_none() => {
+                open_in(exchange, &parameter("symbol"))
+            }
             path @ ("/v5/order/realtime" | "/v5/order/history") => {
                 let is_present = path.ends_with("realtime");
                 let market = exchange.market(&parameter("symbol"));
@@ -249,6 +275,19 @@ impl OrderWords for BybitOrders {
         };
         Some(Reply::json(body.into_bytes()))
     }
+}
+
+/// What is open in a symbol.
+fn open_in(exchange: &Exchange, symbol: &str) -> String {
+    let Some(market) = exchange.market(symbol) else { return String::new() };
+    let text = |order: &Order| order_text(order, &exchange.markets()[market].symbol);
+    each_open(exchange, market, text)
+}
+
+fn each_open(exchange: &Exchange, market: usize, text: impl Fn(&Order) -> String) -> String {
+    let orders = exchange.orders();
+    let ids = orders.open_ids(Some(market)).into_iter();
+    ids.map(|id| text(orders.by_id(id))).collect::<Vec<_>>().join(",")
 }
 
 fn new_order(

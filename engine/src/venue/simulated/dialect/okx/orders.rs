@@ -307,6 +307,7 @@ impl OrderWords for OkxOrders {
             "/api/v5/trade/cancel-all-after" if request.method == "POST" => {
                 signed().and_then(|()| self.cancel_all_after(request, exchange, now))
             }
+            "/api/v5/trade/orders-pending" => signed().map(|()| open_in(request, exchange)),
             "/api/v5/trade/fills" => signed().map(|()| self.fills_of(request, exchange)),
             _ => return None,
         };
@@ -319,6 +320,16 @@ impl OrderWords for OkxOrders {
             }
         })
     }
+}
+
+/// What is open in a symbol.
+fn open_in(request: &Request, exchange: &Exchange) -> String {
+    let symbol = request.parameter("instId").unwrap_or_default();
+    let Some(market) = exchange.market(&symbol) else { return String::new() };
+    let orders = exchange.orders();
+    let ids = orders.open_ids(Some(market)).into_iter();
+    let text = |id: u64| order_text(orders.by_id(id), &exchange.markets()[market].symbol, "");
+    ids.map(text).collect::<Vec<_>>().join(",")
 }
 
 fn new_order(
