@@ -32,6 +32,17 @@ impl StrategyBooks {
         }
     }
 
+    /// The same for who books a journal: nobody reads their figures before the run begins.
+    pub(super) fn of_journal(
+        open_max: usize,
+        ids_max: usize,
+        instruments: &Instruments,
+        venues: usize,
+    ) -> StrategyBooks {
+        let books = StrategyBooks::new(open_max, ids_max, instruments, venues);
+        StrategyBooks { ledger: books.ledger.unread(), ..books }
+    }
+
     /// An order has left its strategy.
     pub(super) fn sent(&mut self, order: OpenOrder, own_id: Option<OwnId>) {
         if let Some(own_id) = own_id {

@@ -302,15 +302,20 @@ fn get_order(from: &mut In<'_>) -> Option<RecordedOrder> {
     order.is_heard = from.get::<u8>()? == 1;
     order.wants_cancel = from.get::<u8>()? == 1;
     order.is_guessed = from.get::<u8>()? == 1;
-    from.each(|from| order.amendments.try_push((from.get()?, from.get()?)).ok())?;
+    from.each(|from| {
+        order.amendments.push((from.get()?, from.get()?));
+        Some(())
+    })?;
     from.each(|from| {
         let (from_qty, to, quote) = (from.get()?, from.get()?, from.get()?);
-        order.inferred.try_push(InferredFill { from: from_qty, to, quote }).ok()
+        order.inferred.push(InferredFill { from: from_qty, to, quote });
+        Some(())
     })?;
     from.each(|from| {
         let trade = from.get()?;
         let (from_qty, to, price) = (from.get()?, from.get()?, from.get()?);
-        order.without_fee.try_push(UnsettledFill { trade, from: from_qty, to, price }).ok()
+        order.without_fee.push(UnsettledFill { trade, from: from_qty, to, price });
+        Some(())
     })?;
     Some(order)
 }

@@ -1,6 +1,7 @@
 //! Makes the books of the strategies, and the list of what is open, of the records of a journal.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use zerocopy::FromZeros;
 
@@ -27,12 +28,36 @@ const UNSETTLED_MAX: usize = 1_024;
 /// one before them that is met at the venue is told as `unrecorded`.
 const RUNS_MAX: usize = 256;
 
+/// Of the numbers of orders, which nobody outside chooses: a multiplication spreads them.
+#[derive(Default)]
+pub(super) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u16(&mut self, number: u16) {
+        self.write_u64(u64::from(number));
+    }
+
+    #[inline]
+    fn write_u64(&mut self, number: u64) {
+        let mixed = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = mixed ^ (mixed >> 32);
+    }
+}
+
 /// Takes the records of a journal one by one, in their order.
 pub(crate) struct JournalFold {
     pub(super) present: PresentNames,
     pub(super) then: NamesThen,
     pub(super) books: Vec<StrategyBooks>,
-    pub(super) open: HashMap<OrderKey, RecordedOrder>,
+    pub(super) open: HashMap<OrderKey, RecordedOrder, BuildHasherDefault<KeyHasher>>,
     pub(super) unsettled: VecDeque<RecordedOrder>,
     pub(super) runs: Vec<EarlierRun>,
     pub(super) balances: Vec<RecordedBalance>,
@@ -55,13 +80,13 @@ impl JournalFold {
     ) -> JournalFold {
         let books = |consumer: usize| {
             let ids_max = ids_max.get(consumer).copied().unwrap_or_default();
-            StrategyBooks::new(open_max, ids_max, instruments, venues.len())
+            StrategyBooks::of_journal(open_max, ids_max, instruments, venues.len())
         };
         JournalFold {
             present: PresentNames::new(consumers, venues, instruments),
             then: NamesThen::default(),
             books: (0..consumers.len()).map(books).collect(),
-            open: HashMap::new(),
+            open: HashMap::default(),
             unsettled: VecDeque::with_capacity(UNSETTLED_MAX),
             runs: Vec::new(),
             balances: Vec::new(),
@@ -211,20 +236,34 @@ impl JournalFold {
         }
         self.traded(place, &report);
         let key = OrderKey { consumer: place.consumer, id: ClientOrderId(report.client_order_id) };
-        if !self.open.contains_key(&key) {
-            self.met(key.consumer, key.id.0);
-            self.revive(key, place, &report);
-        }
-        let Some(order) = self.open.get_mut(&key) else { return };
+        let Some(order) = self.open.get_mut(&key) else {
+            return self.of_none_open(key, place, &report);
+        };
         order.take(&report);
-        if !order.is_open()
-            && let Some(order) = self.open.remove(&key)
-            && order.is_unsettled()
-        {
-            if self.unsettled.len() == UNSETTLED_MAX {
-                self.unsettled.pop_front();
-            }
-            self.unsettled.push_back(order);
+        if !order.is_open() {
+            self.ended(key);
+        }
+    }
+
+    fn ended(&mut self, key: OrderKey) {
+        let Some(order) = self.open.remove(&key).filter(RecordedOrder::is_unsettled) else {
+            return;
+        };
+        if self.unsettled.len() == UNSETTLED_MAX {
+            self.unsettled.pop_front();
+        }
+        self.unsettled.push_back(order);
+    }
+
+    /// A word on an order that is not open.
+    #[cold]
+    fn of_none_open(&mut self, key: OrderKey, place: Place, report: &ExecReport) {
+        self.met(key.consumer, key.id.0);
+        self.revive(key, place, report);
+        let Some(order) = self.open.get_mut(&key) else { return };
+        order.take(report);
+        if !order.is_open() {
+            self.ended(key);
         }
     }
 

@@ -1,6 +1,5 @@
 //! One order as the journal has it.
 
-use arrayvec::ArrayVec;
 use zerocopy::FromZeros;
 
 use crate::event::{
@@ -70,11 +69,11 @@ pub struct RecordedOrder {
     /// Its command is not on record: type, time in force and flags of it are guessed.
     pub is_guessed: bool,
     /// Price and quantity of amendments that may have reached the venue.
-    pub amendments: ArrayVec<(i64, i64), AMENDMENTS_MAX>,
+    pub amendments: Vec<(i64, i64)>,
     /// Inferred fills.
-    pub inferred: ArrayVec<InferredFill, INFERRED_MAX>,
+    pub inferred: Vec<InferredFill>,
     /// Fills without a fee.
-    pub without_fee: ArrayVec<UnsettledFill, WITHOUT_FEE_MAX>,
+    pub without_fee: Vec<UnsettledFill>,
 }
 
 impl RecordedOrder {
@@ -95,9 +94,9 @@ impl RecordedOrder {
             is_heard: false,
             wants_cancel: false,
             is_guessed: false,
-            amendments: ArrayVec::new(),
-            inferred: ArrayVec::new(),
-            without_fee: ArrayVec::new(),
+            amendments: Vec::new(),
+            inferred: Vec::new(),
+            without_fee: Vec::new(),
         }
     }
 
@@ -150,7 +149,7 @@ impl RecordedOrder {
 
     /// An amendment was asked for.
     pub(super) fn amend(&mut self, price: i64, qty: i64) {
-        if self.amendments.is_full() {
+        if self.amendments.len() == AMENDMENTS_MAX {
             self.amendments.remove(0);
         }
         self.amendments.push((price, qty));
@@ -235,14 +234,14 @@ impl RecordedOrder {
     }
 
     fn infer(&mut self, fill: InferredFill) {
-        if self.inferred.is_full() {
+        if self.inferred.len() == INFERRED_MAX {
             self.inferred.remove(0);
         }
         self.inferred.push(fill);
     }
 
     fn lacks_fee(&mut self, report: &ExecReport, from: i64) {
-        if self.without_fee.is_full() {
+        if self.without_fee.len() == WITHOUT_FEE_MAX {
             self.without_fee.remove(0);
         }
         self.without_fee.push(UnsettledFill {

@@ -30,6 +30,8 @@ pub(crate) struct Ledger {
     prevented: VecDeque<(u64, i64)>,
     /// By row, what it has earned, and where.
     profits: Vec<RowProfit>,
+    /// The rows themselves, as long as nobody reads the board.
+    unread: Option<Vec<Row>>,
 }
 
 /// What one row has earned, in the units of its values.
@@ -54,7 +56,7 @@ impl RowProfit {
             position: row.position,
             cost: row.cost,
             closed: row.realised.saturating_sub(row.fees_in_quote),
-            step: 10_i128.pow(u32::from(units.value_places - AssetAmount::SCALE)),
+            step: units.value_step,
         }
     }
 
@@ -83,11 +85,31 @@ impl Ledger {
             rows: vec![NO_ROW; instruments.len() * venues + 1].into_boxed_slice(),
             prevented: VecDeque::with_capacity(PREVENTED_MAX),
             profits: Vec::with_capacity(TradingBoard::rows(instruments.len(), venues)),
+            unread: None,
         }
     }
 
-    /// Counts begin anew; amounts and what is open stay.
+    /// One that shows nothing on its board before [`Ledger::begin_run`]: for who books a journal.
+    pub(crate) fn unread(mut self) -> Ledger {
+        self.unread = Some(Vec::new());
+        self
+    }
+
+    /// Changes a row where it is.
+    #[inline]
+    fn change(&mut self, row: usize, change: impl FnOnce(&mut Row)) {
+        let Some(rows) = &mut self.unread else { return self.board.update(row, change) };
+        if rows.len() <= row {
+            rows.resize(row + 1, Row::default());
+        }
+        change(&mut rows[row]);
+    }
+
+    /// Counts begin anew; amounts and what is open stay. From here on the board has it.
     pub(crate) fn begin_run(&mut self) {
+        for (row, booked) in self.unread.take().into_iter().flatten().enumerate() {
+            self.board.update(row, |row| *row = booked);
+        }
         for row in self.rows.iter().filter(|row| !matches!(**row, NO_ROW | BEYOND)) {
             self.board.update(usize::from(*row), Row::begin_run);
         }
@@ -102,10 +124,15 @@ impl Ledger {
         used.map(|(place, row)| {
             let (mut net, mut bytes) = (0, Vec::new());
             let (instrument, venue) = (place / self.venues, place % self.venues);
-            self.board.update(usize::from(*row), |row| {
+            let mut take = |row: &Row| {
                 net = row.bought.saturating_sub(row.sold) / self.units[instrument].step_up;
                 bytes.extend_from_slice(row.as_bytes());
-            });
+            };
+            let row = usize::from(*row);
+            match &self.unread {
+                Some(rows) => rows.get(row).into_iter().for_each(&mut take),
+                None => self.board.update(row, |row| take(row)),
+            }
             (VenueId(venue as u16), InstrumentId(instrument as u32), net, bytes)
         })
         .collect()
@@ -284,7 +311,7 @@ impl Ledger {
             return None;
         }
         let row = usize::from(self.rows[place]);
-        self.board.update(row, |row| {
+        self.change(row, |row| {
             row.place = place as u64 + 1;
             change(row);
         });

@@ -24,6 +24,8 @@ pub(super) struct Units {
     pub(super) value_places: u8,
     /// From the instrument's quantities and values to these.
     pub(super) step_up: i128,
+    /// Units of a value in one of 10^-8.
+    pub(super) value_step: i128,
 }
 
 impl Units {
@@ -33,11 +35,13 @@ impl Units {
         let mut next = || assets.next().flatten().unwrap_or(u128::MAX);
         let (base, quote) = (next(), next());
         let qty_places = spec.qty_scale.max(AssetAmount::SCALE);
+        let value_places = spec.price_scale + qty_places;
         Units {
             base,
             quote,
             qty_places,
-            value_places: spec.price_scale + qty_places,
+            value_places,
+            value_step: 10_i128.pow(u32::from(value_places - AssetAmount::SCALE)),
             step_up: 10_i128.pow(u32::from(qty_places - spec.qty_scale)),
         }
     }
@@ -48,7 +52,7 @@ impl Units {
     }
 
     fn quote_fee_step(&self) -> i128 {
-        10_i128.pow(u32::from(self.value_places - AssetAmount::SCALE))
+        self.value_step
     }
 }
 
