@@ -31,7 +31,7 @@ struct Header {
     last_epoch: u64,
     written_ns: i64,
     body_bytes: u64,
-    reserved: [u8; 8],
+    next_begun_ns: i64,
 }
 
 const _: () = assert!(HEADER_BYTES == 64);
@@ -47,6 +47,9 @@ pub struct CheckpointFacts {
     pub last_epoch: u64,
     /// When it was written: wall time, ns since the Unix epoch.
     pub written_ns: i64,
+    /// When the segment was begun that is read first behind it, ns since the Unix epoch: no other
+    /// journal's was.
+    pub next_begun_ns: i64,
 }
 
 /// A checkpoint's file, whole or not.
@@ -114,8 +117,8 @@ fn content(mut text: Vec<u8>, number: u64) -> Result<(CheckpointFacts, Vec<u8>),
     if header.number != number {
         return Err("under another one's name");
     }
-    let Header { last_sequence, last_epoch, written_ns, .. } = header;
-    let facts = CheckpointFacts { number, last_sequence, last_epoch, written_ns };
+    let Header { last_sequence, last_epoch, written_ns, next_begun_ns, .. } = header;
+    let facts = CheckpointFacts { number, last_sequence, last_epoch, written_ns, next_begun_ns };
     Ok((facts, text.split_off(HEADER_BYTES)))
 }
 
@@ -129,7 +132,7 @@ pub(crate) fn write_checkpoint(
     facts: CheckpointFacts,
     body: &[u8],
 ) -> io::Result<()> {
-    let CheckpointFacts { number, last_sequence, last_epoch, written_ns } = facts;
+    let CheckpointFacts { number, last_sequence, last_epoch, written_ns, next_begun_ns } = facts;
     let header = Header {
         magic: MAGIC,
         format: FORMAT,
@@ -140,7 +143,7 @@ pub(crate) fn write_checkpoint(
         last_epoch,
         written_ns,
         body_bytes: body.len() as u64,
-        reserved: [0; 8],
+        next_begun_ns,
     };
     let mut text = Vec::with_capacity(HEADER_BYTES + body.len());
     text.extend_from_slice(header.as_bytes());
@@ -179,7 +182,13 @@ mod tests {
         let folder = Path::new("/journal");
         let files = Files::Virtual(VirtualFiles::new(7, FileConditions::default()));
         files.make_private_folder(folder).unwrap();
-        let facts = CheckpointFacts { number: 17, last_sequence: 9, last_epoch: 3, written_ns: 5 };
+        let facts = CheckpointFacts {
+            number: 17,
+            last_sequence: 9,
+            last_epoch: 3,
+            written_ns: 5,
+            next_begun_ns: 7,
+        };
         write_checkpoint(&files, folder, facts, b"what it comes to").unwrap();
         let older = CheckpointFacts { number: 5, ..facts };
         write_checkpoint(&files, folder, older, b"").unwrap();

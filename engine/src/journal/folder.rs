@@ -95,6 +95,7 @@ pub fn newest_checkpoint(
     for number in checkpoint_numbers(files, folder).map_err(of_folder)? {
         let CheckpointFile { path, content, .. } = read_checkpoint(files, folder, number);
         let reason = match content {
+            Ok((facts, _)) if !is_of_this_journal(files, folder, facts) => "of another journal",
             Ok((facts, body)) if take_up(&body) => return Ok(Some(facts)),
             Ok(_) => "not one that this engine can take up",
             Err(reason) => reason,
@@ -104,6 +105,19 @@ pub fn newest_checkpoint(
     }
     needs_no_checkpoint(files, folder)?;
     Ok(None)
+}
+
+/// Whether the segment that a checkpoint goes on with is the one that stands there. One that is
+/// not there, or not begun, says nothing.
+fn is_of_this_journal(files: &Files, folder: &Path, facts: CheckpointFacts) -> bool {
+    let begun_ns = segment_begun_ns(files, folder, facts.number);
+    begun_ns.is_none_or(|begun_ns| begun_ns == facts.next_begun_ns)
+}
+
+/// When a segment was begun, ns since the Unix epoch; `None` where it has no header.
+pub(crate) fn segment_begun_ns(files: &Files, folder: &Path, number: u64) -> Option<i64> {
+    let opened = files.open(&segment_path(folder, number)).and_then(SegmentReader::new);
+    opened.ok()?.ok().map(|reader| reader.header().begun_ns)
 }
 
 /// Reads a folder up to its end as a start does, behind a checkpoint or from its beginning. Where
@@ -124,8 +138,13 @@ pub fn read_for_start(
     // Nobody but a disk that lost its power leaves a hole: there, what lies behind it was not safe,
     // and no order of it has left.
     let is_damaged = match durability {
-        Durability::Os => !read.is_usable() || read.records_behind > 0,
-        Durability::FsyncBatch => !read.is_usable() && !read.may_have_lost_power(),
+        Durability::Os => {
+            !read.is_usable() || read.records_behind > 0 || stop.out_of_place().is_some()
+        }
+        Durability::FsyncBatch => {
+            let is_of_before = stop.out_of_place().is_some_and(|ahead| !ahead);
+            is_of_before || !read.is_usable() && !read.may_have_lost_power()
+        }
     };
     if is_damaged { Err(JournalError::Damaged(stop.clone())) } else { Ok(read) }
 }

@@ -388,3 +388,48 @@ fn names_keep_their_beginning_and_stay_text() {
         assert_eq!(RecordKind::from_code(kind as u8), Some(kind));
     }
 }
+
+/// Writes so many intents as one start, and ends it in order.
+fn written(files: &Files, ids: std::ops::Range<u64>) {
+    let (mut writer, mut keeper) = open(files, SMALL);
+    for id in ids {
+        keeper.duty_cycle();
+        writer.append(1, &intent(id)).unwrap();
+    }
+    keeper.finish(&writer.end());
+}
+
+#[test]
+fn a_segment_that_was_copied_in_is_no_torn_end() {
+    let (_, files) = disk(FileConditions::default());
+    let (_, other) = disk(FileConditions::default());
+    written(&files, 0..20);
+    written(&other, 0..3);
+    let first = files_of(&files)[0].clone();
+    for (what, from) in [("another journal's", &other), ("its own first", &files)] {
+        let copied = folder().join("000000000002.journal");
+        let bytes = from.read(&first).unwrap();
+        files.create_private(&copied).unwrap().write_all(&bytes).unwrap();
+        for durability in [Durability::Os, Durability::FsyncBatch] {
+            let opened = JournalFolder::open_as(durability, &files, folder(), |_, _| ());
+            let refused = opened.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(refused.contains("record 1 stands where 21 should"), "{what}: {refused}");
+        }
+        files.remove(&copied).unwrap();
+        assert!(JournalFolder::open(&files, folder(), |_, _| ()).is_ok());
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_journal_is_passed_over() {
+    let (_, files) = disk(FileConditions::default());
+    written(&files, 0..20);
+    let begun_ns = segment_begun_ns(&files, folder(), 1).unwrap();
+    let taken = |next_begun_ns| {
+        let facts = CheckpointFacts { number: 1, next_begun_ns, ..CheckpointFacts::default() };
+        write_checkpoint(&files, folder(), facts, b"all").unwrap();
+        newest_checkpoint(&files, folder(), |_| true).unwrap().is_some()
+    };
+    assert!(taken(begun_ns));
+    assert!(!taken(begun_ns + 1));
+}

@@ -12,7 +12,7 @@ use crate::instrument::Instruments;
 use crate::journal::{
     CheckpointBoard, CheckpointFacts, FolderRead, JournalError, JournalHealth, RecordView,
     SegmentHeader, SegmentReading, checkpoint_numbers, checkpoint_path, newest_checkpoint,
-    remove_unfinished, segment_numbers, segment_path, write_checkpoint,
+    remove_unfinished, segment_begun_ns, segment_numbers, segment_path, write_checkpoint,
 };
 use crate::order::recovery::JournalFold;
 use crate::runtime::Clock;
@@ -228,6 +228,8 @@ impl Compactor {
             last_sequence: read.last_sequence,
             last_epoch: read.last_epoch,
             written_ns: self.clock.wall_ns(),
+            next_begun_ns: segment_begun_ns(&self.files, &self.folder, end)
+                .ok_or("the segment behind it has no header")?,
         };
         write_checkpoint(&self.files, &self.folder, facts, &body)
             .map_err(|error| format!("it can't be written: {error} (code: io)"))?;
