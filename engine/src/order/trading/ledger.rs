@@ -8,7 +8,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::board::TradingBoard;
 use super::refusals::{Refusal, RefusedWhat};
 use super::row::{Row, Units};
-use crate::event::{AssetAmount, ExecReport, InstrumentId, RejectReason, VenueId};
+use crate::event::{ExecReport, InstrumentId, RejectReason, VenueId};
 use crate::instrument::Instruments;
 use crate::order::OrderCounts;
 
