@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::segment_name::{number_in, numbered_path};
 use crate::world::Files;
 
 /// The end of a checkpoint's name, and of one that is being written.
@@ -66,12 +67,11 @@ pub struct CheckpointFile {
 }
 
 pub(crate) fn checkpoint_path(folder: &Path, number: u64) -> PathBuf {
-    folder.join(format!("{number:012}.{EXTENSION}"))
+    numbered_path(folder, number, EXTENSION)
 }
 
 fn number_of(path: &Path) -> Option<u64> {
-    let is_one = path.extension().is_some_and(|extension| extension == EXTENSION);
-    path.file_stem().filter(|_| is_one)?.to_str()?.parse().ok()
+    number_in(path, EXTENSION)
 }
 
 /// The numbers of a folder's checkpoints, newest first.
@@ -150,7 +150,7 @@ pub(crate) fn write_checkpoint(
     text.extend_from_slice(body);
     let crc = crc32fast::hash(&text);
     text[12..16].copy_from_slice(&crc.to_le_bytes());
-    let unfinished = folder.join(format!("{number:012}.{UNFINISHED}"));
+    let unfinished = numbered_path(folder, number, UNFINISHED);
     let written = files.create_private(&unfinished).and_then(|mut file| {
         file.write_all(&text)?;
         file.sync()
