@@ -229,7 +229,7 @@ fn an_engine_that_is_killed_at_a_venue_without_orders_goes_on() {
         calm_ms = 20000
         end = 'stop'
         crash = [
-            { at_ms = 4000, at_write = 3, down_ms = 500 },
+            { at_ms = 4000, down_ms = 500, again_at_write = 2 },
             { at_ms = 8000, down_ms = 500 },
         ]
         [venues]
@@ -244,5 +244,5 @@ fn an_engine_that_is_killed_at_a_venue_without_orders_goes_on() {
     assert!(outcome.violations.is_empty(), "{:#?}", outcome.violations);
     assert_eq!(outcome.trades, 0);
     assert!(outcome.reached["order_refused_at_once"] > 0, "{:?}", outcome.reached);
-    assert_eq!(outcome.reached["crash"], 2);
+    assert_eq!((outcome.reached["crash"], outcome.reached["killed_in_write"]), (3, 1));
 }
