@@ -116,3 +116,33 @@ pub fn strangers_orders_end_only_when_the_whole_symbol_is_cancelled<V: Orders>()
     trader.assert_sound();
     stranger.assert_sound();
 }
+
+pub fn cancels_that_come_together_are_each_answered<V: Orders>() {
+    let venue = venue::<V>(|_| {});
+    let mut trader = Trader::<V>::new(venue.address(), &TraderOptions::default());
+    trader.drive_to_ready();
+    for id in 1..=3 {
+        trader.submit_resting(id);
+        trader.drive_to(id, OrderStatus::New);
+    }
+    trader.submit_marketable(4);
+    trader.drive_to(4, OrderStatus::Filled);
+    // One is over already: its cancel never leaves, and is answered like the others'.
+    for id in [1, 4, 2, 3] {
+        trader.command(OrderAction::Cancel, id, |_| {});
+    }
+    for id in 1..=3 {
+        trader.drive_to(id, OrderStatus::Canceled);
+    }
+    trader.drive("the answer to the cancel of what is over", |seen, _| {
+        reports(seen, 4).last().and_then(ExecReport::exec_type) == Some(ExecType::CancelRejected)
+    });
+    let report = venue.counters().report();
+    assert_eq!(report.cancels_received, 3);
+    let batches = u64::from(V::Entry::CAPABILITIES.cancels_per_request > 1);
+    assert_eq!(
+        report.batches_received, batches,
+        "they went together where the venue takes them so"
+    );
+    assert!(venue.ledger().orders.values().all(|order| !order.is_open()));
+}

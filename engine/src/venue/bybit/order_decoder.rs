@@ -16,8 +16,8 @@ use crate::venue::codec::{
 };
 use crate::venue::orders::{VenueAnswer, VenueFill, VenueReport};
 use crate::venue::protocol::{
-    AssetBalance, Failure, KeptReport, OrderDecoder, OrderMessage, Questions, ReadReport, Reply,
-    ReplyBody, Several, UnreadFrame, UnreadReport, object,
+    AssetBalance, Failure, KeptReply, KeptReport, OrderDecoder, OrderMessage, Questions,
+    ReadReport, Reply, ReplyBody, Several, UnreadFrame, UnreadReport, object,
 };
 use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
 
@@ -155,7 +155,10 @@ fn read_frame<'a>(
 ) -> Result<Option<OrderMessage<'a>>, DecodeError> {
     let [topic, op, data, time] = pick(nodes, ["topic", "op", "data", "creationTime"])?;
     let Some(topic) = topic else {
-        return read_reply(nodes, op, data, logon).map(Some);
+        return match op.and_then(text).is_some_and(|op| op.ends_with("-batch")) {
+            true if read_replies(nodes, data, reports)? => Ok(None),
+            _ => read_reply(nodes, op, data, logon).map(Some),
+        };
     };
     let topic = text(topic).ok_or(DecodeError::field("field topic is no text"))?;
     let data = data.and_then(elements).ok_or(DecodeError::field("data is no array"))?;
@@ -225,6 +228,37 @@ fn read_reply<'a>(
         (None, Err(failure)) => Ok(OrderMessage::Unasked(failure)),
         (None, Ok(_)) => Ok(OrderMessage::Other("reply without a number")),
     }
+}
+
+/// The answers to several requests that went together, whose numbers follow one another; false
+/// where there is one answer for all.
+#[cold]
+fn read_replies(
+    nodes: &[Node<'_>],
+    data: Value<'_, '_>,
+    reports: &mut Several,
+) -> Result<bool, DecodeError> {
+    let [id, more] = pick(nodes, ["reqId", "retExtInfo"])?;
+    let [orders] = data.map_or(Ok([None]), |data| pick(data, ["list"]))?;
+    let [outcomes] = more.map_or(Ok([None]), |more| pick(more, ["list"]))?;
+    let (Some(orders), Some(outcomes)) = (orders.and_then(elements), outcomes.and_then(elements))
+    else {
+        return Ok(false);
+    };
+    let id: Option<u64> = id.and_then(text).and_then(|id| id.split('.').next()?.parse().ok());
+    let id = id.ok_or(DecodeError::field("reply without a number of ours"))?;
+    let mut is_any = false;
+    for ((order, outcome), id) in orders.zip(outcomes).zip(id..) {
+        let [number, name] = pick(order, ["orderId", "orderLinkId"])?;
+        let number = number.and_then(text).filter(|number| !number.is_empty());
+        let number = number.map_or(VenueRef::NONE, |number| name_of(number.as_bytes()));
+        let [code, message] = pick(outcome, ["code", "msg"])?;
+        let name = name.and_then(text).unwrap_or_default();
+        let outcome = (need_code(code)?, message.and_then(text).unwrap_or_default());
+        reports.push_reply(KeptReply::new(id, (name, number), outcome));
+        is_any = true;
+    }
+    Ok(is_any)
 }
 
 /// What stands for a logon that is refused without a code.

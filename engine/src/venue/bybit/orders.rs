@@ -43,6 +43,9 @@ const BAD_KEY: [i32; 7] =
 /// The time is not within the window.
 const WRONG_TIME: i32 = 10_002;
 
+/// Cancels of one `order.cancel-batch`, on spot.
+const CANCELS_MAX: usize = 10;
+
 /// The protocol.
 pub struct BybitOrders {
     secret: SharedSecret<1>,
@@ -54,8 +57,9 @@ impl OrderProtocol for BybitOrders {
     type Decoder = BybitReports;
 
     const ORDER_TYPES: OrderTypes = OrderTypes::PLAIN;
-    const CAPABILITIES: Capabilities =
-        Capabilities::of(OrderTypes::PLAIN).with_amends(Amends::Smaller);
+    const CAPABILITIES: Capabilities = Capabilities::of(OrderTypes::PLAIN)
+        .with_amends(Amends::Smaller)
+        .with_cancels_per_request(CANCELS_MAX);
     const FILLS_MAX: usize = FILLS_MAX;
     const KEEP_ALIVE: KeepAlive = KeepAlive::Text(r#"{"op":"ping"}"#);
     const LOGON: &'static [&'static str] = &["logon", "logon of the stream", "subscribe"];
@@ -152,6 +156,20 @@ impl OrderProtocol for BybitOrders {
     #[inline]
     fn cancel(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
         start(out, request, "order.cancel").text("}]}");
+    }
+
+    #[cold]
+    fn cancel_several(&mut self, requests: &[OrderRequest<'_>], out: &mut Vec<u8>) -> bool {
+        let Some((first, rest)) = requests.split_first() else { return false };
+        let mut text = head(out, first, "order.cancel-batch");
+        text.text(r#"{"category":"spot","request":["#);
+        of_order(&mut text, first);
+        for request in rest {
+            text.text("},");
+            of_order(&mut text, request);
+        }
+        text.text("}]}]}");
+        true
     }
 
     const GUARDS_OVER_REST: bool = true;
@@ -270,6 +288,26 @@ impl BybitOrders {
 
 /// A request about an order, as far as all have it.
 fn start<'a>(out: &'a mut Vec<u8>, request: &OrderRequest<'_>, op: &str) -> JsonText<'a> {
+    let mut text = head(out, request, op);
+    text.text(r#"{"category":"spot","symbol":""#);
+    text.text(request.native);
+    text.text(r#"","orderLinkId":""#);
+    text.bytes(request.name);
+    text.text("\"");
+    text
+}
+
+/// Which order is meant, of one of several.
+fn of_order(text: &mut JsonText<'_>, request: &OrderRequest<'_>) {
+    text.text(r#"{"symbol":""#);
+    text.text(request.native);
+    text.text(r#"","orderLinkId":""#);
+    text.bytes(request.name);
+    text.text("\"");
+}
+
+/// A request, as far as all have it.
+fn head<'a>(out: &'a mut Vec<u8>, request: &OrderRequest<'_>, op: &str) -> JsonText<'a> {
     out.clear();
     let mut text = JsonText(out);
     text.text(r#"{"reqId":""#);
@@ -283,11 +321,7 @@ fn start<'a>(out: &'a mut Vec<u8>, request: &OrderRequest<'_>, op: &str) -> Json
     text.integer(WINDOW_MS);
     text.text(r#""},"op":""#);
     text.text(op);
-    text.text(r#"","args":[{"category":"spot","symbol":""#);
-    text.text(request.native);
-    text.text(r#"","orderLinkId":""#);
-    text.bytes(request.name);
-    text.text("\"");
+    text.text(r#"","args":["#);
     text
 }
 
@@ -434,5 +468,20 @@ mod tests {
         for code in [170_131, 170_140, 110_072, 170_193] {
             assert_eq!(outcome(0, code), Outcome::Refused(RejectReason::Venue), "{code}");
         }
+    }
+
+    #[test]
+    fn several_cancels_are_one_request() {
+        let (mut protocol, mut out) = (protocol(), Vec::new());
+        let other = OrderRequest { name: b"p1-3-42", ..request(10) };
+        assert!(protocol.cancel_several(&[request(9), other], &mut out));
+        let of = |name| json!({"symbol": "BTCUSDT", "orderLinkId": name});
+        let args = json!([{"category": "spot", "request": [of("p1-3-41"), of("p1-3-42")]}]);
+        let header = json!({"X-BAPI-TIMESTAMP": "1000", "X-BAPI-RECV-WINDOW": "5000"});
+        let op = "order.cancel-batch";
+        assert_eq!(
+            json_of(&out),
+            json!({"reqId": "9.1000", "header": header, "op": op, "args": args})
+        );
     }
 }

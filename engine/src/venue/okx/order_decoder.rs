@@ -16,8 +16,8 @@ use crate::venue::codec::{
 };
 use crate::venue::orders::{VenueAnswer, VenueFill, VenueReport};
 use crate::venue::protocol::{
-    AssetBalance, Failure, KeptReport, OrderDecoder, OrderMessage, ReadReport, Reply, ReplyBody,
-    Several, UnreadFrame, UnreadReport, object,
+    AssetBalance, Failure, KeptReply, KeptReport, OrderDecoder, OrderMessage, ReadReport, Reply,
+    ReplyBody, Several, UnreadFrame, UnreadReport, object,
 };
 use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
 
@@ -165,6 +165,9 @@ fn read_frame<'a>(
     if event.is_some() {
         return read_event(nodes, event, id, logon).map(Some);
     }
+    if op.and_then(text).is_some_and(|op| op.starts_with("batch-")) && is_answered(data) {
+        return read_replies(id, data, reports).map(|()| None);
+    }
     if op.is_some() {
         return read_reply(nodes, id, data).map(Some);
     }
@@ -248,6 +251,30 @@ fn read_reply<'a>(
         }
         code => Ok(failed(id, 0, code, message.and_then(text).unwrap_or_default())),
     }
+}
+
+/// Whether a reply answers order by order, or has one answer for all.
+fn is_answered(data: Value<'_, '_>) -> bool {
+    data.and_then(elements).is_some_and(|mut results| results.next().is_some())
+}
+
+/// The same of several orders, whose requests' numbers follow one another.
+#[cold]
+fn read_replies(
+    id: Value<'_, '_>,
+    data: Value<'_, '_>,
+    reports: &mut Several,
+) -> Result<(), DecodeError> {
+    let id = need_number(id, "reply without a number of ours")?;
+    for (result, id) in data.and_then(elements).into_iter().flatten().zip(id..) {
+        let [order, name, code, message] = pick(result, ["ordId", "clOrdId", "sCode", "sMsg"])?;
+        let venue_order_id = number_of(order).map_or(VenueRef::NONE, VenueRef::number);
+        let name = name.and_then(text).unwrap_or_default();
+        let message = message.and_then(text).unwrap_or_default();
+        let outcome = (need_code(code)?, message);
+        reports.push_reply(KeptReply::new(id, (name, venue_order_id), outcome));
+    }
+    Ok(())
 }
 
 /// An order's state, its fills, or the instruments: the answer's own members say which.

@@ -51,6 +51,9 @@ const WRONG_TIME: [i32; 5] = [50_036, 50_102, 50_112, 60_004, 60_006];
 /// "Cancel All After" takes 10 to 120 whole seconds, and one request a second.
 const CANCEL_ALL_AFTER: DeadManTimer = DeadManTimer { min_ms: 10_000, max_ms: 120_000 };
 
+/// Cancels of one `batch-cancel-orders`.
+const CANCELS_MAX: usize = 20;
+
 /// The protocol.
 pub struct OkxOrders {
     secret: SharedSecret<2>,
@@ -65,6 +68,7 @@ impl OrderProtocol for OkxOrders {
     const ORDER_TYPES: OrderTypes = OrderTypes::PLAIN;
     const CAPABILITIES: Capabilities = Capabilities::of(OrderTypes::PLAIN)
         .with_amends(Amends::Smaller)
+        .with_cancels_per_request(CANCELS_MAX)
         .with_dead_man(CANCEL_ALL_AFTER);
     const FILLS_MAX: usize = FILLS_MAX;
     const KEEP_ALIVE: KeepAlive = KeepAlive::Text("ping");
@@ -167,6 +171,22 @@ impl OrderProtocol for OkxOrders {
     fn cancel(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
         let code = self.decoder.code(request.native).unwrap_or(0);
         start(out, request, ("cancel-order", code), None).text("}]}");
+    }
+
+    #[cold]
+    fn cancel_several(&mut self, requests: &[OrderRequest<'_>], out: &mut Vec<u8>) -> bool {
+        let Some((first, rest)) = requests.split_first() else { return false };
+        let code = self.decoder.code(first.native).unwrap_or(0);
+        let mut text = start(out, first, ("batch-cancel-orders", code), None);
+        for request in rest {
+            text.text(r#"},{"instIdCode":"#);
+            text.integer(self.decoder.code(request.native).unwrap_or(0));
+            text.text(r#","clOrdId":""#);
+            text.bytes(request.name);
+            text.text("\"");
+        }
+        text.text("}]}");
+        true
     }
 
     const DEAD_MAN_OVER_REST: bool = true;
@@ -462,5 +482,19 @@ mod tests {
         for code in [51_008, 51_020, 51_016, 50_014, 51_121] {
             assert_eq!(outcome(0, code), Outcome::Refused(RejectReason::Venue), "{code}");
         }
+    }
+
+    #[test]
+    fn several_cancels_are_one_request() {
+        let (mut protocol, mut out) = (protocol(), Vec::new());
+        let scales = Scales { price: 2, qty: 5 };
+        let request = |id, name| OrderRequest { id, native: "BTC-USDT", scales, name, time_ms: 1 };
+        let requests = [request(7, b"p1x0x1".as_slice()), request(8, b"p1x0x2")];
+        assert!(protocol.cancel_several(&requests, &mut out));
+        let args = json!([
+            {"instIdCode": 11, "clOrdId": "p1x0x1"}, {"instIdCode": 11, "clOrdId": "p1x0x2"},
+        ]);
+        let expected = json!({"id": "7", "op": "batch-cancel-orders", "args": args});
+        assert_eq!(serde_json::from_slice::<Value>(&out).unwrap(), expected);
     }
 }

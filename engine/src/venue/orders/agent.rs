@@ -31,13 +31,14 @@ use super::leaving::LeftOrder;
 use super::listing::KnownRequests;
 use super::names::OrderNames;
 use super::next_session::OrderRollover;
+use super::outgoing::Outgoing;
 use super::plausible::FeeBounds;
 use super::reading::{stream_session, take_frames};
 use super::reconcile::Reconciler;
 use super::replacing::Replacements;
 use super::requests_in_flight::{Asked, RequestsInFlight};
 use super::rest_line::RestLine;
-use super::stage::{BATCH, LOOK_NS, Presence, QUERIES_MAX, Stage};
+use super::stage::{LOOK_NS, Presence, QUERIES_MAX, Stage};
 use super::start_recovery::StartRecovery;
 use super::table::OrderTable;
 use super::thinning::Thinning;
@@ -60,7 +61,7 @@ const OFFENDING_BYTES_MAX: usize = 4_096;
 /// Pause of a parked core while the link is full, ns.
 const HELD_BACK_NS: u64 = 1_000_000;
 /// No request is longer, bytes.
-const REQUEST_BYTES: usize = 1_024;
+const REQUEST_BYTES: usize = 4_096;
 
 /// What an [`OrderAgent`] is made of.
 pub struct OrderOptions {
@@ -156,8 +157,8 @@ pub struct OrderAgent<O: EventOutlet, P: OrderProtocol> {
     /// When orders that are to be cancelled are looked for again.
     pub(super) next_cancel_ns: u64,
     pub(super) probe: Probe,
-    /// Consumer and cause of commands that are written but not yet on the wire.
-    pub(super) unwritten: ArrayVec<(usize, u64), BATCH>,
+    /// What is written but not yet on the wire.
+    pub(super) outgoing: Outgoing,
     pub(super) orders: Reconciler<O>,
     /// New orders that wait for the end of those that they replace.
     pub(super) replacements: Replacements,
@@ -206,7 +207,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             quarantine: wiring.quarantine,
             next_cancel_ns: u64::MAX,
             probe: wiring.probe,
-            unwritten: ArrayVec::new(),
+            outgoing: Outgoing::default(),
             orders: Reconciler {
                 venue: options.venue,
                 venue_id: options.venue_id,
@@ -345,7 +346,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
 
     pub(super) fn disconnected(&mut self) {
         self.stage = Stage::Down;
-        self.unwritten.clear();
+        self.outgoing.timed.clear();
         self.orders.failure = None;
         self.rollover.give_up(u64::MAX);
         self.orders.disconnected();
@@ -443,7 +444,7 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
         }
         if self.session.is_open() {
             work += self.take_frames() + self.step_stream();
-            if !self.unwritten.is_empty() {
+            if !self.outgoing.timed.is_empty() {
                 self.write();
             }
             work += self.advance();

@@ -48,8 +48,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             .collect();
         let mut work = 0;
         for key in &keys {
-            work += usize::from(self.may_cancel(*key) && self.cancel(*key));
+            work += usize::from(self.may_cancel(*key) && self.cancel_soon(*key));
         }
+        self.cancel_together();
         let is_more = work < keys.len() || is_all || self.quarantine.cancels_any();
         self.next_cancel_ns = if is_more { now_ns + LOOK_NS } else { u64::MAX };
         if work > 0 {

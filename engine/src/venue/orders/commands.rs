@@ -1,12 +1,15 @@
 //! Commands of strategies, on their way to the venue or refused.
 
+use arrayvec::ArrayVec;
+
 use super::agent::OrderAgent;
+use super::names::OrderName;
 use super::order::{CancelWish, KnownOrder};
 use super::requests_in_flight::Asked;
-use super::stage::{BATCH, LOOK_NS, Presence, Stage};
+use super::stage::{BATCH, CANCELS_MAX, LOOK_NS, Presence, Stage};
 use super::states::Word;
 use super::words::Told;
-use crate::event::{ExecType, Price, Qty, RejectReason};
+use crate::event::{ExecType, InstrumentId, Price, Qty, RejectReason};
 use crate::order::{OrderAction, OrderCommand, OrderKey, refused, rejection};
 use crate::runtime::Phase;
 use crate::venue::EventOutlet;
@@ -18,13 +21,18 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[inline]
     pub(super) fn take_commands(&mut self) -> usize {
         let mut work = 0;
-        while work < BATCH && !self.unwritten.is_full() && self.orders.room() >= 1 {
+        while work < BATCH && !self.outgoing.timed.is_full() && self.orders.room() >= 1 {
             let mut taken = None;
             self.commands.poll(1, |command| taken = Some(*command));
             let Some(command) = taken else { break };
             work += 1;
+            // What came before it leaves before it.
+            if command.action() != Some(OrderAction::Cancel) {
+                self.cancel_together();
+            }
             self.command(&command);
         }
+        self.cancel_together();
         if work > 0 {
             self.write();
         }
@@ -110,7 +118,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     pub(super) fn place_replacements(&mut self) -> usize {
         let (mut index, mut work) = (0, 0);
         while let Some(waiting) = self.replacements.get(index) {
-            if self.orders.room() == 0 || self.unwritten.is_full() {
+            if self.orders.room() == 0 || self.outgoing.timed.is_full() {
                 break;
             }
             let verdict = waiting.verdict(self.orders.table.get(waiting.old), self.orders.now_ns);
@@ -165,7 +173,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[inline]
     pub(super) fn timed(&mut self, command: &OrderCommand) {
         let _room_was_checked =
-            self.unwritten.try_push((usize::from(command.consumer), command.tick_receive_ns));
+            self.outgoing.timed.try_push((usize::from(command.consumer), command.tick_receive_ns));
     }
 
     /// A cancel leaves at once, or as soon as the order's pause, the venue's limits and the
@@ -191,7 +199,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             return false;
         }
         self.orders.table.change(key, |order| order.cancel = CancelWish::Wanted);
-        if self.may_cancel(key) && self.cancel(key) {
+        if self.may_cancel(key) && self.cancel_soon(key) {
             return true;
         }
         self.next_cancel_ns = self.next_cancel_ns.min(self.orders.now_ns + LOOK_NS);
@@ -220,6 +228,72 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             self.orders.word(key, Word::CancelSent);
         }
         sent.is_ok()
+    }
+
+    /// Cancels an order: with others, where the venue takes several in a request.
+    pub(super) fn cancel_soon(&mut self, key: OrderKey) -> bool {
+        let most = P::CAPABILITIES.cancels_per_request.min(CANCELS_MAX);
+        if most <= 1 {
+            return self.cancel(key);
+        }
+        self.outgoing.cancels.push(key);
+        if self.outgoing.cancels.len() == most {
+            self.cancel_together();
+        }
+        true
+    }
+
+    /// Writes the cancels that were to go together. What can't be written stays wanted.
+    #[inline]
+    pub(super) fn cancel_together(&mut self) {
+        if self.outgoing.cancels.is_empty() {
+            return;
+        }
+        let keys = std::mem::take(&mut self.outgoing.cancels);
+        if let [key] = keys[..] {
+            return self.is_cancelled(key);
+        }
+        self.cancel_several(&keys);
+    }
+
+    fn is_cancelled(&mut self, key: OrderKey) {
+        if !self.cancel(key) {
+            self.next_cancel_ns = self.next_cancel_ns.min(self.orders.now_ns + LOOK_NS);
+        }
+    }
+
+    #[cold]
+    fn cancel_several(&mut self, keys: &[OrderKey]) {
+        let (time_ms, now_ns) = (self.time_ms(), self.orders.now_ns);
+        let mut names = ArrayVec::<(u64, InstrumentId, OrderName), CANCELS_MAX>::new();
+        for key in keys {
+            let Some(order) = self.orders.table.get(*key) else { continue };
+            let instrument = order.command.instrument_id();
+            let Some(id) = self.orders.requests.add(Asked::Cancel(*key), now_ns) else { continue };
+            names.push((id, instrument, self.orders.names.name(*key)));
+        }
+        let follow = names.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1);
+        let Self { symbols, protocol, text, session, .. } = self;
+        let mut requests = ArrayVec::<OrderRequest<'_>, CANCELS_MAX>::new();
+        for (id, instrument, name) in &names {
+            let of = symbols.native(*instrument).zip(symbols.symbol(*instrument));
+            let Some((native, symbol)) = of else { continue };
+            let scales = symbol.scales;
+            requests.push(OrderRequest { id: *id, native, scales, name, time_ms });
+        }
+        let is_sent = follow
+            && requests.len() == keys.len()
+            && protocol.cancel_several(&requests, text)
+            && session.send(text).is_ok();
+        drop(requests);
+        if is_sent {
+            keys.iter().for_each(|key| self.orders.word(*key, Word::CancelSent));
+            return;
+        }
+        for (id, ..) in &names {
+            self.orders.requests.take(*id);
+        }
+        keys.iter().for_each(|key| self.is_cancelled(*key));
     }
 
     fn on_modify(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
@@ -295,7 +369,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             return; // the rest goes with a later step, and is timed then
         }
         let written_ns = self.orders.clock.now_ns();
-        for (consumer, cause_ns) in self.unwritten.drain(..) {
+        for (consumer, cause_ns) in self.outgoing.timed.drain(..) {
             self.probe.record(consumer, written_ns.saturating_sub(cause_ns));
         }
     }

@@ -26,6 +26,7 @@ mod model;
 mod names;
 mod next_session;
 pub mod order;
+mod outgoing;
 mod plausible;
 mod presence;
 mod questions;

@@ -93,7 +93,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let now_ns = self.orders.now_ns;
         let Some(operation) = P::LOGON.get(step) else {
             // What is half written has to be ended where it was begun.
-            if self.unwritten.is_empty() && self.session.flush() {
+            if self.outgoing.timed.is_empty() && self.session.flush() {
                 self.take_over();
             }
             return true;

@@ -6,6 +6,8 @@ pub(super) const BATCH: usize = 32;
 pub(super) const EVENTS_PER_FRAME_MAX: usize = 8;
 /// Between two looks for overdue answers and held back requests, ns.
 pub(super) const LOOK_NS: u64 = 50_000_000;
+/// Cancels of one request, at most: no venue takes more.
+pub(super) const CANCELS_MAX: usize = 20;
 /// Queries that may be on their way at a time.
 pub(super) const QUERIES_MAX: usize = 4;
 

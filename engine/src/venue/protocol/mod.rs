@@ -32,7 +32,7 @@ pub use orders::{
     UnreadFrame, Way, listed_text,
 };
 pub(in crate::venue) use questions::Questions;
-pub(in crate::venue) use several::{KeptReport, ReadReport, Several, UnreadReport};
+pub(in crate::venue) use several::{KeptReply, KeptReport, ReadReport, Several, UnreadReport};
 pub use shared_secret::SharedSecret;
 pub(in crate::venue) use signer::read_private;
 pub use signer::{KeyError, Keys, Signer};

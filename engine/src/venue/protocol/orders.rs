@@ -417,6 +417,13 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// Writes an order's cancel.
     fn cancel(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>);
 
+    /// Writes the cancels of several orders as one request, of up to
+    /// [`Capabilities::cancels_per_request`]. Their numbers follow one another, and each is
+    /// answered under its own. False where the venue has no such request.
+    fn cancel_several(&mut self, _requests: &[OrderRequest<'_>], _out: &mut Vec<u8>) -> bool {
+        false
+    }
+
     /// Writes a cancel of all that the account has open in a symbol, by the venue's own name of it;
     /// false where the venue has no such request. It ends the orders of whoever else uses the
     /// account, too: for a guard, not for a strategy.

@@ -1,10 +1,10 @@
-//! The reports of a frame that may bring several, told one after the other.
+//! The messages of a frame that may bring several, told one after the other.
 
 use std::collections::VecDeque;
 
 use arrayvec::ArrayVec;
 
-use super::{OrderMessage, UnreadFrame};
+use super::{Failure, OrderMessage, Reply, ReplyBody, UnreadFrame};
 use crate::event::VenueRef;
 use crate::venue::codec::DecodeError;
 use crate::venue::orders::VenueReport;
@@ -13,6 +13,8 @@ use crate::venue::orders::VenueReport;
 const TEXT_BYTES_MAX: usize = 36;
 /// Reports for which there is room from the start.
 const USUAL: usize = 64;
+/// Bytes of a refusal's text that are kept.
+const MESSAGE_BYTES_MAX: usize = 96;
 
 type KeptText = ArrayVec<u8, TEXT_BYTES_MAX>;
 
@@ -55,11 +57,74 @@ impl KeptReport {
     }
 }
 
-/// The reports of the frame that was decoded last.
+/// The answer to one of several requests that went together.
+#[derive(Clone, Debug)]
+pub(in crate::venue) struct KeptReply {
+    pub(in crate::venue) id: u64,
+    name: KeptText,
+    venue_order_id: VenueRef,
+    /// 0 where it was done.
+    code: i32,
+    message: ArrayVec<u8, MESSAGE_BYTES_MAX>,
+}
+
+impl KeptReply {
+    pub(in crate::venue) fn new(
+        id: u64,
+        (name, venue_order_id): (&str, VenueRef),
+        (code, message): (i32, &str),
+    ) -> KeptReply {
+        KeptReply {
+            id,
+            name: name.bytes().take(TEXT_BYTES_MAX).collect(),
+            venue_order_id,
+            code,
+            message: message.bytes().filter(u8::is_ascii).take(MESSAGE_BYTES_MAX).collect(),
+        }
+    }
+
+    fn message(&self) -> OrderMessage<'_> {
+        let KeptReply { id, name, venue_order_id, code, message } = self;
+        let outcome = match *code {
+            0 => Ok(ReplyBody {
+                name: name.as_slice(),
+                venue_order_id: *venue_order_id,
+                ..ReplyBody::default()
+            }),
+            code => Err(Failure {
+                status: 0,
+                code,
+                message: str::from_utf8(message).unwrap_or_default(),
+                retry_after_ms: None,
+                server_time_ms: None,
+            }),
+        };
+        OrderMessage::Reply(Reply { id: *id, outcome, time_ns: None })
+    }
+}
+
+/// What one frame brings more than one of.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "reports are the rule, and a box would be allocated")]
+enum Kept {
+    Report(KeptReport),
+    Reply(KeptReply),
+}
+
+impl Kept {
+    fn message(&self) -> Result<OrderMessage<'_>, UnreadFrame<'_>> {
+        match self {
+            Kept::Report(report) => report.message(),
+            Kept::Reply(reply) => Ok(reply.message()),
+        }
+    }
+}
+
+/// The messages of the frame that was decoded last.
 #[derive(Debug)]
 pub(in crate::venue) struct Several {
-    waiting: VecDeque<KeptReport>,
-    told: Option<KeptReport>,
+    waiting: VecDeque<Kept>,
+    told: Option<Kept>,
     /// The frame, where more than one waits.
     frame: Vec<u8>,
 }
@@ -80,7 +145,12 @@ impl Several {
     /// One report more.
     #[inline]
     pub(in crate::venue) fn push(&mut self, report: KeptReport) {
-        self.waiting.push_back(report);
+        self.waiting.push_back(Kept::Report(report));
+    }
+
+    /// One answer more.
+    pub(in crate::venue) fn push_reply(&mut self, reply: KeptReply) {
+        self.waiting.push_back(Kept::Reply(reply));
     }
 
     /// Keeps the frame, where it is needed for those that wait.

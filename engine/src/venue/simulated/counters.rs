@@ -68,6 +68,8 @@ counters! {
     orders_refused,
     /// Cancels asked for, valid or not.
     cancels_received,
+    /// Requests that had several of them.
+    batches_received,
     /// Executions of the account's orders.
     fills,
     /// Notices of a disconnect sent (`serverShutdown`).

@@ -219,3 +219,21 @@ proptest! {
         prop_assert!(decoder.decode(original.as_bytes()).is_ok());
     }
 }
+
+#[test]
+fn each_of_several_cancels_has_its_answer_under_its_own_number() {
+    let mut decoder = BybitReports::new(SymbolMap::of_test(&["BTCUSDT"]), 1 << 20);
+    let frame = br#"{"reqId":"7.1000","retCode":0,"retMsg":"OK","op":"order.cancel-batch","data":{"list":[{"category":"spot","symbol":"BTCUSDT","orderId":"11","orderLinkId":"p1-0-1"},{"category":"spot","symbol":"BTCUSDT","orderId":"","orderLinkId":"p1-0-2"}]},"retExtInfo":{"list":[{"code":0,"msg":"OK"},{"code":170213,"msg":"Order does not exist."}]},"header":{"Timenow":"1"},"connId":"0"}"#;
+    let Ok(OrderMessage::Reply(first)) = decoder.decode(frame) else { panic!("a reply") };
+    let body = first.outcome.unwrap();
+    assert_eq!((first.id, body.name), (7, b"p1-0-1".as_slice()));
+    let Some((Ok(OrderMessage::Reply(second)), _)) = decoder.next_of_frame() else {
+        panic!("another")
+    };
+    assert_eq!((second.id, second.outcome.unwrap_err().code), (8, 170_213));
+    assert!(decoder.next_of_frame().is_none());
+    // One answer for all.
+    let frame = br#"{"reqId":"7.1000","retCode":10006,"retMsg":"Too many visits!","op":"order.cancel-batch","data":{},"retExtInfo":{},"header":{"Timenow":"1"},"connId":"0"}"#;
+    let Ok(OrderMessage::Reply(all)) = decoder.decode(frame) else { panic!("a reply") };
+    assert_eq!((all.id, all.outcome.unwrap_err().code), (7, 10_006));
+}

@@ -230,3 +230,22 @@ proptest! {
         prop_assert!(decoder.decode(original.as_bytes()).is_ok());
     }
 }
+
+#[test]
+fn each_of_several_cancels_has_its_answer_under_its_own_number() {
+    let mut decoder = OkxReports::new(SymbolMap::of_test(&["BTC-USDT"]), 1 << 20);
+    let frame = br#"{"id":"7","op":"batch-cancel-orders","code":"2","msg":"","data":[{"ordId":"11","clOrdId":"p1x0x1","sCode":"0","sMsg":""},{"ordId":"","clOrdId":"p1x0x2","sCode":"51400","sMsg":"Cancellation failed as the order is filled"}]}"#;
+    let Ok(OrderMessage::Reply(first)) = decoder.decode(frame) else { panic!("a reply") };
+    let body = first.outcome.unwrap();
+    assert_eq!((first.id, body.name), (7, b"p1x0x1".as_slice()));
+    assert_eq!(body.venue_order_id, VenueRef::number(11));
+    let Some((Ok(OrderMessage::Reply(second)), raw)) = decoder.next_of_frame() else {
+        panic!("another")
+    };
+    assert_eq!((second.id, second.outcome.unwrap_err().code, raw), (8, 51_400, frame.as_slice()));
+    assert!(decoder.next_of_frame().is_none());
+    // One answer for all.
+    let frame = br#"{"id":"7","op":"batch-cancel-orders","code":"50011","msg":"Too many requests","data":[]}"#;
+    let Ok(OrderMessage::Reply(all)) = decoder.decode(frame) else { panic!("a reply") };
+    assert_eq!((all.id, all.outcome.unwrap_err().code), (7, 50_011));
+}

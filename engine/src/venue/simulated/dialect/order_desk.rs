@@ -31,6 +31,16 @@ pub(super) trait OrderWords: Send + 'static {
     /// Why it is refused.
     fn read(&self, text: &str, exchange: &Exchange, now: Moment) -> Result<Wish, Refused>;
 
+    /// The cancels of a request that has several, each as a request of its own.
+    fn cancels(&self, _text: &str) -> Option<Vec<String>> {
+        None
+    }
+
+    /// The answer to such a request, of the answers to each.
+    fn together(&self, _text: &str, answers: &[String], _now: Moment) -> String {
+        answers.join("")
+    }
+
     /// The answer to a request that was granted: the order as it is then.
     fn granted(&self, text: &str, order: &Order, now: Moment) -> String;
 
@@ -151,6 +161,11 @@ impl OrderDesk {
             if self.words.answers(text, talk) {
                 return;
             }
+            if talk.session.authorized_ms.is_some()
+                && let Some(cancels) = self.words.cancels(text)
+            {
+                return self.cancel_several(text, &cancels, talk);
+            }
         }
         let wish = self.words.read(text, talk.exchange, talk.now);
         let is_new = matches!(wish, Ok(Wish::Place(_)));
@@ -173,6 +188,26 @@ impl OrderDesk {
         let Some(id) = id else { return };
         let answer = self.words.granted(text, talk.exchange.orders().by_id(id), talk.now);
         self.reply(answer, stage, talk);
+    }
+
+    fn cancel_several(&self, text: &str, cancels: &[String], talk: &mut Talk<'_>) {
+        talk.counters.batches_received();
+        let mut answers = Vec::with_capacity(cancels.len());
+        for cancel in cancels {
+            talk.counters.cancels_received();
+            let wish = self.words.read(cancel, talk.exchange, talk.now);
+            let outcome =
+                wish.and_then(|wish| self.carry_out(wish, (cancel, Stage::Received), talk));
+            answers.push(match outcome {
+                Ok(Some(id)) => {
+                    self.words.granted(cancel, talk.exchange.orders().by_id(id), talk.now)
+                }
+                Ok(None) => self.words.refused(cancel, Refused::Malformed, talk.now),
+                Err(why) => self.words.refused(cancel, why, talk.now),
+            });
+        }
+        let answer = self.words.together(text, &answers, talk.now);
+        self.reply(answer, Stage::Received, talk);
     }
 
     fn refuse(&self, why: Refused, of: (&str, Stage, bool), talk: &mut Talk<'_>) {

@@ -29,6 +29,8 @@ const AHEAD_MAX_MS: i64 = 1_000;
 const NAME_LEN_MAX: usize = 36;
 /// Fills of one answer.
 const FILLS_MAX: usize = 100;
+/// Cancels of one request.
+const CANCELS_MAX: usize = 10;
 
 /// The words, and the account's key.
 pub(super) struct BybitOrders {
@@ -190,6 +192,32 @@ impl OrderWords for BybitOrders {
             }
             _ => Err(Refused::Malformed),
         }
+    }
+
+    fn cancels(&self, text: &str) -> Option<Vec<String>> {
+        let request: Value = serde_json::from_str(text).ok()?;
+        let arg = &request["args"][0];
+        let all = arg["request"].as_array().filter(|all| all.len() <= CANCELS_MAX)?;
+        let one = |of: &Value| {
+            let arg = json!({"category": arg["category"], "symbol": of["symbol"],
+                "orderLinkId": of["orderLinkId"]});
+            json!({"reqId": request["reqId"], "header": request["header"], "op": "order.cancel",
+                "args": [arg]})
+            .to_string()
+        };
+        (request["op"] == "order.cancel-batch").then(|| all.iter().map(one).collect())
+    }
+
+    fn together(&self, text: &str, answers: &[String], now: Moment) -> String {
+        let each = answers.iter().filter_map(|answer| serde_json::from_str::<Value>(answer).ok());
+        let (orders, outcomes): (Vec<Value>, Vec<Value>) = each
+            .map(|of| (of["data"].clone(), json!({"code": of["retCode"], "msg": of["retMsg"]})))
+            .unzip();
+        let request: Value = serde_json::from_str(text).unwrap_or_default();
+        json!({"reqId": request["reqId"], "retCode": 0, "retMsg": "OK", "op": request["op"],
+            "data": {"list": orders}, "retExtInfo": {"list": outcomes},
+            "header": {"Timenow": now.epoch_ms.to_string()}, "connId": "0"})
+        .to_string()
     }
 
     fn granted(&self, text: &str, order: &Order, now: Moment) -> String {

@@ -27,6 +27,8 @@ const AGE_MAX_MS: i64 = 30_000;
 const NAME_LEN_MAX: usize = 32;
 /// Fills of one answer.
 const FILLS_MAX: usize = 100;
+/// Cancels of one request.
+const CANCELS_MAX: usize = 20;
 
 /// The words, and the account's key.
 pub(super) struct OkxOrders {
@@ -235,6 +237,27 @@ impl OrderWords for OkxOrders {
             }
             _ => Err(Refused::Malformed),
         }
+    }
+
+    fn cancels(&self, text: &str) -> Option<Vec<String>> {
+        let request: Value = serde_json::from_str(text).ok()?;
+        let args = request["args"].as_array().filter(|args| args.len() <= CANCELS_MAX)?;
+        let id = &request["id"];
+        let one = |arg: &Value| json!({"id": id, "op": "cancel-order", "args": [arg]}).to_string();
+        (request["op"] == "batch-cancel-orders").then(|| args.iter().map(one).collect())
+    }
+
+    fn together(&self, text: &str, answers: &[String], now: Moment) -> String {
+        let each = answers.iter().filter_map(|answer| serde_json::from_str::<Value>(answer).ok());
+        let results: Vec<Value> = each.map(|answer| answer["data"][0].clone()).collect();
+        let refused = results.iter().filter(|result| result["sCode"] != "0").count();
+        let code = match refused {
+            0 => "0",
+            some if some < results.len() => "2",
+            _ => "1",
+        };
+        let results: Vec<String> = results.iter().map(Value::to_string).collect();
+        reply(text, code, &results.join(","), now)
     }
 
     fn granted(&self, text: &str, order: &Order, now: Moment) -> String {
