@@ -176,7 +176,10 @@ impl OrderDesk {
         }
         let outcome = match talk.session.authorized_ms {
             None if stage == Stage::Received => {
-                talk.limits.before_logon();
+                // A session whose key was revoked had logged on.
+                if !talk.session.has_logged_on {
+                    talk.limits.before_logon();
+                }
                 Err(Refused::NotLoggedOn)
             }
             _ => wish.and_then(|wish| self.carry_out(wish, (text, stage), talk)),
