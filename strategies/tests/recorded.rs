@@ -130,6 +130,7 @@ fn what_operators_do_is_replayed_and_a_trace_is_explained() {
     let dir_of_engine = engine.dir.path();
     running_engine::reading(&engine, |_| trace_of_an_order(dir_of_engine).is_some());
     let order = trace_of_an_order(dir_of_engine);
+    assert!(engine.done(&["status"]).contains("Recorded for a replay"));
     engine.done(&["mode", "off"]);
     engine.done(&["consumer", "pause", "momentum"]);
     engine.done(&["mode", "on"]);

@@ -76,6 +76,14 @@ struct Owner {
     run_dir: PathBuf,
 }
 
+/// An engine that nobody owns any more stops.
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let _ended_by_itself = self.mails.send(Mail::Stop);
+        let _gone_with_its_thread = self.waker.wake();
+    }
+}
+
 /// What the engine's thread is asked for.
 enum Mail {
     Request(Box<Request>, Sender<Progress>),
@@ -216,9 +224,8 @@ impl RecordedEngine {
     pub fn stop(self) -> Option<Report> {
         let RecordedEngine { thread, owner, socket } = self;
         let is_socket_whole = socket.is_none_or(|socket| socket.stop(owner.deadline));
-        let _ended_by_itself = owner.mails.send(Mail::Stop);
-        let _gone_with_its_thread = owner.waker.wake();
         let most = owner.deadline * 3 + Duration::from_secs(2);
+        drop(owner);
         if !wait_until(most, || thread.is_finished()) {
             return None;
         }

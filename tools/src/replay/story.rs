@@ -66,6 +66,10 @@ impl Story {
         let _infallible = writeln!(self.told.lock(), "{us:>12}.{rest:03} us  {what}");
     }
 
+    fn name(&self, consumer: u16) -> &str {
+        self.consumers.get(usize::from(consumer)).map_or("?", String::as_str)
+    }
+
     fn on_read(&mut self, at_ns: u64, place: &str, bytes: &[u8]) {
         if self.names_order(&String::from_utf8_lossy(bytes)) {
             self.tell(at_ns, &format!("answer from {place}: {}", shown(bytes)));
@@ -100,7 +104,7 @@ impl Story {
             self.has_frame = true;
             self.tell_frame(&event);
         }
-        let name = self.consumers.get(usize::from(note.consumer)).map_or("?", String::as_str);
+        let name = self.name(note.consumer);
         let callback = format!("callback of {name}: {}, trace {}", note.name, note.trace_id);
         self.tell(at_ns, &callback);
         let scales = self.scales.get(event.instrument as usize).copied().unwrap_or_default();
@@ -132,7 +136,8 @@ impl Story {
         }
         for id in ids {
             self.orders.push((consumer, *id));
-            self.tell(at_ns, &format!("order {id} of consumer {consumer}, into its lane"));
+            let name = self.name(consumer);
+            self.tell(at_ns, &format!("order {id} of {name}, into its lane to the gateway"));
         }
     }
 

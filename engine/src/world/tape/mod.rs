@@ -41,3 +41,6 @@ pub use player::Player;
 pub use sums::{CallSum, SessionSum, Sums};
 pub(crate) use sums::{hash_of, mixed};
 pub use writer::Writer;
+
+#[cfg(test)]
+mod tests;

@@ -89,16 +89,17 @@ pub struct TapeDrain {
     blocks: Consumer<Block>,
     folder: TapeFolder,
     state: TapeState,
+    /// The disk or the bound has ended it: what is in the ring finds no place any more. A ring that
+    /// was full is no reason, as all that is in it came before.
+    is_broken: bool,
 }
 
 impl TapeDrain {
     /// Writes what has come; how many blocks that was.
     pub fn drain(&mut self) -> usize {
-        let TapeDrain { blocks, folder, state } = self;
+        let TapeDrain { blocks, folder, state, is_broken } = self;
         blocks.poll(usize::MAX, |block| {
-            if !state.has_ended() {
-                append(folder, block.used(), state);
-            }
+            *is_broken = *is_broken || !append(folder, block.used(), state);
         })
     }
 
@@ -110,14 +111,18 @@ impl TapeDrain {
 }
 
 /// A record ends with the first block that finds no place: nothing behind it could be played.
-fn append(folder: &mut TapeFolder, block: &[u8], state: &TapeState) {
+fn append(folder: &mut TapeFolder, block: &[u8], state: &TapeState) -> bool {
     if !folder.has_room(block.len()) {
         state.end(BOUND);
-    } else if let Err(error) = folder.append(block) {
+        return false;
+    }
+    let written = folder.append(block);
+    state.0.bytes.store(folder.bytes(), Ordering::Relaxed);
+    if let Err(error) = &written {
         log::error!("{error}; the run goes on, and its record ends here");
         state.end(DISK_FAILED);
     }
-    state.0.bytes.store(folder.bytes(), Ordering::Relaxed);
+    written.is_ok()
 }
 
 /// Writes bytes. Nothing here waits or allocates.
@@ -141,7 +146,7 @@ impl Pen {
         let (publisher, blocks) = lane(LaneOptions { name: "record".to_owned(), capacity: slots });
         let pen = Pen::of(Out::Ring(publisher));
         let state = pen.state();
-        (pen, TapeDrain { blocks, folder, state })
+        (pen, TapeDrain { blocks, folder, state, is_broken: false })
     }
 
     fn of(out: Out) -> Pen {
@@ -214,7 +219,9 @@ impl Pen {
                         state.end(RING_FULL);
                     }
                 }
-                Out::Folder(folder) => append(folder, block.used(), state),
+                Out::Folder(folder) => {
+                    let _is_in_the_state = append(folder, block.used(), state);
+                }
             }
         }
         block.used = 0;
