@@ -12,6 +12,9 @@ that PITLANE_MUTANT turns on; `pitlane simulate --first` of that one build then 
 invariant breaks. Exit 1 when a fault is not found, finds its place no more, or when a seed fails
 with nothing planted. The copy and what is built from it lie in target/mutants.
 
+What --quick runs is built as the tests of the tree are, anything more in release: a seed costs a
+tenth there.
+
 With --shrink, and of the first quick fault with --quick, the failing plan is made smaller and kept
 as NAME.toml beside the built copy: that file has to break the same invariant with the fault, and to hold
 without. PLANTED_FIRSTS says from how many first seeds, PLANTED_SEEDS how many from each.
@@ -30,7 +33,8 @@ import mutants
 
 ROOT = mutants.ROOT
 BUILD = mutants.BUILD.parent / "planted"
-BINARY = BUILD / "debug" / "pitlane"
+IS_QUICK = "--quick" in sys.argv
+BINARY = BUILD / ("debug" if IS_QUICK else "release") / "pitlane"
 # Seeds that are tried from each first seed, before a fault counts as not found.
 SEEDS_MAX = int(os.environ.get("PLANTED_SEEDS", "60"))
 FIRST_SEEDS = [0, 1_000, 2_000, 3_000, 4_000][: int(os.environ.get("PLANTED_FIRSTS", "5"))]
@@ -47,7 +51,7 @@ def share_dependencies() -> None:
     within their workspace for the same, and a normal build would get the faults.
     """
     own = ROOT / "target" / "debug"
-    if BINARY.parent.exists() or not own.exists():
+    if not IS_QUICK or BINARY.parent.exists() or not own.exists():
         return
     for part, is_shared in (
         (".fingerprint", lambda name: not name.startswith("pitlane")),
@@ -64,9 +68,11 @@ def share_dependencies() -> None:
 
 
 def build() -> None:
-    """Builds the copy's binary as the tests of the tree are built, with the same dependencies."""
+    """Builds the copy's binary; for --quick as the tests are, with the same dependencies."""
     share_dependencies()
-    command = ["cargo", "test", "--locked", "--no-run", "--test", "file_limit"]
+    as_tests = ["cargo", "test", "--locked", "--no-run", "--test", "file_limit"]
+    whole = ["cargo", "build", "--locked", "--release", "--bin", "pitlane"]
+    command = as_tests if IS_QUICK else whole
     environment = {**os.environ, "CARGO_TARGET_DIR": str(BUILD)}
     ended = subprocess.run(command, cwd=mutants.TREE, env=environment, capture_output=True, text=True)
     if ended.returncode != 0:
@@ -161,13 +167,12 @@ def told(fault: dict, outcome: dict) -> bool:
 
 def main() -> int:
     words = [word for word in sys.argv[1:] if not word.startswith("--")]
-    is_quick = "--quick" in sys.argv
     faults = tomllib.loads((ROOT / "scripts" / "planted.toml").read_text())["fault"]
     for number, fault in enumerate(faults, start=1):
         fault["number"] = number
     text = lambda fault: fault["name"] + fault["part"] + fault["file"]
     chosen = [f for f in faults if not words or any(word in text(f) for word in words)]
-    chosen = [f for f in chosen if not is_quick or f.get("quick")]
+    chosen = [f for f in chosen if not IS_QUICK or f.get("quick")]
     lost = [(fault, problem) for fault in faults if (problem := mutants.place(fault)[1])]
     for fault, problem in lost:
         print(f"{problem}: {fault['name']}")
@@ -179,17 +184,17 @@ def main() -> int:
     own = ROOT / "target" / "debug" / "pitlane"
     if own.is_file() and b"PITLANE_MUTANT" in own.read_bytes():
         sys.exit(f"{own} has the switch of planted faults: it must be in no normal build")
-    whole = simulated(0, FIRST_SEEDS[0], 4 if is_quick else SEEDS_MAX)
+    whole = simulated(0, FIRST_SEEDS[0], 4 if IS_QUICK else SEEDS_MAX)
     if whole is None or not whole["holds"]:
         print(f"with nothing planted fails: {whole and whole['failed']}")
         return 1
-    firsts = FIRST_SEEDS[:1] if is_quick else FIRST_SEEDS
+    firsts = FIRST_SEEDS[:1] if IS_QUICK else FIRST_SEEDS
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
         there = [fault for fault in chosen if not mutants.place(fault)[1]]
         outcomes = pool.map(lambda fault: judge(fault, firsts), there)
         found = sum(told(fault, outcome) for fault, outcome in zip(there, outcomes))
     print(f"{len(chosen)} faults planted, {found} found")
-    smaller = there if "--shrink" in sys.argv else there[:1] if is_quick else []
+    smaller = there if "--shrink" in sys.argv else there[:1] if IS_QUICK else []
     problems = [problem for fault in smaller if (problem := shrunk(fault))]
     print("\n".join(problems), end="\n" if problems else "")
     return 0 if found == len(chosen) and not lost and not problems else 1
