@@ -166,8 +166,10 @@ impl StrategyHost {
         self.critical_expected = event.critical_sequence.wrapping_add(1);
         if let Some(report) = event.get::<ExecReport>() {
             self.context.apply_report(event, report);
-        } else if event.get::<ControlResult>().is_some_and(|result| result.phase == CUT) {
-            self.leave_cut();
+        } else if let Some(result) = event.get::<ControlResult>()
+            && result.phase == CUT
+        {
+            self.leave_cut(result.command_id);
             return true;
         }
         self.handle(event);
@@ -177,11 +179,17 @@ impl StrategyHost {
     /// At the mark of an audit cut: leaves this side of the account. The mark itself counts as
     /// handled, and no strategy sees it.
     #[cold]
-    fn leave_cut(&mut self) {
+    fn leave_cut(&mut self, audit: u64) {
         self.terms.add(Term::Handled, EventKind::ControlResult, 1);
         let port = self.terms.cut_port();
         // None: it was withdrawn, since this consumer took too long.
         let Some(mut cut) = port.wanted.take() else { return };
+        if cut.audit != audit {
+            // A later audit's, whose mark is behind this one. Where there is another by now, that
+            // one is wanted.
+            let _another_is_wanted = port.wanted.put(cut);
+            return;
+        }
         self.terms.copy_to(&mut cut);
         cut.market_taken = self.market_seen;
         let mut unsent = port.done.put(cut).err();

@@ -92,6 +92,8 @@ pub(crate) struct AuditedConsumer {
 /// Carries audits out, one at a time; polled by whoever polls the flips.
 pub(super) struct Audits {
     consumers: Vec<AuditedConsumer>,
+    /// How many were begun: the number of the last one.
+    begun: u64,
     step: Step,
 }
 
@@ -113,7 +115,7 @@ enum Step {
 
 impl Audits {
     pub(super) fn new(consumers: Vec<AuditedConsumer>) -> Audits {
-        Audits { consumers, step: Step::Idle }
+        Audits { consumers, begun: 0, step: Step::Idle }
     }
 
     /// Whether the dispatcher has something of it: no flip may be staged meanwhile.
@@ -127,18 +129,19 @@ impl Audits {
 
     /// Begins one; only while it is idle, and no flip is under way.
     pub(super) fn begin(&mut self, ticket: AuditTicket, port: &FlipPort, now_ns: u64) {
+        self.begun += 1;
         for consumer in &self.consumers {
             let port = consumer.terms.cut_port();
             // What an earlier one has left in time for nobody.
             drop((port.wanted.take(), port.done.take()));
-            let _is_empty = port.wanted.put(Box::default());
+            let _is_empty = port.wanted.put(Box::new(TermsCut::of_audit(self.begun)));
         }
         let flip = Box::new(Flip {
             table: RoutingTable::default(),
             cells: Vec::new(),
             added: Vec::new(),
             affected: Vec::new(),
-            command_id: 0,
+            command_id: self.begun,
             askers: Vec::new(),
             outcome: FlipOutcome::default(),
             cut: Some(vec![LinkCut::default(); self.consumers.len()]),
@@ -169,7 +172,8 @@ impl Audits {
             Step::Marking { ticket, links, mut found, since_ns } => {
                 for (consumer, place) in self.consumers.iter().zip(&mut found) {
                     if place.is_none() {
-                        *place = consumer.terms.cut_port().done.take();
+                        let cut = consumer.terms.cut_port().done.take();
+                        *place = cut.filter(|cut| cut.audit == self.begun);
                     }
                 }
                 let has_come = |(place, link): (&Option<Box<TermsCut>>, &LinkCut)| {

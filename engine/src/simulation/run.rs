@@ -77,7 +77,10 @@ pub fn run(
         // Holds of the stages before it add up.
         let held_ms = strategies.hold_ms + u64::from(cores.holds.min(3)) * cores.hold_ms;
         // A stream that is often quiet is told as stale after four times its longest pause.
-        notes.lock().age_ns_max = (4 * SILENCE_MS + way_ms + held_ms + 1_000) * MS;
+        // Some other kinds tell at a subscription what was traded before it.
+        let is_judged = (0..=plan.venues.others.len()).all(|place| plan.is_usual(place));
+        notes.lock().age_ns_max =
+            u64::from(is_judged) * (4 * SILENCE_MS + way_ms + held_ms + 1_000) * MS;
     }
     let witnessed = witnessed(registry, &notes, &plan.strategies, plan.seed);
     let config = config(plan, registry);

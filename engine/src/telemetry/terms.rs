@@ -52,12 +52,20 @@ pub struct Terms {
 /// A copy of one side's terms at one point of its lanes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TermsCut {
+    /// Of which audit: marks of one that was given up are still on their way.
+    pub audit: u64,
     terms: [KindCounts; TERMS],
     /// Events that the consumer has taken out of its market lane so far.
     pub market_taken: u64,
 }
 
 impl TermsCut {
+    /// Nothing yet, for this audit.
+    #[must_use]
+    pub fn of_audit(audit: u64) -> TermsCut {
+        TermsCut { audit, ..TermsCut::default() }
+    }
+
     /// A term, by kind.
     #[must_use]
     pub fn of(&self, term: Term) -> &KindCounts {

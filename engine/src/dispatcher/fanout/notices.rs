@@ -16,7 +16,7 @@ impl Fanout {
     #[cold]
     pub(in crate::dispatcher) fn flip(&mut self, flip: &mut Flip) {
         if let Some(cuts) = &mut flip.cut {
-            return self.cut(cuts);
+            return self.cut(flip.command_id, cuts);
         }
         let begun_ns = self.clock.now_ns();
         let version = self.version.load(Ordering::Relaxed) + 1;
@@ -51,13 +51,13 @@ impl Fanout {
 
     /// Its side of every consumer's account; see [`crate::dispatcher::cut`].
     #[cold]
-    fn cut(&mut self, cuts: &mut [LinkCut]) {
+    fn cut(&mut self, audit: u64, cuts: &mut [LinkCut]) {
         let version = self.version.load(Ordering::Relaxed);
         for (index, cut) in cuts.iter_mut().enumerate() {
             let Some(link) = self.links.get(index) else { return };
             let (consumer, is_cut_off) = (link.consumer(), link.is_cut_off());
             if !is_cut_off {
-                self.tell(consumer, 0, CUT, version);
+                self.tell(consumer, audit, CUT, version);
             }
             self.links[index].cut(cut);
             cut.is_cut_off |= is_cut_off;
