@@ -25,7 +25,9 @@ fn each_signal_stops_in_order() {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
         let (report, said) = engine.end();
         assert_eq!(report["identity_holds"], true, "{signal}: {said}");
-        assert_eq!(report["findings"].as_array().map(Vec::len), Some(0), "{signal}: {said}");
+        // A stop within the first milliseconds refuses the first orders, which is worth a notice.
+        let findings = report["findings"].as_array().expect("a list");
+        assert!(findings.iter().all(|of| of["kind"] == "notice"), "{signal}: {findings:?}");
     }
 }
 
