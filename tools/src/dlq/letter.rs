@@ -65,7 +65,7 @@ impl Letters {
                 continue;
             }
             match serde_json::from_slice::<Letter>(line) {
-                Ok(letter) => letters.push(Letter { number, ..letter }),
+                Ok(letter) => letters.push(Letter { number, ..letter.on_one_line() }),
                 Err(error) => unreadable.push((number, error.to_string())),
             }
         }
@@ -74,6 +74,18 @@ impl Letters {
 }
 
 impl Letter {
+    /// Its words, each on one line: one that goes over several could pass for lines of ours.
+    fn on_one_line(mut self) -> Letter {
+        let words = [&mut self.venue, &mut self.reason, &mut self.detail].into_iter();
+        let known = [&mut self.kind, &mut self.session, &mut self.consumer, &mut self.instrument];
+        for word in words.chain(known.into_iter().flatten()) {
+            if word.contains('\n') {
+                *word = word.replace('\n', "\\n");
+            }
+        }
+        self
+    }
+
     /// The raw bytes; `None` when their hexadecimal form is spoilt.
     pub(super) fn raw_bytes(&self) -> Option<Vec<u8>> {
         match (&self.raw, &self.raw_hex) {
