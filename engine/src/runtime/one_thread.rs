@@ -260,9 +260,9 @@ impl OneThread {
         }
         next_ns = next_ns.min(self.net.next_due_ns());
         match next_ns {
-            _ if is_held => next_ns.clamp(now_ns + 1, now_ns + RETRY_NS),
             // It did nothing although its time has come: it waits for something else as well.
             _ if next_ns <= now_ns => now_ns + RETRY_NS,
+            _ if is_held => next_ns.min(now_ns + RETRY_NS),
             _ => next_ns,
         }
     }

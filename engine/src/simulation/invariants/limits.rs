@@ -82,7 +82,12 @@ pub(super) fn penalties(of: &Evidence<'_>) -> Vec<String> {
         return found;
     }
     for (limit, count) in of.penalties.iter().filter(|(limit, _)| **limit != BEFORE_LOGON) {
-        let allowed = if *limit == "while_banned" { bans * ON_THEIR_WAY_MAX } else { 0 };
+        let allowed = match *limit {
+            "while_banned" => bans * ON_THEIR_WAY_MAX,
+            // What an engine writes is lost on a connection on which it is still told of things.
+            "no_pong" if of.plan.network.silence_ppm > 0 => u64::MAX,
+            _ => 0,
+        };
         if *count > allowed {
             found.push(format!("{limit}: punished {count} times, after {bans} bans of the plan"));
         }
