@@ -35,6 +35,9 @@ pub struct MarketMaker {
 /// The first and the longest pause of a side that was refused, ns.
 const PAUSE_NS: (u64, u64) = (1_000_000_000, 60_000_000_000);
 
+/// Sides that there is room for from the start, so that a first refusal allocates nothing.
+const PLACES_USUAL: usize = 256;
+
 /// A side that a venue refused, and until when it is left alone.
 #[derive(Clone, Copy, Debug)]
 struct Refused {
@@ -59,7 +62,7 @@ impl MarketMaker {
             tolerance_ticks: whole(params, "tolerance_ticks", 2, 0..=10_000)?,
             size_steps: whole(params, "size_steps", 100, 1..=1_000_000_000)?,
             position_max: whole(params, "position_max", 20, 1..=1_000_000)?,
-            refused: Vec::new(),
+            refused: Vec::with_capacity(PLACES_USUAL),
         })
     }
 

@@ -308,12 +308,12 @@ fn a_json_report_is_alone_on_stdout() {
 }
 
 #[test]
-fn the_stop_flag_ends_a_run_in_order() {
+fn who_is_stopped_before_the_engine_says_so() {
     let folder = folder();
     let path = file(&folder, "quiet", "");
     let ran = ran_until(&["--config", &path], &AtomicBool::new(true), false);
     assert_eq!(ran.exit, Exit::Ok, "{}{}", ran.out, ran.err);
-    assert!(ran.out.contains("every account holds"), "{}", ran.out);
+    assert!(ran.err.contains("stopped before the engine was started"), "{}", ran.err);
 }
 
 #[test]

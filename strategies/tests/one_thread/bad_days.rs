@@ -19,6 +19,7 @@ fn bad_days_by_seed_heal() {
     for seed in 0..SEEDS {
         let outcome = outcome(&draw(seed, TROUBLE_MS));
         println!("seed {seed}: {} events, {} trades", outcome.events, outcome.trades);
+        println!("{:?}", draw(seed, TROUBLE_MS).venues);
         assert!(outcome.violations.is_empty(), "seed {seed}: {:#?}", outcome.violations);
         assert!(outcome.events > 1_000, "seed {seed}: {} events", outcome.events);
     }
