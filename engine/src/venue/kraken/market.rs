@@ -40,11 +40,11 @@ const DEPTH: usize = 25;
 /// The venue's channels, in the order of their routes.
 const CHANNELS: [&str; 4] = ["book", "ticker", "trade", "ohlc"];
 
-/// About 150 attempts to connect in ten minutes, then ten minutes of ban. REST has a counter of 15
-/// for the smallest accounts, which falls by one in three seconds: no window of 45 s with 15
-/// requests fills it.
+/// About 150 attempts to connect in ten minutes, then ten minutes of ban. REST has a counter that
+/// falls by one a second for the largest accounts: 60 in a minute. That of smaller ones falls more
+/// slowly (0.33 and 0.5 a second); what the venue refuses is obeyed there.
 const COUNTED: &[Limit] = &[
-    Limit { counts: Counted::Weight, amount: 15, window_ns: 45_000_000_000 },
+    Limit { counts: Counted::Weight, amount: 60, window_ns: 60_000_000_000 },
     Limit { counts: Counted::Connects, amount: 150, window_ns: 600_000_000_000 },
 ];
 
