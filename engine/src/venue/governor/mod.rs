@@ -5,7 +5,8 @@
 //! it is worse than what we think; a pause is obeyed to its end, however long; a request that is
 //! held back is told when it may be tried again and why, and is counted. Cancels may use what is
 //! held in reserve from all other classes, and no strategy can use up the orders of another. A
-//! decision takes no lock that is waited for, and no allocation.
+//! decision takes no lock that is waited for, and no allocation; a reading changes nothing and
+//! holds up no decision.
 //!
 //! Venues count in fixed windows by their own clocks. Where those windows begin is not known to
 //! better than our clocks agree, so each limit is kept over *every* interval of its length: time is
@@ -18,6 +19,7 @@ mod hold;
 mod pause;
 mod share;
 mod shared;
+mod shown;
 mod window;
 mod words;
 
@@ -32,8 +34,9 @@ pub use hold::{HOLD_REASONS, HeldBack, HoldReason};
 pub use pause::{PauseCause, PauseScope};
 pub use words::{LimitWord, LimitWords, UnknownLimit};
 
-use self::pause::Pauses;
+use self::pause::{Pauses, present};
 use self::share::FairShare;
+use self::shown::Shown;
 use self::window::{Ask, Window};
 use super::utc::utc_text;
 use crate::world::Clock;
@@ -57,8 +60,6 @@ const SHORTEST_NS: u64 = 1_000_000_000;
 const WINDOWS_MAX: usize = 10;
 /// Limits that the venue may tell beside those that are known.
 const SPARE_WINDOWS: usize = 4;
-/// Pauses that are not over; those of an account and those of its address differ in scope.
-type PausesPresent = ArrayVec<(PauseScope, u64, PauseCause), { PauseScope::ALL.len() }>;
 /// Kinds of limits that are not known and were named in the log.
 const NAMED_MAX: usize = 16;
 
@@ -120,6 +121,7 @@ struct Shared {
     /// The venue's name, for the log.
     venue: String,
     state: Mutex<State>,
+    shown: Shown,
 }
 
 #[derive(Debug, Default)]
@@ -128,10 +130,6 @@ struct State {
     /// For limits of orders that the venue tells later: nothing is allocated then.
     spare: Vec<FairShare>,
     pauses: Pauses,
-    held_back: [u64; REQUEST_CLASSES],
-    reasons: [u64; HOLD_REASONS],
-    sent: [u64; REQUEST_CLASSES],
-    unknown_limits: u64,
     named: ArrayVec<UnknownLimit, NAMED_MAX>,
 }
 
@@ -155,10 +153,12 @@ impl Governor {
             let owners = if limit.counts == Counted::Orders { owners } else { 0 };
             Window::new(*limit, FairShare::of(owners))
         };
-        let windows = limits.iter().map(window).collect();
+        let windows: ArrayVec<_, WINDOWS_MAX> = limits.iter().map(window).collect();
+        let shown = Shown::default();
+        windows.iter().zip(&shown.windows).for_each(|(window, shown)| shown.learned(window));
         let spare = (0..SPARE_WINDOWS).map(|_| FairShare::of(owners)).collect();
         let state = State { windows, spare, ..State::default() };
-        let own = Arc::new(Shared { venue: venue.to_owned(), state: Mutex::new(state) });
+        let own = Arc::new(Shared { venue: venue.to_owned(), state: Mutex::new(state), shown });
         Governor { own, address: None }
     }
 
@@ -186,7 +186,9 @@ impl Governor {
     fn decide(&self, ask: &Ask) -> Result<(), HeldBack> {
         for _ in 0..TRIES {
             let decided = match &self.address {
-                None => self.own.state.try_lock().map(|mut state| state.decide(ask)),
+                None => {
+                    self.own.state.try_lock().map(|mut state| state.decide(ask, &self.own.shown))
+                }
                 Some(address) => Governor::decide_with(&self.own, address, ask),
             };
             if let Some(outcome) = decided {
@@ -199,9 +201,8 @@ impl Governor {
 
     /// Counts what somebody else held back for a reason of its own.
     pub fn note_held(&self, class: RequestClass, reason: HoldReason) {
-        let mut state = self.state();
-        state.held_back[class as usize] += 1;
-        state.reasons[reason as usize] += 1;
+        let _one_writer = self.state();
+        self.own.shown.held(class, reason);
     }
 
     /// The venue wants nothing of this scope before `until_ns`. The log tells it once, with the
@@ -218,8 +219,8 @@ impl Governor {
             );
             return self.pause_untold(scope, BAN_NS, cause, clock);
         }
-        let is_later = self.keeper(scope).state.lock().pauses.impose(scope, until_ns, cause);
-        if !is_later {
+        let impose = |pauses: &mut Pauses| pauses.impose(scope, until_ns, cause);
+        if !self.keeper(scope).change_pauses(impose) {
             return;
         }
         let (venue, what) = (&self.own.venue, scope.name());
@@ -275,18 +276,18 @@ impl Governor {
 
     /// Lifts pauses of a scope, since their cause was set right.
     pub fn lift(&self, scope: PauseScope) {
-        self.keeper(scope).state.lock().pauses.lift(scope);
+        self.keeper(scope).change_pauses(|pauses| pauses.lift(scope));
     }
 
     /// Follows what the venue says of its limits. `wall_ns` is the wall time of `now_ns`.
     #[cold]
     pub fn learn(&self, words: &LimitWords, now_ns: u64, wall_ns: i64) {
         let unnamed = match &self.address {
-            None => self.state().learn(words, now_ns, wall_ns),
+            None => self.own.learn(words, now_ns, wall_ns),
             Some(address) => {
                 let [own, shared] = words.by_keeper();
-                let mut unnamed = self.state().learn(&own, now_ns, wall_ns);
-                unnamed.extend(address.state.lock().learn(&shared, now_ns, wall_ns));
+                let mut unnamed = self.own.learn(&own, now_ns, wall_ns);
+                unnamed.extend(address.learn(&shared, now_ns, wall_ns));
                 unnamed
             }
         };
@@ -307,66 +308,73 @@ impl Governor {
     /// The pauses that are not over: scope, end in ns, cause.
     #[must_use]
     pub fn pauses(&self, now_ns: u64) -> Vec<(PauseScope, u64, PauseCause)> {
-        let mut present: PausesPresent = self.state().pauses.present(now_ns).collect();
-        if let Some(address) = &self.address {
-            present.extend(address.state.lock().pauses.present_of_address(now_ns));
-        }
-        present.into_iter().collect()
+        let address = self.address.iter().flat_map(|it| present(it.shown.ends(), now_ns));
+        let address = address.filter(|(scope, ..)| scope.is_of_address());
+        present(self.own.shown.ends(), now_ns).chain(address).collect()
     }
 
-    /// A reading at `now_ns`.
+    /// A reading at `now_ns`. It holds up nobody.
     #[must_use]
     pub fn reading(&self, now_ns: u64) -> GovernorReading {
-        // What is read is held for nanoseconds: nothing allocates meanwhile.
-        let mut state = self.state();
-        let of_window = |window: &mut Window| LimitReading {
-            used: window.used(now_ns),
-            limit: window.limit,
-            is_learned: window.is_learned,
-        };
-        let mut limits: ArrayVec<_, { 2 * WINDOWS_MAX }> =
-            state.windows.iter_mut().map(of_window).collect();
-        let mut pauses: PausesPresent = state.pauses.present(now_ns).collect();
+        let shown = &self.own.shown;
+        let address = self.address.iter().flat_map(|it| it.shown.limits(now_ns));
+        let address = address.filter(|it| shared::is_of_address(it.limit.counts));
         let left_ms = |until_ns: u64| until_ns.saturating_sub(now_ns).div_ceil(1_000_000);
-        let mut reading = GovernorReading {
-            held_back: state.held_back,
-            reasons: state.reasons,
-            sent: state.sent,
-            penalties: state.pauses.count,
-            unknown_limits: state.unknown_limits,
-            ..GovernorReading::default()
-        };
-        drop(state);
-        if let Some(address) = &self.address {
-            let mut state = address.state.lock();
-            pauses.extend(state.pauses.present_of_address(now_ns));
-            let shared = state.windows.iter_mut().filter(|window| window.is_of_address());
-            limits.extend(shared.map(of_window));
-        }
         let pause = |(scope, until_ns, cause): (PauseScope, u64, PauseCause)| PauseReading {
             stops: scope.name(),
             left_ms: left_ms(until_ns),
             cause,
         };
-        reading.limits = limits.into_iter().collect();
-        reading.pauses = pauses.into_iter().map(pause).collect();
-        let left_ms = reading.pauses.iter().map(|pause| pause.left_ms);
-        reading.penalty_left_ms = left_ms.max().unwrap_or(0);
-        reading
+        let pauses: Vec<_> = self.pauses(now_ns).into_iter().map(pause).collect();
+        let (held_back, reasons) = shown.all_held();
+        GovernorReading {
+            held_back,
+            reasons,
+            sent: shown.all_sent(),
+            penalty_left_ms: pauses.iter().map(|pause| pause.left_ms).max().unwrap_or(0),
+            penalties: shown.penalties(),
+            unknown_limits: shown.unknown_limits(),
+            limits: shown.limits(now_ns).chain(address).collect(),
+            pauses,
+        }
     }
 
-    /// For what is rare: answers with a word on limits, and readings. Held for nanoseconds.
+    /// For what is rare, as answers with a word on limits. Held for nanoseconds.
     fn state(&self) -> MutexGuard<'_, State> {
         self.own.state.lock()
     }
 }
 
+impl Shared {
+    fn change_pauses<R>(&self, change: impl FnOnce(&mut Pauses) -> R) -> R {
+        let mut state = self.state.lock();
+        let changed = change(&mut state.pauses);
+        self.shown.paused(&state.pauses);
+        changed
+    }
+
+    /// Names of kinds that are not known and were not named before.
+    fn learn(
+        &self,
+        words: &LimitWords,
+        now_ns: u64,
+        wall_ns: i64,
+    ) -> ArrayVec<UnknownLimit, NAMED_MAX> {
+        let mut state = self.state.lock();
+        let (unnamed, unknown) = state.learn(words, now_ns, wall_ns);
+        self.shown.unknown(unknown);
+        let windows = state.windows.iter().zip(&self.shown.windows);
+        windows.for_each(|(window, shown)| shown.learned(window));
+        unnamed
+    }
+}
+
 impl State {
     #[inline]
-    fn decide(&mut self, ask: &Ask) -> Result<(), HeldBack> {
+    fn decide(&mut self, ask: &Ask, shown: &Shown) -> Result<(), HeldBack> {
         let until_ns = self.pauses.until_ns(ask.class);
         if ask.now_ns < until_ns {
-            return self.hold(ask, HeldBack { until_ns, reason: HoldReason::Pause });
+            return State::hold(ask, HeldBack { until_ns, reason: HoldReason::Pause }, shown);
         }
         let mut held_back: Option<HeldBack> = None;
         for window in &mut self.windows {
@@ -376,28 +384,28 @@ impl State {
             }
         }
         if let Some(held_back) = held_back {
-            return self.hold(ask, held_back);
+            return State::hold(ask, held_back, shown);
         }
-        self.windows.iter_mut().for_each(|window| window.add(ask));
-        self.sent[ask.class as usize] += 1;
+        let windows = self.windows.iter_mut().zip(&shown.windows);
+        windows.for_each(|(window, shown)| window.add(ask, shown));
+        shown.sent(ask.class);
         Ok(())
     }
 
     #[cold]
-    fn hold(&mut self, ask: &Ask, held_back: HeldBack) -> Result<(), HeldBack> {
-        self.held_back[ask.class as usize] += 1;
-        self.reasons[held_back.reason as usize] += 1;
+    fn hold(ask: &Ask, held_back: HeldBack, shown: &Shown) -> Result<(), HeldBack> {
+        shown.held(ask.class, held_back.reason);
         Err(held_back)
     }
 
-    /// Names of kinds that are not known and were not named before.
+    /// As [`Shared::learn`], and how many limits were not known.
     fn learn(
         &mut self,
         words: &LimitWords,
         now_ns: u64,
         wall_ns: i64,
-    ) -> ArrayVec<UnknownLimit, NAMED_MAX> {
-        self.unknown_limits += u64::from(words.unknown_count());
+    ) -> (ArrayVec<UnknownLimit, NAMED_MAX>, u64) {
+        let mut unknown = u64::from(words.unknown_count());
         let mut unnamed = ArrayVec::new();
         for name in words.unknown() {
             if !self.named.contains(name) && self.named.try_push(*name).is_ok() {
@@ -409,7 +417,7 @@ impl State {
                 (window.limit.counts, window.limit.window_ns) == (word.counts, word.window_ns)
             };
             if let Some(window) = self.windows.iter_mut().find(is_it) {
-                self.unknown_limits += u64::from(!window.learn(word, now_ns, wall_ns));
+                unknown += u64::from(!window.learn(word, now_ns, wall_ns));
                 continue;
             }
             // A limit that is new to us. Without its amount there is nothing to keep.
@@ -417,12 +425,12 @@ impl State {
             let limit = Limit { counts: word.counts, amount, window_ns: word.window_ns };
             let share = self.spare.pop().unwrap_or_default();
             let mut window = Window::new(limit, share);
-            self.unknown_limits += u64::from(!window.learn(word, now_ns, wall_ns));
+            unknown += u64::from(!window.learn(word, now_ns, wall_ns));
             if self.windows.try_push(window).is_err() {
-                self.unknown_limits += 1;
+                unknown += 1;
             }
         }
-        unnamed
+        (unnamed, unknown)
     }
 }
 

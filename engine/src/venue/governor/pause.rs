@@ -84,10 +84,13 @@ impl std::fmt::Display for PauseCause {
     }
 }
 
+/// When the latest pause of each scope ends, ns, and why it was imposed.
+pub(super) type Ends = [(u64, PauseCause); PauseScope::ALL.len()];
+
 /// The pauses of one venue.
 #[derive(Debug, Default)]
 pub(super) struct Pauses {
-    by_scope: [(u64, PauseCause); PauseScope::ALL.len()],
+    by_scope: Ends,
     /// The latest end, by class.
     by_class: [u64; REQUEST_CLASSES],
     pub(super) count: u64,
@@ -153,23 +156,20 @@ impl Pauses {
         }
     }
 
-    /// As [`Pauses::present`], of the pauses that are about the address.
-    pub(super) fn present_of_address(
-        &self,
-        now_ns: u64,
-    ) -> impl Iterator<Item = (PauseScope, u64, PauseCause)> + '_ {
-        self.present(now_ns).filter(|(scope, ..)| scope.is_of_address())
+    /// When each ends.
+    pub(super) fn ends(&self) -> &Ends {
+        &self.by_scope
     }
+}
 
-    /// Those that are not over: scope, end in ns, cause.
-    pub(super) fn present(
-        &self,
-        now_ns: u64,
-    ) -> impl Iterator<Item = (PauseScope, u64, PauseCause)> + '_ {
-        let all = PauseScope::ALL.into_iter().map(|scope| (scope, self.by_scope[scope as usize]));
-        all.filter(move |(_, (until_ns, _))| *until_ns > now_ns)
-            .map(|(scope, (until_ns, cause))| (scope, until_ns, cause))
-    }
+/// Pauses that are not over: scope, end in ns, cause.
+pub(super) fn present(
+    ends: Ends,
+    now_ns: u64,
+) -> impl Iterator<Item = (PauseScope, u64, PauseCause)> {
+    let all = PauseScope::ALL.into_iter().zip(ends);
+    all.filter(move |(_, (until_ns, _))| *until_ns > now_ns)
+        .map(|(scope, (until_ns, cause))| (scope, until_ns, cause))
 }
 
 #[cfg(test)]
@@ -188,8 +188,8 @@ mod tests {
         assert_eq!(pauses.until_ns(RequestClass::Order), 5 * S);
         pauses.lift(PauseScope::Account);
         assert_eq!(pauses.until_ns(RequestClass::Logon), 5 * S);
-        assert_eq!(pauses.present(S).count(), 1);
-        assert_eq!((pauses.present(5 * S).count(), pauses.count), (0, 3));
+        assert_eq!(present(*pauses.ends(), S).count(), 1);
+        assert_eq!((present(*pauses.ends(), 5 * S).count(), pauses.count), (0, 3));
     }
 
     #[test]

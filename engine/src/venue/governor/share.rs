@@ -11,7 +11,7 @@ pub(super) const SLICES: usize = 8;
 const NEWCOMERS: u64 = 100;
 
 /// What each owner of orders has sent, in the slices of a window.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct FairShare {
     owners: Vec<Owner>,
     /// Owners that asked within the window.

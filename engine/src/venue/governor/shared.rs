@@ -3,6 +3,7 @@
 //! Each account has a governor of its own for its orders. That of the first also keeps what is
 //! counted by the address; those of the others ask it for that.
 
+use super::shown::ShownWindow;
 use super::{Ask, Counted, Governor, HeldBack, HoldReason, Limit};
 use super::{LimitWords, PauseScope, Shared, Window};
 
@@ -50,29 +51,32 @@ impl Governor {
         address: &Shared,
         ask: &Ask,
     ) -> Option<Result<(), HeldBack>> {
+        let (shown, shown_there) = (&own.shown, &address.shown);
         let mut own = own.state.try_lock()?;
         let mut address = address.state.try_lock()?;
         let until_ns = own.pauses.until_ns(ask.class).max(address.pauses.of_address_ns(ask.class));
         if ask.now_ns < until_ns {
-            return Some(own.hold(ask, HeldBack { until_ns, reason: HoldReason::Pause }));
+            let held_back = HeldBack { until_ns, reason: HoldReason::Pause };
+            shown.held(ask.class, held_back.reason);
+            return Some(Err(held_back));
         }
         let later = |one: Option<HeldBack>, other: Option<HeldBack>| match (one, other) {
             (Some(one), Some(other)) if other.until_ns > one.until_ns => Some(other),
             (one, other) => one.or(other),
         };
-        let mut all = |each: &mut dyn FnMut(&mut Window)| {
-            let shared = address.windows.iter_mut().filter(|window| window.is_of_address());
-            own.windows.iter_mut().chain(shared).for_each(each);
+        let mut all = |each: &mut dyn FnMut((&mut Window, &ShownWindow))| {
+            let shared = address.windows.iter_mut().zip(&shown_there.windows);
+            let shared = shared.filter(|(window, _)| window.is_of_address());
+            own.windows.iter_mut().zip(&shown.windows).chain(shared).for_each(each);
         };
         let mut held_back = None;
-        all(&mut |window| held_back = later(held_back, window.hold(ask)));
-        if held_back.is_none() {
-            all(&mut |window| window.add(ask));
-        }
+        all(&mut |(window, _)| held_back = later(held_back, window.hold(ask)));
         if let Some(held_back) = held_back {
-            return Some(own.hold(ask, held_back));
+            shown.held(ask.class, held_back.reason);
+            return Some(Err(held_back));
         }
-        own.sent[ask.class as usize] += 1;
+        all(&mut |(window, shown)| window.add(ask, shown));
+        shown.sent(ask.class);
         Some(Ok(()))
     }
 }

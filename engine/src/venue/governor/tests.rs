@@ -274,7 +274,49 @@ fn a_decision_allocates_nothing() {
     assert_eq!(allocated, 0);
 }
 
+#[test]
+fn a_reading_waits_for_no_decision_and_so_holds_none_up() {
+    let first = Governor::named("first", &[WEIGHT, ORDERS], 1);
+    let second = first.for_account("second", &[WEIGHT, ORDERS], 1);
+    let (clock, _) = Clock::manual(0);
+    second.pause(PauseScope::Address, S, BANNED, &clock);
+    let (_under_way, _there) = (second.own.state.lock(), first.own.state.lock());
+    // Each would wait here without end.
+    let (reading, allowance) = (second.reading(0), second.allowance("second", &clock));
+    assert_eq!((reading.limits.len(), reading.pauses.len()), (2, 1));
+    assert_eq!((reading.pauses[0].cause, allowance.pauses[0].code), (BANNED, BANNED.code));
+    assert_eq!(second.pauses(S - 1), [(PauseScope::Address, S, BANNED)]);
+}
+
 proptest! {
+    /// A reading tells what decisions go by, of any time, and changes none of them.
+    #[test]
+    fn a_reading_tells_what_counts_and_changes_nothing(
+        window_ns in 7_u64..100_000,
+        demand in prop::collection::vec((0_u64..9_000, 1_u32..300, 0_u64..200_000), 1..200),
+        told in prop::option::of((0_usize..200, 0_u32..400)),
+    ) {
+        let limit = Limit { counts: Counted::Weight, amount: 400, window_ns };
+        let [read, unread] = [Governor::new(&[limit]), Governor::new(&[limit])];
+        let mut now_ns = 0;
+        for (place, (step_ns, weight, ahead_ns)) in demand.into_iter().enumerate() {
+            now_ns += step_ns;
+            if let Some((at, used)) = told && at == place {
+                let mut words = LimitWords::default();
+                let (counts, amount, used) = (limit.counts, Some(500), Some(used));
+                words.take(LimitWord { counts, window_ns, amount, used });
+                [&read, &unread].iter().for_each(|governor| governor.learn(&words, now_ns, 0));
+            }
+            let _of_a_later_time = read.reading(now_ns + ahead_ns);
+            let ask = |of: &Governor| of.may_send(RequestClass::Cancel, weight, now_ns);
+            prop_assert_eq!(ask(&read), ask(&unread));
+            let shown = read.reading(now_ns + ahead_ns).limits[0];
+            let mut window = read.own.state.lock().windows[0].clone();
+            prop_assert_eq!(shown.used, window.used(now_ns + ahead_ns));
+            prop_assert_eq!((shown.limit, shown.is_learned), (window.limit, window.is_learned));
+        }
+    }
+
     /// Whatever is asked for when, and wherever the venue has its windows begin: none holds
     /// more than the limit.
     #[test]

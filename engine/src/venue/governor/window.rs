@@ -1,6 +1,7 @@
 //! One limit, and what counts for it.
 
 use super::share::{FairShare, SLICES};
+use super::shown::ShownWindow;
 use super::{Counted, HeldBack, HoldReason, Limit, LimitWord, RequestClass};
 
 /// Windows of at least this length end by the venue's calendar, in UTC: what is counted in them
@@ -23,30 +24,35 @@ pub(super) struct Ask {
 const ABSURD_TIMES: u64 = 10;
 
 /// A limit, and what was sent in the slices that count for it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Window {
     pub(super) limit: Limit,
     /// The venue itself has said it.
     pub(super) is_learned: bool,
     slice_ns: u64,
-    slices: [u64; SLICES],
+    pub(super) slices: [u64; SLICES],
     /// Number of the slice that is being filled; its place is the remainder by [`SLICES`].
-    slice: u64,
+    pub(super) slice: u64,
     /// When it ends, ns.
     slice_end_ns: u64,
     /// Of all slices.
     sum: u64,
     /// What the venue said that it has counted, and what was sent since then.
-    told: u64,
-    told_until_ns: u64,
+    pub(super) told: u64,
+    pub(super) told_until_ns: u64,
     /// When something was counted last, ns.
     last_ns: u64,
     share: FairShare,
 }
 
+/// Length of the slices of a window of this length, ns.
+pub(super) fn slice_ns(window_ns: u64) -> u64 {
+    window_ns.div_ceil(SLICES as u64 - 1).max(1)
+}
+
 impl Window {
     pub(super) fn new(limit: Limit, share: FairShare) -> Window {
-        let slice_ns = limit.window_ns.div_ceil(SLICES as u64 - 1).max(1);
+        let slice_ns = slice_ns(limit.window_ns);
         Window {
             limit,
             is_learned: false,
@@ -119,7 +125,7 @@ impl Window {
 
     /// Counts a request.
     #[inline]
-    pub(super) fn add(&mut self, ask: &Ask) {
+    pub(super) fn add(&mut self, ask: &Ask, shown: &ShownWindow) {
         let cost = self.cost(ask);
         if cost == 0 {
             return;
@@ -132,6 +138,7 @@ impl Window {
         if let (Counted::Orders, Some(owner)) = (self.limit.counts, ask.owner) {
             self.share.add(owner, place);
         }
+        shown.counted(self);
     }
 
     /// What counts now: the worse of what we have sent and of what the venue says.
