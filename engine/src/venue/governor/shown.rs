@@ -118,18 +118,26 @@ impl ShownWindow {
     pub(super) fn learned(&self, window: &Window) {
         self.amount.store(window.limit.amount, Ordering::Relaxed);
         self.is_learned.store(window.is_learned, Ordering::Relaxed);
+        self.told.store(window.told, Ordering::Relaxed);
         self.told_until_ns.store(window.told_until_ns, Ordering::Relaxed);
-        self.counted(window);
+        self.slice_of(window);
         let _kind = self.kind.get_or_init(|| (window.limit.counts, window.limit.window_ns));
     }
 
-    /// A request was counted.
+    /// A request was counted. What the venue has told is of no interest once that is over.
     #[inline]
-    pub(super) fn counted(&self, window: &Window) {
+    pub(super) fn counted(&self, window: &Window, now_ns: u64) {
+        self.slice_of(window);
+        if now_ns < window.told_until_ns {
+            self.told.store(window.told, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    fn slice_of(&self, window: &Window) {
         let place = (window.slice % SLICES as u64) as usize;
         let packed = window.slice << COUNT_BITS | window.slices[place].min(COUNT_MAX);
         self.slices[place].store(packed, Ordering::Relaxed);
-        self.told.store(window.told, Ordering::Relaxed);
     }
 
     /// The limit, and what of it counts at `now_ns`, as [`Window::used`] has it.

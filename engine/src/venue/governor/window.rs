@@ -138,7 +138,7 @@ impl Window {
         if let (Counted::Orders, Some(owner)) = (self.limit.counts, ask.owner) {
             self.share.add(owner, place);
         }
-        shown.counted(self);
+        shown.counted(self, ask.now_ns);
     }
 
     /// What counts now: the worse of what we have sent and of what the venue says.
