@@ -36,7 +36,7 @@ fn record(folder: &Path, bytes_max: u64) -> (Config, Report) {
     let started = Instant::now();
     let is_enough = || {
         let status = engine.status();
-        status.uptime_ns > 2_500_000_000 && status.events_in > 1_500
+        status.uptime_ns > 2_500_000_000 && status.events_in > 4_000
     };
     while !is_enough() {
         assert!(started.elapsed() < PATIENCE, "{:?}", engine.status());
