@@ -387,7 +387,7 @@ impl State {
             return State::hold(ask, held_back, shown);
         }
         let windows = self.windows.iter_mut().zip(&shown.windows);
-        windows.for_each(|(window, shown)| window.add(ask, shown));
+        windows.for_each(|(window, shown)| shown.add_to(window, ask));
         shown.sent(ask.class);
         Ok(())
     }

@@ -75,7 +75,7 @@ impl Governor {
             shown.held(ask.class, held_back.reason);
             return Some(Err(held_back));
         }
-        all(&mut |(window, shown)| window.add(ask, shown));
+        all(&mut |(window, shown)| shown.add_to(window, ask));
         shown.sent(ask.class);
         Some(Ok(()))
     }

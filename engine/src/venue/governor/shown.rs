@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use super::class::REQUEST_CLASSES;
 use super::pause::{Ends, PauseCause, PauseScope, Pauses};
 use super::share::SLICES;
-use super::window::{Window, slice_ns};
+use super::window::{Ask, Window, slice_ns};
 use super::{Counted, HOLD_REASONS, HoldReason, Limit, LimitReading, RequestClass, WINDOWS_MAX};
 
 /// Bits for what a slice has counted; the others are its number.
@@ -124,11 +124,14 @@ impl ShownWindow {
         let _kind = self.kind.get_or_init(|| (window.limit.counts, window.limit.window_ns));
     }
 
-    /// A request was counted. What the venue has told is of no interest once that is over.
+    /// Counts a request. What the venue has told is of no interest once that is over.
     #[inline]
-    pub(super) fn counted(&self, window: &Window, now_ns: u64) {
+    pub(super) fn add_to(&self, window: &mut Window, ask: &Ask) {
+        if !window.add(ask) {
+            return;
+        }
         self.slice_of(window);
-        if now_ns < window.told_until_ns {
+        if ask.now_ns < window.told_until_ns {
             self.told.store(window.told, Ordering::Relaxed);
         }
     }

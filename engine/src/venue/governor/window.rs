@@ -1,7 +1,6 @@
 //! One limit, and what counts for it.
 
 use super::share::{FairShare, SLICES};
-use super::shown::ShownWindow;
 use super::{Counted, HeldBack, HoldReason, Limit, LimitWord, RequestClass};
 
 /// Windows of at least this length end by the venue's calendar, in UTC: what is counted in them
@@ -123,12 +122,12 @@ impl Window {
             .then_some(HeldBack { until_ns, reason: HoldReason::Pace })
     }
 
-    /// Counts a request.
+    /// Counts a request; whether it is of those that this limit counts.
     #[inline]
-    pub(super) fn add(&mut self, ask: &Ask, shown: &ShownWindow) {
+    pub(super) fn add(&mut self, ask: &Ask) -> bool {
         let cost = self.cost(ask);
         if cost == 0 {
-            return;
+            return false;
         }
         let place = (self.slice % SLICES as u64) as usize;
         self.slices[place] += cost;
@@ -138,7 +137,7 @@ impl Window {
         if let (Counted::Orders, Some(owner)) = (self.limit.counts, ask.owner) {
             self.share.add(owner, place);
         }
-        shown.counted(self, ask.now_ns);
+        true
     }
 
     /// What counts now: the worse of what we have sent and of what the venue says.
