@@ -8,6 +8,7 @@ use super::plan::{
     Restart, VenueFault, Venues,
 };
 use crate::config::OnStart;
+use crate::venue::governor::Counted;
 use crate::venue::registry::VenueKind;
 use crate::venue::simulated::Fault;
 use crate::world::SplitMix64;
@@ -15,6 +16,8 @@ use crate::world::SplitMix64;
 /// Within this time after the last fault everything has healed, ms: the longest backoff (30 s), the
 /// longest drawn ban, and what it takes to ask and to be answered.
 const CALM_MS: u64 = 60_000;
+/// Weight of questions that a venue has to take within the calm.
+const QUESTIONS_MIN: u64 = 120;
 /// The longest drawn ban, ms.
 const BAN_MS_MAX: u64 = 20_000;
 
@@ -104,10 +107,19 @@ pub fn draw(seed: u64, trouble_ms: u64) -> Plan {
     plan
 }
 
-/// Any kind of venue that can be embedded.
+/// Any kind of venue that can be embedded, but for those that answer so few questions a minute that
+/// what a bad day leaves in doubt is not settled within the calm.
 fn kind(dice: &mut Dice) -> String {
-    let kinds: Vec<_> = VenueKind::embedded_names().collect();
-    kinds[dice.between(0, kinds.len() as u64 - 1) as usize].to_owned()
+    let kinds: Vec<_> = VenueKind::embeddable().map(|(kind, _)| kind).collect();
+    let kinds: Vec<_> = kinds.into_iter().filter(|kind| heals_in_time(kind)).collect();
+    kinds[dice.between(0, kinds.len() as u64 - 1) as usize].name.to_owned()
+}
+
+fn heals_in_time(kind: &VenueKind) -> bool {
+    let weights = kind.limits.counted.iter().filter(|limit| limit.counts == Counted::Weight);
+    let mut per_calm =
+        weights.map(|limit| u64::from(limit.amount) * CALM_MS * 1_000_000 / limit.window_ns);
+    !kind.takes_orders() || per_calm.all(|amount| amount >= QUESTIONS_MIN)
 }
 
 /// One to four ends of an engine, at any time, some in the middle of a write to the journal, and
