@@ -164,6 +164,10 @@ fn recording(
     terminal: &mut Terminal<'_>,
 ) -> Result<Option<RecordedSession>, Exit> {
     let Some(folder) = &args.recording else { return Ok(None) };
+    if args.venues.len() > 1 {
+        terminal.complain("--recording plays one venue: name one kind with --venue, or none");
+        return Err(Exit::Usage);
+    }
     let asked = args.venues.first().map(String::as_str).or(config.recorded_kind());
     let (kind, recording) = VenueKind::recording(folder, asked).map_err(|error| {
         terminal.complain(&error.to_string());

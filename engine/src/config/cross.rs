@@ -85,11 +85,6 @@ impl Cross<'_> {
             let problem = "there is no venue at all";
             self.add("simulated.enabled", problem, "true, or a [[venue]]");
         }
-        let embedded = config.simulated_kinds().count();
-        if embedded > SIMULATED_MAX as usize {
-            let problem = format!("there would be {embedded} embedded venues, with `others`");
-            self.add("simulated.standby", &problem, &format!("{SIMULATED_MAX} of them at most"));
-        }
         let mut seen: HashSet<String> = (1..=SIMULATED_MAX).map(simulated_name).collect();
         for (index, venue) in config.venues.iter().enumerate() {
             let key = |name: &str| format!("venue[{index}].{name}");

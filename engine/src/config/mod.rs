@@ -47,7 +47,7 @@ pub const SIMULATED_VENUE: &str = "simulated";
 pub const CORE_IDS: usize = 1_024;
 
 /// The most embedded venues.
-const SIMULATED_MAX: u32 = 4;
+pub(crate) const SIMULATED_MAX: u32 = 4;
 
 /// The most instruments that an embedded venue trades.
 pub const SIMULATED_SYMBOLS_MAX: usize = 256;

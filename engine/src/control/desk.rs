@@ -26,9 +26,10 @@ use crate::consumer::{MergeRequest, VenueSet};
 use crate::dispatcher::RouteKey;
 use crate::event::{ConsumerId, EventKind, VenueId};
 use crate::journal::ControlRecord;
+use crate::order::recovery::RecoveryBoard;
 use crate::risk::RiskChange;
 use crate::runtime::{CoreWakers, StopSignal};
-use crate::safety::{Quarantine, QuarantineReason, TradingSwitch};
+use crate::safety::{HaltReason, Quarantine, QuarantineReason, TradingSwitch};
 use crate::venue::{IntakeStats, SessionState, VenueSwitch};
 
 /// How long a venue's sessions are waited for, so that the answer can say how they stand, ns.
@@ -39,6 +40,7 @@ pub(crate) struct DeskParts {
     pub(crate) reader: Reader,
     pub(crate) routes: Arc<Routes>,
     pub(crate) trading: TradingSwitch,
+    pub(crate) recovery: Arc<RecoveryBoard>,
     pub(crate) quarantine: Quarantine,
     /// By venue; `None` for one without sessions.
     pub(crate) switches: Vec<Option<VenueSwitch>>,
@@ -396,7 +398,9 @@ impl OperatorDesk {
 
     fn mode(&self, trading: bool) -> Result<Reply, Refusal> {
         if trading {
-            may_trade(&self.parts.quarantine, &self.parts.stop)?;
+            may_trade(&self.parts)?;
+        } else {
+            self.parts.recovery.ask_no_more();
         }
         let was_trading = self.parts.trading.is_on();
         self.parts.trading.set(trading);
@@ -465,6 +469,7 @@ impl OperatorDesk {
     }
 
     fn kill(&self) -> Reply {
+        self.parts.recovery.ask_no_more();
         self.parts.trading.set(false);
         self.parts.stop.kill();
         self.parts.wakers.wake();
@@ -502,14 +507,21 @@ impl OperatorDesk {
     }
 }
 
-/// Whether trading may be turned on: not after a halt or a kill, which are for good.
-fn may_trade(quarantine: &Quarantine, stop: &StopSignal) -> Result<(), Refusal> {
-    let reason = match quarantine.last_resort().reason() {
-        Some(reason) => format!("trading is halted for good: {}", reason.words()),
-        None if stop.is_killed() => "the engine was killed".to_owned(),
-        None => return Ok(()),
-    };
-    Err(Refusal::Failed { operation: "mode".to_owned(), reason })
+/// Whether trading may be turned on: not after a halt or a kill, which are for good, and not once
+/// the engine is being stopped.
+fn may_trade(parts: &DeskParts) -> Result<(), Refusal> {
+    let halted = parts.quarantine.last_resort().reason();
+    no_trade(halted, parts.stop.is_killed(), parts.routes.is_stopping())
+        .map_or(Ok(()), |reason| Err(Refusal::Failed { operation: "mode".to_owned(), reason }))
+}
+
+fn no_trade(halted: Option<HaltReason>, is_killed: bool, is_stopping: bool) -> Option<String> {
+    match halted {
+        Some(reason) => Some(format!("trading is halted for good: {}", reason.words())),
+        None if is_killed => Some("the engine was killed".to_owned()),
+        None if is_stopping => Some("the engine is being stopped".to_owned()),
+        None => None,
+    }
 }
 
 /// The kind of this name.
@@ -527,18 +539,14 @@ fn kind_of(name: &str) -> Result<EventKind, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::safety::HaltReason;
 
     #[test]
-    fn after_a_halt_or_a_kill_nobody_turns_trading_on() {
+    fn after_a_halt_a_kill_or_a_stop_nobody_turns_trading_on() {
         // FR-016: what halts trading is for good, whoever asks.
-        let (quarantine, stop) = (Quarantine::new(1, true), StopSignal::default());
-        assert_eq!(may_trade(&quarantine, &stop), Ok(()));
-        stop.kill();
-        let refusal = may_trade(&quarantine, &stop).unwrap_err();
-        assert_eq!(refusal.to_string(), "mode failed: the engine was killed");
-        quarantine.last_resort().halt(HaltReason::FileFailed);
-        let refusal = may_trade(&quarantine, &StopSignal::default()).unwrap_err();
-        assert!(refusal.to_string().contains("halted for good: the dead-letter file"), "{refusal}");
+        assert_eq!(no_trade(None, false, false), None);
+        assert_eq!(no_trade(None, true, true).unwrap(), "the engine was killed");
+        assert_eq!(no_trade(None, false, true).unwrap(), "the engine is being stopped");
+        let refusal = no_trade(Some(HaltReason::FileFailed), false, false).unwrap();
+        assert!(refusal.contains("halted for good: the dead-letter file"), "{refusal}");
     }
 }

@@ -158,7 +158,8 @@ impl Flips {
     /// Tells every consumer of a turn of the trading switch, once; what stands at the start and
     /// what a stop turns off is no news.
     pub(super) fn notice_trading(&mut self, is_on: bool) -> usize {
-        let is_running = self.stop.phase() == Phase::Running && !self.stop.is_killed();
+        let is_stopping = self.stop.is_killed() || self.routes.is_stopping();
+        let is_running = self.stop.phase() == Phase::Running && !is_stopping;
         let before = self.told_trading.replace(is_on);
         if !is_running || before.is_none_or(|before| before == is_on) {
             return 0;

@@ -109,7 +109,7 @@ pub fn newest_checkpoint(
 
 /// Whether the segment that a checkpoint goes on with is the one that stands there. One that is
 /// not there, or not begun, says nothing.
-fn is_of_this_journal(files: &Files, folder: &Path, facts: CheckpointFacts) -> bool {
+pub(crate) fn is_of_this_journal(files: &Files, folder: &Path, facts: CheckpointFacts) -> bool {
     let begun_ns = segment_begun_ns(files, folder, facts.number);
     begun_ns.is_none_or(|begun_ns| begun_ns == facts.next_begun_ns)
 }

@@ -98,7 +98,8 @@ impl FolderRead {
         FolderRead {
             last_sequence: facts.last_sequence,
             last_epoch: facts.last_epoch,
-            last_number: facts.number.saturating_sub(1),
+            // Its segment may be lost. Another one under that number would disown the checkpoint.
+            last_number: facts.number,
             base,
             ..FolderRead::default()
         }
@@ -123,7 +124,7 @@ impl FolderRead {
     /// Whether a segment's records are the next ones. A start of the engine goes on behind what a
     /// crash has torn; so the tear is healed.
     pub(super) fn goes_on_with(&mut self, header: &SegmentHeader) -> bool {
-        let has_more_before = self.records > 0 || self.base.is_some();
+        let has_more_before = self.records > 0 || self.base.is_some() || self.stop.is_some();
         if has_more_before && header.first_sequence != self.last_sequence + 1 {
             return false;
         }

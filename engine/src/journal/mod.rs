@@ -31,11 +31,11 @@ mod writer;
 pub use checkpoint_board::{CheckpointBoard, CheckpointFigures};
 pub use checkpoint_file::{CheckpointFacts, CheckpointFile, read_checkpoints};
 pub(crate) use checkpoint_file::{
-    checkpoint_numbers, checkpoint_path, remove_unfinished, write_checkpoint,
+    checkpoint_numbers, checkpoint_path, read_checkpoint, remove_unfinished, write_checkpoint,
 };
 pub(crate) use control_record::ControlRecord;
 pub use folder::{JournalFolder, LockedFolder, newest_checkpoint, read_folder, read_for_start};
-pub(crate) use folder::{segment_begun_ns, segment_numbers};
+pub(crate) use folder::{is_of_this_journal, segment_begun_ns, segment_numbers};
 pub use folder_read::{FolderRead, SegmentFacts};
 pub use format::{
     FORMAT_VERSION, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES,

@@ -23,7 +23,8 @@ impl Stop {
     /// A whole segment that does not go on where the one before has ended: whether it is ahead of
     /// that. `None` for any other stop. No crash leaves one; one that is ahead the loss of power
     /// may, where all of the segment before was lost.
-    pub(super) fn out_of_place(&self) -> Option<bool> {
+    #[must_use]
+    pub fn out_of_place(&self) -> Option<bool> {
         match self.reason {
             StopReason::Sequence { expected, found } if self.offset == 0 => Some(found > expected),
             _ => None,

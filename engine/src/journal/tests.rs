@@ -209,6 +209,25 @@ fn rot_before_the_end_is_told_and_the_folder_not_used() {
 }
 
 #[test]
+fn a_first_header_that_has_rotted_in_any_byte_hides_nothing() {
+    let (disk, files) = disk(FileConditions::default());
+    for id in 0..2 {
+        let (mut writer, keeper) = open(&files, SMALL);
+        writer.append(0, &intent(id)).unwrap();
+        drop((writer, keeper));
+    }
+    let first = files_of(&files)[0].clone();
+    let whole = files.read(&first).unwrap();
+    for place in 0..SEGMENT_HEADER_BYTES {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 1;
+        put(&disk, &first, &bytes);
+        let opened = JournalFolder::open(&files, folder(), |_, _| ());
+        assert!(matches!(opened, Err(JournalError::Damaged(_))), "byte {place}");
+    }
+}
+
+#[test]
 fn a_later_segment_that_was_on_the_disk_before_an_earlier_one_is_laid_aside() {
     let (disk, files) = disk(FileConditions::default());
     let (mut writer, mut keeper) = open(&files, SYNCED);

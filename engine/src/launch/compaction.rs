@@ -11,8 +11,9 @@ use std::sync::Arc;
 use crate::instrument::Instruments;
 use crate::journal::{
     CheckpointBoard, CheckpointFacts, FolderRead, JournalError, JournalHealth, RecordView,
-    SegmentHeader, SegmentReading, checkpoint_numbers, checkpoint_path, newest_checkpoint,
-    remove_unfinished, segment_begun_ns, segment_numbers, segment_path, write_checkpoint,
+    SegmentHeader, SegmentReading, checkpoint_numbers, checkpoint_path, is_of_this_journal,
+    newest_checkpoint, read_checkpoint, remove_unfinished, segment_begun_ns, segment_numbers,
+    segment_path, write_checkpoint,
 };
 use crate::order::recovery::JournalFold;
 use crate::runtime::Clock;
@@ -130,10 +131,10 @@ impl Compactor {
         let present = self.health.segment();
         let (what, outcome) = if self.folding.is_some() {
             ("a checkpoint is not written", self.go_on())
-        } else if self.removes {
-            ("segments that no start needs are not removed", self.remove())
         } else if present >= self.done.saturating_add(self.every) {
             ("a checkpoint is not written", self.begin(present))
+        } else if self.removes {
+            ("segments that no start needs are not removed", self.remove())
         } else {
             return;
         };
@@ -253,19 +254,27 @@ impl Compactor {
     fn remove(&mut self) -> Result<(), String> {
         let numbers = checkpoint_numbers(&self.files, &self.folder);
         let numbers = numbers.map_err(|error| error.to_string())?;
-        let kept = numbers.get(1).copied().unwrap_or_default();
+        // One that no start can take up counts for nothing, nor does another journal's.
+        let is_of_use = |number: &u64| *number <= self.done && self.is_of_use(*number);
+        let kept = numbers.iter().copied().filter(is_of_use).nth(1).unwrap_or_default();
         let segments = segment_numbers(&self.files, &self.folder);
         let segments = segments.map_err(|error| error.to_string())?.into_iter();
         for number in segments.filter(|number| *number < kept) {
             self.take_away(segment_path(&self.folder, number))?;
             self.board.update(|figures| figures.removed += 1);
         }
-        for number in numbers.into_iter().skip(2) {
+        for number in numbers.into_iter().filter(|number| *number < kept) {
             self.take_away(checkpoint_path(&self.folder, number))?;
         }
         self.removes = false;
         self.worked();
         Ok(())
+    }
+
+    /// Whether a start can take up this checkpoint.
+    fn is_of_use(&self, number: u64) -> bool {
+        let content = read_checkpoint(&self.files, &self.folder, number).content;
+        content.is_ok_and(|(facts, _)| is_of_this_journal(&self.files, &self.folder, facts))
     }
 
     /// Somebody else may have done it.
@@ -390,6 +399,37 @@ mod tests {
         let figures = bench.look(40);
         assert_eq!((figures.written, figures.problem), (3, None));
         assert_eq!((figures.newest, figures.removed), (7, 4), "those before the second newest");
+    }
+
+    #[test]
+    fn a_checkpoint_that_is_due_comes_before_what_is_to_be_removed() {
+        let mut bench = Bench::new(false);
+        for written in 1..5 {
+            bench.fill(2);
+            let figures = bench.look(4);
+            assert_eq!((figures.written, figures.removed), (written, 0), "{figures:?}");
+        }
+        assert!(bench.look(40).removed > 0);
+    }
+
+    #[test]
+    fn a_checkpoint_that_no_start_can_take_up_stands_for_no_segment() {
+        let mut bench = Bench::new(false);
+        for number in [400, 500] {
+            let path = checkpoint_path(folder(), number);
+            let mut file = bench.compactor.files.create_private(&path).unwrap();
+            file.write_all(b"of a version before").unwrap();
+        }
+        bench.fill(2);
+        assert_eq!((bench.look(20).written, bench.look(20).removed), (1, 0));
+        let newest = checkpoint_path(folder(), 3);
+        bench.compactor.files.create_private(&newest).unwrap().write_all(b"rotten").unwrap();
+        bench.fill(2);
+        let figures = bench.look(40);
+        assert_eq!((figures.written, figures.removed), (2, 0), "one of use, and none before it");
+        bench.fill(2);
+        let figures = bench.look(40);
+        assert_eq!((figures.written, figures.removed), (3, 4), "those before the second of use");
     }
 
     #[test]

@@ -227,7 +227,10 @@ impl Engine {
     #[must_use]
     pub fn stop(mut self) -> Option<Report> {
         let parts = self.parts.take()?;
-        // Before anybody is waited for: from here on no new order leaves.
+        // Before anybody is waited for: from here on no new order leaves, and nothing but this
+        // turns the switch. That it did is no news for strategies.
+        parts.routes.stop();
+        parts.readings.recovery.ask_no_more();
         parts.trading.set(false);
         let duration_ns = parts.clock.now_ns();
         let allocations = parts.steady.allocations();

@@ -314,6 +314,7 @@ impl Assembly<'_> {
             routes: Arc::clone(sources.routes),
             record: self.builder.control_record.take(),
             trading: self.builder.switch.clone(),
+            recovery: Arc::clone(&sources.readings.recovery),
             quarantine: self.builder.quarantine.clone(),
             switches: sources.readings.switches.clone(),
             stop: self.builder.stop.clone(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::options::LaunchError;
 use super::pause_book::{PausedAt, account_of};
-use crate::config::{Config, VenueConfig};
+use crate::config::{Config, SIMULATED_MAX, VenueConfig};
 use crate::event::InstrumentId;
 use crate::instrument::Instruments;
 use crate::venue::governor::Governor;
@@ -220,7 +220,12 @@ fn kind_of(
 pub(super) fn embedded_kinds(
     config: &Config,
 ) -> Result<Vec<(&'static VenueKind, &'static DialectKind)>, LaunchError> {
-    let others = config.simulated.others.len();
+    let (count, others) = (config.simulated_kinds().count(), config.simulated.others.len());
+    if count > SIMULATED_MAX as usize {
+        let problem = format!("there would be {count} embedded venues, with `others`");
+        let allowed = format!("{SIMULATED_MAX} of them at most");
+        return Err(config.error_at("simulated.standby", &problem, &allowed).into());
+    }
     let found = config.simulated_kinds().enumerate().map(|(place, name)| {
         VenueKind::embeddable().find(|(kind, _)| kind.name == name).ok_or_else(|| {
             let problem = format!("there is no embedded venue of kind {name:?}");

@@ -110,12 +110,14 @@ impl Sink {
             state.drop_texts(1);
             return false;
         }
+        // One text with the line itself: the note is no line that could be lost.
+        let mut noted = Vec::new();
         if std::mem::take(&mut state.dropped_new) > 0 {
-            let note =
-                format!("{} lines were dropped: {} was blocked\n", state.dropped, self.0.name);
-            state.enqueue(note.into_bytes());
+            let (dropped, name) = (state.dropped, self.0.name);
+            noted = format!("{dropped} lines were dropped: {name} was blocked, or failed\n").into();
         }
-        state.enqueue(text.to_vec());
+        noted.extend_from_slice(text);
+        state.enqueue(noted);
         self.0.filled.notify_one();
         true
     }
@@ -281,9 +283,9 @@ mod tests {
         sink.flush().unwrap();
         let texts: Vec<_> = texts.try_iter().collect();
         assert_eq!(texts[0], b"first\n");
-        assert_eq!(texts.last().unwrap(), b"last\n");
-        let note = String::from_utf8_lossy(&texts[texts.len() - 2]).into_owned();
-        assert!(note.contains("were dropped: test was blocked"), "{note}");
+        let dropped = dropped_before + 1;
+        let last = format!("{dropped} lines were dropped: test was blocked, or failed\nlast\n");
+        assert_eq!(String::from_utf8_lossy(texts.last().unwrap()), last);
     }
 
     /// A writer that gives these answers, one a write, and then takes everything.

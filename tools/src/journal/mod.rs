@@ -194,13 +194,16 @@ fn export(
 /// Says where the valid prefix ends, if not in order, and what a start makes of that.
 fn judge(folder: &Path, read: &FolderRead, terminal: &mut Terminal<'_>) -> Result<Exit, Exit> {
     let Some(stop) = &read.stop else { return Ok(Exit::Ok) };
-    if read.is_usable() && read.records_behind == 0 {
+    let is_in_place = stop.out_of_place().is_none();
+    if read.is_usable() && read.records_behind == 0 && is_in_place {
         terminal.say(&format!(
             "note: {stop}. Nothing lies behind it: the next start of the engine goes on there\n"
         ));
         return Ok(Exit::Ok);
     }
-    let lost = if read.is_usable() {
+    let lost = if !is_in_place {
+        "It is whole, and of another place or journal".to_owned()
+    } else if read.is_usable() {
         format!("{} whole records lie behind it", read.records_behind)
     } else {
         let unread = match read.unread {

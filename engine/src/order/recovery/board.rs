@@ -187,6 +187,12 @@ impl RecoveryBoard {
         self.0.lock().asks = Some((trading, is_held));
     }
 
+    /// Somebody has turned trading off for a reason of its own: what venues answer turns it on no
+    /// more.
+    pub(crate) fn ask_no_more(&self) {
+        self.0.lock().asks = None;
+    }
+
     /// A venue will be asked about so many orders.
     pub fn expect(&self, venue: &str, recorded: usize) {
         self.0.lock().venues.push(VenueRecoveryFigures {
