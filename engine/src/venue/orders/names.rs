@@ -77,21 +77,34 @@ impl OrderNames {
         Some(OrderKey { consumer: consumer?, id })
     }
 
-    /// Whether a name has the form of ours, of whatever run.
+    /// Whether a name has the form of ours, of whatever run. One UUID in a thousand holds three
+    /// numbers: those of ours are small.
     #[cold]
     pub(super) fn is_like_ours(&self, name: &[u8]) -> bool {
-        self.numbers(name)
-            .is_some_and(|[run, consumer, _]| run <= u32::MAX.into() && consumer <= u16::MAX.into())
+        let consumers = match self.form {
+            NameForm::Marked(_) => u16::MAX.into(),
+            NameForm::Uuid => CONSUMERS_LIKELY,
+        };
+        self.numbers(name).is_some_and(|[run, consumer, id]| {
+            let is_likely = self.form != NameForm::Uuid || epoch_of_order(id) <= STARTS_LIKELY;
+            run <= u32::MAX.into() && consumer <= consumers && is_likely
+        })
     }
 
     /// The numbers of a name: run, consumer, order.
     #[inline]
     fn numbers(&self, name: &[u8]) -> Option<[u64; 3]> {
         let NameForm::Marked(mark) = self.form else { return uuid_numbers(name) };
-        let mut parts = name.strip_prefix(b"p")?.split(|byte| *byte == mark).map(number);
-        let numbers = [parts.next()??, parts.next()??, parts.next()??];
-        parts.next().is_none().then_some(numbers)
+        marked_numbers(name.strip_prefix(b"p")?, mark)
     }
+}
+
+/// Three numbers with a mark between them.
+#[inline]
+fn marked_numbers(text: &[u8], mark: u8) -> Option<[u64; 3]> {
+    let mut parts = text.split(|byte| *byte == mark).map(number);
+    let numbers = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(numbers)
 }
 
 #[inline]
@@ -113,6 +126,9 @@ fn marked_name(numbers: [u64; 3], mark: u8) -> OrderName {
 
 /// What stands in front of the order's number in a UUID, as `p` does in other names.
 const UUID_MARK: u128 = 0x70;
+/// Consumers and starts of one journal beyond which a UUID is rather somebody else's.
+const CONSUMERS_LIKELY: u64 = 1_023;
+const STARTS_LIKELY: u64 = 1 << 20;
 /// Places of the dashes of a UUID.
 const DASHES: [usize; 4] = [8, 13, 18, 23];
 
@@ -160,10 +176,10 @@ fn uuid_numbers(name: &[u8]) -> Option<[u64; 3]> {
 #[must_use]
 pub fn parts_of_name(name: &str) -> Option<(u32, u16, u64)> {
     let marked = || {
-        // What stands between the parts is the venue's.
-        let parts = name.strip_prefix('p')?.split(|letter: char| !letter.is_ascii_digit());
-        let parts: Vec<u64> = parts.map(|part| part.parse().ok()).collect::<Option<_>>()?;
-        <[u64; 3]>::try_from(parts).ok()
+        // What stands between the parts is the venue's, and the same at both places.
+        let digits = name.strip_prefix('p')?.as_bytes();
+        let mark = *digits.iter().find(|byte| !byte.is_ascii_digit())?;
+        marked_numbers(digits, mark)
     };
     let [run, consumer, id] = uuid_numbers(name.as_bytes()).or_else(marked)?;
     Some((u32::try_from(run).ok()?, u16::try_from(consumer).ok()?, id))
@@ -223,10 +239,18 @@ mod tests {
             Some((u32::MAX, u16::MAX, u64::MAX))
         );
         assert_eq!(parts_of_name("p77x3x41"), Some((77, 3, 41)));
-        assert_eq!((parts_of_name("p77-3"), parts_of_name("web-7")), (None, None));
+        for name in ["p77-3", "web-7", "p77-3x41", "p077-3-41", "p77-3-+41", "p77--3-41", "p1-2-3-"]
+        {
+            assert_eq!(parts_of_name(name), None, "{name}");
+        }
+        assert_eq!(parts_of_name("p77-65536-1"), None);
         assert!(names.is_like_ours(b"0000004d-0003-4700-8000-000000000029"), "of another run");
         for name in [
             "6d1b345e-2821-40e2-ad83-4ecb18a06876",
+            // Drawn by chance, the mark is in it.
+            "6d1b345e-2821-470e-8d83-4ecb18a06876",
+            "6d1b345e-0003-470e-8d83-4ecb18a06876",
+            "6d1b345e-2821-4700-8000-000000000029",
             "0000004D-0003-4700-8000-000000000029",
             "0000004d-0003-4700-8000-00000000002",
             "0000004d00003-4700-8000-000000000029",
