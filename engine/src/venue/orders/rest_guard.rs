@@ -7,6 +7,7 @@
 //! once more after the longest time that an order may be on its way.
 
 use super::guard::{GuardOptions, GuardSession, GuardState, Told};
+use crate::venue::LetterReason;
 use crate::venue::governor::{Governor, RequestClass};
 use crate::venue::protocol::{GuardRequest, OrderDecoder, OrderMessage, OrderProtocol, Outcome};
 use crate::venue::transport::{RestClient, RestOptions, RestReply};
@@ -137,6 +138,7 @@ impl<P: OrderProtocol> RestGuard<P> {
         let Some((what, place, id, asked_ns)) = self.asked.take() else { return };
         let decoder = self.protocol.decoder();
         // Whether the venue lists anything, or why it does not.
+        let mut unread = None;
         let told = match decoder.decode_rest(id, reply.status, &reply.body) {
             Ok(OrderMessage::Reply(reply)) => match &reply.outcome {
                 Ok(body) => Ok(!body.venue_order_id.is_none() || body.state.is_some()),
@@ -145,14 +147,23 @@ impl<P: OrderProtocol> RestGuard<P> {
                     outcome => Err(Told::of(failure, outcome)),
                 },
             },
+            Ok(_) => Ok(true),
             // What is no order in whole is no proof that there is none.
-            Ok(_) | Err(_) => Ok(true),
+            Err(frame) => {
+                unread = Some(frame.error).filter(|error| is_no_answer(error.reason));
+                Ok(true)
+            }
         };
         let is_any = match told {
             Ok(is_any) => is_any,
             Err(told) => return self.failed(&told, now_ns),
         };
         (self.checked_ns, self.trouble, self.refused) = (now_ns, None, None);
+        if let Some(error) = unread {
+            // Nor is it a proof that the key opens the account.
+            (self.checked_ns, self.next_ns) = (0, now_ns + SECOND_NS);
+            self.trouble = Some(format!("the answer can't be read: {}", error.detail));
+        }
         let of = &mut self.places[place];
         match what {
             GuardRequest::CancelAll => {
@@ -179,6 +190,12 @@ impl<P: OrderProtocol> RestGuard<P> {
             _ => self.trouble = Some(words),
         }
     }
+}
+
+/// Whether what can't be read may be anybody's word. An order that can't be read, or several where
+/// one is looked for, are the venue's.
+fn is_no_answer(reason: LetterReason) -> bool {
+    matches!(reason, LetterReason::Malformed | LetterReason::Field | LetterReason::Oversize)
 }
 
 impl<P: OrderProtocol> GuardSession for RestGuard<P> {
@@ -225,5 +242,72 @@ impl<P: OrderProtocol> GuardSession for RestGuard<P> {
 
     fn cancelled(&self) -> u64 {
         self.cancelled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::venue::SymbolMap;
+    use crate::venue::okx::OkxOrders;
+    use crate::venue::protocol::{SharedSecret, Signer};
+    use crate::venue::transport::{Endpoint, Scheme, SessionLimits, SessionOptions};
+    use crate::world::{Net, SplitMix64};
+
+    fn guard() -> RestGuard<OkxOrders> {
+        let endpoint = |url, scheme| Endpoint::parse(url, scheme, &Net::real(), None).unwrap();
+        let session = SessionOptions {
+            endpoint: endpoint("ws://127.0.0.1:1", Scheme::Ws),
+            headers: String::new(),
+            limits: SessionLimits::default(),
+            governor: Governor::default(),
+            net: Net::real(),
+            token: 0,
+            seed: 1,
+        };
+        let rest = RestOptions {
+            endpoint: endpoint("http://127.0.0.1:1", Scheme::Http),
+            net: Net::real(),
+            token: 1,
+            timeout_ns: SECOND_NS,
+            body_bytes_max: 1 << 20,
+        };
+        let options = GuardOptions {
+            venue: "test".to_owned(),
+            session,
+            symbols: SymbolMap::of_test(&["BTC-USDT"]),
+            natives: vec!["BTC-USDT".to_owned()],
+            clock: Clock::manual(0).0,
+        };
+        let secret = SharedSecret::drawn("key", &mut SplitMix64::new(1)).unwrap();
+        RestGuard::new(secret, options, rest)
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_no_proof_that_the_key_opens_the_account() {
+        let mut guard = guard();
+        let mut answer = |body: &str| {
+            guard.asked = Some((GuardRequest::List, 0, 2, 1));
+            let (body, headers) = (body.as_bytes().to_vec(), Vec::new());
+            guard.answered(&RestReply { status: 200, retry_after: None, headers, body }, 5);
+            guard.state()
+        };
+        let order = |number: u64| {
+            format!(
+                r#"{{"instId":"BTC-USDT","ordId":"{number}","clOrdId":"","px":"30000","sz":"0.01","side":"buy","state":"live","accFillSz":"0","avgPx":""}}"#
+            )
+        };
+        let two = format!(r#"{{"code":"0","msg":"","data":[{},{}]}}"#, order(1), order(2));
+        for (body, is_ready) in [
+            ("<html>", false),
+            ("{}", false),
+            (r#"{"code":"0","msg":"","data":[]}"#, true),
+            ("soon", false),
+            (&two, true),
+        ] {
+            let state = answer(body);
+            let is_down = matches!(state, GuardState::Down(Some(_)));
+            assert_eq!((state == GuardState::Ready, is_down), (is_ready, !is_ready), "{body}");
+        }
     }
 }
