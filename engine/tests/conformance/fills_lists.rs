@@ -8,8 +8,8 @@ use pitlane_engine::order::{OrderAction, OrderType, TimeInForce};
 
 use crate::harness::{MS, keep_log, logged};
 use crate::raw::{Peer, RawServer, text};
-use crate::scripted::{execution, id_of};
-use crate::subject::BinanceSpot;
+use crate::scripted::{Asks, Scripted, execution, id_of};
+use crate::subject::{BinanceSpot, Okx};
 use crate::trader::{QTY, Trader, TraderOptions, fills};
 
 /// Fills of the long order, each of the smallest quantity, and the first one's number.
@@ -109,6 +109,59 @@ fn a_list_of_more_fills_than_one_reply_holds_is_read_page_by_page() {
         })
         .collect();
     assert_eq!(asked, [None, Some(0), Some(FIRST + 1_000), Some(FIRST + 2_000)]);
+    trader.assert_sound();
+}
+
+/// The newest hundred of 250 fills of OKX, or of those before a bill.
+fn okx_page(request: &str) -> String {
+    let after = request.split_once("&after=").map(|(_, rest)| {
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<u64>().expect("a number")
+    });
+    let end = after.unwrap_or(1_250);
+    let fill = |bill: u64| {
+        let price = 29_900 + bill % 2;
+        format!(
+            r#"{{"instId":"BTCUSDT","ordId":"77","clOrdId":"p1x0x1","tradeId":"{bill}","billId":"{bill}","fillPx":"{price}","fillSz":"0.00004","fee":"0","feeCcy":"BTC","execType":"T"}}"#
+        )
+    };
+    let fills: Vec<_> = (1_000..end).rev().take(100).map(fill).collect();
+    format!(r#"{{"code":"0","msg":"","data":[{}]}}"#, fills.join(","))
+}
+
+#[test]
+fn a_list_that_a_venue_tells_backwards_is_told_from_the_first_fill_on() {
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&requests);
+    let server = RawServer::start(move |_, peer| {
+        Okx::log_on(peer)?;
+        loop {
+            let request = peer.read_text()?;
+            if request.contains("/trade/fills?") {
+                let after = request.split_once("&after=").map(|(_, rest)| rest[..4].to_owned());
+                log.lock().unwrap().push(after);
+                peer.reply(&request, &okx_page(&request))?;
+            } else if Okx::asks(&request) == Asks::HowItStands {
+                let stands = Okx::stands(&request, "p1x0x1", OrderStatus::Filled, "0.01000");
+                peer.reply(&request, &stands)?;
+            }
+        }
+    });
+    let options = TraderOptions { answer_ms: 500, ..server.options() };
+    let mut trader = Trader::<Okx>::new(server.address, &options);
+    trader.drive_to_ready();
+    trader.submit_resting(1);
+    let is_listed = |report: &&ExecReport| report.exec_type() == Some(ExecType::Corrected);
+    trader.drive("every fill", |seen, _| {
+        crate::trader::reports(seen, 1).iter().filter(is_listed).count() == 250
+    });
+    let reports = trader.reports(1);
+    for (report, id) in reports.iter().filter(is_listed).zip(1_000..) {
+        assert_eq!(report.execution_id, VenueRef::number(id), "each once, in order");
+        assert_eq!(report.last_price, if id.is_multiple_of(2) { 2_990_000 } else { 2_990_100 });
+    }
+    let asked = requests.lock().unwrap().clone();
+    assert_eq!(asked, [None, Some("1150".to_owned()), Some("1050".to_owned())]);
     trader.assert_sound();
 }
 

@@ -217,10 +217,15 @@ impl Peer {
 
     /// Answers a request that [`Peer::read_text`] gave, the way it came.
     pub fn reply(&mut self, request: &str, answer: &str) -> io::Result<()> {
+        self.reply_with(request, "200 OK", answer)
+    }
+
+    /// The same, with another status where it came over REST.
+    pub fn reply_with(&mut self, request: &str, status: &str, answer: &str) -> io::Result<()> {
         match &mut self.answers {
             Some(Answers::Rest(stream)) if is_over_rest(request) => {
                 let length = answer.len();
-                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+                let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n");
                 stream.write_all((head + answer).as_bytes())
             }
             Some(Answers::Account(stream)) => stream.write_all(&text(answer)),

@@ -151,14 +151,16 @@ impl OrderProtocol for BinanceOrders {
         request: &OrderRequest<'_>,
         out: &mut Vec<u8>,
     ) -> bool {
-        let Some(number) = order.as_number() else { return false };
+        let Some(number) = order.as_number().filter(|_| from != FillsFrom::Older) else {
+            return false;
+        };
         let mut text = Request::start(out, request.id, "myTrades");
         text.text(r#"{"symbol":""#);
         text.text(request.native);
         text.text(r#"","orderId":"#);
         text.bytes(itoa::Buffer::new().format(number).as_bytes());
         let from_id = match from {
-            FillsFrom::Newest => None,
+            FillsFrom::Newest | FillsFrom::Older => None,
             FillsFrom::First => Some(0),
             FillsFrom::After(trade) => trade.as_number().map(|id| id.saturating_add(1)),
         };

@@ -6,7 +6,9 @@ use crate::event::{ExecType, VenueRef};
 use crate::venue::codec::{number_after, text_after};
 use crate::venue::governor::LimitWords;
 use crate::venue::orders::VenueReport;
-use crate::venue::protocol::{Failure, OrderDecoder, OrderMessage, Reply, ReplyBody, UnreadFrame};
+use crate::venue::protocol::{
+    Failure, OrderDecoder, OrderMessage, Reach, Reply, ReplyBody, UnreadFrame,
+};
 use crate::venue::{LetterReason, SymbolMap};
 
 /// Status, and code, of a key that is not accepted (any more).
@@ -31,7 +33,8 @@ impl OrderDecoder for BinanceReports {
                 let word = if is_unknown { unknown_word_in(frame, error.detail) } else { None };
                 let venue_order_id =
                     number_after(frame, br#""i":"#).map_or(VenueRef::NONE, VenueRef::number);
-                return Err(UnreadFrame { error, name, reply, venue_order_id, word });
+                let reach = Reach::All;
+                return Err(UnreadFrame { error, name, reply, venue_order_id, word, reach });
             }
         };
         Ok(match message {
@@ -108,7 +111,8 @@ fn reply<'a>(reply: &UserReply<'a>) -> Reply<'a> {
     };
     let told_ms = reply.error.as_ref().and_then(|error| error.server_time_ms);
     let time_ms = reply.server_time_ms.or(told_ms);
-    Reply { id: reply.id, outcome, time_ns: time_ms.and_then(|ms| ms.checked_mul(1_000_000)) }
+    let time_ns = time_ms.and_then(|ms| ms.checked_mul(1_000_000));
+    Reply { id: reply.id, outcome, time_ns, reach: Reach::All }
 }
 
 fn body<'a>(reply: &UserReply<'a>) -> ReplyBody<'a> {

@@ -16,8 +16,8 @@ use crate::venue::codec::{
 };
 use crate::venue::orders::{VenueAnswer, VenueFill, VenueReport};
 use crate::venue::protocol::{
-    AssetBalance, Failure, KeptReply, KeptReport, OrderDecoder, OrderMessage, Questions,
-    ReadReport, Reply, ReplyBody, Several, UnreadFrame, UnreadReport, object,
+    AssetBalance, Failure, FillPages, KeptReply, KeptReport, OrderDecoder, OrderMessage, Questions,
+    Reach, ReadReport, Reply, ReplyBody, Several, UnreadFrame, UnreadReport, object,
 };
 use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
 
@@ -26,7 +26,9 @@ const FRAME_BYTES_USUAL: usize = 16 * 1024;
 const REST_BYTES_MAX: usize = 1024 * 1024;
 const BALANCES_MAX: usize = 1_024;
 /// Fills of one answer; "Get Trade History" lists no more.
-pub(super) const FILLS_MAX: usize = 100;
+const FILLS_MAX: usize = 100;
+/// The longest cursor that is sent back, bytes.
+const CURSOR_BYTES_MAX: usize = 512;
 
 /// What is read of both connections.
 pub struct BybitReports {
@@ -36,6 +38,8 @@ pub struct BybitReports {
     reports: Several,
     balances: Vec<AssetBalance>,
     fills: Vec<VenueFill>,
+    /// The list of fills that is being read.
+    pub(super) pages: FillPages,
     /// The request whose reply has no number, if one waits: a logon.
     pub(super) logon: Option<u64>,
     pub(super) questions: Questions,
@@ -50,6 +54,7 @@ impl OrderDecoder for BybitReports {
             reports: Several::default(),
             balances: Vec::with_capacity(BALANCES_MAX),
             fills: Vec::with_capacity(FILLS_MAX),
+            pages: FillPages::default(),
             logon: None,
             questions: Questions::default(),
         }
@@ -61,8 +66,14 @@ impl OrderDecoder for BybitReports {
         reports.clear();
         let read = json
             .parse(frame, |nodes| read_frame(object(nodes)?, symbols, (reports, balances), logon));
-        if let Some(message) = read.map_err(|error| unread(error, frame))? {
-            return Ok(message);
+        match read {
+            Ok(None) => {}
+            Ok(Some(message)) => return Ok(message),
+            Err(error) => {
+                // What was read before the error is not told of a frame that is none.
+                reports.clear();
+                return Err(unread(error, frame));
+            }
         }
         reports.keep(frame);
         // Without one: words on orders that their executions tell.
@@ -80,9 +91,10 @@ impl OrderDecoder for BybitReports {
         status: u16,
         body: &'a [u8],
     ) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
-        let BybitReports { rest, symbols, fills, questions, .. } = self;
+        let BybitReports { rest, symbols, fills, pages, questions, .. } = self;
         let of_present = questions.answered(id).filter(|question| !question.is_last);
         fills.clear();
+        let mut next = None;
         let read = rest.parse(body, |nodes| {
             let [code, message, result] = pick(object(nodes)?, ["retCode", "retMsg", "result"])?;
             let code = need_code(code)?;
@@ -91,11 +103,16 @@ impl OrderDecoder for BybitReports {
                 return Ok(Err(Failure::of(status, code, message)));
             }
             let result = result.ok_or(DecodeError::field("field result missing"))?;
-            let [list] = pick(result, ["list"])?;
+            let [list, cursor] = pick(result, ["list", "nextPageCursor"])?;
+            next = cursor.and_then(text).filter(|cursor| is_cursor(cursor)).map(str::to_owned);
             let list = list.and_then(elements).ok_or(DecodeError::field("list is no array"))?;
             read_list(list, symbols, fills).map(Ok)
         });
         let outcome = match read {
+            Ok(Ok(_)) if pages.answered(id, fills) => {
+                pages.goes_on_at(&next.filter(|_| fills.len() >= FILLS_MAX).unwrap_or_default());
+                Ok(pages.told())
+            }
             // The answer to a question for an order that is not there has an empty list.
             Ok(Ok(body)) if body.venue_order_id.is_none() => match of_present {
                 Some(question) => {
@@ -104,14 +121,29 @@ impl OrderDecoder for BybitReports {
                 }
                 None => Err(Failure::of(status, NONE_LISTED, "")),
             },
-            Ok(Ok(body)) => Ok(ReplyBody { fills: &self.fills, ..body }),
+            Ok(Ok(body)) => Ok(ReplyBody { fills, ..body }),
+            // The same, where the venue has a code for it.
+            Ok(Err(failure)) if [NONE_LISTED, NOT_OPEN].contains(&failure.code) => match of_present
+            {
+                Some(question) => {
+                    questions.ask_history_for(question.name);
+                    Err(Failure { code: NOT_PRESENT, ..failure })
+                }
+                None => Err(Failure { code: NONE_LISTED, ..failure }),
+            },
             Ok(Err(failure)) => Err(failure),
             // A proxy, or a server in trouble, which says so by its status alone.
             Err(_) if status != 200 => Err(Failure::of(status, 0, "")),
             Err(error) => return Err(UnreadFrame { reply: Some(id), ..unread(error, b"") }),
         };
-        Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None }))
+        Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None, reach: Reach::All }))
     }
+}
+
+/// Whether a cursor, which the venue has written for use in a query, can stand there as it is.
+fn is_cursor(cursor: &str) -> bool {
+    let can_stand = |byte: u8| byte.is_ascii_graphic() && !b"&#?\"".contains(&byte);
+    cursor.len() <= CURSOR_BYTES_MAX && cursor.bytes().all(can_stand)
 }
 
 /// The list of the present orders does not have it, which says nothing yet.
@@ -131,6 +163,7 @@ fn unread(error: DecodeError, frame: &[u8]) -> UnreadFrame<'_> {
         reply: number_after(frame, br#""reqId":""#),
         venue_order_id,
         word: None,
+        reach: Reach::All,
     }
 }
 
@@ -224,7 +257,9 @@ fn read_reply<'a>(
         code => Err(Failure::of(0, code, message)),
     };
     match (id, outcome) {
-        (Some(id), outcome) => Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None })),
+        (Some(id), outcome) => {
+            Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None, reach: Reach::All }))
+        }
         (None, Err(failure)) => Ok(OrderMessage::Unasked(failure)),
         (None, Ok(_)) => Ok(OrderMessage::Other("reply without a number")),
     }
@@ -248,17 +283,27 @@ fn read_replies(
     let id: Option<u64> = id.and_then(text).and_then(|id| id.split('.').next()?.parse().ok());
     let id = id.ok_or(DecodeError::field("reply without a number of ours"))?;
     let mut is_any = false;
-    for ((order, outcome), id) in orders.zip(outcomes).zip(id..) {
-        let [number, name] = pick(order, ["orderId", "orderLinkId"])?;
-        let number = number.and_then(text).filter(|number| !number.is_empty());
-        let number = number.map_or(VenueRef::NONE, |number| name_of(number.as_bytes()));
-        let [code, message] = pick(outcome, ["code", "msg"])?;
-        let name = name.and_then(text).unwrap_or_default();
-        let outcome = (need_code(code)?, message.and_then(text).unwrap_or_default());
-        reports.push_reply(KeptReply::new(id, (name, number), outcome));
+    for (of_one, id) in orders.zip(outcomes).zip(id..) {
+        let read = read_result(of_one, id);
+        reports.push_reply(read.unwrap_or_else(|error| KeptReply::unread(id, error)));
         is_any = true;
     }
+    reports.end_replies();
     Ok(is_any)
+}
+
+/// The answer to one of them: the order, and what became of its cancel.
+fn read_result(
+    (order, outcome): (&[Node<'_>], &[Node<'_>]),
+    id: u64,
+) -> Result<KeptReply, DecodeError> {
+    let [number, name] = pick(order, ["orderId", "orderLinkId"])?;
+    let number = number.and_then(text).filter(|number| !number.is_empty());
+    let number = number.map_or(VenueRef::NONE, |number| name_of(number.as_bytes()));
+    let [code, message] = pick(outcome, ["code", "msg"])?;
+    let name = name.and_then(text).unwrap_or_default();
+    let outcome = (need_code(code)?, message.and_then(text).unwrap_or_default());
+    Ok(KeptReply::new(id, (name, number), outcome))
 }
 
 /// What stands for a logon that is refused without a code.

@@ -10,7 +10,7 @@
 //! quantities are of the base coin, also of market orders. Stops are not placed. An amendment keeps
 //! the price.
 
-use super::order_decoder::{BybitReports, FILLS_MAX, NONE_LISTED, NOT_OPEN, NOT_PRESENT};
+use super::order_decoder::{BybitReports, NONE_LISTED, NOT_OPEN, NOT_PRESENT};
 use crate::event::{RejectReason, Side, VenueRef};
 use crate::order::{Amends, Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::codec::JsonText;
@@ -29,8 +29,8 @@ const LOGON_MS: i64 = 10_000;
 const IN_FLIGHT_MAX_NS: u64 = 10_000_000_000;
 
 /// Server timeout, internal error or restarting; 10019 refuses what is new, and of what was sent
-/// before nobody says. And a list that need not have the order.
-const UNKNOWN_OUTCOME: [i32; 5] = [10_000, 10_016, 10_019, 170_007, NOT_PRESENT];
+/// before nobody says.
+const UNKNOWN_OUTCOME: [i32; 4] = [10_000, 10_016, 10_019, 170_007];
 /// Too many visits, of the account, of the address, of the system, and of the session.
 const SLOW_DOWN: [i32; 5] = [10_006, 10_018, 10_403, 10_429, 20_003];
 /// Too many new orders.
@@ -60,7 +60,7 @@ impl OrderProtocol for BybitOrders {
     const CAPABILITIES: Capabilities = Capabilities::of(OrderTypes::PLAIN)
         .with_amends(Amends::Smaller)
         .with_cancels_per_request(CANCELS_MAX);
-    const FILLS_MAX: usize = FILLS_MAX;
+    const FILLS_MAX: usize = usize::MAX;
     const KEEP_ALIVE: KeepAlive = KeepAlive::Text(r#"{"op":"ping"}"#);
     const LOGON: &'static [&'static str] = &["logon", "logon of the stream", "subscribe"];
     const STREAM_PATH: Option<&'static str> = Some("/v5/private");
@@ -207,7 +207,8 @@ impl OrderProtocol for BybitOrders {
         self.write_get(path, &query, request.time_ms, out);
     }
 
-    /// The newest hundred: the venue pages by a cursor, not by executions.
+    /// The newest hundred, then those that are older: the venue pages by a cursor, not by
+    /// executions.
     fn fills_since(
         &mut self,
         order: VenueRef,
@@ -215,10 +216,21 @@ impl OrderProtocol for BybitOrders {
         request: &OrderRequest<'_>,
         out: &mut Vec<u8>,
     ) -> bool {
-        if from != FillsFrom::Newest || order.is_none() {
-            return false;
-        }
-        let query = format!("category=spot&symbol={}&orderId={order}&limit=100", request.native);
+        let pages = &mut self.decoder.pages;
+        let older = match from {
+            _ if order.is_none() => return false,
+            FillsFrom::Newest => {
+                pages.ask_newest(request.id, order);
+                String::new()
+            }
+            FillsFrom::Older => match pages.ask_older(request.id, order) {
+                Some(cursor) => format!("&cursor={cursor}"),
+                None => return false,
+            },
+            FillsFrom::First | FillsFrom::After(_) => return false,
+        };
+        let native = request.native;
+        let query = format!("category=spot&symbol={native}&orderId={order}&limit=100{older}");
         self.write_get("/v5/execution/list", &query, request.time_ms, out);
         true
     }
@@ -232,6 +244,7 @@ impl OrderProtocol for BybitOrders {
         match code {
             TOO_MANY_ORDERS => Outcome::TooManyOrders,
             WRONG_TIME => Outcome::WrongTime,
+            NOT_PRESENT => Outcome::NotListed,
             // The same code for a question whose list is empty.
             NONE_LISTED if status == 200 => Outcome::NoSuchOrder,
             code if SLOW_DOWN.contains(&code) => Outcome::SlowDown,

@@ -13,7 +13,7 @@ use simd_json::Node;
 
 use super::known_orders::{KnownOrders, Terms};
 use super::market_decoder::is_online;
-use super::refusals::{NOT_OPEN_NOW, UNKNOWN_ORDER, code_of};
+use super::refusals::{INVALID_NONCE, NOT_OPEN_NOW, UNKNOWN_ORDER, code_of};
 use crate::event::{
     AssetAmount, ExecType, ExpiryReason, Liquidity, OrderStatus, Side, VenueRef, asset_code,
 };
@@ -25,8 +25,8 @@ use crate::venue::codec::{
 };
 use crate::venue::orders::{VenueAnswer, VenueFill, VenueReport};
 use crate::venue::protocol::{
-    AssetBalance, Failure, KeptReport, OrderDecoder, OrderMessage, OrderRequest, Questions,
-    ReadReport, Reply, ReplyBody, Several, UnreadFrame, object,
+    AssetBalance, Failure, FillPages, FillsFrom, KeptReport, OrderDecoder, OrderMessage,
+    OrderRequest, Questions, Reach, ReadReport, Reply, ReplyBody, Several, UnreadFrame, object,
 };
 use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
 
@@ -35,7 +35,9 @@ const FRAME_BYTES_USUAL: usize = 16 * 1024;
 const REST_BYTES_MAX: usize = 1024 * 1024;
 const BALANCES_MAX: usize = 1_024;
 /// Trades that "Query Trades Info" takes at a time.
-pub(super) const FILLS_MAX: usize = 20;
+const FILLS_MAX: usize = 20;
+/// Trades of an order whose names are kept: one more than are read.
+const NAMES_MAX: usize = 2_001;
 /// Orders whose trades are remembered until they are asked for.
 const TRADES_KEPT: usize = 64;
 
@@ -50,11 +52,15 @@ pub struct KrakenReports {
     known: KnownOrders,
     questions: Questions,
     trades: VecDeque<NamedTrades>,
+    /// The list of fills that is being read.
+    pages: FillPages,
+    /// The venue has refused the number of a request.
+    pub(super) is_nonce_refused: bool,
     /// What stands for the key on this connection.
     pub(super) token: String,
 }
 
-/// The venue's names of an order and of its newest trades, these with commas between them.
+/// The venue's names of an order and of its trades, these with commas between them.
 struct NamedTrades {
     order: VenueRef,
     symbol: Symbol,
@@ -88,6 +94,29 @@ impl KrakenReports {
         let found = self.trades.iter().rev().find(|named| named.order == order)?;
         Some(found.trades.as_str()).filter(|trades| !trades.is_empty())
     }
+
+    /// The names of the trades that a request of this number is to ask for.
+    #[cold]
+    pub(super) fn asks_trades(
+        &mut self,
+        order: VenueRef,
+        from: FillsFrom,
+        id: u64,
+    ) -> Option<String> {
+        let names = match from {
+            FillsFrom::Newest => {
+                let names = self.trades_of(order)?.to_owned();
+                self.pages.ask_newest(id, order);
+                names
+            }
+            FillsFrom::Older => self.pages.ask_older(id, order)?,
+            FillsFrom::First | FillsFrom::After(_) => return None,
+        };
+        let mut commas = names.match_indices(',').map(|(place, _)| place);
+        let end = commas.nth(FILLS_MAX - 1).unwrap_or(names.len());
+        self.pages.goes_on_at(names.get(end + 1..).unwrap_or_default());
+        names.get(..end).map(str::to_owned)
+    }
 }
 
 impl OrderDecoder for KrakenReports {
@@ -102,6 +131,8 @@ impl OrderDecoder for KrakenReports {
             known: KnownOrders::new(),
             questions: Questions::default(),
             trades: VecDeque::with_capacity(TRADES_KEPT),
+            pages: FillPages::default(),
+            is_nonce_refused: false,
             token: String::new(),
         }
     }
@@ -113,8 +144,14 @@ impl OrderDecoder for KrakenReports {
         let read = json.parse_numbers_as_texts(frame, |nodes| {
             read_frame(object(nodes)?, symbols, (reports, known), balances)
         });
-        if let Some(message) = read.map_err(|error| unread(error, frame))? {
-            return Ok(message);
+        match read {
+            Ok(None) => {}
+            Ok(Some(message)) => return Ok(message),
+            Err(error) => {
+                // What was read before the error is not told of a frame that is none.
+                reports.clear();
+                return Err(unread(error, frame));
+            }
         }
         reports.keep(frame);
         // Without one: terms of orders, and words on them that their trades tell.
@@ -132,7 +169,8 @@ impl OrderDecoder for KrakenReports {
         status: u16,
         body: &'a [u8],
     ) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
-        let KrakenReports { rest, symbols, fills, known, questions, trades, token, .. } = self;
+        let KrakenReports { rest, symbols, fills, known, questions, trades, token, pages, .. } =
+            self;
         let question = questions.answered(id);
         let symbol = question.as_ref().and_then(|question| question.symbol);
         fills.clear();
@@ -154,22 +192,34 @@ impl OrderDecoder for KrakenReports {
                 None => read_trades(result, symbols, trades, fills).map(Ok),
             }
         });
+        let is_listed = match &read {
+            Ok(Ok(body)) => body.state.is_some(),
+            Ok(Err(failure)) => failure.code != UNKNOWN_ORDER,
+            Err(_) => true,
+        };
         let outcome = match read {
+            Ok(Ok(_)) if pages.answered(id, fills) => {
+                pages.sort_by_number();
+                Ok(pages.told())
+            }
             // Not among those of the list that was asked for.
-            Ok(Ok(body)) if body.state.is_none() && question.is_some() => match question {
+            Ok(_) if !is_listed && question.is_some() => match question {
                 Some(question) if !question.is_last => {
                     questions.ask_history_for(question.name);
                     Err(Failure::of(status, NOT_OPEN_NOW, "not among the open orders"))
                 }
                 _ => Err(Failure::of(status, UNKNOWN_ORDER, "not among the closed orders")),
             },
-            Ok(Ok(body)) => Ok(ReplyBody { fills: &self.fills, ..body }),
-            Ok(Err(failure)) => Err(failure),
+            Ok(Ok(body)) => Ok(ReplyBody { fills, ..body }),
+            Ok(Err(failure)) => {
+                self.is_nonce_refused |= failure.code == INVALID_NONCE;
+                Err(failure)
+            }
             // A proxy, or a server in trouble, which says so by its status alone.
             Err(_) if status != 200 => Err(Failure::of(status, 0, "")),
             Err(error) => return Err(UnreadFrame { reply: Some(id), ..unread(error, b"") }),
         };
-        Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None }))
+        Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None, reach: Reach::All }))
     }
 }
 
@@ -183,6 +233,7 @@ fn unread(error: DecodeError, frame: &[u8]) -> UnreadFrame<'_> {
         reply: number_after(frame, br#""req_id":"#),
         venue_order_id: order.unwrap_or(VenueRef::NONE),
         word: None,
+        reach: Reach::All,
     }
 }
 
@@ -209,9 +260,8 @@ fn read_frame<'a>(
     match channel {
         "executions" => {
             for entry in data {
-                // A snapshot tells what is open: each order of ours is asked for by itself.
-                let report = read_execution(entry, symbols, known);
-                report.filter(|_| !is_whole).into_iter().for_each(|report| reports.push(report));
+                let report = read_execution(entry, symbols, known, is_whole);
+                report.into_iter().for_each(|report| reports.push(report));
             }
             Ok(None)
         }
@@ -242,7 +292,9 @@ fn read_reply<'a>(nodes: &[Node<'a>]) -> Result<OrderMessage<'a>, DecodeError> {
         }
     };
     match (number_of(id), outcome) {
-        (Some(id), outcome) => Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None })),
+        (Some(id), outcome) => {
+            Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None, reach: Reach::All }))
+        }
         (None, Err(failure)) => Ok(OrderMessage::Unasked(failure)),
         (None, Ok(_)) => Ok(OrderMessage::Other("reply without a number")),
     }
@@ -273,11 +325,13 @@ const TOLD: [(&str, Told); 10] = [
     ("iceberg_refill", Told::Nothing),
 ];
 
-/// One element of `executions`; `None` when it tells nothing by itself.
+/// One element of `executions`; `None` when it tells nothing by itself. A snapshot tells what is
+/// open: each order of ours is asked for by itself, and what can't be read is told.
 fn read_execution(
     nodes: &[Node<'_>],
     symbols: &SymbolMap,
     known: &mut KnownOrders,
+    is_snapshot: bool,
 ) -> Option<KeptReport> {
     let [exec, order, name] =
         pick(nodes, ["exec_type", "order_id", "cl_ord_id"]).unwrap_or_default();
@@ -290,6 +344,12 @@ fn read_execution(
     let terms = read_terms(nodes, symbols, known.get(key));
     if let Ok(terms) = terms {
         known.note(key, terms);
+    }
+    if is_snapshot {
+        // Orders in other symbols are none of ours.
+        let error = terms.err().filter(|error| error.reason != LetterReason::Symbol);
+        let error = told.err().or(error.map(|error| (error, None)))?;
+        return Some(KeptReport::new(name.unwrap_or_default(), order, Err(error)));
     }
     if told.is_ok_and(|told| told == Told::Nothing) {
         return None;
@@ -457,8 +517,7 @@ fn read_orders<'a>(
         known.note(name.as_bytes(), Terms { symbol, side, price, qty, is_ioc });
     }
     let names = list.and_then(elements).into_iter().flatten().filter_map(text);
-    // With so many there may be more: then the list is not taken for all of them.
-    let names: Vec<&str> = names.take(FILLS_MAX).collect();
+    let names: Vec<&str> = names.take(NAMES_MAX).collect();
     if trades.len() == TRADES_KEPT {
         trades.pop_front();
     }

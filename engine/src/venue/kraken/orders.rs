@@ -11,7 +11,7 @@
 //! names, which its answer about the order tells. Stops are not placed. An amendment takes quantity
 //! off and keeps the price. FOK is not on the venue's page of this request.
 
-use super::order_decoder::{FILLS_MAX, KrakenReports};
+use super::order_decoder::KrakenReports;
 use super::refusals::{NOT_OPEN_NOW, UNKNOWN_ORDER, meaning_of};
 use super::secret::KrakenSecret;
 use crate::event::{RejectReason, Side, VenueRef};
@@ -35,6 +35,11 @@ const IN_FLIGHT_MAX_NS: u64 = 10_000_000_000;
 /// run, a shorter one would be more requests than the venue advises.
 const CANCEL_ALL_AFTER: DeadManTimer = DeadManTimer { min_ms: 10_000, max_ms: 86_399_000 };
 
+/// How far the numbers of requests go ahead of the clock once the venue has refused one, and at
+/// most, us; doubled each time. Always by one of these lengths, so that a guard with the same key
+/// comes to the same numbers.
+const LEAD_US: (u64, u64) = (1_000_000, 1_000_000 << 25);
+
 const TOKEN: &str = "/0/private/GetWebSocketsToken";
 const OPEN: &str = "/0/private/OpenOrders";
 const CLOSED: &str = "/0/private/ClosedOrders";
@@ -44,8 +49,11 @@ const TRADES: &str = "/0/private/QueryTrades";
 pub struct KrakenOrders {
     secret: KrakenSecret,
     decoder: KrakenReports,
-    /// The number of the last request over REST: each has a higher one, also after a restart.
+    /// The number of the last request over REST: each has a higher one.
     last_nonce: u64,
+    /// How far ahead of the clock the numbers are, us: 0 until the venue has had higher ones, such
+    /// as those of an earlier start whose clock was ahead.
+    lead_us: u64,
 }
 
 impl OrderProtocol for KrakenOrders {
@@ -57,7 +65,7 @@ impl OrderProtocol for KrakenOrders {
         .with_times(&[TimeInForce::Gtc, TimeInForce::Ioc])
         .with_amends(Amends::Smaller)
         .with_dead_man(CANCEL_ALL_AFTER);
-    const FILLS_MAX: usize = FILLS_MAX;
+    const FILLS_MAX: usize = usize::MAX;
     const KEEP_ALIVE: KeepAlive = KeepAlive::Text(r#"{"method":"ping"}"#);
     const LOGON: &'static [&'static str] =
         &["logon", "subscribe to executions", "subscribe to balances"];
@@ -65,7 +73,7 @@ impl OrderProtocol for KrakenOrders {
     const NAMES: NameForm = NameForm::Uuid;
 
     fn new(secret: KrakenSecret, decoder: KrakenReports) -> KrakenOrders {
-        KrakenOrders { secret, decoder, last_nonce: 0 }
+        KrakenOrders { secret, decoder, last_nonce: 0, lead_us: 0 }
     }
 
     fn decoder(&mut self) -> &mut KrakenReports {
@@ -180,7 +188,7 @@ impl OrderProtocol for KrakenOrders {
         self.write_post(path, &format!("&trades=true&cl_ord_id={name}"), request.time_ms, out);
     }
 
-    /// Those whose names the last answer about the order told: the newest twenty.
+    /// Those whose names the last answer about the order told, twenty at a time.
     fn fills_since(
         &mut self,
         order: VenueRef,
@@ -188,20 +196,20 @@ impl OrderProtocol for KrakenOrders {
         request: &OrderRequest<'_>,
         out: &mut Vec<u8>,
     ) -> bool {
-        let trades = self.decoder.trades_of(order).filter(|_| from == FillsFrom::Newest);
-        let Some(posted) = trades.map(|trades| format!("&txid={trades}")) else { return false };
-        self.write_post(TRADES, &posted, request.time_ms, out);
+        let Some(trades) = self.decoder.asks_trades(order, from, request.id) else { return false };
+        self.write_post(TRADES, &format!("&txid={trades}"), request.time_ms, out);
         true
     }
 
+    /// "Ledger/trade history calls increase the counter by 2."
     fn fills_weight(&self) -> u32 {
-        1
+        2
     }
 
     fn outcome(failure: &Failure<'_>) -> Outcome {
         let Failure { status, code, .. } = *failure;
         match code {
-            NOT_OPEN_NOW => Outcome::Unknown,
+            NOT_OPEN_NOW => Outcome::NotListed,
             // The same word for a question that finds nothing.
             UNKNOWN_ORDER if status == 200 => Outcome::NoSuchOrder,
             code => match meaning_of(code) {
@@ -219,7 +227,11 @@ impl KrakenOrders {
     #[cold]
     fn write_post(&mut self, path: &str, more: &str, time_ms: i64, out: &mut Vec<u8>) {
         let now_us = u64::try_from(time_ms).unwrap_or(0).saturating_mul(1_000);
-        self.last_nonce = now_us.max(self.last_nonce + 1);
+        if std::mem::take(&mut self.decoder.is_nonce_refused) {
+            let (first, longest) = LEAD_US;
+            self.lead_us = (2 * self.lead_us).clamp(first, longest);
+        }
+        self.last_nonce = now_us.saturating_add(self.lead_us).max(self.last_nonce + 1);
         let posted = format!("nonce={}{more}", self.last_nonce);
         let sign = self.secret.sign(path, self.last_nonce, &posted);
         crate::text::hide_passing(&sign);
@@ -378,6 +390,26 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_was_refused_is_followed_by_one_that_is_far_higher() {
+        // As after a start whose clock was ahead of ours now.
+        let (mut protocol, mut out) = (protocol(), Vec::new());
+        let mut nonce = |protocol: &mut KrakenOrders| {
+            protocol.query(&request(5), &mut out);
+            let text = String::from_utf8(out.clone()).unwrap();
+            let posted = text.split_once("nonce=").unwrap().1;
+            posted.split_once('&').unwrap().0.parse::<u64>().unwrap()
+        };
+        let first = nonce(&mut protocol);
+        let refused = br#"{"error":["EAPI:Invalid nonce"]}"#;
+        for lead_s in [1, 2, 4, 8] {
+            assert!(protocol.decoder().decode_rest(5, 200, refused).is_ok());
+            assert_eq!(nonce(&mut protocol), first + lead_s * 1_000_000);
+        }
+        let next = nonce(&mut protocol);
+        assert_eq!(next, first + 8_000_001, "no further, once it is taken");
+    }
+
+    #[test]
     fn each_word_of_the_venue_means_what_it_says() {
         let outcome =
             |status, word| KrakenOrders::outcome(&Failure::of(status, code_of(word), word));
@@ -388,6 +420,6 @@ mod tests {
         assert_eq!((outcome(502, ""), outcome(429, "")), (Outcome::Unknown, Outcome::SlowDown));
         assert_eq!(outcome(0, "Moon"), Outcome::Refused(RejectReason::Venue));
         let not_open_now = Failure::of(200, NOT_OPEN_NOW, "");
-        assert_eq!(KrakenOrders::outcome(&not_open_now), Outcome::Unknown);
+        assert_eq!(KrakenOrders::outcome(&not_open_now), Outcome::NotListed);
     }
 }

@@ -9,6 +9,8 @@ use crate::venue::protocol::Outcome;
 
 /// No such order, or none that is open.
 pub(in crate::venue) const UNKNOWN_ORDER: i32 = 1;
+/// The number of a request is not above that of the last one.
+pub(super) const INVALID_NONCE: i32 = 25;
 /// The list of the open orders does not have it, which says nothing yet.
 pub(super) const NOT_OPEN_NOW: i32 = -1;
 
@@ -16,7 +18,7 @@ const REFUSED: Outcome = Outcome::Refused(RejectReason::Venue);
 
 /// Codes stay what they are: a new word goes to the end.
 #[rustfmt::skip]
-const WORDS: [(&str, Outcome); 29] = [
+const WORDS: [(&str, Outcome); 30] = [
     ("EOrder:Unknown order", Outcome::NotOpen),
     ("EOrder:Rate limit exceeded", Outcome::TooManyOrders),
     ("EOrder:Orders limit exceeded", REFUSED),
@@ -34,7 +36,7 @@ const WORDS: [(&str, Outcome); 29] = [
     ("EService:Deadline elapsed", REFUSED),
     ("EService:Market in cancel_only mode", REFUSED),
     ("EService:Market in post_only mode", REFUSED),
-    ("ESession:Invalid session", REFUSED),
+    ("ESession:Invalid session", Outcome::NoSession),
     ("EAPI:Invalid key", Outcome::BadKey),
     ("EAPI:Invalid signature", Outcome::BadKey),
     ("EGeneral:Permission denied", Outcome::BadKey),
@@ -47,6 +49,7 @@ const WORDS: [(&str, Outcome); 29] = [
     ("EService:Unavailable", Outcome::Unknown),
     ("EService:Timeout", Outcome::Unknown),
     ("EService:Busy", Outcome::Unknown),
+    ("EGeneral:Temporary lockout", Outcome::LockedOut),
 ];
 
 /// The code of a word.
@@ -75,6 +78,9 @@ mod tests {
         assert_eq!(meaning("EGeneral:Invalid arguments:volume"), Some(REFUSED));
         assert_eq!(meaning("EAPI:Invalid signature"), Some(Outcome::BadKey));
         assert_eq!(meaning("EService:Unavailable"), Some(Outcome::Unknown));
+        assert_eq!(meaning("EGeneral:Temporary lockout"), Some(Outcome::LockedOut));
+        assert_eq!(meaning("ESession:Invalid session"), Some(Outcome::NoSession));
+        assert_eq!(code_of("EAPI:Invalid nonce"), INVALID_NONCE);
         assert_eq!((code_of("Moon"), meaning("Moon")), (0, None));
     }
 

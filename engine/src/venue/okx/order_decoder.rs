@@ -16,8 +16,8 @@ use crate::venue::codec::{
 };
 use crate::venue::orders::{VenueAnswer, VenueFill, VenueReport};
 use crate::venue::protocol::{
-    AssetBalance, Failure, KeptReply, KeptReport, OrderDecoder, OrderMessage, ReadReport, Reply,
-    ReplyBody, Several, UnreadFrame, UnreadReport, object,
+    AssetBalance, Failure, FillPages, KeptReply, KeptReport, OrderDecoder, OrderMessage, Reach,
+    ReadReport, Reply, ReplyBody, Several, UnreadFrame, UnreadReport, object,
 };
 use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
 
@@ -27,7 +27,7 @@ const FRAME_BYTES_USUAL: usize = 16 * 1024;
 const REST_BYTES_MAX: usize = 16 * 1024 * 1024;
 const BALANCES_MAX: usize = 1_024;
 /// Fills of one answer; "Transaction details" lists no more.
-pub(super) const FILLS_MAX: usize = 100;
+const FILLS_MAX: usize = 100;
 /// Decimal places of an average price that are read.
 const AVERAGE_SCALE: u8 = 16;
 
@@ -39,6 +39,8 @@ pub struct OkxReports {
     reports: Several,
     balances: Vec<AssetBalance>,
     fills: Vec<VenueFill>,
+    /// The list of fills that is being read.
+    pub(super) pages: FillPages,
     /// The request that logs on: its reply has no number.
     pub(super) logon: Option<u64>,
     /// By the symbols' slots: what the venue calls the instrument in requests; 0 before it is
@@ -64,6 +66,7 @@ impl OrderDecoder for OkxReports {
             reports: Several::default(),
             balances: Vec::with_capacity(BALANCES_MAX),
             fills: Vec::with_capacity(FILLS_MAX),
+            pages: FillPages::default(),
             logon: None,
         }
     }
@@ -77,8 +80,14 @@ impl OrderDecoder for OkxReports {
         reports.clear();
         let read = json
             .parse(frame, |nodes| read_frame(object(nodes)?, symbols, (reports, balances), logon));
-        if let Some(message) = read.map_err(|error| unread(error, frame))? {
-            return Ok(message);
+        match read {
+            Ok(None) => {}
+            Ok(Some(message)) => return Ok(message),
+            Err(error) => {
+                // What was read before the error is not told of a frame that is none.
+                reports.clear();
+                return Err(unread(error, frame));
+            }
         }
         reports.keep(frame);
         let nothing = DecodeError::nonsense("no order in a frame of orders");
@@ -97,6 +106,7 @@ impl OrderDecoder for OkxReports {
         body: &'a [u8],
     ) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
         let OkxReports { rest, symbols, fills, codes, .. } = self;
+        let mut oldest_bill = None;
         let read = rest.parse(body, |nodes| {
             let [code, message, data] = pick(object(nodes)?, ["code", "msg", "data"])?;
             let message = message.and_then(text).unwrap_or_default();
@@ -106,12 +116,25 @@ impl OrderDecoder for OkxReports {
             }
             let list = data.ok_or(DecodeError::field("field data missing"))?;
             let body = read_rest(list, symbols, (fills, codes))?;
-            Ok(OrderMessage::Reply(Reply { id, outcome: Ok(body), time_ns: None }))
+            oldest_bill = oldest_bill_of(list);
+            Ok(OrderMessage::Reply(Reply {
+                id,
+                outcome: Ok(body),
+                time_ns: None,
+                reach: Reach::All,
+            }))
         });
         match read {
-            Ok(OrderMessage::Reply(Reply { id, outcome: Ok(body), time_ns })) => {
-                let body = ReplyBody { fills: &self.fills, ..body };
-                Ok(OrderMessage::Reply(Reply { id, outcome: Ok(body), time_ns }))
+            Ok(OrderMessage::Reply(Reply { id, outcome: Ok(body), time_ns, reach })) => {
+                let OkxReports { fills, pages, .. } = self;
+                let next = oldest_bill.filter(|_| fills.len() >= FILLS_MAX);
+                if pages.answered(id, fills) {
+                    pages.goes_on_at(&next.map_or(String::new(), |bill: u64| bill.to_string()));
+                    let outcome = Ok(pages.told());
+                    return Ok(OrderMessage::Reply(Reply { id, outcome, time_ns, reach }));
+                }
+                let body = ReplyBody { fills, ..body };
+                Ok(OrderMessage::Reply(Reply { id, outcome: Ok(body), time_ns, reach }))
             }
             Ok(message) => Ok(message),
             // A proxy, or a server in trouble, which says so by its status alone.
@@ -124,6 +147,7 @@ impl OrderDecoder for OkxReports {
                     reply: Some(id),
                     venue_order_id: none,
                     word: None,
+                    reach: Reach::All,
                 })
             }
         }
@@ -132,7 +156,7 @@ impl OrderDecoder for OkxReports {
 
 fn failed<'a>(id: u64, status: u16, code: i32, message: &'a str) -> OrderMessage<'a> {
     let outcome = Err(Failure::of(status, code, message));
-    OrderMessage::Reply(Reply { id, outcome, time_ns: None })
+    OrderMessage::Reply(Reply { id, outcome, time_ns: None, reach: Reach::All })
 }
 
 /// What can be told of a frame that can't be read. Cold, and without a parser: it may be no JSON.
@@ -145,6 +169,7 @@ fn unread(error: DecodeError, frame: &[u8]) -> UnreadFrame<'_> {
         venue_order_id: number_after(frame, br#""ordId":""#)
             .map_or(VenueRef::NONE, VenueRef::number),
         word: None,
+        reach: Reach::All,
     }
 }
 
@@ -207,7 +232,7 @@ fn read_event<'a>(
         "login" | "subscribe" | "unsubscribe" => {
             let id = id.or_else(|| logon.take()).unwrap_or(0);
             let outcome = Ok(ReplyBody::default());
-            Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None }))
+            Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None, reach: Reach::All }))
         }
         "error" => {
             let code = need_code(code)?;
@@ -247,7 +272,7 @@ fn read_reply<'a>(
             let name = name.and_then(text).unwrap_or_default().as_bytes();
             let venue_order_id = number_of(order).map_or(VenueRef::NONE, VenueRef::number);
             let outcome = Ok(ReplyBody { name, venue_order_id, ..ReplyBody::default() });
-            Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None }))
+            Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None, reach: Reach::All }))
         }
         code => Ok(failed(id, 0, code, message.and_then(text).unwrap_or_default())),
     }
@@ -267,14 +292,20 @@ fn read_replies(
 ) -> Result<(), DecodeError> {
     let id = need_number(id, "reply without a number of ours")?;
     for (result, id) in data.and_then(elements).into_iter().flatten().zip(id..) {
-        let [order, name, code, message] = pick(result, ["ordId", "clOrdId", "sCode", "sMsg"])?;
-        let venue_order_id = number_of(order).map_or(VenueRef::NONE, VenueRef::number);
-        let name = name.and_then(text).unwrap_or_default();
-        let message = message.and_then(text).unwrap_or_default();
-        let outcome = (need_code(code)?, message);
-        reports.push_reply(KeptReply::new(id, (name, venue_order_id), outcome));
+        let read = read_result(result, id);
+        reports.push_reply(read.unwrap_or_else(|error| KeptReply::unread(id, error)));
     }
+    reports.end_replies();
     Ok(())
+}
+
+/// The answer to one of them.
+fn read_result(result: &[Node<'_>], id: u64) -> Result<KeptReply, DecodeError> {
+    let [order, name, code, message] = pick(result, ["ordId", "clOrdId", "sCode", "sMsg"])?;
+    let venue_order_id = number_of(order).map_or(VenueRef::NONE, VenueRef::number);
+    let name = name.and_then(text).unwrap_or_default();
+    let message = message.and_then(text).unwrap_or_default();
+    Ok(KeptReply::new(id, (name, venue_order_id), (need_code(code)?, message)))
 }
 
 /// An order's state, its fills, or the instruments: the answer's own members say which.
@@ -320,6 +351,12 @@ fn read_rest<'a>(
     // The newest is told first.
     fills.sort_unstable_by_key(|fill| fill.trade.as_number());
     Ok(body)
+}
+
+/// The number behind which the older fills are.
+fn oldest_bill_of(list: &[Node<'_>]) -> Option<u64> {
+    let bill = |entry| pick(entry, ["billId"]).ok().and_then(|[bill]| number_of(bill));
+    elements(list).into_iter().flatten().filter_map(bill).min()
 }
 
 fn read_fill(nodes: &[Node<'_>], symbol: Symbol) -> Result<VenueFill, DecodeError> {

@@ -10,7 +10,7 @@
 //! Stops are another kind of order at this venue ("algo orders") and are not placed. An amendment
 //! keeps the price.
 
-use super::order_decoder::{FILLS_MAX, OkxReports};
+use super::order_decoder::OkxReports;
 use crate::event::{RejectReason, Side, VenueRef};
 use crate::order::{
     Amends, Capabilities, DeadManTimer, OrderCommand, OrderType, OrderTypes, TimeInForce,
@@ -70,7 +70,7 @@ impl OrderProtocol for OkxOrders {
         .with_amends(Amends::Smaller)
         .with_cancels_per_request(CANCELS_MAX)
         .with_dead_man(CANCEL_ALL_AFTER);
-    const FILLS_MAX: usize = FILLS_MAX;
+    const FILLS_MAX: usize = usize::MAX;
     const KEEP_ALIVE: KeepAlive = KeepAlive::Text("ping");
     const LOGON: &'static [&'static str] =
         &["instruments", "logon", "subscribe to orders", "subscribe to balances"];
@@ -228,7 +228,8 @@ impl OrderProtocol for OkxOrders {
         self.write_get(&path, request.time_ms, out);
     }
 
-    /// The newest hundred: the venue pages by numbers of the account's bills, not by trades.
+    /// The newest hundred, then those that are older: the venue pages by numbers of the account's
+    /// bills, not by trades.
     fn fills_since(
         &mut self,
         order: VenueRef,
@@ -236,8 +237,20 @@ impl OrderProtocol for OkxOrders {
         request: &OrderRequest<'_>,
         out: &mut Vec<u8>,
     ) -> bool {
-        let (Some(number), FillsFrom::Newest) = (order.as_number(), from) else { return false };
-        let path = format!("/api/v5/trade/fills?instType=SPOT&ordId={number}");
+        let Some(number) = order.as_number() else { return false };
+        let pages = &mut self.decoder.pages;
+        let older = match from {
+            FillsFrom::Newest => {
+                pages.ask_newest(request.id, order);
+                String::new()
+            }
+            FillsFrom::Older => match pages.ask_older(request.id, order) {
+                Some(bill) => format!("&after={bill}"),
+                None => return false,
+            },
+            FillsFrom::First | FillsFrom::After(_) => return false,
+        };
+        let path = format!("/api/v5/trade/fills?instType=SPOT&ordId={number}{older}");
         self.write_get(&path, request.time_ms, out);
         true
     }

@@ -287,6 +287,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             && session.send(text).is_ok();
         drop(requests);
         if is_sent {
+            if let (Some((first, ..)), Some((last, ..))) = (names.first(), names.last()) {
+                self.orders.requests.went_together((*first, *last));
+            }
             keys.iter().for_each(|key| self.orders.word(*key, Word::CancelSent));
             return;
         }

@@ -21,12 +21,15 @@ pub(super) struct Gate {
     pub(super) refused_last: i32,
     /// The venue wanted a pause and did not say for how long.
     pub(super) is_slowed: bool,
+    /// The word in hand was answered over REST.
+    pub(super) is_over_rest: bool,
 }
 
 impl Gate {
     pub(super) fn new(governor: Governor) -> Gate {
         let queries = Rate::every(QUERY_INTERVAL_NS, QUERY_BURST);
-        Gate { governor, queries, query_due_ns: 0, refused_last: 0, is_slowed: false }
+        let (is_slowed, is_over_rest) = (false, false);
+        Gate { governor, queries, query_due_ns: 0, refused_last: 0, is_slowed, is_over_rest }
     }
 
     /// Whether a request of this class and weight may be sent now.

@@ -2,12 +2,12 @@
 //! knows that request at all.
 
 use super::requests_in_flight::Asked;
-use super::words::VenueFill;
 use crate::order::OrderKey;
-use crate::venue::protocol::FillsFrom;
+use crate::venue::protocol::{FillsFrom, ReplyBody};
 
 /// Pages of one list; what lies beyond stays as it was inferred.
 const PAGES_MAX: u32 = 100;
+const TOO_LONG: &str = "list of fills is longer than is read";
 
 /// What is known of a request that not every venue has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,20 +70,28 @@ pub(super) struct Listing {
 impl Listing {
     /// What follows a reply with these fills of `key`; `None` when the list is whole. `before` is
     /// what the reply answered.
+    ///
+    /// # Errors
+    /// The list goes on, and is not read any further.
     pub(super) fn after(
         before: Option<Listing>,
         key: OrderKey,
-        fills: &[VenueFill],
+        body: &ReplyBody<'_>,
         page_max: usize,
-    ) -> Option<Listing> {
-        let last = fills.last().filter(|_| fills.len() >= page_max)?;
+    ) -> Result<Option<Listing>, &'static str> {
+        if body.has_older {
+            // The protocol has counted the pages.
+            return Ok(Some(Listing { key, from: FillsFrom::Older, qty: 0, pages: 0 }));
+        }
+        let fills = body.fills;
+        let Some(last) = fills.last().filter(|_| fills.len() >= page_max) else { return Ok(None) };
         let Some(Listing { qty, pages, .. }) = before else {
             // The newest of more than one page: all are asked for, from the first on.
-            return Some(Listing { key, from: FillsFrom::First, qty: 0, pages: 0 });
+            return Ok(Some(Listing { key, from: FillsFrom::First, qty: 0, pages: 0 }));
         };
         let sum = fills.iter().fold(qty, |sum, fill| sum.saturating_add(fill.qty));
         let next = Listing { key, from: FillsFrom::After(last.trade), qty: sum, pages: pages + 1 };
-        (next.pages < PAGES_MAX).then_some(next)
+        if next.pages < PAGES_MAX { Ok(Some(next)) } else { Err(TOO_LONG) }
     }
 }
 
@@ -91,6 +99,7 @@ impl Listing {
 mod tests {
     use super::*;
     use crate::event::{ClientOrderId, ConsumerId, VenueRef};
+    use crate::venue::orders::VenueFill;
 
     #[test]
     fn a_full_page_is_followed_by_the_first_and_each_full_one_by_the_next() {
@@ -105,19 +114,27 @@ mod tests {
             };
             (first..first + count).map(fill).collect()
         };
-        let after = |before, fills: &[VenueFill]| Listing::after(before, key, fills, 3);
-        assert!(after(None, &page(1, 2)).is_none() && after(None, &[]).is_none());
-        let first = after(None, &page(6, 3)).expect("it is longer");
+        let after = |before, fills: &[VenueFill]| {
+            Listing::after(before, key, &ReplyBody { fills, ..ReplyBody::default() }, 3)
+        };
+        let next = |before, fills: &[VenueFill]| after(before, fills).expect("it is not too long");
+        assert!(next(None, &page(1, 2)).is_none() && next(None, &[]).is_none());
+        let first = next(None, &page(6, 3)).expect("it is longer");
         assert_eq!((first.from, first.qty), (FillsFrom::First, 0));
-        let second = after(Some(first), &page(1, 3)).expect("it is longer");
+        let second = next(Some(first), &page(1, 3)).expect("it is longer");
         assert_eq!((second.from, second.qty), (FillsFrom::After(VenueRef::number(3)), 6));
-        assert!(after(Some(second), &page(4, 2)).is_none());
-        let mut listing = Some(first);
-        let mut pages = 0;
-        while let Some(before) = listing {
-            listing = after(Some(before), &page(1, 3));
+        assert!(next(Some(second), &page(4, 2)).is_none());
+        let (mut before, mut pages) = (first, 0);
+        let end = loop {
             pages += 1;
-        }
-        assert_eq!(pages, PAGES_MAX, "it ends");
+            match after(Some(before), &page(1, 3)) {
+                Ok(next) => before = next.expect("it is longer"),
+                Err(why) => break why,
+            }
+        };
+        assert_eq!((pages, end), (PAGES_MAX, TOO_LONG), "it ends, and not in silence");
+        let older = ReplyBody { has_older: true, ..ReplyBody::default() };
+        let next = Listing::after(Some(before), key, &older, usize::MAX).unwrap().unwrap();
+        assert_eq!((next.from, next.qty), (FillsFrom::Older, 0), "the last page tells all");
     }
 }

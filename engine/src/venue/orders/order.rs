@@ -366,6 +366,15 @@ impl KnownOrder {
         self.word(Word::AnswerFailed, now_ns, told);
     }
 
+    /// Half an answer: the list of the present orders does not have it. The other half is asked for
+    /// at once, and what waits for the answer waits on.
+    pub fn on_not_listed(&mut self, now_ns: u64) {
+        self.is_asked = false;
+        if self.is_open() {
+            self.look_ns = now_ns;
+        }
+    }
+
     /// The state as it is known, as a report that tells `exec_type`.
     #[must_use]
     pub fn told(&self, exec_type: ExecType) -> ExecReport {

@@ -95,7 +95,11 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             let asks = named.is_some_and(|id| protocol.fills_since(id, from, request, text));
             if asks { Ok(()) } else { Err(RejectReason::Unsupported) }
         });
-        let is_more = listing.is_some();
+        if sent.is_err() {
+            // The whole list is asked for again, as often as that may be.
+            self.orders.listing = None;
+        }
+        let is_more = self.orders.listing.is_some() && listing.is_some();
         self.orders.table.change(key, |order| order.fills_were_asked(is_more, now_ns));
         if sent.is_err() {
             self.orders.on_no_fills(key);
@@ -155,7 +159,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         match outcome {
             Ok(reply) => {
                 let read = protocol.decoder().decode_rest(id, reply.status, &reply.body);
+                orders.gate.is_over_rest = true;
                 orders.on_decoded(read, P::outcome, &reply.body);
+                orders.gate.is_over_rest = false;
             }
             Err(error) => {
                 if orders.lines.take(orders.now_ns) {

@@ -29,7 +29,7 @@ use crate::order::OrderKey;
 use crate::rate::Bucket;
 use crate::runtime::Clock;
 use crate::venue::codec::DecodeError;
-use crate::venue::protocol::{AssetBalance, Failure, OrderMessage, Outcome, UnreadFrame};
+use crate::venue::protocol::{AssetBalance, Failure, OrderMessage, Outcome, Reach, UnreadFrame};
 use crate::venue::{EventOutlet, IntakeStats, LetterReason, TraceIds, VenueClock};
 
 /// A frame that can't be read may have been a report: all open orders are looked at, this often at
@@ -175,7 +175,7 @@ impl<O: EventOutlet> Reconciler<O> {
     /// of ours.
     #[cold]
     pub(super) fn on_unread(&mut self, frame: UnreadFrame<'_>, raw: &[u8]) {
-        let UnreadFrame { error, name, reply, venue_order_id, word } = frame;
+        let UnreadFrame { error, name, reply, venue_order_id, word, reach } = frame;
         self.stats.refused();
         if error.reason == LetterReason::Unknown {
             self.stats.unknown();
@@ -184,6 +184,9 @@ impl<O: EventOutlet> Reconciler<O> {
             self.name_word(word, error.detail);
         }
         self.letter(error.reason, error.detail, raw);
+        // The name in the answer to several requests is that of one of their orders.
+        let behind = reply.map(|id| self.requests.behind(id)).filter(|ids| !ids.is_empty());
+        let name = name.filter(|_| behind.is_none());
         if let Some(key) = name.and_then(|name| self.names.parse(name)) {
             self.alarm(key, error.detail);
             self.word(key, Word::Contradiction);
@@ -195,6 +198,9 @@ impl<O: EventOutlet> Reconciler<O> {
         } else if error.reason != LetterReason::Symbol {
             self.wants_look_at_all = true;
             self.look_at_all();
+        }
+        if let Some(behind) = behind.filter(|_| reach != Reach::One) {
+            self.on_no_answer(behind, error.detail);
         }
     }
 

@@ -1,5 +1,7 @@
 //! What replies to requests do to the orders that they are about.
 
+use std::ops::RangeInclusive;
+
 use zerocopy::FromZeros;
 
 use super::listing::{Known, Listing};
@@ -11,7 +13,7 @@ use super::words::{Applied, Told, VenueAnswer, VenueFill};
 use crate::event::{ConsumerId, ExecReport, InstrumentId, RejectReason};
 use crate::order::{OrderAction, OrderCommand, OrderKey, rejection};
 use crate::venue::governor::{LimitWords, PauseCause, PauseScope};
-use crate::venue::protocol::{Failure, Outcome, Reply, ReplyBody};
+use crate::venue::protocol::{Failure, Outcome, Reach, Reply, ReplyBody};
 use crate::venue::{EventOutlet, LetterReason};
 
 /// What is wrong with a list of fills that names another order.
@@ -24,6 +26,8 @@ const LOGONS_MAX: u32 = 3;
 const PAUSE_NS: u64 = 1_000_000_000;
 /// The same, of a ban, ns.
 const BAN_NS: u64 = 120_000_000_000;
+/// The first pause after the venue said that it has locked us out, ns.
+const LOCKED_OUT_NS: u64 = 900_000_000_000;
 /// The first pause after a key that the venue does not accept, ns.
 const BAD_KEY_NS: u64 = 300_000_000_000;
 /// The pause of new orders when the key of a session that stands may not trade, ns.
@@ -52,12 +56,49 @@ impl<O: EventOutlet> Reconciler<O> {
             }
         };
         self.known.answered(asked);
+        let behind = self.requests.behind(reply.id);
+        let mut refused = None;
         match &reply.outcome {
             Ok(body) => self.on_success(asked, body, reply.time_ns.is_some(), raw),
             Err(failure) => {
                 let outcome = outcome(failure);
                 self.pause(outcome, failure);
                 self.on_failure(asked, outcome, failure);
+                refused = Some((outcome, failure));
+            }
+        }
+        if !behind.is_empty() && reply.reach != Reach::One {
+            self.on_reply_to_several(behind, refused.filter(|_| reply.reach == Reach::All), raw);
+        }
+    }
+
+    /// Requests that went out with one that is answered, and have no answer of their own: they were
+    /// refused with it, or nobody knows.
+    #[cold]
+    fn on_reply_to_several(
+        &mut self,
+        behind: RangeInclusive<u64>,
+        refused: Option<(Outcome, &Failure<'_>)>,
+        raw: &[u8],
+    ) {
+        let Some((outcome, failure)) = refused else {
+            const DETAIL: &str = "no answer to one of several requests";
+            self.letter(LetterReason::Order, DETAIL, raw);
+            return self.on_no_answer(behind, DETAIL);
+        };
+        for id in behind {
+            if let Some(Answered::First(asked)) = self.requests.take(id) {
+                self.on_failure(asked, outcome, failure);
+            }
+        }
+    }
+
+    /// No reply to these requests can be read, or will come.
+    #[cold]
+    pub(super) fn on_no_answer(&mut self, ids: RangeInclusive<u64>, detail: &'static str) {
+        for id in ids {
+            if let Some(answered) = self.requests.take(id) {
+                self.on_unread_reply(answered, detail);
             }
         }
     }
@@ -212,11 +253,18 @@ impl<O: EventOutlet> Reconciler<O> {
             self.letter(LetterReason::Order, OTHERS_FILLS, raw);
             self.alarm(key, OTHERS_FILLS);
         }
-        if !is_its || body.fills.is_empty() {
+        let wrong = body.unreadable.map(|error| (error.reason, error.detail));
+        let after = Listing::after(before, key, body, self.fills_max);
+        let too_long = after.err().map(|why| (LetterReason::Oversize, why));
+        if let Some((reason, detail)) = wrong.or(too_long) {
+            self.letter(reason, detail, raw);
+            self.alarm(key, detail);
+        }
+        if !is_its || body.fills.is_empty() && !body.has_older {
             return self.on_no_fills(key);
         }
-        self.listing = Listing::after(before, key, body.fills, self.fills_max);
-        if before.is_some() || self.listing.is_none() {
+        self.listing = after.unwrap_or_default();
+        if !body.has_older && (before.is_some() || self.listing.is_none()) {
             self.on_fills(key, body.fills, before.map_or(0, |listing| listing.qty), raw);
         }
         if self.listing.is_some() {
@@ -323,8 +371,12 @@ impl<O: EventOutlet> Reconciler<O> {
     fn on_failure(&mut self, asked: Asked, outcome: Outcome, failure: &Failure<'_>) {
         let Failure { code, message, .. } = *failure;
         let message = message.escape_default();
-        if outcome == Outcome::WrongTime {
-            self.on_wrong_time(code);
+        match outcome {
+            Outcome::WrongTime => self.on_wrong_time(code),
+            Outcome::NoSession => {
+                self.failure.get_or_insert(("read", "the venue knows no such session", code));
+            }
+            _ => {}
         }
         if let Asked::Logon(operation) = asked {
             if outcome == Outcome::WrongTime && self.logons_refused < LOGONS_MAX {
@@ -346,34 +398,19 @@ impl<O: EventOutlet> Reconciler<O> {
         }
         let reason = match outcome {
             Outcome::Refused(reason) => reason,
-            Outcome::SlowDown | Outcome::TooManyOrders => RejectReason::SlowDown,
+            Outcome::SlowDown | Outcome::TooManyOrders | Outcome::LockedOut => {
+                RejectReason::SlowDown
+            }
             _ => RejectReason::Venue,
         };
         match (asked, outcome) {
             (Asked::Submit(key), outcome) => self.on_order_failed(key, outcome, reason, failure),
             (Asked::Amend(key), Outcome::Unknown) => self.word(key, Word::NoAnswer),
-            // It stays wanted, and goes out once the pause is over.
-            (Asked::Cancel(key), Outcome::Unknown | Outcome::SlowDown | Outcome::WrongTime) => {
-                self.word(key, Word::CancelLost);
-            }
-            (Asked::Cancel(key), outcome) => {
-                let is_not_open = matches!(outcome, Outcome::NotOpen | Outcome::NoSuchOrder);
-                self.change(key, |order, now, told| {
-                    order.on_cancel_refused(is_not_open, code, now, told);
-                });
-            }
+            (Asked::Cancel(key), outcome) => self.on_cancel_failed(key, outcome, code),
             (Asked::Amend(key), _) => {
                 self.change(key, |order, _, told| order.on_amend_refused(reason, code, told));
             }
-            (Asked::Query(key, _), Outcome::NoSuchOrder) => {
-                let max_ns = self.in_flight_max_ns;
-                self.change(key, |order, now, told| {
-                    let is_over = order.age_ns(now) > max_ns;
-                    order.on_no_such_order(is_over, code, now, told);
-                });
-                self.doubt_end_once(key);
-            }
-            (Asked::Query(key, _), _) => self.change(key, KnownOrder::on_query_failed),
+            (Asked::Query(key, _), outcome) => self.on_query_failed(key, outcome, code),
             (Asked::Fills(key), _) => {
                 (self.known.fills, self.listing) = (Known::Answered, None);
                 self.on_no_fills(key);
@@ -388,6 +425,47 @@ impl<O: EventOutlet> Reconciler<O> {
                 self.symbol_not_cancelled((consumer, instrument), reason, code);
             }
             (asked, _) => self.account.failed(asked, Some(outcome), self.now_ns),
+        }
+    }
+
+    #[cold]
+    fn on_cancel_failed(&mut self, key: OrderKey, outcome: Outcome, code: i32) {
+        match outcome {
+            // It stays wanted, and goes out once the pause is over.
+            Outcome::Unknown
+            | Outcome::SlowDown
+            | Outcome::TooManyOrders
+            | Outcome::LockedOut
+            | Outcome::NoSession
+            | Outcome::WrongTime => self.word(key, Word::CancelLost),
+            outcome => {
+                let is_not_open = matches!(outcome, Outcome::NotOpen | Outcome::NoSuchOrder);
+                self.change(key, |order, now, told| {
+                    order.on_cancel_refused(is_not_open, code, now, told);
+                });
+            }
+        }
+    }
+
+    #[cold]
+    fn on_query_failed(&mut self, key: OrderKey, outcome: Outcome, code: i32) {
+        match outcome {
+            Outcome::NotListed => {
+                let now_ns = self.now_ns;
+                self.table.change(key, |order| order.on_not_listed(now_ns));
+                if self.table.open_order(key).is_none() {
+                    self.table.doubt_end(key, now_ns);
+                }
+            }
+            Outcome::NoSuchOrder => {
+                let max_ns = self.in_flight_max_ns;
+                self.change(key, |order, now, told| {
+                    let is_over = order.age_ns(now) > max_ns;
+                    order.on_no_such_order(is_over, code, now, told);
+                });
+                self.doubt_end_once(key);
+            }
+            _ => self.change(key, KnownOrder::on_query_failed),
         }
     }
 
@@ -501,7 +579,10 @@ impl<O: EventOutlet> Reconciler<O> {
     #[cold]
     fn pause(&mut self, outcome: Outcome, failure: &Failure<'_>) {
         let scope = match outcome {
+            // What is asked too often there holds up no cancel over a session that stands.
+            Outcome::SlowDown if self.gate.is_over_rest => PauseScope::AllButCancels,
             Outcome::SlowDown => PauseScope::Address,
+            Outcome::LockedOut => PauseScope::AllButCancels,
             Outcome::TooManyOrders => PauseScope::Orders,
             _ => return,
         };
@@ -513,7 +594,11 @@ impl<O: EventOutlet> Reconciler<O> {
         let wait_ms = wait_ms.and_then(|wait_ms| u64::try_from(wait_ms).ok()).filter(|ms| *ms > 0);
         let Some(wait_ms) = wait_ms else {
             // No time named, or one that has passed: asking at once again can't be what it wants.
-            let first_ns = if failure.status == 418 { BAN_NS } else { PAUSE_NS };
+            let first_ns = match (outcome, failure.status) {
+                (Outcome::LockedOut, _) => LOCKED_OUT_NS,
+                (_, 418) => BAN_NS,
+                _ => PAUSE_NS,
+            };
             governor.pause_untold(scope, first_ns, cause, &self.clock);
             self.gate.is_slowed = true;
             return;

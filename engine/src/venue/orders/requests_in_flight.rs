@@ -1,5 +1,7 @@
 //! Requests that wait for their answers: a fixed table, found by the request's id.
 
+use std::ops::RangeInclusive;
+
 use crate::event::{ConsumerId, InstrumentId};
 use crate::order::OrderKey;
 
@@ -101,6 +103,8 @@ pub(super) struct RequestsInFlight {
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     id: u64,
+    /// The last one that went out together with it; itself where it went alone.
+    last: u64,
     sent_ns: u64,
     asked: Asked,
     is_overdue: bool,
@@ -172,12 +176,30 @@ impl RequestsInFlight {
         let id = self.next_id;
         self.next_id += 1;
         self.slots[slot(id)] =
-            Some(Waiting { id, sent_ns, asked, is_overdue: false, is_answered: false });
+            Some(Waiting { id, last: id, sent_ns, asked, is_overdue: false, is_answered: false });
         self.count += 1;
         self.waiting += 1;
         self.queries += usize::from(asked.is_query());
         self.fills += usize::from(asked.is_fills());
         Some(id)
+    }
+
+    /// The requests with these ids went out together.
+    #[cold]
+    pub(super) fn went_together(&mut self, (first, last): (u64, u64)) {
+        for id in first..=last {
+            if let Some(waiting) = self.slots[slot(id)].as_mut().filter(|of| of.id == id) {
+                waiting.last = last;
+            }
+        }
+    }
+
+    /// The ids of the requests that went out together with this one, and behind it.
+    #[inline]
+    pub(super) fn behind(&self, id: u64) -> RangeInclusive<u64> {
+        let waiting = self.slots[slot(id)].filter(|waiting| waiting.id == id);
+        let last = waiting.map_or(id, |waiting| waiting.last);
+        id.saturating_add(1)..=last
     }
 
     /// When the request with this id was sent; `None` when no reply to it is awaited.

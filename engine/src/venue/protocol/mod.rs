@@ -4,6 +4,7 @@
 //! agents own those, with timers, backoff, dead letters and counters, and take the protocol as a
 //! type parameter.
 
+mod fill_pages;
 mod instruments;
 mod keep_alive;
 mod limits;
@@ -17,6 +18,7 @@ mod signer;
 mod snapshot;
 mod time;
 
+pub(in crate::venue) use fill_pages::FillPages;
 pub(in crate::venue) use instruments::instrument_data;
 pub use instruments::{InstrumentWord, InstrumentsRequest, ReadInstruments};
 pub use keep_alive::KeepAlive;
@@ -28,7 +30,7 @@ pub(in crate::venue) use market_frames::{
 pub(in crate::venue) use orders::spot_terms;
 pub use orders::{
     AssetBalance, Failure, FillsFrom, GuardRequest, ListedOrder, ListedText, NameForm,
-    OrderDecoder, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reply, ReplyBody,
+    OrderDecoder, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reach, Reply, ReplyBody,
     UnreadFrame, Way, listed_text,
 };
 pub(in crate::venue) use questions::Questions;

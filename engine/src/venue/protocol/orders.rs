@@ -125,6 +125,21 @@ pub struct Reply<'a> {
     pub outcome: Result<ReplyBody<'a>, Failure<'a>>,
     /// The venue's time where the reply tells it, ns since the Unix epoch.
     pub time_ns: Option<i64>,
+    /// How many requests it answers.
+    pub reach: Reach,
+}
+
+/// How many of the requests that went out together ([`OrderProtocol::cancel_several`]) are answered
+/// with one of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// All: there is one answer, be it of a request that went alone.
+    #[default]
+    All,
+    /// That one; the answer to the next one follows in the frame.
+    One,
+    /// That one, the last in the frame: what is behind it stays without an answer.
+    Last,
 }
 
 /// What a reply says of the request's order. What it leaves out is none, or empty.
@@ -139,11 +154,14 @@ pub struct ReplyBody<'a> {
     /// Its fills, from the first on; in the reply to [`OrderProtocol::fills_since`] those that were
     /// asked for.
     pub fills: &'a [VenueFill],
+    /// The list of fills goes on with older ones ([`FillsFrom::Older`]); none is told before all
+    /// are there.
+    pub has_older: bool,
     /// In the reply to [`OrderProtocol::open_orders`] the orders that are open.
     pub listed: &'a [ListedOrder],
     /// In the reply to [`OrderProtocol::balances`] what the account has; what is missing is 0.
     pub balances: &'a [AssetBalance],
-    /// Why an order or an asset is not in these lists: it could not be read.
+    /// Why an order, an asset or a fill is not in these lists: it could not be read.
     pub unreadable: Option<DecodeError>,
 }
 
@@ -195,6 +213,8 @@ pub struct UnreadFrame<'a> {
     pub venue_order_id: VenueRef,
     /// The venue's word that is not known, where that is what was wrong.
     pub word: Option<&'a [u8]>,
+    /// How many requests it answers.
+    pub reach: Reach,
 }
 
 /// Where a list of an order's fills is to begin.
@@ -206,6 +226,8 @@ pub enum FillsFrom {
     First,
     /// Behind this trade.
     After(VenueRef),
+    /// With the older ones that the last answer left out.
+    Older,
 }
 
 /// Side, type and time in force of an order on a venue that has no positions; what it lacks was
@@ -238,10 +260,17 @@ pub enum Outcome {
     Unknown,
     /// The venue knows no such order.
     NoSuchOrder,
+    /// Half an answer: the list of the present orders does not have it, and the next question goes
+    /// to those that are over.
+    NotListed,
     /// There is no such open order to cancel or amend.
     NotOpen,
     /// It was not done, and nothing must be sent before the time the failure names.
     SlowDown,
+    /// It was not done, and the address or the key is locked out for minutes.
+    LockedOut,
+    /// It was not done: the venue does not know the session any more, which begins anew.
+    NoSession,
     /// The key does not open the account: asking again changes nothing until somebody sets it
     /// right.
     BadKey,
@@ -294,7 +323,8 @@ pub trait OrderDecoder: Sized + Send + 'static {
     ) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
         let error = DecodeError::unknown("answer over REST of a venue that is not asked there");
         let venue_order_id = VenueRef::NONE;
-        Err(UnreadFrame { error, name: None, reply: Some(id), venue_order_id, word: None })
+        let (reply, reach) = (Some(id), Reach::All);
+        Err(UnreadFrame { error, name: None, reply, venue_order_id, word: None, reach })
     }
 
     /// What the frame that was decoded last said of the venue's limits.
@@ -469,7 +499,7 @@ pub trait OrderProtocol: Sized + Send + 'static {
     fn query(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>);
 
     /// The fills that the reply to [`OrderProtocol::fills_since`] has at most: with so many there
-    /// may be more.
+    /// may be more. `usize::MAX` where the reply says so itself ([`ReplyBody::has_older`]).
     const FILLS_MAX: usize;
 
     /// Writes a request for the list of an order's fills, in their order; false where the venue has

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use arrayvec::ArrayVec;
 
-use super::{Failure, OrderMessage, Reply, ReplyBody, UnreadFrame};
+use super::{Failure, OrderMessage, Reach, Reply, ReplyBody, UnreadFrame};
 use crate::event::VenueRef;
 use crate::venue::codec::DecodeError;
 use crate::venue::orders::VenueReport;
@@ -61,11 +61,14 @@ impl KeptReport {
 #[derive(Clone, Debug)]
 pub(in crate::venue) struct KeptReply {
     pub(in crate::venue) id: u64,
+    reach: Reach,
     name: KeptText,
     venue_order_id: VenueRef,
     /// 0 where it was done.
     code: i32,
     message: ArrayVec<u8, MESSAGE_BYTES_MAX>,
+    /// Why it can't be read.
+    unreadable: Option<DecodeError>,
 }
 
 impl KeptReply {
@@ -76,15 +79,33 @@ impl KeptReply {
     ) -> KeptReply {
         KeptReply {
             id,
+            reach: Reach::One,
             name: name.bytes().take(TEXT_BYTES_MAX).collect(),
             venue_order_id,
             code,
             message: message.bytes().filter(u8::is_ascii).take(MESSAGE_BYTES_MAX).collect(),
+            unreadable: None,
         }
     }
 
-    fn message(&self) -> OrderMessage<'_> {
-        let KeptReply { id, name, venue_order_id, code, message } = self;
+    /// One that can't be read: those beside it may be.
+    pub(in crate::venue) fn unread(id: u64, error: DecodeError) -> KeptReply {
+        let unreadable = Some(error);
+        KeptReply { unreadable, ..KeptReply::new(id, ("", VenueRef::NONE), (0, "")) }
+    }
+
+    fn message(&self) -> Result<OrderMessage<'_>, UnreadFrame<'_>> {
+        let KeptReply { id, reach, name, venue_order_id, code, message, unreadable } = self;
+        if let Some(error) = *unreadable {
+            return Err(UnreadFrame {
+                error,
+                name: None,
+                reply: Some(*id),
+                venue_order_id: VenueRef::NONE,
+                word: None,
+                reach: *reach,
+            });
+        }
         let outcome = match *code {
             0 => Ok(ReplyBody {
                 name: name.as_slice(),
@@ -99,7 +120,7 @@ impl KeptReply {
                 server_time_ms: None,
             }),
         };
-        OrderMessage::Reply(Reply { id: *id, outcome, time_ns: None })
+        Ok(OrderMessage::Reply(Reply { id: *id, outcome, time_ns: None, reach: *reach }))
     }
 }
 
@@ -115,7 +136,7 @@ impl Kept {
     fn message(&self) -> Result<OrderMessage<'_>, UnreadFrame<'_>> {
         match self {
             Kept::Report(report) => report.message(),
-            Kept::Reply(reply) => Ok(reply.message()),
+            Kept::Reply(reply) => reply.message(),
         }
     }
 }
@@ -151,6 +172,13 @@ impl Several {
     /// One answer more.
     pub(in crate::venue) fn push_reply(&mut self, reply: KeptReply) {
         self.waiting.push_back(Kept::Reply(reply));
+    }
+
+    /// The answers of a frame are all there.
+    pub(in crate::venue) fn end_replies(&mut self) {
+        if let Some(Kept::Reply(last)) = self.waiting.back_mut() {
+            last.reach = Reach::Last;
+        }
     }
 
     /// Keeps the frame, where it is needed for those that wait.
@@ -191,6 +219,7 @@ impl KeptReport {
                 reply: None,
                 venue_order_id: self.venue_order_id,
                 word: Some(self.word.as_slice()).filter(|word| !word.is_empty()),
+                reach: Reach::All,
             }),
         }
     }

@@ -226,14 +226,72 @@ fn each_of_several_cancels_has_its_answer_under_its_own_number() {
     let frame = br#"{"reqId":"7.1000","retCode":0,"retMsg":"OK","op":"order.cancel-batch","data":{"list":[{"category":"spot","symbol":"BTCUSDT","orderId":"11","orderLinkId":"p1-0-1"},{"category":"spot","symbol":"BTCUSDT","orderId":"","orderLinkId":"p1-0-2"}]},"retExtInfo":{"list":[{"code":0,"msg":"OK"},{"code":170213,"msg":"Order does not exist."}]},"header":{"Timenow":"1"},"connId":"0"}"#;
     let Ok(OrderMessage::Reply(first)) = decoder.decode(frame) else { panic!("a reply") };
     let body = first.outcome.unwrap();
-    assert_eq!((first.id, body.name), (7, b"p1-0-1".as_slice()));
+    assert_eq!((first.id, first.reach, body.name), (7, Reach::One, b"p1-0-1".as_slice()));
     let Some((Ok(OrderMessage::Reply(second)), _)) = decoder.next_of_frame() else {
         panic!("another")
     };
     assert_eq!((second.id, second.outcome.unwrap_err().code), (8, 170_213));
+    assert_eq!(second.reach, Reach::Last);
     assert!(decoder.next_of_frame().is_none());
+    // One that can't be read costs no other its answer.
+    let frame = br#"{"reqId":"7.1000","retCode":0,"retMsg":"OK","op":"order.cancel-batch","data":{"list":[{"orderId":"11","orderLinkId":"p1-0-1"},{"orderId":"","orderLinkId":"p1-0-2"}]},"retExtInfo":{"list":[{"msg":"OK"},{"code":0,"msg":"OK"}]}}"#;
+    let unread = decoder.decode(frame).unwrap_err();
+    assert_eq!((unread.reply, unread.name, unread.reach), (Some(7), None, Reach::One));
+    let Some((Ok(OrderMessage::Reply(second)), raw)) = decoder.next_of_frame() else {
+        panic!("another")
+    };
+    assert_eq!((second.id, second.outcome.is_ok(), raw), (8, true, frame.as_slice()));
     // One answer for all.
     let frame = br#"{"reqId":"7.1000","retCode":10006,"retMsg":"Too many visits!","op":"order.cancel-batch","data":{},"retExtInfo":{},"header":{"Timenow":"1"},"connId":"0"}"#;
     let Ok(OrderMessage::Reply(all)) = decoder.decode(frame) else { panic!("a reply") };
-    assert_eq!((all.id, all.outcome.unwrap_err().code), (7, 10_006));
+    assert_eq!((all.id, all.reach, all.outcome.unwrap_err().code), (7, Reach::All, 10_006));
+}
+
+#[test]
+fn a_question_for_an_order_that_is_not_present_goes_to_the_history_whatever_says_so() {
+    let mut decoder = BybitReports::new(SymbolMap::of_test(&["BTCUSDT"]), 1 << 20);
+    let said = |code: i32| format!(r#"{{"retCode":{code},"retMsg":"A test.","result":{{}}}}"#);
+    for code in [NONE_LISTED, NOT_OPEN] {
+        for (id, is_last, expected) in [(1, false, NOT_PRESENT), (2, true, NONE_LISTED)] {
+            assert_eq!(decoder.questions.goes_to_history(id, b"p1-0-1", None), is_last);
+            let said = said(code);
+            let read = decoder.decode_rest(id, 200, said.as_bytes());
+            let Ok(OrderMessage::Reply(reply)) = read else { panic!("a reply") };
+            assert_eq!(reply.outcome.unwrap_err().code, expected);
+        }
+    }
+}
+
+#[test]
+fn a_list_of_fills_goes_on_at_the_venues_cursor() {
+    let mut decoder = BybitReports::new(SymbolMap::of_test(&["BTCUSDT"]), 1 << 20);
+    let order = VenueRef::number(77);
+    let page = |trades: std::ops::Range<u64>, cursor: &str| {
+        let fill = |trade: u64| {
+            format!(
+                r#"{{"symbol":"BTCUSDT","orderId":"77","orderLinkId":"p1-0-1","execId":"{trade}","execPrice":"30000","execQty":"0.001","execFee":"0","feeCurrency":"BTC","isMaker":false}}"#
+            )
+        };
+        let fills: Vec<_> = trades.rev().map(fill).collect();
+        let fills = fills.join(",");
+        format!(
+            r#"{{"retCode":0,"retMsg":"OK","result":{{"nextPageCursor":"{cursor}","list":[{fills}]}}}}"#
+        )
+    };
+    // The same cursor on a page that is not full is the end.
+    let pages = [(page(20..120, "132%3A2"), Some("132%3A2")), (page(0..20, "9%3A9"), None)];
+    decoder.pages.ask_newest(1, order);
+    for (page, next) in pages {
+        let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(1, 200, page.as_bytes()) else {
+            panic!("a reply")
+        };
+        let body = reply.outcome.unwrap();
+        let told = if next.is_some() { (true, 0) } else { (false, 120) };
+        assert_eq!(((body.has_older, body.fills.len()), body.venue_order_id), (told, order));
+        assert_eq!(decoder.pages.ask_older(1, order).as_deref(), next);
+    }
+    decoder.pages.ask_newest(1, order);
+    let strange = page(0..100, "1&orderId=78");
+    assert!(decoder.decode_rest(1, 200, strange.as_bytes()).is_ok());
+    assert_eq!(decoder.pages.ask_older(1, order), None, "never sent back");
 }

@@ -232,6 +232,12 @@ fn answers_over_rest_tell_states_fills_and_what_is_not_there() {
     assert!(decoder.asks_history(&request(4)));
     let none = r#"{"error":[],"result":{"closed":{},"count":0}}"#;
     assert_eq!(outcome(&mut decoder, 4, none), Err(UNKNOWN_ORDER), "the last word");
+    // The same in words.
+    let unknown = r#"{"error":["EOrder:Unknown order"]}"#;
+    for (id, is_last, expected) in [(10, false, NOT_OPEN_NOW), (11, true, UNKNOWN_ORDER)] {
+        assert_eq!(decoder.asks_history(&request(id)), is_last);
+        assert_eq!(outcome(&mut decoder, id, unknown), Err(expected));
+    }
     assert_eq!(
         outcome(&mut decoder, 5, r#"{"error":["EAPI:Invalid key"]}"#),
         Err(code_of("EAPI:Invalid key"))
@@ -254,6 +260,56 @@ fn answers_over_rest_tell_states_fills_and_what_is_not_there() {
     let refused = decoder.decode_rest(7, 502, b"<html>");
     assert!(matches!(refused, Ok(OrderMessage::Reply(Reply { outcome: Err(_), .. }))));
     assert!(decoder.decode_rest(7, 200, b"<html>").is_err_and(|unread| unread.reply == Some(7)));
+}
+
+#[test]
+fn the_trades_of_an_order_are_asked_for_twenty_at_a_time() {
+    let (mut decoder, order) = (decoder(), VenueRef::text(b"OVN7VD-7VYHS-APBKHA").unwrap());
+    assert_eq!(decoder.asks_trades(order, FillsFrom::Newest, 1), None, "none was named");
+    let symbol = decoder.symbols.lookup(b"BTC/USDT").unwrap();
+    let names: Vec<_> = (0..45).map(|number| format!("T-{number}")).collect();
+    decoder.trades.push_back(NamedTrades { order, symbol, trades: names.join(",") });
+    let mut from = FillsFrom::Newest;
+    for (asked, count) in [(0..20, 20), (20..40, 20), (40..45, 5)] {
+        let txid = decoder.asks_trades(order, from, 7).unwrap();
+        assert_eq!(txid, names[asked.clone()].join(","));
+        // The venue tells them in whatever order.
+        let trade = |number: usize| {
+            let id = 1_000 - number;
+            format!(
+                r#""T-{number}":{{"ordertxid":"OVN7VD-7VYHS-APBKHA","price":"79999.9","fee":"0","vol":"0.00005000","trade_id":{id},"maker":true}}"#
+            )
+        };
+        let trades: Vec<_> = asked.map(trade).collect();
+        let body = format!(r#"{{"error":[],"result":{{{}}}}}"#, trades.join(","));
+        let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(7, 200, body.as_bytes()) else {
+            panic!("a reply")
+        };
+        let body = reply.outcome.unwrap();
+        let told = if count == 20 { (true, 0) } else { (false, 45) };
+        assert_eq!(((body.has_older, body.fills.len()), body.venue_order_id), (told, order));
+        assert!(body.fills.is_sorted_by_key(|fill| fill.trade.as_number()));
+        from = FillsFrom::Older;
+    }
+    assert_eq!(decoder.asks_trades(order, from, 8), None, "all are told");
+}
+
+#[test]
+fn what_can_not_be_read_of_a_snapshot_is_a_question_and_other_symbols_are_none_of_ours() {
+    let mut decoder = decoder();
+    let good = pending("GTC").replace("pending_new", "new");
+    let foreign = good.replace("BTC/USDT", "MOON/USD");
+    let ill = good.replace("\"order_qty\":0.00010000", "\"order_qty\":1e9");
+    let strange = good.replace("\"exec_type\":\"new\"", "\"exec_type\":\"half\"");
+    let snapshot = frame("snapshot", &[good, foreign, ill, strange]);
+    let told = |unread: UnreadFrame<'_>| (unread.error.reason, unread.name.map(<[u8]>::to_vec));
+    let first = decoder.decode(snapshot.as_bytes()).map(drop).map_err(told);
+    let name = Some(NAME.as_bytes().to_vec());
+    assert_eq!(first, Err((LetterReason::Number, name.clone())));
+    let (second, raw) = decoder.next_of_frame().unwrap();
+    assert_eq!(raw, snapshot.as_bytes());
+    assert_eq!(second.map(drop).map_err(told), Err((LetterReason::Unknown, name)));
+    assert!(decoder.next_of_frame().is_none());
 }
 
 #[test]

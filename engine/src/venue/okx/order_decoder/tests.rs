@@ -237,15 +237,62 @@ fn each_of_several_cancels_has_its_answer_under_its_own_number() {
     let frame = br#"{"id":"7","op":"batch-cancel-orders","code":"2","msg":"","data":[{"ordId":"11","clOrdId":"p1x0x1","sCode":"0","sMsg":""},{"ordId":"","clOrdId":"p1x0x2","sCode":"51400","sMsg":"Cancellation failed as the order is filled"}]}"#;
     let Ok(OrderMessage::Reply(first)) = decoder.decode(frame) else { panic!("a reply") };
     let body = first.outcome.unwrap();
-    assert_eq!((first.id, body.name), (7, b"p1x0x1".as_slice()));
+    assert_eq!((first.id, first.reach, body.name), (7, Reach::One, b"p1x0x1".as_slice()));
     assert_eq!(body.venue_order_id, VenueRef::number(11));
     let Some((Ok(OrderMessage::Reply(second)), raw)) = decoder.next_of_frame() else {
         panic!("another")
     };
     assert_eq!((second.id, second.outcome.unwrap_err().code, raw), (8, 51_400, frame.as_slice()));
+    assert_eq!(second.reach, Reach::Last);
     assert!(decoder.next_of_frame().is_none());
+    // One that can't be read costs no other its answer.
+    let frame = br#"{"id":"7","op":"batch-cancel-orders","code":"2","msg":"","data":[{"clOrdId":"p1x0x1","sCode":"0"},{"clOrdId":"p1x0x2","sCode":"soon"},{"clOrdId":"p1x0x3","sCode":"0"}]}"#;
+    let mut told =
+        vec![decoder.decode(frame).map_err(|unread| (unread.reply, unread.reach)).map(drop)];
+    while let Some((next, raw)) = decoder.next_of_frame() {
+        assert_eq!(raw, frame);
+        told.push(next.map_err(|unread| (unread.reply, unread.reach)).map(drop));
+    }
+    assert_eq!(told, [Ok(()), Err((Some(8), Reach::One)), Ok(())]);
     // One answer for all.
     let frame = br#"{"id":"7","op":"batch-cancel-orders","code":"50011","msg":"Too many requests","data":[]}"#;
     let Ok(OrderMessage::Reply(all)) = decoder.decode(frame) else { panic!("a reply") };
-    assert_eq!((all.id, all.outcome.unwrap_err().code), (7, 50_011));
+    assert_eq!((all.id, all.reach, all.outcome.unwrap_err().code), (7, Reach::All, 50_011));
+}
+
+#[test]
+fn a_list_of_fills_goes_on_behind_its_oldest_bill() {
+    let mut decoder = decoder();
+    let order = VenueRef::number(77);
+    let page = |bills: std::ops::Range<u64>| {
+        let fill = |bill: u64| {
+            let trade = bill + 5_000;
+            format!(
+                r#"{{"instId":"BTC-USDT","ordId":"77","clOrdId":"p1x3x41","tradeId":"{trade}","billId":"{bill}","fillPx":"30000","fillSz":"0.001","fee":"0","feeCcy":"BTC","execType":"T"}}"#
+            )
+        };
+        let fills: Vec<_> = bills.rev().map(fill).collect();
+        format!(r#"{{"code":"0","msg":"","data":[{}]}}"#, fills.join(","))
+    };
+    decoder.pages.ask_newest(1, order);
+    let newest = page(20..120);
+    let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(1, 200, newest.as_bytes()) else {
+        panic!("a reply")
+    };
+    let body = reply.outcome.unwrap();
+    assert_eq!((body.has_older, body.fills.len(), body.venue_order_id), (true, 0, order));
+    assert_eq!(decoder.pages.ask_older(2, order).as_deref(), Some("20"));
+    for (id, page, count) in [(2, page(10..20), 110), (3, page(0..0), 100)] {
+        let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(id, 200, page.as_bytes()) else {
+            panic!("a reply")
+        };
+        let body = reply.outcome.unwrap();
+        assert_eq!((body.has_older, body.fills.len(), body.venue_order_id), (false, count, order));
+        let numbers: Vec<_> = body.fills.iter().filter_map(|fill| fill.trade.as_number()).collect();
+        assert!(numbers.is_sorted() && numbers.last() == Some(&5_119));
+        // The last page may be an empty one.
+        decoder.pages.ask_newest(4, order);
+        assert!(decoder.decode_rest(4, 200, newest.as_bytes()).is_ok());
+        assert!(decoder.pages.ask_older(3, order).is_some());
+    }
 }
