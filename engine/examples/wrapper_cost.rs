@@ -98,13 +98,7 @@ fn contained(batch: usize) -> f64 {
 }
 
 fn whole(batch: usize) -> f64 {
-    let spec = InstrumentSpec {
-        symbol: "BTC-USDT".to_owned(),
-        price_scale: 2,
-        qty_scale: 5,
-        tick: 1,
-        step: 1,
-    };
+    let spec = InstrumentSpec::btc_usdt();
     let instruments = Arc::new(Instruments::new(vec![spec]).expect("a constant instrument"));
     let strategy: Box<dyn Strategy> = Box::new(Closure::new(
         Interest::NONE.and(EventKind::Quote),

@@ -23,6 +23,21 @@ pub struct InstrumentSpec {
     pub step: i64,
 }
 
+impl InstrumentSpec {
+    /// BTC-USDT in cents and units of 10^-5, as the embedded venue trades it: what tests, benches
+    /// and the harness trade.
+    #[must_use]
+    pub fn btc_usdt() -> InstrumentSpec {
+        InstrumentSpec {
+            symbol: "BTC-USDT".to_owned(),
+            price_scale: 2,
+            qty_scale: 5,
+            tick: 1,
+            step: 1,
+        }
+    }
+}
+
 /// Why an instrument was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[allow(missing_docs)]

@@ -34,11 +34,16 @@ impl Rate {
         if self.interval_ns == 0 {
             return true;
         }
-        if *due_ns > now_ns.saturating_add(self.tolerance_ns) {
+        if !self.has_one(*due_ns, now_ns) {
             return false;
         }
         *due_ns = (*due_ns).max(now_ns).saturating_add(self.interval_ns);
         true
+    }
+
+    #[inline]
+    fn has_one(self, due_ns: u64, now_ns: u64) -> bool {
+        due_ns <= now_ns.saturating_add(self.tolerance_ns)
     }
 }
 
@@ -54,6 +59,17 @@ impl Bucket {
     pub(crate) fn per_s(per_s: u32) -> Bucket {
         let per_s = u64::from(per_s.max(1));
         Bucket { rate: Rate::new(per_s, per_s), due_ns: 0 }
+    }
+
+    /// A full bucket of `burst`, which one more comes to in `interval_ns`; both at least 1.
+    pub(crate) fn every(interval_ns: u64, burst: u64) -> Bucket {
+        Bucket { rate: Rate::every(interval_ns, burst), due_ns: 0 }
+    }
+
+    /// Whether there is one to take.
+    #[inline]
+    pub(crate) fn has_one(&self, now_ns: u64) -> bool {
+        self.rate.has_one(self.due_ns, now_ns)
     }
 
     /// Takes one, if there is one.

@@ -35,6 +35,23 @@ pub struct CountingAllocator;
 
 /// Switches the counting of the calling thread; returns what it was before. Off at the start of
 /// each thread.
+///
+/// ```
+/// use pitlane_ring::CountingAllocator;
+/// use pitlane_ring::alloc::{
+///     count_this_thread, counted_allocations, counted_bytes, is_installed, is_this_thread_counted,
+/// };
+///
+/// #[global_allocator]
+/// static ALLOCATOR: CountingAllocator = CountingAllocator;
+///
+/// assert!(is_installed(), "the program has allocated before main");
+/// assert!(!count_this_thread(true));
+/// assert!(is_this_thread_counted());
+/// drop(std::hint::black_box(Vec::<u8>::with_capacity(64)));
+/// count_this_thread(false);
+/// assert_eq!((counted_allocations(), counted_bytes()), (1, 64));
+/// ```
 pub fn count_this_thread(is_counted: bool) -> bool {
     IS_COUNTED.replace(is_counted)
 }

@@ -109,7 +109,8 @@ pub struct CellMemory<E: Conflate>(pub(crate) Cells<E>);
 
 impl<E: Conflate> CellMemory<E> {
     /// Takes the memory for these groups: those that the publisher has, in their order, and after
-    /// them the new ones.
+    /// them the new ones. [`MarketPublisher::extend_cells`](crate::MarketPublisher::extend_cells)
+    /// has an example.
     ///
     /// # Panics
     /// As [`MarketPublisher::new`](crate::MarketPublisher::new).

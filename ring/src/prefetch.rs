@@ -1,6 +1,19 @@
 //! Hints to the processor: which line will be needed soon.
 
 /// Starts to fetch a line that will be read soon.
+///
+/// ```
+/// use pitlane_ring::prefetch_line;
+///
+/// let records = [1_u64; 64];
+/// let mut sum = 0;
+/// for (at, record) in records.iter().enumerate() {
+///     // Two lines ahead; an address beyond the end is as good as any.
+///     prefetch_line(records.as_ptr().wrapping_add(at + 16));
+///     sum += record;
+/// }
+/// assert_eq!(sum, 64);
+/// ```
 #[inline(always)]
 pub fn prefetch_line<T>(address: *const T) {
     #[cfg(target_arch = "x86_64")]

@@ -11,7 +11,7 @@ pub(crate) enum Load {
 
 /// One cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cell {
+pub(crate) struct RaceCell {
     /// The load.
     pub(crate) load: Load,
     /// Consumers.
@@ -20,10 +20,10 @@ pub(crate) struct Cell {
     pub(crate) bytes: usize,
 }
 
-impl Cell {
+impl RaceCell {
     /// The name that `--only` looks in.
     pub(crate) fn name(&self) -> String {
-        let Cell { load, consumers, bytes } = self;
+        let RaceCell { load, consumers, bytes } = self;
         match load {
             Load::Saturated => format!("saturated/{consumers}x{bytes}"),
             Load::Paced(rate) => format!("paced-{rate}/{consumers}x{bytes}"),

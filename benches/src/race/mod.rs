@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cell::Cell;
+use cell::RaceCell;
 use report::Report;
 use runner::Runner;
 
@@ -58,7 +58,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn race(cells: &[Cell], options: &Options) -> Result<(), String> {
+fn race(cells: &[RaceCell], options: &Options) -> Result<(), String> {
     if cells.is_empty() {
         return Err("no cell has that name; --list shows them".to_owned());
     }

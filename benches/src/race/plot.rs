@@ -4,7 +4,7 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use super::cell::{Cell, Load};
+use super::cell::{Load, RaceCell};
 use super::report::{Line, Report};
 use crate::contender::Form;
 use crate::crossing::State;
@@ -35,7 +35,7 @@ pub(crate) fn write(report: &Report, path: &Path) -> Result<(), String> {
     root.present().map_err(|error| error.to_string())
 }
 
-fn series(report: &Report, state: State, x: impl Fn(&Cell) -> Option<f64>) -> Series {
+fn series(report: &Report, state: State, x: impl Fn(&RaceCell) -> Option<f64>) -> Series {
     let mut all: Series = Vec::new();
     for results in &report.cells {
         let Some(x) = x(&results.cell) else { continue };

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::cell::Cell;
+use super::cell::RaceCell;
 use super::entrant::OURS;
 use crate::contender::Form;
 use crate::crossing::State;
@@ -33,7 +33,7 @@ pub(crate) struct Tails {
 /// One cell's results.
 pub(crate) struct CellResults {
     /// The cell.
-    pub(crate) cell: Cell,
+    pub(crate) cell: RaceCell,
     /// By entrant, ours first.
     pub(crate) lines: Vec<Line>,
 }

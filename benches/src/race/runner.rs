@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pitlane_engine::runtime::Clock;
 
-use super::cell::{Cell, Load};
+use super::cell::{Load, RaceCell};
 use super::entrant::{Entrant, entrants};
 use super::report::{CellResults, Line};
 use crate::contender::Form;
@@ -43,7 +43,7 @@ impl Runner {
     }
 
     /// Runs everyone in one cell.
-    pub(crate) fn run(&self, cell: &Cell) -> CellResults {
+    pub(crate) fn run(&self, cell: &RaceCell) -> CellResults {
         let entrants = entrants(cell.bytes);
         let mut lines: Vec<Line> =
             entrants.iter().map(|entrant| Line::new(entrant.name, Some(entrant.form))).collect();
@@ -68,7 +68,7 @@ impl Runner {
         CellResults { cell: *cell, lines }
     }
 
-    fn one(&self, cell: &Cell, entrant: &Entrant, line: &mut Line) -> f64 {
+    fn one(&self, cell: &RaceCell, entrant: &Entrant, line: &mut Line) -> f64 {
         let (consumers, form) = (cell.consumers, entrant.form);
         match cell.load {
             Load::Saturated => {
@@ -89,7 +89,7 @@ impl Runner {
     }
 
     /// The limit with buffers of the same size as the lanes.
-    fn limit(&self, cell: &Cell) -> f64 {
+    fn limit(&self, cell: &RaceCell) -> f64 {
         let shape =
             LimitShape { buffers: cell.consumers, lines: cell.bytes / 64, batch: CAPACITY / 2 };
         limit::measure(&self.partner, shape, SATURATED)

@@ -15,13 +15,7 @@ pub(crate) const MARKET_SLOTS: usize = 2_048;
 
 /// One instrument.
 pub(crate) fn instruments() -> Arc<Instruments> {
-    let spec = InstrumentSpec {
-        symbol: "BTC-USDT".to_owned(),
-        price_scale: 2,
-        qty_scale: 5,
-        tick: 1,
-        step: 1,
-    };
+    let spec = InstrumentSpec::btc_usdt();
     Arc::new(Instruments::new(vec![spec]).expect("a constant instrument"))
 }
 

@@ -387,13 +387,7 @@ mod tests {
         let (to_strategy, heard) = (Arc::<Mutex<_>>::default(), Arc::<Mutex<Vec<_>>>::default());
         let strategy =
             Interrupted { critical: Arc::clone(&to_strategy), heard: Arc::clone(&heard) };
-        let spec = InstrumentSpec {
-            symbol: "BTC-USDT".to_owned(),
-            price_scale: 2,
-            qty_scale: 5,
-            tick: 1,
-            step: 1,
-        };
+        let spec = InstrumentSpec::btc_usdt();
         let instruments = Arc::new(Instruments::new(vec![spec]).unwrap());
         let (clock, _time) = Clock::manual(0);
         let limits = RiskLimits::default();

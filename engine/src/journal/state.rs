@@ -124,7 +124,7 @@ impl StatePort {
     /// A way with memory for two states of so many bytes.
     pub(crate) fn with_room(room: usize) -> (Arc<StatePort>, Box<StateBuffer>) {
         let port = StatePort::default();
-        let _nobody_else_has_it = port.empty.put(Box::new(StateBuffer::with_room(room)));
+        let _ignored = port.empty.put(Box::new(StateBuffer::with_room(room)));
         (Arc::new(port), Box::new(StateBuffer::with_room(room)))
     }
 
@@ -194,7 +194,7 @@ impl StateFiles {
         if written.is_ok() {
             self.generation = generation;
         }
-        let _the_strategy_makes_no_third = self.port.empty.put(state);
+        let _ignored = self.port.empty.put(state);
         true
     }
 }

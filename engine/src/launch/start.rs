@@ -78,8 +78,7 @@ pub fn launch_with(
     match assembly.build(plan, &options) {
         Ok(flips) => assembly.start(cores, flips, &options),
         Err(error) => {
-            let _failures_of_the_failed_start =
-                assembly.threads.stop(Duration::from_millis(config.session.rest_ms));
+            let _ignored = assembly.threads.stop(Duration::from_millis(config.session.rest_ms));
             Err(error)
         }
     }
@@ -149,7 +148,7 @@ impl Assembly<'_> {
         let (controller, journal) = match beside {
             Ok(beside) => beside,
             Err(error) => {
-                let _its_files_are_closed = housekeeping.stop(HALT_GRACE);
+                let _ignored = housekeeping.stop(HALT_GRACE);
                 return Err(error);
             }
         };

@@ -330,7 +330,7 @@ impl Assembly<'_> {
             links.push(self.market_session(number, setup, options, snapshots, ends)?);
         }
         if let (Some(rest), Some(clock)) = (setup.rest.clone(), kept) {
-            let _nobody_asks =
+            let _ignored =
                 self.snapshots(setup, "time", rest, &symbols, Vec::new(), Some(clock))?;
         }
         Ok(())

@@ -388,13 +388,7 @@ mod tests {
     const BTC: InstrumentId = InstrumentId(0);
 
     fn instruments() -> Instruments {
-        let spec = InstrumentSpec {
-            symbol: "BTC-USDT".into(),
-            price_scale: 2,
-            qty_scale: 5,
-            tick: 1,
-            step: 1,
-        };
+        let spec = InstrumentSpec::btc_usdt();
         Instruments::new(vec![spec]).unwrap()
     }
 

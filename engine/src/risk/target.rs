@@ -36,7 +36,7 @@ pub(super) enum LimitName {
 }
 
 /// Where a value is.
-enum Cell<'a> {
+enum ValueCell<'a> {
     Number(&'a AtomicI64),
     /// In ns, told in this unit.
     Time(&'a AtomicU64, u64),
@@ -63,7 +63,7 @@ pub(super) struct Target<'a> {
     scope: &'static str,
     name: &'a str,
     pub(super) instrument: Option<&'a str>,
-    cell: Cell<'a>,
+    cell: ValueCell<'a>,
     unit: Unit,
     /// Whether it may be taken away.
     is_optional: bool,
@@ -149,46 +149,51 @@ impl RiskBook {
             LimitName::MaxOpenOrders => {
                 let open = used.open_orders.load(Ordering::Relaxed);
                 let unit = Unit::Whole(1, cells.room as i64);
-                let cell = Cell::Number(&limits.max_open_orders);
+                let cell = ValueCell::Number(&limits.max_open_orders);
                 let target = Target::of(limit, "strategy", &cells.name, cell, unit);
                 vec![Target { used: Some(open), is_optional: false, ..target }]
             }
             LimitName::MaxOrdersPerS => {
-                let cell = Cell::Rate(&limits.orders);
+                let cell = ValueCell::Rate(&limits.orders);
                 let target =
                     Target::of(limit, "strategy", &cells.name, cell, Unit::Whole(1, 1_000_000));
                 vec![Target { is_optional: false, ..target }]
             }
             LimitName::MaxCancelsPerS => {
-                one(Cell::Rate(&limits.cancels), Unit::Whole(1, 1_000_000))
+                one(ValueCell::Rate(&limits.cancels), Unit::Whole(1, 1_000_000))
             }
             LimitName::MaxOpenNotional => {
-                let cell = Cell::Number(&limits.max_open_notional);
+                let cell = ValueCell::Number(&limits.max_open_notional);
                 let target = Target::of(limit, "strategy", &cells.name, cell, money);
                 vec![Target { used: sum(), ..target }]
             }
             LimitName::MaxDailyLoss => {
-                let cell = Cell::Number(&limits.max_daily_loss);
+                let cell = ValueCell::Number(&limits.max_daily_loss);
                 let target = Target::of(limit, "strategy", &cells.name, cell, money);
                 vec![Target { used: Some(used.daily_loss.load(Ordering::Relaxed)), ..target }]
             }
-            LimitName::OrderTypes => one(Cell::Types(&limits.allowed_types), Unit::Types),
+            LimitName::OrderTypes => one(ValueCell::Types(&limits.allowed_types), Unit::Types),
             LimitName::SelfCross => {
-                one(Cell::Flag(&limits.refuses_self_cross), Unit::AllowOrRefuse)
+                one(ValueCell::Flag(&limits.refuses_self_cross), Unit::AllowOrRefuse)
             }
             LimitName::BreakerEvents => {
                 let most = EVENTS_MAX as i64;
-                one(Cell::Number(&limits.breaker_events), Unit::Whole(1, most))
+                one(ValueCell::Number(&limits.breaker_events), Unit::Whole(1, most))
             }
-            LimitName::BreakerLoss => one(Cell::Number(&limits.breaker_loss), money),
+            LimitName::BreakerLoss => one(ValueCell::Number(&limits.breaker_loss), money),
             LimitName::BreakerWindowS | LimitName::BreakerCooldownS => {
                 let cell = match limit {
                     LimitName::BreakerWindowS => &limits.breaker_window_ns,
                     _ => &limits.breaker_cooldown_ns,
                 };
                 let unit = Unit::Whole(1, 86_400);
-                let target =
-                    Target::of(limit, "strategy", &cells.name, Cell::Time(cell, SECOND_NS), unit);
+                let target = Target::of(
+                    limit,
+                    "strategy",
+                    &cells.name,
+                    ValueCell::Time(cell, SECOND_NS),
+                    unit,
+                );
                 vec![Target { is_optional: false, ..target }]
             }
         }
@@ -200,19 +205,21 @@ impl RiskBook {
         let target = |place: &'a Place, symbol: &'a str, places: u8| {
             let (cell, unit) = match limit {
                 LimitName::MaxOrderQty => {
-                    (Cell::Number(&place.max_order_qty), Unit::Decimal(places))
+                    (ValueCell::Number(&place.max_order_qty), Unit::Decimal(places))
                 }
-                LimitName::MaxOrderNotional => (Cell::Number(&place.max_order_notional), money),
+                LimitName::MaxOrderNotional => {
+                    (ValueCell::Number(&place.max_order_notional), money)
+                }
                 LimitName::PriceBandBps => {
-                    (Cell::Number(&place.price_band_bps), Unit::Whole(1, 100_000))
+                    (ValueCell::Number(&place.price_band_bps), Unit::Whole(1, 100_000))
                 }
                 LimitName::TriggerBandBps => {
-                    (Cell::Number(&place.trigger_band_bps), Unit::Whole(1, 100_000))
+                    (ValueCell::Number(&place.trigger_band_bps), Unit::Whole(1, 100_000))
                 }
                 LimitName::StaleMs => {
-                    (Cell::Age(&place.stale_ns, 1_000_000), Unit::Whole(1, 3_600_000))
+                    (ValueCell::Age(&place.stale_ns, 1_000_000), Unit::Whole(1, 3_600_000))
                 }
-                _ => (Cell::Number(&place.max_position), Unit::Decimal(places)),
+                _ => (ValueCell::Number(&place.max_position), Unit::Decimal(places)),
             };
             let is_position = limit == LimitName::MaxPosition;
             Target {
@@ -245,35 +252,35 @@ impl RiskBook {
                             limit,
                             scope,
                             name,
-                            Cell::Number(&place.max_position),
+                            ValueCell::Number(&place.max_position),
                             Unit::Decimal(spec.qty_scale),
                         )
                     })
                     .collect()
             }
             LimitName::MaxOpenOrders => one(
-                Cell::Number(&group.max_open_orders),
+                ValueCell::Number(&group.max_open_orders),
                 Unit::Whole(1, 1_000_000),
                 Some(group.open_orders.load(Ordering::Relaxed)),
             ),
             LimitName::MaxOrdersPerS => {
-                one(Cell::Rate(&group.orders), Unit::Whole(1, 1_000_000), None)
+                one(ValueCell::Rate(&group.orders), Unit::Whole(1, 1_000_000), None)
             }
             LimitName::MaxCancelsPerS => {
-                one(Cell::Rate(&group.cancels), Unit::Whole(1, 1_000_000), None)
+                one(ValueCell::Rate(&group.cancels), Unit::Whole(1, 1_000_000), None)
             }
             LimitName::MaxOpenNotional => one(
-                Cell::Number(&group.max_open_notional),
+                ValueCell::Number(&group.max_open_notional),
                 Unit::Decimal(AssetAmount::SCALE),
                 sum(),
             ),
             // A venue has no loss of its own.
             LimitName::MaxDailyLoss if scope == "total" => one(
-                Cell::Number(&group.max_daily_loss),
+                ValueCell::Number(&group.max_daily_loss),
                 Unit::Decimal(AssetAmount::SCALE),
                 Some(group.daily_loss.load(Ordering::Relaxed)),
             ),
-            LimitName::OrderTypes => one(Cell::Types(&group.allowed_types), Unit::Types, None),
+            LimitName::OrderTypes => one(ValueCell::Types(&group.allowed_types), Unit::Types, None),
             _ => Vec::new(),
         }
     }
@@ -303,7 +310,7 @@ impl<'a> Target<'a> {
         limit: LimitName,
         scope: &'static str,
         name: &'a str,
-        cell: Cell<'a>,
+        cell: ValueCell<'a>,
         unit: Unit,
     ) -> Target<'a> {
         Target { limit, scope, name, instrument: None, cell, unit, is_optional: true, used: None }
@@ -311,20 +318,20 @@ impl<'a> Target<'a> {
 
     fn get(&self) -> i64 {
         match &self.cell {
-            Cell::Number(cell) => cell.load(Ordering::Relaxed),
-            Cell::Age(cell, unit) => match cell.load(Ordering::Relaxed) {
+            ValueCell::Number(cell) => cell.load(Ordering::Relaxed),
+            ValueCell::Age(cell, unit) => match cell.load(Ordering::Relaxed) {
                 NO_LIMIT => NO_LIMIT,
                 ns => ns / unit,
             },
-            Cell::Time(cell, unit) => {
+            ValueCell::Time(cell, unit) => {
                 i64::try_from(cell.load(Ordering::Relaxed) / unit).unwrap_or(NO_LIMIT)
             }
-            Cell::Rate(cell) => cell.per_s(),
-            Cell::Types(cell) => match cell.load(Ordering::Relaxed) {
+            ValueCell::Rate(cell) => cell.per_s(),
+            ValueCell::Types(cell) => match cell.load(Ordering::Relaxed) {
                 all if all == OrderTypes::ALL.bits() => NO_LIMIT,
                 some => i64::from(some),
             },
-            Cell::Flag(cell) => match cell.load(Ordering::Relaxed) {
+            ValueCell::Flag(cell) => match cell.load(Ordering::Relaxed) {
                 true => 1,
                 false => NO_LIMIT,
             },
@@ -333,17 +340,19 @@ impl<'a> Target<'a> {
 
     pub(super) fn set(&self, value: i64) {
         match &self.cell {
-            Cell::Number(cell) => cell.store(value, Ordering::Relaxed),
-            Cell::Age(cell, unit) => {
+            ValueCell::Number(cell) => cell.store(value, Ordering::Relaxed),
+            ValueCell::Age(cell, unit) => {
                 cell.store(if value == NO_LIMIT { value } else { value * unit }, Ordering::Relaxed);
             }
-            Cell::Time(cell, unit) => cell.store(value.unsigned_abs() * unit, Ordering::Relaxed),
-            Cell::Rate(cell) => cell.set(value),
-            Cell::Types(cell) => {
+            ValueCell::Time(cell, unit) => {
+                cell.store(value.unsigned_abs() * unit, Ordering::Relaxed)
+            }
+            ValueCell::Rate(cell) => cell.set(value),
+            ValueCell::Types(cell) => {
                 let bits = if value == NO_LIMIT { OrderTypes::ALL.bits() } else { value as u8 };
                 cell.store(bits, Ordering::Relaxed);
             }
-            Cell::Flag(cell) => cell.store(value != NO_LIMIT, Ordering::Relaxed),
+            ValueCell::Flag(cell) => cell.store(value != NO_LIMIT, Ordering::Relaxed),
         }
     }
 

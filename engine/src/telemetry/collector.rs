@@ -33,7 +33,7 @@ pub struct StageTotals {
     pub histogram: Histogram<u64>,
 }
 
-struct Source {
+struct ProbeSource {
     link: Arc<ProbeLink>,
     spare: Option<Box<HistogramSet>>,
     asked: bool,
@@ -42,7 +42,7 @@ struct Source {
 
 /// Owns the totals. One round asks every agent for its set; a later one takes the answers.
 pub struct Collector {
-    sources: Vec<Source>,
+    sources: Vec<ProbeSource>,
     totals: Vec<StageTotals>,
     interval: Vec<Histogram<u64>>,
     fanout: FanoutJoin,
@@ -74,7 +74,7 @@ impl Collector {
         let sources = options
             .links
             .into_iter()
-            .map(|(link, spare)| Source {
+            .map(|(link, spare)| ProbeSource {
                 stages: link.names.iter().map(|name| index_of(name)).collect(),
                 link,
                 spare: Some(spare),

@@ -66,13 +66,7 @@ impl BareRecovery {
     #[must_use]
     pub fn new(orders: u64) -> BareRecovery {
         let files = Files::Virtual(VirtualFiles::new(1, FileConditions::default()));
-        let spec = InstrumentSpec {
-            symbol: "BTC-USDT".to_owned(),
-            price_scale: 2,
-            qty_scale: 5,
-            tick: 1,
-            step: 1,
-        };
+        let spec = InstrumentSpec::btc_usdt();
         let instruments = Instruments::new(vec![spec]).expect("one symbol");
         let opened = JournalFolder::open(&files, folder(), |_, _| ()).expect("a new folder");
         let ends = opened.start(JournalOptions::default(), &Clock::manual(0).0);

@@ -50,7 +50,7 @@ impl Harness {
     /// A harness around `strategy`, with `on_start` already called.
     #[must_use]
     pub fn new(strategy: impl Strategy) -> Harness {
-        Harness::on(usual_spec(), RiskLimits::default(), strategy)
+        Harness::on(InstrumentSpec::btc_usdt(), RiskLimits::default(), strategy)
     }
 
     /// The same on an instrument and under limits of the caller's.
@@ -73,7 +73,7 @@ impl Harness {
     #[must_use]
     pub fn restored(strategy: impl Strategy, saved: SavedState) -> Harness {
         let limits = RiskLimits::default();
-        Harness::begun((instruments(usual_spec()), limits), strategy, Some(saved))
+        Harness::begun((instruments(InstrumentSpec::btc_usdt()), limits), strategy, Some(saved))
     }
 
     fn begun(
@@ -261,10 +261,6 @@ impl Harness {
         assert!(published.is_ok(), "the harness runs after each event, so its lane has room");
         self.run();
     }
-}
-
-fn usual_spec() -> InstrumentSpec {
-    InstrumentSpec { symbol: "BTC-USDT".to_owned(), price_scale: 2, qty_scale: 5, tick: 1, step: 1 }
 }
 
 fn instruments(spec: InstrumentSpec) -> Arc<Instruments> {

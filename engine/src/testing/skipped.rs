@@ -10,5 +10,5 @@ pub fn skipped(why: &str) {
     let test = thread.name().unwrap_or("a test");
     // One write, so that no other thread's line comes between.
     let line = format!("SKIPPED {test}: {why}\n");
-    let _nobody_reads = std::io::stderr().write_all(line.as_bytes());
+    let _ignored = std::io::stderr().write_all(line.as_bytes());
 }

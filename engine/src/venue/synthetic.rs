@@ -1,7 +1,7 @@
 //! The synthetic venue: an agent that writes decoded events straight into its link, without a
 //! socket.
 //!
-//! It is the load of tests, benches and of runs without a network: a seeded random walk of quotes
+//! It is the load of checks and benches: a seeded random walk of quotes
 //! and trades at a steady rate, and an order desk that acknowledges what it is sent and fills what
 //! the walk crosses. For a seed, the sequence of events is always the same.
 

@@ -226,13 +226,7 @@ pub fn wall_ms() -> i64 {
 
 /// BTC-USDT as the simulated venue trades it.
 pub fn instruments() -> Arc<Instruments> {
-    let spec = InstrumentSpec {
-        symbol: "BTC-USDT".into(),
-        price_scale: 2,
-        qty_scale: 5,
-        tick: 1,
-        step: 1,
-    };
+    let spec = InstrumentSpec::btc_usdt();
     Arc::new(Instruments::new(vec![spec]).expect("one good instrument"))
 }
 

@@ -209,7 +209,7 @@ fn reads_all(
             if count == 0 {
                 return Ok(());
             }
-            let _nobody_counts = tell.send(bytes[..count].to_vec());
+            let _ignored = tell.send(bytes[..count].to_vec());
         }
     }
 }
@@ -248,7 +248,7 @@ fn a_port_without_tls_and_a_cut_handshake_are_no_way_around_it() {
         peer.stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")?;
         let mut bytes = Vec::new();
         let _until_the_end = peer.stream.read_to_end(&mut bytes);
-        let _nobody_counts = tell.send(bytes);
+        let _ignored = tell.send(bytes);
         Ok(())
     });
     assert!(reason.contains("connect failed"), "{reason}");

@@ -4,7 +4,7 @@ pub(crate) const INTERRUPTS: &str = "/proc/interrupts";
 
 /// One line of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Source {
+pub(crate) struct InterruptLine {
     /// Its number, or its short name such as `LOC`.
     pub(crate) name: String,
     /// Counts, in the order of the table's cores.
@@ -17,7 +17,7 @@ pub(crate) struct Source {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Interrupts {
     cores: Vec<usize>,
-    pub(super) sources: Vec<Source>,
+    pub(super) sources: Vec<InterruptLine>,
 }
 
 impl Interrupts {
@@ -31,7 +31,7 @@ impl Interrupts {
     }
 
     /// How often `source` came on `core` since the machine started.
-    pub(super) fn count(&self, source: &Source, core: usize) -> u64 {
+    pub(super) fn count(&self, source: &InterruptLine, core: usize) -> u64 {
         let column = self.cores.iter().position(|other| *other == core);
         column.and_then(|column| source.counts.get(column)).copied().unwrap_or(0)
     }
@@ -43,7 +43,7 @@ impl Interrupts {
 
     /// The sources with the most interrupts on `core` since `before`, most first.
     pub(super) fn most(&self, before: &Interrupts, core: usize) -> Vec<(u64, String)> {
-        let grown = |source: &Source| {
+        let grown = |source: &InterruptLine| {
             let old = before.sources.iter().find(|other| other.name == source.name);
             let old = old.map_or(0, |old| before.count(old, core));
             (self.count(source, core).saturating_sub(old), source.name.clone())
@@ -54,12 +54,12 @@ impl Interrupts {
     }
 }
 
-fn source(line: &str, columns: usize) -> Option<Source> {
+fn source(line: &str, columns: usize) -> Option<InterruptLine> {
     let (name, rest) = line.split_once(':')?;
     let words: Vec<&str> = rest.split_whitespace().collect();
     let counts: Vec<u64> = words.iter().take(columns).map_while(|word| word.parse().ok()).collect();
     let what = words[counts.len()..].join(" ");
-    Some(Source { name: name.trim().to_owned(), counts, what })
+    Some(InterruptLine { name: name.trim().to_owned(), counts, what })
 }
 
 #[cfg(test)]

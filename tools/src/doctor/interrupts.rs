@@ -3,7 +3,7 @@
 use super::cpu_list::{self, folded};
 use super::finding::{Finding, Severity};
 use super::host_files::Unread;
-use super::interrupt_table::{INTERRUPTS, Interrupts, Source};
+use super::interrupt_table::{INTERRUPTS, InterruptLine, Interrupts};
 use super::scene::Scene;
 
 /// Interrupts a second on one core, above which a finding is made of it.
@@ -53,7 +53,7 @@ fn devices(scene: &Scene<'_>, interrupts: &Interrupts) -> Finding {
     const ID: &str = "irq.devices";
     let mut devices = Vec::new();
     let mut unread = None;
-    let numbered = |source: &&Source| source.name.bytes().all(|byte| byte.is_ascii_digit());
+    let numbered = |source: &&InterruptLine| source.name.bytes().all(|byte| byte.is_ascii_digit());
     for source in interrupts.sources.iter().filter(numbered) {
         match affinity(scene, &source.name) {
             Ok(affinity) if !cpu_list::common(scene.busy, &affinity.1).is_empty() => {

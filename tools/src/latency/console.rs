@@ -58,7 +58,7 @@ impl Console<'_> {
 
     /// Prints what a person should know beside the result.
     pub fn warn(&mut self, text: &str) {
-        let _nobody_looks = writeln!(self.err, "warning: {text}");
+        let _ignored = writeln!(self.err, "warning: {text}");
     }
 
     /// `text` in a colour, on a terminal.

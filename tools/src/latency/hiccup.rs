@@ -57,8 +57,7 @@ pub fn run(args: &HiccupArgs, console: &mut Console<'_>) -> Result<Exit, VerbErr
     let mut log = HlogWriter::create(&Files::Real, &args.output, started, &header)
         .map_err(|error| VerbError::output("hiccup", std::io::Error::other(error)))?;
     if console.err_is_terminal && args.duration.is_none() {
-        let _nobody_looks =
-            writeln!(console.err, "recording to {}; Ctrl-C ends", args.output.display());
+        let _ignored = writeln!(console.err, "recording to {}; Ctrl-C ends", args.output.display());
     }
     let (reports, inbox) = channel();
     let origin = Instant::now() + WARM_UP;

@@ -14,13 +14,13 @@ use super::series::read;
 use crate::exit::Exit;
 
 /// One of the logs, with the interval that comes next in it.
-struct Source {
+struct MergeInput {
     reader: LogReader,
     interval: Interval,
     more: bool,
 }
 
-impl Source {
+impl MergeInput {
     fn advance(&mut self) -> Result<(), VerbError> {
         self.more = self.reader.next(&Selection::of(Tags::All), &mut self.interval)?;
         Ok(())
@@ -42,7 +42,7 @@ pub fn merge(args: &MergeArgs, console: &mut Console<'_>) -> Result<Exit, VerbEr
     let mut sources = Vec::new();
     for file in &args.files {
         let reader = LogReader::open(file, console.err_is_terminal && args.files.len() == 1)?;
-        let mut source = Source { reader, interval: Interval::default(), more: false };
+        let mut source = MergeInput { reader, interval: Interval::default(), more: false };
         source.advance()?;
         sources.push(source);
     }
@@ -73,13 +73,13 @@ pub fn merge(args: &MergeArgs, console: &mut Console<'_>) -> Result<Exit, VerbEr
     args.output.report(output.intervals, console)
 }
 
-fn earliest_ms(sources: &[Source]) -> Option<i64> {
+fn earliest_ms(sources: &[MergeInput]) -> Option<i64> {
     let waiting = sources.iter().filter(|source| source.more);
     waiting.map(|source| source.reader.record().start_ms()).min()
 }
 
 /// Takes all intervals that start at `start_ms` from all logs.
-fn take_sums(sources: &mut [Source], start_ms: i64) -> Result<Vec<Sum>, VerbError> {
+fn take_sums(sources: &mut [MergeInput], start_ms: i64) -> Result<Vec<Sum>, VerbError> {
     let mut sums: Vec<Sum> = Vec::new();
     for source in sources {
         while source.more && source.reader.record().start_ms() == start_ms {
@@ -105,7 +105,7 @@ fn take_sums(sources: &mut [Source], start_ms: i64) -> Result<Vec<Sum>, VerbErro
 }
 
 /// The run headers of all logs, each line once, and the names of the logs.
-fn joint_header(sources: &[Source]) -> Vec<String> {
+fn joint_header(sources: &[MergeInput]) -> Vec<String> {
     let names: Vec<_> = sources.iter().map(|source| source.reader.name()).collect();
     let mut header = vec![format!("Merged: {}", names.join(", "))];
     for line in sources.iter().flat_map(|source| source.reader.header()) {

@@ -61,7 +61,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
-            let _nobody_looks = error.print();
+            let _ignored = error.print();
             return if error.use_stderr() { Exit::Usage } else { Exit::Ok }.into();
         }
     };
@@ -105,7 +105,7 @@ fn run(cli: &Cli, console: &mut Console<'_>) -> Exit {
         Ok(exit) => exit,
         Err(VerbError::Closed) => Exit::Ok,
         Err(error) => {
-            let _nobody_looks = writeln!(console.err, "error: {error}");
+            let _ignored = writeln!(console.err, "error: {error}");
             error.exit()
         }
     }

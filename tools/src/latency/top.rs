@@ -17,7 +17,7 @@ use super::error::VerbError;
 use super::keys::{self, Waited};
 use super::top_engine::EngineSource;
 use super::top_log::LogSource;
-use super::top_source::{Look, Source};
+use super::top_source::{Look, TopSource};
 use crate::exit::Exit;
 
 /// Time between two looks.
@@ -35,7 +35,7 @@ const PRINT: Duration = Duration::from_secs(1);
 /// [`VerbError`].
 pub fn run(args: &TopArgs, console: &mut Console<'_>) -> Result<Exit, VerbError> {
     let (unit, json) = (args.show.unit, args.show.json);
-    let mut source: Box<dyn Source> = match args.file.as_deref() {
+    let mut source: Box<dyn TopSource> = match args.file.as_deref() {
         Some("-") => {
             let problem = "top follows a file; standard input can't grow again";
             return Err(VerbError::Usage(problem.into()));
@@ -70,7 +70,7 @@ pub fn run(args: &TopArgs, console: &mut Console<'_>) -> Result<Exit, VerbError>
         print_on(source.as_mut(), json, console)?
     };
     if let Some(ended) = ended {
-        let _nobody_looks = writeln!(console.err, "{ended}");
+        let _ignored = writeln!(console.err, "{ended}");
     }
     Ok(Exit::Ok)
 }
@@ -83,7 +83,7 @@ fn is_engine(path: &Path) -> bool {
 
 /// A table each time, until nobody reads on or there is nothing more.
 fn print_on(
-    source: &mut dyn Source,
+    source: &mut dyn TopSource,
     json: bool,
     console: &mut Console<'_>,
 ) -> Result<Option<&'static str>, VerbError> {
@@ -112,7 +112,7 @@ enum Ended {
 
 /// Draws until the user has seen enough, or is gone, or there is nothing more. Whoever calls it
 /// restores the terminal, whatever has happened.
-fn screen(terminal: &mut DefaultTerminal, source: &mut dyn Source) -> Result<Ended, VerbError> {
+fn screen(terminal: &mut DefaultTerminal, source: &mut dyn TopSource) -> Result<Ended, VerbError> {
     let fail = |source| VerbError::output("terminal", source);
     let is_told_to_end = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGHUP] {

@@ -15,7 +15,7 @@ use ratatui::widgets::Row;
 
 use super::error::VerbError;
 use super::top_rows::{aligned, draw_help, draw_if_narrow, draw_rows};
-use super::top_source::{Look, Source};
+use super::top_source::{Look, TopSource};
 use super::unit::Unit;
 use crate::ctl::{Connection, ConnectionError, Wanted, is_farewell, reply_text, socket};
 use crate::table::count;
@@ -207,7 +207,7 @@ impl EngineSource {
     }
 }
 
-impl Source for EngineSource {
+impl TopSource for EngineSource {
     fn look(&mut self) -> Result<Look, VerbError> {
         loop {
             let answer = match self.connection.answer() {

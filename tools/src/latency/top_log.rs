@@ -15,7 +15,7 @@ use super::rate_text::rate_text;
 use super::series::shown;
 use super::summary::{units_note, wide_table};
 use super::top_rows::{aligned, draw_help, draw_if_narrow, draw_rows};
-use super::top_source::{Look, Source};
+use super::top_source::{Look, TopSource};
 use super::unit::Unit;
 use crate::table;
 
@@ -127,7 +127,7 @@ impl LogSource {
     }
 }
 
-impl Source for LogSource {
+impl TopSource for LogSource {
     fn look(&mut self) -> Result<Look, VerbError> {
         self.read()?;
         Ok(Look::GoesOn)

@@ -5,7 +5,7 @@ use ratatui::Frame;
 use super::error::VerbError;
 
 /// What `top` looks at.
-pub(super) trait Source {
+pub(super) trait TopSource {
     /// Takes in what is new.
     fn look(&mut self) -> Result<Look, VerbError>;
 

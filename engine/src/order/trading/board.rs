@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use zerocopy::transmute;
 
-use super::row::Row;
-
-const WORDS: usize = size_of::<Row>() / 8;
+use super::row::{Row, WORDS};
 
 /// The most rows of one strategy.
 pub(super) const ROWS_MAX: usize = 1_024;
@@ -16,14 +14,14 @@ pub(super) const ROWS_MAX: usize = 1_024;
 const ATTEMPTS_MAX: usize = 10_000;
 
 /// One row: odd versions are being written.
-struct Cell {
+struct BoardRow {
     version: AtomicU64,
     words: [AtomicU64; WORDS],
 }
 
 /// The rows of one strategy. One writer, any number of readers; neither waits for the other.
 pub struct TradingBoard {
-    cells: Box<[Cell]>,
+    cells: Box<[BoardRow]>,
     used: AtomicU64,
     /// Things told of instruments at venues that have found no row.
     beyond: AtomicU64,
@@ -33,7 +31,7 @@ impl TradingBoard {
     /// A board for a strategy that may trade `instruments` at each of `venues`.
     #[must_use]
     pub fn new(instruments: usize, venues: usize) -> Arc<TradingBoard> {
-        let cell = |_| Cell {
+        let cell = |_| BoardRow {
             version: AtomicU64::new(0),
             words: std::array::from_fn(|_| AtomicU64::new(0)),
         };
@@ -54,7 +52,7 @@ impl TradingBoard {
     /// Bytes of a row.
     #[must_use]
     pub const fn row_bytes() -> usize {
-        size_of::<Cell>()
+        size_of::<BoardRow>()
     }
 
     /// Takes another row, if there is one left. The writer's alone.
@@ -73,21 +71,29 @@ impl TradingBoard {
         let cell = &self.cells[index];
         let mut row: Row = transmute!(cell.load());
         change(&mut row);
-        let words: [u64; WORDS] = transmute!(row);
-        let version = cell.version.load(Ordering::Relaxed);
-        cell.version.store(version + 1, Ordering::Relaxed);
-        // Who reads one of the new words also reads that the row is being written.
-        fence(Ordering::Release);
-        for (place, word) in cell.words.iter().zip(words) {
-            place.store(word, Ordering::Relaxed);
-        }
-        cell.version.store(version + 2, Ordering::Release);
+        let changed: [u64; WORDS] = transmute!(row);
+        cell.write(|words| {
+            for (word, changed) in words.iter().zip(changed) {
+                word.store(changed, Ordering::Relaxed);
+            }
+        });
+    }
+
+    /// Adds one to words of a row, by their places in it: most of a row costs nothing then. The
+    /// writer's alone.
+    pub(super) fn add_one<const N: usize>(&self, index: usize, places: [usize; N]) {
+        self.cells[index].write(|words| {
+            for place in places {
+                let word = &words[place];
+                word.store(word.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            }
+        });
     }
 
     /// Every row in use, each as it stood between two changes.
     pub(super) fn read(&self) -> Vec<Row> {
         let used = self.used.load(Ordering::Acquire) as usize;
-        self.cells[..used].iter().filter_map(Cell::read).collect()
+        self.cells[..used].iter().filter_map(BoardRow::read).collect()
     }
 
     /// How often something was told of an instrument at a venue that has no row.
@@ -96,7 +102,17 @@ impl TradingBoard {
     }
 }
 
-impl Cell {
+impl BoardRow {
+    #[inline]
+    fn write(&self, write: impl FnOnce(&[AtomicU64; WORDS])) {
+        let version = self.version.load(Ordering::Relaxed);
+        self.version.store(version + 1, Ordering::Relaxed);
+        // Who reads one of the new words also reads that the row is being written.
+        fence(Ordering::Release);
+        write(&self.words);
+        self.version.store(version + 2, Ordering::Release);
+    }
+
     fn load(&self) -> [u64; WORDS] {
         std::array::from_fn(|at| self.words[at].load(Ordering::Relaxed))
     }

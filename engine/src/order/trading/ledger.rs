@@ -214,20 +214,17 @@ impl Ledger {
     /// An order has left for the gateway.
     #[inline]
     pub(crate) fn sent(&mut self, venue: VenueId, instrument: InstrumentId) {
-        let _row = self.update(venue, instrument, |row| {
-            row.sent += 1;
-            row.open += 1;
-        });
+        self.add_one(venue, instrument, [Row::SENT, Row::OPEN]);
     }
 
     /// A cancel, an amendment or a question about an order has.
     #[inline]
     pub(crate) fn asked(&mut self, venue: VenueId, instrument: InstrumentId, what: RefusedWhat) {
-        let _row = self.update(venue, instrument, |row| match what {
-            RefusedWhat::Cancel => row.cancels += 1,
-            RefusedWhat::Amend => row.amends += 1,
+        match what {
+            RefusedWhat::Cancel => self.add_one(venue, instrument, [Row::CANCELS]),
+            RefusedWhat::Amend => self.add_one(venue, instrument, [Row::AMENDS]),
             RefusedWhat::Order | RefusedWhat::Query => {}
-        });
+        }
     }
 
     /// The strategy's own check has refused something.
@@ -300,22 +297,41 @@ impl Ledger {
         instrument: InstrumentId,
         change: impl FnOnce(&mut Row),
     ) -> Option<usize> {
+        let row = self.row(venue, instrument)?;
+        self.change(row, change);
+        Some(row)
+    }
+
+    /// Adds one to counts of a row.
+    #[inline]
+    fn add_one<const N: usize>(
+        &mut self,
+        venue: VenueId,
+        instrument: InstrumentId,
+        places: [usize; N],
+    ) {
+        let Some(row) = self.row(venue, instrument) else { return };
+        match self.unread {
+            None => self.board.add_one(row, places),
+            Some(_) => self.change(row, |row| row.add_one(places)),
+        }
+    }
+
+    /// The row of an instrument at a venue, which is taken now if it has none.
+    #[inline]
+    fn row(&mut self, venue: VenueId, instrument: InstrumentId) -> Option<usize> {
         let is_known = venue.index() < self.venues && instrument.index() < self.units.len();
         let unknown = self.rows.len() - 1;
         let place =
             if is_known { instrument.index() * self.venues + venue.index() } else { unknown };
         if matches!(self.rows[place], NO_ROW | BEYOND) {
             self.rows[place] = self.board.take_row().map_or(BEYOND, |row| row as u16);
+            if self.rows[place] != BEYOND {
+                let row = usize::from(self.rows[place]);
+                self.change(row, |row| row.place = place as u64 + 1);
+            }
         }
-        if self.rows[place] == BEYOND {
-            return None;
-        }
-        let row = usize::from(self.rows[place]);
-        self.change(row, |row| {
-            row.place = place as u64 + 1;
-            change(row);
-        });
-        Some(row)
+        (self.rows[place] != BEYOND).then(|| usize::from(self.rows[place]))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::event::{
 
 /// The last prices of one instrument at one venue.
 #[derive(Debug, Default)]
-struct Cell {
+struct MarkCell {
     /// Best bid; 0 when there is none.
     bid: AtomicI64,
     ask: AtomicI64,
@@ -50,7 +50,7 @@ pub(crate) struct LastPrices {
 /// Last prices by venue and instrument. Each venue's market session writes its own.
 #[derive(Debug, Default)]
 pub struct Marks {
-    cells: Box<[Cell]>,
+    cells: Box<[MarkCell]>,
     instruments: usize,
 }
 
@@ -58,7 +58,7 @@ impl Marks {
     /// Room for the prices of so many instruments at so many venues.
     #[must_use]
     pub fn new(instruments: usize, venues: usize) -> Arc<Marks> {
-        let cells = (0..instruments * venues).map(|_| Cell::default()).collect();
+        let cells = (0..instruments * venues).map(|_| MarkCell::default()).collect();
         Arc::new(Marks { cells, instruments })
     }
 
@@ -157,7 +157,7 @@ impl Marks {
         }
     }
 
-    fn cell(&self, venue: VenueId, instrument: InstrumentId) -> Option<&Cell> {
+    fn cell(&self, venue: VenueId, instrument: InstrumentId) -> Option<&MarkCell> {
         let is_known = instrument.index() < self.instruments;
         self.cells.get(venue.index() * self.instruments + instrument.index()).filter(|_| is_known)
     }

@@ -1,6 +1,8 @@
 //! The figures of one strategy in one instrument at one venue, as plain words.
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use std::mem::offset_of;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute_mut};
 
 use super::average_cost::AverageCost;
 use super::refusals::{Refusal, Refusals};
@@ -111,9 +113,24 @@ pub(super) struct Row {
     pub(super) place: u64,
 }
 
+/// 64-bit words of a row.
+pub(super) const WORDS: usize = size_of::<Row>() / 8;
+
 const _: () = assert!(size_of::<Row>().is_multiple_of(16));
 
 impl Row {
+    /// Places of counts, in words.
+    pub(super) const SENT: usize = offset_of!(Row, sent) / 8;
+    pub(super) const OPEN: usize = offset_of!(Row, open) / 8;
+    pub(super) const CANCELS: usize = offset_of!(Row, cancels) / 8;
+    pub(super) const AMENDS: usize = offset_of!(Row, amends) / 8;
+
+    /// Adds one to counts, by their places.
+    pub(super) fn add_one<const N: usize>(&mut self, places: [usize; N]) {
+        let words: &mut [u64; WORDS] = transmute_mut!(self);
+        places.into_iter().for_each(|place| words[place] += 1);
+    }
+
     /// Books what a report tells of fills and fees. `prevented` is what self-trade prevention has
     /// taken off since the order's report before.
     pub(super) fn take(&mut self, report: &ExecReport, units: &Units, prevented: i64) {

@@ -13,13 +13,7 @@ use crate::order::{
 
 /// An instrument whose tick and step are not 1.
 pub(super) fn coarse() -> InstrumentSpec {
-    InstrumentSpec {
-        symbol: "BTC-USDT".to_owned(),
-        price_scale: 2,
-        qty_scale: 5,
-        tick: 10,
-        step: 5,
-    }
+    InstrumentSpec { tick: 10, step: 5, ..InstrumentSpec::btc_usdt() }
 }
 
 /// Does to its orders what it is told to.

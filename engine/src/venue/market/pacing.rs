@@ -7,6 +7,8 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use crate::rate::Bucket;
+
 /// One request a symbol in this time, at most.
 const PER_SYMBOL_NS: u64 = 1_000_000_000;
 
@@ -35,10 +37,7 @@ impl Default for SnapshotPace {
 /// The state of the pace, and of each symbol's last request.
 #[derive(Clone, Debug)]
 pub(super) struct SnapshotPacer {
-    pace: SnapshotPace,
-    /// Saved up time; one request costs one interval.
-    credit_ns: u64,
-    credited_at_ns: u64,
+    bucket: Bucket,
     slots: Vec<Slot>,
     /// Symbols that want one, each once, by when they may ask.
     queue: BinaryHeap<Reverse<(u64, u32)>>,
@@ -59,11 +58,8 @@ struct Slot {
 
 impl SnapshotPacer {
     pub(super) fn new(pace: SnapshotPace, slots: usize) -> SnapshotPacer {
-        let pace = SnapshotPace { burst: pace.burst.max(1), interval_ns: pace.interval_ns.max(1) };
         SnapshotPacer {
-            pace,
-            credit_ns: pace.interval_ns.saturating_mul(u64::from(pace.burst)),
-            credited_at_ns: 0,
+            bucket: Bucket::every(pace.interval_ns, u64::from(pace.burst)),
             slots: vec![Slot::default(); slots],
             queue: BinaryHeap::with_capacity(slots),
             in_flight: VecDeque::with_capacity(slots.min(64)),
@@ -89,11 +85,7 @@ impl SnapshotPacer {
     /// The next slot that may ask now, among those that `wants` says still want to.
     pub(super) fn next(&mut self, now_ns: u64, wants: impl Fn(usize) -> bool) -> Option<usize> {
         self.find_lost(now_ns);
-        let full_ns = self.pace.interval_ns.saturating_mul(u64::from(self.pace.burst));
-        let earned_ns = now_ns.saturating_sub(self.credited_at_ns);
-        self.credited_at_ns = self.credited_at_ns.max(now_ns);
-        self.credit_ns = self.credit_ns.saturating_add(earned_ns).min(full_ns);
-        while self.credit_ns >= self.pace.interval_ns
+        while self.bucket.has_one(now_ns)
             && self.queue.peek().is_some_and(|Reverse((due_ns, _))| *due_ns <= now_ns)
         {
             let Reverse((_, index)) = self.queue.pop()?;
@@ -105,7 +97,7 @@ impl SnapshotPacer {
             }
             (slot.requested_at_ns, slot.in_flight) = (Some(now_ns), true);
             self.in_flight.push_back((now_ns, index));
-            self.credit_ns -= self.pace.interval_ns;
+            self.bucket.take(now_ns);
             return Some(index as usize);
         }
         None

@@ -12,15 +12,15 @@ use crate::venue::protocol::Snapshot;
 /// A request: whose snapshot, and how much of it.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub(super) struct Request {
+pub(super) struct SnapshotRequest {
     pub(super) instrument: u32,
     /// 1: the best levels alone.
     pub(super) is_shallow: u32,
 }
 
-impl Record for Request {
+impl Record for SnapshotRequest {
     fn used_bytes(&self) -> usize {
-        size_of::<Request>()
+        size_of::<SnapshotRequest>()
     }
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Answer {
 
 /// The market agent's end: asks and takes answers, and never waits.
 pub struct SnapshotClient {
-    pub(super) requests: Publisher<Request>,
+    pub(super) requests: Publisher<SnapshotRequest>,
     pub(super) shared: Arc<Shared>,
     pub(super) waker: BesideWaker,
 }
@@ -53,7 +53,8 @@ impl SnapshotClient {
     /// Asks for a snapshot, or for its best levels alone. False when too many requests wait; ask
     /// again later.
     pub(super) fn ask(&mut self, instrument: InstrumentId, is_shallow: bool) -> bool {
-        let request = Request { instrument: instrument.0, is_shallow: u32::from(is_shallow) };
+        let request =
+            SnapshotRequest { instrument: instrument.0, is_shallow: u32::from(is_shallow) };
         let is_taken = self.requests.try_publish(&request).is_ok();
         self.waker.wake();
         is_taken

@@ -17,7 +17,7 @@ use pitlane_ring::{Consumer, LaneOptions, lane};
 use thiserror::Error;
 
 use super::instrument_watch::InstrumentWatch;
-use super::snapshot_client::{Answer, Request, Shared, SnapshotClient};
+use super::snapshot_client::{Answer, Shared, SnapshotClient, SnapshotRequest};
 use crate::event::InstrumentId;
 use crate::runtime::{Agent, BesideWaker, CoreWakers, Phase, StopSignal};
 use crate::venue::codec::DecodeError;
@@ -107,7 +107,7 @@ pub struct SnapshotAgent<P> {
     wakers: CoreWakers,
     switch: VenueSwitch,
     stop: StopSignal,
-    requested: Consumer<Request>,
+    requested: Consumer<SnapshotRequest>,
     /// Whose snapshots are to be fetched, each once: while the venue has us wait, requests are
     /// repeated.
     queue: Vec<InstrumentId>,

@@ -79,13 +79,7 @@ mod tests {
 
     #[test]
     fn no_fee_is_above_what_was_bought_or_sold() {
-        let spec = InstrumentSpec {
-            symbol: "BTC-USDT".into(),
-            price_scale: 2,
-            qty_scale: 5,
-            tick: 1,
-            step: 1,
-        };
+        let spec = InstrumentSpec::btc_usdt();
         let bounds = FeeBounds::of(&Instruments::new(vec![spec]).expect("one good instrument"));
         // 0.01 BTC at 60,000.00 USDT.
         let allowed = |fee: i64, asset: &str| {
