@@ -209,6 +209,8 @@ pub struct RunRecordReport {
     pub bytes: u64,
     /// Why it ends before the run; `null` where it is whole.
     pub ended_early: Option<String>,
+    /// Whether it ended for a full ring or its disk, and not for its bound.
+    pub has_failed: bool,
     /// Hash of all callbacks and of all bytes written.
     pub hash: u64,
     /// The parts of that: by consumer, and by session.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Instant;
 
-use common::{ONE_AT_A_TIME, PATIENCE, run_of};
+use common::{ONE_AT_A_TIME, PATIENCE, PEM, Run, run_of};
 use pitlane_engine::config::Config;
 use pitlane_engine::report::Report;
 use pitlane_engine::runtime::Pinned;
@@ -26,8 +26,11 @@ const BYTES_MAX: u64 = 1 << 30;
 
 /// A run with trading against the embedded venue, until its warm-up is long over.
 fn record(folder: &Path, bytes_max: u64) -> (Config, Report) {
+    record_of(run_of(&["noop", "momentum", "market_maker"]), folder, bytes_max)
+}
+
+fn record_of(mut run: Run, folder: &Path, bytes_max: u64) -> (Config, Report) {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let mut run = run_of(&["noop", "momentum", "market_maker"]);
     run.config.simulated.events_per_s = 1_000;
     let record = RecordRun { folder: folder.to_owned(), bytes_max };
     let config = run.config.clone();
@@ -117,6 +120,43 @@ fn consumers_on_cores_of_their_own_are_not_recorded() {
     assert!(is_said || refused.contains("not available"), "{refused}");
 }
 
+#[test]
+fn the_journal_of_the_run_before_is_in_the_record_and_nothing_else_of_its_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = dir.path().join("journal");
+    let record_on = |name: &str| {
+        let mut run = run_of(&["market_maker"]);
+        run.config.journal.dir = Some(journal.clone());
+        let folder = dir.path().join(name);
+        let (_, report) = record_of(run, &folder, BYTES_MAX);
+        let kept = report.record.expect("it was recorded");
+        assert_eq!((kept.ended_early, kept.has_failed), (None, false));
+        assert_eq!(play(&folder, None).unwrap().end, ReplayEnd::Equal, "{name}");
+        folder
+    };
+    record_on("first");
+    common::write_key(&journal.join("venue.pem"));
+    let files = fs::read_dir(&journal).unwrap();
+    let bytes: u64 = files.map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    assert!(bytes > 2 << 20, "{bytes} bytes of journal find room in the ring");
+    let kept = fs::read(record_on("second").join("tape-000000")).unwrap();
+    let secret = PEM.lines().nth(1).unwrap().as_bytes();
+    assert!(!kept.windows(secret.len()).any(|part| part == secret));
+}
+
+#[test]
+fn a_start_that_is_refused_leaves_no_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("record");
+    let mut run = run_of(&["noop"]);
+    fs::write(dir.path().join("file"), "").unwrap();
+    run.config.control.socket = Some(dir.path().join("file").join("socket"));
+    let record = RecordRun { folder: folder.clone(), bytes_max: BYTES_MAX };
+    let launched = launch_recorded(run.config, &run.registry, LaunchOptions::default(), record);
+    assert!(launched.is_err(), "it listens in a file");
+    assert!(!folder.exists());
+}
+
 fn replay(args: &[&str]) -> Output {
     Command::new(PITLANE).arg("replay").args(args).output().unwrap()
 }
@@ -128,6 +168,7 @@ fn what_operators_do_is_replayed_and_a_trace_is_explained() {
     let config = "[simulated]\nevents_per_s = 500\n";
     let engine = Engine::start_on(config, &["--record-run", &folder]);
     let dir_of_engine = engine.dir.path();
+    let own = fs::read_to_string(dir_of_engine.join("pitlane.toml")).unwrap();
     running_engine::reading(&engine, |_| trace_of_an_order(dir_of_engine).is_some());
     let order = trace_of_an_order(dir_of_engine);
     assert!(engine.done(&["status"]).contains("Recorded for a replay"));
@@ -156,6 +197,29 @@ fn what_operators_do_is_replayed_and_a_trace_is_explained() {
     assert!(out.contains(&format!("trace {trace}")) && out.contains("Stopped there"), "{out}");
     let unknown = replay(&[&folder, "--until", "18446744073709551615"]);
     assert_eq!(unknown.status.code(), Some(1));
+
+    // What differs is no less so where somebody looks at a trace.
+    let other = dir.path().join("other.toml").display().to_string();
+    fs::write(&other, format!("{own}\n[risk]\ntrading = false\n")).unwrap();
+    for asked in ["--explain", "--until"] {
+        let differs = replay(&[&folder, "--config", &other, asked, "18446744073709551615"]);
+        let out = text(&differs.stdout);
+        assert_eq!(differs.status.code(), Some(1), "{out}");
+        assert!(out.contains("DIFFERS: "), "{asked}: {out}");
+    }
+    let path = Path::new(&folder).join("tape-000000");
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() - 1_000]).unwrap();
+    for asked in [&[][..], &["--explain", &trace]] {
+        let cut = replay(&[&[folder.as_str()], asked].concat());
+        assert_eq!(cut.status.code(), Some(8), "{}", text(&cut.stdout));
+        assert!(text(&cut.stdout).contains("has no end"), "{}", text(&cut.stdout));
+    }
+    // Of a run that ended at once there is no more than what it was.
+    fs::write(&path, &whole[..9_000]).unwrap();
+    let cut = replay(&[&folder]);
+    let said = text(&cut.stderr);
+    assert!(cut.status.code() == Some(8) && said.contains("before the engine"), "{said}");
     let missing = replay(&[dir.path().to_str().unwrap()]);
     assert_eq!(missing.status.code(), Some(3), "{}", text(&missing.stderr));
 }

@@ -70,7 +70,7 @@ pub(crate) fn checkpoint_path(folder: &Path, number: u64) -> PathBuf {
     numbered_path(folder, number, EXTENSION)
 }
 
-fn number_of(path: &Path) -> Option<u64> {
+pub(super) fn number_of(path: &Path) -> Option<u64> {
     number_in(path, EXTENSION)
 }
 

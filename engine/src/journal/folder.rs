@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::checkpoint_file::{
-    CheckpointFacts, CheckpointFile, checkpoint_numbers, read_checkpoint,
+    self, CheckpointFacts, CheckpointFile, checkpoint_numbers, read_checkpoint,
 };
 use super::folder_read::{FolderRead, SegmentFacts};
 use super::format::SegmentHeader;
@@ -16,6 +16,7 @@ use super::keeper_waker::KeeperWaker;
 use super::reader::{RecordView, SegmentReader, StopReason};
 use super::segment_name::{number_of, segment_path};
 use super::segment_reading::SegmentReading;
+use super::state::is_state;
 use super::writer::{Durability, JournalOptions, JournalWriter, Prepared, SegmentPort};
 use crate::runtime::Clock;
 use crate::world::{Files, FolderLock};
@@ -28,6 +29,11 @@ fn segments(files: &Files, folder: &Path) -> Result<Vec<(u64, PathBuf)>, Journal
         listed.filter_map(|path| number_of(&path).map(|number| (number, path))).collect();
     found.sort();
     Ok(found)
+}
+
+/// Whether a file is called as a journal's are: a segment, a checkpoint, a state.
+pub(crate) fn is_journal_file(path: &Path) -> bool {
+    number_of(path).is_some() || checkpoint_file::number_of(path).is_some() || is_state(path)
 }
 
 /// Hands every record of the valid prefix to `visit`, with its segment's header.

@@ -35,7 +35,7 @@ pub(crate) use checkpoint_file::{
 };
 pub(crate) use control_record::ControlRecord;
 pub use folder::{JournalFolder, LockedFolder, newest_checkpoint, read_folder, read_for_start};
-pub(crate) use folder::{is_of_this_journal, segment_begun_ns, segment_numbers};
+pub(crate) use folder::{is_journal_file, is_of_this_journal, segment_begun_ns, segment_numbers};
 pub use folder_read::{FolderRead, SegmentFacts};
 pub use format::{
     FORMAT_VERSION, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES,

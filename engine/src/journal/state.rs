@@ -204,6 +204,17 @@ fn paths(folder: &Path, name: &str) -> [PathBuf; 2] {
     [0, 1].map(|half| folder.join(format!("{hash:016x}-{half}.state")))
 }
 
+/// Whether a file is called as the states of a strategy are.
+pub(super) fn is_state(path: &Path) -> bool {
+    let is_one = path.extension().is_some_and(|of| of == "state");
+    let stem = path.file_stem().filter(|_| is_one).and_then(|stem| stem.to_str());
+    let halves = stem.and_then(|stem| stem.split_once('-'));
+    halves.is_some_and(|(hash, half)| {
+        let is_hash = hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hash && matches!(half, "0" | "1")
+    })
+}
+
 fn fill(text: &mut Vec<u8>, name: &str, generation: u64, state: &StateBuffer) {
     let mut header = Header::new_zeroed();
     header.magic = MAGIC;
@@ -290,6 +301,16 @@ mod tests {
         state.put(bytes).unwrap();
         port.leave(state).unwrap();
         assert!(its.write(files, false) && !its.write(files, false));
+    }
+
+    #[test]
+    fn only_what_is_called_as_a_state_is_one() {
+        for path in paths(folder(), "one") {
+            assert!(is_state(&path), "{path:?}");
+        }
+        for name in ["0123456789abcdef-2.state", "key.state", "0123456789abcdef-0.state.bak"] {
+            assert!(!is_state(&folder().join(name)), "{name}");
+        }
     }
 
     #[test]

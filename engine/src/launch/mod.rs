@@ -23,6 +23,7 @@ mod options;
 mod paper;
 mod pause_book;
 mod pipeline_plan;
+mod recorded_desk;
 mod recorded_run;
 mod rehearsal;
 mod replay;

@@ -132,13 +132,28 @@ impl SimulatedWorld {
     /// # Errors
     /// As [`super::launch`].
     pub fn launch(
-        mut self,
+        self,
         config: &Config,
         registry: &StrategyRegistry,
         launch: &LaunchOptions,
         holds: HoldRates,
     ) -> Result<OneThreadEngine, LaunchError> {
         install_panic_hook();
+        let is_taped = self.is_taped;
+        let launched = self.launch_on(config, registry, launch, holds);
+        if launched.is_err() && is_taped {
+            drop(tape::detach());
+        }
+        launched
+    }
+
+    fn launch_on(
+        mut self,
+        config: &Config,
+        registry: &StrategyRegistry,
+        launch: &LaunchOptions,
+        holds: HoldRates,
+    ) -> Result<OneThreadEngine, LaunchError> {
         let first = Entropy::seeded(self.seed);
         let entropy = match self.lives {
             0 => first,
@@ -379,5 +394,28 @@ impl OneThreadEngine {
     #[must_use]
     pub fn cycles(&self) -> u64 {
         self.world.thread.cycles()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_turns_trading_off_first_and_nobody_turns_it_on_again_but_a_kill_is_taken() {
+        let config = Config { consumers: Vec::new(), ..Config::default_run() };
+        let (registry, options) = (StrategyRegistry::new(), OneThreadOptions::default());
+        let launch = LaunchOptions::default();
+        let mut engine = launch_one_thread(&config, &registry, &launch, options).unwrap();
+        engine.run_ns(1_000_000_000);
+        engine.operate(Request::Mode { trading: true }).unwrap();
+        assert!(engine.status().trading);
+        engine.engine.stop(0);
+        assert!(!engine.status().trading);
+        let refused = engine.operate(Request::Mode { trading: true }).unwrap_err();
+        assert!(refused.to_string().contains("is being stopped"), "{refused}");
+        assert!(!engine.status().trading);
+        engine.operate(Request::Kill {}).unwrap();
+        assert!(engine.is_killed());
     }
 }

@@ -11,17 +11,16 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use mio::Waker;
 use pitlane_ring::{LaneOptions, lane};
 
-use super::control;
 use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
+use super::recorded_desk::{Mail, MailDesk, Mails};
 use super::replay::{RunHead, THREAD, engine_on_tape, plan_on_one_core};
 use super::scheduled::{OfThread, Scheduled};
 use crate::config::{Config, CoresConfig, Profile};
 use crate::consumer::{StrategyRegistry, install_panic_hook};
-use crate::control::protocol::Request;
-use crate::control::{ControlSocket, Desk, OperatorDesk, Outcome, Progress, Refusal, Status};
+use crate::control::{BoundSocket, ControlSocket, OperatorDesk};
+use crate::journal::is_journal_file;
 use crate::pipeline::{LiveStatus, Readings};
 use crate::report::{Report, RunRecordReport, ThreadReport};
 use crate::runtime::{
@@ -30,7 +29,7 @@ use crate::runtime::{
 use crate::safety::LastResort;
 use crate::telemetry::{LogDrain, LogLanes, attach_thread, detach_thread, install_logger};
 use crate::venue::registry::VenueKind;
-use crate::world::tape::{self, Pen, Tape, TapeDrain, TapeFolder, TapeState, Writer};
+use crate::world::tape::{self, Pen, Tape, TapeDrain, TapeError, TapeFolder, TapeState, Writer};
 use crate::world::{Files, Spawn, World, start_thread, wait_until};
 
 /// Blocks of 4 KiB on their way to the disk: 1 MiB, three seconds at 1,000 events a second.
@@ -42,8 +41,8 @@ const DRAIN_NS: u64 = 5_000_000;
 /// From the last change of routes to the end of intake, and from the last call to the end, ns.
 const SETTLE_NS: u64 = 1_000_000;
 const HALT_GRACE_NS: u64 = 500_000_000;
-/// How long the socket's thread waits for the engine's to answer.
-const ANSWER_MAX: Duration = Duration::from_secs(2);
+/// How long a thread that has failed to start is waited for.
+const START_GRACE: Duration = Duration::from_secs(2);
 
 /// What is to be kept of a run.
 #[derive(Clone, Debug)]
@@ -54,41 +53,26 @@ pub struct RecordRun {
     pub bytes_max: u64,
 }
 
-/// A running engine that is recorded.
+/// A running engine that is recorded. Dropping it without [`RecordedEngine::stop`] stops it too,
+/// without a report.
 pub struct RecordedEngine {
-    thread: JoinHandle<Option<Report>>,
+    /// `None` once it was stopped.
+    thread: Option<JoinHandle<Option<Report>>>,
     owner: Owner,
     socket: Option<ControlSocket>,
 }
 
 /// What is known of the engine outside of its thread.
 struct Owner {
-    mails: Sender<Mail>,
-    waker: Arc<Waker>,
+    mails: Mails,
     readings: Arc<Readings>,
     stop: StopSignal,
     last_resort: LastResort,
     clock: Clock,
     state: TapeState,
     deadline: Duration,
-    /// Reads for the control socket, and where that is to be.
-    reader: Option<OperatorDesk>,
-    run_dir: PathBuf,
-}
-
-/// An engine that nobody owns any more stops.
-impl Drop for Owner {
-    fn drop(&mut self) {
-        let _ended_by_itself = self.mails.send(Mail::Stop);
-        let _gone_with_its_thread = self.waker.wake();
-    }
-}
-
-/// What the engine's thread is asked for.
-enum Mail {
-    Request(Box<Request>, Sender<Progress>),
-    Poll(u64, Sender<Option<Outcome>>),
-    Stop,
+    /// What listens for operators, and reads for it, until it is served.
+    bound: Option<(BoundSocket, OperatorDesk)>,
 }
 
 /// Starts an engine that is recorded.
@@ -107,18 +91,23 @@ pub fn launch_recorded(
         VenueKind::settle(&mut config);
     }
     let core = the_core(&config)?;
-    let named = config.clone();
     let registry = registry.clone();
     let (to_owner, made) = channel();
     let run = move || run(&config, &registry, &options, &record, core, to_owner);
     let failed = |source| LaunchError::Thread { name: THREAD.to_owned(), source };
     let thread = start_thread(THREAD, run).map_err(failed)?;
-    let mut owner = match made.recv() {
-        Ok(made) => made?,
-        Err(_) => return Err(failed(std::io::Error::other("it panicked"))),
-    };
-    let socket = serve(&named, &mut owner)?;
-    Ok(RecordedEngine { thread, owner, socket })
+    let made = made.recv().unwrap_or_else(|_| Err(failed(std::io::Error::other("it panicked"))));
+    match made {
+        Ok(owner) => {
+            let mut engine = RecordedEngine { thread: Some(thread), owner, socket: None };
+            engine.serve()?;
+            Ok(engine)
+        }
+        Err(error) => {
+            let _it_has_said_its_last = wait_until(START_GRACE, || thread.is_finished());
+            Err(error)
+        }
+    }
 }
 
 /// The core of the thread; `None` where nothing is pinned.
@@ -136,57 +125,17 @@ fn the_core(config: &Config) -> Result<Option<usize>, LaunchError> {
     Ok(core.filter(|_| *pin))
 }
 
-/// Serves the control socket, where the configuration wants one.
-fn serve(config: &Config, owner: &mut Owner) -> Result<Option<ControlSocket>, LaunchError> {
-    let Some(reader) = owner.reader.take() else { return Ok(None) };
-    let Some(socket) = control::bind(config, &owner.run_dir)? else { return Ok(None) };
-    let (mails, waker) = (owner.mails.clone(), Arc::clone(&owner.waker));
-    let desk = MailDesk { reader, mails, waker };
-    let served = socket.serve(Box::new(desk), owner.clock.clone());
-    let failed = |source| LaunchError::Thread { name: "control".to_owned(), source };
-    served.map(Some).map_err(failed)
-}
-
-/// What carries out on the engine's thread what the socket's is asked for; readings are its own.
-struct MailDesk {
-    reader: OperatorDesk,
-    mails: Sender<Mail>,
-    waker: Arc<Waker>,
-}
-
-impl MailDesk {
-    fn ask<T>(&self, mail: impl FnOnce(Sender<T>) -> Mail) -> Option<T> {
-        let (to_us, answer) = channel();
-        self.mails.send(mail(to_us)).ok()?;
-        let _gone_with_its_thread = self.waker.wake();
-        answer.recv_timeout(ANSWER_MAX).ok()
-    }
-}
-
-fn no_answer() -> Refusal {
-    let reason = "the engine's thread does not answer: a callback holds it up".to_owned();
-    Refusal::Failed { operation: "operate".to_owned(), reason }
-}
-
-impl Desk for MailDesk {
-    fn carry_out(&mut self, request: Request) -> Progress {
-        if !request.is_mutating() && request != (Request::Audit {}) {
-            return self.reader.carry_out(request);
-        }
-        let begun = self.ask(|to_us| Mail::Request(Box::new(request), to_us));
-        begun.unwrap_or_else(|| Progress::Done(Err(no_answer())))
-    }
-
-    fn poll(&mut self, number: u64) -> Option<Outcome> {
-        self.ask(|to_us| Mail::Poll(number, to_us)).unwrap_or_else(|| Some(Err(no_answer())))
-    }
-
-    fn status(&mut self) -> Status {
-        self.reader.status()
-    }
-}
-
 impl RecordedEngine {
+    /// Serves the control socket, where the configuration wants one.
+    fn serve(&mut self) -> Result<(), LaunchError> {
+        let Some((socket, reader)) = self.owner.bound.take() else { return Ok(()) };
+        let desk = MailDesk { reader, mails: self.owner.mails.clone() };
+        let served = socket.serve(Box::new(desk), self.owner.clock.clone());
+        let failed = |source| LaunchError::Thread { name: "control".to_owned(), source };
+        self.socket = Some(served.map_err(failed)?);
+        Ok(())
+    }
+
     /// A reading for the status line.
     #[must_use]
     pub fn status(&self) -> LiveStatus {
@@ -197,13 +146,14 @@ impl RecordedEngine {
     /// Whether an operator has asked for the end of the run.
     #[must_use]
     pub fn is_killed(&self) -> bool {
-        self.owner.stop.is_killed()
+        self.owner.stop.is_killed() || self.owner.mails.is_killed()
     }
 
     /// Whether the run can only be stopped.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.thread.is_finished() || self.owner.last_resort.is_halted()
+        let is_over = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
+        is_over || self.owner.last_resort.is_halted()
     }
 
     /// How the record stands.
@@ -221,11 +171,17 @@ impl RecordedEngine {
     /// Ends the run in order, as [`super::Engine::stop`] does; `None` when its thread does not come
     /// back, or has panicked.
     #[must_use]
-    pub fn stop(self) -> Option<Report> {
-        let RecordedEngine { thread, owner, socket } = self;
-        let is_socket_whole = socket.is_none_or(|socket| socket.stop(owner.deadline));
-        let most = owner.deadline * 3 + Duration::from_secs(2);
-        drop(owner);
+    pub fn stop(mut self) -> Option<Report> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Option<Report> {
+        let thread = self.thread.take()?;
+        let deadline = self.owner.deadline;
+        // Before anybody is waited for: from here on no new order leaves.
+        self.owner.mails.stop();
+        let is_socket_whole = self.socket.take().is_none_or(|socket| socket.stop(deadline));
+        let most = deadline * 3 + Duration::from_secs(2);
         if !wait_until(most, || thread.is_finished()) {
             return None;
         }
@@ -234,6 +190,12 @@ impl RecordedEngine {
             report.notes.push("thread control did not end in time, or panicked".to_owned());
         }
         Some(report)
+    }
+}
+
+impl Drop for RecordedEngine {
+    fn drop(&mut self) {
+        drop(self.end());
     }
 }
 
@@ -279,49 +241,25 @@ fn run(
     core: Option<usize>,
     to_owner: Sender<Result<Owner, LaunchError>>,
 ) -> Option<Report> {
-    let (mails, from_owner) = channel();
-    let made = make(config, registry, options, record, core, mails);
-    let (thread, engine, drain, owner) = match made {
-        Ok(made) => made,
-        Err(error) => {
-            detach_thread();
-            drop(tape::detach());
-            let _nobody_is_there = to_owner.send(Err(error));
-            return None;
-        }
-    };
+    let Made { thread, engine, mails, recording, owner } =
+        match make(config, registry, options, record, core) {
+            Ok(made) => made,
+            Err(error) => {
+                let _nobody_is_there = to_owner.send(Err(error));
+                return None;
+            }
+        };
     let pinned = pin(core);
-    let (clock, state) = (owner.clock.clone(), owner.state.clone());
+    let clock = owner.clock.clone();
     let deadline_ns = owner.deadline.as_nanos() as u64;
-    let (spins, deadline) = (config.engine.profile == Profile::Latency, owner.deadline);
+    let spins = config.engine.profile == Profile::Latency;
     to_owner.send(Ok(owner)).ok()?;
-    let mut live =
-        Live { thread, engine, mails: from_owner, clock, deadline_ns, stopping: None, flush_ns: 0 };
+    let mut live = Live { thread, engine, mails, clock, deadline_ns, stopping: None, flush_ns: 0 };
     live.run(spins);
     let Live { thread, engine, .. } = live;
     let behind = thread.unfinished().map(str::to_owned).collect();
     let agents = thread.names().map(str::to_owned).collect();
-    detach_thread();
-    tape::end();
-    let sums = tape::sums().unwrap_or_default();
-    drop(tape::detach());
-    let mut notes = Vec::new();
-    match wait_until(deadline, || drain.is_finished()) {
-        true => notes.extend(drain.join().err()),
-        false => {
-            notes.push("thread record did not end in time: its disk takes nothing".to_owned());
-        }
-    }
-    if let Some(why) = state.ended_early() {
-        notes.push(format!("the record ends before the run: {why}"));
-    }
-    let record = RunRecordReport {
-        path: record.folder.display().to_string(),
-        bytes: state.bytes(),
-        ended_early: state.ended_early().map(str::to_owned),
-        hash: sums.hash(),
-        sums,
-    };
+    let (record, notes) = recording.end(&record.folder);
     let idle = if spins { "spin" } else { "park" }.to_owned();
     let threads = vec![ThreadReport { name: THREAD.to_owned(), core, pinned, idle, agents }];
     let record = Some(record);
@@ -329,7 +267,63 @@ fn run(
     Some(engine.finish(thread.into_agents(), of))
 }
 
-type Made = (LiveThread, Scheduled, BesideThread, Owner);
+/// What takes the record of the engine's thread to the disk, until the end or a panic of that.
+struct Recording {
+    drain: Option<BesideThread>,
+    state: TapeState,
+    deadline: Duration,
+}
+
+impl Recording {
+    /// Ends the record in order: what is kept, and what went wrong.
+    fn end(mut self, folder: &Path) -> (RunRecordReport, Vec<String>) {
+        tape::end();
+        let sums = tape::sums().unwrap_or_default();
+        let notes = self.close().into_iter().collect();
+        let state = &self.state;
+        let record = RunRecordReport {
+            path: folder.display().to_string(),
+            bytes: state.bytes(),
+            ended_early: state.ended_early().map(str::to_owned),
+            has_failed: state.is_lossy(),
+            hash: sums.hash(),
+            sums,
+        };
+        (record, notes)
+    }
+
+    /// Waits until all that was noted is on the disk; what went wrong.
+    fn close(&mut self) -> Option<String> {
+        let drain = self.drain.take()?;
+        detach_thread();
+        drop(tape::detach());
+        let problem = match wait_until(self.deadline, || drain.is_finished()) {
+            true => drain.join().err(),
+            false => Some("thread record did not end in time: its disk takes nothing".to_owned()),
+        };
+        if problem.is_some() {
+            self.state.loses_its_end();
+        }
+        problem
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        if let Some(problem) = self.close() {
+            log::error!("[replay] {problem}");
+        }
+    }
+}
+
+/// An engine on its thread, and its owner's part.
+struct Made {
+    thread: LiveThread,
+    engine: Scheduled,
+    mails: Receiver<Mail>,
+    recording: Recording,
+    owner: Owner,
+}
 
 fn make(
     config: &Config,
@@ -337,30 +331,34 @@ fn make(
     options: &LaunchOptions,
     record: &RecordRun,
     core: Option<usize>,
-    mails: Sender<Mail>,
 ) -> Result<Made, LaunchError> {
-    let mut world = World::real().map_err(LaunchError::World)?;
-    let clock = world.clock.clone();
+    let world = World::real().map_err(LaunchError::World)?;
     let folder = TapeFolder::create(&world.files, &record.folder, record.bytes_max)?;
-    let (pen, drain) = Pen::with_drain(folder, RING_BLOCKS);
-    let mut writer = Writer::new(pen);
-    let state = writer.state();
-    writer.head(&head(config, &world));
-    for path in files_at_start(config) {
-        if let Ok(bytes) = world.files.read(&path) {
-            writer.file(&path, &bytes);
-        }
+    let made = make_recorded(config, registry, (world, options), folder, core);
+    if made.is_err() {
+        tape::remove_record(&Files::Real, &record.folder);
     }
-    let started = |name: &str| {
-        let name = name.to_owned();
-        move |source| LaunchError::Thread { name, source }
-    };
+    made
+}
+
+fn make_recorded(
+    config: &Config,
+    registry: &StrategyRegistry,
+    (mut world, options): (World, &LaunchOptions),
+    folder: TapeFolder,
+    core: Option<usize>,
+) -> Result<Made, LaunchError> {
+    let (clock, deadline) =
+        (world.clock.clone(), Duration::from_millis(config.engine.drain_deadline_ms));
+    let (writer, drain) = begin_record(config, &world, folder)?;
+    let state = writer.state();
     let (log, log_end) =
         lane(LaneOptions { name: format!("log:{THREAD}"), capacity: config.lanes.log });
     let logs = LogDrain::new(vec![(THREAD.to_owned(), log_end)], LogLanes::new(config.lanes.log));
     let drain = DrainAgent { drain, logs, clock: clock.clone(), next_ns: 0 };
-    let place = Beside::without_sockets().map_err(started("record"))?;
-    let drain = place.start("record", Box::new(drain), clock.clone()).map_err(started("record"))?;
+    let place = Beside::without_sockets().map_err(no_drain)?;
+    let drain = place.start("record", Box::new(drain), clock.clone()).map_err(no_drain)?;
+    let recording = Recording { drain: Some(drain), state: state.clone(), deadline };
     attach_thread(log);
     tape::attach(Tape::Recording(writer));
     (world.clock, world.net, world.spawn) = (clock.taped(), world.net.taped(), Spawn::LiveThread);
@@ -369,32 +367,54 @@ fn make(
     let holds = HoldRates::default();
     let (thread, mut engine) =
         engine_on_tape(config, registry, world, (options, holds), (clock.clone(), &cores))?;
+    let (to_thread, mails) = Mails::new(thread.waker());
     let owner = Owner {
-        mails,
-        waker: thread.waker(),
+        mails: to_thread,
         readings: Arc::clone(&engine.readings),
         stop: engine.stop.clone(),
         last_resort: engine.quarantine.last_resort().clone(),
         clock,
         state,
-        deadline: Duration::from_millis(config.engine.drain_deadline_ms),
-        reader: engine.reader.take(),
-        run_dir: engine.run_dir.clone(),
+        deadline,
+        bound: engine.socket.take(),
     };
-    Ok((thread, engine, drain, owner))
+    Ok(Made { thread, engine, mails, recording, owner })
+}
+
+/// The record with what the run is and what it reads at its start, which may be much: only behind
+/// that nothing waits for the disk.
+fn begin_record(
+    config: &Config,
+    world: &World,
+    folder: TapeFolder,
+) -> Result<(Writer, TapeDrain), LaunchError> {
+    let mut writer = Writer::new(Pen::to_folder(folder));
+    writer.head(&head(config, world)?);
+    for path in files_at_start(config) {
+        if let Ok(bytes) = world.files.read(&path) {
+            writer.file(&path, &bytes);
+        }
+    }
+    let drain = writer.through_ring(RING_BLOCKS);
+    let drain = drain.ok_or_else(|| no_drain(std::io::Error::other("there is one already")))?;
+    Ok((writer, drain))
+}
+
+fn no_drain(source: std::io::Error) -> LaunchError {
+    LaunchError::Thread { name: "record".to_owned(), source }
 }
 
 /// What the run is. No key is in it.
-fn head(config: &Config, world: &World) -> String {
+fn head(config: &Config, world: &World) -> Result<String, TapeError> {
     let mut config = config.clone();
     config.venues.iter_mut().for_each(|venue| venue.api_key = None);
     let head = RunHead {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        config: toml::to_string(&config).unwrap_or_default(),
+        config: toml::to_string(&config).map_err(|error| TapeError::Head(error.to_string()))?,
         entropy: world.entropy.root(),
         wall_start_ns: world.clock.wall_at_ns(0),
     };
-    serde_json::to_string(&head).unwrap_or_default()
+    serde_json::to_string(&head).map_err(|error| TapeError::Head(error.to_string()))
 }
 
 /// Files that an engine reads at its start and that change from run to run. Private keys are none
@@ -402,7 +422,9 @@ fn head(config: &Config, world: &World) -> String {
 fn files_at_start(config: &Config) -> Vec<PathBuf> {
     let mut paths = vec![config.engine.run_dir.join("venue_pauses.json")];
     if let Some(journal) = &config.journal.dir {
-        paths.extend(Files::Real.list(journal).unwrap_or_default());
+        // Whatever else lies there is none of the engine's.
+        let listed = Files::Real.list(journal).unwrap_or_default();
+        paths.extend(listed.into_iter().filter(|path| is_journal_file(path)));
     }
     paths.extend(config.venues.iter().filter_map(|venue| venue.ca_file.clone()));
     paths
@@ -444,14 +466,15 @@ impl Live {
     }
 
     fn carry_out(&mut self, mail: Mail) {
-        // Whoever asked may have given up.
         match mail {
-            Mail::Request(request, answer) => {
-                let _given_up = answer.send(self.engine.begin(*request));
+            Mail::Request(request, claim, answer) if claim.take() => {
+                let _no_longer_waited_for = answer.send(self.engine.begin(*request));
             }
-            Mail::Poll(number, answer) => {
-                let _given_up = answer.send(self.engine.poll(number));
+            Mail::Poll(number, claim, answer) if claim.take() => {
+                let _no_longer_waited_for = answer.send(self.engine.poll(number));
             }
+            // Whoever asked has said that it does not happen.
+            Mail::Request(..) | Mail::Poll(..) => {}
             Mail::Stop if self.stopping.is_none() => {
                 self.engine.stop(0);
                 self.stopping = Some((1, self.clock.now_ns() + SETTLE_NS));

@@ -15,7 +15,9 @@ use crate::report::Report;
 use crate::runtime::{CorePlan, HoldRates, HostCores, LiveThread};
 use crate::telemetry::log_by_clock;
 use crate::venue::registry::VenueKind;
-use crate::world::tape::{self, Difference, Observer, Player, Step, Sums, Tape, TapeReader};
+use crate::world::tape::{
+    self, Difference, Malformed, Observer, Player, Step, Sums, Tape, TapeError, TapeReader,
+};
 use crate::world::{Clock, Entropy, Files, Net, Spawn, VirtualFiles, World};
 
 /// What a run was, as the first entry of its record has it.
@@ -37,6 +39,7 @@ pub(super) const THREAD: &str = "engine";
 /// A record that is about to be played.
 pub struct Replay {
     player: Player,
+    folder: PathBuf,
     /// As the tape has it: what is not kept reads this.
     clock: Clock,
     entropy: Entropy,
@@ -52,6 +55,8 @@ pub enum ReplayEnd {
     Equal,
     /// The first that was not.
     Differs(Difference),
+    /// What comes next in the record can't be read.
+    Malformed(Malformed),
     /// All were, as far as the record goes: it has no end.
     Cut,
     /// An observer has ended it.
@@ -82,13 +87,16 @@ impl Replay {
     /// # Errors
     /// [`LaunchError::Tape`]: no record, one of another version, or a damaged one.
     pub fn open(files: &Files, folder: &Path) -> Result<Replay, LaunchError> {
-        let no_record = || tape::TapeError::NoRecord { path: folder.to_owned() };
         let (clock, time) = Clock::manual(0);
         let reader = TapeReader::open(files, folder)?;
         let mut player = Player::new(reader, move |now_ns| time.advance_to_ns(now_ns));
         drop(clock);
-        let head = player.head().ok_or_else(no_record)?;
-        let head: RunHead = serde_json::from_str(&head).map_err(|_| no_record())?;
+        let head = player.head().unwrap_or_default();
+        let head = serde_json::from_str(&head).map_err(|error| {
+            player.malformed(format!("what the run was has another form: {error}"));
+            player.start_error(folder).unwrap_or(TapeError::Empty { path: folder.to_owned() })
+        });
+        let head: RunHead = head?;
         let (clock, time) = Clock::manual(head.wall_start_ns);
         player.move_time(move |now_ns| time.advance_to_ns(now_ns));
         let entropy = Entropy::seeded(head.entropy);
@@ -97,8 +105,11 @@ impl Replay {
         for (path, bytes) in player.files() {
             put(&kept, &path, &bytes)?;
         }
-        let holds = HoldRates::default();
-        Ok(Replay { player, clock, entropy, disk, holds, head: Some(head) })
+        if let Some(error) = player.start_error(folder) {
+            return Err(error.into());
+        }
+        let (holds, folder) = (HoldRates::default(), folder.to_owned());
+        Ok(Replay { player, folder, clock, entropy, disk, holds, head: Some(head) })
     }
 
     /// The record in `folder` of an engine in a simulated world of these options.
@@ -115,7 +126,8 @@ impl Replay {
         let disk = VirtualFiles::new(entropy.seed("files"), options.files);
         let reader = TapeReader::open(files, folder)?;
         let player = Player::new(reader, move |now_ns| time.advance_to_ns(now_ns));
-        Ok(Replay { player, clock, entropy, disk, holds: options.holds, head: None })
+        let (holds, folder) = (options.holds, folder.to_owned());
+        Ok(Replay { player, folder, clock, entropy, disk, holds, head: None })
     }
 
     /// The configuration of the run; `None` when the record has none, or one of another version of
@@ -165,7 +177,7 @@ impl Replay {
         launch: &LaunchOptions,
     ) -> Result<Played, LaunchError> {
         install_panic_hook();
-        let Replay { player, clock, entropy, disk, holds, head } = self;
+        let Replay { player, folder, clock, entropy, disk, holds, head } = self;
         tape::attach(Tape::Playing(player));
         let world = World {
             clock: clock.taped(),
@@ -183,8 +195,12 @@ impl Replay {
             let (thread, engine) = engine_on_tape(config, registry, world, (launch, holds), on)?;
             Ok(play(thread, engine))
         });
-        drop(tape::detach());
-        played
+        // What the engine could not start for may be what the record does not have.
+        let start_error = match tape::detach() {
+            Some(Tape::Playing(player)) if played.is_err() => player.start_error(&folder),
+            _ => None,
+        };
+        start_error.map_or(played, |error| Err(error.into()))
     }
 }
 
@@ -228,11 +244,12 @@ fn play(mut thread: LiveThread, mut engine: Scheduled) -> Played {
             Step::Cycle(number) => {
                 let _work = thread.cycle(number);
             }
-            Step::Operate(text) => {
-                if let Ok(request) = serde_json::from_str(&text) {
-                    let _answer = engine.begin(request);
+            Step::Operate(text) => match serde_json::from_str(&text) {
+                Ok(request) => drop(engine.begin(request)),
+                Err(error) => {
+                    tape::malformed(format!("a command of an operator can't be read: {error}"));
                 }
-            }
+            },
             Step::Poll(number) => drop(engine.poll(number)),
             Step::Stop(step) => engine.stop(step),
             Step::End(sums) => {
@@ -248,6 +265,7 @@ fn play(mut thread: LiveThread, mut engine: Scheduled) -> Played {
             }
             Step::Over => break ReplayEnd::Cut,
             Step::Differs(difference) => break ReplayEnd::Differs(difference),
+            Step::Malformed(malformed) => break ReplayEnd::Malformed(malformed),
             Step::Halted => break ReplayEnd::Halted,
         }
     };

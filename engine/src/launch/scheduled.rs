@@ -1,13 +1,12 @@
 //! An engine all of whose agents run on one thread: in virtual time, in real time, or as it was
 //! recorded.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::assemble::Assembly;
 use super::conclusion::Conclusion;
-use super::control::ReaderSources;
+use super::control::{self, ReaderSources};
 use super::housekeeping::{Housekeeping, HousekeepingAgent, SteadyState};
 use super::journal_thread::JournalClosing;
 use super::options::{LaunchError, LaunchOptions};
@@ -15,14 +14,16 @@ use super::shutdown::Ended;
 use super::venue_threads::VenueThreads;
 use crate::config::Profile;
 use crate::control::protocol::Request;
-use crate::control::{Controller, Desk, Flips, OperatorDesk, Outcome, Progress, Routes, Status};
+use crate::control::{
+    BoundSocket, Controller, Desk, Flips, OperatorDesk, Outcome, Progress, Routes, Status,
+};
 use crate::pipeline::{Closings, Readings};
 use crate::report::{Report, RunRecordReport, ThreadReport};
 use crate::runtime::{
     Agent, AgentRole, Clock, Closing, CorePlan, HeldConsumer, HoldRates, Phase, Placement, Role,
     StopSignal, WatchdogHandle, look_pause,
 };
-use crate::safety::Quarantine;
+use crate::safety::{Quarantine, TradingSwitch};
 use crate::telemetry::{LogDrain, LogLanes, ProbeLink};
 use crate::world::{Spawn, tape};
 
@@ -42,10 +43,10 @@ pub(super) struct Scheduled {
     pub(super) quarantine: Quarantine,
     links: Vec<Arc<ProbeLink>>,
     steady: Arc<SteadyState>,
-    /// Reads for another thread; where this one is in real time.
-    pub(super) reader: Option<OperatorDesk>,
-    /// The folder of the run.
-    pub(super) run_dir: PathBuf,
+    trading: TradingSwitch,
+    /// What listens for operators, and reads for it on another thread; where this one is in real
+    /// time.
+    pub(super) socket: Option<(BoundSocket, OperatorDesk)>,
     housekeeping: Closing<Housekeeping>,
     journal: Option<JournalClosing>,
     pub(super) venues: VenueThreads,
@@ -86,6 +87,8 @@ impl Assembly<'_> {
         let (pause, is_live) = (look_pause(Profile::Quiet), self.world.spawn == Spawn::LiveThread);
         let routes = Arc::clone(flips.routes());
         let (run_dir, hlog) = self.run_files(cores)?;
+        // Before anything trades that nobody could stop.
+        let socket = if is_live { control::bind(self.config, &run_dir)? } else { None };
         self.builder.readings.record = tape::state();
         let readings = Arc::new(std::mem::take(&mut self.builder.readings));
         let links = self.builder.probes.iter().map(|(link, _)| Arc::clone(link)).collect();
@@ -119,14 +122,14 @@ impl Assembly<'_> {
             self.desk(ReaderSources { config, run_dir, plan, readings, routes, last, steady })
         };
         let own = desk();
-        let reader = is_live.then(desk);
+        let socket = socket.map(|socket| (socket, desk()));
         let scheduled = Scheduled {
             run: self.world.entropy.run_number(),
             clock: self.builder.clock,
             stop: self.builder.stop,
             desk: own,
-            reader,
-            run_dir,
+            trading: self.builder.switch,
+            socket,
             routes,
             readings,
             closings: self.builder.closings,
@@ -185,15 +188,19 @@ impl Scheduled {
         tape::outside(|| desk.status())
     }
 
-    /// One of [`STOP_STEPS`]: nothing is changed any more; all drains; every loop ends.
+    /// One of [`STOP_STEPS`]: no new order leaves, and nothing is changed any more; all drains;
+    /// every loop ends.
     pub(super) fn stop(&mut self, step: u64) {
         tape::stop(step);
         match step {
             0 => {
+                // As the engine on threads: from here on nothing but this turns the switch.
+                self.routes.stop();
+                self.readings.recovery.ask_no_more();
+                self.trading.set(false);
                 let at_ns = tape::outside(|| self.clock.now_ns());
                 let (off, allocations) = (self.readings.venues_off(), self.steady.allocations());
                 self.stopped = Some(Stopped { at_ns, off, allocations });
-                self.routes.stop();
             }
             1 => self.stop.raise(Phase::Draining),
             _ => self.stop.raise(Phase::Halted),

@@ -31,7 +31,7 @@ pub enum FindingKind {
     StrategyQuarantined,
     /// Every order of a strategy was refused, for another reason than that trading was off.
     OrdersRefused,
-    /// Lines that a file did not take, as on a full disk.
+    /// Lines that a file did not take, as on a full disk, or the rest of a record.
     LinesLost,
     /// Worth a look; the run did what it promised.
     Notice,
@@ -149,6 +149,13 @@ impl Report {
             let text = "events of orders have no line in orders.jsonl: their lane was full";
             add(kind, format!("{dropped} {text}"));
         }
+        if let Some(record) = &self.record
+            && let Some(why) = &record.ended_early
+        {
+            // Its bound was wanted.
+            let kind = if record.has_failed { kind } else { FindingKind::Notice };
+            add(kind, format!("the record in {} ends before the run: {why}", record.path));
+        }
     }
 
     /// The exit code of `pitlane` for this report: that of its gravest finding.
@@ -167,7 +174,7 @@ mod tests {
     use crate::order::OrderCounts;
     use crate::order::trading::{PositionFigures, RefusalFigures, StrategyFigures};
     use crate::pipeline::TermCounts;
-    use crate::report::{ConsumerReport, SilentStream, VenueReport};
+    use crate::report::{ConsumerReport, RunRecordReport, SilentStream, VenueReport};
     use crate::runtime::StallFigures;
     use crate::safety::{HaltReason, QuarantineReason};
     use crate::venue::BookSummary;
@@ -331,6 +338,20 @@ mod tests {
             assert!(text.contains("one was quarantined"), "{text}");
         }
         report.consumers = quarantined(QuarantineReason::Operator);
+        assert_eq!((kinds(&report)[0].0, report.exit_code()), (FindingKind::Notice, 0));
+    }
+
+    #[test]
+    fn a_record_that_failed_has_a_code_and_one_that_reached_its_bound_a_line() {
+        let mut report = Report { identity_holds: true, ..Report::default() };
+        report.record = Some(RunRecordReport::default());
+        assert_eq!(kinds(&report), []);
+        let (path, ended_early) = ("/record".to_owned(), Some("its ring was full".to_owned()));
+        let record = RunRecordReport { path, ended_early, ..RunRecordReport::default() };
+        report.record = Some(RunRecordReport { has_failed: true, ..record.clone() });
+        assert_eq!((kinds(&report)[0].0, report.exit_code()), (FindingKind::LinesLost, 9));
+        assert!(kinds(&report)[0].1.contains("/record ends before the run: its ring"));
+        report.record = Some(record);
         assert_eq!((kinds(&report)[0].0, report.exit_code()), (FindingKind::Notice, 0));
     }
 

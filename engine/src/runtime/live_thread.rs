@@ -22,7 +22,9 @@ const WAKE: Token = Token(usize::MAX);
 const EVENTS: usize = 64;
 /// The longest time without a look at every agent: what a flag tells wakes nobody.
 const LOOK: Duration = Duration::from_millis(100);
-/// After an idle round with something held back, or with a timer that is overdue and does nothing.
+/// After an idle round with something held back, or with a timer that is overdue and does nothing;
+/// for one that polls. One that sleeps does so by the poller, which counts in milliseconds and
+/// rounds up.
 const RETRY: Duration = Duration::from_micros(10);
 
 /// The agents, and where they sleep.

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use pitlane_engine::config::Config;
 use pitlane_engine::text::escaped;
 use pitlane_engine::world::Files;
-use pitlane_engine::world::tape::{Difference, Sums};
+use pitlane_engine::world::tape::{Difference, Sums, TapeError};
 use pitlane_engine::{LaunchError, LaunchOptions, Played, Replay, ReplayEnd, StrategyRegistry};
 
 use crate::cli::ReplayArgs;
@@ -51,24 +51,25 @@ pub(crate) fn replay(
         .play(&config, registry, &LaunchOptions::default())
         .map_err(|error| unplayable(&error, terminal))?;
     let took_ms = started.elapsed().as_millis().max(1);
-    let mut text = String::new();
-    if let Some(story) = story {
-        let told = story.lock();
-        if told.is_empty() {
-            terminal.complain("no callback of this run has an event of that trace");
-            return Ok(Exit::Failed);
-        }
-        text.push_str(&told);
-    }
+    let told = story.map(|story| std::mem::take(&mut *story.lock()));
+    let is_untold = told.as_ref().is_some_and(String::is_empty);
+    let mut text = told.unwrap_or_default();
     text.push_str(&outcome(&args.dir, &played, &names, took_ms as u64));
     terminal.print(&text)?;
-    Ok(exit(&played.end))
+    if is_untold {
+        terminal.complain("no callback that was played has an event of that trace");
+    }
+    Ok(match exit(&played.end) {
+        Exit::Ok if is_untold => Exit::Failed,
+        exit => exit,
+    })
 }
 
 fn exit(end: &ReplayEnd) -> Exit {
     match end {
         ReplayEnd::Equal | ReplayEnd::Halted => Exit::Ok,
         ReplayEnd::Differs(_) => Exit::Failed,
+        ReplayEnd::Malformed(_) => Exit::Unreadable,
         ReplayEnd::Cut => Exit::MarketDataIncomplete,
     }
 }
@@ -97,7 +98,11 @@ fn unplayable(error: &LaunchError, terminal: &mut Terminal<'_>) -> Exit {
     match error {
         LaunchError::Tape(_) | LaunchError::RunDir { .. } => {
             terminal.complain(&error.to_string());
-            Exit::Unreadable
+            match error {
+                LaunchError::Tape(TapeError::StartDiffers(_)) => Exit::Failed,
+                LaunchError::Tape(TapeError::Empty { .. }) => Exit::MarketDataIncomplete,
+                _ => Exit::Unreadable,
+            }
         }
         other => refused(other, terminal),
     }
@@ -128,6 +133,10 @@ fn outcome(folder: &Path, played: &Played, names: &[String], took_ms: u64) -> St
             "\nThe record has no end: the run was ended at once, or its record found no room. \
              Equal as far as it goes: hash {hash:016x}"
         ),
+        ReplayEnd::Malformed(malformed) => {
+            let what = escaped(&malformed.to_string()).into_owned();
+            writeln!(text, "\nDAMAGED: {what}\nEqual up to there: hash {hash:016x}")
+        }
         ReplayEnd::Differs(difference) => {
             let named = difference_text(difference, agent.as_deref(), names);
             let then = recorded.as_ref().map(|sums| format!(", {:016x} recorded", sums.hash()));

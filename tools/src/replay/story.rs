@@ -7,15 +7,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use pitlane_engine::event::{Event, ExecReport};
 use pitlane_engine::instrument::InstrumentSpec;
-use pitlane_engine::text::escaped;
-use pitlane_engine::world::tape::{CallNote, Happening, Observer};
+use pitlane_engine::world::tape::{CallNote, Happening, Observer, bytes_text, unmasked};
 
 use crate::dlq::{Scales, payload_text};
 
 /// Reads that are kept until an event names one of them.
 const READS: usize = 256;
-/// Characters of bytes that are shown.
-const SHOWN: usize = 2_000;
 
 /// What is to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +69,7 @@ impl Story {
 
     fn on_read(&mut self, at_ns: u64, place: &str, bytes: &[u8]) {
         if self.names_order(&String::from_utf8_lossy(bytes)) {
-            self.tell(at_ns, &format!("answer from {place}: {}", shown(bytes)));
+            self.tell(at_ns, &format!("answer from {place}: {}", bytes_text(bytes)));
         }
         if self.reads.len() == READS {
             self.reads.pop_front();
@@ -86,7 +83,7 @@ impl Story {
         }
         for text in unmasked(bytes) {
             if self.names_order(&String::from_utf8_lossy(&text)) {
-                self.tell(at_ns, &format!("sent to {place}: {}", shown(&text)));
+                self.tell(at_ns, &format!("sent to {place}: {}", bytes_text(&text)));
             }
         }
     }
@@ -117,7 +114,7 @@ impl Story {
         let read = self.reads.iter().rev().find(|(before_ns, ..)| *before_ns < event.receive_ns);
         match read {
             Some((at_ns, place, bytes)) => {
-                self.tell(*at_ns, &format!("read from {place}: {}", shown(bytes)));
+                self.tell(*at_ns, &format!("read from {place}: {}", bytes_text(bytes)));
             }
             None => self.tell(event.receive_ns, "made in the engine: it came in no frame"),
         }
@@ -174,74 +171,13 @@ impl Observer for Story {
     }
 }
 
-/// Bytes as they may be printed, and at most so many of them.
-fn shown(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let text = text.escape_debug().to_string().replace("\\\"", "\"");
-    let text = escaped(&text);
-    match text.char_indices().nth(SHOWN) {
-        Some((at, _)) => format!("{} ... ({} bytes)", &text[..at], bytes.len()),
-        None => text.into_owned(),
-    }
-}
-
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("{:20}{line}\n", "")).collect()
-}
-
-/// The payloads of masked WebSocket frames, as a client sends them; or the bytes, where they are
-/// none.
-fn unmasked(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let (mut payloads, mut rest) = (Vec::new(), bytes);
-    while let Some((payload, behind)) = frame(rest) {
-        payloads.push(payload);
-        rest = behind;
-    }
-    if payloads.is_empty() {
-        payloads.push(bytes.to_vec());
-    }
-    payloads
-}
-
-/// The payload of one masked frame, and what is behind it.
-fn frame(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    let (head, rest) = bytes.split_at_checked(2)?;
-    if head[0] & 0x70 != 0 || head[1] & 0x80 == 0 {
-        return None;
-    }
-    let (length, rest) = match head[1] & 0x7F {
-        126 => {
-            let (length, rest) = rest.split_first_chunk::<2>()?;
-            (usize::from(u16::from_be_bytes(*length)), rest)
-        }
-        127 => {
-            let (length, rest) = rest.split_first_chunk::<8>()?;
-            (usize::try_from(u64::from_be_bytes(*length)).ok()?, rest)
-        }
-        short => (usize::from(short), rest),
-    };
-    let (mask, rest) = rest.split_first_chunk::<4>()?;
-    let (masked, rest) = rest.split_at_checked(length)?;
-    let payload = masked.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
-    Some((payload.collect(), rest))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn masked_frames_are_read_and_what_is_none_stays_as_it_is() {
-        let masked = |text: &[u8], mask: [u8; 4]| {
-            let mut frame = vec![0x81, 0x80 | text.len() as u8];
-            frame.extend(mask);
-            frame.extend(text.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-            frame
-        };
-        let bytes = [masked(b"one", [1, 2, 3, 4]), masked(b"other", [9, 8, 7, 6])].concat();
-        assert_eq!(unmasked(&bytes), [b"one".to_vec(), b"other".to_vec()]);
-        assert_eq!(unmasked(b"GET / HTTP/1.1"), [b"GET / HTTP/1.1".to_vec()]);
-    }
 
     #[test]
     fn an_order_is_found_by_its_whole_name_alone() {

@@ -168,6 +168,17 @@ impl Files {
         }
     }
 
+    /// Takes an empty folder away.
+    ///
+    /// # Errors
+    /// The system's; `DirectoryNotEmpty` when something lies in it.
+    pub fn remove_empty_folder(&self, folder: &Path) -> io::Result<()> {
+        match self {
+            Files::Real => fs::remove_dir(folder),
+            Files::Virtual(files) => files.remove_empty_folder(folder),
+        }
+    }
+
     /// A whole plain file.
     ///
     /// # Errors

@@ -297,6 +297,16 @@ impl VirtualFiles {
         if disk.unname(path) { Ok(()) } else { Err(ErrorKind::NotFound.into()) }
     }
 
+    pub(super) fn remove_empty_folder(&self, folder: &Path) -> io::Result<()> {
+        if self.list(folder)?.is_empty() {
+            let disk = &mut *self.0.lock();
+            disk.may_refuse()?;
+            disk.folders.remove(folder);
+            return Ok(());
+        }
+        Err(ErrorKind::DirectoryNotEmpty.into())
+    }
+
     pub(super) fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let disk = &*self.0.lock();
         let inode = disk.names.get(path).and_then(|number| disk.inodes.get(number));

@@ -166,6 +166,11 @@ pub(crate) fn next_step() -> Step {
     ask(Player::next_step).unwrap_or(Step::Over)
 }
 
+/// Ends the playing of the calling thread's record: what its present entry says is nothing.
+pub(crate) fn malformed(what: String) {
+    ask(|player| player.malformed(what));
+}
+
 /// Whether a thread has a tape, and so whether callbacks are to be told at all.
 #[inline]
 pub(crate) fn is_on() -> bool {

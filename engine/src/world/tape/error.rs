@@ -17,6 +17,17 @@ pub enum TapeError {
         path.display()
     )]
     NoRecord { path: PathBuf },
+    #[error(
+        "[replay] the record in {} ends before the engine had started (code: no_end)",
+        path.display()
+    )]
+    Empty { path: PathBuf },
+    #[error("{0}")]
+    Malformed(Malformed),
+    #[error("[replay] the start of the engine differs from the record: {0} (code: differs)")]
+    StartDiffers(Difference),
+    #[error("[replay] the configuration can't be kept: {0} (code: config)")]
+    Head(String),
     #[error("[replay] {} is no part of a record (code: no_record)", path.display())]
     NotATape { path: PathBuf },
     #[error(
@@ -30,6 +41,25 @@ pub enum TapeError {
         path.display()
     )]
     Damaged { path: PathBuf, offset: u64 },
+}
+
+/// Something in a record that can't be read, although all checksums hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// The part of the record.
+    pub path: PathBuf,
+    /// The first byte of the entry there.
+    pub offset: u64,
+    /// What it is, in words.
+    pub what: String,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Malformed { path, offset, what } = self;
+        let path = path.display();
+        write!(f, "[replay] {path} is malformed at byte {offset}: {what} (code: malformed)")
+    }
 }
 
 /// Where a playing does something else than what was recorded.

@@ -43,8 +43,14 @@ impl TapeFolder {
             files.make_private_folder(above).map_err(failed)?;
         }
         files.make_new_folder(folder).map_err(failed)?;
-        let mut file = files.create_private(&part_path(folder, 0)).map_err(failed)?;
-        file.write_all(&part_head(0)).map_err(failed)?;
+        let begun = files.create_private(&part_path(folder, 0)).and_then(|mut file| {
+            file.write_all(&part_head(0))?;
+            Ok(file)
+        });
+        let file = begun.map_err(|source| {
+            remove_record(files, folder);
+            failed(source)
+        })?;
         let bytes = HEAD_BYTES as u64;
         Ok(TapeFolder {
             files: files.clone(),
@@ -114,7 +120,7 @@ pub struct TapeReader {
     data: Vec<u8>,
     part: u32,
     at: usize,
-    /// A block that is cut off: the process was ended there.
+    /// A block or a part that is cut off: the process was ended there.
     is_cut: bool,
 }
 
@@ -146,7 +152,16 @@ impl TapeReader {
             return Ok(false);
         }
         let read = self.files.read(&path);
-        self.data = read.map_err(|source| TapeError::Io { path: path.clone(), source })?;
+        let data = read.map_err(|source| TapeError::Io { path: path.clone(), source })?;
+        // The process or the disk ended between its making and its head.
+        if part > 0 && data.len() < HEAD_BYTES && part_head(part).starts_with(&data) {
+            if self.files.is_there(&part_path(&self.folder, part + 1)) {
+                return Err(TapeError::Damaged { path, offset: 0 });
+            }
+            self.is_cut = true;
+            return Ok(false);
+        }
+        self.data = data;
         let head = self.data.get(..HEAD_BYTES).unwrap_or_default();
         let Some((magic, numbers)) = head.split_first_chunk::<8>() else {
             return Err(TapeError::NotATape { path });
@@ -204,11 +219,33 @@ impl TapeReader {
         }
     }
 
-    /// Whether the last block is cut off.
+    /// Where the block that was given last ends: the number of its part, and the byte there.
+    pub(super) fn at(&self) -> (u32, u64) {
+        (self.part, self.at as u64)
+    }
+
+    /// The file of a part.
+    pub(super) fn part(&self, number: u32) -> PathBuf {
+        part_path(&self.folder, number)
+    }
+
+    /// Whether the last block is cut off, or the last part before its first.
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.is_cut
     }
+}
+
+/// Removes a record whose run has never begun: its folder with its parts. Whatever else may lie
+/// there stays.
+pub(crate) fn remove_record(files: &Files, folder: &Path) {
+    let parts = (0..).map(|part| part_path(folder, part));
+    for part in parts.take_while(|part| files.is_there(part)) {
+        if files.remove(&part).is_err() {
+            return;
+        }
+    }
+    let _holds_more = files.remove_empty_folder(folder);
 }
 
 fn part_path(folder: &Path, part: u32) -> PathBuf {

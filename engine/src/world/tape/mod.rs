@@ -20,6 +20,7 @@ mod note;
 mod pen;
 mod places;
 mod player;
+mod sent;
 mod spool;
 mod sums;
 mod writer;
@@ -27,17 +28,19 @@ mod writer;
 pub(super) use attached::clock;
 pub use attached::{Tape, attach, detach};
 pub(crate) use attached::{
-    call, cycle, end, flush, is_on, kept, next_step, operate, orders, outside, poll, state, stop,
-    sums, wants_orders,
+    call, cycle, end, flush, is_on, kept, malformed, next_step, operate, orders, outside, poll,
+    state, stop, sums, wants_orders,
 };
 pub(super) use connection::Begun;
 pub use connection::{Line, TapedStream};
 pub(crate) use entry::Tag;
-pub use error::{Difference, TapeError};
+pub use error::{Difference, Malformed, TapeError};
+pub(crate) use files::remove_record;
 pub use files::{TapeFolder, TapeReader};
 pub use note::{CallNote, Happening, Observer, Step};
 pub use pen::{Pen, TapeDrain, TapeState};
 pub use player::Player;
+pub use sent::{bytes_text, sent_text, unmasked};
 pub use sums::{CallSum, SessionSum, Sums};
 pub(crate) use sums::{hash_of, mixed};
 pub use writer::Writer;

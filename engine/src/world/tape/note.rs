@@ -1,6 +1,6 @@
 //! What whoever runs the agents is told, and who watches.
 
-use super::error::Difference;
+use super::error::{Difference, Malformed};
 use super::sums::Sums;
 
 /// A callback of a strategy.
@@ -37,6 +37,8 @@ pub enum Step {
     Over,
     /// What was done was not what was recorded.
     Differs(Difference),
+    /// What is in the record can't be read.
+    Malformed(Malformed),
     /// An observer asked for it.
     Halted,
 }

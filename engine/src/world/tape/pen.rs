@@ -48,6 +48,7 @@ const NOT_ENDED: u8 = 0;
 const RING_FULL: u8 = 1;
 const DISK_FAILED: u8 = 2;
 const BOUND: u8 = 3;
+const END_LOST: u8 = 4;
 
 impl TapeState {
     /// Bytes on the disk.
@@ -63,8 +64,20 @@ impl TapeState {
             RING_FULL => Some("the disk was slower than what entered: its ring was full"),
             DISK_FAILED => Some("its file could not be written"),
             BOUND => Some("it has as many bytes as were allowed"),
+            END_LOST => Some("its last part was not taken to the disk"),
             _ => None,
         }
+    }
+
+    /// Whether something of it was lost that it was allowed to keep.
+    #[must_use]
+    pub fn is_lossy(&self) -> bool {
+        self.ended_early().is_some() && self.0.end.load(Ordering::Relaxed) != BOUND
+    }
+
+    /// What takes it to the disk has not ended, or has failed.
+    pub(crate) fn loses_its_end(&self) {
+        self.end(END_LOST);
     }
 
     fn end(&self, why: u8) {
@@ -125,7 +138,12 @@ fn append(folder: &mut TapeFolder, block: &[u8], state: &TapeState) -> bool {
     written.is_ok()
 }
 
-/// Writes bytes. Nothing here waits or allocates.
+fn ring(slots: usize) -> (Out, Consumer<Block>) {
+    let (publisher, blocks) = lane(LaneOptions { name: "record".to_owned(), capacity: slots });
+    (Out::Ring(publisher), blocks)
+}
+
+/// Writes bytes. Nothing here waits or allocates, but where it writes to the disk itself.
 pub struct Pen {
     block: Box<Block>,
     out: Out,
@@ -139,14 +157,20 @@ impl Pen {
         Pen::of(Out::Folder(folder))
     }
 
-    /// One that never waits for a disk, by a ring of `slots` blocks of 4 KiB, a power of two, and
-    /// what takes them to `folder`.
-    #[must_use]
-    pub fn with_drain(folder: TapeFolder, slots: usize) -> (Pen, TapeDrain) {
-        let (publisher, blocks) = lane(LaneOptions { name: "record".to_owned(), capacity: slots });
-        let pen = Pen::of(Out::Ring(publisher));
-        let state = pen.state();
-        (pen, TapeDrain { blocks, folder, state, is_broken: false })
+    /// From here on it waits for no disk: a ring of `slots` blocks, and what takes them to the
+    /// folder. `None` where there is a ring already.
+    pub(super) fn through_ring(&mut self, slots: usize) -> Option<TapeDrain> {
+        self.flush();
+        let (out, blocks) = ring(slots);
+        match std::mem::replace(&mut self.out, out) {
+            Out::Folder(folder) => {
+                Some(TapeDrain { blocks, folder, state: self.state(), is_broken: false })
+            }
+            ring => {
+                self.out = ring;
+                None
+            }
+        }
     }
 
     fn of(out: Out) -> Pen {
@@ -225,5 +249,12 @@ impl Pen {
             }
         }
         block.used = 0;
+    }
+}
+
+/// What led to a panic is in the last block.
+impl Drop for Pen {
+    fn drop(&mut self) {
+        self.flush();
     }
 }

@@ -1,13 +1,14 @@
 //! The playing end: gives what was noted where it was noted, and compares what leaves.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::entry::{Kept, Tag, take_error};
-use super::error::Difference;
+use super::error::{Difference, Malformed, TapeError};
 use super::files::TapeReader;
 use super::note::{CallNote, Happening, Observer, Step};
 use super::places::Places;
+use super::sent::sent_text;
 use super::spool::Spool;
 use super::sums::{Sums, hash_of};
 
@@ -21,6 +22,7 @@ pub struct Player {
     agent: Option<usize>,
     last_call: (u64, u64),
     difference: Option<Difference>,
+    malformed: Option<Malformed>,
     is_halted: bool,
     observer: Option<Box<dyn Observer>>,
     sums: Sums,
@@ -39,6 +41,7 @@ impl Player {
             agent: None,
             last_call: (0, 0),
             difference: None,
+            malformed: None,
             is_halted: false,
             observer: None,
             sums: Sums::roomy(),
@@ -58,18 +61,35 @@ impl Player {
 
     /// What the run was; the first entry. `None` when it is not there.
     pub fn head(&mut self) -> Option<String> {
-        self.next_is(Tag::Head).then(|| self.spool.text()).flatten()
+        if self.next_is(Tag::Head) {
+            let text = self.spool.text();
+            return self.read_whole(Tag::Head, text);
+        }
+        if !self.spool.is_over() {
+            self.malformed("it does not begin with what the run was".to_owned());
+        }
+        None
     }
 
     /// The files that were read at the start: path and bytes.
     pub fn files(&mut self) -> Vec<(PathBuf, Vec<u8>)> {
         let mut files = Vec::new();
         while self.next_is(Tag::File) {
-            let Some(path) = self.spool.text() else { break };
-            let Some(bytes) = self.spool.counted() else { break };
+            let file = self.spool.text().zip(self.spool.counted());
+            let Some((path, bytes)) = self.read_whole(Tag::File, file) else { break };
             files.push((PathBuf::from(path), bytes));
         }
         files
+    }
+
+    /// Why what stands before the first duty cycle is no start of a run, of a record in `folder`;
+    /// `None` where nothing is wrong with it.
+    pub(crate) fn start_error(&self, folder: &Path) -> Option<TapeError> {
+        Some(match self.stopped()? {
+            Step::Malformed(malformed) => TapeError::Malformed(malformed),
+            Step::Differs(difference) => TapeError::StartDiffers(difference),
+            _ => TapeError::Empty { path: folder.to_owned() },
+        })
     }
 
     /// What has left so far.
@@ -99,7 +119,10 @@ impl Player {
         if let Some(step) = self.stopped() {
             return step;
         }
-        let Some(tag) = self.spool.byte().and_then(Tag::of) else {
+        self.spool.begin();
+        let Some(code) = self.spool.byte() else { return self.stopped().unwrap_or(Step::Over) };
+        let Some(tag) = Tag::of(code) else {
+            self.malformed(format!("an entry of an unknown kind, {code}"));
             return self.stopped().unwrap_or(Step::Over);
         };
         let step = match tag {
@@ -118,45 +141,91 @@ impl Player {
                 None
             }
         };
-        step.or_else(|| self.stopped()).unwrap_or(Step::Over)
+        self.read_whole(tag, step).or_else(|| self.stopped()).unwrap_or(Step::Over)
     }
 
     fn stopped(&self) -> Option<Step> {
-        if self.is_halted {
-            return Some(Step::Halted);
+        if let Some(malformed) = self.malformed.as_ref().or(self.spool.broken()) {
+            return Some(Step::Malformed(malformed.clone()));
         }
         if let Some(difference) = &self.difference {
             return Some(Step::Differs(difference.clone()));
         }
+        if self.is_halted {
+            return Some(Step::Halted);
+        }
         self.spool.is_over().then_some(Step::Over)
     }
 
+    /// Whether nothing more is taken from the record.
+    #[inline]
+    fn has_ended(&self) -> bool {
+        self.difference.is_some() || self.malformed.is_some() || self.spool.is_over()
+    }
+
     pub(super) fn clock(&mut self) -> u64 {
-        if self.expects(Tag::Clock)
-            && let Some(passed_ns) = self.spool.number()
-        {
-            self.now_ns = self.now_ns.wrapping_add(passed_ns);
-            (self.moves_time)(self.now_ns);
+        if self.expects(Tag::Clock) {
+            match self.spool.number() {
+                Some(passed_ns) => {
+                    self.now_ns = self.now_ns.wrapping_add(passed_ns);
+                    (self.moves_time)(self.now_ns);
+                }
+                None => self.cannot_read(Tag::Clock),
+            }
         }
         self.now_ns
     }
 
     pub(super) fn kept<T: Kept>(&mut self, tag: Tag) -> Option<T> {
-        if self.expects(tag) { T::take(&mut self.spool) } else { None }
+        if !self.expects(tag) {
+            return None;
+        }
+        let value = T::take(&mut self.spool);
+        self.read_whole(tag, value)
+    }
+
+    /// What was read of an entry; nothing, where the record goes on, is malformed.
+    #[inline]
+    fn read_whole<T>(&mut self, tag: Tag, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            self.cannot_read(tag);
+        }
+        value
+    }
+
+    #[cold]
+    fn cannot_read(&mut self, tag: Tag) {
+        if !self.spool.is_over() {
+            self.malformed(format!("{} can't be read", tag.words()));
+        }
+    }
+
+    /// Ends the playing: the present entry can't be what was noted.
+    #[cold]
+    pub(crate) fn malformed(&mut self, what: String) {
+        if !self.has_ended() {
+            self.malformed = Some(self.spool.malformed(what));
+        }
     }
 
     pub(super) fn read(&mut self, connection: usize, into: &mut [u8]) -> Option<io::Result<usize>> {
+        let read = self.read_entry(connection, into);
+        self.read_whole(Tag::Read, read)
+    }
+
+    fn read_entry(&mut self, connection: usize, into: &mut [u8]) -> Option<io::Result<usize>> {
         if !self.expects(Tag::Read) || !self.is_of(connection, "read") {
             return None;
         }
         let count = match self.spool.byte()? {
-            0 => self.spool.number()? as usize,
+            0 => self.spool.number()?,
             code => return take_error(code, &mut self.spool).map(Err),
         };
-        if count > into.len() {
+        if count > into.len() as u64 {
             self.differs(format!("room for {} bytes, where {count} were read", into.len()));
             return None;
         }
+        let count = count as usize;
         into[..count].copy_from_slice(self.spool.take(count)?);
         if self.observer.is_some() {
             let session = self.places.known(connection);
@@ -166,30 +235,35 @@ impl Player {
     }
 
     pub(super) fn wrote(&mut self, connection: usize, bytes: &[u8]) -> Option<io::Result<usize>> {
+        let wrote = self.wrote_entry(connection, bytes);
+        self.read_whole(Tag::Write, wrote)
+    }
+
+    fn wrote_entry(&mut self, connection: usize, bytes: &[u8]) -> Option<io::Result<usize>> {
         if !self.expects(Tag::Write) || !self.is_of(connection, "written") {
             return None;
         }
         let (taken, left) = match self.spool.byte()? {
-            0 => (self.spool.number()? as usize, self.spool.number()? as usize),
+            0 => (self.spool.number()?, self.spool.number()?),
             code => return take_error(code, &mut self.spool).map(Err),
         };
         let recorded = u32::from_le_bytes(self.spool.array()?);
-        let hash = hash_of(&bytes[..taken.min(bytes.len())]);
+        let then = taken.saturating_add(left);
+        let of_taken = bytes.get(..taken as usize).filter(|_| then == bytes.len() as u64);
+        let hash = hash_of(of_taken.unwrap_or_default());
         let session = self.places.session(connection, bytes, &mut self.sums);
-        if taken + left != bytes.len() || hash as u32 != recorded {
-            let place = self.place(session);
-            let shown = crate::text::escaped(&String::from_utf8_lossy(bytes)).to_string();
-            let (now, then) = (bytes.len(), taken + left);
+        let Some(of_taken) = of_taken.filter(|_| hash as u32 == recorded) else {
+            let (place, now, shown) = (self.place(session), bytes.len(), sent_text(bytes));
             self.differs(format!(
                 "other bytes to {place}: {now} now, {then} recorded; now: {shown}"
             ));
             return None;
-        }
-        self.sums.wrote(session, taken as u64, hash);
+        };
+        self.sums.wrote(session, taken, hash);
         if self.observer.is_some() {
-            self.tell(session, &bytes[..taken], true);
+            self.tell(session, of_taken, true);
         }
-        Some(Ok(taken))
+        Some(Ok(of_taken.len()))
     }
 
     /// Tells the observer of bytes.
@@ -209,18 +283,22 @@ impl Player {
     }
 
     pub(super) fn call(&mut self, note: &CallNote<'_>) -> bool {
-        if self.is_halted || self.difference.is_some() || self.spool.is_over() {
+        if self.is_halted || self.has_ended() {
             return false;
         }
         let last_call = std::mem::replace(&mut self.last_call, (note.trace_id, note.sequence));
         let (consumer, name) = (note.consumer, note.name);
         let recorded = match self.expects_call(note) {
-            true => (self.spool.number().map(|number| number as u16), self.spool.array()),
+            true => (self.spool.number(), self.spool.array()),
             false => return false,
         };
-        let (Some(then), Some(hash)) = recorded else { return false };
-        if then != consumer || u32::from_le_bytes(hash) != note.hash as u32 {
-            let what = match then == consumer {
+        let (Some(then), Some(hash)) = recorded else {
+            self.cannot_read(Tag::Call);
+            return false;
+        };
+        let is_of_it = then == u64::from(consumer);
+        if !is_of_it || u32::from_le_bytes(hash) != note.hash as u32 {
+            let what = match is_of_it {
                 true => format!("{name} of consumer {consumer} is given something else"),
                 false => format!("{name} of consumer {consumer} now, of {then} in the record"),
             };
@@ -255,6 +333,7 @@ impl Player {
 
     /// Whether the next entry is this one, which is taken then.
     fn next_is(&mut self, tag: Tag) -> bool {
+        self.spool.begin();
         let is_next = self.spool.peek() == Some(tag as u8);
         if is_next {
             let _taken = self.spool.byte();
@@ -265,14 +344,17 @@ impl Player {
     /// The same, where anything else is a difference.
     #[inline]
     fn expects(&mut self, tag: Tag) -> bool {
-        if self.difference.is_some() || self.spool.is_over() {
+        if self.has_ended() {
             return false;
         }
         let is_next = self.next_is(tag);
-        if !is_next && !self.spool.is_over() {
-            let recorded = self.spool.peek().and_then(Tag::of);
-            let recorded = recorded.map_or("nothing known", Tag::words);
-            self.differs(format!("{} now, {recorded} in the record", tag.words()));
+        if !is_next && let Some(code) = self.spool.peek() {
+            match Tag::of(code) {
+                Some(other) => {
+                    self.differs(format!("{} now, {} in the record", tag.words(), other.words()));
+                }
+                None => self.malformed(format!("an entry of an unknown kind, {code}")),
+            }
         }
         is_next
     }
@@ -292,7 +374,7 @@ impl Player {
 
     #[cold]
     fn differs_in(&mut self, what: String, consumer: Option<u16>) {
-        if self.difference.is_none() {
+        if self.difference.is_none() && self.malformed.is_none() {
             self.difference = Some(Difference {
                 what,
                 cycle: self.cycles,

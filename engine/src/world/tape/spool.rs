@@ -1,6 +1,21 @@
 //! The reading end: blocks become bytes again.
 
+use std::collections::VecDeque;
+
+use super::error::Malformed;
 use super::files::TapeReader;
+
+/// A count that no record has.
+const COUNT_MAX: u64 = 1 << 40;
+
+/// Where a block was found.
+struct Found {
+    /// Bytes of the record before it.
+    before: u64,
+    /// Its part, and its first byte there.
+    part: u32,
+    offset: u64,
+}
 
 /// Reads bytes.
 pub(crate) struct Spool {
@@ -8,19 +23,54 @@ pub(crate) struct Spool {
     /// What is read of the record and not used yet begins at `at`.
     data: Vec<u8>,
     at: usize,
+    /// Bytes of the record before `data`, and before the present entry.
+    before: u64,
+    entry: u64,
+    /// Blocks from the present entry on.
+    blocks: VecDeque<Found>,
     /// The record has no more.
     is_over: bool,
+    /// Its files are others than when it was opened.
+    broken: Option<Malformed>,
 }
 
 impl Spool {
     pub(super) fn new(reader: TapeReader) -> Spool {
-        Spool { reader, data: Vec::new(), at: 0, is_over: false }
+        Spool {
+            reader,
+            data: Vec::new(),
+            at: 0,
+            before: 0,
+            entry: 0,
+            blocks: VecDeque::new(),
+            is_over: false,
+            broken: None,
+        }
     }
 
     /// Whether more was asked for than there is.
     #[inline]
     pub(super) fn is_over(&self) -> bool {
         self.is_over
+    }
+
+    /// What is wrong with the files since they were opened.
+    pub(super) fn broken(&self) -> Option<&Malformed> {
+        self.broken.as_ref()
+    }
+
+    /// An entry begins here.
+    #[inline]
+    pub(super) fn begin(&mut self) {
+        self.entry = self.before + self.at as u64;
+    }
+
+    /// Something that is wrong with the present entry, and where that is.
+    pub(super) fn malformed(&self, what: String) -> Malformed {
+        let found = self.blocks.iter().rev().find(|block| block.before <= self.entry);
+        let (part, offset) =
+            found.map_or((0, 0), |block| (block.part, block.offset + (self.entry - block.before)));
+        Malformed { path: self.reader.part(part), offset, what }
     }
 
     /// The next byte, which stays the next.
@@ -48,16 +98,28 @@ impl Spool {
     #[cold]
     fn read_on(&mut self, count: usize) -> bool {
         self.data.drain(..self.at);
+        self.before += self.at as u64;
         self.at = 0;
+        while self.blocks.get(1).is_some_and(|next| next.before <= self.entry) {
+            self.blocks.pop_front();
+        }
         while self.data.len() < count {
+            let before = self.before + self.data.len() as u64;
             match self.reader.next_block() {
-                Ok(Some(block)) => self.data.extend_from_slice(block),
+                Ok(Some(block)) => {
+                    let len = block.len() as u64;
+                    self.data.extend_from_slice(block);
+                    let (part, end) = self.reader.at();
+                    self.blocks.push_back(Found { before, part, offset: end - len });
+                }
                 Ok(None) => {
                     self.is_over = true;
                     return false;
                 }
                 Err(error) => {
-                    log::error!("{error}");
+                    let ((part, offset), what) = (self.reader.at(), error.to_string());
+                    let path = self.reader.part(part);
+                    self.broken = Some(Malformed { path, offset, what });
                     self.is_over = true;
                     return false;
                 }
@@ -96,7 +158,7 @@ impl Spool {
     }
 
     pub(super) fn counted(&mut self) -> Option<Vec<u8>> {
-        let count = self.number()? as usize;
+        let count = self.number().filter(|count| *count < COUNT_MAX)? as usize;
         if !self.fill(count) {
             return None;
         }

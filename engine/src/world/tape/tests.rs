@@ -3,7 +3,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::entry::{Kept, Tag};
-use super::{Pen, Player, Step, Tape, TapeFolder, TapeReader, Writer, attach, detach};
+use super::files::remove_record;
+use super::{
+    Malformed, Pen, Player, Step, Tape, TapeError, TapeFolder, TapeReader, Writer, attach, detach,
+};
 use crate::world::{Clock, FileConditions, Files, VirtualFiles};
 
 const FOLDER: &str = "/record";
@@ -67,8 +70,9 @@ fn what_is_noted_comes_back_as_it_was_over_blocks_and_errors_with_it() {
 #[test]
 fn a_full_ring_ends_the_record_and_is_said_and_the_clock_goes_on() {
     let files = disk();
-    let (pen, mut drain) = Pen::with_drain(folder(&files), 2);
-    let writer = Writer::new(pen);
+    let mut writer = Writer::new(Pen::to_folder(folder(&files)));
+    let mut drain = writer.through_ring(2).unwrap();
+    assert!(writer.through_ring(2).is_none());
     let state = writer.state();
     let (clock, time) = Clock::manual(0);
     let clock = clock.taped();
@@ -101,10 +105,11 @@ fn a_full_ring_ends_the_record_and_is_said_and_the_clock_goes_on() {
 #[test]
 fn what_is_noted_allocates_nothing() {
     let files = disk();
-    let (pen, _drain) = Pen::with_drain(folder(&files), 1_024);
+    let mut writer = Writer::new(Pen::to_folder(folder(&files)));
+    let _drain = writer.through_ring(1_024).unwrap();
     let (clock, time) = Clock::manual(0);
     let clock = clock.taped();
-    attach(Tape::Recording(Writer::new(pen)));
+    attach(Tape::Recording(writer));
     let allocations = crate::allocations_of(|| {
         for number in 0..100_000 {
             time.advance_ns(number % 300);
@@ -114,4 +119,113 @@ fn what_is_noted_allocates_nothing() {
     });
     drop(detach());
     assert_eq!(allocations, 0);
+}
+
+#[test]
+fn what_is_read_at_the_start_may_be_more_than_a_ring_holds_and_the_last_is_kept_without_an_end() {
+    let files = disk();
+    let mut writer = Writer::new(Pen::to_folder(folder(&files)));
+    let long = vec![7; 3 << 20];
+    writer.head("{}");
+    writer.file(Path::new("/a/journal"), &long);
+    let mut drain = writer.through_ring(2).unwrap();
+    writer.clock(5);
+    assert_eq!(writer.state().ended_early(), None);
+    drop(writer);
+    drain.drain();
+    assert!(drain.is_over());
+    let mut player = player(&files);
+    assert_eq!(player.head().as_deref(), Some("{}"));
+    assert_eq!(player.files(), [(Path::new("/a/journal").to_owned(), long)]);
+    assert_eq!((player.clock(), player.next_step()), (5, Step::Over));
+}
+
+/// A record of a reading of the clock, in a block of its own, and of these bytes.
+fn with_bytes(bytes: &[u8]) -> Player {
+    let files = disk();
+    let mut writer = Writer::new(Pen::to_folder(folder(&files)));
+    writer.clock(5);
+    writer.flush();
+    writer.clock(6);
+    writer.pen.bytes(bytes);
+    drop(writer);
+    let mut player = player(&files);
+    assert_eq!((player.clock(), player.clock()), (5, 6));
+    player
+}
+
+#[test]
+fn an_entry_that_can_t_be_read_is_named_with_its_file_and_its_byte() {
+    // Heads of the part and of two blocks, and two bytes of each reading of the clock.
+    let offset = 16 + 2 * 12 + 2 * 2;
+    let number = [0xFF; 11];
+    let of = |tag: Tag, rest: &[u8]| [&[tag as u8], rest].concat();
+    for bytes in [
+        vec![200],
+        of(Tag::Cycle, &number),
+        of(Tag::Operate, &[1, 0xFF]),
+        of(Tag::Operate, &[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F]),
+        of(Tag::End, &number),
+    ] {
+        let mut player = with_bytes(&[&bytes[..], &[0; 20]].concat());
+        let Step::Malformed(malformed) = player.next_step() else { panic!("{bytes:?}") };
+        let Malformed { path, offset: at, .. } = &malformed;
+        assert_eq!((path.as_path(), *at), (Path::new("/record/tape-000000"), offset), "{bytes:?}");
+        assert_eq!(player.next_step(), Step::Malformed(malformed));
+    }
+    let mut player = with_bytes(&of(Tag::Clock, &number));
+    assert_eq!(player.clock(), 6);
+    assert!(matches!(player.next_step(), Step::Malformed(of) if of.offset == offset));
+    let mut player = with_bytes(&[200]);
+    assert_eq!(player.kept::<bool>(Tag::Lookup), None);
+    assert!(matches!(player.next_step(), Step::Malformed(of) if of.offset == offset));
+    // What is cut off is not malformed.
+    assert_eq!(with_bytes(&of(Tag::Operate, &[9, b'{'])).next_step(), Step::Over);
+}
+
+#[test]
+fn counts_of_bytes_that_are_absurd_are_a_difference() {
+    for (taken, left) in [(u64::MAX, 5), (5, u64::MAX), (9, 0), (0, 0)] {
+        let files = disk();
+        let mut writer = Writer::new(Pen::to_folder(folder(&files)));
+        writer.tag(Tag::Write);
+        [0, 0, taken, left].into_iter().for_each(|number| writer.pen.number(number));
+        writer.pen.bytes(&[0; 4]);
+        drop(writer);
+        let mut player = player(&files);
+        let _number = player.places.add("127.0.0.1:1".parse().unwrap());
+        assert!(player.wrote(0, b"abcd").is_none());
+        let Step::Differs(difference) = player.next_step() else { panic!("{taken} {left}") };
+        assert!(difference.what.contains("other bytes"), "{difference}");
+    }
+}
+
+#[test]
+fn a_part_whose_head_was_never_written_ends_the_record_and_one_in_the_middle_is_damage() {
+    for len in [0, 9] {
+        let files = disk();
+        let mut writer = Writer::new(Pen::to_folder(folder(&files)));
+        writer.clock(5);
+        drop(writer);
+        let head = *b"PITTAPE\0\x01\0\0\0\x01\0\0\0";
+        let mut part = files.create_private(Path::new("/record/tape-000001")).unwrap();
+        part.write_all(&head[..len]).unwrap();
+        let mut player = player(&files);
+        assert_eq!((player.clock(), player.next_step()), (5, Step::Over));
+        drop(files.create_private(Path::new("/record/tape-000002")).unwrap());
+        let opened = TapeReader::open(&files, Path::new(FOLDER));
+        assert!(matches!(opened, Err(TapeError::Damaged { .. })), "{opened:?}");
+    }
+}
+
+#[test]
+fn a_record_of_a_start_that_was_refused_is_gone_and_what_else_lies_there_stays() {
+    let files = disk();
+    drop(folder(&files));
+    remove_record(&files, Path::new(FOLDER));
+    drop(folder(&files));
+    let other = Path::new("/record/other");
+    drop(files.create_private(other).unwrap());
+    remove_record(&files, Path::new(FOLDER));
+    assert_eq!(files.list(Path::new(FOLDER)).unwrap(), [other]);
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::entry::{Kept, Tag, put_error};
 use super::note::CallNote;
-use super::pen::{Pen, TapeState};
+use super::pen::{Pen, TapeDrain, TapeState};
 use super::places::Places;
 use super::sums::{Sums, hash_of};
 
@@ -47,6 +47,13 @@ impl Writer {
         self.tag(Tag::End);
         self.sums.put(&mut self.pen);
         self.flush();
+    }
+
+    /// From here on nothing waits for the disk: what is noted goes through a ring of `slots` blocks
+    /// of 4 KiB, a power of two. What takes it to the disk; `None` where there is a ring already.
+    #[must_use]
+    pub fn through_ring(&mut self, slots: usize) -> Option<TapeDrain> {
+        self.pen.through_ring(slots)
     }
 
     /// Leaves what is noted, so that it is on the disk although little happens.
