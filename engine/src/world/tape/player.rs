@@ -157,10 +157,11 @@ impl Player {
         self.spool.is_over().then_some(Step::Over)
     }
 
-    /// Whether nothing more is taken from the record.
+    /// Whether nothing more is taken from the record: what an agent still does counts for nothing.
     #[inline]
     fn has_ended(&self) -> bool {
-        self.difference.is_some() || self.malformed.is_some() || self.spool.is_over()
+        let is_wrong = self.difference.is_some() || self.malformed.is_some();
+        is_wrong || self.is_halted || self.spool.is_over()
     }
 
     pub(super) fn clock(&mut self) -> u64 {
@@ -283,7 +284,7 @@ impl Player {
     }
 
     pub(super) fn call(&mut self, note: &CallNote<'_>) -> bool {
-        if self.is_halted || self.has_ended() {
+        if self.has_ended() {
             return false;
         }
         let last_call = std::mem::replace(&mut self.last_call, (note.trace_id, note.sequence));
@@ -374,7 +375,7 @@ impl Player {
 
     #[cold]
     fn differs_in(&mut self, what: String, consumer: Option<u16>) {
-        if self.difference.is_none() && self.malformed.is_none() {
+        if !self.has_ended() {
             self.difference = Some(Difference {
                 what,
                 cycle: self.cycles,

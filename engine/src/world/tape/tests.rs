@@ -5,7 +5,8 @@ use std::path::Path;
 use super::entry::{Kept, Tag};
 use super::files::remove_record;
 use super::{
-    Malformed, Pen, Player, Step, Tape, TapeError, TapeFolder, TapeReader, Writer, attach, detach,
+    CallNote, Happening, Malformed, Observer, Pen, Player, Step, Tape, TapeError, TapeFolder,
+    TapeReader, Writer, attach, detach,
 };
 use crate::world::{Clock, FileConditions, Files, VirtualFiles};
 
@@ -228,4 +229,39 @@ fn a_record_of_a_start_that_was_refused_is_gone_and_what_else_lies_there_stays()
     drop(files.create_private(other).unwrap());
     remove_record(&files, Path::new(FOLDER));
     assert_eq!(files.list(Path::new(FOLDER)).unwrap(), [other]);
+}
+
+/// Ends a replay before its first callback.
+struct Stops;
+
+impl Observer for Stops {
+    fn sees(&mut self, _at_ns: u64, happening: &Happening<'_>) -> bool {
+        !matches!(happening, Happening::Call(_))
+    }
+}
+
+#[test]
+fn what_an_agent_does_behind_the_stop_of_an_observer_is_no_difference_and_before_it_is_one() {
+    let note =
+        CallNote { consumer: 0, name: "on_quote", hash: 7, trace_id: 1, sequence: 1, event: &[] };
+    for is_other_before in [false, true] {
+        let files = disk();
+        let mut writer = Writer::new(Pen::to_folder(folder(&files)));
+        writer.clock(5);
+        writer.call(&note);
+        writer.call(&note);
+        drop(writer);
+        let mut player = player(&files);
+        player.observe(Box::new(Stops));
+        assert_eq!(player.clock(), 5);
+        if is_other_before {
+            assert_eq!(player.kept::<bool>(Tag::Lookup), None);
+        }
+        assert!(!player.call(&note));
+        let _what_its_agent_still_reads = player.clock();
+        match player.next_step() {
+            Step::Differs(difference) => assert!(is_other_before, "{difference}"),
+            step => assert_eq!((step, is_other_before), (Step::Halted, false)),
+        }
+    }
 }
