@@ -102,10 +102,21 @@ impl Outbound {
         }
         let at = self.bytes.len();
         self.bytes.extend_from_slice(payload);
-        for (byte, key) in self.bytes[at..].iter_mut().zip(mask.iter().cycle()) {
-            *byte ^= key;
-        }
+        apply_mask(&mut self.bytes[at..], mask);
         Ok(())
+    }
+}
+
+/// Eight bytes at a time: one by one took most of the instructions from an order to its bytes.
+fn apply_mask(bytes: &mut [u8], mask: [u8; 4]) {
+    let [a, b, c, d] = mask;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let (words, rest) = bytes.as_chunks_mut::<8>();
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(mask.iter().cycle()) {
+        *byte ^= key;
     }
 }
 
@@ -117,6 +128,20 @@ mod tests {
     use tungstenite::protocol::{Role, WebSocket};
 
     use super::*;
+
+    #[test]
+    fn a_mask_is_applied_byte_by_byte_whatever_the_length() {
+        let mask = [0x37, 0xfa, 0x21, 0x3d];
+        for length in 0..40 {
+            let plain: Vec<u8> = (0..length).collect();
+            let mut masked = plain.clone();
+            apply_mask(&mut masked, mask);
+            // RFC 6455, 5.3: octet i is masked with octet i modulo 4 of the key.
+            let expected: Vec<u8> =
+                plain.iter().enumerate().map(|(i, byte)| byte ^ mask[i % 4]).collect();
+            assert_eq!(masked, expected);
+        }
+    }
 
     struct Trickle(Vec<u8>, usize);
 
