@@ -140,11 +140,11 @@ impl MarketMaker {
             Ok(()) => {}
             // It has ended in the meantime, or is about to be possible again.
             Err(SubmitError { reason: UnknownOrder | OrderLaneFull, .. }) => {}
-            // The limit is a second's: no use in asking for more within it.
-            Err(SubmitError { reason: RateLimit, .. }) => {
+            // The limit is a second's, and nobody turns trading on again much sooner: no use in
+            // asking at each quote.
+            Err(SubmitError { reason: RateLimit | TradingHalted | MaxOpenOrders, .. }) => {
                 self.hold_back((venue, instrument, side), ctx.now_ns(), |_| PAUSE_NS.0);
             }
-            Err(SubmitError { reason: TradingHalted | MaxOpenOrders, .. }) => {}
             Err(SubmitError { .. }) => self.on_refused((venue, instrument, side), ctx.now_ns()),
         }
     }
@@ -284,6 +284,18 @@ mod tests {
         }
         assert_eq!(harness.context().order_counts().refused, 2, "once a side");
         assert_eq!(harness.failures().total, 0);
+    }
+
+    #[test]
+    fn asks_once_a_second_for_what_is_not_to_be_had_at_the_moment() {
+        let limits = RiskLimits { max_open_orders: 1, ..RiskLimits::default() };
+        let spec = Harness::new(maker()).context().instrument(InstrumentId(0)).unwrap().clone();
+        let mut harness = Harness::on(spec, limits, maker());
+        for _ in 0..2_500 {
+            harness.advance_ns(1_000_000);
+            harness.quote(Price(10_000), Qty(1), Price(10_002), Qty(1));
+        }
+        assert_eq!((harness.orders().len(), harness.context().order_counts().refused), (1, 3));
     }
 
     #[test]
