@@ -286,27 +286,28 @@ mod tests {
         assert_eq!(harness.failures().total, 0);
     }
 
-    #[test]
-    fn asks_once_a_second_for_what_is_not_to_be_had_at_the_moment() {
-        let limits = RiskLimits { max_open_orders: 1, ..RiskLimits::default() };
+    /// A market maker with these limits that was given a quote each millisecond.
+    fn quoted(limits: RiskLimits, times: u64) -> Harness {
         let spec = Harness::new(maker()).context().instrument(InstrumentId(0)).unwrap().clone();
         let mut harness = Harness::on(spec, limits, maker());
-        for _ in 0..2_500 {
+        for _ in 0..times {
             harness.advance_ns(1_000_000);
             harness.quote(Price(10_000), Qty(1), Price(10_002), Qty(1));
         }
+        harness
+    }
+
+    #[test]
+    fn asks_once_a_second_for_what_is_not_to_be_had_at_the_moment() {
+        let limits = RiskLimits { max_open_orders: 1, ..RiskLimits::default() };
+        let mut harness = quoted(limits, 2_500);
         assert_eq!((harness.orders().len(), harness.context().order_counts().refused), (1, 3));
     }
 
     #[test]
     fn asks_for_no_more_orders_within_a_second_whose_limit_is_reached() {
         let limits = RiskLimits { max_orders_per_s: 1, ..RiskLimits::default() };
-        let spec = Harness::new(maker()).context().instrument(InstrumentId(0)).unwrap().clone();
-        let mut harness = Harness::on(spec, limits, maker());
-        for _ in 0..900 {
-            harness.advance_ns(1_000_000);
-            harness.quote(Price(10_000), Qty(1), Price(10_002), Qty(1));
-        }
+        let mut harness = quoted(limits, 900);
         assert_eq!((harness.orders().len(), harness.context().order_counts().refused), (1, 1));
         harness.advance_ns(1_000_000_000);
         harness.quote(Price(10_000), Qty(1), Price(10_002), Qty(1));

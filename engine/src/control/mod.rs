@@ -70,7 +70,9 @@ pub enum Progress {
 
 /// Who carries out what clients ask for. Called on the socket's thread, one request at a time.
 pub trait Desk: Send {
-    /// Begins to carry out one request, and never waits: what takes time is answered later.
+    /// Begins to carry out one request, and does not wait: what takes time is answered later. (In
+    /// an engine that is recorded it waits for the one thread, 2 s at most, and twice that where
+    /// this is at it.)
     fn carry_out(&mut self, request: protocol::Request) -> Progress;
 
     /// The answer to a request that was to be answered later, once; `None` as long as there is

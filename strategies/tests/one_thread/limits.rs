@@ -267,3 +267,19 @@ fn a_strategy_or_a_venue_is_killed_alone_and_a_limit_changed_while_it_runs() {
     assert!(engine.stop(60 * SECOND_NS).is_empty());
     assert!(engine.finish().identity_holds);
 }
+
+#[test]
+fn a_market_maker_asks_once_a_second_for_each_side_while_trading_is_off() {
+    let (config, registry) = (Config::default_run(), pitlane_strategies::builtin());
+    let (launch, options) = (LaunchOptions::default(), OneThreadOptions::default());
+    let mut engine = launch_one_thread(&config, &registry, &launch, options).unwrap();
+    engine.run_ns(5 * SECOND_NS);
+    engine.operate(Request::Mode { trading: false }).unwrap();
+    engine.run_ns(10 * SECOND_NS);
+    assert!(engine.stop(10 * SECOND_NS).is_empty());
+    let report = engine.finish();
+    let rows = report.trading.iter().flat_map(|strategy| &strategy.positions);
+    let refusals = rows.flat_map(|row| &row.refusals);
+    let halted: u64 = refusals.filter(|of| of.reason == "trading_halted").map(|of| of.count).sum();
+    assert!((10..=22).contains(&halted), "{halted} in ten seconds, of two sides");
+}

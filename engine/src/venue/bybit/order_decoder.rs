@@ -66,16 +66,9 @@ impl OrderDecoder for BybitReports {
         reports.clear();
         let read = json
             .parse(frame, |nodes| read_frame(object(nodes)?, symbols, (reports, balances), logon));
-        match read {
-            Ok(None) => {}
-            Ok(Some(message)) => return Ok(message),
-            Err(error) => {
-                // What was read before the error is not told of a frame that is none.
-                reports.clear();
-                return Err(unread(error, frame));
-            }
+        if let Some(message) = reports.end_frame(read, frame).map_err(|e| unread(e, frame))? {
+            return Ok(message);
         }
-        reports.keep(frame);
         // Without one: words on orders that their executions tell.
         reports.take().unwrap_or(Ok(OrderMessage::Other("order")))
     }
@@ -104,13 +97,18 @@ impl OrderDecoder for BybitReports {
             }
             let result = result.ok_or(DecodeError::field("field result missing"))?;
             let [list, cursor] = pick(result, ["list", "nextPageCursor"])?;
-            next = cursor.and_then(text).filter(|cursor| is_cursor(cursor)).map(str::to_owned);
+            next = cursor.and_then(text).map(str::to_owned);
             let list = list.and_then(elements).ok_or(DecodeError::field("list is no array"))?;
             read_list(list, symbols, fills).map(Ok)
         });
         let outcome = match read {
             Ok(Ok(_)) if pages.answered(id, fills) => {
-                pages.goes_on_at(&next.filter(|_| fills.len() >= FILLS_MAX).unwrap_or_default());
+                let next = next.filter(|_| fills.len() >= FILLS_MAX).unwrap_or_default();
+                if !is_cursor(&next) {
+                    const ERROR: DecodeError = DecodeError::field("cursor can't be sent back");
+                    return Err(UnreadFrame { reply: Some(id), ..unread(ERROR, b"") });
+                }
+                pages.goes_on_at(&next);
                 Ok(pages.told())
             }
             // The answer to a question for an order that is not there has an empty list.

@@ -144,16 +144,9 @@ impl OrderDecoder for KrakenReports {
         let read = json.parse_numbers_as_texts(frame, |nodes| {
             read_frame(object(nodes)?, symbols, (reports, known), balances)
         });
-        match read {
-            Ok(None) => {}
-            Ok(Some(message)) => return Ok(message),
-            Err(error) => {
-                // What was read before the error is not told of a frame that is none.
-                reports.clear();
-                return Err(unread(error, frame));
-            }
+        if let Some(message) = reports.end_frame(read, frame).map_err(|e| unread(e, frame))? {
+            return Ok(message);
         }
-        reports.keep(frame);
         // Without one: terms of orders, and words on them that their trades tell.
         reports.take().unwrap_or(Ok(OrderMessage::Other("executions")))
     }

@@ -80,16 +80,9 @@ impl OrderDecoder for OkxReports {
         reports.clear();
         let read = json
             .parse(frame, |nodes| read_frame(object(nodes)?, symbols, (reports, balances), logon));
-        match read {
-            Ok(None) => {}
-            Ok(Some(message)) => return Ok(message),
-            Err(error) => {
-                // What was read before the error is not told of a frame that is none.
-                reports.clear();
-                return Err(unread(error, frame));
-            }
+        if let Some(message) = reports.end_frame(read, frame).map_err(|e| unread(e, frame))? {
+            return Ok(message);
         }
-        reports.keep(frame);
         let nothing = DecodeError::nonsense("no order in a frame of orders");
         reports.take().unwrap_or(Err(unread(nothing, frame)))
     }

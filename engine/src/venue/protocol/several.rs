@@ -181,13 +181,24 @@ impl Several {
         }
     }
 
-    /// Keeps the frame, where it is needed for those that wait.
+    /// A frame was read: what it says besides those that wait. Where it was none, what was read of
+    /// it before the error is not told. It is kept where those that wait need it.
+    ///
+    /// # Errors
+    /// Why it could not be read.
     #[inline]
-    pub(in crate::venue) fn keep(&mut self, frame: &[u8]) {
-        if self.waiting.len() > 1 {
+    pub(in crate::venue) fn end_frame<T>(
+        &mut self,
+        read: Result<Option<T>, DecodeError>,
+        frame: &[u8],
+    ) -> Result<Option<T>, DecodeError> {
+        if read.is_err() {
+            self.waiting.clear();
+        } else if self.waiting.len() > 1 {
             self.frame.clear();
             self.frame.extend_from_slice(frame);
         }
+        read
     }
 
     /// The next report; `None` when all are told.
