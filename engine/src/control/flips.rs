@@ -37,23 +37,15 @@ pub(crate) struct FlipsParts {
     /// it sends.
     pub(crate) streams: Vec<Vec<Arc<StreamPort>>>,
     pub(crate) port: Arc<FlipPort>,
-    pub(crate) notices: Publisher<Event>,
     pub(crate) wakers: CoreWakers,
     pub(crate) clock: Clock,
     pub(crate) stop: StopSignal,
-    /// By consumer, whose accounts are audited.
-    pub(crate) audited: Vec<AuditedConsumer>,
 }
 
 /// The owner of the routes. One thread polls it.
 pub(crate) struct Flips {
     routes: Arc<Routes>,
-    book: RouteBook,
-    streams: Vec<Vec<Arc<StreamPort>>>,
-    port: Arc<FlipPort>,
-    wakers: CoreWakers,
-    clock: Clock,
-    stop: StopSignal,
+    parts: FlipsParts,
     answers: Answers,
     /// By consumer, how many cell groups its link has; those that the book has beyond it come with
     /// the next flip.
@@ -124,23 +116,22 @@ struct Change {
 }
 
 impl Flips {
-    pub(crate) fn new(routes: Arc<Routes>, parts: FlipsParts, consumers: usize) -> Flips {
-        let FlipsParts { book, streams, port, notices, wakers, clock, stop, audited } = parts;
-        let groups = (0..consumers).map(|id| book.cells(ConsumerId(id as u16)).len()).collect();
-        let answers = Answers::new(notices);
-        let audits = Audits::new(audited);
+    /// `notices` takes the answers; the accounts of `audited` consumers are compared.
+    pub(crate) fn new(
+        routes: Arc<Routes>,
+        parts: FlipsParts,
+        notices: Publisher<Event>,
+        audited: Vec<AuditedConsumer>,
+        consumers: usize,
+    ) -> Flips {
+        let cells = |id| parts.book.cells(ConsumerId(id as u16)).len();
         Flips {
             routes,
-            book,
-            streams,
-            port,
-            wakers,
-            clock,
-            stop,
-            answers,
-            groups,
+            groups: (0..consumers).map(cells).collect(),
+            parts,
+            answers: Answers::new(notices),
             round: None,
-            audits,
+            audits: Audits::new(audited),
             told_trading: None,
         }
     }
@@ -158,13 +149,13 @@ impl Flips {
     /// Tells every consumer of a turn of the trading switch, once; what stands at the start and
     /// what a stop turns off is no news.
     pub(super) fn notice_trading(&mut self, is_on: bool) -> usize {
-        let is_stopping = self.stop.is_killed() || self.routes.is_stopping();
-        let is_running = self.stop.phase() == Phase::Running && !is_stopping;
+        let is_stopping = self.parts.stop.is_killed() || self.routes.is_stopping();
+        let is_running = self.parts.stop.phase() == Phase::Running && !is_stopping;
         let before = self.told_trading.replace(is_on);
         if !is_running || before.is_none_or(|before| before == is_on) {
             return 0;
         }
-        let now_ns = self.clock.now_ns();
+        let now_ns = self.parts.clock.now_ns();
         for consumer in 0..self.groups.len() {
             self.answers.notice_trading(ConsumerId(consumer as u16), is_on, now_ns);
         }
@@ -173,7 +164,7 @@ impl Flips {
 
     /// Tells consumers what holds their orders back, or no longer does.
     pub(super) fn notice_risk(&mut self, notices: &[RiskNotice]) -> usize {
-        let now_ns = self.clock.now_ns();
+        let now_ns = self.parts.clock.now_ns();
         notices.iter().for_each(|notice| self.answers.notice_risk(notice, now_ns));
         if notices.is_empty() { 0 } else { self.publish() }
     }
@@ -188,13 +179,13 @@ impl Flips {
 
     /// Refuses a command of a consumer.
     pub(super) fn refuse(&mut self, consumer: ConsumerId, command_id: u64, code: ControlCode) {
-        self.answers.acknowledge(consumer, command_id, code, self.clock.now_ns());
+        self.answers.acknowledge(consumer, command_id, code, self.parts.clock.now_ns());
     }
 
     /// Goes as far as it can without waiting; returns the steps taken.
     pub(super) fn poll(&mut self) -> usize {
         for event in self.routes.take_deliveries() {
-            self.answers.deliver(event, self.clock.now_ns());
+            self.answers.deliver(event, self.parts.clock.now_ns());
         }
         let mut work = self.publish();
         work += self.poll_audits();
@@ -227,23 +218,23 @@ impl Flips {
 
     /// Audits go between two rounds.
     fn poll_audits(&mut self) -> usize {
-        let now_ns = self.clock.now_ns();
+        let now_ns = self.parts.clock.now_ns();
         if self.round.is_none()
             && self.audits.is_idle()
             && let Some(ticket) = self.routes.take_audit()
         {
-            self.audits.begin(ticket, &self.port, now_ns);
+            self.audits.begin(ticket, &self.parts.port, now_ns);
         }
-        self.audits.poll(&self.port, &self.wakers, now_ns)
+        self.audits.poll(&self.parts.port, &self.parts.wakers, now_ns)
     }
 
     fn publish(&mut self) -> usize {
-        self.answers.publish(&self.wakers, &self.stop, self.clock.now_ns())
+        self.answers.publish(&self.parts.wakers, &self.parts.stop, self.parts.clock.now_ns())
     }
 
     /// The step after `step`; or the same one while it has to wait.
     fn advance(&mut self, round: &mut Round, step: Step) -> Pace {
-        let now_ns = self.clock.now_ns();
+        let now_ns = self.parts.clock.now_ns();
         match step {
             Step::Next => Pace::On(self.next(round)),
             Step::Streams { waiting, tried, since_ns } => {
@@ -271,7 +262,12 @@ impl Flips {
                 }
             }
             Step::Table { mut flip, change, grown } => {
-                match flip.poll(&self.port.staged, &self.port.done, &self.wakers, now_ns) {
+                match flip.poll(
+                    &self.parts.port.staged,
+                    &self.parts.port.done,
+                    &self.parts.wakers,
+                    now_ns,
+                ) {
                     None => Pace::Wait(Step::Table { flip, change, grown }),
                     Some(done) => {
                         let outcome = done.map(|flip| flip.outcome);
@@ -302,7 +298,7 @@ impl Flips {
             false => self.routes.catalogue().apply(&mut tried, &waiting.request.changes),
         };
         match outcome {
-            Ok(()) => Step::Streams { waiting, tried, since_ns: self.clock.now_ns() },
+            Ok(()) => Step::Streams { waiting, tried, since_ns: self.parts.clock.now_ns() },
             Err(error) => {
                 self.judge(round, waiting, Err(error));
                 Step::Next
@@ -312,7 +308,7 @@ impl Flips {
 
     /// Accepts a request or refuses it, and tells the strategy that asked.
     fn judge(&mut self, round: &mut Round, waiting: Waiting, outcome: Result<Wanted, FlipError>) {
-        let now_ns = self.clock.now_ns();
+        let now_ns = self.parts.clock.now_ns();
         let command_id = waiting.request.command_id;
         let code = outcome.as_ref().map_or_else(FlipError::code, |_| ControlCode::Ok);
         if let Some(asker) = waiting.request.asker {
@@ -335,12 +331,12 @@ impl Flips {
     /// Has every venue send what is wanted of it: a route to what it does not send would stay
     /// silent. What one venue does not confirm is one request's failure, and nobody else's.
     fn ask_for_streams(&self, wanted: &Wanted, is_over: bool) -> Option<Result<(), FlipError>> {
-        let ports = (0..).zip(&self.streams);
+        let ports = (0..).zip(&self.parts.streams);
         let ports = ports.flat_map(|(venue, ports)| ports.iter().map(move |port| (venue, port)));
         let mut is_waiting = false;
         for (venue, port) in ports {
             let streams = wanted.streams_of(VenueId(venue));
-            match port.poll(streams, is_over, || self.wakers.wake()) {
+            match port.poll(streams, is_over, || self.parts.wakers.wake()) {
                 None => is_waiting = true,
                 Some(Ok(())) => {}
                 Some(Err(StreamError::Deadline)) => {
@@ -386,7 +382,7 @@ impl Flips {
         // Each was checked when it was asked for, and a book has one under a number.
         let table = MergeTable::new(&rules).map_err(|_problems| FlipError::NoRuleFree)?;
         let done = &self.routes.merge_port().done;
-        Ok(HandOver::new(Box::new(table), done, self.clock.now_ns()))
+        Ok(HandOver::new(Box::new(table), done, self.parts.clock.now_ns()))
     }
 
     fn poll_rules(
@@ -395,14 +391,14 @@ impl Flips {
         now_ns: u64,
     ) -> Option<Result<(), FlipError>> {
         let port = self.routes.merge_port();
-        Some(rules.poll(&port.staged, &port.done, &self.wakers, now_ns)?.map(drop))
+        Some(rules.poll(&port.staged, &port.done, &self.parts.wakers, now_ns)?.map(drop))
     }
 
     /// The flip to these routes, with cells for those that never were.
     fn stage(&mut self, round: &Round, change: Change, now_ns: u64) -> Step {
         let mut standing = self.routes.standing();
         standing.staged = Some((round.next.clone(), change.routes.clone()));
-        let (book, routes) = (&mut self.book, &change.routes);
+        let (book, routes) = (&mut self.parts.book, &change.routes);
         for route in routes.difference(&standing.in_force) {
             book.add(*route);
         }
@@ -422,7 +418,7 @@ impl Flips {
             outcome: FlipOutcome::default(),
             cut: None,
         });
-        let flip = HandOver::new(flip, &self.port.done, now_ns);
+        let flip = HandOver::new(flip, &self.parts.port.done, now_ns);
         Step::Table { flip, change, grown }
     }
 
@@ -443,7 +439,7 @@ impl Flips {
             standing.version = outcome.version;
             standing.flips += 1;
             for consumer in grown {
-                self.groups[consumer.index()] = self.book.cells(*consumer).len();
+                self.groups[consumer.index()] = self.parts.book.cells(*consumer).len();
             }
             standing.in_force = change.routes;
             standing.wanted = round.next.clone();
@@ -465,7 +461,7 @@ impl Flips {
     /// Answers all whose requests were accepted. Of a flip that was carried out the dispatcher
     /// tells the strategies.
     fn tell(&mut self, round: &mut Round, outcome: &Answer) {
-        let now_ns = self.clock.now_ns();
+        let now_ns = self.parts.clock.now_ns();
         for waiting in round.accepted.drain(..) {
             if let (Err(error), Some(asker)) = (outcome, waiting.request.asker) {
                 let command_id = waiting.request.command_id;

@@ -44,7 +44,7 @@ pub(crate) use flips::{Flips, FlipsParts};
 pub use parse::{parse_line, verb_names};
 pub(crate) use reader::{Reader, ReaderParts};
 pub use refusal::{Refusal, RefusalText, most_alike};
-pub(crate) use routes::{FlipLatencies, Routes, RoutesParts, RoutesRequest};
+pub(crate) use routes::{FlipLatencies, Routes, RoutesRequest};
 pub use routes::{RoutesDifference, RoutesView};
 pub use rules::RuleView;
 pub use socket::CLIENTS_MAX;

@@ -141,15 +141,6 @@ impl FlipLatencies {
     }
 }
 
-/// What a [`Routes`] is made of.
-pub(crate) struct RoutesParts {
-    /// Routes in force from the start.
-    pub(crate) routes: BTreeSet<RouteKey>,
-    pub(crate) catalogue: Catalogue,
-    pub(crate) merge: Arc<MergePort>,
-    pub(crate) version: Arc<AtomicU32>,
-}
-
 /// The side of the routes that every thread but a pinned one may ask.
 pub(crate) struct Routes {
     queue: Mutex<VecDeque<Waiting>>,
@@ -195,8 +186,13 @@ impl Standing {
 }
 
 impl Routes {
-    pub(crate) fn new(parts: RoutesParts) -> Arc<Routes> {
-        let RoutesParts { routes, catalogue, merge, version } = parts;
+    /// `routes` are in force from the start.
+    pub(crate) fn new(
+        routes: BTreeSet<RouteKey>,
+        catalogue: Catalogue,
+        merge: Arc<MergePort>,
+        version: Arc<AtomicU32>,
+    ) -> Arc<Routes> {
         let standing = Standing {
             in_force: routes.clone(),
             version: version.load(Ordering::Acquire),

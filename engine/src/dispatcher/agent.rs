@@ -6,9 +6,8 @@ use std::sync::atomic::Ordering;
 
 use pitlane_ring::Consumer;
 
-use super::fanout::{Fanout, FanoutParts};
+use super::fanout::Fanout;
 use super::flip::{Flip, FlipPort};
-use super::latest::LatestWords;
 use super::link::{ConsumerLink, LinkTotals};
 use super::order::{Sequencer, StreamCounts};
 use crate::event::Event;
@@ -19,6 +18,7 @@ use crate::telemetry::HistogramSet;
 /// Takes events in order and hands them to the fan-out, between two of which it flips routes.
 pub struct DispatcherAgent {
     inputs: DispatcherInputs,
+    /// Puts the streams of market data in order.
     sequencer: Sequencer,
     fanout: Fanout,
     flips: Arc<FlipPort>,
@@ -40,17 +40,6 @@ pub(crate) struct DispatcherInputs {
     pub(crate) notices: Consumer<Event>,
 }
 
-/// The ends that tie the dispatcher to the engine.
-pub(crate) struct DispatcherParts {
-    pub(crate) inputs: DispatcherInputs,
-    /// Puts the streams of market data in order.
-    pub(crate) sequencer: Sequencer,
-    pub(crate) fanout: FanoutParts,
-    pub(crate) flips: Arc<FlipPort>,
-    pub(crate) stop: StopSignal,
-    pub(crate) closing: Closing<DispatcherTotals>,
-}
-
 /// What a [`DispatcherAgent`] leaves.
 pub struct DispatcherTotals {
     /// Events that had at least one subscriber.
@@ -70,19 +59,24 @@ pub struct DispatcherTotals {
 }
 
 impl DispatcherAgent {
-    pub(crate) fn new(parts: DispatcherParts) -> DispatcherAgent {
-        let (venues, instruments) = parts.sequencer.dimensions();
-        let latest = LatestWords::new(venues, instruments);
+    pub(crate) fn new(
+        inputs: DispatcherInputs,
+        sequencer: Sequencer,
+        fanout: Fanout,
+        flips: Arc<FlipPort>,
+        stop: StopSignal,
+        closing: Closing<DispatcherTotals>,
+    ) -> DispatcherAgent {
         DispatcherAgent {
-            clock: parts.fanout.clock.clone(),
-            inputs: parts.inputs,
-            sequencer: parts.sequencer,
-            fanout: Fanout::new(parts.fanout, latest),
-            flips: parts.flips,
+            clock: fanout.parts.clock.clone(),
+            inputs,
+            sequencer,
+            fanout,
+            flips,
             finished: None,
-            stop: parts.stop,
+            stop,
             totals: None,
-            closing: parts.closing,
+            closing,
         }
     }
 
@@ -100,7 +94,7 @@ impl DispatcherAgent {
             held: self.sequencer.held() as u64,
             orchestrator: self.inputs.orchestrator.finish(),
             links: self.totals.unwrap_or_default(),
-            histograms: self.fanout.probe.into_set(),
+            histograms: self.fanout.parts.probe.into_set(),
         }
     }
 
@@ -145,7 +139,7 @@ impl DispatcherAgent {
         if let Some(now_ns) = now_ns {
             work += sequencer.expire(now_ns, &mut |stamped| fanout.stage_held(stamped));
         }
-        let version = fanout.version.load(Ordering::Relaxed);
+        let version = fanout.parts.version.load(Ordering::Relaxed);
         work += orchestrator.poll(version, now_ns, clock, &mut Ordered { sequencer, fanout });
         if let (true, Some(now_ns)) = (is_last, now_ns) {
             work += sequencer.release_all(now_ns, &mut |stamped| fanout.stage_held(stamped));
@@ -157,8 +151,8 @@ impl DispatcherAgent {
     fn close(&mut self) {
         if self.totals.is_none() {
             self.inputs.orchestrator.stop();
-            self.fanout.letters.close();
-            let links = self.fanout.links.drain(..);
+            self.fanout.parts.letters.close();
+            let links = self.fanout.parts.links.drain(..);
             self.totals = Some(links.map(ConsumerLink::close).collect());
         }
     }
@@ -195,7 +189,7 @@ impl Agent for DispatcherAgent {
         }
         let mut work = self.flip_if_staged();
         work += self.tell_notices();
-        self.fanout.probe.swap_if_asked();
+        self.fanout.parts.probe.swap_if_asked();
         work += self.fanout.flush();
         work += self.inputs.orchestrator.change_if_staged();
         work += self.take_events();

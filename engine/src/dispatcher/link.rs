@@ -17,7 +17,7 @@ use crate::safety::Quarantine;
 use crate::telemetry::{Term, Terms};
 
 /// Publishes into one consumer's lanes. It tries, and never waits (FR-003).
-pub(super) struct ConsumerLink {
+pub(crate) struct ConsumerLink {
     market: MarketPublisher<Event>,
     critical: CriticalPublisher<Event>,
     terms: Arc<CachePadded<Terms>>,
@@ -36,17 +36,6 @@ pub(super) struct ConsumerLink {
     withdrawn: u32,
 }
 
-/// What a [`ConsumerLink`] is made of.
-pub(crate) struct LinkParts {
-    pub(crate) market: MarketPublisher<Event>,
-    pub(crate) critical: CriticalPublisher<Event>,
-    pub(crate) terms: Arc<CachePadded<Terms>>,
-    pub(crate) accept_from: AcceptFrom,
-    /// Whether the consumer skips what a flip has made stale.
-    pub(crate) skips: bool,
-    pub(crate) consumer: ConsumerId,
-}
-
 /// What is left of a link when its consumer's lanes are closed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LinkTotals {
@@ -57,17 +46,25 @@ pub struct LinkTotals {
 }
 
 impl ConsumerLink {
-    pub(super) fn new(parts: LinkParts) -> ConsumerLink {
+    /// `skips`: the consumer passes over what a flip has made stale.
+    pub(crate) fn new(
+        consumer: ConsumerId,
+        market: MarketPublisher<Event>,
+        critical: CriticalPublisher<Event>,
+        terms: Arc<CachePadded<Terms>>,
+        accept_from: AcceptFrom,
+        skips: bool,
+    ) -> ConsumerLink {
         ConsumerLink {
-            gauge: parts.market.gauge(),
-            market: parts.market,
-            critical: parts.critical,
-            terms: parts.terms,
+            gauge: market.gauge(),
+            market,
+            critical,
+            terms,
             critical_sequence: 0,
-            accept_from: parts.accept_from,
+            accept_from,
             skip_below: 0,
-            skips: parts.skips,
-            consumer: parts.consumer,
+            skips,
+            consumer,
             is_cut_off: false,
             withdrawn: 0,
         }
@@ -365,15 +362,11 @@ mod tests {
         let options = |name: &str| LaneOptions { name: name.to_owned(), capacity: 2 };
         let (market, market_end) = lane(options("market"));
         let (critical, critical_end) = lane(options("critical"));
-        let parts = LinkParts {
-            market: MarketPublisher::new(market, cells),
-            critical: CriticalPublisher::new(critical, 8),
-            terms: Terms::new(),
-            accept_from: AcceptFrom::default(),
-            skips: false,
-            consumer: ConsumerId(0),
-        };
-        (ConsumerLink::new(parts), [market_end, critical_end])
+        let market = MarketPublisher::new(market, cells);
+        let critical = CriticalPublisher::new(critical, 8);
+        let (terms, accept_from) = (Terms::new(), AcceptFrom::default());
+        let link = ConsumerLink::new(ConsumerId(0), market, critical, terms, accept_from, false);
+        (link, [market_end, critical_end])
     }
 
     #[test]

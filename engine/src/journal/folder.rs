@@ -1,5 +1,6 @@
 //! A folder of segments: opened by an engine, or read by whoever wants to know.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,14 +12,14 @@ use super::folder_read::{FolderRead, SegmentFacts};
 use super::format::SegmentHeader;
 use super::health::JournalHealth;
 use super::journal_error::JournalError;
-use super::keeper::{JournalKeeper, KeeperParts};
+use super::keeper::JournalKeeper;
 use super::keeper_waker::KeeperWaker;
 use super::reader::{RecordView, SegmentReader, StopReason};
 use super::segment_name::{number_of, segment_path};
 use super::segment_reading::SegmentReading;
 use super::state::is_state;
 use super::writer::{Durability, JournalOptions, JournalWriter, Prepared, SegmentPort};
-use crate::runtime::Clock;
+use crate::runtime::{Clock, Closing};
 use crate::world::{Files, FolderLock};
 
 /// The segments of a folder with their numbers, in order.
@@ -287,7 +288,7 @@ impl JournalFolder {
             health.clone(),
             waker.clone(),
         );
-        let keeper = JournalKeeper::new(KeeperParts {
+        let keeper = JournalKeeper {
             files: self.files,
             folder: self.folder,
             options,
@@ -295,11 +296,13 @@ impl JournalFolder {
             health,
             waker,
             clock: clock.clone(),
-            first_number: number,
-            first,
+            held: VecDeque::from([(number, first)]),
+            next_number: number + 1,
             synced: self.read.last_sequence,
-            lock: self.lock,
-        });
+            next_look_ns: 0,
+            closing: Closing::default(),
+            _lock: self.lock,
+        };
         Ok((writer, keeper))
     }
 }

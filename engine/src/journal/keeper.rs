@@ -16,24 +16,6 @@ const LOOK_NS: u64 = 100_000_000;
 
 /// The agent, on a thread beside the cores.
 pub struct JournalKeeper {
-    files: Files,
-    folder: PathBuf,
-    options: JournalOptions,
-    port: Arc<SegmentPort>,
-    health: JournalHealth,
-    waker: KeeperWaker,
-    clock: Clock,
-    /// Segments that may have records which are not synced, and those not used yet.
-    held: VecDeque<(u64, SegmentFile)>,
-    next_number: u64,
-    synced: u64,
-    next_look_ns: u64,
-    closing: Closing<JournalKeeper>,
-    _lock: FolderLock,
-}
-
-/// What a keeper is made of.
-pub(super) struct KeeperParts {
     pub(super) files: Files,
     pub(super) folder: PathBuf,
     pub(super) options: JournalOptions,
@@ -41,31 +23,16 @@ pub(super) struct KeeperParts {
     pub(super) health: JournalHealth,
     pub(super) waker: KeeperWaker,
     pub(super) clock: Clock,
-    pub(super) first_number: u64,
-    pub(super) first: SegmentFile,
+    /// Segments that may have records which are not synced, and those not used yet.
+    pub(super) held: VecDeque<(u64, SegmentFile)>,
+    pub(super) next_number: u64,
     pub(super) synced: u64,
-    pub(super) lock: FolderLock,
+    pub(super) next_look_ns: u64,
+    pub(super) closing: Closing<JournalKeeper>,
+    pub(super) _lock: FolderLock,
 }
 
 impl JournalKeeper {
-    pub(super) fn new(parts: KeeperParts) -> JournalKeeper {
-        JournalKeeper {
-            files: parts.files,
-            folder: parts.folder,
-            options: parts.options,
-            port: parts.port,
-            health: parts.health,
-            waker: parts.waker,
-            clock: parts.clock,
-            held: VecDeque::from([(parts.first_number, parts.first)]),
-            next_number: parts.first_number + 1,
-            synced: parts.synced,
-            next_look_ns: 0,
-            closing: Closing::default(),
-            _lock: parts.lock,
-        }
-    }
-
     /// Where it is left when its thread ends.
     #[must_use]
     pub fn closing(&self) -> Closing<JournalKeeper> {

@@ -14,7 +14,7 @@ use super::run_folder::make_run_folder;
 use super::venue_threads::VenueThreads;
 use crate::config::Config;
 use crate::consumer::ControlCommand;
-use crate::control::{AuditedConsumer, Catalogue, Flips, FlipsParts, Routes, RoutesParts};
+use crate::control::{AuditedConsumer, Catalogue, Flips, FlipsParts, Routes};
 use crate::dispatcher::Subscription;
 use crate::journal::StateKeeper;
 use crate::order::recovery::Recovered;
@@ -161,16 +161,12 @@ impl<'c> Assembly<'c> {
     /// The owner of the routes.
     fn flips(&mut self, ends: RoutingEnds) -> Flips {
         let consumers = ends.interests.len();
-        let routes = Routes::new(RoutesParts {
-            routes: ends.routes,
-            catalogue: Catalogue {
-                interests: ends.interests,
-                venues: self.config.venue_names(),
-                instruments: self.builder.readings.instruments.len(),
-            },
-            merge: ends.merge,
-            version: ends.version,
-        });
+        let catalogue = Catalogue {
+            interests: ends.interests,
+            venues: self.config.venue_names(),
+            instruments: self.builder.readings.instruments.len(),
+        };
+        let routes = Routes::new(ends.routes, catalogue, ends.merge, ends.version);
         let counters = self.builder.readings.consumers.iter();
         let audited = counters.map(|counters| AuditedConsumer {
             name: counters.name.clone(),
@@ -180,12 +176,10 @@ impl<'c> Assembly<'c> {
             book: ends.book,
             streams: std::mem::take(&mut self.stream_ports),
             port: ends.flips,
-            notices: ends.notices,
             wakers: self.wakers.clone(),
             clock: self.builder.clock.clone(),
             stop: self.builder.stop.clone(),
-            audited: audited.collect(),
         };
-        Flips::new(routes, parts, consumers)
+        Flips::new(routes, parts, ends.notices, audited.collect(), consumers)
     }
 }

@@ -18,8 +18,8 @@ use crate::consumer::{
 };
 use crate::dispatcher::order::Sequencer;
 use crate::dispatcher::{
-    AcceptFrom, DispatcherAgent, DispatcherInputs, DispatcherParts, FanoutParts, FlipPort,
-    LinkParts, RouteBook, RouteKey, RoutingTable, Subscription, routes_of,
+    AcceptFrom, ConsumerLink, DispatcherAgent, DispatcherInputs, Fanout, FanoutParts, FlipPort,
+    RouteBook, RouteKey, RoutingTable, Subscription, routes_of,
 };
 use crate::event::{ConsumerId, Event, Interest};
 use crate::journal::{ControlRecord, JournalWriter, SavedState, StatePort, WordTap};
@@ -150,7 +150,7 @@ pub(crate) struct FanOut {
     routes: BTreeSet<RouteKey>,
     book: RouteBook,
     table: RoutingTable,
-    links: Vec<LinkParts>,
+    links: Vec<ConsumerLink>,
     accept_from: Vec<AcceptFrom>,
     pub(crate) consumers: Vec<ConsumerEnds>,
     orders: Vec<OrderLane>,
@@ -359,17 +359,15 @@ impl Builder {
         let mut cursors: Vec<_> = (0..plan.threads).map(|_| ThreadCursors::default()).collect();
         for (index, consumer) in plan.consumers.iter().enumerate() {
             let (engine, own) = self.consumer_lanes(plan, consumer, &mut cursors[consumer.thread]);
-            fan_out.links.push(LinkParts {
-                market: MarketPublisher::new(
-                    engine.market,
-                    fan_out.book.cells(ConsumerId(index as u16)),
-                ),
-                critical: CriticalPublisher::new(engine.critical, plan.lanes.spill),
-                terms: Arc::clone(&self.readings.consumers[index].published),
-                accept_from: fan_out.accept_from[index].clone(),
-                skips: consumer.options.skips,
-                consumer: ConsumerId(index as u16),
-            });
+            let id = ConsumerId(index as u16);
+            fan_out.links.push(ConsumerLink::new(
+                id,
+                MarketPublisher::new(engine.market, fan_out.book.cells(id)),
+                CriticalPublisher::new(engine.critical, plan.lanes.spill),
+                Arc::clone(&self.readings.consumers[index].published),
+                fan_out.accept_from[index].clone(),
+                consumer.options.skips,
+            ));
             fan_out.consumers.push(own);
             fan_out.orders.push(engine.orders);
             fan_out.control.push(engine.control);
@@ -437,7 +435,7 @@ impl Builder {
         let sequencer = Sequencer::new(&plan.streams);
         self.readings.pools.push(sequencer.gauge());
         self.readings.streams = sequencer.stats();
-        let fanout = FanoutParts {
+        let parts = FanoutParts {
             links: std::mem::take(&mut fan_out.links),
             table: std::mem::take(&mut fan_out.table),
             version: Arc::clone(version),
@@ -447,14 +445,9 @@ impl Builder {
             letters: self.letters(DISPATCHER, plan.lanes.dead_letter).with_waiting(LETTERS_WAITING),
             tap: self.tap.take(),
         };
-        DispatcherAgent::new(DispatcherParts {
-            inputs,
-            sequencer,
-            fanout,
-            flips: Arc::clone(flips),
-            stop: self.stop.clone(),
-            closing: self.closings.dispatcher.clone(),
-        })
+        let fanout = Fanout::new(parts, sequencer.dimensions());
+        let (stop, closing) = (self.stop.clone(), self.closings.dispatcher.clone());
+        DispatcherAgent::new(inputs, sequencer, fanout, Arc::clone(flips), stop, closing)
     }
 
     fn guarded(&self, consumer: &ConsumerPlan) -> GuardedConsumer {

@@ -48,27 +48,21 @@ fn office_with_answers(capacity: usize) -> Office {
     let version = Arc::new(AtomicU32::new(1));
     let (consumers, venues, instruments) = (2, 3, 1);
     let (clock, time) = Clock::manual(0);
-    let routes = Routes::new(RoutesParts {
-        routes: BTreeSet::new(),
-        catalogue: Catalogue {
-            interests: vec![QUOTES; consumers],
-            venues: (0..venues).map(|venue| format!("venue_{venue}")).collect(),
-            instruments,
-        },
-        merge: Arc::default(),
-        version: Arc::clone(&version),
-    });
+    let catalogue = Catalogue {
+        interests: vec![QUOTES; consumers],
+        venues: (0..venues).map(|venue| format!("venue_{venue}")).collect(),
+        instruments,
+    };
+    let routes = Routes::new(BTreeSet::new(), catalogue, Arc::default(), Arc::clone(&version));
     let parts = FlipsParts {
         book: RouteBook::new(consumers, venues, Instruments::of_test(instruments)),
         streams: Vec::new(),
         port: Arc::clone(&port),
-        notices,
         wakers: CoreWakers::default(),
         clock: clock.clone(),
         stop: StopSignal::default(),
-        audited: Vec::new(),
     };
-    let flips = Flips::new(Arc::clone(&routes), parts, consumers);
+    let flips = Flips::new(Arc::clone(&routes), parts, notices, Vec::new(), consumers);
     let (carried, is_staffed) = (Vec::new(), true);
     Office { routes, flips, port, notices: end, version, time, clock, carried, is_staffed }
 }

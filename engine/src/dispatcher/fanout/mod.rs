@@ -10,7 +10,7 @@ use zerocopy::FromZeros;
 
 use super::RoutingTable;
 use super::latest::LatestWords;
-use super::link::{ConsumerLink, LinkParts};
+use super::link::ConsumerLink;
 use super::routing::RouteRange;
 use super::run::{RUN, Run};
 use crate::event::{
@@ -38,24 +38,22 @@ const WIRE_MAX_NS: i64 = 60_000_000_000;
 
 /// What ties the fan-out to the engine.
 pub(crate) struct FanoutParts {
-    pub(crate) links: Vec<LinkParts>,
+    pub(crate) links: Vec<ConsumerLink>,
     pub(crate) table: RoutingTable,
+    /// The version that the orchestrator stamps; owned by the fan-out.
     pub(crate) version: Arc<AtomicU32>,
     pub(crate) quarantine: Quarantine,
     pub(crate) clock: Clock,
     pub(crate) probe: Probe,
     pub(crate) letters: LetterSender,
+    /// Words on orders and on limits go to the journal too, where there is one.
     pub(crate) tap: Option<WordTap>,
 }
 
 /// Everything of the dispatcher but its inputs, so that both can be borrowed at once. Owns the
 /// publishing side of every consumer's lanes.
-pub(super) struct Fanout {
-    pub(super) links: Vec<ConsumerLink>,
-    table: RoutingTable,
-    clock: Clock,
-    pub(super) probe: Probe,
-    pub(super) letters: LetterSender,
+pub(crate) struct Fanout {
+    pub(super) parts: FanoutParts,
     /// The private copies that are stamped and that the consumers' copies are made from.
     staged: Box<[Event]>,
     /// By staged event, its routes.
@@ -67,12 +65,7 @@ pub(super) struct Fanout {
     marks: Box<[u64]>,
     /// The copy of a critical event.
     scratch: Box<Event>,
-    /// The version that the orchestrator stamps; owned here.
-    pub(super) version: Arc<AtomicU32>,
     latest: LatestWords,
-    /// Words on orders and on limits go to the journal too, where there is one.
-    tap: Option<WordTap>,
-    quarantine: Quarantine,
     /// Of what it tells by itself.
     traces: TraceIds,
     /// Changes of the board that the links know of.
@@ -86,25 +79,17 @@ pub(super) struct Fanout {
 }
 
 impl Fanout {
-    /// `latest` has room for each venue and instrument.
-    pub(super) fn new(parts: FanoutParts, latest: LatestWords) -> Fanout {
-        let links: Vec<_> = parts.links.into_iter().map(ConsumerLink::new).collect();
+    /// One for so many venues and instruments.
+    pub(crate) fn new(parts: FanoutParts, (venues, instruments): (usize, usize)) -> Fanout {
         Fanout {
-            marks: vec![0; links.len()].into_boxed_slice(),
-            links,
-            table: parts.table,
-            clock: parts.clock,
-            probe: parts.probe,
-            letters: parts.letters,
+            marks: vec![0; parts.links.len()].into_boxed_slice(),
+            parts,
             staged: vec![Event::new_zeroed(); RUN].into_boxed_slice(),
             staged_routes: vec![RouteRange::default(); RUN].into_boxed_slice(),
             staged_count: 0,
             run: Run { kind: None, oldest_version: 0 },
             scratch: Box::new(Event::new_zeroed()),
-            version: parts.version,
-            latest,
-            tap: parts.tap,
-            quarantine: parts.quarantine,
+            latest: LatestWords::new(venues, instruments),
             traces: TraceIds::of(TraceSource::Dispatcher),
             changes_seen: 0,
             has_cut_off: false,
@@ -138,7 +123,7 @@ impl Fanout {
         if LatestWords::is_word(event) {
             self.note_word(event);
         }
-        let range = self.table.range(event);
+        let range = self.parts.table.range(event);
         if range.len() == 0 {
             self.unrouted += 1;
             return;
@@ -158,7 +143,7 @@ impl Fanout {
     /// Balances are recorded whoever is subscribed to them, and states kept for who will be.
     #[cold]
     fn note_word(&mut self, event: &Event) {
-        match &mut self.tap {
+        match &mut self.parts.tap {
             Some(tap) if event.kind() == Some(EventKind::Balance) => tap.take(event),
             _ => self.latest.note(event),
         }
@@ -172,7 +157,8 @@ impl Fanout {
             1 => self.publish_lone(),
             count => self.publish_run(count),
         }
-        let Self { staged, staged_count, clock, probe, .. } = self;
+        let Self { parts, staged, staged_count, .. } = self;
+        let FanoutParts { clock, probe, .. } = parts;
         // Nobody waits for these any more.
         staged[..*staged_count].iter().for_each(|event| record(event, clock, probe));
         *staged_count = 0;
@@ -182,8 +168,8 @@ impl Fanout {
     /// [`pitlane_ring::Publisher::stage`].
     #[inline]
     fn publish_lone(&mut self) {
-        let Self { links, table, staged, staged_routes, run, letters, clock, has_pending, .. } =
-            self;
+        let Self { parts, staged, staged_routes, run, has_pending, .. } = self;
+        let FanoutParts { links, table, letters, clock, .. } = parts;
         let event = &staged[0];
         let Some(kind) = run.kind else { return };
         let evicted = &mut |event: &Event| keep(letters, clock, event, "queue full");
@@ -208,18 +194,8 @@ impl Fanout {
     }
 
     fn publish_run(&mut self, count: usize) {
-        let Self {
-            links,
-            table,
-            staged,
-            staged_routes,
-            run,
-            marks,
-            letters,
-            clock,
-            has_pending,
-            ..
-        } = self;
+        let Self { parts, staged, staged_routes, run, marks, has_pending, .. } = self;
+        let FanoutParts { links, table, letters, clock, .. } = parts;
         let marks: &mut [u64] = marks;
         for (place, range) in staged_routes[..count].iter().enumerate() {
             for route in table.routes_at(*range) {
@@ -241,7 +217,8 @@ impl Fanout {
     pub(super) fn critical(&mut self, stamped: Stamped<'_>) {
         let Stamped { event, version, now_ns } = stamped;
         let Some(kind) = event.kind() else { return };
-        let Self { links, clock, probe, scratch, routed, unrouted, has_pending, tap, .. } = self;
+        let Self { parts, scratch, routed, unrouted, has_pending, .. } = self;
+        let FanoutParts { links, clock, probe, tap, .. } = parts;
         if let Some(tap) = tap
             && kind == EventKind::ExecReport
         {
@@ -255,7 +232,8 @@ impl Fanout {
         let Some(link) = link else {
             *unrouted += 1;
             record(scratch, clock, probe);
-            let Self { letters, clock, scratch, quarantine, .. } = self;
+            let Self { parts, scratch, .. } = self;
+            let FanoutParts { letters, clock, quarantine, .. } = parts;
             keep_critical(letters, clock, quarantine, scratch, "no owner");
             return;
         };
@@ -274,8 +252,8 @@ impl Fanout {
     /// that is full as well it is lost.
     #[cold]
     fn overflow(&mut self, consumer: ConsumerId, kind: EventKind) {
-        let Self { links, clock, letters, scratch, quarantine, has_cut_off, has_pending, .. } =
-            self;
+        let Self { parts, scratch, has_cut_off, has_pending, .. } = self;
+        let FanoutParts { links, clock, letters, quarantine, .. } = parts;
         let Some(link) = links.get_mut(consumer.index()) else { return };
         if !link.is_cut_off() {
             log::error!("[consumer {}] quarantined: critical lane and spill are full", consumer.0);
@@ -295,24 +273,25 @@ impl Fanout {
     /// Moves what waits for room: in the links, and of dead letters.
     #[inline]
     pub(super) fn flush(&mut self) -> usize {
-        let changes = self.quarantine.changes();
+        let changes = self.parts.quarantine.changes();
         if changes != self.changes_seen {
             self.changes_seen = changes;
-            for link in &mut self.links {
-                self.has_cut_off |= link.look_at(&self.quarantine);
+            for link in &mut self.parts.links {
+                self.has_cut_off |= link.look_at(&self.parts.quarantine);
             }
         }
-        let sent = if self.letters.has_waiting() { self.letters.send_waiting() } else { 0 };
+        let sent =
+            if self.parts.letters.has_waiting() { self.parts.letters.send_waiting() } else { 0 };
         if !self.has_pending {
             debug_assert!(
-                self.links.iter().all(|link| link.pending() == 0),
+                self.parts.links.iter().all(|link| link.pending() == 0),
                 "it is kept up to date"
             );
             return sent;
         }
-        let flushed: usize = self.links.iter_mut().map(ConsumerLink::flush).sum();
+        let flushed: usize = self.parts.links.iter_mut().map(ConsumerLink::flush).sum();
         let buried = if self.has_cut_off { self.bury() } else { 0 };
-        self.has_pending = self.links.iter().any(|link| link.pending() > 0);
+        self.has_pending = self.parts.links.iter().any(|link| link.pending() > 0);
         flushed + buried + sent
     }
 
@@ -320,7 +299,7 @@ impl Fanout {
     /// in each duty cycle, as far as there is room on the way there.
     #[cold]
     fn bury(&mut self) -> usize {
-        let Self { links, clock, letters, quarantine, .. } = self;
+        let FanoutParts { links, clock, letters, quarantine, .. } = &mut self.parts;
         let mut work = 0;
         for link in links.iter_mut().filter(|link| link.is_cut_off()) {
             let limit = letters.room(BATCH);
