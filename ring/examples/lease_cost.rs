@@ -48,7 +48,7 @@ fn main() {
     let watched = thread::scope(|scope| {
         scope.spawn(|| {
             while !is_done.load(Ordering::Relaxed) {
-                black_box(watch.look());
+                black_box(watch.running());
                 thread::sleep(Duration::from_millis(1));
             }
         });

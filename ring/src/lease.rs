@@ -56,7 +56,7 @@ const _: () = assert!(LEASE_CELLS_MAX <= 1 << CELL_BITS && LEASE_CELLS_MAX <= u6
 ///
 /// let (mut home, mut watch) = lease(vec!["btc", "eth", "sol"]);
 /// // On the core: each cell has its turn.
-/// let stalled = home.run(0, |_cell| watch.look().expect("a batch runs"));
+/// let stalled = home.run(0, |_cell| watch.running().expect("a batch runs"));
 /// # let stalled = stalled.unwrap();
 /// // A batch that came back is left alone.
 /// assert!(watch.take(stalled).is_none());
@@ -161,7 +161,7 @@ impl<T: Send> Home<T> {
     ///
     /// // Cell 0 stalls, and the watch takes all others away meanwhile.
     /// let outcome = home.run(0, |_cell| {
-    ///     let seen = watch.look().expect("a batch runs");
+    ///     let seen = watch.running().expect("a batch runs");
     ///     watch.take(seen).expect("there is another cell")
     /// });
     /// assert_eq!(outcome.unwrap_err().cell(), 0, "what this home keeps");
@@ -311,12 +311,12 @@ impl<T: Send> Watch<T> {
     /// ```
     /// # use pitlane_ring::lease;
     /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
-    /// assert_eq!(watch.look(), None);
-    /// let running = home.run(1, |_cell| watch.look()).unwrap();
+    /// assert_eq!(watch.running(), None);
+    /// let running = home.run(1, |_cell| watch.running()).unwrap();
     /// assert_eq!(running.map(|running| running.cell), Some(1));
     /// ```
     #[inline]
-    pub fn look(&self) -> Option<Running> {
+    pub fn running(&self) -> Option<Running> {
         Running::from_word(self.lease.words[self.word].load(Ordering::Acquire))
     }
 
@@ -330,7 +330,7 @@ impl<T: Send> Watch<T> {
     /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
     /// let mut standby = None;
     /// let outcome = home.run(0, |_cell| {
-    ///     let seen = watch.look().expect("a batch runs");
+    ///     let seen = watch.running().expect("a batch runs");
     ///     standby = watch.take(seen);
     /// });
     /// assert!(outcome.is_err());
@@ -380,7 +380,7 @@ impl<T: Send> Standby<T> {
     /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
     /// # let mut standby = None;
     /// # let outcome = home.run(0, |_cell| {
-    /// #     standby = watch.look().and_then(|seen| watch.take(seen));
+    /// #     standby = watch.running().and_then(|seen| watch.take(seen));
     /// # });
     /// let standby = standby.expect("there is another cell");
     /// assert_eq!(standby.taken_from().cell, 0);
@@ -396,7 +396,7 @@ impl<T: Send> Standby<T> {
     /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
     /// # let mut standby = None;
     /// # let outcome = home.run(0, |_cell| {
-    /// #     standby = watch.look().and_then(|seen| watch.take(seen));
+    /// #     standby = watch.running().and_then(|seen| watch.take(seen));
     /// # });
     /// let standby = standby.expect("there is another cell");
     /// assert!(standby.cells().eq([1]));
@@ -412,7 +412,7 @@ impl<T: Send> Standby<T> {
     /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
     /// # let mut standby = None;
     /// # let outcome = home.run(0, |_cell| {
-    /// #     standby = watch.look().and_then(|seen| watch.take(seen));
+    /// #     standby = watch.running().and_then(|seen| watch.take(seen));
     /// # });
     /// let standby = standby.expect("there is another cell");
     /// assert!(standby.into_home().cells().eq([1]));
@@ -437,7 +437,7 @@ impl<T: Send> Demoted<T> {
     /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
     /// # let mut standby = None;
     /// # let outcome = home.run(0, |_cell| {
-    /// #     standby = watch.look().and_then(|seen| watch.take(seen));
+    /// #     standby = watch.running().and_then(|seen| watch.take(seen));
     /// # });
     /// let mut demoted = outcome.expect_err("the others were taken");
     /// assert_eq!(demoted.cell(), 0);
@@ -453,7 +453,7 @@ impl<T: Send> Demoted<T> {
     /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
     /// # let mut standby = None;
     /// # let outcome = home.run(0, |_cell| {
-    /// #     standby = watch.look().and_then(|seen| watch.take(seen));
+    /// #     standby = watch.running().and_then(|seen| watch.take(seen));
     /// # });
     /// let mut demoted = outcome.expect_err("the others were taken");
     /// assert_eq!(demoted.get_mut(), &mut "btc");
@@ -472,7 +472,7 @@ impl<T: Send> Demoted<T> {
     /// # let (mut home, mut watch) = lease(vec!["btc", "eth"]);
     /// # let mut standby = None;
     /// # let outcome = home.run(0, |_cell| {
-    /// #     standby = watch.look().and_then(|seen| watch.take(seen));
+    /// #     standby = watch.running().and_then(|seen| watch.take(seen));
     /// # });
     /// let mut demoted = outcome.expect_err("the others were taken");
     /// assert_eq!(demoted.into_inner(), "btc");
@@ -500,7 +500,10 @@ impl<T: Send> fmt::Debug for Home<T> {
 
 impl<T: Send> fmt::Debug for Watch<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").field("cells", &self.owned).field("running", &self.look()).finish()
+        f.debug_struct("Watch")
+            .field("cells", &self.owned)
+            .field("running", &self.running())
+            .finish()
     }
 }
 

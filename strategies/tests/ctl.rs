@@ -142,7 +142,7 @@ fn an_operator_adds_a_venue_merges_two_flips_and_kills() {
     loop {
         let audit = engine.json(&["audit"])["reply"].take();
         assert_eq!((&audit["kind"], &audit["holds"]), (&"audit".into(), &true.into()), "{audit:#}");
-        // A turn between two looks of the controller is no turn.
+        // A turn between two polls of the controller is no turn.
         if risk(&audit).is_some_and(|handled| handled.as_u64() > Some(0)) {
             break;
         }

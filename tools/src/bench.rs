@@ -27,8 +27,8 @@ use crate::terminal::Terminal;
 
 /// A rate counts as reached from here on, in thousandths of a per cent of the offered one.
 const REACHED_MIN: u64 = 99_900;
-/// Pause between two looks at the clock and the stop flag.
-const LOOK: Duration = Duration::from_millis(5);
+/// Pause between two polls of the clock and the stop flag.
+const POLL: Duration = Duration::from_millis(5);
 /// The name under which the empty handler is registered.
 const HANDLER: &str = "bench";
 
@@ -158,7 +158,7 @@ fn wait(engine: &Engine, until: Duration, stop: &AtomicBool) {
         && !stop.load(Ordering::Acquire)
         && !engine.has_failed()
     {
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL);
     }
 }
 

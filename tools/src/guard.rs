@@ -41,8 +41,8 @@ said so: look there yourself";
 const LOGON_PATIENCE: Duration = Duration::from_secs(30);
 /// Time in which the venues have to say that nothing is open.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(20);
+/// Between two polls.
+const POLL: Duration = Duration::from_millis(20);
 
 /// Options of `guard`.
 #[derive(Clone, Debug, Args)]
@@ -105,7 +105,7 @@ pub(crate) fn guard(
     let timeout = Duration::from_millis(args.timeout_ms);
     let interval_ms = (args.timeout_ms / 5).max(100);
     let line = RequestLine { id: None, request: Request::Watch { interval_ms } };
-    let asked = engine.send(&line).and_then(|()| engine.wait_at_most(LOOK));
+    let asked = engine.send(&line).and_then(|()| engine.wait_at_most(POLL));
     asked.map_err(|error| failed(&error.to_string(), terminal))?;
     terminal.say(&format!(
         "guard: watches process {} at {}; acts after {} ms without a sign of life\n",
@@ -149,7 +149,7 @@ fn log_on(
             terminal.complain(&format!("[{venue}] the guard can't log on: {why}"));
             return Err(Exit::StartRefused);
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL);
     }
     for session in sessions {
         terminal.say(&format!("guard: logged on at {}\n", session.venue()));
@@ -235,7 +235,7 @@ fn cancel(why: &str, sessions: &mut Sessions, terminal: &mut Terminal<'_>) -> Ex
             ));
             return Exit::GuardActed;
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL);
     }
     for session in sessions.iter().filter(|session| session.state() != GuardState::Done) {
         let state = words(&session.state());

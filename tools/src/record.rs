@@ -16,8 +16,8 @@ use crate::config_file;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 
-/// Pause between two looks at the stop flag.
-const LOOK: Duration = Duration::from_millis(50);
+/// Pause between two polls of the stop flag.
+const POLL: Duration = Duration::from_millis(50);
 const MIB: u64 = 1 << 20;
 
 /// Records until the duration is over, the disk that it may take is full, or Ctrl-C.
@@ -46,8 +46,8 @@ pub(crate) fn record(
         if is_over || is_asked || engine.has_failed() || totals.end().is_some() {
             break;
         }
-        let left = args.duration.map_or(LOOK, |duration| duration - elapsed);
-        std::thread::sleep(LOOK.min(left));
+        let left = args.duration.map_or(POLL, |duration| duration - elapsed);
+        std::thread::sleep(POLL.min(left));
     }
     let Some(report) = engine.stop() else {
         terminal.complain("the engine left no report");

@@ -24,8 +24,8 @@ use crate::report_text::report_text;
 use crate::status::StatusLine;
 use crate::terminal::Terminal;
 
-/// Pause between two looks at the stop flag: what a person calls at once.
-const LOOK: Duration = Duration::from_millis(20);
+/// Pause between two polls of the stop flag: what a person calls at once.
+const POLL: Duration = Duration::from_millis(20);
 
 /// Runs the engine; returns when it has stopped and the report is printed.
 pub(crate) fn run(
@@ -215,8 +215,8 @@ fn watch(
             terminal.say(&line.update(&engine.status()));
             next_line = elapsed + interval;
         }
-        let left = duration.map_or(LOOK, |duration| duration - elapsed);
-        std::thread::sleep(LOOK.min(left));
+        let left = duration.map_or(POLL, |duration| duration - elapsed);
+        std::thread::sleep(POLL.min(left));
     }
     terminal.say(line.end());
 }

@@ -19,8 +19,8 @@ use crate::record::listen_only;
 use crate::table::{count, render, table};
 use crate::terminal::Terminal;
 
-/// Pause between two looks at the stop flag.
-const LOOK: Duration = Duration::from_millis(50);
+/// Pause between two polls of the stop flag.
+const POLL: Duration = Duration::from_millis(50);
 /// Where independent results stand, in a recording's folder or one of those above it.
 const EXPECTED: &str = "EXPECTED.json";
 /// Folders above the recording that are looked into.
@@ -263,7 +263,7 @@ fn check_live(
         && !engine.is_killed()
         && !engine.has_failed()
     {
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL);
     }
     let Some(report) = engine.stop() else {
         terminal.complain("the engine left no report");

@@ -66,7 +66,7 @@ pub(crate) struct ConsumerWiring {
     pub(crate) closing: Closing<ConsumerTotals>,
 }
 
-/// Cycles without work between two looks whether the lanes are closed, which is told on lines of
+/// Cycles without work between two checks whether the lanes are closed, which is told on lines of
 /// their own, and between two times that what an event needs is fetched again: with fifty consumers
 /// 10 us.
 const RARELY: u8 = 16;
@@ -341,7 +341,7 @@ impl Agent for ConsumerAgent {
 
     fn on_close(self: Box<Self>) {
         let closing = self.closing.clone();
-        closing.leave(self.finish());
+        closing.put(self.finish());
     }
 }
 

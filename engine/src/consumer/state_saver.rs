@@ -53,12 +53,12 @@ impl StateSaver {
         memory
     }
 
-    /// Leaves a state that was written.
-    pub(super) fn leave(&mut self, state: Box<StateBuffer>, now_ns: u64) {
+    /// Hands a state that was written over.
+    pub(super) fn hand_over(&mut self, state: Box<StateBuffer>, now_ns: u64) {
         (self.saved_ns, self.due_ns) = (now_ns, u64::MAX);
         let mut state = state;
         for _ in 0..TRIES {
-            match self.port.leave(state) {
+            match self.port.put(state) {
                 Ok(()) => return,
                 Err(back) => state = back,
             }

@@ -282,7 +282,7 @@ impl StrategyHost {
         context.enter_without_event(now_ns);
         let outcome = contain_callback(context.consumer(), || strategy.on_save(&mut state));
         match outcome {
-            Ok(()) => saver.leave(state, now_ns),
+            Ok(()) => saver.hand_over(state, now_ns),
             Err(fault) => {
                 saver.given_up(state, now_ns);
                 self.failed(fault, &Subject { callback: "on_save", event: None });

@@ -67,7 +67,7 @@ impl Listening {
     }
 
     /// Closes it and takes nothing away: what is at its path is another one's.
-    pub(super) fn leave(mut self) {
+    pub(super) fn abandon(mut self) {
         (self.path, self.folder) = (PathBuf::new(), None);
     }
 }

@@ -281,7 +281,7 @@ impl Client {
     }
 
     /// When it has to be looked at by time alone, ns.
-    pub(super) fn next_look_ns(&self) -> Option<u64> {
+    pub(super) fn next_poll_ns(&self) -> Option<u64> {
         let Patience { line_ns, write_ns, idle_ns, .. } = self.patience;
         let is_behind = self.is_behind();
         let half = self.line_since_ns.filter(|_| !is_behind).map(|since_ns| since_ns + line_ns);

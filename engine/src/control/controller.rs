@@ -26,9 +26,9 @@ pub(crate) struct Controller {
     /// What it found that is to be told.
     notices: Vec<RiskNotice>,
     clock: Clock,
-    /// Between two looks at the lanes. Commands that come in one pause make one flip.
+    /// Between two polls of the lanes. Commands that come in one pause make one flip.
     pause: Duration,
-    next_look_ns: u64,
+    next_poll_ns: u64,
     is_done: bool,
 }
 
@@ -73,13 +73,13 @@ impl Agent for Controller {
         // A command may have its answer before the next one is taken, but not while it waits for
         // it.
         let mut work = 0;
-        if self.flips.is_idle() && (is_stopping || now_ns >= self.next_look_ns) {
+        if self.flips.is_idle() && (is_stopping || now_ns >= self.next_poll_ns) {
             work += self.take_commands();
-            self.next_look_ns = now_ns.saturating_add(self.pause.as_nanos() as u64);
+            self.next_poll_ns = now_ns.saturating_add(self.pause.as_nanos() as u64);
         }
         work += self.flips.notice_trading(self.trading.is_on());
         let Controller { risk, notices, .. } = self;
-        risk.look(now_ns, |notice| notices.push(notice));
+        risk.poll(now_ns, |notice| notices.push(notice));
         work += self.flips.notice_risk(&self.notices);
         self.notices.clear();
         work += self.flips.poll();
@@ -91,8 +91,8 @@ impl Agent for Controller {
     fn next_timer_ns(&self) -> u64 {
         match self.flips.is_idle() {
             true if self.flips.routes().has_waiting() => 0,
-            true => self.next_look_ns,
-            false => self.clock.now_ns().saturating_add(self.flips.look_ns()),
+            true => self.next_poll_ns,
+            false => self.clock.now_ns().saturating_add(self.flips.poll_ns()),
         }
     }
 
@@ -126,7 +126,7 @@ impl Controller {
             notices: Vec::new(),
             clock,
             pause,
-            next_look_ns: 0,
+            next_poll_ns: 0,
             is_done: false,
         }
     }

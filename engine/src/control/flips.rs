@@ -24,11 +24,11 @@ use crate::risk::RiskNotice;
 use crate::runtime::{Clock, CoreWakers, Phase, StopSignal};
 use crate::venue::market::{StreamError, StreamPort};
 
-/// Between two looks whether a pinned thread has taken or answered something, ns. A thread that
+/// Between two checks whether a pinned thread has taken or answered something, ns. A thread that
 /// yields instead waits for whole slices of those that never rest.
-const LOOK_NS: u64 = 20_000;
+const POLL_NS: u64 = 20_000;
 /// The same for a venue, which takes milliseconds.
-const LOOK_AT_VENUE_NS: u64 = 200_000;
+const POLL_VENUE_NS: u64 = 200_000;
 
 /// What [`Flips`] work on.
 pub(crate) struct FlipsParts {
@@ -170,10 +170,10 @@ impl Flips {
     }
 
     /// How long to wait for the next look, ns.
-    pub(super) fn look_ns(&self) -> u64 {
+    pub(super) fn poll_ns(&self) -> u64 {
         match self.round.as_ref().map(|round| &round.step) {
-            Some(Step::Streams { .. }) => LOOK_AT_VENUE_NS,
-            _ => LOOK_NS,
+            Some(Step::Streams { .. }) => POLL_VENUE_NS,
+            _ => POLL_NS,
         }
     }
 

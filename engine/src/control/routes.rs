@@ -20,7 +20,7 @@ use crate::event::{ConsumerId, Event, EventKind, Interest, VenueId};
 use crate::orchestrator::merge::MergePort;
 use crate::runtime::BesideWaker;
 
-/// Between two looks of one who waits whether there is still somebody who answers.
+/// Between two checks of one who waits whether there is still somebody who answers.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Changes that are carried out together or not at all.
@@ -125,7 +125,7 @@ pub struct RoutesView {
 pub(crate) struct FlipLatencies(Mutex<Vec<u64>>);
 
 impl FlipLatencies {
-    /// Flips remembered between two looks of housekeeping; at 1,000 a second it looks 200 times.
+    /// Flips remembered between two polls of housekeeping; at 1,000 a second it looks 200 times.
     const KEPT: usize = 4_096;
 
     fn add(&self, ns: u64) {

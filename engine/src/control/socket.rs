@@ -36,7 +36,7 @@ const TURN_NS: u64 = 10_000_000;
 /// Time until a connection that could not be taken is tried again, ns.
 const ACCEPT_PAUSE_NS: u64 = 100_000_000;
 
-/// Pause between two looks for an answer that is still to come, ns.
+/// Pause between two polls for an answer that is still to come, ns.
 const ANSWER_PAUSE_NS: u64 = 1_000_000;
 
 /// Time until the log may take more, ns.
@@ -145,7 +145,7 @@ struct Server {
     us: u32,
     clock: Clock,
     /// When it is to see that it can be reached.
-    next_look_ns: u64,
+    next_poll_ns: u64,
     /// It can't, and that was said.
     is_lost: bool,
     /// `None` before the agent has its thread.
@@ -189,7 +189,7 @@ impl Agent for Server {
 
     fn next_timer_ns(&self) -> u64 {
         let now_ns = self.clock.now_ns();
-        let next = self.clients.values().filter_map(Client::next_look_ns).min();
+        let next = self.clients.values().filter_map(Client::next_poll_ns).min();
         let answer = (!self.unanswered.is_empty()).then_some(now_ns + ANSWER_PAUSE_NS);
         let log = self.journal.is_behind().then_some(now_ns + LOG_PAUSE_NS);
         let accept = self.is_short_of_files.then_some(now_ns + ACCEPT_PAUSE_NS);
@@ -224,7 +224,7 @@ impl Server {
             is_short_of_files: false,
             us: rustix::process::geteuid().as_raw(),
             clock,
-            next_look_ns: 0,
+            next_poll_ns: 0,
             is_lost: false,
             registry: None,
         }

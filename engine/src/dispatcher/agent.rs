@@ -214,6 +214,6 @@ impl Agent for DispatcherAgent {
 
     fn on_close(self: Box<Self>) {
         let closing = self.closing.clone();
-        closing.leave(self.finish());
+        closing.put(self.finish());
     }
 }

@@ -299,7 +299,7 @@ impl JournalFolder {
             held: VecDeque::from([(number, first)]),
             next_number: number + 1,
             synced: self.read.last_sequence,
-            next_look_ns: 0,
+            next_poll_ns: 0,
             closing: Closing::default(),
             _lock: self.lock,
         };

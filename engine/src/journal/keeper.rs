@@ -11,8 +11,8 @@ use super::writer::{Durability, JournalEnd, JournalOptions, JournalWriter, Prepa
 use crate::runtime::{Agent, Clock, Closing};
 use crate::world::{Files, FolderLock, SegmentFile};
 
-/// Between two looks of a keeper that nobody wakes, ns.
-const LOOK_NS: u64 = 100_000_000;
+/// Between two polls of a keeper that nobody wakes, ns.
+const POLL_NS: u64 = 100_000_000;
 
 /// The agent, on a thread beside the cores.
 pub struct JournalKeeper {
@@ -27,7 +27,7 @@ pub struct JournalKeeper {
     pub(super) held: VecDeque<(u64, SegmentFile)>,
     pub(super) next_number: u64,
     pub(super) synced: u64,
-    pub(super) next_look_ns: u64,
+    pub(super) next_poll_ns: u64,
     pub(super) closing: Closing<JournalKeeper>,
     pub(super) _lock: FolderLock,
 }
@@ -156,12 +156,12 @@ impl Agent for JournalKeeper {
             }
         };
         drop(self.port.used.take());
-        self.next_look_ns = now_ns + LOOK_NS;
+        self.next_poll_ns = now_ns + POLL_NS;
         work + self.prepare()
     }
 
     fn next_timer_ns(&self) -> u64 {
-        self.next_look_ns
+        self.next_poll_ns
     }
 
     /// Whoever owns it ends it, once the writer has ended.
@@ -171,6 +171,6 @@ impl Agent for JournalKeeper {
 
     fn on_close(self: Box<Self>) {
         let closing = self.closing.clone();
-        closing.leave(*self);
+        closing.put(*self);
     }
 }

@@ -133,8 +133,8 @@ impl StatePort {
         self.empty.take().or_else(|| self.filled.take())
     }
 
-    /// Leaves a state to be written; gives it back while the place is taken.
-    pub(crate) fn leave(&self, state: Box<StateBuffer>) -> Result<(), Box<StateBuffer>> {
+    /// Enqueues a state to be written; gives it back while the place is taken.
+    pub(crate) fn put(&self, state: Box<StateBuffer>) -> Result<(), Box<StateBuffer>> {
         self.filled.put(state)
     }
 }
@@ -299,7 +299,7 @@ mod tests {
         let mut its = StateFiles::new(files, folder(), name, Arc::clone(&port));
         state.begin(version, 5);
         state.put(bytes).unwrap();
-        port.leave(state).unwrap();
+        port.put(state).unwrap();
         assert!(its.write(files, false) && !its.write(files, false));
     }
 
@@ -360,7 +360,7 @@ mod tests {
             let mut next = state.take().or_else(|| port.memory()).unwrap();
             next.begin(version, 5);
             next.put(b"whole").unwrap();
-            port.leave(next).unwrap();
+            port.put(next).unwrap();
             assert!(its.write(&files, false));
             read_state(&files, folder, "one").map(|state| state.version)
         };
@@ -390,12 +390,12 @@ mod tests {
     fn what_waits_is_overtaken_by_what_is_newer() {
         let (port, mut first) = StatePort::with_room(4);
         first.begin(1, 0);
-        port.leave(first).unwrap();
+        port.put(first).unwrap();
         let mut second = port.memory().expect("there are two");
         second.begin(2, 0);
-        let second = port.leave(second).expect_err("the first has not been written");
+        let second = port.put(second).expect_err("the first has not been written");
         assert_eq!(port.memory().expect("the first").version, 1);
-        port.leave(second).unwrap();
+        port.put(second).unwrap();
         assert_eq!(port.filled.take().unwrap().version, 2);
     }
 }

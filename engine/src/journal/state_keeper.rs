@@ -36,7 +36,7 @@ impl StateKeeper {
     }
 
     /// Writes the state of one strategy at most, in turn; whether it did.
-    pub(crate) fn look(&mut self) -> bool {
+    pub(crate) fn poll(&mut self) -> bool {
         let count = self.states.len();
         for turn in 0..count {
             let at = (self.next + turn) % count;
@@ -50,7 +50,7 @@ impl StateKeeper {
 
     /// Writes all that is left.
     pub(crate) fn finish(&mut self) {
-        while self.look() {}
+        while self.poll() {}
     }
 }
 
@@ -69,19 +69,19 @@ mod tests {
         let (other, second) = StatePort::with_room(8);
         let ports = vec![("one".to_owned(), one.clone()), ("other".to_owned(), other.clone())];
         let mut keeper = StateKeeper::new(&files, folder, Durability::Os, ports);
-        assert!(!keeper.look(), "nobody has saved");
+        assert!(!keeper.poll(), "nobody has saved");
         let save = |port: &StatePort, mut state: Box<crate::journal::StateBuffer>, version| {
             state.begin(version, 5);
-            port.leave(state).unwrap();
+            port.put(state).unwrap();
         };
         let version = |name| read_state(&files, folder, name).map(|state| state.version);
         save(&one, first, 1);
         save(&other, second, 1);
-        assert!(keeper.look());
+        assert!(keeper.poll());
         assert_eq!((version("one"), version("other")), (Some(1), None));
         // The first has more, and the other waits since before.
         save(&one, one.memory().unwrap(), 2);
-        assert!(keeper.look());
+        assert!(keeper.poll());
         assert_eq!((version("one"), version("other")), (Some(1), Some(1)));
         save(&other, other.memory().unwrap(), 2);
         keeper.finish();

@@ -124,7 +124,7 @@ impl Compactor {
     }
 
     /// Goes on with it, if there is anything to do.
-    pub(super) fn look(&mut self) {
+    pub(super) fn poll(&mut self) {
         if self.clock.now_ns() < self.not_before_ns || self.health.failure().is_some() {
             return;
         }
@@ -352,8 +352,8 @@ mod tests {
             }
         }
 
-        fn look(&mut self, times: usize) -> crate::journal::CheckpointFigures {
-            (0..times).for_each(|_| self.compactor.look());
+        fn poll(&mut self, times: usize) -> crate::journal::CheckpointFigures {
+            (0..times).for_each(|_| self.compactor.poll());
             self.board.read()
         }
 
@@ -367,17 +367,17 @@ mod tests {
         let mut bench = Bench::new(false);
         bench.fill(2);
         bench.refuse(1_000_000);
-        let figures = bench.look(20);
+        let figures = bench.poll(20);
         assert_eq!((figures.written, figures.failures), (0, 1), "{figures:?}");
         assert!(figures.problem.as_deref().unwrap().contains("can't be written"), "{figures:?}");
         // Twice as long a pause with each.
         for (seconds, failures) in [(9, 1), (2, 2), (19, 2), (2, 3)] {
             bench.time.advance_ns(seconds * 1_000_000_000);
-            assert_eq!(bench.look(20).failures, failures);
+            assert_eq!(bench.poll(20).failures, failures);
         }
         bench.refuse(0);
         bench.time.advance_ns(PAUSE_NS_MAX);
-        let figures = bench.look(20);
+        let figures = bench.poll(20);
         assert_eq!((figures.written, figures.failures), (1, 3));
         assert_eq!((figures.newest, figures.problem), (3, None), "it works again");
     }
@@ -387,16 +387,16 @@ mod tests {
         let mut bench = Bench::new(false);
         for _ in 0..3 {
             bench.fill(2);
-            assert_eq!(bench.look(1).removed, 0);
-            let _written_and_not_removed_yet = bench.look(3);
+            assert_eq!(bench.poll(1).removed, 0);
+            let _written_and_not_removed_yet = bench.poll(3);
             bench.refuse(1_000_000);
-            let _refused = bench.look(20);
+            let _refused = bench.poll(20);
             bench.refuse(0);
         }
         let figures = bench.board.read();
         assert!(figures.failures > 0 && figures.removed == 0, "{figures:?}");
         bench.time.advance_ns(PAUSE_NS_MAX);
-        let figures = bench.look(40);
+        let figures = bench.poll(40);
         assert_eq!((figures.written, figures.problem), (3, None));
         assert_eq!((figures.newest, figures.removed), (7, 4), "those before the second newest");
     }
@@ -406,10 +406,10 @@ mod tests {
         let mut bench = Bench::new(false);
         for written in 1..5 {
             bench.fill(2);
-            let figures = bench.look(4);
+            let figures = bench.poll(4);
             assert_eq!((figures.written, figures.removed), (written, 0), "{figures:?}");
         }
-        assert!(bench.look(40).removed > 0);
+        assert!(bench.poll(40).removed > 0);
     }
 
     #[test]
@@ -421,14 +421,14 @@ mod tests {
             file.write_all(b"of a version before").unwrap();
         }
         bench.fill(2);
-        assert_eq!((bench.look(20).written, bench.look(20).removed), (1, 0));
+        assert_eq!((bench.poll(20).written, bench.poll(20).removed), (1, 0));
         let newest = checkpoint_path(folder(), 3);
         bench.compactor.files.create_private(&newest).unwrap().write_all(b"rotten").unwrap();
         bench.fill(2);
-        let figures = bench.look(40);
+        let figures = bench.poll(40);
         assert_eq!((figures.written, figures.removed), (2, 0), "one of use, and none before it");
         bench.fill(2);
-        let figures = bench.look(40);
+        let figures = bench.poll(40);
         assert_eq!((figures.written, figures.removed), (3, 4), "those before the second of use");
     }
 
@@ -436,8 +436,8 @@ mod tests {
     fn a_checkpoint_waits_for_the_disk_where_records_are_synced() {
         let mut bench = Bench::new(true);
         bench.fill(2);
-        assert_eq!(bench.look(20).written, 0, "nothing was synced");
+        assert_eq!(bench.poll(20).written, 0, "nothing was synced");
         bench.compactor.health.set_synced(bench.ends.0.sequence());
-        assert_eq!(bench.look(20).written, 1);
+        assert_eq!(bench.poll(20).written, 1);
     }
 }

@@ -45,7 +45,7 @@ pub(super) struct Housekeeping {
     pub(super) warm_up_ns: u64,
     pub(super) steady: Arc<SteadyState>,
     pub(super) wakers: CoreWakers,
-    /// Between two looks at the lanes.
+    /// Between two polls of the lanes.
     pub(super) pause: Duration,
     /// A planted fault: no letter is written before the end.
     pub(super) holds_letters: bool,
@@ -71,7 +71,7 @@ impl SteadyState {
 pub(super) struct HousekeepingAgent {
     work: Housekeeping,
     closing: Closing<Housekeeping>,
-    next_look_ns: u64,
+    next_poll_ns: u64,
     interval_end_ns: u64,
     is_asking: bool,
     is_warm: bool,
@@ -112,7 +112,7 @@ impl HousekeepingAgent {
         let agent = HousekeepingAgent {
             work,
             closing: closing.clone(),
-            next_look_ns: 0,
+            next_poll_ns: 0,
             interval_end_ns,
             is_asking: false,
             is_warm: false,
@@ -161,7 +161,7 @@ impl Agent for HousekeepingAgent {
     /// Looks at everything once a pause; what it asks of others is the work that it reports.
     fn duty_cycle(&mut self) -> usize {
         let now_ns = self.work.clock.now_ns();
-        if now_ns < self.next_look_ns {
+        if now_ns < self.next_poll_ns {
             return 0;
         }
         let drained = self.work.drain();
@@ -170,21 +170,21 @@ impl Agent for HousekeepingAgent {
             pauses.keep();
         }
         if let Some(compactor) = &mut self.work.compactor {
-            compactor.look();
+            compactor.poll();
         }
         if let Some(states) = &mut self.work.states {
-            states.look();
+            states.poll();
         }
         self.work.clock.follow_system();
-        self.work.neighbours.look(now_ns);
+        self.work.neighbours.poll(now_ns);
         let asks = self.keep_intervals(self.work.clock.now_ns());
         let pause = if drained > 0 { self.work.pause.min(SOON) } else { self.work.pause };
-        self.next_look_ns = self.work.clock.now_ns() + pause.as_nanos() as u64;
+        self.next_poll_ns = self.work.clock.now_ns() + pause.as_nanos() as u64;
         usize::from(asks)
     }
 
     fn next_timer_ns(&self) -> u64 {
-        self.next_look_ns
+        self.next_poll_ns
     }
 
     /// Whoever owns it ends it: last, so that it hears of all others' ends.
@@ -193,7 +193,7 @@ impl Agent for HousekeepingAgent {
     }
 
     fn on_close(self: Box<Self>) {
-        self.closing.leave(self.work);
+        self.closing.put(self.work);
     }
 }
 

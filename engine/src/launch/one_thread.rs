@@ -34,7 +34,7 @@ pub(crate) const SIMULATED_WALL_START_NS: i64 = 1_767_225_600_000_000_000;
 /// Cores that every simulated run is planned for, so that one seed is one run on any machine.
 pub(super) const SIMULATED_CORES: usize = 64;
 
-/// Between two looks for an operator's answer, and the longest wait for one, ns.
+/// Between two polls for an operator's answer, and the longest wait for one, ns.
 const ANSWER_LOOK_NS: u64 = 1_000_000;
 const ANSWER_MAX_NS: u64 = 5_000_000_000;
 

@@ -20,8 +20,8 @@ const VERSION: u32 = 1;
 const FILE_BYTES_MAX: usize = 64 * 1024;
 /// Pauses with less left than this are not worth a file, ns.
 const SHORT_NS: u64 = 2_000_000_000;
-/// Between two looks whether anything has changed, ns.
-const LOOK_NS: u64 = 100_000_000;
+/// Between two checks whether anything has changed, ns.
+const POLL_NS: u64 = 100_000_000;
 /// After a write that failed, the next one waits so long, ns.
 const RETRY_NS: u64 = 10_000_000_000;
 
@@ -152,7 +152,7 @@ impl PauseBook {
         if now_ns < self.next_ns {
             return;
         }
-        self.next_ns = now_ns + LOOK_NS;
+        self.next_ns = now_ns + POLL_NS;
         let records = self.records(now_ns);
         if records == self.written {
             return;

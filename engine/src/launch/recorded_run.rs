@@ -36,7 +36,7 @@ use crate::world::{Files, Spawn, World, start_thread, wait_until};
 const RING_BLOCKS: usize = 256;
 /// What is kept is on its way to the disk after so long, ns.
 const FLUSH_NS: u64 = 1_000_000_000;
-/// Between two looks at the ring, ns.
+/// Between two polls of the ring, ns.
 const DRAIN_NS: u64 = 5_000_000;
 /// From the last change of routes to the end of intake, and from the last call to the end, ns.
 const SETTLE_NS: u64 = 1_000_000;

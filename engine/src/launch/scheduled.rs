@@ -21,7 +21,7 @@ use crate::pipeline::{Closings, Readings};
 use crate::report::{Report, RunRecordReport, ThreadReport};
 use crate::runtime::{
     Agent, AgentRole, Clock, Closing, CorePlan, HeldConsumer, HoldRates, Phase, Placement, Role,
-    StopSignal, WatchdogHandle, look_pause,
+    StopSignal, WatchdogHandle, poll_pause,
 };
 use crate::safety::{Quarantine, TradingSwitch};
 use crate::telemetry::{LogDrain, LogLanes, ProbeLink};
@@ -84,7 +84,7 @@ impl Assembly<'_> {
         launch: &LaunchOptions,
         holds: HoldRates,
     ) -> Result<(Vec<Placement>, Scheduled), LaunchError> {
-        let (pause, is_live) = (look_pause(Profile::Quiet), self.world.spawn == Spawn::LiveThread);
+        let (pause, is_live) = (poll_pause(Profile::Quiet), self.world.spawn == Spawn::LiveThread);
         let routes = Arc::clone(flips.routes());
         let (run_dir, hlog) = self.run_files(cores)?;
         // Before anything trades that nobody could stop.

@@ -12,7 +12,7 @@ use crate::runtime::{CoreHandle, CoreWakers, Demotion, Phase, StopSignal, Watchd
 use crate::telemetry::{HistogramSet, HlogWriter};
 use crate::venue::simulated::RecordedSession;
 
-/// Pause between two looks at threads that are ending.
+/// Pause between two polls of threads that are ending.
 const JOIN_PAUSE: Duration = Duration::from_millis(1);
 
 /// Time that threads get after the deadline, once every loop was told to end.

@@ -29,7 +29,7 @@ use crate::risk::RiskWatch;
 use crate::runtime::{
     Agent, AgentRole, ContentionBook, CoreHandle, CoreOptions, CoreParking, CorePlan,
     GuardedConsumer, HiccupMeter, HostCores, HostLimits, Neighbours, PlannedCore, WatchdogHandle,
-    WatchdogOptions, look_pause,
+    WatchdogOptions, poll_pause,
 };
 use crate::safety::TradingSwitch;
 use crate::telemetry::{
@@ -140,7 +140,7 @@ impl Assembly<'_> {
         let drain = LogDrain::new(log_ends, logs.clone());
         let mut housekeeping = self.housekeeping(&run_dir, hlog, drain, &readings, &routes);
         (housekeeping.pause, housekeeping.holds_letters) =
-            (look_pause(plan.profile), options.holds_letters);
+            (poll_pause(plan.profile), options.holds_letters);
         let (last, steady) = (housekeeping.collector.last(), Arc::clone(&housekeeping.steady));
         // Started before the cores: threads inherit the mask, and these must not be pinned.
         let housekeeping = started("housekeeping", HousekeepingHandle::start(housekeeping))?;
@@ -295,7 +295,7 @@ impl Assembly<'_> {
         plan: &CorePlan,
     ) -> Result<ControllerHandle, LaunchError> {
         let (commands, venues) = (std::mem::take(&mut self.control), self.config.venue_names());
-        let (clock, pause) = (self.builder.clock.clone(), look_pause(plan.profile));
+        let (clock, pause) = (self.builder.clock.clone(), poll_pause(plan.profile));
         let watched = self.watched();
         let controller = Controller::new(commands, flips, venues.len(), watched, clock, pause);
         started("controller", ControllerHandle::start(controller))

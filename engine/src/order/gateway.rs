@@ -77,7 +77,7 @@ impl GatewayAgent {
             self.counts.unsent += left;
         }
         if let Some(journal) = self.ends.journal {
-            self.ends.journal_closing.leave(journal);
+            self.ends.journal_closing.put(journal);
         }
         self.counts
     }
@@ -218,7 +218,7 @@ impl Agent for GatewayAgent {
 
     fn on_close(self: Box<Self>) {
         let closing = self.ends.closing.clone();
-        closing.leave(self.finish());
+        closing.put(self.finish());
     }
 }
 

@@ -70,7 +70,7 @@ impl RiskWatch {
     }
 
     /// Gives `tell` what has happened since the last look.
-    pub(crate) fn look(&mut self, now_ns: u64, mut tell: impl FnMut(RiskNotice)) {
+    pub(crate) fn poll(&mut self, now_ns: u64, mut tell: impl FnMut(RiskNotice)) {
         let (changes, kills) = (self.book.changes(), self.quarantine.kills().changes());
         if kills != self.kills {
             self.kills = kills;

@@ -47,7 +47,7 @@ pub struct Closing<T>(Arc<Exchange<T>>);
 
 impl<T> Closing<T> {
     /// To be called once, by the agent.
-    pub fn leave(&self, totals: T) {
+    pub fn put(&self, totals: T) {
         let left = self.0.put(Box::new(totals));
         debug_assert!(left.is_ok(), "an agent is closed once");
     }

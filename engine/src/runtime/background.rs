@@ -11,11 +11,11 @@ use thread_priority::{
 
 use crate::config::Profile;
 
-/// Pause between two looks of a thread that nobody wakes: housekeeping and the controller.
+/// Pause between two polls of a thread that nobody wakes: housekeeping and the controller.
 ///
 /// Each look of a thread that slept takes 30 to 50 us on a virtual machine: two threads at 5 ms
 /// are 1.6 % of a core, more than everything else that a quiet engine does.
-pub(crate) fn look_pause(profile: Profile) -> Duration {
+pub(crate) fn poll_pause(profile: Profile) -> Duration {
     match profile {
         Profile::Latency | Profile::Balanced | Profile::Auto => Duration::from_millis(5),
         Profile::Quiet => Duration::from_millis(25),

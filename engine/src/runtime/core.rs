@@ -12,7 +12,7 @@ use pitlane_ring::{Home, IdleStrategy, Publisher};
 
 use super::eye::Eye;
 use super::guarded::Watched;
-use super::home::{self, Base, CoreRemains, CoreRules, Rehearsal, Seat, ThreadId};
+use super::home::{self, Base, CoreRules, CoreTotals, Rehearsal, Seat, ThreadId};
 use super::{
     Agent, AlonePlaces, Clock, ContentionBook, CoreParking, CoreWakers, GuardedConsumer,
     HiccupMeter, StopSignal, YieldBan,
@@ -91,7 +91,7 @@ pub struct CoreHandle {
     idle: IdleStrategy,
     agents: Arc<Mutex<Vec<String>>>,
     pinned: Arc<AtomicU8>,
-    thread: JoinHandle<CoreRemains>,
+    thread: JoinHandle<CoreTotals>,
 }
 
 impl CoreHandle {
@@ -163,7 +163,7 @@ impl CoreHandle {
             attach_thread(log);
             match home() {
                 Some(home) => home::run(home, &rules, &thread),
-                None => CoreRemains { agents: Vec::new(), hiccups: None },
+                None => CoreTotals { agents: Vec::new(), hiccups: None },
             }
         })?;
         Ok(CoreHandle { name, core, idle, agents: Arc::default(), pinned, thread: handle })
@@ -224,7 +224,7 @@ impl CoreHandle {
     ///
     /// # Errors
     /// The panic's text when an agent itself, not a strategy, panicked.
-    pub fn join(self) -> Result<CoreRemains, String> {
+    pub fn join(self) -> Result<CoreTotals, String> {
         self.thread.join().map_err(|payload| {
             let text = payload.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| payload.downcast_ref::<&str>().copied());

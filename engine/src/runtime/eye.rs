@@ -38,9 +38,9 @@ impl HeldBatch {
 
 impl Eye {
     /// The batch that runs now.
-    pub(super) fn look(&self) -> Option<Running> {
+    pub(super) fn running(&self) -> Option<Running> {
         match self {
-            Eye::Lease(watch) => watch.look(),
+            Eye::Lease(watch) => watch.running(),
             Eye::Held(held) => match held.present.load(Ordering::Relaxed) {
                 0 => None,
                 batch => Some(Running { cell: CELL, batch }),

@@ -95,7 +95,7 @@ impl ThreadId {
 }
 
 /// What is left of a core's thread after it was joined.
-pub struct CoreRemains {
+pub struct CoreTotals {
     /// The agents that it ran last.
     pub agents: Vec<Box<dyn Agent>>,
     /// Hiccups that were not collected yet; of the thread that has the core.
@@ -238,15 +238,15 @@ pub(super) fn start_agents(home: &mut Home<Seat>) {
 
 /// Runs a home until all its agents are done, or the deadline is over; or, once it was demoted, the
 /// one consumer that it keeps.
-pub(super) fn run(home: Home<Seat>, rules: &CoreRules, thread: &ThreadId) -> CoreRemains {
+pub(super) fn run(home: Home<Seat>, rules: &CoreRules, thread: &ThreadId) -> CoreTotals {
     count_this_thread(true);
-    let remains = match Round::new(home, rules).run() {
-        Ok(remains) => remains,
+    let totals = match Round::new(home, rules).run() {
+        Ok(totals) => totals,
         Err(demoted) => run_alone(demoted.into_inner(), rules, thread),
     };
     count_this_thread(false);
     rules.wakers.wake();
-    remains
+    totals
 }
 
 impl<'r> Round<'r> {
@@ -265,7 +265,7 @@ impl<'r> Round<'r> {
         Round { home, rules, total, done: 0, contention }
     }
 
-    fn run(mut self) -> Result<CoreRemains, Demoted<Seat>> {
+    fn run(mut self) -> Result<CoreTotals, Demoted<Seat>> {
         let mut idler = self.rules.idle.idler();
         let parks = self.rules.idle == IdleStrategy::Park;
         precise_naps();
@@ -277,7 +277,7 @@ impl<'r> Round<'r> {
             }
             let work = self.pass()?;
             if self.is_done() || (work == 0 && self.rules.stop.phase() == Phase::Halted) {
-                return Ok(self.into_remains());
+                return Ok(self.into_totals());
             }
             let idle_ns = base(&mut self.home).after_cycle(work);
             let idling = match idle_ns {
@@ -365,19 +365,19 @@ impl<'r> Round<'r> {
         cells.map(timer_ns).min().unwrap_or(u64::MAX)
     }
 
-    fn into_remains(self) -> CoreRemains {
-        let mut remains = CoreRemains { agents: Vec::new(), hiccups: None };
+    fn into_totals(self) -> CoreTotals {
+        let mut totals = CoreTotals { agents: Vec::new(), hiccups: None };
         count_this_thread(false);
         for (_, seat) in self.home.into_cells() {
             match seat {
                 Seat::Base(base) => {
-                    remains.agents.extend(base.agents);
-                    remains.hiccups = Some(base.hiccups.into_set());
+                    totals.agents.extend(base.agents);
+                    totals.hiccups = Some(base.hiccups.into_set());
                 }
-                consumers => remains.agents.extend(consumers.into_agents()),
+                consumers => totals.agents.extend(consumers.into_agents()),
             }
         }
-        remains
+        totals
     }
 }
 
@@ -391,7 +391,7 @@ fn precise_naps() {
 /// The rest of a demoted thread's life: one consumer, unpinned, asleep where there is nothing to
 /// do. It is watched over as before, for its stalls are still counted and it may still be
 /// quarantined.
-fn run_alone(seat: Seat, rules: &CoreRules, thread: &ThreadId) -> CoreRemains {
+fn run_alone(seat: Seat, rules: &CoreRules, thread: &ThreadId) -> CoreTotals {
     count_this_thread(false);
     let total = seat.agents().len();
     let (mut home, watch) = lease(vec![seat]);
@@ -414,7 +414,7 @@ fn run_alone(seat: Seat, rules: &CoreRules, thread: &ThreadId) -> CoreRemains {
                 seat.map_or((u64::MAX, false), |seat| (seat.next_timer_ns(), seat.has_pending()));
             let timer = limit(next_timer_ns, &rules.clock).unwrap_or(Duration::MAX);
             // What is pending comes without a wake-up.
-            let longest = if is_pending { NAP } else { LOOK };
+            let longest = if is_pending { NAP } else { POLL };
             match &mut place {
                 None => std::thread::park_timeout(timer.min(NAP)),
                 Some(place) => {
@@ -436,11 +436,11 @@ fn run_alone(seat: Seat, rules: &CoreRules, thread: &ThreadId) -> CoreRemains {
     }
     count_this_thread(false);
     let agents = home.into_cells().into_iter().flat_map(|(_, seat)| seat.into_agents());
-    CoreRemains { agents: agents.collect(), hiccups: None }
+    CoreTotals { agents: agents.collect(), hiccups: None }
 }
 
 /// Longest sleep of a thread that is left alone and has wakers.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(100);
 
 /// Time left until a timer; `None` when there is none.
 fn limit(next_timer_ns: u64, clock: &Clock) -> Option<Duration> {

@@ -21,7 +21,7 @@ const WAKE: Token = Token(usize::MAX);
 /// Readiness taken from the poller at a time. What does not fit comes with the next call.
 const EVENTS: usize = 64;
 /// The longest time without a look at every agent: what a flag tells wakes nobody.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(100);
 /// After an idle round with something held back, or with a timer that is overdue and does nothing;
 /// for one that polls. One that sleeps does so by the poller, which counts in milliseconds and
 /// rounds up.
@@ -96,7 +96,7 @@ impl LiveThread {
                 timer_ns = timer_ns.min(agent.next_timer_ns());
             }
         });
-        let longest = if is_pending || timer_ns <= now_ns { RETRY } else { LOOK };
+        let longest = if is_pending || timer_ns <= now_ns { RETRY } else { POLL };
         let until_ns = timer_ns.max(now_ns + RETRY.as_nanos() as u64);
         let until_ns = until_ns.min(now_ns + longest.as_nanos() as u64);
         loop {

@@ -28,7 +28,7 @@ mod yield_ban;
 
 pub use crate::world::{Clock, ManualTime};
 pub use agent::{Agent, Closing, Phase, StopSignal};
-pub(crate) use background::{give_way, look_pause};
+pub(crate) use background::{give_way, poll_pause};
 pub use beside::{Beside, BesideThread, BesideWaker};
 pub use contention_book::{ContentionBook, ContentionFigures, Taker};
 pub(crate) use core::pin;
@@ -36,7 +36,7 @@ pub use core::{CoreHandle, CoreOptions, Pinned};
 pub use guarded::{GuardedConsumer, Watched};
 pub use held_consumer::{HeldConsumer, HoldRates};
 pub use hiccups::HiccupMeter;
-pub use home::{CoreRemains, Rehearsal};
+pub use home::{CoreTotals, Rehearsal};
 pub use host::HostCores;
 pub use host_limits::HostLimits;
 pub use live_thread::LiveThread;

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use super::{ContentionBook, Taker};
 use crate::world::{kernel_names, kernel_text_lossy};
 
-/// Between two looks, ns.
-const LOOK_NS: u64 = 1_000_000_000;
+/// Between two polls, ns.
+const POLL_NS: u64 = 1_000_000_000;
 /// From the first look, which only notes where everybody stands, to the second, ns.
-const SECOND_LOOK_NS: u64 = 250_000_000;
+const SECOND_POLL_NS: u64 = 250_000_000;
 /// How long it goes on looking when no core is contended any more, ns: a spell may be over before
 /// the second look, and who is there comes back.
 const LINGER_NS: u64 = 2_000_000_000;
@@ -27,7 +27,7 @@ const TICK_NS: u64 = 10_000_000;
 #[derive(Default)]
 pub struct Neighbours {
     books: Vec<Arc<ContentionBook>>,
-    next_look_ns: u64,
+    next_poll_ns: u64,
     /// It looks until then, whatever comes.
     linger_until_ns: u64,
     /// Processor time of each process when it was looked at last, ns; empty between two spells.
@@ -63,7 +63,7 @@ impl Neighbours {
     }
 
     /// Looks, where a core is contended and its time has come.
-    pub fn look(&mut self, now_ns: u64) {
+    pub fn poll(&mut self, now_ns: u64) {
         let is_new = |(book, told): (&Arc<ContentionBook>, &Told)| {
             book.core().is_some() && (book.is_contended() || book.spells() > told.spells)
         };
@@ -78,11 +78,11 @@ impl Neighbours {
             }
             return;
         }
-        if now_ns < self.next_look_ns {
+        if now_ns < self.next_poll_ns {
             return;
         }
         let is_first = self.processes.is_empty();
-        self.next_look_ns = now_ns + if is_first { SECOND_LOOK_NS } else { LOOK_NS };
+        self.next_poll_ns = now_ns + if is_first { SECOND_POLL_NS } else { POLL_NS };
         let burned = self.burned();
         if is_first {
             return;
@@ -222,7 +222,7 @@ mod tests {
             book.end();
         }
         let mut neighbours = Neighbours::new(books.clone());
-        neighbours.look(0);
+        neighbours.poll(0);
         let started = std::process::id();
         let mut turns = 0_u64;
         let own = || kernel_text_lossy("/proc/thread-self/schedstat").unwrap_or_default();
@@ -231,7 +231,7 @@ mod tests {
         while burned().zip(before).is_some_and(|(now, before)| now < before + 2 * TICK_NS) {
             (0..100_000).for_each(|turn: u64| turns = std::hint::black_box(turns ^ turn));
         }
-        neighbours.look(SECOND_LOOK_NS);
+        neighbours.poll(SECOND_POLL_NS);
         let is_named = |book: &Arc<ContentionBook>| {
             book.read().takers.iter().any(|taker| taker.pid == started && taker.is_own)
         };
@@ -254,14 +254,14 @@ mod tests {
         while !books.iter().any(is_named) {
             // Burns until the kernel's account of it has moved.
             (0..1_000_000).for_each(|turn: u64| turns = std::hint::black_box(turns ^ turn));
-            neighbours.look(looks * LOOK_NS);
+            neighbours.poll(looks * POLL_NS);
             looks += 1;
             assert!(looks < 10_000, "{turns}");
         }
         books.iter().for_each(|book| book.end());
-        neighbours.look(looks * LOOK_NS);
+        neighbours.poll(looks * POLL_NS);
         assert!(!neighbours.processes.is_empty(), "they may come back");
-        neighbours.look(looks * LOOK_NS + LINGER_NS);
+        neighbours.poll(looks * POLL_NS + LINGER_NS);
         assert!(neighbours.processes.is_empty() && neighbours.tasks.is_empty());
     }
 }

@@ -26,7 +26,7 @@ const CYCLE_NS: (u64, u64) = (100, 2_000);
 /// ns.
 const RETRY_NS: u64 = 10_000;
 /// The longest time without a look at every agent, ns: what a flag tells wakes nobody.
-const LOOK_NS: u64 = 100_000_000;
+const POLL_NS: u64 = 100_000_000;
 
 /// The scheduler of a simulated world.
 pub struct OneThread {
@@ -239,7 +239,7 @@ impl OneThread {
     /// When somebody has something to do again.
     fn next_ns(&mut self) -> u64 {
         let now_ns = self.clock.now_ns();
-        let (mut next_ns, mut is_held) = (self.all_ready_ns + LOOK_NS, false);
+        let (mut next_ns, mut is_held) = (self.all_ready_ns + POLL_NS, false);
         for placed in self.agents.iter_mut().filter(|placed| !placed.agent.is_done()) {
             if placed.held_until_ns > now_ns {
                 placed.timer_ns = placed.held_until_ns;
@@ -270,7 +270,7 @@ impl OneThread {
     /// Readies those whose time has come; all where something has arrived on the network.
     fn wake_due(&mut self) {
         let now_ns = self.clock.now_ns();
-        if self.net.has_arrived() || now_ns >= self.all_ready_ns + LOOK_NS {
+        if self.net.has_arrived() || now_ns >= self.all_ready_ns + POLL_NS {
             return self.wake_all();
         }
         let is_due = |(_, placed): &(usize, &Placed)| placed.timer_ns <= now_ns;

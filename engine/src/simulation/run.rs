@@ -28,8 +28,8 @@ use crate::world::{FileConditions, NetConditions};
 
 pub(super) const MS: u64 = 1_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
-/// Between two looks whether something was violated, ns.
-const LOOK_NS: u64 = 5 * SECOND_NS;
+/// Between two checks whether something was violated, ns.
+const POLL_NS: u64 = 5 * SECOND_NS;
 /// Virtual time that an orderly stop may take, ns.
 const STOP_NS: u64 = 10 * SECOND_NS;
 /// Strategies that no run has: the one is the listener, the other misbehaves in real time.
@@ -247,7 +247,7 @@ impl Run<'_> {
 
     pub(super) fn run_until(&mut self, end_ns: u64) {
         while self.engine.now_ns() < end_ns && !self.is_over() && !self.engine.is_dead() {
-            self.engine.run_ns((end_ns - self.engine.now_ns()).min(LOOK_NS));
+            self.engine.run_ns((end_ns - self.engine.now_ns()).min(POLL_NS));
         }
     }
 

@@ -477,7 +477,7 @@ impl<O: EventOutlet + Send + 'static> Agent for SyntheticVenue<O> {
 
     fn on_close(self: Box<Self>) {
         let closing = self.closing.clone();
-        closing.leave(self.finish());
+        closing.put(self.finish());
     }
 }
 

@@ -9,8 +9,8 @@ use std::io;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Between two looks at a thread that is ending.
-const LOOK_PAUSE: Duration = Duration::from_millis(1);
+/// Between two polls of a thread that is ending.
+const POLL_PAUSE: Duration = Duration::from_millis(1);
 
 /// Starts a thread. It inherits the caller's mask of cores.
 ///
@@ -33,6 +33,6 @@ pub fn wait_until(most: Duration, mut is_over: impl FnMut() -> bool) -> bool {
         if started.elapsed() >= most {
             return false;
         }
-        std::thread::sleep(LOOK_PAUSE);
+        std::thread::sleep(POLL_PAUSE);
     }
 }

@@ -141,7 +141,7 @@ fn a_market_maker_is_filled_at_both_sides() {
 
 /// Quotes on one side before the test gives up, and looks at each.
 const QUOTES_MAX: usize = 200;
-const LOOKS_MAX: usize = 300;
+const POLLS_MAX: usize = 300;
 
 /// Places one order and looks at it for a while; cancels it when the market has left it. Whether it
 /// was filled, by reports whose quantities add up.
@@ -150,7 +150,7 @@ fn is_filled(trader: &mut Trader, name: &str, side: &str, price: &str) -> bool {
     assert_eq!(reply["status"], 200, "{reply}");
     let named = json!({"symbol": "BTCUSDT", "origClientOrderId": name});
     let status = |trader: &mut Trader| trader.call("order.status", named.clone());
-    if !(0..LOOKS_MAX).any(|_| status(trader)["result"]["status"] == "FILLED") {
+    if !(0..POLLS_MAX).any(|_| status(trader)["result"]["status"] == "FILLED") {
         let canceled = trader.call("order.cancel", named.clone());
         // Refused when it was filled at the last moment.
         if canceled["status"] == 200 {

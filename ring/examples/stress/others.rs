@@ -119,10 +119,10 @@ fn run_home(mut home: Home<u64>, runs: &AtomicU64, counted: &AtomicU64, is_over:
 fn take_all(watch: &mut Watch<u64>, mut stand_by: impl FnMut(Home<u64>)) -> u64 {
     let mut taken = 0;
     while watch.cells().count() > 1 {
-        let first = watch.look();
+        let first = watch.running();
         thread::yield_now();
         // Twice the same: slow by the measure of this program.
-        let seen = watch.look().filter(|seen| Some(*seen) == first);
+        let seen = watch.running().filter(|seen| Some(*seen) == first);
         if let Some(standby) = seen.and_then(|seen| watch.take(seen)) {
             taken += 1;
             stand_by(standby.into_home());

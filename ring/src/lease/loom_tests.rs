@@ -10,7 +10,7 @@ fn loom_lease_leave_and_take_have_one_winner() {
     explore(|| {
         let (mut home, mut watch) = lease(vec![0, 0]);
         let watchdog = thread::spawn(move || {
-            let seen = watch.look()?;
+            let seen = watch.running()?;
             let slow = seen.cell;
             let mut home = watch.take(seen)?.into_home();
             home.run(1 - slow, |count| {
@@ -45,7 +45,7 @@ fn loom_lease_leave_and_take_have_one_winner() {
 fn loom_lease_an_old_look_takes_nothing() {
     explore(|| {
         let (mut home, mut watch) = lease(vec![0, 0]);
-        let mut seen = home.run(0, |_| watch.look()).unwrap().unwrap();
+        let mut seen = home.run(0, |_| watch.running()).unwrap().unwrap();
         seen.batch += u64::from(is_planted("same-batch"));
         let watchdog = thread::spawn(move || watch.take(seen).is_none());
         home.run(0, |count| *count += 1).expect("it keeps its cells");

@@ -12,16 +12,16 @@ fn cells_of<T: Send>(home: &Home<T>) -> Vec<usize> {
 #[test]
 fn a_home_runs_each_cell_and_shows_what_it_is_at() {
     let (mut home, watch) = lease(vec![10, 20]);
-    assert_eq!((cells_of(&home), watch.look()), (vec![0, 1], None));
+    assert_eq!((cells_of(&home), watch.running()), (vec![0, 1], None));
     for (batch, cell) in [(1, 0), (2, 1), (3, 1)] {
         let seen = home.run(cell, |value| {
             *value += 1;
-            (watch.look(), *value)
+            (watch.running(), *value)
         });
         let (seen, value) = seen.unwrap();
         assert_eq!(seen, Some(Running { cell, batch }));
         assert_eq!(value, [11, 21, 22][batch as usize - 1]);
-        assert_eq!(watch.look(), None);
+        assert_eq!(watch.running(), None);
     }
     assert_eq!(home.into_cells(), [(0, 11), (1, 22)]);
 }
@@ -30,9 +30,9 @@ fn a_home_runs_each_cell_and_shows_what_it_is_at() {
 fn a_cell_is_reached_between_batches_until_the_home_is_demoted() {
     let (mut home, mut watch) = lease(vec![10, 20]);
     *home.get_mut(1).unwrap() += 1;
-    assert_eq!((watch.look(), home.get_mut(1).copied()), (None, Some(21)));
+    assert_eq!((watch.running(), home.get_mut(1).copied()), (None, Some(21)));
     let mut rest = None;
-    let demoted = home.run(0, |_| rest = watch.take(watch.look().unwrap())).unwrap_err();
+    let demoted = home.run(0, |_| rest = watch.take(watch.running().unwrap())).unwrap_err();
     assert_eq!(home.get_mut(1), None);
     let mut successor = rest.unwrap().into_home();
     assert_eq!(successor.get_mut(1).copied(), Some(21));
@@ -45,7 +45,7 @@ fn a_home_whose_word_was_taken_keeps_the_slow_cell_alone() {
     home.run(0, |_| ()).unwrap();
     let mut standby = None;
     let left = home.run(1, |value| {
-        standby = watch.take(watch.look().unwrap());
+        standby = watch.take(watch.running().unwrap());
         *value = "slow";
     });
     let mut demoted = left.unwrap_err();
@@ -54,7 +54,7 @@ fn a_home_whose_word_was_taken_keeps_the_slow_cell_alone() {
     assert_eq!(standby.taken_from(), Running { cell: 1, batch: 2 });
     let mut next = standby.into_home();
     assert_eq!((cells_of(&next), watch.cells().collect::<Vec<_>>()), (vec![0, 2], vec![0, 2]));
-    assert_eq!(next.run(2, |_| watch.look()).unwrap(), Some(Running { cell: 2, batch: 3 }));
+    assert_eq!(next.run(2, |_| watch.running()).unwrap(), Some(Running { cell: 2, batch: 3 }));
     assert_eq!(next.into_cells(), [(0, "a"), (2, "c")]);
     assert_eq!(demoted.into_inner(), "slow");
     assert_eq!(cells_of(&home), [0; 0]);
@@ -69,12 +69,12 @@ fn every_cell_but_the_last_may_stall() {
     let mut demoted = Vec::new();
     for cell in 0..LEASE_CELLS_MAX - 1 {
         let mut standby = None;
-        let left = home.run(cell, |_| standby = watch.take(watch.look().unwrap()));
+        let left = home.run(cell, |_| standby = watch.take(watch.running().unwrap()));
         demoted.push(left.unwrap_err().into_inner());
         home = standby.unwrap().into_home();
     }
     let last = LEASE_CELLS_MAX - 1;
-    home.run(last, |_| assert!(watch.take(watch.look().unwrap()).is_none())).unwrap();
+    home.run(last, |_| assert!(watch.take(watch.running().unwrap()).is_none())).unwrap();
     assert_eq!(home.into_cells(), [(last, last)]);
     assert!(demoted.into_iter().eq(0..last));
 }
@@ -82,7 +82,7 @@ fn every_cell_but_the_last_may_stall() {
 #[test]
 fn a_look_that_is_out_of_date_takes_nothing() {
     let (mut home, mut watch) = lease(vec![(), ()]);
-    let seen = home.run(0, |()| watch.look()).unwrap().unwrap();
+    let seen = home.run(0, |()| watch.running()).unwrap().unwrap();
     assert!(watch.take(seen).is_none(), "between batches");
     home.run(0, |()| assert!(watch.take(seen).is_none(), "the next batch of that cell")).unwrap();
     assert_eq!(cells_of(&home), [0, 1]);
@@ -93,13 +93,13 @@ fn a_batch_that_panics_leaves_its_cell_and_the_home_as_they_are() {
     let (mut home, mut watch) = lease(vec![1, 2]);
     let panicked = catch_unwind(AssertUnwindSafe(|| home.run(0, |_| panic!("on purpose"))));
     assert!(panicked.is_err());
-    assert_eq!(watch.look(), None);
+    assert_eq!(watch.running(), None);
     assert_eq!(home.run(0, |value| *value).unwrap(), 1);
 
     let mut standby = None;
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         home.run(1, |_| {
-            standby = watch.take(watch.look().unwrap());
+            standby = watch.take(watch.running().unwrap());
             panic!("on purpose, and too late");
         })
     }));
@@ -113,7 +113,7 @@ fn a_batch_that_panics_leaves_its_cell_and_the_home_as_they_are() {
 fn a_demoted_home_has_nothing_to_run() {
     let (mut home, mut watch) = lease(vec![(), ()]);
     let mut standby = None;
-    let left = home.run(1, |()| standby = watch.take(watch.look().unwrap()));
+    let left = home.run(1, |()| standby = watch.take(watch.running().unwrap()));
     assert!(left.is_err() && standby.is_some());
     let _ = home.run(1, |()| ());
 }
@@ -123,7 +123,7 @@ fn a_demoted_home_has_nothing_to_run() {
 fn a_taken_cell_is_not_run_by_the_new_home() {
     let (mut home, mut watch) = lease(vec![(), ()]);
     let mut standby = None;
-    let _demoted = home.run(1, |()| standby = watch.take(watch.look().unwrap()));
+    let _demoted = home.run(1, |()| standby = watch.take(watch.running().unwrap()));
     let _ = standby.unwrap().into_home().run(1, |()| ());
 }
 
@@ -149,7 +149,7 @@ fn each_cell_is_dropped_once_by_its_owner() {
     let now = || std::mem::take(&mut *dropped.lock().unwrap());
     let (mut home, mut watch) = lease((0..5).map(noted).collect());
     let mut standby = None;
-    let left = home.run(2, |_| standby = watch.take(watch.look().unwrap()));
+    let left = home.run(2, |_| standby = watch.take(watch.running().unwrap()));
     assert_eq!(now(), [0; 0]);
     drop(left);
     assert_eq!(now(), [2]);
@@ -158,7 +158,7 @@ fn each_cell_is_dropped_once_by_its_owner() {
     let mut home = standby.unwrap().into_home();
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         home.run(4, |_| {
-            drop(watch.take(watch.look().unwrap()));
+            drop(watch.take(watch.running().unwrap()));
             panic!("on purpose");
         })
     }));
@@ -207,7 +207,7 @@ fn a_home_and_a_watch_agree_on_who_owns_what() {
             });
             let mut standby = None;
             while standby.is_none() && !is_done.load(Ordering::Acquire) {
-                standby = watch.look().and_then(|seen| watch.take(seen));
+                standby = watch.running().and_then(|seen| watch.take(seen));
                 thread::yield_now();
             }
             let took = standby.is_some();

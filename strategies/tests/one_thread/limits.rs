@@ -19,8 +19,8 @@ use pitlane_engine::{
 use crate::SECOND_NS;
 
 const MS: u64 = 1_000_000;
-/// Between two looks at the venue's record.
-const LOOK_NS: u64 = 50 * MS;
+/// Between two polls of the venue's record.
+const POLL_NS: u64 = 50 * MS;
 
 /// The limits of the test, in the instrument's units: five places of a quantity, seven of money.
 const MAX_POSITION: i128 = 500;
@@ -175,8 +175,8 @@ fn the_venue_never_has_more_of_us_than_the_limits_allow() {
     for seed in 0..4 {
         let mut engine = engine(seed, doubts());
         let run = |engine: &mut OneThreadEngine, most: &mut Most, seconds: u64| {
-            for _ in 0..seconds * SECOND_NS / LOOK_NS {
-                engine.run_ns(LOOK_NS);
+            for _ in 0..seconds * SECOND_NS / POLL_NS {
+                engine.run_ns(POLL_NS);
                 look(engine, most, seed);
             }
         };

@@ -17,11 +17,11 @@ use super::error::VerbError;
 use super::keys::{self, Waited};
 use super::top_engine::EngineSource;
 use super::top_log::LogSource;
-use super::top_source::{Look, TopSource};
+use super::top_source::{Reading, TopSource};
 use crate::exit::Exit;
 
-/// Time between two looks.
-const LOOK: Duration = Duration::from_millis(250);
+/// Time between two polls.
+const POLL: Duration = Duration::from_millis(250);
 
 /// Rows of a leap.
 const PAGE: usize = 8;
@@ -92,10 +92,10 @@ fn print_on(
         console.flush()?;
         let until = Instant::now() + PRINT;
         while Instant::now() < until {
-            if let Look::Ended(text) = source.look()? {
+            if let Reading::Ended(text) = source.read()? {
                 return Ok(Some(text));
             }
-            thread::sleep(LOOK.min(until.saturating_duration_since(Instant::now())));
+            thread::sleep(POLL.min(until.saturating_duration_since(Instant::now())));
         }
     }
 }
@@ -124,7 +124,7 @@ fn screen(terminal: &mut DefaultTerminal, source: &mut dyn TopSource) -> Result<
             Err(_) if keys::is_gone() => return Ok(Ended::Gone),
             drawn => drawn.map(drop).map_err(fail)?,
         }
-        let until = Instant::now() + LOOK;
+        let until = Instant::now() + POLL;
         let mut is_moved = false;
         while !is_moved && Instant::now() < until && !is_told_to_end.load(Ordering::Acquire) {
             let event = match keys::wait(until).map_err(fail)? {
@@ -143,7 +143,7 @@ fn screen(terminal: &mut DefaultTerminal, source: &mut dyn TopSource) -> Result<
                 }
             }
         }
-        if let Look::Ended(text) = source.look()? {
+        if let Reading::Ended(text) = source.read()? {
             return Ok(Ended::Over(text));
         }
     }

@@ -15,7 +15,7 @@ use ratatui::widgets::Row;
 
 use super::error::VerbError;
 use super::top_rows::{aligned, draw_help, draw_if_narrow, draw_rows};
-use super::top_source::{Look, TopSource};
+use super::top_source::{Reading, TopSource};
 use super::unit::Unit;
 use crate::ctl::{Connection, ConnectionError, Wanted, is_farewell, reply_text, socket};
 use crate::table::count;
@@ -208,15 +208,15 @@ impl EngineSource {
 }
 
 impl TopSource for EngineSource {
-    fn look(&mut self) -> Result<Look, VerbError> {
+    fn read(&mut self) -> Result<Reading, VerbError> {
         loop {
             let answer = match self.connection.answer() {
                 Ok(answer) => answer,
-                Err(ConnectionError::NotYet) => return Ok(Look::GoesOn),
+                Err(ConnectionError::NotYet) => return Ok(Reading::GoesOn),
                 Err(error) => return Err(failed(error)),
             };
             if is_farewell(&answer) {
-                return Ok(Look::Ended("the engine has stopped"));
+                return Ok(Reading::Ended("the engine has stopped"));
             }
             if let Some(Reply::Status(status)) = answer.reply {
                 self.before = std::mem::replace(&mut self.now, *status);

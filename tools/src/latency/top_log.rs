@@ -15,7 +15,7 @@ use super::rate_text::rate_text;
 use super::series::shown;
 use super::summary::{units_note, wide_table};
 use super::top_rows::{aligned, draw_help, draw_if_narrow, draw_rows};
-use super::top_source::{Look, TopSource};
+use super::top_source::{Reading, TopSource};
 use super::unit::Unit;
 use crate::table;
 
@@ -128,9 +128,9 @@ impl LogSource {
 }
 
 impl TopSource for LogSource {
-    fn look(&mut self) -> Result<Look, VerbError> {
+    fn read(&mut self) -> Result<Reading, VerbError> {
         self.read()?;
-        Ok(Look::GoesOn)
+        Ok(Reading::GoesOn)
     }
 
     fn text(&self, json: bool) -> String {

@@ -7,7 +7,7 @@ use super::error::VerbError;
 /// What `top` looks at.
 pub(super) trait TopSource {
     /// Takes in what is new.
-    fn look(&mut self) -> Result<Look, VerbError>;
+    fn read(&mut self) -> Result<Reading, VerbError>;
 
     /// What is known, for a person or as one JSON line.
     fn text(&self, json: bool) -> String;
@@ -18,7 +18,7 @@ pub(super) trait TopSource {
 }
 
 /// What a look has told.
-pub(super) enum Look {
+pub(super) enum Reading {
     /// There may be more.
     GoesOn,
     /// It has ended in order; the text says what.

@@ -21,8 +21,8 @@ use crate::terminal::Terminal;
 use crate::verify::{RunFolder, Testimony, resident_kib};
 use lag::{LagWitness, Lags, no_sums, quantile_ns};
 
-/// Pause between two looks at the stop flag.
-const LOOK: Duration = Duration::from_millis(20);
+/// Pause between two polls of the stop flag.
+const POLL: Duration = Duration::from_millis(20);
 const CONSUMERS: usize = 10;
 /// Critical events of the load, of 1,000.
 const CRITICAL_PER_MILLE: u16 = 50;
@@ -69,7 +69,7 @@ pub(crate) fn soak(
             readings.push(reading);
             next_line += args.every;
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL);
     }
     let seen = soak.seen;
     let Some(report) = soak.engine.stop() else {

@@ -36,7 +36,7 @@ const CALM: Duration = Duration::from_millis(100);
 /// Between two flips that are due: 1 kHz. On few cores the thread that asks for them may come late
 /// to its turn; it then makes up for what is due, and the rate that came out is printed.
 const PERIOD: Duration = Duration::from_millis(1);
-/// Between two looks whether a flip is due.
+/// Between two checks whether a flip is due.
 const PAUSE: Duration = Duration::from_micros(100);
 /// Left out at both ends of a calm time, ns.
 const MARGIN_NS: u64 = 5_000_000;

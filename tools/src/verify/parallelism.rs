@@ -21,7 +21,7 @@ const BURN_NS: u64 = 200_000;
 const SUBSCRIBERS_MIN: usize = 5;
 /// Rate that keeps every lane filled.
 const EVENTS_PER_S: u32 = 100_000;
-/// Turns of the loop between two looks at the clock, well below a microsecond.
+/// Turns of the loop between two polls of the clock, well below a microsecond.
 const TURNS: u32 = 64;
 
 /// What all burners did together.

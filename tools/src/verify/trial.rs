@@ -16,8 +16,8 @@ use thiserror::Error;
 use super::process::{ProcessFigures, resident_kib};
 use super::setting::Setting;
 
-/// Pause between two looks at the running engine.
-const LOOK: Duration = Duration::from_millis(20);
+/// Pause between two polls of the running engine.
+const POLL: Duration = Duration::from_millis(20);
 
 /// Time that a load may take beyond twice what its rate says.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -104,7 +104,7 @@ impl<'s> Trial<'s> {
     pub(crate) fn run_while(self, is_over: impl FnMut(&Engine) -> bool) -> Result<Ran, TrialError> {
         let due = self.load.events_max / u64::from(self.config.simulated.events_per_s);
         let patience = 2 * Duration::from_secs(due) + PATIENCE;
-        self.run_until(patience, LOOK, is_over)
+        self.run_until(patience, POLL, is_over)
     }
 
     /// The same within `patience`; `is_over` is asked every `look` and may do things to the
@@ -141,10 +141,10 @@ impl<'s> Trial<'s> {
             if setting.is_stopped() {
                 return Err(TrialError::Interrupted);
             }
-            resident.look(&engine);
+            resident.observe(&engine);
             std::thread::sleep(look);
         }
-        resident.look(&engine);
+        resident.observe(&engine);
         let report = engine.stop().ok_or(TrialError::NoReport)?;
         let after = ProcessFigures::settled(before);
         Ok(Ran { report, before, after, resident_kib: (resident.first_kib, resident.most_kib) })
@@ -161,8 +161,8 @@ struct Resident {
 }
 
 impl Resident {
-    fn look(&mut self, engine: &Engine) {
-        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+    fn observe(&mut self, engine: &Engine) {
+        if self.looked.is_some_and(|looked| looked.elapsed() < POLL) {
             return;
         }
         self.looked = Some(Instant::now());

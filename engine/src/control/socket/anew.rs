@@ -5,17 +5,17 @@ use mio::Interest;
 use super::super::address::{Listening, SocketError, listen};
 use super::{LISTENER, Server};
 
-/// Between two looks, ns.
-const LOOK_NS: u64 = 1_000_000_000;
+/// Between two polls, ns.
+const POLL_NS: u64 = 1_000_000_000;
 
 impl Server {
     /// Listens again where the socket was, should it be there no more. Those who are connected stay
     /// so.
     pub(super) fn keep_reachable(&mut self, now_ns: u64) {
-        if now_ns < self.next_look_ns {
+        if now_ns < self.next_poll_ns {
             return;
         }
-        self.next_look_ns = now_ns + LOOK_NS;
+        self.next_poll_ns = now_ns + POLL_NS;
         if self.listening.is_there() {
             self.is_lost = false;
             return;

@@ -72,7 +72,7 @@ impl OrderLogSender {
     #[inline]
     pub(crate) fn sent(&mut self, command: &OrderCommand) {
         if self.lane.is_some() {
-            self.leave(&OrderNote::of_command(command, None));
+            self.send(&OrderNote::of_command(command, None));
         }
     }
 
@@ -83,7 +83,7 @@ impl OrderLogSender {
             return;
         }
         if self.refusals.take(command.submitted_ns) {
-            self.leave(&OrderNote::of_command(command, Some(reason)));
+            self.send(&OrderNote::of_command(command, Some(reason)));
         } else {
             bump(&self.counts.thinned);
         }
@@ -104,11 +104,11 @@ impl OrderLogSender {
         if self.lane.is_some()
             && let Some(note) = OrderNote::of_event(event, kind)
         {
-            self.leave(&note);
+            self.send(&note);
         }
     }
 
-    fn leave(&mut self, note: &OrderNote) {
+    fn send(&mut self, note: &OrderNote) {
         let Some(lane) = &mut self.lane else { return };
         if lane.try_publish(note).is_err() {
             bump(&self.counts.dropped);

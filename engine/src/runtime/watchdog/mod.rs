@@ -22,8 +22,8 @@
 //! A demotion is a placement, not a failure, so where the kernel's account is late it errs towards
 //! none: see the judgement's own page.
 
-mod post;
 mod sight;
+mod watched_thread;
 
 use std::io;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ use mio::Registry;
 use parking_lot::Mutex;
 use pitlane_ring::Publisher;
 
-use self::post::{Judgement, Post};
+use self::watched_thread::{Judgement, WatchedThread};
 use super::core::CoreHandle;
 use super::guarded::Watched;
 use super::standby::StandbyThread;
@@ -42,12 +42,12 @@ use crate::safety::Quarantine;
 use crate::telemetry::{LogLanes, LogRecord, attach_thread};
 
 /// Looks in the smallest budget.
-const LOOKS: u32 = 4;
-/// Shortest time between two looks.
+const POLLS: u32 = 4;
+/// Shortest time between two polls.
 const PERIOD_MIN: Duration = Duration::from_micros(250);
 /// Looks in a row without a callback in sight after which it is calm.
-const CALM_LOOKS: u32 = 64;
-/// Longest time between two looks in a calm, where the period is shorter: with it a stall is seen,
+const CALM_POLLS: u32 = 64;
+/// Longest time between two polls in a calm, where the period is shorter: with it a stall is seen,
 /// its budget is over, and it is looked at twice more within budget + 10 ms (F04).
 const CALM_PAUSE_MAX: Duration = Duration::from_millis(5);
 /// How long its end is waited for: a look takes microseconds.
@@ -164,22 +164,23 @@ impl WatchdogHandle {
 
 /// The watchdog as an agent, on a thread of its own or in a simulated world.
 struct Watchdog {
-    posts: Vec<Post>,
+    threads: Vec<WatchedThread>,
     period: Duration,
     options: Judgement,
     shared: Arc<Shared>,
     /// Of its thread, until that runs.
     log: Option<Publisher<LogRecord>>,
-    next_look_ns: u64,
-    calm_looks: u32,
+    next_poll_ns: u64,
+    calm_polls: u32,
 }
 
 impl Watchdog {
     fn new(options: WatchdogOptions, shared: Arc<Shared>) -> Watchdog {
-        let posts: Vec<Post> = options.cores.into_iter().map(Post::new).collect();
-        let budgets = posts.iter().flat_map(|post| post.cells.iter().flatten());
+        let threads: Vec<WatchedThread> =
+            options.cores.into_iter().map(WatchedThread::new).collect();
+        let budgets = threads.iter().flat_map(|thread| thread.cells.iter().flatten());
         let smallest_ns = budgets.map(|consumer| consumer.budget_ns).min().unwrap_or(u64::MAX);
-        let period = Duration::from_nanos(smallest_ns / u64::from(LOOKS)).max(PERIOD_MIN);
+        let period = Duration::from_nanos(smallest_ns / u64::from(POLLS)).max(PERIOD_MIN);
         let options = Judgement {
             loose_cores: options.loose_cores,
             has_room: options.has_room,
@@ -190,38 +191,40 @@ impl Watchdog {
             clock: options.clock,
             takes_nothing: options.takes_nothing,
         };
-        Watchdog { posts, period, options, shared, log: None, next_look_ns: 0, calm_looks: 0 }
+        Watchdog { threads, period, options, shared, log: None, next_poll_ns: 0, calm_polls: 0 }
     }
 
     fn start_standbys(&mut self) -> io::Result<()> {
         let logs = &self.options.logs;
-        self.posts.iter_mut().try_for_each(|post| post.start_standby(logs))
+        self.threads.iter_mut().try_for_each(|thread| thread.start_standby(logs))
     }
 
     fn dismiss_standbys(&mut self) {
-        self.posts
+        self.threads
             .iter_mut()
-            .filter_map(|post| post.standby.take())
+            .filter_map(|thread| thread.standby.take())
             .for_each(StandbyThread::dismiss);
     }
 
     /// Whether no callback is in sight, nor a thread that has lost its core and is not back yet.
     fn is_calm(&self) -> bool {
-        self.posts.iter().all(|post| post.sight.is_none() && post.watch.is_some())
+        self.threads.iter().all(|thread| thread.sight.is_none() && thread.watch.is_some())
     }
 
-    fn look(&mut self) {
+    fn poll(&mut self) {
         let mut left_alone = Vec::new();
-        for post in &mut self.posts {
+        for thread in &mut self.threads {
             let now_ns = self.options.clock.now_ns();
-            post.adopt(now_ns);
-            if post.look(now_ns, &self.options) {
-                left_alone.extend(post.take_over(now_ns, &self.options, &self.shared));
+            thread.adopt(now_ns);
+            if thread.check(now_ns, &self.options) {
+                left_alone.extend(thread.take_over(now_ns, &self.options, &self.shared));
             }
         }
-        self.posts.extend(left_alone);
+        self.threads.extend(left_alone);
         let judgement = &self.options;
-        judgement.yield_ban.set(!judgement.has_room && self.posts.iter().any(Post::is_loose_fire));
+        judgement
+            .yield_ban
+            .set(!judgement.has_room && self.threads.iter().any(WatchedThread::is_loose_fire));
     }
 }
 
@@ -235,18 +238,18 @@ impl Agent for Watchdog {
     }
 
     fn duty_cycle(&mut self) -> usize {
-        if self.options.clock.now_ns() < self.next_look_ns {
+        if self.options.clock.now_ns() < self.next_poll_ns {
             return 0;
         }
-        self.look();
-        self.calm_looks = if self.is_calm() { self.calm_looks.saturating_add(1) } else { 0 };
-        let pause = pause(self.period, self.calm_looks);
-        self.next_look_ns = self.options.clock.now_ns() + pause.as_nanos() as u64;
+        self.poll();
+        self.calm_polls = if self.is_calm() { self.calm_polls.saturating_add(1) } else { 0 };
+        let pause = pause(self.period, self.calm_polls);
+        self.next_poll_ns = self.options.clock.now_ns() + pause.as_nanos() as u64;
         0
     }
 
     fn next_timer_ns(&self) -> u64 {
-        self.next_look_ns
+        self.next_poll_ns
     }
 
     /// Whoever owns it ends it: a callback can stall while everything drains.
@@ -257,14 +260,14 @@ impl Agent for Watchdog {
     /// Closes the books of stalls, and ends the threads that stand by.
     fn on_close(mut self: Box<Self>) {
         let now_ns = self.options.clock.now_ns();
-        self.posts.iter_mut().for_each(|post| post.end_sight(now_ns, false));
+        self.threads.iter_mut().for_each(|thread| thread.end_sight(now_ns, false));
         self.dismiss_standbys();
     }
 }
 
 /// Time until the next look.
-fn pause(period: Duration, calm_looks: u32) -> Duration {
-    if calm_looks < CALM_LOOKS { period } else { (period * LOOKS).min(CALM_PAUSE_MAX).max(period) }
+fn pause(period: Duration, calm_polls: u32) -> Duration {
+    if calm_polls < CALM_POLLS { period } else { (period * POLLS).min(CALM_PAUSE_MAX).max(period) }
 }
 
 impl std::fmt::Display for Demotion {
@@ -290,9 +293,9 @@ mod tests {
     fn a_calm_is_looked_at_less_often_and_a_stall_in_it_is_still_seen_in_time() {
         for budget_ms in [1, 2, 5, 20, 40, 1_000] {
             let budget = Duration::from_millis(budget_ms);
-            let period = (budget / LOOKS).max(PERIOD_MIN);
-            assert_eq!(pause(period, CALM_LOOKS - 1), period);
-            let calm = pause(period, CALM_LOOKS);
+            let period = (budget / POLLS).max(PERIOD_MIN);
+            assert_eq!(pause(period, CALM_POLLS - 1), period);
+            let calm = pause(period, CALM_POLLS);
             assert!(calm >= period);
             if calm > period {
                 // Seen at once after the pause, asked about, and judged at the look after its

@@ -34,9 +34,9 @@ use crate::venue::{
 /// Frames taken in one duty cycle: what one read of a busy stream brings, so that the other agents
 /// of the core get their turn.
 pub(super) const FRAMES_PER_CYCLE: usize = 64;
-/// Between two looks for silence by time alone, ns: a quarter of the shortest silence that can be
+/// Between two polls for silence by time alone, ns: a quarter of the shortest silence that can be
 /// configured. Only a core that sleeps waits that long.
-const LOOK_NS: u64 = 25_000_000;
+const POLL_NS: u64 = 25_000_000;
 /// The longest time that market data waits for the order session to be ready, ns.
 const ORDERS_FIRST_NS: u64 = 2_000_000_000;
 /// Lines a second about streams that are silent or heard again.
@@ -500,7 +500,7 @@ impl<P: MarketProtocol, O: EventOutlet + Send + 'static> Agent for MarketAgent<P
     fn next_timer_ns(&self) -> u64 {
         match self.outlet {
             None => u64::MAX,
-            Some(_) => self.session.next_timer_ns().min(self.now_ns + LOOK_NS),
+            Some(_) => self.session.next_timer_ns().min(self.now_ns + POLL_NS),
         }
     }
 
@@ -509,6 +509,6 @@ impl<P: MarketProtocol, O: EventOutlet + Send + 'static> Agent for MarketAgent<P
     }
 
     fn on_close(self: Box<Self>) {
-        self.closing.leave(self.book_summaries());
+        self.closing.put(self.book_summaries());
     }
 }

@@ -37,7 +37,7 @@ const LIMITS_EVERY_NS: u64 = 3_600 * SECOND_NS;
 /// from 1 s.
 const REFUSED_WAIT_MAX_S: u64 = 60;
 /// Without anything to do the requests are looked at this often, should a wake-up be missed.
-const LOOK_NS: u64 = 20_000_000;
+const POLL_NS: u64 = 20_000_000;
 
 /// What a [`SnapshotAgent`] is made of.
 pub struct SnapshotOptions {
@@ -534,8 +534,8 @@ impl<P: MarketProtocol> Agent for SnapshotAgent<P> {
             (false, Some(_)) => self.may_ask_ns.max(self.may_refresh_ns),
             (false, None) => u64::MAX,
         };
-        let look_ns = self.clock.now_ns() + LOOK_NS;
-        self.rest.deadline_ns().min(ask_ns).min(look_ns)
+        let poll_ns = self.clock.now_ns() + POLL_NS;
+        self.rest.deadline_ns().min(ask_ns).min(poll_ns)
     }
 
     fn is_done(&self) -> bool {

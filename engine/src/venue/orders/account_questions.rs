@@ -6,7 +6,7 @@ use super::listing::Known;
 use super::order::KnownOrder;
 use super::reconcile::Reconciler;
 use super::requests_in_flight::Asked;
-use super::stage::{LOOK_NS, Stage};
+use super::stage::{POLL_NS, Stage};
 use crate::event::{Balance, InstrumentId, Side};
 use crate::order::recovery::RecordedOrder;
 use crate::runtime::Phase;
@@ -19,13 +19,13 @@ const HELD_BACK_NS: u64 = 20_000_000_000;
 
 impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// When the account is to be asked after, ns.
-    pub(super) fn account_look_ns(&self) -> u64 {
+    pub(super) fn account_poll_ns(&self) -> u64 {
         if !matches!(self.stage, Stage::Asking | Stage::Ready) {
             return u64::MAX;
         }
         match self.orders.account.due_ns() {
             u64::MAX => u64::MAX,
-            due_ns => due_ns.max(self.orders.now_ns + LOOK_NS),
+            due_ns => due_ns.max(self.orders.now_ns + POLL_NS),
         }
     }
 

@@ -38,7 +38,7 @@ use super::reconcile::Reconciler;
 use super::replacing::Replacements;
 use super::requests_in_flight::{Asked, RequestsInFlight};
 use super::rest_line::RestLine;
-use super::stage::{LOOK_NS, Presence, QUERIES_MAX, Stage};
+use super::stage::{POLL_NS, Presence, QUERIES_MAX, Stage};
 use super::start_recovery::StartRecovery;
 use super::table::OrderTable;
 use super::thinning::Thinning;
@@ -151,7 +151,7 @@ pub struct OrderAgent<O: EventOutlet, P: OrderProtocol> {
     /// The socket was not read in this cycle, since the link is full.
     pub(super) is_held_back: bool,
     pub(super) answer_ns: u64,
-    pub(super) next_look_ns: u64,
+    pub(super) next_poll_ns: u64,
     pub(super) cancel_on_stop: bool,
     pub(super) quarantine: Quarantine,
     /// When orders that are to be cancelled are looked for again.
@@ -202,7 +202,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             stage: Stage::Down,
             is_held_back: false,
             answer_ns: options.answer_ns,
-            next_look_ns: 0,
+            next_poll_ns: 0,
             cancel_on_stop: options.cancel_on_stop,
             quarantine: wiring.quarantine,
             next_cancel_ns: u64::MAX,
@@ -233,8 +233,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 account_stream: AccountStream::default(),
                 account: recovery.account(options.instruments.asset_count()),
                 instruments: options.instruments,
-                look_at_all_ns: 0,
-                wants_look_at_all: false,
+                query_all_ns: 0,
+                wants_query_of_all: false,
                 known: KnownRequests::of(P::ASKS_OVER_REST),
                 dead_man: DeadMan::new(options.dead_man_ms),
                 listing: None,
@@ -491,27 +491,27 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
             return u64::MAX;
         }
         let is_waiting = self.orders.requests.waiting() > 0 || self.waits_for_time();
-        let look_ns = if is_waiting { self.next_look_ns } else { u64::MAX };
+        let poll_ns = if is_waiting { self.next_poll_ns } else { u64::MAX };
         let asks = matches!(self.stage, Stage::Asking | Stage::Ready)
             && self.orders.requests.queries() < QUERIES_MAX;
         // A query that the budget holds back is tried again soon, not at once.
         let ask_ns =
-            if asks { self.orders.table.due_ns().max(self.now_ns() + LOOK_NS) } else { u64::MAX };
+            if asks { self.orders.table.due_ns().max(self.now_ns() + POLL_NS) } else { u64::MAX };
         // No wake-up tells that a full link has room again.
         let held_ns = if self.is_held_back { self.now_ns() + HELD_BACK_NS } else { u64::MAX };
         let cancel_ns = if self.session.is_open() { self.next_cancel_ns } else { u64::MAX };
         let leave_ns = match self.presence {
-            Presence::Leaving { .. } => self.now_ns() + LOOK_NS,
+            Presence::Leaving { .. } => self.now_ns() + POLL_NS,
             Presence::On | Presence::Off => u64::MAX,
         };
-        let logon_ns = if self.waits_to_log_on() { self.now_ns() + LOOK_NS } else { u64::MAX };
-        let stream_ns = self.stream_look_ns();
-        let own_ns = look_ns.min(ask_ns).min(held_ns).min(cancel_ns).min(leave_ns).min(logon_ns);
+        let logon_ns = if self.waits_to_log_on() { self.now_ns() + POLL_NS } else { u64::MAX };
+        let stream_ns = self.stream_poll_ns();
+        let own_ns = poll_ns.min(ask_ns).min(held_ns).min(cancel_ns).min(leave_ns).min(logon_ns);
         let rest_ns = self.rest.as_ref().map_or(u64::MAX, RestLine::deadline_ns);
         let is_up = matches!(self.stage, Stage::Asking | Stage::Ready);
         let dead_man_ns = if is_up { self.orders.dead_man.next_timer_ns() } else { u64::MAX };
         let own_ns = own_ns.min(self.replacements.next_timer_ns()).min(dead_man_ns);
-        let own_ns = own_ns.min(self.account_look_ns());
+        let own_ns = own_ns.min(self.account_poll_ns());
         let own_ns = own_ns.min(stream_ns).min(self.rollover.next_timer_ns(self.now_ns()));
         let beside_ns = self.stream.as_ref().map_or(u64::MAX, Session::next_timer_ns);
         let own_ns = own_ns.min(rest_ns).min(beside_ns);
@@ -524,6 +524,6 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
 
     fn on_close(self: Box<Self>) {
         let closing = self.closing.clone();
-        closing.leave(self.finish());
+        closing.put(self.finish());
     }
 }

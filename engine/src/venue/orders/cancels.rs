@@ -3,7 +3,7 @@
 use super::agent::OrderAgent;
 use super::order::{CancelWish, KnownOrder};
 use super::requests_in_flight::Asked;
-use super::stage::{LOOK_NS, Stage};
+use super::stage::{POLL_NS, Stage};
 use crate::event::{ConsumerId, RejectReason};
 use crate::order::{OrderCommand, OrderKey};
 use crate::runtime::Phase;
@@ -52,7 +52,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         }
         self.cancel_together();
         let is_more = work < keys.len() || is_all || self.quarantine.cancels_any();
-        self.next_cancel_ns = if is_more { now_ns + LOOK_NS } else { u64::MAX };
+        self.next_cancel_ns = if is_more { now_ns + POLL_NS } else { u64::MAX };
         if work > 0 {
             self.session.flush();
         }

@@ -6,7 +6,7 @@ use super::agent::OrderAgent;
 use super::names::OrderName;
 use super::order::{CancelWish, KnownOrder};
 use super::requests_in_flight::Asked;
-use super::stage::{BATCH, CANCELS_MAX, LOOK_NS, Presence, Stage};
+use super::stage::{BATCH, CANCELS_MAX, POLL_NS, Presence, Stage};
 use super::states::Word;
 use super::words::Told;
 use crate::event::{ExecType, InstrumentId, Price, Qty, RejectReason};
@@ -202,7 +202,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         if self.may_cancel(key) && self.cancel_soon(key) {
             return true;
         }
-        self.next_cancel_ns = self.next_cancel_ns.min(self.orders.now_ns + LOOK_NS);
+        self.next_cancel_ns = self.next_cancel_ns.min(self.orders.now_ns + POLL_NS);
         false
     }
 
@@ -258,7 +258,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
 
     fn is_cancelled(&mut self, key: OrderKey) {
         if !self.cancel(key) {
-            self.next_cancel_ns = self.next_cancel_ns.min(self.orders.now_ns + LOOK_NS);
+            self.next_cancel_ns = self.next_cancel_ns.min(self.orders.now_ns + POLL_NS);
         }
     }
 
@@ -328,7 +328,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let now_ns = self.orders.now_ns;
         self.orders.table.change(OrderKey::of(command), |order| {
             if order.is_open() {
-                (order.wants_state, order.look_ns) = (true, now_ns);
+                (order.wants_state, order.query_ns) = (true, now_ns);
             }
         });
     }

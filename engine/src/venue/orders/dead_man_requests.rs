@@ -3,7 +3,7 @@
 use super::agent::OrderAgent;
 use super::reconcile::Reconciler;
 use super::requests_in_flight::Asked;
-use super::stage::{LOOK_NS, Stage};
+use super::stage::{POLL_NS, Stage};
 use crate::runtime::Phase;
 use crate::venue::EventOutlet;
 use crate::venue::governor::RequestClass;
@@ -49,7 +49,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         // It stands for cancels, and passes as they do.
         let weight = self.protocol.dead_man_weight();
         if !self.orders.gate.may_send(RequestClass::Cancel, weight, now_ns) {
-            self.orders.dead_man.next_ns = now_ns + LOOK_NS;
+            self.orders.dead_man.next_ns = now_ns + POLL_NS;
             return false;
         }
         let Some(id) = self.orders.requests.add(Asked::DeadMan, now_ns) else { return false };

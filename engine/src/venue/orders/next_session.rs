@@ -1,7 +1,7 @@
 //! The connection of an order session that is to follow the present one, or the one before it while
 //! it still owes replies; see `rollover`.
 
-use super::stage::LOOK_NS;
+use super::stage::POLL_NS;
 use crate::runtime::Clock;
 use crate::venue::protocol::OrderProtocol;
 use crate::venue::transport::{Session, SessionOptions};
@@ -78,8 +78,8 @@ impl OrderRollover {
     pub(super) fn next_timer_ns(&self, now_ns: u64) -> u64 {
         match self.step {
             Step::Alone if self.due_ns == u64::MAX => u64::MAX,
-            Step::Alone => self.due_ns.max(now_ns + LOOK_NS),
-            _ => self.session.next_timer_ns().min(now_ns + LOOK_NS),
+            Step::Alone => self.due_ns.max(now_ns + POLL_NS),
+            _ => self.session.next_timer_ns().min(now_ns + POLL_NS),
         }
     }
 

@@ -7,7 +7,7 @@ use zerocopy::FromZeros;
 
 use super::amendments::Amendments;
 use super::fills::Fills;
-use super::states::{Look, OrderState, Tell, Word};
+use super::states::{NextQuery, OrderState, Tell, Word};
 use super::words::Told;
 use crate::event::{Certainty, ExecReport, ExecType, OrderStatus, RejectReason, VenueRef};
 use crate::order::{OrderCommand, OrderType, TimeInForce};
@@ -15,7 +15,7 @@ use crate::order::{OrderCommand, OrderType, TimeInForce};
 const SECOND_NS: u64 = 1_000_000_000;
 /// An order that an answer acknowledged and no report followed is asked for after this, ns.
 const SOON_NS: u64 = SECOND_NS;
-/// Between two looks at an order that rests, ns.
+/// Between two polls of an order that rests, ns.
 const REST_NS: u64 = 30 * SECOND_NS;
 /// The first and the longest pause between two queries of one order in doubt, ns.
 const BACK_OFF_NS: (u64, u64) = (SECOND_NS / 4, 30 * SECOND_NS);
@@ -103,7 +103,7 @@ pub struct KnownOrder {
     /// Of one that an earlier start sent: so long before this start, ns.
     pub(super) sent_before_ns: u64,
     /// When the venue is asked for it next, ns of the engine's clock.
-    pub look_ns: u64,
+    pub query_ns: u64,
     /// The cancel.
     pub cancel: CancelWish,
     /// No cancel is written before, ns of the engine's clock.
@@ -143,7 +143,7 @@ pub struct KnownOrder {
     pub(super) told_new: bool,
     pub(super) told_unknown: bool,
     pub(super) is_seen: bool,
-    looks_failed: u32,
+    queries_failed: u32,
     /// "No such order" in a row, and when the first of them came, ns.
     pub(super) answers_none: u32,
     none_since_ns: u64,
@@ -166,7 +166,7 @@ impl KnownOrder {
             venue_order_id: VenueRef::NONE,
             sent_ns: now_ns,
             sent_before_ns: 0,
-            look_ns: u64::MAX,
+            query_ns: u64::MAX,
             cancel: CancelWish::None,
             cancel_ns: 0,
             reports: 0,
@@ -190,7 +190,7 @@ impl KnownOrder {
             told_new: false,
             told_unknown: false,
             is_seen: false,
-            looks_failed: 0,
+            queries_failed: 0,
             answers_none: 0,
             none_since_ns: 0,
             cancels_refused: 0,
@@ -284,7 +284,7 @@ impl KnownOrder {
         if matches!(word, Word::Cut | Word::NoAnswer) {
             self.amendments.replied();
         }
-        self.look(step.look, now_ns);
+        self.schedule_query(step.query, now_ns);
         // An end that was told stays told until something else is known.
         if step.tell == Tell::Unknown && !self.told_unknown && self.told_end.is_none() {
             self.told_unknown = true;
@@ -371,7 +371,7 @@ impl KnownOrder {
     pub fn on_not_listed(&mut self, now_ns: u64) {
         self.is_asked = false;
         if self.is_open() {
-            self.look_ns = now_ns;
+            self.query_ns = now_ns;
         }
     }
 
@@ -470,21 +470,21 @@ impl KnownOrder {
         }
     }
 
-    fn look(&mut self, look: Look, now_ns: u64) {
-        if look != Look::BackOff && look != Look::Keep {
-            self.looks_failed = 0;
+    fn schedule_query(&mut self, next: NextQuery, now_ns: u64) {
+        if next != NextQuery::BackOff && next != NextQuery::Keep {
+            self.queries_failed = 0;
         }
-        self.look_ns = match look {
-            Look::Keep => return,
-            Look::Now => now_ns,
-            Look::Soon => now_ns + SOON_NS,
-            Look::Rest => now_ns + if self.can_rest() { REST_NS } else { SOON_NS },
-            Look::Never => u64::MAX,
-            Look::BackOff => {
+        self.query_ns = match next {
+            NextQuery::Keep => return,
+            NextQuery::Now => now_ns,
+            NextQuery::Soon => now_ns + SOON_NS,
+            NextQuery::Rest => now_ns + if self.can_rest() { REST_NS } else { SOON_NS },
+            NextQuery::Never => u64::MAX,
+            NextQuery::BackOff => {
                 // Until the venue has told of it, each answer may be the first good one.
                 let (first, longest) = if self.is_seen { BACK_OFF_NS } else { UNSEEN_BACK_OFF_NS };
-                let pause_ns = (first << self.looks_failed.min(8)).min(longest);
-                self.looks_failed += 1;
+                let pause_ns = (first << self.queries_failed.min(8)).min(longest);
+                self.queries_failed += 1;
                 now_ns + pause_ns
             }
         };

@@ -87,13 +87,13 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 if !is_over && (!self.is_wound_down() || self.stand_dead_man_down()) {
                     return 0;
                 }
-                self.leave();
+                self.switch_off();
             }
         }
         1
     }
 
-    fn leave(&mut self) {
+    fn switch_off(&mut self) {
         // Asked for when the venue is switched on again.
         self.say_left(&self.resting());
         self.session.suspend();

@@ -4,7 +4,7 @@ use super::agent::OrderAgent;
 use super::listing::Known;
 use super::order::KnownOrder;
 use super::requests_in_flight::{Answered, Asked};
-use super::stage::{EVENTS_PER_FRAME_MAX, LOOK_NS, QUERIES_MAX};
+use super::stage::{EVENTS_PER_FRAME_MAX, POLL_NS, QUERIES_MAX};
 use crate::event::RejectReason;
 use crate::order::OrderKey;
 use crate::runtime::Phase;
@@ -66,7 +66,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let Some(key) = self.orders.table.doubted_end(now_ns) else { return 0 };
         let is_asked = self.query(key);
         if !is_asked {
-            self.orders.table.doubt_end(key, now_ns + LOOK_NS);
+            self.orders.table.doubt_end(key, now_ns + POLL_NS);
         }
         usize::from(is_asked)
     }
@@ -110,13 +110,13 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// Looks for answers that are overdue: a logon ends the connection, an order is in doubt.
     pub(super) fn look_for_overdue(&mut self) {
         let now_ns = self.orders.now_ns;
-        if now_ns < self.next_look_ns {
+        if now_ns < self.next_poll_ns {
             return;
         }
-        self.next_look_ns = now_ns + LOOK_NS;
+        self.next_poll_ns = now_ns + POLL_NS;
         self.ask_time();
         self.ask_whether_stream_stands();
-        self.orders.look_at_all();
+        self.orders.query_all();
         let before_ns = now_ns.saturating_sub(self.answer_ns);
         while let Some(asked) = self.orders.requests.next_overdue(before_ns) {
             self.orders.on_overdue(asked);

@@ -34,7 +34,7 @@ use crate::venue::{EventOutlet, IntakeStats, LetterReason, TraceIds, VenueClock}
 
 /// A frame that can't be read may have been a report: all open orders are looked at, this often at
 /// most, ns.
-const LOOK_AT_ALL_NS: u64 = 10_000_000_000;
+const QUERY_ALL_NS: u64 = 10_000_000_000;
 /// Ends that were inferred this long before a session was lost are asked for once more, ns.
 pub(super) const DOUBTED_AGAIN_NS: u64 = 120_000_000_000;
 /// An end that was inferred since the venue knows no such order is asked for once more after
@@ -88,8 +88,8 @@ pub(super) struct Reconciler<O> {
     /// What was asked of the account as a whole.
     pub(super) account: AccountCheck,
     /// No look at all open orders before, ns; and whether one is wanted.
-    pub(super) look_at_all_ns: u64,
-    pub(super) wants_look_at_all: bool,
+    pub(super) query_all_ns: u64,
+    pub(super) wants_query_of_all: bool,
     /// Whether the venue has lists of fills, and the one that is being read.
     pub(super) known: KnownRequests,
     /// The venue's timer that cancels all.
@@ -196,8 +196,8 @@ impl<O: EventOutlet> Reconciler<O> {
             self.alarm(key, error.detail);
             self.word(key, Word::Contradiction);
         } else if error.reason != LetterReason::Symbol {
-            self.wants_look_at_all = true;
-            self.look_at_all();
+            self.wants_query_of_all = true;
+            self.query_all();
         }
         if let Some(behind) = behind.filter(|_| reach != Reach::One) {
             self.on_no_answer(behind, error.detail);
@@ -214,12 +214,12 @@ impl<O: EventOutlet> Reconciler<O> {
     }
 
     /// Looks at all open orders where a lost frame asks for it, as often as that may be.
-    pub(super) fn look_at_all(&mut self) {
+    pub(super) fn query_all(&mut self) {
         let now_ns = self.now_ns;
-        if self.wants_look_at_all && now_ns >= self.look_at_all_ns {
-            self.wants_look_at_all = false;
-            self.look_at_all_ns = now_ns + LOOK_AT_ALL_NS;
-            self.table.change_open(|order| order.look_ns = order.look_ns.min(now_ns));
+        if self.wants_query_of_all && now_ns >= self.query_all_ns {
+            self.wants_query_of_all = false;
+            self.query_all_ns = now_ns + QUERY_ALL_NS;
+            self.table.change_open(|order| order.query_ns = order.query_ns.min(now_ns));
         }
     }
 

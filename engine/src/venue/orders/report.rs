@@ -40,7 +40,7 @@ impl KnownOrder {
         }
         if to > self.fills.qty() && self.is_open() {
             // Its report is on its way.
-            self.look_ns = self.look_ns.min(now_ns);
+            self.query_ns = self.query_ns.min(now_ns);
             return Applied::Duplicate;
         }
         if to > self.fills.qty() {

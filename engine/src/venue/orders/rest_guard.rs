@@ -16,7 +16,7 @@ use crate::world::Clock;
 const SECOND_NS: u64 = 1_000_000_000;
 /// Between two requests, ns: no venue's budget minds.
 const PAUSE_NS: u64 = SECOND_NS / 4;
-/// Between two looks whether the key still opens the account, ns.
+/// Between two checks whether the key still opens the account, ns.
 const CHECK_NS: u64 = 20 * SECOND_NS;
 /// Between two settings of a timer that cancels all, ns: longer than its shortest run.
 const TIMER_NS: u64 = 15 * SECOND_NS;

@@ -126,7 +126,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         self.rollover.opened::<P>(now_ns);
         self.orders.account_stream.subscribed(now_ns);
         // Nothing should be missing: a look at what is open costs little.
-        self.orders.wants_look_at_all = true;
+        self.orders.wants_query_of_all = true;
         self.orders.stats.handed_over();
         self.orders.stats.set_state(self.session.state());
         log::info!("[{}] orders handed over to the next connection", self.orders.venue);

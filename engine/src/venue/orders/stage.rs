@@ -4,8 +4,8 @@
 pub(super) const BATCH: usize = 32;
 /// Room in the link that one frame needs: what one word tells, or the balances of a few assets.
 pub(super) const EVENTS_PER_FRAME_MAX: usize = 8;
-/// Between two looks for overdue answers and held back requests, ns.
-pub(super) const LOOK_NS: u64 = 50_000_000;
+/// Between two polls for overdue answers and held back requests, ns.
+pub(super) const POLL_NS: u64 = 50_000_000;
 /// Cancels of one request, at most: no venue takes more.
 pub(super) const CANCELS_MAX: usize = 20;
 /// Queries that may be on their way at a time.

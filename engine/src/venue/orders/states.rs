@@ -89,7 +89,7 @@ pub enum Tell {
 
 /// When the venue is asked next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum NextQuery {
     /// As it was.
     Keep,
     /// At once.
@@ -98,7 +98,7 @@ pub enum Look {
     Soon,
     /// Later each time.
     BackOff,
-    /// After the rest between two looks.
+    /// After the rest between two polls.
     Rest,
     /// Not at all.
     Never,
@@ -112,7 +112,7 @@ pub struct Step {
     /// What is told.
     pub tell: Tell,
     /// When the venue is asked.
-    pub look: Look,
+    pub query: NextQuery,
 }
 
 impl OrderState {
@@ -139,58 +139,58 @@ impl OrderState {
     pub const fn after(self, word: Word) -> Step {
         use OrderState::{Acknowledged, Cancelling, Doubted, Ended, Fresh, Presumed, Working};
         match (self, word) {
-            (Fresh, Word::Accepted) => to(Acknowledged, Tell::Nothing, Look::Soon),
-            (Presumed, Word::Accepted) => to(Doubted, Tell::Nothing, Look::Now),
-            (_, Word::Accepted) => to(self, Tell::Nothing, Look::Keep),
+            (Fresh, Word::Accepted) => to(Acknowledged, Tell::Nothing, NextQuery::Soon),
+            (Presumed, Word::Accepted) => to(Doubted, Tell::Nothing, NextQuery::Now),
+            (_, Word::Accepted) => to(self, Tell::Nothing, NextQuery::Keep),
 
-            (Fresh | Acknowledged | Doubted, Word::Refused) => to(Presumed, Tell::End, Look::Never),
-            (Working | Cancelling, Word::Refused) => to(self, Tell::Nothing, Look::Now),
+            (Fresh | Acknowledged | Doubted, Word::Refused) => to(Presumed, Tell::End, NextQuery::Never),
+            (Working | Cancelling, Word::Refused) => to(self, Tell::Nothing, NextQuery::Now),
 
-            (Fresh | Acknowledged, Word::NoAnswer | Word::Cut) => to(Doubted, Tell::Unknown, Look::Now),
-            (Working | Cancelling, Word::NoAnswer) => to(self, Tell::Nothing, Look::Now),
-            (Doubted, Word::NoAnswer) => to(Doubted, Tell::Nothing, Look::BackOff),
-            (Working | Cancelling | Doubted, Word::Cut) => to(Doubted, Tell::Nothing, Look::Now),
+            (Fresh | Acknowledged, Word::NoAnswer | Word::Cut) => to(Doubted, Tell::Unknown, NextQuery::Now),
+            (Working | Cancelling, Word::NoAnswer) => to(self, Tell::Nothing, NextQuery::Now),
+            (Doubted, Word::NoAnswer) => to(Doubted, Tell::Nothing, NextQuery::BackOff),
+            (Working | Cancelling | Doubted, Word::Cut) => to(Doubted, Tell::Nothing, NextQuery::Now),
 
-            (Ended, Word::ReplyLive | Word::ReplyEnd) => to(Ended, Tell::Nothing, Look::Never),
-            (Cancelling, Word::ReplyLive) => to(Cancelling, Tell::News, Look::Soon),
-            (_, Word::ReplyLive) => to(Working, Tell::News, Look::Soon),
-            (_, Word::ReplyEnd) => to(Ended, Tell::News, Look::Never),
+            (Ended, Word::ReplyLive | Word::ReplyEnd) => to(Ended, Tell::Nothing, NextQuery::Never),
+            (Cancelling, Word::ReplyLive) => to(Cancelling, Tell::News, NextQuery::Soon),
+            (_, Word::ReplyLive) => to(Working, Tell::News, NextQuery::Soon),
+            (_, Word::ReplyEnd) => to(Ended, Tell::News, NextQuery::Never),
 
-            (Cancelling, Word::ReportLive) => to(Cancelling, Tell::News, Look::Keep),
-            (Ended, Word::ReportLive | Word::ReportEnd) => to(Ended, Tell::Nothing, Look::Never),
-            (_, Word::ReportLive) => to(Working, Tell::News, Look::Rest),
-            (_, Word::ReportEnd) => to(Ended, Tell::News, Look::Never),
+            (Cancelling, Word::ReportLive) => to(Cancelling, Tell::News, NextQuery::Keep),
+            (Ended, Word::ReportLive | Word::ReportEnd) => to(Ended, Tell::Nothing, NextQuery::Never),
+            (_, Word::ReportLive) => to(Working, Tell::News, NextQuery::Rest),
+            (_, Word::ReportEnd) => to(Ended, Tell::News, NextQuery::Never),
 
-            (Ended | Presumed, Word::Contradiction) => to(Doubted, Tell::Nothing, Look::Now),
-            (_, Word::Contradiction) => to(Doubted, Tell::Unknown, Look::Now),
+            (Ended | Presumed, Word::Contradiction) => to(Doubted, Tell::Nothing, NextQuery::Now),
+            (_, Word::Contradiction) => to(Doubted, Tell::Unknown, NextQuery::Now),
 
-            (Cancelling, Word::AnswerLive) => to(Cancelling, Tell::News, Look::Soon),
-            (Ended, Word::AnswerLive | Word::AnswerEnd) => to(Ended, Tell::Nothing, Look::Never),
-            (_, Word::AnswerLive) => to(Working, Tell::News, Look::Rest),
-            (_, Word::AnswerEnd) => to(Ended, Tell::News, Look::Never),
+            (Cancelling, Word::AnswerLive) => to(Cancelling, Tell::News, NextQuery::Soon),
+            (Ended, Word::AnswerLive | Word::AnswerEnd) => to(Ended, Tell::Nothing, NextQuery::Never),
+            (_, Word::AnswerLive) => to(Working, Tell::News, NextQuery::Rest),
+            (_, Word::AnswerEnd) => to(Ended, Tell::News, NextQuery::Never),
 
-            (Fresh | Acknowledged, Word::AnswerNone) => to(Doubted, Tell::Unknown, Look::BackOff),
-            (Working | Cancelling | Doubted, Word::AnswerNone) => to(Doubted, Tell::Nothing, Look::BackOff),
-            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::AnswerGone) => to(Presumed, Tell::End, Look::Never),
-            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::AnswerFailed) => to(self, Tell::Nothing, Look::BackOff),
+            (Fresh | Acknowledged, Word::AnswerNone) => to(Doubted, Tell::Unknown, NextQuery::BackOff),
+            (Working | Cancelling | Doubted, Word::AnswerNone) => to(Doubted, Tell::Nothing, NextQuery::BackOff),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::AnswerGone) => to(Presumed, Tell::End, NextQuery::Never),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::AnswerFailed) => to(self, Tell::Nothing, NextQuery::BackOff),
 
-            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::AmendAccepted) => to(self, Tell::Nothing, Look::Soon),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::AmendAccepted) => to(self, Tell::Nothing, NextQuery::Soon),
 
-            (Working, Word::CancelSent) => to(Cancelling, Tell::Nothing, Look::Keep),
-            (Fresh | Acknowledged | Cancelling | Doubted, Word::CancelSent) => to(self, Tell::Nothing, Look::Keep),
-            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::CancelAccepted) => to(self, Tell::Nothing, Look::Soon),
-            (Cancelling, Word::CancelRefused) => to(Working, Tell::CancelRejected, Look::Soon),
-            (Fresh | Acknowledged | Working | Doubted, Word::CancelRefused) => to(self, Tell::CancelRejected, Look::Keep),
-            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::CancelNotOpen) => to(Doubted, Tell::CancelRejected, Look::Now),
-            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::CancelLost) => to(Doubted, Tell::Nothing, Look::Now),
+            (Working, Word::CancelSent) => to(Cancelling, Tell::Nothing, NextQuery::Keep),
+            (Fresh | Acknowledged | Cancelling | Doubted, Word::CancelSent) => to(self, Tell::Nothing, NextQuery::Keep),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::CancelAccepted) => to(self, Tell::Nothing, NextQuery::Soon),
+            (Cancelling, Word::CancelRefused) => to(Working, Tell::CancelRejected, NextQuery::Soon),
+            (Fresh | Acknowledged | Working | Doubted, Word::CancelRefused) => to(self, Tell::CancelRejected, NextQuery::Keep),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::CancelNotOpen) => to(Doubted, Tell::CancelRejected, NextQuery::Now),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::CancelLost) => to(Doubted, Tell::Nothing, NextQuery::Now),
 
-            (Ended | Presumed, _) => to(self, Tell::Nothing, Look::Never),
+            (Ended | Presumed, _) => to(self, Tell::Nothing, NextQuery::Never),
         }
     }
 }
 
-const fn to(next: OrderState, tell: Tell, look: Look) -> Step {
-    Step { next, tell, look }
+const fn to(next: OrderState, tell: Tell, query: NextQuery) -> Step {
+    Step { next, tell, query }
 }
 
 #[cfg(test)]
@@ -229,13 +229,13 @@ mod tests {
         for word in WORDS {
             text += &format!("| {word:?} |");
             for state in OrderState::ALL {
-                let Step { next, tell, look } = state.after(word);
+                let Step { next, tell, query } = state.after(word);
                 let mut cell = if next == state { String::from("=") } else { format!("{next:?}") };
                 if tell != Tell::Nothing {
                     cell += &format!(", tell {tell:?}");
                 }
-                if state.is_open() && look != Look::Keep || next != state {
-                    cell += &format!(", {look:?}");
+                if state.is_open() && query != NextQuery::Keep || next != state {
+                    cell += &format!(", {query:?}");
                 }
                 text += &format!(" {cell} |");
             }
@@ -264,7 +264,7 @@ mod tests {
             for word in WORDS {
                 let step = state.after(word);
                 if step.next.is_open() && step.next != state {
-                    let waits = matches!(word, Word::CancelSent) || step.look != Look::Never;
+                    let waits = matches!(word, Word::CancelSent) || step.query != NextQuery::Never;
                     assert!(waits, "{state:?} {word:?}");
                 }
             }

@@ -9,7 +9,7 @@ use super::agent::OrderAgent;
 use super::listing::Known;
 use super::reconcile::{DOUBTED_AGAIN_NS, Reconciler};
 use super::requests_in_flight::Asked;
-use super::stage::{LOOK_NS, Stage};
+use super::stage::{POLL_NS, Stage};
 use crate::runtime::Phase;
 use crate::venue::EventOutlet;
 use crate::venue::governor::RequestClass;
@@ -17,13 +17,13 @@ use crate::venue::protocol::{OrderProtocol, Outcome};
 
 impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// When the account's stream is to be asked after, ns.
-    pub(super) fn stream_look_ns(&self) -> u64 {
+    pub(super) fn stream_poll_ns(&self) -> u64 {
         let is_known =
             P::SUBSCRIBE_STEP.is_some() && self.orders.known.stream != Known::EndsSession;
         if !is_known || self.stage != Stage::Ready {
             return u64::MAX;
         }
-        self.orders.account_stream.due_ns().max(self.orders.now_ns + LOOK_NS)
+        self.orders.account_stream.due_ns().max(self.orders.now_ns + POLL_NS)
     }
 
     /// Asks whether the account's stream stands, once it has been quiet for long.
@@ -76,7 +76,7 @@ impl<O: EventOutlet> Reconciler<O> {
         // What was sent before was to be told on the stream that is gone.
         (self.account_stream.silent_finds, self.account_stream.cut_ns) = (0, now_ns);
         self.table.doubt_ends(now_ns.saturating_sub(DOUBTED_AGAIN_NS), now_ns);
-        self.wants_look_at_all = true;
-        self.look_at_all();
+        self.wants_query_of_all = true;
+        self.query_all();
     }
 }

@@ -111,7 +111,7 @@ impl OrderTable {
     pub(super) fn take_up(&mut self, order: KnownOrder, now_ns: u64) {
         let key = OrderKey::of(&order.command);
         let (is_open, is_presumed) = (order.is_open(), order.is_presumed_since(0));
-        self.due_ns = self.due_ns.min(order.look_ns);
+        self.due_ns = self.due_ns.min(order.query_ns);
         if order.fills_ns != u64::MAX {
             self.more_want_fills |= !want_fills(&mut self.wants_fills, key);
         }
@@ -172,7 +172,7 @@ impl OrderTable {
         let order = self.orders.get_mut(&key)?;
         let was_open = order.is_open();
         let outcome = change(order);
-        self.due_ns = self.due_ns.min(order.look_ns);
+        self.due_ns = self.due_ns.min(order.query_ns);
         let (is_open, is_unsettled) = (order.is_open(), order.is_unsettled());
         if order.fills_ns != u64::MAX {
             self.more_want_fills |= !want_fills(&mut self.wants_fills, key);
@@ -207,14 +207,14 @@ impl OrderTable {
         }
         let mut first: Option<(u64, OrderKey)> = None;
         for (key, order) in self.open().filter(|(_, order)| !order.is_asked) {
-            if first.is_none_or(|(look_ns, _)| order.look_ns < look_ns) {
-                first = Some((order.look_ns, key));
+            if first.is_none_or(|(query_ns, _)| order.query_ns < query_ns) {
+                first = Some((order.query_ns, key));
             }
         }
         match first {
-            Some((look_ns, key)) if look_ns <= now_ns => Some(key),
+            Some((query_ns, key)) if query_ns <= now_ns => Some(key),
             other => {
-                self.due_ns = other.map_or(u64::MAX, |(look_ns, _)| look_ns);
+                self.due_ns = other.map_or(u64::MAX, |(query_ns, _)| query_ns);
                 None
             }
         }
@@ -449,14 +449,14 @@ mod tests {
         let mut table = OrderTable::new(4);
         for id in 1..=3 {
             table.submit(&command(id), 0).unwrap();
-            table.change(key(id), |order| order.look_ns = 10 * id);
+            table.change(key(id), |order| order.query_ns = 10 * id);
         }
         assert_eq!((table.due(9), table.due_ns()), (None, 10));
         let mut asked = Vec::new();
         for now_ns in 40..46 {
             let due = table.due(now_ns).unwrap();
             asked.push(due.id.0);
-            table.change(due, |order| order.look_ns = now_ns + 1);
+            table.change(due, |order| order.query_ns = now_ns + 1);
         }
         assert_eq!(asked, [1, 2, 3, 1, 2, 3]);
     }
@@ -466,7 +466,7 @@ mod tests {
         let mut table = OrderTable::new(4);
         for id in 1..=2 {
             table.submit(&command(id), 0).unwrap();
-            table.change(key(id), |order| order.look_ns = 10 * id);
+            table.change(key(id), |order| order.query_ns = 10 * id);
         }
         table.change(key(1), |order| order.is_asked = true);
         assert_eq!(table.due(30), Some(key(2)), "the other one waits for its answer");

@@ -35,7 +35,8 @@ impl KnownOrder {
             recorded.without_fee.iter().map(without_fee),
         );
         if recorded.is_open() {
-            (order.state, order.look_ns, order.holds_session) = (OrderState::Doubted, now_ns, true);
+            (order.state, order.query_ns, order.holds_session) =
+                (OrderState::Doubted, now_ns, true);
             if recorded.wants_cancel {
                 order.cancel = CancelWish::Wanted;
             }

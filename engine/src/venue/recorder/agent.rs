@@ -20,7 +20,7 @@ const PIECES_PER_CYCLE: usize = 1_024;
 /// What is kept back is written this often, ns.
 const FLUSH_NS: u64 = 1_000_000_000;
 /// Without anything to do the lanes are looked at this often, ns.
-const LOOK_NS: u64 = 5_000_000;
+const POLL_NS: u64 = 5_000_000;
 /// The list of snapshots, and what is in a venue's folder beside it.
 const REST_INDEX: &str = "rest_index.jsonl";
 const KIND_FILE: &str = "venue.txt";
@@ -258,7 +258,7 @@ impl Agent for Recorder {
     }
 
     fn next_timer_ns(&self) -> u64 {
-        self.clock.now_ns() + LOOK_NS
+        self.clock.now_ns() + POLL_NS
     }
 
     /// When it is asked to stop, what has come by then is still to be written.

@@ -29,7 +29,7 @@ use crate::world::{Clock, Net};
 const PENDING_BYTES_MAX: usize = 1 << 20;
 /// Frames in one turn of the event loop.
 const FRAMES_PER_TURN: usize = 1_024;
-/// Between two looks while it is paused.
+/// Between two polls while it is paused.
 const PAUSE_NS: u64 = 1_000_000;
 
 /// A wait of this length is logged.

@@ -188,7 +188,7 @@ impl Pen {
     /// Leaves what is written, so that it is on the disk although little happens.
     pub(super) fn flush(&mut self) {
         if self.block.used > 0 {
-            self.leave();
+            self.send();
         }
     }
 
@@ -200,7 +200,7 @@ impl Pen {
             self.block.used += 1;
         }
         if used + 1 >= BLOCK_ROOM {
-            self.leave();
+            self.send();
         }
     }
 
@@ -227,14 +227,14 @@ impl Pen {
             self.block.bytes[used..used + count].copy_from_slice(head);
             self.block.used += count as u64;
             if used + count == BLOCK_ROOM {
-                self.leave();
+                self.send();
             }
             bytes = rest;
         }
     }
 
     /// The block is on its way, or the record ends.
-    fn leave(&mut self) {
+    fn send(&mut self) {
         let Pen { block, out, state } = self;
         if !state.has_ended() {
             match out {

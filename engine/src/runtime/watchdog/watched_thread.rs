@@ -37,7 +37,7 @@ pub(super) struct Judgement {
 }
 
 /// One thread under watch.
-pub(super) struct Post {
+pub(super) struct WatchedThread {
     /// Of the thread that it started with: what its successors are named by.
     first_name: String,
     name: String,
@@ -56,12 +56,12 @@ pub(super) struct Post {
     pub(super) sight: Option<Sight>,
 }
 
-impl Post {
-    pub(super) fn new(watched: Watched) -> Post {
+impl WatchedThread {
+    pub(super) fn new(watched: Watched) -> WatchedThread {
         let size = consumers_in_cell(watched.guarded.len());
         let mut cells = vec![Vec::new()];
         cells.extend(watched.guarded.chunks(size).map(<[GuardedConsumer]>::to_vec));
-        Post {
+        WatchedThread {
             first_name: watched.name.clone(),
             name: watched.name,
             core: watched.core,
@@ -110,10 +110,10 @@ impl Post {
         self.end_sight(now_ns, true);
     }
 
-    /// Looks once; true when there is a new stall, and something to take from its thread.
-    pub(super) fn look(&mut self, now_ns: u64, judgement: &Judgement) -> bool {
+    /// Checks it once; true when there is a new stall, and something to take from its thread.
+    pub(super) fn check(&mut self, now_ns: u64, judgement: &Judgement) -> bool {
         if let Some(watch) = &self.watch {
-            let running = watch.look();
+            let running = watch.running();
             let same = self.sight.as_ref().map(|sight| sight.running);
             if running != same || running.is_none() {
                 self.end_sight(now_ns, true);
@@ -145,14 +145,14 @@ impl Post {
         is_new && self.standby.is_some() && !judgement.takes_nothing
     }
 
-    /// Takes everything but the slow consumer. Returns the post of the thread that keeps it; `None`
+    /// Takes everything but the slow consumer. Returns the thread that keeps it; `None`
     /// when it has just come back.
     pub(super) fn take_over(
         &mut self,
         now_ns: u64,
         judgement: &Judgement,
         shared: &Shared,
-    ) -> Option<Post> {
+    ) -> Option<WatchedThread> {
         let running = self.sight.as_ref()?.running;
         let rest = self.watch.as_mut()?.take(running)?;
         let sight = self.sight.take();
@@ -183,7 +183,7 @@ impl Post {
         };
         slow.iter().for_each(|consumer| consumer.stalls.left_alone());
         log::warn!("{demotion}");
-        let alone = Post {
+        let alone = WatchedThread {
             first_name: self.name.clone(),
             name: std::mem::replace(&mut self.name, handle.name().to_owned()),
             core: None,
@@ -223,19 +223,19 @@ impl Post {
 
 impl Judgement {
     /// Quarantines from outside: the consumer's own thread has no part in it.
-    fn quarantine(&self, post: &Post, now_ns: u64) {
-        let Some(sight) = &post.sight else { return };
-        for consumer in post.cells.get(sight.running.cell).into_iter().flatten() {
+    fn quarantine(&self, thread: &WatchedThread, now_ns: u64) {
+        let Some(sight) = &thread.sight else { return };
+        for consumer in thread.cells.get(sight.running.cell).into_iter().flatten() {
             consumer.stalls.quarantined();
             self.quarantine.raise(consumer.id, QuarantineReason::Stuck);
             log::error!(
                 "[{}] quarantined: a callback has not returned for {} ms (thread {}, core {})",
                 consumer.name,
                 (now_ns - sight.since_ns) / 1_000_000,
-                post.name,
-                post.core.map_or("any".to_owned(), |core| core.to_string()),
+                thread.name,
+                thread.core.map_or("any".to_owned(), |core| core.to_string()),
             );
         }
-        post.rules.wakers.wake();
+        thread.rules.wakers.wake();
     }
 }
