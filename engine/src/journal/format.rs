@@ -73,8 +73,8 @@ pub enum RecordKind {
     Named = 2,
     /// A strategy's command, before it can reach the venue.
     Intent = 3,
-    /// A word on an order, the venue's or the engine's.
-    Word = 4,
+    /// A report on an order, the venue's or the engine's.
+    Report = 4,
     /// Trading was switched.
     Trading = 5,
     /// An operator's command.
@@ -83,7 +83,7 @@ pub enum RecordKind {
     RunStop = 7,
     /// What holds a strategy's orders back, or no longer does.
     Risk = 9,
-    /// What the account has of an asset, by the venue's word.
+    /// What the account has of an asset, as the venue tells it.
     Balance = 10,
 }
 
@@ -93,7 +93,7 @@ impl RecordKind {
         RecordKind::RunStart,
         RecordKind::Named,
         RecordKind::Intent,
-        RecordKind::Word,
+        RecordKind::Report,
         RecordKind::Trading,
         RecordKind::Control,
         RecordKind::RunStop,
@@ -114,7 +114,7 @@ impl RecordKind {
             RecordKind::RunStart => "run_start",
             RecordKind::Named => "named",
             RecordKind::Intent => "intent",
-            RecordKind::Word => "word",
+            RecordKind::Report => "report",
             RecordKind::Trading => "trading",
             RecordKind::Control => "control",
             RecordKind::RunStop => "run_stop",

@@ -46,8 +46,8 @@ pub use journal_error::JournalError;
 pub use keeper::JournalKeeper;
 pub use keeper_waker::KeeperWaker;
 pub use payload::{
-    BalanceWord, Body, ControlCommand, Intent, NameTable, Named, RiskWord, RunStart, RunStop,
-    TradingState, VenueWord,
+    BalanceRecord, Body, ControlCommand, Intent, NameTable, Named, ReportRecord, RiskRecord,
+    RunStart, RunStop, TradingState,
 };
 pub use reader::{RecordView, StopReason};
 pub(crate) use segment_name::segment_path;
@@ -56,5 +56,5 @@ pub(crate) use state::StatePort;
 pub use state::{STATE_BYTES_MAX, SavedState, StateBuffer, StateTooLarge, read_state};
 pub(crate) use state_keeper::StateKeeper;
 pub use stops::Stop;
-pub(crate) use tap::WordTap;
+pub(crate) use tap::JournalTap;
 pub use writer::{Durability, JournalEnd, JournalOptions, JournalWriter};

@@ -115,7 +115,7 @@ body! {
 
 body! {
     /// A word on an order, as its strategy is told it.
-    VenueWord, Word, SCHEMA_VERSION, size_of::<ExecReport>() + 32, {
+    ReportRecord, Report, SCHEMA_VERSION, size_of::<ExecReport>() + 32, {
         /// What is told.
         report: ExecReport,
         /// Trace of the frame it came from.
@@ -159,7 +159,7 @@ body! {
 
 body! {
     /// Something holds a strategy's orders back, or does no longer, as it is told.
-    RiskWord, Risk, 1, 32, {
+    RiskRecord, Risk, 1, 32, {
         /// What was found, in the limit's own unit; 0 where it holds no longer. Of a switch: 1 when
         /// it is on.
         value: i64,
@@ -179,8 +179,8 @@ body! {
 }
 
 body! {
-    /// What the account has of an asset, in units of 10^-8, by the venue's word.
-    BalanceWord, Balance, 1, 64, {
+    /// What the account has of an asset, in units of 10^-8, as the venue tells it.
+    BalanceRecord, Balance, 1, 64, {
         /// The asset's name: its UTF-8 bytes, the first one lowest, then zeros.
         asset: u128,
         /// Free to use.
@@ -197,7 +197,7 @@ body! {
 body! {
     /// An engine has ended in order.
     RunStop, RunStop, 1, 16, {
-        /// Words on orders that found no place in the journal.
+        /// Reports that found no place in the journal.
         missed: u64,
         /// Orders that may still rest at a venue.
         left: u64,

@@ -358,7 +358,7 @@ fn appending_allocates_nothing() {
         folder.start(SMALL, &Clock::manual(0).0).unwrap()
     };
     writer.append(0, &intent(0)).unwrap();
-    let body = VenueWord::new_zeroed();
+    let body = ReportRecord::new_zeroed();
     let allocations = crate::allocations_of(|| {
         for id in 0..20 {
             writer.append(0, &intent(id)).unwrap();

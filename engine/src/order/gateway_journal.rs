@@ -6,13 +6,13 @@ use zerocopy::FromZeros;
 use super::OrderCommand;
 use crate::event::{Event, Payload};
 use crate::journal::{
-    BalanceWord, ControlCommand, Durability, Intent, JournalEnd, JournalFailure, JournalWriter,
-    RiskWord, RunStop, TradingState, VenueWord,
+    BalanceRecord, ControlCommand, Durability, Intent, JournalEnd, JournalFailure, JournalWriter,
+    ReportRecord, RiskRecord, RunStop, TradingState,
 };
 use crate::runtime::Clock;
 
-/// Words that are recorded in a duty cycle, at most.
-const WORDS_MAX: usize = 32;
+/// Events that are recorded in a duty cycle, at most.
+const EVENTS_MAX: usize = 32;
 
 /// One strategy's commands: so many are on record, on the disk, and taken by the gateway.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,8 +33,8 @@ struct Asked {
 /// The journal stage of the order lanes. The gateway's thread drives it.
 pub(crate) struct GatewayJournal {
     writer: JournalWriter,
-    /// Words on orders and on limits, as the dispatcher tells them.
-    words: Consumer<Event>,
+    /// Reports and notices, as the dispatcher tells them.
+    told: Consumer<Event>,
     /// Operators' commands.
     commands: Consumer<ControlCommand>,
     lanes: Box<[Progress]>,
@@ -47,7 +47,7 @@ pub(crate) struct GatewayJournal {
 impl GatewayJournal {
     pub(crate) fn new(
         writer: JournalWriter,
-        (words, commands): (Consumer<Event>, Consumer<ControlCommand>),
+        (told, commands): (Consumer<Event>, Consumer<ControlCommand>),
         lanes: usize,
         clock: Clock,
     ) -> GatewayJournal {
@@ -57,7 +57,7 @@ impl GatewayJournal {
                 recorded: vec![0; lanes].into_boxed_slice(),
             },
             writer,
-            words,
+            told,
             commands,
             lanes: vec![Progress::default(); lanes].into_boxed_slice(),
             was_on: None,
@@ -125,7 +125,7 @@ impl GatewayJournal {
         if self.was_on != Some(is_on) {
             self.record_switch(is_on);
         }
-        let work = self.record_words(WORDS_MAX) + self.record_commands();
+        let work = self.record_told(EVENTS_MAX) + self.record_commands();
         if self.writer.durability() == Durability::FsyncBatch {
             self.follow_disk();
         }
@@ -146,28 +146,28 @@ impl GatewayJournal {
         if !self.commands.has_available() {
             return 0;
         }
-        let room = if self.failure().is_some() { WORDS_MAX } else { self.writer.room() };
+        let room = if self.failure().is_some() { EVENTS_MAX } else { self.writer.room() };
         let now_ns = self.clock.wall_ns();
         let Self { writer, commands, .. } = self;
-        commands.poll(room.min(WORDS_MAX), |command| {
+        commands.poll(room.min(EVENTS_MAX), |command| {
             let _unrecorded = writer.append(now_ns, command);
         })
     }
 
-    fn record_words(&mut self, limit: usize) -> usize {
-        if !self.words.has_available() {
+    fn record_told(&mut self, limit: usize) -> usize {
+        if !self.told.has_available() {
             return 0;
         }
         let room = if self.failure().is_some() { limit } else { self.writer.room().min(limit) };
         let now_ns = self.clock.wall_ns();
-        let Self { writer, words, .. } = self;
-        words.poll(room, |event| {
-            if let Some(word) = word(event) {
-                let _unrecorded = writer.append(now_ns, &word);
-            } else if let Some(word) = risk_word(event) {
-                let _unrecorded = writer.append(now_ns, &word);
-            } else if let Some(word) = balance_word(event) {
-                let _unrecorded = writer.append(now_ns, &word);
+        let Self { writer, told, .. } = self;
+        told.poll(room, |event| {
+            if let Some(record) = report_record(event) {
+                let _unrecorded = writer.append(now_ns, &record);
+            } else if let Some(record) = risk_record(event) {
+                let _unrecorded = writer.append(now_ns, &record);
+            } else if let Some(record) = balance_record(event) {
+                let _unrecorded = writer.append(now_ns, &record);
             }
         })
     }
@@ -190,10 +190,10 @@ impl GatewayJournal {
         }
     }
 
-    /// Records the last words and the end. To be called when nobody tells any more.
+    /// Records the last reports and the end. To be called when nobody tells any more.
     pub(crate) fn end(mut self, left: u64) -> JournalEnd {
-        while self.writer.room() > 0 && self.record_words(WORDS_MAX) + self.record_commands() > 0 {}
-        let missed = self.writer.health().missed() + self.words.gauge().in_flight();
+        while self.writer.room() > 0 && self.record_told(EVENTS_MAX) + self.record_commands() > 0 {}
+        let missed = self.writer.health().missed() + self.told.gauge().in_flight();
         let _unrecorded = self.writer.append(self.clock.wall_ns(), &RunStop { missed, left });
         self.writer.end()
     }
@@ -221,31 +221,31 @@ fn intent(command: &OrderCommand) -> Intent {
 }
 
 /// A risk notice as it is recorded; `None` for another event.
-fn risk_word(event: &Event) -> Option<RiskWord> {
+fn risk_record(event: &Event) -> Option<RiskRecord> {
     let Some(Payload::Risk(risk)) = event.payload() else { return None };
-    let mut word = RiskWord::new_zeroed();
-    (word.value, word.limit) = (risk.value, risk.limit);
-    (word.consumer, word.venue) = (risk.consumer as u16, risk.venue);
-    (word.reason_code, word.scope_code) = (risk.reason_code, risk.scope_code);
-    Some(word)
+    let mut record = RiskRecord::new_zeroed();
+    (record.value, record.limit) = (risk.value, risk.limit);
+    (record.consumer, record.venue) = (risk.consumer as u16, risk.venue);
+    (record.reason_code, record.scope_code) = (risk.reason_code, risk.scope_code);
+    Some(record)
 }
 
 /// A balance as it is recorded; `None` for another event.
-fn balance_word(event: &Event) -> Option<BalanceWord> {
+fn balance_record(event: &Event) -> Option<BalanceRecord> {
     let Some(Payload::Balance(balance)) = event.payload() else { return None };
-    let mut word = BalanceWord::new_zeroed();
-    (word.asset, word.free, word.locked) = (balance.asset, balance.free, balance.locked);
-    word.venue = event.venue;
-    Some(word)
+    let mut record = BalanceRecord::new_zeroed();
+    (record.asset, record.free, record.locked) = (balance.asset, balance.free, balance.locked);
+    record.venue = event.venue;
+    Some(record)
 }
 
 /// An exec report as it is recorded; `None` for another event.
 #[inline]
-fn word(event: &Event) -> Option<VenueWord> {
+fn report_record(event: &Event) -> Option<ReportRecord> {
     let Some(Payload::ExecReport(report)) = event.payload() else { return None };
-    let mut word = VenueWord::new_zeroed();
-    word.report = *report;
-    (word.trace_id, word.venue_time_ns) = (event.trace_id, event.venue_time_ns);
-    (word.instrument, word.venue) = (event.instrument, event.venue);
-    Some(word)
+    let mut record = ReportRecord::new_zeroed();
+    record.report = *report;
+    (record.trace_id, record.venue_time_ns) = (event.trace_id, event.venue_time_ns);
+    (record.instrument, record.venue) = (event.instrument, event.venue);
+    Some(record)
 }

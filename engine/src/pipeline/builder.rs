@@ -22,7 +22,7 @@ use crate::dispatcher::{
     RouteBook, RouteKey, RoutingTable, Subscription, routes_of,
 };
 use crate::event::{ConsumerId, Event, Interest};
-use crate::journal::{ControlRecord, JournalWriter, SavedState, StatePort, WordTap};
+use crate::journal::{ControlRecord, JournalTap, JournalWriter, SavedState, StatePort};
 use crate::orchestrator::Orchestrator;
 use crate::orchestrator::merge::MergePort;
 use crate::order::order_log::{ORDER_LOG_SLOTS, OrderLogSender, OrderLogSource, order_log_lane};
@@ -81,7 +81,7 @@ pub(crate) struct Builder {
     /// By consumer, what earlier starts have left it, until it is made.
     books: Vec<Option<StrategyBooks>>,
     /// The dispatcher's end of the words' way.
-    tap: Option<WordTap>,
+    tap: Option<JournalTap>,
     states: Option<States>,
     /// The desk's end of the commands' way.
     pub(crate) control_record: Option<ControlRecord>,
@@ -210,7 +210,7 @@ impl Builder {
     pub(crate) fn record_in(&mut self, writer: JournalWriter) {
         let (words, words_end) = self.lane("journal:words", WORD_SLOTS);
         let (commands, commands_end) = self.lane("journal:commands", COMMAND_SLOTS);
-        self.tap = Some(WordTap::new(words, writer.health().clone()));
+        self.tap = Some(JournalTap::new(words, writer.health().clone()));
         self.control_record = Some(ControlRecord::new(commands, writer.health().clone()));
         self.epoch = writer.epoch();
         self.journal = Some((writer, (words_end, commands_end)));

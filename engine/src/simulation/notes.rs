@@ -121,11 +121,11 @@ impl Notes {
                 Entry::Submit(consumer, id) => {
                     self.consumers.entry(*consumer).or_default().orders.entry(*id).or_default();
                 }
-                Entry::Word(_, word) => {
-                    let report = &word.report;
-                    self.told.entry(word.venue).or_default().take(report);
+                Entry::Report(_, record) => {
+                    let report = &record.report;
+                    self.told.entry(record.venue).or_default().take(report);
                     let notes = self.consumers.entry(report.consumer).or_default();
-                    notes.report(word.instrument, report);
+                    notes.report(record.instrument, report);
                     heard.insert((report.consumer, report.client_order_id));
                 }
             }
@@ -142,10 +142,10 @@ impl Notes {
     fn compare_with_record(&mut self, on_record: &OnRecord, dead: u32, at_ns: u64) {
         let mut words: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
         for entry in &on_record.entries {
-            if let Entry::Word(run, word) = entry
+            if let Entry::Report(run, record) = entry
                 && *run == dead
             {
-                words.entry(word.report.consumer).or_default().push(hash_of(&word.report));
+                words.entry(record.report.consumer).or_default().push(hash_of(&record.report));
             }
         }
         let mut found = Vec::new();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::event::{ExecType, Side};
-use crate::journal::{Intent, RunStart, VenueWord, read_folder};
+use crate::journal::{Intent, ReportRecord, RunStart, read_folder};
 use crate::order::OrderAction;
 use crate::world::{Files, VirtualFiles};
 
@@ -15,7 +15,7 @@ pub(super) struct OnRecord {
     pub(super) sent: BTreeSet<(u32, u16, u64)>,
     /// Bought minus sold, and sums of fills: those that were told.
     pub(super) traded: (i128, i128),
-    /// Orders and words on them, oldest first.
+    /// Orders and reports on them, oldest first.
     pub(super) entries: Vec<Entry>,
     /// Why it can't be read to its end.
     pub(super) stop: Option<String>,
@@ -25,8 +25,8 @@ pub(super) struct OnRecord {
 pub(super) enum Entry {
     /// A consumer wants an order of this number.
     Submit(u16, u64),
-    /// A word, and the number of the engine that heard it.
-    Word(u32, Box<VenueWord>),
+    /// A report, and the number of the engine that heard it.
+    Report(u32, Box<ReportRecord>),
 }
 
 impl OnRecord {
@@ -38,9 +38,9 @@ impl OnRecord {
                 run = start.run;
             } else if let Some(intent) = record.body::<Intent>() {
                 on_record.intent(run, &intent);
-            } else if let Some(word) = record.body::<VenueWord>() {
-                on_record.book(&word);
-                on_record.entries.push(Entry::Word(run, Box::new(word)));
+            } else if let Some(body) = record.body::<ReportRecord>() {
+                on_record.book(&body);
+                on_record.entries.push(Entry::Report(run, Box::new(body)));
             }
         });
         on_record.stop = match read {
@@ -58,8 +58,8 @@ impl OnRecord {
         }
     }
 
-    fn book(&mut self, word: &VenueWord) {
-        let report = &word.report;
+    fn book(&mut self, record: &ReportRecord) {
+        let report = &record.report;
         let sign = if report.side() == Some(Side::Buy) { 1 } else { -1 };
         let (qty, value) = match report.exec_type() {
             Some(ExecType::Trade) if report.quote == 0 => {

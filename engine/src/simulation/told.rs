@@ -73,7 +73,7 @@ pub struct BookNote {
 pub struct OrderNotes {
     /// As of the last report.
     pub status: Option<OrderStatus>,
-    /// Whether the last end that was told is the venue's own word.
+    /// Whether the last end that was told is the venue's own report.
     pub is_proved: bool,
     /// As of the last report.
     pub filled: i64,

@@ -8,7 +8,7 @@ use crate::event::{ExecType, OrderStatus, Side, VenueRef};
 use crate::instrument::{InstrumentSpec, Instruments};
 use crate::journal::{
     Body, Intent, JournalFolder, JournalKeeper, JournalOptions, JournalWriter, NameTable, Named,
-    RunStart, VenueWord, read_folder,
+    ReportRecord, RunStart, read_folder,
 };
 use crate::order::recovery::JournalFold;
 use crate::order::{OrderAction, OrderType, TimeInForce};
@@ -47,8 +47,8 @@ fn folder() -> &'static Path {
     Path::new("/journal")
 }
 
-fn word(id: u64, exec: ExecType, status: OrderStatus, filled: i64, last: i64) -> VenueWord {
-    let mut word = VenueWord::new_zeroed();
+fn word(id: u64, exec: ExecType, status: OrderStatus, filled: i64, last: i64) -> ReportRecord {
+    let mut word = ReportRecord::new_zeroed();
     let report = &mut word.report;
     (report.client_order_id, report.venue_order_id) = (id, VenueRef::number(id));
     (report.price, report.qty) = TERMS;

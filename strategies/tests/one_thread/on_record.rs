@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use pitlane_engine::event::{ExecType, Side};
-use pitlane_engine::journal::{Intent, RunStart, VenueWord, read_folder};
+use pitlane_engine::journal::{Intent, ReportRecord, RunStart, read_folder};
 use pitlane_engine::venue::simulated::{Ledger, LedgerSide};
 use pitlane_engine::world::{Files, VirtualFiles};
 
@@ -30,8 +30,8 @@ impl OnRecord {
             } else if let Some(intent) = record.body::<Intent>() {
                 let (consumer, id) = (intent.consumer, intent.client_order_id);
                 on_record.names.insert(format!("p{run}-{consumer}-{id}"));
-            } else if let Some(word) = record.body::<VenueWord>() {
-                on_record.book(&word);
+            } else if let Some(body) = record.body::<ReportRecord>() {
+                on_record.book(&body);
             }
         });
         let read = read.expect("it can be read");
@@ -39,8 +39,8 @@ impl OnRecord {
         on_record
     }
 
-    fn book(&mut self, word: &VenueWord) {
-        let report = &word.report;
+    fn book(&mut self, record: &ReportRecord) {
+        let report = &record.report;
         let is_buy = report.side() == Some(Side::Buy);
         let sign = if is_buy { 1 } else { -1 };
         let (qty, value) = match report.exec_type() {

@@ -6,8 +6,8 @@ use pitlane_engine::event::{
     FEE_UNKNOWN, INFERRED, Liquidity, RejectReason, Side, asset_name, format_scaled,
 };
 use pitlane_engine::journal::{
-    BalanceWord, ControlCommand, Intent, NameTable, Named, RecordKind, RecordView, RiskWord,
-    RunStart, RunStop, SegmentHeader, TradingState, VenueWord,
+    BalanceRecord, ControlCommand, Intent, NameTable, Named, RecordKind, RecordView, ReportRecord,
+    RiskRecord, RunStart, RunStop, SegmentHeader, TradingState,
 };
 use pitlane_engine::order::trading::decimal;
 use pitlane_engine::order::{OrderAction, OrderType, TimeInForce, TriggerBy};
@@ -110,7 +110,7 @@ impl Line {
         };
         let is_read = match record.kind {
             Some(RecordKind::Intent) => line.intent(record.body(), names),
-            Some(RecordKind::Word) => line.word(record.body(), names),
+            Some(RecordKind::Report) => line.report(record.body(), names),
             Some(RecordKind::RunStart) => record.body::<RunStart>().map(|start| {
                 line.detail = Some(format!("run {}, process {}", start.run, start.process));
             }),
@@ -124,7 +124,7 @@ impl Line {
             }),
             Some(RecordKind::RunStop) => record.body::<RunStop>().map(|stop| {
                 let RunStop { missed, left } = stop;
-                line.detail = Some(format!("{left} orders may be left, {missed} words missed"));
+                line.detail = Some(format!("{left} orders may be left, {missed} reports missed"));
             }),
             Some(RecordKind::Control) => record.body::<ControlCommand>().map(|command| {
                 let outcome = if command.is_refused == 1 { "refused: " } else { "" };
@@ -145,31 +145,31 @@ impl Line {
         line
     }
 
-    fn risk(&mut self, word: Option<RiskWord>, names: &Names) -> Option<()> {
-        let word = word?;
-        self.strategy = Some(names.name(NameTable::Consumer, u32::from(word.consumer)));
-        if word.scope_code == 1 {
-            self.venue = Some(names.name(NameTable::Venue, u32::from(word.venue)));
+    fn risk(&mut self, body: Option<RiskRecord>, names: &Names) -> Option<()> {
+        let body = body?;
+        self.strategy = Some(names.name(NameTable::Consumer, u32::from(body.consumer)));
+        if body.scope_code == 1 {
+            self.venue = Some(names.name(NameTable::Venue, u32::from(body.venue)));
         }
-        let reason = RejectReason::from_code(word.reason_code)?;
+        let reason = RejectReason::from_code(body.reason_code)?;
         let strategy = self.strategy.as_deref().unwrap_or_default();
-        self.detail = Some(match (reason, word.value) {
+        self.detail = Some(match (reason, body.value) {
             (RejectReason::None, _) => format!("{strategy}: orders may leave again"),
             (RejectReason::TradingHalted, _) => format!("{strategy}: orders are off"),
             (reason, 0) => format!("{strategy}: {} no longer holds its orders", reason.name()),
             (reason, value) => {
-                let (reason, limit) = (reason.name(), word.limit);
+                let (reason, limit) = (reason.name(), body.limit);
                 format!("{strategy}: {reason} holds its orders, {value} of {limit}")
             }
         });
         Some(())
     }
 
-    fn balance(&mut self, word: Option<BalanceWord>, names: &Names) -> Option<()> {
-        let word = word?;
-        self.venue = Some(names.name(NameTable::Venue, u32::from(word.venue)));
-        let (free, locked) = (decimal(word.free, 8, 8), decimal(word.locked, 8, 8));
-        let asset = asset_name(word.asset);
+    fn balance(&mut self, body: Option<BalanceRecord>, names: &Names) -> Option<()> {
+        let body = body?;
+        self.venue = Some(names.name(NameTable::Venue, u32::from(body.venue)));
+        let (free, locked) = (decimal(body.free, 8, 8), decimal(body.locked, 8, 8));
+        let asset = asset_name(body.asset);
         self.detail = Some(format!("{}: {free} free, {locked} locked", asset.as_str()));
         Some(())
     }
@@ -196,15 +196,15 @@ impl Line {
         Some(())
     }
 
-    fn word(&mut self, word: Option<VenueWord>, names: &Names) -> Option<()> {
-        let word = word?;
-        let report = &word.report;
-        let place = (report.consumer, word.venue, word.instrument);
+    fn report(&mut self, body: Option<ReportRecord>, names: &Names) -> Option<()> {
+        let body = body?;
+        let report = &body.report;
+        let place = (report.consumer, body.venue, body.instrument);
         self.order_of(place, report.client_order_id, report.decision_id, names);
-        self.trace_id = Some(word.trace_id);
-        self.venue_time_ns = Some(word.venue_time_ns).filter(|ns| *ns != 0);
-        let price = |price: i64| Some(names.price(word.instrument, price));
-        let qty = |qty: i64| Some(names.qty(word.instrument, qty));
+        self.trace_id = Some(body.trace_id);
+        self.venue_time_ns = Some(body.venue_time_ns).filter(|ns| *ns != 0);
+        let price = |price: i64| Some(names.price(body.instrument, price));
+        let qty = |qty: i64| Some(names.qty(body.instrument, qty));
         let is_fill = report.last_qty != 0;
         let fields = &mut self.order_fields;
         fields.exec_type = report.exec_type().map(|exec_type| exec_type.name());

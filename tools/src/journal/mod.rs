@@ -10,8 +10,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use pitlane_engine::journal::{
-    CheckpointFile, Durability, FolderRead, Intent, RecordKind, RecordView, SegmentFacts,
-    SegmentHeader, VenueWord, newest_checkpoint, read_checkpoints, read_folder, read_for_start,
+    CheckpointFile, Durability, FolderRead, Intent, RecordKind, RecordView, ReportRecord,
+    SegmentFacts, SegmentHeader, newest_checkpoint, read_checkpoints, read_folder, read_for_start,
 };
 use pitlane_engine::text::escaped_json;
 use pitlane_engine::world::Files;
@@ -144,8 +144,8 @@ fn passes(record: &RecordView<'_>, filter: &RecordFilter) -> bool {
     let has_kind = |kind: &String| record.kind.is_some_and(|of| of.name() == kind);
     let has_order = |order: u64| {
         let intent = record.body::<Intent>().map(|intent| intent.client_order_id);
-        let word = || record.body::<VenueWord>().map(|word| word.report.client_order_id);
-        intent.or_else(word) == Some(order)
+        let reported = || record.body::<ReportRecord>().map(|body| body.report.client_order_id);
+        intent.or_else(reported) == Some(order)
     };
     filter.kind.as_ref().is_none_or(has_kind) && filter.order.is_none_or(has_order)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pitlane_engine::event::ExecType;
-use pitlane_engine::journal::{FolderRead, Intent, NameTable, RecordView, VenueWord};
+use pitlane_engine::journal::{FolderRead, Intent, NameTable, RecordView, ReportRecord};
 
 use super::names::Names;
 use crate::table::{count, render, table};
@@ -14,7 +14,7 @@ struct OfStrategy {
     orders: u64,
     cancels: u64,
     others: u64,
-    words: u64,
+    reports: u64,
     fills: u64,
     ends: u64,
 }
@@ -48,11 +48,11 @@ impl Stats {
                 2 => of.cancels += 1,
                 _ => of.others += 1,
             }
-        } else if let Some(word) = record.body::<VenueWord>() {
-            let report = &word.report;
+        } else if let Some(body) = record.body::<ReportRecord>() {
+            let report = &body.report;
             let is_end = report.status().is_some_and(|status| status.is_terminal());
             let of = self.of(report.consumer);
-            of.words += 1;
+            of.reports += 1;
             of.fills += u64::from(report.exec_type() == Some(ExecType::Trade));
             of.ends += u64::from(is_end);
         }
@@ -82,10 +82,10 @@ impl Stats {
         }
         text.push_str(&render(&kinds));
         text.push('\n');
-        let heads = ["strategy", ">orders", ">cancels", ">other", ">words", ">fills", ">ends"];
+        let heads = ["strategy", ">orders", ">cancels", ">other", ">reports", ">fills", ">ends"];
         let mut strategies = table(&heads);
         for (name, of) in &self.strategies {
-            let sums = [of.orders, of.cancels, of.others, of.words, of.fills, of.ends];
+            let sums = [of.orders, of.cancels, of.others, of.reports, of.fills, of.ends];
             let name = pitlane_engine::text::escaped(name).into_owned();
             strategies.add_row(std::iter::once(name).chain(sums.map(count)));
         }

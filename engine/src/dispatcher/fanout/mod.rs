@@ -9,7 +9,7 @@ use pitlane_ring::{Record, fan_out_groups};
 use zerocopy::FromZeros;
 
 use super::RoutingTable;
-use super::latest::LatestWords;
+use super::latest::LatestStates;
 use super::link::ConsumerLink;
 use super::routing::RouteRange;
 use super::run::{RUN, Run};
@@ -17,7 +17,7 @@ use crate::event::{
     ConsumerId, ControlAck, ControlResult, Event, EventKind, ExecReport, Risk, TraceIds,
     TraceSource,
 };
-use crate::journal::WordTap;
+use crate::journal::JournalTap;
 use crate::orchestrator::Stamped;
 use crate::runtime::Clock;
 use crate::safety::{HaltReason, Quarantine, QuarantineReason};
@@ -46,8 +46,8 @@ pub(crate) struct FanoutParts {
     pub(crate) clock: Clock,
     pub(crate) probe: Probe,
     pub(crate) letters: LetterSender,
-    /// Words on orders and on limits go to the journal too, where there is one.
-    pub(crate) tap: Option<WordTap>,
+    /// Reports and notices go to the journal too, where there is one.
+    pub(crate) tap: Option<JournalTap>,
 }
 
 /// Everything of the dispatcher but its inputs, so that both can be borrowed at once. Owns the
@@ -65,7 +65,7 @@ pub(crate) struct Fanout {
     marks: Box<[u64]>,
     /// The copy of a critical event.
     scratch: Box<Event>,
-    latest: LatestWords,
+    latest: LatestStates,
     /// Of what it tells by itself.
     traces: TraceIds,
     /// Changes of the board that the links know of.
@@ -89,7 +89,7 @@ impl Fanout {
             staged_count: 0,
             run: Run { kind: None, oldest_version: 0 },
             scratch: Box::new(Event::new_zeroed()),
-            latest: LatestWords::new(venues, instruments),
+            latest: LatestStates::new(venues, instruments),
             traces: TraceIds::of(TraceSource::Dispatcher),
             changes_seen: 0,
             has_cut_off: false,
@@ -120,8 +120,8 @@ impl Fanout {
         }
         let Stamped { event, version, now_ns } = stamped;
         let Some(kind) = event.kind() else { return };
-        if LatestWords::is_word(event) {
-            self.note_word(event);
+        if LatestStates::is_state(event) {
+            self.note_state(event);
         }
         let range = self.parts.table.range(event);
         if range.len() == 0 {
@@ -142,7 +142,7 @@ impl Fanout {
 
     /// Balances are recorded whoever is subscribed to them, and states kept for who will be.
     #[cold]
-    fn note_word(&mut self, event: &Event) {
+    fn note_state(&mut self, event: &Event) {
         match &mut self.parts.tap {
             Some(tap) if event.kind() == Some(EventKind::Balance) => tap.take(event),
             _ => self.latest.note(event),

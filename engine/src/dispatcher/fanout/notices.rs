@@ -67,7 +67,9 @@ impl Fanout {
     /// What a new subscriber has to know before the first event: the present state of the book or
     /// stream.
     fn tell_state(&mut self, key: RouteKey, version: u32, now_ns: u64) {
-        let Some(mut event) = self.latest.word(key.venue, key.instrument, key.kind) else { return };
+        let Some(mut event) = self.latest.state(key.venue, key.instrument, key.kind) else {
+            return;
+        };
         let Some(kind) = event.kind() else { return };
         (event.routing_version, event.fanout) = (version, 1);
         event.stamp_dispatched(now_ns);

@@ -26,7 +26,7 @@ pub struct FoundOrder {
     pub qty: String,
     /// Filled on record.
     pub filled_before: String,
-    /// Filled by the venue's word.
+    /// Filled as the venue told it.
     pub filled: String,
     /// Its status on record.
     pub was: String,
@@ -64,7 +64,7 @@ pub struct OtherOrder {
 pub struct FoundBalance {
     /// The asset.
     pub asset: String,
-    /// Free and locked by the venue's last word on record.
+    /// Free and locked by the venue's last report on record.
     pub recorded: String,
     /// What our orders have traded since, before fees.
     pub traded: String,

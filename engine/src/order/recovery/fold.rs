@@ -16,7 +16,7 @@ use crate::event::{
 };
 use crate::instrument::Instruments;
 use crate::journal::{
-    BalanceWord, Intent, NameTable, Named, RecordKind, RecordView, RunStart, VenueWord,
+    BalanceRecord, Intent, NameTable, Named, RecordKind, RecordView, ReportRecord, RunStart,
 };
 use crate::order::order_ids::epoch_of_order;
 use crate::order::{OpenOrder, OrderAction, OrderCommand, OrderKey, OwnId};
@@ -102,12 +102,14 @@ impl JournalFold {
     pub(crate) fn take(&mut self, epoch: u64, record: &RecordView<'_>) {
         self.records += 1;
         let is_read = match record.kind {
-            Some(RecordKind::Word) => record.body().map(|word| self.word(&word)).is_some(),
+            Some(RecordKind::Report) => record.body().map(|report| self.report(&report)).is_some(),
             Some(RecordKind::Intent) => {
                 let intent = record.body();
                 intent.map(|intent| self.intent(epoch, &intent, record.time_ns)).is_some()
             }
-            Some(RecordKind::Balance) => record.body().map(|word| self.balance(&word)).is_some(),
+            Some(RecordKind::Balance) => {
+                record.body().map(|record| self.balance(&record)).is_some()
+            }
             Some(RecordKind::RunStart) => {
                 record.body().map(|run| self.start(epoch, &run)).is_some()
             }
@@ -219,11 +221,11 @@ impl JournalFold {
         self.open.insert(key, RecordedOrder::new(command, time_ns));
     }
 
-    fn word(&mut self, word: &VenueWord) {
-        let report = &word.report;
-        let place = self.then.place(report.consumer, word.venue, word.instrument);
+    fn report(&mut self, record: &ReportRecord) {
+        let report = &record.report;
+        let place = self.then.place(report.consumer, record.venue, record.instrument);
         let Some(place) = place else {
-            let of = (report.consumer, word.venue, word.instrument);
+            let of = (report.consumer, record.venue, record.instrument);
             let words = self.then.words(of.0, of.1, of.2);
             let held_in = self.then.position_words(of.0, of.1, of.2);
             return self.gone.take((words, held_in), report);
@@ -255,7 +257,7 @@ impl JournalFold {
         self.unsettled.push_back(order);
     }
 
-    /// A word on an order that is not open.
+    /// A report on an order that is not open.
     #[cold]
     fn of_none_open(&mut self, key: OrderKey, place: Place, report: &ExecReport) {
         self.met(key.consumer, key.id.0);
@@ -267,11 +269,11 @@ impl JournalFold {
         }
     }
 
-    fn balance(&mut self, word: &BalanceWord) {
-        let Some(venue) = self.then.venue(word.venue) else { return };
-        let total = word.free.saturating_add(word.locked);
-        let told = RecordedBalance { venue, asset: word.asset, total, traded: 0 };
-        match self.balances.iter_mut().find(|of| (of.venue, of.asset) == (venue, word.asset)) {
+    fn balance(&mut self, record: &BalanceRecord) {
+        let Some(venue) = self.then.venue(record.venue) else { return };
+        let total = record.free.saturating_add(record.locked);
+        let told = RecordedBalance { venue, asset: record.asset, total, traded: 0 };
+        match self.balances.iter_mut().find(|of| (of.venue, of.asset) == (venue, record.asset)) {
             Some(known) => *known = told,
             None => self.balances.push(told),
         }
@@ -300,7 +302,7 @@ impl JournalFold {
         }
     }
 
-    /// A word on an order that had ended: a late fee, or it lives.
+    /// A report on an order that had ended: a late fee, or it lives.
     #[cold]
     fn revive(&mut self, key: OrderKey, place: Place, report: &ExecReport) {
         let known = self.unsettled.iter().position(|order| order.key() == key);
@@ -362,7 +364,7 @@ fn command(intent: &Intent, place: Place) -> OrderCommand {
     command
 }
 
-/// An order that had ended for good, or was never on record, as the word that takes its end back
+/// An order that had ended for good, or was never on record, as the report that takes its end back
 /// tells it.
 fn revived(key: OrderKey, place: Place, report: &ExecReport) -> RecordedOrder {
     let side = report.side().unwrap_or(Side::Buy);

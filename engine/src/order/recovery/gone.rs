@@ -16,7 +16,7 @@ impl Gone {
         self.open.entry(place).or_default().insert(id);
     }
 
-    /// A word on an order in `place`; its fill moves what is held in `held_in`.
+    /// A report on an order in `place`; its fill moves what is held in `held_in`.
     pub(super) fn take(&mut self, (place, held_in): (String, String), report: &ExecReport) {
         if report.status().is_some_and(|status| status.is_terminal())
             && let Some(open) = self.open.get_mut(&place)

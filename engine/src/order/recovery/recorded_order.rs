@@ -58,9 +58,9 @@ pub struct RecordedOrder {
     pub quote: i128,
     /// Taken off by self-trade prevention.
     pub prevented_qty: i64,
-    /// Its status by the last word.
+    /// Its status by the last report.
     pub status: OrderStatus,
-    /// Whose word that is.
+    /// Whose report that is.
     pub certainty: Certainty,
     /// The venue has told something of it.
     pub is_heard: bool,
@@ -162,7 +162,7 @@ impl RecordedOrder {
         }
     }
 
-    /// Takes a word on it.
+    /// Takes a report on it.
     pub(super) fn take(&mut self, report: &ExecReport) {
         let Some(exec_type) = report.exec_type() else { return };
         match exec_type {

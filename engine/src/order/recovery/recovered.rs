@@ -59,7 +59,7 @@ impl EarlierRun {
     }
 }
 
-/// What the account had of one asset by the venue's last word on record, in units of 10^-8.
+/// What the account had of one asset by the venue's last report on record, in units of 10^-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordedBalance {
     /// Where.
@@ -68,7 +68,7 @@ pub struct RecordedBalance {
     pub asset: u128,
     /// Free and locked.
     pub total: i128,
-    /// What our orders have traded since that word, by what is on record, before fees.
+    /// What our orders have traded since that report, by what is on record, before fees.
     pub traded: i128,
 }
 

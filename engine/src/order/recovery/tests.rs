@@ -11,8 +11,8 @@ use crate::event::{
 };
 use crate::instrument::Instruments;
 use crate::journal::{
-    BalanceWord, Body, Intent, JournalFolder, JournalKeeper, JournalOptions, JournalWriter,
-    NameTable, Named, RecordKind, RecordView, RunStart, VenueWord,
+    BalanceRecord, Body, Intent, JournalFolder, JournalKeeper, JournalOptions, JournalWriter,
+    NameTable, Named, RecordKind, RecordView, ReportRecord, RunStart,
 };
 use crate::order::{OrderAction, OrderType, OwnId, TriggerBy, first_order_id};
 use crate::runtime::Clock;
@@ -77,10 +77,10 @@ impl Bench {
         self.record(&intent);
     }
 
-    fn word(&mut self, report: &ExecReport) {
-        let mut word = VenueWord::new_zeroed();
-        word.report = *report;
-        self.record(&word);
+    fn report(&mut self, report: &ExecReport) {
+        let mut body = ReportRecord::new_zeroed();
+        body.report = *report;
+        self.record(&body);
     }
 
     fn fold(&self, consumers: &[&str]) -> Result<Recovered, Vec<String>> {
@@ -121,16 +121,16 @@ fn open_orders_positions_and_names_of_all_starts_are_taken_up() {
     bench.start(&["maker"]);
     for id in [first, first + 1, first + 2] {
         bench.intent(OrderAction::Submit, id);
-        bench.word(&report(id, ExecType::New, OrderStatus::New));
+        bench.report(&report(id, ExecType::New, OrderStatus::New));
     }
-    bench.word(&fill(first, 10, 10));
-    bench.word(&fill(first + 1, 4, 4));
+    bench.report(&fill(first, 10, 10));
+    bench.report(&fill(first + 1, 4, 4));
     bench.start(&["other", "maker"]);
     bench.intent(OrderAction::Submit, second);
-    // A word of this run on an order of the last one: its consumer has another number now.
+    // A report of this run on an order of the last one: its consumer has another number now.
     let mut canceled = report(first + 2, ExecType::Canceled, OrderStatus::Canceled);
     canceled.consumer = 1;
-    bench.word(&canceled);
+    bench.report(&canceled);
     let recovered = bench.fold(&["maker", "other"]).map_err(|_| ()).unwrap();
     // The second start's order is the other's, whose number was 0 then.
     let open: Vec<(u16, u64)> = recovered
@@ -164,13 +164,13 @@ fn what_has_no_place_in_the_configuration_is_named_and_refused_unless_it_is_over
     let problems = bench.fold(&["taker"]).err().unwrap().join("\n");
     assert!(problems.contains("1 open orders"), "{problems}");
     assert!(problems.contains("maker (consumer not there now)"), "{problems}");
-    bench.word(&fill(1, 10, 10));
+    bench.report(&fill(1, 10, 10));
     let problems = bench.fold(&["taker"]).err().unwrap().join("\n");
     assert!(problems.contains("a position of 10") && !problems.contains("open"), "{problems}");
     let mut bench = Bench::new();
     bench.start(&["maker"]);
     bench.intent(OrderAction::Submit, 1);
-    bench.word(&report(1, ExecType::Canceled, OrderStatus::Canceled));
+    bench.report(&report(1, ExecType::Canceled, OrderStatus::Canceled));
     assert!(bench.fold(&["taker"]).is_ok());
 }
 
@@ -182,7 +182,7 @@ fn a_cancel_without_an_answer_stays_wanted_and_a_refused_one_does_not() {
     bench.intent(OrderAction::Cancel, 1);
     let wants_cancel = |bench: &Bench| bench.fold(&["maker"]).ok().unwrap().open[0].wants_cancel;
     assert!(wants_cancel(&bench));
-    bench.word(&report(1, ExecType::CancelRejected, OrderStatus::New));
+    bench.report(&report(1, ExecType::CancelRejected, OrderStatus::New));
     assert!(!wants_cancel(&bench));
 }
 
@@ -193,7 +193,7 @@ fn what_the_venue_has_more_to_tell_of_is_kept_until_it_has() {
     bench.intent(OrderAction::Submit, 1);
     let mut inferred = fill(1, 10, 10);
     inferred.flags = INFERRED | FEE_UNKNOWN;
-    bench.word(&inferred);
+    bench.report(&inferred);
     let unsettled = |bench: &Bench| bench.fold(&["maker"]).ok().unwrap().unsettled;
     let holes = [InferredFill { from: 0, to: 10, quote: 990 }];
     assert_eq!(unsettled(&bench)[0].inferred.as_slice(), holes);
@@ -201,24 +201,24 @@ fn what_the_venue_has_more_to_tell_of_is_kept_until_it_has() {
     (corrected.last_qty, corrected.last_price, corrected.filled_qty) = (4, 98, 10);
     (corrected.quote, corrected.replaced_quote) = (392, 396);
     (corrected.execution_id, corrected.flags) = (VenueRef::number(5), FEE_UNKNOWN);
-    bench.word(&corrected);
+    bench.report(&corrected);
     let order = &unsettled(&bench)[0];
     assert_eq!(order.inferred.as_slice(), [InferredFill { from: 4, to: 10, quote: 594 }]);
     assert_eq!((order.quote, order.without_fee.len()), (986, 1));
     // The fee of the one, then the truth about the rest.
     (corrected.replaced_quote, corrected.flags) = (392, 0);
-    bench.word(&corrected);
+    bench.report(&corrected);
     (corrected.last_qty, corrected.quote, corrected.replaced_quote) = (6, 594, 594);
     corrected.execution_id = VenueRef::number(6);
-    bench.word(&corrected);
+    bench.report(&corrected);
     assert!(unsettled(&bench).is_empty());
     // An end that was inferred may be taken back.
     bench.intent(OrderAction::Submit, 2);
     let mut gone = report(2, ExecType::Rejected, OrderStatus::Rejected);
     gone.certainty_code = Certainty::Assumed.code();
-    bench.word(&gone);
+    bench.report(&gone);
     assert_eq!(unsettled(&bench).len(), 1);
-    bench.word(&report(2, ExecType::Revived, OrderStatus::New));
+    bench.report(&report(2, ExecType::Revived, OrderStatus::New));
     let recovered = bench.fold(&["maker"]).ok().unwrap();
     assert_eq!((recovered.open.len(), recovered.unsettled.len()), (1, 0));
 }
@@ -236,17 +236,17 @@ fn a_journal_cut_at_any_byte_gives_the_books_of_the_records_before_the_cut() {
     };
     bench.intent(OrderAction::Submit, 1);
     step(&mut bench, 1, 0);
-    bench.word(&report(1, ExecType::New, OrderStatus::New));
+    bench.report(&report(1, ExecType::New, OrderStatus::New));
     step(&mut bench, 1, 0);
     bench.intent(OrderAction::Submit, 2);
     step(&mut bench, 2, 0);
-    bench.word(&fill(1, 4, 4));
+    bench.report(&fill(1, 4, 4));
     step(&mut bench, 2, 4);
-    bench.word(&fill(1, 6, 10));
+    bench.report(&fill(1, 6, 10));
     step(&mut bench, 1, 10);
     bench.intent(OrderAction::Cancel, 2);
     step(&mut bench, 1, 10);
-    bench.word(&report(2, ExecType::Canceled, OrderStatus::Canceled));
+    bench.report(&report(2, ExecType::Canceled, OrderStatus::Canceled));
     step(&mut bench, 0, 10);
     let path = bench.files().list(folder()).unwrap()[0].clone();
     let whole = bench.files().read(&path).unwrap();
@@ -270,14 +270,14 @@ fn an_amendment_stays_possible_until_it_came_true_or_was_refused() {
     let mut bench = Bench::new();
     bench.start(&["maker"]);
     bench.intent(OrderAction::Submit, 1);
-    bench.word(&report(1, ExecType::New, OrderStatus::New));
+    bench.report(&report(1, ExecType::New, OrderStatus::New));
     bench.intent(OrderAction::Modify, 1);
     let order = |bench: &Bench| bench.fold(&["maker"]).ok().unwrap().open[0].clone();
     assert_eq!(order(&bench).amendments.as_slice(), [(100, 10)]);
-    bench.word(&report(1, ExecType::Replaced, OrderStatus::New));
+    bench.report(&report(1, ExecType::Replaced, OrderStatus::New));
     assert!(order(&bench).amendments.is_empty());
     bench.intent(OrderAction::Modify, 1);
-    bench.word(&report(1, ExecType::ModifyRejected, OrderStatus::New));
+    bench.report(&report(1, ExecType::ModifyRejected, OrderStatus::New));
     assert!(order(&bench).amendments.is_empty());
 }
 
@@ -295,7 +295,7 @@ fn names_of_orders_are_known_over_starts_with_what_became_of_them() {
         bench.fold(&["maker"]).ok().unwrap().books[0].own_ids.find(own_id).map(|of| of.status)
     };
     assert_eq!(outcome(&bench), Some(OrderStatus::PendingNew));
-    bench.word(&fill(1, 10, 10));
+    bench.report(&fill(1, 10, 10));
     bench.start(&["maker"]);
     assert_eq!(outcome(&bench), Some(OrderStatus::Filled));
 }
@@ -338,16 +338,16 @@ fn eventful() -> Bench {
     (intent.side_code, intent.action_code) = (Side::Buy.code(), OrderAction::Submit as u8);
     intent.own_id = OwnId::new("close 1").unwrap().bytes();
     bench.record(&intent);
-    bench.word(&report(1, ExecType::New, OrderStatus::New));
+    bench.report(&report(1, ExecType::New, OrderStatus::New));
     (intent.client_order_id, intent.own_id) = (2, OwnId::new("close 2").unwrap().bytes());
     bench.record(&intent);
-    bench.word(&fill(2, 10, 10));
-    let mut balance = BalanceWord::new_zeroed();
+    bench.report(&fill(2, 10, 10));
+    let mut balance = BalanceRecord::new_zeroed();
     (balance.asset, balance.free, balance.locked) = (7, 5, 1);
     bench.record(&balance);
     let mut unsettled = fill(1, 4, 4);
     unsettled.flags = INFERRED | FEE_UNKNOWN;
-    bench.word(&unsettled);
+    bench.report(&unsettled);
     bench.intent(OrderAction::Modify, 1);
     bench.start(&["taker", "maker"]);
     let second = first_order_id(2);
@@ -355,12 +355,12 @@ fn eventful() -> Bench {
     let mut no_fee = fill(second, 10, 10);
     (no_fee.flags, no_fee.execution_id) = (FEE_UNKNOWN, VenueRef::number(4));
     no_fee.prevented_qty = 3;
-    bench.word(&no_fee);
+    bench.report(&no_fee);
     bench.intent(OrderAction::Submit, second + 1);
     bench.intent(OrderAction::Cancel, second + 1);
     let mut gone = report(second + 1, ExecType::Rejected, OrderStatus::Rejected);
     gone.certainty_code = Certainty::Assumed.code();
-    bench.word(&gone);
+    bench.report(&gone);
     bench.intent(OrderAction::Submit, second + 2);
     bench
 }
@@ -460,7 +460,7 @@ fn a_position_without_a_place_is_one_sum_over_a_checkpoint_and_what_lies_behind_
         let mut bench = Bench::new();
         bench.start(&["maker"]);
         bench.intent(OrderAction::Submit, 1);
-        bench.word(&fill(1, 10, 10));
+        bench.report(&fill(1, 10, 10));
         let mut before = fold_for(&["maker"]);
         folded(&bench, &mut before);
         let body = body_of(&before);
@@ -475,7 +475,7 @@ fn a_position_without_a_place_is_one_sum_over_a_checkpoint_and_what_lies_behind_
         tail.intent(OrderAction::Submit, 2);
         let mut sold = fill(2, 10, 10);
         sold.side_code = Side::Sell.code();
-        tail.word(&sold);
+        tail.report(&sold);
         let mut both = now();
         both.restore(&body).unwrap();
         folded(&tail, &mut both);
@@ -493,7 +493,7 @@ fn what_was_traded_since_a_balance_was_told_is_since_that_word() {
     let assets: Vec<u128> =
         spec.symbol.split('-').map(|name| crate::event::asset_code(name).unwrap()).collect();
     let told = |bench: &mut Bench, asset: u128| {
-        let mut balance = BalanceWord::new_zeroed();
+        let mut balance = BalanceRecord::new_zeroed();
         (balance.asset, balance.free) = (asset, 1_000);
         bench.record(&balance);
     };
@@ -503,10 +503,10 @@ fn what_was_traded_since_a_balance_was_told_is_since_that_word() {
     };
     let unit = 10_i128.pow(u32::from(AssetAmount::SCALE - spec.qty_scale));
     bench.intent(OrderAction::Submit, 1);
-    bench.word(&fill(1, 4, 4));
+    bench.report(&fill(1, 4, 4));
     told(&mut bench, assets[0]);
-    assert_eq!(traded(&bench, assets[0]), Some(0), "the word came behind the fill");
-    bench.word(&fill(1, 6, 10));
+    assert_eq!(traded(&bench, assets[0]), Some(0), "the balance came behind the fill");
+    bench.report(&fill(1, 6, 10));
     assert_eq!(traded(&bench, assets[0]), Some(6 * unit));
     assert_eq!(traded(&bench, assets[1]), None, "nothing was told of it");
     told(&mut bench, assets[0]);
@@ -517,7 +517,7 @@ fn what_was_traded_since_a_balance_was_told_is_since_that_word() {
 fn the_terms_of_an_order_that_is_not_on_record_stay_unknown_over_a_checkpoint() {
     let mut bench = Bench::new();
     bench.start(&["maker"]);
-    bench.word(&report(7, ExecType::Revived, OrderStatus::New));
+    bench.report(&report(7, ExecType::Revived, OrderStatus::New));
     let mut whole = fold_for(&["maker"]);
     folded(&bench, &mut whole);
     let mut restored = fold_for(&["maker"]);

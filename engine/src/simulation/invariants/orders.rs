@@ -55,7 +55,7 @@ pub(super) fn proof_of_end(of: &Evidence<'_>) -> Vec<String> {
         }
         let is_over = told.status.is_some_and(OrderStatus::is_terminal);
         if is_over && told.is_proved && order.is_open() {
-            found.push(format!("{name}: told as over by the venue's word, and open there"));
+            found.push(format!("{name}: told as over by the venue's report, and open there"));
         }
     }
     found

@@ -11,7 +11,7 @@ use crate::event::{Instrument, parse_wide};
 use crate::venue::codec::{
     DecodeError, JsonBuffer, elements, members, need_text, pick, text, unsigned,
 };
-use crate::venue::protocol::{InstrumentWord, instrument_data};
+use crate::venue::protocol::{ToldInstrument, instrument_data};
 use crate::venue::{Scales, SymbolMap};
 
 /// Decimal places of a millionth.
@@ -37,7 +37,7 @@ fn percent_encoded(native: &str) -> String {
 pub(in crate::venue) fn read_instruments(
     body: &[u8],
     symbols: &SymbolMap,
-    take: &mut dyn FnMut(InstrumentWord<'_>),
+    take: &mut dyn FnMut(ToldInstrument<'_>),
 ) -> Result<(), DecodeError> {
     let mut json = JsonBuffer::new(body.len(), INFO_BYTES_MAX);
     json.parse(body, |nodes| {
@@ -50,7 +50,7 @@ pub(in crate::venue) fn read_instruments(
             let Some(symbol) = symbols.lookup(native.as_bytes()) else { continue };
             let status = need_text(status.or(contract), "status missing or no text")?;
             let data = read_data(symbol.scales, status, filters.unwrap_or_default());
-            take(InstrumentWord { instrument: symbol.instrument, status, data });
+            take(ToldInstrument { instrument: symbol.instrument, status, data });
         }
         Ok(())
     })

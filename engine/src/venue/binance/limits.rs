@@ -6,7 +6,7 @@
 use simd_json::Node;
 
 use crate::venue::codec::{DecodeError, JsonBuffer, elements, members, signed, text, unsigned};
-use crate::venue::governor::{Counted, LimitWord, LimitWords};
+use crate::venue::governor::{Counted, ToldLimit, ToldLimits};
 use crate::venue::protocol::Refusal;
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -18,7 +18,7 @@ const REFUSAL_BYTES_MAX: usize = 4 * 1024;
 const TIME_DIGITS: usize = 13;
 
 /// Reads the body of `exchangeInfo`.
-pub(in crate::venue) fn read_info(body: &[u8], words: &mut LimitWords) -> Result<(), DecodeError> {
+pub(in crate::venue) fn read_info(body: &[u8], words: &mut ToldLimits) -> Result<(), DecodeError> {
     let mut json = JsonBuffer::new(body.len(), INFO_BYTES_MAX);
     json.parse(body, |nodes| {
         let limits = members(nodes).find(|(name, _)| *name == "rateLimits");
@@ -29,7 +29,7 @@ pub(in crate::venue) fn read_info(body: &[u8], words: &mut LimitWords) -> Result
 }
 
 /// Reads a list of limits, with or without what is used of them.
-pub(super) fn read_rate_limits(nodes: &[Node<'_>], words: &mut LimitWords) {
+pub(super) fn read_rate_limits(nodes: &[Node<'_>], words: &mut ToldLimits) {
     for limit in elements(nodes).into_iter().flatten() {
         let (mut kind, mut interval, mut count, mut amount, mut used) = ("", "", 1, None, None);
         for (name, value) in members(limit) {
@@ -47,7 +47,7 @@ pub(super) fn read_rate_limits(nodes: &[Node<'_>], words: &mut LimitWords) {
 }
 
 /// Reads one header, such as `X-MBX-USED-WEIGHT-1M: 12` or `X-MBX-ORDER-COUNT-10S: 3`.
-pub(in crate::venue) fn read_header(name: &str, value: &str, words: &mut LimitWords) {
+pub(in crate::venue) fn read_header(name: &str, value: &str, words: &mut ToldLimits) {
     let name = name.to_ascii_uppercase();
     let Some(name) = name.strip_prefix("X-MBX-") else { return };
     let (kind, window) = if let Some(window) = name.strip_prefix("USED-WEIGHT-") {
@@ -75,7 +75,7 @@ fn take(
     interval: &str,
     count: u64,
     (amount, used): (Option<u32>, Option<u32>),
-    words: &mut LimitWords,
+    words: &mut ToldLimits,
 ) {
     let counts = match kind {
         "REQUEST_WEIGHT" => Some(Counted::Weight),
@@ -94,7 +94,7 @@ fn take(
     let window_ns = unit_s.and_then(|unit_s| count.checked_mul(unit_s * SECOND_NS));
     match (counts, window_ns.filter(|window_ns| *window_ns > 0)) {
         (Some(counts), Some(window_ns)) => {
-            words.take(LimitWord { counts, window_ns, amount, used });
+            words.take(ToldLimit { counts, window_ns, amount, used });
         }
         _ => words.take_unknown(&format!("{kind} in {count} {interval}")),
     }
@@ -134,13 +134,13 @@ pub(super) fn ban_end_ms(message: &str) -> Option<i64> {
 mod tests {
     use super::*;
 
-    fn word(counts: Counted, window_s: u64, amount: Option<u32>, used: Option<u32>) -> LimitWord {
-        LimitWord { counts, window_ns: window_s * SECOND_NS, amount, used }
+    fn word(counts: Counted, window_s: u64, amount: Option<u32>, used: Option<u32>) -> ToldLimit {
+        ToldLimit { counts, window_ns: window_s * SECOND_NS, amount, used }
     }
 
     #[test]
     fn limits_of_the_rules_are_read_and_unknown_ones_are_named() {
-        let mut words = LimitWords::default();
+        let mut words = ToldLimits::default();
         let body = br#"{"timezone":"UTC","rateLimits":[
             {"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":6000},
             {"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":50,"count":7},
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn headers_tell_what_is_used() {
-        let mut words = LimitWords::default();
+        let mut words = ToldLimits::default();
         for (name, value) in [
             ("x-mbx-used-weight-1m", "5999"),
             ("X-MBX-ORDER-COUNT-10S", "3"),

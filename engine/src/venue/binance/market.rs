@@ -9,7 +9,7 @@ use super::snapshot::{read_snapshot, read_time};
 use crate::event::EventKind;
 use crate::venue::book::BookRule;
 use crate::venue::codec::DecodeError;
-use crate::venue::governor::{Counted, Limit, LimitWords};
+use crate::venue::governor::{Counted, Limit, ToldLimits};
 use crate::venue::protocol::{
     InstrumentsRequest, KeepAlive, MarketProtocol, MarketSink, Refusal, RestSnapshot,
     ShallowSnapshot, SnapshotFrom, TimeRequest, VenueLimits,
@@ -110,11 +110,11 @@ impl MarketProtocol for SpotMarket {
         Some((format!("/api/v3/exchangeInfo?symbol={native}"), 20))
     }
 
-    fn read_limits(body: &[u8], words: &mut LimitWords) -> Result<(), DecodeError> {
+    fn read_limits(body: &[u8], words: &mut ToldLimits) -> Result<(), DecodeError> {
         read_info(body, words)
     }
 
-    fn read_limit_header(name: &str, value: &str, words: &mut LimitWords) {
+    fn read_limit_header(name: &str, value: &str, words: &mut ToldLimits) {
         read_header(name, value, words);
     }
 

@@ -4,7 +4,7 @@ use super::user_decode::{Execution, Reply as UserReply, ReplyError, UserMessage}
 use super::user_decode::{UserDecoder, answer};
 use crate::event::{ExecType, VenueRef};
 use crate::venue::codec::{number_after, text_after};
-use crate::venue::governor::LimitWords;
+use crate::venue::governor::ToldLimits;
 use crate::venue::orders::VenueReport;
 use crate::venue::protocol::{
     Failure, OrderDecoder, OrderMessage, Reach, Reply, ReplyBody, UnreadFrame,
@@ -30,11 +30,11 @@ impl OrderDecoder for BinanceReports {
             Err(error) => {
                 let (name, reply) = (name_in(frame), reply_in(frame));
                 let is_unknown = error.reason == LetterReason::Unknown;
-                let word = if is_unknown { unknown_word_in(frame, error.detail) } else { None };
+                let value = if is_unknown { unknown_word_in(frame, error.detail) } else { None };
                 let venue_order_id =
                     number_after(frame, br#""i":"#).map_or(VenueRef::NONE, VenueRef::number);
                 let reach = Reach::All;
-                return Err(UnreadFrame { error, name, reply, venue_order_id, word, reach });
+                return Err(UnreadFrame { error, name, reply, venue_order_id, value, reach });
             }
         };
         Ok(match message {
@@ -53,7 +53,7 @@ impl OrderDecoder for BinanceReports {
     }
 
     #[inline]
-    fn limits(&self) -> Option<&LimitWords> {
+    fn limits(&self) -> Option<&ToldLimits> {
         Some(self.0.limits())
     }
 }
@@ -237,12 +237,12 @@ mod tests {
         for (from, to, word) in cases {
             let frame = report.replace(from, to);
             let unread = decoder.decode(frame.as_bytes()).unwrap_err();
-            let told = (unread.error.reason, unread.word, unread.name);
+            let told = (unread.error.reason, unread.value, unread.name);
             assert_eq!(told, (LetterReason::Unknown, Some(word.as_bytes()), Some(&b"mine"[..])));
         }
         let answer = r#"{"id":4,"status":200,"result":{"symbol":"BTCUSDT","orderId":77,"clientOrderId":"mine","status":"HALF"}}"#;
         let unread = decoder.decode(answer.as_bytes()).unwrap_err();
-        assert_eq!((unread.word, unread.reply), (Some(&b"HALF"[..]), Some(4)));
+        assert_eq!((unread.value, unread.reply), (Some(&b"HALF"[..]), Some(4)));
     }
 
     #[test]

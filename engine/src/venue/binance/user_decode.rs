@@ -15,7 +15,7 @@ use crate::event::{
 use crate::venue::codec::DecodeError;
 use crate::venue::codec::JsonBuffer;
 use crate::venue::codec::{Letters, boolean, elements, is_null, members, signed, text, unsigned};
-use crate::venue::governor::LimitWords;
+use crate::venue::governor::ToldLimits;
 use crate::venue::orders::VenueFill;
 use crate::venue::protocol::{AssetBalance, ListedOrder};
 use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
@@ -74,7 +74,7 @@ pub struct UserDecoder {
     fills: Vec<VenueFill>,
     /// What a start asks for; empty before.
     listed: Vec<ListedOrder>,
-    limits: LimitWords,
+    limits: ToldLimits,
 }
 
 impl UserDecoder {
@@ -87,7 +87,7 @@ impl UserDecoder {
             balances: Vec::with_capacity(BALANCES_MAX),
             fills: Vec::with_capacity(FILLS_MAX),
             listed: Vec::new(),
-            limits: LimitWords::default(),
+            limits: ToldLimits::default(),
         }
     }
 
@@ -106,7 +106,7 @@ impl UserDecoder {
     /// What the last frame said of the venue's limits.
     #[inline]
     #[must_use]
-    pub fn limits(&self) -> &LimitWords {
+    pub fn limits(&self) -> &ToldLimits {
         &self.limits
     }
 
@@ -128,7 +128,7 @@ fn read_frame<'a>(
     nodes: &[Node<'a>],
     symbols: &SymbolMap,
     lists: Lists<'a>,
-    limits: &mut LimitWords,
+    limits: &mut ToldLimits,
 ) -> Result<UserMessage<'a>, DecodeError> {
     if !matches!(nodes.first(), Some(Node::Object { .. })) {
         return Err(DecodeError::unknown("frame is not an object"));

@@ -14,7 +14,7 @@ use crate::venue::binance::{
 };
 use crate::venue::book::BookRule;
 use crate::venue::codec::DecodeError;
-use crate::venue::governor::{Counted, Limit, LimitWords};
+use crate::venue::governor::{Counted, Limit, ToldLimits};
 use crate::venue::protocol::{
     InstrumentsRequest, KeepAlive, MarketProtocol, MarketSink, Refusal, RestSnapshot,
     ShallowSnapshot, SnapshotFrom, TimeRequest, VenueLimits,
@@ -122,11 +122,11 @@ impl MarketProtocol for FuturesMarket {
         Some(("/fapi/v1/exchangeInfo".to_owned(), 1))
     }
 
-    fn read_limits(body: &[u8], words: &mut LimitWords) -> Result<(), DecodeError> {
+    fn read_limits(body: &[u8], words: &mut ToldLimits) -> Result<(), DecodeError> {
         read_info(body, words)
     }
 
-    fn read_limit_header(name: &str, value: &str, words: &mut LimitWords) {
+    fn read_limit_header(name: &str, value: &str, words: &mut ToldLimits) {
         read_header(name, value, words);
     }
 

@@ -13,8 +13,8 @@ use crate::venue::codec::{
 };
 use crate::venue::governor::{Counted, Limit};
 use crate::venue::protocol::{
-    InstrumentWord, InstrumentsRequest, KeepAlive, MarketFrames, MarketProtocol, MarketSink,
-    SnapshotFrom, TimeRequest, VenueLimits, instrument_data,
+    InstrumentsRequest, KeepAlive, MarketFrames, MarketProtocol, MarketSink, SnapshotFrom,
+    TimeRequest, ToldInstrument, VenueLimits, instrument_data,
 };
 use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
 
@@ -124,7 +124,7 @@ fn category(stream_path: &str) -> &str {
 fn read_instruments(
     body: &[u8],
     symbols: &SymbolMap,
-    take: &mut dyn FnMut(InstrumentWord<'_>),
+    take: &mut dyn FnMut(ToldInstrument<'_>),
 ) -> Result<(), DecodeError> {
     let mut json = JsonBuffer::new(body.len(), INSTRUMENTS_BYTES_MAX);
     json.parse(body, |nodes| {
@@ -151,7 +151,7 @@ fn read_instruments(
                 let tick = need_text(tick, "tickSize missing or no text")?;
                 instrument_data(symbol.scales, (tick, step), is_trading)
             };
-            take(InstrumentWord { instrument: symbol.instrument, status, data: data() });
+            take(ToldInstrument { instrument: symbol.instrument, status, data: data() });
         }
         Ok(())
     })
@@ -186,7 +186,7 @@ mod tests {
                 r#"{{"retCode":0,"retMsg":"OK","result":{{"category":"spot","list":[{{"symbol":"BTCUSDT","status":"{status}","lotSizeFilter":{{{lots}}},"priceFilter":{{"tickSize":"0.10"}}}}]}},"time":1}}"#
             );
             let mut told = Vec::new();
-            let mut take = |word: InstrumentWord<'_>| {
+            let mut take = |word: ToldInstrument<'_>| {
                 let data = word.data.map(|data| (data.tick, data.step, data.trading));
                 told.push(data.map_err(|error| error.reason));
             };

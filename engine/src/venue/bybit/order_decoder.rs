@@ -160,7 +160,7 @@ fn unread(error: DecodeError, frame: &[u8]) -> UnreadFrame<'_> {
         name: text_after(frame, br#""orderLinkId":""#),
         reply: number_after(frame, br#""reqId":""#),
         venue_order_id,
-        word: None,
+        value: None,
         reach: Reach::All,
     }
 }

@@ -12,8 +12,8 @@ use crate::venue::book::BookRule;
 use crate::venue::codec::{DecodeError, JsonBuffer, boolean, elements, need_text, pick};
 use crate::venue::governor::{Counted, Limit};
 use crate::venue::protocol::{
-    InstrumentWord, InstrumentsRequest, KeepAlive, MarketProtocol, MarketSink, SnapshotFrom,
-    TimeRequest, VenueLimits, instrument_data,
+    InstrumentsRequest, KeepAlive, MarketProtocol, MarketSink, SnapshotFrom, TimeRequest,
+    ToldInstrument, VenueLimits, instrument_data,
 };
 use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
 
@@ -142,7 +142,7 @@ impl MarketProtocol for CoinbaseMarket {
 fn read_instruments(
     body: &[u8],
     symbols: &SymbolMap,
-    take: &mut dyn FnMut(InstrumentWord<'_>),
+    take: &mut dyn FnMut(ToldInstrument<'_>),
 ) -> Result<(), DecodeError> {
     let mut json = JsonBuffer::new(body.len(), INSTRUMENTS_BYTES_MAX);
     json.parse(body, |nodes| {
@@ -165,7 +165,7 @@ fn read_instruments(
                 let step = need_text(step, "base_increment missing or no text")?;
                 instrument_data(symbol.scales, (tick, step), is_online && !is_ended)
             };
-            take(InstrumentWord { instrument: symbol.instrument, status, data: data() });
+            take(ToldInstrument { instrument: symbol.instrument, status, data: data() });
         }
         Ok(())
     })
@@ -193,7 +193,7 @@ mod tests {
                 r#"{{"products":[{{"product_id":"BTC-USD","status":"{status}","price_increment":"0.10","base_increment":"0.00000001"{more}}},{{"product_id":"X-USD"}}],"num_products":2}}"#
             );
             let mut told = Vec::new();
-            let mut take = |word: InstrumentWord<'_>| {
+            let mut take = |word: ToldInstrument<'_>| {
                 let data = word.data.map(|data| (data.tick, data.step, data.trading));
                 told.push(data.map_err(|error| error.reason));
             };

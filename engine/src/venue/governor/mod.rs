@@ -20,8 +20,8 @@ mod pause;
 mod share;
 mod shared;
 mod shown;
+mod told_limits;
 mod window;
-mod words;
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub use allowance::{Allowance, LimitUse, PauseLeft};
 pub use class::{Counted, Limit, REQUEST_CLASSES, RequestClass};
 pub use hold::{HOLD_REASONS, HeldBack, HoldReason};
 pub use pause::{PauseCause, PauseScope};
-pub use words::{LimitWord, LimitWords, UnknownLimit};
+pub use told_limits::{ToldLimit, ToldLimits, UnknownLimit};
 
 use self::pause::{Pauses, present};
 use self::share::FairShare;
@@ -281,11 +281,11 @@ impl Governor {
 
     /// Follows what the venue says of its limits. `wall_ns` is the wall time of `now_ns`.
     #[cold]
-    pub fn learn(&self, words: &LimitWords, now_ns: u64, wall_ns: i64) {
+    pub fn learn(&self, limits: &ToldLimits, now_ns: u64, wall_ns: i64) {
         let unnamed = match &self.address {
-            None => self.own.learn(words, now_ns, wall_ns),
+            None => self.own.learn(limits, now_ns, wall_ns),
             Some(address) => {
-                let [own, shared] = words.by_keeper();
+                let [own, shared] = limits.by_keeper();
                 let mut unnamed = self.own.learn(&own, now_ns, wall_ns);
                 unnamed.extend(address.learn(&shared, now_ns, wall_ns));
                 unnamed
@@ -339,7 +339,7 @@ impl Governor {
         }
     }
 
-    /// For what is rare, as answers with a word on limits. Held for nanoseconds.
+    /// For what is rare, as answers with news of limits. Held for nanoseconds.
     fn state(&self) -> MutexGuard<'_, State> {
         self.own.state.lock()
     }
@@ -356,12 +356,12 @@ impl Shared {
     /// Names of kinds that are not known and were not named before.
     fn learn(
         &self,
-        words: &LimitWords,
+        limits: &ToldLimits,
         now_ns: u64,
         wall_ns: i64,
     ) -> ArrayVec<UnknownLimit, NAMED_MAX> {
         let mut state = self.state.lock();
-        let (unnamed, unknown) = state.learn(words, now_ns, wall_ns);
+        let (unnamed, unknown) = state.learn(limits, now_ns, wall_ns);
         self.shown.unknown(unknown);
         let windows = state.windows.iter().zip(&self.shown.windows);
         windows.for_each(|(window, shown)| shown.learned(window));
@@ -401,31 +401,31 @@ impl State {
     /// As [`Shared::learn`], and how many limits were not known.
     fn learn(
         &mut self,
-        words: &LimitWords,
+        limits: &ToldLimits,
         now_ns: u64,
         wall_ns: i64,
     ) -> (ArrayVec<UnknownLimit, NAMED_MAX>, u64) {
-        let mut unknown = u64::from(words.unknown_count());
+        let mut unknown = u64::from(limits.unknown_count());
         let mut unnamed = ArrayVec::new();
-        for name in words.unknown() {
+        for name in limits.unknown() {
             if !self.named.contains(name) && self.named.try_push(*name).is_ok() {
                 unnamed.push(*name);
             }
         }
-        for word in words.known() {
+        for told in limits.known() {
             let is_it = |window: &&mut Window| {
-                (window.limit.counts, window.limit.window_ns) == (word.counts, word.window_ns)
+                (window.limit.counts, window.limit.window_ns) == (told.counts, told.window_ns)
             };
             if let Some(window) = self.windows.iter_mut().find(is_it) {
-                unknown += u64::from(!window.learn(word, now_ns, wall_ns));
+                unknown += u64::from(!window.learn(told, now_ns, wall_ns));
                 continue;
             }
             // A limit that is new to us. Without its amount there is nothing to keep.
-            let Some(amount) = word.amount.filter(|amount| *amount > 0) else { continue };
-            let limit = Limit { counts: word.counts, amount, window_ns: word.window_ns };
+            let Some(amount) = told.amount.filter(|amount| *amount > 0) else { continue };
+            let limit = Limit { counts: told.counts, amount, window_ns: told.window_ns };
             let share = self.spare.pop().unwrap_or_default();
             let mut window = Window::new(limit, share);
-            unknown += u64::from(!window.learn(word, now_ns, wall_ns));
+            unknown += u64::from(!window.learn(told, now_ns, wall_ns));
             if self.windows.try_push(window).is_err() {
                 unknown += 1;
             }

@@ -5,7 +5,7 @@
 
 use super::shown::ShownWindow;
 use super::{Ask, Counted, Governor, HeldBack, HoldReason, Limit};
-use super::{LimitWords, PauseScope, Shared, Window};
+use super::{PauseScope, Shared, ToldLimits, Window};
 
 impl Window {
     /// Whether it counts what leaves the address, whatever account it is for.
@@ -81,13 +81,13 @@ impl Governor {
     }
 }
 
-impl LimitWords {
-    /// The words on what the account has, with those that are not known, and on what the address
+impl ToldLimits {
+    /// Limits of what the account has, with those that are not known, and on what the address
     /// has.
-    pub(super) fn by_keeper(&self) -> [LimitWords; 2] {
-        let [mut own, mut shared] = [LimitWords::default(), LimitWords::default()];
-        for word in self.known() {
-            if is_of_address(word.counts) { shared.take(*word) } else { own.take(*word) }
+    pub(super) fn by_keeper(&self) -> [ToldLimits; 2] {
+        let [mut own, mut shared] = [ToldLimits::default(), ToldLimits::default()];
+        for told in self.known() {
+            if is_of_address(told.counts) { shared.take(*told) } else { own.take(*told) }
         }
         self.unknown().iter().for_each(|name| own.take_unknown(name));
         [own, shared]

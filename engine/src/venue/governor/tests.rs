@@ -66,10 +66,10 @@ fn a_penalty_of_orders_holds_no_cancel_back() {
     assert!(governor.may_send(RequestClass::Order, 1, 5 * S).is_ok());
 }
 
-fn said(counts: Counted, window_s: u64, amount: Option<u32>, used: Option<u32>) -> LimitWords {
-    let mut words = LimitWords::default();
-    words.take(LimitWord { counts, window_ns: window_s * S, amount, used });
-    words
+fn said(counts: Counted, window_s: u64, amount: Option<u32>, used: Option<u32>) -> ToldLimits {
+    let mut limits = ToldLimits::default();
+    limits.take(ToldLimit { counts, window_ns: window_s * S, amount, used });
+    limits
 }
 
 fn sent(governor: &Governor, class: RequestClass, now_ns: u64) -> usize {
@@ -135,9 +135,9 @@ fn a_count_and_a_pause_that_make_no_sense_hold_nothing_back_for_long() {
 #[test]
 fn kinds_that_nobody_knows_are_counted() {
     let governor = Governor::new(&[WEIGHT]);
-    let mut words = LimitWords::default();
-    words.take_unknown("CPU");
-    (0..3).for_each(|_| governor.learn(&words, 0, 0));
+    let mut limits = ToldLimits::default();
+    limits.take_unknown("CPU");
+    (0..3).for_each(|_| governor.learn(&limits, 0, 0));
     assert_eq!(governor.reading(0).unknown_limits, 3);
 }
 
@@ -252,10 +252,10 @@ fn two_accounts_at_one_address_share_its_weight_and_its_bans_and_no_orders() {
         );
     }
     // What the venue says of the weight counts for all.
-    let mut words = LimitWords::default();
+    let mut limits = ToldLimits::default();
     let (counts, window_ns) = (Counted::Weight, WEIGHT.window_ns);
-    words.take(LimitWord { counts, window_ns, amount: Some(20), used: None });
-    second.learn(&words, at_ns, 0);
+    limits.take(ToldLimit { counts, window_ns, amount: Some(20), used: None });
+    second.learn(&limits, at_ns, 0);
     for governor in all {
         let weight =
             governor.reading(at_ns).limits.into_iter().filter(|it| it.limit.counts == counts);
@@ -302,10 +302,10 @@ proptest! {
         for (place, (step_ns, weight, ahead_ns)) in demand.into_iter().enumerate() {
             now_ns += step_ns;
             if let Some((at, used)) = told && at == place {
-                let mut words = LimitWords::default();
+                let mut limits = ToldLimits::default();
                 let (counts, amount, used) = (limit.counts, Some(500), Some(used));
-                words.take(LimitWord { counts, window_ns, amount, used });
-                [&read, &unread].iter().for_each(|governor| governor.learn(&words, now_ns, 0));
+                limits.take(ToldLimit { counts, window_ns, amount, used });
+                [&read, &unread].iter().for_each(|governor| governor.learn(&limits, now_ns, 0));
             }
             let _of_a_later_time = read.reading(now_ns + ahead_ns);
             let ask = |of: &Governor| of.may_send(RequestClass::Cancel, weight, now_ns);

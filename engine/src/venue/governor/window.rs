@@ -1,7 +1,7 @@
 //! One limit, and what counts for it.
 
 use super::share::{FairShare, SLICES};
-use super::{Counted, HeldBack, HoldReason, Limit, LimitWord, RequestClass};
+use super::{Counted, HeldBack, HoldReason, Limit, RequestClass, ToldLimit};
 
 /// Windows of at least this length end by the venue's calendar, in UTC: what is counted in them
 /// would otherwise hold us back for up to twice their length, ns.
@@ -149,14 +149,14 @@ impl Window {
         if now_ns < self.told_until_ns { self.sum.max(self.told) } else { self.sum }
     }
 
-    /// Follows the venue's word on this limit. `wall_ns` is the wall time of `now_ns`. False where
-    /// a number makes no sense: a venue bans long before so much is used.
-    pub(super) fn learn(&mut self, word: &LimitWord, now_ns: u64, wall_ns: i64) -> bool {
-        if let Some(amount) = word.amount.filter(|amount| *amount > 0) {
+    /// Follows what the venue tells of this limit. `wall_ns` is the wall time of `now_ns`. False
+    /// where a number makes no sense: a venue bans long before so much is used.
+    pub(super) fn learn(&mut self, told: &ToldLimit, now_ns: u64, wall_ns: i64) -> bool {
+        if let Some(amount) = told.amount.filter(|amount| *amount > 0) {
             self.limit.amount = amount;
             self.is_learned = true;
         }
-        let Some(used) = word.used.map(u64::from) else { return true };
+        let Some(used) = told.used.map(u64::from) else { return true };
         if used > ABSURD_TIMES * u64::from(self.limit.amount) {
             return false;
         }

@@ -13,8 +13,8 @@ use crate::venue::codec::{DecodeError, JsonBuffer, elements, members, need_text,
 use crate::venue::codec::{need_word, pick};
 use crate::venue::governor::{Counted, Limit};
 use crate::venue::protocol::{
-    BookChecksum, InstrumentWord, InstrumentsRequest, KeepAlive, MarketFrames, MarketProtocol,
-    MarketSink, SnapshotFrom, TimeRequest, VenueLimits, instrument_data,
+    BookChecksum, InstrumentsRequest, KeepAlive, MarketFrames, MarketProtocol, MarketSink,
+    SnapshotFrom, TimeRequest, ToldInstrument, VenueLimits, instrument_data,
 };
 use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
 
@@ -146,7 +146,7 @@ impl MarketProtocol for KrakenMarket {
 fn read_instruments(
     body: &[u8],
     symbols: &SymbolMap,
-    take: &mut dyn FnMut(InstrumentWord<'_>),
+    take: &mut dyn FnMut(ToldInstrument<'_>),
 ) -> Result<(), DecodeError> {
     let mut json = JsonBuffer::new(body.len(), INSTRUMENTS_BYTES_MAX);
     json.parse(body, |nodes| {
@@ -173,7 +173,7 @@ fn read_instruments(
                 };
                 instrument_data(symbol.scales, (tick, &step), is_trading)
             };
-            take(InstrumentWord { instrument: symbol.instrument, status, data: data() });
+            take(ToldInstrument { instrument: symbol.instrument, status, data: data() });
         }
         Ok(())
     })
@@ -198,7 +198,7 @@ mod tests {
         let body = br#"{"error":[],"result":{"XXBTZUSD":{"altname":"XBTUSD","wsname":"XBT/USD","lot_decimals":8,"tick_size":"0.1","status":"online"},"XDGEUR":{"wsname":"XDG/EUR","lot_decimals":2,"tick_size":"0.01","status":"cancel_only"},"XETHZUSD.d":{"altname":"ETHUSD.d","lot_decimals":8,"tick_size":"0.01","status":"online"},"SOLUSD":{"wsname":"SOL/USD","lot_decimals":8,"tick_size":"0.01","status":"moon"}}}"#;
         let symbols = SymbolMap::of_test(&["BTC/USD", "DOGE/EUR", "SOL/USD"]);
         let mut told = Vec::new();
-        let mut take = |word: InstrumentWord<'_>| {
+        let mut take = |word: ToldInstrument<'_>| {
             let data = word.data.map(|data| (data.tick, data.step, data.trading));
             told.push((word.instrument.0, data.map_err(|error| error.reason)));
         };

@@ -225,7 +225,7 @@ fn unread(error: DecodeError, frame: &[u8]) -> UnreadFrame<'_> {
         name: text_after(frame, br#""cl_ord_id":""#),
         reply: number_after(frame, br#""req_id":"#),
         venue_order_id: order.unwrap_or(VenueRef::NONE),
-        word: None,
+        value: None,
         reach: Reach::All,
     }
 }

@@ -10,7 +10,7 @@ use crate::event::{Instrument, InstrumentId, format_scaled};
 use crate::text::escaped;
 use crate::venue::SymbolMap;
 use crate::venue::codec::DecodeError;
-use crate::venue::protocol::{InstrumentWord, InstrumentsRequest};
+use crate::venue::protocol::{InstrumentsRequest, ToldInstrument};
 
 /// HTTP's word for a request that the venue takes for wrong.
 const BAD_REQUEST: u16 = 400;
@@ -193,7 +193,7 @@ impl Watched {
     fn hear(
         &mut self,
         venue: &str,
-        word: &InstrumentWord<'_>,
+        word: &ToldInstrument<'_>,
         symbols: &SymbolMap,
     ) -> Option<Instrument> {
         let data = match word.data {
@@ -239,7 +239,7 @@ mod tests {
     fn read(
         body: &[u8],
         symbols: &SymbolMap,
-        take: &mut dyn FnMut(InstrumentWord<'_>),
+        take: &mut dyn FnMut(ToldInstrument<'_>),
     ) -> Result<(), DecodeError> {
         for line in std::str::from_utf8(body).unwrap().lines() {
             let [native, status, tick] = line.split(' ').collect::<Vec<_>>()[..] else {
@@ -250,7 +250,7 @@ mod tests {
                 "ON" | "OFF" => instrument_data(symbol.scales, (tick, "1"), status == "ON"),
                 _ => Err(DecodeError::unknown("status")),
             };
-            take(InstrumentWord { instrument: symbol.instrument, status, data });
+            take(ToldInstrument { instrument: symbol.instrument, status, data });
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ use super::snapshot_client::{Answer, Shared, SnapshotClient, SnapshotRequest};
 use crate::event::InstrumentId;
 use crate::runtime::{Agent, BesideWaker, CoreWakers, Phase, StopSignal};
 use crate::venue::codec::DecodeError;
-use crate::venue::governor::{Governor, LimitWords, PauseCause, PauseScope, RequestClass};
+use crate::venue::governor::{Governor, PauseCause, PauseScope, RequestClass, ToldLimits};
 use crate::venue::protocol::{MarketProtocol, ShallowSnapshot, Snapshot};
 use crate::venue::recorder::Tap;
 use crate::venue::transport::{RestClient, RestError, RestOptions, RestReply};
@@ -91,7 +91,7 @@ pub struct SnapshotAgent<P> {
     rest: RestClient,
     symbols: SymbolMap,
     governor: Governor,
-    words: LimitWords,
+    words: ToldLimits,
     /// When the venue's limits are asked for next, ns; `None`: by another agent, or never.
     limits_due_ns: Option<u64>,
     /// The present request is for them.
@@ -154,7 +154,7 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
             ),
             symbols,
             governor,
-            words: LimitWords::default(),
+            words: ToldLimits::default(),
             limits_due_ns: learns_limits.then_some(0),
             asks_limits: false,
             venue_clock,

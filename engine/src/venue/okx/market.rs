@@ -13,8 +13,8 @@ use crate::venue::book::BookRule;
 use crate::venue::codec::{DecodeError, JsonBuffer, elements, need_text, need_word, pick, text};
 use crate::venue::governor::{Counted, Limit};
 use crate::venue::protocol::{
-    BookChecksum, InstrumentWord, InstrumentsRequest, KeepAlive, MarketFrames, MarketProtocol,
-    MarketSink, SnapshotFrom, TimeRequest, VenueLimits, instrument_data,
+    BookChecksum, InstrumentsRequest, KeepAlive, MarketFrames, MarketProtocol, MarketSink,
+    SnapshotFrom, TimeRequest, ToldInstrument, VenueLimits, instrument_data,
 };
 use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
 
@@ -115,7 +115,7 @@ fn read_time(body: &[u8]) -> Option<i64> {
 fn read_instruments(
     body: &[u8],
     symbols: &SymbolMap,
-    take: &mut dyn FnMut(InstrumentWord<'_>),
+    take: &mut dyn FnMut(ToldInstrument<'_>),
 ) -> Result<(), DecodeError> {
     let mut json = JsonBuffer::new(body.len(), INSTRUMENTS_BYTES_MAX);
     json.parse(body, |nodes| {
@@ -135,7 +135,7 @@ fn read_instruments(
                 let step = need_text(step, "lotSz missing or no text")?;
                 instrument_data(symbol.scales, (tick, step), is_trading)
             };
-            take(InstrumentWord { instrument: symbol.instrument, status, data: data() });
+            take(ToldInstrument { instrument: symbol.instrument, status, data: data() });
         }
         Ok(())
     })
@@ -151,7 +151,7 @@ mod tests {
         let list = r#"{"code":"0","msg":"","data":[{"instId":"BTC-USDT","state":"live","tickSz":"0.1","lotSz":"0.00000001"},{"instId":"ETH-USDT","state":"suspend","tickSz":"0.01","lotSz":"0.0001"},{"instId":"SOL-USDT","state":"moon","tickSz":"1","lotSz":"1"}]}"#;
         let symbols = SymbolMap::of_test(&["BTC-USDT", "SOL-USDT"]);
         let mut told = Vec::new();
-        let mut take = |word: InstrumentWord<'_>| {
+        let mut take = |word: ToldInstrument<'_>| {
             let data = word.data.map(|data| (data.tick, data.step, data.trading));
             told.push((word.status.to_owned(), data.map_err(|error| error.reason)));
         };

@@ -139,7 +139,7 @@ impl OrderDecoder for OkxReports {
                     name: None,
                     reply: Some(id),
                     venue_order_id: none,
-                    word: None,
+                    value: None,
                     reach: Reach::All,
                 })
             }
@@ -161,7 +161,7 @@ fn unread(error: DecodeError, frame: &[u8]) -> UnreadFrame<'_> {
         reply: number_after(frame, br#""id":""#),
         venue_order_id: number_after(frame, br#""ordId":""#)
             .map_or(VenueRef::NONE, VenueRef::number),
-        word: None,
+        value: None,
         reach: Reach::All,
     }
 }

@@ -83,7 +83,7 @@ pub struct OrderOptions {
     pub open_max: usize,
     /// Cancel what is open when the engine stops.
     pub cancel_on_stop: bool,
-    /// Have the venue cancel all that is open so many ms after the last word of this session.
+    /// Have the venue cancel all that is open so many ms after the last message of this session.
     pub dead_man_ms: Option<u32>,
     /// Number of this session among all of the engine: the upper part of its trace ids.
     pub session_number: u16,
@@ -240,7 +240,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 listing: None,
                 fills_max: P::FILLS_MAX,
                 lines: Reconciler::<O>::lines(),
-                named_words: ArrayVec::new(),
+                named_values: ArrayVec::new(),
             },
             protocol,
             replacements: Replacements::new(),

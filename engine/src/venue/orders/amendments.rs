@@ -22,7 +22,7 @@ pub(super) struct Amendments {
     /// Its reply is awaited.
     is_waiting: bool,
     denials: u32,
-    /// Those that may have reached the venue and were not refused by its word, oldest first.
+    /// Those that may have reached the venue and were not refused by its reply, oldest first.
     possible: ArrayVec<Terms, POSSIBLE_MAX>,
     /// So many of them have come true, or were overtaken by one that has.
     done: usize,

@@ -1,7 +1,7 @@
 //! What the venue's answers to queries, and the state in its replies, make of an order.
 
 use super::order::{CancelWish, KnownOrder};
-use super::states::{OrderState, Word};
+use super::states::{Input, OrderState};
 use super::words::{Applied, Told, VenueAnswer};
 use crate::event::{Certainty, ExecType, INFERRED, OrderStatus, RejectReason};
 
@@ -25,11 +25,11 @@ impl KnownOrder {
         self.answered_by_name(answer.venue_order_id);
         if let Err(why) = self.check_answer(&answer) {
             // Asking again at once would get the same answer.
-            self.word(Word::AnswerFailed, now_ns, told);
+            self.apply(Input::AnswerFailed, now_ns, told);
             return Applied::Contradiction(why);
         }
         if self.is_overtaken(&answer, reports) {
-            self.word(Word::AnswerFailed, now_ns, told);
+            self.apply(Input::AnswerFailed, now_ns, told);
             return Applied::Duplicate;
         }
         if self.state == OrderState::Ended {
@@ -38,7 +38,7 @@ impl KnownOrder {
         if answer.filled_qty < self.claimed_qty {
             self.claims_denied += 1;
             if self.claims_denied < CLAIMS_DENIED_MAX {
-                self.word(Word::AnswerFailed, now_ns, told);
+                self.apply(Input::AnswerFailed, now_ns, told);
                 return Applied::Duplicate;
             }
         }
@@ -46,8 +46,8 @@ impl KnownOrder {
         let odd_sum = self.leave_out_odd_sum(&mut answer);
         (self.claimed_qty, self.claims_denied) = (0, 0);
         let is_end = answer.status.is_terminal();
-        let word = if is_end { Word::AnswerEnd } else { Word::AnswerLive };
-        self.take_answer(&answer, word, now_ns, told);
+        let input = if is_end { Input::AnswerEnd } else { Input::AnswerLive };
+        self.take_answer(&answer, input, now_ns, told);
         self.deny_cancel(now_ns);
         if is_denied {
             return Applied::Contradiction(
@@ -90,7 +90,7 @@ impl KnownOrder {
         told: &mut Told,
     ) -> Applied {
         if let Err(why) = self.check_answer(answer) {
-            self.word(Word::Contradiction, now_ns, told);
+            self.apply(Input::Contradiction, now_ns, told);
             return Applied::Contradiction(why);
         }
         // Without an end or a fill a reply says no more than that it was accepted.
@@ -104,8 +104,8 @@ impl KnownOrder {
         }
         let mut answer = *answer;
         let odd_sum = self.leave_out_odd_sum(&mut answer);
-        let word = if is_end { Word::ReplyEnd } else { Word::ReplyLive };
-        self.take_answer(&answer, word, now_ns, told);
+        let input = if is_end { Input::ReplyEnd } else { Input::ReplyLive };
+        self.take_answer(&answer, input, now_ns, told);
         self.is_end_unconfirmed = is_end;
         odd_sum.map_or(Applied::Taken, Applied::Contradiction)
     }
@@ -115,10 +115,10 @@ impl KnownOrder {
             || reports != self.reports && answer.filled_qty <= self.fills.qty()
     }
 
-    fn take_answer(&mut self, answer: &VenueAnswer, word: Word, now_ns: u64, told: &mut Told) {
+    fn take_answer(&mut self, answer: &VenueAnswer, input: Input, now_ns: u64, told: &mut Told) {
         self.answers_none = 0;
         self.venue_order_id = answer.venue_order_id;
-        self.is_named_by_reply = matches!(word, Word::ReplyLive | Word::ReplyEnd);
+        self.is_named_by_reply = matches!(input, Input::ReplyLive | Input::ReplyEnd);
         self.prevented_qty = answer.prevented_qty.unwrap_or(0).max(self.prevented_qty);
         let is_new = self.told_end.is_some_and(|end| end != answer.status)
             || (self.told_end.is_some() && answer.filled_qty > self.fills.qty());
@@ -141,7 +141,7 @@ impl KnownOrder {
         }
         let is_fill_told = self.fills.qty() > was_filled;
         self.is_seen = true;
-        self.word(word, now_ns, told);
+        self.apply(input, now_ns, told);
         self.tell_answer(answer, had_status, is_fill_told, told);
     }
 
@@ -219,7 +219,7 @@ mod tests {
     use super::*;
     use crate::event::{ExecReport, ExpiryReason, InstrumentId, Side, VenueRef};
     use crate::order::{OrderCommand, OrderType};
-    use crate::venue::orders::order::WordKind;
+    use crate::venue::orders::order::NamedBy;
 
     /// What is told of an order of 10 at `price` when an answer says that 4 are filled.
     fn told_of_an_answer(price: i64, quote_total: Option<i128>) -> ExecReport {
@@ -337,8 +337,8 @@ mod tests {
             assert!(matches!(applied, Applied::Contradiction(_)));
         }
         assert_eq!((order.venue_order_id, order.fills.qty()), (VenueRef::number(7), 0));
-        // A word of another kind bears it out.
-        order.count_name(VenueRef::number(8), WordKind::Reply);
+        // A message of another kind bears it out.
+        order.count_name(VenueRef::number(8), NamedBy::Reply);
         order.on_answer(&answer, 0, 1, &mut Told::new());
         assert_eq!((order.venue_order_id, order.fills.qty()), (VenueRef::number(8), 10));
     }

@@ -1,4 +1,4 @@
-//! What no order of ours can have: checked before anything of a word counts (F32).
+//! What no order of ours can have: checked before anything of a message counts (F32).
 
 use super::order::KnownOrder;
 use super::words::{VenueAnswer, VenueReport};
@@ -16,7 +16,7 @@ struct Terms {
     qty: i64,
     filled_qty: i64,
     prevented_qty: Option<i64>,
-    /// Known before. A word that does not say may be older than that.
+    /// Known before. A message that does not say may be older than that.
     known_prevented_qty: i64,
     status: OrderStatus,
 }
@@ -74,7 +74,7 @@ impl KnownOrder {
         }
     }
 
-    /// Limit and trigger price of a word, where it says.
+    /// Limit and trigger price of a message, where it says.
     fn check_prices(&self, price: Option<i64>, trigger: Option<i64>) -> Result<(), &'static str> {
         let is_own = |price: i64| self.own_prices().any(|own| own == price);
         if !self.is_market() && price.is_some_and(|price| !is_own(price)) {

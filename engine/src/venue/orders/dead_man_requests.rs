@@ -80,7 +80,7 @@ impl<O: EventOutlet> Reconciler<O> {
             let (venue, ms) = (&self.venue, self.dead_man.timeout_ms);
             match until_ns {
                 0 => log::info!("[{venue}] the venue's timer that cancels all is stopped"),
-                _ => log::info!("[{venue}] the venue cancels all {ms} ms after our last word"),
+                _ => log::info!("[{venue}] the venue cancels all {ms} ms after our last message"),
             }
         }
     }

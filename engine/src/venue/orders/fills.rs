@@ -1,7 +1,7 @@
 //! What of an order is filled, and for how much.
 //!
 //! Money is kept by intervals of the filled quantity: a fill covers `(z - l, z]` of it. What a
-//! later word reveals was missed before is told as one inferred fill at the venue's own sum, and
+//! later message reveals was missed before is told as one inferred fill at the venue's own sum, and
 //! stays a *hole*; a true fill that comes after all falls into the hole, and is told as a
 //! correction. What is neither new nor in a hole is a repeat. So fills may come in any order, and
 //! any of them twice.
@@ -23,7 +23,7 @@ pub(super) struct Hole {
     pub(super) quote: i128,
 }
 
-/// A fill by the venue's own word.
+/// A fill as the venue told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fill {
     pub(super) trade: VenueRef,

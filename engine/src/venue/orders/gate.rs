@@ -21,7 +21,7 @@ pub(super) struct Gate {
     pub(super) refused_last: i32,
     /// The venue wanted a pause and did not say for how long.
     pub(super) is_slowed: bool,
-    /// The word in hand was answered over REST.
+    /// The message in hand was answered over REST.
     pub(super) is_over_rest: bool,
 }
 

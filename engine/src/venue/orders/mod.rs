@@ -1,7 +1,7 @@
 //! Orders at a venue, whatever the venue: one agent owns the truth about them.
 //!
-//! [`states`] is the table of what each word does; [`order`] one order; [`table`] all of one venue;
-//! `agent` the agent that joins them to a socket, through the venue's
+//! [`states`] is the table of what each input does; [`order`] one order; [`table`] all of one
+//! venue; `agent` the agent that joins them to a socket, through the venue's
 //! [`OrderProtocol`](crate::venue::protocol::OrderProtocol).
 
 mod account_check;

@@ -1,4 +1,4 @@
-//! One order: what is known of it, and what becomes of it with each word.
+//! One order: what is known of it, and what becomes of it with each input.
 //!
 //! Words of the venue that have a content are taken in `report` and `answer`; what they say is
 //! checked in `checks` before any of it counts.
@@ -7,7 +7,7 @@ use zerocopy::FromZeros;
 
 use super::amendments::Amendments;
 use super::fills::Fills;
-use super::states::{NextQuery, OrderState, Tell, Word};
+use super::states::{Input, NextQuery, OrderState, Tell};
 use super::words::Told;
 use crate::event::{Certainty, ExecReport, ExecType, OrderStatus, RejectReason, VenueRef};
 use crate::order::{OrderCommand, OrderType, TimeInForce};
@@ -30,14 +30,14 @@ const GONE_OVER_NS: u64 = 10 * SECOND_NS;
 /// A list of its fills is asked for after this, ns: until then the stream may tell them by itself.
 /// Later twice as long each time.
 const FILLS_AFTER_NS: u64 = 4 * SECOND_NS;
-/// Words for an order's name that count against another one.
+/// Messages for an order's name that count against another one.
 const NAME_VOTES_MAX: u8 = 4;
 /// So many times; what is not told then stays as it was inferred.
 const FILLS_ASKED_MAX: u32 = 4;
 
-/// What kind of word gave an order its name.
+/// What kind of message gave an order its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum WordKind {
+pub(super) enum NamedBy {
     /// The answer to a query.
     Answer,
     /// The reply to any other request.
@@ -46,12 +46,12 @@ pub(super) enum WordKind {
     Report,
 }
 
-/// Words that gave an order one name: how many of each kind.
+/// Messages that gave an order one name: how many of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Votes([u8; 3]);
 
 impl Votes {
-    fn add(&mut self, by: WordKind) {
+    fn add(&mut self, by: NamedBy) {
         let votes = &mut self.0[by as usize];
         *votes = votes.saturating_add(1).min(4 * NAME_VOTES_MAX);
     }
@@ -88,7 +88,7 @@ pub struct KnownOrder {
     pub command: OrderCommand,
     /// Where it is.
     pub state: OrderState,
-    /// Its status by the last word that counted.
+    /// Its status by the last message that counted.
     pub status: OrderStatus,
     /// The quantity now; less than ordered after an amendment.
     pub qty: i64,
@@ -254,34 +254,34 @@ impl KnownOrder {
         self.amendments.ask(price, qty);
     }
 
-    /// Takes a word.
-    pub fn word(&mut self, word: Word, now_ns: u64, told: &mut Told) {
-        let step = self.state.after(word);
+    /// Takes an input.
+    pub fn apply(&mut self, input: Input, now_ns: u64, told: &mut Told) {
+        let step = self.state.after(input);
         let has_cancel = matches!(self.cancel, CancelWish::Sent | CancelWish::Accepted);
         if step.next == OrderState::Presumed && self.state != OrderState::Presumed {
             self.presumed_ns = now_ns;
         }
         self.state = match step.next {
-            OrderState::Working if has_cancel && word != Word::CancelRefused => {
+            OrderState::Working if has_cancel && input != Input::CancelRefused => {
                 OrderState::Cancelling
             }
             next => next,
         };
-        match word {
-            Word::Cut | Word::CancelLost if self.cancel != CancelWish::None => {
+        match input {
+            Input::Cut | Input::CancelLost if self.cancel != CancelWish::None => {
                 self.want_cancel_again(now_ns);
             }
-            Word::CancelSent => self.cancel = CancelWish::Sent,
-            Word::CancelAccepted => {
+            Input::CancelSent => self.cancel = CancelWish::Sent,
+            Input::CancelAccepted => {
                 (self.cancel, self.cancels_denied) = (CancelWish::Accepted, 0);
             }
-            Word::CancelRefused | Word::CancelNotOpen => {
+            Input::CancelRefused | Input::CancelNotOpen => {
                 self.cancel = CancelWish::None;
                 self.pause_cancels(now_ns);
             }
             _ => {}
         }
-        if matches!(word, Word::Cut | Word::NoAnswer) {
+        if matches!(input, Input::Cut | Input::NoAnswer) {
             self.amendments.replied();
         }
         self.schedule_query(step.query, now_ns);
@@ -295,10 +295,10 @@ impl KnownOrder {
     /// The reply to its request says no. Nothing is told when a report had said otherwise.
     pub fn on_refused(&mut self, reason: RejectReason, code: i32, now_ns: u64, told: &mut Told) {
         if self.is_seen {
-            self.word(Word::NoAnswer, now_ns, told);
+            self.apply(Input::NoAnswer, now_ns, told);
             return;
         }
-        self.word(Word::Refused, now_ns, told);
+        self.apply(Input::Refused, now_ns, told);
         if self.state == OrderState::Presumed {
             self.end_by_inference(OrderStatus::Rejected, Certainty::Known, (reason, code), told);
         }
@@ -315,7 +315,7 @@ impl KnownOrder {
         let is_long = self.is_taken_up || now_ns.saturating_sub(self.none_since_ns) >= GONE_OVER_NS;
         let is_agreed = self.answers_none >= GONE_ANSWERS && is_long;
         let is_gone = is_over && (!self.is_seen || is_agreed);
-        self.word(if is_gone { Word::AnswerGone } else { Word::AnswerNone }, now_ns, told);
+        self.apply(if is_gone { Input::AnswerGone } else { Input::AnswerNone }, now_ns, told);
         if is_gone && self.state == OrderState::Presumed {
             let status = if self.is_seen { OrderStatus::Canceled } else { OrderStatus::Rejected };
             let reason = RejectReason::NeverArrived;
@@ -332,8 +332,8 @@ impl KnownOrder {
         told: &mut Told,
     ) {
         let is_told = self.is_open();
-        let word = if is_not_open { Word::CancelNotOpen } else { Word::CancelRefused };
-        self.word(word, now_ns, told);
+        let input = if is_not_open { Input::CancelNotOpen } else { Input::CancelRefused };
+        self.apply(input, now_ns, told);
         if is_told {
             let mut report = self.told(ExecType::CancelRejected);
             (report.reason_code, report.venue_code) = (RejectReason::Venue.code(), code);
@@ -344,7 +344,7 @@ impl KnownOrder {
     /// The reply to the amendment under way says yes.
     pub fn on_amend_accepted(&mut self, now_ns: u64, told: &mut Told) {
         self.amendments.replied();
-        self.word(Word::AmendAccepted, now_ns, told);
+        self.apply(Input::AmendAccepted, now_ns, told);
     }
 
     /// The venue refused the amendment under way.
@@ -363,7 +363,7 @@ impl KnownOrder {
     /// A query of it failed, or came to nothing.
     pub fn on_query_failed(&mut self, now_ns: u64, told: &mut Told) {
         self.answered();
-        self.word(Word::AnswerFailed, now_ns, told);
+        self.apply(Input::AnswerFailed, now_ns, told);
     }
 
     /// Half an answer: the list of the present orders does not have it. The other half is asked for
@@ -440,11 +440,11 @@ impl KnownOrder {
             (self.venue_order_id, self.is_named_by_reply) = (venue_order_id, true);
             self.name_votes = Votes::default();
         }
-        self.count_name(venue_order_id, WordKind::Reply);
+        self.count_name(venue_order_id, NamedBy::Reply);
     }
 
-    /// A word of the venue gave it this name.
-    pub(super) fn count_name(&mut self, name: VenueRef, by: WordKind) {
+    /// A message of the venue gave it this name.
+    pub(super) fn count_name(&mut self, name: VenueRef, by: NamedBy) {
         if name.is_none() || self.venue_order_id.is_none() {
             return;
         }
@@ -462,7 +462,7 @@ impl KnownOrder {
     /// what is told a few times of another order ours. However often answers repeat it, they alone
     /// stand against no name that a reply or a report gave.
     pub(super) fn answered_by_name(&mut self, name: VenueRef) {
-        self.count_name(name, WordKind::Answer);
+        self.count_name(name, NamedBy::Answer);
         let (rival, votes) = self.rival;
         if rival == name && votes.outvote(self.name_votes) {
             (self.venue_order_id, self.name_votes) = (name, votes);
@@ -537,7 +537,7 @@ impl KnownOrder {
         told.push(report);
     }
 
-    /// The status after a word that says `status`: an open order's never goes back.
+    /// The status after a message that says `status`: an open order's never goes back.
     pub(super) fn forward(&self, status: OrderStatus) -> OrderStatus {
         if status.is_terminal() {
             return status;
@@ -559,8 +559,8 @@ mod tests {
         order.amend(100, 5);
         order.on_amend_accepted(1, &mut told);
         assert_eq!((order.cancel, order.may_cancel(1)), (CancelWish::None, true));
-        order.word(Word::CancelSent, 2, &mut told);
-        order.word(Word::CancelAccepted, 3, &mut told);
+        order.apply(Input::CancelSent, 2, &mut told);
+        order.apply(Input::CancelAccepted, 3, &mut told);
         assert_eq!(order.cancel, CancelWish::Accepted);
         assert!(told.is_empty());
     }

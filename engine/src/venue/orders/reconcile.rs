@@ -16,7 +16,7 @@ use super::names::OrderNames;
 use super::order::KnownOrder;
 use super::plausible::{FeeBounds, is_of_now};
 use super::requests_in_flight::{Asked, RequestsInFlight};
-use super::states::Word;
+use super::states::Input;
 use super::table::OrderTable;
 use super::thinning::Thinning;
 use super::words::{Applied, Told, VenueReport};
@@ -44,12 +44,12 @@ pub(super) const GONE_AGAIN_NS: u64 = 60_000_000_000;
 const FOREIGN_TIME: &str = "time of a report is a day or more off";
 const OTHER_NAME: &str = "report on it under another name";
 pub(super) const ABSURD_FEE: &str = "fee above what was bought or sold";
-/// Bytes of a word that is not known which the log shows, and words that it names.
-const WORD_BYTES_MAX: usize = 64;
-const WORDS_NAMED_MAX: usize = 16;
+/// Bytes of an unknown value that the log shows, and values that it names.
+const VALUE_BYTES_MAX: usize = 64;
+const VALUES_NAMED_MAX: usize = 16;
 
-/// A word of the venue that is not known.
-type UnknownWord = ArrayVec<u8, WORD_BYTES_MAX>;
+/// A value of the venue that is not known.
+type UnknownValue = ArrayVec<u8, VALUE_BYTES_MAX>;
 /// Lines a second about contradictions and the like; all are counted.
 const ALARM_LINES_PER_S: u32 = 5;
 
@@ -99,7 +99,7 @@ pub(super) struct Reconciler<O> {
     pub(super) fills_max: usize,
     pub(super) lines: Bucket,
     /// Words that are not known and were named in the log.
-    pub(super) named_words: ArrayVec<UnknownWord, WORDS_NAMED_MAX>,
+    pub(super) named_values: ArrayVec<UnknownValue, VALUES_NAMED_MAX>,
 }
 
 impl<O: EventOutlet> Reconciler<O> {
@@ -175,13 +175,13 @@ impl<O: EventOutlet> Reconciler<O> {
     /// of ours.
     #[cold]
     pub(super) fn on_unread(&mut self, frame: UnreadFrame<'_>, raw: &[u8]) {
-        let UnreadFrame { error, name, reply, venue_order_id, word, reach } = frame;
+        let UnreadFrame { error, name, reply, venue_order_id, value, reach } = frame;
         self.stats.refused();
         if error.reason == LetterReason::Unknown {
             self.stats.unknown();
         }
-        if let Some(word) = word {
-            self.name_word(word, error.detail);
+        if let Some(value) = value {
+            self.name_value(value, error.detail);
         }
         self.letter(error.reason, error.detail, raw);
         // The name in the answer to several requests is that of one of their orders.
@@ -189,12 +189,12 @@ impl<O: EventOutlet> Reconciler<O> {
         let name = name.filter(|_| behind.is_none());
         if let Some(key) = name.and_then(|name| self.names.parse(name)) {
             self.alarm(key, error.detail);
-            self.word(key, Word::Contradiction);
+            self.apply(key, Input::Contradiction);
         } else if let Some(asked) = reply.and_then(|id| self.requests.take(id)) {
             self.on_unread_reply(asked, error.detail);
         } else if let Some(key) = self.by_venue_id(venue_order_id) {
             self.alarm(key, error.detail);
-            self.word(key, Word::Contradiction);
+            self.apply(key, Input::Contradiction);
         } else if error.reason != LetterReason::Symbol {
             self.wants_query_of_all = true;
             self.query_all();
@@ -204,12 +204,13 @@ impl<O: EventOutlet> Reconciler<O> {
         }
     }
 
-    /// Names a word that is not known in the log, once a run; all are counted.
+    /// Names an unknown value in the log, once a run; all are counted.
     #[cold]
-    fn name_word(&mut self, word: &[u8], detail: &'static str) {
-        let word: UnknownWord = word.iter().copied().take(WORD_BYTES_MAX).collect();
-        if !self.named_words.contains(&word) && self.named_words.try_push(word.clone()).is_ok() {
-            log::warn!("[{}] {detail}: \"{}\"", self.venue, word.escape_ascii());
+    fn name_value(&mut self, value: &[u8], detail: &'static str) {
+        let value: UnknownValue = value.iter().copied().take(VALUE_BYTES_MAX).collect();
+        if !self.named_values.contains(&value) && self.named_values.try_push(value.clone()).is_ok()
+        {
+            log::warn!("[{}] {detail}: \"{}\"", self.venue, value.escape_ascii());
         }
     }
 
@@ -245,7 +246,7 @@ impl<O: EventOutlet> Reconciler<O> {
         if self.table.get(key).is_some() && !is_of_now(time_ns, self.venue_clock.at_ms(now_ns)) {
             self.letter(LetterReason::Order, FOREIGN_TIME, raw);
             self.alarm(key, FOREIGN_TIME);
-            return self.word(key, Word::Contradiction);
+            return self.apply(key, Input::Contradiction);
         }
         let mut report = *report;
         if !self.fee_bounds.allow_report(&report) {
@@ -266,7 +267,7 @@ impl<O: EventOutlet> Reconciler<O> {
                 self.letter(LetterReason::Order, "report on an order that is not remembered", raw);
                 if let Some(key) = self.by_venue_id(report.venue_order_id) {
                     self.alarm(key, OTHER_NAME);
-                    return self.word(key, Word::Contradiction);
+                    return self.apply(key, Input::Contradiction);
                 }
                 self.stats.contradictions();
                 if self.lines.take(now_ns) {
@@ -289,7 +290,7 @@ impl<O: EventOutlet> Reconciler<O> {
         let key = self.by_venue_id(report.venue_order_id);
         if let Some(key) = key.filter(|key| self.is_for(*key, report.instrument)) {
             self.alarm(key, OTHER_NAME);
-            self.word(key, Word::Contradiction);
+            self.apply(key, Input::Contradiction);
         }
     }
 
@@ -360,8 +361,8 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::Logon(operation) => {
                 self.failure.get_or_insert((operation, "no answer in time", 0));
             }
-            Asked::Submit(key) | Asked::Amend(key) => self.word(key, Word::NoAnswer),
-            Asked::Cancel(key) => self.word(key, Word::CancelLost),
+            Asked::Submit(key) | Asked::Amend(key) => self.apply(key, Input::NoAnswer),
+            Asked::Cancel(key) => self.apply(key, Input::CancelLost),
             Asked::Query(key, _) => self.change(key, KnownOrder::on_query_failed),
             Asked::Fills(key) => {
                 self.listing = None;
@@ -412,7 +413,7 @@ impl<O: EventOutlet> Reconciler<O> {
         for key in open {
             self.change(key, |order, now, told| {
                 (order.is_asked, order.holds_session) = (false, true);
-                order.word(Word::Cut, now, told);
+                order.apply(Input::Cut, now, told);
             });
         }
     }
@@ -432,8 +433,8 @@ impl<O: EventOutlet> Reconciler<O> {
         }
     }
 
-    pub(super) fn word(&mut self, key: OrderKey, word: Word) {
-        self.change(key, |order, now, told| order.word(word, now, told));
+    pub(super) fn apply(&mut self, key: OrderKey, input: Input) {
+        self.change(key, |order, now, told| order.apply(input, now, told));
     }
 
     /// Changes an order by our own knowledge, and tells its owner.
@@ -492,7 +493,7 @@ impl<O: EventOutlet> Reconciler<O> {
         }
     }
 
-    /// A word that contradicts what is known: counted, and one line while lines are not too many.
+    /// A message that contradicts what is known: counted, and one line while there are few.
     #[cold]
     pub(super) fn alarm(&mut self, key: OrderKey, detail: &'static str) {
         self.stats.contradictions();

@@ -5,14 +5,14 @@ use std::ops::RangeInclusive;
 use zerocopy::FromZeros;
 
 use super::listing::{Known, Listing};
-use super::order::{KnownOrder, WordKind};
+use super::order::{KnownOrder, NamedBy};
 use super::reconcile::{ABSURD_FEE, GONE_AGAIN_NS, Reconciler};
 use super::requests_in_flight::{Answered, Asked};
-use super::states::Word;
+use super::states::Input;
 use super::words::{Applied, Told, VenueAnswer, VenueFill};
 use crate::event::{ConsumerId, ExecReport, InstrumentId, RejectReason};
 use crate::order::{OrderAction, OrderCommand, OrderKey, rejection};
-use crate::venue::governor::{LimitWords, PauseCause, PauseScope};
+use crate::venue::governor::{PauseCause, PauseScope, ToldLimits};
 use crate::venue::protocol::{Failure, Outcome, Reach, Reply, ReplyBody};
 use crate::venue::{EventOutlet, LetterReason};
 
@@ -120,8 +120,8 @@ impl<O: EventOutlet> Reconciler<O> {
         self.letter(LetterReason::Order, "second reply to a request", raw);
         let Asked::Submit(key) = asked else { return };
         self.alarm(key, "second reply to a request");
-        let word = if reply.outcome.is_ok() { Word::Accepted } else { Word::NoAnswer };
-        self.word(key, word);
+        let input = if reply.outcome.is_ok() { Input::Accepted } else { Input::NoAnswer };
+        self.apply(key, input);
     }
 
     /// A reply that can't be read: what it answered is not known to be done.
@@ -134,11 +134,11 @@ impl<O: EventOutlet> Reconciler<O> {
             }
             Asked::Submit(key) | Asked::Amend(key) => {
                 self.alarm(key, detail);
-                self.word(key, Word::NoAnswer);
+                self.apply(key, Input::NoAnswer);
             }
             Asked::Cancel(key) => {
                 self.alarm(key, detail);
-                self.word(key, Word::CancelLost);
+                self.apply(key, Input::CancelLost);
             }
             Asked::Query(key, _) => {
                 self.alarm(key, detail);
@@ -183,12 +183,12 @@ impl<O: EventOutlet> Reconciler<O> {
                 if let Some(order) = self.table.get(key) {
                     self.thinning.accepted(&order.command);
                 }
-                self.word(key, Word::Accepted);
+                self.apply(key, Input::Accepted);
                 self.on_reply_state(key, sent_reports, body, raw);
             }
             Asked::Cancel(key) => {
                 let reports = self.table.get(key).map_or(0, |order| order.reports);
-                self.word(key, Word::CancelAccepted);
+                self.apply(key, Input::CancelAccepted);
                 self.on_reply_state(key, reports, body, raw);
             }
             // The report follows; without one the next look finds out.
@@ -234,7 +234,7 @@ impl<O: EventOutlet> Reconciler<O> {
             let has_name = !order.venue_order_id.is_none() && !order.is_named_by_reply;
             let is_other = has_name && order.venue_order_id != id;
             if is_other && !matches!(asked, Asked::Fills(_)) {
-                order.count_name(id, WordKind::Reply);
+                order.count_name(id, NamedBy::Reply);
             }
             is_other
         };
@@ -405,7 +405,7 @@ impl<O: EventOutlet> Reconciler<O> {
         };
         match (asked, outcome) {
             (Asked::Submit(key), outcome) => self.on_order_failed(key, outcome, reason, failure),
-            (Asked::Amend(key), Outcome::Unknown) => self.word(key, Word::NoAnswer),
+            (Asked::Amend(key), Outcome::Unknown) => self.apply(key, Input::NoAnswer),
             (Asked::Cancel(key), outcome) => self.on_cancel_failed(key, outcome, code),
             (Asked::Amend(key), _) => {
                 self.change(key, |order, _, told| order.on_amend_refused(reason, code, told));
@@ -437,7 +437,7 @@ impl<O: EventOutlet> Reconciler<O> {
             | Outcome::TooManyOrders
             | Outcome::LockedOut
             | Outcome::NoSession
-            | Outcome::WrongTime => self.word(key, Word::CancelLost),
+            | Outcome::WrongTime => self.apply(key, Input::CancelLost),
             outcome => {
                 let is_not_open = matches!(outcome, Outcome::NotOpen | Outcome::NoSuchOrder);
                 self.change(key, |order, now, told| {
@@ -506,7 +506,7 @@ impl<O: EventOutlet> Reconciler<O> {
             _ => {}
         }
         if outcome == Outcome::Unknown {
-            return self.word(key, Word::NoAnswer);
+            return self.apply(key, Input::NoAnswer);
         }
         self.change(key, |order, now, told| order.on_refused(reason, code, now, told));
     }
@@ -562,7 +562,7 @@ impl<O: EventOutlet> Reconciler<O> {
 
     /// Follows what a frame said of the venue's limits.
     #[cold]
-    pub(super) fn learn(&mut self, words: &LimitWords) {
+    pub(super) fn learn(&mut self, words: &ToldLimits) {
         let wall_ns = self.clock.wall_at_ns(self.now_ns);
         self.gate.governor().learn(words, self.now_ns, wall_ns);
     }

@@ -1,8 +1,8 @@
 //! What the venue's reports make of an order: fills, ends, amendments, and what contradicts.
 
 use super::fills::{Fill, Place};
-use super::order::{KnownOrder, WordKind};
-use super::states::{OrderState, Word};
+use super::order::{KnownOrder, NamedBy};
+use super::states::{Input, OrderState};
 use super::words::{Applied, Told, VenueFill, VenueReport};
 use crate::event::{
     Certainty, ExecReport, ExecType, FEE_UNKNOWN, INFERRED, OrderStatus, RejectReason, VenueRef,
@@ -14,7 +14,7 @@ impl KnownOrder {
         let outcome = match self.check(report) {
             Ok(()) => self.take_report(report, now_ns, told),
             Err(why) => {
-                self.count_name(report.venue_order_id, WordKind::Report);
+                self.count_name(report.venue_order_id, NamedBy::Report);
                 Err(why)
             }
         };
@@ -65,7 +65,7 @@ impl KnownOrder {
             // The name may be what is wrong.
             (self.venue_order_id, self.is_named_by_reply) = (VenueRef::NONE, false);
         }
-        self.word(Word::Contradiction, now_ns, told);
+        self.apply(Input::Contradiction, now_ns, told);
         Applied::Contradiction(why)
     }
 
@@ -98,7 +98,7 @@ impl KnownOrder {
         let has_more = report.filled_qty > self.fills.qty();
         if self.told_end == Some(report.status) && !has_more {
             self.venue_order_id = report.venue_order_id;
-            self.word(Word::ReportEnd, now_ns, told);
+            self.apply(Input::ReportEnd, now_ns, told);
             return Ok(Applied::Duplicate);
         }
         if !is_end && !has_more && !self.is_news(report) {
@@ -171,7 +171,7 @@ impl KnownOrder {
     /// Notes that the stream tells something new.
     fn heard(&mut self, report: &VenueReport, told: &mut Told) {
         self.venue_order_id = report.venue_order_id;
-        self.count_name(report.venue_order_id, WordKind::Report);
+        self.count_name(report.venue_order_id, NamedBy::Report);
         (self.is_named_by_reply, self.is_end_unconfirmed) = (false, false);
         self.is_seen = true;
         self.reports = self.reports.wrapping_add(1);
@@ -184,7 +184,7 @@ impl KnownOrder {
         let is_end = report.status.is_terminal();
         self.prevented_qty = report.prevented_qty.unwrap_or(0).max(self.prevented_qty);
         self.status = self.forward(report.status);
-        self.word(if is_end { Word::ReportEnd } else { Word::ReportLive }, now_ns, told);
+        self.apply(if is_end { Input::ReportEnd } else { Input::ReportLive }, now_ns, told);
         (self.told_new, self.told_unknown) = (true, false);
         if is_end {
             self.told_end = Some(self.status);
@@ -249,7 +249,7 @@ impl KnownOrder {
         self.fills.infer(to, quote);
         let mut fill = self.told(ExecType::Trade);
         fill.status_code = OrderStatus::PartiallyFilled.code();
-        // That it was filled is the venue's word. Without its sum the price is a guess of ours.
+        // That it was filled is what the venue told. Without its sum the price is a guess of ours.
         let certainty = if venues_quote.is_some() { Certainty::Known } else { Certainty::Assumed };
         fill.certainty_code = certainty.code();
         fill.last_qty = qty;

@@ -192,7 +192,7 @@ impl<P: OrderProtocol> RestGuard<P> {
     }
 }
 
-/// Whether what can't be read may be anybody's word. An order that can't be read, or several where
+/// Whether what can't be read may be about anybody. An order that can't be read, or several where
 /// one is looked for, are the venue's.
 fn is_no_answer(reason: LetterReason) -> bool {
     matches!(reason, LetterReason::Malformed | LetterReason::Field | LetterReason::Oversize)

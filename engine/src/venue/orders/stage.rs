@@ -2,7 +2,7 @@
 
 /// Frames and commands taken in one duty cycle, each.
 pub(super) const BATCH: usize = 32;
-/// Room in the link that one frame needs: what one word tells, or the balances of a few assets.
+/// Room in the link that one frame needs: what one message tells, or the balances of a few assets.
 pub(super) const EVENTS_PER_FRAME_MAX: usize = 8;
 /// Between two polls for overdue answers and held back requests, ns.
 pub(super) const POLL_NS: u64 = 50_000_000;

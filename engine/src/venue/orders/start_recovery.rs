@@ -21,7 +21,7 @@ use crate::venue::protocol::AssetBalance;
 /// What is to be found out before the first new order.
 pub(super) struct StartRecovery {
     pub(super) open: Vec<RecordedOrder>,
-    /// What the account had by the last word on record.
+    /// What the account had by the last report on record.
     balances: Vec<RecordedBalance>,
     pub(super) on_start: OnStart,
     pub(super) board: Arc<RecoveryBoard>,
@@ -85,7 +85,7 @@ impl StartRecovery {
             let asset = asset_name(recorded.asset);
             let its = found.iter().find(|of| of.asset == asset);
             let now = its.map_or(0, |of| of.free.0.saturating_add(of.locked.0));
-            // Since the venue's word on the asset: what is on record of it, and what was found now.
+            // Since the venue's report on the asset: what is on record, and what was found now.
             let traded = recorded.traded.saturating_add(traded.of_asset(recorded.asset));
             let difference = now - recorded.total - traded;
             let text = |amount: i128| decimal(amount, AssetAmount::SCALE, AssetAmount::SCALE);
@@ -125,7 +125,7 @@ fn row<O>(
     })
 }
 
-/// What orders have traded since their last word on record, by asset, in units of 10^-8.
+/// What orders have traded since their last report on record, by asset, in units of 10^-8.
 struct Traded(Vec<(u128, i128)>);
 
 impl Traded {

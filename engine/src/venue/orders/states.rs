@@ -1,12 +1,12 @@
-//! The states of an order at its venue, and what each word does: the one table of the engine.
+//! The states of an order at its venue, and what each input does: the one table of the engine.
 //!
 #![doc = include_str!("states.md")]
 //!
-//! A word of lower rank never undoes one of higher rank: an execution report, then the answer to a
-//! query that is no older than the last report, then the reply to a request, then our own
-//! time-outs. Looks: *now*, *soon* (one second), *back off* (doubling from a quarter of a second to
-//! half a minute), *rest* (half a minute; one second for an order that can't rest), *keep* (as it
-//! was), *never*.
+//! An input of lower rank never undoes one of higher rank: an execution report, then the answer to
+//! a query that is no older than the last report, then the reply to a request, then our own
+//! time-outs. Queries: *now*, *soon* (one second), *back off* (doubling from a quarter of a second
+//! to half a minute), *rest* (half a minute; one second for an order that can't rest), *keep* (as
+//! it was), *never*.
 
 /// Where an order is. Each open order is in exactly one of the first five, which are the worklists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum OrderState {
 
 /// What can be heard of an order, or not heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum Input {
     /// The reply to its request: accepted.
     Accepted,
     /// The reply to its request: refused, and no report had said otherwise.
@@ -77,7 +77,7 @@ pub enum Word {
 pub enum Tell {
     /// Nothing.
     Nothing,
-    /// The venue's word, where it is news; after a `Revived` when an end had been told.
+    /// What the venue told, where it is news; after a `Revived` when an end had been told.
     News,
     /// The end that was inferred.
     End,
@@ -104,7 +104,7 @@ pub enum NextQuery {
     Never,
 }
 
-/// What a word does.
+/// What an input does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The state after it.
@@ -133,56 +133,56 @@ impl OrderState {
         !matches!(self, OrderState::Ended | OrderState::Presumed)
     }
 
-    /// What `word` does to an order in this state.
+    /// What `input` does to an order in this state.
     #[must_use]
     #[rustfmt::skip]
-    pub const fn after(self, word: Word) -> Step {
+    pub const fn after(self, input: Input) -> Step {
         use OrderState::{Acknowledged, Cancelling, Doubted, Ended, Fresh, Presumed, Working};
-        match (self, word) {
-            (Fresh, Word::Accepted) => to(Acknowledged, Tell::Nothing, NextQuery::Soon),
-            (Presumed, Word::Accepted) => to(Doubted, Tell::Nothing, NextQuery::Now),
-            (_, Word::Accepted) => to(self, Tell::Nothing, NextQuery::Keep),
+        match (self, input) {
+            (Fresh, Input::Accepted) => to(Acknowledged, Tell::Nothing, NextQuery::Soon),
+            (Presumed, Input::Accepted) => to(Doubted, Tell::Nothing, NextQuery::Now),
+            (_, Input::Accepted) => to(self, Tell::Nothing, NextQuery::Keep),
 
-            (Fresh | Acknowledged | Doubted, Word::Refused) => to(Presumed, Tell::End, NextQuery::Never),
-            (Working | Cancelling, Word::Refused) => to(self, Tell::Nothing, NextQuery::Now),
+            (Fresh | Acknowledged | Doubted, Input::Refused) => to(Presumed, Tell::End, NextQuery::Never),
+            (Working | Cancelling, Input::Refused) => to(self, Tell::Nothing, NextQuery::Now),
 
-            (Fresh | Acknowledged, Word::NoAnswer | Word::Cut) => to(Doubted, Tell::Unknown, NextQuery::Now),
-            (Working | Cancelling, Word::NoAnswer) => to(self, Tell::Nothing, NextQuery::Now),
-            (Doubted, Word::NoAnswer) => to(Doubted, Tell::Nothing, NextQuery::BackOff),
-            (Working | Cancelling | Doubted, Word::Cut) => to(Doubted, Tell::Nothing, NextQuery::Now),
+            (Fresh | Acknowledged, Input::NoAnswer | Input::Cut) => to(Doubted, Tell::Unknown, NextQuery::Now),
+            (Working | Cancelling, Input::NoAnswer) => to(self, Tell::Nothing, NextQuery::Now),
+            (Doubted, Input::NoAnswer) => to(Doubted, Tell::Nothing, NextQuery::BackOff),
+            (Working | Cancelling | Doubted, Input::Cut) => to(Doubted, Tell::Nothing, NextQuery::Now),
 
-            (Ended, Word::ReplyLive | Word::ReplyEnd) => to(Ended, Tell::Nothing, NextQuery::Never),
-            (Cancelling, Word::ReplyLive) => to(Cancelling, Tell::News, NextQuery::Soon),
-            (_, Word::ReplyLive) => to(Working, Tell::News, NextQuery::Soon),
-            (_, Word::ReplyEnd) => to(Ended, Tell::News, NextQuery::Never),
+            (Ended, Input::ReplyLive | Input::ReplyEnd) => to(Ended, Tell::Nothing, NextQuery::Never),
+            (Cancelling, Input::ReplyLive) => to(Cancelling, Tell::News, NextQuery::Soon),
+            (_, Input::ReplyLive) => to(Working, Tell::News, NextQuery::Soon),
+            (_, Input::ReplyEnd) => to(Ended, Tell::News, NextQuery::Never),
 
-            (Cancelling, Word::ReportLive) => to(Cancelling, Tell::News, NextQuery::Keep),
-            (Ended, Word::ReportLive | Word::ReportEnd) => to(Ended, Tell::Nothing, NextQuery::Never),
-            (_, Word::ReportLive) => to(Working, Tell::News, NextQuery::Rest),
-            (_, Word::ReportEnd) => to(Ended, Tell::News, NextQuery::Never),
+            (Cancelling, Input::ReportLive) => to(Cancelling, Tell::News, NextQuery::Keep),
+            (Ended, Input::ReportLive | Input::ReportEnd) => to(Ended, Tell::Nothing, NextQuery::Never),
+            (_, Input::ReportLive) => to(Working, Tell::News, NextQuery::Rest),
+            (_, Input::ReportEnd) => to(Ended, Tell::News, NextQuery::Never),
 
-            (Ended | Presumed, Word::Contradiction) => to(Doubted, Tell::Nothing, NextQuery::Now),
-            (_, Word::Contradiction) => to(Doubted, Tell::Unknown, NextQuery::Now),
+            (Ended | Presumed, Input::Contradiction) => to(Doubted, Tell::Nothing, NextQuery::Now),
+            (_, Input::Contradiction) => to(Doubted, Tell::Unknown, NextQuery::Now),
 
-            (Cancelling, Word::AnswerLive) => to(Cancelling, Tell::News, NextQuery::Soon),
-            (Ended, Word::AnswerLive | Word::AnswerEnd) => to(Ended, Tell::Nothing, NextQuery::Never),
-            (_, Word::AnswerLive) => to(Working, Tell::News, NextQuery::Rest),
-            (_, Word::AnswerEnd) => to(Ended, Tell::News, NextQuery::Never),
+            (Cancelling, Input::AnswerLive) => to(Cancelling, Tell::News, NextQuery::Soon),
+            (Ended, Input::AnswerLive | Input::AnswerEnd) => to(Ended, Tell::Nothing, NextQuery::Never),
+            (_, Input::AnswerLive) => to(Working, Tell::News, NextQuery::Rest),
+            (_, Input::AnswerEnd) => to(Ended, Tell::News, NextQuery::Never),
 
-            (Fresh | Acknowledged, Word::AnswerNone) => to(Doubted, Tell::Unknown, NextQuery::BackOff),
-            (Working | Cancelling | Doubted, Word::AnswerNone) => to(Doubted, Tell::Nothing, NextQuery::BackOff),
-            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::AnswerGone) => to(Presumed, Tell::End, NextQuery::Never),
-            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::AnswerFailed) => to(self, Tell::Nothing, NextQuery::BackOff),
+            (Fresh | Acknowledged, Input::AnswerNone) => to(Doubted, Tell::Unknown, NextQuery::BackOff),
+            (Working | Cancelling | Doubted, Input::AnswerNone) => to(Doubted, Tell::Nothing, NextQuery::BackOff),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, Input::AnswerGone) => to(Presumed, Tell::End, NextQuery::Never),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, Input::AnswerFailed) => to(self, Tell::Nothing, NextQuery::BackOff),
 
-            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::AmendAccepted) => to(self, Tell::Nothing, NextQuery::Soon),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, Input::AmendAccepted) => to(self, Tell::Nothing, NextQuery::Soon),
 
-            (Working, Word::CancelSent) => to(Cancelling, Tell::Nothing, NextQuery::Keep),
-            (Fresh | Acknowledged | Cancelling | Doubted, Word::CancelSent) => to(self, Tell::Nothing, NextQuery::Keep),
-            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::CancelAccepted) => to(self, Tell::Nothing, NextQuery::Soon),
-            (Cancelling, Word::CancelRefused) => to(Working, Tell::CancelRejected, NextQuery::Soon),
-            (Fresh | Acknowledged | Working | Doubted, Word::CancelRefused) => to(self, Tell::CancelRejected, NextQuery::Keep),
-            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::CancelNotOpen) => to(Doubted, Tell::CancelRejected, NextQuery::Now),
-            (Fresh | Acknowledged | Working | Cancelling | Doubted, Word::CancelLost) => to(Doubted, Tell::Nothing, NextQuery::Now),
+            (Working, Input::CancelSent) => to(Cancelling, Tell::Nothing, NextQuery::Keep),
+            (Fresh | Acknowledged | Cancelling | Doubted, Input::CancelSent) => to(self, Tell::Nothing, NextQuery::Keep),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, Input::CancelAccepted) => to(self, Tell::Nothing, NextQuery::Soon),
+            (Cancelling, Input::CancelRefused) => to(Working, Tell::CancelRejected, NextQuery::Soon),
+            (Fresh | Acknowledged | Working | Doubted, Input::CancelRefused) => to(self, Tell::CancelRejected, NextQuery::Keep),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, Input::CancelNotOpen) => to(Doubted, Tell::CancelRejected, NextQuery::Now),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, Input::CancelLost) => to(Doubted, Tell::Nothing, NextQuery::Now),
 
             (Ended | Presumed, _) => to(self, Tell::Nothing, NextQuery::Never),
         }
@@ -197,39 +197,39 @@ const fn to(next: OrderState, tell: Tell, query: NextQuery) -> Step {
 mod tests {
     use super::*;
 
-    const WORDS: [Word; 20] = [
-        Word::Accepted,
-        Word::Refused,
-        Word::NoAnswer,
-        Word::Cut,
-        Word::ReplyLive,
-        Word::ReplyEnd,
-        Word::ReportLive,
-        Word::ReportEnd,
-        Word::Contradiction,
-        Word::AnswerLive,
-        Word::AnswerEnd,
-        Word::AnswerNone,
-        Word::AnswerGone,
-        Word::AnswerFailed,
-        Word::AmendAccepted,
-        Word::CancelSent,
-        Word::CancelAccepted,
-        Word::CancelRefused,
-        Word::CancelNotOpen,
-        Word::CancelLost,
+    const INPUTS: [Input; 20] = [
+        Input::Accepted,
+        Input::Refused,
+        Input::NoAnswer,
+        Input::Cut,
+        Input::ReplyLive,
+        Input::ReplyEnd,
+        Input::ReportLive,
+        Input::ReportEnd,
+        Input::Contradiction,
+        Input::AnswerLive,
+        Input::AnswerEnd,
+        Input::AnswerNone,
+        Input::AnswerGone,
+        Input::AnswerFailed,
+        Input::AmendAccepted,
+        Input::CancelSent,
+        Input::CancelAccepted,
+        Input::CancelRefused,
+        Input::CancelNotOpen,
+        Input::CancelLost,
     ];
 
     fn rendered() -> String {
-        let mut text = String::from("| word |");
+        let mut text = String::from("| input |");
         for state in OrderState::ALL {
             text += &format!(" {state:?} |");
         }
         text += "\n|---|---|---|---|---|---|---|---|\n";
-        for word in WORDS {
-            text += &format!("| {word:?} |");
+        for input in INPUTS {
+            text += &format!("| {input:?} |");
             for state in OrderState::ALL {
-                let Step { next, tell, query } = state.after(word);
+                let Step { next, tell, query } = state.after(input);
                 let mut cell = if next == state { String::from("=") } else { format!("{next:?}") };
                 if tell != Tell::Nothing {
                     cell += &format!(", tell {tell:?}");
@@ -252,20 +252,21 @@ mod tests {
 
     #[test]
     fn an_end_by_the_venues_word_is_left_only_by_a_contradiction_and_then_as_a_doubt() {
-        for word in WORDS {
-            let next = OrderState::Ended.after(word).next;
-            assert!(next == OrderState::Ended || word == Word::Contradiction, "{word:?}");
+        for input in INPUTS {
+            let next = OrderState::Ended.after(input).next;
+            assert!(next == OrderState::Ended || input == Input::Contradiction, "{input:?}");
         }
     }
 
     #[test]
     fn every_open_state_without_the_venues_word_has_a_look_or_a_request_to_wait_for() {
         for state in OrderState::ALL {
-            for word in WORDS {
-                let step = state.after(word);
+            for input in INPUTS {
+                let step = state.after(input);
                 if step.next.is_open() && step.next != state {
-                    let waits = matches!(word, Word::CancelSent) || step.query != NextQuery::Never;
-                    assert!(waits, "{state:?} {word:?}");
+                    let waits =
+                        matches!(input, Input::CancelSent) || step.query != NextQuery::Never;
+                    assert!(waits, "{state:?} {input:?}");
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Whether the account's stream still stands (F34): a subscription that died without a word is
+//! Whether the account's stream still stands (F34): a subscription that died in silence is
 //! noticed before the next order depends on it.
 //!
 //! A quiet stream is no sign: where nothing is traded, nothing is told. So a stream that has been
@@ -67,7 +67,7 @@ impl<O: EventOutlet> Reconciler<O> {
     pub(super) fn on_stream_renewed(&mut self) {
         let (venue, now_ns) = (&self.venue, self.now_ns);
         log::warn!(
-            "[{venue}] the account's stream had ended without a word: it is subscribed to again, \
+            "[{venue}] the account's stream had ended in silence: it is subscribed to again, \
              and the venue is asked for every open order"
         );
         self.stats.stale();

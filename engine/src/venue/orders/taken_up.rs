@@ -35,8 +35,8 @@ impl KnownOrder {
             recorded.without_fee.iter().map(without_fee),
         );
         if recorded.is_open() {
-            (order.state, order.query_ns, order.holds_session) =
-                (OrderState::Doubted, now_ns, true);
+            order.holds_session = true;
+            (order.state, order.query_ns) = (OrderState::Doubted, now_ns);
             if recorded.wants_cancel {
                 order.cancel = CancelWish::Wanted;
             }

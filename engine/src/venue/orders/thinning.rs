@@ -47,7 +47,7 @@ impl Thinning {
         row.is_none_or(|row| now_ns >= row.until_ns)
     }
 
-    /// An order was refused. Gives the time that is held back where it is worth a word: the first,
+    /// An order was refused. Gives the time that is held back where it is worth a line: the first,
     /// and the longest one.
     #[cold]
     pub(super) fn refused(&mut self, command: &OrderCommand, now_ns: u64) -> Option<u64> {

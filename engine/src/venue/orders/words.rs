@@ -88,7 +88,7 @@ pub struct VenueFill {
     pub liquidity: Option<Liquidity>,
 }
 
-/// What a word did.
+/// What a message did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// It was taken; what is told stands in the list.
@@ -99,5 +99,5 @@ pub enum Applied {
     Contradiction(&'static str),
 }
 
-/// What is told of one word: a revival, fills that were missed, an amendment, the report.
+/// What is told of one message: a revival, fills that were missed, an amendment, the report.
 pub type Told = ArrayVec<ExecReport, 5>;

@@ -24,11 +24,11 @@ pub struct InstrumentsRequest {
 
 /// The form of [`InstrumentsRequest::read`].
 pub type ReadInstruments =
-    fn(&[u8], &SymbolMap, &mut dyn FnMut(InstrumentWord<'_>)) -> Result<(), DecodeError>;
+    fn(&[u8], &SymbolMap, &mut dyn FnMut(ToldInstrument<'_>)) -> Result<(), DecodeError>;
 
 /// What a venue says of one instrument.
 #[derive(Clone, Copy, Debug)]
-pub struct InstrumentWord<'a> {
+pub struct ToldInstrument<'a> {
     /// What it is about.
     pub instrument: InstrumentId,
     /// Its status in the venue's own word. Raw: it must be escaped before it is shown.

@@ -7,7 +7,7 @@ use super::{
 use crate::event::{Bar, EventKind, Quote, Trade};
 use crate::venue::book::{BookRule, Diff, L2Book};
 use crate::venue::codec::DecodeError;
-use crate::venue::governor::LimitWords;
+use crate::venue::governor::ToldLimits;
 use crate::venue::{StreamOrders, Symbol, SymbolMap};
 
 /// How a venue speaks about its market.
@@ -129,12 +129,12 @@ pub trait MarketProtocol: Sized + Send + 'static {
     ///
     /// # Errors
     /// [`DecodeError`] says what was wrong.
-    fn read_limits(_body: &[u8], _words: &mut LimitWords) -> Result<(), DecodeError> {
+    fn read_limits(_body: &[u8], _words: &mut ToldLimits) -> Result<(), DecodeError> {
         Ok(())
     }
 
     /// Reads a header of an answer over REST that may tell how much of a limit is used.
-    fn read_limit_header(_name: &str, _value: &str, _words: &mut LimitWords) {}
+    fn read_limit_header(_name: &str, _value: &str, _words: &mut ToldLimits) {}
 
     /// Reads the body of a refusal over REST; `None` when it is none.
     fn read_refusal(_body: &[u8]) -> Option<Refusal> {

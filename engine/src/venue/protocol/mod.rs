@@ -20,7 +20,7 @@ mod time;
 
 pub(in crate::venue) use fill_pages::FillPages;
 pub(in crate::venue) use instruments::instrument_data;
-pub use instruments::{InstrumentWord, InstrumentsRequest, ReadInstruments};
+pub use instruments::{InstrumentsRequest, ReadInstruments, ToldInstrument};
 pub use keep_alive::KeepAlive;
 pub use limits::{Refusal, VenueLimits};
 pub use market::{MarketMessage, MarketProtocol, MarketSink};

@@ -6,7 +6,7 @@ use super::{KeepAlive, Signer};
 use crate::event::{AssetAmount, AssetName, RejectReason, Side, VenueRef};
 use crate::order::{Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::codec::DecodeError;
-use crate::venue::governor::{LimitWords, RequestClass};
+use crate::venue::governor::{RequestClass, ToldLimits};
 use crate::venue::orders::{VenueAnswer, VenueFill, VenueReport};
 use crate::venue::{Scales, SymbolMap};
 
@@ -212,7 +212,7 @@ pub struct UnreadFrame<'a> {
     /// The venue's name of the order that it speaks of, where that much could be read.
     pub venue_order_id: VenueRef,
     /// The venue's word that is not known, where that is what was wrong.
-    pub word: Option<&'a [u8]>,
+    pub value: Option<&'a [u8]>,
     /// How many requests it answers.
     pub reach: Reach,
 }
@@ -324,12 +324,12 @@ pub trait OrderDecoder: Sized + Send + 'static {
         let error = DecodeError::unknown("answer over REST of a venue that is not asked there");
         let venue_order_id = VenueRef::NONE;
         let (reply, reach) = (Some(id), Reach::All);
-        Err(UnreadFrame { error, name: None, reply, venue_order_id, word: None, reach })
+        Err(UnreadFrame { error, name: None, reply, venue_order_id, value: None, reach })
     }
 
     /// What the frame that was decoded last said of the venue's limits.
     #[inline]
-    fn limits(&self) -> Option<&LimitWords> {
+    fn limits(&self) -> Option<&ToldLimits> {
         None
     }
 }

@@ -23,7 +23,7 @@ type KeptText = ArrayVec<u8, TEXT_BYTES_MAX>;
 pub(in crate::venue) struct KeptReport {
     name: KeptText,
     /// The venue's word that is not known.
-    word: KeptText,
+    value: KeptText,
     venue_order_id: VenueRef,
     what: Result<ReadReport, DecodeError>,
 }
@@ -47,10 +47,10 @@ impl KeptReport {
         what: Result<ReadReport, UnreadReport<'_>>,
     ) -> KeptReport {
         let kept = |text: &str| text.bytes().take(TEXT_BYTES_MAX).collect();
-        let word = what.as_ref().err().and_then(|(_, word)| *word).unwrap_or_default();
+        let value = what.as_ref().err().and_then(|(_, value)| *value).unwrap_or_default();
         KeptReport {
             name: kept(name),
-            word: kept(word),
+            value: kept(value),
             venue_order_id,
             what: what.map_err(|(error, _)| error),
         }
@@ -102,7 +102,7 @@ impl KeptReply {
                 name: None,
                 reply: Some(*id),
                 venue_order_id: VenueRef::NONE,
-                word: None,
+                value: None,
                 reach: *reach,
             });
         }
@@ -229,7 +229,7 @@ impl KeptReport {
                 name: Some(name).filter(|name| !name.is_empty()),
                 reply: None,
                 venue_order_id: self.venue_order_id,
-                word: Some(self.word.as_slice()).filter(|word| !word.is_empty()),
+                value: Some(self.value.as_slice()).filter(|value| !value.is_empty()),
                 reach: Reach::All,
             }),
         }

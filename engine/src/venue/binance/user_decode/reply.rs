@@ -5,7 +5,7 @@ use super::fills::read_fills;
 use super::order_result::{OrderResult, read_order};
 use super::{DecodeError, Lists, Node, SymbolMap, elements, members, signed, text, unsigned};
 use crate::venue::binance::limits::{ban_end_ms, read_rate_limits};
-use crate::venue::governor::LimitWords;
+use crate::venue::governor::ToldLimits;
 use crate::venue::orders::VenueFill;
 use crate::venue::protocol::{AssetBalance, ListedOrder};
 
@@ -53,7 +53,7 @@ pub(super) fn read<'a>(
     nodes: &[Node<'a>],
     symbols: &SymbolMap,
     lists: Lists<'a>,
-    limits: &mut LimitWords,
+    limits: &mut ToldLimits,
 ) -> Result<Reply<'a>, DecodeError> {
     let Lists { balances, fills, listed } = lists;
     balances.clear();

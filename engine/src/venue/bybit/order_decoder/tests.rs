@@ -28,7 +28,7 @@ fn reports(topic: &str, elements: &[&str]) -> Vec<Result<VenueReport, (LetterRea
         Ok(OrderMessage::Other("order")) => None,
         Ok(other) => panic!("{other:?}"),
         Err(unread) => {
-            let word = String::from_utf8_lossy(unread.word.unwrap_or_default()).into_owned();
+            let word = String::from_utf8_lossy(unread.value.unwrap_or_default()).into_owned();
             Some(Err((unread.error.reason, word)))
         }
     };

@@ -47,7 +47,7 @@ fn told(
         Ok(other) => panic!("{other:?}"),
         Err(unread) => {
             assert_eq!(unread.name, Some(NAME.as_bytes()));
-            let word = String::from_utf8_lossy(unread.word.unwrap_or_default()).into_owned();
+            let word = String::from_utf8_lossy(unread.value.unwrap_or_default()).into_owned();
             Some(Err((unread.error.reason, word)))
         }
     };

@@ -29,7 +29,7 @@ fn reports(elements: &[&str]) -> Vec<Result<VenueReport, (DecodeError, String)>>
         }
         Ok(other) => panic!("{other:?}"),
         Err(unread) => {
-            let word = unread.word.unwrap_or_default();
+            let word = unread.value.unwrap_or_default();
             Err((unread.error, String::from_utf8_lossy(word).into_owned()))
         }
     };

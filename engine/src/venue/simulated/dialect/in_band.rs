@@ -3,7 +3,7 @@
 
 use std::marker::PhantomData;
 
-use super::order_desk::{OrderDesk, OrderWords};
+use super::order_desk::{OrderDesk, OrderFormat};
 use super::{Dialect, DialectKind, RecordedDialect, Saying, Stage, Talk};
 use crate::venue::codec::PlainNumber;
 use crate::venue::simulated::exchange::{
@@ -24,7 +24,7 @@ use crate::venue::simulated::server::{
 pub(super) type Change = (u64, u64);
 
 /// How a venue of this sort words things.
-pub(super) trait InBandWords: Send + 'static {
+pub(super) trait InBandFormat: Send + 'static {
     /// Its name, and the path of its market data.
     const NAME: &'static str;
     const PATH: &'static str;
@@ -40,7 +40,7 @@ pub(super) trait InBandWords: Send + 'static {
     const MESSAGES_PER_S: u32;
 
     /// How its order entry is worded, where it takes orders.
-    fn orders(_options: &SimulatedVenueOptions) -> Option<Box<dyn OrderWords>> {
+    fn orders(_options: &SimulatedVenueOptions) -> Option<Box<dyn OrderFormat>> {
         None
     }
     /// The stream of a feed, as it is subscribed to; `None`: it has none.
@@ -80,7 +80,7 @@ pub(super) struct ToldBook<'a> {
 }
 
 /// What is known of the dialect in the words of `W`.
-pub(super) const fn kind<W: InBandWords>() -> DialectKind {
+pub(super) const fn kind<W: InBandFormat>() -> DialectKind {
     DialectKind {
         name: W::NAME,
         stream_path: W::PATH,
@@ -130,7 +130,7 @@ impl ShownBook {
     }
 }
 
-impl<W: InBandWords> InBand<W> {
+impl<W: InBandFormat> InBand<W> {
     pub(super) fn new(options: &SimulatedVenueOptions) -> InBand<W> {
         let of_symbol =
             |symbol: &SimulatedSymbol| Feed::ALL.map(|feed| W::stream(feed, &symbol.name));
@@ -180,7 +180,7 @@ impl<W: InBandWords> InBand<W> {
     }
 }
 
-impl<W: InBandWords> Dialect for InBand<W> {
+impl<W: InBandFormat> Dialect for InBand<W> {
     fn resolve(&self, stream: &str) -> Option<StreamKey> {
         let is_it = |name: &Option<String>| name.as_deref() == Some(stream);
         let of_market = |(index, names): (usize, &[Option<String>; Feed::ALL.len()])| {

@@ -18,7 +18,7 @@ use crate::venue::simulated::server::{AccountFrame, Reply, Request};
 const AVERAGE_MORE: u32 = 8;
 
 /// How a venue words its order entry.
-pub(super) trait OrderWords: Send + 'static {
+pub(super) trait OrderFormat: Send + 'static {
     /// Paths of its sessions.
     fn paths(&self) -> &'static [&'static str];
 
@@ -129,19 +129,19 @@ pub(super) fn average(order: &Order, symbol: &SimulatedSymbol) -> String {
 
 /// The order entry of a dialect.
 pub(super) struct OrderDesk {
-    words: Box<dyn OrderWords>,
+    format: Box<dyn OrderFormat>,
     /// Until then questions know no order; nanoseconds of the monotonic clock.
     behind_until_ns: u64,
 }
 
 impl OrderDesk {
-    pub(super) fn new(words: Box<dyn OrderWords>) -> OrderDesk {
-        OrderDesk { words, behind_until_ns: 0 }
+    pub(super) fn new(format: Box<dyn OrderFormat>) -> OrderDesk {
+        OrderDesk { format, behind_until_ns: 0 }
     }
 
     /// The path, if it is one of its sessions'.
     pub(super) fn serves(&self, path: &str) -> Option<&'static str> {
-        self.words.paths().iter().copied().find(|known| *known == path)
+        self.format.paths().iter().copied().find(|known| *known == path)
     }
 
     /// Handles a message of a session.
@@ -158,16 +158,16 @@ impl OrderDesk {
                 }
                 _ => {}
             }
-            if self.words.answers(text, talk) {
+            if self.format.answers(text, talk) {
                 return;
             }
             if talk.session.authorized_ms.is_some()
-                && let Some(cancels) = self.words.cancels(text)
+                && let Some(cancels) = self.format.cancels(text)
             {
                 return self.cancel_several(text, &cancels, talk);
             }
         }
-        let wish = self.words.read(text, talk.exchange, talk.now);
+        let wish = self.format.read(text, talk.exchange, talk.now);
         let is_new = matches!(wish, Ok(Wish::Place(_)));
         match wish {
             Ok(Wish::Place(_)) if stage == Stage::Received => talk.counters.orders_received(),
@@ -189,7 +189,7 @@ impl OrderDesk {
             return self.refuse(why, (text, stage, is_new), talk);
         };
         let Some(id) = id else { return };
-        let answer = self.words.granted(text, talk.exchange.orders().by_id(id), talk.now);
+        let answer = self.format.granted(text, talk.exchange.orders().by_id(id), talk.now);
         self.reply(answer, stage, talk);
     }
 
@@ -198,18 +198,18 @@ impl OrderDesk {
         let mut answers = Vec::with_capacity(cancels.len());
         for cancel in cancels {
             talk.counters.cancels_received();
-            let wish = self.words.read(cancel, talk.exchange, talk.now);
+            let wish = self.format.read(cancel, talk.exchange, talk.now);
             let outcome =
                 wish.and_then(|wish| self.carry_out(wish, (cancel, Stage::Received), talk));
             answers.push(match outcome {
                 Ok(Some(id)) => {
-                    self.words.granted(cancel, talk.exchange.orders().by_id(id), talk.now)
+                    self.format.granted(cancel, talk.exchange.orders().by_id(id), talk.now)
                 }
-                Ok(None) => self.words.refused(cancel, Refused::Malformed, talk.now),
-                Err(why) => self.words.refused(cancel, why, talk.now),
+                Ok(None) => self.format.refused(cancel, Refused::Malformed, talk.now),
+                Err(why) => self.format.refused(cancel, why, talk.now),
             });
         }
-        let answer = self.words.together(text, &answers, talk.now);
+        let answer = self.format.together(text, &answers, talk.now);
         self.reply(answer, Stage::Received, talk);
     }
 
@@ -218,7 +218,7 @@ impl OrderDesk {
         if is_new {
             talk.counters.orders_refused();
         }
-        let answer = self.words.refused(text, why, talk.now);
+        let answer = self.format.refused(text, why, talk.now);
         self.reply(answer, stage, talk);
     }
 
@@ -272,7 +272,7 @@ impl OrderDesk {
         };
         match talk.faults.strike(Occasion::Place) {
             Some(Fault::UnknownOutcome { reply_after, enters_after }) => {
-                let text = self.words.refused(text, Refused::Unknown, talk.now);
+                let text = self.format.refused(text, Refused::Unknown, talk.now);
                 let later = Saying::Later { at_ns: after(reply_after), text };
                 let enters = enters_after.map(|duration| again(duration, false));
                 talk.says.push(later);
@@ -305,7 +305,7 @@ impl OrderDesk {
         if let Some(Fault::ReplicaLag { duration }) = faults.strike(Occasion::Query) {
             self.behind_until_ns = now.ns + nanos(duration);
         }
-        self.words.rest(request, exchange, now.ns < self.behind_until_ns, now)
+        self.format.rest(request, exchange, now.ns < self.behind_until_ns, now)
     }
 
     /// Renders an event of the account.
@@ -318,11 +318,11 @@ impl OrderDesk {
         let (kind, text, is_fill) = match event {
             Event::Order(report) => {
                 let symbol = &exchange.markets()[report.order.market].symbol;
-                let text = self.words.report(report, symbol, now)?;
+                let text = self.format.report(report, symbol, now)?;
                 (FrameKind::ExecReport, text, report.is_fill())
             }
             Event::Balances(balances) => {
-                (FrameKind::Account, self.words.balances(balances, now), false)
+                (FrameKind::Account, self.format.balances(balances, now), false)
             }
             _ => return None,
         };

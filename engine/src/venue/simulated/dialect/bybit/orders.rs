@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::venue::simulated::dialect::in_band::{price, qty};
 use crate::venue::simulated::dialect::order_desk::{
-    OrderWords, Refused, Wish, amount, average, number,
+    OrderFormat, Refused, Wish, amount, average, number,
 };
 use crate::venue::simulated::dialect::{Saying, Talk};
 use crate::venue::simulated::exchange::{
@@ -144,7 +144,7 @@ fn is_in_window(time: &str, window: &str, now: Moment) -> bool {
     now.epoch_ms - window_ms <= time_ms && time_ms < now.epoch_ms + AHEAD_MAX_MS
 }
 
-impl OrderWords for BybitOrders {
+impl OrderFormat for BybitOrders {
     fn paths(&self) -> &'static [&'static str] {
         &[TRADE, STREAM]
     }
@@ -397,7 +397,7 @@ fn refusal(why: Refused) -> (i32, &'static str) {
     }
 }
 
-fn side_word(side: Side) -> &'static str {
+fn side_text(side: Side) -> &'static str {
     if side == Side::Buy { "Buy" } else { "Sell" }
 }
 
@@ -425,7 +425,7 @@ fn order_text(order: &Order, symbol: &SimulatedSymbol) -> String {
     let digits = (symbol.price_scale + symbol.qty_scale) as usize;
     json!({
         "category": "spot", "symbol": symbol.name, "orderId": order.id.to_string(),
-        "orderLinkId": order.client_order_id, "side": side_word(order.side),
+        "orderLinkId": order.client_order_id, "side": side_text(order.side),
         "price": price(symbol, order.price), "qty": qty(symbol, order.qty),
         "orderStatus": status, "cancelType": cancel, "rejectReason": reject,
         "cumExecQty": qty(symbol, order.executed),
@@ -440,7 +440,7 @@ fn order_text(order: &Order, symbol: &SimulatedSymbol) -> String {
 fn execution(order: &Order, fill: &OrderFill, symbol: &SimulatedSymbol, ms: i64) -> String {
     json!({
         "category": "spot", "symbol": symbol.name, "orderId": order.id.to_string(),
-        "orderLinkId": order.client_order_id, "side": side_word(order.side),
+        "orderLinkId": order.client_order_id, "side": side_text(order.side),
         "orderPrice": price(symbol, order.price), "orderQty": qty(symbol, order.qty),
         "leavesQty": qty(symbol, order.qty - order.executed), "execType": "Trade",
         "execId": fill.trade_id.to_string(), "execPrice": price(symbol, fill.price),
@@ -454,7 +454,7 @@ fn execution(order: &Order, fill: &OrderFill, symbol: &SimulatedSymbol, ms: i64)
 fn listed(trade: &LedgerTrade, symbol: &SimulatedSymbol) -> String {
     json!({
         "symbol": symbol.name, "orderId": trade.order_id.to_string(),
-        "orderLinkId": trade.client_order_id, "side": side_word(trade.side),
+        "orderLinkId": trade.client_order_id, "side": side_text(trade.side),
         "execType": "Trade", "execId": trade.trade_id.to_string(),
         "execPrice": price(symbol, trade.price), "execQty": qty(symbol, trade.qty),
         "execFee": amount(trade.fee.amount), "feeCurrency": &*trade.fee.asset,

@@ -1,6 +1,6 @@
 //! Coinbase Advanced: its words, and how its recordings are read and served.
 
-mod words;
+mod format;
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::venue::simulated::exchange::StreamKey;
 use crate::venue::simulated::frame_kind::FrameKind;
 use crate::venue::simulated::server::Session;
 
-pub use words::DIALECT;
+pub use format::DIALECT;
 
 /// What stands before the number of a frame.
 const NUMBER: &str = "\"sequence_num\":";

@@ -1,8 +1,8 @@
 //! Kraken, WebSocket v2: its words, and how its recordings are read and served.
 
+mod format;
 mod numbers;
 mod orders;
-mod words;
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::venue::simulated::exchange::StreamKey;
 use crate::venue::simulated::frame_kind::FrameKind;
 use crate::venue::simulated::server::Session;
 
-pub use words::DIALECT;
+pub use format::DIALECT;
 
 /// A recording: streams are channel and symbol, with a colon between them.
 #[derive(Debug)]

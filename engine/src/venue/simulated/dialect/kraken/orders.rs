@@ -14,7 +14,7 @@ use super::numbers::{price, qty};
 use crate::venue::kraken::signed_text;
 use crate::venue::simulated::dialect::in_band::date;
 use crate::venue::simulated::dialect::order_desk::{
-    OrderWords, Refused, Wish, amount, average, number,
+    OrderFormat, Refused, Wish, amount, average, number,
 };
 use crate::venue::simulated::dialect::{Saying, Talk};
 use crate::venue::simulated::exchange::{
@@ -192,7 +192,7 @@ fn is_uuid(name: &str) -> bool {
     name.len() == 36 && name.bytes().enumerate().all(is_right)
 }
 
-impl OrderWords for KrakenOrders {
+impl OrderFormat for KrakenOrders {
     fn paths(&self) -> &'static [&'static str] {
         &[PRIVATE]
     }
@@ -261,7 +261,7 @@ impl OrderWords for KrakenOrders {
 
     fn refused(&self, text: &str, why: Refused, now: Moment) -> String {
         let request: Value = serde_json::from_str(text).unwrap_or_default();
-        refusal_text(&request, word_of(why), now)
+        refusal_text(&request, text_of(why), now)
     }
 
     fn report(
@@ -410,7 +410,7 @@ fn refusal_text(request: &Value, word: &str, now: Moment) -> String {
     )
 }
 
-fn word_of(why: Refused) -> &'static str {
+fn text_of(why: Refused) -> &'static str {
     match why {
         Refused::NotLoggedOn => "ESession:Invalid session",
         Refused::Expired => "EService:Deadline elapsed",
@@ -439,7 +439,7 @@ fn word_of(why: Refused) -> &'static str {
     }
 }
 
-fn side_word(side: Side) -> &'static str {
+fn side_text(side: Side) -> &'static str {
     if side == Side::Buy { "buy" } else { "sell" }
 }
 
@@ -458,7 +458,7 @@ fn reason_of(order: &Order) -> &'static str {
 fn terms(order: &Order, symbol: &SimulatedSymbol, exec: &str) -> String {
     let (id, client, name) = (order_name(order.id), &order.client_order_id, &symbol.name);
     let (size, side, time) =
-        (qty(symbol, order.qty), side_word(order.side), date(order.created_ms));
+        (qty(symbol, order.qty), side_text(order.side), date(order.created_ms));
     let kind = if order.order_type == OrderType::Market { "market" } else { "limit" };
     let life = if order.time_in_force == TimeInForce::Ioc { "IOC" } else { "GTC" };
     let at = match order.order_type.is_priced() {
@@ -487,7 +487,7 @@ fn changed(
 
 fn trade(order: &Order, fill: &OrderFill, symbol: &SimulatedSymbol, now: Moment) -> String {
     let (id, client, time) = (order_name(order.id), &order.client_order_id, date(now.epoch_ms));
-    let (name, side, number) = (&symbol.name, side_word(order.side), fill.trade_id);
+    let (name, side, number) = (&symbol.name, side_text(order.side), fill.trade_id);
     let (at, of) = (price(symbol, fill.price), qty(symbol, fill.qty));
     let (done, sum) = (qty(symbol, order.executed), notional(order.notional, symbol));
     let (fee, asset) = (amount(fill.fee.amount), &fill.fee.asset);
@@ -522,7 +522,7 @@ fn listed(order: &Order, exchange: &Exchange) -> String {
         "reason": if order.is_open() { Value::Null } else { reason_of(order).into() },
         "opentm": order.created_ms / 1_000,
         "descr": {
-            "pair": symbol.name.replace('/', ""), "type": side_word(order.side),
+            "pair": symbol.name.replace('/', ""), "type": side_text(order.side),
             "ordertype": if order.order_type == OrderType::Market { "market" } else { "limit" },
             "price": price(symbol, order.price), "price2": "0",
         },
@@ -537,7 +537,7 @@ fn listed(order: &Order, exchange: &Exchange) -> String {
 fn listed_trade(trade: &LedgerTrade, symbol: &SimulatedSymbol) -> String {
     let told = json!({
         "ordertxid": order_name(trade.order_id), "pair": symbol.name.replace('/', ""),
-        "time": trade.at_ms / 1_000, "type": side_word(trade.side),
+        "time": trade.at_ms / 1_000, "type": side_text(trade.side),
         "price": price(symbol, trade.price), "vol": qty(symbol, trade.qty),
         "fee": amount(trade.fee.amount), "maker": trade.is_maker, "trade_id": trade.trade_id,
     });

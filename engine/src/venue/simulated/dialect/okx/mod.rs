@@ -1,7 +1,7 @@
 //! OKX v5: its words, and how its recordings are read and served.
 
+mod format;
 mod orders;
-mod words;
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::venue::simulated::exchange::StreamKey;
 use crate::venue::simulated::frame_kind::FrameKind;
 use crate::venue::simulated::server::Session;
 
-pub use words::DIALECT;
+pub use format::DIALECT;
 
 const NS_PER_MS: i64 = 1_000_000;
 

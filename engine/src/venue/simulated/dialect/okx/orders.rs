@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::venue::simulated::dialect::in_band::{price, qty};
 use crate::venue::simulated::dialect::order_desk::{
-    OrderWords, Refused, Wish, amount, average, number,
+    OrderFormat, Refused, Wish, amount, average, number,
 };
 use crate::venue::simulated::dialect::{Saying, Talk};
 use crate::venue::simulated::exchange::{
@@ -185,7 +185,7 @@ impl OkxOrders {
     }
 }
 
-impl OrderWords for OkxOrders {
+impl OrderFormat for OkxOrders {
     fn paths(&self) -> &'static [&'static str] {
         &["/ws/v5/private"]
     }

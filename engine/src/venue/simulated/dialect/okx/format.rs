@@ -5,9 +5,9 @@ use serde_json::Value;
 use super::Recorded;
 use super::orders::OkxOrders;
 use crate::venue::simulated::dialect::in_band::{
-    Change, InBandWords, ToldBook, kind, levels, price, qty,
+    Change, InBandFormat, ToldBook, kind, levels, price, qty,
 };
-use crate::venue::simulated::dialect::order_desk::OrderWords;
+use crate::venue::simulated::dialect::order_desk::OrderFormat;
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
 use crate::venue::simulated::exchange::{Feed, SimulatedSymbol, Top, TradeTick};
 use crate::venue::simulated::moment::Moment;
@@ -32,7 +32,7 @@ fn checksum(symbol: &SimulatedSymbol, (bids, asks): (&[Change], &[Change])) -> i
     crc32fast::hash(all.join(":").as_bytes()).cast_signed()
 }
 
-impl InBandWords for Okx {
+impl InBandFormat for Okx {
     const NAME: &'static str = "okx";
     const PATH: &'static str = "/ws/v5/public";
     const RECORDED: &'static dyn RecordedDialect = &Recorded;
@@ -40,7 +40,7 @@ impl InBandWords for Okx {
     const DEPTH: usize = 400;
     const MESSAGES_PER_S: u32 = 3;
 
-    fn orders(options: &SimulatedVenueOptions) -> Option<Box<dyn OrderWords>> {
+    fn orders(options: &SimulatedVenueOptions) -> Option<Box<dyn OrderFormat>> {
         Some(Box::new(OkxOrders::new(options)))
     }
 

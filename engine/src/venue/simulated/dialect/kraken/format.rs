@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::Recorded;
 use super::numbers::{price, qty};
 use super::orders::{KrakenOrders, PRIVATE};
-use crate::venue::simulated::dialect::in_band::{Change, InBandWords, ToldBook, date, kind};
-use crate::venue::simulated::dialect::order_desk::OrderWords;
+use crate::venue::simulated::dialect::in_band::{Change, InBandFormat, ToldBook, date, kind};
+use crate::venue::simulated::dialect::order_desk::OrderFormat;
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
 use crate::venue::simulated::exchange::{
     CommissionAsset, Feed, Kline, SimulatedSymbol, Top, TradeTick,
@@ -39,7 +39,7 @@ fn checksum(symbol: &SimulatedSymbol, (bids, asks): (&[Change], &[Change])) -> u
     crc32fast::hash(all.as_bytes())
 }
 
-impl InBandWords for Kraken {
+impl InBandFormat for Kraken {
     const NAME: &'static str = "kraken";
     const PATH: &'static str = "/v2";
     const API_PATH: Option<&'static str> = Some(PRIVATE);
@@ -48,7 +48,7 @@ impl InBandWords for Kraken {
     const DEPTH: usize = 25;
     const MESSAGES_PER_S: u32 = 10;
 
-    fn orders(options: &SimulatedVenueOptions) -> Option<Box<dyn OrderWords>> {
+    fn orders(options: &SimulatedVenueOptions) -> Option<Box<dyn OrderFormat>> {
         Some(Box::new(KrakenOrders::new(options)))
     }
 

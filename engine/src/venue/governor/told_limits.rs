@@ -5,7 +5,7 @@ use arrayvec::{ArrayString, ArrayVec};
 use super::Counted;
 
 /// Limits that one message may name. Venues name up to four.
-const WORDS_MAX: usize = 16;
+const LIMITS_MAX: usize = 16;
 /// Kinds that nobody knows, of one message, that are kept by name.
 const UNKNOWN_MAX: usize = 4;
 /// Bytes of such a name.
@@ -16,7 +16,7 @@ pub type UnknownLimit = ArrayString<NAME_BYTES_MAX>;
 
 /// What a venue said of one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LimitWord {
+pub struct ToldLimit {
     /// What is counted.
     pub counts: Counted,
     /// The window's length, ns, at least 1.
@@ -29,16 +29,16 @@ pub struct LimitWord {
 
 /// What one message said of limits. Nothing in it allocates.
 #[derive(Clone, Debug, Default)]
-pub struct LimitWords {
-    known: ArrayVec<LimitWord, WORDS_MAX>,
+pub struct ToldLimits {
+    known: ArrayVec<ToldLimit, LIMITS_MAX>,
     unknown: ArrayVec<UnknownLimit, UNKNOWN_MAX>,
     unknown_count: u32,
 }
 
-impl LimitWords {
+impl ToldLimits {
     /// Takes what was said of one limit. Of more than a message may name, the rest is not known.
-    pub fn take(&mut self, word: LimitWord) {
-        if self.known.try_push(word).is_err() {
+    pub fn take(&mut self, told: ToldLimit) {
+        if self.known.try_push(told).is_err() {
             self.take_unknown("beyond the sixteenth");
         }
     }
@@ -70,7 +70,7 @@ impl LimitWords {
 
     /// What was said of limits of known kinds.
     #[must_use]
-    pub fn known(&self) -> &[LimitWord] {
+    pub fn known(&self) -> &[ToldLimit] {
         &self.known
     }
 
@@ -93,20 +93,20 @@ mod tests {
 
     #[test]
     fn what_is_too_much_or_unknown_is_counted_and_its_name_is_safe_to_show() {
-        let mut words = LimitWords::default();
+        let mut limits = ToldLimits::default();
         let (counts, window_ns) = (Counted::Weight, 1);
         for used in 0..20 {
-            words.take(LimitWord { counts, window_ns, amount: None, used: Some(used) });
+            limits.take(ToldLimit { counts, window_ns, amount: None, used: Some(used) });
         }
-        words.take_unknown("\u{1b}[31mNEW\n");
-        words.take_unknown(&"x".repeat(99));
-        assert_eq!((words.known().len(), words.unknown_count()), (16, 6));
-        words.clear();
-        words.take_unknown("\u{1b}[31mNEW\n");
-        words.take_unknown(&"x".repeat(99));
-        assert_eq!(words.unknown()[0].as_str(), "\\u{1b}[31mNEW\\n");
-        assert_eq!(words.unknown()[1].len(), NAME_BYTES_MAX);
-        words.clear();
-        assert!(words.is_empty());
+        limits.take_unknown("\u{1b}[31mNEW\n");
+        limits.take_unknown(&"x".repeat(99));
+        assert_eq!((limits.known().len(), limits.unknown_count()), (16, 6));
+        limits.clear();
+        limits.take_unknown("\u{1b}[31mNEW\n");
+        limits.take_unknown(&"x".repeat(99));
+        assert_eq!(limits.unknown()[0].as_str(), "\\u{1b}[31mNEW\\n");
+        assert_eq!(limits.unknown()[1].len(), NAME_BYTES_MAX);
+        limits.clear();
+        assert!(limits.is_empty());
     }
 }

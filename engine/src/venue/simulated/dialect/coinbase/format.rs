@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{NUMBER, Recorded};
 use crate::venue::simulated::dialect::in_band::{
-    Change, InBandWords, ToldBook, date, kind, price, qty,
+    Change, InBandFormat, ToldBook, date, kind, price, qty,
 };
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
 use crate::venue::simulated::exchange::{Feed, SimulatedSymbol, Top, TradeTick};
@@ -24,7 +24,7 @@ fn frame(out: &mut String, channel: &str, event: &str, now: Moment) {
     ));
 }
 
-impl InBandWords for Coinbase {
+impl InBandFormat for Coinbase {
     const NAME: &'static str = "coinbase";
     const PATH: &'static str = "/";
     const RECORDED: &'static dyn RecordedDialect = &Recorded;

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::Recorded;
 use super::orders::BybitOrders;
-use crate::venue::simulated::dialect::in_band::{InBandWords, ToldBook, kind, levels, price, qty};
-use crate::venue::simulated::dialect::order_desk::OrderWords;
+use crate::venue::simulated::dialect::in_band::{InBandFormat, ToldBook, kind, levels, price, qty};
+use crate::venue::simulated::dialect::order_desk::OrderFormat;
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
 use crate::venue::simulated::exchange::{Feed, Kline, SimulatedSymbol, Top, TradeTick};
 use crate::venue::simulated::moment::Moment;
@@ -17,7 +17,7 @@ pub static DIALECT: DialectKind = kind::<Bybit>();
 /// The words.
 struct Bybit;
 
-impl InBandWords for Bybit {
+impl InBandFormat for Bybit {
     const NAME: &'static str = "bybit";
     const PATH: &'static str = "/v5/public/spot";
     const RECORDED: &'static dyn RecordedDialect = &Recorded;
@@ -25,7 +25,7 @@ impl InBandWords for Bybit {
     const DEPTH: usize = 200;
     const MESSAGES_PER_S: u32 = 10;
 
-    fn orders(options: &SimulatedVenueOptions) -> Option<Box<dyn OrderWords>> {
+    fn orders(options: &SimulatedVenueOptions) -> Option<Box<dyn OrderFormat>> {
         Some(Box::new(BybitOrders::new(options)))
     }
 
