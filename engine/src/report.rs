@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::consumer::{ConsumerState, FailureLog};
 use crate::control::RoutesView;
-use crate::dispatcher::order::StreamCounts;
+use crate::dispatcher::sequencing::StreamCounts;
 use crate::event::{ConsumerId, EventKind};
 use crate::journal::{CheckpointFigures, JournalFailure};
 use crate::orchestrator::merge::MergeCounts;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use pitlane_engine::control::protocol::{Reply, Request, RequestLine};
+use pitlane_engine::control::protocol::{ControlRequest, Reply, RequestLine};
 use pitlane_engine::venue::orders::{GuardSession, GuardState};
 
 use crate::config_file;
@@ -104,7 +104,7 @@ pub(crate) fn guard(
     let mut engine = opened.map_err(|error| failed(&error.to_string(), terminal))?;
     let timeout = Duration::from_millis(args.timeout_ms);
     let interval_ms = (args.timeout_ms / 5).max(100);
-    let line = RequestLine { id: None, request: Request::Watch { interval_ms } };
+    let line = RequestLine { id: None, request: ControlRequest::Watch { interval_ms } };
     let asked = engine.send(&line).and_then(|()| engine.wait_at_most(POLL));
     asked.map_err(|error| failed(&error.to_string(), terminal))?;
     terminal.say(&format!(

@@ -9,7 +9,7 @@ mod venues;
 
 use std::fmt::Write;
 
-use pitlane_engine::dispatcher::order::StreamCounts;
+use pitlane_engine::dispatcher::sequencing::StreamCounts;
 use pitlane_engine::report::{
     ConsumerReport, FindingKind, RecordingReport, Report, RunRecordReport,
 };

@@ -5,7 +5,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use pitlane_engine::control::protocol::{Reply, ReplyLine, Request};
+use pitlane_engine::control::protocol::{ControlRequest, Reply, ReplyLine};
 use pitlane_engine::control::{ConsumerStatus, Refusal, StageStatus, Status, parse_line};
 use pitlane_engine::telemetry::LatencyFigures;
 
@@ -44,7 +44,7 @@ fn watched(listener: &UnixListener) -> UnixStream {
     let mut line = String::new();
     BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).unwrap();
     let asked = parse_line(line.trim_end().as_bytes()).unwrap();
-    assert!(matches!(asked.request, Request::Watch { .. }), "{line}");
+    assert!(matches!(asked.request, ControlRequest::Watch { .. }), "{line}");
     send(&mut stream, &reading());
     stream
 }

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use mio::net::UnixStream;
 
 use super::parse::parse_line;
-use super::protocol::{LINE_BYTES_MAX, ReplyLine, Request, RequestLine};
+use super::protocol::{ControlRequest, LINE_BYTES_MAX, ReplyLine, RequestLine};
 use super::refusal::Refusal;
 use crate::rate::Bucket;
 use crate::text::masked_bytes;
@@ -300,5 +300,5 @@ fn kill_in(line: &[u8]) -> Option<RequestLine> {
     if !line.windows(WORD.len()).any(|bytes| bytes == WORD) {
         return None;
     }
-    parse_line(line).ok().filter(|line| matches!(line.request, Request::Kill {}))
+    parse_line(line).ok().filter(|line| matches!(line.request, ControlRequest::Kill {}))
 }

@@ -14,7 +14,7 @@ use super::audit::AuditTicket;
 use super::delivery;
 use super::journal::shown;
 use super::protocol::{
-    ConsumerAction, Delivery, FlipReport, MergeRule, Reply, Request, RiskAction, RiskEdit,
+    ConsumerAction, ControlRequest, Delivery, FlipReport, MergeRule, Reply, RiskAction, RiskEdit,
     RouteEdit, Selection, VenueAction,
 };
 use super::reader::Reader;
@@ -86,7 +86,7 @@ enum Then {
 }
 
 impl Desk for OperatorDesk {
-    fn carry_out(&mut self, request: Request) -> Progress {
+    fn carry_out(&mut self, request: ControlRequest) -> Progress {
         let recorded = request.is_mutating().then(|| shown(&request));
         let progress = match self.begin(request) {
             Ok(progress) => progress,
@@ -120,35 +120,37 @@ impl OperatorDesk {
         OperatorDesk { parts, command_id: 0, pending: BTreeMap::new(), pending_next: 0 }
     }
 
-    fn begin(&mut self, request: Request) -> Result<Progress, Refusal> {
+    fn begin(&mut self, request: ControlRequest) -> Result<Progress, Refusal> {
         let done = |reply| Ok(Progress::Done(Ok(reply)));
         match request {
-            Request::Status {} | Request::Watch { .. } => {
+            ControlRequest::Status {} | ControlRequest::Watch { .. } => {
                 done(Reply::Status(Box::new(self.parts.reader.status())))
             }
-            Request::Orders {} => done(self.parts.reader.orders()?),
-            Request::Audit {} => {
+            ControlRequest::Orders {} => done(self.parts.reader.orders()?),
+            ControlRequest::Audit {} => {
                 let ticket = self.parts.routes.ask_audit().map_err(|e| self.refusal(e))?;
                 Ok(self.later(Pending::Audit(ticket)))
             }
-            Request::Routes(filter) => done(self.parts.reader.routes(&filter)?),
-            Request::Subscribe(selection) => self.flip(false, &[RouteEdit::Subscribe(selection)]),
-            Request::Unsubscribe(selection) => {
+            ControlRequest::Routes(filter) => done(self.parts.reader.routes(&filter)?),
+            ControlRequest::Subscribe(selection) => {
+                self.flip(false, &[RouteEdit::Subscribe(selection)])
+            }
+            ControlRequest::Unsubscribe(selection) => {
                 self.flip(false, &[RouteEdit::Unsubscribe(selection)])
             }
-            Request::Flip { dry_run, changes } => self.flip(dry_run, &changes),
-            Request::Merge(rule) => self.merge(&rule),
-            Request::Unmerge { rule } => self.unmerge(rule),
-            Request::Venue { action, name } => self.venue(action, &name),
-            Request::Consumer { action, name } => self.consumer(action, &name),
-            Request::Mode { trading } => done(self.mode(trading)?),
-            Request::Risk {} => done(Reply::Risk(Box::new(self.parts.reader.risk()))),
-            Request::RiskSet(edit) => done(self.change_risk(edit)?),
-            Request::RiskSwitch { action, strategy, venue } => {
+            ControlRequest::Flip { dry_run, changes } => self.flip(dry_run, &changes),
+            ControlRequest::Merge(rule) => self.merge(&rule),
+            ControlRequest::Unmerge { rule } => self.unmerge(rule),
+            ControlRequest::Venue { action, name } => self.venue(action, &name),
+            ControlRequest::Consumer { action, name } => self.consumer(action, &name),
+            ControlRequest::Mode { trading } => done(self.mode(trading)?),
+            ControlRequest::Risk {} => done(Reply::Risk(Box::new(self.parts.reader.risk()))),
+            ControlRequest::RiskSet(edit) => done(self.change_risk(edit)?),
+            ControlRequest::RiskSwitch { action, strategy, venue } => {
                 done(self.switch_risk(action, strategy, venue)?)
             }
-            Request::Deliver(delivery) => done(self.deliver(&delivery)?),
-            Request::Kill {} => done(self.kill()),
+            ControlRequest::Deliver(delivery) => done(self.deliver(&delivery)?),
+            ControlRequest::Kill {} => done(self.kill()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the control socket has taken and refused: counted always, logged at a bounded rate.
 
 use super::client::Peer;
-use super::protocol::Request;
+use super::protocol::ControlRequest;
 use crate::rate::Bucket;
 
 /// Lines about refusals in the log, a second.
@@ -68,7 +68,7 @@ pub(super) fn who(peer: Peer) -> String {
 }
 
 /// A command in the log: all of it, cut where it is long.
-pub(super) fn shown(request: &Request) -> String {
+pub(super) fn shown(request: &ControlRequest) -> String {
     let text = serde_json::to_string(request).unwrap_or_default();
     text.chars().take(COMMAND_CHARS_MAX).collect()
 }

@@ -12,10 +12,10 @@ pub const ID_BYTES_MAX: usize = 64;
 /// Most names in one list of a request.
 pub const NAMES_MAX: usize = 256;
 
-/// Interval of [`Request::Watch`](super::protocol::Request::Watch) when none is given, ms.
+/// Interval of [`Watch`](super::protocol::ControlRequest::Watch) when none is given, ms.
 pub const WATCH_INTERVAL_MS: u64 = 1_000;
 
-/// Shortest and longest interval of [`Request::Watch`](super::protocol::Request::Watch), ms.
+/// Shortest and longest interval of [`Watch`](super::protocol::ControlRequest::Watch), ms.
 pub const WATCH_INTERVAL_LIMITS_MS: std::ops::RangeInclusive<u64> = 100..=60_000;
 
 /// Longest window of a merge rule, ms.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::protocol::{ReplyLine, Request};
+use super::protocol::{ControlRequest, ReplyLine};
 use super::refusal::Refusal;
 
 /// Answers that are remembered; the oldest goes first.
@@ -14,7 +14,7 @@ type Key = (u32, String);
 /// The answers to the last commands with an id, by user and id.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    answers: HashMap<Key, (Request, ReplyLine)>,
+    answers: HashMap<Key, (ControlRequest, ReplyLine)>,
     order: VecDeque<Key>,
 }
 
@@ -27,7 +27,7 @@ impl Memory {
         &self,
         user: u32,
         id: &str,
-        request: &Request,
+        request: &ControlRequest,
     ) -> Result<Option<ReplyLine>, Refusal> {
         match self.answers.get(&(user, id.to_owned())) {
             None => Ok(None),
@@ -39,7 +39,7 @@ impl Memory {
     }
 
     /// Stores the answer to a command that was carried out.
-    pub(super) fn keep(&mut self, user: u32, id: &str, request: Request, answer: ReplyLine) {
+    pub(super) fn keep(&mut self, user: u32, id: &str, request: ControlRequest, answer: ReplyLine) {
         if self.order.len() == ANSWERS_MAX
             && let Some(oldest) = self.order.pop_front()
         {
@@ -56,9 +56,9 @@ mod tests {
     use super::*;
     use crate::control::protocol::Reply;
 
-    fn mode(trading: bool) -> (Request, ReplyLine) {
+    fn mode(trading: bool) -> (ControlRequest, ReplyLine) {
         let reply = Reply::Mode { trading, was_trading: !trading };
-        (Request::Mode { trading }, ReplyLine::of(Some("a".into()), Ok(reply)))
+        (ControlRequest::Mode { trading }, ReplyLine::of(Some("a".into()), Ok(reply)))
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub trait Desk: Send {
     /// Begins to carry out one request, and does not wait: what takes time is answered later. (In
     /// an engine that is recorded it waits for the one thread, 2 s at most, and twice that where
     /// this is at it.)
-    fn carry_out(&mut self, request: protocol::Request) -> Progress;
+    fn carry_out(&mut self, request: protocol::ControlRequest) -> Progress;
 
     /// The answer to a request that was to be answered later, once; `None` as long as there is
     /// none. It comes within about a second.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::protocol::{
-    ID_BYTES_MAX, MergeRule, NAMES_MAX, Request, RequestLine, RouteEdit, Selection, VERSION,
+    ControlRequest, ID_BYTES_MAX, MergeRule, NAMES_MAX, RequestLine, RouteEdit, Selection, VERSION,
     WATCH_INTERVAL_LIMITS_MS, WINDOW_EVENTS_MAX, WINDOW_MS_MAX,
 };
 use super::refusal::{Refusal, most_alike, shortened};
@@ -70,7 +70,7 @@ fn take_id(fields: &mut Map<String, Value>) -> Result<Option<String>, Refusal> {
     }
 }
 
-fn request(mut fields: Map<String, Value>) -> Result<Request, Refusal> {
+fn request(mut fields: Map<String, Value>) -> Result<ControlRequest, Refusal> {
     match fields.remove("version") {
         Some(version) if version == VERSION => {}
         other => {
@@ -97,24 +97,30 @@ fn request(mut fields: Map<String, Value>) -> Result<Request, Refusal> {
         return Err(Refusal::UnknownField { verb, field, suggestion });
     }
     let bad = |problem: String| Refusal::BadField { verb: (*verb).to_owned(), problem };
-    let request: Request =
+    let request: ControlRequest =
         serde_json::from_value(Value::Object(fields)).map_err(|e| bad(shortened_error(&e)))?;
     limits(&request).map_or(Ok(request), |problem| Err(bad(problem)))
 }
 
 /// What is wrong with a request whose fields are all of the right type.
-fn limits(request: &Request) -> Option<String> {
+fn limits(request: &ControlRequest) -> Option<String> {
     match request {
-        Request::Watch { interval_ms } if !WATCH_INTERVAL_LIMITS_MS.contains(interval_ms) => {
+        ControlRequest::Watch { interval_ms }
+            if !WATCH_INTERVAL_LIMITS_MS.contains(interval_ms) =>
+        {
             Some(format!("interval_ms must be 100 to 60000, not {interval_ms}"))
         }
-        Request::Subscribe(selection) | Request::Unsubscribe(selection) => names(selection),
-        Request::Merge(rule) => merge_limits(rule),
-        Request::Flip { changes, .. } if changes.is_empty() => Some("changes is empty".to_owned()),
-        Request::Flip { changes, .. } if changes.len() > NAMES_MAX => {
+        ControlRequest::Subscribe(selection) | ControlRequest::Unsubscribe(selection) => {
+            names(selection)
+        }
+        ControlRequest::Merge(rule) => merge_limits(rule),
+        ControlRequest::Flip { changes, .. } if changes.is_empty() => {
+            Some("changes is empty".to_owned())
+        }
+        ControlRequest::Flip { changes, .. } if changes.len() > NAMES_MAX => {
             Some(format!("{} changes; at most {NAMES_MAX}", changes.len()))
         }
-        Request::Flip { changes, .. } => changes.iter().find_map(|change| match change {
+        ControlRequest::Flip { changes, .. } => changes.iter().find_map(|change| match change {
             RouteEdit::Subscribe(selection) | RouteEdit::Unsubscribe(selection) => names(selection),
         }),
         _ => None,
@@ -176,26 +182,30 @@ mod tests {
         }
     }
 
-    fn samples() -> Vec<Request> {
+    fn samples() -> Vec<ControlRequest> {
         let (consumer, instrument) = ("noop".to_owned(), "BTC-USDT".to_owned());
         let venues = vec!["a".to_owned(), "b".to_owned()];
         let kind = "quote".to_owned();
         let rule = MergeRule { consumer, instrument, venues, kind, window_ms: 5, max_events: 10 };
         let some = || Some("x".to_owned());
         vec![
-            Request::Status {},
-            Request::Orders {},
-            Request::Audit {},
-            Request::Routes(RouteFilter { consumer: some(), instrument: some(), venue: some() }),
-            Request::Subscribe(selection()),
-            Request::Unsubscribe(selection()),
-            Request::Merge(rule),
-            Request::Unmerge { rule: 1 },
-            Request::Venue { action: VenueAction::Add, name: "a".into() },
-            Request::Consumer { action: ConsumerAction::Pause, name: "a".into() },
-            Request::Mode { trading: true },
-            Request::Risk {},
-            Request::RiskSet(RiskEdit {
+            ControlRequest::Status {},
+            ControlRequest::Orders {},
+            ControlRequest::Audit {},
+            ControlRequest::Routes(RouteFilter {
+                consumer: some(),
+                instrument: some(),
+                venue: some(),
+            }),
+            ControlRequest::Subscribe(selection()),
+            ControlRequest::Unsubscribe(selection()),
+            ControlRequest::Merge(rule),
+            ControlRequest::Unmerge { rule: 1 },
+            ControlRequest::Venue { action: VenueAction::Add, name: "a".into() },
+            ControlRequest::Consumer { action: ConsumerAction::Pause, name: "a".into() },
+            ControlRequest::Mode { trading: true },
+            ControlRequest::Risk {},
+            ControlRequest::RiskSet(RiskEdit {
                 limit: "a".into(),
                 value: "1".into(),
                 strategy: some(),
@@ -203,16 +213,23 @@ mod tests {
                 total: true,
                 instrument: some(),
             }),
-            Request::RiskSwitch { action: RiskAction::Kill, strategy: some(), venue: some() },
-            Request::Kill {},
-            Request::Flip { dry_run: true, changes: vec![RouteEdit::Subscribe(selection())] },
-            Request::Deliver(Delivery {
+            ControlRequest::RiskSwitch {
+                action: RiskAction::Kill,
+                strategy: some(),
+                venue: some(),
+            },
+            ControlRequest::Kill {},
+            ControlRequest::Flip {
+                dry_run: true,
+                changes: vec![RouteEdit::Subscribe(selection())],
+            },
+            ControlRequest::Deliver(Delivery {
                 consumer: "a".into(),
                 venue: some(),
                 instrument: some(),
                 event: "00".into(),
             }),
-            Request::Watch { interval_ms: 1_000 },
+            ControlRequest::Watch { interval_ms: 1_000 },
         ]
     }
 

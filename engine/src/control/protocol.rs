@@ -27,7 +27,7 @@ pub use super::limits::{
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Request {
+pub enum ControlRequest {
     /// One reading of the engine.
     Status {},
     /// The orders that are open.
@@ -138,7 +138,7 @@ pub struct Selection {
     pub kinds: Vec<String>,
 }
 
-/// A change of routes inside [`Request::Flip`].
+/// A change of routes inside [`ControlRequest::Flip`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
 pub enum RouteEdit {
@@ -248,7 +248,7 @@ pub struct RequestLine {
     /// Makes the request repeatable; at most [`ID_BYTES_MAX`] bytes.
     pub id: Option<String>,
     /// What is asked for.
-    pub request: Request,
+    pub request: ControlRequest,
 }
 
 /// A line from the engine.
@@ -365,29 +365,29 @@ pub struct FlipReport {
     pub stale_queued: u64,
 }
 
-impl Request {
+impl ControlRequest {
     /// The verb as it stands in a line.
     #[must_use]
     pub const fn verb(&self) -> &'static str {
         match self {
-            Request::Status {} => "status",
-            Request::Orders {} => "orders",
-            Request::Audit {} => "audit",
-            Request::Routes(_) => "routes",
-            Request::Subscribe(_) => "subscribe",
-            Request::Unsubscribe(_) => "unsubscribe",
-            Request::Merge(_) => "merge",
-            Request::Unmerge { .. } => "unmerge",
-            Request::Venue { .. } => "venue",
-            Request::Consumer { .. } => "consumer",
-            Request::Mode { .. } => "mode",
-            Request::Risk {} => "risk",
-            Request::RiskSet(_) => "risk_set",
-            Request::RiskSwitch { .. } => "risk_switch",
-            Request::Kill {} => "kill",
-            Request::Flip { .. } => "flip",
-            Request::Deliver(_) => "deliver",
-            Request::Watch { .. } => "watch",
+            ControlRequest::Status {} => "status",
+            ControlRequest::Orders {} => "orders",
+            ControlRequest::Audit {} => "audit",
+            ControlRequest::Routes(_) => "routes",
+            ControlRequest::Subscribe(_) => "subscribe",
+            ControlRequest::Unsubscribe(_) => "unsubscribe",
+            ControlRequest::Merge(_) => "merge",
+            ControlRequest::Unmerge { .. } => "unmerge",
+            ControlRequest::Venue { .. } => "venue",
+            ControlRequest::Consumer { .. } => "consumer",
+            ControlRequest::Mode { .. } => "mode",
+            ControlRequest::Risk {} => "risk",
+            ControlRequest::RiskSet(_) => "risk_set",
+            ControlRequest::RiskSwitch { .. } => "risk_switch",
+            ControlRequest::Kill {} => "kill",
+            ControlRequest::Flip { .. } => "flip",
+            ControlRequest::Deliver(_) => "deliver",
+            ControlRequest::Watch { .. } => "watch",
         }
     }
 
@@ -395,24 +395,24 @@ impl Request {
     #[must_use]
     pub const fn is_mutating(&self) -> bool {
         match self {
-            Request::Status {}
-            | Request::Orders {}
-            | Request::Risk {}
-            | Request::Audit {}
-            | Request::Routes(_)
-            | Request::Watch { .. } => false,
-            Request::Flip { dry_run, .. } => !*dry_run,
-            Request::Subscribe(_)
-            | Request::Unsubscribe(_)
-            | Request::Merge(_)
-            | Request::Unmerge { .. }
-            | Request::Venue { .. }
-            | Request::Consumer { .. }
-            | Request::Mode { .. }
-            | Request::RiskSet(_)
-            | Request::RiskSwitch { .. }
-            | Request::Deliver(_)
-            | Request::Kill {} => true,
+            ControlRequest::Status {}
+            | ControlRequest::Orders {}
+            | ControlRequest::Risk {}
+            | ControlRequest::Audit {}
+            | ControlRequest::Routes(_)
+            | ControlRequest::Watch { .. } => false,
+            ControlRequest::Flip { dry_run, .. } => !*dry_run,
+            ControlRequest::Subscribe(_)
+            | ControlRequest::Unsubscribe(_)
+            | ControlRequest::Merge(_)
+            | ControlRequest::Unmerge { .. }
+            | ControlRequest::Venue { .. }
+            | ControlRequest::Consumer { .. }
+            | ControlRequest::Mode { .. }
+            | ControlRequest::RiskSet(_)
+            | ControlRequest::RiskSwitch { .. }
+            | ControlRequest::Deliver(_)
+            | ControlRequest::Kill {} => true,
         }
     }
 }

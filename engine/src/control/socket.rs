@@ -21,7 +21,7 @@ use super::client::{Client, Line, Patience, Peer, REQUESTS_PER_S, Watching};
 use super::journal::{Journal, shown, who};
 use super::memory::Memory;
 use super::parse::parse_line;
-use super::protocol::{Reply, ReplyLine, Request, RequestLine};
+use super::protocol::{ControlRequest, Reply, ReplyLine, RequestLine};
 use super::refusal::Refusal;
 use super::{Desk, Outcome, Progress, Status};
 use crate::runtime::{Agent, Beside, BesideThread};
@@ -119,7 +119,7 @@ struct Unanswered {
 struct Command {
     peer: Peer,
     id: Option<String>,
-    request: Request,
+    request: ControlRequest,
 }
 
 impl Command {
@@ -376,12 +376,12 @@ impl Server {
 
     fn request(&mut self, token: Token, client: &mut Client, command: Command, now_ns: u64) {
         match command.request {
-            Request::Status {} => {
+            ControlRequest::Status {} => {
                 self.journal.taken();
                 let reply = Reply::Status(Box::new(self.status()));
                 client.answer(&ReplyLine::of(command.id, Ok(reply)), now_ns);
             }
-            Request::Watch { interval_ms } => {
+            ControlRequest::Watch { interval_ms } => {
                 self.journal.taken();
                 let interval_ns = interval_ms * 1_000_000;
                 client.watching = Some(Watching { id: command.id, interval_ns, next_ns: now_ns });

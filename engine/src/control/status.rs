@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dispatcher::order::StreamCounts;
+use crate::dispatcher::sequencing::StreamCounts;
 use crate::journal::CheckpointFigures;
 use crate::orchestrator::merge::MergeCounts;
 use crate::order::recovery::VenueRecoveryFigures;

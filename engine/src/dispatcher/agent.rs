@@ -9,7 +9,7 @@ use pitlane_ring::Consumer;
 use super::fanout::Fanout;
 use super::flip::{Flip, FlipPort};
 use super::link::{ConsumerLink, LinkTotals};
-use super::order::{Sequencer, StreamCounts};
+use super::sequencing::{Sequencer, StreamCounts};
 use crate::event::Event;
 use crate::orchestrator::{Onward, Orchestrator, OrchestratorTotals, Stamped};
 use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};

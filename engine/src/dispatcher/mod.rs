@@ -7,9 +7,9 @@ mod fanout;
 mod flip;
 mod latest;
 mod link;
-pub mod order;
 mod routing;
 mod run;
+pub mod sequencing;
 
 pub(crate) use agent::DispatcherInputs;
 pub use agent::{DispatcherAgent, DispatcherTotals};

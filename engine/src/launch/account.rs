@@ -8,7 +8,7 @@ use hdrhistogram::iterators::IterationValue;
 use pitlane_ring::LaneGauge;
 
 use crate::consumer::{ConsumerState, ConsumerTotals};
-use crate::dispatcher::order::StreamCounts;
+use crate::dispatcher::sequencing::StreamCounts;
 use crate::dispatcher::{DispatcherTotals, LinkTotals};
 use crate::instrument::Instruments;
 use crate::orchestrator::OrchestratorTotals;

@@ -13,7 +13,7 @@ use crate::control::{
     ControlSocket, FlipError, RouteChange, Routes, RoutesDifference, RoutesRequest, RoutesView,
     RoutingChange,
 };
-use crate::dispatcher::order::StreamCounts;
+use crate::dispatcher::sequencing::StreamCounts;
 use crate::dispatcher::{FlipOutcome, RouteKey};
 use crate::orchestrator::merge::MergePort;
 use crate::pipeline::{Closings, LiveStatus, Readings};

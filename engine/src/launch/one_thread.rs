@@ -15,7 +15,7 @@ use super::pipeline_plan::pipeline_plan;
 use super::scheduled::{OfThread, STOP_STEPS, Scheduled};
 use crate::config::Config;
 use crate::consumer::{StrategyRegistry, install_panic_hook};
-use crate::control::protocol::Request;
+use crate::control::protocol::ControlRequest;
 use crate::control::{Outcome, Progress, Refusal, Status};
 use crate::report::Report;
 use crate::runtime::{AgentLoad, CorePlan, HoldRates, HostCores, OneThread};
@@ -220,7 +220,7 @@ impl OneThreadEngine {
     ///
     /// # Errors
     /// The desk's refusal.
-    pub fn operate(&mut self, request: Request) -> Outcome {
+    pub fn operate(&mut self, request: ControlRequest) -> Outcome {
         let number = match self.engine.begin(request) {
             Progress::Done(outcome) => return outcome,
             Progress::Later(number) => number,
@@ -408,14 +408,14 @@ mod tests {
         let launch = LaunchOptions::default();
         let mut engine = launch_one_thread(&config, &registry, &launch, options).unwrap();
         engine.run_ns(1_000_000_000);
-        engine.operate(Request::Mode { trading: true }).unwrap();
+        engine.operate(ControlRequest::Mode { trading: true }).unwrap();
         assert!(engine.status().trading);
         engine.engine.stop(0);
         assert!(!engine.status().trading);
-        let refused = engine.operate(Request::Mode { trading: true }).unwrap_err();
+        let refused = engine.operate(ControlRequest::Mode { trading: true }).unwrap_err();
         assert!(refused.to_string().contains("is being stopped"), "{refused}");
         assert!(!engine.status().trading);
-        engine.operate(Request::Kill {}).unwrap();
+        engine.operate(ControlRequest::Kill {}).unwrap();
         assert!(engine.is_killed());
     }
 }

@@ -6,7 +6,7 @@ use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
 use crate::config::{Config, ConsumerConfig, OnFlip, VenueMode};
 use crate::consumer::{ConsumerFaults, ConsumerOptions, Strategy, StrategyRegistry};
 use crate::dispatcher::Subscription;
-use crate::dispatcher::order::SequencerOptions;
+use crate::dispatcher::sequencing::SequencerOptions;
 use crate::event::{ConsumerId, EventKind, InstrumentId, Interest};
 use crate::instrument::Instruments;
 use crate::order::Capabilities;

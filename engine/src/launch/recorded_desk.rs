@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mio::Waker;
 
-use crate::control::protocol::Request;
+use crate::control::protocol::ControlRequest;
 use crate::control::{Desk, OperatorDesk, Outcome, Progress, Refusal, Status};
 
 /// How long the socket's thread waits for the engine's to answer.
@@ -15,7 +15,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(2);
 
 /// What the engine's thread is asked for.
 pub(super) enum Mail {
-    Request(Box<Request>, Claim, Sender<Progress>),
+    Request(Box<ControlRequest>, Claim, Sender<Progress>),
     Poll(u64, Claim, Sender<Option<Outcome>>),
     Stop,
 }
@@ -66,8 +66,8 @@ impl Mails {
         is_sent
     }
 
-    fn begin(&self, request: Request) -> Progress {
-        let is_kill = matches!(request, Request::Kill {});
+    fn begin(&self, request: ControlRequest) -> Progress {
+        let is_kill = matches!(request, ControlRequest::Kill {});
         let request = Box::new(request);
         let begun = self.ask(!is_kill, |claim, to_us| Mail::Request(request, claim, to_us));
         begun.unwrap_or_else(|missing| {
@@ -147,8 +147,8 @@ pub(super) struct MailDesk {
 }
 
 impl Desk for MailDesk {
-    fn carry_out(&mut self, request: Request) -> Progress {
-        if !request.is_mutating() && request != (Request::Audit {}) {
+    fn carry_out(&mut self, request: ControlRequest) -> Progress {
+        if !request.is_mutating() && request != (ControlRequest::Audit {}) {
             return self.reader.carry_out(request);
         }
         self.mails.begin(request)
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn what_was_said_not_to_be_answered_is_never_carried_out() {
         let (mails, received, _poll) = mails();
-        let said = reason(mails.begin(Request::Mode { trading: true }));
+        let said = reason(mails.begin(ControlRequest::Mode { trading: true }));
         assert!(said.contains("nothing was changed"), "{said}");
         let Ok(Mail::Request(_, claim, _)) = received.try_recv() else { panic!("no request") };
         assert!(!claim.take());
@@ -197,12 +197,12 @@ mod tests {
     #[test]
     fn a_kill_that_is_not_taken_ends_the_run_and_is_carried_out_later() {
         let (mails, received, _poll) = mails();
-        let said = reason(mails.begin(Request::Kill {}));
+        let said = reason(mails.begin(ControlRequest::Kill {}));
         assert!(said.contains("the run ends"), "{said}");
         assert!(mails.is_killed());
         mails.stop();
         let Ok(Mail::Request(request, claim, _)) = received.try_recv() else { panic!("no kill") };
-        assert!(*request == (Request::Kill {}) && claim.take());
+        assert!(*request == (ControlRequest::Kill {}) && claim.take());
         assert!(matches!(received.try_recv(), Ok(Mail::Stop)));
     }
 
@@ -218,6 +218,6 @@ mod tests {
         assert_eq!(mails.poll(7), None);
         engine.join().unwrap();
         assert_eq!(mails.poll(7), Some(Err(Refusal::Stopping)));
-        assert_eq!(reason(mails.begin(Request::Kill {})), Refusal::Stopping.to_string());
+        assert_eq!(reason(mails.begin(ControlRequest::Kill {})), Refusal::Stopping.to_string());
     }
 }

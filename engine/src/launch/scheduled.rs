@@ -13,7 +13,7 @@ use super::options::{LaunchError, LaunchOptions};
 use super::shutdown::Ended;
 use super::venue_threads::VenueThreads;
 use crate::config::Profile;
-use crate::control::protocol::Request;
+use crate::control::protocol::ControlRequest;
 use crate::control::{
     BoundSocket, Controller, Desk, Flips, OperatorDesk, Outcome, Progress, Routes, Status,
 };
@@ -169,7 +169,7 @@ impl Assembly<'_> {
 
 impl Scheduled {
     /// Begins to carry out what an operator asks for.
-    pub(super) fn begin(&mut self, request: Request) -> Progress {
+    pub(super) fn begin(&mut self, request: ControlRequest) -> Progress {
         if let Ok(text) = serde_json::to_string(&request) {
             tape::operate(&text);
         }

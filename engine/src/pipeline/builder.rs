@@ -16,7 +16,7 @@ use crate::consumer::{
     CONSUMER_LETTER_SLOTS, ConsumerAgent, ConsumerWiring, ContextParts, ControlCommand,
     FailureRecord,
 };
-use crate::dispatcher::order::Sequencer;
+use crate::dispatcher::sequencing::Sequencer;
 use crate::dispatcher::{
     AcceptFrom, ConsumerLink, DispatcherAgent, DispatcherInputs, Fanout, FanoutParts, FlipPort,
     RouteBook, RouteKey, RoutingTable, Subscription, routes_of,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::config::LanesConfig;
 use crate::consumer::{ConsumerOptions, TapedStrategy};
 use crate::dispatcher::Subscription;
-use crate::dispatcher::order::SequencerOptions;
+use crate::dispatcher::sequencing::SequencerOptions;
 use crate::instrument::Instruments;
 use crate::risk::{RiskLimits, SharedLimits};
 

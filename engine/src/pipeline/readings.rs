@@ -7,7 +7,7 @@ use crossbeam_utils::CachePadded;
 use pitlane_ring::{LaneGauge, PoolGauge};
 
 use super::terms::ConsumerTerms;
-use crate::dispatcher::order::StreamStats;
+use crate::dispatcher::sequencing::StreamStats;
 use crate::event::EventKind;
 use crate::instrument::Instruments;
 use crate::journal::CheckpointBoard;

@@ -16,7 +16,7 @@ use super::schedule::{Action, schedule};
 use super::witness::{LISTENER, TRADER, witnessed};
 use crate::config::{Config, ConsumerConfig, JournalDurability, JournalKeep};
 use crate::consumer::StrategyRegistry;
-use crate::control::protocol::{Reply, Request};
+use crate::control::protocol::{ControlRequest, Reply};
 use crate::event::OrderStatus;
 use crate::launch::{
     LaunchError, LaunchOptions, OneThreadEngine, OneThreadOptions, SIMULATED_WALL_START_NS,
@@ -280,7 +280,8 @@ impl Run<'_> {
         for notes in self.notes.lock().consumers.values_mut() {
             notes.marks += 1;
         }
-        let Ok(Reply::Audit { consumers, .. }) = self.engine.operate(Request::Audit {}) else {
+        let Ok(Reply::Audit { consumers, .. }) = self.engine.operate(ControlRequest::Audit {})
+        else {
             return;
         };
         let at_ns = self.engine.now_ns();
@@ -381,7 +382,7 @@ impl Run<'_> {
         let sessions: Vec<_> = self.engine.status().sessions.into_iter().map(of_session).collect();
         let (cycles, busiest) = (self.engine.cycles(), self.busiest());
         if self.plan.end != End::Stop {
-            let _answer = self.engine.operate(Request::Kill {});
+            let _answer = self.engine.operate(ControlRequest::Kill {});
             self.killed_ns = Some(self.engine.now_ns());
         }
         let stopped_ns = self.engine.now_ns();

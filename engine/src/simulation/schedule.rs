@@ -2,7 +2,7 @@
 
 use super::operator;
 use super::plan::{Crash, Plan};
-use crate::control::protocol::Request;
+use crate::control::protocol::ControlRequest;
 use crate::world::Entropy;
 
 const MS: u64 = 1_000_000;
@@ -14,7 +14,7 @@ const AUDIT_NS_MAX: u64 = 20 * SECOND_NS;
 #[derive(Clone, Debug)]
 pub(super) enum Action {
     /// An operator's command; it may be refused.
-    Command(Request),
+    Command(ControlRequest),
     /// The accounts are compared at one cut.
     Audit,
     /// The venue can't be reached from now on.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::dispatcher::order::{Sequencer, SequencerOptions};
+use crate::dispatcher::sequencing::{Sequencer, SequencerOptions};
 use crate::event::{Event, EventKind, InstrumentId, Price, Qty, Quote, Side, Trade};
 use crate::orchestrator::Stamped;
 use crate::orchestrator::merge::{MergePort, MergeRule, MergeTable, Merger};

@@ -14,7 +14,7 @@ use crate::config::LanesConfig;
 use crate::consumer::{
     Closure, ConsumerAgent, ConsumerFaults, ConsumerOptions, ControlCommand, Strategy, contain,
 };
-use crate::dispatcher::order::SequencerOptions;
+use crate::dispatcher::sequencing::SequencerOptions;
 use crate::dispatcher::{AcceptFrom, DispatcherAgent, DispatcherInputs, Subscription};
 use crate::event::{ConsumerId, Event, InstrumentId, Interest};
 use crate::instrument::Instruments;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pitlane_engine::OneThreadEngine;
 use pitlane_engine::config::{Config, ConsumerConfig, JournalDurability};
-use pitlane_engine::control::protocol::{ConsumerAction, Request, Selection, VenueAction};
+use pitlane_engine::control::protocol::{ConsumerAction, ControlRequest, Selection, VenueAction};
 use pitlane_engine::order::Position;
 use pitlane_engine::report::Report;
 use pitlane_engine::runtime::HoldRates;
@@ -119,7 +119,7 @@ fn venue_faults(random: &mut SplitMix64) -> Vec<FaultRule> {
 }
 
 /// What an operator might ask for.
-pub fn command(random: &mut SplitMix64) -> Request {
+pub fn command(random: &mut SplitMix64) -> ControlRequest {
     let name = CONSUMERS[random.between(0, 2) as usize].to_owned();
     let venue = "simulated".to_owned();
     let selection = || Selection {
@@ -128,16 +128,16 @@ pub fn command(random: &mut SplitMix64) -> Request {
         ..Selection::default()
     };
     match random.between(0, 9) {
-        0 => Request::Consumer { action: ConsumerAction::Pause, name },
-        1 => Request::Consumer { action: ConsumerAction::Resume, name },
-        2 => Request::Venue { action: VenueAction::Pause, name: venue },
-        3 => Request::Venue { action: VenueAction::Resume, name: venue },
-        4 => Request::Venue { action: VenueAction::Remove, name: venue },
-        5 => Request::Venue { action: VenueAction::Add, name: venue },
-        6 => Request::Mode { trading: random.between(0, 1) == 1 },
-        7 => Request::Unsubscribe(selection()),
-        8 => Request::Subscribe(selection()),
-        _ => Request::Status {},
+        0 => ControlRequest::Consumer { action: ConsumerAction::Pause, name },
+        1 => ControlRequest::Consumer { action: ConsumerAction::Resume, name },
+        2 => ControlRequest::Venue { action: VenueAction::Pause, name: venue },
+        3 => ControlRequest::Venue { action: VenueAction::Resume, name: venue },
+        4 => ControlRequest::Venue { action: VenueAction::Remove, name: venue },
+        5 => ControlRequest::Venue { action: VenueAction::Add, name: venue },
+        6 => ControlRequest::Mode { trading: random.between(0, 1) == 1 },
+        7 => ControlRequest::Unsubscribe(selection()),
+        8 => ControlRequest::Subscribe(selection()),
+        _ => ControlRequest::Status {},
     }
 }
 
@@ -148,15 +148,15 @@ fn calm(engine: &mut OneThreadEngine) {
     engine.files().set_conditions(FileConditions::default());
     let venue = || "simulated".to_owned();
     let mut commands = vec![
-        Request::Venue { action: VenueAction::Add, name: venue() },
-        Request::Venue { action: VenueAction::Resume, name: venue() },
-        Request::Mode { trading: true },
+        ControlRequest::Venue { action: VenueAction::Add, name: venue() },
+        ControlRequest::Venue { action: VenueAction::Resume, name: venue() },
+        ControlRequest::Mode { trading: true },
     ];
     for name in CONSUMERS.map(str::to_owned) {
         let instrument = "BTC-USDT".to_owned();
         let selection = Selection { consumer: name.clone(), instrument, ..Selection::default() };
-        commands.push(Request::Consumer { action: ConsumerAction::Resume, name });
-        commands.push(Request::Subscribe(selection));
+        commands.push(ControlRequest::Consumer { action: ConsumerAction::Resume, name });
+        commands.push(ControlRequest::Subscribe(selection));
     }
     for command in commands {
         let shown = format!("{command:?}");

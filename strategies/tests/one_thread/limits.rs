@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pitlane_engine::config::Config;
-use pitlane_engine::control::protocol::{Reply, Request, RiskAction, RiskEdit};
+use pitlane_engine::control::protocol::{ControlRequest, Reply, RiskAction, RiskEdit};
 use pitlane_engine::simulation::RandomTrader;
 use pitlane_engine::venue::simulated::{
     Fault, FaultName, FaultPlan, FaultRule, Ledger, LedgerOrder, LedgerSide, Trigger,
@@ -221,7 +221,7 @@ fn the_venue_never_has_more_of_us_than_the_limits_allow() {
 fn a_strategy_or_a_venue_is_killed_alone_and_a_limit_changed_while_it_runs() {
     let mut engine = engine(5, Vec::new());
     engine.run_ns(10 * SECOND_NS);
-    let kill = |strategy: &str, action| Request::RiskSwitch {
+    let kill = |strategy: &str, action| ControlRequest::RiskSwitch {
         action,
         strategy: Some(strategy.to_owned()),
         venue: None,
@@ -244,7 +244,7 @@ fn a_strategy_or_a_venue_is_killed_alone_and_a_limit_changed_while_it_runs() {
     assert!(created(&engine, "0") > before, "they leave again");
 
     let edit = |value: &str| {
-        Request::RiskSet(RiskEdit {
+        ControlRequest::RiskSet(RiskEdit {
             limit: "max_open_orders".to_owned(),
             value: value.to_owned(),
             venue: Some("simulated".to_owned()),
@@ -274,7 +274,7 @@ fn a_market_maker_asks_once_a_second_for_each_side_while_trading_is_off() {
     let (launch, options) = (LaunchOptions::default(), OneThreadOptions::default());
     let mut engine = launch_one_thread(&config, &registry, &launch, options).unwrap();
     engine.run_ns(5 * SECOND_NS);
-    engine.operate(Request::Mode { trading: false }).unwrap();
+    engine.operate(ControlRequest::Mode { trading: false }).unwrap();
     engine.run_ns(10 * SECOND_NS);
     assert!(engine.stop(10 * SECOND_NS).is_empty());
     let report = engine.finish();

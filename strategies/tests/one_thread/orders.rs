@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pitlane_engine::config::{Config, ConsumerConfig};
 use pitlane_engine::consumer::{Context, NewOrder, Strategy, StrategyResult, View};
-use pitlane_engine::control::protocol::Request;
+use pitlane_engine::control::protocol::ControlRequest;
 use pitlane_engine::event::{
     ExecReport, ExecType, InstrumentId, Interest, OrderStatus, Price, Qty, Quote, RejectReason,
     Side, VenueId,
@@ -303,7 +303,7 @@ fn a_kill_while_nothing_is_answered_ends_the_run_at_once_and_nothing_new_leaves(
     engine.net().set_conditions(silent);
     engine.run_ns(2 * SECOND_NS);
     assert!(engine.net_totals().silences > 0, "nobody is answered");
-    engine.operate(Request::Kill {}).expect("a kill is never refused");
+    engine.operate(ControlRequest::Kill {}).expect("a kill is never refused");
     assert!(engine.is_killed());
     let asked_ns = engine.now_ns();
     let behind = engine.stop(100 * 1_000_000);
@@ -317,7 +317,7 @@ fn a_kill_while_nothing_is_answered_ends_the_run_at_once_and_nothing_new_leaves(
     let mut engine = self::engine(&told, 13, Vec::new());
     engine.run_ns(4 * BETWEEN_NS + SECOND_NS);
     engine.net().set_conditions(silent);
-    engine.operate(Request::Kill {}).expect("a kill is never refused");
+    engine.operate(ControlRequest::Kill {}).expect("a kill is never refused");
     let received = engine.embedded()[0].orders_received;
     engine.run_ns(6 * BETWEEN_NS);
     assert_eq!((received, engine.embedded()[0].orders_received), (4, 4));

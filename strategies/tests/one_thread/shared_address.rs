@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pitlane_engine::config::{Config, ConsumerConfig, VenueConfig};
-use pitlane_engine::control::protocol::{Request, VenueAction};
+use pitlane_engine::control::protocol::{ControlRequest, VenueAction};
 use pitlane_engine::venue::simulated::{Fault, FaultName, FaultPlan, Trigger};
 use pitlane_engine::{LaunchOptions, OneThreadEngine, OneThreadOptions, launch_one_thread};
 
@@ -36,7 +36,7 @@ fn a_ban_of_the_address_that_one_of_two_venues_earns_stops_the_other_too() {
     let mut engine = launch_one_thread(&config, &registry, &launch, options).unwrap();
     engine.run_ns(5 * SECOND_NS);
     let ask = |engine: &mut OneThreadEngine, action, name: &str| {
-        engine.operate(Request::Venue { action, name: name.into() }).unwrap();
+        engine.operate(ControlRequest::Venue { action, name: name.into() }).unwrap();
     };
     // The embedded venue's own sessions share no governor: they leave. Of the other two one stays.
     ask(&mut engine, VenueAction::Remove, "simulated");

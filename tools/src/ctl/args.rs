@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use pitlane_engine::control::protocol::{
-    ConsumerAction, MergeRule, Request, RiskAction, RiskEdit, RouteEdit, RouteFilter, Selection,
-    VenueAction, WATCH_INTERVAL_LIMITS_MS,
+    ConsumerAction, ControlRequest, MergeRule, RiskAction, RiskEdit, RouteEdit, RouteFilter,
+    Selection, VenueAction, WATCH_INTERVAL_LIMITS_MS,
 };
 
 const EXAMPLES: &str = "\
@@ -237,16 +237,16 @@ pub struct RiskTarget {
 }
 
 impl RiskVerb {
-    fn request(self) -> Request {
+    fn request(self) -> ControlRequest {
         let (action, RiskTarget { strategy, venue }) = match self {
             RiskVerb::Set { limit, value, strategy, venue, total, instrument } => {
                 let edit = RiskEdit { limit, value, strategy, venue, total, instrument };
-                return Request::RiskSet(edit);
+                return ControlRequest::RiskSet(edit);
             }
             RiskVerb::Kill(target) => (RiskAction::Kill, target),
             RiskVerb::Resume(target) => (RiskAction::Resume, target),
         };
-        Request::RiskSwitch { action, strategy, venue }
+        ControlRequest::RiskSwitch { action, strategy, venue }
     }
 }
 
@@ -263,18 +263,18 @@ impl CtlVerb {
     ///
     /// # Errors
     /// What is wrong with a change of `flip`; `list` makes none.
-    pub fn request(&self) -> Result<Request, String> {
+    pub fn request(&self) -> Result<ControlRequest, String> {
         Ok(match self.clone() {
             CtlVerb::List => return Err("list asks no engine".to_owned()),
-            CtlVerb::Status | CtlVerb::Positions => Request::Status {},
-            CtlVerb::Orders => Request::Orders {},
-            CtlVerb::Audit => Request::Audit {},
+            CtlVerb::Status | CtlVerb::Positions => ControlRequest::Status {},
+            CtlVerb::Orders => ControlRequest::Orders {},
+            CtlVerb::Audit => ControlRequest::Audit {},
             CtlVerb::Routes { consumer, instrument, venue } => {
-                Request::Routes(RouteFilter { consumer, instrument, venue })
+                ControlRequest::Routes(RouteFilter { consumer, instrument, venue })
             }
-            CtlVerb::Subscribe(args) => Request::Subscribe(args.selection()),
-            CtlVerb::Unsubscribe(args) => Request::Unsubscribe(args.selection()),
-            CtlVerb::Merge(args) => Request::Merge(MergeRule {
+            CtlVerb::Subscribe(args) => ControlRequest::Subscribe(args.selection()),
+            CtlVerb::Unsubscribe(args) => ControlRequest::Unsubscribe(args.selection()),
+            CtlVerb::Merge(args) => ControlRequest::Merge(MergeRule {
                 consumer: args.consumer,
                 instrument: args.instrument,
                 venues: args.venue,
@@ -282,7 +282,7 @@ impl CtlVerb {
                 window_ms: args.window_ms,
                 max_events: args.max_events,
             }),
-            CtlVerb::Unmerge { rule } => Request::Unmerge { rule },
+            CtlVerb::Unmerge { rule } => ControlRequest::Unmerge { rule },
             CtlVerb::Venue { action, name } => {
                 let action = match action {
                     VenueVerb::Add => VenueAction::Add,
@@ -290,7 +290,7 @@ impl CtlVerb {
                     VenueVerb::Pause => VenueAction::Pause,
                     VenueVerb::Resume => VenueAction::Resume,
                 };
-                Request::Venue { action, name }
+                ControlRequest::Venue { action, name }
             }
             CtlVerb::Consumer { action, name } => {
                 let action = match action {
@@ -298,16 +298,16 @@ impl CtlVerb {
                     ConsumerVerb::Resume => ConsumerAction::Resume,
                     ConsumerVerb::Quarantine => ConsumerAction::Quarantine,
                 };
-                Request::Consumer { action, name }
+                ControlRequest::Consumer { action, name }
             }
-            CtlVerb::Mode { switch } => Request::Mode { trading: switch == Switch::On },
-            CtlVerb::Risk { verb } => verb.map_or(Request::Risk {}, RiskVerb::request),
-            CtlVerb::Kill => Request::Kill {},
+            CtlVerb::Mode { switch } => ControlRequest::Mode { trading: switch == Switch::On },
+            CtlVerb::Risk { verb } => verb.map_or(ControlRequest::Risk {}, RiskVerb::request),
+            CtlVerb::Kill => ControlRequest::Kill {},
             CtlVerb::Flip { dry_run, changes } => {
                 let changes: Result<Vec<_>, _> = changes.iter().map(|text| change(text)).collect();
-                Request::Flip { dry_run, changes: changes? }
+                ControlRequest::Flip { dry_run, changes: changes? }
             }
-            CtlVerb::Watch { interval_ms } => Request::Watch { interval_ms },
+            CtlVerb::Watch { interval_ms } => ControlRequest::Watch { interval_ms },
         })
     }
 }

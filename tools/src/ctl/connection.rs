@@ -168,7 +168,7 @@ mod tests {
     use std::io::Read;
     use std::os::unix::net::UnixListener;
 
-    use pitlane_engine::control::protocol::Request;
+    use pitlane_engine::control::protocol::ControlRequest;
 
     use super::*;
 
@@ -185,7 +185,7 @@ mod tests {
             }
         });
         let mut connection = Connection::open_within(&path, patience).unwrap();
-        connection.send(&RequestLine { id: None, request: Request::Status {} }).unwrap();
+        connection.send(&RequestLine { id: None, request: ControlRequest::Status {} }).unwrap();
         let error = connection.answer().unwrap_err().to_string();
         drop(connection);
         peer.join().unwrap();

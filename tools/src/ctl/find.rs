@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pitlane_engine::control::protocol::{Reply, Request, RequestLine};
+use pitlane_engine::control::protocol::{ControlRequest, Reply, RequestLine};
 use pitlane_engine::control::{SOCKET_NAME, Status};
 
 use super::connection::{Connection, ConnectionError};
@@ -62,7 +62,7 @@ pub(crate) fn socket(wanted: Wanted<'_>) -> Result<PathBuf, String> {
 pub(crate) fn find_engines() -> Vec<Engines> {
     let ask = |path: &Path| -> Result<Option<Box<Status>>, ConnectionError> {
         let mut connection = Connection::open_within(path, LIST_PATIENCE)?;
-        connection.send(&RequestLine { id: None, request: Request::Status {} })?;
+        connection.send(&RequestLine { id: None, request: ControlRequest::Status {} })?;
         Ok(match connection.answer()?.reply {
             Some(Reply::Status(status)) => Some(status),
             _ => None,

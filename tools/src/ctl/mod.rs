@@ -14,7 +14,7 @@ use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use pitlane_engine::control::protocol::{Reply, ReplyLine, Request, RequestLine};
+use pitlane_engine::control::protocol::{ControlRequest, Reply, ReplyLine, RequestLine};
 use pitlane_engine::order::trading::StrategyFigures;
 use pitlane_engine::text::shown;
 
@@ -49,7 +49,7 @@ pub(crate) fn ctl(
         Exit::Unreadable
     })?;
     let mut connection = Connection::open(&path).map_err(|error| failed(&error, terminal))?;
-    let is_watch = matches!(request, Request::Watch { .. });
+    let is_watch = matches!(request, ControlRequest::Watch { .. });
     // Whoever sends a command again after a broken connection must not have it carried out twice.
     let id = request.is_mutating().then(new_id);
     let line = RequestLine { id, request };

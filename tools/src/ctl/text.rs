@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use pitlane_engine::control::protocol::{FlipReport, Reply, ReplyLine, RouteRow};
 use pitlane_engine::control::{ConsumerStatus, MergeStatus, RefusalText, RunRecordStatus, Status};
 
-use pitlane_engine::dispatcher::order::StreamCounts;
+use pitlane_engine::dispatcher::sequencing::StreamCounts;
 use pitlane_engine::order::order_log::OpenOrderRow;
 use pitlane_engine::order::trading::rounded;
 use pitlane_engine::text::escaped;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pitlane_engine::control::protocol::{Delivery, Reply, ReplyLine, Request, RequestLine};
+use pitlane_engine::control::protocol::{ControlRequest, Delivery, Reply, ReplyLine, RequestLine};
 use pitlane_engine::event::Event;
 use pitlane_engine::text::shown;
 
@@ -127,7 +127,7 @@ fn request(letter: &Letter, consumer: &str) -> Result<RequestLine, String> {
     };
     // The same letter has the same id, so that the engine takes it once.
     let id = format!("letter-{}-{:016x}", letter.wall_ns, fnv(hex.as_bytes()));
-    Ok(RequestLine { id: Some(id), request: Request::Deliver(delivery) })
+    Ok(RequestLine { id: Some(id), request: ControlRequest::Deliver(delivery) })
 }
 
 /// FNV-1a, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>.

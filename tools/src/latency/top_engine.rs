@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pitlane_engine::control::protocol::{Reply, Request, RequestLine};
+use pitlane_engine::control::protocol::{ControlRequest, Reply, RequestLine};
 use pitlane_engine::control::{
     ConsumerStatus, LaneStatus, SessionStatus, StageStatus, Status, ThreadStatus,
 };
@@ -45,7 +45,7 @@ impl EngineSource {
     pub(super) fn open(path: Option<&Path>, unit: Unit) -> Result<EngineSource, VerbError> {
         let path = socket(Wanted { socket: path, pid: None }).map_err(VerbError::Engine)?;
         let mut connection = Connection::open(&path).map_err(failed)?;
-        let request = Request::Watch { interval_ms: INTERVAL_MS };
+        let request = ControlRequest::Watch { interval_ms: INTERVAL_MS };
         connection.send(&RequestLine { id: None, request }).map_err(failed)?;
         let answer = connection.answer().map_err(failed)?;
         let Some(Reply::Status(status)) = answer.reply else {

@@ -24,14 +24,14 @@ struct CountingDesk {
 }
 
 impl Desk for CountingDesk {
-    fn carry_out(&mut self, request: Request) -> Progress {
+    fn carry_out(&mut self, request: ControlRequest) -> Progress {
         self.carried_out.fetch_add(1, SeqCst);
-        self.is_killed |= matches!(request, Request::Kill {});
+        self.is_killed |= matches!(request, ControlRequest::Kill {});
         Progress::Done(match request {
-            Request::Subscribe(_) => return Progress::Later(7),
-            Request::Mode { trading } => Ok(Reply::Mode { trading, was_trading: !trading }),
-            Request::Routes(_) => Ok(Reply::Routes { version: 1, routes: Vec::new() }),
-            Request::Unmerge { .. } => {
+            ControlRequest::Subscribe(_) => return Progress::Later(7),
+            ControlRequest::Mode { trading } => Ok(Reply::Mode { trading, was_trading: !trading }),
+            ControlRequest::Routes(_) => Ok(Reply::Routes { version: 1, routes: Vec::new() }),
+            ControlRequest::Unmerge { .. } => {
                 Err(Refusal::Flip { code: ControlCode::Deadline, reason: "a test".to_owned() })
             }
             other => Err(Refusal::Failed {

@@ -85,7 +85,7 @@ impl OrderProtocol for BinanceOrders {
 
     #[cold]
     fn time(&mut self, id: u64, out: &mut Vec<u8>) -> bool {
-        Request::start(out, id, "time").text("{}}");
+        RequestText::start(out, id, "time").text("{}}");
         true
     }
 
@@ -93,7 +93,7 @@ impl OrderProtocol for BinanceOrders {
     fn logon(&mut self, step: usize, id: u64, time_ms: i64, out: &mut Vec<u8>) {
         match step {
             0 => write_logon(id, &self.credentials, time_ms, out),
-            _ => Request::start(out, id, "userDataStream.subscribe").text("{}}"),
+            _ => RequestText::start(out, id, "userDataStream.subscribe").text("{}}"),
         }
     }
 
@@ -114,7 +114,7 @@ impl OrderProtocol for BinanceOrders {
         request: &OrderRequest<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), RejectReason> {
-        let mut text = Request::of_order(out, request, "order.amend.keepPriority");
+        let mut text = RequestText::of_order(out, request, "order.amend.keepPriority");
         // The same name again: without it the venue invents one.
         text.text(r#","newClientOrderId":""#);
         text.bytes(request.name);
@@ -127,12 +127,12 @@ impl OrderProtocol for BinanceOrders {
 
     #[inline]
     fn cancel(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
-        Request::of_order(out, request, "order.cancel").end(request.time_ms);
+        RequestText::of_order(out, request, "order.cancel").end(request.time_ms);
     }
 
     #[cold]
     fn cancel_all(&mut self, native: &str, id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
-        let mut text = Request::start(out, id, "openOrders.cancelAll");
+        let mut text = RequestText::start(out, id, "openOrders.cancelAll");
         text.text(r#"{"symbol":""#);
         text.text(native);
         text.text("\"");
@@ -141,7 +141,7 @@ impl OrderProtocol for BinanceOrders {
     }
 
     fn query(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
-        Request::of_order(out, request, "order.status").end(request.time_ms);
+        RequestText::of_order(out, request, "order.status").end(request.time_ms);
     }
 
     fn fills_since(
@@ -154,7 +154,7 @@ impl OrderProtocol for BinanceOrders {
         let Some(number) = order.as_number().filter(|_| from != FillsFrom::Older) else {
             return false;
         };
-        let mut text = Request::start(out, request.id, "myTrades");
+        let mut text = RequestText::start(out, request.id, "myTrades");
         text.text(r#"{"symbol":""#);
         text.text(request.native);
         text.text(r#"","orderId":"#);
@@ -189,7 +189,7 @@ impl OrderProtocol for BinanceOrders {
 
     #[cold]
     fn balances(&mut self, id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
-        let mut text = Request::start(out, id, "account.status");
+        let mut text = RequestText::start(out, id, "account.status");
         text.text(r#"{"omitZeroBalances":true"#);
         text.end(time_ms);
         true
@@ -231,7 +231,7 @@ impl OrderProtocol for BinanceOrders {
 
 #[cold]
 fn write_timed(id: u64, method: &str, time_ms: i64, out: &mut Vec<u8>) {
-    let mut text = Request::start(out, id, method);
+    let mut text = RequestText::start(out, id, method);
     text.text(r#"{"timestamp":"#);
     text.bytes(itoa::Buffer::new().format(time_ms).as_bytes());
     text.text("}}");
@@ -244,7 +244,7 @@ fn write_logon(id: u64, credentials: &Credentials, time_ms: i64, out: &mut Vec<u
     let signature = credentials.sign(&format!("apiKey={api_key}&timestamp={time_ms}"));
     crate::text::hide_passing(&signature);
     let params = format!(r#""apiKey":"{api_key}","signature":"{signature}","timestamp":{time_ms}"#);
-    let mut request = Request::start(out, id, "session.logon");
+    let mut request = RequestText::start(out, id, "session.logon");
     request.text("{");
     request.text(&params);
     request.text("}}");
@@ -257,7 +257,7 @@ fn write_order(
     request: &OrderRequest<'_>,
     out: &mut Vec<u8>,
 ) {
-    let mut text = Request::start(out, request.id, "order.place");
+    let mut text = RequestText::start(out, request.id, "order.place");
     text.text(r#"{"symbol":""#);
     text.text(request.native);
     text.text(match side {
@@ -301,12 +301,12 @@ fn write_order(
 }
 
 /// One request's text, written without formatting machinery.
-struct Request<'a>(&'a mut Vec<u8>);
+struct RequestText<'a>(&'a mut Vec<u8>);
 
-impl<'a> Request<'a> {
-    fn start(out: &'a mut Vec<u8>, id: u64, method: &str) -> Request<'a> {
+impl<'a> RequestText<'a> {
+    fn start(out: &'a mut Vec<u8>, id: u64, method: &str) -> RequestText<'a> {
         out.clear();
-        let mut request = Request(out);
+        let mut request = RequestText(out);
         request.text(r#"{"id":"#);
         request.bytes(itoa::Buffer::new().format(id).as_bytes());
         request.text(r#","method":""#);
@@ -315,8 +315,8 @@ impl<'a> Request<'a> {
         request
     }
 
-    fn of_order(out: &'a mut Vec<u8>, request: &OrderRequest<'_>, method: &str) -> Request<'a> {
-        let mut text = Request::start(out, request.id, method);
+    fn of_order(out: &'a mut Vec<u8>, request: &OrderRequest<'_>, method: &str) -> RequestText<'a> {
+        let mut text = RequestText::start(out, request.id, method);
         text.text(r#"{"symbol":""#);
         text.text(request.native);
         text.text(r#"","origClientOrderId":""#);

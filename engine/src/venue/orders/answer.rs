@@ -1,7 +1,7 @@
 //! What the venue's answers to queries, and the state in its replies, make of an order.
 
 use super::order::{CancelWish, KnownOrder};
-use super::states::{Input, OrderState};
+use super::states::{OrderInput, OrderState};
 use super::words::{Applied, Told, VenueAnswer};
 use crate::event::{Certainty, ExecType, INFERRED, OrderStatus, RejectReason};
 
@@ -25,11 +25,11 @@ impl KnownOrder {
         self.answered_by_name(answer.venue_order_id);
         if let Err(why) = self.check_answer(&answer) {
             // Asking again at once would get the same answer.
-            self.apply(Input::AnswerFailed, now_ns, told);
+            self.apply(OrderInput::AnswerFailed, now_ns, told);
             return Applied::Contradiction(why);
         }
         if self.is_overtaken(&answer, reports) {
-            self.apply(Input::AnswerFailed, now_ns, told);
+            self.apply(OrderInput::AnswerFailed, now_ns, told);
             return Applied::Duplicate;
         }
         if self.state == OrderState::Ended {
@@ -38,7 +38,7 @@ impl KnownOrder {
         if answer.filled_qty < self.claimed_qty {
             self.claims_denied += 1;
             if self.claims_denied < CLAIMS_DENIED_MAX {
-                self.apply(Input::AnswerFailed, now_ns, told);
+                self.apply(OrderInput::AnswerFailed, now_ns, told);
                 return Applied::Duplicate;
             }
         }
@@ -46,7 +46,7 @@ impl KnownOrder {
         let odd_sum = self.leave_out_odd_sum(&mut answer);
         (self.claimed_qty, self.claims_denied) = (0, 0);
         let is_end = answer.status.is_terminal();
-        let input = if is_end { Input::AnswerEnd } else { Input::AnswerLive };
+        let input = if is_end { OrderInput::AnswerEnd } else { OrderInput::AnswerLive };
         self.take_answer(&answer, input, now_ns, told);
         self.deny_cancel(now_ns);
         if is_denied {
@@ -90,7 +90,7 @@ impl KnownOrder {
         told: &mut Told,
     ) -> Applied {
         if let Err(why) = self.check_answer(answer) {
-            self.apply(Input::Contradiction, now_ns, told);
+            self.apply(OrderInput::Contradiction, now_ns, told);
             return Applied::Contradiction(why);
         }
         // Without an end or a fill a reply says no more than that it was accepted.
@@ -104,7 +104,7 @@ impl KnownOrder {
         }
         let mut answer = *answer;
         let odd_sum = self.leave_out_odd_sum(&mut answer);
-        let input = if is_end { Input::ReplyEnd } else { Input::ReplyLive };
+        let input = if is_end { OrderInput::ReplyEnd } else { OrderInput::ReplyLive };
         self.take_answer(&answer, input, now_ns, told);
         self.is_end_unconfirmed = is_end;
         odd_sum.map_or(Applied::Taken, Applied::Contradiction)
@@ -115,10 +115,16 @@ impl KnownOrder {
             || reports != self.reports && answer.filled_qty <= self.fills.qty()
     }
 
-    fn take_answer(&mut self, answer: &VenueAnswer, input: Input, now_ns: u64, told: &mut Told) {
+    fn take_answer(
+        &mut self,
+        answer: &VenueAnswer,
+        input: OrderInput,
+        now_ns: u64,
+        told: &mut Told,
+    ) {
         self.answers_none = 0;
         self.venue_order_id = answer.venue_order_id;
-        self.is_named_by_reply = matches!(input, Input::ReplyLive | Input::ReplyEnd);
+        self.is_named_by_reply = matches!(input, OrderInput::ReplyLive | OrderInput::ReplyEnd);
         self.prevented_qty = answer.prevented_qty.unwrap_or(0).max(self.prevented_qty);
         let is_new = self.told_end.is_some_and(|end| end != answer.status)
             || (self.told_end.is_some() && answer.filled_qty > self.fills.qty());

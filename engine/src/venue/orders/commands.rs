@@ -7,7 +7,7 @@ use super::names::OrderName;
 use super::order::{CancelWish, KnownOrder};
 use super::requests_in_flight::Asked;
 use super::stage::{BATCH, CANCELS_MAX, POLL_NS, Presence, Stage};
-use super::states::Input;
+use super::states::OrderInput;
 use super::words::Told;
 use crate::event::{ExecType, InstrumentId, Price, Qty, RejectReason};
 use crate::order::{OrderAction, OrderCommand, OrderKey, refused, rejection};
@@ -225,7 +225,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             Ok(())
         });
         if sent.is_ok() {
-            self.orders.apply(key, Input::CancelSent);
+            self.orders.apply(key, OrderInput::CancelSent);
         }
         sent.is_ok()
     }
@@ -290,7 +290,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             if let (Some((first, ..)), Some((last, ..))) = (names.first(), names.last()) {
                 self.orders.requests.went_together((*first, *last));
             }
-            keys.iter().for_each(|key| self.orders.apply(*key, Input::CancelSent));
+            keys.iter().for_each(|key| self.orders.apply(*key, OrderInput::CancelSent));
             return;
         }
         for (id, ..) in &names {

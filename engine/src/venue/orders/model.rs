@@ -7,7 +7,7 @@ use proptest::test_runner::RngSeed;
 use zerocopy::FromZeros;
 
 use super::order::KnownOrder;
-use super::states::{Input, OrderState};
+use super::states::{OrderInput, OrderState};
 use super::words::{Applied, Told, VenueAnswer, VenueFill, VenueReport};
 use crate::event::{
     ClientOrderId, ExecReport, ExecType, ExpiryReason, FEE_UNKNOWN, InstrumentId, OrderStatus,
@@ -243,7 +243,7 @@ enum Step {
     Nonsense(usize, u8),
     /// An answer to a query, or the state in a reply, arrives with something wrong.
     OddAnswer(usize, u8, bool),
-    Input(Input),
+    OrderInput(OrderInput),
     AmendAccepted,
     Refused,
     NoSuchOrder {
@@ -253,14 +253,14 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let words = [
-        Input::Accepted,
-        Input::NoAnswer,
-        Input::Cut,
-        Input::AnswerFailed,
-        Input::CancelSent,
-        Input::CancelAccepted,
-        Input::CancelNotOpen,
-        Input::CancelLost,
+        OrderInput::Accepted,
+        OrderInput::NoAnswer,
+        OrderInput::Cut,
+        OrderInput::AnswerFailed,
+        OrderInput::CancelSent,
+        OrderInput::CancelAccepted,
+        OrderInput::CancelNotOpen,
+        OrderInput::CancelLost,
     ];
     let index = || any::<prop::sample::Index>().prop_map(|index| index.index(64));
     let step = prop_oneof![
@@ -271,7 +271,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (index(), any::<u8>()).prop_map(|(index, what)| Step::Nonsense(index, what)),
         2 => (index(), any::<u8>(), any::<bool>())
             .prop_map(|(index, what, is_query)| Step::OddAnswer(index, what, is_query)),
-        3 => prop::sample::select(words.to_vec()).prop_map(Step::Input),
+        3 => prop::sample::select(words.to_vec()).prop_map(Step::OrderInput),
         1 => Just(Step::AmendAccepted),
         1 => Just(Step::Refused),
         1 => any::<bool>().prop_map(|is_over| Step::NoSuchOrder { is_over }),
@@ -362,7 +362,7 @@ fn apply(order: &mut KnownOrder, step: Step, truth: &Record, now: u64, books: &m
             assert!(!is_sound(applied), "{applied:?} {step:?}");
             assert_eq!(order.filled_qty(), filled, "nothing of it counts");
         }
-        Step::Input(input) => order.apply(input, now, &mut told),
+        Step::OrderInput(input) => order.apply(input, now, &mut told),
         Step::AmendAccepted => order.on_amend_accepted(now, &mut told),
         Step::Refused => order.on_refused(RejectReason::Venue, -2010, now, &mut told),
         Step::NoSuchOrder { is_over } if order.is_open() => {
@@ -398,7 +398,7 @@ proptest! {
         truth.amends.iter().for_each(|qty| order.amend(PRICE, *qty));
         let mut books = Books::default();
         let newest = truth.reports.len() - 1;
-        let mut revealed = vec![Step::Input(Input::Cut)];
+        let mut revealed = vec![Step::OrderInput(OrderInput::Cut)];
         if by_reports {
             revealed.extend((0..=newest).map(Step::Report));
         }

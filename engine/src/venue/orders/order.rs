@@ -7,7 +7,7 @@ use zerocopy::FromZeros;
 
 use super::amendments::Amendments;
 use super::fills::Fills;
-use super::states::{Input, NextQuery, OrderState, Tell};
+use super::states::{NextQuery, OrderInput, OrderState, Tell};
 use super::words::Told;
 use crate::event::{Certainty, ExecReport, ExecType, OrderStatus, RejectReason, VenueRef};
 use crate::order::{OrderCommand, OrderType, TimeInForce};
@@ -255,33 +255,33 @@ impl KnownOrder {
     }
 
     /// Takes an input.
-    pub fn apply(&mut self, input: Input, now_ns: u64, told: &mut Told) {
+    pub fn apply(&mut self, input: OrderInput, now_ns: u64, told: &mut Told) {
         let step = self.state.after(input);
         let has_cancel = matches!(self.cancel, CancelWish::Sent | CancelWish::Accepted);
         if step.next == OrderState::Presumed && self.state != OrderState::Presumed {
             self.presumed_ns = now_ns;
         }
         self.state = match step.next {
-            OrderState::Working if has_cancel && input != Input::CancelRefused => {
+            OrderState::Working if has_cancel && input != OrderInput::CancelRefused => {
                 OrderState::Cancelling
             }
             next => next,
         };
         match input {
-            Input::Cut | Input::CancelLost if self.cancel != CancelWish::None => {
+            OrderInput::Cut | OrderInput::CancelLost if self.cancel != CancelWish::None => {
                 self.want_cancel_again(now_ns);
             }
-            Input::CancelSent => self.cancel = CancelWish::Sent,
-            Input::CancelAccepted => {
+            OrderInput::CancelSent => self.cancel = CancelWish::Sent,
+            OrderInput::CancelAccepted => {
                 (self.cancel, self.cancels_denied) = (CancelWish::Accepted, 0);
             }
-            Input::CancelRefused | Input::CancelNotOpen => {
+            OrderInput::CancelRefused | OrderInput::CancelNotOpen => {
                 self.cancel = CancelWish::None;
                 self.pause_cancels(now_ns);
             }
             _ => {}
         }
-        if matches!(input, Input::Cut | Input::NoAnswer) {
+        if matches!(input, OrderInput::Cut | OrderInput::NoAnswer) {
             self.amendments.replied();
         }
         self.schedule_query(step.query, now_ns);
@@ -295,10 +295,10 @@ impl KnownOrder {
     /// The reply to its request says no. Nothing is told when a report had said otherwise.
     pub fn on_refused(&mut self, reason: RejectReason, code: i32, now_ns: u64, told: &mut Told) {
         if self.is_seen {
-            self.apply(Input::NoAnswer, now_ns, told);
+            self.apply(OrderInput::NoAnswer, now_ns, told);
             return;
         }
-        self.apply(Input::Refused, now_ns, told);
+        self.apply(OrderInput::Refused, now_ns, told);
         if self.state == OrderState::Presumed {
             self.end_by_inference(OrderStatus::Rejected, Certainty::Known, (reason, code), told);
         }
@@ -315,7 +315,11 @@ impl KnownOrder {
         let is_long = self.is_taken_up || now_ns.saturating_sub(self.none_since_ns) >= GONE_OVER_NS;
         let is_agreed = self.answers_none >= GONE_ANSWERS && is_long;
         let is_gone = is_over && (!self.is_seen || is_agreed);
-        self.apply(if is_gone { Input::AnswerGone } else { Input::AnswerNone }, now_ns, told);
+        self.apply(
+            if is_gone { OrderInput::AnswerGone } else { OrderInput::AnswerNone },
+            now_ns,
+            told,
+        );
         if is_gone && self.state == OrderState::Presumed {
             let status = if self.is_seen { OrderStatus::Canceled } else { OrderStatus::Rejected };
             let reason = RejectReason::NeverArrived;
@@ -332,7 +336,7 @@ impl KnownOrder {
         told: &mut Told,
     ) {
         let is_told = self.is_open();
-        let input = if is_not_open { Input::CancelNotOpen } else { Input::CancelRefused };
+        let input = if is_not_open { OrderInput::CancelNotOpen } else { OrderInput::CancelRefused };
         self.apply(input, now_ns, told);
         if is_told {
             let mut report = self.told(ExecType::CancelRejected);
@@ -344,7 +348,7 @@ impl KnownOrder {
     /// The reply to the amendment under way says yes.
     pub fn on_amend_accepted(&mut self, now_ns: u64, told: &mut Told) {
         self.amendments.replied();
-        self.apply(Input::AmendAccepted, now_ns, told);
+        self.apply(OrderInput::AmendAccepted, now_ns, told);
     }
 
     /// The venue refused the amendment under way.
@@ -363,7 +367,7 @@ impl KnownOrder {
     /// A query of it failed, or came to nothing.
     pub fn on_query_failed(&mut self, now_ns: u64, told: &mut Told) {
         self.answered();
-        self.apply(Input::AnswerFailed, now_ns, told);
+        self.apply(OrderInput::AnswerFailed, now_ns, told);
     }
 
     /// Half an answer: the list of the present orders does not have it. The other half is asked for
@@ -559,8 +563,8 @@ mod tests {
         order.amend(100, 5);
         order.on_amend_accepted(1, &mut told);
         assert_eq!((order.cancel, order.may_cancel(1)), (CancelWish::None, true));
-        order.apply(Input::CancelSent, 2, &mut told);
-        order.apply(Input::CancelAccepted, 3, &mut told);
+        order.apply(OrderInput::CancelSent, 2, &mut told);
+        order.apply(OrderInput::CancelAccepted, 3, &mut told);
         assert_eq!(order.cancel, CancelWish::Accepted);
         assert!(told.is_empty());
     }

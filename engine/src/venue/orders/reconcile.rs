@@ -16,7 +16,7 @@ use super::names::OrderNames;
 use super::order::KnownOrder;
 use super::plausible::{FeeBounds, is_of_now};
 use super::requests_in_flight::{Asked, RequestsInFlight};
-use super::states::Input;
+use super::states::OrderInput;
 use super::table::OrderTable;
 use super::thinning::Thinning;
 use super::words::{Applied, Told, VenueReport};
@@ -189,12 +189,12 @@ impl<O: EventOutlet> Reconciler<O> {
         let name = name.filter(|_| behind.is_none());
         if let Some(key) = name.and_then(|name| self.names.parse(name)) {
             self.alarm(key, error.detail);
-            self.apply(key, Input::Contradiction);
+            self.apply(key, OrderInput::Contradiction);
         } else if let Some(asked) = reply.and_then(|id| self.requests.take(id)) {
             self.on_unread_reply(asked, error.detail);
         } else if let Some(key) = self.by_venue_id(venue_order_id) {
             self.alarm(key, error.detail);
-            self.apply(key, Input::Contradiction);
+            self.apply(key, OrderInput::Contradiction);
         } else if error.reason != LetterReason::Symbol {
             self.wants_query_of_all = true;
             self.query_all();
@@ -246,7 +246,7 @@ impl<O: EventOutlet> Reconciler<O> {
         if self.table.get(key).is_some() && !is_of_now(time_ns, self.venue_clock.at_ms(now_ns)) {
             self.letter(LetterReason::Order, FOREIGN_TIME, raw);
             self.alarm(key, FOREIGN_TIME);
-            return self.apply(key, Input::Contradiction);
+            return self.apply(key, OrderInput::Contradiction);
         }
         let mut report = *report;
         if !self.fee_bounds.allow_report(&report) {
@@ -267,7 +267,7 @@ impl<O: EventOutlet> Reconciler<O> {
                 self.letter(LetterReason::Order, "report on an order that is not remembered", raw);
                 if let Some(key) = self.by_venue_id(report.venue_order_id) {
                     self.alarm(key, OTHER_NAME);
-                    return self.apply(key, Input::Contradiction);
+                    return self.apply(key, OrderInput::Contradiction);
                 }
                 self.stats.contradictions();
                 if self.lines.take(now_ns) {
@@ -290,7 +290,7 @@ impl<O: EventOutlet> Reconciler<O> {
         let key = self.by_venue_id(report.venue_order_id);
         if let Some(key) = key.filter(|key| self.is_for(*key, report.instrument)) {
             self.alarm(key, OTHER_NAME);
-            self.apply(key, Input::Contradiction);
+            self.apply(key, OrderInput::Contradiction);
         }
     }
 
@@ -361,8 +361,8 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::Logon(operation) => {
                 self.failure.get_or_insert((operation, "no answer in time", 0));
             }
-            Asked::Submit(key) | Asked::Amend(key) => self.apply(key, Input::NoAnswer),
-            Asked::Cancel(key) => self.apply(key, Input::CancelLost),
+            Asked::Submit(key) | Asked::Amend(key) => self.apply(key, OrderInput::NoAnswer),
+            Asked::Cancel(key) => self.apply(key, OrderInput::CancelLost),
             Asked::Query(key, _) => self.change(key, KnownOrder::on_query_failed),
             Asked::Fills(key) => {
                 self.listing = None;
@@ -413,7 +413,7 @@ impl<O: EventOutlet> Reconciler<O> {
         for key in open {
             self.change(key, |order, now, told| {
                 (order.is_asked, order.holds_session) = (false, true);
-                order.apply(Input::Cut, now, told);
+                order.apply(OrderInput::Cut, now, told);
             });
         }
     }
@@ -433,7 +433,7 @@ impl<O: EventOutlet> Reconciler<O> {
         }
     }
 
-    pub(super) fn apply(&mut self, key: OrderKey, input: Input) {
+    pub(super) fn apply(&mut self, key: OrderKey, input: OrderInput) {
         self.change(key, |order, now, told| order.apply(input, now, told));
     }
 

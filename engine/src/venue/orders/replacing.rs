@@ -114,7 +114,7 @@ mod tests {
 
     use super::*;
     use crate::event::Side;
-    use crate::venue::orders::states::Input;
+    use crate::venue::orders::states::OrderInput;
     use crate::venue::orders::words::Told;
 
     fn order(state: OrderState, status: OrderStatus, cancel: CancelWish) -> KnownOrder {
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(more.verdict(Some(&canceled), 0), filled, "less has filled than was known");
         let mut doubted = order(working, OrderStatus::New, CancelWish::Sent);
         let mut told = Told::new();
-        doubted.apply(Input::CancelRefused, 0, &mut told);
+        doubted.apply(OrderInput::CancelRefused, 0, &mut told);
         assert_eq!(waiting.verdict(Some(&doubted), 0), lives, "its cancel was refused");
     }
 }

@@ -8,7 +8,7 @@ use super::listing::{Known, Listing};
 use super::order::{KnownOrder, NamedBy};
 use super::reconcile::{ABSURD_FEE, GONE_AGAIN_NS, Reconciler};
 use super::requests_in_flight::{Answered, Asked};
-use super::states::Input;
+use super::states::OrderInput;
 use super::words::{Applied, Told, VenueAnswer, VenueFill};
 use crate::event::{ConsumerId, ExecReport, InstrumentId, RejectReason};
 use crate::order::{OrderAction, OrderCommand, OrderKey, rejection};
@@ -120,7 +120,7 @@ impl<O: EventOutlet> Reconciler<O> {
         self.letter(LetterReason::Order, "second reply to a request", raw);
         let Asked::Submit(key) = asked else { return };
         self.alarm(key, "second reply to a request");
-        let input = if reply.outcome.is_ok() { Input::Accepted } else { Input::NoAnswer };
+        let input = if reply.outcome.is_ok() { OrderInput::Accepted } else { OrderInput::NoAnswer };
         self.apply(key, input);
     }
 
@@ -134,11 +134,11 @@ impl<O: EventOutlet> Reconciler<O> {
             }
             Asked::Submit(key) | Asked::Amend(key) => {
                 self.alarm(key, detail);
-                self.apply(key, Input::NoAnswer);
+                self.apply(key, OrderInput::NoAnswer);
             }
             Asked::Cancel(key) => {
                 self.alarm(key, detail);
-                self.apply(key, Input::CancelLost);
+                self.apply(key, OrderInput::CancelLost);
             }
             Asked::Query(key, _) => {
                 self.alarm(key, detail);
@@ -183,12 +183,12 @@ impl<O: EventOutlet> Reconciler<O> {
                 if let Some(order) = self.table.get(key) {
                     self.thinning.accepted(&order.command);
                 }
-                self.apply(key, Input::Accepted);
+                self.apply(key, OrderInput::Accepted);
                 self.on_reply_state(key, sent_reports, body, raw);
             }
             Asked::Cancel(key) => {
                 let reports = self.table.get(key).map_or(0, |order| order.reports);
-                self.apply(key, Input::CancelAccepted);
+                self.apply(key, OrderInput::CancelAccepted);
                 self.on_reply_state(key, reports, body, raw);
             }
             // The report follows; without one the next look finds out.
@@ -405,7 +405,7 @@ impl<O: EventOutlet> Reconciler<O> {
         };
         match (asked, outcome) {
             (Asked::Submit(key), outcome) => self.on_order_failed(key, outcome, reason, failure),
-            (Asked::Amend(key), Outcome::Unknown) => self.apply(key, Input::NoAnswer),
+            (Asked::Amend(key), Outcome::Unknown) => self.apply(key, OrderInput::NoAnswer),
             (Asked::Cancel(key), outcome) => self.on_cancel_failed(key, outcome, code),
             (Asked::Amend(key), _) => {
                 self.change(key, |order, _, told| order.on_amend_refused(reason, code, told));
@@ -437,7 +437,7 @@ impl<O: EventOutlet> Reconciler<O> {
             | Outcome::TooManyOrders
             | Outcome::LockedOut
             | Outcome::NoSession
-            | Outcome::WrongTime => self.apply(key, Input::CancelLost),
+            | Outcome::WrongTime => self.apply(key, OrderInput::CancelLost),
             outcome => {
                 let is_not_open = matches!(outcome, Outcome::NotOpen | Outcome::NoSuchOrder);
                 self.change(key, |order, now, told| {
@@ -506,7 +506,7 @@ impl<O: EventOutlet> Reconciler<O> {
             _ => {}
         }
         if outcome == Outcome::Unknown {
-            return self.apply(key, Input::NoAnswer);
+            return self.apply(key, OrderInput::NoAnswer);
         }
         self.change(key, |order, now, told| order.on_refused(reason, code, now, told));
     }

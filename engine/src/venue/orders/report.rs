@@ -2,7 +2,7 @@
 
 use super::fills::{Fill, Place};
 use super::order::{KnownOrder, NamedBy};
-use super::states::{Input, OrderState};
+use super::states::{OrderInput, OrderState};
 use super::words::{Applied, Told, VenueFill, VenueReport};
 use crate::event::{
     Certainty, ExecReport, ExecType, FEE_UNKNOWN, INFERRED, OrderStatus, RejectReason, VenueRef,
@@ -65,7 +65,7 @@ impl KnownOrder {
             // The name may be what is wrong.
             (self.venue_order_id, self.is_named_by_reply) = (VenueRef::NONE, false);
         }
-        self.apply(Input::Contradiction, now_ns, told);
+        self.apply(OrderInput::Contradiction, now_ns, told);
         Applied::Contradiction(why)
     }
 
@@ -98,7 +98,7 @@ impl KnownOrder {
         let has_more = report.filled_qty > self.fills.qty();
         if self.told_end == Some(report.status) && !has_more {
             self.venue_order_id = report.venue_order_id;
-            self.apply(Input::ReportEnd, now_ns, told);
+            self.apply(OrderInput::ReportEnd, now_ns, told);
             return Ok(Applied::Duplicate);
         }
         if !is_end && !has_more && !self.is_news(report) {
@@ -184,7 +184,11 @@ impl KnownOrder {
         let is_end = report.status.is_terminal();
         self.prevented_qty = report.prevented_qty.unwrap_or(0).max(self.prevented_qty);
         self.status = self.forward(report.status);
-        self.apply(if is_end { Input::ReportEnd } else { Input::ReportLive }, now_ns, told);
+        self.apply(
+            if is_end { OrderInput::ReportEnd } else { OrderInput::ReportLive },
+            now_ns,
+            told,
+        );
         (self.told_new, self.told_unknown) = (true, false);
         if is_end {
             self.told_end = Some(self.status);

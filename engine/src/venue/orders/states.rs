@@ -29,7 +29,7 @@ pub enum OrderState {
 
 /// What can be heard of an order, or not heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
+pub enum OrderInput {
     /// The reply to its request: accepted.
     Accepted,
     /// The reply to its request: refused, and no report had said otherwise.
@@ -136,53 +136,53 @@ impl OrderState {
     /// What `input` does to an order in this state.
     #[must_use]
     #[rustfmt::skip]
-    pub const fn after(self, input: Input) -> Step {
+    pub const fn after(self, input: OrderInput) -> Step {
         use OrderState::{Acknowledged, Cancelling, Doubted, Ended, Fresh, Presumed, Working};
         match (self, input) {
-            (Fresh, Input::Accepted) => to(Acknowledged, Tell::Nothing, NextQuery::Soon),
-            (Presumed, Input::Accepted) => to(Doubted, Tell::Nothing, NextQuery::Now),
-            (_, Input::Accepted) => to(self, Tell::Nothing, NextQuery::Keep),
+            (Fresh, OrderInput::Accepted) => to(Acknowledged, Tell::Nothing, NextQuery::Soon),
+            (Presumed, OrderInput::Accepted) => to(Doubted, Tell::Nothing, NextQuery::Now),
+            (_, OrderInput::Accepted) => to(self, Tell::Nothing, NextQuery::Keep),
 
-            (Fresh | Acknowledged | Doubted, Input::Refused) => to(Presumed, Tell::End, NextQuery::Never),
-            (Working | Cancelling, Input::Refused) => to(self, Tell::Nothing, NextQuery::Now),
+            (Fresh | Acknowledged | Doubted, OrderInput::Refused) => to(Presumed, Tell::End, NextQuery::Never),
+            (Working | Cancelling, OrderInput::Refused) => to(self, Tell::Nothing, NextQuery::Now),
 
-            (Fresh | Acknowledged, Input::NoAnswer | Input::Cut) => to(Doubted, Tell::Unknown, NextQuery::Now),
-            (Working | Cancelling, Input::NoAnswer) => to(self, Tell::Nothing, NextQuery::Now),
-            (Doubted, Input::NoAnswer) => to(Doubted, Tell::Nothing, NextQuery::BackOff),
-            (Working | Cancelling | Doubted, Input::Cut) => to(Doubted, Tell::Nothing, NextQuery::Now),
+            (Fresh | Acknowledged, OrderInput::NoAnswer | OrderInput::Cut) => to(Doubted, Tell::Unknown, NextQuery::Now),
+            (Working | Cancelling, OrderInput::NoAnswer) => to(self, Tell::Nothing, NextQuery::Now),
+            (Doubted, OrderInput::NoAnswer) => to(Doubted, Tell::Nothing, NextQuery::BackOff),
+            (Working | Cancelling | Doubted, OrderInput::Cut) => to(Doubted, Tell::Nothing, NextQuery::Now),
 
-            (Ended, Input::ReplyLive | Input::ReplyEnd) => to(Ended, Tell::Nothing, NextQuery::Never),
-            (Cancelling, Input::ReplyLive) => to(Cancelling, Tell::News, NextQuery::Soon),
-            (_, Input::ReplyLive) => to(Working, Tell::News, NextQuery::Soon),
-            (_, Input::ReplyEnd) => to(Ended, Tell::News, NextQuery::Never),
+            (Ended, OrderInput::ReplyLive | OrderInput::ReplyEnd) => to(Ended, Tell::Nothing, NextQuery::Never),
+            (Cancelling, OrderInput::ReplyLive) => to(Cancelling, Tell::News, NextQuery::Soon),
+            (_, OrderInput::ReplyLive) => to(Working, Tell::News, NextQuery::Soon),
+            (_, OrderInput::ReplyEnd) => to(Ended, Tell::News, NextQuery::Never),
 
-            (Cancelling, Input::ReportLive) => to(Cancelling, Tell::News, NextQuery::Keep),
-            (Ended, Input::ReportLive | Input::ReportEnd) => to(Ended, Tell::Nothing, NextQuery::Never),
-            (_, Input::ReportLive) => to(Working, Tell::News, NextQuery::Rest),
-            (_, Input::ReportEnd) => to(Ended, Tell::News, NextQuery::Never),
+            (Cancelling, OrderInput::ReportLive) => to(Cancelling, Tell::News, NextQuery::Keep),
+            (Ended, OrderInput::ReportLive | OrderInput::ReportEnd) => to(Ended, Tell::Nothing, NextQuery::Never),
+            (_, OrderInput::ReportLive) => to(Working, Tell::News, NextQuery::Rest),
+            (_, OrderInput::ReportEnd) => to(Ended, Tell::News, NextQuery::Never),
 
-            (Ended | Presumed, Input::Contradiction) => to(Doubted, Tell::Nothing, NextQuery::Now),
-            (_, Input::Contradiction) => to(Doubted, Tell::Unknown, NextQuery::Now),
+            (Ended | Presumed, OrderInput::Contradiction) => to(Doubted, Tell::Nothing, NextQuery::Now),
+            (_, OrderInput::Contradiction) => to(Doubted, Tell::Unknown, NextQuery::Now),
 
-            (Cancelling, Input::AnswerLive) => to(Cancelling, Tell::News, NextQuery::Soon),
-            (Ended, Input::AnswerLive | Input::AnswerEnd) => to(Ended, Tell::Nothing, NextQuery::Never),
-            (_, Input::AnswerLive) => to(Working, Tell::News, NextQuery::Rest),
-            (_, Input::AnswerEnd) => to(Ended, Tell::News, NextQuery::Never),
+            (Cancelling, OrderInput::AnswerLive) => to(Cancelling, Tell::News, NextQuery::Soon),
+            (Ended, OrderInput::AnswerLive | OrderInput::AnswerEnd) => to(Ended, Tell::Nothing, NextQuery::Never),
+            (_, OrderInput::AnswerLive) => to(Working, Tell::News, NextQuery::Rest),
+            (_, OrderInput::AnswerEnd) => to(Ended, Tell::News, NextQuery::Never),
 
-            (Fresh | Acknowledged, Input::AnswerNone) => to(Doubted, Tell::Unknown, NextQuery::BackOff),
-            (Working | Cancelling | Doubted, Input::AnswerNone) => to(Doubted, Tell::Nothing, NextQuery::BackOff),
-            (Fresh | Acknowledged | Working | Cancelling | Doubted, Input::AnswerGone) => to(Presumed, Tell::End, NextQuery::Never),
-            (Fresh | Acknowledged | Working | Cancelling | Doubted, Input::AnswerFailed) => to(self, Tell::Nothing, NextQuery::BackOff),
+            (Fresh | Acknowledged, OrderInput::AnswerNone) => to(Doubted, Tell::Unknown, NextQuery::BackOff),
+            (Working | Cancelling | Doubted, OrderInput::AnswerNone) => to(Doubted, Tell::Nothing, NextQuery::BackOff),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, OrderInput::AnswerGone) => to(Presumed, Tell::End, NextQuery::Never),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, OrderInput::AnswerFailed) => to(self, Tell::Nothing, NextQuery::BackOff),
 
-            (Fresh | Acknowledged | Working | Cancelling | Doubted, Input::AmendAccepted) => to(self, Tell::Nothing, NextQuery::Soon),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, OrderInput::AmendAccepted) => to(self, Tell::Nothing, NextQuery::Soon),
 
-            (Working, Input::CancelSent) => to(Cancelling, Tell::Nothing, NextQuery::Keep),
-            (Fresh | Acknowledged | Cancelling | Doubted, Input::CancelSent) => to(self, Tell::Nothing, NextQuery::Keep),
-            (Fresh | Acknowledged | Working | Cancelling | Doubted, Input::CancelAccepted) => to(self, Tell::Nothing, NextQuery::Soon),
-            (Cancelling, Input::CancelRefused) => to(Working, Tell::CancelRejected, NextQuery::Soon),
-            (Fresh | Acknowledged | Working | Doubted, Input::CancelRefused) => to(self, Tell::CancelRejected, NextQuery::Keep),
-            (Fresh | Acknowledged | Working | Cancelling | Doubted, Input::CancelNotOpen) => to(Doubted, Tell::CancelRejected, NextQuery::Now),
-            (Fresh | Acknowledged | Working | Cancelling | Doubted, Input::CancelLost) => to(Doubted, Tell::Nothing, NextQuery::Now),
+            (Working, OrderInput::CancelSent) => to(Cancelling, Tell::Nothing, NextQuery::Keep),
+            (Fresh | Acknowledged | Cancelling | Doubted, OrderInput::CancelSent) => to(self, Tell::Nothing, NextQuery::Keep),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, OrderInput::CancelAccepted) => to(self, Tell::Nothing, NextQuery::Soon),
+            (Cancelling, OrderInput::CancelRefused) => to(Working, Tell::CancelRejected, NextQuery::Soon),
+            (Fresh | Acknowledged | Working | Doubted, OrderInput::CancelRefused) => to(self, Tell::CancelRejected, NextQuery::Keep),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, OrderInput::CancelNotOpen) => to(Doubted, Tell::CancelRejected, NextQuery::Now),
+            (Fresh | Acknowledged | Working | Cancelling | Doubted, OrderInput::CancelLost) => to(Doubted, Tell::Nothing, NextQuery::Now),
 
             (Ended | Presumed, _) => to(self, Tell::Nothing, NextQuery::Never),
         }
@@ -197,27 +197,27 @@ const fn to(next: OrderState, tell: Tell, query: NextQuery) -> Step {
 mod tests {
     use super::*;
 
-    const INPUTS: [Input; 20] = [
-        Input::Accepted,
-        Input::Refused,
-        Input::NoAnswer,
-        Input::Cut,
-        Input::ReplyLive,
-        Input::ReplyEnd,
-        Input::ReportLive,
-        Input::ReportEnd,
-        Input::Contradiction,
-        Input::AnswerLive,
-        Input::AnswerEnd,
-        Input::AnswerNone,
-        Input::AnswerGone,
-        Input::AnswerFailed,
-        Input::AmendAccepted,
-        Input::CancelSent,
-        Input::CancelAccepted,
-        Input::CancelRefused,
-        Input::CancelNotOpen,
-        Input::CancelLost,
+    const INPUTS: [OrderInput; 20] = [
+        OrderInput::Accepted,
+        OrderInput::Refused,
+        OrderInput::NoAnswer,
+        OrderInput::Cut,
+        OrderInput::ReplyLive,
+        OrderInput::ReplyEnd,
+        OrderInput::ReportLive,
+        OrderInput::ReportEnd,
+        OrderInput::Contradiction,
+        OrderInput::AnswerLive,
+        OrderInput::AnswerEnd,
+        OrderInput::AnswerNone,
+        OrderInput::AnswerGone,
+        OrderInput::AnswerFailed,
+        OrderInput::AmendAccepted,
+        OrderInput::CancelSent,
+        OrderInput::CancelAccepted,
+        OrderInput::CancelRefused,
+        OrderInput::CancelNotOpen,
+        OrderInput::CancelLost,
     ];
 
     fn rendered() -> String {
@@ -254,7 +254,7 @@ mod tests {
     fn an_end_by_the_venues_word_is_left_only_by_a_contradiction_and_then_as_a_doubt() {
         for input in INPUTS {
             let next = OrderState::Ended.after(input).next;
-            assert!(next == OrderState::Ended || input == Input::Contradiction, "{input:?}");
+            assert!(next == OrderState::Ended || input == OrderInput::Contradiction, "{input:?}");
         }
     }
 
@@ -265,7 +265,7 @@ mod tests {
                 let step = state.after(input);
                 if step.next.is_open() && step.next != state {
                     let waits =
-                        matches!(input, Input::CancelSent) || step.query != NextQuery::Never;
+                        matches!(input, OrderInput::CancelSent) || step.query != NextQuery::Never;
                     assert!(waits, "{state:?} {input:?}");
                 }
             }

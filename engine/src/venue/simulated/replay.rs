@@ -21,7 +21,7 @@ use super::moment::Moment;
 use super::options::SimulatedVenueError;
 use super::recording::{RecordedStream, Recording, Step};
 use super::server::{
-    Clients, Content, Handle, MarketFrame, Opening, Reply, Request, ServerOptions,
+    Clients, Content, Handle, HttpRequest, MarketFrame, Opening, Reply, ServerOptions,
 };
 use crate::world::{Clock, Net};
 
@@ -350,11 +350,11 @@ impl Content for Replay {
         self.streams.iter().position(|known| known.name == stream).map(key_of)
     }
 
-    fn open(&mut self, request: &Request, _now: Moment) -> Result<Opening, Reply> {
+    fn open(&mut self, request: &HttpRequest, _now: Moment) -> Result<Opening, Reply> {
         self.dialect.open(request).ok_or_else(Reply::not_found)
     }
 
-    fn rest(&mut self, request: &Request, _clients: &mut Clients, now: Moment) -> Reply {
+    fn rest(&mut self, request: &HttpRequest, _clients: &mut Clients, now: Moment) -> Reply {
         match self.dialect.rest(request, now) {
             RecordedRequest::Snapshot(symbol) => self.snapshot(&symbol),
             RecordedRequest::Answered(reply) => reply,

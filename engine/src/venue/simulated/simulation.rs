@@ -6,7 +6,7 @@ use super::exchange::{Event, Exchange, ExecKind, StreamKey};
 use super::fault::{Fault, Occasion};
 use super::limits::Limits;
 use super::moment::Moment;
-use super::server::{Clients, Content, Door, Opening, Reply, Request, Session};
+use super::server::{Clients, Content, Door, HttpRequest, Opening, Reply, Session};
 
 /// Faults that strike by time are looked for this often.
 const TENTH_NS: u64 = 100_000_000;
@@ -180,11 +180,11 @@ impl Content for Simulation {
         self.dialect.resolve(stream)
     }
 
-    fn open(&mut self, request: &Request, now: Moment) -> Result<Opening, Reply> {
+    fn open(&mut self, request: &HttpRequest, now: Moment) -> Result<Opening, Reply> {
         self.dialect.open(request, &mut self.limits, now)
     }
 
-    fn rest(&mut self, request: &Request, clients: &mut Clients, now: Moment) -> Reply {
+    fn rest(&mut self, request: &HttpRequest, clients: &mut Clients, now: Moment) -> Reply {
         let fault = clients.faults.strike(Occasion::Rest);
         let (exchange, limits) = (&self.exchange, &mut self.limits);
         self.dialect.rest(request, exchange, limits, (fault, &mut clients.faults), now)

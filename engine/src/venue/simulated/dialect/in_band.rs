@@ -3,7 +3,7 @@
 
 use std::marker::PhantomData;
 
-use super::order_desk::{OrderDesk, OrderFormat};
+use super::order_entry::{OrderEntry, OrderFormat};
 use super::{Dialect, DialectKind, RecordedDialect, Saying, Stage, Talk};
 use crate::venue::codec::PlainNumber;
 use crate::venue::simulated::exchange::{
@@ -17,7 +17,7 @@ use crate::venue::simulated::limits::{Admission, Limits};
 use crate::venue::simulated::moment::Moment;
 use crate::venue::simulated::options::SimulatedVenueOptions;
 use crate::venue::simulated::server::{
-    AccountFrame, Door, MarketFrame, Opening, Reply, Request, Session,
+    AccountFrame, Door, HttpRequest, MarketFrame, Opening, Reply, Session,
 };
 
 /// A price and the quantity there.
@@ -95,7 +95,7 @@ pub(super) struct InBand<W> {
     /// By market, and by the number of the feed.
     names: Vec<[Option<String>; Feed::ALL.len()]>,
     books: Vec<ShownBook>,
-    orders: Option<OrderDesk>,
+    orders: Option<OrderEntry>,
     text: String,
     words: PhantomData<fn() -> W>,
 }
@@ -137,7 +137,7 @@ impl<W: InBandFormat> InBand<W> {
         InBand {
             names: options.symbols.iter().map(of_symbol).collect(),
             books: vec![ShownBook::default(); options.symbols.len()],
-            orders: W::orders(options).map(OrderDesk::new),
+            orders: W::orders(options).map(OrderEntry::new),
             text: String::new(),
             words: PhantomData,
         }
@@ -192,7 +192,7 @@ impl<W: InBandFormat> Dialect for InBand<W> {
 
     fn open(
         &mut self,
-        request: &Request,
+        request: &HttpRequest,
         limits: &mut Limits,
         now: Moment,
     ) -> Result<Opening, Reply> {
@@ -215,7 +215,7 @@ impl<W: InBandFormat> Dialect for InBand<W> {
 
     fn rest(
         &mut self,
-        request: &Request,
+        request: &HttpRequest,
         exchange: &Exchange,
         limits: &mut Limits,
         (fault, faults): (Option<Fault>, &mut Faults),

@@ -8,7 +8,7 @@ mod in_band;
 mod kind;
 pub mod kraken;
 pub mod okx;
-mod order_desk;
+mod order_entry;
 mod recorded;
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::exchange::{Event, Exchange, StreamKey};
 use super::fault::{Fault, Faults};
 use super::limits::Limits;
 use super::moment::Moment;
-use super::server::{AccountFrame, MarketFrame, Opening, Reply, Request, Session};
+use super::server::{AccountFrame, HttpRequest, MarketFrame, Opening, Reply, Session};
 
 pub use binance_spot::DIALECT as USUAL;
 pub use kind::DialectKind;
@@ -32,14 +32,14 @@ pub trait Dialect: Send + 'static {
     /// Lets a WebSocket in, or refuses its handshake.
     fn open(
         &mut self,
-        request: &Request,
+        request: &HttpRequest,
         limits: &mut Limits,
         now: Moment,
     ) -> Result<Opening, Reply>;
     /// Answers a REST request, on which a fault may have struck already.
     fn rest(
         &mut self,
-        request: &Request,
+        request: &HttpRequest,
         exchange: &Exchange,
         limits: &mut Limits,
         faults: (Option<Fault>, &mut Faults),

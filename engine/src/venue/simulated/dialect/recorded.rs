@@ -6,7 +6,7 @@ use std::fmt;
 use crate::venue::simulated::exchange::StreamKey;
 use crate::venue::simulated::frame_kind::FrameKind;
 use crate::venue::simulated::moment::Moment;
-use crate::venue::simulated::server::{Opening, Reply, Request, Session};
+use crate::venue::simulated::server::{HttpRequest, Opening, Reply, Session};
 
 /// A venue's recorded lines, and the texts around them: requests and their answers.
 ///
@@ -53,7 +53,7 @@ pub trait RecordedDialect: fmt::Debug + Sync {
     }
 
     /// What a handshake's target opens; `None`: no such path.
-    fn open(&self, request: &Request) -> Option<Opening> {
+    fn open(&self, request: &HttpRequest) -> Option<Opening> {
         let opening = Opening { numbered_by: self.numbered_by(), ..Opening::market() };
         (request.path == self.stream_path()).then_some(opening)
     }
@@ -68,7 +68,7 @@ pub trait RecordedDialect: fmt::Debug + Sync {
     ) -> Option<String>;
 
     /// What a REST request wants.
-    fn rest(&self, _request: &Request, _now: Moment) -> RecordedRequest {
+    fn rest(&self, _request: &HttpRequest, _now: Moment) -> RecordedRequest {
         RecordedRequest::Answered(Reply::not_found())
     }
 

@@ -10,7 +10,7 @@ use super::*;
 use crate::venue::registry::VenueKind;
 use crate::venue::simulated::dialect::binance_spot::CombinedStreams;
 use crate::venue::simulated::exchange::StreamKey;
-use crate::venue::simulated::server::{Opening, Request, Session};
+use crate::venue::simulated::server::{HttpRequest, Opening, Session};
 
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -175,7 +175,7 @@ impl RecordedDialect for Words {
         }))
     }
 
-    fn open(&self, _request: &Request) -> Option<Opening> {
+    fn open(&self, _request: &HttpRequest) -> Option<Opening> {
         None
     }
 

@@ -7,7 +7,7 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Message, Utf8Bytes, WebSocket};
 
-use super::http::{self, Parsed, Request};
+use super::http::{self, HttpRequest, Parsed};
 use super::session::Session;
 use super::wire::Wire;
 use crate::venue::simulated::moment::Moment;
@@ -67,7 +67,7 @@ enum State {
 pub enum Input {
     /// More messages in a second than the session may send.
     TooMany,
-    Request(Box<Request>),
+    HttpRequest(Box<HttpRequest>),
     Text(Utf8Bytes),
 }
 
@@ -105,7 +105,7 @@ impl Client {
             return None;
         }
         match self.state {
-            State::Http { .. } => self.next_request(now_ns).map(Input::Request),
+            State::Http { .. } => self.next_request(now_ns).map(Input::HttpRequest),
             State::Open(_) => self.next_text(now_ns),
             State::Between => None,
         }
@@ -168,7 +168,7 @@ impl Client {
         self.is_closing = true;
     }
 
-    fn next_request(&mut self, now_ns: u64) -> Option<Box<Request>> {
+    fn next_request(&mut self, now_ns: u64) -> Option<Box<HttpRequest>> {
         let State::Http { wire, input } = &mut self.state else { return None };
         loop {
             match http::parse_request(input) {

@@ -14,7 +14,7 @@ const BODY_BYTES_MAX: usize = 16 << 10;
 
 /// A request's head.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct HttpRequest {
     pub method: String,
     /// Path without the query.
     pub path: String,
@@ -36,7 +36,7 @@ pub enum Parsed {
     /// The head is not complete yet.
     Partial,
     /// A whole head of so many bytes.
-    Whole(Box<Request>, usize),
+    Whole(Box<HttpRequest>, usize),
     /// Not HTTP, or too long.
     Bad,
 }
@@ -44,7 +44,7 @@ pub enum Parsed {
 /// Reads one request head from the start of `bytes`.
 pub fn parse_request(bytes: &[u8]) -> Parsed {
     let mut headers = [EMPTY_HEADER; 48];
-    let mut head = httparse::Request::new(&mut headers);
+    let mut head = httparse::HttpRequest::new(&mut headers);
     let length = match head.parse(bytes) {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) if bytes.len() < HEAD_BYTES_MAX => return Parsed::Partial,
@@ -74,7 +74,7 @@ pub fn parse_request(bytes: &[u8]) -> Parsed {
     let upgrades = has("upgrade", "websocket")
         && has("connection", "upgrade")
         && header("sec-websocket-version") == Some("13");
-    let request = Request {
+    let request = HttpRequest {
         method: head.method.unwrap_or("").into(),
         path: path.into(),
         query: query.into(),
@@ -91,7 +91,7 @@ fn text_of(header: &httparse::Header<'_>) -> Option<(String, String)> {
     Some((header.name.to_ascii_lowercase(), value.trim().to_owned()))
 }
 
-impl Request {
+impl HttpRequest {
     /// The value of a header, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known == name)?;

@@ -22,7 +22,7 @@ use mio::{Interest, Registry, Token};
 
 pub use clients::{CLIENTS_MAX, Clients};
 pub use frame::{AccountFrame, MarketFrame};
-pub use http::{Reply, Request};
+pub use http::{HttpRequest, Reply};
 pub use session::{Door, Envelope, Session};
 
 use self::client::Input;
@@ -76,9 +76,9 @@ pub trait Content: Send + 'static {
     /// The stream of a name, if there is one.
     fn resolve(&self, stream: &str) -> Option<StreamKey>;
     /// Lets a WebSocket in, or refuses its handshake.
-    fn open(&mut self, request: &Request, now: Moment) -> Result<Opening, Reply>;
+    fn open(&mut self, request: &HttpRequest, now: Moment) -> Result<Opening, Reply>;
     /// Answers a REST request.
-    fn rest(&mut self, request: &Request, clients: &mut Clients, now: Moment) -> Reply;
+    fn rest(&mut self, request: &HttpRequest, clients: &mut Clients, now: Moment) -> Reply;
     /// Handles a message of a session and answers it.
     fn message(&mut self, slot: usize, text: &str, clients: &mut Clients, now: Moment);
     /// Does all that is due.
@@ -277,7 +277,7 @@ impl<C: Content> Server<C> {
         while let Some(input) = self.clients.get(slot).and_then(|c| c.next_input(now.ns)) {
             served += 1;
             match input {
-                Input::Request(request) => self.serve_request(slot, &request, now),
+                Input::HttpRequest(request) => self.serve_request(slot, &request, now),
                 Input::Text(text) => {
                     self.content.message(slot, text.as_str(), &mut self.clients, now);
                 }
@@ -287,7 +287,7 @@ impl<C: Content> Server<C> {
         served
     }
 
-    fn serve_request(&mut self, slot: usize, request: &Request, now: Moment) {
+    fn serve_request(&mut self, slot: usize, request: &HttpRequest, now: Moment) {
         if let Some(key) = &request.websocket_key {
             return self.serve_handshake(slot, request, key, now);
         }
@@ -306,7 +306,7 @@ impl<C: Content> Server<C> {
         }
     }
 
-    fn serve_handshake(&mut self, slot: usize, request: &Request, key: &str, now: Moment) {
+    fn serve_handshake(&mut self, slot: usize, request: &HttpRequest, key: &str, now: Moment) {
         let opening = match self.clients.faults.strike(Occasion::Handshake) {
             Some(Fault::NeverAnswerHandshake) => return,
             Some(_) => Err(Reply::new(503, b"{}".to_vec())),

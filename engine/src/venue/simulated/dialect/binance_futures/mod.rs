@@ -15,7 +15,7 @@ use crate::venue::simulated::fault::{Fault, Faults, Occasion};
 use crate::venue::simulated::limits::Limits;
 use crate::venue::simulated::moment::Moment;
 use crate::venue::simulated::options::SimulatedVenueOptions;
-use crate::venue::simulated::server::{Door, MarketFrame, Opening, Reply, Request, Session};
+use crate::venue::simulated::server::{Door, HttpRequest, MarketFrame, Opening, Reply, Session};
 
 /// Levels of a snapshot: what is given without a limit, and at most.
 const LEVELS_DEFAULT: usize = 500;
@@ -52,7 +52,7 @@ impl BinanceFutures {
 
     fn depth(
         &mut self,
-        request: &Request,
+        request: &HttpRequest,
         exchange: &Exchange,
         ids_ahead: u64,
         now: Moment,
@@ -85,7 +85,7 @@ impl Dialect for BinanceFutures {
 
     fn open(
         &mut self,
-        request: &Request,
+        request: &HttpRequest,
         limits: &mut Limits,
         now: Moment,
     ) -> Result<Opening, Reply> {
@@ -117,7 +117,7 @@ impl Dialect for BinanceFutures {
 
     fn rest(
         &mut self,
-        request: &Request,
+        request: &HttpRequest,
         exchange: &Exchange,
         limits: &mut Limits,
         (fault, faults): (Option<Fault>, &mut Faults),
@@ -210,7 +210,7 @@ fn suffix(feed: Feed) -> &'static str {
 }
 
 /// What a REST request weighs.
-fn weight(request: &Request) -> u32 {
+fn weight(request: &HttpRequest) -> u32 {
     if request.path != "/fapi/v1/depth" {
         return 1;
     }

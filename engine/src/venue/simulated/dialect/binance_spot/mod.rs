@@ -22,7 +22,7 @@ use crate::venue::simulated::limits::{Admission, LimitRules, Limits};
 use crate::venue::simulated::moment::Moment;
 use crate::venue::simulated::options::SimulatedVenueOptions;
 use crate::venue::simulated::server::{
-    AccountFrame, Door, MarketFrame, Opening, Reply, Request, Session,
+    AccountFrame, Door, HttpRequest, MarketFrame, Opening, Reply, Session,
 };
 
 pub use recorded::CombinedStreams;
@@ -65,7 +65,7 @@ impl Dialect for BinanceSpot {
 
     fn open(
         &mut self,
-        request: &Request,
+        request: &HttpRequest,
         limits: &mut Limits,
         now: Moment,
     ) -> Result<Opening, Reply> {
@@ -88,7 +88,7 @@ impl Dialect for BinanceSpot {
 
     fn rest(
         &mut self,
-        request: &Request,
+        request: &HttpRequest,
         exchange: &Exchange,
         limits: &mut Limits,
         (fault, faults): (Option<Fault>, &mut Faults),
@@ -202,7 +202,7 @@ pub(super) fn limits_message(rules: &LimitRules) -> String {
 }
 
 /// What a handshake's target opens; `None`: no such path.
-pub(super) fn opening(request: &Request, rules: &LimitRules) -> Option<Opening> {
+pub(super) fn opening(request: &HttpRequest, rules: &LimitRules) -> Option<Opening> {
     let names = |list: &str| list.split('/').filter(|s| !s.is_empty()).map(Into::into).collect();
     let market = |envelope, streams| Opening {
         envelope,

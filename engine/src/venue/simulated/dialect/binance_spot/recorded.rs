@@ -11,7 +11,7 @@ use crate::venue::simulated::exchange::StreamKey;
 use crate::venue::simulated::frame_kind::FrameKind;
 use crate::venue::simulated::limits::LimitRules;
 use crate::venue::simulated::moment::Moment;
-use crate::venue::simulated::server::{Door, Opening, Reply, Request, Session};
+use crate::venue::simulated::server::{Door, HttpRequest, Opening, Reply, Session};
 
 /// How a line begins that is a snapshot.
 const SNAPSHOT_START: &str = r#"{"lastUpdateId""#;
@@ -69,7 +69,7 @@ impl RecordedDialect for CombinedStreams {
         }
     }
 
-    fn open(&self, request: &Request) -> Option<Opening> {
+    fn open(&self, request: &HttpRequest) -> Option<Opening> {
         super::opening(request, &LimitRules::default())
     }
 
@@ -88,7 +88,7 @@ impl RecordedDialect for CombinedStreams {
         Some(market_session::answer(session, text, resolve, |count| count <= streams_max))
     }
 
-    fn rest(&self, request: &Request, now: Moment) -> RecordedRequest {
+    fn rest(&self, request: &HttpRequest, now: Moment) -> RecordedRequest {
         let path = request.path.as_str();
         // Each venue has a path of its own before it.
         if path.ends_with("/depth") {

@@ -13,7 +13,7 @@ use crate::venue::simulated::exchange::{
 use crate::venue::simulated::fault::Fault;
 use crate::venue::simulated::limits::{Admission, LimitRules, Limits};
 use crate::venue::simulated::moment::Moment;
-use crate::venue::simulated::server::{Reply, Request};
+use crate::venue::simulated::server::{HttpRequest, Reply};
 
 /// Levels of a snapshot when the request names no limit.
 const LEVELS_DEFAULT: usize = 100;
@@ -41,7 +41,7 @@ pub fn struck(fault: Option<Fault>, limits: &mut Limits, now: Moment) -> Option<
 
 /// Answers a request about the markets. A snapshot's id lies `ids_ahead` too far.
 pub fn answer(
-    request: &Request,
+    request: &HttpRequest,
     exchange: &Exchange,
     writer: &mut FrameWriter,
     (rules, ids_ahead): (&LimitRules, u64),
@@ -71,7 +71,7 @@ pub fn server_time(now: Moment) -> Reply {
 }
 
 fn depth(
-    request: &Request,
+    request: &HttpRequest,
     exchange: &Exchange,
     ids_ahead: u64,
     writer: &mut FrameWriter,
@@ -93,7 +93,7 @@ fn depth(
 }
 
 /// The levels asked for; refused when it is no number above 0.
-pub fn depth_limit(request: &Request) -> Result<usize, Reply> {
+pub fn depth_limit(request: &HttpRequest) -> Result<usize, Reply> {
     let Some(text) = request.parameter("limit") else { return Ok(LEVELS_DEFAULT) };
     match text.parse() {
         Ok(limit @ 1..) => Ok(LEVELS_MAX.min(limit)),
@@ -102,7 +102,7 @@ pub fn depth_limit(request: &Request) -> Result<usize, Reply> {
 }
 
 /// The symbol asked for; refused when there is none.
-pub fn wanted_symbol(request: &Request) -> Result<String, Reply> {
+pub fn wanted_symbol(request: &HttpRequest) -> Result<String, Reply> {
     let message = "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.";
     let name = request.parameter("symbol").filter(|name| !name.is_empty());
     name.map(Into::into).ok_or_else(|| http(400, -1102, message))
@@ -113,7 +113,7 @@ pub fn invalid_symbol() -> Reply {
 }
 
 /// The symbols asked for by `symbol` or `symbols`; `None`: all.
-fn wanted_symbols(request: &Request) -> Result<Option<Vec<String>>, Reply> {
+fn wanted_symbols(request: &HttpRequest) -> Result<Option<Vec<String>>, Reply> {
     match (request.parameter("symbol"), request.parameter("symbols")) {
         (Some(name), None) => Ok(Some(vec![name.into_owned()])),
         (None, Some(list)) => serde_json::from_str(&list)

@@ -1,6 +1,6 @@
 //! What each request weighs. Source: the venue's REST and WebSocket API references, mid 2026.
 
-use crate::venue::simulated::server::Request;
+use crate::venue::simulated::server::HttpRequest;
 
 /// A connection to the WebSocket API.
 pub const CONNECT: u32 = 2;
@@ -8,7 +8,7 @@ pub const CONNECT: u32 = 2;
 pub const PLACE: u32 = 1;
 
 /// A REST request. Unknown paths weigh what the cheapest known one does.
-pub fn rest(request: &Request) -> u32 {
+pub fn rest(request: &HttpRequest) -> u32 {
     match request.path.as_str() {
         "/api/v3/depth" => {
             let limit = request.parameter("limit").and_then(|text| text.parse().ok());

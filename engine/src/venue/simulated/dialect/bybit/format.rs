@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Recorded;
 use super::orders::BybitOrders;
 use crate::venue::simulated::dialect::in_band::{InBandFormat, ToldBook, kind, levels, price, qty};
-use crate::venue::simulated::dialect::order_desk::OrderFormat;
+use crate::venue::simulated::dialect::order_entry::OrderFormat;
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
 use crate::venue::simulated::exchange::{Feed, Kline, SimulatedSymbol, Top, TradeTick};
 use crate::venue::simulated::moment::Moment;

@@ -9,7 +9,7 @@ use super::in_band::note_streams;
 use super::{RecordedDialect, RecordedFrame, RecordedLine};
 use crate::venue::simulated::exchange::StreamKey;
 use crate::venue::simulated::frame_kind::FrameKind;
-use crate::venue::simulated::server::{Opening, Request, Session};
+use crate::venue::simulated::server::{HttpRequest, Opening, Session};
 
 pub use format::DIALECT;
 
@@ -55,7 +55,7 @@ impl RecordedDialect for Recorded {
         value["ts"].as_i64()?.checked_mul(NS_PER_MS)
     }
 
-    fn open(&self, request: &Request) -> Option<Opening> {
+    fn open(&self, request: &HttpRequest) -> Option<Opening> {
         request.path.starts_with("/v5/public/").then(Opening::market)
     }
 

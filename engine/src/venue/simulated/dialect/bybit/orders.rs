@@ -8,7 +8,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use crate::venue::simulated::dialect::in_band::{price, qty};
-use crate::venue::simulated::dialect::order_desk::{
+use crate::venue::simulated::dialect::order_entry::{
     OrderFormat, Refused, Wish, amount, average, number,
 };
 use crate::venue::simulated::dialect::{Saying, Talk};
@@ -19,7 +19,7 @@ use crate::venue::simulated::exchange::{
 };
 use crate::venue::simulated::moment::Moment;
 use crate::venue::simulated::options::SimulatedVenueOptions;
-use crate::venue::simulated::server::{Reply, Request};
+use crate::venue::simulated::server::{HttpRequest, Reply};
 
 const TRADE: &str = "/v5/trade";
 const STREAM: &str = "/v5/private";
@@ -95,7 +95,11 @@ impl BybitOrders {
     }
 
     /// Whether a question is signed by the account, or what is wrong with it.
-    fn check_signature(&self, request: &Request, now: Moment) -> Result<(), (i32, &'static str)> {
+    fn check_signature(
+        &self,
+        request: &HttpRequest,
+        now: Moment,
+    ) -> Result<(), (i32, &'static str)> {
         let header = |name: &str| request.header(name).unwrap_or_default();
         let (time, window) = (header("x-bapi-timestamp"), header("x-bapi-recv-window"));
         if header("x-bapi-api-key") != self.api_key {
@@ -113,7 +117,7 @@ impl BybitOrders {
     }
 
     /// Cancels what is open in a symbol, and names it.
-    fn cancel_all(request: &Request, exchange: &Exchange) -> String {
+    fn cancel_all(request: &HttpRequest, exchange: &Exchange) -> String {
         let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
         let named = body["symbol"].as_str().and_then(|symbol| exchange.market(symbol));
         let Some(market) = named.filter(|_| body["category"] == "spot") else {
@@ -127,7 +131,7 @@ impl BybitOrders {
         each_open(exchange, market, name)
     }
 
-    fn fills_of(&self, request: &Request, exchange: &Exchange) -> String {
+    fn fills_of(&self, request: &HttpRequest, exchange: &Exchange) -> String {
         let id = request.parameter("orderId").and_then(|id| id.parse::<u64>().ok());
         let ledger = exchange.ledger().lock();
         let its = ledger.trades.iter().rev().filter(|trade| Some(trade.order_id) == id);
@@ -261,7 +265,7 @@ impl OrderFormat for BybitOrders {
 
     fn rest(
         &self,
-        request: &Request,
+        request: &HttpRequest,
         exchange: &Exchange,
         is_behind: bool,
         now: Moment,

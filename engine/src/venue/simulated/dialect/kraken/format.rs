@@ -7,7 +7,7 @@ use super::Recorded;
 use super::numbers::{price, qty};
 use super::orders::{KrakenOrders, PRIVATE};
 use crate::venue::simulated::dialect::in_band::{Change, InBandFormat, ToldBook, date, kind};
-use crate::venue::simulated::dialect::order_desk::OrderFormat;
+use crate::venue::simulated::dialect::order_entry::OrderFormat;
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
 use crate::venue::simulated::exchange::{
     CommissionAsset, Feed, Kline, SimulatedSymbol, Top, TradeTick,

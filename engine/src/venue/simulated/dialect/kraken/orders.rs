@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::numbers::{price, qty};
 use crate::venue::kraken::signed_text;
 use crate::venue::simulated::dialect::in_band::date;
-use crate::venue::simulated::dialect::order_desk::{
+use crate::venue::simulated::dialect::order_entry::{
     OrderFormat, Refused, Wish, amount, average, number,
 };
 use crate::venue::simulated::dialect::{Saying, Talk};
@@ -24,7 +24,7 @@ use crate::venue::simulated::exchange::{
 };
 use crate::venue::simulated::moment::Moment;
 use crate::venue::simulated::options::SimulatedVenueOptions;
-use crate::venue::simulated::server::{Reply, Request};
+use crate::venue::simulated::server::{HttpRequest, Reply};
 
 /// The real venue's has the path of its market data, at another host.
 pub(super) const PRIVATE: &str = "/auth/v2";
@@ -71,7 +71,7 @@ impl KrakenOrders {
     }
 
     /// The number of a request over REST that the account has signed, or what is wrong with it.
-    fn check(&self, request: &Request) -> Result<u64, Wrong> {
+    fn check(&self, request: &HttpRequest) -> Result<u64, Wrong> {
         if request.header("api-key") != Some(&self.api_key) {
             return Err("EAPI:Invalid key");
         }
@@ -140,13 +140,13 @@ impl KrakenOrders {
     }
 
     /// The order of the name that is asked for, if it is on this list.
-    fn order_of(&self, request: &Request, exchange: &Exchange, is_open: bool) -> String {
+    fn order_of(&self, request: &HttpRequest, exchange: &Exchange, is_open: bool) -> String {
         let name = posted(request, "cl_ord_id").unwrap_or_default();
         let found = find(exchange, name).filter(|order| order.is_open() == is_open);
         found.map_or_else(String::new, |order| listed(order, exchange))
     }
 
-    fn trades_of(&self, request: &Request, exchange: &Exchange) -> String {
+    fn trades_of(&self, request: &HttpRequest, exchange: &Exchange) -> String {
         let ids: Vec<&str> = posted(request, "txid").unwrap_or_default().split(',').collect();
         let ledger = exchange.ledger().lock();
         let wanted = |trade: &&LedgerTrade| ids.contains(&trade_name(trade.trade_id).as_str());
@@ -158,7 +158,7 @@ impl KrakenOrders {
 }
 
 /// A value of what is posted.
-fn posted<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
+fn posted<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {
     let parts = request.body.split('&').filter_map(|part| part.split_once('='));
     parts.filter(|(of, _)| *of == name).map(|(_, value)| value).next()
 }
@@ -314,7 +314,7 @@ impl OrderFormat for KrakenOrders {
 
     fn rest(
         &self,
-        request: &Request,
+        request: &HttpRequest,
         exchange: &Exchange,
         is_behind: bool,
         _now: Moment,

@@ -7,7 +7,7 @@ use super::orders::OkxOrders;
 use crate::venue::simulated::dialect::in_band::{
     Change, InBandFormat, ToldBook, kind, levels, price, qty,
 };
-use crate::venue::simulated::dialect::order_desk::OrderFormat;
+use crate::venue::simulated::dialect::order_entry::OrderFormat;
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
 use crate::venue::simulated::exchange::{Feed, SimulatedSymbol, Top, TradeTick};
 use crate::venue::simulated::moment::Moment;

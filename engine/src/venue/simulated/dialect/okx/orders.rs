@@ -7,7 +7,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use crate::venue::simulated::dialect::in_band::{price, qty};
-use crate::venue::simulated::dialect::order_desk::{
+use crate::venue::simulated::dialect::order_entry::{
     OrderFormat, Refused, Wish, amount, average, number,
 };
 use crate::venue::simulated::dialect::{Saying, Talk};
@@ -17,7 +17,7 @@ use crate::venue::simulated::exchange::{
 };
 use crate::venue::simulated::moment::Moment;
 use crate::venue::simulated::options::SimulatedVenueOptions;
-use crate::venue::simulated::server::{Reply, Request};
+use crate::venue::simulated::server::{HttpRequest, Reply};
 
 /// Numbers of instruments begin here.
 const CODES_FROM: usize = 1_000;
@@ -117,7 +117,11 @@ impl OkxOrders {
     }
 
     /// Whether a question is signed by the account, or what is wrong with it.
-    fn check_signature(&self, request: &Request, now: Moment) -> Result<(), (i32, &'static str)> {
+    fn check_signature(
+        &self,
+        request: &HttpRequest,
+        now: Moment,
+    ) -> Result<(), (i32, &'static str)> {
         let header = |name: &str| request.header(name).unwrap_or_default();
         let time = header("ok-access-timestamp");
         let at: jiff::Timestamp =
@@ -129,7 +133,7 @@ impl OkxOrders {
             return Err((50_111, "Invalid OK-ACCESS-KEY"));
         }
         let mark = if request.query.is_empty() { "" } else { "?" };
-        let Request { method, path, query, body, .. } = request;
+        let HttpRequest { method, path, query, body, .. } = request;
         let text = format!("{time}{method}{path}{mark}{query}{body}");
         if !self.is_signed(&text, header("ok-access-sign")) {
             return Err((50_113, "Invalid signature"));
@@ -142,7 +146,7 @@ impl OkxOrders {
 
     fn order_of(
         &self,
-        request: &Request,
+        request: &HttpRequest,
         exchange: &Exchange,
         is_behind: bool,
     ) -> Result<String, (i32, &'static str)> {
@@ -158,7 +162,7 @@ impl OkxOrders {
     /// Cancels all unless it is told again in time: 10 to 120 whole seconds, or 0.
     fn cancel_all_after(
         &self,
-        request: &Request,
+        request: &HttpRequest,
         exchange: &Exchange,
         now: Moment,
     ) -> Result<String, (i32, &'static str)> {
@@ -176,7 +180,7 @@ impl OkxOrders {
         Ok(format!(r#"{{"triggerTime":"{at_ms}","tag":"","ts":"{ms}"}}"#))
     }
 
-    fn fills_of(&self, request: &Request, exchange: &Exchange) -> String {
+    fn fills_of(&self, request: &HttpRequest, exchange: &Exchange) -> String {
         let id = request.parameter("ordId").and_then(|id| id.parse::<u64>().ok());
         let ledger = exchange.ledger().lock();
         let its = ledger.trades.iter().rev().filter(|trade| Some(trade.order_id) == id);
@@ -316,7 +320,7 @@ impl OrderFormat for OkxOrders {
 
     fn rest(
         &self,
-        request: &Request,
+        request: &HttpRequest,
         exchange: &Exchange,
         is_behind: bool,
         now: Moment,
@@ -346,7 +350,7 @@ impl OrderFormat for OkxOrders {
 }
 
 /// What is open in a symbol.
-fn open_in(request: &Request, exchange: &Exchange) -> String {
+fn open_in(request: &HttpRequest, exchange: &Exchange) -> String {
     let symbol = request.parameter("instId").unwrap_or_default();
     let Some(market) = exchange.market(&symbol) else { return String::new() };
     let orders = exchange.orders();

@@ -12,7 +12,7 @@ use crate::venue::simulated::exchange::{
 use crate::venue::simulated::fault::{Fault, Faults, Occasion};
 use crate::venue::simulated::frame_kind::FrameKind;
 use crate::venue::simulated::moment::Moment;
-use crate::venue::simulated::server::{AccountFrame, Reply, Request};
+use crate::venue::simulated::server::{AccountFrame, HttpRequest, Reply};
 
 /// Digits of an average price beyond those of a price.
 const AVERAGE_MORE: u32 = 8;
@@ -58,7 +58,7 @@ pub(super) trait OrderFormat: Send + 'static {
     /// not know the newest orders.
     fn rest(
         &self,
-        request: &Request,
+        request: &HttpRequest,
         exchange: &Exchange,
         is_behind: bool,
         now: Moment,
@@ -128,15 +128,15 @@ pub(super) fn average(order: &Order, symbol: &SimulatedSymbol) -> String {
 }
 
 /// The order entry of a dialect.
-pub(super) struct OrderDesk {
+pub(super) struct OrderEntry {
     format: Box<dyn OrderFormat>,
     /// Until then questions know no order; nanoseconds of the monotonic clock.
     behind_until_ns: u64,
 }
 
-impl OrderDesk {
-    pub(super) fn new(format: Box<dyn OrderFormat>) -> OrderDesk {
-        OrderDesk { format, behind_until_ns: 0 }
+impl OrderEntry {
+    pub(super) fn new(format: Box<dyn OrderFormat>) -> OrderEntry {
+        OrderEntry { format, behind_until_ns: 0 }
     }
 
     /// The path, if it is one of its sessions'.
@@ -297,7 +297,7 @@ impl OrderDesk {
     /// Answers a request over REST.
     pub(super) fn rest(
         &mut self,
-        request: &Request,
+        request: &HttpRequest,
         exchange: &Exchange,
         faults: &mut Faults,
         now: Moment,
