@@ -22,7 +22,7 @@ def main(path: str) -> int:
         "an interval log was written": report["hlog"] is not None,
         "every book is live": report["books"]
         and all(book["status"] == "live" for book in report["books"].values()),
-        "no limit of the embedded venue was broken": report["penalties"] == 0,
+        "no limit of the simulated venue was broken": report["penalties"] == 0,
         "no venue was lost": all(venue["reconnects"] == 0 for venue in report["venues"]),
     }
     for name, holds in checks.items():

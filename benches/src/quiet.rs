@@ -20,7 +20,7 @@ use pitlane_engine::consumer::Closure;
 use pitlane_engine::event::Interest;
 use pitlane_engine::runtime::Clock;
 use pitlane_engine::venue::SyntheticLoad;
-use pitlane_engine::{EmbeddedVenue, LaunchOptions, Params, StrategyRegistry, launch_with};
+use pitlane_engine::{LaunchOptions, OwnVenue, Params, StrategyRegistry, launch_with};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::paced::quantile_ns;
@@ -158,7 +158,7 @@ fn ours(options: &Options) -> Result<Figures, String> {
             .with(&name, |_: &Params| Ok(Closure::new(Interest::ALL, |_event, _ctx| Ok(()))));
     }
     let launch = LaunchOptions {
-        embedded: EmbeddedVenue::Synthetic,
+        own_venue: OwnVenue::Synthetic,
         load: SyntheticLoad::default(),
         ..LaunchOptions::default()
     };

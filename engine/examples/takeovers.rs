@@ -19,7 +19,7 @@ use pitlane_engine::report::Report;
 use pitlane_engine::runtime::HostCores;
 use pitlane_engine::venue::SyntheticLoad;
 use pitlane_engine::{
-    EmbeddedVenue, Engine, LaunchOptions, Params, RouteChange, StrategyRegistry, launch_with,
+    Engine, LaunchOptions, OwnVenue, Params, RouteChange, StrategyRegistry, launch_with,
 };
 
 const ROUNDS: u64 = 3;
@@ -119,7 +119,7 @@ fn launched(run_dir: &std::path::Path, seen: &Arc<Seen>) -> Result<Engine, Strin
         });
     }
     let options = LaunchOptions {
-        embedded: EmbeddedVenue::Synthetic,
+        own_venue: OwnVenue::Synthetic,
         load: SyntheticLoad { critical_per_mille: 100, ..SyntheticLoad::default() },
         ..LaunchOptions::default()
     };

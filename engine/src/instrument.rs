@@ -24,7 +24,7 @@ pub struct InstrumentSpec {
 }
 
 impl InstrumentSpec {
-    /// BTC-USDT in cents and units of 10^-5, as the embedded venue trades it: what tests, benches
+    /// BTC-USDT in cents and units of 10^-5, as the simulated venue trades it: what tests, benches
     /// and the harness trade.
     #[must_use]
     pub fn btc_usdt() -> InstrumentSpec {

@@ -48,8 +48,8 @@ pub mod world;
 pub use consumer::{Params, StrategyRegistry};
 pub use control::{FlipError, RouteChange};
 pub use launch::{
-    EmbeddedVenue, Engine, LaneFootprint, LaunchError, LaunchFaults, LaunchOptions,
-    OneThreadEngine, OneThreadOptions, Played, RecordRun, RecordedEngine, RecordedSession,
+    Engine, LaneFootprint, LaunchError, LaunchFaults, LaunchOptions, OneThreadEngine,
+    OneThreadOptions, OwnVenue, Played, RecordRun, RecordedEngine, RecordedSession,
     RecordingProgress, Replay, ReplayEnd, SimulatedWorld, check, guard_sessions, lane_footprints,
     launch, launch_one_thread, launch_recorded, launch_with,
 };

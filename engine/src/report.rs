@@ -420,7 +420,7 @@ pub struct Report {
     pub hlog_failed: u64,
     /// What the venues allow, how much of it was used at the end, and what was held back.
     pub limits: Vec<Allowance>,
-    /// How often this engine broke a limit of an embedded venue; the real venue punishes each.
+    /// How often this engine broke a limit of a simulated venue; the real venue punishes each.
     pub penalties: u64,
     /// The same, by limit; those that were kept are left out.
     pub penalties_by_limit: BTreeMap<&'static str, u64>,

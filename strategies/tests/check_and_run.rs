@@ -67,7 +67,7 @@ fn configuration(draw: &mut Draw, folder: &Path) -> String {
     text
 }
 
-/// A venue that is not there, beside the embedded one.
+/// A venue that is not there, beside the simulated one.
 fn venue(draw: &mut Draw, folder: &Path) -> String {
     let wrong = ["ws://127.0.0.1/x", "ws://u:p@127.0.0.1:1/", "ws://nowhere.invalid:1/"];
     let stream = draw.part(&["ws://127.0.0.1:1/stream"], &wrong);

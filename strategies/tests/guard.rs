@@ -32,7 +32,7 @@ fn venue_over_rest<const LINES: usize>(kind: &str) -> (SimulatedVenue, String, t
     std::fs::set_permissions(&key_file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let keys = Keys { api_key: KEY, private_key_file: &key_file, files: &Files::Real };
     let verifying_key = SharedSecret::<LINES>::read(keys).unwrap().verifying_key();
-    let dialect = VenueKind::embeddable().find(|(of, _)| of.name == kind).unwrap().1;
+    let dialect = VenueKind::simulable().find(|(of, _)| of.name == kind).unwrap().1;
     let options = SimulatedVenueOptions {
         events_per_s: 200,
         api_key: KEY.to_owned(),
@@ -195,7 +195,7 @@ fn a_guard_stands_down_when_the_engine_stops_in_order_and_refuses_what_it_cannot
 
     // Without a venue that outlives the engine there is nothing to guard.
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("embedded.toml");
+    let path = dir.path().join("simulated.toml");
     std::fs::write(&path, "").unwrap();
     let refused = Command::new(PITLANE).arg("guard").arg("--config").arg(&path).output().unwrap();
     assert_eq!(refused.status.code(), Some(2));

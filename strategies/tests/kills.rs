@@ -152,7 +152,7 @@ impl Drop for Engine {
 
 fn text(venue: &SimulatedVenue, dir: &Path, risk: &str, distance_ticks: u32) -> String {
     let kind = VenueKind::usual();
-    let dialect = VenueKind::embeddable().find(|(of, _)| of.name == kind.name).unwrap().1;
+    let dialect = VenueKind::simulable().find(|(of, _)| of.name == kind.name).unwrap().1;
     let (address, path) = (venue.address(), dir.display());
     let (stream, api) = (dialect.stream_path, dialect.api_path.unwrap());
     format!(

@@ -1,4 +1,4 @@
-//! The whole engine on real sockets: on the embedded server, and on recorded sessions.
+//! The whole engine on real sockets: on the simulated server, and on recorded sessions.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -256,7 +256,7 @@ fn on_paper_orders_meet_the_live_book_and_none_is_sent() {
     assert_eq!(report.penalties, 0, "{:?}", report.penalties_by_limit);
 }
 
-/// The default run at an embedded venue of each kind that tells its books in the stream.
+/// The default run at a simulated venue of each kind that tells its books in the stream.
 #[test]
 fn each_kind_of_venue_serves_a_run_whose_books_are_the_exchanges() {
     for kind in ["bybit", "coinbase", "kraken", "okx"] {

@@ -8,7 +8,7 @@ use common::{ONE_AT_A_TIME, PATIENCE, run_of};
 use pitlane_engine::consumer::{Closure, Context};
 use pitlane_engine::event::{Event, Interest};
 use pitlane_engine::venue::SyntheticLoad;
-use pitlane_engine::{EmbeddedVenue, Params, launch_with};
+use pitlane_engine::{OwnVenue, Params, launch_with};
 
 #[global_allocator]
 static ALLOCATOR: pitlane_ring::CountingAllocator = pitlane_ring::CountingAllocator;
@@ -46,7 +46,7 @@ fn fifty_consumers_of_the_assumed_mix_lose_no_critical_event() {
     run.config.simulated.events_per_s = EVENTS_PER_S;
     run.config.lanes.market = 64;
     run.config.engine.drain_deadline_ms = 30_000;
-    run.options.embedded = EmbeddedVenue::Synthetic;
+    run.options.own_venue = OwnVenue::Synthetic;
     run.options.load =
         SyntheticLoad { critical_per_mille: CRITICAL_PER_MILLE, ..SyntheticLoad::default() };
     let starts = std::sync::atomic::AtomicU64::new(0);

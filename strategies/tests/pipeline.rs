@@ -1,4 +1,4 @@
-//! Promises of the whole pipeline, on real threads, lanes and cores, with the embedded venue.
+//! Promises of the whole pipeline, on real threads, lanes and cores, with the simulated venue.
 
 mod common;
 

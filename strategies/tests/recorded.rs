@@ -24,7 +24,7 @@ static ALLOCATOR: pitlane_ring::CountingAllocator = pitlane_ring::CountingAlloca
 
 const BYTES_MAX: u64 = 1 << 30;
 
-/// A run with trading against the embedded venue, until its warm-up is long over.
+/// A run with trading against the simulated venue, until its warm-up is long over.
 fn record(folder: &Path, bytes_max: u64) -> (Config, Report) {
     record_of(run_of(&["noop", "momentum", "market_maker"]), folder, bytes_max)
 }

@@ -91,9 +91,9 @@ fn run(seed: u64, hours: u64, restart_at_s: u64) -> OneThreadEngine {
     let (penalties, allowances) = (engine.penalties(), engine.allowances());
     println!("seed {seed}: {penalties:?} {allowances:?}");
     // Both faults happened. A ban punishes what was on its way when it began, and nothing after.
-    let embedded = &engine.embedded()[0];
-    assert_eq!(embedded.faults(FaultName::Ban), 1, "seed {seed}");
-    assert_eq!(embedded.faults(FaultName::ServerShutdown), 1, "seed {seed}");
+    let simulated = &engine.simulated_venues()[0];
+    assert_eq!(simulated.faults(FaultName::Ban), 1, "seed {seed}");
+    assert_eq!(simulated.faults(FaultName::ServerShutdown), 1, "seed {seed}");
     let while_banned = penalties.get("while_banned").copied().unwrap_or(0);
     assert!((1..=4).contains(&while_banned), "seed {seed}: {penalties:?}");
     assert_eq!(penalties.len(), 1, "seed {seed}: {penalties:?}");

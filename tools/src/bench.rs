@@ -17,7 +17,7 @@ use pitlane_engine::event::{Event, Interest};
 use pitlane_engine::report::Report;
 use pitlane_engine::telemetry::{LatencyFigures, WARM_UP_LINE};
 use pitlane_engine::world::Files;
-use pitlane_engine::{EmbeddedVenue, Engine, LaunchOptions, Params, StrategyRegistry, launch_with};
+use pitlane_engine::{Engine, LaunchOptions, OwnVenue, Params, StrategyRegistry, launch_with};
 use serde::Serialize;
 
 use crate::cli::BenchArgs;
@@ -100,7 +100,7 @@ fn one_rate(
     let registry = StrategyRegistry::new().with(HANDLER, |_params: &Params| {
         Ok(Closure::new(Interest::ALL, |_event: &Event, _context: &mut Context| Ok(())))
     });
-    let options = LaunchOptions { embedded: EmbeddedVenue::Synthetic, ..LaunchOptions::default() };
+    let options = LaunchOptions { own_venue: OwnVenue::Synthetic, ..LaunchOptions::default() };
     let engine = launch_with(config, &registry, options).map_err(|error| {
         terminal.complain(&error.to_string());
         Exit::StartRefused

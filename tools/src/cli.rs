@@ -96,7 +96,7 @@ pub enum Verb {
     Soak(SoakArgs),
     /// Let bad days pass in virtual time, one a seed, and judge them by the venue's own record.
     ///
-    /// The whole engine with these strategies, the embedded venue, network, disk, clock and
+    /// The whole engine with these strategies, the simulated venue, network, disk, clock and
     /// operator run on one thread; what goes wrong follows from the seed. A calm follows in which
     /// all has to heal. Exit code 1 when an invariant is broken.
     Simulate(SimulateArgs),
@@ -170,7 +170,7 @@ pub struct VenueCheckArgs {
     /// A recorded session, a folder or one file of it, to be checked instead.
     #[arg(long, value_name = "DIR|FILE")]
     pub recording: Option<PathBuf>,
-    /// Configuration file [default: the embedded venue, simulated]
+    /// Configuration file [default: the simulated venue]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// How long to listen: 10s, 5m
@@ -184,7 +184,7 @@ pub struct RecordArgs {
     /// Folder to record in; a folder a venue is made in it, which must not be there yet.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Configuration file, for its venues and instruments [default: the embedded venue]
+    /// Configuration file, for its venues and instruments [default: the simulated venue]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Stop after this long: 10s, 5m, 1h [default: record until Ctrl-C]
@@ -215,19 +215,19 @@ pub enum ConfigVerb {
 /// Options of `run`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RunArgs {
-    /// Configuration file [default: the embedded venue, BTC-USDT and three strategies]
+    /// Configuration file [default: the simulated venue, BTC-USDT and three strategies]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Stop after this long: 500ms, 10s, 5m, 1h [default: run until Ctrl-C]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub duration: Option<Duration>,
-    /// Kind of the embedded venue, or of the recording, as `kind` in the configuration; several
-    /// (binance,okx) are as many embedded venues at once [default: from the configuration, binance;
-    /// of a recording, what its frames fit]
+    /// Kind of the simulated venue, or of the recording, as `kind` in the configuration; several
+    /// (binance,okx) are as many simulated venues at once [default: from the configuration,
+    /// binance; of a recording, what its frames fit]
     #[arg(long = "venue", value_name = "KIND", value_delimiter = ',')]
     #[arg(value_parser = PossibleValuesParser::new(VenueKind::names()))]
     pub venues: Vec<String>,
-    /// Play a recorded session, a folder or one file of it, instead of the embedded venue, through
+    /// Play a recorded session, a folder or one file of it, instead of the simulated venue, through
     /// the same server and adapter.
     #[arg(long, value_name = "DIR|FILE")]
     pub recording: Option<PathBuf>,
@@ -245,16 +245,16 @@ pub struct RunArgs {
     /// Form of the final report; json prints nothing else on stdout.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub report: ReportForm,
-    /// Seed of the embedded venue [default: from the configuration, 7]
+    /// Seed of the simulated venue [default: from the configuration, 7]
     #[arg(long, value_name = "NUMBER", conflicts_with = "recording")]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=i64::MAX as u64))]
     pub seed: Option<u64>,
-    /// Market events a second of the embedded venue, 1 to 200000 [default: from the configuration,
+    /// Market events a second of the simulated venue, 1 to 200000 [default: from the configuration,
     /// 2000]
     #[arg(long, value_name = "NUMBER", conflicts_with = "recording")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=200_000))]
     pub events_per_s: Option<u32>,
-    /// Embedded venues that stand by, 0 to 3: `pitlane ctl venue add simulated_2` [default: from
+    /// Simulated venues that stand by, 0 to 3: `pitlane ctl venue add simulated_2` [default: from
     /// the configuration, 0]
     #[arg(long, value_name = "NUMBER", conflicts_with = "recording")]
     #[arg(value_parser = clap::value_parser!(u32).range(0..=3))]
@@ -309,7 +309,7 @@ impl FromStr for Rate {
 /// Options of `plan`.
 #[derive(Clone, Debug, Args)]
 pub struct PlanArgs {
-    /// Configuration file [default: the embedded venue, BTC-USDT and three strategies]
+    /// Configuration file [default: the simulated venue, BTC-USDT and three strategies]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print it as one JSON object.
@@ -516,7 +516,7 @@ pub enum DlqVerb {
         /// Which of them.
         #[command(flatten)]
         filter: LetterFilter,
-        /// Configuration file with the instruments [default: the embedded venue, BTC-USDT]
+        /// Configuration file with the instruments [default: the simulated venue, BTC-USDT]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
         /// Where to.

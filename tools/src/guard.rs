@@ -27,7 +27,7 @@ down: the engine cancels or leaves its orders as its on_stop says, and names wha
 
 Give it a key of its own for the same account (guard_api_key_env and guard_private_key_file of a
 [[venue]]), and let it run on another core.
-The embedded venue needs none: it ends with the engine.
+The simulated venue needs none: it ends with the engine.
 
 Examples:
   pitlane guard --config my.toml

@@ -49,7 +49,7 @@ fn threads(config: &Config, plan: &CorePlan) -> String {
     }
     let mut unpinned = "logs, dead letters, histograms".to_owned();
     if config.simulated.enabled {
-        unpinned.push_str("; the embedded venue");
+        unpinned.push_str("; the simulated venue");
     }
     let core = plan.housekeeping.map_or("any".to_owned(), |id| id.to_string());
     table.add_row(["housekeeping", &core, "no", "sleep", &unpinned]);

@@ -57,7 +57,7 @@ pub fn report_text(report: &Report) -> String {
         let mut text_of_limits = limits(&report.limits);
         for (limit, times) in &report.penalties_by_limit {
             let _infallible =
-                writeln!(text_of_limits, "PENALTIES of the embedded venue: {limit} {times}");
+                writeln!(text_of_limits, "PENALTIES of the simulated venue: {limit} {times}");
         }
         section(&mut text, "What venues allow", &text_of_limits);
     }

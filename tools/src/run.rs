@@ -135,16 +135,16 @@ pub(crate) fn configured(args: &RunArgs, terminal: &mut Terminal<'_>) -> Result<
         config.simulated.others = others.to_vec();
     }
     VenueKind::settle(&mut config);
-    let is_embedded = config.simulated.enabled && config.venues.is_empty();
+    let is_simulated = config.simulated.enabled && config.venues.is_empty();
     let is_played = args.recording.is_some();
     if config.risk.trading
-        && is_embedded
-        && !config.embedded_take_orders.contains(&true)
+        && is_simulated
+        && !config.simulated_take_orders.contains(&true)
         && !is_played
     {
         config.risk.trading = false;
         terminal
-            .say("note: trading is off: no orders are taken at an embedded venue of this kind\n");
+            .say("note: trading is off: no orders are taken at a simulated venue of this kind\n");
     }
     Ok(config)
 }

@@ -8,7 +8,7 @@ use pitlane_engine::consumer::{Closure, Context};
 use pitlane_engine::dispatcher::RouteKey;
 use pitlane_engine::event::{Event, EventKind, Interest};
 use pitlane_engine::{
-    EmbeddedVenue, Engine, LaunchOptions, Params, RouteChange, StrategyRegistry, launch_with,
+    Engine, LaunchOptions, OwnVenue, Params, RouteChange, StrategyRegistry, launch_with,
 };
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ fn engine(run_dir: &std::path::Path) -> Engine {
     let registry = StrategyRegistry::new().with("empty", |_: &Params| {
         Ok(Closure::new(Interest::ALL, |_: &Event, _: &mut Context| Ok(())))
     });
-    let options = LaunchOptions { embedded: EmbeddedVenue::Synthetic, ..LaunchOptions::default() };
+    let options = LaunchOptions { own_venue: OwnVenue::Synthetic, ..LaunchOptions::default() };
     launch_with(config, &registry, options).unwrap()
 }
 

@@ -4,9 +4,7 @@
 use pitlane_engine::config::{Config, ConsumerConfig, InstrumentConfig};
 use pitlane_engine::consumer::Closure;
 use pitlane_engine::event::Interest;
-use pitlane_engine::{
-    EmbeddedVenue, LaunchOptions, Params, RouteChange, StrategyRegistry, launch_with,
-};
+use pitlane_engine::{LaunchOptions, OwnVenue, Params, RouteChange, StrategyRegistry, launch_with};
 
 use super::Bench;
 
@@ -54,7 +52,7 @@ fn flips() -> Result<(usize, Vec<u64>), String> {
         registry = registry
             .with(&name, |_: &Params| Ok(Closure::new(Interest::ALL, |_event, _ctx| Ok(()))));
     }
-    let launch = LaunchOptions { embedded: EmbeddedVenue::Synthetic, ..LaunchOptions::default() };
+    let launch = LaunchOptions { own_venue: OwnVenue::Synthetic, ..LaunchOptions::default() };
     let engine = launch_with(config, &registry, launch).map_err(|error| error.to_string())?;
     let routes = engine.routes();
     let mut steps_ns = Vec::new();

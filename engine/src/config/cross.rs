@@ -10,13 +10,13 @@ use super::{
 };
 use crate::event::{EventClass, EventKind, parse_scaled};
 
-/// Decimal places that the embedded venue writes.
+/// Decimal places that the simulated venue writes.
 const SIMULATED_SCALE_MAX: u8 = 8;
 
 /// Decimal places of limits of money.
 const MONEY_SCALE: u8 = 8;
 
-/// Ticks that the embedded venue needs below its first price.
+/// Ticks that the simulated venue needs below its first price.
 const SIMULATED_TICKS_MIN: i64 = 1_000;
 
 /// Every problem between keys, in the order of the file.
@@ -120,7 +120,7 @@ impl Cross<'_> {
         }
         if config.simulated.enabled && config.instruments.len() > SIMULATED_SYMBOLS_MAX {
             let count = config.instruments.len();
-            let problem = format!("{count} of them: the embedded venue trades fewer");
+            let problem = format!("{count} of them: the simulated venue trades fewer");
             let allowed =
                 format!("at most {SIMULATED_SYMBOLS_MAX}, or [simulated] enabled = false");
             self.add("instrument", &problem, &allowed);
@@ -157,7 +157,7 @@ impl Cross<'_> {
         }
     }
 
-    /// What the embedded venue needs of an instrument: it writes eight decimal places, and its
+    /// What the simulated venue needs of an instrument: it writes eight decimal places, and its
     /// prices walk.
     fn simulated(
         &mut self,
@@ -167,13 +167,13 @@ impl Cross<'_> {
     ) {
         let scales = [("price_scale", instrument.price_scale), ("qty_scale", instrument.qty_scale)];
         for (name, scale) in scales.into_iter().filter(|(_, scale)| *scale > SIMULATED_SCALE_MAX) {
-            let problem = format!("{scale} is more than the embedded venue writes");
+            let problem = format!("{scale} is more than the simulated venue writes");
             self.add(&key(name), &problem, &format!("0 to {SIMULATED_SCALE_MAX} places"));
         }
         if let Some((start, tick)) = start_and_tick
             && start / tick < SIMULATED_TICKS_MIN
         {
-            let problem = "too few ticks above 0 for the embedded venue's prices to walk";
+            let problem = "too few ticks above 0 for the simulated venue's prices to walk";
             self.add(&key("start_price"), problem, &format!("{SIMULATED_TICKS_MIN} ticks or more"));
         }
     }
@@ -393,7 +393,7 @@ mod tests {
     const VENUE: &str = "[[venue]]\nstream_url = 'ws://h'\nrest_url = 'http://h'\n";
 
     #[test]
-    fn a_venue_turns_the_embedded_one_off_unless_it_is_asked_for() {
+    fn a_venue_turns_the_simulated_one_off_unless_it_is_asked_for() {
         let config = Config::parse(VENUE, "x").unwrap();
         assert_eq!(config.venue_names(), ["binance"]);
         let both = format!("[simulated]\nenabled = true\n{VENUE}");
@@ -438,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn the_embedded_venue_trades_so_many_instruments() {
+    fn the_simulated_venue_trades_so_many_instruments() {
         let one = |n| format!("[[instrument]]\nsymbol = 'A{n}-B'\n");
         let many: String = (0..257).map(one).collect();
         refused(&many, "instrument", "257 of them");
@@ -472,7 +472,7 @@ mod tests {
             "multiple",
         );
         refused(&with("tick = '1'\nstart_price = '999'"), "instrument[0].start_price", "too few");
-        refused(&with("qty_scale = 9"), "instrument[0].qty_scale", "embedded venue");
+        refused(&with("qty_scale = 9"), "instrument[0].qty_scale", "simulated venue");
         refused(&with("native = { nowhere = 'X' }"), "instrument[0].native.nowhere", "no venue");
         refused(&with("").repeat(2), "instrument[1].symbol", "twice");
         refused("[risk]\nmax_order_qty = '0.000001'\n", "risk.max_order_qty", "BTC-USDT");

@@ -37,7 +37,7 @@ const WEB_SOCKET: &[&str] = &["ws", "wss"];
 const HTTP: &[&str] = &["http", "https"];
 
 section! {
-    /// A venue to connect to. None given: the embedded one.
+    /// A venue to connect to. None given: the simulated one.
     #[name = "venue", most = 64]
     pub struct VenueConfig {
         /// Its name in logs, reports and `native`.
@@ -118,7 +118,7 @@ section! {
         tick: String = "0.01".into() => Rule::Decimal;
         /// Quantity increment.
         step: String = "0.00001".into() => Rule::Decimal;
-        /// First price on the embedded venue, a multiple of `tick`.
+        /// First price on the simulated venue, a multiple of `tick`.
         start_price: String = "60000.00".into() => Rule::Decimal;
     }
 }

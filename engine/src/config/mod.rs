@@ -1,6 +1,6 @@
 //! The configuration: a TOML file, checked whole before anything starts.
 //!
-//! Every section and every key has a default, so an empty file is a configuration: the embedded
+//! Every section and every key has a default, so an empty file is a configuration: the simulated
 //! venue, BTC-USDT and the three built-in strategies. Unknown keys are refused, every number has a
 //! limit, and an error says file, line, column, key, what is wrong and what is allowed; all
 //! problems are found in one pass. What a strategy's own `params` may hold is the strategy's to
@@ -40,19 +40,19 @@ pub use sections::{
 
 use schema::Section;
 
-/// The name of the embedded venue, in reports and in `native` tables.
+/// The name of the simulated venue, in reports and in `native` tables.
 pub const SIMULATED_VENUE: &str = "simulated";
 
 /// Core ids end here: the kernel interface used for pinning knows no higher ones.
 pub const CORE_IDS: usize = 1_024;
 
-/// The most embedded venues.
+/// The most simulated venues.
 pub(crate) const SIMULATED_MAX: u32 = 4;
 
-/// The most instruments that an embedded venue trades.
+/// The most instruments that a simulated venue trades.
 pub const SIMULATED_SYMBOLS_MAX: usize = 256;
 
-/// The name of an embedded venue, from 1.
+/// The name of a simulated venue, from 1.
 fn simulated_name(number: u32) -> String {
     match number {
         1 => SIMULATED_VENUE.to_owned(),
@@ -82,9 +82,9 @@ pub struct Config {
     pub journal: JournalConfig,
     /// What is never sent.
     pub risk: RiskConfig,
-    /// The embedded venue.
+    /// The simulated venue.
     pub simulated: SimulatedConfig,
-    /// Venues to connect to, at most 64, numbered in this order; the embedded one comes after them.
+    /// Venues to connect to, at most 64, numbered in this order; the simulated one comes last.
     #[serde(rename = "venue")]
     pub venues: Vec<VenueConfig>,
     /// Instruments, at most 10,000, numbered in this order.
@@ -93,10 +93,10 @@ pub struct Config {
     /// Consumers, at most 256, numbered in this order.
     #[serde(rename = "consumer")]
     pub consumers: Vec<ConsumerConfig>,
-    /// Whether the embedded venues take orders, by their places: their kinds know, and tell it
+    /// Whether the simulated venues take orders, by their places: their kinds know, and tell it
     /// here. Those that nothing was told of do.
     #[serde(skip)]
-    pub embedded_take_orders: Vec<bool>,
+    pub simulated_take_orders: Vec<bool>,
     /// Where each value stands in the file; empty for a configuration made in code.
     #[serde(skip)]
     pub origin: Origin,
@@ -126,7 +126,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The run without a file: the embedded venue, BTC-USDT, and the three built-in strategies.
+    /// The run without a file: the simulated venue, BTC-USDT, and the three built-in strategies.
     #[must_use]
     pub fn default_run() -> Config {
         Config {
@@ -145,7 +145,7 @@ impl Config {
             consumers: ["noop", "momentum", "market_maker"]
                 .map(ConsumerConfig::of_strategy)
                 .to_vec(),
-            embedded_take_orders: Vec::new(),
+            simulated_take_orders: Vec::new(),
             origin: Origin::default(),
         }
     }
@@ -182,19 +182,19 @@ impl Config {
         example::render()
     }
 
-    /// The names of the venues in the order of their numbers: `[[venue]]` first, then the embedded
+    /// The names of the venues in the order of their numbers: `[[venue]]` first, then the simulated
     /// ones.
     #[must_use]
     pub fn venue_names(&self) -> Vec<String> {
         self.venues.iter().map(|venue| venue.name.clone()).chain(self.simulated_names()).collect()
     }
 
-    /// The names of the embedded venues.
+    /// The names of the simulated venues.
     pub fn simulated_names(&self) -> impl Iterator<Item = String> + use<> {
         (1..=self.simulated_kinds().count() as u32).map(simulated_name)
     }
 
-    /// The kinds of the embedded venues, in the order of their names: those that start come first.
+    /// The kinds of the simulated venues, in the order of their names: those that start come first.
     pub fn simulated_kinds(&self) -> impl Iterator<Item = &str> {
         let SimulatedConfig { enabled, kind, others, standby, .. } = &self.simulated;
         let standing_by = iter::repeat_n(kind, *standby as usize);
@@ -205,18 +205,18 @@ impl Config {
     /// Whether the venue with this number is connected to at the start.
     #[must_use]
     pub fn starts(&self, venue: usize) -> bool {
-        let embedded = self.venues.len()..=self.venues.len() + self.simulated.others.len();
-        self.venues.get(venue).map_or(embedded.contains(&venue), |venue| venue.start)
+        let simulated = self.venues.len()..=self.venues.len() + self.simulated.others.len();
+        self.venues.get(venue).map_or(simulated.contains(&venue), |venue| venue.start)
     }
 
-    /// Whether the venue with this number can take orders: one with an `api_url`, or an embedded
+    /// Whether the venue with this number can take orders: one with an `api_url`, or a simulated
     /// one where its kind does.
     #[must_use]
     pub fn takes_orders(&self, venue: usize) -> bool {
         let configured = self.venues.get(venue).map(VenueConfig::takes_orders);
         configured.unwrap_or_else(|| {
-            let embedded = self.embedded_take_orders.get(venue - self.venues.len());
-            embedded.copied().unwrap_or(true)
+            let simulated = self.simulated_take_orders.get(venue - self.venues.len());
+            simulated.copied().unwrap_or(true)
         })
     }
 

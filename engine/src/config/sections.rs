@@ -255,7 +255,7 @@ section! {
 }
 
 section! {
-    /// The embedded venue: a real server on loopback with a matching engine and a seeded price
+    /// The simulated venue: a real server on loopback with a matching engine and a seeded price
     /// process.
     #[name = "simulated", most = 1]
     #[derive(Debug)]
@@ -277,10 +277,10 @@ section! {
         /// Weight of requests that it takes in a minute; more are refused (429, -1003), and whoever
         /// goes on is banned (418). 0 = any weight.
         weight_per_min: u32 = 6_000 => whole(0..=1_000_000, "");
-        /// More embedded venues that start with it, one of each kind that is named, each with
+        /// More simulated venues that start with it, one of each kind that is named, each with
         /// prices of its own: `simulated_2`, `_3`, `_4`; `pitlane run --venue binance,okx`.
         others: Vec<String> = Vec::new() => Rule::Texts, "[\"okx\"]";
-        /// More embedded venues of its kind, each with prices of its own, that stand by until
+        /// More simulated venues of its kind, each with prices of its own, that stand by until
         /// `pitlane ctl venue add simulated_2` (the first number that no other has).
         standby: u32 = 0 => whole(0..=3, "venues");
     }

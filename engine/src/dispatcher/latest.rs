@@ -47,7 +47,7 @@ impl LatestStates {
     /// Keeps the state if the event is one on a book or a stream.
     #[cold]
     pub(super) fn note(&mut self, event: &Event) {
-        let mut kept = State {
+        let mut latest = State {
             sequence: event.sequence,
             venue_time_ns: event.venue_time_ns,
             receive_ns: event.receive_ns,
@@ -56,17 +56,17 @@ impl LatestStates {
             ..State::default()
         };
         let kind = if let Some(state) = event.get::<BookState>() {
-            (state.status_code, state.reason_code) = (state.status_code, state.reason_code);
+            (latest.status_code, latest.reason_code) = (state.status_code, state.reason_code);
             BOOK
         } else if let Some(state) = event.get::<StreamState>() {
-            (state.status_code, state.silent_ns) = (state.status_code, state.silent_ns);
+            (latest.status_code, latest.silent_ns) = (state.status_code, state.silent_ns);
             usize::from(state.kind_code).wrapping_sub(1)
         } else {
             return;
         };
         let place = self.place(event.venue_id(), event.instrument_id(), kind);
         if let Some(kept) = place.and_then(|place| self.states.get_mut(place)) {
-            *kept = state;
+            *kept = latest;
         }
     }
 

@@ -11,7 +11,7 @@ use super::journal::durability;
 use super::memory::check_memory;
 use super::options::LaunchError;
 use super::pipeline_plan::{check_needs, strategies};
-use super::venue_setup::{VenueDemand, check_venue, embedded_kinds};
+use super::venue_setup::{VenueDemand, check_venue, simulated_kinds};
 use crate::config::Config;
 use crate::consumer::{Strategy, StrategyRegistry};
 use crate::control::{SOCKET_NAME, check_path};
@@ -29,7 +29,7 @@ const FILES_BASE: u64 = 24;
 const FILES_PER_THREAD: u64 = 2;
 
 /// Files for each venue beside its market connections: orders, snapshots, and a server's where it
-/// is embedded.
+/// is simulated.
 const FILES_PER_VENUE: u64 = 4;
 
 /// Looks for what [`launch`](super::launch) would refuse beyond the file itself: cores, memory,
@@ -53,7 +53,7 @@ pub fn check(config: &Config, registry: &StrategyRegistry) -> Result<Vec<String>
     for (number, demand) in demands.iter().enumerate() {
         check_connections(config, number, demand)?;
     }
-    embedded_kinds(config)?;
+    simulated_kinds(config)?;
     check_files(config, &plan, &demands, &limits)?;
     check_folder(&config.engine.run_dir)?;
     check_journal(config, &world.files, || FoldParts {

@@ -47,7 +47,7 @@ pub use footprint::{LaneFootprint, lane_footprints};
 pub use guard::guard_sessions;
 pub(crate) use one_thread::SIMULATED_WALL_START_NS;
 pub use one_thread::{OneThreadEngine, OneThreadOptions, SimulatedWorld, launch_one_thread};
-pub use options::{EmbeddedVenue, LaunchError, LaunchOptions};
+pub use options::{LaunchError, LaunchOptions, OwnVenue};
 pub use recorded_run::{RecordRun, RecordedEngine, launch_recorded};
 pub use replay::{Played, Replay, ReplayEnd};
 pub use start::{launch, launch_with};

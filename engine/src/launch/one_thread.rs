@@ -289,7 +289,7 @@ impl OneThreadEngine {
         let OneThreadEngine { mut world, outliving, mut engine } = self;
         world.files.freeze(true);
         world.thread.keep(outliving);
-        world.venues = engine.venues.embedded.drain(..).collect();
+        world.venues = engine.venues.simulated.drain(..).collect();
         drop(engine);
         world.files.freeze(false);
         world.lives += 1;
@@ -321,13 +321,13 @@ impl OneThreadEngine {
 
     /// Lets no further fault of the venues' plan strike.
     pub fn calm_venues(&self) {
-        self.engine.venues.embedded.iter().for_each(SimulatedVenue::calm);
+        self.engine.venues.simulated.iter().for_each(SimulatedVenue::calm);
     }
 
-    /// What each embedded venue trades, in the order of its ledger's markets.
+    /// What each simulated venue trades, in the order of its ledger's markets.
     #[must_use]
     pub fn symbols(&self) -> Vec<Vec<SimulatedSymbol>> {
-        self.engine.venues.embedded.iter().map(|venue| venue.symbols().to_vec()).collect()
+        self.engine.venues.simulated.iter().map(|venue| venue.symbols().to_vec()).collect()
     }
 
     /// The network, to look at or to disturb.
@@ -348,22 +348,22 @@ impl OneThreadEngine {
         self.world.net.totals()
     }
 
-    /// How often the engine broke a limit of an embedded venue, by the limit.
+    /// How often the engine broke a limit of a simulated venue, by the limit.
     #[must_use]
     pub fn penalties(&self) -> BTreeMap<&'static str, u64> {
         self.engine.venues.penalties()
     }
 
-    /// What each embedded venue knows to be true.
+    /// What each simulated venue knows to be true.
     #[must_use]
     pub fn ledgers(&self) -> Vec<Ledger> {
-        self.engine.venues.embedded.iter().map(SimulatedVenue::ledger).collect()
+        self.engine.venues.simulated.iter().map(SimulatedVenue::ledger).collect()
     }
 
-    /// What each embedded venue has counted.
+    /// What each simulated venue has counted.
     #[must_use]
-    pub fn embedded(&self) -> Vec<SimulatedVenueReport> {
-        self.engine.venues.embedded.iter().map(|venue| venue.counters().report()).collect()
+    pub fn simulated_venues(&self) -> Vec<SimulatedVenueReport> {
+        self.engine.venues.simulated.iter().map(|venue| venue.counters().report()).collect()
     }
 
     /// What each venue allows, and what was held back.

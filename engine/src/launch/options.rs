@@ -83,12 +83,12 @@ pub enum LaunchError {
     Thread { name: String, source: std::io::Error },
 }
 
-/// What stands for the embedded venue.
+/// The venue that the engine brings itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EmbeddedVenue {
+pub enum OwnVenue {
     /// A real server on loopback, connected to through the adapter.
     #[default]
-    Server,
+    Simulated,
     /// An agent that writes decoded events straight into its link, and answers orders itself: the
     /// load of checks and benches that are about everything behind the adapter.
     Synthetic,
@@ -97,8 +97,8 @@ pub enum EmbeddedVenue {
 /// What a launch can be told beside its configuration.
 #[derive(Default)]
 pub struct LaunchOptions {
-    /// What stands for the embedded venue.
-    pub embedded: EmbeddedVenue,
+    /// Which venue of its own it brings, where the configuration has one.
+    pub own_venue: OwnVenue,
     /// A recorded session to be played; its server is started, and its address is in the
     /// configuration.
     pub recorded: Option<RecordedSession>,
@@ -106,7 +106,7 @@ pub struct LaunchOptions {
     pub record: Option<RecorderOptions>,
     /// How much a synthetic venue writes; of no effect on any other.
     pub load: SyntheticLoad,
-    /// What goes wrong at the embedded venues.
+    /// What goes wrong at the simulated venues.
     #[doc(hidden)]
     pub venue_faults: FaultPlan,
     /// Faults planted into the first consumer.

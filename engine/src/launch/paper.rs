@@ -4,7 +4,7 @@
 use super::assemble::Assembly;
 use super::options::LaunchError;
 use super::venue_setup::{Paper, VenueSetup};
-use super::venues::{EMBEDDED_API_KEY, embedded_limits, embedded_rules, simulated_symbols};
+use super::venues::{SIMULATED_API_KEY, simulated_limits, simulated_rules, simulated_symbols};
 use crate::config::VenueConfig;
 use crate::venue::governor::Governor;
 use crate::venue::registry::VenueKind;
@@ -20,7 +20,7 @@ const START_TICKS: u64 = 1_000_000_000;
 
 impl Assembly<'_> {
     /// Starts the exchange that takes a venue's orders. Whatever kind the venue is of, its orders
-    /// are spoken of as the embedded venue does: nobody else hears them.
+    /// are spoken of as the simulated venue does: nobody else hears them.
     pub(super) fn trade_on_paper(
         &mut self,
         venue: &VenueConfig,
@@ -29,7 +29,7 @@ impl Assembly<'_> {
         let kind = VenueKind::usual();
         let (Some(dialect), Some(orders)) = (kind.dialect, kind.orders) else { return Ok(()) };
         let mut random = self.world.entropy.random(&format!("paper key of {}", venue.name));
-        let keyed = (orders.with_drawn_key)(EMBEDDED_API_KEY, &mut random)?;
+        let keyed = (orders.with_drawn_key)(SIMULATED_API_KEY, &mut random)?;
         let instruments = &self.builder.readings.instruments;
         let symbols = simulated_symbols(self.config, &venue.name, 0, instruments);
         let symbols = symbols.into_iter().map(|symbol| SimulatedSymbol {
@@ -50,9 +50,9 @@ impl Assembly<'_> {
             SimulatedVenueOptions {
                 bind,
                 symbols,
-                api_key: EMBEDDED_API_KEY.to_owned(),
+                api_key: SIMULATED_API_KEY.to_owned(),
                 verifying_key: keyed.verifying_key.clone(),
-                limits: embedded_rules(&self.config.simulated),
+                limits: simulated_rules(&self.config.simulated),
                 commission: Commission {
                     maker_ppm: venue.paper_maker_fee_ppm,
                     taker_ppm: venue.paper_taker_fee_ppm,
@@ -66,7 +66,7 @@ impl Assembly<'_> {
         let url = format!("ws://{address}{}", dialect.api_path.unwrap_or_default());
         let endpoint = Endpoint::parse(&url, Scheme::Ws, &self.world.net, None)?;
         setup.api = Some((endpoint, keyed));
-        let limits = embedded_limits(kind, &self.config.simulated);
+        let limits = simulated_limits(kind, &self.config.simulated);
         setup.paper = Some(Paper {
             symbols: natives,
             feeds,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
+use super::options::{LaunchError, LaunchOptions, OwnVenue};
 use crate::config::{Config, ConsumerConfig, OnFlip, VenueMode};
 use crate::consumer::{ConsumerFaults, ConsumerOptions, Strategy, StrategyRegistry};
 use crate::dispatcher::Subscription;
@@ -62,7 +62,7 @@ pub(super) fn pipeline_plan(
         venues: config.venue_names(),
         threads: cores.cores.len(),
         lanes: config.lanes.clone(),
-        streams: streams(config, options.embedded, instruments.len()),
+        streams: streams(config, options.own_venue, instruments.len()),
         merge_places: config.streams.merge_places,
         fanout_every: config.telemetry.fanout_every,
         has_order_log: config.telemetry.order_log,
@@ -174,11 +174,11 @@ fn subscription(
 }
 
 /// What puts the streams of every venue in order, as its adapter declares them.
-fn streams(config: &Config, embedded: EmbeddedVenue, instruments: usize) -> SequencerOptions {
+fn streams(config: &Config, own_venue: OwnVenue, instruments: usize) -> SequencerOptions {
     let streams = &config.streams;
     let kinds = VenueKind::of_venues(config).into_iter();
     let mut venues: Vec<_> = kinds.map(|kind| kind.stream_orders).collect();
-    if embedded == EmbeddedVenue::Synthetic {
+    if own_venue == OwnVenue::Synthetic {
         venues[config.venues.len()..].fill(SyntheticVenue::<LaneOutlet>::STREAM_ORDERS);
     }
     SequencerOptions {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use pitlane_ring::{LaneOptions, lane};
 
-use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
+use super::options::{LaunchError, LaunchOptions, OwnVenue};
 use super::recorded_desk::{Mail, MailDesk, Mails};
 use super::replay::{RunHead, THREAD, engine_on_tape, plan_on_one_core};
 use super::scheduled::{OfThread, Scheduled};
@@ -87,7 +87,7 @@ pub fn launch_recorded(
 ) -> Result<RecordedEngine, LaunchError> {
     install_logger();
     install_panic_hook();
-    if options.embedded == EmbeddedVenue::Server {
+    if options.own_venue == OwnVenue::Simulated {
         VenueKind::settle(&mut config);
     }
     let core = the_core(&config)?;

@@ -56,7 +56,7 @@ pub(super) struct Ended {
     /// What kept the journal.
     pub(super) journal: Option<JournalLeft>,
     recording: Option<RecordingReport>,
-    /// How often the engine broke a limit of an embedded venue, by the limit.
+    /// How often the engine broke a limit of a simulated venue, by the limit.
     pub(super) penalties: BTreeMap<&'static str, u64>,
 }
 

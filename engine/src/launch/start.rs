@@ -13,7 +13,7 @@ use super::engine::{Engine, EngineParts};
 use super::housekeeping::{Housekeeping, HousekeepingHandle, SteadyState};
 use super::journal_thread::JournalThread;
 use super::memory::check_memory;
-use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
+use super::options::{LaunchError, LaunchOptions, OwnVenue};
 use super::pipeline_plan::pipeline_plan;
 use super::rehearsal::rehearsal;
 use super::run_header::{offered, run_header};
@@ -59,7 +59,7 @@ pub fn launch_with(
 ) -> Result<Engine, LaunchError> {
     install_logger();
     install_panic_hook();
-    if options.embedded == EmbeddedVenue::Server {
+    if options.own_venue == OwnVenue::Simulated {
         VenueKind::settle(&mut config);
     }
     // Listed before anything is pinned: afterwards a thread sees its own core only.

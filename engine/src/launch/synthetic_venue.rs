@@ -1,4 +1,4 @@
-//! The embedded venue without a socket: its agent writes straight into its link.
+//! Assembles the synthetic venue, whose agent writes straight into its link.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -11,7 +11,7 @@ use crate::runtime::AgentRole;
 use crate::venue::{LaneOutlet, SyntheticLoad, SyntheticOptions, SyntheticVenue, SyntheticWiring};
 
 impl Assembly<'_> {
-    /// The embedded venue without a socket.
+    /// The synthetic venue.
     pub(super) fn synthetic_venue(
         &mut self,
         number: usize,

@@ -28,7 +28,7 @@ pub(super) struct VenueSetup {
     pub(super) kind: &'static VenueKind,
     /// Of all its sessions.
     pub(super) governor: Governor,
-    /// By what its pauses are known over runs; `None` for an embedded venue.
+    /// By what its pauses are known over runs; `None` for a simulated venue.
     pub(super) paused_at: Option<PausedAt>,
     pub(super) clock: VenueClock,
     /// Turned as the configuration says once its sessions are made.
@@ -216,20 +216,20 @@ fn kind_of(
     })
 }
 
-/// The kinds of the embedded venues by their places, and what each speaks.
-pub(super) fn embedded_kinds(
+/// The kinds of the simulated venues by their places, and what each speaks.
+pub(super) fn simulated_kinds(
     config: &Config,
 ) -> Result<Vec<(&'static VenueKind, &'static DialectKind)>, LaunchError> {
     let (count, others) = (config.simulated_kinds().count(), config.simulated.others.len());
     if count > SIMULATED_MAX as usize {
-        let problem = format!("there would be {count} embedded venues, with `others`");
+        let problem = format!("there would be {count} simulated venues, with `others`");
         let allowed = format!("{SIMULATED_MAX} of them at most");
         return Err(config.error_at("simulated.standby", &problem, &allowed).into());
     }
     let found = config.simulated_kinds().enumerate().map(|(place, name)| {
-        VenueKind::embeddable().find(|(kind, _)| kind.name == name).ok_or_else(|| {
-            let problem = format!("there is no embedded venue of kind {name:?}");
-            let names: Vec<_> = VenueKind::embeddable().map(|(kind, _)| kind.name).collect();
+        VenueKind::simulable().find(|(kind, _)| kind.name == name).ok_or_else(|| {
+            let problem = format!("there is no simulated venue of kind {name:?}");
+            let names: Vec<_> = VenueKind::simulable().map(|(kind, _)| kind.name).collect();
             let key = if (1..=others).contains(&place) { "others" } else { "kind" };
             config.error_at(&format!("simulated.{key}"), &problem, &names.join(", ")).into()
         })

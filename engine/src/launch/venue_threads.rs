@@ -12,7 +12,7 @@ use crate::world::{Entropy, wait_until};
 #[derive(Default)]
 pub(super) struct VenueThreads {
     pub(super) beside: Vec<BesideThread>,
-    pub(super) embedded: Vec<SimulatedVenue>,
+    pub(super) simulated: Vec<SimulatedVenue>,
     /// Those that have outlived an engine, and are taken over by the next, in their order.
     pub(super) standing: VecDeque<SimulatedVenue>,
     /// Chance of their keys: that of the engine for which they were made.
@@ -36,7 +36,7 @@ impl VenueThreads {
                 behind.push(thread.name().to_owned());
             }
         }
-        for error in self.embedded.into_iter().filter_map(|venue| venue.stop().err()) {
+        for error in self.simulated.into_iter().filter_map(|venue| venue.stop().err()) {
             notes.push(format!("[simulated] stop failed: {error}"));
         }
         if let Some(Err(error)) = self.recorded.map(RecordedSession::stop) {
@@ -45,10 +45,10 @@ impl VenueThreads {
         (behind, notes)
     }
 
-    /// How often the engine broke a limit of an embedded venue, by the limit.
+    /// How often the engine broke a limit of a simulated venue, by the limit.
     pub(super) fn penalties(&self) -> BTreeMap<&'static str, u64> {
         let mut penalties = BTreeMap::new();
-        for venue in &self.embedded {
+        for venue in &self.simulated {
             for penalty in Penalty::ALL {
                 *penalties.entry(penalty.name()).or_default() += venue.penalties().count(*penalty);
             }

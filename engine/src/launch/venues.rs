@@ -1,7 +1,7 @@
 //! Venues: from the configuration to the sessions of each, with what they need beside the pinned
 //! cores.
 //!
-//! The embedded venue is a venue like any other: its server starts first, and then it is connected
+//! The simulated venue is a venue like any other: its server starts first, and then it is connected
 //! to by its address, through the same adapter.
 
 use std::collections::BTreeSet;
@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use pitlane_ring::{Consumer, Publisher};
 
 use super::assemble::Assembly;
-use super::options::{EmbeddedVenue, LaunchError, LaunchOptions};
+use super::options::{LaunchError, LaunchOptions, OwnVenue};
 use super::pause_book::Neighbour;
-use super::venue_setup::{VenueSetup, configured, embedded_kinds, symbol_map};
+use super::venue_setup::{VenueSetup, configured, simulated_kinds, symbol_map};
 use crate::config::{Config, OnStop, SimulatedConfig, VenueConfig, VenueMode};
 use crate::event::{Event, EventKind, InstrumentId, VenueId, parse_scaled};
 use crate::instrument::Instruments;
@@ -38,10 +38,10 @@ use crate::venue::{IntakeStats, LaneOutlet, SymbolMap, VenueClock, VenueSwitch};
 use crate::world::Spawn;
 use crate::world::tape::{self, Tag};
 
-/// What the embedded venue calls the one API key it knows.
-pub(super) const EMBEDDED_API_KEY: &str = "pitlane";
-/// New orders that an embedded venue takes in a day: as many as the real one.
-const EMBEDDED_ORDERS_PER_DAY: u32 = 200_000;
+/// What the simulated venue calls the one API key it knows.
+pub(super) const SIMULATED_API_KEY: &str = "pitlane";
+/// New orders that a simulated venue takes in a day: as many as the real one.
+const SIMULATED_ORDERS_PER_DAY: u32 = 200_000;
 /// Sockets to REST of order sessions have numbers of their own in their core's poller.
 const ORDERS_REST_TOKENS: usize = 1 << 21;
 /// The longest answer to an order session: a list of all instruments.
@@ -95,15 +95,15 @@ impl Assembly<'_> {
             }
             ends.push(self.sessions(number, setup, sessions_open)?);
         }
-        let kinds = embedded_kinds(self.config)?;
+        let kinds = simulated_kinds(self.config)?;
         for ((place, name), kind) in self.config.simulated_names().enumerate().zip(kinds) {
             let number = self.config.venues.len() + place;
-            ends.push(match options.embedded {
-                EmbeddedVenue::Synthetic => {
+            ends.push(match options.own_venue {
+                OwnVenue::Synthetic => {
                     self.synthetic_venue(number, &name, options.load, sessions_open)
                 }
-                EmbeddedVenue::Server => {
-                    let setup = self.embedded_server(place, name, kind, &options.venue_faults)?;
+                OwnVenue::Simulated => {
+                    let setup = self.simulated_server(place, name, kind, &options.venue_faults)?;
                     self.sessions(number, setup, sessions_open)?
                 }
             });
@@ -111,9 +111,9 @@ impl Assembly<'_> {
         Ok(ends)
     }
 
-    /// Starts an embedded venue's server; the one at `place` 0 is the one that the configuration
+    /// Starts a simulated venue's server; the one at `place` 0 is the one that the configuration
     /// describes.
-    fn embedded_server(
+    fn simulated_server(
         &mut self,
         place: usize,
         name: String,
@@ -123,7 +123,7 @@ impl Assembly<'_> {
         let orders = kind.orders.map(|orders| {
             let entropy = self.threads.keys.unwrap_or(self.world.entropy);
             let mut random = entropy.random(&format!("key of {name}"));
-            (orders.with_drawn_key)(EMBEDDED_API_KEY, &mut random)
+            (orders.with_drawn_key)(SIMULATED_API_KEY, &mut random)
         });
         let orders = orders.transpose()?;
         let simulated = &self.config.simulated;
@@ -141,16 +141,16 @@ impl Assembly<'_> {
                 &self.builder.readings.instruments,
             ),
             events_per_s: simulated.events_per_s,
-            api_key: EMBEDDED_API_KEY.to_owned(),
+            api_key: SIMULATED_API_KEY.to_owned(),
             verifying_key: orders
                 .as_ref()
                 .map(|keyed| keyed.verifying_key.clone())
                 .unwrap_or_default(),
-            limits: embedded_rules(simulated),
+            limits: simulated_rules(simulated),
             fault_plan: faults.clone(),
             ..SimulatedVenueOptions::default()
         };
-        let limits = embedded_limits(kind, simulated);
+        let limits = simulated_limits(kind, simulated);
         let address = self.serve(dialect, options)?;
         let endpoint = |scheme, url: String| Endpoint::parse(&url, scheme, &self.world.net, None);
         let setup = || -> Result<VenueSetup, EndpointError> {
@@ -182,7 +182,7 @@ impl Assembly<'_> {
         Ok(setup()?)
     }
 
-    /// Starts an embedded server, on a thread or as an agent of a simulated world; a replay only
+    /// Starts a simulated server, on a thread or as an agent of a simulated world; a replay only
     /// learns where it was.
     pub(super) fn serve(
         &mut self,
@@ -203,7 +203,7 @@ impl Assembly<'_> {
             (None, Spawn::Replay) => return Ok(tape::kept(Tag::Address, nowhere, nowhere)),
         };
         let address = tape::kept(Tag::Address, || server.address(), nowhere);
-        self.threads.embedded.push(server);
+        self.threads.simulated.push(server);
         Ok(address)
     }
 
@@ -500,8 +500,8 @@ struct MarketEnds {
     switch: VenueSwitch,
 }
 
-/// The limits of the embedded venue; what differs from the real venue's it tells itself.
-pub(super) fn embedded_limits(kind: &VenueKind, simulated: &SimulatedConfig) -> Vec<Limit> {
+/// The limits of the simulated venue; what differs from the real venue's it tells itself.
+pub(super) fn simulated_limits(kind: &VenueKind, simulated: &SimulatedConfig) -> Vec<Limit> {
     let is_limited = |limit: &Limit| match limit.counts {
         Counted::Orders => simulated.orders_per_10s > 0,
         Counted::Weight => simulated.weight_per_min > 0,
@@ -510,19 +510,19 @@ pub(super) fn embedded_limits(kind: &VenueKind, simulated: &SimulatedConfig) -> 
     kind.limits.counted.iter().copied().filter(is_limited).collect()
 }
 
-/// What an embedded venue allows: as strict as the real one, but for what the configuration says.
-pub(super) fn embedded_rules(simulated: &SimulatedConfig) -> LimitRules {
+/// What a simulated venue allows: as strict as the real one, but for what the configuration says.
+pub(super) fn simulated_rules(simulated: &SimulatedConfig) -> LimitRules {
     let or_any = |amount: u32, most: u32| if amount == 0 { u32::MAX } else { most };
     let orders = simulated.orders_per_10s;
     LimitRules {
         orders_per_10s: or_any(orders, orders),
-        orders_per_day: or_any(orders, EMBEDDED_ORDERS_PER_DAY),
+        orders_per_day: or_any(orders, SIMULATED_ORDERS_PER_DAY),
         weight_per_min: or_any(simulated.weight_per_min, simulated.weight_per_min),
         ..LimitRules::default()
     }
 }
 
-/// What an embedded venue trades: every instrument of the configuration. The start prices of each
+/// What a simulated venue trades: every instrument of the configuration. The start prices of each
 /// are a thousandth above those of the one before, so that merged quotes show who is best.
 pub(super) fn simulated_symbols(
     config: &Config,

@@ -25,7 +25,7 @@ pub(crate) fn poll_pause(profile: Profile) -> Duration {
 /// Makes the calling thread one that does not take a core away when it wakes, but waits until
 /// whoever has it yields or uses up its slice (`SCHED_BATCH`).
 ///
-/// Where cores are few, the embedded venue and housekeeping share them with the pinned threads.
+/// Where cores are few, the simulated venue and housekeeping share them with the pinned threads.
 /// Without this the write of an order wakes the venue, which takes the writer's core on the spot
 /// and answers before the write has returned: measured on 2 shared cores, tick-to-trade p50 is 49
 /// us so, and 24 to 28 us with it. On machines with cores to spare it changes nothing. A refusal

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::event::{ConsumerId, VenueId};
 
-/// Venues that there may be: those of a configuration and the embedded ones.
+/// Venues that there may be: those of a configuration and the simulated ones.
 const VENUE_WORDS: usize = 2;
 
 /// Who is killed.

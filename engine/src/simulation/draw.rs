@@ -107,10 +107,10 @@ pub fn draw(seed: u64, trouble_ms: u64) -> Plan {
     plan
 }
 
-/// Any kind of venue that can be embedded, but for those that answer so few questions a minute that
-/// what a bad day leaves in doubt is not settled within the calm.
+/// Any kind of venue that can be simulated, but for those that answer so few questions a minute
+/// that what a bad day leaves in doubt is not settled within the calm.
 fn kind(dice: &mut Dice) -> String {
-    let kinds: Vec<_> = VenueKind::embeddable().map(|(kind, _)| kind).collect();
+    let kinds: Vec<_> = VenueKind::simulable().map(|(kind, _)| kind).collect();
     let kinds: Vec<_> = kinds.into_iter().filter(|kind| heals_in_time(kind)).collect();
     kinds[dice.between(0, kinds.len() as u64 - 1) as usize].name.to_owned()
 }

@@ -80,7 +80,7 @@ marks! {
 pub(super) fn reached(
     notes: &Notes,
     report: &Report,
-    embedded: &[SimulatedVenueReport],
+    simulated: &[SimulatedVenueReport],
     net: NetTotals,
     files: FileTotals,
 ) -> BTreeMap<&'static str, u64> {
@@ -102,7 +102,7 @@ pub(super) fn reached(
         ..Counts::default()
     };
     of_sessions(&mut counts, report);
-    of_venues(&mut counts, embedded);
+    of_venues(&mut counts, simulated);
     of_consumers(&mut counts, report);
     of_orders(&mut counts, notes);
     counts.table()
@@ -127,8 +127,8 @@ fn of_sessions(counts: &mut Counts, report: &Report) {
     }
 }
 
-fn of_venues(counts: &mut Counts, embedded: &[SimulatedVenueReport]) {
-    for venue in embedded {
+fn of_venues(counts: &mut Counts, simulated: &[SimulatedVenueReport]) {
+    for venue in simulated {
         counts.shutdown_notice += venue.faults(FaultName::ServerShutdown);
         let abuses = [FaultName::MaskedFrame, FaultName::ReservedBit, FaultName::BadOpcode];
         counts.frame_abuse += abuses.into_iter().map(|fault| venue.faults(fault)).sum::<u64>();

@@ -392,12 +392,12 @@ impl Run<'_> {
         let Run { plan, engine, notes, killed_ns, of, lives, .. } = self;
         let (net, files) = (engine.net().clone(), engine.files().clone());
         let (ledgers, symbols) = (engine.ledgers(), engine.symbols());
-        let (embedded, penalties) = (engine.embedded(), engine.penalties());
+        let (simulated, penalties) = (engine.simulated_venues(), engine.penalties());
         let at_ns = engine.now_ns();
         let report = engine.finish();
         let mut notes = notes.lock();
         outcome.trades = ledgers.iter().map(|ledger| ledger.trades.len() as u64).sum();
-        outcome.reached = marks::reached(&notes, &report, &embedded, net.totals(), files.totals());
+        outcome.reached = marks::reached(&notes, &report, &simulated, net.totals(), files.totals());
         outcome.reached.insert("crash", lives.downs.len() as u64);
         let taken_up: usize = lives.taken_up.values().map(BTreeSet::len).sum();
         outcome.reached.insert("taken_up", taken_up as u64);
@@ -412,7 +412,7 @@ impl Run<'_> {
             report: &report,
             ledgers: &ledgers,
             symbols: &symbols,
-            embedded: &embedded,
+            simulated: &simulated,
             penalties: &penalties,
             sessions: &sessions,
             behind: &behind,

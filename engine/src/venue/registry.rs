@@ -65,7 +65,7 @@ pub struct VenueKind {
     market_reader: MakeReader,
     /// `None`: it takes no orders here.
     pub(crate) orders: Option<OrderKind>,
-    /// What an embedded venue of this kind speaks; `None`: there is none.
+    /// What a simulated venue of this kind speaks; `None`: there is none.
     pub dialect: Option<&'static DialectKind>,
     /// How its recordings are read.
     recorded: &'static dyn RecordedDialect,
@@ -82,7 +82,7 @@ impl fmt::Debug for VenueKind {
 pub(crate) struct OrderKind {
     /// With the keys that a configuration names.
     pub(crate) with_keys: fn(Keys<'_>) -> Result<KeyedOrders, KeyError>,
-    /// With a drawn key, for an embedded venue of this kind.
+    /// With a drawn key, for a simulated venue of this kind.
     pub(crate) with_drawn_key: fn(&str, &mut SplitMix64) -> Result<KeyedOrders, KeyError>,
     /// With the keys that a configuration names, and nothing but a cancel of all.
     pub(crate) guard_with_keys: MakeGuard,
@@ -203,7 +203,7 @@ impl KeyedOrders {
 }
 
 impl VenueKind {
-    /// The same, which the embedded venue can be.
+    /// The same, which the simulated venue can be.
     const fn with_dialect(self, dialect: &'static DialectKind) -> VenueKind {
         VenueKind { dialect: Some(dialect), ..self }
     }
@@ -248,10 +248,10 @@ impl VenueKind {
         KINDS.iter().find(|kind| kind.name == name)
     }
 
-    /// Tells a configuration what its embedded venues can do.
+    /// Tells a configuration what its simulated venues can do.
     pub fn settle(config: &mut Config) {
         let kinds = config.simulated_kinds().map(VenueKind::find);
-        config.embedded_take_orders =
+        config.simulated_take_orders =
             kinds.map(|kind| kind.is_none_or(VenueKind::takes_orders)).collect();
     }
 
@@ -271,8 +271,8 @@ impl VenueKind {
         LetterReader::new((self.market_reader)(symbols, frame_bytes_max), orders)
     }
 
-    /// The names of the kinds as which the embedded venue can speak.
-    pub fn embedded_names() -> impl Iterator<Item = &'static str> {
+    /// The names of the kinds as which the simulated venue can speak.
+    pub fn simulated_names() -> impl Iterator<Item = &'static str> {
         KINDS.iter().filter(|kind| kind.dialect.is_some()).map(|kind| kind.name)
     }
 
@@ -281,8 +281,8 @@ impl VenueKind {
         KINDS.iter().map(|kind| kind.name)
     }
 
-    /// The kinds that the embedded venue can be, with what each speaks.
-    pub fn embeddable() -> impl Iterator<Item = (&'static VenueKind, &'static DialectKind)> {
+    /// The kinds that the simulated venue can be, with what each speaks.
+    pub fn simulable() -> impl Iterator<Item = (&'static VenueKind, &'static DialectKind)> {
         KINDS.iter().filter_map(|kind| Some((kind, kind.dialect?)))
     }
 
@@ -377,7 +377,7 @@ mod tests {
     use crate::order::{OrderType, TimeInForce, TriggerBy};
 
     #[test]
-    fn a_configuration_learns_what_its_embedded_venue_can_do() {
+    fn a_configuration_learns_what_its_simulated_venue_can_do() {
         let mut config = Config::default_run();
         assert!(config.takes_orders(0));
         for kind in KINDS {

@@ -52,7 +52,7 @@ pub enum Spawn {
     Threads,
     /// All on one thread, which draws the next by its seed; venues too.
     OneThread,
-    /// All on one thread in real time; embedded venues have their own.
+    /// All on one thread in real time; simulated venues have their own.
     LiveThread,
     /// All on one thread, as it was recorded; venues are where their bytes come from.
     Replay,

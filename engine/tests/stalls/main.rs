@@ -11,7 +11,7 @@ mod rig;
 use std::sync::atomic::Ordering;
 
 use consumers::{EVERY_HOLD, Hold};
-use pitlane_engine::EmbeddedVenue;
+use pitlane_engine::OwnVenue;
 use pitlane_engine::config::Profile;
 use pitlane_engine::consumer::ConsumerState;
 use pitlane_engine::runtime::{HostCores, Pinned};
@@ -130,7 +130,7 @@ fn on_one_core_sessions_dispatcher_and_gateway_move_with_the_neighbours() {
         rig.config.cores.dispatch = Some(core);
         rig.config.cores.consumers = Some(vec![core]);
         rig.config.engine.drain_deadline_ms = 400;
-        rig.options.embedded = EmbeddedVenue::Server;
+        rig.options.own_venue = OwnVenue::Simulated;
         let slow = rig.slow("slow", Hold::Park);
         let witness = rig.witness("witness");
         let run = rig.start();

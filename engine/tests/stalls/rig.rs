@@ -8,7 +8,7 @@ use pitlane_engine::consumer::Strategy;
 use pitlane_engine::report::{ConsumerReport, Report};
 use pitlane_engine::runtime::HostCores;
 use pitlane_engine::venue::SyntheticLoad;
-use pitlane_engine::{EmbeddedVenue, Engine, LaunchOptions, Params, StrategyRegistry, launch_with};
+use pitlane_engine::{Engine, LaunchOptions, OwnVenue, Params, StrategyRegistry, launch_with};
 
 use crate::consumers::{Consumer, Hold, Seen};
 
@@ -50,8 +50,8 @@ impl Rig {
         config.lanes.market = 64;
         config.consumers.clear();
         let load = SyntheticLoad { critical_per_mille: 100, ..SyntheticLoad::default() };
-        let embedded = EmbeddedVenue::Synthetic;
-        let options = LaunchOptions { embedded, load, ..LaunchOptions::default() };
+        let own_venue = OwnVenue::Synthetic;
+        let options = LaunchOptions { own_venue, load, ..LaunchOptions::default() };
         Rig { config, registry: StrategyRegistry::new(), options, dir }
     }
 

@@ -1,4 +1,4 @@
-//! An engine with the embedded venue, run until something holds.
+//! An engine with the simulated venue, run until something holds.
 
 // Each test binary uses its share of this.
 #![allow(dead_code)]

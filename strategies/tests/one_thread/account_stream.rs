@@ -31,7 +31,7 @@ fn it_is_noticed_before_an_order_depends_on_it_and_subscribed_to_again() {
     engine.run_ns(40 * SECOND_NS);
     assert_eq!(orders_session(&engine).resubscribed, 0, "it stands");
     engine.run_ns(40 * SECOND_NS);
-    assert_eq!(engine.embedded()[0].faults(FaultName::StreamLost), 1, "it happened");
+    assert_eq!(engine.simulated_venues()[0].faults(FaultName::StreamLost), 1, "it happened");
     let session = orders_session(&engine);
     assert_eq!((session.stale, session.resubscribed, session.reconnects), (1, 1, 0));
     engine.run_ns(600 * SECOND_NS);

@@ -44,7 +44,7 @@ fn a_market_that_closes_and_opens_again_is_told_to_who_is_subscribed_to_it() {
     let mut engine =
         launch_one_thread(&config, &registry, &launch, OneThreadOptions::default()).unwrap();
     engine.run_ns(60 * SECOND_NS);
-    assert_eq!(engine.embedded()[0].faults(FaultName::MarketBreak), 1);
+    assert_eq!(engine.simulated_venues()[0].faults(FaultName::MarketBreak), 1);
     assert!(engine.penalties().is_empty(), "{:?}", engine.penalties());
     assert!(engine.stop(10 * SECOND_NS).is_empty());
     assert!(engine.finish().identity_holds);

@@ -190,7 +190,7 @@ fn the_venue_never_has_more_of_us_than_the_limits_allow() {
         engine.calm_venues();
         run(&mut engine, &mut most, 5);
 
-        let (ledger, venue) = (engine.ledgers().remove(0), engine.embedded().remove(0));
+        let (ledger, venue) = (engine.ledgers().remove(0), engine.simulated_venues().remove(0));
         let late = venue.faults(FaultName::UnknownOutcome) as usize;
         assert!(late > 0 && venue.faults(FaultName::LostReport) > 0, "seed {seed}: it happened");
         assert!(engine.net_totals().cuts > 0, "seed {seed}: {:?}", engine.net_totals());

@@ -205,7 +205,7 @@ fn exactly_once(seed: u64, names: u64) -> (u64, u64) {
     world.run_ns(SECOND_NS);
     let mut engine = world.launch(&config, &registry, &launch, HoldRates::default()).unwrap();
     run_until(&mut engine, CALM_NS, || next() >= names);
-    let report = engine.embedded().remove(0);
+    let report = engine.simulated_venues().remove(0);
     let faults: u64 = FaultName::ALL.iter().map(|name| report.faults(*name)).sum();
     engine.calm_venues();
     engine.net().set_conditions(NetConditions::default());

@@ -150,7 +150,7 @@ fn run(told: &Told, seed: u64, rules: Vec<FaultRule>, name: FaultName) -> u64 {
     let wrong = disagreements(&told.orders(), &ledgers[0], &[SimulatedSymbol::default()]);
     assert_eq!(wrong, Vec::<String>::new(), "seed {seed}");
     assert!(penalties.is_empty(), "seed {seed}: {penalties:?}");
-    let happened = engine.embedded()[0].faults(name);
+    let happened = engine.simulated_venues()[0].faults(name);
     let report = engine.finish();
     assert!(report.identity_holds && report.orders.left_at_venues.is_empty(), "seed {seed}");
     let filled = ledgers[0].trades.len();
@@ -309,7 +309,7 @@ fn a_kill_while_nothing_is_answered_ends_the_run_at_once_and_nothing_new_leaves(
     let behind = engine.stop(100 * 1_000_000);
     assert!(behind.is_empty(), "{behind:?} did not end");
     assert!(engine.now_ns() - asked_ns < SECOND_NS, "{} ns", engine.now_ns() - asked_ns);
-    assert_eq!(engine.embedded()[0].orders_received, 0);
+    assert_eq!(engine.simulated_venues()[0].orders_received, 0);
     assert!(engine.finish().orders.left_at_venues.is_empty());
 
     // With orders open and a session that has fallen silent: no order follows the kill.
@@ -318,9 +318,9 @@ fn a_kill_while_nothing_is_answered_ends_the_run_at_once_and_nothing_new_leaves(
     engine.run_ns(4 * BETWEEN_NS + SECOND_NS);
     engine.net().set_conditions(silent);
     engine.operate(ControlRequest::Kill {}).expect("a kill is never refused");
-    let received = engine.embedded()[0].orders_received;
+    let received = engine.simulated_venues()[0].orders_received;
     engine.run_ns(6 * BETWEEN_NS);
-    assert_eq!((received, engine.embedded()[0].orders_received), (4, 4));
+    assert_eq!((received, engine.simulated_venues()[0].orders_received), (4, 4));
     let _open_ones_are_named = engine.stop(10 * SECOND_NS);
     assert!(!engine.finish().orders.left_at_venues.is_empty());
 }

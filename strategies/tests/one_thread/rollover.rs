@@ -101,7 +101,7 @@ fn market_data_goes_on_without_a_gap_or_a_repeat() {
             let plan = FaultPlan::one(Fault::ServerShutdown { notice }, Trigger::At(50));
             let mut engine = engine(kind, &told, seed, plan);
             engine.run_ns(20 * SECOND_NS);
-            let notices = engine.embedded()[0].faults(FaultName::ServerShutdown);
+            let notices = engine.simulated_venues()[0].faults(FaultName::ServerShutdown);
             assert_eq!(notices, 1, "{kind}, seed {seed}");
             let market = session(&engine, "market");
             println!("{kind}, seed {seed}: {market:?}");
@@ -167,7 +167,7 @@ fn venues_whose_stream_tells_books_whole_hand_over_without_a_gap_or_a_repeat_too
             let mut engine = engine_of(config, kind, &told, seed, plan);
             engine.run_ns(30 * SECOND_NS);
             let what = format!("{kind}, seed {seed}");
-            let notices = engine.embedded()[0].faults(FaultName::ServerShutdown);
+            let notices = engine.simulated_venues()[0].faults(FaultName::ServerShutdown);
             assert_eq!(notices, u64::from(gives_notice), "{what}");
             let market = session(&engine, "market");
             assert!(market.handed_over > 0, "{what}: {market:?}");
@@ -225,7 +225,7 @@ fn orders_leave_and_are_told_all_the_time() {
         let plan = FaultPlan::one(Fault::ServerShutdown { notice }, Trigger::At(100));
         let mut engine = trading_engine(&told, seed, plan);
         engine.run_ns(60 * SECOND_NS);
-        let notices = engine.embedded()[0].faults(FaultName::ServerShutdown);
+        let notices = engine.simulated_venues()[0].faults(FaultName::ServerShutdown);
         assert_eq!(notices, 1, "seed {seed}");
         let orders = session(&engine, "orders");
         println!("seed {seed}: {orders:?}");

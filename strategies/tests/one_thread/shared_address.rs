@@ -38,10 +38,11 @@ fn a_ban_of_the_address_that_one_of_two_venues_earns_stops_the_other_too() {
     let ask = |engine: &mut OneThreadEngine, action, name: &str| {
         engine.operate(ControlRequest::Venue { action, name: name.into() }).unwrap();
     };
-    // The embedded venue's own sessions share no governor: they leave. Of the other two one stays.
+    // The simulated venue's own sessions share no governor: they leave. Of the other two one stays.
     ask(&mut engine, VenueAction::Remove, "simulated");
     ask(&mut engine, VenueAction::Remove, "two");
-    let is_banned = |engine: &OneThreadEngine| engine.embedded()[0].faults(FaultName::Ban) == 1;
+    let is_banned =
+        |engine: &OneThreadEngine| engine.simulated_venues()[0].faults(FaultName::Ban) == 1;
     assert!(!is_banned(&engine), "not by the sessions that leave");
     let began_s = (0..300).find(|_| {
         engine.run_ns(SECOND_NS);

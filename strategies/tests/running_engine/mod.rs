@@ -10,7 +10,7 @@ use serde_json::Value;
 
 pub const PITLANE: &str = env!("CARGO_BIN_EXE_pitlane");
 
-/// A running engine with the embedded venue; killed when the test ends before it.
+/// A running engine with the simulated venue; killed when the test ends before it.
 pub struct Engine {
     pub child: Child,
     pub err: BufReader<std::process::ChildStderr>,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use pitlane_engine::config::{Config, ConsumerConfig};
 use pitlane_engine::report::Report;
 use pitlane_engine::venue::SyntheticLoad;
-use pitlane_engine::{EmbeddedVenue, Engine, LaunchOptions, Params, StrategyRegistry, launch_with};
+use pitlane_engine::{Engine, LaunchOptions, OwnVenue, Params, StrategyRegistry, launch_with};
 
 use crate::cli::SoakArgs;
 use crate::exit::Exit;
@@ -113,7 +113,7 @@ impl Soak {
             config.consumers.push(ConsumerConfig::of_strategy(&name));
         }
         let options = LaunchOptions {
-            embedded: EmbeddedVenue::Synthetic,
+            own_venue: OwnVenue::Synthetic,
             load: SyntheticLoad {
                 critical_per_mille: CRITICAL_PER_MILLE,
                 ..SyntheticLoad::default()

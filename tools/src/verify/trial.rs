@@ -8,7 +8,7 @@ use pitlane_engine::consumer::Strategy;
 use pitlane_engine::report::Report;
 use pitlane_engine::venue::SyntheticLoad;
 use pitlane_engine::{
-    EmbeddedVenue, Engine, LaunchError, LaunchFaults, LaunchOptions, Params, StrategyRegistry,
+    Engine, LaunchError, LaunchFaults, LaunchOptions, OwnVenue, Params, StrategyRegistry,
     launch_with,
 };
 use thiserror::Error;
@@ -119,11 +119,11 @@ impl<'s> Trial<'s> {
         mut is_over: impl FnMut(&Engine) -> bool,
     ) -> Result<Ran, TrialError> {
         let Trial { setting, config, registry, load, faults, takes_nothing } = self;
-        // Each embedded venue writes the whole load.
+        // Each simulated venue writes the whole load.
         let wanted = load.events_max * u64::from(1 + config.simulated.standby);
         let before = ProcessFigures::read();
         let options = LaunchOptions {
-            embedded: EmbeddedVenue::Synthetic,
+            own_venue: OwnVenue::Synthetic,
             load,
             faults,
             takes_nothing,

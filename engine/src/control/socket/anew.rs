@@ -36,7 +36,7 @@ impl Server {
             let registered = registry.register(&mut fresh.listener, LISTENER, Interest::READABLE);
             registered.map_err(|source| SocketError::Io { path: fresh.path.clone(), source })?;
         }
-        Listening::leave(std::mem::replace(&mut self.listening, fresh));
+        Listening::abandon(std::mem::replace(&mut self.listening, fresh));
         Ok(())
     }
 }

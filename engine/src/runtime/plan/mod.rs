@@ -3,7 +3,7 @@
 //! - One core: everything on one thread that yields.
 //! - Two or three cores: venues, orchestrator, dispatcher and gateway on the first, consumers on
 //!   the rest.
-//! - Four and more: the first is left to housekeeping, the embedded venue and the kernel; one is
+//! - Four and more: the first is left to housekeeping, the simulated venue and the kernel; one is
 //!   for dispatch; each venue gets its own while one remains for consumers (else all venues share
 //!   one, else they stay with dispatch); each consumer gets its own, or they are spread in turn
 //!   over what is left.
@@ -164,7 +164,7 @@ fn set_idle(
             cores.len()
         ));
     } else if idle == IdleStrategy::Spin && cores.len() == usable {
-        notes.push("every core spins: none is left for logs, files and the embedded venue".into());
+        notes.push("every core spins: none is left for logs, files and the simulated venue".into());
     } else if asked == Profile::Auto && idle == YIELD {
         notes.push("stages share cores, so threads yield when idle: profile balanced".to_owned());
     }

@@ -26,7 +26,7 @@ pub(in crate::simulation) struct Evidence<'a> {
     /// By venue.
     pub(in crate::simulation) ledgers: &'a [Ledger],
     pub(in crate::simulation) symbols: &'a [Vec<SimulatedSymbol>],
-    pub(in crate::simulation) embedded: &'a [SimulatedVenueReport],
+    pub(in crate::simulation) simulated: &'a [SimulatedVenueReport],
     pub(in crate::simulation) penalties: &'a BTreeMap<&'static str, u64>,
     /// Name and state at the end of the calm.
     pub(in crate::simulation) sessions: &'a [(String, String)],

@@ -75,7 +75,7 @@ pub(super) fn nothing_after_kill(of: &Evidence<'_>) -> Vec<String> {
 
 /// 16: but for what is on its way when a ban of the plan begins, nothing is punished.
 pub(super) fn penalties(of: &Evidence<'_>) -> Vec<String> {
-    let bans: u64 = of.embedded.iter().map(|venue| venue.faults(FaultName::Ban)).sum();
+    let bans: u64 = of.simulated.iter().map(|venue| venue.faults(FaultName::Ban)).sum();
     let mut found = Vec::new();
     if of.plan.crash.iter().any(|crash| crash.loses_power) {
         // What the engine before had been told to wait for may be lost with the disk's last writes.

@@ -42,7 +42,7 @@ fn by_number(
     told: &VecDeque<LedgerTop>,
 ) -> BTreeMap<(u32, u64), Vec<u64>> {
     let mut truth: BTreeMap<_, Vec<u64>> = BTreeMap::new();
-    let is_renumbered = of.embedded[venue].faults(FaultName::IdRestart) > 0;
+    let is_renumbered = of.simulated[venue].faults(FaultName::IdRestart) > 0;
     if told.len() == TOPS_MAX && is_renumbered {
         return truth;
     }

@@ -40,7 +40,7 @@ impl Credentials {
         Ok(Credentials { api_key, key_pair })
     }
 
-    /// A fresh key, for the embedded venue, which is told its public half.
+    /// A fresh key, for the simulated venue, which is told its public half.
     ///
     /// # Errors
     /// When the system gives no random bytes.

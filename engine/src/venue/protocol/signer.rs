@@ -47,7 +47,7 @@ pub trait Signer: Sized + Send + 'static {
     /// [`KeyError`] names the file and what is wrong with it.
     fn read(keys: Keys<'_>) -> Result<Self, KeyError>;
 
-    /// The key that follows from `random`, for an embedded venue: as secret as its seed, which is
+    /// The key that follows from `random`, for a simulated venue: as secret as its seed, which is
     /// enough on loopback and in memory.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The embedded venue: an exchange of our own behind a real server on loopback.
+//! The simulated venue: an exchange of our own behind a real server on loopback.
 //!
 //! `exchange/` has books, a seeded crowd, one account, fees and a ledger, and knows no text;
 //! `dialect/` speaks of it as one venue does; `server/` owns the sockets. The venue's adapter talks

@@ -22,7 +22,7 @@ pub(crate) enum Tag {
     Resolve = 5,
     /// An answer of the resolver, or none yet.
     Lookup = 6,
-    /// Where an embedded venue listens.
+    /// Where a simulated venue listens.
     Address = 7,
     /// A connection that was begun.
     Connect = 8,
@@ -85,7 +85,7 @@ impl Tag {
             Tag::Clock => "a reading of the clock",
             Tag::System => "a reading of the system's clock",
             Tag::Resolve | Tag::Lookup => "the addresses of a name",
-            Tag::Address => "the address of an embedded venue",
+            Tag::Address => "the address of a simulated venue",
             Tag::Connect => "a connection that is begun",
             Tag::Connected => "a look whether a connection is there",
             Tag::Read => "a read of a socket",

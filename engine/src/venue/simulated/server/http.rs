@@ -44,7 +44,7 @@ pub enum Parsed {
 /// Reads one request head from the start of `bytes`.
 pub fn parse_request(bytes: &[u8]) -> Parsed {
     let mut headers = [EMPTY_HEADER; 48];
-    let mut head = httparse::HttpRequest::new(&mut headers);
+    let mut head = httparse::Request::new(&mut headers);
     let length = match head.parse(bytes) {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) if bytes.len() < HEAD_BYTES_MAX => return Parsed::Partial,
