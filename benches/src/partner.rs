@@ -82,7 +82,8 @@ impl Drop for Partner {
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
-            let _panicked_already_said = thread.join();
+            // Its panic was printed already.
+            let _ = thread.join();
         }
     }
 }

@@ -66,7 +66,7 @@ fn allocations_of(work: impl FnOnce()) -> u64 {
     use pitlane_ring::alloc::{count_this_thread, counted_allocations, is_installed};
     /// The count is the process's: one at a time.
     static COUNTING: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
-    let _one_at_a_time = COUNTING.lock();
+    let _guard = COUNTING.lock();
     let before = counted_allocations();
     let was_counted = count_this_thread(true);
     drop(std::hint::black_box(Box::new(0_u8)));

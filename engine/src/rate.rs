@@ -138,8 +138,8 @@ impl Window {
     #[cold]
     fn give_back(&self, slice: u64) {
         let its_own = |word: u64| (word >> COUNT_BITS == slice).then(|| word.saturating_sub(1));
-        let _too_late_to_matter =
-            self.cell(slice).fetch_update(Ordering::SeqCst, Ordering::Relaxed, its_own);
+        // Too late to matter where it fails.
+        let _ = self.cell(slice).fetch_update(Ordering::SeqCst, Ordering::Relaxed, its_own);
     }
 
     #[inline]

@@ -60,7 +60,7 @@ impl MappedFile {
         let start = NonNull::new(start.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
         // Kernels before 5.14 do not know it; then the first store to each page pays for it.
         // SAFETY: the range is the mapping's own, and the advice changes none of its bytes.
-        let _is_advice =
+        let _ =
             unsafe { rustix::mm::madvise(start.as_ptr().cast(), len, Advice::LinuxPopulateWrite) };
         Ok(MappedFile { start, len })
     }

@@ -24,7 +24,7 @@ pub fn prefetch_line<T>(address: *const T) {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _no_way_to = address;
+    let _ = address;
 }
 
 /// Starts to take a line that will be written soon from the core that has it.
@@ -42,5 +42,5 @@ pub(crate) fn prefetch_line_exclusive(address: *const u8) {
         );
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _no_way_to = address;
+    let _ = address;
 }

@@ -143,7 +143,8 @@ fn nothing_is_left_open_after(
     assert!(said.contains("nothing is open"), "{said}");
     assert!(!said.contains("; 0 requests"), "{name}: there was something to cancel: {said}");
     assert_eq!(open_orders(&venue), 0, "{name}: {said}");
-    let _it_may_be_gone = engine.child.kill();
+    // It may be gone.
+    let _ = engine.child.kill();
     engine.child.wait().unwrap();
 }
 

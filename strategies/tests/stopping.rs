@@ -88,7 +88,7 @@ fn ended(child: &mut std::process::Child) -> std::process::ExitStatus {
 #[test]
 fn an_output_that_takes_nothing_holds_up_no_stop() {
     let dir = tempfile::tempdir().unwrap();
-    let (err, _kept_open) = full_pipe(&dir.path().join("full"));
+    let (err, _pipe) = full_pipe(&dir.path().join("full"));
     let mut child = Command::new(PITLANE)
         .args(["run", "--duration", "1s", "--report", "json"])
         .current_dir(dir.path())
@@ -104,7 +104,7 @@ fn an_output_that_takes_nothing_holds_up_no_stop() {
 #[test]
 fn a_report_that_its_output_does_not_take_lies_in_the_folder_of_the_run() {
     let dir = tempfile::tempdir().unwrap();
-    let (out, _kept_open) = full_pipe(&dir.path().join("full"));
+    let (out, _pipe) = full_pipe(&dir.path().join("full"));
     let mut child = Command::new(PITLANE)
         .args(["run", "--duration", "1s", "--report", "json"])
         .current_dir(dir.path())

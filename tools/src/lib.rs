@@ -89,7 +89,7 @@ pub fn main(registry: StrategyRegistry) -> ExitCode {
         }
     };
     // Within its patience: what a blocked terminal has not taken by then, it does not get.
-    let _last_words = Sink::standard_error().flush();
+    let _ = Sink::standard_error().flush();
     exit.into()
 }
 

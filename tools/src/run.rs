@@ -257,7 +257,7 @@ fn keep_report(report: &Report, text: &str, name: &str, terminal: &mut Terminal<
         Err(error) => {
             terminal.complain(&format!("the report is lost: {shown}: {error}"));
             // A part of it would pass for the whole.
-            let _may_not_be_there = Files::Real.remove(&path);
+            let _ = Files::Real.remove(&path);
         }
     }
 }

@@ -47,7 +47,8 @@ impl Terminal<'_> {
     /// Prints a line beside the result, without waiting: a terminal that takes nothing must not
     /// hold up whoever runs the engine. What can't be written is counted where it was dropped.
     pub fn say(&mut self, text: &str) {
-        let _is_counted_there = self.err.write_all(escaped_json(&masked(text)).as_bytes());
+        // What finds no room is counted there.
+        let _ = self.err.write_all(escaped_json(&masked(text)).as_bytes());
     }
 
     /// Prints an error, one line each. What a venue or a file put into it steers no terminal.

@@ -187,7 +187,7 @@ impl StrategyHost {
         if cut.audit != audit {
             // A later audit's, whose mark is behind this one. Where there is another by now, that
             // one is wanted.
-            let _another_is_wanted = port.wanted.put(cut);
+            let _ = port.wanted.put(cut);
             return;
         }
         self.terms.copy_to(&mut cut);

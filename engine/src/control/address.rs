@@ -74,9 +74,11 @@ impl Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        let _gone_already = std::fs::remove_file(&self.path);
+        // It may be gone.
+        let _ = std::fs::remove_file(&self.path);
         if let Some(folder) = &self.folder {
-            let _holds_more = std::fs::remove_dir(folder);
+            // It stays where it holds more.
+            let _ = std::fs::remove_dir(folder);
         }
     }
 }

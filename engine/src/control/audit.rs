@@ -134,7 +134,8 @@ impl Audits {
             let port = consumer.terms.cut_port();
             // What an earlier one has left in time for nobody.
             drop((port.wanted.take(), port.done.take()));
-            let _is_empty = port.wanted.put(Box::new(TermsCut::of_audit(self.begun)));
+            // The place is empty.
+            let _ = port.wanted.put(Box::new(TermsCut::of_audit(self.begun)));
         }
         let flip = Box::new(Flip {
             table: RoutingTable::default(),

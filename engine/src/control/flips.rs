@@ -454,7 +454,7 @@ impl Flips {
         }
         match self.hand_over_rules(&rules) {
             Ok(rules) => Step::EndedRules { rules, outcome },
-            Err(_as_above) => Step::Tell(outcome),
+            Err(_) => Step::Tell(outcome),
         }
     }
 

@@ -342,7 +342,7 @@ impl Routes {
 
     /// Who polls the flips is woken by this when something is asked for.
     pub(super) fn polled_by(&self, waker: BesideWaker) {
-        let _is_first = self.poller.set(waker);
+        let _ = self.poller.set(waker);
     }
 
     fn wake(&self) {

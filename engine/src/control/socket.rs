@@ -204,7 +204,7 @@ impl Agent for Server {
         let now_ns = self.clock.now_ns();
         for client in self.clients.values_mut() {
             client.answer(&ReplyLine::of(None, Err(Refusal::Stopping)), now_ns);
-            let _taken_or_not = client.flush(now_ns);
+            let _ = client.flush(now_ns);
         }
     }
 }
@@ -276,7 +276,7 @@ impl Server {
             self.turn_away(&mut client, Refusal::WrongUser { uid: peer.uid }, now_ns);
             // A new connection has room for one line; whoever does not wait for it is not waited
             // for.
-            let _taken_or_not = client.flush(now_ns);
+            let _ = client.flush(now_ns);
             return;
         }
         let both = Interest::READABLE | Interest::WRITABLE;

@@ -158,7 +158,7 @@ pub(crate) fn write_checkpoint(
     let named = written.and_then(|()| files.rename(&unfinished, &checkpoint_path(folder, number)));
     if named.is_err() {
         // The room that it takes belongs to the segments.
-        let _it_may_not_be_there = files.remove(&unfinished);
+        let _ = files.remove(&unfinished);
     }
     named
 }

@@ -11,7 +11,8 @@ pub struct KeeperWaker(Arc<OnceLock<BesideWaker>>);
 impl KeeperWaker {
     /// What wakes it from now on.
     pub fn set(&self, waker: BesideWaker) {
-        let _it_has_one = self.0.set(waker);
+        // It keeps the one it has.
+        let _ = self.0.set(waker);
     }
 
     #[inline]

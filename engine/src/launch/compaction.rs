@@ -388,7 +388,7 @@ mod tests {
         for _ in 0..3 {
             bench.fill(2);
             assert_eq!(bench.poll(1).removed, 0);
-            let _written_and_not_removed_yet = bench.poll(3);
+            let _ = bench.poll(3);
             bench.refuse(1_000_000);
             let _refused = bench.poll(20);
             bench.refuse(0);

@@ -52,7 +52,8 @@ impl Mails {
 
     /// Asks for the stop.
     pub(super) fn stop(&self) {
-        let _ended_by_itself = self.send(Mail::Stop);
+        // It may have ended by itself.
+        let _ = self.send(Mail::Stop);
     }
 
     /// Whether a kill was not taken in time: it is carried out when the thread comes back.
@@ -62,7 +63,8 @@ impl Mails {
 
     fn send(&self, mail: Mail) -> bool {
         let is_sent = self.mails.send(mail).is_ok();
-        let _gone_with_its_thread = self.waker.wake();
+        // It may be gone with its thread.
+        let _ = self.waker.wake();
         is_sent
     }
 

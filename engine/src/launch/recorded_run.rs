@@ -104,7 +104,8 @@ pub fn launch_recorded(
             Ok(engine)
         }
         Err(error) => {
-            let _it_has_said_its_last = wait_until(START_GRACE, || thread.is_finished());
+            // It says its last.
+            let _ = wait_until(START_GRACE, || thread.is_finished());
             Err(error)
         }
     }
@@ -245,7 +246,8 @@ fn run(
         match make(config, registry, options, record, core) {
             Ok(made) => made,
             Err(error) => {
-                let _nobody_is_there = to_owner.send(Err(error));
+                // Nobody may be there.
+                let _ = to_owner.send(Err(error));
                 return None;
             }
         };
@@ -468,10 +470,12 @@ impl Live {
     fn carry_out(&mut self, mail: Mail) {
         match mail {
             Mail::Request(request, claim, answer) if claim.take() => {
-                let _no_longer_waited_for = answer.send(self.engine.begin(*request));
+                // Nobody may wait any more.
+                let _ = answer.send(self.engine.begin(*request));
             }
             Mail::Poll(number, claim, answer) if claim.take() => {
-                let _no_longer_waited_for = answer.send(self.engine.poll(number));
+                // Nobody may wait any more.
+                let _ = answer.send(self.engine.poll(number));
             }
             // Whoever asked has said that it does not happen.
             Mail::Request(..) | Mail::Poll(..) => {}

@@ -78,7 +78,7 @@ fn of_consumer(consumer: BareConsumer) -> Rehearsal {
     let mut event = event();
     Box::new(move || {
         // Lanes whose other ends were gone would be closed.
-        let _others_live = (&critical, &orders, &control);
+        let _hold = (&critical, &orders, &control);
         event.sequence += 1;
         let published = market.try_publish(&event);
         debug_assert!(published.is_ok(), "it is taken before the next one");

@@ -283,7 +283,8 @@ impl Assembly<'_> {
         match self.start_controller(flips, plan) {
             Ok(controller) => Ok((controller, journal)),
             Err(error) => {
-                let _it_is_not_used = journal.map(|journal| journal.stop(HALT_GRACE));
+                // It was not used.
+                let _ = journal.map(|journal| journal.stop(HALT_GRACE));
                 Err(error)
             }
         }

@@ -28,7 +28,7 @@ impl VenueThreads {
         let (mut behind, mut notes) = (Vec::new(), Vec::new());
         self.beside.iter().for_each(BesideThread::ask_to_stop);
         let beside = self.beside;
-        let _in_time = wait_until(deadline, || beside.iter().all(BesideThread::is_finished));
+        let _ = wait_until(deadline, || beside.iter().all(BesideThread::is_finished));
         for thread in beside {
             if thread.is_finished() {
                 notes.extend(thread.join().err());

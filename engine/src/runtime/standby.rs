@@ -66,6 +66,6 @@ impl StandbyThread {
         self.place.is_dismissed.store(true, Ordering::Release);
         self.handle.unpark();
         // It has run nothing that could have failed.
-        let _nothing_left = self.handle.join();
+        let _ = self.handle.join();
     }
 }

@@ -258,7 +258,7 @@ impl Run<'_> {
     fn act(&mut self, action: Action) {
         match action {
             Action::Command(request) => {
-                let _carried_out_or_refused = self.engine.operate(request);
+                let _ = self.engine.operate(request);
             }
             Action::Audit => self.audit(),
             Action::OutageBegins => {

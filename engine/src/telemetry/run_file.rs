@@ -125,7 +125,8 @@ impl RunFile {
         if self.expendable.len() > self.limits.set_aside_max as usize
             && let Some(oldest) = self.expendable.pop_front()
         {
-            let _gone_already = self.files.remove(&self.aside(oldest));
+            // It may be gone.
+            let _ = self.files.remove(&self.aside(oldest));
         }
         Ok(())
     }

@@ -204,7 +204,7 @@ impl Shared {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let mut state = self.state.lock();
-                    let _is_over_or_not = self.filled.wait_for(&mut state, RETRY_PAUSE);
+                    let _ = self.filled.wait_for(&mut state, RETRY_PAUSE);
                 }
                 Err(error) => return Err(error),
             }

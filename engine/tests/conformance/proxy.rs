@@ -80,7 +80,8 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.line.stop.store(true, Ordering::Release);
         self.cut();
-        let _wakes_the_accept = TcpStream::connect(self.address);
+        // Wakes the accept.
+        let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
             let _panicked = thread.join();
         }

@@ -83,7 +83,8 @@ impl RawServer {
 impl Drop for RawServer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-        let _wakes_the_accept = TcpStream::connect(self.address);
+        // Wakes the accept.
+        let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
             let outcome = thread.join();
             assert!(outcome.is_ok() || std::thread::panicking(), "the script panicked");
@@ -178,7 +179,8 @@ impl RestServer {
 impl Drop for RestServer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-        let _wakes_the_accept = TcpStream::connect(self.address);
+        // Wakes the accept.
+        let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
             let _panicked = thread.join();
         }

@@ -247,7 +247,7 @@ fn a_port_without_tls_and_a_cut_handshake_are_no_way_around_it() {
     let (reason, told) = refused(&trust, |peer, tell| {
         peer.stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")?;
         let mut bytes = Vec::new();
-        let _until_the_end = peer.stream.read_to_end(&mut bytes);
+        let _ = peer.stream.read_to_end(&mut bytes);
         let _ignored = tell.send(bytes);
         Ok(())
     });

@@ -193,7 +193,7 @@ fn day(seed: u64) -> Day {
     let end_ns = TROUBLE_S * SECOND_NS;
     while engine.now_ns() < end_ns {
         engine.run_ns(random.between(MS, 4 * SECOND_NS));
-        let _carried_out_or_refused = engine.operate(command(&mut random));
+        let _ = engine.operate(command(&mut random));
     }
     calm(&mut engine);
     engine.run_ns(CALM_S * SECOND_NS);

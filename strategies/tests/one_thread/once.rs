@@ -127,7 +127,7 @@ impl Strategy for Repeater {
             }
             if next.is_multiple_of(64) || next >= self.names {
                 // In bad times more is open than the lane has room for: what is left comes next.
-                let _the_rest_comes_next = ctx.cancel_all();
+                let _ = ctx.cancel_all();
             }
         }
         ctx.set_timer(BETWEEN_NS, 1);

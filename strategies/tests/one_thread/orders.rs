@@ -90,7 +90,8 @@ impl Strategy for Prober {
             let is_marketable = number % 2 == 1;
             // Far through the book, or so far below it that nothing comes there.
             let price = if is_marketable { quote.ask_price * 2 } else { quote.bid_price / 2 };
-            let _late_is_refused = ctx.submit(NewOrder {
+            // It may be refused.
+            let _ = ctx.submit(NewOrder {
                 venue: VenueId(0),
                 instrument: InstrumentId(0),
                 side: Side::Buy,
@@ -321,6 +322,6 @@ fn a_kill_while_nothing_is_answered_ends_the_run_at_once_and_nothing_new_leaves(
     let received = engine.simulated_venues()[0].orders_received;
     engine.run_ns(6 * BETWEEN_NS);
     assert_eq!((received, engine.simulated_venues()[0].orders_received), (4, 4));
-    let _open_ones_are_named = engine.stop(10 * SECOND_NS);
+    let _ = engine.stop(10 * SECOND_NS);
     assert!(!engine.finish().orders.left_at_venues.is_empty());
 }

@@ -48,13 +48,13 @@ fn record(seed: u64, folder: &Path) -> Day {
     let mut random = SplitMix64::new(seed ^ 0x7265_706c_6179);
     while engine.now_ns() < TROUBLE_S * SECOND_NS {
         engine.run_ns(random.between(MS, 4 * SECOND_NS));
-        let _carried_out_or_refused = engine.operate(command(&mut random));
+        let _ = engine.operate(command(&mut random));
     }
     engine.calm_venues();
     engine.net().set_conditions(NetConditions::default());
     engine.run_ns(CALM_S * SECOND_NS);
-    let _status_is_no_part_of_it = engine.status();
-    let _some_may_be_behind = engine.stop(10 * SECOND_NS);
+    let _ = engine.status();
+    let _ = engine.stop(10 * SECOND_NS);
     let (net, files, trades) = (
         engine.net_totals(),
         engine.files().totals(),

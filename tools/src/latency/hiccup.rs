@@ -113,7 +113,7 @@ impl Spinner {
     ) -> Spinner {
         let (returned, spares) = channel();
         let (reports, stop) = (reports.clone(), Arc::clone(stop));
-        let _first_spare = returned.send(new_histogram());
+        let _ = returned.send(new_histogram());
         let thread = thread::spawn(move || {
             let pinned = core_affinity::set_for_current(CoreId { id: core });
             spin(core, resolution, origin, &reports, &spares, &stop);
@@ -185,9 +185,11 @@ fn write_reports(
         let Report { core, index, mut histogram } = report;
         let start = WARM_UP + INTERVAL * index as u32;
         log.append(&format!("core:{core}"), start, INTERVAL, &histogram).map_err(fail)?;
-        let _same_bounds = totals.entry(core).or_insert_with(new_histogram).add(&histogram);
+        // All have the same bounds.
+        let _ = totals.entry(core).or_insert_with(new_histogram).add(&histogram);
         let (seen, sum) = waiting.entry(index).or_insert_with(|| (0, new_histogram()));
-        let _same_bounds = sum.add(&histogram);
+        // All have the same bounds.
+        let _ = sum.add(&histogram);
         *seen += 1;
         if *seen == threads.len() {
             log.append("", start, INTERVAL, sum).map_err(fail)?;

@@ -46,7 +46,7 @@ pub(crate) fn simulate(
     let again = text::again(args);
     let mut tell = |line: &str| {
         if !args.json {
-            let _taken_or_not = terminal.print(line);
+            let _ = terminal.print(line);
         }
     };
     summary

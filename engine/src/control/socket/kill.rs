@@ -21,7 +21,7 @@ impl Server {
         self.kill_first(tokens[0], now_ns);
         if let Some(mut client) = self.clients.remove(&tokens[0]) {
             self.turn_away(&mut client, Refusal::TooManyClients { most: CLIENTS_MAX }, now_ns);
-            let _taken_or_not = client.flush(now_ns);
+            let _ = client.flush(now_ns);
         }
     }
 

@@ -201,7 +201,7 @@ impl Governor {
 
     /// Counts what somebody else held back for a reason of its own.
     pub fn note_held(&self, class: RequestClass, reason: HoldReason) {
-        let _one_writer = self.state();
+        let _guard = self.state();
         self.own.shown.held(class, reason);
     }
 

@@ -280,7 +280,7 @@ fn a_reading_waits_for_no_decision_and_so_holds_none_up() {
     let second = first.for_account("second", &[WEIGHT, ORDERS], 1);
     let (clock, _) = Clock::manual(0);
     second.pause(PauseScope::Address, S, BANNED, &clock);
-    let (_under_way, _there) = (second.own.state.lock(), first.own.state.lock());
+    let _guards = (second.own.state.lock(), first.own.state.lock());
     // Each would wait here without end.
     let (reading, allowance) = (second.reading(0), second.allowance("second", &clock));
     assert_eq!((reading.limits.len(), reading.pauses.len()), (2, 1));
@@ -307,7 +307,7 @@ proptest! {
                 limits.take(ToldLimit { counts, window_ns, amount, used });
                 [&read, &unread].iter().for_each(|governor| governor.learn(&limits, now_ns, 0));
             }
-            let _of_a_later_time = read.reading(now_ns + ahead_ns);
+            let _ = read.reading(now_ns + ahead_ns);
             let ask = |of: &Governor| of.may_send(RequestClass::Cancel, weight, now_ns);
             prop_assert_eq!(ask(&read), ask(&unread));
             let shown = read.reading(now_ns + ahead_ns).limits[0];

@@ -48,7 +48,8 @@ impl ToldLimits {
         self.unknown_count += 1;
         let mut kept = UnknownLimit::new();
         name.escape_default().take_while(|c| kept.try_push(*c).is_ok()).for_each(drop);
-        let _only_counted = self.unknown.try_push(kept);
+        // Without room it is only counted.
+        let _ = self.unknown.try_push(kept);
     }
 
     /// Forgets all, for the next message.

@@ -179,7 +179,7 @@ impl<O: EventOutlet> Intake<'_, O> {
     #[cold]
     fn tell_back(&mut self, symbol: Symbol, kind: EventKind) {
         // Of more than fit only the first are said; their subscribers are told of each.
-        let _may_be_full = self.back.try_push((symbol.instrument, kind));
+        let _ = self.back.try_push((symbol.instrument, kind));
         if kind != EventKind::Book {
             let state = state_of(kind, StreamStatus::Live, 0);
             let origin = Origin::of_no_frame(symbol.instrument, self.receive_ns, self.stamper);

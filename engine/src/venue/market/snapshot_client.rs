@@ -69,7 +69,7 @@ impl SnapshotClient {
     /// Gives an answer back that was applied, so that the other side frees it.
     pub(super) fn give_back(&self, answer: Box<Answer>) {
         // Only when the one before is not yet freed, it is freed here.
-        let _freed_here = self.shared.spent.put(answer);
+        let _ = self.shared.spent.put(answer);
         self.waker.wake();
     }
 

@@ -172,7 +172,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// Notes a command whose write is timed.
     #[inline]
     pub(super) fn timed(&mut self, command: &OrderCommand) {
-        let _room_was_checked =
+        // Room was checked.
+        let _ =
             self.outgoing.timed.try_push((usize::from(command.consumer), command.tick_receive_ns));
     }
 

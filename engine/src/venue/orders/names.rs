@@ -119,7 +119,8 @@ fn marked_name(numbers: [u64; 3], mark: u8) -> OrderName {
         // 1 + 10 + 1 + 5 + 1 bytes leave room for the eighteen digits of the last part: a hundred
         // million starts.
         let text = digits.format(part).as_bytes();
-        let _more_orders_than_nine_years_hold = name.try_extend_from_slice(text);
+        // Room for the orders of nine years.
+        let _ = name.try_extend_from_slice(text);
     }
     name
 }

@@ -82,8 +82,7 @@ impl TapeState {
 
     fn end(&self, why: u8) {
         let end = &self.0.end;
-        let _one_before =
-            end.compare_exchange(NOT_ENDED, why, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = end.compare_exchange(NOT_ENDED, why, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     fn has_ended(&self) -> bool {
@@ -244,7 +243,8 @@ impl Pen {
                     }
                 }
                 Out::Folder(folder) => {
-                    let _is_in_the_state = append(folder, block.used(), state);
+                    // A failure is in the state.
+                    let _ = append(folder, block.used(), state);
                 }
             }
         }

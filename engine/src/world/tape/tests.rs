@@ -115,7 +115,7 @@ fn what_is_noted_allocates_nothing() {
         for number in 0..100_000 {
             time.advance_ns(number % 300);
             super::cycle(number as usize % 12);
-            let _now_ns = clock.now_ns();
+            let _ = clock.now_ns();
         }
     });
     drop(detach());
@@ -258,7 +258,7 @@ fn what_an_agent_does_behind_the_stop_of_an_observer_is_no_difference_and_before
             assert_eq!(player.kept::<bool>(Tag::Lookup), None);
         }
         assert!(!player.call(&note));
-        let _what_its_agent_still_reads = player.clock();
+        let _clock = player.clock();
         match player.next_step() {
             Step::Differs(difference) => assert!(is_other_before, "{difference}"),
             step => assert_eq!((step, is_other_before), (Step::Halted, false)),

@@ -357,7 +357,8 @@ impl Session {
 
     fn send_close(&mut self) {
         if let State::Open { stream } = &mut self.state {
-            let _no_room = self.outbound.control(Control::Close, &CLOSE_CODE_NORMAL.to_be_bytes());
+            // Without room the peer is not told.
+            let _ = self.outbound.control(Control::Close, &CLOSE_CODE_NORMAL.to_be_bytes());
             let _gone = self.outbound.flush(stream);
             let _gone = stream.shutdown_write();
         }
@@ -578,7 +579,7 @@ impl Session {
             && let Some(code) = close_code_for(&reason)
         {
             // A close frame, as RFC 6455 wants it; whether it arrives changes nothing for us.
-            let _no_room = self.outbound.control(Control::Close, &code.to_be_bytes());
+            let _ = self.outbound.control(Control::Close, &code.to_be_bytes());
             let _gone = self.outbound.flush(stream);
         }
         self.note(|| format!("{reason}"));
@@ -631,7 +632,8 @@ impl Session {
                     // Of several, the last one is answered (RFC 6455, section 5.5.3).
                     let payload = self.inbound.payload(part, range);
                     let mut owed = ArrayVec::new();
-                    let _longer_is_refused = owed.try_extend_from_slice(payload);
+                    // A longer one was refused.
+                    let _ = owed.try_extend_from_slice(payload);
                     self.pong_owed = Some(owed);
                 }
                 Part::Close => {
