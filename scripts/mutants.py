@@ -5,9 +5,9 @@
     scripts/mutants.py context ring    # those whose file or text contains one of the words
     scripts/mutants.py --table         # prints the table for engine/docs/mutants.md
 
-All faults are compiled in at once, each behind a switch, and turned on one at a time by the variable
-PITLANE_MUTANT: one build instead of one for each. Those that can't be written so (`apart`) are built
-one by one. Exit 1 when a fault survives, does not compile, or finds its place no more, or when a
+All faults are compiled in at once, each behind a switch, and turned on one at a time by the
+variable PITLANE_MUTANT: one build instead of one for each. Those that can't be written so (`apart`)
+are built one by one. Exit 1 when a fault survives, does not compile, or finds its place no more, or when a
 test fails without any. The copy and what is built from it lie in target/mutants.
 """
 

@@ -3,7 +3,7 @@
 
     scripts/planted.py                  # all faults of scripts/planted.toml, from five first seeds
     scripts/planted.py --quick          # the quick ones, from one first seed: part of every change
-    scripts/planted.py books governor   # those of which name, part or file contains one of the words
+    scripts/planted.py books governor   # those whose name, part or file contains one of the words
     scripts/planted.py --table          # prints the rows for engine/docs/simulation.md
     scripts/planted.py --shrink quantity # also makes the plan of a fault that is found smaller
 
@@ -16,8 +16,8 @@ What --quick runs is built as the tests of the tree are, anything more in releas
 tenth there.
 
 With --shrink, and of the first quick fault with --quick, the failing plan is made smaller and kept
-as NAME.toml beside the built copy: that file has to break the same invariant with the fault, and to hold
-without. PLANTED_FIRSTS says from how many first seeds, PLANTED_SEEDS how many from each.
+as NAME.toml beside the built copy: that file has to break the same invariant with the fault, and
+to hold without. PLANTED_FIRSTS says from how many first seeds, PLANTED_SEEDS how many from each.
 """
 
 import concurrent.futures

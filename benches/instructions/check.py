@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Counts the instructions of the hot functions under callgrind and compares them with the baseline.
 
-    benches/instructions/check.py            # exit 1 when a count is more than 1 % above the baseline
+    benches/instructions/check.py            # exit 1 when a count is over 1 % above the baseline
     benches/instructions/check.py --update   # writes the baseline
 
 Each case is counted twice; a count that differs between the two is an error, since it could not be
@@ -39,7 +39,8 @@ def count(binary: pathlib.Path, case: str) -> int:
 
 
 def compiler() -> str:
-    return subprocess.run(["rustc", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    command = ["rustc", "--version"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def main() -> int:

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Counts the cache lines that one call of a hot function touches, and compares them with the baseline.
+"""Counts the cache lines that a call of a hot function touches, and compares them with the baseline.
 
-    benches/instructions/lines.py                            # exit 1 when a case touches more than the baseline says
-    benches/instructions/lines.py --update                   # writes the baseline
-    benches/instructions/lines.py --where consumer_quote     # every line of a case, with the source that touches it
+    benches/instructions/lines.py                   # exit 1 when a case touches more than that
+    benches/instructions/lines.py --update          # writes the baseline
+    benches/instructions/lines.py --where consumer_quote     # every line of a case, with its source
 
-With fifty consumers on a core what a turn touches does not stay in the first cache, so lines are time, as
-instructions are. Counted are lines of 64 bytes outside the stack, in the last call of a case, by valgrind's lackey.
-Needs valgrind, and objdump and addr2line of binutils.
+With fifty consumers on a core what a turn touches does not stay in the first cache, so lines are
+time, as instructions are. Counted are lines of 64 bytes outside the stack, in the last call of a
+case, by valgrind's lackey. Needs valgrind, and objdump and addr2line of binutils.
 """
 
 import csv
@@ -47,7 +47,7 @@ class Call:
 
 
 def bounds(binary):
-    """Addresses, as linked, at which the functions begin inside which is counted, and of their returns."""
+    """Addresses, as linked, of the functions inside which is counted, and of their returns."""
     command = ["objdump", "-d", "-C", "--no-show-raw-insn", str(binary)]
     listed = subprocess.run(command, check=True, capture_output=True, text=True)
     starts, ends, is_inside = set(), set(), False
@@ -108,7 +108,8 @@ def show(binary, case):
     for line, touches in sorted(call.lines.items()):
         is_written = any(kind != "L" for kind, _ in touches)
         places = dict.fromkeys(by.get(at - base, "?") for _, at in touches)
-        print(f"{line * LINE_BYTES:#012x} {'written' if is_written else 'read   '} {', '.join(places)}")
+        how = "written" if is_written else "read   "
+        print(f"{line * LINE_BYTES:#012x} {how} {', '.join(places)}")
     print(f"{case}: {len(call.lines)} lines, {call.written()} of them written")
 
 
@@ -129,7 +130,8 @@ def main():
             rows.writerow(["case", "lines", "written"])
             rows.writerows([case, *both] for case, both in counts.items())
     with BASELINE.open(encoding="utf-8") as file:
-        baseline = {row["case"]: (int(row["lines"]), int(row["written"])) for row in csv.DictReader(file)}
+        rows = csv.DictReader(file)
+        baseline = {row["case"]: (int(row["lines"]), int(row["written"])) for row in rows}
     is_good = True
     for case, both in counts.items():
         before = baseline.get(case)
