@@ -1,10 +1,7 @@
 //! What a configuration needs beyond its own text, before anything is started.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-
-use rustix::fs::Access;
 
 use super::compaction::FoldParts;
 use super::journal::durability;
@@ -105,7 +102,8 @@ fn check_files(
 
 /// Refuses a folder for runs that could not be made or written.
 fn check_folder(folder: &Path) -> Result<(), LaunchError> {
-    takes_files(folder).map_err(|source| LaunchError::RunDir { path: folder.to_owned(), source })
+    let taken = Files::Real.takes_new_files(folder);
+    taken.map_err(|source| LaunchError::RunDir { path: folder.to_owned(), source })
 }
 
 /// Refuses a folder for the journal that could not be made or written, or whose journal no start
@@ -117,7 +115,8 @@ fn check_journal(
 ) -> Result<(), LaunchError> {
     let Some(durability) = durability(config.journal.durability) else { return Ok(()) };
     let Some(folder) = config.journal.dir.as_deref() else { return Ok(()) };
-    takes_files(folder).map_err(|source| JournalError::File { path: folder.to_owned(), source })?;
+    let taken = files.takes_new_files(folder);
+    taken.map_err(|source| JournalError::File { path: folder.to_owned(), source })?;
     if !files.is_there(folder) {
         return Ok(());
     }
@@ -132,30 +131,6 @@ fn check_journal(
             problems: problems.join("; "),
         }),
     }
-}
-
-/// The kernel's own file systems, by `statfs(2)`: `/proc` and `/sys`. Whether a folder may be made
-/// there the rights of the super-user don't tell.
-const NOBODY_MAKES_FILES_IN: [rustix::fs::FsWord; 2] = [rustix::fs::PROC_SUPER_MAGIC, 0x6265_6572];
-
-/// Whether files can be made in a folder, which may have to be made itself.
-fn takes_files(folder: &Path) -> io::Result<()> {
-    let whole = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let here = PathBuf::from(".");
-    let named = whole.ancestors().filter(|path| !path.as_os_str().is_empty());
-    // The first that is there is the one that the others are made in.
-    // A link to nothing is there, too, and in the way.
-    let is_there = |path: &PathBuf| rustix::fs::lstat(path).is_ok();
-    let found = named.map(Path::to_owned).chain([here]).find(is_there);
-    let Some(found) = found else { return Ok(()) };
-    let mode = rustix::fs::stat(&found)?.st_mode;
-    if !rustix::fs::FileType::from_raw_mode(mode).is_dir() {
-        return Err(rustix::io::Errno::NOTDIR.into());
-    }
-    if NOBODY_MAKES_FILES_IN.contains(&rustix::fs::statfs(&found)?.f_type) {
-        return Err(rustix::io::Errno::PERM.into());
-    }
-    Ok(rustix::fs::access(&found, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
 fn limit_of(demand: &VenueDemand, counts: Counted) -> Option<Limit> {

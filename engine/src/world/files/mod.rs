@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "the seam itself")]
 
 mod file;
+mod folder;
 mod inode;
 mod plain_file;
 mod segment;
@@ -257,6 +258,17 @@ impl Files {
                 Ok(paths)
             }
             Files::Virtual(files) => files.list(folder),
+        }
+    }
+
+    /// Asks whether files can be made in a folder, which may have to be made itself.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn takes_new_files(&self, folder: &Path) -> io::Result<()> {
+        match self {
+            Files::Real => folder::takes_new_files(folder),
+            Files::Virtual(_) => Ok(()),
         }
     }
 
