@@ -79,6 +79,26 @@ impl Bucket {
     }
 }
 
+/// Counts by whole seconds, of a time that may step: a step only begins another second.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SecondCount {
+    second: i64,
+    count: u64,
+}
+
+impl SecondCount {
+    /// Adds to the count of the second in which `now_ns` lies; what it comes to.
+    #[inline]
+    pub(crate) fn add(&mut self, amount: u64, now_ns: i64) -> u64 {
+        let second = now_ns.div_euclid(1_000_000_000);
+        if second != self.second {
+            *self = SecondCount { second, count: 0 };
+        }
+        self.count = self.count.saturating_add(amount);
+        self.count
+    }
+}
+
 /// Parts of a second that a window counts by.
 const SLICES: usize = 16;
 /// How long one is, ns.

@@ -18,6 +18,7 @@ use super::run_file::RunFile;
 use super::thinning::{Thinned, Thinning};
 use crate::event::{ConsumerId, Event, EventKind};
 use crate::instrument::Instruments;
+use crate::rate::SecondCount;
 use crate::safety::{HaltReason, LastResort};
 use crate::text::{escaped_json, masked_bytes};
 use crate::world::Clock;
@@ -73,13 +74,12 @@ pub struct LetterVenue {
 /// Letters of one session and reason that are written in a second; the rest is counted.
 const ALIKE_PER_S_MAX: u32 = 50;
 /// Bytes of raw input that are written in a second, of any kind.
-const RAW_BYTES_PER_S_MAX: usize = 1 << 20;
+const RAW_BYTES_PER_S_MAX: u64 = 1 << 20;
 
 /// What keeps a flood of raw input from filling the disk, in seconds of the letters' own time.
 struct FloodGate {
     alike: Thinning,
-    second: i64,
-    second_bytes: usize,
+    bytes_in_second: SecondCount,
     /// Letters that passed by their kind and were left out by their size.
     too_large: u64,
 }
@@ -87,14 +87,10 @@ struct FloodGate {
 impl FloodGate {
     fn new() -> FloodGate {
         let alike = Thinning::new(ALIKE_PER_S_MAX);
-        FloodGate { alike, second: 0, second_bytes: 0, too_large: 0 }
+        FloodGate { alike, bytes_in_second: SecondCount::default(), too_large: 0 }
     }
 
     fn admits(&mut self, session: &str, chunk: &LetterChunk, bytes: usize) -> bool {
-        let second = chunk.wall_ns.div_euclid(1_000_000_000);
-        if second != self.second {
-            (self.second, self.second_bytes) = (second, 0);
-        }
         let kind = format!("{session}: {}", chunk.reason());
         if let Thinned::LeftOut { note } = self.alike.take(&kind, chunk.wall_ns) {
             if let Some(count) = note {
@@ -105,8 +101,8 @@ impl FloodGate {
             }
             return false;
         }
-        self.second_bytes += bytes;
-        let fits = self.second_bytes <= RAW_BYTES_PER_S_MAX;
+        let in_second = self.bytes_in_second.add(bytes as u64, chunk.wall_ns);
+        let fits = in_second <= RAW_BYTES_PER_S_MAX;
         if !fits {
             if self.too_large == 0 {
                 log::warn!(

@@ -6,11 +6,12 @@
 
 use std::collections::HashMap;
 
+use crate::rate::SecondCount;
+
 /// Kinds that are told apart; what comes later shares one count.
 const KINDS_MAX: usize = 1_024;
 /// Between two notes on one kind.
 const NOTE_PAUSE_NS: i64 = 10_000_000_000;
-const SECOND_NS: i64 = 1_000_000_000;
 
 /// What becomes of one of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +35,7 @@ pub(super) struct Thinning {
 
 #[derive(Debug, Default)]
 struct Kind {
-    second: i64,
-    count: u32,
+    in_second: SecondCount,
     left_out: u64,
     noted_ns: Option<i64>,
 }
@@ -53,12 +53,7 @@ impl Thinning {
             self.kinds.insert(kind.to_owned(), Kind::default());
         }
         let Some(entry) = self.kinds.get_mut(kind) else { return Thinned::Passes };
-        let second = now_ns.div_euclid(SECOND_NS);
-        if entry.second != second {
-            (entry.second, entry.count) = (second, 0);
-        }
-        entry.count = entry.count.saturating_add(1);
-        if entry.count <= self.per_s_max {
+        if entry.in_second.add(1, now_ns) <= u64::from(self.per_s_max) {
             return Thinned::Passes;
         }
         self.left_out += 1;
@@ -79,6 +74,8 @@ impl Thinning {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SECOND_NS: i64 = 1_000_000_000;
 
     #[test]
     fn each_kind_has_its_own_second_and_its_own_notes() {

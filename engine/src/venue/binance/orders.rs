@@ -14,10 +14,6 @@ use crate::venue::protocol::{
     Failure, FillsFrom, KeepAlive, OrderProtocol, OrderRequest, Outcome, spot_terms,
 };
 
-/// The API stops waiting for the matching engine after 10 s; a request is refused when it is older
-/// than its `recvWindow` (5 s, since we name none), by a clock that may be a second off ours.
-const IN_FLIGHT_MAX_NS: u64 = 16_000_000_000;
-
 /// Unknown outcome: internal error, disconnected, unexpected response, timed out.
 const UNKNOWN_OUTCOME: [i32; 4] = [-1000, -1001, -1006, -1007];
 /// Too many requests.
@@ -55,6 +51,10 @@ impl OrderProtocol for BinanceOrders {
     const CAPABILITIES: Capabilities =
         Capabilities::of(OrderTypes::ALL).with_amends(Amends::Smaller).with_symbol_cancel();
     const FILLS_MAX: usize = 1_000;
+    /// The API stops waiting for the matching engine after 10 s; a request is refused when it is
+    /// older than its `recvWindow` (5 s, since we name none), by a clock that may be a second off
+    /// ours.
+    const IN_FLIGHT_MAX_NS: u64 = 16_000_000_000;
     const KEEP_ALIVE: KeepAlive = KeepAlive::WsPing;
     const LOGON: &'static [&'static str] = &["logon", "subscribe"];
     const LIFE_NS: Option<u64> = Some(24 * 3_600_000_000_000);
@@ -66,10 +66,6 @@ impl OrderProtocol for BinanceOrders {
 
     fn decoder(&mut self) -> &mut BinanceReports {
         &mut self.decoder
-    }
-
-    fn in_flight_max_ns(&self) -> u64 {
-        IN_FLIGHT_MAX_NS
     }
 
     fn weight(&self, class: RequestClass) -> u32 {

@@ -14,7 +14,6 @@ use super::order_decoder::{BybitReports, NONE_LISTED, NOT_OPEN, NOT_PRESENT};
 use crate::event::{RejectReason, Side, VenueRef};
 use crate::order::{Amends, Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::codec::JsonText;
-use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{
     Failure, FillsFrom, GuardRequest, KeepAlive, OrderProtocol, OrderRequest, Outcome,
     SharedSecret, Way, spot_terms,
@@ -24,9 +23,6 @@ use crate::venue::protocol::{
 const WINDOW_MS: i64 = 5_000;
 /// A logon is valid for so long, ms.
 const LOGON_MS: i64 = 10_000;
-/// An order is refused once its request is too old, by a clock that may be a second off ours; its
-/// state may take as long again to be known to those who answer questions.
-const IN_FLIGHT_MAX_NS: u64 = 10_000_000_000;
 
 /// Server timeout, internal error or restarting; 10019 refuses what is new, and of what was sent
 /// before nobody says.
@@ -61,6 +57,9 @@ impl OrderProtocol for BybitOrders {
         .with_amends(Amends::Smaller)
         .with_cancels_per_request(CANCELS_MAX);
     const FILLS_MAX: usize = usize::MAX;
+    /// An order is refused once its request is too old, by a clock that may be a second off ours;
+    /// its state may take as long again to be known to those who answer questions.
+    const IN_FLIGHT_MAX_NS: u64 = 10_000_000_000;
     const KEEP_ALIVE: KeepAlive = KeepAlive::Text(r#"{"op":"ping"}"#);
     const LOGON: &'static [&'static str] = &["logon", "logon of the stream", "subscribe"];
     const STREAM_PATH: Option<&'static str> = Some("/v5/private");
@@ -76,20 +75,6 @@ impl OrderProtocol for BybitOrders {
 
     fn logon_way(step: usize) -> Way {
         if step == 0 { Way::Session } else { Way::Stream }
-    }
-
-    fn in_flight_max_ns(&self) -> u64 {
-        IN_FLIGHT_MAX_NS
-    }
-
-    /// Only what goes over REST counts there.
-    fn weight(&self, class: RequestClass) -> u32 {
-        u32::from(class == RequestClass::Query)
-    }
-
-    /// REST tells it, and nothing else.
-    fn time(&mut self, _id: u64, _out: &mut Vec<u8>) -> bool {
-        false
     }
 
     #[cold]

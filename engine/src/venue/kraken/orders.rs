@@ -19,7 +19,6 @@ use crate::order::{
     Amends, Capabilities, DeadManTimer, OrderCommand, OrderType, OrderTypes, TimeInForce,
 };
 use crate::venue::codec::JsonText;
-use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{
     Failure, FillsFrom, KeepAlive, NameForm, OrderProtocol, OrderRequest, Outcome, Way, spot_terms,
 };
@@ -28,9 +27,6 @@ use crate::venue::utc::push_rfc3339;
 /// The matching engine refuses a new order or an amendment that reaches it later than this
 /// (`deadline`), ms; the venue takes 500 ms to 60 s.
 const DEADLINE_MS: i64 = 5_000;
-/// An order is refused once its deadline has passed, by a clock that may be a second off ours; its
-/// state may take as long again to be known to those who answer questions.
-const IN_FLIGHT_MAX_NS: u64 = 10_000_000_000;
 /// "Cancel All Orders After" takes any number of whole seconds below a day. Set three times in its
 /// run, a shorter one would be more requests than the venue advises.
 const CANCEL_ALL_AFTER: DeadManTimer = DeadManTimer { min_ms: 10_000, max_ms: 86_399_000 };
@@ -66,6 +62,9 @@ impl OrderProtocol for KrakenOrders {
         .with_amends(Amends::Smaller)
         .with_dead_man(CANCEL_ALL_AFTER);
     const FILLS_MAX: usize = usize::MAX;
+    /// An order is refused once its deadline has passed, by a clock that may be a second off ours;
+    /// its state may take as long again to be known to those who answer questions.
+    const IN_FLIGHT_MAX_NS: u64 = 10_000_000_000;
     const KEEP_ALIVE: KeepAlive = KeepAlive::Text(r#"{"method":"ping"}"#);
     const LOGON: &'static [&'static str] =
         &["logon", "subscribe to executions", "subscribe to balances"];
@@ -82,20 +81,6 @@ impl OrderProtocol for KrakenOrders {
 
     fn logon_way(step: usize) -> Way {
         if step == 0 { Way::Rest } else { Way::Session }
-    }
-
-    fn in_flight_max_ns(&self) -> u64 {
-        IN_FLIGHT_MAX_NS
-    }
-
-    /// Only what goes over REST counts there.
-    fn weight(&self, class: RequestClass) -> u32 {
-        u32::from(class == RequestClass::Query)
-    }
-
-    /// REST tells it, and nothing else.
-    fn time(&mut self, _id: u64, _out: &mut Vec<u8>) -> bool {
-        false
     }
 
     #[cold]

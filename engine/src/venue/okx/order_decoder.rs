@@ -132,17 +132,7 @@ impl OrderDecoder for OkxReports {
             Ok(message) => Ok(message),
             // A proxy, or a server in trouble, which says so by its status alone.
             Err(_) if status != 200 => Ok(failed(id, status, 0, "")),
-            Err(error) => {
-                let none = VenueRef::NONE;
-                Err(UnreadFrame {
-                    error,
-                    name: None,
-                    reply: Some(id),
-                    venue_order_id: none,
-                    value: None,
-                    reach: Reach::All,
-                })
-            }
+            Err(error) => Err(UnreadFrame { reply: Some(id), ..unread(error, b"") }),
         }
     }
 }

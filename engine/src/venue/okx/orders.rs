@@ -16,7 +16,6 @@ use crate::order::{
     Amends, Capabilities, DeadManTimer, OrderCommand, OrderType, OrderTypes, TimeInForce,
 };
 use crate::venue::codec::JsonText;
-use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{
     Failure, FillsFrom, GuardRequest, KeepAlive, NameForm, OrderProtocol, OrderRequest, Outcome,
     SharedSecret, Way, spot_terms,
@@ -25,9 +24,6 @@ use crate::venue::protocol::{
 /// A new order that reaches the matching engine later than this is dropped by the venue
 /// (`expTime`), ms.
 const EXPIRES_MS: i64 = 5_000;
-/// An order is dropped once it has expired, by a clock that may be a second off ours; its state may
-/// take as long again to be known to those who answer questions.
-const IN_FLIGHT_MAX_NS: u64 = 10_000_000_000;
 
 /// "Does not mean success or failure", unavailable, busy, system error, and the internal errors of
 /// the WebSocket.
@@ -71,6 +67,9 @@ impl OrderProtocol for OkxOrders {
         .with_cancels_per_request(CANCELS_MAX)
         .with_dead_man(CANCEL_ALL_AFTER);
     const FILLS_MAX: usize = usize::MAX;
+    /// An order is dropped once it has expired, by a clock that may be a second off ours; its state
+    /// may take as long again to be known to those who answer questions.
+    const IN_FLIGHT_MAX_NS: u64 = 10_000_000_000;
     const KEEP_ALIVE: KeepAlive = KeepAlive::Text("ping");
     const LOGON: &'static [&'static str] =
         &["instruments", "logon", "subscribe to orders", "subscribe to balances"];
@@ -88,20 +87,6 @@ impl OrderProtocol for OkxOrders {
 
     fn logon_way(step: usize) -> Way {
         if step == 0 { Way::Rest } else { Way::Session }
-    }
-
-    fn in_flight_max_ns(&self) -> u64 {
-        IN_FLIGHT_MAX_NS
-    }
-
-    /// Only what goes over REST counts there.
-    fn weight(&self, class: RequestClass) -> u32 {
-        u32::from(class == RequestClass::Query)
-    }
-
-    /// REST tells it, and nothing else.
-    fn time(&mut self, _id: u64, _out: &mut Vec<u8>) -> bool {
-        false
     }
 
     #[cold]

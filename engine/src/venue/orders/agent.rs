@@ -223,7 +223,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 traces: TraceIds::new(options.session_number),
                 clock: wiring.clock,
                 venue_clock: options.venue_clock,
-                in_flight_max_ns: protocol.in_flight_max_ns(),
+                in_flight_max_ns: P::IN_FLIGHT_MAX_NS,
                 now_ns: 0,
                 read_ns: 0,
                 logon_replies: 0,

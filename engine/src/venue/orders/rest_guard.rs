@@ -87,7 +87,7 @@ impl<P: OrderProtocol> RestGuard<P> {
     /// When the last round may begin, ns: what the engine had written before the first one can not
     /// turn up at the venue any more.
     fn settled_ns(&self) -> u64 {
-        self.since_ns + self.protocol.in_flight_max_ns()
+        self.since_ns + P::IN_FLIGHT_MAX_NS
     }
 
     /// What is asked next, and of which symbol.

@@ -394,6 +394,10 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// word more it has its types, each time in force, stops by the last trade, and no amendments.
     const CAPABILITIES: Capabilities = Capabilities::of(Self::ORDER_TYPES);
 
+    /// How long after it was written an order may still turn up at the venue, ns. Until then "no
+    /// such order" proves nothing.
+    const IN_FLIGHT_MAX_NS: u64;
+
     /// What keeps a quiet connection open.
     const KEEP_ALIVE: KeepAlive;
 
@@ -403,15 +407,16 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// What its frames are read with.
     fn decoder(&mut self) -> &mut Self::Decoder;
 
-    /// How long after it was written an order may still turn up at the venue, ns. Until then "no
-    /// such order" proves nothing.
-    fn in_flight_max_ns(&self) -> u64;
+    /// What a request of this class weighs against the venue's budget: that of REST, unless a venue
+    /// counts what goes over its sessions, too.
+    fn weight(&self, class: RequestClass) -> u32 {
+        u32::from(class == RequestClass::Query)
+    }
 
-    /// What a request of this class weighs against the venue's budget.
-    fn weight(&self, class: RequestClass) -> u32;
-
-    /// Writes a question for the venue's time, whose reply has it; false where there is none.
-    fn time(&mut self, id: u64, out: &mut Vec<u8>) -> bool;
+    /// Writes a question for the venue's time, whose reply has it; false where REST alone tells it.
+    fn time(&mut self, _id: u64, _out: &mut Vec<u8>) -> bool {
+        false
+    }
 
     /// Writes the request of a step of the logon, an index into [`OrderProtocol::LOGON`].
     fn logon(&mut self, step: usize, id: u64, time_ms: i64, out: &mut Vec<u8>);

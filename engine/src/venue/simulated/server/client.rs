@@ -10,6 +10,7 @@ use tungstenite::{Message, Utf8Bytes, WebSocket};
 use super::http::{self, HttpRequest, Parsed};
 use super::session::Session;
 use super::wire::Wire;
+use crate::rate::SecondCount;
 use crate::venue::simulated::moment::Moment;
 
 /// A client's message longer than this ends the connection.
@@ -31,7 +32,7 @@ pub struct Client {
     /// Which of all connections it is.
     pub serial: u64,
     pings: Pings,
-    messages: MessageCount,
+    messages: SecondCount,
     /// It is to be dropped once its bytes have left, or at once when they do not.
     pub is_closing: bool,
     /// It is to be dropped now.
@@ -44,13 +45,6 @@ struct Pings {
     sent_ns: u64,
     /// Since when an answer is owed, and its payload.
     unanswered: Option<(u64, String)>,
-}
-
-/// Messages of the running second.
-#[derive(Debug, Default)]
-struct MessageCount {
-    second: u64,
-    count: u32,
 }
 
 enum State {
@@ -81,7 +75,7 @@ impl Client {
             is_warned: false,
             serial,
             pings: Pings { sent_ns: now.ns, unanswered: None },
-            messages: MessageCount::default(),
+            messages: SecondCount::default(),
             is_closing: false,
             is_dead: false,
         }
@@ -204,7 +198,9 @@ impl Client {
             match socket.read() {
                 Ok(message) => {
                     self.heard_ns = now_ns;
-                    if self.messages.add(now_ns, self.session.messages_per_s) {
+                    let in_second = self.messages.add(1, now_ns as i64);
+                    let most = self.session.messages_per_s;
+                    if most.is_some_and(|most| in_second > u64::from(most)) {
                         return Some(Input::TooMany);
                     }
                     match message {
@@ -234,16 +230,6 @@ impl Pings {
         if self.unanswered.as_ref().is_some_and(|(_, expected)| expected.as_bytes() == payload) {
             self.unanswered = None;
         }
-    }
-}
-
-impl MessageCount {
-    /// Counts a message; whether it is one too many.
-    fn add(&mut self, now_ns: u64, limit: Option<u32>) -> bool {
-        let second = now_ns / 1_000_000_000;
-        self.count = if self.second == second { self.count + 1 } else { 1 };
-        self.second = second;
-        limit.is_some_and(|limit| self.count > limit)
     }
 }
 
