@@ -31,6 +31,7 @@ mod run_folder;
 mod run_header;
 mod scheduled;
 mod shutdown;
+mod simulated_venue;
 mod snapshot_threads;
 mod start;
 mod synthetic_venue;

@@ -3,8 +3,10 @@
 
 use super::assemble::Assembly;
 use super::options::LaunchError;
+use super::simulated_venue::{
+    SIMULATED_API_KEY, simulated_limits, simulated_rules, simulated_symbols,
+};
 use super::venue_setup::{Paper, VenueSetup};
-use super::venues::{SIMULATED_API_KEY, simulated_limits, simulated_rules, simulated_symbols};
 use crate::config::VenueConfig;
 use crate::venue::governor::Governor;
 use crate::venue::registry::VenueKind;

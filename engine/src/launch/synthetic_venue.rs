@@ -51,7 +51,6 @@ impl Assembly<'_> {
         let stats = self.intake(name, "synthetic");
         let (clock, stop) = (self.builder.clock.clone(), self.builder.stop.clone());
         let wiring = SyntheticWiring {
-            outlet,
             commands: commands_end,
             stats,
             probe,
@@ -60,7 +59,7 @@ impl Assembly<'_> {
             quarantine: self.builder.quarantine.clone(),
             closing: self.builder.closings.orders(),
         };
-        let agent = SyntheticVenue::new(options, wiring);
+        let agent = SyntheticVenue::new(options, outlet, wiring);
         self.agents.push((AgentRole::VenueMarket(number), Box::new(agent)));
         VenueEnds { links: vec![link], commands: Some(commands) }
     }

@@ -437,7 +437,7 @@ mod tests {
             sender.send(letter(&large));
             file.drain();
         }
-        let written = RAW_BYTES_PER_S_MAX as u64 / 50_000;
+        let written = RAW_BYTES_PER_S_MAX / 50_000;
         assert_eq!((file.written(), file.suppressed()), (written, 40 - written));
     }
 

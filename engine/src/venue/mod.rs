@@ -25,7 +25,6 @@ mod stream_order;
 mod switch;
 mod symbols;
 mod synthetic;
-mod synthetic_load;
 pub mod transport;
 mod utc;
 
@@ -39,5 +38,4 @@ pub use stats::{IntakeStats, SessionState, SessionTrouble, VenueCounters};
 pub use stream_order::{StreamOrder, StreamOrders};
 pub use switch::VenueSwitch;
 pub use symbols::{Scales, Symbol, SymbolError, SymbolMap};
-pub use synthetic::{SyntheticOptions, SyntheticVenue, SyntheticWiring};
-pub use synthetic_load::SyntheticLoad;
+pub use synthetic::{SyntheticLoad, SyntheticOptions, SyntheticVenue, SyntheticWiring};

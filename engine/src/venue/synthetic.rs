@@ -5,20 +5,25 @@
 //! and trades at a steady rate, and an order desk that acknowledges what it is sent and fills what
 //! the walk crosses. For a seed, the sequence of events is always the same.
 
+mod load;
+mod orders;
+
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 use pitlane_ring::Consumer;
 use zerocopy::FromZeros;
 
-use super::synthetic_load::LoadPlan;
-use super::{EventOutlet, IntakeStats, StreamOrder, StreamOrders, SyntheticLoad};
+use self::load::LoadPlan;
+pub use self::load::SyntheticLoad;
+use self::orders::{RESTING_MAX, Resting};
+use super::{EventOutlet, IntakeStats, StreamOrder, StreamOrders};
 use crate::event::{
-    Bar, Event, EventKind, EventPayload, ExecReport, ExecType, InstrumentId, OrderStatus, Price,
-    Qty, Quote, RejectReason, Side, Trade, VenueId, VenueRef,
+    Bar, Event, EventKind, EventPayload, ExecReport, InstrumentId, Price, Qty, Quote, Side, Trade,
+    VenueId, VenueRef,
 };
 use crate::instrument::InstrumentSpec;
-use crate::order::{OrderAction, OrderCommand, OrderType, rejection};
+use crate::order::OrderCommand;
 use crate::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use crate::safety::Quarantine;
 use crate::telemetry::Probe;
@@ -27,9 +32,6 @@ use crate::world::SplitMix64;
 
 /// Events written in one duty cycle when the schedule is behind.
 const BATCH: u64 = 16;
-
-/// Orders that may rest at a time; one more is refused.
-const RESTING_MAX: usize = 4_096;
 
 /// One quote in this many is followed by a trade.
 const TRADE_EVERY: u64 = 4;
@@ -53,9 +55,7 @@ pub struct SyntheticOptions {
 }
 
 /// The ends that tie the venue to the engine.
-pub struct SyntheticWiring<O> {
-    /// Where its events go.
-    pub outlet: O,
+pub struct SyntheticWiring {
     /// The orders it receives.
     pub commands: Consumer<OrderCommand>,
     /// Its counters.
@@ -83,23 +83,11 @@ struct Market {
     bar_sequence: u64,
 }
 
-#[derive(Clone, Copy)]
-struct Resting {
-    command: OrderCommand,
-    order_id: u64,
-}
-
 /// The agent.
 pub struct SyntheticVenue<O: EventOutlet> {
     name: String,
     venue: VenueId,
-    commands: Consumer<OrderCommand>,
-    stats: Arc<CachePadded<IntakeStats>>,
-    probe: Probe,
-    clock: Clock,
-    stop: StopSignal,
-    quarantine: Quarantine,
-    closing: Closing<OrderSessionTotals>,
+    wiring: SyntheticWiring,
     /// `None` once the venue is closed.
     outlet: Option<O>,
     markets: Vec<Market>,
@@ -130,9 +118,9 @@ impl<O: EventOutlet> SyntheticVenue<O> {
         consumers.iter().map(|name| format!("tick_to_trade:{name}")).collect()
     }
 
-    /// A venue that starts with the first duty cycle.
+    /// A venue that starts with the first duty cycle; its events go to `outlet`.
     #[must_use]
-    pub fn new(options: SyntheticOptions, wiring: SyntheticWiring<O>) -> SyntheticVenue<O> {
+    pub fn new(options: SyntheticOptions, outlet: O, wiring: SyntheticWiring) -> SyntheticVenue<O> {
         let markets = options
             .instruments
             .into_iter()
@@ -149,14 +137,8 @@ impl<O: EventOutlet> SyntheticVenue<O> {
         SyntheticVenue {
             name: options.name,
             venue: options.venue,
-            commands: wiring.commands,
-            stats: wiring.stats,
-            probe: wiring.probe,
-            clock: wiring.clock,
-            stop: wiring.stop,
-            quarantine: wiring.quarantine,
-            closing: wiring.closing,
-            outlet: Some(wiring.outlet),
+            wiring,
+            outlet: Some(outlet),
             markets,
             resting: Vec::with_capacity(RESTING_MAX),
             load: LoadPlan::new(options.load, options.consumers.len()),
@@ -172,8 +154,8 @@ impl<O: EventOutlet> SyntheticVenue<O> {
 
     fn finish(mut self) -> OrderSessionTotals {
         let mut untaken = 0;
-        self.commands.poll(usize::MAX, |_command| untaken += 1);
-        OrderSessionTotals { histograms: self.probe.into_set(), untaken, left: Vec::new() }
+        self.wiring.commands.poll(usize::MAX, |_command| untaken += 1);
+        OrderSessionTotals { histograms: self.wiring.probe.into_set(), untaken, left: Vec::new() }
     }
 
     fn room(&mut self) -> usize {
@@ -182,54 +164,20 @@ impl<O: EventOutlet> SyntheticVenue<O> {
 
     fn publish(&mut self, event: &Event) {
         // As a session that is not read any more: its reports stay at the venue (FR-016).
-        if self.quarantine.last_resort().is_halted()
+        if self.wiring.quarantine.last_resort().is_halted()
             && event.kind().is_some_and(EventKind::is_critical)
         {
             return;
         }
         if let Some(outlet) = &mut self.outlet {
             outlet.publish(event);
-            self.stats.events();
+            self.wiring.stats.events();
         }
-    }
-
-    /// Cancels what rests, as far as there is room; closes when nothing is left.
-    fn wind_down(&mut self) -> usize {
-        let mut work = 0;
-        while self.room() >= 2
-            && let Some(order) = self.resting.pop()
-        {
-            let report = self.report(&order, ExecType::Canceled, OrderStatus::Canceled);
-            self.send_report(&order.command, &report);
-            work += 1;
-        }
-        if self.resting.is_empty() && !self.commands.has_available() {
-            self.outlet = None;
-        }
-        work
-    }
-
-    /// Cancels what rests of quarantined consumers, as far as there is room.
-    #[cold]
-    fn cancel_quarantined(&mut self) -> usize {
-        let mut work = 0;
-        while self.room() >= 2
-            && let Some(index) = self.resting.iter().position(|order| {
-                let (owner, venue) = (order.command.owner(), order.command.venue_id());
-                self.quarantine.cancels_orders_of(owner, venue)
-            })
-        {
-            let order = self.resting.swap_remove(index);
-            let report = self.report(&order, ExecType::Canceled, OrderStatus::Canceled);
-            self.send_report(&order.command, &report);
-            work += 1;
-        }
-        work
     }
 
     /// Writes the events that are due, each stamped with the time at which it was due.
     fn write_due(&mut self) -> usize {
-        let now_ns = self.clock.now_ns();
+        let now_ns = self.wiring.clock.now_ns();
         let started_ns = *self.started_ns.get_or_insert(now_ns);
         let due = (now_ns - started_ns) / self.interval_ns;
         let mut work = 0;
@@ -237,7 +185,7 @@ impl<O: EventOutlet> SyntheticVenue<O> {
             // A quote may fill every resting order it crosses: leave room for the quote and one
             // fill, and take the rest of the fills in later cycles.
             if self.room() < 4 {
-                self.stats.backpressure();
+                self.wiring.stats.backpressure();
                 break;
             }
             let due_ns = started_ns + (self.written + 1) * self.interval_ns;
@@ -315,127 +263,9 @@ impl<O: EventOutlet> SyntheticVenue<O> {
         event.sequence = sequence;
         event.trace_id = self.trace_id;
         event.receive_ns = due_ns;
-        event.stamp_decoded(self.clock.now_ns());
-        self.stats.frames();
-        self.stats.decoded();
-        self.publish(&event);
-    }
-
-    /// Fills one resting order that the walk has crossed.
-    fn fill_one(&mut self) -> usize {
-        let Self { resting, markets, .. } = self;
-        let crossed = resting.iter().position(|order| {
-            let market = markets.iter().find(|market| market.id.0 == order.command.instrument);
-            market.is_some_and(|market| is_crossed(&order.command, market.mid))
-        });
-        let Some(index) = crossed else { return 0 };
-        if self.room() < 1 {
-            return 0;
-        }
-        let order = self.resting.swap_remove(index);
-        let mut report = self.report(&order, ExecType::Trade, OrderStatus::Filled);
-        report.last_price = order.command.price;
-        report.last_qty = order.command.qty;
-        report.filled_qty = order.command.qty;
-        self.send_report(&order.command, &report);
-        1
-    }
-
-    /// Takes commands: a new order rests, a cancel removes it; both are answered at once.
-    fn take_commands(&mut self) -> usize {
-        let mut work = 0;
-        while work < BATCH as usize && self.room() >= 2 {
-            let mut taken = None;
-            self.commands.poll(1, |command| taken = Some(*command));
-            let Some(command) = taken else { break };
-            work += 1;
-            let index = usize::from(command.consumer);
-            let waited_ns = self.clock.now_ns().saturating_sub(command.tick_receive_ns);
-            self.probe.record(index, waited_ns);
-            self.answer(&command);
-        }
-        work
-    }
-
-    fn answer(&mut self, command: &OrderCommand) {
-        let known = self.resting.iter().position(|order| {
-            order.command.consumer == command.consumer
-                && order.command.client_order_id == command.client_order_id
-        });
-        let is_stop = command.order_type().is_some_and(OrderType::is_stop);
-        match (command.action(), known) {
-            (Some(OrderAction::Submit), None) if is_stop => {
-                self.refuse(command, RejectReason::Unsupported);
-            }
-            (Some(OrderAction::CancelSymbol), _) => self.refuse(command, RejectReason::Unsupported),
-            (Some(OrderAction::Submit), None) if command.replaced().is_some() => {
-                self.refuse(command, RejectReason::Unsupported);
-            }
-            (Some(OrderAction::Submit), None) if self.resting.len() < RESTING_MAX => {
-                let mut command = *command;
-                if command.order_type() == Some(OrderType::Market) {
-                    let market = self.markets.iter().find(|m| m.id.0 == command.instrument);
-                    command.price = market.map_or(0, |market| market.mid);
-                }
-                let order = Resting { command, order_id: self.next_order_id };
-                self.next_order_id += 1;
-                let report = self.report(&order, ExecType::New, OrderStatus::New);
-                self.resting.push(order);
-                self.send_report(&command, &report);
-            }
-            (Some(OrderAction::Cancel), Some(index)) => {
-                let order = self.resting.swap_remove(index);
-                let report = self.report(&order, ExecType::Canceled, OrderStatus::Canceled);
-                self.send_report(command, &report);
-            }
-            (Some(OrderAction::Query), Some(index)) => {
-                let order = self.resting[index];
-                let report = self.report(&order, ExecType::Status, OrderStatus::New);
-                self.send_report(command, &report);
-            }
-            (Some(OrderAction::Modify), Some(index)) => {
-                let terms = &mut self.resting[index].command;
-                (terms.price, terms.qty) = (command.price, command.qty);
-                let order = self.resting[index];
-                let report = self.report(&order, ExecType::Replaced, OrderStatus::New);
-                self.send_report(command, &report);
-            }
-            (Some(OrderAction::Submit), Some(_)) => self.refuse(command, RejectReason::DuplicateId),
-            (Some(OrderAction::Submit), None) => self.refuse(command, RejectReason::Venue),
-            (_, None) | (None, Some(_)) => self.refuse(command, RejectReason::UnknownOrder),
-        }
-    }
-
-    fn refuse(&mut self, command: &OrderCommand, reason: RejectReason) {
-        let event = rejection(command, reason, self.clock.now_ns());
-        self.publish(&event);
-    }
-
-    fn report(&mut self, order: &Resting, exec: ExecType, status: OrderStatus) -> ExecReport {
-        let mut report = ExecReport::new_zeroed();
-        report.client_order_id = order.command.client_order_id;
-        report.venue_order_id = VenueRef::number(order.order_id);
-        report.execution_id = VenueRef::number(self.next_execution_id);
-        self.next_execution_id += 1;
-        report.price = order.command.price;
-        report.qty = order.command.qty;
-        report.decision_id = order.command.decision_id;
-        report.consumer = order.command.consumer;
-        report.side_code = order.command.side_code;
-        report.status_code = status.code();
-        report.exec_type_code = exec.code();
-        report
-    }
-
-    fn send_report(&mut self, command: &OrderCommand, report: &ExecReport) {
-        self.trace_id += 1;
-        let mut event = Event::new(report);
-        event.venue = self.venue.0;
-        event.instrument = command.instrument;
-        event.trace_id = self.trace_id;
-        event.receive_ns = self.clock.now_ns();
-        self.stats.frames();
-        self.stats.decoded();
+        event.stamp_decoded(self.wiring.clock.now_ns());
+        self.wiring.stats.frames();
+        self.wiring.stats.decoded();
         self.publish(&event);
     }
 }
@@ -446,14 +276,14 @@ impl<O: EventOutlet + Send + 'static> Agent for SyntheticVenue<O> {
     }
 
     fn duty_cycle(&mut self) -> usize {
-        self.probe.swap_if_asked();
+        self.wiring.probe.swap_if_asked();
         if self.outlet.is_none() {
             return 0;
         }
-        if self.quarantine.cancels_any() {
+        if self.wiring.quarantine.cancels_any() {
             self.cancel_quarantined();
         }
-        match self.stop.phase() {
+        match self.wiring.stop.phase() {
             Phase::Running => self.take_commands() + self.write_due(),
             Phase::Draining => self.take_commands() + self.wind_down(),
             Phase::Halted => {
@@ -476,23 +306,16 @@ impl<O: EventOutlet + Send + 'static> Agent for SyntheticVenue<O> {
     }
 
     fn on_close(self: Box<Self>) {
-        let closing = self.closing.clone();
+        let closing = self.wiring.closing.clone();
         closing.put(self.finish());
-    }
-}
-
-/// Whether a walk at `mid` has reached the order's price.
-fn is_crossed(command: &OrderCommand, mid: i64) -> bool {
-    match command.side() {
-        Some(Side::Buy) => mid <= command.price,
-        Some(Side::Sell) => mid >= command.price,
-        None => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{ExecType, RejectReason};
+    use crate::order::{OrderAction, OrderType};
     use crate::venue::LetterReason;
     use pitlane_ring::{LaneOptions, Publisher, lane};
 
@@ -544,7 +367,6 @@ mod tests {
         let stop = StopSignal::default();
         let quarantine = Quarantine::default();
         let wiring = SyntheticWiring {
-            outlet,
             commands,
             stats,
             probe,
@@ -553,7 +375,7 @@ mod tests {
             quarantine,
             closing: Closing::default(),
         };
-        Rig { venue: SyntheticVenue::new(options, wiring), events, orders, time }
+        Rig { venue: SyntheticVenue::new(options, outlet, wiring), events, orders, time }
     }
 
     fn run_ms(rig: &mut Rig, ms: u64) {

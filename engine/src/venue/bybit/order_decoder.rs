@@ -4,11 +4,13 @@
 //! Source: "Websocket Trade Guideline", "Order", "Execution", "Wallet", and of REST "Get Open &
 //! Closed Orders" and "Get Trade History" in the venue's reference of July 2026.
 
+mod rest;
+
 use simd_json::Node;
 
+use self::rest::{read_fill, read_list, read_state};
 use crate::event::{
-    AssetAmount, ExecType, ExpiryReason, Liquidity, OrderStatus, Side, VenueRef, asset_code,
-    parse_wide,
+    AssetAmount, ExecType, ExpiryReason, OrderStatus, Side, VenueRef, asset_code, parse_wide,
 };
 use crate::venue::codec::{
     DecodeError, JsonBuffer, Value, boolean, elements, need_scaled, need_text, need_time_ns,
@@ -436,94 +438,6 @@ fn read_execution<'a>(
 
 fn known<'a>(error: DecodeError) -> UnreadReport<'a> {
     (error, None)
-}
-
-/// An order's state, or the fills of one order: the entries' own members say which.
-fn read_list<'t, 'a: 't>(
-    list: impl Iterator<Item = &'t [Node<'a>]>,
-    symbols: &SymbolMap,
-    fills: &mut Vec<VenueFill>,
-) -> Result<ReplyBody<'a>, DecodeError> {
-    let mut body = ReplyBody::default();
-    for entry in list {
-        let [order, name, native, fill] =
-            pick(entry, ["orderId", "orderLinkId", "symbol", "execId"])?;
-        let order = name_of(need_text(order, "field orderId missing or no text")?.as_bytes());
-        if !body.venue_order_id.is_none() && body.venue_order_id != order {
-            return Err(DecodeError::nonsense("several orders in an answer about one"));
-        }
-        let native = need_text(native, "field symbol missing or no text")?;
-        let symbol = symbols.lookup(native.as_bytes()).ok_or(DecodeError::symbol())?;
-        body.venue_order_id = order;
-        body.name = name.and_then(text).unwrap_or_default().as_bytes();
-        match fill {
-            Some(_) => fills.push(read_fill(entry, symbol)?),
-            None => body.state = Some(read_state(entry, symbol, order)?),
-        }
-    }
-    // The newest is told first.
-    fills.reverse();
-    Ok(body)
-}
-
-fn read_fill(nodes: &[Node<'_>], symbol: Symbol) -> Result<VenueFill, DecodeError> {
-    let [trade, price, qty, fee, asset, is_maker] =
-        pick(nodes, ["execId", "execPrice", "execQty", "execFee", "feeCurrency", "isMaker"])?;
-    Ok(VenueFill {
-        trade: name_of(need_text(trade, "field execId missing or no text")?.as_bytes()),
-        price: need_scaled(price, symbol.scales.price, "field execPrice missing or no text")?,
-        qty: need_scaled(qty, symbol.scales.qty, "field execQty missing or no text")?,
-        fee: fee_of(fee, asset),
-        liquidity: boolean(is_maker)
-            .map(|is_maker| if is_maker { Liquidity::Maker } else { Liquidity::Taker }),
-    })
-}
-
-fn read_state(
-    nodes: &[Node<'_>],
-    symbol: Symbol,
-    venue_order_id: VenueRef,
-) -> Result<VenueAnswer, DecodeError> {
-    let [status, side, price, qty, filled, sum] =
-        pick(nodes, ["orderStatus", "side", "price", "qty", "cumExecQty", "cumExecValue"])?;
-    let [cancel, reject] = pick(nodes, ["cancelType", "rejectReason"])?;
-    let scales = symbol.scales;
-    let statuses = [
-        ("New", OrderStatus::New),
-        ("PartiallyFilled", OrderStatus::PartiallyFilled),
-        ("Filled", OrderStatus::Filled),
-        ("Cancelled", OrderStatus::Canceled),
-        ("PartiallyFilledCanceled", OrderStatus::Canceled),
-        ("Rejected", OrderStatus::Rejected),
-    ];
-    let status = need_word(
-        status,
-        "field orderStatus missing or no text",
-        statuses,
-        "order status not known",
-    )?;
-    let (status, expiry) = match status {
-        OrderStatus::Canceled => end_of(cancel, reject),
-        status => (status, ExpiryReason::None),
-    };
-    let qty = need_scaled(qty, scales.qty, "field qty missing or no text")?;
-    let filled_qty = number_or_none(filled, scales.qty)?;
-    if qty < 0 || filled_qty < 0 || filled_qty > qty {
-        return Err(DecodeError::nonsense("filled above the order's quantity"));
-    }
-    Ok(VenueAnswer {
-        status,
-        venue_order_id,
-        instrument: symbol.instrument,
-        side: Some(read_side(side)?),
-        price: Some(number_or_none(price, scales.price)?),
-        trigger_price: None,
-        qty: Some(qty),
-        filled_qty,
-        prevented_qty: None,
-        quote_total: quote_total(sum, scales),
-        expiry,
-    })
 }
 
 /// Why an order was cancelled: by its client, or by a rule of its own.

@@ -16,6 +16,7 @@ mod checks;
 mod commands;
 mod dead_man;
 mod dead_man_requests;
+mod failures;
 mod fills;
 mod gate;
 mod guard;
