@@ -343,8 +343,8 @@ pub struct Report {
     pub identity_holds: bool,
     /// Critical events that never reached their consumer, over all consumers.
     pub critical_lost: u64,
-    /// Why trading was halted: a critical event could be stored nowhere (FR-016); `null` when it
-    /// was not.
+    /// Why trading was halted: a critical event could not be stored anywhere (FR-016); `null`
+    /// when it was not.
     pub halted: Option<HaltReason>,
     /// Venues in paper mode: their orders were matched in this process, none was sent.
     pub paper: Vec<String>,
@@ -437,7 +437,7 @@ impl Report {
         self.threads.iter().filter(|thread| thread.agents.iter().any(runs)).count()
     }
 
-    /// Adds what could be stored nowhere to what was lost.
+    /// Adds what could not be stored anywhere to what was lost.
     pub(crate) fn lose(&mut self, last_resort: &LastResort) {
         for (index, consumer) in self.consumers.iter_mut().enumerate() {
             let lost = last_resort.lost(ConsumerId(index as u16));

@@ -61,8 +61,8 @@ impl JournalHealth {
         if first {
             let words = failure.words();
             log::error!(
-                "[journal] TRADING HALTED: {words}: {detail}. No new order leaves any more; \
-                 cancels do, and market data goes on. Mend the disk, and start again"
+                "[journal] TRADING HALTED: {words}: {detail}. No new orders are sent; \
+                 cancels are, and market data goes on. Mend the disk, and start again"
             );
         }
     }

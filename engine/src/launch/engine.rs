@@ -118,7 +118,7 @@ impl Engine {
         self.parts.iter().flat_map(|parts| &parts.readings.pools)
     }
 
-    /// Whether an operator has asked for the end of the run: no new order leaves any more, open
+    /// Whether an operator has asked for the end of the run: no new orders are sent, open
     /// ones are being cancelled, and whoever owns the engine should [`Engine::stop`] it now.
     #[must_use]
     pub fn is_killed(&self) -> bool {
@@ -126,7 +126,7 @@ impl Engine {
     }
 
     /// Whether the run can only be stopped: a core has ended by itself, or trading was halted since
-    /// a critical event could be stored nowhere.
+    /// a critical event could not be stored anywhere.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         let any = |cores: &[CoreHandle]| cores.iter().any(CoreHandle::is_finished);

@@ -1,4 +1,4 @@
-//! The last resort: a critical event that can be stored nowhere (FR-016).
+//! The last resort: a critical event that can't be stored anywhere (FR-016).
 //!
 //! A critical event waits in its lane, then in the spill, then goes to the dead-letter file. When
 //! even that can't take it, nothing that the engine trades by can be trusted any more: new orders
@@ -64,8 +64,8 @@ impl LastResort {
             self.0.halted.compare_exchange(0, reason as u8, Ordering::AcqRel, Ordering::Relaxed);
         if first.is_ok() {
             log::error!(
-                "[engine] TRADING HALTED: a critical event can be stored nowhere: {}. No order \
-                 leaves any more, and the order sessions are not read",
+                "[engine] TRADING HALTED: a critical event could not be stored anywhere: {}. No \
+                 further orders are sent, and the order sessions are not read",
                 reason.words()
             );
         }

@@ -2,7 +2,7 @@
 
 use super::order::{CancelWish, KnownOrder};
 use super::states::{OrderInput, OrderState};
-use super::words::{Applied, Told, VenueAnswer};
+use super::told::{Applied, Told, VenueAnswer};
 use crate::event::{Certainty, ExecType, INFERRED, OrderStatus, RejectReason};
 
 /// Answers that know less than a report had claimed, before they are believed.

@@ -1,7 +1,7 @@
 //! What no order of ours can have: checked before anything of a message counts (F32).
 
 use super::order::KnownOrder;
-use super::words::{VenueAnswer, VenueReport};
+use super::told::{VenueAnswer, VenueReport};
 use crate::event::{ExecType, OrderStatus, Side};
 use crate::order::OrderType;
 
@@ -231,7 +231,7 @@ mod tests {
     use super::*;
     use crate::event::{ExpiryReason, InstrumentId, VenueRef};
     use crate::order::OrderCommand;
-    use crate::venue::orders::words::Told;
+    use crate::venue::orders::told::Told;
 
     fn order() -> KnownOrder {
         let mut command = OrderCommand::new_zeroed();

@@ -8,7 +8,7 @@ use super::order::{CancelWish, KnownOrder};
 use super::requests_in_flight::Asked;
 use super::stage::{BATCH, CANCELS_MAX, POLL_NS, Presence, Stage};
 use super::states::OrderInput;
-use super::words::Told;
+use super::told::Told;
 use crate::event::{ExecType, InstrumentId, Price, Qty, RejectReason};
 use crate::order::{OrderAction, OrderCommand, OrderKey, refused, rejection};
 use crate::runtime::Phase;

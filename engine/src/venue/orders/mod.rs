@@ -50,7 +50,7 @@ pub mod table;
 mod taken_up;
 mod thinning;
 mod timing;
-mod words;
+mod told;
 
 pub use agent::{OrderAgent, OrderOptions, OrderSessionTotals, OrderWiring};
 pub(crate) use guard::Guard;
@@ -60,4 +60,4 @@ pub use names::parts_of_name;
 pub use order::KnownOrder;
 pub(crate) use rest_guard::RestGuard;
 pub use table::OrderTable;
-pub use words::{Applied, VenueAnswer, VenueFill, VenueReport};
+pub use told::{Applied, VenueAnswer, VenueFill, VenueReport};

@@ -8,7 +8,7 @@ use zerocopy::FromZeros;
 
 use super::order::KnownOrder;
 use super::states::{OrderInput, OrderState};
-use super::words::{Applied, Told, VenueAnswer, VenueFill, VenueReport};
+use super::told::{Applied, Told, VenueAnswer, VenueFill, VenueReport};
 use crate::event::{
     ClientOrderId, ExecReport, ExecType, ExpiryReason, FEE_UNKNOWN, InstrumentId, OrderStatus,
     Price, Qty, RejectReason, Side, VenueId, VenueRef,

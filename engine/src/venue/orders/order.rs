@@ -8,7 +8,7 @@ use zerocopy::FromZeros;
 use super::amendments::Amendments;
 use super::fills::Fills;
 use super::states::{NextQuery, OrderInput, OrderState, Tell};
-use super::words::Told;
+use super::told::Told;
 use crate::event::{Certainty, ExecReport, ExecType, OrderStatus, RejectReason, VenueRef};
 use crate::order::{OrderCommand, OrderType, TimeInForce};
 

@@ -1,6 +1,6 @@
 //! What of a report is absurd whatever its order is: its time, and the fee of its fill (F32).
 
-use super::words::VenueReport;
+use super::told::VenueReport;
 use crate::event::{AssetAmount, InstrumentId, asset_code};
 use crate::instrument::{InstrumentSpec, Instruments};
 

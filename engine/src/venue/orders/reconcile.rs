@@ -19,7 +19,7 @@ use super::requests_in_flight::{Asked, RequestsInFlight};
 use super::states::OrderInput;
 use super::table::OrderTable;
 use super::thinning::Thinning;
-use super::words::{Applied, Told, VenueReport};
+use super::told::{Applied, Told, VenueReport};
 use crate::event::{
     Balance, Certainty, Event, EventPayload, ExecReport, ExecType, ExpiryReason, InstrumentId,
     RejectReason, VenueId, VenueRef, asset_code,

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
     use crate::event::Side;
     use crate::venue::orders::states::OrderInput;
-    use crate::venue::orders::words::Told;
+    use crate::venue::orders::told::Told;
 
     fn order(state: OrderState, status: OrderStatus, cancel: CancelWish) -> KnownOrder {
         let mut command = OrderCommand::new_zeroed();

@@ -7,7 +7,7 @@ use super::order::{KnownOrder, NamedBy};
 use super::reconcile::{ABSURD_FEE, GONE_AGAIN_NS, Reconciler};
 use super::requests_in_flight::{Answered, Asked};
 use super::states::OrderInput;
-use super::words::{Applied, Told, VenueAnswer, VenueFill};
+use super::told::{Applied, Told, VenueAnswer, VenueFill};
 use crate::event::RejectReason;
 use crate::order::OrderKey;
 use crate::venue::governor::{PauseScope, ToldLimits};

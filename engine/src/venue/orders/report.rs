@@ -3,7 +3,7 @@
 use super::fills::{Fill, Place};
 use super::order::{KnownOrder, NamedBy};
 use super::states::{OrderInput, OrderState};
-use super::words::{Applied, Told, VenueFill, VenueReport};
+use super::told::{Applied, Told, VenueFill, VenueReport};
 use crate::event::{
     Certainty, ExecReport, ExecType, FEE_UNKNOWN, INFERRED, OrderStatus, RejectReason, VenueRef,
 };

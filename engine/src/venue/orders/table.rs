@@ -330,7 +330,7 @@ mod tests {
     };
     use crate::order::OrderType;
     use crate::order::recovery::{InferredFill, RecordedOrder};
-    use crate::venue::orders::words::{Applied, Told, VenueReport};
+    use crate::venue::orders::told::{Applied, Told, VenueReport};
 
     fn command(id: u64) -> OrderCommand {
         let mut command = OrderCommand::new_zeroed();
