@@ -6,14 +6,17 @@
 //! the strategy's thread, without a lock against the venue's, and since it is what the strategy
 //! was told, not what it will be told next. Here nothing is judged: a report that tells a state
 //! replaces the one before, and one that tells none changes none. So both can't disagree, which
-//! `venue/orders/model.rs` holds after each of its random words.
+//! `venue/orders/model.rs` holds after each of its random inputs.
 
+mod sums;
+
+use self::sums::{Money, Saturating};
 use super::command::OrderTerms;
 use crate::event::{
-    AssetAmount, ClientOrderId, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty,
-    RejectReason, Side, VenueId, asset_code,
+    ClientOrderId, ExecReport, ExecType, InstrumentId, OrderStatus, Price, Qty, RejectReason, Side,
+    VenueId,
 };
-use crate::instrument::{InstrumentSpec, Instruments};
+use crate::instrument::Instruments;
 
 /// One order that is not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,56 +113,6 @@ pub struct OrderTracker {
     /// By instrument.
     money: Vec<Money>,
     counts: OrderCounts,
-}
-
-/// What the fees of an instrument are taken in.
-#[derive(Clone, Copy, Debug, Default)]
-struct Money {
-    /// The base asset as [`asset_code`] has it.
-    base: u128,
-    quote: u128,
-    qty_scale: u8,
-}
-
-impl Money {
-    fn of(spec: &InstrumentSpec) -> Money {
-        let mut assets = spec.symbol.split('-').map(asset_code);
-        // A fee in no asset is 0: no asset is none of these.
-        let mut next = || assets.next().flatten().unwrap_or(u128::MAX);
-        Money { base: next(), quote: next(), qty_scale: spec.qty_scale }
-    }
-
-    /// A fee in the base asset as a quantity, rounded up: a position is never thought larger than
-    /// it is.
-    fn base_fee_in_qty(&self, fee: i64) -> i128 {
-        let (fee, scale) =
-            (i128::from(fee), i32::from(AssetAmount::SCALE) - i32::from(self.qty_scale));
-        let unit = 10_i128.pow(scale.unsigned_abs());
-        if scale < 0 { fee * unit } else { -((-fee).div_euclid(unit)) }
-    }
-}
-
-/// Sums that stay at their limit, and note it.
-struct Saturating {
-    is_lost: bool,
-}
-
-impl Saturating {
-    fn add(&mut self, a: i64, b: i64) -> i64 {
-        self.is_lost |= a.checked_add(b).is_none();
-        a.saturating_add(b)
-    }
-
-    fn add_wide(&mut self, a: i128, b: i128) -> i128 {
-        self.is_lost |= a.checked_add(b).is_none();
-        a.saturating_add(b)
-    }
-
-    fn narrow(&mut self, sum: i128) -> i64 {
-        let fits = i64::try_from(sum);
-        self.is_lost |= fits.is_err();
-        fits.unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX })
-    }
 }
 
 impl OrderTracker {
@@ -383,6 +336,8 @@ impl OrderTracker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::asset_code;
+    use crate::instrument::InstrumentSpec;
     use zerocopy::FromZeros;
 
     const BTC: InstrumentId = InstrumentId(0);

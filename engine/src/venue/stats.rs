@@ -64,7 +64,8 @@ intake! {
     hand_overs_lost,
     /// Exec reports that had been told before (LM-06).
     duplicates,
-    /// Words of the venue that contradict what is known of an order; each is an alarm and a query.
+    /// Messages of the venue that contradict what is known of an order; each is an alarm and a
+    /// query.
     contradictions,
     /// Orders that live, or have filled, after the engine had told their end by inference.
     revived,

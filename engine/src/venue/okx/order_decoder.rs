@@ -4,8 +4,11 @@
 //! Source: "WS / Place order", "WS / Order channel", "WS / Account channel", and of REST
 //! "Order details", "Transaction details" and "Get instruments" in the venue's reference.
 
+mod rest;
+
 use simd_json::Node;
 
+use self::rest::{oldest_bill_of, read_rest};
 use super::market_decoder::CLOSES_SOON;
 use crate::event::{
     AssetAmount, ExecType, ExpiryReason, Liquidity, OrderStatus, Side, VenueRef, asset_code,
@@ -14,12 +17,12 @@ use crate::venue::codec::{
     DecodeError, JsonBuffer, Value, elements, need_number, need_scaled, need_text, need_time_ns,
     need_word, number_after, number_of, number_or_none, parse_cut, pick, text, text_after,
 };
-use crate::venue::orders::{VenueAnswer, VenueFill, VenueReport};
+use crate::venue::orders::{VenueFill, VenueReport};
 use crate::venue::protocol::{
     AssetBalance, Failure, FillPages, KeptReply, KeptReport, OrderDecoder, OrderMessage, Reach,
     ReadReport, Reply, ReplyBody, Several, UnreadFrame, UnreadReport, object,
 };
-use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
+use crate::venue::{LetterReason, Scales, SymbolMap};
 
 /// Bytes of a frame for which memory is there from the start.
 const FRAME_BYTES_USUAL: usize = 16 * 1024;
@@ -289,94 +292,6 @@ fn read_result(result: &[Node<'_>], id: u64) -> Result<KeptReply, DecodeError> {
     let name = name.and_then(text).unwrap_or_default();
     let message = message.and_then(text).unwrap_or_default();
     Ok(KeptReply::new(id, (name, venue_order_id), (need_code(code)?, message)))
-}
-
-/// An order's state, its fills, or the instruments: the answer's own members say which.
-fn read_rest<'a>(
-    list: &[Node<'a>],
-    symbols: &SymbolMap,
-    (fills, codes): (&mut Vec<VenueFill>, &mut [u64]),
-) -> Result<ReplyBody<'a>, DecodeError> {
-    fills.clear();
-    let mut body = ReplyBody::default();
-    for entry in elements(list).ok_or(DecodeError::field("data is no array"))? {
-        let [state, trade, code, native, timer] =
-            pick(entry, ["state", "billId", "instIdCode", "instId", "triggerTime"])?;
-        // The timer that cancels all is set, and nothing else is told.
-        if timer.is_some() {
-            continue;
-        }
-        let native = need_text(native, "field instId missing or no text")?;
-        let symbol = symbols.lookup(native.as_bytes());
-        if code.is_some() {
-            // One of all that are listed.
-            if let (Some(symbol), Some(code)) = (symbol, number_of(code)) {
-                codes[symbol.slot] = code;
-            }
-            continue;
-        }
-        let symbol = symbol.ok_or(DecodeError::symbol())?;
-        let [order, name] = pick(entry, ["ordId", "clOrdId"])?;
-        let order = need_number(order, "field ordId missing or no integer")?;
-        let of_another =
-            !body.venue_order_id.is_none() && body.venue_order_id != VenueRef::number(order);
-        if of_another {
-            return Err(DecodeError::nonsense("fills of several orders"));
-        }
-        body.venue_order_id = VenueRef::number(order);
-        body.name = name.and_then(text).unwrap_or_default().as_bytes();
-        if trade.is_some() {
-            fills.push(read_fill(entry, symbol)?);
-        } else {
-            body.state = Some(read_state(entry, state, symbol, body.venue_order_id)?);
-        }
-    }
-    // The newest is told first.
-    fills.sort_unstable_by_key(|fill| fill.trade.as_number());
-    Ok(body)
-}
-
-/// The number behind which the older fills are.
-fn oldest_bill_of(list: &[Node<'_>]) -> Option<u64> {
-    let bill = |entry| pick(entry, ["billId"]).ok().and_then(|[bill]| number_of(bill));
-    elements(list).into_iter().flatten().filter_map(bill).min()
-}
-
-fn read_fill(nodes: &[Node<'_>], symbol: Symbol) -> Result<VenueFill, DecodeError> {
-    let [trade, price, qty, fee, asset, kind] =
-        pick(nodes, ["tradeId", "fillPx", "fillSz", "fee", "feeCcy", "execType"])?;
-    Ok(VenueFill {
-        trade: VenueRef::number(need_number(trade, "field tradeId missing or no integer")?),
-        price: need_scaled(price, symbol.scales.price, "field fillPx missing or no text")?,
-        qty: need_scaled(qty, symbol.scales.qty, "field fillSz missing or no text")?,
-        fee: fee_of(fee, asset),
-        liquidity: liquidity_of(kind),
-    })
-}
-
-fn read_state(
-    nodes: &[Node<'_>],
-    state: Value<'_, '_>,
-    symbol: Symbol,
-    venue_order_id: VenueRef,
-) -> Result<VenueAnswer, DecodeError> {
-    let [side, price, qty, filled, average, source] =
-        pick(nodes, ["side", "px", "sz", "accFillSz", "avgPx", "cancelSource"])?;
-    let (status, expiry) = status_of(state, source)?;
-    let filled_qty = number_or_none(filled, symbol.scales.qty)?;
-    Ok(VenueAnswer {
-        status,
-        venue_order_id,
-        instrument: symbol.instrument,
-        side: Some(read_side(side)?),
-        price: Some(number_or_none(price, symbol.scales.price)?).filter(|price| *price > 0),
-        trigger_price: None,
-        qty: Some(need_scaled(qty, symbol.scales.qty, "field sz missing or no text")?),
-        filled_qty,
-        prevented_qty: None,
-        quote_total: quote_total(average, filled_qty, symbol.scales),
-        expiry,
-    })
 }
 
 /// One element of the channel `orders`.
