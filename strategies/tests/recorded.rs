@@ -147,14 +147,14 @@ fn the_journal_of_the_run_before_is_in_the_record_whole_and_nothing_else_of_its_
 #[test]
 fn a_start_that_is_refused_leaves_no_record() {
     let dir = tempfile::tempdir().unwrap();
-    let folder = dir.path().join("record");
+    let folder = dir.path().join("new").join("above").join("record");
     let mut run = run_of(&["noop"]);
     fs::write(dir.path().join("file"), "").unwrap();
     run.config.control.socket = Some(dir.path().join("file").join("socket"));
     let record = RecordRun { folder: folder.clone(), bytes_max: BYTES_MAX };
     let launched = launch_recorded(run.config, &run.registry, LaunchOptions::default(), record);
     assert!(launched.is_err(), "it listens in a file");
-    assert!(!folder.exists());
+    assert!(!dir.path().join("new").exists(), "nor the folders that were made for it");
 }
 
 fn replay(args: &[&str]) -> Output {

@@ -335,10 +335,17 @@ fn make(
     core: Option<usize>,
 ) -> Result<Made, LaunchError> {
     let world = World::real().map_err(LaunchError::World)?;
-    let folder = TapeFolder::create(&world.files, &record.folder, record.bytes_max)?;
+    let above = tape::missing_above(&Files::Real, &record.folder);
+    let forget_above = || {
+        let _hold_more =
+            above.iter().try_for_each(|folder| Files::Real.remove_empty_folder(folder));
+    };
+    let folder = TapeFolder::create(&world.files, &record.folder, record.bytes_max);
+    let folder = folder.inspect_err(|_| forget_above())?;
     let made = make_recorded(config, registry, (world, options), folder, core);
     if made.is_err() {
         tape::remove_record(&Files::Real, &record.folder);
+        forget_above();
     }
     made
 }

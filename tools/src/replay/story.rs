@@ -7,7 +7,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use pitlane_engine::event::{Event, ExecReport};
 use pitlane_engine::instrument::InstrumentSpec;
-use pitlane_engine::world::tape::{CallNote, Happening, Observer, bytes_text, unmasked};
+use pitlane_engine::world::tape::{
+    CallNote, Happening, Observer, bytes_text, received_text, unmasked,
+};
 
 use crate::dlq::{Scales, payload_text};
 
@@ -69,7 +71,7 @@ impl Story {
 
     fn on_read(&mut self, at_ns: u64, place: &str, bytes: &[u8]) {
         if self.names_order(&String::from_utf8_lossy(bytes)) {
-            self.tell(at_ns, &format!("answer from {place}: {}", bytes_text(bytes)));
+            self.tell(at_ns, &format!("answer from {place}: {}", received_text(bytes)));
         }
         if self.reads.len() == READS {
             self.reads.pop_front();
@@ -114,7 +116,7 @@ impl Story {
         let read = self.reads.iter().rev().find(|(before_ns, ..)| *before_ns < event.receive_ns);
         match read {
             Some((at_ns, place, bytes)) => {
-                self.tell(*at_ns, &format!("read from {place}: {}", bytes_text(bytes)));
+                self.tell(*at_ns, &format!("read from {place}: {}", received_text(bytes)));
             }
             None => self.tell(event.receive_ns, "made in the engine: it came in no frame"),
         }

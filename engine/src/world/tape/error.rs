@@ -41,6 +41,8 @@ pub enum TapeError {
         path.display()
     )]
     Damaged { path: PathBuf, offset: u64 },
+    #[error("[replay] {} is missing, and a later part is there (code: damaged)", path.display())]
+    Missing { path: PathBuf },
 }
 
 /// Something in a record that can't be read, although all checksums hold.

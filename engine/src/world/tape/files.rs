@@ -14,6 +14,8 @@ const HEAD_BYTES: usize = 16;
 const BLOCK_HEAD_BYTES: usize = 12;
 /// The longest block.
 const BLOCK_BYTES_MAX: usize = 1 << 16;
+/// What the name of a part begins with.
+const PART_PREFIX: &str = "tape-";
 /// A part with more bytes is followed by the next.
 const PART_BYTES: u64 = 64 << 20;
 
@@ -149,13 +151,16 @@ impl TapeReader {
     fn load(&mut self, part: u32) -> Result<bool, TapeError> {
         let path = part_path(&self.folder, part);
         if !self.files.is_there(&path) {
-            return Ok(false);
+            return match self.has_later(part)? {
+                true => Err(TapeError::Missing { path }),
+                false => Ok(false),
+            };
         }
         let read = self.files.read(&path);
         let data = read.map_err(|source| TapeError::Io { path: path.clone(), source })?;
         // The process or the disk ended between its making and its head.
         if part > 0 && data.len() < HEAD_BYTES && part_head(part).starts_with(&data) {
-            if self.files.is_there(&part_path(&self.folder, part + 1)) {
+            if self.has_later(part)? {
                 return Err(TapeError::Damaged { path, offset: 0 });
             }
             self.is_cut = true;
@@ -182,6 +187,18 @@ impl TapeReader {
         Ok(true)
     }
 
+    /// Whether there is a part behind this one, be it the next or not.
+    fn has_later(&self, part: u32) -> Result<bool, TapeError> {
+        let listed = self.files.list(&self.folder);
+        let listed =
+            listed.map_err(|source| TapeError::Io { path: self.folder.clone(), source })?;
+        let number = |path: &PathBuf| {
+            let name = path.file_name()?.to_str()?.strip_prefix(PART_PREFIX)?;
+            name.parse::<u32>().ok()
+        };
+        Ok(listed.iter().filter_map(number).any(|number| number > part))
+    }
+
     /// The next block; `None` at the end.
     ///
     /// # Errors
@@ -193,7 +210,6 @@ impl TapeReader {
         let (at, part) = (self.at, self.part);
         let path = part_path(&self.folder, part);
         let rest = &self.data[at..];
-        let is_last = || !self.files.is_there(&part_path(&self.folder, part + 1));
         let damaged = Err(TapeError::Damaged { path, offset: at as u64 });
         let block = rest.split_at_checked(BLOCK_HEAD_BYTES).map(|(head, rest)| {
             let (head, _) = head.as_chunks::<4>();
@@ -211,7 +227,7 @@ impl TapeReader {
                 Ok(Some(&self.data[at + BLOCK_HEAD_BYTES..self.at]))
             }
             // The last block of all was being written when the process or the disk ended.
-            _ if is_last() => {
+            _ if !self.has_later(part)? => {
                 (self.at, self.is_cut) = (self.data.len(), true);
                 Ok(None)
             }
@@ -236,6 +252,13 @@ impl TapeReader {
     }
 }
 
+/// The folders above one that are not there, the innermost first: a record that is made there makes
+/// them.
+pub(crate) fn missing_above(files: &Files, folder: &Path) -> Vec<PathBuf> {
+    let above = folder.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
+    above.take_while(|above| !files.is_there(above)).map(Path::to_owned).collect()
+}
+
 /// Removes a record whose run has never begun: its folder with its parts. Whatever else may lie
 /// there stays.
 pub(crate) fn remove_record(files: &Files, folder: &Path) {
@@ -250,7 +273,7 @@ pub(crate) fn remove_record(files: &Files, folder: &Path) {
 }
 
 fn part_path(folder: &Path, part: u32) -> PathBuf {
-    folder.join(format!("tape-{part:06}"))
+    folder.join(format!("{PART_PREFIX}{part:06}"))
 }
 
 fn part_head(part: u32) -> [u8; HEAD_BYTES] {

@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use super::error::Malformed;
 use super::files::TapeReader;
 
-/// A count that no record has.
-const COUNT_MAX: u64 = 1 << 40;
+/// The most bytes that an entry counts: a file that is read at the start may be a segment of the
+/// journal, of at most 1 GiB. A count beyond is damage; one below it that goes on behind the end of
+/// the record may be of an entry that was being written then.
+const COUNT_MAX: u64 = 1 << 30;
 
 /// Where a block was found.
 struct Found {
@@ -158,7 +160,7 @@ impl Spool {
     }
 
     pub(super) fn counted(&mut self) -> Option<Vec<u8>> {
-        let count = self.number().filter(|count| *count < COUNT_MAX)? as usize;
+        let count = self.number().filter(|count| *count <= COUNT_MAX)? as usize;
         if !self.fill(count) {
             return None;
         }

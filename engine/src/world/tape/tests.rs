@@ -166,6 +166,9 @@ fn an_entry_that_can_t_be_read_is_named_with_its_file_and_its_byte() {
         of(Tag::Cycle, &number),
         of(Tag::Operate, &[1, 0xFF]),
         of(Tag::Operate, &[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F]),
+        // One byte more than the longest file has, and an entry below the count of former bounds.
+        of(Tag::Operate, &[0x81, 0x80, 0x80, 0x80, 0x04]),
+        of(Tag::Operate, &[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F]),
         of(Tag::End, &number),
     ] {
         let mut player = with_bytes(&[&bytes[..], &[0; 20]].concat());
@@ -216,6 +219,25 @@ fn a_part_whose_head_was_never_written_ends_the_record_and_one_in_the_middle_is_
         drop(files.create_private(Path::new("/record/tape-000002")).unwrap());
         let opened = TapeReader::open(&files, Path::new(FOLDER));
         assert!(matches!(opened, Err(TapeError::Damaged { .. })), "{opened:?}");
+    }
+}
+
+#[test]
+fn a_part_that_is_missing_before_a_later_one_is_damage() {
+    for (first_bytes, later) in [(&[][..], 2), (&[1, 2, 3][..], 9)] {
+        let files = disk();
+        let mut writer = Writer::new(Pen::to_folder(folder(&files)));
+        writer.clock(5);
+        drop(writer);
+        let first = Path::new("/record/tape-000000");
+        files.append_private(first).unwrap().write_all(first_bytes).unwrap();
+        assert!(TapeReader::open(&files, Path::new(FOLDER)).is_ok());
+        let path = format!("/record/tape-{later:06}");
+        drop(files.create_private(Path::new(&path)).unwrap());
+        let error = TapeReader::open(&files, Path::new(FOLDER)).unwrap_err().to_string();
+        assert!(error.contains("code: damaged"), "{error}");
+        // A whole first part, and none behind it: the next one is named.
+        assert_eq!(error.contains("tape-000001 is missing"), first_bytes.is_empty(), "{error}");
     }
 }
 
