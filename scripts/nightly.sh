@@ -5,14 +5,15 @@
 #   scripts/nightly.sh                 every part
 #   scripts/nightly.sh loom fuzz       some of them
 #
-# FUZZ_SECONDS (600) is the time of the fuzzer, SEEDS (1000) how many bad days pass, KILLS (200) how
-# often an engine is killed while it trades, PLANTED and MUTANTS the arguments of scripts/planted.py
-# and scripts/mutants.py. Logs lie in target/nightly/PART.log.
+# FUZZ_SECONDS (600) is the time of the fuzzer, SEEDS (1000) how many bad days pass, REAL_SEEDS (20)
+# how many of them for real, KILLS (200) how often an engine is killed while it trades, PLANTED and
+# MUTANTS the arguments of scripts/planted.py and scripts/mutants.py. Logs lie in
+# target/nightly/PART.log.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export CARGO_TERM_COLOR=never
 
-readonly PARTS="loom tsan asan fuzz instructions lines peer stacks ignored simulate planted mutants"
+readonly PARTS="loom tsan asan fuzz instructions lines peer stacks ignored simulate real planted mutants"
 
 loom() { scripts/loom.sh; }
 tsan() { scripts/tsan.sh; }
@@ -31,6 +32,10 @@ ignored() { cargo test --locked -- --ignored --nocapture; }
 simulate() {
     cargo build --locked --release &&
         target/release/pitlane simulate --seeds "${SEEDS:-1000}" --minutes 9 --jobs 2 --marks
+}
+real() {
+    cargo build --locked --release &&
+        target/release/pitlane simulate --real --seeds "${REAL_SEEDS:-20}" --for 30s
 }
 # shellcheck disable=SC2086 # PLANTED is a list of arguments
 planted() { scripts/planted.py ${PLANTED:-}; }

@@ -1,5 +1,6 @@
 //! `pitlane run`: from arguments to a running engine, and from its report to an exit code.
 
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use pitlane_engine::config::Config;
 use pitlane_engine::report::{FindingKind, Report};
 use pitlane_engine::runtime::{CorePlan, HostCores};
+use pitlane_engine::simulation::real;
 use pitlane_engine::text::{escaped, masked};
 use pitlane_engine::venue::registry::VenueKind;
 use pitlane_engine::venue::simulated::ReplayPace;
@@ -15,6 +17,7 @@ use pitlane_engine::{
     Engine, LaunchError, LaunchOptions, LiveStatus, RecordRun, RecordedEngine, RecordedSession,
     StrategyRegistry, launch_recorded, launch_with,
 };
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
 use crate::cli::{ReportForm, RunArgs, Speed};
 use crate::config_file::{load, misconfigured, refused};
@@ -34,6 +37,9 @@ pub(crate) fn run(
     stop: &AtomicBool,
     terminal: &mut Terminal<'_>,
 ) -> Result<Exit, Exit> {
+    let witnessed = args.witness.as_deref().map(|told| witnessed(args, registry, told, terminal));
+    let witnessed = witnessed.transpose()?;
+    let registry = witnessed.as_ref().unwrap_or(registry);
     let mut config = configured(args, terminal)?;
     let recorded = recording(args, &mut config, terminal)?;
     let plan = plan_of(&config, terminal)?;
@@ -68,6 +74,29 @@ pub(crate) fn run(
         Exit::Ok => printed.map(|()| Exit::Ok),
         exit => Ok(exit),
     }
+}
+
+/// The strategies of a simulated run, which write down what they are told. Whoever has started this
+/// process judges it, and takes it along when it ends.
+fn witnessed(
+    args: &RunArgs,
+    registry: &StrategyRegistry,
+    told: &Path,
+    terminal: &mut Terminal<'_>,
+) -> Result<StrategyRegistry, Exit> {
+    let bound = set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from);
+    // It may have ended before the system was asked.
+    let is_orphan = args.judge.is_some_and(|judge| Pid::as_raw(getppid()) != judge);
+    let bound = bound.and_then(|()| match is_orphan {
+        true => Err(io::Error::other("whoever has started this process is gone")),
+        false => Ok(()),
+    });
+    let plan = bound.and_then(|()| real::read_plan(&told.with_file_name("plan.toml")));
+    let registry = plan.and_then(|plan| real::witnessed_in_file(registry, &plan, told));
+    registry.map_err(|error| {
+        terminal.complain(&format!("[witness] {}: {error}", told.display()));
+        Exit::Unreadable
+    })
 }
 
 /// An engine, on its threads or recorded.

@@ -50,7 +50,8 @@ impl Run<'_> {
         // Its files are made on a disk that works, as those of the first are.
         world.files().set_conditions(FileConditions::default());
         world.run_ns(crash.down_ms * MS);
-        let on_record = OnRecord::read(world.files(), Path::new(JOURNAL));
+        let whole = Files::Virtual(world.files().with_removed());
+        let on_record = OnRecord::read(&whole, Path::new(JOURNAL));
         let at_ns = world.now_ns();
         lives.downs.push((died_ns, at_ns));
         let files = Files::Virtual(world.files().clone());

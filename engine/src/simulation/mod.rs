@@ -7,12 +7,15 @@
 //! - [`invariants`] judges: what strategies were told against the simulated venue's own record.
 //! - [`marks`] counts the rare things that were reached.
 //! - [`shrink`] makes a failing plan smaller.
+//! - [`real`] lets a driver outside do the same to the shipped binary.
 //!
 //! Promises: one plan is one run, to the byte, on every machine; nothing real is touched, but the
-//! log of the process. `engine/docs/simulation.md` is the guide.
+//! log of the process ([`real`] apart, which is about nothing else). `engine/docs/simulation.md` is
+//! the guide.
 
 mod crash;
 mod draw;
+mod facts;
 pub mod invariants;
 mod isolation;
 pub mod marks;
@@ -20,14 +23,18 @@ mod notes;
 mod on_record;
 mod operator;
 mod plan;
+pub mod real;
 mod run;
 mod schedule;
 mod shrink;
+mod standing;
 mod told;
+mod told_file;
 mod trader;
 mod witness;
 
 pub use draw::draw;
+pub use facts::Facts;
 pub use invariants::{Invariant, Violation};
 pub use plan::{
     Crash, Disk, End, Load, MachineClock, Misbehaviour, Network, Operator, Outage, Plan,

@@ -8,11 +8,10 @@ use zerocopy::IntoBytes;
 
 use super::invariants::{self, Violation};
 use super::on_record::{Entry, OnRecord};
+use super::standing::{Holds, Standing};
 use super::told::ConsumerNotes;
-use crate::consumer::Context;
 use crate::event::{
-    Certainty, Event, EventKind, ExecReport, ExecType, InstrumentId, OrderStatus, Payload,
-    RejectReason, Side,
+    Certainty, Event, EventKind, ExecReport, ExecType, OrderStatus, Payload, RejectReason, Side,
 };
 use crate::testing::ToldOrders;
 use crate::venue::simulated::top_hash;
@@ -49,9 +48,11 @@ pub struct Notes {
     pub step: u64,
     /// What an event may be old while it is said to be live, ns; 0 = not checked.
     pub age_ns_max: u64,
+    /// Wall time at the start of the run, ns since the Unix epoch.
+    pub wall_start_ns: i64,
     /// Quotes and trades as they were told, but for those that several were made one of.
     pub prints: BTreeSet<Print>,
-    last: VecDeque<(u64, u16, Event)>,
+    pub(super) last: VecDeque<(u64, u16, Event)>,
 }
 
 /// A quote or a trade: venue, instrument, kind, its number, and a hash of what it says.
@@ -59,42 +60,42 @@ pub type Print = (u16, u32, u8, u64, u64);
 
 impl Notes {
     /// Takes an event that a strategy is about to get.
-    pub(super) fn event(&mut self, event: &Event, ctx: &Context) {
-        let consumer = ctx.consumer().0;
+    pub(super) fn event(&mut self, event: &Event, ctx: &impl Standing) {
+        let consumer = ctx.number();
         self.events += 1;
         self.mix(u64::from(consumer) | 1 << 32);
-        self.mix(ctx.now_ns());
+        self.mix(ctx.at_ns());
         let (words, _) = event.as_bytes().as_chunks::<8>();
         words.iter().for_each(|word| self.mix(u64::from_le_bytes(*word)));
         if self.last.len() == LAST_MAX {
             self.last.pop_front();
         }
-        self.last.push_back((ctx.now_ns(), consumer, *event));
+        self.last.push_back((ctx.at_ns(), consumer, *event));
         if let Some(Payload::ExecReport(report)) = event.payload() {
             self.told.entry(event.venue).or_default().take(report);
             self.consumers.entry(consumer).or_default().reports.push(hash_of(report));
         }
         self.prints.extend(print_of(event));
         let notes = self.consumers.entry(consumer).or_default();
-        notes.age_ns_max = self.age_ns_max;
+        (notes.age_ns_max, notes.wall_start_ns) = (self.age_ns_max, self.wall_start_ns);
         let mut broken = Vec::new();
         for invariant in &invariants::ALL {
-            let found = invariant.on_event.and_then(|check| check(notes, event, ctx.now_ns()));
+            let found = invariant.on_event.and_then(|check| check(notes, event, ctx.at_ns()));
             broken.extend(found.map(|what| (invariant.number, what)));
         }
-        notes.take(event, ctx.now_ns());
+        notes.take(event, ctx.at_ns());
         if !broken.is_empty() {
             let name = notes.name.clone();
             for (number, what) in broken {
-                self.violated(number, ctx.now_ns(), format!("{name}: {what}"));
+                self.violated(number, ctx.at_ns(), format!("{name}: {what}"));
             }
         }
     }
 
     /// Takes a timer that a strategy is about to get.
-    pub(super) fn timer(&mut self, id: u64, ctx: &Context) {
-        self.mix(u64::from(ctx.consumer().0) | 2 << 32);
-        self.mix(ctx.now_ns());
+    pub(super) fn timer(&mut self, id: u64, ctx: &impl Standing) {
+        self.mix(u64::from(ctx.number()) | 2 << 32);
+        self.mix(ctx.at_ns());
         self.mix(id);
     }
 
@@ -162,12 +163,12 @@ impl Notes {
     }
 
     /// Takes what a strategy has before its first callback.
-    pub(super) fn start(&mut self, name: &str, ctx: &Context) {
-        let notes = self.consumers.entry(ctx.consumer().0).or_default();
+    pub(super) fn start(&mut self, name: &str, ctx: &impl Standing) {
+        let notes = self.consumers.entry(ctx.number()).or_default();
         name.clone_into(&mut notes.name);
-        let position = ctx.position(InstrumentId(0));
-        let has = (i128::from(position.bought) - i128::from(position.sold), position.cash);
-        let open: BTreeSet<u64> = ctx.open_orders().iter().map(|order| order.id.0).collect();
+        let Holds { net, cash } = ctx.holds();
+        let has = (net, cash);
+        let open: BTreeSet<u64> = ctx.open().map(|(id, _)| id).collect();
         let orders = notes.orders.iter().filter(|(_, order)| !order.is_over());
         let due: BTreeSet<u64> = orders.map(|(id, _)| *id).collect();
         let mut found = Vec::new();
@@ -177,19 +178,36 @@ impl Notes {
         if open != due {
             found.push(format!("{name}: begins with the orders {open:?}, on record {due:?}"));
         }
-        found.into_iter().for_each(|what| self.violated(18, ctx.now_ns(), what));
+        found.into_iter().for_each(|what| self.violated(18, ctx.at_ns(), what));
     }
 
     /// Looks at what a strategy has after a callback.
-    pub(super) fn after(&mut self, ctx: &Context) {
-        let notes = self.consumers.entry(ctx.consumer().0).or_default();
-        notes.position = ctx.position(InstrumentId(0));
-        notes.open = ctx.open_orders().len();
-        for order in ctx.open_orders() {
-            let told = notes.orders.entry(order.id.0).or_default();
-            let since_ns = told.cancel_ns.unwrap_or(ctx.now_ns());
-            told.cancel_ns = order.cancel_pending.then_some(since_ns);
+    pub(super) fn after(&mut self, ctx: &impl Standing) {
+        let notes = self.consumers.entry(ctx.number()).or_default();
+        (notes.holds, notes.open) = (ctx.holds(), 0);
+        for (id, is_cancelled) in ctx.open() {
+            notes.open += 1;
+            let told = notes.orders.entry(id).or_default();
+            let since_ns = told.cancel_ns.unwrap_or(ctx.at_ns());
+            told.cancel_ns = is_cancelled.then_some(since_ns);
         }
+    }
+
+    /// Cancels that are on their way since before `calm_ns`, and have had no outcome.
+    pub(super) fn lost_cancels(&self, calm_ns: u64) -> Vec<String> {
+        let mut lost = Vec::new();
+        for consumer in self.consumers.values() {
+            for (id, order) in &consumer.orders {
+                let since_ns = order.cancel_ns.filter(|since_ns| *since_ns < calm_ns);
+                if let Some(since_ns) = since_ns.filter(|_| !order.is_over()) {
+                    let (name, since_ms) = (&consumer.name, since_ns / 1_000_000);
+                    lost.push(format!(
+                        "{name}: a cancel of order {id} is lost since {since_ms} ms"
+                    ));
+                }
+            }
+        }
+        lost
     }
 
     /// Notes a violation, with the last events before it.

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::event::{ExecType, Side};
 use crate::journal::{Intent, ReportRecord, RunStart, read_folder};
 use crate::order::OrderAction;
-use crate::world::{Files, VirtualFiles};
+use crate::world::Files;
 
 /// What is on record of all engines of a run.
 #[derive(Default)]
@@ -15,6 +15,8 @@ pub(super) struct OnRecord {
     pub(super) sent: BTreeSet<(u32, u16, u64)>,
     /// Bought minus sold, and sums of fills: those that were told.
     pub(super) traded: (i128, i128),
+    /// Number of the last engine that has begun; 0 for none.
+    pub(super) last_run: u32,
     /// Orders and reports on them, oldest first.
     pub(super) entries: Vec<Entry>,
     /// Why it can't be read to its end.
@@ -30,12 +32,12 @@ pub(super) enum Entry {
 }
 
 impl OnRecord {
-    pub(super) fn read(disk: &VirtualFiles, folder: &Path) -> OnRecord {
+    pub(super) fn read(files: &Files, folder: &Path) -> OnRecord {
         let (mut on_record, mut run) = (OnRecord::default(), 0);
-        let files = Files::Virtual(disk.with_removed());
-        let read = read_folder(&files, folder, |_, record| {
+        let read = read_folder(files, folder, |_, record| {
             if let Some(start) = record.body::<RunStart>() {
                 run = start.run;
+                on_record.last_run = run;
             } else if let Some(intent) = record.body::<Intent>() {
                 on_record.intent(run, &intent);
             } else if let Some(body) = record.body::<ReportRecord>() {

@@ -41,7 +41,7 @@ pub(super) fn adding(venues: &[String]) -> Vec<ControlRequest> {
 }
 
 /// Everything back to how it should be.
-pub(super) fn restoring(consumers: &[String], venues: &[String]) -> Vec<ControlRequest> {
+pub fn restoring(consumers: &[String], venues: &[String]) -> Vec<ControlRequest> {
     let mut commands = adding(venues);
     commands.extend(venues.iter().map(|venue| {
         let name = venue.clone();

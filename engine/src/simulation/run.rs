@@ -6,6 +6,7 @@ use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::facts::Facts;
 use super::invariants::{self, Evidence, Violation};
 use super::isolation;
 use super::marks;
@@ -16,15 +17,15 @@ use super::schedule::{Action, schedule};
 use super::witness::{LISTENER, TRADER, witnessed};
 use crate::config::{Config, ConsumerConfig, JournalDurability, JournalKeep};
 use crate::consumer::StrategyRegistry;
+use crate::control::ConsumerAudit;
 use crate::control::protocol::{ControlRequest, Reply};
-use crate::event::OrderStatus;
 use crate::launch::{
     LaunchError, LaunchOptions, OneThreadEngine, OneThreadOptions, SIMULATED_WALL_START_NS,
     launch_one_thread,
 };
 use crate::venue::registry::VenueKind;
 use crate::venue::simulated::Ledger;
-use crate::world::{FileConditions, NetConditions};
+use crate::world::{FileConditions, Files, NetConditions};
 
 pub(super) const MS: u64 = 1_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
@@ -35,7 +36,7 @@ const STOP_NS: u64 = 10 * SECOND_NS;
 /// Strategies that no run has: the one is the listener, the other misbehaves in real time.
 const LEFT_OUT: [&str; 2] = ["noop", "faulty"];
 /// Silence after which a stream is told as stale, ms.
-const SILENCE_MS: u64 = 2_000;
+pub(super) const SILENCE_MS: u64 = 2_000;
 
 /// The journal that all engines of a run with crashes keep.
 pub(super) const JOURNAL: &str = "/journal";
@@ -72,15 +73,9 @@ pub fn run(
 ) -> Result<Outcome, LaunchError> {
     let notes = SharedNotes::default();
     {
-        let Plan { network, strategies, cores, .. } = plan;
-        let way_ms = (network.latency_us + network.jitter_us) / 1_000;
-        // Holds of the stages before it add up.
-        let held_ms = strategies.hold_ms + u64::from(cores.holds.min(3)) * cores.hold_ms;
-        // A stream that is often quiet is told as stale after four times its longest pause.
-        // Some other kinds tell at a subscription what was traded before it.
-        let is_judged = (0..=plan.venues.others.len()).all(|place| plan.is_usual(place));
-        notes.lock().age_ns_max =
-            u64::from(is_judged) * (4 * SILENCE_MS + way_ms + held_ms + 1_000) * MS;
+        let mut notes = notes.lock();
+        notes.age_ns_max = age_ns_max(plan);
+        notes.wall_start_ns = SIMULATED_WALL_START_NS;
     }
     let witnessed = witnessed(registry, &notes, &plan.strategies, plan.seed);
     let config = config(plan, registry);
@@ -110,6 +105,18 @@ pub fn run(
     Ok(outcome)
 }
 
+/// What an event may be old while it is said to be live, ns; 0 = nobody can say.
+pub(super) fn age_ns_max(plan: &Plan) -> u64 {
+    let Plan { network, strategies, cores, .. } = plan;
+    let way_ms = (network.latency_us + network.jitter_us) / 1_000;
+    // Holds of the stages before it add up.
+    let held_ms = strategies.hold_ms + u64::from(cores.holds.min(3)) * cores.hold_ms;
+    // A stream that is often quiet is told as stale after four times its longest pause.
+    // Some other kinds tell at a subscription what was traded before it.
+    let is_judged = (0..=plan.venues.others.len()).all(|place| plan.is_usual(place));
+    u64::from(is_judged) * (4 * SILENCE_MS + way_ms + held_ms + 1_000) * MS
+}
+
 /// The outcome of a run whose engine panicked.
 fn panicked(payload: &(dyn Any + Send), plan: &Plan) -> Outcome {
     let text = payload.downcast_ref::<String>().map(String::as_str);
@@ -119,7 +126,7 @@ fn panicked(payload: &(dyn Any + Send), plan: &Plan) -> Outcome {
     Outcome { violations: vec![violation], ..Outcome::default() }
 }
 
-fn config(plan: &Plan, registry: &StrategyRegistry) -> Config {
+pub(super) fn config(plan: &Plan, registry: &StrategyRegistry) -> Config {
     let mut config = Config::default_run();
     config.simulated.events_per_s = plan.load.events_per_s;
     config.simulated.seed = plan.seed;
@@ -164,6 +171,26 @@ fn config(plan: &Plan, registry: &StrategyRegistry) -> Config {
     let names = [LISTENER, TRADER].into_iter().chain(of_registry);
     config.consumers = names.map(ConsumerConfig::of_strategy).collect();
     config
+}
+
+/// Accounts of an audit that do not hold.
+pub(super) fn broken_accounts(consumers: &[ConsumerAudit]) -> Vec<String> {
+    let broken = consumers.iter().filter(|of| of.not_reached.is_none() && !of.holds);
+    let text = |of: &ConsumerAudit| {
+        let kinds: Vec<_> = of.kinds.iter().filter(|kind| !kind.holds).collect();
+        let (lane, what) = (of.lane, &of.consumer);
+        format!("{what}: an audit does not hold: lane {lane}, kinds {kinds:?}")
+    };
+    broken.map(text).collect()
+}
+
+/// What is wrong when a command that puts things right is refused in these words; nothing of a
+/// strategy that was quarantined, which stays so, nor of a halt by a disk that the plan took away,
+/// in which a critical event may have found no place at all.
+pub(super) fn refused_in_calm(plan: &Plan, command: &str, words: &str) -> Option<String> {
+    let is_halted = plan.disk != Disk::default() && words.contains("halted for good");
+    let is_due = is_halted || words.contains("quarantined");
+    (!is_due).then(|| format!("in the calm {command} was refused: {words}"))
 }
 
 /// What every engine of a run is made of.
@@ -285,13 +312,8 @@ impl Run<'_> {
             return;
         };
         let at_ns = self.engine.now_ns();
-        let broken = consumers.iter().filter(|of| of.not_reached.is_none() && !of.holds);
-        for of in broken {
-            let kinds: Vec<_> = of.kinds.iter().filter(|kind| !kind.holds).collect();
-            let (lane, what) = (of.lane, &of.consumer);
-            let text = format!("{what}: an audit does not hold: lane {lane}, kinds {kinds:?}");
-            self.notes.lock().violated(7, at_ns, text);
-        }
+        let mut notes = self.notes.lock();
+        broken_accounts(&consumers).into_iter().for_each(|what| notes.violated(7, at_ns, what));
     }
 
     /// Ends all trouble, and lets what was on its way come to rest.
@@ -306,15 +328,9 @@ impl Run<'_> {
             let shown = format!("{command:?}");
             let outcome = self.engine.operate(command);
             let Err(refusal) = outcome else { continue };
-            let words = refusal.to_string();
-            // A strategy that was quarantined stays so; so does a halt by a disk that the plan took
-            // away, in which a critical event may have found no place at all.
-            let is_disk_bad = self.plan.disk != Disk::default();
-            let is_halted = is_disk_bad && words.contains("halted for good");
-            if !is_halted && !words.contains("quarantined") {
+            if let Some(what) = refused_in_calm(self.plan, &shown, &refusal.to_string()) {
                 let at_ns = self.engine.now_ns();
-                let text = format!("in the calm {shown} was refused: {words}");
-                self.notes.lock().violated(20, at_ns, text);
+                self.notes.lock().violated(20, at_ns, what);
             }
         }
         self.run_until(self.plan.length_ns());
@@ -330,19 +346,7 @@ impl Run<'_> {
         }
         let (at_ns, calm_ns) = (self.engine.now_ns(), self.plan.trouble_ms * MS);
         let mut notes = self.notes.lock();
-        let mut lost = Vec::new();
-        for consumer in notes.consumers.values() {
-            for (id, order) in &consumer.orders {
-                let is_over = order.status.is_some_and(OrderStatus::is_terminal);
-                let since_ns = order.cancel_ns.filter(|since_ns| *since_ns < calm_ns && !is_over);
-                if let Some(since_ns) = since_ns {
-                    let (name, since_ms) = (&consumer.name, since_ns / MS);
-                    lost.push(format!(
-                        "{name}: a cancel of order {id} is lost since {since_ms} ms"
-                    ));
-                }
-            }
-        }
+        let lost = notes.lost_cancels(calm_ns);
         lost.into_iter().for_each(|what| notes.violated(20, at_ns, what));
     }
 
@@ -403,21 +407,24 @@ impl Run<'_> {
         outcome.reached.insert("taken_up", taken_up as u64);
         outcome.reached.insert("filled_while_down", lives.trades_unheard(&ledgers));
         outcome.reached.insert("from_checkpoint", lives.from_checkpoint);
+        let (facts, disk) = (Facts::of(&report), Files::Virtual(files.with_removed()));
         let evidence = Evidence {
             plan,
             taken_up: &lives.taken_up,
             consumers: &notes.consumers,
             told: &notes.told,
             prints: &notes.prints,
-            report: &report,
+            report: &facts,
             ledgers: &ledgers,
             symbols: &symbols,
             simulated: &simulated,
             penalties: &penalties,
             sessions: &sessions,
             behind: &behind,
+            wall_start_ns: SIMULATED_WALL_START_NS,
+            slack_ms: 0,
             stopped_ns,
-            files: &files,
+            files: &disk,
             open_ends: net.open_ends(),
             open_handles: files.open_handles(),
             cycles,
@@ -425,12 +432,9 @@ impl Run<'_> {
             killed_ns,
             open_orders_max: of.config.risk.max_open_orders as usize,
         };
-        let mut found = Vec::new();
-        for invariant in &invariants::ALL {
-            let broken = invariant.at_rest.map_or(Vec::new(), |check| check(&evidence));
-            found.extend(broken.into_iter().map(|what| (invariant.number, what)));
-        }
-        found.into_iter().for_each(|(number, what)| notes.violated(number, at_ns, what));
+        invariants::judged(&evidence)
+            .into_iter()
+            .for_each(|(number, what)| notes.violated(number, at_ns, what));
         outcome.violations = mem::take(&mut notes.found);
         outcome
     }

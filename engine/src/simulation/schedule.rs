@@ -12,7 +12,7 @@ const AUDIT_NS_MAX: u64 = 20 * SECOND_NS;
 
 /// One thing that is done.
 #[derive(Clone, Debug)]
-pub(super) enum Action {
+pub enum Action {
     /// An operator's command; it may be refused.
     Command(ControlRequest),
     /// The accounts are compared at one cut.
@@ -31,7 +31,7 @@ pub(super) enum Action {
 
 /// All actions within the trouble, in the order of their times (ns). Each kind has chance of its
 /// own, so that one which is turned off leaves the others where they were.
-pub(super) fn schedule(plan: &Plan, consumers: &[String], venues: &[String]) -> Vec<(u64, Action)> {
+pub fn schedule(plan: &Plan, consumers: &[String], venues: &[String]) -> Vec<(u64, Action)> {
     let entropy = Entropy::seeded(plan.seed);
     let end_ns = plan.trouble_ms * MS;
     let mut actions = Vec::new();

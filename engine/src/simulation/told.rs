@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::mem;
 
+use super::standing::Holds;
 use crate::dispatcher::FLIP_BEGIN;
 use crate::event::{
     BookStatus, Certainty, Event, EventKind, ExecReport, ExecType, FEE_UNKNOWN, INFERRED, Level,
     OrderStatus, Payload, RejectReason, Side, StreamStatus,
 };
-use crate::order::Position;
 use crate::venue::simulated::top_hash;
 
 /// What one consumer was told.
@@ -28,7 +28,7 @@ pub struct ConsumerNotes {
     /// Books that it was given.
     pub books: Vec<BookNote>,
     /// What it holds of the first instrument, as its context says.
-    pub position: Position,
+    pub holds: Holds,
     /// What its fills of the first instrument add up to: quantity, and cash.
     pub fills: (i128, i128),
     /// Orders that its context says are open.
@@ -45,6 +45,8 @@ pub struct ConsumerNotes {
     pub amended: u64,
     /// What an event may be old while it is said to be live, ns.
     pub(super) age_ns_max: u64,
+    /// Wall time at the start of the run, ns since the Unix epoch.
+    pub(super) wall_start_ns: i64,
     /// A hash of each exec report of the present engine, in their order.
     pub(super) reports: Vec<u64>,
 }

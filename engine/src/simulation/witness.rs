@@ -1,8 +1,12 @@
 //! Around every strategy of a simulated run: it notes what the strategy is told, and fails in its
 //! place where the plan says so.
 
+use std::io;
+use std::path::Path;
+
 use super::notes::SharedNotes;
-use super::plan::Misbehaviour;
+use super::plan::{Misbehaviour, Plan};
+use super::told_file::{Last, ToldFile};
 use super::trader::{Listener, RandomTrader};
 use crate::consumer::{Context, Params, Strategy, StrategyRegistry, StrategyResult};
 use crate::event::{Event, Interest};
@@ -12,11 +16,50 @@ use crate::world::{Entropy, SplitMix64};
 pub(super) const LISTENER: &str = "listener";
 pub(super) const TRADER: &str = "random_trader";
 
+/// Where a witness notes what its strategy is told.
+#[derive(Clone)]
+enum Pad {
+    /// In this process, where it is judged at once.
+    Notes(SharedNotes),
+    /// In a file, for another process; with what it says last of the strategy's standing.
+    File(ToldFile, Last),
+}
+
+impl Pad {
+    fn start(&self, name: &str, ctx: &Context) {
+        match self {
+            Pad::Notes(notes) => notes.lock().start(name, ctx),
+            Pad::File(file, _) => file.start(name, ctx),
+        }
+    }
+
+    fn event(&self, event: &Event, ctx: &Context) {
+        match self {
+            Pad::Notes(notes) => notes.lock().event(event, ctx),
+            Pad::File(file, _) => file.event(event, ctx),
+        }
+    }
+
+    fn timer(&self, id: u64, ctx: &Context) {
+        match self {
+            Pad::Notes(notes) => notes.lock().timer(id, ctx),
+            Pad::File(file, _) => file.timer(id, ctx),
+        }
+    }
+
+    fn after(&mut self, ctx: &Context) {
+        match self {
+            Pad::Notes(notes) => notes.lock().after(ctx),
+            Pad::File(file, last) => file.after(ctx, last),
+        }
+    }
+}
+
 /// A strategy whose every callback is noted.
 struct Witness {
     strategy: Box<dyn Strategy>,
     name: String,
-    notes: SharedNotes,
+    pad: Pad,
     /// Chance of its failures.
     random: SplitMix64,
     plan: Misbehaviour,
@@ -41,25 +84,25 @@ impl Strategy for Witness {
     }
 
     fn on_start(&mut self, ctx: &mut Context) -> StrategyResult {
-        self.notes.lock().start(&self.name, ctx);
+        self.pad.start(&self.name, ctx);
         let outcome = self.strategy.on_start(ctx);
-        self.notes.lock().after(ctx);
+        self.pad.after(ctx);
         outcome
     }
 
     fn on_event(&mut self, event: &Event, ctx: &mut Context) -> StrategyResult {
-        self.notes.lock().event(event, ctx);
-        self.notes.lock().after(ctx);
+        self.pad.event(event, ctx);
+        self.pad.after(ctx);
         self.misbehave()?;
         let outcome = self.strategy.on_event(event, ctx);
-        self.notes.lock().after(ctx);
+        self.pad.after(ctx);
         outcome
     }
 
     fn on_timer(&mut self, id: u64, ctx: &mut Context) -> StrategyResult {
-        self.notes.lock().timer(id, ctx);
+        self.pad.timer(id, ctx);
         let outcome = self.strategy.on_timer(id, ctx);
-        self.notes.lock().after(ctx);
+        self.pad.after(ctx);
         outcome
     }
 
@@ -69,7 +112,7 @@ impl Strategy for Witness {
 
     fn on_stop(&mut self, ctx: &mut Context) -> StrategyResult {
         let outcome = self.strategy.on_stop(ctx);
-        self.notes.lock().after(ctx);
+        self.pad.after(ctx);
         outcome
     }
 }
@@ -81,6 +124,29 @@ pub(super) fn witnessed(
     plan: &Misbehaviour,
     seed: u64,
 ) -> StrategyRegistry {
+    with_pad(base, &Pad::Notes(notes.clone()), plan, seed)
+}
+
+/// The same strategies in a process that is judged by another: what they are told goes to a new
+/// file at `path`, before they are called.
+///
+/// # Errors
+/// The system's.
+pub fn witnessed_in_file(
+    base: &StrategyRegistry,
+    plan: &Plan,
+    path: &Path,
+) -> io::Result<StrategyRegistry> {
+    let pad = Pad::File(ToldFile::create(path)?, None);
+    Ok(with_pad(base, &pad, &plan.strategies, plan.seed))
+}
+
+fn with_pad(
+    base: &StrategyRegistry,
+    pad: &Pad,
+    plan: &Misbehaviour,
+    seed: u64,
+) -> StrategyRegistry {
     let entropy = Entropy::seeded(seed);
     let trader_seed = entropy.seed(TRADER);
     let base = base
@@ -89,14 +155,14 @@ pub(super) fn witnessed(
         .with(TRADER, move |_params: &Params| Ok(RandomTrader::new(trader_seed)));
     let names: Vec<_> = base.names().map(str::to_owned).collect();
     names.into_iter().fold(StrategyRegistry::new(), |registry, name| {
-        let (base, notes, plan) = (base.clone(), notes.clone(), plan.clone());
+        let (base, pad, plan) = (base.clone(), pad.clone(), plan.clone());
         let known = name.clone();
         registry.with(&name, move |params: &Params| {
             let missing = || Err(format!("there is no strategy {known}"));
             let strategy = base.construct(&known, params).unwrap_or_else(missing)?;
             let random = entropy.random(&format!("failures of {known}"));
-            let (name, notes, plan) = (known.clone(), notes.clone(), plan.clone());
-            Ok(Witness { strategy, name, notes, random, plan })
+            let (name, pad, plan) = (known.clone(), pad.clone(), plan.clone());
+            Ok(Witness { strategy, name, pad, random, plan })
         })
     })
 }

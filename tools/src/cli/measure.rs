@@ -150,7 +150,25 @@ pub struct SimulateArgs {
     /// Begin no further seed after this much real time: 60s, 10m
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub within: Option<Duration>,
+    /// For real: this binary as a process of its own, on real sockets, files and clocks, behind a
+    /// proxy on loopback that spoils the network. Crashes are kill -9. One seed at a time.
+    #[arg(long, conflicts_with_all = ["minutes", "hours", "shrink", "twice", "marks", "jobs"])]
+    pub real: bool,
+    /// With `--real`, the time with faults of each run; a calm follows until all has healed.
+    #[arg(id = "real-time", long = "for", value_name = "TIME", requires = "real")]
+    #[arg(default_value = "20s", value_parser = parse_real_time)]
+    pub real_time: Duration,
+    /// With `--real`, a folder in which the files of each run stay, for a look.
+    #[arg(long, value_name = "DIR", requires = "real")]
+    pub keep: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+/// The time with faults of a run for real.
+fn parse_real_time(text: &str) -> Result<Duration, String> {
+    let time = parse_duration(text)?;
+    let allowed = Duration::from_secs(1)..=Duration::from_secs(3_600);
+    allowed.contains(&time).then_some(time).ok_or_else(|| "1s to 1h".to_owned())
 }

@@ -41,6 +41,7 @@ Examples:
   pitlane verify                       every guarantee, measured on this machine
   pitlane soak --duration 24h          the same engine for a day, and what it grew
   pitlane simulate --seeds 20          bad days by seed, in virtual time
+  pitlane simulate --real --seeds 5    the same for this binary, on real sockets
   pitlane ctl status                   what a running engine does now
   pitlane dlq list FILE                what could not be decoded or delivered
   pitlane journal verify DIR           whether the record of orders is whole
@@ -105,6 +106,9 @@ pub enum Verb {
     /// The whole engine with these strategies, the simulated venue, network, disk, clock and
     /// operator run on one thread; what goes wrong follows from the seed. A calm follows in which
     /// all has to heal. Exit code 1 when an invariant is broken.
+    ///
+    /// With `--real` the engine is this binary as users run it, a process with real sockets, files,
+    /// threads and clock, at a simulated venue behind a faulty proxy; the same checkers judge it.
     Simulate(SimulateArgs),
     /// Read and change a running engine through its control socket.
     Ctl(CtlArgs),

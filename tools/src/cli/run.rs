@@ -57,6 +57,13 @@ pub struct RunArgs {
     #[arg(long, value_name = "NUMBER", conflicts_with = "recording")]
     #[arg(value_parser = clap::value_parser!(u32).range(0..=3))]
     pub standby: Option<u32>,
+    /// The strategies of `simulate --real`: what they are told goes to a new file, and beside it
+    /// lies the plan. The run ends with the process that has started it.
+    #[arg(long, value_name = "FILE", hide = true, conflicts_with_all = ["recording", "record_run"])]
+    pub witness: Option<PathBuf>,
+    /// The process that has started it.
+    #[arg(long, value_name = "PID", hide = true, requires = "witness")]
+    pub judge: Option<i32>,
 }
 
 /// Form of the final report.

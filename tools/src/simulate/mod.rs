@@ -1,5 +1,6 @@
 //! `pitlane simulate`: bad days by seed, judged against the venue's own record.
 
+mod real;
 mod seeds;
 mod text;
 
@@ -41,6 +42,9 @@ pub(crate) fn simulate(
     }
     if std::env::var_os("RUST_LOG").is_some() {
         pitlane_engine::telemetry::install_logger();
+    }
+    if args.real {
+        return real::seeds(args, registry, stop, &plan, terminal);
     }
     let mut summary = Summary::default();
     let again = text::again(args);
@@ -113,7 +117,11 @@ fn plan_file(args: &SimulateArgs, terminal: &mut Terminal<'_>) -> Result<Option<
 /// The plan of a seed. A file that names a seed means that one.
 fn plan(args: &SimulateArgs, file: Option<&str>, seed: u64) -> Result<Plan, String> {
     let minutes = args.hours.map_or(args.minutes, |hours| 60 * hours);
-    let drawn = draw(seed, minutes * 60_000);
+    let trouble_ms = match args.real {
+        true => args.real_time.as_millis() as u64,
+        false => minutes * 60_000,
+    };
+    let drawn = draw(seed, trouble_ms);
     match file {
         None => Ok(drawn),
         Some(text) => drawn.with_file(text).map_err(|error| error.to_string()),

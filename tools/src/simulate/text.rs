@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use pitlane_engine::simulation::{Shrunk, invariants, marks};
+use pitlane_engine::simulation::{Shrunk, Violation, invariants, marks};
 use serde_json::json;
 
 use super::seeds::{Seed, Summary};
@@ -62,7 +62,7 @@ pub(super) fn again(args: &SimulateArgs) -> String {
     text
 }
 
-fn name_of(invariant: u8) -> &'static str {
+pub(super) fn name_of(invariant: u8) -> &'static str {
     let of = invariants::ALL.iter().find(|it| it.number == invariant);
     of.map_or("?", |it| it.name)
 }
@@ -70,12 +70,18 @@ fn name_of(invariant: u8) -> &'static str {
 /// A seed in which something was violated.
 pub(super) fn failed(seed: &Seed, again: &str) -> String {
     let number = seed.plan.seed;
+    let mut text = violations(number, &seed.outcome.violations);
+    let _infallible = writeln!(text, "    again: pitlane simulate --seed {number}{again}");
+    text
+}
+
+/// What was violated in a seed.
+pub(super) fn violations(seed: u64, violations: &[Violation]) -> String {
     let mut text = String::new();
-    let violations = &seed.outcome.violations;
     for violation in violations.iter().take(SHOWN_MAX) {
         let _infallible = writeln!(
             text,
-            "seed {number}: FAIL at {:.6} s, step {}: invariant {} ({}): {}",
+            "seed {seed}: FAIL at {:.6} s, step {}: invariant {} ({}): {}",
             violation.at_ns as f64 / 1e9,
             violation.step,
             violation.invariant,
@@ -93,7 +99,6 @@ pub(super) fn failed(seed: &Seed, again: &str) -> String {
             let _infallible = writeln!(text, "    {line}");
         });
     }
-    let _infallible = writeln!(text, "    again: pitlane simulate --seed {number}{again}");
     text
 }
 

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::report::Report;
+use crate::simulation::facts::Facts;
 use crate::simulation::notes::Print;
 use crate::simulation::plan::{End, Plan};
 use crate::simulation::told::ConsumerNotes;
 use crate::testing::ToldOrders;
 use crate::venue::orders::parts_of_name;
 use crate::venue::simulated::{Ledger, SimulatedSymbol, SimulatedVenueReport};
-use crate::world::VirtualFiles;
+use crate::world::Files;
 
 /// What is left of a run.
 pub(in crate::simulation) struct Evidence<'a> {
@@ -22,7 +22,7 @@ pub(in crate::simulation) struct Evidence<'a> {
     pub(in crate::simulation) told: &'a BTreeMap<u16, ToldOrders>,
     /// Quotes and trades as they were told.
     pub(in crate::simulation) prints: &'a BTreeSet<Print>,
-    pub(in crate::simulation) report: &'a Report,
+    pub(in crate::simulation) report: &'a Facts,
     /// By venue.
     pub(in crate::simulation) ledgers: &'a [Ledger],
     pub(in crate::simulation) symbols: &'a [Vec<SimulatedSymbol>],
@@ -32,12 +32,17 @@ pub(in crate::simulation) struct Evidence<'a> {
     pub(in crate::simulation) sessions: &'a [(String, String)],
     /// Agents that did not end.
     pub(in crate::simulation) behind: &'a [String],
+    /// Wall time at the start of the run, ns since the Unix epoch.
+    pub(in crate::simulation) wall_start_ns: i64,
+    /// What the machine may add to a time, ms: nothing in virtual time.
+    pub(in crate::simulation) slack_ms: u64,
     /// When the run was stopped, ns.
     pub(in crate::simulation) stopped_ns: u64,
-    /// The disk, as it was left.
-    pub(in crate::simulation) files: &'a VirtualFiles,
+    /// The disk, as it was left, with what was removed from it.
+    pub(in crate::simulation) files: &'a Files,
     pub(in crate::simulation) open_ends: usize,
     pub(in crate::simulation) open_handles: usize,
+    /// Duty cycles of all agents; 0 where nobody has counted them.
     pub(in crate::simulation) cycles: u64,
     /// The agents with the most duty cycles, and what they cost.
     pub(in crate::simulation) busiest: &'a str,

@@ -40,15 +40,15 @@ pub(super) fn liveness(of: &Evidence<'_>) -> Vec<String> {
         }
     }
     for left in &of.report.orders.left_at_venues {
-        found.push(format!("left at the venue: {left}"));
+        found.push(format!("left at the venue: {} ({})", left.name, left.state));
     }
     for order in of.ledgers.iter().flat_map(|ledger| ledger.orders.values()) {
         if order.is_open() && Evidence::key_of(&order.client_order_id).is_some() {
             found.push(format!("{}: open at the venue", order.client_order_id));
         }
     }
-    if let Some(reason) = of.report.halted {
-        found.push(format!("halted: {}", reason.words()));
+    if let Some(reason) = &of.report.halted {
+        found.push(format!("halted: {reason}"));
     }
     found
 }

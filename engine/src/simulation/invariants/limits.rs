@@ -1,7 +1,6 @@
 //! Limits: ours, as the venue saw them, and the venue's own.
 
 use super::evidence::Evidence;
-use crate::launch::SIMULATED_WALL_START_NS;
 use crate::venue::simulated::FaultName;
 
 const MS: u64 = 1_000_000;
@@ -39,7 +38,7 @@ pub(super) fn open_orders(of: &Evidence<'_>) -> Vec<String> {
                 }
             }
             if most > of.open_orders_max as i64 {
-                let at_ms = at_ms - SIMULATED_WALL_START_NS / MS as i64;
+                let at_ms = at_ms - of.wall_start_ns / MS as i64;
                 let max = of.open_orders_max;
                 let name = &notes.name;
                 found.push(format!("{name}: {most} orders open of {max} allowed, at {at_ms} ms"));
@@ -54,7 +53,8 @@ pub(super) fn nothing_after_kill(of: &Evidence<'_>) -> Vec<String> {
     let Some(killed_ns) = of.killed_ns else { return Vec::new() };
     // The way to the venue in the trouble; what the venue itself holds back comes later still.
     let way_ms = if of.is_quiet() { 5 } else { 25 + of.plan.network.stall_ms + 9_500 };
-    let last_ms = (SIMULATED_WALL_START_NS as u64 + killed_ns) / MS + way_ms;
+    let way_ms = way_ms + of.slack_ms;
+    let last_ms = (of.wall_start_ns as u64 + killed_ns) / MS + way_ms;
     let mut found = Vec::new();
     for order in of.ledgers.iter().flat_map(|ledger| ledger.orders.values()) {
         let name = &order.client_order_id;

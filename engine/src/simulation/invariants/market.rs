@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::evidence::Evidence;
 use crate::event::{Event, EventKind, Payload};
-use crate::launch::SIMULATED_WALL_START_NS;
 use crate::simulation::told::ConsumerNotes;
 use crate::venue::simulated::{FaultName, Ledger, LedgerTop, TOPS_MAX};
 
@@ -105,7 +104,7 @@ fn books_follow(of: &Evidence<'_>) -> Vec<String> {
     if !of.is_quiet() {
         return found;
     }
-    let end_ms = SIMULATED_WALL_START_NS / 1_000_000 + (of.stopped_ns / 1_000_000).cast_signed();
+    let end_ms = of.wall_start_ns / 1_000_000 + (of.stopped_ns / 1_000_000).cast_signed();
     for (venue, ledger) in usual(of) {
         for (number, notes) in
             of.consumers.iter().filter(|(number, _)| !of.is_quarantined(**number))
@@ -136,7 +135,7 @@ pub(super) fn freshness(notes: &ConsumerNotes, event: &Event, now_ns: u64) -> Op
     if notes.age_ns_max == 0 || event.venue_time_ns == 0 || notes.stream(event, kind).is_stale {
         return None;
     }
-    let sent_ns = event.venue_time_ns - SIMULATED_WALL_START_NS;
+    let sent_ns = event.venue_time_ns - notes.wall_start_ns;
     let age_ns = now_ns.cast_signed() - sent_ns;
     let is_old = age_ns > notes.age_ns_max.cast_signed();
     is_old.then(|| format!("{} {} is {} ms old", kind.name(), event.sequence, age_ns / 1_000_000))

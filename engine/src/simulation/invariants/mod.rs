@@ -165,6 +165,16 @@ pub static ALL: [Invariant; 20] = [
     },
 ];
 
+/// What a whole run has broken, by the number of the invariant.
+pub(super) fn judged(evidence: &Evidence<'_>) -> Vec<(u8, String)> {
+    let mut found = Vec::new();
+    for invariant in &ALL {
+        let broken = invariant.at_rest.map_or(Vec::new(), |check| check(evidence));
+        found.extend(broken.into_iter().map(|what| (invariant.number, what)));
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -149,13 +149,11 @@ pub(super) fn positions(of: &Evidence<'_>) -> Vec<String> {
     let mut found = Vec::new();
     let mut held = (0, 0);
     for notes in of.consumers.values() {
-        let position = &notes.position;
-        let traded = i128::from(position.bought) - i128::from(position.sold);
-        if (traded, position.cash) != notes.fills {
-            let has = (traded, position.cash);
+        let has = (notes.holds.net, notes.holds.cash);
+        if has != notes.fills {
             found.push(format!("{}: holds {has:?}, its fills make {:?}", notes.name, notes.fills));
         }
-        held = (held.0 + traded, held.1 + position.cash);
+        held = (held.0 + has.0, held.1 + has.1);
     }
     let is_told = of.consumers.keys().all(|number| !of.is_quarantined(*number));
     if of.is_quiet() && is_told {
