@@ -11,7 +11,8 @@ const PROMISED: f64 = 5_000_000.0;
 
 /// Prints records a second, the median over rounds.
 pub(crate) fn section(bench: &Bench) {
-    let recovery = BareRecovery::new(ORDERS);
+    let dir = tempfile::tempdir().expect("a folder for what lives as long as this");
+    let recovery = BareRecovery::new(&dir.path().join("journal"), ORDERS);
     let mut per_s: Vec<f64> = (0..bench.rounds.max(1))
         .map(|_| {
             let from_ns = bench.clock.now_ns();

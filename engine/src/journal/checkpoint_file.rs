@@ -106,13 +106,19 @@ fn content(mut text: Vec<u8>, number: u64) -> Result<(CheckpointFacts, Vec<u8>),
         return Err("no checkpoint");
     }
     text[12..16].fill(0);
-    let is_whole = (text.len() - HEADER_BYTES) as u64 == header.body_bytes
-        && crc32fast::hash(&text) == header.crc;
-    if !is_whole {
+    if crc32fast::hash(&text) != header.crc {
         return Err("torn or has rotted");
     }
-    if header.format != FORMAT || usize::from(header.header_bytes) != HEADER_BYTES {
-        return Err("of a version that this program does not read");
+    // Of another version, only what is before the checksum is known to be where it is here.
+    match header.format {
+        FORMAT => {}
+        ..FORMAT => return Err("of an older version, which this program does not read"),
+        _ => return Err("of a later version, which this program does not read"),
+    }
+    let is_whole = (text.len() - HEADER_BYTES) as u64 == header.body_bytes
+        && usize::from(header.header_bytes) == HEADER_BYTES;
+    if !is_whole {
+        return Err("torn or has rotted");
     }
     if header.number != number {
         return Err("under another one's name");

@@ -20,6 +20,7 @@ use super::segment_reading::SegmentReading;
 use super::state::is_state;
 use super::writer::{Durability, JournalOptions, JournalWriter, Prepared, SegmentPort};
 use crate::runtime::{Clock, Closing};
+use crate::text::escaped;
 use crate::world::{Files, FolderLock};
 
 /// The segments of a folder with their numbers, in order.
@@ -76,13 +77,19 @@ pub(crate) fn segment_numbers(files: &Files, folder: &Path) -> Result<Vec<u64>, 
 ///
 /// # Errors
 /// [`JournalError::NoCheckpoint`] where earlier ones are missing, and [`JournalError::File`].
-fn needs_no_checkpoint(files: &Files, folder: &Path) -> Result<(), JournalError> {
+fn needs_no_checkpoint(
+    files: &Files,
+    folder: &Path,
+    reasons: &[String],
+) -> Result<(), JournalError> {
     let Some((_, path)) = segments(files, folder)?.into_iter().next() else { return Ok(()) };
     let opened = files.open(&path).and_then(SegmentReader::new);
     let opened = opened.map_err(|source| JournalError::File { path, source })?;
     let first = opened.map_or(1, |reader| reader.header().first_sequence);
     if first > 1 {
-        return Err(JournalError::NoCheckpoint { path: folder.to_owned(), first });
+        let none = || "there is none".to_owned();
+        let why = if reasons.is_empty() { none() } else { reasons.join("; ") };
+        return Err(JournalError::NoCheckpoint { path: folder.to_owned(), first, why });
     }
     Ok(())
 }
@@ -99,6 +106,7 @@ pub fn newest_checkpoint(
     mut take_up: impl FnMut(&[u8]) -> bool,
 ) -> Result<Option<CheckpointFacts>, JournalError> {
     let of_folder = |source| JournalError::File { path: folder.to_owned(), source };
+    let mut reasons = Vec::new();
     for number in checkpoint_numbers(files, folder).map_err(of_folder)? {
         let CheckpointFile { path, content, .. } = read_checkpoint(files, folder, number);
         let reason = match content {
@@ -107,10 +115,12 @@ pub fn newest_checkpoint(
             Ok(_) => "not one that this engine can take up",
             Err(reason) => reason,
         };
-        let path = path.display();
+        let path = path.display().to_string();
+        let path = escaped(&path);
         log::warn!("[journal] {path} is {reason}: what lies before it is read");
+        reasons.push(format!("{path} is {reason}"));
     }
-    needs_no_checkpoint(files, folder)?;
+    needs_no_checkpoint(files, folder, &reasons)?;
     Ok(None)
 }
 
@@ -145,11 +155,13 @@ pub fn read_for_start(
     // Nobody but a disk that lost its power leaves a hole: there, what lies behind it was not safe,
     // and no order of it has left.
     let is_damaged = match durability {
+        _ if matches!(stop.reason, StopReason::Missing { .. }) => true,
         Durability::Os => {
             !read.is_usable() || read.records_behind > 0 || stop.out_of_place().is_some()
         }
         Durability::FsyncBatch => {
-            let is_of_before = stop.out_of_place().is_some_and(|ahead| !ahead);
+            let is_elsewhere = |ahead: bool| !ahead || read.ends_before_a_later_start();
+            let is_of_before = stop.out_of_place().is_some_and(is_elsewhere);
             is_of_before || !read.is_usable() && !read.may_have_lost_power()
         }
     };
@@ -172,7 +184,9 @@ impl LockedFolder {
         let of_folder = |source| JournalError::File { path: folder.to_owned(), source };
         files.make_private_folder(folder).map_err(of_folder)?;
         let lock = files.lock_folder(folder).map_err(|source| match source.kind() {
-            io::ErrorKind::WouldBlock => JournalError::Locked { path: folder.to_owned() },
+            io::ErrorKind::WouldBlock => {
+                JournalError::Locked { path: folder.to_owned(), holder: files.lock_holder(folder) }
+            }
             _ => of_folder(source),
         })?;
         Ok(LockedFolder { files: files.clone(), folder: folder.to_owned(), lock })
@@ -270,6 +284,15 @@ impl JournalFolder {
                 self.files.rename(&facts.path, &aside).map_err(of_file)?;
             }
         }
+        let ahead_ns = self.read.last_time_ns.saturating_sub(clock.wall_ns());
+        if self.read.last_sequence > 0 && ahead_ns > 0 {
+            log::warn!(
+                "[journal] the clock of this machine is {} s behind the last record of {}: times on \
+                 record stay there until it has caught up",
+                ahead_ns.div_euclid(1_000_000_000),
+                escaped(&self.folder.display().to_string())
+            );
+        }
         let number = self.read.last_number + 1;
         let path = segment_path(&self.folder, number);
         let is_durable = options.durability == Durability::FsyncBatch;
@@ -282,7 +305,8 @@ impl JournalFolder {
         let waker = KeeperWaker::default();
         health.set_synced(self.read.last_sequence);
         let writer = JournalWriter::new(
-            (Prepared { number, segment }, self.read.last_epoch + 1, self.read.last_sequence),
+            (Prepared { number, segment }, self.read.last_epoch + 1),
+            (self.read.last_sequence, self.read.last_time_ns),
             options,
             Arc::clone(&port),
             health.clone(),

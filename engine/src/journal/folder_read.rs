@@ -43,6 +43,8 @@ pub struct FolderRead {
     pub records: u64,
     /// Sequence of the last of them; 0 for none.
     pub last_sequence: u64,
+    /// When the last of them was appended: wall time, ns since the Unix epoch; 0 for none.
+    pub last_time_ns: i64,
     /// The last start of an engine that is on record; 0 for none.
     pub last_epoch: u64,
     /// Number in the name of the last file; 0 for none.
@@ -86,6 +88,20 @@ impl FolderRead {
         self.unread <= UNSYNCED_MAX && behind.iter().all(is_of_its_start)
     }
 
+    /// Number of the segment that is to be read next.
+    pub(super) fn next_number(&self) -> u64 {
+        // That of a checkpoint is the first which is read behind it.
+        let is_behind_one = self.segments.is_empty() && self.base.is_some();
+        if is_behind_one { self.last_number } else { self.last_number + 1 }
+    }
+
+    /// Whether the valid prefix ends before a segment of a later start. Each start has the disk take
+    /// what the one before has left, before it goes on behind it: no loss of power leaves that.
+    pub(super) fn ends_before_a_later_start(&self) -> bool {
+        let torn = self.segments.iter().find(|of| self.is_torn(of)).and_then(|of| of.header);
+        torn.is_some_and(|header| header.epoch > self.last_epoch && self.last_epoch > 0)
+    }
+
     pub(super) fn is_torn(&self, segment: &SegmentFacts) -> bool {
         self.stop.as_ref().is_some_and(|stop| stop.path == segment.path)
     }
@@ -97,6 +113,7 @@ impl FolderRead {
         let facts = base.unwrap_or_default();
         FolderRead {
             last_sequence: facts.last_sequence,
+            last_time_ns: facts.written_ns,
             last_epoch: facts.last_epoch,
             // Its segment may be lost. Another one under that number would disown the checkpoint.
             last_number: facts.number,

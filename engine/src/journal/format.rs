@@ -104,7 +104,18 @@ impl RecordKind {
     /// The kind with this code; `None` for one of a later version.
     #[must_use]
     pub fn from_code(code: u8) -> Option<RecordKind> {
-        RecordKind::ALL.into_iter().find(|kind| *kind as u8 == code)
+        Some(match code {
+            1 => RecordKind::RunStart,
+            2 => RecordKind::Named,
+            3 => RecordKind::Intent,
+            4 => RecordKind::Report,
+            5 => RecordKind::Trading,
+            6 => RecordKind::Control,
+            7 => RecordKind::RunStop,
+            9 => RecordKind::Risk,
+            10 => RecordKind::Balance,
+            _ => return None,
+        })
     }
 
     /// The name in exports.
@@ -188,6 +199,32 @@ impl RecordBuffer {
         header.crc = record_crc(bytes);
         bytes[4..8].copy_from_slice(&header.crc.to_le_bytes());
         Some(bytes)
+    }
+}
+
+/// Checks records one after the other: most have one of few lengths, and what the checksum has come
+/// to behind a length is kept.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RecordChecksum {
+    /// By the length in units of 8 bytes, modulo its own size: the length, and the state behind it.
+    behind: [Option<(u32, crc32fast::Hasher)>; 8],
+}
+
+impl RecordChecksum {
+    /// [`record_crc`] of a record of `len` bytes, as it says itself.
+    #[inline]
+    pub(super) fn of(&mut self, record: &[u8], len: u32) -> u32 {
+        let kept = &mut self.behind[(len / 8) as usize % 8];
+        let mut hasher = match kept {
+            Some((of, hasher)) if *of == len => hasher.clone(),
+            _ => {
+                let mut hasher = crc32fast::Hasher::new();
+                hasher.update(&len.to_le_bytes());
+                kept.insert((len, hasher)).1.clone()
+            }
+        };
+        hasher.update(&record[8..]);
+        hasher.finalize()
     }
 }
 

@@ -20,24 +20,29 @@ pub enum JournalError {
     },
     /// Another engine writes there.
     #[error(
-        "[journal] {path} belongs to a running engine: give each engine a folder of its own \
-         ([journal] dir) (code: locked)"
+        "[journal] {path} belongs to a running engine, {}: give each engine a folder of its own \
+         ([journal] dir) (code: locked)",
+        process(*.holder)
     )]
     Locked {
         /// The folder.
         path: PathBuf,
+        /// The process that holds it, where it has said so.
+        holder: Option<u32>,
     },
     /// Segments were removed, and what they came to can't be read.
     #[error(
-        "[journal] {path} begins with record {first}, and no checkpoint of what lies before is \
-         whole: bring the files NUMBER.checkpoint or the earlier segments back, or give the engine \
-         a new folder once every strategy is flat (code: no_checkpoint)"
+        "[journal] {path} begins with record {first}, and no checkpoint of what lies before can be \
+         taken up ({why}): bring the files NUMBER.checkpoint or the earlier segments back, or give \
+         the engine a new folder once every strategy is flat (code: no_checkpoint)"
     )]
     NoCheckpoint {
         /// The folder.
         path: PathBuf,
         /// Sequence of its first record.
         first: u64,
+        /// What is wrong with each checkpoint that is there.
+        why: String,
     },
     /// What lies before the last segment can't be read whole.
     #[error(
@@ -45,4 +50,8 @@ pub enum JournalError {
          verify`, and give the engine a new folder or mend this one (code: damaged)"
     )]
     Damaged(Stop),
+}
+
+fn process(holder: Option<u32>) -> String {
+    holder.map_or("whose process is not known".to_owned(), |number| format!("process {number}"))
 }

@@ -8,8 +8,8 @@ use std::io::{self, Read};
 use zerocopy::FromBytes;
 
 use super::format::{
-    FORMAT_VERSION, MAGIC, RECORD_BYTES_MAX, RECORD_HEADER_BYTES, RecordHeader, RecordKind,
-    SEGMENT_HEADER_BYTES, SegmentHeader, record_crc,
+    FORMAT_VERSION, MAGIC, RECORD_BYTES_MAX, RECORD_HEADER_BYTES, RecordChecksum, RecordHeader,
+    RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader, record_crc,
 };
 use super::payload::Body;
 use crate::world::PlainFile;
@@ -48,6 +48,11 @@ pub enum StopReason {
         /// What is there.
         found: u64,
     },
+    /// The segment goes on where one has ended that is not there: number and file.
+    Missing {
+        /// Its number.
+        number: u64,
+    },
     /// No record begins here, and yet not only zeros follow.
     BytesBehindEnd,
 }
@@ -76,6 +81,9 @@ impl fmt::Display for StopReason {
             StopReason::Checksum => f.write_str("a record is torn or has rotted (checksum)"),
             StopReason::Sequence { expected, found } => {
                 write!(f, "record {found} stands where {expected} should")
+            }
+            StopReason::Missing { number } => {
+                write!(f, "segment {number} before it is not there: its file was lost or removed")
             }
             StopReason::BytesBehindEnd => f.write_str("a torn record: bytes behind the end"),
         }
@@ -121,6 +129,7 @@ impl RecordView<'_> {
 pub(super) struct SegmentReader {
     header: SegmentHeader,
     part: Part,
+    checksum: RecordChecksum,
     next_sequence: u64,
     stop: Option<StopReason>,
 }
@@ -129,7 +138,9 @@ pub(super) struct SegmentReader {
 #[derive(Debug)]
 struct Part {
     file: PlainFile,
-    bytes: Vec<u8>,
+    /// Memory for a part: what was read is from its beginning to `end`.
+    bytes: Box<[u8]>,
+    end: usize,
     /// What lies before it in `bytes` was given.
     from: usize,
     /// Bytes of the file before `bytes`.
@@ -140,11 +151,12 @@ struct Part {
 
 impl Part {
     fn new(file: PlainFile) -> Part {
-        Part { file, bytes: Vec::new(), from: 0, before: 0, is_last: false }
+        let bytes = vec![0; PART_BYTES].into_boxed_slice();
+        Part { file, bytes, end: 0, from: 0, before: 0, is_last: false }
     }
 
     fn rest(&self) -> &[u8] {
-        &self.bytes[self.from..]
+        &self.bytes[self.from..self.end]
     }
 
     fn offset(&self) -> usize {
@@ -154,7 +166,7 @@ impl Part {
     /// Has a whole record in memory, or all that is left.
     #[inline]
     fn fill(&mut self) -> io::Result<()> {
-        if self.is_last || self.bytes.len() - self.from >= RECORD_BYTES_MAX {
+        if self.is_last || self.end - self.from >= RECORD_BYTES_MAX {
             return Ok(());
         }
         self.read_on()
@@ -162,21 +174,18 @@ impl Part {
 
     #[cold]
     fn read_on(&mut self) -> io::Result<()> {
-        self.bytes.drain(..self.from);
-        (self.before, self.from) = (self.before + self.from, 0);
-        while self.bytes.len() < PART_BYTES {
-            let old = self.bytes.len();
-            self.bytes.resize(PART_BYTES, 0);
-            let read = self.file.read(&mut self.bytes[old..]);
-            let more = *read.as_ref().unwrap_or(&0);
-            self.bytes.truncate(old + more);
-            match read {
+        self.bytes.copy_within(self.from..self.end, 0);
+        (self.before, self.end) = (self.before + self.from, self.end - self.from);
+        self.from = 0;
+        while self.end < self.bytes.len() {
+            match self.file.read(&mut self.bytes[self.end..]) {
                 Ok(0) => {
                     self.is_last = true;
                     return Ok(());
                 }
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                Ok(_) | Err(_) => {}
+                Ok(more) => self.end += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())
@@ -184,20 +193,26 @@ impl Part {
 
     /// Whether only zeros are left: in memory, and in the file behind it.
     fn is_zero(&self) -> io::Result<bool> {
-        if self.rest().iter().any(|byte| *byte != 0) {
+        if !are_zeros(self.rest()) {
             return Ok(false);
         }
-        let mut file = self.file.behind((self.before + self.bytes.len()) as u64)?;
+        let mut file = self.file.behind((self.before + self.end) as u64)?;
         let mut part = vec![0; PART_BYTES];
         loop {
             match file.read(&mut part) {
                 Ok(0) => return Ok(true),
-                Ok(read) if part[..read].iter().any(|byte| *byte != 0) => return Ok(false),
+                Ok(read) if !are_zeros(&part[..read]) => return Ok(false),
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 Ok(_) | Err(_) => {}
             }
         }
     }
+}
+
+/// Whether there is nothing but zeros. Many at a time: a segment that was just begun is 16 MiB of
+/// them.
+fn are_zeros(bytes: &[u8]) -> bool {
+    bytes.chunks(4_096).all(|some| some.iter().fold(0, |all, byte| all | byte) == 0)
 }
 
 impl SegmentReader {
@@ -226,7 +241,13 @@ impl SegmentReader {
             return Ok(Err(StopReason::Version(header.version)));
         }
         part.from = SEGMENT_HEADER_BYTES;
-        Ok(Ok(SegmentReader { header, part, next_sequence: header.first_sequence, stop: None }))
+        Ok(Ok(SegmentReader {
+            header,
+            part,
+            checksum: RecordChecksum::default(),
+            next_sequence: header.first_sequence,
+            stop: None,
+        }))
     }
 
     /// The segment's header.
@@ -255,7 +276,7 @@ impl SegmentReader {
         }
         self.part.fill()?;
         let offset = self.part.offset();
-        match read_record(self.part.rest(), self.next_sequence) {
+        match read_record(self.part.rest(), self.next_sequence, &mut self.checksum) {
             Ok((header, len)) => {
                 self.next_sequence += 1;
                 let from = self.part.from + RECORD_HEADER_BYTES;
@@ -300,7 +321,7 @@ impl SegmentReader {
                     (part.from, last) = (part.from + header.len as usize, header.sequence);
                     count += 1;
                 }
-                None => part.from = (part.from + 8).min(part.bytes.len()),
+                None => part.from = (part.from + 8).min(part.end),
             }
         }
     }
@@ -318,13 +339,16 @@ fn record_behind(rest: &[u8], last: u64) -> Option<RecordHeader> {
 /// The record at the beginning of these bytes, of which there are as many as the longest has, or
 /// all that are left; and its length.
 #[inline]
-fn read_record(rest: &[u8], next_sequence: u64) -> Result<(RecordHeader, usize), StopReason> {
+fn read_record(
+    rest: &[u8],
+    next_sequence: u64,
+    checksum: &mut RecordChecksum,
+) -> Result<(RecordHeader, usize), StopReason> {
     if rest.is_empty() {
         return Err(StopReason::Filled);
     }
     let Ok((header, _)) = RecordHeader::read_from_prefix(rest) else {
-        let is_zero = rest.iter().all(|byte| *byte == 0);
-        return Err(if is_zero { StopReason::Zeros } else { StopReason::CutShort });
+        return Err(if are_zeros(rest) { StopReason::Zeros } else { StopReason::CutShort });
     };
     if header.len == 0 {
         return Err(StopReason::Zeros);
@@ -334,7 +358,7 @@ fn read_record(rest: &[u8], next_sequence: u64) -> Result<(RecordHeader, usize),
         return Err(StopReason::Length(header.len));
     }
     let Some(record) = rest.get(..len) else { return Err(StopReason::CutShort) };
-    if record_crc(record) != header.crc {
+    if checksum.of(record, header.len) != header.crc {
         return Err(StopReason::Checksum);
     }
     if header.sequence != next_sequence {

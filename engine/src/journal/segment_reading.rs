@@ -39,11 +39,17 @@ impl SegmentReading {
             }
             Err(reason) => (None, None, reason),
         };
+        let next_number = read.next_number();
         read.last_number = number;
         let is_next = header.is_some_and(|header| read.goes_on_with(&header));
         if let Some(header) = header.filter(|_| !is_next) {
             let (expected, found) = (read.last_sequence + 1, header.first_sequence);
-            stop = StopReason::Sequence { expected, found };
+            // A loss of power takes what is in a file, and not the file: its name was synced
+            // before anything was written to it.
+            stop = match number > next_number && found > expected {
+                true => StopReason::Missing { number: next_number },
+                false => StopReason::Sequence { expected, found },
+            };
         }
         let facts = SegmentFacts {
             number,
@@ -83,6 +89,7 @@ impl SegmentReading {
             facts.records += 1;
             read.records += 1;
             read.last_sequence = record.sequence;
+            read.last_time_ns = read.last_time_ns.max(record.time_ns);
             visit(&header, &record);
         }
         let Some(stop) = reader.stop() else { return Ok(false) };

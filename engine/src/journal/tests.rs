@@ -373,7 +373,11 @@ fn a_real_folder_is_locked_allocated_and_read_back() {
     let dir = tempfile::tempdir().unwrap();
     let start = || JournalFolder::open(&Files::Real, dir.path(), |_, _| ());
     let (mut writer, mut keeper) = start().unwrap().start(SYNCED, &Clock::manual(0).0).unwrap();
-    assert!(matches!(start().err(), Some(JournalError::Locked { .. })));
+    let refused = start().err().expect("it is held");
+    let holder = Some(std::process::id());
+    assert!(matches!(refused, JournalError::Locked { holder: of, .. } if of == holder));
+    let told = format!("belongs to a running engine, process {}:", std::process::id());
+    assert!(refused.to_string().contains(&told), "{refused}");
     for id in 0..400 {
         keeper.duty_cycle();
         assert!(writer.room() > 0);
@@ -451,4 +455,91 @@ fn a_checkpoint_of_another_journal_is_passed_over() {
     };
     assert!(taken(begun_ns));
     assert!(!taken(begun_ns + 1));
+}
+
+/// A file that was removed, or lost by whoever copied the folder, is no loss of power: nothing
+/// behind it may be laid aside.
+#[test]
+fn a_segment_that_is_not_there_is_told_as_lost_and_nothing_goes_on_without_it() {
+    for (starts, gone) in [(1, 2), (2, 1), (2, 2)] {
+        let (_, files) = disk(FileConditions::default());
+        for start in 0..starts {
+            let opened =
+                JournalFolder::open_as(Durability::FsyncBatch, &files, folder(), |_, _| ());
+            let (mut writer, mut keeper) =
+                opened.unwrap().start(SYNCED, &Clock::manual(0).0).unwrap();
+            // Of one start three segments, of two starts two each.
+            for id in 0..(if starts == 1 { 350 } else { 200 }) {
+                keeper.duty_cycle();
+                writer.append(start, &intent(id)).unwrap();
+            }
+            keeper.finish(&writer.end());
+        }
+        let path = folder().join(format!("{gone:012}.journal"));
+        files.remove(&path).unwrap();
+        let before = files_of(&files);
+        let (_, read) = read(&files);
+        let reason = read.stop.clone().map(|stop| stop.reason);
+        if gone > 1 {
+            assert_eq!(reason, Some(StopReason::Missing { number: gone }), "{read:?}");
+        }
+        for durability in [Durability::Os, Durability::FsyncBatch] {
+            let opened = JournalFolder::open_as(durability, &files, folder(), |_, _| ());
+            let Err(refused) = opened.map(|_| ()) else {
+                assert_eq!(gone, 1, "a first one is missed by its number alone");
+                continue;
+            };
+            let told =
+                format!("segment {gone} before it is not there: its file was lost or removed");
+            assert!(refused.to_string().contains(&told), "{refused}");
+        }
+        assert_eq!(files_of(&files), before, "nothing was laid aside");
+    }
+}
+
+#[test]
+fn what_no_checkpoint_that_is_there_can_stand_for_is_said_with_the_reason_of_each() {
+    let (_, files) = disk(FileConditions::default());
+    written(&files, 0..300);
+    let first = folder().join("000000000001.journal");
+    let all = files.read(&first).unwrap();
+    files.remove(&first).unwrap();
+    let refused = || newest_checkpoint(&files, folder(), |_| false).unwrap_err().to_string();
+    let none = refused();
+    assert!(none.contains("can be taken up (there is none)"), "{none}");
+    let begun_ns = segment_begun_ns(&files, folder(), 2).unwrap();
+    let facts = CheckpointFacts { number: 2, next_begun_ns: begun_ns, ..Default::default() };
+    write_checkpoint(&files, folder(), facts, b"what all before comes to").unwrap();
+    assert!(refused().contains("not one that this engine can take up"), "{}", refused());
+    let path = folder().join("000000000002.checkpoint");
+    let whole = files.read(&path).unwrap();
+    for (format, told) in [(1_u16, "of an older version"), (9, "of a later version")] {
+        // An older one had a shorter header, too.
+        let mut bytes = whole[..whole.len() - 8].to_vec();
+        bytes[8..10].copy_from_slice(&format.to_le_bytes());
+        bytes[12..16].fill(0);
+        let crc = crc32fast::hash(&bytes);
+        bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+        files.create_private(&path).unwrap().write_all(&bytes).unwrap();
+        let refused = refused();
+        assert!(refused.contains(told) && refused.contains("000000000002.checkpoint"), "{refused}");
+    }
+    files.create_private(&first).unwrap().write_all(&all).unwrap();
+    assert!(matches!(newest_checkpoint(&files, folder(), |_| false), Ok(None)), "all is there");
+}
+
+#[test]
+fn times_on_record_never_go_back_where_the_clock_does() {
+    let (_, files) = disk(FileConditions::default());
+    for times in [[5_000, 6_000, 5_500], [10, 20, 7_000], [1, 2, 3]] {
+        let (mut writer, mut keeper) = open(&files, SMALL);
+        for (id, time_ns) in times.into_iter().enumerate() {
+            writer.append(time_ns, &intent(id as u64)).unwrap();
+        }
+        keeper.finish(&writer.end());
+    }
+    let mut told = Vec::new();
+    let read = read_folder(&files, folder(), |_, record| told.push(record.time_ns)).unwrap();
+    assert_eq!(told, [5_000, 6_000, 6_000, 6_000, 6_000, 7_000, 7_000, 7_000, 7_000]);
+    assert_eq!(read.last_time_ns, 7_000);
 }

@@ -71,6 +71,8 @@ pub struct JournalWriter {
     epoch: u64,
     /// Of the last record.
     sequence: u64,
+    /// When the last record was appended, and no later one will be before: wall time, ns.
+    time_ns: i64,
     begun: u64,
     /// The next segment, once the keeper has made it.
     next: Option<Box<Prepared>>,
@@ -91,7 +93,8 @@ impl std::fmt::Debug for RecordBuffer {
 
 impl JournalWriter {
     pub(super) fn new(
-        (segment, epoch, last_sequence): (Prepared, u64, u64),
+        (segment, epoch): (Prepared, u64),
+        (last_sequence, last_time_ns): (u64, i64),
         options: JournalOptions,
         port: Arc<SegmentPort>,
         health: JournalHealth,
@@ -103,6 +106,7 @@ impl JournalWriter {
             segment_bytes: options.segment_bytes,
             epoch,
             sequence: last_sequence,
+            time_ns: last_time_ns,
             begun: last_sequence,
             next: None,
             full: None,
@@ -161,7 +165,8 @@ impl JournalWriter {
         if self.next.is_some() { fits } else { 0 }
     }
 
-    /// Appends a record; its sequence.
+    /// Appends a record; its sequence. No record's time is before that of the one before it: where
+    /// the clock of the machine was set back, it stays until that has caught up.
     ///
     /// # Errors
     /// Why it is not on record; nothing will be any more.
@@ -183,6 +188,8 @@ impl JournalWriter {
         if let Some(failure) = self.health.failure() {
             return Err(failure);
         }
+        let time_ns = time_ns.max(self.time_ns);
+        self.time_ns = time_ns;
         let payload = &payload[..payload.len().min(PAYLOAD_BYTES_MAX)];
         let needed = RECORD_BYTES_MAX - PAYLOAD_BYTES_MAX + payload.len().next_multiple_of(8);
         if self.used_bytes == 0 {

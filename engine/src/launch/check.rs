@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::compaction::FoldParts;
-use super::journal::durability;
+use super::journal::{durability, refuse_orphans};
 use super::memory::check_memory;
 use super::options::LaunchError;
 use super::pipeline_plan::{check_needs, strategies};
-use super::venue_setup::{VenueDemand, check_venue, simulated_kinds};
+use super::venue_setup::{VenueDemand, check_venue, has_order_session, simulated_kinds};
 use crate::config::Config;
 use crate::consumer::{Strategy, StrategyRegistry};
 use crate::control::{SOCKET_NAME, check_path};
@@ -124,13 +124,13 @@ fn check_journal(
     read_for_start(files, folder, durability, base, |header, record| {
         fold.take(header.epoch, record);
     })?;
-    match fold.finish() {
-        Ok(_) => Ok(()),
-        Err(problems) => Err(LaunchError::JournalOfAnother {
-            path: folder.to_owned(),
-            problems: problems.join("; "),
-        }),
-    }
+    let recovered = fold.finish().map_err(|problems| LaunchError::JournalOfAnother {
+        path: folder.to_owned(),
+        problems: problems.join("; "),
+    })?;
+    let mut open = recovered.open;
+    open.retain(|order| !has_order_session(config, order.command.venue_id().index()));
+    refuse_orphans(config, folder, &open)
 }
 
 fn limit_of(demand: &VenueDemand, counts: Counted) -> Option<Limit> {
@@ -198,9 +198,15 @@ fn notes(config: &Config, demands: &[VenueDemand]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::JournalDurability;
+    use zerocopy::FromZeros;
+
+    use crate::config::{JournalDurability, VenueConfig, VenueMode};
     use crate::consumer::Strategy;
-    use crate::order::{OrderNeeds, OrderType, TimeInForce};
+    use crate::event::Side;
+    use crate::instrument::InstrumentSpec;
+    use crate::journal::{Intent, JournalFolder, JournalOptions, NameTable, Named, RunStart};
+    use crate::order::{OrderAction, OrderNeeds, OrderType, TimeInForce};
+    use crate::runtime::Clock;
 
     const VENUE: &str = "
         [[consumer]]
@@ -308,6 +314,60 @@ mod tests {
             open_max: 4,
             ids_max: Vec::new(),
         }
+    }
+
+    /// A journal with two open orders, one at each of the venues.
+    fn written_journal(folder: &Path, venues: &[String]) {
+        let opened = JournalFolder::open(&Files::Real, folder, |_, _| ()).unwrap();
+        let options = JournalOptions { segment_bytes: 16 << 10, ..JournalOptions::default() };
+        let (mut writer, _keeper) = opened.start(options, &Clock::manual(0).0).unwrap();
+        writer.append(1, &RunStart::new(1, 1)).unwrap();
+        writer.append(1, &Named::new(NameTable::Consumer, 0, "maker")).unwrap();
+        for (number, name) in venues.iter().enumerate() {
+            writer.append(1, &Named::new(NameTable::Venue, number as u32, name)).unwrap();
+        }
+        let spec = InstrumentSpec::btc_usdt();
+        let (price_scale, qty_scale) = (spec.price_scale, spec.qty_scale);
+        let named = Named::new(NameTable::Instrument, 0, &spec.symbol);
+        writer.append(1, &Named { price_scale, qty_scale, ..named }).unwrap();
+        for venue in 0..venues.len() as u16 {
+            let mut intent = Intent::new_zeroed();
+            (intent.client_order_id, intent.venue) = (1 + u64::from(venue), venue);
+            (intent.price, intent.qty, intent.side_code) = (100, 5, Side::Buy.code());
+            intent.action_code = OrderAction::Submit as u8;
+            writer.append(1, &intent).unwrap();
+        }
+    }
+
+    /// What a start refuses once its venues are set up is refused before, in the same words.
+    #[test]
+    fn open_orders_at_a_venue_without_an_order_session_are_refused_as_by_a_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("journal");
+        let mut config = parsed("");
+        let own = config.venues[0].clone();
+        config.venues.push(VenueConfig { name: "other".into(), ..own });
+        config.journal.dir = Some(folder.clone());
+        let venues = config.venue_names();
+        assert_eq!(venues.len(), 2, "{venues:?}");
+        written_journal(&folder, &venues);
+        let look = |config: &Config| {
+            let parts = || FoldParts {
+                consumers: vec!["maker".to_owned()],
+                venues: config.venue_names(),
+                instruments: Instruments::new(vec![InstrumentSpec::btc_usdt()]).unwrap().into(),
+                ..parts()
+            };
+            check_journal(config, &Files::Real, parts).map_err(|error| error.to_string())
+        };
+        let refused = look(&config).unwrap_err();
+        let at = |venue: &str| format!("1 open orders at {venue}, which has no order session now");
+        assert!(refused.contains(&format!("{}; {}", at(&venues[0]), at("other"))), "{refused}");
+        config.venues[0].api_url = Some("ws://127.0.0.1:1/api".into());
+        let refused = look(&config).unwrap_err();
+        assert!(refused.contains(&at("other")) && !refused.contains(&at(&venues[0])), "{refused}");
+        config.venues[1].mode = VenueMode::Paper;
+        assert_eq!(look(&config), Ok(()), "both have one");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The journal of a run, opened before anything can be recorded in it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::journal::{
     JournalWriter, LockedFolder, NameTable, Named, RunStart, read_state,
 };
 use crate::order::order_log::OrderLogNames;
-use crate::order::recovery::{Recovered, VenueRecovery};
+use crate::order::recovery::{RecordedOrder, Recovered, VenueRecovery};
 use crate::world::Spawn;
 
 /// A journal that was read, and is not written to yet.
@@ -143,13 +144,28 @@ impl Assembly<'_> {
     /// Orders on record at a venue that takes none now: nobody would ask for them.
     fn refuse_orphans(&mut self, path: &Path) -> Result<(), LaunchError> {
         let open = self.recovered.take().map(|recovered| recovered.open).unwrap_or_default();
-        let Some(first) = open.first() else { return Ok(()) };
-        let venues = self.config.venue_names();
-        let venue = venues.get(first.command.venue_id().index()).map_or("?", String::as_str);
-        let problems =
-            format!("{} open orders at {venue}, which has no order session now", open.len());
-        Err(LaunchError::JournalOfAnother { path: path.to_owned(), problems })
+        refuse_orphans(self.config, path, &open)
     }
+}
+
+/// Refuses orders of which no session will take care.
+pub(super) fn refuse_orphans(
+    config: &Config,
+    path: &Path,
+    open: &[RecordedOrder],
+) -> Result<(), LaunchError> {
+    let mut at: BTreeMap<VenueId, usize> = BTreeMap::new();
+    open.iter().for_each(|order| *at.entry(order.command.venue_id()).or_default() += 1);
+    if at.is_empty() {
+        return Ok(());
+    }
+    let venues = config.venue_names();
+    let words = at.into_iter().map(|(venue, count)| {
+        let name = venues.get(venue.index()).map_or("?", String::as_str);
+        format!("{count} open orders at {name}, which has no order session now")
+    });
+    let problems = words.collect::<Vec<_>>().join("; ");
+    Err(LaunchError::JournalOfAnother { path: path.to_owned(), problems })
 }
 
 /// How a journal is kept by the configuration's word; `None` where there is none.

@@ -237,6 +237,17 @@ pub(super) fn simulated_kinds(
     found.collect()
 }
 
+/// Whether the venue of this number has an order session, as the assembly gives it one.
+pub(super) fn has_order_session(config: &Config, number: usize) -> bool {
+    let Some(venue) = config.venues.get(number) else {
+        let embedded = simulated_kinds(config).ok();
+        let its = embedded.and_then(|all| all.get(number - config.venues.len()).copied());
+        return its
+            .is_some_and(|(kind, dialect)| kind.orders.is_some() && dialect.api_path.is_some());
+    };
+    venue.takes_orders()
+}
+
 fn orders_of(config: &Config, number: usize, kind: &VenueKind) -> Result<OrderKind, LaunchError> {
     kind.orders.ok_or_else(|| {
         let problem = format!("no orders are sent to venues of kind {:?}", kind.name);

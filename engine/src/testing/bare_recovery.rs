@@ -1,6 +1,6 @@
 //! A journal of many orders, to be taken up again and again: for who measures it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zerocopy::FromZeros;
 
@@ -13,17 +13,17 @@ use crate::journal::{
 use crate::order::recovery::JournalFold;
 use crate::order::{OrderAction, OrderType, TimeInForce};
 use crate::runtime::Clock;
-use crate::world::{FileConditions, Files, VirtualFiles};
+use crate::world::Files;
 
 /// Price and quantity of each order, in the instrument's scales.
 const TERMS: (i64, i64) = (6_000_000, 100);
 /// Orders that are open at a time.
 const OPEN: u64 = 32;
 
-/// A journal in memory: of each order its intent, its acknowledgement and two fills.
+/// A journal on a disk: of each order its intent, its acknowledgement and two fills.
 #[doc(hidden)]
 pub struct BareRecovery {
-    files: Files,
+    folder: PathBuf,
     instruments: Instruments,
     records: u64,
 }
@@ -38,13 +38,9 @@ impl Recording {
         let (writer, keeper) = &mut self.ends;
         let room = keeper.make_room(writer);
         let appended = room.and_then(|()| writer.append(1, body));
-        assert!(appended.is_ok(), "a disk in memory takes everything");
+        assert!(appended.is_ok(), "the disk has room");
         self.records += 1;
     }
-}
-
-fn folder() -> &'static Path {
-    Path::new("/journal")
 }
 
 fn word(id: u64, exec: ExecType, status: OrderStatus, filled: i64, last: i64) -> ReportRecord {
@@ -59,16 +55,15 @@ fn word(id: u64, exec: ExecType, status: OrderStatus, filled: i64, last: i64) ->
 }
 
 impl BareRecovery {
-    /// A journal of so many orders.
+    /// A journal of so many orders in a folder that is new.
     ///
     /// # Panics
-    /// When the memory for it is missing.
+    /// When it can't be written.
     #[must_use]
-    pub fn new(orders: u64) -> BareRecovery {
-        let files = Files::Virtual(VirtualFiles::new(1, FileConditions::default()));
+    pub fn new(folder: &Path, orders: u64) -> BareRecovery {
         let spec = InstrumentSpec::btc_usdt();
         let instruments = Instruments::new(vec![spec]).expect("one symbol");
-        let opened = JournalFolder::open(&files, folder(), |_, _| ()).expect("a new folder");
+        let opened = JournalFolder::open(&Files::Real, folder, |_, _| ()).expect("a new folder");
         let ends = opened.start(JournalOptions::default(), &Clock::manual(0).0);
         let mut recording = Recording { ends: ends.expect("a new segment"), records: 0 };
         recording.take(&RunStart::new(1, 1));
@@ -98,7 +93,7 @@ impl BareRecovery {
                 recording.take(&word(old, ExecType::Trade, OrderStatus::Filled, 100, 60));
             }
         }
-        BareRecovery { files, instruments, records: recording.records }
+        BareRecovery { folder: folder.to_owned(), instruments, records: recording.records }
     }
 
     /// Records in it.
@@ -115,7 +110,7 @@ impl BareRecovery {
     pub fn take_up(&self) -> u64 {
         let (consumers, venues) = (["maker".to_owned()], ["venue".to_owned()]);
         let mut fold = JournalFold::new(&consumers, &venues, &self.instruments, 64, &[0]);
-        let read = read_folder(&self.files, folder(), |header, record| {
+        let read = read_folder(&Files::Real, &self.folder, |header, record| {
             fold.take(header.epoch, record);
         });
         assert!(read.is_ok_and(|read| read.stop.is_none()), "it is whole");
@@ -131,7 +126,8 @@ mod tests {
 
     #[test]
     fn what_is_measured_is_all_of_the_journal() {
-        let recovery = BareRecovery::new(100);
+        let dir = tempfile::tempdir().unwrap();
+        let recovery = BareRecovery::new(&dir.path().join("journal"), 100);
         assert_eq!(recovery.take_up(), 4 + 4 * 100);
         assert_eq!(recovery.records(), recovery.take_up());
     }

@@ -5,6 +5,7 @@ mod bad_days;
 mod clock_steps;
 mod faults;
 mod heard;
+mod hostile_starts;
 mod instruments;
 mod limits;
 mod on_record;

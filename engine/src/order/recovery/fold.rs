@@ -1,7 +1,6 @@
 //! Makes the books of the strategies, and the list of what is open, of the records of a journal.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::{BTreeSet, VecDeque};
 
 use zerocopy::FromZeros;
 
@@ -10,6 +9,7 @@ use super::books::StrategyBooks;
 use super::gone::Gone;
 use super::names::{NamesThen, Place, PresentNames};
 use super::recorded_order::RecordedOrder;
+use super::recorded_orders::RecordedOrders;
 use super::recovered::{EarlierRun, RecordedBalance, Recovered};
 use crate::event::{
     ClientOrderId, ConsumerId, ExecReport, ExecType, OrderStatus, Price, Qty, Side,
@@ -28,36 +28,12 @@ const UNSETTLED_MAX: usize = 1_024;
 /// one before them that is met at the venue is told as `unrecorded`.
 const RUNS_MAX: usize = 256;
 
-/// Of the numbers of orders, which nobody outside chooses: a multiplication spreads them.
-#[derive(Default)]
-pub(super) struct KeyHasher(u64);
-
-impl Hasher for KeyHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
-    }
-
-    fn write_u16(&mut self, number: u16) {
-        self.write_u64(u64::from(number));
-    }
-
-    #[inline]
-    fn write_u64(&mut self, number: u64) {
-        let mixed = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.0 = mixed ^ (mixed >> 32);
-    }
-}
-
 /// Takes the records of a journal one by one, in their order.
 pub(crate) struct JournalFold {
     pub(super) present: PresentNames,
     pub(super) then: NamesThen,
     pub(super) books: Vec<StrategyBooks>,
-    pub(super) open: HashMap<OrderKey, RecordedOrder, BuildHasherDefault<KeyHasher>>,
+    pub(super) open: RecordedOrders,
     pub(super) unsettled: VecDeque<RecordedOrder>,
     pub(super) runs: Vec<EarlierRun>,
     pub(super) balances: Vec<RecordedBalance>,
@@ -86,7 +62,7 @@ impl JournalFold {
             present: PresentNames::new(consumers, venues, instruments),
             then: NamesThen::default(),
             books: (0..consumers.len()).map(books).collect(),
-            open: HashMap::default(),
+            open: RecordedOrders::new(),
             unsettled: VecDeque::with_capacity(UNSETTLED_MAX),
             runs: Vec::new(),
             balances: Vec::new(),
@@ -102,7 +78,7 @@ impl JournalFold {
     pub(crate) fn take(&mut self, epoch: u64, record: &RecordView<'_>) {
         self.records += 1;
         let is_read = match record.kind {
-            Some(RecordKind::Report) => record.body().map(|report| self.report(&report)).is_some(),
+            Some(RecordKind::Report) => record.body().map(|report| self.report(report)).is_some(),
             Some(RecordKind::Intent) => {
                 let intent = record.body();
                 intent.map(|intent| self.intent(epoch, &intent, record.time_ns)).is_some()
@@ -188,13 +164,13 @@ impl JournalFold {
                 self.sent(key, &command, time_ns);
             }
             Some(OrderAction::Cancel) => {
-                if let Some(order) = self.open.get_mut(&key) {
+                if let Some(order) = self.open.get_mut(key) {
                     order.wants_cancel = true;
                     self.books[place.consumer.index()].tracker.cancel_sent(key.id);
                 }
             }
             Some(OrderAction::Modify) => {
-                if let Some(order) = self.open.get_mut(&key) {
+                if let Some(order) = self.open.get_mut(key) {
                     order.amend(command.price, command.qty);
                 }
             }
@@ -221,8 +197,8 @@ impl JournalFold {
         self.open.insert(key, RecordedOrder::new(command, time_ns));
     }
 
-    fn report(&mut self, record: &ReportRecord) {
-        let report = &record.report;
+    fn report(&mut self, mut record: ReportRecord) {
+        let report = &mut record.report;
         let place = self.then.place(report.consumer, record.venue, record.instrument);
         let Some(place) = place else {
             let of = (report.consumer, record.venue, record.instrument);
@@ -230,31 +206,31 @@ impl JournalFold {
             let held_in = self.then.position_words(of.0, of.1, of.2);
             return self.gone.take((words, held_in), report);
         };
-        let mut report = *report;
         report.consumer = place.consumer.0;
+        let report = &*report;
         let books = &mut self.books[place.consumer.index()];
-        if !books.take(place.venue, place.instrument, &report) {
+        if !books.take(place.venue, place.instrument, report) {
             return;
         }
-        self.traded(place, &report);
+        self.traded(place, report);
         let key = OrderKey { consumer: place.consumer, id: ClientOrderId(report.client_order_id) };
-        let Some(order) = self.open.get_mut(&key) else {
-            return self.of_none_open(key, place, &report);
+        let Some(order) = self.open.get_mut(key) else {
+            return self.of_none_open(key, place, report);
         };
-        order.take(&report);
+        order.take(report);
         if !order.is_open() {
             self.ended(key);
         }
     }
 
     fn ended(&mut self, key: OrderKey) {
-        let Some(order) = self.open.remove(&key).filter(RecordedOrder::is_unsettled) else {
+        let Some(order) = self.open.remove(key).filter(|order| order.is_unsettled()) else {
             return;
         };
         if self.unsettled.len() == UNSETTLED_MAX {
             self.unsettled.pop_front();
         }
-        self.unsettled.push_back(order);
+        self.unsettled.push_back(order.clone());
     }
 
     /// A report on an order that is not open.
@@ -262,7 +238,7 @@ impl JournalFold {
     fn of_none_open(&mut self, key: OrderKey, place: Place, report: &ExecReport) {
         self.met(key.consumer, key.id.0);
         self.revive(key, place, report);
-        let Some(order) = self.open.get_mut(&key) else { return };
+        let Some(order) = self.open.get_mut(key) else { return };
         order.take(report);
         if !order.is_open() {
             self.ended(key);
@@ -330,7 +306,7 @@ impl JournalFold {
             return Err(problems);
         }
         self.books.iter_mut().for_each(StrategyBooks::begin_run);
-        let mut open: Vec<RecordedOrder> = self.open.into_values().collect();
+        let mut open: Vec<RecordedOrder> = self.open.values().cloned().collect();
         open.sort_by_key(|order| (order.command.consumer, order.command.client_order_id));
         let unsettled: Vec<RecordedOrder> = self.unsettled.into();
         Ok(Recovered {

@@ -13,6 +13,7 @@ mod fold;
 mod gone;
 mod names;
 mod recorded_order;
+mod recorded_orders;
 mod recovered;
 #[cfg(test)]
 mod tests;

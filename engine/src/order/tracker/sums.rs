@@ -23,10 +23,12 @@ impl Money {
     /// A fee in the base asset as a quantity, rounded up: a position is never thought larger than
     /// it is.
     pub(super) fn base_fee_in_qty(&self, fee: i64) -> i128 {
-        let (fee, scale) =
-            (i128::from(fee), i32::from(AssetAmount::SCALE) - i32::from(self.qty_scale));
-        let unit = 10_i128.pow(scale.unsigned_abs());
-        if scale < 0 { fee * unit } else { -((-fee).div_euclid(unit)) }
+        let unit = 10_i64.pow(u32::from(AssetAmount::SCALE.abs_diff(self.qty_scale)));
+        if self.qty_scale > AssetAmount::SCALE {
+            return i128::from(fee) * i128::from(unit);
+        }
+        // As -((-fee).div_euclid(unit)), without a sum that may not fit.
+        i128::from(fee.div_euclid(unit)) + i128::from(fee.rem_euclid(unit) != 0)
     }
 }
 

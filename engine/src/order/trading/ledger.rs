@@ -109,6 +109,13 @@ impl Ledger {
     pub(crate) fn begin_run(&mut self) {
         for (row, booked) in self.unread.take().into_iter().flatten().enumerate() {
             self.board.update(row, |row| *row = booked);
+            let place = booked.place.saturating_sub(1) as usize;
+            let units = self.units.get(place / self.venues.max(1));
+            if let Some(profit) = self.profits.get_mut(row).filter(|profit| profit.step > 0)
+                && let Some(units) = units
+            {
+                *profit = RowProfit::of(&booked, units);
+            }
         }
         for row in self.rows.iter().filter(|row| !matches!(**row, NO_ROW | BEYOND)) {
             self.board.update(usize::from(*row), Row::begin_run);
@@ -255,6 +262,8 @@ impl Ledger {
             let _row = self.update(venue, instrument, |row| row.count(before.0, after.0));
             return;
         };
+        // Of a journal that is booked only what all of it comes to is asked for, once the run begins.
+        let is_put_off = self.unread.is_some();
         let mut earned = RowProfit::default();
         let row = self.update(venue, instrument, |row| {
             row.count(before.0, after.0);
@@ -263,10 +272,16 @@ impl Ledger {
             if row.saturated > 0 {
                 tell_saturated(row);
             }
-            earned = RowProfit::of(row, &units);
+            if !is_put_off {
+                earned = RowProfit::of(row, &units);
+            }
         });
-        if let Some(row) = row {
-            self.earned(row, earned);
+        match row {
+            Some(row) if !is_put_off => self.earned(row, earned),
+            Some(row) if self.profits.get(row).is_none_or(|profit| profit.step == 0) => {
+                self.earned(row, RowProfit { step: units.value_step, ..earned });
+            }
+            _ => {}
         }
     }
 

@@ -13,7 +13,7 @@ mod segment;
 mod virtual_files;
 
 use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +24,9 @@ pub use file::File;
 pub use plain_file::PlainFile;
 pub use segment::{Segment, SegmentFile};
 pub use virtual_files::{FileConditions, FileTotals, VirtualFiles};
+
+/// The file that is locked in a folder.
+const LOCK_FILE: &str = "lock";
 
 /// Bytes of the longest text that is read as one.
 const TEXT_BYTES_MAX: u64 = 64 << 20;
@@ -102,18 +105,22 @@ impl Files {
         }
     }
 
-    /// Keeps a folder from other processes as long as the lock lives; one that dies lets go. In
-    /// memory there is only one process.
+    /// Keeps a folder from other processes as long as the lock lives; one that dies lets go. The
+    /// file has the number of the process. In memory there is only one process.
     ///
     /// # Errors
     /// The system's; `WouldBlock` when another process has it.
     pub fn lock_folder(&self, folder: &Path) -> io::Result<FolderLock> {
         match self {
             Files::Real => {
-                let File::Real(file) = open_private(&folder.join("lock"))? else {
+                let File::Real(mut file) = open_private(&folder.join(LOCK_FILE))? else {
                     return Err(ErrorKind::Unsupported.into());
                 };
                 file.try_lock().map_err(io::Error::from)?;
+                // Who holds it is a help to whoever finds it held, and no more: a disk that is full
+                // is found out by what has to be written.
+                let text = format!("{}\n", std::process::id());
+                let _told = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
                 Ok(FolderLock { _held: Some(file) })
             }
             Files::Virtual(files) => {
@@ -121,6 +128,13 @@ impl Files {
                 Ok(FolderLock { _held: None })
             }
         }
+    }
+
+    /// The process that holds a folder's lock, by its own word.
+    #[must_use]
+    pub fn lock_holder(&self, folder: &Path) -> Option<u32> {
+        let text = self.read(&folder.join(LOCK_FILE)).ok()?;
+        str::from_utf8(&text).ok()?.trim().parse().ok()
     }
 
     /// Makes a folder that only its owner can enter, and those above it; one that is there stays as
