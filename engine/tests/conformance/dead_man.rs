@@ -13,10 +13,17 @@ use crate::trader::{Trader, TraderOptions, venue};
 /// A second of the venue's timers: ten of them are one of ours.
 const SECOND_NS: u64 = 100 * MS;
 
-/// A venue where an order rests, and the trader that sent it, which has set the timer.
-fn armed<V: Orders>(cancel_on_stop: bool) -> (SimulatedVenue, Trader<V>) {
+/// A venue with such timers.
+fn timed<V: Orders>(is_granted: bool) -> SimulatedVenue {
+    venue::<V>(|options| {
+        options.timer_second_ns = SECOND_NS;
+        options.grants_disconnect_cancel = is_granted;
+    })
+}
+
+/// A trader that has asked for the timer and has been answered, with an order that rests.
+fn asking<V: Orders>(venue: &SimulatedVenue, cancel_on_stop: bool) -> Trader<V> {
     let timer = V::Entry::CAPABILITIES.dead_man.expect("the venue has a timer");
-    let venue = venue::<V>(|options| options.timer_second_ns = SECOND_NS);
     let dead_man_ms = Some(timer.min_ms);
     let options = TraderOptions { dead_man_ms, cancel_on_stop, ..TraderOptions::default() };
     let mut trader = Trader::<V>::new(venue.address(), &options);
@@ -24,7 +31,25 @@ fn armed<V: Orders>(cancel_on_stop: bool) -> (SimulatedVenue, Trader<V>) {
     trader.drive_to_dead_man();
     trader.submit_resting(1);
     trader.drive_to(1, OrderStatus::New);
+    trader
+}
+
+/// A venue where an order rests, and the trader that sent it, which has set the timer.
+fn armed<V: Orders>(cancel_on_stop: bool) -> (SimulatedVenue, Trader<V>) {
+    let venue = timed::<V>(true);
+    let trader = asking(&venue, cancel_on_stop);
     (venue, trader)
+}
+
+/// Waits for longer than the timer would have run.
+fn wait_it_out(venue: &SimulatedVenue) {
+    let last_ms = || venue.ledger().tops.back().map_or(0, |top| top.at_ms);
+    let begin_ms = last_ms();
+    let patience = Patience::new();
+    while last_ms() < begin_ms + 1_500 {
+        assert!(!patience.is_over(), "the market stands still");
+        std::thread::yield_now();
+    }
 }
 
 fn is_open(venue: &SimulatedVenue) -> bool {
@@ -49,13 +74,16 @@ pub fn an_orderly_stop_that_leaves_orders_stands_the_timer_down<V: Orders>() {
     trader.stop.raise(Phase::Draining);
     trader.drive_to_done();
     assert_eq!(trader.dead_man_until_ns(), None, "it was told to stop");
-    let last_ms = || venue.ledger().tops.back().map_or(0, |top| top.at_ms);
-    let begin_ms = last_ms();
-    let patience = Patience::new();
-    // Longer than it would have run.
-    while last_ms() < begin_ms + 1_500 {
-        assert!(!patience.is_over(), "the market stands still");
-        std::thread::yield_now();
-    }
+    wait_it_out(&venue);
     assert!(is_open(&venue), "what was to stay stays");
+}
+
+pub fn a_timer_that_the_account_was_not_granted_is_shown_as_none<V: Orders>() {
+    let venue = timed::<V>(false);
+    let trader = asking::<V>(&venue, true);
+    let run_out_ns = trader.dead_man_until_ns().expect("it is shown");
+    assert_eq!(run_out_ns, 1, "as one that has run out before all");
+    drop(trader);
+    wait_it_out(&venue);
+    assert!(is_open(&venue), "there is no timer");
 }

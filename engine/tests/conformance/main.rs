@@ -36,6 +36,8 @@ market_data!(binance_futures, crate::subject::BinanceFutures);
 orders!(binance_spot_orders, crate::subject::BinanceSpot);
 accounts!(binance_spot_accounts, crate::subject::BinanceSpot);
 dead_man!(okx_dead_man, crate::subject::Okx);
+dead_man!(bybit_dead_man, crate::subject::Bybit);
+granted_dead_man!(bybit_granted_dead_man, crate::subject::Bybit);
 stops!(binance_spot_stops, crate::subject::BinanceSpot);
 orders!(okx_orders, crate::subject::Okx);
 orders!(bybit_orders, crate::subject::Bybit);

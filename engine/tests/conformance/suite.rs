@@ -128,6 +128,17 @@ macro_rules! dead_man {
     };
 }
 
+/// The checks of a timer that the venue grants to some alone.
+macro_rules! granted_dead_man {
+    ($name:ident, $venue:ty) => {
+        mod $name {
+            checks! { $venue, dead_man:
+                a_timer_that_the_account_was_not_granted_is_shown_as_none
+            }
+        }
+    };
+}
+
 /// All checks of stop orders, for a venue that implements `Orders` and has them.
 macro_rules! stops {
     ($name:ident, $venue:ty) => {

@@ -33,7 +33,7 @@ pub(super) fn sessions(sessions: &[SessionStatus]) -> String {
         let Some(left_ns) = one.dead_man_left_ns else { continue };
         let (venue, role) = (&one.venue, &one.role);
         let _infallible = match left_ns {
-            0 => writeln!(text, "{venue}:{role} dead man: the venue's timer has run out"),
+            0 => writeln!(text, "{venue}:{role} dead man: the venue's timer does not run"),
             ns => writeln!(
                 text,
                 "{venue}:{role} dead man: the venue cancels all in {} s",

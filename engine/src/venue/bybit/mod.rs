@@ -1,5 +1,6 @@
 //! Bybit v5: how it words its market data, and orders for spot.
 
+mod disconnect;
 mod market;
 mod market_decoder;
 mod order_decoder;

@@ -9,6 +9,7 @@ mod rest;
 use simd_json::Node;
 
 use self::rest::{read_fill, read_list, read_state};
+use super::disconnect::DisconnectCancel;
 use crate::event::{
     AssetAmount, ExecType, ExpiryReason, OrderStatus, Side, VenueRef, asset_code, parse_wide,
 };
@@ -45,6 +46,7 @@ pub struct BybitReports {
     /// The request whose reply has no number, if one waits: a logon.
     pub(super) logon: Option<u64>,
     pub(super) questions: Questions,
+    pub(super) disconnect: DisconnectCancel,
 }
 
 impl OrderDecoder for BybitReports {
@@ -59,6 +61,7 @@ impl OrderDecoder for BybitReports {
             pages: FillPages::default(),
             logon: None,
             questions: Questions::default(),
+            disconnect: DisconnectCancel::default(),
         }
     }
 
@@ -86,6 +89,16 @@ impl OrderDecoder for BybitReports {
         status: u16,
         body: &'a [u8],
     ) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
+        if self.disconnect.is_asked(id) {
+            let outcome = self.disconnect.answered(status, body, &mut self.rest);
+            let outcome = outcome.map_err(|e| UnreadFrame { reply: Some(id), ..unread(e, b"") })?;
+            return Ok(OrderMessage::Reply(Reply {
+                id,
+                outcome,
+                time_ns: None,
+                reach: Reach::All,
+            }));
+        }
         let BybitReports { rest, symbols, fills, pages, questions, .. } = self;
         let of_present = questions.answered(id).filter(|question| !question.is_last);
         fills.clear();
@@ -174,7 +187,7 @@ fn name_of(text: &[u8]) -> VenueRef {
     named.or_else(|| VenueRef::text(text)).unwrap_or(VenueRef::NONE)
 }
 
-fn need_code(code: Value<'_, '_>) -> Result<i32, DecodeError> {
+pub(super) fn need_code(code: Value<'_, '_>) -> Result<i32, DecodeError> {
     let code = code.and_then(signed).and_then(|code| i32::try_from(code).ok());
     code.ok_or(DecodeError::field("field retCode missing or no integer"))
 }
@@ -194,6 +207,9 @@ fn read_frame<'a>(
         };
     };
     let topic = text(topic).ok_or(DecodeError::field("field topic is no text"))?;
+    if topic == super::disconnect::TOPIC {
+        return Ok(Some(OrderMessage::Other("dcp")));
+    }
     let data = data.and_then(elements).ok_or(DecodeError::field("data is no array"))?;
     match topic.split('.').next() {
         Some("order") => {
@@ -310,6 +326,9 @@ fn read_result(
 pub(super) const NO_CODE: i32 = -1;
 /// The same of anything else, such as a subscription.
 const NOT_DONE: i32 = -2;
+
+/// The account was not granted what is asked of it.
+pub(super) const NOT_GRANTED: i32 = -4;
 
 /// Whether an element of `order` tells what no execution does. Stops are none of ours.
 fn tells_itself(nodes: &[Node<'_>]) -> bool {

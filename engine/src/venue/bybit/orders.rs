@@ -10,9 +10,12 @@
 //! quantities are of the base coin, also of market orders. Stops are not placed. An amendment keeps
 //! the price.
 
+use super::disconnect::TOPIC;
 use super::order_decoder::{BybitReports, NONE_LISTED, NOT_OPEN, NOT_PRESENT};
 use crate::event::{RejectReason, Side, VenueRef};
-use crate::order::{Amends, Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
+use crate::order::{
+    Amends, Capabilities, DeadManTimer, OrderCommand, OrderType, OrderTypes, TimeInForce,
+};
 use crate::venue::codec::JsonText;
 use crate::venue::protocol::{
     Failure, FillsFrom, GuardRequest, KeepAlive, OrderProtocol, OrderRequest, Outcome,
@@ -39,6 +42,9 @@ const BAD_KEY: [i32; 7] =
 /// The time is not within the window.
 const WRONG_TIME: i32 = 10_002;
 
+/// The windows of "Set Disconnect Cancel All", whole seconds.
+const DISCONNECT_CANCEL: DeadManTimer = DeadManTimer { min_ms: 3_000, max_ms: 300_000 };
+
 /// Cancels of one `order.cancel-batch`, on spot.
 const CANCELS_MAX: usize = 10;
 
@@ -46,6 +52,8 @@ const CANCELS_MAX: usize = 10;
 pub struct BybitOrders {
     secret: SharedSecret<1>,
     decoder: BybitReports,
+    /// The venue is to cancel all once the account's stream is lost.
+    is_watched: bool,
 }
 
 impl OrderProtocol for BybitOrders {
@@ -55,7 +63,8 @@ impl OrderProtocol for BybitOrders {
     const ORDER_TYPES: OrderTypes = OrderTypes::PLAIN;
     const CAPABILITIES: Capabilities = Capabilities::of(OrderTypes::PLAIN)
         .with_amends(Amends::Smaller)
-        .with_cancels_per_request(CANCELS_MAX);
+        .with_cancels_per_request(CANCELS_MAX)
+        .with_dead_man(DISCONNECT_CANCEL);
     const FILLS_MAX: usize = usize::MAX;
     /// An order is refused once its request is too old, by a clock that may be a second off ours;
     /// its state may take as long again to be known to those who answer questions.
@@ -66,7 +75,7 @@ impl OrderProtocol for BybitOrders {
     const ASKS_OVER_REST: bool = true;
 
     fn new(secret: SharedSecret<1>, decoder: BybitReports) -> BybitOrders {
-        BybitOrders { secret, decoder }
+        BybitOrders { secret, decoder, is_watched: false }
     }
 
     fn decoder(&mut self) -> &mut BybitReports {
@@ -81,8 +90,10 @@ impl OrderProtocol for BybitOrders {
     fn logon(&mut self, step: usize, id: u64, time_ms: i64, out: &mut Vec<u8>) {
         out.clear();
         if step == 2 {
+            // Connections with this topic are watched: orders end once all of them are lost.
+            let watched = if self.is_watched { format!(r#","{TOPIC}""#) } else { String::new() };
             let text = format!(
-                r#"{{"req_id":"{id}","op":"subscribe","args":["order.spot","execution.spot","wallet"]}}"#
+                r#"{{"req_id":"{id}","op":"subscribe","args":["order.spot","execution.spot","wallet"{watched}]}}"#
             );
             return out.extend_from_slice(text.as_bytes());
         }
@@ -154,6 +165,36 @@ impl OrderProtocol for BybitOrders {
             of_order(&mut text, request);
         }
         text.text("}]}]}");
+        true
+    }
+
+    fn will_set_dead_man(&mut self) {
+        self.is_watched = true;
+    }
+
+    /// The window is set over REST; what it watches is the subscription of the stream.
+    fn dead_man_way(timeout_ms: u32) -> Way {
+        if timeout_ms == 0 { Way::Stream } else { Way::Rest }
+    }
+
+    /// "Set Disconnect Cancel All", then "Get DCP Info" until that says so, and again and again:
+    /// an account that was not granted it is told nothing else. To take it back the stream leaves
+    /// the topic; the page says that connections without it are not watched.
+    #[cold]
+    fn dead_man(&mut self, timeout_ms: u32, id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
+        if timeout_ms == 0 {
+            out.clear();
+            let text = format!(r#"{{"req_id":"{id}","op":"unsubscribe","args":["{TOPIC}"]}}"#);
+            out.extend_from_slice(text.as_bytes());
+            return true;
+        }
+        let window_s = timeout_ms.div_ceil(1_000);
+        if self.decoder.disconnect.sets(id, window_s, time_ms) {
+            let body = format!(r#"{{"product":"SPOT","timeWindow":{window_s}}}"#);
+            self.write_signed(("POST", "/v5/order/disconnected-cancel-all", &body), time_ms, out);
+        } else {
+            self.write_get("/v5/account/query-dcp-info", "", time_ms, out);
+        }
         true
     }
 

@@ -174,7 +174,9 @@ impl OrderProtocol for OkxOrders {
         true
     }
 
-    const DEAD_MAN_OVER_REST: bool = true;
+    fn dead_man_way(_timeout_ms: u32) -> Way {
+        Way::Rest
+    }
 
     #[cold]
     fn dead_man(&mut self, timeout_ms: u32, _id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {

@@ -276,6 +276,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 let (venue, endpoint) = (&self.orders.venue, self.session.endpoint());
                 log::info!("[{venue}] orders connected to {endpoint}");
                 self.orders.logon_replies = 0;
+                if self.orders.dead_man.timeout_ms > 0 {
+                    self.protocol.will_set_dead_man();
+                }
                 self.stream.iter_mut().for_each(Session::resume);
                 self.rollover.opened::<P>(self.orders.now_ns);
                 self.stage = Stage::Timing;

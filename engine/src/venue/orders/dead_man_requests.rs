@@ -7,7 +7,7 @@ use super::stage::{POLL_NS, Stage};
 use crate::runtime::Phase;
 use crate::venue::EventOutlet;
 use crate::venue::governor::RequestClass;
-use crate::venue::protocol::{Failure, OrderProtocol};
+use crate::venue::protocol::{Failure, OrderProtocol, ReplyBody};
 
 impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// Sets the timer again, when it is time and the session could cancel by itself.
@@ -55,12 +55,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let Some(id) = self.orders.requests.add(Asked::DeadMan, now_ns) else { return false };
         let time_ms = self.time_ms();
         let is_written = self.protocol.dead_man(timeout_ms, id, time_ms, &mut self.text);
-        let is_sent = is_written
-            && match P::DEAD_MAN_OVER_REST {
-                true => self.ask_over_rest(id),
-                false => self.session.send(&self.text).is_ok(),
-            };
-        self.session.flush();
+        let is_sent = is_written && self.send_by(P::dead_man_way(timeout_ms), id);
         if is_sent {
             self.orders.dead_man.sent(timeout_ms, now_ns);
         } else {
@@ -72,7 +67,10 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
 }
 
 impl<O: EventOutlet> Reconciler<O> {
-    pub(super) fn on_dead_man_set(&mut self) {
+    pub(super) fn on_dead_man_set(&mut self, body: &ReplyBody<'_>) {
+        if body.is_pending {
+            return self.dead_man.failed(self.now_ns);
+        }
         let was_running = self.dead_man.until_ns > 0;
         let until_ns = self.dead_man.done();
         self.stats.set_dead_man(until_ns);
@@ -89,6 +87,10 @@ impl<O: EventOutlet> Reconciler<O> {
     #[cold]
     pub(super) fn on_dead_man_failed(&mut self, failure: Option<&Failure<'_>>) {
         self.dead_man.failed(self.now_ns);
+        if self.dead_man.until_ns == 0 && !self.dead_man.is_stood_down {
+            // Wanted, and never set: shown as one that has run out.
+            self.stats.set_dead_man(1);
+        }
         if self.lines.take(self.now_ns) {
             let venue = &self.venue;
             let why = failure.map_or("not sent, or no answer".to_owned(), |failure| {

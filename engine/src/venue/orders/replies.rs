@@ -161,7 +161,7 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::Time if !has_time => self.venue_clock.failed(self.now_ns),
             // The stream tells which orders it ended.
             Asked::Time | Asked::CancelSymbol(..) => {}
-            Asked::DeadMan => self.on_dead_man_set(),
+            Asked::DeadMan => self.on_dead_man_set(body),
             Asked::Subscribe => self.on_stream_renewed(),
             Asked::Submit(key) => {
                 let sent_reports = 0;

@@ -39,7 +39,13 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// about to end, which clears every request.
     #[cold]
     pub(super) fn send_logon(&mut self, step: usize, id: u64) {
-        let _sent = match (P::logon_way(step), &mut self.stream) {
+        let _sent = self.send_by(P::logon_way(step), id);
+    }
+
+    /// Sends what was written by this way; false when it did not leave.
+    #[cold]
+    pub(super) fn send_by(&mut self, way: Way, id: u64) -> bool {
+        let is_sent = match (way, &mut self.stream) {
             (Way::Rest, _) => self.ask_over_rest(id),
             (Way::Stream, Some(stream)) => {
                 let is_taken = stream.send(&self.text).is_ok();
@@ -49,5 +55,6 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             _ => self.session.send(&self.text).is_ok(),
         };
         self.session.flush();
+        is_sent
     }
 }

@@ -163,6 +163,8 @@ pub struct ReplyBody<'a> {
     pub balances: &'a [AssetBalance],
     /// Why an order, an asset or a fill is not in these lists: it could not be read.
     pub unreadable: Option<DecodeError>,
+    /// In the reply to [`OrderProtocol::dead_man`]: it was taken, and is not known to be in effect.
+    pub is_pending: bool,
 }
 
 /// One decoded frame.
@@ -485,12 +487,20 @@ pub trait OrderProtocol: Sized + Send + 'static {
         false
     }
 
-    /// Whether [`OrderProtocol::dead_man`] goes over REST.
-    const DEAD_MAN_OVER_REST: bool = false;
+    /// The way of [`OrderProtocol::dead_man`] with this time, ms.
+    fn dead_man_way(_timeout_ms: u32) -> Way {
+        Way::Session
+    }
+
+    /// Tells, before the first logon, that [`OrderProtocol::dead_man`] will be asked for: a venue
+    /// that watches connections has to be told which.
+    fn will_set_dead_man(&mut self) {}
 
     /// Writes a request that has the venue cancel all that the account has open in so many ms,
-    /// unless it is told again before; 0 takes it back. False where the venue has no such timer.
-    /// [`Capabilities::dead_man`] says which times it takes.
+    /// unless it is told again before, or unless the connection lives; 0 takes it back. False where
+    /// the venue has no such timer. [`Capabilities::dead_man`] says which times it takes. Where it
+    /// takes several requests to be sure of it, the answers to all but the last say that it is
+    /// [not in effect](ReplyBody::is_pending).
     fn dead_man(&mut self, _timeout_ms: u32, _id: u64, _time_ms: i64, _out: &mut Vec<u8>) -> bool {
         false
     }

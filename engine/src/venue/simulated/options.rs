@@ -42,6 +42,9 @@ pub struct SimulatedVenueOptions {
     pub live: Option<LiveFeeds>,
     /// How long a second of its timers is that cancel all, ns.
     pub timer_second_ns: u64,
+    /// Whether the account was granted what a venue grants to some alone: that it cancels all once
+    /// the account's connections are lost.
+    pub grants_disconnect_cancel: bool,
     /// From a message of an order session to its arrival, ns.
     pub order_latency_ns: u64,
 }
@@ -62,6 +65,7 @@ impl Default for SimulatedVenueOptions {
             fault_plan: FaultPlan::default(),
             live: None,
             timer_second_ns: 1_000_000_000,
+            grants_disconnect_cancel: true,
             order_latency_ns: 0,
         }
     }

@@ -210,6 +210,9 @@ impl Content for Simulation {
         }
         let given_up = self.exchange.tick(now);
         clients.counters.give_up_frames(given_up);
+        let mut sessions = clients.sessions().map(|client| &client.session);
+        self.dialect.watch(&mut sessions, &self.exchange, now);
+        drop(sessions);
         self.publish(clients, now);
     }
 

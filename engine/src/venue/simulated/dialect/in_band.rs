@@ -261,6 +261,15 @@ impl<W: InBandFormat> Dialect for InBand<W> {
         }
     }
 
+    fn watch(
+        &mut self,
+        sessions: &mut dyn Iterator<Item = &Session>,
+        exchange: &Exchange,
+        now: Moment,
+    ) {
+        self.orders.iter_mut().for_each(|desk| desk.watch(sessions, exchange, now));
+    }
+
     fn market_frame(
         &mut self,
         event: &Event,

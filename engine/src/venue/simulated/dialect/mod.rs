@@ -63,6 +63,14 @@ pub trait Dialect: Send + 'static {
     ) -> Option<AccountFrame> {
         None
     }
+    /// Looks at the sessions that are open, each turn.
+    fn watch(
+        &mut self,
+        _sessions: &mut dyn Iterator<Item = &Session>,
+        _exchange: &Exchange,
+        _now: Moment,
+    ) {
+    }
     /// What a session is told before it is disconnected.
     fn shutdown_notice(&self, session: &Session, now: Moment) -> Option<String>;
     /// What a session is told when its account's events end.

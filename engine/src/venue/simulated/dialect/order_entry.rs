@@ -12,7 +12,7 @@ use crate::venue::simulated::exchange::{
 use crate::venue::simulated::fault::{Fault, Faults, Occasion};
 use crate::venue::simulated::frame_kind::FrameKind;
 use crate::venue::simulated::moment::Moment;
-use crate::venue::simulated::server::{AccountFrame, HttpRequest, Reply};
+use crate::venue::simulated::server::{AccountFrame, HttpRequest, Reply, Session};
 
 /// Digits of an average price beyond those of a price.
 const AVERAGE_MORE: u32 = 8;
@@ -63,6 +63,15 @@ pub(super) trait OrderFormat: Send + 'static {
         is_behind: bool,
         now: Moment,
     ) -> Option<Reply>;
+
+    /// Looks at the sessions that are open, each turn.
+    fn watch(
+        &mut self,
+        _sessions: &mut dyn Iterator<Item = &Session>,
+        _exchange: &Exchange,
+        _now: Moment,
+    ) {
+    }
 }
 
 /// What is to be done with an order.
@@ -306,6 +315,16 @@ impl OrderEntry {
             self.behind_until_ns = now.ns + nanos(duration);
         }
         self.format.rest(request, exchange, now.ns < self.behind_until_ns, now)
+    }
+
+    /// Looks at the sessions that are open.
+    pub(super) fn watch(
+        &mut self,
+        sessions: &mut dyn Iterator<Item = &Session>,
+        exchange: &Exchange,
+        now: Moment,
+    ) {
+        self.format.watch(sessions, exchange, now);
     }
 
     /// Renders an event of the account.

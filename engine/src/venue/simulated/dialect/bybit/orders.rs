@@ -2,7 +2,10 @@
 //!
 //! Strict: orders come to `/v5/trade` and are told of on `/v5/private`, both after a logon; a
 //! request has a time and a number of its own, a question a signature. A maker that would take is
-//! accepted first.
+//! accepted first. All is cancelled once the last connection with `dcp.spot` has been lost for the
+//! time that was set, where the account was granted that.
+
+use std::cell::Cell;
 
 use ring::hmac;
 use serde_json::{Value, json};
@@ -19,7 +22,7 @@ use crate::venue::simulated::exchange::{
 };
 use crate::venue::simulated::moment::Moment;
 use crate::venue::simulated::options::SimulatedVenueOptions;
-use crate::venue::simulated::server::{HttpRequest, Reply};
+use crate::venue::simulated::server::{HttpRequest, Reply, Session};
 
 const TRADE: &str = "/v5/trade";
 const STREAM: &str = "/v5/private";
@@ -32,16 +35,37 @@ const FILLS_MAX: usize = 100;
 /// Cancels of one request.
 const CANCELS_MAX: usize = 10;
 
+/// What connections subscribe to that are watched, and the path that sets after which time all is
+/// cancelled that they leave behind.
+const WATCH_TOPIC: &str = "dcp.spot";
+const WATCH_PATH: &str = "/v5/order/disconnected-cancel-all";
+/// As long as nothing was set, s.
+const WATCH_USUAL_S: u64 = 10;
+
 /// The words, and the account's key.
 pub(super) struct BybitOrders {
     api_key: String,
     key: hmac::Key,
+    /// How long a second of its timers is.
+    timer_second_ns: u64,
+    is_watch_granted: bool,
+    /// Time after which all is cancelled, s.
+    watch_s: Cell<u64>,
+    /// A connection is there that is watched.
+    is_watching: bool,
 }
 
 impl BybitOrders {
     pub(super) fn new(options: &SimulatedVenueOptions) -> BybitOrders {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &options.verifying_key);
-        BybitOrders { api_key: options.api_key.clone(), key }
+        BybitOrders {
+            api_key: options.api_key.clone(),
+            key,
+            timer_second_ns: options.timer_second_ns,
+            is_watch_granted: options.grants_disconnect_cancel,
+            watch_s: Cell::new(WATCH_USUAL_S),
+            is_watching: false,
+        }
     }
 
     fn is_signed(&self, text: &str, sign: &str) -> bool {
@@ -83,15 +107,51 @@ impl BybitOrders {
         }
     }
 
-    fn subscribe(&self, request: &Value, talk: &mut Talk<'_>) {
+    fn subscribe(&mut self, request: &Value, talk: &mut Talk<'_>) {
         let is_right = talk.session.authorized_ms.is_some() && talk.session.part == STREAM;
-        if is_right {
-            talk.session.user_subscription = Some(0);
+        let topics = request["args"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        for topic in topics.filter(|_| is_right) {
+            if request["op"] == "subscribe" {
+                talk.session.user_subscription = Some(0);
+                talk.session.subscribe(topic, None);
+            } else {
+                talk.session.unsubscribe(topic, None);
+                // It has left, and is not lost.
+                self.is_watching &= topic != WATCH_TOPIC;
+            }
         }
         let message = if is_right { "" } else { "error:request not authorized" };
-        let text = json!({"success": is_right, "ret_msg": message, "op": "subscribe",
+        let text = json!({"success": is_right, "ret_msg": message, "op": request["op"],
             "req_id": request["req_id"], "conn_id": "0"});
         talk.says.push(Saying::Now(text.to_string()));
+    }
+
+    /// Sets the time after which all is cancelled, or tells it; `None`: it is another path.
+    fn watched(&self, request: &HttpRequest) -> Option<Result<Value, (i32, &'static str)>> {
+        let told = match (request.method.as_str(), request.path.as_str()) {
+            ("POST", WATCH_PATH) => self.set_watch(request).map(|()| json!({})),
+            ("GET", "/v5/account/query-dcp-info") => {
+                let window = self.watch_s.get().to_string();
+                let info = json!({"product": "SPOT", "dcpStatus": "ON", "timeWindow": window});
+                let infos = Vec::from_iter(self.is_watch_granted.then_some(info));
+                Ok(json!({"dcpInfos": infos}))
+            }
+            _ => return None,
+        };
+        Some(told)
+    }
+
+    /// Left out, the product is another: 3 to 300 s, as a number.
+    fn set_watch(&self, request: &HttpRequest) -> Result<(), (i32, &'static str)> {
+        let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+        let window = body["timeWindow"].as_u64().filter(|window| (3..=300).contains(window));
+        let window = window.filter(|_| body["product"] == "SPOT");
+        let window = window.ok_or((10_001, "Request parameter error"))?;
+        if !self.is_watch_granted {
+            return Err((10_005, "Permission denied"));
+        }
+        self.watch_s.set(window);
+        Ok(())
     }
 
     /// Whether a question is signed by the account, or what is wrong with it.
@@ -161,7 +221,7 @@ impl OrderFormat for BybitOrders {
                 talk.says.push(Saying::Now(text.to_owned()));
             }
             Some("auth") => self.log_on(&request, talk),
-            Some("subscribe") => self.subscribe(&request, talk),
+            Some("subscribe" | "unsubscribe") => self.subscribe(&request, talk),
             _ => return talk.session.part != TRADE,
         }
         true
@@ -270,6 +330,14 @@ impl OrderFormat for BybitOrders {
         is_behind: bool,
         now: Moment,
     ) -> Option<Reply> {
+        let ms = now.epoch_ms;
+        if let Some(told) = self.watched(request) {
+            let told = self.check_signature(request, now).and(told);
+            let (code, message) = told.as_ref().err().copied().unwrap_or((0, "success"));
+            let result = told.unwrap_or_default();
+            let body = json!({"retCode": code, "retMsg": message, "result": result, "time": ms});
+            return Some(Reply::json(body.to_string().into_bytes()));
+        }
         let parameter = |name: &str| request.parameter(name).unwrap_or_default().into_owned();
         let list = match request.path.as_str() {
             // As after a restart of the venue: the present list has nothing that is over.
@@ -296,7 +364,6 @@ impl OrderFormat for BybitOrders {
             "/v5/execution/list" => self.fills_of(request, exchange),
             _ => return None,
         };
-        let ms = now.epoch_ms;
         let body = match self.check_signature(request, now) {
             Ok(()) => format!(
                 r#"{{"retCode":0,"retMsg":"OK","result":{{"category":"spot","list":[{list}]}},"time":{ms}}}"#
@@ -306,6 +373,27 @@ impl OrderFormat for BybitOrders {
             }
         };
         Some(Reply::json(body.into_bytes()))
+    }
+
+    fn watch(
+        &mut self,
+        mut sessions: &mut dyn Iterator<Item = &Session>,
+        exchange: &Exchange,
+        now: Moment,
+    ) {
+        let is_watched = |session: &Session| {
+            session.part == STREAM && session.names.iter().any(|name| name == WATCH_TOPIC)
+        };
+        let is_watching = self.is_watch_granted && Iterator::any(&mut sessions, is_watched);
+        match (self.is_watching, is_watching) {
+            (true, false) => {
+                exchange.cancel_all_at(now.ns + self.watch_s.get() * self.timer_second_ns);
+            }
+            // One of them is back in time.
+            (false, true) => exchange.cancel_all_at(u64::MAX),
+            _ => {}
+        }
+        self.is_watching = is_watching;
     }
 }
 
