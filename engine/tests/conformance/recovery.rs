@@ -11,10 +11,12 @@ use pitlane_engine::order::recovery::{
 };
 use pitlane_engine::order::trading::decimal;
 use pitlane_engine::order::{OrderAction, OrderCommand, OrderType, TimeInForce};
+use pitlane_engine::safety::TradingSwitch;
 use pitlane_engine::venue::simulated::{LedgerBalance, SimulatedVenue};
 use zerocopy::FromZeros;
 
 use crate::harness::{BTC, Seen};
+use crate::proxy::Proxy;
 use crate::raw::{RawServer, text};
 use crate::scripted::{id_of, log_on};
 use crate::subject::{BinanceSpot, Orders};
@@ -203,6 +205,141 @@ pub fn balances_are_held_against_the_record<V: Orders>() {
     assert_eq!(usdt.difference, "-5.00000000");
     assert!(usdt.traded.starts_with('-'), "{usdt:?}");
     assert_eq!(usdt.found, decimal(units(&now, "USDT"), 8, 8));
+}
+
+/// An order that somebody else has placed, with a name of no form of ours.
+const STRANGER: &str = "web_9f2c";
+
+/// A venue where our first order rests that is on record, and that of a stranger.
+fn scripted(answer: fn(&str) -> String) -> RawServer {
+    RawServer::start(move |_, peer| {
+        log_on(peer)?;
+        loop {
+            let request = peer.read_text()?;
+            let (id, answer) = (id_of(&request), answer(&request));
+            peer.send(&text(&format!(r#"{{"id":{id},"status":200,"result":{answer}}}"#)))?;
+        }
+    })
+}
+
+/// An order that rests, as Binance tells it.
+fn resting(name: &str, id: u64, status: &str) -> String {
+    format!(
+        r#"{{"symbol":"BTCUSDT","orderId":{id},"orderListId":-1,"clientOrderId":"{name}","price":"30000.00","origQty":"0.01000","executedQty":"0.00000","cummulativeQuoteQty":"0.00000000","status":"{status}","timeInForce":"GTC","type":"LIMIT","side":"BUY","time":1,"updateTime":1}}"#
+    )
+}
+
+const BALANCES: &str =
+    r#"{"balances":[{"asset":"USDT","free":"5.00000000","locked":"0.00000000"}]}"#;
+
+/// Ours is on record, and what becomes of it is configured; the other is nobody's business.
+#[test]
+fn an_order_of_a_stranger_is_left_alone_and_shown_whatever_becomes_of_ours() {
+    for on_start in [OnStart::Adopt, OnStart::Cancel, OnStart::Ask] {
+        for is_sole_engine in [false, true] {
+            let server = scripted(|request| {
+                let ours = |status| resting("p1-0-1", 77, status);
+                if request.contains("order.cancel") {
+                    assert!(!request.contains(STRANGER), "{request}");
+                    let (name, rest) =
+                        (r#""clientOrderId":"c""#, r#""origClientOrderId":"p1-0-1""#);
+                    ours("CANCELED")
+                        .replace(r#""clientOrderId":"p1-0-1""#, &format!("{name},{rest}"))
+                } else if request.contains("openOrders") {
+                    format!("[{},{}]", ours("NEW"), resting(STRANGER, 78, "NEW"))
+                } else if request.contains("order.status") {
+                    ours("NEW")
+                } else {
+                    BALANCES.to_owned()
+                }
+            });
+            let recovery = VenueRecovery { is_sole_engine, ..of_first_start(&[1], on_start) };
+            let trading = TradingSwitch::new(false);
+            if on_start == OnStart::Ask {
+                recovery.board.ask(trading.clone(), true);
+            }
+            recovery.board.expect("test", 1);
+            let board = Arc::clone(&recovery.board);
+            let options = TraderOptions { run: 2, recovery, ..server.options() };
+            let mut trader = Trader::<BinanceSpot>::new(server.address, &options);
+            trader.drive_to_ready();
+            let found = &board.read()[0];
+            let context = format!("{on_start:?}, {is_sole_engine}: {found:?}");
+            assert_eq!(found.others_count, 1, "{context}");
+            let other = &found.others[0];
+            assert_eq!(
+                (other.what.as_str(), other.name.as_str()),
+                ("stranger", STRANGER),
+                "{context}"
+            );
+            assert!(!other.is_canceled && found.is_listed && found.is_done, "{context}");
+            let status = trader.reports(1).last().and_then(|report| report.status());
+            let expected = match on_start {
+                OnStart::Cancel => OrderStatus::Canceled,
+                OnStart::Adopt | OnStart::Ask => OrderStatus::New,
+            };
+            assert_eq!(status, Some(expected), "{context}");
+            assert!(!trading.is_on(), "ours is open, and an operator is asked: {context}");
+        }
+    }
+}
+
+/// One entry of each list can't be read, and one order of ours is in none.
+#[test]
+fn what_half_a_list_leaves_out_is_asked_for_and_nothing_is_concluded_of_it() {
+    let server = scripted(|request| {
+        if request.contains("openOrders") {
+            let broken = resting("p1-0-9", 79, "NEW").replace("30000.00", "thirty");
+            format!("[{},{broken}]", resting("p1-0-1", 77, "NEW"))
+        } else if request.contains("order.status") {
+            let is_first = request.contains(r#""p1-0-1""#);
+            if is_first { resting("p1-0-1", 77, "NEW") } else { resting("p1-0-2", 78, "NEW") }
+        } else {
+            let broken = r#"{"asset":"BTC","free":"one","locked":"0.00000000"}"#;
+            BALANCES.replace(r#""balances":["#, &format!(r#""balances":[{broken},"#))
+        }
+    });
+    let mut recovery = of_first_start(&[1, 2], OnStart::Adopt);
+    let btc = asset_code("BTC").unwrap();
+    let balance = RecordedBalance { venue: VenueId(0), asset: btc, total: 9, traded: 0 };
+    (recovery.balances, recovery.is_sole_engine) = (vec![balance], true);
+    recovery.open[1] = recorded(2, 3_000_000);
+    recovery.board.expect("test", 2);
+    let board = Arc::clone(&recovery.board);
+    let options = TraderOptions { run: 2, recovery, ..server.options() };
+    let mut trader = Trader::<BinanceSpot>::new(server.address, &options);
+    trader.drive_to_ready();
+    let found = &board.read()[0];
+    assert_eq!((found.open, found.ended, found.unknown), (2, 0, 0), "{found:?}");
+    assert!(!found.is_listed && !found.has_balances, "neither list is whole: {found:?}");
+    assert!(found.balances.is_empty(), "nothing is missing of what was not told: {found:?}");
+    assert_eq!(trader.outlet.seen().letters.len(), 2, "each is kept");
+}
+
+/// Nobody answers at the venue's address: what is on record waits, no order leaves, and all of it
+/// is asked for once the venue is there.
+#[test]
+fn a_start_waits_for_a_venue_that_can_not_be_reached() {
+    let venue = venue_with_orders::<BinanceSpot>();
+    let proxy = Proxy::start(venue.address());
+    proxy.lose_requests();
+    let recovery = of_first_start(&[1, 2], OnStart::Adopt);
+    recovery.board.expect("test", 2);
+    let board = Arc::clone(&recovery.board);
+    let options = TraderOptions { run: 2, recovery, ..TraderOptions::default() };
+    let mut trader = Trader::<BinanceSpot>::new(proxy.address, &options);
+    trader.drive("attempts", |_, _| proxy.lost_bytes() > 0 && proxy.connections() > 2);
+    trader.submit_resting(SECOND);
+    let refused = trader.drive_to(SECOND, OrderStatus::Rejected);
+    assert_eq!(refused.reason(), Some(RejectReason::NotConnected));
+    assert!(!trader.is_ready() && !board.read()[0].is_done);
+    assert!(trader.reports(1).is_empty() && trader.reports(2).is_empty(), "nothing is made up");
+    proxy.cut();
+    trader.drive_to_ready();
+    let found = &board.read()[0];
+    assert_eq!((found.open, found.filled, found.is_done), (1, 1, true), "{found:?}");
+    trader.submit_resting(SECOND + 1);
+    trader.drive_to(SECOND + 1, OrderStatus::New);
 }
 
 /// Lists hold what the account has: an asset that was sold while nobody was there is in none.

@@ -183,7 +183,7 @@ pub struct RecoveryBoard(Mutex<Found>);
 impl RecoveryBoard {
     /// An operator is asked before there is trading, where an order is found open. `is_held`:
     /// trading is off until each venue has answered.
-    pub(crate) fn ask(&self, trading: TradingSwitch, is_held: bool) {
+    pub fn ask(&self, trading: TradingSwitch, is_held: bool) {
         self.0.lock().asks = Some((trading, is_held));
     }
 

@@ -549,3 +549,84 @@ fn a_price_that_the_venue_refuses_for_sure_does_not_leave_and_a_nearer_one_is_th
     let elsewhere = Ask { venue: VenueId(1), ..buy(5_000, 1) };
     assert_eq!(reason(10, &elsewhere, 61), None, "the other venue sets none");
 }
+
+/// What one strategy alone may have open in money, and lose in a day.
+#[test]
+fn open_money_and_the_loss_of_a_day_of_one_strategy() {
+    let unit = one(RiskLimits::default()).book.money[0].notional(1, 1);
+    let mut bench = one(RiskLimits { max_open_notional: 1_000 * unit, ..RiskLimits::default() });
+    assert_eq!(bench.reason(1, &buy(100, 9)), None);
+    assert_eq!(bench.reason(2, &sell(101, 1)), Some(RejectReason::MaxNotional), "1,001");
+    assert_eq!(bench.reason(3, &sell(100, 1)), None, "1,000");
+    assert_eq!(bench.reason(4, &buy(1, 1)), Some(RejectReason::MaxNotional));
+    bench.report(&report(1, ExecType::Canceled, OrderStatus::Canceled, 9, 0), 0);
+    assert_eq!(bench.reason(5, &buy(900, 1)), None);
+
+    let limits = RiskLimits { max_daily_loss: 100, ..RiskLimits::default() };
+    let mut bench = self::bench(&[limits.clone(), limits], SharedLimits::default());
+    let wall_ns = 20_000 * 86_400_000_000_000;
+    let value = |of: usize, lost: i128, bench: &mut Bench| {
+        let profit = RowProfit { closed: -lost, step: 1, ..RowProfit::default() };
+        bench.accounts[of].value(0, (VENUE, BTC), &profit, (SECOND_NS, wall_ns));
+    };
+    value(0, 99, &mut bench);
+    value(1, 99, &mut bench);
+    assert!(bench.submit(0, 1, &buy(100, 1)).is_ok(), "99 of 100 each");
+    value(0, 100, &mut bench);
+    let refused = bench.submit(0, 2, &buy(100, 1)).unwrap_err();
+    assert_eq!((refused.reason, refused.scope), (RejectReason::DailyLoss, RiskScope::Strategy));
+    assert_eq!((refused.value, refused.limit), (100, 100));
+    assert!(bench.submit(1, 1, &buy(100, 1)).is_ok(), "it is the other's loss");
+}
+
+/// Cancels in a second and types of orders, of a venue and of the engine.
+#[test]
+fn cancels_and_types_that_strategies_share() {
+    for scope in [RiskScope::Venue, RiskScope::Engine] {
+        let limits = GroupLimits {
+            max_cancels_per_s: 2,
+            allowed_types: OrderTypes::of(&[OrderType::Limit]),
+            ..GroupLimits::default()
+        };
+        let shared = match scope {
+            RiskScope::Venue => SharedLimits { venues: vec![limits], ..SharedLimits::default() },
+            _ => SharedLimits { total: limits, ..SharedLimits::default() },
+        };
+        let mut bench = bench(&[RiskLimits::default(), RiskLimits::default()], shared);
+        assert!(bench.accounts[0].may_cancel(VENUE, SECOND_NS).is_ok());
+        assert!(bench.accounts[1].may_cancel(VENUE, SECOND_NS).is_ok());
+        let refused = bench.accounts[0].may_cancel(VENUE, SECOND_NS).unwrap_err();
+        assert_eq!((refused.reason, refused.scope), (RejectReason::CancelRate, scope));
+        let elsewhere = bench.accounts[1].may_cancel(VenueId(1), SECOND_NS).is_ok();
+        assert_eq!(elsewhere, scope == RiskScope::Venue);
+        let later_ns = 3 * SECOND_NS;
+        assert!(bench.accounts[0].may_cancel(VENUE, later_ns).is_ok(), "another second");
+
+        assert_eq!(bench.reason(1, &buy(100, 1)), None);
+        let market = Ask { order_type: OrderType::Market, ..buy(0, 1) };
+        let refused = bench.submit(1, 1, &market).unwrap_err();
+        assert_eq!((refused.reason, refused.scope), (RejectReason::OrderType, scope));
+        let there = Ask { venue: VenueId(1), ..market };
+        assert_eq!(bench.submit(1, 2, &there).is_ok(), scope == RiskScope::Venue);
+    }
+}
+
+/// The breaker by what was lost in its window.
+#[test]
+fn the_breaker_holds_once_so_much_was_lost() {
+    let breaker = crate::risk::BreakerLimits {
+        loss: 100,
+        window_ns: 1_000,
+        cooldown_ns: 500,
+        ..Default::default()
+    };
+    let mut bench = one(RiskLimits { breaker, ..RiskLimits::default() });
+    bench.accounts[0].earned(BTC, -99, 10_000);
+    assert!(bench.submit_at(0, 1, &buy(100, 1), 10_000).is_ok(), "99 of 100");
+    bench.accounts[0].earned(BTC, -1, 10_500);
+    let held = bench.submit_at(0, 2, &buy(100, 1), 10_501).unwrap_err();
+    let told = (held.reason, held.value, held.limit);
+    assert_eq!(told, (RejectReason::CircuitBreaker, 100, 100));
+    assert!(bench.submit_at(0, 3, &buy(100, 1), 10_999).is_err());
+    assert!(bench.submit_at(0, 4, &buy(100, 1), 11_000).is_ok(), "its time is over");
+}

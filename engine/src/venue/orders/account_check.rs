@@ -69,6 +69,9 @@ impl Step {
 pub(super) struct AccountCheck {
     pub(super) open_orders: Step,
     pub(super) balances: Step,
+    /// Part of the answer could not be read: what is not in it may be there.
+    pub(super) is_half_listed: bool,
+    pub(super) has_half_balances: bool,
     /// The first time that the limits held a request back, ns; 0 for never.
     pub(super) held_back_ns: u64,
     /// Whether orders with names like ours that no record has are cancelled.
@@ -93,6 +96,8 @@ impl AccountCheck {
         AccountCheck {
             open_orders: first,
             balances: first,
+            is_half_listed: false,
+            has_half_balances: false,
             held_back_ns: 0,
             cancels_unrecorded,
             unrecorded: Vec::new(),
@@ -110,14 +115,14 @@ impl AccountCheck {
         self.open_orders.is_over() && self.balances.is_over() && are_cancelled
     }
 
-    /// Whether the venue has told what is open.
+    /// Whether the venue has told all that is open.
     pub(super) fn is_listed(&self) -> bool {
-        self.open_orders == Step::Answered
+        self.open_orders == Step::Answered && !self.is_half_listed
     }
 
-    /// Whether the venue has told what the account has.
+    /// Whether the venue has told all that the account has.
     pub(super) fn has_balances(&self) -> bool {
-        self.balances == Step::Answered
+        self.balances == Step::Answered && !self.has_half_balances
     }
 
     /// When the next request is due, ns.

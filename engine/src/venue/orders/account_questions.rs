@@ -113,6 +113,7 @@ impl<O: EventOutlet> Reconciler<O> {
     #[cold]
     pub(super) fn on_open_orders(&mut self, body: &ReplyBody<'_>, raw: &[u8]) {
         self.account.open_orders = Step::Answered;
+        self.account.is_half_listed = body.unreadable.is_some();
         if let Some(error) = body.unreadable {
             self.letter(error.reason, error.detail, raw);
         }
@@ -160,6 +161,7 @@ impl<O: EventOutlet> Reconciler<O> {
     #[cold]
     pub(super) fn on_account_balances(&mut self, body: &ReplyBody<'_>, raw: &[u8]) {
         self.account.balances = Step::Answered;
+        self.account.has_half_balances = body.unreadable.is_some() || body.balances.is_empty();
         if let Some(error) = body.unreadable {
             self.letter(error.reason, error.detail, raw);
         } else if body.balances.is_empty() {

@@ -95,17 +95,17 @@ fn say_orders(venue: &str, found: &VenueFound) {
     }
 }
 
-/// The account was asked for what it has, and an answer did not come.
+/// The account was asked for what it has, and an answer did not come, or can't be read whole.
 fn say_what_was_not_told(venue: &str, found: &VenueFound) {
     if !found.is_listed {
         log::warn!(
-            "[{venue}] what the account has open was not told: orders that the journal does not \
-             have were not looked for, and none of them is cancelled"
+            "[{venue}] what the account has open was not told whole: orders that the journal does \
+             not have may rest there unseen, and those are not cancelled"
         );
     }
     if !found.has_balances {
         log::warn!(
-            "[{venue}] what the account has was not told: balances are held against nothing"
+            "[{venue}] what the account has was not told whole: balances are held against nothing"
         );
     }
 }
