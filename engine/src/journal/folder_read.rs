@@ -95,8 +95,8 @@ impl FolderRead {
         if is_behind_one { self.last_number } else { self.last_number + 1 }
     }
 
-    /// Whether the valid prefix ends before a segment of a later start. Each start has the disk take
-    /// what the one before has left, before it goes on behind it: no loss of power leaves that.
+    /// Whether the valid prefix ends before a segment of a later start. Each start has the disk
+    /// take what the one before has left and goes on behind it: no loss of power leaves that.
     pub(super) fn ends_before_a_later_start(&self) -> bool {
         let torn = self.segments.iter().find(|of| self.is_torn(of)).and_then(|of| of.header);
         torn.is_some_and(|header| header.epoch > self.last_epoch && self.last_epoch > 0)

@@ -262,7 +262,7 @@ impl Ledger {
             let _row = self.update(venue, instrument, |row| row.count(before.0, after.0));
             return;
         };
-        // Of a journal that is booked only what all of it comes to is asked for, once the run begins.
+        // Of a journal only what all of it comes to is asked for, once the run begins.
         let is_put_off = self.unread.is_some();
         let mut earned = RowProfit::default();
         let row = self.update(venue, instrument, |row| {

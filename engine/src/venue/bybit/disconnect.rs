@@ -1,5 +1,5 @@
-//! Bybit's disconnect protection, DCP: the venue cancels all of the account's spot orders once every
-//! connection that has subscribed to [`TOPIC`] has been lost for a time.
+//! Bybit's disconnect protection, DCP: the venue cancels all of the account's spot orders once
+//! every connection that has subscribed to [`TOPIC`] has been lost for a time.
 //!
 //! Source: "Set Disconnect Cancel All", "Get DCP Info" and "Dcp" in the venue's reference. It is
 //! granted by the account manager, and to nobody who has not asked. The reference does not say how
