@@ -6,7 +6,7 @@
 //! the setting is refused to others, but that what is set is not told to them: so it is believed
 //! once it is told, and not before.
 
-use super::order_decoder::{NOT_GRANTED, need_code};
+use super::code::{NOT_GRANTED, need_code};
 use crate::venue::codec::{DecodeError, JsonBuffer, elements, number_of, pick, text};
 use crate::venue::protocol::{Failure, ReplyBody, object};
 

@@ -1,5 +1,6 @@
 //! Bybit v5: how it words its market data, and orders for spot.
 
+mod code;
 mod disconnect;
 mod market;
 mod market_decoder;

@@ -9,13 +9,14 @@ mod rest;
 use simd_json::Node;
 
 use self::rest::{read_fill, read_list, read_state};
+use super::code::need_code;
 use super::disconnect::DisconnectCancel;
 use crate::event::{
     AssetAmount, ExecType, ExpiryReason, OrderStatus, Side, VenueRef, asset_code, parse_wide,
 };
 use crate::venue::codec::{
     DecodeError, JsonBuffer, Value, boolean, elements, need_scaled, need_text, need_time_ns,
-    need_word, number_after, number_of, number_or_none, parse_cut, pick, signed, text, text_after,
+    need_word, number_after, number_of, number_or_none, parse_cut, pick, text, text_after,
 };
 use crate::venue::orders::{VenueAnswer, VenueFill, VenueReport};
 use crate::venue::protocol::{
@@ -187,11 +188,6 @@ fn name_of(text: &[u8]) -> VenueRef {
     named.or_else(|| VenueRef::text(text)).unwrap_or(VenueRef::NONE)
 }
 
-pub(super) fn need_code(code: Value<'_, '_>) -> Result<i32, DecodeError> {
-    let code = code.and_then(signed).and_then(|code| i32::try_from(code).ok());
-    code.ok_or(DecodeError::field("field retCode missing or no integer"))
-}
-
 /// `None`: reports were read.
 fn read_frame<'a>(
     nodes: &[Node<'a>],
@@ -326,9 +322,6 @@ fn read_result(
 pub(super) const NO_CODE: i32 = -1;
 /// The same of anything else, such as a subscription.
 const NOT_DONE: i32 = -2;
-
-/// The account was not granted what is asked of it.
-pub(super) const NOT_GRANTED: i32 = -4;
 
 /// Whether an element of `order` tells what no execution does. Stops are none of ours.
 fn tells_itself(nodes: &[Node<'_>]) -> bool {
