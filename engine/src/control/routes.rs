@@ -341,7 +341,7 @@ impl Routes {
     }
 
     /// Who polls the flips is woken by this when something is asked for.
-    pub(super) fn polled_by(&self, waker: BesideWaker) {
+    pub(crate) fn polled_by(&self, waker: BesideWaker) {
         let _ = self.poller.set(waker);
     }
 

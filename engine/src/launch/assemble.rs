@@ -20,7 +20,8 @@ use crate::journal::StateKeeper;
 use crate::order::recovery::Recovered;
 use crate::pipeline::{Builder, Pipeline, PipelinePlan, RoutingEnds};
 use crate::runtime::{
-    Agent, AgentRole, AlonePlaces, CoreParking, CorePlan, CoreWakers, GuardedConsumer, YieldBan,
+    Agent, AgentRole, AlonePlaces, BesideWaker, CoreParking, CorePlan, CoreWakers, GuardedConsumer,
+    YieldBan,
 };
 use crate::safety::{Quarantine, TradingSwitch};
 use crate::venue::market::StreamPort;
@@ -58,6 +59,8 @@ pub(super) struct Assembly<'c> {
     pub(super) alone: AlonePlaces,
     pub(super) yield_ban: YieldBan,
     pub(super) wakers: CoreWakers,
+    /// What ends the sleep of agents beside the cores in a world without threads.
+    pub(super) sleepers: BesideWaker,
     /// By consumer, with its role's place in the plan.
     pub(super) guarded: Vec<GuardedConsumer>,
     /// By consumer, the ends of their control lanes.
@@ -103,6 +106,7 @@ impl<'c> Assembly<'c> {
             alone,
             yield_ban: YieldBan::default(),
             wakers,
+            sleepers: BesideWaker::default(),
             guarded: Vec::new(),
             control: Vec::new(),
             stream_ports: Vec::new(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::journal::{Durability, JournalHealth, JournalKeeper};
 use crate::order::GatewayJournal;
 use crate::report::JournalReport;
-use crate::runtime::{Beside, BesideThread, Clock, Closing, Placement, Role};
+use crate::runtime::{Beside, BesideThread, BesideWaker, Clock, Closing, Placement, Role};
 use crate::world::wait_until;
 
 /// The keeper before it runs.
@@ -40,9 +40,10 @@ pub(super) struct JournalLeft {
 }
 
 impl JournalParts {
-    /// The keeper for a world without threads.
-    pub(super) fn in_world(self) -> (Placement, JournalClosing) {
+    /// The keeper for a world without threads, where `waker` ends its sleep.
+    pub(super) fn in_world(self, waker: BesideWaker) -> (Placement, JournalClosing) {
         let JournalParts { keeper, folder, .. } = self;
+        keeper.waker().set(waker);
         let (closing, health) = (keeper.closing(), keeper.health().clone());
         let placement = Placement::new(Role::Peer, Box::new(keeper));
         (placement, JournalClosing { closing, folder, health })

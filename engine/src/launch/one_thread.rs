@@ -172,6 +172,7 @@ impl SimulatedWorld {
             plan.tape_strategies();
         }
         let mut assembly = Assembly::new(config, world, &plan, &cores)?;
+        assembly.sleepers = self.thread.waker();
         assembly.threads.keys = Some(first);
         assembly.threads.standing = std::mem::take(&mut self.venues);
         let flips = assembly.build(plan, launch)?;

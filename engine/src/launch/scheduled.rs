@@ -86,6 +86,7 @@ impl Assembly<'_> {
     ) -> Result<(Vec<Placement>, Scheduled), LaunchError> {
         let (pause, is_live) = (poll_pause(Profile::Quiet), self.world.spawn == Spawn::LiveThread);
         let routes = Arc::clone(flips.routes());
+        routes.polled_by(self.sleepers.clone());
         let (run_dir, hlog) = self.run_files(cores)?;
         // Before anything trades that nobody could stop.
         let socket = if is_live { control::bind(self.config, &run_dir)? } else { None };
@@ -100,7 +101,7 @@ impl Assembly<'_> {
         let (housekeeping, left) = HousekeepingAgent::new(housekeeping);
         let (mut placements, mut journal) = (Vec::new(), None);
         if let Some(parts) = self.journal.take() {
-            let (placement, closing) = parts.in_world();
+            let (placement, closing) = parts.in_world(self.sleepers.clone());
             placements.push(placement);
             journal = Some(closing);
         }
@@ -161,7 +162,7 @@ impl Assembly<'_> {
             let (agent, watched) =
                 HeldConsumer::new(agent, guarded, holds.of(index), random, clock);
             watchdog.cores.push(watched);
-            placements.push(Placement::new(Role::Stage, Box::new(agent)));
+            placements.push(Placement::new(Role::Consumer, Box::new(agent)));
         }
         placements.push(Placement::new(Role::Peer, WatchdogHandle::in_world(watchdog)));
     }

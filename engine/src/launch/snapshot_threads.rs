@@ -65,7 +65,7 @@ impl Assembly<'_> {
             venue_clock,
             clock: self.builder.clock.clone(),
             wakers: self.wakers.clone(),
-            waker: beside.as_ref().map(Beside::waker).unwrap_or_default(),
+            waker: beside.as_ref().map_or_else(|| self.sleepers.clone(), Beside::waker),
             tap: self
                 .tap(setup, &format!("rest{}", role.strip_prefix("market").unwrap_or(role)))?,
             switch: setup.switch.clone(),

@@ -28,14 +28,21 @@ pub struct BesideWaker(Option<Wakes>);
 enum Wakes {
     Poller(Arc<Waker>),
     Thread(Unparker),
+    Flag(Arc<AtomicBool>),
 }
 
 impl BesideWaker {
+    /// One that sets `flag`, which the scheduler of a simulated world looks at.
+    pub(super) fn of_flag(flag: Arc<AtomicBool>) -> BesideWaker {
+        BesideWaker(Some(Wakes::Flag(flag)))
+    }
+
     /// Ends the sleep, or keeps the next one from beginning.
     pub fn wake(&self) {
         match &self.0 {
             None => {}
             Some(Wakes::Thread(unparker)) => unparker.unpark(),
+            Some(Wakes::Flag(flag)) => flag.store(true, Ordering::Relaxed),
             Some(Wakes::Poller(waker)) => {
                 if let Err(error) = waker.wake() {
                     log::debug!("waking a thread failed: {error} (code: io)");

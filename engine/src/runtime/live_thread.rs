@@ -13,7 +13,7 @@ use mio::{Events, Poll, Token, Waker};
 use pitlane_ring::alloc::count_this_thread;
 
 use super::Agent;
-use super::placement::{Placement, Role};
+use super::placement::Placement;
 use crate::world::{Clock, tape};
 
 /// The poller's own number for wake-ups; sockets have small ones.
@@ -78,7 +78,7 @@ impl LiveThread {
     #[inline]
     pub fn cycle(&mut self, number: usize) -> usize {
         let Some(Placement { agent, role }) = self.agents.get_mut(number) else { return 0 };
-        count_this_thread(*role == Role::Stage);
+        count_this_thread(role.is_stage());
         let work = agent.duty_cycle();
         count_this_thread(false);
         // The end of an agent closes its lanes, which is work for those behind them.

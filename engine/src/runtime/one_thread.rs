@@ -5,6 +5,10 @@
 //! alone. So a quiet second takes microseconds, and one seed gives one run, whatever the machine
 //! does meanwhile.
 //!
+//! Who may have work after a duty cycle follows from who did something ([`Role`]), as it does on
+//! threads: stages look at their lanes all the time, and what is beside them sleeps until its
+//! timer, an arrival, or a [`BesideWaker`].
+//!
 //! A duty cycle that did something takes a drawn moment of virtual time, as it takes some of a
 //! core. That lets stages overtake each other as they do on cores, and no ring of agents that feed
 //! each other can stop time.
@@ -16,8 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::Poll;
 
-use super::Agent;
 use super::placement::{Placement, Role};
+use super::{Agent, BesideWaker};
 use crate::world::{Clock, ManualTime, SplitMix64, VirtualNet, tape};
 
 /// What a duty cycle with work takes, ns.
@@ -39,8 +43,10 @@ pub struct OneThread {
     agents: Vec<Placed>,
     /// Agents that have a number on a tape.
     numbered: usize,
-    /// Places of agents that may have work.
+    /// Places of agents that may have work, each once.
     ready: Vec<usize>,
+    /// Set by whoever ends the sleep of what is beside the stages.
+    woken: Arc<AtomicBool>,
     /// When all were ready last, ns.
     all_ready_ns: u64,
     cycles: u64,
@@ -58,6 +64,9 @@ struct Placed {
     timer_ns: u64,
     /// It gets no duty cycle before this time, ns.
     held_until_ns: u64,
+    is_ready: bool,
+    /// It has ended, as was seen after its last duty cycle.
+    is_done: bool,
     load: AgentLoad,
 }
 
@@ -98,7 +107,7 @@ impl OneThread {
     ) -> io::Result<OneThread> {
         let (agents, ready) = (Vec::new(), Vec::new());
         let (poll, all_ready_ns, cycles) = (Poll::new()?, 0, 0);
-        let killed = Arc::default();
+        let (killed, woken) = (Arc::default(), Arc::default());
         Ok(OneThread {
             clock,
             time,
@@ -108,6 +117,7 @@ impl OneThread {
             agents,
             numbered: 0,
             ready,
+            woken,
             all_ready_ns,
             cycles,
             killed,
@@ -125,6 +135,12 @@ impl OneThread {
         self.killed.load(Ordering::Relaxed)
     }
 
+    /// What ends the sleep of agents beside the stages.
+    #[must_use]
+    pub fn waker(&self) -> BesideWaker {
+        BesideWaker::of_flag(Arc::clone(&self.woken))
+    }
+
     /// Takes a stage, as [`OneThread::place`] does.
     pub fn add(&mut self, agent: Box<dyn Agent>) {
         self.place(Placement::new(Role::Stage, agent));
@@ -139,10 +155,18 @@ impl OneThread {
     pub fn place(&mut self, placement: Placement) {
         let Placement { mut agent, role } = placement;
         agent.on_start(self.poll.registry());
-        let (timer_ns, held_until_ns, load) = (0, 0, AgentLoad::default());
         let number = (role != Role::Venue).then_some(self.numbered);
         self.numbered += usize::from(number.is_some());
-        self.agents.push(Placed { agent, role, number, timer_ns, held_until_ns, load });
+        self.agents.push(Placed {
+            agent,
+            role,
+            number,
+            timer_ns: 0,
+            held_until_ns: 0,
+            is_ready: false,
+            is_done: false,
+            load: AgentLoad::default(),
+        });
         self.wake_all();
     }
 
@@ -161,6 +185,8 @@ impl OneThread {
     pub fn keep(&mut self, places: Range<usize>) {
         self.agents.truncate(places.end);
         self.agents.drain(..places.start);
+        self.ready.clear();
+        self.agents.iter_mut().for_each(|placed| placed.is_ready = false);
         self.wake_all();
     }
 
@@ -223,15 +249,24 @@ impl OneThread {
             let last = self.ready.len() as u64 - 1;
             let place = self.ready.swap_remove(self.random.between(0, last) as usize);
             let placed = &mut self.agents[place];
-            if placed.agent.is_done() || placed.held_until_ns > self.clock.now_ns() {
+            placed.is_ready = false;
+            if placed.is_done || placed.held_until_ns > self.clock.now_ns() {
                 continue;
             }
             self.cycles += 1;
-            // The end of an agent closes its lanes, which is work for those behind them.
-            if placed.cycle() > 0 || placed.agent.is_done() {
+            let (has_worked, is_done) = (placed.cycle() > 0, placed.agent.is_done());
+            placed.is_done = is_done;
+            if has_worked || is_done {
                 placed.load.busy += 1;
+                let role = placed.role;
                 self.time.advance_ns(self.random.between(CYCLE_NS.0, CYCLE_NS.1));
-                self.wake_all();
+                // The end of an agent closes its lanes, which is work for those behind them.
+                if is_done || self.woken.swap(false, Ordering::Relaxed) {
+                    self.wake_all();
+                } else {
+                    self.wake(|other| role.makes_work_for(other));
+                    self.wake_one(place);
+                }
             }
         }
     }
@@ -240,7 +275,7 @@ impl OneThread {
     fn next_ns(&mut self) -> u64 {
         let now_ns = self.clock.now_ns();
         let (mut next_ns, mut is_held) = (self.all_ready_ns + POLL_NS, false);
-        for placed in self.agents.iter_mut().filter(|placed| !placed.agent.is_done()) {
+        for placed in self.agents.iter_mut().filter(|placed| !placed.is_done) {
             if placed.held_until_ns > now_ns {
                 placed.timer_ns = placed.held_until_ns;
                 next_ns = next_ns.min(placed.timer_ns);
@@ -270,17 +305,114 @@ impl OneThread {
     /// Readies those whose time has come; all where something has arrived on the network.
     fn wake_due(&mut self) {
         let now_ns = self.clock.now_ns();
-        if self.net.has_arrived() || now_ns >= self.all_ready_ns + POLL_NS {
+        if now_ns >= self.all_ready_ns + POLL_NS {
             return self.wake_all();
         }
-        let is_due = |(_, placed): &(usize, &Placed)| placed.timer_ns <= now_ns;
-        let due = self.agents.iter().enumerate().filter(is_due).map(|(place, _)| place);
-        self.ready.extend(due);
+        if self.net.has_arrived() {
+            self.wake(Role::has_sockets);
+        }
+        for place in 0..self.agents.len() {
+            let placed = &self.agents[place];
+            if placed.timer_ns <= now_ns && !placed.is_done {
+                self.wake_one(place);
+            }
+        }
     }
 
     fn wake_all(&mut self) {
         self.all_ready_ns = self.clock.now_ns();
-        self.ready.clear();
-        self.ready.extend(0..self.agents.len());
+        self.wake(|_| true);
+    }
+
+    fn wake(&mut self, may_have_work: impl Fn(Role) -> bool) {
+        for (place, placed) in self.agents.iter_mut().enumerate() {
+            if !placed.is_ready && may_have_work(placed.role) {
+                placed.is_ready = true;
+                self.ready.push(place);
+            }
+        }
+    }
+
+    fn wake_one(&mut self, place: usize) {
+        if !std::mem::replace(&mut self.agents[place].is_ready, true) {
+            self.ready.push(place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+    use crate::world::NetConditions;
+
+    const MS: u64 = 1_000_000;
+
+    /// Counts its duty cycles, and works once in each `every_ns`.
+    struct Counted {
+        clock: Clock,
+        cycles: Arc<AtomicU64>,
+        every_ns: u64,
+        next_ns: u64,
+        wakes: Option<BesideWaker>,
+    }
+
+    impl Agent for Counted {
+        fn name(&self) -> &str {
+            "counted"
+        }
+
+        fn duty_cycle(&mut self) -> usize {
+            self.cycles.fetch_add(1, Ordering::Relaxed);
+            if self.clock.now_ns() < self.next_ns {
+                return 0;
+            }
+            self.next_ns = self.clock.now_ns() + self.every_ns;
+            self.wakes.iter().for_each(BesideWaker::wake);
+            1
+        }
+
+        fn next_timer_ns(&self) -> u64 {
+            self.next_ns
+        }
+
+        fn is_done(&self) -> bool {
+            false
+        }
+    }
+
+    /// Duty cycles, within 90 ms, of an agent in the role `other` without timers beside one in the
+    /// role `busy` that works each millisecond, and ends sleeps where it `wakes`.
+    fn cycles_beside(busy: Role, other: Role, wakes: bool) -> u64 {
+        let (clock, time) = Clock::manual(0);
+        let net = VirtualNet::new(clock.clone(), 1, NetConditions::default());
+        let mut thread = OneThread::new(clock.clone(), time, net, SplitMix64::new(7)).unwrap();
+        let counts = [Arc::<AtomicU64>::default(), Arc::default()];
+        let of = |number: usize, every_ns, next_ns, wakes| {
+            let (clock, cycles) = (clock.clone(), Arc::clone(&counts[number]));
+            Box::new(Counted { clock, cycles, every_ns, next_ns, wakes })
+        };
+        let waker = wakes.then(|| thread.waker());
+        thread.place(Placement::new(busy, of(0, MS, 0, waker)));
+        thread.place(Placement::new(other, of(1, 0, u64::MAX, None)));
+        thread.run_until_ns(90 * MS);
+        assert!(counts[0].load(Ordering::Relaxed) >= 80, "it has worked");
+        counts[1].load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn stages_are_polled_after_the_work_of_others_and_the_rest_sleep_until_they_are_woken() {
+        use Role::{Beside, Consumer, Peer, Stage, Venue};
+        for (busy, other) in [(Stage, Consumer), (Consumer, Stage), (Peer, Stage), (Beside, Stage)]
+        {
+            assert!(cycles_beside(busy, other, false) >= 80, "{busy:?}, {other:?}");
+        }
+        for (busy, other) in
+            [(Stage, Beside), (Stage, Peer), (Stage, Venue), (Consumer, Consumer), (Venue, Stage)]
+        {
+            assert!(cycles_beside(busy, other, false) <= 2, "{busy:?}, {other:?}");
+        }
+        assert!(cycles_beside(Stage, Beside, true) >= 80, "a waker ends its sleep");
     }
 }

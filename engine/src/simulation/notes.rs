@@ -51,12 +51,43 @@ pub struct Notes {
     /// Wall time at the start of the run, ns since the Unix epoch.
     pub wall_start_ns: i64,
     /// Quotes and trades as they were told, but for those that several were made one of.
-    pub prints: BTreeSet<Print>,
+    pub prints: Prints,
     pub(super) last: VecDeque<(u64, u16, Event)>,
 }
 
 /// A quote or a trade: venue, instrument, kind, its number, and a hash of what it says.
 pub type Print = (u16, u32, u8, u64, u64);
+
+/// Prints, each once after [`Prints::settle`]: sorting now and then costs less than a place to find
+/// for each of them, most of which are told to several strategies.
+#[derive(Default)]
+pub struct Prints {
+    list: Vec<Print>,
+    settled: usize,
+}
+
+impl Prints {
+    /// Prints that are kept unsorted, at least.
+    const UNSORTED: usize = 1 << 16;
+
+    fn add(&mut self, print: Print) {
+        self.list.push(print);
+        if self.list.len() >= 2 * self.settled.max(Prints::UNSORTED) {
+            self.settle();
+        }
+    }
+
+    /// Leaves each once, in order.
+    pub(super) fn settle(&mut self) {
+        self.list.sort_unstable();
+        self.list.dedup();
+        self.settled = self.list.len();
+    }
+
+    pub(super) fn as_slice(&self) -> &[Print] {
+        &self.list
+    }
+}
 
 impl Notes {
     /// Takes an event that a strategy is about to get.
@@ -65,8 +96,7 @@ impl Notes {
         self.events += 1;
         self.mix(u64::from(consumer) | 1 << 32);
         self.mix(ctx.at_ns());
-        let (words, _) = event.as_bytes().as_chunks::<8>();
-        words.iter().for_each(|word| self.mix(u64::from_le_bytes(*word)));
+        self.mix(hash_of_bytes(event.to_used_bytes()));
         if self.last.len() == LAST_MAX {
             self.last.pop_front();
         }
@@ -75,7 +105,7 @@ impl Notes {
             self.told.entry(event.venue).or_default().take(report);
             self.consumers.entry(consumer).or_default().reports.push(hash_of(report));
         }
-        self.prints.extend(print_of(event));
+        print_of(event).into_iter().for_each(|print| self.prints.add(print));
         let notes = self.consumers.entry(consumer).or_default();
         (notes.age_ns_max, notes.wall_start_ns) = (self.age_ns_max, self.wall_start_ns);
         let mut broken = Vec::new();
@@ -233,8 +263,22 @@ fn mixed(hash: u64, word: u64) -> u64 {
 }
 
 fn hash_of(report: &ExecReport) -> u64 {
-    let (words, _) = report.as_bytes().as_chunks::<8>();
-    words.iter().fold(0, |hash, word| mixed(hash, u64::from_le_bytes(*word)))
+    hash_of_bytes(report.as_bytes())
+}
+
+/// A hash in four lanes: it is most of what an event costs its checkers.
+fn hash_of_bytes(bytes: &[u8]) -> u64 {
+    let (words, behind) = bytes.as_chunks::<8>();
+    let (fours, rest) = words.as_chunks::<4>();
+    let mut lanes = [0, 1, 2, 3];
+    for four in fours {
+        for (lane, word) in lanes.iter_mut().zip(four) {
+            *lane = mixed(*lane, u64::from_le_bytes(*word));
+        }
+    }
+    let rest = rest.iter().map(|word| u64::from_le_bytes(*word));
+    let behind = behind.iter().map(|byte| u64::from(*byte));
+    lanes.into_iter().chain(rest).chain(behind).fold(0, mixed)
 }
 
 /// What a quote or a trade says, if it is one alone.

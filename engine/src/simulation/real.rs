@@ -406,12 +406,13 @@ impl Judge {
     pub fn judge(self, ending: &Ending) -> Verdict {
         let mut notes = self.notes.lock();
         let at_ns = ending.stopped_ns;
+        notes.prints.settle();
         let evidence = Evidence {
             plan: &self.plan,
             taken_up: &self.taken_up,
             consumers: &notes.consumers,
             told: &notes.told,
-            prints: &notes.prints,
+            prints: notes.prints.as_slice(),
             report: &ending.facts,
             ledgers: std::slice::from_ref(&ending.ledger),
             symbols: std::slice::from_ref(&ending.symbols),

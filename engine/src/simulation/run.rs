@@ -136,7 +136,7 @@ pub(super) fn config(plan: &Plan, registry: &StrategyRegistry) -> Config {
         config.simulated.kind.clone_from(&plan.venues.kind);
     }
     VenueKind::settle(&mut config);
-    config.telemetry.interval_ms = 10_000;
+    config.telemetry.interval_ms = 30_000;
     // Short, so that silence of every kind is noticed within a short run.
     (config.session.ping_interval_ms, config.session.idle_ms) = (3_000, 9_000);
     config.session.silence_ms = SILENCE_MS;
@@ -407,13 +407,14 @@ impl Run<'_> {
         outcome.reached.insert("taken_up", taken_up as u64);
         outcome.reached.insert("filled_while_down", lives.trades_unheard(&ledgers));
         outcome.reached.insert("from_checkpoint", lives.from_checkpoint);
+        notes.prints.settle();
         let (facts, disk) = (Facts::of(&report), Files::Virtual(files.with_removed()));
         let evidence = Evidence {
             plan,
             taken_up: &lives.taken_up,
             consumers: &notes.consumers,
             told: &notes.told,
-            prints: &notes.prints,
+            prints: notes.prints.as_slice(),
             report: &facts,
             ledgers: &ledgers,
             symbols: &symbols,

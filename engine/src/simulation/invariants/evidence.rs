@@ -21,7 +21,7 @@ pub(in crate::simulation) struct Evidence<'a> {
     /// By venue, what was told of orders there.
     pub(in crate::simulation) told: &'a BTreeMap<u16, ToldOrders>,
     /// Quotes and trades as they were told.
-    pub(in crate::simulation) prints: &'a BTreeSet<Print>,
+    pub(in crate::simulation) prints: &'a [Print],
     pub(in crate::simulation) report: &'a Facts,
     /// By venue.
     pub(in crate::simulation) ledgers: &'a [Ledger],

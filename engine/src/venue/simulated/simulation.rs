@@ -10,6 +10,8 @@ use super::server::{Clients, Content, Door, HttpRequest, Opening, Reply, Session
 
 /// Faults that strike by time are looked for this often.
 const TENTH_NS: u64 = 100_000_000;
+/// Between two heartbeats of those that have some.
+const HEARTBEAT_NS: u64 = 1_000_000_000;
 
 /// An exchange that speaks a dialect.
 pub struct Simulation {
@@ -19,6 +21,7 @@ pub struct Simulation {
     events: Vec<Event>,
     pending: Vec<Pending>,
     next_tenth_ns: u64,
+    next_heartbeat_ns: u64,
     /// From a message of an order session to its arrival, ns.
     order_latency_ns: u64,
 }
@@ -33,7 +36,16 @@ struct Pending {
 impl Simulation {
     pub fn new(exchange: Exchange, limits: Limits, dialect: Box<dyn Dialect>) -> Self {
         let (events, pending) = (Vec::new(), Vec::new());
-        Self { exchange, limits, dialect, events, pending, next_tenth_ns: 0, order_latency_ns: 0 }
+        Self {
+            exchange,
+            limits,
+            dialect,
+            events,
+            pending,
+            next_tenth_ns: 0,
+            next_heartbeat_ns: 0,
+            order_latency_ns: 0,
+        }
     }
 
     /// The same, at which messages of order sessions arrive so much later.
@@ -132,6 +144,18 @@ impl Simulation {
         }
     }
 
+    /// Tells those that are told each second.
+    fn beat(&self, clients: &mut Clients, now: Moment) {
+        for slot in 0..super::server::CLIENTS_MAX {
+            let told = clients.get(slot).filter(|client| client.is_open()).and_then(|client| {
+                Some((client.serial, self.dialect.heartbeat(&client.session, now)?))
+            });
+            if let Some((serial, text)) = told {
+                clients.reply(slot, serial, &text);
+            }
+        }
+    }
+
     /// Lets faults strike that wait for nothing but time.
     fn strike(&mut self, clients: &mut Clients, now: Moment) {
         match clients.faults.strike(Occasion::Tenth) {
@@ -207,6 +231,10 @@ impl Content for Simulation {
         if now.ns >= self.next_tenth_ns {
             self.next_tenth_ns = now.ns + TENTH_NS;
             self.strike(clients, now);
+            if now.ns >= self.next_heartbeat_ns {
+                self.next_heartbeat_ns = now.ns + HEARTBEAT_NS;
+                self.beat(clients, now);
+            }
         }
         let given_up = self.exchange.tick(now);
         clients.counters.give_up_frames(given_up);

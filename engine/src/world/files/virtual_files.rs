@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 
 use super::inode::Inode;
 use crate::world::SplitMix64;
-use crate::world::fnv::fnv;
+use crate::world::fnv::fnv_words;
 
 /// How a virtual disk treats those who write. Rates are in a million calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -397,7 +397,7 @@ impl Disk {
         inode.bytes.extend_from_slice(&bytes[..taken]);
         self.totals.writes += 1;
         self.totals.bytes += taken as u64;
-        self.totals.hash = fnv(self.totals.hash, &bytes[..taken]);
+        self.totals.hash = fnv_words(self.totals.hash, &bytes[..taken]);
         match (is_full, is_torn) {
             (true, _) => Err(ErrorKind::StorageFull.into()),
             (false, true) => Err(io::Error::other("the disk has failed in the middle of a write")),
@@ -436,7 +436,7 @@ impl VirtualFile {
         inode.overwrite(offset, &bytes[..taken]);
         totals.writes += 1;
         totals.bytes += taken as u64;
-        totals.hash = fnv(totals.hash, &bytes[..taken]);
+        totals.hash = fnv_words(totals.hash, &bytes[..taken]);
         if is_torn {
             return Err(io::Error::other("the disk has failed in the middle of a write"));
         }

@@ -82,9 +82,12 @@ impl Pipe {
             && taken < into.len()
         {
             let count = (*left).min(into.len() - taken);
-            for (to, from) in into[taken..taken + count].iter_mut().zip(self.bytes.drain(..count)) {
-                *to = from;
-            }
+            let (front, rest) = self.bytes.as_slices();
+            let (of_front, of_rest) =
+                into[taken..taken + count].split_at_mut(count.min(front.len()));
+            of_front.copy_from_slice(&front[..of_front.len()]);
+            of_rest.copy_from_slice(&rest[..of_rest.len()]);
+            self.bytes.drain(..count);
             taken += count;
             *left -= count;
             if *left == 0 {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::pipe::{End, Pipe};
-use crate::world::fnv::fnv;
+use crate::world::fnv::fnv_words;
 use crate::world::{Clock, SplitMix64};
 
 /// The first port that a listener at port 0, and the first that a client, is given.
@@ -70,7 +70,7 @@ pub struct NetTotals {
     pub connections: u64,
     pub refused: u64,
     pub bytes: u64,
-    /// FNV-1a over every write: its connection, its side, its bytes.
+    /// A hash over every write: its connection, its side, its bytes.
     pub hash: u64,
     pub splits: u64,
     pub stalls: u64,
@@ -288,8 +288,16 @@ impl VirtualNet {
     pub(super) fn receive(&self, id: u64, side: usize, into: &mut [u8]) -> io::Result<usize> {
         let now_ns = self.0.clock.now_ns();
         let mut state = self.0.state.lock();
-        let connection = state.connections.get_mut(&id).ok_or(ErrorKind::NotConnected)?;
-        connection.pipes[1 - side].receive(into, now_ns)
+        let State { connections, due, .. } = &mut *state;
+        let connection = connections.get_mut(&id).ok_or(ErrorKind::NotConnected)?;
+        let pipe = &mut connection.pipes[1 - side];
+        let was_full = pipe.room() == 0;
+        let taken = pipe.receive(into, now_ns)?;
+        if was_full && taken > 0 {
+            // Its writer may go on, as a poller would tell it.
+            due.push(Reverse(now_ns + 1));
+        }
+        Ok(taken)
     }
 
     pub(super) fn send(&self, id: u64, side: usize, bytes: &[u8]) -> io::Result<usize> {
@@ -339,7 +347,7 @@ impl State {
         let bytes = &bytes[..count];
         self.totals.bytes += count as u64;
         let number = (id << 1 | side as u64).to_le_bytes();
-        self.totals.hash = fnv(fnv(self.totals.hash, &number), bytes);
+        self.totals.hash = fnv_words(fnv_words(self.totals.hash, &number), bytes);
         let conditions = &self.conditions;
         if !pipe.is_silent() && self.random.hits_ppm(conditions.silence_ppm) {
             self.totals.silences += 1;

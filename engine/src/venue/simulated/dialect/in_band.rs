@@ -57,6 +57,10 @@ pub(super) trait InBandFormat: Send + 'static {
     fn refusal(request: &serde_json::Value) -> String;
     /// Path and body of the answer to a question for the time.
     fn time(now: Moment) -> (&'static str, String);
+    /// What a connection with these subscriptions is told each second.
+    fn heartbeat(_names: &[String], _now: Moment) -> Option<String> {
+        None
+    }
     /// What is told before a connection ends.
     fn shutdown_notice() -> Option<String> {
         None
@@ -303,6 +307,10 @@ impl<W: InBandFormat> Dialect for InBand<W> {
         now: Moment,
     ) -> Option<AccountFrame> {
         self.orders.as_ref()?.account_frame(event, exchange, now)
+    }
+
+    fn heartbeat(&self, session: &Session, now: Moment) -> Option<String> {
+        W::heartbeat(&session.names, now)
     }
 
     fn shutdown_notice(&self, _session: &Session, _now: Moment) -> Option<String> {

@@ -73,6 +73,10 @@ pub trait Dialect: Send + 'static {
     }
     /// What a session is told before it is disconnected.
     fn shutdown_notice(&self, session: &Session, now: Moment) -> Option<String>;
+    /// What a session is told each second, whatever else it is told.
+    fn heartbeat(&self, _session: &Session, _now: Moment) -> Option<String> {
+        None
+    }
     /// What a session is told when its account's events end.
     fn stream_terminated(&self, _now: Moment) -> Option<String> {
         None

@@ -113,7 +113,8 @@ impl Client {
         };
         http::write_handshake(wire.out(), websocket_key);
         let config = WebSocketConfig::default()
-            .read_buffer_size(16 << 10)
+            // Requests are short, and every look for one clears the buffer.
+            .read_buffer_size(2 << 10)
             .write_buffer_size(0)
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));

@@ -31,6 +31,17 @@ impl InBandFormat for Coinbase {
     const DEPTH: usize = usize::MAX;
     const MESSAGES_PER_S: u32 = 8;
 
+    /// Also where nothing else is subscribed to.
+    fn heartbeat(names: &[String], now: Moment) -> Option<String> {
+        let has_it = names.iter().any(|name| name == "heartbeats:heartbeats");
+        has_it.then(|| {
+            let (mut out, time) = (String::new(), date(now.epoch_ms));
+            let event = format!(r#"{{"current_time":"{time}","heartbeat_counter":"0"}}"#);
+            frame(&mut out, "heartbeats", &event, now);
+            out
+        })
+    }
+
     /// Its bars are of five minutes, which the exchange does not make.
     fn stream(feed: Feed, symbol: &str) -> Option<String> {
         let channel = match feed {
