@@ -49,6 +49,8 @@ pub struct OneThread {
     woken: Arc<AtomicBool>,
     /// When all were ready last, ns.
     all_ready_ns: u64,
+    /// The first timer of those that are not ready, ns.
+    due_ns: u64,
     cycles: u64,
     /// Set when all but the venues was killed in the middle of a duty cycle.
     killed: Arc<AtomicBool>,
@@ -60,8 +62,11 @@ struct Placed {
     role: Role,
     /// Its number on a tape; `None` for one that is not of the engine.
     number: Option<usize>,
-    /// Its next timer when it was asked last, ns; 0 where something held back is to be tried again.
+    /// Its next timer after its last duty cycle, ns; 0 where something held back is to be tried
+    /// again.
     timer_ns: u64,
+    /// Whether something is held back.
+    is_pending: bool,
     /// It gets no duty cycle before this time, ns.
     held_until_ns: u64,
     is_ready: bool,
@@ -92,6 +97,20 @@ impl Placed {
             None => tape::outside(|| agent.duty_cycle()),
         }
     }
+
+    /// After a duty cycle without work: until when there is nothing to do, as a thread asks before
+    /// it sleeps.
+    fn sleep(&mut self) {
+        let agent = &self.agent;
+        let (is_pending, timer_ns) = tape::outside(|| (agent.has_pending(), agent.next_timer_ns()));
+        self.is_pending = is_pending;
+        self.timer_ns = if is_pending { 0 } else { timer_ns };
+    }
+
+    /// When it is to be polled again, ns.
+    fn due_ns(&self, now_ns: u64) -> u64 {
+        if self.held_until_ns > now_ns { self.held_until_ns } else { self.timer_ns }
+    }
 }
 
 impl OneThread {
@@ -119,6 +138,7 @@ impl OneThread {
             ready,
             woken,
             all_ready_ns,
+            due_ns: 0,
             cycles,
             killed,
         })
@@ -162,6 +182,7 @@ impl OneThread {
             role,
             number,
             timer_ns: 0,
+            is_pending: false,
             held_until_ns: 0,
             is_ready: false,
             is_done: false,
@@ -241,6 +262,10 @@ impl OneThread {
                 if self.is_done() {
                     return;
                 }
+                if self.woken.swap(false, Ordering::Relaxed) {
+                    self.wake_all();
+                    continue;
+                }
                 let next_ns = self.next_ns();
                 self.time.advance_to_ns(next_ns.min(end_ns));
                 self.wake_due();
@@ -251,6 +276,7 @@ impl OneThread {
             let placed = &mut self.agents[place];
             placed.is_ready = false;
             if placed.is_done || placed.held_until_ns > self.clock.now_ns() {
+                self.due_ns = self.due_ns.min(placed.held_until_ns);
                 continue;
             }
             self.cycles += 1;
@@ -267,6 +293,13 @@ impl OneThread {
                     self.wake(|other| role.makes_work_for(other));
                     self.wake_one(place);
                 }
+                // Whoever is busy all the time holds up no timer of the others.
+                if self.clock.now_ns() >= self.due_ns || self.net.has_arrived() {
+                    self.wake_due();
+                }
+            } else {
+                placed.sleep();
+                self.due_ns = self.due_ns.min(placed.timer_ns);
             }
         }
     }
@@ -277,20 +310,15 @@ impl OneThread {
         let (mut next_ns, mut is_held) = (self.all_ready_ns + POLL_NS, false);
         for placed in self.agents.iter_mut().filter(|placed| !placed.is_done) {
             if placed.held_until_ns > now_ns {
-                placed.timer_ns = placed.held_until_ns;
-                next_ns = next_ns.min(placed.timer_ns);
+                next_ns = next_ns.min(placed.held_until_ns);
                 continue;
             }
-            let agent = &placed.agent;
-            let (is_pending, timer_ns) =
-                tape::outside(|| (agent.has_pending(), agent.next_timer_ns()));
-            is_held |= is_pending;
-            placed.timer_ns = if is_pending { 0 } else { timer_ns };
             if placed.timer_ns <= now_ns {
                 placed.load.waits += 1;
             }
-            if !is_pending {
-                next_ns = next_ns.min(placed.timer_ns);
+            match placed.is_pending {
+                true => is_held = true,
+                false => next_ns = next_ns.min(placed.timer_ns),
             }
         }
         next_ns = next_ns.min(self.net.next_due_ns());
@@ -302,19 +330,27 @@ impl OneThread {
         }
     }
 
-    /// Readies those whose time has come; all where something has arrived on the network.
+    /// Readies those whose time has come, and those with sockets where something has arrived.
     fn wake_due(&mut self) {
         let now_ns = self.clock.now_ns();
         if now_ns >= self.all_ready_ns + POLL_NS {
-            return self.wake_all();
+            self.wake_all();
         }
         if self.net.has_arrived() {
+            // What has arrived is not told again.
+            let _ = self.net.next_due_ns();
             self.wake(Role::has_sockets);
         }
+        self.due_ns = self.all_ready_ns + POLL_NS;
         for place in 0..self.agents.len() {
             let placed = &self.agents[place];
-            if placed.timer_ns <= now_ns && !placed.is_done {
-                self.wake_one(place);
+            if placed.is_ready || placed.is_done {
+                continue;
+            }
+            let due_ns = placed.due_ns(now_ns);
+            match due_ns <= now_ns {
+                true => self.wake_one(place),
+                false => self.due_ns = self.due_ns.min(due_ns),
             }
         }
     }
@@ -380,6 +416,22 @@ mod tests {
         fn is_done(&self) -> bool {
             false
         }
+    }
+
+    #[test]
+    fn an_agent_that_is_busy_all_the_time_holds_up_no_timer_of_another() {
+        let (clock, time) = Clock::manual(0);
+        let net = VirtualNet::new(clock.clone(), 1, NetConditions::default());
+        let mut thread = OneThread::new(clock.clone(), time, net, SplitMix64::new(7)).unwrap();
+        let cycles = Arc::<AtomicU64>::default();
+        let of = |cycles: &Arc<AtomicU64>, every_ns| {
+            let (clock, cycles) = (clock.clone(), Arc::clone(cycles));
+            Box::new(Counted { clock, cycles, every_ns, next_ns: 0, wakes: None })
+        };
+        thread.place(Placement::new(Role::Consumer, of(&Arc::default(), 0)));
+        thread.place(Placement::new(Role::Peer, of(&cycles, MS)));
+        thread.run_until_ns(50 * MS);
+        assert!(cycles.load(Ordering::Relaxed) >= 48, "{cycles:?}");
     }
 
     /// Duty cycles, within 90 ms, of an agent in the role `other` without timers beside one in the
