@@ -20,6 +20,7 @@ use super::refused::{Refused, RiskScope};
 use super::self_cross::{any_price, better, none};
 use crate::event::{ClientOrderId, InstrumentId, RejectReason, Side, VenueId};
 use crate::order::OrderType;
+use crate::order::trading::Holding;
 use crate::safety::Quarantine;
 
 /// What an account is made of.
@@ -43,6 +44,8 @@ pub(crate) struct Account {
     held: HeldOrders,
     breaker: Breaker,
     loss: DailyLoss,
+    /// By row of the ledger, the position that is counted.
+    holdings: Box<[Holding]>,
 }
 
 /// A new order that wants to leave. Prices and quantities in the instrument's scales; its terms fit
@@ -76,6 +79,7 @@ impl Account {
             held: HeldOrders::new(room),
             breaker: Breaker::new(assets),
             loss: DailyLoss::new(rows, assets),
+            holdings: vec![Holding::default(); rows].into(),
             book,
         }
     }

@@ -17,7 +17,7 @@ use super::self_cross::OwnBest;
 use crate::event::{InstrumentId, RejectReason, Side};
 use crate::instrument::Instruments;
 use crate::order::OrderTypes;
-use crate::order::trading::Marks;
+use crate::order::trading::{Holding, Marks};
 use crate::rate::Window;
 
 /// Everything that risk knows of an engine.
@@ -370,10 +370,10 @@ impl GroupCells {
 
     /// The position in an instrument has changed by so much.
     #[inline]
-    pub(super) fn moved(&self, instrument: InstrumentId, by: i64) {
+    pub(super) fn moved(&self, instrument: InstrumentId, by: Holding) {
         if let Some(place) = self.places.get(instrument.index()) {
-            add(&place.worst[0], by);
-            add(&place.worst[1], by.saturating_neg());
+            add(&place.worst[0], by.most);
+            add(&place.worst[1], by.least.saturating_neg());
         }
     }
 

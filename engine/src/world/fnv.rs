@@ -10,8 +10,8 @@ pub(crate) fn fnv_of(bytes: &[u8]) -> u64 {
     fnv(FNV_START, bytes)
 }
 
-/// A hash of what `hash` stands for with `bytes` behind it, eight at a time: for running hashes over
-/// all that a world carries.
+/// A hash of what `hash` stands for with `bytes` behind it, eight at a time: for running hashes
+/// over all that a world carries.
 pub(super) fn fnv_words(hash: u64, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let mut last = [0; 8];

@@ -8,7 +8,7 @@ use crate::event::{
     RejectReason, VenueId,
 };
 use crate::order::recovery::book;
-use crate::order::trading::RefusedWhat;
+use crate::order::trading::{Holding, RefusedWhat};
 use crate::order::{
     Capabilities, Lack, OpenOrder, OrderAction, OrderCommand, OrderCounts, OrderFlags, OrderTerms,
     OwnId, Position,
@@ -183,20 +183,37 @@ impl Context {
     #[inline]
     pub(crate) fn apply_report(&mut self, event: &Event, report: &ExecReport) {
         let place = (event.venue_id(), event.instrument_id());
-        let held = self.tracker.position(place.1).net;
+        let before = self.tracker.position(place.1);
         let closed = if self.risk.follows_profit() { self.closed_profit(place) } else { 0 };
         if !book(&mut self.tracker, &mut self.ledger, place, report) {
             return self.order_log.retold(event);
         }
         self.own_ids.told(report);
-        let moved = self.tracker.position(place.1).net.saturating_sub(held);
-        self.risk.reported(place, report, moved, self.clock.now_ns());
+        self.count_position(place, &before);
+        self.risk.reported(place, report, self.clock.now_ns());
         if self.risk.follows_profit() {
             let earned = self.closed_profit(place).saturating_sub(closed);
             self.follow_profit(place, earned);
         }
         self.order_log.reported(event);
         self.has_order_news = true;
+    }
+
+    /// Tells the check what a report has made of the position. Where the ledger has no row left, a
+    /// fee in the base asset is taken off what may be sold alone.
+    #[inline]
+    fn count_position(&mut self, at: (VenueId, InstrumentId), before: &Position) {
+        let after = self.tracker.position(at.1);
+        if after == *before {
+            return;
+        }
+        if let Some(row) = self.ledger.row_of(at.0, at.1) {
+            return self.risk.holds(row, at, self.ledger.holding(row));
+        }
+        let traded = |position: &Position| position.bought.saturating_sub(position.sold);
+        let least = after.net.saturating_sub(before.net);
+        let most = traded(&after).saturating_sub(traded(before));
+        self.risk.moved(at, Holding { least, most });
     }
 
     /// How many orders are open, when that may have changed since the last call.

@@ -34,6 +34,14 @@ pub(crate) struct Ledger {
     unread: Option<Vec<Row>>,
 }
 
+/// A position in its instrument's scale, which a fee in the base asset may be finer than: rounded
+/// down, as what may be sold is counted, and up, as what may be bought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Holding {
+    pub(crate) least: i64,
+    pub(crate) most: i64,
+}
+
 /// What one row has earned, in the units of its values.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RowProfit {
@@ -205,11 +213,14 @@ impl Ledger {
         Some(((VenueId(venue as u16), InstrumentId(instrument as u32)), profit))
     }
 
-    /// The position of a row in its instrument's scale, rounded down.
-    pub(crate) fn position_of(&self, row: usize) -> i64 {
-        let Some(((_, instrument), profit)) = self.profit(row) else { return 0 };
+    /// The position of a row in its instrument's scale.
+    pub(crate) fn holding(&self, row: usize) -> Holding {
+        let Some(((_, instrument), profit)) = self.profit(row) else { return Holding::default() };
         let step = self.units.get(instrument.index()).map_or(1, |units| units.step_up);
-        i64::try_from(profit.position.div_euclid(step)).unwrap_or_default()
+        let least = profit.position.div_euclid(step);
+        let most = least + i128::from(least * step != profit.position);
+        let narrow = |qty| i64::try_from(qty).unwrap_or_default();
+        Holding { least: narrow(least), most: narrow(most) }
     }
 
     /// Rows that were taken.

@@ -26,7 +26,7 @@ pub use figures::{
     FeeFigures, MarkFigures, MarkFrom, PositionFigures, ProfitFigures, RefusalFigures,
     StrategyFigures,
 };
-pub(crate) use ledger::{Ledger, RowProfit};
+pub(crate) use ledger::{Holding, Ledger, RowProfit};
 pub(crate) use marks::LastPrices;
 pub use marks::Marks;
 pub(crate) use reader::TradingReader;

@@ -7,7 +7,7 @@ use crate::event::{
     Certainty, ClientOrderId, ExecReport, ExecType, InstrumentId, Price, RejectReason, Side,
     VenueId,
 };
-use crate::order::trading::{Ledger, RowProfit};
+use crate::order::trading::{Holding, Ledger, RowProfit};
 use crate::order::{OpenOrder, OrderTracker};
 use crate::risk::book::{Claim, add_own};
 use crate::risk::held::Held;
@@ -16,17 +16,13 @@ use crate::risk::loss::DailyLoss;
 use crate::risk::self_cross::any_price;
 
 impl Account {
-    /// A report, and by how much it has changed the strategy's position in the instrument.
+    /// A report. What it has changed of the position is told before.
     pub(crate) fn reported(
         &mut self,
         at: (VenueId, InstrumentId),
         report: &ExecReport,
-        moved: i64,
         now_ns: u64,
     ) {
-        if moved != 0 {
-            self.moved(at, moved);
-        }
         let Some(exec_type) = report.exec_type() else { return };
         if exec_type == ExecType::Rejected && is_trouble(report.reason()) {
             self.note_trouble(now_ns);
@@ -39,13 +35,22 @@ impl Account {
         }
     }
 
-    /// The position in an instrument has changed: before anything that was held for it is given
+    /// The position of a row of the ledger: told before anything that was held for it is given
     /// back, so that no other strategy finds room that there is not.
     #[inline]
-    pub(crate) fn moved(&self, (venue, instrument): (VenueId, InstrumentId), by: i64) {
+    pub(crate) fn holds(&mut self, row: usize, at: (VenueId, InstrumentId), holding: Holding) {
+        let Some(counted) = self.holdings.get_mut(row) else { return };
+        let before = std::mem::replace(counted, holding);
+        let least = holding.least.saturating_sub(before.least);
+        self.moved(at, Holding { least, most: holding.most.saturating_sub(before.most) });
+    }
+
+    /// A position has changed by so much.
+    #[inline]
+    pub(crate) fn moved(&self, (venue, instrument): (VenueId, InstrumentId), by: Holding) {
         if let Some(place) = self.cells().places.get(instrument.index()) {
-            add_own(&place.worst[0], by);
-            add_own(&place.worst[1], by.saturating_neg());
+            add_own(&place.worst[0], by.most);
+            add_own(&place.worst[1], by.least.saturating_neg());
         }
         if let Some(group) = self.book.venues.get(venue.index()) {
             group.moved(instrument, by);
@@ -127,10 +132,7 @@ impl Account {
             let Some(((venue, instrument), profit)) = ledger.profit(row) else { continue };
             let asset = self.book.money.get(instrument.index()).map_or(0, |money| money.asset);
             self.loss.begin(row, asset, profit.net(None));
-            let qty = ledger.position_of(row);
-            if qty != 0 {
-                self.moved((venue, instrument), qty);
-            }
+            self.holds(row, (venue, instrument), ledger.holding(row));
         }
         tracker.open().iter().for_each(|order| self.adopt(order));
     }

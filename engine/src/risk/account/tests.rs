@@ -96,7 +96,8 @@ impl Bench {
     }
 
     fn report(&mut self, report: &ExecReport, moved: i64) {
-        self.accounts[0].reported((VENUE, BTC), report, moved, SECOND_NS);
+        self.accounts[0].moved((VENUE, BTC), Holding { least: moved, most: moved });
+        self.accounts[0].reported((VENUE, BTC), report, SECOND_NS);
     }
 
     /// Nothing is held any more, by anybody.
@@ -373,7 +374,6 @@ fn what_strategies_share_is_refused_to_the_second_of_them_and_given_back() {
                 bench.accounts[1].reported(
                     (VenueId(1), BTC),
                     &report(2, ExecType::Canceled, OrderStatus::Canceled, 1, 0),
-                    0,
                     SECOND_NS,
                 );
             }
@@ -483,9 +483,9 @@ fn the_breaker_holds_for_its_time_after_so_many_refusals_and_rejections() {
     account.note_refusal(RejectReason::TradingHalted, 1_000);
     let mut rejected = report(9, ExecType::Rejected, OrderStatus::Rejected, 1, 0);
     rejected.reason_code = RejectReason::Venue.code();
-    account.reported((VENUE, BTC), &rejected, 0, 1_500);
+    account.reported((VENUE, BTC), &rejected, 1_500);
     assert!(bench.submit_at(0, 1, &buy(100, 1), 1_999).is_ok());
-    bench.accounts[0].reported((VENUE, BTC), &rejected, 0, 2_000);
+    bench.accounts[0].reported((VENUE, BTC), &rejected, 2_000);
     let held = bench.submit_at(0, 2, &buy(100, 1), 2_499).unwrap_err();
     assert_eq!((held.reason, held.value, held.limit), (RejectReason::CircuitBreaker, 3, 3));
     assert!(bench.submit_at(0, 2, &buy(100, 1), 2_500).is_ok(), "its time is over");
@@ -629,4 +629,19 @@ fn the_breaker_holds_once_so_much_was_lost() {
     assert_eq!(told, (RejectReason::CircuitBreaker, 100, 100));
     assert!(bench.submit_at(0, 3, &buy(100, 1), 10_999).is_err());
     assert!(bench.submit_at(0, 4, &buy(100, 1), 11_000).is_ok(), "its time is over");
+}
+
+/// A fee in the base asset is finer than a quantity: what is held counts as more for a buy, and as
+/// less for a sale. 400.486 of 500, and a buy of 100, would be 500.486.
+#[test]
+fn what_is_held_is_rounded_against_the_order() {
+    let limits = InstrumentLimits { max_position: 500, ..Default::default() };
+    let mut bench = one(in_each(limits));
+    bench.accounts[0].holds(0, (VENUE, BTC), Holding { least: 400, most: 401 });
+    assert_eq!(bench.reason(1, &buy(100, 100)), Some(RejectReason::MaxPosition));
+    assert_eq!(bench.reason(1, &buy(100, 99)), None);
+    bench.report(&report(1, ExecType::Canceled, OrderStatus::Canceled, 99, 0), 0);
+    bench.accounts[0].holds(0, (VENUE, BTC), Holding { least: -401, most: -400 });
+    assert_eq!(bench.reason(2, &sell(100, 100)), Some(RejectReason::MaxPosition));
+    assert_eq!(bench.reason(2, &sell(100, 99)), None);
 }
