@@ -12,8 +12,7 @@ that PITLANE_MUTANT turns on; `pitlane simulate --first` of that one build then 
 invariant breaks. Exit 1 when a fault is not found, finds its place no more, or when a seed fails
 with nothing planted. The copy and what is built from it lie in target/mutants.
 
-What --quick runs is built as the tests of the tree are, anything more in release: a seed costs a
-tenth there.
+The copy is built as the tests of the tree are, with the dependencies that they have built.
 
 With --shrink, and of the first quick fault with --quick, the failing plan is made smaller and kept
 as NAME.toml beside the built copy: that file has to break the same invariant with the fault, and
@@ -34,7 +33,7 @@ import mutants
 ROOT = mutants.ROOT
 BUILD = mutants.BUILD.parent / "planted"
 IS_QUICK = "--quick" in sys.argv
-BINARY = BUILD / ("debug" if IS_QUICK else "release") / "pitlane"
+BINARY = BUILD / "debug" / "pitlane"
 # Seeds that are tried from each first seed, before a fault counts as not found.
 SEEDS_MAX = int(os.environ.get("PLANTED_SEEDS", "60"))
 FIRST_SEEDS = [0, 1_000, 2_000, 3_000, 4_000][: int(os.environ.get("PLANTED_FIRSTS", "5"))]
@@ -51,7 +50,7 @@ def share_dependencies() -> None:
     within their workspace for the same, and a normal build would get the faults.
     """
     own = ROOT / "target" / "debug"
-    if not IS_QUICK or BINARY.parent.exists() or not own.exists():
+    if BINARY.parent.exists() or not own.exists():
         return
     for part, is_shared in (
         (".fingerprint", lambda name: not name.startswith("pitlane")),
@@ -68,11 +67,9 @@ def share_dependencies() -> None:
 
 
 def build() -> None:
-    """Builds the copy's binary; for --quick as the tests are, with the same dependencies."""
+    """Builds the copy's binary as the tests are, with the same dependencies."""
     share_dependencies()
-    as_tests = ["cargo", "test", "--locked", "--no-run", "--test", "file_limit"]
-    whole = ["cargo", "build", "--locked", "--release", "--bin", "pitlane"]
-    command = as_tests if IS_QUICK else whole
+    command = ["cargo", "test", "--locked", "--no-run", "--test", "file_limit"]
     environment = {**os.environ, "CARGO_TARGET_DIR": str(BUILD)}
     ended = subprocess.run(command, cwd=mutants.TREE, env=environment, capture_output=True, text=True)
     if ended.returncode != 0:
