@@ -12,6 +12,14 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::SplitMix64;
 use super::fnv::fnv_of;
 
+/// What signatures draw their random numbers from, where a signature needs some and the library
+/// takes nobody else's: the system. No run can be told apart by them, since nothing but their
+/// verification depends on their bytes.
+#[must_use]
+pub(crate) fn signing_random() -> SystemRandom {
+    SystemRandom::new()
+}
+
 /// The root of all chance of one engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entropy {

@@ -17,6 +17,7 @@ mod wall;
 
 pub use clock::{Clock, ManualTime, wall_now_ns};
 pub use entropy::Entropy;
+pub(crate) use entropy::signing_random;
 pub use files::{
     File, FileConditions, FileTotals, Files, FolderLock, PlainFile, Segment, SegmentFile,
     VirtualFiles,
