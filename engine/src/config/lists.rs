@@ -66,7 +66,8 @@ section! {
         paper_taker_fee_ppm: u32 = 1_000 => whole(0..=100_000, "ppm");
         /// Certificates (PEM) that TLS trusts instead of the public authorities.
         ca_file: Option<PathBuf> = None => Rule::Text, "\"certificates.pem\"";
-        /// API key. Better kept in the environment: see `api_key_env`, which comes first.
+        /// API key, for orders, and for market data in binary (`binance_sbe`). Better kept in the
+        /// environment: see `api_key_env`, which comes first.
         api_key: Option<String> = None => Rule::Text, "\"***\"";
         /// Environment variable that holds the API key.
         api_key_env: Option<String> = None => Rule::Text, "\"PITLANE_API_KEY\"";

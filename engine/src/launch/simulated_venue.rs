@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use super::assemble::Assembly;
 use super::options::LaunchError;
-use super::venue_setup::VenueSetup;
+use super::venue_setup::{VenueSetup, key_line};
 use crate::config::{Config, SimulatedConfig, VenueConfig};
 use crate::event::{InstrumentId, parse_scaled};
 use crate::instrument::Instruments;
@@ -85,6 +85,8 @@ impl Assembly<'_> {
                 governor: Governor::named(&name, &limits, self.config.consumers.len()),
                 paused_at: None,
                 name,
+                stream_headers: (kind.key_header)
+                    .map_or_else(String::new, |header| key_line(header, SIMULATED_API_KEY)),
                 streams_at: kind.routes.iter().map(stream_at).collect::<Result<_, _>>()?,
                 rest: Some(endpoint(Scheme::Http, format!("http://{address}"))?),
                 api,

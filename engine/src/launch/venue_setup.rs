@@ -33,6 +33,8 @@ pub(super) struct VenueSetup {
     pub(super) clock: VenueClock,
     /// Turned as the configuration says once its sessions are made.
     pub(super) switch: VenueSwitch,
+    /// Lines that a market connection's handshake says more, each ended by CR and LF.
+    pub(super) stream_headers: String,
     /// By the number of the route.
     pub(super) streams_at: Vec<Endpoint>,
     pub(super) rest: Option<Endpoint>,
@@ -115,6 +117,7 @@ pub(super) fn configured(
         kind,
         paused_at: Some(paused_at),
         governor: Governor::named(&venue.name, kind.limits.counted, config.consumers.len()),
+        stream_headers: stream_headers(config, number, venue, kind)?,
         streams_at,
         clock: VenueClock::new(&venue.name, world.clock.clone()),
         switch: VenueSwitch::default(),
@@ -127,6 +130,34 @@ pub(super) fn configured(
         streams: venue.streams.clone(),
         streams_per_connection_max: venue.streams_per_connection_max,
     })
+}
+
+/// The key that market connections show, at venues where they show one.
+fn stream_headers(
+    config: &Config,
+    number: usize,
+    venue: &VenueConfig,
+    kind: &VenueKind,
+) -> Result<String, LaunchError> {
+    let Some(header) = kind.key_header else { return Ok(String::new()) };
+    let refused = |problem: &str| {
+        let key = format!("venue[{number}].api_key_env");
+        config.error_at(&key, problem, "api_key_env or api_key")
+    };
+    if venue.api_key.is_none() && venue.api_key_env.is_none() {
+        return Err(refused("missing: market data of this kind needs an API key").into());
+    }
+    let key = api_key(venue)?;
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(refused("the key is no word in ASCII, as a handshake needs it").into());
+    }
+    crate::text::hide(&key);
+    Ok(key_line(header, &key))
+}
+
+/// A line of a handshake that shows a key.
+pub(super) fn key_line(header: &str, key: &str) -> String {
+    format!("{header}: {key}\r\n")
 }
 
 /// Refuses orders at a venue that is asked about them over REST, and has no address for that.

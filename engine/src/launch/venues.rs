@@ -203,6 +203,7 @@ impl Assembly<'_> {
             feed.venue_clock = Some(setup.clock.clone());
             let endpoint = setup.streams_at[connection.route].clone();
             let mut session = self.session_options(session_number, endpoint, &setup.governor);
+            session.headers.clone_from(&setup.stream_headers);
             limit_market(&mut session.limits, kind);
             feed.frame_bytes_max = session.limits.frame_bytes_max;
             let options = MarketOptions {

@@ -108,10 +108,12 @@ pub fn draw(seed: u64, trouble_ms: u64) -> Plan {
 }
 
 /// Any kind of venue that can be simulated, but for those that answer so few questions a minute
-/// that what a bad day leaves in doubt is not settled within the calm.
+/// that what a bad day leaves in doubt is not settled within the calm, and those of which another
+/// kind is the same but for how its market data is written: seeds stay what they were.
 fn kind(dice: &mut Dice) -> String {
     let kinds: Vec<_> = VenueKind::simulable().map(|(kind, _)| kind).collect();
-    let kinds: Vec<_> = kinds.into_iter().filter(|kind| heals_in_time(kind)).collect();
+    let is_drawn = |kind: &&VenueKind| heals_in_time(kind) && kind.key_header.is_none();
+    let kinds: Vec<_> = kinds.into_iter().filter(is_drawn).collect();
     kinds[dice.between(0, kinds.len() as u64 - 1) as usize].name.to_owned()
 }
 

@@ -2,6 +2,7 @@
 
 pub mod binance;
 pub mod binance_futures;
+pub mod binance_sbe;
 pub mod book;
 mod book_summary;
 pub mod bybit;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::binance::{BinanceOrders, SpotMarket};
 use super::binance_futures::FuturesMarket;
+use super::binance_sbe::SbeMarket;
 use super::bybit::{BybitMarket, BybitOrders};
 use super::coinbase::CoinbaseMarket;
 use super::kraken::{KrakenMarket, KrakenOrders};
@@ -24,7 +25,7 @@ use super::orders::{
 use super::protocol::{
     KeyError, Keys, MarketProtocol, OrderDecoder, OrderProtocol, Signer, VenueLimits,
 };
-use super::simulated::dialect::{RecordedDialect, binance_futures, binance_spot};
+use super::simulated::dialect::{RecordedDialect, binance_futures, binance_sbe, binance_spot};
 use super::simulated::dialect::{bybit, coinbase, kraken, okx};
 use super::simulated::{DialectKind, Recording, RecordingError};
 use super::transport::RestOptions;
@@ -43,6 +44,8 @@ pub struct VenueKind {
     pub stream_orders: StreamOrders,
     /// Parts of its address space, see [`MarketProtocol::ROUTES`].
     pub routes: &'static [&'static str],
+    /// See [`MarketProtocol::KEY_HEADER`].
+    pub key_header: Option<&'static str>,
     /// What the venue allows.
     pub limits: VenueLimits,
     /// Books are told whole over REST, not in the stream.
@@ -129,6 +132,9 @@ static KINDS: &[VenueKind] = &[
         .with_orders::<BinanceOrders>(),
     of::<FuturesMarket>("binance_futures", &binance_spot::CombinedStreams)
         .with_dialect(&binance_futures::DIALECT),
+    of::<SbeMarket>("binance_sbe", &binance_spot::CombinedStreams)
+        .with_dialect(&binance_sbe::DIALECT)
+        .with_orders::<BinanceOrders>(),
     of::<BybitMarket>("bybit", &bybit::Recorded)
         .with_dialect(&bybit::DIALECT)
         .with_orders::<BybitOrders>(),
@@ -147,6 +153,7 @@ const fn of<P: MarketProtocol>(
         name,
         stream_orders: P::ORDERS,
         routes: P::ROUTES,
+        key_header: P::KEY_HEADER,
         limits: P::LIMITS,
         has_rest_snapshots: P::SNAPSHOT.rest().is_some(),
         frame_bytes_usual: P::FRAME_BYTES_USUAL,

@@ -18,7 +18,7 @@ use pitlane_engine::venue::simulated::{
 
 use crate::feed::{Feed, FeedOptions, Live};
 use crate::harness::{BTC, MS, Patience};
-use crate::raw::{RawServer, text};
+use crate::raw::RawServer;
 use crate::subject::Market;
 
 const SCALES: Scales = Scales { price: 2, qty: 5 };
@@ -154,8 +154,8 @@ pub fn retry_after_is_waited_for_and_no_request_is_made_twice<V: Market>() {
     });
     let stream = RawServer::start(|_, peer| {
         peer.subscribe(&V::confirmation())?;
-        peer.send(&text(&V::diff(10, 12, 1_000)))?;
-        peer.send(&text(&V::diff(13, 14, 1_100)))?;
+        peer.send(&V::sent(&V::diff(10, 12, 1_000)))?;
+        peer.send(&V::sent(&V::diff(13, 14, 1_100)))?;
         peer.wait_for_end()
     });
     let mut feed = Feed::<V::Protocol>::new(stream.address, rest.address, &FeedOptions::default());
@@ -174,7 +174,7 @@ fn stepped<V: Market>() -> (RawServer, std::sync::mpsc::Sender<String>) {
     let server = RawServer::start(move |_, peer| {
         peer.subscribe(&V::confirmation())?;
         while let Ok(frame) = frames.recv() {
-            peer.send(&text(&frame))?;
+            peer.send(&V::sent(&frame))?;
         }
         Ok(())
     });

@@ -91,7 +91,9 @@ impl<P: MarketProtocol> Feed<P> {
         let url = routed_url(&format!("ws://{stream}/stream"), P::ROUTES[connection.route]);
         let session = SessionOptions {
             endpoint: endpoint(&url, Scheme::Ws),
-            headers: String::new(),
+            headers: P::KEY_HEADER.map_or_else(String::new, |header| {
+                format!("{header}: {}\r\n", SimulatedVenueOptions::default().api_key)
+            }),
             limits: options.limits,
             governor: Governor::default(),
             net: Net::real(),

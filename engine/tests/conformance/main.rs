@@ -33,6 +33,7 @@ mod trader;
 
 market_data!(binance_spot, crate::subject::BinanceSpot);
 market_data!(binance_futures, crate::subject::BinanceFutures);
+market_data!(binance_sbe, crate::subject::BinanceSbe);
 orders!(binance_spot_orders, crate::subject::BinanceSpot);
 accounts!(binance_spot_accounts, crate::subject::BinanceSpot);
 dead_man!(okx_dead_man, crate::subject::Okx);

@@ -363,6 +363,11 @@ pub fn text(payload: &str) -> Vec<u8> {
     frame(0x81, payload.as_bytes())
 }
 
+/// An unmasked binary frame.
+pub fn binary(payload: &[u8]) -> Vec<u8> {
+    frame(0x82, payload)
+}
+
 /// An unmasked frame with this first byte.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first];

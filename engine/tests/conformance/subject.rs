@@ -1,7 +1,8 @@
 //! What the suite needs of a venue: its protocol, its kind, and a few of its texts.
 
-use pitlane_engine::venue::binance::{BinanceOrders, Credentials, SpotMarket};
+use pitlane_engine::venue::binance::{BinanceOrders, Credentials, MarketDecoder, SpotMarket};
 use pitlane_engine::venue::binance_futures::FuturesMarket;
+use pitlane_engine::venue::binance_sbe::{SbeMarket, SbeWriter};
 use pitlane_engine::venue::bybit::{BybitMarket, BybitOrders};
 use pitlane_engine::venue::kraken::{KrakenMarket, KrakenOrders, KrakenSecret};
 use pitlane_engine::venue::okx::{OkxMarket, OkxOrders};
@@ -12,6 +13,8 @@ use pitlane_engine::venue::registry::VenueKind;
 use pitlane_engine::venue::simulated::DialectKind;
 use pitlane_engine::world::SplitMix64;
 
+use crate::harness::symbols;
+use crate::raw;
 use crate::scripted::Scripted;
 
 /// A venue whose market data is put to the test. Its one symbol is `BTCUSDT`, prices have two and
@@ -21,6 +24,18 @@ pub trait Market: Sized + 'static {
     type Protocol: MarketProtocol;
     /// Its name in the registry.
     const KIND: &'static str;
+
+    /// Its market frames are binary.
+    const IS_BINARY: bool = false;
+    /// How each market frame begins.
+    const FRAME_START: &'static [u8] = b"{\"stream\":\"btcusdt@";
+    /// What is in a frame of an unknown kind.
+    const UNKNOWN_EVENT: &'static [u8] = b"lunarEclipse";
+
+    /// The frame that says this text.
+    fn sent(frame: &str) -> Vec<u8> {
+        raw::text(frame)
+    }
 
     /// The reply to the first request to subscribe, when all went well.
     fn confirmation() -> String {
@@ -168,6 +183,39 @@ impl Market for BinanceFutures {
         format!(
             r#"{{"stream":"btcusdt@depth@100ms","data":{{"e":"depthUpdate","E":{time_ms},"T":8,"s":"BTCUSDT","U":{first},"u":{last},"pu":{previous},"b":[["100.00","{last}.00000"]],"a":[]}}}}"#
         )
+    }
+
+    fn snapshot(last_update: u64) -> String {
+        BinanceSpot::snapshot(last_update)
+    }
+}
+
+/// Binance spot with binary market data: what spot says in JSON is sent in SBE, as far as it is
+/// market data.
+pub struct BinanceSbe;
+
+impl Market for BinanceSbe {
+    type Protocol = SbeMarket;
+    const KIND: &'static str = "binance_sbe";
+    const IS_BINARY: bool = true;
+    const FRAME_START: &'static [u8] = &[];
+    const UNKNOWN_EVENT: &'static [u8] = &10_999_u16.to_le_bytes();
+
+    fn sent(frame: &str) -> Vec<u8> {
+        let mut decoder = MarketDecoder::new(symbols(), 1 << 20);
+        let mut writer = SbeWriter::default();
+        match decoder.decode(frame.as_bytes()) {
+            Ok(message) if writer.message(&message, "BTCUSDT") => raw::binary(writer.bytes()),
+            _ => raw::text(frame),
+        }
+    }
+
+    fn quote_at(update: u64, bid: &str, ask: &str) -> String {
+        BinanceSpot::quote_at(update, bid, ask)
+    }
+
+    fn diff(first: u64, last: u64, time_ms: u64) -> String {
+        BinanceSpot::diff(first, last, time_ms)
     }
 
     fn snapshot(last_update: u64) -> String {

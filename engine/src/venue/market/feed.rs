@@ -207,6 +207,11 @@ impl<P: MarketProtocol> MarketFeed<P> {
         };
         let (decoded, outcome, refused, is_untimely) = self.with_intake(receive_ns, outlet, decode);
         if self.protocol.is_unfinished() {
+            // What was left out of this part is not known any more at the frame's end.
+            if let Some(error) = refused {
+                self.stamper.stats.implausible();
+                outlet.dead_letter(error.reason, error.detail, raw);
+            }
             return FrameOutcome::Unfinished;
         }
         self.stamper.stats.frames();

@@ -47,6 +47,8 @@ pub trait MarketProtocol: Sized + Send + 'static {
     /// Whether replies carry the numbers of their requests. Otherwise they come in the order of
     /// the requests, as [`MarketMessage::NextReply`].
     const NUMBERS_REPLIES: bool = true;
+    /// Header of the handshake that names an API key, where market data takes one.
+    const KEY_HEADER: Option<&'static str> = None;
     /// Length of the bars of [`MarketProtocol::topic`], s.
     const BAR_INTERVAL_S: u32 = 60;
     /// How REST tells the venue's time; `None` when it does not.
@@ -92,8 +94,8 @@ pub trait MarketProtocol: Sized + Send + 'static {
     fn decode(&mut self, frame: &[u8], sink: &mut impl MarketSink) -> Result<(), DecodeError>;
 
     /// Whether the frame that [`MarketProtocol::decode`] took last is too long for one duty cycle
-    /// and only begun: it is to be handed over again, in a later one, until this is false. Nothing
-    /// of it was handed over so far.
+    /// and only begun: it is to be handed over again, in a later one, until this is false. What was
+    /// handed over of it so far stands, and does not come again.
     #[inline]
     fn is_unfinished(&self) -> bool {
         false

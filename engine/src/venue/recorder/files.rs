@@ -1,11 +1,15 @@
 //! The files of one recorded connection.
 //!
-//! `ROLE.NNNN.jsonl` has a frame a line, `ROLE.NNNN.recv_ns.txt` the times of its lines; beside
+//! `ROLE.NNNN.jsonl` has a frame a line, as it came or, where it was no text, as
+//! `{"binary":"<base64>"}`; `ROLE.NNNN.recv_ns.txt` the times of its lines; beside
 //! them are `ROLE.NNNN.sent.jsonl` with what was sent, and `ROLE.notes.txt`.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use data_encoding::BASE64;
 
 use crate::world::{File, Files};
 
@@ -39,6 +43,15 @@ impl Lines {
         }
         Ok(text.len() + 1)
     }
+}
+
+/// What a frame is written as: a line is text.
+fn line_of(frame: &[u8]) -> Cow<'_, [u8]> {
+    let is_control = |byte: &u8| *byte < b' ' && !b"\t\n\r".contains(byte);
+    if std::str::from_utf8(frame).is_ok() && !frame.iter().any(is_control) {
+        return Cow::Borrowed(frame);
+    }
+    Cow::Owned(format!(r#"{{"binary":"{}"}}"#, BASE64.encode(frame)).into_bytes())
 }
 
 /// A part of a recording: what was heard until its files were large enough.
@@ -76,6 +89,7 @@ impl ConnectionFiles {
     /// # Errors
     /// The system's.
     pub(super) fn frame(&mut self, time_ns: i64, text: &[u8]) -> io::Result<u64> {
+        let text = &line_of(text);
         let max = self.part_bytes_max;
         let is_over = |part: &Part| part.bytes > 0 && part.bytes + text.len() as u64 > max;
         if self.part.as_ref().is_some_and(is_over) {
@@ -141,5 +155,20 @@ impl ConnectionFiles {
             });
         }
         self.part.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_that_is_no_text_keeps_its_bytes() {
+        let text = "{\"s\":\"\u{5e01}\",\n\"u\":1}".as_bytes();
+        assert_eq!(line_of(text), text);
+        let binary = [50, 0, 17, 39, 1, 0, 0, 0, b'\n', 0xFF];
+        let line = line_of(&binary);
+        assert_eq!(*line, *br#"{"binary":"MgARJwEAAAAK/w=="}"#);
+        assert_eq!(*line_of(&[50, 0]), *br#"{"binary":"MgA="}"#);
     }
 }

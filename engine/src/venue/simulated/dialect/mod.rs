@@ -1,6 +1,7 @@
 //! Dialects: what an exchange says and hears, in the texts of one venue.
 
 pub mod binance_futures;
+pub mod binance_sbe;
 pub mod binance_spot;
 pub mod bybit;
 pub mod coinbase;

@@ -235,7 +235,7 @@ impl Pings {
 }
 
 /// The header of a whole, unmasked text frame.
-pub fn text_header() -> FrameHeader {
+fn text_header() -> FrameHeader {
     FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() }
 }
 

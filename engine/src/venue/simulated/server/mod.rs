@@ -23,7 +23,7 @@ use mio::{Interest, Registry, Token};
 pub use clients::{CLIENTS_MAX, Clients};
 pub use frame::{AccountFrame, MarketFrame};
 pub use http::{HttpRequest, Reply};
-pub use session::{Door, Envelope, Session};
+pub use session::{BinaryFrames, Door, Envelope, Session};
 
 use self::client::Input;
 use self::wire::Wire;
@@ -44,6 +44,8 @@ const LISTENER: Token = Token(CLIENTS_MAX);
 pub struct Opening {
     pub door: Door,
     pub envelope: Option<&'static Envelope>,
+    /// Its market frames are binary.
+    pub binary: Option<&'static BinaryFrames>,
     pub returns_rate_limits: bool,
     /// Messages that its client may send in a second; `None`: any number.
     pub messages_per_s: Option<u32>,
@@ -62,6 +64,7 @@ impl Opening {
         Opening {
             door: Door::Market,
             envelope: None,
+            binary: None,
             returns_rate_limits: false,
             messages_per_s: None,
             streams: Vec::new(),
@@ -323,6 +326,7 @@ impl<C: Content> Server<C> {
         };
         client.session.door = opening.door;
         client.session.envelope = opening.envelope;
+        client.session.binary = opening.binary;
         client.session.returns_rate_limits = opening.returns_rate_limits;
         client.session.messages_per_s = opening.messages_per_s;
         client.session.part = opening.part;

@@ -21,11 +21,24 @@ pub struct Envelope {
     pub after: &'static str,
 }
 
+/// What faults make of frames that are no text.
+#[derive(Debug)]
+pub struct BinaryFrames {
+    /// A frame of a kind that nobody knows.
+    pub unknown: &'static [u8],
+    /// A frame without its levels.
+    pub without_levels: fn(&[u8]) -> Vec<u8>,
+    /// A frame with an absurd value in place of one of its ids and times; any number names one.
+    pub absurd: fn(&[u8], usize) -> Vec<u8>,
+}
+
 /// The state of a session.
 pub struct Session {
     pub door: Door,
     /// What a market frame is wrapped in, if in anything.
     pub envelope: Option<&'static Envelope>,
+    /// Its market frames are binary.
+    pub binary: Option<&'static BinaryFrames>,
     pub names: Vec<String>,
     masks: Vec<u8>,
     /// Milliseconds of the epoch.
@@ -61,6 +74,7 @@ impl Session {
         Self {
             door: Door::Rest,
             envelope: None,
+            binary: None,
             names: Vec::new(),
             masks: Vec::new(),
             connected_ms,

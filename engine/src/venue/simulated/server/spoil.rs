@@ -5,7 +5,7 @@ use std::time::Duration;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use super::client::{Client, append_frame, text_header};
+use super::client::{Client, append_frame};
 use super::frame::MarketFrame;
 use super::wire::Mark;
 use crate::venue::simulated::fault::Fault;
@@ -18,16 +18,31 @@ const SEGMENT_PAUSE: Duration = Duration::from_millis(1);
 /// Appends a frame as the session wants it.
 pub fn append_market(client: &mut Client, frame: &MarketFrame<'_>) {
     match client.session.envelope {
-        Some(envelope) => client.append_text(&frame.wrapped(envelope)),
-        None => client.append_text(&[frame.data]),
+        Some(envelope) => append(client, &frame.wrapped(envelope)),
+        None => append(client, &[frame.data]),
     }
+}
+
+/// Appends a frame of several parts, text or binary as the session's market frames are.
+fn append(client: &mut Client, parts: &[&[u8]]) {
+    let header = header_of(client);
+    append_frame(client.wire().out(), header, parts);
+}
+
+/// The header of a whole, unmasked market frame of the session.
+fn header_of(client: &Client) -> FrameHeader {
+    FrameHeader { opcode: OpCode::Data(data_of(client)), ..FrameHeader::default() }
+}
+
+fn data_of(client: &Client) -> Data {
+    if client.session.binary.is_some() { Data::Binary } else { Data::Text }
 }
 
 /// Sends the frame of this stream that a reorder fault held back before the last one.
 pub fn release_held(client: &mut Client, stream: &str) {
     if client.session.held.as_ref().is_some_and(|(held, _)| held == stream) {
         let (_, payload) = client.session.held.take().expect("just seen");
-        client.append_text(&[&payload]);
+        append(client, &[&payload]);
     }
 }
 
@@ -54,31 +69,39 @@ pub fn append_spoiled(
             append_market(client, frame);
         }
         Fault::LostLevels => {
-            let data = without_levels(frame.data);
+            let data = match client.session.binary {
+                Some(binary) => (binary.without_levels)(frame.data),
+                None => without_levels(frame.data),
+            };
             append_market(client, &MarketFrame { data: &data, ..*frame });
         }
         Fault::BadJson => {
             let payload = payload(client, frame);
-            client.append_text(&[&payload[..payload.len() * 2 / 3]]);
+            append(client, &[&payload[..payload.len() * 2 / 3]]);
         }
         Fault::BadUtf8 => {
             let mut payload = payload(client, frame);
-            // A lone continuation byte is no UTF-8 anywhere.
-            let middle = payload.len() / 2;
-            payload[middle] = 0x80;
-            client.append_text(&[&payload]);
+            // A lone continuation byte is no UTF-8 anywhere. The text in a binary frame is its end.
+            let is_binary = client.session.binary.is_some();
+            let at = if is_binary { payload.len() - 1 } else { payload.len() / 2 };
+            payload[at] = 0x80;
+            append(client, &[&payload]);
         }
         Fault::UnknownEvent => {
-            let data = br#"{"e":"lunarEclipse","E":1,"s":"MOON","depth":[["1","2"]]}"#;
+            let text = br#"{"e":"lunarEclipse","E":1,"s":"MOON","depth":[["1","2"]]}"#;
+            let data = client.session.binary.map_or(&text[..], |binary| binary.unknown);
             append_market(client, &MarketFrame { data, ..*frame });
             append_market(client, frame);
         }
         Fault::AbsurdNumber { number } => {
-            let data = with_absurd_number(frame.data, number);
+            let data = match client.session.binary {
+                Some(binary) => (binary.absurd)(frame.data, number),
+                None => with_absurd_number(frame.data, number),
+            };
             append_market(client, &MarketFrame { data: &data, ..*frame });
         }
         Fault::OversizeFrame { bytes } => {
-            client.append_text(&[&vec![b' '; bytes]]);
+            append(client, &[&vec![b' '; bytes]]);
             append_market(client, frame);
         }
         Fault::Stall { duration } => {
@@ -103,12 +126,12 @@ pub fn append_spoiled(
         }
         Fault::MaskedFrame => {
             let payload = payload(client, frame);
-            let header = FrameHeader { mask: Some([1, 2, 3, 4]), ..text_header() };
+            let header = FrameHeader { mask: Some([1, 2, 3, 4]), ..header_of(client) };
             append_frame(client.wire().out(), header, &[&payload]);
         }
         Fault::ReservedBit => {
             let payload = payload(client, frame);
-            let header = FrameHeader { rsv1: true, ..text_header() };
+            let header = FrameHeader { rsv1: true, ..header_of(client) };
             append_frame(client.wire().out(), header, &[&payload]);
         }
         Fault::BadOpcode => {
@@ -177,7 +200,7 @@ fn with_absurd_number(text: &[u8], number: usize) -> Vec<u8> {
 /// The whole frame as bytes.
 fn encoded(client: &Client, frame: &MarketFrame<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    append_frame(&mut bytes, text_header(), &[&payload(client, frame)]);
+    append_frame(&mut bytes, header_of(client), &[&payload(client, frame)]);
     bytes
 }
 
@@ -186,7 +209,7 @@ fn append_fragments(client: &mut Client, frame: &MarketFrame<'_>) {
     let third = payload.len() / 3;
     let parts = [&payload[..third], &payload[third..2 * third], &payload[2 * third..]];
     for (index, part) in parts.into_iter().enumerate() {
-        let data = if index == 0 { Data::Text } else { Data::Continue };
+        let data = if index == 0 { data_of(client) } else { Data::Continue };
         let header = FrameHeader {
             is_final: index == 2,
             opcode: OpCode::Data(data),

@@ -105,13 +105,11 @@ impl Dialect for BinanceFutures {
         let listed = request.parameter("streams").unwrap_or_default();
         let wanted = listed.split('/').filter(|name| self.resolve_under(part, name).is_some());
         Ok(Opening {
-            door: Door::Market,
             envelope,
-            returns_rate_limits: false,
             messages_per_s: Some(limits.rules().messages_per_s),
             streams: wanted.map(str::to_owned).collect(),
             part,
-            numbered_by: None,
+            ..Opening::market()
         })
     }
 
