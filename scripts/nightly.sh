@@ -5,20 +5,21 @@
 #   scripts/nightly.sh                 every part
 #   scripts/nightly.sh loom fuzz       some of them
 #
-# FUZZ_SECONDS (600) is the time of the fuzzer, SEEDS (1000) how many bad days pass, REAL_SEEDS (20)
-# how many of them for real, KILLS (200) how often an engine is killed while it trades, PLANTED and
-# MUTANTS the arguments of scripts/planted.py and scripts/mutants.py. Logs lie in
-# target/nightly/PART.log.
+# FUZZ_SECONDS (600) is the time of the fuzzer, and of each target of `venues`, SEEDS (1000) how
+# many bad days pass, REAL_SEEDS (20) how many of them for real, KILLS (200) how often an engine is
+# killed while it trades, PLANTED and MUTANTS the arguments of scripts/planted.py and
+# scripts/mutants.py. Logs lie in target/nightly/PART.log.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export CARGO_TERM_COLOR=never
 
-readonly PARTS="loom tsan asan fuzz instructions lines peer stacks ignored simulate real planted mutants"
+readonly PARTS="loom tsan asan fuzz venues instructions lines peer stacks ignored simulate real planted mutants"
 
 loom() { scripts/loom.sh; }
 tsan() { scripts/tsan.sh; }
 asan() { scripts/asan.sh; }
 fuzz() { need g++ g++ && scripts/fuzz_latency.sh "${FUZZ_SECONDS:-600}"; }
+venues() { scripts/fuzz_venues.sh "${FUZZ_SECONDS:-600}"; }
 instructions() { need valgrind valgrind && benches/instructions/check.py; }
 lines() { need valgrind valgrind && need nm binutils && benches/instructions/lines.py; }
 peer() {

@@ -357,7 +357,7 @@ impl<'t, 'a> Envelope<'t, 'a> {
         Ok(Envelope {
             channel: need_text(channel, "frame with neither channel nor type")
                 .map_err(|error| DecodeError { reason: LetterReason::Unknown, ..error })?,
-            number: need_unsigned(number, "field sequence_num missing or no integer")?,
+            number: number_of(number)?,
             timestamp,
             events: events.ok_or(DecodeError::field("field events missing"))?,
         })
@@ -402,6 +402,15 @@ fn sort(bids: &mut [Level], asks: &mut [Level]) {
     if !asks.is_sorted_by(|a, b| a.price < b.price) {
         asks.sort_unstable_by_key(|level| level.price);
     }
+}
+
+/// The number of a frame, behind which there is one more.
+fn number_of(number: Value<'_, '_>) -> Result<u64, DecodeError> {
+    let number = need_unsigned(number, "field sequence_num missing or no integer")?;
+    if number == u64::MAX {
+        return Err(DecodeError::nonsense("sequence_num is the last number of all"));
+    }
+    Ok(number)
 }
 
 /// The best quote within the statistics of a day. It has no number.

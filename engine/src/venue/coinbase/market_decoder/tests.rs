@@ -55,6 +55,14 @@ const BID: &str =
     r#"{"side":"bid","event_time":"2026-08-09T21:05:48Z","price_level":"1.5","new_quantity":"2"}"#;
 
 #[test]
+fn the_last_number_of_all_is_refused() {
+    // Found by fuzzing: the number behind it was an overflow.
+    let refused = words(&mut decoder(), &book(u64::MAX, "snapshot", BID)).unwrap_err();
+    assert_eq!(refused.reason, LetterReason::Nonsense);
+    assert!(words(&mut decoder(), &book(u64::MAX - 1, "snapshot", BID)).is_ok());
+}
+
+#[test]
 fn changes_of_a_book_are_linked_and_a_lost_frame_is_a_gap() {
     let mut decoder = decoder();
     let mut words = |frame: String| words(&mut decoder, &frame).unwrap();
