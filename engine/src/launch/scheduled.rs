@@ -154,7 +154,7 @@ impl Assembly<'_> {
         let mut watchdog = self.watchdog(cores, logs, launch.takes_nothing);
         for (role, agent) in self.agents.drain(..) {
             let AgentRole::Consumer(index) = role else {
-                placements.push(Placement::new(Role::Stage, agent));
+                placements.push(Placement::new(Role::Stage(role), agent));
                 continue;
             };
             let random = self.world.entropy.random(&format!("holds of {}", agent.name()));
@@ -162,7 +162,7 @@ impl Assembly<'_> {
             let (agent, watched) =
                 HeldConsumer::new(agent, guarded, holds.of(index), random, clock);
             watchdog.cores.push(watched);
-            placements.push(Placement::new(Role::Consumer, Box::new(agent)));
+            placements.push(Placement::new(Role::Stage(role), Box::new(agent)));
         }
         placements.push(Placement::new(Role::Peer, WatchdogHandle::in_world(watchdog)));
     }

@@ -138,7 +138,8 @@ impl Agent for HeldConsumer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{OneThread, StallBook, WatchdogHandle, WatchdogOptions};
+    use super::super::placement::{Placement, Role};
+    use super::super::{AgentRole, OneThread, StallBook, WatchdogHandle, WatchdogOptions};
     use super::*;
     use crate::event::ConsumerId;
     use crate::safety::Quarantine;
@@ -179,8 +180,9 @@ mod tests {
             published: Terms::new(),
         };
         let (agent, watched) = HeldConsumer::new(Box::new(Busy), guarded, rates, random, &clock);
-        world.add(Box::new(agent));
-        world.add_peer(WatchdogHandle::in_world(WatchdogOptions {
+        let role = Role::Stage(AgentRole::Consumer(0));
+        world.place(Placement::new(role, Box::new(agent)));
+        let watchdog = WatchdogHandle::in_world(WatchdogOptions {
             cores: vec![watched],
             loose_cores: Vec::new(),
             has_room: true,
@@ -190,7 +192,8 @@ mod tests {
             logs: LogLanes::new(64),
             clock,
             takes_nothing: false,
-        }));
+        });
+        world.place(Placement::new(Role::Peer, watchdog));
         world.run_until_ns(1_000 * MS);
         let figures = stalls.read(world.now_ns());
         (figures.count, figures.longest_ns, quarantine.has(ConsumerId(0)))

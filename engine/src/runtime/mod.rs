@@ -41,6 +41,7 @@ pub use host::HostCores;
 pub use host_limits::HostLimits;
 pub use live_thread::LiveThread;
 pub use neighbours::Neighbours;
+pub(crate) use one_thread::RETRY_NS;
 pub use one_thread::{AgentLoad, OneThread};
 pub use parking::{AlonePlaces, CoreParking, CoreWakers};
 pub use placement::{Placement, Role};

@@ -5,9 +5,9 @@
 //! alone. So a quiet second takes microseconds, and one seed gives one run, whatever the machine
 //! does meanwhile.
 //!
-//! Who may have work after a duty cycle follows from who did something ([`Role`]), as it does on
-//! threads: stages look at their lanes all the time, and what is beside them sleeps until its
-//! timer, an arrival, or a [`BesideWaker`].
+//! Who may have work after a duty cycle follows from who did something ([`Role`]): a stage makes
+//! work for those that its lanes lead to, and what is beside the stages sleeps until its timer, an
+//! arrival, or a [`BesideWaker`]. An arrival readies who has looked at that connection last.
 //!
 //! A duty cycle that did something takes a drawn moment of virtual time, as it takes some of a
 //! core. That lets stages overtake each other as they do on cores, and no ring of agents that feed
@@ -22,13 +22,13 @@ use mio::Poll;
 
 use super::placement::{Placement, Role};
 use super::{Agent, BesideWaker};
-use crate::world::{Clock, ManualTime, SplitMix64, VirtualNet, tape};
+use crate::world::{Clock, ManualTime, Reader, SplitMix64, VirtualNet, tape};
 
 /// What a duty cycle with work takes, ns.
 const CYCLE_NS: (u64, u64) = (100, 2_000);
 /// After an idle round with something held back, or with a timer that is overdue and does nothing,
 /// ns.
-const RETRY_NS: u64 = 10_000;
+pub(crate) const RETRY_NS: u64 = 20_000;
 /// The longest time without a look at every agent, ns: what a flag tells wakes nobody.
 const POLL_NS: u64 = 100_000_000;
 
@@ -41,6 +41,8 @@ pub struct OneThread {
     /// Agents register their sockets there; nobody waits on it.
     poll: Poll,
     agents: Vec<Placed>,
+    /// Of each agent, what is looked at most.
+    turns: Vec<Turn>,
     /// Agents that have a number on a tape.
     numbered: usize,
     /// Places of agents that may have work, each once.
@@ -59,20 +61,24 @@ pub struct OneThread {
 /// An agent, and what the scheduler knows of it.
 struct Placed {
     agent: Box<dyn Agent>,
-    role: Role,
     /// Its number on a tape; `None` for one that is not of the engine.
     number: Option<usize>,
-    /// Its next timer after its last duty cycle, ns; 0 where something held back is to be tried
-    /// again.
-    timer_ns: u64,
-    /// Whether something is held back.
-    is_pending: bool,
-    /// It gets no duty cycle before this time, ns.
-    held_until_ns: u64,
+    load: AgentLoad,
+}
+
+/// Whether it is an agent's turn.
+struct Turn {
+    role: Role,
     is_ready: bool,
     /// It has ended, as was seen after its last duty cycle.
     is_done: bool,
-    load: AgentLoad,
+    /// Whether something is held back.
+    is_pending: bool,
+    /// Its next timer after its last duty cycle, ns; 0 where something held back is to be tried
+    /// again.
+    timer_ns: u64,
+    /// It gets no duty cycle before this time, ns.
+    held_until_ns: u64,
 }
 
 /// What an agent has cost.
@@ -98,16 +104,15 @@ impl Placed {
         }
     }
 
-    /// After a duty cycle without work: until when there is nothing to do, as a thread asks before
-    /// it sleeps.
-    fn sleep(&mut self) {
-        let agent = &self.agent;
-        let (is_pending, timer_ns) = tape::outside(|| (agent.has_pending(), agent.next_timer_ns()));
-        self.is_pending = is_pending;
-        self.timer_ns = if is_pending { 0 } else { timer_ns };
+    /// After a duty cycle without work: whether something is held back, and until when there is
+    /// nothing to do, as a thread asks before it sleeps.
+    fn sleep(&self) -> (bool, u64) {
+        tape::outside(|| (self.agent.has_pending(), self.agent.next_timer_ns()))
     }
+}
 
-    /// When it is to be polled again, ns.
+impl Turn {
+    /// When the agent is to be polled again, ns.
     fn due_ns(&self, now_ns: u64) -> u64 {
         if self.held_until_ns > now_ns { self.held_until_ns } else { self.timer_ns }
     }
@@ -124,7 +129,7 @@ impl OneThread {
         net: VirtualNet,
         random: SplitMix64,
     ) -> io::Result<OneThread> {
-        let (agents, ready) = (Vec::new(), Vec::new());
+        let (agents, turns, ready) = (Vec::new(), Vec::new(), Vec::new());
         let (poll, all_ready_ns, cycles) = (Poll::new()?, 0, 0);
         let (killed, woken) = (Arc::default(), Arc::default());
         Ok(OneThread {
@@ -134,6 +139,7 @@ impl OneThread {
             random,
             poll,
             agents,
+            turns,
             numbered: 0,
             ready,
             woken,
@@ -161,44 +167,26 @@ impl OneThread {
         BesideWaker::of_flag(Arc::clone(&self.woken))
     }
 
-    /// Takes a stage, as [`OneThread::place`] does.
-    pub fn add(&mut self, agent: Box<dyn Agent>) {
-        self.place(Placement::new(Role::Stage, agent));
-    }
-
-    /// Takes an agent whose end nobody waits for.
-    pub fn add_peer(&mut self, agent: Box<dyn Agent>) {
-        self.place(Placement::new(Role::Peer, agent));
-    }
-
     /// Takes an agent and starts it. The order of the calls is part of what a seed means.
     pub fn place(&mut self, placement: Placement) {
         let Placement { mut agent, role } = placement;
         agent.on_start(self.poll.registry());
         let number = (role != Role::Venue).then_some(self.numbered);
         self.numbered += usize::from(number.is_some());
-        self.agents.push(Placed {
-            agent,
-            role,
-            number,
-            timer_ns: 0,
-            is_pending: false,
-            held_until_ns: 0,
-            is_ready: false,
-            is_done: false,
-            load: AgentLoad::default(),
-        });
+        self.agents.push(Placed { agent, number, load: AgentLoad::default() });
+        let (is_ready, is_done, is_pending) = (false, false, false);
+        let (timer_ns, held_until_ns) = (0, 0);
+        self.turns.push(Turn { role, is_ready, is_done, is_pending, timer_ns, held_until_ns });
         self.wake_all();
     }
 
     /// One of the agents whose end is waited for, by `number`, gets no core for `ns`.
     pub fn hold(&mut self, number: usize, ns: u64) {
         let until_ns = self.clock.now_ns() + ns;
-        let mut awaited: Vec<_> =
-            self.agents.iter_mut().filter(|of| of.role.is_awaited()).collect();
+        let mut awaited: Vec<_> = self.turns.iter_mut().filter(|of| of.role.is_awaited()).collect();
         let count = awaited.len().max(1);
-        if let Some(placed) = awaited.get_mut(number % count) {
-            placed.held_until_ns = placed.held_until_ns.max(until_ns);
+        if let Some(turn) = awaited.get_mut(number % count) {
+            turn.held_until_ns = turn.held_until_ns.max(until_ns);
         }
     }
 
@@ -206,8 +194,12 @@ impl OneThread {
     pub fn keep(&mut self, places: Range<usize>) {
         self.agents.truncate(places.end);
         self.agents.drain(..places.start);
+        self.turns.truncate(places.end);
+        self.turns.drain(..places.start);
         self.ready.clear();
-        self.agents.iter_mut().for_each(|placed| placed.is_ready = false);
+        self.turns.iter_mut().for_each(|turn| turn.is_ready = false);
+        // They have other places now.
+        self.net.forget_readers();
         self.wake_all();
     }
 
@@ -243,13 +235,13 @@ impl OneThread {
     /// Whether every agent has finished whose end is waited for; never, where there is none.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.agents.iter().any(|placed| placed.role.is_awaited())
-            && self.unfinished().next().is_none()
+        self.turns.iter().any(|turn| turn.role.is_awaited()) && self.unfinished().next().is_none()
     }
 
     /// Names of the agents that have not finished.
     pub fn unfinished(&self) -> impl Iterator<Item = &str> {
-        let awaited = self.agents.iter().filter(|placed| placed.role.is_awaited());
+        let of_turn = self.agents.iter().zip(&self.turns);
+        let awaited = of_turn.filter(|(_, turn)| turn.role.is_awaited()).map(|(placed, _)| placed);
         awaited.filter(|placed| !placed.agent.is_done()).map(|placed| placed.agent.name())
     }
 
@@ -273,18 +265,19 @@ impl OneThread {
             }
             let last = self.ready.len() as u64 - 1;
             let place = self.ready.swap_remove(self.random.between(0, last) as usize);
-            let placed = &mut self.agents[place];
-            placed.is_ready = false;
-            if placed.is_done || placed.held_until_ns > self.clock.now_ns() {
-                self.due_ns = self.due_ns.min(placed.held_until_ns);
+            let turn = &mut self.turns[place];
+            turn.is_ready = false;
+            if turn.is_done || turn.held_until_ns > self.clock.now_ns() {
+                self.due_ns = self.due_ns.min(turn.held_until_ns);
                 continue;
             }
             self.cycles += 1;
+            self.net.runs(place);
+            let (placed, role) = (&mut self.agents[place], turn.role);
             let (has_worked, is_done) = (placed.cycle() > 0, placed.agent.is_done());
-            placed.is_done = is_done;
+            turn.is_done = is_done;
             if has_worked || is_done {
                 placed.load.busy += 1;
-                let role = placed.role;
                 self.time.advance_ns(self.random.between(CYCLE_NS.0, CYCLE_NS.1));
                 // The end of an agent closes its lanes, which is work for those behind them.
                 if is_done || self.woken.swap(false, Ordering::Relaxed) {
@@ -294,12 +287,15 @@ impl OneThread {
                     self.wake_one(place);
                 }
                 // Whoever is busy all the time holds up no timer of the others.
-                if self.clock.now_ns() >= self.due_ns || self.net.has_arrived() {
+                let now_ns = self.clock.now_ns();
+                if now_ns >= self.due_ns || now_ns >= self.net.next_arrival_ns() {
                     self.wake_due();
                 }
             } else {
-                placed.sleep();
-                self.due_ns = self.due_ns.min(placed.timer_ns);
+                let (is_pending, timer_ns) = placed.sleep();
+                (turn.is_pending, turn.timer_ns) =
+                    (is_pending, if is_pending { 0 } else { timer_ns });
+                self.due_ns = self.due_ns.min(turn.timer_ns);
             }
         }
     }
@@ -308,20 +304,20 @@ impl OneThread {
     fn next_ns(&mut self) -> u64 {
         let now_ns = self.clock.now_ns();
         let (mut next_ns, mut is_held) = (self.all_ready_ns + POLL_NS, false);
-        for placed in self.agents.iter_mut().filter(|placed| !placed.is_done) {
-            if placed.held_until_ns > now_ns {
-                next_ns = next_ns.min(placed.held_until_ns);
+        for (place, turn) in self.turns.iter().enumerate().filter(|(_, turn)| !turn.is_done) {
+            if turn.held_until_ns > now_ns {
+                next_ns = next_ns.min(turn.held_until_ns);
                 continue;
             }
-            if placed.timer_ns <= now_ns {
-                placed.load.waits += 1;
+            if turn.timer_ns <= now_ns {
+                self.agents[place].load.waits += 1;
             }
-            match placed.is_pending {
+            match turn.is_pending {
                 true => is_held = true,
-                false => next_ns = next_ns.min(placed.timer_ns),
+                false => next_ns = next_ns.min(turn.timer_ns),
             }
         }
-        next_ns = next_ns.min(self.net.next_due_ns());
+        next_ns = next_ns.min(self.net.next_arrival_ns());
         match next_ns {
             // It did nothing although its time has come: it waits for something else as well.
             _ if next_ns <= now_ns => now_ns + RETRY_NS,
@@ -330,24 +326,24 @@ impl OneThread {
         }
     }
 
-    /// Readies those whose time has come, and those with sockets where something has arrived.
+    /// Readies those whose time has come, and those who have looked at what has something now.
     fn wake_due(&mut self) {
         let now_ns = self.clock.now_ns();
         if now_ns >= self.all_ready_ns + POLL_NS {
             self.wake_all();
         }
-        if self.net.has_arrived() {
-            // What has arrived is not told again.
-            let _ = self.net.next_due_ns();
-            self.wake(Role::has_sockets);
-        }
+        let Self { net, turns, ready, .. } = self;
+        net.take_arrived(|reader| match reader {
+            Reader::Number(place) => ready_one(turns, ready, place),
+            Reader::Anybody => ready_all(turns, ready, Role::has_sockets),
+        });
         self.due_ns = self.all_ready_ns + POLL_NS;
-        for place in 0..self.agents.len() {
-            let placed = &self.agents[place];
-            if placed.is_ready || placed.is_done {
+        for place in 0..self.turns.len() {
+            let turn = &self.turns[place];
+            if turn.is_ready || turn.is_done {
                 continue;
             }
-            let due_ns = placed.due_ns(now_ns);
+            let due_ns = turn.due_ns(now_ns);
             match due_ns <= now_ns {
                 true => self.wake_one(place),
                 false => self.due_ns = self.due_ns.min(due_ns),
@@ -361,29 +357,40 @@ impl OneThread {
     }
 
     fn wake(&mut self, may_have_work: impl Fn(Role) -> bool) {
-        for (place, placed) in self.agents.iter_mut().enumerate() {
-            if !placed.is_ready && may_have_work(placed.role) {
-                placed.is_ready = true;
-                self.ready.push(place);
-            }
-        }
+        ready_all(&mut self.turns, &mut self.ready, may_have_work);
     }
 
     fn wake_one(&mut self, place: usize) {
-        if !std::mem::replace(&mut self.agents[place].is_ready, true) {
-            self.ready.push(place);
+        ready_one(&mut self.turns, &mut self.ready, place);
+    }
+}
+
+fn ready_all(turns: &mut [Turn], ready: &mut Vec<usize>, may_have_work: impl Fn(Role) -> bool) {
+    for (place, turn) in turns.iter_mut().enumerate() {
+        if !turn.is_ready && may_have_work(turn.role) {
+            turn.is_ready = true;
+            ready.push(place);
         }
+    }
+}
+
+fn ready_one(turns: &mut [Turn], ready: &mut Vec<usize>, place: usize) {
+    if !std::mem::replace(&mut turns[place].is_ready, true) {
+        ready.push(place);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::sync::atomic::AtomicU64;
 
     use super::*;
-    use crate::world::NetConditions;
+    use crate::runtime::AgentRole;
+    use crate::world::{Net, NetConditions, Stream};
 
     const MS: u64 = 1_000_000;
+    const STAGE: Role = Role::Stage(AgentRole::Dispatcher);
 
     /// Counts its duty cycles, and works once in each `every_ns`.
     struct Counted {
@@ -428,7 +435,7 @@ mod tests {
             let (clock, cycles) = (clock.clone(), Arc::clone(cycles));
             Box::new(Counted { clock, cycles, every_ns, next_ns: 0, wakes: None })
         };
-        thread.place(Placement::new(Role::Consumer, of(&Arc::default(), 0)));
+        thread.place(Placement::new(STAGE, of(&Arc::default(), 0)));
         thread.place(Placement::new(Role::Peer, of(&cycles, MS)));
         thread.run_until_ns(50 * MS);
         assert!(cycles.load(Ordering::Relaxed) >= 48, "{cycles:?}");
@@ -453,18 +460,63 @@ mod tests {
         counts[1].load(Ordering::Relaxed)
     }
 
+    /// Counts its duty cycles, and looks at its connection once in each.
+    struct Looking(Stream, Arc<AtomicU64>);
+
+    impl Agent for Looking {
+        fn name(&self) -> &str {
+            "looking"
+        }
+
+        fn duty_cycle(&mut self) -> usize {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.read(&mut [0; 64]).map_or(0, |bytes| bytes)
+        }
+
+        fn is_done(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn an_arrival_readies_the_agent_that_reads_that_connection_and_no_other() {
+        let (clock, time) = Clock::manual(0);
+        let net = VirtualNet::new(clock.clone(), 1, NetConditions::default());
+        let mut thread = OneThread::new(clock, time, net.clone(), SplitMix64::new(7)).unwrap();
+        let world = Net::Virtual(net);
+        let listener = world.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let counts = [Arc::<AtomicU64>::default(), Arc::default()];
+        let clients = counts.each_ref().map(|count| {
+            let stream = world.connect(listener.local_address().unwrap(), None).unwrap();
+            thread.place(Placement::new(Role::Peer, Box::new(Looking(stream, Arc::clone(count)))));
+        });
+        thread.run_until_ns(MS);
+        let servers = clients.map(|()| listener.accept().unwrap().0);
+        let before = counts.each_ref().map(|count| count.load(Ordering::Relaxed));
+        let [mut first, _second] = servers;
+        for turn in 1..=50 {
+            first.write_all(b"x").unwrap();
+            thread.run_until_ns(turn * MS + MS);
+        }
+        let after = counts.each_ref().map(|count| count.load(Ordering::Relaxed));
+        // Each call wakes all once.
+        assert!(after[0] - before[0] >= 100, "{before:?} {after:?}");
+        assert_eq!(after[1] - before[1], 50, "{before:?} {after:?}");
+    }
+
     #[test]
     fn stages_are_polled_after_the_work_of_others_and_the_rest_sleep_until_they_are_woken() {
-        use Role::{Beside, Consumer, Peer, Stage, Venue};
-        for (busy, other) in [(Stage, Consumer), (Consumer, Stage), (Peer, Stage), (Beside, Stage)]
+        use Role::{Beside, Peer, Venue};
+        let consumer = Role::Stage(AgentRole::Consumer(0));
+        for (busy, other) in [(STAGE, consumer), (consumer, STAGE), (Peer, STAGE), (Beside, STAGE)]
         {
             assert!(cycles_beside(busy, other, false) >= 80, "{busy:?}, {other:?}");
         }
         for (busy, other) in
-            [(Stage, Beside), (Stage, Peer), (Stage, Venue), (Consumer, Consumer), (Venue, Stage)]
+            [(STAGE, Beside), (STAGE, Peer), (STAGE, Venue), (consumer, consumer), (Venue, STAGE)]
         {
             assert!(cycles_beside(busy, other, false) <= 2, "{busy:?}, {other:?}");
         }
-        assert!(cycles_beside(Stage, Beside, true) >= 80, "a waker ends its sleep");
+        assert!(cycles_beside(STAGE, Beside, true) >= 80, "a waker ends its sleep");
     }
 }

@@ -1,15 +1,17 @@
 //! What the strategies of a run were told, as the checkers need it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
+use pitlane_ring::Record;
 use zerocopy::IntoBytes;
 
 use super::invariants::{self, Violation};
 use super::on_record::{Entry, OnRecord};
 use super::standing::{Holds, Standing};
 use super::told::ConsumerNotes;
+use crate::control::Status;
 use crate::event::{
     Certainty, Event, EventKind, ExecReport, ExecType, OrderStatus, Payload, RejectReason, Side,
 };
@@ -52,25 +54,63 @@ pub struct Notes {
     pub wall_start_ns: i64,
     /// Quotes and trades as they were told, but for those that several were made one of.
     pub prints: Prints,
-    pub(super) last: VecDeque<(u64, u16, Event)>,
+    pub(super) last: LastEvents,
+}
+
+/// The last events that strategies were given.
+#[derive(Default)]
+pub(super) struct LastEvents {
+    events: Vec<(u64, u16, Event)>,
+    /// The place of the next one, which is that of the oldest once all are taken.
+    next: usize,
+}
+
+impl LastEvents {
+    fn push(&mut self, at_ns: u64, consumer: u16, event: &Event) {
+        match self.events.get_mut(self.next) {
+            Some(oldest) => {
+                (oldest.0, oldest.1) = (at_ns, consumer);
+                oldest.2.copy_used_from(event);
+            }
+            None => self.events.push((at_ns, consumer, *event)),
+        }
+        self.next = (self.next + 1) % LAST_MAX;
+    }
+
+    /// The oldest first.
+    fn iter(&self) -> impl Iterator<Item = &(u64, u16, Event)> {
+        let oldest = self.next.min(self.events.len());
+        self.events[oldest..].iter().chain(&self.events[..oldest])
+    }
 }
 
 /// A quote or a trade: venue, instrument, kind, its number, and a hash of what it says.
 pub type Print = (u16, u32, u8, u64, u64);
 
 /// Prints, each once after [`Prints::settle`]: sorting now and then costs less than a place to find
-/// for each of them, most of which are told to several strategies.
+/// for each of them. Most are told to several strategies, one soon after the other.
 #[derive(Default)]
 pub struct Prints {
     list: Vec<Print>,
     settled: usize,
+    /// The last prints that were added, each at a place that its number says.
+    recent: Vec<Print>,
 }
 
 impl Prints {
     /// Prints that are kept unsorted, at least.
     const UNSORTED: usize = 1 << 16;
+    /// Places of recent prints, a power of two.
+    const RECENT: usize = 256;
 
     fn add(&mut self, print: Print) {
+        let place = print.3 as usize % Prints::RECENT;
+        if self.recent.is_empty() {
+            self.recent = vec![Print::default(); Prints::RECENT];
+        }
+        if std::mem::replace(&mut self.recent[place], print) == print {
+            return;
+        }
         self.list.push(print);
         if self.list.len() >= 2 * self.settled.max(Prints::UNSORTED) {
             self.settle();
@@ -79,7 +119,8 @@ impl Prints {
 
     /// Leaves each once, in order.
     pub(super) fn settle(&mut self) {
-        self.list.sort_unstable();
+        // What was settled before is one run, which a stable sort takes as it is.
+        self.list.sort();
         self.list.dedup();
         self.settled = self.list.len();
     }
@@ -97,10 +138,7 @@ impl Notes {
         self.mix(u64::from(consumer) | 1 << 32);
         self.mix(ctx.at_ns());
         self.mix(hash_of_bytes(event.to_used_bytes()));
-        if self.last.len() == LAST_MAX {
-            self.last.pop_front();
-        }
-        self.last.push_back((ctx.at_ns(), consumer, *event));
+        self.last.push(ctx.at_ns(), consumer, event);
         if let Some(Payload::ExecReport(report)) = event.payload() {
             self.told.entry(event.venue).or_default().take(report);
             self.consumers.entry(consumer).or_default().reports.push(hash_of(report));
@@ -223,10 +261,15 @@ impl Notes {
         }
     }
 
-    /// Cancels that are on their way since before `calm_ns`, and have had no outcome.
-    pub(super) fn lost_cancels(&self, calm_ns: u64) -> Vec<String> {
+    /// Cancels that are on their way since before `calm_ns`, and have had no outcome; but of those
+    /// who are quarantined, and told nothing any more.
+    pub(super) fn lost_cancels(&self, calm_ns: u64, status: &Status) -> Vec<String> {
         let mut lost = Vec::new();
-        for consumer in self.consumers.values() {
+        let is_told = |of: &&ConsumerNotes| {
+            let mut quarantined = status.consumers.iter().filter(|it| it.state == "quarantined");
+            !quarantined.any(|it| it.name == of.name)
+        };
+        for consumer in self.consumers.values().filter(is_told) {
             for (id, order) in &consumer.orders {
                 let since_ns = order.cancel_ns.filter(|since_ns| *since_ns < calm_ns);
                 if let Some(since_ns) = since_ns.filter(|_| !order.is_over()) {
@@ -335,5 +378,35 @@ fn line(at_ns: u64, consumer: &str, event: &Event) -> String {
             event.routing_version,
             event.sequence
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::FromZeros;
+
+    use super::*;
+
+    #[test]
+    fn the_last_events_are_shown_the_oldest_first() {
+        let (mut last, mut event) = (LastEvents::default(), Event::new_zeroed());
+        for number in 1..=LAST_MAX as u64 + 3 {
+            event.sequence = number;
+            last.push(number, 7, &event);
+        }
+        let seen: Vec<_> = last.iter().map(|(at_ns, _, event)| (*at_ns, event.sequence)).collect();
+        assert_eq!(seen, (4..=LAST_MAX as u64 + 3).map(|at| (at, at)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_print_is_kept_once_whatever_came_between() {
+        let mut prints = Prints::default();
+        let of = |number| (0, 0, 1, number, number ^ 5);
+        // The last two share a place among the recent ones.
+        for number in [2, 2, 1, 258, 2, 258] {
+            prints.add(of(number));
+        }
+        prints.settle();
+        assert_eq!(prints.as_slice(), [of(1), of(2), of(258)]);
     }
 }

@@ -22,7 +22,7 @@ use super::run::{self, MS};
 use super::told_file;
 use crate::config::{Config, Profile, VenueConfig};
 use crate::consumer::StrategyRegistry;
-use crate::control::ConsumerAudit;
+use crate::control::{ConsumerAudit, Status};
 use crate::venue::protocol::{KeyError, Keys};
 use crate::venue::registry::VenueKind;
 use crate::venue::simulated::{
@@ -378,8 +378,8 @@ impl Judge {
 
     /// Cancels without an outcome since before the calm.
     #[must_use]
-    pub fn lost_cancels(&self) -> Vec<String> {
-        self.notes.lock().lost_cancels(self.plan.trouble_ms * MS)
+    pub fn lost_cancels(&self, status: &Status) -> Vec<String> {
+        self.notes.lock().lost_cancels(self.plan.trouble_ms * MS, status)
     }
 
     /// Whether something was violated.

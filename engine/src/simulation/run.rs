@@ -340,13 +340,14 @@ impl Run<'_> {
 
     /// Cancels that have had no outcome since the calm began: each has one within it.
     fn look_for_lost_cancels(&mut self) {
-        if self.engine.status().halted.is_some() {
+        let status = self.engine.status();
+        if status.halted.is_some() {
             // Nothing is read any more; the report names what may be left at the venue.
             return;
         }
         let (at_ns, calm_ns) = (self.engine.now_ns(), self.plan.trouble_ms * MS);
         let mut notes = self.notes.lock();
-        let lost = notes.lost_cancels(calm_ns);
+        let lost = notes.lost_cancels(calm_ns, &status);
         lost.into_iter().for_each(|what| notes.violated(20, at_ns, what));
     }
 

@@ -33,10 +33,18 @@ impl Pad {
         }
     }
 
-    fn event(&self, event: &Event, ctx: &Context) {
+    /// Notes an event that the strategy is about to get, and what it has before that.
+    fn event(&mut self, event: &Event, ctx: &Context) {
         match self {
-            Pad::Notes(notes) => notes.lock().event(event, ctx),
-            Pad::File(file, _) => file.event(event, ctx),
+            Pad::Notes(notes) => {
+                let mut notes = notes.lock();
+                notes.event(event, ctx);
+                notes.after(ctx);
+            }
+            Pad::File(file, last) => {
+                file.event(event, ctx);
+                file.after(ctx, last);
+            }
         }
     }
 
@@ -92,7 +100,6 @@ impl Strategy for Witness {
 
     fn on_event(&mut self, event: &Event, ctx: &mut Context) -> StrategyResult {
         self.pad.event(event, ctx);
-        self.pad.after(ctx);
         self.misbehave()?;
         let outcome = self.strategy.on_event(event, ctx);
         self.pad.after(ctx);

@@ -1,6 +1,7 @@
 //! Fan-out timing: joining what each consumer saw of the same event (FR-004, FR-026).
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use hdrhistogram::Histogram;
 
@@ -39,9 +40,33 @@ impl Group {
 pub(super) const FANOUT_STAGES: [&str; 6] =
     ["fanout:first", "fanout:p50", "fanout:p95", "fanout:p99", "fanout:last", "fanout:spread"];
 
+/// Spreads keys: traces are numbers of ours, so that nobody can choose them to collide.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.write_u64(u64::from(byte));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(29) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+
 /// Joins samples into groups, off the hot path.
 pub(super) struct FanoutJoin {
-    open: HashMap<(u64, u8), Group>,
+    open: HashMap<(u64, u8), Group, BuildHasherDefault<KeyHasher>>,
+    /// Lists of groups that are whole, for those to come.
+    spare: Vec<Vec<u64>>,
     round: u64,
     /// In the order of [`FANOUT_STAGES`].
     pub(super) stages: [Histogram<u64>; FANOUT_STAGES.len()],
@@ -52,7 +77,8 @@ pub(super) struct FanoutJoin {
 impl FanoutJoin {
     pub(super) fn new() -> FanoutJoin {
         FanoutJoin {
-            open: HashMap::new(),
+            open: HashMap::default(),
+            spare: Vec::new(),
             round: 0,
             stages: FANOUT_STAGES.map(|_| new_histogram()),
             incomplete: 0,
@@ -61,12 +87,12 @@ impl FanoutJoin {
 
     pub(super) fn add(&mut self, samples: &[FanoutSample]) {
         for sample in samples.iter().filter(|sample| sample.subscribers > 1) {
-            let round = self.round;
-            let group = self.open.entry(sample.key).or_insert_with(|| Group {
+            let Self { open, spare, round, .. } = self;
+            let group = open.entry(sample.key).or_insert_with(|| Group {
                 missing: sample.subscribers,
                 dispatched_ns: sample.dispatched_ns,
-                handled_ns: Vec::with_capacity(usize::from(sample.subscribers)),
-                round,
+                handled_ns: spare.pop().unwrap_or_default(),
+                round: *round,
             });
             group.missing -= 1;
             group.handled_ns.push(sample.handled_ns);
@@ -78,7 +104,10 @@ impl FanoutJoin {
                 for (histogram, value) in self.stages.iter_mut().zip(values) {
                     histogram.saturating_record(value);
                 }
-                self.open.remove(&sample.key);
+                if let Some(Group { mut handled_ns, .. }) = self.open.remove(&sample.key) {
+                    handled_ns.clear();
+                    self.spare.push(handled_ns);
+                }
             }
         }
     }

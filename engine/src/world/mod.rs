@@ -25,7 +25,7 @@ pub use files::{
 pub(crate) use fnv::fnv_of;
 pub use kernel::{kernel_names, kernel_text, kernel_text_into, kernel_text_lossy};
 pub use net::{
-    Listener, Lookup, Net, NetConditions, NetTotals, Stream, TlsError, TlsPeer, TlsTrust,
+    Listener, Lookup, Net, NetConditions, NetTotals, Reader, Stream, TlsError, TlsPeer, TlsTrust,
     VirtualNet,
 };
 pub use split_mix::SplitMix64;

@@ -37,6 +37,19 @@ impl AgentRole {
             AgentRole::Consumer(_) => 5,
         }
     }
+
+    /// Whether a lane leads from it to `other`, or a lane's room comes back to it. A session that
+    /// waits for room looks by its timer.
+    pub(in crate::runtime) const fn feeds(self, other: AgentRole) -> bool {
+        use AgentRole::{Consumer, Dispatcher, Gateway, Orchestrator, VenueMarket, VenueOrders};
+        match self {
+            VenueMarket(_) | VenueOrders(_) => matches!(other, Orchestrator | Dispatcher),
+            Orchestrator => matches!(other, Dispatcher),
+            Dispatcher => matches!(other, Consumer(_) | Orchestrator),
+            Consumer(_) => matches!(other, Gateway | Dispatcher),
+            Gateway => matches!(other, VenueOrders(_) | Orchestrator | Dispatcher),
+        }
+    }
 }
 
 /// One thread of the plan.

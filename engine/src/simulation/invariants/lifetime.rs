@@ -1,12 +1,16 @@
 //! Whether a run heals and ends.
 
 use super::evidence::Evidence;
+use crate::runtime::RETRY_NS;
 
 /// Duty cycles of all agents in a second of a run, for each venue: more are made by an agent that
 /// says it has work and has none.
 const CYCLES_PER_S_MAX: u64 = 20_000;
 /// The same for each event of the venue.
 const CYCLES_PER_EVENT_MAX: u64 = 20;
+/// Duty cycles of the dispatcher in a second in which a strategy does not return from its callback:
+/// it looks again and again for room.
+const CYCLES_PER_HELD_S: u64 = 1_000_000_000 / RETRY_NS;
 
 /// 20: after the calm sessions are up, books live, nothing in doubt, nothing open; the stop ends.
 pub(super) fn liveness(of: &Evidence<'_>) -> Vec<String> {
@@ -16,7 +20,9 @@ pub(super) fn liveness(of: &Evidence<'_>) -> Vec<String> {
     }
     let venues = of.ledgers.len() as u64;
     let per_s = CYCLES_PER_S_MAX + CYCLES_PER_EVENT_MAX * u64::from(of.plan.load.events_per_s);
-    let cycles_max = venues * per_s * (of.plan.length_ns() / 1_000_000_000 + 1);
+    let is_held = of.plan.strategies.hold_ppm > 0;
+    let per_s = venues * per_s + if is_held { CYCLES_PER_HELD_S } else { 0 };
+    let cycles_max = per_s * (of.plan.length_ns() / 1_000_000_000 + 1);
     if of.cycles > cycles_max {
         let (cycles, busiest) = (of.cycles, of.busiest);
         found.push(format!("{cycles} duty cycles of {cycles_max} expected: {busiest}"));

@@ -83,9 +83,11 @@ pub(super) fn penalties(of: &Evidence<'_>) -> Vec<String> {
     }
     for (limit, count) in of.penalties.iter().filter(|(limit, _)| **limit != BEFORE_LOGON) {
         let allowed = match *limit {
-            "while_banned" => bans * ON_THEIR_WAY_MAX,
-            // What an engine writes is lost on a connection on which it is still told of things.
+            // On a connection that has fallen silent nobody hears of a ban, nor does the venue hear
+            // what is written on one on which it still tells things.
+            "while_banned" if of.plan.network.silence_ppm > 0 && bans > 0 => u64::MAX,
             "no_pong" if of.plan.network.silence_ppm > 0 => u64::MAX,
+            "while_banned" => bans * ON_THEIR_WAY_MAX,
             _ => 0,
         };
         if *count > allowed {

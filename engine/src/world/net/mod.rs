@@ -24,7 +24,7 @@ use resolver::Resolver;
 pub use stream::Stream;
 pub use tls::{TlsError, TlsPeer, TlsTrust};
 use virtual_ends::{VirtualListener, VirtualStream};
-pub use virtual_net::{NetConditions, NetTotals, VirtualNet};
+pub use virtual_net::{NetConditions, NetTotals, Reader, VirtualNet};
 
 use super::tape::{self, Begun, Tag, TapedStream};
 

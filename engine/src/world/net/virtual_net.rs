@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -83,11 +84,28 @@ pub struct NetTotals {
 #[derive(Clone, Debug)]
 pub struct VirtualNet(Arc<Shared>);
 
+/// Nobody in particular.
+const NOBODY: usize = usize::MAX;
+
 #[derive(Debug)]
 struct Shared {
     clock: Clock,
+    /// Who is running: the reader of what it looks at.
+    present: AtomicUsize,
     state: Mutex<State>,
 }
+
+/// Who is told of arrivals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// The one with this number, see [`VirtualNet::runs`].
+    Number(usize),
+    /// It is not known who.
+    Anybody,
+}
+
+/// Something arrives: when, at which connection, at which of its sides.
+type Arrival = (u64, u64, usize);
 
 #[derive(Debug)]
 struct State {
@@ -99,8 +117,7 @@ struct State {
     next_connection: u64,
     next_listener_port: u16,
     next_client_port: u16,
-    /// Times at which something arrives somewhere.
-    due: BinaryHeap<Reverse<u64>>,
+    due: BinaryHeap<Reverse<Arrival>>,
     totals: NetTotals,
 }
 
@@ -116,6 +133,8 @@ struct Connection {
     /// What each side writes.
     pipes: [Pipe; 2],
     is_held: [bool; 2],
+    /// Who has looked at each side last.
+    readers: [usize; 2],
 }
 
 impl VirtualNet {
@@ -134,7 +153,8 @@ impl VirtualNet {
             due: BinaryHeap::new(),
             totals: NetTotals::default(),
         };
-        VirtualNet(Arc::new(Shared { clock, state: Mutex::new(state) }))
+        let present = AtomicUsize::new(NOBODY);
+        VirtualNet(Arc::new(Shared { clock, present, state: Mutex::new(state) }))
     }
 
     /// Gives the host and port of `authority` these addresses in place of those before.
@@ -152,13 +172,13 @@ impl VirtualNet {
         let now_ns = self.0.clock.now_ns();
         let state = &mut *self.0.state.lock();
         let due_ns = now_ns + state.conditions.latency_ns.max(1);
-        for connection in state.connections.values_mut() {
-            connection.pipes.iter_mut().for_each(|pipe| {
+        for (id, connection) in &mut state.connections {
+            for (side, pipe) in connection.pipes.iter_mut().enumerate() {
                 pipe.finish(End::Reset, due_ns);
-            });
+                state.due.push(Reverse((due_ns, *id, side)));
+            }
             state.totals.cuts += 1;
         }
-        state.due.push(Reverse(due_ns));
     }
 
     /// Ends of connections that somebody still holds.
@@ -174,22 +194,50 @@ impl VirtualNet {
         self.0.state.lock().totals
     }
 
-    /// When something arrives next after now, ns; `u64::MAX` when nothing is under way.
-    #[must_use]
-    pub fn next_due_ns(&self) -> u64 {
-        let now_ns = self.0.clock.now_ns();
-        let due = &mut self.0.state.lock().due;
-        while due.peek().is_some_and(|due_ns| due_ns.0 <= now_ns) {
-            due.pop();
-        }
-        due.peek().map_or(u64::MAX, |due_ns| due_ns.0)
+    /// Says who runs from now on: what it looks at it is told of.
+    pub fn runs(&self, number: usize) {
+        self.0.present.store(number, Ordering::Relaxed);
     }
 
-    /// Whether something has arrived since [`VirtualNet::next_due_ns`] was asked.
+    /// The same of nobody in particular; and whoever was told of arrivals is not any more.
+    pub fn forget_readers(&self) {
+        self.runs(NOBODY);
+        let connections = &mut self.0.state.lock().connections;
+        connections.values_mut().for_each(|connection| connection.readers = [NOBODY; 2]);
+    }
+
+    /// When something arrives next after now, ns; `u64::MAX` when nothing is under way. For whoever
+    /// looks at all connections then: nobody is told of what has arrived before.
     #[must_use]
-    pub fn has_arrived(&self) -> bool {
+    pub fn next_due_ns(&self) -> u64 {
+        self.take_arrived(|_reader| {});
+        self.next_arrival_ns()
+    }
+
+    /// When something has arrived or arrives of which nobody was told, ns; `u64::MAX` when nothing
+    /// is under way.
+    #[must_use]
+    pub fn next_arrival_ns(&self) -> u64 {
+        self.0.state.lock().due.peek().map_or(u64::MAX, |due| due.0.0)
+    }
+
+    /// Tells `take` who is to look at what has arrived since it was last called.
+    pub fn take_arrived(&self, mut take: impl FnMut(Reader)) {
         let now_ns = self.0.clock.now_ns();
-        self.0.state.lock().due.peek().is_some_and(|due_ns| due_ns.0 <= now_ns)
+        let State { due, connections, .. } = &mut *self.0.state.lock();
+        while due.peek().is_some_and(|due| due.0.0 <= now_ns)
+            && let Some(Reverse((_, id, side))) = due.pop()
+        {
+            let Some(connection) = connections.get(&id) else { continue };
+            match connection.readers[side] {
+                NOBODY => take(Reader::Anybody),
+                number => take(Reader::Number(number)),
+            }
+        }
+    }
+
+    fn present(&self) -> usize {
+        self.0.present.load(Ordering::Relaxed)
     }
 
     #[cfg(test)]
@@ -232,11 +280,12 @@ impl VirtualNet {
         let backlog = state.listeners.get_mut(&address).ok_or(ErrorKind::NotConnected)?;
         let id = *backlog.front().ok_or(ErrorKind::WouldBlock)?;
         // The listener holds its side, so a connection whose client is gone is still there.
-        let connection = state.connections.get(&id).ok_or(ErrorKind::NotConnected)?;
+        let connection = state.connections.get_mut(&id).ok_or(ErrorKind::NotConnected)?;
         if connection.ready_ns > now_ns {
             return Err(ErrorKind::WouldBlock.into());
         }
         backlog.pop_front();
+        connection.readers[1] = self.present();
         Ok((id, connection.peer))
     }
 
@@ -268,10 +317,12 @@ impl VirtualNet {
             }
             None => state.totals.refused += 1,
         }
-        state.due.push(Reverse(ready_ns));
+        state.due.push(Reverse((ready_ns, id, 0)));
+        state.due.push(Reverse((ready_ns, id, 1)));
         let pipes = [Pipe::default(), Pipe::default()];
-        let is_held = [true, !is_refused];
-        state.connections.insert(id, Connection { peer, ready_ns, is_refused, pipes, is_held });
+        let (is_held, readers) = ([true, !is_refused], [self.present(), NOBODY]);
+        let connection = Connection { peer, ready_ns, is_refused, pipes, is_held, readers };
+        state.connections.insert(id, connection);
         id
     }
 
@@ -291,11 +342,12 @@ impl VirtualNet {
         let State { connections, due, .. } = &mut *state;
         let connection = connections.get_mut(&id).ok_or(ErrorKind::NotConnected)?;
         let pipe = &mut connection.pipes[1 - side];
+        connection.readers[side] = self.present();
         let was_full = pipe.room() == 0;
         let taken = pipe.receive(into, now_ns)?;
         if was_full && taken > 0 {
             // Its writer may go on, as a poller would tell it.
-            due.push(Reverse(now_ns + 1));
+            due.push(Reverse((now_ns + 1, id, 1 - side)));
         }
         Ok(taken)
     }
@@ -313,8 +365,9 @@ impl VirtualNet {
         let due_ns = connection.pipes[side].finish(end, due_ns);
         if end == End::Reset {
             connection.pipes[1 - side].finish(end, now_ns);
+            state.due.push(Reverse((now_ns, id, side)));
         }
-        state.due.push(Reverse(due_ns));
+        state.due.push(Reverse((due_ns, id, 1 - side)));
     }
 
     pub(super) fn drop_end(&self, id: u64, side: usize) {
@@ -365,8 +418,9 @@ impl State {
             connection.pipes.iter_mut().for_each(|pipe| {
                 pipe.finish(End::Reset, due_ns + 1);
             });
-            self.due.push(Reverse(due_ns));
-            self.due.push(Reverse(due_ns + 1));
+            self.due.push(Reverse((due_ns, id, 1 - side)));
+            self.due.push(Reverse((due_ns + 1, id, side)));
+            self.due.push(Reverse((due_ns + 1, id, 1 - side)));
             return Ok(count);
         }
         let mut due_ns = due_ns;
@@ -379,12 +433,12 @@ impl State {
             self.totals.splits += 1;
             let (head, rest) = bytes.split_at(self.random.between(1, count as u64 - 1) as usize);
             due_ns = pipe.send(head, due_ns);
-            self.due.push(Reverse(due_ns));
+            self.due.push(Reverse((due_ns, id, 1 - side)));
             due_ns += self.random.between(1, conditions.latency_ns.max(1));
             tail = rest;
         }
         let due_ns = pipe.send(tail, due_ns);
-        self.due.push(Reverse(due_ns));
+        self.due.push(Reverse((due_ns, id, 1 - side)));
         Ok(count)
     }
 

@@ -354,9 +354,9 @@ impl Run<'_> {
         }
         self.audit(engine)?;
         self.tell(engine)?;
-        if engine.status().is_some_and(|status| status.halted.is_none()) {
+        if let Some(status) = engine.status().filter(|status| status.halted.is_none()) {
             let at_ns = self.now_ns();
-            let lost = self.judge.lost_cancels();
+            let lost = self.judge.lost_cancels(&status);
             lost.into_iter().for_each(|what| self.judge.violated(20, at_ns, what));
         }
         Ok(())
@@ -371,7 +371,7 @@ impl Run<'_> {
             Ok(Reply::Orders { orders, .. }) => orders.iter().any(|it| it.certainty == "unknown"),
             _ => true,
         };
-        is_open && is_live && !is_doubted && self.judge.lost_cancels().is_empty()
+        is_open && is_live && !is_doubted && self.judge.lost_cancels(status).is_empty()
     }
 
     fn end(&mut self, mut engine: Engine) -> Result<(Facts, u64), Break> {
