@@ -6,6 +6,8 @@ use crate::venue::simulated::FaultName;
 const MS: u64 = 1_000_000;
 /// Requests that a session may have on their way when a ban begins: their answers come too late.
 const ON_THEIR_WAY_MAX: u64 = 30;
+/// Times that messages may come in a bunch, since the network has held up the first of them.
+const BUNCHED_MAX: u64 = 5;
 
 /// The penalty of invariant 17.
 const BEFORE_LOGON: &str = "before_logon";
@@ -87,7 +89,10 @@ pub(super) fn penalties(of: &Evidence<'_>) -> Vec<String> {
             // what is written on one on which it still tells things.
             "while_banned" if of.plan.network.silence_ppm > 0 && bans > 0 => u64::MAX,
             "no_pong" if of.plan.network.silence_ppm > 0 => u64::MAX,
+            // A session that is not read any more, since nothing could be kept of it.
+            "no_pong" if of.report.halted.is_some() => of.ledgers.len() as u64,
             "while_banned" => bans * ON_THEIR_WAY_MAX,
+            "message_rate" if of.plan.network.stall_ppm > 0 => BUNCHED_MAX,
             _ => 0,
         };
         if *count > allowed {
