@@ -128,6 +128,7 @@ impl Assembly<'_> {
                 });
                 let options = OrderOptions {
                     rest,
+                    market: setup.streams_at.first().cloned(),
                     venue: name.clone(),
                     venue_id: VenueId(number as u16),
                     session,

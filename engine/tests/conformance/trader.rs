@@ -109,6 +109,10 @@ impl<V: Orders> Trader<V> {
         let protocol = V::Entry::new(key, decoder);
         let rest = format!("http://{}", options.rest.unwrap_or(address));
         let order = OrderOptions {
+            market: Some(
+                Endpoint::parse(&format!("ws://{address}"), Scheme::Ws, &Net::real(), None)
+                    .expect("a good URL"),
+            ),
             rest: Some(RestOptions {
                 endpoint: Endpoint::parse(&rest, Scheme::Http, &Net::real(), None)
                     .expect("a good URL"),

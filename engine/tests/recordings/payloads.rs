@@ -73,7 +73,7 @@ fn recorded_orders_are_accepted_and_filled() {
             assert_eq!(report.client_order_id, event["c"].as_str().unwrap().as_bytes());
             assert_eq!(report.orig_client_order_id, b"");
             assert_eq!(Some(report.order_id), event["i"].as_u64());
-            assert_eq!(Some(report.execution_id), event["I"].as_u64());
+            assert_eq!(report.execution_id, event["I"].as_u64());
             assert_eq!(report.trade_id, event["t"].as_u64());
             assert_eq!((report.price, report.qty), (scaled(&event["p"]), scaled(&event["q"])));
             assert_eq!(report.last_price, scaled(&event["L"]));

@@ -1,4 +1,5 @@
-//! Binance spot: how it words its market data, its orders and its answers.
+//! Binance spot: how it words its market data, its orders and its answers; and what futures word
+//! in the same way.
 
 mod credentials;
 mod instruments;
@@ -7,6 +8,7 @@ mod market;
 mod market_decoder;
 mod orders;
 mod reports;
+mod request;
 mod snapshot;
 mod ticker_scan;
 mod user_decode;
@@ -19,5 +21,6 @@ pub(in crate::venue) use market::{request_of_streams, stream_of};
 pub use market_decoder::MarketDecoder;
 pub use orders::BinanceOrders;
 pub use reports::BinanceReports;
+pub(in crate::venue) use request::{RequestText, outcome, write_logon};
 pub(in crate::venue) use snapshot::{read_snapshot, read_time};
 pub use user_decode::{Execution, OrderResult, Reply, ReplyError, UserDecoder, UserMessage};

@@ -7,36 +7,20 @@
 
 use super::credentials::Credentials;
 use super::reports::BinanceReports;
-use crate::event::{RejectReason, Side, VenueRef, push_scaled};
+use super::request::{RequestText, outcome, write_logon, write_timed};
+use crate::event::{RejectReason, Side, VenueRef};
 use crate::order::{Amends, Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{
-    Failure, FillsFrom, KeepAlive, OrderProtocol, OrderRequest, Outcome, spot_terms,
+    Failure, FillsFrom, KeepAlive, OrderProtocol, OrderRequest, Outcome, order_terms,
 };
 
-/// Unknown outcome: internal error, disconnected, unexpected response, timed out.
-const UNKNOWN_OUTCOME: [i32; 4] = [-1000, -1001, -1006, -1007];
-/// Too many requests.
-const TOO_MANY_REQUESTS: i32 = -1003;
-/// Too many orders; comes with status 429, and speaks of the account's orders alone.
-const TOO_MANY_ORDERS: i32 = -1015;
 /// `myTrades` of one order.
 const FILLS_WEIGHT: u32 = 5;
 /// `openOrders.status` of all symbols: of one alone it weighs 6, and shows nobody else's in others.
 const OPEN_ORDERS_WEIGHT: u32 = 80;
 /// `account.status`.
 const BALANCES_WEIGHT: u32 = 20;
-/// No such order; archived without a fill.
-const NO_SUCH_ORDER: [i32; 2] = [-2013, -2026];
-/// Unauthorized, invalid signature, and three of the key: unknown, malformed, not allowed.
-const BAD_KEY: [i32; 5] = [-1002, -1022, -2008, -2014, -2015];
-/// A cancel of an order that is not open.
-const CANCEL_OF_NOTHING: i32 = -2011;
-/// The time stamp is ahead of the venue's time, or older than `recvWindow`.
-const WRONG_TIMESTAMP: i32 = -1021;
-/// A user data stream of this account is active on this connection already.
-const STREAM_ACTIVE: i32 = -2035;
-
 /// The protocol.
 pub struct BinanceOrders {
     credentials: Credentials,
@@ -100,7 +84,7 @@ impl OrderProtocol for BinanceOrders {
         request: &OrderRequest<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), RejectReason> {
-        write_order(command, spot_terms(command, Self::CAPABILITIES)?, request, out);
+        write_order(command, order_terms(command, Self::CAPABILITIES)?, request, out);
         Ok(())
     }
 
@@ -114,9 +98,8 @@ impl OrderProtocol for BinanceOrders {
         // The same name again: without it the venue invents one.
         text.text(r#","newClientOrderId":""#);
         text.bytes(request.name);
-        text.text(r#"","newQty":""#);
-        push_scaled(text.0, command.qty, request.scales.qty);
         text.text("\"");
+        text.number("newQty", command.qty, request.scales.qty);
         text.end(request.time_ms);
         Ok(())
     }
@@ -196,54 +179,8 @@ impl OrderProtocol for BinanceOrders {
     }
 
     fn outcome(failure: &Failure<'_>) -> Outcome {
-        let Failure { status, code, .. } = *failure;
-        if code == TOO_MANY_ORDERS {
-            return Outcome::TooManyOrders;
-        }
-        if code == TOO_MANY_REQUESTS || matches!(status, 418 | 429) {
-            return Outcome::SlowDown;
-        }
-        if status >= 500 || UNKNOWN_OUTCOME.contains(&code) {
-            return Outcome::Unknown;
-        }
-        if NO_SUCH_ORDER.contains(&code) {
-            return Outcome::NoSuchOrder;
-        }
-        if BAD_KEY.contains(&code) {
-            return Outcome::BadKey;
-        }
-        if code == CANCEL_OF_NOTHING {
-            return Outcome::NotOpen;
-        }
-        if code == WRONG_TIMESTAMP {
-            return Outcome::WrongTime;
-        }
-        if code == STREAM_ACTIVE {
-            return Outcome::Subscribed;
-        }
-        Outcome::Refused(RejectReason::Venue)
+        outcome(failure)
     }
-}
-
-#[cold]
-fn write_timed(id: u64, method: &str, time_ms: i64, out: &mut Vec<u8>) {
-    let mut text = RequestText::start(out, id, method);
-    text.text(r#"{"timestamp":"#);
-    text.bytes(itoa::Buffer::new().format(time_ms).as_bytes());
-    text.text("}}");
-}
-
-#[cold]
-fn write_logon(id: u64, credentials: &Credentials, time_ms: i64, out: &mut Vec<u8>) {
-    let api_key = credentials.api_key();
-    // The parameters in the order of their names, as they are signed.
-    let signature = credentials.sign(&format!("apiKey={api_key}&timestamp={time_ms}"));
-    crate::text::hide_passing(&signature);
-    let params = format!(r#""apiKey":"{api_key}","signature":"{signature}","timestamp":{time_ms}"#);
-    let mut request = RequestText::start(out, id, "session.logon");
-    request.text("{");
-    request.text(&params);
-    request.text("}}");
 }
 
 #[inline]
@@ -278,62 +215,17 @@ fn write_order(
         });
     }
     if order_type.is_priced() {
-        text.text(r#","price":""#);
-        push_scaled(text.0, command.price, request.scales.price);
-        text.text("\"");
+        text.number("price", command.price, request.scales.price);
     }
     if order_type.is_stop() {
-        text.text(r#","stopPrice":""#);
-        push_scaled(text.0, command.trigger_price, request.scales.price);
-        text.text("\"");
+        text.number("stopPrice", command.trigger_price, request.scales.price);
     }
-    text.text(r#","quantity":""#);
-    push_scaled(text.0, command.qty, request.scales.qty);
-    text.text(r#"","newClientOrderId":""#);
+    text.number("quantity", command.qty, request.scales.qty);
+    text.text(r#","newClientOrderId":""#);
     text.bytes(request.name);
     // The reports tell everything else.
     text.text(r#"","newOrderRespType":"ACK""#);
     text.end(request.time_ms);
-}
-
-/// One request's text, written without formatting machinery.
-struct RequestText<'a>(&'a mut Vec<u8>);
-
-impl<'a> RequestText<'a> {
-    fn start(out: &'a mut Vec<u8>, id: u64, method: &str) -> RequestText<'a> {
-        out.clear();
-        let mut request = RequestText(out);
-        request.text(r#"{"id":"#);
-        request.bytes(itoa::Buffer::new().format(id).as_bytes());
-        request.text(r#","method":""#);
-        request.text(method);
-        request.text(r#"","params":"#);
-        request
-    }
-
-    fn of_order(out: &'a mut Vec<u8>, request: &OrderRequest<'_>, method: &str) -> RequestText<'a> {
-        let mut text = RequestText::start(out, request.id, method);
-        text.text(r#"{"symbol":""#);
-        text.text(request.native);
-        text.text(r#"","origClientOrderId":""#);
-        text.bytes(request.name);
-        text.text("\"");
-        text
-    }
-
-    fn text(&mut self, text: &str) {
-        self.bytes(text.as_bytes());
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn end(&mut self, time_ms: i64) {
-        self.text(r#","timestamp":"#);
-        self.bytes(itoa::Buffer::new().format(time_ms).as_bytes());
-        self.text("}}");
-    }
 }
 
 #[cfg(test)]

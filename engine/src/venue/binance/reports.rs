@@ -18,6 +18,46 @@ const BAD_KEY: i32 = -2015;
 /// What is read of the order connection.
 pub struct BinanceReports(UserDecoder);
 
+impl BinanceReports {
+    /// Of an account that holds contracts.
+    pub(in crate::venue) fn of_contracts(
+        symbols: SymbolMap,
+        frame_bytes_max: usize,
+    ) -> BinanceReports {
+        BinanceReports(UserDecoder::of_contracts(symbols, frame_bytes_max))
+    }
+
+    /// The name of the account's stream that an answer has told, once.
+    pub(in crate::venue) fn take_listen_key(&mut self) -> Option<String> {
+        self.0.take_listen_key()
+    }
+
+    /// Reads an answer over REST.
+    #[cold]
+    pub(in crate::venue) fn read_rest<'a>(
+        &'a mut self,
+        id: u64,
+        status: u16,
+        body: &'a [u8],
+    ) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
+        let error = match self.0.decode_rest(id, status, body) {
+            Ok(answer) => return Ok(OrderMessage::Reply(reply(&answer))),
+            Err(error) => error,
+        };
+        if status != 200 {
+            // A proxy, or a server in trouble, which says so by its status alone.
+            let outcome = Err(Failure::of(status, 0, ""));
+            let reply = Reply { id, outcome, time_ns: None, reach: Reach::All };
+            return Ok(OrderMessage::Reply(reply));
+        }
+        let is_unknown = error.reason == LetterReason::Unknown;
+        let value = if is_unknown { unknown_word_in(body, error.detail) } else { None };
+        let (reply, reach) = (Some(id), Reach::All);
+        let venue_order_id = VenueRef::NONE;
+        Err(UnreadFrame { error, name: None, reply, venue_order_id, value, reach })
+    }
+}
+
 impl OrderDecoder for BinanceReports {
     fn new(symbols: SymbolMap, frame_bytes_max: usize) -> BinanceReports {
         BinanceReports(UserDecoder::new(symbols, frame_bytes_max))
@@ -71,7 +111,9 @@ fn report<'a>(execution: &Execution<'a>) -> OrderMessage<'a> {
         exec_type: execution.exec_type,
         status: execution.status,
         venue_order_id: VenueRef::number(execution.order_id),
-        execution_id: trade.unwrap_or(VenueRef::number(execution.execution_id)),
+        execution_id: trade
+            .or(execution.execution_id.map(VenueRef::number))
+            .unwrap_or(VenueRef::NONE),
         instrument: execution.symbol.instrument,
         side: execution.side,
         price: execution.price,
@@ -142,6 +184,7 @@ fn name_in(frame: &[u8]) -> Option<&[u8]> {
 fn unknown_word_in<'a>(frame: &'a [u8], detail: &str) -> Option<&'a [u8]> {
     let marks: [&[u8]; 2] = match detail {
         detail if detail.contains("status") => [br#""X":""#, br#""status":""#],
+        detail if detail.contains("position side") => [br#""ps":""#, br#""positionSide":""#],
         detail if detail.contains("execution type") => [br#""x":""#; 2],
         detail if detail.contains("side") => [br#""S":""#, br#""side":""#],
         detail if detail.contains("event kind") => [br#""e":""#; 2],

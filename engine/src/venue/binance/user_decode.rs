@@ -21,6 +21,7 @@ use crate::venue::protocol::{AssetBalance, ListedOrder};
 use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
 
 mod account;
+mod contracts;
 mod execution;
 mod fills;
 mod order_result;
@@ -66,10 +67,22 @@ pub enum UserMessage<'a> {
     Other(&'static str),
 }
 
+/// What an account holds, and so the words of its events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holds {
+    /// Assets.
+    Assets,
+    /// Margin, and positions in contracts.
+    Contracts,
+}
+
 /// Decodes the frames of one order connection.
 pub struct UserDecoder {
     json: JsonBuffer,
     symbols: SymbolMap,
+    holds: Holds,
+    /// The name of the account's stream that an answer told last.
+    listen_key: Option<String>,
     balances: Vec<AssetBalance>,
     fills: Vec<VenueFill>,
     /// What a start asks for; empty before.
@@ -84,11 +97,19 @@ impl UserDecoder {
         UserDecoder {
             json: JsonBuffer::warmed(FRAME_BYTES_USUAL, frame_bytes_max),
             symbols,
+            holds: Holds::Assets,
+            listen_key: None,
             balances: Vec::with_capacity(BALANCES_MAX),
             fills: Vec::with_capacity(FILLS_MAX),
             listed: Vec::new(),
             limits: ToldLimits::default(),
         }
+    }
+
+    /// The same, of an account that holds contracts.
+    #[must_use]
+    pub fn of_contracts(symbols: SymbolMap, frame_bytes_max: usize) -> UserDecoder {
+        UserDecoder { holds: Holds::Contracts, ..UserDecoder::new(symbols, frame_bytes_max) }
     }
 
     /// Decodes one frame.
@@ -97,10 +118,33 @@ impl UserDecoder {
     /// [`DecodeError`] says what was wrong.
     #[inline]
     pub fn decode<'a>(&'a mut self, frame: &[u8]) -> Result<UserMessage<'a>, DecodeError> {
-        let UserDecoder { json, symbols, balances, fills, listed, limits } = self;
+        let UserDecoder { json, symbols, holds, listen_key, balances, fills, listed, limits } =
+            self;
         limits.clear();
-        let lists = Lists { balances, fills, listed };
-        json.parse(frame, |nodes| read_frame(nodes, symbols, lists, limits))
+        let lists = Lists { balances, fills, listed, listen_key };
+        json.parse(frame, |nodes| read_frame(nodes, (symbols, *holds), lists, limits))
+    }
+
+    /// Decodes the answer over REST to the request with this number.
+    ///
+    /// # Errors
+    /// As those of [`UserDecoder::decode`].
+    #[cold]
+    pub fn decode_rest<'a>(
+        &'a mut self,
+        id: u64,
+        status: u16,
+        body: &[u8],
+    ) -> Result<Reply<'a>, DecodeError> {
+        let UserDecoder { json, symbols, listen_key, balances, fills, listed, limits, .. } = self;
+        limits.clear();
+        let lists = Lists { balances, fills, listed, listen_key };
+        json.parse(body, |nodes| reply::read_rest((id, status), nodes, symbols, lists))
+    }
+
+    /// The name of the account's stream that an answer has told, once.
+    pub fn take_listen_key(&mut self) -> Option<String> {
+        self.listen_key.take()
     }
 
     /// What the last frame said of the venue's limits.
@@ -122,11 +166,12 @@ struct Lists<'a> {
     balances: &'a mut Vec<AssetBalance>,
     fills: &'a mut Vec<VenueFill>,
     listed: &'a mut Vec<ListedOrder>,
+    listen_key: &'a mut Option<String>,
 }
 
 fn read_frame<'a>(
     nodes: &[Node<'a>],
-    symbols: &SymbolMap,
+    (symbols, holds): (&SymbolMap, Holds),
     lists: Lists<'a>,
     limits: &mut ToldLimits,
 ) -> Result<UserMessage<'a>, DecodeError> {
@@ -148,7 +193,11 @@ fn read_frame<'a>(
             return Err(DecodeError::malformed("a member of the frame twice"));
         }
     }
-    read_event(event.unwrap_or(nodes), symbols, lists.balances)
+    let event = event.unwrap_or(nodes);
+    match holds {
+        Holds::Assets => read_event(event, symbols, lists.balances),
+        Holds::Contracts => contracts::read_event(event, symbols, lists.balances),
+    }
 }
 
 fn read_event<'a>(
@@ -308,7 +357,7 @@ mod tests {
             exec_type: ExecType::Trade,
             status: OrderStatus::PartiallyFilled,
             order_id: 5,
-            execution_id: 6,
+            execution_id: Some(6),
             trade_id: Some(4),
             price: 150,
             trigger_price: 0,

@@ -1,5 +1,9 @@
-//! Binance USD-M futures: how it words its market data. Takes no orders yet.
+//! Binance USD-M futures: how it words its market data and its orders.
 
 mod market;
+mod orders;
+mod reports;
 
 pub use market::FuturesMarket;
+pub use orders::FuturesOrders;
+pub use reports::FuturesReports;

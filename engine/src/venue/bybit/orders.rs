@@ -18,8 +18,8 @@ use crate::order::{
 };
 use crate::venue::codec::JsonText;
 use crate::venue::protocol::{
-    Failure, FillsFrom, GuardRequest, KeepAlive, OrderProtocol, OrderRequest, Outcome,
-    SharedSecret, Way, spot_terms,
+    Failure, FillsFrom, GuardRequest, KeepAlive, OrderProtocol, OrderRequest, Outcome, OwnStream,
+    SharedSecret, Way, order_terms,
 };
 
 /// A request that is older than this is refused (`X-BAPI-RECV-WINDOW`), ms.
@@ -71,7 +71,7 @@ impl OrderProtocol for BybitOrders {
     const IN_FLIGHT_MAX_NS: u64 = 10_000_000_000;
     const KEEP_ALIVE: KeepAlive = KeepAlive::Text(r#"{"op":"ping"}"#);
     const LOGON: &'static [&'static str] = &["logon", "logon of the stream", "subscribe"];
-    const STREAM_PATH: Option<&'static str> = Some("/v5/private");
+    const STREAM: Option<OwnStream> = Some(OwnStream::At("/v5/private"));
     const ASKS_OVER_REST: bool = true;
 
     fn new(secret: SharedSecret<1>, decoder: BybitReports) -> BybitOrders {
@@ -115,7 +115,7 @@ impl OrderProtocol for BybitOrders {
         request: &OrderRequest<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), RejectReason> {
-        let (side, order_type, life) = spot_terms(command, Self::CAPABILITIES)?;
+        let (side, order_type, life) = order_terms(command, Self::CAPABILITIES)?;
         let mut text = start(out, request, "order.create");
         text.text(match side {
             Side::Buy => r#","side":"Buy""#,

@@ -20,7 +20,7 @@ use crate::order::{
 };
 use crate::venue::codec::JsonText;
 use crate::venue::protocol::{
-    Failure, FillsFrom, KeepAlive, NameForm, OrderProtocol, OrderRequest, Outcome, Way, spot_terms,
+    Failure, FillsFrom, KeepAlive, NameForm, OrderProtocol, OrderRequest, Outcome, Way, order_terms,
 };
 use crate::venue::utc::push_rfc3339;
 
@@ -105,7 +105,7 @@ impl OrderProtocol for KrakenOrders {
         request: &OrderRequest<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), RejectReason> {
-        let (side, order_type, life) = spot_terms(command, Self::CAPABILITIES)?;
+        let (side, order_type, life) = order_terms(command, Self::CAPABILITIES)?;
         let is_ioc = order_type == OrderType::Limit && life == TimeInForce::Ioc;
         self.decoder.note_sent(command, (side, is_ioc), request);
         let mut text = start(out, request, "add_order", &self.decoder.token);

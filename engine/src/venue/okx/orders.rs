@@ -18,7 +18,7 @@ use crate::order::{
 use crate::venue::codec::JsonText;
 use crate::venue::protocol::{
     Failure, FillsFrom, GuardRequest, KeepAlive, NameForm, OrderProtocol, OrderRequest, Outcome,
-    SharedSecret, Way, spot_terms,
+    SharedSecret, Way, order_terms,
 };
 
 /// A new order that reaches the matching engine later than this is dropped by the venue
@@ -116,7 +116,7 @@ impl OrderProtocol for OkxOrders {
         request: &OrderRequest<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), RejectReason> {
-        let (side, order_type, life) = spot_terms(command, Self::CAPABILITIES)?;
+        let (side, order_type, life) = order_terms(command, Self::CAPABILITIES)?;
         let code = self.decoder.code(request.native).ok_or(RejectReason::UnknownInstrument)?;
         let mut text = start(out, request, ("order", code), Some(EXPIRES_MS));
         text.text(match side {

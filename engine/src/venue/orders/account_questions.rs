@@ -11,7 +11,9 @@ use crate::event::{Balance, InstrumentId, Side};
 use crate::order::recovery::RecordedOrder;
 use crate::runtime::Phase;
 use crate::venue::governor::RequestClass;
-use crate::venue::protocol::{AssetBalance, ListedOrder, OrderProtocol, OrderRequest, ReplyBody};
+use crate::venue::protocol::{
+    AssetBalance, ListedOrder, OrderProtocol, OrderRequest, ReplyBody, Way,
+};
 use crate::venue::{EventOutlet, LetterReason, Scales};
 
 /// A request that the venue's limits hold back for so long is given up, ns.
@@ -56,11 +58,12 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         self.orders.account.held_back_ns = 0;
         let Some(id) = self.orders.requests.add(asked, now_ns) else { return 0 };
         let is_written = self.write_for_account(asked, id);
-        if is_written && self.session.send(&self.text).is_ok() {
+        let is_question = matches!(asked, Asked::OpenOrders | Asked::Balances);
+        let way = if P::ASKS_OVER_REST && is_question { Way::Rest } else { Way::Session };
+        if is_written && self.send_by(way, id) {
             if let Some(step) = self.orders.account.step(asked) {
                 step.sent();
             }
-            self.session.flush();
         } else {
             self.orders.requests.take(id);
             if !is_written {

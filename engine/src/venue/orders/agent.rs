@@ -42,6 +42,7 @@ use super::stage::{POLL_NS, Presence, QUERIES_MAX, Stage};
 use super::start_recovery::StartRecovery;
 use super::table::OrderTable;
 use super::thinning::Thinning;
+use super::upkeep::Upkeep;
 use crate::event::VenueId;
 use crate::instrument::Instruments;
 use crate::order::OrderCommand;
@@ -51,7 +52,9 @@ use crate::safety::Quarantine;
 use crate::telemetry::{HistogramSet, Probe};
 use crate::venue::governor::{PauseScope, RequestClass};
 use crate::venue::protocol::OrderProtocol;
-use crate::venue::transport::{CloseReason, Progress, RestOptions, Session, SessionOptions};
+use crate::venue::transport::{
+    CloseReason, Endpoint, Progress, RestOptions, Session, SessionOptions,
+};
 use crate::venue::{
     EventOutlet, IntakeStats, LetterReason, SymbolMap, TraceIds, VenueClock, VenueSwitch,
 };
@@ -73,6 +76,8 @@ pub struct OrderOptions {
     pub session: SessionOptions,
     /// Where it is asked what the venue answers over REST alone.
     pub rest: Option<RestOptions>,
+    /// Where market data is, at any path: the account's stream may be there, too.
+    pub market: Option<Endpoint>,
     /// The symbols it trades.
     pub symbols: SymbolMap,
     /// Their instruments.
@@ -190,7 +195,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             name: format!("{}:orders", options.venue),
             session,
             rollover,
-            stream: stream_session::<P>(&options.session, &wiring.clock),
+            stream: stream_session::<P>(&options.session, options.market.as_ref(), &wiring.clock),
             rest: RestLine::of(options.rest, gate.governor()),
             commands: wiring.commands,
             ready: wiring.ready,
@@ -237,6 +242,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 wants_query_of_all: false,
                 known: KnownRequests::of(P::ASKS_OVER_REST),
                 dead_man: DeadMan::new(options.dead_man_ms),
+                upkeep: Upkeep::default(),
                 listing: None,
                 fills_max: P::FILLS_MAX,
                 lines: Reconciler::<O>::lines(),
@@ -279,7 +285,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 if self.orders.dead_man.timeout_ms > 0 {
                     self.protocol.will_set_dead_man();
                 }
-                self.stream.iter_mut().for_each(Session::resume);
+                self.open_stream();
                 self.rollover.opened::<P>(self.orders.now_ns);
                 self.stage = Stage::Timing;
                 1
@@ -296,16 +302,19 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[cold]
     fn log_on(&mut self, step: usize) -> bool {
         self.orders.logon_replies = step;
+        self.follow_stream_path();
+        if !self.may_log_on(step) {
+            return false;
+        }
         let Some(operation) = P::LOGON.get(step) else {
             self.stage = Stage::Asking;
+            self.orders.upkeep = Upkeep::begun::<P>(self.orders.now_ns);
             self.next_cancel_ns = self.orders.now_ns;
             self.orders.gate.governor().granted(PauseScope::Account);
             return true;
         };
         let weight = self.protocol.weight(RequestClass::Logon);
-        if !self.may_log_on(step)
-            || !self.orders.gate.may_send(RequestClass::Logon, weight, self.orders.now_ns)
-        {
+        if !self.orders.gate.may_send(RequestClass::Logon, weight, self.orders.now_ns) {
             return false;
         }
         let asked = Asked::Logon(operation);
@@ -455,7 +464,7 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
                 work += self.ask() + self.ask_account();
             }
             self.look_for_overdue();
-            work += self.set_dead_man();
+            work += self.set_dead_man() + self.keep_up();
         } else {
             self.orders.flush_backlog();
         }
@@ -514,7 +523,7 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
         let is_up = matches!(self.stage, Stage::Asking | Stage::Ready);
         let dead_man_ns = if is_up { self.orders.dead_man.next_timer_ns() } else { u64::MAX };
         let own_ns = own_ns.min(self.replacements.next_timer_ns()).min(dead_man_ns);
-        let own_ns = own_ns.min(self.account_poll_ns());
+        let own_ns = own_ns.min(self.account_poll_ns()).min(self.upkeep_timer_ns());
         let own_ns = own_ns.min(stream_ns).min(self.rollover.next_timer_ns(self.now_ns()));
         let beside_ns = self.stream.as_ref().map_or(u64::MAX, Session::next_timer_ns);
         let own_ns = own_ns.min(rest_ns).min(beside_ns);

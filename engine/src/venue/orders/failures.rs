@@ -79,6 +79,12 @@ impl<O: EventOutlet> Reconciler<O> {
             (Asked::Time, _) => self.venue_clock.failed(self.now_ns),
             (Asked::Subscribe, _) => self.on_no_new_stream(outcome),
             (Asked::DeadMan, _) => self.on_dead_man_failed(Some(failure)),
+            (Asked::Upkeep, _) => {
+                self.upkeep.failed(self.now_ns);
+                if self.lines.take(self.now_ns) {
+                    log::warn!("[{}] {}: {message} (code: {code})", self.venue, asked.what());
+                }
+            }
             // Nothing was open.
             (Asked::CancelSymbol(..), Outcome::NotOpen | Outcome::NoSuchOrder) => {}
             (Asked::CancelSymbol(consumer, instrument), _) => {

@@ -39,8 +39,9 @@ pub(super) struct KnownRequests {
 impl KnownRequests {
     /// Before anything was asked. What is asked over REST ends no session.
     pub(super) fn of(asks_over_rest: bool) -> KnownRequests {
-        let fills = if asks_over_rest { Known::Answered } else { Known::Untried };
-        KnownRequests { fills, ..KnownRequests::default() }
+        let known = if asks_over_rest { Known::Answered } else { Known::Untried };
+        let (time, stream) = (Known::Untried, Known::Untried);
+        KnownRequests { fills: known, open_orders: known, balances: known, time, stream }
     }
 
     /// A request was answered.

@@ -51,6 +51,7 @@ mod taken_up;
 mod thinning;
 mod timing;
 mod told;
+mod upkeep;
 
 pub use agent::{OrderAgent, OrderOptions, OrderSessionTotals, OrderWiring};
 pub(crate) use guard::Guard;

@@ -5,20 +5,24 @@ use super::reconcile::Reconciler;
 use super::stage::{BATCH, EVENTS_PER_FRAME_MAX};
 use crate::runtime::Clock;
 use crate::venue::EventOutlet;
-use crate::venue::protocol::{OrderDecoder, OrderProtocol};
-use crate::venue::transport::{Session, SessionOptions};
+use crate::venue::protocol::{OrderDecoder, OrderProtocol, OwnStream};
+use crate::venue::transport::{Endpoint, Session, SessionOptions};
 
 /// The socket of the account's stream has a number of its own in the core's poller.
 const TOKENS: usize = 3 << 20;
 
 /// The account's stream beside a session of these options, where it has a connection of its own.
-/// Off until that is open.
+/// Off until that is open, and its path is known; `market`: where market data is.
 pub(super) fn stream_session<P: OrderProtocol>(
     options: &SessionOptions,
+    market: Option<&Endpoint>,
     clock: &Clock,
 ) -> Option<Session> {
     let options = SessionOptions {
-        endpoint: options.endpoint.at_path(P::STREAM_PATH?),
+        endpoint: match P::STREAM? {
+            OwnStream::At(path) => options.endpoint.at_path(path),
+            OwnStream::Told => market.unwrap_or(&options.endpoint).clone(),
+        },
         token: options.token + TOKENS,
         seed: options.seed.rotate_left(16),
         ..options.clone()

@@ -138,6 +138,7 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::Time => self.venue_clock.failed(self.now_ns),
             Asked::Subscribe => self.account_stream.unclear(self.now_ns),
             Asked::DeadMan => self.on_dead_man_failed(None),
+            Asked::Upkeep => self.upkeep.failed(self.now_ns),
             Asked::CancelSymbol(consumer, instrument) => {
                 self.symbol_not_cancelled((consumer, instrument), RejectReason::Venue, 0);
             }
@@ -160,7 +161,7 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::Logon(_) => self.logon_replies += 1,
             Asked::Time if !has_time => self.venue_clock.failed(self.now_ns),
             // The stream tells which orders it ended.
-            Asked::Time | Asked::CancelSymbol(..) => {}
+            Asked::Time | Asked::CancelSymbol(..) | Asked::Upkeep => {}
             Asked::DeadMan => self.on_dead_man_set(body),
             Asked::Subscribe => self.on_stream_renewed(),
             Asked::Submit(key) => {

@@ -29,6 +29,8 @@ pub(super) enum Asked {
     Subscribe,
     /// Set the venue's timer that cancels all.
     DeadMan,
+    /// Keep the account's stream alive.
+    Upkeep,
     /// Cancel all that is open in this instrument, for this consumer.
     CancelSymbol(ConsumerId, InstrumentId),
     /// List what the account has open.
@@ -47,6 +49,7 @@ impl Asked {
             | Asked::Time
             | Asked::Subscribe
             | Asked::DeadMan
+            | Asked::Upkeep
             | Asked::CancelSymbol(..) => None,
             Asked::OpenOrders | Asked::Balances | Asked::CancelListed(_) => None,
             Asked::Submit(key) | Asked::Cancel(key) | Asked::Amend(key) => Some(key),
@@ -61,6 +64,7 @@ impl Asked {
             Asked::Time => "the question for the time",
             Asked::Subscribe => "whether the account's stream stands",
             Asked::DeadMan => "the timer that cancels all",
+            Asked::Upkeep => "the upkeep of the account's stream",
             Asked::CancelSymbol(..) => "the cancel of a whole symbol",
             Asked::OpenOrders => "the request for the account's open orders",
             Asked::Balances => "the request for the account's balances",

@@ -141,7 +141,10 @@ impl<P: OrderProtocol> RestGuard<P> {
         let mut unread = None;
         let told = match decoder.decode_rest(id, reply.status, &reply.body) {
             Ok(OrderMessage::Reply(reply)) => match &reply.outcome {
-                Ok(body) => Ok(!body.venue_order_id.is_none() || body.state.is_some()),
+                Ok(body) => {
+                    let is_one = !body.venue_order_id.is_none() || body.state.is_some();
+                    Ok(is_one || !body.listed.is_empty() || body.unreadable.is_some())
+                }
                 Err(failure) => match P::outcome(failure) {
                     Outcome::NotOpen | Outcome::NoSuchOrder => Ok(false),
                     outcome => Err(Told::of(failure, outcome)),

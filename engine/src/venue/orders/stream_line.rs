@@ -4,7 +4,7 @@
 use super::agent::OrderAgent;
 use super::reading::take_frames;
 use crate::venue::EventOutlet;
-use crate::venue::protocol::{OrderProtocol, Way};
+use crate::venue::protocol::{OrderProtocol, OwnStream, Way};
 use crate::venue::transport::{CloseReason, Progress, Session};
 
 impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
@@ -30,9 +30,28 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         moved + taken.messages
     }
 
-    /// Whether a step of the logon can be sent.
+    /// The connection of order entry was opened: that of the stream is made, where its path needs
+    /// not be asked for.
+    pub(super) fn open_stream(&mut self) {
+        if matches!(P::STREAM, Some(OwnStream::At(_))) {
+            self.stream.iter_mut().for_each(Session::resume);
+        }
+    }
+
+    /// Connects to the stream once its path was told.
+    #[cold]
+    pub(super) fn follow_stream_path(&mut self) {
+        if let (Some(stream), Some(path)) = (&mut self.stream, self.protocol.stream_path()) {
+            stream.set_path(&path);
+            stream.resume();
+        }
+    }
+
+    /// Whether a step of the logon can be sent; or, behind the last one, whether the session is
+    /// whole.
     pub(super) fn may_log_on(&self, step: usize) -> bool {
-        P::logon_way(step) != Way::Stream || self.stream.as_ref().is_some_and(Session::is_open)
+        let needs_stream = step >= P::LOGON.len() || P::logon_way(step) == Way::Stream;
+        !needs_stream || self.stream.as_ref().is_none_or(Session::is_open)
     }
 
     /// Sends the step of a logon that was written, by its way. Refused only on a connection that is

@@ -11,6 +11,7 @@ mod limits;
 mod market;
 mod market_frames;
 mod orders;
+mod own_stream;
 mod questions;
 mod several;
 mod shared_secret;
@@ -27,12 +28,13 @@ pub use market::{MarketMessage, MarketProtocol, MarketSink};
 pub(in crate::venue) use market_frames::{
     BookUpdate, FrameParts, MarketFrames, in_book, numbered_reply, object,
 };
-pub(in crate::venue) use orders::spot_terms;
+pub(in crate::venue) use orders::order_terms;
 pub use orders::{
     AssetBalance, Failure, FillsFrom, GuardRequest, ListedOrder, ListedText, NameForm,
     OrderDecoder, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reach, Reply, ReplyBody,
     UnreadFrame, Way, listed_text,
 };
+pub use own_stream::OwnStream;
 pub(in crate::venue) use questions::Questions;
 pub(in crate::venue) use several::{KeptReply, KeptReport, ReadReport, Several, UnreadReport};
 pub use shared_secret::SharedSecret;

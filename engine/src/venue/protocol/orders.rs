@@ -2,7 +2,7 @@
 
 use arrayvec::{ArrayString, ArrayVec};
 
-use super::{KeepAlive, Signer};
+use super::{KeepAlive, OwnStream, Signer};
 use crate::event::{AssetAmount, AssetName, RejectReason, Side, VenueRef};
 use crate::order::{Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::codec::DecodeError;
@@ -232,13 +232,13 @@ pub enum FillsFrom {
     Older,
 }
 
-/// Side, type and time in force of an order on a venue that has no positions; what it lacks was
-/// refused before by [`OrderProtocol::CAPABILITIES`].
+/// Side, type and time in force of an order; what the venue lacks was refused before by
+/// [`OrderProtocol::CAPABILITIES`].
 ///
 /// # Errors
-/// `Unsupported` for an order that says none of these, or speaks of positions.
+/// `Unsupported` for an order that says none of these, or asks for what the venue lacks.
 #[inline]
-pub(in crate::venue) fn spot_terms(
+pub(in crate::venue) fn order_terms(
     command: &OrderCommand,
     can: Capabilities,
 ) -> Result<(Side, OrderType, TimeInForce), RejectReason> {
@@ -341,7 +341,7 @@ pub trait OrderDecoder: Sized + Send + 'static {
 pub enum Way {
     /// Over the connection that orders are sent on.
     Session,
-    /// Over that of the account's stream ([`OrderProtocol::STREAM_PATH`]).
+    /// Over that of the account's stream ([`OrderProtocol::STREAM`]).
     Stream,
     /// Over REST: what is written is read by
     /// [`RestClient::ask`](crate::venue::transport::RestClient::ask), and answered by
@@ -375,11 +375,14 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// `None` where a venue has no such request.
     const SUBSCRIBE_STEP: Option<usize> = None;
 
-    /// Path of the account's stream at the host of order entry, where it has a connection of its
-    /// own: both are up, or neither is.
-    const STREAM_PATH: Option<&'static str> = None;
+    /// The account's stream, where it has a connection of its own: both are up, or neither is.
+    const STREAM: Option<OwnStream> = None;
 
-    /// Whether queries and lists of fills go over REST, too. Orders never do.
+    /// How often [`OrderProtocol::upkeep`] is sent, ns; `None` where nothing has to be kept up.
+    const UPKEEP_NS: Option<u64> = None;
+
+    /// Whether queries, lists of fills, and questions about the account go over REST, too. Orders
+    /// never do.
     const ASKS_OVER_REST: bool = false;
 
     /// What our names of orders look like there.
@@ -427,6 +430,16 @@ pub trait OrderProtocol: Sized + Send + 'static {
     fn logon_way(_step: usize) -> Way {
         Way::Session
     }
+
+    /// The path of the account's stream ([`OwnStream::Told`]), once the answer to a step of the
+    /// logon has told it. Given once.
+    fn stream_path(&mut self) -> Option<String> {
+        None
+    }
+
+    /// Writes the request without which the account's stream would end, over the session. A
+    /// refusal that means [`Outcome::NoSession`] begins the session anew; any other is asked again.
+    fn upkeep(&mut self, _id: u64, _time_ms: i64, _out: &mut Vec<u8>) {}
 
     /// Writes a new order.
     ///

@@ -28,8 +28,9 @@ pub struct Execution<'a> {
     pub status: OrderStatus,
     /// The venue's order number.
     pub order_id: u64,
-    /// The venue's number of this report, `I`; the same when a report is repeated.
-    pub execution_id: u64,
+    /// The venue's number of this report, `I`; the same when a report is repeated. `None` where its
+    /// reports have none: of contracts.
+    pub execution_id: Option<u64>,
     /// Trade number; `None` when it is no fill.
     pub trade_id: Option<u64>,
     /// Limit price; 0 for a market order.
@@ -89,7 +90,7 @@ pub(super) fn read<'a>(
         exec_type,
         status,
         order_id: number_of(fields, b'i')?,
-        execution_id: number_of(fields, b'I')?,
+        execution_id: Some(number_of(fields, b'I')?),
         trade_id: match fields.signed(b't')? {
             -1 => None,
             id => Some(u64::try_from(id).map_err(|_| DecodeError::nonsense("negative trade id"))?),
@@ -140,7 +141,7 @@ fn read_exec_type(exec_type: &str, status: &str) -> Result<ExecType, DecodeError
 }
 
 /// A number by which the venue names something: its own are positive and signed.
-fn number_of(fields: &Letters<'_, '_>, letter: u8) -> Result<u64, DecodeError> {
+pub(super) fn number_of(fields: &Letters<'_, '_>, letter: u8) -> Result<u64, DecodeError> {
     match fields.unsigned(letter)? {
         number @ 1..=NUMBER_MAX => Ok(number),
         _ => Err(DecodeError::nonsense("number of an order or a report that no venue gives")),
@@ -167,7 +168,7 @@ pub(super) fn fee_of(amount: &str, asset: Option<&str>) -> Option<(i64, u128)> {
 }
 
 /// What can't be, whatever the order was (F17).
-fn check(report: &Execution<'_>) -> Result<(), DecodeError> {
+pub(super) fn check(report: &Execution<'_>) -> Result<(), DecodeError> {
     let Execution { price, trigger_price, last_price, last_qty, filled_qty, .. } = *report;
     let numbers = [price, trigger_price, last_price, last_qty, filled_qty];
     if report.qty < 0 || numbers.iter().any(|number| *number < 0) {

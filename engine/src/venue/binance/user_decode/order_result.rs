@@ -1,5 +1,6 @@
 //! The order that an answer of the WebSocket API speaks of.
 
+use super::contracts::{HEDGED, ONE_WAY};
 use super::execution::NUMBER_MAX;
 use super::{
     DecodeError, Node, OrderStatus, Side, Symbol, SymbolMap, expiry_of, find_symbol, is_null,
@@ -84,8 +85,12 @@ impl<'a> OrderTexts<'a> {
                 "origQty" | "qty" => texts.qty = Some(text()?),
                 "executedQty" => texts.filled_qty = Some(text()?),
                 "preventedQuantity" | "preventedQty" => texts.prevented_qty = Some(text()?),
-                "cummulativeQuoteQty" | "cumulativeQuoteQty" => texts.quote_total = Some(text()?),
+                "cummulativeQuoteQty" | "cumulativeQuoteQty" | "cumQuote" => {
+                    texts.quote_total = Some(text()?)
+                }
                 "expiryReason" => texts.expiry = Some(text()?),
+                // Of contracts alone.
+                "positionSide" if text()? != ONE_WAY => return Err(HEDGED),
                 _ => {}
             }
         }

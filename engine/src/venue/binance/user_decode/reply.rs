@@ -1,6 +1,7 @@
 //! Answers of the WebSocket API to our requests.
 
 use super::account::{is_list_of_orders, read_account, read_open_orders};
+use super::contracts::{is_list_of_wallets, read_wallets};
 use super::fills::read_fills;
 use super::order_result::{OrderResult, read_order};
 use super::{DecodeError, Lists, Node, SymbolMap, elements, members, signed, text, unsigned};
@@ -55,10 +56,6 @@ pub(super) fn read<'a>(
     lists: Lists<'a>,
     limits: &mut ToldLimits,
 ) -> Result<Reply<'a>, DecodeError> {
-    let Lists { balances, fills, listed } = lists;
-    balances.clear();
-    fills.clear();
-    listed.clear();
     let mut id = None;
     let mut status = None;
     let mut error = None;
@@ -88,9 +85,42 @@ pub(super) fn read<'a>(
     if error.is_none() && status != 200 {
         return Err(DecodeError::field("failed reply without an error"));
     }
+    read_result((id, status), error, result, symbols, lists)
+}
+
+/// Reads the answer over REST: what was asked for, or an error alone.
+pub(super) fn read_rest<'a>(
+    (id, status): (u64, u16),
+    nodes: &[Node<'a>],
+    symbols: &SymbolMap,
+    lists: Lists<'a>,
+) -> Result<Reply<'a>, DecodeError> {
+    let error = if status == 200 { None } else { Some(read_error(nodes)?) };
+    let result = error.is_none().then_some(nodes);
+    read_result((id, status), error, result, symbols, lists)
+}
+
+fn read_result<'a>(
+    (id, status): (u64, u16),
+    error: Option<ReplyError<'a>>,
+    result: Option<&[Node<'a>]>,
+    symbols: &SymbolMap,
+    lists: Lists<'a>,
+) -> Result<Reply<'a>, DecodeError> {
+    let Lists { balances, fills, listed, listen_key } = lists;
+    balances.clear();
+    fills.clear();
+    listed.clear();
     let order = result.map(|result| read_order(result, symbols)).transpose()?.flatten();
+    if order.is_none() {
+        note_listen_key(result.unwrap_or_default(), listen_key);
+    }
     let mut unreadable = result.and_then(|result| read_account(result, balances));
     let fills_order_id = match (result.and_then(elements), &order) {
+        (Some(list), _) if result.is_some_and(is_list_of_wallets) => {
+            unreadable = read_wallets(list, balances);
+            None
+        }
         (Some(_), _) if result.is_some_and(is_list_of_orders) => {
             unreadable = read_open_orders(result.unwrap_or_default(), symbols, listed);
             None
@@ -110,6 +140,14 @@ pub(super) fn read<'a>(
     let server_time_ms = time.and_then(|(_, value)| signed(value));
     let lists = Reply { id, status, error, order, fills, listed, balances, ..Reply::default() };
     Ok(Reply { fills_order_id, unreadable, server_time_ms, ..lists })
+}
+
+/// The name under which the account's stream is connected to. Whoever has it hears all.
+fn note_listen_key(result: &[Node<'_>], listen_key: &mut Option<String>) {
+    let told = members(result).find(|(name, _)| *name == "listenKey");
+    let Some(told) = told.and_then(|(_, value)| text(value)) else { return };
+    crate::text::hide_passing(told);
+    *listen_key = Some(told.to_owned());
 }
 
 /// The error of an answer to nobody: a key that was revoked, or a session that ended.

@@ -349,6 +349,11 @@ impl Session {
         }
     }
 
+    /// The next connection is made at this path of the same host.
+    pub(crate) fn set_path(&mut self, path: &str) {
+        self.endpoint = self.endpoint.at_path(path);
+    }
+
     /// No attempt to connect before `until_ns`, beside what the backoff and the venue want.
     pub fn wait_until(&mut self, until_ns: u64) {
         if let State::Waiting { until_ns: waits_until_ns } = &mut self.state {
