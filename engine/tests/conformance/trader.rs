@@ -45,6 +45,10 @@ pub fn venue<V: Orders>(change: impl FnOnce(&mut SimulatedVenueOptions)) -> Simu
     SimulatedVenue::start_at(V::dialect(), options, fast_clock()).expect("the venue starts")
 }
 
+fn endpoint(url: &str, scheme: Scheme) -> Endpoint {
+    Endpoint::parse(url, scheme, &Net::real(), None).expect("a good URL")
+}
+
 /// What a [`Trader`] is made with.
 pub struct TraderOptions {
     pub name: &'static str,
@@ -109,13 +113,9 @@ impl<V: Orders> Trader<V> {
         let protocol = V::Entry::new(key, decoder);
         let rest = format!("http://{}", options.rest.unwrap_or(address));
         let order = OrderOptions {
-            market: Some(
-                Endpoint::parse(&format!("ws://{address}"), Scheme::Ws, &Net::real(), None)
-                    .expect("a good URL"),
-            ),
+            market: Some(endpoint(&format!("ws://{address}"), Scheme::Ws)),
             rest: Some(RestOptions {
-                endpoint: Endpoint::parse(&rest, Scheme::Http, &Net::real(), None)
-                    .expect("a good URL"),
+                endpoint: endpoint(&rest, Scheme::Http),
                 net: Net::real(),
                 token: 1,
                 timeout_ns: options.answer_ms * 1_000_000,
@@ -124,8 +124,7 @@ impl<V: Orders> Trader<V> {
             venue: options.name.into(),
             venue_id: VenueId(0),
             session: SessionOptions {
-                endpoint: Endpoint::parse(&url, Scheme::Ws, &Net::real(), None)
-                    .expect("a good URL"),
+                endpoint: endpoint(&url, Scheme::Ws),
                 headers: String::new(),
                 limits: SessionLimits {
                     frame_bytes_max: options.frame_bytes_max,

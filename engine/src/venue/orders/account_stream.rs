@@ -1,5 +1,7 @@
 //! What is known of the account's stream on the present connection; see `stream_watch`.
 
+use super::upkeep::Upkeep;
+
 /// A stream that was quiet for this time is asked after, ns.
 const QUIET_NS: u64 = 30_000_000_000;
 /// Doublings of it, to about half an hour, for a venue whose answers prove nothing: it subscribes
@@ -21,6 +23,8 @@ pub(super) struct AccountStream {
     pub(super) cut_ns: u64,
     /// The venue says that the connection will end.
     pub(super) is_ending: bool,
+    /// What keeps it alive.
+    pub(super) upkeep: Upkeep,
 }
 
 impl AccountStream {

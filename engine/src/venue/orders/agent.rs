@@ -195,7 +195,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             name: format!("{}:orders", options.venue),
             session,
             rollover,
-            stream: stream_session::<P>(&options.session, options.market.as_ref(), &wiring.clock),
+            stream: stream_session::<P>(&options.session, options.market, &wiring.clock),
             rest: RestLine::of(options.rest, gate.governor()),
             commands: wiring.commands,
             ready: wiring.ready,
@@ -242,7 +242,6 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 wants_query_of_all: false,
                 known: KnownRequests::of(P::ASKS_OVER_REST),
                 dead_man: DeadMan::new(options.dead_man_ms),
-                upkeep: Upkeep::default(),
                 listing: None,
                 fills_max: P::FILLS_MAX,
                 lines: Reconciler::<O>::lines(),
@@ -308,7 +307,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         }
         let Some(operation) = P::LOGON.get(step) else {
             self.stage = Stage::Asking;
-            self.orders.upkeep = Upkeep::begun::<P>(self.orders.now_ns);
+            self.orders.account_stream.upkeep = Upkeep::begun::<P>(self.orders.now_ns);
             self.next_cancel_ns = self.orders.now_ns;
             self.orders.gate.governor().granted(PauseScope::Account);
             return true;

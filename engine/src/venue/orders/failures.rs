@@ -80,7 +80,7 @@ impl<O: EventOutlet> Reconciler<O> {
             (Asked::Subscribe, _) => self.on_no_new_stream(outcome),
             (Asked::DeadMan, _) => self.on_dead_man_failed(Some(failure)),
             (Asked::Upkeep, _) => {
-                self.upkeep.failed(self.now_ns);
+                self.account_stream.upkeep.failed(self.now_ns);
                 if self.lines.take(self.now_ns) {
                     log::warn!("[{}] {}: {message} (code: {code})", self.venue, asked.what());
                 }

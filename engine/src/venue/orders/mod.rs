@@ -52,6 +52,7 @@ mod thinning;
 mod timing;
 mod told;
 mod upkeep;
+mod upkeep_requests;
 
 pub use agent::{OrderAgent, OrderOptions, OrderSessionTotals, OrderWiring};
 pub(crate) use guard::Guard;

@@ -15,13 +15,13 @@ const TOKENS: usize = 3 << 20;
 /// Off until that is open, and its path is known; `market`: where market data is.
 pub(super) fn stream_session<P: OrderProtocol>(
     options: &SessionOptions,
-    market: Option<&Endpoint>,
+    market: Option<Endpoint>,
     clock: &Clock,
 ) -> Option<Session> {
     let options = SessionOptions {
         endpoint: match P::STREAM? {
             OwnStream::At(path) => options.endpoint.at_path(path),
-            OwnStream::Told => market.unwrap_or(&options.endpoint).clone(),
+            OwnStream::Told => market.unwrap_or_else(|| options.endpoint.clone()),
         },
         token: options.token + TOKENS,
         seed: options.seed.rotate_left(16),

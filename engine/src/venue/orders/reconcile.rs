@@ -20,7 +20,6 @@ use super::states::OrderInput;
 use super::table::OrderTable;
 use super::thinning::Thinning;
 use super::told::{Applied, Told, VenueReport};
-use super::upkeep::Upkeep;
 use crate::event::{
     Balance, Certainty, Event, EventPayload, ExecReport, ExecType, ExpiryReason, InstrumentId,
     RejectReason, VenueId, VenueRef, asset_code,
@@ -95,8 +94,6 @@ pub(super) struct Reconciler<O> {
     pub(super) known: KnownRequests,
     /// The venue's timer that cancels all.
     pub(super) dead_man: DeadMan,
-    /// What keeps the account's stream alive.
-    pub(super) upkeep: Upkeep,
     pub(super) listing: Option<Listing>,
     /// Fills in one reply.
     pub(super) fills_max: usize,
@@ -379,7 +376,7 @@ impl<O: EventOutlet> Reconciler<O> {
                 self.failure.get_or_insert(("subscribe", "no answer in time", 0));
             }
             Asked::DeadMan => self.on_dead_man_failed(None),
-            Asked::Upkeep => self.upkeep.failed(self.now_ns),
+            Asked::Upkeep => self.account_stream.upkeep.failed(self.now_ns),
             Asked::CancelSymbol(consumer, instrument) => {
                 self.symbol_not_cancelled((consumer, instrument), RejectReason::NotConnected, 0);
             }

@@ -138,7 +138,7 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::Time => self.venue_clock.failed(self.now_ns),
             Asked::Subscribe => self.account_stream.unclear(self.now_ns),
             Asked::DeadMan => self.on_dead_man_failed(None),
-            Asked::Upkeep => self.upkeep.failed(self.now_ns),
+            Asked::Upkeep => self.account_stream.upkeep.failed(self.now_ns),
             Asked::CancelSymbol(consumer, instrument) => {
                 self.symbol_not_cancelled((consumer, instrument), RejectReason::Venue, 0);
             }
